@@ -1,0 +1,49 @@
+//! # The architecture of ace-connection-logger
+//!
+//! A daemon that pings hosts, keeps every result for years in one SQLite file and can show what was down, since when
+//! and why. Synchronous Rust, one thread a host, one thread that owns the writing database connection.
+//!
+//! ## Cut by what can fail
+//!
+//! A pure core that never touches a socket, a clock, a file or a thread; thin engines around it that do the input and
+//! output; workers that drive the engines; one assembly on top. `now` and bytes are arguments of the core, so it is
+//! tested without mocks, and sockets and SQLite are tested for real.
+//!
+//! | floor | modules | may not |
+//! | --- | --- | --- |
+//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`] | touch a socket, a clock, a file, a thread |
+//! | 1, engines | [`config`], [`net`], [`store`], [`stop`], [`systemd`], [`logging`], [`sys`] | import a floor above; [`sys`] alone serves its neighbours |
+//! | 2, workers | [`pinger`] | see the store other than as a channel's end |
+//! | 3, assembly | [`daemon`], [`cli`] | |
+//!
+//! Only `config` says serde_yaml, only `store` says rusqlite, only `net` says socket2, only `cli` says argh, only `sys`
+//! says unsafe. `tests/run` checks these lines: an invariant that nobody checks is a wish.
+//!
+//! ## From tick to row
+//!
+//! 1. [`pinger`] waits on its [`stop::Stop`] until the next tick of its [`time::Schedule`] on the monotonic clock.
+//! 2. [`net::Resolver`] turns the host's address into a [`net::Target`]; what fails here is the observer's own fault and
+//!    makes the check *not measured*.
+//! 3. [`net::EchoSocket`] is opened afresh, so that every check has an identifier of its own.
+//! 4. [`check::CheckRun`] says what to do next: send, sleep, listen, done. It judges what the socket brings.
+//! 5. [`model::CheckResult`] goes into the bounded channel with `try_send`.
+//! 6. `store::writer` gathers results and commits them together, at most once in `flush_seconds` when nothing is new.
+//!
+//! ## Threads and channels
+//!
+//! `main` waits for an event; `signals` turns signals into events; one `ping-N` a host; `store` owns the writing
+//! connection. A name that is looked up has a thread of its own for as long as the resolver takes. Results go from
+//! pingers to the store, events to main, and nothing flows back: readers ask the database. The only shared mutable
+//! state is the stop flag.
+//!
+//! Stopping, in this order: pingers (a check in flight is dropped whole), then `Finish` to the store behind the last
+//! result, which commits and closes. That order is the guarantee that no finished check is lost.
+//!
+//! ## Errors
+//!
+//! Expected fates are data: a ping that got no answer is an [`model::Outcome`], a check that could not be made says
+//! why in [`model::CheckResult::reason`]. A `Result` means that *we* could not do our job. One enum an engine; the top
+//! one, [`cli::Failure`], owns the exit code and is printed once, in `main`.
+
+pub mod model;
+pub mod time;
