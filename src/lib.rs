@@ -47,3 +47,16 @@
 
 pub mod model;
 pub mod time;
+
+pub mod check;
+pub mod icmp;
+pub mod stats;
+
+pub mod config;
+pub mod net;
+pub mod stop;
+pub mod sys;
+pub mod systemd;
+
+pub mod pinger;
+pub mod store;

@@ -1,0 +1,313 @@
+//! ICMP echo over bytes: builds requests, recognises replies and the quotes inside errors. No socket, no clock: see
+//! net/. RFC 792 (IPv4), RFC 4443 (IPv6); checksum RFC 1071.
+
+use crate::model::IcmpError;
+
+/// Bytes of an echo message before its payload.
+pub const HEADER_LEN: usize = 8;
+/// The longest IPv4 header.
+pub const IPV4_HEADER_MAX: usize = 60;
+const IPV4_HEADER_MIN: usize = 20;
+const PROTOCOL_ICMP: u8 = 1;
+
+/// The echo types of one version of IP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Version {
+    /// ICMP for IPv4.
+    V4,
+    /// ICMPv6.
+    V6,
+}
+
+impl Version {
+    /// The type of an echo request.
+    pub fn request_type(self) -> u8 {
+        match self {
+            Version::V4 => 8,
+            Version::V6 => 128,
+        }
+    }
+
+    /// The type of an echo reply.
+    pub fn reply_type(self) -> u8 {
+        match self {
+            Version::V4 => 0,
+            Version::V6 => 129,
+        }
+    }
+}
+
+/// An echo message, request or reply, as it lies in a packet.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Echo<'a> {
+    /// ICMP type.
+    pub kind: u8,
+    /// ICMP code; 0 in every echo message.
+    pub code: u8,
+    /// Identifier.
+    pub identifier: u16,
+    /// Sequence number.
+    pub sequence: u16,
+    /// Everything after the header.
+    pub payload: &'a [u8],
+}
+
+/// Reads an ICMP message as an echo message. `None` when it is shorter than an echo header.
+pub fn parse_echo(bytes: &[u8]) -> Option<Echo<'_>> {
+    let (header, payload) = bytes.split_at_checked(HEADER_LEN)?;
+    Some(Echo {
+        kind: header[0],
+        code: header[1],
+        identifier: u16::from_be_bytes([header[4], header[5]]),
+        sequence: u16::from_be_bytes([header[6], header[7]]),
+        payload,
+    })
+}
+
+/// The ICMP message inside an IPv4 packet, options skipped, anything after its total length cut off. `None` when it is
+/// no whole IPv4 packet or holds no ICMP.
+pub fn strip_ipv4_header(packet: &[u8]) -> Option<&[u8]> {
+    let header = packet.get(..IPV4_HEADER_MIN)?;
+    let header_len = usize::from(header[0] & 0x0f) * 4;
+    let total_len = usize::from(u16::from_be_bytes([header[2], header[3]]));
+    if header[0] >> 4 != 4 || header_len < IPV4_HEADER_MIN || header[9] != PROTOCOL_ICMP {
+        return None;
+    }
+    packet.get(header_len..total_len)
+}
+
+/// Writes an echo request into `out`: header, then payload. `out` is as long as the message is to be, at least
+/// [`HEADER_LEN`]. The checksum is right for IPv4; for ICMPv6 the kernel writes it (RFC 3542 section 3.1).
+pub fn write_request(out: &mut [u8], version: Version, identifier: u16, sequence: u16, cookie: u64) {
+    out[0] = version.request_type();
+    out[1..4].fill(0);
+    out[4..6].copy_from_slice(&identifier.to_be_bytes());
+    out[6..8].copy_from_slice(&sequence.to_be_bytes());
+    fill_payload(&mut out[HEADER_LEN..], cookie, sequence);
+    let checksum = checksum(out);
+    out[2..4].copy_from_slice(&checksum.to_be_bytes());
+}
+
+/// Whether `payload` is the whole payload that [`write_request`] gave this ping.
+pub fn is_own_payload(payload: &[u8], len: usize, cookie: u64, sequence: u16) -> bool {
+    payload.len() == len && has_own_payload_start(payload, cookie, sequence)
+}
+
+/// Whether `payload` is how this ping's payload begins. A router that reports an error may quote as little as none.
+pub fn has_own_payload_start(payload: &[u8], cookie: u64, sequence: u16) -> bool {
+    payload.chunks(8).zip(words(cookie, sequence)).all(|(chunk, word)| *chunk == word[..chunk.len()])
+}
+
+fn fill_payload(out: &mut [u8], cookie: u64, sequence: u16) {
+    for (chunk, word) in out.chunks_mut(8).zip(words(cookie, sequence)) {
+        chunk.copy_from_slice(&word[..chunk.len()]);
+    }
+}
+
+/// The payload of one ping, eight bytes at a time: SplitMix64 (Steele, Lea and Flood 2014) from the check's random
+/// cookie. The sequence number is in the upper bits of the start, so that no two pings share a stretch of the stream.
+fn words(cookie: u64, sequence: u16) -> impl Iterator<Item = [u8; 8]> {
+    let mut state = cookie ^ (u64::from(sequence) << 48);
+    std::iter::repeat_with(move || {
+        state = state.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = state;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        (z ^ (z >> 31)).to_be_bytes()
+    })
+}
+
+/// The Internet checksum (RFC 1071). Over a message that carries its own checksum the result is zero when it is right.
+pub fn checksum(bytes: &[u8]) -> u16 {
+    let mut chunks = bytes.chunks_exact(2);
+    let mut sum: u64 = chunks.by_ref().map(|pair| u64::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    if let [last] = chunks.remainder() {
+        sum += u64::from(u16::from_be_bytes([*last, 0]));
+    }
+    while sum > 0xffff {
+        sum = (sum & 0xffff) + (sum >> 16);
+    }
+    !u16::try_from(sum).expect("folded to sixteen bits")
+}
+
+/// What an ICMP error says, in words: RFC 792 and its successors (RFC 1122 section 3.2.2, RFC 1812 section 5.2.7) for
+/// IPv4, RFC 4443 section 3 for IPv6. Unknown codes are given as numbers.
+pub fn describe(error: IcmpError) -> String {
+    let text = if error.is_v6 {
+        match (error.kind, error.code) {
+            (1, 0) => "no route to the destination",
+            (1, 1) => "communication administratively prohibited",
+            (1, 2) => "beyond the scope of the source address",
+            (1, 3) => "address unreachable",
+            (1, 4) => "port unreachable",
+            (1, 5) => "source address failed the policy",
+            (1, 6) => "route to the destination rejected",
+            (2, _) => "packet too big",
+            (3, 0) => "hop limit exceeded",
+            (3, 1) => "fragment reassembly time exceeded",
+            (4, _) => "parameter problem",
+            _ => "",
+        }
+    } else {
+        match (error.kind, error.code) {
+            (3, 0) => "network unreachable",
+            (3, 1) => "host unreachable",
+            (3, 2) => "protocol unreachable",
+            (3, 3) => "port unreachable",
+            (3, 4) => "fragmentation needed",
+            (3, 5) => "source route failed",
+            (3, 6) => "destination network unknown",
+            (3, 7) => "destination host unknown",
+            (3, 8) => "source host isolated",
+            (3, 9) => "network administratively prohibited",
+            (3, 10) => "host administratively prohibited",
+            (3, 11) => "network unreachable for this type of service",
+            (3, 12) => "host unreachable for this type of service",
+            (3, 13) => "communication administratively prohibited",
+            (3, 14) => "host precedence violation",
+            (3, 15) => "precedence cutoff in effect",
+            (11, 0) => "time to live exceeded",
+            (11, 1) => "fragment reassembly time exceeded",
+            (12, _) => "parameter problem",
+            _ => "",
+        }
+    };
+    let what = if text.is_empty() { format!("ICMP type {} code {}", error.kind, error.code) } else { text.to_string() };
+    match error.from {
+        Some(from) => format!("{what}, says {from}"),
+        None => what,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const COOKIE: u64 = 0x0123_4567_89ab_cdef;
+
+    fn request(version: Version, payload_len: usize) -> Vec<u8> {
+        let mut bytes = vec![0; HEADER_LEN + payload_len];
+        write_request(&mut bytes, version, 0xbeef, 7, COOKIE);
+        bytes
+    }
+
+    #[test]
+    fn the_checksum_is_that_of_rfc_1071_section_3() {
+        assert_eq!(checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
+    }
+
+    #[test]
+    fn an_odd_last_byte_counts_as_the_upper_half_of_a_word() {
+        assert_eq!(checksum(&[0x12]), !0x1200);
+        assert_eq!(checksum(&[]), 0xffff);
+    }
+
+    #[test]
+    fn the_checksum_of_the_longest_message_does_not_overflow() {
+        assert_eq!(checksum(&[0xff; 65_535]), !0xff00u16);
+    }
+
+    #[test]
+    fn a_request_reads_back_as_it_was_written() {
+        for version in [Version::V4, Version::V6] {
+            let bytes = request(version, 56);
+            let echo = parse_echo(&bytes).expect("long enough");
+            assert_eq!((echo.kind, echo.code), (version.request_type(), 0));
+            assert_eq!((echo.identifier, echo.sequence), (0xbeef, 7));
+            assert!(is_own_payload(echo.payload, 56, COOKIE, 7));
+            assert_eq!(checksum(&bytes), 0);
+        }
+    }
+
+    #[test]
+    fn every_ping_of_a_check_has_a_payload_of_its_own() {
+        let payloads: std::collections::HashSet<Vec<u8>> = (0..=u16::MAX)
+            .map(|sequence| {
+                let mut payload = vec![0; 16];
+                fill_payload(&mut payload, COOKIE, sequence);
+                payload
+            })
+            .collect();
+        assert_eq!(payloads.len(), 65_536);
+    }
+
+    #[test]
+    fn a_payload_with_any_single_bit_changed_is_not_ours() {
+        let bytes = request(Version::V4, 61);
+        for bit in 0..61 * 8 {
+            let mut payload = bytes[HEADER_LEN..].to_vec();
+            payload[bit / 8] ^= 1 << (bit % 8);
+            assert!(!is_own_payload(&payload, 61, COOKIE, 7), "bit {bit}");
+        }
+    }
+
+    #[test]
+    fn a_payload_cut_lengthened_or_of_another_ping_is_not_ours() {
+        let payload = &request(Version::V4, 56)[HEADER_LEN..];
+        assert!(!is_own_payload(&payload[..55], 56, COOKIE, 7));
+        assert!(!is_own_payload(&[payload, &[0]].concat(), 56, COOKIE, 7));
+        assert!(!is_own_payload(payload, 56, COOKIE, 8));
+        assert!(!is_own_payload(payload, 56, COOKIE + 1, 7));
+        assert!(!is_own_payload(&[], 56, COOKIE, 7));
+    }
+
+    #[test]
+    fn a_quote_may_end_anywhere_but_what_is_quoted_must_be_ours() {
+        let payload = &request(Version::V4, 56)[HEADER_LEN..];
+        for len in 0..=56 {
+            assert!(has_own_payload_start(&payload[..len], COOKIE, 7));
+        }
+        assert!(!has_own_payload_start(&payload[..12], COOKIE, 9));
+    }
+
+    /// A real reply as it came over a loopback interface: 20 bytes of IPv4 header, 8 of ICMP, 8 of payload.
+    const REPLY_PACKET: [u8; 36] = [
+        0x45, 0x00, 0x00, 0x24, 0x1c, 0x46, 0x00, 0x00, 0x40, 0x01, 0x60, 0x91, 0x7f, 0x00, 0x00, 0x01, 0x7f, 0x00, 0x00, 0x01,
+        0x00, 0x00, 0x4c, 0x1f, 0x12, 0x34, 0x00, 0x01, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68,
+    ];
+
+    #[test]
+    fn the_message_inside_an_ipv4_packet_is_found_behind_options() {
+        let message = strip_ipv4_header(&REPLY_PACKET).expect("a whole packet");
+        assert_eq!(message.len(), 16);
+        let mut with_options = REPLY_PACKET.to_vec();
+        with_options[0] = 0x47;
+        with_options[3] = 0x2c;
+        with_options.splice(20..20, [1, 1, 1, 1, 1, 1, 1, 0]);
+        assert_eq!(strip_ipv4_header(&with_options), Some(message));
+        with_options.extend_from_slice(b"padding");
+        assert_eq!(strip_ipv4_header(&with_options), Some(message));
+    }
+
+    #[test]
+    fn every_prefix_and_every_changed_byte_of_a_packet_is_read_or_refused_without_a_panic() {
+        for len in 0..REPLY_PACKET.len() {
+            let message = strip_ipv4_header(&REPLY_PACKET[..len]);
+            assert_eq!(message, None, "{len} bytes are not the whole packet");
+        }
+        let mut read = 0;
+        for position in 0..REPLY_PACKET.len() {
+            for value in 0..=u8::MAX {
+                let mut packet = REPLY_PACKET;
+                packet[position] = value;
+                if let Some(message) = strip_ipv4_header(&packet) {
+                    read += usize::from(parse_echo(message).is_some());
+                }
+            }
+        }
+        assert!(read > 30 * 256, "only {read} were read");
+        for len in 0..HEADER_LEN {
+            assert_eq!(parse_echo(&REPLY_PACKET[20..20 + len]), None);
+        }
+    }
+
+    #[test]
+    fn an_error_is_said_in_words_and_an_unknown_one_in_numbers() {
+        let error = |is_v6, kind, code| IcmpError { kind, code, is_v6, from: None };
+        assert_eq!(describe(error(false, 3, 1)), "host unreachable");
+        assert_eq!(describe(error(true, 1, 3)), "address unreachable");
+        assert_eq!(describe(error(false, 3, 77)), "ICMP type 3 code 77");
+        let said = IcmpError { from: Some([10, 0, 0, 1].into()), ..error(false, 11, 0) };
+        assert_eq!(describe(said), "time to live exceeded, says 10.0.0.1");
+    }
+}

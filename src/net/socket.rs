@@ -1,0 +1,354 @@
+//! The socket of one check: a datagram ICMP socket (Linux's ping sockets), or else a raw one, connected and filtered.
+//! icmp(7), raw(7), ip(7), ipv6(7).
+
+use std::fmt;
+use std::io;
+use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::time::Duration;
+
+use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+
+use super::Target;
+use crate::check::{CheckRun, Receipt};
+use crate::config::Source;
+use crate::icmp::{self, Version};
+use crate::model::IcmpError;
+use crate::sys::{self, Batch, Queue};
+
+/// Which kind of socket an [`EchoSocket`] is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A datagram socket: the kernel sets the identifier and delivers only echo replies with it. Needs the process's
+    /// group in `net.ipv4.ping_group_range`.
+    Datagram,
+    /// A raw socket: needs CAP_NET_RAW. Connected and filtered, so that it does not see every ICMP message there is.
+    Raw,
+}
+
+/// What a host's pings are sent with.
+#[derive(Clone, Debug, Default)]
+pub struct SocketOptions {
+    /// Time to live, hop limit.
+    pub time_to_live: Option<u8>,
+    /// What to send from.
+    pub source: Option<Source>,
+}
+
+/// Why a check could not be made: all of them are this machine's own fault.
+#[derive(Debug)]
+pub enum Fault {
+    /// Neither kind of socket is allowed to this process.
+    Permission,
+    /// This machine has no such version of IP.
+    NoVersion(Version),
+    /// No route, address or interface to reach the target by.
+    NoWay {
+        /// The address that was to be pinged.
+        target: IpAddr,
+        /// What connect(2) said.
+        cause: io::Error,
+    },
+    /// The address or the interface to send from is not there.
+    NoSource {
+        /// As the configuration has it.
+        source: String,
+        /// What bind(2) or setsockopt(2) said.
+        cause: io::Error,
+    },
+    /// Anything else: no descriptors, no memory.
+    Socket {
+        /// The call that failed.
+        operation: &'static str,
+        /// What it said.
+        cause: io::Error,
+    },
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Fault::Permission => write!(f, "no permission to send ICMP"),
+            Fault::NoVersion(Version::V4) => write!(f, "this machine has no IPv4"),
+            Fault::NoVersion(Version::V6) => write!(f, "this machine has no IPv6"),
+            Fault::NoWay { target, cause } => write!(f, "no way to {target}: {cause}"),
+            Fault::NoSource { source, cause } => write!(f, "source {source}: {cause}"),
+            Fault::Socket { operation, cause } => write!(f, "{operation}: {cause}"),
+        }
+    }
+}
+
+/// A socket that pings one address.
+#[derive(Debug)]
+pub struct EchoSocket {
+    socket: Socket,
+    kind: Kind,
+    version: Version,
+    identifier: u16,
+    peer: IpAddr,
+    /// Stamps are numbered by what the kernel took; after a failed send the number of a stamp is not known for sure.
+    stamps_are_numbered: bool,
+}
+
+impl EchoSocket {
+    /// Opens a socket to `target`. `random` gives a raw socket its identifier; a datagram socket has one from the kernel.
+    pub fn open(target: &Target, options: &SocketOptions, random: u64) -> Result<EchoSocket, Fault> {
+        let version = target.version();
+        let (socket, kind) = create(version)?;
+        // Stamps are a help, errors a reason: a kernel without them still pings.
+        if let Err(error) = sys::request_stamps(socket.as_fd()).and_then(|()| sys::request_errors(socket.as_fd(), version == Version::V6)) {
+            log::debug!("socket options for {}: {error}", target.ip);
+        }
+        let identifier = random.to_be_bytes();
+        let mut identifier = u16::from_be_bytes([identifier[0], identifier[1]]);
+        if kind == Kind::Raw {
+            filter(&socket, version, identifier).map_err(|cause| Fault::Socket { operation: "setting a socket filter", cause })?;
+        }
+        apply(&socket, target, options)?;
+        socket.connect(&target.socket_address().into()).map_err(|cause| Fault::NoWay { target: target.ip, cause })?;
+        let address = |found: io::Result<socket2::SockAddr>| found.ok().and_then(|address| address.as_socket());
+        if kind == Kind::Datagram {
+            // Linux keeps the identifier of a datagram socket where other sockets have their port.
+            identifier = address(socket.local_addr()).map_or(identifier, |local| local.port());
+        } else {
+            // What came between the socket and its filter is nobody's answer.
+            let _ = Batch::new(1).drain(socket.as_fd(), Queue::Messages, |_| ());
+        }
+        // 0.0.0.0 and :: stand for this machine; the kernel says who answers for them.
+        let peer = address(socket.peer_addr()).map_or(target.ip, |peer| peer.ip());
+        Ok(EchoSocket { socket, kind, version, identifier, peer, stamps_are_numbered: true })
+    }
+
+    /// The identifier it sends with.
+    pub fn identifier(&self) -> u16 {
+        self.identifier
+    }
+
+    /// Room for what this socket receives in answer to requests with `payload_len` bytes of payload.
+    pub fn batch(&self, payload_len: usize) -> Batch {
+        let ip_header = if self.kind == Kind::Raw { icmp::IPV4_HEADER_MAX } else { 0 };
+        // One more, so that a reply that is too long is seen to be.
+        Batch::new(ip_header + icmp::HEADER_LEN + payload_len + 1)
+    }
+
+    /// Sends one request. An ICMP error about an earlier ping is reported by the next call on the socket, whatever it is
+    /// (measured: a connected socket returns it from send, unsent), so the errors are read and the request is sent again.
+    pub fn send(&mut self, request: &[u8], batch: &mut Batch, run: &mut CheckRun) -> io::Result<()> {
+        let Err(first) = self.socket.send(request) else { return Ok(()) };
+        if self.read_errors(batch, run) == 0 && self.socket.take_error().ok().flatten().is_none() && !is_pending_error(&first) {
+            self.stamps_are_numbered = false;
+            return Err(first);
+        }
+        self.socket.send(request).map(|_| ()).inspect_err(|_| self.stamps_are_numbered = false)
+    }
+
+    /// Hands every message that lies in the socket to the check, its errors too where the kernel reports one.
+    pub fn read(&mut self, batch: &mut Batch, run: &mut CheckRun) {
+        loop {
+            let fd = self.socket.as_fd();
+            let mut read = None;
+            let (kind, version, peer) = (self.kind, self.version, self.peer);
+            let result = batch.drain(fd, Queue::Messages, |message| {
+                let read = *read.get_or_insert_with(sys::clocks);
+                let receipt = Receipt { kernel_ns: message.stamp_ns, read };
+                if message.source != Some(peer) {
+                    run.received_from_stranger(receipt);
+                    return;
+                }
+                let bytes = match (kind, version) {
+                    _ if message.is_cut => None,
+                    // A raw IPv4 socket gets the packet as it came, before anybody looked at its checksum.
+                    (Kind::Raw, Version::V4) => icmp::strip_ipv4_header(message.bytes).filter(|icmp| icmp::checksum(icmp) == 0),
+                    _ => Some(message.bytes),
+                };
+                run.received(bytes.and_then(icmp::parse_echo), receipt);
+            });
+            // A pending ICMP error is returned once, before the messages behind it.
+            if result.is_ok() || self.read_errors(batch, run) == 0 {
+                return;
+            }
+        }
+    }
+
+    /// Hands every ICMP error and transmit stamp to the check; says how many ICMP errors there were.
+    pub fn read_errors(&self, batch: &mut Batch, run: &mut CheckRun) -> usize {
+        const ORIGIN_ICMP: u8 = 2;
+        const ORIGIN_ICMP6: u8 = 3;
+        const ORIGIN_STAMP: u8 = 4;
+        let mut errors = 0;
+        let result = batch.drain(self.socket.as_fd(), Queue::Errors, |message| {
+            let Some(error) = message.error else { return };
+            match error.origin {
+                ORIGIN_STAMP => {
+                    if let (true, Some(stamp)) = (self.stamps_are_numbered, message.stamp_ns) {
+                        run.transmitted(error.data as usize, stamp);
+                    }
+                }
+                ORIGIN_ICMP | ORIGIN_ICMP6 => {
+                    errors += 1;
+                    let is_v6 = error.origin == ORIGIN_ICMP6;
+                    run.refused(message.bytes, IcmpError { kind: error.kind, code: error.code, is_v6, from: error.offender });
+                }
+                _ => errors += 1,
+            }
+        });
+        if let Err(error) = result {
+            log::debug!("error queue of a socket to {}: {error}", self.peer);
+        }
+        errors
+    }
+}
+
+impl AsFd for EchoSocket {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.socket.as_fd()
+    }
+}
+
+/// Errors that a send returns for an ICMP message about an earlier one: net/ipv4/icmp.c, icmp_err_convert.
+fn is_pending_error(error: &io::Error) -> bool {
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EHOSTUNREACH | libc::ECONNREFUSED | libc::ENOPROTOOPT | libc::EMSGSIZE | libc::EOPNOTSUPP | libc::EHOSTDOWN | libc::ENONET | libc::EPROTO)
+    )
+}
+
+/// Whether this process may ping, by version of IP: which kind of socket it gets.
+pub fn probe(version: Version) -> Result<Kind, Fault> {
+    create(version).map(|(_, kind)| kind)
+}
+
+fn create(version: Version) -> Result<(Socket, Kind), Fault> {
+    let (domain, protocol) = match version {
+        Version::V4 => (Domain::IPV4, Protocol::ICMPV4),
+        Version::V6 => (Domain::IPV6, Protocol::ICMPV6),
+    };
+    let first = match Socket::new(domain, Type::DGRAM, Some(protocol)) {
+        Ok(socket) => return Ok((socket, Kind::Datagram)),
+        Err(error) => error,
+    };
+    match Socket::new(domain, Type::RAW, Some(protocol)) {
+        Ok(socket) => Ok((socket, Kind::Raw)),
+        Err(second) => Err(match (first.raw_os_error(), second.raw_os_error()) {
+            (_, Some(libc::EAFNOSUPPORT)) => Fault::NoVersion(version),
+            (_, Some(libc::EPERM | libc::EACCES)) if !is_shortage(&first) => Fault::Permission,
+            (_, Some(libc::EPERM | libc::EACCES)) => Fault::Socket { operation: "opening a socket", cause: first },
+            _ => Fault::Socket { operation: "opening a socket", cause: second },
+        }),
+    }
+}
+
+fn is_shortage(error: &io::Error) -> bool {
+    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+}
+
+/// Lets only echo replies with our identifier through a raw socket. A plain raw socket a thread sees every ICMP message
+/// of the machine: with 1000 hosts that cost 86 % of a core and lost 94 % of the replies (measured).
+fn filter(socket: &Socket, version: Version, identifier: u16) -> io::Result<()> {
+    const LOAD_BYTE_AT: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
+    const LOAD_HALF_AT: u16 = 0x28; // BPF_LD | BPF_H | BPF_ABS
+    const LOAD_BYTE_BEHIND: u16 = 0x50; // BPF_LD | BPF_B | BPF_IND
+    const LOAD_HALF_BEHIND: u16 = 0x48; // BPF_LD | BPF_H | BPF_IND
+    const LOAD_HEADER_LEN: u16 = 0xb1; // BPF_LDX | BPF_B | BPF_MSH
+    const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
+    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
+    let step = |code, value| SockFilter::new(code, 0, 0, value);
+    let unless = |value: u32, skip| SockFilter::new(JUMP_IF_EQUAL, 0, skip, value);
+    let kind = u32::from(version.reply_type());
+    let program = match version {
+        // The filter sees the IPv4 header; its length goes into the index register.
+        Version::V4 => vec![
+            step(LOAD_HEADER_LEN, 0),
+            step(LOAD_BYTE_BEHIND, 0),
+            unless(kind, 3),
+            step(LOAD_HALF_BEHIND, 4),
+            unless(u32::from(identifier), 1),
+            step(RETURN, u32::MAX),
+            step(RETURN, 0),
+        ],
+        Version::V6 => vec![
+            step(LOAD_BYTE_AT, 0),
+            unless(kind, 3),
+            step(LOAD_HALF_AT, 4),
+            unless(u32::from(identifier), 1),
+            step(RETURN, u32::MAX),
+            step(RETURN, 0),
+        ],
+    };
+    if version == Version::V6 {
+        sys::admit_only_icmp6(socket.as_fd(), version.reply_type())?;
+    }
+    socket.attach_filter(&program)
+}
+
+fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<(), Fault> {
+    if let Some(hops) = options.time_to_live {
+        let hops = u32::from(hops);
+        let result = if target.ip.is_ipv4() { socket.set_ttl_v4(hops) } else { socket.set_unicast_hops_v6(hops) };
+        result.map_err(|cause| Fault::Socket { operation: "setting the time to live", cause })?;
+    }
+    match &options.source {
+        None => Ok(()),
+        Some(Source::Address(ip)) => {
+            let address = match ip {
+                IpAddr::V4(_) => SocketAddr::new(*ip, 0),
+                IpAddr::V6(ip) => SocketAddrV6::new(*ip, 0, 0, target.scope_id).into(),
+            };
+            socket.bind(&address.into()).map_err(|cause| Fault::NoSource { source: ip.to_string(), cause })
+        }
+        Some(Source::Interface(name)) => bind_interface(socket, name).map_err(|cause| Fault::NoSource { source: name.clone(), cause }),
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn bind_interface(socket: &Socket, name: &str) -> io::Result<()> {
+    socket.bind_device(Some(name.as_bytes()))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn bind_interface(_: &Socket, _: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Keeps the kernel stamping what is received. It begins to stamp some time after the first socket asks for it and ends
+/// with the last one, so that without this the first replies of a check would often have no stamp.
+#[derive(Debug)]
+pub struct StampKeeper {
+    socket: Option<UdpSocket>,
+}
+
+impl StampKeeper {
+    /// Starts the stamping and waits until it works. `works` is false where the kernel does not stamp.
+    pub fn start() -> StampKeeper {
+        let keeper = Self::try_start();
+        if let Err(error) = &keeper {
+            log::debug!("kernel receive stamps: {error}");
+        }
+        StampKeeper { socket: keeper.ok() }
+    }
+
+    /// Whether received messages carry a stamp.
+    pub fn works(&self) -> bool {
+        self.socket.is_some()
+    }
+
+    fn try_start() -> io::Result<UdpSocket> {
+        let socket = UdpSocket::bind(("127.0.0.1", 0))?;
+        socket.connect(socket.local_addr()?)?;
+        sys::request_stamps(socket.as_fd())?;
+        // The kernel starts stamping in a work queue: a try is a millisecond apart, and the first mostly succeeds.
+        socket.set_read_timeout(Some(Duration::from_millis(1)))?;
+        let mut batch = Batch::new(1);
+        for _ in 0..100 {
+            socket.send(&[0])?;
+            let mut is_stamped = false;
+            batch.drain(socket.as_fd(), Queue::Messages, |message| is_stamped |= message.stamp_ns.is_some())?;
+            batch.drain(socket.as_fd(), Queue::Errors, |_| ())?;
+            if is_stamped {
+                return Ok(socket);
+            }
+            let _ = socket.recv(&mut [0]);
+        }
+        Err(io::Error::other("no stamp within 100 messages"))
+    }
+}

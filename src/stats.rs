@@ -1,0 +1,280 @@
+//! What a row of round-trip times comes to: the summary of a check, the log histogram that roll-ups keep, and quantiles
+//! from it. Plain arithmetic over microseconds.
+
+/// Least, mean, greatest and spread of the round-trip times of a check; all in microseconds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Summary {
+    /// Least.
+    pub min_us: u32,
+    /// Mean, rounded.
+    pub avg_us: u32,
+    /// Greatest.
+    pub max_us: u32,
+    /// Standard deviation as ping(8) of iputils prints it: the root of the mean square less the squared mean.
+    pub mdev_us: u32,
+}
+
+/// The summary of the replies; `None` when there are none.
+pub fn summarize(rtts_us: impl IntoIterator<Item = u32>) -> Option<Summary> {
+    let (mut count, mut sum, mut squares) = (0u64, 0u64, 0u128);
+    let (mut min_us, mut max_us) = (u32::MAX, 0);
+    for rtt in rtts_us {
+        count += 1;
+        sum += u64::from(rtt);
+        squares += u128::from(rtt) * u128::from(rtt);
+        min_us = min_us.min(rtt);
+        max_us = max_us.max(rtt);
+    }
+    if count == 0 {
+        return None;
+    }
+    // In integers: (n * squares - sum^2) / n^2 is the variance without any loss before the root.
+    let variance = (u128::from(count) * squares - u128::from(sum) * u128::from(sum)) / (u128::from(count) * u128::from(count));
+    let within_u32 = |value: u128| u32::try_from(value).expect("neither mean nor spread is above the greatest");
+    Some(Summary { min_us, avg_us: within_u32(u128::from((sum + count / 2) / count)), max_us, mdev_us: within_u32(variance.isqrt()) })
+}
+
+/// How many buckets an octave has: a bucket is at most 1/16 of its value wide, so that a quantile is off by at most 3.2 %.
+const BUCKETS_PER_OCTAVE: u32 = 16;
+const OCTAVE_BITS: u32 = BUCKETS_PER_OCTAVE.ilog2();
+
+/// The bucket of a round-trip time: exact up to 31 us, then sixteen buckets an octave.
+pub fn bucket_of(rtt_us: u32) -> u32 {
+    let octave = rtt_us.max(1).ilog2().saturating_sub(OCTAVE_BITS);
+    octave * BUCKETS_PER_OCTAVE + (rtt_us >> octave)
+}
+
+/// The least round-trip time of a bucket, and the least of the next one.
+pub fn bucket_range(bucket: u32) -> (u32, u64) {
+    let octave = (bucket / BUCKETS_PER_OCTAVE).saturating_sub(1).min(27);
+    let mantissa = u64::from(bucket - octave * BUCKETS_PER_OCTAVE).min(31);
+    (u32::try_from(mantissa << octave).unwrap_or(u32::MAX), (mantissa + 1) << octave)
+}
+
+/// Counts of round-trip times by size: sparse, in ascending order of bucket.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Histogram {
+    counts: std::collections::BTreeMap<u32, u64>,
+}
+
+impl Histogram {
+    /// Counts one round-trip time.
+    pub fn add(&mut self, rtt_us: u32) {
+        *self.counts.entry(bucket_of(rtt_us)).or_default() += 1;
+    }
+
+    /// Counts all that `other` counted.
+    pub fn merge(&mut self, other: &Histogram) {
+        for (bucket, count) in &other.counts {
+            let sum = self.counts.entry(*bucket).or_default();
+            *sum = sum.saturating_add(*count);
+        }
+    }
+
+    /// How many were counted.
+    pub fn total(&self) -> u64 {
+        self.counts.values().fold(0, |sum, count| sum.saturating_add(*count))
+    }
+
+    /// Every bucket that is not empty, ascending: its least round-trip time, the next bucket's, the count.
+    pub fn buckets(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
+        self.counts.iter().map(|(bucket, count)| {
+            let (from, to) = bucket_range(*bucket);
+            (from, to, *count)
+        })
+    }
+
+    /// The round-trip time below which `share` (0 to 1) of all lie, in microseconds, taken evenly within its bucket.
+    /// `None` when nothing was counted.
+    pub fn quantile_us(&self, share: f64) -> Option<f64> {
+        let total = self.total();
+        // The rank of the value among the others, as the median of three is the second.
+        let rank = share.clamp(0.0, 1.0) * (total.checked_sub(1)? as f64);
+        let mut before = 0.0;
+        for (from, to, count) in self.buckets() {
+            let count = count as f64;
+            if rank < before + count {
+                let width = to as f64 - f64::from(from) - 1.0;
+                let inside = if count > 1.0 { (rank - before) / (count - 1.0) } else { 0.5 };
+                return Some(f64::from(from) + width * inside.min(1.0));
+            }
+            before += count;
+        }
+        None
+    }
+
+    /// The stored form: for every bucket that is not empty the distance from the one before and the count, as varints.
+    pub fn encode(&self) -> Vec<u8> {
+        let mut out = Vec::with_capacity(self.counts.len() * 3);
+        let mut previous = 0;
+        for (bucket, count) in &self.counts {
+            write_varint(&mut out, u64::from(bucket - previous));
+            write_varint(&mut out, *count);
+            previous = *bucket;
+        }
+        out
+    }
+
+    /// Reads the stored form. `None` when it is damaged.
+    pub fn decode(mut bytes: &[u8]) -> Option<Histogram> {
+        let mut counts = std::collections::BTreeMap::new();
+        let mut bucket = 0u32;
+        while !bytes.is_empty() {
+            bucket = bucket.checked_add(u32::try_from(read_varint(&mut bytes)?).ok()?)?;
+            if bucket > bucket_of(u32::MAX) {
+                return None;
+            }
+            counts.insert(bucket, read_varint(&mut bytes)?);
+        }
+        Some(Histogram { counts })
+    }
+}
+
+/// The stored form of a check's round-trip times: a varint a ping, 0 when it was lost, else its time less the check's
+/// least plus 1.
+pub fn encode_rtts(rtts_us: impl Iterator<Item = Option<u32>>, min_us: u32) -> Vec<u8> {
+    let mut out = Vec::with_capacity(16);
+    for rtt in rtts_us {
+        write_varint(&mut out, rtt.map_or(0, |rtt| u64::from(rtt.saturating_sub(min_us)) + 1));
+    }
+    out
+}
+
+/// Reads the stored form of a check's round-trip times. `None` when it is damaged.
+pub fn decode_rtts(mut bytes: &[u8], min_us: u32) -> Option<Vec<Option<u32>>> {
+    let mut rtts = Vec::with_capacity(bytes.len());
+    while !bytes.is_empty() {
+        rtts.push(match read_varint(&mut bytes)? {
+            0 => None,
+            above => Some(u32::try_from(above - 1).ok()?.checked_add(min_us)?),
+        });
+    }
+    Some(rtts)
+}
+
+/// Seven bits a byte, least significant first, the top bit set on all but the last.
+fn write_varint(out: &mut Vec<u8>, mut value: u64) {
+    while value >= 0x80 {
+        out.push((value & 0x7f) as u8 | 0x80);
+        value >>= 7;
+    }
+    out.push(value as u8);
+}
+
+fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
+    let mut value = 0u64;
+    for shift in (0..64).step_by(7) {
+        let (first, rest) = bytes.split_first()?;
+        *bytes = rest;
+        let bits = u64::from(first & 0x7f);
+        if shift == 63 && bits > 1 {
+            return None;
+        }
+        value |= bits << shift;
+        if first & 0x80 == 0 {
+            return Some(value);
+        }
+    }
+    None
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_summary_is_what_a_hand_works_out() {
+        // Mean 20, squares 200, 0, 200 above it: variance 200/3, root 8.16.
+        let summary = summarize([10, 20, 30]).expect("three replies");
+        assert_eq!(summary, Summary { min_us: 10, avg_us: 20, max_us: 30, mdev_us: 8 });
+        assert_eq!(summarize([7]), Some(Summary { min_us: 7, avg_us: 7, max_us: 7, mdev_us: 0 }));
+        assert_eq!(summarize([1, 2]).map(|s| s.avg_us), Some(2), "half a microsecond is rounded up");
+        assert_eq!(summarize([]), None);
+        assert_eq!(summarize([u32::MAX; 100]).map(|s| (s.avg_us, s.mdev_us)), Some((u32::MAX, 0)));
+    }
+
+    #[test]
+    fn buckets_follow_one_another_without_gap_or_overlap() {
+        let last = bucket_of(u32::MAX);
+        let mut next = 0u64;
+        for bucket in 0..=last {
+            let (from, to) = bucket_range(bucket);
+            assert_eq!(u64::from(from), next, "bucket {bucket}");
+            assert_eq!(bucket_of(from), bucket);
+            assert_eq!(bucket_of(u32::try_from(to - 1).expect("within range")), bucket);
+            assert!((to - u64::from(from)) * 16 <= u64::from(from).max(16), "bucket {bucket} is too wide");
+            next = to;
+        }
+        assert_eq!(next, 1 << 32);
+    }
+
+    #[test]
+    fn quantiles_of_small_values_are_exact() {
+        let mut histogram = Histogram::default();
+        for rtt in 1..=9 {
+            histogram.add(rtt);
+        }
+        assert_eq!(histogram.quantile_us(0.5), Some(5.0));
+        assert_eq!(histogram.quantile_us(0.0), Some(1.0));
+        assert_eq!(histogram.quantile_us(1.0), Some(9.0));
+        assert_eq!(Histogram::default().quantile_us(0.5), None);
+    }
+
+    #[test]
+    fn quantiles_of_any_values_are_within_the_width_of_a_bucket() {
+        let mut histogram = Histogram::default();
+        let mut values: Vec<u32> = (0..2000u32).map(|i| 500 + i.wrapping_mul(2_654_435_761) % 90_000).collect();
+        values.iter().for_each(|v| histogram.add(*v));
+        values.sort_unstable();
+        for share in [0.05, 0.25, 0.5, 0.75, 0.95, 0.99] {
+            let exact = f64::from(values[(share * 1999.0) as usize]);
+            let found = histogram.quantile_us(share).expect("values");
+            assert!((found - exact).abs() / exact < 0.0325, "{share}: {found} for {exact}");
+        }
+    }
+
+    #[test]
+    fn a_histogram_reads_back_as_it_was_stored_and_damage_is_refused() {
+        let mut histogram = Histogram::default();
+        for rtt in [1, 1, 31, 32, 12_000, 12_100, 60_000_000, u32::MAX] {
+            histogram.add(rtt);
+        }
+        let stored = histogram.encode();
+        assert_eq!(Histogram::decode(&stored), Some(histogram));
+        assert_eq!(Histogram::decode(&stored[..stored.len() - 1]), None);
+        assert_eq!(Histogram::decode(&[0xff; 30]), None);
+        assert_eq!(Histogram::decode(&[0xff, 0xff, 0xff, 0x0f, 1]), None, "a bucket beyond the last");
+    }
+
+    #[test]
+    fn merging_histograms_counts_what_both_counted() {
+        let (mut one, mut two) = (Histogram::default(), Histogram::default());
+        one.add(10);
+        two.add(10);
+        two.add(1000);
+        one.merge(&two);
+        assert_eq!(one.total(), 3);
+        assert_eq!(one.buckets().map(|(_, _, count)| count).collect::<Vec<_>>(), [2, 1]);
+    }
+
+    #[test]
+    fn the_times_of_a_check_read_back_as_they_were_stored_and_damage_is_refused() {
+        let rtts = [Some(12_345), None, Some(12_345), Some(60_000_000), Some(u32::MAX)];
+        let stored = encode_rtts(rtts.into_iter(), 12_345);
+        assert_eq!(decode_rtts(&stored, 12_345).as_deref(), Some(&rtts[..]));
+        assert_eq!(decode_rtts(&stored[..stored.len() - 1], 12_345), None);
+        assert_eq!(decode_rtts(&[0xff; 11], 0), None);
+        assert_eq!(decode_rtts(&stored, u32::MAX), None, "beyond any time");
+        assert_eq!(encode_rtts([Some(5), Some(104), None].into_iter(), 5), [1, 100, 0], "a byte a ping where they are close");
+    }
+
+    #[test]
+    fn every_varint_reads_back() {
+        for value in [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+            let mut bytes = Vec::new();
+            write_varint(&mut bytes, value);
+            assert_eq!(read_varint(&mut &bytes[..]), Some(value));
+        }
+        assert_eq!(read_varint(&mut &[0xff; 10][..]), None, "more than 64 bits");
+    }
+}

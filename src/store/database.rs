@@ -1,0 +1,308 @@
+//! The writing connection: opening a file, making it ours, and writing checks into it. Used by the writer thread, and
+//! directly by commands that write once.
+
+use std::collections::{HashMap, HashSet};
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+
+use super::{Import, StoreError, original, rollup, schema};
+use crate::model::{CheckResult, Family, State};
+use crate::stats;
+use crate::time::{LATEST_MS, UtcMillis};
+
+/// How long a statement waits for another writer.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// What SQLite may keep in memory of a file, in KiB: a few hundred pages serve a commit.
+const CACHE_KIB: i64 = 512;
+/// What the write-ahead log is cut back to when a slow reader made it grow.
+const LOG_LIMIT_BYTES: i64 = 4 << 20;
+
+/// An open database that may be written.
+#[derive(Debug)]
+pub struct Database {
+    connection: Connection,
+    path: PathBuf,
+    /// Device and inode, to notice that the file was taken away.
+    identity: Option<(u64, u64)>,
+    hosts: HashMap<(String, Family), (i64, String)>,
+    /// Hours that are known to be marked as not rolled up.
+    marked: HashSet<(i64, i64)>,
+    run_id: Option<i64>,
+}
+
+/// A database, and what was done to open it.
+#[derive(Debug)]
+pub struct Opened {
+    /// The database.
+    pub database: Database,
+    /// Set when the file was the original's and has been taken over.
+    pub import: Option<Import>,
+}
+
+impl Database {
+    /// Opens a file of ours, begins one where there is none, or takes over one of the original's. `progress` hears the
+    /// rows done and the rows in all.
+    pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError> {
+        let failed = |operation| move |cause| StoreError::Sqlite { operation, path: path.to_path_buf(), cause };
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let mut connection = Connection::open_with_flags(path, flags).map_err(failed("opening database"))?;
+        prepare(&connection).map_err(failed("opening database"))?;
+        let import = match standing(&connection).map_err(failed("opening database"))? {
+            Standing::Ours(schema::VERSION) => None,
+            Standing::Ours(version) if version > schema::VERSION => {
+                return Err(StoreError::Newer { path: path.to_path_buf(), version });
+            }
+            Standing::Ours(_) => {
+                upgrade(&mut connection).map_err(failed("upgrading database"))?;
+                None
+            }
+            Standing::Empty => {
+                begin_file(&mut connection).map_err(failed("beginning database"))?;
+                None
+            }
+            Standing::Original => Some(original::take_over(&mut connection, path, progress)?),
+            Standing::Foreign => return Err(StoreError::Foreign { path: path.to_path_buf() }),
+        };
+        // Write-ahead logging: a commit is one append, and readers never wait. `normal` can lose the last commits when
+        // the power fails, never the file.
+        connection.pragma_update(None, "journal_mode", "wal").map_err(failed("opening database"))?;
+        connection.pragma_update(None, "synchronous", "normal").map_err(failed("opening database"))?;
+        connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES).map_err(failed("opening database"))?;
+        let identity = identity_of(path);
+        let path = path.to_path_buf();
+        let (hosts, marked) = (HashMap::new(), HashSet::new());
+        Ok(Opened { database: Database { connection, path, identity, hosts, marked, run_id: None }, import })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Whether the file was deleted or replaced under us: what is written then nobody will read.
+    pub fn is_taken_away(&self) -> bool {
+        self.identity.is_some() && identity_of(&self.path) != self.identity
+    }
+
+    /// When the daemon that wrote last was last alive; `None` when none ever ran.
+    pub fn last_alive(&self) -> Result<Option<UtcMillis>, StoreError> {
+        self.connection
+            .query_row("select max(alive_at) from monitor_run", [], |row| row.get::<_, Option<i64>>(0))
+            .map(|at| at.map(UtcMillis))
+            .map_err(|cause| self.failed("reading", cause))
+    }
+
+    /// Enters this daemon into the ledger.
+    pub fn begin_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
+        const BEGIN: &str = "insert into monitor_run(started_at, alive_at, version) values(?1, ?1, ?2)";
+        let result = self.connection.execute(BEGIN, params![now.0, env!("CARGO_PKG_VERSION")]);
+        result.map_err(|cause| self.failed("writing", cause))?;
+        self.run_id = Some(self.connection.last_insert_rowid());
+        Ok(())
+    }
+
+    /// Writes the end of this daemon into the ledger.
+    pub fn end_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
+        const END: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?1 where id = ?2";
+        let result = self.connection.execute(END, params![now.0, self.run_id]);
+        result.map(|_| ()).map_err(|cause| self.failed("writing", cause))
+    }
+
+    /// Writes checks, the daemon's sign of life, and the roll-ups that are due, in one transaction: all or nothing.
+    pub fn write(&mut self, results: &[CheckResult], now: UtcMillis) -> Result<(), StoreError> {
+        self.write_all(results, now).map_err(|cause| {
+            // What the rolled-back transaction had entered is not there.
+            self.hosts.clear();
+            self.marked.clear();
+            self.failed("writing", cause)
+        })
+    }
+
+    fn write_all(&mut self, results: &[CheckResult], now: UtcMillis) -> rusqlite::Result<()> {
+        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        for result in results {
+            let host_id = host_id(&transaction, &mut self.hosts, result)?;
+            let written_at = insert(&transaction, host_id, result)?;
+            if self.marked.insert((host_id, written_at.hour())) {
+                rollup::mark_stale(&transaction, host_id, written_at.hour())?;
+            }
+        }
+        for finished in rollup::make_due(&transaction, now.hour())?.hours {
+            self.marked.remove(&finished);
+        }
+        if let Some(run_id) = self.run_id {
+            // A clock that was set back does not shorten what was lived.
+            const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1) where id = ?2";
+            transaction.prepare_cached(ALIVE)?.execute(params![now.0, run_id])?;
+        }
+        transaction.commit()
+    }
+
+    /// Waits at most this long for another writer from now on.
+    pub fn set_patience(&mut self, patience: Duration) {
+        if let Err(error) = self.connection.busy_timeout(patience) {
+            log::debug!("{}: {error}", self.path.display());
+        }
+    }
+
+    /// The connection, for the other files of this folder.
+    pub(super) fn connection(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+
+    /// An error about this database.
+    pub(super) fn failed(&self, operation: &'static str, cause: rusqlite::Error) -> StoreError {
+        StoreError::Sqlite { operation, path: self.path.clone(), cause }
+    }
+
+    /// Moves the write-ahead log into the file. Readers that are in the middle of an answer keep it from doing all.
+    pub fn checkpoint(&self) {
+        if let Err(error) = self.connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())) {
+            log::debug!("checkpoint of {}: {error}", self.path.display());
+        }
+    }
+}
+
+/// What every connection is set to, whatever is in the file: nothing that a file's schema says may do more than read.
+pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
+    connection.busy_timeout(BUSY_TIMEOUT)?;
+    connection.pragma_update(None, "trusted_schema", false)?;
+    connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
+    connection.set_prepared_statement_cache_capacity(32);
+    Ok(())
+}
+
+/// Whose a file is.
+pub(super) enum Standing {
+    /// This program's, of this schema version.
+    Ours(i64),
+    /// Nobody's yet.
+    Empty,
+    /// The original's.
+    Original,
+    /// Somebody else's.
+    Foreign,
+}
+
+pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
+    let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
+    if number("application_id")? == schema::APPLICATION_ID {
+        return number("user_version").map(Standing::Ours);
+    }
+    let tables: i64 = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    Ok(match tables {
+        0 => Standing::Empty,
+        _ if number("user_version")? == 0 && original::has_table(connection, "main")? => Standing::Original,
+        _ => Standing::Foreign,
+    })
+}
+
+fn begin_file(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    upgrade(connection)
+}
+
+/// Runs the missing migrations. Another process may do the same at the same moment: whoever comes second finds it done.
+fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = match standing(&transaction)? {
+        Standing::Ours(version) => version,
+        _ => 0,
+    };
+    schema::migrate(&transaction, version)?;
+    transaction.commit()
+}
+
+fn identity_of(path: &Path) -> Option<(u64, u64)> {
+    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+}
+
+fn host_id(
+    transaction: &Transaction<'_>,
+    known: &mut HashMap<(String, Family), (i64, String)>,
+    result: &CheckResult,
+) -> rusqlite::Result<i64> {
+    let host = &result.host;
+    let key = (host.address.clone(), host.family);
+    if let Some((id, name)) = known.get(&key)
+        && *name == host.name
+    {
+        return Ok(*id);
+    }
+    let id = enter_host(transaction, &host.address, host.family, &host.name)?;
+    known.insert(key, (id, host.name.clone()));
+    Ok(id)
+}
+
+/// The id of a host, entered when it is new; its name becomes the newest.
+pub(super) fn enter_host(connection: &Connection, address: &str, family: Family, name: &str) -> rusqlite::Result<i64> {
+    const FIND: &str = "select id, name from host where address = ?1 and family = ?2";
+    const ENTER: &str = "insert into host(address, family, name) values(?1, ?2, ?3)";
+    const RENAME: &str = "update host set name = ?2 where id = ?1";
+    let mut find = connection.prepare_cached(FIND)?;
+    let found: Option<(i64, String)> =
+        find.query_row(params![address, family.number()], |row| Ok((row.get(0)?, row.get(1)?))).optional()?;
+    match found {
+        Some((id, known)) if known == name => Ok(id),
+        Some((id, _)) => connection.execute(RENAME, params![id, name]).map(|_| id),
+        None => {
+            connection.execute(ENTER, params![address, family.number(), name])?;
+            Ok(connection.last_insert_rowid())
+        }
+    }
+}
+
+/// Writes one check; says when it is recorded as made: where another row has that millisecond already, a later one.
+fn insert(transaction: &Transaction<'_>, host_id: i64, result: &CheckResult) -> rusqlite::Result<UtcMillis> {
+    const NOT_MEASURED: &str =
+        "insert into not_measured_check(host_id, checked_at, reason) values(?1, ?2, ?3) on conflict do nothing";
+    const NOTE: &str = "insert into check_note(host_id, checked_at, late, duplicates, foreigners, reason)
+                        values(?1, ?2, ?3, ?4, ?5, ?6) on conflict do nothing";
+    let mut at = result.checked_at.0.clamp(0, LATEST_MS);
+    if result.state() == State::NotMeasured {
+        let reason = result.reason.as_deref().unwrap_or("unknown");
+        while transaction.prepare_cached(NOT_MEASURED)?.execute(params![host_id, at, reason])? == 0 {
+            at += 1;
+        }
+        return Ok(UtcMillis(at));
+    }
+    let summary = stats::summarize(result.rtts_us().flatten());
+    let row = CheckRow {
+        sent: i64::from(result.sent()),
+        received: i64::from(result.received()),
+        min_us: summary.map(|s| s.min_us),
+        avg_us: summary.map(|s| s.avg_us),
+        max_us: summary.map(|s| s.max_us),
+        rtts: Some(stats::encode_rtts(result.rtts_us(), summary.map_or(0, |s| s.min_us))),
+    };
+    while !insert_row(transaction, host_id, at, &row)? {
+        at += 1;
+    }
+    if result.late > 0 || result.duplicates > 0 || result.foreign > 0 || result.reason.is_some() {
+        let note = params![host_id, at, result.late, result.duplicates, result.foreign, result.reason];
+        transaction.prepare_cached(NOTE)?.execute(note)?;
+    }
+    Ok(UtcMillis(at))
+}
+
+/// What `check_result` holds of a check besides whose and when.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct CheckRow {
+    pub sent: i64,
+    pub received: i64,
+    pub min_us: Option<u32>,
+    pub avg_us: Option<u32>,
+    pub max_us: Option<u32>,
+    pub rtts: Option<Vec<u8>>,
+}
+
+/// Writes a row; `false` when the host has one at that millisecond.
+pub(super) fn insert_row(connection: &Connection, host_id: i64, at: i64, row: &CheckRow) -> rusqlite::Result<bool> {
+    const INSERT: &str = "insert into check_result(host_id, checked_at, sent, received, min_us, avg_us, max_us, rtts)
+                          values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) on conflict do nothing";
+    let values = params![host_id, at, row.sent, row.received, row.min_us, row.avg_us, row.max_us, row.rtts];
+    connection.prepare_cached(INSERT)?.execute(values).map(|written| written == 1)
+}

@@ -1,0 +1,168 @@
+//! Questions about what is recorded, one method a question, on a connection that cannot write.
+
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, OpenFlags, Row};
+
+use super::database::{Standing, prepare, standing};
+use super::{Database, StoreError, schema};
+use crate::model::State;
+use crate::time::UtcMillis;
+
+/// An open database that can only be read.
+#[derive(Debug)]
+pub struct Reader {
+    connection: Connection,
+    path: PathBuf,
+}
+
+/// The newest check of a host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LatestCheck {
+    /// The host's newest name.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+    /// 0, 4 or 6.
+    pub family: i64,
+    /// When it was checked.
+    pub checked_at: UtcMillis,
+    /// Pings sent; 0 when it could not be measured.
+    pub sent: i64,
+    /// Pings answered.
+    pub received: i64,
+    /// Least round-trip time in microseconds.
+    pub min_us: Option<i64>,
+    /// Mean round-trip time in microseconds.
+    pub avg_us: Option<i64>,
+    /// Greatest round-trip time in microseconds.
+    pub max_us: Option<i64>,
+    /// Why pings were lost or nothing could be measured.
+    pub reason: Option<String>,
+    /// Whether the check could be made at all.
+    pub is_measured: bool,
+}
+
+impl LatestCheck {
+    /// Its state.
+    pub fn state(&self) -> State {
+        match (self.is_measured, u64::try_from(self.sent), u64::try_from(self.received)) {
+            (true, Ok(0) | Err(_), _) | (true, _, Err(_)) => State::Down,
+            (true, Ok(sent), Ok(received)) => State::of(sent, received),
+            (false, ..) => State::NotMeasured,
+        }
+    }
+}
+
+/// A row of `outage_events`; times as text in UTC, `YYYY-MM-DD HH:MM:SS.sss`.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are the columns, which the contract names")]
+pub struct OutageEvent {
+    pub id: i64,
+    pub host_name: String,
+    pub host_address: String,
+    pub event_type: String,
+    pub start_time: String,
+    pub end_time: Option<String>,
+    pub duration_seconds: Option<i64>,
+    pub checks_failed: Option<i64>,
+    pub checks_during_outage: Option<i64>,
+    pub recovery_success_rate: Option<f64>,
+    pub notes: Option<String>,
+}
+
+impl Reader {
+    /// Opens a database; `None` where there is no file yet. A file that an older version or the original wrote is brought
+    /// up to date first, which needs to write.
+    pub fn open(path: &Path) -> Result<Option<Reader>, StoreError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let failed = |cause| StoreError::Sqlite { operation: "opening database", path: path.to_path_buf(), cause };
+        let open = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(path, flags)?;
+            prepare(&connection)?;
+            let standing = standing(&connection)?;
+            Ok((connection, standing))
+        };
+        let (mut connection, found) = open().map_err(failed)?;
+        match found {
+            Standing::Ours(version) if version == schema::VERSION => {}
+            Standing::Ours(version) if version > schema::VERSION => {
+                return Err(StoreError::Newer { path: path.to_path_buf(), version });
+            }
+            Standing::Foreign => return Err(StoreError::Foreign { path: path.to_path_buf() }),
+            Standing::Ours(_) | Standing::Original | Standing::Empty => {
+                drop(connection);
+                if let Some(import) = Database::open(path, &mut |_, _| ())?.import {
+                    log::info!("database {}: {import}", path.display());
+                }
+                connection = open().map_err(failed)?.0;
+            }
+        }
+        Ok(Some(Reader { connection, path: path.to_path_buf() }))
+    }
+
+    /// The newest check of every host that was ever recorded, by name.
+    pub fn latest_checks(&self) -> Result<Vec<LatestCheck>, StoreError> {
+        const LATEST: &str = "
+            select h.name, h.address, h.family, c.checked_at, c.sent, c.received, c.min_us, c.avg_us, c.max_us, n.reason,
+                   m.checked_at, m.reason
+              from host h
+              left join check_result c on c.host_id = h.id
+                   and c.checked_at = (select max(checked_at) from check_result where host_id = h.id)
+              left join check_note n on n.host_id = h.id and n.checked_at = c.checked_at
+              left join not_measured_check m on m.host_id = h.id
+                   and m.checked_at = (select max(checked_at) from not_measured_check where host_id = h.id)
+             where c.checked_at is not null or m.checked_at is not null
+             order by h.name, h.address, h.family";
+        let read = |row: &Row<'_>| {
+            let measured_at: Option<i64> = row.get(3)?;
+            let not_measured_at: Option<i64> = row.get(10)?;
+            let is_measured = measured_at > not_measured_at || not_measured_at.is_none();
+            let if_measured = |index| if is_measured { row.get::<_, Option<i64>>(index) } else { Ok(None) };
+            Ok(LatestCheck {
+                name: row.get(0)?,
+                address: row.get(1)?,
+                family: row.get(2)?,
+                checked_at: UtcMillis(measured_at.max(not_measured_at).unwrap_or(0)),
+                sent: if_measured(4)?.unwrap_or(0),
+                received: if_measured(5)?.unwrap_or(0),
+                min_us: if_measured(6)?,
+                avg_us: if_measured(7)?,
+                max_us: if_measured(8)?,
+                reason: row.get(if is_measured { 9 } else { 11 })?,
+                is_measured,
+            })
+        };
+        self.query(LATEST, read)
+    }
+
+    /// The outages that have not ended, oldest first.
+    pub fn open_outages(&self) -> Result<Vec<OutageEvent>, StoreError> {
+        const OPEN: &str = "select id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
+                                   checks_during_outage, recovery_success_rate, notes
+                              from outage_events where end_time is null order by start_time, id";
+        self.query(OPEN, |row| {
+            Ok(OutageEvent {
+                id: row.get(0)?,
+                host_name: row.get(1)?,
+                host_address: row.get(2)?,
+                event_type: row.get(3)?,
+                start_time: row.get(4)?,
+                end_time: row.get(5)?,
+                duration_seconds: row.get(6)?,
+                checks_failed: row.get(7)?,
+                checks_during_outage: row.get(8)?,
+                recovery_success_rate: row.get(9)?,
+                notes: row.get(10)?,
+            })
+        })
+    }
+
+    fn query<T>(&self, sql: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
+        let result: rusqlite::Result<Vec<T>> = (|| self.connection.prepare_cached(sql)?.query_map([], read)?.collect())();
+        result.map_err(|cause| StoreError::Sqlite { operation: "reading database", path: self.path.clone(), cause })
+    }
+}

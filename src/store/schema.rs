@@ -1,0 +1,180 @@
+//! The tables, as an append-only list of migrations. A file says by `application_id` whose it is and by `user_version`
+//! how many of these it has seen.
+//!
+//! Times are Unix milliseconds, latencies microseconds. No feature of SQLite younger than 3.22 may be used in what is
+//! stored here (no `strict`, no `returning`): the files are for the plain `sqlite3` shell too.
+
+use rusqlite::Connection;
+
+/// "ACLg": what file(1) and we know our files by.
+pub const APPLICATION_ID: i64 = 0x4143_4c67;
+
+/// How many migrations there are.
+pub const VERSION: i64 = MIGRATIONS.len() as i64;
+
+/// Brings a database from `version` to [`VERSION`], inside the caller's transaction.
+pub fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
+    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+        connection.execute_batch(migration)?;
+    }
+    connection.pragma_update(None, "application_id", APPLICATION_ID)?;
+    connection.pragma_update(None, "user_version", VERSION)
+}
+
+const MIGRATIONS: &[&str] = &["
+-- What was ever monitored. Address and family (0 any, 4, 6) are the identity, the name is the newest.
+create table host(
+    id      integer primary key,
+    address text not null,
+    family  integer not null default 0,
+    name    text not null,
+    unique(address, family)
+);
+
+-- One row a check. rtts: a varint a ping, 0 lost, else its time less min_us plus 1; null where only the sums are known.
+-- Clustered on host and time, since that is how it is read.
+create table check_result(
+    host_id    integer not null,
+    checked_at integer not null,
+    sent       integer not null,
+    received   integer not null,
+    min_us     integer,
+    avg_us     integer,
+    max_us     integer,
+    rtts       blob,
+    primary key(host_id, checked_at)
+) without rowid;
+
+-- What is rare: written only when there is something to tell.
+create table check_note(
+    host_id    integer not null,
+    checked_at integer not null,
+    late       integer not null,
+    duplicates integer not null,
+    foreigners integer not null,
+    reason     text,
+    primary key(host_id, checked_at)
+) without rowid;
+
+-- Checks that could not be made, through no fault of the host.
+create table not_measured_check(
+    host_id    integer not null,
+    checked_at integer not null,
+    reason     text not null,
+    primary key(host_id, checked_at)
+) without rowid;
+
+-- One row a host and hour (hours since 1970), made from the hour's checks once the hour is over. up, degraded, down and
+-- not_measured count checks by their state, silent those of down without any reply. Success rates are in thousandths of
+-- a percent. sum_us is over the replies; avg_sum_us over the means of the checks that have one, latency_checks their
+-- number. histogram: of the replies' times, as stats.rs writes it.
+create table rollup(
+    host_id        integer not null,
+    hour           integer not null,
+    up             integer not null,
+    degraded       integer not null,
+    down           integer not null,
+    silent         integer not null,
+    not_measured   integer not null,
+    sent           integer not null,
+    received       integer not null,
+    rate_sum       integer not null,
+    rate_min       integer,
+    rate_max       integer,
+    min_us         integer,
+    max_us         integer,
+    sum_us         integer not null,
+    avg_sum_us     integer not null,
+    latency_checks integer not null,
+    histogram      blob not null,
+    primary key(host_id, hour)
+) without rowid;
+
+-- Hours whose roll-up is missing or no longer right. Until it is made, the hour is read from its checks.
+create table stale_rollup(
+    host_id integer not null,
+    hour    integer not null,
+    primary key(host_id, hour)
+) without rowid;
+
+-- Checks before this instant were deleted: roll-ups of these hours can no longer be made from them.
+create table pruning(pruned_before integer not null);
+insert into pruning values(0);
+
+-- The ledger of daemons: between alive_at of one and started_at of the next nothing was measured.
+create table monitor_run(
+    id         integer primary key,
+    started_at integer not null,
+    alive_at   integer not null,
+    stopped_at integer,
+    version    text not null
+);
+
+create table outage_events(
+    id                    integer primary key,
+    host_name             text not null,
+    host_address          text not null,
+    event_type            text not null,
+    start_time            text not null,
+    end_time              text,
+    duration_seconds      integer,
+    checks_failed         integer default 0,
+    checks_during_outage  integer default 0,
+    recovery_success_rate real,
+    notes                 text
+);
+create index outage_events_by_host on outage_events(host_address, start_time desc);
+create index outage_events_by_time on outage_events(start_time desc);
+
+-- The original's relation.
+create view ping_results as
+select (c.host_id << 43) | c.checked_at as id,
+       h.name as host_name,
+       h.address as host_address,
+       strftime('%Y-%m-%d %H:%M:%f', c.checked_at / 1000.0, 'unixepoch') as timestamp,
+       c.received as success_count,
+       c.sent - c.received as failure_count,
+       case when c.sent = 0 then 0.0 else 100.0 * c.received / c.sent end as success_rate,
+       c.min_us / 1000.0 as min_latency,
+       c.max_us / 1000.0 as max_latency,
+       c.avg_us / 1000.0 as avg_latency
+  from check_result c join host h on h.id = c.host_id;
+
+-- An outer `or replace` rules inside a trigger too: it must replace a check, but never a host, hence `where not exists`.
+create trigger ping_results_insert instead of insert on ping_results begin
+    select raise(abort, 'ping_results: timestamp must be text, YYYY-MM-DD HH:MM:SS, from 1970 on, UTC')
+     where typeof(new.timestamp) <> 'text'
+        or coalesce(round((julianday(new.timestamp) - 2440587.5) * 86400000), -1) not between 0 and 8796093022207;
+    select raise(abort, 'ping_results: host_address must not be empty')
+     where coalesce(trim(new.host_address), '') = '';
+    select raise(abort, 'ping_results: success_count and failure_count must be whole numbers from 0')
+     where coalesce(cast(new.success_count as integer), -1) not between 0 and 1000000
+        or coalesce(cast(new.failure_count as integer), -1) not between 0 and 1000000;
+    insert into host(address, family, name)
+    select new.host_address, 0, coalesce(new.host_name, new.host_address)
+     where not exists (select 1 from host where address = new.host_address);
+    update host set name = new.host_name where address = new.host_address and name <> new.host_name;
+    insert into check_result(host_id, checked_at, sent, received, min_us, avg_us, max_us, rtts)
+    select (select min(id) from host where address = new.host_address),
+           cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer),
+           cast(new.success_count as integer) + cast(new.failure_count as integer),
+           cast(new.success_count as integer),
+           cast(round(nullif(new.min_latency, '') * 1000) as integer),
+           cast(round(nullif(new.avg_latency, '') * 1000) as integer),
+           cast(round(nullif(new.max_latency, '') * 1000) as integer),
+           null;
+    insert into stale_rollup(host_id, hour)
+    select h.id, cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer) / 3600000
+      from (select min(id) as id from host where address = new.host_address) h
+     where not exists (select 1 from stale_rollup s where s.host_id = h.id
+                        and s.hour = cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer) / 3600000);
+end;
+
+create trigger ping_results_delete instead of delete on ping_results begin
+    delete from check_result where host_id = old.id >> 43 and checked_at = (old.id & 8796093022207);
+    delete from check_note where host_id = old.id >> 43 and checked_at = (old.id & 8796093022207);
+    insert into stale_rollup(host_id, hour)
+    select old.id >> 43, (old.id & 8796093022207) / 3600000
+     where not exists (select 1 from stale_rollup where host_id = old.id >> 43 and hour = (old.id & 8796093022207) / 3600000);
+end;
+"];

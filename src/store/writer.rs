@@ -1,0 +1,263 @@
+//! The thread that owns the writing connection. It gathers results and commits them together: every commit costs the
+//! same journal, whatever is in it. While the disk is full or the database held by somebody else it keeps results in
+//! memory, up to a bound, and tries again; nobody waits for the disk but this thread.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use super::{Database, StoreError};
+use crate::model::{CheckResult, Host, State};
+use crate::sys;
+use crate::time::{ClockSample, Monotonic, Spoken, UtcMillis};
+
+/// How the writer goes about it: part of the configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// At most this long a result waits in memory.
+    pub flush: Duration,
+    /// How long checks are kept.
+    pub retention: Duration,
+    /// How long roll-ups are kept.
+    pub rollup_retention: Duration,
+}
+
+enum Order {
+    Result(CheckResult),
+    Settings(Settings),
+    Finish,
+}
+
+/// How soon a result is on disk when somebody may be waiting for it.
+const HURRY: Duration = Duration::from_secs(2);
+/// How often the sign of life is written when there is nothing else to write.
+const HEARTBEAT: Duration = Duration::from_secs(60);
+/// How long the last commit waits for another writer: a stop is over within two seconds.
+const LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// How long after its start the daemon is in a hurry: somebody is setting it up.
+const START_HURRY: Duration = Duration::from_secs(60);
+/// How soon a failed commit is tried again.
+const RETRY: Duration = Duration::from_secs(10);
+/// How many results are kept in memory while nothing can be written: half a day of eight hosts at one check a minute.
+const PENDING_MAX: usize = 6000;
+/// How many results wait in the channel for the writer; more come only while it is in the middle of a slow commit.
+const QUEUE_LEN: usize = 4096;
+/// How often what is older than the retention is deleted.
+const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+/// How many rows a deletion takes at once: some milliseconds on a router.
+const PRUNE_ROWS: u32 = 1000;
+/// A clock that shows the last daemon this far behind may be wrong, and deletes nothing before the day is over.
+const CLOCK_DOUBT: Duration = Duration::from_secs(30 * 86_400);
+const CLOCK_PROOF: Duration = Duration::from_secs(86_400);
+
+/// The way to the writer; clones lead to the same.
+#[derive(Clone, Debug)]
+pub struct WriterHandle {
+    orders: SyncSender<Order>,
+}
+
+impl WriterHandle {
+    /// Hands a result over without waiting; `false` when the writer is so far behind that it is lost.
+    pub fn deliver(&self, result: CheckResult) -> bool {
+        !matches!(self.orders.try_send(Order::Result(result)), Err(TrySendError::Full(_)))
+    }
+
+    /// Makes it go by new settings.
+    pub fn set(&self, settings: Settings) {
+        let _ = self.orders.send(Order::Settings(settings));
+    }
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub struct Writer {
+    handle: WriterHandle,
+    thread: JoinHandle<u64>,
+}
+
+impl Writer {
+    /// Enters the daemon into the ledger and starts the thread.
+    pub fn start(mut database: Database, settings: Settings) -> Result<Writer, StoreError> {
+        let start = sys::clocks();
+        let doubt = database.last_alive()?.and_then(|alive| clock_doubt(alive, &start));
+        database.begin_run(start.utc())?;
+        let (orders, received) = sync_channel(QUEUE_LEN);
+        let path = database.path().to_path_buf();
+        // Whoever holds the file longer is tried again later: meanwhile the queue must be emptied.
+        database.set_patience(LAST_PATIENCE);
+        let desk = Desk::new(database, settings, start, doubt);
+        let thread = thread::Builder::new().name("store".into()).spawn(move || desk.work(&received));
+        let thread = thread.map_err(|cause| StoreError::File { operation: "starting the thread for", path, cause })?;
+        Ok(Writer { handle: WriterHandle { orders }, thread })
+    }
+
+    /// The way to it.
+    pub fn handle(&self) -> WriterHandle {
+        self.handle.clone()
+    }
+
+    /// Whether the thread still runs.
+    pub fn is_alive(&self) -> bool {
+        !self.thread.is_finished()
+    }
+
+    /// Has everything that was delivered written and the file closed; says how many results could not be written.
+    pub fn finish(self) -> u64 {
+        let _ = self.handle.orders.send(Order::Finish);
+        self.thread.join().unwrap_or(0)
+    }
+}
+
+/// How long to wait before anything is deleted, when the clock seems to have leapt since the last daemon was alive.
+fn clock_doubt(alive: UtcMillis, start: &ClockSample) -> Option<Duration> {
+    let away = Duration::from_millis(u64::try_from(start.utc().0.saturating_sub(alive.0)).ok()?);
+    if away < CLOCK_DOUBT {
+        return None;
+    }
+    log::warn!("the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day", Spoken(away));
+    Some(CLOCK_PROOF)
+}
+
+/// What the thread works with.
+struct Desk {
+    database: Database,
+    settings: Settings,
+    started: Monotonic,
+    last_flush: Monotonic,
+    pending: VecDeque<CheckResult>,
+    states: HashMap<Arc<Host>, State>,
+    /// When the pending results are to be written.
+    flush_at: Monotonic,
+    prune_at: Monotonic,
+    is_failing: bool,
+    dropped: u64,
+}
+
+impl Desk {
+    fn new(database: Database, settings: Settings, start: ClockSample, doubt: Option<Duration>) -> Desk {
+        let started = start.monotonic;
+        Desk {
+            database,
+            settings,
+            started,
+            last_flush: started,
+            pending: VecDeque::new(),
+            states: HashMap::new(),
+            flush_at: started.after(HEARTBEAT.max(settings.flush)),
+            // Not in the first moments, when the first checks run.
+            prune_at: started.after(doubt.unwrap_or(Duration::from_secs(10))),
+            is_failing: false,
+            dropped: 0,
+        }
+    }
+
+    fn work(mut self, orders: &Receiver<Order>) -> u64 {
+        loop {
+            let now = sys::monotonic();
+            let due = self.flush_at.min(self.prune_at);
+            match orders.recv_timeout(due.since(now)) {
+                Ok(Order::Result(result)) => self.take(result),
+                Ok(Order::Settings(settings)) => self.settings = settings,
+                Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
+                Err(RecvTimeoutError::Timeout) => {}
+            }
+            let now = sys::monotonic();
+            if self.flush_at <= now {
+                self.flush();
+            }
+            if self.prune_at <= now {
+                self.prune();
+            }
+        }
+    }
+
+    fn take(&mut self, result: CheckResult) {
+        let state = result.state();
+        let is_news = match self.states.get_mut(&result.host) {
+            Some(known) => std::mem::replace(known, state) != state,
+            None => self.states.insert(Arc::clone(&result.host), state).is_none(),
+        };
+        if self.pending.len() == PENDING_MAX && self.is_failing {
+            self.pending.pop_front();
+            self.dropped += 1;
+        }
+        self.pending.push_back(result);
+        let now = sys::monotonic();
+        let is_hurried = is_news || now < self.started.after(START_HURRY);
+        if !self.is_failing {
+            let due = self.last_flush.after(self.settings.flush);
+            let due = if is_hurried { due.min(now.after(HURRY)) } else { due };
+            self.flush_at = self.flush_at.min(due);
+        }
+    }
+
+    /// Writes what is pending and the sign of life. What fails stays pending.
+    fn flush(&mut self) {
+        let result = self.reopen_if_taken_away().and_then(|()| {
+            let pending = self.pending.make_contiguous();
+            self.database.write(pending, sys::clocks().utc())
+        });
+        let now = sys::monotonic();
+        self.last_flush = now;
+        self.flush_at = now.after(HEARTBEAT.max(self.settings.flush));
+        match result {
+            Ok(()) => {
+                if self.is_failing {
+                    log::info!("{}: writing again; {} results were kept, {} lost", self.database.path().display(), self.pending.len(), self.dropped);
+                }
+                (self.is_failing, self.dropped) = (false, 0);
+                self.pending.clear();
+                self.pending.shrink_to(256);
+            }
+            Err(error) => {
+                if !self.is_failing {
+                    log::error!("{error}; results are kept in memory until it can be written");
+                }
+                self.is_failing = true;
+                self.flush_at = now.after(RETRY);
+            }
+        }
+    }
+
+    /// A file that was deleted or replaced while it was open takes writes that nobody will ever read.
+    fn reopen_if_taken_away(&mut self) -> Result<(), StoreError> {
+        if !self.database.is_taken_away() {
+            return Ok(());
+        }
+        let path = self.database.path().to_path_buf();
+        log::error!("{}: the file was deleted or replaced; beginning anew there", path.display());
+        let mut opened = Database::open(&path, &mut |_, _| ())?;
+        opened.database.begin_run(sys::clocks().utc())?;
+        self.database = opened.database;
+        Ok(())
+    }
+
+    fn prune(&mut self) {
+        let Settings { retention, rollup_retention, .. } = self.settings;
+        let result = self.database.prune(sys::clocks().utc(), retention, rollup_retention, PRUNE_ROWS);
+        let pause = match result {
+            // Between two steps results are taken and others may write.
+            Ok(pruned) if pruned.is_more => Duration::from_millis(50),
+            Ok(_) => PRUNE_EVERY,
+            Err(error) if error.is_busy() => RETRY,
+            Err(error) => {
+                log::warn!("{error}");
+                PRUNE_EVERY
+            }
+        };
+        self.prune_at = sys::monotonic().after(pause);
+    }
+
+    /// The last commit; says how many results are lost.
+    fn close(mut self) -> u64 {
+        self.database.set_patience(LAST_PATIENCE);
+        self.flush();
+        if let Err(error) = self.database.end_run(sys::clocks().utc()) {
+            log::debug!("{error}");
+        }
+        self.database.checkpoint();
+        if self.is_failing { self.dropped + self.pending.len() as u64 } else { 0 }
+    }
+}
