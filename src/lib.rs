@@ -45,6 +45,7 @@
 //! why in [`model::CheckResult::reason`]. A `Result` means that *we* could not do our job. One enum an engine; the top
 //! one, [`cli::Failure`], owns the exit code and is printed once, in `main`.
 
+pub mod config;
 pub mod model;
 pub mod time;
 

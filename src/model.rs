@@ -218,7 +218,8 @@ mod tests {
         let host = Arc::new(Host { name: "a".into(), address: "127.0.0.1".into(), family: Family::Any });
         let mut result = CheckResult::not_measured(host, None, UtcMillis(0), "x".into());
         assert_eq!(result.state(), State::NotMeasured);
-        result.pings = vec![Outcome::SendFailed { errno: 101 }, Outcome::Reply { rtt_us: 5 }, Outcome::TimedOut, Outcome::Untimed];
+        result.pings =
+            vec![Outcome::SendFailed { errno: 101 }, Outcome::Reply { rtt_us: 5 }, Outcome::TimedOut, Outcome::Untimed];
         assert_eq!((result.sent(), result.received()), (2, 1));
         assert_eq!(result.rtts_us().collect::<Vec<_>>(), [Some(5), None]);
         assert_eq!(result.state(), State::Down);

@@ -1,11 +1,59 @@
 //! What the daemon is told to do: hosts, intervals, paths. Owns the YAML and every message about it; nothing else knows
 //! the file's form. The checked values are plain, so that the other floors need not doubt them.
 
-use std::path::PathBuf;
+mod address;
+mod check;
+mod cursor;
+mod finding;
+mod flow;
+mod hosts;
+mod keys;
+mod lines;
+mod pace;
+mod raw;
+mod scalar;
+mod section;
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test may panic")]
+mod tests;
+
+use std::fs::File;
+use std::io::Read;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::Host;
+
+pub use finding::{Finding, FindingKind, Loaded, ReadError, Severity};
+
+/// The commented configuration that says what [`Config::default`] is.
+pub const DEFAULT_TEXT: &str = include_str!("../../config.yaml");
+
+/// The longest file that is read. Ten thousand hosts with every key need three.
+const LONGEST_FILE_MIB: u64 = 16;
+
+/// The configuration in a file, and everything that is wrong with it. An error when the file cannot be read at all.
+pub fn load(path: &Path) -> Result<Loaded, ReadError> {
+    let failed = |cause| ReadError::Failed { path: path.to_path_buf(), cause };
+    let file = File::open(path).map_err(failed)?;
+    if file.metadata().map_err(failed)?.is_dir() {
+        return Err(ReadError::Directory { path: path.to_path_buf() });
+    }
+    let limit = LONGEST_FILE_MIB * 1024 * 1024;
+    let mut text = Vec::new();
+    file.take(limit + 1).read_to_end(&mut text).map_err(failed)?;
+    if text.len() as u64 > limit {
+        return Err(ReadError::TooLong { path: path.to_path_buf(), limit_mib: LONGEST_FILE_MIB });
+    }
+    Ok(parse(&text, &path.display().to_string()))
+}
+
+/// The configuration in a text, and everything that is wrong with it. A wrong value falls back to its default; a text
+/// that cannot be understood as a whole falls back to [`Config::default`]. `file` is the name for the messages.
+pub fn parse(text: &[u8], file: &str) -> Loaded {
+    check::check_text(text, file)
+}
 
 /// The checked configuration. Every value is in its allowed range.
 #[derive(Clone, Debug, PartialEq)]
@@ -18,6 +66,12 @@ pub struct Config {
     pub dashboard: DashboardConfig,
     /// `logging:`.
     pub logging: LoggingConfig,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        check::default_config()
+    }
 }
 
 /// How one host is checked: its own keys, where it has none those of `monitoring:`.

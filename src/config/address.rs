@@ -1,0 +1,200 @@
+//! What may stand for a host: an IP address, one with its zone, a host name or `gateway`; and what may be sent from.
+//! Judges text only; whether a name resolves is seen at each check. Names: RFC 952, RFC 1123; zones: RFC 4007.
+
+use std::net::{IpAddr, Ipv6Addr};
+
+use super::Source;
+
+/// The word for this machine's default gateway.
+pub(super) const GATEWAY: &str = "gateway";
+
+/// An address in a form in which equal addresses are equal.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(super) enum Address {
+    /// This machine's default gateway.
+    Gateway,
+    /// An IP address, for a scoped one with its zone.
+    Ip(IpAddr, Option<String>),
+    /// A host name in lower case.
+    Name(String),
+}
+
+/// The address that a text means; otherwise what is wrong with the text.
+pub(super) fn read_address(text: &str) -> Result<Address, String> {
+    const LONGEST_NAME: usize = 253;
+    const LONGEST_LABEL: usize = 63;
+    let neither = || Err("is neither an IP address nor a host name".to_owned());
+    if text.is_empty() {
+        return Err("is empty: an IP address or a host name belongs here".into());
+    }
+    if text.eq_ignore_ascii_case(GATEWAY) {
+        return Ok(Address::Gateway);
+    }
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok(Address::Ip(ip, None));
+    }
+    if let Some((ip, zone)) = text.split_once('%') {
+        return match ip.parse::<Ipv6Addr>() {
+            Ok(ip) if is_interface(zone) => Ok(Address::Ip(IpAddr::V6(ip), Some(zone.to_owned()))),
+            _ => neither(),
+        };
+    }
+    if let Some(cure) = cure(text) {
+        return Err(format!("is neither an IP address nor a host name: {cure}"));
+    }
+    if !text.is_ascii() {
+        let has_only_letters = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
+        let cure = if has_only_letters { ": write the name in its xn-- form" } else { "" };
+        return Err(format!("is neither an IP address nor a host name{cure}"));
+    }
+    let name = text.strip_suffix('.').unwrap_or(text);
+    let labels: Vec<&str> = name.split('.').collect();
+    let is_label = |label: &&str| {
+        let has_edge_hyphen = label.starts_with('-') || label.ends_with('-');
+        // No host name has an underscore by the book, and some home networks have one nevertheless.
+        !label.is_empty() && !has_edge_hyphen && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+    };
+    let ends_in_number = labels.last().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
+    if !labels.iter().all(is_label) || ends_in_number {
+        return neither();
+    }
+    if name.len() > LONGEST_NAME {
+        return Err(format!("is a name of {} characters; a host name has at most {LONGEST_NAME}", name.len()));
+    }
+    if let Some(label) = labels.iter().find(|label| label.len() > LONGEST_LABEL) {
+        return Err(format!("has a part of {} characters between dots; a host name has at most {LONGEST_LABEL}", label.len()));
+    }
+    Ok(Address::Name(text.to_ascii_lowercase()))
+}
+
+/// What to write instead, for the slips that are easy to recognise.
+fn cure(text: &str) -> Option<String> {
+    if let Some((_, rest)) = text.split_once("://") {
+        let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
+        return Some(match read_address(host) {
+            Ok(_) => format!("write only the host of this URL, {host}"),
+            Err(_) => "write only the host of this URL".into(),
+        });
+    }
+    if let Some(rest) = text.strip_prefix('[') {
+        let inner = rest.split(']').next().unwrap_or_default();
+        return read_address(inner).is_ok().then(|| format!("write it without brackets, {inner}"));
+    }
+    if let Some((host, port)) = text.split_once(':') {
+        let has_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && read_address(host).is_ok();
+        return has_port.then(|| format!("write it without the port, {host}"));
+    }
+    let trimmed = text.trim();
+    (trimmed != text && read_address(trimmed).is_ok()).then(|| format!("write it without blanks around it, {trimmed}"))
+}
+
+/// What a text names to send from; otherwise what is wrong with it.
+pub(super) fn read_source(text: &str) -> Result<Source, String> {
+    if let Ok(ip) = text.parse() {
+        return Ok(Source::Address(ip));
+    }
+    if let Some((ip, zone)) = text.split_once('%')
+        && ip.parse::<Ipv6Addr>().is_ok()
+    {
+        return Err(format!("is an address with a zone: write the interface, {zone}"));
+    }
+    if is_interface(text) {
+        return Ok(Source::Interface(text.to_owned()));
+    }
+    Err("is neither an IP address nor an interface's name".into())
+}
+
+/// Whether Linux would take this for an interface's name (dev_valid_name in net/core/dev.c).
+fn is_interface(name: &str) -> bool {
+    const LONGEST_BYTES: usize = 15;
+    let has_bad = name.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '%'));
+    !name.is_empty() && name.len() <= LONGEST_BYTES && !matches!(name, "." | "..") && !has_bad
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_of_every_kind_are_read() {
+        for text in [
+            "8.8.8.8",
+            "::1",
+            "2001:db8::1",
+            "fe80::1%eth0",
+            "2001:db8::1%wg0",
+            "localhost",
+            "a.example.",
+            "xn--mnchen-3ya.de",
+            "my_nas",
+            "1.one",
+        ] {
+            assert!(read_address(text).is_ok(), "{text}");
+        }
+        assert_eq!(read_address("Gateway"), Ok(Address::Gateway));
+        assert_eq!(read_address("0:0:0:0:0:0:0:1"), read_address("::1"));
+        assert_eq!(read_address("Example.COM"), read_address("example.com"));
+        assert_ne!(read_address("fe80::1%eth0"), read_address("fe80::1%eth1"));
+    }
+
+    #[test]
+    fn the_longest_name_has_253_characters_and_the_longest_part_63() {
+        let part = "a".repeat(63);
+        let name = format!("{part}.{part}.{part}.{}", "a".repeat(61));
+        assert_eq!(name.len(), 253);
+        assert!(read_address(&name).is_ok());
+        assert!(read_address(&format!("{name}.")).is_ok());
+        assert!(read_address(&format!("{name}a")).is_err_and(|wrong| wrong.contains("254")));
+        assert!(read_address(&format!("a{part}.example")).is_err_and(|wrong| wrong.contains("64")));
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_with_a_cure_where_there_is_one() {
+        for text in [
+            "8.8.8",
+            "8",
+            "999.1.1.1",
+            "1.2.3.4.5",
+            "a b",
+            "a..b",
+            ".a",
+            ".",
+            "-a",
+            "a-",
+            "1.2.3.4%eth0",
+            "fe80::1%",
+            "fe80::1%a b",
+            "::g",
+            ":",
+            "%",
+            "[",
+            "[]",
+            "a\u{7}",
+            "10.0.0.0/8",
+            "é b",
+        ] {
+            assert_eq!(read_address(text), Err("is neither an IP address nor a host name".to_owned()), "{text}");
+        }
+        for (text, cure) in [
+            ("http://example.com:80/a", "the host of this URL, example.com"),
+            ("[::1]", "without brackets, ::1"),
+            ("[::1]:80", "without brackets, ::1"),
+            ("example.com:80", "without the port, example.com"),
+            (" 8.8.8.8", "blanks around it, 8.8.8.8"),
+            ("münchen.de", "xn-- form"),
+            ("", "is empty"),
+        ] {
+            assert!(read_address(text).is_err_and(|wrong| wrong.contains(cure)), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_source_is_an_address_or_an_interface() {
+        assert_eq!(read_source("::1"), Ok(Source::Address(Ipv6Addr::LOCALHOST.into())));
+        assert_eq!(read_source("eth0.5"), Ok(Source::Interface("eth0.5".into())));
+        for text in ["", "a b", "a/b", "sixteen-letters-", ".", "999:1"] {
+            assert!(read_source(text).is_err(), "{text}");
+        }
+        assert!(read_source("fe80::1%eth0").is_err_and(|wrong| wrong.contains("write the interface, eth0")));
+    }
+}

@@ -1,0 +1,220 @@
+//! From the tree to the checked configuration: the sections of the file, and the whole of it when it is no YAML.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use log::LevelFilter;
+
+use super::address::{Address, read_address};
+use super::finding::{FindingKind, shorten};
+use super::hosts::read_hosts;
+use super::keys;
+use super::lines;
+use super::pace::read_monitoring;
+use super::raw::{self, SyntaxError, Value};
+use super::section::{Checker, Range, Section, describe};
+use super::{Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
+
+const RETENTION: Range = Range { least: 0.0, most: 36_500.0, is_open: true, is_whole: false, unit: "days" };
+const FLUSH: Range = Range { least: 0.0, most: 3600.0, is_open: false, is_whole: false, unit: "seconds" };
+const PORT: Range = Range { least: 1.0, most: 65_535.0, is_open: false, is_whole: true, unit: "" };
+
+const DEFAULT_USED: &str = "default configuration used";
+
+/// See [`super::parse`].
+pub(super) fn check_text(bytes: &[u8], file: &str) -> Loaded {
+    let mut checker = Checker::new(file);
+    let text = match decode(bytes) {
+        Ok(text) => text,
+        Err((line, wrong)) => {
+            checker.problem(FindingKind::Unreadable, line, String::new(), format!("{wrong}; {DEFAULT_USED}"));
+            return Loaded { config: default_config(), findings: checker.findings };
+        }
+    };
+    let config = match raw::read(text) {
+        Ok(mut node) => {
+            lines::annotate(text, &mut node);
+            match &node.value {
+                Value::Null => default_config(),
+                Value::Section(_) => match checker.open(&node, String::new(), keys::ROOT, DEFAULT_USED) {
+                    Some(root) => check_sections(&mut checker, &root),
+                    None => default_config(),
+                },
+                _ => {
+                    let wrong = format!("{} where the sections belong ({})", describe(&node), keys::ROOT.join(", "));
+                    checker.problem(FindingKind::Syntax, None, String::new(), format!("{wrong}; {DEFAULT_USED}"));
+                    default_config()
+                }
+            }
+        }
+        Err(error) => {
+            let (line, text) = say_syntax(text, &error);
+            checker.problem(FindingKind::Syntax, line, String::new(), format!("{text}; {DEFAULT_USED}"));
+            default_config()
+        }
+    };
+    Loaded { config, findings: checker.findings }
+}
+
+/// What an empty file means.
+pub(super) fn default_config() -> Config {
+    check_sections(&mut Checker::new(""), &Section::default())
+}
+
+/// Text without its byte order mark; else the line and what is wrong.
+fn decode(bytes: &[u8]) -> Result<&str, (Option<usize>, String)> {
+    let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
+    let line_at = |at: usize| Some(1 + bytes[..at].iter().filter(|byte| **byte == b'\n').count());
+    if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") || matches!(bytes, [0, b, ..] | [b, 0, ..] if *b != 0) {
+        return Err((None, "is UTF-16, save it as UTF-8".into()));
+    }
+    if let Some(at) = bytes.iter().position(|byte| *byte == 0) {
+        return Err((line_at(at), "has a NUL byte, which no text has".into()));
+    }
+    std::str::from_utf8(bytes).map_err(|error| {
+        let at = error.valid_up_to();
+        (
+            line_at(at),
+            format!("the byte 0x{:02x} is not UTF-8, save the file as UTF-8", bytes.get(at).copied().unwrap_or_default()),
+        )
+    })
+}
+
+/// The line of a syntax error and the text with its column, and the cure for the commonest.
+fn say_syntax(text: &str, error: &SyntaxError) -> (Option<usize>, String) {
+    let Some((line, column)) = error.place else { return (None, format!("not YAML: {}", shorten_long(&error.text))) };
+    let line_at = |line: usize| line.checked_sub(1).and_then(|index| text.lines().nth(index)).unwrap_or_default();
+    // The parser notices a tab at its line, or only at the end of the line before.
+    let has_tab = |line: &str| line[..line.len() - line.trim_start().len()].contains('\t');
+    let value = line_at(line).split_once(": ").map_or("", |(_, value)| value.trim());
+    let hint = if has_tab(line_at(line)) || has_tab(line_at(line + 1)) {
+        ": a tab indents here, and YAML wants spaces"
+    } else if value.strip_prefix('[').and_then(|value| value.strip_suffix(']')).is_some_and(|inner| read_address(inner).is_ok()) {
+        ": an IPv6 address is written without brackets"
+    } else if value == "::" {
+        ": write \"::\" with quotes"
+    } else {
+        ""
+    };
+    let said = error.text.replace(&format!(" at line {line} column {column}"), "");
+    (Some(line), format!("column {column}: not YAML{hint}: {}", shorten_long(&said)))
+}
+
+/// The parser quotes from the file, and not always little.
+fn shorten_long(text: &str) -> String {
+    text.split(' ').map(shorten).collect::<Vec<_>>().join(" ")
+}
+
+fn check_sections(checker: &mut Checker, root: &Section<'_>) -> Config {
+    let monitoring = open(checker, root, "monitoring", keys::MONITORING);
+    let monitoring = read_monitoring(checker, &monitoring);
+    let hosts = read_hosts(checker, root, &monitoring);
+    let database = open(checker, root, "database", keys::DATABASE);
+    let database = read_database(checker, &database);
+    let dashboard = open(checker, root, "dashboard", keys::DASHBOARD);
+    let dashboard = read_dashboard(checker, &dashboard);
+    let logging = open(checker, root, "logging", keys::LOGGING);
+    let logging = read_logging(checker, &logging);
+    Config { hosts, database, dashboard, logging }
+}
+
+fn open<'n>(checker: &mut Checker, root: &Section<'n>, key: &str, known: &[&str]) -> Section<'n> {
+    let absent = || Section::absent(key);
+    match root.get(key) {
+        Some(node) => checker.open(node, key.to_owned(), known, "its defaults used").unwrap_or_else(absent),
+        None => absent(),
+    }
+}
+
+fn read_database(checker: &mut Checker, section: &Section<'_>) -> DatabaseConfig {
+    const DAY_SECONDS: f64 = 86_400.0;
+    let mut days = |key: &str, default: f64| {
+        let days = checker.number(section, key, &RETENTION, &format!("default {default} used")).unwrap_or(default);
+        Duration::from_secs_f64(days * DAY_SECONDS)
+    };
+    let (retention, rollup_retention) = (days("retention_days", 90.0), days("rollup_retention_days", 1825.0));
+    let path = checker.text(section, "path", "default connection_logs.db used").unwrap_or_else(|| "connection_logs.db".into());
+    let flush = checker.number(section, "flush_seconds", &FLUSH, "default 60 used").unwrap_or(60.0);
+    DatabaseConfig { path: PathBuf::from(path), retention, rollup_retention, flush: Duration::from_secs_f64(flush) }
+}
+
+fn read_dashboard(checker: &mut Checker, section: &Section<'_>) -> DashboardConfig {
+    DashboardConfig {
+        port: checker.whole(section, "port", &PORT, "default 8501 used").unwrap_or(8501),
+        host: read_listen_host(checker, section).unwrap_or_else(|| "localhost".into()),
+        base_path: read_base_path(checker, section).unwrap_or_default(),
+        allowed_hosts: read_allowed_hosts(checker, section),
+    }
+}
+
+fn read_listen_host(checker: &mut Checker, section: &Section<'_>) -> Option<String> {
+    let node = section.get("host")?;
+    let wrong = match checker.word(node) {
+        Ok(word) => match read_address(&word) {
+            Ok(Address::Gateway) => "gateway is not this machine".into(),
+            Ok(_) => return Some(word),
+            Err(wrong) => format!("\"{}\" {wrong}", shorten(&word)),
+        },
+        Err(wrong) => wrong,
+    };
+    checker.wrong(section, "host", &wrong, "default localhost used");
+    None
+}
+
+fn read_base_path(checker: &mut Checker, section: &Section<'_>) -> Option<String> {
+    let node = section.get("base_path")?;
+    let wrong = match checker.word(node) {
+        Ok(word) => {
+            let path = word.trim_end_matches('/');
+            let parts_are_fine = path.split('/').skip(1).all(|part| {
+                let is_plain = part.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_' | b'~'));
+                is_plain && !matches!(part, "" | "." | "..")
+            });
+            if path.is_empty() || path.starts_with('/') && parts_are_fine {
+                return Some(path.to_owned());
+            }
+            format!("\"{}\" is not a path (allowed: letters, digits and -._~ behind slashes, such as /ping)", shorten(&word))
+        }
+        Err(wrong) => wrong,
+    };
+    checker.wrong(section, "base_path", &wrong, "none used");
+    None
+}
+
+fn read_allowed_hosts(checker: &mut Checker, section: &Section<'_>) -> Vec<String> {
+    let Some(node) = section.get("allowed_hosts") else { return Vec::new() };
+    let Value::List(items) = &node.value else {
+        let wrong = if node.value == Value::Null {
+            "has no value".into()
+        } else {
+            format!("{} where a list of names belongs", describe(node))
+        };
+        checker.wrong(section, "allowed_hosts", &wrong, "none used");
+        return Vec::new();
+    };
+    let mut names = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        let wrong = match checker.word(item) {
+            Ok(word) => match read_address(&word) {
+                Ok(_) => {
+                    names.push(word);
+                    continue;
+                }
+                Err(wrong) => format!("\"{}\" {wrong}", shorten(&word)),
+            },
+            Err(wrong) => wrong,
+        };
+        let key = section.path_of(&format!("allowed_hosts[{index}]"));
+        checker.problem(FindingKind::Value, item.line.or(node.line), key, format!("{wrong}; left out"));
+    }
+    names
+}
+
+fn read_logging(checker: &mut Checker, section: &Section<'_>) -> LoggingConfig {
+    const LEVELS: [(&str, LevelFilter); 4] =
+        [("error", LevelFilter::Error), ("warn", LevelFilter::Warn), ("info", LevelFilter::Info), ("debug", LevelFilter::Debug)];
+    let words = LEVELS.map(|(word, _)| word);
+    let level = checker.choice(section, "level", &words, "default info used").map_or(LevelFilter::Info, |index| LEVELS[index].1);
+    let file = checker.text(section, "file", "standard error used").map(PathBuf::from);
+    LoggingConfig { level, file }
+}

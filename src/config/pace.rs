@@ -1,0 +1,164 @@
+//! How often, how many, how long: the keys that `monitoring` and each host share, and whether a check fits its interval.
+
+use std::time::Duration;
+
+use super::section::{Checker, Range, Section};
+
+const INTERVAL: Range = Range { least: 0.1, most: 86_400.0, is_open: false, is_whole: false, unit: "seconds" };
+const PING_COUNT: Range = Range { least: 1.0, most: 100.0, is_open: false, is_whole: true, unit: "" };
+const TIMEOUT: Range = Range { least: 0.01, most: 60.0, is_open: false, is_whole: false, unit: "seconds" };
+const SPACING: Range = Range { least: 10.0, most: 60_000.0, is_open: false, is_whole: true, unit: "milliseconds" };
+const PAYLOAD: Range = Range { least: 16.0, most: 1472.0, is_open: false, is_whole: true, unit: "bytes" };
+const TIME_TO_LIVE: Range = Range { least: 1.0, most: 255.0, is_open: false, is_whole: true, unit: "" };
+
+const LEAST_SPACING: Duration = Duration::from_millis(10);
+const DEFAULT_SPACING: Duration = Duration::from_millis(1000);
+
+/// The keys that `monitoring` and each host share.
+#[derive(Clone, Debug)]
+pub(super) struct Pace {
+    pub interval: Duration,
+    pub ping_count: u16,
+    pub timeout: Duration,
+    /// As written; `None` asks for the default.
+    pub wanted_spacing: Option<Duration>,
+    pub payload_bytes: u16,
+    pub time_to_live: Option<u8>,
+}
+
+impl Default for Pace {
+    fn default() -> Self {
+        Pace {
+            interval: Duration::from_secs(60),
+            ping_count: 5,
+            timeout: Duration::from_secs(2),
+            wanted_spacing: None,
+            payload_bytes: 56,
+            time_to_live: None,
+        }
+    }
+}
+
+/// `monitoring` as the hosts inherit it.
+pub(super) struct Monitoring {
+    pub pace: Pace,
+    pub fit: Fit,
+}
+
+/// How a check fits its interval.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) struct Fit {
+    /// From one ping to the next.
+    pub spacing: Duration,
+    /// Even the least spacing does not fit.
+    pub overruns: bool,
+    /// The spacing is less than was asked for.
+    pub shortened: bool,
+}
+
+impl Pace {
+    /// The spacing that lets `(ping_count - 1) * spacing + timeout` fit the interval, if there is one.
+    pub fn fit(&self) -> Fit {
+        let wanted = self.wanted_spacing.unwrap_or(DEFAULT_SPACING);
+        let room = self.interval.checked_sub(self.timeout);
+        let gaps = u32::from(self.ping_count) - 1;
+        let most = match (room, gaps) {
+            (Some(_), 0) => wanted,
+            (Some(room), gaps) => {
+                Duration::from_millis(u64::try_from((room / gaps).as_millis()).expect("an interval is at most a day"))
+            }
+            (None, 0) => return Fit { spacing: wanted, overruns: true, shortened: false },
+            (None, _) => Duration::ZERO,
+        };
+        Fit { spacing: wanted.min(most).max(LEAST_SPACING), overruns: most < LEAST_SPACING, shortened: most < wanted }
+    }
+
+    /// These values with those of the section over them. `origin` says whose values stand when one is wrong.
+    fn read(&self, checker: &mut Checker, section: &Section<'_>, origin: &str) -> Pace {
+        let seconds = |duration: Duration| duration.as_secs_f64();
+        let used = |value: f64| format!("{origin} {value} used");
+        let interval = checker.number(section, "interval_seconds", &INTERVAL, &used(seconds(self.interval)));
+        let ping_count = checker.whole(section, "ping_count", &PING_COUNT, &used(f64::from(self.ping_count)));
+        let timeout = checker.number(section, "timeout_seconds", &TIMEOUT, &used(seconds(self.timeout)));
+        let spacing_used = match self.wanted_spacing {
+            Some(spacing) => used(seconds(spacing) * 1000.0),
+            None => "default used, 1000 or less so that a check fits its interval".into(),
+        };
+        let spacing = checker.whole(section, "ping_spacing_ms", &SPACING, &spacing_used);
+        let payload_bytes = checker.whole(section, "payload_bytes", &PAYLOAD, &used(f64::from(self.payload_bytes)));
+        let hops_used = self.time_to_live.map_or("the system's own used".into(), |hops| used(f64::from(hops)));
+        let time_to_live = checker.whole(section, "time_to_live", &TIME_TO_LIVE, &hops_used);
+        Pace {
+            interval: interval.map_or(self.interval, Duration::from_secs_f64),
+            ping_count: ping_count.unwrap_or(self.ping_count),
+            timeout: timeout.map_or(self.timeout, Duration::from_secs_f64),
+            wanted_spacing: spacing.map(|spacing| Duration::from_millis(spacing.into())).or(self.wanted_spacing),
+            payload_bytes: payload_bytes.unwrap_or(self.payload_bytes),
+            time_to_live: time_to_live.and_then(|hops| u8::try_from(hops).ok()).or(self.time_to_live),
+        }
+    }
+}
+
+/// The values of `monitoring:`, with what there is to say about them.
+pub(super) fn read_monitoring(checker: &mut Checker, section: &Section<'_>) -> Monitoring {
+    let pace = Pace::default().read(checker, section, "default");
+    let fit = pace.fit();
+    if pace.wanted_spacing.is_some() && fit.shortened {
+        refuse_spacing(checker, section, &pace, fit);
+    } else if fit.overruns {
+        note_overrun(checker, section, &pace);
+    }
+    Monitoring { pace, fit }
+}
+
+/// The values of one host, with what is to be said of this host and not of `monitoring`.
+pub(super) fn read_host_pace(checker: &mut Checker, section: &Section<'_>, monitoring: &Monitoring) -> (Pace, Fit) {
+    let inherited = Pace { wanted_spacing: None, ..monitoring.pace.clone() };
+    let own = Pace { ..inherited.read(checker, section, "monitoring's") };
+    let has_own_spacing = own.wanted_spacing.is_some();
+    let pace = Pace { wanted_spacing: own.wanted_spacing.or(monitoring.pace.wanted_spacing), ..own };
+    let fit = pace.fit();
+    let has_own_time = pace.interval != monitoring.pace.interval || pace.timeout != monitoring.pace.timeout;
+    if has_own_spacing && fit.shortened {
+        refuse_spacing(checker, section, &pace, fit);
+    } else if fit.overruns {
+        if has_own_time || !monitoring.fit.overruns {
+            note_overrun(checker, section, &pace);
+        }
+    } else if pace.wanted_spacing.is_some() && fit.shortened && fit != monitoring.fit {
+        let text = format!("{}; {} ms of spacing used instead of monitoring's", misfit(&pace), fit.spacing.as_millis());
+        checker.note(section, culprit(section), text);
+    }
+    (pace, fit)
+}
+
+fn refuse_spacing(checker: &mut Checker, section: &Section<'_>, pace: &Pace, fit: Fit) {
+    let mut used = format!("{} used", fit.spacing.as_millis());
+    if fit.overruns {
+        used.push_str(", and each check overruns: the ticks it covers are skipped");
+    }
+    checker.wrong(section, "ping_spacing_ms", &misfit(pace), &used);
+}
+
+fn misfit(pace: &Pace) -> String {
+    let spacing = pace.wanted_spacing.unwrap_or(LEAST_SPACING).as_millis();
+    let (count, timeout, interval) = (pace.ping_count, pace.timeout.as_secs_f64(), pace.interval.as_secs_f64());
+    format!(
+        "{spacing} does not fit: {count} pings {spacing} ms apart and a timeout of {timeout} s take longer than the interval of {interval} s"
+    )
+}
+
+fn note_overrun(checker: &mut Checker, section: &Section<'_>, pace: &Pace) {
+    let (count, timeout, interval) = (pace.ping_count, pace.timeout.as_secs_f64(), pace.interval.as_secs_f64());
+    let text = format!(
+        "{count} pings 10 ms apart and a timeout of {timeout} s can take longer than the interval of {interval} s; \
+         a check that overruns skips the ticks it covers"
+    );
+    checker.note(section, culprit(section), text);
+}
+
+/// The key of the section that makes a check too long for its interval.
+fn culprit(section: &Section<'_>) -> &'static str {
+    let keys = ["interval_seconds", "timeout_seconds", "ping_count"];
+    keys.into_iter().find(|key| section.get(key).is_some()).unwrap_or("interval_seconds")
+}
