@@ -1,0 +1,301 @@
+//! What a running check makes of replies, clocks and errors.
+
+use super::*;
+
+const MS: i64 = 1_000_000;
+/// The wall clock when the monotonic one is at zero.
+const EPOCH: i64 = 1_700_000_000_000 * MS;
+
+fn plan(ping_count: u16) -> CheckPlan {
+    CheckPlan {
+        ping_count,
+        spacing: Duration::from_millis(100),
+        timeout: Duration::from_millis(250),
+        payload_len: 56,
+        linger: Duration::ZERO,
+        pace: Pace::Asleep,
+    }
+}
+
+fn at(ms: i64) -> Monotonic {
+    Monotonic(ms * MS)
+}
+
+/// The clocks `ms` after zero, undisturbed.
+fn clock(ms: i64) -> ClockSample {
+    ClockSample { monotonic: at(ms), realtime_ns: EPOCH + ms * MS, boottime_ns: ms * MS }
+}
+
+/// The clocks `ms` after zero, the wall clock set by `step` milliseconds.
+fn stepped(ms: i64, step: i64) -> ClockSample {
+    ClockSample { realtime_ns: EPOCH + (ms + step) * MS, ..clock(ms) }
+}
+
+fn run(ping_count: u16) -> CheckRun {
+    CheckRun::new(plan(ping_count), Version::V4, 77, 4711)
+}
+
+fn reply(sequence: u16) -> Vec<u8> {
+    let mut bytes = vec![0; icmp::HEADER_LEN + 56];
+    icmp::write_request(&mut bytes, Version::V4, 77, sequence, 4711);
+    bytes[0] = Version::V4.reply_type();
+    bytes
+}
+
+/// Hands in the right reply: stamped at `stamp` ms, read at `read` ms.
+fn answer(run: &mut CheckRun, sequence: u16, stamp: i64, read: i64) {
+    hand_in(run, &reply(sequence), Receipt { kernel_ns: Some(EPOCH + stamp * MS), read: clock(read) });
+}
+
+fn hand_in(run: &mut CheckRun, bytes: &[u8], receipt: Receipt) {
+    run.received(icmp::parse_echo(bytes), receipt);
+}
+
+fn replies(run: CheckRun, end: i64) -> Vec<Option<u32>> {
+    let found = run.finish(&clock(end)).expect("measured");
+    found.pings.iter().map(|ping| if let Outcome::Reply { rtt_us } = ping { Some(*rtt_us) } else { None }).collect()
+}
+
+#[test]
+fn pings_are_sent_a_spacing_apart_and_the_check_ends_with_the_last_answer() {
+    let mut run = run(2);
+    assert_eq!(run.next_action(at(0)), Action::Send(1));
+    run.sent(clock(0));
+    assert_eq!(run.next_action(at(0)), Action::SleepUntil(at(100)));
+    answer(&mut run, 1, 10, 100);
+    assert_eq!(run.next_action(at(100)), Action::Send(2));
+    run.sent(clock(100));
+    assert_eq!(run.next_action(at(100)), Action::ListenUntil(at(350)));
+    answer(&mut run, 2, 130, 131);
+    assert_eq!(run.next_action(at(131)), Action::Done);
+    assert_eq!(replies(run, 131), [Some(10_000), Some(30_000)]);
+}
+
+#[test]
+fn somebody_who_looks_on_sees_replies_between_the_pings() {
+    let mut run = CheckRun::new(CheckPlan { pace: Pace::Listening, ..plan(2) }, Version::V4, 77, 4711);
+    run.sent(clock(0));
+    assert_eq!(run.next_action(at(1)), Action::ListenUntil(at(100)));
+    assert_eq!(run.outcome_so_far(0, at(1)), None);
+    answer(&mut run, 1, 10, 10);
+    assert_eq!(run.outcome_so_far(0, at(10)), Some(Outcome::Reply { rtt_us: 10_000 }));
+    assert_eq!(run.outcome_so_far(1, at(10)), None);
+}
+
+#[test]
+fn a_check_waits_for_every_lost_ping_until_its_own_deadline() {
+    let mut run = run(2);
+    run.sent(clock(0));
+    run.sent(clock(100));
+    answer(&mut run, 2, 110, 110);
+    assert_eq!(run.next_action(at(110)), Action::ListenUntil(at(250)));
+    assert_eq!(run.next_action(at(250)), Action::Done);
+    assert_eq!(replies(run, 250), [None, Some(10_000)]);
+}
+
+#[test]
+fn after_a_standstill_the_remaining_pings_do_not_burst() {
+    let mut run = run(3);
+    run.sent(clock(0));
+    // The process stood still for five seconds.
+    assert_eq!(run.next_action(at(5000)), Action::Send(2));
+    run.sent(clock(5000));
+    assert_eq!(run.next_action(at(5000)), Action::SleepUntil(at(5100)));
+}
+
+#[test]
+fn a_reply_that_came_in_time_counts_however_late_it_is_read() {
+    let mut run = run(1);
+    run.sent(clock(0));
+    answer(&mut run, 1, 20, 60_000);
+    assert_eq!(replies(run, 60_000), [Some(20_000)]);
+}
+
+#[test]
+fn a_reply_after_its_timeout_is_late_and_the_ping_lost() {
+    let mut run = run(2);
+    run.sent(clock(0));
+    run.sent(clock(100));
+    answer(&mut run, 1, 251, 251);
+    answer(&mut run, 2, 349, 349);
+    let found = run.finish(&clock(350)).expect("measured");
+    assert_eq!(found.pings, [Outcome::TimedOut, Outcome::Reply { rtt_us: 249_000 }]);
+    assert_eq!((found.late, found.duplicates, found.foreign), (1, 0, 0));
+}
+
+#[test]
+fn a_second_right_reply_is_a_duplicate_and_the_first_one_counts() {
+    let mut run = run(1);
+    run.sent(clock(0));
+    answer(&mut run, 1, 10, 10);
+    answer(&mut run, 1, 20, 20);
+    assert_eq!(run.next_action(at(20)), Action::ListenUntil(at(120)), "more of them may be on the way");
+    let found = run.finish(&clock(120)).expect("measured");
+    assert_eq!((found.pings, found.duplicates), (vec![Outcome::Reply { rtt_us: 10_000 }], 1));
+}
+
+#[test]
+fn whatever_is_not_wholly_ours_is_foreign() {
+    let wrong = |change: fn(&mut Vec<u8>)| {
+        let mut bytes = reply(1);
+        change(&mut bytes);
+        bytes
+    };
+    let messages = [
+        ("type", wrong(|b| b[0] = 8)),
+        ("code", wrong(|b| b[1] = 1)),
+        ("identifier", wrong(|b| b[5] ^= 1)),
+        ("sequence of another ping", wrong(|b| b[7] = 2)),
+        ("sequence never sent", reply(3)),
+        ("sequence zero", reply(0)),
+        ("payload", wrong(|b| b[63] ^= 1)),
+        ("cut", wrong(|b| b.truncate(63))),
+        ("longer", wrong(|b| b.push(0))),
+        ("headless", wrong(|b| b.truncate(7))),
+    ];
+    for (what, bytes) in messages {
+        let mut run = run(2);
+        run.sent(clock(0));
+        run.sent(clock(100));
+        hand_in(&mut run, &bytes, Receipt { kernel_ns: None, read: clock(110) });
+        let found = run.finish(&clock(400)).expect("measured");
+        assert_eq!((found.foreign, found.duplicates, found.late), (1, 0, 0), "{what}");
+        assert_eq!(found.pings, [Outcome::TimedOut; 2], "{what}");
+    }
+}
+
+fn host_unreachable() -> IcmpError {
+    IcmpError { kind: 3, code: 1, is_v6: false, from: Some([10, 0, 0, 1].into()) }
+}
+
+fn request(sequence: u16) -> Vec<u8> {
+    let mut bytes = reply(sequence);
+    bytes[0] = Version::V4.request_type();
+    bytes
+}
+
+#[test]
+fn an_error_is_the_reason_of_a_loss_and_a_right_reply_still_counts() {
+    let mut run = run(2);
+    run.sent(clock(0));
+    run.sent(clock(100));
+    run.refused(&request(1), host_unreachable());
+    run.refused(&request(2)[..8], host_unreachable());
+    answer(&mut run, 2, 130, 130);
+    assert_eq!(run.next_action(at(130)), Action::ListenUntil(at(250)), "an answer may still come");
+    let found = run.finish(&clock(250)).expect("measured");
+    assert_eq!(found.pings, [Outcome::Unreachable(host_unreachable()), Outcome::Reply { rtt_us: 30_000 }]);
+    assert_eq!(found.reason.as_deref(), Some("host unreachable, says 10.0.0.1"));
+}
+
+#[test]
+fn an_error_about_somebody_elses_ping_is_not_our_reason() {
+    let other = |change: fn(&mut Vec<u8>)| {
+        let mut bytes = request(1);
+        change(&mut bytes);
+        bytes
+    };
+    for quote in [other(|b| b[5] ^= 1), other(|b| b[20] ^= 1), other(|b| b[7] = 9), other(|b| b[0] = 0), other(|b| b.truncate(7))]
+    {
+        let mut run = run(1);
+        run.sent(clock(0));
+        run.refused(&quote, host_unreachable());
+        let found = run.finish(&clock(250)).expect("measured");
+        assert_eq!((found.pings, found.reason, found.foreign), (vec![Outcome::TimedOut], None, 0));
+    }
+}
+
+#[test]
+fn the_transmit_stamp_counts_where_there_is_one() {
+    let mut run = run(1);
+    run.sent(clock(0));
+    run.transmitted(0, EPOCH + 4 * MS);
+    run.transmitted(9, EPOCH);
+    answer(&mut run, 1, 10, 10);
+    assert_eq!(replies(run, 10), [Some(6000)]);
+}
+
+#[test]
+fn a_round_trip_is_at_least_a_microsecond() {
+    let mut run = run(1);
+    run.sent(clock(0));
+    answer(&mut run, 1, 0, 1);
+    assert_eq!(replies(run, 1), [Some(1)]);
+}
+
+#[test]
+fn a_clock_set_while_a_ping_is_under_way_changes_no_round_trip() {
+    // Set before the reply was stamped, and after it; forward and back; by years.
+    for step in [-3_000_000_000_000, -3_600_000, -1000, 1000, 3_600_000, 3_000_000_000_000] {
+        for stamp_step in [0, step] {
+            let mut run = run(1);
+            run.sent(clock(0));
+            let receipt = Receipt { kernel_ns: Some(EPOCH + (20 + stamp_step) * MS), read: stepped(100, step) };
+            hand_in(&mut run, &reply(1), receipt);
+            assert_eq!(replies(run, 100), [Some(20_000)], "step {step}, stamp {stamp_step}");
+        }
+    }
+}
+
+#[test]
+fn where_a_small_step_leaves_two_readings_the_ping_is_neither_sent_nor_lost() {
+    let mut run = run(1);
+    run.sent(clock(0));
+    // 20 ms without the step, 50 ms across it: both fit into the 100 ms that went by.
+    hand_in(&mut run, &reply(1), Receipt { kernel_ns: Some(EPOCH + 20 * MS), read: stepped(100, -30) });
+    let found = run.finish(&clock(100)).expect("measured");
+    assert_eq!(found.pings, [Outcome::Untimed]);
+    assert_eq!(found.reason.as_deref(), Some("1 replies could not be timed: the clock was set"));
+}
+
+#[test]
+fn a_time_service_that_slews_the_clock_is_no_step() {
+    let mut run = run(1);
+    run.sent(clock(0));
+    // 500 ppm of 200 ms.
+    let read = ClockSample { realtime_ns: EPOCH + 200 * MS + MS / 10, ..clock(200) };
+    hand_in(&mut run, &reply(1), Receipt { kernel_ns: Some(EPOCH + 50 * MS), read });
+    assert_eq!(replies(run, 200), [Some(50_000)]);
+}
+
+#[test]
+fn a_reply_without_a_stamp_is_timed_by_its_reading_only_where_somebody_listened() {
+    for (pace, expected) in [(Pace::Asleep, Outcome::Untimed), (Pace::Listening, Outcome::Reply { rtt_us: 30_000 })] {
+        let mut run = CheckRun::new(CheckPlan { pace, ..plan(1) }, Version::V4, 77, 4711);
+        run.sent(clock(0));
+        hand_in(&mut run, &reply(1), Receipt { kernel_ns: None, read: clock(30) });
+        assert_eq!(run.finish(&clock(30)).expect("measured").pings, [expected]);
+    }
+}
+
+#[test]
+fn a_check_in_which_the_machine_slept_is_not_measured() {
+    let mut run = run(1);
+    run.sent(clock(0));
+    let awake = ClockSample { realtime_ns: EPOCH + 7_200_250 * MS, boottime_ns: 7_200_250 * MS, ..clock(250) };
+    assert_eq!(run.finish(&awake), Err("this machine slept for 2 h during the check".into()));
+}
+
+#[test]
+fn a_ping_that_cannot_be_sent_is_said_and_nothing_answers_it() {
+    let mut run = run(2);
+    run.send_failed(clock(0), 101);
+    assert_eq!(run.next_action(at(0)), Action::SleepUntil(at(100)));
+    run.sent(clock(100));
+    answer(&mut run, 1, 110, 110);
+    answer(&mut run, 2, 120, 120);
+    assert_eq!(run.next_action(at(120)), Action::ListenUntil(at(220)));
+    let found = run.finish(&clock(220)).expect("measured");
+    assert_eq!(found.pings, [Outcome::SendFailed { errno: 101 }, Outcome::Reply { rtt_us: 20_000 }]);
+    assert_eq!(found.foreign, 1);
+    assert!(found.reason.is_some_and(|reason| reason.starts_with("1 pings not sent: Network is unreachable")));
+}
+
+#[test]
+fn when_no_ping_can_be_sent_the_check_ends_without_waiting() {
+    let mut run = run(1);
+    run.send_failed(clock(0), 101);
+    assert_eq!(run.next_action(at(0)), Action::Done);
+    let found = run.finish(&clock(0)).expect("no sleep");
+    assert!(found.reason.is_some_and(|reason| reason.starts_with("cannot send: Network is unreachable")));
+}

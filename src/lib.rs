@@ -45,19 +45,21 @@
 //! why in [`model::CheckResult::reason`]. A `Result` means that *we* could not do our job. One enum an engine; the top
 //! one, [`cli::Failure`], owns the exit code and is printed once, in `main`.
 
-pub mod config;
-pub mod model;
-pub mod time;
-
 pub mod check;
 pub mod icmp;
+pub mod model;
 pub mod stats;
+pub mod time;
 
 pub mod config;
+pub mod logging;
 pub mod net;
 pub mod stop;
+pub mod store;
 pub mod sys;
 pub mod systemd;
 
 pub mod pinger;
-pub mod store;
+
+pub mod cli;
+pub mod daemon;

@@ -59,7 +59,8 @@ impl Pinger {
             report.note(&result);
             deliver(result);
             let now = sys::monotonic();
-            let next = if is_first { schedule.second_check(tick).max(schedule.next_after(now)) } else { schedule.next_after(now) };
+            let next =
+                if is_first { schedule.second_check(tick).max(schedule.next_after(now)) } else { schedule.next_after(now) };
             if !is_first {
                 skipped.note(&self.plan.host, schedule.ticks_between(tick, next));
             }
@@ -90,7 +91,14 @@ impl Pinger {
     }
 
     /// Sends the pings and reads what comes until every one is answered or out of time.
-    fn drive(&self, mut socket: EchoSocket, target: Target, cookie: u64, stop: &Stop, progress: &mut dyn FnMut(Progress)) -> Option<CheckResult> {
+    fn drive(
+        &self,
+        mut socket: EchoSocket,
+        target: Target,
+        cookie: u64,
+        stop: &Stop,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Option<CheckResult> {
         let plan = &self.plan;
         let check_plan = CheckPlan {
             ping_count: plan.ping_count,
@@ -163,7 +171,6 @@ impl Pinger {
         })
     }
 }
-
 
 /// Says in the log when a host's state begins and ends, once each, with the count between.
 #[derive(Debug, Default)]

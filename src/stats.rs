@@ -31,7 +31,12 @@ pub fn summarize(rtts_us: impl IntoIterator<Item = u32>) -> Option<Summary> {
     // In integers: (n * squares - sum^2) / n^2 is the variance without any loss before the root.
     let variance = (u128::from(count) * squares - u128::from(sum) * u128::from(sum)) / (u128::from(count) * u128::from(count));
     let within_u32 = |value: u128| u32::try_from(value).expect("neither mean nor spread is above the greatest");
-    Some(Summary { min_us, avg_us: within_u32(u128::from((sum + count / 2) / count)), max_us, mdev_us: within_u32(variance.isqrt()) })
+    Some(Summary {
+        min_us,
+        avg_us: within_u32(u128::from((sum + count / 2) / count)),
+        max_us,
+        mdev_us: within_u32(variance.isqrt()),
+    })
 }
 
 /// How many buckets an octave has: a bucket is at most 1/16 of its value wide, so that a quantile is off by at most 3.2 %.

@@ -61,6 +61,16 @@ pub fn utc_offset_at(unix_seconds: i64) -> i64 {
     i64::from(fields.tm_gmtoff)
 }
 
+/// Whether a time service keeps the wall clock right, as far as the kernel knows: adjtimex(2).
+pub fn is_clock_synchronised() -> bool {
+    // SAFETY: a timex of zeroes asks for nothing to be changed, and is valid for the call to write to.
+    let state = unsafe {
+        let mut answer: libc::timex = mem::zeroed();
+        libc::adjtimex(&raw mut answer)
+    };
+    state >= 0 && state != libc::TIME_ERROR
+}
+
 /// Eight random bytes from the kernel.
 pub fn random_u64() -> u64 {
     let mut bytes = [0u8; 8];

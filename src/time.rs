@@ -230,3 +230,172 @@ impl fmt::Display for Spoken {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const HOUR: i64 = 3_600_000;
+
+    #[test]
+    fn an_instant_has_one_text_for_sql_and_one_for_json() {
+        let at = UtcMillis(1_762_086_896_007);
+        assert_eq!(at.sql_text(), "2025-11-02 12:34:56.007");
+        assert_eq!(at.rfc3339(), "2025-11-02T12:34:56.007Z");
+        assert_eq!(at.local_text(-5 * 3600), "2025-11-02 07:34:56");
+        assert_eq!(UtcMillis(0).sql_text(), "1970-01-01 00:00:00.000");
+        assert_eq!(UtcMillis(LATEST_MS).sql_text(), "2248-09-26 15:10:22.207");
+        assert_eq!(UtcMillis(i64::MAX).sql_text(), "9223372036854775807 ms");
+    }
+
+    #[test]
+    fn the_texts_of_the_original_are_read_and_nothing_else() {
+        let ms = parse_naive_ms("2025-11-02 12:34:56.007").expect("the text of an instant");
+        assert_eq!(ms, 1_762_086_896_007);
+        assert_eq!(parse_naive_ms("2025-11-02 12:34:56.007891"), Some(ms));
+        assert_eq!(parse_naive_ms("2025-11-02T12:34:56"), Some(ms - 7));
+        assert_eq!(parse_naive_ms("1969-12-31 23:59:59.9999"), Some(-1));
+        for text in [
+            "",
+            "2025-11-02",
+            "12:34:56",
+            "2025-11-02 12:34",
+            "2025-11-02 12:34:56Z",
+            "2025-11-02 12:34:56+01:00",
+            "2025-02-29 00:00:00",
+            "2025-13-01 00:00:00",
+            "2025-11-02 24:00:00",
+            "2025-11-02 12:60:00",
+            "2025-11-02 12:34:56.",
+            "2025-11-02 12:34:5x",
+            "-2025-11-02 12:34:56",
+            "2025-11-02 +1:34:56",
+            "99999999999-1-1 0:0:0",
+            "2025-11-02 300:00:00",
+        ] {
+            assert_eq!(parse_naive_ms(text), None, "{text:?}");
+        }
+    }
+
+    /// Central Europe in 2025, in seconds: summer time until 26 October, 01:00 UTC, and from 30 March, 01:00 UTC.
+    fn berlin(unix_seconds: i64) -> i64 {
+        if (1_743_296_400..1_761_440_400).contains(&unix_seconds) { 7200 } else { 3600 }
+    }
+
+    fn to_utc(text: &str, previous: Option<UtcMillis>) -> UtcMillis {
+        local_to_utc(parse_naive_ms(text).expect("a time"), previous, berlin)
+    }
+
+    #[test]
+    fn local_times_become_utc_by_the_zone_of_their_day() {
+        assert_eq!(to_utc("2025-07-01 12:00:00", None).sql_text(), "2025-07-01 10:00:00.000");
+        assert_eq!(to_utc("2025-12-01 12:00:00", None).sql_text(), "2025-12-01 11:00:00.000");
+    }
+
+    #[test]
+    fn the_hour_that_autumn_repeats_is_told_apart_by_the_order_of_the_rows() {
+        let mut previous = None;
+        let mut texts = Vec::new();
+        // Every twenty minutes from 01:40 summer time on: the hour from two to three comes twice.
+        for local in ["01:40", "02:00", "02:20", "02:40", "02:00", "02:20", "02:40", "03:00"] {
+            let at = to_utc(&format!("2025-10-26 {local}:00.5"), previous);
+            previous = Some(at);
+            texts.push(at.sql_text()[11..16].to_string());
+        }
+        assert_eq!(texts, ["23:40", "00:00", "00:20", "00:40", "01:00", "01:20", "01:40", "02:00"]);
+    }
+
+    #[test]
+    fn rows_of_two_writers_that_interleave_stay_in_the_same_pass() {
+        let first = to_utc("2025-10-26 02:30:00", None);
+        assert_eq!(to_utc("2025-10-26 02:29:30", Some(first)).0, first.0 - 30_000);
+    }
+
+    #[test]
+    fn a_time_that_spring_skips_is_read_with_the_offset_before_it() {
+        assert_eq!(to_utc("2025-03-30 02:30:00", None).sql_text(), "2025-03-30 01:30:00.000");
+    }
+
+    #[test]
+    fn a_zone_is_applied_to_times_before_1970_and_far_ahead() {
+        assert_eq!(local_to_utc(0, None, |_| -5 * 3600), UtcMillis(5 * HOUR));
+        assert_eq!(local_to_utc(0, None, |_| 14 * 3600), UtcMillis(-14 * HOUR));
+    }
+
+    fn seconds(s: f64) -> Monotonic {
+        Monotonic((s * 1e9) as i64)
+    }
+
+    #[test]
+    fn ticks_do_not_drift_and_missed_ones_are_skipped() {
+        let schedule = Schedule::phased(seconds(100.0), Duration::from_secs(60), 0, 3);
+        assert_eq!(schedule.next_after(seconds(100.0)), seconds(160.0));
+        assert_eq!(schedule.next_after(seconds(166.9)), seconds(220.0));
+        // Standing still for ten minutes: one tick, not ten.
+        assert_eq!(schedule.next_after(seconds(760.5)), seconds(820.0));
+        assert_eq!(schedule.ticks_between(seconds(160.0), seconds(820.0)), 10);
+        assert_eq!(schedule.ticks_between(seconds(160.0), seconds(220.0)), 0);
+        assert_eq!(schedule.next_after(seconds(3.0)), seconds(100.0), "never before the first");
+    }
+
+    #[test]
+    fn hosts_are_checked_at_once_and_then_phased_over_the_interval() {
+        let interval = Duration::from_secs(60);
+        let first: Vec<_> = (0..4).map(|index| Schedule::first_check(seconds(10.0), interval, index, 4)).collect();
+        assert_eq!(first, [10.0, 10.25, 10.5, 10.75].map(seconds));
+        let second: Vec<_> =
+            (0..4).map(|index| Schedule::phased(seconds(10.0), interval, index, 4).second_check(first[index])).collect();
+        assert_eq!(second, [70.0, 85.0, 100.0, 55.0].map(seconds));
+    }
+
+    #[test]
+    fn within_an_interval_of_a_second_the_first_check_is_the_first_tick() {
+        let interval = Duration::from_millis(500);
+        let first = Schedule::first_check(seconds(10.0), interval, 1, 2);
+        assert_eq!(first, seconds(10.25));
+        assert_eq!(Schedule::phased(seconds(10.0), interval, 1, 2).second_check(first), seconds(10.75));
+    }
+
+    #[test]
+    fn a_second_check_never_crowds_the_first() {
+        for interval in [0.1, 0.7, 1.0, 2.0, 7.0, 60.0, 3600.0] {
+            for hosts in [1, 2, 3, 7, 1000] {
+                for index in 0..hosts {
+                    let interval = Duration::from_secs_f64(interval);
+                    let first = Schedule::first_check(seconds(5.0), interval, index, hosts);
+                    let gap = Schedule::phased(seconds(5.0), interval, index, hosts).second_check(first).since(first);
+                    assert!(
+                        gap * 2 + Duration::from_micros(1) >= interval && gap * 2 <= interval * 3,
+                        "{interval:?} {index} of {hosts}: {gap:?}"
+                    );
+                }
+            }
+        }
+    }
+
+    fn sample(monotonic: i64, realtime: i64, boottime: i64) -> ClockSample {
+        ClockSample { monotonic: Monotonic(monotonic), realtime_ns: realtime, boottime_ns: boottime }
+    }
+
+    #[test]
+    fn sleep_and_steps_are_told_from_the_time_between_two_reads() {
+        let second = 1_000_000_000;
+        let earlier = sample(0, 0, 0);
+        assert_eq!(sample(second, second, second + 3600 * second).slept_since(&earlier), Duration::from_secs(3600));
+        assert_eq!(sample(second, second, second + 900_000).slept_since(&earlier), Duration::ZERO);
+        assert_eq!(sample(second, second + 5 * second, second).step_since(&earlier), 5 * second);
+        assert_eq!(sample(second, -second, second).step_since(&earlier), -2 * second);
+        assert_eq!(sample(second, second + 500_000, second).step_since(&earlier), 0, "500 ppm is what a time service slews by");
+        // Asleep for an hour: the wall clock went on with the boot clock.
+        assert_eq!(sample(second, 3601 * second, 3601 * second).step_since(&earlier), 3600 * second);
+    }
+
+    #[test]
+    fn lengths_of_time_are_said_as_people_say_them() {
+        let said = |s| Spoken(Duration::from_secs(s)).to_string();
+        assert_eq!(
+            ["45 s", "2 min", "2 h", "3 h 20 min", "5 days"].map(String::from),
+            [said(45), said(125), said(7200), said(12_000), said(432_000)]
+        );
+    }
+}

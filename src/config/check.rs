@@ -7,13 +7,14 @@ use log::LevelFilter;
 
 use super::address::{Address, read_address};
 use super::finding::{FindingKind, shorten};
-use super::hosts::read_hosts;
+use super::hosts::{plan_with_common_keys, read_hosts};
 use super::keys;
 use super::lines;
 use super::pace::read_monitoring;
 use super::raw::{self, SyntaxError, Value};
 use super::section::{Checker, Range, Section, describe};
 use super::{Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
+use crate::model::{Family, Host};
 
 const RETENTION: Range = Range { least: 0.0, most: 36_500.0, is_open: true, is_whole: false, unit: "days" };
 const FLUSH: Range = Range { least: 0.0, most: 3600.0, is_open: false, is_whole: false, unit: "seconds" };
@@ -115,7 +116,8 @@ fn check_sections(checker: &mut Checker, root: &Section<'_>) -> Config {
     let dashboard = read_dashboard(checker, &dashboard);
     let logging = open(checker, root, "logging", keys::LOGGING);
     let logging = read_logging(checker, &logging);
-    Config { hosts, database, dashboard, logging }
+    let nobody = Host { name: String::new(), address: String::new(), family: Family::Any };
+    Config { hosts, unlisted: plan_with_common_keys(nobody, &monitoring), database, dashboard, logging }
 }
 
 fn open<'n>(checker: &mut Checker, root: &Section<'n>, key: &str, known: &[&str]) -> Section<'n> {

@@ -41,8 +41,15 @@ pub(super) fn read_hosts(checker: &mut Checker, root: &Section<'_>, monitoring: 
 }
 
 fn default_hosts(monitoring: &Monitoring) -> Vec<HostPlan> {
-    let plan = |(name, address): (&str, &str)| HostPlan {
-        host: Arc::new(Host { name: name.into(), address: address.into(), family: Family::Any }),
+    let host = |(name, address): (&str, &str)| Host { name: name.into(), address: address.into(), family: Family::Any };
+    DEFAULTS.into_iter().map(|names| plan_with_common_keys(host(names), monitoring)).collect()
+}
+
+/// How a host without keys of its own is checked.
+pub(super) fn plan_with_common_keys(host: Host, monitoring: &Monitoring) -> HostPlan {
+    HostPlan {
+        role: if host.address == GATEWAY { Role::Gateway } else { Role::Internet },
+        host: Arc::new(host),
         interval: monitoring.pace.interval,
         ping_count: monitoring.pace.ping_count,
         timeout: monitoring.pace.timeout,
@@ -50,9 +57,7 @@ fn default_hosts(monitoring: &Monitoring) -> Vec<HostPlan> {
         payload_bytes: monitoring.pace.payload_bytes,
         time_to_live: monitoring.pace.time_to_live,
         source: None,
-        role: if address == GATEWAY { Role::Gateway } else { Role::Internet },
-    };
-    DEFAULTS.into_iter().map(plan).collect()
+    }
 }
 
 /// Which families of an address are taken, and by which host.

@@ -60,6 +60,8 @@ pub fn parse(text: &[u8], file: &str) -> Loaded {
 pub struct Config {
     /// The hosts with their own settings, in the order of the file; no two have the same address and family.
     pub hosts: Vec<HostPlan>,
+    /// How a host that is not listed would be checked; of nobody.
+    unlisted: HostPlan,
     /// `database:`.
     pub database: DatabaseConfig,
     /// `dashboard:`.
@@ -71,6 +73,13 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         check::default_config()
+    }
+}
+
+impl Config {
+    /// How a host that is not listed is checked: by the keys of `monitoring:`.
+    pub fn plan_for(&self, host: Host) -> HostPlan {
+        HostPlan { host: Arc::new(host), ..self.unlisted.clone() }
     }
 }
 

@@ -75,7 +75,11 @@ fn parse_v6(text: &str) -> Vec<Gateway> {
         let is_usable = hex(8)? & (FLAG_UP | FLAG_REJECT) == FLAG_UP;
         let interface = *columns.get(9)?;
         let ip = IpAddr::V6(Ipv6Addr::from(address(4)?));
-        (is_default && is_usable && interface != "lo").then(|| Gateway { ip, interface: interface.into(), metric: hex(5).unwrap_or(0) })
+        (is_default && is_usable && interface != "lo").then(|| Gateway {
+            ip,
+            interface: interface.into(),
+            metric: hex(5).unwrap_or(0),
+        })
     };
     text.lines().filter_map(parse).collect()
 }

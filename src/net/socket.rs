@@ -96,13 +96,16 @@ impl EchoSocket {
         let version = target.version();
         let (socket, kind) = create(version)?;
         // Stamps are a help, errors a reason: a kernel without them still pings.
-        if let Err(error) = sys::request_stamps(socket.as_fd()).and_then(|()| sys::request_errors(socket.as_fd(), version == Version::V6)) {
+        if let Err(error) =
+            sys::request_stamps(socket.as_fd()).and_then(|()| sys::request_errors(socket.as_fd(), version == Version::V6))
+        {
             log::debug!("socket options for {}: {error}", target.ip);
         }
         let identifier = random.to_be_bytes();
         let mut identifier = u16::from_be_bytes([identifier[0], identifier[1]]);
         if kind == Kind::Raw {
-            filter(&socket, version, identifier).map_err(|cause| Fault::Socket { operation: "setting a socket filter", cause })?;
+            filter(&socket, version, identifier)
+                .map_err(|cause| Fault::Socket { operation: "setting a socket filter", cause })?;
         }
         apply(&socket, target, options)?;
         socket.connect(&target.socket_address().into()).map_err(|cause| Fault::NoWay { target: target.ip, cause })?;
@@ -209,7 +212,16 @@ impl AsFd for EchoSocket {
 fn is_pending_error(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
-        Some(libc::EHOSTUNREACH | libc::ECONNREFUSED | libc::ENOPROTOOPT | libc::EMSGSIZE | libc::EOPNOTSUPP | libc::EHOSTDOWN | libc::ENONET | libc::EPROTO)
+        Some(
+            libc::EHOSTUNREACH
+                | libc::ECONNREFUSED
+                | libc::ENOPROTOOPT
+                | libc::EMSGSIZE
+                | libc::EOPNOTSUPP
+                | libc::EHOSTDOWN
+                | libc::ENONET
+                | libc::EPROTO
+        )
     )
 }
 
@@ -296,7 +308,9 @@ fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<()
             };
             socket.bind(&address.into()).map_err(|cause| Fault::NoSource { source: ip.to_string(), cause })
         }
-        Some(Source::Interface(name)) => bind_interface(socket, name).map_err(|cause| Fault::NoSource { source: name.clone(), cause }),
+        Some(Source::Interface(name)) => {
+            bind_interface(socket, name).map_err(|cause| Fault::NoSource { source: name.clone(), cause })
+        }
     }
 }
 

@@ -89,7 +89,9 @@ impl StoreError {
                     path.display()
                 )),
                 ErrorCode::DiskFull => Some("the disk is full".into()),
-                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => Some("another program holds the database: try again".into()),
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                    Some("another program holds the database: try again".into())
+                }
                 _ => None,
             },
             StoreError::Foreign { .. } => Some("database.path must name a new file or one of this program's".into()),

@@ -52,7 +52,8 @@ pub(super) fn has_table(connection: &Connection, schema: &str) -> rusqlite::Resu
     has_columns(connection, schema, "ping_results", CHECK_COLUMNS)
 }
 
-const CHECK_COLUMNS: &str = "id, host_name, host_address, timestamp, success_count, failure_count, min_latency, avg_latency, max_latency";
+const CHECK_COLUMNS: &str =
+    "id, host_name, host_address, timestamp, success_count, failure_count, min_latency, avg_latency, max_latency";
 const EVENT_COLUMNS: &str = "id, host_name, host_address, start_time, end_time, duration_seconds, checks_failed, \
                              checks_during_outage, recovery_success_rate, notes";
 
@@ -71,7 +72,11 @@ fn has_columns(connection: &Connection, schema: &str, table: &str, columns: &str
 }
 
 /// Turns a file of the original into one of ours, in one transaction.
-pub(super) fn take_over(connection: &mut Connection, path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Import, StoreError> {
+pub(super) fn take_over(
+    connection: &mut Connection,
+    path: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Import, StoreError> {
     let failed = |cause| StoreError::Sqlite { operation: "taking over database", path: path.to_path_buf(), cause };
     let copy = free_name(path);
     // The original may be running and write between the copy and the lock: then the copy is made again.
@@ -290,7 +295,11 @@ fn read_check(row: &Row<'_>, previous: Option<UtcMillis>) -> Result<Check, Strin
     let name = text(1)?.filter(|name| !name.is_empty()).unwrap_or_else(|| address.clone());
     let count = |index, column| {
         let found = value(index)?;
-        found.as_i64().ok().filter(|count| (0..=1_000_000).contains(count)).ok_or_else(|| format!("{column} {}", describe(&found)))
+        found
+            .as_i64()
+            .ok()
+            .filter(|count| (0..=1_000_000).contains(count))
+            .ok_or_else(|| format!("{column} {}", describe(&found)))
     };
     let received = count(4, "success_count")?;
     let sent = received + count(5, "failure_count")?;

@@ -37,7 +37,8 @@ impl Database {
                                    where r.hour = (select min(hour) from rollup where host_id = h.id) and r.hour < ?1)";
         let mut pruned = Pruned::default();
         let connection = self.connection();
-        let hosts: Vec<i64> = connection.prepare_cached(HOSTS)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let hosts: Vec<i64> =
+            connection.prepare_cached(HOSTS)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // The hour that the cut goes through too: afterwards its roll-up could not be made any more.
         if rollup::make_due(&transaction, before.hour() + 1)?.is_more {

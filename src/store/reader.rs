@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, OpenFlags, Row};
+use serde::Serialize;
 
 use super::database::{Standing, prepare, standing};
 use super::{Database, StoreError, schema};
@@ -44,6 +45,11 @@ pub struct LatestCheck {
 }
 
 impl LatestCheck {
+    /// 0 to 100.
+    pub fn success_rate(&self) -> f64 {
+        if self.sent == 0 { 0.0 } else { self.received as f64 * 100.0 / self.sent as f64 }
+    }
+
     /// Its state.
     pub fn state(&self) -> State {
         match (self.is_measured, u64::try_from(self.sent), u64::try_from(self.received)) {
@@ -55,7 +61,7 @@ impl LatestCheck {
 }
 
 /// A row of `outage_events`; times as text in UTC, `YYYY-MM-DD HH:MM:SS.sss`.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(missing_docs, reason = "the fields are the columns, which the contract names")]
 pub struct OutageEvent {
     pub id: i64,
@@ -69,6 +75,14 @@ pub struct OutageEvent {
     pub checks_during_outage: Option<i64>,
     pub recovery_success_rate: Option<f64>,
     pub notes: Option<String>,
+}
+
+impl OutageEvent {
+    /// The same event with its times as RFC 3339 has them.
+    pub fn with_rfc3339_times(&self) -> OutageEvent {
+        let rfc3339 = |text: &str| format!("{}Z", text.replacen(' ', "T", 1));
+        OutageEvent { start_time: rfc3339(&self.start_time), end_time: self.end_time.as_deref().map(rfc3339), ..self.clone() }
+    }
 }
 
 impl Reader {
@@ -141,7 +155,8 @@ impl Reader {
 
     /// The outages that have not ended, oldest first.
     pub fn open_outages(&self) -> Result<Vec<OutageEvent>, StoreError> {
-        const OPEN: &str = "select id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
+        const OPEN: &str =
+            "select id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
                                    checks_during_outage, recovery_success_rate, notes
                               from outage_events where end_time is null order by start_time, id";
         self.query(OPEN, |row| {

@@ -150,7 +150,8 @@ impl Rollup {
     }
 
     fn write(&self, connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
-        const WRITE: &str = "insert or replace into rollup(host_id, hour, up, degraded, down, silent, not_measured, sent, received,
+        const WRITE: &str =
+            "insert or replace into rollup(host_id, hour, up, degraded, down, silent, not_measured, sent, received,
             rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram)
             values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
         let values = params![

@@ -205,7 +205,12 @@ impl Desk {
         match result {
             Ok(()) => {
                 if self.is_failing {
-                    log::info!("{}: writing again; {} results were kept, {} lost", self.database.path().display(), self.pending.len(), self.dropped);
+                    log::info!(
+                        "{}: writing again; {} results were kept, {} lost",
+                        self.database.path().display(),
+                        self.pending.len(),
+                        self.dropped
+                    );
                 }
                 (self.is_failing, self.dropped) = (false, 0);
                 self.pending.clear();

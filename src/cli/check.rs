@@ -1,0 +1,275 @@
+//! `check`: one check of every host, side by side. On a terminal each host is shown as its replies come in.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::mpsc::channel;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::arguments::Check;
+use super::cleanup::stop_on_signals;
+use super::output::{align, cut, is_coloured, is_terminal, ms, paint, print, print_json, printable};
+use super::{Failure, Verdict, configure};
+use crate::check::Pace;
+use crate::config::{Config, HostPlan};
+use crate::daemon::{self, DaemonError};
+use crate::model::{CheckResult, Family, Host, Outcome, State};
+use crate::net::StampKeeper;
+use crate::pinger::{Manner, Pinger, Progress};
+use crate::stats;
+use crate::store::Database;
+use crate::sys;
+
+/// Somebody waits for this check, so it can wait a moment for duplicates.
+const LINGER: Duration = Duration::from_millis(100);
+const STACK_BYTES: usize = 128 * 1024;
+
+enum News {
+    Ping(usize, Outcome),
+    Done(usize, Option<CheckResult>),
+}
+
+pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
+    let (config, _) = configure(&arguments.common())?;
+    let plans = select(&config, &arguments.hosts)?;
+    if plans.is_empty() {
+        return Err(Failure::Config { text: "hosts: the list is empty, there is nothing to check".into(), hint: None });
+    }
+    daemon::allow_hosts(plans.len())?;
+    daemon::may_ping()?;
+    let is_live = !arguments.json && is_terminal() && sys::terminal_rows().is_some_and(|rows| plans.len() + 2 < rows);
+    let Some(results) = check_all(&plans, is_live)? else {
+        return Err(Failure::Usage("interrupted: nothing is recorded".into()));
+    };
+    if arguments.json {
+        print_json(&results.iter().map(Row::from).collect::<Vec<_>>())?;
+    } else {
+        print(&text_of(&results))?;
+    }
+    if !arguments.no_store {
+        let configured = |result: &&CheckResult| config.hosts.iter().any(|plan| plan.host == result.host);
+        let recorded: Vec<CheckResult> = results.iter().filter(configured).cloned().collect();
+        if recorded.len() < results.len() {
+            log::info!("hosts that are not in the configuration are not recorded");
+        }
+        record(&config, &recorded)?;
+    }
+    let is_bad = results.iter().any(|result| matches!(result.state(), State::Down | State::NotMeasured));
+    Ok(if is_bad { Verdict::Bad } else { Verdict::Good })
+}
+
+fn record(config: &Config, results: &[CheckResult]) -> Result<(), Failure> {
+    if results.is_empty() {
+        return Ok(());
+    }
+    let mut opened = Database::open(&config.database.path, &mut |_, _| ())?;
+    if let Some(import) = &opened.import {
+        log::info!("{}: {import}", config.database.path.display());
+    }
+    Ok(opened.database.write(results, sys::clocks().utc())?)
+}
+
+/// The hosts that are meant: all, or the named ones. An IP address that is not configured is checked with the common
+/// settings.
+fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostPlan>, Failure> {
+    if wanted.is_empty() {
+        return Ok(config.hosts.clone());
+    }
+    let mut plans: Vec<HostPlan> = Vec::new();
+    for word in wanted {
+        let is_meant = |plan: &&HostPlan| plan.host.name == *word || plan.host.address.eq_ignore_ascii_case(word);
+        let found: Vec<HostPlan> = config.hosts.iter().filter(is_meant).cloned().collect();
+        if found.is_empty() {
+            let is_address = word.split('%').next().is_some_and(|ip| ip.parse::<IpAddr>().is_ok());
+            if !is_address {
+                let known: Vec<&str> = config.hosts.iter().map(|plan| plan.host.name.as_str()).take(20).collect();
+                return Err(Failure::Usage(format!(
+                    "host {word:?} is not in the configuration, which has: {}",
+                    known.join(", ")
+                )));
+            }
+            plans.push(config.plan_for(Host { name: word.clone(), address: word.clone(), family: Family::Any }));
+        }
+        plans.extend(found);
+    }
+    let mut seen = std::collections::HashSet::new();
+    plans.retain(|plan| seen.insert(Arc::clone(&plan.host)));
+    Ok(plans)
+}
+
+/// Checks all hosts at once; `None` when a signal ended it.
+fn check_all(plans: &[HostPlan], is_live: bool) -> Result<Option<Vec<CheckResult>>, Failure> {
+    let stop = stop_on_signals()?;
+    let _stamps = StampKeeper::start();
+    let (sender, news) = channel();
+    for (index, plan) in plans.iter().enumerate() {
+        let (stop, sender, plan) = (stop.clone(), sender.clone(), plan.clone());
+        let failed = |cause| DaemonError::Resources { what: format!("the thread of {}", plan.host), cause };
+        let mut pinger = Pinger::new(plan.clone(), Manner { pace: Pace::Listening, linger: LINGER });
+        let work = move || {
+            let result = pinger.check(&stop, &mut |progress| {
+                if let Progress::Ping(_, outcome) = progress {
+                    let _ = sender.send(News::Ping(index, outcome));
+                }
+            });
+            let _ = sender.send(News::Done(index, result));
+        };
+        std::thread::Builder::new().name(format!("ping-{index}")).stack_size(STACK_BYTES).spawn(work).map_err(failed)?;
+    }
+    drop(sender);
+    let mut live = Live::start(plans, is_live);
+    let mut results: Vec<Option<CheckResult>> = vec![None; plans.len()];
+    for message in news {
+        match message {
+            News::Ping(index, outcome) => live.show(index, outcome),
+            News::Done(index, result) => results[index] = result,
+        }
+    }
+    live.finish();
+    Ok(results.into_iter().collect())
+}
+
+/// One line a host while the replies come in, drawn over itself.
+struct Live {
+    names: Vec<String>,
+    pings: Vec<String>,
+    is_shown: bool,
+}
+
+impl Live {
+    fn start(plans: &[HostPlan], is_shown: bool) -> Live {
+        let names: Vec<String> = plans.iter().map(|plan| cut(&printable(&plan.host.name), 32)).collect();
+        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
+        let names = names.into_iter().map(|name| format!("{name:width$}")).collect::<Vec<_>>();
+        let live = Live { pings: vec![String::new(); names.len()], names, is_shown };
+        if is_shown {
+            live.draw();
+        }
+        live
+    }
+
+    fn show(&mut self, index: usize, outcome: Outcome) {
+        let text = match outcome {
+            Outcome::Reply { rtt_us } => ms(f64::from(rtt_us)),
+            Outcome::TimedOut => "lost".into(),
+            Outcome::Unreachable(_) => "unreachable".into(),
+            Outcome::SendFailed { .. } => "not sent".into(),
+            Outcome::Untimed => "not timed".into(),
+        };
+        self.pings[index] += "  ";
+        self.pings[index] += &text;
+        if self.is_shown {
+            self.erase();
+            self.draw();
+        }
+    }
+
+    fn draw(&self) {
+        let columns = sys::terminal_columns().unwrap_or(80);
+        let mut text = String::new();
+        for (name, pings) in self.names.iter().zip(&self.pings) {
+            let _ = writeln!(text, "{}", cut(&format!("{name}{pings} ..."), columns.saturating_sub(1)));
+        }
+        let _ = std::io::stdout().write_all(text.as_bytes());
+    }
+
+    fn erase(&self) {
+        let _ = write!(std::io::stdout(), "\x1b[{}A\x1b[J", self.names.len());
+    }
+
+    fn finish(self) {
+        if self.is_shown {
+            self.erase();
+        }
+    }
+}
+
+/// A result as `--json` prints it; `_us` are microseconds, `success_rate` is 0 to 100.
+#[derive(Serialize)]
+struct Row<'a> {
+    host_name: &'a str,
+    host_address: &'a str,
+    resolved_address: Option<IpAddr>,
+    timestamp: String,
+    state: &'static str,
+    sent: u32,
+    received: u32,
+    late: u32,
+    duplicates: u32,
+    foreign: u32,
+    success_rate: Option<f64>,
+    min_us: Option<u32>,
+    avg_us: Option<u32>,
+    max_us: Option<u32>,
+    mdev_us: Option<u32>,
+    rtts_us: Vec<Option<u32>>,
+    error: Option<&'a str>,
+}
+
+impl<'a> From<&'a CheckResult> for Row<'a> {
+    fn from(result: &'a CheckResult) -> Self {
+        let summary = stats::summarize(result.rtts_us().flatten());
+        let (sent, received) = (result.sent(), result.received());
+        Row {
+            host_name: &result.host.name,
+            host_address: &result.host.address,
+            resolved_address: result.resolved,
+            timestamp: result.checked_at.rfc3339(),
+            state: result.state().word(),
+            sent,
+            received,
+            late: result.late,
+            duplicates: result.duplicates,
+            foreign: result.foreign,
+            success_rate: (sent > 0).then(|| f64::from(received) * 100.0 / f64::from(sent)),
+            min_us: summary.map(|s| s.min_us),
+            avg_us: summary.map(|s| s.avg_us),
+            max_us: summary.map(|s| s.max_us),
+            mdev_us: summary.map(|s| s.mdev_us),
+            rtts_us: result.rtts_us().collect(),
+            error: result.reason.as_deref(),
+        }
+    }
+}
+
+fn text_of(results: &[CheckResult]) -> String {
+    let mut rows = vec![["STATE", "HOST", "ADDRESS", "REPLIES", "LATENCY"].map(String::from).to_vec()];
+    for result in results {
+        let address = match result.resolved {
+            Some(ip) if ip.to_string() != result.host.address => format!("{} ({ip})", result.host.address),
+            _ => result.host.address.clone(),
+        };
+        let mut latency = match stats::summarize(result.rtts_us().flatten()) {
+            Some(s) if s.max_us > s.min_us => {
+                let number = |us| ms(f64::from(us)).trim_end_matches(" ms").to_string();
+                format!("{} ({} to {})", ms(f64::from(s.avg_us)), number(s.min_us), number(s.max_us))
+            }
+            Some(s) => ms(f64::from(s.avg_us)),
+            None => "-".into(),
+        };
+        for (count, what) in [(result.late, "late"), (result.duplicates, "duplicate"), (result.foreign, "foreign")] {
+            if count > 0 {
+                let _ = write!(latency, ", {count} {what}");
+            }
+        }
+        if let Some(reason) = &result.reason {
+            let _ = write!(latency, "  {}", printable(reason));
+        }
+        let replies = if result.sent() > 0 { format!("{}/{}", result.received(), result.sent()) } else { "-".into() };
+        rows.push(vec![
+            result.state().text().to_string(),
+            cut(&printable(&result.host.name), 32),
+            cut(&printable(&address), 56),
+            replies,
+            latency,
+        ]);
+    }
+    let is_coloured = is_coloured();
+    align(&rows, |row, column, cell| match row.checked_sub(1).map(|index| results[index].state()) {
+        Some(state) if column == 0 => paint(&cell, state, is_coloured),
+        _ => cell,
+    })
+}

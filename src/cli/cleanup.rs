@@ -1,0 +1,99 @@
+//! `cleanup` and `cleanup-continuous`: delete what is older than the retention, beside a running monitor or without one.
+
+use std::io;
+use std::time::Duration;
+
+use serde_json::json;
+use signal_hook::consts::{SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use super::arguments::{Cleanup, CleanupContinuous};
+use super::{Failure, Verdict, configure, output};
+use crate::config::Config;
+use crate::daemon::DaemonError;
+use crate::stop::Stop;
+use crate::store::{Database, Pruned};
+use crate::sys;
+
+/// How many rows a step deletes; between two steps a monitor gets its turn.
+const STEP_ROWS: u32 = 5000;
+const STEP_PAUSE: Duration = Duration::from_millis(5);
+
+pub fn run_once(arguments: &Cleanup) -> Result<Verdict, Failure> {
+    let (config, _) = configure(&arguments.common())?;
+    let stop = stop_on_signals()?;
+    let deleted = clean(&config, &stop)?;
+    if arguments.json {
+        output::print_json(&json!({ "deleted_checks": deleted.checks, "deleted_rollups": deleted.rollups }))?;
+    } else {
+        output::print(&sentence(&config, &deleted))?;
+    }
+    Ok(Verdict::Good)
+}
+
+pub fn run_continuously(arguments: &CleanupContinuous) -> Result<Verdict, Failure> {
+    let (config, _) = configure(&arguments.common())?;
+    let stop = stop_on_signals()?;
+    let interval = Duration::from_secs_f64(arguments.interval * 3600.0);
+    let mut due = sys::monotonic();
+    while !stop.wait_until(due) {
+        match clean(&config, &stop) {
+            Ok(deleted) => output::print(&sentence(&config, &deleted))?,
+            // The disk may be full or the database held by somebody now, and not the next time.
+            Err(Failure::Store(error)) => log::error!("{error}"),
+            Err(failure) => return Err(failure),
+        }
+        due = due.after(interval);
+    }
+    Ok(Verdict::Good)
+}
+
+fn sentence(config: &Config, deleted: &Pruned) -> String {
+    let days = config.database.retention.as_secs_f64() / 86_400.0;
+    let noun = if deleted.checks == 1 { "check" } else { "checks" };
+    let text = format!("{} {noun} older than {days} days deleted", deleted.checks);
+    match deleted.rollups {
+        0 => format!("{text}\n"),
+        rollups => format!("{text}, and {rollups} old roll-ups\n"),
+    }
+}
+
+fn clean(config: &Config, stop: &Stop) -> Result<Pruned, Failure> {
+    let settings = &config.database;
+    if !settings.path.exists() {
+        log::info!("{}: there is no database yet", settings.path.display());
+        return Ok(Pruned::default());
+    }
+    let mut progress = output::ProgressLine::new("taking over the original's database");
+    let opened = Database::open(&settings.path, &mut |done, total| progress.show(done, total))?;
+    drop(progress);
+    if let Some(import) = &opened.import {
+        log::info!("{}: {import}", settings.path.display());
+    }
+    let mut database = opened.database;
+    let now = sys::clocks().utc();
+    let mut sum = Pruned::default();
+    loop {
+        let step = database.prune(now, settings.retention, settings.rollup_retention, STEP_ROWS)?;
+        sum.checks += step.checks;
+        sum.rollups += step.rollups;
+        if !step.is_more || stop.wait_until(sys::monotonic().after(STEP_PAUSE)) {
+            return Ok(sum);
+        }
+    }
+}
+
+/// A flag that SIGTERM and SIGINT raise.
+pub(super) fn stop_on_signals() -> Result<Stop, Failure> {
+    let failed = |cause: io::Error| DaemonError::Resources { what: "the signal thread".into(), cause };
+    let stop = Stop::new().map_err(failed)?;
+    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
+    let flag = stop.clone();
+    let wait = move || {
+        if signals.forever().next().is_some() {
+            flag.raise();
+        }
+    };
+    std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(failed)?;
+    Ok(stop)
+}

@@ -1,0 +1,68 @@
+//! `import` and `backup`: whole databases in and out.
+
+use std::fs;
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::time::Duration;
+
+use super::arguments::{Backup, Import};
+use super::output::ProgressLine;
+use super::{Failure, Verdict, configure, output};
+use crate::store::Database;
+
+pub fn import(arguments: &Import) -> Result<Verdict, Failure> {
+    let (config, _) = configure(&arguments.common())?;
+    fs::File::open(&arguments.file).map_err(|cause| Failure::File {
+        operation: "import",
+        path: arguments.file.clone(),
+        cause,
+    })?;
+    let path = &config.database.path;
+    let same =
+        fs::canonicalize(path).ok().is_some_and(|ours| fs::canonicalize(&arguments.file).is_ok_and(|theirs| theirs == ours));
+    let mut progress = ProgressLine::new("import");
+    let mut opened = Database::open(path, &mut |done, total| progress.show(done, total))?;
+    let import = match opened.import {
+        // database.path is the original's file itself: opening it has taken it over.
+        Some(import) if same => import,
+        _ => opened.database.import(&arguments.file, &mut |done, total| progress.show(done, total))?,
+    };
+    drop(progress);
+    output::print(&format!("{}: {import}\n", path.display()))?;
+    Ok(Verdict::Good)
+}
+
+pub fn backup(arguments: &Backup) -> Result<Verdict, Failure> {
+    let (config, _) = configure(&arguments.common())?;
+    let path = config.database.path;
+    let failed = |cause| Failure::File { operation: "backup of", path: path.clone(), cause };
+    let total = fs::metadata(&path).map_err(failed)?.len();
+    let to = arguments.file.clone();
+    let (sender, done) = channel();
+    let from = path.clone();
+    let copy = std::thread::Builder::new().spawn(move || sender.send(Database::backup(&from, &to))).map_err(failed)?;
+    let mut progress = ProgressLine::new("backup");
+    let result = loop {
+        match done.recv_timeout(Duration::from_millis(200)) {
+            Ok(result) => break result,
+            Err(RecvTimeoutError::Timeout) => {
+                let mut partial = arguments.file.as_os_str().to_os_string();
+                partial.push(".part");
+                let written = fs::metadata(partial).map_or(0, |meta| meta.len());
+                progress.show(written.min(total), total);
+            }
+            Err(RecvTimeoutError::Disconnected) => {
+                break Err(crate::store::StoreError::File {
+                    operation: "backup of",
+                    path: path.clone(),
+                    cause: std::io::Error::other("the copying thread broke off"),
+                });
+            }
+        }
+    };
+    drop(progress);
+    let _ = copy.join();
+    result?;
+    let bytes = fs::metadata(&arguments.file).map_or(0, |meta| meta.len());
+    output::print(&format!("{}: {bytes} bytes written\n", arguments.file.display()))?;
+    Ok(Verdict::Good)
+}

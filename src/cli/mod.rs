@@ -1,0 +1,206 @@
+//! The command line: what a person types and reads. Each command is a file of its own; this one runs them and owns the
+//! exit codes.
+
+mod arguments;
+mod check;
+mod check_config;
+mod cleanup;
+mod doctor;
+mod files;
+mod init_config;
+mod monitor;
+mod output;
+mod status;
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use arguments::{Command, Common, Parsed};
+
+use crate::config::{Config, Loaded};
+use crate::daemon::DaemonError;
+use crate::logging::{self, Reopen};
+use crate::store::StoreError;
+
+/// Why a command failed. It is printed once and gives the exit code.
+#[derive(Debug)]
+pub enum Failure {
+    /// The command line is wrong: 2.
+    Usage(String),
+    /// The monitor could not start: 74, 77 or 78.
+    Daemon(DaemonError),
+    /// The database: 74, or 1 where a file would have been overwritten.
+    Store(StoreError),
+    /// A file could not be read or written: 74.
+    File {
+        /// What was being done.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The configuration cannot be read, or has problems and `--strict` is given: 78.
+    Config {
+        /// What is wrong.
+        text: String,
+        /// What helps.
+        hint: Option<String>,
+    },
+    /// A file exists that would have been overwritten: 1.
+    Refused {
+        /// What is refused.
+        text: String,
+        /// What helps.
+        hint: String,
+    },
+    /// Results were lost because they could not be written: 74.
+    Lost(u64),
+    /// Nobody reads the output any more: said to nobody.
+    OutputClosed,
+}
+
+/// How a command that did its work ends: 0, or 1 where the answer is bad.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well.
+    Good,
+    /// A host is down, the configuration has problems.
+    Bad,
+}
+
+impl Failure {
+    fn exit_code(&self) -> u8 {
+        match self {
+            Failure::Refused { .. } | Failure::Store(StoreError::Exists { .. }) => 1,
+            Failure::Usage(_) => 2,
+            Failure::OutputClosed => 0,
+            Failure::Store(_) | Failure::File { .. } | Failure::Lost(_) | Failure::Daemon(DaemonError::Store(_)) => 74,
+            Failure::Daemon(DaemonError::Permission) => 77,
+            Failure::Config { .. } | Failure::Daemon(DaemonError::OpenFiles { .. } | DaemonError::Resources { .. }) => 78,
+        }
+    }
+
+    fn hint(&self) -> Option<String> {
+        match self {
+            Failure::Daemon(DaemonError::Permission) => Some(doctor::permission_cure()),
+            Failure::Daemon(DaemonError::OpenFiles { needed, .. }) => {
+                Some(format!("raise the hard limit: LimitNOFILE={needed} in the service unit, or ulimit -Hn {needed} as root"))
+            }
+            Failure::Daemon(DaemonError::Resources { .. }) => {
+                Some("fewer hosts, or higher limits: TasksMax= and LimitNPROC= in the service unit, ulimit -u".into())
+            }
+            Failure::Daemon(DaemonError::Store(error)) | Failure::Store(error) => error.hint(),
+            Failure::Config { hint, .. } => hint.clone(),
+            Failure::Refused { hint, .. } => Some(hint.clone()),
+            Failure::Usage(_) => Some("ace-connection-logger --help".into()),
+            Failure::File { .. } | Failure::Lost(_) | Failure::OutputClosed => None,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Usage(text) | Failure::Config { text, .. } | Failure::Refused { text, .. } => f.write_str(text),
+            Failure::Daemon(error) => error.fmt(f),
+            Failure::Store(error) => error.fmt(f),
+            Failure::File { operation, path, cause } => write!(f, "{operation} {}: {cause}", path.display()),
+            Failure::Lost(count) => write!(f, "{count} results could not be written and are lost"),
+            Failure::OutputClosed => f.write_str("standard output is closed"),
+        }
+    }
+}
+
+impl From<StoreError> for Failure {
+    fn from(error: StoreError) -> Self {
+        Failure::Store(error)
+    }
+}
+
+impl From<DaemonError> for Failure {
+    fn from(error: DaemonError) -> Self {
+        Failure::Daemon(error)
+    }
+}
+
+/// Runs the command that the arguments name, the program's own name first among them.
+pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    match run_command(arguments) {
+        Ok(Verdict::Good) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Ok(Verdict::Bad) => ExitCode::from(1),
+        Err(failure) => {
+            output::complain(&failure.to_string(), failure.hint().as_deref());
+            ExitCode::from(failure.exit_code())
+        }
+    }
+}
+
+fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<Verdict, Failure> {
+    let command = match arguments::parse(arguments)? {
+        Parsed::Text(text) => return output::print(&text).map(|()| Verdict::Good),
+        Parsed::Command(command) => command,
+    };
+    match command {
+        Command::InitConfig(arguments) => init_config::run(&arguments),
+        Command::CheckConfig(arguments) => check_config::run(&arguments),
+        Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Check(arguments) => check::run(&arguments),
+        Command::Status(arguments) => status::run(&arguments),
+        Command::Cleanup(arguments) => cleanup::run_once(&arguments),
+        Command::CleanupContinuous(arguments) => cleanup::run_continuously(&arguments),
+        Command::Import(arguments) => files::import(&arguments),
+        Command::Backup(arguments) => files::backup(&arguments),
+        Command::Doctor(arguments) => doctor::run(&arguments),
+    }
+}
+
+/// Reads the configuration and starts logging. Its problems are said in the log; with `--strict` they are fatal.
+fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
+    let found = find_config(common)?;
+    let (loaded, origin) = match &found {
+        Some(path) => (load(path)?, path.display().to_string()),
+        None => (Loaded { config: Config::default(), findings: Vec::new() }, String::new()),
+    };
+    let logging_config = &loaded.config.logging;
+    let reopen = logging::start(logging_config, common.level(logging_config.level)).map_err(|cause| Failure::File {
+        operation: "opening the log file",
+        path: logging_config.file.clone().unwrap_or_default(),
+        cause,
+    })?;
+    if found.is_none() {
+        log::info!("no config.yaml here and none in /etc/ace-connection-logger: using the built-in defaults");
+    }
+    for finding in &loaded.findings {
+        log::warn!("{finding}");
+    }
+    let problems = loaded.problems().count();
+    if common.strict && problems > 0 {
+        let plural = if problems == 1 { "problem" } else { "problems" };
+        let hint = Some(format!("ace-connection-logger check-config -c {origin}"));
+        return Err(Failure::Config { text: format!("{origin}: {problems} {plural}, and --strict allows none"), hint });
+    }
+    Ok((loaded.config, reopen))
+}
+
+/// The configuration file: the one that is named, else the first that exists.
+fn find_config(common: &Common) -> Result<Option<PathBuf>, Failure> {
+    match &common.config {
+        Some(path) if path.exists() => Ok(Some(path.clone())),
+        Some(path) => {
+            let hint = Some(format!("write one with: ace-connection-logger init-config -c {}", path.display()));
+            Err(Failure::Config { text: format!("{}: there is no such file", path.display()), hint })
+        }
+        None => Ok(["config.yaml", "/etc/ace-connection-logger/config.yaml"]
+            .map(PathBuf::from)
+            .into_iter()
+            .find(|path| path.exists())),
+    }
+}
+
+fn load(path: &std::path::Path) -> Result<Loaded, Failure> {
+    crate::config::load(path).map_err(|error| Failure::Config { text: error.to_string(), hint: None })
+}

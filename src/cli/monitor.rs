@@ -1,0 +1,47 @@
+//! `monitor`: the daemon.
+
+use super::arguments::{Common, Monitor};
+use super::output::ProgressLine;
+use super::{Failure, Verdict, configure, find_config, load};
+use crate::config::{Config, FindingKind};
+use crate::store::Database;
+use crate::{daemon, logging};
+
+pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
+    let common = arguments.common();
+    let (config, log_file) = configure(&common)?;
+    // First whether it can ping at all: a database begun by a program that cannot helps nobody.
+    daemon::may_ping()?;
+    let mut progress = ProgressLine::new("taking over the original's database");
+    let opened = Database::open(&config.database.path, &mut |done, total| progress.show(done, total))?;
+    drop(progress);
+    if let Some(import) = &opened.import {
+        log::info!("{}: {import}", config.database.path.display());
+    }
+    match daemon::run(config, opened.database, &mut || reload(&common), &log_file)? {
+        0 => Ok(Verdict::Good),
+        lost => Err(Failure::Lost(lost)),
+    }
+}
+
+/// Reads the configuration again. Anything wrong in it but an unknown key keeps the running one: a value that falls back
+/// to its default must not take the place of one that works.
+fn reload(common: &Common) -> Result<Config, String> {
+    let path = match find_config(common) {
+        Ok(Some(path)) => path,
+        Ok(None) => return Err("config.yaml is gone".into()),
+        Err(failure) => return Err(failure.to_string()),
+    };
+    let loaded = load(&path).map_err(|failure| failure.to_string())?;
+    for finding in &loaded.findings {
+        log::warn!("{finding}");
+    }
+    let is_harmless = |kind| !common.strict && kind == FindingKind::UnknownKey;
+    let problems = loaded.problems().filter(|finding| !is_harmless(finding.kind)).count();
+    if problems > 0 {
+        let plural = if problems == 1 { "problem" } else { "problems" };
+        return Err(format!("{}: {problems} {plural}", path.display()));
+    }
+    logging::set_level(common.level(loaded.config.logging.level));
+    Ok(loaded.config)
+}

@@ -1,0 +1,274 @@
+//! The running monitor: threads and channels, waiting for an event, reloading, stopping in order.
+
+use std::collections::HashSet;
+use std::fmt;
+use std::io;
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+
+use crate::check::Pace;
+use crate::config::{Config, HostPlan};
+use crate::icmp::Version;
+use crate::logging::Reopen;
+use crate::net::{self, Fault, StampKeeper};
+use crate::pinger::{Manner, Pinger};
+use crate::stop::Stop;
+use crate::store::{Database, Settings, StoreError, Writer, WriterHandle};
+use crate::sys;
+use crate::systemd::Notifier;
+use crate::time::Schedule;
+
+/// Why the monitor could not start.
+#[derive(Debug)]
+pub enum DaemonError {
+    /// Neither kind of ICMP socket is allowed.
+    Permission,
+    /// The hosts need more open files than this process may have.
+    OpenFiles {
+        /// How many hosts there are.
+        hosts: usize,
+        /// How many files they need.
+        needed: u64,
+        /// The limit.
+        limit: u64,
+    },
+    /// A thread or a descriptor could not be had.
+    Resources {
+        /// What was being started.
+        what: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The database.
+    Store(StoreError),
+}
+
+impl fmt::Display for DaemonError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            DaemonError::Permission => write!(f, "sending ICMP: no permission for a datagram or a raw socket"),
+            DaemonError::OpenFiles { hosts, needed, limit } => {
+                write!(f, "hosts: {hosts} hosts need {needed} open files, the limit is {limit}")
+            }
+            DaemonError::Resources { what, cause } => write!(f, "starting {what}: {cause}"),
+            DaemonError::Store(error) => error.fmt(f),
+        }
+    }
+}
+
+impl From<StoreError> for DaemonError {
+    fn from(error: StoreError) -> Self {
+        DaemonError::Store(error)
+    }
+}
+
+/// What reading the configuration again came to: the new one, or why the running one stays.
+pub type Reloaded = Result<Config, String>;
+
+enum Event {
+    Stop(&'static str),
+    Reload,
+}
+
+/// Descriptors besides those of the hosts: database, log, signals, time stamps, lookups.
+const SPARE_FILES: u64 = 64;
+/// A host has a stop flag and, while a check runs, a socket.
+const FILES_PER_HOST: u64 = 2;
+/// A pinger's stack: touched are some 10 kB, the rest is address space.
+const PINGER_STACK_BYTES: usize = 128 * 1024;
+
+/// Makes room for the descriptors of so many hosts.
+pub fn allow_hosts(hosts: usize) -> Result<(), DaemonError> {
+    let needed = hosts as u64 * FILES_PER_HOST + SPARE_FILES;
+    sys::allow_open_files(needed).map_err(|limit| DaemonError::OpenFiles { hosts, needed, limit })
+}
+
+/// Whether this process may ping at all, by either version of IP.
+pub fn may_ping() -> Result<(), DaemonError> {
+    let probes = [Version::V4, Version::V6].map(net::probe);
+    let is_refused = probes.iter().any(|probe| matches!(probe, Err(Fault::Permission)));
+    let is_allowed = probes.iter().any(Result::is_ok);
+    if is_refused && !is_allowed { Err(DaemonError::Permission) } else { Ok(()) }
+}
+
+/// Runs the monitor until a signal ends it. `reload` reads the configuration again. Returns how many results were lost
+/// because they could not be written.
+pub fn run(
+    config: Config,
+    database: Database,
+    reload: &mut dyn FnMut() -> Reloaded,
+    log_file: &Reopen,
+) -> Result<u64, DaemonError> {
+    let notifier = Notifier::from_environment();
+    let events = listen_for_signals()?;
+    allow_hosts(config.hosts.len())?;
+    may_ping()?;
+    let stamps = StampKeeper::start();
+    let writer = Writer::start(database, settings(&config))?;
+    let manner = Manner { pace: if stamps.works() { Pace::Asleep } else { Pace::Listening }, linger: Duration::ZERO };
+    let mut team = Team { members: Vec::new(), manner, results: writer.handle() };
+    team.hire(&config.hosts)?;
+    log::info!("monitoring {}; recording to {}", count(config.hosts.len(), "host"), config.database.path.display());
+    if config.hosts.is_empty() {
+        log::warn!("hosts: the list is empty; add hosts to the configuration and send SIGHUP");
+    }
+    let status = |config: &Config| format!("monitoring {}", count(config.hosts.len(), "host"));
+    notifier.ready(&status(&config));
+
+    let mut config = config;
+    let reason = loop {
+        let event = match notifier.watchdog_interval() {
+            Some(interval) => events.recv_timeout(interval),
+            None => events.recv().map_err(RecvTimeoutError::from),
+        };
+        match event {
+            Ok(Event::Stop(signal)) => break signal,
+            Ok(Event::Reload) => {
+                notifier.reloading(sys::monotonic());
+                log_file.request();
+                match reload() {
+                    Ok(new) => config = team.take_over(config, new, &writer.handle()),
+                    Err(reason) => log::error!("{reason}; the running configuration stays"),
+                }
+                sys::release_memory();
+                notifier.ready(&status(&config));
+            }
+            Err(RecvTimeoutError::Timeout) if writer.is_alive() => notifier.alive(),
+            Err(RecvTimeoutError::Timeout) => log::error!("the store's thread is gone"),
+            Err(RecvTimeoutError::Disconnected) => break "the end of the signal thread",
+        }
+    };
+    notifier.stopping();
+    log::info!("stopping on {reason}");
+    // Pingers first: after the last of them the store has every finished check in its queue.
+    team.dismiss();
+    let lost = writer.finish();
+    if lost > 0 {
+        log::error!("{lost} results could not be written and are lost");
+    }
+    Ok(lost)
+}
+
+fn settings(config: &Config) -> Settings {
+    let database = &config.database;
+    Settings { flush: database.flush, retention: database.retention, rollup_retention: database.rollup_retention }
+}
+
+fn count(number: usize, noun: &str) -> String {
+    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+}
+
+fn listen_for_signals() -> Result<Receiver<Event>, DaemonError> {
+    let failed = |cause| DaemonError::Resources { what: "the signal thread".into(), cause };
+    let (sender, events): (Sender<Event>, _) = channel();
+    let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
+    let forward = move || {
+        for signal in signals.forever() {
+            let event = match signal {
+                SIGHUP => Event::Reload,
+                SIGINT => Event::Stop("SIGINT"),
+                _ => Event::Stop("SIGTERM"),
+            };
+            if sender.send(event).is_err() {
+                return;
+            }
+        }
+    };
+    thread::Builder::new().name("signals".into()).spawn(forward).map_err(failed)?;
+    Ok(events)
+}
+
+/// The pingers.
+struct Team {
+    members: Vec<Member>,
+    manner: Manner,
+    results: WriterHandle,
+}
+
+struct Member {
+    plan: HostPlan,
+    stop: Stop,
+    thread: JoinHandle<()>,
+}
+
+impl Team {
+    /// Starts a pinger for each plan, phased against one another.
+    fn hire(&mut self, plans: &[HostPlan]) -> Result<(), DaemonError> {
+        let start = sys::monotonic();
+        for (index, plan) in plans.iter().enumerate() {
+            let failed = |cause| DaemonError::Resources { what: format!("the thread of {}", plan.host), cause };
+            let stop = Stop::new().map_err(failed)?;
+            let first = Schedule::first_check(start, plan.interval, index, plans.len());
+            let schedule = Schedule::phased(start, plan.interval, index, plans.len());
+            let pinger = Pinger::new(plan.clone(), self.manner);
+            let (flag, results) = (stop.clone(), self.results.clone());
+            let mut is_behind = false;
+            let deliver = move |result| {
+                let is_taken = results.deliver(result);
+                if !is_taken && !is_behind {
+                    log::error!("the disk does not keep up: results are lost");
+                }
+                is_behind = !is_taken;
+            };
+            let work = move || pinger.run(first, schedule, &flag, deliver);
+            let name = format!("ping-{}", self.members.len());
+            let thread = thread::Builder::new().name(name).stack_size(PINGER_STACK_BYTES).spawn(work).map_err(failed)?;
+            self.members.push(Member { plan: plan.clone(), stop, thread });
+        }
+        Ok(())
+    }
+
+    /// Goes from one configuration to the next: hosts that stay as they are go on undisturbed. Returns what is in force.
+    fn take_over(&mut self, old: Config, mut new: Config, writer: &WriterHandle) -> Config {
+        for (key, is_changed) in [
+            ("database.path", old.database.path != new.database.path),
+            ("dashboard", old.dashboard != new.dashboard),
+            ("logging.file", old.logging.file != new.logging.file),
+        ] {
+            if is_changed {
+                log::warn!("{key} has changed: that needs a restart");
+            }
+        }
+        (new.database.path, new.dashboard, new.logging.file) = (old.database.path, old.dashboard, old.logging.file);
+        if let Err(error) = allow_hosts(new.hosts.len()) {
+            log::error!("{error}; the running hosts stay");
+            new.hosts = old.hosts;
+            return new;
+        }
+        writer.set(settings(&new));
+        let (stay, go): (Vec<Member>, Vec<Member>) =
+            std::mem::take(&mut self.members).into_iter().partition(|member| new.hosts.contains(&member.plan));
+        self.members = stay;
+        let known: HashSet<_> = self.members.iter().map(|member| Arc::clone(&member.plan.host)).collect();
+        let come: Vec<HostPlan> = new.hosts.iter().filter(|plan| !known.contains(&plan.host)).cloned().collect();
+        let (stay, gone) = (self.members.len(), go.len());
+        dismiss(go);
+        if let Err(error) = self.hire(&come) {
+            log::error!("{error}");
+        }
+        log::info!("configuration taken over: {} go on, {} begin, {gone} ended", count(stay, "host"), come.len());
+        new
+    }
+
+    /// Ends all.
+    fn dismiss(&mut self) {
+        dismiss(std::mem::take(&mut self.members));
+    }
+}
+
+/// Ends pingers: each notices within the time a lookup takes to look at its flag.
+fn dismiss(members: Vec<Member>) {
+    for member in &members {
+        member.stop.raise();
+    }
+    for member in members {
+        if member.thread.join().is_err() {
+            log::error!("the thread of {} broke off", member.plan.host);
+        }
+    }
+}
