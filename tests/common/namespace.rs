@@ -1,0 +1,118 @@
+//! Networks of the tests' own: a namespace a thread, in it a TUN device `tun0` and nothing else that leads anywhere.
+//! What a test breaks in it nobody else sees, and it goes away with its thread.
+//!
+//! ```text
+//! this machine   10.9.0.1/24  fd09::1/64  fe80::1   on tun0
+//! far ends       10.9.0.2...  fd09::2...  fe80::2   whatever the reader of the device says they are
+//! behind them    10.10.0.0/16 fd10::/64             routed through 10.9.0.2 and fd09::2
+//! ```
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use super::{skip, sys};
+
+/// The way a program gets at ICMP: by a datagram socket, which the system grants to groups, or by a raw socket, which
+/// it grants to privileged programs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SocketKind {
+    /// `net.ipv4.ping_group_range` is open.
+    Datagram,
+    /// It is closed, as the kernel has it by default.
+    Raw,
+}
+
+/// Both.
+pub const SOCKET_KINDS: [SocketKind; 2] = [SocketKind::Datagram, SocketKind::Raw];
+
+/// Set in the environment of a test that was started again inside a user namespace.
+const INSIDE: &str = "ACE_CONNECTION_LOGGER_TEST_INSIDE";
+
+/// Whether `test` can have networks of its own, right here. It is also `false` for an ordinary user whose system
+/// offers user namespaces: then this very test has just been run to its end inside one, and its failure is passed on.
+/// Otherwise the reason has been said.
+pub fn is_available(test: &str) -> bool {
+    static HERE: OnceLock<Result<(), String>> = OnceLock::new();
+    let here = HERE.get_or_init(|| in_own_thread(probe));
+    let Err(reason) = here else { return true };
+    if std::env::var_os(INSIDE).is_some() {
+        skip(test, reason);
+        return false;
+    }
+    let unshare = |program: &std::ffi::OsStr| {
+        let mut command = Command::new("unshare");
+        command.args(["--map-root-user", "--net", "--"]).arg(program).env(INSIDE, "1");
+        command
+    };
+    let can_unshare = unshare("true".as_ref()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    if !can_unshare {
+        skip(test, &format!("{reason}, and there are no user namespaces"));
+        return false;
+    }
+    let this = std::env::current_exe().expect("the tests know their own file");
+    let status = unshare(this.as_os_str()).args(["--exact", test, "--nocapture"]).status();
+    assert!(status.is_ok_and(|status| status.success()), "{test} failed inside a user namespace");
+    false
+}
+
+fn probe() -> Result<(), String> {
+    sys::unshare_network().map_err(|error| format!("cannot make a network namespace: {error}"))?;
+    sys::open_tun("tun0").map_err(|error| format!("cannot make a TUN device: {error}"))?;
+    match Command::new("ip").arg("-Version").stdout(Stdio::null()).status() {
+        Ok(status) if status.success() => Ok(()),
+        Ok(status) => Err(format!("ip -Version: {status}")),
+        Err(error) => Err(format!("cannot run ip: {error}")),
+    }
+}
+
+/// Runs something in a network of its own, in which `tun0` is up as drawn above, and gives it the device's other end.
+/// Programs that it starts are in the same network.
+pub fn in_namespace<T: Send>(kind: SocketKind, then: impl FnOnce(File) -> T + Send) -> T {
+    in_own_thread(|| {
+        sys::unshare_network().expect("probed before");
+        let tun = sys::open_tun("tun0").expect("probed before");
+        set_up(kind).expect("the namespace is ours to configure");
+        then(tun)
+    })
+}
+
+fn in_own_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
+    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+}
+
+fn set_up(kind: SocketKind) -> io::Result<()> {
+    // Addresses are usable at once, and the kernel says nothing of its own accord.
+    for interface in ["default", "tun0"] {
+        sysctl(&format!("ipv6/conf/{interface}/disable_ipv6"), "0")?;
+        sysctl(&format!("ipv6/conf/{interface}/accept_dad"), "0")?;
+        sysctl(&format!("ipv6/conf/{interface}/router_solicitations"), "0")?;
+    }
+    let group = sys::effective_group();
+    match kind {
+        SocketKind::Datagram => sysctl("ipv4/ping_group_range", &format!("{group} {group}"))?,
+        SocketKind::Raw => sysctl("ipv4/ping_group_range", "1 0")?,
+    }
+    ip("link set lo up
+        link set tun0 mtu 1500 up
+        addr add 10.9.0.1/24 dev tun0
+        addr add fd09::1/64 dev tun0 nodad
+        addr add fe80::1/64 dev tun0 nodad
+        route add 10.10.0.0/16 via 10.9.0.2
+        route add fd10::/64 via fd09::2")
+}
+
+/// Sets a value below `net.` in this thread's network.
+pub fn sysctl(name: &str, value: &str) -> io::Result<()> {
+    std::fs::write(format!("/proc/sys/net/{name}"), value)
+        .map_err(|error| io::Error::new(error.kind(), format!("{name}={value}: {error}")))
+}
+
+/// Runs `ip` with these commands, one a line, in this thread's network.
+pub fn ip(commands: &str) -> io::Result<()> {
+    let mut child = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn()?;
+    child.stdin.take().expect("it is a pipe").write_all(commands.as_bytes())?;
+    let status = child.wait()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("ip: {status}: {commands}"))) }
+}
