@@ -113,7 +113,7 @@ scenarios! {
     ipv4_port_unreachable_is_said
     ipv4_precedence_cutoff_is_said
     ipv4_protocol_unreachable_is_said
-    ipv4_reassembly_time_exceeded_is_said
+    ipv4_reassembly_time_exceeded_is_kept_from_programs
     ipv4_source_host_isolated_is_said
     ipv4_source_route_failed_is_said
     ipv4_time_to_live_exceeded_is_said

@@ -11,6 +11,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::process::{Command, Stdio};
 use std::sync::OnceLock;
+use std::time::{Duration, Instant};
 
 use super::{skip, sys};
 
@@ -109,10 +110,37 @@ pub fn sysctl(name: &str, value: &str) -> io::Result<()> {
         .map_err(|error| io::Error::new(error.kind(), format!("{name}={value}: {error}")))
 }
 
-/// Runs `ip` with these commands, one a line, in this thread's network.
+/// Runs `ip` with these commands, one a line, in this thread's network. Addresses that they add are in use when it returns.
 pub fn ip(commands: &str) -> io::Result<()> {
     let mut child = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn()?;
     child.stdin.take().expect("it is a pipe").write_all(commands.as_bytes())?;
     let status = child.wait()?;
-    if status.success() { Ok(()) } else { Err(io::Error::other(format!("ip: {status}: {commands}"))) }
+    if !status.success() {
+        return Err(io::Error::other(format!("ip: {status}: {commands}")));
+    }
+    wait_for_own_ipv6_routes()
+}
+
+/// The kernel makes the route by which a new IPv6 address receives in a work queue, some time after it has said that the
+/// address is there. What arrives before is dropped.
+fn wait_for_own_ipv6_routes() -> io::Result<()> {
+    const LOCAL_ROUTE_FLAG: &str = "8";
+    let deadline = Instant::now() + Duration::from_secs(10);
+    loop {
+        let addresses = std::fs::read_to_string("/proc/thread-self/net/if_inet6")?;
+        let routes = std::fs::read_to_string("/proc/thread-self/net/ipv6_route")?;
+        let is_routed = |address: &str| {
+            routes
+                .lines()
+                .map(|line| line.split_whitespace().collect::<Vec<_>>())
+                .any(|columns| columns[0] == address && columns[1] == "80" && columns[8].starts_with(LOCAL_ROUTE_FLAG))
+        };
+        match addresses.lines().filter_map(|line| line.split_whitespace().next()).find(|address| !is_routed(address)) {
+            None => return Ok(()),
+            Some(address) if Instant::now() > deadline => {
+                return Err(io::Error::other(format!("{address} has no route of its own")));
+            }
+            Some(_) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    }
 }
