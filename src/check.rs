@@ -174,7 +174,8 @@ impl CheckRun {
     /// not ours to count: it never was an answer.
     pub fn refused(&mut self, quote: &[u8], error: IcmpError) {
         let Some(echo) = icmp::parse_echo(quote) else { return };
-        let is_ours = echo.kind == self.version.request_type()
+        let is_ours = icmp::explains_loss(error)
+            && echo.kind == self.version.request_type()
             && echo.identifier == self.identifier
             && icmp::has_own_payload_start(echo.payload, self.cookie, echo.sequence);
         if let (true, Some(index)) = (is_ours, self.index_of(echo.sequence)) {

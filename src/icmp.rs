@@ -130,6 +130,13 @@ pub fn checksum(bytes: &[u8]) -> u16 {
     !u16::try_from(sum).expect("folded to sixteen bits")
 }
 
+/// Whether a message explains why a ping was lost: destination unreachable, time exceeded and parameter problem (RFC
+/// 792), and the errors of ICMPv6, whose types are below 128 (RFC 4443 section 2.1). A redirect is about the route and
+/// not the ping; a source quench is to be ignored (RFC 6633).
+pub fn explains_loss(error: IcmpError) -> bool {
+    if error.is_v6 { error.kind < 128 } else { matches!(error.kind, 3 | 11 | 12) }
+}
+
 /// What an ICMP error says, in words: RFC 792 and its successors (RFC 1122 section 3.2.2, RFC 1812 section 5.2.7) for
 /// IPv4, RFC 4443 section 3 for IPv6. Unknown codes are given as numbers.
 pub fn describe(error: IcmpError) -> String {
