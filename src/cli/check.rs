@@ -20,7 +20,7 @@ use crate::model::{CheckResult, Family, Host, Outcome, State};
 use crate::net::StampKeeper;
 use crate::pinger::{Manner, Pinger, Progress};
 use crate::stats;
-use crate::store::Database;
+use crate::store::{Database, Life};
 use crate::sys;
 
 /// Somebody waits for this check, so it can wait a moment for duplicates.
@@ -42,7 +42,7 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
     daemon::may_ping()?;
     let is_live = !arguments.json && is_terminal() && sys::terminal_rows().is_some_and(|rows| plans.len() + 2 < rows);
     let Some(results) = check_all(&plans, is_live)? else {
-        return Err(Failure::Usage("interrupted: nothing is recorded".into()));
+        return Err(Failure::Refused { text: "check: interrupted".into(), hint: "nothing is recorded".into() });
     };
     if arguments.json {
         print_json(&results.iter().map(Row::from).collect::<Vec<_>>())?;
@@ -69,7 +69,7 @@ fn record(config: &Config, results: &[CheckResult]) -> Result<(), Failure> {
     if let Some(import) = &opened.import {
         log::info!("{}: {import}", config.database.path.display());
     }
-    Ok(opened.database.write(results, sys::clocks().utc())?)
+    Ok(opened.database.write(results, sys::clocks().utc(), Life::GoesOn)?)
 }
 
 /// The hosts that are meant: all, or the named ones. An IP address that is not configured is checked with the common

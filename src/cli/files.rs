@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::arguments::{Backup, Import};
 use super::output::ProgressLine;
 use super::{Failure, Verdict, configure, output};
-use crate::store::Database;
+use crate::store::{Database, require_original};
 
 pub fn import(arguments: &Import) -> Result<Verdict, Failure> {
     let (config, _) = configure(&arguments.common())?;
@@ -16,6 +16,8 @@ pub fn import(arguments: &Import) -> Result<Verdict, Failure> {
         path: arguments.file.clone(),
         cause,
     })?;
+    // Before ours is begun: a wrong file leaves nothing behind.
+    require_original(&arguments.file)?;
     let path = &config.database.path;
     let same =
         fs::canonicalize(path).ok().is_some_and(|ours| fs::canonicalize(&arguments.file).is_ok_and(|theirs| theirs == ours));

@@ -10,6 +10,9 @@ use crate::{daemon, logging};
 pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
     let common = arguments.common();
     let (config, log_file) = configure(&common)?;
+    if !arguments.no_dashboard {
+        log::info!("this version serves no dashboard yet");
+    }
     // First whether it can ping at all: a database begun by a program that cannot helps nobody.
     daemon::may_ping()?;
     let mut progress = ProgressLine::new("taking over the original's database");

@@ -33,6 +33,15 @@ pub struct Database {
     run_id: Option<i64>,
 }
 
+/// What the ledger is to say of the daemon that writes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Life {
+    /// It goes on.
+    GoesOn,
+    /// This is its last word.
+    Ends,
+}
+
 /// A database, and what was done to open it.
 #[derive(Debug)]
 pub struct Opened {
@@ -104,16 +113,10 @@ impl Database {
         Ok(())
     }
 
-    /// Writes the end of this daemon into the ledger.
-    pub fn end_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
-        const END: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?1 where id = ?2";
-        let result = self.connection.execute(END, params![now.0, self.run_id]);
-        result.map(|_| ()).map_err(|cause| self.failed("writing", cause))
-    }
-
-    /// Writes checks, the daemon's sign of life, and the roll-ups that are due, in one transaction: all or nothing.
-    pub fn write(&mut self, results: &[CheckResult], now: UtcMillis) -> Result<(), StoreError> {
-        self.write_all(results, now).map_err(|cause| {
+    /// Writes checks, what the ledger says of this daemon, and the roll-ups that are due, in one transaction: all or
+    /// nothing.
+    pub fn write(&mut self, results: &[CheckResult], now: UtcMillis, life: Life) -> Result<(), StoreError> {
+        self.write_all(results, now, life).map_err(|cause| {
             // What the rolled-back transaction had entered is not there.
             self.hosts.clear();
             self.marked.clear();
@@ -121,7 +124,7 @@ impl Database {
         })
     }
 
-    fn write_all(&mut self, results: &[CheckResult], now: UtcMillis) -> rusqlite::Result<()> {
+    fn write_all(&mut self, results: &[CheckResult], now: UtcMillis, life: Life) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         for result in results {
             let host_id = host_id(&transaction, &mut self.hosts, result)?;
@@ -135,8 +138,9 @@ impl Database {
         }
         if let Some(run_id) = self.run_id {
             // A clock that was set back does not shorten what was lived.
-            const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1) where id = ?2";
-            transaction.prepare_cached(ALIVE)?.execute(params![now.0, run_id])?;
+            const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2 where id = ?3";
+            let stopped_at = (life == Life::Ends).then_some(now.0);
+            transaction.prepare_cached(ALIVE)?.execute(params![now.0, stopped_at, run_id])?;
         }
         transaction.commit()
     }

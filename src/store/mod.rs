@@ -14,8 +14,8 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
-pub use database::{Database, Opened};
-pub use original::Import;
+pub use database::{Database, Life, Opened};
+pub use original::{Import, require_original};
 pub use prune::Pruned;
 pub use reader::{LatestCheck, OutageEvent, Reader};
 pub use writer::{Settings, Writer, WriterHandle};

@@ -71,6 +71,21 @@ fn has_columns(connection: &Connection, schema: &str, table: &str, columns: &str
     }
 }
 
+/// Whether a file is a database of the original; otherwise the error says what it is instead.
+pub fn require_original(path: &Path) -> Result<(), StoreError> {
+    let standing = (|| {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(path, flags)?;
+        prepare(&connection)?;
+        standing(&connection)
+    })();
+    match standing {
+        Ok(Standing::Original) => Ok(()),
+        Ok(_) => Err(StoreError::NotOriginal { path: path.to_path_buf() }),
+        Err(cause) => Err(StoreError::Sqlite { operation: "opening", path: path.to_path_buf(), cause }),
+    }
+}
+
 /// Turns a file of the original into one of ours, in one transaction.
 pub(super) fn take_over(
     connection: &mut Connection,
@@ -177,14 +192,8 @@ pub(super) fn copy_database(connection: &Connection, path: &Path, to: &Path) -> 
 impl Database {
     /// Reads a file of the original into this database, in one transaction; what was imported before is known again.
     pub fn import(&mut self, from: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Import, StoreError> {
+        require_original(from)?;
         let not_readable = |cause| StoreError::Sqlite { operation: "opening", path: from.to_path_buf(), cause };
-        let source = Connection::open_with_flags(from, OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX);
-        let source = source.map_err(not_readable)?;
-        prepare(&source).map_err(not_readable)?;
-        if !matches!(standing(&source).map_err(not_readable)?, Standing::Original) {
-            return Err(StoreError::NotOriginal { path: from.to_path_buf() });
-        }
-        drop(source);
         let attach = self.connection().execute("attach database ?1 as original", [from.to_string_lossy()]);
         attach.map_err(not_readable)?;
         let result = (|| {

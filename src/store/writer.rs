@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{Database, StoreError};
+use super::{Database, Life, StoreError};
 use crate::model::{CheckResult, Host, State};
 use crate::sys;
 use crate::time::{ClockSample, Monotonic, Spoken, UtcMillis};
@@ -34,8 +34,8 @@ enum Order {
 const HURRY: Duration = Duration::from_secs(2);
 /// How often the sign of life is written when there is nothing else to write.
 const HEARTBEAT: Duration = Duration::from_secs(60);
-/// How long the last commit waits for another writer: a stop is over within two seconds.
-const LAST_PATIENCE: Duration = Duration::from_secs(1);
+/// How long a commit waits for another writer: a stop is over within two seconds.
+const PATIENCE: Duration = Duration::from_secs(1);
 /// How long after its start the daemon is in a hurry: somebody is setting it up.
 const START_HURRY: Duration = Duration::from_secs(60);
 /// How soon a failed commit is tried again.
@@ -86,7 +86,7 @@ impl Writer {
         let (orders, received) = sync_channel(QUEUE_LEN);
         let path = database.path().to_path_buf();
         // Whoever holds the file longer is tried again later: meanwhile the queue must be emptied.
-        database.set_patience(LAST_PATIENCE);
+        database.set_patience(PATIENCE);
         let desk = Desk::new(database, settings, start, doubt);
         let thread = thread::Builder::new().name("store".into()).spawn(move || desk.work(&received));
         let thread = thread.map_err(|cause| StoreError::File { operation: "starting the thread for", path, cause })?;
@@ -165,7 +165,7 @@ impl Desk {
             }
             let now = sys::monotonic();
             if self.flush_at <= now {
-                self.flush();
+                self.flush(Life::GoesOn);
             }
             if self.prune_at <= now {
                 self.prune();
@@ -194,10 +194,10 @@ impl Desk {
     }
 
     /// Writes what is pending and the sign of life. What fails stays pending.
-    fn flush(&mut self) {
+    fn flush(&mut self, life: Life) {
         let result = self.reopen_if_taken_away().and_then(|()| {
             let pending = self.pending.make_contiguous();
-            self.database.write(pending, sys::clocks().utc())
+            self.database.write(pending, sys::clocks().utc(), life)
         });
         let now = sys::monotonic();
         self.last_flush = now;
@@ -257,12 +257,12 @@ impl Desk {
 
     /// The last commit; says how many results are lost.
     fn close(mut self) -> u64 {
-        self.database.set_patience(LAST_PATIENCE);
-        self.flush();
-        if let Err(error) = self.database.end_run(sys::clocks().utc()) {
-            log::debug!("{error}");
+        self.flush(Life::Ends);
+        if self.is_failing {
+            return self.dropped + self.pending.len() as u64;
         }
+        self.database.set_patience(Duration::ZERO);
         self.database.checkpoint();
-        if self.is_failing { self.dropped + self.pending.len() as u64 } else { 0 }
+        0
     }
 }

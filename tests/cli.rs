@@ -1,0 +1,476 @@
+//! The commands as a person or a script uses them: what they print, where, and the exit code.
+
+mod common;
+
+use std::path::Path;
+use std::process::Command;
+
+use common::namespace::{SOCKET_KINDS, SocketKind, in_namespace, is_available, sysctl};
+use common::{Finished, TempDir, bin, run, skip};
+use serde_json::Value;
+
+/// Runs the program in a folder.
+fn program(folder: &Path, arguments: &[&str]) -> Finished {
+    run(Command::new(bin()).args(arguments).current_dir(folder).env_remove("NO_COLOR"))
+}
+
+fn json(finished: &Finished) -> Value {
+    serde_json::from_str(&finished.stdout).unwrap_or_else(|error| panic!("{error}: {finished:?}"))
+}
+
+/// Hosts that answer at once, in any network.
+const LOOPBACK: &str = "monitoring: {ping_count: 3, ping_spacing_ms: 10, timeout_seconds: 1}
+hosts:
+- name: one
+  address: 127.0.0.1
+- name: six
+  address: ::1
+";
+
+#[test]
+fn help_goes_to_standard_output_and_names_every_command() {
+    let folder = TempDir::new();
+    for arguments in [&["--help"][..], &["-h"], &["help"]] {
+        let finished = program(folder.path(), arguments);
+        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        for command in [
+            "init-config",
+            "check-config",
+            "monitor",
+            "check",
+            "status",
+            "cleanup",
+            "cleanup-continuous",
+            "import",
+            "backup",
+            "doctor",
+        ] {
+            assert!(finished.stdout.contains(command), "{command}: {}", finished.stdout);
+        }
+    }
+}
+
+#[test]
+fn the_version_is_that_of_the_package() {
+    let folder = TempDir::new();
+    let expected = format!("ace-connection-logger {}\n", env!("CARGO_PKG_VERSION"));
+    for arguments in [&["--version"][..], &["-V"], &["status", "--version"]] {
+        assert_eq!(program(folder.path(), arguments).stdout, expected, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_wrong_command_line_is_a_usage_error_on_standard_error() {
+    let folder = TempDir::new();
+    for arguments in
+        [&["frobnicate"][..], &[], &["status", "--frobnicate"], &["import"], &["cleanup-continuous", "--interval=never"]]
+    {
+        let finished = program(folder.path(), arguments);
+        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert!(finished.stderr.starts_with("ace-connection-logger: "), "{}", finished.stderr);
+        assert!(finished.stderr.contains("\nhint: ace-connection-logger --help"), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn an_argument_that_is_not_utf8_is_named() {
+    use std::os::unix::ffi::OsStrExt;
+    let finished = run(Command::new(bin()).arg(std::ffi::OsStr::from_bytes(b"st\xffatus")));
+    assert_eq!(finished.code, Some(2));
+    assert!(finished.stderr.contains(r"st\xFFatus"), "{}", finished.stderr);
+}
+
+#[test]
+fn init_config_writes_a_file_that_has_no_problems_and_leaves_an_existing_one_alone() {
+    let folder = TempDir::new();
+    assert_eq!(program(folder.path(), &["init-config"]).code, Some(0));
+    let written = std::fs::read_to_string(folder.path().join("config.yaml")).expect("it was written");
+    assert_eq!(written, include_str!("../config.yaml"));
+    let checked = program(folder.path(), &["check-config"]);
+    assert_eq!((checked.code, checked.stdout.as_str()), (Some(0), "config.yaml: no problems, 3 hosts\n"));
+
+    let mine = folder.write("config.yaml", "hosts: []\n");
+    let refused = program(folder.path(), &["init-config"]);
+    assert_eq!(refused.code, Some(1));
+    assert!(refused.stderr.contains("config.yaml: the file exists"), "{}", refused.stderr);
+    assert_eq!(std::fs::read_to_string(&mine).expect("still there"), "hosts: []\n");
+    assert_eq!(program(folder.path(), &["init-config", "--force"]).code, Some(0));
+    assert_eq!(std::fs::read_to_string(&mine).expect("still there"), written);
+}
+
+#[test]
+fn init_config_says_which_path_it_cannot_write() {
+    let folder = TempDir::new();
+    let finished = program(folder.path(), &["init-config", "-c", "no/such/folder.yaml"]);
+    assert_eq!(finished.code, Some(74));
+    assert!(finished.stderr.contains("writing no/such/folder.yaml: No such file"), "{}", finished.stderr);
+}
+
+#[test]
+fn check_config_prints_every_problem_with_its_line_to_standard_output() {
+    let folder = TempDir::new();
+    folder.write(
+        "config.yaml",
+        "monitoring:\n  interval_seconds: soon\n  ping_cuont: 3\nhosts:\n  - name: x\n    address: 8.8.8\n",
+    );
+    let finished = program(folder.path(), &["check-config"]);
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(1), ""));
+    for part in [
+        "config.yaml:2: monitoring.interval_seconds: ",
+        "config.yaml:3: ",
+        "ping_count",
+        "config.yaml:6: hosts[0].address: ",
+        "\nconfig.yaml: 3 problems\n",
+    ] {
+        assert!(finished.stdout.contains(part), "{part} is not in {}", finished.stdout);
+    }
+}
+
+#[test]
+fn a_configuration_that_is_named_and_missing_is_an_error_with_the_cure() {
+    let folder = TempDir::new();
+    for command in ["check-config", "status", "check", "monitor", "cleanup"] {
+        let finished = program(folder.path(), &[command, "-c", "nowhere.yaml"]);
+        assert_eq!(finished.code, Some(78), "{command}");
+        assert!(finished.stderr.contains("nowhere.yaml: there is no such file"), "{}", finished.stderr);
+        assert!(finished.stderr.contains("init-config -c nowhere.yaml"), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn a_configuration_that_cannot_be_read_is_an_error() {
+    let folder = TempDir::new();
+    std::fs::create_dir(folder.path().join("config.yaml")).expect("a new folder");
+    for command in ["check-config", "status", "monitor"] {
+        let finished = program(folder.path(), &[command]);
+        assert_eq!(finished.code, Some(78), "{command}: {finished:?}");
+        assert!(finished.stderr.contains("config.yaml"), "{}", finished.stderr);
+    }
+}
+
+#[test]
+fn problems_are_loud_and_with_strict_they_are_fatal() {
+    let folder = TempDir::new();
+    folder.write("config.yaml", "monitoring: {ping_count: many}\n");
+    let tolerated = program(folder.path(), &["status"]);
+    assert_eq!(tolerated.code, Some(0));
+    assert!(tolerated.stderr.contains("[WARN] config.yaml:1: monitoring.ping_count: "), "{}", tolerated.stderr);
+    let strict = program(folder.path(), &["status", "--strict"]);
+    assert_eq!((strict.code, strict.stdout.as_str()), (Some(78), ""));
+    assert!(strict.stderr.contains("check-config -c config.yaml"), "{}", strict.stderr);
+}
+
+#[test]
+fn without_a_file_the_defaults_are_used_and_one_line_says_so() {
+    let folder = TempDir::new();
+    let finished = program(folder.path(), &["status"]);
+    assert_eq!(finished.code, Some(0));
+    assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
+    assert!(finished.stderr.contains("built-in defaults"), "{}", finished.stderr);
+    assert!(finished.stdout.starts_with("nothing recorded yet in connection_logs.db"), "{}", finished.stdout);
+    assert!(!folder.path().join("connection_logs.db").exists(), "a question makes no database");
+    let quiet = program(folder.path(), &["status", "-q"]);
+    assert_eq!(quiet.stderr, "");
+}
+
+#[test]
+fn check_prints_an_aligned_line_a_host_and_records_it() {
+    let test = "check_prints_an_aligned_line_a_host_and_records_it";
+    if !is_available(test) {
+        return;
+    }
+    for kind in SOCKET_KINDS {
+        let folder = TempDir::new();
+        folder.write("config.yaml", LOOPBACK);
+        in_namespace(kind, |_tun| {
+            let finished = program(folder.path(), &["check"]);
+            assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+            let lines: Vec<&str> = finished.stdout.lines().collect();
+            assert_eq!(lines.len(), 3, "{}", finished.stdout);
+            assert!(lines[0].starts_with("STATE  HOST  ADDRESS    REPLIES  LATENCY"), "{}", lines[0]);
+            assert!(lines[1].starts_with("up     one   127.0.0.1  3/3      0."), "{}", lines[1]);
+            assert!(lines[2].starts_with("up     six   ::1        3/3      0."), "{}", lines[2]);
+            assert!(!finished.stdout.contains('\x1b'), "no colour but on a terminal");
+        });
+        let status = json(&program(folder.path(), &["status", "--json"]));
+        for (index, name) in ["one", "six"].iter().enumerate() {
+            let host = &status[index];
+            assert_eq!((&host["host_name"], &host["state"], &host["stale"]), (&Value::from(*name), &"up".into(), &false.into()));
+            assert_eq!(
+                (&host["success_rate"], &host["success_count"], &host["failure_count"]),
+                (&100.0.into(), &3.into(), &0.into())
+            );
+            assert_eq!(host["outage"], Value::Null);
+            assert!(host["age_seconds"].as_f64().is_some_and(|age| (0.0..30.0).contains(&age)), "{host}");
+            assert!(host["avg_latency"].as_f64().is_some_and(|ms| ms > 0.0 && ms < 100.0), "{host}");
+            assert!(host["timestamp"].as_str().is_some_and(|at| at.len() == 24 && at.ends_with('Z')), "{host}");
+        }
+    }
+}
+
+#[test]
+fn check_as_json_has_the_fields_of_the_contract_in_order() {
+    let test = "check_as_json_has_the_fields_of_the_contract_in_order";
+    if !is_available(test) {
+        return;
+    }
+    let folder = TempDir::new();
+    folder.write("config.yaml", LOOPBACK);
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let finished = program(folder.path(), &["check", "--json", "--no-store", "one"]);
+        assert_eq!(finished.code, Some(0), "{finished:?}");
+        let order: Vec<usize> = [
+            "host_name",
+            "host_address",
+            "resolved_address",
+            "timestamp",
+            "state",
+            "sent",
+            "received",
+            "late",
+            "duplicates",
+            "foreign",
+            "success_rate",
+            "min_us",
+            "avg_us",
+            "max_us",
+            "mdev_us",
+            "rtts_us",
+            "error",
+        ]
+        .iter()
+        .map(|field| finished.stdout.find(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{field}: {}", finished.stdout)))
+        .collect();
+        assert!(order.is_sorted());
+        let hosts = json(&finished);
+        assert_eq!(hosts.as_array().map(Vec::len), Some(1));
+        let rtts: Vec<u64> = hosts[0]["rtts_us"].as_array().expect("a list").iter().filter_map(Value::as_u64).collect();
+        assert_eq!(rtts.len(), 3);
+        assert_eq!(hosts[0]["min_us"].as_u64(), rtts.iter().min().copied());
+        assert_eq!(hosts[0]["max_us"].as_u64(), rtts.iter().max().copied());
+        assert!(!folder.path().join("connection_logs.db").exists(), "--no-store");
+    });
+}
+
+#[test]
+fn a_host_is_named_by_name_or_address_and_an_unknown_one_is_an_error_that_lists_the_known() {
+    let test = "a_host_is_named_by_name_or_address_and_an_unknown_one_is_an_error_that_lists_the_known";
+    if !is_available(test) {
+        return;
+    }
+    let folder = TempDir::new();
+    folder.write("config.yaml", LOOPBACK);
+    in_namespace(SocketKind::Raw, |_tun| {
+        let hosts = json(&program(folder.path(), &["check", "--json", "--no-store", "six", "127.0.0.1", "one"]));
+        let names: Vec<_> = hosts.as_array().expect("a list").iter().map(|host| host["host_name"].clone()).collect();
+        assert_eq!(names, ["six", "one"]);
+        let unlisted = program(folder.path(), &["check", "--json", "127.0.0.9"]);
+        assert_eq!((unlisted.code, json(&unlisted)[0]["sent"].as_u64()), (Some(0), Some(3)));
+        assert!(unlisted.stderr.contains("not recorded"), "{}", unlisted.stderr);
+        assert!(!folder.path().join("connection_logs.db").exists());
+        let unknown = program(folder.path(), &["check", "seven"]);
+        assert_eq!(unknown.code, Some(2));
+        assert!(unknown.stderr.contains("host \"seven\" is not in the configuration, which has: one, six"), "{}", unknown.stderr);
+    });
+}
+
+#[test]
+fn a_host_that_cannot_be_measured_is_said_with_the_reason_and_is_no_loss() {
+    let test = "a_host_that_cannot_be_measured_is_said_with_the_reason_and_is_no_loss";
+    if !is_available(test) {
+        return;
+    }
+    let folder = TempDir::new();
+    folder.write("config.yaml", "hosts: [{name: far, address: 192.0.2.1}]\n");
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let finished = program(folder.path(), &["check"]);
+        assert_eq!(finished.code, Some(1));
+        assert!(
+            finished.stdout.contains("not measured  far   192.0.2.1  -        -  no way to 192.0.2.1: Network is unreachable"),
+            "{}",
+            finished.stdout
+        );
+    });
+    let status = program(folder.path(), &["status"]);
+    assert!(status.stdout.contains("not measured  far   192.0.2.1  -        -        "), "{}", status.stdout);
+    let host = &json(&program(folder.path(), &["status", "--json"]))[0];
+    assert_eq!(
+        (&host["state"], &host["success_rate"], &host["failure_count"]),
+        (&"not_measured".into(), &Value::Null, &Value::Null)
+    );
+}
+
+#[test]
+fn without_permission_check_and_monitor_exit_77_with_the_cures_and_record_nothing() {
+    let test = "without_permission_check_and_monitor_exit_77_with_the_cures_and_record_nothing";
+    if !is_available(test) {
+        return;
+    }
+    let has_setpriv = Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success());
+    if !has_setpriv {
+        return skip(test, "cannot run setpriv");
+    }
+    let folder = TempDir::new();
+    folder.write("config.yaml", LOOPBACK);
+    in_namespace(SocketKind::Raw, |_tun| {
+        for arguments in [&["check"][..], &["check", "--json"], &["monitor", "--no-dashboard"]] {
+            let mut command = Command::new("setpriv");
+            command.args(["--bounding-set=-net_raw", "--inh-caps=-net_raw", "--no-new-privs"]).arg(bin()).args(arguments);
+            let finished = run(command.current_dir(folder.path()));
+            assert_eq!((finished.code, finished.stdout.as_str()), (Some(77), ""), "{arguments:?}: {finished:?}");
+            for cure in ["sysctl -w net.ipv4.ping_group_range=", "setcap cap_net_raw+ep /", "AmbientCapabilities=CAP_NET_RAW"] {
+                assert!(finished.stderr.contains(cure), "{cure} is not in {}", finished.stderr);
+            }
+            assert!(!folder.path().join("connection_logs.db").exists());
+        }
+        let mut doctor = Command::new("setpriv");
+        doctor.args(["--bounding-set=-net_raw", "--inh-caps=-net_raw", "--no-new-privs"]).arg(bin()).arg("doctor");
+        let finished = run(doctor.current_dir(folder.path()));
+        assert_eq!(finished.code, Some(1), "{finished:?}");
+        assert!(finished.stdout.contains("FAILED  ICMP over IPv4"), "{}", finished.stdout);
+        assert!(finished.stdout.contains("cure: for every program of every user:  sysctl -w"), "{}", finished.stdout);
+    });
+}
+
+#[test]
+fn the_doctor_finds_a_machine_well_and_says_what_is_not() {
+    let test = "the_doctor_finds_a_machine_well_and_says_what_is_not";
+    if !is_available(test) {
+        return;
+    }
+    let folder = TempDir::new();
+    folder.write("config.yaml", LOOPBACK);
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let well = program(folder.path(), &["doctor"]);
+        assert_eq!(well.code, Some(0), "{}", well.stdout);
+        for line in [
+            "ok      configuration",
+            "ok      ICMP over IPv4   datagram socket; 127.0.0.1 answers in ",
+            "ok      ICMP over IPv6   datagram socket",
+            "ok      database",
+        ] {
+            assert!(well.stdout.contains(line), "{line} is not in {}", well.stdout);
+        }
+        sysctl("ipv4/icmp_echo_ignore_all", "1").expect("the namespace is ours");
+        folder.write("config.yaml", &format!("{LOOPBACK}- {{name: gw, address: gateway}}\n- {{name: n, address: nobody.invalid}}\ndatabase: {{path: no/such/folder.db}}\n"));
+        let ill = program(folder.path(), &["doctor", "--json"]);
+        assert_eq!(ill.code, Some(1));
+        let findings = json(&ill);
+        let failed: Vec<&str> = findings
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter(|finding| finding["status"] == "failed")
+            .map(|finding| {
+                assert!(finding["cure"].as_str().is_some_and(|cure| !cure.is_empty()), "{finding}");
+                finding["what"].as_str().expect("a text")
+            })
+            .collect();
+        assert_eq!(failed, ["ICMP over IPv4", "resolver", "default gateway", "database"], "{}", ill.stdout);
+    });
+}
+
+#[test]
+fn the_doctor_sees_a_port_that_is_taken_and_a_limit_that_is_too_low() {
+    let test = "the_doctor_sees_a_port_that_is_taken_and_a_limit_that_is_too_low";
+    if !is_available(test) {
+        return;
+    }
+    let folder = TempDir::new();
+    let hosts: String = (0..200).map(|n| format!("- {{name: h{n}, address: 127.0.1.{n}}}\n")).collect();
+    folder.write("config.yaml", &format!("dashboard: {{host: 127.0.0.1}}\nhosts:\n{hosts}"));
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let _taken = std::net::TcpListener::bind("127.0.0.1:8501").expect("nobody else is in this network");
+        let script = "ulimit -n 100 && exec \"$0\" \"$@\"";
+        let finished = run(Command::new("sh").args(["-c", script]).arg(bin()).arg("doctor").current_dir(folder.path()));
+        assert_eq!(finished.code, Some(1), "{}", finished.stdout);
+        assert!(finished.stdout.contains("note    dashboard port   127.0.0.1:8501 is taken"), "{}", finished.stdout);
+        assert!(
+            finished.stdout.contains("FAILED  open files       hosts: 200 hosts need 464 open files, the limit is 100"),
+            "{}",
+            finished.stdout
+        );
+        for command in ["check", "monitor"] {
+            let finished = run(Command::new("sh").args(["-c", script]).arg(bin()).arg(command).current_dir(folder.path()));
+            assert_eq!(finished.code, Some(78), "{finished:?}");
+            assert!(finished.stderr.contains("hint: raise the hard limit: LimitNOFILE=464"), "{}", finished.stderr);
+        }
+    });
+}
+
+#[test]
+fn a_reader_that_goes_away_ends_a_command_without_a_word() {
+    let folder = TempDir::new();
+    let finished = run(Command::new("sh")
+        .args(["-c", "\"$0\" --help | true; \"$0\" init-config | true"])
+        .arg(bin())
+        .current_dir(folder.path()));
+    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
+}
+
+#[test]
+fn a_name_with_control_characters_cannot_command_a_terminal() {
+    let test = "a_name_with_control_characters_cannot_command_a_terminal";
+    if !is_available(test) {
+        return;
+    }
+    let folder = TempDir::new();
+    folder.write("config.yaml", "monitoring: {ping_count: 1}\nhosts: [{name: \"a\\e[2Jb\", address: 127.0.0.1}]\n");
+    in_namespace(SocketKind::Datagram, |_tun| {
+        for command in ["check", "status"] {
+            let finished = program(folder.path(), &[command]);
+            assert!(!finished.stdout.contains('\x1b') && !finished.stderr.contains('\x1b'), "{finished:?}");
+        }
+    });
+}
+
+#[test]
+fn cleanup_says_how_many_checks_it_deleted() {
+    let folder = TempDir::new();
+    folder.write("config.yaml", "database: {path: my.db, retention_days: 1.5}\n");
+    let nothing = program(folder.path(), &["cleanup"]);
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(0), "0 checks older than 1.5 days deleted\n"));
+    let as_json = program(folder.path(), &["cleanup", "--json"]);
+    assert_eq!(json(&as_json)["deleted_checks"], 0);
+}
+
+#[test]
+fn cleanup_continuous_cleans_at_once_and_ends_on_sigterm() {
+    let folder = TempDir::new();
+    folder.write("config.yaml", "database: {path: my.db}\n");
+    let script =
+        "\"$0\" cleanup-continuous -i24 & pid=$!; while ! grep -q deleted out; do sleep 0.02; done; kill $pid; wait $pid";
+    std::fs::write(folder.path().join("out"), "").expect("a new file");
+    let finished = run(Command::new("sh").args(["-c", &format!("({script}) >out")]).arg(bin()).current_dir(folder.path()));
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    assert_eq!(std::fs::read_to_string(folder.path().join("out")).expect("written"), "0 checks older than 90 days deleted\n");
+}
+
+#[test]
+fn import_and_backup_name_the_file_that_is_wrong() {
+    let folder = TempDir::new();
+    let text = folder.write("text", "this is no database, only some text that is long enough to be one");
+    let import = program(folder.path(), &["import", "missing.db"]);
+    assert_eq!(import.code, Some(74));
+    assert!(import.stderr.contains("import missing.db: No such file"), "{}", import.stderr);
+    let import = program(folder.path(), &["import", text.to_str().expect("plain")]);
+    assert_eq!(import.code, Some(74));
+    assert!(import.stderr.contains("not a database"), "{}", import.stderr);
+    assert!(!folder.path().join("connection_logs.db").exists(), "a wrong file leaves nothing behind");
+    let nothing = program(folder.path(), &["backup", "copy.db"]);
+    assert_eq!(nothing.code, Some(74));
+    assert!(nothing.stderr.contains("backup of connection_logs.db: No such file"), "{}", nothing.stderr);
+}
+
+#[test]
+fn a_backup_does_not_overwrite() {
+    let folder = TempDir::new();
+    folder.write("copy.db", "mine");
+    rusqlite::Connection::open(folder.path().join("connection_logs.db"))
+        .and_then(|db| db.execute_batch("create table t(x)"))
+        .expect("a database");
+    let again = program(folder.path(), &["backup", "copy.db"]);
+    assert_eq!(again.code, Some(1));
+    assert!(again.stderr.contains("copy.db exists already"), "{}", again.stderr);
+    assert_eq!(std::fs::read_to_string(folder.path().join("copy.db")).expect("still there"), "mine");
+}

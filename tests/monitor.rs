@@ -1,0 +1,410 @@
+//! The running monitor: its schedule, its signals, what it tells the service manager, and clocks that are set.
+
+mod common;
+
+use std::fs;
+use std::os::unix::net::UnixDatagram;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use common::namespace::{SocketKind, in_namespace, is_available};
+use common::{TempDir, bin, skip};
+use rusqlite::{Connection, OpenFlags};
+
+/// A monitor in a folder of its own, which holds its config.yaml, its log and its database.
+struct Monitor {
+    child: Child,
+    folder: TempDir,
+}
+
+impl Monitor {
+    fn start(config: &str) -> Monitor {
+        Monitor::start_with(config, |command| command.arg("monitor").arg("--no-dashboard"))
+    }
+
+    fn start_with(config: &str, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Monitor {
+        let folder = TempDir::new();
+        folder.write("config.yaml", config);
+        Monitor::start_in(folder, bin(), arguments)
+    }
+
+    fn start_in(folder: TempDir, program: &Path, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Monitor {
+        let log = fs::OpenOptions::new().create(true).append(true).open(folder.path().join("log")).expect("a log file");
+        let mut command = Command::new(program);
+        let child =
+            arguments(&mut command).current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        Monitor { child: child.expect("the program starts"), folder }
+    }
+
+    fn log(&self) -> String {
+        fs::read_to_string(self.folder.path().join("log")).expect("the log file")
+    }
+
+    fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
+    }
+
+    /// Waits for something to become true. The time is far more than it should take.
+    fn wait_for(&self, what: &str, mut is_true: impl FnMut(&Monitor) -> bool) {
+        let deadline = Instant::now() + Duration::from_secs(20);
+        while !is_true(self) {
+            assert!(Instant::now() < deadline, "{what} did not come about; the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    /// Stops it and says how long that took.
+    fn stop(&mut self, signal: &str) -> (Option<i32>, Duration) {
+        let began = Instant::now();
+        self.signal(signal);
+        let deadline = began + Duration::from_secs(20);
+        loop {
+            if let Some(status) = self.child.try_wait().expect("it is our child") {
+                return (status.code(), began.elapsed());
+            }
+            assert!(Instant::now() < deadline, "it does not end; the log:\n{}", self.log());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
+    fn database(&self) -> Option<Connection> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
+        Connection::open_with_flags(self.folder.path().join("connection_logs.db"), flags).ok()
+    }
+
+    /// When the host was checked, in milliseconds, as far as it is on the disk.
+    fn checks(&self, address: &str) -> Vec<i64> {
+        const CHECKS: &str =
+            "select checked_at from check_result c join host h on h.id = c.host_id where h.address = ?1 order by 1";
+        let read = |database: Connection| {
+            database.prepare(CHECKS)?.query_map([address], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()
+        };
+        self.database().and_then(|database| read(database).ok()).unwrap_or_default()
+    }
+
+    fn number(&self, sql: &str) -> i64 {
+        self.database().expect("there is a database").query_row(sql, [], |row| row.get(0)).expect("a number")
+    }
+}
+
+impl Drop for Monitor {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+/// A check of 127.0.0.1 every 200 ms that takes some 50.
+const QUICK: &str = "monitoring: {interval_seconds: 0.2, ping_count: 2, ping_spacing_ms: 40, timeout_seconds: 0.1}
+database: {flush_seconds: 0.2}
+hosts:
+- {name: one, address: 127.0.0.1}
+";
+
+fn gaps(times: &[i64]) -> Vec<i64> {
+    times.windows(2).map(|pair| pair[1] - pair[0]).collect()
+}
+
+#[test]
+fn it_records_while_it_runs_and_ends_within_two_seconds_with_every_finished_check() {
+    let test = "it_records_while_it_runs_and_ends_within_two_seconds_with_every_finished_check";
+    if !is_available(test) {
+        return;
+    }
+    for signal in ["TERM", "INT"] {
+        in_namespace(SocketKind::Datagram, |_tun| {
+            // Results wait in memory for an hour: what is there at the end was written at the end.
+            let mut monitor = Monitor::start(&QUICK.replace("flush_seconds: 0.2", "flush_seconds: 3600"));
+            monitor.wait_for("the first check", |monitor| !monitor.checks("127.0.0.1").is_empty());
+            std::thread::sleep(Duration::from_millis(1000));
+            let (code, took) = monitor.stop(signal);
+            assert_eq!(code, Some(0), "{}", monitor.log());
+            assert!(took < Duration::from_secs(2), "{took:?}");
+            assert!(!monitor.folder.path().join("connection_logs.db-wal").exists(), "the log of SQLite is folded in");
+            let times = monitor.checks("127.0.0.1");
+            assert!(times.len() >= 5, "{times:?}");
+            assert!(gaps(&times).iter().all(|gap| (150..=250).contains(gap)), "{:?}", gaps(&times));
+            assert_eq!(monitor.number("select count(*) from monitor_run where stopped_at >= started_at"), 1);
+        });
+    }
+}
+
+#[test]
+fn it_ends_within_two_seconds_while_a_check_waits_a_name_is_looked_up_and_the_database_is_held() {
+    let test = "it_ends_within_two_seconds_while_a_check_waits_a_name_is_looked_up_and_the_database_is_held";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        // 10.9.0.2 never answers. Nobody answers for the name either: the far end is silent.
+        let mut monitor = Monitor::start(
+            "monitoring: {interval_seconds: 60, ping_count: 1, timeout_seconds: 30}
+hosts: [{name: silent, address: 10.9.0.2}, {name: here, address: 127.0.0.1}, {name: named, address: nobody.example}]
+",
+        );
+        monitor.wait_for("the first check", |monitor| !monitor.checks("127.0.0.1").is_empty());
+        let holder = Connection::open(monitor.folder.path().join("connection_logs.db")).expect("the database");
+        holder.execute_batch("begin immediate").expect("nobody else writes now");
+        let (code, took) = monitor.stop("TERM");
+        assert!(took < Duration::from_secs(2), "{took:?}: {}", monitor.log());
+        assert_eq!(code, Some(0), "{}", monitor.log());
+        assert_eq!(monitor.checks("10.9.0.2"), [0; 0], "a check in flight is dropped whole");
+    });
+}
+
+#[test]
+fn a_stopped_process_skips_ticks_and_loses_no_reply() {
+    let test = "a_stopped_process_skips_ticks_and_loses_no_reply";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let mut monitor = Monitor::start(QUICK);
+        monitor.wait_for("some checks", |monitor| monitor.checks("127.0.0.1").len() >= 3);
+        let before = monitor.checks("127.0.0.1");
+        monitor.signal("STOP");
+        std::thread::sleep(Duration::from_millis(1500));
+        monitor.signal("CONT");
+        monitor.wait_for("more checks", |monitor| monitor.checks("127.0.0.1").len() >= before.len() + 8);
+        monitor.stop("TERM");
+        let times = monitor.checks("127.0.0.1");
+        let gaps = gaps(&times);
+        assert_eq!(gaps.iter().filter(|gap| **gap > 1000).count(), 1, "{gaps:?}");
+        assert!(gaps.iter().all(|gap| *gap > 150), "no burst makes up for the ticks: {gaps:?}");
+        // The same grid as before: no drift.
+        let offset = |at: i64| (at - times[1]).rem_euclid(200);
+        assert!(times[1..].iter().all(|at| offset(*at) < 60 || offset(*at) > 140), "{gaps:?}");
+        assert_eq!(monitor.number("select sum(sent - received) from check_result"), 0);
+        assert!(monitor.number("select max(max_us) from check_result") < 100_000, "standing still is in no round trip");
+    });
+}
+
+#[test]
+fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
+    let test = "a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip";
+    if !is_available(test) {
+        return;
+    }
+    if !Command::new("faketime").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return skip(test, "cannot run faketime");
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        // faketime reads the offset from a file again and again, and only the wall clock is to follow it.
+        let folder = TempDir::new();
+        folder.write("config.yaml", QUICK);
+        let offset = folder.write("offset", "+0");
+        let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib/arm-linux-gnueabihf"]
+            .map(|folder| format!("{folder}/faketime/libfaketimeMT.so.1"))
+            .into_iter()
+            .find(|path| Path::new(path).exists())
+            .expect("faketime has its library with it");
+        let mut monitor = Monitor::start_in(folder, bin(), |command| {
+            command.env("LD_PRELOAD", &library).env("FAKETIME_TIMESTAMP_FILE", &offset);
+            command.env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1").args(["monitor", "--no-dashboard"])
+        });
+        monitor.wait_for("some checks", |monitor| monitor.checks("127.0.0.1").len() >= 3);
+        let began = Instant::now();
+        let mut expected = monitor.checks("127.0.0.1").len();
+        for step in ["-3600", "+7200", "+0"] {
+            fs::write(&offset, step).expect("the file is ours");
+            expected += 5;
+            monitor.wait_for("checks after a step", |monitor| monitor.checks("127.0.0.1").len() >= expected);
+        }
+        // Fifteen checks at 200 ms, whatever the wall clock said.
+        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        monitor.stop("TERM");
+        let times = monitor.checks("127.0.0.1");
+        assert!(times.last().expect("checks") - times.first().expect("checks") > 10_000_000, "the steps were seen: {times:?}");
+        assert_eq!(monitor.number("select sum(sent - received) from check_result"), 0);
+        assert!(monitor.number("select max(max_us) from check_result") < 100_000, "a step is in no round trip");
+        assert_eq!(monitor.number("select count(*) from not_measured_check"), 0);
+    });
+}
+
+#[test]
+fn sighup_takes_over_hosts_that_came_changed_and_went_and_leaves_the_others_alone() {
+    let test = "sighup_takes_over_hosts_that_came_changed_and_went_and_leaves_the_others_alone";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Raw, |_tun| {
+        let hosts = |list: &str| QUICK.replace("- {name: one, address: 127.0.0.1}\n", list);
+        let mut monitor = Monitor::start(&hosts("- {name: stays, address: 127.0.0.1}\n- {name: goes, address: 127.0.0.2}\n"));
+        monitor.wait_for("the first checks", |monitor| {
+            monitor.checks("127.0.0.1").len() > 2 && monitor.checks("127.0.0.2").len() > 2
+        });
+        let new = hosts("- {name: stays, address: 127.0.0.1}\n- {name: comes, address: 127.0.0.3, interval_seconds: 0.5}\n");
+        monitor.folder.write("config.yaml", &new);
+        monitor.signal("HUP");
+        monitor.wait_for("the new host", |monitor| monitor.checks("127.0.0.3").len() > 2);
+        assert!(monitor.log().contains("configuration taken over: 1 host go on, 1 begin, 1 ended"), "{}", monitor.log());
+        let gone = monitor.checks("127.0.0.2").len();
+
+        monitor.folder.write("config.yaml", "hosts: [\n");
+        monitor.signal("HUP");
+        monitor.wait_for("the refusal", |monitor| monitor.log().contains("the running configuration stays"));
+        monitor.folder.write("config.yaml", &new.replace("interval_seconds: 0.2", "interval_seconds: never"));
+        monitor.signal("HUP");
+        monitor.wait_for("the second refusal", |monitor| monitor.log().matches("the running configuration stays").count() == 2);
+        let so_far = monitor.checks("127.0.0.3").len();
+        monitor.wait_for("checks after the refusals", |monitor| monitor.checks("127.0.0.3").len() > so_far + 1);
+
+        monitor.folder.write("config.yaml", &new.replace("flush_seconds: 0.2", "path: other.db"));
+        monitor.signal("HUP");
+        monitor.wait_for("the warning", |monitor| monitor.log().contains("database.path has changed: that needs a restart"));
+        monitor.stop("TERM");
+        assert_eq!(monitor.checks("127.0.0.2").len(), gone, "a host that went is not pinged any more");
+        let gaps = gaps(&monitor.checks("127.0.0.1"));
+        assert!(gaps.iter().all(|gap| (140..=260).contains(gap)), "the host that stayed noticed nothing: {gaps:?}");
+        assert!(!monitor.folder.path().join("other.db").exists());
+    });
+}
+
+#[test]
+fn the_log_file_is_opened_anew_on_sighup_and_the_level_is_taken_over() {
+    let test = "the_log_file_is_opened_anew_on_sighup_and_the_level_is_taken_over";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let mut monitor = Monitor::start(&format!("{QUICK}logging: {{file: my.log}}\n"));
+        let text = |monitor: &Monitor, name: &str| fs::read_to_string(monitor.folder.path().join(name)).unwrap_or_default();
+        monitor.wait_for("the first line", |monitor| text(monitor, "my.log").contains("monitoring 1 host"));
+        fs::rename(monitor.folder.path().join("my.log"), monitor.folder.path().join("my.log.1")).expect("rotated");
+        monitor.signal("HUP");
+        monitor.wait_for("a line in the new file", |monitor| text(monitor, "my.log").contains("configuration taken over"));
+        assert!(!text(&monitor, "my.log.1").contains("taken over"));
+        let quieter = format!("{QUICK}- {{name: two, address: 127.0.0.2}}\nlogging: {{file: my.log, level: error}}\n");
+        monitor.folder.write("config.yaml", &quieter);
+        monitor.signal("HUP");
+        monitor.wait_for("the second host", |monitor| !monitor.checks("127.0.0.2").is_empty());
+        monitor.stop("TERM");
+        assert!(!text(&monitor, "my.log").contains("stopping on"), "an info line at level error");
+        assert_eq!(monitor.log(), "", "nothing goes to standard error when there is a file");
+    });
+}
+
+#[test]
+fn the_service_manager_hears_ready_reloading_signs_of_life_and_stopping() {
+    let test = "the_service_manager_hears_ready_reloading_signs_of_life_and_stopping";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let folder = TempDir::new();
+        folder.write("config.yaml", QUICK);
+        let path = folder.path().join("notify");
+        let socket = UnixDatagram::bind(&path).expect("a new socket");
+        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+        let hear = || {
+            let mut bytes = [0; 500];
+            let len = socket.recv(&mut bytes).expect("a message comes");
+            String::from_utf8_lossy(&bytes[..len]).into_owned()
+        };
+        let mut monitor = Monitor::start_in(folder, bin(), |command| {
+            command
+                .args(["monitor", "--no-dashboard"])
+                .env("NOTIFY_SOCKET", &path)
+                .env("WATCHDOG_USEC", "200000")
+                .env_remove("WATCHDOG_PID")
+        });
+        assert_eq!(hear(), "READY=1\nSTATUS=monitoring 1 host");
+        let began = Instant::now();
+        assert_eq!((hear(), hear()), ("WATCHDOG=1".into(), "WATCHDOG=1".into()));
+        assert!(began.elapsed() < Duration::from_millis(400), "twice in the time that the manager waits: {:?}", began.elapsed());
+        monitor.signal("HUP");
+        let mut heard = hear();
+        while heard == "WATCHDOG=1" {
+            heard = hear();
+        }
+        assert!(heard.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{heard}");
+        assert_eq!(hear(), "READY=1\nSTATUS=monitoring 1 host");
+        monitor.stop("TERM");
+        let mut heard = hear();
+        while heard == "WATCHDOG=1" {
+            heard = hear();
+        }
+        assert_eq!(heard, "STOPPING=1");
+    });
+}
+
+#[test]
+fn hosts_are_checked_at_once_and_a_dead_one_delays_nobody() {
+    let test = "hosts_are_checked_at_once_and_a_dead_one_delays_nobody";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let mut monitor = Monitor::start(
+            "monitoring: {interval_seconds: 1, ping_count: 2, ping_spacing_ms: 50, timeout_seconds: 0.9}
+database: {flush_seconds: 0.1}
+hosts:
+- {name: a, address: 127.0.0.1}
+- {name: dead, address: 10.9.0.2}
+- {name: b, address: 127.0.0.2}
+- {name: c, address: 127.0.0.3}
+",
+        );
+        monitor.wait_for("four rounds", |monitor| monitor.checks("10.9.0.2").len() >= 4);
+        monitor.stop("TERM");
+        for address in ["127.0.0.1", "127.0.0.2", "127.0.0.3", "10.9.0.2"] {
+            let gaps = gaps(&monitor.checks(address));
+            assert!(gaps.iter().all(|gap| (900..=1100).contains(gap)), "{address}: {gaps:?}");
+        }
+        let starts: Vec<i64> = ["127.0.0.1", "10.9.0.2", "127.0.0.2", "127.0.0.3"].iter().map(|a| monitor.checks(a)[0]).collect();
+        assert!(starts[3] - starts[0] < 1000, "spread over a second: {starts:?}");
+        assert!(gaps(&starts).iter().all(|gap| (150..=350).contains(gap)), "{starts:?}");
+        let log = monitor.log();
+        assert_eq!(log.matches("dead (10.9.0.2) is down: 0 of 2 pings answered").count(), 1, "said once: {log}");
+    });
+}
+
+#[test]
+fn a_check_that_overruns_its_interval_skips_ticks_and_says_so_once() {
+    let test = "a_check_that_overruns_its_interval_skips_ticks_and_says_so_once";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let mut monitor = Monitor::start(
+            "monitoring: {interval_seconds: 0.2, ping_count: 1, timeout_seconds: 0.5}
+database: {flush_seconds: 0.1}
+hosts: [{name: silent, address: 10.9.0.2}, {name: here, address: 127.0.0.1}]
+",
+        );
+        monitor.wait_for("some checks", |monitor| monitor.checks("10.9.0.2").len() >= 4);
+        monitor.stop("TERM");
+        let gaps = gaps(&monitor.checks("10.9.0.2"));
+        assert!(gaps[1..].iter().all(|gap| (550..=650).contains(gap)), "every third tick: {gaps:?}");
+        let log = monitor.log();
+        assert_eq!(log.matches("a check was not over").count(), 1, "said once: {log}");
+        assert!(log.contains("config.yaml:1: monitoring.interval_seconds: 1 pings"), "and before it happens: {log}");
+    });
+}
+
+#[test]
+fn a_full_start_of_a_thousand_hosts_at_a_one_second_interval_loses_nothing() {
+    let test = "a_full_start_of_a_thousand_hosts_at_a_one_second_interval_loses_nothing";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let mut config = String::from("monitoring: {interval_seconds: 1, ping_count: 1, timeout_seconds: 0.9}\nhosts:\n");
+        for n in 0..1000 {
+            config += &format!("- {{name: h{n}, address: 127.0.{}.{}}}\n", n / 250, n % 250 + 1);
+        }
+        let mut monitor = Monitor::start(&config);
+        std::thread::sleep(Duration::from_secs(7));
+        let (code, took) = monitor.stop("TERM");
+        assert_eq!(code, Some(0), "{}", monitor.log());
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        assert_eq!(monitor.number("select sum(sent - received) from check_result"), 0, "{}", monitor.log());
+        assert_eq!(monitor.number("select count(*) from host"), 1000);
+        let least = monitor.number("select min(n) from (select count(*) n from check_result group by host_id)");
+        assert!(least >= 6, "a host was checked only {least} times in seven seconds");
+        assert!(!monitor.log().contains("[WARN]") && !monitor.log().contains("[ERROR]"), "{}", monitor.log());
+    });
+}
