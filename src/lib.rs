@@ -12,12 +12,13 @@
 //! | floor | modules | may not |
 //! | --- | --- | --- |
 //! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`] | touch a socket, a clock, a file, a thread |
-//! | 1, engines | [`config`], [`net`], [`store`], [`stop`], [`systemd`], [`logging`], [`sys`] | import a floor above; [`sys`] alone serves its neighbours |
-//! | 2, workers | [`pinger`] | see the store other than as a channel's end |
+//! | 1, engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | import one another |
+//! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
+//! | 2, workers | [`pinger`] | see the store other than as a function to call |
 //! | 3, assembly | [`daemon`], [`cli`] | |
 //!
 //! Only `config` says serde_yaml, only `store` says rusqlite, only `net` says socket2, only `cli` says argh, only `sys`
-//! says unsafe. `tests/run` checks these lines: an invariant that nobody checks is a wish.
+//! says unsafe. `tests/house.rs` checks these lines: an invariant that nobody checks is a wish.
 //!
 //! ## From tick to row
 //!

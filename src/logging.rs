@@ -9,8 +9,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use log::LevelFilter;
 use simplelog::{ConfigBuilder, WriteLogger};
 
-use crate::config::LoggingConfig;
-
 /// Tells the log file to be opened anew with the next line.
 #[derive(Clone, Debug, Default)]
 pub struct Reopen(Arc<AtomicBool>);
@@ -22,8 +20,8 @@ impl Reopen {
     }
 }
 
-/// Starts logging, once. Fails when the log file cannot be opened.
-pub fn start(logging: &LoggingConfig, level: LevelFilter) -> io::Result<Reopen> {
+/// Starts logging, once: to a file, or else to standard error. Fails when the log file cannot be opened.
+pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
     let reopen = Reopen::default();
     let mut format = ConfigBuilder::new();
     format
@@ -33,11 +31,11 @@ pub fn start(logging: &LoggingConfig, level: LevelFilter) -> io::Result<Reopen> 
         .set_max_level(LevelFilter::Error)
         .set_time_format_rfc3339();
     // journald writes the time before every line itself.
-    if logging.file.is_none() && std::env::var_os("JOURNAL_STREAM").is_some() {
+    if file.is_none() && std::env::var_os("JOURNAL_STREAM").is_some() {
         format.set_time_level(LevelFilter::Off);
     }
-    let output: Box<dyn Write + Send> = match &logging.file {
-        Some(path) => Box::new(LogFile { file: open(path)?, path: path.clone(), reopen: reopen.clone() }),
+    let output: Box<dyn Write + Send> = match file {
+        Some(path) => Box::new(LogFile { file: open(path)?, path: path.to_path_buf(), reopen: reopen.clone() }),
         None => Box::new(io::stderr()),
     };
     // A second start finds the first logger in place, which goes on.

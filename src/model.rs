@@ -56,6 +56,15 @@ impl fmt::Display for Host {
     }
 }
 
+/// What a host's pings are sent from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// One of this machine's addresses.
+    Address(IpAddr),
+    /// One of this machine's interfaces.
+    Interface(String),
+}
+
 /// The fate of one ping that left this machine, or should have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {

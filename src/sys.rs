@@ -1,6 +1,7 @@
 //! System calls that the standard library and socket2 have no words for. All `unsafe` of the program is here, each with
 //! its reason; what a call means is decided elsewhere.
 #![expect(unsafe_code, reason = "this file is where system calls are made")]
+#![expect(clippy::cast_possible_truncation, reason = "the kernel's types are given sizes and constants that fit them")]
 
 use std::ffi::{CStr, CString};
 use std::io;

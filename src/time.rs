@@ -323,7 +323,7 @@ mod tests {
     }
 
     fn seconds(s: f64) -> Monotonic {
-        Monotonic((s * 1e9) as i64)
+        Monotonic(nanoseconds(Duration::from_secs_f64(s)))
     }
 
     #[test]

@@ -79,7 +79,7 @@ pub fn permission_cure() -> String {
 
 fn look_at_config(arguments: &Doctor, findings: &mut Vec<Finding>) -> Config {
     const WHAT: &str = "configuration";
-    let loaded = match find_config(&arguments.common())
+    match find_config(&arguments.common())
         .and_then(|found| found.map(|path| load(&path).map(|loaded| (path, loaded))).transpose())
     {
         Ok(Some((path, loaded))) => {
@@ -108,8 +108,7 @@ fn look_at_config(arguments: &Doctor, findings: &mut Vec<Finding>) -> Config {
             findings.push(Finding::failed(WHAT, failure.to_string(), cure));
             Config::default()
         }
-    };
-    loaded
+    }
 }
 
 /// Whether pings of each version can be sent, and whether one to this machine itself comes back.

@@ -15,7 +15,7 @@ mod status;
 use std::ffi::OsString;
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use arguments::{Command, Common, Parsed};
@@ -165,10 +165,10 @@ fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
         Some(path) => (load(path)?, path.display().to_string()),
         None => (Loaded { config: Config::default(), findings: Vec::new() }, String::new()),
     };
-    let logging_config = &loaded.config.logging;
-    let reopen = logging::start(logging_config, common.level(logging_config.level)).map_err(|cause| Failure::File {
+    let log_file = loaded.config.logging.file.as_deref();
+    let reopen = logging::start(common.level(loaded.config.logging.level), log_file).map_err(|cause| Failure::File {
         operation: "opening the log file",
-        path: logging_config.file.clone().unwrap_or_default(),
+        path: log_file.unwrap_or(Path::new("")).to_path_buf(),
         cause,
     })?;
     if found.is_none() {
@@ -201,6 +201,6 @@ fn find_config(common: &Common) -> Result<Option<PathBuf>, Failure> {
     }
 }
 
-fn load(path: &std::path::Path) -> Result<Loaded, Failure> {
+fn load(path: &Path) -> Result<Loaded, Failure> {
     crate::config::load(path).map_err(|error| Failure::Config { text: error.to_string(), hint: None })
 }

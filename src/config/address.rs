@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use super::Source;
+use crate::model::Source;
 
 /// The word for this machine's default gateway.
 pub(super) const GATEWAY: &str = "gateway";

@@ -23,7 +23,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::Host;
+use crate::model::{Host, Source};
 
 pub use finding::{Finding, FindingKind, Loaded, ReadError, Severity};
 
@@ -104,15 +104,6 @@ pub struct HostPlan {
     pub source: Option<Source>,
     /// What part of the way to the internet the host stands for.
     pub role: Role,
-}
-
-/// What a host's pings are sent from.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    /// One of this machine's addresses.
-    Address(std::net::IpAddr),
-    /// One of this machine's interfaces.
-    Interface(String),
 }
 
 /// What part of the way to the internet a host stands for.

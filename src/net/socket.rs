@@ -11,9 +11,8 @@ use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 
 use super::Target;
 use crate::check::{CheckRun, Receipt};
-use crate::config::Source;
 use crate::icmp::{self, Version};
-use crate::model::IcmpError;
+use crate::model::{IcmpError, Source};
 use crate::sys::{self, Batch, Queue};
 
 /// Which kind of socket an [`EchoSocket`] is.
