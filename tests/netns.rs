@@ -494,13 +494,16 @@ fn a_name_is_pinged_over_the_ip_version_its_host_asks_for() {
     let hosts = [
         "name: four, address: far.test, family: 4".to_string(),
         "name: six, address: far.test, family: 6".to_string(),
-        "name: any, address: far.test".to_string(),
+        "name: any, address: either.test".to_string(),
         "name: only four, address: four.test, family: 6".to_string(),
     ];
     for kind in SOCKET_KINDS {
         let folder = TempDir::new();
         let config = folder.write("config.yaml", &config_text(&PLAN, &hosts));
-        let names = folder.write("hosts", "127.0.0.1 localhost\n10.9.0.2 far.test\nfd09::2 far.test\n10.9.0.2 four.test\n");
+        let names = folder.write(
+            "hosts",
+            "127.0.0.1 localhost\n10.9.0.2 far.test either.test\nfd09::2 far.test either.test\n10.9.0.2 four.test\n",
+        );
         // Only files are asked, so that no name server is needed.
         let order = folder.write("nsswitch.conf", "hosts: files\n");
         in_namespace(kind, |tun| {
@@ -515,9 +518,9 @@ fn a_name_is_pinged_over_the_ip_version_its_host_asks_for() {
             let checked = check(&config);
             assert_eq!(checked.finished.code, Some(1), "{checked:#?}");
             let [four, six, any, only_four] = checked.hosts.as_slice() else { panic!("{checked:#?}") };
-            for host in [four, six, any] {
+            for (host, name) in [(four, "far.test"), (six, "far.test"), (any, "either.test")] {
                 assert_up(host, &PLAN);
-                assert_eq!(host["host_address"], "far.test");
+                assert_eq!(host["host_address"], name);
             }
             assert_eq!((&four["resolved_address"], &six["resolved_address"]), (&"10.9.0.2".into(), &"fd09::2".into()));
             assert_not_measured(only_four, &["four.test", "ipv6", "address", "name"]);
