@@ -174,9 +174,13 @@ fn both_with(v4_keys: &str, v6_keys: &str) -> Vec<String> {
 /// Checks these hosts once against a far end that answers everybody, over both kinds of sockets, after `prepare` has
 /// changed the network; then `judge` looks at what came out and at the requests as they arrived.
 fn check_echoing(test: &str, plan: Plan, hosts: &[String], prepare: &str, judge: impl Fn(&Checked, &[Request]) + Sync) {
-    if !is_available(test) {
-        return;
+    if is_available(test) {
+        check_echoing_here(plan, hosts, prepare, judge);
     }
+}
+
+/// The same where it is known that there can be networks.
+fn check_echoing_here(plan: Plan, hosts: &[String], prepare: &str, judge: impl Fn(&Checked, &[Request]) + Sync) {
     for kind in SOCKET_KINDS {
         let folder = TempDir::new();
         let config = folder.write("config.yaml", &config_text(&plan, hosts));
@@ -291,10 +295,12 @@ fn pings_leave_with_the_time_to_live_of_their_host() {
 
 #[test]
 fn pings_leave_with_the_configured_payload_and_are_numbered() {
+    if !is_available("pings_leave_with_the_configured_payload_and_are_numbered") {
+        return;
+    }
     for payload in [16, 56, 333, 1400] {
         let plan = Plan { payload, ..PLAN };
-        let test = "pings_leave_with_the_configured_payload_and_are_numbered";
-        check_echoing(test, plan, &both(""), "", |checked, requests| {
+        check_echoing_here(plan, &both(""), "", |checked, requests| {
             assert_eq!(checked.finished.code, Some(0));
             for far in ["10.9.0.2", "fd09::2"] {
                 let requests = to(requests, far);

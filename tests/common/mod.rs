@@ -1,7 +1,7 @@
 //! What several test files need: the program, a folder to work in, a child that cannot hang, a network of one's own.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -18,7 +18,9 @@ pub fn bin() -> &'static Path {
 
 /// Says that a test could not be made here. Whoever runs the tests counts these lines.
 pub fn skip(test: &str, reason: &str) {
-    eprintln!("SKIP {test}: {reason}");
+    // Not by eprintln, whose text the test runner keeps to itself when a test passes. In one piece, so that the lines of
+    // tests that run side by side do not mix.
+    drop(std::io::stderr().write_all(format!("SKIP {test}: {reason}\n").as_bytes()));
 }
 
 /// A folder of the test's own, removed with everything in it at the end.

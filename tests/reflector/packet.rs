@@ -190,6 +190,8 @@ impl Message {
         };
         let sum = checksum(&[&pseudo, &icmp]) ^ if self.has_wrong_checksum { 0x0101 } else { 0 };
         icmp[2..4].copy_from_slice(&sum.to_be_bytes());
+        // The fragments of a message have the same number, and two messages of a test hardly ever.
+        let number = sum;
         let fragment_len = self.fragment_len.unwrap_or(icmp.len().max(1));
         let mut offset = 0;
         let mut packets = Vec::new();
@@ -197,10 +199,10 @@ impl Message {
             let has_more = offset + part.len() < icmp.len();
             packets.push(match (self.source, self.destination) {
                 (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                    self.ipv4_packet(source.octets(), destination.octets(), part, offset, has_more)
+                    self.ipv4_packet((source.octets(), destination.octets()), number, part, offset, has_more)
                 }
                 (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                    self.ipv6_packet(source.octets(), destination.octets(), part, offset, has_more)
+                    self.ipv6_packet((source.octets(), destination.octets()), number, part, offset, has_more)
                 }
                 _ => panic!("{} and {} do not speak the same IP", self.source, self.destination),
             });
@@ -209,16 +211,16 @@ impl Message {
         packets
     }
 
-    fn ipv4_packet(&self, source: [u8; 4], destination: [u8; 4], part: &[u8], offset: usize, has_more: bool) -> Vec<u8> {
+    fn ipv4_packet(&self, addresses: ([u8; 4], [u8; 4]), number: u16, part: &[u8], offset: usize, has_more: bool) -> Vec<u8> {
         let options: Vec<u8> = self.options.iter().flat_map(|option| option.bytes.clone()).collect();
         let header_len = IPV4_HEADER_LEN + options.len();
         let mut packet = vec![0x40 | low_byte(header_len / 4), 0];
         packet.extend(low_word(header_len + part.len()).to_be_bytes());
-        packet.extend(self.packet_number().to_be_bytes());
+        packet.extend(number.to_be_bytes());
         packet.extend((low_word(offset / 8) | if has_more { 0x2000 } else { 0 }).to_be_bytes());
         packet.extend([self.time_to_live, PROTOCOL_ICMP, 0, 0]);
-        packet.extend(source);
-        packet.extend(destination);
+        packet.extend(addresses.0);
+        packet.extend(addresses.1);
         packet.extend(options);
         let sum = checksum(&[&packet]);
         packet[10..12].copy_from_slice(&sum.to_be_bytes());
@@ -226,14 +228,13 @@ impl Message {
         packet
     }
 
-    fn ipv6_packet(&self, source: [u8; 16], destination: [u8; 16], part: &[u8], offset: usize, has_more: bool) -> Vec<u8> {
+    fn ipv6_packet(&self, addresses: ([u8; 16], [u8; 16]), number: u16, part: &[u8], offset: usize, has_more: bool) -> Vec<u8> {
         // Each header says in its first byte what follows it; the packet is built from its end.
         let (mut next, mut body) = (PROTOCOL_ICMPV6, part.to_vec());
         if self.fragment_len.is_some() {
             let mut header = vec![next, 0];
             header.extend((low_word(offset) & 0xfff8 | u16::from(has_more)).to_be_bytes());
-            header.extend([0, 0]);
-            header.extend(self.packet_number().to_be_bytes());
+            header.extend(u32::from(number).to_be_bytes());
             (next, body) = (44, [header, body].concat());
         }
         for option in self.options.iter().rev() {
@@ -244,15 +245,10 @@ impl Message {
         let mut packet = vec![0x60, 0, 0, 0];
         packet.extend(low_word(body.len()).to_be_bytes());
         packet.extend([next, self.time_to_live]);
-        packet.extend(source);
-        packet.extend(destination);
+        packet.extend(addresses.0);
+        packet.extend(addresses.1);
         packet.extend(body);
         packet
-    }
-
-    /// The fragments of a message have the same, and two messages of a test hardly ever.
-    fn packet_number(&self) -> u16 {
-        checksum(&[&self.icmp])
     }
 }
 
