@@ -629,6 +629,8 @@ fn a_syntax_error_falls_back_whole_with_line_and_column() {
         ("a: @b\n", "c:1: column 4: not YAML: "),
         ("a:\n- address: [::1]\n", "c:2: column 13: not YAML: an IPv6 address is written without brackets: "),
         ("a:\n  host: ::\n", "c:2: column 10: not YAML: write \"::\" with quotes: "),
+        ("&a &a x\n", "c:1: column 4: not YAML: "),
+        ("\"a\"\nb: 1\n", "c:2: column 1: not YAML: "),
         ("a: 1\n---\nb: 1\n", "c:2: column 1: not YAML: a second document begins"),
         ("---\na: 1\n---\nb: 1\n", "c:3: column 1: not YAML: a second document begins"),
     ] {
@@ -705,9 +707,13 @@ fn an_alias_bomb_does_not_go_off() {
 
 #[test]
 fn deep_nesting_is_a_syntax_error_and_no_crash() {
-    for text in
-        ["[".repeat(20_000), "{a: ".repeat(20_000), "- ".repeat(20_000), format!("{}{}", "[".repeat(500), "]".repeat(500))]
-    {
+    for text in [
+        "[".repeat(1000),
+        "{a: ".repeat(1000),
+        "{a: ".repeat(1_000_000),
+        "- ".repeat(20_000),
+        format!("{}{}", "[".repeat(500), "]".repeat(500)),
+    ] {
         let loaded = loaded(&text);
         assert!(loaded.is_unusable());
         assert_eq!(loaded.findings.len(), 1);
