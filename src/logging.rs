@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use log::LevelFilter;
-use simplelog::{ConfigBuilder, WriteLogger};
+use simplelog::{ConfigBuilder, WriteLogger, format_description};
 
 /// Tells the log file to be opened anew with the next line.
 #[derive(Clone, Debug, Default)]
@@ -29,7 +29,7 @@ pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
         .set_location_level(LevelFilter::Off)
         .set_thread_level(LevelFilter::Off)
         .set_max_level(LevelFilter::Error)
-        .set_time_format_rfc3339();
+        .set_time_format_custom(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"));
     // journald writes the time before every line itself.
     if file.is_none() && std::env::var_os("JOURNAL_STREAM").is_some() {
         format.set_time_level(LevelFilter::Off);

@@ -474,3 +474,38 @@ fn a_backup_does_not_overwrite() {
     assert!(again.stderr.contains("copy.db exists already"), "{}", again.stderr);
     assert_eq!(std::fs::read_to_string(folder.path().join("copy.db")).expect("still there"), "mine");
 }
+
+#[test]
+fn a_result_is_stale_after_three_intervals_but_a_running_monitor_may_hold_newer_ones_in_memory() {
+    let folder = TempDir::new();
+    folder.write(
+        "config.yaml",
+        "monitoring: {interval_seconds: 10}\ndatabase: {flush_seconds: 300}\nhosts: [{name: a, address: 192.0.2.1}]\n",
+    );
+    // The program makes the file; what is in it is written by hand.
+    let path = folder.path().join("connection_logs.db");
+    ace_connection_logger::store::Database::open(&path, &mut |_, _| ()).expect("a new database");
+    let database = rusqlite::Connection::open(&path).expect("the same");
+    let is_stale = |sql: &str| {
+        database.execute_batch(sql).expect("plain SQL");
+        let finished = program(folder.path(), &["status", "--json"]);
+        let status = json(&finished);
+        let text = program(folder.path(), &["status"]).stdout;
+        assert_eq!(text.contains("STALE: is the monitor running?"), status[0]["stale"] == true, "{text}");
+        status[0]["stale"].as_bool().expect("true or false")
+    };
+    let check = |age: u32| {
+        format!(
+            "delete from ping_results; insert into ping_results(host_name, host_address, timestamp, success_count, failure_count)
+             values('a', '192.0.2.1', strftime('%Y-%m-%d %H:%M:%f', 'now', '-{age} seconds'), 5, 0);"
+        )
+    };
+    assert!(!is_stale(&check(25)));
+    assert!(is_stale(&check(35)));
+    let run = "insert into monitor_run(started_at, alive_at, stopped_at, version)
+               select 0, 1000 * (strftime('%s', 'now') - 200), null, ''";
+    assert!(!is_stale(run), "35 s old, and the monitor writes every 300 s");
+    assert!(is_stale(&check(335)));
+    assert!(is_stale(&format!("{} update monitor_run set stopped_at = alive_at", check(35))), "it was stopped");
+    assert!(is_stale("update monitor_run set stopped_at = null, alive_at = alive_at - 500000"), "it was killed");
+}

@@ -8,7 +8,7 @@ use serde::Serialize;
 use super::arguments::Status;
 use super::output::{align, cut, is_coloured, ms, paint, print, print_json, printable};
 use super::{Failure, Verdict, configure};
-use crate::config::HostPlan;
+use crate::config::{Config, HostPlan};
 use crate::model::State;
 use crate::store::{LatestCheck, OutageEvent, Reader};
 use crate::sys;
@@ -22,6 +22,8 @@ struct Line<'a> {
     latest: Option<&'a LatestCheck>,
     outage: Option<&'a OutageEvent>,
     age: Option<Duration>,
+    /// How long a result may still be in the monitor's memory.
+    delay: Duration,
 }
 
 /// After so many intervals without a check a result says nothing about now.
@@ -30,7 +32,7 @@ const STALE_INTERVALS: u32 = 3;
 impl Line<'_> {
     fn is_stale(&self) -> bool {
         match (self.plan, self.age) {
-            (Some(plan), Some(age)) => age > plan.interval * STALE_INTERVALS,
+            (Some(plan), Some(age)) => age > plan.interval * STALE_INTERVALS + self.delay,
             _ => true,
         }
     }
@@ -43,11 +45,12 @@ impl Line<'_> {
 pub fn run(arguments: &Status) -> Result<Verdict, Failure> {
     let (config, _) = configure(&arguments.common())?;
     let now = sys::clocks().utc();
-    let (latest, outages) = match Reader::open(&config.database.path)? {
-        Some(reader) => (reader.latest_checks()?, reader.open_outages()?),
-        None => (Vec::new(), Vec::new()),
+    let (latest, outages, alive) = match Reader::open(&config.database.path)? {
+        Some(reader) => (reader.latest_checks()?, reader.open_outages()?, reader.last_sign_of_life()?),
+        None => (Vec::new(), Vec::new(), None),
     };
-    let lines = lines(&config.hosts, &latest, &outages, now);
+    let delay = delay(&config, alive, now);
+    let lines = lines(&config.hosts, &latest, &outages, now, delay);
     if arguments.json {
         print_json(&lines.iter().map(Row::from).collect::<Vec<_>>())?;
     } else if latest.is_empty() {
@@ -59,8 +62,23 @@ pub fn run(arguments: &Status) -> Result<Verdict, Failure> {
     Ok(Verdict::Good)
 }
 
+/// A monitor that runs keeps results in memory for up to a flush; its sign of life comes with every flush, at least once
+/// a minute.
+fn delay(config: &Config, alive: Option<UtcMillis>, now: UtcMillis) -> Duration {
+    let flush = config.database.flush;
+    let silence = alive.map(|alive| Duration::from_millis((now.0 - alive.0).unsigned_abs()));
+    let is_running = silence.is_some_and(|silence| silence < flush.max(Duration::from_secs(60)) * 2);
+    if is_running { flush } else { Duration::ZERO }
+}
+
 /// The configured hosts in their order, then those that are only recorded.
-fn lines<'a>(plans: &'a [HostPlan], latest: &'a [LatestCheck], outages: &'a [OutageEvent], now: UtcMillis) -> Vec<Line<'a>> {
+fn lines<'a>(
+    plans: &'a [HostPlan],
+    latest: &'a [LatestCheck],
+    outages: &'a [OutageEvent],
+    now: UtcMillis,
+    delay: Duration,
+) -> Vec<Line<'a>> {
     let line = |name, address, plan, latest: Option<&'a LatestCheck>| Line {
         name,
         address,
@@ -68,6 +86,7 @@ fn lines<'a>(plans: &'a [HostPlan], latest: &'a [LatestCheck], outages: &'a [Out
         latest,
         outage: outages.iter().find(|event| event.host_address == address),
         age: latest.map(|check| Duration::from_millis(u64::try_from(now.0 - check.checked_at.0).unwrap_or(0))),
+        delay,
     };
     let mut shown = HashSet::new();
     let mut lines = Vec::new();
