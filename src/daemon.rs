@@ -77,26 +77,42 @@ enum Event {
 
 /// Descriptors besides those of the hosts: database, log, signals, time stamps, lookups.
 const SPARE_FILES: u64 = 64;
-/// A host has a stop flag and, while a check runs, a socket.
-const FILES_PER_HOST: u64 = 2;
+/// A monitored host has a stop flag and, while a check runs, a socket.
+const FILES_PER_MONITORED_HOST: u64 = 2;
 /// A pinger's stack: touched are some 10 kB, the rest is address space.
 const PINGER_STACK_BYTES: usize = 128 * 1024;
 
-/// Makes room for the descriptors of so many hosts.
-pub fn allow_hosts(hosts: usize) -> Result<(), DaemonError> {
-    let needed = hosts as u64 * FILES_PER_HOST + SPARE_FILES;
+/// Makes sure that this process may monitor so many hosts at all, before anything is begun.
+pub fn prepare(hosts: usize) -> Result<(), DaemonError> {
+    allow_files_for_monitoring(hosts)?;
+    may_ping()
+}
+
+/// Makes sure that this process may check so many hosts once, all at the same time.
+pub fn prepare_for_one_check(hosts: usize) -> Result<(), DaemonError> {
+    allow_files(hosts, 1)?;
+    may_ping()
+}
+
+/// Raises the limit of open files to what so many monitored hosts need.
+pub fn allow_files_for_monitoring(hosts: usize) -> Result<(), DaemonError> {
+    allow_files(hosts, FILES_PER_MONITORED_HOST)
+}
+
+fn allow_files(hosts: usize, files_per_host: u64) -> Result<(), DaemonError> {
+    let needed = hosts as u64 * files_per_host + SPARE_FILES;
     sys::allow_open_files(needed).map_err(|limit| DaemonError::OpenFiles { hosts, needed, limit })
 }
 
 /// Whether this process may ping at all, by either version of IP.
-pub fn may_ping() -> Result<(), DaemonError> {
+fn may_ping() -> Result<(), DaemonError> {
     let probes = [Version::V4, Version::V6].map(net::probe);
     let is_refused = probes.iter().any(|probe| matches!(probe, Err(Fault::Permission)));
     let is_allowed = probes.iter().any(Result::is_ok);
     if is_refused && !is_allowed { Err(DaemonError::Permission) } else { Ok(()) }
 }
 
-/// Runs the monitor until a signal ends it. `reload` reads the configuration again. Returns how many results were lost
+/// Runs the monitor until a signal ends it; [`prepare`] has been asked before. `reload` reads the configuration again. Returns how many results were lost
 /// because they could not be written.
 pub fn run(
     config: Config,
@@ -106,8 +122,6 @@ pub fn run(
 ) -> Result<u64, DaemonError> {
     let notifier = Notifier::from_environment();
     let events = listen_for_signals()?;
-    allow_hosts(config.hosts.len())?;
-    may_ping()?;
     let stamps = StampKeeper::start();
     let writer = Writer::start(database, settings(&config))?;
     let manner = Manner { pace: if stamps.works() { Pace::Asleep } else { Pace::Listening }, linger: Duration::ZERO };
@@ -235,7 +249,7 @@ impl Team {
             }
         }
         (new.database.path, new.dashboard, new.logging.file) = (old.database.path, old.dashboard, old.logging.file);
-        if let Err(error) = allow_hosts(new.hosts.len()) {
+        if let Err(error) = allow_files_for_monitoring(new.hosts.len()) {
             log::error!("{error}; the running hosts stay");
             new.hosts = old.hosts;
             return new;

@@ -38,8 +38,7 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
     if plans.is_empty() {
         return Err(Failure::Config { text: "hosts: the list is empty, there is nothing to check".into(), hint: None });
     }
-    daemon::allow_hosts(plans.len())?;
-    daemon::may_ping()?;
+    daemon::prepare_for_one_check(plans.len())?;
     let is_live = !arguments.json && is_terminal() && sys::terminal_rows().is_some_and(|rows| plans.len() + 2 < rows);
     let Some(results) = check_all(&plans, is_live)? else {
         return Err(Failure::Refused { text: "check: interrupted".into(), hint: "nothing is recorded".into() });

@@ -169,7 +169,7 @@ fn ping_own(own: IpAddr, config: &Config) -> Result<u32, String> {
 fn look_at_open_files(config: &Config, findings: &mut Vec<Finding>) {
     const WHAT: &str = "open files";
     let hosts = config.hosts.len();
-    findings.push(match daemon::allow_hosts(hosts) {
+    findings.push(match daemon::allow_files_for_monitoring(hosts) {
         Ok(()) => Finding::ok(WHAT, format!("the limit is enough for {hosts} hosts")),
         Err(error) => {
             let failure = Failure::from(error);

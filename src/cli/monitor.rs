@@ -13,8 +13,8 @@ pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
     if !arguments.no_dashboard {
         log::info!("this version serves no dashboard yet");
     }
-    // First whether it can ping at all: a database begun by a program that cannot helps nobody.
-    daemon::may_ping()?;
+    // A database begun by a program that cannot ping helps nobody.
+    daemon::prepare(config.hosts.len())?;
     let mut progress = ProgressLine::new("taking over the original's database");
     let opened = Database::open(&config.database.path, &mut |done, total| progress.show(done, total))?;
     drop(progress);
