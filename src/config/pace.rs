@@ -73,8 +73,9 @@ impl Pace {
         Fit { spacing: wanted.min(most).max(LEAST_SPACING), overruns: most < LEAST_SPACING, shortened: most < wanted }
     }
 
-    /// These values with those of the section over them. `origin` says whose values stand when one is wrong.
-    fn read(&self, checker: &mut Checker, section: &Section<'_>, origin: &str) -> Pace {
+    /// These values with those of the section over them, and whether the spacing is the section's. `origin` says whose
+    /// values stand when one is wrong.
+    fn read(&self, checker: &mut Checker, section: &Section<'_>, origin: &str) -> (Pace, bool) {
         let seconds = |duration: Duration| duration.as_secs_f64();
         let used = |value: f64| format!("{origin} {value} used");
         let interval = checker.number(section, "interval_seconds", &INTERVAL, &used(seconds(self.interval)));
@@ -88,22 +89,23 @@ impl Pace {
         let payload_bytes = checker.whole(section, "payload_bytes", &PAYLOAD, &used(f64::from(self.payload_bytes)));
         let hops_used = self.time_to_live.map_or("the system's own used".into(), |hops| used(f64::from(hops)));
         let time_to_live = checker.whole(section, "time_to_live", &TIME_TO_LIVE, &hops_used);
-        Pace {
+        let pace = Pace {
             interval: interval.map_or(self.interval, Duration::from_secs_f64),
             ping_count: ping_count.unwrap_or(self.ping_count),
             timeout: timeout.map_or(self.timeout, Duration::from_secs_f64),
             wanted_spacing: spacing.map(|spacing| Duration::from_millis(spacing.into())).or(self.wanted_spacing),
             payload_bytes: payload_bytes.unwrap_or(self.payload_bytes),
             time_to_live: time_to_live.and_then(|hops| u8::try_from(hops).ok()).or(self.time_to_live),
-        }
+        };
+        (pace, spacing.is_some())
     }
 }
 
 /// The values of `monitoring:`, with what there is to say about them.
 pub(super) fn read_monitoring(checker: &mut Checker, section: &Section<'_>) -> Monitoring {
-    let pace = Pace::default().read(checker, section, "default");
+    let (pace, has_own_spacing) = Pace::default().read(checker, section, "default");
     let fit = pace.fit();
-    if pace.wanted_spacing.is_some() && fit.shortened {
+    if has_own_spacing && fit.shortened {
         refuse_spacing(checker, section, &pace, fit);
     } else if fit.overruns {
         note_overrun(checker, section, &pace);
@@ -113,10 +115,7 @@ pub(super) fn read_monitoring(checker: &mut Checker, section: &Section<'_>) -> M
 
 /// The values of one host, with what is to be said of this host and not of `monitoring`.
 pub(super) fn read_host_pace(checker: &mut Checker, section: &Section<'_>, monitoring: &Monitoring) -> (Pace, Fit) {
-    let inherited = Pace { wanted_spacing: None, ..monitoring.pace.clone() };
-    let own = Pace { ..inherited.read(checker, section, "monitoring's") };
-    let has_own_spacing = own.wanted_spacing.is_some();
-    let pace = Pace { wanted_spacing: own.wanted_spacing.or(monitoring.pace.wanted_spacing), ..own };
+    let (pace, has_own_spacing) = monitoring.pace.read(checker, section, "monitoring's");
     let fit = pace.fit();
     let has_own_time = pace.interval != monitoring.pace.interval || pace.timeout != monitoring.pace.timeout;
     if has_own_spacing && fit.shortened {
@@ -144,14 +143,15 @@ fn misfit(pace: &Pace) -> String {
     let spacing = pace.wanted_spacing.unwrap_or(LEAST_SPACING).as_millis();
     let (count, timeout, interval) = (pace.ping_count, pace.timeout.as_secs_f64(), pace.interval.as_secs_f64());
     format!(
-        "{spacing} does not fit: {count} pings {spacing} ms apart and a timeout of {timeout} s take longer than the interval of {interval} s"
+        "{spacing} does not fit: {count} pings {spacing} ms apart with a timeout of {timeout} s can take longer than the interval of {interval} s"
     )
 }
 
 fn note_overrun(checker: &mut Checker, section: &Section<'_>, pace: &Pace) {
     let (count, timeout, interval) = (pace.ping_count, pace.timeout.as_secs_f64(), pace.interval.as_secs_f64());
+    let pings = if count == 1 { "one ping".to_owned() } else { format!("{count} pings 10 ms apart") };
     let text = format!(
-        "{count} pings 10 ms apart and a timeout of {timeout} s can take longer than the interval of {interval} s; \
+        "{pings} with a timeout of {timeout} s can take longer than the interval of {interval} s; \
          a check that overruns skips the ticks it covers"
     );
     checker.note(section, culprit(section), text);

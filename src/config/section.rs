@@ -119,11 +119,9 @@ impl Checker {
                 merged.push(value);
                 continue;
             }
-            // Null behind an alias has no line of its own, its key has one.
-            let line = name.line;
             let slot = section.values.entry(name_text).or_insert(Slot { node: value, lines: Vec::new() });
             slot.node = value;
-            slot.lines.push(line);
+            slot.lines.push(name.line);
         }
         for value in merged {
             self.merge(&mut section, value);
