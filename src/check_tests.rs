@@ -164,6 +164,26 @@ fn whatever_is_not_wholly_ours_is_foreign() {
     }
 }
 
+#[test]
+fn a_reply_with_any_single_byte_changed_answers_nothing() {
+    let whole = reply(1);
+    for position in (0..whole.len()).filter(|position| !(2..4).contains(position)) {
+        for value in (0..=u8::MAX).filter(|value| *value != whole[position]) {
+            let mut bytes = whole.clone();
+            bytes[position] = value;
+            let mut run = run(1);
+            run.sent(clock(0));
+            hand_in(&mut run, &bytes, Receipt { kernel_ns: None, read: clock(10) });
+            run.refused(&bytes, host_unreachable());
+            let found = run.finish(&clock(250)).expect("measured");
+            // A reply whose type became that of a request is a right quote of our own.
+            let is_quote = position == 0 && value == Version::V4.request_type();
+            let expected = if is_quote { Outcome::Unreachable(host_unreachable()) } else { Outcome::TimedOut };
+            assert_eq!((found.pings, found.foreign), (vec![expected], 1), "byte {position} is {value}");
+        }
+    }
+}
+
 fn host_unreachable() -> IcmpError {
     IcmpError { kind: 3, code: 1, is_v6: false, from: Some([10, 0, 0, 1].into()) }
 }

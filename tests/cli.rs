@@ -345,8 +345,8 @@ fn the_doctor_finds_a_machine_well_and_says_what_is_not() {
         assert_eq!(well.code, Some(0), "{}", well.stdout);
         for line in [
             "ok      configuration",
-            "ok      ICMP over IPv4   datagram socket; 127.0.0.1 answers in ",
-            "ok      ICMP over IPv6   datagram socket",
+            "ok      ICMP over IPv4   datagram socket: yes; raw socket: yes; 127.0.0.1 answers in ",
+            "ok      ICMP over IPv6   datagram socket: yes",
             "ok      database",
         ] {
             assert!(well.stdout.contains(line), "{line} is not in {}", well.stdout);
@@ -510,4 +510,33 @@ fn a_result_is_stale_after_three_intervals_but_a_running_monitor_may_hold_newer_
     assert!(is_stale(&check(335)));
     assert!(is_stale(&format!("{} update monitor_run set stopped_at = alive_at", check(35))), "it was stopped");
     assert!(is_stale("update monitor_run set stopped_at = null, alive_at = alive_at - 500000"), "it was killed");
+}
+
+#[test]
+fn on_a_terminal_check_shows_the_replies_as_they_come_and_colours_the_states() {
+    let test = "on_a_terminal_check_shows_the_replies_as_they_come_and_colours_the_states";
+    if !is_available(test) {
+        return;
+    }
+    let folder = TempDir::new();
+    folder.write("config.yaml", LOOPBACK);
+    // script(1) runs a command on a terminal of its own.
+    let on_terminal = |no_color: &str| {
+        let line = format!("stty rows 20 cols 90; NO_COLOR={no_color} {} check --no-store", bin().display());
+        run(Command::new("script").args(["-qec", &line, "/dev/null"]).current_dir(folder.path()))
+    };
+    if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+        return skip(test, "cannot run script");
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let shown = on_terminal("");
+        assert_eq!(shown.code, Some(0), "{shown:?}");
+        let frames: Vec<&str> = shown.stdout.split("\x1b[2A\x1b[J").collect();
+        assert_eq!(frames.len(), 8, "a frame at first, one a reply, and the result: {:?}", shown.stdout);
+        assert!(frames[0].contains("one ...") && frames[0].contains("six ..."), "{frames:?}");
+        assert_eq!(frames[6].matches(" ms").count(), 6, "{frames:?}");
+        assert!(frames[7].contains("\x1b[32mup     \x1b[0mone"), "{frames:?}");
+        let plain = on_terminal("1");
+        assert!(plain.stdout.contains("up     one") && !plain.stdout.contains("\x1b[32m"), "{plain:?}");
+    });
 }

@@ -8,10 +8,11 @@ use std::sync::mpsc::channel;
 use std::time::Duration;
 
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use super::arguments::Check;
 use super::cleanup::stop_on_signals;
-use super::output::{align, cut, is_coloured, is_terminal, ms, paint, print, print_json, printable};
+use super::output::{align, cut, is_coloured, is_terminal, ms, pad, paint, print, print_json, printable};
 use super::{Failure, Verdict, configure};
 use crate::check::Pace;
 use crate::config::{Config, HostPlan};
@@ -141,8 +142,8 @@ struct Live {
 impl Live {
     fn start(plans: &[HostPlan], is_shown: bool) -> Live {
         let names: Vec<String> = plans.iter().map(|plan| cut(&printable(&plan.host.name), 32)).collect();
-        let width = names.iter().map(|name| name.chars().count()).max().unwrap_or(0);
-        let names = names.into_iter().map(|name| format!("{name:width$}")).collect::<Vec<_>>();
+        let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
+        let names = names.into_iter().map(|name| pad(&name, width)).collect::<Vec<_>>();
         let live = Live { pings: vec![String::new(); names.len()], names, is_shown };
         if is_shown {
             live.draw();

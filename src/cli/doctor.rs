@@ -119,11 +119,8 @@ fn look_at_sockets(config: &Config, findings: &mut Vec<Finding>) {
     ] {
         let is_needed = config.hosts.iter().any(|plan| needs(&plan.host, version));
         findings.push(match net::probe(version) {
-            Ok(kind) => {
-                let kind = match kind {
-                    Kind::Datagram => "datagram socket",
-                    Kind::Raw => "raw socket (datagram sockets are closed: net.ipv4.ping_group_range)",
-                };
+            Ok(_) => {
+                let kind = kinds(version);
                 match ping_own(own, config) {
                     Ok(rtt) => Finding::ok(what, format!("{kind}; {own} answers in {rtt} us")),
                     Err(reason) if is_needed => Finding::failed(
@@ -141,6 +138,15 @@ fn look_at_sockets(config: &Config, findings: &mut Vec<Finding>) {
             }
         });
     }
+}
+
+/// Which kinds of socket are open to this process, in words.
+fn kinds(version: Version) -> String {
+    let word = |kind| match net::probe_kind(version, kind) {
+        Ok(()) => "yes".to_string(),
+        Err(error) => error.to_string().split(" (os error").next().unwrap_or_default().to_lowercase(),
+    };
+    format!("datagram socket: {}; raw socket: {}", word(Kind::Datagram), word(Kind::Raw))
 }
 
 /// Whether a host is certain to be pinged over this version.

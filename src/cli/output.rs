@@ -5,6 +5,7 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 use super::Failure;
 use crate::model::State;
@@ -74,27 +75,38 @@ pub fn printable(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
-/// A text cut to a width, with `...` where something is missing.
+/// A text cut to a width in cells, with `...` where something is missing.
 pub fn cut(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
+    if text.width() <= width {
         return text.to_string();
     }
-    let kept: String = text.chars().take(width.saturating_sub(3)).collect();
-    format!("{kept}...")
+    let mut kept = String::new();
+    for character in text.chars() {
+        if kept.width() + character.width().unwrap_or(0) + 3 > width {
+            break;
+        }
+        kept.push(character);
+    }
+    kept + "..."
+}
+
+/// A text filled up with blanks to a width in cells.
+pub fn pad(text: &str, width: usize) -> String {
+    format!("{text}{:blanks$}", "", blanks = width.saturating_sub(text.width()))
 }
 
 /// Rows as aligned columns, two spaces apart, the last one not filled up. Widths are counted before colour is put on,
 /// by `dress`, which gets the row, the column and the padded cell.
 pub fn align(rows: &[Vec<String>], mut dress: impl FnMut(usize, usize, String) -> String) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.chars().count()).max().unwrap_or(0);
+    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let is_last = column + 1 == row.len();
-            let padded = if is_last { cell.clone() } else { format!("{cell:width$}  ", width = widths[column]) };
+            let padded = if is_last { cell.clone() } else { pad(cell, widths[column] + 2) };
             line += &dress(index, column, padded);
         }
         text += line.trim_end();
@@ -151,6 +163,15 @@ mod tests {
         let rows = [vec!["a".to_string(), "b".into()], vec!["ccc".to_string(), String::new()]];
         let text = align(&rows, |_, _, cell| cell);
         assert_eq!(text, "a    b\nccc\n");
+    }
+
+    #[test]
+    fn a_script_with_wide_characters_keeps_the_columns_aligned() {
+        let rows = [vec!["東京".to_string(), "b".into()], vec!["Ærø".to_string(), "c".into()]];
+        assert_eq!(align(&rows, |_, _, cell| cell), "東京  b\nÆrø   c\n");
+        assert_eq!(cut("東京東京東京", 9), "東京東...");
+        assert_eq!(cut("abcdef", 6), "abcdef");
+        assert_eq!(cut("abcdefg", 6), "abc...");
     }
 
     #[test]

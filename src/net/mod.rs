@@ -7,4 +7,4 @@ mod socket;
 
 pub use address::{Resolver, Target};
 pub use gateway::{Gateway, default_gateways};
-pub use socket::{EchoSocket, Fault, Kind, SocketOptions, StampKeeper, probe};
+pub use socket::{EchoSocket, Fault, Kind, SocketOptions, StampKeeper, probe, probe_kind};

@@ -224,21 +224,34 @@ fn is_pending_error(error: &io::Error) -> bool {
     )
 }
 
-/// Whether this process may ping, by version of IP: which kind of socket it gets.
+/// Whether this process may ping over a version of IP, and with which kind of socket.
 pub fn probe(version: Version) -> Result<Kind, Fault> {
     create(version).map(|(_, kind)| kind)
 }
 
-fn create(version: Version) -> Result<(Socket, Kind), Fault> {
+/// Whether this process may open one kind of socket.
+pub fn probe_kind(version: Version, kind: Kind) -> io::Result<()> {
+    create_kind(version, kind).map(drop)
+}
+
+fn create_kind(version: Version, kind: Kind) -> io::Result<Socket> {
     let (domain, protocol) = match version {
         Version::V4 => (Domain::IPV4, Protocol::ICMPV4),
         Version::V6 => (Domain::IPV6, Protocol::ICMPV6),
     };
-    let first = match Socket::new(domain, Type::DGRAM, Some(protocol)) {
+    let kind = match kind {
+        Kind::Datagram => Type::DGRAM,
+        Kind::Raw => Type::RAW,
+    };
+    Socket::new(domain, kind, Some(protocol))
+}
+
+fn create(version: Version) -> Result<(Socket, Kind), Fault> {
+    let first = match create_kind(version, Kind::Datagram) {
         Ok(socket) => return Ok((socket, Kind::Datagram)),
         Err(error) => error,
     };
-    match Socket::new(domain, Type::RAW, Some(protocol)) {
+    match create_kind(version, Kind::Raw) {
         Ok(socket) => Ok((socket, Kind::Raw)),
         Err(second) => Err(match (first.raw_os_error(), second.raw_os_error()) {
             (_, Some(libc::EAFNOSUPPORT)) => Fault::NoVersion(version),
