@@ -123,7 +123,9 @@ impl CheckRun {
         let last_deadline = self.pings.iter().filter(open).map(|ping| ping.clock.monotonic.after(self.plan.timeout)).max();
         let is_odd = self.duplicates > 0 || self.foreign > 0;
         let linger = if is_odd { self.plan.linger.max(ODD_LINGER) } else { self.plan.linger };
-        let lingers_until = self.last_message_at.map(|at| at.after(linger));
+        // Never beyond the last deadline there was: a stranger who keeps sending does not keep a check open.
+        let last_sent = self.pings.last().map(|ping| ping.clock.monotonic.after(self.plan.timeout));
+        let lingers_until = self.last_message_at.map(|at| at.after(linger)).min(last_sent);
         match last_deadline.max(lingers_until) {
             Some(until) if until > now => Action::ListenUntil(until),
             _ => Action::Done,

@@ -135,6 +135,19 @@ fn a_second_right_reply_is_a_duplicate_and_the_first_one_counts() {
 }
 
 #[test]
+fn a_stranger_who_keeps_sending_does_not_keep_a_check_open() {
+    let mut run = run(1);
+    run.sent(clock(0));
+    answer(&mut run, 1, 10, 10);
+    for ms in (20..240).step_by(10) {
+        run.received_from_stranger(Receipt { kernel_ns: None, read: clock(ms) });
+        let until = (ms + 100).min(250);
+        assert_eq!(run.next_action(at(ms)), Action::ListenUntil(at(until)));
+    }
+    assert_eq!(run.next_action(at(250)), Action::Done);
+}
+
+#[test]
 fn whatever_is_not_wholly_ours_is_foreign() {
     let wrong = |change: fn(&mut Vec<u8>)| {
         let mut bytes = reply(1);

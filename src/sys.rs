@@ -205,6 +205,10 @@ pub struct Batch {
 /// How many messages a batch holds. A second call is needed only when all are used.
 const BATCH_LEN: usize = 4;
 
+/// How often a drain reads a full batch before it lets its caller look at the time: more than any socket buffer holds,
+/// so that only a flood that does not end is cut off.
+const DRAIN_ROUNDS: usize = 1000;
+
 /// One received message.
 #[derive(Debug)]
 pub struct Message<'a> {
@@ -253,7 +257,7 @@ impl Batch {
     /// Reads what lies in the socket's queue, or its error queue, without waiting, and hands each message to `take`. An
     /// error that is pending on the socket is returned and thereby cleared.
     pub fn drain(&mut self, socket: BorrowedFd<'_>, queue: Queue, mut take: impl FnMut(Message<'_>)) -> io::Result<()> {
-        loop {
+        for _ in 0..DRAIN_ROUNDS {
             let count = match self.receive(socket, queue) {
                 Ok(count) => count,
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -267,6 +271,7 @@ impl Batch {
                 return Ok(());
             }
         }
+        Ok(())
     }
 
     fn receive(&mut self, socket: BorrowedFd<'_>, queue: Queue) -> io::Result<usize> {

@@ -146,7 +146,8 @@ impl EchoSocket {
 
     /// Hands every message that lies in the socket to the check, its errors too where the kernel reports one.
     pub fn read(&mut self, batch: &mut Batch, run: &mut CheckRun) {
-        loop {
+        // Each round has read at least one error; a flood of them is read on in the next turn.
+        for _ in 0..ERROR_ROUNDS {
             let fd = self.socket.as_fd();
             let mut read = None;
             let (kind, version, peer) = (self.kind, self.version, self.peer);
@@ -206,6 +207,9 @@ impl AsFd for EchoSocket {
         self.socket.as_fd()
     }
 }
+
+/// How many pending errors are read before the caller looks at the time again.
+const ERROR_ROUNDS: usize = 100;
 
 /// Errors that a send returns for an ICMP message about an earlier one: net/ipv4/icmp.c, icmp_err_convert.
 fn is_pending_error(error: &io::Error) -> bool {

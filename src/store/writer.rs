@@ -40,10 +40,12 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const START_HURRY: Duration = Duration::from_secs(60);
 /// How soon a failed commit is tried again.
 const RETRY: Duration = Duration::from_secs(10);
-/// How many results are kept in memory while nothing can be written: half a day of eight hosts at one check a minute.
-const PENDING_MAX: usize = 6000;
+/// How many results are kept in memory while nothing can be written: four days of three hosts at one check a minute, 6 MB.
+const PENDING_MAX: usize = 20_000;
+/// So many results are written whatever the time is: with many hosts waiting costs memory and saves little.
+const PENDING_ENOUGH: usize = 2000;
 /// How many results wait in the channel for the writer; more come only while it is in the middle of a slow commit.
-const QUEUE_LEN: usize = 4096;
+const QUEUE_LEN: usize = 1024;
 /// How often what is older than the retention is deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// How many rows a deletion takes at once: some milliseconds on a router.
@@ -189,6 +191,7 @@ impl Desk {
         if !self.is_failing {
             let due = self.last_flush.after(self.settings.flush);
             let due = if is_hurried { due.min(now.after(HURRY)) } else { due };
+            let due = if self.pending.len() >= PENDING_ENOUGH { now } else { due };
             self.flush_at = self.flush_at.min(due);
         }
     }
