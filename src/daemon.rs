@@ -123,7 +123,7 @@ pub fn run(
     let notifier = Notifier::from_environment();
     let events = listen_for_signals()?;
     let stamps = StampKeeper::start();
-    let writer = Writer::start(database, settings(&config))?;
+    let writer = Writer::start(database, settings(&config), config.hosts.len())?;
     let manner = Manner { pace: if stamps.works() { Pace::Asleep } else { Pace::Listening }, linger: Duration::ZERO };
     let mut team = Team { members: Vec::new(), manner, results: writer.handle() };
     team.hire(&config.hosts)?;
@@ -221,13 +221,19 @@ impl Team {
             let schedule = Schedule::phased(start, plan.interval, index, plans.len());
             let pinger = Pinger::new(plan.clone(), self.manner);
             let (flag, results) = (stop.clone(), self.results.clone());
-            let mut is_behind = false;
-            let deliver = move |result| {
-                let is_taken = results.deliver(result);
-                if !is_taken && !is_behind {
-                    log::error!("the disk does not keep up: results are lost");
+            let (host, mut lost) = (Arc::clone(&plan.host), 0);
+            let deliver = move |result| match (results.deliver(result), lost) {
+                (true, 0) => {}
+                (true, _) => {
+                    log::info!("{host}: the disk keeps up again; {lost} results were lost");
+                    lost = 0;
                 }
-                is_behind = !is_taken;
+                (false, _) => {
+                    if lost == 0 {
+                        log::error!("{host}: the disk does not keep up: results are lost");
+                    }
+                    lost += 1;
+                }
             };
             let work = move || pinger.run(first, schedule, &flag, deliver);
             let name = format!("ping-{}", self.members.len());

@@ -44,8 +44,10 @@ const RETRY: Duration = Duration::from_secs(10);
 const PENDING_MAX: usize = 20_000;
 /// So many results are written whatever the time is: with many hosts waiting costs memory and saves little.
 const PENDING_ENOUGH: usize = 2000;
-/// How many results wait in the channel for the writer; more come only while it is in the middle of a slow commit.
+/// How many results wait in the channel for the writer while it is in the middle of a slow commit: so many, or so many a
+/// host where that is more.
 const QUEUE_LEN: usize = 1024;
+const QUEUE_LEN_PER_HOST: usize = 4;
 /// How often what is older than the retention is deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// How many rows a deletion takes at once: some milliseconds on a router.
@@ -80,12 +82,12 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Enters the daemon into the ledger and starts the thread.
-    pub fn start(mut database: Database, settings: Settings) -> Result<Writer, StoreError> {
+    /// Enters the daemon into the ledger and starts the thread, with room for the results of so many hosts.
+    pub fn start(mut database: Database, settings: Settings, hosts: usize) -> Result<Writer, StoreError> {
         let start = sys::clocks();
         let doubt = database.last_alive()?.and_then(|alive| clock_doubt(alive, &start));
         database.begin_run(start.utc())?;
-        let (orders, received) = sync_channel(QUEUE_LEN);
+        let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
         let path = database.path().to_path_buf();
         // Whoever holds the file longer is tried again later: meanwhile the queue must be emptied.
         database.set_patience(PATIENCE);
