@@ -154,6 +154,11 @@ impl CheckRun {
         }
     }
 
+    /// Whether the kernel's stamp of every ping that left is known.
+    pub fn is_fully_stamped(&self) -> bool {
+        self.pings.iter().all(|ping| ping.transmit_ns.is_some() || ping.send_errno.is_some())
+    }
+
     /// A message came that was sent by the address we ping. `echo` is `None` when it was too short, cut or had a wrong
     /// checksum.
     pub fn received(&mut self, echo: Option<Echo<'_>>, receipt: Receipt) {

@@ -55,12 +55,11 @@ impl Pinger {
         let mut tick = first;
         let mut is_first = true;
         while !stop.wait_until(tick) {
+            let began = sys::monotonic();
             let Some(result) = self.check(stop, &mut |_| ()) else { return };
             report.note(&result);
             deliver(result);
-            let now = sys::monotonic();
-            let next =
-                if is_first { schedule.second_check(tick).max(schedule.next_after(now)) } else { schedule.next_after(now) };
+            let next = schedule.next_check(began, sys::monotonic());
             if !is_first {
                 skipped.note(&self.plan.host, schedule.ticks_between(tick, next));
             }
@@ -144,16 +143,15 @@ impl Pinger {
                     if stop.wait_readable(socket.as_fd(), until) {
                         return None;
                     }
-                    socket.read_errors(&mut batch, &mut run);
                 }
                 Action::Done => break,
             }
             socket.read(&mut batch, &mut run);
             now = sys::monotonic();
         }
-        // Copies that came with the last reply, and the stamps of pings that nobody listened for.
-        socket.read(&mut batch, &mut run);
-        socket.read_errors(&mut batch, &mut run);
+        if !run.is_fully_stamped() {
+            socket.read_errors(&mut batch, &mut run);
+        }
         let host = Arc::clone(&plan.host);
         let end = sys::clocks();
         Some(match run.finish(&end) {

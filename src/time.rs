@@ -188,17 +188,18 @@ impl Schedule {
         start.after(share(interval.min(Duration::from_secs(1)), index, hosts))
     }
 
-    /// The next tick after `now`, and how many ticks lie behind it that were not `previous`, the last tick taken.
-    pub fn next_after(&self, now: Monotonic) -> Monotonic {
+    /// The tick that follows a check which began at `began` and is over at `now`: the next one, but at least half an
+    /// interval after the beginning, so that neither a first check nor one that was held up crowds the next.
+    pub fn next_check(&self, began: Monotonic, now: Monotonic) -> Monotonic {
+        let half = Monotonic(began.0 + nanoseconds(self.interval) / 2 - 1);
+        self.next_after(half.max(now))
+    }
+
+    /// The next tick after `now`.
+    fn next_after(&self, now: Monotonic) -> Monotonic {
         let interval = nanoseconds(self.interval).max(1);
         let passed = (now.0 - self.first.0).div_euclid(interval) + 1;
         Monotonic(self.first.0 + passed.max(0) * interval)
-    }
-
-    /// The tick that follows a first check begun at `began`: at least half an interval later, so that the two do not
-    /// crowd.
-    pub fn second_check(&self, began: Monotonic) -> Monotonic {
-        self.next_after(Monotonic(began.0 + nanoseconds(self.interval) / 2 - 1))
     }
 
     /// How many ticks of the schedule lie strictly between two of its ticks.
@@ -331,6 +332,9 @@ mod tests {
         let schedule = Schedule::phased(seconds(100.0), Duration::from_secs(60), 0, 3);
         assert_eq!(schedule.next_after(seconds(100.0)), seconds(160.0));
         assert_eq!(schedule.next_after(seconds(166.9)), seconds(220.0));
+        // Held up by ten seconds, and by fifty.
+        assert_eq!(schedule.next_check(seconds(170.0), seconds(171.0)), seconds(220.0));
+        assert_eq!(schedule.next_check(seconds(210.0), seconds(211.0)), seconds(280.0));
         // Standing still for ten minutes: one tick, not ten.
         assert_eq!(schedule.next_after(seconds(760.5)), seconds(820.0));
         assert_eq!(schedule.ticks_between(seconds(160.0), seconds(820.0)), 10);
@@ -343,8 +347,9 @@ mod tests {
         let interval = Duration::from_secs(60);
         let first: Vec<_> = (0..4).map(|index| Schedule::first_check(seconds(10.0), interval, index, 4)).collect();
         assert_eq!(first, [10.0, 10.25, 10.5, 10.75].map(seconds));
-        let second: Vec<_> =
-            (0..4).map(|index| Schedule::phased(seconds(10.0), interval, index, 4).second_check(first[index])).collect();
+        let second: Vec<_> = (0..4)
+            .map(|index| Schedule::phased(seconds(10.0), interval, index, 4).next_check(first[index], first[index]))
+            .collect();
         assert_eq!(second, [70.0, 85.0, 100.0, 55.0].map(seconds));
     }
 
@@ -353,17 +358,17 @@ mod tests {
         let interval = Duration::from_millis(500);
         let first = Schedule::first_check(seconds(10.0), interval, 1, 2);
         assert_eq!(first, seconds(10.25));
-        assert_eq!(Schedule::phased(seconds(10.0), interval, 1, 2).second_check(first), seconds(10.75));
+        assert_eq!(Schedule::phased(seconds(10.0), interval, 1, 2).next_check(first, first), seconds(10.75));
     }
 
     #[test]
-    fn a_second_check_never_crowds_the_first() {
+    fn a_check_never_crowds_the_one_before() {
         for interval in [0.1, 0.7, 1.0, 2.0, 7.0, 60.0, 3600.0] {
             for hosts in [1, 2, 3, 7, 1000] {
                 for index in 0..hosts {
                     let interval = Duration::from_secs_f64(interval);
                     let first = Schedule::first_check(seconds(5.0), interval, index, hosts);
-                    let gap = Schedule::phased(seconds(5.0), interval, index, hosts).second_check(first).since(first);
+                    let gap = Schedule::phased(seconds(5.0), interval, index, hosts).next_check(first, first).since(first);
                     assert!(
                         gap * 2 + Duration::from_micros(1) >= interval && gap * 2 <= interval * 3,
                         "{interval:?} {index} of {hosts}: {gap:?}"

@@ -108,16 +108,16 @@ impl EchoSocket {
         }
         apply(&socket, target, options)?;
         socket.connect(&target.socket_address().into()).map_err(|cause| Fault::NoWay { target: target.ip, cause })?;
-        let address = |found: io::Result<socket2::SockAddr>| found.ok().and_then(|address| address.as_socket());
+        let local = || socket.local_addr().ok().and_then(|address| address.as_socket());
         if kind == Kind::Datagram {
             // Linux keeps the identifier of a datagram socket where other sockets have their port.
-            identifier = address(socket.local_addr()).map_or(identifier, |local| local.port());
+            identifier = local().map_or(identifier, |local| local.port());
         } else {
             // What came between the socket and its filter is nobody's answer.
             let _ = Batch::new(1).drain(socket.as_fd(), Queue::Messages, |_| ());
         }
-        // 0.0.0.0 and :: stand for this machine; the kernel says who answers for them.
-        let peer = address(socket.peer_addr()).map_or(target.ip, |peer| peer.ip());
+        // 0.0.0.0 and :: stand for this machine, which answers from the address that it sends from.
+        let peer = if target.ip.is_unspecified() { local().map_or(target.ip, |local| local.ip()) } else { target.ip };
         Ok(EchoSocket { socket, kind, version, identifier, peer, stamps_are_numbered: true })
     }
 
