@@ -1,0 +1,80 @@
+//! Processor time of the whole program for 10,000 pings beside that of fping, and how often a host's thread wakes up.
+
+use std::process::{Command, Stdio};
+
+use super::monitor::{Bench, Program, loopback_hosts, sleep_seconds};
+use super::{Row, median, sys};
+
+const PAIRS: usize = 3;
+const PINGS_PER_CHECK: u64 = 5;
+
+pub fn measure(program: &Program) -> Vec<Row> {
+    [(3, 60), (100, 30), (1000, 12)].into_iter().flat_map(|(hosts, seconds)| measure_hosts(program, hosts, seconds)).collect()
+}
+
+fn measure_hosts(program: &Program, hosts: usize, seconds: u64) -> [Row; 2] {
+    let hosts = loopback_hosts(hosts);
+    let (mut own, mut fping, mut ratios, mut wakings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut sent, mut received) = (0, 0);
+    // In turns, so that what else the machine does meets both.
+    for _ in 0..PAIRS {
+        let monitor = measure_monitor(program, &hosts, seconds);
+        let others = measure_fping(&hosts, seconds * PINGS_PER_CHECK);
+        own.push(monitor.cpu_seconds);
+        fping.push(others);
+        ratios.push(monitor.cpu_seconds / others);
+        wakings.push(monitor.wakings_per_check);
+        sent += monitor.sent;
+        received += monitor.received;
+    }
+    let name = format!("{} hosts", hosts.len());
+    let ratio = median(ratios);
+    let cpu = Row {
+        what: format!("processor seconds a 10,000 pings, {name}"),
+        measured: format!("{:.2}, ratio {ratio:.2}; {received} of {sent} counted", median(own)),
+        target: format!("fping's, {:.2}; all", median(fping)),
+        is_met: ratio <= 1.0 && received == sent,
+    };
+    let wakings = Row::at_most(format!("wake-ups a check, {name}"), median(wakings), PINGS_PER_CHECK as f64 + 1.0, "");
+    [cpu, wakings]
+}
+
+struct Measured {
+    cpu_seconds: f64,
+    wakings_per_check: f64,
+    sent: u32,
+    received: u32,
+}
+
+/// One check a second of each host, from the start of the program to its end.
+fn measure_monitor(program: &Program, hosts: &[String], seconds: u64) -> Measured {
+    let pace = format!("interval_seconds: 1, ping_count: {PINGS_PER_CHECK}, ping_spacing_ms: 180, timeout_seconds: 0.2");
+    let bench = Bench::new("processor", &pace, hosts);
+    let before = sys::children_cpu();
+    let monitor = bench.monitor(program);
+    sleep_seconds(seconds);
+    let sleeps = monitor.pinger_sleeps();
+    monitor.stop();
+    let cpu = sys::children_cpu() - before;
+    let recorded = bench.recorded();
+    Measured {
+        cpu_seconds: cpu.as_secs_f64() / f64::from(recorded.sent) * 10_000.0,
+        wakings_per_check: sleeps as f64 / f64::from(recorded.checks),
+        sent: recorded.sent,
+        received: recorded.received,
+    }
+}
+
+/// The same hosts at the same pace, so many pings each; seconds for 10,000 pings.
+fn measure_fping(hosts: &[String], pings_each: u64) -> f64 {
+    let count = pings_each.to_string();
+    // From host to host as long as the monitor takes on average, so that neither sends in bursts.
+    let gap_ms = format!("{:.2}", (200.0 / hosts.len() as f64).min(10.0));
+    let mut command = Command::new("fping");
+    command.args(["-q", "-b", "56", "-p", "200", "-i", &gap_ms, "-C", &count]).args(hosts);
+    let before = sys::children_cpu();
+    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    let cpu = sys::children_cpu() - before;
+    assert!(status.success(), "fping lost pings");
+    cpu.as_secs_f64() / (hosts.len() as u64 * pings_each) as f64 * 10_000.0
+}
