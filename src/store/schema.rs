@@ -144,16 +144,23 @@ select (c.host_id << 43) | c.checked_at as id,
 create trigger ping_results_insert instead of insert on ping_results begin
     select raise(abort, 'ping_results: timestamp must be text, YYYY-MM-DD HH:MM:SS, from 1970 on, UTC')
      where typeof(new.timestamp) <> 'text'
+        or new.timestamp not glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'
+        -- SQLite takes the 30th of February for a day in March.
+        or strftime('%Y-%m-%d', julianday(substr(new.timestamp, 1, 10))) is not substr(new.timestamp, 1, 10)
         or coalesce(round((julianday(new.timestamp) - 2440587.5) * 86400000), -1) not between 0 and 8796093022207;
-    select raise(abort, 'ping_results: host_address must not be empty')
-     where coalesce(trim(new.host_address), '') = '';
+    select raise(abort, 'ping_results: host_address and host_name must be text, and host_address not empty')
+     where coalesce(trim(new.host_address), '') = '' or 'blob' in (typeof(new.host_address), typeof(new.host_name));
+    -- What .import brings is text, hence numbers are told by being equal to themselves as numbers.
     select raise(abort, 'ping_results: success_count and failure_count must be whole numbers from 0')
-     where coalesce(cast(new.success_count as integer), -1) not between 0 and 1000000
-        or coalesce(cast(new.failure_count as integer), -1) not between 0 and 1000000;
+     where exists (select 1 from (select new.success_count as n union all select new.failure_count)
+                    where n is null or n <> cast(n as integer) or cast(n as integer) not between 0 and 1000000);
+    select raise(abort, 'ping_results: latencies must be milliseconds from 0, or NULL')
+     where exists (select 1 from (select new.min_latency as ms union all select new.avg_latency union all select new.max_latency)
+                    where ms <> '' and (ms <> cast(ms as real) or cast(ms as real) not between 0 and 4294967));
     insert into host(address, family, name)
-    select new.host_address, 0, coalesce(new.host_name, new.host_address)
+    select new.host_address, 0, coalesce(nullif(new.host_name, ''), new.host_address)
      where not exists (select 1 from host where address = new.host_address);
-    update host set name = new.host_name where address = new.host_address and name <> new.host_name;
+    update host set name = new.host_name where address = new.host_address and name <> new.host_name and new.host_name <> '';
     insert into check_result(host_id, checked_at, sent, received, min_us, avg_us, max_us, rtts)
     select (select min(id) from host where address = new.host_address),
            cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer),
@@ -163,6 +170,12 @@ create trigger ping_results_insert instead of insert on ping_results begin
            cast(round(nullif(new.avg_latency, '') * 1000) as integer),
            cast(round(nullif(new.max_latency, '') * 1000) as integer),
            null;
+    -- The note of a check that was replaced; what is not there to be replaced has none.
+    delete from check_note
+     where host_id = (select min(id) from host where address = new.host_address)
+       and checked_at = cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer)
+       and exists (select 1 from check_result c where c.host_id = check_note.host_id and c.checked_at = check_note.checked_at
+                      and c.rtts is null);
     insert into stale_rollup(host_id, hour)
     select h.id, cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer) / 3600000
       from (select min(id) as id from host where address = new.host_address) h
