@@ -81,13 +81,10 @@ fn numbers(text: &str, separator: char) -> Option<[u32; 3]> {
     if parts.next().is_some() { None } else { Some(all) }
 }
 
-/// How far back a row may lie behind the one before it and still belong to the same pass through a repeated hour. Two
-/// originals that share a file interleave their rows by less.
-const SAME_PASS_MS: i64 = 30 * 60 * 1000;
-
 /// The instant that a naive local time means, given the zone as a function from an instant (Unix seconds) to its offset
 /// east of UTC (seconds). In the hour that autumn repeats both readings exist: the earlier is taken unless it lies
-/// behind `previous`, the instant of the row written before. A time that spring skips is read with the offset before it.
+/// behind `previous`, the instant of the row written before, by more than half of what repeats: two originals that share a
+/// file interleave their rows by less. A time that spring skips is read with the offset before it.
 pub fn local_to_utc(naive_ms: i64, previous: Option<UtcMillis>, offset_at: impl Fn(i64) -> i64) -> UtcMillis {
     // No zone changes its offset twice within two days, so a day to either side shows both candidates.
     let naive_seconds = naive_ms.div_euclid(1000);
@@ -103,7 +100,7 @@ pub fn local_to_utc(naive_ms: i64, previous: Option<UtcMillis>, offset_at: impl 
         (None, None) => (UtcMillis(naive_ms - before * 1000), UtcMillis(naive_ms - before * 1000)),
     };
     match previous {
-        Some(previous) if first.0 < previous.0 - SAME_PASS_MS => second,
+        Some(previous) if first.0 < previous.0 - (second.0 - first.0) / 2 => second,
         _ => first,
     }
 }
@@ -304,6 +301,21 @@ mod tests {
             texts.push(at.sql_text()[11..16].to_string());
         }
         assert_eq!(texts, ["23:40", "00:00", "00:20", "00:40", "01:00", "01:20", "01:40", "02:00"]);
+    }
+
+    #[test]
+    fn half_an_hour_that_autumn_repeats_is_told_apart_too() {
+        // Lord Howe Island on 6 April 2025: at 02:00 of summer time (UTC+11) it is 01:30 again (UTC+10:30).
+        let offset = |at: i64| if at < 1_743_865_200 { 39_600 } else { 37_800 };
+        let mut previous = None;
+        let mut texts = Vec::new();
+        for local in ["01:20", "01:30", "01:40", "01:50", "01:30", "01:40", "01:50", "02:00"] {
+            let naive = parse_naive_ms(&format!("2025-04-06 {local}:00")).expect("a time");
+            let at = local_to_utc(naive, previous, offset);
+            previous = Some(at);
+            texts.push(at.sql_text()[11..16].to_string());
+        }
+        assert_eq!(texts, ["14:20", "14:30", "14:40", "14:50", "15:00", "15:10", "15:20", "15:30"]);
     }
 
     #[test]
