@@ -122,9 +122,9 @@ impl State {
     pub fn of(sent: u64, received: u64) -> State {
         if sent == 0 {
             State::NotMeasured
-        } else if received * 100 >= sent * State::UP_PERCENT {
+        } else if received.saturating_mul(100) >= sent.saturating_mul(State::UP_PERCENT) {
             State::Up
-        } else if received * 100 >= sent * State::DEGRADED_PERCENT {
+        } else if received.saturating_mul(100) >= sent.saturating_mul(State::DEGRADED_PERCENT) {
             State::Degraded
         } else {
             State::Down

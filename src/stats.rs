@@ -147,6 +147,10 @@ pub fn encode_rtts(rtts_us: impl Iterator<Item = Option<u32>>, min_us: u32) -> V
 
 /// Reads the stored form of a check's round-trip times. `None` when it is damaged.
 pub fn decode_rtts(mut bytes: &[u8], min_us: u32) -> Option<Vec<Option<u32>>> {
+    // A ping takes at most five bytes, and a check has a hundred. More than that must not be given memory first.
+    if bytes.len() > 64 * 1024 {
+        return None;
+    }
     let mut rtts = Vec::with_capacity(bytes.len());
     while !bytes.is_empty() {
         rtts.push(match read_varint(&mut bytes)? {
@@ -273,6 +277,7 @@ mod tests {
         assert_eq!(decode_rtts(&stored[..stored.len() - 1], 12_345), None);
         assert_eq!(decode_rtts(&[0xff; 11], 0), None);
         assert_eq!(decode_rtts(&stored, u32::MAX), None, "beyond any time");
+        assert_eq!(decode_rtts(&vec![1; 100_000], 0), None, "more pings than any check has");
         assert_eq!(encode_rtts([Some(5), Some(104), None].into_iter(), 5), [1, 100, 0], "a byte a ping where they are close");
     }
 

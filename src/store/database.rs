@@ -1,7 +1,7 @@
 //! The writing connection: opening a file, making it ours, and writing checks into it. Used by the writer thread, and
 //! directly by commands that write once.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -28,8 +28,6 @@ pub struct Database {
     /// Device and inode, to notice that the file was taken away.
     identity: Option<(u64, u64)>,
     hosts: HashMap<(String, Family), (i64, String)>,
-    /// Hours that are known to be marked as not rolled up.
-    marked: HashSet<(i64, i64)>,
     run_id: Option<i64>,
 }
 
@@ -82,8 +80,7 @@ impl Database {
         connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES).map_err(failed("opening database"))?;
         let identity = identity_of(path);
         let path = path.to_path_buf();
-        let (hosts, marked) = (HashMap::new(), HashSet::new());
-        Ok(Opened { database: Database { connection, path, identity, hosts, marked, run_id: None }, import })
+        Ok(Opened { database: Database { connection, path, identity, hosts: HashMap::new(), run_id: None }, import })
     }
 
     /// The file.
@@ -119,7 +116,6 @@ impl Database {
         self.write_all(results, now, life).map_err(|cause| {
             // What the rolled-back transaction had entered is not there.
             self.hosts.clear();
-            self.marked.clear();
             self.failed("writing", cause)
         })
     }
@@ -129,13 +125,10 @@ impl Database {
         for result in results {
             let host_id = host_id(&transaction, &mut self.hosts, result)?;
             let written_at = insert(&transaction, host_id, result)?;
-            if self.marked.insert((host_id, written_at.hour())) {
-                rollup::mark_stale(&transaction, host_id, written_at.hour())?;
-            }
+            // Not remembered from one commit to the next: another process may have made the roll-up meanwhile.
+            rollup::mark_stale(&transaction, host_id, written_at.hour())?;
         }
-        for finished in rollup::make_due(&transaction, now.hour())?.hours {
-            self.marked.remove(&finished);
-        }
+        rollup::make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
             // A clock that was set back does not shorten what was lived.
             const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2 where id = ?3";

@@ -304,11 +304,7 @@ fn read_check(row: &Row<'_>, previous: Option<UtcMillis>) -> Result<Check, Strin
     let name = text(1)?.filter(|name| !name.is_empty()).unwrap_or_else(|| address.clone());
     let count = |index, column| {
         let found = value(index)?;
-        found
-            .as_i64()
-            .ok()
-            .filter(|count| (0..=1_000_000).contains(count))
-            .ok_or_else(|| format!("{column} {}", describe(&found)))
+        found.as_i64().ok().filter(|count| rollup::PINGS.contains(count)).ok_or_else(|| format!("{column} {}", describe(&found)))
     };
     let received = count(4, "success_count")?;
     let sent = received + count(5, "failure_count")?;

@@ -41,7 +41,7 @@ impl Database {
             connection.prepare_cached(HOSTS)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // The hour that the cut goes through too: afterwards its roll-up could not be made any more.
-        if rollup::make_due(&transaction, before.hour() + 1)?.is_more {
+        if rollup::make_due(&transaction, before.hour() + 1)? {
             transaction.commit()?;
             return Ok(Pruned { is_more: true, ..Pruned::default() });
         }

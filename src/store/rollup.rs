@@ -1,6 +1,7 @@
 //! Roll-ups: one row a host and hour, made from the hour's checks once the hour is over, kept for years. An hour that got
 //! a check, or lost one, is marked stale in the same transaction; making its roll-up takes the mark away.
 
+use std::ops::RangeInclusive;
 use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, params};
@@ -11,14 +12,8 @@ use crate::stats::{self, Histogram};
 /// How long roll-ups may hold a transaction: the rest has time until the next.
 const BUDGET: Duration = Duration::from_millis(200);
 
-/// What was rolled up in one go.
-#[derive(Debug, Default)]
-pub struct Made {
-    /// Host and hour of each roll-up.
-    pub hours: Vec<(i64, i64)>,
-    /// Whether there is more to make.
-    pub is_more: bool,
-}
+/// How many pings a check may have, those taken over and written with plain SQL included.
+pub const PINGS: RangeInclusive<i64> = 0..=1_000_000;
 
 /// Marks an hour: its roll-up is missing or no longer right.
 pub fn mark_stale(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
@@ -26,25 +21,23 @@ pub fn mark_stale(connection: &Connection, host_id: i64, hour: i64) -> rusqlite:
     connection.prepare_cached(MARK)?.execute(params![host_id, hour]).map(|_| ())
 }
 
-/// Makes the roll-ups of marked hours before `hour`, oldest first, for a fraction of a second.
-pub fn make_due(connection: &Connection, hour: i64) -> rusqlite::Result<Made> {
+/// Makes the roll-ups of marked hours before `hour`, oldest first, for a fraction of a second. Says whether there
+/// are more.
+pub fn make_due(connection: &Connection, hour: i64) -> rusqlite::Result<bool> {
     const DUE: &str = "select host_id, hour from stale_rollup where hour < ?1 order by hour, host_id limit 64";
     let began = Instant::now();
-    let mut made = Made::default();
     loop {
         let mut statement = connection.prepare_cached(DUE)?;
         let due: Vec<(i64, i64)> =
             statement.query_map([hour], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         if due.is_empty() {
-            return Ok(made);
+            return Ok(false);
         }
         for (host_id, hour) in due {
             make(connection, host_id, hour)?;
-            made.hours.push((host_id, hour));
         }
         if began.elapsed() > BUDGET {
-            made.is_more = true;
-            return Ok(made);
+            return Ok(true);
         }
     }
 }
@@ -98,9 +91,12 @@ impl Rollup {
         let mut statement = connection.prepare_cached(CHECKS)?;
         let mut rows = statement.query(params![host_id, hour])?;
         while let Some(row) = rows.next()? {
-            let latency = |index| row.get::<_, Option<u32>>(index);
+            // Whoever writes with plain SQL may write nonsense. It counts as nothing: an error here would keep every later
+            // result from being written.
+            let count = |index| row.get_ref(index).map(|value| value.as_i64().ok().filter(|n| PINGS.contains(n)).unwrap_or(0));
+            let latency = |index| row.get_ref(index).map(|value| value.as_i64().ok().and_then(|us| u32::try_from(us).ok()));
             let rtts = row.get_ref(5)?.as_blob_or_null().unwrap_or(None);
-            rollup.add(row.get(0)?, row.get(1)?, [latency(2)?, latency(3)?, latency(4)?], rtts);
+            rollup.add(count(0)?, count(1)?, [latency(2)?, latency(3)?, latency(4)?], rtts);
         }
         rollup.not_measured = connection.prepare_cached(NOT_MEASURED)?.query_row(params![host_id, hour], |row| row.get(0))?;
         Ok(rollup)
@@ -108,8 +104,7 @@ impl Rollup {
 
     /// Adds one check; `latencies` are its least, mean and greatest.
     fn add(&mut self, sent: i64, received: i64, latencies: [Option<u32>; 3], rtts: Option<&[u8]>) {
-        let unsigned = |count: i64| u64::try_from(count).unwrap_or(0);
-        match State::of(unsigned(sent), unsigned(received)) {
+        match State::of(sent.unsigned_abs(), received.unsigned_abs()) {
             State::Up => self.up += 1,
             State::Degraded => self.degraded += 1,
             // A row of the original's that says nothing was sent is one that failed.
@@ -118,7 +113,7 @@ impl Rollup {
                 self.silent += i64::from(received == 0);
             }
         }
-        let rate = if sent > 0 { received.saturating_mul(100_000) / sent } else { 0 };
+        let rate = if sent > 0 { received * 100_000 / sent } else { 0 };
         self.sent += sent;
         self.received += received;
         self.rate_sum += rate;
@@ -131,12 +126,12 @@ impl Rollup {
         self.latency_checks += 1;
         match rtts.and_then(|bytes| stats::decode_rtts(bytes, min_us)) {
             Some(rtts) => rtts.into_iter().flatten().for_each(|rtt| {
-                self.sum_us += i64::from(rtt);
+                self.sum_us = self.sum_us.saturating_add(i64::from(rtt));
                 self.histogram.add(rtt);
             }),
             // Where only three numbers are known, the replies between the least and the greatest stand at the mean.
             None => {
-                self.sum_us += i64::from(avg_us) * received;
+                self.sum_us = self.sum_us.saturating_add(i64::from(avg_us) * received);
                 for index in 0..received.min(1000) {
                     self.histogram.add(match index {
                         _ if received == 1 => avg_us,

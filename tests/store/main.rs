@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod retention;
+mod rollup;
 mod view;
 
 use std::fs;
