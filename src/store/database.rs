@@ -93,6 +93,21 @@ impl Database {
         self.identity.is_some() && identity_of(&self.path) != self.identity
     }
 
+    /// Lets go of a file that was taken away, opens what is there now or begins it, and enters the daemon there.
+    pub fn reopen(&mut self, now: UtcMillis) -> Result<(), StoreError> {
+        // What the log still holds belongs to the file that is gone, not to the one in its place. Both use the same names
+        // for log and index, so the old one is closed before the new one is opened.
+        self.checkpoint();
+        let nothing = Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
+        drop(std::mem::replace(&mut self.connection, nothing));
+        // No file is this one: until there is one to write to, this is to be tried again.
+        self.identity = Some((0, 0));
+        let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
+        database.begin_run(now)?;
+        *self = database;
+        Ok(())
+    }
+
     /// When the daemon that wrote last was last alive; `None` when none ever ran.
     pub fn last_alive(&self) -> Result<Option<UtcMillis>, StoreError> {
         self.connection

@@ -194,7 +194,7 @@ impl Desk {
             Some(known) => std::mem::replace(known, state) != state,
             None => self.states.insert(Arc::clone(&result.host), state).is_none(),
         };
-        if self.pending.len() == PENDING_MAX && self.is_failing {
+        if self.pending.len() >= PENDING_MAX && self.is_failing {
             self.pending.pop_front();
             self.dropped += 1;
         }
@@ -247,15 +247,19 @@ impl Desk {
         if !self.database.is_taken_away() {
             return Ok(());
         }
-        let path = self.database.path().to_path_buf();
-        log::error!("{}: the file was deleted or replaced; beginning anew there", path.display());
-        let mut opened = Database::open(&path, &mut |_, _| ())?;
-        opened.database.begin_run(sys::clocks().utc())?;
-        self.database = opened.database;
+        if !self.is_failing {
+            log::error!("{}: the file was deleted or replaced; beginning anew there", self.database.path().display());
+        }
+        self.database.reopen(sys::clocks().utc())?;
+        self.database.set_patience(PATIENCE);
         Ok(())
     }
 
     fn prune(&mut self) {
+        if self.database.is_taken_away() {
+            self.prune_at = sys::monotonic().after(RETRY);
+            return;
+        }
         let Settings { retention, rollup_retention, .. } = self.settings;
         let result = self.database.prune(sys::clocks().utc(), retention, rollup_retention, PRUNE_ROWS);
         let pause = match result {

@@ -6,6 +6,7 @@ mod common;
 mod retention;
 mod rollup;
 mod view;
+mod writer;
 
 use std::fs;
 use std::path::{Path, PathBuf};
