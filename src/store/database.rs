@@ -2,11 +2,14 @@
 //! directly by commands that write once.
 
 use std::collections::HashMap;
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, params};
+use rusqlite::types::{ToSqlOutput, ValueRef};
+use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
 
 use super::{Import, StoreError, original, rollup, schema};
 use crate::model::{CheckResult, Family, State};
@@ -55,7 +58,7 @@ impl Database {
     pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError> {
         let failed = |operation| move |cause| StoreError::Sqlite { operation, path: path.to_path_buf(), cause };
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(path, flags).map_err(failed("opening database"))?;
+        let mut connection = Connection::open_with_flags(literal(path), flags).map_err(failed("opening database"))?;
         prepare(&connection).map_err(failed("opening database"))?;
         let import = match standing(&connection).map_err(failed("opening database"))? {
             Standing::Ours(schema::VERSION) => None,
@@ -70,9 +73,11 @@ impl Database {
                 begin_file(&mut connection).map_err(failed("beginning database"))?;
                 None
             }
-            Standing::Original => Some(original::take_over(&mut connection, path, progress)?),
+            Standing::Original => original::take_over(&mut connection, path, progress)?,
             Standing::Foreign => return Err(StoreError::Foreign { path: path.to_path_buf() }),
         };
+        original::keep_copy(path);
+        give_back_pages(&connection, path);
         // Write-ahead logging: a commit is one append, and readers never wait. `normal` can lose the last commits when
         // the power fails, never the file.
         connection.pragma_update(None, "journal_mode", "wal").map_err(failed("opening database"))?;
@@ -178,6 +183,34 @@ impl Database {
     }
 }
 
+/// A file's name such that SQLite takes it for nothing else: `file:x` and `:memory:` are files, too.
+pub(super) fn literal(path: &Path) -> PathBuf {
+    if path.is_absolute() || path.as_os_str().is_empty() { path.to_path_buf() } else { Path::new(".").join(path) }
+}
+
+/// The same as a value in SQL; a name need not be UTF-8.
+pub(super) fn literal_text(path: &OsStr) -> ToSqlOutput<'_> {
+    ToSqlOutput::Borrowed(ValueRef::Text(path.as_bytes()))
+}
+
+/// A connection that cannot write. What a writer that was killed in the middle left behind is undone first.
+pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
+    let open = |flags| -> rusqlite::Result<Connection> {
+        let connection = Connection::open_with_flags(literal(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        prepare(&connection)?;
+        // The first look at the content.
+        connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
+        Ok(connection)
+    };
+    match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
+        Err(error) if error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_READONLY_ROLLBACK) => {
+            drop(open(OpenFlags::SQLITE_OPEN_READ_WRITE)?);
+            open(OpenFlags::SQLITE_OPEN_READ_ONLY)
+        }
+        other => other,
+    }
+}
+
 /// What every connection is set to, whatever is in the file: nothing that a file's schema says may do more than read.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
@@ -210,6 +243,20 @@ pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
         _ if number("user_version")? == 0 && original::has_table(connection, "main")? => Standing::Original,
         _ => Standing::Foreign,
     })
+}
+
+/// A file that was taken over is written anew once, so that it is no larger than it must be and gives back what pruning
+/// frees. Where that fails, for want of room or because somebody reads, it is tried again at the next opening.
+fn give_back_pages(connection: &Connection, path: &Path) {
+    const INCREMENTAL: i64 = 2;
+    let mode = || connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0));
+    let result = mode().and_then(|mode| match mode {
+        INCREMENTAL => Ok(()),
+        _ => connection.execute_batch("pragma auto_vacuum = incremental; vacuum"),
+    });
+    if let Err(error) = result {
+        log::debug!("vacuum of {}: {error}", path.display());
+    }
 }
 
 fn begin_file(connection: &mut Connection) -> rusqlite::Result<()> {
@@ -276,8 +323,9 @@ fn insert(transaction: &Transaction<'_>, host_id: i64, result: &CheckResult) -> 
     let mut at = result.checked_at.0.clamp(0, LATEST_MS);
     if result.state() == State::NotMeasured {
         let reason = result.reason.as_deref().unwrap_or("unknown");
+        let first = at;
         while transaction.prepare_cached(NOT_MEASURED)?.execute(params![host_id, at, reason])? == 0 {
-            at += 1;
+            at = next_millisecond(first, at)?;
         }
         return Ok(UtcMillis(at));
     }
@@ -290,14 +338,21 @@ fn insert(transaction: &Transaction<'_>, host_id: i64, result: &CheckResult) -> 
         max_us: summary.map(|s| s.max_us),
         rtts: Some(stats::encode_rtts(result.rtts_us(), summary.map_or(0, |s| s.min_us))),
     };
+    let first = at;
     while !insert_row(transaction, host_id, at, &row)? {
-        at += 1;
+        at = next_millisecond(first, at)?;
     }
     if result.late > 0 || result.duplicates > 0 || result.foreign > 0 || result.reason.is_some() {
         let note = params![host_id, at, result.late, result.duplicates, result.foreign, result.reason];
         transaction.prepare_cached(NOTE)?.execute(note)?;
     }
     Ok(UtcMillis(at))
+}
+
+/// The millisecond after one that is taken. That many cannot be, unless the file does not take rows at all.
+pub(super) fn next_millisecond(first: i64, taken: i64) -> rusqlite::Result<i64> {
+    const MOST: i64 = 10_000;
+    if taken - first < MOST { Ok(taken + 1) } else { Err(rusqlite::Error::StatementChangedRows(0)) }
 }
 
 /// What `check_result` holds of a check besides whose and when.

@@ -6,9 +6,11 @@ use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, Row, TransactionBehavior, params, types::ValueRef};
+use rusqlite::{Connection, Row, TransactionBehavior, params, types::ValueRef};
 
-use super::database::{CheckRow, Standing, enter_host, insert_row, prepare, standing};
+use super::database::{
+    CheckRow, Standing, enter_host, insert_row, literal, literal_text, next_millisecond, open_to_read, standing,
+};
 use super::{Database, StoreError, rollup, schema};
 use crate::model::Family;
 use crate::sys;
@@ -29,6 +31,15 @@ pub struct Import {
     pub first_unreadable: Option<String>,
     /// Where the copy of the file was left, when it was taken over in place.
     pub copy: Option<PathBuf>,
+}
+
+impl Import {
+    /// Counts a row that could not be read; `row` starts with its id.
+    fn refuse(&mut self, noun: &str, row: &Row<'_>, problem: &str) {
+        self.unreadable += 1;
+        let id = row.get_ref(0).map(|id| describe(&id)).unwrap_or_default();
+        self.first_unreadable.get_or_insert_with(|| format!("{noun} id {id}, {problem}"));
+    }
 }
 
 impl fmt::Display for Import {
@@ -73,93 +84,98 @@ fn has_columns(connection: &Connection, schema: &str, table: &str, columns: &str
 
 /// Whether a file is a database of the original; otherwise the error says what it is instead.
 pub fn require_original(path: &Path) -> Result<(), StoreError> {
-    let standing = (|| {
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags)?;
-        prepare(&connection)?;
-        standing(&connection)
-    })();
-    match standing {
+    match open_to_read(path).and_then(|connection| standing(&connection)) {
         Ok(Standing::Original) => Ok(()),
         Ok(_) => Err(StoreError::NotOriginal { path: path.to_path_buf() }),
         Err(cause) => Err(StoreError::Sqlite { operation: "opening", path: path.to_path_buf(), cause }),
     }
 }
 
-/// Turns a file of the original into one of ours, in one transaction.
+/// Turns a file of the original into one of ours, in one transaction; `None` when another process has just done so.
 pub(super) fn take_over(
     connection: &mut Connection,
     path: &Path,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<Import, StoreError> {
+) -> Result<Option<Import>, StoreError> {
     let failed = |cause| StoreError::Sqlite { operation: "taking over database", path: path.to_path_buf(), cause };
+    // From here on nobody else writes, so that the copy has every row.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate).map_err(failed)?;
+    if !matches!(standing(&transaction).map_err(failed)?, Standing::Original) {
+        return Ok(None);
+    }
+    // Under a name of its own until the file is ours: a taking over that was broken off leaves no second copy.
+    let unfinished = beside(path, ".original.new");
+    if let Err(cause) = fs::remove_file(&unfinished)
+        && cause.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(StoreError::File { operation: "removing", path: unfinished, cause });
+    }
+    // Another connection, since a copy cannot be made inside of a transaction.
+    copy_database(&open_to_read(path).map_err(failed)?, path, &unfinished)?;
+    match fill(&transaction, progress).and_then(|import| transaction.commit().map(|()| import)) {
+        Ok(import) => Ok(Some(Import { copy: keep_copy(path), ..import })),
+        Err(cause) => {
+            let _ = fs::remove_file(&unfinished);
+            Err(failed(cause))
+        }
+    }
+}
+
+/// Gives the copy of a file that was taken over its name; says which. Where this program was stopped between the two, the
+/// next opening does it.
+pub(super) fn keep_copy(path: &Path) -> Option<PathBuf> {
+    let unfinished = beside(path, ".original.new");
+    if !unfinished.exists() {
+        return None;
+    }
     let copy = free_name(path);
-    // The original may be running and write between the copy and the lock: then the copy is made again.
-    let data_version = |connection: &Connection| connection.pragma_query_value(None, "data_version", |row| row.get::<_, i64>(0));
-    let transaction = loop {
-        let before = data_version(connection).map_err(failed)?;
-        copy_database(connection, path, &copy)?;
-        let transaction = connection.transaction_with_behavior(TransactionBehavior::Exclusive).map_err(failed)?;
-        if data_version(&transaction).map_err(failed)? == before {
-            break transaction;
+    match fs::rename(&unfinished, &copy) {
+        Ok(()) => Some(copy),
+        Err(error) => {
+            log::warn!("{}: {error}", unfinished.display());
+            Some(unfinished)
         }
-    };
-    let import = (|| {
-        // Another process of ours may have been quicker.
-        if !matches!(standing(&transaction)?, Standing::Original) {
-            return Ok(None);
-        }
-        let has_events = has_columns(&transaction, "main", "outage_events", EVENT_COLUMNS)?;
-        transaction.execute_batch("alter table ping_results rename to original_ping_results")?;
-        if has_events {
-            transaction.execute_batch(
-                "alter table outage_events rename to original_outage_events;
-                 drop index if exists idx_events_host_time;
-                 drop index if exists idx_events_time",
-            )?;
-        }
-        schema::migrate(&transaction, 0)?;
-        let events = has_events.then_some("main.original_outage_events");
-        let import = read(&transaction, "main.original_ping_results", events, progress)?;
-        transaction.execute_batch("drop table original_ping_results; drop table if exists original_outage_events")?;
-        Ok(Some(import))
-    })()
-    .map_err(failed)?;
-    let Some(mut import) = import else {
-        drop(transaction);
-        let _ = fs::remove_file(&copy);
-        return Ok(Import::default());
-    };
-    transaction.commit().map_err(failed)?;
-    // The file keeps the original's size and settings until it is written anew.
-    connection.pragma_update(None, "auto_vacuum", "incremental").map_err(failed)?;
-    connection.execute_batch("vacuum").map_err(failed)?;
-    import.copy = Some(copy);
+    }
+}
+
+/// Puts our tables in the place of the original's, with all that these hold.
+fn fill(transaction: &Connection, progress: &mut dyn FnMut(u64, u64)) -> rusqlite::Result<Import> {
+    let has_events = has_columns(transaction, "main", "outage_events", EVENT_COLUMNS)?;
+    transaction.execute_batch("alter table ping_results rename to original_ping_results")?;
+    if has_events {
+        transaction.execute_batch(
+            "alter table outage_events rename to original_outage_events;
+             drop index if exists idx_events_host_time;
+             drop index if exists idx_events_time",
+        )?;
+    }
+    schema::migrate(transaction, 0)?;
+    let events = has_events.then_some("main.original_outage_events");
+    let import = read(transaction, "main.original_ping_results", events, progress)?;
+    transaction.execute_batch("drop table original_ping_results; drop table if exists original_outage_events")?;
     Ok(import)
 }
 
 /// `connection_logs.db.original`, or with a number behind it: never a name that is taken.
 fn free_name(path: &Path) -> PathBuf {
-    let name = |suffix: &str| {
-        let mut name = path.as_os_str().to_os_string();
-        name.push(".original");
-        name.push(suffix);
-        PathBuf::from(name)
-    };
-    let mut candidate = name("");
+    let mut candidate = beside(path, ".original");
     let mut number = 2;
     while candidate.exists() {
-        candidate = name(&format!("-{number}"));
+        candidate = beside(path, &format!(".original-{number}"));
         number += 1;
     }
     candidate
 }
 
+fn beside(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_os_string();
+    name.push(suffix);
+    PathBuf::from(name)
+}
+
 /// Writes a consistent copy of the database behind a connection to `to`, whole or not at all.
 pub(super) fn copy_database(connection: &Connection, path: &Path, to: &Path) -> Result<(), StoreError> {
-    let mut partial = to.as_os_str().to_os_string();
-    partial.push(".part");
-    let partial = PathBuf::from(partial);
+    let partial = beside(to, ".part");
     let result = (|| {
         let file = |operation| move |cause| StoreError::File { operation, path: to.to_path_buf(), cause };
         // A copy that was broken off is nobody's.
@@ -168,8 +184,7 @@ pub(super) fn copy_database(connection: &Connection, path: &Path, to: &Path) -> 
         {
             return Err(file("writing a copy to")(error));
         }
-        let target = partial.to_string_lossy();
-        let vacuum = connection.execute("vacuum into ?1", [&target]);
+        let vacuum = connection.execute("vacuum into ?1", [literal_text(literal(&partial).as_os_str())]);
         vacuum.map_err(|cause| StoreError::Sqlite { operation: "copying database", path: path.to_path_buf(), cause })?;
         fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(file("writing a copy to"))?;
         // hard_link refuses a name that is taken, where rename would overwrite it.
@@ -194,7 +209,8 @@ impl Database {
     pub fn import(&mut self, from: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Import, StoreError> {
         require_original(from)?;
         let not_readable = |cause| StoreError::Sqlite { operation: "opening", path: from.to_path_buf(), cause };
-        let attach = self.connection().execute("attach database ?1 as original", [from.to_string_lossy()]);
+        let name = literal(from);
+        let attach = self.connection().execute("attach database ?1 as original", [literal_text(name.as_os_str())]);
         attach.map_err(not_readable)?;
         let result = (|| {
             let transaction = self.connection().transaction_with_behavior(TransactionBehavior::Immediate)?;
@@ -216,10 +232,7 @@ impl Database {
             return Err(StoreError::Exists { path: to.to_path_buf() });
         }
         let failed = |cause| StoreError::Sqlite { operation: "opening database", path: path.to_path_buf(), cause };
-        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let connection = Connection::open_with_flags(path, flags).map_err(failed)?;
-        prepare(&connection).map_err(failed)?;
-        copy_database(&connection, path, to)
+        copy_database(&open_to_read(path).map_err(failed)?, path, to)
     }
 }
 
@@ -255,16 +268,12 @@ fn read(
                     None => import.known += 1,
                 }
             }
-            Err(problem) => {
-                import.unreadable += 1;
-                let id = row.get_ref(0).map(|id| describe(&id)).unwrap_or_default();
-                import.first_unreadable.get_or_insert_with(|| format!("id {id}, {problem}"));
-            }
+            Err(problem) => import.refuse("check", row, &problem),
         }
     }
     progress(done, total);
     if let Some(events) = events {
-        import.events = read_events(connection, events)?;
+        read_events(connection, events, &mut import)?;
     }
     Ok(import)
 }
@@ -272,6 +281,7 @@ fn read(
 /// Writes a check at its millisecond or the next one that is free; `None` when the same check stands there already.
 fn place(connection: &Connection, host_id: i64, at: UtcMillis, check: &CheckRow) -> rusqlite::Result<Option<UtcMillis>> {
     const KNOWN: &str = "select sent, received, min_us, avg_us, max_us from check_result where host_id = ?1 and checked_at = ?2";
+    let first = at.0;
     let mut at = at;
     while !insert_row(connection, host_id, at.0, check)? {
         let known = connection.prepare_cached(KNOWN)?.query_row(params![host_id, at.0], |row| {
@@ -281,7 +291,7 @@ fn place(connection: &Connection, host_id: i64, at: UtcMillis, check: &CheckRow)
         if known == *check {
             return Ok(None);
         }
-        at.0 += 1;
+        at.0 = next_millisecond(first, at.0)?;
     }
     Ok(Some(at))
 }
@@ -344,33 +354,60 @@ fn describe(value: &ValueRef<'_>) -> String {
     }
 }
 
-/// Takes the events over, times to UTC; an event that is known by host and start is left alone.
-fn read_events(connection: &Connection, table: &str) -> rusqlite::Result<u64> {
+/// Takes the events over, times to UTC. An event that is known by host and start is left alone, but for its end.
+fn read_events(connection: &Connection, table: &str, import: &mut Import) -> rusqlite::Result<()> {
+    const CLOSE: &str = "update outage_events set end_time = ?3, duration_seconds = ?4, checks_failed = ?5,
+            checks_during_outage = ?6, recovery_success_rate = ?7, notes = ?8
+        where host_address = ?1 and start_time = ?2 and end_time is null and ?3 is not null";
     const WRITE: &str = "insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds,
             checks_failed, checks_during_outage, recovery_success_rate, notes)
-        select ?1, ?2, 'outage', ?3, ?4, ?5, ?6, ?7, ?8, ?9
-         where not exists (select 1 from outage_events where host_address = ?2 and start_time = ?3)";
+        select ?9, ?1, 'outage', ?2, ?3, ?4, ?5, ?6, ?7, ?8
+         where not exists (select 1 from outage_events where host_address = ?1 and start_time = ?2)";
     let mut statement = connection.prepare(&format!("select {EVENT_COLUMNS} from {table} order by id"))?;
     let mut rows = statement.query([])?;
     let mut previous = None;
-    let mut written = 0;
     while let Some(row) = rows.next()? {
-        let instant = |index, previous| {
-            let naive = row.get_ref(index).ok().and_then(|value| value.as_str().ok().and_then(parse_naive_ms));
-            naive.map(|naive| local_to_utc(naive, previous, sys::utc_offset_at))
+        let (start, end, address) = match read_span(row, previous) {
+            Ok(span) => span,
+            Err(problem) => {
+                import.refuse("outage event", row, &problem);
+                continue;
+            }
         };
-        let address: Option<String> = row.get(2).unwrap_or(None);
-        let (Some(start), Some(address)) = (instant(3, previous), address) else { continue };
-        let end = instant(4, Some(start));
         previous = Some(start);
-        let name = row.get::<_, Option<String>>(1).unwrap_or(None).unwrap_or_else(|| address.clone());
+        let text = |index| row.get_ref(index).map(|value| value.as_str().ok().map(str::to_string));
+        let name = text(1)?.filter(|name| !name.is_empty()).unwrap_or_else(|| address.clone());
         let duration = end.map(|end| (end.0 - start.0).div_euclid(1000));
-        let number = |index| row.get::<_, Option<i64>>(index).unwrap_or(None);
-        let rate: Option<f64> = row.get(8).unwrap_or(None);
-        let notes: Option<String> = row.get(9).unwrap_or(None);
-        let values =
-            params![name, address, start.sql_text(), end.map(UtcMillis::sql_text), duration, number(6), number(7), rate, notes];
-        written += connection.prepare_cached(WRITE)?.execute(values)? as u64;
+        let number = |index| row.get_ref(index).map(|value| value.as_i64().ok());
+        let rate = row.get_ref(8)?.as_f64().ok();
+        let (start, end) = (start.sql_text(), end.map(UtcMillis::sql_text));
+        let (failed, during) = (number(6)?, number(7)?);
+        let closed = params![address, start, end, duration, failed, during, rate, text(9)?];
+        connection.prepare_cached(CLOSE)?.execute(closed)?;
+        let written = params![address, start, end, duration, failed, during, rate, text(9)?, name];
+        import.events += connection.prepare_cached(WRITE)?.execute(written)? as u64;
     }
-    Ok(written)
+    Ok(())
+}
+
+/// Start, end and address of an event.
+fn read_span(row: &Row<'_>, previous: Option<UtcMillis>) -> Result<(UtcMillis, Option<UtcMillis>, String), String> {
+    let value = |index| row.get_ref(index).map_err(|error| error.to_string());
+    let instant = |column, value: &ValueRef<'_>, previous| {
+        let naive = value.as_str().ok().and_then(parse_naive_ms);
+        let at = naive.map(|naive| local_to_utc(naive, previous, sys::utc_offset_at));
+        at.filter(|at| (0..=LATEST_MS).contains(&at.0)).ok_or_else(|| format!("{column} {}", describe(value)))
+    };
+    let address = value(2)?.as_str().ok().filter(|address| !address.is_empty()).ok_or("no host_address")?.to_string();
+    let start = instant("start_time", &value(3)?, previous)?;
+    let end = match value(4)? {
+        ValueRef::Null => None,
+        // One that can be read, or an outage that ended would go on for ever. None ends before it began: then the hour
+        // that autumn repeats lies between.
+        end => match instant("end_time", &end, Some(start))? {
+            early if early < start => Some(instant("end_time", &end, Some(UtcMillis(i64::MAX)))?),
+            end => Some(end),
+        },
+    };
+    Ok((start, end, address))
 }

@@ -2,10 +2,11 @@
 
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, OpenFlags, Row};
+use rusqlite::types::ValueRef;
+use rusqlite::{Connection, Row};
 use serde::Serialize;
 
-use super::database::{Standing, prepare, standing};
+use super::database::{Standing, open_to_read, standing};
 use super::{Database, StoreError, schema};
 use crate::model::State;
 use crate::time::UtcMillis;
@@ -94,9 +95,7 @@ impl Reader {
         }
         let failed = |cause| StoreError::Sqlite { operation: "opening database", path: path.to_path_buf(), cause };
         let open = || {
-            let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-            let connection = Connection::open_with_flags(path, flags)?;
-            prepare(&connection)?;
+            let connection = open_to_read(path)?;
             let standing = standing(&connection)?;
             Ok((connection, standing))
         };
@@ -137,8 +136,8 @@ impl Reader {
             let is_measured = measured_at > not_measured_at || not_measured_at.is_none();
             let if_measured = |index| if is_measured { row.get::<_, Option<i64>>(index) } else { Ok(None) };
             Ok(LatestCheck {
-                name: row.get(0)?,
-                address: row.get(1)?,
+                name: text(row, 0)?.unwrap_or_default(),
+                address: text(row, 1)?.unwrap_or_default(),
                 family: row.get(2)?,
                 checked_at: UtcMillis(measured_at.max(not_measured_at).unwrap_or(0)),
                 sent: if_measured(4)?.unwrap_or(0),
@@ -146,7 +145,7 @@ impl Reader {
                 min_us: if_measured(6)?,
                 avg_us: if_measured(7)?,
                 max_us: if_measured(8)?,
-                reason: row.get(if is_measured { 9 } else { 11 })?,
+                reason: text(row, if is_measured { 9 } else { 11 })?,
                 is_measured,
             })
         };
@@ -168,16 +167,16 @@ impl Reader {
         self.query(OPEN, |row| {
             Ok(OutageEvent {
                 id: row.get(0)?,
-                host_name: row.get(1)?,
-                host_address: row.get(2)?,
-                event_type: row.get(3)?,
-                start_time: row.get(4)?,
-                end_time: row.get(5)?,
+                host_name: text(row, 1)?.unwrap_or_default(),
+                host_address: text(row, 2)?.unwrap_or_default(),
+                event_type: text(row, 3)?.unwrap_or_default(),
+                start_time: text(row, 4)?.unwrap_or_default(),
+                end_time: text(row, 5)?,
                 duration_seconds: row.get(6)?,
                 checks_failed: row.get(7)?,
                 checks_during_outage: row.get(8)?,
                 recovery_success_rate: row.get(9)?,
-                notes: row.get(10)?,
+                notes: text(row, 10)?,
             })
         })
     }
@@ -186,4 +185,13 @@ impl Reader {
         let result: rusqlite::Result<Vec<T>> = (|| self.connection.prepare_cached(sql)?.query_map([], read)?.collect())();
         result.map_err(|cause| StoreError::Sqlite { operation: "reading database", path: self.path.clone(), cause })
     }
+}
+
+/// Text that plain SQL may have written, in whatever encoding.
+fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(index)? {
+        ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Null => None,
+        _ => row.get(index).map(Some)?,
+    })
 }

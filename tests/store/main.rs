@@ -3,6 +3,8 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod copies;
+mod original;
 mod retention;
 mod rollup;
 mod view;

@@ -1,0 +1,453 @@
+//! Files of the Python original: taken over in place, or imported.
+
+use super::*;
+
+const TABLE: &str = "CREATE TABLE IF NOT EXISTS ping_results (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    host_name TEXT NOT NULL,
+    host_address TEXT NOT NULL,
+    timestamp TIMESTAMP NOT NULL,
+    success_count INTEGER NOT NULL,
+    failure_count INTEGER NOT NULL,
+    success_rate REAL NOT NULL,
+    min_latency REAL,
+    max_latency REAL,
+    avg_latency REAL,
+    UNIQUE(host_address, timestamp)
+);
+CREATE INDEX IF NOT EXISTS idx_timestamp ON ping_results(timestamp);
+CREATE INDEX IF NOT EXISTS idx_host_address ON ping_results(host_address);
+CREATE INDEX IF NOT EXISTS idx_host_timestamp ON ping_results(host_address, timestamp);";
+
+const EVENTS: &str = "CREATE TABLE IF NOT EXISTS outage_events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    host_name TEXT NOT NULL,
+    host_address TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    start_time TIMESTAMP NOT NULL,
+    end_time TIMESTAMP,
+    duration_seconds INTEGER,
+    checks_failed INTEGER DEFAULT 0,
+    checks_during_outage INTEGER DEFAULT 0,
+    recovery_success_rate REAL,
+    notes TEXT
+);
+CREATE INDEX IF NOT EXISTS idx_events_host_time ON outage_events(host_address, start_time DESC);
+CREATE INDEX IF NOT EXISTS idx_events_time ON outage_events(start_time DESC);";
+
+/// A file of version 0.2 with these statements run in it.
+fn begin(path: &Path, statements: &str) {
+    let connection = Connection::open(path).expect("it opens");
+    connection.execute_batch(&format!("{TABLE}{EVENTS}begin;{statements};commit")).expect("it is written");
+}
+
+/// Values of ping_results from host_name on.
+fn row(values: &str) -> String {
+    format!(
+        "INSERT INTO ping_results (host_name, host_address, timestamp, success_count, failure_count, success_rate, \
+         min_latency, max_latency, avg_latency) VALUES ({values});"
+    )
+}
+
+fn event(values: &str) -> String {
+    format!(
+        "INSERT INTO outage_events (host_name, host_address, event_type, start_time, end_time, duration_seconds, \
+         checks_failed, checks_during_outage, recovery_success_rate, notes) VALUES ({values});"
+    )
+}
+
+fn many(count: i64) -> String {
+    let select = "SELECT 'host ' || (i % 3), '192.0.2.' || (i % 3), strftime('%Y-%m-%d %H:%M:%f', 1700000000 + i * 20.25, 'unixepoch') || '123', \
+                  5, 0, 100.0, 1.5, 3.5, 2.5";
+    format!(
+        "WITH RECURSIVE n(i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM n WHERE i < {count} - 1)
+         INSERT INTO ping_results (host_name, host_address, timestamp, success_count, failure_count, success_rate, min_latency,
+         max_latency, avg_latency) {select} FROM n"
+    )
+}
+
+fn in_zone(folder: &Path, zone: &str, arguments: &[&str]) -> Finished {
+    run(command(folder, arguments).env("TZ", zone))
+}
+
+const CHECKS: &str = "select host_name, host_address, timestamp, success_count, failure_count, min_latency, avg_latency, \
+                      max_latency from ping_results order by timestamp, host_address";
+
+#[test]
+fn a_file_of_either_version_is_taken_over_once_with_its_rows_in_order_and_kept_beside() {
+    for has_events in [false, true] {
+        let folder = TempDir::new();
+        configure(&folder, FILE, &["192.0.2.1"]);
+        let path = folder.path().join(FILE);
+        let rows_of_it = [
+            row("'old', '192.0.2.1', '2025-07-01 12:00:00.123456', 5, 0, 100.0, 9.5, 11.5, 10.25"),
+            row("'old', '192.0.2.1', '2025-07-01 12:01:00', 3, 2, 60.0, 30.1, 10.2, 20.3"),
+            row("'old', '192.0.2.1', '2025-07-01 12:02:00', 0, 5, 0.0, NULL, NULL, NULL"),
+            row("'new', '192.0.2.1', '2025-12-01 12:02:00', 5, 0, 100.0, NULL, NULL, NULL"),
+            row("'gone', 'gone.example', '2025-12-01 12:02:01.5', 1, 0, 100.0, 0.5, 0.5, 0.5"),
+        ]
+        .concat();
+        let connection = Connection::open(&path).expect("it opens");
+        connection.execute_batch(&format!("{TABLE}{rows_of_it}")).expect("it is written");
+        if has_events {
+            let notes = "'Outage detected at 2025-07-01 12:02:00'";
+            let open =
+                event(&format!("'new', '192.0.2.1', 'outage_start', '2025-12-01 12:02:00', NULL, NULL, 7, 7, NULL, {notes}"));
+            let ended = event(&format!(
+                "'old', '192.0.2.1', 'outage_end', '2025-07-01 12:02:00.5', '2025-07-01 12:03:30', 89, 2, 2, 60.0, {notes}"
+            ));
+            connection.execute_batch(&format!("{EVENTS}{open}{ended}")).expect("it is written");
+        }
+        drop(connection);
+        let dump = rows(&path, "select * from ping_results");
+        let taken = expect_success(in_zone(folder.path(), "Europe/Berlin", &["status", "--json"]));
+        assert!(taken.stderr.contains("5 checks and"), "{}", taken.stderr);
+        assert_eq!(
+            rows(&path, CHECKS),
+            [
+                "new|192.0.2.1|2025-07-01 10:00:00.123|5|0|9.5|10.25|11.5",
+                "new|192.0.2.1|2025-07-01 10:01:00.000|3|2|10.2|20.3|30.1",
+                "new|192.0.2.1|2025-07-01 10:02:00.000|0|5|||",
+                "new|192.0.2.1|2025-12-01 11:02:00.000|5|0|||",
+                "gone|gone.example|2025-12-01 11:02:01.500|1|0|0.5|0.5|0.5",
+            ]
+        );
+        let events = "select event_type, start_time, end_time, duration_seconds, checks_failed, recovery_success_rate from outage_events order by 2";
+        let expected: &[&str] = match has_events {
+            true => &["outage|2025-07-01 10:02:00.500|2025-07-01 10:03:30.000|89|2|60.0", "outage|2025-12-01 11:02:00.000|||7|"],
+            false => &[],
+        };
+        assert_eq!(rows(&path, events), expected);
+        let status: serde_json::Value = serde_json::from_str(&taken.stdout).expect("JSON");
+        assert_eq!(status[0]["outage"].is_object(), has_events);
+        assert_eq!(number(&path, "select count(*) from sqlite_schema where name like '%original%' or name like 'idx_%'"), 0);
+        assert_eq!(number(&path, "pragma auto_vacuum"), 2);
+        let copy = folder.path().join(format!("{FILE}.original"));
+        assert_eq!(rows(&copy, "select * from ping_results"), dump);
+        let indexes = if has_events { 5 } else { 3 };
+        assert_eq!(number(&copy, "select count(*) from sqlite_schema where name like 'idx_%'"), indexes);
+        // Once.
+        let again = expect_success(in_zone(folder.path(), "Europe/Berlin", &["status"]));
+        assert!(!again.stderr.contains("taken over"), "{}", again.stderr);
+        assert!(!folder.path().join(format!("{FILE}.original-2")).exists());
+        expect_whole(&path);
+    }
+}
+
+#[test]
+fn the_hours_that_autumn_repeats_and_spring_skips_are_told_apart_in_every_zone() {
+    // Local times in the order of writing, and what they are in UTC.
+    let zones: [(&str, &str, &[&str], &[&str]); 4] = [
+        (
+            "Europe/Berlin",
+            "2025-10-26",
+            &["01:50", "02:10", "02:30", "02:50", "02:10", "02:30", "02:50", "03:10"],
+            &["23:50", "00:10", "00:30", "00:50", "01:10", "01:30", "01:50", "02:10"],
+        ),
+        (
+            "Australia/Lord_Howe",
+            "2025-04-06",
+            &["01:20", "01:30", "01:40", "01:50", "01:30", "01:40", "01:50", "02:00"],
+            &["14:20", "14:30", "14:40", "14:50", "15:00", "15:10", "15:20", "15:30"],
+        ),
+        (
+            "America/New_York",
+            "2025-11-02",
+            &["00:50", "01:10", "01:30", "01:50", "01:10", "01:30", "01:50", "02:10"],
+            &["04:50", "05:10", "05:30", "05:50", "06:10", "06:30", "06:50", "07:10"],
+        ),
+        ("Europe/Berlin", "2025-03-30", &["01:50", "03:10"], &["00:50", "01:10"]),
+    ];
+    for (zone, day, local, utc) in zones {
+        let folder = TempDir::new();
+        configure(&folder, FILE, &["192.0.2.1"]);
+        let path = folder.path().join(FILE);
+        // The second pass cannot have the very same text: the original keeps one row a host and time.
+        let statements: String = local
+            .iter()
+            .enumerate()
+            .map(|(index, clock)| row(&format!("'a', '192.0.2.1', '{day} {clock}:00.{index}00000', 1, 0, 100.0, 1, 1, 1")))
+            .collect();
+        begin(&path, &statements);
+        expect_success(in_zone(folder.path(), zone, &["status"]));
+        assert_eq!(
+            rows(&path, "select substr(timestamp, 12, 5) from ping_results order by substr(timestamp, 21)"),
+            utc,
+            "{zone}"
+        );
+    }
+}
+
+#[test]
+fn an_outage_over_the_repeated_hour_does_not_end_before_it_began() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    begin(&path, &event("'a', '192.0.2.1', 'outage_end', '2025-10-26 02:50:00', '2025-10-26 02:40:00', -600, 3, 3, 100.0, 'x'"));
+    expect_success(in_zone(folder.path(), "Europe/Berlin", &["status"]));
+    assert_eq!(
+        rows(&path, "select start_time, end_time, duration_seconds from outage_events"),
+        ["2025-10-26 00:50:00.000|2025-10-26 01:40:00.000|3000"]
+    );
+}
+
+#[test]
+fn broken_rows_are_counted_and_said_and_the_others_come_over() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    let statements = [
+        row("'a', '192.0.2.1', 'not a time', 5, 0, 100.0, 1, 1, 1"),
+        row("'a', '192.0.2.1', '2025-01-01 00:00:00', 5, 0, 100.0, 1, 1, 1"),
+        row("'a', '192.0.2.1', 1735689600, 5, 0, 100.0, 1, 1, 1"),
+        row("'a', '192.0.2.1', x'00', 5, 0, 100.0, 1, 1, 1"),
+        row("'a', '192.0.2.1', '2025-01-01 00:01:00', 'x', 0, 100.0, 1, 1, 1"),
+        row("'a', '192.0.2.1', '2025-01-01 00:02:00', -1, 0, 100.0, 1, 1, 1"),
+        row("'a', '192.0.2.1', '2025-01-01 00:03:00', 9223372036854775807, 9223372036854775807, 100.0, 1, 1, 1"),
+        row("'a', '', '2025-01-01 00:04:00', 1, 0, 100.0, 1, 1, 1"),
+        row("'a', '192.0.2.1', '2025-01-01 00:05:00', 1, 0, 100.0, 'x', -1, 1e300"),
+        row("cast(x'ff' as text), '192.0.2.1', '2025-01-01 00:06:00', 1, 0, 100.0, 1, 1, 1"),
+        row("'a', '192.0.2.1', '1890-01-01 00:07:00', 1, 0, 100.0, 1, 1, 1"),
+        row("'a', '192.0.2.1', '2025-01-01T00:08:00+01:00', 1, 0, 100.0, 1, 1, 1"),
+        event("'a', '192.0.2.1', 'outage_end', 'soon', '2025-01-01 00:00:00', 1, 1, 1, 0, 'x'"),
+        event("'a', '192.0.2.1', 'outage_end', '2025-01-01 00:00:00', 'later', 1, 1, 1, 0, 'x'"),
+        event("'a', '192.0.2.1', 'outage_end', '2025-01-01 00:00:01', '2025-01-01 00:00:02', 'x', 'x', x'', 'x', x'ff'"),
+    ];
+    begin(&path, &statements.concat());
+    let taken = expect_success(in_zone(folder.path(), "UTC", &["status"]));
+    assert!(taken.stderr.contains("4 checks and 1 outage events taken over, 10 rows could not be read"), "{}", taken.stderr);
+    assert!(taken.stderr.contains("check id 1, timestamp \"not a time\""), "{}", taken.stderr);
+    assert_eq!(
+        rows(&path, "select substr(timestamp, 1, 19), min_latency from ping_results order by 1"),
+        ["2024-12-31 23:08:00|1.0", "2025-01-01 00:00:00|1.0", "2025-01-01 00:05:00|", "2025-01-01 00:06:00|1.0",]
+    );
+}
+
+#[test]
+fn a_hundred_thousand_rows_are_taken_over_in_seconds_with_every_row() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    begin(&path, &many(100_000));
+    let taken = expect_success(program(folder.path(), &["status"]));
+    assert!(taken.took < Duration::from_secs(15), "{:?}", taken.took);
+    assert_eq!(number(&path, "select count(*) from ping_results"), 100_000);
+    assert_eq!(number(&folder.path().join(format!("{FILE}.original")), "select count(*) from ping_results"), 100_000);
+    let (new, old) = (fs::metadata(&path), fs::metadata(folder.path().join(format!("{FILE}.original"))));
+    assert!(new.expect("a file").len() * 2 < old.expect("a file").len());
+}
+
+#[test]
+fn an_original_that_holds_the_file_is_waited_for_and_one_that_goes_on_holding_it_is_said() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    begin(&path, &many(100));
+    let original = other_program(&path);
+    original.execute_batch("begin exclusive").expect("the lock");
+    let busy = program(folder.path(), &["status"]);
+    assert_eq!(busy.code, Some(74), "{}", busy.stderr);
+    assert!(busy.stderr.contains("locked") && busy.stderr.contains("hint: another program holds"), "{}", busy.stderr);
+    std::thread::scope(|scope| {
+        let taking_over = scope.spawn(|| program(folder.path(), &["status"]));
+        std::thread::sleep(Duration::from_millis(1000));
+        original.execute_batch("rollback").expect("the lock is given back");
+        expect_success(taking_over.join().expect("it ends"));
+    });
+    assert_eq!(number(&path, "select count(*) from ping_results"), 100);
+}
+
+#[test]
+fn an_original_that_writes_all_the_time_loses_no_row_to_the_taking_over() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    begin(&path, &many(3000));
+    std::thread::scope(|scope| {
+        let taking_over = scope.spawn(|| program(folder.path(), &["status"]));
+        let original = other_program(&path);
+        original.busy_timeout(Duration::ZERO).expect("a setting");
+        let mut written = 3000;
+        while !taking_over.is_finished() {
+            let is_ours =
+                rows_of(&original, "select 1 from sqlite_schema where type = 'view'").is_ok_and(|rows| !rows.is_empty());
+            if is_ours {
+                break;
+            }
+            let at = UtcMillis(i64::from(written) * 1000).sql_text();
+            let insert = row(&format!("'w', 'w', '{at}', 1, 0, 100.0, 1, 1, 1"));
+            written += i32::from(original.execute_batch(&insert).is_ok());
+        }
+        expect_success(taking_over.join().expect("it ends"));
+        assert!(written > 3000, "it wrote");
+        let copy = folder.path().join(format!("{FILE}.original"));
+        for file in [&path, &copy] {
+            // A last row may have gone through the view, once the file was ours.
+            let kept = number(file, "select count(*) from ping_results");
+            assert!(kept == i64::from(written) || (file == &copy && kept == i64::from(written) - 1), "{kept} of {written}");
+        }
+        assert!(!folder.path().join(format!("{FILE}.original-2")).exists());
+    });
+}
+
+#[test]
+fn a_taking_over_that_is_killed_leaves_the_original_or_ours_and_nothing_between() {
+    let rows_in_it = 4000;
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    begin(&path, &many(rows_in_it));
+    let pristine = fs::read(&path).expect("a file");
+    let clear = || {
+        for entry in fs::read_dir(folder.path()).expect("a folder") {
+            let entry = entry.expect("an entry").path();
+            if entry.file_name().is_some_and(|name| name != "config.yaml") {
+                fs::remove_file(entry).expect("it is there");
+            }
+        }
+    };
+    clear();
+    fs::write(&path, &pristine).expect("it is written");
+    let whole = expect_success(program(folder.path(), &["status"])).took;
+    let (mut killed, mut originals, mut ours) = (0, 0, 0);
+    for step in 0..25 {
+        clear();
+        fs::write(&path, &pristine).expect("it is written");
+        let mut child =
+            command(folder.path(), &["status"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        std::thread::sleep(whole * step / 24);
+        drop(child.kill());
+        killed += i32::from(child.wait().expect("our child").code().is_none());
+        // A reader may come first, who must not see half of it.
+        if step % 2 == 0 {
+            let is_table = number(&path, "select count(*) from sqlite_schema where type = 'table' and name = 'ping_results'");
+            let is_view = number(&path, "select count(*) from sqlite_schema where type = 'view' and name = 'ping_results'");
+            assert_eq!(is_table + is_view, 1);
+            assert_eq!(number(&path, "select count(*) from ping_results"), rows_in_it);
+            (originals, ours) = (originals + is_table, ours + is_view);
+        }
+        expect_success(program(folder.path(), &["status"]));
+        assert_eq!(number(&path, "select count(*) from ping_results"), rows_in_it);
+        assert_eq!(number(&path, "pragma application_id"), 0x4143_4c67);
+        // What remained undone after the commit, who next writes does.
+        drop(open(&path));
+        assert_eq!(number(&path, "pragma auto_vacuum"), 2);
+        let names = fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").file_name());
+        let copies: Vec<_> = names.filter(|name| name.to_string_lossy().contains(".original")).collect();
+        assert_eq!(copies, [format!("{FILE}.original").as_str()]);
+        assert_eq!(number(&folder.path().join(&copies[0]), "select count(*) from ping_results"), rows_in_it);
+        expect_whole(&path);
+    }
+    assert!(killed > 5, "only {killed} were killed; {originals} originals, {ours} ours");
+}
+
+#[test]
+fn an_import_into_an_existing_database_adds_what_is_new_and_twice_changes_nothing() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.0"]);
+    let path = folder.path().join(FILE);
+    let first = "2025-07-01 12:00:00.000";
+    let mut database = open(&path);
+    write(&mut database, &[check(&host("ours", "192.0.2.0"), 1_751_364_000_000, &[Some(1)])], 1_751_364_000_000);
+    drop(database);
+    assert_eq!(rows(&path, "select timestamp from ping_results"), ["2025-07-01 10:00:00.000"]);
+    let from = folder.path().join("theirs 'x'?.db");
+    let theirs = [
+        row(&format!("'theirs', '192.0.2.0', '{first}', 5, 0, 100.0, 9, 9, 9")),
+        row(&format!("'theirs', '192.0.2.0', '{first}5', 4, 1, 80.0, 9, 9, 9")),
+        event("'theirs', '192.0.2.0', 'outage_start', '2025-07-01 12:00:00', NULL, NULL, 1, 1, NULL, 'x'"),
+        many(500),
+    ];
+    begin(&from, &theirs.concat());
+    let before = fs::read(&from).expect("a file");
+    let name = from.to_string_lossy().into_owned();
+    let import = || expect_success(in_zone(folder.path(), "Europe/Berlin", &["import", &name])).stdout;
+    let said = import();
+    assert!(said.contains("502 checks and 1 outage events taken over"), "{said}");
+    let content = || [CHECKS, "select * from outage_events", "select * from host"].map(|sql| rows(&path, sql));
+    let once = content();
+    assert_eq!(
+        rows(
+            &path,
+            "select checked_at - 1751364000000, sent, received from check_result where host_id = 1 and checked_at >= 1751364000000 order by 1"
+        ),
+        ["0|1|1", "1|5|5", "2|5|4"]
+    );
+    let said = import();
+    assert!(said.contains("0 checks and 0 outage events taken over, 502 were there already"), "{said}");
+    assert_eq!(content(), once);
+    assert_eq!(fs::read(&from).expect("a file"), before, "the file is only read");
+    // The original went on: its outage ended.
+    let end = "update outage_events set end_time = '2025-07-01 12:05:00', duration_seconds = 300, recovery_success_rate = 100.0";
+    Connection::open(&from).expect("it opens").execute(end, []).expect("it is written");
+    import();
+    assert_eq!(
+        rows(&path, "select end_time, duration_seconds, recovery_success_rate from outage_events"),
+        ["2025-07-01 10:05:00.000|300|100.0"]
+    );
+}
+
+#[test]
+fn an_import_of_the_database_file_itself_is_the_taking_over() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.0"]);
+    let path = folder.path().join(FILE);
+    begin(&path, &many(50));
+    let said = expect_success(program(folder.path(), &["import", FILE])).stdout;
+    assert!(said.contains("50 checks and 0 outage events taken over; the file as it was is kept as"), "{said}");
+    assert_eq!(number(&path, "select count(*) from ping_results"), 50);
+}
+
+#[test]
+fn a_file_that_cannot_be_imported_is_named_with_the_reason_and_begins_no_database() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.0"]);
+    folder.write("text", &"no database ".repeat(100));
+    folder.write("empty", "");
+    fs::create_dir(folder.path().join("folder")).expect("a folder");
+    drop(open(&folder.path().join("ours")));
+    let films = Connection::open(folder.path().join("films")).expect("it opens");
+    films.execute_batch("create table films(title)").expect("it is written");
+    for (name, reason) in [
+        ("text", "not a database"),
+        ("empty", "no table ping_results"),
+        ("missing", "No such file"),
+        ("folder", ""),
+        ("ours", "no table ping_results"),
+        ("films", "no table ping_results"),
+    ] {
+        let refused = program(folder.path(), &["import", name]);
+        assert_eq!(refused.code, Some(74), "{name}: {}", refused.stderr);
+        assert!(refused.stderr.contains(name) && refused.stderr.contains(reason), "{}", refused.stderr);
+        assert!(!folder.path().join(FILE).exists(), "{name}");
+    }
+}
+
+/// A file whose writer was killed in the middle of a transaction: half of it is in the file, the way back in the journal.
+fn with_hot_journal(path: &Path) {
+    begin(path, &many(2000));
+    let writer = Connection::open(path).expect("it opens");
+    writer.execute_batch("pragma cache_size = 5; begin; update ping_results set success_count = 77").expect("it is spilt");
+    let journal = path.with_file_name(format!("{}-journal", path.file_name().expect("a name").to_string_lossy()));
+    let (half, way_back) = (fs::read(path).expect("a file"), fs::read(&journal).expect("a journal"));
+    drop(writer);
+    fs::write(path, half).expect("it is written");
+    fs::write(journal, way_back).expect("it is written");
+}
+
+#[test]
+fn what_a_killed_original_left_half_done_is_undone_first() {
+    for arguments in [&["status"][..], &["import", "theirs"], &["cleanup"]] {
+        let folder = TempDir::new();
+        configure(&folder, FILE, &["192.0.2.0"]);
+        let from = if arguments[0] == "import" { "theirs" } else { FILE };
+        with_hot_journal(&folder.path().join(from));
+        expect_success(program(folder.path(), arguments));
+        let path = folder.path().join(FILE);
+        assert_eq!(number(&path, "select count(*) from ping_results where success_count = 77"), 0, "{arguments:?}");
+        if arguments[0] != "cleanup" {
+            assert_eq!(number(&path, "select count(*) from ping_results"), 2000, "{arguments:?}");
+        }
+        expect_whole(&path);
+    }
+}
