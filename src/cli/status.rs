@@ -66,7 +66,7 @@ pub fn run(arguments: &Status) -> Result<Verdict, Failure> {
 /// a minute.
 fn delay(config: &Config, alive: Option<UtcMillis>, now: UtcMillis) -> Duration {
     let flush = config.database.flush;
-    let silence = alive.map(|alive| Duration::from_millis((now.0 - alive.0).unsigned_abs()));
+    let silence = alive.map(|alive| Duration::from_millis(now.0.abs_diff(alive.0)));
     let is_running = silence.is_some_and(|silence| silence < flush.max(Duration::from_secs(60)) * 2);
     if is_running { flush } else { Duration::ZERO }
 }
@@ -85,7 +85,7 @@ fn lines<'a>(
         plan,
         latest,
         outage: outages.iter().find(|event| event.host_address == address),
-        age: latest.map(|check| Duration::from_millis(u64::try_from(now.0 - check.checked_at.0).unwrap_or(0))),
+        age: latest.map(|check| Duration::from_millis(u64::try_from(now.0.saturating_sub(check.checked_at.0)).unwrap_or(0))),
         delay,
     };
     let mut shown = HashSet::new();
@@ -138,7 +138,7 @@ impl<'a> From<&'a Line<'a>> for Row<'a> {
             state: line.state().word(),
             success_rate: measured.map(LatestCheck::success_rate),
             success_count: measured.map(|check| check.received),
-            failure_count: measured.map(|check| check.sent - check.received),
+            failure_count: measured.map(|check| check.sent.saturating_sub(check.received)),
             min_latency: measured.and_then(|check| latency(check.min_us)),
             avg_latency: measured.and_then(|check| latency(check.avg_us)),
             max_latency: measured.and_then(|check| latency(check.max_us)),

@@ -234,8 +234,10 @@ pub(super) enum Standing {
 
 pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
-    if number("application_id")? == schema::APPLICATION_ID {
-        return number("user_version").map(Standing::Ours);
+    match number("application_id")? {
+        0 => {}
+        schema::APPLICATION_ID => return number("user_version").map(Standing::Ours),
+        _ => return Ok(Standing::Foreign),
     }
     let tables: i64 = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
     Ok(match tables {

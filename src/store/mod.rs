@@ -78,8 +78,14 @@ impl StoreError {
         match self {
             StoreError::Sqlite { cause, path, .. } => match cause.sqlite_error_code()? {
                 ErrorCode::CannotOpen => {
-                    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty())?;
-                    (!folder.is_dir()).then(|| format!("the folder does not exist: mkdir -p {}", folder.display()))
+                    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                    Some(match folder.filter(|folder| !folder.is_dir()) {
+                        Some(folder) => format!("the folder does not exist: mkdir -p {}", folder.display()),
+                        None if path.is_dir() => "it is a folder: name a file in it".into(),
+                        None => {
+                            "the file and its folder must be readable and writable: SQLite keeps its log beside the file".into()
+                        }
+                    })
                 }
                 ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
                     Some("the file and its folder must be writable: SQLite keeps its log beside the file".into())

@@ -4,6 +4,7 @@
 mod common;
 
 mod copies;
+mod hostile;
 mod original;
 mod retention;
 mod rollup;

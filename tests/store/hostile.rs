@@ -1,0 +1,281 @@
+//! Files that are not what they should be: refused with the reason, or worked with, and never a crash.
+
+use super::*;
+use std::fmt::Write as _;
+
+/// The commands that open the database end well or say that they cannot, with the file's exit code.
+fn expect_no_crash(folder: &Path, what: &str) {
+    for arguments in [&["status"][..], &["status", "--json"], &["cleanup"], &["check", "--json"], &["backup", "copy"]] {
+        let finished = program(folder, arguments);
+        assert!(matches!(finished.code, Some(0 | 74)), "{arguments:?} on {what}: {:?}\n{}", finished.code, finished.stderr);
+        if finished.code == Some(74) {
+            assert!(finished.stderr.contains(FILE), "{}", finished.stderr);
+        }
+        drop(fs::remove_file(folder.join("copy")));
+    }
+}
+
+/// The monitor begins and goes on, or says that it cannot.
+fn expect_monitor_survives(folder: &TempDir, what: &str) {
+    let mut monitor = Monitor::start(folder);
+    let deadline = Instant::now() + Duration::from_secs(20);
+    loop {
+        if let Some(status) = monitor.child.try_wait().expect("it is our child") {
+            assert_eq!(status.code(), Some(74), "monitor on {what}:\n{}", monitor.log());
+            return;
+        }
+        if monitor.log().contains("recording to") {
+            break;
+        }
+        assert!(Instant::now() < deadline, "monitor on {what}:\n{}", monitor.log());
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // Time for the first commit or its failure.
+    std::thread::sleep(Duration::from_millis(400));
+    assert!(monitor.child.try_wait().expect("it is our child").is_none(), "monitor on {what}:\n{}", monitor.log());
+    let code = monitor.stop();
+    assert!(matches!(code, Some(0 | 74)), "monitor on {what}: {code:?}\n{}", monitor.log());
+}
+
+fn sample(path: &Path) {
+    let mut database = open(path);
+    let (one, two) = (host("one", "127.0.0.1"), host("two", "127.0.0.2"));
+    let noted = |i: i64| CheckResult { reason: Some("r".repeat(50)), ..check(&two, i * 60_000, &[None; 5]) };
+    let mut checks: Vec<_> = (0..400).map(|i| check(&one, i * 60_000, &[Some(9), None, Some(1)])).collect();
+    checks.extend((0..400).map(noted));
+    checks.extend((0..50).map(|i| not_measured(&one, i * 60_000)));
+    write(&mut database, &checks, HOUR * 100);
+    let event = "insert into outage_events(host_name, host_address, event_type, start_time) values('one', '127.0.0.1', 'outage', '2024-01-01')";
+    other_program(path).execute(event, []).expect("an event");
+}
+
+#[test]
+fn what_is_no_database_of_ours_is_refused_with_the_reason_and_left_untouched() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["127.0.0.1"]);
+    let path = folder.path().join(FILE);
+    let foreign = |sql: &str| {
+        drop(fs::remove_file(&path));
+        let connection = Connection::open(&path).expect("it opens");
+        connection.execute_batch(sql).expect("it is written");
+        drop(connection);
+        fs::read(&path).expect("a file")
+    };
+    let files = [
+        (b"this is a text, and a long one: ".repeat(200), "not a database"),
+        (foreign("create table films(title); insert into films values('Metropolis')"), "another program's"),
+        (foreign("create table ping_results(id, name)"), "another program's"),
+        (foreign("pragma application_id = 7; create table t(x)"), "another program's"),
+        (foreign("pragma application_id = 7; pragma user_version = 3"), "another program's"),
+        (foreign("pragma application_id = 1094929511; pragma user_version = 99; create table t(x)"), "version 99"),
+    ];
+    for (content, message) in files {
+        fs::write(&path, &content).expect("it is written");
+        for arguments in [&["status"][..], &["cleanup"], &["check"], &["monitor", "--no-dashboard"]] {
+            let refused = program(folder.path(), arguments);
+            assert_eq!(refused.code, Some(74), "{arguments:?}: {}", refused.stderr);
+            assert!(refused.stderr.contains(message) && refused.stderr.contains("hint: "), "{arguments:?}: {}", refused.stderr);
+            assert!(fs::read(&path).expect("a file") == content, "{arguments:?} on {message} changed the file");
+        }
+        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "nothing is left beside it");
+    }
+}
+
+#[test]
+fn paths_that_cannot_be_opened_are_named_with_the_cure_where_it_is_known() {
+    let folder = TempDir::new();
+    fs::create_dir(folder.path().join("folder")).expect("a folder");
+    configure(&folder, "missing/log.db", &["127.0.0.1"]);
+    let missing = program(folder.path(), &["check"]);
+    assert_eq!(missing.code, Some(74), "{}", missing.stderr);
+    assert!(missing.stderr.contains("missing/log.db") && missing.stderr.contains("mkdir -p missing"), "{}", missing.stderr);
+    configure(&folder, "folder", &["127.0.0.1"]);
+    for arguments in [["status"], ["check"], ["cleanup"]] {
+        let refused = program(folder.path(), &arguments);
+        assert_eq!(refused.code, Some(74), "{}", refused.stderr);
+        assert!(refused.stderr.contains("folder"), "{}", refused.stderr);
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_said_and_not_changed() {
+    let test = "hostile::a_file_that_cannot_be_written_is_said_and_not_changed";
+    with_small_disk(test, 1024, |folder, small| {
+        configure(folder, "small/log.db", &["127.0.0.1"]);
+        sample(&small.join("log.db"));
+        let remounted = run(Command::new("mount").args(["-o", "remount,ro"]).arg(small));
+        assert_eq!(remounted.code, Some(0), "{}", remounted.stderr);
+        for arguments in [["check"], ["cleanup"]] {
+            let refused = program(folder.path(), &arguments);
+            assert_eq!(refused.code, Some(74), "{}", refused.stderr);
+            assert!(refused.stderr.contains("small/log.db") && refused.stderr.contains("hint: "), "{}", refused.stderr);
+        }
+        let status = program(folder.path(), &["status"]);
+        assert!(matches!(status.code, Some(0 | 74)), "{:?} {}", status.code, status.stderr);
+    });
+}
+
+#[test]
+fn a_path_is_a_file_name_whatever_it_looks_like() {
+    let names =
+        ["with space", "quo'te\"s", "ques?tion=1", "per%20cent", "ha#sh", "ünï-шß", "file:log.db?mode=memory", ":memory:"];
+    for name in names {
+        let folder = TempDir::new();
+        configure(&folder, name, &["127.0.0.1"]);
+        expect_success(program(folder.path(), &["check"]));
+        expect_success(program(folder.path(), &["check"]));
+        assert_eq!(
+            number(&folder.path().join(name).canonicalize().expect(name), "select count(*) from check_result"),
+            2,
+            "{name}"
+        );
+        let status = json(program(folder.path(), &["status", "--json"]));
+        assert_eq!(status[0]["state"], "up", "{name}");
+        expect_success(program(folder.path(), &["backup", "copy of it"]));
+    }
+}
+
+#[test]
+fn a_symbolic_link_leads_to_the_file() {
+    let folder = TempDir::new();
+    configure(&folder, "link", &["127.0.0.1"]);
+    fs::create_dir(folder.path().join("real")).expect("a folder");
+    std::os::unix::fs::symlink("real/log.db", folder.path().join("link")).expect("a link");
+    expect_success(program(folder.path(), &["check"]));
+    assert_eq!(number(&folder.path().join("real/log.db"), "select count(*) from check_result"), 1);
+    assert_eq!(json(program(folder.path(), &["status", "--json"]))[0]["state"], "up");
+    assert!(folder.path().join("link").is_symlink());
+}
+
+#[test]
+fn a_file_cut_short_anywhere_is_no_crash() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["127.0.0.1"]);
+    let path = folder.path().join(FILE);
+    sample(&path);
+    let whole = fs::read(&path).expect("a file");
+    for length in [1, 15, 16, 99, 100, 512, 4096, 5000, 8192, 3 * 4096, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
+        fs::write(&path, &whole[..length]).expect("it is written");
+        expect_no_crash(folder.path(), &format!("the first {length} bytes"));
+    }
+}
+
+#[test]
+fn a_file_with_bytes_changed_at_random_is_no_crash() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["127.0.0.1"]);
+    let path = folder.path().join(FILE);
+    sample(&path);
+    let whole = fs::read(&path).expect("a file");
+    let mut random = 0x2545_f491_4f6c_dd1d_u64;
+    let mut next = |below: usize| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        usize::try_from(random % u64::try_from(below).expect("small")).expect("small")
+    };
+    for round in 0..40 {
+        let mut bytes = whole.clone();
+        for _ in 0..[1, 10, 200, 3000][round % 4] {
+            let at = next(bytes.len());
+            // The first page holds the schema, where a change does most.
+            let at = if next(4) == 0 { 100 + next(3900) } else { at };
+            bytes[at] = u8::try_from(next(256)).expect("a byte");
+        }
+        fs::write(&path, &bytes).expect("it is written");
+        expect_no_crash(folder.path(), &format!("round {round}"));
+        for suffix in ["-wal", "-shm", "-journal"] {
+            drop(fs::remove_file(folder.path().join(format!("{FILE}{suffix}"))));
+        }
+    }
+}
+
+#[test]
+fn values_of_the_wrong_kind_are_no_crash() {
+    let most = i64::MAX;
+    let least = i64::MIN;
+    let bad_blob = "x'ffffffffffffffffffff'";
+    let statements = [
+        format!("update check_result set sent = {most}, received = {most}"),
+        format!("update check_result set sent = {most}, received = {least}, min_us = {most}, avg_us = {least}, max_us = -1"),
+        "update check_result set sent = 'many', received = x'00', min_us = 'a', avg_us = 1.5, max_us = 'c', rtts = 'text'".into(),
+        format!("update check_result set rtts = {bad_blob}, min_us = 4294967295"),
+        "update check_result set rtts = zeroblob(300000)".into(),
+        format!("insert into check_result values(1, {most}, 1, 1, 1, 1, 1, null)"),
+        format!(
+            "insert into check_result values(1, {least}, 1, 1, 1, 1, 1, null); delete from check_result where checked_at >= 0"
+        ),
+        "insert into check_result values(1, 'soon', 1, 1, 1, 1, 1, null)".into(),
+        "insert into check_result values(1, 1e300, 1, 1, 1, 1, 1, null)".into(),
+        format!(
+            "insert into not_measured_check values(1, {least}, x'ff'); insert into not_measured_check values(2, {most}, 'x')"
+        ),
+        "update host set name = cast(x'ff00fe' as text), address = cast(x'c0' as text) where id = 1".into(),
+        "update host set name = x'ff00fe' where id = 1".into(),
+        "update host set family = 'six'".into(),
+        format!("update monitor_run set alive_at = {least}; insert into monitor_run values(null, 1, {least}, null, 'x')"),
+        format!("insert into monitor_run values(null, {most}, {most}, null, 'x')"),
+        "insert into monitor_run values(null, 'x', 'x', null, 'x')".into(),
+        format!("insert into stale_rollup values({most}, {most}); insert into stale_rollup values({least}, {least})"),
+        "insert into stale_rollup values('x', 1.5); insert into stale_rollup values(x'', 'x')".into(),
+        format!("insert into rollup select 77, {least}, {most}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {bad_blob}"),
+        format!("update pruning set pruned_before = {most}; insert into stale_rollup select host_id, hour from rollup"),
+        "delete from pruning; insert into pruning values('x'); insert into pruning values(null)".into(),
+        format!("update outage_events set start_time = 'ä', end_time = null, duration_seconds = {most}"),
+        "update outage_events set start_time = cast(x'ff' as text), host_name = x'ff', notes = x'ff', checks_failed = 'x'".into(),
+    ];
+    for statement in statements {
+        let folder = TempDir::new();
+        configure(&folder, FILE, &["127.0.0.1"]);
+        let path = folder.path().join(FILE);
+        sample(&path);
+        // Some values break what is declared: not here.
+        let other = other_program(&path);
+        if let Err(error) = other.execute_batch(&format!("pragma ignore_check_constraints = on; {statement}")) {
+            assert!(error.to_string().contains("NOT NULL"), "{statement}: {error}");
+        }
+        drop(other);
+        expect_no_crash(folder.path(), &statement);
+        expect_monitor_survives(&folder, &statement);
+    }
+}
+
+#[test]
+fn a_schema_that_was_tampered_with_is_no_crash_and_no_endless_loop() {
+    let mut missing = String::new();
+    for table in ["stale_rollup", "pruning", "monitor_run"] {
+        write!(missing, "drop table {table};").expect("a string");
+    }
+    let schemas = [
+        missing.as_str(),
+        "drop view ping_results; create table ping_results(x)",
+        "drop table check_result; create view check_result as select 1 as host_id, 'x' as checked_at, 1 as sent, 1 as received, \
+         1 as min_us, 1 as avg_us, 1 as max_us, null as rtts",
+        "create trigger t before insert on check_result begin select raise(ignore); end",
+        "create trigger t before insert on check_result begin select raise(fail, 'no'); end",
+        "create trigger t after insert on check_result begin delete from host; end",
+        "create trigger t after delete on stale_rollup begin insert into stale_rollup values(old.host_id, old.hour); end",
+        "create trigger t before update on monitor_run begin select raise(rollback, 'no'); end",
+        "alter table host drop column name",
+        "pragma user_version = 0",
+        "pragma user_version = -7",
+    ];
+    for schema in schemas {
+        let folder = TempDir::new();
+        configure(&folder, FILE, &["127.0.0.1"]);
+        let path = folder.path().join(FILE);
+        sample(&path);
+        let other = other_program(&path);
+        if let Err(error) = other.execute_batch(schema) {
+            assert!(schema.starts_with("alter"), "{schema}: {error}");
+        }
+        drop(other);
+        if schema.contains("insert into stale_rollup") {
+            // It can never be done with roll-ups; what it does is bounded each time.
+            expect_success(program(folder.path(), &["status"]));
+        } else {
+            expect_no_crash(folder.path(), schema);
+        }
+        expect_monitor_survives(&folder, schema);
+    }
+}
