@@ -4,7 +4,7 @@ use std::fs;
 use std::sync::Arc;
 
 use ace_connection_logger::model::{CheckResult, Family, Host, Outcome};
-use ace_connection_logger::store::Database;
+use ace_connection_logger::store::{Database, Life};
 use ace_connection_logger::time::UtcMillis;
 
 use super::Row;
@@ -36,7 +36,7 @@ pub fn measure(_: &Program) -> Vec<Row> {
                 check(host, UtcMillis(at), least_us, spread_us, &mut chance)
             })
             .collect();
-        database.write(&results, UtcMillis(START.0 + (minute + 1) * MINUTE_MS)).unwrap();
+        database.write(&results, UtcMillis(START.0 + (minute + 1) * MINUTE_MS), Life::GoesOn).unwrap();
     }
     database.checkpoint();
     let bytes = fs::metadata(bench.database()).unwrap().len();
