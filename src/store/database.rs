@@ -6,10 +6,11 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
+use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
 
 use super::{Import, StoreError, original, rollup, schema};
 use crate::model::{CheckResult, Family, State};
@@ -80,7 +81,7 @@ impl Database {
         give_back_pages(&connection, path);
         // Write-ahead logging: a commit is one append, and readers never wait. `normal` can lose the last commits when
         // the power fails, never the file.
-        connection.pragma_update(None, "journal_mode", "wal").map_err(failed("opening database"))?;
+        log_ahead(&connection).map_err(failed("opening database"))?;
         connection.pragma_update(None, "synchronous", "normal").map_err(failed("opening database"))?;
         connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES).map_err(failed("opening database"))?;
         let identity = identity_of(path);
@@ -232,7 +233,16 @@ pub(super) enum Standing {
     Foreign,
 }
 
+/// Whose the file is, by one look at it: between two another process may make it its own.
 pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
+    if !connection.is_autocommit() {
+        return look(connection);
+    }
+    let look_once = connection.unchecked_transaction()?;
+    look(&look_once)
+}
+
+fn look(connection: &Connection) -> rusqlite::Result<Standing> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     match number("application_id")? {
         0 => {}
@@ -258,6 +268,20 @@ fn give_back_pages(connection: &Connection, path: &Path) {
     });
     if let Err(error) = result {
         log::debug!("vacuum of {}: {error}", path.display());
+    }
+}
+
+/// Switches to the write-ahead log. Where two processes that open a file do so at the same moment SQLite refuses one at
+/// once, whatever its busy timeout is.
+fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
+    let began = Instant::now();
+    loop {
+        match connection.pragma_update(None, "journal_mode", "wal") {
+            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < BUSY_TIMEOUT => {
+                thread::sleep(Duration::from_millis(10));
+            }
+            other => return other,
+        }
     }
 }
 

@@ -148,6 +148,43 @@ fn a_symbolic_link_leads_to_the_file() {
 }
 
 #[test]
+fn a_reader_that_is_in_the_way_of_the_write_ahead_log_is_waited_for() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    sample(&path);
+    let other = other_program(&path);
+    // As a copy has it, and a file that was just begun or taken over.
+    other.execute_batch("pragma journal_mode = delete; begin; select count(*) from host").expect("a lock");
+    std::thread::scope(|scope| {
+        let opening = scope.spawn(|| drop(open(&path)));
+        std::thread::sleep(Duration::from_millis(700));
+        assert!(!opening.is_finished(), "it could not be open yet");
+        other.execute_batch("commit").expect("the lock is given back");
+        opening.join().expect("it opens");
+    });
+    assert_eq!(rows(&path, "pragma journal_mode"), ["wal"]);
+}
+
+#[test]
+fn processes_that_begin_a_file_at_the_same_moment_all_get_it() {
+    for _ in 0..10 {
+        let folder = TempDir::new();
+        let path = folder.path().join(FILE);
+        let start = std::sync::Barrier::new(6);
+        std::thread::scope(|scope| {
+            for _ in 0..6 {
+                scope.spawn(|| {
+                    start.wait();
+                    let mut database = open(&path);
+                    write(&mut database, &[check(&host("one", "127.0.0.1"), 1000, &[Some(1)])], 2000);
+                });
+            }
+        });
+        assert_eq!(number(&path, "select count(*) from check_result"), 6);
+    }
+}
+
+#[test]
 fn a_file_cut_short_anywhere_is_no_crash() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["127.0.0.1"]);
