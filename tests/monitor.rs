@@ -6,11 +6,18 @@ use std::fs;
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::namespace::{SocketKind, in_namespace, is_available};
 use common::{TempDir, bin, skip};
 use rusqlite::{Connection, OpenFlags};
+
+/// One after the other: they measure time, and some of them keep the machine busy.
+fn in_turn() -> MutexGuard<'static, ()> {
+    static TURN: Mutex<()> = Mutex::new(());
+    TURN.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// A monitor in a folder of its own, which holds its config.yaml, its log and its database.
 struct Monitor {
@@ -114,6 +121,7 @@ fn it_records_while_it_runs_and_ends_within_two_seconds_with_every_finished_chec
     if !is_available(test) {
         return;
     }
+    let _turn = in_turn();
     for signal in ["TERM", "INT"] {
         in_namespace(SocketKind::Datagram, |_tun| {
             // Results wait in memory for an hour: what is there at the end was written at the end.
@@ -138,6 +146,7 @@ fn it_ends_within_two_seconds_while_a_check_waits_a_name_is_looked_up_and_the_da
     if !is_available(test) {
         return;
     }
+    let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         // 10.9.0.2 never answers. Nobody answers for the name either: the far end is silent.
         let mut monitor = Monitor::start(
@@ -161,6 +170,7 @@ fn a_stopped_process_skips_ticks_and_loses_no_reply() {
     if !is_available(test) {
         return;
     }
+    let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         let mut monitor = Monitor::start(QUICK);
         monitor.wait_for("some checks", |monitor| monitor.checks("127.0.0.1").len() >= 3);
@@ -188,6 +198,7 @@ fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
     if !is_available(test) {
         return;
     }
+    let _turn = in_turn();
     if !Command::new("faketime").arg("--version").output().is_ok_and(|output| output.status.success()) {
         return skip(test, "cannot run faketime");
     }
@@ -230,6 +241,7 @@ fn sighup_takes_over_hosts_that_came_changed_and_went_and_leaves_the_others_alon
     if !is_available(test) {
         return;
     }
+    let _turn = in_turn();
     in_namespace(SocketKind::Raw, |_tun| {
         let hosts = |list: &str| QUICK.replace("- {name: one, address: 127.0.0.1}\n", list);
         let mut monitor = Monitor::start(&hosts("- {name: stays, address: 127.0.0.1}\n- {name: goes, address: 127.0.0.2}\n"));
@@ -269,6 +281,7 @@ fn the_log_file_is_opened_anew_on_sighup_and_the_level_is_taken_over() {
     if !is_available(test) {
         return;
     }
+    let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         let mut monitor = Monitor::start(&format!("{QUICK}logging: {{file: my.log}}\n"));
         let text = |monitor: &Monitor, name: &str| fs::read_to_string(monitor.folder.path().join(name)).unwrap_or_default();
@@ -293,6 +306,7 @@ fn the_service_manager_hears_ready_reloading_signs_of_life_and_stopping() {
     if !is_available(test) {
         return;
     }
+    let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         let folder = TempDir::new();
         folder.write("config.yaml", QUICK);
@@ -337,6 +351,7 @@ fn hosts_are_checked_at_once_and_a_dead_one_delays_nobody() {
     if !is_available(test) {
         return;
     }
+    let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         let mut monitor = Monitor::start(
             "monitoring: {interval_seconds: 1, ping_count: 2, ping_spacing_ms: 50, timeout_seconds: 0.9}
@@ -368,6 +383,7 @@ fn a_check_that_overruns_its_interval_skips_ticks_and_says_so_once() {
     if !is_available(test) {
         return;
     }
+    let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         let mut monitor = Monitor::start(
             "monitoring: {interval_seconds: 0.2, ping_count: 1, timeout_seconds: 0.5}
@@ -391,6 +407,7 @@ fn a_full_start_of_a_thousand_hosts_at_a_one_second_interval_loses_nothing() {
     if !is_available(test) {
         return;
     }
+    let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         let mut config = String::from("monitoring: {interval_seconds: 1, ping_count: 1, timeout_seconds: 0.9}\nhosts:\n");
         for n in 0..1000 {
