@@ -357,7 +357,7 @@ fn hosts_are_checked_at_once_and_a_dead_one_delays_nobody() {
     let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         let mut monitor = Monitor::start(
-            "monitoring: {interval_seconds: 1, ping_count: 2, ping_spacing_ms: 50, timeout_seconds: 0.9}
+            "monitoring: {interval_seconds: 1, ping_count: 2, ping_spacing_ms: 50, timeout_seconds: 0.5}
 database: {flush_seconds: 0.1}
 hosts:
 - {name: a, address: 127.0.0.1}
