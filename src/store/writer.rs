@@ -34,8 +34,9 @@ enum Order {
 const HURRY: Duration = Duration::from_secs(2);
 /// How often the sign of life is written when there is nothing else to write.
 const HEARTBEAT: Duration = Duration::from_secs(60);
-/// How long a commit waits for another writer: a stop is over within two seconds.
-const PATIENCE: Duration = Duration::from_secs(1);
+/// How long a commit waits for another writer. A stop is over within two seconds, and may find a commit and a deletion
+/// waiting before its own last commit.
+const PATIENCE: Duration = Duration::from_millis(500);
 /// How long after its start the daemon is in a hurry: somebody is setting it up.
 const START_HURRY: Duration = Duration::from_secs(60);
 /// How soon a failed commit is tried again.
@@ -286,3 +287,6 @@ impl Desk {
         0
     }
 }
+
+// A stop may find the thread before a commit and a deletion, and its own last commit follows.
+const _: () = assert!(PATIENCE.as_millis() * 3 < 2000, "a stop is over within two seconds");
