@@ -70,9 +70,17 @@ impl From<StoreError> for DaemonError {
 /// What reading the configuration again came to: the new one, or why the running one stays.
 pub type Reloaded = Result<Config, String>;
 
+#[derive(Debug, PartialEq)]
 enum Event {
     Stop(&'static str),
     Reload,
+}
+
+impl Event {
+    /// What is left to do when `later` comes before this is done.
+    fn over(self, later: Event) -> Event {
+        if matches!(self, Event::Stop(_)) { self } else { later }
+    }
 }
 
 /// Descriptors besides those of the hosts: database, log, signals, time stamps, lookups.
@@ -140,7 +148,8 @@ pub fn run(
             Some(interval) => events.recv_timeout(interval),
             None => events.recv().map_err(RecvTimeoutError::from),
         };
-        match event {
+        // Reading the configuration once answers every request that came before, and a stop waits for none.
+        match event.map(|first| events.try_iter().fold(first, Event::over)) {
             Ok(Event::Stop(signal)) => break signal,
             Ok(Event::Reload) => {
                 notifier.reloading(sys::monotonic());
@@ -151,6 +160,10 @@ pub fn run(
                 }
                 sys::release_memory();
                 notifier.ready(&status(&config));
+                // However often it is asked to reload.
+                if writer.is_alive() {
+                    notifier.alive();
+                }
             }
             Err(RecvTimeoutError::Timeout) if writer.is_alive() => notifier.alive(),
             Err(RecvTimeoutError::Timeout) => log::error!("the store's thread is gone"),
@@ -290,5 +303,17 @@ fn dismiss(members: Vec<Member>) {
         if member.thread.join().is_err() {
             log::error!("the thread of {} broke off", member.plan.host);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stop_goes_before_every_reload_that_waits_and_many_reloads_are_one() {
+        let all = |events: Vec<Event>| events.into_iter().reduce(Event::over);
+        assert_eq!(all(vec![Event::Reload, Event::Reload, Event::Reload]), Some(Event::Reload));
+        assert_eq!(all(vec![Event::Reload, Event::Stop("SIGTERM"), Event::Reload]), Some(Event::Stop("SIGTERM")));
     }
 }

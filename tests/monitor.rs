@@ -428,3 +428,28 @@ fn a_full_start_of_a_thousand_hosts_at_a_one_second_interval_loses_nothing() {
         assert!(!monitor.log().contains("[WARN]") && !monitor.log().contains("[ERROR]"), "{}", monitor.log());
     });
 }
+
+#[test]
+fn many_requests_to_reload_delay_neither_the_stop_nor_the_signs_of_life() {
+    let folder = TempDir::new();
+    folder.write("config.yaml", QUICK);
+    let socket = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
+    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a time");
+    let notify = folder.path().join("notify");
+    let mut monitor = Monitor::start_in(folder, bin(), |command| {
+        command.arg("monitor").arg("--no-dashboard").env("NOTIFY_SOCKET", &notify).env("WATCHDOG_USEC", "60000000")
+    });
+    let hear = || {
+        let mut bytes = [0; 500];
+        let length = socket.recv(&mut bytes).expect("a message");
+        String::from_utf8_lossy(&bytes[..length]).into_owned()
+    };
+    assert!(hear().starts_with("READY=1"));
+    monitor.signal("HUP");
+    while hear() != "WATCHDOG=1" {}
+    for _ in 0..50 {
+        monitor.signal("HUP");
+    }
+    let (code, took) = monitor.stop("TERM");
+    assert!(code == Some(0) && took < Duration::from_secs(2), "{code:?} {took:?}: {}", monitor.log());
+}
