@@ -114,12 +114,14 @@ impl Database {
         Ok(())
     }
 
-    /// When the daemon that wrote last was last alive; `None` when none ever ran.
-    pub fn last_alive(&self) -> Result<Option<UtcMillis>, StoreError> {
-        self.connection
-            .query_row("select max(alive_at) from monitor_run", [], |row| row.get::<_, Option<i64>>(0))
-            .map(|at| at.map(UtcMillis))
-            .map_err(|cause| self.failed("reading", cause))
+    /// When each daemon that ever wrote here started and was last alive, in the order in which they ran.
+    pub fn runs(&self) -> Result<Vec<(UtcMillis, UtcMillis)>, StoreError> {
+        const RUNS: &str = "select started_at, alive_at from monitor_run order by id";
+        let read = || -> rusqlite::Result<Vec<_>> {
+            let mut statement = self.connection.prepare(RUNS)?;
+            statement.query_map([], |row| Ok((UtcMillis(row.get(0)?), UtcMillis(row.get(1)?))))?.collect()
+        };
+        read().map_err(|cause| self.failed("reading", cause))
     }
 
     /// Enters this daemon into the ledger.

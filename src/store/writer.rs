@@ -11,7 +11,7 @@ use std::time::Duration;
 use super::{Database, Life, StoreError};
 use crate::model::{CheckResult, Host, State};
 use crate::sys;
-use crate::time::{ClockSample, Monotonic, Spoken, UtcMillis};
+use crate::time::{ClockSample, Monotonic, Spoken, UtcMillis, nanoseconds};
 
 /// How the writer goes about it: part of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -89,7 +89,7 @@ impl Writer {
     /// Enters the daemon into the ledger and starts the thread, with room for the results of so many hosts.
     pub fn start(mut database: Database, settings: Settings, hosts: usize) -> Result<Writer, StoreError> {
         let start = sys::clocks();
-        let doubt = database.last_alive()?.and_then(|alive| clock_doubt(alive, &start));
+        let doubt = clock_doubt(&database.runs()?, start.utc());
         database.begin_run(start.utc())?;
         let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
         let path = database.path().to_path_buf();
@@ -118,14 +118,28 @@ impl Writer {
     }
 }
 
-/// How long to wait before anything is deleted, when the clock seems to have leapt since the last daemon was alive.
-fn clock_doubt(alive: UtcMillis, start: &ClockSample) -> Option<Duration> {
-    let away = Duration::from_millis(u64::try_from(start.utc().0.saturating_sub(alive.0)).ok()?);
+/// How long to wait before anything is deleted, when the clock seems to have leapt ahead since a daemon was last alive.
+/// `runs` are starts and last signs of life; those behind a leap prove the clock only when they lasted for a day together.
+fn clock_doubt(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Duration> {
+    let between =
+        |from: UtcMillis, to: UtcMillis| Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or_default());
+    let mut runs = runs.iter();
+    let (_, mut proven) = *runs.next()?;
+    let mut lived = Duration::ZERO;
+    for &(started, alive) in runs {
+        if between(proven, started) >= CLOCK_DOUBT {
+            lived = lived.saturating_add(between(started, alive));
+        }
+        if between(proven, started) < CLOCK_DOUBT || lived >= CLOCK_PROOF {
+            (proven, lived) = (proven.max(alive), Duration::ZERO);
+        }
+    }
+    let away = between(proven, now);
     if away < CLOCK_DOUBT {
         return None;
     }
     log::warn!("the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day", Spoken(away));
-    Some(CLOCK_PROOF)
+    Some(CLOCK_PROOF.saturating_sub(lived))
 }
 
 /// What the thread works with.
@@ -139,6 +153,8 @@ struct Desk {
     /// When the pending results are to be written.
     flush_at: Monotonic,
     prune_at: Monotonic,
+    /// The clocks when they were last looked at.
+    clocks: ClockSample,
     is_failing: bool,
     dropped: u64,
 }
@@ -156,6 +172,7 @@ impl Desk {
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
             // Not in the first moments, when the first checks run.
             prune_at: started.after(doubt.unwrap_or(Duration::from_secs(10))),
+            clocks: start,
             is_failing: false,
             dropped: 0,
         }
@@ -212,7 +229,7 @@ impl Desk {
 
     /// Writes what is pending and the sign of life. What fails stays pending.
     fn flush(&mut self, life: Life) {
-        let result = self.reopen_if_taken_away().and_then(|()| {
+        let result = self.reopen_if_taken_away().and_then(|()| self.note_leap()).and_then(|()| {
             let pending = self.pending.make_contiguous();
             self.database.write(pending, sys::clocks().utc(), life)
         });
@@ -256,9 +273,28 @@ impl Desk {
         Ok(())
     }
 
+    /// A clock that is set far ahead while the daemon runs is doubted as one that was so at the start, and what was
+    /// lived before is no proof of it.
+    fn note_leap(&mut self) -> Result<(), StoreError> {
+        let now = sys::clocks();
+        // A machine that slept for long has the right time afterwards.
+        let slept = i64::try_from(now.slept_since(&self.clocks).as_nanos()).unwrap_or(i64::MAX);
+        let leap = now.step_since(&self.clocks).saturating_sub(slept);
+        if leap >= nanoseconds(CLOCK_DOUBT) {
+            let doubt = clock_doubt(&self.database.runs()?, now.utc());
+            self.database.begin_run(now.utc())?;
+            self.prune_at = doubt.map_or(self.prune_at, |doubt| now.monotonic.after(doubt));
+        }
+        self.clocks = now;
+        Ok(())
+    }
+
     fn prune(&mut self) {
-        if self.database.is_taken_away() {
+        let is_ready = !self.database.is_taken_away() && self.note_leap().is_ok();
+        if !is_ready {
             self.prune_at = sys::monotonic().after(RETRY);
+        }
+        if !is_ready || self.prune_at > sys::monotonic() {
             return;
         }
         let Settings { retention, rollup_retention, .. } = self.settings;
@@ -290,3 +326,26 @@ impl Desk {
 
 // A stop may find the thread before a commit and a deletion, and its own last commit follows.
 const _: () = assert!(PATIENCE.as_millis() * 3 < 2000, "a stop is over within two seconds");
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_leaps_ahead_is_believed_only_after_a_day_however_often_it_is_started() {
+        let day = 86_400_000;
+        let doubt = |runs: &[(i64, i64)], now| {
+            let runs: Vec<_> = runs.iter().map(|(start, alive)| (UtcMillis(start * day), UtcMillis(alive * day))).collect();
+            clock_doubt(&runs, UtcMillis(now * day))
+        };
+        assert_eq!(doubt(&[], 20_000), None);
+        assert_eq!(doubt(&[(20_000, 20_001)], 20_030), None);
+        assert_eq!(doubt(&[(20_000, 20_001)], 47_000), Some(CLOCK_PROOF));
+        assert_eq!(doubt(&[(20_000, 20_001), (47_000, 47_000)], 47_000), Some(CLOCK_PROOF), "a restart proves nothing");
+        assert_eq!(doubt(&[(20_000, 20_001), (47_000, 47_001)], 47_001), None, "a day does");
+        assert_eq!(doubt(&[(20_000, 20_001), (47_000, 47_000)], 20_002), None, "the clock is right again");
+        // A machine without a clock of its own: every start is in 1970, until the time service has answered.
+        assert_eq!(doubt(&[(0, 0)], 20_000), Some(CLOCK_PROOF));
+        assert_eq!(doubt(&[(0, 0), (20_000, 20_001), (0, 0)], 20_001), None);
+    }
+}
