@@ -540,3 +540,27 @@ fn on_a_terminal_check_shows_the_replies_as_they_come_and_colours_the_states() {
         assert!(plain.stdout.contains("up     one") && !plain.stdout.contains("\x1b[32m"), "{plain:?}");
     });
 }
+
+#[test]
+fn a_result_that_a_wrong_clock_dated_ahead_does_not_stand_for_the_newest() {
+    let folder = TempDir::new();
+    folder.write("config.yaml", "hosts: [{name: a, address: 192.0.2.1}, {name: b, address: 192.0.2.2}]\n");
+    let path = folder.path().join("connection_logs.db");
+    ace_connection_logger::store::Database::open(&path, &mut |_, _| ()).expect("a new database");
+    let database = rusqlite::Connection::open(&path).expect("the same");
+    database
+        .execute_batch(
+            "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count)
+             values('a', '192.0.2.1', '2100-01-01 00:00:00', 5, 0), ('b', '192.0.2.2', '2100-01-01 00:00:00', 5, 0),
+                   ('a', '192.0.2.1', datetime('now', '-5 seconds'), 0, 5)",
+        )
+        .expect("plain SQL");
+    let status = json(&program(folder.path(), &["status", "--json"]));
+    assert_eq!((&status[0]["state"], &status[0]["stale"]), (&"down".into(), &false.into()), "{status}");
+    assert_eq!((&status[1]["stale"], &status[1]["age_seconds"]), (&true.into(), &Value::Null), "{status}");
+    database
+        .execute_batch("insert into not_measured_check select id, 1000 * (strftime('%s', 'now') - 1), 'no route' from host")
+        .expect("plain SQL");
+    let status = json(&program(folder.path(), &["status", "--json"]));
+    assert_eq!((&status[0]["state"], &status[1]["state"]), (&"not_measured".into(), &"not_measured".into()), "{status}");
+}

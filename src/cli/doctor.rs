@@ -16,6 +16,7 @@ use crate::icmp::Version;
 use crate::model::{Family, Host, State};
 use crate::net::{self, Fault, Kind};
 use crate::store::Reader;
+use crate::time::UtcMillis;
 use crate::{daemon, sys};
 
 /// One thing that was looked at.
@@ -288,7 +289,8 @@ fn look_at_clock(config: &Config, findings: &mut Vec<Finding>) {
     const WHAT: &str = "clock";
     const CURE: &str = "timedatectl set-ntp true, or date -s \"YYYY-MM-DD HH:MM:SS\"";
     let now = sys::clocks().utc();
-    let newest = Reader::open(&config.database.path).ok().flatten().and_then(|reader| reader.latest_checks().ok());
+    let newest =
+        Reader::open(&config.database.path).ok().flatten().and_then(|reader| reader.latest_checks(UtcMillis(i64::MAX)).ok());
     let newest = newest.and_then(|checks| checks.iter().map(|check| check.checked_at).max());
     let shown = now.rfc3339();
     findings.push(match newest {

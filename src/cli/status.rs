@@ -28,6 +28,8 @@ struct Line<'a> {
 
 /// After so many intervals without a check a result says nothing about now.
 const STALE_INTERVALS: u32 = 3;
+/// A result that is dated further ahead was dated by a clock that was wrong.
+const AHEAD_MS: i64 = 60_000;
 
 impl Line<'_> {
     fn is_stale(&self) -> bool {
@@ -46,7 +48,11 @@ pub fn run(arguments: &Status) -> Result<Verdict, Failure> {
     let (config, _) = configure(&arguments.common())?;
     let now = sys::clocks().utc();
     let (latest, outages, alive) = match Reader::open(&config.database.path)? {
-        Some(reader) => (reader.latest_checks()?, reader.open_outages()?, reader.last_sign_of_life()?),
+        Some(reader) => (
+            reader.latest_checks(UtcMillis(now.0.saturating_add(AHEAD_MS)))?,
+            reader.open_outages()?,
+            reader.last_sign_of_life()?,
+        ),
         None => (Vec::new(), Vec::new(), None),
     };
     let delay = delay(&config, alive, now);
@@ -85,7 +91,10 @@ fn lines<'a>(
         plan,
         latest,
         outage: outages.iter().find(|event| event.host_address == address),
-        age: latest.map(|check| Duration::from_millis(u64::try_from(now.0.saturating_sub(check.checked_at.0)).unwrap_or(0))),
+        age: latest
+            .map(|check| now.0.saturating_sub(check.checked_at.0))
+            .filter(|age_ms| *age_ms >= -AHEAD_MS)
+            .map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or(0))),
         delay,
     };
     let mut shown = HashSet::new();
@@ -188,7 +197,10 @@ fn latency(check: &LatestCheck) -> String {
 }
 
 fn last_check(line: &Line<'_>, check: &LatestCheck) -> String {
-    let mut text = line.age.map(|age| format!("{} ago", Spoken(age))).unwrap_or_default();
+    let mut text = match line.age {
+        Some(age) => format!("{} ago", Spoken(age)),
+        None => format!("dated {} by a clock that was wrong", check.checked_at.rfc3339()),
+    };
     let since =
         line.outage.map(|outage| format!("outage since {} UTC", outage.start_time.get(..19).unwrap_or(&outage.start_time)));
     let remark = match line.plan {

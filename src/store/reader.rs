@@ -117,17 +117,24 @@ impl Reader {
         Ok(Some(Reader { connection, path: path.to_path_buf() }))
     }
 
-    /// The newest check of every host that was ever recorded, by name.
-    pub fn latest_checks(&self) -> Result<Vec<LatestCheck>, StoreError> {
+    /// The newest check of every host that was ever recorded, by name. What a clock that was wrong has dated behind `now`
+    /// stands only for a host that has nothing else.
+    pub fn latest_checks(&self, now: UtcMillis) -> Result<Vec<LatestCheck>, StoreError> {
         const LATEST: &str = "
             select h.name, h.address, h.family, c.checked_at, c.sent, c.received, c.min_us, c.avg_us, c.max_us, n.reason,
                    m.checked_at, m.reason
               from host h
               left join check_result c on c.host_id = h.id
-                   and c.checked_at = (select max(checked_at) from check_result where host_id = h.id)
+                   and c.checked_at = coalesce((select max(checked_at) from check_result where host_id = h.id and checked_at <= ?1),
+                                               (select max(checked_at) from check_result where host_id = h.id
+                                                 and not exists (select 1 from not_measured_check
+                                                                  where host_id = h.id and checked_at <= ?1)))
               left join check_note n on n.host_id = h.id and n.checked_at = c.checked_at
               left join not_measured_check m on m.host_id = h.id
-                   and m.checked_at = (select max(checked_at) from not_measured_check where host_id = h.id)
+                   and m.checked_at = coalesce((select max(checked_at) from not_measured_check where host_id = h.id and checked_at <= ?1),
+                                               (select max(checked_at) from not_measured_check where host_id = h.id
+                                                 and not exists (select 1 from check_result
+                                                                  where host_id = h.id and checked_at <= ?1)))
              where c.checked_at is not null or m.checked_at is not null
              order by h.name, h.address, h.family";
         let read = |row: &Row<'_>| {
@@ -149,13 +156,13 @@ impl Reader {
                 is_measured,
             })
         };
-        self.query(LATEST, read)
+        self.query(LATEST, [now.0], read)
     }
 
     /// When the daemon that still runs, as far as the ledger knows, last gave a sign of life; `None` when every one ended.
     pub fn last_sign_of_life(&self) -> Result<Option<UtcMillis>, StoreError> {
         const ALIVE: &str = "select max(alive_at) from monitor_run where stopped_at is null";
-        Ok(self.query(ALIVE, |row| row.get::<_, Option<i64>>(0))?.into_iter().flatten().next().map(UtcMillis))
+        Ok(self.query(ALIVE, [], |row| row.get::<_, Option<i64>>(0))?.into_iter().flatten().next().map(UtcMillis))
     }
 
     /// The outages that have not ended, oldest first.
@@ -164,7 +171,7 @@ impl Reader {
             "select id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
                                    checks_during_outage, recovery_success_rate, notes
                               from outage_events where end_time is null order by start_time, id";
-        self.query(OPEN, |row| {
+        self.query(OPEN, [], |row| {
             Ok(OutageEvent {
                 id: row.get(0)?,
                 host_name: text(row, 1)?.unwrap_or_default(),
@@ -181,8 +188,13 @@ impl Reader {
         })
     }
 
-    fn query<T>(&self, sql: &str, read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>) -> Result<Vec<T>, StoreError> {
-        let result: rusqlite::Result<Vec<T>> = (|| self.connection.prepare_cached(sql)?.query_map([], read)?.collect())();
+    fn query<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Vec<T>, StoreError> {
+        let result: rusqlite::Result<Vec<T>> = (|| self.connection.prepare_cached(sql)?.query_map(values, read)?.collect())();
         result.map_err(|cause| StoreError::Sqlite { operation: "reading database", path: self.path.clone(), cause })
     }
 }
