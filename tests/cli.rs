@@ -149,6 +149,17 @@ fn a_configuration_that_cannot_be_read_is_an_error() {
 }
 
 #[test]
+fn a_configuration_that_is_there_but_leads_nowhere_does_not_make_room_for_the_defaults() {
+    let folder = TempDir::new();
+    std::os::unix::fs::symlink("nowhere", folder.path().join("config.yaml")).expect("a link");
+    for command in ["check-config", "status", "check"] {
+        let finished = program(folder.path(), &[command]);
+        assert_eq!(finished.code, Some(78), "{command}: {finished:?}");
+        assert!(finished.stderr.contains("config.yaml"), "{}", finished.stderr);
+    }
+}
+
+#[test]
 fn problems_are_loud_and_with_strict_they_are_fatal() {
     let folder = TempDir::new();
     folder.write("config.yaml", "monitoring: {ping_count: many}\n");

@@ -189,7 +189,7 @@ fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
 /// The configuration file: the one that is named, else the first that exists.
 fn find_config(common: &Common) -> Result<Option<PathBuf>, Failure> {
     match &common.config {
-        Some(path) if path.exists() => Ok(Some(path.clone())),
+        Some(path) if is_there(path) => Ok(Some(path.clone())),
         Some(path) => {
             let hint = Some(format!("write one with: ace-connection-logger init-config -c {}", path.display()));
             Err(Failure::Config { text: format!("{}: there is no such file", path.display()), hint })
@@ -197,8 +197,13 @@ fn find_config(common: &Common) -> Result<Option<PathBuf>, Failure> {
         None => Ok(["config.yaml", "/etc/ace-connection-logger/config.yaml"]
             .map(PathBuf::from)
             .into_iter()
-            .find(|path| path.exists())),
+            .find(|path| is_there(path))),
     }
+}
+
+/// Whether a path is taken, be it by what cannot be read: then reading it says why.
+fn is_there(path: &Path) -> bool {
+    !matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
 fn load(path: &Path) -> Result<Loaded, Failure> {
