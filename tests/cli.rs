@@ -575,3 +575,23 @@ fn a_result_that_a_wrong_clock_dated_ahead_does_not_stand_for_the_newest() {
     let status = json(&program(folder.path(), &["status", "--json"]));
     assert_eq!((&status[0]["state"], &status[1]["state"]), (&"not_measured".into(), &"not_measured".into()), "{status}");
 }
+
+#[test]
+fn a_check_is_recorded_even_where_nobody_reads_what_it_prints() {
+    let test = "a_check_is_recorded_even_where_nobody_reads_what_it_prints";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let folder = TempDir::new();
+        folder.write("config.yaml", LOOPBACK);
+        let into = |target: &str| {
+            run(Command::new("sh").args(["-c", &format!("\"$0\" check {target}")]).arg(bin()).current_dir(folder.path()));
+            json(&program(folder.path(), &["status", "--json"]))[0]["timestamp"].clone()
+        };
+        let piped = into("| true");
+        assert!(piped.is_string(), "{piped}");
+        let full = into("> /dev/full");
+        assert_ne!(piped, full);
+    });
+}

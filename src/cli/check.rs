@@ -44,11 +44,9 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
     let Some(results) = check_all(&plans, is_live)? else {
         return Err(Failure::Refused { text: "check: interrupted".into(), hint: "nothing is recorded".into() });
     };
-    if arguments.json {
-        print_json(&results.iter().map(Row::from).collect::<Vec<_>>())?;
-    } else {
-        print(&text_of(&results))?;
-    }
+    // Printed first, since that is waited for; but recorded, too, where nobody reads what is printed.
+    let printed =
+        if arguments.json { print_json(&results.iter().map(Row::from).collect::<Vec<_>>()) } else { print(&text_of(&results)) };
     if !arguments.no_store {
         let configured = |result: &&CheckResult| config.hosts.iter().any(|plan| plan.host == result.host);
         let recorded: Vec<CheckResult> = results.iter().filter(configured).cloned().collect();
@@ -57,6 +55,7 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
         }
         record(&config, &recorded)?;
     }
+    printed?;
     let is_bad = results.iter().any(|result| matches!(result.state(), State::Down | State::NotMeasured));
     Ok(if is_bad { Verdict::Bad } else { Verdict::Good })
 }
