@@ -152,7 +152,9 @@ fn read_family(checker: &mut Checker, section: &Section<'_>, ip: Option<IpAddr>)
             checker.wrong(section, "family", &wrong, "the address's own used");
             Family::Any
         }
-        _ => family,
+        // An address says its version itself: with and without the key it is the same host, with one history.
+        Some(_) => Family::Any,
+        None => family,
     }
 }
 

@@ -758,3 +758,10 @@ fn a_file_that_cannot_be_read_is_named_with_the_cause() {
     std::fs::remove_file(&path).unwrap();
     assert!(error.to_string().ends_with(": is longer than 16 MiB"), "{error}");
 }
+
+#[test]
+fn the_version_of_a_literal_address_makes_no_other_host_of_it() {
+    let with = |family: &str| config_without_findings(&format!("hosts: [{{address: 8.8.8.8{family}}}]")).hosts;
+    assert_eq!(with(", family: 4"), with(""));
+    assert_eq!(with(", family: any"), with(""));
+}
