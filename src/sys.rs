@@ -42,10 +42,24 @@ pub fn monotonic() -> Monotonic {
 
 /// The three clocks, read one after the other; the wall clock last, since it is what kernel stamps are compared with.
 pub fn clocks() -> ClockSample {
-    let boottime_ns = clock_ns(libc::CLOCK_BOOTTIME);
-    let monotonic = monotonic();
-    ClockSample { monotonic, realtime_ns: clock_ns(libc::CLOCK_REALTIME), boottime_ns }
+    let read = || {
+        let boottime_ns = clock_ns(libc::CLOCK_BOOTTIME);
+        let monotonic = monotonic();
+        ClockSample { monotonic, realtime_ns: clock_ns(libc::CLOCK_REALTIME), boottime_ns }
+    };
+    // A thread that is switched away between two of the reads would take the time for a clock that was set.
+    for _ in 0..READ_TRIES {
+        let sample = read();
+        if monotonic().since(sample.monotonic) < READ_TOGETHER {
+            return sample;
+        }
+    }
+    read()
 }
+
+/// Clocks that were read within this time were read together: half of what is taken for noise.
+const READ_TOGETHER: Duration = Duration::from_micros(50);
+const READ_TRIES: usize = 10;
 
 /// How far east of UTC this machine's zone is at an instant, both in seconds: `TZ`, else /etc/localtime.
 pub fn utc_offset_at(unix_seconds: i64) -> i64 {
@@ -445,6 +459,25 @@ pub fn terminal_rows() -> Option<usize> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn clocks_that_nobody_sets_are_read_without_a_step_on_a_busy_machine() {
+        let until = monotonic().after(Duration::from_secs(1));
+        let threads = std::thread::available_parallelism().map_or(2, usize::from) * 4;
+        let busy = move || {
+            let mut steps = 0;
+            let mut earlier = clocks();
+            while earlier.monotonic < until {
+                let later = clocks();
+                steps += u32::from(later.step_since(&earlier) != 0);
+                earlier = later;
+            }
+            steps
+        };
+        let threads: Vec<_> = (0..threads).map(|_| std::thread::spawn(busy)).collect();
+        let steps: u32 = threads.into_iter().map(|thread| thread.join().expect("it counts")).sum();
+        assert_eq!(steps, 0);
+    }
 
     #[test]
     fn an_extended_error_of_any_length_is_read_or_refused() {
