@@ -298,7 +298,10 @@ fn reason(pings: &[Outcome]) -> Option<String> {
         let what = std::io::Error::from_raw_os_error(errno);
         if count == pings.len() { format!("cannot send: {what}") } else { format!("{count} pings not sent: {what}") }
     });
-    let untimed = (untimed > 0).then(|| format!("{untimed} replies could not be timed: the clock was set"));
+    let untimed = (untimed > 0).then(|| match untimed {
+        1 => "a reply could not be timed: the clock was set".to_string(),
+        _ => format!("{untimed} replies could not be timed: the clock was set"),
+    });
     let texts: Vec<String> = [worst, unsent, untimed].into_iter().flatten().collect();
     if texts.is_empty() { None } else { Some(texts.join("; ")) }
 }

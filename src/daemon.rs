@@ -190,6 +190,12 @@ fn count(number: usize, noun: &str) -> String {
     if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }
 
+/// From now on a SIGHUP does not end this process.
+pub fn survive_sighup() -> Result<(), DaemonError> {
+    let failed = |cause| DaemonError::Resources { what: "the handler of SIGHUP".into(), cause };
+    signal_hook::flag::register(SIGHUP, Arc::default()).map(drop).map_err(failed)
+}
+
 fn listen_for_signals() -> Result<Receiver<Event>, DaemonError> {
     let failed = |cause| DaemonError::Resources { what: "the signal thread".into(), cause };
     let (sender, events): (Sender<Event>, _) = channel();
@@ -284,7 +290,7 @@ impl Team {
         if let Err(error) = self.hire(&come) {
             log::error!("{error}");
         }
-        log::info!("configuration taken over: {} go on, {} begin, {gone} ended", count(stay, "host"), come.len());
+        log::info!("configuration taken over, by hosts: {stay} unchanged, {} new or changed, {gone} ended", come.len());
         new
     }
 

@@ -255,7 +255,11 @@ fn sighup_takes_over_hosts_that_came_changed_and_went_and_leaves_the_others_alon
         monitor.folder.write("config.yaml", &new);
         monitor.signal("HUP");
         monitor.wait_for("the new host", |monitor| monitor.checks("127.0.0.3").len() > 2);
-        assert!(monitor.log().contains("configuration taken over: 1 host go on, 1 begin, 1 ended"), "{}", monitor.log());
+        assert!(
+            monitor.log().contains("configuration taken over, by hosts: 1 unchanged, 1 new or changed, 1 ended"),
+            "{}",
+            monitor.log()
+        );
         let gone = monitor.checks("127.0.0.2").len();
 
         monitor.folder.write("config.yaml", "hosts: [\n");
@@ -452,4 +456,34 @@ fn many_requests_to_reload_delay_neither_the_stop_nor_the_signs_of_life() {
     }
     let (code, took) = monitor.stop("TERM");
     assert!(code == Some(0) && took < Duration::from_secs(2), "{code:?} {took:?}: {}", monitor.log());
+}
+
+#[test]
+fn a_sighup_in_the_first_moments_does_not_end_it() {
+    let test = "a_sighup_in_the_first_moments_does_not_end_it";
+    if !is_available(test) {
+        return;
+    }
+    let _turn = in_turn();
+    in_namespace(SocketKind::Datagram, |_tun| {
+        // The database is held, so that the start takes until it is given back.
+        let folder = TempDir::new();
+        folder.write("config.yaml", QUICK);
+        let path = folder.path().join("connection_logs.db");
+        ace_connection_logger::store::Database::open(&path, &mut |_, _| ()).expect("a new database");
+        let holder = Connection::open(&path).expect("the same");
+        holder.execute_batch("begin exclusive").expect("nobody else writes now");
+        let mut monitor = Monitor::start_in(folder, bin(), |command| command.args(["monitor", "--no-dashboard", "-v"]));
+        monitor.wait_for("the handler", |monitor| {
+            // SigCgt: bit 0 is SIGHUP.
+            let status = fs::read_to_string(format!("/proc/{}/status", monitor.child.id())).unwrap_or_default();
+            let caught =
+                status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(|hex| u64::from_str_radix(hex.trim(), 16));
+            caught.is_some_and(|bits| bits.is_ok_and(|bits| bits & 1 == 1))
+        });
+        monitor.signal("HUP");
+        holder.execute_batch("rollback").expect("given back");
+        monitor.wait_for("the first check", |monitor| !monitor.checks("127.0.0.1").is_empty());
+        assert_eq!(monitor.stop("TERM").0, Some(0));
+    });
 }

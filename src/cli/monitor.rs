@@ -8,6 +8,9 @@ use crate::store::Database;
 use crate::{daemon, logging};
 
 pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
+    // From the first moment on: without a handler a SIGHUP would end the program. The configuration is about to be read
+    // in any case, so that nothing else need come of it.
+    daemon::survive_sighup()?;
     let common = arguments.common();
     let (config, log_file) = configure(&common)?;
     if !arguments.no_dashboard {

@@ -101,9 +101,11 @@ fn lines<'a>(
     let mut lines = Vec::new();
     for plan in plans {
         let family = plan.host.family.number();
-        // What was written with plain SQL or taken over has no family.
-        let found =
-            latest.iter().filter(|check| check.address == plan.host.address && (check.family == family || check.family == 0));
+        // What was written with plain SQL or taken over has no family; it is the host's unless another is listed without.
+        let is_listed_without =
+            plans.iter().any(|other| other.host.address == plan.host.address && other.host.family.number() == 0);
+        let is_own = |check: &&LatestCheck| check.family == family || (check.family == 0 && !is_listed_without);
+        let found = latest.iter().filter(|check| check.address == plan.host.address).filter(is_own);
         let newest = found.max_by_key(|check| check.checked_at);
         shown.insert((plan.host.address.as_str(), family));
         shown.insert((plan.host.address.as_str(), 0));

@@ -19,6 +19,21 @@ pub(super) enum Address {
     Name(String),
 }
 
+/// Why an IP address without a zone is not that of one host, with the cure.
+fn what_is_no_host(ip: IpAddr) -> Option<String> {
+    match ip {
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
+            v6.to_ipv4_mapped().map(|v4| format!("is an IPv4 address in the form of an IPv6 one, write {v4}"))
+        }
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
+            Some(format!("is known only on its link: write the interface too, {v6}%eth0"))
+        }
+        IpAddr::V4(v4) if v4.is_broadcast() => Some("is the broadcast address, and not that of one host".into()),
+        _ if ip.is_multicast() => Some("is a multicast address, and not that of one host".into()),
+        _ => None,
+    }
+}
+
 /// The address that a text means; otherwise what is wrong with the text.
 pub(super) fn read_address(text: &str) -> Result<Address, String> {
     const LONGEST_NAME: usize = 253;
@@ -31,7 +46,10 @@ pub(super) fn read_address(text: &str) -> Result<Address, String> {
         return Ok(Address::Gateway);
     }
     if let Ok(ip) = text.parse::<IpAddr>() {
-        return Ok(Address::Ip(ip, None));
+        return match what_is_no_host(ip) {
+            Some(wrong) => Err(wrong),
+            None => Ok(Address::Ip(ip, None)),
+        };
     }
     if let Some((ip, zone)) = text.split_once('%') {
         return match ip.parse::<Ipv6Addr>() {

@@ -65,10 +65,10 @@ pub(super) fn plan_with_common_keys(host: Host, monitoring: &Monitoring) -> Host
 struct Seen(HashMap<Address, Vec<(Family, usize)>>);
 
 impl Seen {
-    /// The earlier host that is the same one. IPv4 and IPv6 are different only where both say so.
+    /// The earlier host that is the same one: address and family are a host's identity.
     fn earlier(&mut self, address: &Address, family: Family, index: usize) -> Option<usize> {
         let taken = self.0.entry(address.clone()).or_default();
-        let same = taken.iter().find(|(other, _)| *other == family || *other == Family::Any || family == Family::Any);
+        let same = taken.iter().find(|(other, _)| *other == family);
         if let Some((_, earlier)) = same {
             return Some(*earlier);
         }

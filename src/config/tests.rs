@@ -427,15 +427,13 @@ fn several_findings_come_in_the_order_of_the_lines_within_a_section() {
 }
 
 #[test]
-fn the_same_address_twice_is_one_host_unless_one_is_ipv4_and_one_ipv6() {
+fn the_same_address_and_family_twice_is_one_host() {
     for (first, second) in [
         ("address: 8.8.8.8", "address: 8.8.8.8"),
         ("address: ::1", "address: 0:0:0:0:0:0:0:1"),
         ("address: 2001:DB8::A", "address: 2001:db8::a"),
         ("address: Example.com", "address: example.COM"),
         ("address: gateway", "address: Gateway"),
-        ("address: a.b\n  family: 4", "address: a.b"),
-        ("address: a.b", "address: a.b\n  family: 6"),
         ("address: a.b\n  family: 6", "address: a.b\n  family: 6"),
         ("address: 8.8.8.8\n  family: 4", "address: 8.8.8.8"),
     ] {
@@ -451,10 +449,25 @@ fn the_same_address_twice_is_one_host_unless_one_is_ipv4_and_one_ipv6() {
         assert_eq!(loaded(&text).config.hosts.len(), 1);
     }
     let config = config_without_findings(
-        "hosts:\n- address: a.b\n  family: 4\n- address: a.b\n  family: 6\n- address: fe80::1%a\n- address: fe80::1%b\n",
+        "hosts:\n- address: a.b\n  family: 4\n- address: a.b\n  family: 6\n- address: a.b\n- address: fe80::1%a\n- address: fe80::1%b\n",
     );
     let families: Vec<_> = config.hosts.iter().map(|plan| plan.host.family).collect();
-    assert_eq!(families, [Family::V4, Family::V6, Family::Any, Family::Any]);
+    assert_eq!(families, [Family::V4, Family::V6, Family::Any, Family::Any, Family::Any]);
+}
+
+#[test]
+fn an_address_that_is_not_of_one_host_is_refused_with_the_cure() {
+    for (address, wrong) in [
+        ("::ffff:10.2.0.2", "write 10.2.0.2"),
+        ("fe80::1", "write the interface too, fe80::1%eth0"),
+        ("255.255.255.255", "is the broadcast address"),
+        ("224.0.0.1", "is a multicast address"),
+        ("ff02::1", "is a multicast address"),
+    ] {
+        let text = format!("hosts:\n- address: '{address}'\n");
+        let said = message(&text);
+        assert!(said.contains(wrong) && said.contains("host left out"), "{said}");
+    }
 }
 
 #[test]
