@@ -15,10 +15,11 @@
 //! | 1, engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | import one another |
 //! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
 //! | 2, workers | [`pinger`] | see the store other than as a function to call |
+//! | | [`web`] | know what is answered: that is a function to call |
 //! | 3, assembly | [`daemon`], [`cli`] | |
 //!
-//! Only `config` says serde_yaml, only `store` says rusqlite, only `net` says socket2, only `cli` says argh, only `sys`
-//! says unsafe. `tests/house.rs` checks these lines: an invariant that nobody checks is a wish.
+//! Only `config` says serde_yaml, only `store` says rusqlite, only `net` says socket2, only `cli` says argh, only `web`
+//! says tiny_http and httparse, only `sys` says unsafe. `tests/house.rs` checks these lines: an invariant that nobody checks is a wish.
 //!
 //! ## From tick to row
 //!
@@ -30,14 +31,23 @@
 //! 5. [`model::CheckResult`] goes into the bounded channel with `try_send`.
 //! 6. `store::writer` gathers results and commits them together, at most once in `flush_seconds` when nothing is new.
 //!
+//! ## From question to answer
+//!
+//! 1. An acceptor a listening socket gives each connection a thread and one of 64 slots; when none is free, whoever has
+//!    waited longest without a complete request leaves.
+//! 2. `web::request` turns the bytes of a head into a [`web::Request`], or into the reason why not. Pure.
+//! 3. A file of the page comes from a table of embedded bytes; everything else is asked of the [`web::Answer`].
+//! 4. `web::reply` makes the head, `web::connection` writes head and body under an absolute deadline, page after page
+//!    where the body is long.
+//!
 //! ## Threads and channels
 //!
 //! `main` waits for an event; `signals` turns signals into events; one `ping-N` a host; `store` owns the writing
-//! connection. A name that is looked up has a thread of its own for as long as the resolver takes. Results go from
+//! connection; `web-accept` and one `web` a connection serve the dashboard. A name that is looked up has a thread of its own for as long as the resolver takes. Results go from
 //! pingers to the store, events to main, and nothing flows back: readers ask the database. The only shared mutable
-//! state is the stop flag.
+//! state is the stop flag and the table of the dashboard's connections.
 //!
-//! Stopping, in this order: pingers (a check in flight is dropped whole), then `Finish` to the store behind the last
+//! Stopping, in this order: web, pingers (a check in flight is dropped whole), then `Finish` to the store behind the last
 //! result, which commits and closes. That order is the guarantee that no finished check is lost.
 //!
 //! ## Errors
@@ -61,6 +71,7 @@ pub mod sys;
 pub mod systemd;
 
 pub mod pinger;
+pub mod web;
 
 pub mod cli;
 pub mod daemon;

@@ -189,6 +189,12 @@ pub fn admit_only_icmp6(socket: BorrowedFd<'_>, kind: u8) -> io::Result<()> {
     set_option(socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, blocked)
 }
 
+/// Bounds what the kernel holds for this socket, and for those a listener accepts, of what the other end has not read;
+/// it takes twice the number, for its own bookkeeping: SO_SNDBUF in socket(7).
+pub fn limit_send_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
+    set_option(socket, libc::SOL_SOCKET, libc::SO_SNDBUF, c_int::try_from(bytes).unwrap_or(c_int::MAX))
+}
+
 fn set_option<T>(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: T) -> io::Result<()> {
     let len = size_of::<T>() as libc::socklen_t;
     // SAFETY: the pointer and the length describe `value`, which the kernel copies.

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["model", "time", "icmp", "check", "stats"],
     &["config", "logging", "net", "store", "systemd", "stop", "sys"],
-    &["pinger"],
+    &["pinger", "web"],
     &["daemon", "cli"],
 ];
 /// What the neighbours on the first floor may import all the same.
@@ -18,6 +18,9 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("rusqlite", &["store"]),
     ("socket2", &["net"]),
     ("argh", &["cli"]),
+    ("tiny_http", &["web"]),
+    ("httparse", &["web"]),
+    ("flate2", &["web"]),
     ("simplelog", &["logging"]),
     ("signal_hook", &["daemon", "cli"]),
     ("unsafe", &["sys"]),

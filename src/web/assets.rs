@@ -1,0 +1,102 @@
+//! The files of the page, embedded in the program: one table, so that no path of a request ever reaches a file system.
+
+use std::sync::OnceLock;
+
+use super::gzip::Press;
+
+const HTML: &str = "text/html; charset=utf-8";
+const CSS: &str = "text/css; charset=utf-8";
+const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
+#[cfg_attr(not(test), expect(dead_code, reason = "there is no picture yet"))]
+const SVG: &str = "image/svg+xml";
+
+/// A file, and what is made of it when it is first asked for.
+#[derive(Debug)]
+pub(super) struct Asset {
+    /// Below the base path.
+    path: &'static str,
+    pub(super) content_type: &'static str,
+    pub(super) bytes: &'static [u8],
+    etag: OnceLock<String>,
+    gzip: OnceLock<Option<Vec<u8>>>,
+}
+
+/// An entry of the table: the file below static/, and its type.
+macro_rules! asset {
+    ($path:literal, $content_type:expr) => {
+        Asset {
+            path: concat!("/", $path),
+            content_type: $content_type,
+            bytes: include_bytes!(concat!("../../static/", $path)),
+            etag: OnceLock::new(),
+            gzip: OnceLock::new(),
+        }
+    };
+}
+
+static TABLE: [Asset; 3] = [asset!("index.html", HTML), asset!("style.css", CSS), asset!("js/main.js", JAVASCRIPT)];
+
+/// The file at a path; `/` is the page itself.
+pub(super) fn find(path: &str) -> Option<&'static Asset> {
+    let path = if path == "/" { "/index.html" } else { path };
+    TABLE.iter().find(|asset| asset.path == path)
+}
+
+impl Asset {
+    /// A tag that changes with the bytes, without quotes.
+    pub(super) fn etag(&self) -> &str {
+        self.etag.get_or_init(|| format!("{:016x}", fnv1a(self.bytes)))
+    }
+
+    /// The file compressed; `None` when that does not pay.
+    pub(super) fn gzip(&self, press: &Press) -> Option<&[u8]> {
+        self.gzip.get_or_init(|| press.whole(self.bytes)).as_deref()
+    }
+}
+
+/// FNV-1a, 64 bits: it need only tell a file from its next version. Constants as in draft-eastlake-fnv, section 5.
+fn fnv1a(bytes: &[u8]) -> u64 {
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    fn collect(folder: &Path, found: &mut Vec<String>) {
+        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+            if entry.is_dir() {
+                collect(&entry, found);
+            } else {
+                found.push(entry.to_string_lossy().into_owned());
+            }
+        }
+    }
+
+    #[test]
+    fn every_file_of_the_page_is_in_the_table_with_its_type() {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/static");
+        let mut found = Vec::new();
+        collect(Path::new(folder), &mut found);
+        for file in &found {
+            let asset = find(&file[folder.len()..]).unwrap_or_else(|| panic!("{file} is not in the table"));
+            let content_type = match file.rsplit('.').next() {
+                Some("html") => HTML,
+                Some("css") => CSS,
+                Some("js") => JAVASCRIPT,
+                Some("svg") => SVG,
+                _ => panic!("{file} has no type"),
+            };
+            assert_eq!(asset.content_type, content_type, "{file}");
+        }
+        assert_eq!(found.len(), TABLE.len());
+    }
+
+    #[test]
+    fn the_tag_changes_with_the_bytes() {
+        // The two vectors are those of the draft, appendix C.
+        assert_eq!((fnv1a(b""), fnv1a(b"foobar")), (0xcbf2_9ce4_8422_2325, 0x8594_4171_f739_67e8));
+        assert_ne!(find("/").expect("the page").etag(), find("/style.css").expect("the style").etag());
+    }
+}

@@ -1,0 +1,100 @@
+//! From `dashboard.host` and `dashboard.port` to sockets that listen, and what stands in the way.
+
+use std::fmt;
+use std::io::{self, ErrorKind};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::fd::AsFd;
+
+use crate::sys;
+
+/// What the kernel may hold of an answer that nobody reads: 64 such clients are 8 MB (it counts double), where 4 MB each
+/// would be its own choice.
+const SEND_BUFFER_BYTES: usize = 64 * 1024;
+
+/// Why the dashboard cannot be served.
+#[derive(Debug)]
+pub enum WebError {
+    /// Another program listens there.
+    Taken {
+        /// Address and port.
+        address: String,
+    },
+    /// The address or name cannot be listened on.
+    Bind {
+        /// Address, or name, and port.
+        address: String,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// A thread or a descriptor could not be had.
+    Resources {
+        /// What was being started.
+        what: &'static str,
+        /// What the system said.
+        cause: io::Error,
+    },
+}
+
+impl fmt::Display for WebError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            WebError::Taken { address } => write!(f, "dashboard: {address}: the port is taken"),
+            WebError::Bind { address, cause } => write!(f, "dashboard: {address}: {cause}"),
+            WebError::Resources { what, cause } => write!(f, "dashboard: starting {what}: {cause}"),
+        }
+    }
+}
+
+impl std::error::Error for WebError {}
+
+/// Listens at every address that `host` stands for; one of several may be missing, none may be taken. With port 0 all
+/// get the port that the first one is given.
+pub(super) fn bind(host: &str, port: u16) -> Result<Vec<TcpListener>, WebError> {
+    let addresses: Vec<SocketAddr> = if host.eq_ignore_ascii_case("localhost") {
+        // Not by the resolver, which may know only one of them.
+        [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|address| (address, port).into()).into()
+    } else {
+        let failed = |cause| WebError::Bind { address: format!("{host}:{port}"), cause };
+        (host, port).to_socket_addrs().map_err(failed)?.collect()
+    };
+    let mut listeners: Vec<TcpListener> = Vec::new();
+    let mut bound = Vec::new();
+    let mut missing = None;
+    for mut address in addresses {
+        if port == 0
+            && let Some(first) = listeners.first().and_then(|listener| listener.local_addr().ok())
+        {
+            address.set_port(first.port());
+        }
+        if bound.contains(&address) {
+            continue;
+        }
+        bound.push(address);
+        match listen(address) {
+            Ok(listener) => listeners.push(listener),
+            Err(error) if error.kind() == ErrorKind::AddrInUse && port != 0 => {
+                return Err(WebError::Taken { address: address.to_string() });
+            }
+            Err(cause) => missing = missing.or(Some(WebError::Bind { address: address.to_string(), cause })),
+        }
+    }
+    match (listeners.is_empty(), missing) {
+        (true, Some(error)) => Err(error),
+        (true, None) => Err(WebError::Bind { address: format!("{host}:{port}"), cause: ErrorKind::AddrNotAvailable.into() }),
+        (false, missing) => {
+            if let Some(error) = missing {
+                log::debug!("{error}; the other address does");
+            }
+            Ok(listeners)
+        }
+    }
+}
+
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let listener = TcpListener::bind(address)?;
+    // A connection that is gone before it is accepted must not block the acceptor: select(2), BUGS.
+    listener.set_nonblocking(true)?;
+    // What it accepts inherits this.
+    sys::limit_send_buffer(listener.as_fd(), SEND_BUFFER_BYTES)?;
+    Ok(listener)
+}
