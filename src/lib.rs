@@ -11,10 +11,10 @@
 //!
 //! | floor | modules | may not |
 //! | --- | --- | --- |
-//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`] | touch a socket, a clock, a file, a thread |
+//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`], [`sums`] | touch a socket, a clock, a file, a thread |
 //! | 1, engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | import one another |
 //! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
-//! | 2, workers | [`pinger`] | see the store other than as a function to call |
+//! | 2, workers | [`pinger`], [`status`] | see the store other than as a function to call |
 //! | | [`web`] | know what is answered: that is a function to call |
 //! | 3, assembly | [`daemon`], [`cli`] | |
 //!
@@ -60,6 +60,7 @@ pub mod check;
 pub mod icmp;
 pub mod model;
 pub mod stats;
+pub mod sums;
 pub mod time;
 
 pub mod config;
@@ -71,6 +72,7 @@ pub mod sys;
 pub mod systemd;
 
 pub mod pinger;
+pub mod status;
 pub mod web;
 
 pub mod cli;

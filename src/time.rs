@@ -72,6 +72,26 @@ pub fn parse_naive_ms(text: &str) -> Option<i64> {
     i64::try_from(PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp_nanos().div_euclid(1_000_000)).ok()
 }
 
+/// An instant as programs write it: RFC 3339 with a `Z` or an offset, or Unix seconds. `None` when it is neither, or lies
+/// outside 1970 to 2248.
+pub fn parse_instant(text: &str) -> Option<UtcMillis> {
+    let text = text.trim();
+    let ms = if let Ok(seconds) = text.parse::<f64>() {
+        #[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates, and the range is checked behind")]
+        Some((seconds * 1000.0).round() as i64).filter(|_| seconds.is_finite())
+    } else if let Some(naive) = text.strip_suffix(['Z', 'z']) {
+        parse_naive_ms(naive)
+    } else {
+        // A `+` in a query that nobody encoded arrives as a blank.
+        let at = text.get(19..)?.find(['+', '-', ' '])? + 19;
+        let (hours, minutes) = text[at + 1..].split_once(':')?;
+        let offset = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+        let offset = if text[at..].starts_with('-') { -offset } else { offset };
+        Some(parse_naive_ms(&text[..at])? - offset * 60_000)
+    };
+    ms.filter(|ms| (0..=LATEST_MS).contains(ms)).map(UtcMillis)
+}
+
 fn numbers(text: &str, separator: char) -> Option<[u32; 3]> {
     let mut parts = text.split(separator).map(|part| {
         let is_digits = !part.is_empty() && part.bytes().all(|b| b.is_ascii_digit());
@@ -272,6 +292,37 @@ mod tests {
             "2025-11-02 300:00:00",
         ] {
             assert_eq!(parse_naive_ms(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn instants_are_read_as_programs_write_them() {
+        let at = Some(UtcMillis(1_762_086_896_000));
+        for text in [
+            "2025-11-02T12:34:56Z",
+            "2025-11-02 12:34:56z",
+            "1762086896",
+            "1762086896.0",
+            "2025-11-02T13:34:56+01:00",
+            "2025-11-02T13:34:56 01:00",
+            "2025-11-02T07:04:56-05:30",
+        ] {
+            assert_eq!(parse_instant(text), at, "{text}");
+        }
+        for text in [
+            "",
+            "now",
+            "2025-11-02",
+            "2025-11-02T12:34:56",
+            "-1",
+            "NaN",
+            "inf",
+            "1e300",
+            "2025-11-02T12:34:56+1",
+            "ä025-11-02T12:34:56+01:00",
+            "2025-11-02T12:34:5ä+01:00",
+        ] {
+            assert_eq!(parse_instant(text), None, "{text}");
         }
     }
 

@@ -5,9 +5,9 @@ use std::path::{Path, PathBuf};
 
 /// Modules by floor. A module may import from the floors below its own, and from itself.
 const FLOORS: &[&[&str]] = &[
-    &["model", "time", "icmp", "check", "stats"],
+    &["model", "time", "icmp", "check", "stats", "sums"],
     &["config", "logging", "net", "store", "systemd", "stop", "sys"],
-    &["pinger", "web"],
+    &["pinger", "status", "web"],
     &["daemon", "cli"],
 ];
 /// What the neighbours on the first floor may import all the same.

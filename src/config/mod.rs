@@ -120,6 +120,18 @@ pub enum Role {
     Other,
 }
 
+impl Role {
+    /// The word of the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            Role::Gateway => "gateway",
+            Role::Internet => "internet",
+            Role::Dns => "dns",
+            Role::Other => "other",
+        }
+    }
+}
+
 /// `database:`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct DatabaseConfig {

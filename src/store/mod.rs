@@ -3,6 +3,7 @@
 //! answers questions, `original` takes over what the Python original wrote.
 
 mod database;
+mod history;
 mod original;
 mod prune;
 mod reader;
@@ -15,6 +16,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use database::{Database, Life, Opened};
+pub use history::{Checks, KnownHost, MonitorRun, NoteSums, RecordedCheck, Source, Standing};
 pub use original::{Import, require_original};
 pub use prune::Pruned;
 pub use reader::{LatestCheck, OutageEvent, Reader};

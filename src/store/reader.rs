@@ -16,6 +16,8 @@ use crate::time::UtcMillis;
 pub struct Reader {
     connection: Connection,
     path: PathBuf,
+    /// Device and inode when it was opened.
+    identity: Option<(u64, u64)>,
 }
 
 /// The newest check of a host.
@@ -114,7 +116,7 @@ impl Reader {
                 connection = open().map_err(failed)?.0;
             }
         }
-        Ok(Some(Reader { connection, path: path.to_path_buf() }))
+        Ok(Some(Reader { connection, path: path.to_path_buf(), identity: super::database::identity_of(path) }))
     }
 
     /// The newest check of every host that was ever recorded, by name. What a clock that was wrong has dated behind `now`
@@ -171,36 +173,54 @@ impl Reader {
             "select id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
                                    checks_during_outage, recovery_success_rate, notes
                               from outage_events where end_time is null order by start_time, id";
-        self.query(OPEN, [], |row| {
-            Ok(OutageEvent {
-                id: row.get(0)?,
-                host_name: text(row, 1)?.unwrap_or_default(),
-                host_address: text(row, 2)?.unwrap_or_default(),
-                event_type: text(row, 3)?.unwrap_or_default(),
-                start_time: text(row, 4)?.unwrap_or_default(),
-                end_time: text(row, 5)?,
-                duration_seconds: row.get(6)?,
-                checks_failed: row.get(7)?,
-                checks_during_outage: row.get(8)?,
-                recovery_success_rate: row.get(9)?,
-                notes: text(row, 10)?,
-            })
-        })
+        self.query(OPEN, [], read_event)
     }
 
-    fn query<T>(
+    /// Whether its file is still the one at its path.
+    pub fn is_current(&self) -> bool {
+        super::database::identity_of(&self.path) == self.identity
+    }
+
+    /// The file.
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Asks something; an error names the file.
+    pub(super) fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        let failed = |cause| StoreError::Sqlite { operation: "reading database", path: self.path.clone(), cause };
+        question(&self.connection).map_err(failed)
+    }
+
+    pub(super) fn query<T>(
         &self,
         sql: &str,
         values: impl rusqlite::Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        let result: rusqlite::Result<Vec<T>> = (|| self.connection.prepare_cached(sql)?.query_map(values, read)?.collect())();
-        result.map_err(|cause| StoreError::Sqlite { operation: "reading database", path: self.path.clone(), cause })
+        self.ask(|connection| connection.prepare_cached(sql)?.query_map(values, read)?.collect())
     }
 }
 
+/// Reads an event from a row with its columns in the order of the table.
+pub(super) fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
+    Ok(OutageEvent {
+        id: row.get(0)?,
+        host_name: text(row, 1)?.unwrap_or_default(),
+        host_address: text(row, 2)?.unwrap_or_default(),
+        event_type: text(row, 3)?.unwrap_or_default(),
+        start_time: text(row, 4)?.unwrap_or_default(),
+        end_time: text(row, 5)?,
+        duration_seconds: row.get(6)?,
+        checks_failed: row.get(7)?,
+        checks_during_outage: row.get(8)?,
+        recovery_success_rate: row.get(9)?,
+        notes: text(row, 10)?,
+    })
+}
+
 /// Text that plain SQL may have written, in whatever encoding.
-fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
+pub(super) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
     Ok(match row.get_ref(index)? {
         ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
         ValueRef::Null => None,

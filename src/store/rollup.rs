@@ -1,13 +1,13 @@
 //! Roll-ups: one row a host and hour, made from the hour's checks once the hour is over, kept for years. An hour that got
 //! a check, or lost one, is marked stale in the same transaction; making its roll-up takes the mark away.
 
-use std::ops::RangeInclusive;
+use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, Row, params};
 
-use crate::model::State;
-use crate::stats::{self, Histogram};
+use crate::stats::Histogram;
+use crate::sums::{CheckSums, Sums};
 
 /// How long roll-ups may hold a transaction: the rest has time until the next.
 const BUDGET: Duration = Duration::from_millis(200);
@@ -53,122 +53,148 @@ fn make(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()
     if connection.prepare_cached(IS_KEPT)?.query_row(params![host_id, hour], |row| row.get(0))? {
         return Ok(());
     }
-    let rollup = Rollup::of(connection, host_id, hour)?;
-    if rollup == Rollup::default() {
+    let sums = sum_up_hour(connection, host_id, hour)?;
+    if sums == Sums::default() {
         return connection.prepare_cached(REMOVE)?.execute(params![host_id, hour]).map(|_| ());
     }
-    rollup.write(connection, host_id, hour)
+    write(&sums, connection, host_id, hour)
 }
 
-/// The sums of one hour; the columns of `rollup`.
-#[derive(Debug, Default, PartialEq)]
-struct Rollup {
-    up: i64,
-    degraded: i64,
-    down: i64,
-    silent: i64,
-    not_measured: i64,
-    sent: i64,
-    received: i64,
-    rate_sum: i64,
-    rate_min: Option<i64>,
-    rate_max: Option<i64>,
-    min_us: Option<u32>,
-    max_us: Option<u32>,
-    sum_us: i64,
-    avg_sum_us: i64,
-    latency_checks: i64,
-    histogram: Histogram,
+const HOUR_MS: i64 = 3_600_000;
+
+/// The sums of an hour's checks.
+fn sum_up_hour(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<Sums> {
+    let span = hour * HOUR_MS..(hour + 1) * HOUR_MS;
+    let mut sums = Sums::default();
+    each_check(connection, host_id, span.clone(), |_, check| sums.add(&check))?;
+    each_not_measured(connection, host_id, span, |_| sums.not_measured += 1)?;
+    Ok(sums)
 }
 
-impl Rollup {
-    fn of(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<Rollup> {
-        const CHECKS: &str = "select sent, received, min_us, avg_us, max_us, rtts from check_result
-                               where host_id = ?1 and checked_at >= ?2 * 3600000 and checked_at < (?2 + 1) * 3600000";
-        const NOT_MEASURED: &str = "select count(*) from not_measured_check
-                               where host_id = ?1 and checked_at >= ?2 * 3600000 and checked_at < (?2 + 1) * 3600000";
-        let mut rollup = Rollup::default();
-        let mut statement = connection.prepare_cached(CHECKS)?;
-        let mut rows = statement.query(params![host_id, hour])?;
-        while let Some(row) = rows.next()? {
-            // Whoever writes with plain SQL may write nonsense. It counts as nothing: an error here would keep every later
-            // result from being written.
-            let count = |index| row.get_ref(index).map(|value| value.as_i64().ok().filter(|n| PINGS.contains(n)).unwrap_or(0));
-            let latency = |index| row.get_ref(index).map(|value| value.as_i64().ok().and_then(|us| u32::try_from(us).ok()));
-            let rtts = row.get_ref(5)?.as_blob_or_null().unwrap_or(None);
-            rollup.add(count(0)?, count(1)?, [latency(2)?, latency(3)?, latency(4)?], rtts);
-        }
-        rollup.not_measured = connection.prepare_cached(NOT_MEASURED)?.query_row(params![host_id, hour], |row| row.get(0))?;
-        Ok(rollup)
+/// Hands over a host's checks between two instants in milliseconds, ascending.
+pub(super) fn each_check(
+    connection: &Connection,
+    host_id: i64,
+    span: Range<i64>,
+    mut take: impl FnMut(i64, CheckSums<'_>),
+) -> rusqlite::Result<()> {
+    const CHECKS: &str = "select checked_at, sent, received, min_us, avg_us, max_us, rtts from check_result
+                           where host_id = ?1 and checked_at >= ?2 and checked_at < ?3 order by checked_at";
+    let mut statement = connection.prepare_cached(CHECKS)?;
+    let mut rows = statement.query(params![host_id, span.start, span.end])?;
+    while let Some(row) = rows.next()? {
+        // Whoever writes with plain SQL may write nonsense. It counts as nothing: an error here would keep every later
+        // result from being written.
+        let count = |index| row.get_ref(index).map(|value| value.as_i64().ok().filter(|n| PINGS.contains(n)).unwrap_or(0));
+        let latency = |index| row.get_ref(index).map(|value| value.as_i64().ok().and_then(|us| u32::try_from(us).ok()));
+        let rtts = row.get_ref(6)?.as_blob_or_null().unwrap_or(None);
+        let latencies = [latency(3)?, latency(4)?, latency(5)?];
+        take(row.get(0)?, CheckSums { sent: count(1)?, received: count(2)?, latencies, rtts });
     }
+    Ok(())
+}
 
-    /// Adds one check; `latencies` are its least, mean and greatest.
-    fn add(&mut self, sent: i64, received: i64, latencies: [Option<u32>; 3], rtts: Option<&[u8]>) {
-        match State::of(sent.unsigned_abs(), received.unsigned_abs()) {
-            State::Up => self.up += 1,
-            State::Degraded => self.degraded += 1,
-            // A row of the original's that says nothing was sent is one that failed.
-            State::Down | State::NotMeasured => {
-                self.down += 1;
-                self.silent += i64::from(received == 0);
-            }
-        }
-        let rate = if sent > 0 { received * 100_000 / sent } else { 0 };
-        self.sent += sent;
-        self.received += received;
-        self.rate_sum += rate;
-        self.rate_min = Some(self.rate_min.map_or(rate, |least| least.min(rate)));
-        self.rate_max = Some(self.rate_max.map_or(rate, |greatest| greatest.max(rate)));
-        let [Some(min_us), Some(avg_us), Some(max_us)] = latencies else { return };
-        self.min_us = Some(self.min_us.map_or(min_us, |least| least.min(min_us)));
-        self.max_us = Some(self.max_us.map_or(max_us, |greatest| greatest.max(max_us)));
-        self.avg_sum_us += i64::from(avg_us);
-        self.latency_checks += 1;
-        match rtts.and_then(|bytes| stats::decode_rtts(bytes, min_us)) {
-            Some(rtts) => rtts.into_iter().flatten().for_each(|rtt| {
-                self.sum_us = self.sum_us.saturating_add(i64::from(rtt));
-                self.histogram.add(rtt);
-            }),
-            // Where only three numbers are known, the replies between the least and the greatest stand at the mean.
-            None => {
-                self.sum_us = self.sum_us.saturating_add(i64::from(avg_us) * received);
-                for index in 0..received.min(1000) {
-                    self.histogram.add(match index {
-                        _ if received == 1 => avg_us,
-                        0 => min_us,
-                        1 => max_us,
-                        _ => avg_us,
-                    });
-                }
-            }
-        }
+/// Hands over when a host could not be measured, between two instants in milliseconds.
+pub(super) fn each_not_measured(
+    connection: &Connection,
+    host_id: i64,
+    span: Range<i64>,
+    mut take: impl FnMut(i64),
+) -> rusqlite::Result<()> {
+    const CHECKS: &str = "select checked_at from not_measured_check where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
+    let mut statement = connection.prepare_cached(CHECKS)?;
+    let mut rows = statement.query(params![host_id, span.start, span.end])?;
+    while let Some(row) = rows.next()? {
+        take(row.get(0)?);
     }
+    Ok(())
+}
 
-    fn write(&self, connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
-        const WRITE: &str =
-            "insert or replace into rollup(host_id, hour, up, degraded, down, silent, not_measured, sent, received,
-            rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram)
-            values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
-        let values = params![
-            host_id,
-            hour,
-            self.up,
-            self.degraded,
-            self.down,
-            self.silent,
-            self.not_measured,
-            self.sent,
-            self.received,
-            self.rate_sum,
-            self.rate_min,
-            self.rate_max,
-            self.min_us,
-            self.max_us,
-            self.sum_us,
-            self.avg_sum_us,
-            self.latency_checks,
-            self.histogram.encode(),
-        ];
-        connection.prepare_cached(WRITE)?.execute(values).map(|_| ())
+/// Hands over the sums of a host's hours, ascending: roll-ups where they are right, else from the hour's checks. With
+/// `Detail::Counts` the histograms stay behind.
+pub(super) fn each_hour(
+    connection: &Connection,
+    host_id: i64,
+    hours: Range<i64>,
+    detail: Detail,
+    mut take: impl FnMut(i64, Sums),
+) -> rusqlite::Result<()> {
+    const ROLLUPS: &str = "select hour, up, degraded, down, silent, not_measured, sent, received, rate_sum, rate_min, rate_max,
+                min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram from rollup r
+          where host_id = ?1 and hour >= ?2 and hour < ?3
+            and not exists (select 1 from stale_rollup s where s.host_id = r.host_id and s.hour = r.hour) order by hour";
+    const STALE: &str = "select hour from stale_rollup where host_id = ?1 and hour >= ?2 and hour < ?3 order by hour";
+    let mut statement = connection.prepare_cached(ROLLUPS)?;
+    let mut rows = statement.query(params![host_id, hours.start, hours.end])?;
+    while let Some(row) = rows.next()? {
+        take(row.get(0)?, read(row, detail)?);
     }
+    let mut statement = connection.prepare_cached(STALE)?;
+    let stale: Vec<i64> =
+        statement.query_map(params![host_id, hours.start, hours.end], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    for hour in stale {
+        take(hour, sum_up_hour(connection, host_id, hour)?);
+    }
+    Ok(())
+}
+
+/// How much of a roll-up is read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Everything.
+    Whole,
+    /// All but the histogram.
+    Counts,
+}
+
+fn read(row: &Row<'_>, detail: Detail) -> rusqlite::Result<Sums> {
+    let histogram = match detail {
+        Detail::Whole => row.get_ref(16)?.as_blob().ok().and_then(Histogram::decode).unwrap_or_default(),
+        Detail::Counts => Histogram::default(),
+    };
+    Ok(Sums {
+        up: row.get(1)?,
+        degraded: row.get(2)?,
+        down: row.get(3)?,
+        silent: row.get(4)?,
+        not_measured: row.get(5)?,
+        sent: row.get(6)?,
+        received: row.get(7)?,
+        rate_sum: row.get(8)?,
+        rate_min: row.get(9)?,
+        rate_max: row.get(10)?,
+        min_us: row.get(11)?,
+        max_us: row.get(12)?,
+        sum_us: row.get(13)?,
+        avg_sum_us: row.get(14)?,
+        latency_checks: row.get(15)?,
+        histogram,
+    })
+}
+
+fn write(sums: &Sums, connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
+    const WRITE: &str = "insert or replace into rollup(host_id, hour, up, degraded, down, silent, not_measured, sent, received,
+        rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram)
+        values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+    let values = params![
+        host_id,
+        hour,
+        sums.up,
+        sums.degraded,
+        sums.down,
+        sums.silent,
+        sums.not_measured,
+        sums.sent,
+        sums.received,
+        sums.rate_sum,
+        sums.rate_min,
+        sums.rate_max,
+        sums.min_us,
+        sums.max_us,
+        sums.sum_us,
+        sums.avg_sum_us,
+        sums.latency_checks,
+        sums.histogram.encode(),
+    ];
+    connection.prepare_cached(WRITE)?.execute(values).map(|_| ())
 }

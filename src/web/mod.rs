@@ -8,6 +8,7 @@
 //! One connection, one small thread, one of [`Limits::connections`] slots. Nothing here trusts a byte: a panic would end
 //! the monitor.
 
+mod api;
 mod assets;
 mod bind;
 mod connection;
@@ -28,6 +29,7 @@ use crate::config::DashboardConfig;
 use crate::stop::Stop;
 use crate::sys;
 
+pub use api::{Api, Facts};
 pub use bind::WebError;
 pub use reply::{Body, PageMaker, Reply};
 pub use request::Request;

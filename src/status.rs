@@ -1,0 +1,101 @@
+//! What is known of each host now: the configured ones in their order, then those that are only recorded, and whether
+//! what is known is too old to say anything.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use crate::config::HostPlan;
+use crate::model::State;
+use crate::store::{LatestCheck, OutageEvent, Reader, StoreError};
+use crate::time::UtcMillis;
+
+/// The newest check of every host, as a status wants it.
+pub fn latest_checks(reader: &Reader, now: UtcMillis) -> Result<Vec<LatestCheck>, StoreError> {
+    reader.latest_checks(UtcMillis(now.0.saturating_add(AHEAD_MS)))
+}
+
+/// One host, configured or not any more.
+pub struct Line<'a> {
+    /// For people.
+    pub name: &'a str,
+    /// As configured or recorded.
+    pub address: &'a str,
+    /// Its configuration; `None` when it is not monitored any more.
+    pub plan: Option<&'a HostPlan>,
+    /// Its newest check.
+    pub latest: Option<&'a LatestCheck>,
+    /// The outage that is not over.
+    pub outage: Option<&'a OutageEvent>,
+    /// How long ago the newest check was.
+    pub age: Option<Duration>,
+    /// How long a result may still be in the monitor's memory.
+    delay: Duration,
+}
+
+/// After so many intervals without a check a result says nothing about now.
+const STALE_INTERVALS: u32 = 3;
+/// A result that is dated further ahead was dated by a clock that was wrong.
+const AHEAD_MS: i64 = 60_000;
+
+impl Line<'_> {
+    /// Whether the newest check says nothing about now.
+    pub fn is_stale(&self) -> bool {
+        match (self.plan, self.age) {
+            (Some(plan), Some(age)) => age > plan.interval * STALE_INTERVALS + self.delay,
+            _ => true,
+        }
+    }
+
+    /// Its state by the newest check.
+    pub fn state(&self) -> State {
+        self.latest.map_or(State::NotMeasured, LatestCheck::state)
+    }
+}
+
+/// A monitor that runs keeps results in memory for up to a flush; its sign of life comes with every flush, at least once
+/// a minute.
+pub fn delay(flush: Duration, alive: Option<UtcMillis>, now: UtcMillis) -> Duration {
+    let silence = alive.map(|alive| Duration::from_millis(now.0.abs_diff(alive.0)));
+    let is_running = silence.is_some_and(|silence| silence < flush.max(Duration::from_secs(60)) * 2);
+    if is_running { flush } else { Duration::ZERO }
+}
+
+/// The configured hosts in their order, then those that are only recorded.
+pub fn lines<'a>(
+    plans: &'a [HostPlan],
+    latest: &'a [LatestCheck],
+    outages: &'a [OutageEvent],
+    now: UtcMillis,
+    delay: Duration,
+) -> Vec<Line<'a>> {
+    let line = |name, address, plan, latest: Option<&'a LatestCheck>| Line {
+        name,
+        address,
+        plan,
+        latest,
+        outage: outages.iter().find(|event| event.host_address == address),
+        age: latest
+            .map(|check| now.0.saturating_sub(check.checked_at.0))
+            .filter(|age_ms| *age_ms >= -AHEAD_MS)
+            .map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or(0))),
+        delay,
+    };
+    let mut shown = HashSet::new();
+    let mut lines = Vec::new();
+    for plan in plans {
+        let family = plan.host.family.number();
+        // What was written with plain SQL or taken over has no family; it is the host's unless another is listed without.
+        let is_listed_without =
+            plans.iter().any(|other| other.host.address == plan.host.address && other.host.family.number() == 0);
+        let is_own = |check: &&LatestCheck| check.family == family || (check.family == 0 && !is_listed_without);
+        let found = latest.iter().filter(|check| check.address == plan.host.address).filter(is_own);
+        let newest = found.max_by_key(|check| check.checked_at);
+        shown.insert((plan.host.address.as_str(), family));
+        shown.insert((plan.host.address.as_str(), 0));
+        lines.push(line(plan.host.name.as_str(), plan.host.address.as_str(), Some(plan), newest));
+    }
+    let others = latest.iter().filter(|check| !shown.contains(&(check.address.as_str(), check.family)));
+    lines.extend(others.map(|check| line(check.name.as_str(), check.address.as_str(), None, Some(check))));
+    lines
+}
+

@@ -1,0 +1,390 @@
+//! Questions about spans of time: sums, buckets of a chart, days, and the checks themselves page by page. No transaction
+//! is held between two pages, so that a slow reader never keeps the log from being folded in.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+use std::os::unix::fs::MetadataExt;
+
+use rusqlite::{OptionalExtension, Row, params};
+
+use super::reader::{Reader, text};
+use super::rollup::{self, Detail};
+use super::{OutageEvent, StoreError};
+use crate::stats;
+use crate::sums::{CheckSums, Sums};
+use crate::time::UtcMillis;
+
+const HOUR_MS: i64 = 3_600_000;
+
+/// A host that was ever recorded.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KnownHost {
+    /// Its id; 4 and 6 of one address are two.
+    pub id: i64,
+    /// Its newest name.
+    pub name: String,
+    /// Its address.
+    pub address: String,
+}
+
+/// A recorded check.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "the fields are those of ping_results and of the notes beside it, which the contract names")]
+pub struct RecordedCheck {
+    pub name: String,
+    pub address: String,
+    pub checked_at: UtcMillis,
+    pub sent: i64,
+    pub received: i64,
+    pub min_us: Option<i64>,
+    pub avg_us: Option<i64>,
+    pub max_us: Option<i64>,
+    pub rtts_us: Option<Vec<Option<u32>>>,
+    pub late: i64,
+    pub duplicates: i64,
+    pub foreign: i64,
+    pub reason: Option<String>,
+}
+
+/// What was noted beside the checks of a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoteSums {
+    /// Replies after their timeout.
+    pub late: i64,
+    /// Replies that came again.
+    pub duplicates: i64,
+    /// Messages that answered nothing.
+    pub foreign: i64,
+}
+
+/// A daemon in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MonitorRun {
+    /// When it began.
+    pub started_at: UtcMillis,
+    /// Its last sign of life.
+    pub alive_at: UtcMillis,
+    /// When it ended cleanly.
+    pub stopped_at: Option<UtcMillis>,
+}
+
+/// Which outages are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Standing {
+    /// All of them.
+    All,
+    /// Those that are not over.
+    OpenOnly,
+}
+
+/// From where a chart's buckets are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The checks themselves.
+    Raw,
+    /// Hourly roll-ups.
+    Rollup,
+}
+
+/// What a sum is made of.
+enum Addition<'a> {
+    Check(CheckSums<'a>),
+    NotMeasured,
+}
+
+impl Addition<'_> {
+    fn add_to(&self, sums: &mut Sums) {
+        match self {
+            Addition::Check(check) => sums.add(check),
+            Addition::NotMeasured => sums.not_measured += 1,
+        }
+    }
+}
+
+impl Reader {
+    /// Every host that was ever recorded, by name.
+    pub fn hosts(&self) -> Result<Vec<KnownHost>, StoreError> {
+        const HOSTS: &str = "select id, name, address from host order by name, address, family";
+        self.query(HOSTS, [], |row| {
+            let (name, address) = (text(row, 1)?.unwrap_or_default(), text(row, 2)?.unwrap_or_default());
+            Ok(KnownHost { id: row.get(0)?, name, address })
+        })
+    }
+
+    /// The ids of an address; none when it was never recorded.
+    pub fn host_ids(&self, address: &str) -> Result<Vec<i64>, StoreError> {
+        Ok(self.hosts()?.into_iter().filter(|host| host.address.eq_ignore_ascii_case(address)).map(|host| host.id).collect())
+    }
+
+    /// When one of the hosts was first recorded, roll-ups included.
+    pub fn first_recorded(&self, hosts: &[i64]) -> Result<Option<UtcMillis>, StoreError> {
+        const FIRST: &str = "select min(at) from (
+            select (select min(checked_at) from check_result where host_id = ?1) as at
+            union all select (select min(checked_at) from not_measured_check where host_id = ?1)
+            union all select (select min(hour) * 3600000 from rollup where host_id = ?1))";
+        let first = |host| self.ask(|c| c.prepare_cached(FIRST)?.query_row([host], |row| row.get::<_, Option<i64>>(0)));
+        let all: Result<Vec<Option<i64>>, StoreError> = hosts.iter().map(first).collect();
+        Ok(all?.into_iter().flatten().min().map(UtcMillis))
+    }
+
+    /// Before this instant the checks themselves are deleted.
+    pub fn pruned_before(&self) -> Result<UtcMillis, StoreError> {
+        self.ask(|c| c.query_row("select pruned_before from pruning", [], |row| row.get(0))).map(UtcMillis)
+    }
+
+    /// The sums of a span: from roll-ups where whole hours lie in it, at its edges from the checks.
+    pub fn sums(&self, hosts: &[i64], span: &Range<UtcMillis>) -> Result<Sums, StoreError> {
+        let first_hour = -(-span.start.0).div_euclid(HOUR_MS);
+        let last_hour = span.end.0.div_euclid(HOUR_MS).max(first_hour);
+        let mut sums = Sums::default();
+        if span.end.0 <= first_hour * HOUR_MS {
+            self.add_checks(hosts, span.start.0..span.end.0, &mut |_, what| what.add_to(&mut sums))?;
+            return Ok(sums);
+        }
+        for edge in [span.start.0..first_hour * HOUR_MS, last_hour * HOUR_MS..span.end.0] {
+            self.add_checks(hosts, edge, &mut |_, what| what.add_to(&mut sums))?;
+        }
+        for host in hosts {
+            self.ask(|c| rollup::each_hour(c, *host, first_hour..last_hour, Detail::Whole, |_, hour| sums.merge(&hour)))?;
+        }
+        Ok(sums)
+    }
+
+    /// The sums of a span cut into buckets, by their number: instant / width. Buckets without anything are left out.
+    pub fn buckets(
+        &self,
+        hosts: &[i64],
+        span: &Range<UtcMillis>,
+        width_ms: i64,
+        source: Source,
+    ) -> Result<BTreeMap<i64, Sums>, StoreError> {
+        let mut buckets: BTreeMap<i64, Sums> = BTreeMap::new();
+        match source {
+            Source::Raw => {
+                self.add_checks(hosts, span.start.0..span.end.0, &mut |at, what| {
+                    what.add_to(buckets.entry(at.div_euclid(width_ms)).or_default());
+                })?;
+            }
+            Source::Rollup => {
+                let hours = span.start.hour()..-(-span.end.0).div_euclid(HOUR_MS);
+                for host in hosts {
+                    self.ask(|c| {
+                        rollup::each_hour(c, *host, hours.clone(), Detail::Whole, |hour, sums| {
+                            buckets.entry((hour * HOUR_MS).div_euclid(width_ms)).or_default().merge(&sums);
+                        })
+                    })?;
+                }
+            }
+        }
+        Ok(buckets)
+    }
+
+    /// The counts of every hour in a span, without round-trip times, by hour.
+    pub fn hour_counts(&self, host: i64, hours: Range<i64>) -> Result<BTreeMap<i64, Sums>, StoreError> {
+        let mut counts = BTreeMap::new();
+        self.ask(|c| {
+            rollup::each_hour(c, host, hours, Detail::Counts, |hour, sums| {
+                counts.insert(hour, sums);
+            })
+        })?;
+        Ok(counts)
+    }
+
+    fn add_checks(&self, hosts: &[i64], span: Range<i64>, add: &mut dyn FnMut(i64, Addition<'_>)) -> Result<(), StoreError> {
+        for host in hosts {
+            self.ask(|c| {
+                rollup::each_check(c, *host, span.clone(), |at, check| add(at, Addition::Check(check)))?;
+                rollup::each_not_measured(c, *host, span.clone(), |at| add(at, Addition::NotMeasured))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What was noted beside the checks of a span.
+    pub fn note_sums(&self, hosts: &[i64], span: &Range<UtcMillis>) -> Result<NoteSums, StoreError> {
+        const NOTES: &str = "select coalesce(sum(late), 0), coalesce(sum(duplicates), 0), coalesce(sum(foreigners), 0)
+                               from check_note where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
+        let mut sums = NoteSums::default();
+        for host in hosts {
+            let read = |row: &Row<'_>| Ok(NoteSums { late: row.get(0)?, duplicates: row.get(1)?, foreign: row.get(2)? });
+            let one = self.ask(|c| c.prepare_cached(NOTES)?.query_row(params![host, span.start.0, span.end.0], read))?;
+            sums.late += one.late;
+            sums.duplicates += one.duplicates;
+            sums.foreign += one.foreign;
+        }
+        Ok(sums)
+    }
+
+    /// How far apart a host's newest checks lie, in the middle: its interval, where the configuration does not say it.
+    pub fn typical_interval_ms(&self, host: i64) -> Result<Option<i64>, StoreError> {
+        const NEWEST: &str = "select checked_at from check_result where host_id = ?1 order by checked_at desc limit 50";
+        let times: Vec<i64> =
+            self.ask(|c| c.prepare_cached(NEWEST)?.query_map([host], |row| row.get(0))?.collect::<rusqlite::Result<_>>())?;
+        let mut gaps: Vec<i64> = times.windows(2).map(|pair| pair[0] - pair[1]).collect();
+        gaps.sort_unstable();
+        Ok(gaps.get(gaps.len() / 2).copied())
+    }
+
+    /// The newest daemon in the ledger.
+    pub fn newest_run(&self) -> Result<Option<MonitorRun>, StoreError> {
+        const NEWEST: &str = "select started_at, alive_at, stopped_at from monitor_run
+                               order by stopped_at is null and alive_at = (select max(alive_at) from monitor_run) desc,
+                                        alive_at desc limit 1";
+        self.ask(|c| {
+            c.prepare_cached(NEWEST)?
+                .query_row([], |row| {
+                    let stopped_at: Option<i64> = row.get(2)?;
+                    Ok(MonitorRun {
+                        started_at: UtcMillis(row.get(0)?),
+                        alive_at: UtcMillis(row.get(1)?),
+                        stopped_at: stopped_at.map(UtcMillis),
+                    })
+                })
+                .optional()
+        })
+    }
+
+    /// Changes with every result that is recorded.
+    pub fn newest_write(&self) -> Result<String, StoreError> {
+        const NEWEST: &str = "select coalesce(group_concat(at, '-'), '') from (
+            select max((select coalesce(max(checked_at), 0) from check_result where host_id = h.id),
+                       (select coalesce(max(checked_at), 0) from not_measured_check where host_id = h.id)) as at from host h)";
+        let times: String = self.ask(|c| c.prepare_cached(NEWEST)?.query_row([], |row| row.get(0)))?;
+        let mut hash = std::hash::DefaultHasher::new();
+        times.hash(&mut hash);
+        Ok(format!("{:x}", hash.finish()))
+    }
+
+    /// How many checks of a span have which success rate, in thousandths of a percent.
+    pub fn rate_counts(&self, hosts: &[i64], span: &Range<UtcMillis>) -> Result<BTreeMap<i64, i64>, StoreError> {
+        const RATES: &str =
+            "select case when sent > 0 then received * 100000 / sent else 0 end as rate, count(*) from check_result
+                              where host_id = ?1 and checked_at >= ?2 and checked_at < ?3 group by rate";
+        let mut counts = BTreeMap::new();
+        for host in hosts {
+            self.ask(|c| {
+                let mut statement = c.prepare_cached(RATES)?;
+                let mut rows = statement.query(params![host, span.start.0, span.end.0])?;
+                while let Some(row) = rows.next()? {
+                    *counts.entry(row.get(0)?).or_default() += row.get::<_, i64>(1)?;
+                }
+                Ok(())
+            })?;
+        }
+        Ok(counts)
+    }
+
+    /// What tells this file from every other on this machine.
+    pub fn database_id(&self) -> String {
+        std::fs::metadata(self.path()).map_or_else(|_| "gone".into(), |meta| format!("{:x}-{:x}", meta.dev(), meta.ino()))
+    }
+
+    /// Outages, newest first: of one address or of all, those not over or all, begun since an instant.
+    pub fn outages(
+        &self,
+        address: Option<&str>,
+        standing: Standing,
+        since: Option<UtcMillis>,
+        limit: i64,
+    ) -> Result<Vec<OutageEvent>, StoreError> {
+        const OUTAGES: &str =
+            "select id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
+                                      checks_during_outage, recovery_success_rate, notes from outage_events
+                                where (?1 is null or host_address = ?1) and (?2 = 0 or end_time is null)
+                                  and (?3 is null or start_time >= ?3) order by start_time desc, id desc limit ?4";
+        let since = since.map(UtcMillis::sql_text);
+        let open = i64::from(standing == Standing::OpenOnly);
+        self.ask(|c| {
+            c.prepare_cached(OUTAGES)?.query_map(params![address, open, since, limit], super::reader::read_event)?.collect()
+        })
+    }
+}
+
+/// Recorded checks, newest first, of several hosts at once. Holds a few rows of each host, and no transaction.
+#[derive(Debug)]
+pub struct Checks {
+    cursors: Vec<Cursor>,
+    from: UtcMillis,
+    rows_a_read: i64,
+    left: u64,
+}
+
+#[derive(Debug)]
+struct Cursor {
+    host: KnownHost,
+    before: i64,
+    rows: VecDeque<RecordedCheck>,
+    is_at_end: bool,
+}
+
+/// How many rows all cursors together hold.
+const ROWS_HELD: usize = 4000;
+
+impl Checks {
+    /// The checks of `hosts` within a span, at most `limit`.
+    pub fn new(hosts: Vec<KnownHost>, span: &Range<UtcMillis>, limit: u64) -> Checks {
+        let rows_a_read = (ROWS_HELD / hosts.len().max(1)).clamp(10, 500);
+        let rows_a_read = i64::try_from(rows_a_read.min(usize::try_from(limit).unwrap_or(usize::MAX))).unwrap_or(i64::MAX);
+        let cursor = |host| Cursor { host, before: span.end.0, rows: VecDeque::new(), is_at_end: false };
+        Checks { cursors: hosts.into_iter().map(cursor).collect(), from: span.start, rows_a_read, left: limit }
+    }
+
+    /// The next one.
+    pub fn next(&mut self, reader: &Reader) -> Result<Option<RecordedCheck>, StoreError> {
+        if self.left == 0 {
+            return Ok(None);
+        }
+        for cursor in &mut self.cursors {
+            if cursor.rows.is_empty() && !cursor.is_at_end {
+                cursor.read(reader, self.from, self.rows_a_read)?;
+            }
+        }
+        let newest = self.cursors.iter_mut().max_by_key(|cursor| cursor.rows.front().map(|row| row.checked_at));
+        let row = newest.and_then(|cursor| cursor.rows.pop_front());
+        self.left -= u64::from(row.is_some());
+        Ok(row)
+    }
+}
+
+impl Cursor {
+    fn read(&mut self, reader: &Reader, from: UtcMillis, rows: i64) -> Result<(), StoreError> {
+        const CHECKS: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, late, duplicates, foreigners, reason
+                                from check_result c left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at
+                               where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3
+                               order by c.checked_at desc limit ?4";
+        let host = &self.host;
+        let read = |row: &Row<'_>| {
+            let number = |index| row.get_ref(index).map(|value| value.as_i64().ok());
+            let min_us = number(3)?;
+            let rtts = row.get_ref(6)?.as_blob_or_null().unwrap_or(None);
+            let least = min_us.and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
+            Ok(RecordedCheck {
+                name: host.name.clone(),
+                address: host.address.clone(),
+                checked_at: UtcMillis(row.get(0)?),
+                sent: number(1)?.unwrap_or(0),
+                received: number(2)?.unwrap_or(0),
+                min_us,
+                avg_us: number(4)?,
+                max_us: number(5)?,
+                rtts_us: rtts.and_then(|bytes| stats::decode_rtts(bytes, least)),
+                late: number(7)?.unwrap_or(0),
+                duplicates: number(8)?.unwrap_or(0),
+                foreign: number(9)?.unwrap_or(0),
+                reason: text(row, 10)?,
+            })
+        };
+        let found: Vec<RecordedCheck> = reader.ask(|c| {
+            c.prepare_cached(CHECKS)?
+                .query_map(params![host.id, from.0, self.before, rows], read)?
+                .collect::<rusqlite::Result<_>>()
+        })?;
+        self.is_at_end = (found.len() as i64) < rows;
+        if let Some(last) = found.last() {
+            self.before = last.checked_at.0;
+        }
+        self.rows = found.into();
+        Ok(())
+    }
+}

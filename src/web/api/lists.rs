@@ -1,0 +1,167 @@
+//! Short lists: hosts, outages, what the monitor is doing, and whether all is well.
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::parameters::Parameters;
+use super::{Answered, Api, Problem, json, now};
+use crate::status;
+use crate::store::{MonitorRun, OutageEvent, Standing};
+use crate::time::UtcMillis;
+
+/// An IP version as the configuration has it.
+fn family_word(number: i64) -> &'static str {
+    match number {
+        4 => "4",
+        6 => "6",
+        _ => "any",
+    }
+}
+
+/// What the ledger says of the newest daemon.
+#[derive(Serialize)]
+struct RunRow {
+    running: bool,
+    started_at: String,
+    alive_at: String,
+    stopped_at: Option<String>,
+}
+
+pub(super) fn status(api: &Api) -> Answered {
+    let facts = api.facts();
+    let now = now();
+    // Before the first check there may be no database; the configuration is told all the same.
+    let reader = api.reader().ok();
+    let (mut run, mut first) = (None, None);
+    if let Some(reader) = &reader {
+        run = reader.newest_run()?.map(|run| run_row(&run, facts.flush.as_secs_f64(), now));
+        let ids: Vec<i64> = reader.hosts()?.iter().map(|host| host.id).collect();
+        first = reader.first_recorded(&ids)?.map(UtcMillis::rfc3339);
+    }
+    let hosts: Vec<_> = facts
+        .hosts
+        .iter()
+        .map(|plan| {
+            json!({
+                "name": plan.host.name,
+                "address": plan.host.address,
+                "family": family_word(plan.host.family.number()),
+                "interval_seconds": plan.interval.as_secs_f64(),
+                "ping_count": plan.ping_count,
+                "role": plan.role.word(),
+            })
+        })
+        .collect();
+    json(&json!({
+        "hosts": hosts,
+        "total_hosts": facts.hosts.len(),
+        "monitoring_interval": facts.interval.as_secs_f64(),
+        "database_path": facts.database,
+        "version": env!("CARGO_PKG_VERSION"),
+        "now": now.rfc3339(),
+        "flush_seconds": facts.flush.as_secs_f64(),
+        "monitor": run,
+        "first_check": first,
+    }))
+}
+
+/// A daemon runs when it did not end and has given a sign of life within two of its flushes.
+fn run_row(run: &MonitorRun, flush_seconds: f64, now: UtcMillis) -> RunRow {
+    let silence = (now.0 - run.alive_at.0) as f64 / 1000.0;
+    RunRow {
+        running: run.stopped_at.is_none() && silence.abs() < 2.0 * flush_seconds.max(60.0),
+        started_at: run.started_at.rfc3339(),
+        alive_at: run.alive_at.rfc3339(),
+        stopped_at: run.stopped_at.map(UtcMillis::rfc3339),
+    }
+}
+
+#[derive(Serialize)]
+struct HostRow {
+    name: String,
+    address: String,
+}
+
+pub(super) fn hosts(api: &Api) -> Answered {
+    let row = |plan: &crate::config::HostPlan| HostRow { name: plan.host.name.clone(), address: plan.host.address.clone() };
+    json(&api.facts().hosts.iter().map(row).collect::<Vec<_>>())
+}
+
+pub(super) fn all_hosts(api: &Api) -> Answered {
+    let hosts = api.reader()?.hosts()?;
+    json(&hosts.into_iter().map(|host| HostRow { name: host.name, address: host.address }).collect::<Vec<_>>())
+}
+
+fn events(events: &[OutageEvent]) -> Answered {
+    json(&events.iter().map(OutageEvent::with_rfc3339_times).collect::<Vec<_>>())
+}
+
+pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> Answered {
+    let standing = if parameters.flag("active_only")? { Standing::OpenOnly } else { Standing::All };
+    let since = parameters.span_ms("days", 24.0, None)?.map(|ms| UtcMillis((now().0 - ms).max(0)));
+    let limit = parameters.whole("limit", 0..1_000_001, 50)?;
+    // As everywhere in the original, 0 means all.
+    let limit = if limit == 0 { -1 } else { i64::try_from(limit).unwrap_or(-1) };
+    let reader = api.reader()?;
+    let address = parameters.text("host_address");
+    if let Some(address) = address {
+        super::host_ids(api, &reader, address)?;
+    }
+    events(&reader.outages(address, standing, since, limit)?)
+}
+
+pub(super) fn active_outages(api: &Api) -> Answered {
+    events(&api.reader()?.outages(None, Standing::OpenOnly, None, -1)?)
+}
+
+pub(super) fn active_outage(api: &Api, address: &str) -> Answered {
+    let reader = api.reader()?;
+    super::host_ids(api, &reader, address)?;
+    let newest = reader.outages(Some(address), Standing::OpenOnly, None, 1)?;
+    json(&newest.first().map(OutageEvent::with_rfc3339_times))
+}
+
+pub(super) fn outage_statistics(api: &Api, address: &str, parameters: &Parameters<'_>) -> Answered {
+    let since = parameters.span_ms("days", 24.0, None)?.map(|ms| UtcMillis((now().0 - ms).max(0)));
+    let events = api.reader()?.outages(Some(address), Standing::All, since, -1)?;
+    let now_text = now().sql_text();
+    // What is not over has lasted until now.
+    let seconds = |event: &OutageEvent| match event.duration_seconds {
+        Some(seconds) => seconds,
+        None => {
+            let instant = |text: &str| crate::time::parse_naive_ms(text).unwrap_or(0);
+            (instant(&now_text) - instant(&event.start_time)).max(0) / 1000
+        }
+    };
+    let durations: Vec<i64> = events.iter().map(seconds).collect();
+    let total: i64 = durations.iter().sum();
+    json(&json!({
+        "total_outages": events.len(),
+        "active_outages": events.iter().filter(|event| event.end_time.is_none()).count(),
+        "avg_duration_seconds": if durations.is_empty() { 0.0 } else { total as f64 / durations.len() as f64 },
+        "max_duration_seconds": durations.iter().max().copied().unwrap_or(0),
+        "total_downtime_seconds": total,
+    }))
+}
+
+pub(super) fn health(api: &Api) -> Answered {
+    let facts = api.facts();
+    let reader = api.reader()?;
+    let latest = status::latest_checks(&reader, now())?;
+    let delay = status::delay(facts.flush, reader.last_sign_of_life()?, now());
+    let lines = status::lines(&facts.hosts, &latest, &[], now(), delay);
+    let is_fresh = facts.hosts.is_empty() || lines.iter().any(|line| line.plan.is_some() && !line.is_stale());
+    // In its first moments a monitor has nothing to show yet.
+    let is_starting = latest.is_empty()
+        && reader.newest_run()?.is_some_and(|run| run.stopped_at.is_none() && now().0 - run.started_at.0 < 180_000);
+    if !is_fresh && !is_starting {
+        return Err(Problem::Unavailable("no check of any host came within three intervals: is the monitor running?".into()));
+    }
+    json(&json!({
+        "status": "healthy",
+        "program": "ace-connection-logger",
+        "version": env!("CARGO_PKG_VERSION"),
+        "database_id": reader.database_id(),
+        "timestamp": now().rfc3339(),
+    }))
+}

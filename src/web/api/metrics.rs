@@ -1,0 +1,64 @@
+//! `/metrics`: the newest check of every host in Prometheus' text format 0.0.4. Base units: seconds, ratios from 0 to 1.
+
+use std::fmt::Write;
+
+use super::{Answered, Api, now};
+use crate::model::State;
+use crate::status::{self, Line};
+use crate::web::{Body, Reply};
+
+pub(super) fn metrics(api: &Api) -> Answered {
+    let facts = api.facts();
+    let reader = api.reader()?;
+    let latest = status::latest_checks(&reader, now())?;
+    let delay = status::delay(facts.flush, reader.last_sign_of_life()?, now());
+    let lines = status::lines(&facts.hosts, &latest, &[], now(), delay);
+    let mut text = String::new();
+    let seconds = |us: Option<i64>| us.map(|us| us as f64 / 1e6);
+    let measured = |line: &Line<'_>| line.latest.filter(|check| check.is_measured).cloned();
+    let families: [(&str, &str, &dyn Fn(&Line<'_>) -> Option<f64>); 8] = [
+        (
+            "ace_host_up",
+            "1 when the newest check found the host up or degraded, 0 when down; absent when not measured.",
+            &|line| match line.state() {
+                State::Up | State::Degraded => Some(1.0),
+                State::Down => Some(0.0),
+                State::NotMeasured => None,
+            },
+        ),
+        ("ace_host_not_measured", "1 when the newest check could not be made.", &|line| {
+            line.latest.map(|check| f64::from(u8::from(!check.is_measured)))
+        }),
+        ("ace_check_success_ratio", "Share of the newest check's pings that were answered.", &|line| {
+            measured(line).map(|check| check.success_rate() / 100.0)
+        }),
+        ("ace_check_rtt_min_seconds", "Least round-trip time of the newest check.", &|line| seconds(measured(line)?.min_us)),
+        ("ace_check_rtt_avg_seconds", "Mean round-trip time of the newest check.", &|line| seconds(measured(line)?.avg_us)),
+        ("ace_check_rtt_max_seconds", "Greatest round-trip time of the newest check.", &|line| seconds(measured(line)?.max_us)),
+        ("ace_check_timestamp_seconds", "When the newest check was made.", &|line| {
+            Some(line.latest?.checked_at.0 as f64 / 1000.0)
+        }),
+        ("ace_host_stale", "1 when no check came within three intervals.", &|line| Some(f64::from(u8::from(line.is_stale())))),
+    ];
+    for (name, help, value) in families {
+        let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
+        for line in &lines {
+            if let Some(value) = value(line) {
+                let _ = writeln!(text, "{name}{{host=\"{}\",address=\"{}\"}} {value}", escape(line.name), escape(line.address));
+            }
+        }
+    }
+    let _ = write!(text, "# HELP ace_build_info The program's version.\n# TYPE ace_build_info gauge\n");
+    let _ = writeln!(text, "ace_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+    Ok(Reply {
+        status: 200,
+        content_type: "text/plain; version=0.0.4; charset=utf-8",
+        etag: None,
+        body: Body::Whole(text.into_bytes()),
+    })
+}
+
+/// A label's value: backslash, quote and line feed are escaped.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

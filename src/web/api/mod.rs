@@ -1,0 +1,221 @@
+//! What each path of the API answers. Parameters are bounded before anything is asked, and every question goes to a
+//! connection that can only read.
+
+mod charts;
+mod lists;
+mod metrics;
+mod parameters;
+mod rows;
+
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Answer, Body, Reply, Request};
+use crate::config::{Config, HostPlan};
+use crate::store::{Reader, StoreError};
+use crate::sys;
+use crate::time::{Monotonic, UtcMillis};
+
+use parameters::Parameters;
+
+/// What the answers need to know of the configuration.
+#[derive(Clone, Debug)]
+pub struct Facts {
+    /// The configured hosts.
+    pub hosts: Vec<HostPlan>,
+    /// The interval of a host without one of its own.
+    pub interval: Duration,
+    /// The database.
+    pub database: PathBuf,
+    /// How long a result may wait in the monitor's memory.
+    pub flush: Duration,
+}
+
+impl Facts {
+    /// Those of a configuration.
+    pub fn of(config: &Config) -> Facts {
+        let nobody = crate::model::Host { name: String::new(), address: String::new(), family: crate::model::Family::Any };
+        Facts {
+            hosts: config.hosts.clone(),
+            interval: config.plan_for(nobody).interval,
+            database: config.database.path.clone(),
+            flush: config.database.flush,
+        }
+    }
+}
+
+/// Answers the paths of the API. Clones share everything.
+#[derive(Clone)]
+pub struct Api {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    facts: Mutex<Arc<Facts>>,
+    /// Connections that nobody uses at the moment: opening one costs more than most questions.
+    idle: Mutex<Vec<Reader>>,
+    /// When the page last asked for news.
+    watched_at: Mutex<Option<Monotonic>>,
+}
+
+/// How many idle connections are kept.
+const IDLE_READERS: usize = 3;
+
+/// Why a question has no answer.
+enum Problem {
+    /// A parameter is wrong: 400.
+    Parameter(String),
+    /// There is no such path or host: 404.
+    Unknown(String),
+    /// The database cannot be read, or holds nothing new: 503.
+    Unavailable(String),
+}
+
+impl From<StoreError> for Problem {
+    fn from(error: StoreError) -> Self {
+        Problem::Unavailable(error.to_string())
+    }
+}
+
+type Answered = Result<Reply, Problem>;
+
+impl Api {
+    /// An API over a database that may not exist yet.
+    pub fn new(facts: Facts) -> Api {
+        let facts = Mutex::new(Arc::new(facts));
+        Api { shared: Arc::new(Shared { facts, idle: Mutex::new(Vec::new()), watched_at: Mutex::new(None) }) }
+    }
+
+    /// From now on goes by another configuration.
+    pub fn set(&self, facts: Facts) {
+        *lock(&self.shared.facts) = Arc::new(facts);
+        lock(&self.shared.idle).clear();
+    }
+
+    /// When somebody last asked for the newest results.
+    pub fn watched_at(&self) -> Option<Monotonic> {
+        *lock(&self.shared.watched_at)
+    }
+
+    fn facts(&self) -> Arc<Facts> {
+        Arc::clone(&lock(&self.shared.facts))
+    }
+
+    /// A connection to the database; there may be no database yet.
+    fn reader(&self) -> Result<Borrowed, Problem> {
+        let idle = lock(&self.shared.idle).pop();
+        let reader = match idle {
+            Some(reader) => reader,
+            None => {
+                let path = &self.facts().database;
+                let none = || Problem::Unavailable(format!("{}: nothing is recorded yet", path.display()));
+                Reader::open(path)?.ok_or_else(none)?
+            }
+        };
+        Ok(Borrowed { reader: Some(reader), home: Arc::clone(&self.shared) })
+    }
+
+    fn route(&self, request: &Request) -> Answered {
+        let parameters = Parameters::new(&request.query);
+        let path = request.path.as_str();
+        if let Some(address) = path.strip_prefix("/api/statistics/") {
+            return charts::statistics(self, address, &parameters);
+        }
+        if let Some(address) = path.strip_prefix("/api/outages/statistics/") {
+            return lists::outage_statistics(self, address, &parameters);
+        }
+        if let Some(address) = path.strip_prefix("/api/hosts/").and_then(|rest| rest.strip_suffix("/active-outage")) {
+            return lists::active_outage(self, address);
+        }
+        match path {
+            "/api/status" => lists::status(self),
+            "/api/ping-results/latest" => rows::latest(self, request),
+            "/api/ping-results" => rows::checks(self, &parameters),
+            "/api/series" => charts::series(self, &parameters),
+            "/api/distribution" => charts::distribution(self, &parameters),
+            "/api/overview" => charts::overview(self, &parameters),
+            "/api/hours" => charts::hours(self, &parameters),
+            "/api/outages" => lists::outages(self, &parameters),
+            "/api/outages/active" => lists::active_outages(self),
+            "/api/hosts" => lists::hosts(self),
+            "/api/hosts/all" => lists::all_hosts(self),
+            "/health" => lists::health(self),
+            "/metrics" => metrics::metrics(self),
+            _ => Err(Problem::Unknown(format!("there is no {path}"))),
+        }
+    }
+}
+
+impl Answer for Api {
+    fn answer(&self, request: &Request) -> Reply {
+        self.route(request).unwrap_or_else(|problem| match problem {
+            Problem::Parameter(detail) => Reply::error(400, detail),
+            Problem::Unknown(detail) => Reply::error(404, detail),
+            Problem::Unavailable(detail) => Reply::error(503, detail),
+        })
+    }
+}
+
+/// A connection that goes back to the idle ones.
+struct Borrowed {
+    reader: Option<Reader>,
+    home: Arc<Shared>,
+}
+
+impl std::ops::Deref for Borrowed {
+    type Target = Reader;
+
+    fn deref(&self) -> &Reader {
+        self.reader.as_ref().expect("given back only at the end")
+    }
+}
+
+impl Drop for Borrowed {
+    fn drop(&mut self) {
+        let mut idle = lock(&self.home.idle);
+        // One whose file was deleted or replaced is of no use to the next.
+        if let Some(reader) = self.reader.take().filter(|reader| idle.len() < IDLE_READERS && reader.is_current()) {
+            idle.push(reader);
+        }
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn json(value: &impl Serialize) -> Answered {
+    let body = serde_json::to_vec(value).map_err(|error| Problem::Unavailable(error.to_string()))?;
+    Ok(Reply { status: 200, content_type: "application/json", etag: None, body: Body::Whole(body) })
+}
+
+fn now() -> UtcMillis {
+    sys::clocks().utc()
+}
+
+/// The ids of an address that was recorded, or is configured and not recorded yet.
+fn host_ids(api: &Api, reader: &Reader, address: &str) -> Result<Vec<i64>, Problem> {
+    let ids = reader.host_ids(address)?;
+    let is_configured = || api.facts().hosts.iter().any(|plan| plan.host.address.eq_ignore_ascii_case(address));
+    if ids.is_empty() && !is_configured() {
+        return Err(Problem::Unknown(format!("host_address: {address:?} was never recorded and is not configured")));
+    }
+    Ok(ids)
+}
+
+/// How far apart a host's checks are, in seconds: as configured, else as recorded.
+fn interval_seconds(api: &Api, reader: &Reader, address: &str, ids: &[i64]) -> Result<f64, Problem> {
+    let facts = api.facts();
+    if let Some(plan) = facts.hosts.iter().find(|plan| plan.host.address.eq_ignore_ascii_case(address)) {
+        return Ok(plan.interval.as_secs_f64());
+    }
+    for id in ids {
+        if let Some(ms) = reader.typical_interval_ms(*id)? {
+            return Ok(ms as f64 / 1000.0);
+        }
+    }
+    Ok(facts.interval.as_secs_f64())
+}

@@ -1,0 +1,179 @@
+//! Checks as rows: the newest of every host, and the recorded ones page by page.
+
+use serde::Serialize;
+
+use super::parameters::Parameters;
+use super::{Answered, Api, Borrowed, Problem, Request, json, lock, now};
+use crate::model::State;
+use crate::status::{self, Line};
+use crate::store::{Checks, RecordedCheck};
+use crate::sys;
+use crate::web::{Body, Reply};
+
+/// A check with the original's fields first; latencies in milliseconds, `_us` in microseconds, `success_rate` 0 to 100.
+#[derive(Serialize)]
+struct CheckRow<'a> {
+    host_name: &'a str,
+    host_address: &'a str,
+    timestamp: String,
+    success_count: i64,
+    failure_count: i64,
+    success_rate: f64,
+    min_latency: Option<f64>,
+    max_latency: Option<f64>,
+    avg_latency: Option<f64>,
+    state: &'static str,
+    sent: i64,
+    rtts_us: Option<&'a [Option<u32>]>,
+    late: i64,
+    duplicates: i64,
+    foreign: i64,
+    error: Option<&'a str>,
+}
+
+impl<'a> From<&'a RecordedCheck> for CheckRow<'a> {
+    fn from(check: &'a RecordedCheck) -> Self {
+        let ms = |us: Option<i64>| us.map(|us| us as f64 / 1000.0);
+        CheckRow {
+            host_name: &check.name,
+            host_address: &check.address,
+            timestamp: check.checked_at.rfc3339(),
+            success_count: check.received,
+            failure_count: check.sent - check.received,
+            success_rate: if check.sent > 0 { check.received as f64 * 100.0 / check.sent as f64 } else { 0.0 },
+            min_latency: ms(check.min_us),
+            max_latency: ms(check.max_us),
+            avg_latency: ms(check.avg_us),
+            state: match State::of(check.sent.unsigned_abs(), check.received.unsigned_abs()) {
+                // A row of the original's that says nothing was sent is one that failed.
+                State::NotMeasured => State::Down.word(),
+                state => state.word(),
+            },
+            sent: check.sent,
+            rtts_us: check.rtts_us.as_deref(),
+            late: check.late,
+            duplicates: check.duplicates,
+            foreign: check.foreign,
+            error: check.reason.as_deref(),
+        }
+    }
+}
+
+/// The newest row of a host; null where nothing was recorded or nothing could be measured.
+#[derive(Serialize)]
+struct LatestRow<'a> {
+    host_name: &'a str,
+    host_address: &'a str,
+    timestamp: Option<String>,
+    success_count: Option<i64>,
+    failure_count: Option<i64>,
+    success_rate: Option<f64>,
+    min_latency: Option<f64>,
+    max_latency: Option<f64>,
+    avg_latency: Option<f64>,
+    state: &'static str,
+    error: Option<&'a str>,
+    configured: bool,
+    stale: bool,
+    age_seconds: Option<f64>,
+}
+
+impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
+    fn from(line: &'a Line<'a>) -> Self {
+        let measured = line.latest.filter(|check| check.is_measured);
+        let ms = |us: Option<i64>| us.map(|us| us as f64 / 1000.0);
+        LatestRow {
+            host_name: line.name,
+            host_address: line.address,
+            timestamp: line.latest.map(|check| check.checked_at.rfc3339()),
+            success_count: measured.map(|check| check.received),
+            failure_count: measured.map(|check| check.sent - check.received),
+            success_rate: measured.map(crate::store::LatestCheck::success_rate),
+            min_latency: measured.and_then(|check| ms(check.min_us)),
+            max_latency: measured.and_then(|check| ms(check.max_us)),
+            avg_latency: measured.and_then(|check| ms(check.avg_us)),
+            state: line.state().word(),
+            error: line.latest.and_then(|check| check.reason.as_deref()),
+            configured: line.plan.is_some(),
+            stale: line.is_stale(),
+            age_seconds: line.age.map(|age| age.as_millis() as f64 / 1000.0),
+        }
+    }
+}
+
+pub(super) fn latest(api: &Api, _request: &Request) -> Answered {
+    *lock(&api.shared.watched_at) = Some(sys::monotonic());
+    let facts = api.facts();
+    let reader = api.reader()?;
+    let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
+    let latest = status::latest_checks(&reader, now())?;
+    let delay = status::delay(facts.flush, reader.last_sign_of_life()?, now());
+    let lines = status::lines(&facts.hosts, &latest, &[], now(), delay);
+    let rows: Vec<LatestRow> = lines.iter().map(LatestRow::from).collect();
+    // Whether a result has become stale is news too.
+    let stale = rows.iter().filter(|row| row.stale).count();
+    Ok(Reply { etag: Some(format!("{etag}-{stale}")), ..json(&rows)? })
+}
+
+/// How many bytes a page gathers before it is sent.
+const PAGE_BYTES: usize = 32 * 1024;
+
+pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> Answered {
+    let span = parameters.span(now(), 24.0)?;
+    let limit = parameters.whole("limit", 0..1_000_000_001, 1000)?;
+    let limit = if limit == 0 { u64::MAX } else { limit };
+    let reader = api.reader()?;
+    let hosts = reader.hosts()?;
+    let hosts: Vec<_> = match parameters.text("host_address") {
+        None => hosts,
+        Some(address) => {
+            super::host_ids(api, &reader, address)?;
+            hosts.into_iter().filter(|host| host.address.eq_ignore_ascii_case(address)).collect()
+        }
+    };
+    let mut pages = Pages { checks: Checks::new(hosts, &span, limit), reader, is_begun: false, is_over: false };
+    // The first page is made here, so that a database that cannot be read is still said as an error.
+    let first = pages.make()?;
+    if pages.is_over {
+        return Ok(Reply { status: 200, content_type: "application/json", etag: None, body: Body::Whole(first) });
+    }
+    let mut first = Some(first);
+    let make = move || match first.take() {
+        Some(page) => Some(page),
+        None if pages.is_over => None,
+        None => match pages.make() {
+            Ok(page) => Some(page),
+            Err(_) => {
+                // The answer ends without its bracket: whoever reads it sees that it is not whole.
+                pages.is_over = true;
+                None
+            }
+        },
+    };
+    Ok(Reply { status: 200, content_type: "application/json", etag: None, body: Body::Pages(Box::new(make)) })
+}
+
+/// A list of rows that is made piece by piece.
+struct Pages {
+    checks: Checks,
+    reader: Borrowed,
+    is_begun: bool,
+    is_over: bool,
+}
+
+impl Pages {
+    fn make(&mut self) -> Result<Vec<u8>, Problem> {
+        let mut page = Vec::with_capacity(PAGE_BYTES + 1024);
+        while page.len() < PAGE_BYTES {
+            let Some(check) = self.checks.next(&self.reader)? else {
+                page.extend_from_slice(if self.is_begun { b"]" } else { b"[]" });
+                self.is_over = true;
+                return Ok(page);
+            };
+            page.push(if self.is_begun { b',' } else { b'[' });
+            self.is_begun = true;
+            serde_json::to_writer(&mut page, &CheckRow::from(&check)).map_err(|error| Problem::Unavailable(error.to_string()))?;
+        }
+        Ok(page)
+    }
+}
