@@ -37,6 +37,8 @@ impl Press {
     fn squeeze(&self, bytes: &[u8], out: &mut Vec<u8>) {
         for piece in bytes.chunks(PIECE_BYTES) {
             let mut compress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            // Or what comes out would depend on what was compressed before.
+            compress.reset();
             let mut rest = piece;
             loop {
                 // Room for the flush too: without any the call would come back to be called again.
@@ -127,6 +129,17 @@ mod tests {
         assert_eq!(unpacked(&a.1), noise[..180_000]);
         assert_eq!(unpacked(&b.1), text[..300_000]);
         assert!(b.1.len() < 10_000, "{}", b.1.len());
+    }
+
+    #[test]
+    fn the_same_body_has_the_same_bytes_whatever_came_before() {
+        let press = Press::new();
+        let body = |seed: u32| (0..9000u32).map(|n| ((n * (seed + 3)) % 97 + n / 50 % 30).to_be_bytes()[3]).collect::<Vec<u8>>();
+        let first = press.whole(&body(0)).expect("it pays");
+        for seed in 1..100 {
+            press.whole(&body(seed)[..usize::try_from(seed).expect("small") * 80]);
+            assert_eq!(press.whole(&body(0)).expect("it pays"), first, "{seed}");
+        }
     }
 
     #[test]

@@ -187,8 +187,7 @@ impl Site {
                         log::warn!("dashboard: accepting a connection: {error}; trying again");
                     }
                     failures += 1;
-                    self.slots.spare_one();
-                    if self.stop.wait_until(sys::monotonic().after(PAUSE)) {
+                    if !self.slots.spare_one(PAUSE) && self.stop.wait_until(sys::monotonic().after(PAUSE)) {
                         return;
                     }
                 }

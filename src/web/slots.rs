@@ -82,12 +82,20 @@ impl Slots {
         Some(Slot { id, slots: Arc::clone(self) })
     }
 
-    /// Closes a connection that can be spared, if there is one, so that its descriptor comes free.
-    pub(super) fn spare_one(&self) {
-        self.close_one(&mut self.lock());
+    /// Closes a connection that can be spared and waits until its descriptor is free; `false` when there is none, or when
+    /// it takes longer than `longest`.
+    pub(super) fn spare_one(&self, longest: Duration) -> bool {
+        let mut table = self.lock();
+        let count = table.entries.len();
+        if !self.close_one(&mut table) {
+            return false;
+        }
+        let is_there = |table: &mut Table| table.entries.len() >= count;
+        let waited = self.freed.wait_timeout_while(table, longest, is_there).unwrap_or_else(PoisonError::into_inner);
+        !waited.1.timed_out()
     }
 
-    fn close_one(&self, table: &mut Table) {
+    fn close_one(&self, table: &mut Table) -> bool {
         let now = sys::monotonic();
         let rank = |entry: &Entry| match entry.phase {
             _ if entry.is_closed => None,
@@ -95,10 +103,13 @@ impl Slots {
             Phase::Writing(since) if now.since(since) >= self.patience => Some((1, since)),
             Phase::Writing(_) | Phase::Working => None,
         };
-        if let Some((_, entry)) =
-            table.entries.iter_mut().filter_map(|entry| Some((rank(entry)?, entry))).min_by_key(|(rank, _)| *rank)
-        {
-            entry.close();
+        let spared = table.entries.iter_mut().filter_map(|entry| Some((rank(entry)?, entry))).min_by_key(|(rank, _)| *rank);
+        match spared {
+            Some((_, entry)) => {
+                entry.close();
+                true
+            }
+            None => false,
         }
     }
 

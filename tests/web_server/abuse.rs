@@ -1,0 +1,268 @@
+//! What the server bears: after each of these it answers an ordinary request within a second, and its memory is bounded.
+
+use std::time::{Duration, Instant};
+
+use ace_connection_logger::web::Limits;
+use socket2::SockRef;
+
+use crate::client::{ChildServer, Client, PAGE_BYTES, Server, config};
+
+/// Enough for every test but the one that is about it.
+const FILES: u32 = 512;
+/// What a server may grow by, whatever is done to it: 64 small stacks, heads and pages, and the allocator's own waste.
+const MOST_GROWTH_KB: u64 = 8 * 1024;
+
+/// Does something to a server, then looks whether it is still well.
+fn bears(abuse: impl FnOnce(&ChildServer)) {
+    let server = ChildServer::start(FILES);
+    server.answers_as_ever();
+    let before = server.memory_kb("VmRSS");
+    abuse(&server);
+    server.answers_as_ever();
+    let peak = server.memory_kb("VmHWM");
+    eprintln!("{before} kB before, {peak} kB at most");
+    assert!(peak < before + MOST_GROWTH_KB, "{before} kB before, {peak} kB at most");
+    assert!(server.threads() <= 64 + 8, "{} threads", server.threads());
+}
+
+#[test]
+fn five_hundred_idle_connections() {
+    bears(|server| {
+        let idle: Vec<Client> = (0..500)
+            .map(|number| {
+                let mut client = server.client();
+                // Every other one has begun to say something.
+                client.send(if number % 2 == 0 { "" } else { "GET / HTTP/1.1\r\nX: " });
+                client
+            })
+            .collect();
+        server.answers_as_ever();
+        drop(idle);
+    });
+}
+
+#[test]
+fn answers_without_end_to_clients_who_want_them_whole() {
+    bears(|server| {
+        for request in [
+            "GET /endless HTTP/1.0\r\n\r\n",
+            "GET /endless HTTP/1.1\r\nHost: localhost\r\nTE: identity\r\n\r\n",
+            "GET /endless HTTP/1.1\r\nHost: localhost\r\nTE: identity;q=1, chunked;q=0\r\nAccept-Encoding: gzip\r\n\r\n",
+        ] {
+            let mut client = server.client();
+            client.send(request);
+            assert_eq!(client.read_head().status, 200);
+            let mut bytes = vec![0; 4096];
+            for _ in 0..2000 {
+                std::io::Read::read_exact(&mut client.stream, &mut bytes).expect("it goes on");
+            }
+        }
+    });
+}
+
+#[test]
+fn clients_who_never_read() {
+    bears(|server| {
+        let mut clients: Vec<Client> = (0..100).map(|_| server.client()).collect();
+        for client in &mut clients {
+            client.ask("GET", "/endless", "");
+        }
+        server.answers_as_ever();
+        server.answers_as_ever();
+    });
+}
+
+#[test]
+fn ten_megabytes_of_header() {
+    bears(|server| {
+        let mut client = server.client();
+        client.send("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ");
+        for _ in 0..10 * 1024 {
+            client.send([b'x'; 1024]);
+        }
+        drop(client);
+        let mut client = server.client();
+        client.send(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: y\r\n".repeat(1200)));
+        assert_eq!(client.read().status, 431);
+    });
+}
+
+#[test]
+fn lengths_that_no_body_has() {
+    bears(|server| {
+        for (line, status) in [
+            ("Content-Length: 1e15", 400),
+            ("Content-Length: 1000000000000000", 413),
+            ("Content-Length: 99999999999999999999999999999999", 413),
+            ("Content-Length: -1", 400),
+            ("Transfer-Encoding: chunked", 400),
+        ] {
+            for method in ["GET", "POST"] {
+                let mut client = server.client();
+                client.ask(method, "/", &format!("{line}\r\n"));
+                let answer = client.read();
+                let expected = if method == "GET" { status } else { 405 };
+                assert_eq!((answer.status, answer.header("Connection")), (expected, Some("close")), "{method} {line}");
+            }
+        }
+    });
+}
+
+#[test]
+fn resets_behind_the_question() {
+    bears(|server| {
+        for number in 0..300 {
+            let mut client = server.client();
+            client.ask("GET", ["/", "/pages", "/endless", "/api/tagged"][number % 4], "");
+            if number % 3 == 0 {
+                client.read_head();
+            }
+            SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).expect("an option");
+        }
+    });
+}
+
+#[test]
+fn bytes_at_random() {
+    bears(|server| {
+        let mut state = 42u64;
+        let mut random = || {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state.to_be_bytes()[0]
+        };
+        let request =
+            b"GET /api/echo?a=%41 HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip;q=1\r\nIf-None-Match: \"a\"\r\n\r\n";
+        for round in 0..400 {
+            let mut client = server.client();
+            let mut bytes: Vec<u8> = if round % 2 == 0 { (0..300).map(|_| random()).collect() } else { request.repeat(2) };
+            for _ in 0..1 + random() % 8 {
+                let at = usize::from(random()) % bytes.len();
+                bytes[at] = random();
+            }
+            client.send(bytes);
+        }
+        // TLS, and the first words of HTTP/2.
+        assert_eq!(server.client().exchange(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n").status, 400);
+        assert!(server.client().exchange("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").status >= 400);
+        assert_eq!(server.client().exchange("GET / HTTP/1.2\r\nHost: localhost\r\n\r\n").status, 505);
+    });
+}
+
+#[test]
+fn file_descriptors_used_up() {
+    // Standard streams, listener and stop flag are five; forty clients are too many.
+    let server = ChildServer::start(32);
+    let clients: Vec<Client> = (0..40).map(|_| server.client()).collect();
+    server.answers_as_ever();
+    let before = server.cpu_ticks();
+    std::thread::sleep(Duration::from_millis(500));
+    assert!(server.cpu_ticks() - before < 10, "it spins");
+    drop(clients);
+    server.answers_as_ever();
+}
+
+#[test]
+fn a_byte_at_a_time_does_not_extend_the_time_for_a_head() {
+    let server = Server::start(&config(), Limits { head: Duration::from_millis(400), ..Limits::DEFAULT });
+    let mut slow: Vec<Client> = (0..70).map(|_| server.client()).collect();
+    let began = Instant::now();
+    for byte in b"GET / HTTP/1.1\r\nX: " {
+        for client in &mut slow {
+            client.send([*byte]);
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+    let answer = server.client().get("/api/tagged");
+    assert_eq!(answer.status, 200);
+    let mut last = slow.pop().expect("one of the last stayed");
+    let mut sent = 0;
+    while began.elapsed() < Duration::from_secs(2) && sent < 40 {
+        last.send("x");
+        std::thread::sleep(Duration::from_millis(10));
+        sent += 1;
+    }
+    assert_eq!(last.read().status, 408);
+    assert!(last.is_closed_within(Duration::from_secs(3)));
+    assert!(began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+}
+
+#[test]
+fn pages_are_made_no_faster_than_they_are_read() {
+    let server = Server::usual();
+    let mut slow = server.client();
+    // Fixed, or the kernel would let this side hold more the more it reads.
+    SockRef::from(&slow.stream).set_recv_buffer_size(128 * 1024).expect("an option");
+    slow.ask("GET", "/endless", "");
+    assert_eq!(slow.read_head().status, 200);
+    let settled = settled(&server);
+    // What the kernel holds for both ends, and the page that is on its way.
+    assert!(settled * PAGE_BYTES < 1024 * 1024, "{settled} pages");
+    let mut bytes = vec![0; 64 * PAGE_BYTES];
+    std::io::Read::read_exact(&mut slow.stream, &mut bytes).expect("it goes on");
+    let after = self::settled(&server);
+    assert!(after > settled && after <= settled + 80, "{settled} pages, then {after}");
+}
+
+/// How many pages are made until no more are.
+fn settled(server: &Server) -> usize {
+    let mut known = server.pages_made();
+    loop {
+        std::thread::sleep(Duration::from_millis(100));
+        match server.pages_made() {
+            same if same == known => return same,
+            more => known = more,
+        }
+    }
+}
+
+#[test]
+fn an_answer_that_nobody_reads_ends_at_its_deadline_and_so_does_one_read_slowly() {
+    let limits = Limits { answer: Duration::from_millis(300), pages: Duration::from_millis(700), ..Limits::DEFAULT };
+    let server = Server::start(&config(), limits);
+    let began = Instant::now();
+    let mut never = server.client();
+    never.ask("GET", "/endless", "");
+    let mut slow = server.client();
+    slow.ask("GET", "/endless", "");
+    let mut bytes = vec![0; 256 * 1024];
+    // It reads all the time and is ended all the same.
+    while std::io::Read::read(&mut slow.stream, &mut bytes).is_ok_and(|len| len > 0) {
+        assert!(began.elapsed() < Duration::from_secs(3));
+    }
+    assert!(began.elapsed() >= Duration::from_millis(700), "{:?}", began.elapsed());
+    // What the kernels hold can still be read; the end has been there all the while.
+    assert!(never.is_closed_within(Duration::from_secs(3)));
+    let made = server.pages_made();
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(server.pages_made(), made);
+}
+
+#[test]
+fn whoever_has_waited_longest_leaves_and_whoever_is_being_answered_stays() {
+    let server = Server::start(&config(), Limits { connections: 4, ..Limits::DEFAULT });
+    let mut busy = server.client();
+    busy.ask("GET", "/slow", "");
+    // The order in which they come is the order in which they are accepted.
+    let mut waiting: Vec<Client> = (0..3).map(|_| server.client()).collect();
+    // It asks for something, and so has waited less than the next one.
+    assert_eq!(waiting[2].get("/api/tagged").status, 200);
+    assert_eq!(waiting[0].get("/api/tagged").status, 200);
+    assert_eq!(server.client().get("/api/tagged").status, 200);
+    assert!(waiting[1].is_closed_within(Duration::from_secs(1)));
+    assert_eq!(waiting[0].get("/api/tagged").status, 200);
+    assert_eq!(busy.read().text(), "at last");
+}
+
+#[test]
+fn a_full_house_of_answers_in_the_making_lets_the_next_one_wait() {
+    let server = Server::start(&config(), Limits { connections: 2, ..Limits::DEFAULT });
+    let mut busy: Vec<Client> = (0..2).map(|_| server.client()).collect();
+    for client in &mut busy {
+        client.ask("GET", "/slow", "");
+    }
+    std::thread::sleep(Duration::from_millis(100));
+    assert_eq!(server.client().get("/api/tagged").text(), "[1]");
+    for client in &mut busy {
+        assert_eq!(client.read().text(), "at last");
+    }
+}
