@@ -54,18 +54,19 @@ impl Connection<'_> {
         self.stream.set_nodelay(true)?;
         let local = self.stream.local_addr().ok().map(|address| address.ip());
         let gate = Gate { names: &self.site.names, local };
-        loop {
-            if !self.slot.enter(Phase::Waiting(sys::monotonic())) {
-                return Ok(Ending::Gone);
-            }
-            let Some(head) = self.next_head(&gate)? else { return Ok(Ending::Gone) };
+        // It has been waiting since it was admitted, however late this thread was started.
+        while let Some(head) = self.next_head(&gate)? {
             if !self.slot.enter(Phase::Working) {
-                return Ok(Ending::Gone);
+                break;
             }
             if self.answer(&head)? {
                 return Ok(Ending::Answered);
             }
+            if !self.slot.enter(Phase::Waiting(sys::monotonic())) {
+                break;
+            }
         }
+        Ok(Ending::Gone)
     }
 
     /// The next request; `None` when there is none, because it was hung up or nothing came for too long.
@@ -203,8 +204,9 @@ impl Connection<'_> {
     /// Says that nothing more comes and reads on for a moment. A socket that is closed with something unread in it resets
     /// the connection, and the reset overtakes the answer.
     fn linger(&mut self) {
-        let until = sys::monotonic().after(self.limits.linger);
-        if self.stream.shutdown(Shutdown::Write).is_err() || !self.slot.enter(Phase::Waiting(sys::monotonic())) {
+        let began = sys::monotonic();
+        let until = began.after(self.limits.linger);
+        if self.stream.shutdown(Shutdown::Write).is_err() || !self.slot.enter(Phase::Lingering(began)) {
             return;
         }
         loop {

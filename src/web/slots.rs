@@ -18,6 +18,8 @@ pub(super) enum Phase {
     Working,
     /// Bytes are on their way out.
     Writing(Monotonic),
+    /// It has had its last answer.
+    Lingering(Monotonic),
 }
 
 #[derive(Debug)]
@@ -99,8 +101,9 @@ impl Slots {
         let now = sys::monotonic();
         let rank = |entry: &Entry| match entry.phase {
             _ if entry.is_closed => None,
-            Phase::Waiting(since) => Some((0, since)),
-            Phase::Writing(since) if now.since(since) >= self.patience => Some((1, since)),
+            Phase::Lingering(since) => Some((0, since)),
+            Phase::Waiting(since) => Some((1, since)),
+            Phase::Writing(since) if now.since(since) >= self.patience => Some((2, since)),
             Phase::Writing(_) | Phase::Working => None,
         };
         let spared = table.entries.iter_mut().filter_map(|entry| Some((rank(entry)?, entry))).min_by_key(|(rank, _)| *rank);
@@ -117,7 +120,7 @@ impl Slots {
     /// their threads as long again. What is busy in the database even then is left behind.
     pub(super) fn end(&self, grace: Duration) {
         self.lock().is_ended = true;
-        self.close_all(|entry| matches!(entry.phase, Phase::Waiting(_)));
+        self.close_all(|entry| matches!(entry.phase, Phase::Waiting(_) | Phase::Lingering(_)));
         self.wait_until_empty(grace);
         self.close_all(|_| true);
         self.wait_until_empty(grace);
@@ -154,7 +157,7 @@ impl Slot {
     pub(super) fn enter(&self, phase: Phase) -> bool {
         let mut table = self.slots.lock();
         // Whoever begins to wait while the server ends would not be closed before the grace is over.
-        let is_ending = table.is_ended && matches!(phase, Phase::Waiting(_));
+        let is_ending = table.is_ended && matches!(phase, Phase::Waiting(_) | Phase::Lingering(_));
         let Some(entry) = table.entries.iter_mut().find(|entry| entry.id == self.id) else { return false };
         entry.phase = phase;
         !entry.is_closed && !is_ending

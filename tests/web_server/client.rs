@@ -49,6 +49,7 @@ impl Answer for Echo {
             "/picture" => whole("image/png", None, "0123456789".repeat(500)),
             "/injected" => whole("text/plain", Some("a\r\nEvil: yes"), "x".into()),
             "/slow" => {
+                self.made.fetch_add(1, Ordering::Relaxed);
                 std::thread::sleep(Duration::from_millis(400));
                 whole("text/plain", None, "at last".into())
             }
@@ -94,7 +95,7 @@ impl Server {
         Server::start(&config(), Limits::DEFAULT)
     }
 
-    /// How many pages of long answers were made.
+    /// How many pages of long answers were made, or slow answers begun.
     pub fn pages_made(&self) -> usize {
         self.made.load(Ordering::Relaxed)
     }
