@@ -1,0 +1,39 @@
+// Questions to the server. Every URL is relative to the page, so a proxy's sub-path needs no setting here.
+
+const PATIENCE_MS = 15000;
+
+/** The server answered, but not with what was asked for. */
+export class Refused extends Error {}
+
+/** @param {string} path @param {Record<string, string | number>} query @param {RequestInit} [init] @returns {Promise<Response>} */
+async function ask(path, query, init = {}) {
+  const text = new URLSearchParams(Object.entries(query).map(([k, v]) => [k, String(v)])).toString();
+  const giveUp = new AbortController();
+  const timer = setTimeout(() => giveUp.abort(), PATIENCE_MS);
+  try {
+    return await fetch(text ? `${path}?${text}` : path, { ...init, cache: 'no-store', credentials: 'same-origin', signal: giveUp.signal });
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+/** @template T @param {string} path relative @param {Record<string, string | number>} [query] @returns {Promise<T>}
+ * @throws {Refused} on an error answer, and a TypeError where no server answers */
+export async function get(path, query = {}) {
+  const response = await ask(path, query);
+  const body = await response.json().catch(() => null);
+  if (!response.ok || body === null) throw new Refused(body?.detail ?? `${path}: status ${response.status}`);
+  return body;
+}
+
+let tag = '';
+
+/** The newest result of every host, or null when there is nothing new since the last question. @returns {Promise<Row[] | null>} */
+export async function newest() {
+  const response = await ask('api/ping-results/latest', {}, tag ? { headers: { 'If-None-Match': tag } } : {});
+  if (response.status === 304) return null;
+  if (!response.ok) throw new Refused(`api/ping-results/latest: status ${response.status}`);
+  const rows = await response.json();
+  tag = response.headers.get('ETag') ?? '';
+  return rows;
+}

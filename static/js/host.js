@@ -1,0 +1,189 @@
+// The page of one host: what it is now, and everything known of a range of time.
+import { Refused, get } from './api.js';
+import { checksCard } from './checks.js';
+import { rangeControls } from './controls.js';
+import { distributionCard } from './distribution.js';
+import { h, put, save, say } from './dom.js';
+import { csv, ms, percent, plural, usAsMs, WORDS } from './format.js';
+import { heatCard } from './heatmap.js';
+import { historyCharts } from './history.js';
+import { navigator } from './navigator.js';
+import { outageSum, outageTable } from './outagelist.js';
+import { outagesWithin, slide, takeIn, track as trackOf } from './series.js';
+import { shape } from './shapes.js';
+import { DAY_SECONDS, duration, fileText, seconds } from './time.js';
+import { spanOf } from './view.js';
+
+/** @typedef {import('./main.js').App} App */
+
+const POINTS = 480;
+const OUTAGE_DAYS = 90;
+const MOST_OUTAGES = 200;
+const FIGURES_EVERY_SECONDS = 60;
+
+/** @param {string} label @param {string} value @param {string} unit */
+const figure = (label, value, unit) => h('div', null, h('dt', null, label), h('dd', null, value, h('span', { class: 'unit' }, unit && ` ${unit}`)));
+
+/** @param {App} app */
+export function hostPage(app) {
+  const address = app.view.host;
+  const mark = h('span', { class: 'verdict-shape' });
+  const title = h('h1', { tabindex: -1 });
+  const note = h('p', { class: 'second' });
+  const figures = h('dl', { class: 'card stats' });
+  const history = historyCharts(app);
+  const controls = rangeControls(app);
+  const days = navigator(app);
+  const distribution = distributionCard();
+  const heat = heatCard(app);
+  const checks = checksCard();
+  const outageHead = h('span', { class: 'third small' });
+  const outageBody = h('div', null);
+  const wrong = h('p', { class: 'banner', hidden: true, role: 'alert' });
+  const compare = h('a', { class: 'button' }, 'Compare');
+  const element = h('div', { class: 'page' },
+    h('div', { class: 'host-top' },
+      h('div', { class: 'verdict-words' }, mark, h('div', null, h('nav', { class: 'crumbs third small', 'aria-label': 'Path' }, h('a', { href: '#' }, 'Overview'), ' / ', h('span', null, address)), title, note)),
+      h('div', { class: 'host-controls' }, h('div', { class: 'bar' }, controls.element, compare, h('button', { type: 'button', class: 'button', onclick: () => saveCsv() }, 'CSV'), h('button', { type: 'button', class: 'button', onclick: () => savePng() }, 'PNG')), days.element)),
+    wrong, figures, history.element,
+    h('div', { class: 'parts' }, distribution.element, heat.element, h('section', { class: 'card part' }, h('div', { class: 'head' }, h('h2', null, 'Outages'), outageHead), outageBody)),
+    checks.element);
+
+  /** @type {import('./series.js').Track | null} */
+  let track = null;
+  /** @type {Outage[]} */
+  let outages = [];
+  let asked = '';
+  let turn = 0;
+  let figuresAt = 0;
+
+  const entry = () => app.entries.find((e) => e.address === address);
+  const span = () => spanOf(app.view, app.now(), seconds(app.status?.first_check));
+  const name = () => entry()?.name ?? address;
+
+  const saveCsv = () => save(`${name()}_${fileText(span().from)}_${fileText(span().to)}.csv`.replace(/[^\w.-]+/g, '-'), new Blob([csv(...history.rows())], { type: 'text/csv' }));
+  const savePng = async () => {
+    const { from, to } = span();
+    const blob = await history.chart.picture(`${name()} (${address}), ${fileText(from).replace('_', ' ')} to ${fileText(to).replace('_', ' ')}`);
+    save(`${name()}_${fileText(from)}.png`.replace(/[^\w.-]+/g, '-'), blob);
+  };
+
+  const figuresOf = async () => {
+    const { from, to } = span();
+    figuresAt = app.now();
+    const mine = turn;
+    const s = await get(`api/statistics/${encodeURIComponent(address)}`, { from: Math.floor(from), to: Math.ceil(to) });
+    if (mine === turn) drawFigures(/** @type {Statistics} */ (s));
+  };
+  /** @param {Statistics} s */
+  const drawFigures = (s) => {
+    const { from, to } = span();
+    const found = outagesWithin(outages, from, to);
+    put(figures, figure('available', percent(s.availability_percent), '%'), figure('measured', percent(s.coverage_percent), '%'),
+      figure(found.count === 1 ? 'outage' : 'outages', String(found.count), found.count ? duration(found.seconds) : ''), figure('success rate', percent(s.avg_success_rate), '%'),
+      figure('median', usAsMs(s.p50_us), 'ms'), figure('p95', usAsMs(s.p95_us), 'ms'), figure('p99', usAsMs(s.p99_us), 'ms'),
+      s.mdev_us === null || s.mdev_us === undefined ? figure('most', ms(s.overall_max_latency), 'ms') : figure('deviation', usAsMs(s.mdev_us), 'ms'));
+  };
+
+  /** @param {boolean} quiet the page stays as it is until the answers are there */
+  const load = async (quiet) => {
+    const { from, to } = span();
+    const range = { host_address: address, from: Math.floor(from), to: Math.ceil(to) };
+    turn += 1;
+    const mine = turn;
+    element.classList.toggle('loading', !quiet);
+    const heatFrom = Math.min(range.from, range.to - 90 * DAY_SECONDS);
+    try {
+      const [series, events] = await Promise.all([
+        /** @type {Promise<Series>} */ (get('api/series', { ...range, points: POINTS })),
+        /** @type {Promise<Outage[]>} */ (get('api/outages', { host_address: address, days: Math.max(OUTAGE_DAYS, Math.ceil((app.now() - from) / DAY_SECONDS)), limit: MOST_OUTAGES }))]);
+      if (mine !== turn) return;
+      outages = events;
+      track = trackOf({ ...series, from: range.from, to: range.to }, entry()?.interval ?? 60);
+      history.show(track, outages);
+      element.classList.remove('loading');
+      wrong.hidden = true;
+      drawOutages();
+      const [, spread, hours, rows] = await Promise.all([figuresOf(), /** @type {Promise<Distribution>} */ (get('api/distribution', range)),
+        /** @type {Promise<Hours>} */ (get('api/hours', { ...range, from: heatFrom })), /** @type {Promise<Row[]>} */ (get('api/ping-results', { ...range, limit: 100 }))]);
+      if (mine !== turn) return;
+      distribution.show(spread);
+      heat.show(hours, range.to - heatFrom);
+      checks.show(rows, app.now());
+      update();
+    } catch (error) {
+      if (mine !== turn) return;
+      element.classList.remove('loading');
+      // A lost server is said by the live mark; asking again is up to it.
+      asked = '';
+      if (!(error instanceof Refused)) return;
+      put(wrong, `The server refused: ${error.message}`);
+      wrong.hidden = false;
+      asked = key();
+    }
+  };
+  const drawOutages = () => {
+    const recent = outages.filter((o) => app.now() - seconds(o.start_time) < OUTAGE_DAYS * DAY_SECONDS);
+    say(outageHead, outageSum(recent, app.now(), OUTAGE_DAYS));
+    put(outageBody, recent.length ? outageTable(recent.slice(0, 8), app.now(), false) : h('p', { class: 'third' }, 'No outage.'), recent.length > 8 && h('a', { href: `#page=outages&host=${encodeURIComponent(address)}` }, `All ${recent.length}`));
+  };
+  const key = () => `${app.view.range} ${app.view.from} ${app.view.to}`;
+
+  const update = () => {
+    const e = entry();
+    const state = e?.state ?? 'not_measured';
+    if (mark.dataset.state !== state) put(mark, shape(state, 24));
+    mark.dataset.state = state;
+    say(title, `${name()} is ${WORDS[state].toLowerCase()}`);
+    const parts = [];
+    if (e?.was) parts.push(`It was ${WORDS[e.was].toLowerCase()}${e.latency === null ? '' : `, ${ms(e.latency)} ms`}, ${duration(app.now() - e.at)} ago.`);
+    else if (e?.error) parts.push(`${e.error}.`);
+    else if (e && e.latency !== null && state !== 'down') parts.push(`${ms(e.latency)} ms now.`);
+    const { from, to } = span();
+    if (track) {
+      const found = outagesWithin(outages, from, to);
+      parts.push(found.count ? `${plural(found.count, 'outage')} of ${duration(found.seconds)} in this range.` : 'No outage in this range.');
+    }
+    say(note, parts.join(' '));
+    controls.update({ from, to });
+    days.update(address, from, to);
+    compare.setAttribute('href', `#page=compare&hosts=${encodeURIComponent(address)}`);
+  };
+
+  return {
+    element, heading: title, title: () => name(),
+    show() {
+      if (!app.status) return;
+      update();
+      heat.redraw();
+      if (asked !== key()) {
+        asked = key();
+        load(false);
+      } else if (track) history.show(track, outages);
+    },
+    /** @param {Row[]} rows */
+    results(rows) {
+      const row = rows.find((r) => r.host_address === address);
+      update();
+      if (!row || !row.timestamp || !track || !span().follows || row.state === 'not_measured') return;
+      if (!takeIn(track, row, seconds(row.timestamp))) return;
+      slide(track, span().from, span().to);
+      history.show(track, outages);
+      checks.add(row, app.now());
+      if (app.now() - figuresAt >= FIGURES_EVERY_SECONDS) figuresOf().catch(() => {});
+    },
+    tick() {
+      update();
+      if (asked !== key()) {
+        asked = key();
+        load(true);
+      }
+    },
+    redraw: () => history.chart.draw(),
+    close() {
+      turn += 1;
+      history.chart.close();
+    },
+    search: () => {},
+  };
+}

@@ -1,0 +1,57 @@
+// The list of hosts: what is known of each, in which order and which of them. Pure.
+
+/** @typedef {{name: string, address: string, role: string, configured: boolean, interval: number, order: number, state: State, was: State | null,
+ *   at: number, latency: number | null, error: string | null, availability: number | null, coverage: number | null, days: Days | null, spark: Spark | null}} Entry
+ *   interval in seconds, at in Unix seconds or NaN, latency in milliseconds, shares in percent; was: its last state when it is no longer measured */
+
+/** @param {Status} status @param {Row[]} rows @param {Overview | null} overview @param {boolean} running whether the monitor runs
+ * @returns {Entry[]} configured hosts in their order, then those recorded earlier */
+export function entries(status, rows, overview, running) {
+  const configured = new Map(status.hosts.map((h, i) => [h.address, { ...h, order: i }]));
+  const newest = new Map(rows.map((r) => [r.host_address, r]));
+  const known = new Map((overview?.hosts ?? []).map((h) => [h.host_address, h]));
+  const addresses = new Set([...configured.keys(), ...known.keys(), ...newest.keys()]);
+  return [...addresses].map((address, i) => {
+    const host = configured.get(address);
+    const row = newest.get(address);
+    const past = known.get(address);
+    const state = row?.state ?? past?.state ?? 'not_measured';
+    const old = !host || !running || Boolean(row?.stale) || !row;
+    return {
+      name: host?.name ?? row?.host_name ?? past?.host_name ?? address, address, role: host?.role ?? past?.role ?? 'other', configured: Boolean(host),
+      interval: host?.interval_seconds ?? status.monitoring_interval, order: host?.order ?? 1000 + i,
+      state: old ? 'not_measured' : state, was: old && state !== 'not_measured' ? state : null,
+      at: row?.timestamp ? Date.parse(row.timestamp) / 1000 : NaN, latency: row?.avg_latency ?? null, error: row?.error ?? past?.error ?? null,
+      availability: past?.availability_percent ?? null, coverage: past?.coverage_percent ?? null, days: past?.days ?? null, spark: past?.spark ?? null,
+    };
+  });
+}
+
+/** @type {State[]} */
+export const TROUBLE_FIRST = ['down', 'degraded', 'not_measured', 'up'];
+
+/** @type {Record<string, (a: Entry, b: Entry) => number>} */
+const ORDERS = {
+  trouble: (a, b) => TROUBLE_FIRST.indexOf(a.state) - TROUBLE_FIRST.indexOf(b.state),
+  name: (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }),
+  latency: (a, b) => (b.latency ?? -1) - (a.latency ?? -1),
+  availability: (a, b) => (a.availability ?? 101) - (b.availability ?? 101),
+  coverage: (a, b) => (a.coverage ?? 101) - (b.coverage ?? 101),
+};
+
+/** @param {Entry[]} list @param {{state: string, query: string, sort: string}} wanted sort may begin with - for the other way round @returns {Entry[]} */
+export function chosen(list, wanted) {
+  const words = wanted.query.toLowerCase().split(/\s+/).filter(Boolean);
+  const back = wanted.sort.startsWith('-') ? -1 : 1;
+  const order = ORDERS[wanted.sort.replace('-', '')] ?? ORDERS.trouble;
+  return list
+    .filter((e) => (!wanted.state || e.state === wanted.state) && words.every((w) => `${e.name} ${e.address}`.toLowerCase().includes(w)))
+    .sort((a, b) => back * order(a, b) || a.order - b.order);
+}
+
+/** @param {Entry[]} list @returns {Record<State, number>} */
+export function tally(list) {
+  const result = { up: 0, degraded: 0, down: 0, not_measured: 0 };
+  for (const e of list) result[e.state] += 1;
+  return result;
+}

@@ -1,0 +1,53 @@
+// Colours and hatches for the canvas, read from the style sheet so that light and dark are said in one place.
+
+/** @type {Map<string, string>} */
+const colours = new Map();
+/** @type {Map<string, CanvasPattern>} */
+const patterns = new Map();
+const scheme = matchMedia('(prefers-color-scheme: dark)');
+
+/** @param {string} name as in style.css, without the two dashes @returns {string} */
+export function colour(name) {
+  const known = colours.get(name);
+  if (known) return known;
+  const value = getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
+  colours.set(name, value);
+  return value;
+}
+
+/** Falling for outages, rising for not measured, dots for degraded. @param {CanvasRenderingContext2D} context @param {State} state */
+export function hatch(context, state) {
+  const known = patterns.get(state);
+  if (known) return known;
+  const size = state === 'degraded' ? 4 : 6;
+  const tile = document.createElement('canvas');
+  tile.width = size;
+  tile.height = size;
+  const c = /** @type {CanvasRenderingContext2D} */ (tile.getContext('2d'));
+  c.strokeStyle = c.fillStyle = colour(state);
+  if (state === 'degraded') c.fillRect(1, 1, 1, 1);
+  else {
+    c.lineWidth = state === 'down' ? 1.8 : 1;
+    c.beginPath();
+    for (const shift of [-size, 0, size]) {
+      const [a, b] = state === 'down' ? [0, size] : [size, 0];
+      c.moveTo(shift - 1, a - (state === 'down' ? 1 : -1));
+      c.lineTo(shift + size + 1, b + (state === 'down' ? 1 : -1));
+    }
+    c.stroke();
+  }
+  const pattern = /** @type {CanvasPattern} */ (context.createPattern(tile, 'repeat'));
+  patterns.set(state, pattern);
+  return pattern;
+}
+
+/** @param {() => void} redraw */
+export function onScheme(redraw) {
+  scheme.addEventListener('change', () => {
+    colours.clear();
+    patterns.clear();
+    redraw();
+  });
+}
+
+export const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';

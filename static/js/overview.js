@@ -1,0 +1,109 @@
+// The first page: the verdict, what most hosts saw in 90 days, and the table of hosts.
+import { chips, h, press, put, say, save } from './dom.js';
+import { csv, percent, WORDS } from './format.js';
+import { TROUBLE_FIRST, chosen, tally } from './hosts.js';
+import { hostTable } from './hosttable.js';
+import { shape, strip } from './shapes.js';
+import { availability, dayStart, mostHosts } from './strip.js';
+import { fileText, month } from './time.js';
+import { verdict } from './verdict.js';
+
+/** @typedef {import('./main.js').App} App */
+
+/** @type {[string, string][]} */
+const SORTS = [['trouble', 'Sort: trouble first'], ['name', 'Sort: name'], ['latency', 'Sort: slowest first'], ['availability', 'Sort: least available'], ['coverage', 'Sort: least measured']];
+
+/** @param {string} label @returns {{element: HTMLElement, value: HTMLElement}} */
+function figure(label) {
+  const value = h('dd', null, '–');
+  return { element: h('div', null, h('dt', null, label), value), value };
+}
+
+/** The month's name under its first day. @param {import('./dom.js').Child[]} into @param {string} firstDay @param {number} days */
+function monthMarks(into, firstDay, days) {
+  for (let i = 0; i < days - 4; i += 1) {
+    const t = dayStart(firstDay, i);
+    if (new Date(t * 1000).getDate() !== 1) continue;
+    const mark = h('span', null, month(t));
+    mark.style.left = `${(100 * i) / days}%`;
+    into.push(mark);
+  }
+}
+
+/** @param {App} app */
+export function overviewPage(app) {
+  const mark = h('span', { class: 'verdict-shape' });
+  const title = h('h1', { tabindex: -1 });
+  const text = h('p', { class: 'second' });
+  const figures = [figure('today'), figure('7 days'), figure('90 days'), figure('measured')];
+  const line = h('div', { class: 'line' });
+  const top = h('section', { class: 'card verdict', 'aria-label': 'Verdict' },
+    h('div', { class: 'verdict-words' }, mark, h('div', null, title, text, h('dl', { class: 'figures', 'aria-label': 'Availability, all hosts' }, ...figures.map((f) => f.element)))), line);
+
+  const states = chips('State', [['', 'All'], ...TROUBLE_FIRST.map((s) => /** @type {[string, string]} */ ([s, WORDS[s]]))], app.view.state, (state) => app.go({ state }, true));
+  const filter = h('input', { type: 'search', id: 'filter', placeholder: 'Filter hosts', 'aria-label': 'Filter hosts', 'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false' });
+  filter.addEventListener('input', () => app.go({ query: filter.value }, true));
+  const sort = h('select', { 'aria-label': 'Sort hosts' }, ...SORTS.map(([key, name]) => h('option', { value: key }, name)));
+  sort.addEventListener('change', () => app.go({ sort: sort.value }, true));
+  const download = h('button', { type: 'button', class: 'button', onclick: () => saveCsv() }, 'CSV');
+  const legend = h('div', { class: 'legend third', 'aria-hidden': 'true' }, ...[['up', 'up'], ['degraded', 'degraded'], ['down', 'outage'], ['not_measured', 'not measured']].map(([k, w]) => h('span', { class: `key key-${k}` }, w)));
+  const bar = h('div', { class: 'bar' }, states, h('label', { class: 'search' }, filter, h('kbd', { 'aria-hidden': 'true' }, '/')), sort, download, legend);
+  const hosts = hostTable({
+    sort: (key) => app.go({ sort: app.view.sort === key ? `-${key}` : key }, true),
+    clear: () => {
+      app.go({ query: '', state: '' }, true);
+      filter.focus();
+    },
+  });
+  const element = h('div', { class: 'page' }, top, bar, hosts.element);
+  let shown = '';
+  /** @type {Overview | null} */
+  let drawn = null;
+
+  const saveCsv = () => {
+    const rows = chosen(app.entries, app.view).map((e) => [e.name, e.address, e.state, e.latency, e.availability, e.coverage, Number.isNaN(e.at) ? null : new Date(e.at * 1000).toISOString()]);
+    save(`hosts_${fileText(app.now())}.csv`, new Blob([csv(['host_name', 'host_address', 'state', 'avg_latency_ms', 'availability_percent', 'coverage_percent', 'newest_check'], rows)], { type: 'text/csv' }));
+  };
+
+  const drawLine = () => {
+    const overview = app.overview;
+    if (!overview || drawn === overview) return;
+    drawn = overview;
+    const all = overview.hosts.filter((o) => o.configured).map((o) => o.days);
+    [1, 7, 90].forEach((days, i) => say(figures[i].value, `${percent(availability(all, days))} %`.replace('– %', '–')));
+    const covered = overview.hosts.filter((o) => o.configured && o.coverage_percent !== null);
+    say(figures[3].value, covered.length ? `${percent(covered.reduce((sum, o) => sum + (o.coverage_percent ?? 0), 0) / covered.length, 1)} %` : '–');
+    /** @type {import('./dom.js').Child[]} */
+    const marks = [];
+    monthMarks(marks, overview.first_day, overview.days);
+    const most = mostHosts(all, overview.days);
+    put(line, h('div', { class: 'line-head' }, h('span', null, h('b', null, `What most hosts saw, ${overview.days} days`), h('span', { class: 'wide-only' }, ', a bar a day: the taller, the worse'))),
+      strip(most, 'What most hosts saw', 8, 56), h('div', { class: 'months third', 'aria-hidden': 'true' }, ...marks, h('span', { class: 'end' }, 'today')));
+  };
+
+  const update = () => {
+    if (!app.status) return;
+    const now = app.now();
+    const said = verdict(app.status, app.entries, app.lastOutage, now);
+    if (shown !== said.state + said.title) {
+      put(mark, shape(said.state, 24));
+      say(title, said.title);
+      shown = said.state + said.title;
+    }
+    say(text, said.text);
+    const count = tally(app.entries);
+    for (const button of states.querySelectorAll('button')) {
+      const state = /** @type {State | ''} */ (button.dataset.key);
+      const wanted = state ? `${WORDS[state]} ${count[state]}` : `All ${app.entries.length}`;
+      if (button.textContent !== wanted) put(button, state && shape(state, 10), wanted);
+    }
+    press(states, app.view.state);
+    if (document.activeElement !== filter) filter.value = app.view.query;
+    sort.value = app.view.sort;
+    // Sorted by a column's head the other way round: the list has no word for it.
+    if (sort.value !== app.view.sort) sort.value = app.view.sort.replace('-', '');
+    hosts.update(chosen(app.entries, app.view), app.view.sort, app.view.query);
+    drawLine();
+  };
+  return { element, title: () => 'Overview', heading: title, show: update, results: update, tick: update, redraw: () => {}, close: hosts.close, search: () => filter.focus() };
+}

@@ -1,0 +1,168 @@
+// A history as the charts need it: points without the empty buckets, gaps that no line may join, spans of trouble,
+// and new checks taken in without asking for the history again. Times are Unix seconds.
+
+/** @typedef {{at: number, end: number, state: State, checks: number, sent: number, lost: number, rate: number | null, worst: number | null,
+ *   min: number | null, p5: number | null, p25: number | null, p50: number | null, p75: number | null, p95: number | null, max: number | null, avg: number | null}} Point
+ *   at and end in seconds, rates in percent, the rest from min to avg in microseconds */
+/** @typedef {{from: number, to: number, state: State}} Span */
+/** @typedef {{from: number, to: number, bucket: number, reach: number, points: Point[]}} Track reach: the longest a point speaks for, seconds */
+
+// One tick may be skipped before a stretch counts as a gap; daemon and page agree that three are too many.
+const GAP_IN_REACHES = 2.5;
+
+/** @param {Series} series @param {number} interval seconds between the host's checks @returns {Track} */
+export function track(series, interval) {
+  const c = series.columns;
+  const bucket = series.bucket_seconds;
+  /** @type {Point[]} */
+  const points = [];
+  c.t.forEach((at, i) => {
+    const state = c.state[i];
+    if (!state) return;
+    points.push({
+      at, end: at, state, checks: c.checks[i] ?? 0, sent: c.sent[i] ?? 0, lost: c.lost[i] ?? 0, rate: c.success_rate[i], worst: c.worst_rate[i] ?? c.success_rate[i],
+      min: c.min_us[i], p5: c.p5_us[i], p25: c.p25_us[i], p50: c.p50_us[i], p75: c.p75_us[i], p95: c.p95_us[i], max: c.max_us[i], avg: c.avg_us[i],
+    });
+  });
+  // Older checks may have been made at another interval than the one now configured.
+  const steps = points.slice(1).map((p, i) => p.at - points[i].at).sort((a, b) => a - b);
+  const usual = steps[Math.floor(steps.length / 2)] ?? 0;
+  const result = { from: series.from, to: series.to, bucket, reach: Math.max(bucket, interval, Math.min(usual, 3600)), points };
+  setEnds(result);
+  return result;
+}
+
+/** Each point lasts until the next one, unless a gap comes between. @param {Track} t */
+function setEnds(t) {
+  t.points.forEach((p, i) => {
+    const next = t.points[i + 1]?.at ?? Infinity;
+    p.end = next - p.at <= GAP_IN_REACHES * t.reach ? next : p.at + t.reach;
+  });
+}
+
+/** Takes in a new check. A bucket of several checks keeps exact least, most and counts; its percentiles are means weighted by pings
+ * until the history is asked for again.
+ * @param {Track} t @param {Row} row @param {number} at when it began @returns {boolean} whether anything changed */
+export function takeIn(t, row, at) {
+  const last = t.points[t.points.length - 1];
+  if (last && at < last.at + (last.checks ? 0.001 : 0)) return false;
+  const sent = row.sent ?? (row.success_count ?? 0) + (row.failure_count ?? 0);
+  const lost = row.failure_count ?? 0;
+  const rtts = (row.rtts_us ?? []).filter((us) => us !== null).sort((a, b) => a - b);
+  /** @param {number} share */
+  const quantile = (share) => (rtts.length ? rtts[Math.min(rtts.length - 1, Math.floor(share * rtts.length))] : null);
+  const avg = row.avg_latency === null ? null : row.avg_latency * 1000;
+  const start = Math.max(t.from, t.from + Math.floor((at - t.from) / t.bucket) * t.bucket);
+  /** @type {Point} */
+  const point = {
+    at: t.bucket > t.reach / 2 && t.bucket > 60 ? start : at, end: at, state: row.state, checks: 1, sent, lost, rate: row.success_rate, worst: row.success_rate,
+    min: row.min_latency === null ? null : row.min_latency * 1000, p5: quantile(0.05), p25: quantile(0.25), p50: quantile(0.5) ?? avg, p75: quantile(0.75), p95: quantile(0.95),
+    max: row.max_latency === null ? null : row.max_latency * 1000, avg,
+  };
+  if (last && point.at <= last.at) merge(last, point);
+  else t.points.push(point);
+  setEnds(t);
+  return true;
+}
+
+/** @type {State[]} */
+const BY_TROUBLE = ['up', 'not_measured', 'degraded', 'down'];
+/** The worse of two states. @param {State} a @param {State} b */
+export const worse = (a, b) => (BY_TROUBLE.indexOf(a) >= BY_TROUBLE.indexOf(b) ? a : b);
+
+/** @param {Point} into @param {Point} more */
+function merge(into, more) {
+  const had = into.sent - into.lost;
+  const got = more.sent - more.lost;
+  for (const key of /** @type {const} */ (['p5', 'p25', 'p50', 'p75', 'p95', 'avg'])) {
+    const a = into[key];
+    const b = more[key];
+    into[key] = a === null ? b : b === null ? a : (a * had + b * got) / (had + got || 1);
+  }
+  /** @param {(...n: number[]) => number} pick @param {number | null} a @param {number | null} b */
+  const of = (pick, a, b) => (a === null ? b : b === null ? a : pick(a, b));
+  into.min = of(Math.min, into.min, more.min);
+  into.max = of(Math.max, into.max, more.max);
+  into.worst = of(Math.min, into.worst, more.worst);
+  into.rate = into.rate === null || more.rate === null ? into.rate ?? more.rate : (into.rate * into.checks + more.rate) / (into.checks + 1);
+  into.state = worse(into.state, more.state);
+  into.sent += more.sent;
+  into.lost += more.lost;
+  into.checks += 1;
+}
+
+/** The window moves on; points that have left it are dropped. @param {Track} t @param {number} from @param {number} to */
+export function slide(t, from, to) {
+  t.from = from;
+  t.to = to;
+  const first = t.points.findIndex((p) => p.end > from);
+  if (first > 0) t.points.splice(0, first);
+}
+
+/** Stretches of one state, gaps between the points being not measured. The ends of the window count too.
+ * @param {Track} t @returns {Span[]} in order, touching, none outside the window */
+export function spans(t) {
+  /** @type {Span[]} */
+  const all = [];
+  /** @param {number} from @param {number} to @param {State} state */
+  const add = (from, to, state) => {
+    const a = Math.max(from, t.from);
+    const b = Math.min(to, t.to);
+    if (!(b > a)) return;
+    const last = all[all.length - 1];
+    if (last && last.state === state && a - last.to < 0.5) last.to = b;
+    else all.push({ from: a, to: b, state });
+  };
+  let reached = t.from;
+  for (const p of t.points) {
+    if (p.at - reached > (reached === t.from ? GAP_IN_REACHES * t.reach : 0.5)) add(reached, p.at, 'not_measured');
+    add(p.at, p.end, p.state);
+    reached = p.end;
+  }
+  // The newest check is still under way: its place is not a gap yet.
+  if (t.to - reached > (t.points.length ? (GAP_IN_REACHES - 1) * t.reach : 0)) add(reached, t.to, 'not_measured');
+  return all;
+}
+
+/** Runs of points that a line may join: no gap between them and each with a latency.
+ * @param {Track} t @returns {Point[][]} */
+export function runs(t) {
+  /** @type {Point[][]} */
+  const all = [];
+  let last = -Infinity;
+  for (const p of t.points) {
+    if (p.p50 === null) continue;
+    if (p.at === last) all[all.length - 1].push(p);
+    else all.push([p]);
+    last = p.end;
+  }
+  return all;
+}
+
+/** The point that speaks for a time, or the nearest. @param {Point[]} points in order @param {number} t @returns {number} index, -1 without points */
+export function nearest(points, t) {
+  let low = 0;
+  let high = points.length - 1;
+  while (low < high) {
+    const middle = Math.ceil((low + high) / 2);
+    if (points[middle].at <= t) low = middle;
+    else high = middle - 1;
+  }
+  const next = points[low + 1];
+  if (next && t > points[low].end && next.at - t < t - points[low].end) return low + 1;
+  return points.length ? low : -1;
+}
+
+/** How long the outages lasted inside a span. @param {Outage[]} outages @param {number} from @param {number} to
+ * @returns {{count: number, seconds: number}} */
+export function outagesWithin(outages, from, to) {
+  const result = { count: 0, seconds: 0 };
+  for (const o of outages) {
+    const start = Date.parse(o.start_time) / 1000;
+    const end = o.end_time ? Date.parse(o.end_time) / 1000 : to;
+    if (start >= to || end <= from) continue;
+    result.count += 1;
+    result.seconds += Math.min(end, to) - Math.max(start, from);
+  }
+  return result;
+}

@@ -1,0 +1,76 @@
+// Several hosts over each other: each with its own dash pattern and colour, and its name at the line's end.
+import { colour } from './ink.js';
+import { drawLanes, drawLatencyAxis, drawRuns } from './panes.js';
+import { runs } from './series.js';
+
+/** @typedef {import('./chart.js').Frame} Frame */
+/** @typedef {{name: string, track: import('./series.js').Track}} Line */
+
+/** Colour and dash of each line, in order. @type {[string, number[]][]} */
+export const STYLES = [['latency', []], ['purple', [7, 3]], ['cyan', [2, 2.5]], ['ochre', [9, 3, 2, 3]], ['second', [4, 4]]];
+
+/** @param {Frame} f @param {Line[]} lines @param {(line: Line) => number | null} placeOf pixels */
+function nameEnds(f, lines, placeOf) {
+  const { context: c } = f;
+  const room = c.canvas.clientWidth - f.right - 12;
+  if (room < 50) return;
+  c.textAlign = 'left';
+  c.textBaseline = 'middle';
+  let free = -Infinity;
+  lines.map((line, i) => ({ line, i, y: placeOf(line) })).filter((e) => e.y !== null).sort((a, b) => /** @type {number} */ (a.y) - /** @type {number} */ (b.y)).forEach(({ line, i, y }) => {
+    const at = Math.max(/** @type {number} */ (y), free);
+    free = at + 14;
+    c.fillStyle = colour(STYLES[i][0]);
+    let text = line.name;
+    while (text.length > 2 && c.measureText(text).width > room) text = `${text.slice(0, text.endsWith('…') ? -2 : -1)}…`;
+    c.fillText(text, f.right + 8, at);
+  });
+}
+
+/** @param {Frame} f @param {Line[]} lines */
+export function drawRates(f, lines) {
+  const { context: c, x } = f;
+  // The lane names give way to the hosts' names.
+  const y = drawLanes({ ...f, right: f.right });
+  lines.forEach(({ track }, i) => {
+    c.strokeStyle = colour(STYLES[i][0]);
+    c.setLineDash(STYLES[i][1]);
+    c.lineWidth = 1.5;
+    c.beginPath();
+    // A pixel apart, or equal lines would hide each other.
+    const shift = (i - (lines.length - 1) / 2) * 1.5;
+    let last = -Infinity;
+    for (const p of track.points) {
+      if (p.rate !== null && p.end > f.from) {
+        const level = y(p.rate) + shift;
+        if (p.at === last) c.lineTo(x(p.at), level);
+        else c.moveTo(Math.max(f.left, x(p.at)), level);
+        c.lineTo(Math.min(f.right, x(p.end)), level);
+      }
+      last = p.rate === null ? -Infinity : p.end;
+    }
+    c.stroke();
+  });
+  c.setLineDash([]);
+}
+
+/** @param {Frame} f @param {Line[]} lines @param {boolean} log */
+export function drawMedians(f, lines, log) {
+  const { context: c } = f;
+  const y = drawLatencyAxis(f, lines.map((l) => l.track.points.map((p) => p.p50)), log);
+  c.save();
+  c.beginPath();
+  c.rect(f.left, 0, f.right - f.left, f.height);
+  c.clip();
+  lines.forEach(({ track }, i) => {
+    c.strokeStyle = colour(STYLES[i][0]);
+    c.setLineDash(STYLES[i][1]);
+    c.lineWidth = 1.6;
+    drawRuns(f, runs(track), y);
+  });
+  c.restore();
+  nameEnds(f, lines, ({ track }) => {
+    const last = track.points[track.points.length - 1];
+    return last?.p50 ? y(last.p50) : null;
+  });
+}
