@@ -17,7 +17,7 @@ async function ask(path, query, init = {}) {
   }
 }
 
-/** @template T @param {string} path relative @param {Record<string, string | number>} [query] @returns {Promise<T>}
+/** @param {string} path relative @param {Record<string, string | number>} [query] @returns {Promise<any>} as types.d.ts names it
  * @throws {Refused} on an error answer, and a TypeError where no server answers */
 export async function get(path, query = {}) {
   const response = await ask(path, query);

@@ -5,8 +5,6 @@ import { shape } from './shapes.js';
 import { duration, moment, seconds } from './time.js';
 import { writeView } from './view.js';
 
-/** @typedef {import('./main.js').App} App */
-
 /** @returns {{element: HTMLElement, update: (app: App) => void}} */
 export function banner() {
   const element = h('div', { class: 'banners' });
@@ -25,7 +23,7 @@ export function banner() {
       h('p', { class: 'second' }, 'Start it again ', h('code', null, 'systemctl start ace-connection-logger'), ' or ', h('code', null, 'ace-connection-logger monitor')))));
   };
 
-  /** @param {App} app @param {import('./hosts.js').Entry[]} down */
+  /** @param {App} app @param {Entry[]} down */
   const hostsDown = (app, down) => {
     const since = sinceOf(app, down);
     const names = down.length === 1 ? `${down[0].name} is down` : `${plural(down.length, 'host')} are down`;
@@ -35,7 +33,7 @@ export function banner() {
       h('a', { class: 'button', href: down.length === 1 ? writeView({ page: 'host', host: down[0].address }) : writeView({ page: 'outages', active: true }) }, down.length === 1 ? 'Show host' : 'Show outages')));
   };
 
-  /** @param {App} app @param {import('./hosts.js').Entry[]} down @returns {number} Unix seconds, 0 where it is not known */
+  /** @param {App} app @param {Entry[]} down @returns {number} Unix seconds, 0 where it is not known */
   const sinceOf = (app, down) => {
     const starts = app.active.filter((o) => down.some((e) => e.address === o.host_address)).map((o) => seconds(o.start_time));
     return starts.length ? Math.min(...starts) : 0;

@@ -5,11 +5,6 @@ import { FONT, colour } from './ink.js';
 import { linear } from './scale.js';
 import { timeTicks } from './time.js';
 
-/** @typedef {{context: CanvasRenderingContext2D, left: number, right: number, height: number, x: import('./scale.js').Scale, from: number, to: number}} Frame pixels; x: Unix seconds to pixels */
-/** @typedef {{head: HTMLElement | null, height: number, label: string, draw: (frame: Frame) => void}} Pane */
-/** @typedef {{range: (from: number, to: number) => void, back: () => void, pan: (share: number) => void, zoom: (factor: number) => void,
- *   point: (t: number | null, spoken: boolean) => void, step: (t: number, by: number) => number}} Wishes of the reader; step: the point before or after */
-
 const AXIS_HEIGHT = 28;
 // A shorter drag is a click with an unsteady hand.
 const LEAST_DRAG = 6;
@@ -52,8 +47,8 @@ function drawTime(frame, labels) {
   }
 }
 
-/** @param {string} label what the charts show, for a screen reader @param {Pane[]} panes @param {Wishes} wishes */
-export function createChart(label, panes, wishes) {
+/** @param {string} label what the charts show, for a screen reader @param {Pane[]} panes @param {Wishes} wishes @param {number} [margin] pixels at the right, for names */
+export function createChart(label, panes, wishes, margin = 76) {
   let span = { from: 0, to: 1 };
   /** @type {number | null} */
   let pointed = null;
@@ -74,7 +69,7 @@ export function createChart(label, panes, wishes) {
 
   const edges = () => {
     const width = first.clientWidth || 600;
-    return width < 560 ? { left: 34, right: width - 10, width } : { left: 48, right: width - 76, width };
+    return width < 560 ? { left: 34, right: width - 10, width } : { left: 48, right: width - margin, width };
   };
   const scale = () => {
     const { left, right } = edges();

@@ -11,9 +11,6 @@ import { fileText, seconds, spanText } from './time.js';
 import { spanOf, writeView } from './view.js';
 import { zoomWishes } from './zoom.js';
 
-/** @typedef {import('./main.js').App} App */
-/** @typedef {import('./several.js').Line & {address: string, statistics: Statistics | null}} Line */
-
 const MOST = STYLES.length;
 const POINTS = 360;
 
@@ -61,7 +58,7 @@ export function comparePage(app) {
       const p = points[Math.min(points.length - 1, Math.max(0, nearest(points, t) + by))];
       return p ? (p.at + p.end) / 2 : t;
     },
-  });
+  }, 132);
   const card = h('section', { class: 'card history', 'aria-label': 'Comparison' }, chart.element,
     h('p', { class: 'third small foot keys', id: 'chart-keys' }, 'Drag to zoom, double-click to go back, arrow keys to move, + and - to zoom, Shift and arrow keys to read values.'));
   const element = h('div', { class: 'page' },
@@ -105,7 +102,7 @@ export function comparePage(app) {
     const range = { from: Math.floor(from), to: Math.ceil(to) };
     try {
       const next = await Promise.all(app.view.hosts.map(async (address) => {
-        const [series, statistics] = await Promise.all([/** @type {Promise<Series>} */ (get('api/series', { host_address: address, ...range, points: POINTS })), /** @type {Promise<Statistics>} */ (get(`api/statistics/${encodeURIComponent(address)}`, range))]);
+        const [series, statistics] = await Promise.all([get('api/series', { host_address: address, ...range, points: POINTS }), get(`api/statistics/${encodeURIComponent(address)}`, range)]);
         const entry = app.entries.find((e) => e.address === address);
         return { address, name: entry?.name ?? address, statistics, track: trackOf({ ...series, ...range }, entry?.interval ?? 60) };
       }));

@@ -2,8 +2,6 @@
 import { chips, h, press } from './dom.js';
 import { RANGES, fieldText } from './time.js';
 
-/** @typedef {import('./main.js').App} App */
-
 /** @param {App} app @returns {{element: HTMLElement, update: (span: {from: number, to: number}) => void}} */
 export function rangeControls(app) {
   const from = h('input', { type: 'datetime-local', required: true, id: 'range-from' });

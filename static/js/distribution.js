@@ -33,11 +33,12 @@ function histogram(d) {
   const marks = /** @type {[string, number | null][]} */ ([['median', d.p50_us], ['p95', d.p95_us], ['p99', d.p99_us]]).flatMap(([name, us]) => {
     if (us === null) return [];
     const at = x(us);
-    const place = Math.max(at, free + 14, 20);
-    free = place + name.length * 3.2;
+    const half = name.length * 3.6;
+    const place = Math.max(at, free + half + 5, half);
+    free = place + half;
     return [svg('path', { d: `M${at.toFixed(1)} ${TOP - 2}V${BASE}`, class: 'quantile' }), svg('text', { x: place.toFixed(1), y: 12, 'text-anchor': 'middle', class: 'axis-text' }, name)];
   });
-  const ticks = logTicks(low / 1000, high / 1000, 7).map((v) => svg('text', { x: x(v * 1000).toFixed(1), y: HEIGHT - 6, 'text-anchor': 'middle', class: 'axis-text' }, String(Number(v.toPrecision(2)))));
+  const ticks = logTicks(low / 1000, high / 1000, 7).filter((v) => x(v * 1000) > 10 && x(v * 1000) < WIDTH - 14).map((v) => svg('text', { x: x(v * 1000).toFixed(1), y: HEIGHT - 6, 'text-anchor': 'middle', class: 'axis-text' }, String(Number(v.toPrecision(2)))));
   const label = `Latency of pings: median ${usAsMs(d.p50_us)} ms, p95 ${usAsMs(d.p95_us)} ms, p99 ${usAsMs(d.p99_us)} ms`;
   return svg('svg', { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, class: 'histogram', role: 'img', 'aria-label': label }, ...bars, ...marks, svg('path', { d: `M0 ${BASE + 0.5}H${WIDTH}`, class: 'axis' }), ...ticks);
 }

@@ -4,9 +4,6 @@ import { percent, usAsMs } from './format.js';
 export const WEEK = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
 const LONG = ['Mondays', 'Tuesdays', 'Wednesdays', 'Thursdays', 'Fridays', 'Saturdays', 'Sundays'];
 
-/** @typedef {{sent: number, lost: number, latency: number, weight: number}} Bin latency: sum of medians in microseconds times weight */
-/** @typedef {'lost' | 'latency'} Measure */
-
 /** @param {Hours['columns']} columns @returns {Bin[][]} 7 days from Monday by 24 hours, local time */
 export function week(columns) {
   /** @type {Bin[][]} */

@@ -8,8 +8,6 @@ const CELL = 17;
 const GAP = 2;
 const LEFT = 34;
 
-/** @typedef {import('./main.js').App} App */
-
 /** @param {App} app @returns {{element: HTMLElement, show: (hours: Hours | null, length: number) => void, redraw: () => void}} length in seconds */
 export function heatCard(app) {
   const measures = chips('Heat map of', [['lost', 'Lost pings'], ['latency', 'Latency']], app.view.heat, (heat) => app.go({ heat: heat === 'latency' ? 'latency' : 'lost' }, true));
@@ -17,7 +15,7 @@ export function heatCard(app) {
   const legend = h('div', { class: 'heat-legend third small', 'aria-hidden': 'true' });
   const words = h('p', { class: 'third small' });
   const reading = h('p', { class: 'third small reading' });
-  /** @type {import('./heat.js').Bin[][] | null} */
+  /** @type {Bin[][] | null} */
   let bins = null;
   let span = '';
 

@@ -3,21 +3,17 @@ import { createChart } from './chart.js';
 import { announce, chips, h, press, put } from './dom.js';
 import { rate, usAsMs, WORDS } from './format.js';
 import { drawLatency, drawStates, drawSuccess } from './panes.js';
-import { nearest, outagesWithin } from './series.js';
+import { nearest } from './series.js';
 import { shape } from './shapes.js';
 import { duration, spanText } from './time.js';
 import { zoomWishes } from './zoom.js';
-
-/** @typedef {import('./main.js').App} App */
-/** @typedef {import('./series.js').Track} Track */
-/** @typedef {import('./series.js').Point} Point */
 
 const SPREADS = /** @type {const} */ ([['p25 to p75', 'p25', 'p75', 'swatch-inner'], ['p5 to p95', 'p5', 'p95', 'swatch-outer'], ['min to max', 'min', 'max', 'swatch-range']]);
 
 /** @param {App} app */
 export function historyCharts(app) {
   /** @type {Track} */
-  let track = { from: 0, to: 1, bucket: 60, reach: 60, points: [] };
+  let track = { from: 0, to: 1, bucket: 60, reach: 60, taken: 0, points: [] };
   /** @type {Outage[]} */
   let outages = [];
 
@@ -27,16 +23,13 @@ export function historyCharts(app) {
   const foot = h('p', { class: 'third small foot' });
   const empty = h('p', { class: 'no-data', hidden: true }, 'Not measured in this range');
 
-  /** @param {import('./series.js').Span} s */
+  /** @param {Span} s */
   const labelOf = (s) => {
-    if (s.state === 'up') return '';
+    if (s.length) return `Outage, ${duration(s.length)}`;
     const length = s.to - s.from;
     if (s.state === 'not_measured') return length < (track.to - track.from) / 200 ? '' : `Not measured, ${duration(length)}`;
     if (s.state === 'degraded') return length < (track.to - track.from) / 60 ? '' : `Degraded, ${duration(length)}`;
-    const found = outagesWithin(outages, s.from, s.to);
-    // A bucket may be hours long: the outage's own length is said, never the bucket's.
-    if (found.count) return `${found.count === 1 ? 'Outage' : `${found.count} outages`}, ${duration(found.seconds)}`;
-    return track.bucket <= track.reach && track.bucket <= 60 ? `Down, ${duration(length)}` : 'Down';
+    return length < (track.to - track.from) / 30 ? '' : `Down, ${duration(length)}`;
   };
 
   /** @param {string} name @param {string} value @param {string} [swatch] */
@@ -49,13 +42,13 @@ export function historyCharts(app) {
       put(latencies);
       return;
     }
-    const when = spanText(p.at, p.end - p.at, track.to - track.from);
+    const when = spanText(p.at, Math.min(p.end, track.to) - p.at, track.to - track.from);
     put(rates, h('span', { class: pointed ? 'chip' : 'chip pale' }, when), h('span', { class: `mark text-${p.state}` }, shape(p.state, 11), WORDS[p.state]),
       item('received', `${p.sent - p.lost} of ${p.sent}`), item('success', `${rate(p.rate)} %`), item('worst check', `${rate(p.worst)} %`));
     put(latencies, item('median', usAsMs(p.p50), 'swatch-median'), ...SPREADS.map(([name, low, high, swatch]) => item(name, p[low] === null ? '–' : `${usAsMs(p[low])} to ${usAsMs(p[high])}`, swatch)));
   };
 
-  /** @type {import('./chart.js').Wishes} */
+  /** @type {Wishes} */
   const wishes = {
     ...zoomWishes(app, () => track),
     point(t, spoken) {
@@ -70,9 +63,9 @@ export function historyCharts(app) {
     },
   };
   const chart = createChart('Success rate, state and latency', [
-    { label: 'Success rate, %', height: 128, head: h('div', { class: 'head' }, h('h2', null, 'Success rate, %'), rates), draw: (f) => drawSuccess(f, track) },
+    { label: 'Success rate, %', height: 128, head: h('div', { class: 'head' }, h('h2', null, 'Success rate, %'), rates), draw: (f) => drawSuccess(f, track, outages) },
     { label: '', height: 18, head: null, draw: (f) => drawStates(f, track) },
-    { label: 'Latency, ms: median, p25 to p75, p5 to p95, min to max', height: 264, head: h('div', { class: 'head' }, h('h2', null, 'Latency, ms'), latencies, scales), draw: (f) => drawLatency(f, track, app.view.scale === 'log', labelOf) },
+    { label: 'Latency, ms: median, p25 to p75, p5 to p95, min to max', height: 264, head: h('div', { class: 'head' }, h('h2', null, 'Latency, ms'), latencies, scales), draw: (f) => drawLatency(f, track, outages, app.view.scale === 'log', labelOf) },
   ], wishes);
   const element = h('section', { class: 'card history', 'aria-label': 'History' }, chart.element, empty, foot,
     h('p', { class: 'third small foot keys', id: 'chart-keys' }, 'Drag to zoom, double-click to go back, arrow keys to move, + and - to zoom, Shift and arrow keys to read values.'));

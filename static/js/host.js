@@ -11,10 +11,8 @@ import { navigator } from './navigator.js';
 import { outageSum, outageTable } from './outagelist.js';
 import { outagesWithin, slide, takeIn, track as trackOf } from './series.js';
 import { shape } from './shapes.js';
-import { DAY_SECONDS, duration, fileText, seconds } from './time.js';
+import { DAY_SECONDS, duration, fileText, moment, seconds } from './time.js';
 import { spanOf } from './view.js';
-
-/** @typedef {import('./main.js').App} App */
 
 const POINTS = 480;
 const OUTAGE_DAYS = 90;
@@ -27,9 +25,12 @@ const figure = (label, value, unit) => h('div', null, h('dt', null, label), h('d
 /** @param {App} app */
 export function hostPage(app) {
   const address = app.view.host;
+  const entry = () => app.entries.find((e) => e.address === address);
+  const name = () => entry()?.name ?? address;
   const mark = h('span', { class: 'verdict-shape' });
   const title = h('h1', { tabindex: -1 });
   const note = h('p', { class: 'second' });
+  const crumb = h('span', null);
   const figures = h('dl', { class: 'card stats' });
   const history = historyCharts(app);
   const controls = rangeControls(app);
@@ -43,13 +44,13 @@ export function hostPage(app) {
   const compare = h('a', { class: 'button' }, 'Compare');
   const element = h('div', { class: 'page' },
     h('div', { class: 'host-top' },
-      h('div', { class: 'verdict-words' }, mark, h('div', null, h('nav', { class: 'crumbs third small', 'aria-label': 'Path' }, h('a', { href: '#' }, 'Overview'), ' / ', h('span', null, address)), title, note)),
+      h('div', { class: 'verdict-words' }, mark, h('div', null, h('nav', { class: 'crumbs third small', 'aria-label': 'Path' }, h('a', { href: '#' }, 'Overview'), ' / ', crumb), h('div', { class: 'title' }, title, h('span', { class: 'third' }, address)), note)),
       h('div', { class: 'host-controls' }, h('div', { class: 'bar' }, controls.element, compare, h('button', { type: 'button', class: 'button', onclick: () => saveCsv() }, 'CSV'), h('button', { type: 'button', class: 'button', onclick: () => savePng() }, 'PNG')), days.element)),
     wrong, figures, history.element,
     h('div', { class: 'parts' }, distribution.element, heat.element, h('section', { class: 'card part' }, h('div', { class: 'head' }, h('h2', null, 'Outages'), outageHead), outageBody)),
     checks.element);
 
-  /** @type {import('./series.js').Track | null} */
+  /** @type {Track | null} */
   let track = null;
   /** @type {Outage[]} */
   let outages = [];
@@ -57,9 +58,8 @@ export function hostPage(app) {
   let turn = 0;
   let figuresAt = 0;
 
-  const entry = () => app.entries.find((e) => e.address === address);
+  const ongoing = () => app.active.find((o) => o.host_address === address);
   const span = () => spanOf(app.view, app.now(), seconds(app.status?.first_check));
-  const name = () => entry()?.name ?? address;
 
   const saveCsv = () => save(`${name()}_${fileText(span().from)}_${fileText(span().to)}.csv`.replace(/[^\w.-]+/g, '-'), new Blob([csv(...history.rows())], { type: 'text/csv' }));
   const savePng = async () => {
@@ -92,20 +92,21 @@ export function hostPage(app) {
     turn += 1;
     const mine = turn;
     element.classList.toggle('loading', !quiet);
+    const known = entry()?.at || 0;
     const heatFrom = Math.min(range.from, range.to - 90 * DAY_SECONDS);
     try {
       const [series, events] = await Promise.all([
-        /** @type {Promise<Series>} */ (get('api/series', { ...range, points: POINTS })),
+        get('api/series', { ...range, points: POINTS }),
         /** @type {Promise<Outage[]>} */ (get('api/outages', { host_address: address, days: Math.max(OUTAGE_DAYS, Math.ceil((app.now() - from) / DAY_SECONDS)), limit: MOST_OUTAGES }))]);
       if (mine !== turn) return;
       outages = events;
-      track = trackOf({ ...series, from: range.from, to: range.to }, entry()?.interval ?? 60);
+      track = trackOf({ ...series, ...range }, entry()?.interval ?? 60, known);
       history.show(track, outages);
       element.classList.remove('loading');
       wrong.hidden = true;
       drawOutages();
-      const [, spread, hours, rows] = await Promise.all([figuresOf(), /** @type {Promise<Distribution>} */ (get('api/distribution', range)),
-        /** @type {Promise<Hours>} */ (get('api/hours', { ...range, from: heatFrom })), /** @type {Promise<Row[]>} */ (get('api/ping-results', { ...range, limit: 100 }))]);
+      const [, spread, hours, rows] = await Promise.all([figuresOf(), get('api/distribution', range),
+        get('api/hours', { ...range, from: heatFrom }), get('api/ping-results', { ...range, limit: 100 })]);
       if (mine !== turn) return;
       distribution.show(spread);
       heat.show(hours, range.to - heatFrom);
@@ -134,10 +135,12 @@ export function hostPage(app) {
     const state = e?.state ?? 'not_measured';
     if (mark.dataset.state !== state) put(mark, shape(state, 24));
     mark.dataset.state = state;
+    say(crumb, name());
     say(title, `${name()} is ${WORDS[state].toLowerCase()}`);
     const parts = [];
     if (e?.was) parts.push(`It was ${WORDS[e.was].toLowerCase()}${e.latency === null ? '' : `, ${ms(e.latency)} ms`}, ${duration(app.now() - e.at)} ago.`);
     else if (e?.error) parts.push(`${e.error}.`);
+    else if (state === 'down' && ongoing()) parts.push(`Down since ${moment(seconds(ongoing()?.start_time), app.now())}, for ${duration(app.now() - seconds(ongoing()?.start_time))}.`);
     else if (e && e.latency !== null && state !== 'down') parts.push(`${ms(e.latency)} ms now.`);
     const { from, to } = span();
     if (track) {

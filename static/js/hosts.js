@@ -1,9 +1,5 @@
 // The list of hosts: what is known of each, in which order and which of them. Pure.
 
-/** @typedef {{name: string, address: string, role: string, configured: boolean, interval: number, order: number, state: State, was: State | null,
- *   at: number, latency: number | null, error: string | null, availability: number | null, coverage: number | null, days: Days | null, spark: Spark | null}} Entry
- *   interval in seconds, at in Unix seconds or NaN, latency in milliseconds, shares in percent; was: its last state when it is no longer measured */
-
 /** @param {Status} status @param {Row[]} rows @param {Overview | null} overview @param {boolean} running whether the monitor runs
  * @returns {Entry[]} configured hosts in their order, then those recorded earlier */
 export function entries(status, rows, overview, running) {

@@ -6,8 +6,7 @@ import { shape, sparkline, stateMark, strip } from './shapes.js';
 import { availability, words } from './strip.js';
 import { writeView } from './view.js';
 
-/** @typedef {import('./hosts.js').Entry} Entry */
-/** @typedef {{row: HTMLTableRowElement, entry: Entry, seen: boolean, key: string, drawn: unknown, update: (e: Entry) => void, draw: () => void}} Line */
+/** @typedef {{row: HTMLTableRowElement, entry: Entry, seen: boolean, key: string, drawn: unknown, update: (e: Entry) => void, draw: () => void}} HostLine */
 
 /** @type {[string, string, string][]} text, class, sort key */
 const COLUMNS = [
@@ -20,6 +19,7 @@ function lineOf(e) {
   const state = h('td', { class: 'c-state' });
   const link = h('a', { href: writeView({ page: 'host', host: e.address }) }, e.name);
   const note = h('span', { class: 'third' });
+  const inline = h('span', { class: 'phone-only' });
   const now = h('td', { class: 'c-now number' });
   const spark = h('td', { class: 'c-spark' });
   const today = h('td', { class: 'c-today number second' });
@@ -27,17 +27,18 @@ function lineOf(e) {
   const share = h('td', { class: 'c-share number' });
   const measured = h('td', { class: 'c-measured number second' });
   const row = h('tr', null, state, h('th', { scope: 'row', class: 'c-host' }, link, ' ', note), now, spark, today, days, share, measured);
-  /** @type {Line} */
+  /** @type {HostLine} */
   const line = {
     row, entry: e, seen: false, key: '', drawn: null,
     update(next) {
       line.entry = next;
       const mark = next.was ? `was ${WORDS[next.was].toLowerCase()}` : WORDS[next.state];
       const key = `${next.state} ${mark}`;
-      if (key !== line.key) put(state, stateMark(next.state, mark));
+      if (key !== line.key) put(state, stateMark(next.state, mark), inline);
       line.key = key;
       say(note, next.state === 'not_measured' && next.error ? next.error : next.configured ? next.address : `${next.address}, no longer configured`);
       say(now, next.state === 'down' || (next.state === 'not_measured' && !next.was) ? NOTHING : ms(next.latency));
+      say(inline, now.textContent === NOTHING ? '' : `, ${now.textContent} ms`);
       now.classList.toggle('text-degraded', next.state === 'degraded');
       now.classList.toggle('third', next.state === 'not_measured');
       say(share, percent(next.availability));
@@ -49,7 +50,7 @@ function lineOf(e) {
       line.seen = true;
       if (line.drawn === line.entry.days) return;
       line.drawn = line.entry.days;
-      if (line.entry.spark) put(spark, sparkline(line.entry.spark, `Latency of ${line.entry.name} in 24 hours`));
+      if (line.entry.spark && !Number.isNaN(line.entry.at)) put(spark, sparkline(line.entry.spark, `Latency of ${line.entry.name} in 24 hours`));
       if (line.entry.days) put(days, strip(line.entry.days, line.entry.name, 5, 22));
       days.title = line.entry.days ? words(line.entry.days) : '';
     },
@@ -60,7 +61,7 @@ function lineOf(e) {
 
 /** @param {{sort: (key: string) => void, clear: () => void}} wishes */
 export function hostTable(wishes) {
-  /** @type {Map<string, Line>} */
+  /** @type {Map<string, HostLine>} */
   const lines = new Map();
   const heads = COLUMNS.map(([text, name, key]) => {
     const content = key ? h('button', { type: 'button', class: 'sorter', onclick: () => wishes.sort(key) }, text) : text;

@@ -6,8 +6,6 @@ const TICK_MS = 1000;
 const STATUS_EVERY_MS = 5000;
 const WORST_WAIT_SECONDS = 10;
 
-/** @typedef {{kind: 'live' | 'paused' | 'lost', wait: number, at: number}} Link wait: seconds to the next try, at: when it began, Unix seconds */
-
 /** Server time minus the reader's, milliseconds: ages are right even where one of the clocks is wrong. */
 let skew = 0;
 /** @returns {number} Unix seconds by the server's clock */

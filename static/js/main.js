@@ -1,21 +1,13 @@
 // The page as a whole: what is known, which page is shown, what keeps it fresh.
 import { get } from './api.js';
 import { banner } from './banner.js';
-import { comparePage } from './compare.js';
 import { announce, h, put, say } from './dom.js';
 import { entries } from './hosts.js';
-import { hostPage } from './host.js';
 import { onScheme } from './ink.js';
 import { live, now } from './live.js';
-import { outagesPage } from './outages.js';
-import { overviewPage } from './overview.js';
 import { shape } from './shapes.js';
 import { clock, duration, offsetMinutes, zoneText } from './time.js';
 import { readView, writeView } from './view.js';
-
-/** @typedef {{element: HTMLElement, heading: HTMLElement, title: () => string, show: () => void, results: (rows: Row[]) => void, tick: () => void, redraw: () => void, close: () => void, search: () => void}} Page */
-/** @typedef {{view: import('./view.js').View, status: Status | null, overview: Overview | null, entries: import('./hosts.js').Entry[], active: Outage[], lastOutage: Outage | null,
- *   newest: number, now: () => number, go: (change: Partial<import('./view.js').View>, replace?: boolean) => void}} App newest: Unix seconds of the newest result, -Infinity without */
 
 const OVERVIEW_EVERY_SECONDS = 300;
 // While a host has no history yet, the first day's bar is worth asking for.
@@ -37,16 +29,23 @@ const app = {
     route();
   },
 };
-const pages = { overview: overviewPage, host: hostPage, outages: outagesPage, compare: comparePage };
+// Each page is fetched when it is first asked for: the first load stays small.
+/** @type {Record<View['page'], () => Promise<(app: App) => Page>>} */
+const PAGES = {
+  overview: () => import('./overview.js').then((m) => m.overviewPage),
+  host: () => import('./host.js').then((m) => m.hostPage),
+  outages: () => import('./outages.js').then((m) => m.outagesPage),
+  compare: () => import('./compare.js').then((m) => m.comparePage),
+};
 const warning = banner();
 /** @type {Page | null} */
 let page = null;
-let pageKey = '';
+let wantedPage = '';
 /** @type {Row[]} */
 let rows = [];
 let overviewAt = -Infinity;
 let states = '';
-/** @type {import('./live.js').Link} */
+/** @type {Link} */
 let link = { kind: 'live', wait: 0, at: now() };
 
 function route() {
@@ -56,20 +55,28 @@ function route() {
     if (a.dataset.page === app.view.page) a.setAttribute('aria-current', 'page');
     else a.removeAttribute('aria-current');
   }
-  if (key !== pageKey) {
-    const moved = Boolean(page);
-    page?.close();
-    page = pages[app.view.page](app);
-    put(part('content'), page.element);
-    pageKey = key;
-    page.show();
-    if (moved) {
-      scrollTo(0, 0);
-      // A screen reader begins where the new page begins.
-      page.heading.focus({ preventScroll: true });
-    }
+  if (key !== wantedPage) {
+    wantedPage = key;
+    PAGES[app.view.page]().then((create) => key === wantedPage && open(create(app)), () => {
+      // The server is lost, which the live mark says: asked for again at the next tick.
+      if (key === wantedPage) wantedPage = '';
+    });
   } else page?.show();
-  document.title = `${page?.title()} · ace-connection-logger`;
+  if (page) document.title = `${page.title()} · ace-connection-logger`;
+}
+
+/** @param {Page} next */
+function open(next) {
+  const first = !page;
+  page?.close();
+  page = next;
+  put(part('content'), page.element);
+  page.show();
+  document.title = `${page.title()} · ace-connection-logger`;
+  if (first) return;
+  scrollTo(0, 0);
+  // A screen reader begins where the new page begins.
+  page.heading.focus({ preventScroll: true });
 }
 
 /** Everything that follows from what is known. */
@@ -85,8 +92,8 @@ async function loadOverview() {
   try {
     const [overview, active, last] = await Promise.all([
       /** @type {Promise<Overview>} */ (get('api/overview', { offset_minutes: offsetMinutes(now()), days: DAYS })),
-      /** @type {Promise<Outage[]>} */ (get('api/outages/active')), /** @type {Promise<Outage[]>} */ (get('api/outages', { days: DAYS, limit: 20 }))]);
-    Object.assign(app, { overview, active, lastOutage: last.find((o) => o.end_time) ?? null });
+      get('api/outages/active'), get('api/outages', { days: DAYS, limit: 20 })]);
+    Object.assign(app, { overview, active, lastOutage: last.find((/** @type {Outage} */ o) => o.end_time) ?? null });
   } catch {
     // Said by the live mark; asked again when the server is back.
     overviewAt = now() - OVERVIEW_EVERY_SECONDS + OVERVIEW_SOON_SECONDS;
@@ -114,6 +121,7 @@ function drawLink() {
 function tick() {
   drawLink();
   if (document.hidden) return;
+  if (!wantedPage) route();
   if (link.kind === 'live' && app.status) {
     const young = app.entries.some((e) => e.days === null || e.availability === null) || !app.overview;
     const changed = app.entries.map((e) => e.state).join();

@@ -4,8 +4,6 @@ import { strip, } from './shapes.js';
 import { dayStart } from './strip.js';
 import { startOfDay } from './time.js';
 
-/** @typedef {import('./main.js').App} App */
-
 /** @param {App} app @returns {{element: HTMLElement, update: (address: string, from: number, to: number) => void}} times in Unix seconds */
 export function navigator(app) {
   const frame = h('div', { class: 'frame' });

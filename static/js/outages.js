@@ -5,8 +5,6 @@ import { csv } from './format.js';
 import { lengthOf, outageSum, outageTable } from './outagelist.js';
 import { fileText } from './time.js';
 
-/** @typedef {import('./main.js').App} App */
-
 const DAYS = 90;
 const MOST = 500;
 

@@ -2,13 +2,12 @@
 import { chips, h, press, put, say, save } from './dom.js';
 import { csv, percent, WORDS } from './format.js';
 import { TROUBLE_FIRST, chosen, tally } from './hosts.js';
+import { firstRun } from './firstrun.js';
 import { hostTable } from './hosttable.js';
 import { shape, strip } from './shapes.js';
 import { availability, dayStart, mostHosts } from './strip.js';
 import { fileText, month } from './time.js';
 import { verdict } from './verdict.js';
-
-/** @typedef {import('./main.js').App} App */
 
 /** @type {[string, string][]} */
 const SORTS = [['trouble', 'Sort: trouble first'], ['name', 'Sort: name'], ['latency', 'Sort: slowest first'], ['availability', 'Sort: least available'], ['coverage', 'Sort: least measured']];
@@ -35,11 +34,12 @@ export function overviewPage(app) {
   const mark = h('span', { class: 'verdict-shape' });
   const title = h('h1', { tabindex: -1 });
   const text = h('p', { class: 'second' });
-  const figures = [figure('today'), figure('7 days'), figure('90 days'), figure('measured')];
+  const figures = [figure('all hosts, today'), figure('7 days'), figure('90 days'), figure('measured, 90 d')];
   const line = h('div', { class: 'line' });
   const top = h('section', { class: 'card verdict', 'aria-label': 'Verdict' },
     h('div', { class: 'verdict-words' }, mark, h('div', null, title, text, h('dl', { class: 'figures', 'aria-label': 'Availability, all hosts' }, ...figures.map((f) => f.element)))), line);
 
+  const first = firstRun();
   const states = chips('State', [['', 'All'], ...TROUBLE_FIRST.map((s) => /** @type {[string, string]} */ ([s, WORDS[s]]))], app.view.state, (state) => app.go({ state }, true));
   const filter = h('input', { type: 'search', id: 'filter', placeholder: 'Filter hosts', 'aria-label': 'Filter hosts', 'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false' });
   filter.addEventListener('input', () => app.go({ query: filter.value }, true));
@@ -55,7 +55,7 @@ export function overviewPage(app) {
       filter.focus();
     },
   });
-  const element = h('div', { class: 'page' }, top, bar, hosts.element);
+  const element = h('div', { class: 'page' }, top, first.element, bar, hosts.element);
   let shown = '';
   /** @type {Overview | null} */
   let drawn = null;
@@ -91,6 +91,8 @@ export function overviewPage(app) {
       shown = said.state + said.title;
     }
     say(text, said.text);
+    first.update(app);
+    top.classList.toggle('first', !first.element.hidden);
     const count = tally(app.entries);
     for (const button of states.querySelectorAll('button')) {
       const state = /** @type {State | ''} */ (button.dataset.key);

@@ -2,13 +2,8 @@
 import { ms } from './format.js';
 import { colour, hatch } from './ink.js';
 import { evenTicks, lane, latencyDomain, linear, logTicks, logarithmic, stateOf } from './scale.js';
-import { runs, spans } from './series.js';
+import { bands, runs, spans } from './series.js';
 import { heightOf } from './strip.js';
-
-/** @typedef {import('./chart.js').Frame} Frame */
-/** @typedef {import('./series.js').Track} Track */
-/** @typedef {import('./series.js').Span} Span */
-/** @typedef {import('./series.js').Point} Point */
 
 const PAD_TOP = 6;
 const LANE_BOTTOM = 10;
@@ -53,7 +48,6 @@ export function drawLanes(f) {
 function drawBands(f, all, top, bottom) {
   const { context: c, x } = f;
   for (const s of all) {
-    if (s.state === 'up') continue;
     const a = x(s.from);
     const width = Math.max(x(s.to) - a, s.state === 'down' ? 2 : 1);
     c.globalAlpha = s.state === 'not_measured' ? 0.55 : 0.13;
@@ -70,14 +64,14 @@ function drawBands(f, all, top, bottom) {
   }
 }
 
-/** @param {Frame} f @param {Track} track */
-export function drawSuccess(f, track) {
+/** @param {Frame} f @param {Track} track @param {Outage[]} outages */
+export function drawSuccess(f, track, outages) {
   const { context: c, x } = f;
   c.save();
   c.beginPath();
   c.rect(f.left, 0, f.right - f.left, f.height);
   c.clip();
-  drawBands(f, spans(track), PAD_TOP, f.height - LANE_BOTTOM);
+  drawBands(f, bands(track, outages), PAD_TOP, f.height - LANE_BOTTOM);
   c.restore();
   const y = drawLanes(f);
   c.save();
@@ -132,7 +126,7 @@ export function drawStates(f, track) {
   c.fillText('state', f.left - 8, f.height + 2);
 }
 
-/** @param {Frame} f @param {(Column)[]} columns microseconds that must fit @param {boolean} log @returns {import('./scale.js').Scale} microseconds to pixels */
+/** @param {Frame} f @param {(Column)[]} columns microseconds that must fit @param {boolean} log @returns {Scale} microseconds to pixels */
 export function drawLatencyAxis(f, columns, log) {
   const { context: c, left, right } = f;
   const [low, high] = latencyDomain(columns, log);
@@ -159,10 +153,10 @@ export function drawLatencyAxis(f, columns, log) {
   return (us) => y(us / 1000);
 }
 
-/** @param {Frame} f @param {Track} track @param {boolean} log @param {(s: Span) => string} labelOf a band's words, empty for none */
-export function drawLatency(f, track, log, labelOf) {
+/** @param {Frame} f @param {Track} track @param {Outage[]} outages @param {boolean} log @param {(s: Span) => string} labelOf a band's words, empty for none */
+export function drawLatency(f, track, outages, log, labelOf) {
   const { context: c, x } = f;
-  const all = spans(track);
+  const all = bands(track, outages);
   const points = track.points;
   c.save();
   c.beginPath();
@@ -202,7 +196,7 @@ export function drawLatency(f, track, log, labelOf) {
   drawBandLabels(f, all, labelOf);
 }
 
-/** @param {Frame} f @param {Point[][]} pieces @param {import('./scale.js').Scale} y microseconds to pixels */
+/** @param {Frame} f @param {Point[][]} pieces @param {Scale} y microseconds to pixels */
 export function drawRuns(f, pieces, y) {
   const { context: c, x } = f;
   c.lineJoin = 'round';
@@ -218,7 +212,7 @@ export function drawRuns(f, pieces, y) {
   c.stroke();
 }
 
-/** @param {Frame} f @param {Point | undefined} last @param {import('./scale.js').Scale} y */
+/** @param {Frame} f @param {Point | undefined} last @param {Scale} y */
 function nameEnds(f, last, y) {
   if (!last || last.p50 === null) return;
   const { context: c } = f;

@@ -1,7 +1,5 @@
 // Scales from values to places and the marks on them. No drawing here.
 
-/** @typedef {(value: number) => number} Scale */
-
 /** @param {number} low @param {number} high @param {number} start where low lies @param {number} end where high lies
  * @returns {Scale} */
 export function linear(low, high, start, end) {

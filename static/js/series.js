@@ -1,19 +1,14 @@
 // A history as the charts need it: points without the empty buckets, gaps that no line may join, spans of trouble,
 // and new checks taken in without asking for the history again. Times are Unix seconds.
-
-/** @typedef {{at: number, end: number, state: State, checks: number, sent: number, lost: number, rate: number | null, worst: number | null,
- *   min: number | null, p5: number | null, p25: number | null, p50: number | null, p75: number | null, p95: number | null, max: number | null, avg: number | null}} Point
- *   at and end in seconds, rates in percent, the rest from min to avg in microseconds */
-/** @typedef {{from: number, to: number, state: State}} Span */
-/** @typedef {{from: number, to: number, bucket: number, reach: number, points: Point[]}} Track reach: the longest a point speaks for, seconds */
+import { stateOf } from './scale.js';
+import { seconds } from './time.js';
 
 // One tick may be skipped before a stretch counts as a gap; daemon and page agree that three are too many.
 const GAP_IN_REACHES = 2.5;
 
-/** @param {Series} series @param {number} interval seconds between the host's checks @returns {Track} */
-export function track(series, interval) {
+/** @param {Series} series @param {number} interval seconds between the host's checks @param {number} [taken] the newest check known before the history was asked for @returns {Track} */
+export function track(series, interval, taken = 0) {
   const c = series.columns;
-  const bucket = series.bucket_seconds;
   /** @type {Point[]} */
   const points = [];
   c.t.forEach((at, i) => {
@@ -27,7 +22,8 @@ export function track(series, interval) {
   // Older checks may have been made at another interval than the one now configured.
   const steps = points.slice(1).map((p, i) => p.at - points[i].at).sort((a, b) => a - b);
   const usual = steps[Math.floor(steps.length / 2)] ?? 0;
-  const result = { from: series.from, to: series.to, bucket, reach: Math.max(bucket, interval, Math.min(usual, 3600)), points };
+  const bucket = series.bucket_seconds;
+  const result = { from: series.from, to: series.to, bucket, reach: Math.max(bucket, interval, Math.min(usual, 3600)), taken: Math.max(taken, points[points.length - 1]?.at ?? 0), points };
   setEnds(result);
   return result;
 }
@@ -44,20 +40,20 @@ function setEnds(t) {
  * until the history is asked for again.
  * @param {Track} t @param {Row} row @param {number} at when it began @returns {boolean} whether anything changed */
 export function takeIn(t, row, at) {
-  const last = t.points[t.points.length - 1];
-  if (last && at < last.at + (last.checks ? 0.001 : 0)) return false;
-  const sent = row.sent ?? (row.success_count ?? 0) + (row.failure_count ?? 0);
-  const lost = row.failure_count ?? 0;
+  if (!(at > t.taken)) return false;
+  t.taken = at;
   const rtts = (row.rtts_us ?? []).filter((us) => us !== null).sort((a, b) => a - b);
   /** @param {number} share */
   const quantile = (share) => (rtts.length ? rtts[Math.min(rtts.length - 1, Math.floor(share * rtts.length))] : null);
-  const avg = row.avg_latency === null ? null : row.avg_latency * 1000;
-  const start = Math.max(t.from, t.from + Math.floor((at - t.from) / t.bucket) * t.bucket);
+  /** @param {number | null} ms */
+  const us = (ms) => (ms === null ? null : ms * 1000);
+  const last = t.points[t.points.length - 1];
+  const start = last ? last.at : t.from;
   /** @type {Point} */
   const point = {
-    at: t.bucket > t.reach / 2 && t.bucket > 60 ? start : at, end: at, state: row.state, checks: 1, sent, lost, rate: row.success_rate, worst: row.success_rate,
-    min: row.min_latency === null ? null : row.min_latency * 1000, p5: quantile(0.05), p25: quantile(0.25), p50: quantile(0.5) ?? avg, p75: quantile(0.75), p95: quantile(0.95),
-    max: row.max_latency === null ? null : row.max_latency * 1000, avg,
+    at: start + Math.floor((at - start) / t.bucket + 0.02) * t.bucket, end: at, state: row.state, checks: 1, sent: row.sent ?? (row.success_count ?? 0) + (row.failure_count ?? 0), lost: row.failure_count ?? 0,
+    rate: row.success_rate, worst: row.success_rate, min: us(row.min_latency), p5: quantile(0.05), p25: quantile(0.25), p50: quantile(0.5) ?? us(row.avg_latency), p75: quantile(0.75), p95: quantile(0.95),
+    max: us(row.max_latency), avg: us(row.avg_latency),
   };
   if (last && point.at <= last.at) merge(last, point);
   else t.points.push(point);
@@ -100,8 +96,8 @@ export function slide(t, from, to) {
 }
 
 /** Stretches of one state, gaps between the points being not measured. The ends of the window count too.
- * @param {Track} t @returns {Span[]} in order, touching, none outside the window */
-export function spans(t) {
+ * @param {Track} t @param {(p: Point) => State} [stateOf] @returns {Span[]} in order, touching, none outside the window */
+export function spans(t, stateOf = (p) => p.state) {
   /** @type {Span[]} */
   const all = [];
   /** @param {number} from @param {number} to @param {State} state */
@@ -116,12 +112,26 @@ export function spans(t) {
   let reached = t.from;
   for (const p of t.points) {
     if (p.at - reached > (reached === t.from ? GAP_IN_REACHES * t.reach : 0.5)) add(reached, p.at, 'not_measured');
-    add(p.at, p.end, p.state);
+    add(p.at, p.end, stateOf(p));
     reached = p.end;
   }
   // The newest check is still under way: its place is not a gap yet.
   if (t.to - reached > (t.points.length ? (GAP_IN_REACHES - 1) * t.reach : 0)) add(reached, t.to, 'not_measured');
   return all;
+}
+
+/** What is painted behind the lines: recorded outages with their own ends, however long a bucket is; else what the whole of a point was.
+ * A single bad check in a bucket of hours is a stem and a mark in the state row, no band.
+ * @param {Track} t @param {Outage[]} outages @returns {Span[]} none of them up */
+export function bands(t, outages) {
+  const known = outages.map((o) => {
+    const from = seconds(o.start_time);
+    const end = seconds(o.end_time) || t.to;
+    return { from: Math.max(from, t.from), to: Math.min(end, t.to), state: /** @type {State} */ ('down'), length: o.duration_seconds ?? end - from };
+  }).filter((s) => s.to > s.from);
+  const rest = spans(t, (p) => (p.checks > 1 && p.rate !== null ? stateOf(p.rate) : p.state))
+    .filter((s) => s.state !== 'up' && !(s.state === 'down' && known.some((o) => o.from < s.to && o.to > s.from)));
+  return [...rest, ...known];
 }
 
 /** Runs of points that a line may join: no gap between them and each with a latency.
@@ -158,8 +168,8 @@ export function nearest(points, t) {
 export function outagesWithin(outages, from, to) {
   const result = { count: 0, seconds: 0 };
   for (const o of outages) {
-    const start = Date.parse(o.start_time) / 1000;
-    const end = o.end_time ? Date.parse(o.end_time) / 1000 : to;
+    const start = seconds(o.start_time);
+    const end = seconds(o.end_time) || to;
     if (start >= to || end <= from) continue;
     result.count += 1;
     result.seconds += Math.min(end, to) - Math.max(start, from);

@@ -3,9 +3,6 @@ import { colour } from './ink.js';
 import { drawLanes, drawLatencyAxis, drawRuns } from './panes.js';
 import { runs } from './series.js';
 
-/** @typedef {import('./chart.js').Frame} Frame */
-/** @typedef {{name: string, track: import('./series.js').Track}} Line */
-
 /** Colour and dash of each line, in order. @type {[string, number[]][]} */
 export const STYLES = [['latency', []], ['purple', [7, 3]], ['cyan', [2, 2.5]], ['ochre', [9, 3, 2, 3]], ['second', [4, 4]]];
 

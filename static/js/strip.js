@@ -1,8 +1,6 @@
 // Days as bars: the taller, the worse. Pure: what is drawn where, and what the whole strip says in words.
 import { plural } from './format.js';
 
-/** @typedef {State | 'none'} Kind none: not yet recorded */
-
 // An outage of four hours fills the bar.
 const FULL_MINUTES = 240;
 

@@ -3,9 +3,6 @@ import { listed, plural } from './format.js';
 import { tally } from './hosts.js';
 import { moment, seconds } from './time.js';
 
-/** @typedef {import('./hosts.js').Entry} Entry */
-/** @typedef {{state: State, title: string, text: string}} Verdict */
-
 /** @type {Record<State, string>} */
 const TITLES = { up: 'The line is well', degraded: 'The line is degraded', down: 'The line is down', not_measured: 'The line is not measured' };
 /** @type {Record<State, string>} */

@@ -1,10 +1,6 @@
 // What is looked at, as text behind the # of the URL, so that a view can be sent to someone. Times are Unix seconds.
 import { RANGES } from './time.js';
 
-/** @typedef {'overview' | 'host' | 'outages' | 'compare'} Page */
-/** @typedef {{page: Page, host: string, hosts: string[], range: string, from: number, to: number, scale: 'log' | 'linear',
- *   heat: 'lost' | 'latency', state: string, query: string, sort: string, active: boolean}} View */
-
 /** @type {View} */
 const PLAIN = { page: 'overview', host: '', hosts: [], range: '24h', from: 0, to: 0, scale: 'log', heat: 'lost', state: '', query: '', sort: 'trouble', active: false };
 const MOST_COMPARED = 5;

@@ -1,13 +1,10 @@
 // What the reader does on a chart becomes another range in the URL; the way back is remembered.
 import { moved, rangeOf, zoomed } from './view.js';
 
-/** @typedef {import('./main.js').App} App */
-/** @typedef {{from: number, to: number}} Span */
-
 /** @type {{range: string, from: number, to: number}[]} */
 const past = [];
 
-/** @param {App} app @param {() => Span} shown @returns {Pick<import('./chart.js').Wishes, 'range' | 'back' | 'pan' | 'zoom'>} */
+/** @param {App} app @param {() => Extent} shown @returns {Pick<Wishes, 'range' | 'back' | 'pan' | 'zoom'>} */
 export function zoomWishes(app, shown) {
   const remember = () => {
     const { range, from, to } = app.view;

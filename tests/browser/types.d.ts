@@ -73,3 +73,59 @@ interface Outage {
   id: number; host_name: string; host_address: string; event_type: string; start_time: string; end_time: string | null;
   duration_seconds: number | null; checks_failed: number | null; checks_during_outage: number | null; recovery_success_rate: number | null; notes: string | null;
 }
+
+// What the page makes of them. Times are Unix seconds.
+
+type Scale = (value: number) => number;
+/** none: not yet recorded */
+type Kind = State | 'none';
+
+/** Rates in percent, min to avg in microseconds; end: until when the point speaks. */
+interface Point {
+  at: number; end: number; state: State; checks: number; sent: number; lost: number; rate: number | null; worst: number | null;
+  min: number | null; p5: number | null; p25: number | null; p50: number | null; p75: number | null; p95: number | null; max: number | null; avg: number | null;
+}
+/** length: of the whole outage, seconds, where the span is a known one */
+interface Span { from: number; to: number; state: State; length?: number }
+interface Extent { from: number; to: number }
+/** reach: the longest a point speaks for, seconds; taken: the newest check that is in it */
+interface Track { from: number; to: number; bucket: number; reach: number; taken: number; points: Point[] }
+
+/** interval in seconds, at NaN without a result, latency in milliseconds, shares in percent; was: the last state of what is no longer measured */
+interface Entry {
+  name: string; address: string; role: string; configured: boolean; interval: number; order: number; state: State; was: State | null;
+  at: number; latency: number | null; error: string | null; availability: number | null; coverage: number | null; days: Days | null; spark: Spark | null;
+}
+interface Verdict { state: State; title: string; text: string }
+
+interface View {
+  page: 'overview' | 'host' | 'outages' | 'compare'; host: string; hosts: string[]; range: string; from: number; to: number; scale: 'log' | 'linear';
+  heat: Measure; state: string; query: string; sort: string; active: boolean;
+}
+
+/** latency: sum of medians in microseconds times weight */
+interface Bin { sent: number; lost: number; latency: number; weight: number }
+type Measure = 'lost' | 'latency';
+
+/** Pixels; x: Unix seconds to pixels */
+interface Frame { context: CanvasRenderingContext2D; left: number; right: number; height: number; x: Scale; from: number; to: number }
+interface Pane { head: HTMLElement | null; height: number; label: string; draw: (frame: Frame) => void }
+/** What the reader wants of a chart; step: the point before or after */
+interface Wishes {
+  range: (from: number, to: number) => void; back: () => void; pan: (share: number) => void; zoom: (factor: number) => void;
+  point: (t: number | null, spoken: boolean) => void; step: (t: number, by: number) => number;
+}
+/** One of several hosts over each other */
+interface Line { name: string; address: string; track: Track; statistics: Statistics | null }
+
+/** wait: seconds to the next try, at: when it began */
+interface Link { kind: 'live' | 'paused' | 'lost'; wait: number; at: number }
+/** newest: when the newest result was measured, -Infinity without */
+interface App {
+  view: View; status: Status | null; overview: Overview | null; entries: Entry[]; active: Outage[]; lastOutage: Outage | null;
+  newest: number; now: () => number; go: (change: Partial<View>, replace?: boolean) => void;
+}
+interface Page {
+  element: HTMLElement; heading: HTMLElement; title: () => string; show: () => void; results: (rows: Row[]) => void; tick: () => void;
+  redraw: () => void; close: () => void; search: () => void;
+}

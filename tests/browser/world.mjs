@@ -45,21 +45,24 @@ export function createWorld(count, options = {}) {
 
   const within = (list, t) => list.some(([from, length]) => t >= from && t < from + length);
 
+  const length = (list, t) => list.find(([from, seconds]) => t >= from && t < from + seconds)?.[1] ?? 0;
+
   /** One check, or null where none was made. @param {any} host @param {number} t Unix seconds, whole minutes */
   function check(host, t) {
     if (t < first || within(host.unmeasured, t)) return null;
     const minute = Math.floor(t / MINUTE);
     const down = within(host.outages, t);
     const slow = within(host.degraded, t);
+    const lasting = length(host.degraded, t) === Infinity;
     const local = new Date((t + 3600) * 1000);
     const hour = local.getUTCHours();
     const evening = hour >= 19 && hour < 22 ? 1 : 0;
-    const loss = slow ? 0.14 : 0.0006 + evening * (local.getUTCDay() % 6 === 0 ? 0.02 : 0.008);
+    const loss = slow ? 0.07 : 0.0006 + evening * (local.getUTCDay() % 6 === 0 ? 0.02 : 0.008);
     const base = host.latency * (1 + 0.12 * Math.sin(minute / 190 + host.index)) * (slow ? 2.6 : 1) * (1 + evening * 0.25);
     const rtts = [];
     for (let n = 0; n < 5; n += 1) {
       const r = chance(host.index, minute, n);
-      if (down || r < loss) rtts.push(null);
+      if (down || (lasting ? n === minute % 5 : r < loss)) rtts.push(null);
       else {
         const spike = chance(minute, host.index, n + 40) < 0.006 ? 1 + 5 * chance(minute, n, 9) : 1;
         rtts.push(Math.max(60, Math.round(base * 1000 * spike * (0.86 + 0.3 * chance(n, minute, host.index) + 0.25 * chance(n + 9, minute, host.index) ** 4))));
