@@ -28,6 +28,11 @@ export async function get(path, query = {}) {
 
 let tag = '';
 
+/** The next question is answered in full. */
+export function forget() {
+  tag = '';
+}
+
 /** The newest result of every host, or null when there is nothing new since the last question. @returns {Promise<Row[] | null>} */
 export async function newest() {
   const response = await ask('api/ping-results/latest', {}, tag ? { headers: { 'If-None-Match': tag } } : {});

@@ -18,7 +18,7 @@ export function firstRun() {
       const running = status.monitor?.running ?? false;
       const faults = app.entries.filter((e) => e.error);
       const intervals = [...new Set(status.hosts.map((e) => e.interval_seconds))];
-      const pace = intervals.length === 1 ? `a check every ${duration(intervals[0])}` : 'each at its own interval';
+      const pace = intervals.length === 1 ? `a check every ${intervals[0]} s` : 'each at its own interval';
       /** @type {[State, string, string][]} */
       const steps = [
         [status.hosts.length ? 'up' : 'down', 'Configuration read', status.hosts.length ? `${plural(status.hosts.length, 'host')}, ${pace}` : 'no host in it'],

@@ -57,6 +57,8 @@ export function hostPage(app) {
   let asked = '';
   let turn = 0;
   let figuresAt = 0;
+  let active = '';
+  const activeNow = () => app.active.filter((o) => o.host_address === address).map((o) => o.id).join();
 
   const ongoing = () => app.active.find((o) => o.host_address === address);
   const span = () => spanOf(app.view, app.now(), seconds(app.status?.first_check));
@@ -100,6 +102,7 @@ export function hostPage(app) {
         /** @type {Promise<Outage[]>} */ (get('api/outages', { host_address: address, days: Math.max(OUTAGE_DAYS, Math.ceil((app.now() - from) / DAY_SECONDS)), limit: MOST_OUTAGES }))]);
       if (mine !== turn) return;
       outages = events;
+      active = activeNow();
       track = trackOf({ ...series, ...range }, entry()?.interval ?? 60, known);
       history.show(track, outages);
       element.classList.remove('loading');
@@ -162,6 +165,10 @@ export function hostPage(app) {
       if (asked !== key()) {
         asked = key();
         load(false);
+      } else if (track && span().follows && active !== activeNow()) {
+        // An outage has begun or ended: its events have changed.
+        active = activeNow();
+        load(true);
       } else if (track) history.show(track, outages);
     },
     /** @param {Row[]} rows */

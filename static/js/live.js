@@ -1,5 +1,5 @@
 // Keeps the page up to date: asks for new results each second while somebody looks, and says how it goes.
-import { get, newest } from './api.js';
+import { forget, get, newest } from './api.js';
 import { seconds } from './time.js';
 
 const TICK_MS = 1000;
@@ -34,21 +34,23 @@ export function live(tell) {
       if (wait > 0) return;
     }
     try {
-      if (performance.now() - askedStatus >= STATUS_EVERY_MS) {
-        const before = Date.now();
-        const status = await get('api/status');
+      const before = Date.now();
+      const due = performance.now() - askedStatus >= STATUS_EVERY_MS;
+      const [status, rows] = await Promise.all([due ? get('api/status') : null, newest()]);
+      if (status) {
         const answered = seconds(status.now) * 1000;
         if (Number.isFinite(answered)) skew = answered - (before + Date.now()) / 2;
         askedStatus = performance.now();
         tell.status(status);
       }
-      const rows = await newest();
       failures = 0;
       if (rows) tell.results(rows);
       if (!paused) set('live');
     } catch (error) {
       // A fault of our own must be seen in the console, not be told as a lost server.
       if (error instanceof ReferenceError || error instanceof RangeError) throw error;
+      // What one of the two questions brought was not told.
+      forget();
       failures += 1;
       wait = Math.min(2 ** failures, WORST_WAIT_SECONDS);
       askedStatus = -Infinity;

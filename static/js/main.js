@@ -115,7 +115,7 @@ function drawLink() {
   if (mark.dataset.state !== state) put(part('link-shape'), shape(state, 11));
   mark.dataset.state = state;
   say(part('link-text'), text);
-  document.body.classList.toggle('lost', link.kind === 'lost');
+  document.body.classList.toggle('unreached', link.kind === 'lost');
 }
 
 function tick() {
@@ -125,7 +125,7 @@ function tick() {
   if (link.kind === 'live' && app.status) {
     const young = app.entries.some((e) => e.days === null || e.availability === null) || !app.overview;
     const changed = app.entries.map((e) => e.state).join();
-    if (changed !== states || now() - overviewAt >= (young ? OVERVIEW_SOON_SECONDS : OVERVIEW_EVERY_SECONDS)) loadOverview();
+    if ((states && changed !== states) || now() - overviewAt >= (young ? OVERVIEW_SOON_SECONDS : OVERVIEW_EVERY_SECONDS)) loadOverview();
     states = changed;
     page?.tick();
   }
@@ -187,3 +187,4 @@ onScheme(() => page?.redraw());
 put(part('banners'), warning.element);
 setInterval(tick, 1000);
 route();
+loadOverview();

@@ -34,7 +34,7 @@ export function overviewPage(app) {
   const mark = h('span', { class: 'verdict-shape' });
   const title = h('h1', { tabindex: -1 });
   const text = h('p', { class: 'second' });
-  const figures = [figure('all hosts, today'), figure('7 days'), figure('90 days'), figure('measured, 90 d')];
+  const figures = [figure('today'), figure('7 days'), figure('90 days'), figure('measured, 90 d')];
   const line = h('div', { class: 'line' });
   const top = h('section', { class: 'card verdict', 'aria-label': 'Verdict' },
     h('div', { class: 'verdict-words' }, mark, h('div', null, title, text, h('dl', { class: 'figures', 'aria-label': 'Availability, all hosts' }, ...figures.map((f) => f.element)))), line);

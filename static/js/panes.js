@@ -54,7 +54,8 @@ function drawBands(f, all, top, bottom) {
     c.fillStyle = colour(s.state === 'not_measured' ? 'not_measured-ground' : s.state);
     c.fillRect(a, top, width, bottom - top);
     c.globalAlpha = s.state === 'not_measured' ? 0.7 : 0.75;
-    c.fillStyle = hatch(c, s.state);
+    // Too narrow for a hatch to be seen as one.
+    c.fillStyle = s.state === 'down' && width < 5 ? colour('down') : hatch(c, s.state);
     c.fillRect(a, top, width, bottom - top);
     c.globalAlpha = 1;
     if (width < 5) continue;
@@ -80,6 +81,7 @@ export function drawSuccess(f, track, outages) {
   c.clip();
   c.lineWidth = 1;
   c.strokeStyle = colour('third');
+  c.globalAlpha = 0.6;
   c.beginPath();
   for (const p of track.points) {
     if (p.rate === null || p.worst === null || p.worst >= p.rate) continue;
@@ -88,6 +90,7 @@ export function drawSuccess(f, track, outages) {
     c.lineTo(middle, y(p.worst));
   }
   c.stroke();
+  c.globalAlpha = 1;
   c.lineWidth = 1.75;
   c.lineCap = 'square';
   for (const state of /** @type {State[]} */ (['up', 'degraded', 'down'])) {
@@ -143,7 +146,7 @@ export function drawLatencyAxis(f, columns, log) {
     c.lineTo(right, place);
     c.stroke();
     c.fillStyle = colour('third');
-    c.fillText(v === 0 ? '0' : ms(v).replace(/\.0+$/, '').replace(/(\.\d)0$/, '$1'), left - 8, place);
+    c.fillText(v === 0 ? '0' : ms(v).replace(/\.0+$/, '').replace(/(\.\d)0$/, '$1'), left - 8, Math.min(place, f.height - 8));
   }
   c.strokeStyle = colour('control');
   c.beginPath();

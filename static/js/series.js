@@ -21,7 +21,7 @@ export function track(series, interval, taken = 0) {
   });
   // Older checks may have been made at another interval than the one now configured.
   const steps = points.slice(1).map((p, i) => p.at - points[i].at).sort((a, b) => a - b);
-  const usual = steps[Math.floor(steps.length / 2)] ?? 0;
+  const usual = steps.length < 8 ? 0 : steps[Math.floor(steps.length / 2)];
   const bucket = series.bucket_seconds;
   const result = { from: series.from, to: series.to, bucket, reach: Math.max(bucket, interval, Math.min(usual, 3600)), taken: Math.max(taken, points[points.length - 1]?.at ?? 0), points };
   setEnds(result);

@@ -62,7 +62,8 @@ export function sparkline(spark, label) {
     const x = (i + 0.5) * step;
     const median = spark.p50_us[i];
     const state = spark.state[i];
-    if (state === 'down') down += `M${x.toFixed(1)} 1V${SPARK_HEIGHT - 1}`;
+    // Full height where no ping was answered at all.
+    if (state === 'down') down += `M${x.toFixed(1)} ${median === null ? 1 : SPARK_HEIGHT - 6}V${SPARK_HEIGHT - 1}`;
     if (state === 'not_measured') hatched += `M${(i * step).toFixed(1)} 2h${step.toFixed(1)}v${SPARK_HEIGHT - 4}h${-step.toFixed(1)}z`;
     if (median === null || median === undefined) return close();
     line += `${open ? 'L' : 'M'}${x.toFixed(1)} ${y(median).toFixed(1)}`;

@@ -1,0 +1,291 @@
+// The page's pure parts, without a browser: node --test pure.test.mjs
+process.env.TZ = 'Europe/Berlin';
+const assert = (await import('node:assert/strict')).default;
+const { test } = await import('node:test');
+const { readdir, readFile } = await import('node:fs/promises');
+const { gzipSync } = await import('node:zlib');
+const js = (name) => import(new URL(`../../static/js/${name}.js`, import.meta.url).href);
+const [time, scale, format, view, series, heat, strip, hosts, verdict] = await Promise.all(['time', 'scale', 'format', 'view', 'series', 'heat', 'strip', 'hosts', 'verdict'].map(js));
+
+const at = (text) => Date.parse(text) / 1000;
+const NOW = at('2026-11-23T14:35:00+01:00');
+
+test('a length is said in two units at most', () => {
+  assert.deepEqual([0, 45, 60, 852, 3600, 8040, 90000, 172800].map(time.duration), ['0 s', '45 s', '1 min', '14 min 12 s', '1 h', '2 h 14 min', '1 d 1 h', '2 d']);
+});
+
+test('a moment is as near as it needs to be', () => {
+  assert.equal(time.moment(at('2026-11-23T00:00:00+01:00'), NOW), '00:00');
+  assert.equal(time.moment(at('2026-11-22T23:24:00+01:00'), NOW), 'yesterday 23:24');
+  assert.equal(time.moment(at('2026-11-01T06:02:00+01:00'), NOW), 'Sun 1 Nov, 06:02');
+  assert.equal(time.moment(at('2025-12-31T12:00:00+01:00'), NOW), 'Wed 31 Dec 2025, 12:00');
+});
+
+test('the zone is said with its offset then', () => {
+  assert.equal(time.zoneText(NOW), 'Times in Europe/Berlin (UTC+1)');
+  assert.equal(time.zoneText(at('2026-07-01T00:00:00Z')), 'Times in Europe/Berlin (UTC+2)');
+  assert.equal(time.offsetMinutes(NOW), 60);
+});
+
+test('marks of a day axis are round local hours with the new day strong', () => {
+  const ticks = time.timeTicks(NOW - 86400, NOW, 8);
+  assert.deepEqual(ticks.map((t) => t.text), ['15:00', '18:00', '21:00', 'Mon 23 Nov', '03:00', '06:00', '09:00', '12:00']);
+  assert.deepEqual(ticks.filter((t) => t.strong).length, 1);
+});
+
+test('marks stay round over the night when the clocks go back', () => {
+  const ticks = time.timeTicks(at('2026-10-24T12:00:00+02:00'), at('2026-10-26T12:00:00+01:00'), 10);
+  const midnights = ticks.filter((t) => t.strong).map((t) => t.text);
+  assert.deepEqual(midnights, ['Sun 25 Oct', 'Mon 26 Oct']);
+  assert.ok(ticks.every((t, i) => !i || t.t > ticks[i - 1].t));
+});
+
+test('every range has a sane number of marks inside it', () => {
+  for (const length of [60, 300, 3600, 21600, 86400, 7 * 86400, 30 * 86400, 90 * 86400, 365 * 86400, 5 * 365 * 86400]) {
+    const ticks = time.timeTicks(NOW - length, NOW, 8);
+    assert.ok(ticks.length >= 2 && ticks.length <= 26, `${length}: ${ticks.length}`);
+    assert.ok(ticks.every((t) => t.t >= NOW - length && t.t <= NOW + 1));
+  }
+});
+
+test('a local day begins at local midnight, also when it has 25 hours', () => {
+  const start = time.startOfDay(at('2026-10-25T12:00:00+01:00'));
+  assert.equal(time.startOfDay(start, 1) - start, 25 * 3600);
+});
+
+test('the three lanes are of equal height and meet at the thresholds', () => {
+  assert.deepEqual([0, 80, 95, 100].map((r) => Math.round(scale.lane(r) * 3 * 1e9) / 1e9), [0, 1, 2, 3]);
+  for (let r = 1; r <= 100; r += 1) assert.ok(scale.lane(r) > scale.lane(r - 1));
+  assert.deepEqual([100, 95, 94.9, 80, 79.9, 0].map(scale.stateOf), ['up', 'up', 'degraded', 'degraded', 'down', 'down']);
+});
+
+test('scales put the ends where they belong and survive an empty domain', () => {
+  assert.equal(scale.linear(0, 10, 100, 0)(5), 50);
+  assert.ok(Math.abs(scale.logarithmic(1, 100, 0, 2)(10) - 1) < 1e-9);
+  assert.equal(scale.logarithmic(1, 100, 0, 2)(0), 0);
+  assert.ok(Number.isFinite(scale.linear(3, 3, 0, 1)(3)));
+});
+
+test('marks of an axis are round and not too many', () => {
+  assert.deepEqual(scale.evenTicks(0, 100, 5), [0, 20, 40, 60, 80, 100]);
+  assert.deepEqual(scale.logTicks(3, 120, 8), [5, 10, 20, 50, 100]);
+  assert.ok(scale.logTicks(0.01, 10000, 7).length <= 7);
+  assert.ok(scale.logTicks(11, 12, 7).length <= 7);
+});
+
+test('a steady host is not blown up to a mountain range', () => {
+  const [low, high] = scale.latencyDomain([[10000, 10100]], true);
+  assert.ok(high / low >= 4);
+  assert.deepEqual(scale.latencyDomain([[null]], true), [1, 100]);
+});
+
+test('a lost second never rounds up to 100 %', () => {
+  assert.equal(format.percent(99.9999), '99.99');
+  assert.equal(format.percent(100), '100.00');
+  assert.equal(format.rate(86.6667), '86.67');
+  assert.equal(format.rate(100), '100');
+  assert.equal(format.percent(null), '–');
+});
+
+test('latencies have three figures', () => {
+  assert.deepEqual([0.42, 0.9999, 9.61, 41.72, 208.4, null].map(format.ms), ['0.42', '1.0', '9.6', '41.7', '208', '–']);
+});
+
+test('a table for a spreadsheet is quoted and holds no formula', () => {
+  assert.equal(format.csv(['a', 'b'], [['x,"y"', null], ['=1+1', -2.5]]), 'a,b\r\n"x,""y""",\r\n\'=1+1,-2.5\r\n');
+});
+
+test('names are listed, the last of many are counted', () => {
+  assert.equal(format.listed(['a', 'b', 'c']), 'a, b and c');
+  assert.equal(format.listed(['a', 'b', 'c', 'd', 'e']), 'a, b, c and 2 more');
+});
+
+test('a view survives the way through the URL', () => {
+  const plain = view.readView('');
+  for (const change of [
+    {}, { page: 'host', host: '2606:4700::1111', range: '7d', scale: 'linear', heat: 'latency' }, { page: 'host', host: '8.8.8.8', range: 'custom', from: 1000000, to: 1003600 },
+    { page: 'compare', hosts: ['8.8.8.8', '1.1.1.1'], range: 'all' }, { page: 'outages', host: '8.8.8.8', active: true }, { state: 'down', query: 'a b&c=d', sort: '-name' },
+  ]) assert.deepEqual(view.readView(view.writeView({ ...plain, ...change })), { ...plain, ...change });
+});
+
+test('nonsense in the URL falls back to the plain view', () => {
+  assert.deepEqual(view.readView('#range=9z&from=x&to=-3&scale=%%%&page=nope'), view.readView(''));
+  assert.equal(view.readView('#host=a&from=100&to=110').range, '24h');
+});
+
+test('zooming keeps the end at now, moving stops there', () => {
+  assert.deepEqual(view.zoomed({ from: NOW - 3600, to: NOW }, 0.5, NOW), { from: NOW - 1800, to: NOW });
+  assert.deepEqual(view.moved({ from: NOW - 3600, to: NOW - 100 }, 1, NOW), { from: NOW - 3500, to: NOW });
+  assert.equal(view.rangeOf({ from: NOW - 86400, to: NOW }, NOW).range, '24h');
+  assert.equal(view.rangeOf({ from: NOW - 90000, to: NOW - 3600 }, NOW).range, 'custom');
+});
+
+/** Columns of a check a minute; null where none was made. */
+function minutes(states, from = NOW - 600) {
+  const keys = ['checks', 'sent', 'lost', 'success_rate', 'worst_rate', 'min_us', 'p5_us', 'p25_us', 'p50_us', 'p75_us', 'p95_us', 'max_us', 'avg_us', 'not_measured'];
+  const columns = { t: states.map((_, i) => from + i * 60), state: states };
+  const value = { checks: 1, sent: 5, lost: 0, success_rate: 100, worst_rate: 100, not_measured: 0 };
+  for (const key of keys) columns[key] = states.map((s) => (s === null ? null : s === 'down' ? { ...value, lost: 5, success_rate: 0, worst_rate: 0 }[key] ?? null : value[key] ?? 10000));
+  return { from, to: from + states.length * 60, bucket_seconds: 60, columns };
+}
+const freshRow = (t, more = {}) => ({ timestamp: new Date(t * 1000).toISOString(), state: 'up', success_rate: 100, success_count: 5, failure_count: 0, sent: 5, min_latency: 9, max_latency: 12, avg_latency: 10, rtts_us: [9000, 10000, 12000, 10000, 9500], ...more });
+
+test('a gap is not measured, and no line is drawn over it', () => {
+  const t = series.track(minutes(['up', 'up', null, null, null, null, 'up', 'up']), 60);
+  assert.deepEqual(series.spans(t).map((s) => [s.state, s.to - s.from]), [['up', 120], ['not_measured', 240], ['up', 120]]);
+  assert.deepEqual(series.runs(t).map((r) => r.length), [2, 2]);
+});
+
+test('an outage cuts the latency line', () => {
+  const t = series.track(minutes(['up', 'down', 'down', 'up']), 60);
+  assert.deepEqual(series.runs(t).map((r) => r.length), [1, 1]);
+  assert.deepEqual(series.spans(t).map((s) => s.state), ['up', 'down', 'up']);
+});
+
+test('empty buckets between the checks of a slow host are no gaps', () => {
+  const t = series.track(minutes(['up', null, null, null, null, 'up', null, null, null, null, 'up']), 300);
+  assert.deepEqual(series.spans(t).map((s) => s.state), ['up']);
+});
+
+test('a range without any check is one stretch not measured', () => {
+  const t = series.track(minutes([null, null, null]), 60);
+  assert.deepEqual(series.spans(t).map((s) => [s.state, s.to - s.from]), [['not_measured', 180]]);
+  assert.equal(series.nearest(t.points, NOW), -1);
+});
+
+test('the check under way is not a gap yet', () => {
+  const s = minutes(['up', 'up', 'up']);
+  const t = series.track({ ...s, to: s.to + 60 }, 60);
+  assert.ok(series.spans(t).every((x) => x.state === 'up'));
+});
+
+test('a new check is taken in once, and the window moves on', () => {
+  const t = series.track(minutes(['up', 'up', 'up']), 60);
+  const next = NOW - 600 + 180;
+  assert.equal(series.takeIn(t, freshRow(next), next), true);
+  assert.equal(series.takeIn(t, freshRow(next), next), false);
+  assert.equal(t.points.length, 4);
+  assert.equal(t.points[3].p50, 10000);
+  series.slide(t, NOW - 600 + 60, NOW - 600 + 240);
+  assert.equal(t.points[0].at, NOW - 540);
+});
+
+test('in a bucket of hours a new check counts, and its worst state wins', () => {
+  const s = minutes(['up', 'up']);
+  s.bucket_seconds = 3600;
+  s.columns.t = [NOW - 5400, NOW - 1800];
+  const t = series.track(s, 60);
+  series.takeIn(t, freshRow(NOW, { state: 'down', success_rate: 0, success_count: 0, failure_count: 5, min_latency: null, avg_latency: null, max_latency: null, rtts_us: [null, null, null, null, null] }), NOW);
+  assert.equal(t.points.length, 2);
+  const last = t.points[1];
+  assert.deepEqual([last.state, last.checks, last.lost, last.worst, last.rate, last.p50], ['down', 2, 5, 0, 50, 10000]);
+});
+
+test('an outage shows with its own ends however long a bucket is', () => {
+  const s = minutes(['up', 'down', 'up']);
+  s.bucket_seconds = 3600;
+  s.columns.t = [NOW - 10800, NOW - 7200, NOW - 3600];
+  const t = series.track({ ...s, from: NOW - 10800, to: NOW }, 60);
+  const outage = { start_time: new Date((NOW - 7000) * 1000).toISOString(), end_time: new Date((NOW - 6400) * 1000).toISOString(), duration_seconds: 600 };
+  const shown = series.bands(t, [outage]);
+  assert.deepEqual(shown.map((b) => [b.state, b.to - b.from]), [['down', 600]]);
+  assert.deepEqual(series.outagesWithin([outage], NOW - 6500, NOW), { count: 1, seconds: 100 });
+});
+
+test('the nearest point is found on both sides of a gap', () => {
+  const t = series.track(minutes(['up', null, null, null, null, null, 'up']), 60);
+  assert.equal(series.nearest(t.points, NOW - 600 + 100), 0);
+  assert.equal(series.nearest(t.points, NOW - 600 + 350), 1);
+});
+
+test('hours fall into the reader’s week, and the sentence names the bad ones', () => {
+  const columns = { t: [], checks: [], sent: [], lost: [], not_measured: [], down: [], p50_us: [] };
+  for (let t = NOW - 28 * 86400; t < NOW; t += 3600) {
+    const hour = new Date(t * 1000).getHours();
+    columns.t.push(t);
+    columns.sent.push(300);
+    columns.lost.push(hour >= 19 && hour < 22 ? 9 : 0);
+    columns.p50_us.push(10000);
+  }
+  const bins = heat.week(columns);
+  assert.equal(heat.valueOf([bins[2][20]], 'lost'), 3);
+  assert.equal(heat.stepOf(3, 'lost', null), 4);
+  assert.equal(heat.stepOf(null, 'lost', null), -1);
+  assert.equal(heat.sentence(bins, 'lost', '28 days'), "28 days: worst from 19 to 22 o'clock, 3.00 % lost, otherwise 0.00 % lost.");
+  assert.match(heat.sentence(bins, 'latency', '28 days'), /no hour or weekday stands out/);
+  assert.match(heat.sentence(heat.week({ ...columns, t: [] }), 'lost', '28 days'), /Nothing measured/);
+});
+
+test('a day is the taller the worse, and four hours fill the bar', () => {
+  const heights = [strip.heightOf('up', 0), strip.heightOf('degraded', 0), strip.heightOf('down', 60), strip.heightOf('down', 3600), strip.heightOf('down', 4 * 3600)];
+  assert.ok(heights.every((x, i) => !i || x > heights[i - 1]));
+  assert.equal(heights[4], 1);
+  assert.equal(strip.heightOf('down', 1e6), 1);
+});
+
+test('a fault of one host alone is not the line’s', () => {
+  const days = (...state) => ({ state, down_seconds: state.map((s) => (s === 'down' ? 600 : 0)), measured_seconds: state.map(() => 86400) });
+  const most = strip.mostHosts([days('up', 'down', null), days('up', 'down', null), days('down', 'down', 'not_measured')], 3);
+  assert.deepEqual(most.state, ['up', 'down', 'not_measured']);
+  assert.equal(most.down_seconds[1], 600);
+  assert.equal(strip.words(days('up', 'down', null)), '1 day up, 1 with down time, 1 not recorded');
+  assert.ok(Math.abs(strip.availability([days('up', 'down')], 2) - (100 - 60000 / 172800)) < 1e-9);
+});
+
+const HOSTS = [{ name: 'Google DNS', address: '8.8.8.8', interval_seconds: 60 }, { name: 'Gateway', address: 'gateway', interval_seconds: 60, role: 'gateway' }, { name: 'Quad9', address: '9.9.9.9', interval_seconds: 60 }];
+const STATUS = { hosts: HOSTS, monitoring_interval: 60, monitor: { running: true }, first_check: '2026-08-25T00:00:00Z' };
+const rowOf = (i, more) => ({ ...freshRow(NOW - 30), host_name: HOSTS[i].name, host_address: HOSTS[i].address, error: null, stale: false, ...more });
+
+test('hosts are sorted by trouble, and filtered by words and state', () => {
+  const list = hosts.entries(STATUS, [rowOf(0), rowOf(1), rowOf(2, { state: 'down', avg_latency: null })], null, true);
+  const wanted = { state: '', query: '', sort: 'trouble' };
+  assert.deepEqual(hosts.chosen(list, wanted).map((e) => e.name), ['Quad9', 'Google DNS', 'Gateway']);
+  assert.deepEqual(hosts.chosen(list, { ...wanted, query: '8.8 goo' }).map((e) => e.name), ['Google DNS']);
+  assert.deepEqual(hosts.chosen(list, { ...wanted, state: 'down' }).map((e) => e.name), ['Quad9']);
+  assert.deepEqual(hosts.chosen(list, { ...wanted, sort: '-name' }).map((e) => e.name), ['Quad9', 'Google DNS', 'Gateway']);
+  assert.deepEqual(hosts.tally(list), { up: 2, degraded: 0, down: 1, not_measured: 0 });
+});
+
+test('the verdict follows most hosts beyond the gateway', () => {
+  const say = (rows, status = STATUS) => verdict.verdict(status, hosts.entries(status, rows, null, status.monitor?.running ?? false), null, NOW);
+  const down = { state: 'down', success_rate: 0, avg_latency: null };
+  assert.equal(say([rowOf(0), rowOf(1), rowOf(2)]).title, 'The line is well');
+  assert.equal(say([rowOf(0), rowOf(1), rowOf(2)]).text, 'All 3 hosts answer.');
+  assert.equal(say([rowOf(0), rowOf(1), rowOf(2, down)]).title, 'The line is well');
+  assert.equal(say([rowOf(0, down), rowOf(1), rowOf(2, down)]).title, 'The line is down');
+  const stopped = say([rowOf(0), rowOf(1), rowOf(2)], { ...STATUS, monitor: { running: false } });
+  assert.equal(stopped.title, 'The line is not measured');
+  assert.equal(stopped.text, 'It was well at 14:34. The time since then counts as not measured.');
+  assert.equal(say([], { ...STATUS, first_check: null }).title, 'Waiting for the first results');
+  assert.equal(say([], { ...STATUS, hosts: [], first_check: null }).title, 'No host is configured');
+});
+
+const STATIC = new URL('../../static/', import.meta.url);
+const files = (await readdir(new URL('js/', STATIC))).map((f) => `js/${f}`);
+const text = async (name) => readFile(new URL(name, STATIC), 'utf8');
+
+test('no markup is parsed, no style or handler stands in markup, no address is outside', async () => {
+  for (const name of [...files, 'index.html', 'style.css']) {
+    const body = await text(name);
+    assert.doesNotMatch(body, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function/, name);
+    assert.doesNotMatch(body.replaceAll('http://www.w3.org/2000/svg', ''), /https?:\/\/|url\(\/\/|@import/, name);
+    assert.doesNotMatch(body, /'style':|style: ['`]|setAttribute\('style'/, name);
+  }
+  assert.doesNotMatch(await text('index.html'), /\son\w+=|style=|<style|<script(?![^>]*src)|(?:href|src)="\//);
+});
+
+test('the first page asks at once for the modules it needs, and for no other', async () => {
+  const needed = new Set();
+  const walk = async (name) => {
+    if (needed.has(name)) return;
+    needed.add(name);
+    for (const [, next] of (await text(name)).matchAll(/^import .*? from '\.\/(\w+\.js)'/gm)) await walk(`js/${next}`);
+  };
+  await walk('js/main.js');
+  await walk('js/overview.js');
+  const html = await text('index.html');
+  assert.deepEqual([...html.matchAll(/(?:modulepreload" href|script type="module" src)="([^"]+)"/g)].map((m) => m[1]).sort(), [...needed].sort());
+  let bytes = 0;
+  for (const name of [...needed, 'index.html', 'style.css', 'icon.svg']) bytes += gzipSync(await text(name)).length;
+  assert.ok(bytes < 40000, `${bytes} bytes before any answer`);
+});
