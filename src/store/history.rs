@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
+use std::path::Path;
 
 use rusqlite::{OptionalExtension, Row, params};
 
@@ -277,7 +278,7 @@ impl Reader {
 
     /// What tells this file from every other on this machine.
     pub fn database_id(&self) -> String {
-        std::fs::metadata(self.path()).map_or_else(|_| "gone".into(), |meta| format!("{:x}-{:x}", meta.dev(), meta.ino()))
+        database_id(self.path())
     }
 
     /// Outages, newest first: of one address or of all, those not over or all, begun since an instant.
@@ -299,6 +300,11 @@ impl Reader {
             c.prepare_cached(OUTAGES)?.query_map(params![address, open, since, limit], super::reader::read_event)?.collect()
         })
     }
+}
+
+/// What tells a database file from every other on this machine.
+pub fn database_id(path: &Path) -> String {
+    std::fs::metadata(path).map_or_else(|_| "gone".into(), |meta| format!("{:x}-{:x}", meta.dev(), meta.ino()))
 }
 
 /// Recorded checks, newest first, of several hosts at once. Holds a few rows of each host, and no transaction.

@@ -16,7 +16,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use database::{Database, Life, Opened};
-pub use history::{Checks, KnownHost, MonitorRun, NoteSums, RecordedCheck, Source, Standing};
+pub use history::{Checks, KnownHost, MonitorRun, NoteSums, RecordedCheck, Source, Standing, database_id};
 pub use original::{Import, require_original};
 pub use prune::Pruned;
 pub use reader::{LatestCheck, OutageEvent, Reader};

@@ -27,16 +27,19 @@ pub struct Settings {
 enum Order {
     Result(CheckResult),
     Settings(Settings),
+    Watched,
     Finish,
 }
 
 /// How soon a result is on disk when somebody may be waiting for it.
-const HURRY: Duration = Duration::from_secs(2);
+const HURRY: Duration = Duration::from_millis(1500);
 /// How often the sign of life is written when there is nothing else to write.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 /// How long a commit waits for another writer. A stop is over within two seconds, and may find a commit and a deletion
 /// waiting before its own last commit.
 const PATIENCE: Duration = Duration::from_millis(500);
+/// How long a look at the newest results counts as watching.
+const WATCHED: Duration = Duration::from_secs(60);
 /// How long after its start the daemon is in a hurry: somebody is setting it up.
 const START_HURRY: Duration = Duration::from_secs(60);
 /// How soon a failed commit is tried again.
@@ -70,6 +73,12 @@ impl WriterHandle {
     /// Hands a result over without waiting; `false` when the writer is so far behind that it is lost.
     pub fn deliver(&self, result: CheckResult) -> bool {
         !matches!(self.orders.try_send(Order::Result(result)), Err(TrySendError::Full(_)))
+    }
+
+    /// Somebody looks at the newest results: for the next minute they are written soon.
+    pub fn watched(&self) {
+        // When the queue is full there are more urgent things.
+        let _ = self.orders.try_send(Order::Watched);
     }
 
     /// Makes it go by new settings.
@@ -148,6 +157,7 @@ struct Desk {
     settings: Settings,
     started: Monotonic,
     last_flush: Monotonic,
+    watched_until: Monotonic,
     pending: VecDeque<CheckResult>,
     states: HashMap<Arc<Host>, State>,
     /// When the pending results are to be written.
@@ -167,6 +177,7 @@ impl Desk {
             settings,
             started,
             last_flush: started,
+            watched_until: started,
             pending: VecDeque::new(),
             states: HashMap::new(),
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
@@ -190,6 +201,7 @@ impl Desk {
                 match order {
                     Ok(Order::Result(result)) => self.take(result),
                     Ok(Order::Settings(settings)) => self.settings = settings,
+                    Ok(Order::Watched) => self.note_watcher(),
                     Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
                     Err(RecvTimeoutError::Timeout) => break,
                 }
@@ -218,12 +230,21 @@ impl Desk {
         }
         self.pending.push_back(result);
         let now = sys::monotonic();
-        let is_hurried = is_news || now < self.started.after(START_HURRY);
+        let is_hurried = is_news || now < self.watched_until || now < self.started.after(START_HURRY);
         if !self.is_failing {
             let due = self.last_flush.after(self.settings.flush);
             let due = if is_hurried { due.min(now.after(HURRY)) } else { due };
             let due = if self.pending.len() >= PENDING_ENOUGH { now } else { due };
             self.flush_at = self.flush_at.min(due);
+        }
+    }
+
+    /// What is pending is written soon, and so is what comes in the next minute.
+    fn note_watcher(&mut self) {
+        let now = sys::monotonic();
+        self.watched_until = now.after(WATCHED);
+        if !self.pending.is_empty() && !self.is_failing {
+            self.flush_at = self.flush_at.min(now.after(HURRY));
         }
     }
 

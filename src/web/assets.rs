@@ -7,7 +7,6 @@ use super::gzip::Press;
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
-#[cfg_attr(not(test), expect(dead_code, reason = "there is no picture yet"))]
 const SVG: &str = "image/svg+xml";
 
 /// A file, and what is made of it when it is first asked for.
@@ -34,7 +33,44 @@ macro_rules! asset {
     };
 }
 
-static TABLE: [Asset; 3] = [asset!("index.html", HTML), asset!("style.css", CSS), asset!("js/main.js", JAVASCRIPT)];
+static TABLE: [Asset; 36] = [
+    asset!("index.html", HTML),
+    asset!("style.css", CSS),
+    asset!("icon.svg", SVG),
+    asset!("js/api.js", JAVASCRIPT),
+    asset!("js/banner.js", JAVASCRIPT),
+    asset!("js/chart.js", JAVASCRIPT),
+    asset!("js/checks.js", JAVASCRIPT),
+    asset!("js/compare.js", JAVASCRIPT),
+    asset!("js/controls.js", JAVASCRIPT),
+    asset!("js/distribution.js", JAVASCRIPT),
+    asset!("js/dom.js", JAVASCRIPT),
+    asset!("js/firstrun.js", JAVASCRIPT),
+    asset!("js/format.js", JAVASCRIPT),
+    asset!("js/heat.js", JAVASCRIPT),
+    asset!("js/heatmap.js", JAVASCRIPT),
+    asset!("js/history.js", JAVASCRIPT),
+    asset!("js/host.js", JAVASCRIPT),
+    asset!("js/hosts.js", JAVASCRIPT),
+    asset!("js/hosttable.js", JAVASCRIPT),
+    asset!("js/ink.js", JAVASCRIPT),
+    asset!("js/live.js", JAVASCRIPT),
+    asset!("js/main.js", JAVASCRIPT),
+    asset!("js/navigator.js", JAVASCRIPT),
+    asset!("js/outagelist.js", JAVASCRIPT),
+    asset!("js/outages.js", JAVASCRIPT),
+    asset!("js/overview.js", JAVASCRIPT),
+    asset!("js/panes.js", JAVASCRIPT),
+    asset!("js/scale.js", JAVASCRIPT),
+    asset!("js/series.js", JAVASCRIPT),
+    asset!("js/several.js", JAVASCRIPT),
+    asset!("js/shapes.js", JAVASCRIPT),
+    asset!("js/strip.js", JAVASCRIPT),
+    asset!("js/time.js", JAVASCRIPT),
+    asset!("js/verdict.js", JAVASCRIPT),
+    asset!("js/view.js", JAVASCRIPT),
+    asset!("js/zoom.js", JAVASCRIPT),
+];
 
 /// The file at a path; `/` is the page itself.
 pub(super) fn find(path: &str) -> Option<&'static Asset> {

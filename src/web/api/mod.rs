@@ -17,7 +17,7 @@ use super::{Answer, Body, Reply, Request};
 use crate::config::{Config, HostPlan};
 use crate::store::{Reader, StoreError};
 use crate::sys;
-use crate::time::{Monotonic, UtcMillis};
+use crate::time::UtcMillis;
 
 use parameters::Parameters;
 
@@ -57,8 +57,8 @@ struct Shared {
     facts: Mutex<Arc<Facts>>,
     /// Connections that nobody uses at the moment: opening one costs more than most questions.
     idle: Mutex<Vec<Reader>>,
-    /// When the page last asked for news.
-    watched_at: Mutex<Option<Monotonic>>,
+    /// Told when somebody asks for the newest results.
+    on_watch: Box<dyn Fn() + Send + Sync>,
 }
 
 /// How many idle connections are kept.
@@ -83,21 +83,16 @@ impl From<StoreError> for Problem {
 type Answered = Result<Reply, Problem>;
 
 impl Api {
-    /// An API over a database that may not exist yet.
-    pub fn new(facts: Facts) -> Api {
+    /// An API over a database that may not exist yet. `on_watch` is called when somebody asks for the newest results.
+    pub fn new(facts: Facts, on_watch: impl Fn() + Send + Sync + 'static) -> Api {
         let facts = Mutex::new(Arc::new(facts));
-        Api { shared: Arc::new(Shared { facts, idle: Mutex::new(Vec::new()), watched_at: Mutex::new(None) }) }
+        Api { shared: Arc::new(Shared { facts, idle: Mutex::new(Vec::new()), on_watch: Box::new(on_watch) }) }
     }
 
     /// From now on goes by another configuration.
     pub fn set(&self, facts: Facts) {
         *lock(&self.shared.facts) = Arc::new(facts);
         lock(&self.shared.idle).clear();
-    }
-
-    /// When somebody last asked for the newest results.
-    pub fn watched_at(&self) -> Option<Monotonic> {
-        *lock(&self.shared.watched_at)
     }
 
     fn facts(&self) -> Arc<Facts> {
@@ -132,7 +127,7 @@ impl Api {
         }
         match path {
             "/api/status" => lists::status(self),
-            "/api/ping-results/latest" => rows::latest(self, request),
+            "/api/ping-results/latest" => rows::latest(self),
             "/api/ping-results" => rows::checks(self, &parameters),
             "/api/series" => charts::series(self, &parameters),
             "/api/distribution" => charts::distribution(self, &parameters),

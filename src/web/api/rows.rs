@@ -3,11 +3,10 @@
 use serde::Serialize;
 
 use super::parameters::Parameters;
-use super::{Answered, Api, Borrowed, Problem, Request, json, lock, now};
+use super::{Answered, Api, Borrowed, Problem, json, now};
 use crate::model::State;
 use crate::status::{self, Line};
 use crate::store::{Checks, RecordedCheck};
-use crate::sys;
 use crate::web::{Body, Reply};
 
 /// A check with the original's fields first; latencies in milliseconds, `_us` in microseconds, `success_rate` 0 to 100.
@@ -101,8 +100,8 @@ impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
     }
 }
 
-pub(super) fn latest(api: &Api, _request: &Request) -> Answered {
-    *lock(&api.shared.watched_at) = Some(sys::monotonic());
+pub(super) fn latest(api: &Api) -> Answered {
+    (api.shared.on_watch)();
     let facts = api.facts();
     let reader = api.reader()?;
     let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
