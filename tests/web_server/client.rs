@@ -1,9 +1,9 @@
 //! The other end of the wire: a client that says exactly what it is told to, an `Answer` of the tests' own, and a server
 //! with it, in this process or in a child whose memory can be looked at.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, ChildStdout, Command, Stdio};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -108,6 +108,7 @@ impl Server {
 /// A server in a process of its own.
 pub struct ChildServer {
     child: Child,
+    lines: Lines<BufReader<ChildStdout>>,
     pub address: SocketAddr,
 }
 
@@ -132,10 +133,11 @@ impl ChildServer {
         let address = lines
             .find_map(|line| line.expect("text").split_once("listening at ").and_then(|(_, address)| address.trim().parse().ok()))
             .expect("the child says where it listens");
-        ChildServer { child, address }
+        ChildServer { child, lines, address }
     }
 
-    /// What the child does: serves until its standard input ends.
+    /// What the child does: serves until its standard input ends. A line there makes it use up all its descriptors, the
+    /// next one give them back.
     pub fn serve() {
         // As in the program itself, where a panic ends everything.
         std::panic::set_hook(Box::new(|info| {
@@ -144,8 +146,23 @@ impl ChildServer {
         }));
         let server = Server::usual();
         println!("listening at {}", server.address);
-        std::io::stdin().read_to_end(&mut Vec::new()).expect("a pipe");
+        let mut hoard = Vec::new();
+        for line in std::io::stdin().lines() {
+            line.expect("text");
+            if hoard.is_empty() {
+                hoard.extend(std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()));
+            } else {
+                hoard.clear();
+            }
+            println!("done");
+        }
         std::process::exit(0);
+    }
+
+    /// Makes it use up all its descriptors, or give them back.
+    pub fn turn_descriptors(&mut self) {
+        self.child.stdin.as_mut().expect("a pipe").write_all(b"turn\n").expect("it reads");
+        assert!(self.lines.any(|line| line.expect("text").ends_with("done")));
     }
 
     /// A line of /proc/PID/status in kB: VmRSS what it has now, VmHWM the most it ever had.
@@ -306,6 +323,19 @@ impl Client {
         let status = lines[0].strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).expect("a status line");
         let split = |line: &String| line.split_once(": ").map(|(name, value)| (name.into(), value.into())).expect("a header");
         Answered { status: status.parse().expect("a number"), headers: lines[1..].iter().map(split).collect(), body: vec![] }
+    }
+
+    /// Whether an answer, or the end, has begun to come.
+    pub fn has_something_to_read(&mut self) -> bool {
+        self.stream.set_nonblocking(true).expect("an option");
+        let found = self.stream.peek(&mut [0]);
+        self.stream.set_nonblocking(false).expect("an option");
+        found.is_ok()
+    }
+
+    /// Whether the server has closed this connection in order: by an end, not by a reset.
+    pub fn ends(&mut self) -> bool {
+        matches!(self.read.read(&mut [0]), Ok(0))
     }
 
     /// Whether the server has closed this connection, or does within `longest`.
