@@ -27,7 +27,7 @@ function drawTime(frame, labels) {
   c.textAlign = 'center';
   c.textBaseline = 'top';
   let free = -Infinity;
-  for (const tick of timeTicks(frame.from, frame.to, (right - left) / 110)) {
+  for (const tick of timeTicks(frame.from, frame.to, (right - left) / (right - left < 560 ? 70 : 110))) {
     const place = Math.round(x(tick.t)) + 0.5;
     if (!labels) {
       c.strokeStyle = colour('grid');
@@ -69,7 +69,7 @@ export function createChart(label, panes, wishes, margin = 76) {
 
   const edges = () => {
     const width = first.clientWidth || 600;
-    return width < 560 ? { left: 34, right: width - 10, width } : { left: 48, right: width - margin, width };
+    return width < 560 ? { left: 42, right: width - 10, width } : { left: 48, right: width - margin, width };
   };
   const scale = () => {
     const { left, right } = edges();
@@ -138,7 +138,10 @@ export function createChart(label, panes, wishes, margin = 76) {
     drag = null;
     for (const { selection } of plots) selection.hidden = true;
   };
-  element.addEventListener('pointerleave', () => point(null, false));
+  element.addEventListener('pointerleave', (e) => {
+    // A finger leaves whenever it is lifted; what it pointed at stays readable.
+    if (e.pointerType === 'mouse') point(null, false);
+  });
   element.addEventListener('keydown', (e) => {
     if (e.target !== element || e.ctrlKey || e.altKey || e.metaKey) return;
     const sign = e.key === 'ArrowLeft' ? -1 : 1;

@@ -4,7 +4,7 @@ import { createChart } from './chart.js';
 import { rangeControls } from './controls.js';
 import { announce, chips, h, press, put, save, svg, table } from './dom.js';
 import { csv, percent, rate, usAsMs } from './format.js';
-import { nearest, slide, takeIn, track as trackOf } from './series.js';
+import { missedSome, nearest, slide, takeIn, track as trackOf } from './series.js';
 import { STYLES, drawMedians, drawRates } from './several.js';
 import { stateMark } from './shapes.js';
 import { fileText, seconds, spanText } from './time.js';
@@ -104,7 +104,7 @@ export function comparePage(app) {
       const next = await Promise.all(app.view.hosts.map(async (address) => {
         const [series, statistics] = await Promise.all([get('api/series', { host_address: address, ...range, points: POINTS }), get(`api/statistics/${encodeURIComponent(address)}`, range)]);
         const entry = app.entries.find((e) => e.address === address);
-        return { address, name: entry?.name ?? address, statistics, track: trackOf({ ...series, ...range }, entry?.interval ?? 60) };
+        return { address, name: entry?.name ?? address, statistics, track: trackOf({ ...series, ...range }, entry?.interval ?? 60, entry?.at || 0) };
       }));
       if (mine !== turn) return;
       lines = next;
@@ -136,7 +136,14 @@ export function comparePage(app) {
       drawPicker();
       if (!span().follows) return;
       const { from, to } = span();
-      const changed = lines.filter((l) => rows.some((r) => r.host_address === l.address && r.timestamp && r.state !== 'not_measured' && takeIn(l.track, r, seconds(r.timestamp))));
+      const fresh = lines.flatMap((l) => rows.filter((r) => r.host_address === l.address && r.timestamp && r.state !== 'not_measured').map((r) => ({ l, r, at: seconds(r.timestamp) })));
+      const missed = fresh.filter(({ l, at }) => missedSome(l.track, at, app.entries.find((e) => e.address === l.address)?.interval ?? 60));
+      for (const { l, at } of missed) l.track.taken = at;
+      if (missed.length) {
+        load();
+        return;
+      }
+      const changed = fresh.filter(({ l, r, at }) => takeIn(l.track, r, at));
       if (!changed.length) return;
       for (const l of lines) slide(l.track, from, to);
       chart.show(from, to);

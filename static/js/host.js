@@ -9,7 +9,7 @@ import { heatCard } from './heatmap.js';
 import { historyCharts } from './history.js';
 import { navigator } from './navigator.js';
 import { outageSum, outageTable } from './outagelist.js';
-import { outagesWithin, slide, takeIn, track as trackOf } from './series.js';
+import { missedSome, outagesWithin, slide, takeIn, track as trackOf } from './series.js';
 import { shape } from './shapes.js';
 import { DAY_SECONDS, duration, fileText, moment, seconds } from './time.js';
 import { spanOf } from './view.js';
@@ -176,7 +176,13 @@ export function hostPage(app) {
       const row = rows.find((r) => r.host_address === address);
       update();
       if (!row || !row.timestamp || !track || !span().follows || row.state === 'not_measured') return;
-      if (!takeIn(track, row, seconds(row.timestamp))) return;
+      const at = seconds(row.timestamp);
+      if (missedSome(track, at, entry()?.interval ?? 60)) {
+        track.taken = at;
+        load(true);
+        return;
+      }
+      if (!takeIn(track, row, at)) return;
       slide(track, span().from, span().to);
       history.show(track, outages);
       checks.add(row, app.now());

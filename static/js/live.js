@@ -41,10 +41,10 @@ export function live(tell) {
         const answered = seconds(status.now) * 1000;
         if (Number.isFinite(answered)) skew = answered - (before + Date.now()) / 2;
         askedStatus = performance.now();
-        tell.status(status);
       }
       failures = 0;
       if (rows) tell.results(rows);
+      if (status) tell.status(status);
       if (!paused) set('live');
     } catch (error) {
       // A fault of our own must be seen in the console, not be told as a lost server.

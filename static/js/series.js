@@ -61,6 +61,10 @@ export function takeIn(t, row, at) {
   return true;
 }
 
+/** Whether checks lie between the newest one known and this: while the page was paused, hidden or cut off, nobody took them in.
+ * @param {Track} t @param {number} at @param {number} interval seconds */
+export const missedSome = (t, at, interval) => t.taken > 0 && at - t.taken > 1.9 * interval;
+
 /** @type {State[]} */
 const BY_TROUBLE = ['up', 'not_measured', 'degraded', 'down'];
 /** The worse of two states. @param {State} a @param {State} b */

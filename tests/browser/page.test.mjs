@@ -268,6 +268,20 @@ test('a new result is taken in without asking for the history again', async () =
   }, { hash: '#host=8.8.8.8', mock });
 });
 
+test('what was missed while paused is asked for again', async () => {
+  const mock = createMock({ trouble: false });
+  await visit(async (page, { requests }) => {
+    await page.waitForSelector('.pings svg');
+    const series = () => requests.filter((url) => url.includes('/series')).length;
+    const asked = series();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    mock.extra += 1200;
+    const [answer] = await Promise.all([page.waitForResponse(/series/), page.getByRole('button', { name: 'Pause' }).click()]);
+    assert.equal(answer.status(), 200);
+    assert.equal(series(), asked + 1);
+  }, { hash: '#host=8.8.8.8', mock });
+});
+
 test('the first run says what is going on', () => visit(async (page, { axe, shot }) => {
   await page.getByRole('heading', { name: 'Waiting for the first results' }).waitFor();
   await page.getByText('under way, no result yet').waitFor();

@@ -170,6 +170,12 @@ test('a new check is taken in once, and the window moves on', () => {
   assert.equal(t.points[0].at, NOW - 540);
 });
 
+test('checks missed in between are noticed', () => {
+  const t = series.track(minutes(['up', 'up']), 60);
+  assert.equal(series.missedSome(t, t.taken + 61, 60), false);
+  assert.equal(series.missedSome(t, t.taken + 180, 60), true);
+});
+
 test('in a bucket of hours a new check counts, and its worst state wins', () => {
   const s = minutes(['up', 'up']);
   s.bucket_seconds = 3600;
