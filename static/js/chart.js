@@ -9,6 +9,9 @@ const AXIS_HEIGHT = 28;
 // A shorter drag is a click with an unsteady hand.
 const LEAST_DRAG = 6;
 
+/** Says how the charts are used; they refer to it. */
+export const keysHint = () => h('p', { class: 'third small foot keys', id: 'chart-keys' }, 'Drag to zoom, double-click to go back, arrow keys to move, + and - to zoom, Shift and arrow keys to read values.');
+
 /** @param {HTMLCanvasElement} canvas @param {number} width @param {number} height @returns {CanvasRenderingContext2D} in CSS pixels */
 function prepare(canvas, width, height) {
   const density = window.devicePixelRatio || 1;

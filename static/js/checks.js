@@ -1,5 +1,5 @@
 // The newest checks of a range, each with its pings as small bars.
-import { h, put, svg, table } from './dom.js';
+import { button, h, put, svg, table } from './dom.js';
 import { NOTHING, ms, rate } from './format.js';
 import { stateMark } from './shapes.js';
 import { clockSeconds, day, seconds, startOfDay } from './time.js';
@@ -37,7 +37,7 @@ export function checksCard() {
   let limit = FIRST_SHOWN;
   let time = 0;
   const body = h('div', null);
-  const more = h('button', { type: 'button', class: 'button', onclick: () => { limit += MORE; draw(); } }, 'Show more');
+  const more = button('Show more', () => { limit += MORE; draw(); });
 
   const draw = () => {
     const shown = rows.slice(0, limit);

@@ -1,10 +1,10 @@
 // Several hosts over each other.
 import { get } from './api.js';
-import { createChart } from './chart.js';
+import { createChart, keysHint } from './chart.js';
 import { rangeControls } from './controls.js';
-import { announce, chips, h, press, put, save, svg, table } from './dom.js';
+import { announce, button, chips, h, press, put, save, svg, table } from './dom.js';
 import { csv, percent, rate, usAsMs } from './format.js';
-import { missedSome, nearest, slide, takeIn, track as trackOf } from './series.js';
+import { missedSome, nearest, slide, stepped, takeIn, track as trackOf } from './series.js';
 import { STYLES, drawMedians, drawRates } from './several.js';
 import { stateMark } from './shapes.js';
 import { fileText, seconds, spanText } from './time.js';
@@ -53,16 +53,12 @@ export function comparePage(app) {
       read(t);
       if (spoken) announce(`${rates.textContent}, ${latencies.textContent} milliseconds`);
     },
-    step(t, by) {
-      const points = lines[0]?.track.points ?? [];
-      const p = points[Math.min(points.length - 1, Math.max(0, nearest(points, t) + by))];
-      return p ? (p.at + p.end) / 2 : t;
-    },
+    step: (t, by) => stepped(lines[0]?.track.points ?? [], t, by),
   }, 132);
   const card = h('section', { class: 'card history', 'aria-label': 'Comparison' }, chart.element,
-    h('p', { class: 'third small foot keys', id: 'chart-keys' }, 'Drag to zoom, double-click to go back, arrow keys to move, + and - to zoom, Shift and arrow keys to read values.'));
+    keysHint());
   const element = h('div', { class: 'page' },
-    h('div', { class: 'host-top' }, h('div', null, title, hint), h('div', { class: 'bar' }, controls.element, h('button', { type: 'button', class: 'button', onclick: () => saveCsv() }, 'CSV'), h('button', { type: 'button', class: 'button', onclick: () => savePng() }, 'PNG'))),
+    h('div', { class: 'host-top' }, h('div', null, title, hint), h('div', { class: 'bar' }, controls.element, button('CSV', () => saveCsv()), button('PNG', () => savePng()))),
     h('div', { class: 'card part picker' }, h('label', { class: 'search' }, filter), choices), card, figures);
 
   const saveCsv = () => {

@@ -22,6 +22,9 @@ export const h = (tag, attributes, ...children) => fill(document.createElement(t
  * @returns {SVGElementTagNameMap[T]} */
 export const svg = (tag, attributes, ...children) => fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 
+/** @param {string} text @param {() => void} press @returns {HTMLButtonElement} */
+export const button = (text, press) => h('button', { type: 'button', class: 'button', onclick: () => press() }, text);
+
 /** Replaces what an element holds. @param {Element} element @param {...Child} children */
 export function put(element, ...children) {
   element.replaceChildren(...children.filter((c) => c !== null && c !== undefined && c !== false).map((c) => (c instanceof Node ? c : String(c))));
@@ -36,11 +39,7 @@ export function say(element, text) {
 /** Buttons of which one is pressed. @param {string} label @param {[string, string][]} options key and text
  * @param {string} chosen @param {(key: string) => void} choose @returns {HTMLElement} */
 export function chips(label, options, chosen, choose) {
-  return h('div', { class: 'chips', role: 'group', 'aria-label': label }, ...options.map(([key, text]) => {
-    const button = h('button', { type: 'button', 'aria-pressed': String(key === chosen), 'data-key': key }, text);
-    button.addEventListener('click', () => choose(key));
-    return button;
-  }));
+  return h('div', { class: 'chips', role: 'group', 'aria-label': label }, ...options.map(([key, text]) => h('button', { type: 'button', 'aria-pressed': String(key === chosen), 'data-key': key, onclick: () => choose(key) }, text)));
 }
 
 /** @param {Element} group made by chips @param {string} chosen */

@@ -1,9 +1,9 @@
 // The charts of one host: success rate, state row and latency over one time axis, with the values in their heads.
-import { createChart } from './chart.js';
+import { createChart, keysHint } from './chart.js';
 import { announce, chips, h, press, put } from './dom.js';
 import { rate, usAsMs, WORDS } from './format.js';
 import { drawLatency, drawStates, drawSuccess } from './panes.js';
-import { nearest } from './series.js';
+import { nearest, stepped } from './series.js';
 import { shape } from './shapes.js';
 import { duration, spanText } from './time.js';
 import { zoomWishes } from './zoom.js';
@@ -56,11 +56,7 @@ export function historyCharts(app) {
       read(points[t === null ? points.length - 1 : nearest(points, t)], t !== null);
       if (spoken) announce(`${rates.textContent}, ${latencies.textContent} milliseconds`);
     },
-    step(t, by) {
-      const points = track.points;
-      const p = points[Math.min(points.length - 1, Math.max(0, nearest(points, t) + by))];
-      return p ? (p.at + p.end) / 2 : t;
-    },
+    step: (t, by) => stepped(track.points, t, by),
   };
   const chart = createChart('Success rate, state and latency', [
     { label: 'Success rate, %', height: 128, head: h('div', { class: 'head' }, h('h2', null, 'Success rate, %'), rates), draw: (f) => drawSuccess(f, track, outages) },
@@ -68,7 +64,7 @@ export function historyCharts(app) {
     { label: 'Latency, ms: median, p25 to p75, p5 to p95, min to max', height: 264, head: h('div', { class: 'head' }, h('h2', null, 'Latency, ms'), latencies, scales), draw: (f) => drawLatency(f, track, outages, app.view.scale === 'log', labelOf) },
   ], wishes);
   const element = h('section', { class: 'card history', 'aria-label': 'History' }, chart.element, empty, foot,
-    h('p', { class: 'third small foot keys', id: 'chart-keys' }, 'Drag to zoom, double-click to go back, arrow keys to move, + and - to zoom, Shift and arrow keys to read values.'));
+    keysHint());
 
   return {
     element, chart,

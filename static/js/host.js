@@ -3,7 +3,7 @@ import { Refused, get } from './api.js';
 import { checksCard } from './checks.js';
 import { rangeControls } from './controls.js';
 import { distributionCard } from './distribution.js';
-import { h, put, save, say } from './dom.js';
+import { button, h, put, save, say } from './dom.js';
 import { csv, ms, percent, plural, usAsMs, WORDS } from './format.js';
 import { heatCard } from './heatmap.js';
 import { historyCharts } from './history.js';
@@ -11,10 +11,12 @@ import { navigator } from './navigator.js';
 import { outageSum, outageTable } from './outagelist.js';
 import { missedSome, outagesWithin, slide, takeIn, track as trackOf } from './series.js';
 import { shape } from './shapes.js';
-import { DAY_SECONDS, duration, fileText, moment, seconds } from './time.js';
+import { DAY_SECONDS, clock, day, duration, fileText, moment, seconds, zoneText } from './time.js';
 import { spanOf } from './view.js';
 
-const POINTS = 480;
+// A point a few pixels wide is as fine as the eye needs.
+const PIXELS_A_POINT = 2.6;
+const CHECKS = 50;
 const OUTAGE_DAYS = 90;
 const MOST_OUTAGES = 200;
 const FIGURES_EVERY_SECONDS = 60;
@@ -45,7 +47,7 @@ export function hostPage(app) {
   const element = h('div', { class: 'page' },
     h('div', { class: 'host-top' },
       h('div', { class: 'verdict-words' }, mark, h('div', null, h('nav', { class: 'crumbs third small', 'aria-label': 'Path' }, h('a', { href: '#' }, 'Overview'), ' / ', crumb), h('div', { class: 'title' }, title, h('span', { class: 'third' }, address)), note)),
-      h('div', { class: 'host-controls' }, h('div', { class: 'bar' }, controls.element, compare, h('button', { type: 'button', class: 'button', onclick: () => saveCsv() }, 'CSV'), h('button', { type: 'button', class: 'button', onclick: () => savePng() }, 'PNG')), days.element)),
+      h('div', { class: 'host-controls' }, h('div', { class: 'bar' }, controls.element, compare, button('CSV', () => saveCsv()), button('PNG', () => savePng())), days.element)),
     wrong, figures, history.element,
     h('div', { class: 'parts' }, distribution.element, heat.element, h('section', { class: 'card part' }, h('div', { class: 'head' }, h('h2', null, 'Outages'), outageHead), outageBody)),
     checks.element);
@@ -66,7 +68,7 @@ export function hostPage(app) {
   const saveCsv = () => save(`${name()}_${fileText(span().from)}_${fileText(span().to)}.csv`.replace(/[^\w.-]+/g, '-'), new Blob([csv(...history.rows())], { type: 'text/csv' }));
   const savePng = async () => {
     const { from, to } = span();
-    const blob = await history.chart.picture(`${name()} (${address}), ${fileText(from).replace('_', ' ')} to ${fileText(to).replace('_', ' ')}`);
+    const blob = await history.chart.picture(`${name()} (${address}), ${day(from)} ${clock(from)} to ${day(to)} ${clock(to)}. ${zoneText(to)}`);
     save(`${name()}_${fileText(from)}.png`.replace(/[^\w.-]+/g, '-'), blob);
   };
 
@@ -98,7 +100,7 @@ export function hostPage(app) {
     const heatFrom = Math.min(range.from, range.to - 90 * DAY_SECONDS);
     try {
       const [series, events] = await Promise.all([
-        get('api/series', { ...range, points: POINTS }),
+        get('api/series', { ...range, points: Math.round(Math.max(240, element.clientWidth / PIXELS_A_POINT)) }),
         /** @type {Promise<Outage[]>} */ (get('api/outages', { host_address: address, days: Math.max(OUTAGE_DAYS, Math.ceil((app.now() - from) / DAY_SECONDS)), limit: MOST_OUTAGES }))]);
       if (mine !== turn) return;
       outages = events;
@@ -109,7 +111,7 @@ export function hostPage(app) {
       wrong.hidden = true;
       drawOutages();
       const [, spread, hours, rows] = await Promise.all([figuresOf(), get('api/distribution', range),
-        get('api/hours', { ...range, from: heatFrom }), get('api/ping-results', { ...range, limit: 100 })]);
+        get('api/hours', { ...range, from: heatFrom }), get('api/ping-results', { ...range, limit: CHECKS })]);
       if (mine !== turn) return;
       distribution.show(spread);
       heat.show(hours, range.to - heatFrom);

@@ -1,6 +1,6 @@
 // The table of hosts: rows are kept and patched, so that focus and selection survive each new result;
 // strips and sparklines are drawn when a row first comes into sight.
-import { h, put, say } from './dom.js';
+import { button, h, put, say } from './dom.js';
 import { NOTHING, WORDS, ms, percent } from './format.js';
 import { shape, sparkline, stateMark, strip } from './shapes.js';
 import { availability, words } from './strip.js';
@@ -99,7 +99,7 @@ export function hostTable(wishes) {
         return line.row;
       });
       if (!rows.length) {
-        const clear = h('button', { type: 'button', class: 'button', onclick: () => wishes.clear() }, 'Clear filter');
+        const clear = button('Clear filter', () => wishes.clear());
         put(body, h('tr', { class: 'nothing' }, h('td', { colspan: COLUMNS.length }, shape('not_measured', 12), query ? ` No host matches “${query}” ` : ' No host in this state ', clear)));
         return;
       }

@@ -1,6 +1,6 @@
 // All outages of the last 90 days, of one host or of all, over or not.
 import { get } from './api.js';
-import { chips, h, press, put, save, say } from './dom.js';
+import { button, chips, h, press, put, save, say } from './dom.js';
 import { csv } from './format.js';
 import { lengthOf, outageSum, outageTable } from './outagelist.js';
 import { fileText } from './time.js';
@@ -16,7 +16,7 @@ export function outagesPage(app) {
   const kinds = chips('Outages', [['', 'All'], ['active', 'Not over']], '', (key) => app.go({ active: key === 'active' }, true));
   const host = h('select', { 'aria-label': 'Host' });
   host.addEventListener('change', () => app.go({ host: host.value }, true));
-  const element = h('div', { class: 'page' }, h('div', { class: 'host-top' }, h('div', null, title, sum), h('div', { class: 'bar' }, kinds, host, h('button', { type: 'button', class: 'button', onclick: () => saveCsv() }, 'CSV'))), body);
+  const element = h('div', { class: 'page' }, h('div', { class: 'host-top' }, h('div', null, title, sum), h('div', { class: 'bar' }, kinds, host, button('CSV', () => saveCsv()))), body);
   /** @type {Outage[]} */
   let list = [];
   let asked = '';

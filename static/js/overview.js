@@ -1,5 +1,5 @@
 // The first page: the verdict, what most hosts saw in 90 days, and the table of hosts.
-import { chips, h, press, put, say, save } from './dom.js';
+import { button, chips, h, press, put, save, say } from './dom.js';
 import { csv, percent, WORDS } from './format.js';
 import { TROUBLE_FIRST, chosen, tally } from './hosts.js';
 import { firstRun } from './firstrun.js';
@@ -45,7 +45,7 @@ export function overviewPage(app) {
   filter.addEventListener('input', () => app.go({ query: filter.value }, true));
   const sort = h('select', { 'aria-label': 'Sort hosts' }, ...SORTS.map(([key, name]) => h('option', { value: key }, name)));
   sort.addEventListener('change', () => app.go({ sort: sort.value }, true));
-  const download = h('button', { type: 'button', class: 'button', onclick: () => saveCsv() }, 'CSV');
+  const download = button('CSV', () => saveCsv());
   const legend = h('div', { class: 'legend third', 'aria-hidden': 'true' }, ...[['up', 'up'], ['degraded', 'degraded'], ['down', 'outage'], ['not_measured', 'not measured']].map(([k, w]) => h('span', { class: `key key-${k}` }, w)));
   const bar = h('div', { class: 'bar' }, states, h('label', { class: 'search' }, filter, h('kbd', { 'aria-hidden': 'true' }, '/')), sort, download, legend);
   const hosts = hostTable({
@@ -94,10 +94,10 @@ export function overviewPage(app) {
     first.update(app);
     top.classList.toggle('first', !first.element.hidden);
     const count = tally(app.entries);
-    for (const button of states.querySelectorAll('button')) {
-      const state = /** @type {State | ''} */ (button.dataset.key);
+    for (const choice of states.querySelectorAll('button')) {
+      const state = /** @type {State | ''} */ (choice.dataset.key);
       const wanted = state ? `${WORDS[state]} ${count[state]}` : `All ${app.entries.length}`;
-      if (button.textContent !== wanted) put(button, state && shape(state, 10), wanted);
+      if (choice.textContent !== wanted) put(choice, state && shape(state, 10), wanted);
     }
     press(states, app.view.state);
     if (document.activeElement !== filter) filter.value = app.view.query;

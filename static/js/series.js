@@ -167,6 +167,12 @@ export function nearest(points, t) {
   return points.length ? low : -1;
 }
 
+/** The middle of the point so many after the one that speaks for t. @param {Point[]} points @param {number} t @param {number} by @returns {number} */
+export function stepped(points, t, by) {
+  const p = points[Math.min(points.length - 1, Math.max(0, nearest(points, t) + by))];
+  return p ? (p.at + p.end) / 2 : t;
+}
+
 /** How long the outages lasted inside a span. @param {Outage[]} outages @param {number} from @param {number} to
  * @returns {{count: number, seconds: number}} */
 export function outagesWithin(outages, from, to) {
