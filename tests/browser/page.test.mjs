@@ -340,7 +340,7 @@ test('a host that the server does not know is said so', () => visit(async (page)
   await page.getByText(/The server refused/).waitFor();
 }, { hash: '#host=192.0.2.1', mock: createMock(), faults: /404/ }));
 
-test('the page is usable at once and small over the wire', () => visit(async (page) => {
+test('the first load is small over the wire', () => visit(async (page) => {
   await page.waitForSelector('.hosts tbody .strip');
   const bytes = await page.evaluate(() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].reduce((sum, e) => sum + e.transferSize, 0));
   assert.ok(bytes < 60000, `${bytes} bytes`);
