@@ -3,8 +3,8 @@
 use std::collections::HashSet;
 use std::fmt;
 use std::io;
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::sync::{Arc, OnceLock};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
@@ -22,7 +22,6 @@ use crate::store::{Database, Settings, StoreError, Writer, WriterHandle};
 use crate::sys;
 use crate::systemd::Notifier;
 use crate::time::Schedule;
-use crate::web::{self, Api, Facts, Web, WebError};
 
 /// Why the monitor could not start.
 #[derive(Debug)]
@@ -47,8 +46,6 @@ pub enum DaemonError {
     },
     /// The database.
     Store(StoreError),
-    /// The dashboard.
-    Web(WebError),
 }
 
 impl fmt::Display for DaemonError {
@@ -60,14 +57,7 @@ impl fmt::Display for DaemonError {
             }
             DaemonError::Resources { what, cause } => write!(f, "starting {what}: {cause}"),
             DaemonError::Store(error) => error.fmt(f),
-            DaemonError::Web(error) => error.fmt(f),
         }
-    }
-}
-
-impl From<WebError> for DaemonError {
-    fn from(error: WebError) -> Self {
-        DaemonError::Web(error)
     }
 }
 
@@ -93,8 +83,8 @@ impl Event {
     }
 }
 
-/// Descriptors besides those of the hosts: database, log, signals, time stamps, lookups, and the dashboard's.
-const SPARE_FILES: u64 = 64 + web::MOST_FILES;
+/// Descriptors besides those of the hosts: database, log, signals, time stamps, lookups.
+const SPARE_FILES: u64 = 64;
 /// A monitored host has a stop flag and, while a check runs, a socket.
 const FILES_PER_MONITORED_HOST: u64 = 2;
 /// A pinger's stack: touched are some 10 kB, the rest is address space.
@@ -130,38 +120,11 @@ fn may_ping() -> Result<(), DaemonError> {
     if is_refused && !is_allowed { Err(DaemonError::Permission) } else { Ok(()) }
 }
 
-/// The dashboard that a monitor serves.
-pub struct Dashboard {
-    web: Web,
-    api: Api,
-    /// Set once the writer runs: it is told when somebody looks.
-    writer: Arc<OnceLock<WriterHandle>>,
-}
-
-impl Dashboard {
-    /// Serves from now on. Fails when the port is taken, before anything else is begun.
-    pub fn start(config: &Config) -> Result<Dashboard, DaemonError> {
-        let writer: Arc<OnceLock<WriterHandle>> = Arc::default();
-        let told = Arc::clone(&writer);
-        let api = Api::new(Facts::of(config), move || {
-            if let Some(writer) = told.get() {
-                writer.watched();
-            }
-        });
-        let web = Web::start(&config.dashboard, Arc::new(api.clone()))?;
-        for address in web.addresses() {
-            log::info!("dashboard: http://{address}{}/", config.dashboard.base_path);
-        }
-        Ok(Dashboard { web, api, writer })
-    }
-}
-
 /// Runs the monitor until a signal ends it; [`prepare`] has been asked before. `reload` reads the configuration again. Returns how many results were lost
 /// because they could not be written.
 pub fn run(
     config: Config,
     database: Database,
-    dashboard: Option<Dashboard>,
     reload: &mut dyn FnMut() -> Reloaded,
     log_file: &Reopen,
 ) -> Result<u64, DaemonError> {
@@ -169,10 +132,6 @@ pub fn run(
     let events = listen_for_signals()?;
     let stamps = StampKeeper::start();
     let writer = Writer::start(database, settings(&config), config.hosts.len())?;
-    if let Some(dashboard) = &dashboard {
-        // Nobody else sets it.
-        let _ = dashboard.writer.set(writer.handle());
-    }
     let manner = Manner { pace: if stamps.works() { Pace::Asleep } else { Pace::Listening }, linger: Duration::ZERO };
     let mut team = Team { members: Vec::new(), manner, results: writer.handle() };
     team.hire(&config.hosts)?;
@@ -196,12 +155,7 @@ pub fn run(
                 notifier.reloading(sys::monotonic());
                 log_file.request();
                 match reload() {
-                    Ok(new) => {
-                        config = team.take_over(config, new, &writer.handle());
-                        if let Some(dashboard) = &dashboard {
-                            dashboard.api.set(Facts::of(&config));
-                        }
-                    }
+                    Ok(new) => config = team.take_over(config, new, &writer.handle()),
                     Err(reason) => log::error!("{reason}; the running configuration stays"),
                 }
                 sys::release_memory();
@@ -218,10 +172,7 @@ pub fn run(
     };
     notifier.stopping();
     log::info!("stopping on {reason}");
-    if let Some(dashboard) = dashboard {
-        dashboard.web.stop();
-    }
-    // Pingers before the store: after the last of them the store has every finished check in its queue.
+    // Pingers first: after the last of them the store has every finished check in its queue.
     team.dismiss();
     let lost = writer.finish();
     if lost > 0 {

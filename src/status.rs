@@ -98,4 +98,3 @@ pub fn lines<'a>(
     lines.extend(others.map(|check| line(check.name.as_str(), check.address.as_str(), None, Some(check))));
     lines
 }
-

@@ -10,8 +10,8 @@ const FLOORS: &[&[&str]] = &[
     &["pinger", "status", "web"],
     &["daemon", "cli"],
 ];
-/// What the neighbours on the first floor may import all the same.
-const SHARED: &[&str] = &["sys", "stop"];
+/// What neighbours on the same floor may import all the same.
+const SHARED: &[&str] = &["sys", "stop", "status"];
 /// Who alone may name a crate, or say a word.
 const OWNERS: &[(&str, &[&str])] = &[
     ("serde_yaml", &["config"]),

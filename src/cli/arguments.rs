@@ -32,7 +32,6 @@ pub enum Command {
     InitConfig(InitConfig),
     CheckConfig(CheckConfig),
     Monitor(Monitor),
-    Dashboard(Dashboard),
     Check(Check),
     Status(Status),
     Cleanup(Cleanup),
@@ -113,23 +112,6 @@ commands! {
         /// serve no dashboard
         #[argh(switch)]
         no_dashboard: bool,
-        /// the dashboard's address or name, instead of dashboard.host
-        #[argh(option)]
-        host: Option<String>,
-        /// the dashboard's TCP port, instead of dashboard.port
-        #[argh(option)]
-        port: Option<u16>,
-    }
-
-    /// Serve the dashboard alone, from the same database.
-    #[argh(subcommand, name = "dashboard")]
-    Dashboard {
-        /// the dashboard's address or name, instead of dashboard.host
-        #[argh(option)]
-        host: Option<String>,
-        /// the dashboard's TCP port, instead of dashboard.port
-        #[argh(option, short = 'p')]
-        port: Option<u16>,
     }
 
     /// Check the hosts once, side by side, and record the results; exit status 1 if a host is down or not measured.
@@ -201,7 +183,7 @@ fn hours(text: &str) -> Result<f64, String> {
 }
 
 /// Options that are followed by a value.
-const VALUE_OPTIONS: &[&str] = &["--config", "-c", "--interval", "-i", "--host", "--port", "-p"];
+const VALUE_OPTIONS: &[&str] = &["--config", "-c", "--interval", "-i"];
 /// Short options without a value.
 const SWITCHES: &[char] = &['v', 'q', 'h', 'V'];
 
@@ -344,7 +326,6 @@ mod tests {
             "init-config",
             "check-config",
             "monitor",
-            "dashboard",
             "check",
             "status",
             "cleanup",

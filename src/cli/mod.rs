@@ -5,7 +5,6 @@ mod arguments;
 mod check;
 mod check_config;
 mod cleanup;
-mod dashboard;
 mod doctor;
 mod files;
 mod init_config;
@@ -31,7 +30,7 @@ use crate::store::StoreError;
 pub enum Failure {
     /// The command line is wrong: 2.
     Usage(String),
-    /// The monitor could not start: 69, 74, 77 or 78.
+    /// The monitor could not start: 74, 77 or 78.
     Daemon(DaemonError),
     /// The database: 74, or 1 where a file would have been overwritten.
     Store(StoreError),
@@ -80,7 +79,6 @@ impl Failure {
             Failure::Usage(_) => 2,
             Failure::OutputClosed => 0,
             Failure::Store(_) | Failure::File { .. } | Failure::Lost(_) | Failure::Daemon(DaemonError::Store(_)) => 74,
-            Failure::Daemon(DaemonError::Web(_)) => 69,
             Failure::Daemon(DaemonError::Permission) => 77,
             Failure::Config { .. } | Failure::Daemon(DaemonError::OpenFiles { .. } | DaemonError::Resources { .. }) => 78,
         }
@@ -96,9 +94,6 @@ impl Failure {
                 Some("fewer hosts, or higher limits: TasksMax= and LimitNPROC= in the service unit, ulimit -u".into())
             }
             Failure::Daemon(DaemonError::Store(error)) | Failure::Store(error) => error.hint(),
-            Failure::Daemon(DaemonError::Web(_)) => {
-                Some("choose another with --port or dashboard.port, or leave the page out with --no-dashboard".into())
-            }
             Failure::Config { hint, .. } => hint.clone(),
             Failure::Refused { hint, .. } => Some(hint.clone()),
             Failure::Usage(_) => Some("ace-connection-logger --help".into()),
@@ -153,7 +148,6 @@ fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<Verdict, Fai
         Command::InitConfig(arguments) => init_config::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
-        Command::Dashboard(arguments) => dashboard::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Cleanup(arguments) => cleanup::run_once(&arguments),

@@ -3,8 +3,7 @@
 use super::arguments::{Common, Monitor};
 use super::output::ProgressLine;
 use super::{Failure, Verdict, configure, find_config, load};
-use crate::config::{Config, DashboardConfig, FindingKind};
-use crate::daemon::Dashboard;
+use crate::config::{Config, FindingKind};
 use crate::store::Database;
 use crate::{daemon, logging};
 
@@ -13,36 +12,21 @@ pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
     // in any case, so that nothing else need come of it.
     daemon::survive_sighup()?;
     let common = arguments.common();
-    let (mut config, log_file) = configure(&common)?;
-    listen_where_told(&mut config.dashboard, arguments.host.as_deref(), arguments.port);
+    let (config, log_file) = configure(&common)?;
+    if !arguments.no_dashboard {
+        log::info!("this version serves no dashboard yet");
+    }
     // A database begun by a program that cannot ping helps nobody.
     daemon::prepare(config.hosts.len())?;
-    let dashboard = if arguments.no_dashboard { None } else { Some(Dashboard::start(&config)?) };
     let mut progress = ProgressLine::new("taking over the original's database");
     let opened = Database::open(&config.database.path, &mut |done, total| progress.show(done, total))?;
     drop(progress);
     if let Some(import) = &opened.import {
         log::info!("{}: {import}", config.database.path.display());
     }
-    let again = (arguments.host.clone(), arguments.port);
-    let mut reload = || {
-        let mut config = reload(&common)?;
-        listen_where_told(&mut config.dashboard, again.0.as_deref(), again.1);
-        Ok(config)
-    };
-    match daemon::run(config, opened.database, dashboard, &mut reload, &log_file)? {
+    match daemon::run(config, opened.database, &mut || reload(&common), &log_file)? {
         0 => Ok(Verdict::Good),
         lost => Err(Failure::Lost(lost)),
-    }
-}
-
-/// `--host` and `--port` stand over the configuration.
-pub(super) fn listen_where_told(dashboard: &mut DashboardConfig, host: Option<&str>, port: Option<u16>) {
-    if let Some(host) = host {
-        dashboard.host = host.to_string();
-    }
-    if let Some(port) = port {
-        dashboard.port = port;
     }
 }
 

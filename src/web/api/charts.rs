@@ -92,7 +92,7 @@ impl Columns {
 
 pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let address = parameters.address()?;
-    let span = parameters.from_to(now())?;
+    let span = parameters.between(now())?;
     let points = parameters.whole("points", 1..5001, 500)?;
     let reader = api.reader()?;
     let ids = host_ids(api, &reader, address)?;
@@ -188,7 +188,7 @@ const RATE_CLASSES: &[(i64, i64)] = &[
 
 pub(super) fn distribution(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let address = parameters.address()?;
-    let span = parameters.from_to(now())?;
+    let span = parameters.between(now())?;
     let reader = api.reader()?;
     let ids = host_ids(api, &reader, address)?;
     let sums = reader.sums(&ids, &span)?;
@@ -216,7 +216,7 @@ pub(super) fn distribution(api: &Api, parameters: &Parameters<'_>) -> Answered {
 
 pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let address = parameters.address()?;
-    let span = parameters.from_to(now())?;
+    let span = parameters.between(now())?;
     if span.end.0 - span.start.0 > 400 * DAY_MS {
         return Err(Problem::Parameter("from: at most 400 days are told hour by hour".into()));
     }

@@ -7,6 +7,9 @@ use crate::model::State;
 use crate::status::{self, Line};
 use crate::web::{Body, Reply};
 
+/// What a line says under one name; nothing where it has nothing to say.
+type Gauge<'a> = dyn Fn(&Line<'_>) -> Option<f64> + 'a;
+
 pub(super) fn metrics(api: &Api) -> Answered {
     let facts = api.facts();
     let reader = api.reader()?;
@@ -16,7 +19,7 @@ pub(super) fn metrics(api: &Api) -> Answered {
     let mut text = String::new();
     let seconds = |us: Option<i64>| us.map(|us| us as f64 / 1e6);
     let measured = |line: &Line<'_>| line.latest.filter(|check| check.is_measured).cloned();
-    let families: [(&str, &str, &dyn Fn(&Line<'_>) -> Option<f64>); 8] = [
+    let families: [(&str, &str, &Gauge<'_>); 8] = [
         (
             "ace_host_up",
             "1 when the newest check found the host up or degraded, 0 when down; absent when not measured.",

@@ -80,7 +80,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// `from` and `to`; by default the last 24 hours.
-    pub fn from_to(&self, now: UtcMillis) -> Result<Range<UtcMillis>, Problem> {
+    pub fn between(&self, now: UtcMillis) -> Result<Range<UtcMillis>, Problem> {
         let to = self.instant("to")?.unwrap_or(UtcMillis(now.0 + 1));
         let from = self.instant("from")?.unwrap_or(UtcMillis((to.0 - 86_400_000).max(0)));
         if from >= to {
@@ -92,7 +92,7 @@ impl<'a> Parameters<'a> {
     /// `from` and `to` where they are given, else the last `hours`, of which 0 means all.
     pub fn span(&self, now: UtcMillis, default_hours: f64) -> Result<Range<UtcMillis>, Problem> {
         if self.text("from").is_some() || self.text("to").is_some() {
-            return self.from_to(now);
+            return self.between(now);
         }
         let hours = self.span_ms("hours", 1.0, Some(default_hours))?;
         Ok(UtcMillis(hours.map_or(0, |ms| (now.0 - ms).max(0)))..UtcMillis(now.0 + 1))

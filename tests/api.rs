@@ -1,0 +1,288 @@
+//! The JSON of the dashboard, over real sockets, against a database of known content.
+
+mod common;
+
+use std::io::{Read, Write};
+use std::net::TcpStream;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use ace_connection_logger::config;
+use ace_connection_logger::store::Database;
+use ace_connection_logger::web::{Api, Facts, Web};
+use common::TempDir;
+use rusqlite::Connection;
+use serde_json::Value;
+
+/// A dashboard over a database of its own, at any port that is free.
+struct Site {
+    folder: TempDir,
+    web: Web,
+}
+
+/// An answer: status, head and body.
+struct Answer {
+    status: u16,
+    head: String,
+    body: String,
+}
+
+impl Answer {
+    fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
+    }
+}
+
+impl Site {
+    /// `sql` fills the database; the hosts `a` and `b` are configured, checked every minute.
+    fn new(sql: &str) -> Site {
+        let folder = TempDir::new();
+        let path = folder.path().join("connection_logs.db");
+        Database::open(&path, &mut |_, _| ()).expect("a new database");
+        Connection::open(&path).and_then(|database| database.execute_batch(sql)).expect("plain SQL");
+        Site::over(folder, path)
+    }
+
+    fn over(folder: TempDir, path: PathBuf) -> Site {
+        let text = format!(
+            "hosts: [{{name: A, address: 192.0.2.1}}, {{name: B, address: '2001:db8::1'}}]\ndatabase: {{path: {}}}\n",
+            path.display()
+        );
+        let mut config = config::parse(text.as_bytes(), "config.yaml").config;
+        config.dashboard.port = 0;
+        let web = Web::start(&config.dashboard, Arc::new(Api::new(Facts::of(&config), || ()))).expect("a port is free");
+        Site { folder, web }
+    }
+
+    fn get_with(&self, path: &str, headers: &str) -> Answer {
+        let mut stream = TcpStream::connect(self.web.addresses()[0]).expect("it listens");
+        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n");
+        stream.write_all(request.as_bytes()).expect("it reads");
+        let mut bytes = Vec::new();
+        stream.read_to_end(&mut bytes).expect("it answers");
+        let text = String::from_utf8(bytes).expect("text");
+        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
+        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
+        Answer { status, head: head.to_string(), body: body.to_string() }
+    }
+
+    fn get(&self, path: &str) -> Answer {
+        self.get_with(path, "")
+    }
+
+    fn json(&self, path: &str) -> Value {
+        let answer = self.get(path);
+        assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+        answer.json()
+    }
+
+    fn sql(&self, sql: &str) {
+        let database = Connection::open(self.folder.path().join("connection_logs.db")).expect("the database");
+        database.execute_batch(sql).expect("plain SQL");
+    }
+}
+
+/// A check of A so many minutes ago: pings answered and lost, and the mean in milliseconds.
+fn check(minutes_ago: u32, answered: u32, lost: u32, avg: &str) -> String {
+    format!(
+        "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count, min_latency, avg_latency, max_latency)
+         values('A', '192.0.2.1', strftime('%Y-%m-%d %H:%M:%f', 'now', '-{minutes_ago} minutes'), {answered}, {lost}, {avg}, {avg}, {avg});"
+    )
+}
+
+fn three_checks() -> String {
+    check(3, 5, 0, "10") + &check(2, 4, 1, "20") + &check(1, 0, 5, "null")
+}
+
+#[test]
+fn rows_come_newest_first_with_the_originals_fields() {
+    let site = Site::new(&three_checks());
+    let rows = site.json("/api/ping-results?host_address=192.0.2.1");
+    let states: Vec<_> = rows.as_array().expect("a list").iter().map(|row| row["state"].clone()).collect();
+    assert_eq!(states, ["down", "degraded", "up"]);
+    let row = &rows[1];
+    for (field, expected) in [("success_count", 4.0), ("failure_count", 1.0), ("success_rate", 80.0), ("avg_latency", 20.0)] {
+        assert_eq!(row[field].as_f64(), Some(expected), "{field}: {row}");
+    }
+    assert_eq!(rows[0]["min_latency"], Value::Null);
+    assert!(row["timestamp"].as_str().is_some_and(|at| at.len() == 24 && at.ends_with('Z')), "{row}");
+    assert_eq!(site.json("/api/ping-results?limit=1").as_array().map(Vec::len), Some(1));
+    assert_eq!(site.json("/api/ping-results?limit=0&hours=0").as_array().map(Vec::len), Some(3));
+    assert_eq!(site.json("/api/ping-results?hours=0.025").as_array().map(Vec::len), Some(1));
+}
+
+#[test]
+fn many_rows_come_page_by_page_and_none_twice() {
+    let mut sql = String::from("begin;");
+    for n in 0..3000 {
+        sql += &format!(
+            "insert into check_result(host_id, checked_at, sent, received) values({}, {}, 5, 5);",
+            n % 2 + 1,
+            1_700_000_000_000i64 + n * 1000
+        );
+    }
+    let hosts = "insert into host(address, name) values('192.0.2.1', 'A'), ('2001:db8::1', 'B');";
+    let site = Site::new(&format!("{hosts}{sql}commit;"));
+    let rows = site.json("/api/ping-results?hours=0&limit=0");
+    let times: Vec<&str> = rows.as_array().expect("a list").iter().map(|row| row["timestamp"].as_str().expect("text")).collect();
+    assert_eq!(times.len(), 3000);
+    assert!(times.is_sorted_by(|one, two| one > two), "newest first, each once");
+}
+
+#[test]
+fn the_newest_rows_have_a_tag_that_changes_with_a_result() {
+    let site = Site::new(&three_checks());
+    let first = site.get("/api/ping-results/latest");
+    let row = &first.json()[0];
+    assert_eq!((&row["host_name"], &row["state"], &row["stale"]), (&"A".into(), &"down".into(), &false.into()));
+    assert_eq!(first.json()[1]["timestamp"], Value::Null, "B has nothing yet");
+    let tag = first.head.lines().find_map(|line| line.strip_prefix("ETag: ")).expect("a tag").to_string();
+    let again = site.get_with("/api/ping-results/latest", &format!("If-None-Match: {tag}\r\n"));
+    assert_eq!((again.status, again.body.as_str()), (304, ""));
+    site.sql(&check(0, 5, 0, "7"));
+    let news = site.get_with("/api/ping-results/latest", &format!("If-None-Match: {tag}\r\n"));
+    assert_eq!((news.status, news.json()[0]["state"].as_str()), (200, Some("up")));
+}
+
+#[test]
+fn statistics_are_those_of_a_hand_and_of_an_unknown_host_zeros() {
+    let site = Site::new(&three_checks());
+    let found = site.json("/api/statistics/192.0.2.1");
+    for (field, expected) in [
+        ("avg_success_rate", 60.0),
+        ("min_success_rate", 0.0),
+        ("max_success_rate", 100.0),
+        ("overall_avg_latency", 15.0),
+        ("overall_min_latency", 10.0),
+        ("overall_max_latency", 20.0),
+        ("total_checks", 3.0),
+        ("lost", 6.0),
+    ] {
+        assert_eq!(found[field].as_f64(), Some(expected), "{field}: {found}");
+    }
+    assert!(found["availability_percent"].as_f64().is_some_and(|share| (share - 66.67).abs() < 0.01), "{found}");
+    assert_eq!(site.json("/api/statistics/192.0.2.99?hours=0")["total_checks"], 0);
+}
+
+#[test]
+fn no_outage_disappears_by_zooming_out_and_gaps_are_null() {
+    // A year of hours, all well but for one check in the middle that got no reply.
+    let mut sql = String::from("insert into host(address, name) values('192.0.2.1', 'A'); begin;");
+    let start = 472_222 * 3_600_000i64;
+    for hour in 0..8760i64 {
+        let received = if hour == 4000 { 0 } else { 5 };
+        let at = start + hour * 3_600_000;
+        sql += &format!("insert into check_result(host_id, checked_at, sent, received) values(1, {at}, 5, {received});");
+        sql += &format!("insert into stale_rollup values(1, {});", at / 3_600_000);
+    }
+    let site = Site::new(&format!("{sql}commit;"));
+    for points in [10, 100, 500, 5000] {
+        let from = start / 1000 - 90 * 86_400;
+        let to = start / 1000 + 8760 * 3600;
+        let series = site.json(&format!("/api/series?host_address=192.0.2.1&from={from}&to={to}&points={points}"));
+        let states = series["columns"]["state"].as_array().expect("a column");
+        assert!(states.len() <= points, "{} buckets for {points}", states.len());
+        assert_eq!(states.iter().filter(|state| **state == "down").count(), 1, "{points} points");
+        assert_eq!(states[0], Value::Null, "nothing was recorded before");
+        let lost: i64 = series["columns"]["lost"].as_array().expect("a column").iter().filter_map(Value::as_i64).sum();
+        assert_eq!(lost, 5);
+        for (name, column) in series["columns"].as_object().expect("columns") {
+            assert_eq!(column.as_array().map(Vec::len), Some(states.len()), "{name}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_parameter_is_named_and_an_unknown_path_or_host_is_not_found() {
+    let site = Site::new(&three_checks());
+    for (path, status, part) in [
+        ("/api/series", 400, "host_address"),
+        ("/api/series?host_address=192.0.2.1&points=0", 400, "points"),
+        ("/api/series?host_address=192.0.2.1&from=yesterday", 400, "from"),
+        ("/api/series?host_address=192.0.2.1&from=20&to=10", 400, "from"),
+        ("/api/ping-results?hours=-1", 400, "hours"),
+        ("/api/ping-results?limit=many", 400, "limit"),
+        ("/api/overview?offset_minutes=9999", 400, "offset_minutes"),
+        ("/api/outages?active_only=perhaps", 400, "active_only"),
+        ("/api/series?host_address=nobody", 404, "nobody"),
+        ("/api/hosts/nobody/active-outage", 404, "nobody"),
+        ("/api/frobnicate", 404, "/api/frobnicate"),
+    ] {
+        let answer = site.get(path);
+        let detail = answer.json()["detail"].as_str().expect("a detail").to_string();
+        assert!(answer.status == status && detail.contains(part), "{path}: {} {detail}", answer.status);
+    }
+}
+
+#[test]
+fn health_is_good_while_checks_come_and_bad_when_they_stop() {
+    let site = Site::new(&check(1, 5, 0, "1"));
+    let health = site.json("/health");
+    assert_eq!((&health["status"], &health["program"]), (&"healthy".into(), &"ace-connection-logger".into()));
+    let site = Site::new(&check(4, 5, 0, "1"));
+    let answer = site.get("/health");
+    assert_eq!(answer.status, 503);
+    assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("three intervals")), "{}", answer.body);
+    let folder = TempDir::new();
+    let path = folder.path().join("missing.db");
+    let site = Site::over(folder, path);
+    assert_eq!(site.get("/health").status, 503);
+    assert_eq!(site.get("/").status, 200, "the page itself needs no database");
+}
+
+#[test]
+fn outages_are_listed_counted_and_found_by_host() {
+    let event = |address: &str, start: &str, end: &str| {
+        format!(
+            "insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds)
+             values('A', '{address}', 'outage', '{start}', {end}, case when {end} is null then null else 60 end);"
+        )
+    };
+    let site = Site::new(&format!(
+        "{}{}{}",
+        three_checks(),
+        event("192.0.2.1", "2026-01-01 10:00:00.000", "'2026-01-01 10:01:00.000'"),
+        event("192.0.2.1", "2026-01-02 10:00:00.000", "null")
+    ));
+    let all = site.json("/api/outages?host_address=192.0.2.1");
+    assert_eq!(all.as_array().map(Vec::len), Some(2));
+    assert_eq!((&all[0]["start_time"], &all[0]["end_time"]), (&"2026-01-02T10:00:00.000Z".into(), &Value::Null));
+    assert_eq!(site.json("/api/outages/active").as_array().map(Vec::len), Some(1));
+    assert_eq!(site.json("/api/outages?active_only=true&days=1").as_array().map(Vec::len), Some(0));
+    assert_eq!(site.json("/api/hosts/192.0.2.1/active-outage")["id"], all[0]["id"]);
+    assert_eq!(site.json("/api/hosts/2001%3Adb8%3A%3A1/active-outage"), Value::Null);
+    let statistics = site.json("/api/outages/statistics/192.0.2.1");
+    assert_eq!((&statistics["total_outages"], &statistics["active_outages"]), (&2.into(), &1.into()));
+    assert!(statistics["total_downtime_seconds"].as_i64().is_some_and(|seconds| seconds > 60), "the running one counts");
+}
+
+#[test]
+fn metrics_are_in_base_units_and_names_are_escaped() {
+    let site = Site::new(&(check(1, 4, 1, "20") + "update host set name = 'A \"quoted\"';"));
+    let text = site.get("/metrics").body;
+    assert!(text.contains("ace_check_success_ratio{host=\"A\",address=\"192.0.2.1\"} 0.8\n"), "{text}");
+    assert!(text.contains("ace_check_rtt_avg_seconds{host=\"A\",address=\"192.0.2.1\"} 0.02\n"), "{text}");
+    for line in text.lines().filter(|line| !line.starts_with('#')) {
+        assert!(line.rsplit_once(' ').is_some_and(|(_, value)| value.parse::<f64>().is_ok()), "{line}");
+    }
+}
+
+#[test]
+fn days_and_hours_add_up_to_the_checks() {
+    let site = Site::new(&three_checks());
+    let overview = site.json("/api/overview?days=2&offset_minutes=120");
+    let host = &overview["hosts"][0];
+    assert_eq!(host["days"]["state"].as_array().map(Vec::len), Some(2));
+    let measured: f64 = host["days"]["measured_seconds"].as_array().expect("days").iter().filter_map(Value::as_f64).sum();
+    assert!((measured - 180.0).abs() < 0.1, "three checks a minute apart: {host}");
+    assert_eq!(host["spark"]["t"].as_array().map(Vec::len), Some(48));
+    let hours = site.json("/api/hours?host_address=192.0.2.1");
+    let checks: i64 = hours["columns"]["checks"].as_array().expect("hours").iter().filter_map(Value::as_i64).sum();
+    assert_eq!(checks, 3);
+    let distribution = site.json("/api/distribution?host_address=192.0.2.1");
+    let rates: Vec<i64> =
+        distribution["rates"].as_array().expect("classes").iter().filter_map(|class| class["checks"].as_i64()).collect();
+    assert_eq!(rates, [1, 0, 0, 0, 0, 1, 0, 1]);
+}
