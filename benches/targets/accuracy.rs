@@ -21,19 +21,17 @@ const LIMIT_US: f64 = 5.0;
 /// The processor that is loaded; the far end and what watches the interface keep off it when they can.
 const PROCESSOR: &str = "0";
 
-pub fn measure(program: &Program) -> Vec<Row> {
-    let mut rows = Vec::new();
+pub fn measure(program: &Program) {
     for delay_ms in [1, 10, 100] {
         let _far_end = FarEnd::start(delay_ms);
-        rows.push(row(program, &format!("{delay_ms} ms, idle")));
+        measure_beside(program, &format!("{delay_ms} ms, idle"));
         let mut busy = BusyLoop::start();
-        rows.push(row(program, &format!("{delay_ms} ms, beside a busy loop")));
+        measure_beside(program, &format!("{delay_ms} ms, beside a busy loop"));
         busy.stop();
     }
-    rows
 }
 
-fn row(program: &Program, name: &str) -> Row {
+fn measure_beside(program: &Program, name: &str) {
     let pace = format!("ping_count: {PINGS}, ping_spacing_ms: 20, timeout_seconds: 1");
     let bench = Bench::new("accuracy", &pace, &[LIVE[0].into()]);
     let watch = Watch::start();
@@ -50,7 +48,7 @@ fn row(program: &Program, name: &str) -> Row {
     let mean = errors_us.iter().sum::<f64>() / errors_us.len() as f64;
     let largest = errors_us.iter().copied().fold(0.0, f64::max);
     let note = format!("largest {largest:.1}, {} pings", errors_us.len());
-    Row::at_most(format!("mean error of an RTT, {name}"), mean, LIMIT_US, "us").noting(&note)
+    Row::at_most(format!("mean error of an RTT, {name}"), mean, LIMIT_US, "us").noting(&note).print();
 }
 
 /// Watches the interface with a packet socket, packet(7), as tcpdump does.

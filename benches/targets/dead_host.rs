@@ -13,7 +13,7 @@ const INTERVAL_MS: i64 = 1000;
 /// Starting a program and its threads, on a busy machine.
 const ALLOWANCE_MS: f64 = 100.0;
 
-pub fn measure(program: &Program) -> Vec<Row> {
+pub fn measure(program: &Program) {
     let _far_end = FarEnd::start(1);
     let hosts: Vec<String> = LIVE.into_iter().chain([DEAD]).map(String::from).collect();
     let pace = format!(
@@ -27,7 +27,7 @@ pub fn measure(program: &Program) -> Vec<Row> {
     let took_ms = began.elapsed().as_secs_f64() * 1000.0;
     assert_eq!(rows[0]["received"], 0, "the dead host answers");
     let limit_ms = (SPACING_MS * (PINGS - 1) + TIMEOUT_MS) as f64 + ALLOWANCE_MS;
-    let own = Row::at_most("one host dead among four: its own check", took_ms, limit_ms, "ms");
+    Row::at_most("one host dead among four: its own check", took_ms, limit_ms, "ms").print();
 
     let monitor = bench.monitor(program);
     sleep_seconds(20);
@@ -41,11 +41,11 @@ pub fn measure(program: &Program) -> Vec<Row> {
                    where number > 2";
     let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
     let (lost, latest_ms, checks) = connection.query_row(others, (DEAD, INTERVAL_MS), read).unwrap();
-    let noticed = Row {
+    Row {
         what: "one host dead among four: the others notice".into(),
         measured: format!("{lost} pings lost, at most {latest_ms} ms off schedule, {checks} checks"),
         target: "0 lost, on schedule".into(),
         is_met: lost == 0 && latest_ms as f64 <= ALLOWANCE_MS && checks > 0,
-    };
-    vec![own, noticed]
+    }
+    .print();
 }

@@ -11,17 +11,18 @@ const MINUTES: u64 = 12;
 const START_SECONDS: u64 = 100;
 const SECTOR_BYTES: u64 = 512;
 
-pub fn measure(program: &Program) -> Vec<Row> {
+pub fn measure(program: &Program) {
     let image = std::env::temp_dir().join(format!("ace-connection-logger-bench-{}.img", std::process::id()));
     let image = image.to_str().unwrap();
     run("truncate", &["--size", "256M", image]);
     // Otherwise the kernel goes on initialising the file system for minutes.
     run("mkfs.ext4", &["-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", image]);
-    let device = run("losetup", &["--find", "--show", image]);
-    let device = device.trim();
     let mounted = format!("{image}.mounted");
     fs::create_dir_all(&mounted).unwrap();
-    run("mount", &[device, &mounted]);
+    // Let go by itself when it is unmounted, or when this program is killed and its mounts go with it.
+    run("mount", &["-o", "loop", image, &mounted]);
+    let device = run("findmnt", &["--noheadings", "--output", "SOURCE", &mounted]);
+    let device = device.trim();
 
     let bench = Bench::inside(Path::new(&mounted).join("bench"), "", &loopback_hosts(3));
     let monitor = bench.monitor(program);
@@ -34,10 +35,9 @@ pub fn measure(program: &Program) -> Vec<Row> {
 
     drop(bench);
     run("umount", &[&mounted]);
-    run("losetup", &["--detach", device]);
     let _ = (fs::remove_dir(&mounted), fs::remove_file(image));
     let note = format!("{checks} checks, {MINUTES} minutes");
-    vec![Row::at_most("device bytes a check at defaults", bytes as f64 / f64::from(checks) / 1000.0, 18.0, "kB").noting(&note)]
+    Row::at_most("device bytes a check at defaults", bytes as f64 / f64::from(checks) / 1000.0, 18.0, "kB").noting(&note).print();
 }
 
 /// Bytes written to a block device so far: the kernel's documentation block/stat.rst.

@@ -36,14 +36,14 @@ impl Row {
         self
     }
 
-    fn print(&self) {
+    fn print(self) {
         let verdict = if self.is_met { "" } else { "MISSED" };
         println!("| {:<52} | {:<58} | {:<22} | {verdict:<6} |", self.what, self.measured, self.target);
     }
 }
 
-/// A row's name, what measures it, and whether it is left out unless asked for.
-type Measurement = (&'static str, fn(&monitor::Program) -> Vec<Row>, bool);
+/// A name, what measures it and prints its rows as they become known, and whether it is left out unless asked for.
+type Measurement = (&'static str, fn(&monitor::Program), bool);
 
 const MEASUREMENTS: &[Measurement] = &[
     ("size", size, false),
@@ -73,15 +73,15 @@ fn main() {
     for (name, measure, is_slow) in MEASUREMENTS {
         let is_named = arguments.iter().any(|argument| argument == name);
         if is_named || is_all || (!is_slow && arguments.is_empty()) {
-            measure(&program).iter().for_each(Row::print);
+            measure(&program);
         }
     }
 }
 
 /// The binary as it is shipped.
-fn size(program: &monitor::Program) -> Vec<Row> {
+fn size(program: &monitor::Program) {
     let bytes = std::fs::metadata(&program.path).unwrap().len();
-    vec![Row::at_most("release binary, stripped", bytes as f64 / 1e6, 2.0, "MB")]
+    Row::at_most("release binary, stripped", bytes as f64 / 1e6, 2.0, "MB").print();
 }
 
 /// The middle one.

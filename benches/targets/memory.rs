@@ -6,16 +6,14 @@ use super::monitor::{Bench, Program, loopback_hosts, sleep_seconds};
 /// The first check is over after six seconds and written two seconds later.
 const REST_AFTER_SECONDS: u64 = 15;
 
-pub fn measure(program: &Program) -> Vec<Row> {
-    [(3, 5.0), (1000, 20.0)]
-        .map(|(hosts, limit_mib)| {
-            let bench = Bench::new("memory", "", &loopback_hosts(hosts));
-            let monitor = bench.monitor(program);
-            sleep_seconds(REST_AFTER_SECONDS);
-            let bytes = monitor.resident_bytes();
-            monitor.stop();
-            let what = format!("resident memory at rest, {hosts} hosts");
-            Row::at_most(what, bytes as f64 / f64::from(1 << 20), limit_mib, "MiB")
-        })
-        .into()
+pub fn measure(program: &Program) {
+    for (hosts, limit_mib) in [(3, 5.0), (1000, 20.0)] {
+        let bench = Bench::new("memory", "", &loopback_hosts(hosts));
+        let monitor = bench.monitor(program);
+        sleep_seconds(REST_AFTER_SECONDS);
+        let bytes = monitor.resident_bytes();
+        monitor.stop();
+        let what = format!("resident memory at rest, {hosts} hosts");
+        Row::at_most(what, bytes as f64 / f64::from(1 << 20), limit_mib, "MiB").print();
+    }
 }

@@ -8,11 +8,13 @@ use super::{Row, median, sys};
 const PAIRS: usize = 3;
 const PINGS_PER_CHECK: u64 = 5;
 
-pub fn measure(program: &Program) -> Vec<Row> {
-    [(3, 60), (100, 30), (1000, 12)].into_iter().flat_map(|(hosts, seconds)| measure_hosts(program, hosts, seconds)).collect()
+pub fn measure(program: &Program) {
+    for (hosts, seconds) in [(3, 60), (100, 30), (1000, 12)] {
+        measure_hosts(program, hosts, seconds);
+    }
 }
 
-fn measure_hosts(program: &Program, hosts: usize, seconds: u64) -> [Row; 2] {
+fn measure_hosts(program: &Program, hosts: usize, seconds: u64) {
     let hosts = loopback_hosts(hosts);
     let (mut own, mut fping, mut ratios, mut wakings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut sent, mut received) = (0, 0);
@@ -28,15 +30,22 @@ fn measure_hosts(program: &Program, hosts: usize, seconds: u64) -> [Row; 2] {
         received += monitor.received;
     }
     let name = format!("{} hosts", hosts.len());
+    let spread = spread_text(&ratios);
     let ratio = median(ratios);
-    let cpu = Row {
+    Row {
         what: format!("processor seconds a 10,000 pings, {name}"),
-        measured: format!("{:.2}, ratio {ratio:.2}; {received} of {sent} counted", median(own)),
+        measured: format!("{:.2}, {ratio:.2} times ({spread}); {received} of {sent} counted", median(own)),
         target: format!("fping's, {:.2}; all", median(fping)),
         is_met: ratio <= 1.0 && received == sent,
-    };
-    let wakings = Row::at_most(format!("wake-ups a check, {name}"), median(wakings), PINGS_PER_CHECK as f64 + 1.0, "");
-    [cpu, wakings]
+    }
+    .print();
+    Row::at_most(format!("wake-ups a check, {name}"), median(wakings), PINGS_PER_CHECK as f64 + 1.0, "").print();
+}
+
+/// The least and the largest.
+fn spread_text(values: &[f64]) -> String {
+    let (least, largest) = values.iter().fold((f64::MAX, 0f64), |(low, high), value| (low.min(*value), high.max(*value)));
+    format!("{least:.2} to {largest:.2}")
 }
 
 struct Measured {
@@ -68,7 +77,7 @@ fn measure_monitor(program: &Program, hosts: &[String], seconds: u64) -> Measure
 /// The same hosts at the same pace, so many pings each; seconds for 10,000 pings.
 fn measure_fping(hosts: &[String], pings_each: u64) -> f64 {
     let count = pings_each.to_string();
-    // From host to host as long as the monitor takes on average, so that neither sends in bursts.
+    // From host to host fping's own 10 ms, or as long as so many hosts leave room for.
     let gap_ms = format!("{:.2}", (200.0 / hosts.len() as f64).min(10.0));
     let mut command = Command::new("fping");
     command.args(["-q", "-b", "56", "-p", "200", "-i", &gap_ms, "-C", &count]).args(hosts);
