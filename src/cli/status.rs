@@ -15,11 +15,7 @@ pub fn run(arguments: &Status) -> Result<Verdict, Failure> {
     let (config, _) = configure(&arguments.common())?;
     let now = sys::clocks().utc();
     let (latest, outages, alive) = match Reader::open(&config.database.path)? {
-        Some(reader) => (
-            status::latest_checks(&reader, now)?,
-            reader.open_outages()?,
-            reader.last_sign_of_life()?,
-        ),
+        Some(reader) => (status::latest_checks(&reader, now)?, reader.open_outages()?, reader.last_sign_of_life()?),
         None => (Vec::new(), Vec::new(), None),
     };
     let delay = status::delay(config.database.flush, alive, now);
