@@ -172,7 +172,7 @@ impl Reader {
                 for host in hosts {
                     self.ask(|c| {
                         rollup::each_hour(c, *host, hours.clone(), Detail::Whole, |hour, sums| {
-                            buckets.entry((hour * HOUR_MS).div_euclid(width_ms)).or_default().merge(&sums);
+                            buckets.entry(hour.saturating_mul(HOUR_MS).div_euclid(width_ms)).or_default().merge(&sums);
                         })
                     })?;
                 }

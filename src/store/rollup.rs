@@ -64,7 +64,8 @@ const HOUR_MS: i64 = 3_600_000;
 
 /// The sums of an hour's checks.
 fn sum_up_hour(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<Sums> {
-    let span = hour * HOUR_MS..(hour + 1) * HOUR_MS;
+    // A damaged database may name any hour.
+    let span = hour.saturating_mul(HOUR_MS)..hour.saturating_add(1).saturating_mul(HOUR_MS);
     let mut sums = Sums::default();
     each_check(connection, host_id, span.clone(), |_, check| sums.add(&check))?;
     each_not_measured(connection, host_id, span, |_| sums.not_measured += 1)?;
