@@ -9,9 +9,63 @@ use crate::model::State;
 use crate::store::{LatestCheck, OutageEvent, Reader, StoreError};
 use crate::time::UtcMillis;
 
-/// The newest check of every host, as a status wants it.
-pub fn latest_checks(reader: &Reader, now: UtcMillis) -> Result<Vec<LatestCheck>, StoreError> {
-    reader.latest_checks(UtcMillis(now.0.saturating_add(AHEAD_MS)))
+/// What the database knows of now.
+#[derive(Debug)]
+pub struct Known {
+    /// The newest check of every host that was ever recorded.
+    pub latest: Vec<LatestCheck>,
+    /// The outages that are not over, where somebody wants them beside their hosts.
+    pub outages: Vec<OutageEvent>,
+    now: UtcMillis,
+    delay: Duration,
+}
+
+impl Known {
+    /// Nothing: there is no database yet.
+    pub fn nothing(now: UtcMillis) -> Known {
+        Known { latest: Vec::new(), outages: Vec::new(), now, delay: Duration::ZERO }
+    }
+
+    /// What a database knows, without its outages. `flush` is how long its monitor keeps results in memory.
+    pub fn read(reader: &Reader, flush: Duration, now: UtcMillis) -> Result<Known, StoreError> {
+        let latest = reader.latest_checks(UtcMillis(now.0.saturating_add(AHEAD_MS)))?;
+        let delay = delay(flush, reader.last_sign_of_life()?, now);
+        Ok(Known { latest, outages: Vec::new(), now, delay })
+    }
+
+    /// The configured hosts in their order, then those that are only recorded.
+    pub fn lines<'a>(&'a self, plans: &'a [HostPlan]) -> Vec<Line<'a>> {
+        let Known { latest, outages, now, delay } = self;
+        let line = |name, address, plan, latest: Option<&'a LatestCheck>| Line {
+            name,
+            address,
+            plan,
+            latest,
+            outage: outages.iter().find(|event| event.host_address == address),
+            age: latest
+                .map(|check| now.0.saturating_sub(check.checked_at.0))
+                .filter(|age_ms| *age_ms >= -AHEAD_MS)
+                .map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or(0))),
+            delay: *delay,
+        };
+        let mut shown = HashSet::new();
+        let mut lines = Vec::new();
+        for plan in plans {
+            let family = plan.host.family.number();
+            // What was written with plain SQL or taken over has no family; it is the host's unless another is listed without.
+            let is_listed_without =
+                plans.iter().any(|other| other.host.address == plan.host.address && other.host.family.number() == 0);
+            let is_own = |check: &&LatestCheck| check.family == family || (check.family == 0 && !is_listed_without);
+            let found = latest.iter().filter(|check| check.address == plan.host.address).filter(is_own);
+            let newest = found.max_by_key(|check| check.checked_at);
+            shown.insert((plan.host.address.as_str(), family));
+            shown.insert((plan.host.address.as_str(), 0));
+            lines.push(line(plan.host.name.as_str(), plan.host.address.as_str(), Some(plan), newest));
+        }
+        let others = latest.iter().filter(|check| !shown.contains(&(check.address.as_str(), check.family)));
+        lines.extend(others.map(|check| line(check.name.as_str(), check.address.as_str(), None, Some(check))));
+        lines
+    }
 }
 
 /// One host, configured or not any more.
@@ -46,6 +100,11 @@ impl Line<'_> {
         }
     }
 
+    /// Its newest check, if that could be made.
+    pub fn measured(&self) -> Option<&LatestCheck> {
+        self.latest.filter(|check| check.is_measured)
+    }
+
     /// Its state by the newest check.
     pub fn state(&self) -> State {
         self.latest.map_or(State::NotMeasured, LatestCheck::state)
@@ -54,47 +113,8 @@ impl Line<'_> {
 
 /// A monitor that runs keeps results in memory for up to a flush; its sign of life comes with every flush, at least once
 /// a minute.
-pub fn delay(flush: Duration, alive: Option<UtcMillis>, now: UtcMillis) -> Duration {
+fn delay(flush: Duration, alive: Option<UtcMillis>, now: UtcMillis) -> Duration {
     let silence = alive.map(|alive| Duration::from_millis(now.0.abs_diff(alive.0)));
     let is_running = silence.is_some_and(|silence| silence < flush.max(Duration::from_secs(60)) * 2);
     if is_running { flush } else { Duration::ZERO }
-}
-
-/// The configured hosts in their order, then those that are only recorded.
-pub fn lines<'a>(
-    plans: &'a [HostPlan],
-    latest: &'a [LatestCheck],
-    outages: &'a [OutageEvent],
-    now: UtcMillis,
-    delay: Duration,
-) -> Vec<Line<'a>> {
-    let line = |name, address, plan, latest: Option<&'a LatestCheck>| Line {
-        name,
-        address,
-        plan,
-        latest,
-        outage: outages.iter().find(|event| event.host_address == address),
-        age: latest
-            .map(|check| now.0.saturating_sub(check.checked_at.0))
-            .filter(|age_ms| *age_ms >= -AHEAD_MS)
-            .map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or(0))),
-        delay,
-    };
-    let mut shown = HashSet::new();
-    let mut lines = Vec::new();
-    for plan in plans {
-        let family = plan.host.family.number();
-        // What was written with plain SQL or taken over has no family; it is the host's unless another is listed without.
-        let is_listed_without =
-            plans.iter().any(|other| other.host.address == plan.host.address && other.host.family.number() == 0);
-        let is_own = |check: &&LatestCheck| check.family == family || (check.family == 0 && !is_listed_without);
-        let found = latest.iter().filter(|check| check.address == plan.host.address).filter(is_own);
-        let newest = found.max_by_key(|check| check.checked_at);
-        shown.insert((plan.host.address.as_str(), family));
-        shown.insert((plan.host.address.as_str(), 0));
-        lines.push(line(plan.host.name.as_str(), plan.host.address.as_str(), Some(plan), newest));
-    }
-    let others = latest.iter().filter(|check| !shown.contains(&(check.address.as_str(), check.family)));
-    lines.extend(others.map(|check| line(check.name.as_str(), check.address.as_str(), None, Some(check))));
-    lines
 }

@@ -6,7 +6,7 @@ use super::arguments::Status;
 use super::output::{align, cut, is_coloured, ms, paint, print, print_json, printable};
 use super::{Failure, Verdict, configure};
 use crate::model::State;
-use crate::status::{self, Line};
+use crate::status::{Known, Line};
 use crate::store::{LatestCheck, OutageEvent, Reader};
 use crate::sys;
 use crate::time::Spoken;
@@ -14,15 +14,18 @@ use crate::time::Spoken;
 pub fn run(arguments: &Status) -> Result<Verdict, Failure> {
     let (config, _) = configure(&arguments.common())?;
     let now = sys::clocks().utc();
-    let (latest, outages, alive) = match Reader::open(&config.database.path)? {
-        Some(reader) => (status::latest_checks(&reader, now)?, reader.open_outages()?, reader.last_sign_of_life()?),
-        None => (Vec::new(), Vec::new(), None),
+    let known = match Reader::open(&config.database.path)? {
+        Some(reader) => {
+            let mut known = Known::read(&reader, config.database.flush, now)?;
+            known.outages = reader.open_outages()?;
+            known
+        }
+        None => Known::nothing(now),
     };
-    let delay = status::delay(config.database.flush, alive, now);
-    let lines = status::lines(&config.hosts, &latest, &outages, now, delay);
+    let lines = known.lines(&config.hosts);
     if arguments.json {
         print_json(&lines.iter().map(Row::from).collect::<Vec<_>>())?;
-    } else if latest.is_empty() {
+    } else if known.latest.is_empty() {
         let path = config.database.path.display();
         print(&format!("nothing recorded yet in {path}; start recording with: ace-connection-logger monitor\n"))?;
     } else {
@@ -53,8 +56,8 @@ struct Row<'a> {
 
 impl<'a> From<&'a Line<'a>> for Row<'a> {
     fn from(line: &'a Line<'a>) -> Self {
-        let measured = line.latest.filter(|check| check.is_measured);
-        let latency = |us: Option<i64>| us.map(|us| us as f64 / 1000.0);
+        let measured = line.measured();
+        let [min_latency, avg_latency, max_latency] = measured.map_or([None; 3], LatestCheck::latencies_ms);
         Row {
             host_name: line.name,
             host_address: line.address,
@@ -64,10 +67,10 @@ impl<'a> From<&'a Line<'a>> for Row<'a> {
             state: line.state().word(),
             success_rate: measured.map(LatestCheck::success_rate),
             success_count: measured.map(|check| check.received),
-            failure_count: measured.map(|check| check.sent.saturating_sub(check.received)),
-            min_latency: measured.and_then(|check| latency(check.min_us)),
-            avg_latency: measured.and_then(|check| latency(check.avg_us)),
-            max_latency: measured.and_then(|check| latency(check.max_us)),
+            failure_count: measured.map(LatestCheck::failure_count),
+            min_latency,
+            avg_latency,
+            max_latency,
             error: line.latest.and_then(|check| check.reason.as_deref()),
             configured: line.plan.is_some(),
             outage: line.outage.map(OutageEvent::with_rfc3339_times),

@@ -53,6 +53,16 @@ impl LatestCheck {
         if self.sent == 0 { 0.0 } else { self.received as f64 * 100.0 / self.sent as f64 }
     }
 
+    /// Pings that were not answered.
+    pub fn failure_count(&self) -> i64 {
+        self.sent.saturating_sub(self.received)
+    }
+
+    /// Least, mean and greatest round-trip time in milliseconds.
+    pub fn latencies_ms(&self) -> [Option<f64>; 3] {
+        [self.min_us, self.avg_us, self.max_us].map(|us| us.map(|us| us as f64 / 1000.0))
+    }
+
     /// Its state.
     pub fn state(&self) -> State {
         match (self.is_measured, u64::try_from(self.sent), u64::try_from(self.received)) {

@@ -8,7 +8,7 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::{Answered, Api, Problem, host_ids, interval_seconds, json, now};
-use crate::status;
+use crate::status::Known;
 use crate::store::{Reader, Source};
 use crate::sums::Sums;
 use crate::time::UtcMillis;
@@ -273,9 +273,8 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let now = now();
     let facts = api.facts();
     let reader = api.reader()?;
-    let latest = status::latest_checks(&reader, now)?;
-    let delay = status::delay(facts.flush, reader.last_sign_of_life()?, now);
-    let lines = status::lines(&facts.hosts, &latest, &[], now, delay);
+    let known = Known::read(&reader, facts.flush, now)?;
+    let lines = known.lines(&facts.hosts);
     let today = (now.0 + offset_ms).div_euclid(DAY_MS);
     let span = UtcMillis((today - days + 1) * DAY_MS - offset_ms)..UtcMillis(now.0 + 1);
     let mut rows = Vec::with_capacity(lines.len());
@@ -298,7 +297,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
             columns.measured_seconds.push((sums.checks() as f64 * interval).min(86_400.0));
         }
         let measure = Measure::of(&all, &span, reader.first_recorded(&ids)?, interval);
-        let measured = line.latest.filter(|check| check.is_measured);
+        let measured = line.measured();
         rows.push(OverviewRow {
             host_name: line.name,
             host_address: line.address,
@@ -308,7 +307,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
             stale: line.is_stale(),
             timestamp: line.latest.map(|check| check.checked_at.rfc3339()),
             error: line.latest.and_then(|check| check.reason.as_deref()),
-            avg_latency: measured.and_then(|check| check.avg_us).map(|us| us as f64 / 1000.0),
+            avg_latency: measured.and_then(|check| check.latencies_ms()[1]),
             availability_percent: measure.availability_percent,
             coverage_percent: measure.coverage_percent,
             days: columns,

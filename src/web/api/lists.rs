@@ -5,7 +5,7 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::{Answered, Api, Problem, json, now};
-use crate::status;
+use crate::status::Known;
 use crate::store::{MonitorRun, OutageEvent, Standing};
 use crate::time::UtcMillis;
 
@@ -147,12 +147,11 @@ pub(super) fn outage_statistics(api: &Api, address: &str, parameters: &Parameter
 pub(super) fn health(api: &Api) -> Answered {
     let facts = api.facts();
     let reader = api.reader()?;
-    let latest = status::latest_checks(&reader, now())?;
-    let delay = status::delay(facts.flush, reader.last_sign_of_life()?, now());
-    let lines = status::lines(&facts.hosts, &latest, &[], now(), delay);
+    let known = Known::read(&reader, facts.flush, now())?;
+    let lines = known.lines(&facts.hosts);
     let is_fresh = facts.hosts.is_empty() || lines.iter().any(|line| line.plan.is_some() && !line.is_stale());
     // In its first moments a monitor has nothing to show yet.
-    let is_starting = latest.is_empty()
+    let is_starting = known.latest.is_empty()
         && reader.newest_run()?.is_some_and(|run| run.stopped_at.is_none() && now().0 - run.started_at.0 < 180_000);
     if !is_fresh && !is_starting {
         return Err(Problem::Unavailable("no check of any host came within three intervals: is the monitor running?".into()));

@@ -4,7 +4,7 @@ use std::fmt::Write;
 
 use super::{Answered, Api, now};
 use crate::model::State;
-use crate::status::{self, Line};
+use crate::status::{Known, Line};
 use crate::web::{Body, Reply};
 
 /// What a line says under one name; nothing where it has nothing to say.
@@ -13,12 +13,11 @@ type Gauge<'a> = dyn Fn(&Line<'_>) -> Option<f64> + 'a;
 pub(super) fn metrics(api: &Api) -> Answered {
     let facts = api.facts();
     let reader = api.reader()?;
-    let latest = status::latest_checks(&reader, now())?;
-    let delay = status::delay(facts.flush, reader.last_sign_of_life()?, now());
-    let lines = status::lines(&facts.hosts, &latest, &[], now(), delay);
+    let known = Known::read(&reader, facts.flush, now())?;
+    let lines = known.lines(&facts.hosts);
     let mut text = String::new();
     let seconds = |us: Option<i64>| us.map(|us| us as f64 / 1e6);
-    let measured = |line: &Line<'_>| line.latest.filter(|check| check.is_measured).cloned();
+    let measured = |line: &Line<'_>| line.measured().cloned();
     let families: [(&str, &str, &Gauge<'_>); 8] = [
         (
             "ace_host_up",

@@ -5,8 +5,8 @@ use serde::Serialize;
 use super::parameters::Parameters;
 use super::{Answered, Api, Borrowed, Problem, json, now};
 use crate::model::State;
-use crate::status::{self, Line};
-use crate::store::{Checks, RecordedCheck};
+use crate::status::{Known, Line};
+use crate::store::{Checks, LatestCheck, RecordedCheck};
 use crate::web::{Body, Reply};
 
 /// A check with the original's fields first; latencies in milliseconds, `_us` in microseconds, `success_rate` 0 to 100.
@@ -38,7 +38,7 @@ impl<'a> From<&'a RecordedCheck> for CheckRow<'a> {
             host_address: &check.address,
             timestamp: check.checked_at.rfc3339(),
             success_count: check.received,
-            failure_count: check.sent - check.received,
+            failure_count: check.sent.saturating_sub(check.received),
             success_rate: if check.sent > 0 { check.received as f64 * 100.0 / check.sent as f64 } else { 0.0 },
             min_latency: ms(check.min_us),
             max_latency: ms(check.max_us),
@@ -79,18 +79,18 @@ struct LatestRow<'a> {
 
 impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
     fn from(line: &'a Line<'a>) -> Self {
-        let measured = line.latest.filter(|check| check.is_measured);
-        let ms = |us: Option<i64>| us.map(|us| us as f64 / 1000.0);
+        let measured = line.measured();
+        let [min_latency, avg_latency, max_latency] = measured.map_or([None; 3], LatestCheck::latencies_ms);
         LatestRow {
             host_name: line.name,
             host_address: line.address,
             timestamp: line.latest.map(|check| check.checked_at.rfc3339()),
             success_count: measured.map(|check| check.received),
-            failure_count: measured.map(|check| check.sent - check.received),
-            success_rate: measured.map(crate::store::LatestCheck::success_rate),
-            min_latency: measured.and_then(|check| ms(check.min_us)),
-            max_latency: measured.and_then(|check| ms(check.max_us)),
-            avg_latency: measured.and_then(|check| ms(check.avg_us)),
+            failure_count: measured.map(LatestCheck::failure_count),
+            success_rate: measured.map(LatestCheck::success_rate),
+            min_latency,
+            max_latency,
+            avg_latency,
             state: line.state().word(),
             error: line.latest.and_then(|check| check.reason.as_deref()),
             configured: line.plan.is_some(),
@@ -105,9 +105,8 @@ pub(super) fn latest(api: &Api) -> Answered {
     let facts = api.facts();
     let reader = api.reader()?;
     let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
-    let latest = status::latest_checks(&reader, now())?;
-    let delay = status::delay(facts.flush, reader.last_sign_of_life()?, now());
-    let lines = status::lines(&facts.hosts, &latest, &[], now(), delay);
+    let known = Known::read(&reader, facts.flush, now())?;
+    let lines = known.lines(&facts.hosts);
     let rows: Vec<LatestRow> = lines.iter().map(LatestRow::from).collect();
     // Whether a result has become stale is news too.
     let stale = rows.iter().filter(|row| row.stale).count();
