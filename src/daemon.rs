@@ -120,8 +120,8 @@ fn may_ping() -> Result<(), DaemonError> {
     if is_refused && !is_allowed { Err(DaemonError::Permission) } else { Ok(()) }
 }
 
-/// Runs the monitor until a signal ends it; [`prepare`] has been asked before. `reload` reads the configuration again. Returns how many results were lost
-/// because they could not be written.
+/// Runs the monitor until a signal ends it; [`prepare`] has been asked before. `reload` reads the configuration again.
+/// Returns how many results were lost because they could not be written.
 pub fn run(
     config: Config,
     database: Database,

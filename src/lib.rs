@@ -19,7 +19,8 @@
 //! | 3, assembly | [`daemon`], [`cli`] | |
 //!
 //! Only `config` says serde_yaml, only `store` says rusqlite, only `net` says socket2, only `cli` says argh, only `web`
-//! says tiny_http and httparse, only `sys` says unsafe. `tests/house.rs` checks these lines: an invariant that nobody checks is a wish.
+//! says tiny_http and httparse, only `sys` says unsafe. `tests/house.rs` checks these lines: an invariant that nobody
+//! checks is a wish.
 //!
 //! ## From tick to row
 //!
@@ -43,11 +44,12 @@
 //! ## Threads and channels
 //!
 //! `main` waits for an event; `signals` turns signals into events; one `ping-N` a host; `store` owns the writing
-//! connection; `web-accept` and one `web` a connection serve the dashboard. A name that is looked up has a thread of its own for as long as the resolver takes. Results go from
+//! connection. A name that is looked up has a thread of its own for as long as the resolver takes. Results go from
 //! pingers to the store, events to main, and nothing flows back: readers ask the database. The only shared mutable
-//! state is the stop flag and the table of the dashboard's connections.
+//! state is the stop flag. [`web`], which nothing starts yet, has `web-accept`, one `web` a connection, and a table of
+//! its connections.
 //!
-//! Stopping, in this order: web, pingers (a check in flight is dropped whole), then `Finish` to the store behind the last
+//! Stopping, in this order: pingers (a check in flight is dropped whole), then `Finish` to the store behind the last
 //! result, which commits and closes. That order is the guarantee that no finished check is lost.
 //!
 //! ## Errors

@@ -82,10 +82,9 @@ impl Pinger {
         progress(Progress::Target(target));
         let cookie = sys::random_u64();
         let options = SocketOptions { time_to_live: self.plan.time_to_live, source: self.plan.source.clone() };
-        let checked_at = sys::clocks().utc();
         match EchoSocket::open(&target, &options, cookie.rotate_left(17)) {
             Ok(socket) => self.drive(socket, target, cookie, stop, progress),
-            Err(fault) => Some(CheckResult::not_measured(host, Some(target.ip), checked_at, fault.to_string())),
+            Err(fault) => Some(CheckResult::not_measured(host, Some(target.ip), sys::clocks().utc(), fault.to_string())),
         }
     }
 

@@ -446,20 +446,12 @@ pub fn release_memory() {
     }
 }
 
-/// How many columns the terminal at standard output has; `None` when it is no terminal.
-pub fn terminal_columns() -> Option<usize> {
+/// How many rows and columns the terminal at standard output has; `None` when it is no terminal, or does not say.
+pub fn terminal_size() -> Option<(usize, usize)> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
     // SAFETY: `size` is valid for the call to write to.
     let result = unsafe { libc::ioctl(1, libc::TIOCGWINSZ, &raw mut size) };
-    (result == 0 && size.ws_col > 0).then_some(usize::from(size.ws_col))
-}
-
-/// How many rows the terminal at standard output has; `None` when it is no terminal.
-pub fn terminal_rows() -> Option<usize> {
-    let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
-    // SAFETY: `size` is valid for the call to write to.
-    let result = unsafe { libc::ioctl(1, libc::TIOCGWINSZ, &raw mut size) };
-    (result == 0 && size.ws_row > 0).then_some(usize::from(size.ws_row))
+    (result == 0 && size.ws_row > 0 && size.ws_col > 0).then_some((usize::from(size.ws_row), usize::from(size.ws_col)))
 }
 
 #[cfg(test)]

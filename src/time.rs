@@ -9,6 +9,9 @@ use ::time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 /// The latest instant that is accepted: the year 2248, 43 bits of milliseconds, which `ping_results.id` has room for.
 pub const LATEST_MS: i64 = (1 << 43) - 1;
 
+/// Milliseconds in an hour.
+pub const HOUR_MS: i64 = 3_600_000;
+
 /// An instant: milliseconds since 1970-01-01 00:00 UTC, without leap seconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcMillis(pub i64);
@@ -16,7 +19,7 @@ pub struct UtcMillis(pub i64);
 impl UtcMillis {
     /// The hour the instant is in, counted from 1970.
     pub fn hour(self) -> i64 {
-        self.0.div_euclid(3_600_000)
+        self.0.div_euclid(HOUR_MS)
     }
 
     /// `YYYY-MM-DDTHH:MM:SS.sssZ` (RFC 3339).
@@ -253,8 +256,6 @@ impl fmt::Display for Spoken {
 mod tests {
     use super::*;
 
-    const HOUR: i64 = 3_600_000;
-
     #[test]
     fn an_instant_has_one_text_for_sql_and_one_for_json() {
         let at = UtcMillis(1_762_086_896_007);
@@ -382,8 +383,8 @@ mod tests {
 
     #[test]
     fn a_zone_is_applied_to_times_before_1970_and_far_ahead() {
-        assert_eq!(local_to_utc(0, None, |_| -5 * 3600), UtcMillis(5 * HOUR));
-        assert_eq!(local_to_utc(0, None, |_| 14 * 3600), UtcMillis(-14 * HOUR));
+        assert_eq!(local_to_utc(0, None, |_| -5 * 3600), UtcMillis(5 * HOUR_MS));
+        assert_eq!(local_to_utc(0, None, |_| 14 * 3600), UtcMillis(-14 * HOUR_MS));
     }
 
     fn seconds(s: f64) -> Monotonic {

@@ -13,7 +13,7 @@ use unicode_width::UnicodeWidthStr;
 use super::arguments::Check;
 use super::cleanup::stop_on_signals;
 use super::output::{align, cut, is_coloured, is_terminal, ms, pad, paint, print, print_json, printable};
-use super::{Failure, Verdict, configure};
+use super::{Failure, Verdict, configure, open_database};
 use crate::check::Pace;
 use crate::config::{Config, HostPlan};
 use crate::daemon::{self, DaemonError};
@@ -21,7 +21,7 @@ use crate::model::{CheckResult, Family, Host, Outcome, State};
 use crate::net::StampKeeper;
 use crate::pinger::{Manner, Pinger, Progress};
 use crate::stats;
-use crate::store::{Database, Life};
+use crate::store::Life;
 use crate::sys;
 
 /// Somebody waits for this check, so it can wait a moment for duplicates.
@@ -40,7 +40,7 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
         return Err(Failure::Config { text: "hosts: the list is empty, there is nothing to check".into(), hint: None });
     }
     daemon::prepare_for_one_check(plans.len())?;
-    let is_live = !arguments.json && is_terminal() && sys::terminal_rows().is_some_and(|rows| plans.len() + 2 < rows);
+    let is_live = !arguments.json && is_terminal() && sys::terminal_size().is_some_and(|(rows, _)| plans.len() + 2 < rows);
     let Some(results) = check_all(&plans, is_live)? else {
         return Err(Failure::Refused { text: "check: interrupted".into(), hint: "nothing is recorded".into() });
     };
@@ -64,11 +64,7 @@ fn record(config: &Config, results: &[CheckResult]) -> Result<(), Failure> {
     if results.is_empty() {
         return Ok(());
     }
-    let mut opened = Database::open(&config.database.path, &mut |_, _| ())?;
-    if let Some(import) = &opened.import {
-        log::info!("{}: {import}", config.database.path.display());
-    }
-    Ok(opened.database.write(results, sys::clocks().utc(), Life::GoesOn)?)
+    Ok(open_database(config)?.write(results, sys::clocks().utc(), Life::GoesOn)?)
 }
 
 /// The hosts that are meant: all, or the named ones. An IP address that is not configured is checked with the common
@@ -167,7 +163,7 @@ impl Live {
     }
 
     fn draw(&self) {
-        let columns = sys::terminal_columns().unwrap_or(80);
+        let columns = sys::terminal_size().map_or(80, |(_, columns)| columns);
         let mut text = String::new();
         for (name, pings) in self.names.iter().zip(&self.pings) {
             let _ = writeln!(text, "{}", cut(&format!("{name}{pings} ..."), columns.saturating_sub(1)));

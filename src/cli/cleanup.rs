@@ -8,11 +8,11 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::arguments::{Cleanup, CleanupContinuous};
-use super::{Failure, Verdict, configure, output};
+use super::{Failure, Verdict, configure, open_database, output};
 use crate::config::Config;
 use crate::daemon::DaemonError;
 use crate::stop::Stop;
-use crate::store::{Database, Pruned};
+use crate::store::Pruned;
 use crate::sys;
 
 /// How many rows a step deletes; between two steps a monitor gets its turn.
@@ -64,13 +64,7 @@ fn clean(config: &Config, stop: &Stop) -> Result<Pruned, Failure> {
         log::info!("{}: there is no database yet", settings.path.display());
         return Ok(Pruned::default());
     }
-    let mut progress = output::ProgressLine::new("taking over the original's database");
-    let opened = Database::open(&settings.path, &mut |done, total| progress.show(done, total))?;
-    drop(progress);
-    if let Some(import) = &opened.import {
-        log::info!("{}: {import}", settings.path.display());
-    }
-    let mut database = opened.database;
+    let mut database = open_database(config)?;
     let now = sys::clocks().utc();
     let mut sum = Pruned::default();
     loop {

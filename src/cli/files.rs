@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::arguments::{Backup, Import};
 use super::output::ProgressLine;
 use super::{Failure, Verdict, configure, output};
-use crate::store::{Database, require_original};
+use crate::store::{Database, partial_copy, require_original};
 
 pub fn import(arguments: &Import) -> Result<Verdict, Failure> {
     let (config, _) = configure(&arguments.common())?;
@@ -47,9 +47,7 @@ pub fn backup(arguments: &Backup) -> Result<Verdict, Failure> {
         match done.recv_timeout(Duration::from_millis(200)) {
             Ok(result) => break result,
             Err(RecvTimeoutError::Timeout) => {
-                let mut partial = arguments.file.as_os_str().to_os_string();
-                partial.push(".part");
-                let written = fs::metadata(partial).map_or(0, |meta| meta.len());
+                let written = fs::metadata(partial_copy(&arguments.file)).map_or(0, |meta| meta.len());
                 progress.show(written.min(total), total);
             }
             Err(RecvTimeoutError::Disconnected) => {

@@ -19,11 +19,12 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use arguments::{Command, Common, Parsed};
+use output::ProgressLine;
 
 use crate::config::{Config, Loaded};
 use crate::daemon::DaemonError;
 use crate::logging::{self, Reopen};
-use crate::store::StoreError;
+use crate::store::{Database, StoreError};
 
 /// Why a command failed. It is printed once and gives the exit code.
 #[derive(Debug)]
@@ -184,6 +185,18 @@ fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
         return Err(Failure::Config { text: format!("{origin}: {problems} {plural}, and --strict allows none"), hint });
     }
     Ok((loaded.config, reopen))
+}
+
+/// Opens the configured database to write to it; says what was done to a file of the original's.
+fn open_database(config: &Config) -> Result<Database, Failure> {
+    let path = &config.database.path;
+    let mut progress = ProgressLine::new("taking over the original's database");
+    let opened = Database::open(path, &mut |done, total| progress.show(done, total))?;
+    drop(progress);
+    if let Some(import) = &opened.import {
+        log::info!("{}: {import}", path.display());
+    }
+    Ok(opened.database)
 }
 
 /// The configuration file: the one that is named, else the first that exists.

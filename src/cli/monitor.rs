@@ -1,10 +1,8 @@
 //! `monitor`: the daemon.
 
 use super::arguments::{Common, Monitor};
-use super::output::ProgressLine;
-use super::{Failure, Verdict, configure, find_config, load};
+use super::{Failure, Verdict, configure, find_config, load, open_database};
 use crate::config::{Config, FindingKind};
-use crate::store::Database;
 use crate::{daemon, logging};
 
 pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
@@ -18,13 +16,8 @@ pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
     }
     // A database begun by a program that cannot ping helps nobody.
     daemon::prepare(config.hosts.len())?;
-    let mut progress = ProgressLine::new("taking over the original's database");
-    let opened = Database::open(&config.database.path, &mut |done, total| progress.show(done, total))?;
-    drop(progress);
-    if let Some(import) = &opened.import {
-        log::info!("{}: {import}", config.database.path.display());
-    }
-    match daemon::run(config, opened.database, &mut || reload(&common), &log_file)? {
+    let database = open_database(&config)?;
+    match daemon::run(config, database, &mut || reload(&common), &log_file)? {
         0 => Ok(Verdict::Good),
         lost => Err(Failure::Lost(lost)),
     }

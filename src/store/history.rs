@@ -14,9 +14,7 @@ use super::rollup::{self, Detail};
 use super::{OutageEvent, StoreError};
 use crate::stats;
 use crate::sums::{CheckSums, Sums};
-use crate::time::UtcMillis;
-
-const HOUR_MS: i64 = 3_600_000;
+use crate::time::{HOUR_MS, UtcMillis};
 
 /// A host that was ever recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]

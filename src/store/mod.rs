@@ -17,7 +17,7 @@ use std::path::PathBuf;
 
 pub use database::{Database, Life, Opened};
 pub use history::{Checks, KnownHost, MonitorRun, NoteSums, RecordedCheck, Source, Standing, database_id};
-pub use original::{Import, require_original};
+pub use original::{Import, partial_copy, require_original};
 pub use prune::Pruned;
 pub use reader::{LatestCheck, OutageEvent, Reader};
 pub use writer::{Settings, Writer, WriterHandle};

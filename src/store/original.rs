@@ -173,9 +173,14 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     PathBuf::from(name)
 }
 
+/// Where a copy grows before it gets its name.
+pub fn partial_copy(to: &Path) -> PathBuf {
+    beside(to, ".part")
+}
+
 /// Writes a consistent copy of the database behind a connection to `to`, whole or not at all.
 pub(super) fn copy_database(connection: &Connection, path: &Path, to: &Path) -> Result<(), StoreError> {
-    let partial = beside(to, ".part");
+    let partial = partial_copy(to);
     let result = (|| {
         let file = |operation| move |cause| StoreError::File { operation, path: to.to_path_buf(), cause };
         // A copy that was broken off is nobody's.

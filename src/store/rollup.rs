@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, params};
 
 use crate::stats::Histogram;
 use crate::sums::{CheckSums, Sums};
+use crate::time::HOUR_MS;
 
 /// How long roll-ups may hold a transaction: the rest has time until the next.
 const BUDGET: Duration = Duration::from_millis(200);
@@ -59,8 +60,6 @@ fn make(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()
     }
     write(&sums, connection, host_id, hour)
 }
-
-const HOUR_MS: i64 = 3_600_000;
 
 /// The sums of an hour's checks.
 fn sum_up_hour(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<Sums> {

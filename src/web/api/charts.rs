@@ -11,9 +11,8 @@ use super::{Answered, Api, Problem, host_ids, interval_seconds, json, now};
 use crate::status::Known;
 use crate::store::{Reader, Source};
 use crate::sums::Sums;
-use crate::time::UtcMillis;
+use crate::time::{HOUR_MS, UtcMillis};
 
-const HOUR_MS: i64 = 3_600_000;
 const DAY_MS: i64 = 86_400_000;
 
 /// Widths of buckets, in seconds, that people can read an axis by.
