@@ -13,6 +13,7 @@ use signal_hook::iterator::Signals;
 
 use crate::check::Pace;
 use crate::config::{Config, HostPlan};
+use crate::dashboard::Dashboard;
 use crate::icmp::Version;
 use crate::logging::Reopen;
 use crate::net::{self, Fault, StampKeeper};
@@ -22,6 +23,7 @@ use crate::store::{Database, Settings, StoreError, Writer, WriterHandle};
 use crate::sys;
 use crate::systemd::Notifier;
 use crate::time::Schedule;
+use crate::web::{self, WebError};
 
 /// Why the monitor could not start.
 #[derive(Debug)]
@@ -46,6 +48,8 @@ pub enum DaemonError {
     },
     /// The database.
     Store(StoreError),
+    /// The dashboard cannot listen.
+    Web(WebError),
 }
 
 impl fmt::Display for DaemonError {
@@ -57,7 +61,14 @@ impl fmt::Display for DaemonError {
             }
             DaemonError::Resources { what, cause } => write!(f, "starting {what}: {cause}"),
             DaemonError::Store(error) => error.fmt(f),
+            DaemonError::Web(error) => error.fmt(f),
         }
+    }
+}
+
+impl From<WebError> for DaemonError {
+    fn from(error: WebError) -> Self {
+        DaemonError::Web(error)
     }
 }
 
@@ -98,17 +109,22 @@ pub fn prepare(hosts: usize) -> Result<(), DaemonError> {
 
 /// Makes sure that this process may check so many hosts once, all at the same time.
 pub fn prepare_for_one_check(hosts: usize) -> Result<(), DaemonError> {
-    allow_files(hosts, 1)?;
+    allow_files(hosts, hosts as u64)?;
     may_ping()
 }
 
-/// Raises the limit of open files to what so many monitored hosts need.
+/// Raises the limit of open files to what so many monitored hosts and the dashboard need.
 pub fn allow_files_for_monitoring(hosts: usize) -> Result<(), DaemonError> {
-    allow_files(hosts, FILES_PER_MONITORED_HOST)
+    allow_files(hosts, hosts as u64 * FILES_PER_MONITORED_HOST + web::MOST_FILES)
 }
 
-fn allow_files(hosts: usize, files_per_host: u64) -> Result<(), DaemonError> {
-    let needed = hosts as u64 * files_per_host + SPARE_FILES;
+/// Raises the limit of open files to what a dashboard alone needs.
+pub fn allow_files_for_dashboard() -> Result<(), DaemonError> {
+    allow_files(0, web::MOST_FILES)
+}
+
+fn allow_files(hosts: usize, files: u64) -> Result<(), DaemonError> {
+    let needed = files + SPARE_FILES;
     sys::allow_open_files(needed).map_err(|limit| DaemonError::OpenFiles { hosts, needed, limit })
 }
 
@@ -120,11 +136,13 @@ fn may_ping() -> Result<(), DaemonError> {
     if is_refused && !is_allowed { Err(DaemonError::Permission) } else { Ok(()) }
 }
 
-/// Runs the monitor until a signal ends it; [`prepare`] has been asked before. `reload` reads the configuration again.
+/// Runs the monitor until a signal ends it; [`prepare`] has been asked before. `reload` reads the configuration again, and
+/// a dashboard that was started before shows what is recorded.
 /// Returns how many results were lost because they could not be written.
 pub fn run(
     config: Config,
     database: Database,
+    dashboard: Option<Dashboard>,
     reload: &mut dyn FnMut() -> Reloaded,
     log_file: &Reopen,
 ) -> Result<u64, DaemonError> {
@@ -132,6 +150,9 @@ pub fn run(
     let events = listen_for_signals()?;
     let stamps = StampKeeper::start();
     let writer = Writer::start(database, settings(&config), config.hosts.len())?;
+    if let Some(dashboard) = &dashboard {
+        dashboard.tell(writer.handle());
+    }
     let manner = Manner { pace: if stamps.works() { Pace::Asleep } else { Pace::Listening }, linger: Duration::ZERO };
     let mut team = Team { members: Vec::new(), manner, results: writer.handle() };
     team.hire(&config.hosts)?;
@@ -155,7 +176,12 @@ pub fn run(
                 notifier.reloading(sys::monotonic());
                 log_file.request();
                 match reload() {
-                    Ok(new) => config = team.take_over(config, new, &writer.handle()),
+                    Ok(new) => {
+                        config = team.take_over(config, new, &writer.handle());
+                        if let Some(dashboard) = &dashboard {
+                            dashboard.follow(&config);
+                        }
+                    }
                     Err(reason) => log::error!("{reason}; the running configuration stays"),
                 }
                 sys::release_memory();
@@ -172,7 +198,10 @@ pub fn run(
     };
     notifier.stopping();
     log::info!("stopping on {reason}");
-    // Pingers first: after the last of them the store has every finished check in its queue.
+    if let Some(dashboard) = dashboard {
+        dashboard.stop();
+    }
+    // Pingers before the store: after the last of them it has every finished check in its queue.
     team.dismiss();
     let lost = writer.finish();
     if lost > 0 {

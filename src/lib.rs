@@ -16,7 +16,7 @@
 //! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
 //! | 2, workers | [`pinger`], [`status`] | see the store other than as a function to call |
 //! | | [`web`] | know what is answered: that is a function to call |
-//! | 3, assembly | [`daemon`], [`cli`] | |
+//! | 3, assembly | [`dashboard`], [`daemon`], [`cli`] | |
 //!
 //! Only `config` says serde_yaml, only `store` says rusqlite, only `net` says socket2, only `cli` says argh, only `web`
 //! says tiny_http and httparse, only `sys` says unsafe. `tests/house.rs` checks these lines: an invariant that nobody
@@ -45,12 +45,12 @@
 //!
 //! `main` waits for an event; `signals` turns signals into events; one `ping-N` a host; `store` owns the writing
 //! connection. A name that is looked up has a thread of its own for as long as the resolver takes. Results go from
-//! pingers to the store, events to main, and nothing flows back: readers ask the database. The only shared mutable
-//! state is the stop flag. [`web`], which nothing starts yet, has `web-accept`, one `web` a connection, and a table of
-//! its connections.
+//! pingers to the store, events to main, and nothing flows back: readers ask the database. Shared
+//! mutable state is the stop flag, and in [`web`], which has `web-accept`, one `web` a connection: the table of its
+//! connections, its idle database connections, and the configuration that answers go by.
 //!
-//! Stopping, in this order: pingers (a check in flight is dropped whole), then `Finish` to the store behind the last
-//! result, which commits and closes. That order is the guarantee that no finished check is lost.
+//! Stopping, in this order: web, then pingers (a check in flight is dropped whole), then `Finish` to the store behind the
+//! last result, which commits and closes. That order is the guarantee that no finished check is lost.
 //!
 //! ## Errors
 //!
@@ -79,3 +79,4 @@ pub mod web;
 
 pub mod cli;
 pub mod daemon;
+pub mod dashboard;

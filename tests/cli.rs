@@ -397,11 +397,11 @@ fn the_doctor_sees_a_port_that_is_taken_and_a_limit_that_is_too_low() {
         assert_eq!(finished.code, Some(1), "{}", finished.stdout);
         assert!(finished.stdout.contains("note    dashboard port   127.0.0.1:8501 is taken"), "{}", finished.stdout);
         assert!(
-            finished.stdout.contains("FAILED  open files       hosts: 200 hosts need 464 open files, the limit is 100"),
+            finished.stdout.contains("FAILED  open files       hosts: 200 hosts need 536 open files, the limit is 100"),
             "{}",
             finished.stdout
         );
-        for (command, needed) in [("check", 264), ("monitor", 464)] {
+        for (command, needed) in [("check", 264), ("monitor", 536)] {
             let finished = run(Command::new("sh").args(["-c", script]).arg(bin()).arg(command).current_dir(folder.path()));
             assert_eq!(finished.code, Some(78), "{finished:?}");
             let hint = format!("hint: raise the hard limit: LimitNOFILE={needed} ");

@@ -8,7 +8,7 @@ const FLOORS: &[&[&str]] = &[
     &["model", "time", "icmp", "check", "stats", "sums"],
     &["config", "logging", "net", "store", "systemd", "stop", "sys"],
     &["pinger", "status", "web"],
-    &["daemon", "cli"],
+    &["dashboard", "daemon", "cli"],
 ];
 /// What neighbours on the same floor may import all the same.
 const SHARED: &[&str] = &["sys", "stop", "status"];

@@ -32,6 +32,7 @@ pub enum Command {
     InitConfig(InitConfig),
     CheckConfig(CheckConfig),
     Monitor(Monitor),
+    Dashboard(Dashboard),
     Check(Check),
     Status(Status),
     Cleanup(Cleanup),
@@ -106,12 +107,29 @@ commands! {
     #[argh(subcommand, name = "check-config")]
     CheckConfig {}
 
-    /// Check every host at its interval and record the results, until SIGTERM or SIGINT. SIGHUP reads the configuration again.
+    /// Check every host at its interval, record the results and serve the dashboard, until SIGTERM or SIGINT. SIGHUP reads the configuration again.
     #[argh(subcommand, name = "monitor")]
     Monitor {
         /// serve no dashboard
         #[argh(switch)]
         no_dashboard: bool,
+        /// where the dashboard listens, an address or a name, in place of dashboard.host
+        #[argh(option, arg_name = "host")]
+        host: Option<String>,
+        /// its TCP port, in place of dashboard.port
+        #[argh(option, short = 'p', arg_name = "port", from_str_fn(port))]
+        port: Option<u16>,
+    }
+
+    /// Serve the dashboard alone, from the same database.
+    #[argh(subcommand, name = "dashboard")]
+    Dashboard {
+        /// where it listens, an address or a name, in place of dashboard.host
+        #[argh(option, arg_name = "host")]
+        host: Option<String>,
+        /// its TCP port, in place of dashboard.port
+        #[argh(option, short = 'p', arg_name = "port", from_str_fn(port))]
+        port: Option<u16>,
     }
 
     /// Check the hosts once, side by side, and record the results; exit status 1 if a host is down or not measured.
@@ -182,8 +200,12 @@ fn hours(text: &str) -> Result<f64, String> {
     if (0.001..=8784.0).contains(&hours) { Ok(hours) } else { Err(format!("{text} is not between 0.001 and 8784 hours")) }
 }
 
+fn port(text: &str) -> Result<u16, String> {
+    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("{text:?} is no port from 1 to 65535"))
+}
+
 /// Options that are followed by a value.
-const VALUE_OPTIONS: &[&str] = &["--config", "-c", "--interval", "-i"];
+const VALUE_OPTIONS: &[&str] = &["--config", "-c", "--interval", "-i", "--host", "--port", "-p"];
 /// Short options without a value.
 const SWITCHES: &[char] = &['v', 'q', 'h', 'V'];
 
@@ -314,6 +336,8 @@ mod tests {
             "cleanup-continuous -i x",
             "import",
             "status extra",
+            "dashboard --port=0",
+            "monitor --port 65536",
         ] {
             assert!(matches!(parse_line(line), Err(Failure::Usage(_))), "{line}");
         }
@@ -326,6 +350,7 @@ mod tests {
             "init-config",
             "check-config",
             "monitor",
+            "dashboard",
             "check",
             "status",
             "cleanup",

@@ -9,6 +9,7 @@ use std::time::Duration;
 use serde_json::json;
 
 use super::arguments::Doctor;
+use super::dashboard::is_served;
 use super::output::{is_coloured, paint, print, print_json, printable};
 use super::{Failure, Verdict, find_config, load};
 use crate::config::Config;
@@ -311,11 +312,12 @@ fn look_at_port(config: &Config, findings: &mut Vec<Finding>) {
     let shown = format!("{}:{}", dashboard.host, dashboard.port);
     findings.push(match TcpListener::bind((dashboard.host.as_str(), dashboard.port)) {
         Ok(_) => Finding::ok(WHAT, format!("{shown} is free")),
-        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => Finding::note(
-            WHAT,
-            format!("{shown} is taken, by a running monitor or by another program"),
-            Some("set dashboard.port to another".into()),
-        ),
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse && is_served(config) => {
+            Finding::ok(WHAT, format!("{shown} serves this database already"))
+        }
+        Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => {
+            Finding::note(WHAT, format!("{shown} is taken by another program"), Some("set dashboard.port to another".into()))
+        }
         Err(error) => Finding::failed(
             WHAT,
             format!("{shown}: {error}"),

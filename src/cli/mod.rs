@@ -5,6 +5,7 @@ mod arguments;
 mod check;
 mod check_config;
 mod cleanup;
+mod dashboard;
 mod doctor;
 mod files;
 mod init_config;
@@ -31,7 +32,7 @@ use crate::store::{Database, StoreError};
 pub enum Failure {
     /// The command line is wrong: 2.
     Usage(String),
-    /// The monitor could not start: 74, 77 or 78.
+    /// The monitor could not start: 69, 74, 77 or 78.
     Daemon(DaemonError),
     /// The database: 74, or 1 where a file would have been overwritten.
     Store(StoreError),
@@ -80,6 +81,7 @@ impl Failure {
             Failure::Usage(_) => 2,
             Failure::OutputClosed => 0,
             Failure::Store(_) | Failure::File { .. } | Failure::Lost(_) | Failure::Daemon(DaemonError::Store(_)) => 74,
+            Failure::Daemon(DaemonError::Web(_)) => 69,
             Failure::Daemon(DaemonError::Permission) => 77,
             Failure::Config { .. } | Failure::Daemon(DaemonError::OpenFiles { .. } | DaemonError::Resources { .. }) => 78,
         }
@@ -91,6 +93,7 @@ impl Failure {
             Failure::Daemon(DaemonError::OpenFiles { needed, .. }) => {
                 Some(format!("raise the hard limit: LimitNOFILE={needed} in the service unit, or ulimit -Hn {needed} as root"))
             }
+            Failure::Daemon(DaemonError::Web(error)) => Some(error.hint().into()),
             Failure::Daemon(DaemonError::Resources { .. }) => {
                 Some("fewer hosts, or higher limits: TasksMax= and LimitNPROC= in the service unit, ulimit -u".into())
             }
@@ -149,6 +152,7 @@ fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<Verdict, Fai
         Command::InitConfig(arguments) => init_config::run(&arguments),
         Command::CheckConfig(arguments) => check_config::run(&arguments),
         Command::Monitor(arguments) => monitor::run(&arguments),
+        Command::Dashboard(arguments) => dashboard::run(&arguments),
         Command::Check(arguments) => check::run(&arguments),
         Command::Status(arguments) => status::run(&arguments),
         Command::Cleanup(arguments) => cleanup::run_once(&arguments),

@@ -1,8 +1,11 @@
 //! `monitor`: the daemon.
 
 use super::arguments::{Common, Monitor};
+use super::dashboard::place;
 use super::{Failure, Verdict, configure, find_config, load, open_database};
 use crate::config::{Config, FindingKind};
+use crate::daemon::DaemonError;
+use crate::dashboard::Dashboard;
 use crate::{daemon, logging};
 
 pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
@@ -10,14 +13,19 @@ pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
     // in any case, so that nothing else need come of it.
     daemon::survive_sighup()?;
     let common = arguments.common();
-    let (config, log_file) = configure(&common)?;
-    if !arguments.no_dashboard {
-        log::info!("this version serves no dashboard yet");
-    }
-    // A database begun by a program that cannot ping helps nobody.
+    let (mut config, log_file) = configure(&common)?;
+    let place = |config: &mut Config| place(config, arguments.host.as_deref(), arguments.port);
+    place(&mut config);
+    // A database begun by a program that cannot ping, or whose place is taken by another, helps nobody.
     daemon::prepare(config.hosts.len())?;
+    let dashboard = if arguments.no_dashboard { None } else { Some(Dashboard::start(&config).map_err(DaemonError::Web)?) };
     let database = open_database(&config)?;
-    match daemon::run(config, database, &mut || reload(&common), &log_file)? {
+    let mut reload = || {
+        let mut config = reload(&common)?;
+        place(&mut config);
+        Ok(config)
+    };
+    match daemon::run(config, database, dashboard, &mut reload, &log_file)? {
         0 => Ok(Verdict::Good),
         lost => Err(Failure::Lost(lost)),
     }

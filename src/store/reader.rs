@@ -105,28 +105,31 @@ impl Reader {
         if !path.exists() {
             return Ok(None);
         }
-        let failed = |cause| StoreError::Sqlite { operation: "opening database", path: path.to_path_buf(), cause };
-        let open = || {
-            let connection = open_to_read(path)?;
-            let standing = standing(&connection)?;
-            Ok((connection, standing))
-        };
-        let (mut connection, found) = open().map_err(failed)?;
-        match found {
-            Standing::Ours(version) if version == schema::VERSION => {}
-            Standing::Ours(version) if version > schema::VERSION => {
-                return Err(StoreError::Newer { path: path.to_path_buf(), version });
-            }
-            Standing::Foreign => return Err(StoreError::Foreign { path: path.to_path_buf() }),
-            Standing::Ours(_) | Standing::Original | Standing::Empty => {
-                drop(connection);
-                if let Some(import) = Database::open(path, &mut |_, _| ())?.import {
-                    log::info!("database {}: {import}", path.display());
-                }
-                connection = open().map_err(failed)?.0;
-            }
+        if let Some(reader) = Reader::open_current(path)? {
+            return Ok(Some(reader));
         }
-        Ok(Some(Reader { connection, path: path.to_path_buf(), identity: super::database::identity_of(path) }))
+        if let Some(import) = Database::open(path, &mut |_, _| ())?.import {
+            log::info!("database {}: {import}", path.display());
+        }
+        Reader::open_current(path)
+    }
+
+    /// The same, but `None` too where the file must be brought up to date first: somebody else does that.
+    pub fn open_current(path: &Path) -> Result<Option<Reader>, StoreError> {
+        if !path.exists() {
+            return Ok(None);
+        }
+        let failed = |cause| StoreError::Sqlite { operation: "opening database", path: path.to_path_buf(), cause };
+        let identity = super::database::identity_of(path);
+        let connection = open_to_read(path).map_err(failed)?;
+        match standing(&connection).map_err(failed)? {
+            Standing::Ours(version) if version == schema::VERSION => {
+                Ok(Some(Reader { connection, path: path.to_path_buf(), identity }))
+            }
+            Standing::Ours(version) if version > schema::VERSION => Err(StoreError::Newer { path: path.to_path_buf(), version }),
+            Standing::Foreign => Err(StoreError::Foreign { path: path.to_path_buf() }),
+            Standing::Ours(_) | Standing::Original | Standing::Empty => Ok(None),
+        }
     }
 
     /// The newest check of every host that was ever recorded, by name. What a clock that was wrong has dated behind `now`

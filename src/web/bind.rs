@@ -45,6 +45,21 @@ impl fmt::Display for WebError {
     }
 }
 
+impl WebError {
+    /// What helps.
+    pub fn hint(&self) -> &'static str {
+        match self {
+            WebError::Taken { .. } => {
+                "choose another with --port or dashboard.port, or serve no dashboard: monitor --no-dashboard"
+            }
+            WebError::Bind { .. } => {
+                "dashboard.host (or --host) must be an address or a name of this machine, the port above 1023"
+            }
+            WebError::Resources { .. } => "raise the limits: TasksMax= and LimitNOFILE= in the service unit, ulimit",
+        }
+    }
+}
+
 impl std::error::Error for WebError {}
 
 /// Listens at every address that `host` stands for; one of several may be missing, none may be taken. With port 0 all

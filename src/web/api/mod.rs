@@ -107,7 +107,7 @@ impl Api {
             None => {
                 let path = &self.facts().database;
                 let none = || Problem::Unavailable(format!("{}: nothing is recorded yet", path.display()));
-                Reader::open(path)?.ok_or_else(none)?
+                Reader::open_current(path)?.ok_or_else(none)?
             }
         };
         Ok(Borrowed { reader: Some(reader), home: Arc::clone(&self.shared) })
