@@ -4,6 +4,8 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures for people")]
 
 mod accuracy;
+#[path = "../history/chance.rs"]
+mod chance;
 mod database;
 mod dead_host;
 mod device;
