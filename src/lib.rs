@@ -11,7 +11,7 @@
 //!
 //! | floor | modules | may not |
 //! | --- | --- | --- |
-//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`], [`sums`] | touch a socket, a clock, a file, a thread |
+//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`], [`sums`], [`varint`] | touch a socket, a clock, a file, a thread |
 //! | 1, engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | import one another |
 //! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
 //! | 2, workers | [`pinger`], [`status`] | see the store other than as a function to call |
@@ -64,6 +64,7 @@ pub mod model;
 pub mod stats;
 pub mod sums;
 pub mod time;
+pub mod varint;
 
 pub mod config;
 pub mod logging;

@@ -1,6 +1,8 @@
 //! What a row of round-trip times comes to: the summary of a check, the log histogram that roll-ups keep, and quantiles
 //! from it. Plain arithmetic over microseconds.
 
+use crate::varint;
+
 /// Least, mean, greatest and spread of the round-trip times of a check; all in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
@@ -56,36 +58,73 @@ pub fn bucket_range(bucket: u32) -> (u32, u64) {
     (u32::try_from(mantissa << octave).unwrap_or(u32::MAX), (mantissa + 1) << octave)
 }
 
-/// Counts of round-trip times by size: sparse, in ascending order of bucket.
+/// Counts of round-trip times by size. Holds the buckets from the first to the last that is not empty, so that adding
+/// and merging are plain additions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
-    counts: std::collections::BTreeMap<u32, u64>,
+    first: u32,
+    counts: Vec<u32>,
 }
 
 impl Histogram {
     /// Counts one round-trip time.
     pub fn add(&mut self, rtt_us: u32) {
-        *self.counts.entry(bucket_of(rtt_us)).or_default() += 1;
+        self.count(bucket_of(rtt_us), 1);
+    }
+
+    fn count(&mut self, bucket: u32, count: u32) {
+        if count == 0 {
+            return;
+        }
+        if self.counts.is_empty() {
+            self.first = bucket;
+        }
+        if bucket < self.first {
+            self.counts.splice(0..0, std::iter::repeat_n(0, (self.first - bucket) as usize));
+            self.first = bucket;
+        }
+        let index = (bucket - self.first) as usize;
+        if index >= self.counts.len() {
+            self.counts.resize(index + 1, 0);
+        }
+        self.counts[index] = self.counts[index].saturating_add(count);
     }
 
     /// Counts all that `other` counted.
     pub fn merge(&mut self, other: &Histogram) {
-        for (bucket, count) in &other.counts {
-            let sum = self.counts.entry(*bucket).or_default();
-            *sum = sum.saturating_add(*count);
+        for (bucket, count) in other.filled() {
+            self.count(bucket, count);
         }
+    }
+
+    /// Counts all that a stored form says. `None` when that is damaged: what stands before the damage is counted then.
+    pub fn merge_stored(&mut self, mut bytes: &[u8]) -> Option<()> {
+        let mut bucket = 0u32;
+        while !bytes.is_empty() {
+            bucket = bucket.checked_add(u32::try_from(varint::read(&mut bytes)?).ok()?)?;
+            if bucket > bucket_of(u32::MAX) {
+                return None;
+            }
+            self.count(bucket, u32::try_from(varint::read(&mut bytes)?).unwrap_or(u32::MAX));
+        }
+        Some(())
     }
 
     /// How many were counted.
     pub fn total(&self) -> u64 {
-        self.counts.values().fold(0, |sum, count| sum.saturating_add(*count))
+        self.counts.iter().map(|count| u64::from(*count)).sum()
+    }
+
+    /// Every bucket that is not empty, ascending, with its count.
+    fn filled(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
+        (self.first..).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0)
     }
 
     /// Every bucket that is not empty, ascending: its least round-trip time, the next bucket's, the count.
     pub fn buckets(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
-        self.counts.iter().map(|(bucket, count)| {
-            let (from, to) = bucket_range(*bucket);
-            (from, to, *count)
+        self.filled().map(|(bucket, count)| {
+            let (from, to) = bucket_range(bucket);
+            (from, to, u64::from(count))
         })
     }
 
@@ -110,28 +149,20 @@ impl Histogram {
 
     /// The stored form: for every bucket that is not empty the distance from the one before and the count, as varints.
     pub fn encode(&self) -> Vec<u8> {
-        let mut out = Vec::with_capacity(self.counts.len() * 3);
+        let mut out = Vec::with_capacity(self.counts.len() * 2);
         let mut previous = 0;
-        for (bucket, count) in &self.counts {
-            write_varint(&mut out, u64::from(bucket - previous));
-            write_varint(&mut out, *count);
-            previous = *bucket;
+        for (bucket, count) in self.filled() {
+            varint::write(&mut out, u64::from(bucket - previous));
+            varint::write(&mut out, u64::from(count));
+            previous = bucket;
         }
         out
     }
 
     /// Reads the stored form. `None` when it is damaged.
-    pub fn decode(mut bytes: &[u8]) -> Option<Histogram> {
-        let mut counts = std::collections::BTreeMap::new();
-        let mut bucket = 0u32;
-        while !bytes.is_empty() {
-            bucket = bucket.checked_add(u32::try_from(read_varint(&mut bytes)?).ok()?)?;
-            if bucket > bucket_of(u32::MAX) {
-                return None;
-            }
-            counts.insert(bucket, read_varint(&mut bytes)?);
-        }
-        Some(Histogram { counts })
+    pub fn decode(bytes: &[u8]) -> Option<Histogram> {
+        let mut histogram = Histogram::default();
+        histogram.merge_stored(bytes).map(|()| histogram)
     }
 }
 
@@ -140,7 +171,7 @@ impl Histogram {
 pub fn encode_rtts(rtts_us: impl Iterator<Item = Option<u32>>, min_us: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(16);
     for rtt in rtts_us {
-        write_varint(&mut out, rtt.map_or(0, |rtt| u64::from(rtt.saturating_sub(min_us)) + 1));
+        varint::write(&mut out, rtt.map_or(0, |rtt| u64::from(rtt.saturating_sub(min_us)) + 1));
     }
     out
 }
@@ -153,41 +184,12 @@ pub fn decode_rtts(mut bytes: &[u8], min_us: u32) -> Option<Vec<Option<u32>>> {
     }
     let mut rtts = Vec::with_capacity(bytes.len());
     while !bytes.is_empty() {
-        rtts.push(match read_varint(&mut bytes)? {
+        rtts.push(match varint::read(&mut bytes)? {
             0 => None,
             above => Some(u32::try_from(above - 1).ok()?.checked_add(min_us)?),
         });
     }
     Some(rtts)
-}
-
-/// Seven bits a byte, least significant first, the top bit set on all but the last.
-fn write_varint(out: &mut Vec<u8>, mut value: u64) {
-    loop {
-        let bits = (value & 0x7f) as u8;
-        value >>= 7;
-        if value == 0 {
-            return out.push(bits);
-        }
-        out.push(bits | 0x80);
-    }
-}
-
-fn read_varint(bytes: &mut &[u8]) -> Option<u64> {
-    let mut value = 0u64;
-    for shift in (0..64).step_by(7) {
-        let (first, rest) = bytes.split_first()?;
-        *bytes = rest;
-        let bits = u64::from(first & 0x7f);
-        if shift == 63 && bits > 1 {
-            return None;
-        }
-        value |= bits << shift;
-        if first & 0x80 == 0 {
-            return Some(value);
-        }
-    }
-    None
 }
 
 #[cfg(test)]
@@ -279,15 +281,5 @@ mod tests {
         assert_eq!(decode_rtts(&stored, u32::MAX), None, "beyond any time");
         assert_eq!(decode_rtts(&vec![1; 100_000], 0), None, "more pings than any check has");
         assert_eq!(encode_rtts([Some(5), Some(104), None].into_iter(), 5), [1, 100, 0], "a byte a ping where they are close");
-    }
-
-    #[test]
-    fn every_varint_reads_back() {
-        for value in [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
-            let mut bytes = Vec::new();
-            write_varint(&mut bytes, value);
-            assert_eq!(read_varint(&mut &bytes[..]), Some(value));
-        }
-        assert_eq!(read_varint(&mut &[0xff; 10][..]), None, "more than 64 bits");
     }
 }

@@ -1,7 +1,9 @@
-//! Sums over checks: of an hour, a day, a bucket of a chart. Plain arithmetic; what is kept of them is in store/rollup.rs.
+//! Sums over checks: of an hour, a day, a bucket of a chart. Plain arithmetic, and the stored form of days; what is kept
+//! where is in store/rollup.rs.
 
 use crate::model::State;
 use crate::stats::{self, Histogram};
+use crate::varint;
 
 /// A recorded check as far as sums need it.
 #[derive(Clone, Copy, Debug)]
@@ -16,17 +18,27 @@ pub struct CheckSums<'a> {
     pub rtts: Option<&'a [u8]>,
 }
 
-/// The sums.
-#[derive(Clone, Debug, Default, PartialEq)]
-pub struct Sums {
-    /// Checks that found the host up.
-    pub up: i64,
-    /// Checks that found it degraded.
-    pub degraded: i64,
-    /// Checks that found it down.
-    pub down: i64,
-    /// Those of `down` that got no reply at all.
-    pub silent: i64,
+/// The classes of success rates, from the least to the greatest in thousandths of a percent, both included: nothing
+/// answered, four below degraded, degraded, and two that are up.
+pub const RATE_CLASSES: [(i64, i64); 8] = [
+    (0, 0),
+    (1, 20_000),
+    (20_001, 40_000),
+    (40_001, 60_000),
+    (60_001, 79_999),
+    (80_000, 94_999),
+    (95_000, 99_999),
+    (100_000, 100_000),
+];
+/// The first class that is degraded, and the first that is up.
+const DEGRADED_CLASS: usize = 5;
+const UP_CLASS: usize = 6;
+
+/// How many checks there were, and how well they were answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Counts {
+    /// Checks by their success rate: see [`RATE_CLASSES`].
+    pub by_rate: [i64; RATE_CLASSES.len()],
     /// Checks that could not be made.
     pub not_measured: i64,
     /// Pings sent.
@@ -39,44 +51,144 @@ pub struct Sums {
     pub rate_min: Option<i64>,
     /// Greatest success rate, in thousandths of a percent.
     pub rate_max: Option<i64>,
-    /// Least round-trip time in microseconds.
+}
+
+/// The round-trip times of the replies.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latencies {
+    /// Least, in microseconds.
     pub min_us: Option<u32>,
-    /// Greatest round-trip time in microseconds.
+    /// Greatest, in microseconds.
     pub max_us: Option<u32>,
-    /// Sum of the replies' round-trip times in microseconds.
+    /// Sum over the replies, in microseconds.
     pub sum_us: i64,
-    /// Sum of the checks' mean round-trip times in microseconds.
+    /// Sum of the checks' means, in microseconds.
     pub avg_sum_us: i64,
-    /// Checks that have a mean round-trip time.
-    pub latency_checks: i64,
-    /// The replies' round-trip times.
+    /// Checks that have a mean.
+    pub checks: i64,
+    /// Every reply's.
     pub histogram: Histogram,
 }
+
+/// The sums.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Sums {
+    /// How many checks there were, and how well they were answered.
+    pub counts: Counts,
+    /// How long the replies took.
+    pub latencies: Latencies,
+}
+
+/// No sum over what was really measured is larger, and thousands of such sums can be added up: what a damaged database
+/// says is held against it.
+const LARGEST_SUM: i64 = 1 << 48;
 
 impl Sums {
     /// Adds one check.
     pub fn add(&mut self, check: &CheckSums<'_>) {
-        let CheckSums { sent, received, latencies, rtts } = *check;
-        match State::of(sent.unsigned_abs(), received.unsigned_abs()) {
-            State::Up => self.up += 1,
-            State::Degraded => self.degraded += 1,
-            // A row of the original's that says nothing was sent is one that failed.
-            State::Down | State::NotMeasured => {
-                self.down += 1;
-                self.silent += i64::from(received == 0);
-            }
-        }
-        let rate = if sent > 0 { received * 100_000 / sent } else { 0 };
+        self.counts.add(check.sent, check.received);
+        self.latencies.add(check);
+    }
+
+    /// Adds all that `other` sums up.
+    pub fn merge(&mut self, other: &Sums) {
+        self.counts.merge(&other.counts);
+        self.latencies.merge(&other.latencies);
+    }
+}
+
+impl Counts {
+    fn add(&mut self, sent: i64, received: i64) {
+        // A row of the original's that says nothing was sent is one that failed.
+        let rate = if sent > 0 { (received * 100_000 / sent).clamp(0, 100_000) } else { 0 };
+        let class = RATE_CLASSES.iter().position(|(_, greatest)| rate <= *greatest).unwrap_or(UP_CLASS);
+        self.by_rate[class] += 1;
         self.sent += sent;
         self.received += received;
         self.rate_sum += rate;
         self.rate_min = Some(self.rate_min.map_or(rate, |least| least.min(rate)));
         self.rate_max = Some(self.rate_max.map_or(rate, |greatest| greatest.max(rate)));
+    }
+
+    /// Adds all that `other` counts.
+    pub fn merge(&mut self, other: &Counts) {
+        for (own, other) in self.by_rate.iter_mut().zip(other.by_rate) {
+            *own = own.saturating_add(other);
+        }
+        for (own, other) in [
+            (&mut self.not_measured, other.not_measured),
+            (&mut self.sent, other.sent),
+            (&mut self.received, other.received),
+            (&mut self.rate_sum, other.rate_sum),
+        ] {
+            *own = own.saturating_add(other);
+        }
+        self.rate_min = pick(self.rate_min, other.rate_min, i64::min);
+        self.rate_max = pick(self.rate_max, other.rate_max, i64::max);
+    }
+
+    fn sum(classes: &[i64]) -> i64 {
+        classes.iter().fold(0, |sum, checks| sum.saturating_add(*checks))
+    }
+
+    /// Checks that found the host down.
+    pub fn down(&self) -> i64 {
+        Counts::sum(&self.by_rate[..DEGRADED_CLASS])
+    }
+
+    /// Checks that were made.
+    pub fn checks(&self) -> i64 {
+        Counts::sum(&self.by_rate)
+    }
+
+    /// Pings that were not answered.
+    pub fn lost(&self) -> i64 {
+        self.sent.saturating_sub(self.received)
+    }
+
+    /// The worst state there was: a failure of a moment is not hidden by the length of the rest. `None` where nothing was
+    /// recorded.
+    pub fn worst_state(&self) -> Option<State> {
+        match self.by_rate.iter().position(|checks| *checks > 0) {
+            Some(..DEGRADED_CLASS) => Some(State::Down),
+            Some(DEGRADED_CLASS..UP_CLASS) => Some(State::Degraded),
+            Some(UP_CLASS..) => Some(State::Up),
+            None => (self.not_measured > 0).then_some(State::NotMeasured),
+        }
+    }
+
+    /// Appends the stored form: every number as a varint, what there may be none of plus 1 or else 0.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let others = [self.not_measured, self.sent, self.received, self.rate_sum];
+        for number in self.by_rate.into_iter().chain(others).chain([self.rate_min, self.rate_max].map(above)) {
+            write(out, number);
+        }
+    }
+
+    /// Reads a stored form from the front of the bytes and takes it off. `None` when it is damaged.
+    pub fn decode(bytes: &mut &[u8]) -> Option<Counts> {
+        let mut counts = Counts::default();
+        for checks in &mut counts.by_rate {
+            *checks = read(bytes)?;
+        }
+        counts.not_measured = read(bytes)?;
+        counts.sent = read(bytes)?;
+        counts.received = read(bytes)?;
+        counts.rate_sum = read(bytes)?;
+        counts.rate_min = below(read(bytes)?);
+        counts.rate_max = below(read(bytes)?);
+        Some(counts)
+    }
+}
+
+impl Latencies {
+    fn add(&mut self, check: &CheckSums<'_>) {
+        let CheckSums { received, latencies, rtts, .. } = *check;
         let [Some(min_us), Some(avg_us), Some(max_us)] = latencies else { return };
-        self.min_us = Some(self.min_us.map_or(min_us, |least| least.min(min_us)));
-        self.max_us = Some(self.max_us.map_or(max_us, |greatest| greatest.max(max_us)));
+        self.min_us = pick(self.min_us, Some(min_us), u32::min);
+        self.max_us = pick(self.max_us, Some(max_us), u32::max);
         self.avg_sum_us += i64::from(avg_us);
-        self.latency_checks += 1;
+        self.checks += 1;
         match rtts.and_then(|bytes| stats::decode_rtts(bytes, min_us)) {
             Some(rtts) => rtts.into_iter().flatten().for_each(|rtt| {
                 self.sum_us = self.sum_us.saturating_add(i64::from(rtt));
@@ -98,47 +210,58 @@ impl Sums {
     }
 
     /// Adds all that `other` sums up.
-    pub fn merge(&mut self, other: &Sums) {
-        let pick = |one: Option<i64>, two: Option<i64>, choose: fn(i64, i64) -> i64| {
-            one.zip(two).map(|(a, b)| choose(a, b)).or(one).or(two)
-        };
-        let pick_us = |one: Option<u32>, two: Option<u32>, choose: fn(u32, u32) -> u32| {
-            one.zip(two).map(|(a, b)| choose(a, b)).or(one).or(two)
-        };
-        self.up += other.up;
-        self.degraded += other.degraded;
-        self.down += other.down;
-        self.silent += other.silent;
-        self.not_measured += other.not_measured;
-        self.sent += other.sent;
-        self.received += other.received;
-        self.rate_sum += other.rate_sum;
-        self.rate_min = pick(self.rate_min, other.rate_min, i64::min);
-        self.rate_max = pick(self.rate_max, other.rate_max, i64::max);
-        self.min_us = pick_us(self.min_us, other.min_us, u32::min);
-        self.max_us = pick_us(self.max_us, other.max_us, u32::max);
+    pub fn merge(&mut self, other: &Latencies) {
+        self.min_us = pick(self.min_us, other.min_us, u32::min);
+        self.max_us = pick(self.max_us, other.max_us, u32::max);
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
-        self.avg_sum_us += other.avg_sum_us;
-        self.latency_checks += other.latency_checks;
+        self.avg_sum_us = self.avg_sum_us.saturating_add(other.avg_sum_us);
+        self.checks = self.checks.saturating_add(other.checks);
         self.histogram.merge(&other.histogram);
     }
 
-    /// Checks that were made.
-    pub fn checks(&self) -> i64 {
-        self.up + self.degraded + self.down
+    /// Appends the stored form: every number as those of [`Counts::encode`], then the length of the histogram's stored
+    /// form and that form.
+    pub fn encode(&self, out: &mut Vec<u8>) {
+        let ends = [self.min_us, self.max_us].map(|us| above(us.map(i64::from)));
+        for number in ends.into_iter().chain([self.sum_us, self.avg_sum_us, self.checks]) {
+            write(out, number);
+        }
+        let histogram = self.histogram.encode();
+        varint::write(out, histogram.len() as u64);
+        out.extend_from_slice(&histogram);
     }
 
-    /// The worst state there was: a failure of a moment is not hidden by the length of the rest. `None` where nothing was
-    /// recorded.
-    pub fn worst_state(&self) -> Option<State> {
-        match self {
-            Sums { down: 1.., .. } => Some(State::Down),
-            Sums { degraded: 1.., .. } => Some(State::Degraded),
-            Sums { up: 1.., .. } => Some(State::Up),
-            Sums { not_measured: 1.., .. } => Some(State::NotMeasured),
-            _ => None,
-        }
+    /// Reads a stored form from the front of the bytes and takes it off; its histogram stays in its own stored form. `None`
+    /// when it is damaged.
+    pub fn decode<'a>(bytes: &mut &'a [u8]) -> Option<(Latencies, &'a [u8])> {
+        let mut us = || Some(below(read(bytes)?).and_then(|us| u32::try_from(us).ok()));
+        let (min_us, max_us) = (us()?, us()?);
+        let (sum_us, avg_sum_us, checks) = (read(bytes)?, read(bytes)?, read(bytes)?);
+        let length = usize::try_from(varint::read(bytes)?).ok()?;
+        let (histogram, rest) = bytes.split_at_checked(length)?;
+        *bytes = rest;
+        Some((Latencies { min_us, max_us, sum_us, avg_sum_us, checks, histogram: Histogram::default() }, histogram))
     }
+}
+
+fn pick<T: Copy>(one: Option<T>, two: Option<T>, choose: fn(T, T) -> T) -> Option<T> {
+    one.zip(two).map(|(a, b)| choose(a, b)).or(one).or(two)
+}
+
+fn above(number: Option<i64>) -> i64 {
+    number.map_or(0, |number| number.saturating_add(1))
+}
+
+fn below(number: i64) -> Option<i64> {
+    number.checked_sub(1).filter(|number| *number >= 0)
+}
+
+fn write(out: &mut Vec<u8>, number: i64) {
+    varint::write(out, u64::try_from(number).unwrap_or(0));
+}
+
+fn read(bytes: &mut &[u8]) -> Option<i64> {
+    i64::try_from(varint::read(bytes)?).ok().filter(|number| *number <= LARGEST_SUM)
 }
 
 #[cfg(test)]
@@ -158,22 +281,69 @@ mod tests {
         checks[2..].iter().for_each(|c| two.add(c));
         one.merge(&two);
         assert_eq!(one, all);
-        assert_eq!((all.up, all.degraded, all.down, all.silent, all.checks()), (1, 1, 2, 2, 4));
-        assert_eq!((all.rate_sum, all.rate_min, all.rate_max), (180_000, Some(0), Some(100_000)));
-        assert_eq!((all.min_us, all.max_us, all.sum_us), (Some(100), Some(300), 5 * 100 + 4 * 300));
+        let Sums { counts, latencies } = all;
+        assert_eq!((counts.by_rate, counts.down(), counts.checks()), ([2, 0, 0, 0, 0, 1, 0, 1], 2, 4));
+        assert_eq!((counts.rate_sum, counts.rate_min, counts.rate_max), (180_000, Some(0), Some(100_000)));
+        assert_eq!((latencies.min_us, latencies.max_us, latencies.sum_us), (Some(100), Some(300), 5 * 100 + 4 * 300));
+    }
+
+    #[test]
+    fn every_success_rate_has_one_class_and_the_state_of_the_check() {
+        for (sent, received) in (1..=101).flat_map(|sent| (0..=sent).map(move |received| (sent, received))) {
+            let mut sums = Sums::default();
+            sums.add(&check(sent, received, None));
+            assert_eq!(sums.counts.by_rate.iter().sum::<i64>(), 1);
+            let class = sums.counts.by_rate.iter().position(|checks| *checks == 1).expect("one");
+            let (least, greatest) = RATE_CLASSES[class];
+            assert!((least..=greatest).contains(&sums.counts.rate_sum), "{received} of {sent}");
+            let state = State::of(sent.unsigned_abs(), received.unsigned_abs());
+            assert_eq!(sums.counts.worst_state(), Some(state), "{received} of {sent}");
+        }
+    }
+
+    #[test]
+    fn sums_read_back_as_they_were_stored_and_damage_is_refused() {
+        let mut sums = Sums::default();
+        sums.counts.not_measured = 3;
+        for latency in [Some(100), Some(70_000), None] {
+            sums.add(&check(5, latency.map_or(0, |_| 4), latency));
+        }
+        let (mut counts, mut latencies) = (Vec::new(), Vec::new());
+        Counts::default().encode(&mut counts);
+        sums.counts.encode(&mut counts);
+        Latencies::default().encode(&mut latencies);
+        sums.latencies.encode(&mut latencies);
+        let mut bytes = &counts[..];
+        assert_eq!(Counts::decode(&mut bytes), Some(Counts::default()));
+        assert_eq!((Counts::decode(&mut bytes), bytes.len()), (Some(sums.counts), 0));
+        let mut bytes = &latencies[..];
+        assert_eq!(Latencies::decode(&mut bytes), Some((Latencies::default(), &[][..])));
+        let (mut again, histogram) = Latencies::decode(&mut bytes).expect("whole");
+        assert_eq!(again.histogram.merge_stored(histogram), Some(()));
+        assert_eq!((again, bytes.len()), (sums.latencies, 0));
+        for cut in 0..counts.len() {
+            let mut bytes = &counts[..cut];
+            assert!([Counts::decode(&mut bytes), Counts::decode(&mut bytes)].contains(&None), "cut at {cut}");
+        }
+        for cut in 0..latencies.len() {
+            let mut bytes = &latencies[..cut];
+            assert!([Latencies::decode(&mut bytes), Latencies::decode(&mut bytes)].contains(&None), "cut at {cut}");
+        }
+        assert_eq!(Counts::decode(&mut &[0xff; 200][..]), None);
+        assert_eq!(Latencies::decode(&mut &[0xff; 200][..]), None);
     }
 
     #[test]
     fn the_worst_state_is_kept_however_much_is_summed_up() {
         let mut sums = Sums::default();
-        assert_eq!(sums.worst_state(), None);
-        sums.not_measured = 9;
-        assert_eq!(sums.worst_state(), Some(State::NotMeasured));
+        assert_eq!(sums.counts.worst_state(), None);
+        sums.counts.not_measured = 9;
+        assert_eq!(sums.counts.worst_state(), Some(State::NotMeasured));
         (0..1000).for_each(|_| sums.add(&check(5, 5, None)));
-        assert_eq!(sums.worst_state(), Some(State::Up));
+        assert_eq!(sums.counts.worst_state(), Some(State::Up));
         sums.add(&check(5, 4, None));
-        assert_eq!(sums.worst_state(), Some(State::Degraded));
+        assert_eq!(sums.counts.worst_state(), Some(State::Degraded));
         sums.add(&check(5, 0, None));
-        assert_eq!(sums.worst_state(), Some(State::Down));
+        assert_eq!(sums.counts.worst_state(), Some(State::Down));
     }
 }

@@ -277,7 +277,7 @@ fn days_and_hours_add_up_to_the_checks() {
     assert_eq!(host["days"]["state"].as_array().map(Vec::len), Some(2));
     let measured: f64 = host["days"]["measured_seconds"].as_array().expect("days").iter().filter_map(Value::as_f64).sum();
     assert!((measured - 180.0).abs() < 0.1, "three checks a minute apart: {host}");
-    assert_eq!(host["spark"]["t"].as_array().map(Vec::len), Some(48));
+    assert_eq!(host["spark"]["t"].as_array().map(Vec::len), Some(25));
     let hours = site.json("/api/hours?host_address=192.0.2.1");
     let checks: i64 = hours["columns"]["checks"].as_array().expect("hours").iter().filter_map(Value::as_i64).sum();
     assert_eq!(checks, 3);

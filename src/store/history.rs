@@ -11,9 +11,10 @@ use rusqlite::{OptionalExtension, Row, params};
 
 use super::reader::{Reader, text};
 use super::rollup::{self, Detail};
+use super::rollup_day;
 use super::{OutageEvent, StoreError};
 use crate::stats;
-use crate::sums::{CheckSums, Sums};
+use crate::sums::{CheckSums, Counts, Sums};
 use crate::time::{HOUR_MS, UtcMillis};
 
 /// A host that was ever recorded.
@@ -96,7 +97,7 @@ impl Addition<'_> {
     fn add_to(&self, sums: &mut Sums) {
         match self {
             Addition::Check(check) => sums.add(check),
-            Addition::NotMeasured => sums.not_measured += 1,
+            Addition::NotMeasured => sums.counts.not_measured += 1,
         }
     }
 }
@@ -113,7 +114,8 @@ impl Reader {
 
     /// The ids of an address; none when it was never recorded.
     pub fn host_ids(&self, address: &str) -> Result<Vec<i64>, StoreError> {
-        Ok(self.hosts()?.into_iter().filter(|host| host.address.eq_ignore_ascii_case(address)).map(|host| host.id).collect())
+        const IDS: &str = "select id from host where address = ?1 collate nocase order by id";
+        self.query(IDS, [address], |row| row.get(0))
     }
 
     /// When one of the hosts was first recorded, roll-ups included.
@@ -145,7 +147,7 @@ impl Reader {
             self.add_checks(hosts, edge, &mut |_, what| what.add_to(&mut sums))?;
         }
         for host in hosts {
-            self.ask(|c| rollup::each_hour(c, *host, first_hour..last_hour, Detail::Whole, |_, hour| sums.merge(&hour)))?;
+            self.ask_together(|c| rollup_day::sum_up(c, *host, first_hour..last_hour, &mut sums))?;
         }
         Ok(sums)
     }
@@ -168,9 +170,9 @@ impl Reader {
             Source::Rollup => {
                 let hours = span.start.hour()..-(-span.end.0).div_euclid(HOUR_MS);
                 for host in hosts {
-                    self.ask(|c| {
-                        rollup::each_hour(c, *host, hours.clone(), Detail::Whole, |hour, sums| {
-                            buckets.entry(hour.saturating_mul(HOUR_MS).div_euclid(width_ms)).or_default().merge(&sums);
+                    self.ask_together(|c| {
+                        rollup_day::each_hour(c, *host, hours.clone(), Detail::Whole, &mut |hour, sums| {
+                            sums.add_to(buckets.entry(hour.saturating_mul(HOUR_MS).div_euclid(width_ms)).or_default());
                         })
                     })?;
                 }
@@ -179,20 +181,16 @@ impl Reader {
         Ok(buckets)
     }
 
-    /// The counts of every hour in a span, without round-trip times, by hour.
-    pub fn hour_counts(&self, host: i64, hours: Range<i64>) -> Result<BTreeMap<i64, Sums>, StoreError> {
-        let mut counts = BTreeMap::new();
-        self.ask(|c| {
-            rollup::each_hour(c, host, hours, Detail::Counts, |hour, sums| {
-                counts.insert(hour, sums);
-            })
-        })?;
-        Ok(counts)
+    /// Hands over the counts of a host's hours, in no certain order.
+    pub fn each_hour(&self, host: i64, hours: Range<i64>, mut take: impl FnMut(i64, &Counts)) -> Result<(), StoreError> {
+        self.ask_together(|c| {
+            rollup_day::each_hour(c, host, hours, Detail::Counts, &mut |number, hour| take(number, &hour.counts))
+        })
     }
 
     fn add_checks(&self, hosts: &[i64], span: Range<i64>, add: &mut dyn FnMut(i64, Addition<'_>)) -> Result<(), StoreError> {
         for host in hosts {
-            self.ask(|c| {
+            self.ask_together(|c| {
                 rollup::each_check(c, *host, span.clone(), |at, check| add(at, Addition::Check(check)))?;
                 rollup::each_not_measured(c, *host, span.clone(), |at| add(at, Addition::NotMeasured))
             })?;
@@ -253,25 +251,6 @@ impl Reader {
         let mut hash = std::hash::DefaultHasher::new();
         times.hash(&mut hash);
         Ok(format!("{:x}", hash.finish()))
-    }
-
-    /// How many checks of a span have which success rate, in thousandths of a percent.
-    pub fn rate_counts(&self, hosts: &[i64], span: &Range<UtcMillis>) -> Result<BTreeMap<i64, i64>, StoreError> {
-        const RATES: &str =
-            "select case when sent > 0 then received * 100000 / sent else 0 end as rate, count(*) from check_result
-                              where host_id = ?1 and checked_at >= ?2 and checked_at < ?3 group by rate";
-        let mut counts = BTreeMap::new();
-        for host in hosts {
-            self.ask(|c| {
-                let mut statement = c.prepare_cached(RATES)?;
-                let mut rows = statement.query(params![host, span.start.0, span.end.0])?;
-                while let Some(row) = rows.next()? {
-                    *counts.entry(row.get(0)?).or_default() += row.get::<_, i64>(1)?;
-                }
-                Ok(())
-            })?;
-        }
-        Ok(counts)
     }
 
     /// What tells this file from every other on this machine.

@@ -8,6 +8,7 @@ mod original;
 mod prune;
 mod reader;
 mod rollup;
+mod rollup_day;
 mod schema;
 mod writer;
 

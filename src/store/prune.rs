@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use rusqlite::{TransactionBehavior, params};
 
-use super::{Database, StoreError, rollup};
+use super::{Database, StoreError, rollup, rollup_day};
 use crate::time::{UtcMillis, nanoseconds};
 
 /// What a step deleted.
@@ -33,6 +33,7 @@ impl Database {
         const HOSTS: &str = "select id from host";
         const NOTE_CUT: &str = "update pruning set pruned_before = max(pruned_before, ?1)";
         const ROLLUPS: &str = "delete from rollup where hour < ?1";
+        const DAYS: &str = "delete from rollup_day where day < ?1";
         const OLD_ROLLUP: &str = "select exists(select 1 from host h join rollup r on r.host_id = h.id
                                    where r.hour = (select min(hour) from rollup where host_id = h.id) and r.hour < ?1)";
         let mut pruned = Pruned::default();
@@ -61,8 +62,12 @@ impl Database {
         if pruned.checks > 0 {
             transaction.prepare_cached(NOTE_CUT)?.execute([before.0])?;
         }
-        if transaction.prepare_cached(OLD_ROLLUP)?.query_row([rollups_before.hour()], |row| row.get(0))? {
-            pruned.rollups = transaction.execute(ROLLUPS, [rollups_before.hour()])? as u64;
+        // By whole days, so that a day is always the sum of its hours.
+        let first_day = rollups_before.hour().div_euclid(rollup_day::HOURS);
+        let first_hour = first_day * rollup_day::HOURS;
+        if transaction.prepare_cached(OLD_ROLLUP)?.query_row([first_hour], |row| row.get(0))? {
+            pruned.rollups = transaction.execute(ROLLUPS, [first_hour])? as u64;
+            transaction.execute(DAYS, [first_day])?;
         }
         transaction.commit()?;
         if pruned.checks > 0 {

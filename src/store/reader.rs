@@ -205,6 +205,12 @@ impl Reader {
         question(&self.connection).map_err(failed)
     }
 
+    /// Asks several things of one moment: what is written meanwhile is not seen. An error names the file.
+    pub(super) fn ask_together<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+        // Ended when it is dropped, with the answer in memory and nothing sent yet.
+        self.ask(|connection| question(&*connection.unchecked_transaction()?))
+    }
+
     pub(super) fn query<T>(
         &self,
         sql: &str,

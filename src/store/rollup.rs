@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, Row, params};
 
+use super::rollup_day;
 use crate::stats::Histogram;
-use crate::sums::{CheckSums, Sums};
+use crate::sums::{CheckSums, Counts, Latencies, Sums};
 use crate::time::HOUR_MS;
 
 /// How long roll-ups may hold a transaction: the rest has time until the next.
@@ -22,8 +23,8 @@ pub fn mark_stale(connection: &Connection, host_id: i64, hour: i64) -> rusqlite:
     connection.prepare_cached(MARK)?.execute(params![host_id, hour]).map(|_| ())
 }
 
-/// Makes the roll-ups of marked hours before `hour`, oldest first, for a fraction of a second. Says whether there
-/// are more.
+/// Makes the roll-ups of marked hours before `hour`, oldest first, then those of days, for a fraction of a second. Says
+/// whether there are more hours.
 pub fn make_due(connection: &Connection, hour: i64) -> rusqlite::Result<bool> {
     const DUE: &str = "select host_id, hour from stale_rollup where hour < ?1 order by hour, host_id limit 64";
     let began = Instant::now();
@@ -32,6 +33,7 @@ pub fn make_due(connection: &Connection, hour: i64) -> rusqlite::Result<bool> {
         let due: Vec<(i64, i64)> =
             statement.query_map([hour], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
         if due.is_empty() {
+            rollup_day::make_due(connection, hour, began + BUDGET)?;
             return Ok(false);
         }
         for (host_id, hour) in due {
@@ -54,6 +56,7 @@ fn make(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()
     if connection.prepare_cached(IS_KEPT)?.query_row(params![host_id, hour], |row| row.get(0))? {
         return Ok(());
     }
+    rollup_day::forget(connection, host_id, hour)?;
     let sums = sum_up_hour(connection, host_id, hour)?;
     if sums == Sums::default() {
         return connection.prepare_cached(REMOVE)?.execute(params![host_id, hour]).map(|_| ());
@@ -67,7 +70,7 @@ fn sum_up_hour(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Re
     let span = hour.saturating_mul(HOUR_MS)..hour.saturating_add(1).saturating_mul(HOUR_MS);
     let mut sums = Sums::default();
     each_check(connection, host_id, span.clone(), |_, check| sums.add(&check))?;
-    each_not_measured(connection, host_id, span, |_| sums.not_measured += 1)?;
+    each_not_measured(connection, host_id, span, |_| sums.counts.not_measured += 1)?;
     Ok(sums)
 }
 
@@ -110,91 +113,126 @@ pub(super) fn each_not_measured(
     Ok(())
 }
 
-/// Hands over the sums of a host's hours, ascending: roll-ups where they are right, else from the hour's checks. With
-/// `Detail::Counts` the histograms stay behind.
+/// How much of the sums is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Detail {
+    /// Everything.
+    Whole,
+    /// All but the latencies.
+    Counts,
+}
+
+/// The sums of an hour as far as they were asked for, the histogram as it is stored.
+#[derive(Debug)]
+pub struct Hour<'a> {
+    /// How many checks there were, and how well they were answered.
+    pub counts: Counts,
+    latencies: Latencies,
+    histogram: &'a [u8],
+}
+
+impl<'a> Hour<'a> {
+    pub(super) fn packed(counts: Counts, latencies: Option<(Latencies, &'a [u8])>) -> Hour<'a> {
+        let (latencies, histogram) = latencies.unwrap_or_default();
+        Hour { counts, latencies, histogram }
+    }
+
+    /// Adds it to other sums.
+    pub(super) fn add_to(&self, sums: &mut Sums) {
+        sums.counts.merge(&self.counts);
+        sums.latencies.merge(&self.latencies);
+        // What is damaged counts as far as it can be read.
+        let _ = sums.latencies.histogram.merge_stored(self.histogram);
+    }
+}
+
+/// Hands over the sums of a host's hours: roll-ups where they are right, then the stale ones from their checks.
 pub(super) fn each_hour(
     connection: &Connection,
     host_id: i64,
     hours: Range<i64>,
     detail: Detail,
-    mut take: impl FnMut(i64, Sums),
+    take: &mut dyn FnMut(i64, &Hour<'_>),
 ) -> rusqlite::Result<()> {
-    const ROLLUPS: &str = "select hour, up, degraded, down, silent, not_measured, sent, received, rate_sum, rate_min, rate_max,
-                min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram from rollup r
+    const ROLLUPS: &str = "select hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full, not_measured, sent, received,
+                rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram from rollup r
           where host_id = ?1 and hour >= ?2 and hour < ?3
             and not exists (select 1 from stale_rollup s where s.host_id = r.host_id and s.hour = r.hour) order by hour";
     const STALE: &str = "select hour from stale_rollup where host_id = ?1 and hour >= ?2 and hour < ?3 order by hour";
+    if hours.is_empty() {
+        return Ok(());
+    }
     let mut statement = connection.prepare_cached(ROLLUPS)?;
     let mut rows = statement.query(params![host_id, hours.start, hours.end])?;
     while let Some(row) = rows.next()? {
-        take(row.get(0)?, read(row, detail)?);
+        take(row.get(0)?, &read(row, detail)?);
     }
     let mut statement = connection.prepare_cached(STALE)?;
     let stale: Vec<i64> =
         statement.query_map(params![host_id, hours.start, hours.end], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
     for hour in stale {
-        take(hour, sum_up_hour(connection, host_id, hour)?);
+        let Sums { counts, latencies } = sum_up_hour(connection, host_id, hour)?;
+        take(hour, &Hour { counts, latencies, histogram: &[] });
     }
     Ok(())
 }
 
-/// How much of a roll-up is read.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Detail {
-    /// Everything.
-    Whole,
-    /// All but the histogram.
-    Counts,
-}
-
-fn read(row: &Row<'_>, detail: Detail) -> rusqlite::Result<Sums> {
-    let histogram = match detail {
-        Detail::Whole => row.get_ref(16)?.as_blob().ok().and_then(Histogram::decode).unwrap_or_default(),
-        Detail::Counts => Histogram::default(),
+fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<Hour<'a>> {
+    let mut counts = Counts {
+        not_measured: row.get(9)?,
+        sent: row.get(10)?,
+        received: row.get(11)?,
+        rate_sum: row.get(12)?,
+        rate_min: row.get(13)?,
+        rate_max: row.get(14)?,
+        ..Counts::default()
     };
-    Ok(Sums {
-        up: row.get(1)?,
-        degraded: row.get(2)?,
-        down: row.get(3)?,
-        silent: row.get(4)?,
-        not_measured: row.get(5)?,
-        sent: row.get(6)?,
-        received: row.get(7)?,
-        rate_sum: row.get(8)?,
-        rate_min: row.get(9)?,
-        rate_max: row.get(10)?,
-        min_us: row.get(11)?,
-        max_us: row.get(12)?,
-        sum_us: row.get(13)?,
-        avg_sum_us: row.get(14)?,
-        latency_checks: row.get(15)?,
-        histogram,
-    })
+    for (column, checks) in (1..).zip(&mut counts.by_rate) {
+        *checks = row.get(column)?;
+    }
+    if detail == Detail::Counts {
+        return Ok(Hour::packed(counts, None));
+    }
+    let latencies = Latencies {
+        min_us: row.get(15)?,
+        max_us: row.get(16)?,
+        sum_us: row.get(17)?,
+        avg_sum_us: row.get(18)?,
+        checks: row.get(19)?,
+        histogram: Histogram::default(),
+    };
+    Ok(Hour { counts, latencies, histogram: row.get_ref(20)?.as_blob().unwrap_or_default() })
 }
 
 fn write(sums: &Sums, connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
-    const WRITE: &str = "insert or replace into rollup(host_id, hour, up, degraded, down, silent, not_measured, sent, received,
-        rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram)
-        values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+    const WRITE: &str = "insert or replace into rollup(host_id, hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full,
+        not_measured, sent, received, rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram)
+        values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+    let Sums { counts, latencies } = sums;
+    let [none, to_20, to_40, to_60, to_80, to_95, to_100, full] = counts.by_rate;
     let values = params![
         host_id,
         hour,
-        sums.up,
-        sums.degraded,
-        sums.down,
-        sums.silent,
-        sums.not_measured,
-        sums.sent,
-        sums.received,
-        sums.rate_sum,
-        sums.rate_min,
-        sums.rate_max,
-        sums.min_us,
-        sums.max_us,
-        sums.sum_us,
-        sums.avg_sum_us,
-        sums.latency_checks,
-        sums.histogram.encode(),
+        none,
+        to_20,
+        to_40,
+        to_60,
+        to_80,
+        to_95,
+        to_100,
+        full,
+        counts.not_measured,
+        counts.sent,
+        counts.received,
+        counts.rate_sum,
+        counts.rate_min,
+        counts.rate_max,
+        latencies.min_us,
+        latencies.max_us,
+        latencies.sum_us,
+        latencies.avg_sum_us,
+        latencies.checks,
+        latencies.histogram.encode(),
     ];
     connection.prepare_cached(WRITE)?.execute(values).map(|_| ())
 }

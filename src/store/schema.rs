@@ -64,17 +64,21 @@ create table not_measured_check(
     primary key(host_id, checked_at)
 ) without rowid;
 
--- One row a host and hour (hours since 1970), made from the hour's checks once the hour is over. up, degraded, down and
--- not_measured count checks by their state, silent those of down without any reply. Success rates are in thousandths of
--- a percent. sum_us is over the replies; avg_sum_us over the means of the checks that have one, latency_checks their
+-- One row a host and hour (hours since 1970), made from the hour's checks once the hour is over. none to full count
+-- checks by their success rate: none answered, up to 20, 40, 60 %, below 80, 95, 100 %, all answered; below 80 is down,
+-- below 95 degraded. Success rates are in thousandths of a percent. sum_us is over the replies; avg_sum_us over the means of the checks that have one, latency_checks their
 -- number. histogram: of the replies' times, as stats.rs writes it.
 create table rollup(
     host_id        integer not null,
     hour           integer not null,
-    up             integer not null,
-    degraded       integer not null,
-    down           integer not null,
-    silent         integer not null,
+    none           integer not null,
+    to_20          integer not null,
+    to_40          integer not null,
+    to_60          integer not null,
+    to_80          integer not null,
+    to_95          integer not null,
+    to_100         integer not null,
+    full           integer not null,
     not_measured   integer not null,
     sent           integer not null,
     received       integer not null,
@@ -95,6 +99,25 @@ create table stale_rollup(
     host_id integer not null,
     hour    integer not null,
     primary key(host_id, hour)
+) without rowid;
+
+-- One row a host and day (days since 1970, UTC), made from its roll-ups once the day is over: total is the sums of the day,
+-- counts those of its hours (which hour, then its counts, as sums.rs writes them), latencies what the same hours' replies
+-- took. Nothing is lost with these rows: they only save reading 24.
+create table rollup_day(
+    host_id   integer not null,
+    day       integer not null,
+    total     blob not null,
+    counts    blob not null,
+    latencies blob not null,
+    primary key(host_id, day)
+) without rowid;
+
+-- Days whose packed row is missing.
+create table stale_rollup_day(
+    host_id integer not null,
+    day     integer not null,
+    primary key(host_id, day)
 ) without rowid;
 
 -- Checks before this instant were deleted: roll-ups of these hours can no longer be made from them.

@@ -255,8 +255,14 @@ fn values_of_the_wrong_kind_are_no_crash() {
         "insert into monitor_run values(null, 'x', 'x', null, 'x')".into(),
         format!("insert into stale_rollup values({most}, {most}); insert into stale_rollup values({least}, {least})"),
         "insert into stale_rollup values('x', 1.5); insert into stale_rollup values(x'', 'x')".into(),
-        format!("insert into rollup select 77, {least}, {most}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {bad_blob}"),
+        format!(
+            "insert into rollup select 77, {least}, {most}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {bad_blob}"
+        ),
         format!("update pruning set pruned_before = {most}; insert into stale_rollup select host_id, hour from rollup"),
+        format!(
+            "insert into rollup_day values(1, {most}, x'ff', x'ff', x'ff'), (1, {least}, x'', x'', x''), (1, 20000, 1, 2, 3)"
+        ),
+        format!("insert into stale_rollup_day values({least}, {least}), ({most}, {most}), (1, 'x'), ('x', 2.5)"),
         "delete from pruning; insert into pruning values('x'); insert into pruning values(null)".into(),
         format!("update outage_events set start_time = 'ä', end_time = null, duration_seconds = {most}"),
         "update outage_events set start_time = cast(x'ff' as text), host_name = x'ff', notes = x'ff', checks_failed = 'x'".into(),
@@ -280,7 +286,7 @@ fn values_of_the_wrong_kind_are_no_crash() {
 #[test]
 fn a_schema_that_was_tampered_with_is_no_crash_and_no_endless_loop() {
     let mut missing = String::new();
-    for table in ["stale_rollup", "pruning", "monitor_run"] {
+    for table in ["stale_rollup", "rollup_day", "stale_rollup_day", "pruning", "monitor_run"] {
         write!(missing, "drop table {table};").expect("a string");
     }
     let schemas = [

@@ -8,6 +8,7 @@ mod hostile;
 mod original;
 mod retention;
 mod rollup;
+mod rollup_day;
 mod view;
 mod writer;
 

@@ -3,13 +3,13 @@
 use super::*;
 
 /// A full hour in 2024, and the one after it.
-const START: i64 = 473_352 * HOUR;
-const LATER: i64 = START + HOUR;
+pub(super) const START: i64 = 473_352 * HOUR;
+pub(super) const LATER: i64 = START + HOUR;
 
-const ALL: &str = "select host_id, hour, up, degraded, down, silent, not_measured, sent, received, rate_sum, rate_min, rate_max, \
+const ALL: &str = "select host_id, hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full, not_measured, sent, received, rate_sum, rate_min, rate_max, \
                    min_us, max_us, sum_us, avg_sum_us, latency_checks, hex(histogram) from rollup order by host_id, hour";
 
-fn some_checks(host: &Arc<Host>) -> Vec<CheckResult> {
+pub(super) fn some_checks(host: &Arc<Host>) -> Vec<CheckResult> {
     vec![
         check(host, START, &[Some(1000), Some(2000), Some(3000)]),
         check(host, START + 60_000, &[Some(1000), None, Some(1000), Some(1400), Some(1000)]),
@@ -21,7 +21,7 @@ fn some_checks(host: &Arc<Host>) -> Vec<CheckResult> {
 
 /// Rates: 100, 80, 40, 0 %. Means: 2000, 1100, 6000 us. Histogram: bucket 111 (992 to 1023 us) four times, then 117, 127,
 /// 135, 147, 155 once each, as distances with counts.
-const WORKED_BY_HAND: &str = "1|473352|1|1|2|1|1|18|9|220000|0|100000|1000|7000|22400|9100|3|6F0406010A0108010C010801";
+const WORKED_BY_HAND: &str = "1|473352|1|0|1|0|0|1|0|1|1|18|9|220000|0|100000|1000|7000|22400|9100|3|6F0406010A0108010C010801";
 
 #[test]
 fn a_roll_up_is_what_a_hand_works_out_and_is_made_once_the_hour_is_over() {
@@ -53,7 +53,7 @@ fn checks_of_which_only_least_mean_and_greatest_are_known_count_with_these() {
         other.execute(insert, rusqlite::params![at, received, lost, min, max, avg]).expect("it is inserted");
     }
     write(&mut database, &[], LATER);
-    assert_eq!(rows(&path, ALL), ["1|473352|2|1|0|0|0|11|10|280000|80000|100000|10|31|111|51|2|0A010A020A010101"]);
+    assert_eq!(rows(&path, ALL), ["1|473352|0|0|0|0|0|1|0|2|0|11|10|280000|80000|100000|10|31|111|51|2|0A010A020A010101"]);
 }
 
 #[test]
@@ -66,13 +66,13 @@ fn an_old_hour_that_plain_sql_changes_is_rolled_up_anew() {
     let row = "insert into ping_results values(null, 'one', '192.0.2.1', '2024-01-01 00:30:00', 1, 0, 100, 9, 9, 9)";
     other.execute(row, []).expect("it is inserted");
     write(&mut database, &[], LATER);
-    assert_eq!(rows(&path, "select up, sent, max_us from rollup"), ["2|19|9000"]);
+    assert_eq!(rows(&path, "select full, sent, max_us from rollup"), ["2|19|9000"]);
     other.execute("delete from ping_results where timestamp = '2024-01-01 00:30:00.000'", []).expect("it is deleted");
     write(&mut database, &[], LATER);
     assert_eq!(rows(&path, ALL), [WORKED_BY_HAND]);
     other.execute("delete from ping_results", []).expect("they are deleted");
     write(&mut database, &[], LATER);
-    assert_eq!(rows(&path, "select up, down, not_measured, sent from rollup"), ["0|0|1|0"]);
+    assert_eq!(rows(&path, "select full, none + to_40, not_measured, sent from rollup"), ["0|0|1|0"]);
 }
 
 #[test]

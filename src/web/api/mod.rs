@@ -4,6 +4,7 @@
 mod charts;
 mod lists;
 mod metrics;
+mod overview;
 mod parameters;
 mod rows;
 
@@ -131,7 +132,7 @@ impl Api {
             "/api/ping-results" => rows::checks(self, &parameters),
             "/api/series" => charts::series(self, &parameters),
             "/api/distribution" => charts::distribution(self, &parameters),
-            "/api/overview" => charts::overview(self, &parameters),
+            "/api/overview" => overview::overview(self, &parameters),
             "/api/hours" => charts::hours(self, &parameters),
             "/api/outages" => lists::outages(self, &parameters),
             "/api/outages/active" => lists::active_outages(self),

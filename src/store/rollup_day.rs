@@ -1,0 +1,148 @@
+//! Days: the roll-ups of a day's hours once more, packed into one row, since a row costs more to read than what is in it.
+//! Ninety days of a host are 90 rows instead of 2160. Made when the day is over (UTC), always the sum of its hours: when
+//! one of these is made anew the day is taken away, and while one of them is stale nobody reads the day.
+
+use std::ops::Range;
+use std::time::Instant;
+
+use rusqlite::{Connection, Row, params};
+
+use super::rollup::{self, Detail, Hour};
+use crate::sums::{Counts, Latencies, Sums};
+use crate::varint;
+
+/// Hours of a day.
+pub const HOURS: i64 = 24;
+
+/// Takes away the day of an hour whose roll-up has changed, and marks it to be made again.
+pub(super) fn forget(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
+    const FORGET: &str = "delete from rollup_day where host_id = ?1 and day = ?2";
+    const MARK: &str = "insert into stale_rollup_day(host_id, day) values(?1, ?2) on conflict do nothing";
+    let day = hour.div_euclid(HOURS);
+    connection.prepare_cached(FORGET)?.execute(params![host_id, day])?;
+    connection.prepare_cached(MARK)?.execute(params![host_id, day]).map(|_| ())
+}
+
+/// Makes the marked days before that of `hour`, oldest first, until the time is up.
+pub(super) fn make_due(connection: &Connection, hour: i64, until: Instant) -> rusqlite::Result<()> {
+    const DUE: &str = "select host_id, day from stale_rollup_day where day < ?1 order by day, host_id limit 64";
+    const UNMARK: &str = "delete from stale_rollup_day where host_id = ?1 and day = ?2";
+    while Instant::now() < until {
+        let mut statement = connection.prepare_cached(DUE)?;
+        let due: Vec<(i64, i64)> = statement
+            .query_map([hour.div_euclid(HOURS)], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        if due.is_empty() {
+            break;
+        }
+        for (host_id, day) in due {
+            connection.prepare_cached(UNMARK)?.execute(params![host_id, day])?;
+            make(connection, host_id, day)?;
+        }
+    }
+    Ok(())
+}
+
+fn make(connection: &Connection, host_id: i64, day: i64) -> rusqlite::Result<()> {
+    const WRITE: &str = "insert or replace into rollup_day(host_id, day, total, counts, latencies) values(?1, ?2, ?3, ?4, ?5)";
+    let span = span_of(day);
+    let mut sum = Sums::default();
+    let (mut counts, mut latencies, mut total) = (Vec::new(), Vec::new(), Vec::new());
+    rollup::each_hour(connection, host_id, span.clone(), Detail::Whole, &mut |number, hour| {
+        let mut one = Sums::default();
+        hour.add_to(&mut one);
+        varint::write(&mut counts, number.abs_diff(span.start));
+        one.counts.encode(&mut counts);
+        one.latencies.encode(&mut latencies);
+        sum.merge(&one);
+    })?;
+    if counts.is_empty() {
+        return Ok(());
+    }
+    sum.counts.encode(&mut total);
+    sum.latencies.encode(&mut total);
+    connection.prepare_cached(WRITE)?.execute(params![host_id, day, total, counts, latencies]).map(|_| ())
+}
+
+/// The hours of a day. A damaged database may name any.
+fn span_of(day: i64) -> Range<i64> {
+    day.saturating_mul(HOURS)..day.saturating_add(1).saturating_mul(HOURS)
+}
+
+/// Hands over the sums of a host's hours, in no certain order. With `Detail::Counts` the latencies stay behind.
+pub(super) fn each_hour(
+    connection: &Connection,
+    host_id: i64,
+    hours: Range<i64>,
+    detail: Detail,
+    take: &mut dyn FnMut(i64, &Hour<'_>),
+) -> rusqlite::Result<()> {
+    const WHOLE: &str = "select day, counts, latencies from rollup_day d where host_id = ?1 and day between ?2 and ?3
+            and not exists (select 1 from stale_rollup s where s.host_id = d.host_id and s.hour between d.day * 24 and d.day * 24 + 23)
+          order by day";
+    const COUNTS: &str = "select day, counts, null from rollup_day d where host_id = ?1 and day between ?2 and ?3
+            and not exists (select 1 from stale_rollup s where s.host_id = d.host_id and s.hour between d.day * 24 and d.day * 24 + 23)
+          order by day";
+    if hours.is_empty() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(if detail == Detail::Whole { WHOLE } else { COUNTS })?;
+    let mut rows = statement.query(params![host_id, hours.start.div_euclid(HOURS), (hours.end - 1).div_euclid(HOURS)])?;
+    let mut next = hours.start;
+    while let Some(row) = rows.next()? {
+        let day = span_of(row.get(0)?);
+        rollup::each_hour(connection, host_id, next..day.start, detail, take)?;
+        // Where a row is damaged, the rest of its day is read by the hour.
+        next = unpack(row, &day, &hours, take)?.max(next);
+    }
+    rollup::each_hour(connection, host_id, next..hours.end, detail, take)
+}
+
+/// Hands over the hours of a packed row that lie in `wanted`; returns the first hour that is not told by it.
+fn unpack(row: &Row<'_>, day: &Range<i64>, wanted: &Range<i64>, take: &mut dyn FnMut(i64, &Hour<'_>)) -> rusqlite::Result<i64> {
+    let mut counts = row.get_ref(1)?.as_blob().unwrap_or_default();
+    let mut latencies = row.get_ref(2)?.as_blob_or_null().unwrap_or_default();
+    let mut next = day.start;
+    let mut read = |next: i64| {
+        let hour = day.start.checked_add(i64::try_from(varint::read(&mut counts)?).ok()?)?;
+        let sums = Counts::decode(&mut counts)?;
+        let latencies = match &mut latencies {
+            Some(bytes) => Some(Latencies::decode(bytes)?),
+            None => None,
+        };
+        let hour = Some(hour).filter(|hour| (next..day.end).contains(hour))?;
+        Some((hour, Hour::packed(sums, latencies), counts.is_empty()))
+    };
+    loop {
+        let Some((number, hour, is_last)) = read(next) else { return Ok(next) };
+        if wanted.contains(&number) {
+            take(number, &hour);
+        }
+        next = number + 1;
+        if is_last {
+            return Ok(day.end);
+        }
+    }
+}
+
+/// Adds up a host's hours in a span: from whole days where they lie in it.
+pub(super) fn sum_up(connection: &Connection, host_id: i64, hours: Range<i64>, sums: &mut Sums) -> rusqlite::Result<()> {
+    const TOTALS: &str = "select day, total from rollup_day d where host_id = ?1 and day >= ?2 and day < ?3
+            and not exists (select 1 from stale_rollup s where s.host_id = d.host_id and s.hour between d.day * 24 and d.day * 24 + 23)
+          order by day";
+    let mut statement = connection.prepare_cached(TOTALS)?;
+    let first_day = -(-hours.start).div_euclid(HOURS);
+    let mut rows = statement.query(params![host_id, first_day, hours.end.div_euclid(HOURS)])?;
+    let mut next = hours.start;
+    while let Some(row) = rows.next()? {
+        let mut total = row.get_ref(1)?.as_blob().unwrap_or_default();
+        // What is damaged is added up with the hours that follow.
+        let Some(counts) = Counts::decode(&mut total) else { continue };
+        let Some(latencies) = Latencies::decode(&mut total) else { continue };
+        let day = span_of(row.get(0)?);
+        each_hour(connection, host_id, next..day.start, Detail::Whole, &mut |_, hour| hour.add_to(sums))?;
+        Hour::packed(counts, Some(latencies)).add_to(sums);
+        next = day.end;
+    }
+    each_hour(connection, host_id, next..hours.end, Detail::Whole, &mut |_, hour| hour.add_to(sums))
+}
