@@ -30,6 +30,8 @@ pub const RATE_CLASSES: [(i64, i64); 8] = [
     (95_000, 99_999),
     (100_000, 100_000),
 ];
+/// All answered, in thousandths of a percent.
+const FULL_RATE: i64 = 100_000;
 /// The first class that is degraded, and the first that is up.
 const DEGRADED_CLASS: usize = 5;
 const UP_CLASS: usize = 6;
@@ -100,7 +102,7 @@ impl Sums {
 impl Counts {
     fn add(&mut self, sent: i64, received: i64) {
         // A row of the original's that says nothing was sent is one that failed.
-        let rate = if sent > 0 { (received * 100_000 / sent).clamp(0, 100_000) } else { 0 };
+        let rate = if sent > 0 { (received * FULL_RATE / sent).clamp(0, FULL_RATE) } else { 0 };
         let class = RATE_CLASSES.iter().position(|(_, greatest)| rate <= *greatest).unwrap_or(UP_CLASS);
         self.by_rate[class] += 1;
         self.sent += sent;
@@ -157,10 +159,14 @@ impl Counts {
         }
     }
 
-    /// Appends the stored form: every number as a varint, what there may be none of plus 1 or else 0.
+    /// Appends the stored form: every number as a varint. Most hours lose nothing: hence it is told what is missing, of
+    /// the pings and of a rate of 100 %, and a rate that there is none of is 0, or else 1 and more.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let others = [self.not_measured, self.sent, self.received, self.rate_sum];
-        for number in self.by_rate.into_iter().chain(others).chain([self.rate_min, self.rate_max].map(above)) {
+        let missing = |rate: i64| FULL_RATE.saturating_sub(rate);
+        let missing_in_all = self.checks().saturating_mul(FULL_RATE).saturating_sub(self.rate_sum);
+        let others = [self.not_measured, self.sent, self.lost(), missing_in_all];
+        let ends = [self.rate_min, self.rate_max].map(|rate| above(rate.map(missing)));
+        for number in self.by_rate.into_iter().chain(others).chain(ends) {
             write(out, number);
         }
     }
@@ -173,10 +179,10 @@ impl Counts {
         }
         counts.not_measured = read(bytes)?;
         counts.sent = read(bytes)?;
-        counts.received = read(bytes)?;
-        counts.rate_sum = read(bytes)?;
-        counts.rate_min = below(read(bytes)?);
-        counts.rate_max = below(read(bytes)?);
+        counts.received = counts.sent - read(bytes)?;
+        counts.rate_sum = counts.checks().saturating_mul(FULL_RATE) - read(bytes)?;
+        let mut rate = || Some(below(read(bytes)?).map(|missing| FULL_RATE - missing));
+        (counts.rate_min, counts.rate_max) = (rate()?, rate()?);
         Some(counts)
     }
 }

@@ -92,7 +92,8 @@ pub(super) fn each_check(
         let latency = |index| row.get_ref(index).map(|value| value.as_i64().ok().and_then(|us| u32::try_from(us).ok()));
         let rtts = row.get_ref(6)?.as_blob_or_null().unwrap_or(None);
         let latencies = [latency(3)?, latency(4)?, latency(5)?];
-        take(row.get(0)?, CheckSums { sent: count(1)?, received: count(2)?, latencies, rtts });
+        let sent = count(1)?;
+        take(row.get(0)?, CheckSums { sent, received: count(2)?.min(sent), latencies, rtts });
     }
     Ok(())
 }

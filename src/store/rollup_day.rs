@@ -44,7 +44,7 @@ pub(super) fn make_due(connection: &Connection, hour: i64, until: Instant) -> ru
 }
 
 fn make(connection: &Connection, host_id: i64, day: i64) -> rusqlite::Result<()> {
-    const WRITE: &str = "insert or replace into rollup_day(host_id, day, total, counts, latencies) values(?1, ?2, ?3, ?4, ?5)";
+    const WRITE: &str = "insert or replace into rollup_day(host_id, day, counts, total, latencies) values(?1, ?2, ?3, ?4, ?5)";
     let span = span_of(day);
     let mut sum = Sums::default();
     let (mut counts, mut latencies, mut total) = (Vec::new(), Vec::new(), Vec::new());
@@ -61,7 +61,7 @@ fn make(connection: &Connection, host_id: i64, day: i64) -> rusqlite::Result<()>
     }
     sum.counts.encode(&mut total);
     sum.latencies.encode(&mut total);
-    connection.prepare_cached(WRITE)?.execute(params![host_id, day, total, counts, latencies]).map(|_| ())
+    connection.prepare_cached(WRITE)?.execute(params![host_id, day, counts, total, latencies]).map(|_| ())
 }
 
 /// The hours of a day. A damaged database may name any.

@@ -101,14 +101,14 @@ create table stale_rollup(
     primary key(host_id, hour)
 ) without rowid;
 
--- One row a host and day (days since 1970, UTC), made from its roll-ups once the day is over: total is the sums of the day,
--- counts those of its hours (which hour, then its counts, as sums.rs writes them), latencies what the same hours' replies
--- took. Nothing is lost with these rows: they only save reading 24.
+-- One row a host and day (days since 1970, UTC), made from its roll-ups once the day is over: counts are those of its hours
+-- (which hour, then its counts, as sums.rs writes them), total the sums of the day, latencies what the replies of each
+-- hour took: in the order in which SQLite reads the rest of a row only where it is asked for. Nothing is lost with these rows: they only save reading 24.
 create table rollup_day(
     host_id   integer not null,
     day       integer not null,
-    total     blob not null,
     counts    blob not null,
+    total     blob not null,
     latencies blob not null,
     primary key(host_id, day)
 ) without rowid;

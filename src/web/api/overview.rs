@@ -1,6 +1,5 @@
 //! All hosts at a glance: what each is doing now, its days, and its last 24 hours in small.
 
-use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -79,8 +78,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
         #[expect(clippy::cast_possible_truncation, reason = "a day at most")]
         let seconds = |checks: i64| (checks as f64 * interval).min(86_400.0).round() as i64;
         let mut columns = Days::default();
-        for day in today - days + 1..=today {
-            let counts = by_day.get(&day).copied().unwrap_or_default();
+        for counts in &by_day {
             columns.state.push(counts.worst_state().map(State::word));
             columns.down_seconds.push(seconds(counts.down()));
             columns.measured_seconds.push(seconds(counts.checks()));
@@ -108,22 +106,22 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
 }
 
 /// The counts of each day of the reader's, and of all of them.
-fn sum_up_days(
-    reader: &Reader,
-    ids: &[i64],
-    span: &Range<UtcMillis>,
-    offset_ms: i64,
-) -> Result<(BTreeMap<i64, Counts>, Counts), Problem> {
-    let mut by_day: BTreeMap<i64, Counts> = BTreeMap::new();
+fn sum_up_days(reader: &Reader, ids: &[i64], span: &Range<UtcMillis>, offset_ms: i64) -> Result<(Vec<Counts>, Counts), Problem> {
+    let day_of = |instant: i64| instant.saturating_add(offset_ms).div_euclid(DAY_MS);
+    let first = day_of(span.start.0);
+    let mut days = vec![Counts::default(); usize::try_from(day_of(span.end.0 - 1) - first + 1).unwrap_or(0)];
     for id in ids {
         reader.each_hour(*id, span.start.hour()..span.end.hour() + 1, |hour, counts| {
-            let day = hour.saturating_mul(HOUR_MS).saturating_add(offset_ms).div_euclid(DAY_MS);
-            by_day.entry(day).or_default().merge(counts);
+            // Where a zone is off by half an hour, the first hour begins the day before.
+            let day = day_of(hour.saturating_mul(HOUR_MS)).max(first) - first;
+            if let Some(sum) = usize::try_from(day).ok().and_then(|day| days.get_mut(day)) {
+                sum.merge(counts);
+            }
         })?;
     }
     let mut all = Counts::default();
-    by_day.values().for_each(|day| all.merge(day));
-    Ok((by_day, all))
+    days.iter().for_each(|day| all.merge(day));
+    Ok((days, all))
 }
 
 fn spark(reader: &Reader, ids: &[i64], now: UtcMillis) -> Result<Spark, Problem> {
