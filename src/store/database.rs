@@ -22,6 +22,8 @@ use crate::time::{LATEST_MS, UtcMillis};
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What SQLite may keep in memory of a file, in KiB: a few hundred pages serve a commit.
 const CACHE_KIB: i64 = 512;
+/// The same for who only reads: there may be several, and they read most pages once.
+const READER_CACHE_KIB: i64 = 128;
 /// What the write-ahead log is cut back to when a slow reader made it grow.
 const LOG_LIMIT_BYTES: i64 = 4 << 20;
 
@@ -202,6 +204,7 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let open = |flags| -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(literal(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         prepare(&connection)?;
+        connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
         // The first look at the content.
         connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
         Ok(connection)

@@ -42,6 +42,9 @@ use slots::Slots;
 pub trait Answer: Send + Sync {
     /// The answer to a question; asked on the connection's own thread, for every path that is no file of the page.
     fn answer(&self, request: &Request) -> Reply;
+
+    /// Nobody is connected any more: what was kept for the next question may go.
+    fn rest(&self) {}
 }
 
 /// What a client may take of this process.
@@ -199,7 +202,13 @@ impl Site {
         let stream = Arc::new(stream);
         let Some(slot) = self.slots.admit(&stream, &self.stop) else { return Ok(()) };
         let site = Arc::clone(self);
-        let work = move || connection::serve(&stream, &slot, &site);
+        let work = move || {
+            connection::serve(&stream, &slot, &site);
+            drop(slot);
+            if site.slots.are_free() {
+                site.answer.rest();
+            }
+        };
         thread::Builder::new().name("web".into()).stack_size(STACK_BYTES).spawn(work).map(|_| ())
     }
 }

@@ -126,6 +126,11 @@ impl Slots {
         self.wait_until_empty(grace);
     }
 
+    /// Whether nobody is connected.
+    pub(super) fn are_free(&self) -> bool {
+        self.lock().entries.is_empty()
+    }
+
     fn close_all(&self, which: impl Fn(&Entry) -> bool) {
         self.lock().entries.iter_mut().filter(|entry| which(entry)).for_each(Entry::close);
     }

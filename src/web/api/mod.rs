@@ -9,7 +9,7 @@ mod parameters;
 mod rows;
 
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
 
 use serde::Serialize;
@@ -56,14 +56,26 @@ pub struct Api {
 
 struct Shared {
     facts: Mutex<Arc<Facts>>,
-    /// Connections that nobody uses at the moment: opening one costs more than most questions.
-    idle: Mutex<Vec<Reader>>,
+    readers: Mutex<Readers>,
+    returned: Condvar,
     /// Told when somebody asks for the newest results.
     on_watch: Box<dyn Fn() + Send + Sync>,
 }
 
-/// How many idle connections are kept.
-const IDLE_READERS: usize = 3;
+/// The connections to the database.
+#[derive(Default)]
+struct Readers {
+    /// Nobody uses them at the moment: opening one costs more than most questions.
+    idle: Vec<Reader>,
+    /// How many are at work.
+    lent: usize,
+}
+
+/// How many questions are answered at the same time: more would not be answered sooner, and each takes memory. None is held
+/// while an answer is sent, so that slow readers keep nobody waiting.
+const MOST_READERS: usize = 3;
+/// How long a question waits for its turn.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a question has no answer.
 enum Problem {
@@ -87,13 +99,14 @@ impl Api {
     /// An API over a database that may not exist yet. `on_watch` is called when somebody asks for the newest results.
     pub fn new(facts: Facts, on_watch: impl Fn() + Send + Sync + 'static) -> Api {
         let facts = Mutex::new(Arc::new(facts));
-        Api { shared: Arc::new(Shared { facts, idle: Mutex::new(Vec::new()), on_watch: Box::new(on_watch) }) }
+        let (readers, returned) = (Mutex::default(), Condvar::new());
+        Api { shared: Arc::new(Shared { facts, readers, returned, on_watch: Box::new(on_watch) }) }
     }
 
     /// From now on goes by another configuration.
     pub fn set(&self, facts: Facts) {
         *lock(&self.shared.facts) = Arc::new(facts);
-        lock(&self.shared.idle).clear();
+        lock(&self.shared.readers).idle.clear();
     }
 
     fn facts(&self) -> Arc<Facts> {
@@ -102,16 +115,21 @@ impl Api {
 
     /// A connection to the database; there may be no database yet.
     fn reader(&self) -> Result<Borrowed, Problem> {
-        let idle = lock(&self.shared.idle).pop();
-        let reader = match idle {
-            Some(reader) => reader,
-            None => {
-                let path = &self.facts().database;
-                let none = || Problem::Unavailable(format!("{}: nothing is recorded yet", path.display()));
-                Reader::open_current(path)?.ok_or_else(none)?
-            }
-        };
-        Ok(Borrowed { reader: Some(reader), home: Arc::clone(&self.shared) })
+        let is_busy = |readers: &mut Readers| readers.lent >= MOST_READERS;
+        let waited = self.shared.returned.wait_timeout_while(lock(&self.shared.readers), PATIENCE, is_busy);
+        let mut readers = waited.unwrap_or_else(PoisonError::into_inner).0;
+        if is_busy(&mut readers) {
+            return Err(Problem::Unavailable("too many questions at once; try again".into()));
+        }
+        readers.lent += 1;
+        let mut borrowed = Borrowed { reader: readers.idle.pop(), home: Arc::clone(&self.shared) };
+        drop(readers);
+        if borrowed.reader.is_none() {
+            let path = &self.facts().database;
+            let none = || Problem::Unavailable(format!("{}: nothing is recorded yet", path.display()));
+            borrowed.reader = Some(Reader::open_current(path)?.ok_or_else(none)?);
+        }
+        Ok(borrowed)
     }
 
     fn route(&self, request: &Request) -> Answered {
@@ -153,9 +171,14 @@ impl Answer for Api {
             Problem::Unavailable(detail) => Reply::error(503, detail),
         })
     }
+
+    fn rest(&self) {
+        lock(&self.shared.readers).idle.clear();
+        sys::release_memory();
+    }
 }
 
-/// A connection that goes back to the idle ones.
+/// A connection that is lent to one question.
 struct Borrowed {
     reader: Option<Reader>,
     home: Arc<Shared>,
@@ -165,17 +188,19 @@ impl std::ops::Deref for Borrowed {
     type Target = Reader;
 
     fn deref(&self) -> &Reader {
-        self.reader.as_ref().expect("given back only at the end")
+        self.reader.as_ref().expect("it is opened before it is lent")
     }
 }
 
 impl Drop for Borrowed {
     fn drop(&mut self) {
-        let mut idle = lock(&self.home.idle);
         // One whose file was deleted or replaced is of no use to the next.
-        if let Some(reader) = self.reader.take().filter(|reader| idle.len() < IDLE_READERS && reader.is_current()) {
-            idle.push(reader);
-        }
+        let reader = self.reader.take().filter(Reader::is_current);
+        let mut readers = lock(&self.home.readers);
+        readers.lent -= 1;
+        readers.idle.extend(reader);
+        drop(readers);
+        self.home.returned.notify_one();
     }
 }
 

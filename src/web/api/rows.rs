@@ -3,10 +3,10 @@
 use serde::Serialize;
 
 use super::parameters::Parameters;
-use super::{Answered, Api, Borrowed, Problem, json, now};
+use super::{Answered, Api, Problem, json, now};
 use crate::model::State;
 use crate::status::{Known, Line};
-use crate::store::{Checks, LatestCheck, RecordedCheck};
+use crate::store::{Checks, LatestCheck, Reader, RecordedCheck};
 use crate::web::{Body, Reply};
 
 /// A check with the original's fields first; latencies in milliseconds, `_us` in microseconds, `success_rate` 0 to 100.
@@ -129,17 +129,19 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> Answered {
             hosts.into_iter().filter(|host| host.address.eq_ignore_ascii_case(address)).collect()
         }
     };
-    let mut pages = Pages { checks: Checks::new(hosts, &span, limit), reader, is_begun: false, is_over: false };
+    let mut pages = Pages { checks: Checks::new(hosts, &span, limit), is_begun: false, is_over: false };
     // The first page is made here, so that a database that cannot be read is still said as an error.
-    let first = pages.make()?;
+    let first = pages.make(&reader)?;
+    drop(reader);
     if pages.is_over {
         return Ok(Reply { status: 200, content_type: "application/json", etag: None, body: Body::Whole(first) });
     }
     let mut first = Some(first);
+    let api = api.clone();
     let make = move || match first.take() {
         Some(page) => Some(page),
         None if pages.is_over => None,
-        None => match pages.make() {
+        None => match api.reader().and_then(|reader| pages.make(&reader)) {
             Ok(page) => Some(page),
             Err(_) => {
                 // The answer ends without its bracket: whoever reads it sees that it is not whole.
@@ -154,16 +156,15 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> Answered {
 /// A list of rows that is made piece by piece.
 struct Pages {
     checks: Checks,
-    reader: Borrowed,
     is_begun: bool,
     is_over: bool,
 }
 
 impl Pages {
-    fn make(&mut self) -> Result<Vec<u8>, Problem> {
+    fn make(&mut self, reader: &Reader) -> Result<Vec<u8>, Problem> {
         let mut page = Vec::with_capacity(PAGE_BYTES + 1024);
         while page.len() < PAGE_BYTES {
-            let Some(check) = self.checks.next(&self.reader)? else {
+            let Some(check) = self.checks.next(reader)? else {
                 page.extend_from_slice(if self.is_begun { b"]" } else { b"[]" });
                 self.is_over = true;
                 return Ok(page);
