@@ -11,7 +11,7 @@
 //!
 //! | floor | modules | may not |
 //! | --- | --- | --- |
-//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`], [`sums`], [`varint`] | touch a socket, a clock, a file, a thread |
+//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`], [`sums`], [`varint`], [`outage`] | touch a socket, a clock, a file, a thread |
 //! | 1, engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | import one another |
 //! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
 //! | 2, workers | [`pinger`], [`status`] | see the store other than as a function to call |
@@ -61,6 +61,7 @@
 pub mod check;
 pub mod icmp;
 pub mod model;
+pub mod outage;
 pub mod stats;
 pub mod sums;
 pub mod time;

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 /// Modules by floor. A module may import from the floors below its own, and from itself.
 const FLOORS: &[&[&str]] = &[
-    &["model", "time", "icmp", "check", "stats", "sums", "varint"],
+    &["model", "time", "icmp", "check", "stats", "sums", "varint", "outage"],
     &["config", "logging", "net", "store", "systemd", "stop", "sys"],
     &["pinger", "status", "web"],
     &["dashboard", "daemon", "cli"],

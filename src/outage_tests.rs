@@ -1,0 +1,217 @@
+//! The state machine of one host, check by check.
+
+use super::*;
+
+const NOW: UtcMillis = UtcMillis(i64::MAX);
+const MINUTE_MS: i64 = 60_000;
+
+/// The check of a minute, of five pings.
+fn check(minute: i64, received: u32) -> Check {
+    Check { at: UtcMillis(minute * MINUTE_MS), sent: 5, received }
+}
+
+/// The check of each minute from 0 on, by its letter: r all replies, p two of five, s silence, n not measured.
+fn checks(letters: &str) -> Vec<Check> {
+    let of = |(minute, letter)| match letter {
+        'r' => check(minute, 5),
+        'p' => check(minute, 2),
+        's' => check(minute, 0),
+        'n' => Check { sent: 0, ..check(minute, 0) },
+        other => panic!("{other}"),
+    };
+    (0..).zip(letters.chars()).map(of).collect()
+}
+
+fn changes(rules: Rules, checks: &[Check]) -> Vec<Option<Change>> {
+    let mut watch = Watch::new(rules, None);
+    checks.iter().map(|check| watch.take(check, NOW)).collect()
+}
+
+/// What the checks of these letters make, a letter a check: B began, G goes on, E ended, `.` nothing.
+fn told(down_after: u16, up_after: u16, letters: &str) -> String {
+    let word = |change: Option<Change>| match change {
+        Some(Change::Began(_)) => 'B',
+        Some(Change::GoesOn(_)) => 'G',
+        Some(Change::Ended(..)) => 'E',
+        None => '.',
+    };
+    changes(Rules { down_after, up_after }, &checks(letters)).into_iter().map(word).collect()
+}
+
+/// The outages that ended, and how.
+fn ended(rules: Rules, checks: &[Check]) -> Vec<(Outage, End)> {
+    let end = |change| match change {
+        Some(Change::Ended(outage, end)) => Some((outage, end)),
+        _ => None,
+    };
+    changes(rules, checks).into_iter().filter_map(end).collect()
+}
+
+#[test]
+fn one_silent_check_begins_an_outage_and_one_reply_ends_it() {
+    assert_eq!(told(1, 1, "rrsrr"), "..BE.");
+    assert_eq!(told(1, 1, "sssr"), "BGGE");
+    assert_eq!(told(1, 1, "rppr"), "....", "a lossy check is none");
+    assert_eq!(told(1, 1, "sp"), "BE", "two of five pings are replies");
+}
+
+#[test]
+fn silence_is_an_outage_after_so_many_checks_and_over_after_so_many_replies() {
+    assert_eq!(told(3, 1, "rssrsssr"), "......BE");
+    assert_eq!(told(1, 2, "rsrsrr"), ".B.G.E");
+    assert_eq!(told(2, 3, "rssrrsrrr"), "..B..G..E");
+}
+
+#[test]
+fn what_is_not_measured_neither_begins_nor_ends_nor_counts() {
+    assert_eq!(told(1, 1, "rnnr"), "....");
+    assert_eq!(told(2, 2, "rsnsnrnr"), "...B...E");
+    let (outage, end) = ended(Rules::default(), &checks("rsnnsr")).remove(0);
+    assert_eq!((outage.checks_failed, outage.checks), (2, 2));
+    assert_eq!(end.duration_seconds, 240, "the time between is in the duration");
+}
+
+#[test]
+fn an_outage_is_from_its_first_lost_check_to_the_first_answered_one() {
+    let rules = Rules { down_after: 2, up_after: 2 };
+    let all = checks("rrsspsrpr");
+    let minute = |minute: i64| UtcMillis(minute * MINUTE_MS);
+    let (outage, end) = ended(rules, &all).remove(0);
+    assert_eq!((outage.earliest_start, outage.start, end.at), (Some(minute(1)), minute(2), minute(6)));
+    assert_eq!((outage.checks_failed, outage.checks), (3, 4), "the answered check between is one of its checks");
+    assert_eq!(outage.pings, Some(Pings { sent: 20, lost: 18 }));
+    assert_eq!((end.duration_seconds, end.success_rate), (240, 100.0));
+    assert_eq!(ended(rules, &checks("sspr")).remove(0).1.success_rate, 40.0, "of the first answered check");
+    assert_eq!(ended(rules, &checks("ssrr")).remove(0).0.earliest_start, None, "nothing was on record before");
+}
+
+#[test]
+fn what_is_told_when_it_begins_holds_every_check_of_the_run() {
+    let told = changes(Rules { down_after: 3, up_after: 1 }, &checks("rsss"));
+    let Some(Change::Began(outage)) = &told[3] else { panic!("{told:?}") };
+    assert_eq!((outage.start, outage.checks_failed), (UtcMillis(MINUTE_MS), 3));
+    assert_eq!(outage.pings, Some(Pings { sent: 15, lost: 15 }));
+}
+
+#[test]
+fn a_duration_is_rounded_down() {
+    let at = |ms, received| Check { at: UtcMillis(ms), sent: 1, received };
+    assert_eq!(ended(Rules::default(), &[at(1, 0), at(2000, 1)])[0].1.duration_seconds, 1);
+    assert_eq!(ended(Rules::default(), &[at(1, 0), at(1000, 1)])[0].1.duration_seconds, 0);
+}
+
+#[test]
+fn an_outage_on_record_goes_on_where_it_was() {
+    let outage = Outage { start: UtcMillis(7), earliest_start: Some(UtcMillis(3)), checks_failed: 4, checks: 6, pings: None };
+    let mut watch = Watch::resume(Rules::default(), outage.clone());
+    let more = Outage { checks_failed: 5, checks: 7, ..outage };
+    assert_eq!(watch.take(&check(1, 0), NOW), Some(Change::GoesOn(more.clone())));
+    let end = End { at: UtcMillis(2 * MINUTE_MS), duration_seconds: 119, success_rate: 100.0 };
+    assert_eq!(watch.take(&check(2, 5), NOW), Some(Change::Ended(more, end)));
+    assert!(!watch.is_out());
+}
+
+#[test]
+fn a_reply_from_before_the_outage_that_comes_late_does_not_end_it() {
+    for down_after in [1, 2] {
+        let mut watch = Watch::new(Rules { down_after, up_after: 1 }, Some(UtcMillis(0)));
+        watch.take(&check(10, 0), check(10, 0).at);
+        watch.take(&check(9, 5), check(10, 0).at);
+        watch.take(&check(11, 0), check(11, 0).at);
+        let Some(Change::Ended(outage, _)) = watch.take(&check(12, 5), check(12, 0).at) else { panic!("{watch:?}") };
+        assert_eq!((outage.earliest_start, outage.start), (Some(check(9, 0).at), check(10, 0).at));
+        assert_eq!(outage.checks, 2);
+    }
+}
+
+#[test]
+fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
+    let mut watch = Watch::new(Rules::default(), Some(check(99, 5).at));
+    watch.take(&check(100, 0), check(100, 0).at);
+    let Some(Change::Ended(outage, end)) = watch.take(&check(40, 5), check(40, 0).at) else { panic!("{watch:?}") };
+    assert_eq!((outage.start, end.at, end.duration_seconds), (check(100, 0).at, check(100, 0).at, 0));
+    // A silent check by the new clock begins the outage anew.
+    watch.take(&check(100, 0), check(100, 0).at);
+    watch.take(&check(50, 0), check(50, 0).at);
+    let Some(Change::Ended(outage, end)) = watch.take(&check(52, 5), check(52, 0).at) else { panic!("{watch:?}") };
+    assert_eq!((outage.start, outage.earliest_start.is_some_and(|at| at > outage.start)), (check(50, 0).at, false));
+    assert_eq!(end.duration_seconds, 120);
+    // The last reply is dated behind the silence: nobody can tell how long before it was.
+    let mut watch = Watch::new(Rules::default(), Some(check(100, 5).at));
+    let Some(Change::Began(outage)) = watch.take(&check(50, 0), check(50, 0).at) else { panic!("{watch:?}") };
+    assert_eq!(outage.earliest_start, None);
+}
+
+#[test]
+fn numbers_of_any_size_do_not_overflow() {
+    let outage = |start| Outage {
+        start: UtcMillis(start),
+        earliest_start: None,
+        checks_failed: i64::MAX,
+        checks: i64::MAX,
+        pings: Some(Pings { sent: i64::MAX, lost: i64::MAX }),
+    };
+    for start in [i64::MIN, 0, i64::MAX] {
+        let mut watch = Watch::resume(Rules::default(), outage(start));
+        let silent = Check { at: UtcMillis(i64::MAX), sent: u32::MAX, received: 0 };
+        watch.take(&silent, UtcMillis(0));
+        // More replies than pings is nonsense that a row may hold.
+        let reply = Check { at: UtcMillis(i64::MAX), sent: 1, received: u32::MAX };
+        let Some(Change::Ended(_, end)) = watch.take(&reply, UtcMillis(0)) else { panic!("{watch:?}") };
+        assert!(end.duration_seconds >= 0, "{end:?}");
+    }
+}
+
+/// Whole numbers below a bound, the same at every run.
+fn random(seed: u64) -> impl FnMut(u64) -> u64 {
+    let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
+    move |below| {
+        state ^= state << 13;
+        state ^= state >> 7;
+        state ^= state << 17;
+        state % below
+    }
+}
+
+#[test]
+fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing() {
+    for seed in 1..3000 {
+        let mut random = random(seed);
+        let [down_after, up_after] = [0; 2].map(|_| u16::try_from(random(4) + 1).expect("small"));
+        let has_wrong_clock = seed % 2 == 0;
+        let mut watch = Watch::new(Rules { down_after, up_after }, None);
+        let (mut at, mut is_open, mut over, mut silent) = (1_000_000, false, UtcMillis(0), 0);
+        for _ in 0..60 {
+            at += i64::try_from(random(100_000)).expect("small");
+            if has_wrong_clock && random(8) == 0 {
+                at -= i64::try_from(random(1_000_000)).expect("small");
+            }
+            let sent = u32::try_from(random(3)).expect("small") * 2;
+            let received = u32::try_from(random(3)).expect("small").saturating_sub(1).min(sent);
+            let check = Check { at: UtcMillis(at), sent, received };
+            silent += i64::from(check.is_silent());
+            let now = UtcMillis(at + i64::try_from(random(1000)).expect("small"));
+            match watch.take(&check, now) {
+                None => {}
+                Some(Change::Began(outage)) => {
+                    assert!(!is_open, "seed {seed}: two are open");
+                    assert_eq!(outage.checks_failed, i64::from(down_after), "seed {seed}");
+                    assert!(has_wrong_clock || outage.start >= over, "seed {seed}: one begins before the other is over");
+                    assert!(outage.earliest_start.is_none_or(|earliest| earliest <= outage.start), "seed {seed}");
+                    is_open = true;
+                }
+                Some(Change::GoesOn(outage)) => {
+                    assert!(is_open && outage.checks >= outage.checks_failed, "seed {seed}");
+                    assert!(outage.pings.is_some_and(|pings| pings.sent >= pings.lost), "seed {seed}");
+                }
+                Some(Change::Ended(outage, end)) => {
+                    assert!(is_open && !check.is_silent(), "seed {seed}");
+                    assert!(end.at >= outage.start && end.duration_seconds >= 0, "seed {seed}: {outage:?} {end:?}");
+                    assert!(outage.checks_failed <= silent, "seed {seed}: a check counts once");
+                    (is_open, over, silent) = (false, end.at, 0);
+                }
+            }
+            assert_eq!(is_open, watch.is_out(), "seed {seed}");
+        }
+    }
+}
