@@ -15,9 +15,11 @@ use super::raw::{self, SyntaxError, Value};
 use super::section::{Checker, Range, Section, describe};
 use super::{Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
 use crate::model::{Family, Host};
+use crate::outage::Rules;
 
 const RETENTION: Range = Range { least: 0.0, most: 36_500.0, is_open: true, is_whole: false, unit: "days" };
 const FLUSH: Range = Range { least: 0.0, most: 3600.0, is_open: false, is_whole: false, unit: "seconds" };
+const OUTAGE_CHECKS: Range = Range { least: 1.0, most: 100.0, is_open: false, is_whole: true, unit: "checks" };
 const PORT: Range = Range { least: 1.0, most: 65_535.0, is_open: false, is_whole: true, unit: "" };
 
 const DEFAULT_USED: &str = "default configuration used";
@@ -112,12 +114,14 @@ fn check_sections(checker: &mut Checker, root: &Section<'_>) -> Config {
     let hosts = read_hosts(checker, root, &monitoring);
     let database = open(checker, root, "database", keys::DATABASE);
     let database = read_database(checker, &database);
+    let outages = open(checker, root, "outages", keys::OUTAGES);
+    let outages = read_outages(checker, &outages);
     let dashboard = open(checker, root, "dashboard", keys::DASHBOARD);
     let dashboard = read_dashboard(checker, &dashboard);
     let logging = open(checker, root, "logging", keys::LOGGING);
     let logging = read_logging(checker, &logging);
     let nobody = Host { name: String::new(), address: String::new(), family: Family::Any };
-    Config { hosts, unlisted: plan_with_common_keys(nobody, &monitoring), database, dashboard, logging }
+    Config { hosts, unlisted: plan_with_common_keys(nobody, &monitoring), database, outages, dashboard, logging }
 }
 
 fn open<'n>(checker: &mut Checker, root: &Section<'n>, key: &str, known: &[&str]) -> Section<'n> {
@@ -138,6 +142,11 @@ fn read_database(checker: &mut Checker, section: &Section<'_>) -> DatabaseConfig
     let path = checker.text(section, "path", "default connection_logs.db used").unwrap_or_else(|| "connection_logs.db".into());
     let flush = checker.number(section, "flush_seconds", &FLUSH, "default 60 used").unwrap_or(60.0);
     DatabaseConfig { path: PathBuf::from(path), retention, rollup_retention, flush: Duration::from_secs_f64(flush) }
+}
+
+fn read_outages(checker: &mut Checker, section: &Section<'_>) -> Rules {
+    let mut checks = |key| checker.whole(section, key, &OUTAGE_CHECKS, "default 1 used").unwrap_or(1);
+    Rules { down_after: checks("down_after"), up_after: checks("up_after") }
 }
 
 fn read_dashboard(checker: &mut Checker, section: &Section<'_>) -> DashboardConfig {

@@ -1,7 +1,7 @@
 //! The keys there are, and the one that somebody may have meant by another.
 
 /// The sections of the file.
-pub(super) const ROOT: &[&str] = &["monitoring", "hosts", "database", "dashboard", "logging"];
+pub(super) const ROOT: &[&str] = &["monitoring", "hosts", "database", "outages", "dashboard", "logging"];
 /// `monitoring:`.
 pub(super) const MONITORING: &[&str] =
     &["interval_seconds", "ping_count", "timeout_seconds", "ping_spacing_ms", "payload_bytes", "time_to_live"];
@@ -21,14 +21,22 @@ pub(super) const HOST: &[&str] = &[
 ];
 /// `database:`.
 pub(super) const DATABASE: &[&str] = &["path", "retention_days", "rollup_retention_days", "flush_seconds"];
+/// `outages:`.
+pub(super) const OUTAGES: &[&str] = &["down_after", "up_after"];
 /// `dashboard:`.
 pub(super) const DASHBOARD: &[&str] = &["port", "host", "base_path", "allowed_hosts"];
 /// `logging:`.
 pub(super) const LOGGING: &[&str] = &["level", "file"];
 
 /// Every section with its keys.
-pub(super) const SECTIONS: &[(&str, &[&str])] =
-    &[("monitoring", MONITORING), ("hosts[]", HOST), ("database", DATABASE), ("dashboard", DASHBOARD), ("logging", LOGGING)];
+pub(super) const SECTIONS: &[(&str, &[&str])] = &[
+    ("monitoring", MONITORING),
+    ("hosts[]", HOST),
+    ("database", DATABASE),
+    ("outages", OUTAGES),
+    ("dashboard", DASHBOARD),
+    ("logging", LOGGING),
+];
 
 /// What an unknown key was probably meant to be: a similar one of its own section, or the same one of another.
 pub(super) fn nearest(unknown: &str, known: &[&str]) -> Option<String> {

@@ -24,6 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::model::{Host, Source};
+use crate::outage;
 
 pub use finding::{Finding, FindingKind, Loaded, ReadError, Severity};
 
@@ -64,6 +65,8 @@ pub struct Config {
     unlisted: HostPlan,
     /// `database:`.
     pub database: DatabaseConfig,
+    /// `outages:`.
+    pub outages: outage::Rules,
     /// `dashboard:`.
     pub dashboard: DashboardConfig,
     /// `logging:`.

@@ -112,6 +112,7 @@ fn the_commented_example_is_the_default() {
     assert_eq!(database.path, Path::new("connection_logs.db"));
     assert_eq!((database.retention, database.rollup_retention), (days(90), days(1825)));
     assert_eq!(database.flush, Duration::from_secs(60));
+    assert_eq!((config.outages.down_after, config.outages.up_after), (1, 1));
     assert_eq!((config.dashboard.port, config.dashboard.host.as_str()), (8501, "localhost"));
     assert_eq!((config.dashboard.base_path.as_str(), config.dashboard.allowed_hosts.len()), ("", 0));
     assert_eq!(config.logging, LoggingConfig { level: log::LevelFilter::Info, file: None });
@@ -609,6 +610,18 @@ fn the_other_sections_check_their_values() {
         ("logging:\n  file:\n", "c:2: logging.file: has no value; standard error used"),
         ("database:\n  path: ''\n", "c:2: database.path: is empty; default connection_logs.db used"),
         (
+            "outages:\n  down_after: 0\n",
+            "c:2: outages.down_after: 0 is too little (allowed: a whole number, 1 to 100 checks); default 1 used",
+        ),
+        (
+            "outages:\n  down_after: 2\n  up_after: 101\n",
+            "c:3: outages.up_after: 101 is too much (allowed: a whole number, 1 to 100 checks); default 1 used",
+        ),
+        (
+            "outages:\n  up_after: 1.5\n",
+            "c:2: outages.up_after: 1.5 is not whole (allowed: a whole number, 1 to 100 checks); default 1 used",
+        ),
+        (
             "database:\n  flush_seconds: 3601\n",
             "c:2: database.flush_seconds: 3601 is too much (allowed: 0 to 3600 seconds); default 60 used",
         ),
@@ -619,10 +632,11 @@ fn the_other_sections_check_their_values() {
     for path in ["ping", "/a b", "//a", "/a/../b", "/a?b", "/ü"] {
         assert!(message(&format!("dashboard:\n  base_path: \"{path}\"\n")).contains("is not a path"), "{path}");
     }
-    let text = "dashboard:\n  base_path: /a/b/\n  allowed_hosts: [a.b, '::1']\n  host: 0.0.0.0\nlogging:\n  level: DEBUG\n  file: a.log\n";
+    let text = "dashboard:\n  base_path: /a/b/\n  allowed_hosts: [a.b, '::1']\n  host: 0.0.0.0\noutages: {down_after: 3, up_after: 100}\nlogging:\n  level: DEBUG\n  file: a.log\n";
     let config = config_without_findings(text);
     assert_eq!((config.dashboard.base_path.as_str(), config.dashboard.host.as_str()), ("/a/b", "0.0.0.0"));
     assert_eq!(config.dashboard.allowed_hosts, ["a.b", "::1"]);
+    assert_eq!((config.outages.down_after, config.outages.up_after), (3, 100));
     assert_eq!(config.logging, LoggingConfig { level: log::LevelFilter::Debug, file: Some("a.log".into()) });
 }
 
