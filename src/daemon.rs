@@ -212,7 +212,12 @@ pub fn run(
 
 fn settings(config: &Config) -> Settings {
     let database = &config.database;
-    Settings { flush: database.flush, retention: database.retention, rollup_retention: database.rollup_retention }
+    Settings {
+        flush: database.flush,
+        retention: database.retention,
+        rollup_retention: database.rollup_retention,
+        outages: config.outages,
+    }
 }
 
 fn count(number: usize, noun: &str) -> String {

@@ -31,6 +31,8 @@
 //! 4. [`check::CheckRun`] says what to do next: send, sleep, listen, done. It judges what the socket brings.
 //! 5. [`model::CheckResult`] goes into the bounded channel with `try_send`.
 //! 6. `store::writer` gathers results and commits them together, at most once in `flush_seconds` when nothing is new.
+//! 7. In the same transaction each check passes through its host's [`outage::Watch`], and what that says is written as an
+//!    outage event. It starts from what the database holds, never from memory: so events and checks cannot disagree.
 //!
 //! ## From question to answer
 //!

@@ -41,7 +41,10 @@ impl Known {
             address,
             plan,
             latest,
-            outage: outages.iter().find(|event| event.host_address == address),
+            outage: outages.iter().find(|event| match event.host_id {
+                Some(id) => latest.is_some_and(|check| check.host_id == id),
+                None => event.host_address == address,
+            }),
             age: latest
                 .map(|check| now.0.saturating_sub(check.checked_at.0))
                 .filter(|age_ms| *age_ms >= -AHEAD_MS)

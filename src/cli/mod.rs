@@ -200,7 +200,9 @@ fn open_database(config: &Config) -> Result<Database, Failure> {
     if let Some(import) = &opened.import {
         log::info!("{}: {import}", path.display());
     }
-    Ok(opened.database)
+    let mut database = opened.database;
+    database.set_outage_rules(config.outages);
+    Ok(database)
 }
 
 /// The configuration file: the one that is named, else the first that exists.

@@ -13,8 +13,10 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
 
+use super::events::Outages;
 use super::{Import, StoreError, original, rollup, schema};
 use crate::model::{CheckResult, Family, State};
+use crate::outage::Rules;
 use crate::stats;
 use crate::time::{LATEST_MS, UtcMillis};
 
@@ -36,6 +38,7 @@ pub struct Database {
     identity: Option<(u64, u64)>,
     hosts: HashMap<(String, Family), (i64, String)>,
     run_id: Option<i64>,
+    outage_rules: Rules,
 }
 
 /// What the ledger is to say of the daemon that writes.
@@ -89,7 +92,9 @@ impl Database {
         connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES).map_err(failed("opening database"))?;
         let identity = identity_of(path);
         let path = path.to_path_buf();
-        Ok(Opened { database: Database { connection, path, identity, hosts: HashMap::new(), run_id: None }, import })
+        let outage_rules = Rules::default();
+        let database = Database { connection, path, identity, hosts: HashMap::new(), run_id: None, outage_rules };
+        Ok(Opened { database, import })
     }
 
     /// The file.
@@ -113,6 +118,7 @@ impl Database {
         self.identity = Some((0, 0));
         let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
         database.begin_run(now)?;
+        database.set_outage_rules(self.outage_rules);
         *self = database;
         Ok(())
     }
@@ -136,8 +142,8 @@ impl Database {
         Ok(())
     }
 
-    /// Writes checks, what the ledger says of this daemon, and the roll-ups that are due, in one transaction: all or
-    /// nothing.
+    /// Writes checks, the outages that they begin and end, what the ledger says of this daemon, and the roll-ups that are
+    /// due, in one transaction: all or nothing.
     pub fn write(&mut self, results: &[CheckResult], now: UtcMillis, life: Life) -> Result<(), StoreError> {
         self.write_all(results, now, life).map_err(|cause| {
             // What the rolled-back transaction had entered is not there.
@@ -148,11 +154,13 @@ impl Database {
 
     fn write_all(&mut self, results: &[CheckResult], now: UtcMillis, life: Life) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let mut outages = Outages::look(&transaction, self.outage_rules, now)?;
         for result in results {
             let host_id = host_id(&transaction, &mut self.hosts, result)?;
             let written_at = insert(&transaction, host_id, result)?;
             // Not remembered from one commit to the next: another process may have made the roll-up meanwhile.
             rollup::mark_stale(&transaction, host_id, written_at.hour())?;
+            outages.take(host_id, result, written_at)?;
         }
         rollup::make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
@@ -162,6 +170,11 @@ impl Database {
             transaction.prepare_cached(ALIVE)?.execute(params![now.0, stopped_at, run_id])?;
         }
         transaction.commit()
+    }
+
+    /// Goes by these from now on: which silence is an outage.
+    pub fn set_outage_rules(&mut self, rules: Rules) {
+        self.outage_rules = rules;
     }
 
     /// Waits at most this long for another writer from now on.

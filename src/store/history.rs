@@ -12,7 +12,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::reader::{Reader, text};
 use super::rollup::{self, Detail};
 use super::rollup_day;
-use super::{OutageEvent, StoreError};
+use super::{OutageEvent, StoreError, events};
 use crate::stats;
 use crate::sums::{CheckSums, Counts, Sums};
 use crate::time::{HOUR_MS, UtcMillis};
@@ -266,16 +266,14 @@ impl Reader {
         since: Option<UtcMillis>,
         limit: i64,
     ) -> Result<Vec<OutageEvent>, StoreError> {
-        const OUTAGES: &str =
-            "select id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
-                                      checks_during_outage, recovery_success_rate, notes from outage_events
-                                where (?1 is null or host_address = ?1) and (?2 = 0 or end_time is null)
-                                  and (?3 is null or start_time >= ?3) order by start_time desc, id desc limit ?4";
+        let outages = format!(
+            "select {} from outage_events where (?1 is null or host_address = ?1) and (?2 = 0 or end_time is null)
+                and (?3 is null or start_time >= ?3) order by start_time desc, id desc limit ?4",
+            events::COLUMNS
+        );
         let since = since.map(UtcMillis::sql_text);
         let open = i64::from(standing == Standing::OpenOnly);
-        self.ask(|c| {
-            c.prepare_cached(OUTAGES)?.query_map(params![address, open, since, limit], super::reader::read_event)?.collect()
-        })
+        self.ask(|c| c.prepare_cached(&outages)?.query_map(params![address, open, since, limit], events::read_event)?.collect())
     }
 }
 

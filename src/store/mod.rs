@@ -1,8 +1,9 @@
 //! The database: every check for as long as the retention says, its roll-ups for years, in one SQLite file. Only this
-//! folder knows SQL. `database` opens and writes, `writer` is the thread that owns the writing connection, `reader`
-//! answers questions, `original` takes over what the Python original wrote.
+//! folder knows SQL. `database` opens and writes, `events` keeps the outages, `writer` is the thread that owns the writing
+//! connection, `reader` answers questions, `original` takes over what the Python original wrote.
 
 mod database;
+mod events;
 mod history;
 mod original;
 mod prune;
@@ -17,10 +18,11 @@ use std::io;
 use std::path::PathBuf;
 
 pub use database::{Database, Life, Opened};
+pub use events::OutageEvent;
 pub use history::{Checks, KnownHost, MonitorRun, NoteSums, RecordedCheck, Source, Standing, database_id};
 pub use original::{Import, partial_copy, require_original};
 pub use prune::Pruned;
-pub use reader::{LatestCheck, OutageEvent, Reader};
+pub use reader::{LatestCheck, Reader};
 pub use writer::{Settings, Writer, WriterHandle};
 
 /// Why the store could not do its work.

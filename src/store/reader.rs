@@ -4,10 +4,9 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
-use serde::Serialize;
 
 use super::database::{Standing, open_to_read, standing};
-use super::{Database, StoreError, schema};
+use super::{Database, OutageEvent, StoreError, events, schema};
 use crate::model::State;
 use crate::time::UtcMillis;
 
@@ -23,6 +22,8 @@ pub struct Reader {
 /// The newest check of a host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatestCheck {
+    /// The host's id.
+    pub host_id: i64,
     /// The host's newest name.
     pub name: String,
     /// Its address.
@@ -73,31 +74,6 @@ impl LatestCheck {
     }
 }
 
-/// A row of `outage_events`; times as text in UTC, `YYYY-MM-DD HH:MM:SS.sss`.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the fields are the columns, which the contract names")]
-pub struct OutageEvent {
-    pub id: i64,
-    pub host_name: String,
-    pub host_address: String,
-    pub event_type: String,
-    pub start_time: String,
-    pub end_time: Option<String>,
-    pub duration_seconds: Option<i64>,
-    pub checks_failed: Option<i64>,
-    pub checks_during_outage: Option<i64>,
-    pub recovery_success_rate: Option<f64>,
-    pub notes: Option<String>,
-}
-
-impl OutageEvent {
-    /// The same event with its times as RFC 3339 has them.
-    pub fn with_rfc3339_times(&self) -> OutageEvent {
-        let rfc3339 = |text: &str| format!("{}Z", text.replacen(' ', "T", 1));
-        OutageEvent { start_time: rfc3339(&self.start_time), end_time: self.end_time.as_deref().map(rfc3339), ..self.clone() }
-    }
-}
-
 impl Reader {
     /// Opens a database; `None` where there is no file yet. A file that an older version or the original wrote is brought
     /// up to date first, which needs to write.
@@ -137,7 +113,7 @@ impl Reader {
     pub fn latest_checks(&self, now: UtcMillis) -> Result<Vec<LatestCheck>, StoreError> {
         const LATEST: &str = "
             select h.name, h.address, h.family, c.checked_at, c.sent, c.received, c.min_us, c.avg_us, c.max_us, n.reason,
-                   m.checked_at, m.reason
+                   m.checked_at, m.reason, h.id
               from host h
               left join check_result c on c.host_id = h.id
                    and c.checked_at = coalesce((select max(checked_at) from check_result where host_id = h.id and checked_at <= ?1),
@@ -158,6 +134,7 @@ impl Reader {
             let is_measured = measured_at > not_measured_at || not_measured_at.is_none();
             let if_measured = |index| if is_measured { row.get::<_, Option<i64>>(index) } else { Ok(None) };
             Ok(LatestCheck {
+                host_id: row.get(12)?,
                 name: text(row, 0)?.unwrap_or_default(),
                 address: text(row, 1)?.unwrap_or_default(),
                 family: row.get(2)?,
@@ -182,11 +159,7 @@ impl Reader {
 
     /// The outages that have not ended, oldest first.
     pub fn open_outages(&self) -> Result<Vec<OutageEvent>, StoreError> {
-        const OPEN: &str =
-            "select id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
-                                   checks_during_outage, recovery_success_rate, notes
-                              from outage_events where end_time is null order by start_time, id";
-        self.query(OPEN, [], read_event)
+        self.ask(events::open_events)
     }
 
     /// Whether its file is still the one at its path.
@@ -219,23 +192,6 @@ impl Reader {
     ) -> Result<Vec<T>, StoreError> {
         self.ask(|connection| connection.prepare_cached(sql)?.query_map(values, read)?.collect())
     }
-}
-
-/// Reads an event from a row with its columns in the order of the table.
-pub(super) fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
-    Ok(OutageEvent {
-        id: row.get(0)?,
-        host_name: text(row, 1)?.unwrap_or_default(),
-        host_address: text(row, 2)?.unwrap_or_default(),
-        event_type: text(row, 3)?.unwrap_or_default(),
-        start_time: text(row, 4)?.unwrap_or_default(),
-        end_time: text(row, 5)?,
-        duration_seconds: row.get(6)?,
-        checks_failed: row.get(7)?,
-        checks_during_outage: row.get(8)?,
-        recovery_success_rate: row.get(9)?,
-        notes: text(row, 10)?,
-    })
 }
 
 /// Text that plain SQL may have written, in whatever encoding.

@@ -133,6 +133,8 @@ create table monitor_run(
     version    text not null
 );
 
+-- Outages, with the original's columns first. One that goes on has no end_time. earliest_start is the last check with a
+-- reply before it; packets_ count the pings of its checks. host_id is null where only the address is known.
 create table outage_events(
     id                    integer primary key,
     host_name             text not null,
@@ -144,10 +146,15 @@ create table outage_events(
     checks_failed         integer default 0,
     checks_during_outage  integer default 0,
     recovery_success_rate real,
-    notes                 text
+    notes                 text,
+    host_id               integer,
+    earliest_start        text,
+    packets_sent          integer,
+    packets_lost          integer
 );
 create index outage_events_by_host on outage_events(host_address, start_time desc);
 create index outage_events_by_time on outage_events(start_time desc);
+create index outage_events_open on outage_events(start_time) where end_time is null;
 
 -- The original's relation.
 create view ping_results as

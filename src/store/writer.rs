@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::{Database, Life, StoreError};
 use crate::model::{CheckResult, Host, State};
+use crate::outage::Rules;
 use crate::sys;
 use crate::time::{ClockSample, Monotonic, Spoken, UtcMillis, nanoseconds};
 
@@ -22,6 +23,8 @@ pub struct Settings {
     pub retention: Duration,
     /// How long roll-ups are kept.
     pub rollup_retention: Duration,
+    /// Which silence is an outage.
+    pub outages: Rules,
 }
 
 enum Order {
@@ -104,6 +107,7 @@ impl Writer {
         let path = database.path().to_path_buf();
         // Whoever holds the file longer is tried again later: meanwhile the queue must be emptied.
         database.set_patience(PATIENCE);
+        database.set_outage_rules(settings.outages);
         let desk = Desk::new(database, settings, start, doubt);
         let thread = thread::Builder::new().name("store".into()).spawn(move || desk.work(&received));
         let thread = thread.map_err(|cause| StoreError::File { operation: "starting the thread for", path, cause })?;
@@ -200,7 +204,7 @@ impl Desk {
             loop {
                 match order {
                     Ok(Order::Result(result)) => self.take(result),
-                    Ok(Order::Settings(settings)) => self.settings = settings,
+                    Ok(Order::Settings(settings)) => self.follow(settings),
                     Ok(Order::Watched) => self.note_watcher(),
                     Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
                     Err(RecvTimeoutError::Timeout) => break,
@@ -237,6 +241,11 @@ impl Desk {
             let due = if self.pending.len() >= PENDING_ENOUGH { now } else { due };
             self.flush_at = self.flush_at.min(due);
         }
+    }
+
+    fn follow(&mut self, settings: Settings) {
+        self.settings = settings;
+        self.database.set_outage_rules(settings.outages);
     }
 
     /// What is pending is written soon, and so is what comes in the next minute.

@@ -6,6 +6,7 @@ mod common;
 mod copies;
 mod hostile;
 mod original;
+mod outages;
 mod retention;
 mod rollup;
 mod rollup_day;

@@ -7,7 +7,8 @@ use ace_connection_logger::store::{Settings, Writer};
 const HOSTS: usize = 10_000;
 
 fn start(path: &Path, flush: Duration) -> Writer {
-    let settings = Settings { flush, retention: DAY * 36_500, rollup_retention: DAY * 36_500 };
+    let keep = DAY * 36_500;
+    let settings = Settings { flush, retention: keep, rollup_retention: keep, outages: Default::default() };
     Writer::start(open(path), settings, HOSTS).unwrap_or_else(|error| panic!("{error}"))
 }
 
