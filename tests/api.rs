@@ -253,6 +253,15 @@ fn outages_are_listed_counted_and_found_by_host() {
     assert_eq!(site.json("/api/outages?active_only=true&days=1").as_array().map(Vec::len), Some(0));
     assert_eq!(site.json("/api/hosts/192.0.2.1/active-outage")["id"], all[0]["id"]);
     assert_eq!(site.json("/api/hosts/2001%3Adb8%3A%3A1/active-outage"), Value::Null);
+    // What a file of the original has not is null; what the monitor writes is there, times as everywhere.
+    let added = |event: &Value| ["earliest_start", "packets_sent", "packets_lost"].map(|field| event[field].clone());
+    assert_eq!(added(&all[0]), [Value::Null, Value::Null, Value::Null]);
+    site.sql("update outage_events set earliest_start = '2026-01-02 09:59:00.500', packets_sent = 10, packets_lost = 9 where end_time is null");
+    let expected = ["2026-01-02T09:59:00.500Z".into(), Value::from(10), Value::from(9)];
+    assert_eq!(added(&site.json("/api/outages")[0]), expected);
+    assert_eq!(added(&site.json("/api/outages/active")[0]), expected);
+    assert_eq!(added(&site.json("/api/hosts/192.0.2.1/active-outage")), expected);
+    assert!(!all[0].as_object().expect("an event").contains_key("host_id"), "that is nobody's business");
     let statistics = site.json("/api/outages/statistics/192.0.2.1");
     assert_eq!((&statistics["total_outages"], &statistics["active_outages"]), (&2.into(), &1.into()));
     assert!(statistics["total_downtime_seconds"].as_i64().is_some_and(|seconds| seconds > 60), "the running one counts");

@@ -9,8 +9,8 @@ use std::process::{Child, Command, Stdio};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use common::namespace::{SocketKind, in_namespace, is_available};
-use common::{TempDir, bin, skip};
+use common::namespace::{SocketKind, in_namespace, is_available, sysctl};
+use common::{TempDir, bin, run, skip};
 use rusqlite::{Connection, OpenFlags};
 
 /// One after the other: they measure time, and some of them keep the machine busy.
@@ -42,6 +42,24 @@ impl Monitor {
         let child =
             arguments(&mut command).current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
         Monitor { child: child.expect("the program starts"), folder }
+    }
+
+    /// Ends it, if it runs, without a chance to do anything about it, and starts it anew.
+    fn restart(&mut self) {
+        drop(self.child.kill());
+        self.child.wait().expect("it is our child");
+        let mut command = Command::new(bin());
+        command.args(["monitor", "--no-dashboard"]).current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
+        self.child = command.stderr(self.log_file()).spawn().expect("the program starts");
+    }
+
+    /// A check by hand in its folder; says the exit code.
+    fn check_by_hand(&self) -> Option<i32> {
+        run(Command::new(bin()).arg("check").current_dir(self.folder.path())).code
+    }
+
+    fn log_file(&self) -> fs::File {
+        fs::OpenOptions::new().append(true).open(self.folder.path().join("log")).expect("a log file")
     }
 
     fn log(&self) -> String {
@@ -89,6 +107,29 @@ impl Monitor {
             database.prepare(CHECKS)?.query_map([address], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()
         };
         self.database().and_then(|database| read(database).ok()).unwrap_or_default()
+    }
+
+    /// The events that are on the disk and what the checks say of them, which must be the same.
+    fn outages(&self) -> Vec<String> {
+        const EVENTS: &str = "select host_address || ' ' || start_time || ' to ' || coalesce(end_time, 'now') || ', before '
+            || coalesce(earliest_start, 'unknown') || ', checks ' || checks_failed || ' pings ' || packets_lost from outage_events order by start_time";
+        // Runs of silent checks, each with the answered one before and behind it.
+        const RUNS: &str = "with c as (select *, strftime('%Y-%m-%d %H:%M:%f', checked_at / 1000.0, 'unixepoch') as at, sum(received > 0)
+                over (partition by host_id order by checked_at) as run from check_result)
+            select h.address || ' ' || min(at) || ' to ' || coalesce((select min(at) from c r where r.host_id = c.host_id and r.run = c.run + 1), 'now')
+                || ', before ' || coalesce((select max(at) from c r where r.host_id = c.host_id and r.run = c.run and received > 0), 'unknown')
+                || ', checks ' || count(*) || ' pings ' || sum(sent)
+              from c join host h on h.id = c.host_id where received = 0 group by c.host_id, run order by min(at)";
+        // Both of one commit.
+        let database = self.database().expect("there is a database");
+        database.execute_batch("begin").expect("a read transaction");
+        let [events, runs] = [EVENTS, RUNS].map(|sql| {
+            let mut statement = database.prepare(sql).expect("it is SQL");
+            let rows = statement.query_map([], |row| row.get(0)).expect("it answers");
+            rows.collect::<rusqlite::Result<Vec<String>>>().expect("text")
+        });
+        assert_eq!(events, runs, "{}", self.log());
+        events
     }
 
     fn number(&self, sql: &str) -> i64 {
@@ -485,5 +526,59 @@ fn a_sighup_in_the_first_moments_does_not_end_it() {
         holder.execute_batch("rollback").expect("given back");
         monitor.wait_for("the first check", |monitor| !monitor.checks("127.0.0.1").is_empty());
         assert_eq!(monitor.stop("TERM").0, Some(0));
+    });
+}
+
+#[test]
+fn a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its_checks() {
+    let test = "a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its_checks";
+    if !is_available(test) {
+        return;
+    }
+    let _turn = in_turn();
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let silence = |value| sysctl("ipv4/icmp_echo_ignore_all", value).expect("the namespace is ours");
+        let mut monitor = Monitor::start(QUICK);
+        let open = |monitor: &Monitor| monitor.outages().iter().any(|outage| outage.contains(" to now"));
+        monitor.wait_for("some checks", |monitor| monitor.checks("127.0.0.1").len() >= 3);
+        assert_eq!(monitor.outages(), [""; 0]);
+        silence("1");
+        monitor.wait_for("an outage", open);
+        let began = monitor.number("select count(*) from check_result");
+        monitor
+            .wait_for("more of it", |monitor| open(monitor) && monitor.number("select count(*) from check_result") >= began + 3);
+        // It outlives the monitor, and a check by hand counts in it.
+        monitor.restart();
+        monitor.wait_for("its next checks", |monitor| {
+            open(monitor) && monitor.number("select count(*) from check_result") >= began + 8
+        });
+        assert_eq!(monitor.check_by_hand(), Some(1));
+        assert_eq!(monitor.outages().len(), 1);
+        silence("0");
+        monitor.wait_for("its end", |monitor| !open(monitor));
+        monitor.stop("TERM");
+        let outages = monitor.outages();
+        assert_eq!(outages.len(), 1, "{outages:?}");
+        assert_eq!(
+            monitor.number("select count(*) from outage_events where duration_seconds = cast((julianday(end_time) - julianday(start_time)) * 86400 + 1e-4 as integer)"),
+            1
+        );
+        // By hand alone: it begins after two checks, as configured, and ends.
+        monitor.folder.write("config.yaml", &format!("{QUICK}outages: {{down_after: 2}}\n"));
+        silence("1");
+        assert_eq!(monitor.check_by_hand(), Some(1));
+        assert_eq!(monitor.number("select count(*) from outage_events"), 1);
+        assert_eq!(monitor.check_by_hand(), Some(1));
+        assert!(open(&monitor));
+        silence("0");
+        assert_eq!(monitor.check_by_hand(), Some(0));
+        assert_eq!((monitor.outages().len(), open(&monitor)), (2, false));
+        // The monitor goes by the configuration, too.
+        monitor.folder.write("config.yaml", &format!("{QUICK}outages: {{down_after: 100}}\n"));
+        silence("1");
+        monitor.restart();
+        monitor.wait_for("silence", |monitor| monitor.number("select count(*) from check_result where checked_at > (select max(checked_at) from check_result where received > 0)") >= 4);
+        monitor.stop("TERM");
+        assert_eq!(monitor.number("select count(*) from outage_events"), 2);
     });
 }
