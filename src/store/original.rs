@@ -184,11 +184,7 @@ pub(super) fn copy_database(connection: &Connection, path: &Path, to: &Path) -> 
     let result = (|| {
         let file = |operation| move |cause| StoreError::File { operation, path: to.to_path_buf(), cause };
         // A copy that was broken off is nobody's.
-        if let Err(error) = fs::remove_file(&partial)
-            && error.kind() != std::io::ErrorKind::NotFound
-        {
-            return Err(file("writing a copy to")(error));
-        }
+        remove_partial(&partial).map_err(file("writing a copy to"))?;
         let vacuum = connection.execute("vacuum into ?1", [literal_text(literal(&partial).as_os_str())]);
         vacuum.map_err(|cause| StoreError::Sqlite { operation: "copying database", path: path.to_path_buf(), cause })?;
         fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(file("writing a copy to"))?;
@@ -204,9 +200,20 @@ pub(super) fn copy_database(connection: &Connection, path: &Path, to: &Path) -> 
         .map_err(file("writing a copy to"))
     })();
     if result.is_err() {
-        let _ = fs::remove_file(&partial);
+        let _ = remove_partial(&partial);
     }
     result
+}
+
+/// Removes an unfinished copy, and the journal that SQLite keeps beside a large one.
+fn remove_partial(partial: &Path) -> std::io::Result<()> {
+    for file in [partial, &beside(partial, "-journal")] {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
 }
 
 impl Database {
