@@ -436,6 +436,16 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(u64::from(stat.f_bavail) * stat.f_frsize as u64)
 }
 
+/// Has all threads share few pools of memory, where the C library would give each its own: what one thread has freed the
+/// next can use. Called before threads are started.
+pub fn share_memory() {
+    #[cfg(target_env = "gnu")]
+    // SAFETY: a call without pointers.
+    unsafe {
+        libc::mallopt(libc::M_ARENA_MAX, 2);
+    }
+}
+
 /// Gives memory that is free inside the allocator back to the system, where the C library can: after a reload or an
 /// import a small daemon should be small again.
 pub fn release_memory() {

@@ -26,6 +26,7 @@ use crate::config::{Config, Loaded};
 use crate::daemon::DaemonError;
 use crate::logging::{self, Reopen};
 use crate::store::{Database, StoreError};
+use crate::sys;
 
 /// Why a command failed. It is printed once and gives the exit code.
 #[derive(Debug)]
@@ -133,6 +134,7 @@ impl From<DaemonError> for Failure {
 
 /// Runs the command that the arguments name, the program's own name first among them.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    sys::share_memory();
     match run_command(arguments) {
         Ok(Verdict::Good) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::from(1),
