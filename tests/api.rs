@@ -2,16 +2,14 @@
 
 mod common;
 
-use std::io::{Read, Write};
-use std::net::TcpStream;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use ace_connection_logger::config;
 use ace_connection_logger::store::Database;
 use ace_connection_logger::web::{Api, Facts, Web};
 use common::TempDir;
+use common::http::{Answer, get};
 use rusqlite::Connection;
 use serde_json::Value;
 
@@ -19,19 +17,6 @@ use serde_json::Value;
 struct Site {
     folder: TempDir,
     web: Web,
-}
-
-/// An answer: status, head and body.
-struct Answer {
-    status: u16,
-    head: String,
-    body: String,
-}
-
-impl Answer {
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
-    }
 }
 
 impl Site {
@@ -56,16 +41,7 @@ impl Site {
     }
 
     fn get_with(&self, path: &str, headers: &str) -> Answer {
-        let mut stream = TcpStream::connect(self.web.addresses()[0]).expect("it listens");
-        stream.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
-        let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n");
-        stream.write_all(request.as_bytes()).expect("it reads");
-        let mut bytes = Vec::new();
-        stream.read_to_end(&mut bytes).expect("it answers");
-        let text = String::from_utf8(bytes).expect("text");
-        let (head, body) = text.split_once("\r\n\r\n").expect("a head");
-        let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
-        Answer { status, head: head.to_string(), body: body.to_string() }
+        get(self.web.addresses()[0], path, headers)
     }
 
     fn get(&self, path: &str) -> Answer {
