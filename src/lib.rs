@@ -39,7 +39,8 @@
 //! 1. An acceptor a listening socket gives each connection a thread and one of 64 slots; when none is free, whoever has
 //!    waited longest without a complete request leaves.
 //! 2. `web::request` turns the bytes of a head into a [`web::Request`], or into the reason why not. Pure.
-//! 3. A file of the page comes from a table of embedded bytes; everything else is asked of the [`web::Answer`].
+//! 3. A file of the page comes from a table of embedded bytes, which build.rs has compressed; everything else is asked of
+//!    the [`web::Answer`].
 //! 4. `web::reply` makes the head, `web::connection` writes head and body under an absolute deadline, page after page
 //!    where the body is long.
 //!

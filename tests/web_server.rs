@@ -119,6 +119,23 @@ fn text_is_compressed_for_those_who_want_it_where_it_pays() {
 }
 
 #[test]
+fn a_file_of_the_page_is_the_same_compressed_and_not() {
+    let server = Server::usual();
+    let mut client = server.client();
+    for target in ["/index.html", "/style.css", "/icon.svg", "/js/main.js"] {
+        let file = std::fs::read(format!("{}/static{target}", env!("CARGO_MANIFEST_DIR"))).expect("the file");
+        let plain = client.get(target);
+        assert_eq!((plain.header("Content-Encoding"), plain.header("Vary")), (None, Some("Accept-Encoding")), "{target}");
+        assert_eq!(plain.header("Content-Length"), Some(file.len().to_string().as_str()), "{target}");
+        assert_eq!(plain.body, file, "{target}");
+        let packed = client.get_with(target, "Accept-Encoding: gzip\r\n");
+        assert_eq!((packed.unpacked(), packed.header("Vary")), (file, Some("Accept-Encoding")), "{target}");
+        assert!(packed.body.len() < plain.body.len(), "{target}");
+        assert_eq!(packed.header("ETag").map(|tag| tag.trim_start_matches("W/")), plain.header("ETag"), "{target}");
+    }
+}
+
+#[test]
 fn long_answers_come_in_chunks_or_up_to_the_end_of_the_connection() {
     let server = Server::usual();
     let mut client = server.client();

@@ -1,23 +1,23 @@
-//! The files of the page, embedded in the program: one table, so that no path of a request ever reaches a file system.
+//! The files of the page, embedded in the program: one table, so that no path of a request ever reaches a file system. They
+//! are in it as gzip files only, which build.rs makes of static/: nearly every client takes them like that.
 
 use std::sync::OnceLock;
-
-use super::gzip::Press;
 
 const HTML: &str = "text/html; charset=utf-8";
 const CSS: &str = "text/css; charset=utf-8";
 const JAVASCRIPT: &str = "text/javascript; charset=utf-8";
 const SVG: &str = "image/svg+xml";
 
-/// A file, and what is made of it when it is first asked for.
+/// A file of the page.
 #[derive(Debug)]
 pub(super) struct Asset {
     /// Below the base path.
     path: &'static str,
     pub(super) content_type: &'static str,
-    pub(super) bytes: &'static [u8],
+    /// As a gzip file, RFC 1952.
+    pub(super) packed: &'static [u8],
+    /// Made when it is first asked for.
     etag: OnceLock<String>,
-    gzip: OnceLock<Option<Vec<u8>>>,
 }
 
 /// An entry of the table: the file below static/, and its type.
@@ -26,9 +26,8 @@ macro_rules! asset {
         Asset {
             path: concat!("/", $path),
             content_type: $content_type,
-            bytes: include_bytes!(concat!("../../static/", $path)),
+            packed: include_bytes!(concat!(env!("OUT_DIR"), "/static/", $path)),
             etag: OnceLock::new(),
-            gzip: OnceLock::new(),
         }
     };
 }
@@ -79,14 +78,9 @@ pub(super) fn find(path: &str) -> Option<&'static Asset> {
 }
 
 impl Asset {
-    /// A tag that changes with the bytes, without quotes.
+    /// A tag that changes with the content, without quotes.
     pub(super) fn etag(&self) -> &str {
-        self.etag.get_or_init(|| format!("{:016x}", fnv1a(self.bytes)))
-    }
-
-    /// The file compressed; `None` when that does not pay.
-    pub(super) fn gzip(&self, press: &Press) -> Option<&[u8]> {
-        self.gzip.get_or_init(|| press.whole(self.bytes)).as_deref()
+        self.etag.get_or_init(|| format!("{:016x}", fnv1a(self.packed)))
     }
 }
 
@@ -98,6 +92,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::web::gzip::Press;
     use std::path::Path;
 
     fn collect(folder: &Path, found: &mut Vec<String>) {
@@ -111,8 +106,9 @@ mod tests {
     }
 
     #[test]
-    fn every_file_of_the_page_is_in_the_table_with_its_type() {
+    fn every_file_of_the_page_is_in_the_table_with_its_type_and_content() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/static");
+        let press = Press::new();
         let mut found = Vec::new();
         collect(Path::new(folder), &mut found);
         for file in &found {
@@ -125,6 +121,7 @@ mod tests {
                 _ => panic!("{file} has no type"),
             };
             assert_eq!(asset.content_type, content_type, "{file}");
+            assert_eq!(press.unpack(asset.packed), std::fs::read(file).expect("the file"), "{file}");
         }
         assert_eq!(found.len(), TABLE.len());
     }

@@ -1,9 +1,9 @@
-//! Compression of what is sent: one compressor for the whole server, a piece at a time. The format: RFC 1951 (deflate),
-//! RFC 1952 (gzip).
+//! Compression of what is sent: one compressor for the whole server, a piece at a time; and back, for clients who don't take
+//! it. The format: RFC 1951 (deflate), RFC 1952 (gzip).
 
 use std::sync::{Mutex, PoisonError};
 
-use flate2::{Compress, Compression, Crc, FlushCompress};
+use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress};
 
 /// Of 53 kB of a chart's JSON level 4 makes 13.1 kB in 0.8 ms, level 6 makes 12.8 kB in 2.5 ms, level 1 makes 15.0 kB in
 /// 0.5 ms.
@@ -22,21 +22,27 @@ const LAST_BLOCK: [u8; 2] = [3, 0];
 /// Shorter bodies fit one packet in any case.
 const SHORTEST_BYTES: usize = 600;
 
-/// The compressor. It holds 300 kB, and making one takes more stack than a connection's thread has: so there is one,
-/// made at the start, and connections take turns.
+/// The compressor and its opposite. They hold 300 kB and 43 kB, and making them takes as much of the stack, which is more
+/// than a connection's thread has or should touch: so there is one of each, made at the start, and connections take turns.
 #[derive(Debug)]
-pub(super) struct Press(Mutex<Compress>);
+pub(super) struct Press {
+    compress: Mutex<Compress>,
+    decompress: Mutex<Decompress>,
+}
 
 impl Press {
     pub(super) fn new() -> Press {
-        Press(Mutex::new(Compress::new(Compression::new(LEVEL), false)))
+        Press {
+            compress: Mutex::new(Compress::new(Compression::new(LEVEL), false)),
+            decompress: Mutex::new(Decompress::new(false)),
+        }
     }
 
     /// Appends the bytes as whole deflate blocks that refer to nothing before them; so pieces of several answers may go
     /// through it in any order.
     fn squeeze(&self, bytes: &[u8], out: &mut Vec<u8>) {
         for piece in bytes.chunks(PIECE_BYTES) {
-            let mut compress = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut compress = self.compress.lock().unwrap_or_else(PoisonError::into_inner);
             // Or what comes out would depend on what was compressed before.
             compress.reset();
             let mut rest = piece;
@@ -68,6 +74,18 @@ impl Press {
         stream.page(self, body, &mut out);
         stream.finish(&mut out);
         (out.len() < body.len() / 10 * 9).then_some(out)
+    }
+
+    /// What is in a gzip file of our own, whose head is as long as [`HEAD`]: build.rs writes such files too.
+    pub(super) fn unpack(&self, file: &[u8]) -> Vec<u8> {
+        // The last four bytes are the length of what is in it: RFC 1952, section 2.3.1.
+        let len = file.last_chunk().map_or(0, |len| u32::from_le_bytes(*len));
+        let mut out = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
+        let packed = file.get(HEAD.len()..).unwrap_or_default();
+        let mut decompress = self.decompress.lock().unwrap_or_else(PoisonError::into_inner);
+        decompress.reset(false);
+        decompress.decompress_vec(packed, &mut out, FlushDecompress::Finish).expect("it is a file of our own");
+        out
     }
 }
 
@@ -107,6 +125,7 @@ mod tests {
     use super::*;
     use std::io::Read;
 
+    /// By another reader than the one in the program.
     fn unpacked(bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
         flate2::read::GzDecoder::new(bytes).read_to_end(&mut out).expect("a gzip file");
@@ -128,6 +147,9 @@ mod tests {
         b.0.finish(&mut b.1);
         assert_eq!(unpacked(&a.1), noise[..180_000]);
         assert_eq!(unpacked(&b.1), text[..300_000]);
+        for _ in 0..2 {
+            assert_eq!(press.unpack(&b.1), text[..300_000]);
+        }
         assert!(b.1.len() < 10_000, "{}", b.1.len());
     }
 

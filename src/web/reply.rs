@@ -88,10 +88,10 @@ impl Answered {
     /// A file of the page.
     pub(super) fn asset(asset: &'static Asset, head: &Head, request: &Request, press: &Press) -> Answered {
         let mut answered = Answered::of(200, asset.content_type);
-        let packed = if head.accepts_gzip { asset.gzip(press) } else { None };
-        answered.tag(asset.etag(), packed.is_some());
-        answered.content = Content::Embedded(packed.unwrap_or(asset.bytes));
-        answered.encode(packed.is_some());
+        answered.tag(asset.etag(), head.accepts_gzip);
+        answered.content =
+            if head.accepts_gzip { Content::Embedded(asset.packed) } else { Content::Made(press.unpack(asset.packed)) };
+        answered.encode(head.accepts_gzip);
         answered.unless_known(asset.etag(), request)
     }
 
