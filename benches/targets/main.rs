@@ -4,6 +4,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures for people")]
 
 mod accuracy;
+mod answers;
 #[path = "../history/chance.rs"]
 mod chance;
 mod database;
@@ -52,6 +53,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("dead-host", dead_host::measure, false),
     ("memory", memory::measure, false),
     ("database", database::measure, false),
+    ("answers", answers::measure, false),
     ("accuracy", accuracy::measure, false),
     ("processor", processor::measure, false),
     ("device", device::measure, true),

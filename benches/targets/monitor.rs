@@ -69,8 +69,13 @@ impl Bench {
 
     /// Starts the monitor.
     pub fn monitor(&self, program: &Program) -> Monitor {
+        self.start(program, &["monitor", "--no-dashboard"])
+    }
+
+    /// Starts a command that runs until it is stopped.
+    pub fn start(&self, program: &Program, arguments: &[&str]) -> Monitor {
         let mut command = Command::new(&program.path);
-        command.arg("monitor").arg("--no-dashboard").arg("-c").arg(self.folder.join("config.yaml"));
+        command.args(arguments).arg("-c").arg(self.folder.join("config.yaml"));
         Monitor { child: command.spawn().unwrap() }
     }
 

@@ -2,6 +2,7 @@
 //! it. The format: RFC 1951 (deflate), RFC 1952 (gzip).
 
 use std::sync::{Mutex, PoisonError};
+use std::thread;
 
 use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress};
 
@@ -22,27 +23,43 @@ const LAST_BLOCK: [u8; 2] = [3, 0];
 /// Shorter bodies fit one packet in any case.
 const SHORTEST_BYTES: usize = 600;
 
-/// The compressor and its opposite. They hold 300 kB and 43 kB, and making them takes as much of the stack, which is more
-/// than a connection's thread has or should touch: so there is one of each, made at the start, and connections take turns.
+/// A stored block holds at most so much, and begins with five bytes: RFC 1951, section 3.2.4.
+const STORED_BYTES: usize = 0xffff;
+
+/// Making a compressor moves its 300 kB through the stack.
+const MAKER_STACK_BYTES: usize = 1024 * 1024;
+
+/// The compressor and its opposite. They hold 300 kB and 43 kB, so that there is one of each and connections take turns;
+/// the compressor is there only while somebody is.
 #[derive(Debug)]
 pub(super) struct Press {
-    compress: Mutex<Compress>,
+    compress: Mutex<Option<Compress>>,
     decompress: Mutex<Decompress>,
+    make: fn() -> Option<Compress>,
 }
 
 impl Press {
     pub(super) fn new() -> Press {
-        Press {
-            compress: Mutex::new(Compress::new(Compression::new(LEVEL), false)),
-            decompress: Mutex::new(Decompress::new(false)),
-        }
+        Press { compress: Mutex::new(None), decompress: Mutex::new(Decompress::new(false)), make: make_compressor }
+    }
+
+    /// Lets go of the compressor.
+    pub(super) fn rest(&self) {
+        *self.compress.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
     /// Appends the bytes as whole deflate blocks that refer to nothing before them; so pieces of several answers may go
-    /// through it in any order.
+    /// through it in any order. Where no compressor can be had, as they are.
     fn squeeze(&self, bytes: &[u8], out: &mut Vec<u8>) {
         for piece in bytes.chunks(PIECE_BYTES) {
-            let mut compress = self.compress.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut held = self.compress.lock().unwrap_or_else(PoisonError::into_inner);
+            if held.is_none() {
+                *held = (self.make)();
+            }
+            let Some(compress) = held.as_mut() else {
+                piece.chunks(STORED_BYTES).for_each(|stored| store(stored, out));
+                continue;
+            };
             // Or what comes out would depend on what was compressed before.
             compress.reset();
             let mut rest = piece;
@@ -87,6 +104,19 @@ impl Press {
         decompress.decompress_vec(packed, &mut out, FlushDecompress::Finish).expect("it is a file of our own");
         out
     }
+}
+
+/// A thread of its own makes it, since a connection's stack is too small. `None` when the system has none left.
+fn make_compressor() -> Option<Compress> {
+    let make = || Compress::new(Compression::new(LEVEL), false);
+    thread::Builder::new().stack_size(MAKER_STACK_BYTES).spawn(make).ok()?.join().ok()
+}
+
+/// Appends a block that is not compressed and not the last.
+fn store(bytes: &[u8], out: &mut Vec<u8>) {
+    let len = u16::try_from(bytes.len()).expect("chunks of that length").to_le_bytes();
+    out.extend_from_slice(&[0, len[0], len[1], !len[0], !len[1]]);
+    out.extend_from_slice(bytes);
 }
 
 /// A gzip file in the making, page by page.
@@ -162,6 +192,19 @@ mod tests {
             press.whole(&body(seed)[..usize::try_from(seed).expect("small") * 80]);
             assert_eq!(press.whole(&body(0)).expect("it pays"), first, "{seed}");
         }
+    }
+
+    #[test]
+    fn without_a_compressor_pages_are_whole_all_the_same() {
+        let press = Press { make: || None, ..Press::new() };
+        let text = "the same again ".repeat(20_000).into_bytes();
+        let (mut stream, mut out) = (Stream::default(), Vec::new());
+        for page in [&text[..], b"", b"end"] {
+            stream.page(&press, page, &mut out);
+        }
+        stream.finish(&mut out);
+        assert_eq!(unpacked(&out), [&text[..], b"end"].concat());
+        assert!(press.whole(&text).is_none());
     }
 
     #[test]

@@ -206,7 +206,9 @@ impl Site {
             connection::serve(&stream, &slot, &site);
             drop(slot);
             if site.slots.are_free() {
+                site.press.rest();
                 site.answer.rest();
+                sys::release_memory();
             }
         };
         thread::Builder::new().name("web".into()).stack_size(STACK_BYTES).spawn(work).map(|_| ())

@@ -174,7 +174,6 @@ impl Answer for Api {
 
     fn rest(&self) {
         lock(&self.shared.readers).idle.clear();
-        sys::release_memory();
     }
 }
 
