@@ -186,7 +186,7 @@ commands! {
         file: PathBuf,
     }
 
-    /// Say whether this machine can ping, resolve and write, and what cures what it cannot.
+    /// Say whether this machine can ping, resolve, write and serve, and what cures what it cannot.
     #[argh(subcommand, name = "doctor")]
     Doctor {
         /// print JSON
