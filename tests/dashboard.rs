@@ -4,13 +4,16 @@
 mod common;
 
 use std::fs;
-use std::net::{SocketAddr, TcpListener};
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use ace_connection_logger::store::Database;
 use common::http::{Answer, get};
 use common::namespace::{SocketKind, in_namespace, is_available};
 use common::{TempDir, bin, run};
+use rusqlite::Connection;
 use serde_json::Value;
 
 const DEFAULT: ([u8; 4], u16) = ([127, 0, 0, 1], 8501);
@@ -51,6 +54,13 @@ impl Program<'_> {
     /// Waits until the log says where the dashboard is.
     fn wait_until_served(&self) {
         self.wait_for("the dashboard", || self.log().contains("dashboard: http://").then_some(()));
+    }
+
+    /// `VmRSS`.
+    fn resident_kib(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5)");
+        line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
     }
 
     fn signal(&self, name: &str) {
@@ -255,5 +265,46 @@ fn an_address_that_others_reach_is_warned_of_in_one_line() {
         let nowhere = finish(&folder, &["dashboard", "--host", "203.0.113.7"]);
         assert_eq!(nowhere.code, Some(69), "{}", nowhere.stderr);
         assert!(nowhere.stderr.contains("203.0.113.7:8501") && nowhere.stderr.contains("hint: "), "{}", nowhere.stderr);
+    });
+}
+
+#[test]
+fn many_slow_readers_of_long_answers_cost_little() {
+    let test = "many_slow_readers_of_long_answers_cost_little";
+    if !is_available(test) {
+        return;
+    }
+    const HISTORY: &str = "
+        insert into host select value, '192.0.2.' || value, 0, 'host ' || value from
+            (with recursive n(value) as (select 1 union all select value + 1 from n where value < 50) select value from n);
+        insert into check_result
+            select id, at * 1000, 5, 5, 9000, 9500, 9900, x'01807f8101907f83ff01' from host,
+            (with recursive n(at) as (select 1 union all select at + 1 from n where at < 2000) select at from n)";
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let folder = TempDir::new();
+        folder.write("config.yaml", ONE_HOST);
+        let path = folder.path().join("connection_logs.db");
+        drop(Database::open(&path, &mut |_, _| ()).expect("a new database"));
+        Connection::open(&path).and_then(|database| database.execute_batch(HISTORY)).expect("plain SQL");
+        let mut alone = Program::start(&folder, &["dashboard"]);
+        alone.wait_until_served();
+        let before = alone.resident_kib();
+        let readers: Vec<TcpStream> = (0..60)
+            .map(|_| {
+                let mut stream = TcpStream::connect(SocketAddr::from(DEFAULT)).expect("it listens");
+                let request = b"GET /api/ping-results?hours=0&limit=0 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+                stream.write_all(request).expect("it reads");
+                stream.read_exact(&mut [0; 12]).expect("it answers");
+                stream
+            })
+            .collect();
+        let each = (alone.resident_kib() - before) / 60;
+        assert!(each < 500, "{each} KiB a reader");
+        // Neither do they keep others from being answered.
+        let began = Instant::now();
+        assert_eq!(ask(DEFAULT, "/api/ping-results?host_address=192.0.2.7&hours=0&limit=1").json()[0]["sent"], 5);
+        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        drop(readers);
+        assert_eq!(alone.stop().0, Some(0));
     });
 }

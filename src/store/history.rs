@@ -1,7 +1,6 @@
-//! Questions about spans of time: sums, buckets of a chart, days, and the checks themselves page by page. No transaction
-//! is held between two pages, so that a slow reader never keeps the log from being folded in.
+//! Questions about spans of time: sums, buckets of a chart, days; and about hosts, daemons and outages.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
 use std::ops::Range;
 use std::os::unix::fs::MetadataExt;
@@ -13,7 +12,6 @@ use super::reader::{Reader, text};
 use super::rollup::{self, Detail};
 use super::rollup_day;
 use super::{OutageEvent, StoreError, events};
-use crate::stats;
 use crate::sums::{CheckSums, Counts, Sums};
 use crate::time::{HOUR_MS, UtcMillis};
 
@@ -26,25 +24,6 @@ pub struct KnownHost {
     pub name: String,
     /// Its address.
     pub address: String,
-}
-
-/// A recorded check.
-#[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are those of ping_results and of the notes beside it, which the contract names")]
-pub struct RecordedCheck {
-    pub name: String,
-    pub address: String,
-    pub checked_at: UtcMillis,
-    pub sent: i64,
-    pub received: i64,
-    pub min_us: Option<i64>,
-    pub avg_us: Option<i64>,
-    pub max_us: Option<i64>,
-    pub rtts_us: Option<Vec<Option<u32>>>,
-    pub late: i64,
-    pub duplicates: i64,
-    pub foreign: i64,
-    pub reason: Option<String>,
 }
 
 /// What was noted beside the checks of a span.
@@ -280,92 +259,4 @@ impl Reader {
 /// What tells a database file from every other on this machine.
 pub fn database_id(path: &Path) -> String {
     std::fs::metadata(path).map_or_else(|_| "gone".into(), |meta| format!("{:x}-{:x}", meta.dev(), meta.ino()))
-}
-
-/// Recorded checks, newest first, of several hosts at once. Holds a few rows of each host, and no transaction.
-#[derive(Debug)]
-pub struct Checks {
-    cursors: Vec<Cursor>,
-    from: UtcMillis,
-    rows_a_read: i64,
-    left: u64,
-}
-
-#[derive(Debug)]
-struct Cursor {
-    host: KnownHost,
-    before: i64,
-    rows: VecDeque<RecordedCheck>,
-    is_at_end: bool,
-}
-
-/// How many rows all cursors together hold.
-const ROWS_HELD: usize = 4000;
-
-impl Checks {
-    /// The checks of `hosts` within a span, at most `limit`.
-    pub fn new(hosts: Vec<KnownHost>, span: &Range<UtcMillis>, limit: u64) -> Checks {
-        let rows_a_read = (ROWS_HELD / hosts.len().max(1)).clamp(10, 500);
-        let rows_a_read = i64::try_from(rows_a_read.min(usize::try_from(limit).unwrap_or(usize::MAX))).unwrap_or(i64::MAX);
-        let cursor = |host| Cursor { host, before: span.end.0, rows: VecDeque::new(), is_at_end: false };
-        Checks { cursors: hosts.into_iter().map(cursor).collect(), from: span.start, rows_a_read, left: limit }
-    }
-
-    /// The next one.
-    pub fn next(&mut self, reader: &Reader) -> Result<Option<RecordedCheck>, StoreError> {
-        if self.left == 0 {
-            return Ok(None);
-        }
-        for cursor in &mut self.cursors {
-            if cursor.rows.is_empty() && !cursor.is_at_end {
-                cursor.read(reader, self.from, self.rows_a_read)?;
-            }
-        }
-        let newest = self.cursors.iter_mut().max_by_key(|cursor| cursor.rows.front().map(|row| row.checked_at));
-        let row = newest.and_then(|cursor| cursor.rows.pop_front());
-        self.left -= u64::from(row.is_some());
-        Ok(row)
-    }
-}
-
-impl Cursor {
-    fn read(&mut self, reader: &Reader, from: UtcMillis, rows: i64) -> Result<(), StoreError> {
-        const CHECKS: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, late, duplicates, foreigners, reason
-                                from check_result c left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at
-                               where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3
-                               order by c.checked_at desc limit ?4";
-        let host = &self.host;
-        let read = |row: &Row<'_>| {
-            let number = |index| row.get_ref(index).map(|value| value.as_i64().ok());
-            let min_us = number(3)?;
-            let rtts = row.get_ref(6)?.as_blob_or_null().unwrap_or(None);
-            let least = min_us.and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
-            Ok(RecordedCheck {
-                name: host.name.clone(),
-                address: host.address.clone(),
-                checked_at: UtcMillis(row.get(0)?),
-                sent: number(1)?.unwrap_or(0),
-                received: number(2)?.unwrap_or(0),
-                min_us,
-                avg_us: number(4)?,
-                max_us: number(5)?,
-                rtts_us: rtts.and_then(|bytes| stats::decode_rtts(bytes, least)),
-                late: number(7)?.unwrap_or(0),
-                duplicates: number(8)?.unwrap_or(0),
-                foreign: number(9)?.unwrap_or(0),
-                reason: text(row, 10)?,
-            })
-        };
-        let found: Vec<RecordedCheck> = reader.ask(|c| {
-            c.prepare_cached(CHECKS)?
-                .query_map(params![host.id, from.0, self.before, rows], read)?
-                .collect::<rusqlite::Result<_>>()
-        })?;
-        self.is_at_end = (found.len() as i64) < rows;
-        if let Some(last) = found.last() {
-            self.before = last.checked_at.0;
-        }
-        self.rows = found.into();
-        Ok(())
-    }
 }

@@ -2,6 +2,7 @@
 //! folder knows SQL. `database` opens and writes, `events` keeps the outages, `writer` is the thread that owns the writing
 //! connection, `reader` answers questions, `original` takes over what the Python original wrote.
 
+mod checks;
 mod database;
 mod events;
 mod history;
@@ -17,9 +18,10 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+pub use checks::{Checks, RecordedCheck};
 pub use database::{Database, Life, Opened};
 pub use events::OutageEvent;
-pub use history::{Checks, KnownHost, MonitorRun, NoteSums, RecordedCheck, Source, Standing, database_id};
+pub use history::{KnownHost, MonitorRun, NoteSums, Source, Standing, database_id};
 pub use original::{Import, partial_copy, require_original};
 pub use prune::Pruned;
 pub use reader::{LatestCheck, Reader};
