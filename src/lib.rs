@@ -41,16 +41,18 @@
 //! 2. `web::request` turns the bytes of a head into a [`web::Request`], or into the reason why not. Pure.
 //! 3. A file of the page comes from a table of embedded bytes, which build.rs has compressed; everything else is asked of
 //!    the [`web::Answer`].
-//! 4. `web::reply` makes the head, `web::connection` writes head and body under an absolute deadline, page after page
+//! 4. `web::api` bounds every parameter and asks the [`store::Reader`]: short ranges are summed up from the checks, long ones
+//!    from roll-ups, which the store makes of hours and packs by days.
+//! 5. `web::reply` makes the head, `web::connection` writes head and body under an absolute deadline, page after page
 //!    where the body is long.
 //!
 //! ## Threads and channels
 //!
 //! `main` waits for an event; `signals` turns signals into events; one `ping-N` a host; `store` owns the writing
 //! connection. A name that is looked up has a thread of its own for as long as the resolver takes. Results go from
-//! pingers to the store, events to main, and nothing flows back: readers ask the database. Shared
-//! mutable state is the stop flag, and in [`web`], which has `web-accept`, one `web` a connection: the table of its
-//! connections, its idle database connections, and the configuration that answers go by.
+//! pingers to the store, events to main, and nothing flows back: readers ask the database. [`web`] has `web-accept` and
+//! one `web` a connection. Shared mutable state is the stop flag, and in [`web`] the table of its connections, the three
+//! database connections that they take turns with, the compressor, and the configuration that answers go by.
 //!
 //! Stopping, in this order: web, then pingers (a check in flight is dropped whole), then `Finish` to the store behind the
 //! last result, which commits and closes. That order is the guarantee that no finished check is lost.

@@ -69,6 +69,15 @@ fn span_of(day: i64) -> Range<i64> {
     day.saturating_mul(HOURS)..day.saturating_add(1).saturating_mul(HOURS)
 }
 
+/// The query for a host's days from one to another, as far as they may be read: none with a stale hour.
+fn select(columns: &str) -> String {
+    format!(
+        "select day, {columns} from rollup_day d where host_id = ?1 and day between ?2 and ?3
+            and not exists (select 1 from stale_rollup s where s.host_id = d.host_id and s.hour between d.day * 24 and d.day * 24 + 23)
+          order by day"
+    )
+}
+
 /// Hands over the sums of a host's hours, in no certain order. With `Detail::Counts` the latencies stay behind.
 pub(super) fn each_hour(
     connection: &Connection,
@@ -77,16 +86,11 @@ pub(super) fn each_hour(
     detail: Detail,
     take: &mut dyn FnMut(i64, &Hour<'_>),
 ) -> rusqlite::Result<()> {
-    const WHOLE: &str = "select day, counts, latencies from rollup_day d where host_id = ?1 and day between ?2 and ?3
-            and not exists (select 1 from stale_rollup s where s.host_id = d.host_id and s.hour between d.day * 24 and d.day * 24 + 23)
-          order by day";
-    const COUNTS: &str = "select day, counts, null from rollup_day d where host_id = ?1 and day between ?2 and ?3
-            and not exists (select 1 from stale_rollup s where s.host_id = d.host_id and s.hour between d.day * 24 and d.day * 24 + 23)
-          order by day";
     if hours.is_empty() {
         return Ok(());
     }
-    let mut statement = connection.prepare_cached(if detail == Detail::Whole { WHOLE } else { COUNTS })?;
+    let mut statement =
+        connection.prepare_cached(&select(if detail == Detail::Whole { "counts, latencies" } else { "counts, null" }))?;
     let mut rows = statement.query(params![host_id, hours.start.div_euclid(HOURS), (hours.end - 1).div_euclid(HOURS)])?;
     let mut next = hours.start;
     while let Some(row) = rows.next()? {
@@ -127,12 +131,9 @@ fn unpack(row: &Row<'_>, day: &Range<i64>, wanted: &Range<i64>, take: &mut dyn F
 
 /// Adds up a host's hours in a span: from whole days where they lie in it.
 pub(super) fn sum_up(connection: &Connection, host_id: i64, hours: Range<i64>, sums: &mut Sums) -> rusqlite::Result<()> {
-    const TOTALS: &str = "select day, total from rollup_day d where host_id = ?1 and day >= ?2 and day < ?3
-            and not exists (select 1 from stale_rollup s where s.host_id = d.host_id and s.hour between d.day * 24 and d.day * 24 + 23)
-          order by day";
-    let mut statement = connection.prepare_cached(TOTALS)?;
+    let mut statement = connection.prepare_cached(&select("total"))?;
     let first_day = -(-hours.start).div_euclid(HOURS);
-    let mut rows = statement.query(params![host_id, first_day, hours.end.div_euclid(HOURS)])?;
+    let mut rows = statement.query(params![host_id, first_day, hours.end.div_euclid(HOURS) - 1])?;
     let mut next = hours.start;
     while let Some(row) = rows.next()? {
         let mut total = row.get_ref(1)?.as_blob().unwrap_or_default();
