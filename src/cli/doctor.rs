@@ -242,17 +242,19 @@ fn look_at_database(config: &Config, findings: &mut Vec<Finding>) {
     let path = &config.database.path;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let shown = path.display();
-    findings.push(match Reader::open(path) {
-        Ok(Some(_)) => match fs::OpenOptions::new().append(true).open(path).map(drop).and_then(|()| try_writing(folder)) {
-            Ok(()) => Finding::ok("database", format!("{shown} can be read and written")),
+    // A diagnosis changes nothing: what is not up to date stays as it is.
+    findings.push(match Reader::open_current(path) {
+        Ok(found) if found.is_some() || path.exists() => match try_appending(path).and_then(|()| try_writing(folder)) {
+            Ok(()) if found.is_some() => Finding::ok("database", format!("{shown} can be read and written")),
+            Ok(()) => Finding::ok("database", format!("{shown} is of an older version, and is taken over by the first start")),
             Err(error) => Finding::failed("database", format!("{shown}: {error}"), writable_cure(folder, Some(path))),
         },
-        Ok(None) if !folder.is_dir() => Finding::failed(
+        Ok(_) if !folder.is_dir() => Finding::failed(
             "database",
             format!("{}: there is no such folder", folder.display()),
             format!("mkdir -p {}", folder.display()),
         ),
-        Ok(None) => match try_writing(folder) {
+        Ok(_) => match try_writing(folder) {
             Ok(()) => Finding::ok("database", format!("{shown} does not exist yet and can be made")),
             Err(error) => Finding::failed("database", format!("{}: {error}", folder.display()), writable_cure(folder, None)),
         },
@@ -269,6 +271,10 @@ fn look_at_database(config: &Config, findings: &mut Vec<Finding>) {
         Ok(free) => Finding::ok("disk space", format!("{} MB free in {}", free >> 20, folder.display())),
         Err(error) => Finding::note("disk space", format!("{}: {error}", folder.display()), None),
     });
+}
+
+fn try_appending(file: &Path) -> std::io::Result<()> {
+    fs::OpenOptions::new().append(true).open(file).map(drop)
 }
 
 /// SQLite keeps its log beside the file, so the folder must be writable too.
@@ -290,8 +296,10 @@ fn look_at_clock(config: &Config, findings: &mut Vec<Finding>) {
     const WHAT: &str = "clock";
     const CURE: &str = "timedatectl set-ntp true, or date -s \"YYYY-MM-DD HH:MM:SS\"";
     let now = sys::clocks().utc();
-    let newest =
-        Reader::open(&config.database.path).ok().flatten().and_then(|reader| reader.latest_checks(UtcMillis(i64::MAX)).ok());
+    let newest = Reader::open_current(&config.database.path)
+        .ok()
+        .flatten()
+        .and_then(|reader| reader.latest_checks(UtcMillis(i64::MAX)).ok());
     let newest = newest.and_then(|checks| checks.iter().map(|check| check.checked_at).max());
     let shown = now.rfc3339();
     findings.push(match newest {

@@ -294,6 +294,20 @@ fn an_original_that_writes_all_the_time_loses_no_row_to_the_taking_over() {
 }
 
 #[test]
+fn a_diagnosis_takes_nothing_over() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    begin(&path, &many(30));
+    let before = fs::read(&path).expect("a file");
+    let said = program(folder.path(), &["doctor"]);
+    assert!(said.stdout.contains("connection_logs.db is of an older version"), "{}", said.stdout);
+    assert!(fs::read(&path).expect("a file") == before, "the file is as it was");
+    let files = fs::read_dir(folder.path()).expect("a folder").count();
+    assert_eq!(files, 2, "the configuration and the database");
+}
+
+#[test]
 fn a_taking_over_that_is_killed_leaves_the_original_or_ours_and_nothing_between() {
     let rows_in_it = 4000;
     let folder = TempDir::new();
