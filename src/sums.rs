@@ -133,6 +133,16 @@ impl Counts {
         classes.iter().fold(0, |sum, checks| sum.saturating_add(*checks))
     }
 
+    /// Checks without any reply: what an outage is made of.
+    pub fn silent(&self) -> i64 {
+        self.by_rate[0]
+    }
+
+    /// Checks that were neither up nor down.
+    pub fn degraded(&self) -> i64 {
+        self.by_rate[DEGRADED_CLASS]
+    }
+
     /// Checks that found the host down.
     pub fn down(&self) -> i64 {
         Counts::sum(&self.by_rate[..DEGRADED_CLASS])

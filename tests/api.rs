@@ -123,6 +123,19 @@ fn the_newest_rows_have_a_tag_that_changes_with_a_result() {
 }
 
 #[test]
+fn the_newest_row_of_a_host_has_each_of_its_pings() {
+    // 10.000 ms, lost, 10.004 ms.
+    let site = Site::new(
+        "insert into host(id, address, name) values(1, '192.0.2.1', 'A');
+         insert into check_result(host_id, checked_at, sent, received, min_us, avg_us, max_us, rtts)
+         values(1, 1700000000000, 3, 2, 10000, 10002, 10004, x'010005');",
+    );
+    let rows = site.json("/api/ping-results/latest");
+    assert_eq!((&rows[0]["sent"], &rows[0]["rtts_us"]), (&3.into(), &serde_json::json!([10_000, null, 10_004])));
+    assert_eq!((&rows[1]["sent"], &rows[1]["rtts_us"]), (&Value::Null, &Value::Null), "B has nothing yet");
+}
+
+#[test]
 fn statistics_are_those_of_a_hand_and_of_an_unknown_host_zeros() {
     let site = Site::new(&three_checks());
     let found = site.json("/api/statistics/192.0.2.1");
@@ -206,6 +219,11 @@ fn health_is_good_while_checks_come_and_bad_when_they_stop() {
     let site = Site::over(folder, path);
     assert_eq!(site.get("/health").status, 503);
     assert_eq!(site.get("/").status, 200, "the page itself needs no database");
+    let rows = site.json("/api/ping-results/latest");
+    assert_eq!(
+        (&rows[0]["host_name"], &rows[0]["state"], &rows[1]["host_name"]),
+        (&"A".into(), &"not_measured".into(), &"B".into())
+    );
 }
 
 #[test]
@@ -262,6 +280,13 @@ fn days_and_hours_add_up_to_the_checks() {
     assert_eq!(host["days"]["state"].as_array().map(Vec::len), Some(2));
     let measured: f64 = host["days"]["measured_seconds"].as_array().expect("days").iter().filter_map(Value::as_f64).sum();
     assert!((measured - 180.0).abs() < 0.1, "three checks a minute apart: {host}");
+    // One lost a ping and one lost all.
+    for (column, expected) in [("silent_seconds", 60), ("degraded_seconds", 60), ("down_seconds", 60)] {
+        let seconds: i64 = host["days"][column].as_array().expect("days").iter().filter_map(Value::as_i64).sum();
+        assert_eq!(seconds, expected, "{column}: {host}");
+    }
+    let last_day = &host["last_day"];
+    assert_eq!((&last_day["down_seconds"], &last_day["measured_seconds"]), (&60.into(), &180.into()), "{host}");
     assert_eq!(host["spark"]["t"].as_array().map(Vec::len), Some(25));
     let hours = site.json("/api/hours?host_address=192.0.2.1");
     let checks: i64 = hours["columns"]["checks"].as_array().expect("hours").iter().filter_map(Value::as_i64).sum();

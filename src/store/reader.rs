@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row};
 use super::database::{Standing, open_to_read, standing};
 use super::{Database, OutageEvent, StoreError, events, schema};
 use crate::model::State;
+use crate::stats;
 use crate::time::UtcMillis;
 
 /// An open database that can only be read.
@@ -42,6 +43,8 @@ pub struct LatestCheck {
     pub avg_us: Option<i64>,
     /// Greatest round-trip time in microseconds.
     pub max_us: Option<i64>,
+    /// Each ping's round-trip time in microseconds, `None` a lost one; `None` where only the sums are known.
+    pub rtts_us: Option<Vec<Option<u32>>>,
     /// Why pings were lost or nothing could be measured.
     pub reason: Option<String>,
     /// Whether the check could be made at all.
@@ -113,7 +116,7 @@ impl Reader {
     pub fn latest_checks(&self, now: UtcMillis) -> Result<Vec<LatestCheck>, StoreError> {
         const LATEST: &str = "
             select h.name, h.address, h.family, c.checked_at, c.sent, c.received, c.min_us, c.avg_us, c.max_us, n.reason,
-                   m.checked_at, m.reason, h.id
+                   m.checked_at, m.reason, h.id, c.rtts
               from host h
               left join check_result c on c.host_id = h.id
                    and c.checked_at = coalesce((select max(checked_at) from check_result where host_id = h.id and checked_at <= ?1),
@@ -133,6 +136,9 @@ impl Reader {
             let not_measured_at: Option<i64> = row.get(10)?;
             let is_measured = measured_at > not_measured_at || not_measured_at.is_none();
             let if_measured = |index| if is_measured { row.get::<_, Option<i64>>(index) } else { Ok(None) };
+            let min_us = if_measured(6)?;
+            let rtts = row.get_ref(13)?.as_blob_or_null().unwrap_or(None).filter(|_| is_measured);
+            let least = min_us.and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
             Ok(LatestCheck {
                 host_id: row.get(12)?,
                 name: text(row, 0)?.unwrap_or_default(),
@@ -141,9 +147,10 @@ impl Reader {
                 checked_at: UtcMillis(measured_at.max(not_measured_at).unwrap_or(0)),
                 sent: if_measured(4)?.unwrap_or(0),
                 received: if_measured(5)?.unwrap_or(0),
-                min_us: if_measured(6)?,
+                min_us,
                 avg_us: if_measured(7)?,
                 max_us: if_measured(8)?,
+                rtts_us: rtts.and_then(|bytes| stats::decode_rtts(bytes, least)),
                 reason: text(row, if is_measured { 9 } else { 11 })?,
                 is_measured,
             })

@@ -28,6 +28,7 @@ struct OverviewRow<'a> {
     availability_percent: Option<f64>,
     coverage_percent: Option<f64>,
     days: Days,
+    last_day: LastDay,
     spark: Spark,
 }
 
@@ -36,7 +37,17 @@ struct OverviewRow<'a> {
 struct Days {
     state: Vec<Option<&'static str>>,
     down_seconds: Vec<i64>,
+    silent_seconds: Vec<i64>,
+    degraded_seconds: Vec<i64>,
     measured_seconds: Vec<i64>,
+}
+
+/// The last 24 hours, from the full hour on.
+#[derive(Serialize)]
+struct LastDay {
+    down_seconds: i64,
+    measured_seconds: i64,
+    p95_us: Option<u32>,
 }
 
 /// The last 24 hours, one entry an hour: they are there as roll-ups. Times with three figures, as many as a small picture
@@ -81,8 +92,11 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
         for counts in &by_day {
             columns.state.push(counts.worst_state().map(State::word));
             columns.down_seconds.push(seconds(counts.down()));
+            columns.silent_seconds.push(seconds(counts.silent()));
+            columns.degraded_seconds.push(seconds(counts.degraded()));
             columns.measured_seconds.push(seconds(counts.checks()));
         }
+        let (spark, last_day) = spark(&reader, &ids, now)?;
         let measure = Measure::of(&all, &span, reader.first_recorded(&ids)?, interval);
         let measured = line.measured();
         rows.push(OverviewRow {
@@ -98,7 +112,12 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
             availability_percent: measure.availability_percent,
             coverage_percent: measure.coverage_percent,
             days: columns,
-            spark: spark(&reader, &ids, now)?,
+            last_day: LastDay {
+                down_seconds: seconds(last_day.counts.down()),
+                measured_seconds: seconds(last_day.counts.checks()),
+                p95_us: quantile(&last_day, 0.95),
+            },
+            spark,
         });
     }
     let first_day = UtcMillis((today - days + 1) * DAY_MS).sql_text()[..10].to_string();
@@ -124,12 +143,14 @@ fn sum_up_days(reader: &Reader, ids: &[i64], span: &Range<UtcMillis>, offset_ms:
     Ok((days, all))
 }
 
-fn spark(reader: &Reader, ids: &[i64], now: UtcMillis) -> Result<Spark, Problem> {
+/// The last 24 hours as a small picture, and summed up.
+fn spark(reader: &Reader, ids: &[i64], now: UtcMillis) -> Result<(Spark, Sums), Problem> {
     let last = now.hour();
     let span = UtcMillis((last - 24) * HOUR_MS)..UtcMillis(now.0 + 1);
     let hours = reader.buckets(ids, &span, HOUR_MS, Source::Rollup)?;
     let mut columns = Spark::default();
-    let none = Sums::default();
+    let (none, mut all) = (Sums::default(), Sums::default());
+    hours.values().for_each(|hour| all.merge(hour));
     for hour in last - 24..=last {
         let sums = hours.get(&hour).unwrap_or(&none);
         columns.t.push(hour * 3600);
@@ -138,7 +159,7 @@ fn spark(reader: &Reader, ids: &[i64], now: UtcMillis) -> Result<Spark, Problem>
         columns.p50_us.push(quantile(sums, 0.5).map(three_figures));
         columns.p95_us.push(quantile(sums, 0.95).map(three_figures));
     }
-    Ok(columns)
+    Ok((columns, all))
 }
 
 /// The first three figures of a number, and zeros behind them.

@@ -71,6 +71,8 @@ struct LatestRow<'a> {
     max_latency: Option<f64>,
     avg_latency: Option<f64>,
     state: &'static str,
+    sent: Option<i64>,
+    rtts_us: Option<&'a [Option<u32>]>,
     error: Option<&'a str>,
     configured: bool,
     stale: bool,
@@ -92,6 +94,8 @@ impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
             max_latency,
             avg_latency,
             state: line.state().word(),
+            sent: measured.map(|check| check.sent),
+            rtts_us: measured.and_then(|check| check.rtts_us.as_deref()),
             error: line.latest.and_then(|check| check.reason.as_deref()),
             configured: line.plan.is_some(),
             stale: line.is_stale(),
@@ -103,9 +107,15 @@ impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
 pub(super) fn latest(api: &Api) -> Answered {
     (api.shared.on_watch)();
     let facts = api.facts();
-    let reader = api.reader()?;
-    let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
-    let known = Known::read(&reader, facts.flush, now())?;
+    // Before the first check there may be no database; the hosts are told all the same.
+    let (etag, known) = match api.reader() {
+        Ok(reader) => {
+            let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
+            (etag, Known::read(&reader, facts.flush, now())?)
+        }
+        Err(_) if !facts.database.exists() => ("none".to_string(), Known::nothing(now())),
+        Err(problem) => return Err(problem),
+    };
     let lines = known.lines(&facts.hosts);
     let rows: Vec<LatestRow> = lines.iter().map(LatestRow::from).collect();
     // Whether a result has become stale is news too.
