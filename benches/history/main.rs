@@ -1,7 +1,7 @@
-//! Writes a database of made-up history that ends now, through the program's own store: what the page is looked at with
-//! and what the speed of its answers is measured on.
+//! Writes a database of made-up history that ends now, or so many minutes ago, through the program's own store: what the
+//! page is looked at with and what the speed of its answers is measured on.
 //!
-//!     history FILE HOSTS DAYS
+//!     history FILE HOSTS DAYS [MINUTES_AGO]
 //!
 //! The first host is the gateway, then come the provider's and what lies beyond; their addresses are 127.0.1.1 and the
 //! following, so that a monitor in a network of its own can go on with them.
@@ -54,13 +54,18 @@ const SWITCHED_OFF: &[Spell] = &[Spell::new(20, 100, 430), Spell::new(56, 0, 210
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let [file, hosts, days] = &arguments[..] else {
-        eprintln!("usage: history FILE HOSTS DAYS");
-        return;
+    let (file, hosts, days, minutes_ago) = match &arguments[..] {
+        [file, hosts, days] => (file, hosts, days, "0"),
+        [file, hosts, days, minutes_ago] => (file, hosts, days, minutes_ago.as_str()),
+        _ => {
+            eprintln!("usage: history FILE HOSTS DAYS [MINUTES_AGO]");
+            return;
+        }
     };
-    let (hosts, days): (usize, i64) = (hosts.parse().unwrap(), days.parse().unwrap());
+    let (hosts, days, minutes_ago): (usize, i64, i64) =
+        (hosts.parse().unwrap(), days.parse().unwrap(), minutes_ago.parse().unwrap());
     let mut database = Database::open(&PathBuf::from(file), &mut |_, _| ()).unwrap().database;
-    let end = UtcMillis(sys::clocks().utc().0 / MINUTE_MS * MINUTE_MS);
+    let end = UtcMillis((sys::clocks().utc().0 / MINUTE_MS - minutes_ago) * MINUTE_MS);
     let begin = end.0 - days * DAY_MS;
     database.begin_run(UtcMillis(begin)).unwrap();
     for index in 0..hosts {
