@@ -32,7 +32,7 @@ macro_rules! asset {
     };
 }
 
-static TABLE: [Asset; 36] = [
+static TABLE: [Asset; 38] = [
     asset!("index.html", HTML),
     asset!("style.css", CSS),
     asset!("icon.svg", SVG),
@@ -44,6 +44,7 @@ static TABLE: [Asset; 36] = [
     asset!("js/controls.js", JAVASCRIPT),
     asset!("js/distribution.js", JAVASCRIPT),
     asset!("js/dom.js", JAVASCRIPT),
+    asset!("js/early.js", JAVASCRIPT),
     asset!("js/firstrun.js", JAVASCRIPT),
     asset!("js/format.js", JAVASCRIPT),
     asset!("js/heat.js", JAVASCRIPT),
@@ -60,6 +61,7 @@ static TABLE: [Asset; 36] = [
     asset!("js/outages.js", JAVASCRIPT),
     asset!("js/overview.js", JAVASCRIPT),
     asset!("js/panes.js", JAVASCRIPT),
+    asset!("js/questions.js", JAVASCRIPT),
     asset!("js/scale.js", JAVASCRIPT),
     asset!("js/series.js", JAVASCRIPT),
     asset!("js/several.js", JAVASCRIPT),

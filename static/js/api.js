@@ -5,13 +5,38 @@ const PATIENCE_MS = 15000;
 /** The server answered, but not with what was asked for. */
 export class Refused extends Error {}
 
-/** @param {string} path @param {Record<string, string | number>} query @param {RequestInit} [init] @returns {Promise<Response>} */
-async function ask(path, query, init = {}) {
+/** @param {string} path @param {Record<string, string | number>} query */
+function urlOf(path, query) {
   const text = new URLSearchParams(Object.entries(query).map(([k, v]) => [k, String(v)])).toString();
+  return text ? `${path}?${text}` : path;
+}
+
+/** What was asked before anybody needed it. @type {Map<string, Promise<Response>>} */
+const begun = new Map();
+
+/** Asks now what will be needed soon. @param {string} path @param {Record<string, string | number>} [query] */
+export function begin(path, query = {}) {
+  const url = urlOf(path, query);
+  const answer = send(url);
+  // Whoever takes the answer is told of its failure.
+  answer.catch(() => {});
+  begun.set(url, answer);
+}
+
+/** @param {string} path @param {Record<string, string | number>} query @param {RequestInit} [init] @returns {Promise<Response>} */
+function ask(path, query, init) {
+  const url = urlOf(path, query);
+  const early = begun.get(url);
+  begun.delete(url);
+  return early ?? send(url, init);
+}
+
+/** @param {string} url @param {RequestInit} [init] @returns {Promise<Response>} */
+async function send(url, init = {}) {
   const giveUp = new AbortController();
   const timer = setTimeout(() => giveUp.abort(), PATIENCE_MS);
   try {
-    return await fetch(text ? `${path}?${text}` : path, { ...init, cache: 'no-store', credentials: 'same-origin', signal: giveUp.signal });
+    return await fetch(url, { ...init, cache: 'no-store', credentials: 'same-origin', signal: giveUp.signal });
   } finally {
     clearTimeout(timer);
   }

@@ -27,7 +27,7 @@ export function banner() {
   const hostsDown = (app, down) => {
     const since = sinceOf(app, down);
     const names = down.length === 1 ? `${down[0].name} is down` : `${plural(down.length, 'host')} are down`;
-    const which = down.length === 1 ? '' : `: ${listed(down.map((e) => e.name))}. The first`;
+    const which = down.length === 1 ? '' : `: ${listed(down.map((e) => e.name))}${since ? '. The first' : ''}`;
     put(element, h('section', { class: 'banner', 'aria-label': 'Hosts down' }, shape('down', 16),
       h('p', null, h('b', null, names), which, since ? ` since ${moment(since, app.now())}, for ` : '.', since ? age : null, since ? '.' : ''),
       h('a', { class: 'button', href: down.length === 1 ? writeView({ page: 'host', host: down[0].address }) : writeView({ page: 'outages', active: true }) }, down.length === 1 ? 'Show host' : 'Show outages')));

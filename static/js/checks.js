@@ -47,7 +47,7 @@ export function checksCard() {
     const lines = shown.map((r) => {
       const t = seconds(r.timestamp);
       const sent = r.sent ?? (r.success_count ?? 0) + (r.failure_count ?? 0);
-      return h('tr', null, h('td', null, t >= startOfDay(time) ? clockSeconds(t) : `${day(t)}, ${clockSeconds(t)}`), h('td', null, stateMark(r.state)),
+      return h('tr', null, h('td', null, h('time', { datetime: r.timestamp }, t >= startOfDay(time) ? clockSeconds(t) : `${day(t)}, ${clockSeconds(t)}`)), h('td', null, stateMark(r.state)),
         h('td', { class: 'pings' }, r.state === 'not_measured' ? r.error ?? NOTHING : pings({ ...r, rtts_us: r.rtts_us && r.rtts_us.map((us) => (us === null ? null : Math.min(us, most))) }, most)),
         ...[r.success_count === null ? NOTHING : `${r.success_count} of ${sent}`, rate(r.success_rate), ms(r.min_latency), ms(r.avg_latency), ms(r.max_latency), ms(jitter(r.rtts_us))].map((text) => h('td', { class: 'number' }, text)));
     });
@@ -56,7 +56,7 @@ export function checksCard() {
     more.hidden = rows.length <= limit;
   };
   return {
-    element: h('section', { class: 'card part full' }, h('div', { class: 'head' }, h('h2', null, 'Recent checks'), h('span', { class: 'third small' }, 'newest first')), body, more),
+    element: h('section', { class: 'card part full checks' }, h('div', { class: 'head' }, h('h2', null, 'Recent checks'), h('span', { class: 'third small' }, 'newest first')), body, more),
     show(next, now) {
       rows = next;
       time = now;

@@ -87,7 +87,7 @@ export function comparePage(app) {
     put(figures, lines.length > 0 && h('section', { class: 'card part full' }, h('h2', null, 'In this range'), table('Statistics of the range', [['Host'], ['State now'], ['Available, %', 'number'], ['Measured, %', 'number'], ['Success, %', 'number'], ['Median, ms', 'number'], ['p95, ms', 'number'], ['p99, ms', 'number']], lines.map((l, i) => {
       const s = l.statistics;
       return h('tr', null, h('td', null, sample(i), h('a', { href: writeView({ ...app.view, page: 'host', host: l.address }) }, l.name)), h('td', null, stateMark(app.entries.find((e) => e.address === l.address)?.state ?? 'not_measured')),
-        ...[percent(s?.availability_percent), percent(s?.coverage_percent), percent(s?.avg_success_rate), usAsMs(s?.p50_us), usAsMs(s?.p95_us), usAsMs(s?.p99_us)].map((text) => h('td', { class: 'number' }, text)));
+        ...[percent(s?.availability_percent), percent(s?.coverage_percent), percent(s?.total_checks ? s.avg_success_rate : null), usAsMs(s?.p50_us), usAsMs(s?.p95_us), usAsMs(s?.p99_us)].map((text) => h('td', { class: 'number' }, text)));
     }))));
   };
 

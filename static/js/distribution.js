@@ -11,7 +11,8 @@ const BASE = 96;
 /** @param {{from: number, to: number}} c percent @returns {string} */
 function className(c) {
   if (c.from === c.to) return `${c.from} %`;
-  return c.from < 80 ? `over ${c.from} to ${c.to} %`.replace('over 0 to 20', '1 to 20') : `${c.from} to below ${c.to} %`;
+  const to = Number.isInteger(c.to) ? c.to : `below ${Math.ceil(c.to)}`;
+  return Number.isInteger(c.from) && c.from >= 80 ? `${c.from} to ${to} %` : `over ${Math.floor(c.from)} to ${to} %`;
 }
 
 /** @param {Distribution} d */

@@ -1,28 +1,32 @@
 // The page of one host: what it is now, and everything known of a range of time.
 import { Refused, get } from './api.js';
+import { FIRST_SERIES } from './early.js';
 import { checksCard } from './checks.js';
 import { rangeControls } from './controls.js';
 import { distributionCard } from './distribution.js';
 import { button, h, put, save, say } from './dom.js';
-import { csv, ms, percent, plural, usAsMs, WORDS } from './format.js';
+import { NOTHING, WORDS, csv, ms, percent, plural, usAsMs } from './format.js';
 import { heatCard } from './heatmap.js';
 import { historyCharts } from './history.js';
 import { navigator } from './navigator.js';
+import { outagesQuery, seriesQuery } from './questions.js';
 import { outageSum, outageTable } from './outagelist.js';
 import { missedSome, outagesWithin, slide, takeIn, track as trackOf } from './series.js';
 import { shape } from './shapes.js';
 import { DAY_SECONDS, clock, day, duration, fileText, moment, seconds, zoneText } from './time.js';
 import { spanOf } from './view.js';
 
-// A point a few pixels wide is as fine as the eye needs.
-const PIXELS_A_POINT = 2.6;
 const CHECKS = 50;
 const OUTAGE_DAYS = 90;
-const MOST_OUTAGES = 200;
 const FIGURES_EVERY_SECONDS = 60;
+// A clock further off than this makes what was asked by it useless.
+const SAME_SECONDS = 5;
+
+/** What was asked for before this page was there; only the first host's page of a visit can use it. */
+let asking = FIRST_SERIES;
 
 /** @param {string} label @param {string} value @param {string} unit */
-const figure = (label, value, unit) => h('div', null, h('dt', null, label), h('dd', null, value, h('span', { class: 'unit' }, unit && ` ${unit}`)));
+const figure = (label, value, unit) => h('div', null, h('dt', null, label), h('dd', null, value, h('span', { class: 'unit' }, value !== NOTHING && unit && ` ${unit}`)));
 
 /** @param {App} app */
 export function hostPage(app) {
@@ -84,15 +88,19 @@ export function hostPage(app) {
     const { from, to } = span();
     const found = outagesWithin(outages, from, to);
     put(figures, figure('available', percent(s.availability_percent), '%'), figure('measured', percent(s.coverage_percent), '%'),
-      figure(found.count === 1 ? 'outage' : 'outages', String(found.count), found.count ? duration(found.seconds) : ''), figure('success rate', percent(s.avg_success_rate), '%'),
+      figure(found.count === 1 ? 'outage' : 'outages', String(found.count), found.count ? duration(found.seconds) : ''), figure('success rate', percent(s.total_checks ? s.avg_success_rate : null), '%'),
       figure('median', usAsMs(s.p50_us), 'ms'), figure('p95', usAsMs(s.p95_us), 'ms'), figure('p99', usAsMs(s.p99_us), 'ms'),
-      s.mdev_us === null || s.mdev_us === undefined ? figure('most', ms(s.overall_max_latency), 'ms') : figure('deviation', usAsMs(s.mdev_us), 'ms'));
+      s.mdev_us === null || s.mdev_us === undefined ? figure('slowest', ms(s.p99_us === null ? null : s.overall_max_latency), 'ms') : figure('deviation', usAsMs(s.mdev_us), 'ms'));
   };
 
   /** @param {boolean} quiet the page stays as it is until the answers are there */
   const load = async (quiet) => {
-    const { from, to } = span();
-    const range = { host_address: address, from: Math.floor(from), to: Math.ceil(to) };
+    const early = asking;
+    asking = null;
+    const wanted = seriesQuery(address, span(), element.clientWidth);
+    const isSame = early && early.host_address === address && Math.abs(early.to - wanted.to) < SAME_SECONDS && Math.abs(early.from - wanted.from) < SAME_SECONDS;
+    const query = isSame ? early : wanted;
+    const range = { host_address: address, from: query.from, to: query.to };
     turn += 1;
     const mine = turn;
     element.classList.toggle('loading', !quiet);
@@ -100,8 +108,7 @@ export function hostPage(app) {
     const heatFrom = Math.min(range.from, range.to - 90 * DAY_SECONDS);
     try {
       const [series, events] = await Promise.all([
-        get('api/series', { ...range, points: Math.round(Math.max(240, element.clientWidth / PIXELS_A_POINT)) }),
-        /** @type {Promise<Outage[]>} */ (get('api/outages', { host_address: address, days: Math.max(OUTAGE_DAYS, Math.ceil((app.now() - from) / DAY_SECONDS)), limit: MOST_OUTAGES }))]);
+        get('api/series', query), /** @type {Promise<Outage[]>} */ (get('api/outages', outagesQuery(query, app.now())))]);
       if (mine !== turn) return;
       outages = events;
       active = activeNow();

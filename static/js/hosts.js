@@ -1,5 +1,8 @@
 // The list of hosts: what is known of each, in which order and which of them. Pure.
 
+/** The system's number of an error is for logs. @param {string | null} error */
+const plain = (error) => error && error.replace(/ \(os error \d+\)$/, '');
+
 /** @param {Status} status @param {Row[]} rows @param {Overview | null} overview @param {boolean} running whether the monitor runs
  * @returns {Entry[]} configured hosts in their order, then those recorded earlier */
 export function entries(status, rows, overview, running) {
@@ -17,8 +20,8 @@ export function entries(status, rows, overview, running) {
       name: host?.name ?? row?.host_name ?? past?.host_name ?? address, address, role: host?.role ?? past?.role ?? 'other', configured: Boolean(host),
       interval: host?.interval_seconds ?? status.monitoring_interval, order: host?.order ?? 1000 + i,
       state: old ? 'not_measured' : state, was: old && state !== 'not_measured' ? state : null,
-      at: row?.timestamp ? Date.parse(row.timestamp) / 1000 : NaN, latency: row?.avg_latency ?? null, error: row?.error ?? past?.error ?? null,
-      availability: past?.availability_percent ?? null, coverage: past?.coverage_percent ?? null, days: past?.days ?? null, spark: past?.spark ?? null,
+      at: row?.timestamp ? Date.parse(row.timestamp) / 1000 : NaN, latency: row?.avg_latency ?? null, error: plain(row?.error ?? past?.error ?? null), sent: row?.sent ?? 0, received: row?.success_count ?? 0,
+      availability: past?.availability_percent ?? null, coverage: past?.coverage_percent ?? null, days: past?.days ?? null, spark: past?.spark ?? null, lastDay: past?.last_day ?? null,
     };
   });
 }

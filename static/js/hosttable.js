@@ -1,17 +1,19 @@
 // The table of hosts: rows are kept and patched, so that focus and selection survive each new result;
 // strips and sparklines are drawn when a row first comes into sight.
 import { button, h, put, say } from './dom.js';
-import { NOTHING, WORDS, ms, percent } from './format.js';
+import { NOTHING, WORDS, ms, percent, usAsMs } from './format.js';
 import { shape, sparkline, stateMark, strip } from './shapes.js';
-import { availability, words } from './strip.js';
+import { available, barsOf, words } from './strip.js';
 import { writeView } from './view.js';
+
+const FIRST_DRAWN = 12;
 
 /** @typedef {{row: HTMLTableRowElement, entry: Entry, seen: boolean, key: string, drawn: unknown, update: (e: Entry) => void, draw: () => void}} HostLine */
 
 /** @type {[string, string, string][]} text, class, sort key */
 const COLUMNS = [
   ['State', 'c-state', 'trouble'], ['Host', 'c-host', 'name'], ['Now, ms', 'c-now number', 'latency'], ['Latency, 24 hours', 'c-spark', ''],
-  ['Today, %', 'c-today number', ''], ['90 days', 'c-strip', ''], ['90 days, %', 'c-share number', 'availability'], ['Measured, %', 'c-measured number', 'coverage'],
+  ['p95, ms', 'c-p95 number', ''], ['24 hours, %', 'c-day number', ''], ['90 days', 'c-strip', ''], ['90 days, %', 'c-share number', 'availability'], ['Measured, %', 'c-measured number', 'coverage'],
 ];
 
 /** @param {Entry} e */
@@ -22,11 +24,12 @@ function lineOf(e) {
   const inline = h('span', { class: 'phone-only' });
   const now = h('td', { class: 'c-now number' });
   const spark = h('td', { class: 'c-spark' });
-  const today = h('td', { class: 'c-today number second' });
+  const p95 = h('td', { class: 'c-p95 number second' });
+  const day = h('td', { class: 'c-day number second' });
   const days = h('td', { class: 'c-strip' });
   const share = h('td', { class: 'c-share number' });
   const measured = h('td', { class: 'c-measured number second' });
-  const row = h('tr', null, state, h('th', { scope: 'row', class: 'c-host' }, link, ' ', note), now, spark, today, days, share, measured);
+  const row = h('tr', null, state, h('th', { scope: 'row', class: 'c-host' }, link, ' ', note), now, spark, p95, day, days, share, measured);
   /** @type {HostLine} */
   const line = {
     row, entry: e, seen: false, key: '', drawn: null,
@@ -37,13 +40,16 @@ function lineOf(e) {
       if (key !== line.key) put(state, stateMark(next.state, mark), inline);
       line.key = key;
       say(note, next.state === 'not_measured' && next.error ? next.error : next.configured ? next.address : `${next.address}, no longer configured`);
+      // A long one is cut off.
+      row.cells[1].title = `${next.name}, ${note.textContent}`;
       say(now, next.state === 'down' || (next.state === 'not_measured' && !next.was) ? NOTHING : ms(next.latency));
       say(inline, now.textContent === NOTHING ? '' : `, ${now.textContent} ms`);
       now.classList.toggle('text-degraded', next.state === 'degraded');
       now.classList.toggle('third', next.state === 'not_measured');
       say(share, percent(next.availability));
       say(measured, percent(next.coverage, 1));
-      say(today, next.days ? percent(availability([next.days], 1)) : NOTHING);
+      say(p95, usAsMs(next.lastDay?.p95_us));
+      say(day, next.lastDay ? percent(available([next.lastDay])) : NOTHING);
       if (line.seen) line.draw();
     },
     draw() {
@@ -52,7 +58,7 @@ function lineOf(e) {
       line.drawn = line.entry.days;
       if (line.entry.spark && !Number.isNaN(line.entry.at)) put(spark, sparkline(line.entry.spark, `Latency of ${line.entry.name} in 24 hours`));
       if (line.entry.days) put(days, strip(line.entry.days, line.entry.name, 5, 22));
-      days.title = line.entry.days ? words(line.entry.days) : '';
+      days.title = line.entry.days ? words(barsOf(line.entry.days)) : '';
     },
   };
   line.update(e);
@@ -88,13 +94,15 @@ export function hostTable(wishes) {
         if (th.dataset.sort === key) th.setAttribute('aria-sort', sort.startsWith('-') ? 'descending' : 'ascending');
         else th.removeAttribute('aria-sort');
       }
-      const rows = list.map((e) => {
+      const rows = list.map((e, i) => {
         let line = lines.get(e.address);
         if (line) line.update(e);
         else {
           line = lineOf(e);
           lines.set(e.address, line);
-          sight.observe(line.row);
+          // What is surely in sight need not wait to be seen.
+          if (i < FIRST_DRAWN) line.draw();
+          else sight.observe(line.row);
         }
         return line.row;
       });

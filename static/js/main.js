@@ -5,14 +5,14 @@ import { announce, h, put, say } from './dom.js';
 import { entries } from './hosts.js';
 import { onScheme } from './ink.js';
 import { live, now } from './live.js';
+import { LAST_OUTAGES, overviewQuery } from './questions.js';
 import { shape } from './shapes.js';
-import { clock, duration, offsetMinutes, zoneText } from './time.js';
+import { clock, duration, zoneText } from './time.js';
 import { readView, writeView } from './view.js';
 
 const OVERVIEW_EVERY_SECONDS = 300;
 // While a host has no history yet, the first day's bar is worth asking for.
 const OVERVIEW_SOON_SECONDS = 15;
-const DAYS = 90;
 
 /** @param {string} id @returns {HTMLElement} */
 const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
@@ -91,8 +91,8 @@ async function loadOverview() {
   overviewAt = now();
   try {
     const [overview, active, last] = await Promise.all([
-      /** @type {Promise<Overview>} */ (get('api/overview', { offset_minutes: offsetMinutes(now()), days: DAYS })),
-      get('api/outages/active'), get('api/outages', { days: DAYS, limit: 20 })]);
+      /** @type {Promise<Overview>} */ (get('api/overview', overviewQuery(now()))),
+      get('api/outages/active'), get('api/outages', LAST_OUTAGES)]);
     Object.assign(app, { overview, active, lastOutage: last.find((/** @type {Outage} */ o) => o.end_time) ?? null });
   } catch {
     // Said by the live mark; asked again when the server is back.
@@ -100,6 +100,16 @@ async function loadOverview() {
     return;
   }
   gather();
+  page?.show();
+}
+
+/** While something is down, each result may begin or end an outage. */
+async function loadActive() {
+  if (!app.active.length && !app.entries.some((e) => e.state === 'down')) return;
+  const active = await get('api/outages/active').catch(() => null);
+  if (!active) return;
+  app.active = active;
+  warning.update(app);
   page?.show();
 }
 
@@ -146,6 +156,7 @@ const connection = live({
     gather();
     page?.results(next);
     drawLink();
+    loadActive();
   },
   link(next) {
     if (next.kind !== link.kind) {

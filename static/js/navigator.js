@@ -1,6 +1,6 @@
 // The 90-day strip above a host's charts: a frame shows the range, a day leads to it.
 import { h, put } from './dom.js';
-import { strip, } from './shapes.js';
+import { strip } from './shapes.js';
 import { dayStart } from './strip.js';
 import { startOfDay } from './time.js';
 

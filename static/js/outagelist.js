@@ -18,11 +18,11 @@ function linkTo(o, now) {
 /** @param {Outage[]} outages newest first @param {number} now Unix seconds @param {boolean} hosts whether the host is a column */
 export function outageTable(outages, now, hosts) {
   /** @type {[string, string?][]} */
-  const heads = [['Began'], ...(hosts ? [/** @type {[string]} */ (['Host'])] : []), ['Lasted'], ...(hosts ? [/** @type {[string]} */ (['Ended'])] : []), ['Checks failed', 'number'], ...(hosts ? [/** @type {[string]} */ (['Kind'])] : [])];
+  const heads = [['Began'], ...(hosts ? [/** @type {[string]} */ (['Host'])] : []), ['Lasted'], ...(hosts ? [/** @type {[string, string]} */ (['Ended', 'wide-only'])] : []), ['Checks failed', 'number wide-only'], ...(hosts ? [/** @type {[string, string]} */ (['Kind', 'wide-only'])] : [])];
   const rows = outages.map((o) => h('tr', null,
     h('td', null, h('a', { href: linkTo(o, now) }, moment(seconds(o.start_time), now))), hosts && h('td', null, o.host_name, ' ', h('span', { class: 'third' }, o.host_address)),
-    h('td', null, duration(lengthOf(o, now)), !hosts && !o.end_time && ' so far'), hosts && h('td', null, o.end_time ? moment(seconds(o.end_time), now) : h('span', { class: 'text-down' }, 'still down')),
-    h('td', { class: 'number' }, o.checks_failed === null ? NOTHING : count(o.checks_failed)), hosts && h('td', null, o.event_type.replaceAll('_', ' '), o.notes && h('span', { class: 'third' }, ` ${o.notes}`))));
+    h('td', null, duration(lengthOf(o, now)), !o.end_time && h('span', { class: hosts ? 'phone-only' : null }, ' so far')), hosts && h('td', { class: 'wide-only' }, o.end_time ? moment(seconds(o.end_time), now) : h('span', { class: 'text-down' }, 'still down')),
+    h('td', { class: 'number wide-only' }, o.checks_failed === null ? NOTHING : count(o.checks_failed)), hosts && h('td', { class: 'wide-only' }, o.event_type.replaceAll('_', ' '), o.notes && h('span', { class: 'third' }, ` ${o.notes}`))));
   return table('Outages', heads, rows);
 }
 

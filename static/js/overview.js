@@ -5,7 +5,7 @@ import { TROUBLE_FIRST, chosen, tally } from './hosts.js';
 import { firstRun } from './firstrun.js';
 import { hostTable } from './hosttable.js';
 import { shape, strip } from './shapes.js';
-import { availability, dayStart, mostHosts } from './strip.js';
+import { available, barsOf, dayStart, lastDays, mostHosts } from './strip.js';
 import { fileText, month } from './time.js';
 import { verdict } from './verdict.js';
 
@@ -34,7 +34,7 @@ export function overviewPage(app) {
   const mark = h('span', { class: 'verdict-shape' });
   const title = h('h1', { tabindex: -1 });
   const text = h('p', { class: 'second' });
-  const figures = [figure('today'), figure('7 days'), figure('90 days'), figure('measured, 90 d')];
+  const figures = [figure('24 hours'), figure('7 days'), figure('90 days'), figure('measured, 90 d')];
   const line = h('div', { class: 'line' });
   const top = h('section', { class: 'card verdict', 'aria-label': 'Verdict' },
     h('div', { class: 'verdict-words' }, mark, h('div', null, title, text, h('dl', { class: 'figures', 'aria-label': 'Availability, all hosts' }, ...figures.map((f) => f.element)))), line);
@@ -61,22 +61,23 @@ export function overviewPage(app) {
   let drawn = null;
 
   const saveCsv = () => {
-    const rows = chosen(app.entries, app.view).map((e) => [e.name, e.address, e.state, e.latency, e.availability, e.coverage, Number.isNaN(e.at) ? null : new Date(e.at * 1000).toISOString()]);
-    save(`hosts_${fileText(app.now())}.csv`, new Blob([csv(['host_name', 'host_address', 'state', 'avg_latency_ms', 'availability_percent', 'coverage_percent', 'newest_check'], rows)], { type: 'text/csv' }));
+    const rows = chosen(app.entries, app.view).map((e) => [e.name, e.address, e.state, e.latency, e.lastDay?.p95_us, e.availability, e.coverage, Number.isNaN(e.at) ? null : new Date(e.at * 1000).toISOString()]);
+    save(`hosts_${fileText(app.now())}.csv`, new Blob([csv(['host_name', 'host_address', 'state', 'avg_latency_ms', 'p95_us_24_hours', 'availability_percent', 'coverage_percent', 'newest_check'], rows)], { type: 'text/csv' }));
   };
 
   const drawLine = () => {
     const overview = app.overview;
     if (!overview || drawn === overview) return;
     drawn = overview;
-    const all = overview.hosts.filter((o) => o.configured).map((o) => o.days);
-    [1, 7, 90].forEach((days, i) => say(figures[i].value, `${percent(availability(all, days))} %`.replace('– %', '–')));
-    const covered = overview.hosts.filter((o) => o.configured && o.coverage_percent !== null);
+    const configured = overview.hosts.filter((o) => o.configured);
+    const spans = [configured.map((o) => o.last_day), ...[7, 90].map((days) => configured.flatMap((o) => lastDays(o.days, days)))];
+    spans.forEach((span, i) => say(figures[i].value, `${percent(available(span))} %`.replace('– %', '–')));
+    const covered = configured.filter((o) => o.coverage_percent !== null);
     say(figures[3].value, covered.length ? `${percent(covered.reduce((sum, o) => sum + (o.coverage_percent ?? 0), 0) / covered.length, 1)} %` : '–');
     /** @type {import('./dom.js').Child[]} */
     const marks = [];
     monthMarks(marks, overview.first_day, overview.days);
-    const most = mostHosts(all, overview.days);
+    const most = mostHosts(configured.map((o) => barsOf(o.days)), overview.days);
     put(line, h('div', { class: 'line-head' }, h('span', null, h('b', null, `What most hosts saw, ${overview.days} days`), h('span', { class: 'wide-only' }, ', a bar a day: the taller, the worse'))),
       strip(most, 'What most hosts saw', 8, 56), h('div', { class: 'months third', 'aria-hidden': 'true' }, ...marks, h('span', { class: 'end' }, 'today')));
   };

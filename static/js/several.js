@@ -6,6 +6,8 @@ import { runs } from './series.js';
 /** Colour and dash of each line, in order. @type {[string, number[]][]} */
 export const STYLES = [['latency', []], ['purple', [7, 3]], ['cyan', [2, 2.5]], ['ochre', [9, 3, 2, 3]], ['second', [4, 4]]];
 
+const NAME_HEIGHT = 14;
+
 /** @param {Frame} f @param {Line[]} lines @param {(line: Line) => number | null} placeOf pixels */
 function nameEnds(f, lines, placeOf) {
   const { context: c } = f;
@@ -13,14 +15,23 @@ function nameEnds(f, lines, placeOf) {
   if (room < 50) return;
   c.textAlign = 'left';
   c.textBaseline = 'middle';
-  let free = -Infinity;
-  lines.map((line, i) => ({ line, i, y: placeOf(line) })).filter((e) => e.y !== null).sort((a, b) => /** @type {number} */ (a.y) - /** @type {number} */ (b.y)).forEach(({ line, i, y }) => {
-    const at = Math.max(/** @type {number} */ (y), free);
-    free = at + 14;
+  const ends = lines.map((line, i) => ({ line, i, y: placeOf(line) ?? NaN })).filter((e) => !Number.isNaN(e.y)).sort((a, b) => a.y - b.y);
+  // Names keep their distance, downwards first, and then upwards from the lower edge.
+  let free = 0;
+  for (const end of ends) {
+    end.y = Math.max(end.y, free);
+    free = end.y + NAME_HEIGHT;
+  }
+  free = f.height - 8;
+  for (const end of [...ends].reverse()) {
+    end.y = Math.min(end.y, free);
+    free = end.y - NAME_HEIGHT;
+  }
+  ends.forEach(({ line, i, y }) => {
     c.fillStyle = colour(STYLES[i][0]);
     let text = line.name;
     while (text.length > 2 && c.measureText(text).width > room) text = `${text.slice(0, text.endsWith('…') ? -2 : -1)}…`;
-    c.fillText(text, f.right + 8, at);
+    c.fillText(text, f.right + 8, y);
   });
 }
 

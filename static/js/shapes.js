@@ -2,7 +2,7 @@
 import { svg } from './dom.js';
 import { WORDS } from './format.js';
 import { logarithmic } from './scale.js';
-import { paths, words } from './strip.js';
+import { barsOf, paths, words } from './strip.js';
 
 /** @param {State} state @param {number} size pixels @returns {SVGSVGElement} the word stands beside it, so it is not read itself */
 export function shape(state, size) {
@@ -23,13 +23,14 @@ export function stateMark(state, text) {
   return span;
 }
 
-/** Bars a day, today right. @param {Days} days @param {string} label what it is of @param {number} unit pixels a day @param {number} height pixels
+/** A bar a day, today right. @param {Days | Bars} of @param {string} label what it is of @param {number} unit pixels a day @param {number} height pixels
  * @returns {SVGSVGElement} */
-export function strip(days, label, unit, height) {
-  const width = days.state.length * unit;
+export function strip(of, label, unit, height) {
+  const bars = 'kinds' in of ? of : barsOf(of);
+  const width = bars.kinds.length * unit;
   const gap = unit > 6 ? 2 : 1;
-  const drawn = [...paths(days, unit, gap, height)].map(([kind, d]) => svg('path', { d, class: `fill-${kind}`, fill: kind === 'not_measured' ? 'url(#rising)' : null }));
-  return svg('svg', { viewBox: `0 0 ${width} ${height}`, width, height, class: 'strip', role: 'img', 'aria-label': `${label}: ${words(days)}`, preserveAspectRatio: 'none' }, ...drawn);
+  const drawn = [...paths(bars, unit, gap, height)].map(([kind, d]) => svg('path', { d, class: `fill-${kind}`, fill: kind === 'not_measured' ? 'url(#rising)' : null }));
+  return svg('svg', { viewBox: `0 0 ${width} ${height}`, width, height, class: 'strip', role: 'img', 'aria-label': `${label}: ${words(bars)}`, preserveAspectRatio: 'none' }, ...drawn);
 }
 
 const SPARK_WIDTH = 144;
@@ -51,6 +52,7 @@ export function sparkline(spark, label) {
   let hatched = '';
   let open = false;
   let end = null;
+  let begun = false;
   /** @type {string[]} */
   let back = [];
   const close = () => {
@@ -64,7 +66,9 @@ export function sparkline(spark, label) {
     const state = spark.state[i];
     // Full height where no ping was answered at all.
     if (state === 'down') down += `M${x.toFixed(1)} ${median === null ? 1 : SPARK_HEIGHT - 6}V${SPARK_HEIGHT - 1}`;
-    if (state === 'not_measured') hatched += `M${(i * step).toFixed(1)} 2h${step.toFixed(1)}v${SPARK_HEIGHT - 4}h${-step.toFixed(1)}z`;
+    // Nothing recorded is a gap once there was something.
+    begun ||= state !== null;
+    if (state === 'not_measured' || (begun && state === null)) hatched += `M${(i * step).toFixed(1)} 2h${step.toFixed(1)}v${SPARK_HEIGHT - 4}h${-step.toFixed(1)}z`;
     if (median === null || median === undefined) return close();
     line += `${open ? 'L' : 'M'}${x.toFixed(1)} ${y(median).toFixed(1)}`;
     band += `${open ? 'L' : 'M'}${x.toFixed(1)} ${y(spark.p95_us[i] ?? median).toFixed(1)}`;

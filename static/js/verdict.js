@@ -37,7 +37,7 @@ export function verdict(status, all, last, now) {
     return { state: 'not_measured', title: TITLES.not_measured, text: `It was ${WAS[was]} at ${moment(newest, now)}. The time since then counts as not measured.` };
   }
   if (!Number.isFinite(newest) && !status.first_check) {
-    return { state: 'not_measured', title: 'Waiting for the first results', text: `The first check of every host is done within ${plural(status.monitoring_interval, 'second')}; this page fills by itself.` };
+    return { state: 'not_measured', title: 'Waiting for the first results', text: `The first check of every host is done within ${plural(Math.max(...list.map((e) => e.interval)), 'second')}; this page fills by itself.` };
   }
   const state = most(list, (e) => e.state);
   const count = tally(list);
@@ -45,6 +45,7 @@ export function verdict(status, all, last, now) {
   const names = (s) => listed(list.filter((e) => e.state === s).map((e) => e.name));
   const parts = [];
   if (count.up === list.length) parts.push(list.length === 1 ? `${list[0].name} answers.` : `All ${list.length} hosts answer.`);
+  else if (!count.up && !count.degraded) parts.push('No host answers.');
   else parts.push(`${count.up + count.degraded} of ${plural(list.length, 'host')} ${count.up + count.degraded === 1 ? 'answers' : 'answer'}.`);
   if (count.degraded && count.degraded < list.length) parts.push(`${names('degraded')} ${count.degraded === 1 ? 'loses' : 'lose'} pings.`);
   if (count.not_measured) parts.push(`${names('not_measured')} ${count.not_measured === 1 ? 'is' : 'are'} not measured.`);

@@ -1,61 +1,82 @@
-// Opens the page in headless Chromium and watches what it does. The server is PAGE_URL, else the mock.
+// Opens the page of the real program in headless Chromium and watches what it does.
 import assert from 'node:assert/strict';
 import { mkdir } from 'node:fs/promises';
+import { networkInterfaces } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import axe from 'axe-core';
 import { chromium } from 'playwright-core';
-import { createMock, serve } from './mock.mjs';
+import { clear, createProgram, network } from './program.mjs';
 
 const SHOTS = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
-export const SIZES = { wide: { width: 1440, height: 1100 }, phone: { width: 390, height: 844 } };
+const SIZES = { wide: { width: 1440, height: 1100 }, phone: { width: 390, height: 844 } };
 const ARGUMENTS = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const DAYS = 90;
+
+// The check of the quick one lasts 0.1 s, so that a new result is never far.
+const QUICK = { name: 'Quick', address: '127.0.1.50', interval_seconds: 2, ping_count: 3, ping_spacing_ms: 50, timeout_seconds: 0.4 };
+const HOSTS = [
+  { name: 'Local Gateway', address: '127.0.1.1', role: 'gateway' }, { name: 'Provider', address: '127.0.1.2' }, { name: 'Name server', address: '127.0.1.3', role: 'dns' }, { name: 'Mail server', address: '127.0.1.4' },
+  QUICK,
+  // IPv6 is silent in this network, and leads nowhere.
+  { ...QUICK, name: 'Office VPN', address: '::1', interval_seconds: 5 }, { ...QUICK, name: 'Mirror, IPv6', address: '2001:db8::1', interval_seconds: 5 },
+];
+/** Host `i` of a made-up history as the configuration has it. @param {number} i */
+export const recordedHost = (i) => ({ name: `Sensor ${i}`, address: `127.0.1.${i + 1}` });
 
 /** @type {import('playwright-core').Browser} */
 let browser;
-let served = null;
+/** @type {import('./program.mjs').Program[]} */
+const programs = [];
+
+/** @param {Parameters<typeof createProgram>} wanted */
+export async function program(...wanted) {
+  const one = await createProgram(...wanted);
+  programs.push(one);
+  return one;
+}
+
+/** The program that most tests look at: a running monitor on 90 days of history, and its hosts. @type {import('./program.mjs').Program} */
+export let home;
+export const quick = QUICK;
 
 export async function start() {
+  assert.deepEqual(Object.keys(networkInterfaces()), ['lo'], 'these tests need a network of their own: tests/browser/run gives it');
   await mkdir(SHOTS, { recursive: true });
+  await network(4, 'answers');
+  await network(6, 'silent');
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGUMENTS });
-  served = process.env.PAGE_URL ? { url: process.env.PAGE_URL.replace(/\/?$/, '/'), stop() {} } : await serve(createMock());
+  home = await program(HOSTS, { recorded: [4, DAYS] });
+  await home.start();
 }
+
 export async function stop() {
   await browser?.close();
-  served?.stop();
+  await clear(programs);
 }
-/** Hosts of the server, in their order. @returns {Promise<{name: string, address: string}[]>} */
-export const hosts = async () => (await fetch(`${served.url}api/hosts`)).json();
 
 /**
- * @param {(page: import('playwright-core').Page, tools: any) => Promise<void>} use
- * @param {{hash?: string, size?: keyof typeof SIZES, scheme?: 'light' | 'dark', mock?: ReturnType<typeof createMock>, faults?: RegExp}} [options]
- *   mock: answers come from it whatever the server is; faults: console errors that belong to the case
+ * @param {(page: import('playwright-core').Page, tools: {requests: string[], shot: (name: string) => Promise<unknown>, axe: () => Promise<void>}) => Promise<void>} use
+ * @param {{hash?: string, size?: keyof typeof SIZES, scheme?: 'light' | 'dark', of?: import('./program.mjs').Program, faults?: RegExp}} [options]
+ *   of: the program whose page it is; faults: console errors that belong to the case
  */
 export async function visit(use, options = {}) {
+  const { url } = options.of ?? home;
   const context = await browser.newContext({ viewport: SIZES[options.size ?? 'wide'], colorScheme: options.scheme ?? 'light', timezoneId: 'Europe/Berlin', locale: 'en-GB', acceptDownloads: true });
   const page = await context.newPage();
-  page.setDefaultTimeout(15000);
+  page.setDefaultTimeout(20000);
   const faults = [];
   const requests = [];
   page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') faults.push(m.text()); });
   page.on('pageerror', (e) => faults.push(String(e.stack)));
   page.on('request', (r) => requests.push(r.url()));
-  const { mock } = options;
-  if (mock) {
-    await page.route('**/api/**', (route) => {
-      if (mock.scenario === 'lost') return route.abort();
-      const url = new URL(route.request().url());
-      const { status, body } = mock.answer(url.pathname.slice(url.pathname.indexOf('api/')), url.searchParams);
-      return route.fulfill({ status, contentType: 'application/json', body: JSON.stringify(body) });
-    });
-  }
   try {
-    await page.goto(served.url + (options.hash ?? ''));
+    await page.goto(url + (options.hash ?? ''));
     await page.waitForSelector('h1:not(.unseen)');
     await use(page, { requests, shot: (name) => page.screenshot({ path: `${SHOTS}${name}.png` }), axe: () => clean(page) });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(wide <= 0, `${wide} pixels too wide`);
     assert.deepEqual(faults.filter((f) => !options.faults?.test(f)), [], 'console');
-    const home = new URL(served.url).origin;
-    assert.deepEqual(requests.filter((url) => !url.startsWith(home) && !url.startsWith('blob:')), [], 'requests to another host');
+    assert.deepEqual(requests.filter((r) => !r.startsWith(url) && !r.startsWith(`blob:${url}`)), [], 'requests to another host');
   } catch (error) {
     await page.screenshot({ path: `${SHOTS}failed.png` });
     throw error;
@@ -71,10 +92,17 @@ async function clean(page) {
   assert.deepEqual(found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary}`).join(' | ')}`), []);
 }
 
-/** Saved text of what a click downloads. */
+/** Saved bytes of what a click downloads. */
 export async function download(page, name) {
   const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name, exact: true }).click()]);
   const chunks = [];
   for await (const chunk of await file.createReadStream()) chunks.push(chunk);
   return { name: file.suggestedFilename(), bytes: Buffer.concat(chunks) };
 }
+
+export const hash = (page) => page.evaluate(() => location.hash);
+export const hostHash = (address, more = '') => `#host=${encodeURIComponent(address)}${more}`;
+/** The charts are there: their heads show a point's values. */
+export const drawn = (page) => page.waitForSelector('.page:not(.loading) .readout b');
+export const plot = async (page) => page.locator('.plot').first().boundingBox();
+export const until = (page, claim, argument) => page.waitForFunction(claim, argument, { polling: 50 });

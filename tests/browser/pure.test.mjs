@@ -1,10 +1,18 @@
-// The page's pure parts, without a browser: node --test pure.test.mjs
+// The page's pure parts, without a browser: node pure.test.mjs
 process.env.TZ = 'Europe/Berlin';
 const assert = (await import('node:assert/strict')).default;
-const { test } = await import('node:test');
-const { readdir, readFile } = await import('node:fs/promises');
+const { after, test } = await import('node:test');
+const { cp, mkdtemp, readdir, readFile, rm, writeFile } = await import('node:fs/promises');
+const { tmpdir } = await import('node:os');
+const { join } = await import('node:path');
+const { pathToFileURL } = await import('node:url');
 const { gzipSync } = await import('node:zlib');
-const js = (name) => import(new URL(`../../static/js/${name}.js`, import.meta.url).href);
+// Browsers are told by the page that these are modules, Node 18 only by a package.json beside them.
+const copy = await mkdtemp(join(tmpdir(), 'page-modules-'));
+await cp(new URL('../../static/js/', import.meta.url), copy, { recursive: true });
+await writeFile(join(copy, 'package.json'), '{"type":"module"}');
+after(() => rm(copy, { recursive: true }));
+const js = (name) => import(pathToFileURL(join(copy, `${name}.js`)).href);
 const [time, scale, format, view, series, heat, strip, hosts, verdict] = await Promise.all(['time', 'scale', 'format', 'view', 'series', 'heat', 'strip', 'hosts', 'verdict'].map(js));
 
 const at = (text) => Date.parse(text) / 1000;
@@ -229,13 +237,42 @@ test('a day is the taller the worse, and four hours fill the bar', () => {
   assert.equal(strip.heightOf('down', 1e6), 1);
 });
 
+const DAY = 86400;
+/** Days of which each was so many seconds without reply, otherwise down, degraded, and measured. */
+const daysOf = (...list) => ({
+  state: list.map((d) => (d === null ? null : d[3] ? d[0] + d[1] ? 'down' : d[2] ? 'degraded' : 'up' : 'not_measured')),
+  silent_seconds: list.map((d) => d?.[0] ?? 0), down_seconds: list.map((d) => (d ? d[0] + d[1] : 0)), degraded_seconds: list.map((d) => d?.[2] ?? 0), measured_seconds: list.map((d) => d?.[3] ?? 0),
+});
+const QUIET = [0, 0, 0, DAY];
+
+test('a day is red for an outage, yellow for a hundredth of trouble, and a lost ping is neither', () => {
+  const kinds = (...list) => strip.barsOf(daysOf(...list)).kinds;
+  assert.deepEqual(kinds(QUIET, [60, 0, 0, DAY], [0, 60, 600, DAY], [0, 300, 600, DAY], QUIET), ['up', 'down', 'up', 'degraded', 'up']);
+  assert.deepEqual(strip.barsOf(daysOf([60, 0, 0, DAY], QUIET)).silent, [60, 0]);
+});
+
+test('a day without half of its checks is not measured, except the first and today; one without a word is so only between others', () => {
+  const kinds = (...list) => strip.barsOf(daysOf(...list)).kinds;
+  const part = [0, 0, 0, DAY / 3];
+  assert.deepEqual(kinds(null, part, QUIET, part, null, [0, 0, 0, 0], part), ['none', 'up', 'up', 'not_measured', 'not_measured', 'not_measured', 'up']);
+  assert.deepEqual(kinds(null, null), ['none', 'none']);
+  assert.deepEqual(kinds(QUIET, null), ['up', 'none']);
+});
+
 test('a fault of one host alone is not the line’s', () => {
-  const days = (...state) => ({ state, down_seconds: state.map((s) => (s === 'down' ? 600 : 0)), measured_seconds: state.map(() => 86400) });
-  const most = strip.mostHosts([days('up', 'down', null), days('up', 'down', null), days('down', 'down', 'not_measured')], 3);
-  assert.deepEqual(most.state, ['up', 'down', 'not_measured']);
-  assert.equal(most.down_seconds[1], 600);
-  assert.equal(strip.words(days('up', 'down', null)), '1 day up, 1 with down time, 1 not recorded');
-  assert.ok(Math.abs(strip.availability([days('up', 'down')], 2) - (100 - 60000 / 172800)) < 1e-9);
+  const out = [600, 0, 0, DAY];
+  const all = [daysOf(QUIET, out, QUIET, null), daysOf(QUIET, out, QUIET, null), daysOf(out, out, [0, 0, 0, 0], QUIET)].map(strip.barsOf);
+  const most = strip.mostHosts(all, 4);
+  assert.deepEqual(most.kinds, ['up', 'down', 'up', 'up']);
+  assert.equal(most.silent[1], 600);
+  assert.equal(strip.words(all[0]), '2 days up, 1 with an outage, 1 not recorded');
+});
+
+test('availability is the share of the measured time that was not down', () => {
+  const days = daysOf([600, 300, 0, DAY], [0, 0, 0, DAY / 2]);
+  assert.ok(Math.abs(strip.available(strip.lastDays(days, 2)) - (100 - (100 * 900) / (1.5 * DAY))) < 1e-9);
+  assert.equal(strip.available(strip.lastDays(days, 1)), 100);
+  assert.equal(strip.available([]), null);
 });
 
 const HOSTS = [{ name: 'Google DNS', address: '8.8.8.8', interval_seconds: 60 }, { name: 'Gateway', address: 'gateway', interval_seconds: 60, role: 'gateway' }, { name: 'Quad9', address: '9.9.9.9', interval_seconds: 60 }];
@@ -280,18 +317,26 @@ test('no markup is parsed, no style or handler stands in markup, no address is o
   assert.doesNotMatch(await text('index.html'), /\son\w+=|style=|<style|<script(?![^>]*src)|(?:href|src)="\//);
 });
 
+/** A module and all that it imports, each once. */
+async function closure(name, found = new Set()) {
+  if (found.has(name)) return found;
+  found.add(name);
+  for (const [, next] of (await text(`js/${name}.js`)).matchAll(/^import .*? from '\.\/(\w+)\.js'/gm)) await closure(next, found);
+  return found;
+}
+const firstPage = new Set([...await closure('early'), ...await closure('main'), ...await closure('overview')]);
+
 test('the first page asks at once for the modules it needs, and for no other', async () => {
-  const needed = new Set();
-  const walk = async (name) => {
-    if (needed.has(name)) return;
-    needed.add(name);
-    for (const [, next] of (await text(name)).matchAll(/^import .*? from '\.\/(\w+\.js)'/gm)) await walk(`js/${next}`);
-  };
-  await walk('js/main.js');
-  await walk('js/overview.js');
-  const html = await text('index.html');
-  assert.deepEqual([...html.matchAll(/(?:modulepreload" href|script type="module" src)="([^"]+)"/g)].map((m) => m[1]).sort(), [...needed].sort());
+  const asked = [...(await text('index.html')).matchAll(/(?:modulepreload" href|src)="js\/(\w+)\.js"/g)].map((m) => m[1]);
+  assert.deepEqual(asked.sort(), [...firstPage].sort());
   let bytes = 0;
-  for (const name of [...needed, 'index.html', 'style.css', 'icon.svg']) bytes += gzipSync(await text(name)).length;
+  for (const name of [...[...firstPage].map((n) => `js/${n}.js`), 'index.html', 'style.css', 'icon.svg']) bytes += gzipSync(await text(name)).length;
   assert.ok(bytes < 40000, `${bytes} bytes before any answer`);
+});
+
+test('a link to another page asks at once for what that page needs beside, and for no other', async () => {
+  const list = (await text('js/early.js')).match(/MODULES = (\{[^}]*\})/)[1];
+  const asked = JSON.parse(list.replaceAll("'", '"').replace(/(\w+):/g, '"$1":').replace(/,\s*\}/, '}'));
+  assert.deepEqual(asked.overview, []);
+  for (const page of ['host', 'outages', 'compare']) assert.deepEqual(asked[page].sort(), [...await closure(page)].filter((name) => !firstPage.has(name)).sort(), page);
 });

@@ -42,15 +42,18 @@ interface Columns {
   min_us: Column; p5_us: Column; p25_us: Column; p50_us: Column; p75_us: Column; p95_us: Column; max_us: Column; avg_us: Column;
 }
 
+interface SeriesQuery extends Record<string, string | number> { host_address: string; from: number; to: number; points: number }
 interface Series { from: number; to: number; bucket_seconds: number; columns: Columns }
 
-interface Days { state: (State | null)[]; down_seconds: Column; measured_seconds: Column }
+/** silent: checks without any reply, as in down too */
+interface Days { state: (State | null)[]; down_seconds: Column; silent_seconds: Column; degraded_seconds: Column; measured_seconds: Column }
+interface LastDay { down_seconds: number; measured_seconds: number; p95_us: number | null }
 interface Spark { t: number[]; state: (State | null)[]; p5_us: Column; p50_us: Column; p95_us: Column }
 
 interface OverviewHost {
   host_name: string; host_address: string; configured: boolean; role?: string; state: State; timestamp: string | null; error: string | null;
   availability_percent: number | null; coverage_percent: number | null; avg_latency: number | null;
-  days: Days; spark: Spark;
+  days: Days; last_day: LastDay; spark: Spark;
 }
 interface Overview { now: string; first_day: string; days: number; hosts: OverviewHost[] }
 
@@ -79,6 +82,8 @@ interface Outage {
 type Scale = (value: number) => number;
 /** none: not yet recorded */
 type Kind = State | 'none';
+/** What each day was, and for how many seconds nothing answered. */
+interface Bars { kinds: Kind[]; silent: number[] }
 
 /** Rates in percent, min to avg in microseconds; end: until when the point speaks. */
 interface Point {
@@ -94,7 +99,7 @@ interface Track { from: number; to: number; bucket: number; reach: number; taken
 /** interval in seconds, at NaN without a result, latency in milliseconds, shares in percent; was: the last state of what is no longer measured */
 interface Entry {
   name: string; address: string; role: string; configured: boolean; interval: number; order: number; state: State; was: State | null;
-  at: number; latency: number | null; error: string | null; availability: number | null; coverage: number | null; days: Days | null; spark: Spark | null;
+  at: number; latency: number | null; error: string | null; sent: number; received: number; availability: number | null; coverage: number | null; days: Days | null; spark: Spark | null; lastDay: LastDay | null;
 }
 interface Verdict { state: State; title: string; text: string }
 

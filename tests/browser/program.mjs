@@ -1,0 +1,125 @@
+// The real program with a folder of its own: configuration, database, log. It pings nothing but loopback addresses.
+import { execFile, spawn } from 'node:child_process';
+import { copyFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+
+const run = promisify(execFile);
+/** Where cargo has put the binary, and examples/history beside it. */
+const BUILT = process.env.BUILT ?? fileURLToPath(new URL('../../target/debug', import.meta.url));
+const PATIENCE_MS = 20000;
+
+/** Asks until the answer is there. @template T @param {() => Promise<T>} ask @param {string} what @returns {Promise<T>} the first that is not falsy */
+export async function soon(ask, what) {
+  const giveUp = Date.now() + PATIENCE_MS;
+  for (;;) {
+    const answer = await ask();
+    if (answer) return answer;
+    if (Date.now() > giveUp) throw new Error(`${what}: not within ${PATIENCE_MS / 1000} s`);
+    await new Promise((done) => { setTimeout(done, 50); });
+  }
+}
+
+async function freePort() {
+  const server = createServer();
+  await new Promise((done) => { server.listen(0, '127.0.0.1', () => done(undefined)); });
+  const { port } = server.address();
+  await new Promise((done) => { server.close(done); });
+  return port;
+}
+
+/** @type {Map<string, Promise<string>>} */
+const made = new Map();
+/** A database of made-up history that ends now or some minutes ago; made once, since it takes seconds. @param {number[]} wanted hosts, days, minutes ago */
+function history(wanted) {
+  const key = wanted.join();
+  const write = async () => {
+    const file = join(await mkdtemp(join(tmpdir(), 'page-history-')), 'history.db');
+    await run(join(BUILT, 'examples/history'), [file, ...wanted.map(String)], { maxBuffer: 1e7 });
+    return file;
+  };
+  if (!made.has(key)) made.set(key, write());
+  return /** @type {Promise<string>} */ (made.get(key));
+}
+
+/** @typedef {{name: string, address: string, interval_seconds?: number, ping_count?: number, ping_spacing_ms?: number, timeout_seconds?: number, role?: string}} HostPlan */
+
+/** @param {HostPlan[]} hosts @param {number} port @param {string} database */
+function configuration(hosts, port, database) {
+  const entry = (host) => Object.entries(host).map(([key, value], i) => `${i ? '   ' : '  -'} ${key}: ${JSON.stringify(value)}\n`).join('');
+  return `hosts:\n${hosts.map(entry).join('')}database:\n  path: ${database}\ndashboard:\n  port: ${port}\n`;
+}
+
+/** @type {Set<import('node:child_process').ChildProcess>} */
+const running = new Set();
+process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
+
+/**
+ * @param {HostPlan[]} hosts
+ * @param {{recorded?: number[]}} [options] recorded: history of so many hosts (127.0.1.1 and following) and days, which ended so many minutes ago
+ */
+export async function createProgram(hosts, options = {}) {
+  const folder = await mkdtemp(join(tmpdir(), 'page-program-'));
+  const database = join(folder, 'connections.db');
+  const port = await freePort();
+  const url = `http://127.0.0.1:${port}/`;
+  await writeFile(join(folder, 'config.yaml'), configuration(hosts, port, database));
+  if (options.recorded) await copyFile(await history(options.recorded), database);
+  /** @type {import('node:child_process').ChildProcess | null} */
+  let child = null;
+
+  /** @param {string} path relative */
+  const get = async (path) => (await fetch(url + path)).json();
+  const answers = () => fetch(`${url}api/status`).then((response) => response.ok, () => false);
+
+  return {
+    hosts, url, get,
+    /** @param {'monitor' | 'dashboard'} [command] */
+    async start(command = 'monitor') {
+      const log = await open(join(folder, 'log'), 'a');
+      const started = spawn(join(BUILT, 'ace-connection-logger'), [command, '-c', join(folder, 'config.yaml'), '--strict'], { stdio: ['ignore', log.fd, log.fd] });
+      await log.close();
+      child = started;
+      running.add(started);
+      started.on('exit', () => running.delete(started));
+      await soon(async () => {
+        if (started.exitCode !== null) throw new Error(`${command} ended: ${await readFile(join(folder, 'log'), 'utf8')}`);
+        return answers();
+      }, `${command} serves ${url}`);
+    },
+    /** @param {NodeJS.Signals} [signal] */
+    async stop(signal = 'SIGTERM') {
+      const ending = child;
+      if (!ending || ending.exitCode !== null || ending.signalCode !== null) return;
+      const ended = new Promise((done) => { ending.once('exit', done); });
+      ending.kill(signal);
+      await ended;
+    },
+    /** @param {string} statement as the sqlite3 shell takes it */
+    sql: async (statement) => (await run('sqlite3', ['-cmd', '.timeout 5000', database, statement])).stdout.trim(),
+    /** The newest check of a host as the API tells it. @param {string} address */
+    newest: async (address) => (await get('api/ping-results/latest')).find((row) => row.host_address === address),
+    async remove() {
+      await this.stop();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+/** @typedef {Awaited<ReturnType<typeof createProgram>>} Program */
+
+/** Every program is stopped and every folder removed. @param {Program[]} programs */
+export async function clear(programs) {
+  await Promise.all(programs.map((program) => program.remove()));
+  await Promise.all([...made.values()].map(async (file) => rm(join(await file, '..'), { recursive: true })));
+  made.clear();
+}
+
+/** Whether this network answers pings, from now on. Only ever said inside a network namespace of the tests' own.
+ * @param {4 | 6} family @param {'answers' | 'silent'} manner */
+export async function network(family, manner) {
+  const file = family === 4 ? '/proc/sys/net/ipv4/icmp_echo_ignore_all' : '/proc/sys/net/ipv6/icmp/echo_ignore_all';
+  await writeFile(file, manner === 'silent' ? '1' : '0');
+}

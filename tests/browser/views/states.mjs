@@ -1,0 +1,111 @@
+// What the page says when something is not as usual: no data yet, no monitor, no server, no line.
+import assert from 'node:assert/strict';
+import { test } from 'node:test';
+import { program, quick, recordedHost, until, visit } from '../harness.mjs';
+import { network } from '../program.mjs';
+
+const three = [0, 1, 2].map(recordedHost);
+const AGO_MINUTES = 134;
+
+test('the first run says what is going on, and fills by itself', async () => {
+  // A first check of ten seconds: time to look.
+  const slow = { ping_count: 10, ping_spacing_ms: 1000, interval_seconds: 12 };
+  const young = await program(three.map((host) => ({ ...host, ...slow })));
+  await young.start();
+  await visit(async (page, { axe, shot }) => {
+    await page.getByRole('heading', { name: 'Waiting for the first results' }).waitFor();
+    await page.getByText('under way, no result yet').waitFor();
+    await page.getByText('Measuring for the first time').waitFor();
+    await axe();
+    await shot('empty-light');
+    await page.getByRole('heading', { name: 'The line is well' }).waitFor();
+    assert.ok(await page.locator('.steps').isHidden());
+  }, { of: young });
+  await young.stop();
+});
+
+test('a first run that cannot measure says why and what cures it', async () => {
+  const cut = await program([{ ...quick, name: 'Far end', address: '2001:db8::1' }]);
+  await cut.start();
+  await visit(async (page, { shot }) => {
+    await page.getByText(/^Far end: .*doctor says what cures it/).waitFor();
+    await shot('cut-off-light');
+  }, { of: cut });
+  await cut.stop();
+});
+
+test('a page without any database says that no monitor runs', async () => {
+  const bare = await program(three);
+  await bare.start('dashboard');
+  await visit(async (page, { axe, shot }) => {
+    await page.getByRole('heading', { name: 'Nothing is measured yet' }).waitFor();
+    await page.getByText('start it: ace-connection-logger monitor').waitFor();
+    assert.equal(await page.locator('.hosts tbody tr').count(), 3);
+    await axe();
+    await shot('no-database-light');
+    await bare.stop();
+    await bare.start();
+    await page.getByRole('heading', { name: 'The line is well' }).waitFor();
+  }, { of: bare, faults: /Failed to load resource/ });
+  await bare.stop();
+});
+
+for (const [name, words] of [['stopped', /It was stopped cleanly at /], ['killed', /without a clean stop/]]) {
+  test(`a monitor that was ${name} is said in red with the age of the last result`, async () => {
+    const silent = await program(three, { recorded: [3, 90, AGO_MINUTES] });
+    if (name === 'killed') await silent.sql('update monitor_run set stopped_at = null');
+    await silent.start('dashboard');
+    await visit(async (page, { axe, shot }) => {
+      await page.locator('.banner').getByText('The monitor has stopped. Nothing is measured.').waitFor();
+      assert.match(await page.locator('.banner').innerText(), words);
+      assert.match(await page.locator('.banner').innerText(), /The last result is 2 h 1\d min old/);
+      assert.match(await page.locator('#link').innerText(), /Stopped, 2 h 1\d min old/);
+      await page.getByRole('heading', { name: 'The line is not measured' }).waitFor();
+      assert.match(await page.locator('.hosts .c-state').nth(1).innerText(), /was up/);
+      await page.waitForSelector('.hosts .strip');
+      await axe();
+      await shot(`${name}-light`);
+    }, { of: silent });
+    await silent.stop();
+  });
+}
+
+test('a lost server is said, the data stays, and it recovers by itself', async () => {
+  const lost = await program(three, { recorded: [3, 90] });
+  await lost.start();
+  await visit(async (page, { axe, shot }) => {
+    await page.waitForSelector('.hosts .strip');
+    await lost.stop('SIGKILL');
+    await page.getByText(/^Server not reached, trying again in \d+ s$/).waitFor();
+    assert.equal(await page.locator('.hosts tbody .strip').count(), 3);
+    await axe();
+    await shot('lost-light');
+    await lost.start();
+    await page.getByText(/^Live, last check/).waitFor();
+  }, { of: lost, faults: /Failed to load resource/ });
+  await lost.stop();
+});
+
+test('a line that falls silent is said at once, and so is its end', async () => {
+  const line = await program([1, 2, 3].map((i) => ({ ...quick, name: `Far end ${i}`, address: `127.0.2.${i}` })));
+  await line.start();
+  try {
+    await visit(async (page, { axe, shot }) => {
+      await page.getByRole('heading', { name: 'The line is well' }).waitFor();
+      await network(4, 'silent');
+      await page.getByRole('heading', { name: 'The line is down' }).waitFor();
+      await page.locator('.banner').getByText(/^3 hosts are down: Far end 1, Far end 2 and Far end 3\. The first since \d\d:\d\d, for \d+ s\.$/).waitFor();
+      await axe();
+      await shot('down-light');
+      await network(4, 'answers');
+      await page.getByRole('heading', { name: 'The line is well' }).waitFor();
+      await page.locator('.banner').waitFor({ state: 'detached' });
+      await page.getByRole('link', { name: 'Outages', exact: true }).click();
+      await until(page, () => document.querySelectorAll('.part tbody tr').length === 3);
+      assert.doesNotMatch(await page.locator('.part tbody').innerText(), /still down/);
+    }, { of: line });
+  } finally {
+    await network(4, 'answers');
+  }
+  await line.stop();
+});
