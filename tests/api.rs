@@ -281,7 +281,7 @@ fn days_and_hours_add_up_to_the_checks() {
     let measured: f64 = host["days"]["measured_seconds"].as_array().expect("days").iter().filter_map(Value::as_f64).sum();
     assert!((measured - 180.0).abs() < 0.1, "three checks a minute apart: {host}");
     // One lost a ping and one lost all.
-    for (column, expected) in [("silent_seconds", 60), ("degraded_seconds", 60), ("down_seconds", 60)] {
+    for (column, expected) in [("silent_seconds", 60), ("not_up_percent", 66), ("down_seconds", 60)] {
         let seconds: i64 = host["days"][column].as_array().expect("days").iter().filter_map(Value::as_i64).sum();
         assert_eq!(seconds, expected, "{column}: {host}");
     }

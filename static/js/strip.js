@@ -4,7 +4,7 @@ import { plural } from './format.js';
 // An outage of four hours fills the bar.
 const FULL_MINUTES = 240;
 // A line that loses a ping now and then has a check below 95 % on most days; that is no degraded day.
-const DEGRADED_SHARE = 0.01;
+const DEGRADED_PERCENT = 1;
 const HALF_DAY_SECONDS = 43200;
 
 /** What each day was: an outage is a check without any reply; degraded where a hundredth of the checks or more were not up;
@@ -20,7 +20,7 @@ export function barsOf(days) {
     if (first < 0 || i < first || (state === null && i === last)) kind = 'none';
     else if (days.silent_seconds[i]) kind = 'down';
     else if (state === null || state === 'not_measured' || (measured < HALF_DAY_SECONDS && i > first && i < last)) kind = 'not_measured';
-    else if ((days.down_seconds[i] ?? 0) + (days.degraded_seconds[i] ?? 0) >= DEGRADED_SHARE * measured) kind = 'degraded';
+    else if ((days.not_up_percent[i] ?? 0) >= DEGRADED_PERCENT) kind = 'degraded';
     return kind;
   });
   return { kinds, silent: days.silent_seconds.map((s) => s ?? 0) };

@@ -241,7 +241,7 @@ const DAY = 86400;
 /** Days of which each was so many seconds without reply, otherwise down, degraded, and measured. */
 const daysOf = (...list) => ({
   state: list.map((d) => (d === null ? null : d[3] ? d[0] + d[1] ? 'down' : d[2] ? 'degraded' : 'up' : 'not_measured')),
-  silent_seconds: list.map((d) => d?.[0] ?? 0), down_seconds: list.map((d) => (d ? d[0] + d[1] : 0)), degraded_seconds: list.map((d) => d?.[2] ?? 0), measured_seconds: list.map((d) => d?.[3] ?? 0),
+  silent_seconds: list.map((d) => d?.[0] ?? 0), down_seconds: list.map((d) => (d ? d[0] + d[1] : 0)), not_up_percent: list.map((d) => (d ? Math.floor((100 * (d[0] + d[1] + d[2])) / Math.max(1, d[3])) : 0)), measured_seconds: list.map((d) => d?.[3] ?? 0),
 });
 const QUIET = [0, 0, 0, DAY];
 

@@ -46,7 +46,7 @@ interface SeriesQuery extends Record<string, string | number> { host_address: st
 interface Series { from: number; to: number; bucket_seconds: number; columns: Columns }
 
 /** silent: checks without any reply, as in down too */
-interface Days { state: (State | null)[]; down_seconds: Column; silent_seconds: Column; degraded_seconds: Column; measured_seconds: Column }
+interface Days { state: (State | null)[]; down_seconds: Column; silent_seconds: Column; not_up_percent: Column; measured_seconds: Column }
 interface LastDay { down_seconds: number; measured_seconds: number; p95_us: number | null }
 interface Spark { t: number[]; state: (State | null)[]; p5_us: Column; p50_us: Column; p95_us: Column }
 

@@ -38,7 +38,8 @@ struct Days {
     state: Vec<Option<&'static str>>,
     down_seconds: Vec<i64>,
     silent_seconds: Vec<i64>,
-    degraded_seconds: Vec<i64>,
+    /// The share of the checks that were not up, rounded down: most days 0.
+    not_up_percent: Vec<i64>,
     measured_seconds: Vec<i64>,
 }
 
@@ -93,7 +94,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
             columns.state.push(counts.worst_state().map(State::word));
             columns.down_seconds.push(seconds(counts.down()));
             columns.silent_seconds.push(seconds(counts.silent()));
-            columns.degraded_seconds.push(seconds(counts.degraded()));
+            columns.not_up_percent.push(100 * (counts.down() + counts.degraded()) / counts.checks().max(1));
             columns.measured_seconds.push(seconds(counts.checks()));
         }
         let (spark, last_day) = spark(&reader, &ids, now)?;
