@@ -32,7 +32,7 @@ macro_rules! asset {
     };
 }
 
-static TABLE: [Asset; 38] = [
+static TABLE: [Asset; 39] = [
     asset!("index.html", HTML),
     asset!("style.css", CSS),
     asset!("icon.svg", SVG),
@@ -45,6 +45,7 @@ static TABLE: [Asset; 38] = [
     asset!("js/distribution.js", JAVASCRIPT),
     asset!("js/dom.js", JAVASCRIPT),
     asset!("js/early.js", JAVASCRIPT),
+    asset!("js/first.js", JAVASCRIPT),
     asset!("js/firstrun.js", JAVASCRIPT),
     asset!("js/format.js", JAVASCRIPT),
     asset!("js/heat.js", JAVASCRIPT),

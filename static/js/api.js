@@ -1,26 +1,13 @@
 // Questions to the server. Every URL is relative to the page, so a proxy's sub-path needs no setting here.
-
-const PATIENCE_MS = 15000;
+import { begun, send } from './first.js';
 
 /** The server answered, but not with what was asked for. */
 export class Refused extends Error {}
 
 /** @param {string} path @param {Record<string, string | number>} query */
-function urlOf(path, query) {
+export function urlOf(path, query) {
   const text = new URLSearchParams(Object.entries(query).map(([k, v]) => [k, String(v)])).toString();
   return text ? `${path}?${text}` : path;
-}
-
-/** What was asked before anybody needed it. @type {Map<string, Promise<Response>>} */
-const begun = new Map();
-
-/** Asks now what will be needed soon. @param {string} path @param {Record<string, string | number>} [query] */
-export function begin(path, query = {}) {
-  const url = urlOf(path, query);
-  const answer = send(url);
-  // Whoever takes the answer is told of its failure.
-  answer.catch(() => {});
-  begun.set(url, answer);
 }
 
 /** @param {string} path @param {Record<string, string | number>} query @param {RequestInit} [init] @returns {Promise<Response>} */
@@ -29,17 +16,6 @@ function ask(path, query, init) {
   const early = begun.get(url);
   begun.delete(url);
   return early ?? send(url, init);
-}
-
-/** @param {string} url @param {RequestInit} [init] @returns {Promise<Response>} */
-async function send(url, init = {}) {
-  const giveUp = new AbortController();
-  const timer = setTimeout(() => giveUp.abort(), PATIENCE_MS);
-  try {
-    return await fetch(url, { ...init, cache: 'no-store', credentials: 'same-origin', signal: giveUp.signal });
-  } finally {
-    clearTimeout(timer);
-  }
 }
 
 /** @param {string} path relative @param {Record<string, string | number>} [query] @returns {Promise<any>} as types.d.ts names it

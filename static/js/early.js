@@ -1,7 +1,7 @@
-// Runs before the rest of the page is there: asks the first questions, and for the modules of the page that a link leads to.
-// Whoever needs an answer later takes it from api.js.
-import { begin } from './api.js';
-import { LAST_OUTAGES, outagesQuery, overviewQuery, seriesQuery } from './questions.js';
+// Runs before the rest of the page is there: asks what the page needs that a link leads to, and for its modules.
+import { urlOf } from './api.js';
+import { begin } from './first.js';
+import { outagesQuery, seriesQuery } from './questions.js';
 import { readView, spanOf } from './view.js';
 
 // Modules that a page needs beside the first page's, each with those it imports itself. A test holds this list to the imports.
@@ -19,14 +19,9 @@ const now = Date.now() / 1000;
 export const FIRST_SERIES = view.page === 'host' && view.range !== 'all' ? seriesQuery(view.host, spanOf(view, now, 0), innerWidth) : null;
 
 if (FIRST_SERIES) {
-  begin('api/series', FIRST_SERIES);
-  begin('api/outages', outagesQuery(FIRST_SERIES, now));
+  begin(urlOf('api/series', FIRST_SERIES));
+  begin(urlOf('api/outages', outagesQuery(FIRST_SERIES, now)));
 }
-begin('api/status');
-begin('api/ping-results/latest');
-begin('api/overview', overviewQuery(now));
-begin('api/outages/active');
-begin('api/outages', LAST_OUTAGES);
 for (const name of MODULES[view.page]) {
   const link = document.createElement('link');
   link.rel = 'modulepreload';
