@@ -17,13 +17,14 @@ use crate::dashboard::Dashboard;
 use crate::icmp::Version;
 use crate::logging::Reopen;
 use crate::net::{self, Fault, StampKeeper};
-use crate::pinger::{Manner, Pinger};
+use crate::pinger::{Finding, Manner, Pinger};
 use crate::stop::Stop;
-use crate::store::{Database, Settings, StoreError, Writer, WriterHandle};
+use crate::store::{Database, Entry, Settings, StoreError, Writer, WriterHandle};
 use crate::sys;
 use crate::systemd::Notifier;
 use crate::time::Schedule;
 use crate::web::{self, WebError};
+use crate::witness::{Neighbour, Witness, WitnessHandle};
 
 /// Why the monitor could not start.
 #[derive(Debug)]
@@ -153,8 +154,17 @@ pub fn run(
     if let Some(dashboard) = &dashboard {
         dashboard.tell(writer.handle());
     }
-    let manner = Manner { pace: if stamps.works() { Pace::Asleep } else { Pace::Listening }, linger: Duration::ZERO };
-    let mut team = Team { members: Vec::new(), manner, results: writer.handle() };
+    let manner = Manner {
+        pace: if stamps.works() { Pace::Asleep } else { Pace::Listening },
+        linger: Duration::ZERO,
+        fast_interval: config.fast_interval,
+        outages: config.outages,
+    };
+    let facts = writer.handle();
+    let failed = |cause| DaemonError::Resources { what: "the witness".into(), cause };
+    let witness = Witness::start(config.fast_interval, move |fact| facts.tell(fact)).map_err(failed)?;
+    let mut team = Team { members: Vec::new(), manner, results: writer.handle(), witness: witness.handle() };
+    team.tell_hosts(&config.hosts);
     team.hire(&config.hosts)?;
     log::info!("monitoring {}; recording to {}", count(config.hosts.len(), "host"), config.database.path.display());
     if config.hosts.is_empty() {
@@ -203,6 +213,7 @@ pub fn run(
     }
     // Pingers before the store: after the last of them it has every finished check in its queue.
     team.dismiss();
+    witness.stop();
     let lost = writer.finish();
     if lost > 0 {
         log::error!("{lost} results could not be written and are lost");
@@ -255,6 +266,7 @@ struct Team {
     members: Vec<Member>,
     manner: Manner,
     results: WriterHandle,
+    witness: WitnessHandle,
 }
 
 struct Member {
@@ -275,7 +287,8 @@ impl Team {
             let pinger = Pinger::new(plan.clone(), self.manner);
             let (flag, results) = (stop.clone(), self.results.clone());
             let (host, mut lost) = (Arc::clone(&plan.host), 0);
-            let deliver = move |result| match (results.deliver(result), lost) {
+            let witness = self.witness.clone();
+            let deliver = move |finding| match (pass_on(finding, &results, &witness), lost) {
                 (true, 0) => {}
                 (true, _) => {
                     log::info!("{host}: the disk keeps up again; {lost} results were lost");
@@ -296,6 +309,13 @@ impl Team {
         Ok(())
     }
 
+    /// Tells those who look at all hosts together which there are.
+    fn tell_hosts(&self, plans: &[HostPlan]) {
+        self.results.set_hosts(plans.iter().map(|plan| Arc::clone(&plan.host)).collect());
+        let neighbour = |plan: &HostPlan| Neighbour { host: Arc::clone(&plan.host), source: plan.source.clone() };
+        self.witness.set_hosts(plans.iter().map(neighbour).collect());
+    }
+
     /// Goes from one configuration to the next: hosts that stay as they are go on undisturbed. Returns what is in force.
     fn take_over(&mut self, old: Config, mut new: Config, writer: &WriterHandle) -> Config {
         for (key, is_changed) in [
@@ -314,8 +334,12 @@ impl Team {
             return new;
         }
         writer.set(settings(&new));
+        self.tell_hosts(&new.hosts);
+        // What all pingers go by has changed for all of them.
+        let is_same_manner = (self.manner.fast_interval, self.manner.outages) == (new.fast_interval, new.outages);
+        (self.manner.fast_interval, self.manner.outages) = (new.fast_interval, new.outages);
         let (stay, go): (Vec<Member>, Vec<Member>) =
-            std::mem::take(&mut self.members).into_iter().partition(|member| new.hosts.contains(&member.plan));
+            std::mem::take(&mut self.members).into_iter().partition(|member| is_same_manner && new.hosts.contains(&member.plan));
         self.members = stay;
         let known: HashSet<_> = self.members.iter().map(|member| Arc::clone(&member.plan.host)).collect();
         let come: Vec<HostPlan> = new.hosts.iter().filter(|plan| !known.contains(&plan.host)).cloned().collect();
@@ -331,6 +355,19 @@ impl Team {
     /// Ends all.
     fn dismiss(&mut self) {
         dismiss(std::mem::take(&mut self.members));
+    }
+}
+
+/// Hands over what a pinger found; `false` when it is lost.
+fn pass_on(finding: Finding, results: &WriterHandle, witness: &WitnessHandle) -> bool {
+    match finding {
+        Finding::Check(result) => results.deliver(result),
+        Finding::Probe(probe) => results.deliver(Entry::Probe(probe)),
+        Finding::Interruption(interruption) => results.deliver(Entry::Interruption(interruption)),
+        Finding::Trouble(trouble) => {
+            witness.tell(trouble);
+            true
+        }
     }
 }
 

@@ -137,6 +137,11 @@ pub fn explains_loss(error: IcmpError) -> bool {
     if error.is_v6 { error.kind < 128 } else { matches!(error.kind, 3 | 11 | 12) }
 }
 
+/// Whether a message says that a packet had passed as many routers as it may.
+pub fn is_time_exceeded(error: IcmpError) -> bool {
+    (error.kind, error.code) == if error.is_v6 { (3, 0) } else { (11, 0) }
+}
+
 /// What an ICMP error says, in words: RFC 792 and its successors (RFC 1122 section 3.2.2, RFC 1812 section 5.2.7) for
 /// IPv4, RFC 4443 section 3 for IPv6. Unknown codes are given as numbers.
 pub fn describe(error: IcmpError) -> String {

@@ -11,10 +11,10 @@
 //!
 //! | floor | modules | may not |
 //! | --- | --- | --- |
-//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`], [`sums`], [`varint`], [`outage`] | touch a socket, a clock, a file, a thread |
+//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`], [`sums`], [`varint`], [`outage`], [`scene`], [`cause`], [`incident`] | touch a socket, a clock, a file, a thread |
 //! | 1, engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | import one another |
 //! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
-//! | 2, workers | [`pinger`], [`status`] | see the store other than as a function to call |
+//! | 2, workers | [`pinger`], [`witness`], [`status`] | see the store other than as a function to call |
 //! | | [`web`] | know what is answered: that is a function to call |
 //! | 3, assembly | [`dashboard`], [`daemon`], [`cli`] | |
 //!
@@ -63,10 +63,13 @@
 //! why in [`model::CheckResult::reason`]. A `Result` means that *we* could not do our job. One enum an engine; the top
 //! one, [`cli::Failure`], owns the exit code and is printed once, in `main`.
 
+pub mod cause;
 pub mod check;
 pub mod icmp;
+pub mod incident;
 pub mod model;
 pub mod outage;
+pub mod scene;
 pub mod stats;
 pub mod sums;
 pub mod time;
@@ -83,6 +86,7 @@ pub mod systemd;
 pub mod pinger;
 pub mod status;
 pub mod web;
+pub mod witness;
 
 pub mod cli;
 pub mod daemon;

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::cause::Place;
 use crate::time::UtcMillis;
 
 /// Which version of IP a host is pinged over.
@@ -99,38 +100,54 @@ pub struct IcmpError {
     pub from: Option<IpAddr>,
 }
 
-/// How well a host answers, by the share of a check's pings that were answered.
+/// How well a host answers, by the share of a check's pings that were answered: see [`Thresholds`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// 95 % and more.
+    /// 95 % and more, unless the configuration says otherwise.
     Up,
-    /// 80 % and more.
+    /// 80 % and more, or slower than it may be.
     Degraded,
-    /// Less than 80 %.
+    /// Less.
     Down,
     /// Nothing could be sent: the observer's fault.
     NotMeasured,
 }
 
-impl State {
-    /// The least success rate in percent of a host that is up.
-    pub const UP_PERCENT: u64 = 95;
-    /// The least success rate in percent of a host that is no worse than degraded.
-    pub const DEGRADED_PERCENT: u64 = 80;
+/// From which success rate and latency on a host is up, degraded or down. Rates are thousandths of a percent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Thresholds {
+    /// The least success rate of a host that is up.
+    pub up_rate: u32,
+    /// The least success rate of a host that is no worse than degraded.
+    pub degraded_rate: u32,
+    /// A check whose mean round-trip time is above this is degraded however many replies came; microseconds.
+    pub latency_limit_us: Option<u32>,
+}
 
-    /// The state that `received` replies to `sent` pings mean.
-    pub fn of(sent: u64, received: u64) -> State {
+impl Default for Thresholds {
+    fn default() -> Self {
+        Thresholds { up_rate: 95_000, degraded_rate: 80_000, latency_limit_us: None }
+    }
+}
+
+impl Thresholds {
+    /// The state that `received` replies to `sent` pings mean, with their mean round-trip time in microseconds.
+    pub fn judge(&self, sent: u64, received: u64, avg_us: Option<u32>) -> State {
+        let reaches = |rate: u32| received.saturating_mul(100_000) >= sent.saturating_mul(u64::from(rate));
+        let is_slow = || self.latency_limit_us.zip(avg_us).is_some_and(|(limit, avg)| avg > limit);
         if sent == 0 {
             State::NotMeasured
-        } else if received.saturating_mul(100) >= sent.saturating_mul(State::UP_PERCENT) {
-            State::Up
-        } else if received.saturating_mul(100) >= sent.saturating_mul(State::DEGRADED_PERCENT) {
+        } else if received == 0 || !reaches(self.degraded_rate) {
+            State::Down
+        } else if !reaches(self.up_rate) || is_slow() {
             State::Degraded
         } else {
-            State::Down
+            State::Up
         }
     }
+}
 
+impl State {
     /// The word in JSON and SQL.
     pub fn word(self) -> &'static str {
         match self {
@@ -161,6 +178,8 @@ pub struct CheckResult {
     pub checked_at: UtcMillis,
     /// One outcome a ping, in the order of sending. Empty when no ping could be tried.
     pub pings: Vec<Outcome>,
+    /// From one ping to the next; 0 where nobody knows.
+    pub spacing_ms: u32,
     /// Right replies that came after their timeout: the pings stay lost.
     pub late: u32,
     /// Right replies that came again.
@@ -169,12 +188,50 @@ pub struct CheckResult {
     pub foreign: u32,
     /// Why nothing could be measured, or why pings were lost; `None` when there is nothing to tell.
     pub reason: Option<String>,
+    /// What kept this machine from measuring, where it could not.
+    pub obstacle: Option<Obstacle>,
+    /// Where the host is, seen from this machine, where that is known.
+    pub place: Option<Place>,
+    /// What the resolver said of a name that does not resolve any more and is pinged at its last good address.
+    pub name_failure: Option<String>,
+    /// By what its state is judged.
+    pub thresholds: Thresholds,
+}
+
+/// What keeps this machine from measuring: the observer's own faults.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Obstacle {
+    /// No interface, no carrier, no address or no route to send by.
+    Link,
+    /// A name that does not resolve.
+    Name,
+    /// No permission, no descriptors, a machine that slept, a clock that was set.
+    Other,
 }
 
 impl CheckResult {
+    /// A check of which nothing is known yet.
+    pub fn begin(host: Arc<Host>, checked_at: UtcMillis) -> Self {
+        CheckResult {
+            host,
+            resolved: None,
+            checked_at,
+            pings: Vec::new(),
+            spacing_ms: 0,
+            late: 0,
+            duplicates: 0,
+            foreign: 0,
+            reason: None,
+            obstacle: None,
+            place: None,
+            name_failure: None,
+            thresholds: Thresholds::default(),
+        }
+    }
+
     /// A check that could not be made, with the reason.
-    pub fn not_measured(host: Arc<Host>, resolved: Option<IpAddr>, checked_at: UtcMillis, reason: String) -> Self {
-        CheckResult { host, resolved, checked_at, pings: Vec::new(), late: 0, duplicates: 0, foreign: 0, reason: Some(reason) }
+    pub fn not_measured(host: Arc<Host>, checked_at: UtcMillis, obstacle: Obstacle, reason: String) -> Self {
+        CheckResult { reason: Some(reason), obstacle: Some(obstacle), ..CheckResult::begin(host, checked_at) }
     }
 
     /// Round-trip time of each ping that was sent: microseconds, `None` where it was lost.
@@ -196,10 +253,57 @@ impl CheckResult {
         count(self.rtts_us().flatten())
     }
 
+    /// Mean round-trip time in microseconds.
+    pub fn avg_us(&self) -> Option<u32> {
+        let (count, sum) = self.rtts_us().flatten().fold((0u64, 0u64), |(count, sum), rtt| (count + 1, sum + u64::from(rtt)));
+        (sum + count / 2).checked_div(count).and_then(|mean| u32::try_from(mean).ok())
+    }
+
     /// Up, degraded, down or not measured.
     pub fn state(&self) -> State {
-        State::of(u64::from(self.sent()), u64::from(self.received()))
+        self.thresholds.judge(u64::from(self.sent()), u64::from(self.received()), self.avg_us())
     }
+}
+
+/// What kept a running monitor from measuring.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InterruptionKind {
+    /// The machine slept.
+    Asleep,
+    /// The process was stopped, or did not get the processor.
+    HeldUp,
+}
+
+impl InterruptionKind {
+    /// The word in SQL.
+    pub fn word(self) -> &'static str {
+        match self {
+            InterruptionKind::Asleep => "asleep",
+            InterruptionKind::HeldUp => "held_up",
+        }
+    }
+}
+
+/// A time in which a running monitor measured nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interruption {
+    /// Why.
+    pub kind: InterruptionKind,
+    /// From when on.
+    pub from: UtcMillis,
+    /// Until when.
+    pub to: UtcMillis,
+}
+
+/// One ping between two checks, sent to a host that was silent: it moves the start and the end of an outage and is no check.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Probe {
+    /// Whom it was sent to.
+    pub host: Arc<Host>,
+    /// When it was sent.
+    pub at: UtcMillis,
+    /// Whether it was answered in time.
+    pub is_answered: bool,
 }
 
 fn count<T>(items: impl Iterator<Item = T>) -> u32 {
@@ -212,20 +316,32 @@ mod tests {
 
     #[test]
     fn states_change_exactly_at_95_and_80_percent() {
-        assert_eq!(State::of(100, 95), State::Up);
-        assert_eq!(State::of(100, 94), State::Degraded);
-        assert_eq!(State::of(100, 80), State::Degraded);
-        assert_eq!(State::of(100, 79), State::Down);
-        assert_eq!(State::of(5, 5), State::Up);
-        assert_eq!(State::of(5, 4), State::Degraded);
-        assert_eq!(State::of(5, 0), State::Down);
-        assert_eq!(State::of(0, 0), State::NotMeasured);
+        let judge = |sent, received| Thresholds::default().judge(sent, received, Some(4_000_000));
+        assert_eq!(judge(100, 95), State::Up);
+        assert_eq!(judge(100, 94), State::Degraded);
+        assert_eq!(judge(100, 80), State::Degraded);
+        assert_eq!(judge(100, 79), State::Down);
+        assert_eq!(judge(5, 5), State::Up);
+        assert_eq!(judge(5, 4), State::Degraded);
+        assert_eq!(judge(5, 0), State::Down);
+        assert_eq!(judge(0, 0), State::NotMeasured);
+    }
+
+    #[test]
+    fn thresholds_of_ones_own_move_the_states_and_a_slow_host_is_degraded() {
+        let own = Thresholds { up_rate: 99_500, degraded_rate: 0, latency_limit_us: Some(200_000) };
+        assert_eq!(own.judge(1000, 995, Some(200_000)), State::Up);
+        assert_eq!(own.judge(1000, 995, Some(200_001)), State::Degraded);
+        assert_eq!(own.judge(1000, 994, None), State::Degraded);
+        assert_eq!(own.judge(1000, 1, None), State::Degraded);
+        assert_eq!(own.judge(1000, 0, None), State::Down, "without any reply a host is down whatever is asked of it");
+        assert_eq!(Thresholds { up_rate: 0, ..own }.judge(10, 0, Some(1)), State::Down);
     }
 
     #[test]
     fn a_ping_that_never_left_is_neither_sent_nor_lost() {
         let host = Arc::new(Host { name: "a".into(), address: "127.0.0.1".into(), family: Family::Any });
-        let mut result = CheckResult::not_measured(host, None, UtcMillis(0), "x".into());
+        let mut result = CheckResult::not_measured(host, UtcMillis(0), Obstacle::Other, "x".into());
         assert_eq!(result.state(), State::NotMeasured);
         result.pings =
             vec![Outcome::SendFailed { errno: 101 }, Outcome::Reply { rtt_us: 5 }, Outcome::TimedOut, Outcome::Untimed];

@@ -1,7 +1,9 @@
 //! When a host is out: the state machine over the checks of one host. An outage is a run of checks without any reply; it
 //! is one as soon as it is long enough, and over when enough checks in a row were answered. Checks that could not be made
-//! neither begin nor end one. No clock, no database: store/events.rs feeds it and keeps what it says.
+//! neither begin nor end one. Single pings between checks make no outage, they say when one began and ended. No clock, no
+//! database: store/events.rs feeds it and keeps what it says, pinger.rs asks it whether to look more often.
 
+use crate::model::CheckResult;
 use crate::time::UtcMillis;
 
 /// From when on silence is an outage, and from when on it is over.
@@ -28,9 +30,54 @@ pub struct Check {
     pub sent: u32,
     /// Pings that were answered.
     pub received: u32,
+    /// Where in it the replies begin and end, when that is known.
+    pub edges: Option<Edges>,
+}
+
+/// Where in a check the replies begin and end: what lies before the first belongs to the outage before, what lies behind the
+/// last to the one that follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Edges {
+    /// When the first ping that was answered was sent.
+    pub first_reply: UtcMillis,
+    /// How many were lost before it.
+    pub lost_before: u32,
+    /// When the last ping that was answered was sent.
+    pub last_reply: UtcMillis,
+    /// How many were lost behind it.
+    pub lost_behind: u32,
+    /// From one ping to the next, in milliseconds.
+    pub spacing_ms: u32,
+}
+
+impl Edges {
+    /// Those of a check that was made at `at` with pings `spacing_ms` apart: whether each was answered. `None` when none
+    /// was, or the spacing is not known (0).
+    pub fn of(at: UtcMillis, spacing_ms: u32, answers: impl Iterator<Item = bool>) -> Option<Edges> {
+        let answers: Vec<bool> = answers.collect();
+        let first = answers.iter().position(|is_answered| *is_answered)?;
+        let last = answers.iter().rposition(|is_answered| *is_answered)?;
+        let sent_at = |index: usize| {
+            UtcMillis(at.0.saturating_add(i64::from(spacing_ms).saturating_mul(i64::try_from(index).unwrap_or(i64::MAX))))
+        };
+        let count = |pings: usize| u32::try_from(pings).unwrap_or(u32::MAX);
+        (spacing_ms > 0).then(|| Edges {
+            first_reply: sent_at(first),
+            lost_before: count(first),
+            last_reply: sent_at(last),
+            lost_behind: count(answers.len() - 1 - last),
+            spacing_ms,
+        })
+    }
 }
 
 impl Check {
+    /// What an outage needs of a result that is recorded as made at `at`.
+    pub fn of(result: &CheckResult, at: UtcMillis) -> Check {
+        let edges = Edges::of(at, result.spacing_ms, result.rtts_us().map(|rtt| rtt.is_some()));
+        Check { at, sent: result.sent(), received: result.received(), edges }
+    }
+
     /// Whether it says anything about the host.
     pub fn is_measured(&self) -> bool {
         self.sent > 0
@@ -45,21 +92,63 @@ impl Check {
     pub fn success_rate(&self) -> f64 {
         if self.sent == 0 { 0.0 } else { f64::from(self.received) * 100.0 / f64::from(self.sent) }
     }
+
+    /// When the first ping that was answered was sent.
+    fn first_reply(&self) -> UtcMillis {
+        self.edges.map_or(self.at, |edges| edges.first_reply)
+    }
+
+    fn pings(&self) -> Pings {
+        Pings { sent: i64::from(self.sent), lost: i64::from(self.sent.saturating_sub(self.received)) }
+    }
+
+    /// The reply that came last in it, and the pings that were lost behind that.
+    pub fn last_reply(&self) -> LastReply {
+        let at = self.edges.map_or(self.at, |edges| edges.last_reply);
+        let tail = self.edges.filter(|edges| edges.lost_behind > 0).map(|edges| Tail {
+            since: UtcMillis(edges.last_reply.0.saturating_add(i64::from(edges.spacing_ms))),
+            lost: edges.lost_behind,
+        });
+        LastReply { at, tail }
+    }
 }
 
-/// An outage so far: from its first lost check to its newest. Answered checks count in it once silence follows them.
+/// The last sign of a host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LastReply {
+    /// When the ping that was answered was sent.
+    pub at: UtcMillis,
+    /// The pings of the same check that were lost behind it.
+    pub tail: Option<Tail>,
+}
+
+/// Pings that were lost at the end of a check.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tail {
+    /// When the first of them was sent.
+    pub since: UtcMillis,
+    /// How many.
+    pub lost: u32,
+}
+
+/// Pings that were lost so long before a silent check are none of its outage: nobody looked in between.
+const TAIL_REACH_MS: i64 = 300_000;
+
+/// An outage so far: from its first lost ping to its newest. Answered checks count in it once silence follows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// The first check without a reply.
+    /// When the first of the pings that nothing answered was sent.
     pub start: UtcMillis,
-    /// The last check with a reply before it: the outage began after this. `None` when there is none on record.
+    /// The last reply before it: the outage began after this. `None` when there is none on record.
     pub earliest_start: Option<UtcMillis>,
     /// Checks without any reply.
     pub checks_failed: i64,
     /// All checks that could be made.
     pub checks: i64,
-    /// Their pings; `None` where the record began without counting them.
+    /// Every ping from its start to its end; `None` where the record began without counting them.
     pub pings: Option<Pings>,
+    /// The first reply since it was last silent, where that does not end it yet.
+    pub answered_since: Option<UtcMillis>,
 }
 
 /// A count of pings.
@@ -71,14 +160,26 @@ pub struct Pings {
     pub lost: i64,
 }
 
+impl Pings {
+    fn add(&mut self, more: Pings) {
+        // Saturating, since a database may hold any number.
+        self.sent = self.sent.saturating_add(more.sent);
+        self.lost = self.lost.saturating_add(more.lost);
+    }
+
+    fn lost(count: u32) -> Pings {
+        Pings { sent: i64::from(count), lost: i64::from(count) }
+    }
+}
+
 /// How an outage ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct End {
-    /// The first answered check, never before the outage's start.
+    /// When the first ping that was answered was sent, never before the outage's start.
     pub at: UtcMillis,
     /// From the start, rounded down.
     pub duration_seconds: i64,
-    /// Success rate of that check, 0 to 100.
+    /// Success rate of the first answered check, 0 to 100; 100 where a ping between checks ended it.
     pub success_rate: f64,
 }
 
@@ -94,14 +195,21 @@ pub enum Change {
 }
 
 impl Outage {
-    fn begin(check: &Check, earliest_start: Option<UtcMillis>) -> Outage {
-        let mut outage = Outage { start: check.at, earliest_start, checks_failed: 0, checks: 0, pings: Some(Pings::default()) };
+    fn begin(check: &Check, last: Option<LastReply>) -> Outage {
+        let tail = last.and_then(|last| last.tail).filter(|tail| (0..TAIL_REACH_MS).contains(&(check.at.0 - tail.since.0)));
+        let mut outage = Outage {
+            start: tail.map_or(check.at, |tail| tail.since),
+            earliest_start: last.map(|last| last.at),
+            checks_failed: 0,
+            checks: 0,
+            pings: Some(tail.map_or_else(Pings::default, |tail| Pings::lost(tail.lost))),
+            answered_since: None,
+        };
         outage.add(check);
         outage
     }
 
     fn add(&mut self, check: &Check) {
-        // Saturating, since a database may hold any number.
         self.checks = self.checks.saturating_add(1);
         if check.is_silent() {
             self.checks_failed = self.checks_failed.saturating_add(1);
@@ -109,17 +217,24 @@ impl Outage {
             self.start = self.start.min(check.at);
             self.earliest_start = self.earliest_start.filter(|earliest| *earliest <= self.start);
         }
+        self.count(check.pings());
+    }
+
+    fn count(&mut self, more: Pings) {
         if let Some(pings) = &mut self.pings {
-            pings.sent = pings.sent.saturating_add(i64::from(check.sent));
-            pings.lost = pings.lost.saturating_add(i64::from(check.sent.saturating_sub(check.received)));
+            pings.add(more);
         }
     }
 
     /// The end that a check with a reply makes of it.
     pub fn end(&self, reply: &Check) -> End {
+        self.end_at(reply.first_reply(), reply.success_rate())
+    }
+
+    fn end_at(&self, at: UtcMillis, success_rate: f64) -> End {
         // A clock that was set back makes no time negative.
-        let at = reply.at.max(self.start);
-        End { at, duration_seconds: at.0.saturating_sub(self.start.0) / 1000, success_rate: reply.success_rate() }
+        let at = at.max(self.start);
+        End { at, duration_seconds: at.0.saturating_sub(self.start.0) / 1000, success_rate }
     }
 }
 
@@ -127,11 +242,19 @@ impl Outage {
 #[derive(Clone, Debug, PartialEq)]
 enum Standing {
     /// It answers, or nothing is known of it.
-    Answers { last_reply: Option<UtcMillis> },
+    Answers { last_reply: Option<LastReply> },
     /// It is silent, for too few checks to call it an outage.
     Doubtful(Outage),
-    /// An outage is on; these checks in a row were answered since it was last silent.
-    Out { outage: Outage, answered: Vec<Check> },
+    /// An outage is on; since it was last silent it was answered like this.
+    Out { outage: Outage, answered: Answered },
+}
+
+/// Answers that do not end an outage yet.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Answered {
+    checks: Vec<Check>,
+    /// Pings since the first of the answers.
+    pings: Pings,
 }
 
 /// The state machine of one host.
@@ -142,14 +265,14 @@ pub struct Watch {
 }
 
 impl Watch {
-    /// A host without an outage; the newest check with a reply, where there is one.
-    pub fn new(rules: Rules, last_reply: Option<UtcMillis>) -> Watch {
+    /// A host without an outage; its last reply, where there is one.
+    pub fn new(rules: Rules, last_reply: Option<LastReply>) -> Watch {
         Watch { rules, standing: Standing::Answers { last_reply } }
     }
 
     /// A host in an outage that is on record.
     pub fn resume(rules: Rules, outage: Outage) -> Watch {
-        Watch { rules, standing: Standing::Out { outage, answered: Vec::new() } }
+        Watch { rules, standing: Standing::Out { outage, answered: Answered::default() } }
     }
 
     /// Takes the next check of the host; says what is to be recorded. `now` is the present time.
@@ -165,15 +288,15 @@ impl Watch {
                 self.is_out().then_some(Change::GoesOn(outage))
             }
             Standing::Answers { last_reply } if !check.is_silent() => {
-                *last_reply = Some(check.at);
+                *last_reply = Some(check.last_reply());
                 None
             }
             Standing::Answers { last_reply } => {
-                let earliest = *last_reply;
-                self.doubt(Outage::begin(check, earliest))
+                let last = *last_reply;
+                self.doubt(Outage::begin(check, last))
             }
             Standing::Doubtful(_) if !check.is_silent() => {
-                self.standing = Standing::Answers { last_reply: Some(check.at) };
+                self.standing = Standing::Answers { last_reply: Some(check.last_reply()) };
                 None
             }
             Standing::Doubtful(outage) => {
@@ -182,18 +305,67 @@ impl Watch {
                 self.doubt(outage)
             }
             Standing::Out { outage, answered } if check.is_silent() => {
-                answered.drain(..).for_each(|check| outage.add(&check));
+                answered.give_back_to(outage);
                 outage.add(check);
                 Some(Change::GoesOn(outage.clone()))
             }
             Standing::Out { outage, answered } => {
-                answered.push(*check);
-                if answered.len() < usize::from(self.rules.up_after) {
-                    return None;
+                let mut pings = check.pings();
+                let before = Pings::lost(check.edges.map_or(0, |edges| edges.lost_before));
+                if outage.answered_since.is_none() {
+                    outage.answered_since = Some(check.first_reply());
+                    outage.count(before);
                 }
-                let change = Change::Ended(outage.clone(), outage.end(&answered[0]));
-                self.standing = Standing::Answers { last_reply: Some(check.at) };
-                Some(change)
+                // Of this very check, also where it is read again from the record, which counts these pings already.
+                if outage.answered_since == Some(check.first_reply()) {
+                    pings = Pings { sent: pings.sent - before.sent, lost: pings.lost - before.lost };
+                }
+                answered.checks.push(*check);
+                answered.pings.add(pings);
+                if answered.checks.len() < usize::from(self.rules.up_after) {
+                    return Some(Change::GoesOn(outage.clone()));
+                }
+                let since = outage.answered_since.unwrap_or(check.at);
+                let end = outage.end_at(since, answered.checks[0].success_rate());
+                Some(self.over(end, check.last_reply()))
+            }
+        }
+    }
+
+    /// Takes a single ping between two checks. It makes no outage and is no check of one: it moves the start and the end.
+    pub fn probe(&mut self, at: UtcMillis, is_answered: bool) -> Option<Change> {
+        let reply = LastReply { at, tail: None };
+        match &mut self.standing {
+            Standing::Answers { last_reply } => {
+                if is_answered {
+                    *last_reply = Some(reply);
+                }
+                None
+            }
+            Standing::Doubtful(outage) if !is_answered => {
+                outage.count(Pings::lost(1));
+                None
+            }
+            // Whatever the checks around it: silence without any reply it is not.
+            Standing::Doubtful(_) => {
+                self.standing = Standing::Answers { last_reply: Some(reply) };
+                None
+            }
+            Standing::Out { outage, .. } if is_answered && self.rules.up_after <= 1 => {
+                let end = outage.end_at(outage.answered_since.unwrap_or(at), 100.0);
+                Some(self.over(end, reply))
+            }
+            Standing::Out { outage, answered } => {
+                if is_answered {
+                    outage.answered_since.get_or_insert(at);
+                    answered.pings.add(Pings { sent: 1, lost: 0 });
+                } else if answered.checks.is_empty() {
+                    answered.give_back_to(outage);
+                    outage.count(Pings::lost(1));
+                } else {
+                    answered.pings.add(Pings::lost(1));
+                }
+                Some(Change::GoesOn(outage.clone()))
             }
         }
     }
@@ -203,14 +375,36 @@ impl Watch {
         matches!(self.standing, Standing::Out { .. })
     }
 
+    /// Whether it is silent, or was and may be again: worth looking more often.
+    pub fn is_uneasy(&self) -> bool {
+        !matches!(self.standing, Standing::Answers { .. })
+    }
+
+    fn over(&mut self, end: End, last_reply: LastReply) -> Change {
+        let over = std::mem::replace(&mut self.standing, Standing::Answers { last_reply: Some(last_reply) });
+        let Standing::Out { mut outage, .. } = over else { unreachable!("only an outage is over") };
+        outage.answered_since = None;
+        Change::Ended(outage, end)
+    }
+
     /// Silence is an outage once it is long enough.
     fn doubt(&mut self, outage: Outage) -> Option<Change> {
         if outage.checks_failed < i64::from(self.rules.down_after) {
             self.standing = Standing::Doubtful(outage);
             return None;
         }
-        self.standing = Standing::Out { outage: outage.clone(), answered: Vec::new() };
+        self.standing = Standing::Out { outage: outage.clone(), answered: Answered::default() };
         Some(Change::Began(outage))
+    }
+}
+
+impl Answered {
+    /// Silence has followed: what was answered in between counts in the outage after all.
+    fn give_back_to(&mut self, outage: &mut Outage) {
+        outage.answered_since = None;
+        outage.checks = outage.checks.saturating_add(i64::try_from(self.checks.len()).unwrap_or(i64::MAX));
+        outage.count(self.pings);
+        *self = Answered::default();
     }
 }
 

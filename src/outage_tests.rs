@@ -7,7 +7,12 @@ const MINUTE_MS: i64 = 60_000;
 
 /// The check of a minute, of five pings.
 fn check(minute: i64, received: u32) -> Check {
-    Check { at: UtcMillis(minute * MINUTE_MS), sent: 5, received }
+    Check { at: UtcMillis(minute * MINUTE_MS), sent: 5, received, edges: None }
+}
+
+/// The last reply, in a check of that minute.
+fn reply_at(minute: i64) -> LastReply {
+    LastReply { at: UtcMillis(minute * MINUTE_MS), tail: None }
 }
 
 /// The check of each minute from 0 on, by its letter: r all replies, p two of five, s silence, n not measured.
@@ -58,14 +63,14 @@ fn one_silent_check_begins_an_outage_and_one_reply_ends_it() {
 #[test]
 fn silence_is_an_outage_after_so_many_checks_and_over_after_so_many_replies() {
     assert_eq!(told(3, 1, "rssrsssr"), "......BE");
-    assert_eq!(told(1, 2, "rsrsrr"), ".B.G.E");
-    assert_eq!(told(2, 3, "rssrrsrrr"), "..B..G..E");
+    assert_eq!(told(1, 2, "rsrsrr"), ".BGGGE");
+    assert_eq!(told(2, 3, "rssrrsrrr"), "..BGGGGGE");
 }
 
 #[test]
 fn what_is_not_measured_neither_begins_nor_ends_nor_counts() {
     assert_eq!(told(1, 1, "rnnr"), "....");
-    assert_eq!(told(2, 2, "rsnsnrnr"), "...B...E");
+    assert_eq!(told(2, 2, "rsnsnrnr"), "...B.G.E");
     let (outage, end) = ended(Rules::default(), &checks("rsnnsr")).remove(0);
     assert_eq!((outage.checks_failed, outage.checks), (2, 2));
     assert_eq!(end.duration_seconds, 240, "the time between is in the duration");
@@ -95,14 +100,21 @@ fn what_is_told_when_it_begins_holds_every_check_of_the_run() {
 
 #[test]
 fn a_duration_is_rounded_down() {
-    let at = |ms, received| Check { at: UtcMillis(ms), sent: 1, received };
+    let at = |ms, received| Check { at: UtcMillis(ms), sent: 1, received, edges: None };
     assert_eq!(ended(Rules::default(), &[at(1, 0), at(2000, 1)])[0].1.duration_seconds, 1);
     assert_eq!(ended(Rules::default(), &[at(1, 0), at(1000, 1)])[0].1.duration_seconds, 0);
 }
 
 #[test]
 fn an_outage_on_record_goes_on_where_it_was() {
-    let outage = Outage { start: UtcMillis(7), earliest_start: Some(UtcMillis(3)), checks_failed: 4, checks: 6, pings: None };
+    let outage = Outage {
+        start: UtcMillis(7),
+        earliest_start: Some(UtcMillis(3)),
+        checks_failed: 4,
+        checks: 6,
+        pings: None,
+        answered_since: None,
+    };
     let mut watch = Watch::resume(Rules::default(), outage.clone());
     let more = Outage { checks_failed: 5, checks: 7, ..outage };
     assert_eq!(watch.take(&check(1, 0), NOW), Some(Change::GoesOn(more.clone())));
@@ -114,7 +126,7 @@ fn an_outage_on_record_goes_on_where_it_was() {
 #[test]
 fn a_reply_from_before_the_outage_that_comes_late_does_not_end_it() {
     for down_after in [1, 2] {
-        let mut watch = Watch::new(Rules { down_after, up_after: 1 }, Some(UtcMillis(0)));
+        let mut watch = Watch::new(Rules { down_after, up_after: 1 }, Some(reply_at(0)));
         watch.take(&check(10, 0), check(10, 0).at);
         watch.take(&check(9, 5), check(10, 0).at);
         watch.take(&check(11, 0), check(11, 0).at);
@@ -126,7 +138,7 @@ fn a_reply_from_before_the_outage_that_comes_late_does_not_end_it() {
 
 #[test]
 fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
-    let mut watch = Watch::new(Rules::default(), Some(check(99, 5).at));
+    let mut watch = Watch::new(Rules::default(), Some(reply_at(99)));
     watch.take(&check(100, 0), check(100, 0).at);
     let Some(Change::Ended(outage, end)) = watch.take(&check(40, 5), check(40, 0).at) else { panic!("{watch:?}") };
     assert_eq!((outage.start, end.at, end.duration_seconds), (check(100, 0).at, check(100, 0).at, 0));
@@ -137,7 +149,7 @@ fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
     assert_eq!((outage.start, outage.earliest_start.is_some_and(|at| at > outage.start)), (check(50, 0).at, false));
     assert_eq!(end.duration_seconds, 120);
     // The last reply is dated behind the silence: nobody can tell how long before it was.
-    let mut watch = Watch::new(Rules::default(), Some(check(100, 5).at));
+    let mut watch = Watch::new(Rules::default(), Some(reply_at(100)));
     let Some(Change::Began(outage)) = watch.take(&check(50, 0), check(50, 0).at) else { panic!("{watch:?}") };
     assert_eq!(outage.earliest_start, None);
 }
@@ -150,13 +162,14 @@ fn numbers_of_any_size_do_not_overflow() {
         checks_failed: i64::MAX,
         checks: i64::MAX,
         pings: Some(Pings { sent: i64::MAX, lost: i64::MAX }),
+        answered_since: None,
     };
     for start in [i64::MIN, 0, i64::MAX] {
         let mut watch = Watch::resume(Rules::default(), outage(start));
-        let silent = Check { at: UtcMillis(i64::MAX), sent: u32::MAX, received: 0 };
+        let silent = Check { at: UtcMillis(i64::MAX), sent: u32::MAX, received: 0, edges: None };
         watch.take(&silent, UtcMillis(0));
         // More replies than pings is nonsense that a row may hold.
-        let reply = Check { at: UtcMillis(i64::MAX), sent: 1, received: u32::MAX };
+        let reply = Check { at: UtcMillis(i64::MAX), sent: 1, received: u32::MAX, edges: None };
         let Some(Change::Ended(_, end)) = watch.take(&reply, UtcMillis(0)) else { panic!("{watch:?}") };
         assert!(end.duration_seconds >= 0, "{end:?}");
     }
@@ -188,7 +201,7 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
             }
             let sent = u32::try_from(random(3)).expect("small") * 2;
             let received = u32::try_from(random(3)).expect("small").saturating_sub(1).min(sent);
-            let check = Check { at: UtcMillis(at), sent, received };
+            let check = Check { at: UtcMillis(at), sent, received, edges: None };
             silent += i64::from(check.is_silent());
             let now = UtcMillis(at + i64::try_from(random(1000)).expect("small"));
             match watch.take(&check, now) {
@@ -214,4 +227,88 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
             assert_eq!(is_open, watch.is_out(), "seed {seed}");
         }
     }
+}
+
+/// The check of a minute with a ping a second: r a reply, s silence.
+fn pings(minute: i64, letters: &str) -> Check {
+    let at = UtcMillis(minute * MINUTE_MS);
+    let answers = || letters.chars().map(|letter| letter == 'r');
+    let count = |is_meant: fn(&bool) -> bool| u32::try_from(answers().filter(is_meant).count()).expect("few");
+    Check { at, sent: count(|_| true), received: count(|answered| *answered), edges: Edges::of(at, 1000, answers()) }
+}
+
+#[test]
+fn an_outage_is_from_its_first_lost_ping_to_the_first_answered_one_within_checks_too() {
+    let all = [pings(1, "rrrss"), pings(2, "sssss"), pings(3, "ssrrs"), pings(4, "rrrrr")];
+    let (outage, end) = ended(Rules::default(), &all).remove(0);
+    assert_eq!((outage.earliest_start, outage.start), (Some(UtcMillis(62_000)), UtcMillis(63_000)));
+    assert_eq!((end.at, end.duration_seconds), (UtcMillis(182_000), 119));
+    assert_eq!((outage.checks_failed, outage.checks), (1, 1));
+    assert_eq!(outage.pings, Some(Pings { sent: 9, lost: 9 }), "two behind the last reply, five, two before the first");
+    // What was lost long before is not of this outage, but the last reply was then.
+    let (outage, _) = ended(Rules::default(), &[pings(1, "rs"), pings(10, "ss"), pings(11, "rr")]).remove(0);
+    assert_eq!((outage.earliest_start, outage.start), (Some(UtcMillis(60_000)), UtcMillis(600_000)));
+    assert_eq!(outage.pings, Some(Pings { sent: 2, lost: 2 }));
+}
+
+/// What the letters make, checks as in `told`, and single pings between them: + answered, - lost.
+fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, Vec<Change>) {
+    let mut watch = Watch::new(Rules { down_after, up_after }, None);
+    let mut all = Vec::new();
+    let mut word = |change: Option<Change>| {
+        let word = match &change {
+            Some(Change::Began(_)) => 'B',
+            Some(Change::GoesOn(_)) => 'G',
+            Some(Change::Ended(..)) => 'E',
+            None => '.',
+        };
+        all.extend(change);
+        word
+    };
+    let told = (0..)
+        .zip(letters.chars())
+        .map(|(second, letter)| {
+            let at = UtcMillis(second * 1000);
+            word(match letter {
+                '+' | '-' => watch.probe(at, letter == '+'),
+                's' => watch.take(&Check { at, sent: 5, received: 0, edges: None }, NOW),
+                _ => watch.take(&Check { at, sent: 5, received: 4, edges: None }, NOW),
+            })
+        })
+        .collect();
+    (told, all)
+}
+
+#[test]
+fn a_reply_between_two_checks_ends_an_outage_at_once_unless_more_are_asked_for() {
+    let (told, all) = told_with_probes(1, 1, "rs--+r");
+    assert_eq!(told, ".BGGE.");
+    let Some(Change::Ended(outage, end)) = all.last() else { panic!("{all:?}") };
+    assert_eq!((outage.start, end.at, end.success_rate), (UtcMillis(1000), UtcMillis(4000), 100.0));
+    assert_eq!((outage.checks, outage.pings), (1, Some(Pings { sent: 7, lost: 7 })));
+
+    let (told, all) = told_with_probes(1, 2, "rs-+r+r");
+    assert_eq!(told, ".BGGGGE");
+    let Some(Change::Ended(outage, end)) = all.last() else { panic!("{all:?}") };
+    assert_eq!((end.at, end.success_rate), (UtcMillis(3000), 80.0), "at the first reply, with the rate of the first check");
+    assert_eq!((outage.checks, outage.pings), (1, Some(Pings { sent: 6, lost: 6 })));
+
+    // A reply that silence follows was none of an end.
+    let (told, all) = told_with_probes(1, 2, "rs+-rs+rr");
+    assert_eq!(told, ".BGGGGGGE");
+    let Some(Change::Ended(outage, end)) = all.last() else { panic!("{all:?}") };
+    assert_eq!((outage.start, end.at), (UtcMillis(1000), UtcMillis(6000)));
+    assert_eq!((outage.checks, outage.checks_failed), (3, 2));
+    assert_eq!(outage.pings, Some(Pings { sent: 17, lost: 12 }));
+}
+
+#[test]
+fn a_reply_between_two_silent_checks_breaks_their_run_and_a_lost_ping_makes_none() {
+    assert_eq!(told_with_probes(2, 1, "rs--s").0, "....B");
+    let (told, all) = told_with_probes(2, 1, "rs+-s-s");
+    assert_eq!(told, "......B");
+    let Some(Change::Began(outage)) = all.last() else { panic!("{all:?}") };
+    assert_eq!((outage.earliest_start, outage.start), (Some(UtcMillis(2000)), UtcMillis(4000)));
+    assert_eq!(outage.pings, Some(Pings { sent: 11, lost: 11 }));
+    assert_eq!(told_with_probes(1, 1, "r---").0, "....", "lost pings alone are no outage");
 }

@@ -1,7 +1,7 @@
 //! Sums over checks: of an hour, a day, a bucket of a chart. Plain arithmetic, and the stored form of days; what is kept
 //! where is in store/rollup.rs.
 
-use crate::model::State;
+use crate::model::{State, Thresholds};
 use crate::stats::{self, Histogram};
 use crate::varint;
 
@@ -18,6 +18,16 @@ pub struct CheckSums<'a> {
     pub rtts: Option<&'a [u8]>,
 }
 
+impl CheckSums<'_> {
+    /// Its state. A row of the original's that says nothing was sent is one that failed.
+    pub fn state(&self, thresholds: &Thresholds) -> State {
+        match thresholds.judge(self.sent.unsigned_abs(), self.received.unsigned_abs(), self.latencies[1]) {
+            State::NotMeasured => State::Down,
+            state => state,
+        }
+    }
+}
+
 /// The classes of success rates, from the least to the greatest in thousandths of a percent, both included: nothing
 /// answered, four below degraded, degraded, and two that are up.
 pub const RATE_CLASSES: [(i64, i64); 8] = [
@@ -32,7 +42,8 @@ pub const RATE_CLASSES: [(i64, i64); 8] = [
 ];
 /// All answered, in thousandths of a percent.
 const FULL_RATE: i64 = 100_000;
-/// The first class that is degraded, and the first that is up.
+/// The first class that is degraded, and the first that is up, by the thresholds that hold unless the configuration says
+/// otherwise.
 const DEGRADED_CLASS: usize = 5;
 const UP_CLASS: usize = 6;
 
@@ -41,6 +52,10 @@ const UP_CLASS: usize = 6;
 pub struct Counts {
     /// Checks by their success rate: see [`RATE_CLASSES`].
     pub by_rate: [i64; RATE_CLASSES.len()],
+    /// Of these the ones that found the host down, by its own thresholds.
+    pub down: i64,
+    /// And those that found it degraded.
+    pub degraded: i64,
     /// Checks that could not be made.
     pub not_measured: i64,
     /// Pings sent.
@@ -86,9 +101,14 @@ pub struct Sums {
 const LARGEST_SUM: i64 = 1 << 48;
 
 impl Sums {
-    /// Adds one check.
-    pub fn add(&mut self, check: &CheckSums<'_>) {
+    /// Adds one check, whose state is judged by `thresholds`.
+    pub fn add(&mut self, check: &CheckSums<'_>, thresholds: &Thresholds) {
         self.counts.add(check.sent, check.received);
+        match check.state(thresholds) {
+            State::Down => self.counts.down += 1,
+            State::Degraded => self.counts.degraded += 1,
+            State::Up | State::NotMeasured => {}
+        }
         self.latencies.add(check);
     }
 
@@ -118,6 +138,8 @@ impl Counts {
             *own = own.saturating_add(other);
         }
         for (own, other) in [
+            (&mut self.down, other.down),
+            (&mut self.degraded, other.degraded),
             (&mut self.not_measured, other.not_measured),
             (&mut self.sent, other.sent),
             (&mut self.received, other.received),
@@ -138,14 +160,11 @@ impl Counts {
         self.by_rate[0]
     }
 
-    /// Checks that were neither up nor down.
-    pub fn degraded(&self) -> i64 {
-        self.by_rate[DEGRADED_CLASS]
-    }
-
-    /// Checks that found the host down.
-    pub fn down(&self) -> i64 {
-        Counts::sum(&self.by_rate[..DEGRADED_CLASS])
+    /// Down and degraded checks as their success rates alone tell, by the thresholds that hold unless the configuration
+    /// says otherwise: where nobody has judged them.
+    pub fn judge_by_rate(&mut self) {
+        self.down = Counts::sum(&self.by_rate[..DEGRADED_CLASS]);
+        self.degraded = self.by_rate[DEGRADED_CLASS];
     }
 
     /// Checks that were made.
@@ -161,11 +180,14 @@ impl Counts {
     /// The worst state there was: a failure of a moment is not hidden by the length of the rest. `None` where nothing was
     /// recorded.
     pub fn worst_state(&self) -> Option<State> {
-        match self.by_rate.iter().position(|checks| *checks > 0) {
-            Some(..DEGRADED_CLASS) => Some(State::Down),
-            Some(DEGRADED_CLASS..UP_CLASS) => Some(State::Degraded),
-            Some(UP_CLASS..) => Some(State::Up),
-            None => (self.not_measured > 0).then_some(State::NotMeasured),
+        if self.down > 0 {
+            Some(State::Down)
+        } else if self.degraded > 0 {
+            Some(State::Degraded)
+        } else if self.checks() > 0 {
+            Some(State::Up)
+        } else {
+            (self.not_measured > 0).then_some(State::NotMeasured)
         }
     }
 
@@ -174,7 +196,7 @@ impl Counts {
     pub fn encode(&self, out: &mut Vec<u8>) {
         let missing = |rate: i64| FULL_RATE.saturating_sub(rate);
         let missing_in_all = self.checks().saturating_mul(FULL_RATE).saturating_sub(self.rate_sum);
-        let others = [self.not_measured, self.sent, self.lost(), missing_in_all];
+        let others = [self.down, self.degraded, self.not_measured, self.sent, self.lost(), missing_in_all];
         let ends = [self.rate_min, self.rate_max].map(|rate| above(rate.map(missing)));
         for number in self.by_rate.into_iter().chain(others).chain(ends) {
             write(out, number);
@@ -187,6 +209,7 @@ impl Counts {
         for checks in &mut counts.by_rate {
             *checks = read(bytes)?;
         }
+        (counts.down, counts.degraded) = (read(bytes)?, read(bytes)?);
         counts.not_measured = read(bytes)?;
         counts.sent = read(bytes)?;
         counts.received = counts.sent - read(bytes)?;
@@ -292,13 +315,14 @@ mod tests {
     fn merged_sums_are_the_sums_of_all() {
         let checks = [check(5, 5, Some(100)), check(5, 4, Some(300)), check(5, 0, None), check(0, 0, None)];
         let (mut all, mut one, mut two) = (Sums::default(), Sums::default(), Sums::default());
-        checks.iter().for_each(|c| all.add(c));
-        checks[..2].iter().for_each(|c| one.add(c));
-        checks[2..].iter().for_each(|c| two.add(c));
+        let own = Thresholds::default();
+        checks.iter().for_each(|c| all.add(c, &own));
+        checks[..2].iter().for_each(|c| one.add(c, &own));
+        checks[2..].iter().for_each(|c| two.add(c, &own));
         one.merge(&two);
         assert_eq!(one, all);
         let Sums { counts, latencies } = all;
-        assert_eq!((counts.by_rate, counts.down(), counts.checks()), ([2, 0, 0, 0, 0, 1, 0, 1], 2, 4));
+        assert_eq!((counts.by_rate, counts.down, counts.checks()), ([2, 0, 0, 0, 0, 1, 0, 1], 2, 4));
         assert_eq!((counts.rate_sum, counts.rate_min, counts.rate_max), (180_000, Some(0), Some(100_000)));
         assert_eq!((latencies.min_us, latencies.max_us, latencies.sum_us), (Some(100), Some(300), 5 * 100 + 4 * 300));
     }
@@ -307,13 +331,16 @@ mod tests {
     fn every_success_rate_has_one_class_and_the_state_of_the_check() {
         for (sent, received) in (1..=101).flat_map(|sent| (0..=sent).map(move |received| (sent, received))) {
             let mut sums = Sums::default();
-            sums.add(&check(sent, received, None));
+            sums.add(&check(sent, received, None), &Thresholds::default());
             assert_eq!(sums.counts.by_rate.iter().sum::<i64>(), 1);
             let class = sums.counts.by_rate.iter().position(|checks| *checks == 1).expect("one");
             let (least, greatest) = RATE_CLASSES[class];
             assert!((least..=greatest).contains(&sums.counts.rate_sum), "{received} of {sent}");
-            let state = State::of(sent.unsigned_abs(), received.unsigned_abs());
+            let state = Thresholds::default().judge(sent.unsigned_abs(), received.unsigned_abs(), None);
             assert_eq!(sums.counts.worst_state(), Some(state), "{received} of {sent}");
+            let mut by_rate = sums.counts;
+            by_rate.judge_by_rate();
+            assert_eq!(by_rate, sums.counts, "{received} of {sent}");
         }
     }
 
@@ -322,7 +349,7 @@ mod tests {
         let mut sums = Sums::default();
         sums.counts.not_measured = 3;
         for latency in [Some(100), Some(70_000), None] {
-            sums.add(&check(5, latency.map_or(0, |_| 4), latency));
+            sums.add(&check(5, latency.map_or(0, |_| 4), latency), &Thresholds::default());
         }
         let (mut counts, mut latencies) = (Vec::new(), Vec::new());
         Counts::default().encode(&mut counts);
@@ -355,11 +382,12 @@ mod tests {
         assert_eq!(sums.counts.worst_state(), None);
         sums.counts.not_measured = 9;
         assert_eq!(sums.counts.worst_state(), Some(State::NotMeasured));
-        (0..1000).for_each(|_| sums.add(&check(5, 5, None)));
+        let own = Thresholds::default();
+        (0..1000).for_each(|_| sums.add(&check(5, 5, None), &own));
         assert_eq!(sums.counts.worst_state(), Some(State::Up));
-        sums.add(&check(5, 4, None));
+        sums.add(&check(5, 4, None), &own);
         assert_eq!(sums.counts.worst_state(), Some(State::Degraded));
-        sums.add(&check(5, 0, None));
+        sums.add(&check(5, 0, None), &own);
         assert_eq!(sums.counts.worst_state(), Some(State::Down));
     }
 }

@@ -391,6 +391,43 @@ pub fn interface_index(name: &str) -> Option<u32> {
     Some(unsafe { libc::if_nametoindex(name.as_ptr()) }).filter(|index| *index != 0)
 }
 
+/// Whether an interface can carry anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InterfaceState {
+    /// It is switched on.
+    pub is_up: bool,
+    /// The other end of its cable, or its radio network, is there.
+    pub has_carrier: bool,
+}
+
+/// The state of an interface by its name: netdevice(7), SIOCGIFFLAGS. `None` when there is none.
+pub fn interface_state(name: &str) -> Option<InterfaceState> {
+    // SAFETY: zeroes are a valid ifreq, whose name then ends with a zero byte however short it is.
+    let mut request: libc::ifreq = unsafe { mem::zeroed() };
+    if name.len() >= request.ifr_name.len() {
+        return None;
+    }
+    for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
+        *to = from as libc::c_char;
+    }
+    let kind = libc::SOCK_DGRAM | libc::SOCK_CLOEXEC;
+    // SAFETY: system calls without pointers; a machine has one version of IP at least.
+    let fd = unsafe {
+        match libc::socket(libc::AF_INET, kind, 0) {
+            -1 => libc::socket(libc::AF_INET6, kind, 0),
+            fd => fd,
+        }
+    };
+    let fd = check(fd).ok()?;
+    // SAFETY: the kernel has just given us this descriptor, and nobody else knows it.
+    let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    // SAFETY: the pointer is to a whole ifreq, which the call fills in.
+    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request) }).ok()?;
+    // SAFETY: after a success the flags are the member that was written.
+    let flags = c_int::from(unsafe { request.ifr_ifru.ifru_flags });
+    Some(InterfaceState { is_up: flags & libc::IFF_UP != 0, has_carrier: flags & libc::IFF_RUNNING != 0 })
+}
+
 /// This machine's own name.
 pub fn host_name() -> String {
     let mut name = [0u8; 256];

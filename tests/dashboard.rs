@@ -275,7 +275,7 @@ fn many_slow_readers_of_long_answers_cost_little() {
         return;
     }
     const HISTORY: &str = "
-        insert into host select value, '192.0.2.' || value, 0, 'host ' || value from
+        insert into host(id, address, family, name) select value, '192.0.2.' || value, 0, 'host ' || value from
             (with recursive n(value) as (select 1 union all select value + 1 from n where value < 50) select value from n);
         insert into check_result
             select id, at * 1000, 5, 5, 9000, 9500, 9900, x'01807f8101907f83ff01' from host,

@@ -29,16 +29,7 @@ pub fn check(host: &Arc<Host>, at: UtcMillis, manner: Manner, chance: &mut Chanc
         Outcome::Reply { rtt_us: (manner.least_us + chance.exponential() * manner.spread_us * tail) as u32 }
     };
     let pings: Vec<Outcome> = (0..PINGS_PER_CHECK).map(|_| ping()).collect();
-    CheckResult {
-        host: Arc::clone(host),
-        resolved: host.address.parse().ok(),
-        checked_at: at,
-        pings,
-        late: 0,
-        duplicates: 0,
-        foreign: 0,
-        reason: None,
-    }
+    CheckResult { resolved: host.address.parse().ok(), pings, ..CheckResult::begin(Arc::clone(host), at) }
 }
 
 /// The same chance at every run: xorshift64.

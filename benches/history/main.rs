@@ -14,7 +14,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ace_connection_logger::model::{CheckResult, Family, Host};
+use ace_connection_logger::model::{CheckResult, Family, Host, Obstacle};
 use ace_connection_logger::store::{Database, Life};
 use ace_connection_logger::sys;
 use ace_connection_logger::time::UtcMillis;
@@ -114,7 +114,12 @@ fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<C
             continue;
         }
         if is_in(UNPLUGGED) {
-            results.push(CheckResult::not_measured(Arc::clone(host), None, checked_at, "sending: no route to it".into()));
+            results.push(CheckResult::not_measured(
+                Arc::clone(host),
+                checked_at,
+                Obstacle::Other,
+                "sending: no route to it".into(),
+            ));
             continue;
         }
         let is_silent = is_in(GATEWAY_OUTAGES) || !is_gateway && (is_in(PROVIDER_OUTAGES) || is_in(&own));

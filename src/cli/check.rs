@@ -19,6 +19,7 @@ use crate::config::{Config, HostPlan};
 use crate::daemon::{self, DaemonError};
 use crate::model::{CheckResult, Family, Host, Outcome, State};
 use crate::net::StampKeeper;
+use crate::outage::Rules;
 use crate::pinger::{Manner, Pinger, Progress};
 use crate::stats;
 use crate::store::Life;
@@ -103,7 +104,10 @@ fn check_all(plans: &[HostPlan], is_live: bool) -> Result<Option<Vec<CheckResult
     for (index, plan) in plans.iter().enumerate() {
         let (stop, sender, plan) = (stop.clone(), sender.clone(), plan.clone());
         let failed = |cause| DaemonError::Resources { what: format!("the thread of {}", plan.host), cause };
-        let mut pinger = Pinger::new(plan.clone(), Manner { pace: Pace::Listening, linger: LINGER });
+        let mut pinger = Pinger::new(
+            plan.clone(),
+            Manner { pace: Pace::Listening, linger: LINGER, fast_interval: None, outages: Rules::default() },
+        );
         let work = move || {
             let result = pinger.check(&stop, &mut |progress| {
                 if let Progress::Ping(_, outcome) = progress {

@@ -167,7 +167,12 @@ fn ping_own(own: IpAddr, config: &Config) -> Result<u32, String> {
     let host = Host { name: own.to_string(), address: own.to_string(), family: Family::Any };
     let mut plan = config.plan_for(host);
     (plan.ping_count, plan.timeout, plan.source) = (1, Duration::from_secs(1), None);
-    let manner = crate::pinger::Manner { pace: crate::check::Pace::Listening, linger: Duration::ZERO };
+    let manner = crate::pinger::Manner {
+        pace: crate::check::Pace::Listening,
+        linger: Duration::ZERO,
+        fast_interval: None,
+        outages: crate::outage::Rules::default(),
+    };
     let stop = crate::stop::Stop::new().map_err(|error| error.to_string())?;
     let result = crate::pinger::Pinger::new(plan, manner).check(&stop, &mut |_| ());
     let result = result.ok_or("interrupted")?;

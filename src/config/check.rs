@@ -13,13 +13,20 @@ use super::lines;
 use super::pace::read_monitoring;
 use super::raw::{self, SyntaxError, Value};
 use super::section::{Checker, Range, Section, describe};
-use super::{Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
+use super::{AlertKind, AlertsConfig, Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
+use crate::incident::Grouping;
 use crate::model::{Family, Host};
 use crate::outage::Rules;
 
 const RETENTION: Range = Range { least: 0.0, most: 36_500.0, is_open: true, is_whole: false, unit: "days" };
 const FLUSH: Range = Range { least: 0.0, most: 3600.0, is_open: false, is_whole: false, unit: "seconds" };
 const OUTAGE_CHECKS: Range = Range { least: 1.0, most: 100.0, is_open: false, is_whole: true, unit: "checks" };
+const FAST_INTERVAL: Range = Range { least: 0.0, most: 60.0, is_open: false, is_whole: false, unit: "seconds" };
+const MERGE: Range = Range { least: 0.0, most: 3600.0, is_open: false, is_whole: false, unit: "seconds" };
+const INTERMITTENT_COUNT: Range = Range { least: 0.0, most: 1000.0, is_open: false, is_whole: true, unit: "outages" };
+const INTERMITTENT_SPAN: Range = Range { least: 0.0, most: 1440.0, is_open: true, is_whole: false, unit: "minutes" };
+const ALERT_TIMEOUT: Range = Range { least: 0.1, most: 3600.0, is_open: false, is_whole: false, unit: "seconds" };
+const ALERTS_AN_HOUR: Range = Range { least: 1.0, most: 3600.0, is_open: false, is_whole: true, unit: "notices" };
 const PORT: Range = Range { least: 1.0, most: 65_535.0, is_open: false, is_whole: true, unit: "" };
 
 const DEFAULT_USED: &str = "default configuration used";
@@ -115,13 +122,17 @@ fn check_sections(checker: &mut Checker, root: &Section<'_>) -> Config {
     let database = open(checker, root, "database", keys::DATABASE);
     let database = read_database(checker, &database);
     let outages = open(checker, root, "outages", keys::OUTAGES);
-    let outages = read_outages(checker, &outages);
+    let fast_interval = read_fast_interval(checker, &outages);
+    let (outages, grouping) = (read_outages(checker, &outages), read_grouping(checker, &outages));
+    let alerts = open(checker, root, "alerts", keys::ALERTS);
+    let alerts = read_alerts(checker, &alerts);
     let dashboard = open(checker, root, "dashboard", keys::DASHBOARD);
     let dashboard = read_dashboard(checker, &dashboard);
     let logging = open(checker, root, "logging", keys::LOGGING);
     let logging = read_logging(checker, &logging);
     let nobody = Host { name: String::new(), address: String::new(), family: Family::Any };
-    Config { hosts, unlisted: plan_with_common_keys(nobody, &monitoring), database, outages, dashboard, logging }
+    let unlisted = plan_with_common_keys(nobody, &monitoring);
+    Config { hosts, unlisted, database, outages, grouping, fast_interval, alerts, dashboard, logging }
 }
 
 fn open<'n>(checker: &mut Checker, root: &Section<'n>, key: &str, known: &[&str]) -> Section<'n> {
@@ -147,6 +158,74 @@ fn read_database(checker: &mut Checker, section: &Section<'_>) -> DatabaseConfig
 fn read_outages(checker: &mut Checker, section: &Section<'_>) -> Rules {
     let mut checks = |key| checker.whole(section, key, &OUTAGE_CHECKS, "default 1 used").unwrap_or(1);
     Rules { down_after: checks("down_after"), up_after: checks("up_after") }
+}
+
+fn read_fast_interval(checker: &mut Checker, section: &Section<'_>) -> Option<Duration> {
+    // Below that a ping is not over before the next, on most lines.
+    const LEAST: f64 = 0.05;
+    let seconds = checker.number(section, "fast_interval_seconds", &FAST_INTERVAL, "default 1 used").unwrap_or(1.0);
+    (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.max(LEAST)))
+}
+
+fn read_grouping(checker: &mut Checker, section: &Section<'_>) -> Grouping {
+    let merge = checker.number(section, "merge_seconds", &MERGE, "default 5 used").unwrap_or(5.0);
+    let count = checker.whole(section, "intermittent_count", &INTERMITTENT_COUNT, "default 3 used").unwrap_or(3);
+    let span = checker.number(section, "intermittent_minutes", &INTERMITTENT_SPAN, "default 10 used").unwrap_or(10.0);
+    Grouping {
+        merge: Duration::from_secs_f64(merge),
+        intermittent_count: usize::from(count),
+        intermittent_span: Duration::from_secs_f64(span * 60.0),
+    }
+}
+
+fn read_alerts(checker: &mut Checker, section: &Section<'_>) -> AlertsConfig {
+    let command =
+        read_words(checker, section, "command", "a list of words belongs: the program and its arguments", "nobody is told");
+    let mut events = Vec::new();
+    for word in section
+        .get("events")
+        .map(|_| read_words(checker, section, "events", "a list belongs", "down, up and incident used"))
+        .unwrap_or_default()
+    {
+        match AlertKind::ALL.into_iter().find(|kind| kind.word() == word) {
+            Some(kind) => events.push(kind),
+            None => {
+                let wrong = format!("\"{}\" is none of down, up, degraded, incident", shorten(&word));
+                checker.wrong(section, "events", &wrong, "left out");
+            }
+        }
+    }
+    if section.get("events").is_none() {
+        events = vec![AlertKind::Down, AlertKind::Up, AlertKind::Incident];
+    }
+    let timeout = checker.number(section, "timeout_seconds", &ALERT_TIMEOUT, "default 30 used").unwrap_or(30.0);
+    let most_per_hour = checker.whole(section, "most_per_hour", &ALERTS_AN_HOUR, "default 60 used").unwrap_or(60);
+    AlertsConfig { command, events, timeout: Duration::from_secs_f64(timeout), most_per_hour }
+}
+
+/// A list of words; empty where the key is absent or wrong.
+fn read_words(checker: &mut Checker, section: &Section<'_>, key: &str, wanted: &str, used: &str) -> Vec<String> {
+    let Some(node) = section.get(key) else { return Vec::new() };
+    let Value::List(items) = &node.value else {
+        let wrong = match node.value {
+            Value::Null => format!("has no value: {wanted}"),
+            _ => format!("{} where {wanted}", describe(node)),
+        };
+        checker.wrong(section, key, &wrong, used);
+        return Vec::new();
+    };
+    let mut words = Vec::new();
+    for (index, item) in items.iter().enumerate() {
+        match checker.word(item) {
+            Ok(word) => words.push(word),
+            Err(wrong) => {
+                let path = section.path_of(&format!("{key}[{index}]"));
+                checker.problem(FindingKind::Value, item.line.or(node.line), path, format!("{wrong}; {used}"));
+                return Vec::new();
+            }
+        }
+    }
+    words
 }
 
 fn read_dashboard(checker: &mut Checker, section: &Section<'_>) -> DashboardConfig {

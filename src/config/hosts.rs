@@ -56,6 +56,7 @@ pub(super) fn plan_with_common_keys(host: Host, monitoring: &Monitoring) -> Host
         spacing: monitoring.fit.spacing,
         payload_bytes: monitoring.pace.payload_bytes,
         time_to_live: monitoring.pace.time_to_live,
+        thresholds: monitoring.pace.thresholds,
         source: None,
     }
 }
@@ -123,6 +124,7 @@ fn read_host(checker: &mut Checker, item: &Node, index: usize, monitoring: &Moni
         spacing: fit.spacing,
         payload_bytes: pace.payload_bytes,
         time_to_live: pace.time_to_live,
+        thresholds: pace.thresholds,
         source,
         role,
     })

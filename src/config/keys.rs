@@ -1,10 +1,19 @@
 //! The keys there are, and the one that somebody may have meant by another.
 
 /// The sections of the file.
-pub(super) const ROOT: &[&str] = &["monitoring", "hosts", "database", "outages", "dashboard", "logging"];
+pub(super) const ROOT: &[&str] = &["monitoring", "hosts", "database", "outages", "alerts", "dashboard", "logging"];
 /// `monitoring:`.
-pub(super) const MONITORING: &[&str] =
-    &["interval_seconds", "ping_count", "timeout_seconds", "ping_spacing_ms", "payload_bytes", "time_to_live"];
+pub(super) const MONITORING: &[&str] = &[
+    "interval_seconds",
+    "ping_count",
+    "timeout_seconds",
+    "ping_spacing_ms",
+    "payload_bytes",
+    "time_to_live",
+    "up_percent",
+    "degraded_percent",
+    "latency_limit_ms",
+];
 /// Each of `hosts:`.
 pub(super) const HOST: &[&str] = &[
     "name",
@@ -15,6 +24,9 @@ pub(super) const HOST: &[&str] = &[
     "ping_spacing_ms",
     "payload_bytes",
     "time_to_live",
+    "up_percent",
+    "degraded_percent",
+    "latency_limit_ms",
     "family",
     "source",
     "role",
@@ -22,7 +34,10 @@ pub(super) const HOST: &[&str] = &[
 /// `database:`.
 pub(super) const DATABASE: &[&str] = &["path", "retention_days", "rollup_retention_days", "flush_seconds"];
 /// `outages:`.
-pub(super) const OUTAGES: &[&str] = &["down_after", "up_after"];
+pub(super) const OUTAGES: &[&str] =
+    &["down_after", "up_after", "fast_interval_seconds", "merge_seconds", "intermittent_count", "intermittent_minutes"];
+/// `alerts:`.
+pub(super) const ALERTS: &[&str] = &["command", "events", "timeout_seconds", "most_per_hour"];
 /// `dashboard:`.
 pub(super) const DASHBOARD: &[&str] = &["port", "host", "base_path", "allowed_hosts"];
 /// `logging:`.
@@ -34,6 +49,7 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("hosts[]", HOST),
     ("database", DATABASE),
     ("outages", OUTAGES),
+    ("alerts", ALERTS),
     ("dashboard", DASHBOARD),
     ("logging", LOGGING),
 ];

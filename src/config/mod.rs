@@ -23,7 +23,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::model::{Host, Source};
+use crate::incident;
+use crate::model::{Host, Source, Thresholds};
 use crate::outage;
 
 pub use finding::{Finding, FindingKind, Loaded, ReadError, Severity};
@@ -65,8 +66,14 @@ pub struct Config {
     unlisted: HostPlan,
     /// `database:`.
     pub database: DatabaseConfig,
-    /// `outages:`.
+    /// `outages:`, as far as it says what one is.
     pub outages: outage::Rules,
+    /// `outages:`, as far as it says which of them belong together.
+    pub grouping: incident::Grouping,
+    /// `outages.fast_interval_seconds`: from one ping to the next while a host is silent; `None` asks for none between checks.
+    pub fast_interval: Option<Duration>,
+    /// `alerts:`.
+    pub alerts: AlertsConfig,
     /// `dashboard:`.
     pub dashboard: DashboardConfig,
     /// `logging:`.
@@ -103,6 +110,8 @@ pub struct HostPlan {
     pub payload_bytes: u16,
     /// Time to live (hop limit); `None` leaves it to the system.
     pub time_to_live: Option<u8>,
+    /// From when on it is up, degraded, down.
+    pub thresholds: Thresholds,
     /// What to send from; `None` leaves it to routing.
     pub source: Option<Source>,
     /// What part of the way to the internet the host stands for.
@@ -146,6 +155,47 @@ pub struct DatabaseConfig {
     pub rollup_retention: Duration,
     /// At most this long a result waits in memory.
     pub flush: Duration,
+}
+
+/// `alerts:`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct AlertsConfig {
+    /// The program and its arguments; empty when nobody is to be told.
+    pub command: Vec<String>,
+    /// What is told.
+    pub events: Vec<AlertKind>,
+    /// How long the command may run.
+    pub timeout: Duration,
+    /// How many notices an hour at most.
+    pub most_per_hour: u16,
+}
+
+/// What there is to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertKind {
+    /// An outage began.
+    Down,
+    /// It is over.
+    Up,
+    /// A host answers, but badly.
+    Degraded,
+    /// Several hosts failed together.
+    Incident,
+}
+
+impl AlertKind {
+    /// All of them.
+    pub const ALL: [AlertKind; 4] = [AlertKind::Down, AlertKind::Up, AlertKind::Degraded, AlertKind::Incident];
+
+    /// The word of the configuration.
+    pub fn word(self) -> &'static str {
+        match self {
+            AlertKind::Down => "down",
+            AlertKind::Up => "up",
+            AlertKind::Degraded => "degraded",
+            AlertKind::Incident => "incident",
+        }
+    }
 }
 
 /// `dashboard:`.

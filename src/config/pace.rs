@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::section::{Checker, Range, Section};
+use crate::model::Thresholds;
 
 const INTERVAL: Range = Range { least: 0.1, most: 86_400.0, is_open: false, is_whole: false, unit: "seconds" };
 const PING_COUNT: Range = Range { least: 1.0, most: 100.0, is_open: false, is_whole: true, unit: "" };
@@ -10,6 +11,9 @@ const TIMEOUT: Range = Range { least: 0.01, most: 60.0, is_open: false, is_whole
 const SPACING: Range = Range { least: 10.0, most: 60_000.0, is_open: false, is_whole: true, unit: "milliseconds" };
 const PAYLOAD: Range = Range { least: 16.0, most: 1472.0, is_open: false, is_whole: true, unit: "bytes" };
 const TIME_TO_LIVE: Range = Range { least: 1.0, most: 255.0, is_open: false, is_whole: true, unit: "" };
+
+const PERCENT: Range = Range { least: 0.0, most: 100.0, is_open: false, is_whole: false, unit: "percent" };
+const LATENCY_LIMIT: Range = Range { least: 0.0, most: 60_000.0, is_open: true, is_whole: false, unit: "milliseconds" };
 
 const LEAST_SPACING: Duration = Duration::from_millis(10);
 const DEFAULT_SPACING: Duration = Duration::from_millis(1000);
@@ -24,6 +28,7 @@ pub(super) struct Pace {
     pub wanted_spacing: Option<Duration>,
     pub payload_bytes: u16,
     pub time_to_live: Option<u8>,
+    pub thresholds: Thresholds,
 }
 
 impl Default for Pace {
@@ -35,6 +40,7 @@ impl Default for Pace {
             wanted_spacing: None,
             payload_bytes: 56,
             time_to_live: None,
+            thresholds: Thresholds::default(),
         }
     }
 }
@@ -96,8 +102,36 @@ impl Pace {
             wanted_spacing: spacing.map(|spacing| Duration::from_millis(spacing.into())).or(self.wanted_spacing),
             payload_bytes: payload_bytes.unwrap_or(self.payload_bytes),
             time_to_live: time_to_live.and_then(|hops| u8::try_from(hops).ok()).or(self.time_to_live),
+            thresholds: self.thresholds.read(checker, section, origin),
         };
         (pace, spacing.is_some())
+    }
+}
+
+impl Thresholds {
+    /// These with those of the section over them. `origin` says whose stand when one is wrong.
+    fn read(self, checker: &mut Checker, section: &Section<'_>, origin: &str) -> Thresholds {
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "both are bounded by their ranges")]
+        let thousandths = |number: f64| (number * 1000.0).round() as u32;
+        let used = |number: u32| format!("{origin} {} used", f64::from(number) / 1000.0);
+        let up = checker.number(section, "up_percent", &PERCENT, &used(self.up_rate));
+        let degraded = checker.number(section, "degraded_percent", &PERCENT, &used(self.degraded_rate));
+        let limit_used = self.latency_limit_us.map_or("none used".into(), used);
+        let limit = checker.number(section, "latency_limit_ms", &LATENCY_LIMIT, &limit_used);
+        let read = Thresholds {
+            up_rate: up.map_or(self.up_rate, thousandths),
+            degraded_rate: degraded.map_or(self.degraded_rate, thousandths),
+            latency_limit_us: limit.map(|ms| thousandths(ms).max(1)).or(self.latency_limit_us),
+        };
+        if read.degraded_rate <= read.up_rate {
+            return read;
+        }
+        let key = if degraded.is_some() { "degraded_percent" } else { "up_percent" };
+        let percent = |rate: u32| f64::from(rate) / 1000.0;
+        let wrong = format!("degraded_percent {} is above up_percent {}", percent(read.degraded_rate), percent(read.up_rate));
+        let used = format!("{origin} {} and {} used", percent(self.degraded_rate), percent(self.up_rate));
+        checker.wrong(section, key, &wrong, &used);
+        Thresholds { latency_limit_us: read.latency_limit_us, ..self }
     }
 }
 

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::model::Family;
+use crate::incident::Grouping;
+use crate::model::{Family, Thresholds};
 
 fn loaded(text: &str) -> Loaded {
     parse(text.as_bytes(), "c")
@@ -113,6 +114,11 @@ fn the_commented_example_is_the_default() {
     assert_eq!((database.retention, database.rollup_retention), (days(90), days(1825)));
     assert_eq!(database.flush, Duration::from_secs(60));
     assert_eq!((config.outages.down_after, config.outages.up_after), (1, 1));
+    assert_eq!(config.fast_interval, Some(Duration::from_secs(1)));
+    assert_eq!((config.grouping, plan.thresholds), (Grouping::default(), Thresholds::default()));
+    let alerts = &config.alerts;
+    assert_eq!((alerts.command.len(), alerts.timeout, alerts.most_per_hour), (0, Duration::from_secs(30), 60));
+    assert_eq!(alerts.events, [AlertKind::Down, AlertKind::Up, AlertKind::Incident]);
     assert_eq!((config.dashboard.port, config.dashboard.host.as_str()), (8501, "localhost"));
     assert_eq!((config.dashboard.base_path.as_str(), config.dashboard.allowed_hosts.len()), ("", 0));
     assert_eq!(config.logging, LoggingConfig { level: log::LevelFilter::Info, file: None });
@@ -153,6 +159,32 @@ fn the_optional_keys_of_the_example_are_right_when_uncommented() {
     assert_eq!(config.hosts[0].source, Some(Source::Interface("eth0".into())));
     assert_eq!(config.hosts[0].role, Role::Dns);
     assert_eq!(config.hosts[1].time_to_live, Some(64));
+    assert_eq!(config.hosts[1].thresholds.latency_limit_us, Some(200_000));
+    assert_eq!(config.alerts.command, ["/usr/local/bin/tell-me", "--urgent"]);
+}
+
+#[test]
+fn the_keys_of_outages_and_alerts_say_what_is_wrong_with_their_values() {
+    let config = config_without_findings("outages:\n  fast_interval_seconds: 0\n  merge_seconds: 0\n  intermittent_count: 0\n");
+    assert_eq!((config.fast_interval, config.grouping.merge), (None, Duration::ZERO));
+    let config = config_without_findings("outages: {fast_interval_seconds: 0.001}");
+    assert_eq!(config.fast_interval, Some(Duration::from_millis(50)), "the least that is any use");
+    let config = config_without_findings("alerts:\n  command: [/bin/tell, 1.1.1.1, \"-x y\"]\n  events: [degraded]\n");
+    assert_eq!(config.alerts.command, ["/bin/tell", "1.1.1.1", "-x y"]);
+    assert_eq!(config.alerts.events, [AlertKind::Degraded]);
+    for (text, wrong) in [
+        ("outages: {fast_interval_seconds: 61}", "61 is too much (allowed: 0 to 60 seconds); default 1 used"),
+        ("alerts: {command: tell me}", "alerts.command: \"tell me\" where a list of words belongs"),
+        ("alerts: {command: [[a]]}", "alerts.command[0]: "),
+        ("alerts: {events: [down, sideways]}", "alerts.events: \"sideways\" is none of down, up, degraded, incident; left out"),
+        ("alerts: {events: down}", "alerts.events: \"down\" where a list belongs"),
+        ("monitoring: {up_percent: 70}", "degraded_percent 80 is above up_percent 70; default 80 and 95 used"),
+        ("monitoring: {degraded_percent: 101}", "101 is too much (allowed: 0 to 100 percent); default 80 used"),
+        ("monitoring: {latency_limit_ms: 0}", "0 is too little (allowed: more than 0, up to 60000 milliseconds); none used"),
+    ] {
+        let said = message(text);
+        assert!(said.contains(wrong), "{text}: {said}");
+    }
 }
 
 #[test]
@@ -474,7 +506,7 @@ fn an_address_that_is_not_of_one_host_is_refused_with_the_cure() {
 #[test]
 fn a_host_has_its_own_keys_and_inherits_the_others() {
     let text = "monitoring:\n  ping_count: 3\n  payload_bytes: 100\nhosts:\n- address: a.b\n  interval_seconds: 5\n  ping_count: 2\n  \
-                timeout_seconds: 0.5\n  ping_spacing_ms: 200\n  payload_bytes: 16\n  time_to_live: 255\n  family: 6\n  source: '::1'\n  \
+                timeout_seconds: 0.5\n  ping_spacing_ms: 200\n  payload_bytes: 16\n  time_to_live: 255\n  up_percent: 99.5\n  latency_limit_ms: 80\n  family: 6\n  source: '::1'\n  \
                 role: Other\n- address: c.d\n";
     let config = config_without_findings(text);
     let expected = HostPlan {
@@ -485,6 +517,7 @@ fn a_host_has_its_own_keys_and_inherits_the_others() {
         spacing: Duration::from_millis(200),
         payload_bytes: 16,
         time_to_live: Some(255),
+        thresholds: Thresholds { up_rate: 99_500, degraded_rate: 80_000, latency_limit_us: Some(80_000) },
         source: Some(Source::Address("::1".parse::<IpAddr>().unwrap())),
         role: Role::Other,
     };

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::gateway;
+use super::route;
 use crate::icmp::Version;
 use crate::model::{Family, Host};
 use crate::stop::Stop;
@@ -65,12 +65,14 @@ pub struct Resolver {
     /// A lookup that is still under way; the resolver of the C library cannot be interrupted.
     pending: Option<Receiver<Answer>>,
     failures: u64,
+    /// Why the name does not resolve, while it is pinged at its last good address.
+    failure: Option<String>,
 }
 
 impl Resolver {
     /// A resolver that knows nothing yet.
     pub fn new(host: Arc<Host>) -> Resolver {
-        Resolver { host, last_good: None, pending: None, failures: 0 }
+        Resolver { host, last_good: None, pending: None, failures: 0, failure: None }
     }
 
     /// The target of the next check. `Err` is the reason why nothing can be measured. A stop ends the wait for the
@@ -81,7 +83,7 @@ impl Resolver {
             return target;
         }
         if host.address == "gateway" {
-            return gateway::find(host.family);
+            return route::find(host.family);
         }
         let looked_up = self.look_up(stop).and_then(|found| {
             let admitted = found.into_iter().map(Target::from).find(|target| host.family.admits(target.ip));
@@ -96,7 +98,7 @@ impl Resolver {
                 if self.failures > 0 {
                     log::info!("{host}: the name resolves again after {} checks, to {}", self.failures, target.ip);
                 }
-                self.failures = 0;
+                (self.failures, self.failure) = (0, None);
                 self.last_good = Some(target);
                 Ok(target)
             }
@@ -106,9 +108,20 @@ impl Resolver {
                 if self.failures == 1 {
                     log::warn!("{host}: {reason}; pinging its last address {}", target.ip);
                 }
+                self.failure = Some(reason);
                 Ok(target)
             }
         }
+    }
+
+    /// Why the name did not resolve for the newest check, which is made at its last good address all the same.
+    pub fn failure(&self) -> Option<&str> {
+        self.failure.as_deref()
+    }
+
+    /// Whether the host is given by a name that has to be looked up.
+    pub fn is_name(&self) -> bool {
+        self.host.address != "gateway" && literal(&self.host.address).is_none()
     }
 
     fn look_up(&mut self, stop: &Stop) -> Result<Vec<SocketAddr>, String> {

@@ -2,9 +2,9 @@
 //! message means is for check.rs to say.
 
 mod address;
-mod gateway;
+mod route;
 mod socket;
 
 pub use address::{Resolver, Target};
-pub use gateway::{Gateway, default_gateways};
+pub use route::{Gateway, default_gateways, is_way_clear, link_fault, place_of, target_of};
 pub use socket::{EchoSocket, Fault, Kind, SocketOptions, StampKeeper, probe, probe_kind};

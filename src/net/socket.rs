@@ -12,7 +12,7 @@ use socket2::{Domain, Protocol, SockFilter, Socket, Type};
 use super::Target;
 use crate::check::{CheckRun, Receipt};
 use crate::icmp::{self, Version};
-use crate::model::{IcmpError, Source};
+use crate::model::{IcmpError, Obstacle, Source};
 use crate::sys::{self, Batch, Queue};
 
 /// Which kind of socket an [`EchoSocket`] is.
@@ -62,6 +62,16 @@ pub enum Fault {
         /// What it said.
         cause: io::Error,
     },
+}
+
+impl Fault {
+    /// What it keeps this machine from.
+    pub fn obstacle(&self) -> Obstacle {
+        match self {
+            Fault::NoVersion(_) | Fault::NoWay { .. } | Fault::NoSource { .. } => Obstacle::Link,
+            Fault::Permission | Fault::Socket { .. } => Obstacle::Other,
+        }
+    }
 }
 
 impl fmt::Display for Fault {
@@ -124,6 +134,11 @@ impl EchoSocket {
     /// The identifier it sends with.
     pub fn identifier(&self) -> u16 {
         self.identifier
+    }
+
+    /// From now on its requests may pass so many routers.
+    pub fn set_time_to_live(&self, hops: u8) -> io::Result<()> {
+        set_time_to_live(&self.socket, self.version, hops)
     }
 
     /// Room for what this socket receives in answer to requests with `payload_len` bytes of payload.
@@ -311,9 +326,8 @@ fn filter(socket: &Socket, version: Version, identifier: u16) -> io::Result<()> 
 
 fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<(), Fault> {
     if let Some(hops) = options.time_to_live {
-        let hops = u32::from(hops);
-        let result = if target.ip.is_ipv4() { socket.set_ttl_v4(hops) } else { socket.set_unicast_hops_v6(hops) };
-        result.map_err(|cause| Fault::Socket { operation: "setting the time to live", cause })?;
+        let failed = |cause| Fault::Socket { operation: "setting the time to live", cause };
+        set_time_to_live(socket, target.version(), hops).map_err(failed)?;
     }
     match &options.source {
         None => Ok(()),
@@ -327,6 +341,13 @@ fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<()
         Some(Source::Interface(name)) => {
             bind_interface(socket, name).map_err(|cause| Fault::NoSource { source: name.clone(), cause })
         }
+    }
+}
+
+fn set_time_to_live(socket: &Socket, version: Version, hops: u8) -> io::Result<()> {
+    match version {
+        Version::V4 => socket.set_ttl_v4(u32::from(hops)),
+        Version::V6 => socket.set_unicast_hops_v6(u32::from(hops)),
     }
 }
 

@@ -7,8 +7,11 @@ use std::ops::Range;
 use rusqlite::{Row, params};
 
 use super::reader::{Reader, text};
+use super::rollup::thresholds_of;
 use super::{KnownHost, StoreError};
+use crate::model::{State, Thresholds};
 use crate::stats;
+use crate::sums::CheckSums;
 use crate::time::UtcMillis;
 
 /// A recorded check.
@@ -28,6 +31,7 @@ pub struct RecordedCheck {
     pub duplicates: i64,
     pub foreign: i64,
     pub reason: Option<String>,
+    pub state: State,
 }
 
 /// Recorded checks, newest first, of several hosts at once.
@@ -42,6 +46,8 @@ pub struct Checks {
 #[derive(Debug)]
 struct Cursor {
     host: KnownHost,
+    /// Asked for with the first rows.
+    thresholds: Option<Thresholds>,
     before: i64,
     rows: VecDeque<Kept>,
     is_at_end: bool,
@@ -74,7 +80,7 @@ impl Checks {
     /// The checks of `hosts` within a span, at most `limit`.
     pub fn new(hosts: Vec<KnownHost>, span: &Range<UtcMillis>, limit: u64) -> Checks {
         let rows_a_read = (ROWS_HELD / hosts.len().max(1)).clamp(10, 500).min(usize::try_from(limit).unwrap_or(usize::MAX));
-        let cursor = |host| Cursor { host, before: span.end.0, rows: VecDeque::new(), is_at_end: false };
+        let cursor = |host| Cursor { host, thresholds: None, before: span.end.0, rows: VecDeque::new(), is_at_end: false };
         Checks { cursors: hosts.into_iter().map(cursor).collect(), from: span.start, rows_a_read, left: limit }
     }
 
@@ -89,7 +95,9 @@ impl Checks {
             }
         }
         let newest = self.cursors.iter_mut().max_by_key(|cursor| cursor.rows.front().map(|row| row.checked_at));
-        let check = newest.and_then(|cursor| cursor.rows.pop_front().map(|row| row.into_check(&cursor.host)));
+        let check = newest.and_then(|cursor| {
+            cursor.rows.pop_front().map(|row| row.into_check(&cursor.host, &cursor.thresholds.unwrap_or_default()))
+        });
         self.left -= u64::from(check.is_some());
         Ok(check)
     }
@@ -101,6 +109,9 @@ impl Cursor {
                                 from check_result c left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at
                                where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3
                                order by c.checked_at desc limit ?4";
+        if self.thresholds.is_none() {
+            self.thresholds = Some(reader.ask(|connection| thresholds_of(connection, self.host.id))?);
+        }
         let limit = i64::try_from(rows).unwrap_or(i64::MAX);
         let found: Vec<Kept> = reader.query(CHECKS, params![self.host.id, from.0, self.before, limit], Kept::read)?;
         self.is_at_end = found.len() < rows;
@@ -130,9 +141,12 @@ impl Kept {
         })
     }
 
-    fn into_check(self, host: &KnownHost) -> RecordedCheck {
+    fn into_check(self, host: &KnownHost, thresholds: &Thresholds) -> RecordedCheck {
         let [min_us, avg_us, max_us] = self.latencies;
-        let least = min_us.and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
+        let short = |us: Option<i64>| us.and_then(|us| u32::try_from(us).ok());
+        let least = short(min_us).unwrap_or(0);
+        let latencies = [short(min_us), short(avg_us), short(max_us)];
+        let sums = CheckSums { sent: self.sent, received: self.received, latencies, rtts: None };
         let note = self.note.map(|note| *note).unwrap_or_default();
         RecordedCheck {
             name: host.name.clone(),
@@ -148,6 +162,7 @@ impl Kept {
             duplicates: note.duplicates,
             foreign: note.foreign,
             reason: note.reason,
+            state: sums.state(thresholds),
         }
     }
 }

@@ -13,10 +13,11 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
 
-use super::events::Outages;
-use super::{Import, StoreError, original, rollup, schema};
-use crate::model::{CheckResult, Family, State};
+use super::outages::Outages;
+use super::{Import, StoreError, ledger, original, rollup, schema, surroundings};
+use crate::model::{CheckResult, Family, Host, Interruption, Probe, State, Thresholds};
 use crate::outage::Rules;
+use crate::scene::Scene;
 use crate::stats;
 use crate::time::{LATEST_MS, UtcMillis};
 
@@ -36,9 +37,41 @@ pub struct Database {
     path: PathBuf,
     /// Device and inode, to notice that the file was taken away.
     identity: Option<(u64, u64)>,
-    hosts: HashMap<(String, Family), (i64, String)>,
+    hosts: HashMap<(String, Family), KnownHost>,
     run_id: Option<i64>,
     outage_rules: Rules,
+}
+
+/// What is to be written.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Entry {
+    /// A check, as a row.
+    Check(CheckResult),
+    /// A ping between two checks, which moves an outage.
+    Probe(Probe),
+    /// A time in which nothing was measured.
+    Interruption(Interruption),
+}
+
+impl From<CheckResult> for Entry {
+    fn from(result: CheckResult) -> Self {
+        Entry::Check(result)
+    }
+}
+
+/// A host as far as it must be known to see that nothing about it has changed.
+#[derive(Clone, Debug)]
+struct KnownHost {
+    id: i64,
+    name: String,
+    manner: Manner,
+}
+
+/// How a host is checked, as far as the record needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Manner {
+    thresholds: Thresholds,
+    spacing_ms: u32,
 }
 
 /// What the ledger is to say of the daemon that writes.
@@ -142,26 +175,45 @@ impl Database {
         Ok(())
     }
 
-    /// Writes checks, the outages that they begin and end, what the ledger says of this daemon, and the roll-ups that are
-    /// due, in one transaction: all or nothing.
+    /// Writes checks and the outages that they begin and end, as [`Database::write_entries`] does with nothing else known.
     pub fn write(&mut self, results: &[CheckResult], now: UtcMillis, life: Life) -> Result<(), StoreError> {
-        self.write_all(results, now, life).map_err(|cause| {
+        let entries: Vec<Entry> = results.iter().cloned().map(Entry::Check).collect();
+        let mut scene = Scene::default();
+        results.iter().for_each(|result| scene.check(result));
+        self.write_entries(&entries, &scene, now, life)
+    }
+
+    /// Writes checks, the outages that they begin and end with their causes as far as `scene` tells, what the ledger says of
+    /// this daemon, and the roll-ups that are due, in one transaction: all or nothing.
+    pub fn write_entries(&mut self, entries: &[Entry], scene: &Scene, now: UtcMillis, life: Life) -> Result<(), StoreError> {
+        self.write_all(entries, scene, now, life).map_err(|cause| {
             // What the rolled-back transaction had entered is not there.
             self.hosts.clear();
             self.failed("writing", cause)
         })
     }
 
-    fn write_all(&mut self, results: &[CheckResult], now: UtcMillis, life: Life) -> rusqlite::Result<()> {
+    fn write_all(&mut self, entries: &[Entry], scene: &Scene, now: UtcMillis, life: Life) -> rusqlite::Result<()> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut outages = Outages::look(&transaction, self.outage_rules, now)?;
-        for result in results {
-            let host_id = host_id(&transaction, &mut self.hosts, result)?;
-            let written_at = insert(&transaction, host_id, result)?;
-            // Not remembered from one commit to the next: another process may have made the roll-up meanwhile.
-            rollup::mark_stale(&transaction, host_id, written_at.hour())?;
-            outages.take(host_id, result, written_at)?;
+        for entry in entries {
+            match entry {
+                Entry::Check(result) => {
+                    let manner = Manner { thresholds: result.thresholds, spacing_ms: result.spacing_ms };
+                    let host_id = host_id(&transaction, &mut self.hosts, &result.host, Some(manner))?;
+                    let written_at = insert(&transaction, host_id, result)?;
+                    // Not remembered from one commit to the next: another process may have made the roll-up meanwhile.
+                    rollup::mark_stale(&transaction, host_id, written_at.hour())?;
+                    outages.take(host_id, result, written_at)?;
+                }
+                Entry::Probe(probe) => {
+                    let host_id = host_id(&transaction, &mut self.hosts, &probe.host, None)?;
+                    outages.probe(host_id, probe)?;
+                }
+                Entry::Interruption(interruption) => ledger::record(&transaction, interruption)?,
+            }
         }
+        surroundings::record(&transaction, scene, &outages, now)?;
         rollup::make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
             // A clock that was set back does not shorten what was lived.
@@ -328,18 +380,27 @@ pub(super) fn identity_of(path: &Path) -> Option<(u64, u64)> {
 
 fn host_id(
     transaction: &Transaction<'_>,
-    known: &mut HashMap<(String, Family), (i64, String)>,
-    result: &CheckResult,
+    known: &mut HashMap<(String, Family), KnownHost>,
+    host: &Host,
+    manner: Option<Manner>,
 ) -> rusqlite::Result<i64> {
-    let host = &result.host;
+    const DESCRIBE: &str = "update host set up_rate = ?2, degraded_rate = ?3, latency_limit_us = ?4,
+            ping_spacing_ms = coalesce(?5, ping_spacing_ms) where id = ?1";
     let key = (host.address.clone(), host.family);
-    if let Some((id, name)) = known.get(&key)
-        && *name == host.name
+    if let Some(entry) = known.get(&key)
+        && entry.name == host.name
+        && manner.is_none_or(|manner| entry.manner == manner)
     {
-        return Ok(*id);
+        return Ok(entry.id);
     }
     let id = enter_host(transaction, &host.address, host.family, &host.name)?;
-    known.insert(key, (id, host.name.clone()));
+    if let Some(manner) = manner {
+        let Manner { thresholds, spacing_ms } = manner;
+        let spacing_ms = (spacing_ms > 0).then_some(spacing_ms);
+        let values = params![id, thresholds.up_rate, thresholds.degraded_rate, thresholds.latency_limit_us, spacing_ms];
+        transaction.prepare_cached(DESCRIBE)?.execute(values)?;
+        known.insert(key, KnownHost { id, name: host.name.clone(), manner });
+    }
     Ok(id)
 }
 

@@ -12,6 +12,7 @@ use super::reader::{Reader, text};
 use super::rollup::{self, Detail};
 use super::rollup_day;
 use super::{OutageEvent, StoreError, events};
+use crate::model::Thresholds;
 use crate::sums::{CheckSums, Counts, Sums};
 use crate::time::{HOUR_MS, UtcMillis};
 
@@ -68,14 +69,14 @@ pub enum Source {
 
 /// What a sum is made of.
 enum Addition<'a> {
-    Check(CheckSums<'a>),
+    Check(CheckSums<'a>, Thresholds),
     NotMeasured,
 }
 
 impl Addition<'_> {
     fn add_to(&self, sums: &mut Sums) {
         match self {
-            Addition::Check(check) => sums.add(check),
+            Addition::Check(check, thresholds) => sums.add(check, thresholds),
             Addition::NotMeasured => sums.counts.not_measured += 1,
         }
     }
@@ -170,7 +171,8 @@ impl Reader {
     fn add_checks(&self, hosts: &[i64], span: Range<i64>, add: &mut dyn FnMut(i64, Addition<'_>)) -> Result<(), StoreError> {
         for host in hosts {
             self.ask_together(|c| {
-                rollup::each_check(c, *host, span.clone(), |at, check| add(at, Addition::Check(check)))?;
+                let thresholds = rollup::thresholds_of(c, *host)?;
+                rollup::each_check(c, *host, span.clone(), |at, check| add(at, Addition::Check(check, thresholds)))?;
                 rollup::each_not_measured(c, *host, span.clone(), |at| add(at, Addition::NotMeasured))
             })?;
         }

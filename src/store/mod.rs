@@ -1,17 +1,22 @@
 //! The database: every check for as long as the retention says, its roll-ups for years, in one SQLite file. Only this
-//! folder knows SQL. `database` opens and writes, `events` keeps the outages, `writer` is the thread that owns the writing
+//! folder knows SQL. `database` opens and writes, `outages` keeps what is down and
+//! `surroundings` why, `grouped` puts together what belongs together, `writer` is the thread that owns the writing
 //! connection, `reader` answers questions, `original` takes over what the Python original wrote.
 
 mod checks;
 mod database;
 mod events;
+mod grouped;
 mod history;
+mod ledger;
 mod original;
+mod outages;
 mod prune;
 mod reader;
 mod rollup;
 mod rollup_day;
 mod schema;
+mod surroundings;
 mod writer;
 
 use std::fmt;
@@ -19,9 +24,11 @@ use std::io;
 use std::path::PathBuf;
 
 pub use checks::{Checks, RecordedCheck};
-pub use database::{Database, Life, Opened};
-pub use events::OutageEvent;
+pub use database::{Database, Entry, Life, Opened};
+pub use events::{DNS, LINK_DOWN, OUTAGE, OutageEvent};
+pub use grouped::{Episode, INTERMITTENT, Incident, incidents};
 pub use history::{KnownHost, MonitorRun, NoteSums, Source, Standing, database_id};
+pub use ledger::{Gap, missing_ms};
 pub use original::{Import, partial_copy, require_original};
 pub use prune::Pruned;
 pub use reader::{LatestCheck, Reader};

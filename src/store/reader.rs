@@ -6,8 +6,9 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
 use super::database::{Standing, open_to_read, standing};
+use super::rollup::read_thresholds;
 use super::{Database, OutageEvent, StoreError, events, schema};
-use crate::model::State;
+use crate::model::{State, Thresholds};
 use crate::stats;
 use crate::time::UtcMillis;
 
@@ -49,6 +50,8 @@ pub struct LatestCheck {
     pub reason: Option<String>,
     /// Whether the check could be made at all.
     pub is_measured: bool,
+    /// By what its state is judged.
+    pub thresholds: Thresholds,
 }
 
 impl LatestCheck {
@@ -71,7 +74,9 @@ impl LatestCheck {
     pub fn state(&self) -> State {
         match (self.is_measured, u64::try_from(self.sent), u64::try_from(self.received)) {
             (true, Ok(0) | Err(_), _) | (true, _, Err(_)) => State::Down,
-            (true, Ok(sent), Ok(received)) => State::of(sent, received),
+            (true, Ok(sent), Ok(received)) => {
+                self.thresholds.judge(sent, received, self.avg_us.and_then(|us| u32::try_from(us).ok()))
+            }
             (false, ..) => State::NotMeasured,
         }
     }
@@ -116,7 +121,7 @@ impl Reader {
     pub fn latest_checks(&self, now: UtcMillis) -> Result<Vec<LatestCheck>, StoreError> {
         const LATEST: &str = "
             select h.name, h.address, h.family, c.checked_at, c.sent, c.received, c.min_us, c.avg_us, c.max_us, n.reason,
-                   m.checked_at, m.reason, h.id, c.rtts
+                   m.checked_at, m.reason, h.id, c.rtts, h.up_rate, h.degraded_rate, h.latency_limit_us
               from host h
               left join check_result c on c.host_id = h.id
                    and c.checked_at = coalesce((select max(checked_at) from check_result where host_id = h.id and checked_at <= ?1),
@@ -153,6 +158,7 @@ impl Reader {
                 rtts_us: rtts.and_then(|bytes| stats::decode_rtts(bytes, least)),
                 reason: text(row, if is_measured { 9 } else { 11 })?,
                 is_measured,
+                thresholds: read_thresholds(row, 14),
             })
         };
         self.query(LATEST, [now.0], read)

@@ -4,9 +4,10 @@
 use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
 
-use rusqlite::{Connection, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rollup_day;
+use crate::model::Thresholds;
 use crate::stats::Histogram;
 use crate::sums::{CheckSums, Counts, Latencies, Sums};
 use crate::time::HOUR_MS;
@@ -68,10 +69,29 @@ fn make(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()
 fn sum_up_hour(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<Sums> {
     // A damaged database may name any hour.
     let span = hour.saturating_mul(HOUR_MS)..hour.saturating_add(1).saturating_mul(HOUR_MS);
+    let thresholds = thresholds_of(connection, host_id)?;
     let mut sums = Sums::default();
-    each_check(connection, host_id, span.clone(), |_, check| sums.add(&check))?;
+    each_check(connection, host_id, span.clone(), |_, check| sums.add(&check, &thresholds))?;
     each_not_measured(connection, host_id, span, |_| sums.counts.not_measured += 1)?;
     Ok(sums)
+}
+
+/// By what a host's checks are judged.
+pub(super) fn thresholds_of(connection: &Connection, host_id: i64) -> rusqlite::Result<Thresholds> {
+    const THRESHOLDS: &str = "select up_rate, degraded_rate, latency_limit_us from host where id = ?1";
+    let found = connection.prepare_cached(THRESHOLDS)?.query_row([host_id], |row| Ok(read_thresholds(row, 0))).optional()?;
+    Ok(found.unwrap_or_default())
+}
+
+/// Three columns from `first` on: the two rates and the limit. What is nonsense is the default.
+pub(super) fn read_thresholds(row: &Row<'_>, first: usize) -> Thresholds {
+    let default = Thresholds::default();
+    let number = |index| row.get::<_, Option<u32>>(first + index).unwrap_or(None);
+    Thresholds {
+        up_rate: number(0).unwrap_or(default.up_rate),
+        degraded_rate: number(1).unwrap_or(default.degraded_rate),
+        latency_limit_us: number(2),
+    }
 }
 
 /// Hands over a host's checks between two instants in milliseconds, ascending.
@@ -156,7 +176,8 @@ pub(super) fn each_hour(
     take: &mut dyn FnMut(i64, &Hour<'_>),
 ) -> rusqlite::Result<()> {
     const ROLLUPS: &str = "select hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full, not_measured, sent, received,
-                rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram from rollup r
+                rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram, down, degraded
+           from rollup r
           where host_id = ?1 and hour >= ?2 and hour < ?3
             and not exists (select 1 from stale_rollup s where s.host_id = r.host_id and s.hour = r.hour) order by hour";
     const STALE: &str = "select hour from stale_rollup where host_id = ?1 and hour >= ?2 and hour < ?3 order by hour";
@@ -191,6 +212,10 @@ fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<Hour<'a>> {
     for (column, checks) in (1..).zip(&mut counts.by_rate) {
         *checks = row.get(column)?;
     }
+    match (row.get(21)?, row.get(22)?) {
+        (Some(down), Some(degraded)) => (counts.down, counts.degraded) = (down, degraded),
+        _ => counts.judge_by_rate(),
+    }
     if detail == Detail::Counts {
         return Ok(Hour::packed(counts, None));
     }
@@ -207,8 +232,9 @@ fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<Hour<'a>> {
 
 fn write(sums: &Sums, connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
     const WRITE: &str = "insert or replace into rollup(host_id, hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full,
-        not_measured, sent, received, rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram)
-        values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22)";
+        not_measured, sent, received, rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram,
+        down, degraded)
+        values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
     let Sums { counts, latencies } = sums;
     let [none, to_20, to_40, to_60, to_80, to_95, to_100, full] = counts.by_rate;
     let values = params![
@@ -234,6 +260,8 @@ fn write(sums: &Sums, connection: &Connection, host_id: i64, hour: i64) -> rusql
         latencies.avg_sum_us,
         latencies.checks,
         latencies.histogram.encode(),
+        counts.down,
+        counts.degraded,
     ];
     connection.prepare_cached(WRITE)?.execute(values).map(|_| ())
 }

@@ -220,4 +220,65 @@ create trigger ping_results_delete instead of delete on ping_results begin
     select old.id >> 43, (old.id & 8796093022207) / 3600000
      where not exists (select 1 from stale_rollup where host_id = old.id >> 43 and hour = (old.id & 8796093022207) / 3600000);
 end;
+", "
+-- By what a host's checks are judged, newest: success rates in thousandths of a percent. ping_spacing_ms: from one ping of
+-- a check to the next.
+alter table host add column up_rate integer not null default 95000;
+alter table host add column degraded_rate integer not null default 80000;
+alter table host add column latency_limit_us integer;
+alter table host add column ping_spacing_ms integer;
+
+-- Checks that were down and degraded as they were judged when the roll-up was made; null in older ones, where the classes
+-- tell.
+alter table rollup add column down integer;
+alter table rollup add column degraded integer;
+-- The packed form has changed: the days are made again from their hours.
+insert into stale_rollup_day(host_id, day)
+select distinct host_id, day from rollup_day r
+ where not exists (select 1 from stale_rollup_day s where s.host_id = r.host_id and s.day = r.day);
+delete from rollup_day;
+
+-- cause and facts: whose fault it was, and the JSON of what that rests on; path: the JSON of how far packets got. planned:
+-- told apart and not counted. answered_since: the first reply of a host that is not yet counted as back.
+alter table outage_events add column cause text;
+alter table outage_events add column facts text;
+alter table outage_events add column path text;
+alter table outage_events add column planned integer not null default 0;
+alter table outage_events add column answered_since text;
+
+-- What single pings said of a host that is silent, but not for long enough to be out: the last reply, and lost pings since.
+create table doubt(
+    host_id    integer primary key,
+    noted_at   integer not null,
+    replied_at integer,
+    lost       integer not null
+);
+
+-- Times in which a daemon that was not stopped measured nothing: kind asleep or held_up.
+create table interruption(
+    id         integer primary key,
+    started_at integer not null,
+    ended_at   integer not null,
+    kind       text not null
+);
+create index interruption_by_end on interruption(ended_at);
+
+-- When the wall clock was set, by the new time, and by how much. moved: how many checks were dated anew.
+create table clock_step(
+    id      integer primary key,
+    at      integer not null,
+    step_ms integer not null,
+    moved   integer not null
+);
+
+-- What is to be told, until somebody has heard it. kind: down, up, degraded, incident. event: the JSON that is told.
+create table notice(
+    id      integer primary key,
+    made_at integer not null,
+    kind    text not null,
+    event   text not null,
+    tries   integer not null default 0,
+    told_at integer
+);
+create index notice_waiting on notice(id) where told_at is null;
 "];

@@ -8,9 +8,10 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{Database, Life, StoreError};
-use crate::model::{CheckResult, Host, State};
+use super::{Database, Entry, Life, StoreError};
+use crate::model::{Host, State};
 use crate::outage::Rules;
+use crate::scene::{Fact, Scene};
 use crate::sys;
 use crate::time::{ClockSample, Monotonic, Spoken, UtcMillis, nanoseconds};
 
@@ -28,8 +29,10 @@ pub struct Settings {
 }
 
 enum Order {
-    Result(CheckResult),
+    Entry(Entry),
+    Fact(Fact),
     Settings(Settings),
+    Hosts(Vec<Arc<Host>>),
     Watched,
     Finish,
 }
@@ -74,8 +77,18 @@ pub struct WriterHandle {
 
 impl WriterHandle {
     /// Hands a result over without waiting; `false` when the writer is so far behind that it is lost.
-    pub fn deliver(&self, result: CheckResult) -> bool {
-        !matches!(self.orders.try_send(Order::Result(result)), Err(TrySendError::Full(_)))
+    pub fn deliver(&self, entry: impl Into<Entry>) -> bool {
+        !matches!(self.orders.try_send(Order::Entry(entry.into())), Err(TrySendError::Full(_)))
+    }
+
+    /// Tells it what is going on around this machine; where it is far behind that is lost.
+    pub fn tell(&self, fact: Fact) {
+        let _ = self.orders.try_send(Order::Fact(fact));
+    }
+
+    /// From now on only these hosts are checked.
+    pub fn set_hosts(&self, hosts: Vec<Arc<Host>>) {
+        let _ = self.orders.send(Order::Hosts(hosts));
     }
 
     /// Somebody looks at the newest results: for the next minute they are written soon.
@@ -162,8 +175,9 @@ struct Desk {
     started: Monotonic,
     last_flush: Monotonic,
     watched_until: Monotonic,
-    pending: VecDeque<CheckResult>,
+    pending: VecDeque<Entry>,
     states: HashMap<Arc<Host>, State>,
+    scene: Scene,
     /// When the pending results are to be written.
     flush_at: Monotonic,
     prune_at: Monotonic,
@@ -184,6 +198,7 @@ impl Desk {
             watched_until: started,
             pending: VecDeque::new(),
             states: HashMap::new(),
+            scene: Scene::default(),
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
             // Not in the first moments, when the first checks run.
             prune_at: started.after(doubt.unwrap_or(Duration::from_secs(10))),
@@ -203,7 +218,9 @@ impl Desk {
             }
             loop {
                 match order {
-                    Ok(Order::Result(result)) => self.take(result),
+                    Ok(Order::Entry(entry)) => self.take(entry),
+                    Ok(Order::Fact(fact)) => self.learn(&fact),
+                    Ok(Order::Hosts(hosts)) => self.scene.keep_only(|host| hosts.iter().any(|kept| **kept == *host)),
                     Ok(Order::Settings(settings)) => self.follow(settings),
                     Ok(Order::Watched) => self.note_watcher(),
                     Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
@@ -222,17 +239,39 @@ impl Desk {
         }
     }
 
-    fn take(&mut self, result: CheckResult) {
-        let state = result.state();
-        let is_news = match self.states.get_mut(&result.host) {
-            Some(known) => std::mem::replace(known, state) != state,
-            None => self.states.insert(Arc::clone(&result.host), state).is_none(),
+    fn take(&mut self, entry: Entry) {
+        let is_news = match &entry {
+            Entry::Check(result) => {
+                self.scene.check(result);
+                let state = result.state();
+                match self.states.get_mut(&result.host) {
+                    Some(known) => std::mem::replace(known, state) != state,
+                    None => self.states.insert(Arc::clone(&result.host), state).is_none(),
+                }
+            }
+            Entry::Probe(probe) => {
+                self.scene.probe(probe);
+                // The first reply may be the end of an outage.
+                probe.is_answered
+            }
+            Entry::Interruption(_) => true,
         };
         if self.pending.len() >= PENDING_MAX && self.is_failing {
             self.pending.pop_front();
             self.dropped += 1;
         }
-        self.pending.push_back(result);
+        self.pending.push_back(entry);
+        self.hasten(is_news);
+    }
+
+    /// What is going on around an outage is news when it is its cause.
+    fn learn(&mut self, fact: &Fact) {
+        self.scene.fact(fact);
+        self.hasten(matches!(fact, Fact::WayClear { .. } | Fact::Path { .. }));
+    }
+
+    /// Has what is pending written in time, and soon when it is news or somebody may be waiting for it.
+    fn hasten(&mut self, is_news: bool) {
         let now = sys::monotonic();
         let is_hurried = is_news || now < self.watched_until || now < self.started.after(START_HURRY);
         if !self.is_failing {
@@ -261,7 +300,7 @@ impl Desk {
     fn flush(&mut self, life: Life) {
         let result = self.reopen_if_taken_away().and_then(|()| self.note_leap()).and_then(|()| {
             let pending = self.pending.make_contiguous();
-            self.database.write(pending, sys::clocks().utc(), life)
+            self.database.write_entries(pending, &self.scene, sys::clocks().utc(), life)
         });
         let now = sys::monotonic();
         self.last_flush = now;

@@ -19,7 +19,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ace_connection_logger::model::{CheckResult, Family, Host, Outcome};
+use ace_connection_logger::model::{CheckResult, Family, Host, Obstacle, Outcome};
 use ace_connection_logger::store::Database;
 use ace_connection_logger::time::UtcMillis;
 use common::{Finished, TempDir, bin, run, skip};
@@ -40,11 +40,11 @@ fn check(host: &Arc<Host>, at: i64, rtts: &[Option<u32>]) -> CheckResult {
     let outcome = |rtt: &Option<u32>| rtt.map_or(Outcome::TimedOut, |rtt_us| Outcome::Reply { rtt_us });
     let pings = rtts.iter().map(outcome).collect();
     let checked_at = UtcMillis(at);
-    CheckResult { host: Arc::clone(host), resolved: None, checked_at, pings, late: 0, duplicates: 0, foreign: 0, reason: None }
+    CheckResult { pings, ..CheckResult::begin(Arc::clone(host), checked_at) }
 }
 
 fn not_measured(host: &Arc<Host>, at: i64) -> CheckResult {
-    CheckResult::not_measured(Arc::clone(host), None, UtcMillis(at), "no route".into())
+    CheckResult::not_measured(Arc::clone(host), UtcMillis(at), Obstacle::Other, "no route".into())
 }
 
 fn open(path: &Path) -> Database {

@@ -140,9 +140,9 @@ impl Measure {
         let share = |part: i64, of: i64| if of > 0 { part as f64 / of as f64 } else { 0.0 };
         let is_measured = counts.checks() > 0;
         Measure {
-            down_seconds: share(counts.down(), counts.checks()) * measured,
+            down_seconds: share(counts.down, counts.checks()) * measured,
             not_measured_seconds: (seconds - measured).max(0.0),
-            availability_percent: is_measured.then(|| 100.0 * (1.0 - share(counts.down(), counts.checks()))),
+            availability_percent: is_measured.then(|| 100.0 * (1.0 - share(counts.down, counts.checks()))),
             coverage_percent: (seconds > 0.0).then(|| 100.0 * measured / seconds),
         }
     }
@@ -230,7 +230,7 @@ pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> Answered {
             "sent": column(|sums| sums.counts.sent),
             "lost": column(|sums| sums.counts.lost()),
             "not_measured": column(|sums| sums.counts.not_measured),
-            "down": column(|sums| sums.counts.down()),
+            "down": column(|sums| sums.counts.down),
             "p50_us": buckets.values().map(|sums| quantile(sums, 0.5)).collect::<Vec<_>>(),
         },
     }))

@@ -92,9 +92,9 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
         let mut columns = Days::default();
         for counts in &by_day {
             columns.state.push(counts.worst_state().map(State::word));
-            columns.down_seconds.push(seconds(counts.down()));
+            columns.down_seconds.push(seconds(counts.down));
             columns.silent_seconds.push(seconds(counts.silent()));
-            columns.not_up_percent.push(100 * (counts.down() + counts.degraded()) / counts.checks().max(1));
+            columns.not_up_percent.push(100 * (counts.down + counts.degraded) / counts.checks().max(1));
             columns.measured_seconds.push(seconds(counts.checks()));
         }
         let (spark, last_day) = spark(&reader, &ids, now)?;
@@ -114,7 +114,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
             coverage_percent: measure.coverage_percent,
             days: columns,
             last_day: LastDay {
-                down_seconds: seconds(last_day.counts.down()),
+                down_seconds: seconds(last_day.counts.down),
                 measured_seconds: seconds(last_day.counts.checks()),
                 p95_us: quantile(&last_day, 0.95),
             },

@@ -4,7 +4,6 @@ use serde::Serialize;
 
 use super::parameters::Parameters;
 use super::{Answered, Api, Problem, json, now};
-use crate::model::State;
 use crate::status::{Known, Line};
 use crate::store::{Checks, LatestCheck, Reader, RecordedCheck};
 use crate::web::{Body, Reply};
@@ -43,11 +42,7 @@ impl<'a> From<&'a RecordedCheck> for CheckRow<'a> {
             min_latency: ms(check.min_us),
             max_latency: ms(check.max_us),
             avg_latency: ms(check.avg_us),
-            state: match State::of(check.sent.unsigned_abs(), check.received.unsigned_abs()) {
-                // A row of the original's that says nothing was sent is one that failed.
-                State::NotMeasured => State::Down.word(),
-                state => state.word(),
-            },
+            state: check.state.word(),
             sent: check.sent,
             rtts_us: check.rtts_us.as_deref(),
             late: check.late,

@@ -1,0 +1,307 @@
+//! One thread a host: waits for the next tick, drives a check over a socket, hands over what it found. While the host is
+//! silent it is pinged between its checks too. The only place where the pure state of a check meets the socket and the
+//! clocks. Knows nothing of the store but a function to call.
+
+mod probing;
+mod report;
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::cause::Place;
+use crate::check::{Action, CheckPlan, CheckRun, Pace};
+use crate::config::HostPlan;
+use crate::icmp;
+use crate::model::{CheckResult, Host, Interruption, InterruptionKind, Obstacle, Outcome, Probe};
+use crate::net::{self, EchoSocket, Resolver, SocketOptions, Target};
+use crate::outage::{Change, Check, Rules, Watch};
+use crate::stop::Stop;
+use crate::sys;
+use crate::time::{ClockSample, Monotonic, Schedule, nanoseconds};
+
+use report::{SkipReport, StateReport};
+
+/// How a check is made, beyond what the configuration says of its host.
+#[derive(Clone, Copy, Debug)]
+pub struct Manner {
+    /// Whether replies are read as they come.
+    pub pace: Pace,
+    /// How long a check stays open for duplicates behind its last reply.
+    pub linger: Duration,
+    /// From one ping to the next while the host is silent; `None` sends none between checks.
+    pub fast_interval: Option<Duration>,
+    /// Which silence is an outage.
+    pub outages: Rules,
+}
+
+/// What becomes known while a check runs.
+#[derive(Clone, Copy, Debug)]
+pub enum Progress {
+    /// The address is found, the pings begin.
+    Target(Target),
+    /// The fate of the ping with this index, counted from 0.
+    Ping(usize, Outcome),
+}
+
+/// What a host's thread finds.
+#[derive(Debug)]
+pub enum Finding {
+    /// A check.
+    Check(CheckResult),
+    /// A ping between two checks.
+    Probe(Probe),
+    /// A time in which this thread did not run.
+    Interruption(Interruption),
+    /// Something that is worth a look around.
+    Trouble(Trouble),
+}
+
+/// Something about a host that is worth a look around.
+#[derive(Clone, Debug)]
+pub struct Trouble {
+    /// Which host.
+    pub host: Arc<Host>,
+    /// Where it is.
+    pub target: Option<Target>,
+    /// What happened.
+    pub kind: TroubleKind,
+}
+
+/// What happened.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TroubleKind {
+    /// It is pinged at this address from now on.
+    Found,
+    /// It was silent for a whole check.
+    Silent,
+    /// It answers again.
+    Over,
+    /// Nothing could be sent to it.
+    Blocked,
+}
+
+/// Makes checks of one host.
+#[derive(Debug)]
+pub struct Pinger {
+    plan: HostPlan,
+    manner: Manner,
+    resolver: Resolver,
+    target: Option<Target>,
+    place: Option<Place>,
+}
+
+impl Pinger {
+    /// A pinger that has made no check yet.
+    pub fn new(plan: HostPlan, manner: Manner) -> Pinger {
+        let resolver = Resolver::new(Arc::clone(&plan.host));
+        Pinger { plan, manner, resolver, target: None, place: None }
+    }
+
+    /// Checks the host at every tick until the flag is raised, and hands every finding to `deliver`. A check that the
+    /// stop interrupts is dropped whole. `first` is when the first check is due; then `schedule` rules.
+    pub fn run(mut self, first: Monotonic, schedule: Schedule, stop: &Stop, mut deliver: impl FnMut(Finding)) {
+        let mut report = StateReport::default();
+        let mut skipped = SkipReport::default();
+        let mut watch = Watch::new(self.manner.outages, None);
+        let mut tick = first;
+        let mut is_first = true;
+        let mut last_look = sys::clocks();
+        loop {
+            if self.probe_until(tick, &mut watch, stop, &mut deliver) {
+                return;
+            }
+            let clocks = sys::clocks();
+            if let Some(interruption) = interruption(&last_look, &clocks, tick) {
+                deliver(Finding::Interruption(interruption));
+            }
+            let began = clocks.monotonic;
+            let known = self.target;
+            let Some(result) = self.check(stop, &mut |_| ()) else { return };
+            report.note(&result);
+            let was_uneasy = watch.is_uneasy();
+            let change = watch.take(&Check::of(&result, result.checked_at), result.checked_at);
+            let trouble = self.trouble(&result, known, was_uneasy, change.as_ref());
+            // First the result, then the trouble: what is found out about it comes behind it.
+            deliver(Finding::Check(result));
+            trouble.into_iter().for_each(|trouble| deliver(Finding::Trouble(trouble)));
+            last_look = sys::clocks();
+            let next = schedule.next_check(began, last_look.monotonic);
+            if !is_first {
+                skipped.note(&self.plan.host, schedule.ticks_between(tick, next));
+            }
+            is_first = false;
+            tick = next;
+        }
+    }
+
+    /// What of a check is worth a look around.
+    fn trouble(&self, result: &CheckResult, known: Option<Target>, was_uneasy: bool, change: Option<&Change>) -> Vec<Trouble> {
+        let trouble = |kind| Trouble { host: Arc::clone(&self.plan.host), target: self.target, kind };
+        let mut found = Vec::new();
+        if self.target != known {
+            found.push(trouble(TroubleKind::Found));
+        }
+        if result.sent() > 0 && result.received() == 0 {
+            found.push(trouble(TroubleKind::Silent));
+        } else if result.obstacle == Some(Obstacle::Link) {
+            found.push(trouble(TroubleKind::Blocked));
+        } else if matches!(change, Some(Change::Ended(..))) || (was_uneasy && result.received() > 0) {
+            found.push(trouble(TroubleKind::Over));
+        }
+        found
+    }
+
+    /// Makes one check; `None` when the flag was raised meanwhile.
+    pub fn check(&mut self, stop: &Stop, progress: &mut dyn FnMut(Progress)) -> Option<CheckResult> {
+        let host = Arc::clone(&self.plan.host);
+        let found = self.resolver.resolve(stop);
+        if stop.is_raised() {
+            return None;
+        }
+        let target = match found {
+            Ok(target) => target,
+            Err(reason) => {
+                let obstacle = if self.resolver.is_name() { Obstacle::Name } else { Obstacle::Link };
+                return Some(CheckResult::not_measured(host, sys::clocks().utc(), obstacle, reason));
+            }
+        };
+        if self.target != Some(target) || self.place.is_none() {
+            (self.target, self.place) = (Some(target), net::place_of(&target));
+        }
+        progress(Progress::Target(target));
+        let cookie = sys::random_u64();
+        let mut result = match EchoSocket::open(&target, &self.socket_options(), cookie.rotate_left(17)) {
+            Ok(socket) => self.drive(socket, target, cookie, stop, progress)?,
+            Err(fault) => {
+                // A route may lead elsewhere when there is one again.
+                self.place = None;
+                CheckResult::not_measured(host, sys::clocks().utc(), fault.obstacle(), fault.to_string())
+            }
+        };
+        result.resolved = Some(target.ip);
+        result.place = if self.plan.role == crate::config::Role::Gateway { Some(Place::Gateway) } else { self.place };
+        result.thresholds = self.plan.thresholds;
+        result.spacing_ms = u32::try_from(self.plan.spacing.as_millis()).unwrap_or(0);
+        result.name_failure = self.resolver.failure().map(String::from);
+        self.take_back_what_had_no_link(&mut result, &target);
+        Some(result)
+    }
+
+    fn socket_options(&self) -> SocketOptions {
+        SocketOptions { time_to_live: self.plan.time_to_live, source: self.plan.source.clone() }
+    }
+
+    /// Pings that were sent into an interface without a carrier have not left: they are neither sent nor lost.
+    fn take_back_what_had_no_link(&self, result: &mut CheckResult, target: &Target) {
+        let is_lost = |outcome: &Outcome| matches!(outcome, Outcome::TimedOut | Outcome::Unreachable(_));
+        if !result.pings.last().is_some_and(is_lost) {
+            return;
+        }
+        let Some(fault) = net::link_fault(target, self.plan.source.as_ref()) else { return };
+        for outcome in result.pings.iter_mut().rev().take_while(|outcome| is_lost(outcome)) {
+            *outcome = Outcome::SendFailed { errno: 0 };
+        }
+        result.reason = Some(fault);
+        if result.sent() == 0 {
+            result.obstacle = Some(Obstacle::Link);
+        }
+    }
+
+    /// Sends the pings and reads what comes until every one is answered or out of time.
+    fn drive(
+        &self,
+        mut socket: EchoSocket,
+        target: Target,
+        cookie: u64,
+        stop: &Stop,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Option<CheckResult> {
+        let plan = &self.plan;
+        let check_plan = CheckPlan {
+            ping_count: plan.ping_count,
+            spacing: plan.spacing,
+            timeout: plan.timeout,
+            payload_len: usize::from(plan.payload_bytes),
+            linger: self.manner.linger,
+            pace: self.manner.pace,
+        };
+        let mut run = CheckRun::new(check_plan, target.version(), socket.identifier(), cookie);
+        let mut batch = socket.batch(check_plan.payload_len);
+        let mut request = vec![0; icmp::HEADER_LEN + check_plan.payload_len];
+        let mut told = 0;
+        let begin = sys::clocks();
+        let mut now = begin.monotonic;
+        loop {
+            let action = run.next_action(now);
+            if self.manner.pace == Pace::Listening {
+                while let Some(outcome) = run.outcome_so_far(told, now) {
+                    progress(Progress::Ping(told, outcome));
+                    told += 1;
+                }
+            }
+            match action {
+                Action::Send(sequence) => {
+                    icmp::write_request(&mut request, target.version(), socket.identifier(), sequence, cookie);
+                    let clock = sys::clocks();
+                    match socket.send(&request, &mut batch, &mut run) {
+                        Ok(()) => run.sent(clock),
+                        Err(error) => run.send_failed(clock, error.raw_os_error().unwrap_or(0)),
+                    }
+                    now = clock.monotonic;
+                    continue;
+                }
+                Action::SleepUntil(until) => {
+                    if stop.wait_until(until) {
+                        return None;
+                    }
+                }
+                Action::ListenUntil(until) => {
+                    // Transmit stamps lie in the error queue, and while they do the socket counts as readable.
+                    socket.read_errors(&mut batch, &mut run);
+                    if stop.wait_readable(socket.as_fd(), until) {
+                        return None;
+                    }
+                }
+                Action::Done => break,
+            }
+            socket.read(&mut batch, &mut run);
+            now = sys::monotonic();
+        }
+        if !run.is_fully_stamped() {
+            socket.read_errors(&mut batch, &mut run);
+        }
+        let host = Arc::clone(&plan.host);
+        let end = sys::clocks();
+        Some(match run.finish(&end) {
+            Ok(found) => {
+                let is_unsent =
+                    !found.pings.is_empty() && found.pings.iter().all(|ping| matches!(ping, Outcome::SendFailed { .. }));
+                CheckResult {
+                    pings: found.pings,
+                    late: found.late,
+                    duplicates: found.duplicates,
+                    foreign: found.foreign,
+                    reason: found.reason,
+                    obstacle: is_unsent.then_some(Obstacle::Link),
+                    ..CheckResult::begin(host, begin.utc())
+                }
+            }
+            Err(reason) => CheckResult::not_measured(host, begin.utc(), Obstacle::Other, reason),
+        })
+    }
+}
+
+/// Being late by less than this is no interruption: a busy machine, a slow resolver.
+const HELD_UP: Duration = Duration::from_secs(5);
+
+/// What kept this thread from running when it was to wait from `before` until `tick`, and did so until `now`.
+fn interruption(before: &ClockSample, now: &ClockSample, tick: Monotonic) -> Option<Interruption> {
+    if !now.slept_since(before).is_zero() {
+        return Some(Interruption { kind: InterruptionKind::Asleep, from: before.utc(), to: now.utc() });
+    }
+    let late = now.monotonic.since(tick.max(before.monotonic));
+    let utc = now.utc();
+    let from = crate::time::UtcMillis(utc.0 - nanoseconds(late) / 1_000_000);
+    (late >= HELD_UP).then_some(Interruption { kind: InterruptionKind::HeldUp, from, to: utc })
+}

@@ -1,0 +1,130 @@
+//! Single pings between two checks, while a host is silent: so that the end of an outage, and its beginning, are known to the
+//! second. Each ping has its own timeout and its fate is told in the order of sending.
+
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Finding, Pinger, Trouble, TroubleKind};
+use crate::check::{Action, CheckPlan, CheckRun, Pace};
+use crate::icmp;
+use crate::model::{Outcome, Probe};
+use crate::net::{self, EchoSocket, Target};
+use crate::outage::Watch;
+use crate::stop::Stop;
+use crate::sys;
+use crate::time::{ClockSample, Monotonic, nanoseconds};
+
+/// How many pings leave by one socket.
+const PINGS_A_SOCKET: u16 = 600;
+
+impl Pinger {
+    /// Waits for the next tick, and pings the host meanwhile as long as it is silent. `true` when the flag was raised.
+    pub(super) fn probe_until(
+        &mut self,
+        tick: Monotonic,
+        watch: &mut Watch,
+        stop: &Stop,
+        deliver: &mut dyn FnMut(Finding),
+    ) -> bool {
+        while let (Some(interval), Some(target), true) = (self.manner.fast_interval, self.target, watch.is_uneasy()) {
+            // Time for one ping at least.
+            if sys::monotonic().after(interval) >= tick {
+                break;
+            }
+            if stop.wait_until(sys::monotonic().after(interval)) {
+                return true;
+            }
+            if self.probe(&target, interval, tick, watch, stop, deliver).is_none() {
+                break;
+            }
+            if !watch.is_uneasy() {
+                deliver(Finding::Trouble(Trouble {
+                    host: Arc::clone(&self.plan.host),
+                    target: Some(target),
+                    kind: TroubleKind::Over,
+                }));
+            }
+        }
+        stop.wait_until(tick)
+    }
+
+    /// Pings until the host is well, the tick is due, or the socket has sent enough. `None` when nothing can be sent or
+    /// said now; the next check tells why.
+    fn probe(
+        &self,
+        target: &Target,
+        interval: Duration,
+        tick: Monotonic,
+        watch: &mut Watch,
+        stop: &Stop,
+        deliver: &mut dyn FnMut(Finding),
+    ) -> Option<()> {
+        let cookie = sys::random_u64();
+        let mut socket = EchoSocket::open(target, &self.socket_options(), cookie.rotate_left(17)).ok()?;
+        let payload_len = usize::from(self.plan.payload_bytes);
+        // The interval is at least 50 ms.
+        let room = tick.since(sys::monotonic()).as_millis() / interval.as_millis().max(1);
+        let plan = CheckPlan {
+            ping_count: u16::try_from(room).unwrap_or(PINGS_A_SOCKET).clamp(1, PINGS_A_SOCKET),
+            spacing: interval,
+            timeout: self.plan.timeout,
+            payload_len,
+            linger: Duration::ZERO,
+            pace: Pace::Listening,
+        };
+        let mut run = CheckRun::new(plan, target.version(), socket.identifier(), cookie);
+        let mut batch = socket.batch(payload_len);
+        let mut request = vec![0; icmp::HEADER_LEN + payload_len];
+        let begin = sys::clocks();
+        let (mut told, mut sent): (usize, Vec<ClockSample>) = (0, Vec::new());
+        loop {
+            let now = sys::clocks();
+            if now.monotonic >= tick {
+                return Some(());
+            }
+            if !now.slept_since(&begin).is_zero() {
+                return None;
+            }
+            while let Some(outcome) = run.outcome_so_far(told, now.monotonic) {
+                let at = sent[told].utc();
+                told += 1;
+                let is_answered = match outcome {
+                    Outcome::Reply { .. } => true,
+                    // It has not left: the observer's own fault.
+                    _ if net::link_fault(target, self.plan.source.as_ref()).is_some() => return None,
+                    Outcome::TimedOut | Outcome::Unreachable(_) => false,
+                    Outcome::SendFailed { .. } | Outcome::Untimed => continue,
+                };
+                watch.probe(at, is_answered);
+                deliver(Finding::Probe(Probe { host: Arc::clone(&self.plan.host), at, is_answered }));
+                if !watch.is_uneasy() {
+                    return Some(());
+                }
+            }
+            let until = match run.next_action(now.monotonic) {
+                Action::Send(sequence) => {
+                    icmp::write_request(&mut request, target.version(), socket.identifier(), sequence, cookie);
+                    let clock = sys::clocks();
+                    sent.push(clock);
+                    match socket.send(&request, &mut batch, &mut run) {
+                        Ok(()) => run.sent(clock),
+                        Err(error) => run.send_failed(clock, error.raw_os_error().unwrap_or(0)),
+                    }
+                    continue;
+                }
+                Action::SleepUntil(until) | Action::ListenUntil(until) => until,
+                Action::Done if told >= sent.len() => return Some(()),
+                // Answered, but not told yet: a millisecond later it is.
+                Action::Done => Monotonic(now.monotonic.0 + nanoseconds(Duration::from_millis(1))),
+            };
+            // The fate of the oldest ping is known at the end of its time.
+            let known = sent.get(told).map_or(until, |clock| clock.monotonic.after(self.plan.timeout + Duration::from_millis(1)));
+            socket.read_errors(&mut batch, &mut run);
+            if stop.wait_readable(socket.as_fd(), until.min(known).min(tick)) {
+                return Some(());
+            }
+            socket.read(&mut batch, &mut run);
+        }
+    }
+}

@@ -1,0 +1,376 @@
+//! What is going on around this machine: who answered when, whether anything can be sent, whether names resolve. Gathered
+//! from checks, probes and what witness.rs reports; asked for the snapshot that an outage's cause is judged by. Pure: kept in
+//! memory by the store's thread, empty after a restart.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use serde::Serialize;
+
+use crate::cause::{Place, Sign, Snapshot};
+use crate::icmp::Version;
+use crate::model::{CheckResult, Host, Obstacle, Probe};
+use crate::time::UtcMillis;
+
+/// What the witness saw.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// Whether the default gateway answered a ping.
+    Gateway {
+        /// Its address.
+        ip: IpAddr,
+        /// When it was sent.
+        at: UtcMillis,
+        /// Whether it was answered.
+        is_answered: bool,
+    },
+    /// Whether a host answered a ping that was sent because another does not.
+    Neighbour {
+        /// Which.
+        host: Arc<Host>,
+        /// When it was sent.
+        at: UtcMillis,
+        /// Whether it was answered.
+        is_answered: bool,
+    },
+    /// Over a version of IP something can be sent.
+    WayClear {
+        /// Which version.
+        version: Version,
+        /// When that was looked at.
+        at: UtcMillis,
+    },
+    /// How far packets to a host get.
+    Path {
+        /// To whom.
+        host: Arc<Host>,
+        /// How far.
+        path: Path,
+    },
+}
+
+/// How far packets get: who answered a ping that may pass only so many routers.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Path {
+    /// When that was tried.
+    #[serde(serialize_with = "as_rfc3339")]
+    pub at: UtcMillis,
+    /// Whether the host itself answered.
+    pub reached: bool,
+    /// The machines on the way, the nearest first; `None` for one that does not say. Ends with the last that did.
+    pub hops: Vec<Option<IpAddr>>,
+}
+
+fn as_rfc3339<S: serde::Serializer>(at: &UtcMillis, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_str(&at.rfc3339())
+}
+
+/// When somebody answered and when not, in runs: a reply ends a run of silence and silence one of replies.
+#[derive(Clone, Debug, Default)]
+struct Record {
+    runs: VecDeque<Run>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    is_answered: bool,
+    first: UtcMillis,
+    last: UtcMillis,
+}
+
+/// How many runs are remembered: an outage that flaps more often than that is judged by its newest part.
+const RUNS: usize = 32;
+/// Replies this close to an outage's beginning or end may be of before or after it: hosts are not asked at the same instant.
+const MARGIN_MS: i64 = 2000;
+
+impl Record {
+    fn note(&mut self, at: UtcMillis, is_answered: bool) {
+        match self.runs.back_mut() {
+            Some(run) if run.is_answered == is_answered => {
+                (run.first, run.last) = (run.first.min(at), run.last.max(at));
+            }
+            _ => {
+                if self.runs.len() == RUNS {
+                    self.runs.pop_front();
+                }
+                self.runs.push_back(Run { is_answered, first: at, last: at });
+            }
+        }
+    }
+
+    /// What was seen within an outage, its edges left out.
+    fn sign(&self, from: UtcMillis, to: UtcMillis) -> Sign {
+        let margin = MARGIN_MS.min((to.0 - from.0).max(0) / 4);
+        let (from, to) = (from.0 + margin, to.0 - margin);
+        let mut within = self.runs.iter().filter(|run| run.first.0 <= to && run.last.0 >= from).map(|run| run.is_answered);
+        match (within.clone().any(|is_answered| is_answered), within.next()) {
+            (true, _) => Sign::Answers,
+            (false, Some(_)) => Sign::Silent,
+            (false, None) => Sign::Unknown,
+        }
+    }
+
+    fn is_answering(&self) -> bool {
+        self.runs.back().is_some_and(|run| run.is_answered)
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+struct Seen {
+    version: Option<Version>,
+    place: Option<Place>,
+    record: Record,
+    /// Whether nothing could be sent to it at its newest check.
+    is_blocked: bool,
+    /// Its newest check that could be made.
+    measured_at: Option<UtcMillis>,
+    /// Since when its name does not resolve although something answers, and what the resolver said.
+    unresolved: Option<(UtcMillis, String)>,
+    /// The last check before that whose name resolved.
+    resolved_at: Option<UtcMillis>,
+    path: Option<Path>,
+}
+
+/// That nothing can be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LinkDown {
+    /// Over which versions of IP.
+    pub versions: Vec<Version>,
+    /// Since when.
+    pub since: UtcMillis,
+    /// When something could last be sent.
+    pub earliest: Option<UtcMillis>,
+    /// Why.
+    pub reason: String,
+}
+
+/// That a name does not resolve.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NameFailure {
+    /// Whose.
+    pub host: Arc<Host>,
+    /// Since when.
+    pub since: UtcMillis,
+    /// When it last resolved.
+    pub earliest: Option<UtcMillis>,
+    /// What the resolver said.
+    pub reason: String,
+}
+
+/// The surroundings.
+#[derive(Clone, Debug, Default)]
+pub struct Scene {
+    hosts: HashMap<Arc<Host>, Seen>,
+    gateways: BTreeMap<bool, (IpAddr, Record)>,
+    /// By whether it is IPv6, as in `gateways`.
+    ways: BTreeMap<bool, Way>,
+}
+
+/// Whether anything can be sent over a version of IP.
+#[derive(Clone, Debug, Default)]
+struct Way {
+    /// Since when not, when something could last be sent, and why not.
+    down: Option<(UtcMillis, Option<UtcMillis>, String)>,
+    /// When it could again.
+    cleared_at: Option<UtcMillis>,
+}
+
+impl Way {
+    fn clear(&mut self, at: UtcMillis) {
+        if self.down.take_if(|(since, ..)| *since <= at).is_some() {
+            self.cleared_at = Some(at);
+        }
+    }
+}
+
+/// Both versions of IP that fail within this time have one cause.
+const SAME_FAILURE_MS: u64 = 120_000;
+
+fn is_v6(version: Version) -> bool {
+    version == Version::V6
+}
+
+/// Whether an address has to be looked up by name.
+fn is_name(address: &str) -> bool {
+    address != "gateway" && address.split('%').next().is_none_or(|ip| ip.parse::<IpAddr>().is_err())
+}
+
+impl Scene {
+    /// Forgets hosts that are not checked any more.
+    pub fn keep_only(&mut self, is_checked: impl Fn(&Host) -> bool) {
+        self.hosts.retain(|host, _| is_checked(host));
+    }
+
+    /// Takes a check.
+    pub fn check(&mut self, result: &CheckResult) {
+        let at = result.checked_at;
+        let (is_measured, is_answered) = (result.sent() > 0, result.received() > 0);
+        let anybody_answers = is_answered || self.hosts.values().any(|seen| !seen.is_blocked && seen.record.is_answering());
+        let seen = self.hosts.entry(Arc::clone(&result.host)).or_default();
+        if let Some(ip) = result.resolved {
+            seen.version = Some(if ip.is_ipv4() { Version::V4 } else { Version::V6 });
+        }
+        seen.place = result.place.or(seen.place);
+        let is_name = is_name(&result.host.address);
+        let is_unresolved = result.name_failure.is_some() || result.obstacle == Some(Obstacle::Name);
+        if is_unresolved && anybody_answers {
+            let reason = result.name_failure.as_ref().or(result.reason.as_ref());
+            seen.unresolved.get_or_insert_with(|| (at, reason.cloned().unwrap_or_default()));
+        } else if !is_unresolved && is_measured {
+            (seen.unresolved, seen.resolved_at) = (None, Some(at).filter(|_| is_name));
+        }
+        let version = seen.version.unwrap_or(Version::V4);
+        if is_measured {
+            seen.record.note(at, is_answered);
+            let could_not = std::mem::replace(&mut seen.is_blocked, false);
+            seen.measured_at = Some(at);
+            let place = seen.place;
+            if could_not || place == Some(Place::Beyond) {
+                self.ways.entry(is_v6(version)).or_default().clear(at);
+            }
+            if let Some(ip) = result.resolved.filter(|_| place == Some(Place::Gateway)) {
+                self.gateway(ip, at, is_answered);
+            }
+        } else if result.obstacle == Some(Obstacle::Link) {
+            seen.is_blocked = true;
+            self.block(version, at, result.reason.as_deref().unwrap_or("nothing can be sent"));
+        }
+    }
+
+    /// A check could not be sent: nothing can, unless something has been since.
+    fn block(&mut self, version: Version, at: UtcMillis, reason: &str) {
+        let own = self.hosts.values().filter(|seen| seen.version.unwrap_or(Version::V4) == version);
+        let earliest = own.filter(|seen| !matches!(seen.place, Some(Place::Here))).filter_map(|seen| seen.measured_at).max();
+        let way = self.ways.entry(is_v6(version)).or_default();
+        if way.down.is_none()
+            && way.cleared_at.is_none_or(|cleared| cleared < at)
+            && earliest.is_none_or(|measured| measured < at)
+        {
+            way.down = Some((at, earliest, reason.to_string()));
+        }
+    }
+
+    /// Takes a ping between two checks.
+    pub fn probe(&mut self, probe: &Probe) {
+        if let Some(seen) = self.hosts.get_mut(&probe.host) {
+            seen.record.note(probe.at, probe.is_answered);
+            if let (Some(Place::Gateway), Some((_, record))) =
+                (seen.place, seen.version.and_then(|v| self.gateways.get_mut(&is_v6(v))))
+            {
+                record.note(probe.at, probe.is_answered);
+            }
+        }
+    }
+
+    /// Takes what the witness saw.
+    pub fn fact(&mut self, fact: &Fact) {
+        match fact {
+            Fact::Gateway { ip, at, is_answered } => self.gateway(*ip, *at, *is_answered),
+            Fact::Neighbour { host, at, is_answered } => {
+                if let Some(seen) = self.hosts.get_mut(host) {
+                    seen.record.note(*at, *is_answered);
+                }
+            }
+            Fact::WayClear { version, at } => self.ways.entry(is_v6(*version)).or_default().clear(*at),
+            Fact::Path { host, path } => {
+                if let Some(seen) = self.hosts.get_mut(host) {
+                    seen.path = Some(path.clone());
+                }
+            }
+        }
+    }
+
+    fn gateway(&mut self, ip: IpAddr, at: UtcMillis, is_answered: bool) {
+        let (known, record) = self.gateways.entry(ip.is_ipv6()).or_insert_with(|| (ip, Record::default()));
+        if *known != ip {
+            (*known, *record) = (ip, Record::default());
+        }
+        record.note(at, is_answered);
+    }
+
+    /// What was seen during the outage of a host between two instants; `None` for a host that is not known.
+    pub fn snapshot(&self, host: &Host, from: UtcMillis, to: UtcMillis) -> Option<Snapshot> {
+        let (_, subject) = self.hosts.get_key_value(host)?;
+        let version = subject.version?;
+        let gateway = self.gateways.get(&is_v6(version));
+        let path_reached = subject.path.as_ref().filter(|path| path.at >= from && path.at <= to);
+        let mut seen = Snapshot {
+            place: subject.place?,
+            // What could be sent is no fault of the link.
+            link_fault: None,
+            gateway_address: gateway.map(|(ip, _)| *ip),
+            gateway: gateway.map_or(Sign::Unknown, |(_, record)| record.sign(from, to)),
+            beyond_answering: 0,
+            beyond_silent: 0,
+            near_answering: 0,
+            near_silent: 0,
+            path_reached: path_reached.and_then(|path| path.hops.iter().rev().flatten().next().copied()),
+        };
+        for (other, record) in &self.hosts {
+            if **other == *host || record.version != Some(version) {
+                continue;
+            }
+            let counted = match (record.place, record.record.sign(from, to)) {
+                (Some(Place::Beyond), Sign::Answers) => &mut seen.beyond_answering,
+                (Some(Place::Beyond), Sign::Silent) => &mut seen.beyond_silent,
+                (Some(Place::Near), Sign::Answers) => &mut seen.near_answering,
+                (Some(Place::Near), Sign::Silent) => &mut seen.near_silent,
+                _ => continue,
+            };
+            *counted += 1;
+        }
+        Some(seen)
+    }
+
+    /// The versions of IP over which nothing can be sent, those that failed together as one.
+    pub fn links_down(&self) -> Vec<LinkDown> {
+        let mut found: Vec<LinkDown> = Vec::new();
+        for (is_v6, way) in &self.ways {
+            let Some((since, earliest, reason)) = &way.down else { continue };
+            let version = if *is_v6 { Version::V6 } else { Version::V4 };
+            match found.iter_mut().find(|other| other.since.0.abs_diff(since.0) <= SAME_FAILURE_MS) {
+                Some(other) => {
+                    other.versions.push(version);
+                    (other.since, other.earliest) = (other.since.min(*since), other.earliest.max(*earliest));
+                }
+                None => {
+                    found.push(LinkDown { versions: vec![version], since: *since, earliest: *earliest, reason: reason.clone() })
+                }
+            }
+        }
+        found
+    }
+
+    /// When something could be sent again over a version, after it could not.
+    pub fn link_cleared_at(&self, version: Version) -> Option<UtcMillis> {
+        self.ways.get(&is_v6(version)).and_then(|way| way.cleared_at)
+    }
+
+    /// The names that do not resolve although something answers.
+    pub fn unresolved_names(&self) -> Vec<NameFailure> {
+        let failure = |(host, seen): (&Arc<Host>, &Seen)| {
+            let (since, reason) = seen.unresolved.clone()?;
+            Some(NameFailure { host: Arc::clone(host), since, earliest: seen.resolved_at, reason })
+        };
+        let mut found: Vec<NameFailure> = self.hosts.iter().filter_map(failure).collect();
+        found.sort_by(|a, b| (a.since, &a.host.address).cmp(&(b.since, &b.host.address)));
+        found
+    }
+
+    /// When the name of an address last resolved.
+    pub fn resolved_at_address(&self, address: &str) -> Option<UtcMillis> {
+        self.hosts.iter().filter(|(host, _)| host.address == address).filter_map(|(_, seen)| seen.resolved_at).max()
+    }
+
+    /// When something was last measured over any of these versions.
+    pub fn measured_at(&self, versions: &[Version]) -> Option<UtcMillis> {
+        let is_meant = |seen: &&Seen| seen.version.is_some_and(|version| versions.contains(&version));
+        self.hosts.values().filter(is_meant).filter_map(|seen| seen.measured_at).min()
+    }
+
+    /// How far packets to a host got when that was last tried.
+    pub fn path(&self, host: &Host) -> Option<&Path> {
+        self.hosts.get(host).and_then(|seen| seen.path.as_ref())
+    }
+}

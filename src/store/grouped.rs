@@ -1,0 +1,241 @@
+//! The outages as people are told of them: fragments put together, outages that come and go as one, and those of several
+//! hosts that began together as an incident. Made when they are asked for, from the plain rows; which belong together is for
+//! incident.rs to say.
+
+use std::ops::Range;
+
+use rusqlite::params;
+use serde::Serialize;
+
+use super::events::{COLUMNS, OUTAGE, OutageEvent, instant_of, read_event};
+use super::ledger::{Gap, missing_ms};
+use super::reader::Reader;
+use super::{Database, StoreError};
+use crate::cause::Cause;
+use crate::incident::{self, Grouping, Spell};
+use crate::time::{LATEST_MS, UtcMillis};
+
+/// What `event_type` says of several outages in a short time.
+pub const INTERMITTENT: &str = "intermittent";
+
+/// An outage, a link that was down or a name that did not resolve, as it is told. One that is made of several rows has the id
+/// of the first.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Episode {
+    /// The columns, put together; times as the rows have them.
+    #[serde(flatten)]
+    pub event: OutageEvent,
+    /// How long nothing answered while somebody looked: the duration less what was not measured. Until now, where it goes on.
+    pub down_seconds: i64,
+    /// The ids of the rows.
+    #[serde(rename = "event_ids")]
+    pub members: Vec<i64>,
+}
+
+impl Episode {
+    /// When it began.
+    pub fn start(&self) -> UtcMillis {
+        instant_of(&self.event.start_time).unwrap_or(UtcMillis(0))
+    }
+
+    /// When it was over; `None` while it goes on.
+    pub fn end(&self) -> Option<UtcMillis> {
+        self.event.end_time.as_deref().map(|text| instant_of(text).unwrap_or(self.start()))
+    }
+
+    /// Whether it goes on.
+    pub fn is_open(&self) -> bool {
+        self.event.end_time.is_none()
+    }
+
+    /// Whether a host did not answer, and not this machine's link or its names.
+    pub fn is_of_host(&self) -> bool {
+        matches!(self.event.event_type.as_str(), OUTAGE | INTERMITTENT)
+    }
+
+    /// Its cause.
+    pub fn cause(&self) -> Cause {
+        self.event.cause.as_deref().and_then(Cause::of_word).unwrap_or(Cause::Unknown)
+    }
+
+    /// The same with its times as RFC 3339 has them.
+    pub fn with_rfc3339_times(&self) -> Episode {
+        Episode { event: self.event.with_rfc3339_times(), ..self.clone() }
+    }
+}
+
+/// Episodes of several hosts that began together.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Incident {
+    /// Since the first lost ping of the first.
+    pub start_time: String,
+    /// Until the last of them was over; null while one goes on.
+    pub end_time: Option<String>,
+    /// The cause that lies nearest to this machine.
+    pub cause: &'static str,
+    /// How many hosts.
+    pub hosts: usize,
+    /// Their names, in the order in which they failed.
+    pub host_names: Vec<String>,
+    /// The ids of the episodes.
+    pub event_ids: Vec<i64>,
+}
+
+/// How far before a span rows are read, since what began there may be one with what is in it.
+const REACH_MS: i64 = 86_400_000;
+
+impl Reader {
+    /// Everything that was on at some time within a span, newest first. `gaps` are the spans in which nothing was measured.
+    pub fn episodes(&self, span: &Range<UtcMillis>, grouping: &Grouping, gaps: &[Gap]) -> Result<Vec<Episode>, StoreError> {
+        let from = UtcMillis((span.start.0 - REACH_MS).max(0));
+        let rows = self.events_within(&(from..span.end))?;
+        let mut episodes = put_together(rows, grouping, span.end, gaps);
+        episodes.retain(|episode| episode.end().is_none_or(|end| end > span.start) && episode.start() < span.end);
+        episodes.sort_by_key(|episode| std::cmp::Reverse((episode.start(), episode.event.id)));
+        Ok(episodes)
+    }
+
+    fn events_within(&self, span: &Range<UtcMillis>) -> Result<Vec<OutageEvent>, StoreError> {
+        let events = format!(
+            "select {COLUMNS} from outage_events where start_time < ?2 and (end_time is null or end_time >= ?1)
+              order by start_time, id"
+        );
+        let text = |at: UtcMillis| UtcMillis(at.0.clamp(0, LATEST_MS)).sql_text();
+        self.query(&events, params![text(span.start), text(span.end)], read_event)
+    }
+}
+
+/// Episodes from rows, in the order of the rows. What has not ended is counted until `now`.
+fn put_together(rows: Vec<OutageEvent>, grouping: &Grouping, now: UtcMillis, gaps: &[Gap]) -> Vec<Episode> {
+    // Nobody can tell when a row began that says nonsense: it stands alone, at the beginning of time.
+    let key = |event: &OutageEvent| (event.event_type.clone(), event.host_id, event.host_address.clone());
+    let mut keys = Vec::new();
+    let mut number = |event: &OutageEvent| {
+        let key = key(event);
+        keys.iter().position(|known| *known == key).unwrap_or_else(|| {
+            keys.push(key);
+            keys.len() - 1
+        })
+    };
+    let spells: Vec<Spell<usize>> = rows
+        .iter()
+        .map(|event| {
+            let start = instant_of(&event.start_time).unwrap_or(UtcMillis(0));
+            let end = event.end_time.as_deref().map(|text| instant_of(text).unwrap_or(start).max(start));
+            let earliest_start = event.earliest_start.as_deref().and_then(instant_of);
+            Spell { host: number(event), earliest_start, start, end }
+        })
+        .collect();
+    let groups = incident::group(&spells, grouping);
+    let episode = |group: &incident::Group| {
+        let of_group: Vec<&OutageEvent> = group.members.iter().map(|index| &rows[*index]).collect();
+        let measured_ms = |index: &usize| {
+            let span = spells[*index].start..spells[*index].end.unwrap_or(now).max(spells[*index].start);
+            span.end.0 - span.start.0 - if rows[*index].event_type == OUTAGE { missing_ms(gaps, &span) } else { 0 }
+        };
+        let down_ms: i64 = group.members.iter().map(measured_ms).sum();
+        let is_intermittent = group.is_intermittent && of_group[0].event_type == OUTAGE;
+        Episode {
+            event: merged(&of_group, is_intermittent),
+            down_seconds: down_ms / 1000,
+            members: of_group.iter().map(|event| event.id).collect(),
+        }
+    };
+    groups.iter().map(episode).collect()
+}
+
+/// Several rows of a host as one.
+fn merged(rows: &[&OutageEvent], is_intermittent: bool) -> OutageEvent {
+    let first = rows[0];
+    if rows.len() == 1 {
+        return first.clone();
+    }
+    let last = rows[rows.len() - 1];
+    let sum = |column: fn(&OutageEvent) -> Option<i64>| {
+        rows.iter()
+            .filter_map(|event| column(event))
+            .fold(None, |sum: Option<i64>, more| Some(sum.unwrap_or(0).saturating_add(more)))
+    };
+    let end_time = last.end_time.clone().filter(|_| rows.iter().all(|event| event.end_time.is_some()));
+    let lasted =
+        end_time.as_deref().and_then(instant_of).zip(instant_of(&first.start_time)).map(|(end, start)| (end.0 - start.0) / 1000);
+    let mut notes: Vec<&str> = rows.iter().filter_map(|event| event.notes.as_deref()).collect();
+    notes.dedup();
+    let cause_of = |event: &OutageEvent| event.cause.as_deref().and_then(Cause::of_word);
+    let judged = rows.iter().filter(|event| event.cause.is_some()).min_by_key(|event| cause_of(event));
+    OutageEvent {
+        event_type: if is_intermittent { INTERMITTENT.into() } else { first.event_type.clone() },
+        duration_seconds: lasted,
+        checks_failed: sum(|event| event.checks_failed),
+        checks_during_outage: sum(|event| event.checks_during_outage),
+        recovery_success_rate: last.recovery_success_rate.filter(|_| end_time.is_some()),
+        notes: (!notes.is_empty()).then(|| notes.join("\n")),
+        packets_sent: sum(|event| event.packets_sent),
+        packets_lost: sum(|event| event.packets_lost),
+        cause: judged.and_then(|event| event.cause.clone()),
+        facts: judged.and_then(|event| event.facts.clone()),
+        path: rows.iter().find_map(|event| event.path.clone()),
+        planned: rows.iter().all(|event| event.planned),
+        host_name: last.host_name.clone(),
+        end_time,
+        ..first.clone()
+    }
+}
+
+/// The incidents that episodes make, newest first; times as RFC 3339 has them. What is planned is of none.
+pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
+    let of_hosts: Vec<&Episode> =
+        episodes.iter().filter(|episode| !episode.event.planned && episode.event.event_type != super::LINK_DOWN).collect();
+    let host_of = |episode: &Episode| {
+        let is_same = |other: &&Episode| {
+            (&other.event.host_address, other.event.host_id) == (&episode.event.host_address, episode.event.host_id)
+        };
+        of_hosts.iter().position(is_same).unwrap_or(usize::MAX)
+    };
+    let spells: Vec<Spell<usize>> = of_hosts
+        .iter()
+        .map(|episode| Spell {
+            host: host_of(episode),
+            earliest_start: episode.event.earliest_start.as_deref().and_then(instant_of),
+            start: episode.start(),
+            end: episode.end(),
+        })
+        .collect();
+    let mut found: Vec<Incident> = incident::incidents(&spells)
+        .into_iter()
+        .map(|members| {
+            let own: Vec<&Episode> = members.iter().map(|index| of_hosts[*index]).collect();
+            let start = own.iter().map(|episode| episode.start()).min().unwrap_or(UtcMillis(0));
+            let ends: Option<Vec<UtcMillis>> = own.iter().map(|episode| episode.end()).collect();
+            let cause = own.iter().map(|episode| episode.cause()).min().unwrap_or(Cause::Unknown);
+            Incident {
+                start_time: start.rfc3339(),
+                end_time: ends.and_then(|ends| ends.into_iter().max()).map(UtcMillis::rfc3339),
+                cause: cause.word(),
+                hosts: own.len(),
+                host_names: own.iter().map(|episode| episode.event.host_name.clone()).collect(),
+                event_ids: own.iter().map(|episode| episode.event.id).collect(),
+            }
+        })
+        .collect();
+    found.sort_by(|a, b| b.start_time.cmp(&a.start_time));
+    found
+}
+
+impl Database {
+    /// Notes something on events, and says whether they were planned. Says how many there are of these ids.
+    pub fn annotate(&mut self, ids: &[i64], note: Option<&str>, is_planned: bool) -> Result<usize, StoreError> {
+        const ANNOTATE: &str = "update outage_events set notes = coalesce(?2, notes), planned = max(planned, ?3) where id = ?1";
+        let connection = self.connection();
+        let write = || -> rusqlite::Result<usize> {
+            let mut changed = 0;
+            for (index, id) in ids.iter().enumerate() {
+                // The note stands once, on the first.
+                let note = note.filter(|_| index == 0);
+                changed += connection.execute(ANNOTATE, params![id, note, is_planned])?;
+            }
+            Ok(changed)
+        };
+        write().map_err(|cause| self.failed("writing", cause))
+    }
+}

@@ -1,0 +1,162 @@
+//! The ledger: when a daemon ran, when it was kept from running, when the clock was set. What lies between is time in which
+//! nothing was measured, whoever asks.
+
+use std::ops::Range;
+
+use rusqlite::{Connection, params};
+
+use super::StoreError;
+use super::events::{LINK_DOWN, instant_of};
+use super::reader::Reader;
+use crate::model::{Interruption, InterruptionKind};
+use crate::time::UtcMillis;
+
+/// Enters a time in which nothing was measured. Every host notices it: what overlaps is one. A sleep lies within what each
+/// of them noticed, since the clock they wait by stood still; of a process that was held up each noticed its own part.
+pub(super) fn record(connection: &Connection, interruption: &Interruption) -> rusqlite::Result<()> {
+    const NARROW: &str = "update interruption set started_at = max(started_at, ?1), ended_at = min(ended_at, ?2)
+                           where kind = ?3 and started_at < ?2 and ended_at > ?1";
+    const WIDEN: &str = "update interruption set started_at = min(started_at, ?1), ended_at = max(ended_at, ?2)
+                          where kind = ?3 and started_at <= ?2 and ended_at >= ?1";
+    const ENTER: &str = "insert into interruption(started_at, ended_at, kind) values(?1, ?2, ?3)";
+    let values = params![interruption.from.0, interruption.to.0, interruption.kind.word()];
+    let known = match interruption.kind {
+        InterruptionKind::Asleep => NARROW,
+        InterruptionKind::HeldUp => WIDEN,
+    };
+    if connection.prepare_cached(known)?.execute(values)? == 0 {
+        connection.prepare_cached(ENTER)?.execute(values)?;
+    }
+    Ok(())
+}
+
+/// A span of time in which nothing was measured.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gap {
+    /// From when on.
+    pub from: UtcMillis,
+    /// Until when.
+    pub to: UtcMillis,
+    /// Why: one of a few sentences.
+    pub reason: String,
+}
+
+/// A daemon that gives a sign of life once a minute was there until a little after its last.
+const SHORTEST_GAP_MS: i64 = 1000;
+
+impl Reader {
+    /// The spans within `span` in which nothing at all was measured, in the order of time, those that overlap as one: no
+    /// daemon ran, the machine slept, nothing could be sent. What is still going on ends with `span`.
+    pub fn gaps(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
+        let mut gaps = self.gaps_between_runs(span)?;
+        gaps.extend(self.interruptions(span)?);
+        gaps.extend(self.links_down(span)?);
+        for gap in &mut gaps {
+            (gap.from, gap.to) = (gap.from.max(span.start), gap.to.min(span.end));
+        }
+        gaps.retain(|gap| gap.to.0 - gap.from.0 >= SHORTEST_GAP_MS);
+        Ok(joined(gaps))
+    }
+
+    fn gaps_between_runs(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
+        const RUNS: &str = "select started_at, alive_at, stopped_at from monitor_run order by started_at, id";
+        let runs: Vec<(i64, i64, Option<i64>)> = self.query(RUNS, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        let mut gaps = Vec::new();
+        // Several may run side by side: a gap is where none does.
+        let mut until: Option<(i64, bool)> = None;
+        for (started_at, alive_at, stopped_at) in runs {
+            if let Some((last, was_stopped)) = until.filter(|(last, _)| started_at > *last) {
+                gaps.push(between_runs(last, started_at, was_stopped));
+            }
+            let end = stopped_at.map_or(alive_at, |stopped| stopped.max(alive_at));
+            if until.is_none_or(|(last, _)| end > last) {
+                until = Some((end, stopped_at.is_some()));
+            }
+        }
+        // Behind the last sign of life of one that still runs nothing is missing yet.
+        if let Some((last, true)) = until {
+            gaps.push(between_runs(last, span.end.0, true));
+        } else if let Some((last, false)) = until
+            && span.end.0 - last > SILENT_RUN_MS
+        {
+            gaps.push(between_runs(last, span.end.0, false));
+        }
+        Ok(gaps)
+    }
+
+    fn interruptions(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
+        const INTERRUPTIONS: &str =
+            "select started_at, ended_at, kind from interruption where ended_at > ?1 and started_at < ?2 order by started_at";
+        self.query(INTERRUPTIONS, [span.start.0, span.end.0], |row| {
+            let kind: String = row.get(2)?;
+            let reason = match kind.as_str() {
+                "asleep" => "this machine was asleep",
+                _ => "the monitor was held up",
+            };
+            Ok(Gap { from: UtcMillis(row.get(0)?), to: UtcMillis(row.get(1)?), reason: reason.into() })
+        })
+    }
+
+    /// Where a link was down over one version of IP only, the other may have been measured all the same.
+    fn links_down(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
+        let events = self.outages(None, super::Standing::All, None, -1)?;
+        let gap = |event: super::OutageEvent| {
+            let from = instant_of(&event.start_time)?;
+            let to = event.end_time.as_deref().map_or(Some(span.end), instant_of)?;
+            let why = event.notes.as_deref().and_then(|notes| notes.lines().next()).unwrap_or_default().to_string();
+            Some(Gap { from, to, reason: format!("nothing could be sent: {why}") })
+        };
+        Ok(events.into_iter().filter(|event| event.event_type == LINK_DOWN).filter_map(gap).collect())
+    }
+}
+
+/// After so long without a sign of life a daemon that did not say that it stops does not run any more.
+const SILENT_RUN_MS: i64 = 180_000;
+
+fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
+    let reason = if was_stopped { "the monitor was stopped" } else { "the monitor ended without a word: killed, or no power" };
+    Gap { from: UtcMillis(from), to: UtcMillis(to), reason: reason.into() }
+}
+
+/// Gaps in the order of time, none over another; where two overlap, the one that began first gives the reason.
+fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
+    gaps.sort_by_key(|gap| (gap.from, gap.to));
+    let mut joined: Vec<Gap> = Vec::new();
+    for mut gap in gaps {
+        if let Some(last) = joined.last_mut() {
+            if gap.to <= last.to {
+                continue;
+            }
+            gap.from = gap.from.max(last.to);
+            if gap.reason == last.reason && gap.from == last.to {
+                last.to = gap.to;
+                continue;
+            }
+        }
+        joined.push(gap);
+    }
+    joined
+}
+
+/// How many milliseconds of a span lie in gaps.
+pub fn missing_ms(gaps: &[Gap], span: &Range<UtcMillis>) -> i64 {
+    gaps.iter().map(|gap| (gap.to.min(span.end).0 - gap.from.max(span.start).0).max(0)).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn gap(from: i64, to: i64, reason: &str) -> Gap {
+        Gap { from: UtcMillis(from), to: UtcMillis(to), reason: reason.into() }
+    }
+
+    #[test]
+    fn gaps_that_overlap_are_told_once() {
+        let all = vec![gap(50, 90, "b"), gap(0, 60, "a"), gap(10, 20, "c"), gap(90, 95, "b"), gap(200, 300, "a")];
+        assert_eq!(joined(all), [gap(0, 60, "a"), gap(60, 95, "b"), gap(200, 300, "a")]);
+        let gaps = [gap(0, 60, "a"), gap(200, 300, "a")];
+        assert_eq!(missing_ms(&gaps, &(UtcMillis(30)..UtcMillis(250))), 80);
+        assert_eq!(missing_ms(&gaps, &(UtcMillis(60)..UtcMillis(200))), 0);
+    }
+}

@@ -1,0 +1,218 @@
+//! Recording what went on around an outage: its cause and the facts this rests on, how far packets got, and the events that
+//! are no host's own: a link that is down, a name that does not resolve. In the transaction that records the outages, from
+//! what the scene knows.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::events::{COLUMNS, DNS, LINK_DOWN, OutageEvent, instant_of, read_event};
+use super::outages::{Changed, Outages};
+use crate::cause::{self, Cause};
+use crate::icmp::Version;
+use crate::model::Host;
+use crate::outage::Change;
+use crate::scene::{LinkDown, NameFailure, Path, Scene};
+use crate::time::UtcMillis;
+
+/// How many paths an event keeps: the first, and then the newest.
+const PATHS: usize = 5;
+
+/// Brings the record up to what is known now.
+pub(super) fn record(connection: &Connection, scene: &Scene, outages: &Outages<'_>, now: UtcMillis) -> rusqlite::Result<()> {
+    judge_changed(connection, scene, outages, now)?;
+    record_links(connection, scene, now)?;
+    record_names(connection, scene, now)
+}
+
+/// Judges every outage that began, ended or went on, by what was seen from its start until its end, or now.
+fn judge_changed(connection: &Connection, scene: &Scene, outages: &Outages<'_>, now: UtcMillis) -> rusqlite::Result<()> {
+    let mut judged = std::collections::HashSet::new();
+    // Of several changes of an event the newest holds all of them.
+    for Changed { event_id, host, change, .. } in outages.changed.iter().rev() {
+        if !judged.insert(*event_id) {
+            continue;
+        }
+        let (outage, to) = match change {
+            Change::Began(outage) | Change::GoesOn(outage) => (outage, now.max(outage.start)),
+            Change::Ended(outage, end) => (outage, end.at),
+        };
+        judge(connection, scene, *event_id, host, outage.start, to)?;
+        if let Some(path) = scene.path(host).filter(|path| path.at >= outage.start && path.at <= to) {
+            add_path(connection, *event_id, path)?;
+        }
+    }
+    Ok(())
+}
+
+fn judge(
+    connection: &Connection,
+    scene: &Scene,
+    event_id: i64,
+    host: &Host,
+    from: UtcMillis,
+    to: UtcMillis,
+) -> rusqlite::Result<()> {
+    // Nobody who knows nothing takes back what was known when it was seen.
+    const WRITE: &str = "update outage_events set cause = ?2, facts = ?3 where id = ?1
+                            and (cause is not ?2 or facts is not ?3) and (?2 <> 'unknown' or coalesce(cause, 'unknown') = 'unknown')";
+    let Some(snapshot) = scene.snapshot(host, from, to) else { return Ok(()) };
+    let cause = cause::judge(&snapshot);
+    let facts = serde_json::to_string(&snapshot).unwrap_or_default();
+    connection.prepare_cached(WRITE)?.execute(params![event_id, cause.word(), facts]).map(|_| ())
+}
+
+/// Adds a path to those of an event.
+fn add_path(connection: &Connection, event_id: i64, path: &Path) -> rusqlite::Result<()> {
+    const READ: &str = "select path from outage_events where id = ?1";
+    const WRITE: &str = "update outage_events set path = ?2 where id = ?1";
+    let known: Option<String> = connection.prepare_cached(READ)?.query_row([event_id], |row| row.get(0)).optional()?.flatten();
+    let mut paths: Vec<serde_json::Value> = known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let Ok(new) = serde_json::to_value(path) else { return Ok(()) };
+    if paths.last().is_some_and(|last| last["at"] == new["at"]) {
+        return Ok(());
+    }
+    paths.push(new);
+    if paths.len() > PATHS {
+        paths.remove(1);
+    }
+    let text = serde_json::to_string(&paths).unwrap_or_default();
+    connection.prepare_cached(WRITE)?.execute(params![event_id, text]).map(|_| ())
+}
+
+/// An event that is not over, of a kind that is no outage of a host.
+fn open_events_of(connection: &Connection, event_type: &str) -> rusqlite::Result<Vec<OutageEvent>> {
+    let open = format!("select {COLUMNS} from outage_events where end_time is null and event_type = ?1 order by id");
+    connection.prepare_cached(&open)?.query_map([event_type], read_event)?.collect()
+}
+
+fn begin(connection: &Connection, event: &NewEvent<'_>) -> rusqlite::Result<()> {
+    const BEGIN: &str =
+        "insert into outage_events(host_name, host_address, event_type, start_time, earliest_start, notes, cause, facts)
+                         values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+    let NewEvent { name, address, event_type, start, earliest, notes, cause, facts } = event;
+    let earliest = earliest.filter(|earliest| earliest <= start).map(UtcMillis::sql_text);
+    let values = params![name, address, event_type, start.sql_text(), earliest, notes, cause.word(), facts];
+    connection.prepare_cached(BEGIN)?.execute(values).map(|_| ())
+}
+
+struct NewEvent<'a> {
+    name: &'a str,
+    address: &'a str,
+    event_type: &'static str,
+    start: UtcMillis,
+    earliest: Option<UtcMillis>,
+    notes: &'a str,
+    cause: Cause,
+    facts: String,
+}
+
+fn end(connection: &Connection, event: &OutageEvent, at: UtcMillis) -> rusqlite::Result<()> {
+    const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3 where id = ?1";
+    let start = instant_of(&event.start_time).unwrap_or(at);
+    let at = at.max(start);
+    connection.prepare_cached(END)?.execute(params![event.id, at.sql_text(), (at.0 - start.0) / 1000]).map(|_| ())
+}
+
+/// What the record calls the machine's own link, and which version of IP an event of it is about.
+const LINK: &str = "link";
+
+fn address_of(versions: &[Version]) -> String {
+    let word = |version: &Version| match version {
+        Version::V4 => "IPv4",
+        Version::V6 => "IPv6",
+    };
+    versions.iter().map(word).collect::<Vec<_>>().join(" and ")
+}
+
+fn versions_of(address: &str) -> Vec<Version> {
+    [(Version::V4, "IPv4"), (Version::V6, "IPv6")]
+        .into_iter()
+        .filter(|(_, word)| address.contains(word))
+        .map(|(v, _)| v)
+        .collect()
+}
+
+/// One event for all hosts that nothing can be sent to.
+fn record_links(connection: &Connection, scene: &Scene, now: UtcMillis) -> rusqlite::Result<()> {
+    const RENAME: &str = "update outage_events set host_address = ?2 where id = ?1";
+    let open = open_events_of(connection, LINK_DOWN)?;
+    let mut down = scene.links_down();
+    for event in open {
+        let known = versions_of(&event.host_address);
+        let same = down.iter().position(|link| link.versions.iter().any(|version| known.contains(version)));
+        match same.map(|index| down.remove(index)) {
+            Some(LinkDown { versions, .. }) if known.iter().all(|version| versions.contains(version)) => {
+                if versions.len() > known.len() {
+                    connection.prepare_cached(RENAME)?.execute(params![event.id, address_of(&versions)])?;
+                }
+            }
+            // Of two versions one is back: the other goes on by itself.
+            Some(LinkDown { versions, reason, .. }) => {
+                let back = known.iter().filter(|version| !versions.contains(version));
+                let at = back.filter_map(|version| scene.link_cleared_at(*version)).max().unwrap_or(now);
+                end(connection, &event, at)?;
+                begin_link(connection, &LinkDown { versions, since: at, earliest: None, reason })?;
+            }
+            None => {
+                let cleared = known.iter().filter_map(|version| scene.link_cleared_at(*version)).max();
+                // After a restart nobody knows when, until something has been sent.
+                if let Some(at) = cleared.or_else(|| scene.measured_at(&known)) {
+                    end(connection, &event, at)?;
+                }
+            }
+        }
+    }
+    down.iter().try_for_each(|link| begin_link(connection, link))
+}
+
+fn begin_link(connection: &Connection, link: &LinkDown) -> rusqlite::Result<()> {
+    begin(
+        connection,
+        &NewEvent {
+            name: LINK,
+            address: &address_of(&link.versions),
+            event_type: LINK_DOWN,
+            start: link.since,
+            earliest: link.earliest,
+            notes: &link.reason,
+            cause: Cause::Link,
+            facts: serde_json::json!({ "link_fault": link.reason }).to_string(),
+        },
+    )
+}
+
+/// An event for each name that stopped resolving.
+fn record_names(connection: &Connection, scene: &Scene, now: UtcMillis) -> rusqlite::Result<()> {
+    const WAS_RECORDED: &str =
+        "select exists(select 1 from check_result where host_id in (select id from host where address = ?1))";
+    let failing = scene.unresolved_names();
+    let open = open_events_of(connection, DNS)?;
+    for event in &open {
+        if failing.iter().any(|failure| failure.host.address == event.host_address) {
+            continue;
+        }
+        if let Some(at) = scene.resolved_at_address(&event.host_address) {
+            end(connection, event, at.min(now))?;
+        }
+    }
+    for NameFailure { host, since, earliest, reason } in failing {
+        let is_known = open.iter().any(|event| event.host_address == host.address);
+        // A name that never resolved is a slip in the configuration.
+        if is_known || !connection.prepare_cached(WAS_RECORDED)?.query_row([&host.address], |row| row.get(0))? {
+            continue;
+        }
+        begin(
+            connection,
+            &NewEvent {
+                name: &host.name,
+                address: &host.address,
+                event_type: DNS,
+                start: since,
+                earliest,
+                notes: &reason,
+                cause: Cause::Dns,
+                facts: serde_json::json!({ "resolver": reason }).to_string(),
+            },
+        )?;
+    }
+    Ok(())
+}

@@ -1,0 +1,176 @@
+//! Single looks: a ping to each of several, and how far packets to somebody get.
+
+use std::net::IpAddr;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::check::{Action, CheckPlan, CheckRun, Pace};
+use crate::icmp;
+use crate::model::{Host, Outcome, Source};
+use crate::net::{EchoSocket, SocketOptions, Target};
+use crate::scene::Path;
+use crate::stop::Stop;
+use crate::sys::{self, Batch};
+use crate::time::UtcMillis;
+
+/// Whom to ask.
+#[derive(Clone, Debug)]
+pub(super) struct Question {
+    pub target: Target,
+    pub source: Option<Source>,
+    /// Which host that is; `None` for the gateway.
+    pub host: Option<Arc<Host>>,
+}
+
+/// The payload of ping(8).
+const PAYLOAD_LEN: usize = 56;
+/// How long a look waits for one socket before it reads the others.
+const TURN: Duration = Duration::from_millis(20);
+
+/// A ping under way.
+struct Asked {
+    question: Question,
+    socket: EchoSocket,
+    run: CheckRun,
+    batch: Batch,
+    at: UtcMillis,
+}
+
+/// Pings all, one ping each, side by side, and says who answered within the time. Whoever cannot be asked is left out, and so
+/// is everybody once the flag is raised.
+pub(super) fn ask(questions: Vec<Question>, patience: Duration, stop: &Stop) -> Vec<(Question, UtcMillis, bool)> {
+    let mut open: Vec<Asked> = questions.into_iter().filter_map(|question| send(question, patience)).collect();
+    let mut answers = Vec::with_capacity(open.len());
+    while !open.is_empty() {
+        for asked in &mut open {
+            // Transmit stamps lie in the error queue, and while they do the socket counts as readable.
+            asked.socket.read_errors(&mut asked.batch, &mut asked.run);
+        }
+        let first = &open[0];
+        let turn = if open.len() == 1 { patience } else { TURN };
+        let until = sys::monotonic().after(turn);
+        let deadline = match first.run.next_action(sys::monotonic()) {
+            Action::ListenUntil(deadline) => deadline.min(until),
+            _ => sys::monotonic(),
+        };
+        if stop.wait_readable(first.socket.as_fd(), deadline) {
+            return Vec::new();
+        }
+        let mut waiting = Vec::with_capacity(open.len());
+        for mut asked in open {
+            asked.socket.read(&mut asked.batch, &mut asked.run);
+            match asked.run.outcome_so_far(0, sys::monotonic()) {
+                Some(outcome) => answers.push((asked.question, asked.at, matches!(outcome, Outcome::Reply { .. }))),
+                None => waiting.push(asked),
+            }
+        }
+        open = waiting;
+    }
+    answers
+}
+
+fn plan(ping_count: u16, timeout: Duration) -> CheckPlan {
+    let spacing = Duration::from_millis(20);
+    CheckPlan { ping_count, spacing, timeout, payload_len: PAYLOAD_LEN, linger: Duration::ZERO, pace: Pace::Listening }
+}
+
+fn send(question: Question, patience: Duration) -> Option<Asked> {
+    let cookie = sys::random_u64();
+    let options = SocketOptions { time_to_live: None, source: question.source.clone() };
+    let mut socket = EchoSocket::open(&question.target, &options, cookie.rotate_left(17)).ok()?;
+    let mut batch = socket.batch(PAYLOAD_LEN);
+    let mut run = CheckRun::new(plan(1, patience), question.target.version(), socket.identifier(), cookie);
+    let mut request = [0; icmp::HEADER_LEN + PAYLOAD_LEN];
+    icmp::write_request(&mut request, question.target.version(), socket.identifier(), 1, cookie);
+    let clock = sys::clocks();
+    socket.send(&request, &mut batch, &mut run).ok()?;
+    run.sent(clock);
+    Some(Asked { question, socket, run, batch, at: clock.utc() })
+}
+
+/// How many routers a packet may pass when it is followed: what lies behind is not the provider's any more.
+const MOST_HOPS: u16 = 16;
+const TRACE_PATIENCE: Duration = Duration::from_millis(1200);
+
+/// Follows packets to a target: one ping for each number of routers it may pass, all within a second and a half. `None` when
+/// nothing can be sent, or the flag was raised.
+pub(super) fn follow(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
+    let cookie = sys::random_u64();
+    let options = SocketOptions { time_to_live: Some(1), source };
+    let mut socket = EchoSocket::open(target, &options, cookie.rotate_left(17)).ok()?;
+    let mut batch = socket.batch(PAYLOAD_LEN);
+    let mut run = CheckRun::new(plan(MOST_HOPS, TRACE_PATIENCE), target.version(), socket.identifier(), cookie);
+    let mut request = [0; icmp::HEADER_LEN + PAYLOAD_LEN];
+    let at = sys::clocks().utc();
+    loop {
+        match run.next_action(sys::monotonic()) {
+            Action::Send(sequence) => {
+                socket.set_time_to_live(u8::try_from(sequence).ok()?).ok()?;
+                icmp::write_request(&mut request, target.version(), socket.identifier(), sequence, cookie);
+                let clock = sys::clocks();
+                match socket.send(&request, &mut batch, &mut run) {
+                    Ok(()) => run.sent(clock),
+                    Err(error) => run.send_failed(clock, error.raw_os_error().unwrap_or(0)),
+                }
+            }
+            Action::SleepUntil(until) | Action::ListenUntil(until) => {
+                socket.read_errors(&mut batch, &mut run);
+                if stop.wait_readable(socket.as_fd(), until) {
+                    return None;
+                }
+                socket.read(&mut batch, &mut run);
+            }
+            Action::Done => break,
+        }
+    }
+    socket.read_errors(&mut batch, &mut run);
+    let pings = run.finish(&sys::clocks()).ok()?.pings;
+    Some(path_of(at, target.ip, &pings))
+}
+
+/// The path that the fates of the pings tell, the one that may pass the fewest routers first.
+fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
+    let mut hops = Vec::new();
+    for ping in pings {
+        match ping {
+            Outcome::Reply { .. } => {
+                hops.push(Some(target));
+                return Path { at, reached: true, hops };
+            }
+            Outcome::Unreachable(error) => {
+                hops.push(error.from);
+                // Whoever says that the host is unreachable is the last on the way.
+                if !icmp::is_time_exceeded(*error) {
+                    return Path { at, reached: false, hops };
+                }
+            }
+            _ => hops.push(None),
+        }
+    }
+    let known = hops.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    hops.truncate(known);
+    Path { at, reached: false, hops }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::IcmpError;
+
+    #[test]
+    fn a_path_ends_with_the_last_machine_that_answers() {
+        let ip = |last: u8| IpAddr::from([192, 0, 2, last]);
+        let exceeded = |last| Outcome::Unreachable(IcmpError { kind: 11, code: 0, is_v6: false, from: Some(ip(last)) });
+        let refused = Outcome::Unreachable(IcmpError { kind: 3, code: 1, is_v6: false, from: Some(ip(2)) });
+        let reply = Outcome::Reply { rtt_us: 5 };
+        let path = |pings: &[Outcome]| path_of(UtcMillis(7), ip(9), pings);
+        let hops = |pings: &[Outcome]| path(pings).hops;
+        assert_eq!(hops(&[exceeded(1), Outcome::TimedOut, exceeded(3), Outcome::TimedOut]), [Some(ip(1)), None, Some(ip(3))]);
+        assert_eq!(hops(&[Outcome::TimedOut; 5]), []);
+        assert_eq!(hops(&[exceeded(1), refused, refused, refused]), [Some(ip(1)), Some(ip(2))]);
+        let whole = path(&[exceeded(1), reply, reply]);
+        assert_eq!((whole.hops, whole.reached), (vec![Some(ip(1)), Some(ip(9))], true));
+        assert!(!path(&[exceeded(1), refused]).reached);
+    }
+}
