@@ -111,8 +111,8 @@ impl Record {
         }
     }
 
-    fn is_answering(&self) -> bool {
-        self.runs.back().is_some_and(|run| run.is_answered)
+    fn last_reply(&self) -> Option<UtcMillis> {
+        self.runs.iter().rev().find(|run| run.is_answered).map(|run| run.last)
     }
 }
 
@@ -127,7 +127,9 @@ struct Seen {
     measured_at: Option<UtcMillis>,
     /// Since when its name does not resolve although something answers, and what the resolver said.
     unresolved: Option<(UtcMillis, String)>,
-    /// The last check before that whose name resolved.
+    /// Since when it has not been found at all.
+    not_found_since: Option<UtcMillis>,
+    /// The last check whose name resolved.
     resolved_at: Option<UtcMillis>,
     path: Option<Path>,
 }
@@ -206,19 +208,27 @@ impl Scene {
     pub fn check(&mut self, result: &CheckResult) {
         let at = result.checked_at;
         let (is_measured, is_answered) = (result.sent() > 0, result.received() > 0);
-        let anybody_answers = is_answered || self.hosts.values().any(|seen| !seen.is_blocked && seen.record.is_answering());
         let seen = self.hosts.entry(Arc::clone(&result.host)).or_default();
         if let Some(ip) = result.resolved {
             seen.version = Some(if ip.is_ipv4() { Version::V4 } else { Version::V6 });
         }
         seen.place = result.place.or(seen.place);
         let is_name = is_name(&result.host.address);
-        let is_unresolved = result.name_failure.is_some() || result.obstacle == Some(Obstacle::Name);
-        if is_unresolved && anybody_answers {
-            let reason = result.name_failure.as_ref().or(result.reason.as_ref());
-            seen.unresolved.get_or_insert_with(|| (at, reason.cloned().unwrap_or_default()));
-        } else if !is_unresolved && is_measured {
+        if result.name_failure.is_none() && is_measured {
             (seen.unresolved, seen.resolved_at) = (None, Some(at).filter(|_| is_name));
+            seen.not_found_since = None;
+        } else if let Some(reason) = result.name_failure.as_ref().filter(|_| is_answered) {
+            // Its own pings are answered, at the last good address.
+            seen.unresolved.get_or_insert_with(|| (at, reason.clone()));
+        } else if result.obstacle == Some(Obstacle::Name) {
+            // It has not resolved since the start: whether something else answers meanwhile is seen by its next check.
+            let since = *seen.not_found_since.get_or_insert(at);
+            let reason = result.reason.clone().unwrap_or_default();
+            let somebody = self.hosts.values().filter_map(|other| other.record.last_reply()).any(|reply| reply > since);
+            if somebody && let Some(seen) = self.hosts.get_mut(&result.host) {
+                seen.unresolved.get_or_insert((since, reason));
+            }
+            return;
         }
         let version = seen.version.unwrap_or(Version::V4);
         if is_measured {

@@ -89,13 +89,15 @@ pub struct Pinger {
     resolver: Resolver,
     target: Option<Target>,
     place: Option<Place>,
+    /// Whether nothing could be sent for the check before.
+    was_blocked: bool,
 }
 
 impl Pinger {
     /// A pinger that has made no check yet.
     pub fn new(plan: HostPlan, manner: Manner) -> Pinger {
         let resolver = Resolver::new(Arc::clone(&plan.host));
-        Pinger { plan, manner, resolver, target: None, place: None }
+        Pinger { plan, manner, resolver, target: None, place: None, was_blocked: false }
     }
 
     /// Checks the host at every tick until the flag is raised, and hands every finding to `deliver`. A check that the
@@ -171,7 +173,12 @@ impl Pinger {
         }
         progress(Progress::Target(target));
         let cookie = sys::random_u64();
+        // Where there was no link for the check before, pings that are sent before it is there are not lost either.
+        let fault = if self.was_blocked { net::link_fault(&target, self.plan.source.as_ref()) } else { None };
         let mut result = match EchoSocket::open(&target, &self.socket_options(), cookie.rotate_left(17)) {
+            Ok(_) if fault.is_some() => {
+                CheckResult::not_measured(host, sys::clocks().utc(), Obstacle::Link, fault.unwrap_or_default())
+            }
             Ok(socket) => self.drive(socket, target, cookie, stop, progress)?,
             Err(fault) => {
                 // A route may lead elsewhere when there is one again.
@@ -185,6 +192,7 @@ impl Pinger {
         result.spacing_ms = u32::try_from(self.plan.spacing.as_millis()).unwrap_or(0);
         result.name_failure = self.resolver.failure().map(String::from);
         self.take_back_what_had_no_link(&mut result, &target);
+        self.was_blocked = result.obstacle == Some(Obstacle::Link);
         Some(result)
     }
 

@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
@@ -14,7 +15,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, OptionalExtension, Transaction, TransactionBehavior, ffi, params};
 
 use super::outages::Outages;
-use super::{Import, StoreError, ledger, original, rollup, schema, surroundings};
+use super::{ClockStep, Import, StoreError, clock, ledger, original, rollup, schema, surroundings};
 use crate::model::{CheckResult, Family, Host, Interruption, Probe, State, Thresholds};
 use crate::outage::Rules;
 use crate::scene::Scene;
@@ -51,6 +52,25 @@ pub enum Entry {
     Probe(Probe),
     /// A time in which nothing was measured.
     Interruption(Interruption),
+}
+
+impl Entry {
+    /// Dates it anew where it lies within times that have turned out to be wrong.
+    pub(super) fn redate(&mut self, times: &RangeInclusive<i64>, by_ms: i64) {
+        let mend = |at: &mut UtcMillis| {
+            if times.contains(&at.0) {
+                at.0 = at.0.saturating_add(by_ms);
+            }
+        };
+        match self {
+            Entry::Check(result) => mend(&mut result.checked_at),
+            Entry::Probe(probe) => mend(&mut probe.at),
+            Entry::Interruption(interruption) => {
+                mend(&mut interruption.from);
+                mend(&mut interruption.to);
+            }
+        }
+    }
 }
 
 impl From<CheckResult> for Entry {
@@ -222,6 +242,18 @@ impl Database {
             transaction.prepare_cached(ALIVE)?.execute(params![now.0, stopped_at, run_id])?;
         }
         transaction.commit()
+    }
+
+    /// Takes over that the wall clock was set: what it had dated wrongly is dated anew. Says how many checks that are.
+    pub fn clock_was_set(&mut self, step: &ClockStep) -> Result<usize, StoreError> {
+        let run_id = self.run_id;
+        let mut write = || -> rusqlite::Result<usize> {
+            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let moved = clock::record(&transaction, step, run_id)?;
+            transaction.commit()?;
+            Ok(moved)
+        };
+        write().map_err(|cause| self.failed("writing", cause))
     }
 
     /// Goes by these from now on: which silence is an outage.

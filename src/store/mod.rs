@@ -1,9 +1,11 @@
 //! The database: every check for as long as the retention says, its roll-ups for years, in one SQLite file. Only this
 //! folder knows SQL. `database` opens and writes, `outages` keeps what is down and
-//! `surroundings` why, `grouped` puts together what belongs together, `writer` is the thread that owns the writing
+//! `surroundings` why, `grouped` puts together what belongs together, `clock` mends what
+//! a wrong clock dated, `writer` is the thread that owns the writing
 //! connection, `reader` answers questions, `original` takes over what the Python original wrote.
 
 mod checks;
+mod clock;
 mod database;
 mod events;
 mod grouped;
@@ -24,6 +26,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use checks::{Checks, RecordedCheck};
+pub use clock::{ClockStep, IMPLAUSIBLE_BEFORE};
 pub use database::{Database, Entry, Life, Opened};
 pub use events::{DNS, LINK_DOWN, OUTAGE, OutageEvent};
 pub use grouped::{Episode, INTERMITTENT, Incident, incidents};

@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{Database, Entry, Life, StoreError};
+use super::{ClockStep, Database, Entry, Life, StoreError};
 use crate::model::{Host, State};
 use crate::outage::Rules;
 use crate::scene::{Fact, Scene};
@@ -68,6 +68,9 @@ const PRUNE_ROWS: u32 = 1000;
 /// A clock that shows the last daemon this far behind may be wrong, and deletes nothing before the day is over.
 const CLOCK_DOUBT: Duration = Duration::from_secs(30 * 86_400);
 const CLOCK_PROOF: Duration = Duration::from_secs(86_400);
+
+/// A clock that is set by less than this was kept right, not set.
+const CLOCK_STEP: Duration = Duration::from_secs(2);
 
 /// The way to the writer; clones lead to the same.
 #[derive(Clone, Debug)]
@@ -183,6 +186,8 @@ struct Desk {
     prune_at: Monotonic,
     /// The clocks when they were last looked at.
     clocks: ClockSample,
+    /// When this run began, by the clock as it is now.
+    run_started: UtcMillis,
     is_failing: bool,
     dropped: u64,
 }
@@ -203,6 +208,7 @@ impl Desk {
             // Not in the first moments, when the first checks run.
             prune_at: started.after(doubt.unwrap_or(Duration::from_secs(10))),
             clocks: start,
+            run_started: start.utc(),
             is_failing: false,
             dropped: 0,
         }
@@ -298,7 +304,7 @@ impl Desk {
 
     /// Writes what is pending and the sign of life. What fails stays pending.
     fn flush(&mut self, life: Life) {
-        let result = self.reopen_if_taken_away().and_then(|()| self.note_leap()).and_then(|()| {
+        let result = self.reopen_if_taken_away().and_then(|()| self.note_step()).and_then(|()| {
             let pending = self.pending.make_contiguous();
             self.database.write_entries(pending, &self.scene, sys::clocks().utc(), life)
         });
@@ -342,16 +348,33 @@ impl Desk {
         Ok(())
     }
 
-    /// A clock that is set far ahead while the daemon runs is doubted as one that was so at the start, and what was
-    /// lived before is no proof of it.
-    fn note_leap(&mut self) -> Result<(), StoreError> {
+    /// A clock that was set since it was last looked at: what is pending, and what this run has written, may be dated wrongly.
+    /// One that is set far ahead is doubted as one that was so at the start, and what was lived before is no proof of it.
+    fn note_step(&mut self) -> Result<(), StoreError> {
         let now = sys::clocks();
         // A machine that slept for long has the right time afterwards.
         let slept = i64::try_from(now.slept_since(&self.clocks).as_nanos()).unwrap_or(i64::MAX);
-        let leap = now.step_since(&self.clocks).saturating_sub(slept);
-        if leap >= nanoseconds(CLOCK_DOUBT) {
+        let step_ns = now.step_since(&self.clocks).saturating_sub(slept);
+        if step_ns.abs() >= nanoseconds(CLOCK_STEP) {
+            let step = ClockStep { now: now.utc(), step_ms: step_ns / 1_000_000 };
+            let moved = self.database.clock_was_set(&step)?;
+            let times = step.wrong_times(self.run_started);
+            if let Some(times) = &times {
+                self.pending.iter_mut().for_each(|entry| entry.redate(times, step.step_ms));
+                if times.contains(&self.run_started.0) {
+                    self.run_started = UtcMillis(self.run_started.0.saturating_add(step.step_ms));
+                }
+            }
+            // What is known of the surroundings is dated by the old clock.
+            self.scene = Scene::default();
+            let way = if step.step_ms < 0 { "back" } else { "forward" };
+            let length = Spoken(Duration::from_millis(step.step_ms.unsigned_abs()));
+            log::warn!("the clock was set {way} by {length}, to {}; {moved} checks are dated anew", step.now.rfc3339());
+        }
+        if step_ns >= nanoseconds(CLOCK_DOUBT) {
             let doubt = clock_doubt(&self.database.runs()?, now.utc());
             self.database.begin_run(now.utc())?;
+            self.run_started = now.utc();
             self.prune_at = doubt.map_or(self.prune_at, |doubt| now.monotonic.after(doubt));
         }
         self.clocks = now;
@@ -359,7 +382,7 @@ impl Desk {
     }
 
     fn prune(&mut self) {
-        let is_ready = !self.database.is_taken_away() && self.note_leap().is_ok();
+        let is_ready = !self.database.is_taken_away() && self.note_step().is_ok();
         if !is_ready {
             self.prune_at = sys::monotonic().after(RETRY);
         }

@@ -1,0 +1,186 @@
+//! What was recorded while the wall clock was wrong. A clock that is set back leaves rows in the future, and a board without
+//! one begins in 1970 and learns the time later: what this run of the monitor dated so is dated anew, by as much as the clock
+//! was set. What had been right before somebody set the clock wrong is put back when the clock is right again.
+
+use std::ops::RangeInclusive;
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::database::next_millisecond;
+use super::rollup;
+use crate::time::{LATEST_MS, UtcMillis};
+
+/// No clock that is right shows an earlier time: 2020-01-01.
+pub const IMPLAUSIBLE_BEFORE: UtcMillis = UtcMillis(1_577_836_800_000);
+/// A step that takes back another is off by what the two clocks drifted apart meanwhile.
+const SAME_STEP_MS: u64 = 60_000;
+/// How long a step may be taken back.
+const UNDO_MS: i64 = 7 * 86_400_000;
+
+/// The wall clock was set: by how much, and what it shows now.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClockStep {
+    /// The new time.
+    pub now: UtcMillis,
+    /// By how much it was set, in milliseconds; negative where back.
+    pub step_ms: i64,
+}
+
+impl ClockStep {
+    /// What the clock showed just before.
+    pub fn before(&self) -> UtcMillis {
+        UtcMillis(self.now.0.saturating_sub(self.step_ms))
+    }
+
+    /// Which times of this run are wrong, and were dated before the step; `None` where none can be told to be.
+    pub fn wrong_times(&self, run_started: UtcMillis) -> Option<RangeInclusive<i64>> {
+        if self.step_ms < 0 {
+            // Whatever lies between the new time and the old one is in the future now.
+            Some(self.now.0 + 1..=self.before().0)
+        } else if run_started < IMPLAUSIBLE_BEFORE && self.now >= IMPLAUSIBLE_BEFORE {
+            Some(run_started.0..=self.before().0)
+        } else {
+            None
+        }
+    }
+}
+
+/// Dates anew what a step shows to be wrong, and notes the step; says how many checks that concerned. Inside the caller's
+/// transaction.
+pub(super) fn record(connection: &Connection, step: &ClockStep, run: Option<i64>) -> rusqlite::Result<usize> {
+    const RUN: &str = "select started_at from monitor_run where id = ?1";
+    const NOTE: &str = "insert into clock_step(at, step_ms, moved) values(?1, ?2, ?3)";
+    let started: Option<i64> = match run {
+        Some(run) => connection.query_row(RUN, [run], |row| row.get(0)).optional()?,
+        None => None,
+    };
+    let moved = match step.wrong_times(UtcMillis(started.unwrap_or(step.now.0))) {
+        Some(times) => redate(connection, &times, step.step_ms)?,
+        None => undo(connection, step)?,
+    };
+    if let (Some(run), Some(started)) = (run, started) {
+        // The run itself began by the wrong clock too.
+        const MOVE_RUN: &str =
+            "update monitor_run set started_at = max(started_at + ?2, 0), alive_at = max(alive_at + ?2, 0) where id = ?1";
+        let is_wrong = step.wrong_times(UtcMillis(started)).is_some_and(|times| times.contains(&started));
+        if is_wrong {
+            connection.execute(MOVE_RUN, params![run, step.step_ms])?;
+        } else if step.step_ms < 0 {
+            connection.execute("update monitor_run set alive_at = min(alive_at, ?2) where id = ?1", params![run, step.now.0])?;
+        }
+    }
+    connection.execute(NOTE, params![step.now.0, step.step_ms, i64::try_from(moved).unwrap_or(i64::MAX)])?;
+    Ok(moved)
+}
+
+/// The word that stands before the reason of a check that was dated anew; the step follows.
+const MARK: &str = "dated anew: the clock was set by ";
+
+/// Moves everything that is dated within a range. Checks that were moved say so.
+fn redate(connection: &Connection, times: &RangeInclusive<i64>, by_ms: i64) -> rusqlite::Result<usize> {
+    let mark = format!("{MARK}{} s", by_ms / 1000);
+    let rows = each_moved(connection, "check_result", times)?;
+    for (host_id, at) in &rows {
+        let to = move_check(connection, *host_id, *at, at.saturating_add(by_ms))?;
+        const REMARK: &str =
+            "insert into check_note(host_id, checked_at, late, duplicates, foreigners, reason) values(?1, ?2, 0, 0, 0, ?3)
+                              on conflict do update set reason = coalesce(reason || '; ', '') || ?3";
+        connection.prepare_cached(REMARK)?.execute(params![host_id, to, mark])?;
+    }
+    for (host_id, at) in each_moved(connection, "not_measured_check", times)? {
+        const MOVE: &str = "update or replace not_measured_check set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
+        let to = at.saturating_add(by_ms).clamp(0, LATEST_MS);
+        connection.prepare_cached(MOVE)?.execute(params![host_id, at, to])?;
+        mark_both(connection, host_id, at, to)?;
+    }
+    move_events(connection, times, by_ms)?;
+    const INTERRUPTIONS: &str = "update interruption set started_at = started_at + ?3, ended_at = ended_at + ?3
+                                  where started_at between ?1 and ?2 or ended_at between ?1 and ?2";
+    connection.execute(INTERRUPTIONS, params![times.start(), times.end(), by_ms])?;
+    Ok(rows.len())
+}
+
+/// Puts back what an earlier step had moved, when this one takes that back.
+fn undo(connection: &Connection, step: &ClockStep) -> rusqlite::Result<usize> {
+    const EARLIER: &str = "select step_ms from clock_step where moved > 0 and at > ?1 order by id desc limit 1";
+    const MARKED: &str =
+        "select host_id, checked_at from check_note where checked_at between ?1 and ?2 and reason like '%' || ?3 || '%'";
+    const UNMARK: &str = "update check_note set reason = nullif(replace(replace(reason, '; ' || ?3, ''), ?3, ''), '')
+                           where host_id = ?1 and checked_at = ?2";
+    const TIDY: &str = "delete from check_note where host_id = ?1 and checked_at = ?2 and reason is null and late = 0
+                           and duplicates = 0 and foreigners = 0";
+    let since = step.now.0.saturating_sub(UNDO_MS).saturating_sub(step.step_ms);
+    let earlier: Option<i64> = connection.query_row(EARLIER, [since], |row| row.get(0)).optional()?;
+    let Some(earlier) = earlier.filter(|earlier| *earlier < 0 && (earlier + step.step_ms).unsigned_abs() <= SAME_STEP_MS) else {
+        return Ok(0);
+    };
+    let mark = format!("{MARK}{} s", earlier / 1000);
+    let rows: Vec<(i64, i64)> = connection
+        .prepare(MARKED)?
+        .query_map(params![since, step.now.0, mark], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<rusqlite::Result<_>>()?;
+    for (host_id, at) in &rows {
+        connection.prepare_cached(UNMARK)?.execute(params![host_id, at, mark])?;
+        let to = move_check(connection, *host_id, *at, at - earlier)?;
+        connection.prepare_cached(TIDY)?.execute(params![host_id, to])?;
+    }
+    Ok(rows.len())
+}
+
+fn each_moved(connection: &Connection, table: &str, times: &RangeInclusive<i64>) -> rusqlite::Result<Vec<(i64, i64)>> {
+    let rows = format!("select host_id, checked_at from {table} where checked_at between ?1 and ?2");
+    connection.prepare(&rows)?.query_map([times.start(), times.end()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+}
+
+/// Dates one check anew; where another has that millisecond, a later one. Says which it has become.
+fn move_check(connection: &Connection, host_id: i64, from: i64, to: i64) -> rusqlite::Result<i64> {
+    const MOVE: &str = "update or ignore check_result set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
+    const MOVE_NOTE: &str = "update or replace check_note set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
+    let first = to.clamp(0, LATEST_MS);
+    let mut to = first;
+    while connection.prepare_cached(MOVE)?.execute(params![host_id, from, to])? == 0 {
+        to = next_millisecond(first, to)?;
+    }
+    connection.prepare_cached(MOVE_NOTE)?.execute(params![host_id, from, to])?;
+    mark_both(connection, host_id, from, to)?;
+    Ok(to)
+}
+
+fn mark_both(connection: &Connection, host_id: i64, from: i64, to: i64) -> rusqlite::Result<()> {
+    rollup::mark_stale(connection, host_id, UtcMillis(from).hour())?;
+    rollup::mark_stale(connection, host_id, UtcMillis(to).hour())
+}
+
+/// Moves the times of events that lie in the range; durations follow.
+fn move_events(connection: &Connection, times: &RangeInclusive<i64>, by_ms: i64) -> rusqlite::Result<()> {
+    let (from, to) = (UtcMillis(*times.start()).sql_text(), UtcMillis(*times.end()).sql_text());
+    let seconds = format!("{:+}.{:03} seconds", by_ms / 1000, (by_ms % 1000).abs());
+    for column in ["start_time", "end_time", "earliest_start", "answered_since"] {
+        let sql = format!(
+            "update outage_events set {column} = strftime('%Y-%m-%d %H:%M:%f', {column}, ?3) where {column} between ?1 and ?2"
+        );
+        connection.execute(&sql, params![from, to, seconds])?;
+    }
+    const SETTLE: &str = "update outage_events set end_time = max(end_time, start_time),
+            duration_seconds = cast((julianday(max(end_time, start_time)) - julianday(start_time)) * 86400 + 0.001 as integer)
+          where end_time is not null and (end_time < start_time or end_time >= ?1)";
+    let first = UtcMillis((*times.start()).min(*times.start() + by_ms).max(0)).sql_text();
+    connection.execute(SETTLE, [first])?;
+    connection.execute("update outage_events set earliest_start = null where earliest_start > start_time", []).map(|_| ())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_lies_in_the_future_after_a_step_back_is_wrong_and_so_is_a_run_that_began_in_1970() {
+        let at = |seconds: i64| UtcMillis(1_700_000_000_000 + seconds * 1000);
+        let back = ClockStep { now: at(0), step_ms: -3_600_000 };
+        assert_eq!(back.wrong_times(at(-9)), Some(at(0).0 + 1..=at(3600).0));
+        let forward = ClockStep { now: at(3600), step_ms: 3_600_000 };
+        assert_eq!(forward.wrong_times(at(-9)), None, "an hour that nobody measured in");
+        let learnt = ClockStep { now: at(0), step_ms: at(0).0 - 90_000 };
+        assert_eq!(learnt.wrong_times(UtcMillis(7)), Some(7..=90_000));
+    }
+}

@@ -1,0 +1,208 @@
+//! What came out of a day, held against its script.
+
+use std::fmt::Write as _;
+
+use ace_connection_logger::incident::Grouping;
+use ace_connection_logger::store::{Episode, Gap, Reader, incidents};
+use ace_connection_logger::time::UtcMillis;
+
+use super::line::{FAST_SECONDS, INTERVAL_SECONDS, Line};
+use super::script::{Day, Expected};
+
+/// What a busy machine adds to everything.
+const SLACK: f64 = 0.6;
+
+/// Everything that the day must have, and nothing else; says what came out, in sentences.
+pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
+    let reader = Reader::open(&line.database()).map_err(|error| error.to_string())?.ok_or("there is no database")?;
+    let at = |seconds: f64| UtcMillis(line.began_ms + (seconds * 1000.0) as i64);
+    let end = at(day.end + 5.0);
+    let whole = at(-60.0)..end;
+    let gaps: Vec<Gap> = reader
+        .gaps(&(at(-5.0)..at(day.end - 0.5)))
+        .map_err(|error| error.to_string())?
+        .into_iter()
+        // Before the first start and behind the last stop nothing was to be measured.
+        .filter(|gap| gap.from > at(-4.0))
+        .collect();
+    let grouping = grouping_of(day);
+    let episodes = reader.episodes(&whole, &grouping, &gaps).map_err(|error| error.to_string())?;
+    let found = incidents(&episodes);
+    let second = |at: UtcMillis| (at.0 - line.began_ms) as f64 / 1000.0;
+    let told = told(&episodes, &found, &gaps, &second);
+    let mut wrong = Vec::new();
+    let mut left: Vec<&Episode> = episodes.iter().collect();
+    let mut gaps_left: Vec<&Gap> = gaps.iter().collect();
+    let mut incidents_left = found.clone();
+    for expected in &day.expected {
+        match expected {
+            Expected::Episode { of, from, until, kind, cause } => {
+                let fits = |episode: &&Episode| {
+                    let event = &episode.event;
+                    let name =
+                        if kind == "link_down" { event.host_address.replace(" and ", "+") } else { event.host_name.clone() };
+                    let is_end = match (until, episode.end()) {
+                        (None, None) => true,
+                        // Right to the interval of the pings in between; a link and a name by the checks.
+                        (Some(until), Some(end)) => {
+                            let late = if kind == "dns" { INTERVAL_SECONDS } else { FAST_SECONDS };
+                            (until - 0.3..until + late + SLACK).contains(&second(end))
+                        }
+                        _ => false,
+                    };
+                    let start = second(episode.start());
+                    let earliest = event.earliest_start.is_none() || earliest(episode).is_some_and(|at| second(at) <= from + 0.3);
+                    name == *of
+                        && event.event_type == *kind
+                        && event.cause.as_deref() == Some(cause)
+                        && (from - 0.3..from + INTERVAL_SECONDS + SLACK).contains(&start)
+                        && earliest
+                        && is_end
+                };
+                match left.iter().position(fits) {
+                    Some(index) => drop(left.remove(index)),
+                    None => wrong.push(format!("missing: {expected:?}")),
+                }
+            }
+            Expected::Incident { hosts, cause } => {
+                let mut wanted = hosts.clone();
+                wanted.sort();
+                let fits = |incident: &ace_connection_logger::store::Incident| {
+                    let mut names = incident.host_names.clone();
+                    names.sort();
+                    names == wanted && incident.cause == cause
+                };
+                match incidents_left.iter().position(fits) {
+                    Some(index) => drop(incidents_left.remove(index)),
+                    None => wrong.push(format!("missing: {expected:?}")),
+                }
+            }
+            Expected::Gap { from, until, reason } => {
+                let fits = |gap: &&Gap| {
+                    gap.reason.contains(reason)
+                        && (second(gap.from) - from).abs() < INTERVAL_SECONDS + SLACK
+                        && (second(gap.to) - until).abs() < INTERVAL_SECONDS + SLACK
+                };
+                match gaps_left.iter().position(fits) {
+                    Some(index) => drop(gaps_left.remove(index)),
+                    None => wrong.push(format!("missing: {expected:?}")),
+                }
+            }
+            Expected::Coverage { of, percent } => {
+                let measured = coverage(&reader, of, at(0.0), at(day.end), day.end);
+                if !percent.contains(&measured) {
+                    wrong.push(format!("{expected:?}: it is {measured:.0}"));
+                }
+            }
+            Expected::Down { of, seconds } => {
+                let down: i64 = episodes.iter().filter(|e| e.event.host_name == *of).map(|e| e.down_seconds).sum();
+                if !seconds.contains(&(down as f64)) {
+                    wrong.push(format!("{expected:?}: it is {down}"));
+                }
+            }
+            Expected::Path { of, reached } => {
+                let path =
+                    episodes.iter().find(|e| e.event.host_name == *of).and_then(|e| e.event.path.clone()).unwrap_or_default();
+                let paths: Vec<serde_json::Value> = serde_json::from_str(&path).unwrap_or_default();
+                let last = paths.first().and_then(|path| path["hops"].as_array()?.last()?.as_str().map(String::from));
+                if last.as_deref().unwrap_or("nobody") != reached {
+                    wrong.push(format!("{expected:?}: {path}"));
+                }
+            }
+        }
+    }
+    wrong.extend(left.iter().map(|episode| format!("nobody expected {}", one(episode, &second))));
+    wrong.extend(incidents_left.iter().map(|incident| format!("nobody expected {incident:?}")));
+    wrong.extend(
+        gaps_left
+            .iter()
+            .map(|gap| format!("nobody expected the gap {:.1}..{:.1} {}", second(gap.from), second(gap.to), gap.reason)),
+    );
+    wrong.extend(nonsense(line, end));
+    if wrong.is_empty() {
+        return Ok(told);
+    }
+    Err(format!(
+        "{}\n  what came out:\n    {}\n  facts: {:?}\n  the log:\n{}",
+        wrong.join("\n  "),
+        told.join("\n    "),
+        episodes.iter().map(|e| (&e.event.host_name, &e.event.facts, &e.event.path)).collect::<Vec<_>>(),
+        line.log()
+    ))
+}
+
+fn grouping_of(day: &Day) -> Grouping {
+    let merge = day.config.iter().find_map(|line| line.strip_prefix("outages.merge_seconds: "));
+    let merge =
+        merge.map_or(Grouping::default().merge, |text| std::time::Duration::from_secs_f64(text.parse().expect("seconds")));
+    Grouping { merge, ..Grouping::default() }
+}
+
+fn earliest(episode: &Episode) -> Option<UtcMillis> {
+    let text = episode.event.earliest_start.as_deref()?;
+    ace_connection_logger::time::parse_instant(&format!("{}Z", text.replacen(' ', "T", 1)))
+}
+
+/// What must never be, whatever the day: times that run backwards, rows in the future, sums that do not add up.
+fn nonsense(line: &Line, end: UtcMillis) -> Vec<String> {
+    let database = rusqlite::Connection::open(line.database()).expect("the database");
+    let count =
+        |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let future = end.sql_text();
+    [
+        (
+            "an end before its start",
+            "select count(*) from outage_events where end_time < start_time or duration_seconds < 0".to_string(),
+        ),
+        ("more lost than sent", "select count(*) from outage_events where packets_lost > packets_sent".into()),
+        ("a start before the last reply", "select count(*) from outage_events where earliest_start > start_time".into()),
+        ("a row in the future", format!("select count(*) from ping_results where timestamp > '{future}'")),
+        (
+            "an event in the future",
+            format!("select count(*) from outage_events where start_time > '{future}' or end_time > '{future}'"),
+        ),
+        ("a month-long duration", "select count(*) from outage_events where duration_seconds > 600".into()),
+    ]
+    .into_iter()
+    .filter(|(_, sql)| count(sql) > 0)
+    .map(|(what, _)| what.to_string())
+    .collect()
+}
+
+/// Checks that were made, in percent of those that were due.
+fn coverage(reader: &Reader, host: &str, from: UtcMillis, to: UtcMillis, seconds: f64) -> f64 {
+    let ids: Vec<i64> =
+        reader.hosts().expect("hosts").into_iter().filter(|known| known.name == host).map(|known| known.id).collect();
+    let checks = reader.sums(&ids, &(from..to)).expect("sums").counts.checks();
+    100.0 * checks as f64 * INTERVAL_SECONDS / seconds
+}
+
+fn one(episode: &Episode, second: &impl Fn(UtcMillis) -> f64) -> String {
+    let event = &episode.event;
+    let whose = if event.event_type == "link_down" { "link" } else { event.host_name.as_str() };
+    let until = episode.end().map_or("still on".into(), |end| format!("{:.1} s", second(end)));
+    format!(
+        "{whose}: {} from {:.1} s to {until}, cause {}",
+        event.event_type,
+        second(episode.start()),
+        event.cause.as_deref().unwrap_or("none")
+    )
+}
+
+fn told(
+    episodes: &[Episode],
+    found: &[ace_connection_logger::store::Incident],
+    gaps: &[Gap],
+    second: &impl Fn(UtcMillis) -> f64,
+) -> Vec<String> {
+    let mut told: Vec<String> = episodes.iter().rev().map(|episode| one(episode, second)).collect();
+    told.extend(
+        found.iter().rev().map(|incident| format!("incident: {}, cause {}", incident.host_names.join(", "), incident.cause)),
+    );
+    for gap in gaps {
+        let mut text = String::new();
+        let _ = write!(text, "not measured from {:.1} s to {:.1} s: {}", second(gap.from), second(gap.to), gap.reason);
+        told.push(text);
+    }
+    told
+}
