@@ -15,6 +15,7 @@ const SLACK: f64 = 0.6;
 /// Everything that the day must have, and nothing else; says what came out, in sentences.
 pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
     let reader = Reader::open(&line.database()).map_err(|error| error.to_string())?.ok_or("there is no database")?;
+    #[allow(clippy::cast_possible_truncation, reason = "a day has some seconds")]
     let at = |seconds: f64| UtcMillis(line.began_ms + (seconds * 1000.0) as i64);
     let end = at(day.end + 5.0);
     let whole = at(-60.0)..end;

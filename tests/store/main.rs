@@ -7,6 +7,7 @@ mod copies;
 mod hostile;
 mod original;
 mod outages;
+mod record;
 mod retention;
 mod rollup;
 mod rollup_day;
