@@ -232,7 +232,9 @@ impl Scene {
         }
         let version = seen.version.unwrap_or(Version::V4);
         if is_measured {
-            seen.record.note(at, is_answered);
+            for (index, rtt) in (0..).zip(result.rtts_us()) {
+                seen.record.note(UtcMillis(at.0.saturating_add(index * i64::from(result.spacing_ms))), rtt.is_some());
+            }
             let could_not = std::mem::replace(&mut seen.is_blocked, false);
             seen.measured_at = Some(at);
             let place = seen.place;

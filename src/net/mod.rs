@@ -6,5 +6,5 @@ mod route;
 mod socket;
 
 pub use address::{Resolver, Target};
-pub use route::{Gateway, default_gateways, is_way_clear, link_fault, place_of, target_of};
+pub use route::{Gateway, Link, default_gateways, is_way_clear, place_of, target_of};
 pub use socket::{EchoSocket, Fault, Kind, SocketOptions, StampKeeper, probe, probe_kind};

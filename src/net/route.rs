@@ -73,18 +73,33 @@ pub fn place_of(target: &Target) -> Option<Place> {
     Some(if route.gateway.is_unspecified() { Place::Near } else { Place::Beyond })
 }
 
-/// Why nothing that is sent to a target can leave this machine: its interface is down or has no carrier. `None` where it
-/// can, or where nobody can tell.
-pub fn link_fault(target: &Target, source: Option<&Source>) -> Option<String> {
-    let interface = match source {
-        Some(Source::Interface(name)) => name.clone(),
-        _ => best(&routes(target.version()), target)?.interface.clone(),
-    };
-    let state = sys::interface_state(&interface)?;
-    match (state.is_up, state.has_carrier) {
-        (false, _) => Some(format!("{interface} is down")),
-        (true, false) => Some(format!("{interface} has no carrier")),
-        (true, true) => None,
+/// The interface by which a target is reached.
+#[derive(Clone, Debug)]
+pub struct Link {
+    /// `None` where nobody can tell.
+    interface: Option<String>,
+}
+
+impl Link {
+    /// The one that packets to a target take now.
+    pub fn to(target: &Target, source: Option<&Source>) -> Link {
+        let interface = match source {
+            Some(Source::Interface(name)) => Some(name.clone()),
+            _ => best(&routes(target.version()), target).map(|route| route.interface.clone()),
+        };
+        Link { interface }
+    }
+
+    /// Why nothing that is sent by it can leave this machine: it is down or has no carrier. `None` where it can, or where
+    /// nobody can tell.
+    pub fn fault(&self) -> Option<String> {
+        let interface = self.interface.as_deref()?;
+        let state = sys::interface_state(interface)?;
+        match (state.is_up, state.has_carrier) {
+            (false, _) => Some(format!("{interface} is down")),
+            (true, false) => Some(format!("{interface} has no carrier")),
+            (true, true) => None,
+        }
     }
 }
 
@@ -94,7 +109,7 @@ pub fn is_way_clear(target: &Target, source: Option<&Source>) -> bool {
     let mut to = target.socket_address();
     to.set_port(9);
     let can_connect = UdpSocket::bind(any).and_then(|socket| socket.connect(to)).is_ok();
-    can_connect && link_fault(target, source).is_none()
+    can_connect && Link::to(target, source).fault().is_none()
 }
 
 /// A way to a network.

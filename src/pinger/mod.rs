@@ -14,7 +14,7 @@ use crate::check::{Action, CheckPlan, CheckRun, Pace};
 use crate::config::HostPlan;
 use crate::icmp;
 use crate::model::{CheckResult, Host, Interruption, InterruptionKind, Obstacle, Outcome, Probe};
-use crate::net::{self, EchoSocket, Resolver, SocketOptions, Target};
+use crate::net::{self, EchoSocket, Link, Resolver, SocketOptions, Target};
 use crate::outage::{Change, Check, Rules, Watch};
 use crate::stop::Stop;
 use crate::sys;
@@ -110,7 +110,7 @@ impl Pinger {
         let mut is_first = true;
         let mut last_look = sys::clocks();
         loop {
-            if self.probe_until(tick, &mut watch, stop, &mut deliver) {
+            if self.probe_until(tick, &mut watch, &mut last_look, stop, &mut deliver) {
                 return;
             }
             let clocks = sys::clocks();
@@ -174,7 +174,7 @@ impl Pinger {
         progress(Progress::Target(target));
         let cookie = sys::random_u64();
         // Where there was no link for the check before, pings that are sent before it is there are not lost either.
-        let fault = if self.was_blocked { net::link_fault(&target, self.plan.source.as_ref()) } else { None };
+        let fault = if self.was_blocked { Link::to(&target, self.plan.source.as_ref()).fault() } else { None };
         let mut result = match EchoSocket::open(&target, &self.socket_options(), cookie.rotate_left(17)) {
             Ok(_) if fault.is_some() => {
                 CheckResult::not_measured(host, sys::clocks().utc(), Obstacle::Link, fault.unwrap_or_default())
@@ -206,7 +206,7 @@ impl Pinger {
         if !result.pings.last().is_some_and(is_lost) {
             return;
         }
-        let Some(fault) = net::link_fault(target, self.plan.source.as_ref()) else { return };
+        let Some(fault) = Link::to(target, self.plan.source.as_ref()).fault() else { return };
         for outcome in result.pings.iter_mut().rev().take_while(|outcome| is_lost(outcome)) {
             *outcome = Outcome::SendFailed { errno: 0 };
         }

@@ -9,7 +9,7 @@ use super::{Finding, Pinger, Trouble, TroubleKind};
 use crate::check::{Action, CheckPlan, CheckRun, Pace};
 use crate::icmp;
 use crate::model::{Outcome, Probe};
-use crate::net::{self, EchoSocket, Target};
+use crate::net::{EchoSocket, Link, Target};
 use crate::outage::Watch;
 use crate::stop::Stop;
 use crate::sys;
@@ -24,6 +24,7 @@ impl Pinger {
         &mut self,
         tick: Monotonic,
         watch: &mut Watch,
+        last_look: &mut ClockSample,
         stop: &Stop,
         deliver: &mut dyn FnMut(Finding),
     ) -> bool {
@@ -35,6 +36,7 @@ impl Pinger {
             if stop.wait_until(sys::monotonic().after(interval)) {
                 return true;
             }
+            *last_look = sys::clocks();
             if self.probe(&target, interval, tick, watch, stop, deliver).is_none() {
                 break;
             }
@@ -62,6 +64,7 @@ impl Pinger {
     ) -> Option<()> {
         let cookie = sys::random_u64();
         let mut socket = EchoSocket::open(target, &self.socket_options(), cookie.rotate_left(17)).ok()?;
+        let link = Link::to(target, self.plan.source.as_ref());
         let payload_len = usize::from(self.plan.payload_bytes);
         // The interval is at least 50 ms.
         let room = tick.since(sys::monotonic()).as_millis() / interval.as_millis().max(1);
@@ -92,7 +95,7 @@ impl Pinger {
                 let is_answered = match outcome {
                     Outcome::Reply { .. } => true,
                     // It has not left: the observer's own fault.
-                    _ if net::link_fault(target, self.plan.source.as_ref()).is_some() => return None,
+                    _ if link.fault().is_some() => return None,
                     Outcome::TimedOut | Outcome::Unreachable(_) => false,
                     Outcome::SendFailed { .. } | Outcome::Untimed => continue,
                 };

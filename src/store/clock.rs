@@ -6,8 +6,8 @@ use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::database::next_millisecond;
 use super::rollup;
+use super::rows::next_millisecond;
 use crate::time::{LATEST_MS, UtcMillis};
 
 /// No clock that is right shows an earlier time: 2020-01-01.

@@ -17,6 +17,7 @@ mod prune;
 mod reader;
 mod rollup;
 mod rollup_day;
+mod rows;
 mod schema;
 mod surroundings;
 mod writer;

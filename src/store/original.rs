@@ -8,9 +8,8 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, TransactionBehavior, params, types::ValueRef};
 
-use super::database::{
-    CheckRow, Standing, enter_host, insert_row, literal, literal_text, next_millisecond, open_to_read, standing,
-};
+use super::database::{Standing, literal, literal_text, open_to_read, standing};
+use super::rows::{CheckRow, enter_host, insert_row, next_millisecond};
 use super::{Database, StoreError, rollup, schema};
 use crate::model::Family;
 use crate::sys;

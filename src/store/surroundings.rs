@@ -2,6 +2,8 @@
 //! are no host's own: a link that is down, a name that does not resolve. In the transaction that records the outages, from
 //! what the scene knows.
 
+use std::time::Duration;
+
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::events::{COLUMNS, DNS, LINK_DOWN, OutageEvent, instant_of, read_event};
@@ -11,20 +13,33 @@ use crate::icmp::Version;
 use crate::model::Host;
 use crate::outage::Change;
 use crate::scene::{LinkDown, NameFailure, Path, Scene};
-use crate::time::UtcMillis;
+use crate::time::{Spoken, UtcMillis};
 
 /// How many paths an event keeps: the first, and then the newest.
 const PATHS: usize = 5;
 
-/// Brings the record up to what is known now.
-pub(super) fn record(connection: &Connection, scene: &Scene, outages: &Outages<'_>, now: UtcMillis) -> rusqlite::Result<()> {
-    judge_changed(connection, scene, outages, now)?;
-    record_links(connection, scene, now)?;
-    record_names(connection, scene, now)
+/// Brings the record up to what is known now; returns what is worth a line in the log.
+pub(super) fn record(
+    connection: &Connection,
+    scene: &Scene,
+    outages: &Outages<'_>,
+    now: UtcMillis,
+) -> rusqlite::Result<Vec<String>> {
+    let mut news = Vec::new();
+    judge_changed(connection, scene, outages, now, &mut news)?;
+    record_links(connection, scene, now, &mut news)?;
+    record_names(connection, scene, now, &mut news)?;
+    Ok(news)
 }
 
 /// Judges every outage that began, ended or went on, by what was seen from its start until its end, or now.
-fn judge_changed(connection: &Connection, scene: &Scene, outages: &Outages<'_>, now: UtcMillis) -> rusqlite::Result<()> {
+fn judge_changed(
+    connection: &Connection,
+    scene: &Scene,
+    outages: &Outages<'_>,
+    now: UtcMillis,
+    news: &mut Vec<String>,
+) -> rusqlite::Result<()> {
     let mut judged = std::collections::HashSet::new();
     // Of several changes of an event the newest holds all of them.
     for Changed { event_id, host, change, .. } in outages.changed.iter().rev() {
@@ -35,7 +50,12 @@ fn judge_changed(connection: &Connection, scene: &Scene, outages: &Outages<'_>, 
             Change::Began(outage) | Change::GoesOn(outage) => (outage, now.max(outage.start)),
             Change::Ended(outage, end) => (outage, end.at),
         };
-        judge(connection, scene, *event_id, host, outage.start, to)?;
+        let cause = judge(connection, scene, *event_id, host, outage.start, to)?;
+        if let Change::Ended(_, end) = change {
+            let lasted = Spoken(Duration::from_secs(end.duration_seconds.unsigned_abs()));
+            let cause = cause.map(|cause| format!("; cause: {}", cause.word())).unwrap_or_default();
+            news.push(format!("{host}: an outage of {lasted} is over{cause}"));
+        }
         if let Some(path) = scene.path(host).filter(|path| path.at >= outage.start && path.at <= to) {
             add_path(connection, *event_id, path)?;
         }
@@ -50,14 +70,15 @@ fn judge(
     host: &Host,
     from: UtcMillis,
     to: UtcMillis,
-) -> rusqlite::Result<()> {
+) -> rusqlite::Result<Option<Cause>> {
     // Nobody who knows nothing takes back what was known when it was seen.
     const WRITE: &str = "update outage_events set cause = ?2, facts = ?3 where id = ?1
                             and (cause is not ?2 or facts is not ?3) and (?2 <> 'unknown' or coalesce(cause, 'unknown') = 'unknown')";
-    let Some(snapshot) = scene.snapshot(host, from, to) else { return Ok(()) };
+    let Some(snapshot) = scene.snapshot(host, from, to) else { return Ok(None) };
     let cause = cause::judge(&snapshot);
     let facts = serde_json::to_string(&snapshot).unwrap_or_default();
-    connection.prepare_cached(WRITE)?.execute(params![event_id, cause.word(), facts]).map(|_| ())
+    connection.prepare_cached(WRITE)?.execute(params![event_id, cause.word(), facts])?;
+    Ok(Some(cause))
 }
 
 /// Adds a path to those of an event.
@@ -84,11 +105,12 @@ fn open_events_of(connection: &Connection, event_type: &str) -> rusqlite::Result
     connection.prepare_cached(&open)?.query_map([event_type], read_event)?.collect()
 }
 
-fn begin(connection: &Connection, event: &NewEvent<'_>) -> rusqlite::Result<()> {
+fn begin(connection: &Connection, event: &NewEvent<'_>, news: &mut Vec<String>) -> rusqlite::Result<()> {
     const BEGIN: &str =
         "insert into outage_events(host_name, host_address, event_type, start_time, earliest_start, notes, cause, facts)
                          values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let NewEvent { name, address, event_type, start, earliest, notes, cause, facts } = event;
+    news.push(format!("{event_type}, {name} {address}: {notes}"));
     let earliest = earliest.filter(|earliest| earliest <= start).map(UtcMillis::sql_text);
     let values = params![name, address, event_type, start.sql_text(), earliest, notes, cause.word(), facts];
     connection.prepare_cached(BEGIN)?.execute(values).map(|_| ())
@@ -105,10 +127,12 @@ struct NewEvent<'a> {
     facts: String,
 }
 
-fn end(connection: &Connection, event: &OutageEvent, at: UtcMillis) -> rusqlite::Result<()> {
+fn end(connection: &Connection, event: &OutageEvent, at: UtcMillis, news: &mut Vec<String>) -> rusqlite::Result<()> {
     const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3 where id = ?1";
     let start = instant_of(&event.start_time).unwrap_or(at);
     let at = at.max(start);
+    let lasted = Spoken(Duration::from_millis((at.0 - start.0).unsigned_abs()));
+    news.push(format!("{}, {} {}: over after {lasted}", event.event_type, event.host_name, event.host_address));
     connection.prepare_cached(END)?.execute(params![event.id, at.sql_text(), (at.0 - start.0) / 1000]).map(|_| ())
 }
 
@@ -132,7 +156,7 @@ fn versions_of(address: &str) -> Vec<Version> {
 }
 
 /// One event for all hosts that nothing can be sent to.
-fn record_links(connection: &Connection, scene: &Scene, now: UtcMillis) -> rusqlite::Result<()> {
+fn record_links(connection: &Connection, scene: &Scene, now: UtcMillis, news: &mut Vec<String>) -> rusqlite::Result<()> {
     const RENAME: &str = "update outage_events set host_address = ?2 where id = ?1";
     let open = open_events_of(connection, LINK_DOWN)?;
     let mut down = scene.links_down();
@@ -149,22 +173,22 @@ fn record_links(connection: &Connection, scene: &Scene, now: UtcMillis) -> rusql
             Some(LinkDown { versions, reason, .. }) => {
                 let back = known.iter().filter(|version| !versions.contains(version));
                 let at = back.filter_map(|version| scene.link_cleared_at(*version)).max().unwrap_or(now);
-                end(connection, &event, at)?;
-                begin_link(connection, &LinkDown { versions, since: at, earliest: None, reason })?;
+                end(connection, &event, at, news)?;
+                begin_link(connection, &LinkDown { versions, since: at, earliest: None, reason }, news)?;
             }
             None => {
                 let cleared = known.iter().filter_map(|version| scene.link_cleared_at(*version)).max();
                 // After a restart nobody knows when, until something has been sent.
                 if let Some(at) = cleared.or_else(|| scene.measured_at(&known)) {
-                    end(connection, &event, at)?;
+                    end(connection, &event, at, news)?;
                 }
             }
         }
     }
-    down.iter().try_for_each(|link| begin_link(connection, link))
+    down.iter().try_for_each(|link| begin_link(connection, link, news))
 }
 
-fn begin_link(connection: &Connection, link: &LinkDown) -> rusqlite::Result<()> {
+fn begin_link(connection: &Connection, link: &LinkDown, news: &mut Vec<String>) -> rusqlite::Result<()> {
     begin(
         connection,
         &NewEvent {
@@ -177,11 +201,12 @@ fn begin_link(connection: &Connection, link: &LinkDown) -> rusqlite::Result<()> 
             cause: Cause::Link,
             facts: serde_json::json!({ "link_fault": link.reason }).to_string(),
         },
+        news,
     )
 }
 
 /// An event for each name that stopped resolving.
-fn record_names(connection: &Connection, scene: &Scene, now: UtcMillis) -> rusqlite::Result<()> {
+fn record_names(connection: &Connection, scene: &Scene, now: UtcMillis, news: &mut Vec<String>) -> rusqlite::Result<()> {
     const WAS_RECORDED: &str =
         "select exists(select 1 from check_result where host_id in (select id from host where address = ?1))";
     let failing = scene.unresolved_names();
@@ -191,7 +216,7 @@ fn record_names(connection: &Connection, scene: &Scene, now: UtcMillis) -> rusql
             continue;
         }
         if let Some(at) = scene.resolved_at_address(&event.host_address) {
-            end(connection, event, at.min(now))?;
+            end(connection, event, at.min(now), news)?;
         }
     }
     for NameFailure { host, since, earliest, reason } in failing {
@@ -212,6 +237,7 @@ fn record_names(connection: &Connection, scene: &Scene, now: UtcMillis) -> rusql
                 cause: Cause::Dns,
                 facts: serde_json::json!({ "resolver": reason }).to_string(),
             },
+            news,
         )?;
     }
     Ok(())

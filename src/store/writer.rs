@@ -262,6 +262,11 @@ impl Desk {
             }
             Entry::Interruption(_) => true,
         };
+        if self.is_failing && self.pending.len() >= PENDING_MAX / 2 && matches!(&entry, Entry::Probe(probe) if !probe.is_answered)
+        {
+            // A ping a second of each silent host would push out checks.
+            return;
+        }
         if self.pending.len() >= PENDING_MAX && self.is_failing {
             self.pending.pop_front();
             self.dropped += 1;
@@ -312,7 +317,8 @@ impl Desk {
         self.last_flush = now;
         self.flush_at = now.after(HEARTBEAT.max(self.settings.flush));
         match result {
-            Ok(()) => {
+            Ok(news) => {
+                news.iter().for_each(|line| log::info!("{line}"));
                 if self.is_failing {
                     log::info!(
                         "{}: writing again; {} results were kept, {} lost",
