@@ -34,6 +34,16 @@
 //! 7. In the same transaction each check passes through its host's [`outage::Watch`], and what that says is written as an
 //!    outage event. It starts from what the database holds, never from memory: so events and checks cannot disagree.
 //!
+//! ## From silence to cause
+//!
+//! 1. A check without any reply: the pinger, which keeps an [`outage::Watch`] of its own, pings on every second until that says
+//!    that all is well. Each ping is a [`model::Probe`]; it goes to the store like a check and moves an event's start and end.
+//! 2. It tells [`witness`], which pings the gateway and the other hosts, looks whether the link is back, and follows packets.
+//!    What is seen goes to the store as a [`scene::Fact`].
+//! 3. The store's thread keeps a [`scene::Scene`] of all of it. When it writes an event it asks for the [`cause::Snapshot`] of
+//!    that time, and [`cause::judge`] says whose fault it was. The scene is empty after a restart and takes nothing back.
+//! 4. What belongs together is found when it is read: [`incident`], by [`store::Reader::episodes`].
+//!
 //! ## From question to answer
 //!
 //! 1. An acceptor a listening socket gives each connection a thread and one of 64 slots; when none is free, whoever has
@@ -49,7 +59,8 @@
 //! ## Threads and channels
 //!
 //! `main` waits for an event; `signals` turns signals into events; one `ping-N` a host; `store` owns the writing
-//! connection. A name that is looked up has a thread of its own for as long as the resolver takes. Results go from
+//! connection; `witness` sleeps while all is well, and follows packets with a `trace` of its own while it is not. A name that
+//! is looked up has a thread of its own for as long as the resolver takes. Results go from
 //! pingers to the store, events to main, and nothing flows back: readers ask the database. [`web`] has `web-accept` and
 //! one `web` a connection. Shared mutable state is the stop flag, and in [`web`] the table of its connections, the three
 //! database connections that they take turns with, the compressor, and the configuration that answers go by.
