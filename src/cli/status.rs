@@ -121,8 +121,10 @@ fn last_check(line: &Line<'_>, check: &LatestCheck) -> String {
         Some(age) => format!("{} ago", Spoken(age)),
         None => format!("dated {} by a clock that was wrong", check.checked_at.rfc3339()),
     };
-    let since =
-        line.outage.map(|outage| format!("outage since {} UTC", outage.start_time.get(..19).unwrap_or(&outage.start_time)));
+    let since = line.outage.map(|outage| {
+        let cause = outage.cause.as_deref().map(|cause| format!(", cause {}", printable(cause))).unwrap_or_default();
+        format!("outage since {} UTC{cause}", outage.start_time.get(..19).unwrap_or(&outage.start_time))
+    });
     let remark = match line.plan {
         None => Some("not monitored any more".to_string()),
         Some(_) if line.is_stale() => Some("STALE: is the monitor running?".to_string()),

@@ -123,7 +123,7 @@ struct Post<S> {
     targets: HashMap<Arc<Host>, Target>,
     /// Hosts that do not answer, and when packets to them are followed next.
     silent: HashMap<Arc<Host>, Monotonic>,
-    /// Targets that nothing could be sent to.
+    /// Targets that nothing could be sent to, one of each version of IP.
     blocked: Vec<(Target, Option<Source>)>,
     /// Follows packets, so that the looks go on meanwhile.
     trace: Option<JoinHandle<()>>,
@@ -182,14 +182,21 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
             }
             TroubleKind::Blocked => {
                 if let Some(target) = target {
-                    let source = self.source_of(&host);
-                    if !self.blocked.iter().any(|(known, _)| *known == target) {
-                        self.blocked.push((target, source));
-                    }
-                    self.look_at_ways();
+                    self.watch_way(target, self.source_of(&host));
                 }
             }
         }
+    }
+
+    /// One target stands for all of its version of IP, best one that goes by the ordinary routes.
+    fn watch_way(&mut self, target: Target, source: Option<Source>) {
+        let known = self.blocked.iter().position(|(known, _)| known.version() == target.version());
+        match known.map(|index| &mut self.blocked[index]) {
+            Some((_, known_source)) if known_source.is_none() || source.is_some() => return,
+            Some(entry) => *entry = (target, source),
+            None => self.blocked.push((target, source)),
+        }
+        self.look_at_ways();
     }
 
     fn source_of(&self, host: &Host) -> Option<Source> {
