@@ -1,12 +1,17 @@
 //! The dashboard put together: the server, its API, and the monitor's writer, which is told when somebody watches.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::time::Duration;
 
 use crate::config::{Config, DashboardConfig};
-use crate::store::WriterHandle;
+use crate::store::{Database, WriterHandle};
 use crate::sys;
+use crate::time::Monotonic;
 use crate::web::{Api, Facts, Web, WebError};
+
+/// How often the database is told that somebody watches: the monitor takes it for a minute.
+const NOTE_EVERY: Duration = Duration::from_secs(20);
 
 /// A running dashboard. Dropping it stops it.
 pub struct Dashboard {
@@ -20,9 +25,19 @@ impl Dashboard {
     pub fn start(config: &Config) -> Result<Dashboard, WebError> {
         let writer: Arc<OnceLock<WriterHandle>> = Arc::default();
         let told = Arc::clone(&writer);
-        let on_watch = move || {
-            if let Some(writer) = told.get() {
-                writer.watched();
+        let (path, noted) = (config.database.path.clone(), Mutex::new(None::<Monotonic>));
+        let on_watch = move || match told.get() {
+            Some(writer) => writer.watched(),
+            // The monitor is another process, if there is one: the database tells it.
+            None => {
+                let now = sys::clocks();
+                let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
+                if noted.is_none_or(|at| now.monotonic.since(at) >= NOTE_EVERY) {
+                    *noted = Some(now.monotonic);
+                    if let Err(error) = Database::note_watcher(&path, now.utc()) {
+                        log::debug!("{error}");
+                    }
+                }
             }
         };
         let api = Api::new(Facts::of(config), on_watch);

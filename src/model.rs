@@ -51,6 +51,24 @@ pub struct Host {
     pub family: Family,
 }
 
+impl Host {
+    /// What tells a host from all others in one text: its address, and where several have that, its family too.
+    pub fn key(address: &str, family: i64, is_shared: bool) -> String {
+        match family {
+            4 if is_shared => format!("{address} (IPv4)"),
+            6 if is_shared => format!("{address} (IPv6)"),
+            _ => address.to_string(),
+        }
+    }
+
+    /// The address in a key, and the family, where it says one. No address ends like that.
+    pub fn of_key(key: &str) -> (&str, Option<Family>) {
+        let families = [(" (IPv4)", Family::V4), (" (IPv6)", Family::V6)];
+        let found = families.into_iter().find_map(|(end, family)| Some((key.strip_suffix(end)?, Some(family))));
+        found.unwrap_or((key, None))
+    }
+}
+
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if self.name == self.address { write!(f, "{}", self.name) } else { write!(f, "{} ({})", self.name, self.address) }
@@ -180,6 +198,8 @@ pub struct CheckResult {
     pub pings: Vec<Outcome>,
     /// From one ping to the next; 0 where nobody knows.
     pub spacing_ms: u32,
+    /// From one check of the host to the next, for which it stands; 0 where nobody knows.
+    pub interval_ms: u32,
     /// Right replies that came after their timeout: the pings stay lost.
     pub late: u32,
     /// Right replies that came again.
@@ -218,6 +238,7 @@ impl CheckResult {
             checked_at,
             pings: Vec::new(),
             spacing_ms: 0,
+            interval_ms: 0,
             late: 0,
             duplicates: 0,
             foreign: 0,

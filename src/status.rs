@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config::HostPlan;
-use crate::model::State;
+use crate::model::{Host, State};
 use crate::store::{LatestCheck, OutageEvent, Reader, StoreError};
 use crate::time::UtcMillis;
 
@@ -36,9 +36,16 @@ impl Known {
     /// The configured hosts in their order, then those that are only recorded.
     pub fn lines<'a>(&'a self, plans: &'a [HostPlan]) -> Vec<Line<'a>> {
         let Known { latest, outages, now, delay } = self;
-        let line = |name, address, plan, latest: Option<&'a LatestCheck>| Line {
+        let families = |address: &str| {
+            let recorded = latest.iter().filter(|check| check.address == address).map(|check| check.family);
+            let configured = plans.iter().filter(|plan| plan.host.address == address).map(|plan| plan.host.family.number());
+            recorded.chain(configured).collect::<HashSet<i64>>().len()
+        };
+        let line = |name, address: &'a str, family, plan, latest: Option<&'a LatestCheck>| Line {
             name,
             address,
+            family,
+            key: Host::key(address, family, families(address) > 1),
             plan,
             latest,
             outage: outages.iter().find(|event| match event.host_id {
@@ -63,10 +70,10 @@ impl Known {
             let newest = found.max_by_key(|check| check.checked_at);
             shown.insert((plan.host.address.as_str(), family));
             shown.insert((plan.host.address.as_str(), 0));
-            lines.push(line(plan.host.name.as_str(), plan.host.address.as_str(), Some(plan), newest));
+            lines.push(line(plan.host.name.as_str(), plan.host.address.as_str(), family, Some(plan), newest));
         }
         let others = latest.iter().filter(|check| !shown.contains(&(check.address.as_str(), check.family)));
-        lines.extend(others.map(|check| line(check.name.as_str(), check.address.as_str(), None, Some(check))));
+        lines.extend(others.map(|check| line(check.name.as_str(), check.address.as_str(), check.family, None, Some(check))));
         lines
     }
 }
@@ -77,6 +84,10 @@ pub struct Line<'a> {
     pub name: &'a str,
     /// As configured or recorded.
     pub address: &'a str,
+    /// 0, 4 or 6.
+    pub family: i64,
+    /// What tells it from all others: see [`Host::key`].
+    pub key: String,
     /// Its configuration; `None` when it is not monitored any more.
     pub plan: Option<&'a HostPlan>,
     /// Its newest check.

@@ -88,7 +88,12 @@ pub fn parse_instant(text: &str) -> Option<UtcMillis> {
         // A `+` in a query that nobody encoded arrives as a blank.
         let at = text.get(19..)?.find(['+', '-', ' '])? + 19;
         let (hours, minutes) = text[at + 1..].split_once(':')?;
-        let offset = hours.parse::<i64>().ok()? * 60 + minutes.parse::<i64>().ok()?;
+        // Two digits each: RFC 3339, section 5.6.
+        let part = |text: &str, most: i64| {
+            let is_written = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
+            text.parse::<i64>().ok().filter(|number| is_written && *number <= most)
+        };
+        let offset = part(hours, 23)? * 60 + part(minutes, 59)?;
         let offset = if text[at..].starts_with('-') { -offset } else { offset };
         Some(parse_naive_ms(&text[..at])? - offset * 60_000)
     };
@@ -320,6 +325,12 @@ mod tests {
             "inf",
             "1e300",
             "2025-11-02T12:34:56+1",
+            "2025-11-02T12:34:56+9223372036854775807:00",
+            "2025-11-02T12:34:56+24:00",
+            "2025-11-02T12:34:56+00:60",
+            "2025-11-02T12:34:56+-5:00",
+            "2025-11-02T12:34:56+00:-3",
+            "2025-11-02T12:34:56+1:00",
             "ä025-11-02T12:34:56+01:00",
             "2025-11-02T12:34:5ä+01:00",
         ] {

@@ -68,6 +68,9 @@ fn check(minutes_ago: u32, answered: u32, lost: u32, avg: &str) -> String {
     )
 }
 
+/// What is written into the tables below the relation has to say so.
+const STALE: &str = "insert into stale_rollup(host_id, hour) select distinct host_id, checked_at / 3600000 from check_result;";
+
 fn three_checks() -> String {
     check(3, 5, 0, "10") + &check(2, 4, 1, "20") + &check(1, 0, 5, "null")
 }
@@ -295,4 +298,91 @@ fn days_and_hours_add_up_to_the_checks() {
     let rates: Vec<i64> =
         distribution["rates"].as_array().expect("classes").iter().filter_map(|class| class["checks"].as_i64()).collect();
     assert_eq!(rates, [1, 0, 0, 0, 0, 1, 0, 1]);
+}
+
+#[test]
+fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
+    let row = |host: u8, minutes: u32, answered: u8| {
+        format!(
+            "insert into check_result(host_id, checked_at, sent, received) select {host}, (strftime('%s', 'now') - {minutes} * 60) * 1000, 5, {answered};"
+        )
+    };
+    let sql = "insert into host(id, address, family, name) values(1, 'twin.test', 4, 'four'), (2, 'twin.test', 6, 'six');"
+        .to_string()
+        + &row(1, 1, 5)
+        + &row(1, 2, 5)
+        + &row(2, 1, 0)
+        + &row(2, 2, 0)
+        + STALE;
+    let folder = TempDir::new();
+    let path = folder.path().join("connection_logs.db");
+    Database::open(&path, &mut |_, _| ()).expect("a new database");
+    Connection::open(&path).and_then(|database| database.execute_batch(&sql)).expect("plain SQL");
+    let text = format!(
+        "hosts: [{{name: four, address: twin.test, family: 4}}, {{name: six, address: twin.test, family: 6}}]\ndatabase: {{path: {}}}\n",
+        path.display()
+    );
+    let mut config = config::parse(text.as_bytes(), "config.yaml").config;
+    config.dashboard.port = 0;
+    let web = Web::start(&config.dashboard, Arc::new(Api::new(Facts::of(&config), || ()))).expect("a port is free");
+    let site = Site { folder, web };
+    let keys = ["twin.test (IPv4)", "twin.test (IPv6)"];
+    for path in ["/api/ping-results/latest", "/api/hosts", "/api/hosts/all"] {
+        let rows = site.json(path);
+        assert_eq!([&rows[0]["host_key"], &rows[1]["host_key"]], keys, "{path}");
+    }
+    let overview = site.json("/api/overview");
+    let rates: Vec<_> = (0..2).map(|index| overview["hosts"][index]["availability_percent"].as_f64()).collect();
+    assert_eq!(rates, [Some(100.0), Some(0.0)]);
+    assert_eq!(overview["hosts"][0]["host_address"], "twin.test");
+    let lost = |key: &str| site.json(&format!("/api/statistics/{}", key.replace(' ', "%20")))["lost"].as_i64();
+    assert_eq!((lost(keys[0]), lost(keys[1]), lost("TWIN.test")), (Some(0), Some(10), Some(10)));
+    let metrics = site.get("/metrics").body;
+    for (key, up) in keys.iter().zip([1, 0]) {
+        let sample = format!("ace_host_up{{host=\"{}\",address=\"{key}\"}} {up}", if up == 1 { "four" } else { "six" });
+        assert!(metrics.contains(&sample), "{sample}: {metrics}");
+    }
+}
+
+#[test]
+fn a_check_stands_for_the_interval_that_it_was_made_at() {
+    // Ten minutes of a check a minute, then ten of one every twenty seconds, all of the last half hour.
+    let sql = "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
+        insert into host_interval values(1, 0, 60000), (1, (strftime('%s', 'now') - 601) * 1000, 20000);
+        with recursive n(i) as (select 1 union all select i + 1 from n where i < 10)
+        insert into check_result(host_id, checked_at, sent, received) select 1, (strftime('%s', 'now') - 600 - i * 60) * 1000, 5, iif(i > 5, 5, 0) from n;
+        with recursive n(i) as (select 1 union all select i + 1 from n where i < 30)
+        insert into check_result(host_id, checked_at, sent, received) select 1, (strftime('%s', 'now') - i * 20) * 1000, 5, 5 from n;";
+    let site = Site::new(&(sql.to_string() + STALE));
+    let statistics = site.json("/api/statistics/192.0.2.1");
+    let near = |field: &str, expected: f64| {
+        let value = statistics[field].as_f64().expect(field);
+        assert!((value - expected).abs() < 1.0, "{field}: {value}, not {expected}");
+    };
+    near("down_seconds", 300.0);
+    near("availability_percent", 75.0);
+    near("coverage_percent", 100.0);
+}
+
+#[test]
+fn days_are_the_readers_also_before_the_clocks_change() {
+    // 2026-09-09 22:10 UTC is the 10th in Berlin, where the clocks change on the 25th of October at 01:00 UTC.
+    let check = |at: &str| {
+        format!(
+            "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count) values('A', '192.0.2.1', '{at}', 0, 5);"
+        )
+    };
+    let site = Site::new(&(check("2026-09-09 22:10:00") + &check("2026-11-09 23:10:00")));
+    let overview =
+        site.json("/api/overview?offset_minutes=60&changed_at=2026-10-25T01:00:00Z&earlier_offset_minutes=120&days=400");
+    let first =
+        ace_connection_logger::time::parse_naive_ms(&format!("{} 00:00:00", overview["first_day"].as_str().expect("a day")))
+            .expect("a date");
+    let states = overview["hosts"][0]["days"]["state"].as_array().expect("days");
+    let days: Vec<String> = (0..)
+        .zip(states)
+        .filter(|(_, state)| *state == "down")
+        .map(|(day, _)| ace_connection_logger::time::UtcMillis(first + day * 86_400_000).sql_text()[..10].to_string())
+        .collect();
+    assert_eq!(days, ["2026-09-10", "2026-11-10"]);
 }

@@ -190,6 +190,7 @@ impl Pinger {
         result.place = if self.plan.role == crate::config::Role::Gateway { Some(Place::Gateway) } else { self.place };
         result.thresholds = self.plan.thresholds;
         result.spacing_ms = u32::try_from(self.plan.spacing.as_millis()).unwrap_or(0);
+        result.interval_ms = u32::try_from(self.plan.interval.as_millis()).unwrap_or(0);
         result.name_failure = self.resolver.failure().map(String::from);
         self.take_back_what_had_no_link(&mut result, &target);
         self.was_blocked = result.obstacle == Some(Obstacle::Link);

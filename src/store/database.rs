@@ -211,15 +211,16 @@ impl Database {
         for entry in entries {
             match entry {
                 Entry::Check(result) => {
-                    let manner = Manner { thresholds: result.thresholds, spacing_ms: result.spacing_ms };
-                    let host_id = host_id(&transaction, &mut self.hosts, &result.host, Some(manner))?;
+                    let CheckResult { thresholds, spacing_ms, interval_ms, .. } = *result;
+                    let manner = Manner { thresholds, spacing_ms, interval_ms };
+                    let host_id = host_id(&transaction, &mut self.hosts, &result.host, result.checked_at, Some(manner))?;
                     let written_at = insert(&transaction, host_id, result)?;
                     // Not remembered from one commit to the next: another process may have made the roll-up meanwhile.
                     rollup::mark_stale(&transaction, host_id, written_at.hour())?;
                     outages.take(host_id, result, written_at)?;
                 }
                 Entry::Probe(probe) => {
-                    let host_id = host_id(&transaction, &mut self.hosts, &probe.host, None)?;
+                    let host_id = host_id(&transaction, &mut self.hosts, &probe.host, probe.at, None)?;
                     outages.probe(host_id, probe)?;
                 }
                 Entry::Interruption(interruption) => ledger::record(&transaction, interruption)?,
@@ -247,6 +248,25 @@ impl Database {
             Ok(moved)
         };
         write().map_err(|cause| self.failed("writing", cause))
+    }
+
+    /// Notes for the monitor of this file, which is another process, that somebody looks at the newest results.
+    pub fn note_watcher(path: &Path, now: UtcMillis) -> Result<(), StoreError> {
+        let write = || -> rusqlite::Result<()> {
+            let connection = Connection::open_with_flags(literal(path), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            prepare(&connection)?;
+            connection.busy_timeout(Duration::from_millis(100))?;
+            connection.pragma_update(None, "synchronous", "normal")?;
+            connection.execute("update watcher set looked_at = ?1", [now.0]).map(|_| ())
+        };
+        write().map_err(|cause| StoreError::Sqlite { operation: "writing", path: path.to_path_buf(), cause })
+    }
+
+    /// When somebody last looked at the newest results through another process.
+    pub fn watched_at(&self) -> Option<UtcMillis> {
+        const LOOKED: &str = "select max(looked_at) from watcher";
+        let looked = self.connection.prepare_cached(LOOKED).and_then(|mut looked| looked.query_row([], |row| row.get(0)));
+        looked.ok().flatten().map(UtcMillis)
     }
 
     /// Goes by these from now on: which silence is an outage.

@@ -12,7 +12,7 @@ use super::reader::{Reader, text};
 use super::rollup::{self, Detail};
 use super::rollup_day;
 use super::{OutageEvent, StoreError, events};
-use crate::model::Thresholds;
+use crate::model::{Family, Host, Thresholds};
 use crate::sums::{CheckSums, Counts, Sums};
 use crate::time::{HOUR_MS, UtcMillis};
 
@@ -25,6 +25,8 @@ pub struct KnownHost {
     pub name: String,
     /// Its address.
     pub address: String,
+    /// Its family.
+    pub family: i64,
 }
 
 /// What was noted beside the checks of a span.
@@ -85,17 +87,26 @@ impl Addition<'_> {
 impl Reader {
     /// Every host that was ever recorded, by name.
     pub fn hosts(&self) -> Result<Vec<KnownHost>, StoreError> {
-        const HOSTS: &str = "select id, name, address from host order by name, address, family";
+        const HOSTS: &str = "select id, name, address, family from host order by name, address, family";
         self.query(HOSTS, [], |row| {
             let (name, address) = (text(row, 1)?.unwrap_or_default(), text(row, 2)?.unwrap_or_default());
-            Ok(KnownHost { id: row.get(0)?, name, address })
+            Ok(KnownHost { id: row.get(0)?, name, address, family: row.get(3)? })
         })
     }
 
-    /// The ids of an address; none when it was never recorded.
-    pub fn host_ids(&self, address: &str) -> Result<Vec<i64>, StoreError> {
-        const IDS: &str = "select id from host where address = ?1 collate nocase order by id";
-        self.query(IDS, [address], |row| row.get(0))
+    /// The ids of a host by its key: an address, which means all its families, or one with its family behind it (see
+    /// [`Host::key`]). None when it was never recorded.
+    pub fn host_ids(&self, key: &str) -> Result<Vec<i64>, StoreError> {
+        const IDS: &str = "select id from host where address = ?1 collate nocase and (?2 is null or family = ?2) order by id";
+        let (address, family) = Host::of_key(key);
+        self.query(IDS, params![address, family.map(Family::number)], |row| row.get(0))
+    }
+
+    /// How far apart a host's checks were, from when on, both in milliseconds; the oldest first. Empty where nobody noted it.
+    pub fn intervals(&self, host: i64) -> Result<Vec<(i64, i64)>, StoreError> {
+        const INTERVALS: &str =
+            "select since, interval_ms from host_interval where host_id = ?1 and interval_ms > 0 order by since";
+        self.query(INTERVALS, [host], |row| Ok((row.get(0)?, row.get(1)?)))
     }
 
     /// When one of the hosts was first recorded, roll-ups included.
@@ -194,14 +205,9 @@ impl Reader {
         Ok(sums)
     }
 
-    /// How far apart a host's newest checks lie, in the middle: its interval, where the configuration does not say it.
+    /// How far apart a host's newest checks lie, in the middle: its interval, where nothing else says it.
     pub fn typical_interval_ms(&self, host: i64) -> Result<Option<i64>, StoreError> {
-        const NEWEST: &str = "select checked_at from check_result where host_id = ?1 order by checked_at desc limit 50";
-        let times: Vec<i64> =
-            self.ask(|c| c.prepare_cached(NEWEST)?.query_map([host], |row| row.get(0))?.collect::<rusqlite::Result<_>>())?;
-        let mut gaps: Vec<i64> = times.windows(2).map(|pair| pair[0] - pair[1]).collect();
-        gaps.sort_unstable();
-        Ok(gaps.get(gaps.len() / 2).copied())
+        self.ask(|connection| super::rows::typical_interval_ms(connection, host))
     }
 
     /// The newest daemon in the ledger.

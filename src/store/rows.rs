@@ -21,6 +21,7 @@ pub(super) struct KnownHost {
 pub(super) struct Manner {
     pub thresholds: Thresholds,
     pub spacing_ms: u32,
+    pub interval_ms: u32,
 }
 
 /// The id of a host, entered when it is new; what is known of it becomes the newest.
@@ -28,6 +29,7 @@ pub(super) fn host_id(
     transaction: &Transaction<'_>,
     known: &mut HashMap<(String, Family), KnownHost>,
     host: &Host,
+    at: UtcMillis,
     manner: Option<Manner>,
 ) -> rusqlite::Result<i64> {
     const DESCRIBE: &str = "update host set up_rate = ?2, degraded_rate = ?3, latency_limit_us = ?4,
@@ -41,13 +43,47 @@ pub(super) fn host_id(
     }
     let id = enter_host(transaction, &host.address, host.family, &host.name)?;
     if let Some(manner) = manner {
-        let Manner { thresholds, spacing_ms } = manner;
+        let Manner { thresholds, spacing_ms, interval_ms } = manner;
         let spacing_ms = (spacing_ms > 0).then_some(spacing_ms);
         let values = params![id, thresholds.up_rate, thresholds.degraded_rate, thresholds.latency_limit_us, spacing_ms];
         transaction.prepare_cached(DESCRIBE)?.execute(values)?;
+        if interval_ms > 0 {
+            note_interval(transaction, id, at, i64::from(interval_ms))?;
+        }
         known.insert(key, KnownHost { id, name: host.name.clone(), manner });
     }
     Ok(id)
+}
+
+/// Notes that a host's checks are so far apart from an instant on. What was recorded before anybody noted that is as far
+/// apart as its newest checks are.
+fn note_interval(connection: &Connection, host_id: i64, at: UtcMillis, interval_ms: i64) -> rusqlite::Result<()> {
+    const NEWEST: &str = "select interval_ms from host_interval where host_id = ?1 order by since desc limit 1";
+    const NOTE: &str = "insert or replace into host_interval(host_id, since, interval_ms) values(?1, ?2, ?3)";
+    let known: Option<i64> = connection.prepare_cached(NEWEST)?.query_row([host_id], |row| row.get(0)).optional()?;
+    if known == Some(interval_ms) {
+        return Ok(());
+    }
+    let before = typical_interval_ms(connection, host_id)?;
+    match (known, before) {
+        (None, Some(before)) if before.abs_diff(interval_ms) * 10 > interval_ms.unsigned_abs() => {
+            connection.prepare_cached(NOTE)?.execute(params![host_id, 0, before])?;
+            connection.prepare_cached(NOTE)?.execute(params![host_id, at.0, interval_ms])?;
+        }
+        (None, _) => drop(connection.prepare_cached(NOTE)?.execute(params![host_id, 0, interval_ms])?),
+        (Some(_), _) => drop(connection.prepare_cached(NOTE)?.execute(params![host_id, at.0, interval_ms])?),
+    }
+    Ok(())
+}
+
+/// How far apart a host's newest checks lie, in the middle.
+pub(super) fn typical_interval_ms(connection: &Connection, host_id: i64) -> rusqlite::Result<Option<i64>> {
+    const NEWEST: &str = "select checked_at from check_result where host_id = ?1 order by checked_at desc limit 50";
+    let mut statement = connection.prepare_cached(NEWEST)?;
+    let times: Vec<i64> = statement.query_map([host_id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let mut gaps: Vec<i64> = times.windows(2).map(|pair| pair[0] - pair[1]).collect();
+    gaps.sort_unstable();
+    Ok(gaps.get(gaps.len() / 2).copied())
 }
 
 /// The id of a host, entered when it is new; its name becomes the newest.

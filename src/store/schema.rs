@@ -228,6 +228,18 @@ alter table host add column degraded_rate integer not null default 80000;
 alter table host add column latency_limit_us integer;
 alter table host add column ping_spacing_ms integer;
 
+-- How far apart a host's checks were, from when on: for so long each of them stands.
+create table host_interval(
+    host_id     integer not null,
+    since       integer not null,
+    interval_ms integer not null,
+    primary key(host_id, since)
+) without rowid;
+
+-- When somebody last looked at the newest results through another process.
+create table watcher(looked_at integer not null);
+insert into watcher values(0);
+
 -- Checks that were down and degraded as they were judged when the roll-up was made; null in older ones, where the classes
 -- tell.
 alter table rollup add column down integer;

@@ -46,6 +46,8 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a look at the newest results counts as watching.
 const WATCHED: Duration = Duration::from_secs(60);
+/// How often it is looked whether somebody watches through another process.
+const WATCH_LOOK: Duration = Duration::from_secs(2);
 /// How long after its start the daemon is in a hurry: somebody is setting it up.
 const START_HURRY: Duration = Duration::from_secs(60);
 /// How soon a failed commit is tried again.
@@ -178,6 +180,8 @@ struct Desk {
     started: Monotonic,
     last_flush: Monotonic,
     watched_until: Monotonic,
+    /// When it is looked again whether somebody watches through another process.
+    watch_look_at: Monotonic,
     pending: VecDeque<Entry>,
     states: HashMap<Arc<Host>, State>,
     scene: Scene,
@@ -201,6 +205,7 @@ impl Desk {
             started,
             last_flush: started,
             watched_until: started,
+            watch_look_at: started,
             pending: VecDeque::new(),
             states: HashMap::new(),
             scene: Scene::default(),
@@ -249,6 +254,7 @@ impl Desk {
         let is_news = match &entry {
             Entry::Check(result) => {
                 self.scene.check(result);
+                self.look_for_watchers();
                 let state = result.state();
                 match self.states.get_mut(&result.host) {
                     Some(known) => std::mem::replace(known, state) != state,
@@ -296,6 +302,19 @@ impl Desk {
     fn follow(&mut self, settings: Settings) {
         self.settings = settings;
         self.database.set_outage_rules(settings.outages);
+    }
+
+    /// Whether somebody looks at the newest results through a dashboard of its own.
+    fn look_for_watchers(&mut self) {
+        let now = sys::clocks();
+        if now.monotonic < self.watched_until || now.monotonic < self.watch_look_at {
+            return;
+        }
+        self.watch_look_at = now.monotonic.after(WATCH_LOOK);
+        let watched = i64::try_from(WATCHED.as_millis()).unwrap_or(i64::MAX);
+        if self.database.watched_at().is_some_and(|at| (0..watched).contains(&(now.utc().0 - at.0))) {
+            self.watched_until = now.monotonic.after(WATCHED);
+        }
     }
 
     /// What is pending is written soon, and so is what comes in the next minute.

@@ -138,6 +138,7 @@ impl Connection<'_> {
     /// bare when the end of the connection is the end of the body.
     fn write_pages(&self, mut out: Vec<u8>, mut maker: PageMaker, is_gzip: bool, is_chunked: bool) -> io::Result<()> {
         let end = sys::monotonic().after(self.limits.pages);
+        self.slot.begin_pages();
         let mut gzip = is_gzip.then(gzip::Stream::default);
         loop {
             if !self.slot.enter(Phase::Working) || sys::monotonic() >= end {

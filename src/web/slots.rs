@@ -27,6 +27,8 @@ struct Entry {
     id: u64,
     stream: Arc<TcpStream>,
     phase: Phase,
+    /// Since when it has been taking an answer of many pages.
+    paging_since: Option<Monotonic>,
     /// Told to end; its thread has not got that far yet.
     is_closed: bool,
 }
@@ -48,6 +50,8 @@ pub(super) struct Slots {
     patience: Duration,
 }
 
+/// For so long nobody who takes a long answer has to leave.
+const LONG_ANSWER: Duration = Duration::from_millis(500);
 /// How often somebody who waits for a place looks again whether one can be made.
 const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
@@ -61,8 +65,8 @@ impl Slots {
     }
 
     /// A place for a new connection. When there is none, the connection that has waited longest without a complete
-    /// request is closed for it, else the one that has read nothing for longest; while there is no such one either, this
-    /// waits. `None` when the flag is raised.
+    /// request is closed for it, else the one that has read nothing for longest, else the one that has been taking a long
+    /// answer for longest; while there is no such one either, this waits. `None` when the flag is raised.
     pub(super) fn admit(self: &Arc<Self>, stream: &Arc<TcpStream>, stop: &Stop) -> Option<Slot> {
         let mut table = self.lock();
         while table.entries.len() >= self.capacity {
@@ -80,7 +84,7 @@ impl Slots {
         let id = table.next_id;
         table.next_id += 1;
         let phase = Phase::Waiting(sys::monotonic());
-        table.entries.push(Entry { id, stream: Arc::clone(stream), phase, is_closed: false });
+        table.entries.push(Entry { id, stream: Arc::clone(stream), phase, paging_since: None, is_closed: false });
         Some(Slot { id, slots: Arc::clone(self) })
     }
 
@@ -104,7 +108,10 @@ impl Slots {
             Phase::Lingering(since) => Some((0, since)),
             Phase::Waiting(since) => Some((1, since)),
             Phase::Writing(since) if now.since(since) >= self.patience => Some((2, since)),
-            Phase::Writing(_) | Phase::Working => None,
+            // However well it reads: others want to be answered too.
+            Phase::Writing(_) | Phase::Working => {
+                entry.paging_since.filter(|since| now.since(*since) >= LONG_ANSWER).map(|since| (3, since))
+            }
         };
         let spared = table.entries.iter_mut().filter_map(|entry| Some((rank(entry)?, entry))).min_by_key(|(rank, _)| *rank);
         match spared {
@@ -158,6 +165,13 @@ pub(super) struct Slot {
 }
 
 impl Slot {
+    /// The answer that begins has many pages.
+    pub(super) fn begin_pages(&self) {
+        if let Some(entry) = self.slots.lock().entries.iter_mut().find(|entry| entry.id == self.id) {
+            entry.paging_since = Some(sys::monotonic());
+        }
+    }
+
     /// Says what the connection does from now on; `false` when it has been told to end.
     pub(super) fn enter(&self, phase: Phase) -> bool {
         let mut table = self.slots.lock();
@@ -165,6 +179,9 @@ impl Slot {
         let is_ending = table.is_ended && matches!(phase, Phase::Waiting(_) | Phase::Lingering(_));
         let Some(entry) = table.entries.iter_mut().find(|entry| entry.id == self.id) else { return false };
         entry.phase = phase;
+        if matches!(phase, Phase::Waiting(_) | Phase::Lingering(_)) {
+            entry.paging_since = None;
+        }
         !entry.is_closed && !is_ending
     }
 }

@@ -291,3 +291,21 @@ fn a_full_house_of_answers_in_the_making_lets_the_next_one_wait() {
         assert_eq!(client.read().text(), "at last");
     }
 }
+
+#[test]
+fn whoever_takes_a_long_answer_leaves_when_all_places_are_taken() {
+    bears(|server| {
+        // They read as fast as they can.
+        let readers: Vec<_> = (0..64)
+            .map(|_| {
+                let mut client = server.client();
+                client.ask("GET", "/endless", "");
+                assert_eq!(client.read_head().status, 200);
+                std::thread::spawn(move || while !client.is_closed_within(Duration::from_secs(1)) {})
+            })
+            .collect();
+        server.answers_as_ever();
+        server.answers_as_ever();
+        drop(readers);
+    });
+}

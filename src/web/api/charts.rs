@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::parameters::Parameters;
-use super::{Answered, Api, Problem, host_ids, interval_seconds, json, now};
+use super::{Answered, Api, Problem, Rhythm, host_ids, json, now};
 use crate::model::State;
 use crate::store::Source;
 use crate::sums::{Counts, RATE_CLASSES, Sums};
@@ -131,18 +131,36 @@ pub(super) struct Measure {
     pub coverage_percent: Option<f64>,
 }
 
+/// The time that checks stand for, in milliseconds.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Stood {
+    pub measured: i64,
+    pub down: i64,
+    pub silent: i64,
+}
+
+impl Stood {
+    /// Adds checks that stand for `interval_ms` each.
+    pub fn add(&mut self, counts: &Counts, interval_ms: i64) {
+        self.measured = self.measured.saturating_add(counts.checks().saturating_mul(interval_ms));
+        self.down = self.down.saturating_add(counts.down.saturating_mul(interval_ms));
+        self.silent = self.silent.saturating_add(counts.silent().saturating_mul(interval_ms));
+    }
+}
+
 impl Measure {
     /// A check stands for the time to the next.
-    pub fn of(counts: &Counts, span: &Range<UtcMillis>, first: Option<UtcMillis>, interval: f64) -> Measure {
+    pub fn of(stood: &Stood, span: &Range<UtcMillis>, first: Option<UtcMillis>) -> Measure {
         let from = span.start.max(first.unwrap_or(span.end)).min(span.end);
         let seconds = (span.end.0 - from.0) as f64 / 1000.0;
-        let measured = (counts.checks() as f64 * interval).min(seconds);
-        let share = |part: i64, of: i64| if of > 0 { part as f64 / of as f64 } else { 0.0 };
-        let is_measured = counts.checks() > 0;
+        let all = stood.measured as f64 / 1000.0;
+        let measured = all.min(seconds);
+        let down_share = if stood.measured > 0 { stood.down as f64 / stood.measured as f64 } else { 0.0 };
+        let is_measured = stood.measured > 0;
         Measure {
-            down_seconds: share(counts.down, counts.checks()) * measured,
+            down_seconds: down_share * measured,
             not_measured_seconds: (seconds - measured).max(0.0),
-            availability_percent: is_measured.then(|| 100.0 * (1.0 - share(counts.down, counts.checks()))),
+            availability_percent: is_measured.then_some(100.0 * (1.0 - down_share)),
             coverage_percent: (seconds > 0.0).then(|| 100.0 * measured / seconds),
         }
     }
@@ -153,10 +171,14 @@ pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) 
     let reader = api.reader()?;
     // The original answers for an unknown host too, with zeros.
     let ids = reader.host_ids(address)?;
-    let sums = reader.sums(&ids, &span)?;
+    let (mut sums, mut stood) = (Sums::default(), Stood::default());
+    for (part, interval_ms) in Rhythm::of(api, &reader, address, &ids)?.parts(&span) {
+        let of_part = reader.sums(&ids, &part)?;
+        stood.add(&of_part.counts, interval_ms);
+        sums.merge(&of_part);
+    }
     let notes = reader.note_sums(&ids, &span)?;
-    let interval = interval_seconds(api, &reader, address, &ids)?;
-    let measure = Measure::of(&sums.counts, &span, reader.first_recorded(&ids)?, interval);
+    let measure = Measure::of(&stood, &span, reader.first_recorded(&ids)?);
     let ms = |us: Option<u32>| us.map_or(0.0, |us| f64::from(us) / 1000.0);
     let mean_of_means =
         if sums.latencies.checks > 0 { sums.latencies.avg_sum_us as f64 / sums.latencies.checks as f64 / 1000.0 } else { 0.0 };

@@ -5,6 +5,7 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::{Answered, Api, Problem, json, now};
+use crate::model::Host;
 use crate::status::Known;
 use crate::store::{MonitorRun, OutageEvent, Standing};
 use crate::time::UtcMillis;
@@ -38,6 +39,7 @@ pub(super) fn status(api: &Api) -> Answered {
         let ids: Vec<i64> = reader.hosts()?.iter().map(|host| host.id).collect();
         first = reader.first_recorded(&ids)?.map(UtcMillis::rfc3339);
     }
+    let is_shared = |address: &str| facts.hosts.iter().filter(|plan| plan.host.address == address).count() > 1;
     let hosts: Vec<_> = facts
         .hosts
         .iter()
@@ -46,6 +48,7 @@ pub(super) fn status(api: &Api) -> Answered {
                 "name": plan.host.name,
                 "address": plan.host.address,
                 "family": family_word(plan.host.family.number()),
+                "host_key": Host::key(&plan.host.address, plan.host.family.number(), is_shared(&plan.host.address)),
                 "interval_seconds": plan.interval.as_secs_f64(),
                 "ping_count": plan.ping_count,
                 "role": plan.role.word(),
@@ -80,16 +83,31 @@ fn run_row(run: &MonitorRun, flush_seconds: f64, now: UtcMillis) -> RunRow {
 struct HostRow {
     name: String,
     address: String,
+    host_key: String,
+}
+
+/// Hosts by name, address and family; each with its key among them.
+fn host_rows<'a>(hosts: impl Iterator<Item = (&'a str, &'a str, i64)>) -> Vec<HostRow> {
+    let all: Vec<(&str, &str, i64)> = hosts.collect();
+    let is_shared = |address: &str| all.iter().filter(|(_, other, _)| *other == address).count() > 1;
+    let row = |(name, address, family): &(&str, &str, i64)| HostRow {
+        name: (*name).to_string(),
+        address: (*address).to_string(),
+        host_key: Host::key(address, *family, is_shared(address)),
+    };
+    all.iter().map(row).collect()
 }
 
 pub(super) fn hosts(api: &Api) -> Answered {
-    let row = |plan: &crate::config::HostPlan| HostRow { name: plan.host.name.clone(), address: plan.host.address.clone() };
-    json(&api.facts().hosts.iter().map(row).collect::<Vec<_>>())
+    let facts = api.facts();
+    json(&host_rows(
+        facts.hosts.iter().map(|plan| (plan.host.name.as_str(), plan.host.address.as_str(), plan.host.family.number())),
+    ))
 }
 
 pub(super) fn all_hosts(api: &Api) -> Answered {
     let hosts = api.reader()?.hosts()?;
-    json(&hosts.into_iter().map(|host| HostRow { name: host.name, address: host.address }).collect::<Vec<_>>())
+    json(&host_rows(hosts.iter().map(|host| (host.name.as_str(), host.address.as_str(), host.family))))
 }
 
 fn events(events: &[OutageEvent]) -> Answered {

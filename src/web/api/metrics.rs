@@ -46,7 +46,7 @@ pub(super) fn metrics(api: &Api) -> Answered {
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
         for line in &lines {
             if let Some(value) = value(line) {
-                let _ = writeln!(text, "{name}{{host=\"{}\",address=\"{}\"}} {value}", escape(line.name), escape(line.address));
+                let _ = writeln!(text, "{name}{{host=\"{}\",address=\"{}\"}} {value}", escape(line.name), escape(&line.key));
             }
         }
     }

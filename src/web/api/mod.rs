@@ -8,6 +8,7 @@ mod overview;
 mod parameters;
 mod rows;
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -16,6 +17,7 @@ use serde::Serialize;
 
 use super::{Answer, Body, Reply, Request};
 use crate::config::{Config, HostPlan};
+use crate::model::{Family, Host};
 use crate::store::{Reader, StoreError};
 use crate::sys;
 use crate::time::UtcMillis;
@@ -38,7 +40,7 @@ pub struct Facts {
 impl Facts {
     /// Those of a configuration.
     pub fn of(config: &Config) -> Facts {
-        let nobody = crate::model::Host { name: String::new(), address: String::new(), family: crate::model::Family::Any };
+        let nobody = Host { name: String::new(), address: String::new(), family: Family::Any };
         Facts {
             hosts: config.hosts.clone(),
             interval: config.plan_for(nobody).interval,
@@ -216,26 +218,62 @@ fn now() -> UtcMillis {
     sys::clocks().utc()
 }
 
-/// The ids of an address that was recorded, or is configured and not recorded yet.
-fn host_ids(api: &Api, reader: &Reader, address: &str) -> Result<Vec<i64>, Problem> {
-    let ids = reader.host_ids(address)?;
+/// The ids of a host that was recorded, or is configured and not recorded yet, by its key.
+fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<i64>, Problem> {
+    let ids = reader.host_ids(key)?;
+    let (address, _) = Host::of_key(key);
     let is_configured = || api.facts().hosts.iter().any(|plan| plan.host.address.eq_ignore_ascii_case(address));
     if ids.is_empty() && !is_configured() {
-        return Err(Problem::Unknown(format!("host_address: {address:?} was never recorded and is not configured")));
+        return Err(Problem::Unknown(format!("host_address: {key:?} was never recorded and is not configured")));
     }
     Ok(ids)
 }
 
-/// How far apart a host's checks are, in seconds: as configured, else as recorded.
-fn interval_seconds(api: &Api, reader: &Reader, address: &str, ids: &[i64]) -> Result<f64, Problem> {
-    let facts = api.facts();
-    if let Some(plan) = facts.hosts.iter().find(|plan| plan.host.address.eq_ignore_ascii_case(address)) {
-        return Ok(plan.interval.as_secs_f64());
-    }
-    for id in ids {
-        if let Some(ms) = reader.typical_interval_ms(*id)? {
-            return Ok(ms as f64 / 1000.0);
+/// How far apart a host's checks are and were: for so long each of them stands.
+struct Rhythm {
+    /// From when on, and how far, both in milliseconds; the oldest first, never empty.
+    intervals: Vec<(i64, i64)>,
+}
+
+impl Rhythm {
+    /// As it was noted with the checks, else as configured, else as recorded.
+    fn of(api: &Api, reader: &Reader, key: &str, ids: &[i64]) -> Result<Rhythm, Problem> {
+        for id in ids {
+            let intervals = reader.intervals(*id)?;
+            if !intervals.is_empty() {
+                return Ok(Rhythm { intervals });
+            }
         }
+        let facts = api.facts();
+        let (address, family) = Host::of_key(key);
+        let is_own = |plan: &&HostPlan| {
+            plan.host.address.eq_ignore_ascii_case(address) && family.is_none_or(|family| plan.host.family == family)
+        };
+        let mut interval = facts.hosts.iter().find(is_own).map(|plan| plan.interval);
+        if interval.is_none() {
+            let recorded: Result<Vec<Option<i64>>, StoreError> = ids.iter().map(|id| reader.typical_interval_ms(*id)).collect();
+            interval = recorded?.into_iter().flatten().next().map(|ms| Duration::from_millis(ms.unsigned_abs()));
+        }
+        let interval = interval.unwrap_or(facts.interval);
+        Ok(Rhythm { intervals: vec![(0, i64::try_from(interval.as_millis()).unwrap_or(i64::MAX))] })
     }
-    Ok(facts.interval.as_secs_f64())
+
+    /// How many milliseconds a check stands for that was made at an instant. Days and hours go by their beginning.
+    fn at(&self, instant_ms: i64) -> i64 {
+        let index = self.intervals.partition_point(|(since, _)| *since <= instant_ms);
+        self.intervals[index.saturating_sub(1)].1
+    }
+
+    /// A span cut where the rhythm changes, each part with how many milliseconds a check stands for in it.
+    fn parts(&self, span: &Range<UtcMillis>) -> Vec<(Range<UtcMillis>, i64)> {
+        let mut parts = Vec::new();
+        for (index, (since, interval)) in self.intervals.iter().enumerate() {
+            let from = if index == 0 { span.start } else { UtcMillis(*since).max(span.start) };
+            let to = self.intervals.get(index + 1).map_or(span.end, |(next, _)| UtcMillis(*next).min(span.end));
+            if from < to {
+                parts.push((from..to, *interval));
+            }
+        }
+        parts
+    }
 }

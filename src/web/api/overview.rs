@@ -4,12 +4,12 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::charts::{DAY_MS, Measure, quantile};
+use super::charts::{DAY_MS, Measure, Stood, quantile};
 use super::parameters::Parameters;
-use super::{Answered, Api, Problem, interval_seconds, json, now};
+use super::{Answered, Api, Problem, Rhythm, json, now};
 use crate::model::State;
 use crate::status::Known;
-use crate::store::{KnownHost, Reader, Source};
+use crate::store::{Reader, Source};
 use crate::sums::{Counts, Sums};
 use crate::time::{HOUR_MS, UtcMillis};
 
@@ -18,6 +18,7 @@ use crate::time::{HOUR_MS, UtcMillis};
 struct OverviewRow<'a> {
     host_name: &'a str,
     host_address: &'a str,
+    host_key: &'a str,
     configured: bool,
     role: Option<&'static str>,
     state: &'static str,
@@ -71,38 +72,38 @@ struct Overview<'a> {
 }
 
 pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
-    let offset_ms = parameters.signed("offset_minutes", -900..901, 0)? * 60_000;
+    let zone = Zone::read(parameters)?;
     let days = parameters.signed("days", 1..401, 90)?;
     let now = now();
     let facts = api.facts();
     let reader = api.reader()?;
     let known = Known::read(&reader, facts.flush, now)?;
     let lines = known.lines(&facts.hosts);
-    let today = (now.0 + offset_ms).div_euclid(DAY_MS);
-    let span = UtcMillis((today - days + 1) * DAY_MS - offset_ms)..UtcMillis(now.0 + 1);
-    let recorded = reader.hosts()?;
+    let today = zone.day_of(now.0);
+    let span = UtcMillis(zone.begin_of(today - days + 1))..UtcMillis(now.0 + 1);
     let mut rows = Vec::with_capacity(lines.len());
     for line in &lines {
-        let is_own = |host: &&KnownHost| host.address.eq_ignore_ascii_case(line.address);
-        let ids: Vec<i64> = recorded.iter().filter(is_own).map(|host| host.id).collect();
-        let interval = interval_seconds(api, &reader, line.address, &ids)?;
-        let (by_day, all) = sum_up_days(&reader, &ids, &span, offset_ms)?;
-        #[expect(clippy::cast_possible_truncation, reason = "a day at most")]
-        let seconds = |checks: i64| (checks as f64 * interval).min(86_400.0).round() as i64;
+        let ids = reader.host_ids(&line.key)?;
+        let rhythm = Rhythm::of(api, &reader, &line.key, &ids)?;
+        let (by_day, all) = sum_up_days(&reader, &ids, &span, &zone, &rhythm)?;
+        let seconds = |ms: i64| (ms.min(DAY_MS) + 500) / 1000;
         let mut columns = Days::default();
-        for counts in &by_day {
+        for (counts, stood) in &by_day {
             columns.state.push(counts.worst_state().map(State::word));
-            columns.down_seconds.push(seconds(counts.down));
-            columns.silent_seconds.push(seconds(counts.silent()));
+            columns.down_seconds.push(seconds(stood.down));
+            columns.silent_seconds.push(seconds(stood.silent));
             columns.not_up_percent.push(100 * (counts.down + counts.degraded) / counts.checks().max(1));
-            columns.measured_seconds.push(seconds(counts.checks()));
+            columns.measured_seconds.push(seconds(stood.measured));
         }
         let (spark, last_day) = spark(&reader, &ids, now)?;
-        let measure = Measure::of(&all, &span, reader.first_recorded(&ids)?, interval);
+        let mut of_last_day = Stood::default();
+        of_last_day.add(&last_day.counts, rhythm.at(now.0));
+        let measure = Measure::of(&all, &span, reader.first_recorded(&ids)?);
         let measured = line.measured();
         rows.push(OverviewRow {
             host_name: line.name,
             host_address: line.address,
+            host_key: &line.key,
             configured: line.plan.is_some(),
             role: line.plan.map(|plan| plan.role.word()),
             state: line.state().word(),
@@ -114,8 +115,8 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
             coverage_percent: measure.coverage_percent,
             days: columns,
             last_day: LastDay {
-                down_seconds: seconds(last_day.counts.down),
-                measured_seconds: seconds(last_day.counts.checks()),
+                down_seconds: seconds(of_last_day.down),
+                measured_seconds: seconds(of_last_day.measured),
                 p95_us: quantile(&last_day, 0.95),
             },
             spark,
@@ -125,22 +126,62 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
     json(&Overview { now: now.rfc3339(), first_day, days, hosts: rows })
 }
 
-/// The counts of each day of the reader's, and of all of them.
-fn sum_up_days(reader: &Reader, ids: &[i64], span: &Range<UtcMillis>, offset_ms: i64) -> Result<(Vec<Counts>, Counts), Problem> {
-    let day_of = |instant: i64| instant.saturating_add(offset_ms).div_euclid(DAY_MS);
-    let first = day_of(span.start.0);
-    let mut days = vec![Counts::default(); usize::try_from(day_of(span.end.0 - 1) - first + 1).unwrap_or(0)];
+/// The reader's zone: how far east of UTC, and how far before its last change.
+struct Zone {
+    offset_ms: i64,
+    changed_at_ms: i64,
+    earlier_offset_ms: i64,
+}
+
+impl Zone {
+    fn read(parameters: &Parameters<'_>) -> Result<Zone, Problem> {
+        let offset = parameters.signed("offset_minutes", -900..901, 0)?;
+        let earlier = parameters.signed("earlier_offset_minutes", -900..901, offset)?;
+        let changed_at_ms = parameters.instant("changed_at")?.map_or(0, |at| at.0);
+        Ok(Zone { offset_ms: offset * 60_000, changed_at_ms, earlier_offset_ms: earlier * 60_000 })
+    }
+
+    fn offset_at(&self, instant: i64) -> i64 {
+        if instant < self.changed_at_ms { self.earlier_offset_ms } else { self.offset_ms }
+    }
+
+    /// The day that an instant is in, counted from 1970.
+    fn day_of(&self, instant: i64) -> i64 {
+        instant.saturating_add(self.offset_at(instant)).div_euclid(DAY_MS)
+    }
+
+    /// When a day begins.
+    fn begin_of(&self, day: i64) -> i64 {
+        let by_earlier = day * DAY_MS - self.earlier_offset_ms;
+        if by_earlier < self.changed_at_ms { by_earlier } else { day * DAY_MS - self.offset_ms }
+    }
+}
+
+/// The counts of each day of the reader's with the time they stand for, and the time of all of them.
+fn sum_up_days(
+    reader: &Reader,
+    ids: &[i64],
+    span: &Range<UtcMillis>,
+    zone: &Zone,
+    rhythm: &Rhythm,
+) -> Result<(Vec<(Counts, Stood)>, Stood), Problem> {
+    let first = zone.day_of(span.start.0);
+    let count = usize::try_from(zone.day_of(span.end.0 - 1) - first + 1).unwrap_or(0);
+    let mut days = vec![(Counts::default(), Stood::default()); count];
+    let mut all = Stood::default();
     for id in ids {
         reader.each_hour(*id, span.start.hour()..span.end.hour() + 1, |hour, counts| {
+            let begin = hour.saturating_mul(HOUR_MS);
+            let interval_ms = rhythm.at(begin);
+            all.add(counts, interval_ms);
             // Where a zone is off by half an hour, the first hour begins the day before.
-            let day = day_of(hour.saturating_mul(HOUR_MS)).max(first) - first;
-            if let Some(sum) = usize::try_from(day).ok().and_then(|day| days.get_mut(day)) {
+            let day = zone.day_of(begin).max(first) - first;
+            if let Some((sum, stood)) = usize::try_from(day).ok().and_then(|day| days.get_mut(day)) {
                 sum.merge(counts);
+                stood.add(counts, interval_ms);
             }
         })?;
     }
-    let mut all = Counts::default();
-    days.iter().for_each(|day| all.merge(day));
     Ok((days, all))
 }
 

@@ -72,6 +72,7 @@ struct LatestRow<'a> {
     configured: bool,
     stale: bool,
     age_seconds: Option<f64>,
+    host_key: &'a str,
 }
 
 impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
@@ -95,6 +96,7 @@ impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
             configured: line.plan.is_some(),
             stale: line.is_stale(),
             age_seconds: line.age.map(|age| age.as_millis() as f64 / 1000.0),
+            host_key: &line.key,
         }
     }
 }
