@@ -34,13 +34,36 @@ pub struct RecordedCheck {
     pub state: State,
 }
 
-/// Recorded checks, newest first, of several hosts at once.
+impl RecordedCheck {
+    /// 0 to 100.
+    pub fn success_rate(&self) -> f64 {
+        if self.sent > 0 { self.received as f64 * 100.0 / self.sent as f64 } else { 0.0 }
+    }
+
+    /// Pings that were not answered.
+    pub fn failure_count(&self) -> i64 {
+        self.sent.saturating_sub(self.received)
+    }
+
+    /// Least, mean and greatest round-trip time in milliseconds.
+    pub fn latencies_ms(&self) -> [Option<f64>; 3] {
+        [self.min_us, self.avg_us, self.max_us].map(|us| us.map(|us| us as f64 / 1000.0))
+    }
+}
+
+/// Recorded checks in the order of time, of several hosts at once.
 #[derive(Debug)]
 pub struct Checks {
     cursors: Vec<Cursor>,
-    from: UtcMillis,
+    order: Order,
     rows_a_read: usize,
     left: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Order {
+    NewestFirst,
+    OldestFirst,
 }
 
 #[derive(Debug)]
@@ -48,7 +71,8 @@ struct Cursor {
     host: KnownHost,
     /// Asked for with the first rows.
     thresholds: Option<Thresholds>,
-    before: i64,
+    /// What is still to be read.
+    span: Range<i64>,
     rows: VecDeque<Kept>,
     is_at_end: bool,
 }
@@ -77,11 +101,21 @@ struct Note {
 const ROWS_HELD: usize = 1000;
 
 impl Checks {
-    /// The checks of `hosts` within a span, at most `limit`.
+    /// The checks of `hosts` within a span, newest first, at most `limit`.
     pub fn new(hosts: Vec<KnownHost>, span: &Range<UtcMillis>, limit: u64) -> Checks {
+        Checks::ordered(hosts, span, limit, Order::NewestFirst)
+    }
+
+    /// All checks of `hosts` within a span, oldest first; those of one millisecond in the order of the hosts.
+    pub fn oldest_first(hosts: Vec<KnownHost>, span: &Range<UtcMillis>) -> Checks {
+        Checks::ordered(hosts, span, u64::MAX, Order::OldestFirst)
+    }
+
+    fn ordered(hosts: Vec<KnownHost>, span: &Range<UtcMillis>, limit: u64, order: Order) -> Checks {
         let rows_a_read = (ROWS_HELD / hosts.len().max(1)).clamp(10, 500).min(usize::try_from(limit).unwrap_or(usize::MAX));
-        let cursor = |host| Cursor { host, thresholds: None, before: span.end.0, rows: VecDeque::new(), is_at_end: false };
-        Checks { cursors: hosts.into_iter().map(cursor).collect(), from: span.start, rows_a_read, left: limit }
+        let span = span.start.0..span.end.0;
+        let cursor = |host| Cursor { host, thresholds: None, span: span.clone(), rows: VecDeque::new(), is_at_end: false };
+        Checks { cursors: hosts.into_iter().map(cursor).collect(), order, rows_a_read, left: limit }
     }
 
     /// The next one.
@@ -91,11 +125,15 @@ impl Checks {
         }
         for cursor in &mut self.cursors {
             if cursor.rows.is_empty() && !cursor.is_at_end {
-                cursor.read(reader, self.from, self.rows_a_read)?;
+                cursor.read(reader, self.order, self.rows_a_read)?;
             }
         }
-        let newest = self.cursors.iter_mut().max_by_key(|cursor| cursor.rows.front().map(|row| row.checked_at));
-        let check = newest.and_then(|cursor| {
+        let next_at = |cursor: &&mut Cursor| cursor.rows.front().map(|row| row.checked_at);
+        let due = match self.order {
+            Order::NewestFirst => self.cursors.iter_mut().max_by_key(next_at),
+            Order::OldestFirst => self.cursors.iter_mut().filter(|cursor| !cursor.rows.is_empty()).min_by_key(next_at),
+        };
+        let check = due.and_then(|cursor| {
             cursor.rows.pop_front().map(|row| row.into_check(&cursor.host, &cursor.thresholds.unwrap_or_default()))
         });
         self.left -= u64::from(check.is_some());
@@ -103,23 +141,40 @@ impl Checks {
     }
 }
 
+/// The rows of a host; behind it comes the order.
+const CHECKS: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, late, duplicates, foreigners, reason
+                        from check_result c left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at
+                       where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3 order by c.checked_at";
+
 impl Cursor {
-    fn read(&mut self, reader: &Reader, from: UtcMillis, rows: usize) -> Result<(), StoreError> {
-        const CHECKS: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, late, duplicates, foreigners, reason
-                                from check_result c left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at
-                               where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3
-                               order by c.checked_at desc limit ?4";
+    fn read(&mut self, reader: &Reader, order: Order, rows: usize) -> Result<(), StoreError> {
         if self.thresholds.is_none() {
             self.thresholds = Some(reader.ask(|connection| thresholds_of(connection, self.host.id))?);
         }
         let limit = i64::try_from(rows).unwrap_or(i64::MAX);
-        let found: Vec<Kept> = reader.query(CHECKS, params![self.host.id, from.0, self.before, limit], Kept::read)?;
+        let direction = if order == Order::NewestFirst { "desc" } else { "asc" };
+        let checks = format!("{CHECKS} {direction} limit ?4");
+        let found: Vec<Kept> = reader.query(&checks, params![self.host.id, self.span.start, self.span.end, limit], Kept::read)?;
         self.is_at_end = found.len() < rows;
-        if let Some(last) = found.last() {
-            self.before = last.checked_at;
+        match (found.last(), order) {
+            (Some(last), Order::NewestFirst) => self.span.end = last.checked_at,
+            (Some(last), Order::OldestFirst) => self.span.start = last.checked_at + 1,
+            (None, _) => {}
         }
         self.rows = found.into();
         Ok(())
+    }
+}
+
+impl Reader {
+    /// How many checks of hosts there are within a span.
+    pub fn count_checks(&self, hosts: &[KnownHost], span: &Range<UtcMillis>) -> Result<u64, StoreError> {
+        const COUNT: &str = "select count(*) from check_result where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
+        let count = |host: &KnownHost| {
+            let values = params![host.id, span.start.0, span.end.0];
+            self.ask(|c| c.prepare_cached(COUNT)?.query_row(values, |row| row.get::<_, i64>(0)))
+        };
+        hosts.iter().map(|host| count(host).map(i64::unsigned_abs)).sum()
     }
 }
 

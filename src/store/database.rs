@@ -363,7 +363,7 @@ pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
 fn look(connection: &Connection) -> rusqlite::Result<Standing> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     match number("application_id")? {
-        0 => {}
+        0 | schema::EXPORT_ID => {}
         schema::APPLICATION_ID => return number("user_version").map(Standing::Ours),
         _ => return Ok(Standing::Foreign),
     }

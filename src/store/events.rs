@@ -22,17 +22,17 @@ pub struct OutageEvent {
     pub checks_during_outage: Option<i64>,
     pub recovery_success_rate: Option<f64>,
     pub notes: Option<String>,
+    pub cause: Option<String>,
     pub earliest_start: Option<String>,
     pub packets_sent: Option<i64>,
     pub packets_lost: Option<i64>,
-    pub cause: Option<String>,
-    /// What the cause rests on.
-    #[serde(serialize_with = "as_json")]
-    pub facts: Option<String>,
     /// How far packets got.
     #[serde(serialize_with = "as_json")]
     pub path: Option<String>,
     pub planned: bool,
+    /// What the cause rests on.
+    #[serde(serialize_with = "as_json")]
+    pub facts: Option<String>,
     /// The first reply of a host that is not yet counted as back.
     #[serde(skip)]
     pub answered_since: Option<String>,

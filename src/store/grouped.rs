@@ -95,7 +95,8 @@ impl Reader {
         Ok(episodes)
     }
 
-    fn events_within(&self, span: &Range<UtcMillis>) -> Result<Vec<OutageEvent>, StoreError> {
+    /// The rows of a span, oldest first.
+    pub(super) fn events_within(&self, span: &Range<UtcMillis>) -> Result<Vec<OutageEvent>, StoreError> {
         let events = format!(
             "select {COLUMNS} from outage_events where start_time < ?2 and (end_time is null or end_time >= ?1)
               order by start_time, id"

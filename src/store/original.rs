@@ -10,7 +10,7 @@ use rusqlite::{Connection, Row, TransactionBehavior, params, types::ValueRef};
 
 use super::database::{Standing, literal, literal_text, open_to_read, standing};
 use super::rows::{CheckRow, enter_host, insert_row, next_millisecond};
-use super::{Database, StoreError, rollup, schema};
+use super::{Database, StoreError, export, rollup, schema};
 use crate::model::Family;
 use crate::sys;
 use crate::time::{LATEST_MS, UtcMillis, local_to_utc, parse_naive_ms};
@@ -140,6 +140,7 @@ pub(super) fn keep_copy(path: &Path) -> Option<PathBuf> {
 /// Puts our tables in the place of the original's, with all that these hold.
 fn fill(transaction: &Connection, progress: &mut dyn FnMut(u64, u64)) -> rusqlite::Result<Import> {
     let has_events = has_columns(transaction, "main", "outage_events", EVENT_COLUMNS)?;
+    let writer = writer_of(transaction, "main")?;
     transaction.execute_batch("alter table ping_results rename to original_ping_results")?;
     if has_events {
         transaction.execute_batch(
@@ -150,7 +151,7 @@ fn fill(transaction: &Connection, progress: &mut dyn FnMut(u64, u64)) -> rusqlit
     }
     schema::migrate(transaction, 0)?;
     let events = has_events.then_some("main.original_outage_events");
-    let import = read(transaction, "main.original_ping_results", events, progress)?;
+    let import = read(transaction, "main.original_ping_results", events, writer, progress)?;
     transaction.execute_batch("drop table original_ping_results; drop table if exists original_outage_events")?;
     Ok(import)
 }
@@ -179,13 +180,21 @@ pub fn partial_copy(to: &Path) -> PathBuf {
 
 /// Writes a consistent copy of the database behind a connection to `to`, whole or not at all.
 pub(super) fn copy_database(connection: &Connection, path: &Path, to: &Path) -> Result<(), StoreError> {
+    write_whole(to, |partial| {
+        let vacuum = connection.execute("vacuum into ?1", [literal_text(literal(partial).as_os_str())]);
+        vacuum.map_err(|cause| StoreError::Sqlite { operation: "copying database", path: path.to_path_buf(), cause })?;
+        Ok(())
+    })
+}
+
+/// Has a database file written beside `to` and gives it that name, which must be free, when it is whole.
+pub(super) fn write_whole<T>(to: &Path, write: impl FnOnce(&Path) -> Result<T, StoreError>) -> Result<T, StoreError> {
     let partial = partial_copy(to);
     let result = (|| {
         let file = |operation| move |cause| StoreError::File { operation, path: to.to_path_buf(), cause };
         // A copy that was broken off is nobody's.
         remove_partial(&partial).map_err(file("writing a copy to"))?;
-        let vacuum = connection.execute("vacuum into ?1", [literal_text(literal(&partial).as_os_str())]);
-        vacuum.map_err(|cause| StoreError::Sqlite { operation: "copying database", path: path.to_path_buf(), cause })?;
+        let written = write(&partial)?;
         fs::File::open(&partial).and_then(|file| file.sync_all()).map_err(file("writing a copy to"))?;
         // hard_link refuses a name that is taken, where rename would overwrite it.
         match fs::hard_link(&partial, to) {
@@ -196,7 +205,8 @@ pub(super) fn copy_database(connection: &Connection, path: &Path, to: &Path) -> 
             // A file system without links, as on many USB sticks.
             Err(_) => fs::rename(&partial, to),
         }
-        .map_err(file("writing a copy to"))
+        .map_err(file("writing a copy to"))?;
+        Ok(written)
     })();
     if result.is_err() {
         let _ = remove_partial(&partial);
@@ -227,7 +237,8 @@ impl Database {
             let transaction = self.connection().transaction_with_behavior(TransactionBehavior::Immediate)?;
             let has_events = has_columns(&transaction, "original", "outage_events", EVENT_COLUMNS)?;
             let events = has_events.then_some("original.outage_events");
-            let import = read(&transaction, "original.ping_results", events, progress)?;
+            let writer = writer_of(&transaction, "original")?;
+            let import = read(&transaction, "original.ping_results", events, writer, progress)?;
             transaction.commit()?;
             Ok(import)
         })();
@@ -252,6 +263,7 @@ fn read(
     connection: &Connection,
     checks: &str,
     events: Option<&str>,
+    writer: Writer,
     progress: &mut dyn FnMut(u64, u64),
 ) -> rusqlite::Result<Import> {
     let mut import = Import::default();
@@ -267,7 +279,7 @@ fn read(
         if done % 4096 == 0 {
             progress(done, total);
         }
-        match read_check(row, previous) {
+        match read_check(row, writer, previous) {
             Ok((at, address, name, check)) => {
                 previous = Some(at);
                 let host_id = enter_host(connection, &address, Family::Any, &name)?;
@@ -284,7 +296,7 @@ fn read(
     }
     progress(done, total);
     if let Some(events) = events {
-        read_events(connection, events, &mut import)?;
+        read_events(connection, events, writer, &mut import)?;
     }
     Ok(import)
 }
@@ -309,14 +321,14 @@ fn place(connection: &Connection, host_id: i64, at: UtcMillis, check: &CheckRow)
 
 type Check = (UtcMillis, String, String, CheckRow);
 
-fn read_check(row: &Row<'_>, previous: Option<UtcMillis>) -> Result<Check, String> {
+fn read_check(row: &Row<'_>, writer: Writer, previous: Option<UtcMillis>) -> Result<Check, String> {
     let value = |index| row.get_ref(index).map_err(|error| error.to_string());
     let text = |index| value(index).map(|value| value.as_str().ok().map(str::to_string));
     let timestamp = value(3)?;
     let at = timestamp
         .as_str()
         .ok()
-        .and_then(|text| parse_naive_ms(text).map(|naive| local_to_utc(naive, previous, sys::utc_offset_at)))
+        .and_then(|text| writer.instant(text, previous))
         // A text with a zone, which SQLite knows to read; the original writes none.
         .or_else(|| row.get::<_, f64>(9).ok().filter(|_| timestamp.as_str().is_ok()).map(from_julian_day))
         .filter(|at| (0..=LATEST_MS).contains(&at.0))
@@ -336,6 +348,32 @@ fn read_check(row: &Row<'_>, previous: Option<UtcMillis>) -> Result<Check, Strin
     }
     let [min_us, avg_us, max_us] = latencies;
     Ok((at, address, name, CheckRow { sent, received, min_us, avg_us, max_us, rtts: None }))
+}
+
+/// Who wrote a file with the original's schema.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Writer {
+    /// The original, or who imitates it.
+    Original,
+    /// This program's `export`.
+    Export,
+}
+
+fn writer_of(connection: &Connection, schema: &str) -> rusqlite::Result<Writer> {
+    let id: i64 = connection.pragma_query_value(Some(schema), "application_id", |row| row.get(0))?;
+    Ok(if id == schema::EXPORT_ID { Writer::Export } else { Writer::Original })
+}
+
+impl Writer {
+    /// The instant that a text means. In the hour that autumn repeats the original's rows are told apart by the row before,
+    /// ours by themselves.
+    fn instant(self, text: &str, previous: Option<UtcMillis>) -> Option<UtcMillis> {
+        let previous = match self {
+            Writer::Original => previous,
+            Writer::Export => export::is_second_pass(text).then_some(UtcMillis(i64::MAX)),
+        };
+        parse_naive_ms(text).map(|naive| local_to_utc(naive, previous, sys::utc_offset_at))
+    }
 }
 
 fn from_julian_day(day: f64) -> UtcMillis {
@@ -366,7 +404,7 @@ fn describe(value: &ValueRef<'_>) -> String {
 }
 
 /// Takes the events over, times to UTC. An event that is known by host and start is left alone, but for its end.
-fn read_events(connection: &Connection, table: &str, import: &mut Import) -> rusqlite::Result<()> {
+fn read_events(connection: &Connection, table: &str, writer: Writer, import: &mut Import) -> rusqlite::Result<()> {
     const CLOSE: &str = "update outage_events set end_time = ?3, duration_seconds = ?4, checks_failed = ?5,
             checks_during_outage = ?6, recovery_success_rate = ?7, notes = ?8
         where host_address = ?1 and start_time = ?2 and end_time is null and ?3 is not null";
@@ -378,7 +416,7 @@ fn read_events(connection: &Connection, table: &str, import: &mut Import) -> rus
     let mut rows = statement.query([])?;
     let mut previous = None;
     while let Some(row) = rows.next()? {
-        let (start, end, address) = match read_span(row, previous) {
+        let (start, end, address) = match read_span(row, writer, previous) {
             Ok(span) => span,
             Err(problem) => {
                 import.refuse("outage event", row, &problem);
@@ -402,11 +440,14 @@ fn read_events(connection: &Connection, table: &str, import: &mut Import) -> rus
 }
 
 /// Start, end and address of an event.
-fn read_span(row: &Row<'_>, previous: Option<UtcMillis>) -> Result<(UtcMillis, Option<UtcMillis>, String), String> {
+fn read_span(
+    row: &Row<'_>,
+    writer: Writer,
+    previous: Option<UtcMillis>,
+) -> Result<(UtcMillis, Option<UtcMillis>, String), String> {
     let value = |index| row.get_ref(index).map_err(|error| error.to_string());
     let instant = |column, value: &ValueRef<'_>, previous| {
-        let naive = value.as_str().ok().and_then(parse_naive_ms);
-        let at = naive.map(|naive| local_to_utc(naive, previous, sys::utc_offset_at));
+        let at = value.as_str().ok().and_then(|text| writer.instant(text, previous));
         at.filter(|at| (0..=LATEST_MS).contains(&at.0)).ok_or_else(|| format!("{column} {}", describe(value)))
     };
     let address = value(2)?.as_str().ok().filter(|address| !address.is_empty()).ok_or("no host_address")?.to_string();

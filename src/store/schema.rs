@@ -9,6 +9,10 @@ use rusqlite::Connection;
 /// "ACLg": what file(1) and we know our files by.
 pub const APPLICATION_ID: i64 = 0x4143_4c67;
 
+/// "ACLx": a file in the original's schema that this program has exported. The original does not look at it; export.rs says
+/// what it means.
+pub const EXPORT_ID: i64 = 0x4143_4c78;
+
 /// How many migrations there are.
 pub const VERSION: i64 = MIGRATIONS.len() as i64;
 

@@ -31,17 +31,17 @@ struct CheckRow<'a> {
 
 impl<'a> From<&'a RecordedCheck> for CheckRow<'a> {
     fn from(check: &'a RecordedCheck) -> Self {
-        let ms = |us: Option<i64>| us.map(|us| us as f64 / 1000.0);
+        let [min_latency, avg_latency, max_latency] = check.latencies_ms();
         CheckRow {
             host_name: &check.name,
             host_address: &check.address,
             timestamp: check.checked_at.rfc3339(),
             success_count: check.received,
-            failure_count: check.sent.saturating_sub(check.received),
-            success_rate: if check.sent > 0 { check.received as f64 * 100.0 / check.sent as f64 } else { 0.0 },
-            min_latency: ms(check.min_us),
-            max_latency: ms(check.max_us),
-            avg_latency: ms(check.avg_us),
+            failure_count: check.failure_count(),
+            success_rate: check.success_rate(),
+            min_latency,
+            max_latency,
+            avg_latency,
             state: check.state.word(),
             sent: check.sent,
             rtts_us: check.rtts_us.as_deref(),

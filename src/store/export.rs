@@ -1,0 +1,180 @@
+//! Writes a file with the original's literal schema, which the original itself reads: text in local time, latencies in
+//! milliseconds. What it has no columns for stays behind.
+//!
+//! Local time comes twice in autumn. The original's texts do not say which of the two is meant, and its table allows an address
+//! each of them once. Ours are in whole milliseconds, so the microseconds are free to say it: odd the second time.
+
+use std::ops::Range;
+use std::path::Path;
+
+use rusqlite::{Connection, params};
+
+use super::original::write_whole;
+use super::{Checks, DNS, KnownHost, LINK_DOWN, Reader, RecordedCheck, StoreError, schema};
+use crate::sys::utc_offset_at;
+use crate::time::{UtcMillis, local_to_utc, parse_naive_ms};
+
+const TABLES: &str = "
+CREATE TABLE ping_results (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    host_name TEXT NOT NULL,
+    host_address TEXT NOT NULL,
+    timestamp TIMESTAMP NOT NULL,
+    success_count INTEGER NOT NULL,
+    failure_count INTEGER NOT NULL,
+    success_rate REAL NOT NULL,
+    min_latency REAL,
+    max_latency REAL,
+    avg_latency REAL,
+    UNIQUE(host_address, timestamp)
+);
+CREATE TABLE outage_events (
+    id INTEGER PRIMARY KEY AUTOINCREMENT,
+    host_name TEXT NOT NULL,
+    host_address TEXT NOT NULL,
+    event_type TEXT NOT NULL,
+    start_time TIMESTAMP NOT NULL,
+    end_time TIMESTAMP,
+    duration_seconds INTEGER,
+    checks_failed INTEGER DEFAULT 0,
+    checks_during_outage INTEGER DEFAULT 0,
+    recovery_success_rate REAL,
+    notes TEXT
+);";
+
+/// Made behind the rows, which is faster.
+const INDEXES: &str = "
+CREATE INDEX idx_timestamp ON ping_results(timestamp);
+CREATE INDEX idx_host_address ON ping_results(host_address);
+CREATE INDEX idx_host_timestamp ON ping_results(host_address, timestamp);
+CREATE INDEX idx_events_host_time ON outage_events(host_address, start_time DESC);
+CREATE INDEX idx_events_time ON outage_events(start_time DESC);";
+
+impl Reader {
+    /// Writes the checks and the outages of hosts within a span to a file that must not exist; says how many of each.
+    /// `progress` hears the checks done.
+    pub fn export_original(
+        &self,
+        hosts: &[KnownHost],
+        span: &Range<UtcMillis>,
+        to: &Path,
+        progress: &mut dyn FnMut(u64),
+    ) -> Result<(u64, u64), StoreError> {
+        if to.symlink_metadata().is_ok() {
+            return Err(StoreError::Exists { path: to.to_path_buf() });
+        }
+        write_whole(to, |partial| {
+            let failed = |cause| StoreError::Sqlite { operation: "writing", path: to.to_path_buf(), cause };
+            let file = begin(partial).map_err(failed)?;
+            let mut checks = Checks::oldest_first(hosts.to_vec(), span);
+            let mut done = 0;
+            while let Some(check) = checks.next(self)? {
+                insert_check(&file, &check).map_err(failed)?;
+                done += 1;
+                if done % 4096 == 0 {
+                    progress(done);
+                }
+            }
+            let events = self.write_events(&file, hosts, span, &failed)?;
+            file.execute_batch(&format!("{INDEXES} commit")).map_err(failed)?;
+            Ok((done, events))
+        })
+    }
+
+    /// The outages of hosts: that a link was down or a name did not resolve is nothing that the original knows.
+    fn write_events(
+        &self,
+        file: &Connection,
+        hosts: &[KnownHost],
+        span: &Range<UtcMillis>,
+        failed: &dyn Fn(rusqlite::Error) -> StoreError,
+    ) -> Result<u64, StoreError> {
+        const INSERT: &str = "insert into outage_events(host_name, host_address, event_type, start_time, end_time,
+                duration_seconds, checks_failed, checks_during_outage, recovery_success_rate, notes)
+            values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+        let local = |text: &str| parse_naive_ms(text).map(|ms| original_text(UtcMillis(ms), pass_of(UtcMillis(ms))));
+        let mut written = 0;
+        for event in self.events_within(span)? {
+            let is_of_host = event.event_type != LINK_DOWN && event.event_type != DNS;
+            let is_asked_for = hosts.iter().any(|host| host.address.eq_ignore_ascii_case(&event.host_address));
+            let Some(start) = local(&event.start_time).filter(|_| is_of_host && is_asked_for) else { continue };
+            let end = event.end_time.as_deref().and_then(local);
+            let kind = if event.end_time.is_none() { "outage_start" } else { "outage_end" };
+            let (failures, during) = (event.checks_failed, event.checks_during_outage);
+            let duration = event.duration_seconds;
+            let rate = event.recovery_success_rate;
+            let values =
+                params![event.host_name, event.host_address, kind, start, end, duration, failures, during, rate, event.notes];
+            file.prepare_cached(INSERT).and_then(|mut insert| insert.execute(values)).map_err(failed)?;
+            written += 1;
+        }
+        Ok(written)
+    }
+}
+
+/// A new file with the tables, inside of a transaction. It is nobody's until it is whole, so no journal is kept of it.
+fn begin(path: &Path) -> rusqlite::Result<Connection> {
+    let file = Connection::open(super::database::literal(path))?;
+    super::database::prepare(&file)?;
+    file.pragma_update(None, "journal_mode", "off")?;
+    file.pragma_update(None, "synchronous", "off")?;
+    file.pragma_update(None, "application_id", schema::EXPORT_ID)?;
+    file.execute_batch(&format!("begin; {TABLES}"))?;
+    Ok(file)
+}
+
+fn insert_check(file: &Connection, check: &RecordedCheck) -> rusqlite::Result<()> {
+    const INSERT: &str = "insert or ignore into ping_results(host_name, host_address, timestamp, success_count, failure_count,
+            success_rate, min_latency, max_latency, avg_latency) values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
+    let mut insert = file.prepare_cached(INSERT)?;
+    let [min, avg, max] = check.latencies_ms();
+    let (name, address, rate) = (&check.name, &check.address, check.success_rate());
+    // An address that is measured over both versions of IP may have two checks in a millisecond.
+    for micros in (pass_of(check.checked_at)..1000).step_by(2) {
+        let at = original_text(check.checked_at, micros);
+        if insert.execute(params![name, address, at, check.received, check.failure_count(), rate, min, max, avg])? == 1 {
+            return Ok(());
+        }
+    }
+    Err(rusqlite::Error::StatementChangedRows(0))
+}
+
+fn naive(at: UtcMillis) -> UtcMillis {
+    UtcMillis(at.0.saturating_add(utc_offset_at(at.0.div_euclid(1000)) * 1000))
+}
+
+/// 1 for an instant whose local time is there for the second time, else 0.
+fn pass_of(at: UtcMillis) -> u32 {
+    u32::from(local_to_utc(naive(at).0, None, utc_offset_at) != at)
+}
+
+/// Whether an exported text means the second of two times.
+pub(super) fn is_second_pass(text: &str) -> bool {
+    text.as_bytes().get(25).is_some_and(|digit| digit % 2 == 1)
+}
+
+/// `YYYY-MM-DD HH:MM:SS.ffffff` in local time; without a fraction where that is zero, as the original writes it.
+fn original_text(at: UtcMillis, micros: u32) -> String {
+    let mut text = naive(at).sql_text();
+    if micros == 0 && text.ends_with(".000") {
+        text.truncate(19);
+    } else {
+        text += &format!("{micros:03}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exported_time_has_six_digits_or_none_and_says_by_the_last_which_pass_it_is() {
+        let whole = original_text(UtcMillis(1_762_086_896_000), 0);
+        assert_eq!((whole.len(), is_second_pass(&whole)), (19, false));
+        let second = original_text(UtcMillis(1_762_086_896_000), 1);
+        assert!(second.ends_with(".000001") && is_second_pass(&second), "{second}");
+        let first = original_text(UtcMillis(1_762_086_896_123), 2);
+        assert!(first.ends_with(".123002") && !is_second_pass(&first), "{first}");
+    }
+}
