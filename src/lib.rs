@@ -15,6 +15,7 @@
 //! | 1, engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | import one another |
 //! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
 //! | 2, workers | [`pinger`], [`witness`], [`status`] | see the store other than as a function to call |
+//! | | [`export`] | see the store other than as a reader |
 //! | | [`web`] | know what is answered: that is a function to call |
 //! | 3, assembly | [`dashboard`], [`daemon`], [`cli`] | |
 //!
@@ -94,6 +95,7 @@ pub mod store;
 pub mod sys;
 pub mod systemd;
 
+pub mod export;
 pub mod pinger;
 pub mod status;
 pub mod web;

@@ -8,6 +8,8 @@ use argh::FromArgs;
 use log::LevelFilter;
 
 use super::Failure;
+use crate::export::Format;
+use crate::time::UtcMillis;
 
 /// What the command line asks for.
 #[derive(Debug)]
@@ -37,6 +39,8 @@ pub enum Command {
     Status(Status),
     Cleanup(Cleanup),
     CleanupContinuous(CleanupContinuous),
+    Outages(Outages),
+    Export(Export),
     Import(Import),
     Backup(Backup),
     Doctor(Doctor),
@@ -170,6 +174,55 @@ commands! {
         interval: f64,
     }
 
+    /// List the outages, newest first, and note things on them; also: events.
+    #[argh(subcommand, name = "outages")]
+    Outages {
+        /// only those that go on
+        #[argh(switch)]
+        active: bool,
+        /// only those of a host, by name or address
+        #[argh(option, arg_name = "host")]
+        host: Option<String>,
+        /// only those of the last days (default: all)
+        #[argh(option, arg_name = "days", from_str_fn(days))]
+        days: Option<f64>,
+        /// at most so many, 0 for all (default: 50)
+        #[argh(option, arg_name = "limit", default = "50")]
+        limit: usize,
+        /// print JSON
+        #[argh(switch)]
+        json: bool,
+        /// note the text on the outage with this id
+        #[argh(option, arg_name = "id")]
+        note: Option<i64>,
+        /// with --note: it was planned, so it is listed apart and not counted
+        #[argh(switch)]
+        planned: bool,
+        /// with --note: what is noted, in one or more words (behind -- where one begins with a dash)
+        #[argh(positional, arg_name = "text")]
+        text: Vec<String>,
+    }
+
+    /// Write the recorded checks, oldest first. Times are RFC 3339, YYYY-MM-DD[ HH:MM[:SS]] in local time, or Unix seconds.
+    #[argh(subcommand, name = "export")]
+    Export {
+        /// only the checks of a host, by name or address
+        #[argh(option, arg_name = "host")]
+        host: Option<String>,
+        /// only checks from this time on
+        #[argh(option, arg_name = "time", from_str_fn(super::when::instant))]
+        from: Option<UtcMillis>,
+        /// only checks before this time
+        #[argh(option, arg_name = "time", from_str_fn(super::when::instant))]
+        to: Option<UtcMillis>,
+        /// csv (default), jsonl, openmetrics, or sqlite: a database that the Python original reads, in local time
+        #[argh(option, arg_name = "format", default = "ExportFormat::Text(Format::Csv)", from_str_fn(export_format))]
+        format: ExportFormat,
+        /// write to a file, which is replaced when all is written (default: standard output); a database must not exist yet
+        #[argh(option, short = 'o', arg_name = "file")]
+        output: Option<PathBuf>,
+    }
+
     /// Take over a database that the Python original wrote.
     #[argh(subcommand, name = "import")]
     Import {
@@ -200,12 +253,52 @@ fn hours(text: &str) -> Result<f64, String> {
     if (0.001..=8784.0).contains(&hours) { Ok(hours) } else { Err(format!("{text} is not between 0.001 and 8784 hours")) }
 }
 
+fn days(text: &str) -> Result<f64, String> {
+    let days: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of days"))?;
+    if days > 0.0 && days <= 100_000.0 { Ok(days) } else { Err(format!("{text} is not between 0 and 100000 days")) }
+}
+
+/// In what `export` writes.
+#[derive(Clone, Copy, Debug)]
+pub enum ExportFormat {
+    /// Text, which can go anywhere.
+    Text(Format),
+    /// The original's database.
+    Original,
+}
+
+fn export_format(text: &str) -> Result<ExportFormat, String> {
+    match text {
+        "csv" => Ok(ExportFormat::Text(Format::Csv)),
+        "jsonl" => Ok(ExportFormat::Text(Format::JsonLines)),
+        "openmetrics" => Ok(ExportFormat::Text(Format::OpenMetrics)),
+        "sqlite" => Ok(ExportFormat::Original),
+        _ => Err(format!("{text:?} is none of csv, jsonl, openmetrics, sqlite")),
+    }
+}
+
 fn port(text: &str) -> Result<u16, String> {
     text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("{text:?} is no port from 1 to 65535"))
 }
 
 /// Options that are followed by a value.
-const VALUE_OPTIONS: &[&str] = &["--config", "-c", "--interval", "-i", "--host", "--port", "-p"];
+const VALUE_OPTIONS: &[&str] = &[
+    "--config",
+    "-c",
+    "--interval",
+    "-i",
+    "--host",
+    "--port",
+    "-p",
+    "--days",
+    "--limit",
+    "--note",
+    "--from",
+    "--to",
+    "--format",
+    "--output",
+    "-o",
+];
 /// Short options without a value.
 const SWITCHES: &[char] = &['v', 'q', 'h', 'V'];
 
@@ -216,7 +309,11 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, Failur
         let word = word.into_string().map_err(|word| Failure::Usage(format!("argument {word:?}: it is not UTF-8")))?;
         words.push(word);
     }
-    let words = normalise(words);
+    let mut words = normalise(words);
+    // argh knows no second name of a command.
+    if let Some(first) = words.first_mut().filter(|first| *first == "events") {
+        *first = "outages".into();
+    }
     let options: Vec<&str> = options_of(&words).collect();
     if options.contains(&"--version") || options.contains(&"-V") {
         return Ok(Parsed::Text(format!("ace-connection-logger {}\n", env!("CARGO_PKG_VERSION"))));
@@ -355,6 +452,8 @@ mod tests {
             "status",
             "cleanup",
             "cleanup-continuous",
+            "outages",
+            "export",
             "import",
             "backup",
             "doctor",

@@ -7,11 +7,15 @@ mod check_config;
 mod cleanup;
 mod dashboard;
 mod doctor;
+mod export;
 mod files;
 mod init_config;
 mod monitor;
+mod outages;
 mod output;
+mod recorded;
 mod status;
+mod when;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -159,6 +163,8 @@ fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<Verdict, Fai
         Command::Status(arguments) => status::run(&arguments),
         Command::Cleanup(arguments) => cleanup::run_once(&arguments),
         Command::CleanupContinuous(arguments) => cleanup::run_continuously(&arguments),
+        Command::Outages(arguments) => outages::run(&arguments),
+        Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => files::import(&arguments),
         Command::Backup(arguments) => files::backup(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),

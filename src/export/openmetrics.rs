@@ -1,0 +1,64 @@
+//! OpenMetrics 1.0: gauges with the names and labels of `/metrics`, a sample a check at the time of the check. The format
+//! wants one family behind the other, so the checks are read once for each.
+
+use std::io::Write;
+use std::ops::Range;
+
+use super::Broken;
+use crate::store::{Checks, KnownHost, Reader, RecordedCheck};
+use crate::time::UtcMillis;
+
+/// A gauge: its name, its unit, what it is, and what a check says of it.
+type Family = (&'static str, &'static str, &'static str, fn(&RecordedCheck) -> Option<f64>);
+
+const FAMILIES: [Family; 6] = [
+    ("success", "ratio", "Share of the check's pings that were answered.", |check| Some(check.success_rate() / 100.0)),
+    ("rtt_min", "seconds", "Least round-trip time of the check.", |check| seconds(check.min_us)),
+    ("rtt_avg", "seconds", "Mean round-trip time of the check.", |check| seconds(check.avg_us)),
+    ("rtt_max", "seconds", "Greatest round-trip time of the check.", |check| seconds(check.max_us)),
+    ("sent", "pings", "Pings that were sent.", |check| Some(check.sent as f64)),
+    ("received", "pings", "Pings that were answered in time.", |check| Some(check.received as f64)),
+];
+
+fn seconds(us: Option<i64>) -> Option<f64> {
+    us.map(|us| us as f64 / 1e6)
+}
+
+pub fn write(
+    reader: &Reader,
+    hosts: &[KnownHost],
+    span: &Range<UtcMillis>,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<u64, Broken> {
+    let (mut done, mut read) = (0, 0u64);
+    for (number, (name, unit, help, value)) in FAMILIES.iter().enumerate() {
+        let name = format!("ace_check_{name}_{unit}");
+        write!(out, "# TYPE {name} gauge\n# UNIT {name} {unit}\n# HELP {name} {help}\n")?;
+        // What is measured over both versions of IP is one series, since its labels are the same.
+        for series in hosts.chunk_by(|a, b| (&a.name, &a.address) == (&b.name, &b.address)) {
+            let labels = format!("{{host=\"{}\",address=\"{}\"}}", escape(&series[0].name), escape(&series[0].address));
+            let mut checks = Checks::oldest_first(series.to_vec(), span);
+            let mut newest = None;
+            while let Some(check) = checks.next(reader)? {
+                read += 1;
+                if read % 4096 == 0 {
+                    progress(read / FAMILIES.len() as u64);
+                }
+                done += u64::from(number == 0);
+                // A series has one sample at a time.
+                let Some(value) = value(&check).filter(|_| newest < Some(check.checked_at)) else { continue };
+                newest = Some(check.checked_at);
+                let at = check.checked_at.0;
+                writeln!(out, "{name}{labels} {value} {}.{:03}", at.div_euclid(1000), at.rem_euclid(1000))?;
+            }
+        }
+    }
+    out.write_all(b"# EOF\n")?;
+    Ok(done)
+}
+
+/// A label's value: backslash, quote and line feed are escaped.
+fn escape(text: &str) -> String {
+    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+}

@@ -1,0 +1,173 @@
+//! One line a check: CSV and JSON.
+
+use std::io::{self, Write};
+use std::ops::Range;
+
+use serde::Serialize;
+
+use super::Broken;
+use crate::store::{Checks, KnownHost, Reader, RecordedCheck};
+use crate::time::UtcMillis;
+
+/// The columns of `ping_results` but for its id, and then what it has no columns for.
+pub const CSV_HEADER: &str = "host_name,host_address,timestamp,success_count,failure_count,success_rate,min_latency,\
+                              max_latency,avg_latency,state,rtts_us,late,duplicates,foreign,reason\n";
+
+/// Writes a check.
+type Line = fn(&RecordedCheck, &mut dyn Write) -> io::Result<()>;
+
+pub fn write(
+    reader: &Reader,
+    hosts: &[KnownHost],
+    span: &Range<UtcMillis>,
+    line: Line,
+    header: &str,
+    out: &mut dyn Write,
+    progress: &mut dyn FnMut(u64),
+) -> Result<u64, Broken> {
+    out.write_all(header.as_bytes())?;
+    let mut checks = Checks::oldest_first(hosts.to_vec(), span);
+    let mut done = 0;
+    while let Some(check) = checks.next(reader)? {
+        line(&check, out)?;
+        done += 1;
+        if done % 4096 == 0 {
+            progress(done);
+        }
+    }
+    Ok(done)
+}
+
+/// Numbers are as short as they may be to be read as the same again; the pings are a list as in JSON.
+pub fn csv(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
+    let [min, avg, max] = check.latencies_ms().map(|ms| ms.map(|ms| ms.to_string()).unwrap_or_default());
+    let rtts = check.rtts_us.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default();
+    let cells = [
+        check.name.as_str(),
+        &check.address,
+        &check.checked_at.sql_text(),
+        &check.received.to_string(),
+        &check.failure_count().to_string(),
+        &check.success_rate().to_string(),
+        &min,
+        &max,
+        &avg,
+        check.state.word(),
+        &rtts,
+        &check.late.to_string(),
+        &check.duplicates.to_string(),
+        &check.foreign.to_string(),
+        check.reason.as_deref().unwrap_or_default(),
+    ];
+    for (index, cell) in cells.iter().enumerate() {
+        let separator = if index == 0 { "" } else { "," };
+        if cell.contains([',', '"', '\n', '\r']) {
+            write!(out, "{separator}\"{}\"", cell.replace('"', "\"\""))?;
+        } else {
+            write!(out, "{separator}{cell}")?;
+        }
+    }
+    out.write_all(b"\n")
+}
+
+/// Latencies in milliseconds, `_us` in microseconds, `success_rate` 0 to 100.
+#[derive(Serialize)]
+struct Row<'a> {
+    host_name: &'a str,
+    host_address: &'a str,
+    timestamp: String,
+    success_count: i64,
+    failure_count: i64,
+    success_rate: f64,
+    min_latency: Option<f64>,
+    max_latency: Option<f64>,
+    avg_latency: Option<f64>,
+    state: &'static str,
+    rtts_us: Option<&'a [Option<u32>]>,
+    late: i64,
+    duplicates: i64,
+    foreign: i64,
+    reason: Option<&'a str>,
+}
+
+pub fn json_line(check: &RecordedCheck, mut out: &mut dyn Write) -> io::Result<()> {
+    let [min_latency, avg_latency, max_latency] = check.latencies_ms();
+    let row = Row {
+        host_name: &check.name,
+        host_address: &check.address,
+        timestamp: check.checked_at.rfc3339(),
+        success_count: check.received,
+        failure_count: check.failure_count(),
+        success_rate: check.success_rate(),
+        min_latency,
+        max_latency,
+        avg_latency,
+        state: check.state.word(),
+        rtts_us: check.rtts_us.as_deref(),
+        late: check.late,
+        duplicates: check.duplicates,
+        foreign: check.foreign,
+        reason: check.reason.as_deref(),
+    };
+    serde_json::to_writer(&mut out, &row)?;
+    out.write_all(b"\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::State;
+
+    fn written(line: Line, check: &RecordedCheck) -> String {
+        let mut out = Vec::new();
+        line(check, &mut out).expect("memory takes it");
+        String::from_utf8(out).expect("text")
+    }
+
+    fn check() -> RecordedCheck {
+        RecordedCheck {
+            name: "a \"b\", c\nd".into(),
+            address: "192.0.2.1".into(),
+            checked_at: UtcMillis(1_762_086_896_007),
+            sent: 3,
+            received: 2,
+            min_us: Some(1),
+            avg_us: Some(1_000),
+            max_us: Some(12_345),
+            rtts_us: Some(vec![Some(1), None, Some(12_345)]),
+            late: 1,
+            duplicates: 0,
+            foreign: 2,
+            reason: None,
+            state: State::Down,
+        }
+    }
+
+    #[test]
+    fn a_line_of_csv_has_a_cell_a_column_and_quotes_what_needs_it() {
+        assert_eq!(
+            written(csv, &check()),
+            "\"a \"\"b\"\", c\nd\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,0.001,12.345,1,down,\
+             \"[1,null,12345]\",1,0,2,\n"
+        );
+        let sums_only = RecordedCheck { name: "x".into(), rtts_us: None, min_us: None, avg_us: None, max_us: None, ..check() };
+        let line = written(csv, &sums_only);
+        assert_eq!(line, "x,192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,,,,down,,1,0,2,\n");
+        assert_eq!(line.matches(',').count(), CSV_HEADER.matches(',').count());
+    }
+
+    #[test]
+    fn a_line_of_json_has_the_columns_of_the_csv() {
+        let line = written(json_line, &check());
+        let fields = CSV_HEADER.trim_end().split(',');
+        let mut behind = line.as_str();
+        for field in fields {
+            behind = behind.split_once(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{field}: {line}")).1;
+        }
+        assert!(
+            line.contains(r#""timestamp":"2025-11-02T12:34:56.007Z""#) && line.contains(r#""rtts_us":[1,null,12345]"#),
+            "{line}"
+        );
+        assert_eq!(line.matches('\n').count(), 1);
+    }
+}
