@@ -41,6 +41,8 @@ fn help_goes_to_standard_output_and_names_every_command() {
             "status",
             "cleanup",
             "cleanup-continuous",
+            "outages",
+            "export",
             "import",
             "backup",
             "doctor",

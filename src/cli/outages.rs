@@ -17,8 +17,9 @@ pub fn run(arguments: &Outages) -> Result<Verdict, Failure> {
     let now = sys::clocks().utc();
     let reader = match Reader::open(path)? {
         Some(reader) => reader,
-        None if arguments.json && note.is_none() => return print_json(&[(); 0]).map(|()| Verdict::Good),
-        None => return Err(recorded::nothing(path)),
+        None if note.is_some() => return Err(recorded::nothing(path)),
+        None if arguments.json => return print_json(&[(); 0]).map(|()| Verdict::Good),
+        None => return print(&format!("nothing recorded yet in {}\n", path.display())).map(|()| Verdict::Good),
     };
     let (shown, all) = match note {
         Some(note) => (vec![write_note(&config, &reader, &note, now)?], None),
@@ -168,7 +169,7 @@ fn words(episode: &Episode) -> String {
     let cause = match episode.cause() {
         Cause::Link => "link: nothing could be sent",
         Cause::Gateway => "gateway: it was silent",
-        Cause::Provider => "provider: nothing beyond the gateway answered",
+        Cause::Provider => "provider: only the gateway answered",
         Cause::Dns => "dns: the name did not resolve",
         Cause::Host => "host: others answered",
         Cause::Unknown => "unknown",
