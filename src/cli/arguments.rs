@@ -215,7 +215,7 @@ commands! {
         /// only checks before this time
         #[argh(option, arg_name = "time", from_str_fn(super::when::instant))]
         to: Option<UtcMillis>,
-        /// csv (default), jsonl, openmetrics, or sqlite: a database that the Python original reads, in local time
+        /// csv (default; times in UTC, line ends of Unix), jsonl, openmetrics, or sqlite: a database that the Python original reads, in local time
         #[argh(option, arg_name = "format", default = "ExportFormat::Text(Format::Csv)", from_str_fn(export_format))]
         format: ExportFormat,
         /// write to a file, which is replaced when all is written (default: standard output); a database must not exist yet

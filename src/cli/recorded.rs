@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::Failure;
+use super::output::printable;
 use crate::config::Config;
 use crate::store::{KnownHost, Reader};
 
@@ -14,7 +15,7 @@ pub fn hosts(reader: &Reader, config: &Config, wanted: Option<&str>) -> Result<V
     let is_meant = |name: &str, address: &str| [name, address].iter().any(|text| text.to_lowercase() == wanted.to_lowercase());
     let meant: Vec<KnownHost> = known.iter().filter(|host| is_meant(&host.name, &host.address)).cloned().collect();
     if meant.is_empty() && !config.hosts.iter().any(|plan| is_meant(&plan.host.name, &plan.host.address)) {
-        let names: Vec<&str> = known.iter().map(|host| host.name.as_str()).take(20).collect();
+        let names: Vec<String> = known.iter().map(|host| printable(&host.name)).take(20).collect();
         let names = if names.is_empty() { "none".to_string() } else { names.join(", ") };
         return Err(Failure::Usage(format!("--host {wanted:?}: no such host is recorded, but: {names}")));
     }
