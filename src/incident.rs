@@ -58,10 +58,10 @@ pub fn group<K: Copy + Eq + Hash>(spells: &[Spell<K>], grouping: &Grouping) -> V
     }
     let mut groups: Vec<Group> = Vec::new();
     for mut own in by_host.into_values() {
-        own.sort_by_key(|index| (spells[*index].start, *index));
+        own.sort_unstable_by_key(|index| (spells[*index].start, *index));
         groups.extend(find_intermittent(spells, merge(spells, &own, ms(grouping.merge)), grouping));
     }
-    groups.sort_by_key(|group| (spells[group.members[0]].start, group.members[0]));
+    groups.sort_unstable_by_key(|group| (spells[group.members[0]].start, group.members[0]));
     groups
 }
 
@@ -117,7 +117,7 @@ const LONGEST_DOUBT_MS: i64 = 3_600_000;
 /// Only those of two hosts and more, in the order of their starts.
 pub fn incidents<K: Copy + Eq + Hash>(spells: &[Spell<K>]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..spells.len()).collect();
-    order.sort_by_key(|index| (spells[*index].start, *index));
+    order.sort_unstable_by_key(|index| (spells[*index].start, *index));
     let mut found: Vec<Incident<K>> = Vec::new();
     for index in order {
         let spell = &spells[index];

@@ -190,15 +190,14 @@ fn summary(all: &[Episode]) -> Option<String> {
             DNS => format!("dns: {}", host_of(episode)),
             _ => host_of(episode),
         };
-        match hosts.iter_mut().find(|(known, _)| *known == what) {
-            Some((_, seconds)) => seconds.push(episode.down_seconds),
-            None => hosts.push((what, vec![episode.down_seconds])),
+        match hosts.binary_search_by(|(known, _)| known.cmp(&what)) {
+            Ok(index) => hosts[index].1.push(episode.down_seconds),
+            Err(index) => hosts.insert(index, (what, vec![episode.down_seconds])),
         }
     }
     if hosts.is_empty() {
         return None;
     }
-    hosts.sort();
     let mut rows = vec![["HOST", "OUTAGES", "AVERAGE", "LONGEST", "TOTAL"].map(String::from).to_vec()];
     rows.extend(hosts.iter().map(|(what, seconds)| {
         let total: i64 = seconds.iter().sum();

@@ -91,7 +91,7 @@ impl Reader {
         let rows = self.events_within(&(from..span.end))?;
         let mut episodes = put_together(rows, grouping, span.end, gaps);
         episodes.retain(|episode| episode.end().is_none_or(|end| end > span.start) && episode.start() < span.end);
-        episodes.sort_by_key(|episode| std::cmp::Reverse((episode.start(), episode.event.id)));
+        episodes.sort_unstable_by_key(|episode| std::cmp::Reverse((episode.start(), episode.event.id)));
         Ok(episodes)
     }
 
