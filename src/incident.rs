@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
+use crate::order::by_key;
 use crate::time::{UtcMillis, nanoseconds};
 
 /// What is taken for one.
@@ -58,10 +59,10 @@ pub fn group<K: Copy + Eq + Hash>(spells: &[Spell<K>], grouping: &Grouping) -> V
     }
     let mut groups: Vec<Group> = Vec::new();
     for mut own in by_host.into_values() {
-        own.sort_unstable_by_key(|index| (spells[*index].start, *index));
+        by_key(&mut own, |index| [spells[*index].start.0, 0]);
         groups.extend(find_intermittent(spells, merge(spells, &own, ms(grouping.merge)), grouping));
     }
-    groups.sort_unstable_by_key(|group| (spells[group.members[0]].start, group.members[0]));
+    by_key(&mut groups, |group| [spells[group.members[0]].start.0, i64::try_from(group.members[0]).unwrap_or(i64::MAX)]);
     groups
 }
 
@@ -117,7 +118,7 @@ const LONGEST_DOUBT_MS: i64 = 3_600_000;
 /// Only those of two hosts and more, in the order of their starts.
 pub fn incidents<K: Copy + Eq + Hash>(spells: &[Spell<K>]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..spells.len()).collect();
-    order.sort_unstable_by_key(|index| (spells[*index].start, *index));
+    by_key(&mut order, |index| [spells[*index].start.0, 0]);
     let mut found: Vec<Incident<K>> = Vec::new();
     for index in order {
         let spell = &spells[index];

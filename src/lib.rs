@@ -11,11 +11,12 @@
 //!
 //! | floor | modules | may not |
 //! | --- | --- | --- |
-//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`], [`sums`], [`varint`], [`outage`], [`scene`], [`cause`], [`incident`] | touch a socket, a clock, a file, a thread |
+//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`], [`sums`], [`varint`], [`outage`], [`scene`], [`cause`], [`incident`], [`order`], [`phrase`] | touch a socket, a clock, a file, a thread |
 //! | 1, engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | import one another |
 //! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
 //! | 2, workers | [`pinger`], [`witness`], [`status`] | see the store other than as a function to call |
 //! | | [`export`] | see the store other than as a reader |
+//! | | [`report`] | write to the store; say who reads it |
 //! | | [`web`] | know what is answered: that is a function to call |
 //! | 3, assembly | [`dashboard`], [`daemon`], [`cli`] | |
 //!
@@ -80,7 +81,9 @@ pub mod check;
 pub mod icmp;
 pub mod incident;
 pub mod model;
+pub mod order;
 pub mod outage;
+pub mod phrase;
 pub mod scene;
 pub mod stats;
 pub mod sums;
@@ -97,6 +100,7 @@ pub mod systemd;
 
 pub mod export;
 pub mod pinger;
+pub mod report;
 pub mod status;
 pub mod web;
 pub mod witness;

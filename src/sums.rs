@@ -248,6 +248,15 @@ impl Latencies {
         }
     }
 
+    /// The round-trip time below which `share` (0 to 1) of all lie, in whole microseconds, within the least and the greatest
+    /// that were measured.
+    pub fn quantile_us(&self, share: f64) -> Option<u32> {
+        let us = self.histogram.quantile_us(share)?;
+        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "quantiles lie between two u32")]
+        let us = us.round() as u32;
+        Some(us.clamp(self.min_us.unwrap_or(us), self.max_us.unwrap_or(us)))
+    }
+
     /// Adds all that `other` sums up.
     pub fn merge(&mut self, other: &Latencies) {
         self.min_us = pick(self.min_us, other.min_us, u32::min);

@@ -76,6 +76,16 @@ pub fn utc_offset_at(unix_seconds: i64) -> i64 {
     i64::from(fields.tm_gmtoff)
 }
 
+/// What this machine's zone is called, as `TZ`, or else the link at /etc/localtime, says: `Europe/Berlin`.
+pub fn zone_name() -> Option<String> {
+    let named = std::env::var("TZ").ok().filter(|name| !name.is_empty());
+    let linked = || {
+        let target = std::fs::read_link("/etc/localtime").ok()?;
+        target.to_str()?.split_once("zoneinfo/").map(|(_, name)| name.to_string())
+    };
+    named.map(|name| name.trim_start_matches(':').to_string()).or_else(linked)
+}
+
 /// Whether a time service keeps the wall clock right, as far as the kernel knows: adjtimex(2).
 pub fn is_clock_synchronised() -> bool {
     // SAFETY: a timex of zeroes asks for nothing to be changed, and is valid for the call to write to.

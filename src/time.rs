@@ -5,6 +5,7 @@ use std::fmt;
 use std::time::Duration;
 
 use ::time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
+use serde::{Serialize, Serializer};
 
 /// The latest instant that is accepted: the year 2248, 43 bits of milliseconds, which `ping_results.id` has room for.
 pub const LATEST_MS: i64 = (1 << 43) - 1;
@@ -37,6 +38,13 @@ impl UtcMillis {
         let mut text = civil(self.0.saturating_add(offset_seconds * 1000), ' ');
         text.truncate(19);
         text
+    }
+}
+
+impl Serialize for UtcMillis {
+    /// As RFC 3339 has it.
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&self.rfc3339())
     }
 }
 

@@ -5,13 +5,13 @@ use std::path::{Path, PathBuf};
 
 /// Modules by floor. A module may import from the floors below its own, and from itself.
 const FLOORS: &[&[&str]] = &[
-    &["model", "time", "icmp", "check", "stats", "sums", "varint", "outage", "scene", "cause", "incident"],
+    &["model", "time", "icmp", "check", "stats", "sums", "varint", "outage", "scene", "cause", "incident", "order", "phrase"],
     &["config", "logging", "net", "store", "systemd", "stop", "sys"],
-    &["pinger", "witness", "status", "export", "web"],
+    &["pinger", "witness", "status", "export", "web", "report"],
     &["dashboard", "daemon", "cli"],
 ];
 /// What neighbours on the same floor may import all the same.
-const SHARED: &[&str] = &["sys", "stop", "status", "pinger"];
+const SHARED: &[&str] = &["sys", "stop", "status", "pinger", "report"];
 /// Who alone may name a crate, or say a word.
 const OWNERS: &[(&str, &[&str])] = &[
     ("serde_yaml", &["config"]),

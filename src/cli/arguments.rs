@@ -7,8 +7,9 @@ use std::path::PathBuf;
 use argh::FromArgs;
 use log::LevelFilter;
 
-use super::Failure;
+use super::{Failure, when};
 use crate::export::Format;
+use crate::report::{Format as ReportFormat, Period};
 use crate::time::UtcMillis;
 
 /// What the command line asks for.
@@ -43,6 +44,7 @@ pub enum Command {
     Export(Export),
     Import(Import),
     Backup(Backup),
+    Report(Report),
     Doctor(Doctor),
 }
 
@@ -210,10 +212,10 @@ commands! {
         #[argh(option, arg_name = "host")]
         host: Option<String>,
         /// only checks from this time on
-        #[argh(option, arg_name = "time", from_str_fn(super::when::instant))]
+        #[argh(option, arg_name = "time", from_str_fn(when::instant))]
         from: Option<UtcMillis>,
         /// only checks before this time
-        #[argh(option, arg_name = "time", from_str_fn(super::when::instant))]
+        #[argh(option, arg_name = "time", from_str_fn(when::instant))]
         to: Option<UtcMillis>,
         /// csv (default; times in UTC, line ends of Unix), jsonl, openmetrics, or sqlite: a database that the Python original reads, in local time
         #[argh(option, arg_name = "format", default = "ExportFormat::Text(Format::Csv)", from_str_fn(export_format))]
@@ -237,6 +239,35 @@ commands! {
         /// the copy; it must not exist yet
         #[argh(positional)]
         file: PathBuf,
+    }
+
+    /// Print what was down in a period, whose fault it was and how that is known.
+    #[argh(subcommand, name = "report")]
+    Report {
+        /// today and the days before it (default: 30)
+        #[argh(option, arg_name = "days", from_str_fn(period_of_days))]
+        days: Option<Period>,
+        /// a month, as 2026-11
+        #[argh(option, arg_name = "month", from_str_fn(month))]
+        month: Option<Period>,
+        /// from when on: 2026-11-02 or "2026-11-02 14:03[:22]" (local time), RFC 3339 or Unix seconds
+        #[argh(option, arg_name = "time", from_str_fn(when::instant))]
+        from: Option<UtcMillis>,
+        /// until when (default: now)
+        #[argh(option, arg_name = "time", from_str_fn(when::instant))]
+        to: Option<UtcMillis>,
+        /// the name or address of one host (default: all)
+        #[argh(option, arg_name = "host")]
+        host: Option<String>,
+        /// text (default), html, csv or json
+        #[argh(option, arg_name = "format", from_str_fn(format))]
+        format: Option<ReportFormat>,
+        /// write to this file instead of standard output
+        #[argh(option, short = 'o', arg_name = "file")]
+        output: Option<PathBuf>,
+        /// add every ping of the period
+        #[argh(switch)]
+        raw: bool,
     }
 
     /// Say whether this machine can ping, resolve, write and serve, and what cures what it cannot.
@@ -277,6 +308,18 @@ fn export_format(text: &str) -> Result<ExportFormat, String> {
     }
 }
 
+fn period_of_days(text: &str) -> Result<Period, String> {
+    Period::days(text)
+}
+
+fn month(text: &str) -> Result<Period, String> {
+    Period::month(text)
+}
+
+fn format(text: &str) -> Result<ReportFormat, String> {
+    ReportFormat::of_word(text)
+}
+
 fn port(text: &str) -> Result<u16, String> {
     text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("{text:?} is no port from 1 to 65535"))
 }
@@ -293,6 +336,7 @@ const VALUE_OPTIONS: &[&str] = &[
     "--days",
     "--limit",
     "--note",
+    "--month",
     "--from",
     "--to",
     "--format",
@@ -434,6 +478,10 @@ mod tests {
             "import",
             "status extra",
             "dashboard --port=0",
+            "report --days 0",
+            "report --month 2026-13",
+            "report --from yesterday",
+            "report --format pdf",
             "monitor --port 65536",
         ] {
             assert!(matches!(parse_line(line), Err(Failure::Usage(_))), "{line}");
@@ -456,6 +504,7 @@ mod tests {
             "export",
             "import",
             "backup",
+            "report",
             "doctor",
         ] {
             let Ok(Parsed::Text(help)) = parse_line(&format!("{command} --help")) else { panic!("{command}") };

@@ -14,6 +14,8 @@ mod monitor;
 mod outages;
 mod output;
 mod recorded;
+mod report;
+mod sink;
 mod status;
 mod when;
 
@@ -167,6 +169,7 @@ fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<Verdict, Fai
         Command::Export(arguments) => export::run(&arguments),
         Command::Import(arguments) => files::import(&arguments),
         Command::Backup(arguments) => files::backup(&arguments),
+        Command::Report(arguments) => report::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
     }
 }

@@ -5,10 +5,11 @@ use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
 use serde::Serialize;
-use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+use unicode_width::UnicodeWidthStr;
 
 use super::Failure;
 use crate::model::State;
+pub use crate::phrase::{cut, ms, pad, printable};
 
 /// Prints a result. A reader that went away (`| head`) ends the command without a word.
 pub fn print(text: &str) -> Result<(), Failure> {
@@ -56,43 +57,6 @@ pub fn paint(text: &str, state: State, is_coloured: bool) -> String {
         State::NotMeasured => "2",
     };
     if is_coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
-}
-
-/// Microseconds as milliseconds with three figures that count: `0.123 ms`, `12.3 ms`, `123 ms`.
-pub fn ms(us: f64) -> String {
-    let ms = us / 1000.0;
-    let decimals = match ms {
-        ms if ms < 1.0 => 3,
-        ms if ms < 10.0 => 2,
-        ms if ms < 100.0 => 1,
-        _ => 0,
-    };
-    format!("{ms:.decimals$} ms")
-}
-
-/// What a terminal shows of a text: control characters from names or files must not reach it.
-pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
-}
-
-/// A text cut to a width in cells, with `...` where something is missing.
-pub fn cut(text: &str, width: usize) -> String {
-    if text.width() <= width {
-        return text.to_string();
-    }
-    let mut kept = String::new();
-    for character in text.chars() {
-        if kept.width() + character.width().unwrap_or(0) + 3 > width {
-            break;
-        }
-        kept.push(character);
-    }
-    kept + "..."
-}
-
-/// A text filled up with blanks to a width in cells.
-pub fn pad(text: &str, width: usize) -> String {
-    format!("{text}{:blanks$}", "", blanks = width.saturating_sub(text.width()))
 }
 
 /// Rows as aligned columns, two spaces apart, the last one not filled up. Widths are counted before colour is put on,

@@ -1,24 +1,44 @@
-//! An instant as a person types it.
+//! Times as people give them on the command line.
 
-use crate::sys::utc_offset_at;
+use crate::sys;
 use crate::time::{LATEST_MS, UtcMillis, local_to_utc, parse_instant, parse_naive_ms};
 
-/// Reads RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` in local time, or Unix seconds. Of a time that autumn repeats the first is meant.
+/// An instant: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` of this machine's zone, or Unix seconds. An error says what is wrong with it.
 pub fn instant(text: &str) -> Result<UtcMillis, String> {
-    let text = text.trim();
     let local = || {
-        let whole = match text.len() {
-            10 => format!("{text} 00:00:00"),
-            16 => format!("{text}:00"),
-            _ => text.to_string(),
+        let text = text.trim();
+        let rest = match text.len() {
+            10 => " 00:00:00",
+            16 => ":00",
+            _ => "",
         };
-        let naive = parse_naive_ms(&whole)?;
-        Some(local_to_utc(naive, None, utc_offset_at)).filter(|at| (0..=LATEST_MS).contains(&at.0))
+        let naive_ms = parse_naive_ms(&format!("{text}{rest}"))?;
+        Some(local_to_utc(naive_ms, None, sys::utc_offset_at)).filter(|at| (0..=LATEST_MS).contains(&at.0))
     };
     parse_instant(text).or_else(local).ok_or_else(|| {
         format!(
-            "{text:?} is no time from 1970 on: write YYYY-MM-DD or YYYY-MM-DD HH:MM:SS (local time), 2026-03-01T12:00:00Z, \
-             or seconds since 1970"
+            "{text:?} is no time: give it as 2026-11-02, \"2026-11-02 14:03\" or \"2026-11-02 14:03:22\" (local time), \
+             2026-11-02T13:03:22Z or Unix seconds"
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_form_of_a_time_is_read_and_nothing_else() {
+        // Whatever this machine's zone is.
+        let local = |text: &str| local_to_utc(parse_naive_ms(text).expect("a time"), None, sys::utc_offset_at);
+        assert_eq!(instant("2025-11-02"), Ok(local("2025-11-02 00:00:00")));
+        assert_eq!(instant("2025-11-02 14:03"), Ok(local("2025-11-02 14:03:00")));
+        assert_eq!(instant(" 2025-11-02T14:03:22 "), Ok(local("2025-11-02 14:03:22")));
+        assert_eq!(instant("2025-11-02T12:34:56Z"), Ok(UtcMillis(1_762_086_896_000)));
+        assert_eq!(instant("1762086896"), Ok(UtcMillis(1_762_086_896_000)));
+        for text in ["", "now", "2025-11", "2025-11-31", "2025-11-02 25:00", "1960-01-01", "2025-11-02 14", "02.11.2025"] {
+            let error = instant(text).expect_err(text);
+            assert!(error.contains(text) && error.contains("2026-11-02 14:03"), "{error}");
+        }
+    }
 }

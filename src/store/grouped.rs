@@ -13,6 +13,7 @@ use super::reader::Reader;
 use super::{Database, StoreError};
 use crate::cause::Cause;
 use crate::incident::{self, Grouping, Spell};
+use crate::order::by_key;
 use crate::time::{LATEST_MS, UtcMillis};
 
 /// What `event_type` says of several outages in a short time.
@@ -30,6 +31,9 @@ pub struct Episode {
     /// The ids of the rows.
     #[serde(rename = "event_ids")]
     pub members: Vec<i64>,
+    /// From when until when each row says it was down; what goes on, until the end of the span that was asked about.
+    #[serde(skip)]
+    pub spells: Vec<Range<UtcMillis>>,
 }
 
 impl Episode {
@@ -91,7 +95,7 @@ impl Reader {
         let rows = self.events_within(&(from..span.end))?;
         let mut episodes = put_together(rows, grouping, span.end, gaps);
         episodes.retain(|episode| episode.end().is_none_or(|end| end > span.start) && episode.start() < span.end);
-        episodes.sort_unstable_by_key(|episode| std::cmp::Reverse((episode.start(), episode.event.id)));
+        by_key(&mut episodes, |episode| [-episode.start().0, episode.event.id.saturating_neg()]);
         Ok(episodes)
     }
 
@@ -130,8 +134,9 @@ fn put_together(rows: Vec<OutageEvent>, grouping: &Grouping, now: UtcMillis, gap
     let groups = incident::group(&spells, grouping);
     let episode = |group: &incident::Group| {
         let of_group: Vec<&OutageEvent> = group.members.iter().map(|index| &rows[*index]).collect();
+        let span_of = |index: &usize| spells[*index].start..spells[*index].end.unwrap_or(now).max(spells[*index].start);
         let measured_ms = |index: &usize| {
-            let span = spells[*index].start..spells[*index].end.unwrap_or(now).max(spells[*index].start);
+            let span = span_of(index);
             span.end.0 - span.start.0 - if rows[*index].event_type == OUTAGE { missing_ms(gaps, &span) } else { 0 }
         };
         let down_ms: i64 = group.members.iter().map(measured_ms).sum();
@@ -140,6 +145,7 @@ fn put_together(rows: Vec<OutageEvent>, grouping: &Grouping, now: UtcMillis, gap
             event: merged(&of_group, is_intermittent),
             down_seconds: down_ms / 1000,
             members: of_group.iter().map(|event| event.id).collect(),
+            spells: group.members.iter().map(span_of).collect(),
         }
     };
     groups.iter().map(episode).collect()
@@ -202,8 +208,9 @@ pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
             end: episode.end(),
         })
         .collect();
-    let mut found: Vec<Incident> = incident::incidents(&spells)
-        .into_iter()
+    // They come in the order of their starts.
+    let newest_first = incident::incidents(&spells).into_iter().rev();
+    newest_first
         .map(|members| {
             let own: Vec<&Episode> = members.iter().map(|index| of_hosts[*index]).collect();
             let start = own.iter().map(|episode| episode.start()).min().unwrap_or(UtcMillis(0));
@@ -218,9 +225,7 @@ pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
                 event_ids: own.iter().map(|episode| episode.event.id).collect(),
             }
         })
-        .collect();
-    found.sort_by(|a, b| b.start_time.cmp(&a.start_time));
-    found
+        .collect()
 }
 
 impl Database {

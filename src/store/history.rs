@@ -25,7 +25,7 @@ pub struct KnownHost {
     pub name: String,
     /// Its address.
     pub address: String,
-    /// Its family.
+    /// 4, 6, or 0 for any.
     pub family: i64,
 }
 

@@ -4,11 +4,13 @@
 use std::ops::Range;
 
 use rusqlite::{Connection, params};
+use serde::Serialize;
 
 use super::StoreError;
 use super::events::{LINK_DOWN, instant_of};
 use super::reader::Reader;
 use crate::model::{Interruption, InterruptionKind};
+use crate::order::by_key;
 use crate::time::UtcMillis;
 
 /// Enters a time in which nothing was measured. Every host notices it: what overlaps is one. A sleep lies within what each
@@ -31,7 +33,7 @@ pub(super) fn record(connection: &Connection, interruption: &Interruption) -> ru
 }
 
 /// A span of time in which nothing was measured.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gap {
     /// From when on.
     pub from: UtcMillis,
@@ -120,7 +122,7 @@ fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
 
 /// Gaps in the order of time, none over another; where two overlap, the one that began first gives the reason.
 fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
-    gaps.sort_by_key(|gap| (gap.from, gap.to));
+    by_key(&mut gaps, |gap| [gap.from.0, gap.to.0]);
     let mut joined: Vec<Gap> = Vec::new();
     for mut gap in gaps {
         if let Some(last) = joined.last_mut() {

@@ -98,6 +98,10 @@ impl Answered {
     /// What somebody else's `Answer` said.
     pub(super) fn reply(reply: Reply, head: &Head, request: &Request, press: &Press) -> Answered {
         let mut answered = Answered::of(reply.status, reply.content_type);
+        if reply.content_type.starts_with("text/html") {
+            answered.headers.retain(|(name, _)| *name != "Content-Security-Policy");
+            answered.headers.push(("Content-Security-Policy", report_policy()));
+        }
         let is_open = head.accepts_gzip && is_text(reply.content_type);
         answered.content = match reply.body {
             Body::Whole(bytes) => match if is_open { press.whole(&bytes) } else { None } {
@@ -226,6 +230,13 @@ impl Answered {
         out.extend_from_slice(connection);
         Ok(out)
     }
+}
+
+/// What is made here as HTML is a report, which has its one style in it, so that it can be kept as a file. That style is
+/// allowed by its hash, and nothing else: no script, no file.
+fn report_policy() -> String {
+    let style = crate::report::STYLE_HASH;
+    format!("default-src 'none'; style-src '{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
 }
 
 /// Whether compression is worth a try.

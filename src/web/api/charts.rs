@@ -61,10 +61,7 @@ struct Series {
 
 /// A quantile as whole microseconds, within the least and the greatest that were measured.
 pub(super) fn quantile(sums: &Sums, share: f64) -> Option<u32> {
-    let us = sums.latencies.histogram.quantile_us(share)?;
-    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "quantiles lie between two u32")]
-    let us = us.round() as u32;
-    Some(us.clamp(sums.latencies.min_us.unwrap_or(us), sums.latencies.max_us.unwrap_or(us)))
+    sums.latencies.quantile_us(share)
 }
 
 fn mean_us(sums: &Sums) -> Option<u32> {

@@ -6,6 +6,7 @@ mod lists;
 mod metrics;
 mod overview;
 mod parameters;
+mod report;
 mod rows;
 
 use std::ops::Range;
@@ -18,6 +19,7 @@ use serde::Serialize;
 use super::{Answer, Body, Reply, Request};
 use crate::config::{Config, HostPlan};
 use crate::model::{Family, Host};
+use crate::report::Settings;
 use crate::store::{Reader, StoreError};
 use crate::sys;
 use crate::time::UtcMillis;
@@ -35,6 +37,8 @@ pub struct Facts {
     pub database: PathBuf,
     /// How long a result may wait in the monitor's memory.
     pub flush: Duration,
+    /// What a report says of the configuration.
+    pub report: Settings,
 }
 
 impl Facts {
@@ -46,6 +50,7 @@ impl Facts {
             interval: config.plan_for(nobody).interval,
             database: config.database.path.clone(),
             flush: config.database.flush,
+            report: Settings::of(config),
         }
     }
 }
@@ -158,6 +163,7 @@ impl Api {
             "/api/outages/active" => lists::active_outages(self),
             "/api/hosts" => lists::hosts(self),
             "/api/hosts/all" => lists::all_hosts(self),
+            "/api/report" => report::report(self, &parameters),
             "/health" => lists::health(self),
             "/metrics" => metrics::metrics(self),
             _ => Err(Problem::Unknown(format!("there is no {path}"))),

@@ -1,0 +1,103 @@
+//! Figures and names as people read them, on a terminal and on paper. Pure.
+
+use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
+
+/// Microseconds as milliseconds with three figures that count: `0.123 ms`, `12.3 ms`, `123 ms`.
+pub fn ms(us: f64) -> String {
+    let ms = us / 1000.0;
+    let decimals = match ms {
+        ms if ms < 1.0 => 3,
+        ms if ms < 10.0 => 2,
+        ms if ms < 100.0 => 1,
+        _ => 0,
+    };
+    format!("{ms:.decimals$} ms")
+}
+
+/// What a terminal shows of a text: control characters from names or files must not reach it.
+pub fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+/// A text cut to a width in cells, with `...` where something is missing.
+pub fn cut(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_string();
+    }
+    let mut kept = String::new();
+    for character in text.chars() {
+        if kept.width() + character.width().unwrap_or(0) + 3 > width {
+            break;
+        }
+        kept.push(character);
+    }
+    kept + "..."
+}
+
+/// A text filled up with blanks to a width in cells.
+pub fn pad(text: &str, width: usize) -> String {
+    format!("{text}{:blanks$}", "", blanks = width.saturating_sub(text.width()))
+}
+
+/// A length of time to the second: `45 s`, `5 min 12 s`, `3 h 20 min 5 s`, `2 d 4 h 0 min`.
+pub fn exactly(seconds: i64) -> String {
+    let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    match seconds {
+        ..60 => format!("{} s", seconds.max(0)),
+        60..3600 => format!("{minutes} min {rest} s"),
+        3600..86_400 => format!("{hours} h {minutes} min {rest} s"),
+        _ => format!("{days} d {hours} h {minutes} min"),
+    }
+}
+
+/// An offset east of UTC in seconds as RFC 3339 writes it: `+01:00`.
+pub fn offset(seconds: i64) -> String {
+    let minutes = seconds.abs() / 60;
+    format!("{}{:02}:{:02}", if seconds < 0 { '-' } else { '+' }, minutes / 60, minutes % 60)
+}
+
+/// A number of things: `1 host`, `3 hosts`.
+pub fn count(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Lines of a text no wider than so many cells, each begun with `indent`; a word that is wider is cut.
+pub fn wrap(text: &str, width: usize, indent: &str) -> String {
+    let (mut lines, mut line) = (String::new(), String::from(indent));
+    let room = width - indent.width();
+    for word in text.split_whitespace() {
+        if line.len() > indent.len() && line.width() + 1 + word.width() > width {
+            lines += &line;
+            lines.push('\n');
+            line = indent.into();
+        }
+        if line.len() > indent.len() {
+            line.push(' ');
+        }
+        line += &cut(word, room);
+    }
+    if line.len() > indent.len() {
+        lines += &line;
+        lines.push('\n');
+    }
+    lines
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lengths_and_offsets_are_exact() {
+        let said: Vec<String> = [-3, 0, 59, 312, 3600, 12_005, 187_259].map(exactly).to_vec();
+        assert_eq!(said, ["0 s", "0 s", "59 s", "5 min 12 s", "1 h 0 min 0 s", "3 h 20 min 5 s", "2 d 4 h 0 min"]);
+        assert_eq!([0, 3600, -12_600, 49_500].map(offset), ["+00:00", "+01:00", "-03:30", "+13:45"]);
+    }
+
+    #[test]
+    fn no_line_is_wider_than_it_may_be() {
+        assert_eq!(wrap("one two  three\nfour", 10, "  "), "  one two\n  three\n  four\n");
+        assert_eq!(wrap("abcdefghijkl x", 8, "  "), "  abc...\n  x\n");
+        assert_eq!(wrap(" ", 8, "  "), "");
+    }
+}
