@@ -150,9 +150,9 @@ mod tests {
             "\"a \"\"b\"\", c\nd\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,0.001,12.345,1,down,\
              \"[1,null,12345]\",1,0,2,\n"
         );
-        let sums_only = RecordedCheck { name: "x".into(), rtts_us: None, min_us: None, avg_us: None, max_us: None, ..check() };
+        let sums_only = RecordedCheck { name: "x\"".into(), rtts_us: None, min_us: None, avg_us: None, max_us: None, ..check() };
         let line = written(csv, &sums_only);
-        assert_eq!(line, "x,192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,,,,down,,1,0,2,\n");
+        assert_eq!(line, "\"x\"\"\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,,,,down,,1,0,2,\n");
         assert_eq!(line.matches(',').count(), CSV_HEADER.matches(',').count());
     }
 
