@@ -1,15 +1,15 @@
 //! `export`: the recorded checks, to a file or to standard output.
 
-use std::fs::File;
-use std::io::{self, BufWriter, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::ops::Range;
 use std::path::Path;
 
 use super::arguments::{Export, ExportFormat};
 use super::output::{ProgressLine, print};
+use super::sink::Sink;
 use super::{Failure, Verdict, configure, recorded};
 use crate::export::{self, Broken, Format};
-use crate::store::{KnownHost, Reader, partial_copy};
+use crate::store::{KnownHost, Reader};
 use crate::time::{LATEST_MS, UtcMillis};
 
 pub fn run(arguments: &Export) -> Result<Verdict, Failure> {
@@ -63,51 +63,17 @@ fn write(
 ) -> Result<(), Failure> {
     // On a terminal that shows the checks there is no line for anything else.
     let mut progress = Progress::new(reader, hosts, span, to.is_some() || !io::stdout().is_terminal())?;
-    let checks = deliver(to, |out| export::write(reader, hosts, span, format, out, &mut |done| progress.show(done)))?;
+    let mut sink = Sink::open(to)?;
+    let written = export::write(reader, hosts, span, format, &mut sink, &mut |done| progress.show(done));
+    let checks = written.map_err(|broken| match broken {
+        Broken::Store(error) => Failure::Store(error),
+        Broken::Output(cause) => sink.failed(cause),
+    })?;
+    sink.finish()?;
     drop(progress);
     match to {
         Some(to) => print(&format!("{}: {checks} checks written\n", to.display())),
         None => Ok(()),
-    }
-}
-
-/// Has something written to standard output, or to a file, which has its name only when it is whole.
-fn deliver<T>(to: Option<&Path>, write: impl FnOnce(&mut dyn Write) -> Result<T, Broken>) -> Result<T, Failure> {
-    let Some(to) = to else {
-        let mut out = BufWriter::new(io::stdout().lock());
-        return write(&mut out).and_then(|written| out.flush().map(|()| written).map_err(Broken::Output)).map_err(|broken| {
-            match broken {
-                Broken::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-                broken => failure(broken, Path::new("standard output")),
-            }
-        });
-    };
-    // A link stays a link, and what is no file (/dev/null, a pipe) is written to and not replaced.
-    let target = to.canonicalize().unwrap_or_else(|_| to.to_path_buf());
-    let is_file = target.metadata().map_or(true, |meta| meta.is_file());
-    let partial = if is_file { partial_copy(&target) } else { target.clone() };
-    let finish = || -> Result<T, Broken> {
-        let mut out = BufWriter::new(File::create(&partial)?);
-        let written = write(&mut out)?;
-        out.flush()?;
-        if is_file {
-            out.get_ref().sync_all()?;
-            std::fs::rename(&partial, &target)?;
-        }
-        Ok(written)
-    };
-    finish().map_err(|broken| {
-        if is_file {
-            let _ = std::fs::remove_file(&partial);
-        }
-        failure(broken, to)
-    })
-}
-
-fn failure(broken: Broken, to: &Path) -> Failure {
-    match broken {
-        Broken::Store(error) => Failure::Store(error),
-        Broken::Output(cause) => Failure::File { operation: "writing to", path: to.to_path_buf(), cause },
     }
 }
 

@@ -1,36 +1,61 @@
 //! Where a result goes: standard output, or a file that is there whole or not at all.
 
+use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
+use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
 use super::Failure;
 
 /// Where a result goes. What is not finished leaves nothing behind.
 pub struct Sink {
-    out: BufWriter<Box<dyn Write>>,
-    /// The file and, beside it, what becomes the file.
-    file: Option<(PathBuf, PathBuf)>,
+    out: BufWriter<File>,
+    /// What it is called in an error.
+    name: PathBuf,
+    kind: Kind,
+}
+
+enum Kind {
+    StandardOutput,
+    /// A device or a pipe.
+    Device,
+    /// The file, and what lies beside it until it becomes the file.
+    File {
+        path: PathBuf,
+        part: PathBuf,
+    },
 }
 
 impl Sink {
-    /// Standard output, or a file. One that exists is overwritten at the end, if it is a regular one.
+    /// Standard output, also for `-`, or a file. One that exists is overwritten at the end; a device or a pipe is written to
+    /// as it is.
     pub fn open(path: Option<&Path>) -> Result<Sink, Failure> {
-        let Some(path) = path else { return Ok(Sink { out: BufWriter::new(Box::new(io::stdout())), file: None }) };
+        let sink = |file, name: &Path, kind| Sink { out: BufWriter::new(file), name: name.to_path_buf(), kind };
+        let Some(path) = path.filter(|path| *path != Path::new("-")) else {
+            let name = Path::new("standard output");
+            // Without the buffer of a terminal, which ends at every line.
+            let file = io::stdout().as_fd().try_clone_to_owned().map_err(|cause| failure(name, cause))?;
+            return Ok(sink(File::from(file), name, Kind::StandardOutput));
+        };
         let failed = |cause| failure(path, cause);
         // A link stays one: what it leads to is replaced.
         let target = fs::canonicalize(path).unwrap_or_else(|_| path.to_path_buf());
         let known = fs::metadata(&target).ok();
+        if known.as_ref().is_some_and(fs::Metadata::is_dir) {
+            return Err(failed(io::ErrorKind::IsADirectory.into()));
+        }
         if known.as_ref().is_some_and(|meta| !meta.is_file()) {
-            return Err(failed(io::Error::other("it exists and is no regular file")));
+            let device = OpenOptions::new().write(true).open(&target).map_err(failed)?;
+            return Ok(sink(device, path, Kind::Device));
         }
         let name = target.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
-        let mut hidden = std::ffi::OsString::from(".");
+        let mut hidden = OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}.part", std::process::id()));
         let part = target.with_file_name(hidden);
-        let file: File = OpenOptions::new().write(true).create_new(true).open(&part).map_err(failed)?;
-        let sink = Sink { out: BufWriter::new(Box::new(file)), file: Some((target, part.clone())) };
+        let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(failed)?;
+        let sink = sink(file, path, Kind::File { path: target, part: part.clone() });
         if let Some(known) = known {
             fs::set_permissions(&part, known.permissions()).map_err(failed)?;
         }
@@ -39,21 +64,19 @@ impl Sink {
 
     /// An error of writing as the command ends with it. A reader that went away (`| head`) ends it without a word.
     pub fn failed(&self, cause: io::Error) -> Failure {
-        match &self.file {
-            None if cause.kind() == io::ErrorKind::BrokenPipe => Failure::OutputClosed,
-            None => failure(Path::new("standard output"), cause),
-            Some((path, _)) => failure(path, cause),
+        match self.kind {
+            Kind::StandardOutput if cause.kind() == io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+            _ => failure(&self.name, cause),
         }
     }
 
     /// All is written: now the file is there.
     pub fn finish(mut self) -> Result<(), Failure> {
         self.out.flush().map_err(|cause| self.failed(cause))?;
-        if let Some((path, part)) = self.file.take() {
-            fs::rename(&part, &path).map_err(|cause| {
-                drop(fs::remove_file(&part));
-                failure(&path, cause)
-            })?;
+        if let Kind::File { path, part } = &self.kind {
+            self.out.get_ref().sync_all().map_err(|cause| self.failed(cause))?;
+            fs::rename(part, path).map_err(|cause| self.failed(cause))?;
+            self.kind = Kind::Device;
         }
         Ok(())
     }
@@ -71,12 +94,12 @@ impl Write for Sink {
 
 impl Drop for Sink {
     fn drop(&mut self) {
-        if let Some((_, part)) = &self.file {
+        if let Kind::File { part, .. } = &self.kind {
             drop(fs::remove_file(part));
         }
     }
 }
 
 fn failure(path: &Path, cause: io::Error) -> Failure {
-    Failure::File { operation: "writing", path: path.to_path_buf(), cause }
+    Failure::File { operation: "writing to", path: path.to_path_buf(), cause }
 }

@@ -6,11 +6,11 @@ use super::hours::{self, Cells};
 use super::{Appendix, CauseTime, HostFigures, Manner, Method, OwnLine, Problem, Report, Settings, Zone};
 use crate::cause::Cause;
 use crate::config::HostPlan;
-use crate::model::State;
+use crate::model::{Family, Host, State};
 use crate::order::by_key;
 use crate::phrase;
 use crate::store::{Checks, Episode, Gap, KnownHost, LINK_DOWN, Reader, StoreError, incidents, missing_ms};
-use crate::sums::Counts;
+use crate::sums::{Counts, Sums};
 use crate::sys;
 use crate::time::{HOUR_MS, UtcMillis};
 
@@ -143,7 +143,12 @@ fn subjects<'a>(reader: &Reader, question: &Question<'a>, episodes: &[Episode]) 
         let known = found.iter().map(|subject| subject.name.clone()).collect();
         let is_asked = |subject: &Subject<'_>| {
             let name = subject.recorded.as_ref().map_or("", |host| host.name.as_str());
-            [subject.name.as_str(), &subject.plan.host.name, name].contains(&asked) || subject.address.eq_ignore_ascii_case(asked)
+            let (address, family) = Host::of_key(asked);
+            let is_of_family = |family: Family| {
+                subject.recorded.as_ref().map_or(subject.plan.host.family.number(), |host| host.family) == family.number()
+            };
+            [subject.name.as_str(), &subject.plan.host.name, name].contains(&asked)
+                || subject.address.eq_ignore_ascii_case(address) && family.is_none_or(is_of_family)
         };
         found.retain(is_asked);
         return if found.is_empty() { Err(Problem::UnknownHost { asked: asked.into(), known }) } else { Ok(found) };
@@ -222,26 +227,29 @@ impl Asked<'_> {
     ) -> Result<(HostFigures, Manner), StoreError> {
         let Asked { reader, span, gaps, cells } = *self;
         let ids: Vec<i64> = subject.recorded.iter().map(|host| host.id).collect();
-        let sums = reader.sums(&ids, span)?;
-        let first = reader.first_recorded(&ids)?;
         let is_listed = !subject.plan.host.address.is_empty();
-        let interval_ms = match ids.first().filter(|_| !is_listed) {
-            Some(id) => reader.typical_interval_ms(*id)?,
-            None => None,
-        };
+        let configured = Some(subject.plan.interval).filter(|_| is_listed);
+        let rhythm = reader.rhythm(&ids, configured, subject.plan.interval)?;
+        // Of the whole span, and for how long its checks stand.
+        let (mut sums, mut stood_ms) = (Sums::default(), 0_i64);
+        for (part, interval_ms) in rhythm.parts(span) {
+            let of_part = reader.sums(&ids, &part)?;
+            stood_ms = stood_ms.saturating_add(of_part.counts.checks().saturating_mul(interval_ms));
+            sums.merge(&of_part);
+        }
+        let first = reader.first_recorded(&ids)?;
+        let interval_ms = rhythm.at(span.end.0 - 1);
         let manner = manner(subject.plan, interval_ms);
-        #[expect(clippy::cast_possible_truncation, reason = "at most a day")]
-        let interval_ms = (manner.interval_seconds * 1000.0).round() as i64;
         let since = first.unwrap_or(span.end).clamp(span.start, span.end);
         let whole_ms = span.end.0 - since.0;
-        let measured_ms = sums.counts.checks().saturating_mul(interval_ms).min(whole_ms);
+        let measured_ms = stood_ms.min(whole_ms);
         let counted = || own.iter().copied().filter(|episode| !episode.event.planned);
         let told_ms: i64 = counted().map(|episode| down_ms(episode, span, gaps)).sum();
         let inside = self.checks_inside(&ids, own, interval_ms)?;
         let outside = (sums.counts.down - inside).max(0);
         let down_ms_sum = (told_ms + outside.saturating_mul(interval_ms)).min(measured_ms);
         let share = |part: i64, of: i64| (of > 0).then(|| 100.0 * part as f64 / of as f64);
-        let hours = hours::Hours { reader, span, interval_ms, first };
+        let hours = hours::Hours { reader, span, rhythm: &rhythm, first };
         let (bars, points) = hours.tell(&ids, own, cells, gaps, lost)?;
         let quantile = |part| sums.latencies.quantile_us(part);
         let figures = HostFigures {
@@ -301,10 +309,10 @@ impl Asked<'_> {
     }
 }
 
-fn manner(plan: &HostPlan, interval_ms: Option<i64>) -> Manner {
+fn manner(plan: &HostPlan, interval_ms: i64) -> Manner {
     Manner {
         hosts: Vec::new(),
-        interval_seconds: interval_ms.map_or(plan.interval.as_secs_f64(), |ms| ms as f64 / 1000.0),
+        interval_seconds: interval_ms as f64 / 1000.0,
         ping_count: plan.ping_count,
         timeout_seconds: plan.timeout.as_secs_f64(),
         payload_bytes: plan.payload_bytes,

@@ -6,7 +6,7 @@ use super::WorstHour;
 use super::gather::{down_ms, is_excused, is_told};
 use super::period::local_days;
 use crate::order::by_key;
-use crate::store::{Episode, Gap, Reader, Source, StoreError};
+use crate::store::{Episode, Gap, Reader, Rhythm, Source, StoreError};
 use crate::sums::Counts;
 use crate::time::{HOUR_MS, UtcMillis};
 
@@ -114,7 +114,7 @@ impl Losses {
 pub(super) struct Hours<'a> {
     pub reader: &'a Reader,
     pub span: &'a Range<UtcMillis>,
-    pub interval_ms: i64,
+    pub rhythm: &'a Rhythm,
     pub first: Option<UtcMillis>,
 }
 
@@ -164,9 +164,10 @@ impl Hours<'_> {
             chosen.map(|episode| down_ms(episode, cell, gaps)).sum::<i64>()
         };
         // Checks without a reply, of which there is no event: taken over, or fewer than make an outage.
-        let silent_ms = counts.silent().saturating_mul(self.interval_ms) - told_ms(true);
+        let interval_ms = self.rhythm.at(cell.start.0);
+        let silent_ms = counts.silent().saturating_mul(interval_ms) - told_ms(true);
         let down_ms = told_ms(false).max(if told_ms(true) > 0 { 0 } else { silent_ms });
-        let measured_ms = counts.checks().saturating_mul(self.interval_ms);
+        let measured_ms = counts.checks().saturating_mul(interval_ms);
         if self.first.is_none_or(|first| first >= cell.end) {
             Bar::Nothing
         } else if down_ms > 0 {

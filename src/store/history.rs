@@ -102,13 +102,6 @@ impl Reader {
         self.query(IDS, params![address, family.map(Family::number)], |row| row.get(0))
     }
 
-    /// How far apart a host's checks were, from when on, both in milliseconds; the oldest first. Empty where nobody noted it.
-    pub fn intervals(&self, host: i64) -> Result<Vec<(i64, i64)>, StoreError> {
-        const INTERVALS: &str =
-            "select since, interval_ms from host_interval where host_id = ?1 and interval_ms > 0 order by since";
-        self.query(INTERVALS, [host], |row| Ok((row.get(0)?, row.get(1)?)))
-    }
-
     /// When one of the hosts was first recorded, roll-ups included.
     pub fn first_recorded(&self, hosts: &[i64]) -> Result<Option<UtcMillis>, StoreError> {
         const FIRST: &str = "select min(at) from (
@@ -203,11 +196,6 @@ impl Reader {
             sums.foreign += one.foreign;
         }
         Ok(sums)
-    }
-
-    /// How far apart a host's newest checks lie, in the middle: its interval, where nothing else says it.
-    pub fn typical_interval_ms(&self, host: i64) -> Result<Option<i64>, StoreError> {
-        self.ask(|connection| super::rows::typical_interval_ms(connection, host))
     }
 
     /// The newest daemon in the ledger.

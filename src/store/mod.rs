@@ -16,6 +16,7 @@ mod original;
 mod outages;
 mod prune;
 mod reader;
+mod rhythm;
 mod rollup;
 mod rollup_day;
 mod rows;
@@ -37,6 +38,7 @@ pub use ledger::{Gap, missing_ms};
 pub use original::{Import, partial_copy, require_original};
 pub use prune::Pruned;
 pub use reader::{LatestCheck, Reader};
+pub use rhythm::Rhythm;
 pub use writer::{Settings, Writer, WriterHandle};
 
 /// Why the store could not do its work.

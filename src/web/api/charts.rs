@@ -6,7 +6,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::parameters::Parameters;
-use super::{Answered, Api, Problem, Rhythm, host_ids, json, now};
+use super::{Answered, Api, Problem, host_ids, json, now, rhythm};
 use crate::model::State;
 use crate::store::Source;
 use crate::sums::{Counts, RATE_CLASSES, Sums};
@@ -169,7 +169,7 @@ pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) 
     // The original answers for an unknown host too, with zeros.
     let ids = reader.host_ids(address)?;
     let (mut sums, mut stood) = (Sums::default(), Stood::default());
-    for (part, interval_ms) in Rhythm::of(api, &reader, address, &ids)?.parts(&span) {
+    for (part, interval_ms) in rhythm(api, &reader, address, &ids)?.parts(&span) {
         let of_part = reader.sums(&ids, &part)?;
         stood.add(&of_part.counts, interval_ms);
         sums.merge(&of_part);

@@ -9,7 +9,6 @@ mod parameters;
 mod report;
 mod rows;
 
-use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use super::{Answer, Body, Reply, Request};
 use crate::config::{Config, HostPlan};
 use crate::model::{Family, Host};
 use crate::report::Settings;
-use crate::store::{Reader, StoreError};
+use crate::store::{Reader, Rhythm, StoreError};
 use crate::sys;
 use crate::time::UtcMillis;
 
@@ -235,51 +234,13 @@ fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<i64>, Problem> 
     Ok(ids)
 }
 
-/// How far apart a host's checks are and were: for so long each of them stands.
-struct Rhythm {
-    /// From when on, and how far, both in milliseconds; the oldest first, never empty.
-    intervals: Vec<(i64, i64)>,
-}
-
-impl Rhythm {
-    /// As it was noted with the checks, else as configured, else as recorded.
-    fn of(api: &Api, reader: &Reader, key: &str, ids: &[i64]) -> Result<Rhythm, Problem> {
-        for id in ids {
-            let intervals = reader.intervals(*id)?;
-            if !intervals.is_empty() {
-                return Ok(Rhythm { intervals });
-            }
-        }
-        let facts = api.facts();
-        let (address, family) = Host::of_key(key);
-        let is_own = |plan: &&HostPlan| {
-            plan.host.address.eq_ignore_ascii_case(address) && family.is_none_or(|family| plan.host.family == family)
-        };
-        let mut interval = facts.hosts.iter().find(is_own).map(|plan| plan.interval);
-        if interval.is_none() {
-            let recorded: Result<Vec<Option<i64>>, StoreError> = ids.iter().map(|id| reader.typical_interval_ms(*id)).collect();
-            interval = recorded?.into_iter().flatten().next().map(|ms| Duration::from_millis(ms.unsigned_abs()));
-        }
-        let interval = interval.unwrap_or(facts.interval);
-        Ok(Rhythm { intervals: vec![(0, i64::try_from(interval.as_millis()).unwrap_or(i64::MAX))] })
-    }
-
-    /// How many milliseconds a check stands for that was made at an instant. Days and hours go by their beginning.
-    fn at(&self, instant_ms: i64) -> i64 {
-        let index = self.intervals.partition_point(|(since, _)| *since <= instant_ms);
-        self.intervals[index.saturating_sub(1)].1
-    }
-
-    /// A span cut where the rhythm changes, each part with how many milliseconds a check stands for in it.
-    fn parts(&self, span: &Range<UtcMillis>) -> Vec<(Range<UtcMillis>, i64)> {
-        let mut parts = Vec::new();
-        for (index, (since, interval)) in self.intervals.iter().enumerate() {
-            let from = if index == 0 { span.start } else { UtcMillis(*since).max(span.start) };
-            let to = self.intervals.get(index + 1).map_or(span.end, |(next, _)| UtcMillis(*next).min(span.end));
-            if from < to {
-                parts.push((from..to, *interval));
-            }
-        }
-        parts
-    }
+/// For how long a host's checks stand, by its key: as it was noted with them, else as configured, else as recorded.
+fn rhythm(api: &Api, reader: &Reader, key: &str, ids: &[i64]) -> Result<Rhythm, Problem> {
+    let facts = api.facts();
+    let (address, family) = Host::of_key(key);
+    let is_own = |plan: &&HostPlan| {
+        plan.host.address.eq_ignore_ascii_case(address) && family.is_none_or(|family| plan.host.family == family)
+    };
+    let configured = facts.hosts.iter().find(is_own).map(|plan| plan.interval);
+    Ok(reader.rhythm(ids, configured, facts.interval)?)
 }

@@ -6,10 +6,10 @@ use serde::Serialize;
 
 use super::charts::{DAY_MS, Measure, Stood, quantile};
 use super::parameters::Parameters;
-use super::{Answered, Api, Problem, Rhythm, json, now};
+use super::{Answered, Api, Problem, json, now, rhythm};
 use crate::model::State;
 use crate::status::Known;
-use crate::store::{Reader, Source};
+use crate::store::{Reader, Rhythm, Source};
 use crate::sums::{Counts, Sums};
 use crate::time::{HOUR_MS, UtcMillis};
 
@@ -84,7 +84,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let mut rows = Vec::with_capacity(lines.len());
     for line in &lines {
         let ids = reader.host_ids(&line.key)?;
-        let rhythm = Rhythm::of(api, &reader, &line.key, &ids)?;
+        let rhythm = rhythm(api, &reader, &line.key, &ids)?;
         let (by_day, all) = sum_up_days(&reader, &ids, &span, &zone, &rhythm)?;
         let seconds = |ms: i64| (ms.min(DAY_MS) + 500) / 1000;
         let mut columns = Days::default();
