@@ -58,7 +58,7 @@ pub(super) fn strips(out: &mut String, report: &Report) {
         *out += "</svg></figure>\n";
     }
     let legend = format!(
-        "One bar a {}. The taller, the worse: green up, amber where {} % of the checks or more were not up, red an outage \
+        "One bar for each {}. The taller, the worse: green up, amber where {} % of the checks or more were not up, red an outage \
          (the longer, the taller; full from four hours on), a grey frame where more than half was not measured.",
         report.cells.unit, report.cells.degraded_percent
     );

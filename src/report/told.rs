@@ -95,6 +95,7 @@ fn verdict(report: &Report) -> String {
             let (all, long) = (exactly(report.any_down_seconds), exactly(longest.down_seconds));
             let since = local(report, longest.start());
             told.push(match of_hosts.len() {
+                1 if longest.is_open() => format!("It goes on and has lasted {long} so far, from {since}."),
                 1 => format!("It lasted {long}, from {since}."),
                 _ => format!("At least one host was silent for {all} in all, the longest for {long} from {since}."),
             });
