@@ -294,7 +294,7 @@ fn a_file_is_written_whole_or_not_at_all() {
     assert!(content().starts_with("CONNECTION REPORT"));
     std::fs::create_dir(folder.path().join("sub")).expect("a folder");
     for (path, named) in
-        [("sub", "writing "), ("/dev/full", "no regular file"), ("nowhere/report.txt", "nowhere/report.txt: No such file")]
+        [("sub", "writing "), ("/dev/full", "No space left"), ("nowhere/report.txt", "nowhere/report.txt: No such file")]
     {
         let finished = written(&["-o", path]);
         assert_eq!(finished.code, Some(74), "{path}");
