@@ -306,7 +306,8 @@ impl Scene {
         let (_, subject) = self.hosts.get_key_value(host)?;
         let version = subject.version?;
         let gateway = self.gateways.get(&is_v6(version));
-        let path_reached = subject.path.as_ref().filter(|path| path.at >= from && path.at <= to);
+        // One that reached the host was tried when it answered again.
+        let path_reached = subject.path.as_ref().filter(|path| path.at >= from && path.at <= to && !path.reached);
         let mut seen = Snapshot {
             place: subject.place?,
             // What could be sent is no fault of the link.

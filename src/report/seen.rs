@@ -63,9 +63,10 @@ pub(super) fn meanwhile(event: &OutageEvent) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// How far packets got when that was last tried.
+/// How far packets got when that was last tried: before the host was back, where there is such a try.
 fn reached(paths: &Value, by_facts: Option<&str>) -> Option<String> {
-    let last = paths.as_array().and_then(|paths| paths.last());
+    let paths = paths.as_array().map_or(&[][..], Vec::as_slice);
+    let last = paths.iter().rev().find(|path| path["reached"] == false).or(paths.last());
     let Some(last) = last else {
         return by_facts.map(|address| format!("packets got as far as {address}"));
     };
