@@ -198,6 +198,12 @@ fn a_wrong_parameter_is_named_and_an_unknown_path_or_host_is_not_found() {
         ("/api/ping-results?limit=many", 400, "limit"),
         ("/api/overview?offset_minutes=9999", 400, "offset_minutes"),
         ("/api/outages?active_only=perhaps", 400, "active_only"),
+        ("/api/outages?cause=fate", 400, "cause"),
+        ("/api/outages?from=20&to=10", 400, "from"),
+        ("/api/outages?limit=-1", 400, "limit"),
+        ("/api/outages?host_address=nobody", 404, "nobody"),
+        ("/api/incidents?days=-1", 400, "days"),
+        ("/api/gaps?to=soon", 400, "to"),
         ("/api/series?host_address=nobody", 404, "nobody"),
         ("/api/hosts/nobody/active-outage", 404, "nobody"),
         ("/api/frobnicate", 404, "/api/frobnicate"),
@@ -247,7 +253,8 @@ fn outages_are_listed_counted_and_found_by_host() {
     assert_eq!(all.as_array().map(Vec::len), Some(2));
     assert_eq!((&all[0]["start_time"], &all[0]["end_time"]), (&"2026-01-02T10:00:00.000Z".into(), &Value::Null));
     assert_eq!(site.json("/api/outages/active").as_array().map(Vec::len), Some(1));
-    assert_eq!(site.json("/api/outages?active_only=true&days=1").as_array().map(Vec::len), Some(0));
+    // What goes on is of every day, whenever it began.
+    assert_eq!(site.json("/api/outages?active_only=true&days=1").as_array().map(Vec::len), Some(1));
     assert_eq!(site.json("/api/hosts/192.0.2.1/active-outage")["id"], all[0]["id"]);
     assert_eq!(site.json("/api/hosts/2001%3Adb8%3A%3A1/active-outage"), Value::Null);
     // What a file of the original has not is null; what the monitor writes is there, times as everywhere.
@@ -262,6 +269,108 @@ fn outages_are_listed_counted_and_found_by_host() {
     let statistics = site.json("/api/outages/statistics/192.0.2.1");
     assert_eq!((&statistics["total_outages"], &statistics["active_outages"]), (&2.into(), &1.into()));
     assert!(statistics["total_downtime_seconds"].as_i64().is_some_and(|seconds| seconds > 60), "the running one counts");
+}
+
+/// An event of so many minutes ago that lasted so many; `None` goes on.
+fn event(kind: &str, name: &str, address: &str, cause: &str, minutes_ago: i64, minutes: Option<i64>) -> String {
+    let at = |ago: i64| format!("strftime('%Y-%m-%d %H:%M:%f', 'now', '-{ago} minutes')");
+    let end = minutes.map_or("null".into(), |minutes| at(minutes_ago - minutes));
+    let seconds = minutes.map_or("null".into(), |minutes| (minutes * 60).to_string());
+    format!(
+        "insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, cause)
+         values('{name}', '{address}', '{kind}', {}, {end}, {seconds}, '{cause}');",
+        at(minutes_ago)
+    )
+}
+
+/// Both hosts silent for ten minutes, A three times within nine by its own fault, a link that is down, and a planned outage.
+fn what_happened() -> String {
+    let of_a = |cause, ago, minutes| event("outage", "A", "192.0.2.1", cause, ago, minutes);
+    [
+        of_a("provider", 600, Some(10)),
+        event("outage", "B", "2001:db8::1", "provider", 600, Some(10)),
+        of_a("host", 300, Some(1)),
+        of_a("host", 296, Some(1)),
+        of_a("host", 292, Some(1)),
+        of_a("host", 200, Some(60)) + "update outage_events set planned = 1 where id = last_insert_rowid();",
+        event("link_down", "link", "IPv4 and IPv6", "link", 20, None),
+    ]
+    .concat()
+}
+
+#[test]
+fn outages_are_told_as_people_see_them_with_their_cause() {
+    let site = Site::new(&(three_checks() + &what_happened()));
+    let all = site.json("/api/outages");
+    let kinds: Vec<_> = all.as_array().expect("a list").iter().filter_map(|event| event["event_type"].as_str()).collect();
+    assert_eq!(kinds, ["link_down", "outage", "intermittent", "outage", "outage"]);
+    let fields: Vec<&String> = all[2].as_object().expect("an event").keys().collect();
+    assert_eq!(fields.len(), 20, "{fields:?}");
+    for field in ["id", "notes", "earliest_start", "cause", "facts", "path", "planned", "down_seconds", "event_ids"] {
+        assert!(fields.contains(&&field.to_string()), "{field} of {fields:?}");
+    }
+    assert_eq!((all[2]["event_ids"].as_array().map(Vec::len), &all[2]["down_seconds"]), (Some(3), &180.into()), "{all}");
+    let count = |path: &str| site.json(path).as_array().map(Vec::len);
+    assert_eq!(count("/api/outages?cause=provider"), Some(2));
+    assert_eq!(count("/api/outages?cause=provider&host_address=192.0.2.1"), Some(1));
+    assert_eq!(count("/api/outages?limit=2"), Some(2));
+    assert_eq!(count("/api/outages?host_address=IPv4%20and%20IPv6"), Some(1));
+    assert_eq!(count("/api/outages?host_address=IPv6"), Some(0), "an address of links, though none was down alone");
+    let ago = |minutes: i64| time::OffsetDateTime::now_utc().unix_timestamp() - minutes * 60;
+    assert_eq!(count(&format!("/api/outages?from={}&to={}", ago(310), ago(250))), Some(1));
+    assert_eq!(site.json("/api/outages/active")[0]["event_type"], "link_down");
+    assert_eq!(site.json("/api/hosts/IPv4%20and%20IPv6/active-outage")["cause"], "link");
+    assert_eq!(site.json("/api/hosts/192.0.2.1/active-outage"), Value::Null);
+}
+
+#[test]
+fn what_was_planned_counts_nowhere() {
+    let site = Site::new(&(three_checks() + &what_happened()));
+    let statistics = site.json("/api/outages/statistics/192.0.2.1");
+    // Ten minutes and, from the first of three to the last, nine.
+    for (field, expected) in
+        [("total_outages", 2), ("active_outages", 0), ("total_downtime_seconds", 780), ("max_duration_seconds", 600)]
+    {
+        assert_eq!(statistics[field].as_i64(), Some(expected), "{field}: {statistics}");
+    }
+    assert_eq!(statistics["avg_duration_seconds"].as_f64(), Some(570.0));
+    assert_eq!(site.json("/api/outages/statistics/IPv4%20and%20IPv6")["active_outages"], 1);
+}
+
+#[test]
+fn hosts_that_failed_together_are_one_incident_and_a_dead_link_is_a_gap() {
+    let site = Site::new(&(three_checks() + &what_happened()));
+    let incidents = site.json("/api/incidents?days=1");
+    assert_eq!(incidents.as_array().map(Vec::len), Some(1), "{incidents}");
+    assert_eq!((&incidents[0]["cause"], &incidents[0]["hosts"]), (&"provider".into(), &2.into()));
+    assert_eq!(incidents[0]["host_names"], serde_json::json!(["A", "B"]));
+    let gaps = site.json("/api/gaps");
+    assert_eq!(gaps.as_array().map(Vec::len), Some(1), "{gaps}");
+    assert!(gaps[0]["reason"].as_str().is_some_and(|reason| reason.starts_with("nothing could be sent")), "{gaps}");
+    assert!(gaps[0]["to"].as_str().is_some_and(|to| to.ends_with('Z')), "{gaps}");
+}
+
+#[test]
+fn a_link_that_was_down_over_one_version_of_ip_is_no_gap_of_the_other() {
+    let link = event("link_down", "link", "IPv6", "link", 20, None);
+    let site = Site::new(&(three_checks() + &link + &event("outage", "A", "192.0.2.1", "host", 10, Some(5))));
+    assert_eq!(site.json("/api/gaps"), serde_json::json!([]));
+    assert_eq!(site.json("/api/outages?cause=host")[0]["down_seconds"], 300);
+    let site = Site::new(&link);
+    assert_eq!(site.json("/api/gaps").as_array().map(Vec::len), Some(1), "nothing else was measured either");
+}
+
+#[test]
+fn the_overview_tells_for_how_long_each_cause_had_the_line_down() {
+    let line = Site::new(&(three_checks() + &what_happened())).json("/api/overview?days=3")["line"].clone();
+    let share = |cause: &str| (line[cause]["down_seconds"].as_i64(), line[cause]["outages"].as_i64());
+    assert_eq!(share("provider"), (Some(600), Some(1)), "two hosts noticed one: {line}");
+    assert_eq!(share("host"), (Some(180), Some(1)), "{line}");
+    assert!(share("link").0.is_some_and(|seconds| (1200..1205).contains(&seconds)), "{line}");
+    assert_eq!(share("unknown"), (Some(0), Some(0)));
+    let days = line["days"].as_array().expect("days");
+    assert!(days.len() == 3 && days.iter().any(|day| day == "L" || day == "P"), "{line}");
+    assert_eq!((&line["last"]["host_name"], &line["last"]["cause"]), (&"A".into(), &"host".into()), "{line}");
 }
 
 #[test]

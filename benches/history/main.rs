@@ -9,6 +9,7 @@
 #![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures for people")]
 
 mod chance;
+mod events;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -25,6 +26,7 @@ const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 1440 * MINUTE_MS;
 
 /// A time so many minutes before the end, and how many minutes it lasts.
+#[derive(Clone, Copy)]
 struct Spell {
     minutes_ago: i64,
     minutes: i64,
@@ -49,7 +51,11 @@ const GATEWAY_OUTAGES: &[Spell] = &[Spell::new(18, 300, 12)];
 const LOSSY: &[Spell] = &[Spell::new(1, 500, 45), Spell::new(9, 600, 360), Spell::new(44, 30, 90)];
 /// There is no route to anywhere.
 const UNPLUGGED: &[Spell] = &[Spell::new(30, 800, 95)];
-/// The monitor does not run.
+/// The third host comes and goes.
+const FLAPPING: &[Spell] = &[Spell::new(7, 600, 1), Spell::new(7, 603, 2), Spell::new(7, 607, 1)];
+/// The fourth is taken down for its upgrade.
+const PLANNED: Spell = Spell::new(14, 180, 35);
+/// This machine sleeps.
 const SWITCHED_OFF: &[Spell] = &[Spell::new(20, 100, 430), Spell::new(56, 0, 2100)];
 
 fn main() {
@@ -82,6 +88,8 @@ fn main() {
     }
     database.write(&[], end, Life::Ends).unwrap();
     database.checkpoint();
+    drop(database);
+    events::explain(&PathBuf::from(file), end);
 }
 
 fn address_of(index: usize) -> String {
@@ -103,7 +111,12 @@ fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<C
     let is_gateway = index == 0;
     let (least_us, spread_us) = if is_gateway { (380.0, 90.0) } else { (4_000.0 + 2_300.0 * (index % 17) as f64, 700.0) };
     // Every host but the gateway has an outage of its own, somewhen.
-    let own = [Spell::new(5 + index as i64 * 13 % 80, 60 + index as i64 * 101 % 1200, 8 + index as i64 * 37 % 190)];
+    let mut own = vec![Spell::new(5 + index as i64 * 13 % 80, 60 + index as i64 * 101 % 1200, 8 + index as i64 * 37 % 190)];
+    match index {
+        2 => own.extend(FLAPPING),
+        3 => own.push(PLANNED),
+        _ => {}
+    }
     let mut results = Vec::with_capacity(1440);
     for at in span.clone().step_by(MINUTE_MS as usize) {
         // The hosts are phased over the minute, and a thread wakes a little after its tick.

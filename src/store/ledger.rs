@@ -99,7 +99,7 @@ impl Reader {
         })
     }
 
-    /// Where a link was down over one version of IP only, the other may have been measured all the same.
+    /// Where a link was down over one version of IP only and the other was measured all the same, nothing is missing.
     fn links_down(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         let events = self.outages(None, super::Standing::All, None, -1)?;
         let gap = |event: super::OutageEvent| {
@@ -108,7 +108,22 @@ impl Reader {
             let why = event.notes.as_deref().and_then(|notes| notes.lines().next()).unwrap_or_default().to_string();
             Some(Gap { from, to, reason: format!("nothing could be sent: {why}") })
         };
-        Ok(events.into_iter().filter(|event| event.event_type == LINK_DOWN).filter_map(gap).collect())
+        let mut gaps = Vec::new();
+        for event in events.into_iter().filter(|event| event.event_type == LINK_DOWN) {
+            let is_of_one_version = !event.host_address.contains(" and ");
+            let Some(gap) = gap(event) else { continue };
+            if !is_of_one_version || !self.was_measured(&(gap.from..gap.to))? {
+                gaps.push(gap);
+            }
+        }
+        Ok(gaps)
+    }
+
+    /// Whether any host's check within a span could be made.
+    fn was_measured(&self, span: &Range<UtcMillis>) -> Result<bool, StoreError> {
+        const MEASURED: &str = "select exists(select 1 from host h where exists(
+            select 1 from check_result where host_id = h.id and checked_at > ?1 and checked_at < ?2))";
+        Ok(self.query(MEASURED, [span.start.0, span.end.0], |row| row.get(0))?.into_iter().any(|found: bool| found))
     }
 }
 

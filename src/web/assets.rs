@@ -32,12 +32,13 @@ macro_rules! asset {
     };
 }
 
-static TABLE: [Asset; 39] = [
+static TABLE: [Asset; 42] = [
     asset!("index.html", HTML),
     asset!("style.css", CSS),
     asset!("icon.svg", SVG),
     asset!("js/api.js", JAVASCRIPT),
     asset!("js/banner.js", JAVASCRIPT),
+    asset!("js/cause.js", JAVASCRIPT),
     asset!("js/chart.js", JAVASCRIPT),
     asset!("js/checks.js", JAVASCRIPT),
     asset!("js/compare.js", JAVASCRIPT),
@@ -58,10 +59,12 @@ static TABLE: [Asset; 39] = [
     asset!("js/live.js", JAVASCRIPT),
     asset!("js/main.js", JAVASCRIPT),
     asset!("js/navigator.js", JAVASCRIPT),
+    asset!("js/outagedetails.js", JAVASCRIPT),
     asset!("js/outagelist.js", JAVASCRIPT),
     asset!("js/outages.js", JAVASCRIPT),
     asset!("js/overview.js", JAVASCRIPT),
     asset!("js/panes.js", JAVASCRIPT),
+    asset!("js/path.js", JAVASCRIPT),
     asset!("js/questions.js", JAVASCRIPT),
     asset!("js/scale.js", JAVASCRIPT),
     asset!("js/series.js", JAVASCRIPT),

@@ -4,7 +4,8 @@ import { createChart, keysHint } from './chart.js';
 import { rangeControls } from './controls.js';
 import { announce, button, chips, h, press, put, save, svg, table } from './dom.js';
 import { csv, percent, rate, usAsMs } from './format.js';
-import { missedSome, nearest, slide, stepped, takeIn, track as trackOf } from './series.js';
+import { commonBands, missedSome, nearest, slide, stepped, takeIn, track as trackOf } from './series.js';
+import { within } from './questions.js';
 import { STYLES, drawMedians, drawRates } from './several.js';
 import { stateMark } from './shapes.js';
 import { fileText, seconds, spanText } from './time.js';
@@ -21,6 +22,11 @@ const sample = (i) => svg('svg', { width: 26, height: 10, 'aria-hidden': 'true',
 export function comparePage(app) {
   /** @type {Line[]} */
   let lines = [];
+  /** @type {Incident[]} */
+  let incidents = [];
+  /** @type {Gap[]} */
+  let gaps = [];
+  const behind = () => commonBands(lines.map((l) => l.track), incidents, gaps);
   let asked = '';
   let turn = 0;
   let picked = '';
@@ -45,8 +51,8 @@ export function comparePage(app) {
     put(latencies, ...lines.map((line, i) => h('span', { class: 'item' }, sample(i), `${line.name} `, h('b', null, usAsMs(points[i]?.p50)))));
   };
   const chart = createChart('Success rate and median latency of several hosts', [
-    { label: 'Success rate, %', height: 150, head: h('div', { class: 'head' }, h('h2', null, 'Success rate, %'), rates), draw: (f) => drawRates(f, lines) },
-    { label: 'Median latency, ms', height: 300, head: h('div', { class: 'head' }, h('h2', null, 'Median latency, ms'), latencies, scales), draw: (f) => drawMedians(f, lines, app.view.scale === 'log') },
+    { label: 'Success rate, %', height: 150, head: h('div', { class: 'head' }, h('h2', null, 'Success rate, %'), rates), draw: (f) => drawRates(f, lines, behind()) },
+    { label: 'Median latency, ms', height: 300, head: h('div', { class: 'head' }, h('h2', null, 'Median latency, ms'), latencies, scales), draw: (f) => drawMedians(f, lines, behind(), app.view.scale === 'log') },
   ], {
     ...zoomWishes(app, span),
     point(t, spoken) {
@@ -95,15 +101,17 @@ export function comparePage(app) {
     const { from, to } = span();
     turn += 1;
     const mine = turn;
-    const range = { from: Math.floor(from), to: Math.ceil(to) };
+    const range = within({ from, to });
     try {
-      const next = await Promise.all(app.view.hosts.map(async (address) => {
+      const [found, missing, ...next] = await Promise.all([get('api/incidents', { ...range, limit: 200 }), get('api/gaps', range), ...app.view.hosts.map(async (address) => {
         const [series, statistics] = await Promise.all([get('api/series', { host_address: address, ...range, points: POINTS }), get(`api/statistics/${encodeURIComponent(address)}`, range)]);
         const entry = app.entries.find((e) => e.address === address);
         return { address, name: entry?.name ?? address, statistics, track: trackOf({ ...series, ...range }, entry?.interval ?? 60, entry?.at || 0) };
-      }));
+      })]);
       if (mine !== turn) return;
       lines = next;
+      incidents = found;
+      gaps = missing;
       card.hidden = !lines.length;
       read(null);
       chart.show(range.from, range.to);

@@ -1,4 +1,5 @@
 // Building and changing elements. Text always goes in as text: no markup is ever parsed.
+import { duration } from './time.js';
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 /** @typedef {Record<string, string | number | boolean | EventListener | null | undefined>} Attributes a function is a listener: onclick */
@@ -25,6 +26,17 @@ export const svg = (tag, attributes, ...children) => fill(document.createElement
 /** @param {string} text @param {() => void} press @returns {HTMLButtonElement} */
 export const button = (text, press) => h('button', { type: 'button', class: 'button', onclick: () => press() }, text);
 
+/** A link to what opens beside this page. @param {string} text @param {string} note read, not seen @returns {HTMLAnchorElement} */
+export const newTab = (text, note) => h('a', { class: 'button', target: '_blank', rel: 'noopener' }, text, h('span', { class: 'unseen' }, note));
+
+/** How long something has lasted; tickAges keeps it right. @param {number} since @param {number} now Unix seconds */
+export const age = (since, now) => h('b', { 'data-since': since }, duration(now - since));
+
+/** @param {Element} root @param {number} now Unix seconds */
+export function tickAges(root, now) {
+  for (const e of root.querySelectorAll('[data-since]')) say(e, duration(now - Number(e.getAttribute('data-since'))));
+}
+
 /** Replaces what an element holds. @param {Element} element @param {...Child} children */
 export function put(element, ...children) {
   element.replaceChildren(...children.filter((c) => c !== null && c !== undefined && c !== false).map((c) => (c instanceof Node ? c : String(c))));
@@ -47,7 +59,7 @@ export function press(group, chosen) {
   for (const b of group.querySelectorAll('button')) b.setAttribute('aria-pressed', String(b.dataset.key === chosen));
 }
 
-/** A table of right or left aligned columns. @param {string} caption read, not seen @param {[string, string?][]} heads text and class
+/** A table of right or left aligned columns. @param {string} caption read, not seen @param {[string | HTMLElement, string?][]} heads text and class
  * @param {HTMLTableRowElement[]} rows */
 export const table = (caption, heads, rows) => h('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': caption }, h('table', null, h('caption', { class: 'unseen' }, caption),
   h('thead', null, h('tr', null, ...heads.map(([text, name]) => h('th', { scope: 'col', class: name }, text)))), h('tbody', null, ...rows)));

@@ -30,4 +30,3 @@ begin(`api/overview?offset_minutes=${-new Date().getTimezoneOffset() || 0}&days=
 begin('api/status');
 begin('api/ping-results/latest');
 begin('api/outages/active');
-begin('api/outages?days=90&limit=20');

@@ -3,7 +3,7 @@ import { createChart, keysHint } from './chart.js';
 import { announce, chips, h, press, put } from './dom.js';
 import { rate, usAsMs, WORDS } from './format.js';
 import { drawLatency, drawStates, drawSuccess } from './panes.js';
-import { nearest, stepped } from './series.js';
+import { bandWords, bands, nearest, stepped } from './series.js';
 import { shape } from './shapes.js';
 import { duration, spanText } from './time.js';
 import { zoomWishes } from './zoom.js';
@@ -14,23 +14,14 @@ const SPREADS = /** @type {const} */ ([['p25 to p75', 'p25', 'p75', 'swatch-inne
 export function historyCharts(app) {
   /** @type {Track} */
   let track = { from: 0, to: 1, bucket: 60, reach: 60, taken: 0, points: [] };
-  /** @type {Outage[]} */
-  let outages = [];
+  /** @type {Span[]} */
+  let behind = [];
 
   const rates = h('div', { class: 'readout' });
   const latencies = h('div', { class: 'readout' });
   const scales = chips('Scale of latency', [['log', 'Log'], ['linear', 'Linear']], app.view.scale, (scale) => app.go({ scale: scale === 'linear' ? 'linear' : 'log' }, true));
   const foot = h('p', { class: 'third small foot' });
   const empty = h('p', { class: 'no-data', hidden: true }, 'Not measured in this range');
-
-  /** @param {Span} s */
-  const labelOf = (s) => {
-    if (s.length) return `Outage, ${duration(s.length)}`;
-    const length = s.to - s.from;
-    if (s.state === 'not_measured') return length < (track.to - track.from) / 200 ? '' : `Not measured, ${duration(length)}`;
-    if (s.state === 'degraded') return length < (track.to - track.from) / 60 ? '' : `Degraded, ${duration(length)}`;
-    return length < (track.to - track.from) / 30 ? '' : `Down, ${duration(length)}`;
-  };
 
   /** @param {string} name @param {string} value @param {string} [swatch] */
   const item = (name, value, swatch) => h('span', { class: swatch ? `item ${swatch}` : 'item' }, `${name} `, h('b', null, value));
@@ -59,19 +50,19 @@ export function historyCharts(app) {
     step: (t, by) => stepped(track.points, t, by),
   };
   const chart = createChart('Success rate, state and latency', [
-    { label: 'Success rate, %', height: 128, head: h('div', { class: 'head' }, h('h2', null, 'Success rate, %'), rates), draw: (f) => drawSuccess(f, track, outages) },
+    { label: 'Success rate, %', height: 128, head: h('div', { class: 'head' }, h('h2', null, 'Success rate, %'), rates), draw: (f) => drawSuccess(f, track, behind) },
     { label: '', height: 18, head: null, draw: (f) => drawStates(f, track) },
-    { label: 'Latency, ms: median, p25 to p75, p5 to p95, min to max', height: 264, head: h('div', { class: 'head' }, h('h2', null, 'Latency, ms'), latencies, scales), draw: (f) => drawLatency(f, track, outages, app.view.scale === 'log', labelOf) },
+    { label: 'Latency, ms: median, p25 to p75, p5 to p95, min to max', height: 264, head: h('div', { class: 'head' }, h('h2', null, 'Latency, ms'), latencies, scales), draw: (f) => drawLatency(f, track, behind, app.view.scale === 'log', (s) => bandWords(s, track.to - track.from)) },
   ], wishes);
   const element = h('section', { class: 'card history', 'aria-label': 'History' }, chart.element, empty, foot,
     keysHint());
 
   return {
     element, chart,
-    /** @param {Track} next @param {Outage[]} events of this host */
-    show(next, events) {
+    /** @param {Track} next @param {Outage[]} events of this host @param {Gap[]} gaps */
+    show(next, events, gaps) {
       track = next;
-      outages = events;
+      behind = bands(track, events, gaps);
       press(scales, app.view.scale);
       empty.hidden = track.points.length > 0;
       const point = track.bucket >= 2 ? `A point is ${duration(Math.max(track.bucket, track.reach))}. ` : '';

@@ -1,15 +1,16 @@
 // The page of one host: what it is now, and everything known of a range of time.
 import { Refused, get } from './api.js';
 import { FIRST_SERIES } from './early.js';
+import { CAUSE_WORDS, causeOf, isOfHost } from './cause.js';
 import { checksCard } from './checks.js';
 import { rangeControls } from './controls.js';
 import { distributionCard } from './distribution.js';
-import { button, h, put, save, say } from './dom.js';
+import { button, h, newTab, put, save, say, tickAges } from './dom.js';
 import { NOTHING, WORDS, csv, ms, percent, plural, usAsMs } from './format.js';
 import { heatCard } from './heatmap.js';
 import { historyCharts } from './history.js';
 import { navigator } from './navigator.js';
-import { outagesQuery, seriesQuery } from './questions.js';
+import { outagesQuery, reportUrl, seriesQuery, within } from './questions.js';
 import { outageSum, outageTable } from './outagelist.js';
 import { missedSome, outagesWithin, slide, takeIn, track as trackOf } from './series.js';
 import { shape } from './shapes.js';
@@ -47,11 +48,12 @@ export function hostPage(app) {
   const outageHead = h('span', { class: 'third small' });
   const outageBody = h('div', null);
   const wrong = h('p', { class: 'banner', hidden: true, role: 'alert' });
+  const report = newTab('Report', ' (printable, of this range, opens in a new tab)');
   const compare = h('a', { class: 'button' }, 'Compare');
   const element = h('div', { class: 'page' },
     h('div', { class: 'host-top' },
       h('div', { class: 'verdict-words' }, mark, h('div', null, h('nav', { class: 'crumbs third small', 'aria-label': 'Path' }, h('a', { href: '#' }, 'Overview'), ' / ', crumb), h('div', { class: 'title' }, title, h('span', { class: 'third' }, address)), note)),
-      h('div', { class: 'host-controls' }, h('div', { class: 'bar' }, controls.element, compare, button('CSV', () => saveCsv()), button('PNG', () => savePng())), days.element)),
+      h('div', { class: 'host-controls' }, h('div', { class: 'bar' }, controls.element, compare, report, button('CSV', () => saveCsv()), button('PNG', () => savePng())), days.element)),
     wrong, figures, history.element,
     h('div', { class: 'parts' }, distribution.element, heat.element, h('section', { class: 'card part' }, h('div', { class: 'head' }, h('h2', null, 'Outages'), outageHead), outageBody)),
     checks.element);
@@ -60,13 +62,15 @@ export function hostPage(app) {
   let track = null;
   /** @type {Outage[]} */
   let outages = [];
+  /** @type {Gap[]} */
+  let gaps = [];
   let asked = '';
   let turn = 0;
   let figuresAt = 0;
   let active = '';
-  const activeNow = () => app.active.filter((o) => o.host_address === address).map((o) => o.id).join();
+  const activeNow = () => app.active.filter((o) => o.host_address === address).map((o) => `${o.id} ${o.cause}`).join();
 
-  const ongoing = () => app.active.find((o) => o.host_address === address);
+  const ongoing = () => app.active.find((o) => o.host_address === address && isOfHost(o));
   const span = () => spanOf(app.view, app.now(), seconds(app.status?.first_check));
 
   const saveCsv = () => save(`${name()}_${fileText(span().from)}_${fileText(span().to)}.csv`.replace(/[^\w.-]+/g, '-'), new Blob([csv(...history.rows())], { type: 'text/csv' }));
@@ -107,13 +111,13 @@ export function hostPage(app) {
     const known = entry()?.at || 0;
     const heatFrom = Math.min(range.from, range.to - 90 * DAY_SECONDS);
     try {
-      const [series, events] = await Promise.all([
-        get('api/series', query), /** @type {Promise<Outage[]>} */ (get('api/outages', outagesQuery(query, app.now())))]);
+      const [series, events, missing] = await Promise.all([get('api/series', query), /** @type {Promise<Outage[]>} */ (get('api/outages', outagesQuery(query, app.now()))), get('api/gaps', within(query))]);
       if (mine !== turn) return;
       outages = events;
+      gaps = missing;
       active = activeNow();
       track = trackOf({ ...series, ...range }, entry()?.interval ?? 60, known);
-      history.show(track, outages);
+      history.show(track, outages, gaps);
       element.classList.remove('loading');
       wrong.hidden = true;
       drawOutages();
@@ -150,9 +154,10 @@ export function hostPage(app) {
     say(crumb, name());
     say(title, `${name()} is ${WORDS[state].toLowerCase()}`);
     const parts = [];
+    const down = ongoing();
     if (e?.was) parts.push(`It was ${WORDS[e.was].toLowerCase()}${e.latency === null ? '' : `, ${ms(e.latency)} ms`}, ${duration(app.now() - e.at)} ago.`);
     else if (e?.error) parts.push(`${e.error}.`);
-    else if (state === 'down' && ongoing()) parts.push(`Down since ${moment(seconds(ongoing()?.start_time), app.now())}, for ${duration(app.now() - seconds(ongoing()?.start_time))}.`);
+    else if (state === 'down' && down) parts.push(`Down since ${moment(seconds(down.start_time), app.now())}, for ${duration(app.now() - seconds(down.start_time))}, cause: ${CAUSE_WORDS[causeOf(down)]}.`);
     else if (e && e.latency !== null && state !== 'down') parts.push(`${ms(e.latency)} ms now.`);
     const { from, to } = span();
     if (track) {
@@ -162,6 +167,7 @@ export function hostPage(app) {
     say(note, parts.join(' '));
     controls.update({ from, to });
     days.update(address, from, to);
+    report.href = reportUrl({ from, to: Math.floor(to / 60) * 60 }, address);
     compare.setAttribute('href', `#page=compare&hosts=${encodeURIComponent(address)}`);
   };
 
@@ -178,7 +184,7 @@ export function hostPage(app) {
         // An outage has begun or ended: its events have changed.
         active = activeNow();
         load(true);
-      } else if (track) history.show(track, outages);
+      } else if (track) history.show(track, outages, gaps);
     },
     /** @param {Row[]} rows */
     results(rows) {
@@ -193,12 +199,13 @@ export function hostPage(app) {
       }
       if (!takeIn(track, row, at)) return;
       slide(track, span().from, span().to);
-      history.show(track, outages);
+      history.show(track, outages, gaps);
       checks.add(row, app.now());
       if (app.now() - figuresAt >= FIGURES_EVERY_SECONDS) figuresOf().catch(() => {});
     },
     tick() {
       update();
+      tickAges(outageBody, app.now());
       if (asked !== key()) {
         asked = key();
         load(true);

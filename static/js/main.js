@@ -5,7 +5,7 @@ import { announce, h, put, say } from './dom.js';
 import { entries } from './hosts.js';
 import { onScheme } from './ink.js';
 import { live, now } from './live.js';
-import { LAST_OUTAGES, overviewQuery } from './questions.js';
+import { overviewQuery } from './questions.js';
 import { shape } from './shapes.js';
 import { clock, duration, zoneText } from './time.js';
 import { readView, writeView } from './view.js';
@@ -19,7 +19,7 @@ const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /** @type {App} */
 const app = {
-  view: readView(location.hash), status: null, overview: null, entries: [], active: [], lastOutage: null, newest: -Infinity, now,
+  view: readView(location.hash), status: null, overview: null, entries: [], active: [], newest: -Infinity, now,
   go(change, replace = false) {
     const wanted = { ...app.view, ...change };
     if (wanted.range !== 'custom') Object.assign(wanted, { from: 0, to: 0 });
@@ -90,10 +90,8 @@ function gather() {
 async function loadOverview() {
   overviewAt = now();
   try {
-    const [overview, active, last] = await Promise.all([
-      /** @type {Promise<Overview>} */ (get('api/overview', overviewQuery(now()))),
-      get('api/outages/active'), get('api/outages', LAST_OUTAGES)]);
-    Object.assign(app, { overview, active, lastOutage: last.find((/** @type {Outage} */ o) => o.end_time) ?? null });
+    const [overview, active] = await Promise.all([/** @type {Promise<Overview>} */ (get('api/overview', overviewQuery(now()))), get('api/outages/active')]);
+    Object.assign(app, { overview, active });
   } catch {
     // Said by the live mark; asked again when the server is back.
     overviewAt = now() - OVERVIEW_EVERY_SECONDS + OVERVIEW_SOON_SECONDS;
@@ -105,7 +103,7 @@ async function loadOverview() {
 
 /** While something is down, each result may begin or end an outage. */
 async function loadActive() {
-  if (!app.active.length && !app.entries.some((e) => e.state === 'down')) return;
+  if (!app.active.length && !app.entries.some((e) => e.state === 'down' || e.error)) return;
   const active = await get('api/outages/active').catch(() => null);
   if (!active) return;
   app.active = active;

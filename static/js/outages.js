@@ -1,9 +1,11 @@
-// All outages of the last 90 days, of one host or of all, over or not.
+// All outages of the last 90 days, of one host or of all, by cause, over or not.
+import { CAUSE_WORDS } from './cause.js';
 import { get } from './api.js';
-import { button, chips, h, press, put, save, say } from './dom.js';
+import { button, chips, h, newTab, press, put, save, say, tickAges } from './dom.js';
 import { csv } from './format.js';
 import { lengthOf, outageSum, outageTable } from './outagelist.js';
-import { fileText } from './time.js';
+import { reportUrl } from './questions.js';
+import { fileText, startOfDay } from './time.js';
 
 const DAYS = 90;
 const MOST = 500;
@@ -16,18 +18,25 @@ export function outagesPage(app) {
   const kinds = chips('Outages', [['', 'All'], ['active', 'Not over']], '', (key) => app.go({ active: key === 'active' }, true));
   const host = h('select', { 'aria-label': 'Host' });
   host.addEventListener('change', () => app.go({ host: host.value }, true));
-  const element = h('div', { class: 'page' }, h('div', { class: 'host-top' }, h('div', null, title, sum), h('div', { class: 'bar' }, kinds, host, button('CSV', () => saveCsv()))), body);
+  const cause = h('select', { 'aria-label': 'Cause' }, h('option', { value: '' }, 'All causes'), ...Object.entries(CAUSE_WORDS).map(([key, word]) => h('option', { value: key }, `Cause: ${word}`)));
+  cause.addEventListener('change', () => app.go({ cause: cause.value }, true));
+  const report = newTab('Report', ` (printable, of ${DAYS} days, opens in a new tab)`);
+  const element = h('div', { class: 'page' }, h('div', { class: 'host-top' }, h('div', null, title, sum), h('div', { class: 'bar' }, kinds, host, cause, report, button('CSV', () => saveCsv()))), body);
   /** @type {Outage[]} */
   let list = [];
   let asked = '';
   let turn = 0;
 
-  const saveCsv = () => save(`outages_${fileText(app.now())}.csv`, new Blob([csv(['host_name', 'host_address', 'event_type', 'start_time', 'end_time', 'duration_seconds', 'checks_failed', 'notes'],
-    list.map((o) => [o.host_name, o.host_address, o.event_type, o.start_time, o.end_time, Math.round(lengthOf(o, app.now())), o.checks_failed, o.notes]))], { type: 'text/csv' }));
+  const saveCsv = () => save(`outages_${fileText(app.now())}.csv`, new Blob([csv(['host_name', 'host_address', 'event_type', 'start_time', 'end_time', 'duration_seconds', 'checks_failed', 'notes', 'earliest_start', 'packets_sent', 'packets_lost', 'cause', 'planned', 'down_seconds'],
+    list.map((o) => [o.host_name, o.host_address, o.event_type, o.start_time, o.end_time, Math.round(lengthOf(o, app.now())), o.checks_failed, o.notes, o.earliest_start, o.packets_sent, o.packets_lost, o.cause, String(o.planned), o.down_seconds]))], { type: 'text/csv' }));
 
   const draw = () => {
-    say(sum, `${outageSum(list, app.now(), DAYS)}${list.length === MOST ? ', only the newest are shown' : ''}. Times not measured are never counted as outages.`);
-    put(body, list.length ? outageTable(list, app.now(), true) : h('p', { class: 'third' }, app.view.active ? 'No host has an outage now.' : `No outage in ${DAYS} days.`));
+    say(sum, `${outageSum(list, app.now(), DAYS)}${list.length === MOST ? ', only the newest are shown' : ''}. Times not measured are never counted as outages, planned ones neither.`);
+    const key = body.contains(document.activeElement) ? document.activeElement?.getAttribute('aria-controls') : null;
+    put(body, list.length ? outageTable(list, app.now(), true) : h('p', { class: 'third' }, app.view.active ? 'Nothing is down now.' : app.view.cause || app.view.host ? `No such outage in ${DAYS} days.` : `No outage in ${DAYS} days.`),
+      list.length > 0 && h('p', { class: 'third small' }, 'Link, gateway, provider, DNS, host: the square is where it broke; what lies beyond could not be judged.'));
+    // A new list must not take the place away from who reads it.
+    if (key) for (const b of body.querySelectorAll('button')) if (b.getAttribute('aria-controls') === key) b.focus();
   };
   const load = async () => {
     turn += 1;
@@ -35,6 +44,7 @@ export function outagesPage(app) {
     /** @type {Record<string, string | number>} */
     const query = { days: DAYS, limit: MOST };
     if (app.view.host) query.host_address = app.view.host;
+    if (app.view.cause) query.cause = app.view.cause;
     if (app.view.active) query.active_only = 'true';
     try {
       const answer = await get('api/outages', query);
@@ -49,8 +59,11 @@ export function outagesPage(app) {
     if (!app.status) return;
     if (host.options.length !== app.entries.length + 1) put(host, h('option', { value: '' }, 'All hosts'), ...app.entries.map((e) => h('option', { value: e.address }, e.name)));
     host.value = app.view.host;
+    cause.value = app.view.cause;
     press(kinds, app.view.active ? 'active' : '');
-    const key = `${app.view.host} ${app.view.active} ${app.active.map((o) => o.id)}`;
+    report.href = reportUrl({ from: startOfDay(app.now(), 1 - DAYS), to: Math.floor(app.now() / 60) * 60 }, app.view.host);
+    tickAges(body, app.now());
+    const key = `${app.view.host} ${app.view.cause} ${app.view.active} ${app.active.map((o) => [o.id, o.cause])}`;
     if (key === asked) return;
     asked = key;
     load();

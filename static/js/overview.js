@@ -1,11 +1,13 @@
 // The first page: the verdict, what most hosts saw in 90 days, and the table of hosts.
-import { button, chips, h, press, put, save, say } from './dom.js';
+import { LETTERS, CAUSE_WORDS } from './cause.js';
+import { button, chips, h, newTab, press, put, save, say } from './dom.js';
 import { csv, percent, WORDS } from './format.js';
 import { TROUBLE_FIRST, chosen, tally } from './hosts.js';
-import { firstRun } from './firstrun.js';
 import { hostTable } from './hosttable.js';
+import { pathFigure } from './path.js';
+import { reportUrl } from './questions.js';
 import { shape, strip } from './shapes.js';
-import { available, barsOf, dayStart, lastDays, mostHosts } from './strip.js';
+import { available, barsOf, dayStart, heightOf, lastDays, mostHosts } from './strip.js';
 import { fileText, month } from './time.js';
 import { verdict } from './verdict.js';
 
@@ -29,6 +31,25 @@ function monthMarks(into, firstDay, days) {
   }
 }
 
+const STRIP_HEIGHT = 56;
+
+/** Whose fault a day's outage was, above its bar. @param {LineShares} line @param {Bars} bars */
+function letterMarks(line, bars) {
+  return line.days.map((letter, i) => {
+    if (!letter) return null;
+    const mark = h('span', { class: bars.kinds[i] === 'down' ? 'text-down' : 'second' }, letter);
+    mark.style.left = `${(100 * (i + 0.4)) / line.days.length}%`;
+    mark.style.bottom = `${Math.round(heightOf(bars.kinds[i], bars.silent[i]) * STRIP_HEIGHT)}px`;
+    return mark;
+  });
+}
+
+/** "fault of G gateway, P provider", of those that occur. @param {LineShares} line */
+function letterKey(line) {
+  const used = Object.keys(LETTERS).filter((letter) => line.days.includes(letter));
+  return used.length > 0 && h('span', { class: 'faults' }, 'fault of', ...used.flatMap((letter) => [' ', h('b', { class: 'text-down' }, letter), ` ${CAUSE_WORDS[LETTERS[letter]]}`]));
+}
+
 /** @param {App} app */
 export function overviewPage(app) {
   const mark = h('span', { class: 'verdict-shape' });
@@ -39,15 +60,34 @@ export function overviewPage(app) {
   const top = h('section', { class: 'card verdict', 'aria-label': 'Verdict' },
     h('div', { class: 'verdict-words' }, mark, h('div', null, title, text, h('dl', { class: 'figures', 'aria-label': 'Availability, all hosts' }, ...figures.map((f) => f.element)))), line);
 
-  const first = firstRun();
+  // Only who has no result of some host yet needs to be told how results come.
+  /** @type {ReturnType<typeof import('./firstrun.js').firstRun> | null} */
+  let first = null;
+  let firstAsked = false;
+  const firstPlace = h('div', { hidden: true });
+  /** @param {Status} status */
+  const updateFirst = (status) => {
+    first?.update(app);
+    if (firstAsked || (status.first_check && app.entries.every((e) => !e.configured || !Number.isNaN(e.at)))) return;
+    firstAsked = true;
+    import('./firstrun.js').then((m) => {
+      first = m.firstRun();
+      firstPlace.replaceWith(first.element);
+      update();
+    }, () => {
+      firstAsked = false;
+    });
+  };
   const states = chips('State', [['', 'All'], ...TROUBLE_FIRST.map((s) => /** @type {[string, string]} */ ([s, WORDS[s]]))], app.view.state, (state) => app.go({ state }, true));
   const filter = h('input', { type: 'search', id: 'filter', placeholder: 'Filter hosts', 'aria-label': 'Filter hosts', 'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false' });
   filter.addEventListener('input', () => app.go({ query: filter.value }, true));
   const sort = h('select', { 'aria-label': 'Sort hosts' }, ...SORTS.map(([key, name]) => h('option', { value: key }, name)));
   sort.addEventListener('change', () => app.go({ sort: sort.value }, true));
   const download = button('CSV', () => saveCsv());
+  const report = newTab('Report', ' (printable, of 90 days, opens in a new tab)');
+  const path = pathFigure();
   const legend = h('div', { class: 'legend third', 'aria-hidden': 'true' }, ...[['up', 'up'], ['degraded', 'degraded'], ['down', 'outage'], ['not_measured', 'not measured']].map(([k, w]) => h('span', { class: `key key-${k}` }, w)));
-  const bar = h('div', { class: 'bar' }, states, h('label', { class: 'search' }, filter, h('kbd', { 'aria-hidden': 'true' }, '/')), sort, download, legend);
+  const bar = h('div', { class: 'bar' }, states, h('label', { class: 'search' }, filter, h('kbd', { 'aria-hidden': 'true' }, '/')), sort, download, report, legend);
   const hosts = hostTable({
     sort: (key) => app.go({ sort: app.view.sort === key ? `-${key}` : key }, true),
     clear: () => {
@@ -55,7 +95,7 @@ export function overviewPage(app) {
       filter.focus();
     },
   });
-  const element = h('div', { class: 'page' }, top, first.element, bar, hosts.element);
+  const element = h('div', { class: 'page' }, top, firstPlace, path.element, bar, hosts.element);
   let shown = '';
   /** @type {Overview | null} */
   let drawn = null;
@@ -78,22 +118,23 @@ export function overviewPage(app) {
     const marks = [];
     monthMarks(marks, overview.first_day, overview.days);
     const most = mostHosts(configured.map((o) => barsOf(o.days)), overview.days);
-    put(line, h('div', { class: 'line-head' }, h('span', null, h('b', null, `What most hosts saw, ${overview.days} days`), h('span', { class: 'wide-only' }, ', a bar a day: the taller, the worse'))),
-      strip(most, 'What most hosts saw', 8, 56), h('div', { class: 'months third', 'aria-hidden': 'true' }, ...marks, h('span', { class: 'end' }, 'today')));
+    put(line, h('div', { class: 'line-head' }, h('span', null, h('b', null, `What most hosts saw, ${overview.days} days`), h('span', { class: 'wide-only' }, ', a bar a day: the taller, the worse')), letterKey(overview.line)),
+      h('div', { class: 'days' }, strip(most, 'What most hosts saw', 8, STRIP_HEIGHT), h('div', { class: 'letters', 'aria-hidden': 'true' }, ...letterMarks(overview.line, most))), h('div', { class: 'months third', 'aria-hidden': 'true' }, ...marks, h('span', { class: 'end' }, 'today')));
   };
 
   const update = () => {
     if (!app.status) return;
     const now = app.now();
-    const said = verdict(app.status, app.entries, app.lastOutage, now);
+    const said = verdict(app.status, app.entries, app.overview?.line.last ?? null, now);
     if (shown !== said.state + said.title) {
       put(mark, shape(said.state, 24));
       say(title, said.title);
       shown = said.state + said.title;
     }
     say(text, said.text);
-    first.update(app);
-    top.classList.toggle('first', !first.element.hidden);
+    updateFirst(app.status);
+    const isFirst = first !== null && !first.element.hidden;
+    top.classList.toggle('first', isFirst);
     const count = tally(app.entries);
     for (const choice of states.querySelectorAll('button')) {
       const state = /** @type {State | ''} */ (choice.dataset.key);
@@ -107,6 +148,9 @@ export function overviewPage(app) {
     if (sort.value !== app.view.sort) sort.value = app.view.sort.replace('-', '');
     hosts.update(chosen(app.entries, app.view), app.view.sort, app.view.query);
     drawLine();
+    path.update(app);
+    path.element.hidden ||= isFirst;
+    if (app.overview) report.href = reportUrl({ from: dayStart(app.overview.first_day, 0), to: Math.floor(now / 60) * 60 });
   };
   return { element, title: () => 'Overview', heading: title, show: update, results: update, tick: update, redraw: () => {}, close: hosts.close, search: () => filter.focus() };
 }

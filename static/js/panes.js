@@ -2,7 +2,7 @@
 import { ms } from './format.js';
 import { colour, hatch } from './ink.js';
 import { evenTicks, lane, latencyDomain, linear, logTicks, logarithmic, stateOf } from './scale.js';
-import { bands, runs, spans } from './series.js';
+import { runs, spans } from './series.js';
 import { heightOf } from './strip.js';
 
 const PAD_TOP = 6;
@@ -45,7 +45,7 @@ export function drawLanes(f) {
 }
 
 /** @param {Frame} f @param {Span[]} all @param {number} top @param {number} bottom pixels */
-function drawBands(f, all, top, bottom) {
+function paintBands(f, all, top, bottom) {
   const { context: c, x } = f;
   for (const s of all) {
     const a = x(s.from);
@@ -65,15 +65,22 @@ function drawBands(f, all, top, bottom) {
   }
 }
 
-/** @param {Frame} f @param {Track} track @param {Outage[]} outages */
-export function drawSuccess(f, track, outages) {
-  const { context: c, x } = f;
+/** Bands over the height that a pane gives to its values. @param {Frame} f @param {Span[]} all @param {'lanes' | 'latency'} pane */
+export function drawBands(f, all, pane) {
+  const c = f.context;
   c.save();
   c.beginPath();
   c.rect(f.left, 0, f.right - f.left, f.height);
   c.clip();
-  drawBands(f, bands(track, outages), PAD_TOP, f.height - LANE_BOTTOM);
+  if (pane === 'lanes') paintBands(f, all, PAD_TOP, f.height - LANE_BOTTOM);
+  else paintBands(f, all, LABELS_HEIGHT, f.height - 2);
   c.restore();
+}
+
+/** @param {Frame} f @param {Track} track @param {Span[]} bands */
+export function drawSuccess(f, track, bands) {
+  const { context: c, x } = f;
+  drawBands(f, bands, 'lanes');
   const y = drawLanes(f);
   c.save();
   c.beginPath();
@@ -156,17 +163,11 @@ export function drawLatencyAxis(f, columns, log) {
   return (us) => y(us / 1000);
 }
 
-/** @param {Frame} f @param {Track} track @param {Outage[]} outages @param {boolean} log @param {(s: Span) => string} labelOf a band's words, empty for none */
-export function drawLatency(f, track, outages, log, labelOf) {
+/** @param {Frame} f @param {Track} track @param {Span[]} bands @param {boolean} log @param {(s: Span) => string} labelOf a band's words, empty for none */
+export function drawLatency(f, track, bands, log, labelOf) {
   const { context: c, x } = f;
-  const all = bands(track, outages);
   const points = track.points;
-  c.save();
-  c.beginPath();
-  c.rect(f.left, 0, f.right - f.left, f.height);
-  c.clip();
-  drawBands(f, all, LABELS_HEIGHT, f.height - 2);
-  c.restore();
+  drawBands(f, bands, 'latency');
   const y = drawLatencyAxis(f, [points.map((p) => p.min ?? p.p50), points.map((p) => p.max ?? p.p50)], log);
   c.save();
   c.beginPath();
@@ -196,7 +197,7 @@ export function drawLatency(f, track, outages, log, labelOf) {
   drawRuns(f, pieces, y);
   c.restore();
   if (f.right < c.canvas.clientWidth - 60) nameEnds(f, points[points.length - 1], y);
-  drawBandLabels(f, all, labelOf);
+  drawBandLabels(f, bands, labelOf);
 }
 
 /** @param {Frame} f @param {Point[][]} pieces @param {Scale} y microseconds to pixels */
@@ -230,7 +231,7 @@ function nameEnds(f, last, y) {
 }
 
 /** The worst are named first where there is no room for all. @param {Frame} f @param {Span[]} all @param {(s: Span) => string} labelOf */
-function drawBandLabels(f, all, labelOf) {
+export function drawBandLabels(f, all, labelOf) {
   const { context: c, x } = f;
   const order = ['down', 'not_measured', 'degraded', 'up'];
   /** @type {[number, number][]} */
@@ -238,13 +239,16 @@ function drawBandLabels(f, all, labelOf) {
   c.textAlign = 'left';
   c.textBaseline = 'middle';
   for (const s of [...all].sort((a, b) => order.indexOf(a.state) - order.indexOf(b.state) || b.to - b.from - (a.to - a.from))) {
-    const text = labelOf(s);
-    if (!text) continue;
-    const width = c.measureText(text).width;
-    const a = Math.min(Math.max(x(s.from), f.left), c.canvas.clientWidth - width - 4);
-    if (taken.some(([from, to]) => a < to + 12 && a + width + 12 > from)) continue;
-    taken.push([a, a + width]);
-    c.fillStyle = colour(`${s.state}-text`);
-    c.fillText(text, a, LABELS_HEIGHT / 2 - 2);
+    const whole = labelOf(s);
+    // What explains it is left out where there is no room.
+    for (const text of whole ? new Set([whole, whole.split(':')[0]]) : []) {
+      const width = c.measureText(text).width;
+      const a = Math.min(Math.max(x(s.from), f.left), c.canvas.clientWidth - width - 4);
+      if (a < 0 || taken.some(([from, to]) => a < to + 12 && a + width + 12 > from)) continue;
+      taken.push([a, a + width]);
+      c.fillStyle = colour(`${s.state}-text`);
+      c.fillText(text, a, LABELS_HEIGHT / 2 - 2);
+      break;
+    }
   }
 }

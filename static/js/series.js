@@ -1,7 +1,8 @@
 // A history as the charts need it: points without the empty buckets, gaps that no line may join, spans of trouble,
 // and new checks taken in without asking for the history again. Times are Unix seconds.
+import { CAUSE_WORDS, causeOf, isOfHost } from './cause.js';
 import { stateOf } from './scale.js';
-import { seconds } from './time.js';
+import { duration, seconds } from './time.js';
 
 // One tick may be skipped before a stretch counts as a gap; daemon and page agree that three are too many.
 const GAP_IN_REACHES = 2.5;
@@ -15,7 +16,7 @@ export function track(series, interval, taken = 0) {
     const state = c.state[i];
     if (!state) return;
     points.push({
-      at, end: at, state, checks: c.checks[i] ?? 0, sent: c.sent[i] ?? 0, lost: c.lost[i] ?? 0, rate: c.success_rate[i], worst: c.worst_rate[i] ?? c.success_rate[i],
+      at, end: at, state, checks: c.checks[i] ?? 0, blocked: c.not_measured[i] ?? 0, sent: c.sent[i] ?? 0, lost: c.lost[i] ?? 0, rate: c.success_rate[i], worst: c.worst_rate[i] ?? c.success_rate[i],
       min: c.min_us[i], p5: c.p5_us[i], p25: c.p25_us[i], p50: c.p50_us[i], p75: c.p75_us[i], p95: c.p95_us[i], max: c.max_us[i], avg: c.avg_us[i],
     });
   });
@@ -51,7 +52,7 @@ export function takeIn(t, row, at) {
   const start = last ? last.at : t.from;
   /** @type {Point} */
   const point = {
-    at: start + Math.floor((at - start) / t.bucket + 0.02) * t.bucket, end: at, state: row.state, checks: 1, sent: row.sent ?? (row.success_count ?? 0) + (row.failure_count ?? 0), lost: row.failure_count ?? 0,
+    at: start + Math.floor((at - start) / t.bucket + 0.02) * t.bucket, end: at, state: row.state, checks: 1, blocked: 0, sent: row.sent ?? (row.success_count ?? 0) + (row.failure_count ?? 0), lost: row.failure_count ?? 0,
     rate: row.success_rate, worst: row.success_rate, min: us(row.min_latency), p5: quantile(0.05), p25: quantile(0.25), p50: quantile(0.5) ?? us(row.avg_latency), p75: quantile(0.75), p95: quantile(0.95),
     max: us(row.max_latency), avg: us(row.avg_latency),
   };
@@ -124,18 +125,66 @@ export function spans(t, stateOf = (p) => p.state) {
   return all;
 }
 
-/** What is painted behind the lines: recorded outages with their own ends, however long a bucket is; else what the whole of a point was.
- * A single bad check in a bucket of hours is a stem and a mark in the state row, no band.
- * @param {Track} t @param {Outage[]} outages @returns {Span[]} none of them up */
-export function bands(t, outages) {
-  const known = outages.map((o) => {
-    const from = seconds(o.start_time);
-    const end = seconds(o.end_time) || t.to;
-    return { from: Math.max(from, t.from), to: Math.min(end, t.to), state: /** @type {State} */ ('down'), length: o.duration_seconds ?? end - from };
-  }).filter((s) => s.to > s.from);
+/** An outage in the window, with its words. @param {{from: number, to: number}} window @param {{start_time: string, end_time: string | null, duration_seconds?: number | null}} o
+ * @param {string} what @returns {Span} */
+function downSpan(window, o, what) {
+  const from = seconds(o.start_time);
+  const end = seconds(o.end_time) || window.to;
+  return { from: Math.max(from, window.from), to: Math.min(end, window.to), state: 'down', length: o.duration_seconds ?? end - from, what };
+}
+
+/** @param {Track} t @param {Gap[]} gaps @returns {Span[]} those in which this host was not measured either */
+function gapSpans(t, gaps) {
+  return gaps.map((g) => ({ from: Math.max(seconds(g.from), t.from), to: Math.min(seconds(g.to), t.to), state: /** @type {State} */ ('not_measured'), length: seconds(g.to) - seconds(g.from), what: g.reason }))
+    .filter((s) => {
+      if (!(s.to > s.from)) return false;
+      // A link may be down for one version of IP only: then others were measured meanwhile, and theirs were not blocked.
+      const near = t.points.filter((p) => p.at < s.to && p.end > s.from);
+      return !s.what.startsWith('nothing could be sent') || !near.length || near.some((p) => p.blocked > 0);
+    });
+}
+
+/** What is left of a span where others lie over it. @param {Span} span @param {Span[]} over in order @param {number} least seconds @returns {Span[]} */
+function without(span, over, least) {
+  /** @type {Span[]} */
+  const left = [];
+  let from = span.from;
+  for (const o of over) {
+    if (o.to <= from || o.from >= span.to) continue;
+    if (o.from - from > least) left.push({ ...span, from, to: o.from });
+    from = Math.max(from, o.to);
+  }
+  if (span.to - from > (from === span.from ? 0 : least)) left.push({ ...span, from });
+  return left;
+}
+
+/** What is painted behind the lines: recorded outages and gaps with their own ends and words, however long a bucket is; else what
+ * the whole of a point was. A single bad check in a bucket of hours is a stem and a mark in the state row, no band.
+ * @param {Track} t @param {Outage[]} outages @param {Gap[]} [gaps] @returns {Span[]} none of them up */
+export function bands(t, outages, gaps = []) {
+  const down = outages.filter(isOfHost).map((o) => downSpan(t, o, `${o.planned ? 'Planned' : o.event_type === 'intermittent' ? 'Intermittent' : 'Outage'}, ${CAUSE_WORDS[causeOf(o)]}`.replace(', unknown', ''))).filter((s) => s.to > s.from);
+  const missing = gapSpans(t, gaps);
   const rest = spans(t, (p) => (p.checks > 1 && p.rate !== null ? stateOf(p.rate) : p.state))
-    .filter((s) => s.state !== 'up' && !(s.state === 'down' && known.some((o) => o.from < s.to && o.to > s.from)));
-  return [...rest, ...known];
+    .filter((s) => s.state !== 'up' && !(s.state === 'down' && down.some((o) => o.from < s.to && o.to > s.from)))
+    .flatMap((s) => (s.state === 'not_measured' ? without(s, missing, GAP_IN_REACHES * t.reach) : [s]));
+  return [...rest, ...missing, ...down];
+}
+
+/** The same for several hosts: incidents, and gaps in which none was measured. @param {Track[]} tracks @param {Incident[]} incidents @param {Gap[]} gaps @returns {Span[]} */
+export function commonBands(tracks, incidents, gaps) {
+  if (!tracks.length) return [];
+  const down = incidents.map((i) => downSpan(tracks[0], i, `${CAUSE_WORDS[i.cause]} outage, ${i.hosts} hosts`.replace(/^(unknown|host) /, '').replace(/^./, (c) => c.toUpperCase()))).filter((s) => s.to > s.from);
+  const missing = tracks.map((t) => gapSpans(t, gaps));
+  return [...missing[0].filter((s) => missing.every((list) => list.some((o) => o.from === s.from))), ...down];
+}
+
+/** A band in words, empty where it is too short to be named. @param {Span} s @param {number} range seconds shown */
+export function bandWords(s, range) {
+  const length = s.to - s.from;
+  if (s.state === 'down' && s.what) return `${s.what}, ${duration(s.length ?? length)}`;
+  if (s.state === 'not_measured') return length < range / 200 ? '' : `Not measured, ${duration(s.length ?? length)}${s.what ? `: ${s.what}` : ''}`;
+  if (s.state === 'degraded') return length < range / 60 ? '' : `Degraded, ${duration(length)}`;
+  return length < range / 30 ? '' : `Down, ${duration(length)}`;
 }
 
 /** Runs of points that a line may join: no gap between them and each with a latency.
@@ -173,11 +222,12 @@ export function stepped(points, t, by) {
   return p ? (p.at + p.end) / 2 : t;
 }
 
-/** How long the outages lasted inside a span. @param {Outage[]} outages @param {number} from @param {number} to
+/** How long the outages lasted inside a span; what was planned does not count. @param {Outage[]} outages @param {number} from @param {number} to
  * @returns {{count: number, seconds: number}} */
 export function outagesWithin(outages, from, to) {
   const result = { count: 0, seconds: 0 };
   for (const o of outages) {
+    if (o.planned || !isOfHost(o)) continue;
     const start = seconds(o.start_time);
     const end = seconds(o.end_time) || to;
     if (start >= to || end <= from) continue;

@@ -1,7 +1,7 @@
 // Several hosts over each other: each with its own dash pattern and colour, and its name at the line's end.
 import { colour } from './ink.js';
-import { drawLanes, drawLatencyAxis, drawRuns } from './panes.js';
-import { runs } from './series.js';
+import { drawBandLabels, drawBands, drawLanes, drawLatencyAxis, drawRuns } from './panes.js';
+import { bandWords, runs } from './series.js';
 
 /** Colour and dash of each line, in order. @type {[string, number[]][]} */
 export const STYLES = [['latency', []], ['purple', [7, 3]], ['cyan', [2, 2.5]], ['ochre', [9, 3, 2, 3]], ['second', [4, 4]]];
@@ -35,9 +35,10 @@ function nameEnds(f, lines, placeOf) {
   });
 }
 
-/** @param {Frame} f @param {Line[]} lines */
-export function drawRates(f, lines) {
+/** @param {Frame} f @param {Line[]} lines @param {Span[]} bands */
+export function drawRates(f, lines, bands) {
   const { context: c, x } = f;
+  drawBands(f, bands, 'lanes');
   // The lane names give way to the hosts' names.
   const y = drawLanes({ ...f, right: f.right });
   lines.forEach(({ track }, i) => {
@@ -62,9 +63,10 @@ export function drawRates(f, lines) {
   c.setLineDash([]);
 }
 
-/** @param {Frame} f @param {Line[]} lines @param {boolean} log */
-export function drawMedians(f, lines, log) {
+/** @param {Frame} f @param {Line[]} lines @param {Span[]} bands @param {boolean} log */
+export function drawMedians(f, lines, bands, log) {
   const { context: c } = f;
+  drawBands(f, bands, 'latency');
   const y = drawLatencyAxis(f, lines.map((l) => l.track.points.map((p) => p.p50)), log);
   c.save();
   c.beginPath();
@@ -77,6 +79,7 @@ export function drawMedians(f, lines, log) {
     drawRuns(f, runs(track), y);
   });
   c.restore();
+  drawBandLabels(f, bands, (s) => bandWords(s, f.to - f.from));
   nameEnds(f, lines, ({ track }) => {
     const last = track.points[track.points.length - 1];
     return last?.p50 ? y(last.p50) : null;

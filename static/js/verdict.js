@@ -1,4 +1,5 @@
 // Is it well now? The sentence at the top of the page. Pure.
+import { CAUSE_WORDS } from './cause.js';
 import { listed, plural } from './format.js';
 import { tally } from './hosts.js';
 import { moment, seconds } from './time.js';
@@ -23,7 +24,7 @@ function most(list, stateOf) {
   return 'not_measured';
 }
 
-/** @param {Status} status @param {Entry[]} all @param {Outage | null} last the newest outage that is over @param {number} now Unix seconds
+/** @param {Status} status @param {Entry[]} all @param {LineShares['last']} last the outage that ended last @param {number} now Unix seconds
  * @returns {Verdict} */
 export function verdict(status, all, last, now) {
   const list = all.filter((e) => e.configured);
@@ -45,11 +46,11 @@ export function verdict(status, all, last, now) {
   const names = (s) => listed(list.filter((e) => e.state === s).map((e) => e.name));
   const parts = [];
   if (count.up === list.length) parts.push(list.length === 1 ? `${list[0].name} answers.` : `All ${list.length} hosts answer.`);
-  else if (!count.up && !count.degraded) parts.push('No host answers.');
+  else if (!count.up && !count.degraded) parts.push(count.down ? 'No host answers.' : '');
   else parts.push(`${count.up + count.degraded} of ${plural(list.length, 'host')} ${count.up + count.degraded === 1 ? 'answers' : 'answer'}.`);
   if (count.degraded && count.degraded < list.length) parts.push(`${names('degraded')} ${count.degraded === 1 ? 'loses' : 'lose'} pings.`);
   if (count.not_measured) parts.push(`${names('not_measured')} ${count.not_measured === 1 ? 'is' : 'are'} not measured.`);
   const end = seconds(last?.end_time);
-  if (last && !count.down && now - end < 86400 * 90) parts.push(`The last outage ended ${moment(end, now)} (${last.host_name}).`);
-  return { state, title: TITLES[state], text: parts.join(' ') };
+  if (last && !count.down && now - end < 86400 * 90) parts.push(`The last outage ended ${moment(end, now)} (${last.host_name}${last.cause === 'unknown' || last.cause === 'host' ? '' : `, cause ${CAUSE_WORDS[last.cause]}`}).`);
+  return { state, title: TITLES[state], text: parts.filter(Boolean).join(' ') };
 }

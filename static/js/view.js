@@ -2,7 +2,7 @@
 import { RANGES } from './time.js';
 
 /** @type {View} */
-const PLAIN = { page: 'overview', host: '', hosts: [], range: '24h', from: 0, to: 0, scale: 'log', heat: 'lost', state: '', query: '', sort: 'trouble', active: false };
+const PLAIN = { page: 'overview', host: '', hosts: [], range: '24h', from: 0, to: 0, scale: 'log', heat: 'lost', state: '', query: '', sort: 'trouble', active: false, cause: '' };
 const MOST_COMPARED = 5;
 // A range below this shows less than one check.
 const LEAST_RANGE_SECONDS = 60;
@@ -26,6 +26,7 @@ export function readView(hash) {
   view.query = p.get('query') ?? '';
   view.sort = p.get('sort') ?? PLAIN.sort;
   view.active = p.has('active');
+  view.cause = p.get('cause') ?? '';
   return view;
 }
 
@@ -48,6 +49,7 @@ export function writeView(change) {
     for (const key of /** @type {const} */ (['state', 'query', 'sort'])) if (view[key] !== PLAIN[key]) p.set(key, view[key]);
   }
   if (view.page === 'outages' && view.active) p.set('active', '1');
+  if (view.page === 'outages' && view.cause) p.set('cause', view.cause);
   return `#${p}`;
 }
 

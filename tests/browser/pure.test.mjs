@@ -13,7 +13,7 @@ await cp(new URL('../../static/js/', import.meta.url), copy, { recursive: true }
 await writeFile(join(copy, 'package.json'), '{"type":"module"}');
 after(() => rm(copy, { recursive: true }));
 const js = (name) => import(pathToFileURL(join(copy, `${name}.js`)).href);
-const [time, scale, format, view, series, heat, strip, hosts, verdict] = await Promise.all(['time', 'scale', 'format', 'view', 'series', 'heat', 'strip', 'hosts', 'verdict'].map(js));
+const [time, scale, format, view, series, heat, strip, hosts, verdict, cause, facts, questions] = await Promise.all(['time', 'scale', 'format', 'view', 'series', 'heat', 'strip', 'hosts', 'verdict', 'cause', 'outagedetails', 'questions'].map(js));
 
 const at = (text) => Date.parse(text) / 1000;
 const NOW = at('2026-11-23T14:35:00+01:00');
@@ -112,7 +112,7 @@ test('a view survives the way through the URL', () => {
   const plain = view.readView('');
   for (const change of [
     {}, { page: 'host', host: '2606:4700::1111', range: '7d', scale: 'linear', heat: 'latency' }, { page: 'host', host: '8.8.8.8', range: 'custom', from: 1000000, to: 1003600 },
-    { page: 'compare', hosts: ['8.8.8.8', '1.1.1.1'], range: 'all' }, { page: 'outages', host: '8.8.8.8', active: true }, { state: 'down', query: 'a b&c=d', sort: '-name' },
+    { page: 'compare', hosts: ['8.8.8.8', '1.1.1.1'], range: 'all' }, { page: 'outages', host: '8.8.8.8', active: true }, { page: 'outages', cause: 'provider' }, { state: 'down', query: 'a b&c=d', sort: '-name' },
   ]) assert.deepEqual(view.readView(view.writeView({ ...plain, ...change })), { ...plain, ...change });
 });
 
@@ -137,6 +137,13 @@ function minutes(states, from = NOW - 600) {
   return { from, to: from + states.length * 60, bucket_seconds: 60, columns };
 }
 const freshRow = (t, more = {}) => ({ timestamp: new Date(t * 1000).toISOString(), state: 'up', success_rate: 100, success_count: 5, failure_count: 0, sent: 5, min_latency: 9, max_latency: 12, avg_latency: 10, rtts_us: [9000, 10000, 12000, 10000, 9500], ...more });
+
+const iso = (t) => new Date(t * 1000).toISOString();
+/** An outage of one host. */
+const outageOf = (from, to, more = {}) => ({
+  id: 1, host_name: 'A', host_address: '192.0.2.1', event_type: 'outage', start_time: iso(from), end_time: to ? iso(to) : null, duration_seconds: to ? to - from : null, cause: 'provider', planned: false,
+  notes: null, facts: null, path: null, down_seconds: (to || NOW) - from, event_ids: [1], ...more,
+});
 
 test('a gap is not measured, and no line is drawn over it', () => {
   const t = series.track(minutes(['up', 'up', null, null, null, null, 'up', 'up']), 60);
@@ -200,10 +207,41 @@ test('an outage shows with its own ends however long a bucket is', () => {
   s.bucket_seconds = 3600;
   s.columns.t = [NOW - 10800, NOW - 7200, NOW - 3600];
   const t = series.track({ ...s, from: NOW - 10800, to: NOW }, 60);
-  const outage = { start_time: new Date((NOW - 7000) * 1000).toISOString(), end_time: new Date((NOW - 6400) * 1000).toISOString(), duration_seconds: 600 };
+  const outage = outageOf(NOW - 7000, NOW - 6400);
   const shown = series.bands(t, [outage]);
   assert.deepEqual(shown.map((b) => [b.state, b.to - b.from]), [['down', 600]]);
-  assert.deepEqual(series.outagesWithin([outage], NOW - 6500, NOW), { count: 1, seconds: 100 });
+  assert.equal(series.bandWords(shown[0], 10800), 'Outage, provider, 10 min');
+  assert.deepEqual(series.outagesWithin([outage, { ...outage, planned: true }, { ...outage, event_type: 'dns' }], NOW - 6500, NOW), { count: 1, seconds: 100 });
+});
+
+test('a gap has its own ends and its reason, and what else is missing keeps its place', () => {
+  const t = series.track(minutes(['up', ...Array(30).fill(null), 'up', 'up']), 60);
+  const from = t.points[0].end;
+  const gap = { from: iso(from + 600), to: iso(from + 1200), reason: 'this machine was asleep' };
+  const shown = series.bands(t, [], [gap]).sort((a, b) => a.from - b.from);
+  assert.deepEqual(shown.map((b) => [b.state, b.to - b.from]), [['not_measured', 600], ['not_measured', 600], ['not_measured', 600]]);
+  assert.equal(series.bandWords(shown[1], 3600), 'Not measured, 10 min: this machine was asleep');
+  assert.equal(series.bandWords(shown[0], 3600), 'Not measured, 10 min');
+});
+
+test('a link that was down for others is no gap of a host that was measured', () => {
+  const t = series.track(minutes(['up', 'up', 'up', 'up']), 60);
+  const gap = { from: iso(t.from + 60), to: iso(t.from + 180), reason: 'nothing could be sent: no route' };
+  assert.deepEqual(series.bands(t, [], [gap]), []);
+  t.points[1].blocked = 1;
+  assert.equal(series.bands(t, [], [gap]).length, 1);
+});
+
+test('an incident stands behind all the lines that are compared, a gap where none was measured', () => {
+  const tracks = [series.track(minutes(['up', 'up', 'up', 'up']), 60), series.track(minutes(['up', 'up', 'up', 'up']), 60)];
+  const span = { start_time: iso(tracks[0].from + 60), end_time: iso(tracks[0].from + 120) };
+  const [band] = series.commonBands(tracks, [{ ...span, cause: 'provider', hosts: 9 }], []);
+  assert.equal(series.bandWords(band, 240), 'Provider outage, 9 hosts, 1 min');
+  const gap = { from: span.start_time, to: span.end_time, reason: 'nothing could be sent: no route' };
+  tracks[0].points[1].blocked = 1;
+  assert.deepEqual(series.commonBands(tracks, [], [gap]), []);
+  tracks[1].points[1].blocked = 1;
+  assert.equal(series.commonBands(tracks, [], [gap]).length, 1);
 });
 
 test('the nearest point is found on both sides of a gap', () => {
@@ -303,6 +341,52 @@ test('the verdict follows most hosts beyond the gateway', () => {
   assert.equal(say([], { ...STATUS, hosts: [], first_check: null }).title, 'No host is configured');
 });
 
+const entryOf = (name, more = {}) => ({ name, address: name, role: 'internet', configured: true, state: 'up', latency: 6.1, ...more });
+const down = { state: 'down', latency: null };
+
+test('what is wrong is told once a cause, and what was planned is not wrong', () => {
+  const of = (name, more) => outageOf(NOW - 300, 0, { host_name: name, host_address: name, ...more });
+  const found = cause.troubles([of('a'), of('b', { start_time: iso(NOW - 310) }), of('c', { cause: 'host' }), of('d', { planned: true }),
+    of('link', { event_type: 'link_down', cause: 'link', host_address: 'IPv6', notes: 'no route' })], [entryOf('d', down), entryOf('e', { ...down, received: 1 }), entryOf('f', { ...down, received: 0 }), entryOf('a', down)]);
+  assert.deepEqual(found.map((t) => [t.kind, t.cause, t.names.join()]), [['link_down', 'link', 'link'], ['outage', 'provider', 'a,b'], ['outage', 'host', 'c'], ['loss', 'unknown', 'e']]);
+  assert.equal(found[1].since, NOW - 310);
+  const said = found.map((t) => cause.inWords(t, [entryOf('z')]));
+  assert.deepEqual(said.map((w) => w.title + w.which), ['This machine’s link is down for IPv6', 'Provider outage, 2 hosts,', 'c is down', 'e loses most pings']);
+  assert.equal(said[0].state, 'not_measured');
+  assert.equal(said[0].rest, 'Nothing can be sent over it, so nothing is measured: no route.');
+  assert.equal(said[2].rest, 'Cause: host. Others answer, so it is not your line.');
+});
+
+test('the way to the hosts is whole up to where it broke, and not judged beyond', () => {
+  const list = [entryOf('192.168.1.1', { role: 'gateway' }), entryOf('a'), entryOf('ns.example', { role: 'dns' })];
+  const states = (active, entries) => cause.wayNow(active, entries).map((s) => s.state);
+  assert.deepEqual(states([], list), ['up', 'up', 'up', 'up', 'up']);
+  assert.deepEqual(cause.wayNow([], list).map((s) => s.detail), ['packets can be sent', '192.168.1.1, 6.1 ms', 'nearest host 6.1 ms', '1 of 1 server up', '3 of 3 answer']);
+  const silent = [list[0], ...list.slice(1).map((e) => ({ ...e, ...down }))];
+  assert.deepEqual(states([outageOf(NOW - 60, 0)], silent), ['up', 'up', 'down', 'not_measured', 'not_measured']);
+  const blocked = list.map((e) => ({ ...e, state: 'not_measured' }));
+  assert.deepEqual(states([outageOf(NOW - 60, 0, { event_type: 'link_down', cause: 'link' })], blocked), ['down', 'not_measured', 'not_measured', 'not_measured', 'not_measured']);
+  assert.deepEqual(states([outageOf(NOW - 60, 0, { event_type: 'link_down', cause: 'link', host_address: 'IPv6' })], list), ['degraded', 'up', 'up', 'up', 'up'], 'IPv4 answers');
+  assert.deepEqual(states([outageOf(NOW - 60, 0, { cause: 'host' })], [list[0], { ...list[1], ...down }, list[2]]), ['up', 'up', 'up', 'up', 'down']);
+  assert.deepEqual(states([outageOf(NOW - 60, 0, { event_type: 'dns', cause: 'dns', host_name: 'ns' })], list), ['up', 'up', 'up', 'down', 'up']);
+  assert.deepEqual([['192.0.2.1'], ['a.example']].map(([address]) => cause.wayNow([], [entryOf('x', { address })])[3].word), ['Not watched', 'Up']);
+});
+
+test('what a cause rests on is said in sentences', () => {
+  const said = (f, more) => facts.factsInWords(outageOf(NOW - 60, 0, { facts: f, ...more }));
+  assert.equal(said({ gateway_address: '192.168.1.1', gateway: 'answers', beyond_answering: 0, beyond_silent: 8, near_answering: 1, near_silent: 0, path_reached: '100.64.0.1' }),
+    'The gateway 192.168.1.1 answered. 8 other hosts beyond it did not answer either. 1 other host on this machine’s own networks answered. On the way 100.64.0.1 still answered.');
+  assert.equal(said({ link_fault: 'eth0 has no carrier' }), 'Nothing could be sent: eth0 has no carrier.');
+  assert.equal(said(null), 'Nothing was noted of what else answered.');
+  assert.equal(facts.hopsInWords({ at: '', reached: false, hops: ['192.168.1.1', null, '100.64.0.1'] }), '192.168.1.1, one that does not say, 100.64.0.1, then nothing');
+  assert.equal(facts.hopsInWords({ at: '', reached: true, hops: [] }), 'the host itself');
+});
+
+test('the report is asked for in whole seconds, and of a host by its address', () => {
+  assert.equal(questions.reportUrl({ from: 10.5, to: 20.2 }), 'api/report?from=10&to=21');
+  assert.equal(questions.reportUrl({ from: 10, to: 20 }, '2001:db8::1'), 'api/report?from=10&to=20&host_address=2001%3Adb8%3A%3A1');
+});
+
 const STATIC = new URL('../../static/', import.meta.url);
 const files = (await readdir(new URL('js/', STATIC))).map((f) => `js/${f}`);
 const text = async (name) => readFile(new URL(name, STATIC), 'utf8');
@@ -331,7 +415,7 @@ test('the first page asks at once for the modules it needs, and for no other', a
   assert.deepEqual(asked.sort(), [...firstPage].sort());
   let bytes = 0;
   for (const name of [...[...firstPage].map((n) => `js/${n}.js`), 'index.html', 'style.css', 'icon.svg']) bytes += gzipSync(await text(name)).length;
-  assert.ok(bytes < 40000, `${bytes} bytes before any answer`);
+  assert.ok(bytes < 41000, `${bytes} bytes before any answer`);
 });
 
 test('a link to another page asks at once for what that page needs beside, and for no other', async () => {

@@ -55,7 +55,11 @@ interface OverviewHost {
   availability_percent: number | null; coverage_percent: number | null; avg_latency: number | null;
   days: Days; last_day: LastDay; spark: Spark;
 }
-interface Overview { now: string; first_day: string; days: number; hosts: OverviewHost[] }
+/** down_seconds: of the line's causes counted once, however many hosts noticed */
+interface Share { down_seconds: number; outages: number }
+/** days: the letter of the line's longest cause */
+interface LineShares extends Record<Cause, Share> { days: (string | null)[]; last: { host_name: string; end_time: string; cause: Cause } | null }
+interface Overview { now: string; first_day: string; days: number; line: LineShares; hosts: OverviewHost[] }
 
 interface Statistics {
   avg_success_rate: number | null; total_checks: number; sent: number; lost: number;
@@ -72,10 +76,21 @@ interface Distribution {
 
 interface Hours { from: number | string; columns: { t: number[]; checks: Column; sent: Column; lost: Column; not_measured: Column; down: Column; p50_us: Column } }
 
+type Cause = 'link' | 'gateway' | 'provider' | 'dns' | 'host' | 'unknown';
+type Sign = 'answers' | 'silent' | 'unknown';
+interface Facts {
+  link_fault?: string; resolver?: string; gateway_address?: string | null; gateway?: Sign; beyond_answering?: number; beyond_silent?: number; near_answering?: number; near_silent?: number; path_reached?: string;
+}
+/** hops: null one that does not say */
+interface HopPath { at: string; reached: boolean; hops: (string | null)[] }
 interface Outage {
   id: number; host_name: string; host_address: string; event_type: string; start_time: string; end_time: string | null;
   duration_seconds: number | null; checks_failed: number | null; checks_during_outage: number | null; recovery_success_rate: number | null; notes: string | null;
+  earliest_start: string | null; packets_sent: number | null; packets_lost: number | null; cause: Cause | null; facts: Facts | null; path: HopPath[] | null; planned: boolean;
+  down_seconds: number; event_ids: number[];
 }
+interface Incident { start_time: string; end_time: string | null; cause: Cause; hosts: number; host_names: string[]; event_ids: number[] }
+interface Gap { from: string; to: string; reason: string }
 
 // What the page makes of them. Times are Unix seconds.
 
@@ -85,13 +100,16 @@ type Kind = State | 'none';
 /** What each day was, and for how many seconds nothing answered. */
 interface Bars { kinds: Kind[]; silent: number[] }
 
-/** Rates in percent, min to avg in microseconds; end: until when the point speaks. */
+/** Rates in percent, min to avg in microseconds; end: until when the point speaks; blocked: checks that could not be made. */
 interface Point {
-  at: number; end: number; state: State; checks: number; sent: number; lost: number; rate: number | null; worst: number | null;
+  at: number; end: number; state: State; checks: number; blocked: number; sent: number; lost: number; rate: number | null; worst: number | null;
   min: number | null; p5: number | null; p25: number | null; p50: number | null; p75: number | null; p95: number | null; max: number | null; avg: number | null;
 }
-/** length: of the whole outage, seconds, where the span is a known one */
-interface Span { from: number; to: number; state: State; length?: number }
+/** length: of the whole, seconds, and what: its words, where the span is a known one */
+interface Span { from: number; to: number; state: State; length?: number; what?: string }
+/** What is wrong now: one a cause; since: Unix seconds, 0 where it is not known */
+interface Trouble { cause: Cause; kind: string; since: number; names: string[]; outages: Outage[]; addresses: string[] }
+interface Step { cause: Cause; name: string; state: State; word: string; detail: string }
 interface Extent { from: number; to: number }
 /** reach: the longest a point speaks for, seconds; taken: the newest check that is in it */
 interface Track { from: number; to: number; bucket: number; reach: number; taken: number; points: Point[] }
@@ -105,7 +123,7 @@ interface Verdict { state: State; title: string; text: string }
 
 interface View {
   page: 'overview' | 'host' | 'outages' | 'compare'; host: string; hosts: string[]; range: string; from: number; to: number; scale: 'log' | 'linear';
-  heat: Measure; state: string; query: string; sort: string; active: boolean;
+  heat: Measure; state: string; query: string; sort: string; active: boolean; cause: string;
 }
 
 /** latency: sum of medians in microseconds times weight */
@@ -127,7 +145,7 @@ interface Line { name: string; address: string; track: Track; statistics: Statis
 interface Link { kind: 'live' | 'paused' | 'lost'; wait: number; at: number }
 /** newest: when the newest result was measured, -Infinity without */
 interface App {
-  view: View; status: Status | null; overview: Overview | null; entries: Entry[]; active: Outage[]; lastOutage: Outage | null;
+  view: View; status: Status | null; overview: Overview | null; entries: Entry[]; active: Outage[];
   newest: number; now: () => number; go: (change: Partial<View>, replace?: boolean) => void;
 }
 interface Page {

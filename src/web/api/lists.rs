@@ -1,13 +1,12 @@
-//! Short lists: hosts, outages, what the monitor is doing, and whether all is well.
+//! Short lists: hosts, what the monitor is doing, and whether all is well.
 
 use serde::Serialize;
 use serde_json::json;
 
-use super::parameters::Parameters;
 use super::{Answered, Api, Problem, json, now};
 use crate::model::Host;
 use crate::status::Known;
-use crate::store::{MonitorRun, OutageEvent, Standing};
+use crate::store::MonitorRun;
 use crate::time::UtcMillis;
 
 /// An IP version as the configuration has it.
@@ -108,58 +107,6 @@ pub(super) fn hosts(api: &Api) -> Answered {
 pub(super) fn all_hosts(api: &Api) -> Answered {
     let hosts = api.reader()?.hosts()?;
     json(&host_rows(hosts.iter().map(|host| (host.name.as_str(), host.address.as_str(), host.family))))
-}
-
-fn events(events: &[OutageEvent]) -> Answered {
-    json(&events.iter().map(OutageEvent::with_rfc3339_times).collect::<Vec<_>>())
-}
-
-pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> Answered {
-    let standing = if parameters.flag("active_only")? { Standing::OpenOnly } else { Standing::All };
-    let since = parameters.span_ms("days", 24.0, None)?.map(|ms| UtcMillis((now().0 - ms).max(0)));
-    let limit = parameters.whole("limit", 0..1_000_001, 50)?;
-    // As everywhere in the original, 0 means all.
-    let limit = if limit == 0 { -1 } else { i64::try_from(limit).unwrap_or(-1) };
-    let reader = api.reader()?;
-    let address = parameters.text("host_address");
-    if let Some(address) = address {
-        super::host_ids(api, &reader, address)?;
-    }
-    events(&reader.outages(address, standing, since, limit)?)
-}
-
-pub(super) fn active_outages(api: &Api) -> Answered {
-    events(&api.reader()?.outages(None, Standing::OpenOnly, None, -1)?)
-}
-
-pub(super) fn active_outage(api: &Api, address: &str) -> Answered {
-    let reader = api.reader()?;
-    super::host_ids(api, &reader, address)?;
-    let newest = reader.outages(Some(address), Standing::OpenOnly, None, 1)?;
-    json(&newest.first().map(OutageEvent::with_rfc3339_times))
-}
-
-pub(super) fn outage_statistics(api: &Api, address: &str, parameters: &Parameters<'_>) -> Answered {
-    let since = parameters.span_ms("days", 24.0, None)?.map(|ms| UtcMillis((now().0 - ms).max(0)));
-    let events = api.reader()?.outages(Some(address), Standing::All, since, -1)?;
-    let now_text = now().sql_text();
-    // What is not over has lasted until now.
-    let seconds = |event: &OutageEvent| match event.duration_seconds {
-        Some(seconds) => seconds,
-        None => {
-            let instant = |text: &str| crate::time::parse_naive_ms(text).unwrap_or(0);
-            (instant(&now_text) - instant(&event.start_time)).max(0) / 1000
-        }
-    };
-    let durations: Vec<i64> = events.iter().map(seconds).collect();
-    let total: i64 = durations.iter().sum();
-    json(&json!({
-        "total_outages": events.len(),
-        "active_outages": events.iter().filter(|event| event.end_time.is_none()).count(),
-        "avg_duration_seconds": if durations.is_empty() { 0.0 } else { total as f64 / durations.len() as f64 },
-        "max_duration_seconds": durations.iter().max().copied().unwrap_or(0),
-        "total_downtime_seconds": total,
-    }))
 }
 
 pub(super) fn health(api: &Api) -> Answered {

@@ -2,12 +2,15 @@
 //! connection that can only read.
 
 mod charts;
+mod line;
 mod lists;
 mod metrics;
+mod outages;
 mod overview;
 mod parameters;
 mod report;
 mod rows;
+mod zone;
 
 use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
@@ -145,10 +148,10 @@ impl Api {
             return charts::statistics(self, address, &parameters);
         }
         if let Some(address) = path.strip_prefix("/api/outages/statistics/") {
-            return lists::outage_statistics(self, address, &parameters);
+            return outages::statistics(self, address, &parameters);
         }
         if let Some(address) = path.strip_prefix("/api/hosts/").and_then(|rest| rest.strip_suffix("/active-outage")) {
-            return lists::active_outage(self, address);
+            return outages::active_of(self, address);
         }
         match path {
             "/api/status" => lists::status(self),
@@ -158,8 +161,10 @@ impl Api {
             "/api/distribution" => charts::distribution(self, &parameters),
             "/api/overview" => overview::overview(self, &parameters),
             "/api/hours" => charts::hours(self, &parameters),
-            "/api/outages" => lists::outages(self, &parameters),
-            "/api/outages/active" => lists::active_outages(self),
+            "/api/outages" => outages::outages(self, &parameters),
+            "/api/outages/active" => outages::active(self),
+            "/api/incidents" => outages::incidents(self, &parameters),
+            "/api/gaps" => outages::gaps(self, &parameters),
             "/api/hosts" => lists::hosts(self),
             "/api/hosts/all" => lists::all_hosts(self),
             "/api/report" => report::report(self, &parameters),

@@ -5,7 +5,9 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::charts::{DAY_MS, Measure, Stood, quantile};
+use super::line::{Line, line};
 use super::parameters::Parameters;
+use super::zone::Zone;
 use super::{Answered, Api, Problem, json, now, rhythm};
 use crate::model::State;
 use crate::status::Known;
@@ -68,6 +70,7 @@ struct Overview<'a> {
     now: String,
     first_day: String,
     days: i64,
+    line: Line,
     hosts: Vec<OverviewRow<'a>>,
 }
 
@@ -123,38 +126,8 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
         });
     }
     let first_day = UtcMillis((today - days + 1) * DAY_MS).sql_text()[..10].to_string();
-    json(&Overview { now: now.rfc3339(), first_day, days, hosts: rows })
-}
-
-/// The reader's zone: how far east of UTC, and how far before its last change.
-struct Zone {
-    offset_ms: i64,
-    changed_at_ms: i64,
-    earlier_offset_ms: i64,
-}
-
-impl Zone {
-    fn read(parameters: &Parameters<'_>) -> Result<Zone, Problem> {
-        let offset = parameters.signed("offset_minutes", -900..901, 0)?;
-        let earlier = parameters.signed("earlier_offset_minutes", -900..901, offset)?;
-        let changed_at_ms = parameters.instant("changed_at")?.map_or(0, |at| at.0);
-        Ok(Zone { offset_ms: offset * 60_000, changed_at_ms, earlier_offset_ms: earlier * 60_000 })
-    }
-
-    fn offset_at(&self, instant: i64) -> i64 {
-        if instant < self.changed_at_ms { self.earlier_offset_ms } else { self.offset_ms }
-    }
-
-    /// The day that an instant is in, counted from 1970.
-    fn day_of(&self, instant: i64) -> i64 {
-        instant.saturating_add(self.offset_at(instant)).div_euclid(DAY_MS)
-    }
-
-    /// When a day begins.
-    fn begin_of(&self, day: i64) -> i64 {
-        let by_earlier = day * DAY_MS - self.earlier_offset_ms;
-        if by_earlier < self.changed_at_ms { by_earlier } else { day * DAY_MS - self.offset_ms }
-    }
+    let line = line(&reader, &facts.report.grouping, &span, &zone)?;
+    json(&Overview { now: now.rfc3339(), first_day, days, line, hosts: rows })
 }
 
 /// The counts of each day of the reader's with the time they stand for, and the time of all of them.
