@@ -145,6 +145,8 @@ pub struct LinkDown {
     pub earliest: Option<UtcMillis>,
     /// Why.
     pub reason: String,
+    /// The hosts that could not be sent to.
+    pub hosts: Vec<Arc<Host>>,
 }
 
 /// That a name does not resolve.
@@ -342,14 +344,21 @@ impl Scene {
         for (is_v6, way) in &self.ways {
             let Some((since, earliest, reason)) = &way.down else { continue };
             let version = if *is_v6 { Version::V6 } else { Version::V4 };
+            let is_blocked = |seen: &Seen| seen.is_blocked && seen.version.unwrap_or(Version::V4) == version;
+            let hosts = self.hosts.iter().filter(|(_, seen)| is_blocked(seen)).map(|(host, _)| Arc::clone(host));
             match found.iter_mut().find(|other| other.since.0.abs_diff(since.0) <= SAME_FAILURE_MS) {
                 Some(other) => {
                     other.versions.push(version);
+                    other.hosts.extend(hosts);
                     (other.since, other.earliest) = (other.since.min(*since), other.earliest.max(*earliest));
                 }
-                None => {
-                    found.push(LinkDown { versions: vec![version], since: *since, earliest: *earliest, reason: reason.clone() })
-                }
+                None => found.push(LinkDown {
+                    versions: vec![version],
+                    since: *since,
+                    earliest: *earliest,
+                    reason: reason.clone(),
+                    hosts: hosts.collect(),
+                }),
             }
         }
         found

@@ -155,6 +155,9 @@ fn versions_of(address: &str) -> Vec<Version> {
         .collect()
 }
 
+/// Whether a host was ever measured.
+const WAS_RECORDED: &str = "select exists(select 1 from check_result where host_id in (select id from host where address = ?1))";
+
 /// One event for all hosts that nothing can be sent to.
 fn record_links(connection: &Connection, scene: &Scene, now: UtcMillis, news: &mut Vec<String>) -> rusqlite::Result<()> {
     const RENAME: &str = "update outage_events set host_address = ?2 where id = ?1";
@@ -170,11 +173,11 @@ fn record_links(connection: &Connection, scene: &Scene, now: UtcMillis, news: &m
                 }
             }
             // Of two versions one is back: the other goes on by itself.
-            Some(LinkDown { versions, reason, .. }) => {
+            Some(LinkDown { versions, reason, hosts, .. }) => {
                 let back = known.iter().filter(|version| !versions.contains(version));
                 let at = back.filter_map(|version| scene.link_cleared_at(*version)).max().unwrap_or(now);
                 end(connection, &event, at, news)?;
-                begin_link(connection, &LinkDown { versions, since: at, earliest: None, reason }, news)?;
+                begin_link(connection, &LinkDown { versions, since: at, earliest: None, reason, hosts }, news)?;
             }
             None => {
                 let cleared = known.iter().filter_map(|version| scene.link_cleared_at(*version)).max();
@@ -189,6 +192,14 @@ fn record_links(connection: &Connection, scene: &Scene, now: UtcMillis, news: &m
 }
 
 fn begin_link(connection: &Connection, link: &LinkDown, news: &mut Vec<String>) -> rusqlite::Result<()> {
+    // A version of IP that never was there is not down: somebody has listed a host that this network cannot reach.
+    let mut was_there = link.earliest.is_some();
+    for host in &link.hosts {
+        was_there = was_there || connection.prepare_cached(WAS_RECORDED)?.query_row([&host.address], |row| row.get(0))?;
+    }
+    if !was_there {
+        return Ok(());
+    }
     begin(
         connection,
         &NewEvent {
@@ -207,8 +218,6 @@ fn begin_link(connection: &Connection, link: &LinkDown, news: &mut Vec<String>) 
 
 /// An event for each name that stopped resolving.
 fn record_names(connection: &Connection, scene: &Scene, now: UtcMillis, news: &mut Vec<String>) -> rusqlite::Result<()> {
-    const WAS_RECORDED: &str =
-        "select exists(select 1 from check_result where host_id in (select id from host where address = ?1))";
     let failing = scene.unresolved_names();
     let open = open_events_of(connection, DNS)?;
     for event in &open {

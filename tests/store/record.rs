@@ -176,6 +176,24 @@ fn one_host_that_cannot_be_sent_to_while_others_are_measured_is_no_link_that_is_
 }
 
 #[test]
+fn a_version_of_ip_that_never_was_there_is_no_link_that_is_down() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let (four, six) = (host("four", "192.0.2.1"), host("six", "2001:db8::1"));
+    let blocked = |seconds: i64| {
+        let result = CheckResult::not_measured(Arc::clone(&six), at(seconds), Obstacle::Link, "no way to it".into());
+        Entry::Check(CheckResult { resolved: six.address.parse().ok(), ..result })
+    };
+    let mut database = open(&path);
+    write_all(&mut database, &mut Scene::default(), vec![blocked(0), pings(&four, 1, "rr").into()], &[], 5);
+    assert_eq!(number(&path, "select count(*) from outage_events"), 0);
+    // Once it has been there it is missed, also by a monitor that has just been started.
+    write_all(&mut database, &mut Scene::default(), vec![pings(&six, 60, "rr").into()], &[], 65);
+    write_all(&mut database, &mut Scene::default(), vec![blocked(120)], &[], 125);
+    assert_eq!(rows(&path, "select host_address, event_type from outage_events"), ["IPv6|link_down"]);
+}
+
+#[test]
 fn what_was_not_measured_is_not_in_the_seconds_that_a_host_was_down() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
