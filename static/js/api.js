@@ -18,13 +18,25 @@ function ask(path, query, init) {
   return early ?? send(url, init);
 }
 
+/** Where one address stands for several hosts, one an IP version, the page knows each by its key.
+ * @template T @param {T} body what the server answered @returns {T} */
+export function keyed(body) {
+  const answer = /** @type {any} */ (body);
+  for (const row of Array.isArray(answer) ? answer : answer?.hosts ?? []) {
+    if (!row?.host_key) continue;
+    if ('host_address' in row) row.host_address = row.host_key;
+    else row.address = row.host_key;
+  }
+  return body;
+}
+
 /** @param {string} path relative @param {Record<string, string | number>} [query] @returns {Promise<any>} as types.d.ts names it
  * @throws {Refused} on an error answer, and a TypeError where no server answers */
 export async function get(path, query = {}) {
   const response = await ask(path, query);
   const body = await response.json().catch(() => null);
   if (!response.ok || body === null) throw new Refused(body?.detail ?? `${path}: status ${response.status}`);
-  return body;
+  return keyed(body);
 }
 
 let tag = '';
@@ -39,7 +51,7 @@ export async function newest() {
   const response = await ask('api/ping-results/latest', {}, tag ? { headers: { 'If-None-Match': tag } } : {});
   if (response.status === 304) return null;
   if (!response.ok) throw new Refused(`api/ping-results/latest: status ${response.status}`);
-  const rows = await response.json();
+  const rows = keyed(await response.json());
   tag = response.headers.get('ETag') ?? '';
   return rows;
 }

@@ -1,5 +1,5 @@
 // Several hosts over each other.
-import { get } from './api.js';
+import { Refused, get } from './api.js';
 import { createChart, keysHint } from './chart.js';
 import { rangeControls } from './controls.js';
 import { announce, button, chips, h, press, put, save, svg, table } from './dom.js';
@@ -103,13 +103,23 @@ export function comparePage(app) {
     const mine = turn;
     const range = within({ from, to });
     try {
+      /** @type {string[]} */
+      const strangers = [];
       const [found, missing, ...next] = await Promise.all([get('api/incidents', { ...range, limit: 200 }), get('api/gaps', range), ...app.view.hosts.map(async (address) => {
-        const [series, statistics] = await Promise.all([get('api/series', { host_address: address, ...range, points: POINTS }), get(`api/statistics/${encodeURIComponent(address)}`, range)]);
+        const known = await Promise.all([get('api/series', { host_address: address, ...range, points: POINTS }), get(`api/statistics/${encodeURIComponent(address)}`, range)]).catch((error) => {
+          // Nobody has heard of it; the others are drawn.
+          if (!(error instanceof Refused)) throw error;
+          strangers.push(address);
+          return null;
+        });
+        if (!known) return null;
+        const [series, statistics] = known;
         const entry = app.entries.find((e) => e.address === address);
         return { address, name: entry?.name ?? address, statistics, track: trackOf({ ...series, ...range }, entry?.interval ?? 60, entry?.at || 0) };
       })]);
       if (mine !== turn) return;
-      lines = next;
+      lines = next.filter((line) => line !== null);
+      if (strangers.length) put(hint, `Not known here: ${strangers.join(', ')}.`);
       incidents = found;
       gaps = missing;
       card.hidden = !lines.length;

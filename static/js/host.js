@@ -19,6 +19,7 @@ import { spanOf } from './view.js';
 
 const CHECKS = 50;
 const OUTAGE_DAYS = 90;
+const HEAT_DAYS = 365;
 const FIGURES_EVERY_SECONDS = 60;
 // A clock further off than this makes what was asked by it useless.
 const SAME_SECONDS = 5;
@@ -109,7 +110,8 @@ export function hostPage(app) {
     const mine = turn;
     element.classList.toggle('loading', !quiet);
     const known = entry()?.at || 0;
-    const heatFrom = Math.min(range.from, range.to - 90 * DAY_SECONDS);
+    // The week's hours are told for a year at the most; more would blur what they say.
+    const heatFrom = Math.max(range.to - HEAT_DAYS * DAY_SECONDS, Math.min(range.from, range.to - 90 * DAY_SECONDS));
     try {
       const [series, events, missing] = await Promise.all([get('api/series', query), /** @type {Promise<Outage[]>} */ (get('api/outages', outagesQuery(query, app.now()))), get('api/gaps', within(query))]);
       if (mine !== turn) return;
@@ -121,20 +123,22 @@ export function hostPage(app) {
       element.classList.remove('loading');
       wrong.hidden = true;
       drawOutages();
-      const [, spread, hours, rows] = await Promise.all([figuresOf(), get('api/distribution', range),
-        get('api/hours', { ...range, from: heatFrom }), get('api/ping-results', { ...range, limit: CHECKS })]);
+      // One that is refused leaves the others whole.
+      const parts = await Promise.allSettled([figuresOf(),
+        get('api/distribution', range).then((spread) => mine === turn && distribution.show(spread)),
+        get('api/hours', { ...range, from: heatFrom }).then((hours) => mine === turn && heat.show(hours, range.to - heatFrom)),
+        get('api/ping-results', { ...range, limit: CHECKS }).then((rows) => mine === turn && checks.show(rows, app.now()))]);
       if (mine !== turn) return;
-      distribution.show(spread);
-      heat.show(hours, range.to - heatFrom);
-      checks.show(rows, app.now());
       update();
+      for (const part of parts) if (part.status === 'rejected') throw part.reason;
     } catch (error) {
       if (mine !== turn) return;
       element.classList.remove('loading');
       // A lost server is said by the live mark; asking again is up to it.
       asked = '';
       if (!(error instanceof Refused)) return;
-      put(wrong, `The server refused: ${error.message}`);
+      put(wrong, entry() ? `The server refused: ${error.message}` : `No host with the address ${address} is known here.`);
+      figures.hidden = !entry();
       wrong.hidden = false;
       asked = key();
     }

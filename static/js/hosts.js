@@ -42,7 +42,8 @@ const ORDERS = {
 export function chosen(list, wanted) {
   const words = wanted.query.toLowerCase().split(/\s+/).filter(Boolean);
   const back = wanted.sort.startsWith('-') ? -1 : 1;
-  const order = ORDERS[wanted.sort.replace('-', '')] ?? ORDERS.trouble;
+  const key = wanted.sort.replace('-', '');
+  const order = Object.hasOwn(ORDERS, key) ? ORDERS[key] : ORDERS.trouble;
   return list
     .filter((e) => (!wanted.state || e.state === wanted.state) && words.every((w) => `${e.name} ${e.address}`.toLowerCase().includes(w)))
     .sort((a, b) => back * order(a, b) || a.order - b.order);

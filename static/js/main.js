@@ -62,7 +62,7 @@ function route() {
       if (key === wantedPage) wantedPage = '';
     });
   } else page?.show();
-  if (page) document.title = `${page.title()} · ace-connection-logger`;
+  name();
 }
 
 /** @param {Page} next */
@@ -72,11 +72,16 @@ function open(next) {
   page = next;
   put(part('content'), page.element);
   page.show();
-  document.title = `${page.title()} · ace-connection-logger`;
+  name();
   if (first) return;
   scrollTo(0, 0);
   // A screen reader begins where the new page begins.
   page.heading.focus({ preventScroll: true });
+}
+
+/** The title of the tab, which may know a name by now. */
+function name() {
+  if (page) document.title = `${page.title()} · ace-connection-logger`;
 }
 
 /** Everything that follows from what is known. */
@@ -85,6 +90,7 @@ function gather() {
   app.entries = entries(app.status, rows, app.overview, app.status.monitor?.running ?? false);
   app.newest = Math.max(-Infinity, ...app.entries.map((e) => e.at).filter((t) => !Number.isNaN(t)));
   warning.update(app);
+  name();
 }
 
 async function loadOverview() {

@@ -1,6 +1,6 @@
 // All outages of the last 90 days, of one host or of all, by cause, over or not.
 import { CAUSE_WORDS } from './cause.js';
-import { get } from './api.js';
+import { Refused, get } from './api.js';
 import { button, chips, h, newTab, press, put, save, say, tickAges } from './dom.js';
 import { csv } from './format.js';
 import { lengthOf, outageSum, outageTable } from './outagelist.js';
@@ -51,8 +51,13 @@ export function outagesPage(app) {
       if (mine !== turn) return;
       list = /** @type {Outage[]} */ (answer);
       draw();
-    } catch {
-      if (mine === turn) asked = '';
+    } catch (error) {
+      if (mine !== turn) return;
+      if (error instanceof Refused) {
+        list = [];
+        say(sum, '');
+        put(body, h('p', { class: 'third' }, `No host with the address ${app.view.host} is known here.`));
+      } else asked = '';
     }
   };
   const show = () => {

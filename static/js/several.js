@@ -59,8 +59,20 @@ export function drawRates(f, lines, bands) {
       last = p.rate === null ? -Infinity : p.end;
     }
     c.stroke();
+    // A thin stem reaches down to the worst check of each point, so that no zoom hides an outage.
+    c.setLineDash([]);
+    c.lineWidth = 1;
+    c.globalAlpha = 0.55;
+    c.beginPath();
+    for (const p of track.points) {
+      if (p.rate === null || p.worst === null || p.worst >= p.rate || p.end <= f.from) continue;
+      const middle = Math.round(x((p.at + p.end) / 2)) + 0.5 + shift;
+      c.moveTo(middle, y(p.rate) + shift);
+      c.lineTo(middle, y(p.worst));
+    }
+    c.stroke();
+    c.globalAlpha = 1;
   });
-  c.setLineDash([]);
 }
 
 /** @param {Frame} f @param {Line[]} lines @param {Span[]} bands @param {boolean} log */

@@ -348,6 +348,7 @@ fn a_file_of_the_version_before_is_brought_up_to_date_and_tells_the_same() {
     // As the first version had it.
     let first = "
         drop table doubt; drop table interruption; drop table clock_step; drop table notice;
+        drop table host_interval; drop table watcher;
         alter table host drop column up_rate; alter table host drop column degraded_rate;
         alter table host drop column latency_limit_us; alter table host drop column ping_spacing_ms;
         alter table rollup drop column down; alter table rollup drop column degraded;

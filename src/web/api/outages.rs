@@ -77,8 +77,24 @@ impl<'a> Whose<'a> {
     }
 }
 
-fn listed<'a>(episodes: impl Iterator<Item = &'a Episode>) -> Answered {
-    json(&episodes.map(Episode::with_rfc3339_times).collect::<Vec<_>>())
+/// An episode as it is answered.
+#[derive(Serialize)]
+struct Told {
+    #[serde(flatten)]
+    episode: Episode,
+    /// What tells its host from all others.
+    host_key: String,
+}
+
+/// Puts the key of its host to each.
+fn told<'a>(reader: &Reader, episodes: impl Iterator<Item = &'a Episode>) -> Result<Vec<Told>, Problem> {
+    let hosts = reader.hosts()?;
+    let key = |episode: &Episode| {
+        let address = episode.event.host_address.as_str();
+        let family = hosts.iter().find(|host| Some(host.id) == episode.event.host_id).map_or(0, |host| host.family);
+        Host::key(address, family, hosts.iter().filter(|host| host.address == address).count() > 1)
+    };
+    Ok(episodes.map(|episode| Told { host_key: key(episode), episode: episode.with_rfc3339_times() }).collect())
 }
 
 pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> Answered {
@@ -97,18 +113,19 @@ pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> Answered {
             && cause.is_none_or(|cause| episode.cause() == cause)
             && (!is_active_only || episode.is_open())
     };
-    listed(episodes.iter().filter(is_wanted).take(limit))
+    json(&told(&reader, episodes.iter().filter(is_wanted).take(limit))?)
 }
 
 pub(super) fn active(api: &Api) -> Answered {
-    listed(open(api, &*api.reader()?)?.iter())
+    let reader = api.reader()?;
+    json(&told(&reader, open(api, &reader)?.iter())?)
 }
 
 pub(super) fn active_of(api: &Api, address: &str) -> Answered {
     let reader = api.reader()?;
     let whose = Whose::known(api, &reader, address)?;
     let open = open(api, &reader)?;
-    json(&open.iter().find(|episode| whose.has(episode)).map(Episode::with_rfc3339_times))
+    json(&told(&reader, open.iter().filter(|episode| whose.has(episode)).take(1))?.pop())
 }
 
 /// Planned ones do not count, and neither does a name that did not resolve while the pings went on.

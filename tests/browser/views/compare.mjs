@@ -18,3 +18,12 @@ test('several hosts are shown over each other', () => visit(async (page, { axe, 
   const lines = (await download(page, 'CSV')).bytes.toString().trim().split('\r\n');
   for (const name of ['Local Gateway', 'Provider', 'Mail server']) assert.ok(lines.some((line) => line.startsWith(`${name},`)), name);
 }, { hash: '#page=compare&hosts=127.0.1.1,127.0.1.2' }));
+
+test('a host that nobody knows is said, and the others are shown', () => visit(async (page, { requests }) => {
+  await page.getByText('Not known here: 192.0.2.99.').waitFor();
+  await until(page, () => document.querySelectorAll('.part tbody tr').length === 1);
+  const asked = () => requests.filter((url) => url.includes('192.0.2.99')).length;
+  const before = asked();
+  await page.waitForTimeout(2500);
+  assert.equal(asked(), before, 'it is not asked for again and again');
+}, { hash: '#page=compare&hosts=192.0.2.99,127.0.1.1', faults: /404/ }));

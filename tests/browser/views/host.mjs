@@ -82,5 +82,18 @@ test('a range without data keeps its axes and says so', () => visit(async (page,
 }, { hash: hostHash(PROVIDER, '&from=1600000000&to=1600086400') }));
 
 test('a host that the server does not know is said so', () => visit(async (page) => {
-  await page.getByText(/The server refused/).waitFor();
+  await page.getByText('No host with the address 192.0.2.1 is known here.').waitFor();
+  assert.equal(await page.locator('.stats').isVisible(), false, 'no figures of nobody');
 }, { hash: hostHash('192.0.2.1'), faults: /404/ }));
+
+test('a range of more than a year has its heat map too, of the last year', () => visit(async (page) => {
+  await drawn(page);
+  await page.locator('.heat-legend').waitFor();
+  await until(page, () => document.querySelectorAll('.checks tbody tr, .part tbody tr').length > 5);
+  assert.equal(await page.getByText(/The server refused/).count(), 0);
+}, { hash: hostHash('127.0.1.2', `&from=${Math.floor(Date.now() / 1000) - 500 * 86400}&to=${Math.floor(Date.now() / 1000)}`) }));
+
+test('the tab is named after the host once its name is known', () => visit(async (page) => {
+  await drawn(page);
+  assert.equal(await page.title(), 'Provider · ace-connection-logger');
+}, { hash: hostHash('127.0.1.2') }));
