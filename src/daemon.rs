@@ -11,6 +11,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::alerts::Alerts;
 use crate::check::Pace;
 use crate::config::{Config, HostPlan};
 use crate::dashboard::Dashboard;
@@ -165,6 +166,7 @@ pub fn run(
     let witness = Witness::start(config.fast_interval, move |fact| facts.tell(fact)).map_err(failed)?;
     let mut team = Team { members: Vec::new(), manner, results: writer.handle(), witness: witness.handle() };
     team.tell_hosts(&config.hosts);
+    let mut alerts = start_alerts(&config, &writer.handle())?;
     team.hire(&config.hosts)?;
     log::info!("monitoring {}; recording to {}", count(config.hosts.len(), "host"), config.database.path.display());
     if config.hosts.is_empty() {
@@ -187,7 +189,17 @@ pub fn run(
                 log_file.request();
                 match reload() {
                     Ok(new) => {
+                        let told_so_far = config.alerts.clone();
                         config = team.take_over(config, new, &writer.handle());
+                        if config.alerts != told_so_far {
+                            if let Some(alerts) = alerts.take() {
+                                alerts.stop();
+                            }
+                            alerts = start_alerts(&config, &writer.handle()).unwrap_or_else(|error| {
+                                log::error!("{error}");
+                                None
+                            });
+                        }
                         if let Some(dashboard) = &dashboard {
                             dashboard.follow(&config);
                         }
@@ -208,6 +220,9 @@ pub fn run(
     };
     notifier.stopping();
     log::info!("stopping on {reason}");
+    if let Some(alerts) = alerts {
+        alerts.stop();
+    }
     if let Some(dashboard) = dashboard {
         dashboard.stop();
     }
@@ -228,7 +243,21 @@ fn settings(config: &Config) -> Settings {
         retention: database.retention,
         rollup_retention: database.rollup_retention,
         outages: config.outages,
+        alerts: config.alerts.kinds(),
     }
+}
+
+/// Starts telling notices, where there is somebody to tell.
+fn start_alerts(config: &Config, writer: &WriterHandle) -> Result<Option<Alerts>, DaemonError> {
+    if config.alerts.command.is_empty() {
+        return Ok(None);
+    }
+    let store = writer.clone();
+    let settle = move |fate| store.deliver(Entry::Notice(fate));
+    let alerts = Alerts::start(config.alerts.clone(), config.database.path.clone(), settle);
+    let alerts = alerts.map_err(|cause| DaemonError::Resources { what: "the thread of the alerts".into(), cause })?;
+    writer.ring(alerts.bell());
+    Ok(Some(alerts))
 }
 
 fn count(number: usize, noun: &str) -> String {

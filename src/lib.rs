@@ -17,6 +17,7 @@
 //! | 2, workers | [`pinger`], [`witness`], [`status`] | see the store other than as a function to call |
 //! | | [`export`] | see the store other than as a reader |
 //! | | [`report`] | write to the store; say who reads it |
+//! | | [`alerts`] | know the store's writer other than as a function to call |
 //! | | [`web`] | know what is answered: that is a function to call |
 //! | 3, assembly | [`dashboard`], [`daemon`], [`cli`] | |
 //!
@@ -35,6 +36,9 @@
 //! 6. `store::writer` gathers results and commits them together, at most once in `flush_seconds` when nothing is new.
 //! 7. In the same transaction each check passes through its host's [`outage::Watch`], and what that says is written as an
 //!    outage event. It starts from what the database holds, never from memory: so events and checks cannot disagree.
+//! 8. What somebody may want to be told of them is written as a notice in that transaction too. [`alerts`] tells it, one after
+//!    the other, until it was heard, and has the store note that: so a notice is lost neither by the outage it is about nor
+//!    by a restart.
 //!
 //! ## From silence to cause
 //!
@@ -67,8 +71,11 @@
 //! one `web` a connection. Shared mutable state is the stop flag, and in [`web`] the table of its connections, the three
 //! database connections that they take turns with, the compressor, and the configuration that answers go by.
 //!
-//! Stopping, in this order: web, then pingers (a check in flight is dropped whole), then `Finish` to the store behind the
-//! last result, which commits and closes. That order is the guarantee that no finished check is lost.
+//! `alerts` tells the notices: the store rings when there is one, and is handed what came of it like any result.
+//!
+//! Stopping, in this order: alerts (a program that runs is killed, its notice stays), web, then pingers (a check in flight
+//! is dropped whole), then `Finish` to the store behind the last result, which commits and closes. That order is the
+//! guarantee that no finished check is lost.
 //!
 //! ## Errors
 //!
@@ -98,6 +105,7 @@ pub mod store;
 pub mod sys;
 pub mod systemd;
 
+pub mod alerts;
 pub mod export;
 pub mod pinger;
 pub mod report;

@@ -286,6 +286,61 @@ impl CheckResult {
     }
 }
 
+/// What there is to tell.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AlertKind {
+    /// An outage began.
+    Down,
+    /// It is over.
+    Up,
+    /// A host answers, but badly.
+    Degraded,
+    /// Several hosts failed together.
+    Incident,
+}
+
+impl AlertKind {
+    /// All of them.
+    pub const ALL: [AlertKind; 4] = [AlertKind::Down, AlertKind::Up, AlertKind::Degraded, AlertKind::Incident];
+
+    /// The word in the configuration, in JSON and SQL.
+    pub fn word(self) -> &'static str {
+        match self {
+            AlertKind::Down => "down",
+            AlertKind::Up => "up",
+            AlertKind::Degraded => "degraded",
+            AlertKind::Incident => "incident",
+        }
+    }
+
+    /// The kind of that word.
+    pub fn of_word(word: &str) -> Option<AlertKind> {
+        AlertKind::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// Some of the kinds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AlertKinds(u8);
+
+impl AlertKinds {
+    /// Whether a kind is among them.
+    pub fn contains(self, kind: AlertKind) -> bool {
+        self.0 & (1 << kind as u8) != 0
+    }
+
+    /// Whether none is.
+    pub fn is_empty(self) -> bool {
+        self.0 == 0
+    }
+}
+
+impl FromIterator<AlertKind> for AlertKinds {
+    fn from_iter<I: IntoIterator<Item = AlertKind>>(kinds: I) -> Self {
+        AlertKinds(kinds.into_iter().fold(0, |bits, kind| bits | 1 << kind as u8))
+    }
+}
+
 /// What kept a running monitor from measuring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InterruptionKind {

@@ -4,12 +4,15 @@
 #![expect(clippy::cast_possible_truncation, reason = "the kernel's types are given sizes and constants that fit them")]
 
 use std::ffi::{CStr, CString};
+use std::fs::File;
 use std::io;
 use std::mem::{self, MaybeUninit};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::os::fd::{AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::process::CommandExt;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
 use libc::c_int;
@@ -444,6 +447,44 @@ pub fn host_name() -> String {
     // SAFETY: the pointer and the length describe `name`, less one byte that stays zero.
     unsafe { libc::gethostname(name.as_mut_ptr().cast(), name.len() - 1) };
     CStr::from_bytes_until_nul(&name).map(|name| name.to_string_lossy().into_owned()).unwrap_or_default()
+}
+
+// -- programs -------------------------------------------------------------------------------------------------------
+
+/// Has a program start without the rights that this one was given for itself: capabilities(7), the ambient set.
+pub fn withhold_capabilities(command: &mut Command) {
+    // SAFETY: between fork and exec only a system call without pointers is made. A kernel that knows no ambient set refuses,
+    // and then there is nothing to withhold.
+    unsafe {
+        command.pre_exec(|| {
+            libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+            Ok(())
+        });
+    }
+}
+
+/// Kills a program that leads a process group, and all that it started in it. It must not have been waited for.
+pub fn kill_group(leader: u32) {
+    let Ok(group) = libc::pid_t::try_from(leader) else { return };
+    // SAFETY: a system call without pointers.
+    unsafe { libc::kill(-group, libc::SIGKILL) };
+}
+
+/// A file without a name that is only in memory: memfd_create(2). What is read from it neither waits nor fails.
+pub fn memory_file() -> io::Result<File> {
+    // SAFETY: the name ends with a zero byte.
+    let fd = check(unsafe { libc::memfd_create(c"notice".as_ptr(), libc::MFD_CLOEXEC) })?;
+    // SAFETY: the kernel has just given us this descriptor, and nobody else knows it.
+    Ok(unsafe { File::from_raw_fd(fd) })
+}
+
+/// Reading from it does not wait from now on.
+pub fn read_without_waiting(pipe: BorrowedFd<'_>) -> io::Result<()> {
+    // SAFETY: system calls without pointers.
+    unsafe {
+        let flags = check(libc::fcntl(pipe.as_raw_fd(), libc::F_GETFL))?;
+        check(libc::fcntl(pipe.as_raw_fd(), libc::F_SETFL, flags | libc::O_NONBLOCK)).map(|_| ())
+    }
 }
 
 // -- limits and files -----------------------------------------------------------------------------------------------

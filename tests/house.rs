@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[&[&str]] = &[
     &["model", "time", "icmp", "check", "stats", "sums", "varint", "outage", "scene", "cause", "incident", "order", "phrase"],
     &["config", "logging", "net", "store", "systemd", "stop", "sys"],
-    &["pinger", "witness", "status", "export", "web", "report"],
+    &["pinger", "witness", "alerts", "status", "export", "web", "report"],
     &["dashboard", "daemon", "cli"],
 ];
 /// What neighbours on the same floor may import all the same.

@@ -213,6 +213,7 @@ fn open_database(config: &Config) -> Result<Database, Failure> {
     }
     let mut database = opened.database;
     database.set_outage_rules(config.outages);
+    database.set_alerts(config.alerts.kinds());
     Ok(database)
 }
 

@@ -13,9 +13,9 @@ use super::lines;
 use super::pace::read_monitoring;
 use super::raw::{self, SyntaxError, Value};
 use super::section::{Checker, Range, Section, describe};
-use super::{AlertKind, AlertsConfig, Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
+use super::{AlertsConfig, Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
 use crate::incident::Grouping;
-use crate::model::{Family, Host};
+use crate::model::{AlertKind, Family, Host};
 use crate::outage::Rules;
 
 const RETENTION: Range = Range { least: 0.0, most: 36_500.0, is_open: true, is_whole: false, unit: "days" };
@@ -187,7 +187,7 @@ fn read_alerts(checker: &mut Checker, section: &Section<'_>) -> AlertsConfig {
         .map(|_| read_words(checker, section, "events", "a list belongs", "down, up and incident used"))
         .unwrap_or_default()
     {
-        match AlertKind::ALL.into_iter().find(|kind| kind.word() == word) {
+        match AlertKind::of_word(&word) {
             Some(kind) => events.push(kind),
             None => {
                 let wrong = format!("\"{}\" is none of down, up, degraded, incident", shorten(&word));

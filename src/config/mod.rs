@@ -24,7 +24,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::incident;
-use crate::model::{Host, Source, Thresholds};
+use crate::model::{AlertKind, AlertKinds, Host, Source, Thresholds};
 use crate::outage;
 
 pub use finding::{Finding, FindingKind, Loaded, ReadError, Severity};
@@ -170,31 +170,10 @@ pub struct AlertsConfig {
     pub most_per_hour: u16,
 }
 
-/// What there is to tell.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlertKind {
-    /// An outage began.
-    Down,
-    /// It is over.
-    Up,
-    /// A host answers, but badly.
-    Degraded,
-    /// Several hosts failed together.
-    Incident,
-}
-
-impl AlertKind {
-    /// All of them.
-    pub const ALL: [AlertKind; 4] = [AlertKind::Down, AlertKind::Up, AlertKind::Degraded, AlertKind::Incident];
-
-    /// The word of the configuration.
-    pub fn word(self) -> &'static str {
-        match self {
-            AlertKind::Down => "down",
-            AlertKind::Up => "up",
-            AlertKind::Degraded => "degraded",
-            AlertKind::Incident => "incident",
-        }
+impl AlertsConfig {
+    /// What is to be told: nothing where there is nobody to tell.
+    pub fn kinds(&self) -> AlertKinds {
+        if self.command.is_empty() { AlertKinds::default() } else { self.events.iter().copied().collect() }
     }
 }
 

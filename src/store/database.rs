@@ -14,6 +14,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi, params};
 
+use super::notices::{self, NoticeFate, Notices, Spool};
 use super::outages::Outages;
 use super::rows::{KnownHost, Manner, host_id, insert};
 use super::{ClockStep, Import, StoreError, clock, ledger, original, rollup, schema, surroundings};
@@ -41,6 +42,8 @@ pub struct Database {
     hosts: HashMap<(String, Family), KnownHost>,
     run_id: Option<i64>,
     outage_rules: Rules,
+    /// What is told of what is written.
+    pub(super) spool: Spool,
 }
 
 /// What is to be written.
@@ -52,6 +55,8 @@ pub enum Entry {
     Probe(Probe),
     /// A time in which nothing was measured.
     Interruption(Interruption),
+    /// What came of telling a notice.
+    Notice(NoticeFate),
 }
 
 impl Entry {
@@ -69,6 +74,7 @@ impl Entry {
                 mend(&mut interruption.from);
                 mend(&mut interruption.to);
             }
+            Entry::Notice(fate) => fate.told_at.iter_mut().for_each(mend),
         }
     }
 }
@@ -130,8 +136,15 @@ impl Database {
         connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES).map_err(failed("opening database"))?;
         let identity = identity_of(path);
         let path = path.to_path_buf();
-        let outage_rules = Rules::default();
-        let database = Database { connection, path, identity, hosts: HashMap::new(), run_id: None, outage_rules };
+        let database = Database {
+            connection,
+            path,
+            identity,
+            hosts: HashMap::new(),
+            run_id: None,
+            outage_rules: Rules::default(),
+            spool: Spool::default(),
+        };
         Ok(Opened { database, import })
     }
 
@@ -157,6 +170,7 @@ impl Database {
         let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
         database.begin_run(now)?;
         database.set_outage_rules(self.outage_rules);
+        database.spool = self.spool;
         *self = database;
         Ok(())
     }
@@ -208,6 +222,7 @@ impl Database {
     fn write_all(&mut self, entries: &[Entry], scene: &Scene, now: UtcMillis, life: Life) -> rusqlite::Result<Vec<String>> {
         let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut outages = Outages::look(&transaction, self.outage_rules, now)?;
+        let mut notices = Notices::new(&transaction, self.spool, now);
         for entry in entries {
             match entry {
                 Entry::Check(result) => {
@@ -218,15 +233,20 @@ impl Database {
                     // Not remembered from one commit to the next: another process may have made the roll-up meanwhile.
                     rollup::mark_stale(&transaction, host_id, written_at.hour())?;
                     outages.take(host_id, result, written_at)?;
+                    notices.look_at(host_id, result, written_at)?;
                 }
                 Entry::Probe(probe) => {
                     let host_id = host_id(&transaction, &mut self.hosts, &probe.host, probe.at, None)?;
                     outages.probe(host_id, probe)?;
                 }
                 Entry::Interruption(interruption) => ledger::record(&transaction, interruption)?,
+                Entry::Notice(fate) => notices::settle(&transaction, fate)?,
             }
         }
-        let news = surroundings::record(&transaction, scene, &outages, now)?;
+        notices.take(&outages.changed);
+        surroundings::record(&transaction, scene, &outages, &mut notices, now)?;
+        let news = std::mem::take(&mut notices.news);
+        let has_spooled = notices.spool()?;
         rollup::make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
             // A clock that was set back does not shorten what was lived.
@@ -235,6 +255,7 @@ impl Database {
             transaction.prepare_cached(ALIVE)?.execute(params![now.0, stopped_at, run_id])?;
         }
         transaction.commit()?;
+        self.spool.note(has_spooled);
         Ok(news)
     }
 

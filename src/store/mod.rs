@@ -1,6 +1,6 @@
 //! The database: every check for as long as the retention says, its roll-ups for years, in one SQLite file. Only this
-//! folder knows SQL. `database` opens and writes, `outages` keeps what is down and
-//! `surroundings` why, `grouped` puts together what belongs together, `clock` mends what a wrong clock dated, `writer` is the
+//! folder knows SQL. `database` opens and writes, `outages` keeps what is down and `surroundings` why, `notices` what of it
+//! is to be told, `grouped` puts together what belongs together, `clock` mends what a wrong clock dated, `writer` is the
 //! thread that owns the writing connection, `reader` answers questions, `original` takes over what the Python original
 //! wrote, `export` writes such a file.
 
@@ -12,6 +12,7 @@ mod export;
 mod grouped;
 mod history;
 mod ledger;
+mod notices;
 mod original;
 mod outages;
 mod prune;
@@ -35,6 +36,7 @@ pub use events::{DNS, LINK_DOWN, OUTAGE, OutageEvent};
 pub use grouped::{Episode, INTERMITTENT, Incident, incidents};
 pub use history::{KnownHost, MonitorRun, NoteSums, Source, Standing, database_id};
 pub use ledger::{Gap, missing_ms};
+pub use notices::{Notice, NoticeFate};
 pub use original::{Import, partial_copy, require_original};
 pub use prune::Pruned;
 pub use reader::{LatestCheck, Reader};

@@ -287,14 +287,26 @@ create table clock_step(
     moved   integer not null
 );
 
--- What is to be told, until somebody has heard it. kind: down, up, degraded, incident. event: the JSON that is told.
+-- What is to be told, until somebody has heard it. kind: down, up, degraded, incident. facts: the JSON of a check that was
+-- degraded; of events is told what is on record of them by then. An id is never used again, so that nobody takes one
+-- notice for another.
 create table notice(
-    id      integer primary key,
+    id      integer primary key autoincrement,
     made_at integer not null,
     kind    text not null,
-    event   text not null,
+    facts   text,
     tries   integer not null default 0,
     told_at integer
 );
 create index notice_waiting on notice(id) where told_at is null;
+-- The events that a notice is about: several of an incident.
+create table notice_event(
+    event_id  integer not null,
+    notice_id integer not null,
+    primary key(event_id, notice_id)
+) without rowid;
+create index notice_event_by_notice on notice_event(notice_id);
+create trigger notice_gone after delete on notice begin
+    delete from notice_event where notice_id = old.id;
+end;
 "];

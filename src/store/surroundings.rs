@@ -7,6 +7,7 @@ use std::time::Duration;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::events::{COLUMNS, DNS, LINK_DOWN, OutageEvent, instant_of, read_event};
+use super::notices::Notices;
 use super::outages::{Changed, Outages};
 use crate::cause::{self, Cause};
 use crate::icmp::Version;
@@ -18,18 +19,17 @@ use crate::time::{Spoken, UtcMillis};
 /// How many paths an event keeps: the first, and then the newest.
 const PATHS: usize = 5;
 
-/// Brings the record up to what is known now; returns what is worth a line in the log.
+/// Brings the record up to what is known now.
 pub(super) fn record(
     connection: &Connection,
     scene: &Scene,
     outages: &Outages<'_>,
+    notices: &mut Notices<'_>,
     now: UtcMillis,
-) -> rusqlite::Result<Vec<String>> {
-    let mut news = Vec::new();
-    judge_changed(connection, scene, outages, now, &mut news)?;
-    record_links(connection, scene, now, &mut news)?;
-    record_names(connection, scene, now, &mut news)?;
-    Ok(news)
+) -> rusqlite::Result<()> {
+    judge_changed(connection, scene, outages, now, &mut notices.news)?;
+    record_links(connection, scene, notices, now)?;
+    record_names(connection, scene, notices, now)
 }
 
 /// Judges every outage that began, ended or went on, by what was seen from its start until its end, or now.
@@ -105,15 +105,17 @@ fn open_events_of(connection: &Connection, event_type: &str) -> rusqlite::Result
     connection.prepare_cached(&open)?.query_map([event_type], read_event)?.collect()
 }
 
-fn begin(connection: &Connection, event: &NewEvent<'_>, news: &mut Vec<String>) -> rusqlite::Result<()> {
+fn begin(connection: &Connection, notices: &mut Notices<'_>, event: &NewEvent<'_>) -> rusqlite::Result<()> {
     const BEGIN: &str =
         "insert into outage_events(host_name, host_address, event_type, start_time, earliest_start, notes, cause, facts)
                          values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
     let NewEvent { name, address, event_type, start, earliest, notes, cause, facts } = event;
-    news.push(format!("{event_type}, {name} {address}: {notes}"));
+    notices.news.push(format!("{event_type}, {name} {address}: {notes}"));
     let earliest = earliest.filter(|earliest| earliest <= start).map(UtcMillis::sql_text);
     let values = params![name, address, event_type, start.sql_text(), earliest, notes, cause.word(), facts];
-    connection.prepare_cached(BEGIN)?.execute(values).map(|_| ())
+    connection.prepare_cached(BEGIN)?.execute(values)?;
+    notices.began(connection.last_insert_rowid());
+    Ok(())
 }
 
 struct NewEvent<'a> {
@@ -127,13 +129,15 @@ struct NewEvent<'a> {
     facts: String,
 }
 
-fn end(connection: &Connection, event: &OutageEvent, at: UtcMillis, news: &mut Vec<String>) -> rusqlite::Result<()> {
+fn end(connection: &Connection, notices: &mut Notices<'_>, event: &OutageEvent, at: UtcMillis) -> rusqlite::Result<()> {
     const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3 where id = ?1";
     let start = instant_of(&event.start_time).unwrap_or(at);
     let at = at.max(start);
     let lasted = Spoken(Duration::from_millis((at.0 - start.0).unsigned_abs()));
-    news.push(format!("{}, {} {}: over after {lasted}", event.event_type, event.host_name, event.host_address));
-    connection.prepare_cached(END)?.execute(params![event.id, at.sql_text(), (at.0 - start.0) / 1000]).map(|_| ())
+    notices.news.push(format!("{}, {} {}: over after {lasted}", event.event_type, event.host_name, event.host_address));
+    connection.prepare_cached(END)?.execute(params![event.id, at.sql_text(), (at.0 - start.0) / 1000])?;
+    notices.ended(event.id);
+    Ok(())
 }
 
 /// What the record calls the machine's own link, and which version of IP an event of it is about.
@@ -159,7 +163,7 @@ fn versions_of(address: &str) -> Vec<Version> {
 const WAS_RECORDED: &str = "select exists(select 1 from check_result where host_id in (select id from host where address = ?1))";
 
 /// One event for all hosts that nothing can be sent to.
-fn record_links(connection: &Connection, scene: &Scene, now: UtcMillis, news: &mut Vec<String>) -> rusqlite::Result<()> {
+fn record_links(connection: &Connection, scene: &Scene, notices: &mut Notices<'_>, now: UtcMillis) -> rusqlite::Result<()> {
     const RENAME: &str = "update outage_events set host_address = ?2 where id = ?1";
     let open = open_events_of(connection, LINK_DOWN)?;
     let mut down = scene.links_down();
@@ -176,22 +180,22 @@ fn record_links(connection: &Connection, scene: &Scene, now: UtcMillis, news: &m
             Some(LinkDown { versions, reason, hosts, .. }) => {
                 let back = known.iter().filter(|version| !versions.contains(version));
                 let at = back.filter_map(|version| scene.link_cleared_at(*version)).max().unwrap_or(now);
-                end(connection, &event, at, news)?;
-                begin_link(connection, &LinkDown { versions, since: at, earliest: None, reason, hosts }, news)?;
+                end(connection, notices, &event, at)?;
+                begin_link(connection, notices, &LinkDown { versions, since: at, earliest: None, reason, hosts })?;
             }
             None => {
                 let cleared = known.iter().filter_map(|version| scene.link_cleared_at(*version)).max();
                 // After a restart nobody knows when, until something has been sent.
                 if let Some(at) = cleared.or_else(|| scene.measured_at(&known)) {
-                    end(connection, &event, at, news)?;
+                    end(connection, notices, &event, at)?;
                 }
             }
         }
     }
-    down.iter().try_for_each(|link| begin_link(connection, link, news))
+    down.iter().try_for_each(|link| begin_link(connection, notices, link))
 }
 
-fn begin_link(connection: &Connection, link: &LinkDown, news: &mut Vec<String>) -> rusqlite::Result<()> {
+fn begin_link(connection: &Connection, notices: &mut Notices<'_>, link: &LinkDown) -> rusqlite::Result<()> {
     // A version of IP that never was there is not down: somebody has listed a host that this network cannot reach.
     let mut was_there = link.earliest.is_some();
     for host in &link.hosts {
@@ -202,6 +206,7 @@ fn begin_link(connection: &Connection, link: &LinkDown, news: &mut Vec<String>) 
     }
     begin(
         connection,
+        notices,
         &NewEvent {
             name: LINK,
             address: &address_of(&link.versions),
@@ -212,12 +217,11 @@ fn begin_link(connection: &Connection, link: &LinkDown, news: &mut Vec<String>) 
             cause: Cause::Link,
             facts: serde_json::json!({ "link_fault": link.reason }).to_string(),
         },
-        news,
     )
 }
 
 /// An event for each name that stopped resolving.
-fn record_names(connection: &Connection, scene: &Scene, now: UtcMillis, news: &mut Vec<String>) -> rusqlite::Result<()> {
+fn record_names(connection: &Connection, scene: &Scene, notices: &mut Notices<'_>, now: UtcMillis) -> rusqlite::Result<()> {
     let failing = scene.unresolved_names();
     let open = open_events_of(connection, DNS)?;
     for event in &open {
@@ -225,7 +229,7 @@ fn record_names(connection: &Connection, scene: &Scene, now: UtcMillis, news: &m
             continue;
         }
         if let Some(at) = scene.resolved_at_address(&event.host_address) {
-            end(connection, event, at.min(now), news)?;
+            end(connection, notices, event, at.min(now))?;
         }
     }
     for NameFailure { host, since, earliest, reason } in failing {
@@ -236,6 +240,7 @@ fn record_names(connection: &Connection, scene: &Scene, now: UtcMillis, news: &m
         }
         begin(
             connection,
+            notices,
             &NewEvent {
                 name: &host.name,
                 address: &host.address,
@@ -246,7 +251,6 @@ fn record_names(connection: &Connection, scene: &Scene, now: UtcMillis, news: &m
                 cause: Cause::Dns,
                 facts: serde_json::json!({ "resolver": reason }).to_string(),
             },
-            news,
         )?;
     }
     Ok(())

@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::{ClockStep, Database, Entry, Life, StoreError};
-use crate::model::{Host, State};
+use crate::model::{AlertKinds, Host, State};
 use crate::outage::Rules;
 use crate::scene::{Fact, Scene};
 use crate::sys;
@@ -26,6 +26,8 @@ pub struct Settings {
     pub rollup_retention: Duration,
     /// Which silence is an outage.
     pub outages: Rules,
+    /// What is told.
+    pub alerts: AlertKinds,
 }
 
 enum Order {
@@ -34,6 +36,7 @@ enum Order {
     Settings(Settings),
     Hosts(Vec<Arc<Host>>),
     Watched,
+    Bell(SyncSender<()>),
     Finish,
 }
 
@@ -102,6 +105,11 @@ impl WriterHandle {
         let _ = self.orders.try_send(Order::Watched);
     }
 
+    /// Has it ring when there is something to tell.
+    pub fn ring(&self, bell: SyncSender<()>) {
+        let _ = self.orders.send(Order::Bell(bell));
+    }
+
     /// Makes it go by new settings.
     pub fn set(&self, settings: Settings) {
         let _ = self.orders.send(Order::Settings(settings));
@@ -126,6 +134,7 @@ impl Writer {
         // Whoever holds the file longer is tried again later: meanwhile the queue must be emptied.
         database.set_patience(PATIENCE);
         database.set_outage_rules(settings.outages);
+        database.set_alerts(settings.alerts);
         let desk = Desk::new(database, settings, start, doubt);
         let thread = thread::Builder::new().name("store".into()).spawn(move || desk.work(&received));
         let thread = thread.map_err(|cause| StoreError::File { operation: "starting the thread for", path, cause })?;
@@ -192,6 +201,7 @@ struct Desk {
     clocks: ClockSample,
     /// When this run began, by the clock as it is now.
     run_started: UtcMillis,
+    bell: Option<SyncSender<()>>,
     is_failing: bool,
     dropped: u64,
 }
@@ -214,6 +224,7 @@ impl Desk {
             prune_at: started.after(doubt.unwrap_or(Duration::from_secs(10))),
             clocks: start,
             run_started: start.utc(),
+            bell: None,
             is_failing: false,
             dropped: 0,
         }
@@ -234,6 +245,7 @@ impl Desk {
                     Ok(Order::Hosts(hosts)) => self.scene.keep_only(|host| hosts.iter().any(|kept| **kept == *host)),
                     Ok(Order::Settings(settings)) => self.follow(settings),
                     Ok(Order::Watched) => self.note_watcher(),
+                    Ok(Order::Bell(bell)) => self.bell = Some(bell),
                     Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
                     Err(RecvTimeoutError::Timeout) => break,
                 }
@@ -266,7 +278,7 @@ impl Desk {
                 // The first reply may be the end of an outage.
                 probe.is_answered
             }
-            Entry::Interruption(_) => true,
+            Entry::Interruption(_) | Entry::Notice(_) => true,
         };
         if self.is_failing && self.pending.len() >= PENDING_MAX / 2 && matches!(&entry, Entry::Probe(probe) if !probe.is_answered)
         {
@@ -277,8 +289,13 @@ impl Desk {
             self.pending.pop_front();
             self.dropped += 1;
         }
+        let is_fate = matches!(entry, Entry::Notice(_));
         self.pending.push_back(entry);
         self.hasten(is_news);
+        // Whoever tells the next one waits for it, and a sudden end would have this one told again.
+        if is_fate && !self.is_failing {
+            self.flush_at = sys::monotonic();
+        }
     }
 
     /// What is going on around an outage is news when it is its cause.
@@ -302,6 +319,7 @@ impl Desk {
     fn follow(&mut self, settings: Settings) {
         self.settings = settings;
         self.database.set_outage_rules(settings.outages);
+        self.database.set_alerts(settings.alerts);
     }
 
     /// Whether somebody looks at the newest results through a dashboard of its own.
@@ -349,6 +367,11 @@ impl Desk {
                 (self.is_failing, self.dropped) = (false, 0);
                 self.pending.clear();
                 self.pending.shrink_to(256);
+                if self.database.take_spooled() {
+                    // By the time it is told its cause is on record.
+                    self.flush_at = self.flush_at.min(now.after(HURRY));
+                    self.bell.as_ref().map(|bell| bell.try_send(()));
+                }
             }
             Err(error) => {
                 if !self.is_failing {

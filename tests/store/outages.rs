@@ -164,6 +164,7 @@ fn the_writer_goes_by_its_settings_and_by_new_ones() {
         retention: keep,
         rollup_retention: keep,
         outages: Rules { down_after, up_after: 1 },
+        alerts: Default::default(),
     };
     let writer = Writer::start(open(&path), settings(2), 10).unwrap_or_else(|error| panic!("{error}"));
     let deliver = |at, pings| {

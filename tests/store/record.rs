@@ -32,7 +32,7 @@ fn write_all(database: &mut Database, scene: &mut Scene, entries: Vec<Entry>, fa
         match entry {
             Entry::Check(result) => scene.check(result),
             Entry::Probe(probe) => scene.probe(probe),
-            Entry::Interruption(_) => {}
+            Entry::Interruption(_) | Entry::Notice(_) => {}
         }
     }
     facts.iter().for_each(|fact| scene.fact(fact));
@@ -347,8 +347,9 @@ fn a_file_of_the_version_before_is_brought_up_to_date_and_tells_the_same() {
     assert!(number(&path, "select count(*) from rollup_day") >= 1);
     // As the first version had it.
     let first = "
-        drop table doubt; drop table interruption; drop table clock_step; drop table notice;
+        drop table doubt; drop table interruption; drop table clock_step; drop table notice; drop table notice_event;
         drop table host_interval; drop table watcher;
+        drop trigger outage_event_gone;
         alter table host drop column up_rate; alter table host drop column degraded_rate;
         alter table host drop column latency_limit_us; alter table host drop column ping_spacing_ms;
         alter table rollup drop column down; alter table rollup drop column degraded;

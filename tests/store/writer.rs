@@ -8,7 +8,8 @@ const HOSTS: usize = 10_000;
 
 fn start(path: &Path, flush: Duration) -> Writer {
     let keep = DAY * 36_500;
-    let settings = Settings { flush, retention: keep, rollup_retention: keep, outages: Default::default() };
+    let settings =
+        Settings { flush, retention: keep, rollup_retention: keep, outages: Default::default(), alerts: Default::default() };
     Writer::start(open(path), settings, HOSTS).unwrap_or_else(|error| panic!("{error}"))
 }
 

@@ -1,0 +1,191 @@
+//! What a notice says: in words, as JSON, and as variables of an environment. Pure.
+
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+
+use crate::cause::Cause;
+use crate::model::AlertKind;
+use crate::store::{DNS, LINK_DOWN, Notice, OutageEvent};
+use crate::time::{Spoken, UtcMillis, parse_instant, parse_naive_ms};
+
+/// The longest value of a variable. The kernel takes 128 KiB, and would refuse the whole program for one byte more.
+const LONGEST_VALUE: usize = 4096;
+/// How many names a sentence holds.
+const NAMES_SPOKEN: usize = 10;
+
+/// A notice as it is handed to the program that tells it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Telling {
+    /// One sentence for people.
+    pub text: String,
+    /// One line of JSON.
+    pub json: String,
+    /// The names begin with `ACE_`. All are always set: nothing is left from an environment that happens to have them.
+    pub environment: Vec<(&'static str, String)>,
+}
+
+/// Says a notice, as things stand at `now`. `offset_at` is how far east of UTC people's clocks are at an instant, in seconds
+/// both.
+pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> Telling {
+    let clock = |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
+    let today = clock(now);
+    let spoken = |at: UtcMillis| {
+        let text = clock(at);
+        let (date, time) = text.split_at_checked(11).unwrap_or(("", &text));
+        let time = time.get(..8).unwrap_or(time);
+        if today.starts_with(date) { time.to_string() } else { format!("{date}{time}") }
+    };
+    let about = About::of(notice);
+    let text = about.sentence(notice, &spoken);
+    let mut object = Map::new();
+    object.insert("kind".into(), notice.kind.word().into());
+    object.insert("time".into(), notice.made_at.rfc3339().into());
+    object.insert("program".into(), env!("CARGO_PKG_NAME").into());
+    object.insert("text".into(), text.clone().into());
+    let span = |at: Option<UtcMillis>| at.map(UtcMillis::rfc3339);
+    match notice.events.as_slice() {
+        [] => {
+            let facts: Option<Value> = notice.facts.as_deref().and_then(|facts| serde_json::from_str(facts).ok());
+            if let Some(Value::Object(facts)) = facts {
+                object.extend(facts);
+            }
+        }
+        [event] => {
+            object.insert("host_name".into(), event.host_name.clone().into());
+            object.insert("host_address".into(), event.host_address.clone().into());
+            object.insert("event".into(), json!(event.with_rfc3339_times()));
+        }
+        events => {
+            object.insert("hosts".into(), events.len().into());
+            object.insert("host_names".into(), json!(about.names));
+            object.insert("event_ids".into(), json!(about.ids));
+            object.insert("start_time".into(), json!(span(about.start)));
+            object.insert("end_time".into(), json!(span(about.end)));
+            object.insert("duration_seconds".into(), json!(about.seconds()));
+            object.insert("cause".into(), about.cause.word().into());
+        }
+    }
+    let joined = |words: &[String]| words.join(", ");
+    let or_empty = |text: Option<String>| text.unwrap_or_default();
+    let ids: Vec<String> = about.ids.iter().map(ToString::to_string).collect();
+    let single = |text: &str| if about.ids.len() > 1 { String::new() } else { text.to_string() };
+    let environment = [
+        ("ACE_KIND", notice.kind.word().to_string()),
+        ("ACE_TEXT", text.clone()),
+        ("ACE_TIME", notice.made_at.rfc3339()),
+        ("ACE_HOST_NAME", single(&joined(&about.names))),
+        ("ACE_HOST_ADDRESS", single(&about.address)),
+        ("ACE_HOST_NAMES", joined(&about.names)),
+        ("ACE_EVENT_TYPE", about.event_type.clone()),
+        ("ACE_EVENT_ID", single(&joined(&ids))),
+        ("ACE_EVENT_IDS", joined(&ids)),
+        ("ACE_START_TIME", or_empty(span(about.start))),
+        ("ACE_END_TIME", or_empty(span(about.end))),
+        ("ACE_DURATION_SECONDS", or_empty(about.seconds().map(|seconds| seconds.to_string()))),
+        ("ACE_CAUSE", if about.ids.is_empty() { String::new() } else { about.cause.word().into() }),
+    ];
+    let environment = environment.into_iter().map(|(name, value)| (name, harmless(&value))).collect();
+    Telling { text, json: format!("{}\n", Value::Object(object)), environment }
+}
+
+/// A value that fits into one line, of a mail's head for example, and into an environment. Names come from a configuration,
+/// a resolver, or plain SQL.
+fn harmless(value: &str) -> String {
+    let mut len = 0;
+    let fits = |c: &char| {
+        len += c.len_utf8();
+        len <= LONGEST_VALUE
+    };
+    value.chars().take_while(fits).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
+/// What the events of a notice say together.
+struct About {
+    names: Vec<String>,
+    address: String,
+    event_type: String,
+    ids: Vec<i64>,
+    start: Option<UtcMillis>,
+    /// When the last of them was over.
+    end: Option<UtcMillis>,
+    /// The one that lies nearest to this machine.
+    cause: Cause,
+    check: Value,
+}
+
+impl About {
+    fn of(notice: &Notice) -> About {
+        let events = &notice.events;
+        let instant = |text: &str| parse_naive_ms(text).map(UtcMillis);
+        let ends: Option<Vec<UtcMillis>> = events.iter().map(|event| event.end_time.as_deref().and_then(instant)).collect();
+        let cause = |event: &OutageEvent| event.cause.as_deref().and_then(Cause::of_word);
+        let mut about = About {
+            names: events.iter().map(|event| event.host_name.clone()).collect(),
+            address: events.first().map(|event| event.host_address.clone()).unwrap_or_default(),
+            event_type: events.first().map(|event| event.event_type.clone()).unwrap_or_default(),
+            ids: events.iter().map(|event| event.id).collect(),
+            start: events.iter().filter_map(|event| instant(&event.start_time)).min(),
+            end: ends.and_then(|ends| ends.into_iter().max()),
+            cause: events.iter().filter_map(cause).min().unwrap_or(Cause::Unknown),
+            check: Value::Null,
+        };
+        if events.is_empty()
+            && let Some(facts) = notice.facts.as_deref().and_then(|facts| serde_json::from_str::<Value>(facts).ok())
+        {
+            let word = |name: &str| facts[name].as_str().unwrap_or_default().to_string();
+            (about.names, about.address) = (vec![word("host_name")], word("host_address"));
+            about.start = facts["check"]["timestamp"].as_str().and_then(parse_instant);
+            about.check = facts["check"].clone();
+        }
+        about
+    }
+
+    fn seconds(&self) -> Option<i64> {
+        self.end.zip(self.start).map(|(end, start)| (end.0 - start.0) / 1000)
+    }
+
+    fn sentence(&self, notice: &Notice, spoken: &impl Fn(UtcMillis) -> String) -> String {
+        let since = self.start.map(spoken).unwrap_or_default();
+        let who = self.who();
+        let is_one = self.names.len() == 1;
+        let (is, was) = if is_one { ("is", "was") } else { ("are", "were") };
+        let cause = match self.cause {
+            Cause::Unknown => String::new(),
+            cause => format!(", {}", cause.word()),
+        };
+        let names = if is_one { String::new() } else { format!(": {}", self.spoken_names()) };
+        let (down, up) = match self.event_type.as_str() {
+            DNS if is_one => ("without an address", "resolved again"),
+            _ => ("down", "up again"),
+        };
+        let lasted = self.seconds().and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+        match (notice.kind, self.end) {
+            (AlertKind::Degraded, _) => {
+                let ms = self.check["avg_us"].as_f64().map(|us| format!(" in {:.1} ms", us / 1000.0)).unwrap_or_default();
+                let count = |name: &str| self.check[name].as_u64().unwrap_or(0);
+                format!("{who} answers badly since {since}: {} of {} pings{ms}", count("received"), count("sent"))
+            }
+            (AlertKind::Up, Some(end)) => {
+                let lasted = lasted.map(|lasted| format!(" after {}", Spoken(lasted))).unwrap_or_default();
+                format!("{who} {is} {up} since {}{lasted}{cause}{names}", spoken(end))
+            }
+            (_, Some(end)) => format!("{who} {was} {down} from {since} to {}{cause}{names}", spoken(end)),
+            (_, None) => format!("{who} {is} {down} since {since}{cause}{names}"),
+        }
+    }
+
+    fn who(&self) -> String {
+        match self.names.as_slice() {
+            [name] if self.event_type == LINK_DOWN => format!("this machine's {name} ({})", self.address),
+            [name] => name.clone(),
+            names => format!("{} hosts", names.len()),
+        }
+    }
+
+    fn spoken_names(&self) -> String {
+        let more = self.names.len().saturating_sub(NAMES_SPOKEN);
+        let names = self.names[..self.names.len() - more].join(", ");
+        if more > 0 { format!("{names} and {more} more") } else { names }
+    }
+}
