@@ -9,6 +9,7 @@ use log::LevelFilter;
 
 use super::{Failure, when};
 use crate::export::Format;
+use crate::model::AlertKind;
 use crate::report::{Format as ReportFormat, Period};
 use crate::time::UtcMillis;
 
@@ -46,6 +47,7 @@ pub enum Command {
     Backup(Backup),
     Report(Report),
     Doctor(Doctor),
+    AlertTest(AlertTest),
 }
 
 /// The options that every command has.
@@ -270,6 +272,14 @@ commands! {
         raw: bool,
     }
 
+    /// Run alerts.command once with a made-up event; exit status 1 unless it exits with 0.
+    #[argh(subcommand, name = "alert-test")]
+    AlertTest {
+        /// what it is told: down, up, degraded or incident (default: down)
+        #[argh(option, arg_name = "kind", default = "AlertKind::Down", from_str_fn(alert_kind))]
+        event: AlertKind,
+    }
+
     /// Say whether this machine can ping, resolve, write and serve, and what cures what it cannot.
     #[argh(subcommand, name = "doctor")]
     Doctor {
@@ -320,6 +330,10 @@ fn format(text: &str) -> Result<ReportFormat, String> {
     ReportFormat::of_word(text)
 }
 
+fn alert_kind(text: &str) -> Result<AlertKind, String> {
+    AlertKind::of_word(text).ok_or_else(|| format!("{text:?} is none of down, up, degraded, incident"))
+}
+
 fn port(text: &str) -> Result<u16, String> {
     text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("{text:?} is no port from 1 to 65535"))
 }
@@ -342,6 +356,7 @@ const VALUE_OPTIONS: &[&str] = &[
     "--format",
     "--output",
     "-o",
+    "--event",
 ];
 /// Short options without a value.
 const SWITCHES: &[char] = &['v', 'q', 'h', 'V'];
@@ -483,6 +498,7 @@ mod tests {
             "report --from yesterday",
             "report --format pdf",
             "monitor --port 65536",
+            "alert-test --event=sideways",
         ] {
             assert!(matches!(parse_line(line), Err(Failure::Usage(_))), "{line}");
         }
@@ -506,6 +522,7 @@ mod tests {
             "backup",
             "report",
             "doctor",
+            "alert-test",
         ] {
             let Ok(Parsed::Text(help)) = parse_line(&format!("{command} --help")) else { panic!("{command}") };
             let usage = help.split("\n\n").next().expect("a usage line");

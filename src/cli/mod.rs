@@ -1,6 +1,7 @@
 //! The command line: what a person types and reads. Each command is a file of its own; this one runs them and owns the
 //! exit codes.
 
+mod alert_test;
 mod arguments;
 mod check;
 mod check_config;
@@ -171,6 +172,7 @@ fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<Verdict, Fai
         Command::Backup(arguments) => files::backup(&arguments),
         Command::Report(arguments) => report::run(&arguments),
         Command::Doctor(arguments) => doctor::run(&arguments),
+        Command::AlertTest(arguments) => alert_test::run(&arguments),
     }
 }
 

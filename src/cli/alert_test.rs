@@ -1,0 +1,101 @@
+//! `alert-test`: runs the command that tells notices once, with an event that is made up.
+
+use std::fmt::Write;
+
+use super::arguments::AlertTest;
+use super::cleanup::stop_on_signals;
+use super::output::{print, printable};
+use super::{Failure, Verdict, configure};
+use crate::alerts::{self, End, Heard};
+use crate::cause::Cause;
+use crate::config::{Config, HostPlan};
+use crate::model::{AlertKind, Host};
+use crate::store::{Notice, OUTAGE, OutageEvent};
+use crate::sys;
+use crate::time::UtcMillis;
+
+/// How long ago the made-up event began, and how long it lasted where it is over.
+const BEGAN_MS: i64 = 90_000;
+const LASTED_MS: i64 = 85_000;
+
+pub fn run(arguments: &AlertTest) -> Result<Verdict, Failure> {
+    let (config, _) = configure(&arguments.common())?;
+    if config.alerts.command.is_empty() {
+        let hint = "name a program in the configuration, as a list: alerts: {command: [/usr/local/bin/tell-me]}".to_string();
+        return Err(Failure::Config { text: "alerts.command: there is none, so nobody is told".into(), hint: Some(hint) });
+    }
+    let now = sys::clocks().utc();
+    let mut telling = alerts::tell(&made_up(&config, arguments.event, now), now, sys::utc_offset_at);
+    telling.environment.push(("ACE_TEST", "1".into()));
+    let stop = stop_on_signals()?;
+    let words = config.alerts.command.iter().map(|word| format!("{word:?}"));
+    print(&format!("running {}\ntelling {}\n", words.collect::<Vec<_>>().join(" "), printable(&telling.text)))?;
+    let run = alerts::run(&config.alerts.command, &telling, config.alerts.timeout, &stop, Heard::All)
+        .map_err(|cause| Failure::File { operation: "running", path: config.alerts.command[0].clone().into(), cause })?;
+    let how = match run.end {
+        End::Exited(status) => status.to_string(),
+        End::TimedOut => "killed, since it ran longer than alerts.timeout_seconds".into(),
+        End::Stopped => "killed on a signal".into(),
+    };
+    let mut text = format!("{how}, after {:.3} s\n", run.took.as_secs_f64());
+    let missing = run.output_bytes - run.output.len() as u64;
+    if missing > 0 {
+        let _ = writeln!(text, "output, without its first {missing} bytes:");
+    } else if run.output_bytes > 0 {
+        text.push_str("output:\n");
+    }
+    for line in String::from_utf8_lossy(&run.output).lines() {
+        let _ = writeln!(text, "  {}", printable(line));
+    }
+    print(&text)?;
+    Ok(if run.is_success() { Verdict::Good } else { Verdict::Bad })
+}
+
+/// A notice about the first hosts of the configuration.
+fn made_up(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
+    let example = |n: u8| Host { name: format!("Example {n}"), address: format!("192.0.2.{n}"), family: Default::default() };
+    let known = |plan: &HostPlan| Host::clone(&plan.host);
+    let hosts: Vec<Host> = config.hosts.iter().map(known).chain([example(1), example(2)]).take(2).collect();
+    let start = UtcMillis(now.0 - BEGAN_MS);
+    let end = (kind == AlertKind::Up).then_some(UtcMillis(start.0 + LASTED_MS));
+    let event = |(id, host): (i64, &Host)| OutageEvent {
+        id,
+        host_name: host.name.clone(),
+        host_address: host.address.clone(),
+        event_type: OUTAGE.into(),
+        start_time: start.sql_text(),
+        end_time: end.map(UtcMillis::sql_text),
+        duration_seconds: end.map(|end| (end.0 - start.0) / 1000),
+        checks_failed: Some(2),
+        checks_during_outage: Some(2),
+        recovery_success_rate: end.map(|_| 100.0),
+        notes: Some("made up by alert-test".into()),
+        earliest_start: Some(start.sql_text()),
+        packets_sent: Some(10),
+        packets_lost: Some(10),
+        cause: Some(Cause::Provider.word().into()),
+        facts: None,
+        path: None,
+        planned: false,
+        answered_since: None,
+        host_id: None,
+    };
+    let count = match kind {
+        AlertKind::Degraded => 0,
+        AlertKind::Incident => 2,
+        AlertKind::Down | AlertKind::Up => 1,
+    };
+    let check = serde_json::json!({
+        "host_name": hosts[0].name,
+        "host_address": hosts[0].address,
+        "check": { "timestamp": start.rfc3339(), "state": "degraded", "sent": 5, "received": 4, "success_rate": 80.0, "avg_us": 23_400 },
+    });
+    Notice {
+        id: 0,
+        made_at: now,
+        kind,
+        tries: 0,
+        events: (1..).zip(&hosts).take(count).map(event).collect(),
+        facts: (kind == AlertKind::Degraded).then(|| check.to_string()),
+    }
+}
