@@ -11,7 +11,7 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::alerts::Alerts;
+use crate::alerts::{Alerts, Memory};
 use crate::check::Pace;
 use crate::config::{Config, HostPlan};
 use crate::dashboard::Dashboard;
@@ -166,7 +166,7 @@ pub fn run(
     let witness = Witness::start(config.fast_interval, move |fact| facts.tell(fact)).map_err(failed)?;
     let mut team = Team { members: Vec::new(), manner, results: writer.handle(), witness: witness.handle() };
     team.tell_hosts(&config.hosts);
-    let mut alerts = start_alerts(&config, &writer.handle())?;
+    let mut alerts = start_alerts(&config, &writer.handle(), Memory::default())?;
     team.hire(&config.hosts)?;
     log::info!("monitoring {}; recording to {}", count(config.hosts.len(), "host"), config.database.path.display());
     if config.hosts.is_empty() {
@@ -192,10 +192,8 @@ pub fn run(
                         let told_so_far = config.alerts.clone();
                         config = team.take_over(config, new, &writer.handle());
                         if config.alerts != told_so_far {
-                            if let Some(alerts) = alerts.take() {
-                                alerts.stop();
-                            }
-                            alerts = start_alerts(&config, &writer.handle()).unwrap_or_else(|error| {
+                            let memory = alerts.take().map(Alerts::stop).unwrap_or_default();
+                            alerts = start_alerts(&config, &writer.handle(), memory).unwrap_or_else(|error| {
                                 log::error!("{error}");
                                 None
                             });
@@ -248,13 +246,13 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// Starts telling notices, where there is somebody to tell.
-fn start_alerts(config: &Config, writer: &WriterHandle) -> Result<Option<Alerts>, DaemonError> {
+fn start_alerts(config: &Config, writer: &WriterHandle, memory: Memory) -> Result<Option<Alerts>, DaemonError> {
     if config.alerts.command.is_empty() {
         return Ok(None);
     }
     let store = writer.clone();
     let settle = move |fate| store.deliver(Entry::Notice(fate));
-    let alerts = Alerts::start(config.alerts.clone(), config.database.path.clone(), settle);
+    let alerts = Alerts::start(config.alerts.clone(), config.database.path.clone(), memory, settle);
     let alerts = alerts.map_err(|cause| DaemonError::Resources { what: "the thread of the alerts".into(), cause })?;
     writer.ring(alerts.bell());
     Ok(Some(alerts))

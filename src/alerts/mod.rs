@@ -26,7 +26,16 @@ pub use telling::{Telling, tell};
 pub struct Alerts {
     stop: Stop,
     bell: SyncSender<()>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<Memory>,
+}
+
+/// What one thread leaves to the next.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Memory {
+    /// The notice that was told last, by its id and when it was made: the store may not have written that yet.
+    settled: Option<(i64, UtcMillis)>,
+    /// What the store did not take yet.
+    owed: Option<NoticeFate>,
 }
 
 /// How soon after it was written the beginning of an outage is told: its cause is known by then.
@@ -51,6 +60,7 @@ impl Alerts {
     pub fn start(
         config: AlertsConfig,
         database: PathBuf,
+        memory: Memory,
         settle: impl Fn(NoticeFate) -> bool + Send + 'static,
     ) -> io::Result<Alerts> {
         let stop = Stop::new()?;
@@ -61,8 +71,7 @@ impl Alerts {
             settle,
             stop: stop.clone(),
             head: None,
-            settled: None,
-            owed: None,
+            memory,
             told: VecDeque::new(),
             failures: 0,
             is_blind: false,
@@ -78,14 +87,12 @@ impl Alerts {
         self.bell.clone()
     }
 
-    /// Ends it within a second. A program that runs is killed, and its notice stays.
-    pub fn stop(self) {
+    /// Ends it within a second. A program that runs is killed, and its notice stays. Returns what the next one must know.
+    pub fn stop(self) -> Memory {
         self.stop.raise();
         // Where the bell rings already it is awake.
         let _ = self.bell.try_send(());
-        if self.thread.join().is_err() {
-            log::error!("the thread of the alerts broke off");
-        }
+        self.thread.join().unwrap_or_default()
     }
 }
 
@@ -97,10 +104,7 @@ struct Teller<S> {
     stop: Stop,
     /// The notice that is told next.
     head: Option<Head>,
-    /// The one that was told last, by its id and when it was made: the store may not have written that yet.
-    settled: Option<(i64, UtcMillis)>,
-    /// What the store did not take yet.
-    owed: Option<NoticeFate>,
+    memory: Memory,
     /// When notices were told within the last hour.
     told: VecDeque<Monotonic>,
     /// How often in a row the program failed.
@@ -116,13 +120,14 @@ struct Head {
 }
 
 impl<S: Fn(NoticeFate) -> bool> Teller<S> {
-    fn work(mut self, rung: &Receiver<()>) {
+    fn work(mut self, rung: &Receiver<()>) -> Memory {
         self.recall();
         while !self.stop.is_raised() {
             let until = self.step();
             // However it ends, it is looked again.
             let _ = rung.recv_timeout(until.since(sys::monotonic()));
         }
+        self.memory
     }
 
     /// What was told within the last hour before a restart counts too.
@@ -138,10 +143,10 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
     /// Does what there is to do, and says when to look again.
     fn step(&mut self) -> Monotonic {
         let now = sys::monotonic();
-        if let Some(fate) = self.owed.take()
+        if let Some(fate) = self.memory.owed.take()
             && !(self.settle)(fate)
         {
-            self.owed = Some(fate);
+            self.memory.owed = Some(fate);
             return now.after(READ_RETRY);
         }
         let notice = match self.next_notice() {
@@ -155,7 +160,7 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
             }
         };
         self.is_blind = false;
-        if self.settled == Some((notice.id, notice.made_at)) {
+        if self.memory.settled == Some((notice.id, notice.made_at)) {
             return now.after(WRITTEN_SOON);
         }
         let due = match &self.head {
@@ -242,10 +247,10 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
     fn note(&mut self, notice: &Notice, told_at: Option<UtcMillis>) -> Monotonic {
         let fate = NoticeFate { id: notice.id, told_at };
         if told_at.is_some() {
-            self.settled = Some((notice.id, notice.made_at));
+            self.memory.settled = Some((notice.id, notice.made_at));
         }
         if !(self.settle)(fate) {
-            self.owed = Some(fate);
+            self.memory.owed = Some(fate);
         }
         sys::monotonic().after(WRITTEN_SOON)
     }

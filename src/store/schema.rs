@@ -309,4 +309,8 @@ create index notice_event_by_notice on notice_event(notice_id);
 create trigger notice_gone after delete on notice begin
     delete from notice_event where notice_id = old.id;
 end;
+-- The next event may get its id.
+create trigger outage_event_gone after delete on outage_events begin
+    delete from notice_event where event_id = old.id;
+end;
 "];
