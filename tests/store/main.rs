@@ -5,6 +5,7 @@ mod common;
 
 mod copies;
 mod hostile;
+mod notices;
 mod original;
 mod outages;
 mod record;
