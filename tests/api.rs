@@ -305,8 +305,8 @@ fn outages_are_told_as_people_see_them_with_their_cause() {
     let kinds: Vec<_> = all.as_array().expect("a list").iter().filter_map(|event| event["event_type"].as_str()).collect();
     assert_eq!(kinds, ["link_down", "outage", "intermittent", "outage", "outage"]);
     let fields: Vec<&String> = all[2].as_object().expect("an event").keys().collect();
-    assert_eq!(fields.len(), 20, "{fields:?}");
-    for field in ["id", "notes", "earliest_start", "cause", "facts", "path", "planned", "down_seconds", "event_ids"] {
+    assert_eq!(fields.len(), 21, "{fields:?}");
+    for field in ["id", "notes", "earliest_start", "cause", "facts", "path", "planned", "down_seconds", "event_ids", "host_key"] {
         assert!(fields.contains(&&field.to_string()), "{field} of {fields:?}");
     }
     assert_eq!((all[2]["event_ids"].as_array().map(Vec::len), &all[2]["down_seconds"]), (Some(3), &180.into()), "{all}");

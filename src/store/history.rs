@@ -11,7 +11,7 @@ use rusqlite::{OptionalExtension, Row, params};
 use super::reader::{Reader, text};
 use super::rollup::{self, Detail};
 use super::rollup_day;
-use super::{OutageEvent, StoreError, events};
+use super::{IMPLAUSIBLE_BEFORE, OutageEvent, StoreError, events};
 use crate::model::{Family, Host, Thresholds};
 use crate::sums::{CheckSums, Counts, Sums};
 use crate::time::{HOUR_MS, UtcMillis};
@@ -102,13 +102,20 @@ impl Reader {
         self.query(IDS, params![address, family.map(Family::number)], |row| row.get(0))
     }
 
-    /// When one of the hosts was first recorded, roll-ups included.
+    /// When one of the hosts was first recorded, roll-ups included. What a board without a clock dated in 1970 counts only
+    /// where there is nothing else.
     pub fn first_recorded(&self, hosts: &[i64]) -> Result<Option<UtcMillis>, StoreError> {
         const FIRST: &str = "select min(at) from (
-            select (select min(checked_at) from check_result where host_id = ?1) as at
-            union all select (select min(checked_at) from not_measured_check where host_id = ?1)
-            union all select (select min(hour) * 3600000 from rollup where host_id = ?1))";
-        let first = |host| self.ask(|c| c.prepare_cached(FIRST)?.query_row([host], |row| row.get::<_, Option<i64>>(0)));
+            select (select min(checked_at) from check_result where host_id = ?1 and checked_at >= ?2) as at
+            union all select (select min(checked_at) from not_measured_check where host_id = ?1 and checked_at >= ?2)
+            union all select (select min(hour) * 3600000 from rollup where host_id = ?1 and hour >= ?2 / 3600000))";
+        let since = |host: &i64, from: i64| {
+            self.ask(|c| c.prepare_cached(FIRST)?.query_row(params![host, from], |row| row.get::<_, Option<i64>>(0)))
+        };
+        let first = |host: &i64| match since(host, IMPLAUSIBLE_BEFORE.0)? {
+            None => since(host, 0),
+            found => Ok(found),
+        };
         let all: Result<Vec<Option<i64>>, StoreError> = hosts.iter().map(first).collect();
         Ok(all?.into_iter().flatten().min().map(UtcMillis))
     }

@@ -4,7 +4,7 @@
 //! this machine   10.20.0.2/24  fd20::2/64   eth0
 //! router, lan    10.20.0.1/24  fd20::1/64   the default gateway; 10.20.0.9 is a neighbour that it plays
 //! router, wan    10.30.0.1/24  fd30::1/64
-//! far ends       10.30.0.11 and .12, fd30::11 and ::12; the name far.test is 10.30.0.11
+//! far ends       10.30.0.11 and .12, fd30::11 and ::12; the names far.test and far6.test are the first of each
 //! ```
 
 use std::fs;
@@ -90,6 +90,7 @@ fn address_of(host: &str) -> &'static str {
         "far2v6" => "fd30::12",
         "near" => "10.20.0.9",
         "name" => "far.test",
+        "name6" => "far6.test",
         _ => "gateway",
     }
 }
@@ -145,7 +146,7 @@ impl Line {
         ))?;
         let folder = TempDir::new();
         folder.write("config.yaml", &config(day, folder.path()));
-        folder.write("hosts", "10.30.0.11 far.test\n");
+        folder.write("hosts", NAMES);
         folder.write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
         folder.write("nsswitch.conf", "hosts: files dns\n");
         folder.write("offset", "+0");
@@ -226,7 +227,7 @@ impl Line {
         match action {
             Action::Host { name, is_on } => match name.as_str() {
                 "near" => self.router.run(&rule("inn", "ip daddr 10.20.0.9", *is_on)),
-                "gateway" | "gateway6" | "name" => Err("that is no machine of its own".into()),
+                "gateway" | "gateway6" | "name" | "name6" => Err("that is no machine of its own".into()),
                 host if *is_on => self.far.run(&format!(
                     "nft delete rule inet t inn handle $(nft -a list chain inet t inn | sed -n 's/.*daddr {} .*handle //p')",
                     address_of(host)
@@ -255,6 +256,7 @@ impl Line {
                 .me
                 .run(&format!("ip link set eth0 up; ip addr add fd20::2/64 dev eth0 nodad 2>/dev/null || true; {ADD_ROUTES}")),
             Action::Route { is_there: false } => self.me.run("ip route del default; ip -6 route del default"),
+            Action::NarrowRoute => self.me.run(NARROW_ROUTES),
             Action::Route { is_there: true } => self.me.run(ADD_ROUTES),
             // In place: a mount stays with the file that it was made for.
             Action::Names { resolve } => {
@@ -263,7 +265,7 @@ impl Line {
                     .truncate(true)
                     .open(self.folder.path().join("hosts"))
                     .map_err(|e| e.to_string())?;
-                let text = if *resolve { "10.30.0.11 far.test\n" } else { "# nothing\n" };
+                let text = if *resolve { NAMES } else { "# nothing\n" };
                 file.write_all(text.as_bytes()).map_err(|error| error.to_string())
             }
             Action::Signal(name) => {
@@ -316,6 +318,10 @@ impl Drop for Line {
     }
 }
 
+const NAMES: &str = "10.30.0.11 far.test\nfd30::11 far6.test\n";
+/// Ways to the far ends alone, so that there is no default gateway.
+const NARROW_ROUTES: &str = "ip route add 10.30.0.0/24 via 10.20.0.1; ip route add fd30::/64 via fd20::1
+    ip route del default; ip -6 route del default";
 const ADD_ROUTES: &str = "ip route replace default via 10.20.0.1; ip -6 route replace default via fd20::1";
 
 fn now_ms() -> i64 {

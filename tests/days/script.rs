@@ -35,6 +35,8 @@ pub enum Action {
     Interface { is_up: bool },
     /// The default routes are gone, or there again.
     Route { is_there: bool },
+    /// Ways to the far ends take the place of the default routes.
+    NarrowRoute,
     /// Names do not resolve, or do again.
     Names { resolve: bool },
     /// A signal to the monitor.
@@ -62,7 +64,7 @@ pub enum Expected {
     Down { of: String, seconds: RangeInclusive<f64> },
 }
 
-pub const HOSTS: [&str; 8] = ["far1", "far2", "far1v6", "far2v6", "near", "gateway", "gateway6", "name"];
+pub const HOSTS: [&str; 9] = ["far1", "far2", "far1v6", "far2v6", "near", "gateway", "gateway6", "name", "name6"];
 const CAUSES: [&str; 6] = ["link", "gateway", "provider", "dns", "host", "unknown"];
 const KINDS: [&str; 4] = ["outage", "intermittent", "link_down", "dns"];
 
@@ -168,6 +170,7 @@ fn read_action(words: &[&str]) -> Result<Action, String> {
         ["interface", "up"] => Action::Interface { is_up: true },
         ["route", "gone"] => Action::Route { is_there: false },
         ["route", "back"] => Action::Route { is_there: true },
+        ["route", "narrow"] => Action::NarrowRoute,
         ["names", "dead"] => Action::Names { resolve: false },
         ["names", "back"] => Action::Names { resolve: true },
         ["signal", name @ ("STOP" | "CONT" | "KILL" | "TERM")] => Action::Signal((*name).into()),
