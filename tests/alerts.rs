@@ -542,7 +542,7 @@ fn example(name: &str, replaced: &str, kind: &str, environment: &[(&str, &str)],
     let fake = folder.write(
         replaced,
         &format!(
-            "#!/bin/sh\nprintf '%s\\n' \"$@\" > \"{0}/given\"\ncat >> \"{0}/given\"\nexit {code}\n",
+            "#!/bin/sh\nprintf '%s\\n' \"$@\" > \"{0}/given\"\ncase \" $* \" in *' @- '* | *' -i '*) cat >> \"{0}/given\" ;; esac\nexit {code}\n",
             folder.path().display()
         ),
     );
