@@ -274,7 +274,11 @@ fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
         // Each step is on record, and what it showed to be in the future is dated anew.
         assert_eq!(monitor.number("select count(*) from clock_step"), 3, "{}", monitor.log());
         assert!(monitor.number("select sum(moved) from clock_step") >= 8);
-        assert_eq!(monitor.number("select count(*) from ping_results where timestamp > strftime('%Y-%m-%d %H:%M:%f', 'now', '+1 second')"), 0);
+        assert_eq!(
+            monitor
+                .number("select count(*) from ping_results where timestamp > strftime('%Y-%m-%d %H:%M:%f', 'now', '+1 second')"),
+            0
+        );
         assert_eq!(monitor.log().matches("the clock was set ").count(), 3, "{}", monitor.log());
         assert_eq!(monitor.number("select sum(sent - received) from check_result"), 0);
         assert!(monitor.number("select max(max_us) from check_result") < 100_000, "a step is in no round trip");
