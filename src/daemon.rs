@@ -311,7 +311,8 @@ impl Team {
             let stop = Stop::new().map_err(failed)?;
             let first = Schedule::first_check(start, plan.interval, index, plans.len());
             let schedule = Schedule::phased(start, plan.interval, index, plans.len());
-            let pinger = Pinger::new(plan.clone(), self.manner);
+            // Not on the thread's stack, of which two pages are touched and no third.
+            let mut pinger = Box::new(Pinger::new(plan.clone(), self.manner));
             let (flag, results) = (stop.clone(), self.results.clone());
             let (host, mut lost) = (Arc::clone(&plan.host), 0);
             let witness = self.witness.clone();

@@ -102,7 +102,7 @@ impl Pinger {
 
     /// Checks the host at every tick until the flag is raised, and hands every finding to `deliver`. A check that the
     /// stop interrupts is dropped whole. `first` is when the first check is due; then `schedule` rules.
-    pub fn run(mut self, first: Monotonic, schedule: Schedule, stop: &Stop, mut deliver: impl FnMut(Finding)) {
+    pub fn run(&mut self, first: Monotonic, schedule: Schedule, stop: &Stop, mut deliver: impl FnMut(Finding)) {
         let mut report = StateReport::default();
         let mut skipped = SkipReport::default();
         let mut watch = Watch::new(self.manner.outages, None);

@@ -53,6 +53,8 @@ impl Pinger {
 
     /// Pings until the host is well, the tick is due, or the socket has sent enough. `None` when nothing can be sent or
     /// said now; the next check tells why.
+    // Rare: its room on the stack is not to be held by every check.
+    #[inline(never)]
     fn probe(
         &self,
         target: &Target,
