@@ -262,10 +262,10 @@ fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
         });
         monitor.wait_for("some checks", |monitor| monitor.checks("127.0.0.1").len() >= 3);
         let began = Instant::now();
-        let mut expected = monitor.checks("127.0.0.1").len();
         for step in ["-3600", "+7200", "+0"] {
             fs::write(&offset, step).expect("the file is ours");
-            expected += 5;
+            // Several are written at once: there may be more by now than were waited for.
+            let expected = monitor.checks("127.0.0.1").len() + 5;
             monitor.wait_for("checks after a step", |monitor| monitor.checks("127.0.0.1").len() >= expected);
         }
         // Fifteen checks at 200 ms, whatever the wall clock said.
@@ -273,7 +273,7 @@ fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
         monitor.stop("TERM");
         // Each step is on record, and what it showed to be in the future is dated anew.
         assert_eq!(monitor.number("select count(*) from clock_step"), 3, "{}", monitor.log());
-        assert!(monitor.number("select sum(moved) from clock_step") >= 8);
+        assert!(monitor.number("select sum(moved) from clock_step") >= 8, "{}", monitor.log());
         assert_eq!(
             monitor
                 .number("select count(*) from ping_results where timestamp > strftime('%Y-%m-%d %H:%M:%f', 'now', '+1 second')"),

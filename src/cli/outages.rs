@@ -92,7 +92,10 @@ fn select(
     let mut all = episodes(config, reader, UtcMillis(since.max(0)), now)?;
     if let Some(wanted) = &arguments.host {
         let hosts = recorded::hosts(reader, config, Some(wanted))?;
-        let is_meant = |episode: &Episode| hosts.iter().any(|host| host.address == episode.event.host_address);
+        let is_meant = |episode: &Episode| match episode.event.host_id {
+            Some(id) => hosts.iter().any(|host| host.id == id),
+            None => hosts.iter().any(|host| host.address == episode.event.host_address),
+        };
         all.retain(is_meant);
     }
     if arguments.active {

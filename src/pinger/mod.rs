@@ -18,7 +18,7 @@ use crate::net::{self, EchoSocket, Link, Resolver, SocketOptions, Target};
 use crate::outage::{Change, Check, Rules, Watch};
 use crate::stop::Stop;
 use crate::sys;
-use crate::time::{ClockSample, Monotonic, Schedule, nanoseconds};
+use crate::time::{ClockSample, Monotonic, Schedule, UtcMillis, nanoseconds};
 
 use report::{SkipReport, StateReport};
 
@@ -282,6 +282,7 @@ impl Pinger {
         }
         let host = Arc::clone(&plan.host);
         let end = sys::clocks();
+        let begun = dated_by(&end, &begin);
         Some(match run.finish(&end) {
             Ok(found) => {
                 let is_unsent =
@@ -293,12 +294,18 @@ impl Pinger {
                     foreign: found.foreign,
                     reason: found.reason,
                     obstacle: is_unsent.then_some(Obstacle::Link),
-                    ..CheckResult::begin(host, begin.utc())
+                    ..CheckResult::begin(host, begun)
                 }
             }
-            Err(reason) => CheckResult::not_measured(host, begin.utc(), Obstacle::Other, reason),
+            Err(reason) => CheckResult::not_measured(host, begun, Obstacle::Other, reason),
         })
     }
+}
+
+/// When a check began by the wall clock as it is at its `end`: one that was set meanwhile was wrong before.
+fn dated_by(end: &ClockSample, begin: &ClockSample) -> UtcMillis {
+    let step_ms = (end.step_since(begin) - nanoseconds(end.slept_since(begin))) / 1_000_000;
+    UtcMillis(begin.utc().0 + if step_ms.abs() >= 1000 { step_ms } else { 0 })
 }
 
 /// Being late by less than this is no interruption: a busy machine, a slow resolver.
@@ -311,6 +318,6 @@ fn interruption(before: &ClockSample, now: &ClockSample, tick: Monotonic) -> Opt
     }
     let late = now.monotonic.since(tick.max(before.monotonic));
     let utc = now.utc();
-    let from = crate::time::UtcMillis(utc.0 - nanoseconds(late) / 1_000_000);
+    let from = UtcMillis(utc.0 - nanoseconds(late) / 1_000_000);
     (late >= HELD_UP).then_some(Interruption { kind: InterruptionKind::HeldUp, from, to: utc })
 }

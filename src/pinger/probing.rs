@@ -29,11 +29,13 @@ impl Pinger {
         deliver: &mut dyn FnMut(Finding),
     ) -> bool {
         while let (Some(interval), Some(target), true) = (self.manner.fast_interval, self.target, watch.is_uneasy()) {
+            // The last ping before has waited for its timeout already.
+            let due = sys::monotonic().after(interval.saturating_sub(self.plan.timeout));
             // Time for one ping at least.
-            if sys::monotonic().after(interval) >= tick {
+            if due.after(interval) >= tick {
                 break;
             }
-            if stop.wait_until(sys::monotonic().after(interval)) {
+            if stop.wait_until(due) {
                 return true;
             }
             *last_look = sys::clocks();

@@ -6,6 +6,7 @@ use std::ops::RangeInclusive;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
+use super::events::instant_of;
 use super::rollup;
 use super::rows::next_millisecond;
 use crate::time::{LATEST_MS, UtcMillis};
@@ -56,7 +57,13 @@ pub(super) fn record(connection: &Connection, step: &ClockStep, run: Option<i64>
     };
     let moved = match step.wrong_times(UtcMillis(started.unwrap_or(step.now.0))) {
         Some(times) => redate(connection, &times, step.step_ms)?,
-        None => undo(connection, step)?,
+        None => {
+            let undone = undo(connection, step)?;
+            if undone == 0 && step.step_ms > 0 {
+                leap(connection, step, started.unwrap_or(step.before().0))?;
+            }
+            undone
+        }
     };
     if let (Some(run), Some(started)) = (run, started) {
         // The run itself began by the wrong clock too.
@@ -71,6 +78,27 @@ pub(super) fn record(connection: &Connection, step: &ClockStep, run: Option<i64>
     }
     connection.execute(NOTE, params![step.now.0, step.step_ms, i64::try_from(moved).unwrap_or(i64::MAX)])?;
     Ok(moved)
+}
+
+/// A clock that was set forward: nobody lived the time between, and an outage of this run that is on began so much later.
+fn leap(connection: &Connection, step: &ClockStep, run_started: i64) -> rusqlite::Result<()> {
+    const OLDEST: &str = "select min(start_time) from outage_events where end_time is null and start_time between ?1 and ?2";
+    const MOVE: &str = "update outage_events set start_time = strftime('%Y-%m-%d %H:%M:%f', start_time, ?3),
+            earliest_start = strftime('%Y-%m-%d %H:%M:%f', earliest_start, ?3),
+            answered_since = strftime('%Y-%m-%d %H:%M:%f', answered_since, ?3)
+          where end_time is null and start_time between ?1 and ?2";
+    const GAP: &str = "insert into interruption(started_at, ended_at, kind) values(?1, ?2, 'clock')";
+    let (from, to) = (UtcMillis(run_started.clamp(0, LATEST_MS)).sql_text(), step.before().sql_text());
+    let oldest: Option<String> = connection.query_row(OLDEST, params![from, to], |row| row.get(0))?;
+    let oldest = oldest.as_deref().and_then(instant_of).unwrap_or(step.before());
+    connection.execute(MOVE, params![from, to, seconds(step.step_ms)])?;
+    // Where an outage was moved the missing time lies before it.
+    connection.execute(GAP, params![oldest.0, oldest.0.saturating_add(step.step_ms)]).map(|_| ())
+}
+
+/// A time by which SQLite moves another.
+fn seconds(by_ms: i64) -> String {
+    format!("{:+}.{:03} seconds", by_ms / 1000, (by_ms % 1000).abs())
 }
 
 /// The word that stands before the reason of a check that was dated anew; the step follows.
@@ -94,6 +122,9 @@ fn redate(connection: &Connection, times: &RangeInclusive<i64>, by_ms: i64) -> r
         mark_both(connection, host_id, at, to)?;
     }
     move_events(connection, times, by_ms)?;
+    // A leap that is taken back has left nothing out.
+    const LEAPS: &str = "delete from interruption where kind = 'clock' and ended_at between ?1 and ?2";
+    connection.execute(LEAPS, params![times.start(), times.end()])?;
     const INTERRUPTIONS: &str = "update interruption set started_at = started_at + ?3, ended_at = ended_at + ?3
                                   where started_at between ?1 and ?2 or ended_at between ?1 and ?2";
     connection.execute(INTERRUPTIONS, params![times.start(), times.end(), by_ms])?;
@@ -156,12 +187,11 @@ fn mark_both(connection: &Connection, host_id: i64, from: i64, to: i64) -> rusql
 /// Moves the times of events that lie in the range; durations follow.
 fn move_events(connection: &Connection, times: &RangeInclusive<i64>, by_ms: i64) -> rusqlite::Result<()> {
     let (from, to) = (UtcMillis(*times.start()).sql_text(), UtcMillis(*times.end()).sql_text());
-    let seconds = format!("{:+}.{:03} seconds", by_ms / 1000, (by_ms % 1000).abs());
     for column in ["start_time", "end_time", "earliest_start", "answered_since"] {
         let sql = format!(
             "update outage_events set {column} = strftime('%Y-%m-%d %H:%M:%f', {column}, ?3) where {column} between ?1 and ?2"
         );
-        connection.execute(&sql, params![from, to, seconds])?;
+        connection.execute(&sql, params![from, to, seconds(by_ms)])?;
     }
     const SETTLE: &str = "update outage_events set end_time = max(end_time, start_time),
             duration_seconds = cast((julianday(max(end_time, start_time)) - julianday(start_time)) * 86400 + 0.001 as integer)

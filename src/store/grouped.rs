@@ -3,8 +3,9 @@
 //! incident.rs to say.
 
 use std::ops::Range;
+use std::time::Duration;
 
-use rusqlite::params;
+use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
 use super::events::{COLUMNS, OUTAGE, OutageEvent, instant_of, read_event};
@@ -13,6 +14,7 @@ use super::reader::Reader;
 use super::{Database, StoreError};
 use crate::cause::Cause;
 use crate::incident::{self, Grouping, Spell};
+use crate::model::Host;
 use crate::order::by_key;
 use crate::time::{LATEST_MS, UtcMillis};
 
@@ -88,15 +90,34 @@ pub struct Incident {
 /// How far before a span rows are read, since what began there may be one with what is in it.
 const REACH_MS: i64 = 86_400_000;
 
+/// How long a check may wait until it is written.
+const UNWRITTEN_MS: i64 = 90_000;
+
 impl Reader {
     /// Everything that was on at some time within a span, newest first. `gaps` are the spans in which nothing was measured.
     pub fn episodes(&self, span: &Range<UtcMillis>, grouping: &Grouping, gaps: &[Gap]) -> Result<Vec<Episode>, StoreError> {
         let from = UtcMillis((span.start.0 - REACH_MS).max(0));
         let rows = self.events_within(&(from..span.end))?;
-        let mut episodes = put_together(rows, grouping, span.end, gaps);
+        let seen_until = rows.iter().map(|event| self.seen_until(event, span.end)).collect::<Result<Vec<_>, _>>()?;
+        let mut episodes = put_together(rows, grouping, &seen_until, gaps);
         episodes.retain(|episode| episode.end().is_none_or(|end| end > span.start) && episode.start() < span.end);
         by_key(&mut episodes, |episode| [-episode.start().0, episode.event.id.saturating_neg()]);
         Ok(episodes)
+    }
+
+    /// Until when somebody looked at a host that is out, before `now`: it may be on no list any more.
+    fn seen_until(&self, event: &OutageEvent, now: UtcMillis) -> Result<UtcMillis, StoreError> {
+        const NEWEST: &str = "select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2";
+        let Some(host_id) = event.host_id.filter(|_| event.end_time.is_none() && event.event_type == OUTAGE) else {
+            return Ok(now);
+        };
+        let newest: Option<i64> =
+            self.query(NEWEST, [host_id, now.0], |row| row.get::<_, Option<i64>>(0))?.into_iter().flatten().next();
+        let Some(newest) = newest else { return Ok(now) };
+        let interval_ms = self.rhythm(&[host_id], None, Duration::ZERO)?.at(newest);
+        // What is not written yet is no proof.
+        let is_looked_at = now.0 - newest <= interval_ms.saturating_mul(3).saturating_add(UNWRITTEN_MS);
+        Ok(if is_looked_at { now } else { UtcMillis(newest.saturating_add(interval_ms)).min(now) })
     }
 
     /// The rows of a span, oldest first.
@@ -110,8 +131,8 @@ impl Reader {
     }
 }
 
-/// Episodes from rows, in the order of the rows. What has not ended is counted until `now`.
-fn put_together(rows: Vec<OutageEvent>, grouping: &Grouping, now: UtcMillis, gaps: &[Gap]) -> Vec<Episode> {
+/// Episodes from rows, in the order of the rows. What has not ended is counted until it was last `seen`.
+fn put_together(rows: Vec<OutageEvent>, grouping: &Grouping, seen: &[UtcMillis], gaps: &[Gap]) -> Vec<Episode> {
     // Nobody can tell when a row began that says nonsense: it stands alone, at the beginning of time.
     let key = |event: &OutageEvent| (event.event_type.clone(), event.host_id, event.host_address.clone());
     let mut keys = Vec::new();
@@ -134,7 +155,7 @@ fn put_together(rows: Vec<OutageEvent>, grouping: &Grouping, now: UtcMillis, gap
     let groups = incident::group(&spells, grouping);
     let episode = |group: &incident::Group| {
         let of_group: Vec<&OutageEvent> = group.members.iter().map(|index| &rows[*index]).collect();
-        let span_of = |index: &usize| spells[*index].start..spells[*index].end.unwrap_or(now).max(spells[*index].start);
+        let span_of = |index: &usize| spells[*index].start..spells[*index].end.unwrap_or(seen[*index]).max(spells[*index].start);
         let measured_ms = |index: &usize| {
             let span = span_of(index);
             span.end.0 - span.start.0 - if rows[*index].event_type == OUTAGE { missing_ms(gaps, &span) } else { 0 }
@@ -191,8 +212,9 @@ fn merged(rows: &[&OutageEvent], is_intermittent: bool) -> OutageEvent {
 
 /// The incidents that episodes make, newest first; times as RFC 3339 has them. What is planned is of none.
 pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
-    let of_hosts: Vec<&Episode> =
-        episodes.iter().filter(|episode| !episode.event.planned && episode.event.event_type != super::LINK_DOWN).collect();
+    // Oldest first: of those that began in the same millisecond too.
+    let is_of_host = |episode: &&Episode| !episode.event.planned && episode.event.event_type != super::LINK_DOWN;
+    let of_hosts: Vec<&Episode> = episodes.iter().rev().filter(is_of_host).collect();
     let host_of = |episode: &Episode| {
         let is_same = |other: &&Episode| {
             (&other.event.host_address, other.event.host_id) == (&episode.event.host_address, episode.event.host_id)
@@ -228,7 +250,30 @@ pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
         .collect()
 }
 
+/// What is noted on an outage whose host is checked no more.
+const LEFT: &str = "taken off the list while it was down: its end was not seen";
+
 impl Database {
+    /// Ends an outage with the last check of a host that is checked no more, and notes so.
+    pub fn leave(&mut self, host: &Host) -> Result<(), StoreError> {
+        const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id)
+              from outage_events e join host h on h.id = e.host_id
+             where e.end_time is null and e.event_type = ?1 and h.address = ?2 and h.family = ?3";
+        const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3,
+                                  notes = coalesce(notes || char(10), '') || ?4 where id = ?1";
+        let connection = self.connection();
+        let write = || -> rusqlite::Result<()> {
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?));
+            let open: Option<(i64, String, Option<i64>)> =
+                connection.query_row(OPEN, params![OUTAGE, host.address, host.family.number()], read).optional()?;
+            let Some((id, start, newest)) = open else { return Ok(()) };
+            let start = instant_of(&start).unwrap_or(UtcMillis(0));
+            let end = newest.map_or(start, |newest| UtcMillis(newest).max(start));
+            connection.execute(END, params![id, end.sql_text(), (end.0 - start.0) / 1000, LEFT]).map(|_| ())
+        };
+        write().map_err(|cause| self.failed("writing", cause))
+    }
+
     /// Notes something on events, and says whether they were planned. Says how many there are of these ids.
     pub fn annotate(&mut self, ids: &[i64], note: Option<&str>, is_planned: bool) -> Result<usize, StoreError> {
         const ANNOTATE: &str = "update outage_events set notes = coalesce(?2, notes), planned = max(planned, ?3) where id = ?1";

@@ -105,10 +105,12 @@ impl Reader {
     /// When one of the hosts was first recorded, roll-ups included. What a board without a clock dated in 1970 counts only
     /// where there is nothing else.
     pub fn first_recorded(&self, hosts: &[i64]) -> Result<Option<UtcMillis>, StoreError> {
-        const FIRST: &str = "select min(at) from (
+        // An hour that begins before the first of its own checks says nothing that they don't say better.
+        const FIRST: &str = "with raw(at) as (select min(at) from (
             select (select min(checked_at) from check_result where host_id = ?1 and checked_at >= ?2) as at
-            union all select (select min(checked_at) from not_measured_check where host_id = ?1 and checked_at >= ?2)
-            union all select (select min(hour) * 3600000 from rollup where host_id = ?1 and hour >= ?2 / 3600000))";
+            union all select (select min(checked_at) from not_measured_check where host_id = ?1 and checked_at >= ?2)))
+            select iif(hour < at / 3600000 or at is null, hour * 3600000, at)
+              from raw, (select (select min(hour) from rollup where host_id = ?1 and hour >= ?2 / 3600000) as hour)";
         let since = |host: &i64, from: i64| {
             self.ask(|c| c.prepare_cached(FIRST)?.query_row(params![host, from], |row| row.get::<_, Option<i64>>(0)))
         };

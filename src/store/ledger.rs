@@ -93,6 +93,7 @@ impl Reader {
             let kind: String = row.get(2)?;
             let reason = match kind.as_str() {
                 "asleep" => "this machine was asleep",
+                "clock" => "the clock was set forward over this time",
                 _ => "the monitor was held up",
             };
             Ok(Gap { from: UtcMillis(row.get(0)?), to: UtcMillis(row.get(1)?), reason: reason.into() })

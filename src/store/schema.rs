@@ -270,7 +270,7 @@ create table doubt(
     lost       integer not null
 );
 
--- Times in which a daemon that was not stopped measured nothing: kind asleep or held_up.
+-- Times in which a daemon that was not stopped measured nothing: kind asleep, held_up, or clock where it was set forward.
 create table interruption(
     id         integer primary key,
     started_at integer not null,

@@ -159,6 +159,9 @@ fn versions_of(address: &str) -> Vec<Version> {
         .collect()
 }
 
+/// How long the second version of IP may take to be back behind the first.
+const LINK_SETTLES_MS: i64 = 5_000;
+
 /// Whether a host was ever measured.
 const WAS_RECORDED: &str = "select exists(select 1 from check_result where host_id in (select id from host where address = ?1))";
 
@@ -180,6 +183,10 @@ fn record_links(connection: &Connection, scene: &Scene, notices: &mut Notices<'_
             Some(LinkDown { versions, reason, hosts, .. }) => {
                 let back = known.iter().filter(|version| !versions.contains(version));
                 let at = back.filter_map(|version| scene.link_cleared_at(*version)).max().unwrap_or(now);
+                // Both come back by one cable, one a moment after the other.
+                if (0..LINK_SETTLES_MS).contains(&(now.0 - at.0)) {
+                    continue;
+                }
                 end(connection, notices, &event, at)?;
                 begin_link(connection, notices, &LinkDown { versions, since: at, earliest: None, reason, hosts })?;
             }

@@ -242,7 +242,7 @@ impl Desk {
                 match order {
                     Ok(Order::Entry(entry)) => self.take(entry),
                     Ok(Order::Fact(fact)) => self.learn(&fact),
-                    Ok(Order::Hosts(hosts)) => self.scene.keep_only(|host| hosts.iter().any(|kept| **kept == *host)),
+                    Ok(Order::Hosts(hosts)) => self.keep_only(&hosts),
                     Ok(Order::Settings(settings)) => self.follow(settings),
                     Ok(Order::Watched) => self.note_watcher(),
                     Ok(Order::Bell(bell)) => self.bell = Some(bell),
@@ -295,6 +295,22 @@ impl Desk {
         // Whoever tells the next one waits for it, and a sudden end would have this one told again.
         if is_fate && !self.is_failing {
             self.flush_at = sys::monotonic();
+        }
+    }
+
+    /// Leaves alone hosts that are checked no more: nobody will see the end of an outage of theirs.
+    fn keep_only(&mut self, hosts: &[Arc<Host>]) {
+        self.scene.keep_only(|host| hosts.iter().any(|kept| **kept == *host));
+        let is_kept = |host: &Host| hosts.iter().any(|kept| (&kept.address, kept.family) == (&host.address, host.family));
+        let gone: Vec<Arc<Host>> = self.states.keys().filter(|host| !is_kept(host)).cloned().collect();
+        if gone.is_empty() {
+            return;
+        }
+        self.states.retain(|host, _| is_kept(host));
+        // Their last checks first.
+        self.flush(Life::GoesOn);
+        if let Err(error) = gone.iter().try_for_each(|host| self.database.leave(host)) {
+            log::warn!("{error}");
         }
     }
 
@@ -406,12 +422,14 @@ impl Desk {
         if step_ns.abs() >= nanoseconds(CLOCK_STEP) {
             let step = ClockStep { now: now.utc(), step_ms: step_ns / 1_000_000 };
             let moved = self.database.clock_was_set(&step)?;
-            let times = step.wrong_times(self.run_started);
+            let wrong = step.wrong_times(self.run_started);
+            if wrong.as_ref().is_some_and(|times| times.contains(&self.run_started.0)) {
+                self.run_started = UtcMillis(self.run_started.0.saturating_add(step.step_ms));
+            }
+            // Where the clock was set forward, what is pending is of the time before it, whichever was right.
+            let times = wrong.or((step.step_ms > 0).then(|| 0..=step.before().0));
             if let Some(times) = &times {
                 self.pending.iter_mut().for_each(|entry| entry.redate(times, step.step_ms));
-                if times.contains(&self.run_started.0) {
-                    self.run_started = UtcMillis(self.run_started.0.saturating_add(step.step_ms));
-                }
             }
             // What is known of the surroundings is dated by the old clock.
             self.scene = Scene::default();

@@ -294,6 +294,64 @@ fn a_clock_that_is_set_back_leaves_nothing_in_the_future_and_is_taken_back_by_on
 }
 
 #[test]
+fn a_clock_that_is_set_forward_in_an_outage_makes_it_no_longer_and_leaves_a_gap_before_it() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let mut database = open(&path);
+    database.begin_run(at(0)).expect("the ledger");
+    write(&mut database, &[pings(&one, 0, "r"), pings(&one, 60, "s")], at(65).0);
+    database.clock_was_set(&ClockStep { now: at(4070), step_ms: 4_000_000 }).expect("it writes");
+    write(&mut database, &[pings(&one, 4120, "r")], at(4125).0);
+    let [outage] = &episodes(&path, Grouping::default())[..] else { panic!("one outage") };
+    assert_eq!((outage.event.duration_seconds, outage.down_seconds), (Some(60), 60));
+    let gaps = reader(&path).gaps(&(at(0)..at(4125))).expect("gaps");
+    let [gap] = &gaps[..] else { panic!("one gap: {gaps:?}") };
+    assert_eq!((gap.from, gap.to, gap.reason.as_str()), (at(60), at(4060), "the clock was set forward over this time"));
+    // A leap that is taken back has left nothing out.
+    database.clock_was_set(&ClockStep { now: at(130), step_ms: -4_000_000 }).expect("it writes");
+    assert_eq!(number(&path, "select count(*) from interruption"), 0);
+    assert_eq!(rows(&path, "select duration_seconds from outage_events"), ["60"]);
+}
+
+#[test]
+fn an_outage_whose_host_is_checked_no_more_is_down_for_as_long_as_it_was_seen() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
+    let mut database = open(&path);
+    let early = [pings(&one, 0, "r"), pings(&two, 0, "r")];
+    write(&mut database, &early, at(5).0);
+    let silent = |seconds| {
+        [pings(&one, seconds, "s"), pings(&two, seconds, "s")].map(|result| CheckResult { interval_ms: 60_000, ..result })
+    };
+    write(&mut database, &silent(60), at(65).0);
+    write(&mut database, &silent(120), at(125).0);
+    // One is taken off the list; of the other nothing more is heard.
+    database.leave(&one).expect("it writes");
+    let told = rows(&path, "select host_name, duration_seconds, notes from outage_events order by id");
+    assert_eq!(told[0], "one|60|taken off the list while it was down: its end was not seen");
+    assert!(told[1].starts_with("two|"), "{told:?}");
+    let down: Vec<i64> = episodes(&path, Grouping::default()).iter().map(|episode| episode.down_seconds).collect();
+    assert_eq!(down, [120, 60], "until its last check, and for as long as that stands");
+}
+
+#[test]
+fn the_first_record_is_the_first_check_also_when_its_hour_is_rolled_up() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let mut database = open(&path);
+    write(&mut database, &[pings(&one, 0, "r")], at(5).0);
+    write(&mut database, &[pings(&one, 7200, "r")], at(7205).0);
+    assert!(number(&path, "select count(*) from rollup") > 0);
+    let first = || reader(&path).first_recorded(&[1]).expect("it reads");
+    assert_eq!(first(), Some(at(0)));
+    other_program(&path).execute("delete from check_result", []).expect("it deletes");
+    assert_eq!(first().map(|at| at.0), Some(at(0).0 / 3_600_000 * 3_600_000), "only the roll-up is left");
+}
+
+#[test]
 fn a_board_that_begins_in_1970_has_its_checks_where_they_belong_once_it_knows_the_time() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
