@@ -204,8 +204,8 @@ fn together_ms<'e>(episodes: impl Iterator<Item = &'e Episode>, span: &Range<Utc
 
 fn causes<'e>(episodes: impl Iterator<Item = &'e Episode> + Clone, span: &Range<UtcMillis>, gaps: &[Gap]) -> Vec<CauseTime> {
     let of = |cause| {
-        let own = episodes.clone().filter(move |episode| episode.cause() == cause);
-        CauseTime { cause, seconds: together_ms(own.clone(), span, gaps) / 1000, events: own.count() }
+        let own: Vec<Episode> = episodes.clone().filter_map(|episode| episode.part_of(cause)).collect();
+        CauseTime { cause, seconds: together_ms(own.iter(), span, gaps) / 1000, events: own.len() }
     };
     Cause::ALL.into_iter().map(of).filter(|time| time.events > 0).collect()
 }

@@ -2,6 +2,7 @@
 //! hosts that began together as an incident. Made when they are asked for, from the plain rows; which belong together is for
 //! incident.rs to say.
 
+use std::cmp::Reverse;
 use std::ops::Range;
 use std::time::Duration;
 
@@ -36,6 +37,9 @@ pub struct Episode {
     /// From when until when each row says it was down; what goes on, until the end of the span that was asked about.
     #[serde(skip)]
     pub spells: Vec<Range<UtcMillis>>,
+    /// The cause of each row.
+    #[serde(skip)]
+    pub causes: Vec<Cause>,
 }
 
 impl Episode {
@@ -59,9 +63,16 @@ impl Episode {
         matches!(self.event.event_type.as_str(), OUTAGE | INTERMITTENT)
     }
 
-    /// Its cause.
+    /// Its cause; of several the one that kept the host silent for longest.
     pub fn cause(&self) -> Cause {
-        self.event.cause.as_deref().and_then(Cause::of_word).unwrap_or(Cause::Unknown)
+        cause_of(&self.event)
+    }
+
+    /// The part of it that had this cause, where there is one.
+    pub fn part_of(&self, cause: Cause) -> Option<Episode> {
+        let own = self.spells.iter().zip(&self.causes).filter(|(_, own)| **own == cause);
+        let spells: Vec<Range<UtcMillis>> = own.map(|(spell, _)| spell.clone()).collect();
+        (!spells.is_empty()).then(|| Episode { causes: vec![cause; spells.len()], spells, ..self.clone() })
     }
 
     /// The same with its times as RFC 3339 has them.
@@ -85,6 +96,10 @@ pub struct Incident {
     pub host_names: Vec<String>,
     /// The ids of the episodes.
     pub event_ids: Vec<i64>,
+}
+
+fn cause_of(event: &OutageEvent) -> Cause {
+    event.cause.as_deref().and_then(Cause::of_word).unwrap_or(Cause::Unknown)
 }
 
 /// How far before a span rows are read, since what began there may be one with what is in it.
@@ -160,11 +175,12 @@ fn put_together(rows: Vec<OutageEvent>, grouping: &Grouping, seen: &[UtcMillis],
             let span = span_of(index);
             span.end.0 - span.start.0 - if rows[*index].event_type == OUTAGE { missing_ms(gaps, &span) } else { 0 }
         };
-        let down_ms: i64 = group.members.iter().map(measured_ms).sum();
         let is_intermittent = group.is_intermittent && of_group[0].event_type == OUTAGE;
+        let lengths: Vec<i64> = group.members.iter().map(measured_ms).collect();
         Episode {
-            event: merged(&of_group, is_intermittent),
-            down_seconds: down_ms / 1000,
+            event: merged(&of_group, &lengths, is_intermittent),
+            causes: of_group.iter().map(|event| cause_of(event)).collect(),
+            down_seconds: lengths.iter().sum::<i64>() / 1000,
             members: of_group.iter().map(|event| event.id).collect(),
             spells: group.members.iter().map(span_of).collect(),
         }
@@ -172,8 +188,8 @@ fn put_together(rows: Vec<OutageEvent>, grouping: &Grouping, seen: &[UtcMillis],
     groups.iter().map(episode).collect()
 }
 
-/// Several rows of a host as one.
-fn merged(rows: &[&OutageEvent], is_intermittent: bool) -> OutageEvent {
+/// Several rows of a host as one, each with how long it was down.
+fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> OutageEvent {
     let first = rows[0];
     if rows.len() == 1 {
         return first.clone();
@@ -189,8 +205,12 @@ fn merged(rows: &[&OutageEvent], is_intermittent: bool) -> OutageEvent {
         end_time.as_deref().and_then(instant_of).zip(instant_of(&first.start_time)).map(|(end, start)| (end.0 - start.0) / 1000);
     let mut notes: Vec<&str> = rows.iter().filter_map(|event| event.notes.as_deref()).collect();
     notes.dedup();
-    let cause_of = |event: &OutageEvent| event.cause.as_deref().and_then(Cause::of_word);
-    let judged = rows.iter().filter(|event| event.cause.is_some()).min_by_key(|event| cause_of(event));
+    // Nobody is blamed for what somebody else did for longer; what was not judged blames nobody.
+    let judged: Vec<(&OutageEvent, i64)> =
+        rows.iter().copied().zip(lengths.iter().copied()).filter(|(event, _)| event.cause.is_some()).collect();
+    let length_of = |cause: Cause| judged.iter().filter(|(event, _)| cause_of(event) == cause).map(|(_, ms)| ms).sum::<i64>();
+    let judged = judged.iter().max_by_key(|(event, ms)| (length_of(cause_of(event)), Reverse(cause_of(event)), *ms));
+    let judged = judged.map(|(event, _)| *event);
     OutageEvent {
         event_type: if is_intermittent { INTERMITTENT.into() } else { first.event_type.clone() },
         duration_seconds: lasted,

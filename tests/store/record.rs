@@ -2,7 +2,7 @@
 //! files of the version before.
 
 use super::*;
-use ace_connection_logger::cause::Place;
+use ace_connection_logger::cause::{Cause, Place};
 use ace_connection_logger::incident::Grouping;
 use ace_connection_logger::model::{Interruption, InterruptionKind, Probe, Thresholds};
 use ace_connection_logger::scene::{Fact, Path as Way, Scene};
@@ -349,6 +349,64 @@ fn the_first_record_is_the_first_check_also_when_its_hour_is_rolled_up() {
     assert_eq!(first(), Some(at(0)));
     other_program(&path).execute("delete from check_result", []).expect("it deletes");
     assert_eq!(first().map(|at| at.0), Some(at(0).0 / 3_600_000 * 3_600_000), "only the roll-up is left");
+}
+
+#[test]
+fn of_an_intermittent_outage_that_is_blamed_which_was_the_cause_for_longest() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let mut database = open(&path);
+    for minute in 0..4 {
+        write(&mut database, &[pings(&one, minute * 120, "s"), pings(&one, minute * 120 + 60, "r")], at(minute * 120 + 65).0);
+    }
+    let judged = "update outage_events set cause = iif(id < 4, 'host', 'provider'), facts = '{\"id\":' || id || '}'";
+    other_program(&path).execute(judged, []).expect("it writes");
+    let [outage] = &episodes(&path, Grouping::default())[..] else { panic!("one outage") };
+    assert_eq!((outage.event.event_type.as_str(), outage.cause()), ("intermittent", Cause::Host));
+    assert_ne!(outage.event.facts.as_deref(), Some("{\"id\":4}"), "the facts are of that cause");
+    let parts =
+        [Cause::Provider, Cause::Host, Cause::Unknown].map(|cause| outage.part_of(cause).map_or(0, |part| part.spells.len()));
+    assert_eq!(parts, [1, 3, 0]);
+}
+
+#[test]
+fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
+    use ace_connection_logger::icmp::Version;
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let (mut database, mut scene) = (open(&path), Scene::default());
+    let hosts = [host("one", "192.0.2.1"), host("six", "2001:db8::1")];
+    let blocked = |host: &Arc<Host>| {
+        let result = CheckResult::not_measured(Arc::clone(host), at(60), Obstacle::Link, "eth0 has no carrier".into());
+        Entry::Check(CheckResult { resolved: host.address.parse().ok(), place: Some(Place::Beyond), ..result })
+    };
+    write_all(&mut database, &mut scene, hosts.iter().map(|host| pings(host, 0, "r").into()).collect(), &[], 5);
+    write_all(&mut database, &mut scene, hosts.iter().map(blocked).collect(), &[], 65);
+    let clear = |version, seconds| [Fact::WayClear { version, at: at(seconds) }];
+    write_all(&mut database, &mut scene, Vec::new(), &clear(Version::V6, 70), 71);
+    let told = "select host_address, substr(end_time, 15) from outage_events order by id";
+    assert_eq!(rows(&path, told), ["IPv4 and IPv6|"]);
+    write_all(&mut database, &mut scene, Vec::new(), &clear(Version::V4, 72), 73);
+    assert_eq!(rows(&path, told), ["IPv4 and IPv6|14:32.000"]);
+}
+
+#[test]
+fn one_version_of_ip_that_is_back_alone_leaves_the_other_down() {
+    use ace_connection_logger::icmp::Version;
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let (mut database, mut scene) = (open(&path), Scene::default());
+    let hosts = [host("one", "192.0.2.1"), host("six", "2001:db8::1")];
+    let blocked = |host: &Arc<Host>| {
+        let result = CheckResult::not_measured(Arc::clone(host), at(60), Obstacle::Link, "eth0 has no carrier".into());
+        Entry::Check(CheckResult { resolved: host.address.parse().ok(), place: Some(Place::Beyond), ..result })
+    };
+    write_all(&mut database, &mut scene, hosts.iter().map(|host| pings(host, 0, "r").into()).collect(), &[], 5);
+    write_all(&mut database, &mut scene, hosts.iter().map(blocked).collect(), &[], 65);
+    write_all(&mut database, &mut scene, Vec::new(), &[Fact::WayClear { version: Version::V6, at: at(70) }], 90);
+    let told = "select host_address, substr(start_time, 15), substr(end_time, 15) from outage_events order by id";
+    assert_eq!(rows(&path, told), ["IPv4 and IPv6|14:20.000|14:30.000", "IPv4|14:30.000|"]);
 }
 
 #[test]
