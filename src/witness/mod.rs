@@ -90,6 +90,7 @@ impl Witness {
                 silent: HashMap::new(),
                 blocked: Vec::new(),
                 trace: None,
+                again: None,
             };
             post.stand(&received);
         };
@@ -113,6 +114,9 @@ impl Witness {
     }
 }
 
+/// After so long the others are asked once more: the first time may lie at the edge of an outage, which proves nothing.
+const ONCE_MORE: Duration = Duration::from_secs(2);
+
 /// What the thread works with.
 struct Post<S> {
     stop: Stop,
@@ -127,6 +131,8 @@ struct Post<S> {
     blocked: Vec<(Target, Option<Source>)>,
     /// Follows packets, so that the looks go on meanwhile.
     trace: Option<JoinHandle<()>>,
+    /// When the others are asked once more, some of which may have been found only now.
+    again: Option<Monotonic>,
 }
 
 impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
@@ -168,7 +174,8 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
             self.targets.insert(Arc::clone(&host), target);
         }
         match kind {
-            TroubleKind::Found => {}
+            TroubleKind::Found if self.silent.is_empty() => {}
+            TroubleKind::Found => self.again = Some(sys::monotonic().after(ONCE_MORE)),
             TroubleKind::Over => {
                 self.silent.remove(&host);
             }
@@ -177,6 +184,7 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
                 self.silent.entry(host).or_insert_with(sys::monotonic);
                 if is_new || self.fast_interval.is_none() {
                     self.look_around();
+                    self.again = Some(sys::monotonic().after(ONCE_MORE));
                 }
                 self.follow_packets();
             }
@@ -206,12 +214,15 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
     /// What is looked at again and again while something is wrong.
     fn look(&mut self) {
         self.look_at_ways();
-        let gateways = self.gateways();
-        self.ask(gateways);
+        if self.again.take_if(|due| *due <= sys::monotonic()).is_some() {
+            self.look_around();
+        } else {
+            self.ask(self.gateways());
+        }
         self.follow_packets();
     }
 
-    /// What is looked at once when something goes wrong: the gateway, and whether the others answer.
+    /// What is looked at when something goes wrong, and once more: the gateway, and whether the others answer.
     fn look_around(&mut self) {
         let mut questions = self.gateways();
         let others = self.neighbours.iter().filter(|other| !self.silent.contains_key(&other.host));
