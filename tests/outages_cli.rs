@@ -177,7 +177,7 @@ T\u{fffd}wo (two.example)  1        1 min 0 s   1 min 0 s  1 min 0 s
 
 #[test]
 fn one_that_goes_on_is_running_and_what_nobody_measured_is_not_counted() {
-    let record = Record::new(now() - 10 * MINUTE, "rss", "r");
+    let record = Record::new(now() - 10 * MINUTE, "rsssssssss", "r");
     let (from, to) = (record.began + 2 * MINUTE, record.began + 7 * MINUTE);
     record.sql(&format!("insert into interruption(started_at, ended_at, kind) values({from}, {to}, 'asleep')"));
     let text = record.text(&["outages"]);

@@ -141,7 +141,9 @@ fn row(episode: &Episode, now: UtcMillis) -> Vec<String> {
     let lasted = (episode.end().unwrap_or(now).0 - episode.start().0).max(0) / 1000;
     let mut duration = exact(lasted);
     if episode.down_seconds < lasted {
-        duration += &format!(" ({} measured)", exact(episode.down_seconds));
+        // Between fragments the host answered; in one row nobody looked.
+        let what = if episode.members.len() > 1 { "down" } else { "measured" };
+        duration += &format!(" ({} {what})", exact(episode.down_seconds));
     }
     let lost = match (event.packets_lost, event.packets_sent) {
         (Some(lost), Some(sent)) => format!("{lost} of {sent}"),

@@ -362,3 +362,15 @@ fn what_the_gateway_did_is_a_sentence() {
     assert_eq!(said(json!({"resolver": "no such name"}), Value::Null), "the resolver said: no such name");
     assert_eq!(said(json!([1]), json!("x")), "");
 }
+
+#[test]
+fn fragments_are_told_with_how_long_nothing_answered_and_a_gap_as_what_nobody_measured() {
+    let mut report = report();
+    report.outages[0].down_seconds = 47;
+    let in_one_line = |report: &Report| whole(report, Format::Text).split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(in_one_line(&report).contains("Down for 47 s of that, as far as this machine measured."));
+    report.outages[0].members = vec![1, 2];
+    let told = in_one_line(&report);
+    assert!(told.contains("Told as one: 2 outages shortly after one another, down for 47 s in all."), "{told}");
+    assert!(!told.contains("as far as this machine measured"), "{told}");
+}

@@ -284,6 +284,12 @@ fn outage(report: &Report, episode: &Episode) -> Row {
             count(episode.members.len(), "outage"),
             exactly(episode.down_seconds)
         ));
+    } else if episode.members.len() > 1 {
+        let outages = count(episode.members.len(), "outage");
+        details.push(format!(
+            "Told as one: {outages} shortly after one another, down for {} in all.",
+            exactly(episode.down_seconds)
+        ));
     } else if whole - episode.down_seconds > 1 {
         details.push(format!("Down for {} of that, as far as this machine measured.", exactly(episode.down_seconds)));
     }
