@@ -2,7 +2,17 @@
 import { begun, send } from './first.js';
 
 /** The server answered, but not with what was asked for. */
-export class Refused extends Error {}
+export class Refused extends Error {
+  /** @param {string} message @param {number} status of the answer */
+  constructor(message, status) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/** Whether nobody has heard of the host that was asked for; any other refusal is another one's fault.
+ * @param {unknown} error @returns {boolean} */
+export const isUnknown = (error) => error instanceof Refused && error.status === 404;
 
 /** @param {string} path @param {Record<string, string | number>} query */
 export function urlOf(path, query) {
@@ -35,7 +45,7 @@ export function keyed(body) {
 export async function get(path, query = {}) {
   const response = await ask(path, query);
   const body = await response.json().catch(() => null);
-  if (!response.ok || body === null) throw new Refused(body?.detail ?? `${path}: status ${response.status}`);
+  if (!response.ok || body === null) throw new Refused(body?.detail ?? `${path}: status ${response.status}`, response.status);
   return keyed(body);
 }
 
@@ -50,7 +60,7 @@ export function forget() {
 export async function newest() {
   const response = await ask('api/ping-results/latest', {}, tag ? { headers: { 'If-None-Match': tag } } : {});
   if (response.status === 304) return null;
-  if (!response.ok) throw new Refused(`api/ping-results/latest: status ${response.status}`);
+  if (!response.ok) throw new Refused(`api/ping-results/latest: status ${response.status}`, response.status);
   const rows = keyed(await response.json());
   tag = response.headers.get('ETag') ?? '';
   return rows;

@@ -1,8 +1,8 @@
 // Several hosts over each other.
-import { Refused, get } from './api.js';
+import { get, isUnknown } from './api.js';
 import { createChart, keysHint } from './chart.js';
 import { rangeControls } from './controls.js';
-import { announce, button, chips, h, press, put, save, svg, table } from './dom.js';
+import { announce, button, chips, h, press, put, save, say, svg, table } from './dom.js';
 import { csv, percent, rate, usAsMs } from './format.js';
 import { commonBands, missedSome, nearest, slide, stepped, takeIn, track as trackOf } from './series.js';
 import { within } from './questions.js';
@@ -30,6 +30,8 @@ export function comparePage(app) {
   let asked = '';
   let turn = 0;
   let picked = '';
+  /** Hosts of the link that nobody has heard of. @type {string[]} */
+  let strangers = [];
   const title = h('h1', { tabindex: -1 }, 'Compare');
   const controls = rangeControls(app);
   const filter = h('input', { type: 'search', placeholder: 'Find a host', 'aria-label': 'Find a host', autocomplete: 'off' });
@@ -76,11 +78,13 @@ export function comparePage(app) {
   const drawPicker = () => {
     const words = filter.value.toLowerCase();
     const wanted = app.entries.filter((e) => app.view.hosts.includes(e.address) || `${e.name} ${e.address}`.toLowerCase().includes(words)).slice(0, 40);
+    // What nobody has heard of can be taken out too.
+    const unheard = app.view.hosts.filter((address) => !app.entries.some((e) => e.address === address)).map((address) => ({ address, name: address }));
     const key = `${wanted.map((e) => e.address)} ${app.view.hosts}`;
     if (key === picked) return;
     picked = key;
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : '';
-    put(choices, ...wanted.map((e) => {
+    put(choices, ...[...unheard, ...wanted].map((e) => {
       const on = app.view.hosts.includes(e.address);
       const full = !on && app.view.hosts.length >= MOST;
       return h('button', { type: 'button', class: 'choice', 'aria-pressed': String(on), 'data-key': e.address, disabled: full,
@@ -97,6 +101,10 @@ export function comparePage(app) {
     }))));
   };
 
+  const drawHint = () => {
+    const unheard = strangers.filter((address) => app.view.hosts.includes(address));
+    say(hint, `${app.view.hosts.length ? `${app.view.hosts.length} of at most ${MOST} hosts.` : `Choose up to ${MOST} hosts.`}${unheard.length ? ` Not known here: ${unheard.join(', ')}.` : ''}`);
+  };
   const load = async () => {
     const { from, to } = span();
     turn += 1;
@@ -104,12 +112,12 @@ export function comparePage(app) {
     const range = within({ from, to });
     try {
       /** @type {string[]} */
-      const strangers = [];
+      const unheard = [];
       const [found, missing, ...next] = await Promise.all([get('api/incidents', { ...range, limit: 200 }), get('api/gaps', range), ...app.view.hosts.map(async (address) => {
         const known = await Promise.all([get('api/series', { host_address: address, ...range, points: POINTS }), get(`api/statistics/${encodeURIComponent(address)}`, range)]).catch((error) => {
           // Nobody has heard of it; the others are drawn.
-          if (!(error instanceof Refused)) throw error;
-          strangers.push(address);
+          if (!isUnknown(error)) throw error;
+          unheard.push(address);
           return null;
         });
         if (!known) return null;
@@ -119,7 +127,8 @@ export function comparePage(app) {
       })]);
       if (mine !== turn) return;
       lines = next.filter((line) => line !== null);
-      if (strangers.length) put(hint, `Not known here: ${strangers.join(', ')}.`);
+      strangers = unheard;
+      drawHint();
       incidents = found;
       gaps = missing;
       card.hidden = !lines.length;
@@ -132,7 +141,7 @@ export function comparePage(app) {
   };
   const show = () => {
     if (!app.status) return;
-    put(hint, app.view.hosts.length ? `${app.view.hosts.length} of at most ${MOST} hosts.` : `Choose up to ${MOST} hosts.`);
+    drawHint();
     controls.update(span());
     press(scales, app.view.scale);
     drawPicker();

@@ -1,6 +1,6 @@
 // All outages of the last 90 days, of one host or of all, by cause, over or not.
 import { CAUSE_WORDS } from './cause.js';
-import { Refused, get } from './api.js';
+import { get, isUnknown } from './api.js';
 import { button, chips, h, newTab, press, put, save, say, tickAges } from './dom.js';
 import { csv } from './format.js';
 import { lengthOf, outageSum, outageTable } from './outagelist.js';
@@ -53,7 +53,7 @@ export function outagesPage(app) {
       draw();
     } catch (error) {
       if (mine !== turn) return;
-      if (error instanceof Refused) {
+      if (isUnknown(error)) {
         list = [];
         say(sum, '');
         put(body, h('p', { class: 'third' }, `No host with the address ${app.view.host} is known here.`));

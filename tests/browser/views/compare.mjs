@@ -26,4 +26,10 @@ test('a host that nobody knows is said, and the others are shown', () => visit(a
   const before = asked();
   await page.waitForTimeout(2500);
   assert.equal(asked(), before, 'it is not asked for again and again');
+  // Whatever the page learns meanwhile, the sentence stays, until the host is taken out.
+  await page.evaluate(() => { location.hash += '&scale=linear'; });
+  await until(page, () => document.querySelector('[data-key=linear]').getAttribute('aria-pressed') === 'true');
+  assert.equal(await page.locator('.host-top p').innerText(), '2 of at most 5 hosts. Not known here: 192.0.2.99.');
+  await page.getByRole('button', { name: '192.0.2.99' }).click();
+  await page.getByText('1 of at most 5 hosts.', { exact: true }).waitFor();
 }, { hash: '#page=compare&hosts=192.0.2.99,127.0.1.1', faults: /404/ }));
