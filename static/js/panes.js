@@ -2,7 +2,7 @@
 import { ms } from './format.js';
 import { colour, hatch } from './ink.js';
 import { evenTicks, lane, latencyDomain, linear, logTicks, logarithmic, stateOf } from './scale.js';
-import { runs, spans } from './series.js';
+import { crowded, runs, spans } from './series.js';
 import { heightOf } from './strip.js';
 
 const PAD_TOP = 6;
@@ -47,8 +47,20 @@ export function drawLanes(f) {
 /** @param {Frame} f @param {Span[]} all @param {number} top @param {number} bottom pixels */
 function paintBands(f, all, top, bottom) {
   const { context: c, x } = f;
-  for (const s of all) {
+  const pale = crowded(all.map((s) => (s.state === 'not_measured' ? null : [x(s.from), x(s.to)])));
+  const painted = new Set();
+  for (const [i, s] of all.entries()) {
     const a = x(s.from);
+    if (pale[i]) {
+      // Several in one column are no more than one.
+      if (painted.has(Math.floor(a))) continue;
+      painted.add(Math.floor(a));
+      c.globalAlpha = 0.13;
+      c.fillStyle = colour(s.state);
+      c.fillRect(Math.floor(a), top, 1, bottom - top);
+      c.globalAlpha = 1;
+      continue;
+    }
     const width = Math.max(x(s.to) - a, s.state === 'down' ? 2 : 1);
     c.globalAlpha = s.state === 'not_measured' ? 0.55 : 0.13;
     c.fillStyle = colour(s.state === 'not_measured' ? 'not_measured-ground' : s.state);

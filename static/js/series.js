@@ -236,3 +236,20 @@ export function outagesWithin(outages, from, to) {
   }
   return result;
 }
+
+// As wide as a line of full strength and the data it covers need: more lines within it would leave little of the data.
+const CROWD_PIXELS = 24;
+const MOST_IN_CROWD = 3;
+const NARROW_PIXELS = 2;
+
+/** Which bands are too narrow for their length to be seen and stand among so many others of that kind that they would be a wall before the data.
+ * @param {([number, number] | null)[]} bands pixels from and to; null is never one @returns {boolean[]} */
+export function crowded(bands) {
+  const narrow = bands.flatMap((b, i) => (b && b[1] - b[0] < NARROW_PIXELS ? [{ i, at: b[0] }] : [])).sort((a, b) => a.at - b.at);
+  const result = bands.map(() => false);
+  narrow.forEach((first, n) => {
+    const crowd = narrow.slice(n, n + MOST_IN_CROWD + 1);
+    if (crowd.length > MOST_IN_CROWD && crowd[MOST_IN_CROWD].at - first.at < CROWD_PIXELS) for (const { i } of crowd) result[i] = true;
+  });
+  return result;
+}
