@@ -22,8 +22,9 @@ test('the overview says how the line is, and lists every host with state, strip 
 
 test('a narrow window shows fewer columns, and no row sticks out', () => visit(async (page, { shot }) => {
   await strips(page);
-  for (const width of [1200, 1000, 800]) {
+  for (const width of [1200, 1000, 720, 800]) {
     await page.setViewportSize({ width, height: 900 });
+    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${width} pixels`);
     const outside = await page.locator('.hosts tbody tr').evaluateAll((rows) => rows.filter((r) => r.getBoundingClientRect().right > innerWidth).length);
     assert.equal(outside, 0, `${width} pixels`);
   }
@@ -109,6 +110,21 @@ test('a hundred hosts stay usable, rows out of sight are not drawn', async () =>
     await until(page, () => document.querySelectorAll('.hosts tbody tr').length === 1);
   }, { of: many });
   await many.stop();
+});
+
+test('of names that begin alike the ends are seen, and so are the addresses', async () => {
+  const alike = await program([1, 2, 3].map((i) => ({ ...recordedHost(i), name: `customer-site-berlin-north-rack-${i}-switch` })), { recorded: [4, 2] });
+  await alike.start();
+  await visit(async (page, { shot }) => {
+    await strips(page);
+    for (const width of [1440, 1100, 800]) {
+      await page.setViewportSize({ width, height: 900 });
+      const hidden = await page.locator('.hosts .c-host').evaluateAll((cells) => cells.filter((c) => c.textContent.includes('rack') && [c, ...c.children].some((e) => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1)).map((c) => c.textContent));
+      assert.deepEqual(hidden, [], `${width} pixels`);
+      await shot(`alike-${width}`);
+    }
+  }, { of: alike });
+  await alike.stop();
 });
 
 test('the first load is small over the wire', () => visit(async (page, { requests }) => {
