@@ -8,7 +8,7 @@ const CELL = 17;
 const GAP = 2;
 const LEFT = 34;
 
-/** @param {App} app @returns {{element: HTMLElement, show: (hours: Hours | null, length: number) => void, redraw: () => void}} length in seconds */
+/** @param {App} app @returns {{element: HTMLElement, show: (hours: Hours | null, length: number, isShortened: boolean) => void, redraw: () => void}} length in seconds; shortened: the range began earlier */
 export function heatCard(app) {
   const measures = chips('Heat map of', [['lost', 'Lost pings'], ['latency', 'Latency']], app.view.heat, (heat) => app.go({ heat: heat === 'latency' ? 'latency' : 'lost' }, true));
   const map = h('div', null);
@@ -18,6 +18,7 @@ export function heatCard(app) {
   /** @type {Bin[][] | null} */
   let bins = null;
   let span = '';
+  let rest = '';
 
   const draw = () => {
     if (!bins) return;
@@ -44,13 +45,14 @@ export function heatCard(app) {
     put(map, svg('svg', { viewBox: `0 0 ${LEFT + 24 * (CELL + GAP)} ${7 * (CELL + GAP) + 16}`, class: 'heat', role: 'img', 'aria-label': text }, ...cells));
     const names = measure === 'lost' ? ['under 0.1 %', ...STEPS.lost.map((s) => `≥ ${s}`)] : ['usual', ...STEPS.latency.map((s) => `≥ ${s}×`)];
     put(legend, ...names.map((name, i) => h('span', { class: `heat-key heat-key-${i}` }, name)), h('span', { class: 'key key-not_measured' }, 'not measured'));
-    put(words, text);
+    put(words, `${text}${rest}`);
     put(reading);
   };
   return {
     element: h('section', { class: 'card part' }, h('div', { class: 'head' }, h('h2', null, 'When it is bad'), measures), map, legend, words, reading),
-    show(hours, length) {
+    show(hours, length, isShortened) {
       if (!hours) return;
+      rest = isShortened ? ' What lies before is left out here.' : '';
       bins = week(hours.columns);
       span = length > 5400 * 24 ? `${Math.round(length / 86400)} days` : duration(length);
       draw();

@@ -1,5 +1,5 @@
 // The page of one host: what it is now, and everything known of a range of time.
-import { Refused, get } from './api.js';
+import { Refused, get, isUnknown } from './api.js';
 import { FIRST_SERIES } from './early.js';
 import { CAUSE_WORDS, causeOf, isOfHost } from './cause.js';
 import { checksCard } from './checks.js';
@@ -10,7 +10,7 @@ import { NOTHING, WORDS, csv, ms, percent, plural, usAsMs } from './format.js';
 import { heatCard } from './heatmap.js';
 import { historyCharts } from './history.js';
 import { navigator } from './navigator.js';
-import { outagesQuery, reportUrl, seriesQuery, within } from './questions.js';
+import { MOST_OUTAGES, outagesQuery, reportUrl, seriesQuery, within } from './questions.js';
 import { outageSum, outageTable } from './outagelist.js';
 import { missedSome, outagesWithin, slide, takeIn, track as trackOf } from './series.js';
 import { shape } from './shapes.js';
@@ -63,6 +63,8 @@ export function hostPage(app) {
   let track = null;
   /** @type {Outage[]} */
   let outages = [];
+  /** Whether the range has more outages than are told. */
+  let isCut = false;
   /** @type {Gap[]} */
   let gaps = [];
   let asked = '';
@@ -93,7 +95,7 @@ export function hostPage(app) {
     const { from, to } = span();
     const found = outagesWithin(outages, from, to);
     put(figures, figure('available', percent(s.availability_percent), '%'), figure('measured', percent(s.coverage_percent), '%'),
-      figure(found.count === 1 ? 'outage' : 'outages', String(found.count), found.count ? duration(found.seconds) : ''), figure('success rate', percent(s.total_checks ? s.avg_success_rate : null), '%'),
+      figure(found.count === 1 ? 'outage' : 'outages', `${found.count}${isCut ? '+' : ''}`, found.count && !isCut ? duration(found.seconds) : ''), figure('success rate', percent(s.total_checks ? s.avg_success_rate : null), '%'),
       figure('median', usAsMs(s.p50_us), 'ms'), figure('p95', usAsMs(s.p95_us), 'ms'), figure('p99', usAsMs(s.p99_us), 'ms'),
       s.mdev_us === null || s.mdev_us === undefined ? figure('slowest', ms(s.p99_us === null ? null : s.overall_max_latency), 'ms') : figure('deviation', usAsMs(s.mdev_us), 'ms'));
   };
@@ -115,18 +117,23 @@ export function hostPage(app) {
     try {
       const [series, events, missing] = await Promise.all([get('api/series', query), /** @type {Promise<Outage[]>} */ (get('api/outages', outagesQuery(query, app.now()))), get('api/gaps', within(query))]);
       if (mine !== turn) return;
-      outages = events;
+      // A full list may end before the range is reached.
+      const inRange = events.length < MOST_OUTAGES ? [] : /** @type {Outage[]} */ (await get('api/outages', { ...range, limit: MOST_OUTAGES }));
+      if (mine !== turn) return;
+      isCut = inRange.length >= MOST_OUTAGES;
+      outages = [...new Map([...events, ...inRange].map((o) => [o.id, o])).values()];
       gaps = missing;
       active = activeNow();
       track = trackOf({ ...series, ...range }, entry()?.interval ?? 60, known);
       history.show(track, outages, gaps);
       element.classList.remove('loading');
       wrong.hidden = true;
+      figures.hidden = false;
       drawOutages();
       // One that is refused leaves the others whole.
       const parts = await Promise.allSettled([figuresOf(),
         get('api/distribution', range).then((spread) => mine === turn && distribution.show(spread)),
-        get('api/hours', { ...range, from: heatFrom }).then((hours) => mine === turn && heat.show(hours, range.to - heatFrom)),
+        get('api/hours', { ...range, from: heatFrom }).then((hours) => mine === turn && heat.show(hours, range.to - heatFrom, heatFrom > range.from)),
         get('api/ping-results', { ...range, limit: CHECKS }).then((rows) => mine === turn && checks.show(rows, app.now()))]);
       if (mine !== turn) return;
       update();
@@ -137,15 +144,15 @@ export function hostPage(app) {
       // A lost server is said by the live mark; asking again is up to it.
       asked = '';
       if (!(error instanceof Refused)) return;
-      put(wrong, entry() ? `The server refused: ${error.message}` : `No host with the address ${address} is known here.`);
-      figures.hidden = !entry();
+      put(wrong, isUnknown(error) ? `No host with the address ${address} is known here.` : `The server refused: ${error.message}`);
+      figures.hidden = isUnknown(error);
       wrong.hidden = false;
       asked = key();
     }
   };
   const drawOutages = () => {
     const recent = outages.filter((o) => app.now() - seconds(o.start_time) < OUTAGE_DAYS * DAY_SECONDS);
-    say(outageHead, outageSum(recent, app.now(), OUTAGE_DAYS));
+    say(outageHead, `${outageSum(recent, app.now(), OUTAGE_DAYS)}${recent.length >= MOST_OUTAGES ? ', only the newest' : ''}`);
     put(outageBody, recent.length ? outageTable(recent.slice(0, 8), app.now(), false) : h('p', { class: 'third' }, 'No outage.'), recent.length > 8 && h('a', { href: `#page=outages&host=${encodeURIComponent(address)}` }, `All ${recent.length}`));
   };
   const key = () => `${app.view.range} ${app.view.from} ${app.view.to}`;
@@ -166,7 +173,7 @@ export function hostPage(app) {
     const { from, to } = span();
     if (track) {
       const found = outagesWithin(outages, from, to);
-      parts.push(found.count ? `${plural(found.count, 'outage')} of ${duration(found.seconds)} in this range.` : 'No outage in this range.');
+      parts.push(found.count ? `${isCut ? 'At least ' : ''}${plural(found.count, 'outage')} of ${duration(found.seconds)} in this range.` : 'No outage in this range.');
     }
     say(note, parts.join(' '));
     controls.update({ from, to });

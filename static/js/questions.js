@@ -3,7 +3,7 @@ import { zoneChange } from './first.js';
 import { DAY_SECONDS, offsetMinutes } from './time.js';
 
 const DAYS = 90;
-const MOST_OUTAGES = 1000;
+export const MOST_OUTAGES = 1000;
 // A point a few pixels wide is as fine as the eye needs.
 const PIXELS_A_POINT = 2.6;
 const WIDEST = 1440;

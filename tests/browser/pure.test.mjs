@@ -447,3 +447,15 @@ test('a way to sort that there is none of is the usual one', () => {
   const list = [{ state: 'up', name: 'b', address: '1', order: 0 }, { state: 'down', name: 'a', address: '2', order: 1 }];
   assert.deepEqual(hosts.chosen(list, { state: '', query: '', sort: '__proto__' }).map((e) => e.name), ['a', 'b']);
 });
+
+test('many short outages are no wall before the data, and one alone is seen', () => {
+  const minute = (at) => [at, at + 0.02];
+  assert.ok(series.crowded(Array.from({ length: 400 }, (_, i) => minute(i * 3))).every(Boolean));
+  assert.deepEqual(series.crowded([...[10, 12, 14, 16].map(minute), minute(100), minute(104), [8, 40], null]), [true, true, true, true, false, false, false, false]);
+});
+
+test('a refusal is of an unknown host only where the server says so', () => {
+  assert.equal(api.isUnknown(new api.Refused('was never recorded', 404)), true);
+  assert.equal(api.isUnknown(new api.Refused('nothing is recorded yet', 503)), false);
+  assert.equal(api.isUnknown(new TypeError('no server')), false);
+});

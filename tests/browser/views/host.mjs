@@ -90,6 +90,7 @@ test('a range of more than a year has its heat map too, of the last year', () =>
   await drawn(page);
   await page.locator('.heat-legend').waitFor();
   await until(page, () => document.querySelectorAll('.checks tbody tr, .part tbody tr').length > 5);
+  await page.getByText(/What lies before is left out here\.$/).waitFor();
   assert.equal(await page.getByText(/The server refused/).count(), 0);
 }, { hash: hostHash('127.0.1.2', `&from=${Math.floor(Date.now() / 1000) - 500 * 86400}&to=${Math.floor(Date.now() / 1000)}`) }));
 

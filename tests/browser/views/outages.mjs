@@ -1,7 +1,7 @@
 // The list of outages.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { download, drawn, hash, until, visit } from '../harness.mjs';
+import { download, drawn, hash, program, recordedHost, until, visit } from '../harness.mjs';
 
 const listed = (page) => page.waitForSelector('.part table tbody tr');
 
@@ -10,6 +10,9 @@ test('outages are listed, by host and whether they are over, and lead to their c
   const all = await page.locator('.part tbody tr').count();
   await axe();
   await shot('outages-light');
+  await page.setViewportSize({ width: 720, height: 900 });
+  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, 'a table that is too wide is scrolled by itself');
+  await page.setViewportSize({ width: 1440, height: 900 });
   await page.getByLabel('Host', { exact: true }).selectOption('127.0.1.2');
   await until(page, (n) => document.querySelectorAll('.part tbody tr').length < n, all);
   // Four of the provider's, one of the gateway's and one of its own in 90 days.
@@ -86,3 +89,25 @@ test('a host’s page lists its outages and says how many the range has', () => 
   await page.getByText(/6 outages of 4 h \d+ min in this range/).waitFor();
   await page.getByText(/^90 days: 6, 4 h/).waitFor();
 }, { hash: '#host=127.0.1.2&range=90d' }));
+
+test('of more outages than are told at once a range that lies before them has its own', async () => {
+  const often = await program([0, 1, 2].map(recordedHost), { recorded: [3, 90] });
+  await often.start();
+  // One of a minute every hour and a half of 90 days, in what is recorded of the gateway.
+  await often.sql(`with recursive n(i) as (select 1 union all select i + 1 from n where i < 1400)
+    insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed)
+    select 'Sensor 0', '127.0.1.1', 'outage', strftime('%Y-%m-%d %H:%M:%S', 'now', '-' || (i * 90 + 30) || ' minutes'), strftime('%Y-%m-%d %H:%M:%S', 'now', '-' || (i * 90 + 29) || ' minutes'), 60, 1 from n`);
+  const now = Math.floor(Date.now() / 1000);
+  await visit(async (page) => {
+    await drawn(page);
+    // The newest thousand reach back 62 days; these four days lie 80 to 84 days ago.
+    await page.getByText(/^6\d outages? of 1 h \d+ min in this range|^.* 6\d outages of .* in this range/).waitFor();
+    await page.getByText(/, only the newest$/).waitFor();
+  }, { of: often, hash: `#host=127.0.1.1&from=${now - 84 * 86400}&to=${now - 80 * 86400}` });
+  await visit(async (page, { shot }) => {
+    await drawn(page);
+    await page.getByText(/At least 1,\d\d\d outages of/).waitFor();
+    await shot('outages-dense');
+  }, { of: often, hash: '#host=127.0.1.1&range=90d' });
+  await often.stop();
+});
