@@ -45,7 +45,7 @@ function history(wanted) {
   return /** @type {Promise<string>} */ (made.get(key));
 }
 
-/** @typedef {{name: string, address: string, interval_seconds?: number, ping_count?: number, ping_spacing_ms?: number, timeout_seconds?: number, role?: string}} HostPlan */
+/** @typedef {{name: string, address: string, interval_seconds?: number, ping_count?: number, ping_spacing_ms?: number, timeout_seconds?: number, role?: string, family?: number}} HostPlan */
 
 /** @param {HostPlan[]} hosts @param {number} port @param {string} database */
 function configuration(hosts, port, database) {

@@ -1,7 +1,7 @@
 // Several hosts over each other.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { download, drawn, hash, plot, until, visit } from '../harness.mjs';
+import { download, drawn, hash, plot, program, quick, until, visit } from '../harness.mjs';
 
 test('several hosts are shown over each other', () => visit(async (page, { axe, shot }) => {
   await drawn(page);
@@ -33,3 +33,25 @@ test('a host that nobody knows is said, and the others are shown', () => visit(a
   await page.getByRole('button', { name: '192.0.2.99' }).click();
   await page.getByText('1 of at most 5 hosts.', { exact: true }).waitFor();
 }, { hash: '#page=compare&hosts=192.0.2.99,127.0.1.1', faults: /404/ }));
+
+test('two IP versions of one name are two rows, two pages and two lines', async () => {
+  const twins = await program([4, 6].map((family) => ({ ...quick, name: `Twin ${family}`, address: 'localhost', family })));
+  await twins.start();
+  await visit(async (page) => {
+    const row = (name) => page.locator('.hosts tbody tr', { hasText: name });
+    await row('Twin 4').getByText('Up').waitFor();
+    // IPv6 is silent here, or localhost has none.
+    await row('Twin 6').getByText(/^(Down|Not measured)$/).waitFor();
+    await page.getByRole('link', { name: 'Twin 6', exact: true }).click();
+    await page.getByRole('heading', { name: /^Twin 6 is (down|not measured)$/ }).waitFor();
+    await page.getByRole('link', { name: 'Compare', exact: true }).last().click();
+    await page.getByRole('button', { name: 'Twin 4' }).click();
+    await until(page, () => document.querySelectorAll('.part tbody tr').length === 2);
+    const names = await page.locator('.part tbody a').allInnerTexts();
+    assert.deepEqual(names, ['Twin 6', 'Twin 4']);
+    const lines = (await download(page, 'CSV')).bytes.toString();
+    assert.match(lines, /^Twin 4,localhost \(IPv4\),.*,up,/m);
+    assert.doesNotMatch(lines, /^Twin 6,.*,up,/m);
+  }, { of: twins });
+  await twins.stop();
+});
