@@ -1,6 +1,7 @@
 // Several hosts over each other: each with its own dash pattern and colour, and its name at the line's end.
 import { colour } from './ink.js';
 import { drawBandLabels, drawBands, drawLanes, drawLatencyAxis, drawRuns } from './panes.js';
+import { stateOf } from './scale.js';
 import { bandWords, runs } from './series.js';
 
 /** Colour and dash of each line, in order. @type {[string, number[]][]} */
@@ -59,13 +60,14 @@ export function drawRates(f, lines, bands) {
       last = p.rate === null ? -Infinity : p.end;
     }
     c.stroke();
-    // A thin stem reaches down to the worst check of each point, so that no zoom hides an outage.
+    // A thin stem reaches down to a check that was down, so that no zoom hides an outage. One lost ping has none: of several hosts
+    // over months they would be a fence.
     c.setLineDash([]);
     c.lineWidth = 1;
     c.globalAlpha = 0.55;
     c.beginPath();
     for (const p of track.points) {
-      if (p.rate === null || p.worst === null || p.worst >= p.rate || p.end <= f.from) continue;
+      if (p.rate === null || p.worst === null || p.worst >= p.rate || stateOf(p.worst) !== 'down' || p.end <= f.from) continue;
       const middle = Math.round(x((p.at + p.end) / 2)) + 0.5 + shift;
       c.moveTo(middle, y(p.rate) + shift);
       c.lineTo(middle, y(p.worst));
