@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use crate::cause::Cause;
 use crate::model::AlertKind;
 use crate::store::{DNS, LINK_DOWN, Notice, OutageEvent};
-use crate::time::{Spoken, UtcMillis, parse_instant, parse_naive_ms};
+use crate::time::{Spoken, UtcMillis, parse_instant};
 
 /// The longest value of a variable. The kernel takes 128 KiB, and would refuse the whole program for one byte more.
 const LONGEST_VALUE: usize = 4096;
@@ -117,17 +117,15 @@ struct About {
 impl About {
     fn of(notice: &Notice) -> About {
         let events = &notice.events;
-        let instant = |text: &str| parse_naive_ms(text).map(UtcMillis);
-        let ends: Option<Vec<UtcMillis>> = events.iter().map(|event| event.end_time.as_deref().and_then(instant)).collect();
-        let cause = |event: &OutageEvent| event.cause.as_deref().and_then(Cause::of_word);
+        let ends: Option<Vec<UtcMillis>> = events.iter().map(OutageEvent::end).collect();
         let mut about = About {
             names: events.iter().map(|event| event.host_name.clone()).collect(),
             address: events.first().map(|event| event.host_address.clone()).unwrap_or_default(),
             event_type: events.first().map(|event| event.event_type.clone()).unwrap_or_default(),
             ids: events.iter().map(|event| event.id).collect(),
-            start: events.iter().filter_map(|event| instant(&event.start_time)).min(),
+            start: events.iter().filter_map(OutageEvent::start).min(),
             end: ends.and_then(|ends| ends.into_iter().max()),
-            cause: events.iter().filter_map(cause).min().unwrap_or(Cause::Unknown),
+            cause: events.iter().filter_map(OutageEvent::cause).min().unwrap_or(Cause::Unknown),
             check: Value::Null,
         };
         if events.is_empty()

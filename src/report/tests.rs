@@ -51,7 +51,7 @@ fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) ->
     };
     let until = end.unwrap_or(now);
     let spells = vec![UtcMillis(start)..UtcMillis(until)];
-    let causes = vec![event.cause.as_deref().and_then(Cause::of_word).unwrap_or(Cause::Unknown)];
+    let causes = vec![event.cause().unwrap_or(Cause::Unknown)];
     Episode { event, down_seconds: (until - start) / 1000, members: vec![id], spells, causes }
 }
 

@@ -296,8 +296,7 @@ fn outage(report: &Report, episode: &Episode) -> Row {
     if episode.start() < report.from || episode.end().is_some_and(|end| end > report.to) {
         details.push(format!("{} of it in this period.", exactly(gather::down_ms(episode, &span, &report.gaps) / 1000)));
     }
-    let earliest = event.earliest_start.as_deref().and_then(crate::time::parse_naive_ms).map(UtcMillis);
-    if let Some(at) = earliest.filter(|at| episode.start().0 - at.0 >= 2000) {
+    if let Some(at) = event.earliest().filter(|at| episode.start().0 - at.0 >= 2000) {
         details.push(format!("Last reply before it at {}.", local(report, at)));
     }
     if let Some(seen) = meanwhile(event) {

@@ -5,6 +5,7 @@ use rusqlite::{Connection, Row};
 use serde::Serialize;
 
 use super::reader::text;
+use crate::cause::Cause;
 use crate::time::{LATEST_MS, UtcMillis, parse_naive_ms};
 
 /// A row of `outage_events`; times as text in UTC, `YYYY-MM-DD HH:MM:SS.sss`.
@@ -42,6 +43,31 @@ pub struct OutageEvent {
 }
 
 impl OutageEvent {
+    /// When it began; `None` where its row says nonsense.
+    pub fn start(&self) -> Option<UtcMillis> {
+        instant_of(&self.start_time)
+    }
+
+    /// When it was over; `None` while it goes on, and where its row says nonsense.
+    pub fn end(&self) -> Option<UtcMillis> {
+        self.end_time.as_deref().and_then(instant_of)
+    }
+
+    /// The last reply before it.
+    pub fn earliest(&self) -> Option<UtcMillis> {
+        self.earliest_start.as_deref().and_then(instant_of)
+    }
+
+    /// Its cause, where it was judged.
+    pub fn cause(&self) -> Option<Cause> {
+        self.cause.as_deref().and_then(Cause::of_word)
+    }
+
+    /// Which host it is of: addresses have several, and what was taken over says none.
+    pub(super) fn of_host(&self) -> (Option<i64>, &str) {
+        (self.host_id, &self.host_address)
+    }
+
     /// The same event with its times as RFC 3339 has them.
     pub fn with_rfc3339_times(&self) -> OutageEvent {
         let rfc3339 = |text: &str| format!("{}Z", text.replacen(' ', "T", 1));

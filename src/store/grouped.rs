@@ -45,12 +45,12 @@ pub struct Episode {
 impl Episode {
     /// When it began.
     pub fn start(&self) -> UtcMillis {
-        instant_of(&self.event.start_time).unwrap_or(UtcMillis(0))
+        self.event.start().unwrap_or(UtcMillis(0))
     }
 
     /// When it was over; `None` while it goes on.
     pub fn end(&self) -> Option<UtcMillis> {
-        self.event.end_time.as_deref().map(|text| instant_of(text).unwrap_or(self.start()))
+        self.event.end_time.as_ref().map(|_| self.event.end().unwrap_or(self.start()))
     }
 
     /// Whether it goes on.
@@ -99,7 +99,7 @@ pub struct Incident {
 }
 
 fn cause_of(event: &OutageEvent) -> Cause {
-    event.cause.as_deref().and_then(Cause::of_word).unwrap_or(Cause::Unknown)
+    event.cause().unwrap_or(Cause::Unknown)
 }
 
 /// How far before a span rows are read, since what began there may be one with what is in it.
@@ -148,23 +148,13 @@ impl Reader {
 
 /// Episodes from rows, in the order of the rows. What has not ended is counted until it was last `seen`.
 fn put_together(rows: Vec<OutageEvent>, grouping: &Grouping, seen: &[UtcMillis], gaps: &[Gap]) -> Vec<Episode> {
-    // Nobody can tell when a row began that says nonsense: it stands alone, at the beginning of time.
-    let key = |event: &OutageEvent| (event.event_type.clone(), event.host_id, event.host_address.clone());
-    let mut keys = Vec::new();
-    let mut number = |event: &OutageEvent| {
-        let key = key(event);
-        keys.iter().position(|known| *known == key).unwrap_or_else(|| {
-            keys.push(key);
-            keys.len() - 1
-        })
-    };
-    let spells: Vec<Spell<usize>> = rows
+    let spells: Vec<Spell<_>> = rows
         .iter()
         .map(|event| {
-            let start = instant_of(&event.start_time).unwrap_or(UtcMillis(0));
-            let end = event.end_time.as_deref().map(|text| instant_of(text).unwrap_or(start).max(start));
-            let earliest_start = event.earliest_start.as_deref().and_then(instant_of);
-            Spell { host: number(event), earliest_start, start, end }
+            // Nobody can tell when a row began that says nonsense: it stands alone, at the beginning of time.
+            let start = event.start().unwrap_or(UtcMillis(0));
+            let end = event.end_time.as_ref().map(|_| event.end().unwrap_or(start).max(start));
+            Spell { host: (&*event.event_type, event.of_host()), earliest_start: event.earliest(), start, end }
         })
         .collect();
     let groups = incident::group(&spells, grouping);
@@ -201,8 +191,7 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
             .fold(None, |sum: Option<i64>, more| Some(sum.unwrap_or(0).saturating_add(more)))
     };
     let end_time = last.end_time.clone().filter(|_| rows.iter().all(|event| event.end_time.is_some()));
-    let lasted =
-        end_time.as_deref().and_then(instant_of).zip(instant_of(&first.start_time)).map(|(end, start)| (end.0 - start.0) / 1000);
+    let lasted = end_time.as_ref().and(last.end().zip(first.start())).map(|(end, start)| (end.0 - start.0) / 1000);
     let mut notes: Vec<&str> = rows.iter().filter_map(|event| event.notes.as_deref()).collect();
     notes.dedup();
     // Nobody is blamed for what somebody else did for longer; what was not judged blames nobody.
@@ -235,17 +224,11 @@ pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
     // Oldest first: of those that began in the same millisecond too.
     let is_of_host = |episode: &&Episode| !episode.event.planned && episode.event.event_type != super::LINK_DOWN;
     let of_hosts: Vec<&Episode> = episodes.iter().rev().filter(is_of_host).collect();
-    let host_of = |episode: &Episode| {
-        let is_same = |other: &&Episode| {
-            (&other.event.host_address, other.event.host_id) == (&episode.event.host_address, episode.event.host_id)
-        };
-        of_hosts.iter().position(is_same).unwrap_or(usize::MAX)
-    };
-    let spells: Vec<Spell<usize>> = of_hosts
+    let spells: Vec<Spell<_>> = of_hosts
         .iter()
         .map(|episode| Spell {
-            host: host_of(episode),
-            earliest_start: episode.event.earliest_start.as_deref().and_then(instant_of),
+            host: episode.event.of_host(),
+            earliest_start: episode.event.earliest(),
             start: episode.start(),
             end: episode.end(),
         })

@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use serde::Serialize;
 
 use super::StoreError;
-use super::events::{LINK_DOWN, instant_of};
+use super::events::LINK_DOWN;
 use super::reader::Reader;
 use crate::model::{Interruption, InterruptionKind};
 use crate::order::by_key;
@@ -104,8 +104,8 @@ impl Reader {
     fn links_down(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         let events = self.outages(None, super::Standing::All, None, -1)?;
         let gap = |event: super::OutageEvent| {
-            let from = instant_of(&event.start_time)?;
-            let to = event.end_time.as_deref().map_or(Some(span.end), instant_of)?;
+            let from = event.start()?;
+            let to = if event.end_time.is_none() { span.end } else { event.end()? };
             let why = event.notes.as_deref().and_then(|notes| notes.lines().next()).unwrap_or_default().to_string();
             Some(Gap { from, to, reason: format!("nothing could be sent: {why}") })
         };

@@ -2,8 +2,6 @@
 //! so that none is lost and none is invented; of events they hold only the ids, and what is told is what is on record of
 //! them by then. Who tells them: src/alerts/.
 
-use std::collections::HashMap;
-
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
 
@@ -159,19 +157,16 @@ impl<'c> Notices<'c> {
             .prepare_cached(&events)?
             .query_map(params![since, LINK_DOWN], read_event)?
             .collect::<rusqlite::Result<_>>()?;
-        let mut hosts = HashMap::new();
-        let mut spells = Vec::new();
-        let mut ids = Vec::new();
+        let (mut dated, mut spells) = (Vec::new(), Vec::new());
         for event in &events {
-            let next = hosts.len();
-            let host = *hosts.entry((&event.host_address, event.host_id)).or_insert(next);
-            let Some(start) = instant_of(&event.start_time) else { continue };
-            let instant = |text: &Option<String>| text.as_deref().and_then(instant_of);
-            spells.push(Spell { host, earliest_start: instant(&event.earliest_start), start, end: instant(&event.end_time) });
-            ids.push((event.id, event.end_time.is_none() || began.contains(&event.id)));
+            let Some(start) = event.start() else { continue };
+            spells.push(Spell { host: event.of_host(), earliest_start: event.earliest(), start, end: event.end() });
+            dated.push(event);
         }
-        let is_live = |index: usize| ids.get(index).filter(|(_, is_live)| *is_live).map(|(id, _)| *id);
-        let live = incident::incidents(&spells).into_iter().map(|members| members.into_iter().filter_map(is_live).collect());
+        let is_live = |event: &OutageEvent| event.end_time.is_none() || began.contains(&event.id);
+        let live_of =
+            |members: Vec<usize>| members.iter().map(|index| dated[*index]).filter(|e| is_live(e)).map(|e| e.id).collect();
+        let live = incident::incidents(&spells).into_iter().map(live_of);
         Ok(live.filter(|members: &Vec<i64>| members.len() > 1).collect())
     }
 

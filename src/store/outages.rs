@@ -264,8 +264,8 @@ fn read_check(row: &Row<'_>) -> rusqlite::Result<Check> {
 fn outage_of(event: &OutageEvent) -> Option<Outage> {
     let pings = event.packets_sent.zip(event.packets_lost).map(|(sent, lost)| Pings { sent, lost });
     let outage = Outage {
-        start: instant_of(&event.start_time)?,
-        earliest_start: event.earliest_start.as_deref().and_then(instant_of),
+        start: event.start()?,
+        earliest_start: event.earliest(),
         checks_failed: event.checks_failed.unwrap_or(0),
         checks: event.checks_during_outage.unwrap_or(0),
         pings,

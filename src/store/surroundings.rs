@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use rusqlite::{Connection, OptionalExtension, params};
 
-use super::events::{COLUMNS, DNS, LINK_DOWN, OutageEvent, instant_of, read_event};
+use super::events::{COLUMNS, DNS, LINK_DOWN, OutageEvent, read_event};
 use super::notices::Notices;
 use super::outages::{Changed, Outages};
 use crate::cause::{self, Cause};
@@ -131,7 +131,7 @@ struct NewEvent<'a> {
 
 fn end(connection: &Connection, notices: &mut Notices<'_>, event: &OutageEvent, at: UtcMillis) -> rusqlite::Result<()> {
     const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3 where id = ?1";
-    let start = instant_of(&event.start_time).unwrap_or(at);
+    let start = event.start().unwrap_or(at);
     let at = at.max(start);
     let lasted = Spoken(Duration::from_millis((at.0 - start.0).unsigned_abs()));
     notices.news.push(format!("{}, {} {}: over after {lasted}", event.event_type, event.host_name, event.host_address));
