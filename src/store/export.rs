@@ -94,7 +94,7 @@ impl Reader {
             values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let local = |text: &str| parse_naive_ms(text).map(|ms| original_text(UtcMillis(ms), pass_of(UtcMillis(ms))));
         let mut written = 0;
-        for event in self.events_within(span)? {
+        for event in self.events_within(span, None)? {
             let is_of_host = event.event_type != LINK_DOWN && event.event_type != DNS;
             let is_asked_for = hosts.iter().any(|host| host.address.eq_ignore_ascii_case(&event.host_address));
             let Some(start) = local(&event.start_time).filter(|_| is_of_host && is_asked_for) else { continue };

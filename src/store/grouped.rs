@@ -111,13 +111,15 @@ const UNWRITTEN_MS: i64 = 90_000;
 impl Reader {
     /// Everything that was on at some time within a span, newest first. `gaps` are the spans in which nothing was measured.
     pub fn episodes(&self, span: &Range<UtcMillis>, grouping: &Grouping, gaps: &[Gap]) -> Result<Vec<Episode>, StoreError> {
+        Ok(self.fragments(span)?.episodes(grouping, gaps))
+    }
+
+    /// The rows that episodes of a span are made of.
+    pub fn fragments(&self, span: &Range<UtcMillis>) -> Result<Fragments, StoreError> {
         let from = UtcMillis((span.start.0 - REACH_MS).max(0));
-        let rows = self.events_within(&(from..span.end))?;
-        let seen_until = rows.iter().map(|event| self.seen_until(event, span.end)).collect::<Result<Vec<_>, _>>()?;
-        let mut episodes = put_together(rows, grouping, &seen_until, gaps);
-        episodes.retain(|episode| episode.end().is_none_or(|end| end > span.start) && episode.start() < span.end);
-        by_key(&mut episodes, |episode| [-episode.start().0, episode.event.id.saturating_neg()]);
-        Ok(episodes)
+        let rows = self.events_within(&(from..span.end), None)?;
+        let seen_until = rows.iter().map(|event| self.seen_until(event, span.end)).collect::<Result<_, _>>()?;
+        Ok(Fragments { rows, seen_until, span: span.clone() })
     }
 
     /// Until when somebody looked at a host that is out, before `now`: it may be on no list any more.
@@ -135,19 +137,38 @@ impl Reader {
         Ok(if is_looked_at { now } else { UtcMillis(newest.saturating_add(interval_ms)).min(now) })
     }
 
-    /// The rows of a span, oldest first.
-    pub(super) fn events_within(&self, span: &Range<UtcMillis>) -> Result<Vec<OutageEvent>, StoreError> {
+    /// The rows of a span, of one type or of all, oldest first.
+    pub(super) fn events_within(&self, span: &Range<UtcMillis>, only: Option<&str>) -> Result<Vec<OutageEvent>, StoreError> {
         let events = format!(
             "select {COLUMNS} from outage_events where start_time < ?2 and (end_time is null or end_time >= ?1)
-              order by start_time, id"
+                and (?3 is null or event_type = ?3) order by start_time, id"
         );
         let text = |at: UtcMillis| UtcMillis(at.0.clamp(0, LATEST_MS)).sql_text();
-        self.query(&events, params![text(span.start), text(span.end)], read_event)
+        self.query(&events, params![text(span.start), text(span.end), only], read_event)
+    }
+}
+
+/// Rows of a span that are not put together yet.
+#[derive(Debug)]
+pub struct Fragments {
+    rows: Vec<OutageEvent>,
+    /// Until when somebody looked at the host of each.
+    seen_until: Vec<UtcMillis>,
+    span: Range<UtcMillis>,
+}
+
+impl Fragments {
+    /// What they come to, as [`Reader::episodes`] has it.
+    pub fn episodes(&self, grouping: &Grouping, gaps: &[Gap]) -> Vec<Episode> {
+        let mut episodes = put_together(&self.rows, grouping, &self.seen_until, gaps);
+        episodes.retain(|episode| episode.end().is_none_or(|end| end > self.span.start) && episode.start() < self.span.end);
+        by_key(&mut episodes, |episode| [-episode.start().0, episode.event.id.saturating_neg()]);
+        episodes
     }
 }
 
 /// Episodes from rows, in the order of the rows. What has not ended is counted until it was last `seen`.
-fn put_together(rows: Vec<OutageEvent>, grouping: &Grouping, seen: &[UtcMillis], gaps: &[Gap]) -> Vec<Episode> {
+fn put_together(rows: &[OutageEvent], grouping: &Grouping, seen: &[UtcMillis], gaps: &[Gap]) -> Vec<Episode> {
     let spells: Vec<Spell<_>> = rows
         .iter()
         .map(|event| {

@@ -102,7 +102,6 @@ impl Reader {
 
     /// Where a link was down over one version of IP only and the other was measured all the same, nothing is missing.
     fn links_down(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
-        let events = self.outages(None, super::Standing::All, None, -1)?;
         let gap = |event: super::OutageEvent| {
             let from = event.start()?;
             let to = if event.end_time.is_none() { span.end } else { event.end()? };
@@ -110,7 +109,7 @@ impl Reader {
             Some(Gap { from, to, reason: format!("nothing could be sent: {why}") })
         };
         let mut gaps = Vec::new();
-        for event in events.into_iter().filter(|event| event.event_type == LINK_DOWN) {
+        for event in self.events_within(span, Some(LINK_DOWN))? {
             let is_of_one_version = !event.host_address.contains(" and ");
             let Some(gap) = gap(event) else { continue };
             if !is_of_one_version || !self.was_measured(&(gap.from..gap.to))? {

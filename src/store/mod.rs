@@ -33,7 +33,7 @@ pub use checks::{Checks, RecordedCheck};
 pub use clock::{ClockStep, IMPLAUSIBLE_BEFORE};
 pub use database::{Database, Entry, Life, Opened};
 pub use events::{DNS, LINK_DOWN, OUTAGE, OutageEvent};
-pub use grouped::{Episode, INTERMITTENT, Incident, incidents};
+pub use grouped::{Episode, Fragments, INTERMITTENT, Incident, incidents};
 pub use history::{KnownHost, MonitorRun, NoteSums, Source, Standing, database_id};
 pub use ledger::{Gap, missing_ms};
 pub use notices::{Notice, NoticeFate};

@@ -48,11 +48,12 @@ const LINE_CAUSES: [(Cause, &str); 4] = [(Cause::Link, "L"), (Cause::Gateway, "G
 pub(super) fn line(reader: &Reader, grouping: &Grouping, span: &Range<UtcMillis>, zone: &Zone) -> Result<Line, StoreError> {
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
     let is_counted = |episode: &Episode| !episode.event.planned;
-    let mut outages = reader.episodes(span, grouping, &gaps)?;
+    let fragments = reader.fragments(span)?;
+    let mut outages = fragments.episodes(grouping, &gaps);
     outages.retain(is_counted);
     // Each row by itself: between the spells of an intermittent outage the host was up.
     let apart = Grouping { merge: Duration::ZERO, intermittent_count: 0, ..*grouping };
-    let mut rows = reader.episodes(span, &apart, &gaps)?;
+    let mut rows = fragments.episodes(&apart, &gaps);
     rows.retain(is_counted);
     let within = |episode: &Episode| episode.start().max(span.start)..episode.end().unwrap_or(span.end).min(span.end);
     let of = |episodes: &[Episode], cause: Cause| -> Vec<Range<UtcMillis>> {
