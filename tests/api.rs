@@ -440,6 +440,11 @@ fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
         let rows = site.json(path);
         assert_eq!([&rows[0]["host_key"], &rows[1]["host_key"]], keys, "{path}");
     }
+    let checks = |key: &str| site.json(&format!("/api/ping-results?host_address={}", key.replace(' ', "%20")));
+    let successes =
+        |key: &str| checks(key).as_array().expect("a list").iter().map(|row| row["success_count"].as_i64()).collect::<Vec<_>>();
+    assert_eq!((successes(keys[0]), successes(keys[1])), (vec![Some(5); 2], vec![Some(0); 2]));
+    assert_eq!(successes("TWIN.test").len(), 4);
     let overview = site.json("/api/overview");
     let rates: Vec<_> = (0..2).map(|index| overview["hosts"][index]["availability_percent"].as_f64()).collect();
     assert_eq!(rates, [Some(100.0), Some(0.0)]);

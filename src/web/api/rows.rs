@@ -131,9 +131,9 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let hosts = reader.hosts()?;
     let hosts: Vec<_> = match parameters.text("host_address") {
         None => hosts,
-        Some(address) => {
-            super::host_ids(api, &reader, address)?;
-            hosts.into_iter().filter(|host| host.address.eq_ignore_ascii_case(address)).collect()
+        Some(key) => {
+            let ids = super::host_ids(api, &reader, key)?;
+            hosts.into_iter().filter(|host| ids.contains(&host.id)).collect()
         }
     };
     let mut pages = Pages { checks: Checks::new(hosts, &span, limit), is_begun: false, is_over: false };
