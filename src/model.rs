@@ -6,6 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use crate::cause::Place;
+use crate::stats;
 use crate::time::UtcMillis;
 
 /// Which version of IP a host is pinged over.
@@ -276,8 +277,7 @@ impl CheckResult {
 
     /// Mean round-trip time in microseconds.
     pub fn avg_us(&self) -> Option<u32> {
-        let (count, sum) = self.rtts_us().flatten().fold((0u64, 0u64), |(count, sum), rtt| (count + 1, sum + u64::from(rtt)));
-        (sum + count / 2).checked_div(count).and_then(|mean| u32::try_from(mean).ok())
+        stats::summarize(self.rtts_us().flatten()).map(|summary| summary.avg_us)
     }
 
     /// Up, degraded, down or not measured.

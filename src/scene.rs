@@ -54,16 +54,11 @@ pub enum Fact {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Path {
     /// When that was tried.
-    #[serde(serialize_with = "as_rfc3339")]
     pub at: UtcMillis,
     /// Whether the host itself answered.
     pub reached: bool,
     /// The machines on the way, the nearest first; `None` for one that does not say. Ends with the last that did.
     pub hops: Vec<Option<IpAddr>>,
-}
-
-fn as_rfc3339<S: serde::Serializer>(at: &UtcMillis, serializer: S) -> Result<S::Ok, S::Error> {
-    serializer.serialize_str(&at.rfc3339())
 }
 
 /// When somebody answered and when not, in runs: a reply ends a run of silence and silence one of replies.

@@ -193,6 +193,11 @@ impl ClockSample {
         let step = (self.realtime_ns - earlier.realtime_ns) - elapsed;
         if step.abs() <= elapsed / 2000 + READ_NOISE_NS { 0 } else { step }
     }
+
+    /// The same without the time that the machine slept, after which the wall clock is right.
+    pub fn set_since(&self, earlier: &ClockSample) -> i64 {
+        self.step_since(earlier).saturating_sub(nanoseconds(self.slept_since(earlier)))
+    }
 }
 
 /// Below this, boot time running ahead is the time between two reads, a thread switched away in between included.
@@ -476,6 +481,8 @@ mod tests {
         assert_eq!(sample(second, second + 500_000, second).step_since(&earlier), 0, "500 ppm is what a time service slews by");
         // Asleep for an hour: the wall clock went on with the boot clock.
         assert_eq!(sample(second, 3601 * second, 3601 * second).step_since(&earlier), 3600 * second);
+        assert_eq!(sample(second, 3601 * second, 3601 * second).set_since(&earlier), 0, "it slept");
+        assert_eq!(sample(second, 3605 * second, 3601 * second).set_since(&earlier), 4 * second);
     }
 
     #[test]

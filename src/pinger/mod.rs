@@ -304,7 +304,7 @@ impl Pinger {
 
 /// When a check began by the wall clock as it is at its `end`: one that was set meanwhile was wrong before.
 fn dated_by(end: &ClockSample, begin: &ClockSample) -> UtcMillis {
-    let step_ms = (end.step_since(begin) - nanoseconds(end.slept_since(begin))) / 1_000_000;
+    let step_ms = end.set_since(begin) / 1_000_000;
     UtcMillis(begin.utc().0 + if step_ms.abs() >= 1000 { step_ms } else { 0 })
 }
 

@@ -416,9 +416,7 @@ impl Desk {
     /// One that is set far ahead is doubted as one that was so at the start, and what was lived before is no proof of it.
     fn note_step(&mut self) -> Result<(), StoreError> {
         let now = sys::clocks();
-        // A machine that slept for long has the right time afterwards.
-        let slept = i64::try_from(now.slept_since(&self.clocks).as_nanos()).unwrap_or(i64::MAX);
-        let step_ns = now.step_since(&self.clocks).saturating_sub(slept);
+        let step_ns = now.set_since(&self.clocks);
         if step_ns.abs() >= nanoseconds(CLOCK_STEP) {
             let step = ClockStep { now: now.utc(), step_ms: step_ns / 1_000_000 };
             let moved = self.database.clock_was_set(&step)?;

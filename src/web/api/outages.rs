@@ -158,17 +158,7 @@ pub(super) fn incidents(api: &Api, parameters: &Parameters<'_>) -> Answered {
     json(&found)
 }
 
-/// A span in which nothing was measured.
-#[derive(Serialize)]
-struct GapRow {
-    from: String,
-    to: String,
-    reason: String,
-}
-
 pub(super) fn gaps(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let span = parameters.between(now())?;
-    let gaps = api.reader()?.gaps(&(span.start..span.end.min(UtcMillis(now().0 + 1))))?;
-    let row = |gap: crate::store::Gap| GapRow { from: gap.from.rfc3339(), to: gap.to.rfc3339(), reason: gap.reason };
-    json(&gaps.into_iter().map(row).collect::<Vec<_>>())
+    json(&api.reader()?.gaps(&(span.start..span.end.min(UtcMillis(now().0 + 1))))?)
 }
