@@ -348,14 +348,29 @@ pub enum InterruptionKind {
     Asleep,
     /// The process was stopped, or did not get the processor.
     HeldUp,
+    /// The wall clock was set forward over it: there was no such time.
+    ClockSet,
 }
 
 impl InterruptionKind {
+    /// All of them.
+    pub const ALL: [InterruptionKind; 3] = [InterruptionKind::Asleep, InterruptionKind::HeldUp, InterruptionKind::ClockSet];
+
     /// The word in SQL.
     pub fn word(self) -> &'static str {
         match self {
             InterruptionKind::Asleep => "asleep",
             InterruptionKind::HeldUp => "held_up",
+            InterruptionKind::ClockSet => "clock",
+        }
+    }
+
+    /// What people are told.
+    pub fn reason(self) -> &'static str {
+        match self {
+            InterruptionKind::Asleep => "this machine was asleep",
+            InterruptionKind::HeldUp => "the monitor was held up",
+            InterruptionKind::ClockSet => "the clock was set forward over this time",
         }
     }
 }

@@ -56,13 +56,7 @@ pub(super) fn find(family: Family) -> Result<Target, String> {
 
 /// Where a target is, seen from this machine; `None` when no route leads to it.
 pub fn place_of(target: &Target) -> Option<Place> {
-    let is_own = || {
-        // Connecting a datagram socket sends nothing; it finds the address to send from.
-        let socket = UdpSocket::bind(if target.ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).ok()?;
-        socket.connect(std::net::SocketAddr::from((target.ip, 9))).ok()?;
-        socket.local_addr().ok().map(|local| local.ip() == target.ip)
-    };
-    if target.ip.is_loopback() || target.ip.is_unspecified() || is_own() == Some(true) {
+    if target.ip.is_loopback() || target.ip.is_unspecified() || address_towards(target) == Some(target.ip) {
         return Some(Place::Here);
     }
     let routes = routes(target.version());
@@ -105,11 +99,17 @@ impl Link {
 
 /// Whether something can be sent to a target: there is an address to send from, a route, and a link.
 pub fn is_way_clear(target: &Target, source: Option<&Source>) -> bool {
-    let any = if target.ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" };
+    address_towards(target).is_some() && Link::to(target, source).fault().is_none()
+}
+
+/// The address of this machine that packets to a target are sent from; `None` where there is none, or no route. Connecting a
+/// datagram socket finds it and sends nothing.
+fn address_towards(target: &Target) -> Option<IpAddr> {
+    let socket = UdpSocket::bind(if target.ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" }).ok()?;
     let mut to = target.socket_address();
     to.set_port(9);
-    let can_connect = UdpSocket::bind(any).and_then(|socket| socket.connect(to)).is_ok();
-    can_connect && Link::to(target, source).fault().is_none()
+    socket.connect(to).ok()?;
+    socket.local_addr().ok().map(|local| local.ip())
 }
 
 /// A way to a network.

@@ -7,8 +7,9 @@ use std::ops::RangeInclusive;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::events::instant_of;
-use super::rollup;
 use super::rows::next_millisecond;
+use super::{ledger, rollup};
+use crate::model::{Interruption, InterruptionKind};
 use crate::time::{LATEST_MS, UtcMillis};
 
 /// No clock that is right shows an earlier time: 2020-01-01.
@@ -87,13 +88,13 @@ fn leap(connection: &Connection, step: &ClockStep, run_started: i64) -> rusqlite
             earliest_start = strftime('%Y-%m-%d %H:%M:%f', earliest_start, ?3),
             answered_since = strftime('%Y-%m-%d %H:%M:%f', answered_since, ?3)
           where end_time is null and start_time between ?1 and ?2";
-    const GAP: &str = "insert into interruption(started_at, ended_at, kind) values(?1, ?2, 'clock')";
     let (from, to) = (UtcMillis(run_started.clamp(0, LATEST_MS)).sql_text(), step.before().sql_text());
     let oldest: Option<String> = connection.query_row(OLDEST, params![from, to], |row| row.get(0))?;
     let oldest = oldest.as_deref().and_then(instant_of).unwrap_or(step.before());
     connection.execute(MOVE, params![from, to, seconds(step.step_ms)])?;
     // Where an outage was moved the missing time lies before it.
-    connection.execute(GAP, params![oldest.0, oldest.0.saturating_add(step.step_ms)]).map(|_| ())
+    let to = UtcMillis(oldest.0.saturating_add(step.step_ms));
+    ledger::record(connection, &Interruption { kind: InterruptionKind::ClockSet, from: oldest, to })
 }
 
 /// A time by which SQLite moves another.
@@ -123,8 +124,8 @@ fn redate(connection: &Connection, times: &RangeInclusive<i64>, by_ms: i64) -> r
     }
     move_events(connection, times, by_ms)?;
     // A leap that is taken back has left nothing out.
-    const LEAPS: &str = "delete from interruption where kind = 'clock' and ended_at between ?1 and ?2";
-    connection.execute(LEAPS, params![times.start(), times.end()])?;
+    const LEAPS: &str = "delete from interruption where kind = ?3 and ended_at between ?1 and ?2";
+    connection.execute(LEAPS, params![times.start(), times.end(), InterruptionKind::ClockSet.word()])?;
     const INTERRUPTIONS: &str = "update interruption set started_at = started_at + ?3, ended_at = ended_at + ?3
                                   where started_at between ?1 and ?2 or ended_at between ?1 and ?2";
     connection.execute(INTERRUPTIONS, params![times.start(), times.end(), by_ms])?;

@@ -22,11 +22,13 @@ pub(super) fn record(connection: &Connection, interruption: &Interruption) -> ru
                           where kind = ?3 and started_at <= ?2 and ended_at >= ?1";
     const ENTER: &str = "insert into interruption(started_at, ended_at, kind) values(?1, ?2, ?3)";
     let values = params![interruption.from.0, interruption.to.0, interruption.kind.word()];
-    let known = match interruption.kind {
-        InterruptionKind::Asleep => NARROW,
-        InterruptionKind::HeldUp => WIDEN,
+    let merged = match interruption.kind {
+        InterruptionKind::Asleep => connection.prepare_cached(NARROW)?.execute(values)?,
+        InterruptionKind::HeldUp => connection.prepare_cached(WIDEN)?.execute(values)?,
+        // The store notices it, once.
+        InterruptionKind::ClockSet => 0,
     };
-    if connection.prepare_cached(known)?.execute(values)? == 0 {
+    if merged == 0 {
         connection.prepare_cached(ENTER)?.execute(values)?;
     }
     Ok(())
@@ -90,12 +92,9 @@ impl Reader {
         const INTERRUPTIONS: &str =
             "select started_at, ended_at, kind from interruption where ended_at > ?1 and started_at < ?2 order by started_at";
         self.query(INTERRUPTIONS, [span.start.0, span.end.0], |row| {
-            let kind: String = row.get(2)?;
-            let reason = match kind.as_str() {
-                "asleep" => "this machine was asleep",
-                "clock" => "the clock was set forward over this time",
-                _ => "the monitor was held up",
-            };
+            let word: String = row.get(2)?;
+            let kind = InterruptionKind::ALL.into_iter().find(|kind| kind.word() == word);
+            let reason = kind.unwrap_or(InterruptionKind::HeldUp).reason();
             Ok(Gap { from: UtcMillis(row.get(0)?), to: UtcMillis(row.get(1)?), reason: reason.into() })
         })
     }
