@@ -1,5 +1,5 @@
-//! The raw pings of a span: every check that was made, in the order of time. Read an hour at a time, so that a year of them
-//! takes no more memory than a day.
+//! The raw pings of a span: every check that was made, in the order of time. Read some at a time, so that a year of them takes
+//! no more memory than a day.
 
 use std::fmt::Write as _;
 use std::ops::Range;
@@ -9,16 +9,20 @@ use serde::Serialize;
 use super::told::{Row, local};
 use super::{Format, Report, csv, html};
 use crate::phrase::{cut, pad, printable};
-use crate::store::{Checks, KnownHost, Reader, RecordedCheck, StoreError};
+use crate::store::{Checks, Reader, RecordedCheck, StoreError};
 use crate::time::{HOUR_MS, UtcMillis};
 
 /// The raw pings that are still to be told.
 #[derive(Debug)]
 pub struct RawPings {
-    hosts: Vec<KnownHost>,
-    span: Range<UtcMillis>,
+    checks: Checks,
+    /// From the last one that was told.
+    rest: Range<UtcMillis>,
     hours: u64,
 }
+
+/// How many are told at once.
+const AT_ONCE: usize = 1000;
 
 impl RawPings {
     /// Those of a report's hosts and span.
@@ -26,28 +30,24 @@ impl RawPings {
         let first = report.hosts.iter().filter_map(|host| host.first_recorded).min().unwrap_or(report.to);
         let span = report.from.max(first).min(report.to)..report.to;
         let hosts = report.hosts.iter().filter_map(|host| host.recorded.clone()).collect();
-        RawPings { hosts, hours: hours_of(&span), span }
+        RawPings { checks: Checks::oldest_first(hosts, &span), hours: hours_of(&span), rest: span }
     }
 
-    /// The checks of the next hour, oldest first; `None` behind the last.
+    /// The next checks, oldest first; `None` behind the last.
     pub fn next(&mut self, reader: &Reader) -> Result<Option<Vec<RecordedCheck>>, StoreError> {
-        if self.span.start >= self.span.end {
-            return Ok(None);
-        }
-        let end = UtcMillis((self.span.start.0 + HOUR_MS).min(self.span.end.0));
-        let mut hour = Checks::new(self.hosts.clone(), &(self.span.start..end), u64::MAX);
         let mut found = Vec::new();
-        while let Some(check) = hour.next(reader)? {
+        while found.len() < AT_ONCE
+            && let Some(check) = self.checks.next(reader)?
+        {
             found.push(check);
         }
-        found.reverse();
-        self.span.start = end;
-        Ok(Some(found))
+        self.rest.start = found.last().map_or(self.rest.end, |check| check.checked_at);
+        Ok((!found.is_empty()).then_some(found))
     }
 
     /// How many hours of how many are told.
     pub fn progress(&self) -> (u64, u64) {
-        (self.hours - hours_of(&self.span), self.hours)
+        (self.hours - hours_of(&self.rest), self.hours)
     }
 }
 
