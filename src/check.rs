@@ -132,6 +132,16 @@ impl CheckRun {
         }
     }
 
+    /// The version of IP it pings over.
+    pub fn version(&self) -> Version {
+        self.version
+    }
+
+    /// When the ping was sent, or was to be, that is number `index`, counted from 0; `None` for one that is to come.
+    pub fn sent_at(&self, index: usize) -> Option<ClockSample> {
+        self.pings.get(index).map(|ping| ping.clock)
+    }
+
     /// The cookie that the payloads are made from.
     pub fn cookie(&self) -> u64 {
         self.cookie

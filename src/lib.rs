@@ -30,7 +30,7 @@
 //! 1. [`pinger`] waits on its [`stop::Stop`] until the next tick of its [`time::Schedule`] on the monotonic clock.
 //! 2. [`net::Resolver`] turns the host's address into a [`net::Target`]; what fails here is the observer's own fault and
 //!    makes the check *not measured*.
-//! 3. [`net::EchoSocket`] is opened afresh, so that every check has an identifier of its own.
+//! 3. [`net::Exchange`] is opened afresh, with a socket of its own, so that every check has an identifier of its own.
 //! 4. [`check::CheckRun`] says what to do next: send, sleep, listen, done. It judges what the socket brings.
 //! 5. [`model::CheckResult`] goes into the bounded channel with `try_send`.
 //! 6. `store::writer` gathers results and commits them together, at most once in `flush_seconds` when nothing is new.

@@ -10,11 +10,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::cause::Place;
-use crate::check::{Action, CheckPlan, CheckRun, Pace};
+use crate::check::{Action, CheckPlan, Pace};
 use crate::config::HostPlan;
-use crate::icmp;
 use crate::model::{CheckResult, Host, Interruption, InterruptionKind, Obstacle, Outcome, Probe};
-use crate::net::{self, EchoSocket, Link, Resolver, SocketOptions, Target};
+use crate::net::{self, Exchange, Link, Resolver, SocketOptions, Target};
 use crate::outage::{Change, Check, Rules, Watch};
 use crate::stop::Stop;
 use crate::sys;
@@ -172,14 +171,13 @@ impl Pinger {
             (self.target, self.place) = (Some(target), net::place_of(&target));
         }
         progress(Progress::Target(target));
-        let cookie = sys::random_u64();
         // Where there was no link for the check before, pings that are sent before it is there are not lost either.
         let fault = if self.was_blocked { Link::to(&target, self.plan.source.as_ref()).fault() } else { None };
-        let mut result = match EchoSocket::open(&target, &self.socket_options(), cookie.rotate_left(17)) {
+        let mut result = match Exchange::open(&target, &self.socket_options(), self.check_plan()) {
             Ok(_) if fault.is_some() => {
                 CheckResult::not_measured(host, sys::clocks().utc(), Obstacle::Link, fault.unwrap_or_default())
             }
-            Ok(socket) => self.drive(socket, target, cookie, stop, progress)?,
+            Ok(exchange) => self.drive(exchange, stop, progress)?,
             Err(fault) => {
                 // A route may lead elsewhere when there is one again.
                 self.place = None;
@@ -217,47 +215,33 @@ impl Pinger {
         }
     }
 
-    /// Sends the pings and reads what comes until every one is answered or out of time.
-    fn drive(
-        &self,
-        mut socket: EchoSocket,
-        target: Target,
-        cookie: u64,
-        stop: &Stop,
-        progress: &mut dyn FnMut(Progress),
-    ) -> Option<CheckResult> {
-        let plan = &self.plan;
-        let check_plan = CheckPlan {
-            ping_count: plan.ping_count,
-            spacing: plan.spacing,
-            timeout: plan.timeout,
-            payload_len: usize::from(plan.payload_bytes),
+    fn check_plan(&self) -> CheckPlan {
+        CheckPlan {
+            ping_count: self.plan.ping_count,
+            spacing: self.plan.spacing,
+            timeout: self.plan.timeout,
+            payload_len: usize::from(self.plan.payload_bytes),
             linger: self.manner.linger,
             pace: self.manner.pace,
-        };
-        let mut run = CheckRun::new(check_plan, target.version(), socket.identifier(), cookie);
-        let mut batch = socket.batch(check_plan.payload_len);
-        let mut request = vec![0; icmp::HEADER_LEN + check_plan.payload_len];
+        }
+    }
+
+    /// Sends the pings and reads what comes until every one is answered or out of time.
+    fn drive(&self, mut exchange: Exchange, stop: &Stop, progress: &mut dyn FnMut(Progress)) -> Option<CheckResult> {
         let mut told = 0;
         let begin = sys::clocks();
         let mut now = begin.monotonic;
         loop {
-            let action = run.next_action(now);
+            let action = exchange.run.next_action(now);
             if self.manner.pace == Pace::Listening {
-                while let Some(outcome) = run.outcome_so_far(told, now) {
+                while let Some(outcome) = exchange.run.outcome_so_far(told, now) {
                     progress(Progress::Ping(told, outcome));
                     told += 1;
                 }
             }
             match action {
                 Action::Send(sequence) => {
-                    icmp::write_request(&mut request, target.version(), socket.identifier(), sequence, cookie);
-                    let clock = sys::clocks();
-                    match socket.send(&request, &mut batch, &mut run) {
-                        Ok(()) => run.sent(clock),
-                        Err(error) => run.send_failed(clock, error.raw_os_error().unwrap_or(0)),
-                    }
-                    now = clock.monotonic;
+                    now = exchange.send(sequence).monotonic;
                     continue;
                 }
                 Action::SleepUntil(until) => {
@@ -266,24 +250,23 @@ impl Pinger {
                     }
                 }
                 Action::ListenUntil(until) => {
-                    // Transmit stamps lie in the error queue, and while they do the socket counts as readable.
-                    socket.read_errors(&mut batch, &mut run);
-                    if stop.wait_readable(socket.as_fd(), until) {
+                    exchange.read_errors();
+                    if stop.wait_readable(exchange.as_fd(), until) {
                         return None;
                     }
                 }
                 Action::Done => break,
             }
-            socket.read(&mut batch, &mut run);
+            exchange.read();
             now = sys::monotonic();
         }
-        if !run.is_fully_stamped() {
-            socket.read_errors(&mut batch, &mut run);
+        if !exchange.run.is_fully_stamped() {
+            exchange.read_errors();
         }
-        let host = Arc::clone(&plan.host);
+        let host = Arc::clone(&self.plan.host);
         let end = sys::clocks();
         let begun = dated_by(&end, &begin);
-        Some(match run.finish(&end) {
+        Some(match exchange.run.finish(&end) {
             Ok(found) => {
                 let is_unsent =
                     !found.pings.is_empty() && found.pings.iter().all(|ping| matches!(ping, Outcome::SendFailed { .. }));

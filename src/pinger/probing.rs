@@ -6,10 +6,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Finding, Pinger, Trouble, TroubleKind};
-use crate::check::{Action, CheckPlan, CheckRun, Pace};
-use crate::icmp;
+use crate::check::{Action, CheckPlan, Pace};
 use crate::model::{Outcome, Probe};
-use crate::net::{EchoSocket, Link, Target};
+use crate::net::{Exchange, Link, Target};
 use crate::outage::Watch;
 use crate::stop::Stop;
 use crate::sys;
@@ -66,25 +65,20 @@ impl Pinger {
         stop: &Stop,
         deliver: &mut dyn FnMut(Finding),
     ) -> Option<()> {
-        let cookie = sys::random_u64();
-        let mut socket = EchoSocket::open(target, &self.socket_options(), cookie.rotate_left(17)).ok()?;
         let link = Link::to(target, self.plan.source.as_ref());
-        let payload_len = usize::from(self.plan.payload_bytes);
         // The interval is at least 50 ms.
         let room = tick.since(sys::monotonic()).as_millis() / interval.as_millis().max(1);
         let plan = CheckPlan {
             ping_count: u16::try_from(room).unwrap_or(PINGS_A_SOCKET).clamp(1, PINGS_A_SOCKET),
             spacing: interval,
             timeout: self.plan.timeout,
-            payload_len,
+            payload_len: usize::from(self.plan.payload_bytes),
             linger: Duration::ZERO,
             pace: Pace::Listening,
         };
-        let mut run = CheckRun::new(plan, target.version(), socket.identifier(), cookie);
-        let mut batch = socket.batch(payload_len);
-        let mut request = vec![0; icmp::HEADER_LEN + payload_len];
+        let mut exchange = Exchange::open(target, &self.socket_options(), plan).ok()?;
         let begin = sys::clocks();
-        let (mut told, mut sent): (usize, Vec<ClockSample>) = (0, Vec::new());
+        let mut told = 0;
         loop {
             let now = sys::clocks();
             if now.monotonic >= tick {
@@ -93,8 +87,8 @@ impl Pinger {
             if !now.slept_since(&begin).is_zero() {
                 return None;
             }
-            while let Some(outcome) = run.outcome_so_far(told, now.monotonic) {
-                let at = sent[told].utc();
+            while let Some((outcome, sent)) = exchange.run.outcome_so_far(told, now.monotonic).zip(exchange.run.sent_at(told)) {
+                let at = sent.utc();
                 told += 1;
                 let is_answered = match outcome {
                     Outcome::Reply { .. } => true,
@@ -109,29 +103,24 @@ impl Pinger {
                     return Some(());
                 }
             }
-            let until = match run.next_action(now.monotonic) {
+            let oldest = exchange.run.sent_at(told);
+            let until = match exchange.run.next_action(now.monotonic) {
                 Action::Send(sequence) => {
-                    icmp::write_request(&mut request, target.version(), socket.identifier(), sequence, cookie);
-                    let clock = sys::clocks();
-                    sent.push(clock);
-                    match socket.send(&request, &mut batch, &mut run) {
-                        Ok(()) => run.sent(clock),
-                        Err(error) => run.send_failed(clock, error.raw_os_error().unwrap_or(0)),
-                    }
+                    exchange.send(sequence);
                     continue;
                 }
                 Action::SleepUntil(until) | Action::ListenUntil(until) => until,
-                Action::Done if told >= sent.len() => return Some(()),
+                Action::Done if oldest.is_none() => return Some(()),
                 // Answered, but not told yet: a millisecond later it is.
                 Action::Done => Monotonic(now.monotonic.0 + nanoseconds(Duration::from_millis(1))),
             };
             // The fate of the oldest ping is known at the end of its time.
-            let known = sent.get(told).map_or(until, |clock| clock.monotonic.after(self.plan.timeout + Duration::from_millis(1)));
-            socket.read_errors(&mut batch, &mut run);
-            if stop.wait_readable(socket.as_fd(), until.min(known).min(tick)) {
+            let known = oldest.map_or(until, |clock| clock.monotonic.after(self.plan.timeout + Duration::from_millis(1)));
+            exchange.read_errors();
+            if stop.wait_readable(exchange.as_fd(), until.min(known).min(tick)) {
                 return Some(());
             }
-            socket.read(&mut batch, &mut run);
+            exchange.read();
         }
     }
 }

@@ -5,13 +5,13 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::check::{Action, CheckPlan, CheckRun, Pace};
+use crate::check::{Action, CheckPlan, Pace};
 use crate::icmp;
 use crate::model::{Host, Outcome, Source};
-use crate::net::{EchoSocket, SocketOptions, Target};
+use crate::net::{Exchange, SocketOptions, Target};
 use crate::scene::Path;
 use crate::stop::Stop;
-use crate::sys::{self, Batch};
+use crate::sys;
 use crate::time::UtcMillis;
 
 /// Whom to ask.
@@ -31,9 +31,7 @@ const TURN: Duration = Duration::from_millis(20);
 /// A ping under way.
 struct Asked {
     question: Question,
-    socket: EchoSocket,
-    run: CheckRun,
-    batch: Batch,
+    exchange: Exchange,
     at: UtcMillis,
 }
 
@@ -44,23 +42,22 @@ pub(super) fn ask(questions: Vec<Question>, patience: Duration, stop: &Stop) -> 
     let mut answers = Vec::with_capacity(open.len());
     while !open.is_empty() {
         for asked in &mut open {
-            // Transmit stamps lie in the error queue, and while they do the socket counts as readable.
-            asked.socket.read_errors(&mut asked.batch, &mut asked.run);
+            asked.exchange.read_errors();
         }
-        let first = &open[0];
+        let first = &open[0].exchange;
         let turn = if open.len() == 1 { patience } else { TURN };
         let until = sys::monotonic().after(turn);
         let deadline = match first.run.next_action(sys::monotonic()) {
             Action::ListenUntil(deadline) => deadline.min(until),
             _ => sys::monotonic(),
         };
-        if stop.wait_readable(first.socket.as_fd(), deadline) {
+        if stop.wait_readable(first.as_fd(), deadline) {
             return Vec::new();
         }
         let mut waiting = Vec::with_capacity(open.len());
         for mut asked in open {
-            asked.socket.read(&mut asked.batch, &mut asked.run);
-            match asked.run.outcome_so_far(0, sys::monotonic()) {
+            asked.exchange.read();
+            match asked.exchange.run.outcome_so_far(0, sys::monotonic()) {
                 Some(outcome) => answers.push((asked.question, asked.at, matches!(outcome, Outcome::Reply { .. }))),
                 None => waiting.push(asked),
             }
@@ -76,17 +73,11 @@ fn plan(ping_count: u16, timeout: Duration) -> CheckPlan {
 }
 
 fn send(question: Question, patience: Duration) -> Option<Asked> {
-    let cookie = sys::random_u64();
     let options = SocketOptions { time_to_live: None, source: question.source.clone() };
-    let mut socket = EchoSocket::open(&question.target, &options, cookie.rotate_left(17)).ok()?;
-    let mut batch = socket.batch(PAYLOAD_LEN);
-    let mut run = CheckRun::new(plan(1, patience), question.target.version(), socket.identifier(), cookie);
-    let mut request = [0; icmp::HEADER_LEN + PAYLOAD_LEN];
-    icmp::write_request(&mut request, question.target.version(), socket.identifier(), 1, cookie);
-    let clock = sys::clocks();
-    socket.send(&request, &mut batch, &mut run).ok()?;
-    run.sent(clock);
-    Some(Asked { question, socket, run, batch, at: clock.utc() })
+    let mut exchange = Exchange::open(&question.target, &options, plan(1, patience)).ok()?;
+    let clock = exchange.send(1);
+    let is_sent = !matches!(exchange.run.outcome_so_far(0, clock.monotonic), Some(Outcome::SendFailed { .. }));
+    is_sent.then(|| Asked { question, exchange, at: clock.utc() })
 }
 
 /// How many routers a packet may pass when it is followed: what lies behind is not the provider's any more.
@@ -96,36 +87,27 @@ const TRACE_PATIENCE: Duration = Duration::from_millis(1200);
 /// Follows packets to a target: one ping for each number of routers it may pass, all within a second and a half. `None` when
 /// nothing can be sent, or the flag was raised.
 pub(super) fn follow(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
-    let cookie = sys::random_u64();
     let options = SocketOptions { time_to_live: Some(1), source };
-    let mut socket = EchoSocket::open(target, &options, cookie.rotate_left(17)).ok()?;
-    let mut batch = socket.batch(PAYLOAD_LEN);
-    let mut run = CheckRun::new(plan(MOST_HOPS, TRACE_PATIENCE), target.version(), socket.identifier(), cookie);
-    let mut request = [0; icmp::HEADER_LEN + PAYLOAD_LEN];
+    let mut exchange = Exchange::open(target, &options, plan(MOST_HOPS, TRACE_PATIENCE)).ok()?;
     let at = sys::clocks().utc();
     loop {
-        match run.next_action(sys::monotonic()) {
+        match exchange.run.next_action(sys::monotonic()) {
             Action::Send(sequence) => {
-                socket.set_time_to_live(u8::try_from(sequence).ok()?).ok()?;
-                icmp::write_request(&mut request, target.version(), socket.identifier(), sequence, cookie);
-                let clock = sys::clocks();
-                match socket.send(&request, &mut batch, &mut run) {
-                    Ok(()) => run.sent(clock),
-                    Err(error) => run.send_failed(clock, error.raw_os_error().unwrap_or(0)),
-                }
+                exchange.set_time_to_live(u8::try_from(sequence).ok()?).ok()?;
+                exchange.send(sequence);
             }
             Action::SleepUntil(until) | Action::ListenUntil(until) => {
-                socket.read_errors(&mut batch, &mut run);
-                if stop.wait_readable(socket.as_fd(), until) {
+                exchange.read_errors();
+                if stop.wait_readable(exchange.as_fd(), until) {
                     return None;
                 }
-                socket.read(&mut batch, &mut run);
+                exchange.read();
             }
             Action::Done => break,
         }
     }
-    socket.read_errors(&mut batch, &mut run);
-    let pings = run.finish(&sys::clocks()).ok()?.pings;
+    exchange.read_errors();
+    let pings = exchange.run.finish(&sys::clocks()).ok()?.pings;
     Some(path_of(at, target.ip, &pings))
 }
 
