@@ -103,9 +103,9 @@ pub fn is_clock_synchronised() -> bool {
 pub fn random_u64() -> u64 {
     let mut bytes = [0u8; 8];
     // SAFETY: the pointer and the length describe `bytes`.
-    let result = unsafe { libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len()) };
+    let read = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
     // It fails only before the kernel has any randomness at all, in the first moments after the start of the machine.
-    if result == 0 { u64::from_ne_bytes(bytes) } else { clocks().realtime_ns.unsigned_abs().rotate_left(32) }
+    if read == 8 { u64::from_ne_bytes(bytes) } else { clocks().realtime_ns.unsigned_abs().rotate_left(32) }
 }
 
 // -- waiting --------------------------------------------------------------------------------------------------------
