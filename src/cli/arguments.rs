@@ -24,13 +24,15 @@ pub enum Parsed {
 
 /// Logs whether the hosts you care about answer, keeps it for years, and shows what was down, since when and why.
 #[derive(FromArgs, Debug)]
-struct Arguments {
+#[cfg_attr(test, derive(argh::ArgsInfo))]
+pub(super) struct Arguments {
     #[argh(subcommand)]
     command: Command,
 }
 
 /// One command with its arguments.
 #[derive(FromArgs, Debug)]
+#[cfg_attr(test, derive(argh::ArgsInfo))]
 #[argh(subcommand)]
 pub enum Command {
     InitConfig(InitConfig),
@@ -76,6 +78,7 @@ impl Common {
 macro_rules! commands {
     ($($(#[$about:meta])* $name:ident { $($(#[$what:meta])* $field:ident: $kind:ident $(<$inner:ident>)?,)* })*) => {$(
         #[derive(FromArgs, Debug)]
+        #[cfg_attr(test, derive(argh::ArgsInfo))]
         $(#[$about])*
         pub struct $name {
             $($(#[$what])* pub $field: $kind $(<$inner>)?,)*
@@ -178,7 +181,7 @@ commands! {
         interval: f64,
     }
 
-    /// List the outages, newest first, and note things on them; also: events.
+    /// List the outages, newest first, and note things on them. Also: events.
     #[argh(subcommand, name = "outages")]
     Outages {
         /// only those that go on
@@ -199,10 +202,10 @@ commands! {
         /// note the text on the outage with this id
         #[argh(option, arg_name = "id")]
         note: Option<i64>,
-        /// with --note: it was planned, so it is listed apart and not counted
+        /// it was planned, so it is listed apart and not counted (with --note)
         #[argh(switch)]
         planned: bool,
-        /// with --note: what is noted, in one or more words (behind -- where one begins with a dash)
+        /// what is noted with --note, in one or more words (behind -- where one begins with a dash)
         #[argh(positional, arg_name = "text")]
         text: Vec<String>,
     }
@@ -219,7 +222,7 @@ commands! {
         /// only checks before this time
         #[argh(option, arg_name = "time", from_str_fn(when::instant))]
         to: Option<UtcMillis>,
-        /// csv (default; times in UTC, line ends of Unix), jsonl, openmetrics, or sqlite: a database that the Python original reads, in local time
+        /// how they are written: csv (default; times in UTC, line ends of Unix), jsonl, openmetrics, or sqlite: a database that the Python original reads, in local time
         #[argh(option, arg_name = "format", default = "ExportFormat::Text(Format::Csv)", from_str_fn(export_format))]
         format: ExportFormat,
         /// write to a file, which is replaced when all is written (default: standard output); a database must not exist yet
@@ -261,7 +264,7 @@ commands! {
         /// the name or address of one host (default: all)
         #[argh(option, arg_name = "host")]
         host: Option<String>,
-        /// text (default), html, csv or json
+        /// how it is written: text (default), html, csv or json
         #[argh(option, arg_name = "format", from_str_fn(format))]
         format: Option<ReportFormat>,
         /// write to this file instead of standard output
@@ -338,6 +341,8 @@ fn port(text: &str) -> Result<u16, String> {
     text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("{text:?} is no port from 1 to 65535"))
 }
 
+/// Second names of commands, of which argh knows nothing, and the first ones.
+pub(super) const SECOND_NAMES: &[(&str, &str)] = &[("events", "outages")];
 /// Options that are followed by a value.
 const VALUE_OPTIONS: &[&str] = &[
     "--config",
@@ -369,9 +374,10 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, Failur
         words.push(word);
     }
     let mut words = normalise(words);
-    // argh knows no second name of a command.
-    if let Some(first) = words.first_mut().filter(|first| *first == "events") {
-        *first = "outages".into();
+    if let Some(first) = words.first_mut()
+        && let Some((_, name)) = SECOND_NAMES.iter().find(|(second, _)| second == first)
+    {
+        *first = (*name).into();
     }
     let options: Vec<&str> = options_of(&words).collect();
     if options.contains(&"--version") || options.contains(&"-V") {

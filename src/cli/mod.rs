@@ -6,6 +6,8 @@ mod arguments;
 mod check;
 mod check_config;
 mod cleanup;
+#[cfg(test)]
+mod completions;
 mod dashboard;
 mod doctor;
 mod export;
