@@ -507,8 +507,11 @@ fn a_result_is_stale_after_three_intervals_but_a_running_monitor_may_hold_newer_
         let status = json(&finished);
         let text = program(folder.path(), &["status"]).stdout;
         assert_eq!(text.contains("STALE: is the monitor running?"), status[0]["stale"] == true, "{text}");
-        status[0]["stale"].as_bool().expect("true or false")
+        let is_stale = status[0]["stale"].as_bool().expect("true or false");
+        assert_eq!(program(folder.path(), &["status", "--fresh"]).code, Some(i32::from(is_stale)), "what a watchdog asks");
+        is_stale
     };
+    assert_eq!(program(folder.path(), &["status", "--fresh"]).code, Some(1), "nothing is recorded yet");
     let check = |age: u32| {
         format!(
             "delete from ping_results; insert into ping_results(host_name, host_address, timestamp, success_count, failure_count)
@@ -516,6 +519,9 @@ fn a_result_is_stale_after_three_intervals_but_a_running_monitor_may_hold_newer_
         )
     };
     assert!(!is_stale(&check(25)));
+    let other = "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count)
+         values('gone', '192.0.2.2', '2026-01-01 00:00:00.000', 5, 0);";
+    assert!(!is_stale(other), "a host that is not configured any more is nobody's to watch");
     assert!(is_stale(&check(35)));
     let run = "insert into monitor_run(started_at, alive_at, stopped_at, version)
                select 0, 1000 * (strftime('%s', 'now') - 200), null, ''";

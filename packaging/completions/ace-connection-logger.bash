@@ -30,7 +30,7 @@ _ace_connection_logger() {
         dashboard:-p | dashboard:--port) ;;
         dashboard:*) words="--host -p --port $common" ;;
         check:*) words="--json --no-store $common" ;;
-        status:*) words="--json $common" ;;
+        status:*) words="--fresh --json $common" ;;
         cleanup:*) words="--json $common" ;;
         cleanup-continuous:-i | cleanup-continuous:--interval) ;;
         cleanup-continuous:*) words="-i --interval $common" ;;

@@ -44,6 +44,7 @@ complete -c ace-connection-logger -n '__ace_connection_logger_is monitor dashboa
 complete -c ace-connection-logger -n '__ace_connection_logger_is dashboard' -l host -x -d 'where it listens, an address or a name, in place of dashboard.host'
 complete -c ace-connection-logger -n '__ace_connection_logger_is check status cleanup outages events doctor' -l json -d 'print JSON'
 complete -c ace-connection-logger -n '__ace_connection_logger_is check' -l no-store -d 'do not record the results'
+complete -c ace-connection-logger -n '__ace_connection_logger_is status' -l fresh -d 'exit status 1 unless every configured host has a result of its last three intervals, for a watchdog'
 complete -c ace-connection-logger -n '__ace_connection_logger_is cleanup-continuous' -s i -l interval -x -d 'hours from one time to the next (default: 24)'
 complete -c ace-connection-logger -n '__ace_connection_logger_is outages events' -l active -d 'only those that go on'
 complete -c ace-connection-logger -n '__ace_connection_logger_is outages events' -l host -x -d 'only those of a host, by name or address'

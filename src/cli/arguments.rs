@@ -160,6 +160,9 @@ commands! {
     /// Print the newest result of every host.
     #[argh(subcommand, name = "status")]
     Status {
+        /// exit status 1 unless every configured host has a result of its last three intervals, for a watchdog
+        #[argh(switch)]
+        fresh: bool,
         /// print JSON
         #[argh(switch)]
         json: bool,

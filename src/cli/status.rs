@@ -31,7 +31,8 @@ pub fn run(arguments: &Status) -> Result<Verdict, Failure> {
     } else {
         print(&text_of(&lines))?;
     }
-    Ok(Verdict::Good)
+    let is_fresh = lines.iter().all(|line| line.plan.is_none() || !line.is_stale());
+    Ok(if arguments.fresh && !is_fresh { Verdict::Bad } else { Verdict::Good })
 }
 
 /// A host as `--json` prints it; latencies are milliseconds, `success_rate` is 0 to 100.
