@@ -29,7 +29,7 @@ pub enum SocketKind {
 pub const SOCKET_KINDS: [SocketKind; 2] = [SocketKind::Datagram, SocketKind::Raw];
 
 /// Set in the environment of a test that was started again inside a user namespace.
-const INSIDE: &str = "ACE_CONNECTION_LOGGER_TEST_INSIDE";
+pub const INSIDE: &str = "ACE_CONNECTION_LOGGER_TEST_INSIDE";
 
 /// Whether `test` can have networks of its own, right here. It is also `false` for an ordinary user whose system
 /// offers user namespaces: then this very test has just been run to its end inside one, and its failure is passed on.

@@ -1,11 +1,14 @@
 //! System calls that the tests need and the standard library has no words for. All `unsafe` of the tests is here.
 #![expect(unsafe_code, reason = "this file is where the tests' system calls are made")]
 
+use std::ffi::CString;
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::mem;
 use std::os::fd::{AsRawFd, BorrowedFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Command;
 use std::time::Duration;
 
 fn check(result: libc::c_int) -> io::Result<()> {
@@ -28,6 +31,12 @@ pub fn unshare_mounts() -> io::Result<()> {
 pub fn effective_group() -> u32 {
     // SAFETY: a system call without pointers that cannot fail.
     unsafe { libc::getegid() }
+}
+
+/// The user this process acts as.
+pub fn effective_user() -> u32 {
+    // SAFETY: a system call without pointers that cannot fail.
+    unsafe { libc::geteuid() }
 }
 
 /// Takes the right to open raw sockets from every program this thread starts from now on: capabilities(7),
@@ -78,5 +87,75 @@ pub fn wait_readable(files: [BorrowedFd<'_>; 2], longest: Option<Duration>) -> i
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
         Err(_) => Ok([false; 2]),
         Ok(()) => Ok(entries.map(|entry| entry.revents != 0)),
+    }
+}
+
+/// What a service manager takes from a program before it starts it.
+#[derive(Debug)]
+pub struct Confinement {
+    /// What it sees as `/`, and where it starts therein.
+    pub root: CString,
+    pub folder: CString,
+    /// Its user and its only group.
+    pub uid: u32,
+    pub gid: u32,
+    pub umask: u32,
+    /// Namespaces of its own, CLONE_NEW*.
+    pub namespaces: libc::c_int,
+    /// Capabilities as sets of bits: what it has, and what it can ever get.
+    pub ambient: u64,
+    pub bounding: u64,
+    pub no_new_privileges: bool,
+    /// How many files it may have open, and how many tasks its user may have.
+    pub files: u64,
+    pub tasks: u64,
+    /// Which system calls it may make: seccomp(2).
+    pub filter: Vec<libc::sock_filter>,
+}
+
+/// Has a program start with no more than `confinement` leaves it. Nobody less than root can do this.
+pub fn confine(command: &mut Command, confinement: Confinement) {
+    // SAFETY: between fork and exec only system calls are made, with pointers into `confinement`, which was made before
+    // and lives in the closure.
+    unsafe {
+        command.pre_exec(move || apply(&confinement));
+    }
+}
+
+/// In the order in which systemd does it: each step takes what the ones before needed.
+fn apply(to: &Confinement) -> io::Result<()> {
+    const LAST_CAPABILITY: libc::c_ulong = 63;
+    const VERSION_3: u32 = 0x2008_0522;
+    let [files, tasks] = [to.files, to.tasks].map(|limit| libc::rlimit { rlim_cur: limit as _, rlim_max: limit as _ });
+    let no_new_privileges = libc::c_ulong::from(to.no_new_privileges);
+    let halves = [to.ambient as u32, (to.ambient >> 32) as u32].map(|set| [set; 3]);
+    let program = libc::sock_fprog {
+        len: libc::c_ushort::try_from(to.filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
+        filter: to.filter.as_ptr().cast_mut(),
+    };
+    // SAFETY: pointers are to live values of the types that the calls read; strings end with a zero byte. In `halves` lie
+    // effective, permitted and inheritable bits, the lower words first, as capset(2) wants them.
+    unsafe {
+        check(libc::unshare(to.namespaces))?;
+        check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const files))?;
+        check(libc::setrlimit(libc::RLIMIT_NPROC, &raw const tasks))?;
+        libc::umask(to.umask as _);
+        check(libc::chroot(to.root.as_ptr()))?;
+        check(libc::chdir(to.folder.as_ptr()))?;
+        for capability in (0..=LAST_CAPABILITY).filter(|bit| to.bounding >> bit & 1 == 0) {
+            // The kernel knows fewer, and refuses the others.
+            libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
+        }
+        check(libc::prctl(libc::PR_SET_KEEPCAPS, 1 as libc::c_ulong, 0, 0, 0))?;
+        check(libc::setgroups(0, std::ptr::null()))?;
+        check(libc::setresgid(to.gid, to.gid, to.gid))?;
+        check(libc::setresuid(to.uid, to.uid, to.uid))?;
+        let header = [VERSION_3, 0];
+        check(libc::syscall(libc::SYS_capset, header.as_ptr(), halves.as_ptr()) as _)?;
+        for capability in (0..=LAST_CAPABILITY).filter(|bit| to.ambient >> bit & 1 == 1) {
+            check(libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0))?;
+        }
+        check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, no_new_privileges, 0, 0, 0))?;
+        check(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program, 0, 0))
     }
 }

@@ -1,0 +1,243 @@
+//! The files with which service managers run the program: systemd's units are verified, their exposure is reckoned, and the
+//! program is started as they say; the scripts of OpenRC and OpenWrt are read by their shells.
+
+#[path = "../common/mod.rs"]
+mod common;
+mod confined;
+mod filter;
+mod unit;
+
+use std::fs;
+use std::net::SocketAddr;
+use std::process::{Command, Stdio};
+
+use common::namespace::{SocketKind, in_namespace, ip, is_available};
+use common::{TempDir, bin, http, run, skip};
+use confined::{House, Service, account, program};
+use rusqlite::{Connection, OpenFlags};
+use unit::Unit;
+
+const MONITOR: &str = "ace-connection-logger.service";
+const DASHBOARD: &str = "ace-connection-logger-dashboard.service";
+const CLEANUP: &str = "ace-connection-logger-cleanup.service";
+const TIMER: &str = "ace-connection-logger-cleanup.timer";
+const SERVICES: [&str; 3] = [MONITOR, DASHBOARD, CLEANUP];
+
+fn is_here(test: &str, program: &str) -> bool {
+    let is_here = Command::new(program).arg("--version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+    if !is_here {
+        skip(test, &format!("cannot run {program}"));
+    }
+    is_here
+}
+
+#[test]
+fn systemd_finds_nothing_wrong_in_the_units() {
+    let test = "systemd_finds_nothing_wrong_in_the_units";
+    if !is_here(test, "systemd-analyze") {
+        return;
+    }
+    // It wants the program to exist, and nothing is installed here. The manual pages are not here either.
+    let folder = TempDir::new();
+    for name in SERVICES.iter().chain(&[TIMER]) {
+        let text = fs::read_to_string(unit::folder().join(name)).expect("a unit");
+        let program = "/usr/bin/ace-connection-logger";
+        assert!(name.ends_with(".timer") || text.contains(&format!("ExecStart={program} ")));
+        folder.write(name, &text.replace(program, &bin().display().to_string()));
+    }
+    let paths = SERVICES.iter().chain(&[TIMER]).map(|name| folder.path().join(name));
+    let finished = run(Command::new("systemd-analyze").args(["verify", "--man=no"]).args(paths));
+    assert_eq!((finished.code, finished.stdout.as_str(), finished.stderr.as_str()), (Some(0), "", ""));
+}
+
+#[test]
+fn each_unit_is_exposed_by_1_5_at_most() {
+    let test = "each_unit_is_exposed_by_1_5_at_most";
+    if !is_here(test, "systemd-analyze") {
+        return;
+    }
+    for name in SERVICES {
+        let mut command = Command::new("systemd-analyze");
+        // The threshold is in tenths.
+        command.args(["--no-pager", "security", "--offline=true", "--threshold=15"]).arg(unit::folder().join(name));
+        let finished = run(&mut command);
+        let figure = finished.stdout.lines().find(|line| line.contains("Overall exposure level"));
+        assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+        println!("{}", figure.expect("a figure"));
+    }
+}
+
+#[test]
+fn every_directive_of_the_units_is_tried_or_it_is_said_why_not() {
+    for name in SERVICES {
+        let lines = account(&Unit::read(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        println!("{name}:\n  {}", lines.join("\n  "));
+    }
+}
+
+/// Runs something in a network of its own, and in it a root for services, where all of that can be had. Otherwise the reason
+/// is said. `net.ipv4.ping_group_range` is closed there: what may ping may do so by its capability.
+fn confine(test: &str, config: &str, then: impl FnOnce(&House) + Send) {
+    if !is_here(test, "systemd-analyze") || !is_here(test, "cc") || !is_available(test) {
+        return;
+    }
+    if common::sys::effective_user() != 0 || std::env::var_os(common::namespace::INSIDE).is_some() {
+        return skip(test, "only root can start a program as another user");
+    }
+    in_namespace(SocketKind::Raw, |_tun| match House::build(&program(), config) {
+        Ok(house) => then(&house),
+        Err(reason) => skip(test, &reason),
+    });
+}
+
+/// Checks of what answers here, of a name, and of the gateway, which is silent.
+const CONFIG: &str = "monitoring: {interval_seconds: 0.5, ping_count: 2, ping_spacing_ms: 40, timeout_seconds: 0.1}
+database: {path: connection_logs.db, flush_seconds: 0.2}
+hosts:
+- {name: here, address: 127.0.0.1}
+- {name: here by IPv6, address: '::1'}
+- {name: here by name, address: here.example}
+- {name: the gateway, address: gateway}
+";
+
+const PAGE: &str = "127.0.0.1:8501";
+
+fn ask(path: &str) -> http::Answer {
+    let address: SocketAddr = PAGE.parse().expect("an address");
+    let answer = http::get(address, path, "");
+    assert_eq!(answer.status, 200, "{path}: {}", answer.body);
+    answer
+}
+
+/// One text of the database; none where there is no such row, or no database yet.
+fn text(house: &House, sql: &str) -> Option<String> {
+    let database = Connection::open_with_flags(house.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+    database.query_row(sql, [], |row| row.get(0)).ok()
+}
+
+/// What the kernel says of a process that its unit confines.
+fn assert_is_confined(service: &Service, house: &House, capabilities: &str) {
+    let user = house.uid();
+    for name in ["Uid", "Gid"] {
+        assert_eq!(service.status(name), format!("{user} {user} {user} {user}"));
+    }
+    assert_eq!(service.status("Groups"), "");
+    for name in ["CapInh", "CapPrm", "CapEff", "CapBnd", "CapAmb"] {
+        assert_eq!(service.status(name), capabilities, "{name}");
+    }
+    assert_eq!(service.status("NoNewPrivs"), "1");
+    assert_eq!(service.status("Seccomp"), "2", "a filter");
+    let mounts = fs::read_to_string(format!("/proc/{}/mountinfo", service.pid())).expect("it runs");
+    let writable: Vec<&str> = mounts
+        .lines()
+        .map(|line| line.split(' ').collect::<Vec<_>>())
+        .filter(|columns| !columns[5].split(',').any(|option| option == "ro"))
+        .map(|columns| columns[4])
+        .collect();
+    let is_known = |path: &&str| ["/var/lib/ace-connection-logger", "/tmp", "/var/tmp", "/proc"].contains(path);
+    let is_device = |path: &&str| path.starts_with("/dev/");
+    let others: Vec<_> = writable.iter().filter(|path| !is_known(path) && !is_device(path)).collect();
+    assert_eq!(others, [&""; 0], "{mounts}");
+    assert!(writable.contains(&"/var/lib/ace-connection-logger"), "{mounts}");
+}
+
+const NET_RAW: &str = "0000000000002000";
+const NONE: &str = "0000000000000000";
+
+/// The program of alerts.command: it leaves in the service's folder what it was told, who it is, and what it can write.
+const TELL: &str = "#!/bin/sh
+cd /var/lib/ace-connection-logger || exit 1
+{
+    cat
+    grep -E '^(Uid|Groups|CapInh|CapPrm|CapEff|CapBnd|CapAmb|NoNewPrivs|Seccomp):' /proc/self/status
+    ls /proc | grep -c '^[0-9]' | sed 's/^/processes /'
+    for folder in / /usr /etc /home /root /run /dev /sys /proc/sys /var/lib; do
+        ( : >\"$folder/probe\" ) 2>/dev/null && echo \"can write $folder\"
+        ls \"$folder\" >/dev/null 2>&1 || echo \"cannot read $folder\"
+    done
+    ( : >/tmp/probe ) && echo \"can write /tmp\"
+    echo told
+} >\"told-$ACE_KIND\"
+";
+
+#[test]
+fn the_monitor_does_all_its_work_as_its_unit_confines_it() {
+    let test = "the_monitor_does_all_its_work_as_its_unit_confines_it";
+    let config = format!("{CONFIG}alerts: {{command: [/usr/local/bin/tell]}}\n");
+    confine(test, &config, |house| {
+        ip("route add default via 10.9.0.2").expect("the network is ours");
+        house.add_names("127.0.0.1 here.example");
+        house.add_program("tell", TELL);
+        let unit = Unit::read(MONITOR);
+        let mut monitor = house.start(&unit, "ExecStart", None);
+        assert_eq!(monitor.hear(), "READY=1\nSTATUS=monitoring 4 hosts", "{}", monitor.log());
+        assert_eq!((monitor.hear(), monitor.hear()), ("WATCHDOG=1".into(), "WATCHDOG=1".into()));
+        assert_is_confined(&monitor, house, NET_RAW);
+
+        // It pings by the one right that it has, looks a name up, and finds the gateway in its own /proc.
+        for host in ["127.0.0.1", "::1", "here.example"] {
+            monitor.wait_for("a check that is answered", || {
+                let sql = format!("select 'yes' from ping_results where host_address = '{host}' and success_rate = 100 limit 1");
+                text(house, &sql).is_some()
+            });
+        }
+        monitor.wait_for("the gateway's outage and its cause", || {
+            let sql = "select cause from outage_events where host_address = 'gateway'";
+            text(house, sql).as_deref() == Some("gateway")
+        });
+
+        // The page, from the files of the program, the database and the clock's zone.
+        for path in ["/", "/health", "/api/status", "/api/report", "/metrics", "/api/series?host_address=127.0.0.1"] {
+            ask(path);
+        }
+        let status = ask("/api/status").body;
+        assert!(status.contains("here by name"), "{status}");
+
+        // A program that it runs: it has what the monitor has, less the right to ping.
+        let told = house.state().join("told-down");
+        monitor.wait_for("a notice", || fs::read_to_string(&told).is_ok_and(|text| text.ends_with("told\n")));
+        let told = fs::read_to_string(&told).expect("it is there");
+        let user = house.uid();
+        let (json, seen) = told.split_once("Uid:").expect("two parts");
+        assert!(json.contains("\"the gateway\""), "{told}");
+        let seen: Vec<String> = format!("Uid:{seen}").lines().map(|line| line.replace('\t', " ")).collect();
+        let expected = [
+            format!("Uid: {user} {user} {user} {user}"),
+            "Groups:  ".into(),
+            format!("CapInh: {NET_RAW}"),
+            format!("CapPrm: {NONE}"),
+            format!("CapEff: {NONE}"),
+            format!("CapBnd: {NET_RAW}"),
+            format!("CapAmb: {NONE}"),
+            "NoNewPrivs: 1".into(),
+            "Seccomp: 2".into(),
+        ];
+        assert_eq!(seen[..expected.len()], expected, "{told}");
+        let rest: Vec<&str> = seen[expected.len()..].iter().map(String::as_str).collect();
+        assert!(rest[0].starts_with("processes "), "{told}");
+        let unreadable = ["cannot read /home", "cannot read /root", "cannot read /proc/sys"];
+        assert_eq!(rest[1..], [&unreadable[..], &["can write /tmp", "told"]].concat(), "{told}");
+
+        // A changed configuration, by the unit's own command.
+        house.configure(&format!("{CONFIG}- {{name: another, address: 127.0.0.2}}\n"));
+        let mut reload = house.start(&unit, "ExecReload", Some(monitor.pid()));
+        assert_eq!(reload.end(), "exit status: 0", "{}", reload.log());
+        let reloading = monitor.hear_news();
+        assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
+        assert_eq!(monitor.hear_news(), "READY=1\nSTATUS=monitoring 5 hosts", "{}", monitor.log());
+        monitor.wait_for("the new host", || text(house, "select 'yes' from ping_results where host_address = '127.0.0.2'").is_some());
+
+        assert_eq!(monitor.stop(), "exit status: 0", "{}", monitor.log());
+        assert_eq!(monitor.hear_news(), "STOPPING=1");
+        let log = monitor.log();
+        assert!(!log.contains("[ERROR]"), "{log}");
+        assert_belongs_to_the_group(house);
+    });
+}
+
+/// The database is for the service's user to write, for the group to read, and for nobody else.
+fn assert_belongs_to_the_group(house: &House) {
+    use std::os::unix::fs::MetadataExt;
+    let about = fs::metadata(house.database()).expect("there is a database");
+    assert_eq!((about.uid(), about.gid(), about.mode() & 0o777), (house.uid(), house.uid(), 0o640));
+}
