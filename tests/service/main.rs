@@ -241,3 +241,139 @@ fn assert_belongs_to_the_group(house: &House) {
     let about = fs::metadata(house.database()).expect("there is a database");
     assert_eq!((about.uid(), about.gid(), about.mode() & 0o777), (house.uid(), house.uid(), 0o640));
 }
+
+#[test]
+fn the_page_alone_works_as_its_unit_confines_it_beside_a_monitor_and_without_one() {
+    let test = "the_page_alone_works_as_its_unit_confines_it_beside_a_monitor_and_without_one";
+    confine(test, CONFIG, |house| {
+        let (unit, page) = (Unit::read(MONITOR), Unit::read(DASHBOARD));
+        // As the comment in the page's unit says.
+        let start = unit.value("ExecStart").replace("--strict", "--strict --no-dashboard");
+        let mut monitor = house.start(&unit.with("ExecStart", &start), "ExecStart", None);
+        assert!(monitor.hear().starts_with("READY=1"), "{}", monitor.log());
+        monitor.wait_for("a check", || text(house, "select 'yes' from check_result limit 1").is_some());
+        let mut dashboard = house.start(&page, "ExecStart", None);
+        dashboard.wait_for("the page", || std::net::TcpStream::connect(PAGE).is_ok());
+        assert_is_confined(&dashboard, house, NONE);
+        for path in ["/", "/health", "/api/report", "/metrics", "/api/series?host_address=127.0.0.1"] {
+            ask(path);
+        }
+        let status = ask("/api/ping-results/latest").body;
+        assert!(status.contains("127.0.0.1"), "{status}");
+        // The monitor hears of it by the database, which whoever shows the page must be able to write.
+        dashboard.wait_for("word that somebody watches", || {
+            text(house, "select cast(looked_at as text) from watcher where looked_at > 0").is_some()
+        });
+        assert_eq!(monitor.stop(), "exit status: 0", "{}", monitor.log());
+        ask("/api/status");
+        assert_eq!(dashboard.stop(), "exit status: 0", "{}", dashboard.log());
+
+        // The index of SQLite's log goes with the last who writes: who only reads must make it anew.
+        let mut cleanup = house.start(&Unit::read(CLEANUP), "ExecStart", None);
+        assert_eq!(cleanup.end(), "exit status: 0", "{}", cleanup.log());
+        assert!(!house.state().join("connection_logs.db-shm").exists());
+        let mut dashboard = house.start(&page, "ExecStart", None);
+        dashboard.wait_for("the page", || std::net::TcpStream::connect(PAGE).is_ok());
+        ask("/api/status");
+        assert_eq!(dashboard.stop(), "exit status: 0", "{}", dashboard.log());
+        assert_belongs_to_the_group(house);
+    });
+}
+
+#[test]
+fn the_page_alone_ends_well_where_the_monitor_serves_it() {
+    let test = "the_page_alone_ends_well_where_the_monitor_serves_it";
+    confine(test, CONFIG, |house| {
+        let monitor = house.start(&Unit::read(MONITOR), "ExecStart", None);
+        assert!(monitor.hear().starts_with("READY=1"), "{}", monitor.log());
+        let mut dashboard = house.start(&Unit::read(DASHBOARD), "ExecStart", None);
+        assert_eq!(dashboard.end(), "exit status: 0", "{}", dashboard.log());
+        assert!(dashboard.log().contains("this database is served already"), "{}", dashboard.log());
+    });
+}
+
+#[test]
+fn a_clean_up_works_as_its_unit_confines_it_beside_a_monitor_and_before_there_is_a_database() {
+    let test = "a_clean_up_works_as_its_unit_confines_it_beside_a_monitor_and_before_there_is_a_database";
+    confine(test, CONFIG, |house| {
+        let unit = Unit::read(CLEANUP);
+        let mut cleanup = house.start(&unit, "ExecStart", None);
+        assert_eq!(cleanup.end(), "exit status: 0", "{}", cleanup.log());
+        assert!(cleanup.log().contains("0 checks older than 90 days deleted"), "{}", cleanup.log());
+
+        let mut monitor = house.start(&Unit::read(MONITOR), "ExecStart", None);
+        assert!(monitor.hear().starts_with("READY=1"), "{}", monitor.log());
+        monitor.wait_for("a check", || text(house, "select 'yes' from check_result limit 1").is_some());
+        const OLD: &str = "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count, success_rate)
+            values('here', '127.0.0.1', datetime('now', '-100 days'), 0, 5, 0)";
+        let database = Connection::open(house.database()).expect("it is there");
+        database.busy_timeout(std::time::Duration::from_secs(5)).expect("a time-out");
+        database.execute_batch(OLD).expect("the view takes rows");
+        drop(database);
+        let mut cleanup = house.start(&unit, "ExecStart", None);
+        assert_eq!(cleanup.end(), "exit status: 0", "{}", cleanup.log());
+        // The monitor does so itself, whoever comes first; between the two there is nothing left.
+        let old = "select 'yes' from ping_results where timestamp < datetime('now', '-90 days')";
+        assert_eq!(text(house, old), None, "{}", cleanup.log());
+        assert_eq!(monitor.stop(), "exit status: 0", "{}", monitor.log());
+    });
+}
+
+#[test]
+fn a_thousand_hosts_by_name_fit_the_limits_of_the_unit() {
+    let test = "a_thousand_hosts_by_name_fit_the_limits_of_the_unit";
+    const HOSTS: usize = 1000;
+    let address = |index: usize| format!("127.1.{}.{}", index / 250, index % 250 + 1);
+    let names: String = (0..HOSTS).map(|index| format!("{} h{index}.example\n", address(index))).collect();
+    let hosts: String = (0..HOSTS).map(|index| format!("- {{address: h{index}.example}}\n")).collect();
+    let config = format!("monitoring: {{interval_seconds: 5, ping_count: 1}}\ndatabase: {{path: connection_logs.db, flush_seconds: 1}}\nhosts:\n{hosts}");
+    confine(test, &config, |house| {
+        house.add_names(&names);
+        let unit = Unit::read(MONITOR);
+        let mut monitor = house.start(&unit, "ExecStart", None);
+        assert_eq!(monitor.hear(), format!("READY=1\nSTATUS=monitoring {HOSTS} hosts"), "{}", monitor.log());
+        let pid = monitor.pid();
+        let (mut tasks, mut files) = (0, 0);
+        let count = |folder: &str| fs::read_dir(format!("/proc/{pid}/{folder}")).map_or(0, Iterator::count) as u64;
+        monitor.wait_for("a check of each", || {
+            tasks = tasks.max(count("task"));
+            files = files.max(count("fd"));
+            let answered = "select cast(count(distinct host_id) as text) from check_result where received > 0";
+            text(house, answered) == Some(HOSTS.to_string())
+        });
+        println!("{HOSTS} hosts: {tasks} tasks, {files} files, {}", monitor.status("VmRSS"));
+        assert!((HOSTS as u64..unit.number("TasksMax")).contains(&tasks), "{tasks}");
+        assert!((HOSTS as u64..unit.number("LimitNOFILE")).contains(&files), "{files}");
+        assert_eq!(monitor.stop(), "exit status: 0", "{}", monitor.log());
+
+        // What is asked for beforehand is what is needed: with less it says so and does not begin.
+        let mut monitor = house.start(&unit.clone().with("LimitNOFILE", "2000"), "ExecStart", None);
+        assert_eq!(monitor.end(), "exit status: 78", "{}", monitor.log());
+        assert!(monitor.log().contains("LimitNOFILE="), "{}", monitor.log());
+        let mut monitor = house.start(&unit.with("TasksMax", "500"), "ExecStart", None);
+        assert_eq!(monitor.end(), "exit status: 78", "{}", monitor.log());
+        assert!(monitor.log().contains("TasksMax="), "{}", monitor.log());
+    });
+}
+
+#[test]
+fn what_no_restart_can_change_ends_with_a_status_that_prevents_it() {
+    let test = "what_no_restart_can_change_ends_with_a_status_that_prevents_it";
+    confine(test, CONFIG, |house| {
+        let unit = Unit::read(MONITOR);
+        let prevented = unit.words("RestartPreventExitStatus");
+        let ends_with = |service: &mut Service, status: &str| {
+            assert_eq!(service.end(), format!("exit status: {status}"), "{}", service.log());
+            assert!(prevented.contains(&status), "{status}");
+        };
+        // Without its capability there is no way to ping: the restrictions of this test are real.
+        ends_with(&mut house.start(&unit.clone().with("AmbientCapabilities", ""), "ExecStart", None), "77");
+        let taken = std::net::TcpListener::bind(PAGE).expect("nobody has it");
+        ends_with(&mut house.start(&unit, "ExecStart", None), "69");
+        drop(taken);
+        house.configure("monitoring: {interval_seconds: never}\n");
+        ends_with(&mut house.start(&unit, "ExecStart", None), "78");
+        let start = unit.value("ExecStart").replace("--strict", "--strictly");
+        ends_with(&mut house.start(&unit.clone().with("ExecStart", &start), "ExecStart", None), "2");
+    });
+}
