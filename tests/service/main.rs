@@ -5,6 +5,7 @@
 mod common;
 mod confined;
 mod filter;
+mod scripts;
 mod unit;
 
 use std::fs;
