@@ -189,8 +189,7 @@ fn numbers() -> Result<HashMap<String, u32>, String> {
     child.stdin.take().expect("it is a pipe").write_all(b"#include <sys/syscall.h>\n").map_err(|error| error.to_string())?;
     let output = child.wait_with_output().map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let defined: HashMap<&str, &str> =
-        text.lines().filter_map(|line| line.strip_prefix("#define ")?.split_once(' ')).collect();
+    let defined: HashMap<&str, &str> = text.lines().filter_map(|line| line.strip_prefix("#define ")?.split_once(' ')).collect();
     let resolve = |value: &&str| {
         let mut value = *value;
         // `__NR_fcntl` is `__NR3264_fcntl` on some machines, and that is a number.

@@ -226,7 +226,9 @@ fn the_monitor_does_all_its_work_as_its_unit_confines_it() {
         let reloading = monitor.hear_news();
         assert!(reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="), "{reloading}");
         assert_eq!(monitor.hear_news(), "READY=1\nSTATUS=monitoring 5 hosts", "{}", monitor.log());
-        monitor.wait_for("the new host", || text(house, "select 'yes' from ping_results where host_address = '127.0.0.2'").is_some());
+        monitor.wait_for("the new host", || {
+            text(house, "select 'yes' from ping_results where host_address = '127.0.0.2'").is_some()
+        });
 
         assert_eq!(monitor.stop(), "exit status: 0", "{}", monitor.log());
         assert_eq!(monitor.hear_news(), "STOPPING=1");
@@ -305,7 +307,8 @@ fn a_clean_up_works_as_its_unit_confines_it_beside_a_monitor_and_before_there_is
         let mut monitor = house.start(&Unit::read(MONITOR), "ExecStart", None);
         assert!(monitor.hear().starts_with("READY=1"), "{}", monitor.log());
         monitor.wait_for("a check", || text(house, "select 'yes' from check_result limit 1").is_some());
-        const OLD: &str = "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count, success_rate)
+        const OLD: &str =
+            "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count, success_rate)
             values('here', '127.0.0.1', datetime('now', '-100 days'), 0, 5, 0)";
         let database = Connection::open(house.database()).expect("it is there");
         database.busy_timeout(std::time::Duration::from_secs(5)).expect("a time-out");
@@ -327,7 +330,9 @@ fn a_thousand_hosts_by_name_fit_the_limits_of_the_unit() {
     let address = |index: usize| format!("127.1.{}.{}", index / 250, index % 250 + 1);
     let names: String = (0..HOSTS).map(|index| format!("{} h{index}.example\n", address(index))).collect();
     let hosts: String = (0..HOSTS).map(|index| format!("- {{address: h{index}.example}}\n")).collect();
-    let config = format!("monitoring: {{interval_seconds: 5, ping_count: 1}}\ndatabase: {{path: connection_logs.db, flush_seconds: 1}}\nhosts:\n{hosts}");
+    let config = format!(
+        "monitoring: {{interval_seconds: 5, ping_count: 1}}\ndatabase: {{path: connection_logs.db, flush_seconds: 1}}\nhosts:\n{hosts}"
+    );
     confine(test, &config, |house| {
         house.add_names(&names);
         let unit = Unit::read(MONITOR);

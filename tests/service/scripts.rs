@@ -147,8 +147,7 @@ fn openwrt_starts_the_monitor_by_the_best_way_to_ping_that_it_has() {
         "[close_instance]".into(),
     ];
     let files = [given("data"), given("data/connection_logs.db"), given("data/connection_logs.db-wal"), config.clone()];
-    let rest: Vec<&str> =
-        files.iter().map(String::as_str).chain(user).chain(jail.iter().map(String::as_str)).collect();
+    let rest: Vec<&str> = files.iter().map(String::as_str).chain(user).chain(jail.iter().map(String::as_str)).collect();
     assert_told(&start(&folder), &rest);
 }
 

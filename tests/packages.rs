@@ -1,0 +1,185 @@
+//! The .deb for this machine, made by packaging/build as a user makes it, and looked into. What happens when it is installed,
+//! and the other packages, are packaging/try's to show: that takes a Debian of its own for each.
+
+mod common;
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use common::TempDir;
+
+const NAME: &str = "ace-connection-logger";
+/// What a .deb may weigh: what a router with little flash has for it.
+const LARGEST_DEB_BYTES: u64 = 1_000_000;
+
+/// Every file that is no folder, with its mode.
+const FILES: &[(&str, &str)] = &[
+    ("-rw-r-----", "/etc/ace-connection-logger/config.yaml"),
+    ("-rw-r--r--", "/lib/systemd/system/ace-connection-logger-cleanup.service"),
+    ("-rw-r--r--", "/lib/systemd/system/ace-connection-logger-cleanup.timer"),
+    ("-rw-r--r--", "/lib/systemd/system/ace-connection-logger-dashboard.service"),
+    ("-rw-r--r--", "/lib/systemd/system/ace-connection-logger.service"),
+    ("-rwxr-xr-x", "/usr/bin/ace-connection-logger"),
+    ("-rw-r--r--", "/usr/lib/sysusers.d/ace-connection-logger.conf"),
+    ("-rw-r--r--", "/usr/share/bash-completion/completions/ace-connection-logger"),
+    ("-rw-r--r--", "/usr/share/doc/ace-connection-logger/README.md.gz"),
+    ("-rw-r--r--", "/usr/share/doc/ace-connection-logger/changelog.Debian.gz"),
+    ("-rw-r--r--", "/usr/share/doc/ace-connection-logger/changelog.gz"),
+    ("-rw-r--r--", "/usr/share/doc/ace-connection-logger/copyright"),
+    ("-rwxr-xr-x", "/usr/share/ace-connection-logger/alerts/mail"),
+    ("-rwxr-xr-x", "/usr/share/ace-connection-logger/alerts/ntfy"),
+    ("-rwxr-xr-x", "/usr/share/ace-connection-logger/alerts/webhook"),
+    ("-rw-r--r--", "/usr/share/ace-connection-logger/sysctl.d/50-ace-connection-logger.conf"),
+    ("-rw-r--r--", "/usr/share/doc/ace-connection-logger/third-party-notices.gz"),
+    ("-rw-r--r--", "/usr/share/fish/vendor_completions.d/ace-connection-logger.fish"),
+    ("-rw-r--r--", "/usr/share/lintian/overrides/ace-connection-logger"),
+    ("-rw-r--r--", "/usr/share/man/man5/ace-connection-logger.yaml.5.gz"),
+    ("-rw-r--r--", "/usr/share/man/man8/ace-connection-logger.8.gz"),
+    ("-rw-r--r--", "/usr/share/zsh/vendor-completions/_ace-connection-logger"),
+];
+
+/// The folder that packages are made in.
+struct Made {
+    folder: TempDir,
+    deb: PathBuf,
+    /// What the package lays down.
+    unpacked: PathBuf,
+}
+
+/// Makes the package, once for all tests; `None` where that cannot be.
+fn made(test: &str) -> Option<&'static Made> {
+    static MADE: OnceLock<Option<Made>> = OnceLock::new();
+    let made = MADE.get_or_init(|| {
+        let is_debian = Path::new("/etc/debian_version").exists() && said(Command::new("id").arg("-u")) == "0";
+        is_debian.then(|| {
+            let folder = TempDir::new();
+            build(folder.path());
+            let found: Vec<PathBuf> = std::fs::read_dir(folder.path())
+                .expect("a folder")
+                .map(|entry| entry.expect("an entry").path())
+                .filter(|path| path.extension().is_some_and(|extension| extension == "deb"))
+                .collect();
+            assert_eq!(found.len(), 1, "{found:?}");
+            let unpacked = folder.path().join("unpacked");
+            said(Command::new("dpkg-deb").arg("--extract").arg(&found[0]).arg(&unpacked));
+            Made { deb: found[0].clone(), unpacked, folder }
+        })
+    });
+    if made.is_none() {
+        common::skip(test, "packages are made on Debian, as root");
+    }
+    made.as_ref()
+}
+
+/// Runs packaging/build as a shell does, not as a child of cargo, whose variables mean this build.
+fn build(into: &Path) {
+    let mut command = Command::new(root().join("packaging/build"));
+    command.args(["deb", "--into"]).arg(into);
+    for (name, _) in std::env::vars_os() {
+        let is_cargos = name.to_string_lossy().starts_with("CARGO") || name.to_string_lossy().starts_with("RUST");
+        if is_cargos && name != "CARGO_HOME" && name != "RUSTUP_HOME" {
+            command.env_remove(name);
+        }
+    }
+    said(&mut command);
+}
+
+fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// What a command prints; a command that fails is a failure of the test.
+fn said(command: &mut Command) -> String {
+    let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let stdout = String::from_utf8_lossy(&stdout).into_owned();
+    assert!(status.success(), "{command:?}: {status}\n{stdout}{}", String::from_utf8_lossy(&stderr));
+    stdout.trim_end().to_string()
+}
+
+fn field(made: &Made, name: &str) -> String {
+    said(Command::new("dpkg-deb").arg("--field").arg(&made.deb).arg(name))
+}
+
+#[test]
+fn the_deb_lays_down_these_files_owned_by_root_and_no_others() {
+    let Some(made) = made("the_deb_lays_down_these_files_owned_by_root_and_no_others") else { return };
+    let listed = said(Command::new("dpkg-deb").arg("--contents").arg(&made.deb));
+    let mut found = BTreeMap::new();
+    for line in listed.lines() {
+        let columns: Vec<&str> = line.split_ascii_whitespace().collect();
+        assert_eq!(columns[1], "root/root", "{line}");
+        if !columns[0].starts_with('d') {
+            found.insert(columns[5].trim_start_matches('.').to_string(), columns[0].to_string());
+        }
+    }
+    let expected: BTreeMap<_, _> = FILES.iter().map(|(mode, path)| ((*path).to_string(), (*mode).to_string())).collect();
+    assert_eq!(found, expected);
+}
+
+#[test]
+fn the_deb_says_what_it_is_and_what_it_needs() {
+    let Some(made) = made("the_deb_says_what_it_is_and_what_it_needs") else { return };
+    assert_eq!(field(made, "Package"), NAME);
+    assert_eq!(field(made, "Version"), format!("{}-1", env!("CARGO_PKG_VERSION")));
+    assert_eq!(field(made, "Architecture"), said(Command::new("dpkg").arg("--print-architecture")));
+    let depends = field(made, "Depends");
+    let oldest = depends.strip_prefix("libc6 (>= ").and_then(|rest| rest.split_once(')')).expect("libc6 comes first").0;
+    let program = made.unpacked.join("usr/bin").join(NAME);
+    let symbols = said(Command::new("objdump").arg("-T").arg(&program));
+    let asked: Vec<&str> =
+        symbols.split_ascii_whitespace().filter_map(|word| word.trim_matches(['(', ')']).strip_prefix("GLIBC_")).collect();
+    assert!(asked.len() > 20, "the program's symbols have versions");
+    let number = |version: &str| -> Vec<u32> { version.split('.').map(|part| part.parse().expect("a number")).collect() };
+    let newest = asked.into_iter().max_by_key(|version| number(version)).expect("there is one");
+    assert!(number(newest) <= number(oldest), "it asks for symbols of glibc {newest}, the package for {oldest}");
+
+    let control = made.folder.path().join("control");
+    said(Command::new("dpkg-deb").arg("--control").arg(&made.deb).arg(&control));
+    let conffiles = std::fs::read_to_string(control.join("conffiles")).expect("conffiles");
+    assert_eq!(conffiles, "/etc/ace-connection-logger/config.yaml\n");
+}
+
+#[test]
+fn the_deb_is_small() {
+    let Some(made) = made("the_deb_is_small") else { return };
+    let bytes = std::fs::metadata(&made.deb).expect("the package").len();
+    assert!(bytes <= LARGEST_DEB_BYTES, "{bytes} bytes, at most {LARGEST_DEB_BYTES} are wanted");
+}
+
+#[test]
+fn the_debs_program_and_configuration_are_those_of_this_checkout() {
+    let Some(made) = made("the_debs_program_and_configuration_are_those_of_this_checkout") else { return };
+    let unpacked = &made.unpacked;
+    let program = unpacked.join("usr/bin").join(NAME);
+    assert_eq!(said(Command::new(&program).arg("--version")), format!("{NAME} {}", env!("CARGO_PKG_VERSION")));
+    let checked = said(
+        Command::new(&program).args(["check-config", "--strict", "-c"]).arg(unpacked.join("etc").join(NAME).join("config.yaml")),
+    );
+    assert!(checked.contains("no problems"), "{checked}");
+    let configuration = std::fs::read_to_string(unpacked.join("etc").join(NAME).join("config.yaml")).expect("its configuration");
+    assert_eq!(configuration.trim_end(), said(Command::new(root().join("packaging/configuration")).arg("system")));
+
+    // Nothing in it tells where it was compiled.
+    let bytes = std::fs::read(&program).expect("the program");
+    for place in [env!("CARGO_MANIFEST_DIR"), "/.cargo/"] {
+        assert!(!bytes.windows(place.len()).any(|window| window == place.as_bytes()), "{place} is in the program");
+    }
+}
+
+#[test]
+fn lintian_finds_neither_errors_nor_warnings_in_the_deb() {
+    let Some(made) = made("lintian_finds_neither_errors_nor_warnings_in_the_deb") else { return };
+    said(Command::new("lintian").args(["--allow-root", "--fail-on", "error,warning"]).arg(&made.deb));
+}
+
+#[test]
+fn the_same_commit_gives_the_same_deb() {
+    let Some(made) = made("the_same_commit_gives_the_same_deb") else { return };
+    let again = TempDir::new();
+    build(again.path());
+    let listed = |folder: &Path| std::fs::read_to_string(folder.join("SHA256SUMS")).expect("SHA256SUMS");
+    assert!(listed(again.path()).contains("_amd64.deb") || cfg!(not(target_arch = "x86_64")));
+    assert_eq!(listed(made.folder.path()), listed(again.path()));
+}
