@@ -75,7 +75,7 @@ fn made(test: &str) -> Option<&'static Made> {
 
 /// Runs packaging/build as a shell does, not as a child of cargo, whose variables mean this build.
 fn build(into: &Path) {
-    let mut command = Command::new(root().join("packaging/build"));
+    let mut command = Command::new(root_of_checkout().join("packaging/build"));
     command.args(["deb", "--into"]).arg(into);
     for (name, _) in std::env::vars_os() {
         let is_cargos = name.to_string_lossy().starts_with("CARGO") || name.to_string_lossy().starts_with("RUST");
@@ -86,7 +86,7 @@ fn build(into: &Path) {
     said(&mut command);
 }
 
-fn root() -> &'static Path {
+fn root_of_checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
@@ -159,7 +159,7 @@ fn the_debs_program_and_configuration_are_those_of_this_checkout() {
     );
     assert!(checked.contains("no problems"), "{checked}");
     let configuration = std::fs::read_to_string(unpacked.join("etc").join(NAME).join("config.yaml")).expect("its configuration");
-    assert_eq!(configuration.trim_end(), said(Command::new(root().join("packaging/configuration")).arg("system")));
+    assert_eq!(configuration.trim_end(), said(Command::new(root_of_checkout().join("packaging/configuration")).arg("system")));
 
     // Nothing in it tells where it was compiled.
     let bytes = std::fs::read(&program).expect("the program");
@@ -182,4 +182,136 @@ fn the_same_commit_gives_the_same_deb() {
     let listed = |folder: &Path| std::fs::read_to_string(folder.join("SHA256SUMS")).expect("SHA256SUMS");
     assert!(listed(again.path()).contains("_amd64.deb") || cfg!(not(target_arch = "x86_64")));
     assert_eq!(listed(made.folder.path()), listed(again.path()));
+}
+
+/// A few files of every kind, with a script that is longer than a short value may be.
+fn small_root(folder: &TempDir) -> PathBuf {
+    let root = folder.path().join("root");
+    let write = |path: &str, mode: u32, content: &str| {
+        let path = root.join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(&path, content).expect("a file");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("its mode");
+    };
+    write("etc/logger/config.yaml", 0o640, "hosts: []\n");
+    write("etc/logger/empty", 0o644, "");
+    write("usr/bin/logger", 0o755, &"#!/bin/sh\n".repeat(10_000));
+    std::os::unix::fs::symlink("logger", root.join("usr/bin/link")).expect("a link");
+    for path in ["", "etc", "etc/logger", "usr", "usr/bin"] {
+        std::fs::set_permissions(root.join(path), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("its mode");
+    }
+    folder.write("post-install", &format!("#!/bin/sh\n{}", "# a line of a script\n".repeat(20)));
+    root
+}
+
+/// The hash of what packaging/openwrt/apk makes of [`small_root`], unpacked. apk 3.0.6 has dumped, verified and installed it:
+/// whoever changes the bytes has to show them to a real apk again.
+const APK_SHA256: &str = "68381e17fb5b1db6689120d80a5532f393e737038e0c77c79c3fc4def11b05e3";
+
+#[test]
+fn an_apk_is_byte_for_byte_what_apk_3_has_verified_and_installed() {
+    let folder = TempDir::new();
+    let root = small_root(&folder);
+    let out = folder.path().join("small.apk");
+    let mut command = Command::new(root_of_checkout().join("packaging/openwrt/apk"));
+    command.arg(&out).arg(&root).arg("--script");
+    command.arg(format!("post-install={}", folder.path().join("post-install").display()));
+    command.args([
+        "name=logger",
+        "version=1.2-r3",
+        "arch=mipsel_24kc",
+        "license=MIT",
+        "description=Of no use",
+        "depends=libc kmod-x",
+    ]);
+    said(command.env("SOURCE_DATE_EPOCH", "1764000000"));
+    let packed = std::fs::read(&out).expect("the package");
+    assert_eq!(&packed[..4], b"ADBd", "compressed by deflate");
+    let mut plain = Vec::new();
+    std::io::Read::read_to_end(&mut flate2::read::DeflateDecoder::new(&packed[4..]), &mut plain).expect("deflate");
+    let plain_path = folder.path().join("plain");
+    std::fs::write(&plain_path, plain).expect("a file");
+    let hash = said(Command::new("sha256sum").arg(&plain_path));
+    assert_eq!(hash.split_once(' ').map(|(hash, _)| hash), Some(APK_SHA256));
+}
+
+#[test]
+fn an_apk_with_a_wrong_word_or_without_a_time_is_refused_by_name() {
+    let folder = TempDir::new();
+    let root = small_root(&folder);
+    let refused = |words: &[&str], epoch: Option<&str>| {
+        let mut command = Command::new(root_of_checkout().join("packaging/openwrt/apk"));
+        command.arg(folder.path().join("x.apk")).arg(&root).args(words).env_remove("SOURCE_DATE_EPOCH");
+        if let Some(epoch) = epoch {
+            command.env("SOURCE_DATE_EPOCH", epoch);
+        }
+        let output = command.output().expect("it runs");
+        assert!(!output.status.success(), "{words:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    assert!(refused(&["name=a", "version=1", "colour=red"], Some("1")).contains("colour=red: no such field"));
+    assert!(refused(&["name=a", "version=1", "--script", "after=x"], Some("1")).contains("after=x: no such script"));
+    assert!(refused(&["name=a"], Some("1")).contains("name and version must be given"));
+    assert!(refused(&["name=a", "version=1"], None).contains("SOURCE_DATE_EPOCH: must be set"));
+}
+
+/// OpenWrt's build system is a tree of makefiles; these stand for those that the package's own includes.
+const STAND_INS: &[(&str, &str)] = &[
+    (
+        "rules.mk",
+        "INCLUDE_DIR := $(TOPDIR)/include\nINSTALL_DIR := install -d -m0755\nINSTALL_BIN := install -m0755\nINSTALL_DATA := install -m0644\nCP := cp -fpR\n",
+    ),
+    (
+        "include/package.mk",
+        "define BuildPackage\nprepare:\n\t$(Build/Prepare)\ninstall:\n\t$(call Package/$(1)/install,$(DESTDIR))\nabout:\n\t@echo $(PKG_NAME) $(PKG_VERSION)-$(PKG_RELEASE) $(PKG_LICENSE)\nendef\n",
+    ),
+    ("feeds/packages/lang/rust/rust-package.mk", "RustBinPackage =\n"),
+];
+
+#[test]
+fn openwrts_build_system_is_given_the_whole_source_and_lays_down_the_same_files() {
+    let folder = TempDir::new();
+    for (path, text) in STAND_INS {
+        let path = folder.path().join(path);
+        std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        std::fs::write(path, text).expect("a file");
+    }
+    let at = |name: &str| folder.path().join(name);
+    std::fs::create_dir_all(at("built/bin")).expect("a folder");
+    std::fs::write(at("built/bin").join(NAME), "the program").expect("a file");
+    // By a link, as the Makefile's head says.
+    std::os::unix::fs::symlink(root_of_checkout().join("packaging/openwrt"), at("package")).expect("a link");
+    let make = |goal: &str| {
+        let mut command = Command::new("make");
+        command.arg("--no-print-directory").arg("-C").arg(at("package")).arg(goal);
+        for (name, value) in [("TOPDIR", ""), ("PKG_BUILD_DIR", "source"), ("PKG_INSTALL_DIR", "built"), ("DESTDIR", "laid")] {
+            command.arg(format!("{name}={}", at(value).display()));
+        }
+        said(&mut command)
+    };
+    assert_eq!(make("about"), format!("{NAME} {}-1 MIT", env!("CARGO_PKG_VERSION")));
+
+    make("prepare");
+    said(
+        Command::new(env!("CARGO"))
+            .args(["metadata", "--offline", "--locked", "--no-deps", "--format-version=1"])
+            .current_dir(at("source")),
+    );
+    for needed in [".cargo/config.toml", "build.rs", "static/index.html", "src/main.rs", "config.yaml"] {
+        assert!(at("source").join(needed).exists(), "{needed}");
+    }
+
+    make("install");
+    let listed = said(Command::new("find").args([".", "!", "-type", "d", "-printf", "%m /%P\n"]).current_dir(at("laid")));
+    let mut listed: Vec<&str> = listed.lines().collect();
+    listed.sort_unstable();
+    assert_eq!(
+        listed,
+        [
+            "640 /etc/ace-connection-logger/config.yaml",
+            "644 /etc/capabilities/ace-connection-logger.json",
+            "755 /etc/init.d/ace-connection-logger",
+            "755 /usr/bin/ace-connection-logger",
+        ]
+    );
 }
