@@ -128,7 +128,8 @@ fn apply(to: &Confinement) -> io::Result<()> {
     const VERSION_3: u32 = 0x2008_0522;
     let [files, tasks] = [to.files, to.tasks].map(|limit| libc::rlimit { rlim_cur: limit as _, rlim_max: limit as _ });
     let no_new_privileges = libc::c_ulong::from(to.no_new_privileges);
-    let halves = [to.ambient as u32, (to.ambient >> 32) as u32].map(|set| [set; 3]);
+    let [low, high] = [to.ambient & u64::from(u32::MAX), to.ambient >> 32];
+    let halves = [low, high].map(|half| [u32::try_from(half).expect("half of 64 bits"); 3]);
     let program = libc::sock_fprog {
         len: libc::c_ushort::try_from(to.filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
         filter: to.filter.as_ptr().cast_mut(),
@@ -151,7 +152,9 @@ fn apply(to: &Confinement) -> io::Result<()> {
         check(libc::setresgid(to.gid, to.gid, to.gid))?;
         check(libc::setresuid(to.uid, to.uid, to.uid))?;
         let header = [VERSION_3, 0];
-        check(libc::syscall(libc::SYS_capset, header.as_ptr(), halves.as_ptr()) as _)?;
+        if libc::syscall(libc::SYS_capset, header.as_ptr(), halves.as_ptr()) != 0 {
+            return Err(io::Error::last_os_error());
+        }
         for capability in (0..=LAST_CAPABILITY).filter(|bit| to.ambient >> bit & 1 == 1) {
             check(libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0))?;
         }
