@@ -315,3 +315,45 @@ fn openwrts_build_system_is_given_the_whole_source_and_lays_down_the_same_files(
         ]
     );
 }
+
+/// Every script for a shell, the tests' and measurements' own too. Those of the services are tests/service's.
+const SCRIPTS: &[&str] = &[
+    "packaging/build",
+    "packaging/try",
+    "packaging/install.sh",
+    "packaging/trials/program",
+    "packaging/choice",
+    "packaging/need",
+    "packaging/stage",
+    "packaging/toolchain",
+    "packaging/trial",
+    "packaging/openwrt/stage",
+    "packaging/kinds",
+    "packaging/alerts",
+    "packaging/debian/ace-connection-logger.postinst",
+    "packaging/debian/ace-connection-logger.postrm",
+    "tests/run",
+    "benches/run",
+    ".ci/run",
+];
+
+#[test]
+fn shellcheck_warns_of_nothing_in_any_script() {
+    if Command::new("shellcheck").arg("--version").output().is_err() {
+        return common::skip("shellcheck_warns_of_nothing_in_any_script", "shellcheck is not here");
+    }
+    let mut command = Command::new("shellcheck");
+    // Files that are sourced by one another use one another's variables: 2034 and 2154 cannot see that.
+    command.args(["--severity=warning", "--external-sources", "--exclude=SC2034,SC2154"]).current_dir(root_of_checkout());
+    for script in SCRIPTS {
+        let path = root_of_checkout().join(script);
+        if path.is_dir() {
+            let files = std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path());
+            command.args(files);
+        } else {
+            assert!(path.is_file(), "{script}");
+            command.arg(path);
+        }
+    }
+    said(&mut command);
+}
