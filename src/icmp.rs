@@ -1,6 +1,8 @@
 //! ICMP echo over bytes: builds requests, recognises replies and the quotes inside errors. No socket, no clock: see
 //! net/. RFC 792 (IPv4), RFC 4443 (IPv6); checksum RFC 1071.
 
+use std::net::IpAddr;
+
 use crate::model::IcmpError;
 
 /// Bytes of an echo message before its payload.
@@ -9,6 +11,10 @@ pub const HEADER_LEN: usize = 8;
 pub const IPV4_HEADER_MAX: usize = 60;
 const IPV4_HEADER_MIN: usize = 20;
 const PROTOCOL_ICMP: u8 = 1;
+const IPV6_HEADER_LEN: usize = 40;
+const NEXT_HEADER_ICMP6: u8 = 58;
+/// The longest message an ICMP error comes in: RFC 1812 section 4.3.2.3, RFC 4443 section 2.4 (c).
+pub const ERROR_LEN_MAX: usize = 1280;
 
 /// The echo types of one version of IP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,6 +80,53 @@ pub fn strip_ipv4_header(packet: &[u8]) -> Option<&[u8]> {
         return None;
     }
     packet.get(header_len..total_len)
+}
+
+/// An ICMP error as it came, without having been sorted by the kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ErrorMessage<'a> {
+    /// ICMP type.
+    pub kind: u8,
+    /// ICMP code.
+    pub code: u8,
+    /// Where the packet that it is about was sent to.
+    pub destination: IpAddr,
+    /// The beginning of the ICMP message in that packet.
+    pub quote: &'a [u8],
+}
+
+/// Reads an ICMP message as an error about an ICMP message of ours. `None` when it is none, or quotes less than an IP header.
+/// What the quoted header says of its length is not looked at: some kernels have turned it around already.
+pub fn parse_error(message: &[u8], version: Version) -> Option<ErrorMessage<'_>> {
+    let (header, quoted) = message.split_at_checked(HEADER_LEN)?;
+    let (kind, code) = (header[0], header[1]);
+    let (destination, quote) = match version {
+        Version::V4 if matches!(kind, 3 | 11 | 12) => {
+            let ip = quoted.get(..IPV4_HEADER_MIN)?;
+            let header_len = usize::from(ip[0] & 0x0f) * 4;
+            if ip[0] >> 4 != 4 || header_len < IPV4_HEADER_MIN || ip[9] != PROTOCOL_ICMP {
+                return None;
+            }
+            (IpAddr::from(<[u8; 4]>::try_from(&ip[16..20]).ok()?), quoted.get(header_len..)?)
+        }
+        Version::V6 if kind < 128 => {
+            let (ip, quote) = quoted.split_at_checked(IPV6_HEADER_LEN)?;
+            if ip[0] >> 4 != 6 || ip[6] != NEXT_HEADER_ICMP6 {
+                return None;
+            }
+            (IpAddr::from(<[u8; 16]>::try_from(&ip[24..40]).ok()?), quote)
+        }
+        _ => return None,
+    };
+    Some(ErrorMessage { kind, code, destination, quote })
+}
+
+/// What a kernel says by itself when a neighbour does not say where it is: host, or address, unreachable.
+pub fn silent_neighbour(version: Version) -> IcmpError {
+    match version {
+        Version::V4 => IcmpError { kind: 3, code: 1, is_v6: false, from: None },
+        Version::V6 => IcmpError { kind: 1, code: 3, is_v6: true, from: None },
+    }
 }
 
 /// Writes an echo request into `out`: header, then payload. `out` is as long as the message is to be, at least
@@ -311,6 +364,38 @@ mod tests {
         for len in 0..HEADER_LEN {
             assert_eq!(parse_echo(&REPLY_PACKET[20..20 + len]), None);
         }
+    }
+
+    #[test]
+    fn an_error_is_read_with_what_it_quotes_and_one_cut_short_is_none() {
+        let ping = request(Version::V4, 16);
+        // As macOS shows it: the quoted length in another byte order, without its header. Four bytes of options.
+        let ip4 = [&[0x46, 0, 24, 0, 0, 0, 0, 0, 1, 1, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9][..], &[1, 1, 1, 1]].concat();
+        let message = [&[11, 0, 0, 0, 0, 0, 0, 0][..], &ip4, &ping].concat();
+        let error = parse_error(&message, Version::V4).expect("whole");
+        assert_eq!((error.kind, error.code, error.destination), (11, 0, IpAddr::from([192, 0, 2, 9])));
+        assert_eq!(error.quote, ping);
+        for len in 0..32 {
+            assert_eq!(parse_error(&message[..len], Version::V4), None);
+        }
+        assert!(parse_error(&message[..36], Version::V4).is_some_and(|error| error.quote == &ping[..4]));
+        for (position, value) in [(0, 5), (0, 0), (8, 0x66), (8, 0x44), (17, 17)] {
+            let mut changed = message.clone();
+            changed[position] = value;
+            assert_eq!(parse_error(&changed, Version::V4), None);
+        }
+
+        let ping = request(Version::V6, 16);
+        let to: std::net::Ipv6Addr = "2001:db8::9".parse().expect("an address");
+        let ip6 = [&[0x60, 0, 0, 0, 0, 24, 58, 1][..], &[0; 16], &to.octets()].concat();
+        let message = [&[1, 3, 0, 0, 0, 0, 0, 0][..], &ip6, &ping].concat();
+        let error = parse_error(&message, Version::V6).expect("whole");
+        assert_eq!((error.kind, error.code, error.destination, error.quote), (1, 3, to.into(), &ping[..]));
+        for len in 0..48 {
+            assert_eq!(parse_error(&message[..len], Version::V6), None);
+        }
+        assert_eq!(parse_error(&[&[129][..], &message[1..]].concat(), Version::V6), None);
+        assert_eq!(parse_error(&message, Version::V4), None);
     }
 
     #[test]

@@ -22,7 +22,8 @@
 //! | 3, assembly | [`dashboard`], [`daemon`], [`cli`] | |
 //!
 //! Only `config` says serde_yaml, only `store` says rusqlite, only `net` says socket2, only `cli` says argh, only `web`
-//! says tiny_http and httparse, only `sys` says unsafe. `tests/house.rs` checks these lines: an invariant that nobody
+//! says tiny_http and httparse, only `sys` says unsafe. What differs from system to system is in `sys` too, one file for
+//! Linux and one for macOS and FreeBSD with the same names in it, and nobody else asks which it is. `tests/house.rs` checks these lines: an invariant that nobody
 //! checks is a wish.
 //!
 //! ## From tick to row

@@ -8,6 +8,7 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::sys;
 use crate::time::Monotonic;
 
 /// The service manager, where there is one that listens.
@@ -70,10 +71,7 @@ impl Notifier {
 /// `NOTIFY_SOCKET` is a path, or the name of an abstract socket behind an `@`.
 fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
     let address = match name.as_bytes().strip_prefix(b"@") {
-        #[cfg(target_os = "linux")]
-        Some(abstract_name) => <SocketAddr as std::os::linux::net::SocketAddrExt>::from_abstract_name(abstract_name)?,
-        #[cfg(not(target_os = "linux"))]
-        Some(_) => return Err(io::ErrorKind::Unsupported.into()),
+        Some(abstract_name) => sys::abstract_address(abstract_name)?,
         None => SocketAddr::from_pathname(Path::new(name))?,
     };
     let socket = UnixDatagram::unbound()?;

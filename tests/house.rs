@@ -118,6 +118,17 @@ fn each_crate_has_one_owner() {
 }
 
 #[test]
+fn only_sys_knows_which_system_it_is_on() {
+    let (asking, others): (Vec<Source>, Vec<Source>) = sources().into_iter().partition(|source| source.module == "sys");
+    for word in ["target_os", "os::linux", "os::macos", "os::freebsd"] {
+        assert!(word != "target_os" || asking.iter().any(|source| source.code.contains(word)), "nobody says {word}");
+        for source in &others {
+            assert!(!source.code.contains(word), "{} says {word}", source.path.display());
+        }
+    }
+}
+
+#[test]
 fn the_pure_floor_touches_no_socket_clock_file_or_thread() {
     for source in sources().iter().filter(|source| floor(&source.module) == 0) {
         for word in IMPURE {

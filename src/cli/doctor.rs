@@ -72,11 +72,7 @@ pub fn run(arguments: &Doctor) -> Result<Verdict, Failure> {
 /// The commands that allow this program to ping.
 pub fn permission_cure() -> String {
     let program = std::env::current_exe().map_or("/usr/bin/ace-connection-logger".into(), |path| path.display().to_string());
-    format!(
-        "for every program of every user:  sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"\n\
-         or for this program only:         setcap cap_net_raw+ep {program}\n\
-         or in its systemd service unit:   AmbientCapabilities=CAP_NET_RAW"
-    )
+    sys::permission_cure(&program)
 }
 
 fn look_at_config(arguments: &Doctor, findings: &mut Vec<Finding>) -> Config {
@@ -125,11 +121,9 @@ fn look_at_sockets(config: &Config, findings: &mut Vec<Finding>) {
                 let kind = kinds(version);
                 match ping_own(own, config) {
                     Ok(rtt) => Finding::ok(what, format!("{kind}; {own} answers in {rtt} us")),
-                    Err(reason) if is_needed => Finding::failed(
-                        what,
-                        format!("{kind}, but {own} does not answer: {reason}"),
-                        "ip link set lo up, and let the firewall pass ICMP",
-                    ),
+                    Err(reason) if is_needed => {
+                        Finding::failed(what, format!("{kind}, but {own} does not answer: {reason}"), sys::LOOPBACK_CURE)
+                    }
                     Err(reason) => Finding::note(what, format!("{kind}, but {own} does not answer: {reason}"), None),
                 }
             }
@@ -234,7 +228,7 @@ fn look_at_gateway(config: &Config, findings: &mut Vec<Finding>) {
         (true, true) => Finding::failed(
             WHAT,
             "this machine has no default route",
-            "ip route add default via ADDRESS, or take the host \"gateway\" out",
+            format!("{}, or take the host \"gateway\" out", sys::ROUTE_CURE),
         ),
         (true, false) => Finding::note(WHAT, "this machine has no default route", None),
     });
@@ -299,7 +293,6 @@ const EARLIEST_CLOCK_MS: i64 = 1_767_225_600_000;
 
 fn look_at_clock(config: &Config, findings: &mut Vec<Finding>) {
     const WHAT: &str = "clock";
-    const CURE: &str = "timedatectl set-ntp true, or date -s \"YYYY-MM-DD HH:MM:SS\"";
     let now = sys::clocks().utc();
     let newest = Reader::open_current(&config.database.path)
         .ok()
@@ -308,12 +301,12 @@ fn look_at_clock(config: &Config, findings: &mut Vec<Finding>) {
     let newest = newest.and_then(|checks| checks.iter().map(|check| check.checked_at).max());
     let shown = now.rfc3339();
     findings.push(match newest {
-        _ if now.0 < EARLIEST_CLOCK_MS => Finding::failed(WHAT, format!("it says {shown}"), CURE),
+        _ if now.0 < EARLIEST_CLOCK_MS => Finding::failed(WHAT, format!("it says {shown}"), sys::CLOCK_CURE),
         Some(newest) if newest > now => {
-            Finding::failed(WHAT, format!("it says {shown}, but the newest result is of {}", newest.rfc3339()), CURE)
+            Finding::failed(WHAT, format!("it says {shown}, but the newest result is of {}", newest.rfc3339()), sys::CLOCK_CURE)
         }
         _ if !sys::is_clock_synchronised() => {
-            Finding::note(WHAT, format!("{shown}; no time service keeps it"), Some(CURE.into()))
+            Finding::note(WHAT, format!("{shown}; no time service keeps it"), Some(sys::CLOCK_CURE.into()))
         }
         _ => Finding::ok(WHAT, format!("{shown}, kept by a time service")),
     });

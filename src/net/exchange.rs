@@ -37,6 +37,10 @@ impl Exchange {
         let clock = sys::clocks();
         match socket.send(request, batch, run) {
             Ok(()) => run.sent(clock),
+            Err(error) if socket.is_unheard(&error) => {
+                run.sent(clock);
+                run.refused(request, icmp::silent_neighbour(run.version()));
+            }
             Err(error) => run.send_failed(clock, error.raw_os_error().unwrap_or(0)),
         }
         clock

@@ -1,5 +1,6 @@
 //! The socket of one check: a datagram ICMP socket (Linux's ping sockets), or else a raw one, connected and filtered.
-//! icmp(7), raw(7), ip(7), ipv6(7).
+//! icmp(7), raw(7), ip(7), ipv6(7). Where the kernel does not sort what it shows to a socket (sys::SEES_ALL_MESSAGES), it is
+//! not connected, since the errors of routers would be kept from it too, and picks its own messages from all.
 
 use std::fmt;
 use std::io;
@@ -7,9 +8,9 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, SockFilter, Socket, Type};
+use socket2::{Domain, Protocol, Socket, Type};
 
-use super::Target;
+use super::{Target, route};
 use crate::check::{CheckRun, Receipt};
 use crate::icmp::{self, Version};
 use crate::model::{IcmpError, Obstacle, Source};
@@ -21,7 +22,7 @@ pub enum Kind {
     /// A datagram socket: the kernel sets the identifier and delivers only echo replies with it. Needs the process's
     /// group in `net.ipv4.ping_group_range`.
     Datagram,
-    /// A raw socket: needs CAP_NET_RAW. Connected and filtered, so that it does not see every ICMP message there is.
+    /// A raw socket: needs CAP_NET_RAW, or root. Connected and filtered, so that it does not see every ICMP message there is.
     Raw,
 }
 
@@ -94,6 +95,7 @@ pub struct EchoSocket {
     kind: Kind,
     version: Version,
     identifier: u16,
+    target: Target,
     peer: IpAddr,
     /// Stamps are numbered by what the kernel took; after a failed send the number of a stamp is not known for sure.
     stamps_are_numbered: bool,
@@ -105,30 +107,38 @@ impl EchoSocket {
         let version = target.version();
         let (socket, kind) = create(version)?;
         // Stamps are a help, errors a reason: a kernel without them still pings.
-        if let Err(error) =
-            sys::request_stamps(socket.as_fd()).and_then(|()| sys::request_errors(socket.as_fd(), version == Version::V6))
-        {
-            log::debug!("socket options for {}: {error}", target.ip);
+        for request in [sys::request_stamps(socket.as_fd()), sys::request_errors(socket.as_fd(), version == Version::V6)] {
+            if let Err(error) = request {
+                log::debug!("socket options for {}: {error}", target.ip);
+            }
         }
         let identifier = random.to_be_bytes();
         let mut identifier = u16::from_be_bytes([identifier[0], identifier[1]]);
-        if kind == Kind::Raw {
-            filter(&socket, version, identifier)
+        let is_sorted = kind == Kind::Datagram && sys::DATAGRAMS_ARE_SORTED;
+        if !is_sorted {
+            sys::admit_only_replies(socket.as_fd(), version == Version::V6, version.reply_type(), identifier)
                 .map_err(|cause| Fault::Socket { operation: "setting a socket filter", cause })?;
         }
         apply(&socket, target, options)?;
-        socket.connect(&target.socket_address().into()).map_err(|cause| Fault::NoWay { target: target.ip, cause })?;
-        let local = || socket.local_addr().ok().and_then(|address| address.as_socket());
-        if kind == Kind::Datagram {
-            // Linux keeps the identifier of a datagram socket where other sockets have their port.
-            identifier = local().map_or(identifier, |local| local.port());
+        let no_way = |cause| Fault::NoWay { target: target.ip, cause };
+        let own = if sys::SEES_ALL_MESSAGES {
+            route::address_towards(target).map_err(no_way)?
         } else {
+            socket.connect(&target.socket_address().into()).map_err(no_way)?;
+            let local = socket.local_addr().ok().and_then(|address| address.as_socket());
+            if let (Some(local), true) = (local, is_sorted) {
+                // Linux keeps the identifier of a datagram socket where other sockets have their port.
+                identifier = local.port();
+            }
+            local.map_or(target.ip, |local| local.ip())
+        };
+        if !is_sorted {
             // What came between the socket and its filter is nobody's answer.
             let _ = Batch::new(1).drain(socket.as_fd(), Queue::Messages, |_| ());
         }
         // 0.0.0.0 and :: stand for this machine, which answers from the address that it sends from.
-        let peer = if target.ip.is_unspecified() { local().map_or(target.ip, |local| local.ip()) } else { target.ip };
-        Ok(EchoSocket { socket, kind, version, identifier, peer, stamps_are_numbered: true })
+        let peer = if target.ip.is_unspecified() { own } else { target.ip };
+        Ok(EchoSocket { socket, kind, version, identifier, target: *target, peer, stamps_are_numbered: true })
     }
 
     /// The identifier it sends with.
@@ -143,20 +153,43 @@ impl EchoSocket {
 
     /// Room for what this socket receives in answer to requests with `payload_len` bytes of payload.
     pub fn batch(&self, payload_len: usize) -> Batch {
-        let ip_header = if self.kind == Kind::Raw { icmp::IPV4_HEADER_MAX } else { 0 };
+        let ip_header = if self.has_ip_header() { icmp::IPV4_HEADER_MAX } else { 0 };
         // One more, so that a reply that is too long is seen to be.
-        Batch::new(ip_header + icmp::HEADER_LEN + payload_len + 1)
+        let reply = icmp::HEADER_LEN + payload_len + 1;
+        Batch::new(ip_header + if sys::SEES_ALL_MESSAGES { reply.max(icmp::ERROR_LEN_MAX) } else { reply })
+    }
+
+    /// Whether messages come with their IP header, whose checksum and ICMP's nobody may have looked at.
+    fn has_ip_header(&self) -> bool {
+        self.version == Version::V4 && !(self.kind == Kind::Datagram && sys::DATAGRAMS_ARE_SORTED)
+    }
+
+    /// Whether a send failed because a neighbour on the way to the target does not say where it is, and not for want of a route:
+    /// the ping is lost, not unsent.
+    pub fn is_unheard(&self, error: &io::Error) -> bool {
+        sys::is_silent_neighbour(error) && route::address_towards(&self.target).is_ok()
+    }
+
+    fn put(&self, request: &[u8]) -> io::Result<usize> {
+        if sys::SEES_ALL_MESSAGES {
+            self.socket.send_to(request, &self.target.socket_address().into())
+        } else {
+            self.socket.send(request)
+        }
     }
 
     /// Sends one request. An ICMP error about an earlier ping is reported by the next call on the socket, whatever it is
     /// (measured: a connected socket returns it from send, unsent), so the errors are read and the request is sent again.
     pub fn send(&mut self, request: &[u8], batch: &mut Batch, run: &mut CheckRun) -> io::Result<()> {
-        let Err(first) = self.socket.send(request) else { return Ok(()) };
-        if self.read_errors(batch, run) == 0 && self.socket.take_error().ok().flatten().is_none() && !is_pending_error(&first) {
+        let Err(first) = self.put(request) else { return Ok(()) };
+        if self.read_errors(batch, run) == 0
+            && self.socket.take_error().ok().flatten().is_none()
+            && !sys::is_pending_error(&first)
+        {
             self.stamps_are_numbered = false;
             return Err(first);
         }
-        self.socket.send(request).map(|_| ()).inspect_err(|_| self.stamps_are_numbered = false)
+        self.put(request).map(|_| ()).inspect_err(|_| self.stamps_are_numbered = false)
     }
 
     /// Hands every message that lies in the socket to the check, its errors too where the kernel reports one.
@@ -165,21 +198,21 @@ impl EchoSocket {
         for _ in 0..ERROR_ROUNDS {
             let fd = self.socket.as_fd();
             let mut read = None;
-            let (kind, version, peer) = (self.kind, self.version, self.peer);
+            let (has_ip_header, version, identifier, peer) = (self.has_ip_header(), self.version, self.identifier, self.peer);
             let result = batch.drain(fd, Queue::Messages, |message| {
+                // A raw IPv4 socket gets the packet as it came.
+                let bytes = if has_ip_header { icmp::strip_ipv4_header(message.bytes) } else { Some(message.bytes) };
+                if sys::SEES_ALL_MESSAGES && !take_own(bytes, version, identifier, message.source, peer, run) {
+                    return;
+                }
                 let read = *read.get_or_insert_with(sys::clocks);
                 let receipt = Receipt { kernel_ns: message.stamp_ns, read };
                 if message.source != Some(peer) {
                     run.received_from_stranger(receipt);
                     return;
                 }
-                let bytes = match (kind, version) {
-                    _ if message.is_cut => None,
-                    // A raw IPv4 socket gets the packet as it came, before anybody looked at its checksum.
-                    (Kind::Raw, Version::V4) => icmp::strip_ipv4_header(message.bytes).filter(|icmp| icmp::checksum(icmp) == 0),
-                    _ => Some(message.bytes),
-                };
-                run.received(bytes.and_then(icmp::parse_echo), receipt);
+                let is_whole = |icmp: &&[u8]| !message.is_cut && (!has_ip_header || icmp::checksum(icmp) == 0);
+                run.received(bytes.filter(is_whole).and_then(icmp::parse_echo), receipt);
             });
             // A pending ICMP error is returned once, before the messages behind it.
             if result.is_ok() || self.read_errors(batch, run) == 0 {
@@ -217,6 +250,26 @@ impl EchoSocket {
     }
 }
 
+/// Does with one of all the messages of the machine what elsewhere the kernel does: hands an error about this socket's pings to
+/// the check, and says whether it is a reply that came to this socket.
+fn take_own(
+    bytes: Option<&[u8]>,
+    version: Version,
+    identifier: u16,
+    source: Option<IpAddr>,
+    peer: IpAddr,
+    run: &mut CheckRun,
+) -> bool {
+    let Some(bytes) = bytes else { return false };
+    // The kernel has looked at an error's checksum, and may have changed bytes of what it quotes since.
+    if let Some(error) = icmp::parse_error(bytes, version).filter(|error| error.destination == peer) {
+        let is_v6 = version == Version::V6;
+        run.refused(error.quote, IcmpError { kind: error.kind, code: error.code, is_v6, from: source });
+        return false;
+    }
+    icmp::parse_echo(bytes).is_some_and(|echo| echo.kind == version.reply_type() && echo.identifier == identifier)
+}
+
 impl AsFd for EchoSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.socket.as_fd()
@@ -225,23 +278,6 @@ impl AsFd for EchoSocket {
 
 /// How many pending errors are read before the caller looks at the time again.
 const ERROR_ROUNDS: usize = 100;
-
-/// Errors that a send returns for an ICMP message about an earlier one: net/ipv4/icmp.c, icmp_err_convert.
-fn is_pending_error(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(
-            libc::EHOSTUNREACH
-                | libc::ECONNREFUSED
-                | libc::ENOPROTOOPT
-                | libc::EMSGSIZE
-                | libc::EOPNOTSUPP
-                | libc::EHOSTDOWN
-                | libc::ENONET
-                | libc::EPROTO
-        )
-    )
-}
 
 /// Whether this process may ping over a version of IP, and with which kind of socket.
 pub fn probe(version: Version) -> Result<Kind, Fault> {
@@ -285,45 +321,6 @@ fn is_shortage(error: &io::Error) -> bool {
     matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
 }
 
-/// Lets only echo replies with our identifier through a raw socket. A plain raw socket a thread sees every ICMP message
-/// of the machine: with 1000 hosts that cost 86 % of a core and lost 94 % of the replies (measured).
-fn filter(socket: &Socket, version: Version, identifier: u16) -> io::Result<()> {
-    const LOAD_BYTE_AT: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
-    const LOAD_HALF_AT: u16 = 0x28; // BPF_LD | BPF_H | BPF_ABS
-    const LOAD_BYTE_BEHIND: u16 = 0x50; // BPF_LD | BPF_B | BPF_IND
-    const LOAD_HALF_BEHIND: u16 = 0x48; // BPF_LD | BPF_H | BPF_IND
-    const LOAD_HEADER_LEN: u16 = 0xb1; // BPF_LDX | BPF_B | BPF_MSH
-    const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
-    const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-    let step = |code, value| SockFilter::new(code, 0, 0, value);
-    let unless = |value: u32, skip| SockFilter::new(JUMP_IF_EQUAL, 0, skip, value);
-    let kind = u32::from(version.reply_type());
-    let program = match version {
-        // The filter sees the IPv4 header; its length goes into the index register.
-        Version::V4 => vec![
-            step(LOAD_HEADER_LEN, 0),
-            step(LOAD_BYTE_BEHIND, 0),
-            unless(kind, 3),
-            step(LOAD_HALF_BEHIND, 4),
-            unless(u32::from(identifier), 1),
-            step(RETURN, u32::MAX),
-            step(RETURN, 0),
-        ],
-        Version::V6 => vec![
-            step(LOAD_BYTE_AT, 0),
-            unless(kind, 3),
-            step(LOAD_HALF_AT, 4),
-            unless(u32::from(identifier), 1),
-            step(RETURN, u32::MAX),
-            step(RETURN, 0),
-        ],
-    };
-    if version == Version::V6 {
-        sys::admit_only_icmp6(socket.as_fd(), version.reply_type())?;
-    }
-    socket.attach_filter(&program)
-}
-
 fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<(), Fault> {
     if let Some(hops) = options.time_to_live {
         let failed = |cause| Fault::Socket { operation: "setting the time to live", cause };
@@ -338,9 +335,8 @@ fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<()
             };
             socket.bind(&address.into()).map_err(|cause| Fault::NoSource { source: ip.to_string(), cause })
         }
-        Some(Source::Interface(name)) => {
-            bind_interface(socket, name).map_err(|cause| Fault::NoSource { source: name.clone(), cause })
-        }
+        Some(Source::Interface(name)) => sys::bind_to_interface(socket.as_fd(), name, target.ip.is_ipv6())
+            .map_err(|cause| Fault::NoSource { source: name.clone(), cause }),
     }
 }
 
@@ -349,16 +345,6 @@ fn set_time_to_live(socket: &Socket, version: Version, hops: u8) -> io::Result<(
         Version::V4 => socket.set_ttl_v4(u32::from(hops)),
         Version::V6 => socket.set_unicast_hops_v6(u32::from(hops)),
     }
-}
-
-#[cfg(target_os = "linux")]
-fn bind_interface(socket: &Socket, name: &str) -> io::Result<()> {
-    socket.bind_device(Some(name.as_bytes()))
-}
-
-#[cfg(not(target_os = "linux"))]
-fn bind_interface(_: &Socket, _: &str) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Keeps the kernel stamping what is received. It begins to stamp some time after the first socket asks for it and ends

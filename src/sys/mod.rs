@@ -1,5 +1,7 @@
 //! System calls that the standard library and socket2 have no words for. All `unsafe` of the program is here, each with
-//! its reason; what a call means is decided elsewhere. This file has what is the same everywhere, linux.rs what is not.
+//! its reason; what a call means is decided elsewhere.
+//!
+//! This file has what is the same everywhere. What is not is in linux.rs, and for macOS and FreeBSD in bsd.rs: both have the same names, and nothing else in the program asks which it is.
 #![expect(unsafe_code, reason = "this folder is where system calls are made")]
 #![expect(clippy::cast_possible_truncation, reason = "the kernel's types are given sizes and constants that fit them")]
 
@@ -14,8 +16,17 @@ use std::time::Duration;
 
 use libc::c_int;
 
+#[cfg(not(target_os = "linux"))]
+#[path = "bsd.rs"]
+mod system;
+#[cfg(target_os = "linux")]
 #[path = "linux.rs"]
 mod system;
+
+#[cfg(any(test, not(target_os = "linux")))]
+mod route_messages;
+#[cfg(any(test, target_os = "linux"))]
+mod route_text;
 
 pub use system::*;
 
@@ -66,10 +77,15 @@ pub fn clocks() -> ClockSample {
 const READ_TOGETHER: Duration = Duration::from_micros(50);
 const READ_TRIES: usize = 10;
 
+/// A number of seconds as a time_t, without naming that type, which the crate has marked as deprecated for musl. Where it has
+/// 32 bits, what lies beyond their end is their end.
+fn narrowed<T: TryFrom<i64> + Default>(seconds: i64) -> T {
+    T::try_from(seconds).or_else(|_| T::try_from(i64::from(i32::MAX))).unwrap_or_default()
+}
+
 /// How far east of UTC this machine's zone is at an instant, both in seconds: `TZ`, else /etc/localtime.
 pub fn utc_offset_at(unix_seconds: i64) -> i64 {
-    // On a machine with 32 bits of time_t the far future has the offset of its last second.
-    let at = libc::time_t::try_from(unix_seconds).unwrap_or(libc::time_t::MAX);
+    let at = narrowed(unix_seconds);
     let mut fields = MaybeUninit::<libc::tm>::zeroed();
     // SAFETY: both pointers are to values of the right type; on failure nothing is written and zeroes remain, which are
     // a valid `tm`. localtime_r may read TZ while another thread sets it, which no thread of this program does.
@@ -89,6 +105,13 @@ pub fn zone_name() -> Option<String> {
         target.to_str()?.split_once("zoneinfo/").map(|(_, name)| name.to_string())
     };
     named.map(|name| name.trim_start_matches(':').to_string()).or_else(linked)
+}
+
+/// Eight random bytes from the kernel.
+pub fn random_u64() -> u64 {
+    let mut bytes = [0u8; 8];
+    // It fails only before the kernel has any randomness at all, in the first moments after the start of the machine.
+    if fill_with_chance(&mut bytes) { u64::from_ne_bytes(bytes) } else { clocks().realtime_ns.unsigned_abs().rotate_left(32) }
 }
 
 // -- waiting --------------------------------------------------------------------------------------------------------
@@ -164,6 +187,21 @@ pub fn interface_index(name: &str) -> Option<u32> {
     Some(unsafe { libc::if_nametoindex(name.as_ptr()) }).filter(|index| *index != 0)
 }
 
+/// A way to a network.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Route {
+    /// The network's address.
+    pub network: IpAddr,
+    /// How many bits of it count.
+    pub prefix_len: u8,
+    /// The next hop; unspecified where the network is at hand.
+    pub gateway: IpAddr,
+    /// The interface that leads there.
+    pub interface: String,
+    /// The smaller, the better.
+    pub metric: u32,
+}
+
 /// Whether an interface can carry anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterfaceState {
@@ -207,8 +245,10 @@ pub fn allow_open_files(needed: u64) -> Result<(), u64> {
     let mut limit = libc::rlimit { rlim_cur: 0, rlim_max: 0 };
     // SAFETY: `limit` is valid for the call to write to.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    #[allow(clippy::useless_conversion, reason = "rlim_t is 32 bits wide on some machines")]
-    let (soft, hard) = (u64::from(limit.rlim_cur), u64::from(limit.rlim_max));
+    // The type is narrower on some machines and has a sign on others; what it says is never below zero.
+    #[allow(clippy::useless_conversion, clippy::unnecessary_fallible_conversions, reason = "they are needed elsewhere")]
+    let number = |limit: libc::rlim_t| u64::try_from(limit).unwrap_or(u64::MAX);
+    let (soft, hard) = (number(limit.rlim_cur), number(limit.rlim_max));
     if soft >= needed {
         return Ok(());
     }

@@ -1,0 +1,230 @@
+//! The routing table as macOS and FreeBSD hand it out: a run of messages, each with addresses behind it, route(4) and the
+//! systems' net/route.h. Bytes in, routes out; where they come from is bsd.rs's to know.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Route;
+
+/// Where the systems differ.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Layout {
+    /// Bytes of a `struct rt_msghdr`: addresses begin behind it.
+    pub header_len: usize,
+    /// Addresses begin at multiples of this.
+    pub alignment: usize,
+    /// AF_INET6.
+    pub inet6: u8,
+}
+
+const INET: u8 = 2;
+/// What `rtm_version` says; any other means that all else is different too.
+const VERSION: u8 = 5;
+const FLAG_UP: u32 = 0x1;
+const FLAG_GATEWAY: u32 = 0x2;
+const FLAG_HOST: u32 = 0x4;
+const FLAG_REJECT: u32 = 0x8;
+const FLAG_BLACKHOLE: u32 = 0x1000;
+/// Of a route to an address of this machine.
+const FLAG_LOCAL: u32 = 0x20_0000;
+/// macOS has a default route for each interface; all but one hold only for who asks for the interface.
+const FLAG_SCOPED: u32 = 0x100_0000;
+/// Places in `rtm_addrs`, and so in the order of the addresses.
+const DESTINATION: usize = 0;
+const GATEWAY: usize = 1;
+const NETMASK: usize = 2;
+
+/// The usable routes among the messages, as far as they are whole. `name_of` names an interface by its index.
+pub(super) fn parse(mut bytes: &[u8], layout: Layout, name_of: impl Fn(u32) -> Option<String>) -> Vec<Route> {
+    let mut found = Vec::new();
+    while let Some(len) = bytes.get(..2).map(|b| usize::from(u16::from_ne_bytes([b[0], b[1]]))) {
+        let Some((message, rest)) = bytes.split_at_checked(len).filter(|_| len >= layout.header_len) else { break };
+        found.extend(route_in(message, layout, &name_of));
+        bytes = rest;
+    }
+    found
+}
+
+fn route_in(message: &[u8], layout: Layout, name_of: impl Fn(u32) -> Option<String>) -> Option<Route> {
+    let word = |at: usize| message.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_ne_bytes);
+    let index = u32::from(u16::from_ne_bytes([*message.get(4)?, *message.get(5)?]));
+    let (flags, present) = (word(8)?, word(12)?);
+    let is_usable = flags & (FLAG_UP | FLAG_REJECT | FLAG_BLACKHOLE | FLAG_LOCAL) == FLAG_UP;
+    if message[2] != VERSION || !is_usable {
+        return None;
+    }
+    let addresses = addresses(message.get(layout.header_len..)?, present, layout.alignment);
+    let network = ip_in(addresses[DESTINATION]?, layout)?;
+    let (offset, bits) = if network.is_ipv4() { (4, 32) } else { (8, 128) };
+    let prefix_len = match addresses[NETMASK] {
+        Some(mask) if flags & FLAG_HOST == 0 => ones(mask, offset, bits),
+        None if network.is_unspecified() => 0,
+        _ => bits,
+    };
+    let unspecified: IpAddr = if network.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    // Without the flag it is an interface that the network is at.
+    let gateway = addresses[GATEWAY].filter(|_| flags & FLAG_GATEWAY != 0).and_then(|bytes| ip_in(bytes, layout));
+    Some(Route {
+        network,
+        prefix_len,
+        gateway: gateway.unwrap_or(unspecified),
+        interface: name_of(index)?,
+        metric: u32::from(flags & FLAG_SCOPED != 0),
+    })
+}
+
+/// The first three addresses behind a header. Each begins with its own length; one without any has length 0 and takes up
+/// the least room there is.
+fn addresses(mut bytes: &[u8], present: u32, alignment: usize) -> [Option<&[u8]>; 3] {
+    let mut found = [None; 3];
+    for (place, slot) in found.iter_mut().enumerate().filter(|(place, _)| present & (1 << place) != 0) {
+        let Some(len) = bytes.first().map(|len| usize::from(*len)) else { break };
+        let Some(address) = bytes.get(..len) else { break };
+        *slot = Some(address);
+        // The last may lack the bytes that would only fill it up.
+        bytes = bytes.get(len.max(1).next_multiple_of(alignment)..).unwrap_or_default();
+        debug_assert!(place <= NETMASK);
+    }
+    found
+}
+
+/// The IP address in a `sockaddr_in` or `sockaddr_in6`; what is cut off at its end is zero.
+fn ip_in(address: &[u8], layout: Layout) -> Option<IpAddr> {
+    let family = *address.get(1)?;
+    if family == INET {
+        Some(Ipv4Addr::from(part::<4>(address, 4)).into())
+    } else if family == layout.inet6 {
+        let mut octets = part::<16>(address, 8);
+        // The kernels keep the interface of a link-local address inside it (KAME), and macOS shows that.
+        if octets[0] == 0xfe && octets[1] & 0xc0 == 0x80 {
+            octets[2..4].fill(0);
+        }
+        Some(Ipv6Addr::from(octets).into())
+    } else {
+        None
+    }
+}
+
+/// `LEN` bytes of an address from `offset` on; what is cut off is zero.
+fn part<const LEN: usize>(address: &[u8], offset: usize) -> [u8; LEN] {
+    let mut part = [0; LEN];
+    for (to, from) in part.iter_mut().zip(address.iter().skip(offset)) {
+        *to = *from;
+    }
+    part
+}
+
+/// How many ones a network mask begins with. Its family says nothing, and zeroes at its end are left out.
+fn ones(mask: &[u8], offset: usize, bits: u8) -> u8 {
+    let mask = u128::from_be_bytes(part::<16>(mask, offset));
+    u8::try_from(mask.leading_ones()).map_or(bits, |ones| ones.min(bits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MACOS: Layout = Layout { header_len: 92, alignment: 4, inet6: 30 };
+    const FREEBSD: Layout = Layout { header_len: 152, alignment: 8, inet6: 28 };
+
+    fn message(layout: Layout, index: u16, flags: u32, present: u32, addresses: &[&[u8]]) -> Vec<u8> {
+        let mut bytes = vec![0; layout.header_len];
+        for address in addresses {
+            bytes.extend_from_slice(address);
+            bytes.resize(bytes.len() + address.len().max(1).next_multiple_of(layout.alignment) - address.len(), 0);
+        }
+        let len = u16::try_from(bytes.len()).expect("short");
+        bytes[..2].copy_from_slice(&len.to_ne_bytes());
+        (bytes[2], bytes[3]) = (5, 4);
+        bytes[4..6].copy_from_slice(&index.to_ne_bytes());
+        bytes[8..12].copy_from_slice(&flags.to_ne_bytes());
+        bytes[12..16].copy_from_slice(&present.to_ne_bytes());
+        bytes
+    }
+
+    fn inet(ip: [u8; 4]) -> Vec<u8> {
+        [&[16, 2, 0, 0][..], &ip, &[0; 8]].concat()
+    }
+
+    fn inet6(layout: Layout, ip: &str) -> Vec<u8> {
+        let ip: Ipv6Addr = ip.parse().expect("an address");
+        [&[28, layout.inet6, 0, 0, 0, 0, 0, 0][..], &ip.octets(), &[0; 4]].concat()
+    }
+
+    /// sockaddr_dl: 20 bytes and family 18 on both.
+    fn link(index: u8) -> Vec<u8> {
+        let mut bytes = vec![0; 20];
+        (bytes[0], bytes[1], bytes[2]) = (20, 18, index);
+        bytes
+    }
+
+    fn name_of(index: u32) -> Option<String> {
+        ["lo0", "en0", "en1"].get(usize::try_from(index).ok()?.checked_sub(1)?).map(|name| name.to_string())
+    }
+
+    fn said(routes: &[Route]) -> Vec<String> {
+        routes
+            .iter()
+            .map(|r| format!("{}/{} by {} at {} metric {}", r.network, r.prefix_len, r.gateway, r.interface, r.metric))
+            .collect()
+    }
+
+    #[test]
+    fn a_table_of_either_system_is_read_with_cut_masks_and_scoped_routes() {
+        for layout in [MACOS, FREEBSD] {
+            let default6 = [&[28, layout.inet6][..], &[0; 26]].concat();
+            // As macOS shows it: with the index of its interface inside.
+            let router6 = inet6(layout, "fe80:2::1");
+            let table = [
+                // A default route's mask has no length at all.
+                message(layout, 2, 0x803, 7, &[&inet([0; 4]), &inet([192, 168, 1, 1]), &[]]),
+                message(layout, 3, 0x100_0803, 7, &[&inet([0; 4]), &inet([192, 168, 2, 1]), &[]]),
+                // 255.255.255 in seven bytes, without a family.
+                message(layout, 2, 0x1, 7, &[&inet([192, 168, 1, 0]), &link(2), &[7, 0, 0, 0, 255, 255, 255]]),
+                message(layout, 2, 0x7, 3, &[&inet([10, 1, 2, 3]), &inet([192, 168, 1, 7])]),
+                message(layout, 2, 0x803, 7, &[&default6, &router6, &[]]),
+                message(
+                    layout,
+                    2,
+                    0x1,
+                    7,
+                    &[&inet6(layout, "2001:db8::"), &link(2), &[16, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]],
+                ),
+                // Rejecting, down, to this machine itself, by an interface that is gone, of another family.
+                message(layout, 1, 0x809, 7, &[&inet([10, 0, 0, 0]), &inet([127, 0, 0, 1]), &[5, 0, 0, 0, 255]]),
+                message(layout, 2, 0x802, 7, &[&inet([0; 4]), &inet([192, 168, 9, 9]), &[]]),
+                message(layout, 1, 0x20_0005, 3, &[&inet([192, 168, 1, 5]), &link(1)]),
+                message(layout, 9, 0x803, 7, &[&inet([0; 4]), &inet([192, 168, 9, 9]), &[]]),
+                message(layout, 2, 0x803, 3, &[&link(2), &link(2)]),
+            ]
+            .concat();
+            assert_eq!(
+                said(&parse(&table, layout, name_of)),
+                [
+                    "0.0.0.0/0 by 192.168.1.1 at en0 metric 0",
+                    "0.0.0.0/0 by 192.168.2.1 at en1 metric 1",
+                    "192.168.1.0/24 by 0.0.0.0 at en0 metric 0",
+                    "10.1.2.3/32 by 192.168.1.7 at en0 metric 0",
+                    "::/0 by fe80::1 at en0 metric 0",
+                    "2001:db8::/64 by :: at en0 metric 0",
+                ]
+            );
+            for len in 0..table.len() {
+                assert!(parse(&table[..len], layout, name_of).len() <= 6);
+            }
+        }
+    }
+
+    #[test]
+    fn no_bytes_make_it_stumble() {
+        let table = message(MACOS, 2, 0x803, 7, &[&inet([0; 4]), &inet([192, 168, 1, 1]), &[]]);
+        for position in 0..table.len() {
+            for value in 0..=u8::MAX {
+                let mut changed = table.clone();
+                changed[position] = value;
+                assert!(parse(&changed, MACOS, name_of).len() <= 1);
+            }
+        }
+        let other_version = [&table[..2], &[6], &table[3..]].concat();
+        assert!(parse(&other_version, MACOS, name_of).is_empty());
+    }
+}
