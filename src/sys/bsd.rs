@@ -33,8 +33,8 @@ pub(super) const CLOCK_RUNNING_ON: libc::clockid_t = libc::CLOCK_MONOTONIC_RAW;
 /// What the C library calls the clock that stands still while the machine sleeps.
 #[cfg(target_os = "freebsd")]
 pub(super) const CLOCK_AWAKE: libc::clockid_t = libc::CLOCK_UPTIME;
-/// And the one that runs on. Where the kernel has one clock for both, only the wall clock has gone on, and a sleep is told as a
-/// clock that was set forward.
+/// And the one that is to run on, as sys/_clock_id.h would have it. No kernel that is known to count sleep in it: only the wall
+/// clock has gone on then, and a sleep is told as a clock that was set forward.
 #[cfg(target_os = "freebsd")]
 pub(super) const CLOCK_RUNNING_ON: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
