@@ -148,7 +148,7 @@ impl House {
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
     }
 
-    /// Adds lines to /etc/hosts.
+    /// Adds lines to /etc/hosts; each must end, or musl does not see it.
     pub fn add_names(&self, lines: &str) {
         let path = self.root().join("etc/hosts");
         let before = fs::read_to_string(&path).unwrap_or_default();

@@ -167,7 +167,7 @@ fn the_monitor_does_all_its_work_as_its_unit_confines_it() {
     let config = format!("{CONFIG}alerts: {{command: [/usr/local/bin/tell]}}\n");
     confine(test, &config, |house| {
         ip("route add default via 10.9.0.2").expect("the network is ours");
-        house.add_names("127.0.0.1 here.example");
+        house.add_names("127.0.0.1 here.example\n");
         house.add_program("tell", TELL);
         let unit = Unit::read(MONITOR);
         let mut monitor = house.start(&unit, "ExecStart", None);
