@@ -11,6 +11,7 @@ mod unit;
 use std::fs;
 use std::net::SocketAddr;
 use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
 
 use common::namespace::{SocketKind, in_namespace, ip, is_available};
 use common::{TempDir, bin, http, run, skip};
@@ -85,6 +86,9 @@ fn confine(test: &str, config: &str, then: impl FnOnce(&House) + Send) {
     if common::sys::effective_user() != 0 || std::env::var_os(common::namespace::INSIDE).is_some() {
         return skip(test, "only root can start a program as another user");
     }
+    // One after the other: a thousand threads beside them would change what the others wait for.
+    static TURN: Mutex<()> = Mutex::new(());
+    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
     in_namespace(SocketKind::Raw, |_tun| match House::build(&program(), config) {
         Ok(house) => then(&house),
         Err(reason) => skip(test, &reason),
