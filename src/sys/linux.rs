@@ -86,6 +86,9 @@ pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
     }
 }
 
+// ppoll(2) goes by the C library's own name for 32 bits of time on a machine with 32 bits, whatever the crate makes of a timespec.
+const _: () = assert!(size_of::<libc::timespec>() == 2 * size_of::<libc::c_long>());
+
 fn timespec(duration: Duration) -> libc::timespec {
     libc::timespec {
         tv_sec: narrowed(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)),
