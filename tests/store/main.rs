@@ -12,6 +12,7 @@ mod record;
 mod retention;
 mod rollup;
 mod rollup_day;
+mod sqlite;
 mod view;
 mod writer;
 
@@ -197,9 +198,11 @@ impl Drop for Monitor {
     }
 }
 
-/// Whether the file is whole.
+/// Whether the file is whole. The shell says it: the SQLite that is compiled in cannot.
 fn expect_whole(path: &Path) {
-    assert_eq!(rows(path, "pragma integrity_check"), ["ok"], "{}", path.display());
+    if has_shell("expect_whole") {
+        assert_eq!(sql(path, &["pragma integrity_check"]), "ok\n", "{}", path.display());
+    }
 }
 
 /// Runs something where a file system of so many KiB is mounted on the folder `small` of a test's folder. Programs and
