@@ -7,30 +7,27 @@ use std::ops::RangeInclusive;
 use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, ErrorCode, OpenFlags, TransactionBehavior, ffi, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi, params};
 
 use super::notices::{self, NoticeFate, Notices, Spool};
 use super::outages::Outages;
 use super::rows::{KnownHost, Manner, host_id, insert};
-use super::{ClockStep, Import, StoreError, clock, ledger, original, rollup, schema, surroundings};
+use super::{ClockStep, Import, StoreError, clock, journal, ledger, original, rollup, schema, surroundings};
 use crate::model::{CheckResult, Family, Interruption, Probe};
 use crate::outage::Rules;
 use crate::scene::Scene;
 use crate::time::UtcMillis;
 
 /// How long a statement waits for another writer.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 /// What SQLite may keep in memory of a file, in KiB: a few hundred pages serve a commit.
 const CACHE_KIB: i64 = 512;
 /// The same for who only reads: there may be several, and they read most pages once.
 const READER_CACHE_KIB: i64 = 128;
-/// What the write-ahead log is cut back to when a slow reader made it grow.
-const LOG_LIMIT_BYTES: i64 = 4 << 20;
 
 /// An open database that may be written.
 #[derive(Debug)]
@@ -108,10 +105,19 @@ impl Database {
     /// rows done and the rows in all.
     pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError> {
         let failed = |operation| move |cause| StoreError::Sqlite { operation, path: path.to_path_buf(), cause };
-        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
-        let mut connection = Connection::open_with_flags(literal(path), flags).map_err(failed("opening database"))?;
-        prepare(&connection).map_err(failed("opening database"))?;
-        let import = match standing(&connection).map_err(failed("opening database"))? {
+        let open = || -> rusqlite::Result<(Connection, Standing)> {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(literal(path), flags)?;
+            prepare(&connection)?;
+            let standing = standing(&connection)?;
+            Ok((connection, standing))
+        };
+        let opened = match open() {
+            Err(error) if journal::is_misplaced(&error) => journal::take_log_away(path).and_then(|()| open()),
+            other => other,
+        };
+        let (mut connection, standing) = opened.map_err(failed("opening database"))?;
+        let import = match standing {
             Standing::Ours(schema::VERSION) => None,
             Standing::Ours(version) if version > schema::VERSION => {
                 return Err(StoreError::Newer { path: path.to_path_buf(), version });
@@ -129,11 +135,7 @@ impl Database {
         };
         original::keep_copy(path);
         give_back_pages(&connection, path);
-        // Write-ahead logging: a commit is one append, and readers never wait. `normal` can lose the last commits when
-        // the power fails, never the file.
-        log_ahead(&connection).map_err(failed("opening database"))?;
-        connection.pragma_update(None, "synchronous", "normal").map_err(failed("opening database"))?;
-        connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES).map_err(failed("opening database"))?;
+        journal::set(&connection, path).map_err(failed("opening database"))?;
         let identity = identity_of(path);
         let path = path.to_path_buf();
         let database = Database {
@@ -345,6 +347,10 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
             drop(open(OpenFlags::SQLITE_OPEN_READ_WRITE)?);
             open(OpenFlags::SQLITE_OPEN_READ_ONLY)
         }
+        Err(error) if journal::is_misplaced(&error) => {
+            journal::take_log_away(path)?;
+            open(OpenFlags::SQLITE_OPEN_READ_ONLY)
+        }
         other => other,
     }
 }
@@ -407,20 +413,6 @@ fn give_back_pages(connection: &Connection, path: &Path) {
     });
     if let Err(error) = result {
         log::debug!("vacuum of {}: {error}", path.display());
-    }
-}
-
-/// Switches to the write-ahead log. Where two processes that open a file do so at the same moment SQLite refuses one at
-/// once, whatever its busy timeout is.
-fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
-    let began = Instant::now();
-    loop {
-        match connection.pragma_update(None, "journal_mode", "wal") {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < BUSY_TIMEOUT => {
-                thread::sleep(Duration::from_millis(10));
-            }
-            other => return other,
-        }
     }
 }
 

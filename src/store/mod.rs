@@ -11,6 +11,7 @@ mod events;
 mod export;
 mod grouped;
 mod history;
+mod journal;
 mod ledger;
 mod notices;
 mod original;

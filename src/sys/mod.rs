@@ -276,6 +276,30 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(u64::from(stat.f_bavail) * stat.f_frsize as u64)
 }
 
+/// Whether processes can share memory by a file beside this one. Tried with a file of its own, made and removed: closing the
+/// file itself would give up the locks that this process has on it. `true` where it cannot be tried.
+pub fn shares_memory_of_files(beside: &Path) -> bool {
+    let mut name = beside.as_os_str().to_os_string();
+    name.push(format!("-map-{}", std::process::id()));
+    let Ok(file) = std::fs::File::options().read(true).write(true).create_new(true).open(&name) else { return true };
+    let (length, access) = (4096, libc::PROT_READ | libc::PROT_WRITE);
+    // SAFETY: a new mapping, at an address of the kernel's choice, that nobody touches: the file is empty.
+    let mapping = unsafe { libc::mmap(std::ptr::null_mut(), length, access, libc::MAP_SHARED, file.as_raw_fd(), 0) };
+    let error = io::Error::last_os_error();
+    let shares = if mapping == libc::MAP_FAILED {
+        // What file systems answer that have no word for it. Anything else, such as no memory, says nothing about them.
+        !matches!(error.raw_os_error(), Some(libc::EINVAL | libc::ENODEV | libc::EOPNOTSUPP | libc::ENOSYS))
+    } else {
+        // SAFETY: the mapping that was just made, to which nothing points.
+        unsafe { libc::munmap(mapping, length) };
+        true
+    };
+    if let Err(error) = std::fs::remove_file(&name) {
+        log::debug!("{}: {error}", Path::new(&name).display());
+    }
+    shares
+}
+
 /// How many rows and columns the terminal at standard output has; `None` when it is no terminal, or does not say.
 pub fn terminal_size() -> Option<(usize, usize)> {
     let mut size = libc::winsize { ws_row: 0, ws_col: 0, ws_xpixel: 0, ws_ypixel: 0 };
