@@ -76,7 +76,7 @@ start() { start_service; }
 fn places(folder: &TempDir) -> String {
     let path = folder.path().display();
     format!(
-        "PROGRAM='{}' CAPABILITIES='{path}/capabilities.json' PASSWD='{path}/passwd' UJAIL='{path}/ujail' PING_GROUPS='{path}/groups'
+        "PROGRAM='{}' CAPABILITIES='{path}/capabilities.json' PASSWD='{path}/passwd' UJAIL='{path}/ujail' PING_GROUPS='{path}/groups' ZONE='{path}/zone'
         GIVEN_config='{path}/config.yaml' GIVEN_folder='{path}/data'",
         bin().display()
     )
@@ -103,8 +103,11 @@ fn openwrt_starts_the_monitor_by_the_best_way_to_ping_that_it_has() {
         "[set_param] [reload_signal] [HUP]".into(),
         "[set_param] [stdout] [1]".into(),
         "[set_param] [stderr] [1]".into(),
+        "[set_param] [env] [TZ=CET-1CEST,M3.5.0,M10.5.0/3]".into(),
         "[set_param] [term_timeout] [30]".into(),
     ];
+    assert!(!start(&folder).contains("[env]"), "no zone is known");
+    folder.write("zone", "CET-1CEST,M3.5.0,M10.5.0/3\n");
     let assert_told = |told: &str, rest: &[&str]| {
         let told: Vec<&str> = told.lines().map(str::trim_end).collect();
         let expected: Vec<&str> = common.iter().map(String::as_str).chain(rest.iter().copied()).collect();
