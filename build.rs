@@ -23,7 +23,7 @@ fn main() -> io::Result<()> {
     let out = PathBuf::from(variable("OUT_DIR"));
     compress(Path::new("static"), &out.join("static"))?;
     // Whoever asks for debug information wants to see stacks. Only glibc's start files have been tried without tables.
-    if variable("DEBUG") == "false" && variable("CARGO_CFG_TARGET_ENV") == "gnu" {
+    if variable("DEBUG") == "false" && variable("CARGO_CFG_TARGET_OS") == "linux" {
         let script = out.join("without-unwind-tables.ld");
         fs::write(&script, WITHOUT_UNWIND_TABLES)?;
         println!("cargo:rustc-link-arg-bins=-T{}", script.display());

@@ -134,19 +134,15 @@ impl Counts {
 
     /// Adds all that `other` counts.
     pub fn merge(&mut self, other: &Counts) {
-        for (own, other) in self.by_rate.iter_mut().zip(other.by_rate) {
-            *own = own.saturating_add(other);
+        for (own, other) in self.by_rate.iter_mut().zip(&other.by_rate) {
+            *own = own.saturating_add(*other);
         }
-        for (own, other) in [
-            (&mut self.down, other.down),
-            (&mut self.degraded, other.degraded),
-            (&mut self.not_measured, other.not_measured),
-            (&mut self.sent, other.sent),
-            (&mut self.received, other.received),
-            (&mut self.rate_sum, other.rate_sum),
-        ] {
-            *own = own.saturating_add(other);
-        }
+        self.down = self.down.saturating_add(other.down);
+        self.degraded = self.degraded.saturating_add(other.degraded);
+        self.not_measured = self.not_measured.saturating_add(other.not_measured);
+        self.sent = self.sent.saturating_add(other.sent);
+        self.received = self.received.saturating_add(other.received);
+        self.rate_sum = self.rate_sum.saturating_add(other.rate_sum);
         self.rate_min = pick(self.rate_min, other.rate_min, i64::min);
         self.rate_max = pick(self.rate_max, other.rate_max, i64::max);
     }

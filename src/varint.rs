@@ -13,7 +13,8 @@ pub fn write(out: &mut Vec<u8>, mut value: u64) {
 }
 
 /// Reads one from the front of the bytes and takes it off. `None` when it is cut off or beyond 64 bits.
-#[inline]
+// Always: the program is compiled to be small, and a year of a chart is hundreds of thousands of these.
+#[inline(always)]
 pub fn read(bytes: &mut &[u8]) -> Option<u64> {
     // Most are short.
     if let Some((first, rest)) = bytes.split_first()

@@ -21,13 +21,14 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Opens a socket to the target; sends nothing.
-    pub fn open(target: &Target, options: &SocketOptions, plan: CheckPlan) -> Result<Exchange, Fault> {
+    /// Opens a socket to the target; sends nothing. In a box, since a host's thread has two pages of stack for everything.
+    pub fn open(target: &Target, options: &SocketOptions, plan: CheckPlan) -> Result<Box<Exchange>, Fault> {
         let cookie = sys::random_u64();
         let socket = EchoSocket::open(target, options, cookie.rotate_left(17))?;
         let batch = socket.batch(plan.payload_len);
         let request = vec![0; icmp::HEADER_LEN + plan.payload_len];
-        Ok(Exchange { run: CheckRun::new(plan, target.version(), socket.identifier(), cookie), socket, batch, request })
+        let run = CheckRun::new(plan, target.version(), socket.identifier(), cookie);
+        Ok(Box::new(Exchange { run, socket, batch, request }))
     }
 
     /// Sends the ping with this sequence number, or notes that it could not be sent. Returns the clocks just before.

@@ -227,7 +227,7 @@ impl Pinger {
     }
 
     /// Sends the pings and reads what comes until every one is answered or out of time.
-    fn drive(&self, mut exchange: Exchange, stop: &Stop, progress: &mut dyn FnMut(Progress)) -> Option<CheckResult> {
+    fn drive(&self, mut exchange: Box<Exchange>, stop: &Stop, progress: &mut dyn FnMut(Progress)) -> Option<CheckResult> {
         let mut told = 0;
         let begin = sys::clocks();
         let mut now = begin.monotonic;

@@ -31,7 +31,7 @@ const TURN: Duration = Duration::from_millis(20);
 /// A ping under way.
 struct Asked {
     question: Question,
-    exchange: Exchange,
+    exchange: Box<Exchange>,
     at: UtcMillis,
 }
 
