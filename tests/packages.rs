@@ -324,6 +324,8 @@ const SCRIPTS: &[&str] = &[
     "packaging/trials/program",
     "packaging/choice",
     "packaging/need",
+    "packaging/ports",
+    "tests/service/booted",
     "packaging/stage",
     "packaging/toolchain",
     "packaging/trial",
