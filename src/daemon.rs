@@ -297,7 +297,7 @@ struct Team {
 }
 
 struct Member {
-    plan: HostPlan,
+    plan: Arc<HostPlan>,
     stop: Stop,
     thread: JoinHandle<()>,
 }
@@ -312,7 +312,8 @@ impl Team {
             let first = Schedule::first_check(start, plan.interval, index, plans.len());
             let schedule = Schedule::phased(start, plan.interval, index, plans.len());
             // Not on the thread's stack, of which two pages are touched and no third.
-            let mut pinger = Box::new(Pinger::new(plan.clone(), self.manner));
+            let own = Arc::new(plan.clone());
+            let mut pinger = Box::new(Pinger::new(Arc::clone(&own), self.manner));
             let (flag, results) = (stop.clone(), self.results.clone());
             let (host, mut lost) = (Arc::clone(&plan.host), 0);
             let witness = self.witness.clone();
@@ -332,7 +333,7 @@ impl Team {
             let work = move || pinger.run(first, schedule, &flag, deliver);
             let name = format!("ping-{}", self.members.len());
             let thread = thread::Builder::new().name(name).stack_size(PINGER_STACK_BYTES).spawn(work).map_err(failed)?;
-            self.members.push(Member { plan: plan.clone(), stop, thread });
+            self.members.push(Member { plan: own, stop, thread });
         }
         Ok(())
     }
@@ -367,7 +368,7 @@ impl Team {
         let is_same_manner = (self.manner.fast_interval, self.manner.outages) == (new.fast_interval, new.outages);
         (self.manner.fast_interval, self.manner.outages) = (new.fast_interval, new.outages);
         let (stay, go): (Vec<Member>, Vec<Member>) =
-            std::mem::take(&mut self.members).into_iter().partition(|member| is_same_manner && new.hosts.contains(&member.plan));
+            std::mem::take(&mut self.members).into_iter().partition(|member| is_same_manner && new.hosts.contains(&*member.plan));
         self.members = stay;
         let known: HashSet<_> = self.members.iter().map(|member| Arc::clone(&member.plan.host)).collect();
         let come: Vec<HostPlan> = new.hosts.iter().filter(|plan| !known.contains(&plan.host)).cloned().collect();

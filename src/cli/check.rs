@@ -105,7 +105,7 @@ fn check_all(plans: &[HostPlan], is_live: bool) -> Result<Option<Vec<CheckResult
         let (stop, sender, plan) = (stop.clone(), sender.clone(), plan.clone());
         let failed = |cause| DaemonError::Resources { what: format!("the thread of {}", plan.host), cause };
         let mut pinger = Pinger::new(
-            plan.clone(),
+            Arc::new(plan.clone()),
             Manner { pace: Pace::Listening, linger: LINGER, fast_interval: None, outages: Rules::default() },
         );
         let work = move || {

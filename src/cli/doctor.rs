@@ -168,7 +168,7 @@ fn ping_own(own: IpAddr, config: &Config) -> Result<u32, String> {
         outages: crate::outage::Rules::default(),
     };
     let stop = crate::stop::Stop::new().map_err(|error| error.to_string())?;
-    let result = crate::pinger::Pinger::new(plan, manner).check(&stop, &mut |_| ());
+    let result = crate::pinger::Pinger::new(plan.into(), manner).check(&stop, &mut |_| ());
     let result = result.ok_or("interrupted")?;
     result.rtts_us().flatten().next().ok_or_else(|| result.reason.clone().unwrap_or_else(|| "no answer within a second".into()))
 }

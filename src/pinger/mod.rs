@@ -83,7 +83,7 @@ pub enum TroubleKind {
 /// Makes checks of one host.
 #[derive(Debug)]
 pub struct Pinger {
-    plan: HostPlan,
+    plan: Arc<HostPlan>,
     manner: Manner,
     resolver: Resolver,
     target: Option<Target>,
@@ -94,7 +94,7 @@ pub struct Pinger {
 
 impl Pinger {
     /// A pinger that has made no check yet.
-    pub fn new(plan: HostPlan, manner: Manner) -> Pinger {
+    pub fn new(plan: Arc<HostPlan>, manner: Manner) -> Pinger {
         let resolver = Resolver::new(Arc::clone(&plan.host));
         Pinger { plan, manner, resolver, target: None, place: None, was_blocked: false }
     }
