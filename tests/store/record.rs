@@ -370,12 +370,9 @@ fn of_an_intermittent_outage_that_is_blamed_which_was_the_cause_for_longest() {
     assert_eq!(parts, [1, 3, 0]);
 }
 
-#[test]
-fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
-    use ace_connection_logger::icmp::Version;
-    let folder = TempDir::new();
-    let path = folder.path().join(FILE);
-    let (mut database, mut scene) = (open(&path), Scene::default());
+/// A record in which a host of each IP version answered, and then the link of both was down.
+fn with_a_cable_pulled(path: &Path) -> (Database, Scene) {
+    let (mut database, mut scene) = (open(path), Scene::default());
     let hosts = [host("one", "192.0.2.1"), host("six", "2001:db8::1")];
     let blocked = |host: &Arc<Host>| {
         let result = CheckResult::not_measured(Arc::clone(host), at(60), Obstacle::Link, "eth0 has no carrier".into());
@@ -383,6 +380,15 @@ fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
     };
     write_all(&mut database, &mut scene, hosts.iter().map(|host| pings(host, 0, "r").into()).collect(), &[], 5);
     write_all(&mut database, &mut scene, hosts.iter().map(blocked).collect(), &[], 65);
+    (database, scene)
+}
+
+#[test]
+fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
+    use ace_connection_logger::icmp::Version;
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let (mut database, mut scene) = with_a_cable_pulled(&path);
     let clear = |version, seconds| [Fact::WayClear { version, at: at(seconds) }];
     write_all(&mut database, &mut scene, Vec::new(), &clear(Version::V6, 70), 71);
     let told = "select host_address, substr(end_time, 15) from outage_events order by id";
@@ -396,14 +402,7 @@ fn one_version_of_ip_that_is_back_alone_leaves_the_other_down() {
     use ace_connection_logger::icmp::Version;
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let (mut database, mut scene) = (open(&path), Scene::default());
-    let hosts = [host("one", "192.0.2.1"), host("six", "2001:db8::1")];
-    let blocked = |host: &Arc<Host>| {
-        let result = CheckResult::not_measured(Arc::clone(host), at(60), Obstacle::Link, "eth0 has no carrier".into());
-        Entry::Check(CheckResult { resolved: host.address.parse().ok(), place: Some(Place::Beyond), ..result })
-    };
-    write_all(&mut database, &mut scene, hosts.iter().map(|host| pings(host, 0, "r").into()).collect(), &[], 5);
-    write_all(&mut database, &mut scene, hosts.iter().map(blocked).collect(), &[], 65);
+    let (mut database, mut scene) = with_a_cable_pulled(&path);
     write_all(&mut database, &mut scene, Vec::new(), &[Fact::WayClear { version: Version::V6, at: at(70) }], 90);
     let told = "select host_address, substr(start_time, 15), substr(end_time, 15) from outage_events order by id";
     assert_eq!(rows(&path, told), ["IPv4 and IPv6|14:20.000|14:30.000", "IPv4|14:30.000|"]);
