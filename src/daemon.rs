@@ -12,18 +12,18 @@ use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::alerts::{Alerts, Memory};
-use crate::check::Pace;
 use crate::config::{Config, HostPlan};
 use crate::dashboard::Dashboard;
-use crate::icmp::Version;
 use crate::logging::Reopen;
 use crate::net::{self, Fault, StampKeeper};
 use crate::pinger::{Finding, Manner, Pinger};
+use crate::pure::check::Pace;
+use crate::pure::icmp::Version;
+use crate::pure::time::Schedule;
 use crate::stop::Stop;
 use crate::store::{Database, Entry, Settings, StoreError, Writer, WriterHandle};
 use crate::sys;
 use crate::systemd::Notifier;
-use crate::time::Schedule;
 use crate::web::{self, WebError};
 use crate::witness::{Neighbour, Witness, WitnessHandle};
 

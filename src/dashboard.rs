@@ -4,11 +4,12 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
+use crate::api::{Api, Facts};
 use crate::config::{Config, DashboardConfig};
+use crate::pure::time::Monotonic;
 use crate::store::{Database, WriterHandle};
 use crate::sys;
-use crate::time::Monotonic;
-use crate::web::{Api, Facts, Web, WebError};
+use crate::web::{Web, WebError};
 
 /// How often the database is told that somebody watches: the monitor takes it for a minute.
 const NOTE_EVERY: Duration = Duration::from_secs(20);

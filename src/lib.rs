@@ -11,7 +11,7 @@
 //!
 //! | floor | modules | may not |
 //! | --- | --- | --- |
-//! | 0, pure | [`model`], [`time`], [`icmp`], [`check`], [`stats`], [`sums`], [`varint`], [`outage`], [`scene`], [`cause`], [`incident`], [`order`], [`phrase`] | touch a socket, a clock, a file, a thread |
+//! | 0, pure | [`pure::model`], [`pure::time`], [`pure::icmp`], [`pure::check`], [`pure::stats`], [`pure::sums`], [`pure::varint`], [`pure::outage`], [`pure::scene`], [`pure::cause`], [`pure::incident`], [`pure::order`], [`pure::phrase`] | touch a socket, a clock, a file, a thread |
 //! | 1, engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | import one another |
 //! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
 //! | 2, workers | [`pinger`], [`witness`], [`status`] | see the store other than as a function to call |
@@ -19,7 +19,8 @@
 //! | | [`report`] | write to the store; say who reads it |
 //! | | [`alerts`] | know the store's writer other than as a function to call |
 //! | | [`web`] | know what is answered: that is a function to call |
-//! | 3, assembly | [`dashboard`], [`daemon`], [`cli`] | |
+//! | 3, answers | [`api`] | know a socket |
+//! | 4, assembly | [`dashboard`], [`daemon`], [`cli`] | |
 //!
 //! Only `config` says serde_yaml, only `store` says rusqlite, only `net` says socket2, only `cli` says argh, only `web`
 //! says tiny_http and httparse, only `sys` says unsafe. What differs from system to system is in `sys` too, one file for
@@ -28,14 +29,14 @@
 //!
 //! ## From tick to row
 //!
-//! 1. [`pinger`] waits on its [`stop::Stop`] until the next tick of its [`time::Schedule`] on the monotonic clock.
+//! 1. [`pinger`] waits on its [`stop::Stop`] until the next tick of its [`pure::time::Schedule`] on the monotonic clock.
 //! 2. [`net::Resolver`] turns the host's address into a [`net::Target`]; what fails here is the observer's own fault and
 //!    makes the check *not measured*.
 //! 3. [`net::Exchange`] is opened afresh, with a socket of its own, so that every check has an identifier of its own.
-//! 4. [`check::CheckRun`] says what to do next: send, sleep, listen, done. It judges what the socket brings.
-//! 5. [`model::CheckResult`] goes into the bounded channel with `try_send`.
+//! 4. [`pure::check::CheckRun`] says what to do next: send, sleep, listen, done. It judges what the socket brings.
+//! 5. [`pure::model::CheckResult`] goes into the bounded channel with `try_send`.
 //! 6. `store::writer` gathers results and commits them together, at most once in `flush_seconds` when nothing is new.
-//! 7. In the same transaction each check passes through its host's [`outage::Watch`], and what that says is written as an
+//! 7. In the same transaction each check passes through its host's [`pure::outage::Watch`], and what that says is written as an
 //!    outage event. It starts from what the database holds, never from memory: so events and checks cannot disagree.
 //! 8. What somebody may want to be told of them is written as a notice in that transaction too. [`alerts`] tells it, one after
 //!    the other, until it was heard, and has the store note that: so a notice is lost neither by the outage it is about nor
@@ -43,13 +44,13 @@
 //!
 //! ## From silence to cause
 //!
-//! 1. A check without any reply: the pinger, which keeps an [`outage::Watch`] of its own, pings on every second until that says
-//!    that all is well. Each ping is a [`model::Probe`]; it goes to the store like a check and moves an event's start and end.
+//! 1. A check without any reply: the pinger, which keeps an [`pure::outage::Watch`] of its own, pings on every second until that says
+//!    that all is well. Each ping is a [`pure::model::Probe`]; it goes to the store like a check and moves an event's start and end.
 //! 2. It tells [`witness`], which pings the gateway and the other hosts, looks whether the link is back, and follows packets.
-//!    What is seen goes to the store as a [`scene::Fact`].
-//! 3. The store's thread keeps a [`scene::Scene`] of all of it. When it writes an event it asks for the [`cause::Snapshot`] of
-//!    that time, and [`cause::judge`] says whose fault it was. The scene is empty after a restart and takes nothing back.
-//! 4. What belongs together is found when it is read: [`incident`], by [`store::Reader::episodes`].
+//!    What is seen goes to the store as a [`pure::scene::Fact`].
+//! 3. The store's thread keeps a [`pure::scene::Scene`] of all of it. When it writes an event it asks for the [`pure::cause::Snapshot`] of
+//!    that time, and [`pure::cause::judge`] says whose fault it was. The scene is empty after a restart and takes nothing back.
+//! 4. What belongs together is found when it is read: [`pure::incident`], by [`store::Reader::episodes`].
 //!
 //! ## From question to answer
 //!
@@ -58,7 +59,7 @@
 //! 2. `web::request` turns the bytes of a head into a [`web::Request`], or into the reason why not. Pure.
 //! 3. A file of the page comes from a table of embedded bytes, which build.rs has compressed; everything else is asked of
 //!    the [`web::Answer`].
-//! 4. `web::api` bounds every parameter and asks the [`store::Reader`]: short ranges are summed up from the checks, long ones
+//! 4. `api` bounds every parameter and asks the [`store::Reader`]: short ranges are summed up from the checks, long ones
 //!    from roll-ups, which the store makes of hours and packs by days.
 //! 5. `web::reply` makes the head, `web::connection` writes head and body under an absolute deadline, page after page
 //!    where the body is long.
@@ -80,23 +81,11 @@
 //!
 //! ## Errors
 //!
-//! Expected fates are data: a ping that got no answer is an [`model::Outcome`], a check that could not be made says
-//! why in [`model::CheckResult::reason`]. A `Result` means that *we* could not do our job. One enum an engine; the top
+//! Expected fates are data: a ping that got no answer is an [`pure::model::Outcome`], a check that could not be made says
+//! why in [`pure::model::CheckResult::reason`]. A `Result` means that *we* could not do our job. One enum an engine; the top
 //! one, [`cli::Failure`], owns the exit code and is printed once, in `main`.
 
-pub mod cause;
-pub mod check;
-pub mod icmp;
-pub mod incident;
-pub mod model;
-pub mod order;
-pub mod outage;
-pub mod phrase;
-pub mod scene;
-pub mod stats;
-pub mod sums;
-pub mod time;
-pub mod varint;
+pub mod pure;
 
 pub mod config;
 pub mod logging;
@@ -107,6 +96,7 @@ pub mod sys;
 pub mod systemd;
 
 pub mod alerts;
+pub mod api;
 pub mod export;
 pub mod pinger;
 pub mod report;

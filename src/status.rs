@@ -5,9 +5,9 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config::HostPlan;
-use crate::model::{Host, State};
+use crate::pure::model::{Host, State};
+use crate::pure::time::UtcMillis;
 use crate::store::{LatestCheck, OutageEvent, Reader, StoreError};
-use crate::time::UtcMillis;
 
 /// What the database knows of now.
 #[derive(Debug)]

@@ -5,8 +5,8 @@ use std::io;
 use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
+use crate::pure::time::Monotonic;
 use crate::sys::{self, Event, Woken};
-use crate::time::Monotonic;
 
 /// A flag that tells a worker to stop; clones are the same flag.
 #[derive(Clone, Debug)]

@@ -8,8 +8,8 @@ use std::os::unix::net::{SocketAddr, UnixDatagram};
 use std::path::Path;
 use std::time::Duration;
 
+use crate::pure::time::Monotonic;
 use crate::sys;
-use crate::time::Monotonic;
 
 /// The service manager, where there is one that listens.
 #[derive(Debug)]

@@ -5,9 +5,10 @@ mod common;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use ace_connection_logger::api::{Api, Facts};
 use ace_connection_logger::config;
 use ace_connection_logger::store::Database;
-use ace_connection_logger::web::{Api, Facts, Web};
+use ace_connection_logger::web::Web;
 use common::TempDir;
 use common::http::{Answer, get};
 use rusqlite::Connection;
@@ -489,14 +490,16 @@ fn days_are_the_readers_also_before_the_clocks_change() {
     let site = Site::new(&(check("2026-09-09 22:10:00") + &check("2026-11-09 23:10:00")));
     let overview =
         site.json("/api/overview?offset_minutes=60&changed_at=2026-10-25T01:00:00Z&earlier_offset_minutes=120&days=400");
-    let first =
-        ace_connection_logger::time::parse_naive_ms(&format!("{} 00:00:00", overview["first_day"].as_str().expect("a day")))
-            .expect("a date");
+    let first = ace_connection_logger::pure::time::parse_naive_ms(&format!(
+        "{} 00:00:00",
+        overview["first_day"].as_str().expect("a day")
+    ))
+    .expect("a date");
     let states = overview["hosts"][0]["days"]["state"].as_array().expect("days");
     let days: Vec<String> = (0..)
         .zip(states)
         .filter(|(_, state)| *state == "down")
-        .map(|(day, _)| ace_connection_logger::time::UtcMillis(first + day * 86_400_000).sql_text()[..10].to_string())
+        .map(|(day, _)| ace_connection_logger::pure::time::UtcMillis(first + day * 86_400_000).sql_text()[..10].to_string())
         .collect();
     assert_eq!(days, ["2026-09-10", "2026-11-10"]);
 }

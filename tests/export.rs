@@ -6,9 +6,9 @@ use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use ace_connection_logger::model::{CheckResult, Family, Host, Outcome};
+use ace_connection_logger::pure::model::{CheckResult, Family, Host, Outcome};
+use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, Life};
-use ace_connection_logger::time::UtcMillis;
 use common::{Finished, TempDir, bin, run, skip};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -104,7 +104,12 @@ fn three() -> TempDir {
             reason: Some("no route from 192.0.2.254".into()),
             ..check(&one, AT + 60_000, &[0, 0])
         },
-        CheckResult::not_measured(two, UtcMillis(AT + 70_000), ace_connection_logger::model::Obstacle::Other, "asleep".into()),
+        CheckResult::not_measured(
+            two,
+            UtcMillis(AT + 70_000),
+            ace_connection_logger::pure::model::Obstacle::Other,
+            "asleep".into(),
+        ),
     ])
 }
 

@@ -7,9 +7,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ace_connection_logger::model::{CheckResult, Family, Host, Outcome};
+use ace_connection_logger::pure::model::{CheckResult, Family, Host, Outcome};
+use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, Life};
-use ace_connection_logger::time::UtcMillis;
 use common::{Finished, TempDir, bin, run};
 use rusqlite::Connection;
 use serde_json::{Value, json};

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
+use ace_connection_logger::api::{Api, Facts};
 use ace_connection_logger::config;
-use ace_connection_logger::model::{CheckResult, Family, Host, Outcome};
+use ace_connection_logger::pure::model::{CheckResult, Family, Host, Outcome};
+use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, Life};
-use ace_connection_logger::time::UtcMillis;
-use ace_connection_logger::web::{Api, Facts, Web};
+use ace_connection_logger::web::Web;
 use common::{Finished, TempDir, bin, run};
 use rusqlite::Connection;
 use serde_json::{Value, json};

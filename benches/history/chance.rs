@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use ace_connection_logger::model::{CheckResult, Host, Outcome};
-use ace_connection_logger::time::UtcMillis;
+use ace_connection_logger::pure::model::{CheckResult, Host, Outcome};
+use ace_connection_logger::pure::time::UtcMillis;
 
 /// How many pings a made-up check has.
 const PINGS_PER_CHECK: usize = 5;

@@ -3,7 +3,7 @@
 
 use std::path::Path;
 
-use ace_connection_logger::time::UtcMillis;
+use ace_connection_logger::pure::time::UtcMillis;
 use rusqlite::{Connection, params};
 use serde_json::json;
 

@@ -15,10 +15,10 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ace_connection_logger::model::{CheckResult, Family, Host, Obstacle};
+use ace_connection_logger::pure::model::{CheckResult, Family, Host, Obstacle};
+use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, Life};
 use ace_connection_logger::sys;
-use ace_connection_logger::time::UtcMillis;
 
 use chance::{Chance, Manner, check};
 

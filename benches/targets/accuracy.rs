@@ -8,7 +8,7 @@ use std::sync::mpsc::{Receiver, Sender, channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use ace_connection_logger::icmp;
+use ace_connection_logger::pure::icmp;
 use ace_connection_logger::sys::{Batch, Queue, request_stamps};
 use socket2::{Domain, Protocol, Socket, Type};
 

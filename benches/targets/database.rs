@@ -3,9 +3,9 @@
 use std::fs;
 use std::sync::Arc;
 
-use ace_connection_logger::model::{CheckResult, Family, Host};
+use ace_connection_logger::pure::model::{CheckResult, Family, Host};
+use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, Life};
-use ace_connection_logger::time::UtcMillis;
 
 use super::Row;
 use super::chance::{Chance, Manner, check};

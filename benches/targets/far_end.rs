@@ -8,7 +8,7 @@ use std::sync::mpsc::channel;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use ace_connection_logger::icmp;
+use ace_connection_logger::pure::icmp;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::monitor::{run as run_command, sleep_seconds};

@@ -13,11 +13,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::config::AlertsConfig;
-use crate::model::AlertKind;
+use crate::pure::model::AlertKind;
+use crate::pure::time::{Monotonic, UtcMillis, nanoseconds};
 use crate::stop::Stop;
 use crate::store::{Notice, NoticeFate, Reader, StoreError};
 use crate::sys;
-use crate::time::{Monotonic, UtcMillis, nanoseconds};
 
 pub use command::{End, Heard, Run, run};
 pub use telling::{Telling, tell};

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
-use crate::cause::Cause;
-use crate::model::AlertKind;
+use crate::pure::cause::Cause;
+use crate::pure::model::AlertKind;
+use crate::pure::time::{Spoken, UtcMillis, parse_instant};
 use crate::store::{DNS, LINK_DOWN, Notice, OutageEvent};
-use crate::time::{Spoken, UtcMillis, parse_instant};
 
 /// The longest value of a variable. The kernel takes 128 KiB, and would refuse the whole program for one byte more.
 const LONGEST_VALUE: usize = 4096;

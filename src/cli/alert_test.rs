@@ -7,12 +7,12 @@ use super::cleanup::stop_on_signals;
 use super::output::{print, printable};
 use super::{Failure, Verdict, configure};
 use crate::alerts::{self, End, Heard};
-use crate::cause::Cause;
 use crate::config::{Config, HostPlan};
-use crate::model::{AlertKind, Host};
+use crate::pure::cause::Cause;
+use crate::pure::model::{AlertKind, Host};
+use crate::pure::time::UtcMillis;
 use crate::store::{Notice, OUTAGE, OutageEvent};
 use crate::sys;
-use crate::time::UtcMillis;
 
 /// How long ago the made-up event began, and how long it lasted where it is over.
 const BEGAN_MS: i64 = 90_000;

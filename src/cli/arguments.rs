@@ -9,9 +9,9 @@ use log::LevelFilter;
 
 use super::{Failure, when};
 use crate::export::Format;
-use crate::model::AlertKind;
+use crate::pure::model::AlertKind;
+use crate::pure::time::UtcMillis;
 use crate::report::{Format as ReportFormat, Period};
-use crate::time::UtcMillis;
 
 /// What the command line asks for.
 #[derive(Debug)]

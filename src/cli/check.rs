@@ -14,14 +14,14 @@ use super::arguments::Check;
 use super::cleanup::stop_on_signals;
 use super::output::{align, cut, is_coloured, is_terminal, ms, pad, paint, print, print_json, printable};
 use super::{Failure, Verdict, configure, open_database};
-use crate::check::Pace;
 use crate::config::{Config, HostPlan};
 use crate::daemon::{self, DaemonError};
-use crate::model::{CheckResult, Family, Host, Outcome, State};
 use crate::net::StampKeeper;
-use crate::outage::Rules;
 use crate::pinger::{Manner, Pinger, Progress};
-use crate::stats;
+use crate::pure::check::Pace;
+use crate::pure::model::{CheckResult, Family, Host, Outcome, State};
+use crate::pure::outage::Rules;
+use crate::pure::stats;
 use crate::store::Life;
 use crate::sys;
 

@@ -13,11 +13,11 @@ use super::dashboard::is_served;
 use super::output::{is_coloured, paint, print, print_json, printable};
 use super::{Failure, Verdict, find_config, load};
 use crate::config::Config;
-use crate::icmp::Version;
-use crate::model::{Family, Host, State};
 use crate::net::{self, Fault, Kind};
+use crate::pure::icmp::Version;
+use crate::pure::model::{Family, Host, State};
+use crate::pure::time::UtcMillis;
 use crate::store::Reader;
-use crate::time::UtcMillis;
 use crate::{daemon, sys};
 
 /// One thing that was looked at.
@@ -162,10 +162,10 @@ fn ping_own(own: IpAddr, config: &Config) -> Result<u32, String> {
     let mut plan = config.plan_for(host);
     (plan.ping_count, plan.timeout, plan.source) = (1, Duration::from_secs(1), None);
     let manner = crate::pinger::Manner {
-        pace: crate::check::Pace::Listening,
+        pace: crate::pure::check::Pace::Listening,
         linger: Duration::ZERO,
         fast_interval: None,
-        outages: crate::outage::Rules::default(),
+        outages: crate::pure::outage::Rules::default(),
     };
     let stop = crate::stop::Stop::new().map_err(|error| error.to_string())?;
     let result = crate::pinger::Pinger::new(plan.into(), manner).check(&stop, &mut |_| ());

@@ -9,8 +9,8 @@ use super::output::{ProgressLine, print};
 use super::sink::Sink;
 use super::{Failure, Verdict, configure, recorded};
 use crate::export::{self, Broken, Format};
+use crate::pure::time::{LATEST_MS, UtcMillis};
 use crate::store::{KnownHost, Reader};
-use crate::time::{LATEST_MS, UtcMillis};
 
 pub fn run(arguments: &Export) -> Result<Verdict, Failure> {
     let span = span(arguments)?;

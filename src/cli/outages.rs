@@ -3,12 +3,12 @@
 use super::arguments::Outages;
 use super::output::{align, cut, is_coloured, paint, print, print_json, printable};
 use super::{Failure, Verdict, configure, open_database, recorded};
-use crate::cause::Cause;
 use crate::config::Config;
-use crate::model::State;
+use crate::pure::cause::Cause;
+use crate::pure::model::State;
+use crate::pure::time::UtcMillis;
 use crate::store::{DNS, Episode, INTERMITTENT, LINK_DOWN, Reader};
 use crate::sys::{self, utc_offset_at};
-use crate::time::UtcMillis;
 
 pub fn run(arguments: &Outages) -> Result<Verdict, Failure> {
     let note = note(arguments)?;

@@ -8,8 +8,8 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::Failure;
-use crate::model::State;
-pub use crate::phrase::{cut, ms, pad, printable};
+use crate::pure::model::State;
+pub use crate::pure::phrase::{cut, ms, pad, printable};
 
 /// Prints a result. A reader that went away (`| head`) ends the command without a word.
 pub fn print(text: &str) -> Result<(), Failure> {

@@ -5,11 +5,11 @@ use serde::Serialize;
 use super::arguments::Status;
 use super::output::{align, cut, is_coloured, ms, paint, print, print_json, printable};
 use super::{Failure, Verdict, configure};
-use crate::model::State;
+use crate::pure::model::State;
+use crate::pure::time::Spoken;
 use crate::status::{Known, Line};
 use crate::store::{LatestCheck, OutageEvent, Reader};
 use crate::sys;
-use crate::time::Spoken;
 
 pub fn run(arguments: &Status) -> Result<Verdict, Failure> {
     let (config, _) = configure(&arguments.common())?;

@@ -1,7 +1,7 @@
 //! Times as people give them on the command line.
 
+use crate::pure::time::{LATEST_MS, UtcMillis, local_to_utc, parse_instant, parse_naive_ms};
 use crate::sys;
-use crate::time::{LATEST_MS, UtcMillis, local_to_utc, parse_instant, parse_naive_ms};
 
 /// An instant: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` of this machine's zone, or Unix seconds. An error says what is wrong with it.
 pub fn instant(text: &str) -> Result<UtcMillis, String> {

@@ -3,7 +3,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::model::Source;
+use crate::pure::model::Source;
 
 /// The word for this machine's default gateway.
 pub(super) const GATEWAY: &str = "gateway";

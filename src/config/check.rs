@@ -14,9 +14,9 @@ use super::pace::read_monitoring;
 use super::raw::{self, SyntaxError, Value};
 use super::section::{Checker, Range, Section, describe};
 use super::{AlertsConfig, Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
-use crate::incident::Grouping;
-use crate::model::{AlertKind, Family, Host};
-use crate::outage::Rules;
+use crate::pure::incident::Grouping;
+use crate::pure::model::{AlertKind, Family, Host};
+use crate::pure::outage::Rules;
 
 const RETENTION: Range = Range { least: 0.0, most: 36_500.0, is_open: true, is_whole: false, unit: "days" };
 const FLUSH: Range = Range { least: 0.0, most: 3600.0, is_open: false, is_whole: false, unit: "seconds" };

@@ -11,7 +11,7 @@ use super::pace::{Monitoring, read_host_pace};
 use super::raw::{Node, Value};
 use super::section::{Checker, Section, describe};
 use super::{HostPlan, Role};
-use crate::model::{Family, Host, Source};
+use crate::pure::model::{Family, Host, Source};
 
 /// Name and address of the hosts that are pinged when the file lists none.
 const DEFAULTS: [(&str, &str); 3] = [("Google DNS", "8.8.8.8"), ("Cloudflare DNS", "1.1.1.1"), ("Local Gateway", GATEWAY)];

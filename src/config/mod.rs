@@ -23,9 +23,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::incident;
-use crate::model::{AlertKind, AlertKinds, Host, Source, Thresholds};
-use crate::outage;
+use crate::pure::incident;
+use crate::pure::model::{AlertKind, AlertKinds, Host, Source, Thresholds};
+use crate::pure::outage;
 
 pub use finding::{Finding, FindingKind, Loaded, ReadError, Severity};
 

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::section::{Checker, Range, Section};
-use crate::model::Thresholds;
+use crate::pure::model::Thresholds;
 
 const INTERVAL: Range = Range { least: 0.1, most: 86_400.0, is_open: false, is_whole: false, unit: "seconds" };
 const PING_COUNT: Range = Range { least: 1.0, most: 100.0, is_open: false, is_whole: true, unit: "" };

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::incident::Grouping;
-use crate::model::{Family, Thresholds};
+use crate::pure::incident::Grouping;
+use crate::pure::model::{Family, Thresholds};
 
 fn loaded(text: &str) -> Loaded {
     parse(text.as_bytes(), "c")

@@ -8,8 +8,8 @@ use std::fmt;
 use std::io::{self, Write};
 use std::ops::Range;
 
+use crate::pure::time::UtcMillis;
 use crate::store::{KnownHost, Reader, StoreError};
-use crate::time::UtcMillis;
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -5,8 +5,8 @@ use std::io::Write;
 use std::ops::Range;
 
 use super::Broken;
+use crate::pure::time::UtcMillis;
 use crate::store::{Checks, KnownHost, Reader, RecordedCheck};
-use crate::time::UtcMillis;
 
 /// A gauge: its name, its unit, what it is, and what a check says of it.
 type Family = (&'static str, &'static str, &'static str, fn(&RecordedCheck) -> Option<f64>);

@@ -6,8 +6,8 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::Broken;
+use crate::pure::time::UtcMillis;
 use crate::store::{Checks, KnownHost, Reader, RecordedCheck};
-use crate::time::UtcMillis;
 
 /// The columns of `ping_results` but for its id, and then what it has no columns for.
 pub const CSV_HEADER: &str = "host_name,host_address,timestamp,success_count,failure_count,success_rate,min_latency,\
@@ -116,7 +116,7 @@ pub fn json_line(check: &RecordedCheck, mut out: &mut dyn Write) -> io::Result<(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::State;
+    use crate::pure::model::State;
 
     fn written(line: Line, check: &RecordedCheck) -> String {
         let mut out = Vec::new();

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::route;
-use crate::icmp::Version;
-use crate::model::{Family, Host};
+use crate::pure::icmp::Version;
+use crate::pure::model::{Family, Host};
 use crate::stop::Stop;
 use crate::sys;
 

@@ -5,10 +5,10 @@ use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::{EchoSocket, Fault, SocketOptions, Target};
-use crate::check::{CheckPlan, CheckRun};
-use crate::icmp;
+use crate::pure::check::{CheckPlan, CheckRun};
+use crate::pure::icmp;
+use crate::pure::time::ClockSample;
 use crate::sys::{self, Batch};
-use crate::time::ClockSample;
 
 /// See the module.
 pub struct Exchange {

@@ -5,8 +5,8 @@ use std::io;
 use std::net::{IpAddr, UdpSocket};
 
 use super::Target;
-use crate::cause::Place;
-use crate::model::{Family, Source};
+use crate::pure::cause::Place;
+use crate::pure::model::{Family, Source};
 use crate::sys::{self, Route};
 
 /// A default route's next hop.

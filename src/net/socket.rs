@@ -11,9 +11,9 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Target, route};
-use crate::check::{CheckRun, Receipt};
-use crate::icmp::{self, Version};
-use crate::model::{IcmpError, Obstacle, Source};
+use crate::pure::check::{CheckRun, Receipt};
+use crate::pure::icmp::{self, Version};
+use crate::pure::model::{IcmpError, Obstacle, Source};
 use crate::sys::{self, Batch, Queue};
 
 /// Which kind of socket an [`EchoSocket`] is.

@@ -9,15 +9,15 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::cause::Place;
-use crate::check::{Action, CheckPlan, Pace};
 use crate::config::HostPlan;
-use crate::model::{CheckResult, Host, Interruption, InterruptionKind, Obstacle, Outcome, Probe};
 use crate::net::{self, Exchange, Link, Resolver, SocketOptions, Target};
-use crate::outage::{Change, Check, Rules, Watch};
+use crate::pure::cause::Place;
+use crate::pure::check::{Action, CheckPlan, Pace};
+use crate::pure::model::{CheckResult, Host, Interruption, InterruptionKind, Obstacle, Outcome, Probe};
+use crate::pure::outage::{Change, Check, Rules, Watch};
+use crate::pure::time::{ClockSample, Monotonic, Schedule, UtcMillis, nanoseconds};
 use crate::stop::Stop;
 use crate::sys;
-use crate::time::{ClockSample, Monotonic, Schedule, UtcMillis, nanoseconds};
 
 use report::{SkipReport, StateReport};
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{Finding, Pinger, Trouble, TroubleKind};
-use crate::check::{Action, CheckPlan, Pace};
-use crate::model::{Outcome, Probe};
 use crate::net::{Exchange, Link, Target};
-use crate::outage::Watch;
+use crate::pure::check::{Action, CheckPlan, Pace};
+use crate::pure::model::{Outcome, Probe};
+use crate::pure::outage::Watch;
+use crate::pure::time::{ClockSample, Monotonic, nanoseconds};
 use crate::stop::Stop;
 use crate::sys;
-use crate::time::{ClockSample, Monotonic, nanoseconds};
 
 /// How many pings leave by one socket.
 const PINGS_A_SOCKET: u16 = 600;

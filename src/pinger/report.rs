@@ -1,6 +1,6 @@
 //! What a host's thread says in the log: a state is said once when it begins and once when it ends, with the count between.
 
-use crate::model::{CheckResult, Host, State};
+use crate::pure::model::{CheckResult, Host, State};
 
 /// Says in the log when a host's state begins and ends, once each, with the count between.
 #[derive(Debug, Default)]

@@ -4,8 +4,8 @@
 use super::seen::meanwhile;
 use super::told::local;
 use super::{Report, told};
+use crate::pure::time::UtcMillis;
 use crate::store::Episode;
-use crate::time::UtcMillis;
 
 const COLUMNS: [&str; 16] = [
     "record",

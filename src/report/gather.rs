@@ -4,15 +4,15 @@ use std::ops::Range;
 
 use super::hours::{self, Cells};
 use super::{Appendix, CauseTime, HostFigures, Manner, Method, OwnLine, Problem, Report, Settings, Zone};
-use crate::cause::Cause;
 use crate::config::HostPlan;
-use crate::model::{Family, Host, State};
-use crate::order::by_key;
-use crate::phrase;
+use crate::pure::cause::Cause;
+use crate::pure::model::{Family, Host, State};
+use crate::pure::order::by_key;
+use crate::pure::phrase;
+use crate::pure::sums::{Counts, Sums};
+use crate::pure::time::{HOUR_MS, UtcMillis};
 use crate::store::{Checks, Episode, Gap, KnownHost, LINK_DOWN, Reader, StoreError, incidents, missing_ms};
-use crate::sums::{Counts, Sums};
 use crate::sys;
-use crate::time::{HOUR_MS, UtcMillis};
 
 /// What a report is asked for.
 #[derive(Clone, Debug)]

@@ -5,10 +5,10 @@ use std::ops::Range;
 use super::WorstHour;
 use super::gather::{down_ms, is_excused, is_told};
 use super::period::local_days;
-use crate::order::by_key;
+use crate::pure::order::by_key;
+use crate::pure::sums::Counts;
+use crate::pure::time::{HOUR_MS, UtcMillis};
 use crate::store::{Episode, Gap, Reader, Rhythm, Source, StoreError};
-use crate::sums::Counts;
-use crate::time::{HOUR_MS, UtcMillis};
 
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Up to so long a span has a bar an hour.
@@ -185,7 +185,7 @@ impl Hours<'_> {
         let span = self.span;
         let (width, source) = self.width()?;
         let buckets = self.reader.buckets(ids, span, width, source)?;
-        let point = |(index, sums): (i64, crate::sums::Sums)| {
+        let point = |(index, sums): (i64, crate::pure::sums::Sums)| {
             let quantile = |share| sums.latencies.quantile_us(share);
             let quantiles = quantile(0.05).zip(quantile(0.5)).zip(quantile(0.95));
             Point {

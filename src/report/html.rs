@@ -2,7 +2,7 @@
 
 use super::told::{Picture, Row, Section, sections, top};
 use super::{Appendix, Report, picture};
-use crate::phrase::printable;
+use crate::pure::phrase::printable;
 
 /// The page's only style, which stands in it. Written for paper first.
 const STYLE: &str = include_str!("style.css");

@@ -19,13 +19,13 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::cause::Cause;
 use crate::config::{Config, HostPlan};
-use crate::incident::Grouping;
-use crate::model::{Family, Host};
-use crate::outage::Rules;
+use crate::pure::cause::Cause;
+use crate::pure::incident::Grouping;
+use crate::pure::model::{Family, Host};
+use crate::pure::outage::Rules;
+use crate::pure::time::UtcMillis;
 use crate::store::{Episode, Gap, Incident, KnownHost, StoreError};
-use crate::time::UtcMillis;
 
 pub use gather::{Question, gather};
 pub use html::STYLE_HASH;

@@ -3,7 +3,7 @@
 
 use std::ops::Range;
 
-use crate::time::{UtcMillis, local_to_utc, parse_naive_ms};
+use crate::pure::time::{UtcMillis, local_to_utc, parse_naive_ms};
 
 const DAY_MS: i64 = 86_400_000;
 /// No more days can be asked for: all that the program can have recorded, and less than calendars end with.

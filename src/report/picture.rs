@@ -6,9 +6,9 @@ use std::fmt::Write as _;
 use super::hours::{Bar, Point};
 use super::html::element;
 use super::{HostFigures, Report};
-use crate::order::by_key;
-use crate::phrase::ms;
-use crate::time::UtcMillis;
+use crate::pure::order::by_key;
+use crate::pure::phrase::ms;
+use crate::pure::time::UtcMillis;
 
 /// The width of every picture, in its own units: a quarter of a millimetre on A4.
 const WIDTH: f64 = 720.0;

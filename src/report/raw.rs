@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::told::{Row, local};
 use super::{Format, Report, csv, html};
-use crate::phrase::{cut, pad, printable};
+use crate::pure::phrase::{cut, pad, printable};
+use crate::pure::time::{HOUR_MS, UtcMillis};
 use crate::store::{Checks, Reader, RecordedCheck, StoreError};
-use crate::time::{HOUR_MS, UtcMillis};
 
 /// The raw pings that are still to be told.
 #[derive(Debug)]

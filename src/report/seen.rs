@@ -2,8 +2,8 @@
 
 use serde_json::Value;
 
-use crate::cause::Cause;
-use crate::phrase::count;
+use crate::pure::cause::Cause;
+use crate::pure::phrase::count;
 use crate::store::OutageEvent;
 
 /// A cause in a word or two.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use super::hours::{Bar, Cells, Point};
 use super::period::local_days;
 use super::*;
-use crate::model::State;
+use crate::pure::model::State;
 use crate::store::{INTERMITTENT, LINK_DOWN, OUTAGE, OutageEvent, RecordedCheck};
 
 const MINUTE: i64 = 60_000;
@@ -19,7 +19,7 @@ fn berlin(unix_seconds: i64) -> i64 {
 }
 
 fn at(text: &str) -> UtcMillis {
-    crate::time::parse_instant(text).expect("an instant")
+    crate::pure::time::parse_instant(text).expect("an instant")
 }
 
 fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) -> Episode {

@@ -4,7 +4,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::Report;
 use super::told::{Row, Section, sections, top};
-use crate::phrase::{cut, pad, printable, wrap};
+use crate::pure::phrase::{cut, pad, printable, wrap};
 
 const WIDTH: usize = 80;
 const MARGIN: &str = "  ";

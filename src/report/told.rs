@@ -3,10 +3,10 @@
 
 use super::seen::{cause_meaning, cause_word, meanwhile};
 use super::{HostFigures, Manner, Report, gather, raw};
-use crate::cause::Cause;
-use crate::phrase::{count, exactly, ms, offset};
+use crate::pure::cause::Cause;
+use crate::pure::phrase::{count, exactly, ms, offset};
+use crate::pure::time::UtcMillis;
 use crate::store::{DNS, Episode, Gap, INTERMITTENT};
-use crate::time::UtcMillis;
 
 /// A part of the report.
 #[derive(Debug, Default)]
@@ -311,7 +311,7 @@ fn outage(report: &Report, episode: &Episode) -> Row {
 }
 
 fn incident_row(report: &Report, incident: &crate::store::Incident) -> Row {
-    let at = |text: &str| crate::time::parse_instant(text).unwrap_or(report.from);
+    let at = |text: &str| crate::pure::time::parse_instant(text).unwrap_or(report.from);
     let start = at(&incident.start_time);
     let end = incident.end_time.as_deref().map(at);
     let cause = Cause::of_word(incident.cause).unwrap_or(Cause::Unknown);

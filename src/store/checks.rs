@@ -9,10 +9,10 @@ use rusqlite::{Row, params};
 use super::reader::{Reader, text};
 use super::rollup::thresholds_of;
 use super::{KnownHost, StoreError};
-use crate::model::{State, Thresholds};
-use crate::stats;
-use crate::sums::CheckSums;
-use crate::time::UtcMillis;
+use crate::pure::model::{State, Thresholds};
+use crate::pure::stats;
+use crate::pure::sums::CheckSums;
+use crate::pure::time::UtcMillis;
 
 /// A recorded check.
 #[derive(Clone, Debug, PartialEq)]

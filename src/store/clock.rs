@@ -9,8 +9,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::events::instant_of;
 use super::rows::next_millisecond;
 use super::{ledger, rollup};
-use crate::model::{Interruption, InterruptionKind};
-use crate::time::{LATEST_MS, UtcMillis};
+use crate::pure::model::{Interruption, InterruptionKind};
+use crate::pure::time::{LATEST_MS, UtcMillis};
 
 /// No clock that is right shows an earlier time: 2020-01-01.
 pub const IMPLAUSIBLE_BEFORE: UtcMillis = UtcMillis(1_577_836_800_000);

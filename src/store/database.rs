@@ -17,10 +17,10 @@ use super::notices::{self, NoticeFate, Notices, Spool};
 use super::outages::Outages;
 use super::rows::{KnownHost, Manner, host_id, insert};
 use super::{ClockStep, Import, StoreError, clock, journal, ledger, original, rollup, schema, surroundings};
-use crate::model::{CheckResult, Family, Interruption, Probe};
-use crate::outage::Rules;
-use crate::scene::Scene;
-use crate::time::UtcMillis;
+use crate::pure::model::{CheckResult, Family, Interruption, Probe};
+use crate::pure::outage::Rules;
+use crate::pure::scene::Scene;
+use crate::pure::time::UtcMillis;
 
 /// How long a statement waits for another writer.
 pub(super) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);

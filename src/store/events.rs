@@ -5,8 +5,8 @@ use rusqlite::{Connection, Row};
 use serde::Serialize;
 
 use super::reader::text;
-use crate::cause::Cause;
-use crate::time::{LATEST_MS, UtcMillis, parse_naive_ms};
+use crate::pure::cause::Cause;
+use crate::pure::time::{LATEST_MS, UtcMillis, parse_naive_ms};
 
 /// A row of `outage_events`; times as text in UTC, `YYYY-MM-DD HH:MM:SS.sss`.
 #[derive(Clone, Debug, PartialEq, Serialize)]

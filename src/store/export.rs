@@ -11,8 +11,8 @@ use rusqlite::{Connection, params};
 
 use super::original::write_whole;
 use super::{Checks, DNS, KnownHost, LINK_DOWN, Reader, RecordedCheck, StoreError, schema};
+use crate::pure::time::{UtcMillis, local_to_utc, parse_naive_ms};
 use crate::sys::utc_offset_at;
-use crate::time::{UtcMillis, local_to_utc, parse_naive_ms};
 
 const TABLES: &str = "
 CREATE TABLE ping_results (

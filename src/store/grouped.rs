@@ -13,11 +13,11 @@ use super::events::{COLUMNS, OUTAGE, OutageEvent, instant_of, read_event};
 use super::ledger::{Gap, missing_ms};
 use super::reader::Reader;
 use super::{Database, StoreError};
-use crate::cause::Cause;
-use crate::incident::{self, Grouping, Spell};
-use crate::model::Host;
-use crate::order::by_key;
-use crate::time::{LATEST_MS, UtcMillis};
+use crate::pure::cause::Cause;
+use crate::pure::incident::{self, Grouping, Spell};
+use crate::pure::model::Host;
+use crate::pure::order::by_key;
+use crate::pure::time::{LATEST_MS, UtcMillis};
 
 /// What `event_type` says of several outages in a short time.
 pub const INTERMITTENT: &str = "intermittent";

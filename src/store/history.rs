@@ -12,9 +12,9 @@ use super::reader::{Reader, text};
 use super::rollup::{self, Detail};
 use super::rollup_day;
 use super::{IMPLAUSIBLE_BEFORE, OutageEvent, StoreError, events};
-use crate::model::{Family, Host, Thresholds};
-use crate::sums::{CheckSums, Counts, Sums};
-use crate::time::{HOUR_MS, UtcMillis};
+use crate::pure::model::{Family, Host, Thresholds};
+use crate::pure::sums::{CheckSums, Counts, Sums};
+use crate::pure::time::{HOUR_MS, UtcMillis};
 
 /// A host that was ever recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -9,9 +9,9 @@ use serde::Serialize;
 use super::StoreError;
 use super::events::LINK_DOWN;
 use super::reader::Reader;
-use crate::model::{Interruption, InterruptionKind};
-use crate::order::by_key;
-use crate::time::UtcMillis;
+use crate::pure::model::{Interruption, InterruptionKind};
+use crate::pure::order::by_key;
+use crate::pure::time::UtcMillis;
 
 /// Enters a time in which nothing was measured. Every host notices it: what overlaps is one. A sleep lies within what each
 /// of them noticed, since the clock they wait by stood still; of a process that was held up each noticed its own part.

@@ -9,10 +9,10 @@ use super::events::{COLUMNS, LINK_DOWN, OutageEvent, instant_of, read_event, val
 use super::outages::Changed;
 use super::reader::{Reader, text};
 use super::{Database, StoreError};
-use crate::incident::{self, Spell};
-use crate::model::{AlertKind, AlertKinds, CheckResult, State};
-use crate::outage::Change;
-use crate::time::UtcMillis;
+use crate::pure::incident::{self, Spell};
+use crate::pure::model::{AlertKind, AlertKinds, CheckResult, State};
+use crate::pure::outage::Change;
+use crate::pure::time::UtcMillis;
 
 /// More than wait when a line that comes and goes is told to nobody for a month.
 const MOST_WAITING: i64 = 10_000;

@@ -11,9 +11,9 @@ use rusqlite::{Connection, Row, TransactionBehavior, params, types::ValueRef};
 use super::database::{Standing, literal, literal_text, open_to_read, standing};
 use super::rows::{CheckRow, enter_host, insert_row, next_millisecond};
 use super::{Database, StoreError, export, rollup, schema};
-use crate::model::Family;
+use crate::pure::model::Family;
+use crate::pure::time::{LATEST_MS, UtcMillis, local_to_utc, parse_naive_ms};
 use crate::sys;
-use crate::time::{LATEST_MS, UtcMillis, local_to_utc, parse_naive_ms};
 
 /// What taking over found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

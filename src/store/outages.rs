@@ -9,10 +9,10 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::events::{OUTAGE, OutageEvent, instant_of, open_events, value};
-use crate::model::{CheckResult, Host, Probe};
-use crate::outage::{Change, Check, Edges, End, LastReply, Outage, Pings, Rules, Watch};
-use crate::stats;
-use crate::time::UtcMillis;
+use crate::pure::model::{CheckResult, Host, Probe};
+use crate::pure::outage::{Change, Check, Edges, End, LastReply, Outage, Pings, Rules, Watch};
+use crate::pure::stats;
+use crate::pure::time::UtcMillis;
 
 /// The hosts of a transaction that are not simply well.
 pub(super) struct Outages<'c> {

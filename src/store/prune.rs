@@ -5,7 +5,7 @@ use std::time::Duration;
 use rusqlite::{TransactionBehavior, params};
 
 use super::{Database, StoreError, rollup, rollup_day};
-use crate::time::{UtcMillis, nanoseconds};
+use crate::pure::time::{UtcMillis, nanoseconds};
 
 /// What a step deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

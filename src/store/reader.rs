@@ -8,9 +8,9 @@ use rusqlite::{Connection, Row};
 use super::database::{Standing, open_to_read, standing};
 use super::rollup::read_thresholds;
 use super::{Database, OutageEvent, StoreError, events, schema};
-use crate::model::{State, Thresholds};
-use crate::stats;
-use crate::time::UtcMillis;
+use crate::pure::model::{State, Thresholds};
+use crate::pure::stats;
+use crate::pure::time::UtcMillis;
 
 /// An open database that can only be read.
 #[derive(Debug)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::StoreError;
 use super::reader::Reader;
-use crate::time::UtcMillis;
+use crate::pure::time::UtcMillis;
 
 /// The intervals of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -7,10 +7,10 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::rollup_day;
-use crate::model::Thresholds;
-use crate::stats::Histogram;
-use crate::sums::{CheckSums, Counts, Latencies, Sums};
-use crate::time::HOUR_MS;
+use crate::pure::model::Thresholds;
+use crate::pure::stats::Histogram;
+use crate::pure::sums::{CheckSums, Counts, Latencies, Sums};
+use crate::pure::time::HOUR_MS;
 
 /// How long roll-ups may hold a transaction: the rest has time until the next.
 const BUDGET: Duration = Duration::from_millis(200);

@@ -8,8 +8,8 @@ use std::time::Instant;
 use rusqlite::{Connection, Row, params};
 
 use super::rollup::{self, Detail, Hour};
-use crate::sums::{Counts, Latencies, Sums};
-use crate::varint;
+use crate::pure::sums::{Counts, Latencies, Sums};
+use crate::pure::varint;
 
 /// Hours of a day.
 pub const HOURS: i64 = 24;

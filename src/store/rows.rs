@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::model::{CheckResult, Family, Host, State, Thresholds};
-use crate::stats;
-use crate::time::{LATEST_MS, UtcMillis};
+use crate::pure::model::{CheckResult, Family, Host, State, Thresholds};
+use crate::pure::stats;
+use crate::pure::time::{LATEST_MS, UtcMillis};
 
 /// A host as far as it must be known to see that nothing about it has changed.
 #[derive(Clone, Debug)]

@@ -9,12 +9,12 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::events::{COLUMNS, DNS, LINK_DOWN, OutageEvent, read_event};
 use super::notices::Notices;
 use super::outages::{Changed, Outages};
-use crate::cause::{self, Cause};
-use crate::icmp::Version;
-use crate::model::Host;
-use crate::outage::Change;
-use crate::scene::{LinkDown, NameFailure, Path, Scene};
-use crate::time::{Spoken, UtcMillis};
+use crate::pure::cause::{self, Cause};
+use crate::pure::icmp::Version;
+use crate::pure::model::Host;
+use crate::pure::outage::Change;
+use crate::pure::scene::{LinkDown, NameFailure, Path, Scene};
+use crate::pure::time::{Spoken, UtcMillis};
 
 /// How many paths an event keeps: the first, and then the newest.
 const PATHS: usize = 5;

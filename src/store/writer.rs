@@ -9,11 +9,11 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::{ClockStep, Database, Entry, Life, StoreError};
-use crate::model::{AlertKinds, Host, State};
-use crate::outage::Rules;
-use crate::scene::{Fact, Scene};
+use crate::pure::model::{AlertKinds, Host, State};
+use crate::pure::outage::Rules;
+use crate::pure::scene::{Fact, Scene};
+use crate::pure::time::{ClockSample, Monotonic, Spoken, UtcMillis, nanoseconds};
 use crate::sys;
-use crate::time::{ClockSample, Monotonic, Spoken, UtcMillis, nanoseconds};
 
 /// How the writer goes about it: part of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

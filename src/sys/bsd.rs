@@ -19,7 +19,7 @@ use super::{
     ExtendedError, InterfaceState, Message, Queue, Route, Woken, check, interface_index, monotonic, random_u64,
     read_without_waiting, set_option,
 };
-use crate::time::Monotonic;
+use crate::pure::time::Monotonic;
 
 // -- clocks and chance ----------------------------------------------------------------------------------------------
 

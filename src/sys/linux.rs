@@ -16,7 +16,7 @@ use libc::c_int;
 use super::{
     ExtendedError, InterfaceState, Message, Queue, Route, Woken, check, monotonic, narrowed, route_text, set_option, timespec_ns,
 };
-use crate::time::Monotonic;
+use crate::pure::time::Monotonic;
 
 // -- clocks and chance ----------------------------------------------------------------------------------------------
 

@@ -30,7 +30,7 @@ mod route_text;
 
 pub use system::*;
 
-use crate::time::{ClockSample, Monotonic};
+use crate::pure::time::{ClockSample, Monotonic};
 
 /// Turns the -1 of a system call into the error it left behind.
 fn check(result: c_int) -> io::Result<c_int> {

@@ -12,8 +12,8 @@ use super::reply::{Answered, Content, PageMaker};
 use super::request::{self, Head, Refusal};
 use super::slots::{Phase, Slot};
 use super::{Limits, Site};
+use crate::pure::time::Monotonic;
 use crate::sys;
-use crate::time::Monotonic;
 
 /// So much is read at a time; a browser's request is half of it.
 const READ_BYTES: usize = 1024;

@@ -8,7 +8,6 @@
 //! One connection, one small thread, one of [`Limits::connections`] slots. Nothing here trusts a byte: a panic would end
 //! the monitor.
 
-mod api;
 mod assets;
 mod bind;
 mod connection;
@@ -29,7 +28,6 @@ use crate::config::DashboardConfig;
 use crate::stop::Stop;
 use crate::sys;
 
-pub use api::{Api, Facts};
 pub use bind::WebError;
 pub use reply::{Body, PageMaker, Reply};
 pub use request::Request;

@@ -5,14 +5,14 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::check::{Action, CheckPlan, Pace};
-use crate::icmp;
-use crate::model::{Host, Outcome, Source};
 use crate::net::{Exchange, SocketOptions, Target};
-use crate::scene::Path;
+use crate::pure::check::{Action, CheckPlan, Pace};
+use crate::pure::icmp;
+use crate::pure::model::{Host, Outcome, Source};
+use crate::pure::scene::Path;
+use crate::pure::time::UtcMillis;
 use crate::stop::Stop;
 use crate::sys;
-use crate::time::UtcMillis;
 
 /// Whom to ask.
 #[derive(Clone, Debug)]
@@ -138,7 +138,7 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::IcmpError;
+    use crate::pure::model::IcmpError;
 
     #[test]
     fn a_path_ends_with_the_last_machine_that_answers() {

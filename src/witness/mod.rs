@@ -10,14 +10,14 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::icmp::Version;
-use crate::model::{Host, Source};
 use crate::net::{self, Target};
 use crate::pinger::{Trouble, TroubleKind};
-use crate::scene::Fact;
+use crate::pure::icmp::Version;
+use crate::pure::model::{Host, Source};
+use crate::pure::scene::Fact;
+use crate::pure::time::Monotonic;
 use crate::stop::Stop;
 use crate::sys;
-use crate::time::Monotonic;
 
 use look::Question;
 

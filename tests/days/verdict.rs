@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use ace_connection_logger::incident::Grouping;
+use ace_connection_logger::pure::incident::Grouping;
+use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Episode, Gap, Reader, incidents};
-use ace_connection_logger::time::UtcMillis;
 
 use super::line::{FAST_SECONDS, INTERVAL_SECONDS, Line};
 use super::script::{Day, Expected};
@@ -141,7 +141,7 @@ fn grouping_of(day: &Day) -> Grouping {
 
 fn earliest(episode: &Episode) -> Option<UtcMillis> {
     let text = episode.event.earliest_start.as_deref()?;
-    ace_connection_logger::time::parse_instant(&format!("{}Z", text.replacen(' ', "T", 1)))
+    ace_connection_logger::pure::time::parse_instant(&format!("{}Z", text.replacen(' ', "T", 1)))
 }
 
 /// What must never be, whatever the day: times that run backwards, rows in the future, sums that do not add up.

@@ -81,7 +81,7 @@ fn variables_of_the_environment_are_those_of_the_sources() {
 
 #[test]
 fn paths_on_the_page_are_those_that_are_answered() {
-    let api = read("src/web/api/mod.rs");
+    let api = read("src/api/mod.rs");
     let routes = api.split_once("fn route(&self").and_then(|(_, rest)| rest.split_once("\n    }\n")).expect("the routes").0;
     let literals: Vec<&str> = routes.split('"').skip(1).step_by(2).collect();
     let is_suffix = |path: &&str| *path == "/active-outage";
@@ -95,7 +95,7 @@ fn paths_on_the_page_are_those_that_are_answered() {
         let path: String = path.map(|word| if word == "address" { "ADDRESS" } else { word.as_str() }).collect();
         path.strip_suffix("/ADDRESS").map_or(path.clone(), |path| format!("{path}/"))
     });
-    assert_same("paths", ("the page", on_page), ("src/web/api/mod.rs", known));
+    assert_same("paths", ("the page", on_page), ("src/api/mod.rs", known));
     let readme = read("README.md");
     for path in readme.split('`').skip(1).step_by(2).filter(|word| word.starts_with("/api/")) {
         let path = path.strip_suffix("/ADDRESS").map_or(path.to_string(), |path| format!("{path}/"));

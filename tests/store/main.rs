@@ -22,9 +22,9 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ace_connection_logger::model::{CheckResult, Family, Host, Obstacle, Outcome};
+use ace_connection_logger::pure::model::{CheckResult, Family, Host, Obstacle, Outcome};
+use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::Database;
-use ace_connection_logger::time::UtcMillis;
 use common::{Finished, TempDir, bin, run, skip};
 use rusqlite::{Connection, OpenFlags};
 

@@ -1,6 +1,6 @@
 //! What is spooled to be told, and what is not.
 
-use ace_connection_logger::model::{AlertKind, Thresholds};
+use ace_connection_logger::pure::model::{AlertKind, Thresholds};
 use ace_connection_logger::store::{Entry, Life, Notice, NoticeFate, Reader};
 
 use super::*;

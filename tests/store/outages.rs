@@ -1,7 +1,7 @@
 //! Outages as they are recorded: with their checks or not at all, over restarts, and beside other writers.
 
 use super::*;
-use ace_connection_logger::outage::Rules;
+use ace_connection_logger::pure::outage::Rules;
 use ace_connection_logger::store::{Settings, Writer};
 
 const MINUTE: i64 = 60_000;

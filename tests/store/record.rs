@@ -2,10 +2,10 @@
 //! files of the version before.
 
 use super::*;
-use ace_connection_logger::cause::{Cause, Place};
-use ace_connection_logger::incident::Grouping;
-use ace_connection_logger::model::{Interruption, InterruptionKind, Probe, Thresholds};
-use ace_connection_logger::scene::{Fact, Path as Way, Scene};
+use ace_connection_logger::pure::cause::{Cause, Place};
+use ace_connection_logger::pure::incident::Grouping;
+use ace_connection_logger::pure::model::{Interruption, InterruptionKind, Probe, Thresholds};
+use ace_connection_logger::pure::scene::{Fact, Path as Way, Scene};
 use ace_connection_logger::store::{ClockStep, Entry, Episode, Life, Reader, incidents};
 
 /// A time that a clock may show: 2023-11-14 22:13:20 UTC.
@@ -75,7 +75,7 @@ fn pings_between_checks_move_start_and_end_and_are_counted() {
 fn a_silent_host_that_is_not_out_yet_is_remembered_with_its_pings_from_commit_to_commit() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let rules = ace_connection_logger::outage::Rules { down_after: 2, up_after: 1 };
+    let rules = ace_connection_logger::pure::outage::Rules { down_after: 2, up_after: 1 };
     let one = host("one", "192.0.2.1");
     let mut scene = Scene::default();
     let mut write_one = |entry: Entry, now: i64| {
@@ -153,7 +153,7 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_any_host() {
     write_all(&mut database, &mut scene, both(&blocked, 120), &[], 125);
     let told = "select host_name, host_address, event_type, cause, notes, substr(start_time, 15), substr(end_time, 15) from outage_events";
     assert_eq!(rows(&path, told), ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|"]);
-    let clear = [Fact::WayClear { version: ace_connection_logger::icmp::Version::V4, at: at(130) }];
+    let clear = [Fact::WayClear { version: ace_connection_logger::pure::icmp::Version::V4, at: at(130) }];
     write_all(&mut database, &mut scene, Vec::new(), &clear, 131);
     assert_eq!(rows(&path, told), ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|15:30.000"]);
     write_all(&mut database, &mut scene, both(&|host, at| pings(host, at, "rr").into(), 180), &[], 185);
@@ -385,7 +385,7 @@ fn with_a_cable_pulled(path: &Path) -> (Database, Scene) {
 
 #[test]
 fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
-    use ace_connection_logger::icmp::Version;
+    use ace_connection_logger::pure::icmp::Version;
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = with_a_cable_pulled(&path);
@@ -399,7 +399,7 @@ fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
 
 #[test]
 fn one_version_of_ip_that_is_back_alone_leaves_the_other_down() {
-    use ace_connection_logger::icmp::Version;
+    use ace_connection_logger::pure::icmp::Version;
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = with_a_cable_pulled(&path);
@@ -438,7 +438,7 @@ fn thresholds_of_a_hosts_own_are_in_every_answer_and_stay_in_roll_ups() {
     let sums = |now: i64| reader(&path).sums(&[1], &(at(-3600)..at(now))).expect("sums").counts;
     let counts = sums(200);
     assert_eq!((counts.degraded, counts.down, counts.checks()), (2, 1, 3));
-    assert_eq!(reader(&path).latest_checks(at(200)).expect("checks")[0].state(), ace_connection_logger::model::State::Down);
+    assert_eq!(reader(&path).latest_checks(at(200)).expect("checks")[0].state(), ace_connection_logger::pure::model::State::Down);
     // Two hours later they are rolled up; thresholds that are changed then judge what comes.
     write(&mut database, &[judged(7200, "rrrr")], at(7201).0);
     assert_eq!(number(&path, "select sum(degraded) * 10 + sum(down) from rollup"), 21);

@@ -1,7 +1,7 @@
 //! Days: packed once they are over, and never anything but the sum of their hours.
 
+use ace_connection_logger::pure::sums::Counts;
 use ace_connection_logger::store::{Reader, Source};
-use ace_connection_logger::sums::Counts;
 
 use super::rollup::{LATER, START, some_checks};
 use super::*;

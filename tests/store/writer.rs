@@ -44,7 +44,7 @@ fn every_ping_of_every_check_reads_back_and_the_rare_tables_hold_only_what_is_ra
     let (min, blob): (u32, Vec<u8>) = other_program(&path)
         .query_row("select min_us, rtts from check_result where checked_at = 1000", [], |row| Ok((row.get(0)?, row.get(1)?)))
         .expect("the check");
-    assert_eq!(ace_connection_logger::stats::decode_rtts(&blob, min).as_deref(), Some(&rtts[..]));
+    assert_eq!(ace_connection_logger::pure::stats::decode_rtts(&blob, min).as_deref(), Some(&rtts[..]));
     assert_eq!(
         rows(&path, "select checked_at, sent, received, min_us, avg_us, max_us, length(rtts) from check_result"),
         ["1000|5|4|1|1073741857|4294967295|10", "2000|100|0||||100"]
@@ -73,7 +73,7 @@ fn a_check_in_a_millisecond_that_is_taken_moves_on_by_one() {
     // Clocks before 1970 and after 2248 are put at the ends.
     write(&mut database, &[check(&one, i64::MIN, &[Some(1)]), check(&one, i64::MAX, &[Some(1)])], 2000);
     assert_eq!(number(&path, "select min(checked_at) from check_result"), 0);
-    assert_eq!(number(&path, "select max(checked_at) from check_result"), ace_connection_logger::time::LATEST_MS);
+    assert_eq!(number(&path, "select max(checked_at) from check_result"), ace_connection_logger::pure::time::LATEST_MS);
 }
 
 #[test]

@@ -18,13 +18,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Answer, Body, Reply, Request};
 use crate::config::{Config, HostPlan};
-use crate::model::{Family, Host};
+use crate::pure::model::{Family, Host};
+use crate::pure::time::UtcMillis;
 use crate::report::Settings;
 use crate::store::{Reader, Rhythm, StoreError};
 use crate::sys;
-use crate::time::UtcMillis;
+use crate::web::{Answer, Body, Reply, Request};
 
 use parameters::Parameters;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Answered, Api, now};
-use crate::model::State;
+use crate::pure::model::State;
 use crate::status::{Known, Line};
 use crate::web::{Body, Reply};
 

@@ -8,10 +8,10 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::{Answered, Api, Problem, host_ids, json, now};
-use crate::cause::Cause;
-use crate::model::Host;
+use crate::pure::cause::Cause;
+use crate::pure::model::Host;
+use crate::pure::time::UtcMillis;
 use crate::store::{DNS, Episode, Reader, incidents as incidents_of};
-use crate::time::UtcMillis;
 
 /// What an event of this machine's own link has for an address.
 const LINKS: [&str; 3] = ["IPv4", "IPv6", "IPv4 and IPv6"];

@@ -4,10 +4,10 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Answered, Api, Problem, json, now};
-use crate::model::Host;
+use crate::pure::model::Host;
+use crate::pure::time::UtcMillis;
 use crate::status::Known;
 use crate::store::MonitorRun;
-use crate::time::UtcMillis;
 
 /// An IP version as the configuration has it.
 fn family_word(number: i64) -> &'static str {

@@ -3,7 +3,7 @@
 
 use std::net::IpAddr;
 
-use crate::model::IcmpError;
+use crate::pure::model::IcmpError;
 
 /// Bytes of an echo message before its payload.
 pub const HEADER_LEN: usize = 8;

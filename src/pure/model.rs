@@ -5,9 +5,9 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::cause::Place;
-use crate::stats;
-use crate::time::UtcMillis;
+use crate::pure::cause::Place;
+use crate::pure::stats;
+use crate::pure::time::UtcMillis;
 
 /// Which version of IP a host is pinged over.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]

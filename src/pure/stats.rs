@@ -1,7 +1,7 @@
 //! What a row of round-trip times comes to: the summary of a check, the log histogram that roll-ups keep, and quantiles
 //! from it. Plain arithmetic over microseconds.
 
-use crate::varint;
+use crate::pure::varint;
 
 /// Least, mean, greatest and spread of the round-trip times of a check; all in microseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -9,11 +9,11 @@ use super::line::{Line, line};
 use super::parameters::Parameters;
 use super::zone::Zone;
 use super::{Answered, Api, Problem, json, now, rhythm};
-use crate::model::State;
+use crate::pure::model::State;
+use crate::pure::sums::{Counts, Sums};
+use crate::pure::time::{HOUR_MS, UtcMillis};
 use crate::status::Known;
 use crate::store::{Reader, Rhythm, Source};
-use crate::sums::{Counts, Sums};
-use crate::time::{HOUR_MS, UtcMillis};
 
 /// A host's line of the overview.
 #[derive(Serialize)]

@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use std::hash::Hash;
 use std::time::Duration;
 
-use crate::order::by_key;
-use crate::time::{UtcMillis, nanoseconds};
+use crate::pure::order::by_key;
+use crate::pure::time::{UtcMillis, nanoseconds};
 
 /// What is taken for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

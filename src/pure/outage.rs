@@ -3,8 +3,8 @@
 //! neither begin nor end one. Single pings between checks make no outage, they say when one began and ended. No clock, no
 //! database: store/events.rs feeds it and keeps what it says, pinger.rs asks it whether to look more often.
 
-use crate::model::CheckResult;
-use crate::time::UtcMillis;
+use crate::pure::model::CheckResult;
+use crate::pure::time::UtcMillis;
 
 /// From when on silence is an outage, and from when on it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

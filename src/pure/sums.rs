@@ -1,9 +1,9 @@
 //! Sums over checks: of an hour, a day, a bucket of a chart. Plain arithmetic, and the stored form of days; what is kept
 //! where is in store/rollup.rs.
 
-use crate::model::{State, Thresholds};
-use crate::stats::{self, Histogram};
-use crate::varint;
+use crate::pure::model::{State, Thresholds};
+use crate::pure::stats::{self, Histogram};
+use crate::pure::varint;
 
 /// A recorded check as far as sums need it.
 #[derive(Clone, Copy, Debug)]

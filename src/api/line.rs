@@ -6,10 +6,10 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::zone::Zone;
-use crate::cause::Cause;
-use crate::incident::Grouping;
+use crate::pure::cause::Cause;
+use crate::pure::incident::Grouping;
+use crate::pure::time::UtcMillis;
 use crate::store::{Episode, Reader, StoreError, missing_ms};
-use crate::time::UtcMillis;
 
 /// How long and how often something was the cause.
 #[derive(Serialize, Default)]

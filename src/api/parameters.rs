@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Problem;
-use crate::time::{UtcMillis, parse_instant};
+use crate::pure::time::{UtcMillis, parse_instant};
 
 /// The parameters as they came.
 pub(super) struct Parameters<'a> {

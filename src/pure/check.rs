@@ -3,9 +3,9 @@
 
 use std::time::Duration;
 
-use crate::icmp::{self, Echo, Version};
-use crate::model::{IcmpError, Outcome};
-use crate::time::{ClockSample, Monotonic, Spoken, nanoseconds};
+use crate::pure::icmp::{self, Echo, Version};
+use crate::pure::model::{IcmpError, Outcome};
+use crate::pure::time::{ClockSample, Monotonic, Spoken, nanoseconds};
 
 /// How a check goes about its pings.
 #[derive(Clone, Copy, Debug)]

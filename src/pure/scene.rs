@@ -8,10 +8,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::cause::{Place, Sign, Snapshot};
-use crate::icmp::Version;
-use crate::model::{CheckResult, Host, Obstacle, Probe};
-use crate::time::UtcMillis;
+use crate::pure::cause::{Place, Sign, Snapshot};
+use crate::pure::icmp::Version;
+use crate::pure::model::{CheckResult, Host, Obstacle, Probe};
+use crate::pure::time::UtcMillis;
 
 /// What the witness saw.
 #[derive(Clone, Debug, PartialEq)]

@@ -7,10 +7,10 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::{Answered, Api, Problem, host_ids, json, now, rhythm};
-use crate::model::State;
+use crate::pure::model::State;
+use crate::pure::sums::{Counts, RATE_CLASSES, Sums};
+use crate::pure::time::{HOUR_MS, UtcMillis};
 use crate::store::Source;
-use crate::sums::{Counts, RATE_CLASSES, Sums};
-use crate::time::{HOUR_MS, UtcMillis};
 
 pub(super) const DAY_MS: i64 = 86_400_000;
 

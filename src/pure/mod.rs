@@ -1,0 +1,16 @@
+//! The core: what is judged and computed. Times and bytes come as arguments, so nothing in here opens a socket, reads a
+//! clock, touches a file or starts a thread, and everything is tested without mocks.
+
+pub mod cause;
+pub mod check;
+pub mod icmp;
+pub mod incident;
+pub mod model;
+pub mod order;
+pub mod outage;
+pub mod phrase;
+pub mod scene;
+pub mod stats;
+pub mod sums;
+pub mod time;
+pub mod varint;
