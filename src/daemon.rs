@@ -57,9 +57,19 @@ pub enum DaemonError {
 impl fmt::Display for DaemonError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            DaemonError::Permission => write!(f, "sending ICMP: no permission for a datagram or a raw socket"),
-            DaemonError::OpenFiles { hosts, needed, limit } => {
-                write!(f, "hosts: {hosts} hosts need {needed} open files, the limit is {limit}")
+            DaemonError::Permission => write!(
+                f,
+                "sending ICMP: no permission for a datagram or a raw socket"
+            ),
+            DaemonError::OpenFiles {
+                hosts,
+                needed,
+                limit,
+            } => {
+                write!(
+                    f,
+                    "hosts: {hosts} hosts need {needed} open files, the limit is {limit}"
+                )
             }
             DaemonError::Resources { what, cause } => write!(f, "starting {what}: {cause}"),
             DaemonError::Store(error) => error.fmt(f),
@@ -92,7 +102,11 @@ enum Event {
 impl Event {
     /// What is left to do when `later` comes before this is done.
     fn over(self, later: Event) -> Event {
-        if matches!(self, Event::Stop(_)) { self } else { later }
+        if matches!(self, Event::Stop(_)) {
+            self
+        } else {
+            later
+        }
     }
 }
 
@@ -117,7 +131,10 @@ pub fn prepare_for_one_check(hosts: usize) -> Result<(), DaemonError> {
 
 /// Raises the limit of open files to what so many monitored hosts and the dashboard need.
 pub fn allow_files_for_monitoring(hosts: usize) -> Result<(), DaemonError> {
-    allow_files(hosts, hosts as u64 * FILES_PER_MONITORED_HOST + web::MOST_FILES)
+    allow_files(
+        hosts,
+        hosts as u64 * FILES_PER_MONITORED_HOST + web::MOST_FILES,
+    )
 }
 
 /// Raises the limit of open files to what a dashboard alone needs.
@@ -127,15 +144,25 @@ pub fn allow_files_for_dashboard() -> Result<(), DaemonError> {
 
 fn allow_files(hosts: usize, files: u64) -> Result<(), DaemonError> {
     let needed = files + SPARE_FILES;
-    sys::allow_open_files(needed).map_err(|limit| DaemonError::OpenFiles { hosts, needed, limit })
+    sys::allow_open_files(needed).map_err(|limit| DaemonError::OpenFiles {
+        hosts,
+        needed,
+        limit,
+    })
 }
 
 /// Whether this process may ping at all, by either version of IP.
 fn may_ping() -> Result<(), DaemonError> {
     let probes = [Version::V4, Version::V6].map(net::probe);
-    let is_refused = probes.iter().any(|probe| matches!(probe, Err(Fault::Permission)));
+    let is_refused = probes
+        .iter()
+        .any(|probe| matches!(probe, Err(Fault::Permission)));
     let is_allowed = probes.iter().any(Result::is_ok);
-    if is_refused && !is_allowed { Err(DaemonError::Permission) } else { Ok(()) }
+    if is_refused && !is_allowed {
+        Err(DaemonError::Permission)
+    } else {
+        Ok(())
+    }
 }
 
 /// Runs the monitor until a signal ends it; [`prepare`] has been asked before. `reload` reads the configuration again, and
@@ -156,19 +183,36 @@ pub fn run(
         dashboard.tell(writer.handle());
     }
     let manner = Manner {
-        pace: if stamps.works() { Pace::Asleep } else { Pace::Listening },
+        pace: if stamps.works() {
+            Pace::Asleep
+        } else {
+            Pace::Listening
+        },
         linger: Duration::ZERO,
         fast_interval: config.fast_interval,
         outages: config.outages,
     };
     let facts = writer.handle();
-    let failed = |cause| DaemonError::Resources { what: "the witness".into(), cause };
-    let witness = Witness::start(config.fast_interval, move |fact| facts.tell(fact)).map_err(failed)?;
-    let mut team = Team { members: Vec::new(), manner, results: writer.handle(), witness: witness.handle() };
+    let failed = |cause| DaemonError::Resources {
+        what: "the witness".into(),
+        cause,
+    };
+    let witness =
+        Witness::start(config.fast_interval, move |fact| facts.tell(fact)).map_err(failed)?;
+    let mut team = Team {
+        members: Vec::new(),
+        manner,
+        results: writer.handle(),
+        witness: witness.handle(),
+    };
     team.tell_hosts(&config.hosts);
     let mut alerts = start_alerts(&config, &writer.handle(), Memory::default())?;
     team.hire(&config.hosts)?;
-    log::info!("monitoring {}; recording to {}", count(config.hosts.len(), "host"), config.database.path.display());
+    log::info!(
+        "monitoring {}; recording to {}",
+        count(config.hosts.len(), "host"),
+        config.database.path.display()
+    );
     if config.hosts.is_empty() {
         log::warn!("hosts: the list is empty; add hosts to the configuration and send SIGHUP");
     }
@@ -193,10 +237,11 @@ pub fn run(
                         config = team.take_over(config, new, &writer.handle());
                         if config.alerts != told_so_far {
                             let memory = alerts.take().map(Alerts::stop).unwrap_or_default();
-                            alerts = start_alerts(&config, &writer.handle(), memory).unwrap_or_else(|error| {
-                                log::error!("{error}");
-                                None
-                            });
+                            alerts = start_alerts(&config, &writer.handle(), memory)
+                                .unwrap_or_else(|error| {
+                                    log::error!("{error}");
+                                    None
+                                });
                         }
                         if let Some(dashboard) = &dashboard {
                             dashboard.follow(&config);
@@ -246,30 +291,54 @@ fn settings(config: &Config) -> Settings {
 }
 
 /// Starts telling notices, where there is somebody to tell.
-fn start_alerts(config: &Config, writer: &WriterHandle, memory: Memory) -> Result<Option<Alerts>, DaemonError> {
+fn start_alerts(
+    config: &Config,
+    writer: &WriterHandle,
+    memory: Memory,
+) -> Result<Option<Alerts>, DaemonError> {
     if config.alerts.command.is_empty() {
         return Ok(None);
     }
     let store = writer.clone();
     let settle = move |fate| store.deliver(Entry::Notice(fate));
-    let alerts = Alerts::start(config.alerts.clone(), config.database.path.clone(), memory, settle);
-    let alerts = alerts.map_err(|cause| DaemonError::Resources { what: "the thread of the alerts".into(), cause })?;
+    let alerts = Alerts::start(
+        config.alerts.clone(),
+        config.database.path.clone(),
+        memory,
+        settle,
+    );
+    let alerts = alerts.map_err(|cause| DaemonError::Resources {
+        what: "the thread of the alerts".into(),
+        cause,
+    })?;
     writer.ring(alerts.bell());
     Ok(Some(alerts))
 }
 
 fn count(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
+    if number == 1 {
+        format!("1 {noun}")
+    } else {
+        format!("{number} {noun}s")
+    }
 }
 
 /// From now on a SIGHUP does not end this process.
 pub fn survive_sighup() -> Result<(), DaemonError> {
-    let failed = |cause| DaemonError::Resources { what: "the handler of SIGHUP".into(), cause };
-    signal_hook::flag::register(SIGHUP, Arc::default()).map(drop).map_err(failed)
+    let failed = |cause| DaemonError::Resources {
+        what: "the handler of SIGHUP".into(),
+        cause,
+    };
+    signal_hook::flag::register(SIGHUP, Arc::default())
+        .map(drop)
+        .map_err(failed)
 }
 
 fn listen_for_signals() -> Result<Receiver<Event>, DaemonError> {
-    let failed = |cause| DaemonError::Resources { what: "the signal thread".into(), cause };
+    let failed = |cause| DaemonError::Resources {
+        what: "the signal thread".into(),
+        cause,
+    };
     let (sender, events): (Sender<Event>, _) = channel();
     let mut signals = Signals::new([SIGTERM, SIGINT, SIGHUP]).map_err(failed)?;
     let forward = move || {
@@ -284,7 +353,10 @@ fn listen_for_signals() -> Result<Receiver<Event>, DaemonError> {
             }
         }
     };
-    thread::Builder::new().name("signals".into()).spawn(forward).map_err(failed)?;
+    thread::Builder::new()
+        .name("signals".into())
+        .spawn(forward)
+        .map_err(failed)?;
     Ok(events)
 }
 
@@ -307,7 +379,10 @@ impl Team {
     fn hire(&mut self, plans: &[HostPlan]) -> Result<(), DaemonError> {
         let start = sys::monotonic();
         for (index, plan) in plans.iter().enumerate() {
-            let failed = |cause| DaemonError::Resources { what: format!("the thread of {}", plan.host), cause };
+            let failed = |cause| DaemonError::Resources {
+                what: format!("the thread of {}", plan.host),
+                cause,
+            };
             let stop = Stop::new().map_err(failed)?;
             let first = Schedule::first_check(start, plan.interval, index, plans.len());
             let schedule = Schedule::phased(start, plan.interval, index, plans.len());
@@ -332,17 +407,30 @@ impl Team {
             };
             let work = move || pinger.run(first, schedule, &flag, deliver);
             let name = format!("ping-{}", self.members.len());
-            let thread = thread::Builder::new().name(name).stack_size(PINGER_STACK_BYTES).spawn(work).map_err(failed)?;
-            self.members.push(Member { plan: own, stop, thread });
+            let thread = thread::Builder::new()
+                .name(name)
+                .stack_size(PINGER_STACK_BYTES)
+                .spawn(work)
+                .map_err(failed)?;
+            self.members.push(Member {
+                plan: own,
+                stop,
+                thread,
+            });
         }
         Ok(())
     }
 
     /// Tells those who look at all hosts together which there are.
     fn tell_hosts(&self, plans: &[HostPlan]) {
-        self.results.set_hosts(plans.iter().map(|plan| Arc::clone(&plan.host)).collect());
-        let neighbour = |plan: &HostPlan| Neighbour { host: Arc::clone(&plan.host), source: plan.source.clone() };
-        self.witness.set_hosts(plans.iter().map(neighbour).collect());
+        self.results
+            .set_hosts(plans.iter().map(|plan| Arc::clone(&plan.host)).collect());
+        let neighbour = |plan: &HostPlan| Neighbour {
+            host: Arc::clone(&plan.host),
+            source: plan.source.clone(),
+        };
+        self.witness
+            .set_hosts(plans.iter().map(neighbour).collect());
     }
 
     /// Goes from one configuration to the next: hosts that stay as they are go on undisturbed. Returns what is in force.
@@ -356,7 +444,8 @@ impl Team {
                 log::warn!("{key} has changed: that needs a restart");
             }
         }
-        (new.database.path, new.dashboard, new.logging.file) = (old.database.path, old.dashboard, old.logging.file);
+        (new.database.path, new.dashboard, new.logging.file) =
+            (old.database.path, old.dashboard, old.logging.file);
         if let Err(error) = allow_files_for_monitoring(new.hosts.len()) {
             log::error!("{error}; the running hosts stay");
             new.hosts = old.hosts;
@@ -365,19 +454,33 @@ impl Team {
         writer.set(settings(&new));
         self.tell_hosts(&new.hosts);
         // What all pingers go by has changed for all of them.
-        let is_same_manner = (self.manner.fast_interval, self.manner.outages) == (new.fast_interval, new.outages);
+        let is_same_manner =
+            (self.manner.fast_interval, self.manner.outages) == (new.fast_interval, new.outages);
         (self.manner.fast_interval, self.manner.outages) = (new.fast_interval, new.outages);
-        let (stay, go): (Vec<Member>, Vec<Member>) =
-            std::mem::take(&mut self.members).into_iter().partition(|member| is_same_manner && new.hosts.contains(&*member.plan));
+        let (stay, go): (Vec<Member>, Vec<Member>) = std::mem::take(&mut self.members)
+            .into_iter()
+            .partition(|member| is_same_manner && new.hosts.contains(&*member.plan));
         self.members = stay;
-        let known: HashSet<_> = self.members.iter().map(|member| Arc::clone(&member.plan.host)).collect();
-        let come: Vec<HostPlan> = new.hosts.iter().filter(|plan| !known.contains(&plan.host)).cloned().collect();
+        let known: HashSet<_> = self
+            .members
+            .iter()
+            .map(|member| Arc::clone(&member.plan.host))
+            .collect();
+        let come: Vec<HostPlan> = new
+            .hosts
+            .iter()
+            .filter(|plan| !known.contains(&plan.host))
+            .cloned()
+            .collect();
         let (stay, gone) = (self.members.len(), go.len());
         dismiss(go);
         if let Err(error) = self.hire(&come) {
             log::error!("{error}");
         }
-        log::info!("configuration taken over, by hosts: {stay} unchanged, {} new or changed, {gone} ended", come.len());
+        log::info!(
+            "configuration taken over, by hosts: {stay} unchanged, {} new or changed, {gone} ended",
+            come.len()
+        );
         new
     }
 
@@ -419,7 +522,13 @@ mod tests {
     #[test]
     fn a_stop_goes_before_every_reload_that_waits_and_many_reloads_are_one() {
         let all = |events: Vec<Event>| events.into_iter().reduce(Event::over);
-        assert_eq!(all(vec![Event::Reload, Event::Reload, Event::Reload]), Some(Event::Reload));
-        assert_eq!(all(vec![Event::Reload, Event::Stop("SIGTERM"), Event::Reload]), Some(Event::Stop("SIGTERM")));
+        assert_eq!(
+            all(vec![Event::Reload, Event::Reload, Event::Reload]),
+            Some(Event::Reload)
+        );
+        assert_eq!(
+            all(vec![Event::Reload, Event::Stop("SIGTERM"), Event::Reload]),
+            Some(Event::Stop("SIGTERM"))
+        );
     }
 }

@@ -67,7 +67,9 @@ impl Dashboard {
 /// What to type into a browser.
 fn url(config: &DashboardConfig, addresses: &[SocketAddr]) -> String {
     let port = addresses.first().map_or(config.port, SocketAddr::port);
-    let is_any = addresses.first().is_some_and(|address| address.ip().is_unspecified());
+    let is_any = addresses
+        .first()
+        .is_some_and(|address| address.ip().is_unspecified());
     let host = match config.host.as_str() {
         // Every address of this machine: by its name it can be found from elsewhere.
         _ if is_any => sys::host_name(),
@@ -84,11 +86,22 @@ mod tests {
     #[test]
     fn the_url_is_one_that_a_browser_understands() {
         let shown = |host: &str, base_path: &str, address: &str| {
-            let config = DashboardConfig { port: 1, host: host.into(), base_path: base_path.into(), allowed_hosts: Vec::new() };
+            let config = DashboardConfig {
+                port: 1,
+                host: host.into(),
+                base_path: base_path.into(),
+                allowed_hosts: Vec::new(),
+            };
             url(&config, &[address.parse().expect("an address")])
         };
-        assert_eq!(shown("localhost", "", "127.0.0.1:8501"), "http://localhost:8501/");
+        assert_eq!(
+            shown("localhost", "", "127.0.0.1:8501"),
+            "http://localhost:8501/"
+        );
         assert_eq!(shown("::1", "/ping", "[::1]:80"), "http://[::1]:80/ping/");
-        assert_eq!(shown("0.0.0.0", "", "0.0.0.0:8501"), format!("http://{}:8501/", sys::host_name()));
+        assert_eq!(
+            shown("0.0.0.0", "", "0.0.0.0:8501"),
+            format!("http://{}:8501/", sys::host_name())
+        );
     }
 }

@@ -29,13 +29,19 @@ pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
         .set_location_level(LevelFilter::Off)
         .set_thread_level(LevelFilter::Off)
         .set_max_level(LevelFilter::Error)
-        .set_time_format_custom(format_description!("[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"));
+        .set_time_format_custom(format_description!(
+            "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
+        ));
     // journald writes the time before every line itself.
     if file.is_none() && std::env::var_os("JOURNAL_STREAM").is_some() {
         format.set_time_level(LevelFilter::Off);
     }
     let output: Box<dyn Write + Send> = match file {
-        Some(path) => Box::new(LogFile { file: open(path)?, path: path.to_path_buf(), reopen: reopen.clone() }),
+        Some(path) => Box::new(LogFile {
+            file: open(path)?,
+            path: path.to_path_buf(),
+            reopen: reopen.clone(),
+        }),
         None => Box::new(io::stderr()),
     };
     // A second start finds the first logger in place, which goes on.

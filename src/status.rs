@@ -23,22 +23,43 @@ pub struct Known {
 impl Known {
     /// Nothing: there is no database yet.
     pub fn nothing(now: UtcMillis) -> Known {
-        Known { latest: Vec::new(), outages: Vec::new(), now, delay: Duration::ZERO }
+        Known {
+            latest: Vec::new(),
+            outages: Vec::new(),
+            now,
+            delay: Duration::ZERO,
+        }
     }
 
     /// What a database knows, without its outages. `flush` is how long its monitor keeps results in memory.
     pub fn read(reader: &Reader, flush: Duration, now: UtcMillis) -> Result<Known, StoreError> {
         let latest = reader.latest_checks(UtcMillis(now.0.saturating_add(AHEAD_MS)))?;
         let delay = delay(flush, reader.last_sign_of_life()?, now);
-        Ok(Known { latest, outages: Vec::new(), now, delay })
+        Ok(Known {
+            latest,
+            outages: Vec::new(),
+            now,
+            delay,
+        })
     }
 
     /// The configured hosts in their order, then those that are only recorded.
     pub fn lines<'a>(&'a self, plans: &'a [HostPlan]) -> Vec<Line<'a>> {
-        let Known { latest, outages, now, delay } = self;
+        let Known {
+            latest,
+            outages,
+            now,
+            delay,
+        } = self;
         let families = |address: &str| {
-            let recorded = latest.iter().filter(|check| check.address == address).map(|check| check.family);
-            let configured = plans.iter().filter(|plan| plan.host.address == address).map(|plan| plan.host.family.number());
+            let recorded = latest
+                .iter()
+                .filter(|check| check.address == address)
+                .map(|check| check.family);
+            let configured = plans
+                .iter()
+                .filter(|plan| plan.host.address == address)
+                .map(|plan| plan.host.family.number());
             recorded.chain(configured).collect::<HashSet<i64>>().len()
         };
         let line = |name, address: &'a str, family, plan, latest: Option<&'a LatestCheck>| Line {
@@ -63,17 +84,39 @@ impl Known {
         for plan in plans {
             let family = plan.host.family.number();
             // What was written with plain SQL or taken over has no family; it is the host's unless another is listed without.
-            let is_listed_without =
-                plans.iter().any(|other| other.host.address == plan.host.address && other.host.family.number() == 0);
-            let is_own = |check: &&LatestCheck| check.family == family || (check.family == 0 && !is_listed_without);
-            let found = latest.iter().filter(|check| check.address == plan.host.address).filter(is_own);
+            let is_listed_without = plans.iter().any(|other| {
+                other.host.address == plan.host.address && other.host.family.number() == 0
+            });
+            let is_own = |check: &&LatestCheck| {
+                check.family == family || (check.family == 0 && !is_listed_without)
+            };
+            let found = latest
+                .iter()
+                .filter(|check| check.address == plan.host.address)
+                .filter(is_own);
             let newest = found.max_by_key(|check| check.checked_at);
             shown.insert((plan.host.address.as_str(), family));
             shown.insert((plan.host.address.as_str(), 0));
-            lines.push(line(plan.host.name.as_str(), plan.host.address.as_str(), family, Some(plan), newest));
+            lines.push(line(
+                plan.host.name.as_str(),
+                plan.host.address.as_str(),
+                family,
+                Some(plan),
+                newest,
+            ));
         }
-        let others = latest.iter().filter(|check| !shown.contains(&(check.address.as_str(), check.family)));
-        lines.extend(others.map(|check| line(check.name.as_str(), check.address.as_str(), check.family, None, Some(check))));
+        let others = latest
+            .iter()
+            .filter(|check| !shown.contains(&(check.address.as_str(), check.family)));
+        lines.extend(others.map(|check| {
+            line(
+                check.name.as_str(),
+                check.address.as_str(),
+                check.family,
+                None,
+                Some(check),
+            )
+        }));
         lines
     }
 }
@@ -129,6 +172,7 @@ impl Line<'_> {
 /// a minute.
 fn delay(flush: Duration, alive: Option<UtcMillis>, now: UtcMillis) -> Duration {
     let silence = alive.map(|alive| Duration::from_millis(now.0.abs_diff(alive.0)));
-    let is_running = silence.is_some_and(|silence| silence < flush.max(Duration::from_secs(60)) * 2);
+    let is_running =
+        silence.is_some_and(|silence| silence < flush.max(Duration::from_secs(60)) * 2);
     if is_running { flush } else { Duration::ZERO }
 }

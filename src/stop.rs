@@ -26,8 +26,14 @@ struct Flag {
 impl Stop {
     /// A flag that is not raised. Fails when the process has no file descriptor left.
     pub fn new() -> io::Result<Stop> {
-        let flag = Flag { is_raised: Mutex::new(false), raised: Condvar::new(), event: Event::new()? };
-        Ok(Stop { flag: Arc::new(flag) })
+        let flag = Flag {
+            is_raised: Mutex::new(false),
+            raised: Condvar::new(),
+            event: Event::new()?,
+        };
+        Ok(Stop {
+            flag: Arc::new(flag),
+        })
     }
 
     /// Raises it: every wait on it ends, now and later.
@@ -61,7 +67,10 @@ impl Stop {
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {
-        self.flag.is_raised.lock().unwrap_or_else(PoisonError::into_inner)
+        self.flag
+            .is_raised
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -86,14 +95,21 @@ mod tests {
             stop.clone().raise();
             assert!(sleeper.join().expect("no panic") && listener.join().expect("no panic"));
         });
-        assert!(stop.is_raised() && stop.wait_until(far) && stop.wait_readable(socket.as_fd(), far));
+        assert!(
+            stop.is_raised() && stop.wait_until(far) && stop.wait_readable(socket.as_fd(), far)
+        );
     }
 
     #[test]
     fn a_message_ends_the_wait_of_a_listener() {
         let stop = Stop::new().expect("a descriptor is free");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
-        socket.send_to(b"x", socket.local_addr().expect("bound")).expect("loopback takes it");
-        assert!(!stop.wait_readable(socket.as_fd(), sys::monotonic().after(Duration::from_secs(3600))));
+        socket
+            .send_to(b"x", socket.local_addr().expect("bound"))
+            .expect("loopback takes it");
+        assert!(!stop.wait_readable(
+            socket.as_fd(),
+            sys::monotonic().after(Duration::from_secs(3600))
+        ));
     }
 }

@@ -28,15 +28,24 @@ impl Notifier {
                 None
             }
         });
-        let number = |name| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-        let is_meant = number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
-        let watchdog = number("WATCHDOG_USEC").filter(|us| is_meant && *us > 0).map(Duration::from_micros);
+        let number = |name| {
+            std::env::var(name)
+                .ok()
+                .and_then(|text| text.parse::<u64>().ok())
+        };
+        let is_meant =
+            number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
+        let watchdog = number("WATCHDOG_USEC")
+            .filter(|us| is_meant && *us > 0)
+            .map(Duration::from_micros);
         Notifier { socket, watchdog }
     }
 
     /// How often a sign of life is due: half of what the manager waits for, as sd_watchdog_enabled(3) advises.
     pub fn watchdog_interval(&self) -> Option<Duration> {
-        self.watchdog.filter(|_| self.socket.is_some()).map(|limit| limit / 2)
+        self.watchdog
+            .filter(|_| self.socket.is_some())
+            .map(|limit| limit / 2)
     }
 
     /// The service does its work; `status` is one line for `systemctl status`.

@@ -22,7 +22,8 @@ struct Monitor {
 }
 
 /// A check every 200 ms that takes some 50.
-const QUICK: &str = "monitoring: {interval_seconds: 0.2, ping_count: 2, ping_spacing_ms: 40, timeout_seconds: 0.1}
+const QUICK: &str =
+    "monitoring: {interval_seconds: 0.2, ping_count: 2, ping_spacing_ms: 40, timeout_seconds: 0.1}
 database: {flush_seconds: 0.2}
 ";
 const ONE: &str = "hosts: [{name: one, address: 127.0.0.1}]\n";
@@ -44,8 +45,15 @@ impl Monitor {
     }
 
     fn spawn(mut command: Command, folder: &TempDir) -> Child {
-        let log = fs::OpenOptions::new().append(true).open(folder.path().join("log")).expect("a log file");
-        command.args(["monitor", "--no-dashboard"]).current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
+        let log = fs::OpenOptions::new()
+            .append(true)
+            .open(folder.path().join("log"))
+            .expect("a log file");
+        command
+            .args(["monitor", "--no-dashboard"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         command.stderr(log).spawn().expect("the program starts")
     }
 
@@ -57,7 +65,9 @@ impl Monitor {
     }
 
     fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
     }
 
@@ -89,16 +99,21 @@ impl Monitor {
 
     /// Waits for checks, since nobody is told of a host that was never there.
     fn wait_checked(&self) {
-        self.wait_for("the first checks", |monitor| monitor.number("select count(*) from check_result where received > 0") > 2);
+        self.wait_for("the first checks", |monitor| {
+            monitor.number("select count(*) from check_result where received > 0") > 2
+        });
     }
 
     fn wait_down(&self) {
-        self.wait_for("the outage", |monitor| monitor.number("select count(*) from outage_events where end_time is null") > 0);
+        self.wait_for("the outage", |monitor| {
+            monitor.number("select count(*) from outage_events where end_time is null") > 0
+        });
     }
 
     fn wait_over(&self) {
         self.wait_for("the end of the outage", |monitor| {
-            monitor.number("select count(*) > 0 and count(*) = count(end_time) from outage_events") == 1
+            monitor.number("select count(*) > 0 and count(*) = count(end_time) from outage_events")
+                == 1
         });
     }
 
@@ -113,7 +128,9 @@ impl Monitor {
 
     fn ask<T: rusqlite::types::FromSql>(&self, sql: &str) -> Option<T> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
-        let database = Connection::open_with_flags(self.folder.path().join("connection_logs.db"), flags).ok()?;
+        let database =
+            Connection::open_with_flags(self.folder.path().join("connection_logs.db"), flags)
+                .ok()?;
         database.busy_timeout(Duration::from_secs(5)).ok()?;
         database.query_row(sql, [], |row| row.get(0)).ok()
     }
@@ -124,14 +141,20 @@ impl Monitor {
 
     /// A number of kilobytes, or a word, that the kernel says of it.
     fn status(&self, name: &str) -> String {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with(name)).expect("the kernel says so");
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(name))
+            .expect("the kernel says so");
         line.split_whitespace().nth(1).expect("a value").to_string()
     }
 
     fn has_thread(&self, name: &str) -> bool {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
-        tasks.flatten().any(|task| fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name))
+        tasks.flatten().any(|task| {
+            fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
+        })
     }
 }
 
@@ -145,13 +168,19 @@ impl Drop for Monitor {
 
 /// Whether nothing on this machine answers.
 fn silence(is_silent: bool) {
-    sysctl("ipv4/icmp_echo_ignore_all", if is_silent { "1" } else { "0" }).expect("the network is ours");
+    sysctl(
+        "ipv4/icmp_echo_ignore_all",
+        if is_silent { "1" } else { "0" },
+    )
+    .expect("the network is ours");
 }
 
 /// Whether a process runs; one that is dead and that nobody has asked for does not.
 fn runs(pid: &str) -> bool {
     let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
-    state.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
+    state
+        .rsplit_once(") ")
+        .is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
 }
 
 /// Runs in a network of its own, where everything answers at first.
@@ -163,260 +192,460 @@ fn in_network(test: &str, then: impl FnOnce(File) + Send) {
 
 #[test]
 fn the_beginning_and_the_end_are_told_with_what_is_on_record_of_them() {
-    in_network("the_beginning_and_the_end_are_told_with_what_is_on_record_of_them", |_tun| {
-        let mut command = Command::new(bin());
-        command.env("LISTEN_FDS", "3").env("ACE_END_TIME", "somebody else's");
-        let script = "cat > json.$ACE_KIND; env > env.$ACE_KIND; ls -l /proc/self/fd > files
+    in_network(
+        "the_beginning_and_the_end_are_told_with_what_is_on_record_of_them",
+        |_tun| {
+            let mut command = Command::new(bin());
+            command
+                .env("LISTEN_FDS", "3")
+                .env("ACE_END_TIME", "somebody else's");
+            let script = "cat > json.$ACE_KIND; env > env.$ACE_KIND; ls -l /proc/self/fd > files
             grep Sig /proc/self/status > signals; echo $ACE_KIND >> told";
-        let mut monitor = Monitor::start_by(command, &format!("{ONE}{TELL}"), script);
-        monitor.wait_checked();
-        silence(true);
-        monitor.wait_told(1);
-        silence(false);
-        monitor.wait_told(2);
-        assert_eq!(monitor.told(), ["down", "up"]);
-        monitor.stop();
-        assert_eq!(monitor.number("select count(*) from notice where told_at is null"), 0);
-        assert!(
-            monitor.number("select min(told_at - made_at) from notice where kind = 'down'") >= 2000,
-            "the cause was waited for"
-        );
-        let columns = ["start_time", "end_time", "duration_seconds", "cause"];
-        let [start, end, seconds, cause] = columns
-            .map(|column| monitor.ask::<String>(&format!("select cast({column} as text) from outage_events")).expect("an event"));
-        for kind in ["down", "up"] {
-            let json: Value = serde_json::from_str(&monitor.file(&format!("json.{kind}"))).expect("JSON");
-            let text = monitor.file(&format!("env.{kind}"));
-            let env: HashMap<&str, &str> = text.lines().filter_map(|line| line.split_once('=')).collect();
-            let rfc3339 = |text: &str| format!("{}Z", text.replace(' ', "T"));
-            let is_up = kind == "up";
-            let end = if is_up { rfc3339(&end) } else { String::new() };
-            assert_eq!((json["kind"].as_str(), env["ACE_KIND"]), (Some(kind), kind));
-            assert_eq!((json["program"].as_str(), json["host_name"].as_str()), (Some("ace-connection-logger"), Some("one")));
-            assert_eq!((json["host_address"].as_str(), env["ACE_HOST_ADDRESS"]), (Some("127.0.0.1"), "127.0.0.1"));
-            assert_eq!((env["ACE_HOST_NAME"], env["ACE_HOST_NAMES"], env["ACE_EVENT_ID"]), ("one", "one", "1"));
-            assert_eq!((json["time"].as_str(), json["text"].as_str()), (Some(env["ACE_TIME"]), Some(env["ACE_TEXT"])));
-            let event = &json["event"];
-            assert_eq!((event["id"].as_i64(), event["event_type"].as_str()), (Some(1), Some("outage")));
+            let mut monitor = Monitor::start_by(command, &format!("{ONE}{TELL}"), script);
+            monitor.wait_checked();
+            silence(true);
+            monitor.wait_told(1);
+            silence(false);
+            monitor.wait_told(2);
+            assert_eq!(monitor.told(), ["down", "up"]);
+            monitor.stop();
             assert_eq!(
-                (event["start_time"].as_str(), env["ACE_START_TIME"]),
-                (Some(rfc3339(&start).as_str()), rfc3339(&start).as_str())
+                monitor.number("select count(*) from notice where told_at is null"),
+                0
             );
-            assert_eq!((event["end_time"].as_str().unwrap_or(""), env["ACE_END_TIME"]), (end.as_str(), end.as_str()));
-            assert_eq!(env["ACE_DURATION_SECONDS"], if is_up { seconds.as_str() } else { "" });
-            assert_eq!((event["cause"].as_str(), env["ACE_CAUSE"]), (Some(cause.as_str()), cause.as_str()));
-            let begins = if is_up { "one is up again since " } else { "one is down since " };
-            assert!(env["ACE_TEXT"].starts_with(begins), "{text}");
-            assert!(!env.contains_key("LISTEN_FDS"), "{text}");
-        }
-        let files = monitor.file("files");
-        assert!(files.contains(" 0 -> /memfd:notice"), "{files}");
-        assert!(!["connection_logs", "socket:", "anon_inode:"].iter().any(|ours| files.contains(ours)), "{files}");
-        let mask = |name: &str| {
-            let signals = monitor.file("signals");
-            let mask = signals.lines().find(|line| line.starts_with(name)).and_then(|line| line.split_whitespace().nth(1));
-            mask.and_then(|mask| u64::from_str_radix(mask, 16).ok()).unwrap_or_else(|| panic!("{signals}"))
-        };
-        const SIGPIPE: u64 = 1 << 12;
-        assert_eq!((mask("SigBlk"), mask("SigIgn") & SIGPIPE), (0, 0), "what ends a pipe ends it");
-    });
+            assert!(
+                monitor.number("select min(told_at - made_at) from notice where kind = 'down'")
+                    >= 2000,
+                "the cause was waited for"
+            );
+            let columns = ["start_time", "end_time", "duration_seconds", "cause"];
+            let [start, end, seconds, cause] = columns.map(|column| {
+                monitor
+                    .ask::<String>(&format!("select cast({column} as text) from outage_events"))
+                    .expect("an event")
+            });
+            for kind in ["down", "up"] {
+                let json: Value =
+                    serde_json::from_str(&monitor.file(&format!("json.{kind}"))).expect("JSON");
+                let text = monitor.file(&format!("env.{kind}"));
+                let env: HashMap<&str, &str> = text
+                    .lines()
+                    .filter_map(|line| line.split_once('='))
+                    .collect();
+                let rfc3339 = |text: &str| format!("{}Z", text.replace(' ', "T"));
+                let is_up = kind == "up";
+                let end = if is_up { rfc3339(&end) } else { String::new() };
+                assert_eq!((json["kind"].as_str(), env["ACE_KIND"]), (Some(kind), kind));
+                assert_eq!(
+                    (json["program"].as_str(), json["host_name"].as_str()),
+                    (Some("ace-connection-logger"), Some("one"))
+                );
+                assert_eq!(
+                    (json["host_address"].as_str(), env["ACE_HOST_ADDRESS"]),
+                    (Some("127.0.0.1"), "127.0.0.1")
+                );
+                assert_eq!(
+                    (
+                        env["ACE_HOST_NAME"],
+                        env["ACE_HOST_NAMES"],
+                        env["ACE_EVENT_ID"]
+                    ),
+                    ("one", "one", "1")
+                );
+                assert_eq!(
+                    (json["time"].as_str(), json["text"].as_str()),
+                    (Some(env["ACE_TIME"]), Some(env["ACE_TEXT"]))
+                );
+                let event = &json["event"];
+                assert_eq!(
+                    (event["id"].as_i64(), event["event_type"].as_str()),
+                    (Some(1), Some("outage"))
+                );
+                assert_eq!(
+                    (event["start_time"].as_str(), env["ACE_START_TIME"]),
+                    (Some(rfc3339(&start).as_str()), rfc3339(&start).as_str())
+                );
+                assert_eq!(
+                    (
+                        event["end_time"].as_str().unwrap_or(""),
+                        env["ACE_END_TIME"]
+                    ),
+                    (end.as_str(), end.as_str())
+                );
+                assert_eq!(
+                    env["ACE_DURATION_SECONDS"],
+                    if is_up { seconds.as_str() } else { "" }
+                );
+                assert_eq!(
+                    (event["cause"].as_str(), env["ACE_CAUSE"]),
+                    (Some(cause.as_str()), cause.as_str())
+                );
+                let begins = if is_up {
+                    "one is up again since "
+                } else {
+                    "one is down since "
+                };
+                assert!(env["ACE_TEXT"].starts_with(begins), "{text}");
+                assert!(!env.contains_key("LISTEN_FDS"), "{text}");
+            }
+            let files = monitor.file("files");
+            assert!(files.contains(" 0 -> /memfd:notice"), "{files}");
+            assert!(
+                !["connection_logs", "socket:", "anon_inode:"]
+                    .iter()
+                    .any(|ours| files.contains(ours)),
+                "{files}"
+            );
+            let mask = |name: &str| {
+                let signals = monitor.file("signals");
+                let mask = signals
+                    .lines()
+                    .find(|line| line.starts_with(name))
+                    .and_then(|line| line.split_whitespace().nth(1));
+                mask.and_then(|mask| u64::from_str_radix(mask, 16).ok())
+                    .unwrap_or_else(|| panic!("{signals}"))
+            };
+            const SIGPIPE: u64 = 1 << 12;
+            assert_eq!(
+                (mask("SigBlk"), mask("SigIgn") & SIGPIPE),
+                (0, 0),
+                "what ends a pipe ends it"
+            );
+        },
+    );
 }
 
 #[test]
 fn what_nobody_heard_is_told_again_in_order_also_after_a_kill_and_a_restart() {
-    in_network("what_nobody_heard_is_told_again_in_order_also_after_a_kill_and_a_restart", |_tun| {
-        let script = "echo $ACE_KIND >> tries; echo 'no line' >&2; [ $(wc -l < tries) -gt 5 ] || exit 3; echo $ACE_KIND >> told";
-        let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
-        monitor.wait_checked();
-        silence(true);
-        monitor.wait_down();
-        silence(false);
-        monitor.wait_over();
-        let tries = |monitor: &Monitor| monitor.number("select tries from notice where id = 1");
-        monitor.wait_for("three tries", |monitor| tries(monitor) == 3);
-        let log = monitor.file("log");
-        assert_eq!(log.matches("alerts.command: sh: exit status: 3: no line; notices wait").count(), 1, "{log}");
-        for expected in [4, 5] {
+    in_network(
+        "what_nobody_heard_is_told_again_in_order_also_after_a_kill_and_a_restart",
+        |_tun| {
+            let script = "echo $ACE_KIND >> tries; echo 'no line' >&2; [ $(wc -l < tries) -gt 5 ] || exit 3; echo $ACE_KIND >> told";
+            let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
+            monitor.wait_checked();
+            silence(true);
+            monitor.wait_down();
+            silence(false);
+            monitor.wait_over();
+            let tries = |monitor: &Monitor| monitor.number("select tries from notice where id = 1");
+            monitor.wait_for("three tries", |monitor| tries(monitor) == 3);
+            let log = monitor.file("log");
+            assert_eq!(
+                log.matches("alerts.command: sh: exit status: 3: no line; notices wait")
+                    .count(),
+                1,
+                "{log}"
+            );
+            for expected in [4, 5] {
+                monitor.restart();
+                monitor.wait_for("a try after the restart", |monitor| {
+                    tries(monitor) == expected
+                });
+            }
+            assert_eq!(monitor.told(), [""; 0]);
             monitor.restart();
-            monitor.wait_for("a try after the restart", |monitor| tries(monitor) == expected);
-        }
-        assert_eq!(monitor.told(), [""; 0]);
-        monitor.restart();
-        monitor.wait_told(2);
-        assert_eq!(monitor.told(), ["down", "up"]);
-        assert_eq!(monitor.file("tries").lines().collect::<Vec<_>>(), ["down", "down", "down", "down", "down", "down", "up"]);
-        monitor.wait_for("the record", |monitor| monitor.number("select count(*) from notice where told_at > 0") == 2);
-        monitor.restart();
-        monitor.wait_for("checks", |monitor| monitor.number("select count(*) from monitor_run") == 5);
-        std::thread::sleep(Duration::from_millis(1000));
-        assert_eq!(monitor.told(), ["down", "up"], "what was heard is not told again");
-    });
+            monitor.wait_told(2);
+            assert_eq!(monitor.told(), ["down", "up"]);
+            assert_eq!(
+                monitor.file("tries").lines().collect::<Vec<_>>(),
+                ["down", "down", "down", "down", "down", "down", "up"]
+            );
+            monitor.wait_for("the record", |monitor| {
+                monitor.number("select count(*) from notice where told_at > 0") == 2
+            });
+            monitor.restart();
+            monitor.wait_for("checks", |monitor| {
+                monitor.number("select count(*) from monitor_run") == 5
+            });
+            std::thread::sleep(Duration::from_millis(1000));
+            assert_eq!(
+                monitor.told(),
+                ["down", "up"],
+                "what was heard is not told again"
+            );
+        },
+    );
 }
 
 #[test]
 fn a_program_that_fails_and_works_again_is_said_once_each() {
-    in_network("a_program_that_fails_and_works_again_is_said_once_each", |_tun| {
-        let script = "[ -e works ] || exit 1; echo $ACE_KIND >> told";
-        let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
-        monitor.wait_checked();
-        silence(true);
-        monitor.wait_for("two tries", |monitor| monitor.number("select tries from notice where id = 1") == 2);
-        monitor.folder.write("works", "");
-        silence(false);
-        monitor.wait_told(2);
-        monitor.stop();
-        let log = monitor.file("log");
-        assert_eq!(log.matches("alerts.command: sh: exit status: 1; notices wait").count(), 1, "{log}");
-        assert_eq!(log.matches("alerts.command: works again").count(), 1, "{log}");
-    });
+    in_network(
+        "a_program_that_fails_and_works_again_is_said_once_each",
+        |_tun| {
+            let script = "[ -e works ] || exit 1; echo $ACE_KIND >> told";
+            let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
+            monitor.wait_checked();
+            silence(true);
+            monitor.wait_for("two tries", |monitor| {
+                monitor.number("select tries from notice where id = 1") == 2
+            });
+            monitor.folder.write("works", "");
+            silence(false);
+            monitor.wait_told(2);
+            monitor.stop();
+            let log = monitor.file("log");
+            assert_eq!(
+                log.matches("alerts.command: sh: exit status: 1; notices wait")
+                    .count(),
+                1,
+                "{log}"
+            );
+            assert_eq!(
+                log.matches("alerts.command: works again").count(),
+                1,
+                "{log}"
+            );
+        },
+    );
 }
 
 #[test]
 fn a_program_that_hangs_is_killed_with_all_it_started_and_delays_nobody() {
-    in_network("a_program_that_hangs_is_killed_with_all_it_started_and_delays_nobody", |_tun| {
-        let script = "[ -e pid ] || { sleep 1000 & echo $! > pid; wait; }; echo $ACE_KIND >> told";
-        let alerts = "alerts: {command: [sh, tell], timeout_seconds: 1.5}\n";
-        let mut monitor = Monitor::start(&format!("{ONE}{alerts}"), script);
-        monitor.wait_checked();
-        silence(true);
-        monitor.wait_for("the hanging program", |monitor| !monitor.file("pid").is_empty());
-        let checks = monitor.number("select count(*) from check_result");
-        silence(false);
-        monitor.wait_for("checks meanwhile", |monitor| monitor.number("select count(*) from check_result") > checks + 2);
-        assert!(runs(&monitor.file("pid")), "it hangs yet");
-        monitor.wait_told(2);
-        assert_eq!(monitor.told(), ["down", "up"]);
-        assert!(!runs(&monitor.file("pid")), "what it had started is gone");
-        let log = monitor.file("log");
-        assert_eq!(log.matches("alerts.command: sh: killed after ").count(), 1, "{log}");
+    in_network(
+        "a_program_that_hangs_is_killed_with_all_it_started_and_delays_nobody",
+        |_tun| {
+            let script =
+                "[ -e pid ] || { sleep 1000 & echo $! > pid; wait; }; echo $ACE_KIND >> told";
+            let alerts = "alerts: {command: [sh, tell], timeout_seconds: 1.5}\n";
+            let mut monitor = Monitor::start(&format!("{ONE}{alerts}"), script);
+            monitor.wait_checked();
+            silence(true);
+            monitor.wait_for("the hanging program", |monitor| {
+                !monitor.file("pid").is_empty()
+            });
+            let checks = monitor.number("select count(*) from check_result");
+            silence(false);
+            monitor.wait_for("checks meanwhile", |monitor| {
+                monitor.number("select count(*) from check_result") > checks + 2
+            });
+            assert!(runs(&monitor.file("pid")), "it hangs yet");
+            monitor.wait_told(2);
+            assert_eq!(monitor.told(), ["down", "up"]);
+            assert!(!runs(&monitor.file("pid")), "what it had started is gone");
+            let log = monitor.file("log");
+            assert_eq!(
+                log.matches("alerts.command: sh: killed after ").count(),
+                1,
+                "{log}"
+            );
 
-        // A stop waits for none, and what it did not hear is told after the start.
-        fs::remove_file(monitor.folder.path().join("pid")).expect("it is there");
-        monitor.folder.write("config.yaml", &format!("{QUICK}{ONE}{}", alerts.replace("1.5", "3600")));
-        monitor.signal("HUP");
-        monitor.wait_for("the new configuration", |monitor| monitor.file("log").contains("configuration taken over"));
-        silence(true);
-        monitor.wait_for("the hanging program", |monitor| !monitor.file("pid").is_empty());
-        let took = monitor.stop();
-        assert!(took < Duration::from_secs(2), "{took:?}");
-        assert!(!runs(&monitor.file("pid")), "nothing is left behind");
-        let waits = "select group_concat(kind || ' ' || tries || ' ' || (told_at is null)) from notice";
-        assert_eq!(monitor.ask::<String>(waits).as_deref(), Some("down 2 0,up 1 0,down 0 1"), "{}", monitor.file("log"));
-        monitor.child = Monitor::spawn(Command::new(bin()), &monitor.folder);
-        monitor.wait_told(3);
-        assert_eq!(monitor.told(), ["down", "up", "down"]);
-    });
+            // A stop waits for none, and what it did not hear is told after the start.
+            fs::remove_file(monitor.folder.path().join("pid")).expect("it is there");
+            monitor.folder.write(
+                "config.yaml",
+                &format!("{QUICK}{ONE}{}", alerts.replace("1.5", "3600")),
+            );
+            monitor.signal("HUP");
+            monitor.wait_for("the new configuration", |monitor| {
+                monitor.file("log").contains("configuration taken over")
+            });
+            silence(true);
+            monitor.wait_for("the hanging program", |monitor| {
+                !monitor.file("pid").is_empty()
+            });
+            let took = monitor.stop();
+            assert!(took < Duration::from_secs(2), "{took:?}");
+            assert!(!runs(&monitor.file("pid")), "nothing is left behind");
+            let waits =
+                "select group_concat(kind || ' ' || tries || ' ' || (told_at is null)) from notice";
+            assert_eq!(
+                monitor.ask::<String>(waits).as_deref(),
+                Some("down 2 0,up 1 0,down 0 1"),
+                "{}",
+                monitor.file("log")
+            );
+            monitor.child = Monitor::spawn(Command::new(bin()), &monitor.folder);
+            monitor.wait_told(3);
+            assert_eq!(monitor.told(), ["down", "up", "down"]);
+        },
+    );
 }
 
 #[test]
 fn a_program_that_reads_nothing_and_prints_a_gigabyte_neither_waits_nor_fills_the_memory() {
-    in_network("a_program_that_reads_nothing_and_prints_a_gigabyte_neither_waits_nor_fills_the_memory", |_tun| {
-        let script = "exec <&-; yes | head -c 1G; yes | head -c 1G >&2; echo $ACE_KIND >> told; [ $ACE_KIND = up ]";
-        let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
-        monitor.wait_checked();
-        let before: i64 = monitor.status("VmHWM").parse().expect("a number");
-        silence(true);
-        monitor.wait_told(1);
-        monitor.wait_for("the failure", |monitor| monitor.file("log").contains("exit status: 1: y; notices wait"));
-        let after: i64 = monitor.status("VmHWM").parse().expect("a number");
-        assert!(after - before < 3000, "{before} kB, then {after} kB");
-        monitor.stop();
-    });
+    in_network(
+        "a_program_that_reads_nothing_and_prints_a_gigabyte_neither_waits_nor_fills_the_memory",
+        |_tun| {
+            let script = "exec <&-; yes | head -c 1G; yes | head -c 1G >&2; echo $ACE_KIND >> told; [ $ACE_KIND = up ]";
+            let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
+            monitor.wait_checked();
+            let before: i64 = monitor.status("VmHWM").parse().expect("a number");
+            silence(true);
+            monitor.wait_told(1);
+            monitor.wait_for("the failure", |monitor| {
+                monitor
+                    .file("log")
+                    .contains("exit status: 1: y; notices wait")
+            });
+            let after: i64 = monitor.status("VmHWM").parse().expect("a number");
+            assert!(after - before < 3000, "{before} kB, then {after} kB");
+            monitor.stop();
+        },
+    );
 }
 
 #[test]
 fn a_program_that_leaves_others_behind_has_told_when_it_ends_itself() {
-    in_network("a_program_that_leaves_others_behind_has_told_when_it_ends_itself", |_tun| {
-        let script = "sleep 1000 & echo $! >> pids; echo $ACE_KIND >> told";
-        let monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
-        monitor.wait_checked();
-        silence(true);
-        monitor.wait_told(1);
-        silence(false);
-        monitor.wait_told(2);
-        let pids = monitor.file("pids");
-        for pid in pids.lines() {
-            assert!(runs(pid), "it is nobody's to end");
-            assert!(Command::new("kill").arg(pid).status().is_ok_and(|status| status.success()));
-        }
-    });
+    in_network(
+        "a_program_that_leaves_others_behind_has_told_when_it_ends_itself",
+        |_tun| {
+            let script = "sleep 1000 & echo $! >> pids; echo $ACE_KIND >> told";
+            let monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
+            monitor.wait_checked();
+            silence(true);
+            monitor.wait_told(1);
+            silence(false);
+            monitor.wait_told(2);
+            let pids = monitor.file("pids");
+            for pid in pids.lines() {
+                assert!(runs(pid), "it is nobody's to end");
+                assert!(
+                    Command::new("kill")
+                        .arg(pid)
+                        .status()
+                        .is_ok_and(|status| status.success())
+                );
+            }
+        },
+    );
 }
 
 #[test]
 fn a_program_that_is_not_there_is_said_once_with_the_cure_and_sighup_is_one() {
-    in_network("a_program_that_is_not_there_is_said_once_with_the_cure_and_sighup_is_one", |_tun| {
-        let monitor = Monitor::start(ONE, "echo $ACE_KIND >> told");
-        monitor.wait_checked();
-        assert!(!monitor.has_thread("alerts"), "nobody is to be told");
-        silence(true);
-        monitor.wait_down();
-        silence(false);
-        monitor.wait_over();
-        monitor.folder.write("config.yaml", &format!("{QUICK}{ONE}alerts: {{command: [/nowhere/tell]}}\n"));
-        monitor.signal("HUP");
-        monitor.wait_for("the thread", |monitor| monitor.has_thread("alerts"));
-        assert_eq!(monitor.number("select count(*) from notice"), 0, "nobody was to be told of it");
-        silence(true);
-        monitor.wait_for("two tries", |monitor| monitor.number("select coalesce(max(tries), 0) from notice") >= 2);
-        let log = monitor.file("log");
-        let line = "alerts.command: /nowhere/tell: No such file or directory (os error 2); correct it and send SIGHUP";
-        assert_eq!(log.matches(line).count(), 1, "{log}");
-        monitor.folder.write("config.yaml", &format!("{QUICK}{ONE}{TELL}"));
-        monitor.signal("HUP");
-        monitor.wait_told(1);
-        monitor.folder.write("config.yaml", &format!("{QUICK}{ONE}"));
-        monitor.signal("HUP");
-        monitor.wait_for("the end of the thread", |monitor| !monitor.has_thread("alerts"));
-    });
+    in_network(
+        "a_program_that_is_not_there_is_said_once_with_the_cure_and_sighup_is_one",
+        |_tun| {
+            let monitor = Monitor::start(ONE, "echo $ACE_KIND >> told");
+            monitor.wait_checked();
+            assert!(!monitor.has_thread("alerts"), "nobody is to be told");
+            silence(true);
+            monitor.wait_down();
+            silence(false);
+            monitor.wait_over();
+            monitor.folder.write(
+                "config.yaml",
+                &format!("{QUICK}{ONE}alerts: {{command: [/nowhere/tell]}}\n"),
+            );
+            monitor.signal("HUP");
+            monitor.wait_for("the thread", |monitor| monitor.has_thread("alerts"));
+            assert_eq!(
+                monitor.number("select count(*) from notice"),
+                0,
+                "nobody was to be told of it"
+            );
+            silence(true);
+            monitor.wait_for("two tries", |monitor| {
+                monitor.number("select coalesce(max(tries), 0) from notice") >= 2
+            });
+            let log = monitor.file("log");
+            let line = "alerts.command: /nowhere/tell: No such file or directory (os error 2); correct it and send SIGHUP";
+            assert_eq!(log.matches(line).count(), 1, "{log}");
+            monitor
+                .folder
+                .write("config.yaml", &format!("{QUICK}{ONE}{TELL}"));
+            monitor.signal("HUP");
+            monitor.wait_told(1);
+            monitor
+                .folder
+                .write("config.yaml", &format!("{QUICK}{ONE}"));
+            monitor.signal("HUP");
+            monitor.wait_for("the end of the thread", |monitor| {
+                !monitor.has_thread("alerts")
+            });
+        },
+    );
 }
 
 #[test]
 fn more_than_may_be_told_in_an_hour_waits_also_after_a_restart() {
-    in_network("more_than_may_be_told_in_an_hour_waits_also_after_a_restart", |_tun| {
-        let alerts = "alerts: {command: [sh, tell], most_per_hour: 1}\n";
-        let mut monitor = Monitor::start(&format!("{ONE}{alerts}"), "echo $ACE_KIND >> told");
-        monitor.wait_checked();
-        silence(true);
-        monitor.wait_told(1);
-        silence(false);
-        let waits = |monitor: &Monitor| monitor.file("log").matches("(alerts.most_per_hour)").count();
-        monitor.wait_for("the limit", |monitor| waits(monitor) == 1);
-        monitor.restart();
-        monitor.wait_for("the limit after the restart", |monitor| waits(monitor) == 2);
-        assert_eq!(monitor.told(), ["down"]);
-        assert_eq!(monitor.number("select count(*) from notice where told_at is null"), 1);
-    });
+    in_network(
+        "more_than_may_be_told_in_an_hour_waits_also_after_a_restart",
+        |_tun| {
+            let alerts = "alerts: {command: [sh, tell], most_per_hour: 1}\n";
+            let mut monitor = Monitor::start(&format!("{ONE}{alerts}"), "echo $ACE_KIND >> told");
+            monitor.wait_checked();
+            silence(true);
+            monitor.wait_told(1);
+            silence(false);
+            let waits = |monitor: &Monitor| {
+                monitor
+                    .file("log")
+                    .matches("(alerts.most_per_hour)")
+                    .count()
+            };
+            monitor.wait_for("the limit", |monitor| waits(monitor) == 1);
+            monitor.restart();
+            monitor.wait_for("the limit after the restart", |monitor| waits(monitor) == 2);
+            assert_eq!(monitor.told(), ["down"]);
+            assert_eq!(
+                monitor.number("select count(*) from notice where told_at is null"),
+                1
+            );
+        },
+    );
 }
 
 #[test]
 fn hosts_that_fail_together_are_told_as_one_incident_and_its_end() {
-    in_network("hosts_that_fail_together_are_told_as_one_incident_and_its_end", |_tun| {
-        let hosts: String = (1..=5).map(|n| format!("- {{name: host {n}, address: 127.0.0.{n}}}\n")).collect();
-        let script = "cat > json.$ACE_KIND; echo \"$ACE_KIND $ACE_HOST_NAMES;$ACE_HOST_NAME;$ACE_EVENT_IDS\" >> told";
-        let monitor = Monitor::start(&format!("hosts:\n{hosts}{TELL}"), script);
-        monitor.wait_for("checks of all", |monitor| monitor.number("select count(distinct host_id) from check_result") == 5);
-        silence(true);
-        monitor.wait_told(1);
-        silence(false);
-        monitor.wait_told(2);
-        monitor.wait_over();
-        std::thread::sleep(Duration::from_millis(500));
-        let told = monitor.told();
-        assert_eq!(told.len(), 2, "{told:?}");
-        for (line, kind) in told.iter().zip(["incident", "up"]) {
-            assert!(line.starts_with(&format!("{kind} host ")) && line.contains(";;"), "{line}");
-            assert!((1..=5).all(|n| line.contains(&format!("host {n}"))), "{line}");
-            let json: Value = serde_json::from_str(&monitor.file(&format!("json.{kind}"))).expect("JSON");
-            assert_eq!((json["hosts"].as_i64(), json["event_ids"].as_array().map(Vec::len)), (Some(5), Some(5)), "{json}");
-            assert_eq!(
-                (json["host_names"].as_array().map(Vec::len), json["end_time"].is_null()),
-                (Some(5), kind == "incident"),
-                "{json}"
-            );
-            assert!(json["text"].as_str().is_some_and(|text| text.starts_with("5 hosts are ")), "{json}");
-            assert!(json["cause"].is_string() && json["event"].is_null(), "{json}");
-        }
-    });
+    in_network(
+        "hosts_that_fail_together_are_told_as_one_incident_and_its_end",
+        |_tun| {
+            let hosts: String = (1..=5)
+                .map(|n| format!("- {{name: host {n}, address: 127.0.0.{n}}}\n"))
+                .collect();
+            let script = "cat > json.$ACE_KIND; echo \"$ACE_KIND $ACE_HOST_NAMES;$ACE_HOST_NAME;$ACE_EVENT_IDS\" >> told";
+            let monitor = Monitor::start(&format!("hosts:\n{hosts}{TELL}"), script);
+            monitor.wait_for("checks of all", |monitor| {
+                monitor.number("select count(distinct host_id) from check_result") == 5
+            });
+            silence(true);
+            monitor.wait_told(1);
+            silence(false);
+            monitor.wait_told(2);
+            monitor.wait_over();
+            std::thread::sleep(Duration::from_millis(500));
+            let told = monitor.told();
+            assert_eq!(told.len(), 2, "{told:?}");
+            for (line, kind) in told.iter().zip(["incident", "up"]) {
+                assert!(
+                    line.starts_with(&format!("{kind} host ")) && line.contains(";;"),
+                    "{line}"
+                );
+                assert!(
+                    (1..=5).all(|n| line.contains(&format!("host {n}"))),
+                    "{line}"
+                );
+                let json: Value =
+                    serde_json::from_str(&monitor.file(&format!("json.{kind}"))).expect("JSON");
+                assert_eq!(
+                    (
+                        json["hosts"].as_i64(),
+                        json["event_ids"].as_array().map(Vec::len)
+                    ),
+                    (Some(5), Some(5)),
+                    "{json}"
+                );
+                assert_eq!(
+                    (
+                        json["host_names"].as_array().map(Vec::len),
+                        json["end_time"].is_null()
+                    ),
+                    (Some(5), kind == "incident"),
+                    "{json}"
+                );
+                assert!(
+                    json["text"]
+                        .as_str()
+                        .is_some_and(|text| text.starts_with("5 hosts are ")),
+                    "{json}"
+                );
+                assert!(
+                    json["cause"].is_string() && json["event"].is_null(),
+                    "{json}"
+                );
+            }
+        },
+    );
 }
 
 /// Answers pings at the other end of the device, until `is_over`; of those with an odd number only while `is_well`.
@@ -457,17 +686,27 @@ alerts: {command: [sh, tell], events: [degraded, down, up]}\n";
             is_well.store(false, Ordering::Relaxed);
             monitor.wait_told(1);
             let checks = monitor.number("select count(*) from check_result");
-            monitor.wait_for("more checks", |monitor| monitor.number("select count(*) from check_result") > checks + 5);
+            monitor.wait_for("more checks", |monitor| {
+                monitor.number("select count(*) from check_result") > checks + 5
+            });
             monitor.stop();
             is_over.store(true, Ordering::Relaxed);
             let told = monitor.told();
             assert_eq!(told.len(), 1, "{told:?}");
             assert!(
-                told[0].starts_with("degraded far far answers badly since ") && told[0].contains(": 1 of 2 pings in "),
+                told[0].starts_with("degraded far far answers badly since ")
+                    && told[0].contains(": 1 of 2 pings in "),
                 "{told:?}"
             );
             let json: Value = serde_json::from_str(&monitor.file("json")).expect("JSON");
-            assert_eq!((json["host_address"].as_str(), json["check"]["sent"].as_i64()), (Some("10.9.0.2"), Some(2)), "{json}");
+            assert_eq!(
+                (
+                    json["host_address"].as_str(),
+                    json["check"]["sent"].as_i64()
+                ),
+                (Some("10.9.0.2"), Some(2)),
+                "{json}"
+            );
         });
     });
 }
@@ -478,11 +717,21 @@ fn the_program_has_none_of_the_rights_that_the_monitor_was_given() {
     in_network(test, |_tun| {
         let mut command = Command::new("setpriv");
         let caps = ["--inh-caps", "+net_raw", "--ambient-caps", "+net_raw"];
-        if !Command::new("setpriv").args(caps).arg("true").stderr(Stdio::null()).status().is_ok_and(|status| status.success()) {
+        if !Command::new("setpriv")
+            .args(caps)
+            .arg("true")
+            .stderr(Stdio::null())
+            .status()
+            .is_ok_and(|status| status.success())
+        {
             return skip(test, "cannot give ambient capabilities by setpriv");
         }
         command.args(caps).arg(bin());
-        let monitor = Monitor::start_by(command, &format!("{ONE}{TELL}"), "grep CapAmb /proc/self/status >> told");
+        let monitor = Monitor::start_by(
+            command,
+            &format!("{ONE}{TELL}"),
+            "grep CapAmb /proc/self/status >> told",
+        );
         monitor.wait_checked();
         let none = "0000000000000000";
         assert_ne!(monitor.status("CapAmb"), none);
@@ -496,7 +745,10 @@ fn the_program_has_none_of_the_rights_that_the_monitor_was_given() {
 
 fn alert_test(folder: &TempDir, alerts: &str, arguments: &[&str]) -> Finished {
     folder.write("config.yaml", &format!("{ONE}{alerts}"));
-    run(Command::new(bin()).arg("alert-test").args(arguments).current_dir(folder.path()))
+    run(Command::new(bin())
+        .arg("alert-test")
+        .args(arguments)
+        .current_dir(folder.path()))
 }
 
 #[test]
@@ -508,37 +760,94 @@ fn alert_test_runs_the_command_once_and_says_what_came_of_it() {
         ("degraded", "one answers badly since "),
         ("incident", "2 hosts are down since "),
     ] {
-        folder.write("tell", "echo \"heard $ACE_KIND, $ACE_TEST\"; grep -c \"$ACE_KIND\"; echo oh >&2; exit 0");
+        folder.write(
+            "tell",
+            "echo \"heard $ACE_KIND, $ACE_TEST\"; grep -c \"$ACE_KIND\"; echo oh >&2; exit 0",
+        );
         let done = alert_test(&folder, TELL, &["--event", kind]);
-        assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{}", done.stdout);
-        assert!(done.stdout.starts_with(&format!("running \"sh\" \"tell\"\ntelling {text}")), "{}", done.stdout);
-        assert!(done.stdout.contains("exit status: 0, after 0."), "{}", done.stdout);
-        assert!(done.stdout.ends_with(&format!("output:\n  heard {kind}, 1\n  1\n  oh\n")), "{}", done.stdout);
+        assert_eq!(
+            (done.code, done.stderr.as_str()),
+            (Some(0), ""),
+            "{}",
+            done.stdout
+        );
+        assert!(
+            done.stdout
+                .starts_with(&format!("running \"sh\" \"tell\"\ntelling {text}")),
+            "{}",
+            done.stdout
+        );
+        assert!(
+            done.stdout.contains("exit status: 0, after 0."),
+            "{}",
+            done.stdout
+        );
+        assert!(
+            done.stdout
+                .ends_with(&format!("output:\n  heard {kind}, 1\n  1\n  oh\n")),
+            "{}",
+            done.stdout
+        );
     }
     folder.write("tell", "echo no; exit 7");
     let done = alert_test(&folder, TELL, &[]);
     assert_eq!(done.code, Some(1));
-    assert!(done.stdout.contains("exit status: 7") && done.stdout.ends_with("output:\n  no\n"), "{}", done.stdout);
+    assert!(
+        done.stdout.contains("exit status: 7") && done.stdout.ends_with("output:\n  no\n"),
+        "{}",
+        done.stdout
+    );
     folder.write("tell", "yes | head -c 100000; sleep 100");
-    let done = alert_test(&folder, "alerts: {command: [sh, tell], timeout_seconds: 0.5}\n", &[]);
+    let done = alert_test(
+        &folder,
+        "alerts: {command: [sh, tell], timeout_seconds: 0.5}\n",
+        &[],
+    );
     assert_eq!(done.code, Some(1));
-    assert!(done.stdout.contains("killed, since it ran longer than alerts.timeout_seconds, after 0.5"), "{}", done.stdout);
-    assert!(done.stdout.contains("output, without its first 83616 bytes:\n"), "{}", done.stdout);
+    assert!(
+        done.stdout
+            .contains("killed, since it ran longer than alerts.timeout_seconds, after 0.5"),
+        "{}",
+        done.stdout
+    );
+    assert!(
+        done.stdout
+            .contains("output, without its first 83616 bytes:\n"),
+        "{}",
+        done.stdout
+    );
     let done = alert_test(&folder, "alerts: {command: [/nowhere/tell]}\n", &[]);
     assert_eq!(done.code, Some(74));
-    assert!(done.stderr.contains("running /nowhere/tell: No such file or directory"), "{}", done.stderr);
+    assert!(
+        done.stderr
+            .contains("running /nowhere/tell: No such file or directory"),
+        "{}",
+        done.stderr
+    );
     let done = alert_test(&folder, "", &[]);
     assert_eq!(done.code, Some(78));
-    assert!(done.stderr.contains("hint: name a program"), "{}", done.stderr);
+    assert!(
+        done.stderr.contains("hint: name a program"),
+        "{}",
+        done.stderr
+    );
 }
 
 // -- the examples ---------------------------------------------------------------------------------------------------
 
 /// Runs an example by alert-test, with a program `name` in place of the real one; what that was given: its arguments, one a
 /// line, and its input.
-fn example(name: &str, replaced: &str, kind: &str, environment: &[(&str, &str)], code: i32) -> (Finished, String) {
+fn example(
+    name: &str,
+    replaced: &str,
+    kind: &str,
+    environment: &[(&str, &str)],
+    code: i32,
+) -> (Finished, String) {
     let folder = TempDir::new();
-    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/alerts").join(name);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("packaging/alerts")
+        .join(name);
     let fake = folder.write(
         replaced,
         &format!(
@@ -548,10 +857,16 @@ fn example(name: &str, replaced: &str, kind: &str, environment: &[(&str, &str)],
     );
     let mode = Command::new("chmod").arg("+x").arg(&fake).status();
     assert!(mode.is_ok_and(|status| status.success()));
-    folder.write("config.yaml", &format!("{ONE}alerts: {{command: [{}]}}\n", script.display()));
+    folder.write(
+        "config.yaml",
+        &format!("{ONE}alerts: {{command: [{}]}}\n", script.display()),
+    );
     let path = format!("{}:/usr/bin:/bin", folder.path().display());
     let mut command = Command::new(bin());
-    command.args(["alert-test", "--event", kind]).current_dir(folder.path()).env("PATH", path);
+    command
+        .args(["alert-test", "--event", kind])
+        .current_dir(folder.path())
+        .env("PATH", path);
     let done = run(command.envs(environment.iter().copied()));
     let given = fs::read_to_string(folder.path().join("given")).unwrap_or_default();
     (done, given)
@@ -562,22 +877,41 @@ fn the_examples_hand_on_what_they_are_told_and_fail_when_that_fails() {
     let mail = [("ACE_MAIL_TO", "me@example.org")];
     let ntfy = [("ACE_NTFY_URL", "https://ntfy.example.org/lines")];
     let webhook = [("ACE_WEBHOOK_URL", "https://example.org/hook")];
-    for (name, replaced, environment) in [("mail", "sendmail", &mail), ("ntfy", "curl", &ntfy), ("webhook", "curl", &webhook)] {
+    for (name, replaced, environment) in [
+        ("mail", "sendmail", &mail),
+        ("ntfy", "curl", &ntfy),
+        ("webhook", "curl", &webhook),
+    ] {
         for kind in ["down", "up", "degraded", "incident"] {
             let (done, given) = example(name, replaced, kind, environment, 0);
             assert_eq!(done.code, Some(0), "{name}: {}{}", done.stdout, done.stderr);
             assert!(given.contains("one"), "{name}: {given}");
             let is_there = match name {
-                "mail" => given.contains("To: me@example.org\n") && given.contains("\nSubject: ") && given.contains("\n\n"),
+                "mail" => {
+                    given.contains("To: me@example.org\n")
+                        && given.contains("\nSubject: ")
+                        && given.contains("\n\n")
+                }
                 "ntfy" => given.contains("https://ntfy.example.org/lines"),
-                _ => given.contains("https://example.org/hook") && given.contains(&format!("\"kind\":\"{kind}\"")),
+                _ => {
+                    given.contains("https://example.org/hook")
+                        && given.contains(&format!("\"kind\":\"{kind}\""))
+                }
             };
             assert!(is_there, "{name}: {given}");
         }
         let (done, _) = example(name, replaced, "down", environment, 22);
-        assert_eq!(done.code, Some(1), "{name}: what was not heard is told again");
+        assert_eq!(
+            done.code,
+            Some(1),
+            "{name}: what was not heard is told again"
+        );
         let (done, given) = example(name, replaced, "down", &[], 0);
         assert_eq!((done.code, given.as_str()), (Some(1), ""), "{name}");
-        assert!(done.stdout.contains(environment[0].0), "{name} says what is missing: {}", done.stdout);
+        assert!(
+            done.stdout.contains(environment[0].0),
+            "{name} says what is missing: {}",
+            done.stdout
+        );
     }
 }

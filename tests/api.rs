@@ -26,7 +26,9 @@ impl Site {
         let folder = TempDir::new();
         let path = folder.path().join("connection_logs.db");
         Database::open(&path, &mut |_, _| ()).expect("a new database");
-        Connection::open(&path).and_then(|database| database.execute_batch(sql)).expect("plain SQL");
+        Connection::open(&path)
+            .and_then(|database| database.execute_batch(sql))
+            .expect("plain SQL");
         Site::over(folder, path)
     }
 
@@ -37,7 +39,11 @@ impl Site {
         );
         let mut config = config::parse(text.as_bytes(), "config.yaml").config;
         config.dashboard.port = 0;
-        let web = Web::start(&config.dashboard, Arc::new(Api::new(Facts::of(&config), || ()))).expect("a port is free");
+        let web = Web::start(
+            &config.dashboard,
+            Arc::new(Api::new(Facts::of(&config), || ())),
+        )
+        .expect("a port is free");
         Site { folder, web }
     }
 
@@ -56,7 +62,8 @@ impl Site {
     }
 
     fn sql(&self, sql: &str) {
-        let database = Connection::open(self.folder.path().join("connection_logs.db")).expect("the database");
+        let database =
+            Connection::open(self.folder.path().join("connection_logs.db")).expect("the database");
         database.execute_batch(sql).expect("plain SQL");
     }
 }
@@ -80,17 +87,47 @@ fn three_checks() -> String {
 fn rows_come_newest_first_with_the_originals_fields() {
     let site = Site::new(&three_checks());
     let rows = site.json("/api/ping-results?host_address=192.0.2.1");
-    let states: Vec<_> = rows.as_array().expect("a list").iter().map(|row| row["state"].clone()).collect();
+    let states: Vec<_> = rows
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| row["state"].clone())
+        .collect();
     assert_eq!(states, ["down", "degraded", "up"]);
     let row = &rows[1];
-    for (field, expected) in [("success_count", 4.0), ("failure_count", 1.0), ("success_rate", 80.0), ("avg_latency", 20.0)] {
+    for (field, expected) in [
+        ("success_count", 4.0),
+        ("failure_count", 1.0),
+        ("success_rate", 80.0),
+        ("avg_latency", 20.0),
+    ] {
         assert_eq!(row[field].as_f64(), Some(expected), "{field}: {row}");
     }
     assert_eq!(rows[0]["min_latency"], Value::Null);
-    assert!(row["timestamp"].as_str().is_some_and(|at| at.len() == 24 && at.ends_with('Z')), "{row}");
-    assert_eq!(site.json("/api/ping-results?limit=1").as_array().map(Vec::len), Some(1));
-    assert_eq!(site.json("/api/ping-results?limit=0&hours=0").as_array().map(Vec::len), Some(3));
-    assert_eq!(site.json("/api/ping-results?hours=0.025").as_array().map(Vec::len), Some(1));
+    assert!(
+        row["timestamp"]
+            .as_str()
+            .is_some_and(|at| at.len() == 24 && at.ends_with('Z')),
+        "{row}"
+    );
+    assert_eq!(
+        site.json("/api/ping-results?limit=1")
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(
+        site.json("/api/ping-results?limit=0&hours=0")
+            .as_array()
+            .map(Vec::len),
+        Some(3)
+    );
+    assert_eq!(
+        site.json("/api/ping-results?hours=0.025")
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
 }
 
 #[test]
@@ -106,9 +143,17 @@ fn many_rows_come_page_by_page_and_none_twice() {
     let hosts = "insert into host(address, name) values('192.0.2.1', 'A'), ('2001:db8::1', 'B');";
     let site = Site::new(&format!("{hosts}{sql}commit;"));
     let rows = site.json("/api/ping-results?hours=0&limit=0");
-    let times: Vec<&str> = rows.as_array().expect("a list").iter().map(|row| row["timestamp"].as_str().expect("text")).collect();
+    let times: Vec<&str> = rows
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| row["timestamp"].as_str().expect("text"))
+        .collect();
     assert_eq!(times.len(), 3000);
-    assert!(times.is_sorted_by(|one, two| one > two), "newest first, each once");
+    assert!(
+        times.is_sorted_by(|one, two| one > two),
+        "newest first, each once"
+    );
 }
 
 #[test]
@@ -116,14 +161,35 @@ fn the_newest_rows_have_a_tag_that_changes_with_a_result() {
     let site = Site::new(&three_checks());
     let first = site.get("/api/ping-results/latest");
     let row = &first.json()[0];
-    assert_eq!((&row["host_name"], &row["state"], &row["stale"]), (&"A".into(), &"down".into(), &false.into()));
-    assert_eq!(first.json()[1]["timestamp"], Value::Null, "B has nothing yet");
-    let tag = first.head.lines().find_map(|line| line.strip_prefix("ETag: ")).expect("a tag").to_string();
-    let again = site.get_with("/api/ping-results/latest", &format!("If-None-Match: {tag}\r\n"));
+    assert_eq!(
+        (&row["host_name"], &row["state"], &row["stale"]),
+        (&"A".into(), &"down".into(), &false.into())
+    );
+    assert_eq!(
+        first.json()[1]["timestamp"],
+        Value::Null,
+        "B has nothing yet"
+    );
+    let tag = first
+        .head
+        .lines()
+        .find_map(|line| line.strip_prefix("ETag: "))
+        .expect("a tag")
+        .to_string();
+    let again = site.get_with(
+        "/api/ping-results/latest",
+        &format!("If-None-Match: {tag}\r\n"),
+    );
     assert_eq!((again.status, again.body.as_str()), (304, ""));
     site.sql(&check(0, 5, 0, "7"));
-    let news = site.get_with("/api/ping-results/latest", &format!("If-None-Match: {tag}\r\n"));
-    assert_eq!((news.status, news.json()[0]["state"].as_str()), (200, Some("up")));
+    let news = site.get_with(
+        "/api/ping-results/latest",
+        &format!("If-None-Match: {tag}\r\n"),
+    );
+    assert_eq!(
+        (news.status, news.json()[0]["state"].as_str()),
+        (200, Some("up"))
+    );
 }
 
 #[test]
@@ -135,8 +201,15 @@ fn the_newest_row_of_a_host_has_each_of_its_pings() {
          values(1, 1700000000000, 3, 2, 10000, 10002, 10004, x'010005');",
     );
     let rows = site.json("/api/ping-results/latest");
-    assert_eq!((&rows[0]["sent"], &rows[0]["rtts_us"]), (&3.into(), &serde_json::json!([10_000, null, 10_004])));
-    assert_eq!((&rows[1]["sent"], &rows[1]["rtts_us"]), (&Value::Null, &Value::Null), "B has nothing yet");
+    assert_eq!(
+        (&rows[0]["sent"], &rows[0]["rtts_us"]),
+        (&3.into(), &serde_json::json!([10_000, null, 10_004]))
+    );
+    assert_eq!(
+        (&rows[1]["sent"], &rows[1]["rtts_us"]),
+        (&Value::Null, &Value::Null),
+        "B has nothing yet"
+    );
 }
 
 #[test]
@@ -155,8 +228,16 @@ fn statistics_are_those_of_a_hand_and_of_an_unknown_host_zeros() {
     ] {
         assert_eq!(found[field].as_f64(), Some(expected), "{field}: {found}");
     }
-    assert!(found["availability_percent"].as_f64().is_some_and(|share| (share - 66.67).abs() < 0.01), "{found}");
-    assert_eq!(site.json("/api/statistics/192.0.2.99?hours=0")["total_checks"], 0);
+    assert!(
+        found["availability_percent"]
+            .as_f64()
+            .is_some_and(|share| (share - 66.67).abs() < 0.01),
+        "{found}"
+    );
+    assert_eq!(
+        site.json("/api/statistics/192.0.2.99?hours=0")["total_checks"],
+        0
+    );
 }
 
 #[test]
@@ -167,22 +248,43 @@ fn no_outage_disappears_by_zooming_out_and_gaps_are_null() {
     for hour in 0..8760i64 {
         let received = if hour == 4000 { 0 } else { 5 };
         let at = start + hour * 3_600_000;
-        sql += &format!("insert into check_result(host_id, checked_at, sent, received) values(1, {at}, 5, {received});");
+        sql += &format!(
+            "insert into check_result(host_id, checked_at, sent, received) values(1, {at}, 5, {received});"
+        );
         sql += &format!("insert into stale_rollup values(1, {});", at / 3_600_000);
     }
     let site = Site::new(&format!("{sql}commit;"));
     for points in [10, 100, 500, 5000] {
         let from = start / 1000 - 90 * 86_400;
         let to = start / 1000 + 8760 * 3600;
-        let series = site.json(&format!("/api/series?host_address=192.0.2.1&from={from}&to={to}&points={points}"));
+        let series = site.json(&format!(
+            "/api/series?host_address=192.0.2.1&from={from}&to={to}&points={points}"
+        ));
         let states = series["columns"]["state"].as_array().expect("a column");
-        assert!(states.len() <= points, "{} buckets for {points}", states.len());
-        assert_eq!(states.iter().filter(|state| **state == "down").count(), 1, "{points} points");
+        assert!(
+            states.len() <= points,
+            "{} buckets for {points}",
+            states.len()
+        );
+        assert_eq!(
+            states.iter().filter(|state| **state == "down").count(),
+            1,
+            "{points} points"
+        );
         assert_eq!(states[0], Value::Null, "nothing was recorded before");
-        let lost: i64 = series["columns"]["lost"].as_array().expect("a column").iter().filter_map(Value::as_i64).sum();
+        let lost: i64 = series["columns"]["lost"]
+            .as_array()
+            .expect("a column")
+            .iter()
+            .filter_map(Value::as_i64)
+            .sum();
         assert_eq!(lost, 5);
         for (name, column) in series["columns"].as_object().expect("columns") {
-            assert_eq!(column.as_array().map(Vec::len), Some(states.len()), "{name}");
+            assert_eq!(
+                column.as_array().map(Vec::len),
+                Some(states.len()),
+                "{name}"
+            );
         }
     }
 }
@@ -193,8 +295,16 @@ fn a_wrong_parameter_is_named_and_an_unknown_path_or_host_is_not_found() {
     for (path, status, part) in [
         ("/api/series", 400, "host_address"),
         ("/api/series?host_address=192.0.2.1&points=0", 400, "points"),
-        ("/api/series?host_address=192.0.2.1&from=yesterday", 400, "from"),
-        ("/api/series?host_address=192.0.2.1&from=20&to=10", 400, "from"),
+        (
+            "/api/series?host_address=192.0.2.1&from=yesterday",
+            400,
+            "from",
+        ),
+        (
+            "/api/series?host_address=192.0.2.1&from=20&to=10",
+            400,
+            "from",
+        ),
         ("/api/ping-results?hours=-1", 400, "hours"),
         ("/api/ping-results?limit=many", 400, "limit"),
         ("/api/overview?offset_minutes=9999", 400, "offset_minutes"),
@@ -210,8 +320,15 @@ fn a_wrong_parameter_is_named_and_an_unknown_path_or_host_is_not_found() {
         ("/api/frobnicate", 404, "/api/frobnicate"),
     ] {
         let answer = site.get(path);
-        let detail = answer.json()["detail"].as_str().expect("a detail").to_string();
-        assert!(answer.status == status && detail.contains(part), "{path}: {} {detail}", answer.status);
+        let detail = answer.json()["detail"]
+            .as_str()
+            .expect("a detail")
+            .to_string();
+        assert!(
+            answer.status == status && detail.contains(part),
+            "{path}: {} {detail}",
+            answer.status
+        );
     }
 }
 
@@ -219,19 +336,36 @@ fn a_wrong_parameter_is_named_and_an_unknown_path_or_host_is_not_found() {
 fn health_is_good_while_checks_come_and_bad_when_they_stop() {
     let site = Site::new(&check(1, 5, 0, "1"));
     let health = site.json("/health");
-    assert_eq!((&health["status"], &health["program"]), (&"healthy".into(), &"ace-connection-logger".into()));
+    assert_eq!(
+        (&health["status"], &health["program"]),
+        (&"healthy".into(), &"ace-connection-logger".into())
+    );
     let site = Site::new(&check(4, 5, 0, "1"));
     let answer = site.get("/health");
     assert_eq!(answer.status, 503);
-    assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.contains("three intervals")), "{}", answer.body);
+    assert!(
+        answer.json()["detail"]
+            .as_str()
+            .is_some_and(|detail| detail.contains("three intervals")),
+        "{}",
+        answer.body
+    );
     let folder = TempDir::new();
     let path = folder.path().join("missing.db");
     let site = Site::over(folder, path);
     assert_eq!(site.get("/health").status, 503);
-    assert_eq!(site.get("/").status, 200, "the page itself needs no database");
+    assert_eq!(
+        site.get("/").status,
+        200,
+        "the page itself needs no database"
+    );
     let rows = site.json("/api/ping-results/latest");
     assert_eq!(
-        (&rows[0]["host_name"], &rows[0]["state"], &rows[1]["host_name"]),
+        (
+            &rows[0]["host_name"],
+            &rows[0]["state"],
+            &rows[1]["host_name"]
+        ),
         (&"A".into(), &"not_measured".into(), &"B".into())
     );
 }
@@ -247,33 +381,84 @@ fn outages_are_listed_counted_and_found_by_host() {
     let site = Site::new(&format!(
         "{}{}{}",
         three_checks(),
-        event("192.0.2.1", "2026-01-01 10:00:00.000", "'2026-01-01 10:01:00.000'"),
+        event(
+            "192.0.2.1",
+            "2026-01-01 10:00:00.000",
+            "'2026-01-01 10:01:00.000'"
+        ),
         event("192.0.2.1", "2026-01-02 10:00:00.000", "null")
     ));
     let all = site.json("/api/outages?host_address=192.0.2.1");
     assert_eq!(all.as_array().map(Vec::len), Some(2));
-    assert_eq!((&all[0]["start_time"], &all[0]["end_time"]), (&"2026-01-02T10:00:00.000Z".into(), &Value::Null));
-    assert_eq!(site.json("/api/outages/active").as_array().map(Vec::len), Some(1));
+    assert_eq!(
+        (&all[0]["start_time"], &all[0]["end_time"]),
+        (&"2026-01-02T10:00:00.000Z".into(), &Value::Null)
+    );
+    assert_eq!(
+        site.json("/api/outages/active").as_array().map(Vec::len),
+        Some(1)
+    );
     // What goes on is of every day, whenever it began.
-    assert_eq!(site.json("/api/outages?active_only=true&days=1").as_array().map(Vec::len), Some(1));
-    assert_eq!(site.json("/api/hosts/192.0.2.1/active-outage")["id"], all[0]["id"]);
-    assert_eq!(site.json("/api/hosts/2001%3Adb8%3A%3A1/active-outage"), Value::Null);
+    assert_eq!(
+        site.json("/api/outages?active_only=true&days=1")
+            .as_array()
+            .map(Vec::len),
+        Some(1)
+    );
+    assert_eq!(
+        site.json("/api/hosts/192.0.2.1/active-outage")["id"],
+        all[0]["id"]
+    );
+    assert_eq!(
+        site.json("/api/hosts/2001%3Adb8%3A%3A1/active-outage"),
+        Value::Null
+    );
     // What a file of the original has not is null; what the monitor writes is there, times as everywhere.
-    let added = |event: &Value| ["earliest_start", "packets_sent", "packets_lost"].map(|field| event[field].clone());
+    let added = |event: &Value| {
+        ["earliest_start", "packets_sent", "packets_lost"].map(|field| event[field].clone())
+    };
     assert_eq!(added(&all[0]), [Value::Null, Value::Null, Value::Null]);
     site.sql("update outage_events set earliest_start = '2026-01-02 09:59:00.500', packets_sent = 10, packets_lost = 9 where end_time is null");
-    let expected = ["2026-01-02T09:59:00.500Z".into(), Value::from(10), Value::from(9)];
+    let expected = [
+        "2026-01-02T09:59:00.500Z".into(),
+        Value::from(10),
+        Value::from(9),
+    ];
     assert_eq!(added(&site.json("/api/outages")[0]), expected);
     assert_eq!(added(&site.json("/api/outages/active")[0]), expected);
-    assert_eq!(added(&site.json("/api/hosts/192.0.2.1/active-outage")), expected);
-    assert!(!all[0].as_object().expect("an event").contains_key("host_id"), "that is nobody's business");
+    assert_eq!(
+        added(&site.json("/api/hosts/192.0.2.1/active-outage")),
+        expected
+    );
+    assert!(
+        !all[0]
+            .as_object()
+            .expect("an event")
+            .contains_key("host_id"),
+        "that is nobody's business"
+    );
     let statistics = site.json("/api/outages/statistics/192.0.2.1");
-    assert_eq!((&statistics["total_outages"], &statistics["active_outages"]), (&2.into(), &1.into()));
-    assert!(statistics["total_downtime_seconds"].as_i64().is_some_and(|seconds| seconds > 60), "the running one counts");
+    assert_eq!(
+        (&statistics["total_outages"], &statistics["active_outages"]),
+        (&2.into(), &1.into())
+    );
+    assert!(
+        statistics["total_downtime_seconds"]
+            .as_i64()
+            .is_some_and(|seconds| seconds > 60),
+        "the running one counts"
+    );
 }
 
 /// An event of so many minutes ago that lasted so many; `None` goes on.
-fn event(kind: &str, name: &str, address: &str, cause: &str, minutes_ago: i64, minutes: Option<i64>) -> String {
+fn event(
+    kind: &str,
+    name: &str,
+    address: &str,
+    cause: &str,
+    minutes_ago: i64,
+    minutes: Option<i64>,
+) -> String {
     let at = |ago: i64| format!("strftime('%Y-%m-%d %H:%M:%f', 'now', '-{ago} minutes')");
     let end = minutes.map_or("null".into(), |minutes| at(minutes_ago - minutes));
     let seconds = minutes.map_or("null".into(), |minutes| (minutes * 60).to_string());
@@ -293,7 +478,8 @@ fn what_happened() -> String {
         of_a("host", 300, Some(1)),
         of_a("host", 296, Some(1)),
         of_a("host", 292, Some(1)),
-        of_a("host", 200, Some(60)) + "update outage_events set planned = 1 where id = last_insert_rowid();",
+        of_a("host", 200, Some(60))
+            + "update outage_events set planned = 1 where id = last_insert_rowid();",
         event("link_down", "link", "IPv4 and IPv6", "link", 20, None),
     ]
     .concat()
@@ -303,24 +489,72 @@ fn what_happened() -> String {
 fn outages_are_told_as_people_see_them_with_their_cause() {
     let site = Site::new(&(three_checks() + &what_happened()));
     let all = site.json("/api/outages");
-    let kinds: Vec<_> = all.as_array().expect("a list").iter().filter_map(|event| event["event_type"].as_str()).collect();
-    assert_eq!(kinds, ["link_down", "outage", "intermittent", "outage", "outage"]);
+    let kinds: Vec<_> = all
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter_map(|event| event["event_type"].as_str())
+        .collect();
+    assert_eq!(
+        kinds,
+        ["link_down", "outage", "intermittent", "outage", "outage"]
+    );
     let fields: Vec<&String> = all[2].as_object().expect("an event").keys().collect();
     assert_eq!(fields.len(), 21, "{fields:?}");
-    for field in ["id", "notes", "earliest_start", "cause", "facts", "path", "planned", "down_seconds", "event_ids", "host_key"] {
-        assert!(fields.contains(&&field.to_string()), "{field} of {fields:?}");
+    for field in [
+        "id",
+        "notes",
+        "earliest_start",
+        "cause",
+        "facts",
+        "path",
+        "planned",
+        "down_seconds",
+        "event_ids",
+        "host_key",
+    ] {
+        assert!(
+            fields.contains(&&field.to_string()),
+            "{field} of {fields:?}"
+        );
     }
-    assert_eq!((all[2]["event_ids"].as_array().map(Vec::len), &all[2]["down_seconds"]), (Some(3), &180.into()), "{all}");
+    assert_eq!(
+        (
+            all[2]["event_ids"].as_array().map(Vec::len),
+            &all[2]["down_seconds"]
+        ),
+        (Some(3), &180.into()),
+        "{all}"
+    );
     let count = |path: &str| site.json(path).as_array().map(Vec::len);
     assert_eq!(count("/api/outages?cause=provider"), Some(2));
-    assert_eq!(count("/api/outages?cause=provider&host_address=192.0.2.1"), Some(1));
+    assert_eq!(
+        count("/api/outages?cause=provider&host_address=192.0.2.1"),
+        Some(1)
+    );
     assert_eq!(count("/api/outages?limit=2"), Some(2));
-    assert_eq!(count("/api/outages?host_address=IPv4%20and%20IPv6"), Some(1));
-    assert_eq!(count("/api/outages?host_address=IPv6"), Some(0), "an address of links, though none was down alone");
+    assert_eq!(
+        count("/api/outages?host_address=IPv4%20and%20IPv6"),
+        Some(1)
+    );
+    assert_eq!(
+        count("/api/outages?host_address=IPv6"),
+        Some(0),
+        "an address of links, though none was down alone"
+    );
     let ago = |minutes: i64| time::OffsetDateTime::now_utc().unix_timestamp() - minutes * 60;
-    assert_eq!(count(&format!("/api/outages?from={}&to={}", ago(310), ago(250))), Some(1));
-    assert_eq!(site.json("/api/outages/active")[0]["event_type"], "link_down");
-    assert_eq!(site.json("/api/hosts/IPv4%20and%20IPv6/active-outage")["cause"], "link");
+    assert_eq!(
+        count(&format!("/api/outages?from={}&to={}", ago(310), ago(250))),
+        Some(1)
+    );
+    assert_eq!(
+        site.json("/api/outages/active")[0]["event_type"],
+        "link_down"
+    );
+    assert_eq!(
+        site.json("/api/hosts/IPv4%20and%20IPv6/active-outage")["cause"],
+        "link"
+    );
     assert_eq!(site.json("/api/hosts/192.0.2.1/active-outage"), Value::Null);
 }
 
@@ -329,13 +563,23 @@ fn what_was_planned_counts_nowhere() {
     let site = Site::new(&(three_checks() + &what_happened()));
     let statistics = site.json("/api/outages/statistics/192.0.2.1");
     // Ten minutes and, from the first of three to the last, nine.
-    for (field, expected) in
-        [("total_outages", 2), ("active_outages", 0), ("total_downtime_seconds", 780), ("max_duration_seconds", 600)]
-    {
-        assert_eq!(statistics[field].as_i64(), Some(expected), "{field}: {statistics}");
+    for (field, expected) in [
+        ("total_outages", 2),
+        ("active_outages", 0),
+        ("total_downtime_seconds", 780),
+        ("max_duration_seconds", 600),
+    ] {
+        assert_eq!(
+            statistics[field].as_i64(),
+            Some(expected),
+            "{field}: {statistics}"
+        );
     }
     assert_eq!(statistics["avg_duration_seconds"].as_f64(), Some(570.0));
-    assert_eq!(site.json("/api/outages/statistics/IPv4%20and%20IPv6")["active_outages"], 1);
+    assert_eq!(
+        site.json("/api/outages/statistics/IPv4%20and%20IPv6")["active_outages"],
+        1
+    );
 }
 
 #[test]
@@ -343,45 +587,94 @@ fn hosts_that_failed_together_are_one_incident_and_a_dead_link_is_a_gap() {
     let site = Site::new(&(three_checks() + &what_happened()));
     let incidents = site.json("/api/incidents?days=1");
     assert_eq!(incidents.as_array().map(Vec::len), Some(1), "{incidents}");
-    assert_eq!((&incidents[0]["cause"], &incidents[0]["hosts"]), (&"provider".into(), &2.into()));
+    assert_eq!(
+        (&incidents[0]["cause"], &incidents[0]["hosts"]),
+        (&"provider".into(), &2.into())
+    );
     assert_eq!(incidents[0]["host_names"], serde_json::json!(["A", "B"]));
     let gaps = site.json("/api/gaps");
     assert_eq!(gaps.as_array().map(Vec::len), Some(1), "{gaps}");
-    assert!(gaps[0]["reason"].as_str().is_some_and(|reason| reason.starts_with("nothing could be sent")), "{gaps}");
-    assert!(gaps[0]["to"].as_str().is_some_and(|to| to.ends_with('Z')), "{gaps}");
+    assert!(
+        gaps[0]["reason"]
+            .as_str()
+            .is_some_and(|reason| reason.starts_with("nothing could be sent")),
+        "{gaps}"
+    );
+    assert!(
+        gaps[0]["to"].as_str().is_some_and(|to| to.ends_with('Z')),
+        "{gaps}"
+    );
 }
 
 #[test]
 fn a_link_that_was_down_over_one_version_of_ip_is_no_gap_of_the_other() {
     let link = event("link_down", "link", "IPv6", "link", 20, None);
-    let site = Site::new(&(three_checks() + &link + &event("outage", "A", "192.0.2.1", "host", 10, Some(5))));
+    let site = Site::new(
+        &(three_checks() + &link + &event("outage", "A", "192.0.2.1", "host", 10, Some(5))),
+    );
     assert_eq!(site.json("/api/gaps"), serde_json::json!([]));
     assert_eq!(site.json("/api/outages?cause=host")[0]["down_seconds"], 300);
     let site = Site::new(&link);
-    assert_eq!(site.json("/api/gaps").as_array().map(Vec::len), Some(1), "nothing else was measured either");
+    assert_eq!(
+        site.json("/api/gaps").as_array().map(Vec::len),
+        Some(1),
+        "nothing else was measured either"
+    );
 }
 
 #[test]
 fn the_overview_tells_for_how_long_each_cause_had_the_line_down() {
-    let line = Site::new(&(three_checks() + &what_happened())).json("/api/overview?days=3")["line"].clone();
-    let share = |cause: &str| (line[cause]["down_seconds"].as_i64(), line[cause]["outages"].as_i64());
-    assert_eq!(share("provider"), (Some(600), Some(1)), "two hosts noticed one: {line}");
+    let line = Site::new(&(three_checks() + &what_happened())).json("/api/overview?days=3")["line"]
+        .clone();
+    let share = |cause: &str| {
+        (
+            line[cause]["down_seconds"].as_i64(),
+            line[cause]["outages"].as_i64(),
+        )
+    };
+    assert_eq!(
+        share("provider"),
+        (Some(600), Some(1)),
+        "two hosts noticed one: {line}"
+    );
     assert_eq!(share("host"), (Some(180), Some(1)), "{line}");
-    assert!(share("link").0.is_some_and(|seconds| (1200..1205).contains(&seconds)), "{line}");
+    assert!(
+        share("link")
+            .0
+            .is_some_and(|seconds| (1200..1205).contains(&seconds)),
+        "{line}"
+    );
     assert_eq!(share("unknown"), (Some(0), Some(0)));
     let days = line["days"].as_array().expect("days");
-    assert!(days.len() == 3 && days.iter().any(|day| day == "L" || day == "P"), "{line}");
-    assert_eq!((&line["last"]["host_name"], &line["last"]["cause"]), (&"A".into(), &"host".into()), "{line}");
+    assert!(
+        days.len() == 3 && days.iter().any(|day| day == "L" || day == "P"),
+        "{line}"
+    );
+    assert_eq!(
+        (&line["last"]["host_name"], &line["last"]["cause"]),
+        (&"A".into(), &"host".into()),
+        "{line}"
+    );
 }
 
 #[test]
 fn metrics_are_in_base_units_and_names_are_escaped() {
     let site = Site::new(&(check(1, 4, 1, "20") + "update host set name = 'A \"quoted\"';"));
     let text = site.get("/metrics").body;
-    assert!(text.contains("ace_check_success_ratio{host=\"A\",address=\"192.0.2.1\"} 0.8\n"), "{text}");
-    assert!(text.contains("ace_check_rtt_avg_seconds{host=\"A\",address=\"192.0.2.1\"} 0.02\n"), "{text}");
+    assert!(
+        text.contains("ace_check_success_ratio{host=\"A\",address=\"192.0.2.1\"} 0.8\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("ace_check_rtt_avg_seconds{host=\"A\",address=\"192.0.2.1\"} 0.02\n"),
+        "{text}"
+    );
     for line in text.lines().filter(|line| !line.starts_with('#')) {
-        assert!(line.rsplit_once(' ').is_some_and(|(_, value)| value.parse::<f64>().is_ok()), "{line}");
+        assert!(
+            line.rsplit_once(' ')
+                .is_some_and(|(_, value)| value.parse::<f64>().is_ok()),
+            "{line}"
+        );
     }
 }
 
@@ -391,22 +684,52 @@ fn days_and_hours_add_up_to_the_checks() {
     let overview = site.json("/api/overview?days=2&offset_minutes=120");
     let host = &overview["hosts"][0];
     assert_eq!(host["days"]["state"].as_array().map(Vec::len), Some(2));
-    let measured: f64 = host["days"]["measured_seconds"].as_array().expect("days").iter().filter_map(Value::as_f64).sum();
-    assert!((measured - 180.0).abs() < 0.1, "three checks a minute apart: {host}");
+    let measured: f64 = host["days"]["measured_seconds"]
+        .as_array()
+        .expect("days")
+        .iter()
+        .filter_map(Value::as_f64)
+        .sum();
+    assert!(
+        (measured - 180.0).abs() < 0.1,
+        "three checks a minute apart: {host}"
+    );
     // One lost a ping and one lost all.
-    for (column, expected) in [("silent_seconds", 60), ("not_up_percent", 66), ("down_seconds", 60)] {
-        let seconds: i64 = host["days"][column].as_array().expect("days").iter().filter_map(Value::as_i64).sum();
+    for (column, expected) in [
+        ("silent_seconds", 60),
+        ("not_up_percent", 66),
+        ("down_seconds", 60),
+    ] {
+        let seconds: i64 = host["days"][column]
+            .as_array()
+            .expect("days")
+            .iter()
+            .filter_map(Value::as_i64)
+            .sum();
         assert_eq!(seconds, expected, "{column}: {host}");
     }
     let last_day = &host["last_day"];
-    assert_eq!((&last_day["down_seconds"], &last_day["measured_seconds"]), (&60.into(), &180.into()), "{host}");
+    assert_eq!(
+        (&last_day["down_seconds"], &last_day["measured_seconds"]),
+        (&60.into(), &180.into()),
+        "{host}"
+    );
     assert_eq!(host["spark"]["t"].as_array().map(Vec::len), Some(25));
     let hours = site.json("/api/hours?host_address=192.0.2.1");
-    let checks: i64 = hours["columns"]["checks"].as_array().expect("hours").iter().filter_map(Value::as_i64).sum();
+    let checks: i64 = hours["columns"]["checks"]
+        .as_array()
+        .expect("hours")
+        .iter()
+        .filter_map(Value::as_i64)
+        .sum();
     assert_eq!(checks, 3);
     let distribution = site.json("/api/distribution?host_address=192.0.2.1");
-    let rates: Vec<i64> =
-        distribution["rates"].as_array().expect("classes").iter().filter_map(|class| class["checks"].as_i64()).collect();
+    let rates: Vec<i64> = distribution["rates"]
+        .as_array()
+        .expect("classes")
+        .iter()
+        .filter_map(|class| class["checks"].as_i64())
+        .collect();
     assert_eq!(rates, [1, 0, 0, 0, 0, 1, 0, 1]);
 }
 
@@ -427,34 +750,64 @@ fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
     let folder = TempDir::new();
     let path = folder.path().join("connection_logs.db");
     Database::open(&path, &mut |_, _| ()).expect("a new database");
-    Connection::open(&path).and_then(|database| database.execute_batch(&sql)).expect("plain SQL");
+    Connection::open(&path)
+        .and_then(|database| database.execute_batch(&sql))
+        .expect("plain SQL");
     let text = format!(
         "hosts: [{{name: four, address: twin.test, family: 4}}, {{name: six, address: twin.test, family: 6}}]\ndatabase: {{path: {}}}\n",
         path.display()
     );
     let mut config = config::parse(text.as_bytes(), "config.yaml").config;
     config.dashboard.port = 0;
-    let web = Web::start(&config.dashboard, Arc::new(Api::new(Facts::of(&config), || ()))).expect("a port is free");
+    let web = Web::start(
+        &config.dashboard,
+        Arc::new(Api::new(Facts::of(&config), || ())),
+    )
+    .expect("a port is free");
     let site = Site { folder, web };
     let keys = ["twin.test (IPv4)", "twin.test (IPv6)"];
     for path in ["/api/ping-results/latest", "/api/hosts", "/api/hosts/all"] {
         let rows = site.json(path);
         assert_eq!([&rows[0]["host_key"], &rows[1]["host_key"]], keys, "{path}");
     }
-    let checks = |key: &str| site.json(&format!("/api/ping-results?host_address={}", key.replace(' ', "%20")));
-    let successes =
-        |key: &str| checks(key).as_array().expect("a list").iter().map(|row| row["success_count"].as_i64()).collect::<Vec<_>>();
-    assert_eq!((successes(keys[0]), successes(keys[1])), (vec![Some(5); 2], vec![Some(0); 2]));
+    let checks = |key: &str| {
+        site.json(&format!(
+            "/api/ping-results?host_address={}",
+            key.replace(' ', "%20")
+        ))
+    };
+    let successes = |key: &str| {
+        checks(key)
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|row| row["success_count"].as_i64())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(
+        (successes(keys[0]), successes(keys[1])),
+        (vec![Some(5); 2], vec![Some(0); 2])
+    );
     assert_eq!(successes("TWIN.test").len(), 4);
     let overview = site.json("/api/overview");
-    let rates: Vec<_> = (0..2).map(|index| overview["hosts"][index]["availability_percent"].as_f64()).collect();
+    let rates: Vec<_> = (0..2)
+        .map(|index| overview["hosts"][index]["availability_percent"].as_f64())
+        .collect();
     assert_eq!(rates, [Some(100.0), Some(0.0)]);
     assert_eq!(overview["hosts"][0]["host_address"], "twin.test");
-    let lost = |key: &str| site.json(&format!("/api/statistics/{}", key.replace(' ', "%20")))["lost"].as_i64();
-    assert_eq!((lost(keys[0]), lost(keys[1]), lost("TWIN.test")), (Some(0), Some(10), Some(10)));
+    let lost = |key: &str| {
+        site.json(&format!("/api/statistics/{}", key.replace(' ', "%20")))["lost"].as_i64()
+    };
+    assert_eq!(
+        (lost(keys[0]), lost(keys[1]), lost("TWIN.test")),
+        (Some(0), Some(10), Some(10))
+    );
     let metrics = site.get("/metrics").body;
     for (key, up) in keys.iter().zip([1, 0]) {
-        let sample = format!("ace_host_up{{host=\"{}\",address=\"{key}\"}} {up}", if up == 1 { "four" } else { "six" });
+        let sample = format!(
+            "ace_host_up{{host=\"{}\",address=\"{key}\"}} {up}",
+            if up == 1 { "four" } else { "six" }
+        );
         assert!(metrics.contains(&sample), "{sample}: {metrics}");
     }
 }
@@ -472,7 +825,10 @@ fn a_check_stands_for_the_interval_that_it_was_made_at() {
     let statistics = site.json("/api/statistics/192.0.2.1");
     let near = |field: &str, expected: f64| {
         let value = statistics[field].as_f64().expect(field);
-        assert!((value - expected).abs() < 1.0, "{field}: {value}, not {expected}");
+        assert!(
+            (value - expected).abs() < 1.0,
+            "{field}: {value}, not {expected}"
+        );
     };
     near("down_seconds", 300.0);
     near("availability_percent", 75.0);
@@ -495,11 +851,16 @@ fn days_are_the_readers_also_before_the_clocks_change() {
         overview["first_day"].as_str().expect("a day")
     ))
     .expect("a date");
-    let states = overview["hosts"][0]["days"]["state"].as_array().expect("days");
+    let states = overview["hosts"][0]["days"]["state"]
+        .as_array()
+        .expect("days");
     let days: Vec<String> = (0..)
         .zip(states)
         .filter(|(_, state)| *state == "down")
-        .map(|(day, _)| ace_connection_logger::pure::time::UtcMillis(first + day * 86_400_000).sql_text()[..10].to_string())
+        .map(|(day, _)| {
+            ace_connection_logger::pure::time::UtcMillis(first + day * 86_400_000).sql_text()[..10]
+                .to_string()
+        })
         .collect();
     assert_eq!(days, ["2026-09-10", "2026-11-10"]);
 }

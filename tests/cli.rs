@@ -11,7 +11,10 @@ use serde_json::Value;
 
 /// Runs the program in a folder.
 fn program(folder: &Path, arguments: &[&str]) -> Finished {
-    run(Command::new(bin()).args(arguments).current_dir(folder).env_remove("NO_COLOR"))
+    run(Command::new(bin())
+        .args(arguments)
+        .current_dir(folder)
+        .env_remove("NO_COLOR"))
 }
 
 fn json(finished: &Finished) -> Value {
@@ -32,7 +35,11 @@ fn help_goes_to_standard_output_and_names_every_command() {
     let folder = TempDir::new();
     for arguments in [&["--help"][..], &["-h"], &["help"]] {
         let finished = program(folder.path(), arguments);
-        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+        assert_eq!(
+            (finished.code, finished.stderr.as_str()),
+            (Some(0), ""),
+            "{arguments:?}"
+        );
         for command in [
             "init-config",
             "check-config",
@@ -47,7 +54,11 @@ fn help_goes_to_standard_output_and_names_every_command() {
             "backup",
             "doctor",
         ] {
-            assert!(finished.stdout.contains(command), "{command}: {}", finished.stdout);
+            assert!(
+                finished.stdout.contains(command),
+                "{command}: {}",
+                finished.stdout
+            );
         }
     }
 }
@@ -57,20 +68,42 @@ fn the_version_is_that_of_the_package() {
     let folder = TempDir::new();
     let expected = format!("ace-connection-logger {}\n", env!("CARGO_PKG_VERSION"));
     for arguments in [&["--version"][..], &["-V"], &["status", "--version"]] {
-        assert_eq!(program(folder.path(), arguments).stdout, expected, "{arguments:?}");
+        assert_eq!(
+            program(folder.path(), arguments).stdout,
+            expected,
+            "{arguments:?}"
+        );
     }
 }
 
 #[test]
 fn a_wrong_command_line_is_a_usage_error_on_standard_error() {
     let folder = TempDir::new();
-    for arguments in
-        [&["frobnicate"][..], &[], &["status", "--frobnicate"], &["import"], &["cleanup-continuous", "--interval=never"]]
-    {
+    for arguments in [
+        &["frobnicate"][..],
+        &[],
+        &["status", "--frobnicate"],
+        &["import"],
+        &["cleanup-continuous", "--interval=never"],
+    ] {
         let finished = program(folder.path(), arguments);
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{arguments:?}");
-        assert!(finished.stderr.starts_with("ace-connection-logger: "), "{}", finished.stderr);
-        assert!(finished.stderr.contains("\nhint: ace-connection-logger --help"), "{}", finished.stderr);
+        assert_eq!(
+            (finished.code, finished.stdout.as_str()),
+            (Some(2), ""),
+            "{arguments:?}"
+        );
+        assert!(
+            finished.stderr.starts_with("ace-connection-logger: "),
+            "{}",
+            finished.stderr
+        );
+        assert!(
+            finished
+                .stderr
+                .contains("\nhint: ace-connection-logger --help"),
+            "{}",
+            finished.stderr
+        );
     }
 }
 
@@ -79,25 +112,46 @@ fn an_argument_that_is_not_utf8_is_named() {
     use std::os::unix::ffi::OsStrExt;
     let finished = run(Command::new(bin()).arg(std::ffi::OsStr::from_bytes(b"st\xffatus")));
     assert_eq!(finished.code, Some(2));
-    assert!(finished.stderr.contains(r"st\xFFatus"), "{}", finished.stderr);
+    assert!(
+        finished.stderr.contains(r"st\xFFatus"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[test]
 fn init_config_writes_a_file_that_has_no_problems_and_leaves_an_existing_one_alone() {
     let folder = TempDir::new();
     assert_eq!(program(folder.path(), &["init-config"]).code, Some(0));
-    let written = std::fs::read_to_string(folder.path().join("config.yaml")).expect("it was written");
+    let written =
+        std::fs::read_to_string(folder.path().join("config.yaml")).expect("it was written");
     assert_eq!(written, include_str!("../config.yaml"));
     let checked = program(folder.path(), &["check-config"]);
-    assert_eq!((checked.code, checked.stdout.as_str()), (Some(0), "config.yaml: no problems, 3 hosts\n"));
+    assert_eq!(
+        (checked.code, checked.stdout.as_str()),
+        (Some(0), "config.yaml: no problems, 3 hosts\n")
+    );
 
     let mine = folder.write("config.yaml", "hosts: []\n");
     let refused = program(folder.path(), &["init-config"]);
     assert_eq!(refused.code, Some(1));
-    assert!(refused.stderr.contains("config.yaml: the file exists"), "{}", refused.stderr);
-    assert_eq!(std::fs::read_to_string(&mine).expect("still there"), "hosts: []\n");
-    assert_eq!(program(folder.path(), &["init-config", "--force"]).code, Some(0));
-    assert_eq!(std::fs::read_to_string(&mine).expect("still there"), written);
+    assert!(
+        refused.stderr.contains("config.yaml: the file exists"),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(
+        std::fs::read_to_string(&mine).expect("still there"),
+        "hosts: []\n"
+    );
+    assert_eq!(
+        program(folder.path(), &["init-config", "--force"]).code,
+        Some(0)
+    );
+    assert_eq!(
+        std::fs::read_to_string(&mine).expect("still there"),
+        written
+    );
 }
 
 #[test]
@@ -105,7 +159,13 @@ fn init_config_says_which_path_it_cannot_write() {
     let folder = TempDir::new();
     let finished = program(folder.path(), &["init-config", "-c", "no/such/folder.yaml"]);
     assert_eq!(finished.code, Some(74));
-    assert!(finished.stderr.contains("writing no/such/folder.yaml: No such file"), "{}", finished.stderr);
+    assert!(
+        finished
+            .stderr
+            .contains("writing no/such/folder.yaml: No such file"),
+        "{}",
+        finished.stderr
+    );
 }
 
 #[test]
@@ -124,7 +184,11 @@ fn check_config_prints_every_problem_with_its_line_to_standard_output() {
         "config.yaml:6: hosts[0].address: ",
         "\nconfig.yaml: 3 problems\n",
     ] {
-        assert!(finished.stdout.contains(part), "{part} is not in {}", finished.stdout);
+        assert!(
+            finished.stdout.contains(part),
+            "{part} is not in {}",
+            finished.stdout
+        );
     }
 }
 
@@ -134,8 +198,18 @@ fn a_configuration_that_is_named_and_missing_is_an_error_with_the_cure() {
     for command in ["check-config", "status", "check", "monitor", "cleanup"] {
         let finished = program(folder.path(), &[command, "-c", "nowhere.yaml"]);
         assert_eq!(finished.code, Some(78), "{command}");
-        assert!(finished.stderr.contains("nowhere.yaml: there is no such file"), "{}", finished.stderr);
-        assert!(finished.stderr.contains("init-config -c nowhere.yaml"), "{}", finished.stderr);
+        assert!(
+            finished
+                .stderr
+                .contains("nowhere.yaml: there is no such file"),
+            "{}",
+            finished.stderr
+        );
+        assert!(
+            finished.stderr.contains("init-config -c nowhere.yaml"),
+            "{}",
+            finished.stderr
+        );
     }
 }
 
@@ -146,7 +220,11 @@ fn a_configuration_that_cannot_be_read_is_an_error() {
     for command in ["check-config", "status", "monitor"] {
         let finished = program(folder.path(), &[command]);
         assert_eq!(finished.code, Some(78), "{command}: {finished:?}");
-        assert!(finished.stderr.contains("config.yaml"), "{}", finished.stderr);
+        assert!(
+            finished.stderr.contains("config.yaml"),
+            "{}",
+            finished.stderr
+        );
     }
 }
 
@@ -157,7 +235,11 @@ fn a_configuration_that_is_there_but_leads_nowhere_does_not_make_room_for_the_de
     for command in ["check-config", "status", "check"] {
         let finished = program(folder.path(), &[command]);
         assert_eq!(finished.code, Some(78), "{command}: {finished:?}");
-        assert!(finished.stderr.contains("config.yaml"), "{}", finished.stderr);
+        assert!(
+            finished.stderr.contains("config.yaml"),
+            "{}",
+            finished.stderr
+        );
     }
 }
 
@@ -167,10 +249,20 @@ fn problems_are_loud_and_with_strict_they_are_fatal() {
     folder.write("config.yaml", "monitoring: {ping_count: many}\n");
     let tolerated = program(folder.path(), &["status"]);
     assert_eq!(tolerated.code, Some(0));
-    assert!(tolerated.stderr.contains("[WARN] config.yaml:1: monitoring.ping_count: "), "{}", tolerated.stderr);
+    assert!(
+        tolerated
+            .stderr
+            .contains("[WARN] config.yaml:1: monitoring.ping_count: "),
+        "{}",
+        tolerated.stderr
+    );
     let strict = program(folder.path(), &["status", "--strict"]);
     assert_eq!((strict.code, strict.stdout.as_str()), (Some(78), ""));
-    assert!(strict.stderr.contains("check-config -c config.yaml"), "{}", strict.stderr);
+    assert!(
+        strict.stderr.contains("check-config -c config.yaml"),
+        "{}",
+        strict.stderr
+    );
 }
 
 #[test]
@@ -179,9 +271,22 @@ fn without_a_file_the_defaults_are_used_and_one_line_says_so() {
     let finished = program(folder.path(), &["status"]);
     assert_eq!(finished.code, Some(0));
     assert_eq!(finished.stderr.lines().count(), 1, "{}", finished.stderr);
-    assert!(finished.stderr.contains("built-in defaults"), "{}", finished.stderr);
-    assert!(finished.stdout.starts_with("nothing recorded yet in connection_logs.db"), "{}", finished.stdout);
-    assert!(!folder.path().join("connection_logs.db").exists(), "a question makes no database");
+    assert!(
+        finished.stderr.contains("built-in defaults"),
+        "{}",
+        finished.stderr
+    );
+    assert!(
+        finished
+            .stdout
+            .starts_with("nothing recorded yet in connection_logs.db"),
+        "{}",
+        finished.stdout
+    );
+    assert!(
+        !folder.path().join("connection_logs.db").exists(),
+        "a question makes no database"
+    );
     let quiet = program(folder.path(), &["status", "-q"]);
     assert_eq!(quiet.stderr, "");
 }
@@ -197,26 +302,67 @@ fn check_prints_an_aligned_line_a_host_and_records_it() {
         folder.write("config.yaml", LOOPBACK);
         in_namespace(kind, |_tun| {
             let finished = program(folder.path(), &["check"]);
-            assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{finished:?}");
+            assert_eq!(
+                (finished.code, finished.stderr.as_str()),
+                (Some(0), ""),
+                "{finished:?}"
+            );
             let lines: Vec<&str> = finished.stdout.lines().collect();
             assert_eq!(lines.len(), 3, "{}", finished.stdout);
-            assert!(lines[0].starts_with("STATE  HOST  ADDRESS    REPLIES  LATENCY"), "{}", lines[0]);
-            assert!(lines[1].starts_with("up     one   127.0.0.1  3/3      0."), "{}", lines[1]);
-            assert!(lines[2].starts_with("up     six   ::1        3/3      0."), "{}", lines[2]);
-            assert!(!finished.stdout.contains('\x1b'), "no colour but on a terminal");
+            assert!(
+                lines[0].starts_with("STATE  HOST  ADDRESS    REPLIES  LATENCY"),
+                "{}",
+                lines[0]
+            );
+            assert!(
+                lines[1].starts_with("up     one   127.0.0.1  3/3      0."),
+                "{}",
+                lines[1]
+            );
+            assert!(
+                lines[2].starts_with("up     six   ::1        3/3      0."),
+                "{}",
+                lines[2]
+            );
+            assert!(
+                !finished.stdout.contains('\x1b'),
+                "no colour but on a terminal"
+            );
         });
         let status = json(&program(folder.path(), &["status", "--json"]));
         for (index, name) in ["one", "six"].iter().enumerate() {
             let host = &status[index];
-            assert_eq!((&host["host_name"], &host["state"], &host["stale"]), (&Value::from(*name), &"up".into(), &false.into()));
             assert_eq!(
-                (&host["success_rate"], &host["success_count"], &host["failure_count"]),
+                (&host["host_name"], &host["state"], &host["stale"]),
+                (&Value::from(*name), &"up".into(), &false.into())
+            );
+            assert_eq!(
+                (
+                    &host["success_rate"],
+                    &host["success_count"],
+                    &host["failure_count"]
+                ),
                 (&100.0.into(), &3.into(), &0.into())
             );
             assert_eq!(host["outage"], Value::Null);
-            assert!(host["age_seconds"].as_f64().is_some_and(|age| (0.0..30.0).contains(&age)), "{host}");
-            assert!(host["avg_latency"].as_f64().is_some_and(|ms| ms > 0.0 && ms < 100.0), "{host}");
-            assert!(host["timestamp"].as_str().is_some_and(|at| at.len() == 24 && at.ends_with('Z')), "{host}");
+            assert!(
+                host["age_seconds"]
+                    .as_f64()
+                    .is_some_and(|age| (0.0..30.0).contains(&age)),
+                "{host}"
+            );
+            assert!(
+                host["avg_latency"]
+                    .as_f64()
+                    .is_some_and(|ms| ms > 0.0 && ms < 100.0),
+                "{host}"
+            );
+            assert!(
+                host["timestamp"]
+                    .as_str()
+                    .is_some_and(|at| at.len() == 24 && at.ends_with('Z')),
+                "{host}"
+            );
         }
     }
 }
@@ -252,38 +398,73 @@ fn check_as_json_has_the_fields_of_the_contract_in_order() {
             "error",
         ]
         .iter()
-        .map(|field| finished.stdout.find(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{field}: {}", finished.stdout)))
+        .map(|field| {
+            finished
+                .stdout
+                .find(&format!("\"{field}\":"))
+                .unwrap_or_else(|| panic!("{field}: {}", finished.stdout))
+        })
         .collect();
         assert!(order.is_sorted());
         let hosts = json(&finished);
         assert_eq!(hosts.as_array().map(Vec::len), Some(1));
-        let rtts: Vec<u64> = hosts[0]["rtts_us"].as_array().expect("a list").iter().filter_map(Value::as_u64).collect();
+        let rtts: Vec<u64> = hosts[0]["rtts_us"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .filter_map(Value::as_u64)
+            .collect();
         assert_eq!(rtts.len(), 3);
         assert_eq!(hosts[0]["min_us"].as_u64(), rtts.iter().min().copied());
         assert_eq!(hosts[0]["max_us"].as_u64(), rtts.iter().max().copied());
-        assert!(!folder.path().join("connection_logs.db").exists(), "--no-store");
+        assert!(
+            !folder.path().join("connection_logs.db").exists(),
+            "--no-store"
+        );
     });
 }
 
 #[test]
 fn a_host_is_named_by_name_or_address_and_an_unknown_one_is_an_error_that_lists_the_known() {
-    let test = "a_host_is_named_by_name_or_address_and_an_unknown_one_is_an_error_that_lists_the_known";
+    let test =
+        "a_host_is_named_by_name_or_address_and_an_unknown_one_is_an_error_that_lists_the_known";
     if !is_available(test) {
         return;
     }
     let folder = TempDir::new();
     folder.write("config.yaml", LOOPBACK);
     in_namespace(SocketKind::Raw, |_tun| {
-        let hosts = json(&program(folder.path(), &["check", "--json", "--no-store", "six", "127.0.0.1", "one"]));
-        let names: Vec<_> = hosts.as_array().expect("a list").iter().map(|host| host["host_name"].clone()).collect();
+        let hosts = json(&program(
+            folder.path(),
+            &["check", "--json", "--no-store", "six", "127.0.0.1", "one"],
+        ));
+        let names: Vec<_> = hosts
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|host| host["host_name"].clone())
+            .collect();
         assert_eq!(names, ["six", "one"]);
         let unlisted = program(folder.path(), &["check", "--json", "127.0.0.9"]);
-        assert_eq!((unlisted.code, json(&unlisted)[0]["sent"].as_u64()), (Some(0), Some(3)));
-        assert!(unlisted.stderr.contains("not recorded"), "{}", unlisted.stderr);
+        assert_eq!(
+            (unlisted.code, json(&unlisted)[0]["sent"].as_u64()),
+            (Some(0), Some(3))
+        );
+        assert!(
+            unlisted.stderr.contains("not recorded"),
+            "{}",
+            unlisted.stderr
+        );
         assert!(!folder.path().join("connection_logs.db").exists());
         let unknown = program(folder.path(), &["check", "seven"]);
         assert_eq!(unknown.code, Some(2));
-        assert!(unknown.stderr.contains("host \"seven\" is not in the configuration, which has: one, six"), "{}", unknown.stderr);
+        assert!(
+            unknown
+                .stderr
+                .contains("host \"seven\" is not in the configuration, which has: one, six"),
+            "{}",
+            unknown.stderr
+        );
     });
 }
 
@@ -305,10 +486,20 @@ fn a_host_that_cannot_be_measured_is_said_with_the_reason_and_is_no_loss() {
         );
     });
     let status = program(folder.path(), &["status"]);
-    assert!(status.stdout.contains("not measured  far   192.0.2.1  -        -        "), "{}", status.stdout);
+    assert!(
+        status
+            .stdout
+            .contains("not measured  far   192.0.2.1  -        -        "),
+        "{}",
+        status.stdout
+    );
     let host = &json(&program(folder.path(), &["status", "--json"]))[0];
     assert_eq!(
-        (&host["state"], &host["success_rate"], &host["failure_count"]),
+        (
+            &host["state"],
+            &host["success_rate"],
+            &host["failure_count"]
+        ),
         (&"not_measured".into(), &Value::Null, &Value::Null)
     );
 }
@@ -319,29 +510,72 @@ fn without_permission_check_and_monitor_exit_77_with_the_cures_and_record_nothin
     if !is_available(test) {
         return;
     }
-    let has_setpriv = Command::new("setpriv").arg("--version").output().is_ok_and(|output| output.status.success());
+    let has_setpriv = Command::new("setpriv")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success());
     if !has_setpriv {
         return skip(test, "cannot run setpriv");
     }
     let folder = TempDir::new();
     folder.write("config.yaml", LOOPBACK);
     in_namespace(SocketKind::Raw, |_tun| {
-        for arguments in [&["check"][..], &["check", "--json"], &["monitor", "--no-dashboard"]] {
+        for arguments in [
+            &["check"][..],
+            &["check", "--json"],
+            &["monitor", "--no-dashboard"],
+        ] {
             let mut command = Command::new("setpriv");
-            command.args(["--bounding-set=-net_raw", "--inh-caps=-net_raw", "--no-new-privs"]).arg(bin()).args(arguments);
+            command
+                .args([
+                    "--bounding-set=-net_raw",
+                    "--inh-caps=-net_raw",
+                    "--no-new-privs",
+                ])
+                .arg(bin())
+                .args(arguments);
             let finished = run(command.current_dir(folder.path()));
-            assert_eq!((finished.code, finished.stdout.as_str()), (Some(77), ""), "{arguments:?}: {finished:?}");
-            for cure in ["sysctl -w net.ipv4.ping_group_range=", "setcap cap_net_raw+ep /", "AmbientCapabilities=CAP_NET_RAW"] {
-                assert!(finished.stderr.contains(cure), "{cure} is not in {}", finished.stderr);
+            assert_eq!(
+                (finished.code, finished.stdout.as_str()),
+                (Some(77), ""),
+                "{arguments:?}: {finished:?}"
+            );
+            for cure in [
+                "sysctl -w net.ipv4.ping_group_range=",
+                "setcap cap_net_raw+ep /",
+                "AmbientCapabilities=CAP_NET_RAW",
+            ] {
+                assert!(
+                    finished.stderr.contains(cure),
+                    "{cure} is not in {}",
+                    finished.stderr
+                );
             }
             assert!(!folder.path().join("connection_logs.db").exists());
         }
         let mut doctor = Command::new("setpriv");
-        doctor.args(["--bounding-set=-net_raw", "--inh-caps=-net_raw", "--no-new-privs"]).arg(bin()).arg("doctor");
+        doctor
+            .args([
+                "--bounding-set=-net_raw",
+                "--inh-caps=-net_raw",
+                "--no-new-privs",
+            ])
+            .arg(bin())
+            .arg("doctor");
         let finished = run(doctor.current_dir(folder.path()));
         assert_eq!(finished.code, Some(1), "{finished:?}");
-        assert!(finished.stdout.contains("FAILED  ICMP over IPv4"), "{}", finished.stdout);
-        assert!(finished.stdout.contains("cure: for every program of every user:  sysctl -w"), "{}", finished.stdout);
+        assert!(
+            finished.stdout.contains("FAILED  ICMP over IPv4"),
+            "{}",
+            finished.stdout
+        );
+        assert!(
+            finished
+                .stdout
+                .contains("cure: for every program of every user:  sysctl -w"),
+            "{}",
+            finished.stdout
+        );
     });
 }
 
@@ -362,7 +596,11 @@ fn the_doctor_finds_a_machine_well_and_says_what_is_not() {
             "ok      ICMP over IPv6   datagram socket: yes",
             "ok      database",
         ] {
-            assert!(well.stdout.contains(line), "{line} is not in {}", well.stdout);
+            assert!(
+                well.stdout.contains(line),
+                "{line} is not in {}",
+                well.stdout
+            );
         }
         sysctl("ipv4/icmp_echo_ignore_all", "1").expect("the namespace is ours");
         folder.write("config.yaml", &format!("{LOOPBACK}- {{name: gw, address: gateway}}\n- {{name: n, address: nobody.invalid}}\ndatabase: {{path: no/such/folder.db}}\n"));
@@ -375,11 +613,21 @@ fn the_doctor_finds_a_machine_well_and_says_what_is_not() {
             .iter()
             .filter(|finding| finding["status"] == "failed")
             .map(|finding| {
-                assert!(finding["cure"].as_str().is_some_and(|cure| !cure.is_empty()), "{finding}");
+                assert!(
+                    finding["cure"]
+                        .as_str()
+                        .is_some_and(|cure| !cure.is_empty()),
+                    "{finding}"
+                );
                 finding["what"].as_str().expect("a text")
             })
             .collect();
-        assert_eq!(failed, ["ICMP over IPv4", "resolver", "default gateway", "database"], "{}", ill.stdout);
+        assert_eq!(
+            failed,
+            ["ICMP over IPv4", "resolver", "default gateway", "database"],
+            "{}",
+            ill.stdout
+        );
     });
 }
 
@@ -390,25 +638,50 @@ fn the_doctor_sees_a_port_that_is_taken_and_a_limit_that_is_too_low() {
         return;
     }
     let folder = TempDir::new();
-    let hosts: String = (0..200).map(|n| format!("- {{name: h{n}, address: 127.0.1.{n}}}\n")).collect();
-    folder.write("config.yaml", &format!("dashboard: {{host: 127.0.0.1}}\nhosts:\n{hosts}"));
+    let hosts: String = (0..200)
+        .map(|n| format!("- {{name: h{n}, address: 127.0.1.{n}}}\n"))
+        .collect();
+    folder.write(
+        "config.yaml",
+        &format!("dashboard: {{host: 127.0.0.1}}\nhosts:\n{hosts}"),
+    );
     in_namespace(SocketKind::Datagram, |_tun| {
-        let _taken = std::net::TcpListener::bind("127.0.0.1:8501").expect("nobody else is in this network");
+        let _taken =
+            std::net::TcpListener::bind("127.0.0.1:8501").expect("nobody else is in this network");
         let script = "ulimit -n 100 && exec \"$0\" \"$@\"";
-        let finished = run(Command::new("sh").args(["-c", script]).arg(bin()).arg("doctor").current_dir(folder.path()));
+        let finished = run(Command::new("sh")
+            .args(["-c", script])
+            .arg(bin())
+            .arg("doctor")
+            .current_dir(folder.path()));
         assert_eq!(finished.code, Some(1), "{}", finished.stdout);
-        assert!(finished.stdout.contains("note    dashboard port   127.0.0.1:8501 is taken"), "{}", finished.stdout);
         assert!(
-            finished.stdout.contains("FAILED  open files       hosts: 200 hosts need 536 open files, the limit is 100"),
+            finished
+                .stdout
+                .contains("note    dashboard port   127.0.0.1:8501 is taken"),
+            "{}",
+            finished.stdout
+        );
+        assert!(
+            finished.stdout.contains(
+                "FAILED  open files       hosts: 200 hosts need 536 open files, the limit is 100"
+            ),
             "{}",
             finished.stdout
         );
         for (command, needed) in [("check", 264), ("monitor", 536)] {
-            let finished = run(Command::new("sh").args(["-c", script]).arg(bin()).arg(command).current_dir(folder.path()));
+            let finished = run(Command::new("sh")
+                .args(["-c", script])
+                .arg(bin())
+                .arg(command)
+                .current_dir(folder.path()));
             assert_eq!(finished.code, Some(78), "{finished:?}");
             let hint = format!("hint: raise the hard limit: LimitNOFILE={needed} ");
             assert!(finished.stderr.contains(&hint), "{}", finished.stderr);
-            assert!(!folder.path().join("connection_logs.db").exists(), "{command} has begun nothing");
+            assert!(
+                !folder.path().join("connection_logs.db").exists(),
+                "{command} has begun nothing"
+            );
         }
     });
 }
@@ -430,11 +703,17 @@ fn a_name_with_control_characters_cannot_command_a_terminal() {
         return;
     }
     let folder = TempDir::new();
-    folder.write("config.yaml", "monitoring: {ping_count: 1}\nhosts: [{name: \"a\\e[2Jb\", address: 127.0.0.1}]\n");
+    folder.write(
+        "config.yaml",
+        "monitoring: {ping_count: 1}\nhosts: [{name: \"a\\e[2Jb\", address: 127.0.0.1}]\n",
+    );
     in_namespace(SocketKind::Datagram, |_tun| {
         for command in ["check", "status"] {
             let finished = program(folder.path(), &[command]);
-            assert!(!finished.stdout.contains('\x1b') && !finished.stderr.contains('\x1b'), "{finished:?}");
+            assert!(
+                !finished.stdout.contains('\x1b') && !finished.stderr.contains('\x1b'),
+                "{finished:?}"
+            );
         }
     });
 }
@@ -442,9 +721,15 @@ fn a_name_with_control_characters_cannot_command_a_terminal() {
 #[test]
 fn cleanup_says_how_many_checks_it_deleted() {
     let folder = TempDir::new();
-    folder.write("config.yaml", "database: {path: my.db, retention_days: 1.5}\n");
+    folder.write(
+        "config.yaml",
+        "database: {path: my.db, retention_days: 1.5}\n",
+    );
     let nothing = program(folder.path(), &["cleanup"]);
-    assert_eq!((nothing.code, nothing.stdout.as_str()), (Some(0), "0 checks older than 1.5 days deleted\n"));
+    assert_eq!(
+        (nothing.code, nothing.stdout.as_str()),
+        (Some(0), "0 checks older than 1.5 days deleted\n")
+    );
     let as_json = program(folder.path(), &["cleanup", "--json"]);
     assert_eq!(json(&as_json)["deleted_checks"], 0);
 }
@@ -453,28 +738,53 @@ fn cleanup_says_how_many_checks_it_deleted() {
 fn cleanup_continuous_cleans_at_once_and_ends_on_sigterm() {
     let folder = TempDir::new();
     folder.write("config.yaml", "database: {path: my.db}\n");
-    let script =
-        "\"$0\" cleanup-continuous -i24 & pid=$!; while ! grep -q deleted out; do sleep 0.02; done; kill $pid; wait $pid";
+    let script = "\"$0\" cleanup-continuous -i24 & pid=$!; while ! grep -q deleted out; do sleep 0.02; done; kill $pid; wait $pid";
     std::fs::write(folder.path().join("out"), "").expect("a new file");
-    let finished = run(Command::new("sh").args(["-c", &format!("({script}) >out")]).arg(bin()).current_dir(folder.path()));
+    let finished = run(Command::new("sh")
+        .args(["-c", &format!("({script}) >out")])
+        .arg(bin())
+        .current_dir(folder.path()));
     assert_eq!(finished.code, Some(0), "{finished:?}");
-    assert_eq!(std::fs::read_to_string(folder.path().join("out")).expect("written"), "0 checks older than 90 days deleted\n");
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("out")).expect("written"),
+        "0 checks older than 90 days deleted\n"
+    );
 }
 
 #[test]
 fn import_and_backup_name_the_file_that_is_wrong() {
     let folder = TempDir::new();
-    let text = folder.write("text", "this is no database, only some text that is long enough to be one");
+    let text = folder.write(
+        "text",
+        "this is no database, only some text that is long enough to be one",
+    );
     let import = program(folder.path(), &["import", "missing.db"]);
     assert_eq!(import.code, Some(74));
-    assert!(import.stderr.contains("import missing.db: No such file"), "{}", import.stderr);
+    assert!(
+        import.stderr.contains("import missing.db: No such file"),
+        "{}",
+        import.stderr
+    );
     let import = program(folder.path(), &["import", text.to_str().expect("plain")]);
     assert_eq!(import.code, Some(74));
-    assert!(import.stderr.contains("not a database"), "{}", import.stderr);
-    assert!(!folder.path().join("connection_logs.db").exists(), "a wrong file leaves nothing behind");
+    assert!(
+        import.stderr.contains("not a database"),
+        "{}",
+        import.stderr
+    );
+    assert!(
+        !folder.path().join("connection_logs.db").exists(),
+        "a wrong file leaves nothing behind"
+    );
     let nothing = program(folder.path(), &["backup", "copy.db"]);
     assert_eq!(nothing.code, Some(74));
-    assert!(nothing.stderr.contains("backup of connection_logs.db: No such file"), "{}", nothing.stderr);
+    assert!(
+        nothing
+            .stderr
+            .contains("backup of connection_logs.db: No such file"),
+        "{}",
+        nothing.stderr
+    );
 }
 
 #[test]
@@ -486,8 +796,15 @@ fn a_backup_does_not_overwrite() {
         .expect("a database");
     let again = program(folder.path(), &["backup", "copy.db"]);
     assert_eq!(again.code, Some(1));
-    assert!(again.stderr.contains("copy.db exists already"), "{}", again.stderr);
-    assert_eq!(std::fs::read_to_string(folder.path().join("copy.db")).expect("still there"), "mine");
+    assert!(
+        again.stderr.contains("copy.db exists already"),
+        "{}",
+        again.stderr
+    );
+    assert_eq!(
+        std::fs::read_to_string(folder.path().join("copy.db")).expect("still there"),
+        "mine"
+    );
 }
 
 #[test]
@@ -506,12 +823,24 @@ fn a_result_is_stale_after_three_intervals_but_a_running_monitor_may_hold_newer_
         let finished = program(folder.path(), &["status", "--json"]);
         let status = json(&finished);
         let text = program(folder.path(), &["status"]).stdout;
-        assert_eq!(text.contains("STALE: is the monitor running?"), status[0]["stale"] == true, "{text}");
+        assert_eq!(
+            text.contains("STALE: is the monitor running?"),
+            status[0]["stale"] == true,
+            "{text}"
+        );
         let is_stale = status[0]["stale"].as_bool().expect("true or false");
-        assert_eq!(program(folder.path(), &["status", "--fresh"]).code, Some(i32::from(is_stale)), "what a watchdog asks");
+        assert_eq!(
+            program(folder.path(), &["status", "--fresh"]).code,
+            Some(i32::from(is_stale)),
+            "what a watchdog asks"
+        );
         is_stale
     };
-    assert_eq!(program(folder.path(), &["status", "--fresh"]).code, Some(1), "nothing is recorded yet");
+    assert_eq!(
+        program(folder.path(), &["status", "--fresh"]).code,
+        Some(1),
+        "nothing is recorded yet"
+    );
     let check = |age: u32| {
         format!(
             "delete from ping_results; insert into ping_results(host_name, host_address, timestamp, success_count, failure_count)
@@ -519,16 +848,32 @@ fn a_result_is_stale_after_three_intervals_but_a_running_monitor_may_hold_newer_
         )
     };
     assert!(!is_stale(&check(25)));
-    let other = "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count)
+    let other =
+        "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count)
          values('gone', '192.0.2.2', '2026-01-01 00:00:00.000', 5, 0);";
-    assert!(!is_stale(other), "a host that is not configured any more is nobody's to watch");
+    assert!(
+        !is_stale(other),
+        "a host that is not configured any more is nobody's to watch"
+    );
     assert!(is_stale(&check(35)));
     let run = "insert into monitor_run(started_at, alive_at, stopped_at, version)
                select 0, 1000 * (strftime('%s', 'now') - 200), null, ''";
-    assert!(!is_stale(run), "35 s old, and the monitor writes every 300 s");
+    assert!(
+        !is_stale(run),
+        "35 s old, and the monitor writes every 300 s"
+    );
     assert!(is_stale(&check(335)));
-    assert!(is_stale(&format!("{} update monitor_run set stopped_at = alive_at", check(35))), "it was stopped");
-    assert!(is_stale("update monitor_run set stopped_at = null, alive_at = alive_at - 500000"), "it was killed");
+    assert!(
+        is_stale(&format!(
+            "{} update monitor_run set stopped_at = alive_at",
+            check(35)
+        )),
+        "it was stopped"
+    );
+    assert!(
+        is_stale("update monitor_run set stopped_at = null, alive_at = alive_at - 500000"),
+        "it was killed"
+    );
 }
 
 #[test]
@@ -541,29 +886,55 @@ fn on_a_terminal_check_shows_the_replies_as_they_come_and_colours_the_states() {
     folder.write("config.yaml", LOOPBACK);
     // script(1) runs a command on a terminal of its own.
     let on_terminal = |no_color: &str| {
-        let line = format!("stty rows 20 cols 90; NO_COLOR={no_color} {} check --no-store", bin().display());
-        run(Command::new("script").args(["-qec", &line, "/dev/null"]).current_dir(folder.path()))
+        let line = format!(
+            "stty rows 20 cols 90; NO_COLOR={no_color} {} check --no-store",
+            bin().display()
+        );
+        run(Command::new("script")
+            .args(["-qec", &line, "/dev/null"])
+            .current_dir(folder.path()))
     };
-    if !Command::new("script").arg("--version").output().is_ok_and(|output| output.status.success()) {
+    if !Command::new("script")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
         return skip(test, "cannot run script");
     }
     in_namespace(SocketKind::Datagram, |_tun| {
         let shown = on_terminal("");
         assert_eq!(shown.code, Some(0), "{shown:?}");
         let frames: Vec<&str> = shown.stdout.split("\x1b[2A\x1b[J").collect();
-        assert_eq!(frames.len(), 8, "a frame at first, one a reply, and the result: {:?}", shown.stdout);
-        assert!(frames[0].contains("one ...") && frames[0].contains("six ..."), "{frames:?}");
+        assert_eq!(
+            frames.len(),
+            8,
+            "a frame at first, one a reply, and the result: {:?}",
+            shown.stdout
+        );
+        assert!(
+            frames[0].contains("one ...") && frames[0].contains("six ..."),
+            "{frames:?}"
+        );
         assert_eq!(frames[6].matches(" ms").count(), 6, "{frames:?}");
-        assert!(frames[7].contains("\x1b[32mup     \x1b[0mone"), "{frames:?}");
+        assert!(
+            frames[7].contains("\x1b[32mup     \x1b[0mone"),
+            "{frames:?}"
+        );
         let plain = on_terminal("1");
-        assert!(plain.stdout.contains("up     one") && !plain.stdout.contains("\x1b[32m"), "{plain:?}");
+        assert!(
+            plain.stdout.contains("up     one") && !plain.stdout.contains("\x1b[32m"),
+            "{plain:?}"
+        );
     });
 }
 
 #[test]
 fn a_result_that_a_wrong_clock_dated_ahead_does_not_stand_for_the_newest() {
     let folder = TempDir::new();
-    folder.write("config.yaml", "hosts: [{name: a, address: 192.0.2.1}, {name: b, address: 192.0.2.2}]\n");
+    folder.write(
+        "config.yaml",
+        "hosts: [{name: a, address: 192.0.2.1}, {name: b, address: 192.0.2.2}]\n",
+    );
     let path = folder.path().join("connection_logs.db");
     ace_connection_logger::store::Database::open(&path, &mut |_, _| ()).expect("a new database");
     let database = rusqlite::Connection::open(&path).expect("the same");
@@ -575,13 +946,25 @@ fn a_result_that_a_wrong_clock_dated_ahead_does_not_stand_for_the_newest() {
         )
         .expect("plain SQL");
     let status = json(&program(folder.path(), &["status", "--json"]));
-    assert_eq!((&status[0]["state"], &status[0]["stale"]), (&"down".into(), &false.into()), "{status}");
-    assert_eq!((&status[1]["stale"], &status[1]["age_seconds"]), (&true.into(), &Value::Null), "{status}");
+    assert_eq!(
+        (&status[0]["state"], &status[0]["stale"]),
+        (&"down".into(), &false.into()),
+        "{status}"
+    );
+    assert_eq!(
+        (&status[1]["stale"], &status[1]["age_seconds"]),
+        (&true.into(), &Value::Null),
+        "{status}"
+    );
     database
         .execute_batch("insert into not_measured_check select id, 1000 * (strftime('%s', 'now') - 1), 'no route' from host")
         .expect("plain SQL");
     let status = json(&program(folder.path(), &["status", "--json"]));
-    assert_eq!((&status[0]["state"], &status[1]["state"]), (&"not_measured".into(), &"not_measured".into()), "{status}");
+    assert_eq!(
+        (&status[0]["state"], &status[1]["state"]),
+        (&"not_measured".into(), &"not_measured".into()),
+        "{status}"
+    );
 }
 
 #[test]
@@ -594,7 +977,10 @@ fn a_check_is_recorded_even_where_nobody_reads_what_it_prints() {
         let folder = TempDir::new();
         folder.write("config.yaml", LOOPBACK);
         let into = |target: &str| {
-            run(Command::new("sh").args(["-c", &format!("\"$0\" check {target}")]).arg(bin()).current_dir(folder.path()));
+            run(Command::new("sh")
+                .args(["-c", &format!("\"$0\" check {target}")])
+                .arg(bin())
+                .current_dir(folder.path()));
             json(&program(folder.path(), &["status", "--json"]))[0]["timestamp"].clone()
         };
         let piped = into("| true");

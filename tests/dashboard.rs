@@ -30,10 +30,22 @@ struct Program<'a> {
 impl Program<'_> {
     /// Starts it; its log goes to the file `log`.
     fn start<'a>(folder: &'a TempDir, arguments: &[&str]) -> Program<'a> {
-        let log = fs::OpenOptions::new().create(true).append(true).open(folder.path().join("log")).expect("a log file");
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(folder.path().join("log"))
+            .expect("a log file");
         let mut command = Command::new(bin());
-        command.args(arguments).current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
-        Program { child: command.spawn().expect("the program starts"), folder }
+        command
+            .args(arguments)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log);
+        Program {
+            child: command.spawn().expect("the program starts"),
+            folder,
+        }
     }
 
     fn log(&self) -> String {
@@ -46,25 +58,40 @@ impl Program<'_> {
             if let Some(found) = find() {
                 return found;
             }
-            assert!(Instant::now() < deadline, "{what} did not come about; the log:\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "{what} did not come about; the log:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(10));
         }
     }
 
     /// Waits until the log says where the dashboard is.
     fn wait_until_served(&self) {
-        self.wait_for("the dashboard", || self.log().contains("dashboard: http://").then_some(()));
+        self.wait_for("the dashboard", || {
+            self.log().contains("dashboard: http://").then_some(())
+        });
     }
 
     /// `VmRSS`.
     fn resident_kib(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5)");
-        line.split_whitespace().next().and_then(|number| number.parse().ok()).expect("a number")
+        let status =
+            fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmRSS:"))
+            .expect("proc(5)");
+        line.split_whitespace()
+            .next()
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
     }
 
     fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
     }
 
@@ -97,7 +124,9 @@ fn json(path: &str) -> Value {
 
 /// Runs the program in a folder to its end.
 fn finish(folder: &TempDir, arguments: &[&str]) -> common::Finished {
-    run(Command::new(bin()).args(arguments).current_dir(folder.path()))
+    run(Command::new(bin())
+        .args(arguments)
+        .current_dir(folder.path()))
 }
 
 const ONE_HOST: &str = "monitoring: {interval_seconds: 2, ping_count: 2, ping_spacing_ms: 20, timeout_seconds: 1}\nhosts: [{name: here, address: 127.0.0.1}]\n";
@@ -111,23 +140,48 @@ fn the_monitor_serves_its_page_and_shows_a_result_soon_to_who_looks() {
     in_namespace(SocketKind::Datagram, |_tun| {
         let folder = TempDir::new();
         // Unwatched, results would be written once an hour.
-        folder.write("config.yaml", &format!("{ONE_HOST}database: {{flush_seconds: 3600}}\n"));
+        folder.write(
+            "config.yaml",
+            &format!("{ONE_HOST}database: {{flush_seconds: 3600}}\n"),
+        );
         let mut monitor = Program::start(&folder, &["monitor"]);
         monitor.wait_until_served();
-        assert!(monitor.log().contains("dashboard: http://localhost:8501/\n"), "{}", monitor.log());
+        assert!(
+            monitor
+                .log()
+                .contains("dashboard: http://localhost:8501/\n"),
+            "{}",
+            monitor.log()
+        );
         for address in ["127.0.0.1:8501", "[::1]:8501"] {
             let page = get(address.parse().expect("an address"), "/", "");
-            assert!(page.status == 200 && page.body.starts_with("<!doctype html>"), "{address}: {}", page.head);
+            assert!(
+                page.status == 200 && page.body.starts_with("<!doctype html>"),
+                "{address}: {}",
+                page.head
+            );
         }
-        let newest = || json("/api/ping-results/latest")[0]["timestamp"].as_str().map(str::to_string);
+        let newest = || {
+            json("/api/ping-results/latest")[0]["timestamp"]
+                .as_str()
+                .map(str::to_string)
+        };
         let first = monitor.wait_for("a first result", newest);
         // It takes 20 ms, is made every two seconds, and is seen at most three seconds after that.
         let began = Instant::now();
         monitor.wait_for("another one", || newest().filter(|at| *at != first));
-        assert!(began.elapsed() < Duration::from_millis(5100), "it took {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_millis(5100),
+            "it took {:?}",
+            began.elapsed()
+        );
         assert_eq!(json("/health")["status"], "healthy");
         let (code, took) = monitor.stop();
-        assert!(code == Some(0) && took < Duration::from_secs(2), "{code:?} after {took:?}:\n{}", monitor.log());
+        assert!(
+            code == Some(0) && took < Duration::from_secs(2),
+            "{code:?} after {took:?}:\n{}",
+            monitor.log()
+        );
     });
 }
 
@@ -145,14 +199,31 @@ fn a_port_that_is_taken_is_named_and_nothing_is_begun() {
         for command in ["monitor", "dashboard"] {
             let finished = finish(&folder, &[command]);
             assert_eq!(finished.code, Some(69), "{command}: {}", finished.stderr);
-            assert!(finished.stderr.contains("127.0.0.1:8501: the port is taken"), "{}", finished.stderr);
-            assert!(finished.stderr.contains("\nhint: choose another with --port"), "{}", finished.stderr);
+            assert!(
+                finished
+                    .stderr
+                    .contains("127.0.0.1:8501: the port is taken"),
+                "{}",
+                finished.stderr
+            );
+            assert!(
+                finished
+                    .stderr
+                    .contains("\nhint: choose another with --port"),
+                "{}",
+                finished.stderr
+            );
         }
         assert!(!folder.path().join("connection_logs.db").exists());
         // Not asked for, it stands in nobody's way; elsewhere neither.
-        for (arguments, port) in [(&["monitor", "--no-dashboard"][..], None), (&["monitor", "-p", "8502"], Some(8502))] {
+        for (arguments, port) in [
+            (&["monitor", "--no-dashboard"][..], None),
+            (&["monitor", "-p", "8502"], Some(8502)),
+        ] {
             let mut monitor = Program::start(&folder, arguments);
-            monitor.wait_for("the monitor", || monitor.log().contains("monitoring 1 host").then_some(()));
+            monitor.wait_for("the monitor", || {
+                monitor.log().contains("monitoring 1 host").then_some(())
+            });
             if let Some(port) = port {
                 monitor.wait_until_served();
                 assert_eq!(ask(([127, 0, 0, 1], port), "/api/hosts").status, 200);
@@ -176,14 +247,28 @@ fn the_dashboard_alone_finds_the_monitor_that_serves_its_database() {
         folder.write("other.yaml", "database: {path: other.db}\n");
         let mut monitor = Program::start(&folder, &["monitor"]);
         monitor.wait_until_served();
-        monitor.wait_for("the database", || (ask(DEFAULT, "/health").status == 200).then_some(()));
+        monitor.wait_for("the database", || {
+            (ask(DEFAULT, "/health").status == 200).then_some(())
+        });
         let here = finish(&folder, &["dashboard"]);
-        assert_eq!((here.code, here.stdout.as_str()), (Some(0), "this database is served already: http://127.0.0.1:8501/\n"));
+        assert_eq!(
+            (here.code, here.stdout.as_str()),
+            (
+                Some(0),
+                "this database is served already: http://127.0.0.1:8501/\n"
+            )
+        );
         let other = finish(&folder, &["dashboard", "-c", "other.yaml"]);
         assert_eq!(other.code, Some(69), "{}", other.stderr);
-        let mut alone = Program::start(&folder, &["dashboard", "--host", "127.0.0.1", "--port=8600"]);
-        alone.wait_for("the second dashboard", || alone.log().contains("http://127.0.0.1:8600/").then_some(()));
-        let both = [8501, 8600].map(|port| ask(([127, 0, 0, 1], port), "/health").json()["database_id"].clone());
+        let mut alone = Program::start(
+            &folder,
+            &["dashboard", "--host", "127.0.0.1", "--port=8600"],
+        );
+        alone.wait_for("the second dashboard", || {
+            alone.log().contains("http://127.0.0.1:8600/").then_some(())
+        });
+        let both = [8501, 8600]
+            .map(|port| ask(([127, 0, 0, 1], port), "/health").json()["database_id"].clone());
         assert!(both[0].is_string() && both[0] == both[1], "{both:?}");
         assert_eq!(alone.stop().0, Some(0));
         assert_eq!(monitor.stop().0, Some(0));
@@ -203,7 +288,11 @@ fn the_dashboard_alone_waits_for_a_database_and_brings_none_about() {
         alone.wait_until_served();
         let health = ask(DEFAULT, "/health");
         assert_eq!(health.status, 503);
-        assert!(health.body.contains("nothing is recorded yet"), "{}", health.body);
+        assert!(
+            health.body.contains("nothing is recorded yet"),
+            "{}",
+            health.body
+        );
         assert_eq!(json("/api/status")["monitor"], Value::Null);
         assert_eq!(json("/api/hosts")[0]["name"], "here");
         assert!(!folder.path().join("connection_logs.db").exists());
@@ -228,16 +317,34 @@ fn a_reload_changes_what_is_shown_and_not_where() {
         let mut monitor = Program::start(&folder, &["monitor", "--port", "8700"]);
         monitor.wait_until_served();
         let names = || ask(([127, 0, 0, 1], 8700), "/api/hosts").json()[0]["name"].clone();
-        monitor.wait_for("the monitor", || monitor.log().contains("monitoring 1 host").then_some(()));
+        monitor.wait_for("the monitor", || {
+            monitor.log().contains("monitoring 1 host").then_some(())
+        });
         assert_eq!(names(), "here");
         folder.write("config.yaml", &ONE_HOST.replace("here", "there"));
         monitor.signal("HUP");
         monitor.wait_for("the new name", || (names() == "there").then_some(()));
-        assert!(!monitor.log().contains("needs a restart"), "--port stays in force: {}", monitor.log());
-        folder.write("config.yaml", &format!("{}dashboard: {{port: 9000, base_path: /x}}\n", ONE_HOST.replace("here", "third")));
+        assert!(
+            !monitor.log().contains("needs a restart"),
+            "--port stays in force: {}",
+            monitor.log()
+        );
+        folder.write(
+            "config.yaml",
+            &format!(
+                "{}dashboard: {{port: 9000, base_path: /x}}\n",
+                ONE_HOST.replace("here", "third")
+            ),
+        );
         monitor.signal("HUP");
         monitor.wait_for("the new name", || (names() == "third").then_some(()));
-        assert!(monitor.log().contains("dashboard has changed: that needs a restart"), "{}", monitor.log());
+        assert!(
+            monitor
+                .log()
+                .contains("dashboard has changed: that needs a restart"),
+            "{}",
+            monitor.log()
+        );
         assert_eq!(monitor.stop().0, Some(0));
     });
 }
@@ -250,13 +357,19 @@ fn an_address_that_others_reach_is_warned_of_in_one_line() {
     }
     in_namespace(SocketKind::Datagram, |_tun| {
         let folder = TempDir::new();
-        folder.write("config.yaml", &format!("{ONE_HOST}dashboard: {{base_path: /lines}}\n"));
+        folder.write(
+            "config.yaml",
+            &format!("{ONE_HOST}dashboard: {{base_path: /lines}}\n"),
+        );
         let mut alone = Program::start(&folder, &["dashboard", "--host=0.0.0.0"]);
         alone.wait_until_served();
         let log = alone.log();
         let warnings: Vec<&str> = log.lines().filter(|line| line.contains("[WARN]")).collect();
         assert_eq!(warnings.len(), 1, "{log}");
-        assert!(warnings[0].contains("without password") && warnings[0].contains("reverse prox"), "{log}");
+        assert!(
+            warnings[0].contains("without password") && warnings[0].contains("reverse prox"),
+            "{log}"
+        );
         // By the address of the interface, below the path that is configured.
         assert_eq!(ask(([10, 9, 0, 1], 8501), "/lines/api/hosts").status, 200);
         // A proxy may take the path away before it asks.
@@ -264,7 +377,11 @@ fn an_address_that_others_reach_is_warned_of_in_one_line() {
         assert_eq!(alone.stop().0, Some(0));
         let nowhere = finish(&folder, &["dashboard", "--host", "203.0.113.7"]);
         assert_eq!(nowhere.code, Some(69), "{}", nowhere.stderr);
-        assert!(nowhere.stderr.contains("203.0.113.7:8501") && nowhere.stderr.contains("hint: "), "{}", nowhere.stderr);
+        assert!(
+            nowhere.stderr.contains("203.0.113.7:8501") && nowhere.stderr.contains("hint: "),
+            "{}",
+            nowhere.stderr
+        );
     });
 }
 
@@ -285,14 +402,17 @@ fn many_slow_readers_of_long_answers_cost_little() {
         folder.write("config.yaml", ONE_HOST);
         let path = folder.path().join("connection_logs.db");
         drop(Database::open(&path, &mut |_, _| ()).expect("a new database"));
-        Connection::open(&path).and_then(|database| database.execute_batch(HISTORY)).expect("plain SQL");
+        Connection::open(&path)
+            .and_then(|database| database.execute_batch(HISTORY))
+            .expect("plain SQL");
         let mut alone = Program::start(&folder, &["dashboard"]);
         alone.wait_until_served();
         let before = alone.resident_kib();
         let readers: Vec<TcpStream> = (0..60)
             .map(|_| {
                 let mut stream = TcpStream::connect(SocketAddr::from(DEFAULT)).expect("it listens");
-                let request = b"GET /api/ping-results?hours=0&limit=0 HTTP/1.1\r\nHost: localhost\r\n\r\n";
+                let request =
+                    b"GET /api/ping-results?hours=0&limit=0 HTTP/1.1\r\nHost: localhost\r\n\r\n";
                 stream.write_all(request).expect("it reads");
                 stream.read_exact(&mut [0; 12]).expect("it answers");
                 stream
@@ -302,8 +422,19 @@ fn many_slow_readers_of_long_answers_cost_little() {
         assert!(each < 500, "{each} KiB a reader");
         // Neither do they keep others from being answered.
         let began = Instant::now();
-        assert_eq!(ask(DEFAULT, "/api/ping-results?host_address=192.0.2.7&hours=0&limit=1").json()[0]["sent"], 5);
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert_eq!(
+            ask(
+                DEFAULT,
+                "/api/ping-results?host_address=192.0.2.7&hours=0&limit=1"
+            )
+            .json()[0]["sent"],
+            5
+        );
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            began.elapsed()
+        );
         drop(readers);
         assert_eq!(alone.stop().0, Some(0));
     });

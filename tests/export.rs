@@ -16,33 +16,60 @@ use serde_json::Value;
 const FILE: &str = "connection_logs.db";
 
 fn host(name: &str, address: &str, family: Family) -> Arc<Host> {
-    Arc::new(Host { name: name.into(), address: address.into(), family })
+    Arc::new(Host {
+        name: name.into(),
+        address: address.into(),
+        family,
+    })
 }
 
 /// A check with these round-trip times in microseconds; 0 is a lost ping.
 fn check(host: &Arc<Host>, at: i64, rtts: &[u32]) -> CheckResult {
-    let outcome = |rtt: &u32| if *rtt > 0 { Outcome::Reply { rtt_us: *rtt } } else { Outcome::TimedOut };
-    CheckResult { pings: rtts.iter().map(outcome).collect(), ..CheckResult::begin(Arc::clone(host), UtcMillis(at)) }
+    let outcome = |rtt: &u32| {
+        if *rtt > 0 {
+            Outcome::Reply { rtt_us: *rtt }
+        } else {
+            Outcome::TimedOut
+        }
+    };
+    CheckResult {
+        pings: rtts.iter().map(outcome).collect(),
+        ..CheckResult::begin(Arc::clone(host), UtcMillis(at))
+    }
 }
 
 /// A folder with a database that holds nothing yet.
 fn fresh() -> (TempDir, Database) {
     let folder = TempDir::new();
-    folder.write("config.yaml", "hosts: [{name: configured, address: 192.0.2.99}]\n");
-    let database = Database::open(&folder.path().join(FILE), &mut |_, _| ()).expect("a new database").database;
+    folder.write(
+        "config.yaml",
+        "hosts: [{name: configured, address: 192.0.2.99}]\n",
+    );
+    let database = Database::open(&folder.path().join(FILE), &mut |_, _| ())
+        .expect("a new database")
+        .database;
     (folder, database)
 }
 
 /// A folder whose database holds these checks.
 fn folder_with(checks: &[CheckResult]) -> TempDir {
     let (folder, mut database) = fresh();
-    let now = checks.iter().map(|check| check.checked_at).max().expect("a check");
-    database.write(checks, UtcMillis(now.0 + 1000), Life::GoesOn).expect("it is written");
+    let now = checks
+        .iter()
+        .map(|check| check.checked_at)
+        .max()
+        .expect("a check");
+    database
+        .write(checks, UtcMillis(now.0 + 1000), Life::GoesOn)
+        .expect("it is written");
     folder
 }
 
 fn program_in(folder: &Path, zone: &str, arguments: &[&str]) -> Finished {
-    run(Command::new(bin()).args(arguments).current_dir(folder).env("TZ", zone))
+    run(Command::new(bin())
+        .args(arguments)
+        .current_dir(folder)
+        .env("TZ", zone))
 }
 
 fn program(folder: &Path, arguments: &[&str]) -> Finished {
@@ -52,7 +79,11 @@ fn program(folder: &Path, arguments: &[&str]) -> Finished {
 /// What a command prints that must succeed.
 fn output(folder: &Path, arguments: &[&str]) -> String {
     let finished = program(folder, arguments);
-    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (Some(0), ""),
+        "{arguments:?}"
+    );
     finished.stdout
 }
 
@@ -61,8 +92,17 @@ fn read(path: &Path) -> String {
 }
 
 fn files_in(folder: &Path) -> Vec<String> {
-    let name = |entry: std::io::Result<std::fs::DirEntry>| entry.expect("an entry").file_name().to_string_lossy().into_owned();
-    let mut names: Vec<String> = std::fs::read_dir(folder).expect("a folder").map(name).collect();
+    let name = |entry: std::io::Result<std::fs::DirEntry>| {
+        entry
+            .expect("an entry")
+            .file_name()
+            .to_string_lossy()
+            .into_owned()
+    };
+    let mut names: Vec<String> = std::fs::read_dir(folder)
+        .expect("a folder")
+        .map(name)
+        .collect();
     names.retain(|name| !name.starts_with(FILE) && name != "config.yaml");
     names.sort();
     names
@@ -71,7 +111,9 @@ fn files_in(folder: &Path) -> Vec<String> {
 /// The rows of a query, their columns joined as the shell does.
 fn rows(path: &Path, sql: &str) -> Vec<String> {
     let connection = Connection::open(path).expect("it opens");
-    let mut statement = connection.prepare(sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let mut statement = connection
+        .prepare(sql)
+        .unwrap_or_else(|error| panic!("{sql}: {error}"));
     let columns = statement.column_count();
     let text = |row: &rusqlite::Row<'_>| {
         let cells: Vec<String> = (0..columns)
@@ -79,13 +121,19 @@ fn rows(path: &Path, sql: &str) -> Vec<String> {
                 rusqlite::types::ValueRef::Null => String::new(),
                 rusqlite::types::ValueRef::Integer(value) => value.to_string(),
                 rusqlite::types::ValueRef::Real(value) => format!("{value:?}"),
-                rusqlite::types::ValueRef::Text(value) => String::from_utf8_lossy(value).into_owned(),
+                rusqlite::types::ValueRef::Text(value) => {
+                    String::from_utf8_lossy(value).into_owned()
+                }
                 rusqlite::types::ValueRef::Blob(value) => format!("{value:02x?}"),
             })
             .collect();
         Ok(cells.join("|"))
     };
-    statement.query_map([], text).expect("a query").map(|row| row.expect("a row")).collect()
+    statement
+        .query_map([], text)
+        .expect("a query")
+        .map(|row| row.expect("a row"))
+        .collect()
 }
 
 /// 2025-11-02 12:34:56.007 UTC.
@@ -93,7 +141,10 @@ const AT: i64 = 1_762_086_896_007;
 
 /// Three checks of two hosts with all that a check may have.
 fn three() -> TempDir {
-    let (one, two) = (host("one \"1\", etc", "192.0.2.1", Family::Any), host("zwölf", "2001:db8::c", Family::V6));
+    let (one, two) = (
+        host("one \"1\", etc", "192.0.2.1", Family::Any),
+        host("zwölf", "2001:db8::c", Family::V6),
+    );
     folder_with(&[
         check(&two, AT + 1, &[12_345]),
         check(&one, AT, &[250, 0, 500]),
@@ -123,11 +174,17 @@ zwölf,2001:db8::c,2025-11-02 12:34:56.008,1,0,100,12.345,12.345,12.345,up,[1234
 \"one \"\"1\"\", etc\",192.0.2.1,2025-11-02 12:35:56.007,0,2,0,,,,down,\"[null,null]\",1,2,3,no route from 192.0.2.254
 ";
     assert_eq!(output(folder.path(), &["export"]), expected);
-    assert_eq!(output(folder.path(), &["export", "--format=csv", "-o-"]), expected);
+    assert_eq!(
+        output(folder.path(), &["export", "--format=csv", "-o-"]),
+        expected
+    );
     // To a file, in place of what is there, and through a link to it.
     let file = folder.write("a.csv", "old");
     std::os::unix::fs::symlink("a.csv", folder.path().join("link.csv")).expect("a link");
-    assert_eq!(output(folder.path(), &["export", "-olink.csv"]), "link.csv: 3 checks written\n");
+    assert_eq!(
+        output(folder.path(), &["export", "-olink.csv"]),
+        "link.csv: 3 checks written\n"
+    );
     assert_eq!(read(&file), expected);
     assert_eq!(files_in(folder.path()), ["a.csv", "link.csv"]);
     assert!(folder.path().join("link.csv").is_symlink());
@@ -142,8 +199,14 @@ fn jsonl_has_an_object_a_check_with_the_same_columns() {
     let last: Value = serde_json::from_str(text.lines().last().expect("a line")).expect("JSON");
     assert_eq!(text.lines().count(), 3);
     assert_eq!(last["reason"], "no route from 192.0.2.254");
-    assert_eq!((&last["late"], &last["duplicates"], &last["foreign"]), (&1.into(), &2.into(), &3.into()));
-    assert_eq!((&last["avg_latency"], &last["rtts_us"]), (&Value::Null, &serde_json::json!([null, null])));
+    assert_eq!(
+        (&last["late"], &last["duplicates"], &last["foreign"]),
+        (&1.into(), &2.into(), &3.into())
+    );
+    assert_eq!(
+        (&last["avg_latency"], &last["rtts_us"]),
+        (&Value::Null, &serde_json::json!([null, null]))
+    );
 }
 
 #[test]
@@ -152,29 +215,71 @@ fn only_what_is_asked_for_is_exported() {
     let names = |arguments: &[&str]| {
         let all = [&["export", "--format=jsonl"], arguments].concat();
         let text = output(folder.path(), &all);
-        let name = |line: &str| serde_json::from_str::<Value>(line).expect("JSON")["host_name"].to_string();
-        text.lines().map(|line| name(line).chars().skip(1).take(3).collect::<String>()).collect::<Vec<_>>().join(" ")
+        let name = |line: &str| {
+            serde_json::from_str::<Value>(line).expect("JSON")["host_name"].to_string()
+        };
+        text.lines()
+            .map(|line| name(line).chars().skip(1).take(3).collect::<String>())
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     assert_eq!(names(&[]), "one zwö one");
     for named in ["2001:DB8::C", "ZWÖLF"] {
         assert_eq!(names(&["--host", named]), "zwö", "{named}");
     }
-    assert_eq!(names(&["--host", "configured"]), "", "nothing is recorded of it yet");
+    assert_eq!(
+        names(&["--host", "configured"]),
+        "",
+        "nothing is recorded of it yet"
+    );
     // From is part of a span, to is not.
-    assert_eq!(names(&["--from", "2025-11-02T12:34:56.008Z", "--to=2025-11-02T12:35:56.007Z"]), "zwö");
-    assert_eq!(names(&["--from", "2025-11-02 12:35", "--to", "2025-11-03"]), "one");
-    assert_eq!(names(&["--from", "1762086956", "--to", "2025-11-02T14:35:57+02:00"]), "one");
-    let local = program_in(folder.path(), "Europe/Berlin", &["export", "--format=jsonl", "--from", "2025-11-02 13:35"]);
+    assert_eq!(
+        names(&[
+            "--from",
+            "2025-11-02T12:34:56.008Z",
+            "--to=2025-11-02T12:35:56.007Z"
+        ]),
+        "zwö"
+    );
+    assert_eq!(
+        names(&["--from", "2025-11-02 12:35", "--to", "2025-11-03"]),
+        "one"
+    );
+    assert_eq!(
+        names(&["--from", "1762086956", "--to", "2025-11-02T14:35:57+02:00"]),
+        "one"
+    );
+    let local = program_in(
+        folder.path(),
+        "Europe/Berlin",
+        &["export", "--format=jsonl", "--from", "2025-11-02 13:35"],
+    );
     assert_eq!(local.stdout.lines().count(), 1, "{local:?}");
     for (arguments, what) in [
-        (&["--host", "nobody"][..], "--host \"nobody\": no such host is recorded, but: one \"1\", etc, zwölf"),
-        (&["--from", "2025-11-03", "--to", "2025-11-02"], "--to must lie behind --from"),
+        (
+            &["--host", "nobody"][..],
+            "--host \"nobody\": no such host is recorded, but: one \"1\", etc, zwölf",
+        ),
+        (
+            &["--from", "2025-11-03", "--to", "2025-11-02"],
+            "--to must lie behind --from",
+        ),
         (&["--from", "yesterday"], "\"yesterday\" is no time"),
-        (&["--format", "xml"], "\"xml\" is none of csv, jsonl, openmetrics, sqlite"),
-        (&["--format", "sqlite"], "a database goes to a file, name it with -o FILE"),
+        (
+            &["--format", "xml"],
+            "\"xml\" is none of csv, jsonl, openmetrics, sqlite",
+        ),
+        (
+            &["--format", "sqlite"],
+            "a database goes to a file, name it with -o FILE",
+        ),
     ] {
         let refused = program(folder.path(), &[&["export"], arguments].concat());
-        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert_eq!(
+            (refused.code, refused.stdout.as_str()),
+            (Some(2), ""),
+            "{arguments:?}"
+        );
         assert!(refused.stderr.contains(what), "{}", refused.stderr);
     }
 }
@@ -182,12 +287,23 @@ fn only_what_is_asked_for_is_exported() {
 #[test]
 fn without_a_database_there_is_nothing_to_export_and_none_is_begun() {
     let folder = TempDir::new();
-    for arguments in [&["export", "-o", "a.csv"][..], &["export", "--format=sqlite", "-o", "a.db"]] {
+    for arguments in [
+        &["export", "-o", "a.csv"][..],
+        &["export", "--format=sqlite", "-o", "a.db"],
+    ] {
         let refused = program(folder.path(), arguments);
         assert_eq!(refused.code, Some(1), "{refused:?}");
-        assert!(refused.stderr.contains("nothing recorded yet in connection_logs.db\nhint: start recording"), "{refused:?}");
+        assert!(
+            refused
+                .stderr
+                .contains("nothing recorded yet in connection_logs.db\nhint: start recording"),
+            "{refused:?}"
+        );
     }
-    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 0);
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("a folder").count(),
+        0
+    );
 }
 
 #[test]
@@ -196,16 +312,33 @@ fn what_cannot_be_written_is_said_and_leaves_no_half_file() {
     for target in ["/dev/full", "no/such/folder.csv", "."] {
         let failed = program(folder.path(), &["export", "-o", target]);
         assert_eq!(failed.code, Some(74), "{failed:?}");
-        assert!(failed.stderr.contains(&format!("writing to {target}: ")), "{}", failed.stderr);
+        assert!(
+            failed.stderr.contains(&format!("writing to {target}: ")),
+            "{}",
+            failed.stderr
+        );
     }
-    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").expect("a device");
-    let ended = Command::new(bin()).arg("export").current_dir(folder.path()).stdout(full).stderr(Stdio::null()).status();
+    let full = std::fs::OpenOptions::new()
+        .write(true)
+        .open("/dev/full")
+        .expect("a device");
+    let ended = Command::new(bin())
+        .arg("export")
+        .current_dir(folder.path())
+        .stdout(full)
+        .stderr(Stdio::null())
+        .status();
     assert_eq!(ended.expect("it runs").code(), Some(74));
     // A database that breaks in the middle.
     let database = Connection::open(folder.path().join(FILE)).expect("it opens");
-    database.execute_batch("drop table check_note").expect("it is there");
+    database
+        .execute_batch("drop table check_note")
+        .expect("it is there");
     let kept = folder.write("kept.csv", "kept");
-    for arguments in [&["export", "-o", "kept.csv"][..], &["export", "--format", "sqlite", "-o", "new.db"]] {
+    for arguments in [
+        &["export", "-o", "kept.csv"][..],
+        &["export", "--format", "sqlite", "-o", "new.db"],
+    ] {
         let failed = program(folder.path(), arguments);
         assert_eq!(failed.code, Some(74), "{failed:?}");
         assert!(failed.stderr.contains("check_note"), "{}", failed.stderr);
@@ -223,7 +356,9 @@ fn many() -> TempDir {
     ];
     let mut state = 1u64;
     let mut random = |below: u64| {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         (state >> 33) % below
     };
     let mut checks = Vec::new();
@@ -231,7 +366,13 @@ fn many() -> TempDir {
         for host in &hosts {
             let count = random(7) + 1;
             let rtts: Vec<u32> = (0..count)
-                .map(|_| if random(5) == 0 { 0 } else { u32::try_from(1 + random(10u64.pow(1 + tick % 7))).expect("small") })
+                .map(|_| {
+                    if random(5) == 0 {
+                        0
+                    } else {
+                        u32::try_from(1 + random(10u64.pow(1 + tick % 7))).expect("small")
+                    }
+                })
                 .collect();
             let spread = i64::try_from(random(3)).expect("small");
             checks.push(check(host, AT + i64::from(tick) * 60_000 + spread, &rtts));
@@ -260,22 +401,35 @@ fn columns(csv: &str, count: usize) -> Vec<String> {
 #[test]
 fn what_csv_says_reads_back_to_the_byte() {
     const NAME: &str = "what_csv_says_reads_back_to_the_byte";
-    if Command::new("sqlite3").arg("-version").stdout(Stdio::null()).status().is_err() {
+    if Command::new("sqlite3")
+        .arg("-version")
+        .stdout(Stdio::null())
+        .status()
+        .is_err()
+    {
         return skip(NAME, "there is no sqlite3");
     }
     let (folder, (fresh, _)) = (many(), fresh());
     output(folder.path(), &["export", "-o", "a.csv"]);
     let first = read(&folder.path().join("a.csv"));
     assert_eq!(columns(&first, 15).len(), 4501);
-    let names =
-        "host_name, host_address, timestamp, success_count, failure_count, success_rate, min_latency, max_latency, avg_latency";
+    let names = "host_name, host_address, timestamp, success_count, failure_count, success_rate, min_latency, max_latency, avg_latency";
     let import = format!(".import {} t", folder.path().join("a.csv").display());
     let copy = format!("insert into ping_results({names}) select {names} from t; drop table t;");
-    let shell = run(Command::new("sqlite3").arg("-bail").arg(fresh.path().join(FILE)).args([".mode csv", &import, &copy]));
+    let shell = run(Command::new("sqlite3")
+        .arg("-bail")
+        .arg(fresh.path().join(FILE))
+        .args([".mode csv", &import, &copy]));
     assert_eq!((shell.code, shell.stderr.as_str()), (Some(0), ""));
     let second = output(fresh.path(), &["export"]);
-    assert!(columns(&first, 9) == columns(&second, 9), "other bytes came back");
-    assert!(rows(&folder.path().join(FILE), CHECKS) == rows(&fresh.path().join(FILE), CHECKS), "other values came back");
+    assert!(
+        columns(&first, 9) == columns(&second, 9),
+        "other bytes came back"
+    );
+    assert!(
+        rows(&folder.path().join(FILE), CHECKS) == rows(&fresh.path().join(FILE), CHECKS),
+        "other values came back"
+    );
 }
 
 #[test]
@@ -293,31 +447,53 @@ fn what_jsonl_says_reads_back_to_the_byte() {
         "max_latency",
         "avg_latency",
     ];
-    let insert = format!("insert into ping_results({}) values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)", names.join(", "));
+    let insert = format!(
+        "insert into ping_results({}) values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+        names.join(", ")
+    );
     let mut database = Connection::open(fresh.path().join(FILE)).expect("it opens");
     let transaction = database.transaction().expect("it begins");
     for line in first.lines() {
         let row: Value = serde_json::from_str(line).expect("JSON");
         let values = names.map(|name| match &row[name] {
             Value::String(text) => rusqlite::types::Value::Text(text.clone()),
-            number => number.as_f64().map_or(rusqlite::types::Value::Null, rusqlite::types::Value::Real),
+            number => number
+                .as_f64()
+                .map_or(rusqlite::types::Value::Null, rusqlite::types::Value::Real),
         });
-        transaction.execute(&insert, rusqlite::params_from_iter(values)).expect("a row");
+        transaction
+            .execute(&insert, rusqlite::params_from_iter(values))
+            .expect("a row");
     }
     transaction.commit().expect("it ends");
     let second = output(fresh.path(), &["export", "--format=jsonl"]);
-    let shared =
-        |text: &str| text.lines().map(|line| line.split(",\"state\"").next().unwrap_or_default().to_string()).collect::<Vec<_>>();
+    let shared = |text: &str| {
+        text.lines()
+            .map(|line| {
+                line.split(",\"state\"")
+                    .next()
+                    .unwrap_or_default()
+                    .to_string()
+            })
+            .collect::<Vec<_>>()
+    };
     assert_eq!(first.lines().count(), 4500);
     assert!(shared(&first) == shared(&second), "other bytes came back");
-    assert!(rows(&folder.path().join(FILE), CHECKS) == rows(&fresh.path().join(FILE), CHECKS), "other values came back");
+    assert!(
+        rows(&folder.path().join(FILE), CHECKS) == rows(&fresh.path().join(FILE), CHECKS),
+        "other values came back"
+    );
 }
 
 #[test]
 fn rows_come_in_the_order_of_time_over_all_pages() {
     let folder = many();
     let text = output(folder.path(), &["export", "--format=jsonl"]);
-    let times: Vec<&str> = text.split("\"timestamp\":\"").skip(1).map(|rest| &rest[..24]).collect();
+    let times: Vec<&str> = text
+        .split("\"timestamp\":\"")
+        .skip(1)
+        .map(|rest| &rest[..24])
+        .collect();
     assert_eq!(times.len(), 4500);
     assert!(times.is_sorted());
 }
@@ -326,8 +502,10 @@ fn rows_come_in_the_order_of_time_over_all_pages() {
 fn promtool_takes_the_openmetrics() {
     const NAME: &str = "promtool_takes_the_openmetrics";
     // Two checks in one millisecond of an address that is measured over both versions of IP: one sample.
-    let (v4, v6) =
-        (host("both\\\n\"quoted\"", "both.example", Family::V4), host("both\\\n\"quoted\"", "both.example", Family::V6));
+    let (v4, v6) = (
+        host("both\\\n\"quoted\"", "both.example", Family::V4),
+        host("both\\\n\"quoted\"", "both.example", Family::V6),
+    );
     let one = host("one", "192.0.2.1", Family::Any);
     let folder = folder_with(&[
         check(&v4, AT, &[250, 0, 500]),
@@ -345,36 +523,81 @@ fn promtool_takes_the_openmetrics() {
             "ratio",
             "BOTH 0.6666666666666667 1762086896.007\nBOTH 1 1762086896.008\nONE 0 1762086956.007\nONE 1 1762087016.007\n",
         ),
-        ("rtt_min_seconds", "seconds", "BOTH 0.00025 1762086896.007\nBOTH 0.000002 1762086896.008\nONE 1.5 1762087016.007\n"),
-        ("rtt_avg_seconds", "seconds", "BOTH 0.000375 1762086896.007\nBOTH 0.000002 1762086896.008\nONE 1.5 1762087016.007\n"),
-        ("rtt_max_seconds", "seconds", "BOTH 0.0005 1762086896.007\nBOTH 0.000002 1762086896.008\nONE 1.5 1762087016.007\n"),
-        ("sent_pings", "pings", "BOTH 3 1762086896.007\nBOTH 1 1762086896.008\nONE 2 1762086956.007\nONE 1 1762087016.007\n"),
-        ("received_pings", "pings", "BOTH 2 1762086896.007\nBOTH 1 1762086896.008\nONE 0 1762086956.007\nONE 1 1762087016.007\n"),
+        (
+            "rtt_min_seconds",
+            "seconds",
+            "BOTH 0.00025 1762086896.007\nBOTH 0.000002 1762086896.008\nONE 1.5 1762087016.007\n",
+        ),
+        (
+            "rtt_avg_seconds",
+            "seconds",
+            "BOTH 0.000375 1762086896.007\nBOTH 0.000002 1762086896.008\nONE 1.5 1762087016.007\n",
+        ),
+        (
+            "rtt_max_seconds",
+            "seconds",
+            "BOTH 0.0005 1762086896.007\nBOTH 0.000002 1762086896.008\nONE 1.5 1762087016.007\n",
+        ),
+        (
+            "sent_pings",
+            "pings",
+            "BOTH 3 1762086896.007\nBOTH 1 1762086896.008\nONE 2 1762086956.007\nONE 1 1762087016.007\n",
+        ),
+        (
+            "received_pings",
+            "pings",
+            "BOTH 2 1762086896.007\nBOTH 1 1762086896.008\nONE 0 1762086956.007\nONE 1 1762087016.007\n",
+        ),
     ];
     let mut rest = text.as_str();
     for (name, unit, samples) in &expected {
         let name = format!("ace_check_{name}");
         let head = format!("# TYPE {name} gauge\n# UNIT {name} {unit}\n# HELP {name} ");
-        rest = rest.strip_prefix(&head).unwrap_or_else(|| panic!("{head}: {rest}"));
-        let samples = samples.replace("BOTH", &format!("{name}{both}")).replace("ONE", &format!("{name}{one}"));
-        rest = rest.split_once('\n').expect("a help").1.strip_prefix(&samples).unwrap_or_else(|| panic!("{samples}: {rest}"));
+        rest = rest
+            .strip_prefix(&head)
+            .unwrap_or_else(|| panic!("{head}: {rest}"));
+        let samples = samples
+            .replace("BOTH", &format!("{name}{both}"))
+            .replace("ONE", &format!("{name}{one}"));
+        rest = rest
+            .split_once('\n')
+            .expect("a help")
+            .1
+            .strip_prefix(&samples)
+            .unwrap_or_else(|| panic!("{samples}: {rest}"));
     }
     assert_eq!(rest, "# EOF\n");
 
-    if Command::new("promtool").arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status().is_err() {
+    if Command::new("promtool")
+        .arg("--version")
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_err()
+    {
         return skip(NAME, "there is no promtool");
     }
-    output(folder.path(), &["export", "--format=openmetrics", "-o", "a.om"]);
+    output(
+        folder.path(),
+        &["export", "--format=openmetrics", "-o", "a.om"],
+    );
     let made = run(Command::new("promtool")
         .args(["tsdb", "create-blocks-from", "openmetrics", "a.om", "data"])
         .current_dir(folder.path()));
     assert_eq!(made.code, Some(0), "{made:?}");
     // What it reads back wants a log beside the blocks.
     std::fs::create_dir(folder.path().join("data/wal")).expect("a folder");
-    let dump = run(Command::new("promtool").args(["tsdb", "dump", "data"]).current_dir(folder.path()));
-    assert_eq!((dump.code, dump.stdout.lines().count()), (Some(0), 4 * 3 + 3 * 3), "{dump:?}");
+    let dump = run(Command::new("promtool")
+        .args(["tsdb", "dump", "data"])
+        .current_dir(folder.path()));
+    assert_eq!(
+        (dump.code, dump.stdout.lines().count()),
+        (Some(0), 4 * 3 + 3 * 3),
+        "{dump:?}"
+    );
     assert!(
-        dump.stdout.contains("0.000375 1762086896007\n") || dump.stdout.contains("0.000375 1.762086896007e+12"),
+        dump.stdout.contains("0.000375 1762086896007\n")
+            || dump.stdout.contains("0.000375 1.762086896007e+12"),
         "{}",
         dump.stdout
     );
@@ -390,7 +613,10 @@ const TWO: i64 = 1_761_436_800_000;
 const MINUTE: i64 = 60_000;
 
 fn autumn() -> TempDir {
-    let (one, two) = (host("one", "192.0.2.1", Family::Any), host("two", "192.0.2.2", Family::Any));
+    let (one, two) = (
+        host("one", "192.0.2.1", Family::Any),
+        host("two", "192.0.2.2", Family::Any),
+    );
     folder_with(&[
         check(&one, TWO - 90 * MINUTE, &[250, 251, 0]),
         check(&one, TWO + 20 * MINUTE, &[1, 2, 3]),
@@ -409,7 +635,11 @@ fn round_trip(folder: &TempDir, zone: &str, options: &[&str]) -> (TempDir, TempD
     let (exported, fresh) = (TempDir::new(), TempDir::new());
     let file = exported.path().join("original.db");
     let file_text = file.to_string_lossy().into_owned();
-    let done = program_in(folder.path(), zone, &[&["export", "--format", "sqlite", "-o", &file_text], options].concat());
+    let done = program_in(
+        folder.path(),
+        zone,
+        &[&["export", "--format", "sqlite", "-o", &file_text], options].concat(),
+    );
     assert_eq!((done.code, done.stderr.as_str()), (Some(0), ""), "{done:?}");
     let imported = program_in(fresh.path(), zone, &["import", &file_text]);
     assert_eq!(imported.code, Some(0), "{imported:?}");
@@ -417,10 +647,16 @@ fn round_trip(folder: &TempDir, zone: &str, options: &[&str]) -> (TempDir, TempD
 }
 
 #[test]
-fn an_export_in_the_originals_schema_comes_back_with_every_value_through_the_hour_that_autumn_repeats() {
+fn an_export_in_the_originals_schema_comes_back_with_every_value_through_the_hour_that_autumn_repeats()
+ {
     let folder = autumn();
     let path = folder.path().join(FILE);
-    for zone in ["Europe/Berlin", "UTC", "America/New_York", "Australia/Lord_Howe"] {
+    for zone in [
+        "Europe/Berlin",
+        "UTC",
+        "America/New_York",
+        "Australia/Lord_Howe",
+    ] {
         let (exported, fresh) = round_trip(&folder, zone, &[]);
         let back = fresh.path().join(FILE);
         assert_eq!(rows(&path, CHECKS), rows(&back, CHECKS), "{zone}");
@@ -430,14 +666,29 @@ fn an_export_in_the_originals_schema_comes_back_with_every_value_through_the_hou
         // Nothing is new in it.
         let file = exported.path().join("original.db");
         let again = program_in(folder.path(), zone, &["import", &file.to_string_lossy()]);
-        assert!(again.stdout.contains(": 0 checks and 0 outage events taken over, 8 were there already"), "{again:?}");
+        assert!(
+            again
+                .stdout
+                .contains(": 0 checks and 0 outage events taken over, 8 were there already"),
+            "{again:?}"
+        );
     }
     // What begins in the second pass has no row before it to tell it by.
-    let (_exported, fresh) = round_trip(&folder, "Europe/Berlin", &["--from", "2025-10-26T01:10:00Z"]);
+    let (_exported, fresh) = round_trip(
+        &folder,
+        "Europe/Berlin",
+        &["--from", "2025-10-26T01:10:00Z"],
+    );
     let second: Vec<String> = rows(&path, CHECKS).into_iter().skip(3).collect();
     assert_eq!(rows(&fresh.path().join(FILE), CHECKS), second);
     let (_exported, fresh) = round_trip(&folder, "Europe/Berlin", &["--host", "TWO"]);
-    assert_eq!(rows(&fresh.path().join(FILE), "select distinct host_address from outage_events"), ["192.0.2.2"]);
+    assert_eq!(
+        rows(
+            &fresh.path().join(FILE),
+            "select distinct host_address from outage_events"
+        ),
+        ["192.0.2.2"]
+    );
 }
 
 #[test]
@@ -446,7 +697,10 @@ fn the_file_has_the_originals_tables_indexes_and_texts() {
     let (exported, _fresh) = round_trip(&folder, "Europe/Berlin", &[]);
     let file = exported.path().join("original.db");
     assert_eq!(
-        rows(&file, "select type, name, tbl_name from sqlite_schema where name not like 'sqlite_%' order by 1 desc, 2"),
+        rows(
+            &file,
+            "select type, name, tbl_name from sqlite_schema where name not like 'sqlite_%' order by 1 desc, 2"
+        ),
         [
             "table|outage_events|outage_events",
             "table|ping_results|ping_results",
@@ -458,7 +712,10 @@ fn the_file_has_the_originals_tables_indexes_and_texts() {
         ]
     );
     assert_eq!(
-        rows(&file, "select name, type, \"notnull\", dflt_value, pk from pragma_table_info('ping_results')"),
+        rows(
+            &file,
+            "select name, type, \"notnull\", dflt_value, pk from pragma_table_info('ping_results')"
+        ),
         [
             "id|INTEGER|0||1",
             "host_name|TEXT|1||0",
@@ -473,7 +730,10 @@ fn the_file_has_the_originals_tables_indexes_and_texts() {
         ]
     );
     assert_eq!(
-        rows(&file, "select name from pragma_index_info('sqlite_autoindex_ping_results_1')"),
+        rows(
+            &file,
+            "select name from pragma_index_info('sqlite_autoindex_ping_results_1')"
+        ),
         ["host_address", "timestamp"]
     );
     assert_eq!(
@@ -489,9 +749,18 @@ fn the_file_has_the_originals_tables_indexes_and_texts() {
             "8|two|192.0.2.2|2025-10-26 04:20:00|0|1|0.0|||",
         ]
     );
-    assert_eq!(rows(&file, "select seq from sqlite_sequence where name = 'ping_results'"), ["8"]);
     assert_eq!(
-        rows(&file, "select id, host_name, event_type, start_time, end_time, duration_seconds, checks_failed from outage_events"),
+        rows(
+            &file,
+            "select seq from sqlite_sequence where name = 'ping_results'"
+        ),
+        ["8"]
+    );
+    assert_eq!(
+        rows(
+            &file,
+            "select id, host_name, event_type, start_time, end_time, duration_seconds, checks_failed from outage_events"
+        ),
         [
             "1|one|outage_end|2025-10-26 02:40:00.123000|2025-10-26 02:20:00.000001|2399|1",
             "2|two|outage_start|2025-10-26 02:30:00.000001|||2",
@@ -501,12 +770,35 @@ fn the_file_has_the_originals_tables_indexes_and_texts() {
 
 #[test]
 fn checks_that_meet_in_a_millisecond_each_have_a_row_in_the_originals_file() {
-    let (v4, v6) = (host("both", "both.example", Family::V4), host("both", "both.example", Family::V6));
-    let folder = folder_with(&[check(&v4, TWO, &[1]), check(&v6, TWO, &[2]), check(&v6, TWO + 1, &[3])]);
+    let (v4, v6) = (
+        host("both", "both.example", Family::V4),
+        host("both", "both.example", Family::V6),
+    );
+    let folder = folder_with(&[
+        check(&v4, TWO, &[1]),
+        check(&v6, TWO, &[2]),
+        check(&v6, TWO + 1, &[3]),
+    ]);
     let (exported, fresh) = round_trip(&folder, "Europe/Berlin", &[]);
-    let texts = rows(&exported.path().join("original.db"), "select substr(timestamp, 12), avg_latency from ping_results");
-    assert_eq!(texts, ["02:00:00|0.001", "02:00:00.000002|0.002", "02:00:00.001000|0.003"]);
-    assert_eq!(rows(&fresh.path().join(FILE), "select count(*) from check_result"), ["3"]);
+    let texts = rows(
+        &exported.path().join("original.db"),
+        "select substr(timestamp, 12), avg_latency from ping_results",
+    );
+    assert_eq!(
+        texts,
+        [
+            "02:00:00|0.001",
+            "02:00:00.000002|0.002",
+            "02:00:00.001000|0.003"
+        ]
+    );
+    assert_eq!(
+        rows(
+            &fresh.path().join(FILE),
+            "select count(*) from check_result"
+        ),
+        ["3"]
+    );
 }
 
 #[test]
@@ -517,7 +809,13 @@ fn a_file_that_is_there_is_not_overwritten_by_a_database() {
     for name in ["mine.db", "link.db"] {
         let refused = program(folder.path(), &["export", "--format=sqlite", "-o", name]);
         assert_eq!(refused.code, Some(1), "{refused:?}");
-        assert!(refused.stderr.contains(&format!("{name} exists already\nhint: ")), "{}", refused.stderr);
+        assert!(
+            refused
+                .stderr
+                .contains(&format!("{name} exists already\nhint: ")),
+            "{}",
+            refused.stderr
+        );
     }
     assert_eq!(read(&mine), "mine");
     assert_eq!(files_in(folder.path()), ["link.db", "mine.db"]);
@@ -527,17 +825,30 @@ fn a_file_that_is_there_is_not_overwritten_by_a_database() {
 fn an_exported_file_that_is_configured_as_the_database_is_taken_over_with_every_value() {
     let folder = autumn();
     let (exported, _fresh) = round_trip(&folder, "Europe/Berlin", &[]);
-    std::fs::rename(exported.path().join("original.db"), exported.path().join(FILE)).expect("a name");
+    std::fs::rename(
+        exported.path().join("original.db"),
+        exported.path().join(FILE),
+    )
+    .expect("a name");
     let taken = program_in(exported.path(), "Europe/Berlin", &["status"]);
     assert_eq!(taken.code, Some(0), "{taken:?}");
-    assert_eq!(rows(&exported.path().join(FILE), CHECKS), rows(&folder.path().join(FILE), CHECKS));
+    assert_eq!(
+        rows(&exported.path().join(FILE), CHECKS),
+        rows(&folder.path().join(FILE), CHECKS)
+    );
 }
 
 #[test]
 fn a_reader_that_goes_away_ends_it_without_a_word() {
     let folder = many();
     let line = format!("{} export | head -n 1", bin().display());
-    let finished = run(Command::new("bash").args(["-o", "pipefail", "-c", &line]).current_dir(folder.path()));
+    let finished = run(Command::new("bash")
+        .args(["-o", "pipefail", "-c", &line])
+        .current_dir(folder.path()));
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
-    assert!(finished.stdout.starts_with("host_name,"), "{}", finished.stdout);
+    assert!(
+        finished.stdout.starts_with("host_name,"),
+        "{}",
+        finished.stdout
+    );
 }

@@ -27,7 +27,9 @@ struct Monitor {
 
 impl Monitor {
     fn start(config: &str) -> Monitor {
-        Monitor::start_with(config, |command| command.arg("monitor").arg("--no-dashboard"))
+        Monitor::start_with(config, |command| {
+            command.arg("monitor").arg("--no-dashboard")
+        })
     }
 
     fn start_with(config: &str, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Monitor {
@@ -36,12 +38,27 @@ impl Monitor {
         Monitor::start_in(folder, bin(), arguments)
     }
 
-    fn start_in(folder: TempDir, program: &Path, arguments: impl FnOnce(&mut Command) -> &mut Command) -> Monitor {
-        let log = fs::OpenOptions::new().create(true).append(true).open(folder.path().join("log")).expect("a log file");
+    fn start_in(
+        folder: TempDir,
+        program: &Path,
+        arguments: impl FnOnce(&mut Command) -> &mut Command,
+    ) -> Monitor {
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(folder.path().join("log"))
+            .expect("a log file");
         let mut command = Command::new(program);
-        let child =
-            arguments(&mut command).current_dir(folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
-        Monitor { child: child.expect("the program starts"), folder }
+        let child = arguments(&mut command)
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
+        Monitor {
+            child: child.expect("the program starts"),
+            folder,
+        }
     }
 
     /// Ends it, if it runs, without a chance to do anything about it, and starts it anew.
@@ -49,17 +66,30 @@ impl Monitor {
         drop(self.child.kill());
         self.child.wait().expect("it is our child");
         let mut command = Command::new(bin());
-        command.args(["monitor", "--no-dashboard"]).current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null());
-        self.child = command.stderr(self.log_file()).spawn().expect("the program starts");
+        command
+            .args(["monitor", "--no-dashboard"])
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
+        self.child = command
+            .stderr(self.log_file())
+            .spawn()
+            .expect("the program starts");
     }
 
     /// A check by hand in its folder; says the exit code.
     fn check_by_hand(&self) -> Option<i32> {
-        run(Command::new(bin()).arg("check").current_dir(self.folder.path())).code
+        run(Command::new(bin())
+            .arg("check")
+            .current_dir(self.folder.path()))
+        .code
     }
 
     fn log_file(&self) -> fs::File {
-        fs::OpenOptions::new().append(true).open(self.folder.path().join("log")).expect("a log file")
+        fs::OpenOptions::new()
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .expect("a log file")
     }
 
     fn log(&self) -> String {
@@ -67,7 +97,9 @@ impl Monitor {
     }
 
     fn signal(&self, name: &str) {
-        let sent = Command::new("kill").args(["-s", name, &self.child.id().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", name, &self.child.id().to_string()])
+            .status();
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
     }
 
@@ -75,7 +107,11 @@ impl Monitor {
     fn wait_for(&self, what: &str, mut is_true: impl FnMut(&Monitor) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !is_true(self) {
-            assert!(Instant::now() < deadline, "{what} did not come about; the log:\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "{what} did not come about; the log:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -89,7 +125,11 @@ impl Monitor {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
                 return (status.code(), began.elapsed());
             }
-            assert!(Instant::now() < deadline, "it does not end; the log:\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "it does not end; the log:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
@@ -101,12 +141,16 @@ impl Monitor {
 
     /// When the host was checked, in milliseconds, as far as it is on the disk.
     fn checks(&self, address: &str) -> Vec<i64> {
-        const CHECKS: &str =
-            "select checked_at from check_result c join host h on h.id = c.host_id where h.address = ?1 order by 1";
+        const CHECKS: &str = "select checked_at from check_result c join host h on h.id = c.host_id where h.address = ?1 order by 1";
         let read = |database: Connection| {
-            database.prepare(CHECKS)?.query_map([address], |row| row.get(0))?.collect::<rusqlite::Result<Vec<i64>>>()
+            database
+                .prepare(CHECKS)?
+                .query_map([address], |row| row.get(0))?
+                .collect::<rusqlite::Result<Vec<i64>>>()
         };
-        self.database().and_then(|database| read(database).ok()).unwrap_or_default()
+        self.database()
+            .and_then(|database| read(database).ok())
+            .unwrap_or_default()
     }
 
     /// The events that are on the disk and what the checks say of them, which must be the same.
@@ -125,15 +169,21 @@ impl Monitor {
         database.execute_batch("begin").expect("a read transaction");
         let [events, runs] = [EVENTS, RUNS].map(|sql| {
             let mut statement = database.prepare(sql).expect("it is SQL");
-            let rows = statement.query_map([], |row| row.get(0)).expect("it answers");
-            rows.collect::<rusqlite::Result<Vec<String>>>().expect("text")
+            let rows = statement
+                .query_map([], |row| row.get(0))
+                .expect("it answers");
+            rows.collect::<rusqlite::Result<Vec<String>>>()
+                .expect("text")
         });
         assert_eq!(events, runs, "{}", self.log());
         events
     }
 
     fn number(&self, sql: &str) -> i64 {
-        self.database().expect("there is a database").query_row(sql, [], |row| row.get(0)).expect("a number")
+        self.database()
+            .expect("there is a database")
+            .query_row(sql, [], |row| row.get(0))
+            .expect("a number")
     }
 }
 
@@ -146,7 +196,8 @@ impl Drop for Monitor {
 }
 
 /// A check of 127.0.0.1 every 200 ms that takes some 50.
-const QUICK: &str = "monitoring: {interval_seconds: 0.2, ping_count: 2, ping_spacing_ms: 40, timeout_seconds: 0.1}
+const QUICK: &str =
+    "monitoring: {interval_seconds: 0.2, ping_count: 2, ping_spacing_ms: 40, timeout_seconds: 0.1}
 database: {flush_seconds: 0.2}
 hosts:
 - {name: one, address: 127.0.0.1}
@@ -168,17 +219,34 @@ fn it_records_while_it_runs_and_ends_within_two_seconds_with_every_finished_chec
     for signal in ["TERM", "INT"] {
         in_namespace(SocketKind::Datagram, |_tun| {
             // Results wait in memory for an hour: what is there at the end was written at the end.
-            let mut monitor = Monitor::start(&QUICK.replace("flush_seconds: 0.2", "flush_seconds: 3600"));
-            monitor.wait_for("the first check", |monitor| !monitor.checks("127.0.0.1").is_empty());
+            let mut monitor =
+                Monitor::start(&QUICK.replace("flush_seconds: 0.2", "flush_seconds: 3600"));
+            monitor.wait_for("the first check", |monitor| {
+                !monitor.checks("127.0.0.1").is_empty()
+            });
             std::thread::sleep(Duration::from_millis(1000));
             let (code, took) = monitor.stop(signal);
             assert_eq!(code, Some(0), "{}", monitor.log());
             assert!(took < Duration::from_secs(2), "{took:?}");
-            assert!(!monitor.folder.path().join("connection_logs.db-wal").exists(), "the log of SQLite is folded in");
+            assert!(
+                !monitor
+                    .folder
+                    .path()
+                    .join("connection_logs.db-wal")
+                    .exists(),
+                "the log of SQLite is folded in"
+            );
             let times = monitor.checks("127.0.0.1");
             assert!(times.len() >= 5, "{times:?}");
-            assert!(gaps(&times).iter().all(|gap| (101..=299).contains(gap)), "{:?}", gaps(&times));
-            assert_eq!(monitor.number("select count(*) from monitor_run where stopped_at >= started_at"), 1);
+            assert!(
+                gaps(&times).iter().all(|gap| (101..=299).contains(gap)),
+                "{:?}",
+                gaps(&times)
+            );
+            assert_eq!(
+                monitor.number("select count(*) from monitor_run where stopped_at >= started_at"),
+                1
+            );
         });
     }
 }
@@ -197,13 +265,22 @@ fn it_ends_within_two_seconds_while_a_check_waits_a_name_is_looked_up_and_the_da
 hosts: [{name: silent, address: 10.9.0.2}, {name: here, address: 127.0.0.1}, {name: named, address: nobody.example}]
 ",
         );
-        monitor.wait_for("the first check", |monitor| !monitor.checks("127.0.0.1").is_empty());
-        let holder = Connection::open(monitor.folder.path().join("connection_logs.db")).expect("the database");
-        holder.execute_batch("begin immediate").expect("nobody else writes now");
+        monitor.wait_for("the first check", |monitor| {
+            !monitor.checks("127.0.0.1").is_empty()
+        });
+        let holder = Connection::open(monitor.folder.path().join("connection_logs.db"))
+            .expect("the database");
+        holder
+            .execute_batch("begin immediate")
+            .expect("nobody else writes now");
         let (code, took) = monitor.stop("TERM");
         assert!(took < Duration::from_secs(2), "{took:?}: {}", monitor.log());
         assert_eq!(code, Some(0), "{}", monitor.log());
-        assert_eq!(monitor.checks("10.9.0.2"), [0; 0], "a check in flight is dropped whole");
+        assert_eq!(
+            monitor.checks("10.9.0.2"),
+            [0; 0],
+            "a check in flight is dropped whole"
+        );
     });
 }
 
@@ -216,23 +293,43 @@ fn a_stopped_process_skips_ticks_and_loses_no_reply() {
     let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         let mut monitor = Monitor::start(QUICK);
-        monitor.wait_for("some checks", |monitor| monitor.checks("127.0.0.1").len() >= 3);
+        monitor.wait_for("some checks", |monitor| {
+            monitor.checks("127.0.0.1").len() >= 3
+        });
         let before = monitor.checks("127.0.0.1");
         monitor.signal("STOP");
         std::thread::sleep(Duration::from_millis(1500));
         monitor.signal("CONT");
-        monitor.wait_for("more checks", |monitor| monitor.checks("127.0.0.1").len() >= before.len() + 8);
+        monitor.wait_for("more checks", |monitor| {
+            monitor.checks("127.0.0.1").len() >= before.len() + 8
+        });
         monitor.stop("TERM");
         let times = monitor.checks("127.0.0.1");
         let gaps = gaps(&times);
-        assert_eq!(gaps.iter().filter(|gap| **gap > 1000).count(), 1, "{gaps:?}");
-        assert!(gaps.iter().all(|gap| *gap > 100), "no burst makes up for the ticks: {gaps:?}");
+        assert_eq!(
+            gaps.iter().filter(|gap| **gap > 1000).count(),
+            1,
+            "{gaps:?}"
+        );
+        assert!(
+            gaps.iter().all(|gap| *gap > 100),
+            "no burst makes up for the ticks: {gaps:?}"
+        );
         // The same grid as before, no drift: on a busy machine some checks are late, but most are not.
-        let mut late: Vec<i64> = times[1..].iter().map(|at| (at - times[1] + 100).rem_euclid(200) - 100).collect();
+        let mut late: Vec<i64> = times[1..]
+            .iter()
+            .map(|at| (at - times[1] + 100).rem_euclid(200) - 100)
+            .collect();
         late.sort_unstable();
         assert!(late[late.len() / 2].abs() < 30, "{late:?}");
-        assert_eq!(monitor.number("select sum(sent - received) from check_result"), 0);
-        assert!(monitor.number("select max(max_us) from check_result") < 100_000, "standing still is in no round trip");
+        assert_eq!(
+            monitor.number("select sum(sent - received) from check_result"),
+            0
+        );
+        assert!(
+            monitor.number("select max(max_us) from check_result") < 100_000,
+            "standing still is in no round trip"
+        );
     });
 }
 
@@ -243,7 +340,11 @@ fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
         return;
     }
     let _turn = in_turn();
-    if !Command::new("faketime").arg("--version").output().is_ok_and(|output| output.status.success()) {
+    if !Command::new("faketime")
+        .arg("--version")
+        .output()
+        .is_ok_and(|output| output.status.success())
+    {
         return skip(test, "cannot run faketime");
     }
     in_namespace(SocketKind::Datagram, |_tun| {
@@ -251,37 +352,74 @@ fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
         let folder = TempDir::new();
         folder.write("config.yaml", QUICK);
         let offset = folder.write("offset", "+0");
-        let library = ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib/arm-linux-gnueabihf"]
-            .map(|folder| format!("{folder}/faketime/libfaketimeMT.so.1"))
-            .into_iter()
-            .find(|path| Path::new(path).exists())
-            .expect("faketime has its library with it");
+        let library = [
+            "/usr/lib/x86_64-linux-gnu",
+            "/usr/lib/aarch64-linux-gnu",
+            "/usr/lib/arm-linux-gnueabihf",
+        ]
+        .map(|folder| format!("{folder}/faketime/libfaketimeMT.so.1"))
+        .into_iter()
+        .find(|path| Path::new(path).exists())
+        .expect("faketime has its library with it");
         let mut monitor = Monitor::start_in(folder, bin(), |command| {
-            command.env("LD_PRELOAD", &library).env("FAKETIME_TIMESTAMP_FILE", &offset);
-            command.env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1").args(["monitor", "--no-dashboard"])
+            command
+                .env("LD_PRELOAD", &library)
+                .env("FAKETIME_TIMESTAMP_FILE", &offset);
+            command
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("DONT_FAKE_MONOTONIC", "1")
+                .args(["monitor", "--no-dashboard"])
         });
-        monitor.wait_for("some checks", |monitor| monitor.checks("127.0.0.1").len() >= 3);
+        monitor.wait_for("some checks", |monitor| {
+            monitor.checks("127.0.0.1").len() >= 3
+        });
         let began = Instant::now();
         for step in ["-3600", "+7200", "+0"] {
             fs::write(&offset, step).expect("the file is ours");
             // Several are written at once: there may be more by now than were waited for.
             let expected = monitor.checks("127.0.0.1").len() + 5;
-            monitor.wait_for("checks after a step", |monitor| monitor.checks("127.0.0.1").len() >= expected);
+            monitor.wait_for("checks after a step", |monitor| {
+                monitor.checks("127.0.0.1").len() >= expected
+            });
         }
         // Fifteen checks at 200 ms, whatever the wall clock said.
-        assert!(began.elapsed() < Duration::from_secs(8), "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(8),
+            "{:?}",
+            began.elapsed()
+        );
         monitor.stop("TERM");
         // Each step is on record, and what it showed to be in the future is dated anew.
-        assert_eq!(monitor.number("select count(*) from clock_step"), 3, "{}", monitor.log());
-        assert!(monitor.number("select sum(moved) from clock_step") >= 8, "{}", monitor.log());
+        assert_eq!(
+            monitor.number("select count(*) from clock_step"),
+            3,
+            "{}",
+            monitor.log()
+        );
+        assert!(
+            monitor.number("select sum(moved) from clock_step") >= 8,
+            "{}",
+            monitor.log()
+        );
         assert_eq!(
             monitor
                 .number("select count(*) from ping_results where timestamp > strftime('%Y-%m-%d %H:%M:%f', 'now', '+1 second')"),
             0
         );
-        assert_eq!(monitor.log().matches("the clock was set ").count(), 3, "{}", monitor.log());
-        assert_eq!(monitor.number("select sum(sent - received) from check_result"), 0);
-        assert!(monitor.number("select max(max_us) from check_result") < 100_000, "a step is in no round trip");
+        assert_eq!(
+            monitor.log().matches("the clock was set ").count(),
+            3,
+            "{}",
+            monitor.log()
+        );
+        assert_eq!(
+            monitor.number("select sum(sent - received) from check_result"),
+            0
+        );
+        assert!(
+            monitor.number("select max(max_us) from check_result") < 100_000,
+            "a step is in no round trip"
+        );
         assert_eq!(monitor.number("select count(*) from not_measured_check"), 0);
     });
 }
@@ -295,16 +433,24 @@ fn sighup_takes_over_hosts_that_came_changed_and_went_and_leaves_the_others_alon
     let _turn = in_turn();
     in_namespace(SocketKind::Raw, |_tun| {
         let hosts = |list: &str| QUICK.replace("- {name: one, address: 127.0.0.1}\n", list);
-        let mut monitor = Monitor::start(&hosts("- {name: stays, address: 127.0.0.1}\n- {name: goes, address: 127.0.0.2}\n"));
+        let mut monitor = Monitor::start(&hosts(
+            "- {name: stays, address: 127.0.0.1}\n- {name: goes, address: 127.0.0.2}\n",
+        ));
         monitor.wait_for("the first checks", |monitor| {
             monitor.checks("127.0.0.1").len() > 2 && monitor.checks("127.0.0.2").len() > 2
         });
-        let new = hosts("- {name: stays, address: 127.0.0.1}\n- {name: comes, address: 127.0.0.3, interval_seconds: 0.5}\n");
+        let new = hosts(
+            "- {name: stays, address: 127.0.0.1}\n- {name: comes, address: 127.0.0.3, interval_seconds: 0.5}\n",
+        );
         monitor.folder.write("config.yaml", &new);
         monitor.signal("HUP");
-        monitor.wait_for("the new host", |monitor| monitor.checks("127.0.0.3").len() > 2);
+        monitor.wait_for("the new host", |monitor| {
+            monitor.checks("127.0.0.3").len() > 2
+        });
         assert!(
-            monitor.log().contains("configuration taken over, by hosts: 1 unchanged, 1 new or changed, 1 ended"),
+            monitor.log().contains(
+                "configuration taken over, by hosts: 1 unchanged, 1 new or changed, 1 ended"
+            ),
             "{}",
             monitor.log()
         );
@@ -312,20 +458,47 @@ fn sighup_takes_over_hosts_that_came_changed_and_went_and_leaves_the_others_alon
 
         monitor.folder.write("config.yaml", "hosts: [\n");
         monitor.signal("HUP");
-        monitor.wait_for("the refusal", |monitor| monitor.log().contains("the running configuration stays"));
-        monitor.folder.write("config.yaml", &new.replace("interval_seconds: 0.2", "interval_seconds: never"));
+        monitor.wait_for("the refusal", |monitor| {
+            monitor.log().contains("the running configuration stays")
+        });
+        monitor.folder.write(
+            "config.yaml",
+            &new.replace("interval_seconds: 0.2", "interval_seconds: never"),
+        );
         monitor.signal("HUP");
-        monitor.wait_for("the second refusal", |monitor| monitor.log().matches("the running configuration stays").count() == 2);
+        monitor.wait_for("the second refusal", |monitor| {
+            monitor
+                .log()
+                .matches("the running configuration stays")
+                .count()
+                == 2
+        });
         let so_far = monitor.checks("127.0.0.3").len();
-        monitor.wait_for("checks after the refusals", |monitor| monitor.checks("127.0.0.3").len() > so_far + 1);
+        monitor.wait_for("checks after the refusals", |monitor| {
+            monitor.checks("127.0.0.3").len() > so_far + 1
+        });
 
-        monitor.folder.write("config.yaml", &new.replace("flush_seconds: 0.2", "path: other.db"));
+        monitor.folder.write(
+            "config.yaml",
+            &new.replace("flush_seconds: 0.2", "path: other.db"),
+        );
         monitor.signal("HUP");
-        monitor.wait_for("the warning", |monitor| monitor.log().contains("database.path has changed: that needs a restart"));
+        monitor.wait_for("the warning", |monitor| {
+            monitor
+                .log()
+                .contains("database.path has changed: that needs a restart")
+        });
         monitor.stop("TERM");
-        assert_eq!(monitor.checks("127.0.0.2").len(), gone, "a host that went is not pinged any more");
+        assert_eq!(
+            monitor.checks("127.0.0.2").len(),
+            gone,
+            "a host that went is not pinged any more"
+        );
         let gaps = gaps(&monitor.checks("127.0.0.1"));
-        assert!(gaps.iter().all(|gap| (101..=299).contains(gap)), "the host that stayed noticed nothing: {gaps:?}");
+        assert!(
+            gaps.iter().all(|gap| (101..=299).contains(gap)),
+            "the host that stayed noticed nothing: {gaps:?}"
+        );
         assert!(!monitor.folder.path().join("other.db").exists());
     });
 }
@@ -339,19 +512,40 @@ fn the_log_file_is_opened_anew_on_sighup_and_the_level_is_taken_over() {
     let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
         let mut monitor = Monitor::start(&format!("{QUICK}logging: {{file: my.log}}\n"));
-        let text = |monitor: &Monitor, name: &str| fs::read_to_string(monitor.folder.path().join(name)).unwrap_or_default();
-        monitor.wait_for("the first line", |monitor| text(monitor, "my.log").contains("monitoring 1 host"));
-        fs::rename(monitor.folder.path().join("my.log"), monitor.folder.path().join("my.log.1")).expect("rotated");
+        let text = |monitor: &Monitor, name: &str| {
+            fs::read_to_string(monitor.folder.path().join(name)).unwrap_or_default()
+        };
+        monitor.wait_for("the first line", |monitor| {
+            text(monitor, "my.log").contains("monitoring 1 host")
+        });
+        fs::rename(
+            monitor.folder.path().join("my.log"),
+            monitor.folder.path().join("my.log.1"),
+        )
+        .expect("rotated");
         monitor.signal("HUP");
-        monitor.wait_for("a line in the new file", |monitor| text(monitor, "my.log").contains("configuration taken over"));
+        monitor.wait_for("a line in the new file", |monitor| {
+            text(monitor, "my.log").contains("configuration taken over")
+        });
         assert!(!text(&monitor, "my.log.1").contains("taken over"));
-        let quieter = format!("{QUICK}- {{name: two, address: 127.0.0.2}}\nlogging: {{file: my.log, level: error}}\n");
+        let quieter = format!(
+            "{QUICK}- {{name: two, address: 127.0.0.2}}\nlogging: {{file: my.log, level: error}}\n"
+        );
         monitor.folder.write("config.yaml", &quieter);
         monitor.signal("HUP");
-        monitor.wait_for("the second host", |monitor| !monitor.checks("127.0.0.2").is_empty());
+        monitor.wait_for("the second host", |monitor| {
+            !monitor.checks("127.0.0.2").is_empty()
+        });
         monitor.stop("TERM");
-        assert!(!text(&monitor, "my.log").contains("stopping on"), "an info line at level error");
-        assert_eq!(monitor.log(), "", "nothing goes to standard error when there is a file");
+        assert!(
+            !text(&monitor, "my.log").contains("stopping on"),
+            "an info line at level error"
+        );
+        assert_eq!(
+            monitor.log(),
+            "",
+            "nothing goes to standard error when there is a file"
+        );
     });
 }
 
@@ -367,7 +561,9 @@ fn the_service_manager_hears_ready_reloading_signs_of_life_and_stopping() {
         folder.write("config.yaml", QUICK);
         let path = folder.path().join("notify");
         let socket = UnixDatagram::bind(&path).expect("a new socket");
-        socket.set_read_timeout(Some(Duration::from_secs(20))).expect("a time-out");
+        socket
+            .set_read_timeout(Some(Duration::from_secs(20)))
+            .expect("a time-out");
         let hear = || {
             let mut bytes = [0; 500];
             let len = socket.recv(&mut bytes).expect("a message comes");
@@ -383,7 +579,11 @@ fn the_service_manager_hears_ready_reloading_signs_of_life_and_stopping() {
         assert_eq!(hear(), "READY=1\nSTATUS=monitoring 1 host");
         let began = Instant::now();
         assert_eq!((hear(), hear()), ("WATCHDOG=1".into(), "WATCHDOG=1".into()));
-        assert!(began.elapsed() < Duration::from_millis(400), "twice in the time that the manager waits: {:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_millis(400),
+            "twice in the time that the manager waits: {:?}",
+            began.elapsed()
+        );
         monitor.signal("HUP");
         let mut heard = hear();
         while heard == "WATCHDOG=1" {
@@ -418,17 +618,36 @@ hosts:
 - {name: c, address: 127.0.0.3}
 ",
         );
-        monitor.wait_for("four rounds", |monitor| monitor.checks("10.9.0.2").len() >= 4);
+        monitor.wait_for("four rounds", |monitor| {
+            monitor.checks("10.9.0.2").len() >= 4
+        });
         monitor.stop("TERM");
         for address in ["127.0.0.1", "127.0.0.2", "127.0.0.3", "10.9.0.2"] {
             let gaps = gaps(&monitor.checks(address));
-            assert!(gaps.iter().all(|gap| (701..=1299).contains(gap)), "{address}: {gaps:?}");
+            assert!(
+                gaps.iter().all(|gap| (701..=1299).contains(gap)),
+                "{address}: {gaps:?}"
+            );
         }
-        let starts: Vec<i64> = ["127.0.0.1", "10.9.0.2", "127.0.0.2", "127.0.0.3"].iter().map(|a| monitor.checks(a)[0]).collect();
-        assert!(starts[3] - starts[0] < 1000, "spread over a second: {starts:?}");
-        assert!(gaps(&starts).iter().all(|gap| (51..=449).contains(gap)), "{starts:?}");
+        let starts: Vec<i64> = ["127.0.0.1", "10.9.0.2", "127.0.0.2", "127.0.0.3"]
+            .iter()
+            .map(|a| monitor.checks(a)[0])
+            .collect();
+        assert!(
+            starts[3] - starts[0] < 1000,
+            "spread over a second: {starts:?}"
+        );
+        assert!(
+            gaps(&starts).iter().all(|gap| (51..=449).contains(gap)),
+            "{starts:?}"
+        );
         let log = monitor.log();
-        assert_eq!(log.matches("dead (10.9.0.2) is down: 0 of 2 pings answered").count(), 1, "said once: {log}");
+        assert_eq!(
+            log.matches("dead (10.9.0.2) is down: 0 of 2 pings answered")
+                .count(),
+            1,
+            "said once: {log}"
+        );
     });
 }
 
@@ -446,13 +665,25 @@ database: {flush_seconds: 0.1}
 hosts: [{name: silent, address: 10.9.0.2}, {name: here, address: 127.0.0.1}]
 ",
         );
-        monitor.wait_for("some checks", |monitor| monitor.checks("10.9.0.2").len() >= 4);
+        monitor.wait_for("some checks", |monitor| {
+            monitor.checks("10.9.0.2").len() >= 4
+        });
         monitor.stop("TERM");
         let gaps = gaps(&monitor.checks("10.9.0.2"));
-        assert!(gaps[1..].iter().all(|gap| *gap > 500), "no check begins before the one before is over: {gaps:?}");
+        assert!(
+            gaps[1..].iter().all(|gap| *gap > 500),
+            "no check begins before the one before is over: {gaps:?}"
+        );
         let log = monitor.log();
-        assert_eq!(log.matches("a check was not over").count(), 1, "said once: {log}");
-        assert!(log.contains("a check that overruns skips the ticks it covers"), "and before it happens: {log}");
+        assert_eq!(
+            log.matches("a check was not over").count(),
+            1,
+            "said once: {log}"
+        );
+        assert!(
+            log.contains("a check that overruns skips the ticks it covers"),
+            "and before it happens: {log}"
+        );
     });
 }
 
@@ -464,20 +695,39 @@ fn a_full_start_of_a_thousand_hosts_at_a_one_second_interval_loses_nothing() {
     }
     let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
-        let mut config = String::from("monitoring: {interval_seconds: 1, ping_count: 1, timeout_seconds: 0.9}\nhosts:\n");
+        let mut config = String::from(
+            "monitoring: {interval_seconds: 1, ping_count: 1, timeout_seconds: 0.9}\nhosts:\n",
+        );
         for n in 0..1000 {
-            config += &format!("- {{name: h{n}, address: 127.0.{}.{}}}\n", n / 250, n % 250 + 1);
+            config += &format!(
+                "- {{name: h{n}, address: 127.0.{}.{}}}\n",
+                n / 250,
+                n % 250 + 1
+            );
         }
         let mut monitor = Monitor::start(&config);
         std::thread::sleep(Duration::from_secs(7));
         let (code, took) = monitor.stop("TERM");
         assert_eq!(code, Some(0), "{}", monitor.log());
         assert!(took < Duration::from_secs(2), "{took:?}");
-        assert_eq!(monitor.number("select sum(sent - received) from check_result"), 0, "{}", monitor.log());
+        assert_eq!(
+            monitor.number("select sum(sent - received) from check_result"),
+            0,
+            "{}",
+            monitor.log()
+        );
         assert_eq!(monitor.number("select count(*) from host"), 1000);
-        let least = monitor.number("select min(n) from (select count(*) n from check_result group by host_id)");
-        assert!(least >= 6, "a host was checked only {least} times in seven seconds");
-        assert!(!monitor.log().contains("[WARN]") && !monitor.log().contains("[ERROR]"), "{}", monitor.log());
+        let least = monitor
+            .number("select min(n) from (select count(*) n from check_result group by host_id)");
+        assert!(
+            least >= 6,
+            "a host was checked only {least} times in seven seconds"
+        );
+        assert!(
+            !monitor.log().contains("[WARN]") && !monitor.log().contains("[ERROR]"),
+            "{}",
+            monitor.log()
+        );
     });
 }
 
@@ -486,10 +736,16 @@ fn many_requests_to_reload_delay_neither_the_stop_nor_the_signs_of_life() {
     let folder = TempDir::new();
     folder.write("config.yaml", QUICK);
     let socket = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
-    socket.set_read_timeout(Some(Duration::from_secs(10))).expect("a time");
+    socket
+        .set_read_timeout(Some(Duration::from_secs(10)))
+        .expect("a time");
     let notify = folder.path().join("notify");
     let mut monitor = Monitor::start_in(folder, bin(), |command| {
-        command.arg("monitor").arg("--no-dashboard").env("NOTIFY_SOCKET", &notify).env("WATCHDOG_USEC", "60000000")
+        command
+            .arg("monitor")
+            .arg("--no-dashboard")
+            .env("NOTIFY_SOCKET", &notify)
+            .env("WATCHDOG_USEC", "60000000")
     });
     let hear = || {
         let mut bytes = [0; 500];
@@ -503,7 +759,11 @@ fn many_requests_to_reload_delay_neither_the_stop_nor_the_signs_of_life() {
         monitor.signal("HUP");
     }
     let (code, took) = monitor.stop("TERM");
-    assert!(code == Some(0) && took < Duration::from_secs(2), "{code:?} {took:?}: {}", monitor.log());
+    assert!(
+        code == Some(0) && took < Duration::from_secs(2),
+        "{code:?} {took:?}: {}",
+        monitor.log()
+    );
 }
 
 #[test]
@@ -518,45 +778,65 @@ fn a_sighup_in_the_first_moments_does_not_end_it() {
         let folder = TempDir::new();
         folder.write("config.yaml", QUICK);
         let path = folder.path().join("connection_logs.db");
-        ace_connection_logger::store::Database::open(&path, &mut |_, _| ()).expect("a new database");
+        ace_connection_logger::store::Database::open(&path, &mut |_, _| ())
+            .expect("a new database");
         let holder = Connection::open(&path).expect("the same");
-        holder.execute_batch("begin exclusive").expect("nobody else writes now");
-        let mut monitor = Monitor::start_in(folder, bin(), |command| command.args(["monitor", "--no-dashboard", "-v"]));
+        holder
+            .execute_batch("begin exclusive")
+            .expect("nobody else writes now");
+        let mut monitor = Monitor::start_in(folder, bin(), |command| {
+            command.args(["monitor", "--no-dashboard", "-v"])
+        });
         monitor.wait_for("the handler", |monitor| {
             // SigCgt: bit 0 is SIGHUP.
-            let status = fs::read_to_string(format!("/proc/{}/status", monitor.child.id())).unwrap_or_default();
-            let caught =
-                status.lines().find_map(|line| line.strip_prefix("SigCgt:")).map(|hex| u64::from_str_radix(hex.trim(), 16));
+            let status = fs::read_to_string(format!("/proc/{}/status", monitor.child.id()))
+                .unwrap_or_default();
+            let caught = status
+                .lines()
+                .find_map(|line| line.strip_prefix("SigCgt:"))
+                .map(|hex| u64::from_str_radix(hex.trim(), 16));
             caught.is_some_and(|bits| bits.is_ok_and(|bits| bits & 1 == 1))
         });
         monitor.signal("HUP");
         holder.execute_batch("rollback").expect("given back");
-        monitor.wait_for("the first check", |monitor| !monitor.checks("127.0.0.1").is_empty());
+        monitor.wait_for("the first check", |monitor| {
+            !monitor.checks("127.0.0.1").is_empty()
+        });
         assert_eq!(monitor.stop("TERM").0, Some(0));
     });
 }
 
 #[test]
 fn a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its_checks() {
-    let test = "a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its_checks";
+    let test =
+        "a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its_checks";
     if !is_available(test) {
         return;
     }
     let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
-        let silence = |value| sysctl("ipv4/icmp_echo_ignore_all", value).expect("the namespace is ours");
+        let silence =
+            |value| sysctl("ipv4/icmp_echo_ignore_all", value).expect("the namespace is ours");
         // One ping a check: then an outage begins and ends with a check and not within one.
         let quick = QUICK.replace("ping_count: 2", "ping_count: 1");
         assert_ne!(quick, QUICK);
         let mut monitor = Monitor::start(&quick);
-        let open = |monitor: &Monitor| monitor.outages().iter().any(|outage| outage.contains(" to now"));
-        monitor.wait_for("some checks", |monitor| monitor.checks("127.0.0.1").len() >= 3);
+        let open = |monitor: &Monitor| {
+            monitor
+                .outages()
+                .iter()
+                .any(|outage| outage.contains(" to now"))
+        };
+        monitor.wait_for("some checks", |monitor| {
+            monitor.checks("127.0.0.1").len() >= 3
+        });
         assert_eq!(monitor.outages(), [""; 0]);
         silence("1");
         monitor.wait_for("an outage", open);
         let began = monitor.number("select count(*) from check_result");
-        monitor
-            .wait_for("more of it", |monitor| open(monitor) && monitor.number("select count(*) from check_result") >= began + 3);
+        monitor.wait_for("more of it", |monitor| {
+            open(monitor) && monitor.number("select count(*) from check_result") >= began + 3
+        });
         // It outlives the monitor, and a check by hand counts in it.
         monitor.restart();
         monitor.wait_for("its next checks", |monitor| {
@@ -574,7 +854,10 @@ fn a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its
             1
         );
         // By hand alone: it begins after two checks, as configured, and ends.
-        monitor.folder.write("config.yaml", &format!("{quick}outages: {{down_after: 2}}\n"));
+        monitor.folder.write(
+            "config.yaml",
+            &format!("{quick}outages: {{down_after: 2}}\n"),
+        );
         silence("1");
         assert_eq!(monitor.check_by_hand(), Some(1));
         assert_eq!(monitor.number("select count(*) from outage_events"), 1);
@@ -584,7 +867,10 @@ fn a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its
         assert_eq!(monitor.check_by_hand(), Some(0));
         assert_eq!((monitor.outages().len(), open(&monitor)), (2, false));
         // The monitor goes by the configuration, too.
-        monitor.folder.write("config.yaml", &format!("{quick}outages: {{down_after: 100}}\n"));
+        monitor.folder.write(
+            "config.yaml",
+            &format!("{quick}outages: {{down_after: 100}}\n"),
+        );
         silence("1");
         monitor.restart();
         monitor.wait_for("silence", |monitor| monitor.number("select count(*) from check_result where checked_at > (select max(checked_at) from check_result where received > 0)") >= 4);

@@ -151,16 +151,28 @@ scenarios! {
 #[test]
 fn every_scenario_file_is_played() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
-    let names = std::fs::read_dir(folder).expect("it is here").map(|entry| entry.expect("it can be read").file_name());
-    let names: Vec<String> = names.map(|name| name.into_string().expect("the names are ASCII")).collect();
-    let mut files: Vec<&str> = names.iter().filter_map(|name| name.strip_suffix(".scenario")).collect();
+    let names = std::fs::read_dir(folder)
+        .expect("it is here")
+        .map(|entry| entry.expect("it can be read").file_name());
+    let names: Vec<String> = names
+        .map(|name| name.into_string().expect("the names are ASCII"))
+        .collect();
+    let mut files: Vec<&str> = names
+        .iter()
+        .filter_map(|name| name.strip_suffix(".scenario"))
+        .collect();
     files.sort_unstable();
     let mut played = scenarios::PLAYED.to_vec();
     played.sort_unstable();
     assert_eq!(files, played);
 }
 
-const PLAN: Plan = Plan { pings: 3, every_ms: 30, timeout_ms: 200, payload: 56 };
+const PLAN: Plan = Plan {
+    pings: 3,
+    every_ms: 30,
+    timeout_ms: 200,
+    payload: 56,
+};
 
 /// Two hosts, one of each IP version, with further keys.
 fn both(keys: &str) -> Vec<String> {
@@ -168,19 +180,33 @@ fn both(keys: &str) -> Vec<String> {
 }
 
 fn both_with(v4_keys: &str, v6_keys: &str) -> Vec<String> {
-    vec![format!("name: four, address: 10.9.0.2{v4_keys}"), format!("name: six, address: \"fd09::2\"{v6_keys}")]
+    vec![
+        format!("name: four, address: 10.9.0.2{v4_keys}"),
+        format!("name: six, address: \"fd09::2\"{v6_keys}"),
+    ]
 }
 
 /// Checks these hosts once against a far end that answers everybody, over both kinds of sockets, after `prepare` has
 /// changed the network; then `judge` looks at what came out and at the requests as they arrived.
-fn check_echoing(test: &str, plan: Plan, hosts: &[String], prepare: &str, judge: impl Fn(&Checked, &[Request]) + Sync) {
+fn check_echoing(
+    test: &str,
+    plan: Plan,
+    hosts: &[String],
+    prepare: &str,
+    judge: impl Fn(&Checked, &[Request]) + Sync,
+) {
     if is_available(test) {
         check_echoing_here(plan, hosts, prepare, judge);
     }
 }
 
 /// The same where it is known that there can be networks.
-fn check_echoing_here(plan: Plan, hosts: &[String], prepare: &str, judge: impl Fn(&Checked, &[Request]) + Sync) {
+fn check_echoing_here(
+    plan: Plan,
+    hosts: &[String],
+    prepare: &str,
+    judge: impl Fn(&Checked, &[Request]) + Sync,
+) {
     for kind in SOCKET_KINDS {
         let folder = TempDir::new();
         let config = folder.write("config.yaml", &config_text(&plan, hosts));
@@ -197,8 +223,18 @@ fn check_echoing_here(plan: Plan, hosts: &[String], prepare: &str, judge: impl F
 #[track_caller]
 fn assert_up(host: &Value, plan: &Plan) {
     assert_eq!(
-        (&host["state"], &host["sent"], &host["received"], &host["error"]),
-        (&"up".into(), &plan.pings.into(), &plan.pings.into(), &Value::Null)
+        (
+            &host["state"],
+            &host["sent"],
+            &host["received"],
+            &host["error"]
+        ),
+        (
+            &"up".into(),
+            &plan.pings.into(),
+            &plan.pings.into(),
+            &Value::Null
+        )
     );
 }
 
@@ -206,27 +242,49 @@ fn assert_up(host: &Value, plan: &Plan) {
 #[track_caller]
 fn assert_not_measured(host: &Value, any_of: &[&str]) {
     assert_eq!(
-        (&host["state"], &host["sent"], &host["received"], &host["rtts_us"]),
-        (&"not_measured".into(), &0.into(), &0.into(), &Value::Array(Vec::new()))
+        (
+            &host["state"],
+            &host["sent"],
+            &host["received"],
+            &host["rtts_us"]
+        ),
+        (
+            &"not_measured".into(),
+            &0.into(),
+            &0.into(),
+            &Value::Array(Vec::new())
+        )
     );
     let error = host["error"].as_str().unwrap_or_default().to_lowercase();
-    assert!(any_of.iter().any(|word| error.contains(word)), "none of {any_of:?} is in {error:?}");
+    assert!(
+        any_of.iter().any(|word| error.contains(word)),
+        "none of {any_of:?} is in {error:?}"
+    );
 }
 
 fn to<'a>(requests: &'a [Request], address: &str) -> Vec<&'a Request> {
     let address: IpAddr = address.parse().expect("it is one");
-    requests.iter().filter(|request| request.destination == address).collect()
+    requests
+        .iter()
+        .filter(|request| request.destination == address)
+        .collect()
 }
 
 #[test]
 fn a_link_local_address_is_pinged_through_the_interface_in_its_scope() {
     let hosts = ["name: neighbour, address: \"fe80::2%tun0\"".to_string()];
-    check_echoing("a_link_local_address_is_pinged_through_the_interface_in_its_scope", PLAN, &hosts, "", |checked, requests| {
-        assert_eq!(checked.finished.code, Some(0));
-        assert_up(&checked.hosts[0], &PLAN);
-        assert_eq!(checked.hosts[0]["host_address"], "fe80::2%tun0");
-        assert_eq!(to(requests, "fe80::2").len(), PLAN.pings);
-    });
+    check_echoing(
+        "a_link_local_address_is_pinged_through_the_interface_in_its_scope",
+        PLAN,
+        &hosts,
+        "",
+        |checked, requests| {
+            assert_eq!(checked.finished.code, Some(0));
+            assert_up(&checked.hosts[0], &PLAN);
+            assert_eq!(checked.hosts[0]["host_address"], "fe80::2%tun0");
+            assert_eq!(to(requests, "fe80::2").len(), PLAN.pings);
+        },
+    );
 }
 
 #[test]
@@ -249,48 +307,82 @@ fn a_link_local_address_whose_interface_does_not_exist_is_not_measured() {
 fn pings_leave_from_the_source_address_of_their_host() {
     let hosts = both_with(", source: 10.9.0.7", ", source: \"fd09::7\"");
     let prepare = "addr add 10.9.0.7/24 dev tun0\naddr add fd09::7/64 dev tun0 nodad";
-    check_echoing("pings_leave_from_the_source_address_of_their_host", PLAN, &hosts, prepare, |checked, requests| {
-        assert_eq!(checked.finished.code, Some(0));
-        for (host, (far, source)) in checked.hosts.iter().zip([("10.9.0.2", "10.9.0.7"), ("fd09::2", "fd09::7")]) {
-            assert_up(host, &PLAN);
-            let sources: Vec<String> = to(requests, far).iter().map(|request| request.source.to_string()).collect();
-            assert_eq!(sources, vec![source; PLAN.pings]);
-        }
-    });
+    check_echoing(
+        "pings_leave_from_the_source_address_of_their_host",
+        PLAN,
+        &hosts,
+        prepare,
+        |checked, requests| {
+            assert_eq!(checked.finished.code, Some(0));
+            for (host, (far, source)) in checked
+                .hosts
+                .iter()
+                .zip([("10.9.0.2", "10.9.0.7"), ("fd09::2", "fd09::7")])
+            {
+                assert_up(host, &PLAN);
+                let sources: Vec<String> = to(requests, far)
+                    .iter()
+                    .map(|request| request.source.to_string())
+                    .collect();
+                assert_eq!(sources, vec![source; PLAN.pings]);
+            }
+        },
+    );
 }
 
 #[test]
 fn pings_leave_through_the_source_interface_of_their_host() {
     let hosts = both(", source: tun0");
-    check_echoing("pings_leave_through_the_source_interface_of_their_host", PLAN, &hosts, "", |checked, requests| {
-        assert_eq!(checked.finished.code, Some(0));
-        for (host, far) in checked.hosts.iter().zip(["10.9.0.2", "fd09::2"]) {
-            assert_up(host, &PLAN);
-            assert_eq!(to(requests, far).len(), PLAN.pings);
-        }
-    });
+    check_echoing(
+        "pings_leave_through_the_source_interface_of_their_host",
+        PLAN,
+        &hosts,
+        "",
+        |checked, requests| {
+            assert_eq!(checked.finished.code, Some(0));
+            for (host, far) in checked.hosts.iter().zip(["10.9.0.2", "fd09::2"]) {
+                assert_up(host, &PLAN);
+                assert_eq!(to(requests, far).len(), PLAN.pings);
+            }
+        },
+    );
 }
 
 #[test]
 fn a_source_address_that_is_not_ours_is_not_measured() {
     let hosts = both_with(", source: 10.9.0.77", ", source: \"fd09::77\"");
-    check_echoing("a_source_address_that_is_not_ours_is_not_measured", PLAN, &hosts, "", |checked, requests| {
-        assert_eq!(checked.finished.code, Some(1));
-        for host in &checked.hosts {
-            assert_not_measured(host, &["address"]);
-        }
-        assert!(requests.is_empty());
-    });
+    check_echoing(
+        "a_source_address_that_is_not_ours_is_not_measured",
+        PLAN,
+        &hosts,
+        "",
+        |checked, requests| {
+            assert_eq!(checked.finished.code, Some(1));
+            for host in &checked.hosts {
+                assert_not_measured(host, &["address"]);
+            }
+            assert!(requests.is_empty());
+        },
+    );
 }
 
 #[test]
 fn pings_leave_with_the_time_to_live_of_their_host() {
     let hosts = both(", time_to_live: 7");
-    check_echoing("pings_leave_with_the_time_to_live_of_their_host", PLAN, &hosts, "", |checked, requests| {
-        assert_eq!(checked.hosts.len(), 2);
-        assert_eq!(requests.len(), 2 * PLAN.pings);
-        assert!(requests.iter().all(|request| request.time_to_live == 7), "{requests:?}");
-    });
+    check_echoing(
+        "pings_leave_with_the_time_to_live_of_their_host",
+        PLAN,
+        &hosts,
+        "",
+        |checked, requests| {
+            assert_eq!(checked.hosts.len(), 2);
+            assert_eq!(requests.len(), 2 * PLAN.pings);
+            assert!(
+                requests.iter().all(|request| request.time_to_live == 7),
+                "{requests:?}"
+            );
+        },
+    );
 }
 
 #[test]
@@ -304,8 +396,15 @@ fn pings_leave_with_the_configured_payload_and_are_numbered() {
             assert_eq!(checked.finished.code, Some(0));
             for far in ["10.9.0.2", "fd09::2"] {
                 let requests = to(requests, far);
-                assert_eq!(requests.iter().map(|request| request.payload.len()).collect::<Vec<_>>(), [payload; 3]);
-                let numbers: HashSet<u16> = requests.iter().map(|request| request.sequence).collect();
+                assert_eq!(
+                    requests
+                        .iter()
+                        .map(|request| request.payload.len())
+                        .collect::<Vec<_>>(),
+                    [payload; 3]
+                );
+                let numbers: HashSet<u16> =
+                    requests.iter().map(|request| request.sequence).collect();
                 assert_eq!(numbers.len(), PLAN.pings, "each has a number of its own");
             }
         });
@@ -314,67 +413,117 @@ fn pings_leave_with_the_configured_payload_and_are_numbered() {
 
 #[test]
 fn pings_of_a_check_leave_at_their_spacing() {
-    let plan = Plan { pings: 6, every_ms: 60, ..PLAN };
-    check_echoing("pings_of_a_check_leave_at_their_spacing", plan, &both(""), "", |_, requests| {
-        for far in ["10.9.0.2", "fd09::2"] {
-            let requests = to(requests, far);
-            let first_to_last = requests[5].at.duration_since(requests[0].at);
-            assert!((Duration::from_millis(295)..Duration::from_millis(400)).contains(&first_to_last), "{first_to_last:?}");
-            for pair in requests.windows(2) {
-                // Reading the request may have taken longer for the first of the two.
-                let apart = pair[1].at.duration_since(pair[0].at);
-                assert!(apart > Duration::from_millis(40), "{apart:?}");
+    let plan = Plan {
+        pings: 6,
+        every_ms: 60,
+        ..PLAN
+    };
+    check_echoing(
+        "pings_of_a_check_leave_at_their_spacing",
+        plan,
+        &both(""),
+        "",
+        |_, requests| {
+            for far in ["10.9.0.2", "fd09::2"] {
+                let requests = to(requests, far);
+                let first_to_last = requests[5].at.duration_since(requests[0].at);
+                assert!(
+                    (Duration::from_millis(295)..Duration::from_millis(400))
+                        .contains(&first_to_last),
+                    "{first_to_last:?}"
+                );
+                for pair in requests.windows(2) {
+                    // Reading the request may have taken longer for the first of the two.
+                    let apart = pair[1].at.duration_since(pair[0].at);
+                    assert!(apart > Duration::from_millis(40), "{apart:?}");
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 #[test]
 fn the_gateway_is_the_one_of_the_default_route() {
-    let hosts = ["name: way out, address: gateway".to_string(), "name: way out by six, address: gateway, family: 6".to_string()];
+    let hosts = [
+        "name: way out, address: gateway".to_string(),
+        "name: way out by six, address: gateway, family: 6".to_string(),
+    ];
     let prepare = "route add default via 10.9.0.3\nroute add default via fd09::3";
-    check_echoing("the_gateway_is_the_one_of_the_default_route", PLAN, &hosts, prepare, |checked, requests| {
-        assert_eq!(checked.finished.code, Some(0));
-        for (host, gateway) in checked.hosts.iter().zip(["10.9.0.3", "fd09::3"]) {
-            assert_up(host, &PLAN);
-            assert_eq!((&host["host_address"], &host["resolved_address"]), (&"gateway".into(), &gateway.into()));
-            assert_eq!(to(requests, gateway).len(), PLAN.pings);
-        }
-    });
+    check_echoing(
+        "the_gateway_is_the_one_of_the_default_route",
+        PLAN,
+        &hosts,
+        prepare,
+        |checked, requests| {
+            assert_eq!(checked.finished.code, Some(0));
+            for (host, gateway) in checked.hosts.iter().zip(["10.9.0.3", "fd09::3"]) {
+                assert_up(host, &PLAN);
+                assert_eq!(
+                    (&host["host_address"], &host["resolved_address"]),
+                    (&"gateway".into(), &gateway.into())
+                );
+                assert_eq!(to(requests, gateway).len(), PLAN.pings);
+            }
+        },
+    );
 }
 
 #[test]
 fn a_link_local_gateway_is_pinged_through_its_interface() {
     let hosts = ["name: way out, address: gateway, family: 6".to_string()];
     let prepare = "route add default via fe80::3 dev tun0";
-    check_echoing("a_link_local_gateway_is_pinged_through_its_interface", PLAN, &hosts, prepare, |checked, requests| {
-        assert_eq!(checked.finished.code, Some(0));
-        assert_up(&checked.hosts[0], &PLAN);
-        assert_eq!(to(requests, "fe80::3").len(), PLAN.pings);
-    });
+    check_echoing(
+        "a_link_local_gateway_is_pinged_through_its_interface",
+        PLAN,
+        &hosts,
+        prepare,
+        |checked, requests| {
+            assert_eq!(checked.finished.code, Some(0));
+            assert_up(&checked.hosts[0], &PLAN);
+            assert_eq!(to(requests, "fe80::3").len(), PLAN.pings);
+        },
+    );
 }
 
 #[test]
 fn without_a_default_route_there_is_no_gateway_to_measure() {
     let hosts = ["name: way out, address: gateway".to_string()];
-    check_echoing("without_a_default_route_there_is_no_gateway_to_measure", PLAN, &hosts, "", |checked, requests| {
-        assert_eq!(checked.finished.code, Some(1));
-        assert_not_measured(&checked.hosts[0], &["gateway", "default route"]);
-        assert!(requests.is_empty());
-    });
+    check_echoing(
+        "without_a_default_route_there_is_no_gateway_to_measure",
+        PLAN,
+        &hosts,
+        "",
+        |checked, requests| {
+            assert_eq!(checked.finished.code, Some(1));
+            assert_not_measured(&checked.hosts[0], &["gateway", "default route"]);
+            assert!(requests.is_empty());
+        },
+    );
 }
 
 #[test]
 fn without_a_route_nothing_is_measured_and_nothing_lost() {
-    let hosts = ["name: four, address: 192.0.2.1".to_string(), "name: six, address: \"2001:db8::1\"".to_string()];
-    check_echoing("without_a_route_nothing_is_measured_and_nothing_lost", PLAN, &hosts, "", |checked, requests| {
-        assert_eq!(checked.finished.code, Some(1));
-        assert_eq!(checked.hosts.len(), 2);
-        for host in &checked.hosts {
-            assert_not_measured(host, &["network is unreachable", "network unreachable", "no route"]);
-        }
-        assert!(requests.is_empty());
-    });
+    let hosts = [
+        "name: four, address: 192.0.2.1".to_string(),
+        "name: six, address: \"2001:db8::1\"".to_string(),
+    ];
+    check_echoing(
+        "without_a_route_nothing_is_measured_and_nothing_lost",
+        PLAN,
+        &hosts,
+        "",
+        |checked, requests| {
+            assert_eq!(checked.finished.code, Some(1));
+            assert_eq!(checked.hosts.len(), 2);
+            for host in &checked.hosts {
+                assert_not_measured(
+                    host,
+                    &["network is unreachable", "network unreachable", "no route"],
+                );
+            }
+            assert!(requests.is_empty());
+        },
+    );
 }
 
 #[test]
@@ -382,13 +531,22 @@ fn a_route_that_refuses_is_not_measured() {
     // An administrator's "unreachable" and "prohibit" routes are this machine's own refusal, as is no route.
     let hosts = both("");
     let prepare = "route add unreachable 10.9.0.2/32\nroute add prohibit fd09::2/128";
-    check_echoing("a_route_that_refuses_is_not_measured", PLAN, &hosts, prepare, |checked, requests| {
-        assert_eq!(checked.finished.code, Some(1));
-        for host in &checked.hosts {
-            assert_not_measured(host, &["unreachable", "no route", "permission", "prohibited"]);
-        }
-        assert!(requests.is_empty());
-    });
+    check_echoing(
+        "a_route_that_refuses_is_not_measured",
+        PLAN,
+        &hosts,
+        prepare,
+        |checked, requests| {
+            assert_eq!(checked.finished.code, Some(1));
+            for host in &checked.hosts {
+                assert_not_measured(
+                    host,
+                    &["unreachable", "no route", "permission", "prohibited"],
+                );
+            }
+            assert!(requests.is_empty());
+        },
+    );
 }
 
 #[test]
@@ -399,7 +557,10 @@ fn with_the_interface_down_nothing_is_measured_and_nothing_lost() {
         assert_eq!(checked.finished.code, Some(1));
         assert_eq!(checked.hosts.len(), 2);
         for host in &checked.hosts {
-            assert_not_measured(host, &["unreachable", "no route", "interface", "address", "down"]);
+            assert_not_measured(
+                host,
+                &["unreachable", "no route", "interface", "address", "down"],
+            );
         }
         assert!(requests.is_empty());
     });
@@ -420,29 +581,50 @@ fn one_host_that_cannot_be_measured_does_not_keep_the_others_from_it() {
 
 #[test]
 fn a_host_behind_a_router_is_pinged_like_a_neighbour() {
-    let hosts = ["name: four, address: 10.10.7.7".to_string(), "name: six, address: \"fd10::7\"".to_string()];
-    check_echoing("a_host_behind_a_router_is_pinged_like_a_neighbour", PLAN, &hosts, "", |checked, requests| {
-        assert_eq!(checked.finished.code, Some(0));
-        for (host, far) in checked.hosts.iter().zip(["10.10.7.7", "fd10::7"]) {
-            assert_up(host, &PLAN);
-            assert_eq!(to(requests, far).len(), PLAN.pings);
-        }
-    });
+    let hosts = [
+        "name: four, address: 10.10.7.7".to_string(),
+        "name: six, address: \"fd10::7\"".to_string(),
+    ];
+    check_echoing(
+        "a_host_behind_a_router_is_pinged_like_a_neighbour",
+        PLAN,
+        &hosts,
+        "",
+        |checked, requests| {
+            assert_eq!(checked.finished.code, Some(0));
+            for (host, far) in checked.hosts.iter().zip(["10.10.7.7", "fd10::7"]) {
+                assert_up(host, &PLAN);
+                assert_eq!(to(requests, far).len(), PLAN.pings);
+            }
+        },
+    );
 }
 
 #[test]
 fn this_machine_itself_can_be_a_host() {
     // Its own kernel answers, in some microseconds: the least that is recorded is one.
-    let hosts = ["name: four, address: 127.0.0.1".to_string(), "name: six, address: \"::1\"".to_string()];
-    check_echoing("this_machine_itself_can_be_a_host", PLAN, &hosts, "", |checked, _| {
-        assert_eq!(checked.finished.code, Some(0));
-        for host in &checked.hosts {
-            assert_up(host, &PLAN);
-            assert!(host["min_us"].as_u64().is_some_and(|us| us >= 1), "{host}");
-            // A raw socket sees its own requests pass; they are neither answers nor anybody else's.
-            assert_eq!((&host["foreign"], &host["duplicates"], &host["late"]), (&0.into(), &0.into(), &0.into()));
-        }
-    });
+    let hosts = [
+        "name: four, address: 127.0.0.1".to_string(),
+        "name: six, address: \"::1\"".to_string(),
+    ];
+    check_echoing(
+        "this_machine_itself_can_be_a_host",
+        PLAN,
+        &hosts,
+        "",
+        |checked, _| {
+            assert_eq!(checked.finished.code, Some(0));
+            for host in &checked.hosts {
+                assert_up(host, &PLAN);
+                assert!(host["min_us"].as_u64().is_some_and(|us| us >= 1), "{host}");
+                // A raw socket sees its own requests pass; they are neither answers nor anybody else's.
+                assert_eq!(
+                    (&host["foreign"], &host["duplicates"], &host["late"]),
+                    (&0.into(), &0.into(), &0.into())
+                );
+            }
+        },
+    );
 }
 
 #[test]
@@ -461,18 +643,36 @@ fn every_check_has_a_fresh_identifier_and_every_ping_a_payload_of_its_own() {
                 assert_eq!(check(&config).finished.code, Some(0));
                 let requests = far_end.requests();
                 assert_eq!(requests.len(), round * 2 * PLAN.pings);
-                identifiers.push(requests[before..].iter().map(|request| (request.destination, request.identifier)).collect());
+                identifiers.push(
+                    requests[before..]
+                        .iter()
+                        .map(|request| (request.destination, request.identifier))
+                        .collect(),
+                );
             }
             for check in &identifiers {
-                assert_eq!(check.len(), 2, "one identifier a host and check: {identifiers:?}");
+                assert_eq!(
+                    check.len(),
+                    2,
+                    "one identifier a host and check: {identifiers:?}"
+                );
             }
             // Three random numbers of sixteen bits are equal once in four thousand million runs.
-            assert!(!(identifiers[0] == identifiers[1] && identifiers[1] == identifiers[2]), "{kind:?}: {identifiers:?}");
+            assert!(
+                !(identifiers[0] == identifiers[1] && identifiers[1] == identifiers[2]),
+                "{kind:?}: {identifiers:?}"
+            );
             let requests = far_end.requests();
-            let payloads: HashSet<&[u8]> = requests.iter().map(|request| request.payload.as_slice()).collect();
+            let payloads: HashSet<&[u8]> = requests
+                .iter()
+                .map(|request| request.payload.as_slice())
+                .collect();
             assert_eq!(payloads.len(), requests.len());
             // Not only a counter in one place: the least payload that can be configured must differ as well.
-            let starts: HashSet<&[u8]> = requests.iter().map(|request| &request.payload[..16]).collect();
+            let starts: HashSet<&[u8]> = requests
+                .iter()
+                .map(|request| &request.payload[..16])
+                .collect();
             assert_eq!(starts.len(), requests.len());
         });
     }
@@ -480,7 +680,9 @@ fn every_check_has_a_fresh_identifier_and_every_ping_a_payload_of_its_own() {
 
 #[test]
 fn hosts_checked_side_by_side_have_identifiers_of_their_own() {
-    let hosts: Vec<String> = (2..12).map(|n| format!("name: h{n}, address: 10.9.0.{n}")).collect();
+    let hosts: Vec<String> = (2..12)
+        .map(|n| format!("name: h{n}, address: 10.9.0.{n}"))
+        .collect();
     let test = "hosts_checked_side_by_side_have_identifiers_of_their_own";
     check_echoing(test, PLAN, &hosts, "", |checked, requests| {
         assert_eq!(checked.finished.code, Some(0));
@@ -513,7 +715,8 @@ fn a_name_is_pinged_over_the_ip_version_its_host_asks_for() {
         // Only files are asked, so that no name server is needed.
         let order = folder.write("nsswitch.conf", "hosts: files\n");
         in_namespace(kind, |tun| {
-            sys::unshare_mounts().expect("who may have a network of his own may have mounts as well");
+            sys::unshare_mounts()
+                .expect("who may have a network of his own may have mounts as well");
             for (from, to) in [(&names, "/etc/hosts"), (&order, "/etc/nsswitch.conf")] {
                 // Private first, or the mount would be seen outside.
                 let script = "mount --make-rprivate / && exec mount --bind \"$0\" \"$1\"";
@@ -523,12 +726,17 @@ fn a_name_is_pinged_over_the_ip_version_its_host_asks_for() {
             let far_end = FarEnd::echoing(tun);
             let checked = check(&config);
             assert_eq!(checked.finished.code, Some(1), "{checked:#?}");
-            let [four, six, any, only_four] = checked.hosts.as_slice() else { panic!("{checked:#?}") };
+            let [four, six, any, only_four] = checked.hosts.as_slice() else {
+                panic!("{checked:#?}")
+            };
             for (host, name) in [(four, "far.test"), (six, "far.test"), (any, "either.test")] {
                 assert_up(host, &PLAN);
                 assert_eq!(host["host_address"], name);
             }
-            assert_eq!((&four["resolved_address"], &six["resolved_address"]), (&"10.9.0.2".into(), &"fd09::2".into()));
+            assert_eq!(
+                (&four["resolved_address"], &six["resolved_address"]),
+                (&"10.9.0.2".into(), &"fd09::2".into())
+            );
             assert_not_measured(only_four, &["four.test", "ipv6", "address", "name"]);
             assert_eq!(far_end.requests().len(), 3 * PLAN.pings);
         });
@@ -541,8 +749,15 @@ fn a_dead_host_does_not_hold_up_the_others() {
     if !is_available(test) {
         return;
     }
-    let plan = Plan { pings: 5, every_ms: 60, timeout_ms: 500, payload: 56 };
-    let hosts: Vec<String> = (2..6).map(|n| format!("name: h{n}, address: 10.9.0.{n}")).collect();
+    let plan = Plan {
+        pings: 5,
+        every_ms: 60,
+        timeout_ms: 500,
+        payload: 56,
+    };
+    let hosts: Vec<String> = (2..6)
+        .map(|n| format!("name: h{n}, address: 10.9.0.{n}"))
+        .collect();
     let dead: IpAddr = [10, 9, 0, 4].into();
     for kind in SOCKET_KINDS {
         let folder = TempDir::new();
@@ -551,21 +766,43 @@ fn a_dead_host_does_not_hold_up_the_others() {
             let far_end = FarEnd::echoing_except(tun, &[dead]);
             let checked = check(&config);
             assert_eq!(checked.finished.code, Some(1), "{checked:#?}");
-            for (host, address) in checked.hosts.iter().zip(["10.9.0.2", "10.9.0.3", "10.9.0.4", "10.9.0.5"]) {
+            for (host, address) in checked
+                .hosts
+                .iter()
+                .zip(["10.9.0.2", "10.9.0.3", "10.9.0.4", "10.9.0.5"])
+            {
                 let is_dead = address == "10.9.0.4";
-                assert_eq!((&host["host_address"], &host["sent"]), (&address.into(), &plan.pings.into()));
+                assert_eq!(
+                    (&host["host_address"], &host["sent"]),
+                    (&address.into(), &plan.pings.into())
+                );
                 assert_eq!(host["state"], if is_dead { "down" } else { "up" }, "{host}");
             }
             // Four pings apart and one timeout: no ping waits for the fate of the one before.
             let shortest = Duration::from_millis(4 * plan.every_ms + plan.timeout_ms);
-            assert!(checked.finished.took >= shortest, "{:?}", checked.finished.took);
-            assert!(checked.finished.took < shortest + Duration::from_millis(1000), "{:?}", checked.finished.took);
+            assert!(
+                checked.finished.took >= shortest,
+                "{:?}",
+                checked.finished.took
+            );
+            assert!(
+                checked.finished.took < shortest + Duration::from_millis(1000),
+                "{:?}",
+                checked.finished.took
+            );
             let requests = far_end.requests();
-            let first = requests.iter().map(|request| request.at).min().expect("there are some");
+            let first = requests
+                .iter()
+                .map(|request| request.at)
+                .min()
+                .expect("there are some");
             for address in ["10.9.0.2", "10.9.0.3", "10.9.0.4", "10.9.0.5"] {
                 let last = to(&requests, address).last().expect("all were pinged").at;
                 let done = last.duration_since(first);
-                assert!(done < Duration::from_millis(4 * plan.every_ms + 400), "{address} had its last ping after {done:?}");
+                assert!(
+                    done < Duration::from_millis(4 * plan.every_ms + 400),
+                    "{address} had its last ping after {done:?}"
+                );
             }
         });
     }
@@ -587,9 +824,12 @@ fn datagram_sockets_are_used_where_they_are_granted_and_raw_ones_elsewhere() {
                     // The far end's thread lives in the same network, and the socket that sent is open while we look.
                     for table in ["icmp", "icmp6", "raw", "raw6"] {
                         let path = format!("/proc/thread-self/net/{table}");
-                        let lines = std::fs::read_to_string(path).map_or(0, |text| text.lines().count());
+                        let lines =
+                            std::fs::read_to_string(path).map_or(0, |text| text.lines().count());
                         if lines > 1 {
-                            open.lock().unwrap_or_else(PoisonError::into_inner).insert(table);
+                            open.lock()
+                                .unwrap_or_else(PoisonError::into_inner)
+                                .insert(table);
                         }
                     }
                     vec![request.reply().at_once()]
@@ -601,7 +841,11 @@ fn datagram_sockets_are_used_where_they_are_granted_and_raw_ones_elsewhere() {
                 SocketKind::Datagram => ["icmp", "icmp6"],
                 SocketKind::Raw => ["raw", "raw6"],
             };
-            assert_eq!(*open.lock().unwrap_or_else(PoisonError::into_inner), HashSet::from(expected), "{kind:?}");
+            assert_eq!(
+                *open.lock().unwrap_or_else(PoisonError::into_inner),
+                HashSet::from(expected),
+                "{kind:?}"
+            );
         });
     }
 }
@@ -616,9 +860,14 @@ fn without_the_right_to_ping_the_exit_code_is_77() {
     in_namespace(SocketKind::Raw, |tun| {
         let far_end = FarEnd::echoing(tun);
         sys::forbid_raw_sockets().expect("root may give up rights");
-        let finished = run(Command::new(bin()).args(["check", "--json", "--no-store", "-c"]).arg(&config));
+        let finished = run(Command::new(bin())
+            .args(["check", "--json", "--no-store", "-c"])
+            .arg(&config));
         assert_eq!(finished.code, Some(77), "{finished:#?}");
-        assert!(finished.stderr.to_lowercase().contains("permi"), "{finished:#?}");
+        assert!(
+            finished.stderr.to_lowercase().contains("permi"),
+            "{finished:#?}"
+        );
         assert!(far_end.requests().is_empty());
     });
 }

@@ -19,7 +19,13 @@ const MINUTE: i64 = 60_000;
 const DAY: i64 = 1440 * MINUTE;
 
 fn now() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_millis()).expect("before 2248")
+    i64::try_from(
+        SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .expect("after 1970")
+            .as_millis(),
+    )
+    .expect("before 2248")
 }
 
 /// Hosts `One` and `Two`, and checks a minute apart from `began` on, a letter each: r a reply, s silence.
@@ -32,25 +38,49 @@ struct Record {
 impl Record {
     fn new(began: i64, one: &str, two: &str) -> Record {
         let folder = TempDir::new();
-        folder.write("config.yaml", "hosts: [{name: Three, address: 192.0.2.3}]\n");
+        folder.write(
+            "config.yaml",
+            "hosts: [{name: Three, address: 192.0.2.3}]\n",
+        );
         let path = folder.path().join(FILE);
-        let mut database = Database::open(&path, &mut |_, _| ()).expect("a new database").database;
+        let mut database = Database::open(&path, &mut |_, _| ())
+            .expect("a new database")
+            .database;
         for (name, address, letters) in [("One", "192.0.2.1", one), ("Two", "two.example", two)] {
-            let host = Arc::new(Host { name: name.into(), address: address.into(), family: Family::Any });
+            let host = Arc::new(Host {
+                name: name.into(),
+                address: address.into(),
+                family: Family::Any,
+            });
             let check = |(minute, letter): (i64, char)| {
-                let ping = if letter == 'r' { Outcome::Reply { rtt_us: 1000 } } else { Outcome::TimedOut };
+                let ping = if letter == 'r' {
+                    Outcome::Reply { rtt_us: 1000 }
+                } else {
+                    Outcome::TimedOut
+                };
                 let at = UtcMillis(began + minute * MINUTE);
-                CheckResult { pings: vec![ping; 2], ..CheckResult::begin(Arc::clone(&host), at) }
+                CheckResult {
+                    pings: vec![ping; 2],
+                    ..CheckResult::begin(Arc::clone(&host), at)
+                }
             };
             let checks: Vec<CheckResult> = (0..).zip(letters.chars()).map(check).collect();
             let until = UtcMillis(began + i64::try_from(letters.len()).expect("few") * MINUTE);
-            database.write(&checks, until, Life::GoesOn).expect("it is written");
+            database
+                .write(&checks, until, Life::GoesOn)
+                .expect("it is written");
         }
-        Record { folder, path, began }
+        Record {
+            folder,
+            path,
+            began,
+        }
     }
 
     fn sql(&self, sql: &str) {
-        Connection::open(&self.path).and_then(|database| database.execute_batch(sql)).expect("plain SQL");
+        Connection::open(&self.path)
+            .and_then(|database| database.execute_batch(sql))
+            .expect("plain SQL");
     }
 
     fn text(&self, arguments: &[&str]) -> String {
@@ -63,7 +93,10 @@ impl Record {
     }
 
     fn ids(&self, arguments: &[&str]) -> Vec<i64> {
-        self.json(arguments).iter().map(|event| event["id"].as_i64().expect("an id")).collect()
+        self.json(arguments)
+            .iter()
+            .map(|event| event["id"].as_i64().expect("an id"))
+            .collect()
     }
 
     fn at(&self, minute: i64) -> String {
@@ -72,12 +105,20 @@ impl Record {
 }
 
 fn program(folder: &Path, arguments: &[&str]) -> Finished {
-    run(Command::new(bin()).args(arguments).current_dir(folder).env("TZ", "Europe/Berlin").env_remove("NO_COLOR"))
+    run(Command::new(bin())
+        .args(arguments)
+        .current_dir(folder)
+        .env("TZ", "Europe/Berlin")
+        .env_remove("NO_COLOR"))
 }
 
 fn output(folder: &Path, arguments: &[&str]) -> String {
     let finished = program(folder, arguments);
-    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (Some(0), ""),
+        "{arguments:?}"
+    );
     finished.stdout
 }
 
@@ -107,22 +148,49 @@ fn json_has_the_fields_of_the_contract_in_its_order() {
         "down_seconds",
         "event_ids",
     ];
-    let written: Vec<&str> =
-        text.lines().filter_map(|line| line.strip_prefix("    \"")).filter_map(|line| line.split('"').next()).collect();
+    let written: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("    \""))
+        .filter_map(|line| line.split('"').next())
+        .collect();
     assert_eq!(written, fields);
     let events = record.json(&["outages"]);
     let event = |field: &str| &events[0][field];
     assert_eq!(
-        (event("host_name"), event("host_address"), event("event_type")),
+        (
+            event("host_name"),
+            event("host_address"),
+            event("event_type")
+        ),
         (&json!("One"), &json!("192.0.2.1"), &json!("outage"))
     );
     assert_eq!(
-        (event("start_time"), event("end_time"), event("earliest_start")),
-        (&json!(record.at(1)), &json!(record.at(3)), &json!(record.at(0)))
+        (
+            event("start_time"),
+            event("end_time"),
+            event("earliest_start")
+        ),
+        (
+            &json!(record.at(1)),
+            &json!(record.at(3)),
+            &json!(record.at(0))
+        )
     );
-    assert_eq!((event("duration_seconds"), event("down_seconds"), event("checks_failed")), (&json!(120), &json!(120), &json!(2)));
     assert_eq!(
-        (event("packets_sent"), event("packets_lost"), event("planned"), event("event_ids")),
+        (
+            event("duration_seconds"),
+            event("down_seconds"),
+            event("checks_failed")
+        ),
+        (&json!(120), &json!(120), &json!(2))
+    );
+    assert_eq!(
+        (
+            event("packets_sent"),
+            event("packets_lost"),
+            event("planned"),
+            event("event_ids")
+        ),
         (&json!(4), &json!(4), &json!(false), &json!([1]))
     );
 }
@@ -130,33 +198,69 @@ fn json_has_the_fields_of_the_contract_in_its_order() {
 #[test]
 fn outages_are_listed_newest_first_as_far_as_they_are_asked_for() {
     // One was down twice, far apart, and is down again; Two once in between.
-    let record = Record::new(now() - 40 * MINUTE, "rssrrrrrrrrrrrrrrrrrrrrsrrrrrrrrrrrrrrss", "rrrrrrrrrrsrr");
+    let record = Record::new(
+        now() - 40 * MINUTE,
+        "rssrrrrrrrrrrrrrrrrrrrrsrrrrrrrrrrrrrrss",
+        "rrrrrrrrrrsrr",
+    );
     let addresses = |arguments: &[&str]| {
         let events = record.json(arguments);
-        events.iter().map(|event| event["host_address"].as_str().expect("text").to_string()).collect::<Vec<_>>().join(" ")
+        events
+            .iter()
+            .map(|event| event["host_address"].as_str().expect("text").to_string())
+            .collect::<Vec<_>>()
+            .join(" ")
     };
     let all = "192.0.2.1 192.0.2.1 two.example 192.0.2.1";
-    for arguments in
-        [&["outages"][..], &["events"], &["outages", "--limit", "0"], &["outages", "--days=1"], &["outages", "--limit", "9"]]
-    {
+    for arguments in [
+        &["outages"][..],
+        &["events"],
+        &["outages", "--limit", "0"],
+        &["outages", "--days=1"],
+        &["outages", "--limit", "9"],
+    ] {
         assert_eq!(addresses(arguments), all, "{arguments:?}");
     }
-    assert_eq!(addresses(&["outages", "--limit", "2"]), "192.0.2.1 192.0.2.1");
+    assert_eq!(
+        addresses(&["outages", "--limit", "2"]),
+        "192.0.2.1 192.0.2.1"
+    );
     for named in ["TWO", "two.EXAMPLE"] {
         assert_eq!(addresses(&["outages", "--host", named]), "two.example");
     }
-    assert_eq!(addresses(&["outages", "--host", "Three"]), "", "it is configured, and nothing is recorded of it");
+    assert_eq!(
+        addresses(&["outages", "--host", "Three"]),
+        "",
+        "it is configured, and nothing is recorded of it"
+    );
     // 0.02 days are 28 minutes and 48 seconds: the outage of minute 23 is 17 minutes old, the one of minute 10 is 30.
-    assert_eq!(addresses(&["outages", "--days", "0.02"]), "192.0.2.1 192.0.2.1");
+    assert_eq!(
+        addresses(&["outages", "--days", "0.02"]),
+        "192.0.2.1 192.0.2.1"
+    );
     let active = record.json(&["outages", "--active"]);
-    assert_eq!((active.len(), &active[0]["end_time"], &active[0]["duration_seconds"]), (1, &Value::Null, &Value::Null));
-    assert_eq!(record.text(&["outages", "--active", "--host", "two"]), "no outages\n");
+    assert_eq!(
+        (
+            active.len(),
+            &active[0]["end_time"],
+            &active[0]["duration_seconds"]
+        ),
+        (1, &Value::Null, &Value::Null)
+    );
+    assert_eq!(
+        record.text(&["outages", "--active", "--host", "two"]),
+        "no outages\n"
+    );
 }
 
 #[test]
 fn people_read_local_times_causes_in_words_and_what_it_comes_to() {
     // 2025-07-01 10:00 UTC, which is noon in Berlin.
-    let record = Record::new(1_751_364_000_000, "rssrrrrrrrrrrrrrrrrrrrrsrrr", "rrrrrrrrrrsrr");
+    let record = Record::new(
+        1_751_364_000_000,
+        "rssrrrrrrrrrrrrrrrrrrrrsrrr",
+        "rrrrrrrrrrsrr",
+    );
     record.sql("update outage_events set cause = 'provider' where id = 1; update outage_events set cause = 'host', host_name = 'T\u{1b}wo' where host_address = 'two.example'; update outage_events set notes = 'called them' where id = 1");
     let text = record.text(&["outages"]);
     let expected = "\
@@ -171,34 +275,63 @@ T\u{fffd}wo (two.example)  1        1 min 0 s   1 min 0 s  1 min 0 s
 ";
     assert!(text == expected, "{text}\n{expected}");
     let few = record.text(&["outages", "--limit", "1"]);
-    assert!(few.contains("\n1 of 3 shown; all of them with --limit 0\n"), "{few}");
-    assert!(few.contains("One (192.0.2.1)     2  "), "all are counted: {few}");
+    assert!(
+        few.contains("\n1 of 3 shown; all of them with --limit 0\n"),
+        "{few}"
+    );
+    assert!(
+        few.contains("One (192.0.2.1)     2  "),
+        "all are counted: {few}"
+    );
 }
 
 #[test]
 fn one_that_goes_on_is_running_and_what_nobody_measured_is_not_counted() {
     let record = Record::new(now() - 10 * MINUTE, "rsssssssss", "r");
     let (from, to) = (record.began + 2 * MINUTE, record.began + 7 * MINUTE);
-    record.sql(&format!("insert into interruption(started_at, ended_at, kind) values({from}, {to}, 'asleep')"));
+    record.sql(&format!(
+        "insert into interruption(started_at, ended_at, kind) values({from}, {to}, 'asleep')"
+    ));
     let text = record.text(&["outages"]);
     let line = text.lines().nth(1).expect("a line");
     assert!(line.starts_with("running  1 "), "{text}");
-    assert!(line.contains(" -  ") && line.contains("  9 min ") && line.contains(" (4 min "), "{text}");
+    assert!(
+        line.contains(" -  ") && line.contains("  9 min ") && line.contains(" (4 min "),
+        "{text}"
+    );
     assert!(line.contains(" s measured)  One (192.0.2.1)  "), "{text}");
     let event = &record.json(&["outages"])[0];
-    assert!((240..260).contains(&event["down_seconds"].as_i64().expect("a number")), "{event}");
+    assert!(
+        (240..260).contains(&event["down_seconds"].as_i64().expect("a number")),
+        "{event}"
+    );
 }
 
 #[test]
 fn nothing_recorded_is_no_outage_and_begins_no_database() {
     let folder = TempDir::new();
-    folder.write("config.yaml", "hosts: [{name: Three, address: 192.0.2.3}]\n");
-    assert_eq!(output(folder.path(), &["outages"]), "nothing recorded yet in connection_logs.db\n");
+    folder.write(
+        "config.yaml",
+        "hosts: [{name: Three, address: 192.0.2.3}]\n",
+    );
+    assert_eq!(
+        output(folder.path(), &["outages"]),
+        "nothing recorded yet in connection_logs.db\n"
+    );
     assert_eq!(output(folder.path(), &["outages", "--json"]), "[]\n");
     let refused = program(folder.path(), &["outages", "--note", "1", "x", "--json"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
-    assert!(refused.stderr.contains("nothing recorded yet in connection_logs.db\nhint: "), "{}", refused.stderr);
-    assert_eq!(std::fs::read_dir(folder.path()).expect("a folder").count(), 1);
+    assert!(
+        refused
+            .stderr
+            .contains("nothing recorded yet in connection_logs.db\nhint: "),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(
+        std::fs::read_dir(folder.path()).expect("a folder").count(),
+        1
+    );
     let record = Record::new(now() - DAY, "rr", "rr");
     assert_eq!(record.text(&["outages"]), "no outages\n");
     assert_eq!(record.text(&["outages", "--json"]), "[]\n");
@@ -207,19 +340,44 @@ fn nothing_recorded_is_no_outage_and_begins_no_database() {
 #[test]
 fn a_note_stands_on_the_outage_and_a_planned_one_is_listed_apart_and_not_counted() {
     let record = Record::new(now() - DAY, "rssrrrrrrrrrrrrrrrrrrrrsrrr", "rrrrrrrrrrsrr");
-    let noted = record.text(&["outages", "--note", "1", "called", "them,", "--json", "ticket 7"]);
+    let noted = record.text(&[
+        "outages", "--note", "1", "called", "them,", "--json", "ticket 7",
+    ]);
     let noted: Vec<Value> = serde_json::from_str(&noted).expect("JSON");
-    assert_eq!((noted.len(), &noted[0]["id"], &noted[0]["notes"]), (1, &json!(1), &json!("called them, ticket 7")));
+    assert_eq!(
+        (noted.len(), &noted[0]["id"], &noted[0]["notes"]),
+        (1, &json!(1), &json!("called them, ticket 7"))
+    );
     assert_eq!(noted[0]["planned"], false);
     let text = record.text(&["outages", "--note=3", "--planned", "--", "--cable moved"]);
-    assert!(text.starts_with("planned, not counted:\n") && text.contains("--cable moved"), "{text}");
+    assert!(
+        text.starts_with("planned, not counted:\n") && text.contains("--cable moved"),
+        "{text}"
+    );
     let text = record.text(&["outages"]);
-    let (counted, planned) = text.split_once("\n\nplanned, not counted:\n").expect("two tables");
-    assert_eq!((counted.lines().count(), planned.contains("Two (two.example)")), (3, true), "{text}");
+    let (counted, planned) = text
+        .split_once("\n\nplanned, not counted:\n")
+        .expect("two tables");
+    assert_eq!(
+        (
+            counted.lines().count(),
+            planned.contains("Two (two.example)")
+        ),
+        (3, true),
+        "{text}"
+    );
     assert!(text.ends_with("\n\nHOST             OUTAGES  AVERAGE     LONGEST    TOTAL\nOne (192.0.2.1)  2        1 min 30 s  2 min 0 s  3 min 0 s\n"), "{text}");
     // Planned without a word keeps the note.
-    assert!(record.text(&["outages", "--note", "1", "--planned"]).contains("called them, ticket 7"));
-    let plans: Vec<bool> = record.json(&["outages"]).iter().map(|event| event["planned"].as_bool().expect("a bool")).collect();
+    assert!(
+        record
+            .text(&["outages", "--note", "1", "--planned"])
+            .contains("called them, ticket 7")
+    );
+    let plans: Vec<bool> = record
+        .json(&["outages"])
+        .iter()
+        .map(|event| event["planned"].as_bool().expect("a bool"))
+        .collect();
     assert_eq!(plans, [false, true, true]);
 }
 
@@ -228,14 +386,28 @@ fn a_note_on_an_outage_of_several_rows_is_found_by_any_of_their_ids() {
     // Three outages within ten minutes are one.
     let record = Record::new(now() - DAY, "rsrsrsr", "r");
     let event = &record.json(&["outages"])[0];
-    assert_eq!((&event["event_type"], &event["event_ids"]), (&json!("intermittent"), &json!([1, 2, 3])));
-    assert!(record.text(&["outages"]).contains("unknown; intermittent, 3 times"));
+    assert_eq!(
+        (&event["event_type"], &event["event_ids"]),
+        (&json!("intermittent"), &json!([1, 2, 3]))
+    );
+    assert!(
+        record
+            .text(&["outages"])
+            .contains("unknown; intermittent, 3 times")
+    );
     let noted = record.text(&["outages", "--note", "2", "flapping", "--planned"]);
     assert!(noted.contains("flapping"), "{noted}");
     let event = &record.json(&["outages"])[0];
-    assert_eq!((&event["notes"], &event["planned"]), (&json!("flapping"), &json!(true)));
+    assert_eq!(
+        (&event["notes"], &event["planned"]),
+        (&json!("flapping"), &json!(true))
+    );
     let planned: i64 = Connection::open(&record.path)
-        .and_then(|database| database.query_row("select sum(planned) from outage_events", [], |row| row.get(0)))
+        .and_then(|database| {
+            database.query_row("select sum(planned) from outage_events", [], |row| {
+                row.get(0)
+            })
+        })
         .expect("a number");
     assert_eq!(planned, 3);
 }
@@ -245,18 +417,34 @@ fn what_cannot_be_noted_is_said() {
     let record = Record::new(now() - DAY, "rsr", "r");
     let unknown = program(record.folder.path(), &["outages", "--note", "99", "what"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), ""));
-    assert!(unknown.stderr.contains("outages --note 99: there is no outage with this id\nhint: "), "{}", unknown.stderr);
+    assert!(
+        unknown
+            .stderr
+            .contains("outages --note 99: there is no outage with this id\nhint: "),
+        "{}",
+        unknown.stderr
+    );
     for (arguments, what) in [
         (&["--note", "1"][..], "what is to be noted?"),
         (&["--note", "1", "  "], "what is to be noted?"),
         (&["--planned"], "which? name it with --note ID"),
-        (&["one"], "a note goes with --note ID, a host with --host HOST"),
-        (&["--host", "nobody"], "--host \"nobody\": no such host is recorded, but: One, Two"),
+        (
+            &["one"],
+            "a note goes with --note ID, a host with --host HOST",
+        ),
+        (
+            &["--host", "nobody"],
+            "--host \"nobody\": no such host is recorded, but: One, Two",
+        ),
         (&["--days", "0"], "not between 0 and 100000 days"),
         (&["--note", "one", "x"], "one"),
     ] {
         let refused = program(record.folder.path(), &[&["outages"], arguments].concat());
-        assert_eq!((refused.code, refused.stdout.as_str()), (Some(2), ""), "{arguments:?}");
+        assert_eq!(
+            (refused.code, refused.stdout.as_str()),
+            (Some(2), ""),
+            "{arguments:?}"
+        );
         assert!(refused.stderr.contains(what), "{}", refused.stderr);
     }
     assert_eq!(record.ids(&["outages"]), [1]);
@@ -271,6 +459,10 @@ fn a_note_waits_for_a_monitor_that_writes() {
         std::thread::sleep(std::time::Duration::from_millis(700));
         other.execute_batch("commit").expect("it ends");
     });
-    assert!(record.text(&["outages", "--note", "1", "while it writes"]).contains("while it writes"));
+    assert!(
+        record
+            .text(&["outages", "--note", "1", "while it writes"])
+            .contains("while it writes")
+    );
     release.join().expect("it ended");
 }

@@ -17,27 +17,81 @@ const LARGEST_DEB_BYTES: u64 = 1_000_000;
 /// Every file that is no folder, with its mode.
 const FILES: &[(&str, &str)] = &[
     ("-rw-r-----", "/etc/ace-connection-logger/config.yaml"),
-    ("-rw-r--r--", "/lib/systemd/system/ace-connection-logger-cleanup.service"),
-    ("-rw-r--r--", "/lib/systemd/system/ace-connection-logger-cleanup.timer"),
-    ("-rw-r--r--", "/lib/systemd/system/ace-connection-logger-dashboard.service"),
-    ("-rw-r--r--", "/lib/systemd/system/ace-connection-logger.service"),
+    (
+        "-rw-r--r--",
+        "/lib/systemd/system/ace-connection-logger-cleanup.service",
+    ),
+    (
+        "-rw-r--r--",
+        "/lib/systemd/system/ace-connection-logger-cleanup.timer",
+    ),
+    (
+        "-rw-r--r--",
+        "/lib/systemd/system/ace-connection-logger-dashboard.service",
+    ),
+    (
+        "-rw-r--r--",
+        "/lib/systemd/system/ace-connection-logger.service",
+    ),
     ("-rwxr-xr-x", "/usr/bin/ace-connection-logger"),
-    ("-rw-r--r--", "/usr/lib/sysusers.d/ace-connection-logger.conf"),
-    ("-rw-r--r--", "/usr/share/bash-completion/completions/ace-connection-logger"),
-    ("-rw-r--r--", "/usr/share/doc/ace-connection-logger/README.md.gz"),
-    ("-rw-r--r--", "/usr/share/doc/ace-connection-logger/changelog.Debian.gz"),
-    ("-rw-r--r--", "/usr/share/doc/ace-connection-logger/changelog.gz"),
-    ("-rw-r--r--", "/usr/share/doc/ace-connection-logger/copyright"),
+    (
+        "-rw-r--r--",
+        "/usr/lib/sysusers.d/ace-connection-logger.conf",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/bash-completion/completions/ace-connection-logger",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/doc/ace-connection-logger/README.md.gz",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/doc/ace-connection-logger/changelog.Debian.gz",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/doc/ace-connection-logger/changelog.gz",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/doc/ace-connection-logger/copyright",
+    ),
     ("-rwxr-xr-x", "/usr/share/ace-connection-logger/alerts/mail"),
     ("-rwxr-xr-x", "/usr/share/ace-connection-logger/alerts/ntfy"),
-    ("-rwxr-xr-x", "/usr/share/ace-connection-logger/alerts/webhook"),
-    ("-rw-r--r--", "/usr/share/ace-connection-logger/sysctl.d/50-ace-connection-logger.conf"),
-    ("-rw-r--r--", "/usr/share/doc/ace-connection-logger/third-party-notices.gz"),
-    ("-rw-r--r--", "/usr/share/fish/vendor_completions.d/ace-connection-logger.fish"),
-    ("-rw-r--r--", "/usr/share/lintian/overrides/ace-connection-logger"),
-    ("-rw-r--r--", "/usr/share/man/man5/ace-connection-logger.yaml.5.gz"),
-    ("-rw-r--r--", "/usr/share/man/man8/ace-connection-logger.8.gz"),
-    ("-rw-r--r--", "/usr/share/zsh/vendor-completions/_ace-connection-logger"),
+    (
+        "-rwxr-xr-x",
+        "/usr/share/ace-connection-logger/alerts/webhook",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/ace-connection-logger/sysctl.d/50-ace-connection-logger.conf",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/doc/ace-connection-logger/third-party-notices.gz",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/fish/vendor_completions.d/ace-connection-logger.fish",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/lintian/overrides/ace-connection-logger",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/man/man5/ace-connection-logger.yaml.5.gz",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/man/man8/ace-connection-logger.8.gz",
+    ),
+    (
+        "-rw-r--r--",
+        "/usr/share/zsh/vendor-completions/_ace-connection-logger",
+    ),
 ];
 
 /// The folder that packages are made in.
@@ -52,7 +106,8 @@ struct Made {
 fn made(test: &str) -> Option<&'static Made> {
     static MADE: OnceLock<Option<Made>> = OnceLock::new();
     let made = MADE.get_or_init(|| {
-        let is_debian = Path::new("/etc/debian_version").exists() && said(Command::new("id").arg("-u")) == "0";
+        let is_debian =
+            Path::new("/etc/debian_version").exists() && said(Command::new("id").arg("-u")) == "0";
         is_debian.then(|| {
             let folder = TempDir::new();
             build(folder.path());
@@ -63,8 +118,17 @@ fn made(test: &str) -> Option<&'static Made> {
                 .collect();
             assert_eq!(found.len(), 1, "{found:?}");
             let unpacked = folder.path().join("unpacked");
-            said(Command::new("dpkg-deb").arg("--extract").arg(&found[0]).arg(&unpacked));
-            Made { deb: found[0].clone(), unpacked, folder }
+            said(
+                Command::new("dpkg-deb")
+                    .arg("--extract")
+                    .arg(&found[0])
+                    .arg(&unpacked),
+            );
+            Made {
+                deb: found[0].clone(),
+                unpacked,
+                folder,
+            }
         })
     });
     if made.is_none() {
@@ -78,7 +142,8 @@ fn build(into: &Path) {
     let mut command = Command::new(root_of_checkout().join("packaging/build"));
     command.args(["deb", "--into"]).arg(into);
     for (name, _) in std::env::vars_os() {
-        let is_cargos = name.to_string_lossy().starts_with("CARGO") || name.to_string_lossy().starts_with("RUST");
+        let is_cargos = name.to_string_lossy().starts_with("CARGO")
+            || name.to_string_lossy().starts_with("RUST");
         if is_cargos && name != "CARGO_HOME" && name != "RUSTUP_HOME" {
             command.env_remove(name);
         }
@@ -92,94 +157,178 @@ fn root_of_checkout() -> &'static Path {
 
 /// What a command prints; a command that fails is a failure of the test.
 fn said(command: &mut Command) -> String {
-    let Output { status, stdout, stderr } = command.output().unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    let Output {
+        status,
+        stdout,
+        stderr,
+    } = command
+        .output()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stdout = String::from_utf8_lossy(&stdout).into_owned();
-    assert!(status.success(), "{command:?}: {status}\n{stdout}{}", String::from_utf8_lossy(&stderr));
+    assert!(
+        status.success(),
+        "{command:?}: {status}\n{stdout}{}",
+        String::from_utf8_lossy(&stderr)
+    );
     stdout.trim_end().to_string()
 }
 
 fn field(made: &Made, name: &str) -> String {
-    said(Command::new("dpkg-deb").arg("--field").arg(&made.deb).arg(name))
+    said(
+        Command::new("dpkg-deb")
+            .arg("--field")
+            .arg(&made.deb)
+            .arg(name),
+    )
 }
 
 #[test]
 fn the_deb_lays_down_these_files_owned_by_root_and_no_others() {
-    let Some(made) = made("the_deb_lays_down_these_files_owned_by_root_and_no_others") else { return };
+    let Some(made) = made("the_deb_lays_down_these_files_owned_by_root_and_no_others") else {
+        return;
+    };
     let listed = said(Command::new("dpkg-deb").arg("--contents").arg(&made.deb));
     let mut found = BTreeMap::new();
     for line in listed.lines() {
         let columns: Vec<&str> = line.split_ascii_whitespace().collect();
         assert_eq!(columns[1], "root/root", "{line}");
         if !columns[0].starts_with('d') {
-            found.insert(columns[5].trim_start_matches('.').to_string(), columns[0].to_string());
+            found.insert(
+                columns[5].trim_start_matches('.').to_string(),
+                columns[0].to_string(),
+            );
         }
     }
-    let expected: BTreeMap<_, _> = FILES.iter().map(|(mode, path)| ((*path).to_string(), (*mode).to_string())).collect();
+    let expected: BTreeMap<_, _> = FILES
+        .iter()
+        .map(|(mode, path)| ((*path).to_string(), (*mode).to_string()))
+        .collect();
     assert_eq!(found, expected);
 }
 
 #[test]
 fn the_deb_says_what_it_is_and_what_it_needs() {
-    let Some(made) = made("the_deb_says_what_it_is_and_what_it_needs") else { return };
+    let Some(made) = made("the_deb_says_what_it_is_and_what_it_needs") else {
+        return;
+    };
     assert_eq!(field(made, "Package"), NAME);
-    assert_eq!(field(made, "Version"), format!("{}-1", env!("CARGO_PKG_VERSION")));
-    assert_eq!(field(made, "Architecture"), said(Command::new("dpkg").arg("--print-architecture")));
+    assert_eq!(
+        field(made, "Version"),
+        format!("{}-1", env!("CARGO_PKG_VERSION"))
+    );
+    assert_eq!(
+        field(made, "Architecture"),
+        said(Command::new("dpkg").arg("--print-architecture"))
+    );
     let depends = field(made, "Depends");
-    let oldest = depends.strip_prefix("libc6 (>= ").and_then(|rest| rest.split_once(')')).expect("libc6 comes first").0;
+    let oldest = depends
+        .strip_prefix("libc6 (>= ")
+        .and_then(|rest| rest.split_once(')'))
+        .expect("libc6 comes first")
+        .0;
     let program = made.unpacked.join("usr/bin").join(NAME);
     let symbols = said(Command::new("objdump").arg("-T").arg(&program));
-    let asked: Vec<&str> =
-        symbols.split_ascii_whitespace().filter_map(|word| word.trim_matches(['(', ')']).strip_prefix("GLIBC_")).collect();
+    let asked: Vec<&str> = symbols
+        .split_ascii_whitespace()
+        .filter_map(|word| word.trim_matches(['(', ')']).strip_prefix("GLIBC_"))
+        .collect();
     assert!(asked.len() > 20, "the program's symbols have versions");
-    let number = |version: &str| -> Vec<u32> { version.split('.').map(|part| part.parse().expect("a number")).collect() };
-    let newest = asked.into_iter().max_by_key(|version| number(version)).expect("there is one");
-    assert!(number(newest) <= number(oldest), "it asks for symbols of glibc {newest}, the package for {oldest}");
+    let number = |version: &str| -> Vec<u32> {
+        version
+            .split('.')
+            .map(|part| part.parse().expect("a number"))
+            .collect()
+    };
+    let newest = asked
+        .into_iter()
+        .max_by_key(|version| number(version))
+        .expect("there is one");
+    assert!(
+        number(newest) <= number(oldest),
+        "it asks for symbols of glibc {newest}, the package for {oldest}"
+    );
 
     let control = made.folder.path().join("control");
-    said(Command::new("dpkg-deb").arg("--control").arg(&made.deb).arg(&control));
+    said(
+        Command::new("dpkg-deb")
+            .arg("--control")
+            .arg(&made.deb)
+            .arg(&control),
+    );
     let conffiles = std::fs::read_to_string(control.join("conffiles")).expect("conffiles");
     assert_eq!(conffiles, "/etc/ace-connection-logger/config.yaml\n");
 }
 
 #[test]
 fn the_deb_is_small() {
-    let Some(made) = made("the_deb_is_small") else { return };
+    let Some(made) = made("the_deb_is_small") else {
+        return;
+    };
     let bytes = std::fs::metadata(&made.deb).expect("the package").len();
-    assert!(bytes <= LARGEST_DEB_BYTES, "{bytes} bytes, at most {LARGEST_DEB_BYTES} are wanted");
+    assert!(
+        bytes <= LARGEST_DEB_BYTES,
+        "{bytes} bytes, at most {LARGEST_DEB_BYTES} are wanted"
+    );
 }
 
 #[test]
 fn the_debs_program_and_configuration_are_those_of_this_checkout() {
-    let Some(made) = made("the_debs_program_and_configuration_are_those_of_this_checkout") else { return };
+    let Some(made) = made("the_debs_program_and_configuration_are_those_of_this_checkout") else {
+        return;
+    };
     let unpacked = &made.unpacked;
     let program = unpacked.join("usr/bin").join(NAME);
-    assert_eq!(said(Command::new(&program).arg("--version")), format!("{NAME} {}", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        said(Command::new(&program).arg("--version")),
+        format!("{NAME} {}", env!("CARGO_PKG_VERSION"))
+    );
     let checked = said(
-        Command::new(&program).args(["check-config", "--strict", "-c"]).arg(unpacked.join("etc").join(NAME).join("config.yaml")),
+        Command::new(&program)
+            .args(["check-config", "--strict", "-c"])
+            .arg(unpacked.join("etc").join(NAME).join("config.yaml")),
     );
     assert!(checked.contains("no problems"), "{checked}");
-    let configuration = std::fs::read_to_string(unpacked.join("etc").join(NAME).join("config.yaml")).expect("its configuration");
-    assert_eq!(configuration.trim_end(), said(Command::new(root_of_checkout().join("packaging/configuration")).arg("system")));
+    let configuration =
+        std::fs::read_to_string(unpacked.join("etc").join(NAME).join("config.yaml"))
+            .expect("its configuration");
+    assert_eq!(
+        configuration.trim_end(),
+        said(Command::new(root_of_checkout().join("packaging/configuration")).arg("system"))
+    );
 
     // Nothing in it tells where it was compiled.
     let bytes = std::fs::read(&program).expect("the program");
     for place in [env!("CARGO_MANIFEST_DIR"), "/.cargo/"] {
-        assert!(!bytes.windows(place.len()).any(|window| window == place.as_bytes()), "{place} is in the program");
+        assert!(
+            !bytes
+                .windows(place.len())
+                .any(|window| window == place.as_bytes()),
+            "{place} is in the program"
+        );
     }
 }
 
 #[test]
 fn lintian_finds_neither_errors_nor_warnings_in_the_deb() {
-    let Some(made) = made("lintian_finds_neither_errors_nor_warnings_in_the_deb") else { return };
-    said(Command::new("lintian").args(["--allow-root", "--fail-on", "error,warning"]).arg(&made.deb));
+    let Some(made) = made("lintian_finds_neither_errors_nor_warnings_in_the_deb") else {
+        return;
+    };
+    said(
+        Command::new("lintian")
+            .args(["--allow-root", "--fail-on", "error,warning"])
+            .arg(&made.deb),
+    );
 }
 
 #[test]
 fn the_same_commit_gives_the_same_deb() {
-    let Some(made) = made("the_same_commit_gives_the_same_deb") else { return };
+    let Some(made) = made("the_same_commit_gives_the_same_deb") else {
+        return;
+    };
     let again = TempDir::new();
     build(again.path());
-    let listed = |folder: &Path| std::fs::read_to_string(folder.join("SHA256SUMS")).expect("SHA256SUMS");
+    let listed =
+        |folder: &Path| std::fs::read_to_string(folder.join("SHA256SUMS")).expect("SHA256SUMS");
     assert!(listed(again.path()).contains("_amd64.deb") || cfg!(not(target_arch = "x86_64")));
     assert_eq!(listed(made.folder.path()), listed(again.path()));
 }
@@ -191,16 +340,24 @@ fn small_root(folder: &TempDir) -> PathBuf {
         let path = root.join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         std::fs::write(&path, content).expect("a file");
-        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode)).expect("its mode");
+        std::fs::set_permissions(&path, std::os::unix::fs::PermissionsExt::from_mode(mode))
+            .expect("its mode");
     };
     write("etc/logger/config.yaml", 0o640, "hosts: []\n");
     write("etc/logger/empty", 0o644, "");
     write("usr/bin/logger", 0o755, &"#!/bin/sh\n".repeat(10_000));
     std::os::unix::fs::symlink("logger", root.join("usr/bin/link")).expect("a link");
     for path in ["", "etc", "etc/logger", "usr", "usr/bin"] {
-        std::fs::set_permissions(root.join(path), std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("its mode");
+        std::fs::set_permissions(
+            root.join(path),
+            std::os::unix::fs::PermissionsExt::from_mode(0o755),
+        )
+        .expect("its mode");
     }
-    folder.write("post-install", &format!("#!/bin/sh\n{}", "# a line of a script\n".repeat(20)));
+    folder.write(
+        "post-install",
+        &format!("#!/bin/sh\n{}", "# a line of a script\n".repeat(20)),
+    );
     root
 }
 
@@ -215,7 +372,10 @@ fn an_apk_is_byte_for_byte_what_apk_3_has_verified_and_installed() {
     let out = folder.path().join("small.apk");
     let mut command = Command::new(root_of_checkout().join("packaging/openwrt/apk"));
     command.arg(&out).arg(&root).arg("--script");
-    command.arg(format!("post-install={}", folder.path().join("post-install").display()));
+    command.arg(format!(
+        "post-install={}",
+        folder.path().join("post-install").display()
+    ));
     command.args([
         "name=logger",
         "version=1.2-r3",
@@ -228,7 +388,11 @@ fn an_apk_is_byte_for_byte_what_apk_3_has_verified_and_installed() {
     let packed = std::fs::read(&out).expect("the package");
     assert_eq!(&packed[..4], b"ADBd", "compressed by deflate");
     let mut plain = Vec::new();
-    std::io::Read::read_to_end(&mut flate2::read::DeflateDecoder::new(&packed[4..]), &mut plain).expect("deflate");
+    std::io::Read::read_to_end(
+        &mut flate2::read::DeflateDecoder::new(&packed[4..]),
+        &mut plain,
+    )
+    .expect("deflate");
     let plain_path = folder.path().join("plain");
     std::fs::write(&plain_path, plain).expect("a file");
     let hash = said(Command::new("sha256sum").arg(&plain_path));
@@ -241,7 +405,11 @@ fn an_apk_with_a_wrong_word_or_without_a_time_is_refused_by_name() {
     let root = small_root(&folder);
     let refused = |words: &[&str], epoch: Option<&str>| {
         let mut command = Command::new(root_of_checkout().join("packaging/openwrt/apk"));
-        command.arg(folder.path().join("x.apk")).arg(&root).args(words).env_remove("SOURCE_DATE_EPOCH");
+        command
+            .arg(folder.path().join("x.apk"))
+            .arg(&root)
+            .args(words)
+            .env_remove("SOURCE_DATE_EPOCH");
         if let Some(epoch) = epoch {
             command.env("SOURCE_DATE_EPOCH", epoch);
         }
@@ -249,8 +417,14 @@ fn an_apk_with_a_wrong_word_or_without_a_time_is_refused_by_name() {
         assert!(!output.status.success(), "{words:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
-    assert!(refused(&["name=a", "version=1", "colour=red"], Some("1")).contains("colour=red: no such field"));
-    assert!(refused(&["name=a", "version=1", "--script", "after=x"], Some("1")).contains("after=x: no such script"));
+    assert!(
+        refused(&["name=a", "version=1", "colour=red"], Some("1"))
+            .contains("colour=red: no such field")
+    );
+    assert!(
+        refused(&["name=a", "version=1", "--script", "after=x"], Some("1"))
+            .contains("after=x: no such script")
+    );
     assert!(refused(&["name=a"], Some("1")).contains("name and version must be given"));
     assert!(refused(&["name=a", "version=1"], None).contains("SOURCE_DATE_EPOCH: must be set"));
 }
@@ -265,7 +439,10 @@ const STAND_INS: &[(&str, &str)] = &[
         "include/package.mk",
         "define BuildPackage\nprepare:\n\t$(Build/Prepare)\ninstall:\n\t$(call Package/$(1)/install,$(DESTDIR))\nabout:\n\t@echo $(PKG_NAME) $(PKG_VERSION)-$(PKG_RELEASE) $(PKG_LICENSE)\nendef\n",
     ),
-    ("feeds/packages/lang/rust/rust-package.mk", "RustBinPackage =\n"),
+    (
+        "feeds/packages/lang/rust/rust-package.mk",
+        "RustBinPackage =\n",
+    ),
 ];
 
 #[test]
@@ -280,29 +457,58 @@ fn openwrts_build_system_is_given_the_whole_source_and_lays_down_the_same_files(
     std::fs::create_dir_all(at("built/bin")).expect("a folder");
     std::fs::write(at("built/bin").join(NAME), "the program").expect("a file");
     // By a link, as the Makefile's head says.
-    std::os::unix::fs::symlink(root_of_checkout().join("packaging/openwrt"), at("package")).expect("a link");
+    std::os::unix::fs::symlink(root_of_checkout().join("packaging/openwrt"), at("package"))
+        .expect("a link");
     let make = |goal: &str| {
         let mut command = Command::new("make");
-        command.arg("--no-print-directory").arg("-C").arg(at("package")).arg(goal);
-        for (name, value) in [("TOPDIR", ""), ("PKG_BUILD_DIR", "source"), ("PKG_INSTALL_DIR", "built"), ("DESTDIR", "laid")] {
+        command
+            .arg("--no-print-directory")
+            .arg("-C")
+            .arg(at("package"))
+            .arg(goal);
+        for (name, value) in [
+            ("TOPDIR", ""),
+            ("PKG_BUILD_DIR", "source"),
+            ("PKG_INSTALL_DIR", "built"),
+            ("DESTDIR", "laid"),
+        ] {
             command.arg(format!("{name}={}", at(value).display()));
         }
         said(&mut command)
     };
-    assert_eq!(make("about"), format!("{NAME} {}-1 MIT", env!("CARGO_PKG_VERSION")));
+    assert_eq!(
+        make("about"),
+        format!("{NAME} {}-1 MIT", env!("CARGO_PKG_VERSION"))
+    );
 
     make("prepare");
     said(
         Command::new(env!("CARGO"))
-            .args(["metadata", "--offline", "--locked", "--no-deps", "--format-version=1"])
+            .args([
+                "metadata",
+                "--offline",
+                "--locked",
+                "--no-deps",
+                "--format-version=1",
+            ])
             .current_dir(at("source")),
     );
-    for needed in [".cargo/config.toml", "build.rs", "static/index.html", "src/main.rs", "config.yaml"] {
+    for needed in [
+        ".cargo/config.toml",
+        "build.rs",
+        "static/index.html",
+        "src/main.rs",
+        "config.yaml",
+    ] {
         assert!(at("source").join(needed).exists(), "{needed}");
     }
 
     make("install");
-    let listed = said(Command::new("find").args([".", "!", "-type", "d", "-printf", "%m /%P\n"]).current_dir(at("laid")));
+    let listed = said(
+        Command::new("find")
+            .args([".", "!", "-type", "d", "-printf", "%m /%P\n"])
+            .current_dir(at("laid")),
+    );
     let mut listed: Vec<&str> = listed.lines().collect();
     listed.sort_unstable();
     assert_eq!(
@@ -341,16 +547,31 @@ const SCRIPTS: &[&str] = &[
 
 #[test]
 fn shellcheck_warns_of_nothing_in_any_script() {
-    if Command::new("shellcheck").arg("--version").output().is_err() {
-        return common::skip("shellcheck_warns_of_nothing_in_any_script", "shellcheck is not here");
+    if Command::new("shellcheck")
+        .arg("--version")
+        .output()
+        .is_err()
+    {
+        return common::skip(
+            "shellcheck_warns_of_nothing_in_any_script",
+            "shellcheck is not here",
+        );
     }
     let mut command = Command::new("shellcheck");
     // Files that are sourced by one another use one another's variables: 2034 and 2154 cannot see that.
-    command.args(["--severity=warning", "--external-sources", "--exclude=SC2034,SC2154"]).current_dir(root_of_checkout());
+    command
+        .args([
+            "--severity=warning",
+            "--external-sources",
+            "--exclude=SC2034,SC2154",
+        ])
+        .current_dir(root_of_checkout());
     for script in SCRIPTS {
         let path = root_of_checkout().join(script);
         if path.is_dir() {
-            let files = std::fs::read_dir(&path).expect("a folder").map(|entry| entry.expect("an entry").path());
+            let files = std::fs::read_dir(&path)
+                .expect("a folder")
+                .map(|entry| entry.expect("an entry").path());
             command.args(files);
         } else {
             assert!(path.is_file(), "{script}");

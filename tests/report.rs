@@ -22,8 +22,12 @@ const BEGIN: i64 = 1_761_422_400_000;
 const SPAN: [&str; 4] = ["--from", "2025-10-25 22:00", "--to", "2025-10-26T04:00:00Z"];
 
 fn minute(host: &Arc<Host>, at: i64, rtts: [Option<u32>; 2]) -> CheckResult {
-    let outcome = |rtt: Option<u32>| rtt.map_or(Outcome::TimedOut, |rtt_us| Outcome::Reply { rtt_us });
-    CheckResult { pings: rtts.map(outcome).to_vec(), ..CheckResult::begin(Arc::clone(host), UtcMillis(BEGIN + at * MINUTE)) }
+    let outcome =
+        |rtt: Option<u32>| rtt.map_or(Outcome::TimedOut, |rtt_us| Outcome::Reply { rtt_us });
+    CheckResult {
+        pings: rtts.map(outcome).to_vec(),
+        ..CheckResult::begin(Arc::clone(host), UtcMillis(BEGIN + at * MINUTE))
+    }
 }
 
 /// Eight hours, a check a minute of two pings. One is silent for 20 minutes across midnight and for 60 across the clock change;
@@ -35,11 +39,21 @@ fn folder() -> TempDir {
         "monitoring: {ping_count: 2}\nhosts: [{name: \"One <b>\", address: 192.0.2.1}, {name: Two, address: 192.0.2.2}]\n",
     );
     let path = folder.path().join("connection_logs.db");
-    let mut database = Database::open(&path, &mut |_, _| ()).expect("a new database").database;
-    let host = |name: &str, address: &str| Arc::new(Host { name: name.into(), address: address.into(), family: Family::Any });
+    let mut database = Database::open(&path, &mut |_, _| ())
+        .expect("a new database")
+        .database;
+    let host = |name: &str, address: &str| {
+        Arc::new(Host {
+            name: name.into(),
+            address: address.into(),
+            family: Family::Any,
+        })
+    };
     let (one, two) = (host("One <b>", "192.0.2.1"), host("Two", "192.0.2.2"));
     let write = |database: &mut Database, minutes: std::ops::Range<i64>| {
-        database.begin_run(UtcMillis(BEGIN + minutes.start * MINUTE)).expect("it is written");
+        database
+            .begin_run(UtcMillis(BEGIN + minutes.start * MINUTE))
+            .expect("it is written");
         let mut results = Vec::new();
         for at in minutes.clone() {
             let answered = [Some(10_000), Some(20_000)];
@@ -51,9 +65,23 @@ fn folder() -> TempDir {
                 130 => minute(&one, at, [None, Some(10_000)]),
                 _ => minute(&one, at, answered),
             });
-            results.push(minute(&two, at, if (420..430).contains(&at) { [None; 2] } else { answered }));
+            results.push(minute(
+                &two,
+                at,
+                if (420..430).contains(&at) {
+                    [None; 2]
+                } else {
+                    answered
+                },
+            ));
         }
-        database.write(&results, UtcMillis(BEGIN + minutes.end * MINUTE), Life::Ends).expect("it is written");
+        database
+            .write(
+                &results,
+                UtcMillis(BEGIN + minutes.end * MINUTE),
+                Life::Ends,
+            )
+            .expect("it is written");
     };
     write(&mut database, 0..360);
     write(&mut database, 375..480);
@@ -70,22 +98,35 @@ fn folder() -> TempDir {
 }
 
 fn sql(folder: &TempDir, text: &str) {
-    let database = Connection::open(folder.path().join("connection_logs.db")).expect("the database");
+    let database =
+        Connection::open(folder.path().join("connection_logs.db")).expect("the database");
     database.execute_batch(text).expect("plain SQL");
 }
 
 fn program(folder: &Path, arguments: &[&str]) -> Finished {
-    run(Command::new(bin()).arg("report").args(arguments).current_dir(folder).env("TZ", "Europe/Berlin"))
+    run(Command::new(bin())
+        .arg("report")
+        .args(arguments)
+        .current_dir(folder)
+        .env("TZ", "Europe/Berlin"))
 }
 
 fn report(folder: &TempDir, arguments: &[&str]) -> String {
     let finished = program(folder.path(), &[&SPAN, arguments].concat());
-    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{arguments:?}");
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (Some(0), ""),
+        "{arguments:?}"
+    );
     finished.stdout
 }
 
 fn json_of(folder: &TempDir, arguments: &[&str]) -> Value {
-    serde_json::from_str(&report(folder, &[&["--format", "json"], arguments].concat())).expect("JSON")
+    serde_json::from_str(&report(
+        folder,
+        &[&["--format", "json"], arguments].concat(),
+    ))
+    .expect("JSON")
 }
 
 #[test]
@@ -93,7 +134,13 @@ fn every_figure_is_the_one_reckoned_by_hand() {
     let folder = folder();
     let text = report(&folder, &["--format", "json"]);
     let value: Value = serde_json::from_str(&text).expect("JSON");
-    assert_eq!((&value["from"], &value["to"]), (&json!("2025-10-25T20:00:00.000Z"), &json!("2025-10-26T04:00:00.000Z")));
+    assert_eq!(
+        (&value["from"], &value["to"]),
+        (
+            &json!("2025-10-25T20:00:00.000Z"),
+            &json!("2025-10-26T04:00:00.000Z")
+        )
+    );
     let one = &value["hosts"][0];
     // 465 checks of 480 minutes; 80 minutes of outages, and one check with half of its replies outside of them.
     for (field, expected) in [
@@ -103,7 +150,10 @@ fn every_figure_is_the_one_reckoned_by_hand() {
         ("outages", json!(2)),
         ("down_seconds", json!(81 * 60)),
         ("lossy_seconds", json!(60)),
-        ("availability_percent", json!(100.0 * (465.0 - 81.0) / 465.0)),
+        (
+            "availability_percent",
+            json!(100.0 * (465.0 - 81.0) / 465.0),
+        ),
         ("sent", json!(930)),
         ("lost", json!(162)),
         ("longest_outage_seconds", json!(3600)),
@@ -111,21 +161,46 @@ fn every_figure_is_the_one_reckoned_by_hand() {
     ] {
         assert_eq!(one[field], expected, "{field}: {one}");
     }
-    assert!(one["p50_us"].as_i64().is_some_and(|us| (9_000..21_000).contains(&us)), "{one}");
+    assert!(
+        one["p50_us"]
+            .as_i64()
+            .is_some_and(|us| (9_000..21_000).contains(&us)),
+        "{one}"
+    );
     let two = &value["hosts"][1];
-    assert_eq!((&two["outages"], &two["down_seconds"], &two["availability_percent"]), (&json!(0), &json!(0), &json!(100.0)));
+    assert_eq!(
+        (
+            &two["outages"],
+            &two["down_seconds"],
+            &two["availability_percent"]
+        ),
+        (&json!(0), &json!(0), &json!(100.0))
+    );
     let outages = value["outages"].as_array().expect("a list");
-    let times: Vec<[&str; 2]> =
-        outages.iter().map(|event| ["start_time", "end_time"].map(|field| event[field].as_str().expect("a time"))).collect();
+    let times: Vec<[&str; 2]> = outages
+        .iter()
+        .map(|event| ["start_time", "end_time"].map(|field| event[field].as_str().expect("a time")))
+        .collect();
     assert_eq!(
         times,
-        [["2025-10-25T21:50:00.000Z", "2025-10-25T22:10:00.000Z"], ["2025-10-26T00:30:00.000Z", "2025-10-26T01:30:00.000Z"]]
+        [
+            ["2025-10-25T21:50:00.000Z", "2025-10-25T22:10:00.000Z"],
+            ["2025-10-26T00:30:00.000Z", "2025-10-26T01:30:00.000Z"]
+        ]
     );
-    assert_eq!((&outages[1]["down_seconds"], &outages[1]["packets_lost"]), (&json!(3600), &json!(120)));
+    assert_eq!(
+        (&outages[1]["down_seconds"], &outages[1]["packets_lost"]),
+        (&json!(3600), &json!(120))
+    );
     assert_eq!(value["planned"].as_array().map(Vec::len), Some(1));
-    assert_eq!((&value["own_line"]["down_seconds"], &value["any_down_seconds"]), (&json!(300), &json!(4800)));
-    let gap =
-        json!([{"from": "2025-10-26T02:00:00.000Z", "to": "2025-10-26T02:15:00.000Z", "reason": "the monitor was stopped"}]);
+    assert_eq!(
+        (
+            &value["own_line"]["down_seconds"],
+            &value["any_down_seconds"]
+        ),
+        (&json!(300), &json!(4800))
+    );
+    let gap = json!([{"from": "2025-10-26T02:00:00.000Z", "to": "2025-10-26T02:15:00.000Z", "reason": "the monitor was stopped"}]);
     assert_eq!(value["gaps"], gap);
     let causes = json!([{"cause": "link", "seconds": 300, "events": 1}, {"cause": "provider", "seconds": 4800, "events": 2}]);
     assert_eq!(value["causes"], causes);
@@ -138,10 +213,22 @@ fn every_figure_is_the_one_reckoned_by_hand() {
         ("2025-10-25T21:00:00.000Z", 20),
         ("2025-10-25T20:00:00.000Z", 1),
     ];
-    assert_eq!(value["worst_hours"], json!(worst.map(|(from, lost)| hour(from, lost))));
+    assert_eq!(
+        value["worst_hours"],
+        json!(worst.map(|(from, lost)| hour(from, lost)))
+    );
     let method = &value["method"];
-    assert_eq!((&method["zone"]["name"], &method["zone"]["offset_from"]), (&json!("Europe/Berlin"), &json!("+02:00")));
-    assert_eq!((&method["zone"]["offset_to"], &method["checks"][0]["ping_count"]), (&json!("+01:00"), &json!(2)));
+    assert_eq!(
+        (&method["zone"]["name"], &method["zone"]["offset_from"]),
+        (&json!("Europe/Berlin"), &json!("+02:00"))
+    );
+    assert_eq!(
+        (
+            &method["zone"]["offset_to"],
+            &method["checks"][0]["ping_count"]
+        ),
+        (&json!("+01:00"), &json!(2))
+    );
     let places: Vec<usize> = [
         "\"from\"",
         "\"hosts\"",
@@ -160,13 +247,46 @@ fn every_figure_is_the_one_reckoned_by_hand() {
 #[test]
 fn what_began_before_the_period_or_ends_after_it_counts_as_far_as_it_lies_in_it() {
     let folder = folder();
-    let finished =
-        program(folder.path(), &["--from", "2025-10-26T00:00:00Z", "--to", "2025-10-26T01:00:00Z", "--format", "json"]);
+    let finished = program(
+        folder.path(),
+        &[
+            "--from",
+            "2025-10-26T00:00:00Z",
+            "--to",
+            "2025-10-26T01:00:00Z",
+            "--format",
+            "json",
+        ],
+    );
     let value: Value = serde_json::from_str(&finished.stdout).expect("JSON");
-    assert_eq!((&value["hosts"][0]["down_seconds"], &value["hosts"][0]["availability_percent"]), (&json!(1800), &json!(50.0)));
-    assert_eq!((&value["outages"][0]["down_seconds"], &value["causes"][0]["seconds"]), (&json!(3600), &json!(1800)));
-    let finished = program(folder.path(), &["--from", "2025-10-26T00:00:00Z", "--to", "2025-10-26T01:00:00Z"]);
-    assert!(finished.stdout.contains("30 min 0 s of it in this period."), "{}", finished.stdout);
+    assert_eq!(
+        (
+            &value["hosts"][0]["down_seconds"],
+            &value["hosts"][0]["availability_percent"]
+        ),
+        (&json!(1800), &json!(50.0))
+    );
+    assert_eq!(
+        (
+            &value["outages"][0]["down_seconds"],
+            &value["causes"][0]["seconds"]
+        ),
+        (&json!(3600), &json!(1800))
+    );
+    let finished = program(
+        folder.path(),
+        &[
+            "--from",
+            "2025-10-26T00:00:00Z",
+            "--to",
+            "2025-10-26T01:00:00Z",
+        ],
+    );
+    assert!(
+        finished.stdout.contains("30 min 0 s of it in this period."),
+        "{}",
+        finished.stdout
+    );
 }
 
 #[test]
@@ -188,33 +308,92 @@ fn text_and_page_tell_local_times_across_midnight_and_the_clock_change() {
     ] {
         assert!(text.contains(part), "{part} is not in {text}");
     }
-    assert!(text.lines().all(|line| line.chars().count() <= 80), "{text}");
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 80),
+        "{text}"
+    );
     let (down, planned) = text.split_once("\nPLANNED\n").expect("both");
-    assert!(!down.contains("Two       host alone") && planned.contains("2025-10-26 04:00:00 +01:00"), "{text}");
+    assert!(
+        !down.contains("Two       host alone") && planned.contains("2025-10-26 04:00:00 +01:00"),
+        "{text}"
+    );
     let html = report(&folder, &["--format=html"]);
-    assert!(html.contains("<td>One &lt;b&gt;</td>") && !html.contains("<b>"), "{html}");
+    assert!(
+        html.contains("<td>One &lt;b&gt;</td>") && !html.contains("<b>"),
+        "{html}"
+    );
     assert!(html.contains("<td>2025-10-26 02:30:00 +02:00</td><td>2025-10-26 02:30:00 +01:00</td><td>1 h 0 min 0 s</td>"));
     let csv = report(&folder, &["--format", "csv"]);
-    let kinds: Vec<&str> = csv.split("\r\n").filter_map(|line| line.split(',').next()).collect();
-    assert_eq!(kinds, ["record", "outage", "outage", "host", "host", "link_down", "not_measured", "planned", ""]);
-    assert!(csv.contains("outage,One <b>,192.0.2.1,2025-10-26 02:30:00,UTC+02:00,2025-10-26 02:30:00,UTC+01:00,"), "{csv}");
+    let kinds: Vec<&str> = csv
+        .split("\r\n")
+        .filter_map(|line| line.split(',').next())
+        .collect();
+    assert_eq!(
+        kinds,
+        [
+            "record",
+            "outage",
+            "outage",
+            "host",
+            "host",
+            "link_down",
+            "not_measured",
+            "planned",
+            ""
+        ]
+    );
+    assert!(
+        csv.contains(
+            "outage,One <b>,192.0.2.1,2025-10-26 02:30:00,UTC+02:00,2025-10-26 02:30:00,UTC+01:00,"
+        ),
+        "{csv}"
+    );
 }
 
 #[test]
 fn raw_pings_come_in_the_order_of_time_in_every_format() {
     let folder = folder();
-    let span = ["--from", "2025-10-25T21:58:00Z", "--to", "2025-10-25T22:12:00Z", "--host", "192.0.2.1", "--raw"];
-    let of = |format: &str| program(folder.path(), &[&span[..], &["--format", format]].concat()).stdout;
+    let span = [
+        "--from",
+        "2025-10-25T21:58:00Z",
+        "--to",
+        "2025-10-25T22:12:00Z",
+        "--host",
+        "192.0.2.1",
+        "--raw",
+    ];
+    let of =
+        |format: &str| program(folder.path(), &[&span[..], &["--format", format]].concat()).stdout;
     let value: Value = serde_json::from_str(&of("json")).expect("JSON");
     let checks = value["checks"].as_array().expect("a list");
-    let times: Vec<&str> = checks.iter().map(|check| check["timestamp"].as_str().expect("a time")).collect();
-    assert_eq!((times.len(), times[0], times[13]), (14, "2025-10-25T21:58:00.000Z", "2025-10-25T22:11:00.000Z"));
+    let times: Vec<&str> = checks
+        .iter()
+        .map(|check| check["timestamp"].as_str().expect("a time"))
+        .collect();
+    assert_eq!(
+        (times.len(), times[0], times[13]),
+        (14, "2025-10-25T21:58:00.000Z", "2025-10-25T22:11:00.000Z")
+    );
     assert!(times.is_sorted(), "{times:?}");
-    assert_eq!((&checks[12]["rtts_us"], &checks[13]["rtts_us"]), (&json!([null, 10_000]), &json!([10_000, 20_000])));
-    assert!(of("text").contains("\n2025-10-26 00:10:00 +02:00  One <b>             x 10.000\n"), "{}", of("text"));
-    assert!(of("csv").ends_with(",2,0,,10.000 20.000\r\n"), "{}", of("csv"));
+    assert_eq!(
+        (&checks[12]["rtts_us"], &checks[13]["rtts_us"]),
+        (&json!([null, 10_000]), &json!([10_000, 20_000]))
+    );
+    assert!(
+        of("text").contains("\n2025-10-26 00:10:00 +02:00  One <b>             x 10.000\n"),
+        "{}",
+        of("text")
+    );
+    assert!(
+        of("csv").ends_with(",2,0,,10.000 20.000\r\n"),
+        "{}",
+        of("csv")
+    );
     let html = of("html");
-    assert!(html.ends_with("<td>10.000 20.000</td></tr></tbody>\n</table></section></body></html>\n"), "{html}");
+    assert!(
+        html.ends_with("<td>10.000 20.000</td></tr></tbody>\n</table></section></body></html>\n"),
+        "{html}"
+    );
 }
 
 #[test]
@@ -223,12 +402,16 @@ fn one_host_is_named_by_name_or_address_and_an_unknown_one_is_refused_with_those
     for host in ["Two", "192.0.2.2"] {
         let value = json_of(&folder, &["--host", host]);
         assert_eq!(value["hosts"].as_array().map(Vec::len), Some(1), "{value}");
-        assert_eq!((&value["hosts"][0]["host_name"], &value["outages"]), (&json!("Two"), &json!([])));
+        assert_eq!(
+            (&value["hosts"][0]["host_name"], &value["outages"]),
+            (&json!("Two"), &json!([]))
+        );
     }
     let finished = program(folder.path(), &["--host", "Three"]);
     assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""));
     assert!(
-        finished.stderr.contains("--host: \"Three\"") && finished.stderr.contains("known are: One <b>, Two"),
+        finished.stderr.contains("--host: \"Three\"")
+            && finished.stderr.contains("known are: One <b>, Two"),
         "{}",
         finished.stderr
     );
@@ -241,10 +424,18 @@ fn a_host_that_is_not_configured_any_more_is_in_the_report_of_its_time_only() {
     let names = |arguments: &[&str]| {
         let finished = program(folder.path(), &[arguments, &["--format", "json"]].concat());
         let value: Value = serde_json::from_str(&finished.stdout).expect("JSON");
-        value["hosts"].as_array().expect("a list").iter().map(|host| host["host_name"].clone()).collect::<Vec<_>>()
+        value["hosts"]
+            .as_array()
+            .expect("a list")
+            .iter()
+            .map(|host| host["host_name"].clone())
+            .collect::<Vec<_>>()
     };
     assert_eq!(names(&SPAN), ["Two", "One <b>"]);
-    assert_eq!(names(&["--from", "2025-10-27", "--to", "2025-10-28"]), ["Two"]);
+    assert_eq!(
+        names(&["--from", "2025-10-27", "--to", "2025-10-28"]),
+        ["Two"]
+    );
 }
 
 #[test]
@@ -255,14 +446,28 @@ fn what_is_no_period_is_a_usage_error_that_names_the_option_and_the_cure() {
         (&["--month", "October"], "give it as 2026-11"),
         (&["--month", "2199-01"], "has not come yet"),
         (&["--from", "yesterday"], "2026-11-02 14:03"),
-        (&["--from", "2025-10-26", "--to", "2025-10-25"], "is not before"),
+        (
+            &["--from", "2025-10-26", "--to", "2025-10-25"],
+            "is not before",
+        ),
         (&["--to", "2025-10-26"], "--from"),
-        (&["--days", "3", "--month", "2025-10"], "give one of --days, --month"),
+        (
+            &["--days", "3", "--month", "2025-10"],
+            "give one of --days, --month",
+        ),
         (&["--format", "pdf"], "text, html, csv, json"),
     ] {
         let finished = program(folder.path(), arguments);
-        assert_eq!((finished.code, finished.stdout.as_str()), (Some(2), ""), "{arguments:?}");
-        assert!(finished.stderr.contains(named), "{arguments:?}: {}", finished.stderr);
+        assert_eq!(
+            (finished.code, finished.stdout.as_str()),
+            (Some(2), ""),
+            "{arguments:?}"
+        );
+        assert!(
+            finished.stderr.contains(named),
+            "{arguments:?}: {}",
+            finished.stderr
+        );
     }
 }
 
@@ -271,9 +476,19 @@ fn days_and_months_are_those_of_the_zone() {
     let folder = folder();
     let finished = program(folder.path(), &["--month=2025-10", "--format", "json"]);
     let value: Value = serde_json::from_str(&finished.stdout).expect("JSON");
-    assert_eq!((&value["from"], &value["to"]), (&json!("2025-09-30T22:00:00.000Z"), &json!("2025-10-31T23:00:00.000Z")));
+    assert_eq!(
+        (&value["from"], &value["to"]),
+        (
+            &json!("2025-09-30T22:00:00.000Z"),
+            &json!("2025-10-31T23:00:00.000Z")
+        )
+    );
     let finished = program(folder.path(), &["--days", "1"]);
-    assert!(finished.stdout.contains(" 00:00:00 +0") && finished.stdout.contains("Nothing was measured"), "{finished:?}");
+    assert!(
+        finished.stdout.contains(" 00:00:00 +0")
+            && finished.stdout.contains("Nothing was measured"),
+        "{finished:?}"
+    );
 }
 
 #[test]
@@ -281,27 +496,52 @@ fn a_file_is_written_whole_or_not_at_all() {
     let folder = folder();
     let written = |arguments: &[&str]| program(folder.path(), &[&SPAN, arguments].concat());
     let names = || {
-        let entries = std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").file_name());
-        let mut names: Vec<String> = entries.map(|name| name.to_string_lossy().into_owned()).collect();
+        let entries = std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name());
+        let mut names: Vec<String> = entries
+            .map(|name| name.to_string_lossy().into_owned())
+            .collect();
         names.retain(|name| !name.starts_with("connection_logs") && name != "config.yaml");
         names.sort();
         names
     };
     let finished = written(&["-oreport.html", "--format", "html"]);
-    assert_eq!((finished.code, finished.stdout.as_str(), finished.stderr.as_str()), (Some(0), "", ""));
+    assert_eq!(
+        (
+            finished.code,
+            finished.stdout.as_str(),
+            finished.stderr.as_str()
+        ),
+        (Some(0), "", "")
+    );
     let content = || std::fs::read_to_string(folder.path().join("report.html")).expect("a file");
     assert!(content().ends_with("</html>\n"));
-    assert_eq!(written(&["-o", "report.html"]).code, Some(0), "one that exists is overwritten");
+    assert_eq!(
+        written(&["-o", "report.html"]).code,
+        Some(0),
+        "one that exists is overwritten"
+    );
     assert!(content().starts_with("CONNECTION REPORT"));
     std::fs::create_dir(folder.path().join("sub")).expect("a folder");
-    for (path, named) in
-        [("sub", "writing "), ("/dev/full", "No space left"), ("nowhere/report.txt", "nowhere/report.txt: No such file")]
-    {
+    for (path, named) in [
+        ("sub", "writing "),
+        ("/dev/full", "No space left"),
+        ("nowhere/report.txt", "nowhere/report.txt: No such file"),
+    ] {
         let finished = written(&["-o", path]);
         assert_eq!(finished.code, Some(74), "{path}");
-        assert!(finished.stderr.contains(named) && finished.stderr.contains(path), "{}", finished.stderr);
+        assert!(
+            finished.stderr.contains(named) && finished.stderr.contains(path),
+            "{}",
+            finished.stderr
+        );
     }
-    assert_eq!(names(), ["report.html", "sub"], "nothing else is left behind");
+    assert_eq!(
+        names(),
+        ["report.html", "sub"],
+        "nothing else is left behind"
+    );
 }
 
 #[test]
@@ -309,28 +549,60 @@ fn without_a_database_it_is_said_and_none_is_made() {
     let folder = TempDir::new();
     let finished = program(folder.path(), &[]);
     assert_eq!(finished.code, Some(74));
-    assert!(finished.stderr.contains("connection_logs.db: nothing is recorded yet"), "{}", finished.stderr);
+    assert!(
+        finished
+            .stderr
+            .contains("connection_logs.db: nothing is recorded yet"),
+        "{}",
+        finished.stderr
+    );
     assert!(!folder.path().join("connection_logs.db").exists());
 }
 
 #[test]
 fn the_server_gives_the_same_report_and_a_policy_that_its_style_passes() {
     let folder = folder();
-    let mut config = config::load(&folder.path().join("config.yaml")).expect("it is there").config;
+    let mut config = config::load(&folder.path().join("config.yaml"))
+        .expect("it is there")
+        .config;
     config.database.path = folder.path().join("connection_logs.db");
     config.dashboard.port = 0;
-    let web = Web::start(&config.dashboard, Arc::new(Api::new(Facts::of(&config), || ()))).expect("a port is free");
-    let get = |query: &str| common::http::get(web.addresses()[0], &format!("/api/report?{query}"), "");
+    let web = Web::start(
+        &config.dashboard,
+        Arc::new(Api::new(Facts::of(&config), || ())),
+    )
+    .expect("a port is free");
+    let get =
+        |query: &str| common::http::get(web.addresses()[0], &format!("/api/report?{query}"), "");
     let span = "from=2025-10-25T20:00:00Z&to=2025-10-26T04:00:00Z";
     let page = get(span);
     assert_eq!(page.status, 200, "{}", page.body);
-    let policies: Vec<&str> = page.head.lines().filter(|line| line.starts_with("Content-Security-Policy: ")).collect();
+    let policies: Vec<&str> = page
+        .head
+        .lines()
+        .filter(|line| line.starts_with("Content-Security-Policy: "))
+        .collect();
     assert_eq!(policies.len(), 1, "{}", page.head);
-    let style = page.body.split_once("<style>").and_then(|(_, rest)| rest.split_once("</style>")).expect("a style").0;
-    let expected = format!(": default-src 'none'; style-src 'sha256-{}';", base64(&sha256(style.as_bytes())));
-    assert!(policies[0].contains(&expected), "{policies:?} and not {expected}");
+    let style = page
+        .body
+        .split_once("<style>")
+        .and_then(|(_, rest)| rest.split_once("</style>"))
+        .expect("a style")
+        .0;
+    let expected = format!(
+        ": default-src 'none'; style-src 'sha256-{}';",
+        base64(&sha256(style.as_bytes()))
+    );
+    assert!(
+        policies[0].contains(&expected),
+        "{policies:?} and not {expected}"
+    );
     assert!(!page.body.contains(" style="), "the policy forbids it");
-    assert!(page.body.starts_with("<!DOCTYPE html>") && page.body.ends_with("</html>\n"), "{}", page.body);
+    assert!(
+        page.body.starts_with("<!DOCTYPE html>") && page.body.ends_with("</html>\n"),
+        "{}",
+        page.body
+    );
     let mut own = get(&format!("{span}&format=json")).json();
     let mut by_command = json_of(&folder, &[]);
     for report in [&mut own, &mut by_command] {
@@ -338,8 +610,15 @@ fn the_server_gives_the_same_report_and_a_policy_that_its_style_passes() {
         report["method"]["zone"].take();
     }
     assert_eq!(own, by_command);
-    assert_eq!(get(&format!("{span}&host_address=192.0.2.2&format=json")).json()["hosts"][0]["host_name"], "Two");
-    assert!(get("month=2025-10&format=csv").head.contains("Content-Type: text/csv; charset=utf-8"));
+    assert_eq!(
+        get(&format!("{span}&host_address=192.0.2.2&format=json")).json()["hosts"][0]["host_name"],
+        "Two"
+    );
+    assert!(
+        get("month=2025-10&format=csv")
+            .head
+            .contains("Content-Type: text/csv; charset=utf-8")
+    );
     for (query, status, named) in [
         ("format=pdf", 400, "format: "),
         ("days=0", 400, "days: "),
@@ -351,7 +630,13 @@ fn the_server_gives_the_same_report_and_a_policy_that_its_style_passes() {
     ] {
         let answer = get(query);
         assert_eq!(answer.status, status, "{query}");
-        assert!(answer.json()["detail"].as_str().is_some_and(|detail| detail.starts_with(named)), "{}", answer.body);
+        assert!(
+            answer.json()["detail"]
+                .as_str()
+                .is_some_and(|detail| detail.starts_with(named)),
+            "{}",
+            answer.body
+        );
     }
 }
 
@@ -360,7 +645,13 @@ fn sha256(bytes: &[u8]) -> Vec<u8> {
     let primes: Vec<u64> = (2..312).filter(|n| (2..*n).all(|d| n % d != 0)).collect();
     let root = |prime: u64, power: u32| {
         let is_below = |guess: u128| guess.pow(power) <= u128::from(prime) << (32 * power);
-        let guess = (0..36).rev().fold(0u128, |guess, bit| if is_below(guess | 1 << bit) { guess | 1 << bit } else { guess });
+        let guess = (0..36).rev().fold(0u128, |guess, bit| {
+            if is_below(guess | 1 << bit) {
+                guess | 1 << bit
+            } else {
+                guess
+            }
+        });
         u32::try_from(guess & 0xffff_ffff).expect("32 bits")
     };
     let mut state: Vec<u32> = primes[..8].iter().map(|prime| root(*prime, 2)).collect();
@@ -370,25 +661,40 @@ fn sha256(bytes: &[u8]) -> Vec<u8> {
     padded.resize(padded.len() + (120 - padded.len() % 64) % 64, 0);
     padded.extend((bytes.len() as u64 * 8).to_be_bytes());
     for block in padded.chunks(64) {
-        let mut words: Vec<u32> = block.chunks(4).map(|word| u32::from_be_bytes(word.try_into().expect("four"))).collect();
+        let mut words: Vec<u32> = block
+            .chunks(4)
+            .map(|word| u32::from_be_bytes(word.try_into().expect("four")))
+            .collect();
         for n in 16..64 {
             let (a, b) = (words[n - 15], words[n - 2]);
             let low = a.rotate_right(7) ^ a.rotate_right(18) ^ (a >> 3);
             let high = b.rotate_right(17) ^ b.rotate_right(19) ^ (b >> 10);
-            words.push(words[n - 16].wrapping_add(low).wrapping_add(words[n - 7]).wrapping_add(high));
+            words.push(
+                words[n - 16]
+                    .wrapping_add(low)
+                    .wrapping_add(words[n - 7])
+                    .wrapping_add(high),
+            );
         }
         let mut s = state.clone();
         for n in 0..64 {
             let sum = s[4].rotate_right(6) ^ s[4].rotate_right(11) ^ s[4].rotate_right(25);
             let choice = (s[4] & s[5]) ^ (!s[4] & s[6]);
-            let one = s[7].wrapping_add(sum).wrapping_add(choice).wrapping_add(constants[n]).wrapping_add(words[n]);
+            let one = s[7]
+                .wrapping_add(sum)
+                .wrapping_add(choice)
+                .wrapping_add(constants[n])
+                .wrapping_add(words[n]);
             let sum = s[0].rotate_right(2) ^ s[0].rotate_right(13) ^ s[0].rotate_right(22);
             let two = sum.wrapping_add((s[0] & s[1]) ^ (s[0] & s[2]) ^ (s[1] & s[2]));
             s.rotate_right(1);
             s[4] = s[4].wrapping_add(one);
             s[0] = one.wrapping_add(two);
         }
-        state.iter_mut().zip(s).for_each(|(sum, word)| *sum = sum.wrapping_add(word));
+        state
+            .iter_mut()
+            .zip(s)
+            .for_each(|(sum, word)| *sum = sum.wrapping_add(word));
     }
     state.iter().flat_map(|word| word.to_be_bytes()).collect()
 }
@@ -396,8 +702,18 @@ fn sha256(bytes: &[u8]) -> Vec<u8> {
 fn base64(bytes: &[u8]) -> String {
     const LETTERS: &[u8] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let group = |three: &[u8]| {
-        let bits = (0..3).fold(0usize, |bits, n| bits << 8 | usize::from(three.get(n).copied().unwrap_or(0)));
-        (0..4).map(|n| if n <= three.len() { char::from(LETTERS[bits >> (18 - 6 * n) & 63]) } else { '=' }).collect::<String>()
+        let bits = (0..3).fold(0usize, |bits, n| {
+            bits << 8 | usize::from(three.get(n).copied().unwrap_or(0))
+        });
+        (0..4)
+            .map(|n| {
+                if n <= three.len() {
+                    char::from(LETTERS[bits >> (18 - 6 * n) & 63])
+                } else {
+                    '='
+                }
+            })
+            .collect::<String>()
     };
     bytes.chunks(3).map(group).collect()
 }

@@ -43,7 +43,11 @@ fn with_folder(test: &str, then: impl FnOnce(&TempDir, &Path) + Send) {
     folder.write("config.yaml", CONFIG);
     let source = folder.write("refuses.c", REFUSES);
     let library = folder.path().join("refuses.so");
-    let compiled = Command::new("cc").args(["-shared", "-fPIC", "-o"]).arg(&library).arg(source).status();
+    let compiled = Command::new("cc")
+        .args(["-shared", "-fPIC", "-o"])
+        .arg(&library)
+        .arg(source)
+        .status();
     if !compiled.is_ok_and(|status| status.success()) {
         skip(test, "there is no C compiler here");
         return;
@@ -58,7 +62,10 @@ fn with_folder(test: &str, then: impl FnOnce(&TempDir, &Path) + Send) {
 /// The program, on the file system that shares nothing where there is a library, else on the one it really is.
 fn program(folder: &TempDir, library: Option<&Path>, arguments: &[&str]) -> Command {
     let mut command = Command::new(bin());
-    command.args(arguments).current_dir(folder.path()).stdin(Stdio::null());
+    command
+        .args(arguments)
+        .current_dir(folder.path())
+        .stdin(Stdio::null());
     if let Some(library) = library {
         command.env("LD_PRELOAD", library);
     }
@@ -81,13 +88,18 @@ fn database(folder: &TempDir) -> Connection {
 }
 
 fn answer<T: rusqlite::types::FromSql>(connection: &Connection, question: &str) -> T {
-    connection.query_row(question, [], |row| row.get(0)).expect(question)
+    connection
+        .query_row(question, [], |row| row.get(0))
+        .expect(question)
 }
 
 /// What the shell says of the file: our own SQLite has no check for that.
 fn wholeness(folder: &TempDir) -> String {
     let mut shell = Command::new("sqlite3");
-    run(shell.arg(folder.path().join("connection_logs.db")).arg("pragma integrity_check")).stdout
+    run(shell
+        .arg(folder.path().join("connection_logs.db"))
+        .arg("pragma integrity_check"))
+    .stdout
 }
 
 #[test]
@@ -97,12 +109,28 @@ fn where_no_memory_is_shared_checks_are_written_and_read_all_the_same() {
         let checked = run(&mut program(folder, Some(library), &["check"]));
         assert_eq!(checked.code, Some(0), "{}", checked.stderr);
         let status = run(&mut program(folder, Some(library), &["status", "--json"]));
-        assert!(status.code == Some(0) && status.stdout.contains("\"up\""), "{}{}", status.stdout, status.stderr);
+        assert!(
+            status.code == Some(0) && status.stdout.contains("\"up\""),
+            "{}{}",
+            status.stdout,
+            status.stderr
+        );
         let connection = database(folder);
-        assert_eq!(answer::<String>(&connection, "pragma journal_mode"), "delete", "the file says that it has no log");
-        let left: Vec<_> =
-            std::fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
-        assert!(!left.iter().any(|name| name.to_string_lossy().contains("-map-")), "{left:?}");
+        assert_eq!(
+            answer::<String>(&connection, "pragma journal_mode"),
+            "delete",
+            "the file says that it has no log"
+        );
+        let left: Vec<_> = std::fs::read_dir(folder.path())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
+        assert!(
+            !left
+                .iter()
+                .any(|name| name.to_string_lossy().contains("-map-")),
+            "{left:?}"
+        );
     });
 }
 
@@ -116,13 +144,20 @@ fn where_no_memory_is_shared_the_page_is_served_while_the_monitor_writes() {
         let until = Instant::now() + Duration::from_secs(20);
         let (mut answered, mut checks) = (0, BTreeSet::new());
         while answered < 200 || checks.len() < 5 {
-            assert!(Instant::now() < until, "{answered} answers with {} checks", checks.len());
+            assert!(
+                Instant::now() < until,
+                "{answered} answers with {} checks",
+                checks.len()
+            );
             if std::net::TcpStream::connect(page).is_err() {
                 std::thread::yield_now();
                 continue;
             }
             let latest = http::get(page, "/api/ping-results/latest", "");
-            match (latest.status == 200).then(|| latest.json()[0]["timestamp"].as_str().map(String::from)).flatten() {
+            match (latest.status == 200)
+                .then(|| latest.json()[0]["timestamp"].as_str().map(String::from))
+                .flatten()
+            {
                 Some(timestamp) => {
                     answered += 1;
                     checks.insert(timestamp);
@@ -131,14 +166,30 @@ fn where_no_memory_is_shared_the_page_is_served_while_the_monitor_writes() {
                 None => assert_eq!(answered, 0, "{}: {}", latest.status, latest.body),
             }
         }
-        let ended = Command::new("kill").args(["-s", "TERM", &monitor.0.id().to_string()]).status();
+        let ended = Command::new("kill")
+            .args(["-s", "TERM", &monitor.0.id().to_string()])
+            .status();
         assert!(ended.expect("kill").success());
         let mut said = String::new();
-        monitor.0.stderr.take().expect("a pipe").read_to_string(&mut said).expect("text");
+        monitor
+            .0
+            .stderr
+            .take()
+            .expect("a pipe")
+            .read_to_string(&mut said)
+            .expect("text");
         assert_eq!(monitor.0.wait().expect("it ends").code(), Some(0), "{said}");
-        assert!(!said.contains("[WARN]") && !said.contains("[ERROR]"), "{said}");
+        assert!(
+            !said.contains("[WARN]") && !said.contains("[ERROR]"),
+            "{said}"
+        );
         let connection = database(folder);
-        assert!(answer::<i64>(&connection, "select count(*) from ping_results where success_count = 1") >= 5);
+        assert!(
+            answer::<i64>(
+                &connection,
+                "select count(*) from ping_results where success_count = 1"
+            ) >= 5
+        );
         assert_eq!(wholeness(folder), "ok\n");
     });
 }
@@ -148,12 +199,18 @@ fn a_database_with_a_log_is_taken_over_where_none_can_be_with_all_that_is_in_the
     let test = "a_database_with_a_log_is_taken_over_where_none_can_be_with_all_that_is_in_the_log";
     with_folder(test, |folder, library| {
         // Killed, so that what it wrote last is in the log only.
-        let mut monitor = Monitor(program(folder, None, &["monitor", "-q", "--no-dashboard"]).spawn().expect("it starts"));
+        let mut monitor = Monitor(
+            program(folder, None, &["monitor", "-q", "--no-dashboard"])
+                .spawn()
+                .expect("it starts"),
+        );
         let until = Instant::now() + Duration::from_secs(20);
         let path = folder.path().join("connection_logs.db");
         let rows = || -> i64 {
             let connection = Connection::open(&path).expect("a database");
-            connection.query_row("select count(*) from ping_results", [], |row| row.get(0)).unwrap_or(0)
+            connection
+                .query_row("select count(*) from ping_results", [], |row| row.get(0))
+                .unwrap_or(0)
         };
         while rows() < 3 {
             assert!(Instant::now() < until, "no three checks");
@@ -162,22 +219,42 @@ fn a_database_with_a_log_is_taken_over_where_none_can_be_with_all_that_is_in_the
         monitor.0.kill().expect("it runs");
         monitor.0.wait().expect("it is our child");
         let log = folder.path().join("connection_logs.db-wal");
-        assert!(std::fs::metadata(&log).is_ok_and(|log| log.len() > 0), "there is a log");
+        assert!(
+            std::fs::metadata(&log).is_ok_and(|log| log.len() > 0),
+            "there is a log"
+        );
         let copies = ["connection_logs.db", "connection_logs.db-wal"];
         for name in copies {
-            std::fs::copy(folder.path().join(name), folder.path().join(format!("{name}.kept"))).expect("a copy");
+            std::fs::copy(
+                folder.path().join(name),
+                folder.path().join(format!("{name}.kept")),
+            )
+            .expect("a copy");
         }
         let before = rows();
         for first in ["status", "check"] {
             for name in copies {
-                std::fs::copy(folder.path().join(format!("{name}.kept")), folder.path().join(name)).expect("a copy");
+                std::fs::copy(
+                    folder.path().join(format!("{name}.kept")),
+                    folder.path().join(name),
+                )
+                .expect("a copy");
             }
-            drop(std::fs::remove_file(folder.path().join("connection_logs.db-shm")));
+            drop(std::fs::remove_file(
+                folder.path().join("connection_logs.db-shm"),
+            ));
             let finished = run(&mut program(folder, Some(library), &[first]));
             assert_eq!(finished.code, Some(0), "{first}: {}", finished.stderr);
             let connection = database(folder);
-            assert_eq!(answer::<String>(&connection, "pragma journal_mode"), "delete", "{first}");
-            assert!(answer::<i64>(&connection, "select count(*) from ping_results") >= before, "{first}");
+            assert_eq!(
+                answer::<String>(&connection, "pragma journal_mode"),
+                "delete",
+                "{first}"
+            );
+            assert!(
+                answer::<i64>(&connection, "select count(*) from ping_results") >= before,
+                "{first}"
+            );
             assert_eq!(wholeness(folder), "ok\n", "{first}");
         }
     });

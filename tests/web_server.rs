@@ -21,7 +21,10 @@ fn the_server_of_the_other_tests() {
 }
 
 fn twenty_pages() -> Vec<u8> {
-    (1..=20).filter(|number| *number != 3).flat_map(page).collect()
+    (1..=20)
+        .filter(|number| *number != 3)
+        .flat_map(page)
+        .collect()
 }
 
 #[test]
@@ -29,16 +32,33 @@ fn the_page_is_at_the_root_and_every_answer_has_the_protecting_headers() {
     let server = Server::usual();
     let mut client = server.client();
     let page = client.get("/");
-    assert_eq!((page.status, page.header("Content-Type")), (200, Some("text/html; charset=utf-8")));
+    assert_eq!(
+        (page.status, page.header("Content-Type")),
+        (200, Some("text/html; charset=utf-8"))
+    );
     assert!(page.text().to_lowercase().starts_with("<!doctype html>"));
     assert_eq!(client.get("/index.html").body, page.body);
-    assert_eq!(client.get("/style.css").header("Content-Type"), Some("text/css; charset=utf-8"));
-    assert_eq!(client.get("/js/main.js").header("Content-Type"), Some("text/javascript; charset=utf-8"));
+    assert_eq!(
+        client.get("/style.css").header("Content-Type"),
+        Some("text/css; charset=utf-8")
+    );
+    assert_eq!(
+        client.get("/js/main.js").header("Content-Type"),
+        Some("text/javascript; charset=utf-8")
+    );
     for target in ["/", "/api/tagged", "/api/nothing", "/%", "/pages"] {
         let answer = server.client().get(target);
         let policy = answer.header("Content-Security-Policy").expect("a policy");
-        assert!(policy.starts_with("default-src 'self';") && !policy.contains("unsafe"), "{policy}");
-        for rule in ["img-src 'self' data: blob:", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'none'"] {
+        assert!(
+            policy.starts_with("default-src 'self';") && !policy.contains("unsafe"),
+            "{policy}"
+        );
+        for rule in [
+            "img-src 'self' data: blob:",
+            "frame-ancestors 'none'",
+            "base-uri 'none'",
+            "form-action 'none'",
+        ] {
             assert!(policy.contains(rule), "{policy}");
         }
         assert_eq!(answer.header("X-Content-Type-Options"), Some("nosniff"));
@@ -53,24 +73,47 @@ fn the_page_is_at_the_root_and_every_answer_has_the_protecting_headers() {
 fn data_is_not_kept_and_what_has_a_tag_is_asked_for_again() {
     let server = Server::usual();
     let mut client = server.client();
-    for (target, control) in [("/", "no-cache"), ("/api/tagged", "no-cache"), ("/api/echo", "no-store"), ("/nothing", "no-store")]
-    {
-        assert_eq!(client.get(target).header("Cache-Control"), Some(control), "{target}");
+    for (target, control) in [
+        ("/", "no-cache"),
+        ("/api/tagged", "no-cache"),
+        ("/api/echo", "no-store"),
+        ("/nothing", "no-store"),
+    ] {
+        assert_eq!(
+            client.get(target).header("Cache-Control"),
+            Some(control),
+            "{target}"
+        );
     }
 }
 
 #[test]
 fn head_has_the_headers_of_get_and_no_body() {
     let server = Server::usual();
-    for target in ["/", "/api/tagged", "/api/long", "/picture", "/pages", "/nothing"] {
+    for target in [
+        "/",
+        "/api/tagged",
+        "/api/long",
+        "/picture",
+        "/pages",
+        "/nothing",
+    ] {
         for lines in ["", "Accept-Encoding: gzip\r\n"] {
             let mut client = server.client();
-            let strip =
-                |headers: Vec<(String, String)>| headers.into_iter().filter(|(name, _)| name != "Date").collect::<Vec<_>>();
+            let strip = |headers: Vec<(String, String)>| {
+                headers
+                    .into_iter()
+                    .filter(|(name, _)| name != "Date")
+                    .collect::<Vec<_>>()
+            };
             let head = client.head_with(target, lines);
             // The next answer begins right behind the head.
             let get = client.get_with(target, lines);
-            assert_eq!((head.status, strip(head.headers)), (get.status, strip(get.headers)), "{target}");
+            assert_eq!(
+                (head.status, strip(head.headers)),
+                (get.status, strip(get.headers)),
+                "{target}"
+            );
             assert!(!get.body.is_empty());
         }
     }
@@ -82,18 +125,51 @@ fn who_knows_the_version_gets_304_without_a_body() {
     let mut client = server.client();
     for target in ["/", "/style.css", "/api/tagged", "/api/long"] {
         for packing in ["", "Accept-Encoding: gzip\r\n"] {
-            let etag = client.get_with(target, packing).header("ETag").expect("a tag").to_string();
-            for known in [etag.as_str(), "*", &format!("\"other\", {etag}"), &format!("W/{}", etag.trim_start_matches("W/"))] {
-                let again = client.get_with(target, &format!("{packing}If-None-Match: {known}\r\n"));
-                assert_eq!((again.status, again.header("ETag")), (304, Some(etag.as_str())), "{target} {known}");
-                assert_eq!((again.header("Content-Length"), again.header("Transfer-Encoding")), (None, None));
+            let etag = client
+                .get_with(target, packing)
+                .header("ETag")
+                .expect("a tag")
+                .to_string();
+            for known in [
+                etag.as_str(),
+                "*",
+                &format!("\"other\", {etag}"),
+                &format!("W/{}", etag.trim_start_matches("W/")),
+            ] {
+                let again =
+                    client.get_with(target, &format!("{packing}If-None-Match: {known}\r\n"));
+                assert_eq!(
+                    (again.status, again.header("ETag")),
+                    (304, Some(etag.as_str())),
+                    "{target} {known}"
+                );
+                assert_eq!(
+                    (
+                        again.header("Content-Length"),
+                        again.header("Transfer-Encoding")
+                    ),
+                    (None, None)
+                );
                 assert_eq!(again.header("Cache-Control"), Some("no-cache"));
             }
-            assert_eq!(client.head_with(target, &format!("If-None-Match: {etag}\r\n")).status, 304);
-            assert_eq!(client.get_with(target, "If-None-Match: \"other\"\r\n").status, 200);
+            assert_eq!(
+                client
+                    .head_with(target, &format!("If-None-Match: {etag}\r\n"))
+                    .status,
+                304
+            );
+            assert_eq!(
+                client
+                    .get_with(target, "If-None-Match: \"other\"\r\n")
+                    .status,
+                200
+            );
         }
     }
-    assert_eq!(client.get_with("/nothing", "If-None-Match: *\r\n").status, 404);
+    assert_eq!(
+        client.get_with("/nothing", "If-None-Match: *\r\n").status,
+        404
+    );
 }
 
 #[test]
@@ -101,9 +177,15 @@ fn text_is_compressed_for_those_who_want_it_where_it_pays() {
     let server = Server::usual();
     let mut client = server.client();
     let plain = client.get("/api/long");
-    assert_eq!((plain.header("Content-Encoding"), plain.header("Vary")), (None, Some("Accept-Encoding")));
+    assert_eq!(
+        (plain.header("Content-Encoding"), plain.header("Vary")),
+        (None, Some("Accept-Encoding"))
+    );
     let packed = client.get_with("/api/long", "Accept-Encoding: br, gzip;q=0.8\r\n");
-    assert_eq!((packed.unpacked(), packed.header("Vary")), (plain.body, Some("Accept-Encoding")));
+    assert_eq!(
+        (packed.unpacked(), packed.header("Vary")),
+        (plain.body, Some("Accept-Encoding"))
+    );
     assert!(packed.body.len() < 200, "{}", packed.body.len());
     assert_eq!(packed.header("ETag"), Some("W/\"v2\""));
     for (target, lines) in [
@@ -113,7 +195,11 @@ fn text_is_compressed_for_those_who_want_it_where_it_pays() {
         ("/picture", "Accept-Encoding: gzip\r\n"),
     ] {
         let answer = client.get_with(target, lines);
-        assert_eq!((answer.status, answer.header("Content-Encoding")), (200, None), "{target} {lines}");
+        assert_eq!(
+            (answer.status, answer.header("Content-Encoding")),
+            (200, None),
+            "{target} {lines}"
+        );
     }
     assert_eq!(client.get("/picture").header("Vary"), None);
 }
@@ -123,15 +209,34 @@ fn a_file_of_the_page_is_the_same_compressed_and_not() {
     let server = Server::usual();
     let mut client = server.client();
     for target in ["/index.html", "/style.css", "/icon.svg", "/js/main.js"] {
-        let file = std::fs::read(format!("{}/static{target}", env!("CARGO_MANIFEST_DIR"))).expect("the file");
+        let file = std::fs::read(format!("{}/static{target}", env!("CARGO_MANIFEST_DIR")))
+            .expect("the file");
         let plain = client.get(target);
-        assert_eq!((plain.header("Content-Encoding"), plain.header("Vary")), (None, Some("Accept-Encoding")), "{target}");
-        assert_eq!(plain.header("Content-Length"), Some(file.len().to_string().as_str()), "{target}");
+        assert_eq!(
+            (plain.header("Content-Encoding"), plain.header("Vary")),
+            (None, Some("Accept-Encoding")),
+            "{target}"
+        );
+        assert_eq!(
+            plain.header("Content-Length"),
+            Some(file.len().to_string().as_str()),
+            "{target}"
+        );
         assert_eq!(plain.body, file, "{target}");
         let packed = client.get_with(target, "Accept-Encoding: gzip\r\n");
-        assert_eq!((packed.unpacked(), packed.header("Vary")), (file, Some("Accept-Encoding")), "{target}");
+        assert_eq!(
+            (packed.unpacked(), packed.header("Vary")),
+            (file, Some("Accept-Encoding")),
+            "{target}"
+        );
         assert!(packed.body.len() < plain.body.len(), "{target}");
-        assert_eq!(packed.header("ETag").map(|tag| tag.trim_start_matches("W/")), plain.header("ETag"), "{target}");
+        assert_eq!(
+            packed
+                .header("ETag")
+                .map(|tag| tag.trim_start_matches("W/")),
+            plain.header("ETag"),
+            "{target}"
+        );
     }
 }
 
@@ -140,19 +245,45 @@ fn long_answers_come_in_chunks_or_up_to_the_end_of_the_connection() {
     let server = Server::usual();
     let mut client = server.client();
     let chunked = client.get("/pages");
-    assert_eq!((chunked.header("Transfer-Encoding"), chunked.header("Content-Length")), (Some("chunked"), None));
+    assert_eq!(
+        (
+            chunked.header("Transfer-Encoding"),
+            chunked.header("Content-Length")
+        ),
+        (Some("chunked"), None)
+    );
     assert_eq!(chunked.body, twenty_pages());
     let packed = client.get_with("/pages", "Accept-Encoding: gzip\r\nTE: identity\r\n");
-    assert_eq!((packed.header("Transfer-Encoding"), packed.unpacked()), (Some("chunked"), twenty_pages()));
-    assert!(packed.body.len() < chunked.body.len() / 3 * 2, "{}", packed.body.len());
+    assert_eq!(
+        (packed.header("Transfer-Encoding"), packed.unpacked()),
+        (Some("chunked"), twenty_pages())
+    );
+    assert!(
+        packed.body.len() < chunked.body.len() / 3 * 2,
+        "{}",
+        packed.body.len()
+    );
     assert_eq!(client.get("/api/tagged").text(), "[1]");
 
     for lines in ["", "Connection: keep-alive\r\n"] {
-        let old = server.client().exchange(format!("GET /pages HTTP/1.0\r\n{lines}\r\n"));
-        assert_eq!((old.header("Transfer-Encoding"), old.header("Content-Length")), (None, None));
-        assert_eq!((old.header("Connection"), &old.body), (Some("close"), &twenty_pages()));
+        let old = server
+            .client()
+            .exchange(format!("GET /pages HTTP/1.0\r\n{lines}\r\n"));
+        assert_eq!(
+            (
+                old.header("Transfer-Encoding"),
+                old.header("Content-Length")
+            ),
+            (None, None)
+        );
+        assert_eq!(
+            (old.header("Connection"), &old.body),
+            (Some("close"), &twenty_pages())
+        );
     }
-    let packed = server.client().exchange("GET /pages HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n");
+    let packed = server
+        .client()
+        .exchange("GET /pages HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n");
     assert_eq!(packed.unpacked(), twenty_pages());
 }
 
@@ -160,16 +291,25 @@ fn long_answers_come_in_chunks_or_up_to_the_end_of_the_connection() {
 fn other_methods_are_told_which_ones_are_answered() {
     let server = Server::usual();
     let mut client = server.client();
-    for method in ["POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", "get"] {
+    for method in [
+        "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", "get",
+    ] {
         client.ask(method, "/api/tagged", "");
         let answer = client.read();
-        assert_eq!((answer.status, answer.header("Allow")), (405, Some("GET, HEAD")), "{method}");
+        assert_eq!(
+            (answer.status, answer.header("Allow")),
+            (405, Some("GET, HEAD")),
+            "{method}"
+        );
         assert!(answer.text().starts_with("{\"detail\":"));
     }
     client.ask("POST", "/", "Content-Length: 100000\r\n");
     client.send([b'x'; 100_000]);
     let answer = client.read();
-    assert_eq!((answer.status, answer.header("Connection")), (405, Some("close")));
+    assert_eq!(
+        (answer.status, answer.header("Connection")),
+        (405, Some("close"))
+    );
     // What it had not read does not turn into a reset, which may overtake the answer.
     assert!(client.ends());
 }
@@ -182,55 +322,119 @@ fn queries_arrive_decoded_however_long_and_odd() {
     let shown = r#"[("a", "1"), ("a", "ä"), ("b", ""), ("", "c"), ("d", "=e"), ("f", " +"), ("g", "\0;'\"<>[]{}|^`\\")]"#;
     assert_eq!((odd.status, odd.text().as_str()), (200, shown));
     let long = "x".repeat(8000);
-    assert_eq!(client.get(&format!("/api/echo?q={long}")).text(), format!("[(\"q\", \"{long}\")]"));
+    assert_eq!(
+        client.get(&format!("/api/echo?q={long}")).text(),
+        format!("[(\"q\", \"{long}\")]")
+    );
     let many = client.get(&format!("/api/echo?{}", "a&".repeat(3000)));
-    assert_eq!((many.status, many.text().matches("\"a\"").count()), (200, 3000));
+    assert_eq!(
+        (many.status, many.text().matches("\"a\"").count()),
+        (200, 3000)
+    );
     let too_long = client.get(&format!("/api/echo?q={}", "x".repeat(9000)));
-    assert_eq!((too_long.status, too_long.header("Connection")), (431, Some("close")));
+    assert_eq!(
+        (too_long.status, too_long.header("Connection")),
+        (431, Some("close"))
+    );
 }
 
 #[test]
 fn broken_encodings_are_refused_and_the_connection_goes_on() {
     let server = Server::usual();
     let mut client = server.client();
-    for target in ["/%", "/%f", "/%gg", "/api/echo?a=%", "/%ff", "/api/echo?%c3%28", "/%0d%0aEvil:1"] {
+    for target in [
+        "/%",
+        "/%f",
+        "/%gg",
+        "/api/echo?a=%",
+        "/%ff",
+        "/api/echo?%c3%28",
+        "/%0d%0aEvil:1",
+    ] {
         let answer = client.get(target);
-        assert_eq!((answer.status, answer.header("Content-Type")), (400, Some("application/json")), "{target}");
+        assert_eq!(
+            (answer.status, answer.header("Content-Type")),
+            (400, Some("application/json")),
+            "{target}"
+        );
     }
     let escaped = client.get("/api/%74agged");
     assert_eq!(escaped.text(), "[1]");
-    for target in ["/../etc/passwd", "/%2e%2e/static/index.html", "//", "/js/../index.html", "/js/", "/INDEX.HTML"] {
+    for target in [
+        "/../etc/passwd",
+        "/%2e%2e/static/index.html",
+        "//",
+        "/js/../index.html",
+        "/js/",
+        "/INDEX.HTML",
+    ] {
         assert_eq!(client.get(target).status, 404, "{target}");
     }
-    assert_eq!(client.get("/api/%22%3Cx").text(), r#"{"detail":"/api/\"<x: not found"}"#);
+    assert_eq!(
+        client.get("/api/%22%3Cx").text(),
+        r#"{"detail":"/api/\"<x: not found"}"#
+    );
     let injected = client.get("/injected");
-    assert_eq!((injected.header("ETag"), injected.header("Evil")), (None, None));
+    assert_eq!(
+        (injected.header("ETag"), injected.header("Evil")),
+        (None, None)
+    );
 }
 
 #[test]
 fn a_foreign_host_is_told_where_names_are_allowed() {
-    let allowed = DashboardConfig { allowed_hosts: vec!["ping.example.org".into()], ..config() };
+    let allowed = DashboardConfig {
+        allowed_hosts: vec!["ping.example.org".into()],
+        ..config()
+    };
     let server = Server::start(&allowed, Limits::DEFAULT);
     let mut client = server.client();
-    let mut status = |host: &str| client.exchange(format!("GET /api/tagged HTTP/1.1\r\nHost: {host}\r\n\r\n"));
+    let mut status =
+        |host: &str| client.exchange(format!("GET /api/tagged HTTP/1.1\r\nHost: {host}\r\n\r\n"));
     let name = ace_connection_logger::sys::host_name();
-    for host in
-        ["localhost", "LocalHost:80", "127.0.0.1:8501", "[::1]", "ping.example.org:443", &name, &format!("{name}.local:1")]
-    {
+    for host in [
+        "localhost",
+        "LocalHost:80",
+        "127.0.0.1:8501",
+        "[::1]",
+        "ping.example.org:443",
+        &name,
+        &format!("{name}.local:1"),
+    ] {
         assert_eq!(status(host).status, 200, "{host}");
     }
-    for host in ["evil.example", "127.0.0.2", "localhost.evil.example", "<script>", "a\u{7f}\u{80}"] {
+    for host in [
+        "evil.example",
+        "127.0.0.2",
+        "localhost.evil.example",
+        "<script>",
+        "a\u{7f}\u{80}",
+    ] {
         let answer = status(host);
         if host.contains('\u{7f}') {
             // Not even a header; it ends the connection.
             assert_eq!(answer.status, 400);
         } else {
-            assert_eq!((answer.status, answer.header("Content-Type")), (403, Some("text/plain; charset=utf-8")), "{host}");
-            assert!(answer.text().contains("dashboard.allowed_hosts"), "{}", answer.text());
+            assert_eq!(
+                (answer.status, answer.header("Content-Type")),
+                (403, Some("text/plain; charset=utf-8")),
+                "{host}"
+            );
+            assert!(
+                answer.text().contains("dashboard.allowed_hosts"),
+                "{}",
+                answer.text()
+            );
         }
     }
-    assert_eq!(server.client().exchange("GET / HTTP/1.1\r\n\r\n").status, 400);
-    assert_eq!(server.client().exchange("GET / HTTP/1.0\r\n\r\n").status, 200);
+    assert_eq!(
+        server.client().exchange("GET / HTTP/1.1\r\n\r\n").status,
+        400
+    );
+    assert_eq!(
+        server.client().exchange("GET / HTTP/1.0\r\n\r\n").status,
+        200
+    );
 }
 
 #[test]
@@ -238,28 +442,53 @@ fn a_connection_is_kept_until_one_side_has_enough() {
     let server = Server::usual();
     let mut client = server.client();
     for _ in 0..100 {
-        assert_eq!(client.get("/api/tagged").header("Connection"), Some("keep-alive"));
+        assert_eq!(
+            client.get("/api/tagged").header("Connection"),
+            Some("keep-alive")
+        );
     }
-    assert_eq!(client.get_with("/api/tagged", "Connection: close\r\n").header("Connection"), Some("close"));
+    assert_eq!(
+        client
+            .get_with("/api/tagged", "Connection: close\r\n")
+            .header("Connection"),
+        Some("close")
+    );
     assert!(client.is_closed_within(Duration::from_secs(3)));
 
     let mut old = server.client();
     let kept = old.exchange("GET /api/tagged HTTP/1.0\r\nConnection: Keep-Alive\r\n\r\n");
-    assert_eq!((kept.header("Connection"), kept.text().as_str()), (Some("keep-alive"), "[1]"));
-    assert_eq!(old.exchange("GET /api/tagged HTTP/1.0\r\n\r\n").header("Connection"), Some("close"));
+    assert_eq!(
+        (kept.header("Connection"), kept.text().as_str()),
+        (Some("keep-alive"), "[1]")
+    );
+    assert_eq!(
+        old.exchange("GET /api/tagged HTTP/1.0\r\n\r\n")
+            .header("Connection"),
+        Some("close")
+    );
     assert!(old.is_closed_within(Duration::from_secs(3)));
 }
 
 #[test]
 fn an_idle_connection_is_closed_without_a_word() {
-    let server = Server::start(&config(), Limits { idle: Duration::from_millis(200), ..Limits::DEFAULT });
+    let server = Server::start(
+        &config(),
+        Limits {
+            idle: Duration::from_millis(200),
+            ..Limits::DEFAULT
+        },
+    );
     let began = Instant::now();
     let (mut fresh, mut used) = (server.client(), server.client());
     assert_eq!(used.get("/api/tagged").status, 200);
     for client in [&mut fresh, &mut used] {
         assert!(client.is_closed_within(Duration::from_secs(3)));
     }
-    assert!(began.elapsed() >= Duration::from_millis(200), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_millis(200),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]
@@ -271,8 +500,7 @@ fn pipelined_requests_are_answered_in_order() {
         all += &format!("GET /api/echo?n={number} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
     all += "\r\nHEAD / HTTP/1.1\r\nHost: localhost\r\n\r\nPOST / HTTP/1.1\nHost: localhost\n\nGET /pages HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    all +=
-        "GET /api/tagged HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\nGET /never HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    all += "GET /api/tagged HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\nGET /never HTTP/1.1\r\nHost: localhost\r\n\r\n";
     // Cut at odd places, so that no request begins where a piece does.
     for piece in all.as_bytes().chunks(61) {
         client.send(piece);
@@ -289,25 +517,48 @@ fn pipelined_requests_are_answered_in_order() {
 
 #[test]
 fn a_base_path_is_taken_off_and_its_slash_is_put_on() {
-    let server = Server::start(&DashboardConfig { base_path: "/ping".into(), ..config() }, Limits::DEFAULT);
+    let server = Server::start(
+        &DashboardConfig {
+            base_path: "/ping".into(),
+            ..config()
+        },
+        Limits::DEFAULT,
+    );
     let mut client = server.client();
     assert!(client.get("/ping/").text().contains("<h1"));
     assert_eq!(client.get("/ping/api/tagged").text(), "[1]");
     let moved = client.get("/ping?range=7d");
-    assert_eq!((moved.status, moved.header("Location")), (308, Some("/ping/?range=7d")));
+    assert_eq!(
+        (moved.status, moved.header("Location")),
+        (308, Some("/ping/?range=7d"))
+    );
     assert_eq!(client.get("/api/tagged").text(), "[1]");
 }
 
 #[test]
 fn localhost_is_both_loopback_addresses_and_a_taken_port_is_named() {
     let start = |host: &str, port| {
-        Web::start(&DashboardConfig { host: host.into(), port, ..config() }, std::sync::Arc::new(Echo::default()))
+        Web::start(
+            &DashboardConfig {
+                host: host.into(),
+                port,
+                ..config()
+            },
+            std::sync::Arc::new(Echo::default()),
+        )
     };
     let web = start("localhost", 0).expect("a port is free");
     let addresses = web.addresses();
-    assert!(addresses.iter().all(|address| address.ip().is_loopback() && address.port() == addresses[0].port()));
+    assert!(
+        addresses
+            .iter()
+            .all(|address| address.ip().is_loopback() && address.port() == addresses[0].port())
+    );
     for address in &addresses {
-        assert_eq!(client::Client::connect(*address).get("/api/tagged").status, 200);
+        assert_eq!(
+            client::Client::connect(*address).get("/api/tagged").status,
+            200
+        );
     }
     if TcpListener::bind("[::1]:0").is_ok() {
         assert_eq!(addresses.len(), 2);
@@ -325,7 +576,9 @@ fn localhost_is_both_loopback_addresses_and_a_taken_port_is_named() {
         other => panic!("{:?}", other.err()),
     }
     web.stop();
-    start("localhost", addresses[0].port()).expect("the port is free again").stop();
+    start("localhost", addresses[0].port())
+        .expect("the port is free again")
+        .stop();
 }
 
 static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -338,7 +591,9 @@ impl log::Log for Listener {
     }
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            SAID.lock().expect("no test breaks off here").push(record.args().to_string());
+            SAID.lock()
+                .expect("no test breaks off here")
+                .push(record.args().to_string());
         }
     }
     fn flush(&self) {}
@@ -349,18 +604,42 @@ fn listening_beyond_this_machine_is_said_once() {
     log::set_logger(&Listener).expect("nobody else listens");
     log::set_max_level(log::LevelFilter::Warn);
     let server = Server::usual();
-    let open = Server::start(&DashboardConfig { host: "0.0.0.0".into(), ..config() }, Limits::DEFAULT);
+    let open = Server::start(
+        &DashboardConfig {
+            host: "0.0.0.0".into(),
+            ..config()
+        },
+        Limits::DEFAULT,
+    );
     let warnings = |server: &Server| {
         let said = SAID.lock().expect("as above");
-        said.iter().filter(|line| line.contains(&server.address.to_string())).cloned().collect::<Vec<_>>()
+        said.iter()
+            .filter(|line| line.contains(&server.address.to_string()))
+            .cloned()
+            .collect::<Vec<_>>()
     };
     assert_eq!(warnings(&server), [""; 0]);
     let warnings = warnings(&open);
-    assert!(warnings.len() == 1 && warnings[0].contains("without password") && warnings[0].contains("README"), "{warnings:?}");
+    assert!(
+        warnings.len() == 1
+            && warnings[0].contains("without password")
+            && warnings[0].contains("README"),
+        "{warnings:?}"
+    );
     // The address by which a request comes is a name of ours.
     let mut client = client::Client::connect(([127, 0, 0, 2], open.address.port()).into());
-    assert_eq!(client.exchange("GET /api/tagged HTTP/1.1\r\nHost: 127.0.0.2\r\n\r\n").status, 200);
-    assert_eq!(client.exchange("GET /api/tagged HTTP/1.1\r\nHost: 127.0.0.3\r\n\r\n").status, 403);
+    assert_eq!(
+        client
+            .exchange("GET /api/tagged HTTP/1.1\r\nHost: 127.0.0.2\r\n\r\n")
+            .status,
+        200
+    );
+    assert_eq!(
+        client
+            .exchange("GET /api/tagged HTTP/1.1\r\nHost: 127.0.0.3\r\n\r\n")
+            .status,
+        403
+    );
 }
 
 #[test]
@@ -374,7 +653,11 @@ fn the_stop_ends_open_connections_within_a_fraction_of_a_second() {
     assert_eq!(clients[2].read_head().status, 200);
     let began = Instant::now();
     server.web.stop();
-    assert!(began.elapsed() < Duration::from_millis(500), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() < Duration::from_millis(500),
+        "{:?}",
+        began.elapsed()
+    );
     for client in &mut clients {
         assert!(client.is_closed_within(Duration::from_secs(2)));
     }

@@ -26,10 +26,16 @@ pub fn check(host: &Arc<Host>, at: UtcMillis, manner: Manner, chance: &mut Chanc
             return Outcome::TimedOut;
         }
         let tail = if chance.unit() < 0.02 { 8.0 } else { 1.0 };
-        Outcome::Reply { rtt_us: (manner.least_us + chance.exponential() * manner.spread_us * tail) as u32 }
+        Outcome::Reply {
+            rtt_us: (manner.least_us + chance.exponential() * manner.spread_us * tail) as u32,
+        }
     };
     let pings: Vec<Outcome> = (0..PINGS_PER_CHECK).map(|_| ping()).collect();
-    CheckResult { resolved: host.address.parse().ok(), pings, ..CheckResult::begin(Arc::clone(host), at) }
+    CheckResult {
+        resolved: host.address.parse().ok(),
+        pings,
+        ..CheckResult::begin(Arc::clone(host), at)
+    }
 }
 
 /// The same chance at every run: xorshift64.

@@ -5,8 +5,15 @@
 //!
 //! The first host is the gateway, then come the provider's and what lies beyond; their addresses are 127.0.1.1 and the
 //! following, so that a monitor in a network of its own can go on with them.
-#![allow(clippy::unwrap_used, reason = "what fails here ends the program, with its line")]
-#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures for people")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what fails here ends the program, with its line"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people"
+)]
 
 mod chance;
 mod events;
@@ -34,7 +41,10 @@ struct Spell {
 
 impl Spell {
     const fn new(days_ago: i64, at_minute: i64, minutes: i64) -> Spell {
-        Spell { minutes_ago: days_ago * 1440 - at_minute, minutes }
+        Spell {
+            minutes_ago: days_ago * 1440 - at_minute,
+            minutes,
+        }
     }
 
     fn holds(&self, minutes_ago: i64) -> bool {
@@ -43,16 +53,28 @@ impl Spell {
 }
 
 /// Nobody answers but the gateway.
-const PROVIDER_OUTAGES: &[Spell] =
-    &[Spell::new(3, 400, 40), Spell::new(11, 700, 4), Spell::new(37, 1200, 125), Spell::new(62, 90, 25)];
+const PROVIDER_OUTAGES: &[Spell] = &[
+    Spell::new(3, 400, 40),
+    Spell::new(11, 700, 4),
+    Spell::new(37, 1200, 125),
+    Spell::new(62, 90, 25),
+];
 /// The gateway is silent too.
 const GATEWAY_OUTAGES: &[Spell] = &[Spell::new(18, 300, 12)];
 /// One ping in eight is lost.
-const LOSSY: &[Spell] = &[Spell::new(1, 500, 45), Spell::new(9, 600, 360), Spell::new(44, 30, 90)];
+const LOSSY: &[Spell] = &[
+    Spell::new(1, 500, 45),
+    Spell::new(9, 600, 360),
+    Spell::new(44, 30, 90),
+];
 /// There is no route to anywhere.
 const UNPLUGGED: &[Spell] = &[Spell::new(30, 800, 95)];
 /// The third host comes and goes.
-const FLAPPING: &[Spell] = &[Spell::new(7, 600, 1), Spell::new(7, 603, 2), Spell::new(7, 607, 1)];
+const FLAPPING: &[Spell] = &[
+    Spell::new(7, 600, 1),
+    Spell::new(7, 603, 2),
+    Spell::new(7, 607, 1),
+];
 /// The fourth is taken down for its upgrade.
 const PLANNED: Spell = Spell::new(14, 180, 35);
 /// This machine sleeps.
@@ -68,18 +90,29 @@ fn main() {
             return;
         }
     };
-    let (hosts, days, minutes_ago): (usize, i64, i64) =
-        (hosts.parse().unwrap(), days.parse().unwrap(), minutes_ago.parse().unwrap());
-    let mut database = Database::open(&PathBuf::from(file), &mut |_, _| ()).unwrap().database;
+    let (hosts, days, minutes_ago): (usize, i64, i64) = (
+        hosts.parse().unwrap(),
+        days.parse().unwrap(),
+        minutes_ago.parse().unwrap(),
+    );
+    let mut database = Database::open(&PathBuf::from(file), &mut |_, _| ())
+        .unwrap()
+        .database;
     let end = UtcMillis((sys::clocks().utc().0 / MINUTE_MS - minutes_ago) * MINUTE_MS);
     let begin = end.0 - days * DAY_MS;
     database.begin_run(UtcMillis(begin)).unwrap();
     for index in 0..hosts {
-        let host = Arc::new(Host { name: name_of(index), address: address_of(index), family: Family::Any });
+        let host = Arc::new(Host {
+            name: name_of(index),
+            address: address_of(index),
+            family: Family::Any,
+        });
         for day in 0..days {
             let span = begin + day * DAY_MS..begin + (day + 1) * DAY_MS;
             let results = results(index, &host, &span, end.0);
-            database.write(&results, UtcMillis(span.end), Life::GoesOn).unwrap();
+            database
+                .write(&results, UtcMillis(span.end), Life::GoesOn)
+                .unwrap();
         }
     }
     // Roll-ups are made for a fraction of a second with each commit.
@@ -109,9 +142,17 @@ fn name_of(index: usize) -> String {
 fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<CheckResult> {
     let mut chance = Chance(1 + index as u64 * 7919 + span.start as u64);
     let is_gateway = index == 0;
-    let (least_us, spread_us) = if is_gateway { (380.0, 90.0) } else { (4_000.0 + 2_300.0 * (index % 17) as f64, 700.0) };
+    let (least_us, spread_us) = if is_gateway {
+        (380.0, 90.0)
+    } else {
+        (4_000.0 + 2_300.0 * (index % 17) as f64, 700.0)
+    };
     // Every host but the gateway has an outage of its own, somewhen.
-    let mut own = vec![Spell::new(5 + index as i64 * 13 % 80, 60 + index as i64 * 101 % 1200, 8 + index as i64 * 37 % 190)];
+    let mut own = vec![Spell::new(
+        5 + index as i64 * 13 % 80,
+        60 + index as i64 * 101 % 1200,
+        8 + index as i64 * 37 % 190,
+    )];
     match index {
         2 => own.extend(FLAPPING),
         3 => own.push(PLANNED),
@@ -135,7 +176,8 @@ fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<C
             ));
             continue;
         }
-        let is_silent = is_in(GATEWAY_OUTAGES) || !is_gateway && (is_in(PROVIDER_OUTAGES) || is_in(&own));
+        let is_silent =
+            is_in(GATEWAY_OUTAGES) || !is_gateway && (is_in(PROVIDER_OUTAGES) || is_in(&own));
         let hour = at.rem_euclid(DAY_MS) / (60 * MINUTE_MS);
         let weekday = (at / DAY_MS + 3) % 7;
         // In the evenings of working days the line is full.
@@ -147,7 +189,16 @@ fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<C
             () => 0.0004,
         };
         let spread_us = if is_full { spread_us * 5.0 } else { spread_us };
-        results.push(check(host, checked_at, Manner { least_us, spread_us, lost }, &mut chance));
+        results.push(check(
+            host,
+            checked_at,
+            Manner {
+                least_us,
+                spread_us,
+                lost,
+            },
+            &mut chance,
+        ));
     }
     results
 }

@@ -44,11 +44,22 @@ fn measure_beside(program: &Program, name: &str) {
             Some((reported_us - *true_ns.get(&sequence)? as f64 / 1000.0).abs())
         })
         .collect();
-    assert!(errors_us.len() > PINGS / 2, "too few pings were answered and seen: {}", errors_us.len());
+    assert!(
+        errors_us.len() > PINGS / 2,
+        "too few pings were answered and seen: {}",
+        errors_us.len()
+    );
     let mean = errors_us.iter().sum::<f64>() / errors_us.len() as f64;
     let largest = errors_us.iter().copied().fold(0.0, f64::max);
     let note = format!("largest {largest:.1}, {} pings", errors_us.len());
-    Row::at_most(format!("mean error of an RTT, {name}"), mean, LIMIT_US, "us").noting(&note).print();
+    Row::at_most(
+        format!("mean error of an RTT, {name}"),
+        mean,
+        LIMIT_US,
+        "us",
+    )
+    .noting(&note)
+    .print();
 }
 
 /// Watches the interface with a packet socket, packet(7), as tcpdump does.
@@ -63,7 +74,10 @@ impl Watch {
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(every_protocol)).unwrap();
         request_stamps(socket.as_fd()).unwrap();
         let (stop, stopped) = channel();
-        Watch { thread: thread::spawn(move || watch(&socket, &stopped)), stop }
+        Watch {
+            thread: thread::spawn(move || watch(&socket, &stopped)),
+            stop,
+        }
     }
 
     /// Reply in less request out, by sequence number.
@@ -81,7 +95,10 @@ fn watch(socket: &Socket, stopped: &Receiver<()>) -> HashMap<u16, i64> {
         // The packets are stamped when they pass, so looking every few milliseconds is enough.
         is_over = stopped.recv_timeout(Duration::from_millis(5)).is_ok();
         let take = |message: ace_connection_logger::sys::Message<'_>| {
-            let Some(echo) = icmp::strip_ipv4_header(message.bytes).and_then(icmp::parse_echo) else { return };
+            let Some(echo) = icmp::strip_ipv4_header(message.bytes).and_then(icmp::parse_echo)
+            else {
+                return;
+            };
             let stamp = message.stamp_ns.unwrap();
             match (echo.kind, sent.get(&echo.sequence)) {
                 (8, _) => drop(sent.insert(echo.sequence, stamp)),
@@ -101,8 +118,12 @@ struct BusyLoop {
 impl BusyLoop {
     fn start() -> BusyLoop {
         let mut command = Command::new("taskset");
-        command.args(["-c", PROCESSOR, "sh", "-c", "while :; do :; done"]).stdin(Stdio::null());
-        BusyLoop { child: command.spawn().unwrap() }
+        command
+            .args(["-c", PROCESSOR, "sh", "-c", "while :; do :; done"])
+            .stdin(Stdio::null());
+        BusyLoop {
+            child: command.spawn().unwrap(),
+        }
     }
 
     fn stop(&mut self) {

@@ -19,24 +19,61 @@ pub fn measure(program: &Program) {
     history(&bench, HOSTS);
     let dashboard = bench.start(program, &["dashboard"]);
     let mut client = Client::connect();
-    let end = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs();
+    let end = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs();
     let begin = end - DAYS * 86_400;
     let series = |host: &str| format!("/api/series?host_address={host}&from={begin}&to={end}");
     let hosts = loopback_hosts(HOSTS);
     let mut bytes = 0;
     // Each time another host, so that nothing is in the cache.
-    let charts = (0..ROUNDS).map(|round| client.time(&series(&hosts[round % HOSTS]), &mut bytes)).collect();
-    Row::at_most("a chart of 90 days, one host of 100: time", median(charts), 2.0, "ms").print();
-    Row::at_most("a chart of 90 days: sent, compressed", bytes as f64 / 1000.0, 40.0, "kB").print();
+    let charts = (0..ROUNDS)
+        .map(|round| client.time(&series(&hosts[round % HOSTS]), &mut bytes))
+        .collect();
+    Row::at_most(
+        "a chart of 90 days, one host of 100: time",
+        median(charts),
+        2.0,
+        "ms",
+    )
+    .print();
+    Row::at_most(
+        "a chart of 90 days: sent, compressed",
+        bytes as f64 / 1000.0,
+        40.0,
+        "kB",
+    )
+    .print();
     let statistics = (0..7).map(|_| {
-        let each = hosts.iter().map(|host| client.time(&format!("/api/statistics/{host}?hours={}", DAYS * 24), &mut bytes));
+        let each = hosts.iter().map(|host| {
+            client.time(
+                &format!("/api/statistics/{host}?hours={}", DAYS * 24),
+                &mut bytes,
+            )
+        });
         each.sum()
     });
-    Row::at_most("statistics over 90 days, all of 100 hosts: time", median(statistics.collect()), 60.0, "ms").print();
-    let overviews = (0..7).map(|_| client.time("/api/overview?offset_minutes=60", &mut bytes)).collect();
+    Row::at_most(
+        "statistics over 90 days, all of 100 hosts: time",
+        median(statistics.collect()),
+        60.0,
+        "ms",
+    )
+    .print();
+    let overviews = (0..7)
+        .map(|_| client.time("/api/overview?offset_minutes=60", &mut bytes))
+        .collect();
     let note = format!("sent, compressed: {:.1} kB", bytes as f64 / 1000.0);
     // With what the page itself needs it must be done within 300.
-    Row::at_most("the overview of 100 hosts: time", median(overviews), 200.0, "ms").noting(&note).print();
+    Row::at_most(
+        "the overview of 100 hosts: time",
+        median(overviews),
+        200.0,
+        "ms",
+    )
+    .noting(&note)
+    .print();
     drop(client);
     dashboard.stop();
     measure_memory(program);
@@ -59,15 +96,33 @@ fn measure_memory(program: &Program) {
     let unwatched = resident(&["monitor"], || ());
     let watched = resident(&["monitor"], look_around);
     let note = format!("{unwatched:.2} - {without:.2} MiB");
-    Row::at_most("memory of the dashboard, nobody ever looked", unwatched - without, 1.0, "MiB").noting(&note).print();
+    Row::at_most(
+        "memory of the dashboard, nobody ever looked",
+        unwatched - without,
+        1.0,
+        "MiB",
+    )
+    .noting(&note)
+    .print();
     let note = format!("{watched:.2} - {without:.2} MiB");
-    Row::at_most("memory of the dashboard, looked at and left", watched - without, 1.0, "MiB").noting(&note).print();
+    Row::at_most(
+        "memory of the dashboard, looked at and left",
+        watched - without,
+        1.0,
+        "MiB",
+    )
+    .noting(&note)
+    .print();
 }
 
 /// Asks for all that a browser does, six at a time as a browser does.
 fn look_around() {
     let host = &loopback_hosts(1)[0];
-    let from = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_secs() - DAYS * 86_400;
+    let from = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap()
+        .as_secs()
+        - DAYS * 86_400;
     let paths = [
         "/".to_string(),
         "/api/status".into(),
@@ -94,7 +149,10 @@ fn look_around() {
 /// Writes 90 days of made-up history.
 fn history(bench: &Bench, hosts: usize) {
     let program: PathBuf = std::env::current_exe().unwrap().with_file_name("history");
-    let written = Command::new(program).arg(bench.database()).args([hosts.to_string(), DAYS.to_string()]).status();
+    let written = Command::new(program)
+        .arg(bench.database())
+        .args([hosts.to_string(), DAYS.to_string()])
+        .status();
     assert!(written.unwrap().success());
 }
 
@@ -119,7 +177,8 @@ impl Client {
 
     /// From the first byte of the question to the last of the answer, in milliseconds; `bytes` becomes its body's length.
     fn time(&mut self, path: &str, bytes: &mut usize) -> f64 {
-        let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
+        let request =
+            format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
         let began = Instant::now();
         self.0.get_mut().write_all(request.as_bytes()).unwrap();
         let (mut line, mut length) = (String::new(), 0);

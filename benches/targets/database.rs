@@ -16,13 +16,25 @@ const MINUTE_MS: i64 = 60_000;
 const START: UtcMillis = UtcMillis(1_780_000_000_000);
 
 /// Address, least round-trip time in microseconds, how widely times are spread above it (the mean of what is added).
-const HOSTS: [(&str, f64, f64); 3] = [("192.168.1.1", 450.0, 250.0), ("1.1.1.1", 9_800.0, 900.0), ("8.8.8.8", 13_500.0, 1_600.0)];
+const HOSTS: [(&str, f64, f64); 3] = [
+    ("192.168.1.1", 450.0, 250.0),
+    ("1.1.1.1", 9_800.0, 900.0),
+    ("8.8.8.8", 13_500.0, 1_600.0),
+];
 
 pub fn measure(_: &Program) {
     let bench = Bench::new("database", "", &[]);
-    let mut database = Database::open(&bench.database(), &mut |_, _| ()).unwrap().database;
+    let mut database = Database::open(&bench.database(), &mut |_, _| ())
+        .unwrap()
+        .database;
     database.begin_run(START).unwrap();
-    let hosts = HOSTS.map(|(address, ..)| Arc::new(Host { name: address.into(), address: address.into(), family: Family::Any }));
+    let hosts = HOSTS.map(|(address, ..)| {
+        Arc::new(Host {
+            name: address.into(),
+            address: address.into(),
+            family: Family::Any,
+        })
+    });
     let mut chance = Chance(1);
     let minutes = DAYS * 24 * 60;
     for minute in 0..minutes {
@@ -32,16 +44,41 @@ pub fn measure(_: &Program) {
             .enumerate()
             .map(|(index, (host, (_, least_us, spread_us)))| {
                 // The hosts are phased over the minute, and a thread wakes a little after its tick.
-                let at = START.0 + minute * MINUTE_MS + index as i64 * 20_000 + (chance.exponential() * 0.5) as i64;
-                check(host, UtcMillis(at), Manner { least_us, spread_us, lost: 0.002 }, &mut chance)
+                let at = START.0
+                    + minute * MINUTE_MS
+                    + index as i64 * 20_000
+                    + (chance.exponential() * 0.5) as i64;
+                check(
+                    host,
+                    UtcMillis(at),
+                    Manner {
+                        least_us,
+                        spread_us,
+                        lost: 0.002,
+                    },
+                    &mut chance,
+                )
             })
             .collect();
-        database.write(&results, UtcMillis(START.0 + (minute + 1) * MINUTE_MS), Life::GoesOn).unwrap();
+        database
+            .write(
+                &results,
+                UtcMillis(START.0 + (minute + 1) * MINUTE_MS),
+                Life::GoesOn,
+            )
+            .unwrap();
     }
     database.checkpoint();
     let bytes = fs::metadata(bench.database()).unwrap().len();
     let checks = bench.recorded().checks;
     let note = format!("{checks} checks, {:.1} MB", bytes as f64 / 1e6);
     let per_check = bytes as f64 / f64::from(checks);
-    Row::at_most("database bytes a check, every RTT and roll-ups", per_check, 46.0, "B").noting(&note).print();
+    Row::at_most(
+        "database bytes a check, every RTT and roll-ups",
+        per_check,
+        46.0,
+        "B",
+    )
+    .noting(&note)
+    .print();
 }

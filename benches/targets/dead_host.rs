@@ -27,7 +27,13 @@ pub fn measure(program: &Program) {
     let took_ms = began.elapsed().as_secs_f64() * 1000.0;
     assert_eq!(rows[0]["received"], 0, "the dead host answers");
     let limit_ms = (SPACING_MS * (PINGS - 1) + TIMEOUT_MS) as f64 + ALLOWANCE_MS;
-    Row::at_most("one host dead among four: its own check", took_ms, limit_ms, "ms").print();
+    Row::at_most(
+        "one host dead among four: its own check",
+        took_ms,
+        limit_ms,
+        "ms",
+    )
+    .print();
 
     let monitor = bench.monitor(program);
     sleep_seconds(20);
@@ -39,11 +45,21 @@ pub fn measure(program: &Program) {
                              row_number() over (partition by host_id order by checked_at) as number
                         from check_result c join host h on h.id = c.host_id where address <> ?1)
                    where number > 2";
-    let read = |row: &rusqlite::Row<'_>| Ok((row.get::<_, i64>(0)?, row.get::<_, i64>(1)?, row.get::<_, i64>(2)?));
-    let (lost, latest_ms, checks) = connection.query_row(others, (DEAD, INTERVAL_MS), read).unwrap();
+    let read = |row: &rusqlite::Row<'_>| {
+        Ok((
+            row.get::<_, i64>(0)?,
+            row.get::<_, i64>(1)?,
+            row.get::<_, i64>(2)?,
+        ))
+    };
+    let (lost, latest_ms, checks) = connection
+        .query_row(others, (DEAD, INTERVAL_MS), read)
+        .unwrap();
     Row {
         what: "one host dead among four: the others notice".into(),
-        measured: format!("{lost} pings lost, at most {latest_ms} ms off schedule, {checks} checks"),
+        measured: format!(
+            "{lost} pings lost, at most {latest_ms} ms off schedule, {checks} checks"
+        ),
         target: "0 lost, on schedule".into(),
         is_met: lost == 0 && latest_ms as f64 <= ALLOWANCE_MS && checks > 0,
     }

@@ -12,11 +12,17 @@ const START_SECONDS: u64 = 100;
 const SECTOR_BYTES: u64 = 512;
 
 pub fn measure(program: &Program) {
-    let image = std::env::temp_dir().join(format!("ace-connection-logger-bench-{}.img", std::process::id()));
+    let image = std::env::temp_dir().join(format!(
+        "ace-connection-logger-bench-{}.img",
+        std::process::id()
+    ));
     let image = image.to_str().unwrap();
     run("truncate", &["--size", "256M", image]);
     // Otherwise the kernel goes on initialising the file system for minutes.
-    run("mkfs.ext4", &["-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", image]);
+    run(
+        "mkfs.ext4",
+        &["-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", image],
+    );
     let mounted = format!("{image}.mounted");
     fs::create_dir_all(&mounted).unwrap();
     // Let go by itself when it is unmounted, or when this program is killed and its mounts go with it.
@@ -30,19 +36,34 @@ pub fn measure(program: &Program) {
     run("sync", &["--file-system", &mounted]);
     let (bytes_before, checks_before) = (written_bytes(device), bench.recorded().checks);
     sleep_seconds(MINUTES * 60);
-    let (bytes, checks) = (written_bytes(device) - bytes_before, bench.recorded().checks - checks_before);
+    let (bytes, checks) = (
+        written_bytes(device) - bytes_before,
+        bench.recorded().checks - checks_before,
+    );
     monitor.stop();
 
     drop(bench);
     run("umount", &[&mounted]);
     let _ = (fs::remove_dir(&mounted), fs::remove_file(image));
     let note = format!("{checks} checks, {MINUTES} minutes");
-    Row::at_most("device bytes a check at defaults", bytes as f64 / f64::from(checks) / 1000.0, 18.0, "kB").noting(&note).print();
+    Row::at_most(
+        "device bytes a check at defaults",
+        bytes as f64 / f64::from(checks) / 1000.0,
+        18.0,
+        "kB",
+    )
+    .noting(&note)
+    .print();
 }
 
 /// Bytes written to a block device so far: the kernel's documentation block/stat.rst.
 fn written_bytes(device: &str) -> u64 {
     let name = device.rsplit('/').next().unwrap();
     let stat = fs::read_to_string(format!("/sys/block/{name}/stat")).unwrap();
-    stat.split_whitespace().nth(6).unwrap().parse::<u64>().unwrap() * SECTOR_BYTES
+    stat.split_whitespace()
+        .nth(6)
+        .unwrap()
+        .parse::<u64>()
+        .unwrap()
+        * SECTOR_BYTES
 }

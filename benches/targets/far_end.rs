@@ -30,13 +30,25 @@ impl FarEnd {
     pub fn start(delay_ms: u64) -> FarEnd {
         let this = std::env::current_exe().unwrap();
         let mut command = Command::new("unshare");
-        command.arg("--net").arg(this).args([ARGUMENT, &delay_ms.to_string()]);
-        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        command
+            .arg("--net")
+            .arg(this)
+            .args([ARGUMENT, &delay_ms.to_string()]);
+        let mut child = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
         let mut said = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
         // It says a line when it is in its namespace, reads on once the cable is there, and says one when it listens.
         assert!(said.next().is_some(), "the far end does not start");
         let id = child.id().to_string();
-        run_command("ip", &["link", "add", "near", "type", "veth", "peer", "name", "far", "netns", &id]);
+        run_command(
+            "ip",
+            &[
+                "link", "add", "near", "type", "veth", "peer", "name", "far", "netns", &id,
+            ],
+        );
         run_command("ip", &["address", "add", "10.9.0.1/24", "dev", "near"]);
         run_command("ip", &["link", "set", "near", "up"]);
         drop(child.stdin.take());
@@ -52,7 +64,10 @@ impl Drop for FarEnd {
         let _ = self.child.kill();
         let _ = self.child.wait();
         // The kernel takes the cable away with the far end's network, some time later.
-        let _ = Command::new("ip").args(["link", "delete", "near"]).stderr(Stdio::null()).status();
+        let _ = Command::new("ip")
+            .args(["link", "delete", "near"])
+            .stderr(Stdio::null())
+            .status();
     }
 }
 
@@ -63,7 +78,10 @@ pub fn run(delay_ms: &str) {
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     std::fs::write("/proc/sys/net/ipv4/icmp_echo_ignore_all", "1").unwrap();
     for address in LIVE.iter().chain([&DEAD]) {
-        run_command("ip", &["address", "add", &format!("{address}/24"), "dev", "far"]);
+        run_command(
+            "ip",
+            &["address", "add", &format!("{address}/24"), "dev", "far"],
+        );
     }
     run_command("ip", &["link", "set", "far", "up"]);
     let mut requests = Socket::new(Domain::IPV4, Type::RAW, Some(Protocol::ICMPV4)).unwrap();
@@ -80,9 +98,12 @@ pub fn run(delay_ms: &str) {
     let mut packet = [0; 2000];
     loop {
         let len = requests.read(&mut packet).unwrap();
-        let address = |at: usize| Ipv4Addr::new(packet[at], packet[at + 1], packet[at + 2], packet[at + 3]);
+        let address =
+            |at: usize| Ipv4Addr::new(packet[at], packet[at + 1], packet[at + 2], packet[at + 3]);
         let (peer, own) = (address(12), address(16));
-        let Some(request) = icmp::strip_ipv4_header(&packet[..len]) else { continue };
+        let Some(request) = icmp::strip_ipv4_header(&packet[..len]) else {
+            continue;
+        };
         if request.first() != Some(&8) || own.to_string() == DEAD {
             continue;
         }
@@ -91,6 +112,8 @@ pub fn run(delay_ms: &str) {
         reply[2..4].fill(0);
         let checksum = icmp::checksum(&reply);
         reply[2..4].copy_from_slice(&checksum.to_be_bytes());
-        sender.send((Instant::now() + delay, own, peer, reply)).unwrap();
+        sender
+            .send((Instant::now() + delay, own, peer, reply))
+            .unwrap();
     }
 }

@@ -1,7 +1,14 @@
 //! Measures the release binary against its targets and prints a table. Run by benches/run, which builds the binary and
 //! gives this program a network namespace of its own; benches/README.md says what the rows mean.
-#![allow(clippy::unwrap_used, reason = "what fails here ends the measurement, with its line")]
-#![allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "figures for people")]
+#![allow(
+    clippy::unwrap_used,
+    reason = "what fails here ends the measurement, with its line"
+)]
+#![allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "figures for people"
+)]
 
 mod accuracy;
 mod answers;
@@ -30,7 +37,12 @@ impl Row {
     /// A row whose figure must not be above `limit`.
     fn at_most(what: impl Into<String>, measured: f64, limit: f64, unit: &str) -> Row {
         let text = |value: f64| format!("{value:.*} {unit}", if value < 10.0 { 2 } else { 1 });
-        Row { what: what.into(), measured: text(measured), target: format!("at most {}", text(limit)), is_met: measured <= limit }
+        Row {
+            what: what.into(),
+            measured: text(measured),
+            target: format!("at most {}", text(limit)),
+            is_met: measured <= limit,
+        }
     }
 
     /// Says more about the figure.
@@ -41,7 +53,10 @@ impl Row {
 
     fn print(self) {
         let verdict = if self.is_met { "" } else { "MISSED" };
-        println!("| {:<52} | {:<58} | {:<22} | {verdict:<6} |", self.what, self.measured, self.target);
+        println!(
+            "| {:<52} | {:<58} | {:<22} | {verdict:<6} |",
+            self.what, self.measured, self.target
+        );
     }
 }
 
@@ -61,18 +76,26 @@ const MEASUREMENTS: &[Measurement] = &[
 
 fn main() {
     let mut arguments: Vec<String> = std::env::args().skip(1).collect();
-    if arguments.first().is_some_and(|argument| argument == far_end::ARGUMENT) {
+    if arguments
+        .first()
+        .is_some_and(|argument| argument == far_end::ARGUMENT)
+    {
         return far_end::run(&arguments[1]);
     }
     if arguments.is_empty() {
         eprintln!("run benches/run");
         return;
     }
-    let program = monitor::Program { path: PathBuf::from(arguments.remove(0)) };
+    let program = monitor::Program {
+        path: PathBuf::from(arguments.remove(0)),
+    };
     let is_all = arguments.iter().any(|argument| argument == "--all");
     monitor::run("ip", &["link", "set", "lo", "up"]);
     monitor::allow_datagram_sockets();
-    println!("| {:<52} | {:<58} | {:<22} | {:<6} |", "what", "measured", "target", "");
+    println!(
+        "| {:<52} | {:<58} | {:<22} | {:<6} |",
+        "what", "measured", "target", ""
+    );
     println!("| {:-<52} | {:-<58} | {:-<22} | {:-<6} |", "", "", "", "");
     for (name, measure, is_slow) in MEASUREMENTS {
         let is_named = arguments.iter().any(|argument| argument == name);

@@ -35,14 +35,20 @@ pub struct Recorded {
 impl Bench {
     /// A folder for a measurement of `hosts`; `monitoring` is that section's content, as YAML between braces.
     pub fn new(name: &str, monitoring: &str, hosts: &[String]) -> Bench {
-        let folder = std::env::temp_dir().join(format!("ace-connection-logger-bench-{}-{name}", std::process::id()));
+        let folder = std::env::temp_dir().join(format!(
+            "ace-connection-logger-bench-{}-{name}",
+            std::process::id()
+        ));
         Bench::inside(folder, monitoring, hosts)
     }
 
     /// The same, in a folder that the caller names.
     pub fn inside(folder: PathBuf, monitoring: &str, hosts: &[String]) -> Bench {
         fs::create_dir_all(&folder).unwrap();
-        let hosts: String = hosts.iter().map(|address| format!("  - {{name: host {address}, address: {address}}}\n")).collect();
+        let hosts: String = hosts
+            .iter()
+            .map(|address| format!("  - {{name: host {address}, address: {address}}}\n"))
+            .collect();
         let database = folder.join("bench.db");
         let text = format!(
             "monitoring: {{{monitoring}}}\nhosts:\n{hosts}database: {{path: {}}}\nlogging: {{level: error}}\n",
@@ -61,9 +67,20 @@ impl Bench {
     pub fn check(&self, program: &Program, prefix: &[&str], hosts: &[&str]) -> Vec<Value> {
         let config = self.folder.join("config.yaml");
         let mut words: Vec<&str> = prefix.to_vec();
-        words.extend([path_text(&program.path), "check", "--json", "--no-store", "-c", path_text(&config)]);
+        words.extend([
+            path_text(&program.path),
+            "check",
+            "--json",
+            "--no-store",
+            "-c",
+            path_text(&config),
+        ]);
         words.extend(hosts);
-        let output = Command::new(words[0]).args(&words[1..]).stderr(Stdio::inherit()).output().unwrap();
+        let output = Command::new(words[0])
+            .args(&words[1..])
+            .stderr(Stdio::inherit())
+            .output()
+            .unwrap();
         serde_json::from_slice::<Vec<Value>>(&output.stdout).unwrap()
     }
 
@@ -75,15 +92,27 @@ impl Bench {
     /// Starts a command that runs until it is stopped.
     pub fn start(&self, program: &Program, arguments: &[&str]) -> Monitor {
         let mut command = Command::new(&program.path);
-        command.args(arguments).arg("-c").arg(self.folder.join("config.yaml"));
-        Monitor { child: command.spawn().unwrap() }
+        command
+            .args(arguments)
+            .arg("-c")
+            .arg(self.folder.join("config.yaml"));
+        Monitor {
+            child: command.spawn().unwrap(),
+        }
     }
 
     /// What the database holds, for all hosts.
     pub fn recorded(&self) -> Recorded {
         let connection = rusqlite::Connection::open(self.database()).unwrap();
-        let sums = "select count(*), coalesce(sum(sent), 0), coalesce(sum(received), 0) from check_result";
-        let read = |row: &rusqlite::Row<'_>| Ok(Recorded { checks: row.get(0)?, sent: row.get(1)?, received: row.get(2)? });
+        let sums =
+            "select count(*), coalesce(sum(sent), 0), coalesce(sum(received), 0) from check_result";
+        let read = |row: &rusqlite::Row<'_>| {
+            Ok(Recorded {
+                checks: row.get(0)?,
+                sent: row.get(1)?,
+                received: row.get(2)?,
+            })
+        };
         connection.query_row(sums, [], read).unwrap()
     }
 }
@@ -104,9 +133,12 @@ impl Monitor {
     /// How often the threads of the hosts have gone to sleep so far.
     pub fn pinger_sleeps(&self) -> u64 {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
-        let statuses = tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
+        let statuses =
+            tasks.filter_map(|task| fs::read_to_string(task.ok()?.path().join("status")).ok());
         let pingers = statuses.filter(|status| status.starts_with("Name:\tping-"));
-        pingers.map(|status| field(&status, "voluntary_ctxt_switches:")).sum()
+        pingers
+            .map(|status| field(&status, "voluntary_ctxt_switches:"))
+            .sum()
     }
 
     /// Stops it as a service manager does, and waits for its end.
@@ -118,7 +150,10 @@ impl Monitor {
 
 /// The number behind `name` in a status file of /proc.
 fn field(status: &str, name: &str) -> u64 {
-    let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix(name))
+        .unwrap();
     line.split_whitespace().next().unwrap().parse().unwrap()
 }
 
@@ -128,7 +163,9 @@ fn path_text(path: &Path) -> &str {
 
 /// So many addresses of this machine's own.
 pub fn loopback_hosts(count: usize) -> Vec<String> {
-    (0..count).map(|index| format!("127.0.{}.{}", index / 250 + 1, index % 250 + 1)).collect()
+    (0..count)
+        .map(|index| format!("127.0.{}.{}", index / 250 + 1, index % 250 + 1))
+        .collect()
 }
 
 /// Lets ordinary ICMP sockets be used in this network namespace, as most distributions do.
@@ -143,7 +180,14 @@ pub fn sleep_seconds(seconds: u64) {
 
 /// Runs a command that must succeed; what it prints.
 pub fn run(program: &str, arguments: &[&str]) -> String {
-    let output = Command::new(program).args(arguments).output().unwrap_or_else(|error| panic!("{program}: {error}"));
-    assert!(output.status.success(), "{program} {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+    let output = Command::new(program)
+        .args(arguments)
+        .output()
+        .unwrap_or_else(|error| panic!("{program}: {error}"));
+    assert!(
+        output.status.success(),
+        "{program} {arguments:?}: {}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     String::from_utf8_lossy(&output.stdout).into_owned()
 }

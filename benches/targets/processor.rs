@@ -16,7 +16,8 @@ pub fn measure(program: &Program) {
 
 fn measure_hosts(program: &Program, hosts: usize, seconds: u64) {
     let hosts = loopback_hosts(hosts);
-    let (mut own, mut fping, mut ratios, mut wakings) = (Vec::new(), Vec::new(), Vec::new(), Vec::new());
+    let (mut own, mut fping, mut ratios, mut wakings) =
+        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut sent, mut received) = (0, 0);
     // In turns, so that what else the machine does meets both.
     for _ in 0..PAIRS {
@@ -34,17 +35,28 @@ fn measure_hosts(program: &Program, hosts: usize, seconds: u64) {
     let ratio = median(ratios);
     Row {
         what: format!("processor seconds a 10,000 pings, {name}"),
-        measured: format!("{:.2}, {ratio:.2} times ({spread}); {received} of {sent} counted", median(own)),
+        measured: format!(
+            "{:.2}, {ratio:.2} times ({spread}); {received} of {sent} counted",
+            median(own)
+        ),
         target: format!("fping's, {:.2}; all", median(fping)),
         is_met: ratio <= 1.0 && received == sent,
     }
     .print();
-    Row::at_most(format!("wake-ups a check, {name}"), median(wakings), PINGS_PER_CHECK as f64 + 1.0, "").print();
+    Row::at_most(
+        format!("wake-ups a check, {name}"),
+        median(wakings),
+        PINGS_PER_CHECK as f64 + 1.0,
+        "",
+    )
+    .print();
 }
 
 /// The least and the largest.
 fn spread_text(values: &[f64]) -> String {
-    let (least, largest) = values.iter().fold((f64::MAX, 0f64), |(low, high), value| (low.min(*value), high.max(*value)));
+    let (least, largest) = values.iter().fold((f64::MAX, 0f64), |(low, high), value| {
+        (low.min(*value), high.max(*value))
+    });
     format!("{least:.2} to {largest:.2}")
 }
 
@@ -57,7 +69,9 @@ struct Measured {
 
 /// One check a second of each host, from the start of the program to its end.
 fn measure_monitor(program: &Program, hosts: &[String], seconds: u64) -> Measured {
-    let pace = format!("interval_seconds: 1, ping_count: {PINGS_PER_CHECK}, ping_spacing_ms: 180, timeout_seconds: 0.2");
+    let pace = format!(
+        "interval_seconds: 1, ping_count: {PINGS_PER_CHECK}, ping_spacing_ms: 180, timeout_seconds: 0.2"
+    );
     let bench = Bench::new("processor", &pace, hosts);
     let before = sys::children_cpu();
     let monitor = bench.monitor(program);
@@ -80,9 +94,15 @@ fn measure_fping(hosts: &[String], pings_each: u64) -> f64 {
     // From host to host fping's own 10 ms, or as long as so many hosts leave room for.
     let gap_ms = format!("{:.2}", (200.0 / hosts.len() as f64).min(10.0));
     let mut command = Command::new("fping");
-    command.args(["-q", "-b", "56", "-p", "200", "-i", &gap_ms, "-C", &count]).args(hosts);
+    command
+        .args(["-q", "-b", "56", "-p", "200", "-i", &gap_ms, "-C", &count])
+        .args(hosts);
     let before = sys::children_cpu();
-    let status = command.stdout(Stdio::null()).stderr(Stdio::null()).status().unwrap();
+    let status = command
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .unwrap();
     let cpu = sys::children_cpu() - before;
     assert!(status.success(), "fping lost pings");
     cpu.as_secs_f64() / (hosts.len() as u64 * pings_each) as f64 * 10_000.0

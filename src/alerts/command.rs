@@ -53,11 +53,24 @@ const TICK: Duration = Duration::from_millis(50);
 /// How long it is waited for after it was killed: one that waits for a dead disk cannot be killed.
 const LAST_WAIT: Duration = Duration::from_millis(500);
 /// What the service manager has told us is not for others.
-const OUR_OWN: [&str; 6] = ["NOTIFY_SOCKET", "WATCHDOG_USEC", "WATCHDOG_PID", "LISTEN_FDS", "LISTEN_PID", "LISTEN_FDNAMES"];
+const OUR_OWN: [&str; 6] = [
+    "NOTIFY_SOCKET",
+    "WATCHDOG_USEC",
+    "WATCHDOG_PID",
+    "LISTEN_FDS",
+    "LISTEN_PID",
+    "LISTEN_FDNAMES",
+];
 
 /// Runs a program until it ends, `timeout` is over, or the flag is raised. Fails when it cannot be started. Its input is a
 /// file, so that it may read it or not; it is in a process group of its own, and all of that is killed.
-pub fn run(words: &[String], telling: &Telling, timeout: Duration, stop: &Stop, heard: Heard) -> io::Result<Run> {
+pub fn run(
+    words: &[String],
+    telling: &Telling,
+    timeout: Duration,
+    stop: &Stop,
+    heard: Heard,
+) -> io::Result<Run> {
     let (program, arguments) = words.split_first().ok_or(ErrorKind::InvalidInput)?;
     let (mut pipe, output) = io::pipe()?;
     sys::read_without_waiting(pipe.as_fd())?;
@@ -65,7 +78,12 @@ pub fn run(words: &[String], telling: &Telling, timeout: Duration, stop: &Stop, 
     input.write_all(telling.json.as_bytes())?;
     input.rewind()?;
     let mut command = Command::new(program);
-    command.args(arguments).envs(telling.environment.iter().map(|(name, value)| (name, value)));
+    command.args(arguments).envs(
+        telling
+            .environment
+            .iter()
+            .map(|(name, value)| (name, value)),
+    );
     for name in OUR_OWN {
         command.env_remove(name);
     }
@@ -80,22 +98,40 @@ pub fn run(words: &[String], telling: &Telling, timeout: Duration, stop: &Stop, 
     // With it our ends of its pipes: it is over when nobody else has one.
     drop(command);
     let deadline = began.after(timeout);
-    let mut tail = Tail { bytes: Vec::new(), total: 0, is_open: true, buffer: vec![0; BUFFER_BYTES] };
+    let mut tail = Tail {
+        bytes: Vec::new(),
+        total: 0,
+        is_open: true,
+        buffer: vec![0; BUFFER_BYTES],
+    };
     let end = loop {
         let until = sys::monotonic().after(TICK).min(deadline);
-        let is_stopped = if tail.is_open { stop.wait_readable(pipe.as_fd(), until) } else { stop.wait_until(until) };
+        let is_stopped = if tail.is_open {
+            stop.wait_readable(pipe.as_fd(), until)
+        } else {
+            stop.wait_until(until)
+        };
         tail.read(&mut pipe);
         if let Some(status) = child.try_wait()? {
             break End::Exited(status);
         }
         if is_stopped || sys::monotonic() >= deadline {
             kill(&mut child);
-            break if is_stopped { End::Stopped } else { End::TimedOut };
+            break if is_stopped {
+                End::Stopped
+            } else {
+                End::TimedOut
+            };
         }
     };
     // What it wrote last; those whom it left behind may go on for ever.
     tail.read(&mut pipe);
-    Ok(Run { end, output: tail.bytes, output_bytes: tail.total, took: sys::monotonic().since(began) })
+    Ok(Run {
+        end,
+        output: tail.bytes,
+        output_bytes: tail.total,
+        took: sys::monotonic().since(began),
+    })
 }
 
 fn kill(child: &mut Child) {
@@ -122,10 +158,15 @@ impl Tail {
             Ok(0) => self.is_open = false,
             Ok(len) => {
                 self.total += len as u64;
-                self.bytes.extend_from_slice(&self.buffer[len.saturating_sub(KEPT_BYTES)..len]);
-                self.bytes.drain(..self.bytes.len().saturating_sub(KEPT_BYTES));
+                self.bytes
+                    .extend_from_slice(&self.buffer[len.saturating_sub(KEPT_BYTES)..len]);
+                self.bytes
+                    .drain(..self.bytes.len().saturating_sub(KEPT_BYTES));
             }
-            Err(error) => self.is_open = matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted),
+            Err(error) => {
+                self.is_open =
+                    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::Interrupted)
+            }
         }
     }
 }
@@ -147,7 +188,11 @@ impl Run {
         let output = String::from_utf8_lossy(&self.output);
         match output.lines().map(str::trim).rfind(|line| !line.is_empty()) {
             Some(line) => {
-                let line: String = line.chars().take(LONGEST_LINE).map(|c| if c.is_control() { ' ' } else { c }).collect();
+                let line: String = line
+                    .chars()
+                    .take(LONGEST_LINE)
+                    .map(|c| if c.is_control() { ' ' } else { c })
+                    .collect();
                 format!("{how}: {line}")
             }
             None => how,

@@ -78,7 +78,10 @@ impl Alerts {
             is_limited: false,
         };
         let work = move || teller.work(&rung);
-        let thread = thread::Builder::new().name("alerts".into()).stack_size(STACK_BYTES).spawn(work)?;
+        let thread = thread::Builder::new()
+            .name("alerts".into())
+            .stack_size(STACK_BYTES)
+            .spawn(work)?;
         Ok(Alerts { stop, bell, thread })
     }
 
@@ -134,10 +137,16 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
     fn recall(&mut self) {
         let (now, clock) = (sys::monotonic(), sys::clocks().utc());
         let since = UtcMillis(clock.0 - nanoseconds(HOUR) / 1_000_000);
-        let told = Reader::open_current(&self.database)
-            .and_then(|reader| reader.map_or(Ok(Vec::new()), |reader| reader.notices_told_since(since)));
+        let told = Reader::open_current(&self.database).and_then(|reader| {
+            reader.map_or(Ok(Vec::new()), |reader| reader.notices_told_since(since))
+        });
         let ago = |at: &UtcMillis| Monotonic(now.0 - (clock.0 - at.0).max(0) * 1_000_000);
-        self.told = told.unwrap_or_default().iter().filter(|at| **at <= clock).map(ago).collect();
+        self.told = told
+            .unwrap_or_default()
+            .iter()
+            .filter(|at| **at <= clock)
+            .map(ago)
+            .collect();
     }
 
     /// Does what there is to do, and says when to look again.
@@ -190,7 +199,11 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
             Err(_) => CAUSE_KNOWN_AFTER,
         };
         let due = now.after(wait);
-        self.head = Some(Head { id: notice.id, tries: notice.tries, due });
+        self.head = Some(Head {
+            id: notice.id,
+            tries: notice.tries,
+            due,
+        });
         due
     }
 
@@ -200,9 +213,12 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
             self.told.pop_front();
         }
         let most = usize::from(self.config.most_per_hour);
-        let free_at = (self.told.len() >= most).then(|| self.told[self.told.len() - most].after(HOUR));
+        let free_at =
+            (self.told.len() >= most).then(|| self.told[self.told.len() - most].after(HOUR));
         if free_at.is_some() && !self.is_limited {
-            log::warn!("alerts: {most} notices were told within an hour; the others wait (alerts.most_per_hour)");
+            log::warn!(
+                "alerts: {most} notices were told within an hour; the others wait (alerts.most_per_hour)"
+            );
         }
         self.is_limited = free_at.is_some();
         free_at
@@ -215,12 +231,23 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
         }
         let telling = tell(notice, sys::clocks().utc(), sys::utc_offset_at);
         log::debug!("alerts: {}", telling.text);
-        let result = run(&self.config.command, &telling, self.config.timeout, &self.stop, Heard::Complaints);
+        let result = run(
+            &self.config.command,
+            &telling,
+            self.config.timeout,
+            &self.stop,
+            Heard::Complaints,
+        );
         match result {
-            Ok(Run { end: End::Stopped, .. }) => sys::monotonic(),
+            Ok(Run {
+                end: End::Stopped, ..
+            }) => sys::monotonic(),
             Ok(run) if run.is_success() => {
                 if self.failures > 0 {
-                    log::info!("alerts.command: works again; it had failed {} times", self.failures);
+                    log::info!(
+                        "alerts.command: works again; it had failed {} times",
+                        self.failures
+                    );
                 }
                 self.failures = 0;
                 self.told.push_back(sys::monotonic());
@@ -234,18 +261,27 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
     fn fail(&mut self, notice: &Notice, reason: &str, cure: &str) -> Monotonic {
         if self.failures == 0 {
             let program = self.config.command.first().map_or("", String::as_str);
-            log::error!("alerts.command: {program}: {reason}{cure}; notices wait and are tried again");
+            log::error!(
+                "alerts.command: {program}: {reason}{cure}; notices wait and are tried again"
+            );
         }
         self.failures = self.failures.saturating_add(1);
         let tries = self.head.as_ref().map_or(0, |head| head.tries);
         let due = sys::monotonic().after(backoff(tries));
-        self.head = Some(Head { id: notice.id, tries: tries.saturating_add(1), due });
+        self.head = Some(Head {
+            id: notice.id,
+            tries: tries.saturating_add(1),
+            due,
+        });
         self.note(notice, None);
         due
     }
 
     fn note(&mut self, notice: &Notice, told_at: Option<UtcMillis>) -> Monotonic {
-        let fate = NoticeFate { id: notice.id, told_at };
+        let fate = NoticeFate {
+            id: notice.id,
+            told_at,
+        };
         if told_at.is_some() {
             self.memory.settled = Some((notice.id, notice.made_at));
         }
@@ -258,7 +294,9 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
 
 /// How long a notice waits that failed so often before and now once more.
 fn backoff(tries: u32) -> Duration {
-    FIRST_RETRY.saturating_mul(2u32.saturating_pow(tries)).min(LONGEST_RETRY)
+    FIRST_RETRY
+        .saturating_mul(2u32.saturating_pow(tries))
+        .min(LONGEST_RETRY)
 }
 
 #[cfg(test)]
@@ -267,7 +305,10 @@ mod tests {
 
     #[test]
     fn tries_lie_further_and_further_apart_up_to_ten_minutes() {
-        let waits: Vec<u64> = [0, 1, 2, 9, 10, 1000].into_iter().map(|tries| backoff(tries).as_secs()).collect();
+        let waits: Vec<u64> = [0, 1, 2, 9, 10, 1000]
+            .into_iter()
+            .map(|tries| backoff(tries).as_secs())
+            .collect();
         assert_eq!(waits, [1, 2, 4, 512, 600, 600]);
     }
 }

@@ -34,7 +34,11 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
         let text = clock(at);
         let (date, time) = text.split_at_checked(11).unwrap_or(("", &text));
         let time = time.get(..8).unwrap_or(time);
-        if today.starts_with(date) { time.to_string() } else { format!("{date}{time}") }
+        if today.starts_with(date) {
+            time.to_string()
+        } else {
+            format!("{date}{time}")
+        }
     };
     let about = About::of(notice);
     let text = about.sentence(notice, &spoken);
@@ -46,7 +50,10 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
     let span = |at: Option<UtcMillis>| at.map(UtcMillis::rfc3339);
     match notice.events.as_slice() {
         [] => {
-            let facts: Option<Value> = notice.facts.as_deref().and_then(|facts| serde_json::from_str(facts).ok());
+            let facts: Option<Value> = notice
+                .facts
+                .as_deref()
+                .and_then(|facts| serde_json::from_str(facts).ok());
             if let Some(Value::Object(facts)) = facts {
                 object.extend(facts);
             }
@@ -69,7 +76,13 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
     let joined = |words: &[String]| words.join(", ");
     let or_empty = |text: Option<String>| text.unwrap_or_default();
     let ids: Vec<String> = about.ids.iter().map(ToString::to_string).collect();
-    let single = |text: &str| if about.ids.len() > 1 { String::new() } else { text.to_string() };
+    let single = |text: &str| {
+        if about.ids.len() > 1 {
+            String::new()
+        } else {
+            text.to_string()
+        }
+    };
     let environment = [
         ("ACE_KIND", notice.kind.word().to_string()),
         ("ACE_TEXT", text.clone()),
@@ -82,11 +95,28 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
         ("ACE_EVENT_IDS", joined(&ids)),
         ("ACE_START_TIME", or_empty(span(about.start))),
         ("ACE_END_TIME", or_empty(span(about.end))),
-        ("ACE_DURATION_SECONDS", or_empty(about.seconds().map(|seconds| seconds.to_string()))),
-        ("ACE_CAUSE", if about.ids.is_empty() { String::new() } else { about.cause.word().into() }),
+        (
+            "ACE_DURATION_SECONDS",
+            or_empty(about.seconds().map(|seconds| seconds.to_string())),
+        ),
+        (
+            "ACE_CAUSE",
+            if about.ids.is_empty() {
+                String::new()
+            } else {
+                about.cause.word().into()
+            },
+        ),
     ];
-    let environment = environment.into_iter().map(|(name, value)| (name, harmless(&value))).collect();
-    Telling { text, json: format!("{}\n", Value::Object(object)), environment }
+    let environment = environment
+        .into_iter()
+        .map(|(name, value)| (name, harmless(&value)))
+        .collect();
+    Telling {
+        text,
+        json: format!("{}\n", Value::Object(object)),
+        environment,
+    }
 }
 
 /// A value that fits into one line, of a mail's head for example, and into an environment. Names come from a configuration,
@@ -97,7 +127,11 @@ fn harmless(value: &str) -> String {
         len += c.len_utf8();
         len <= LONGEST_VALUE
     };
-    value.chars().take_while(fits).map(|c| if c.is_control() { ' ' } else { c }).collect()
+    value
+        .chars()
+        .take_while(fits)
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// What the events of a notice say together.
@@ -120,16 +154,29 @@ impl About {
         let ends: Option<Vec<UtcMillis>> = events.iter().map(OutageEvent::end).collect();
         let mut about = About {
             names: events.iter().map(|event| event.host_name.clone()).collect(),
-            address: events.first().map(|event| event.host_address.clone()).unwrap_or_default(),
-            event_type: events.first().map(|event| event.event_type.clone()).unwrap_or_default(),
+            address: events
+                .first()
+                .map(|event| event.host_address.clone())
+                .unwrap_or_default(),
+            event_type: events
+                .first()
+                .map(|event| event.event_type.clone())
+                .unwrap_or_default(),
             ids: events.iter().map(|event| event.id).collect(),
             start: events.iter().filter_map(OutageEvent::start).min(),
             end: ends.and_then(|ends| ends.into_iter().max()),
-            cause: events.iter().filter_map(OutageEvent::cause).min().unwrap_or(Cause::Unknown),
+            cause: events
+                .iter()
+                .filter_map(OutageEvent::cause)
+                .min()
+                .unwrap_or(Cause::Unknown),
             check: Value::Null,
         };
         if events.is_empty()
-            && let Some(facts) = notice.facts.as_deref().and_then(|facts| serde_json::from_str::<Value>(facts).ok())
+            && let Some(facts) = notice
+                .facts
+                .as_deref()
+                .and_then(|facts| serde_json::from_str::<Value>(facts).ok())
         {
             let word = |name: &str| facts[name].as_str().unwrap_or_default().to_string();
             (about.names, about.address) = (vec![word("host_name")], word("host_address"));
@@ -140,42 +187,72 @@ impl About {
     }
 
     fn seconds(&self) -> Option<i64> {
-        self.end.zip(self.start).map(|(end, start)| (end.0 - start.0) / 1000)
+        self.end
+            .zip(self.start)
+            .map(|(end, start)| (end.0 - start.0) / 1000)
     }
 
     fn sentence(&self, notice: &Notice, spoken: &impl Fn(UtcMillis) -> String) -> String {
         let since = self.start.map(spoken).unwrap_or_default();
         let who = self.who();
         let is_one = self.names.len() == 1;
-        let (is, was) = if is_one { ("is", "was") } else { ("are", "were") };
+        let (is, was) = if is_one {
+            ("is", "was")
+        } else {
+            ("are", "were")
+        };
         let cause = match self.cause {
             Cause::Unknown => String::new(),
             cause => format!(", {}", cause.word()),
         };
-        let names = if is_one { String::new() } else { format!(": {}", self.spoken_names()) };
+        let names = if is_one {
+            String::new()
+        } else {
+            format!(": {}", self.spoken_names())
+        };
         let (down, up) = match self.event_type.as_str() {
             DNS if is_one => ("without an address", "resolved again"),
             _ => ("down", "up again"),
         };
-        let lasted = self.seconds().and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs);
+        let lasted = self
+            .seconds()
+            .and_then(|seconds| u64::try_from(seconds).ok())
+            .map(Duration::from_secs);
         match (notice.kind, self.end) {
             (AlertKind::Degraded, _) => {
-                let ms = self.check["avg_us"].as_f64().map(|us| format!(" in {:.1} ms", us / 1000.0)).unwrap_or_default();
+                let ms = self.check["avg_us"]
+                    .as_f64()
+                    .map(|us| format!(" in {:.1} ms", us / 1000.0))
+                    .unwrap_or_default();
                 let count = |name: &str| self.check[name].as_u64().unwrap_or(0);
-                format!("{who} answers badly since {since}: {} of {} pings{ms}", count("received"), count("sent"))
+                format!(
+                    "{who} answers badly since {since}: {} of {} pings{ms}",
+                    count("received"),
+                    count("sent")
+                )
             }
             (AlertKind::Up, Some(end)) => {
-                let lasted = lasted.map(|lasted| format!(" after {}", Spoken(lasted))).unwrap_or_default();
-                format!("{who} {is} {up} since {}{lasted}{cause}{names}", spoken(end))
+                let lasted = lasted
+                    .map(|lasted| format!(" after {}", Spoken(lasted)))
+                    .unwrap_or_default();
+                format!(
+                    "{who} {is} {up} since {}{lasted}{cause}{names}",
+                    spoken(end)
+                )
             }
-            (_, Some(end)) => format!("{who} {was} {down} from {since} to {}{cause}{names}", spoken(end)),
+            (_, Some(end)) => format!(
+                "{who} {was} {down} from {since} to {}{cause}{names}",
+                spoken(end)
+            ),
             (_, None) => format!("{who} {is} {down} since {since}{cause}{names}"),
         }
     }
 
     fn who(&self) -> String {
         match self.names.as_slice() {
-            [name] if self.event_type == LINK_DOWN => format!("this machine's {name} ({})", self.address),
+            [name] if self.event_type == LINK_DOWN => {
+                format!("this machine's {name} ({})", self.address)
+            }
             [name] => name.clone(),
             names => format!("{} hosts", names.len()),
         }
@@ -184,6 +261,10 @@ impl About {
     fn spoken_names(&self) -> String {
         let more = self.names.len().saturating_sub(NAMES_SPOKEN);
         let names = self.names[..self.names.len() - more].join(", ");
-        if more > 0 { format!("{names} and {more} more") } else { names }
+        if more > 0 {
+            format!("{names} and {more} more")
+        } else {
+            names
+        }
     }
 }

@@ -16,16 +16,23 @@ pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// Widths of buckets, in seconds, that people can read an axis by.
 const WIDTHS: &[i64] = &[
-    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200, 86_400, 172_800, 604_800,
-    1_209_600, 2_419_200, 4_838_400, 9_676_800, 31_536_000,
+    1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200,
+    86_400, 172_800, 604_800, 1_209_600, 2_419_200, 4_838_400, 9_676_800, 31_536_000,
 ];
 
 /// The narrowest width by which a span has at most `points` buckets.
 fn width_ms(span: &Range<UtcMillis>, points: u64, least_ms: i64) -> i64 {
     let points = i64::try_from(points).unwrap_or(i64::MAX);
-    let fits = |width: &i64| span.end.0.div_euclid(*width) - span.start.0.div_euclid(*width) < points;
-    let widths = WIDTHS.iter().map(|seconds| seconds * 1000).filter(|width| *width >= least_ms);
-    widths.clone().find(fits).unwrap_or_else(|| (span.end.0 - span.start.0) / points.max(1) + 31_536_000_000)
+    let fits =
+        |width: &i64| span.end.0.div_euclid(*width) - span.start.0.div_euclid(*width) < points;
+    let widths = WIDTHS
+        .iter()
+        .map(|seconds| seconds * 1000)
+        .filter(|width| *width >= least_ms);
+    widths
+        .clone()
+        .find(fits)
+        .unwrap_or_else(|| (span.end.0 - span.start.0) / points.max(1) + 31_536_000_000)
 }
 
 /// The columns of a chart.
@@ -83,7 +90,8 @@ impl Columns {
         self.sent.push(if_measured(sums.counts.sent));
         self.lost.push(if_measured(sums.counts.lost()));
         self.not_measured.push(sums.counts.not_measured);
-        self.success_rate.push(is_measured.then(|| percent(sums.counts.rate_sum / sums.counts.checks())));
+        self.success_rate
+            .push(is_measured.then(|| percent(sums.counts.rate_sum / sums.counts.checks())));
         self.worst_rate.push(sums.counts.rate_min.map(percent));
         self.min_us.push(sums.latencies.min_us);
         self.p5_us.push(quantile(sums, 0.05));
@@ -104,7 +112,11 @@ pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let ids = host_ids(api, &reader, address)?;
     let raw_width = width_ms(&span, points, 0);
     let is_raw = raw_width < HOUR_MS && span.start >= reader.pruned_before()?;
-    let (source, width) = if is_raw { (Source::Raw, raw_width) } else { (Source::Rollup, width_ms(&span, points, HOUR_MS)) };
+    let (source, width) = if is_raw {
+        (Source::Raw, raw_width)
+    } else {
+        (Source::Rollup, width_ms(&span, points, HOUR_MS))
+    };
     let buckets = reader.buckets(&ids, &span, width, source)?;
     let mut columns = Columns::default();
     let none = Sums::default();
@@ -115,7 +127,11 @@ pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> Answered {
         from: span.start.rfc3339(),
         to: span.end.rfc3339(),
         bucket_seconds: width / 1000,
-        source: if source == Source::Raw { "raw" } else { "rollup" },
+        source: if source == Source::Raw {
+            "raw"
+        } else {
+            "rollup"
+        },
         columns,
     })
 }
@@ -139,9 +155,15 @@ pub(super) struct Stood {
 impl Stood {
     /// Adds checks that stand for `interval_ms` each.
     pub fn add(&mut self, counts: &Counts, interval_ms: i64) {
-        self.measured = self.measured.saturating_add(counts.checks().saturating_mul(interval_ms));
-        self.down = self.down.saturating_add(counts.down.saturating_mul(interval_ms));
-        self.silent = self.silent.saturating_add(counts.silent().saturating_mul(interval_ms));
+        self.measured = self
+            .measured
+            .saturating_add(counts.checks().saturating_mul(interval_ms));
+        self.down = self
+            .down
+            .saturating_add(counts.down.saturating_mul(interval_ms));
+        self.silent = self
+            .silent
+            .saturating_add(counts.silent().saturating_mul(interval_ms));
     }
 }
 
@@ -152,7 +174,11 @@ impl Measure {
         let seconds = (span.end.0 - from.0) as f64 / 1000.0;
         let all = stood.measured as f64 / 1000.0;
         let measured = all.min(seconds);
-        let down_share = if stood.measured > 0 { stood.down as f64 / stood.measured as f64 } else { 0.0 };
+        let down_share = if stood.measured > 0 {
+            stood.down as f64 / stood.measured as f64
+        } else {
+            0.0
+        };
         let is_measured = stood.measured > 0;
         Measure {
             down_seconds: down_share * measured,
@@ -177,8 +203,11 @@ pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) 
     let notes = reader.note_sums(&ids, &span)?;
     let measure = Measure::of(&stood, &span, reader.first_recorded(&ids)?);
     let ms = |us: Option<u32>| us.map_or(0.0, |us| f64::from(us) / 1000.0);
-    let mean_of_means =
-        if sums.latencies.checks > 0 { sums.latencies.avg_sum_us as f64 / sums.latencies.checks as f64 / 1000.0 } else { 0.0 };
+    let mean_of_means = if sums.latencies.checks > 0 {
+        sums.latencies.avg_sum_us as f64 / sums.latencies.checks as f64 / 1000.0
+    } else {
+        0.0
+    };
     json(&json!({
         "avg_success_rate": if sums.counts.checks() > 0 { percent(sums.counts.rate_sum) / sums.counts.checks() as f64 } else { 0.0 },
         "min_success_rate": percent(sums.counts.rate_min.unwrap_or(0)),
@@ -234,7 +263,9 @@ pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let address = parameters.address()?;
     let span = parameters.between(now())?;
     if span.end.0 - span.start.0 > 400 * DAY_MS {
-        return Err(Problem::Parameter("from: at most 400 days are told hour by hour".into()));
+        return Err(Problem::Parameter(
+            "from: at most 400 days are told hour by hour".into(),
+        ));
     }
     let reader = api.reader()?;
     let ids = host_ids(api, &reader, address)?;

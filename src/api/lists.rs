@@ -34,11 +34,20 @@ pub(super) fn status(api: &Api) -> Answered {
     let reader = api.reader().ok();
     let (mut run, mut first) = (None, None);
     if let Some(reader) = &reader {
-        run = reader.newest_run()?.map(|run| run_row(&run, facts.flush.as_secs_f64(), now));
+        run = reader
+            .newest_run()?
+            .map(|run| run_row(&run, facts.flush.as_secs_f64(), now));
         let ids: Vec<i64> = reader.hosts()?.iter().map(|host| host.id).collect();
         first = reader.first_recorded(&ids)?.map(UtcMillis::rfc3339);
     }
-    let is_shared = |address: &str| facts.hosts.iter().filter(|plan| plan.host.address == address).count() > 1;
+    let is_shared = |address: &str| {
+        facts
+            .hosts
+            .iter()
+            .filter(|plan| plan.host.address == address)
+            .count()
+            > 1
+    };
     let hosts: Vec<_> = facts
         .hosts
         .iter()
@@ -88,7 +97,8 @@ struct HostRow {
 /// Hosts by name, address and family; each with its key among them.
 fn host_rows<'a>(hosts: impl Iterator<Item = (&'a str, &'a str, i64)>) -> Vec<HostRow> {
     let all: Vec<(&str, &str, i64)> = hosts.collect();
-    let is_shared = |address: &str| all.iter().filter(|(_, other, _)| *other == address).count() > 1;
+    let is_shared =
+        |address: &str| all.iter().filter(|(_, other, _)| *other == address).count() > 1;
     let row = |(name, address, family): &(&str, &str, i64)| HostRow {
         name: (*name).to_string(),
         address: (*address).to_string(),
@@ -99,14 +109,20 @@ fn host_rows<'a>(hosts: impl Iterator<Item = (&'a str, &'a str, i64)>) -> Vec<Ho
 
 pub(super) fn hosts(api: &Api) -> Answered {
     let facts = api.facts();
-    json(&host_rows(
-        facts.hosts.iter().map(|plan| (plan.host.name.as_str(), plan.host.address.as_str(), plan.host.family.number())),
-    ))
+    json(&host_rows(facts.hosts.iter().map(|plan| {
+        (
+            plan.host.name.as_str(),
+            plan.host.address.as_str(),
+            plan.host.family.number(),
+        )
+    })))
 }
 
 pub(super) fn all_hosts(api: &Api) -> Answered {
     let hosts = api.reader()?.hosts()?;
-    json(&host_rows(hosts.iter().map(|host| (host.name.as_str(), host.address.as_str(), host.family))))
+    json(&host_rows(hosts.iter().map(|host| {
+        (host.name.as_str(), host.address.as_str(), host.family)
+    })))
 }
 
 pub(super) fn health(api: &Api) -> Answered {
@@ -114,12 +130,19 @@ pub(super) fn health(api: &Api) -> Answered {
     let reader = api.reader()?;
     let known = Known::read(&reader, facts.flush, now())?;
     let lines = known.lines(&facts.hosts);
-    let is_fresh = facts.hosts.is_empty() || lines.iter().any(|line| line.plan.is_some() && !line.is_stale());
+    let is_fresh = facts.hosts.is_empty()
+        || lines
+            .iter()
+            .any(|line| line.plan.is_some() && !line.is_stale());
     // In its first moments a monitor has nothing to show yet.
     let is_starting = known.latest.is_empty()
-        && reader.newest_run()?.is_some_and(|run| run.stopped_at.is_none() && now().0 - run.started_at.0 < 180_000);
+        && reader
+            .newest_run()?
+            .is_some_and(|run| run.stopped_at.is_none() && now().0 - run.started_at.0 < 180_000);
     if !is_fresh && !is_starting {
-        return Err(Problem::Unavailable("no check of any host came within three intervals: is the monitor running?".into()));
+        return Err(Problem::Unavailable(
+            "no check of any host came within three intervals: is the monitor running?".into(),
+        ));
     }
     json(&json!({
         "status": "healthy",

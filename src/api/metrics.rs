@@ -28,30 +28,67 @@ pub(super) fn metrics(api: &Api) -> Answered {
                 State::NotMeasured => None,
             },
         ),
-        ("ace_host_not_measured", "1 when the newest check could not be made.", &|line| {
-            line.latest.map(|check| f64::from(u8::from(!check.is_measured)))
-        }),
-        ("ace_check_success_ratio", "Share of the newest check's pings that were answered.", &|line| {
-            measured(line).map(|check| check.success_rate() / 100.0)
-        }),
-        ("ace_check_rtt_min_seconds", "Least round-trip time of the newest check.", &|line| seconds(measured(line)?.min_us)),
-        ("ace_check_rtt_avg_seconds", "Mean round-trip time of the newest check.", &|line| seconds(measured(line)?.avg_us)),
-        ("ace_check_rtt_max_seconds", "Greatest round-trip time of the newest check.", &|line| seconds(measured(line)?.max_us)),
-        ("ace_check_timestamp_seconds", "When the newest check was made.", &|line| {
-            Some(line.latest?.checked_at.0 as f64 / 1000.0)
-        }),
-        ("ace_host_stale", "1 when no check came within three intervals.", &|line| Some(f64::from(u8::from(line.is_stale())))),
+        (
+            "ace_host_not_measured",
+            "1 when the newest check could not be made.",
+            &|line| {
+                line.latest
+                    .map(|check| f64::from(u8::from(!check.is_measured)))
+            },
+        ),
+        (
+            "ace_check_success_ratio",
+            "Share of the newest check's pings that were answered.",
+            &|line| measured(line).map(|check| check.success_rate() / 100.0),
+        ),
+        (
+            "ace_check_rtt_min_seconds",
+            "Least round-trip time of the newest check.",
+            &|line| seconds(measured(line)?.min_us),
+        ),
+        (
+            "ace_check_rtt_avg_seconds",
+            "Mean round-trip time of the newest check.",
+            &|line| seconds(measured(line)?.avg_us),
+        ),
+        (
+            "ace_check_rtt_max_seconds",
+            "Greatest round-trip time of the newest check.",
+            &|line| seconds(measured(line)?.max_us),
+        ),
+        (
+            "ace_check_timestamp_seconds",
+            "When the newest check was made.",
+            &|line| Some(line.latest?.checked_at.0 as f64 / 1000.0),
+        ),
+        (
+            "ace_host_stale",
+            "1 when no check came within three intervals.",
+            &|line| Some(f64::from(u8::from(line.is_stale()))),
+        ),
     ];
     for (name, help, value) in families {
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
         for line in &lines {
             if let Some(value) = value(line) {
-                let _ = writeln!(text, "{name}{{host=\"{}\",address=\"{}\"}} {value}", escape(line.name), escape(&line.key));
+                let _ = writeln!(
+                    text,
+                    "{name}{{host=\"{}\",address=\"{}\"}} {value}",
+                    escape(line.name),
+                    escape(&line.key)
+                );
             }
         }
     }
-    let _ = write!(text, "# HELP ace_build_info The program's version.\n# TYPE ace_build_info gauge\n");
-    let _ = writeln!(text, "ace_build_info{{version=\"{}\"}} 1", env!("CARGO_PKG_VERSION"));
+    let _ = write!(
+        text,
+        "# HELP ace_build_info The program's version.\n# TYPE ace_build_info gauge\n"
+    );
+    let _ = writeln!(
+        text,
+        "ace_build_info{{version=\"{}\"}} 1",
+        env!("CARGO_PKG_VERSION")
+    );
     Ok(Reply {
         status: 200,
         content_type: "text/plain; version=0.0.4; charset=utf-8",
@@ -62,5 +99,7 @@ pub(super) fn metrics(api: &Api) -> Answered {
 
 /// A label's value: backslash, quote and line feed are escaped.
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }

@@ -46,7 +46,11 @@ pub struct Facts {
 impl Facts {
     /// Those of a configuration.
     pub fn of(config: &Config) -> Facts {
-        let nobody = Host { name: String::new(), address: String::new(), family: Family::Any };
+        let nobody = Host {
+            name: String::new(),
+            address: String::new(),
+            family: Family::Any,
+        };
         Facts {
             hosts: config.hosts.clone(),
             interval: config.plan_for(nobody).interval,
@@ -109,7 +113,14 @@ impl Api {
     pub fn new(facts: Facts, on_watch: impl Fn() + Send + Sync + 'static) -> Api {
         let facts = Mutex::new(Arc::new(facts));
         let (readers, returned) = (Mutex::default(), Condvar::new());
-        Api { shared: Arc::new(Shared { facts, readers, returned, on_watch: Box::new(on_watch) }) }
+        Api {
+            shared: Arc::new(Shared {
+                facts,
+                readers,
+                returned,
+                on_watch: Box::new(on_watch),
+            }),
+        }
     }
 
     /// From now on goes by another configuration.
@@ -125,17 +136,26 @@ impl Api {
     /// A connection to the database; there may be no database yet.
     fn reader(&self) -> Result<Borrowed, Problem> {
         let is_busy = |readers: &mut Readers| readers.lent >= MOST_READERS;
-        let waited = self.shared.returned.wait_timeout_while(lock(&self.shared.readers), PATIENCE, is_busy);
+        let waited =
+            self.shared
+                .returned
+                .wait_timeout_while(lock(&self.shared.readers), PATIENCE, is_busy);
         let mut readers = waited.unwrap_or_else(PoisonError::into_inner).0;
         if is_busy(&mut readers) {
-            return Err(Problem::Unavailable("too many questions at once; try again".into()));
+            return Err(Problem::Unavailable(
+                "too many questions at once; try again".into(),
+            ));
         }
         readers.lent += 1;
-        let mut borrowed = Borrowed { reader: readers.idle.pop(), home: Arc::clone(&self.shared) };
+        let mut borrowed = Borrowed {
+            reader: readers.idle.pop(),
+            home: Arc::clone(&self.shared),
+        };
         drop(readers);
         if borrowed.reader.is_none() {
             let path = &self.facts().database;
-            let none = || Problem::Unavailable(format!("{}: nothing is recorded yet", path.display()));
+            let none =
+                || Problem::Unavailable(format!("{}: nothing is recorded yet", path.display()));
             borrowed.reader = Some(Reader::open_current(path)?.ok_or_else(none)?);
         }
         Ok(borrowed)
@@ -150,7 +170,10 @@ impl Api {
         if let Some(address) = path.strip_prefix("/api/outages/statistics/") {
             return outages::statistics(self, address, &parameters);
         }
-        if let Some(address) = path.strip_prefix("/api/hosts/").and_then(|rest| rest.strip_suffix("/active-outage")) {
+        if let Some(address) = path
+            .strip_prefix("/api/hosts/")
+            .and_then(|rest| rest.strip_suffix("/active-outage"))
+        {
             return outages::active_of(self, address);
         }
         match path {
@@ -199,7 +222,9 @@ impl std::ops::Deref for Borrowed {
     type Target = Reader;
 
     fn deref(&self) -> &Reader {
-        self.reader.as_ref().expect("it is opened before it is lent")
+        self.reader
+            .as_ref()
+            .expect("it is opened before it is lent")
     }
 }
 
@@ -220,8 +245,14 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 fn json(value: &impl Serialize) -> Answered {
-    let body = serde_json::to_vec(value).map_err(|error| Problem::Unavailable(error.to_string()))?;
-    Ok(Reply { status: 200, content_type: "application/json", etag: None, body: Body::Whole(body) })
+    let body =
+        serde_json::to_vec(value).map_err(|error| Problem::Unavailable(error.to_string()))?;
+    Ok(Reply {
+        status: 200,
+        content_type: "application/json",
+        etag: None,
+        body: Body::Whole(body),
+    })
 }
 
 fn now() -> UtcMillis {
@@ -232,9 +263,16 @@ fn now() -> UtcMillis {
 fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<i64>, Problem> {
     let ids = reader.host_ids(key)?;
     let (address, _) = Host::of_key(key);
-    let is_configured = || api.facts().hosts.iter().any(|plan| plan.host.address.eq_ignore_ascii_case(address));
+    let is_configured = || {
+        api.facts()
+            .hosts
+            .iter()
+            .any(|plan| plan.host.address.eq_ignore_ascii_case(address))
+    };
     if ids.is_empty() && !is_configured() {
-        return Err(Problem::Unknown(format!("host_address: {key:?} was never recorded and is not configured")));
+        return Err(Problem::Unknown(format!(
+            "host_address: {key:?} was never recorded and is not configured"
+        )));
     }
     Ok(ids)
 }
@@ -244,7 +282,8 @@ fn rhythm(api: &Api, reader: &Reader, key: &str, ids: &[i64]) -> Result<Rhythm, 
     let facts = api.facts();
     let (address, family) = Host::of_key(key);
     let is_own = |plan: &&HostPlan| {
-        plan.host.address.eq_ignore_ascii_case(address) && family.is_none_or(|family| plan.host.family == family)
+        plan.host.address.eq_ignore_ascii_case(address)
+            && family.is_none_or(|family| plan.host.family == family)
     };
     let configured = facts.hosts.iter().find(is_own).map(|plan| plan.interval);
     Ok(reader.rhythm(ids, configured, facts.interval)?)

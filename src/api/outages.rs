@@ -24,14 +24,20 @@ fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, Problem> {
         let span = parameters.between(now())?;
         return Ok(span.start..span.end.min(end));
     }
-    let since = parameters.span_ms("days", 24.0, None)?.map_or(0, |ms| (end.0 - ms).max(0));
+    let since = parameters
+        .span_ms("days", 24.0, None)?
+        .map_or(0, |ms| (end.0 - ms).max(0));
     Ok(UtcMillis(since)..end)
 }
 
 /// How many are listed; as everywhere in the original 0 means all.
 fn limit(parameters: &Parameters<'_>) -> Result<usize, Problem> {
     let limit = parameters.whole("limit", 0..1_000_001, 50)?;
-    Ok(if limit == 0 { usize::MAX } else { usize::try_from(limit).unwrap_or(usize::MAX) })
+    Ok(if limit == 0 {
+        usize::MAX
+    } else {
+        usize::try_from(limit).unwrap_or(usize::MAX)
+    })
 }
 
 /// Everything within a span, newest first.
@@ -72,8 +78,13 @@ impl<'a> Whose<'a> {
     }
 
     fn has(&self, episode: &Episode) -> bool {
-        let is_of_version = |ids: &Vec<i64>| episode.event.host_id.is_some_and(|id| ids.contains(&id));
-        episode.event.host_address.eq_ignore_ascii_case(self.address) && self.ids.as_ref().is_none_or(is_of_version)
+        let is_of_version =
+            |ids: &Vec<i64>| episode.event.host_id.is_some_and(|id| ids.contains(&id));
+        episode
+            .event
+            .host_address
+            .eq_ignore_ascii_case(self.address)
+            && self.ids.as_ref().is_none_or(is_of_version)
     }
 }
 
@@ -87,14 +98,29 @@ struct Told {
 }
 
 /// Puts the key of its host to each.
-fn told<'a>(reader: &Reader, episodes: impl Iterator<Item = &'a Episode>) -> Result<Vec<Told>, Problem> {
+fn told<'a>(
+    reader: &Reader,
+    episodes: impl Iterator<Item = &'a Episode>,
+) -> Result<Vec<Told>, Problem> {
     let hosts = reader.hosts()?;
     let key = |episode: &Episode| {
         let address = episode.event.host_address.as_str();
-        let family = hosts.iter().find(|host| Some(host.id) == episode.event.host_id).map_or(0, |host| host.family);
-        Host::key(address, family, hosts.iter().filter(|host| host.address == address).count() > 1)
+        let family = hosts
+            .iter()
+            .find(|host| Some(host.id) == episode.event.host_id)
+            .map_or(0, |host| host.family);
+        Host::key(
+            address,
+            family,
+            hosts.iter().filter(|host| host.address == address).count() > 1,
+        )
     };
-    Ok(episodes.map(|episode| Told { host_key: key(episode), episode: episode.with_rfc3339_times() }).collect())
+    Ok(episodes
+        .map(|episode| Told {
+            host_key: key(episode),
+            episode: episode.with_rfc3339_times(),
+        })
+        .collect())
 }
 
 pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> Answered {
@@ -102,18 +128,25 @@ pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let (span, limit) = (span(parameters)?, limit(parameters)?);
     let word = |text: &str| {
         let words = Cause::ALL.map(Cause::word).join(", ");
-        Cause::of_word(text).ok_or_else(|| Problem::Parameter(format!("cause: {text:?} is none of {words}")))
+        Cause::of_word(text)
+            .ok_or_else(|| Problem::Parameter(format!("cause: {text:?} is none of {words}")))
     };
     let cause = parameters.text("cause").map(word).transpose()?;
     let reader = api.reader()?;
-    let whose = parameters.text("host_address").map(|key| Whose::known(api, &reader, key)).transpose()?;
+    let whose = parameters
+        .text("host_address")
+        .map(|key| Whose::known(api, &reader, key))
+        .transpose()?;
     let episodes = episodes(api, &reader, &span)?;
     let is_wanted = |episode: &&Episode| {
         whose.as_ref().is_none_or(|whose| whose.has(episode))
             && cause.is_none_or(|cause| episode.cause() == cause)
             && (!is_active_only || episode.is_open())
     };
-    json(&told(&reader, episodes.iter().filter(is_wanted).take(limit))?)
+    json(&told(
+        &reader,
+        episodes.iter().filter(is_wanted).take(limit),
+    )?)
 }
 
 pub(super) fn active(api: &Api) -> Answered {
@@ -125,7 +158,13 @@ pub(super) fn active_of(api: &Api, address: &str) -> Answered {
     let reader = api.reader()?;
     let whose = Whose::known(api, &reader, address)?;
     let open = open(api, &reader)?;
-    json(&told(&reader, open.iter().filter(|episode| whose.has(episode)).take(1))?.pop())
+    json(
+        &told(
+            &reader,
+            open.iter().filter(|episode| whose.has(episode)).take(1),
+        )?
+        .pop(),
+    )
 }
 
 /// Planned ones do not count, and neither does a name that did not resolve while the pings went on.
@@ -134,7 +173,9 @@ pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) 
     let reader = api.reader()?;
     let whose = Whose::of(&reader, address)?;
     let mut episodes = episodes(api, &reader, &span)?;
-    episodes.retain(|episode| whose.has(episode) && !episode.event.planned && episode.event.event_type != DNS);
+    episodes.retain(|episode| {
+        whose.has(episode) && !episode.event.planned && episode.event.event_type != DNS
+    });
     // What is not over has lasted until now.
     let seconds = |episode: &Episode| {
         let lasted = || (episode.end().unwrap_or(span.end).0 - episode.start().0).max(0) / 1000;
@@ -160,5 +201,8 @@ pub(super) fn incidents(api: &Api, parameters: &Parameters<'_>) -> Answered {
 
 pub(super) fn gaps(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let span = parameters.between(now())?;
-    json(&api.reader()?.gaps(&(span.start..span.end.min(UtcMillis(now().0 + 1))))?)
+    json(
+        &api.reader()?
+            .gaps(&(span.start..span.end.min(UtcMillis(now().0 + 1))))?,
+    )
 }

@@ -95,7 +95,9 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
             columns.state.push(counts.worst_state().map(State::word));
             columns.down_seconds.push(seconds(stood.down));
             columns.silent_seconds.push(seconds(stood.silent));
-            columns.not_up_percent.push(100 * (counts.down + counts.degraded) / counts.checks().max(1));
+            columns
+                .not_up_percent
+                .push(100 * (counts.down + counts.degraded) / counts.checks().max(1));
             columns.measured_seconds.push(seconds(stood.measured));
         }
         let (spark, last_day) = spark(&reader, &ids, now)?;
@@ -127,7 +129,13 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
     }
     let first_day = UtcMillis((today - days + 1) * DAY_MS).sql_text()[..10].to_string();
     let line = line(&reader, &facts.report.grouping, &span, &zone)?;
-    json(&Overview { now: now.rfc3339(), first_day, days, line, hosts: rows })
+    json(&Overview {
+        now: now.rfc3339(),
+        first_day,
+        days,
+        line,
+        hosts: rows,
+    })
 }
 
 /// The counts of each day of the reader's with the time they stand for, and the time of all of them.
@@ -143,17 +151,23 @@ fn sum_up_days(
     let mut days = vec![(Counts::default(), Stood::default()); count];
     let mut all = Stood::default();
     for id in ids {
-        reader.each_hour(*id, span.start.hour()..span.end.hour() + 1, |hour, counts| {
-            let begin = hour.saturating_mul(HOUR_MS);
-            let interval_ms = rhythm.at(begin);
-            all.add(counts, interval_ms);
-            // Where a zone is off by half an hour, the first hour begins the day before.
-            let day = zone.day_of(begin).max(first) - first;
-            if let Some((sum, stood)) = usize::try_from(day).ok().and_then(|day| days.get_mut(day)) {
-                sum.merge(counts);
-                stood.add(counts, interval_ms);
-            }
-        })?;
+        reader.each_hour(
+            *id,
+            span.start.hour()..span.end.hour() + 1,
+            |hour, counts| {
+                let begin = hour.saturating_mul(HOUR_MS);
+                let interval_ms = rhythm.at(begin);
+                all.add(counts, interval_ms);
+                // Where a zone is off by half an hour, the first hour begins the day before.
+                let day = zone.day_of(begin).max(first) - first;
+                if let Some((sum, stood)) =
+                    usize::try_from(day).ok().and_then(|day| days.get_mut(day))
+                {
+                    sum.merge(counts);
+                    stood.add(counts, interval_ms);
+                }
+            },
+        )?;
     }
     Ok((days, all))
 }
@@ -169,7 +183,9 @@ fn spark(reader: &Reader, ids: &[i64], now: UtcMillis) -> Result<(Spark, Sums), 
     for hour in last - 24..=last {
         let sums = hours.get(&hour).unwrap_or(&none);
         columns.t.push(hour * 3600);
-        columns.state.push(sums.counts.worst_state().map(State::word));
+        columns
+            .state
+            .push(sums.counts.worst_state().map(State::word));
         columns.p5_us.push(quantile(sums, 0.05).map(three_figures));
         columns.p50_us.push(quantile(sums, 0.5).map(three_figures));
         columns.p95_us.push(quantile(sums, 0.95).map(three_figures));

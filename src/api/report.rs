@@ -7,17 +7,27 @@ use crate::sys;
 use crate::web::{Body, Reply};
 
 pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> Answered {
-    let named = |name: &'static str| move |detail: String| Problem::Parameter(format!("{name}: {detail}"));
-    let format = parameters.text("format").map_or(Ok(Format::Html), Format::of_word).map_err(named("format"))?;
+    let named =
+        |name: &'static str| move |detail: String| Problem::Parameter(format!("{name}: {detail}"));
+    let format = parameters
+        .text("format")
+        .map_or(Ok(Format::Html), Format::of_word)
+        .map_err(named("format"))?;
     let (from, to) = (parameters.instant("from")?, parameters.instant("to")?);
     let (days, month) = (parameters.text("days"), parameters.text("month"));
     let (name, period) = match (from, days, month) {
         (Some(from), None, None) => ("from", Period::Between(from, to)),
-        (None, None, None) if to.is_some() => return Err(Problem::Parameter("from: it is missing beside to".into())),
+        (None, None, None) if to.is_some() => {
+            return Err(Problem::Parameter("from: it is missing beside to".into()));
+        }
         (None, Some(days), None) => ("days", Period::days(days).map_err(named("days"))?),
         (None, None, Some(month)) => ("month", Period::month(month).map_err(named("month"))?),
         (None, None, None) => ("days", Period::Days(30)),
-        _ => return Err(Problem::Parameter("from: give one of from with to, days and month".into())),
+        _ => {
+            return Err(Problem::Parameter(
+                "from: give one of from with to, days and month".into(),
+            ));
+        }
     };
     let now = now();
     let span = period.span(now, sys::utc_offset_at).map_err(named(name))?;
@@ -25,15 +35,28 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let reader = api.reader()?;
     let only = parameters.text("host_address");
     let settings = &facts.report;
-    let question = Question { span, now, only, settings, offset_at: sys::utc_offset_at, appendix: Appendix::Nothing };
-    let made = report::gather(&reader, &question, &mut |_, _| ()).map_err(|problem| match problem {
-        report::Problem::Store(error) => error.into(),
-        report::Problem::UnknownHost { asked, .. } => {
-            Problem::Unknown(format!("host_address: {asked:?} was never recorded and is not configured"))
-        }
-    })?;
+    let question = Question {
+        span,
+        now,
+        only,
+        settings,
+        offset_at: sys::utc_offset_at,
+        appendix: Appendix::Nothing,
+    };
+    let made =
+        report::gather(&reader, &question, &mut |_, _| ()).map_err(|problem| match problem {
+            report::Problem::Store(error) => error.into(),
+            report::Problem::UnknownHost { asked, .. } => Problem::Unknown(format!(
+                "host_address: {asked:?} was never recorded and is not configured"
+            )),
+        })?;
     drop(reader);
     let written = made.write(format);
     let body = Body::Whole((written.head + written.tail).into_bytes());
-    Ok(Reply { status: 200, content_type: format.content_type(), etag: None, body })
+    Ok(Reply {
+        status: 200,
+        content_type: format.content_type(),
+        etag: None,
+        body,
+    })
 }

@@ -78,7 +78,8 @@ struct LatestRow<'a> {
 impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
     fn from(line: &'a Line<'a>) -> Self {
         let measured = line.measured();
-        let [min_latency, avg_latency, max_latency] = measured.map_or([None; 3], LatestCheck::latencies_ms);
+        let [min_latency, avg_latency, max_latency] =
+            measured.map_or([None; 3], LatestCheck::latencies_ms);
         LatestRow {
             host_name: line.name,
             host_address: line.address,
@@ -117,7 +118,10 @@ pub(super) fn latest(api: &Api) -> Answered {
     let rows: Vec<LatestRow> = lines.iter().map(LatestRow::from).collect();
     // Whether a result has become stale is news too.
     let stale = rows.iter().filter(|row| row.stale).count();
-    Ok(Reply { etag: Some(format!("{etag}-{stale}")), ..json(&rows)? })
+    Ok(Reply {
+        etag: Some(format!("{etag}-{stale}")),
+        ..json(&rows)?
+    })
 }
 
 /// How many bytes a page gathers before it is sent.
@@ -133,15 +137,27 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> Answered {
         None => hosts,
         Some(key) => {
             let ids = super::host_ids(api, &reader, key)?;
-            hosts.into_iter().filter(|host| ids.contains(&host.id)).collect()
+            hosts
+                .into_iter()
+                .filter(|host| ids.contains(&host.id))
+                .collect()
         }
     };
-    let mut pages = Pages { checks: Checks::new(hosts, &span, limit), is_begun: false, is_over: false };
+    let mut pages = Pages {
+        checks: Checks::new(hosts, &span, limit),
+        is_begun: false,
+        is_over: false,
+    };
     // The first page is made here, so that a database that cannot be read is still said as an error.
     let first = pages.make(&reader)?;
     drop(reader);
     if pages.is_over {
-        return Ok(Reply { status: 200, content_type: "application/json", etag: None, body: Body::Whole(first) });
+        return Ok(Reply {
+            status: 200,
+            content_type: "application/json",
+            etag: None,
+            body: Body::Whole(first),
+        });
     }
     let mut first = Some(first);
     let api = api.clone();
@@ -157,7 +173,12 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> Answered {
             }
         },
     };
-    Ok(Reply { status: 200, content_type: "application/json", etag: None, body: Body::Pages(Box::new(make)) })
+    Ok(Reply {
+        status: 200,
+        content_type: "application/json",
+        etag: None,
+        body: Body::Pages(Box::new(make)),
+    })
 }
 
 /// A list of rows that is made piece by piece.
@@ -178,7 +199,8 @@ impl Pages {
             };
             page.push(if self.is_begun { b',' } else { b'[' });
             self.is_begun = true;
-            serde_json::to_writer(&mut page, &CheckRow::from(&check)).map_err(|error| Problem::Unavailable(error.to_string()))?;
+            serde_json::to_writer(&mut page, &CheckRow::from(&check))
+                .map_err(|error| Problem::Unavailable(error.to_string()))?;
         }
         Ok(page)
     }

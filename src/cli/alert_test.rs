@@ -22,16 +22,37 @@ pub fn run(arguments: &AlertTest) -> Result<Verdict, Failure> {
     let (config, _) = configure(&arguments.common())?;
     if config.alerts.command.is_empty() {
         let hint = "name a program in the configuration, as a list: alerts: {command: [/usr/local/bin/tell-me]}".to_string();
-        return Err(Failure::Config { text: "alerts.command: there is none, so nobody is told".into(), hint: Some(hint) });
+        return Err(Failure::Config {
+            text: "alerts.command: there is none, so nobody is told".into(),
+            hint: Some(hint),
+        });
     }
     let now = sys::clocks().utc();
-    let mut telling = alerts::tell(&made_up(&config, arguments.event, now), now, sys::utc_offset_at);
+    let mut telling = alerts::tell(
+        &made_up(&config, arguments.event, now),
+        now,
+        sys::utc_offset_at,
+    );
     telling.environment.push(("ACE_TEST", "1".into()));
     let stop = stop_on_signals()?;
     let words = config.alerts.command.iter().map(|word| format!("{word:?}"));
-    print(&format!("running {}\ntelling {}\n", words.collect::<Vec<_>>().join(" "), printable(&telling.text)))?;
-    let run = alerts::run(&config.alerts.command, &telling, config.alerts.timeout, &stop, Heard::All)
-        .map_err(|cause| Failure::File { operation: "running", path: config.alerts.command[0].clone().into(), cause })?;
+    print(&format!(
+        "running {}\ntelling {}\n",
+        words.collect::<Vec<_>>().join(" "),
+        printable(&telling.text)
+    ))?;
+    let run = alerts::run(
+        &config.alerts.command,
+        &telling,
+        config.alerts.timeout,
+        &stop,
+        Heard::All,
+    )
+    .map_err(|cause| Failure::File {
+        operation: "running",
+        path: config.alerts.command[0].clone().into(),
+        cause,
+    })?;
     let how = match run.end {
         End::Exited(status) => status.to_string(),
         End::TimedOut => "killed, since it ran longer than alerts.timeout_seconds".into(),
@@ -48,14 +69,28 @@ pub fn run(arguments: &AlertTest) -> Result<Verdict, Failure> {
         let _ = writeln!(text, "  {}", printable(line));
     }
     print(&text)?;
-    Ok(if run.is_success() { Verdict::Good } else { Verdict::Bad })
+    Ok(if run.is_success() {
+        Verdict::Good
+    } else {
+        Verdict::Bad
+    })
 }
 
 /// A notice about the first hosts of the configuration.
 fn made_up(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
-    let example = |n: u8| Host { name: format!("Example {n}"), address: format!("192.0.2.{n}"), family: Default::default() };
+    let example = |n: u8| Host {
+        name: format!("Example {n}"),
+        address: format!("192.0.2.{n}"),
+        family: Default::default(),
+    };
     let known = |plan: &HostPlan| Host::clone(&plan.host);
-    let hosts: Vec<Host> = config.hosts.iter().map(known).chain([example(1), example(2)]).take(2).collect();
+    let hosts: Vec<Host> = config
+        .hosts
+        .iter()
+        .map(known)
+        .chain([example(1), example(2)])
+        .take(2)
+        .collect();
     let start = UtcMillis(now.0 - BEGAN_MS);
     let end = (kind == AlertKind::Up).then_some(UtcMillis(start.0 + LASTED_MS));
     let event = |(id, host): (i64, &Host)| OutageEvent {

@@ -296,13 +296,25 @@ commands! {
 }
 
 fn hours(text: &str) -> Result<f64, String> {
-    let hours: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of hours"))?;
-    if (0.001..=8784.0).contains(&hours) { Ok(hours) } else { Err(format!("{text} is not between 0.001 and 8784 hours")) }
+    let hours: f64 = text
+        .parse()
+        .map_err(|_| format!("{text:?} is not a number of hours"))?;
+    if (0.001..=8784.0).contains(&hours) {
+        Ok(hours)
+    } else {
+        Err(format!("{text} is not between 0.001 and 8784 hours"))
+    }
 }
 
 fn days(text: &str) -> Result<f64, String> {
-    let days: f64 = text.parse().map_err(|_| format!("{text:?} is not a number of days"))?;
-    if days > 0.0 && days <= 100_000.0 { Ok(days) } else { Err(format!("{text} is not between 0 and 100000 days")) }
+    let days: f64 = text
+        .parse()
+        .map_err(|_| format!("{text:?} is not a number of days"))?;
+    if days > 0.0 && days <= 100_000.0 {
+        Ok(days)
+    } else {
+        Err(format!("{text} is not between 0 and 100000 days"))
+    }
 }
 
 /// In what `export` writes.
@@ -320,7 +332,9 @@ fn export_format(text: &str) -> Result<ExportFormat, String> {
         "jsonl" => Ok(ExportFormat::Text(Format::JsonLines)),
         "openmetrics" => Ok(ExportFormat::Text(Format::OpenMetrics)),
         "sqlite" => Ok(ExportFormat::Original),
-        _ => Err(format!("{text:?} is none of csv, jsonl, openmetrics, sqlite")),
+        _ => Err(format!(
+            "{text:?} is none of csv, jsonl, openmetrics, sqlite"
+        )),
     }
 }
 
@@ -337,11 +351,15 @@ fn format(text: &str) -> Result<ReportFormat, String> {
 }
 
 fn alert_kind(text: &str) -> Result<AlertKind, String> {
-    AlertKind::of_word(text).ok_or_else(|| format!("{text:?} is none of down, up, degraded, incident"))
+    AlertKind::of_word(text)
+        .ok_or_else(|| format!("{text:?} is none of down, up, degraded, incident"))
 }
 
 fn port(text: &str) -> Result<u16, String> {
-    text.parse().ok().filter(|port| *port > 0).ok_or_else(|| format!("{text:?} is no port from 1 to 65535"))
+    text.parse()
+        .ok()
+        .filter(|port| *port > 0)
+        .ok_or_else(|| format!("{text:?} is no port from 1 to 65535"))
 }
 
 /// Second names of commands, of which argh knows nothing, and the first ones.
@@ -373,7 +391,9 @@ const SWITCHES: &[char] = &['v', 'q', 'h', 'V'];
 pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, Failure> {
     let mut words = Vec::new();
     for word in arguments.skip(1) {
-        let word = word.into_string().map_err(|word| Failure::Usage(format!("argument {word:?}: it is not UTF-8")))?;
+        let word = word
+            .into_string()
+            .map_err(|word| Failure::Usage(format!("argument {word:?}: it is not UTF-8")))?;
         words.push(word);
     }
     let mut words = normalise(words);
@@ -384,12 +404,17 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, Failur
     }
     let options: Vec<&str> = options_of(&words).collect();
     if options.contains(&"--version") || options.contains(&"-V") {
-        return Ok(Parsed::Text(format!("ace-connection-logger {}\n", env!("CARGO_PKG_VERSION"))));
+        return Ok(Parsed::Text(format!(
+            "ace-connection-logger {}\n",
+            env!("CARGO_PKG_VERSION")
+        )));
     }
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     match Arguments::from_args(&["ace-connection-logger"], &words) {
         Ok(arguments) => Ok(Parsed::Command(arguments.command)),
-        Err(exit) if exit.status.is_ok() => Ok(Parsed::Text(format!("{}\n", exit.output.trim_end()))),
+        Err(exit) if exit.status.is_ok() => {
+            Ok(Parsed::Text(format!("{}\n", exit.output.trim_end())))
+        }
         Err(exit) => Err(Failure::Usage(exit.output.trim_end().to_string())),
     }
 }
@@ -397,11 +422,15 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, Failur
 /// The words before `--` that are no option's value.
 fn options_of(words: &[String]) -> impl Iterator<Item = &str> {
     let mut is_value = false;
-    words.iter().map(String::as_str).take_while(|word| *word != "--").filter(move |word| {
-        let was_value = is_value;
-        is_value = !was_value && VALUE_OPTIONS.contains(word);
-        !was_value
-    })
+    words
+        .iter()
+        .map(String::as_str)
+        .take_while(|word| *word != "--")
+        .filter(move |word| {
+            let was_value = is_value;
+            is_value = !was_value && VALUE_OPTIONS.contains(word);
+            !was_value
+        })
 }
 
 /// Takes `--option=value` and `-oVALUE` apart, `-vq` into switches, and makes `-h` `--help`. What stands behind `--`, or
@@ -416,7 +445,10 @@ fn normalise(words: Vec<String>) -> Vec<String> {
         } else if VALUE_OPTIONS.contains(&word.as_str()) {
             normal.push(word);
             normal.extend(words.next());
-        } else if let Some((option, value)) = word.split_once('=').filter(|(option, _)| option.starts_with("--")) {
+        } else if let Some((option, value)) = word
+            .split_once('=')
+            .filter(|(option, _)| option.starts_with("--"))
+        {
             normal.extend([option.to_string(), value.to_string()]);
         } else if word == "-h" {
             normal.push("--help".into());
@@ -431,19 +463,34 @@ fn normalise(words: Vec<String>) -> Vec<String> {
 
 fn split_short(word: &str) -> Vec<String> {
     let letters = &word[1..];
-    let value_at = letters.char_indices().find(|(_, letter)| VALUE_OPTIONS.contains(&format!("-{letter}").as_str()));
+    let value_at = letters
+        .char_indices()
+        .find(|(_, letter)| VALUE_OPTIONS.contains(&format!("-{letter}").as_str()));
     let (switches, option) = match value_at {
-        Some((at, letter)) => (&letters[..at], Some((letter, &letters[at + letter.len_utf8()..]))),
+        Some((at, letter)) => (
+            &letters[..at],
+            Some((letter, &letters[at + letter.len_utf8()..])),
+        ),
         None => (letters, None),
     };
     if !switches.chars().all(|letter| SWITCHES.contains(&letter)) {
         return vec![word.to_string()];
     }
-    let mut split: Vec<String> =
-        switches.chars().map(|letter| if letter == 'h' { "--help".into() } else { format!("-{letter}") }).collect();
+    let mut split: Vec<String> = switches
+        .chars()
+        .map(|letter| {
+            if letter == 'h' {
+                "--help".into()
+            } else {
+                format!("-{letter}")
+            }
+        })
+        .collect();
     if let Some((letter, value)) = option {
         split.push(format!("-{letter}"));
-        split.extend((!value.is_empty()).then(|| value.strip_prefix('=').unwrap_or(value).to_string()));
+        split.extend(
+            (!value.is_empty()).then(|| value.strip_prefix('=').unwrap_or(value).to_string()),
+        );
     }
     split
 }
@@ -458,12 +505,21 @@ mod tests {
 
     #[test]
     fn options_and_their_values_may_be_written_together() {
-        assert_eq!(words("check --config=a.yaml x"), ["check", "--config", "a.yaml", "x"]);
+        assert_eq!(
+            words("check --config=a.yaml x"),
+            ["check", "--config", "a.yaml", "x"]
+        );
         assert_eq!(words("check -ca.yaml"), ["check", "-c", "a.yaml"]);
         assert_eq!(words("check -c=a.yaml"), ["check", "-c", "a.yaml"]);
-        assert_eq!(words("check -vqca.yaml"), ["check", "-v", "-q", "-c", "a.yaml"]);
+        assert_eq!(
+            words("check -vqca.yaml"),
+            ["check", "-v", "-q", "-c", "a.yaml"]
+        );
         assert_eq!(words("check --config=a=b"), ["check", "--config", "a=b"]);
-        assert_eq!(words("check -vc a.yaml -h"), ["check", "-v", "-c", "a.yaml", "--help"]);
+        assert_eq!(
+            words("check -vc a.yaml -h"),
+            ["check", "-v", "-c", "a.yaml", "--help"]
+        );
     }
 
     #[test]
@@ -475,14 +531,23 @@ mod tests {
     }
 
     fn parse_line(line: &str) -> Result<Parsed, Failure> {
-        parse(std::iter::once("program").chain(line.split(' ')).map(OsString::from))
+        parse(
+            std::iter::once("program")
+                .chain(line.split(' '))
+                .map(OsString::from),
+        )
     }
 
     #[test]
     fn help_and_version_work_everywhere_and_are_no_errors() {
         for line in ["--version", "-V", "status --version", "check -V"] {
-            let Ok(Parsed::Text(text)) = parse_line(line) else { panic!("{line}") };
-            assert_eq!(text, format!("ace-connection-logger {}\n", env!("CARGO_PKG_VERSION")));
+            let Ok(Parsed::Text(text)) = parse_line(line) else {
+                panic!("{line}")
+            };
+            assert_eq!(
+                text,
+                format!("ace-connection-logger {}\n", env!("CARGO_PKG_VERSION"))
+            );
         }
         for line in ["--help", "-h", "help", "status -h", "check --help"] {
             assert!(
@@ -533,11 +598,13 @@ mod tests {
             "doctor",
             "alert-test",
         ] {
-            let Ok(Parsed::Text(help)) = parse_line(&format!("{command} --help")) else { panic!("{command}") };
+            let Ok(Parsed::Text(help)) = parse_line(&format!("{command} --help")) else {
+                panic!("{command}")
+            };
             let usage = help.split("\n\n").next().expect("a usage line");
-            for part in
-                usage.split('[').skip(1).filter(|part| part.starts_with('-') && !part.starts_with("--]") && part.contains('<'))
-            {
+            for part in usage.split('[').skip(1).filter(|part| {
+                part.starts_with('-') && !part.starts_with("--]") && part.contains('<')
+            }) {
                 let option = part.split(' ').next().expect("an option");
                 assert!(VALUE_OPTIONS.contains(&option), "{command} {option}");
             }

@@ -12,7 +12,9 @@ use unicode_width::UnicodeWidthStr;
 
 use super::arguments::Check;
 use super::cleanup::stop_on_signals;
-use super::output::{align, cut, is_coloured, is_terminal, ms, pad, paint, print, print_json, printable};
+use super::output::{
+    align, cut, is_coloured, is_terminal, ms, pad, paint, print, print_json, printable,
+};
 use super::{Failure, Verdict, configure, open_database};
 use crate::config::{Config, HostPlan};
 use crate::daemon::{self, DaemonError};
@@ -38,18 +40,30 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
     let (config, _) = configure(&arguments.common())?;
     let plans = select(&config, &arguments.hosts)?;
     if plans.is_empty() {
-        return Err(Failure::Config { text: "hosts: the list is empty, there is nothing to check".into(), hint: None });
+        return Err(Failure::Config {
+            text: "hosts: the list is empty, there is nothing to check".into(),
+            hint: None,
+        });
     }
     daemon::prepare_for_one_check(plans.len())?;
-    let is_live = !arguments.json && is_terminal() && sys::terminal_size().is_some_and(|(rows, _)| plans.len() + 2 < rows);
+    let is_live = !arguments.json
+        && is_terminal()
+        && sys::terminal_size().is_some_and(|(rows, _)| plans.len() + 2 < rows);
     let Some(results) = check_all(&plans, is_live)? else {
-        return Err(Failure::Refused { text: "check: interrupted".into(), hint: "nothing is recorded".into() });
+        return Err(Failure::Refused {
+            text: "check: interrupted".into(),
+            hint: "nothing is recorded".into(),
+        });
     };
     // Printed first, since that is waited for; but recorded, too, where nobody reads what is printed.
-    let printed =
-        if arguments.json { print_json(&results.iter().map(Row::from).collect::<Vec<_>>()) } else { print(&text_of(&results)) };
+    let printed = if arguments.json {
+        print_json(&results.iter().map(Row::from).collect::<Vec<_>>())
+    } else {
+        print(&text_of(&results))
+    };
     if !arguments.no_store {
-        let configured = |result: &&CheckResult| config.hosts.iter().any(|plan| plan.host == result.host);
+        let configured =
+            |result: &&CheckResult| config.hosts.iter().any(|plan| plan.host == result.host);
         let recorded: Vec<CheckResult> = results.iter().filter(configured).cloned().collect();
         if recorded.len() < results.len() {
             log::info!("hosts that are not in the configuration are not recorded");
@@ -57,7 +71,9 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
         record(&config, &recorded)?;
     }
     printed?;
-    let is_bad = results.iter().any(|result| matches!(result.state(), State::Down | State::NotMeasured));
+    let is_bad = results
+        .iter()
+        .any(|result| matches!(result.state(), State::Down | State::NotMeasured));
     Ok(if is_bad { Verdict::Bad } else { Verdict::Good })
 }
 
@@ -76,18 +92,32 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostPlan>, Failure> 
     }
     let mut plans: Vec<HostPlan> = Vec::new();
     for word in wanted {
-        let is_meant = |plan: &&HostPlan| plan.host.name == *word || plan.host.address.eq_ignore_ascii_case(word);
+        let is_meant = |plan: &&HostPlan| {
+            plan.host.name == *word || plan.host.address.eq_ignore_ascii_case(word)
+        };
         let found: Vec<HostPlan> = config.hosts.iter().filter(is_meant).cloned().collect();
         if found.is_empty() {
-            let is_address = word.split('%').next().is_some_and(|ip| ip.parse::<IpAddr>().is_ok());
+            let is_address = word
+                .split('%')
+                .next()
+                .is_some_and(|ip| ip.parse::<IpAddr>().is_ok());
             if !is_address {
-                let known: Vec<&str> = config.hosts.iter().map(|plan| plan.host.name.as_str()).take(20).collect();
+                let known: Vec<&str> = config
+                    .hosts
+                    .iter()
+                    .map(|plan| plan.host.name.as_str())
+                    .take(20)
+                    .collect();
                 return Err(Failure::Usage(format!(
                     "host {word:?} is not in the configuration, which has: {}",
                     known.join(", ")
                 )));
             }
-            plans.push(config.plan_for(Host { name: word.clone(), address: word.clone(), family: Family::Any }));
+            plans.push(config.plan_for(Host {
+                name: word.clone(),
+                address: word.clone(),
+                family: Family::Any,
+            }));
         }
         plans.extend(found);
     }
@@ -103,10 +133,18 @@ fn check_all(plans: &[HostPlan], is_live: bool) -> Result<Option<Vec<CheckResult
     let (sender, news) = channel();
     for (index, plan) in plans.iter().enumerate() {
         let (stop, sender, plan) = (stop.clone(), sender.clone(), plan.clone());
-        let failed = |cause| DaemonError::Resources { what: format!("the thread of {}", plan.host), cause };
+        let failed = |cause| DaemonError::Resources {
+            what: format!("the thread of {}", plan.host),
+            cause,
+        };
         let mut pinger = Pinger::new(
             Arc::new(plan.clone()),
-            Manner { pace: Pace::Listening, linger: LINGER, fast_interval: None, outages: Rules::default() },
+            Manner {
+                pace: Pace::Listening,
+                linger: LINGER,
+                fast_interval: None,
+                outages: Rules::default(),
+            },
         );
         let work = move || {
             let result = pinger.check(&stop, &mut |progress| {
@@ -116,7 +154,11 @@ fn check_all(plans: &[HostPlan], is_live: bool) -> Result<Option<Vec<CheckResult
             });
             let _ = sender.send(News::Done(index, result));
         };
-        std::thread::Builder::new().name(format!("ping-{index}")).stack_size(STACK_BYTES).spawn(work).map_err(failed)?;
+        std::thread::Builder::new()
+            .name(format!("ping-{index}"))
+            .stack_size(STACK_BYTES)
+            .spawn(work)
+            .map_err(failed)?;
     }
     drop(sender);
     let mut live = Live::start(plans, is_live);
@@ -140,10 +182,20 @@ struct Live {
 
 impl Live {
     fn start(plans: &[HostPlan], is_shown: bool) -> Live {
-        let names: Vec<String> = plans.iter().map(|plan| cut(&printable(&plan.host.name), 32)).collect();
+        let names: Vec<String> = plans
+            .iter()
+            .map(|plan| cut(&printable(&plan.host.name), 32))
+            .collect();
         let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
-        let names = names.into_iter().map(|name| pad(&name, width)).collect::<Vec<_>>();
-        let live = Live { pings: vec![String::new(); names.len()], names, is_shown };
+        let names = names
+            .into_iter()
+            .map(|name| pad(&name, width))
+            .collect::<Vec<_>>();
+        let live = Live {
+            pings: vec![String::new(); names.len()],
+            names,
+            is_shown,
+        };
         if is_shown {
             live.draw();
         }
@@ -170,7 +222,11 @@ impl Live {
         let columns = sys::terminal_size().map_or(80, |(_, columns)| columns);
         let mut text = String::new();
         for (name, pings) in self.names.iter().zip(&self.pings) {
-            let _ = writeln!(text, "{}", cut(&format!("{name}{pings} ..."), columns.saturating_sub(1)));
+            let _ = writeln!(
+                text,
+                "{}",
+                cut(&format!("{name}{pings} ..."), columns.saturating_sub(1))
+            );
         }
         let _ = std::io::stdout().write_all(text.as_bytes());
     }
@@ -235,21 +291,36 @@ impl<'a> From<&'a CheckResult> for Row<'a> {
 }
 
 fn text_of(results: &[CheckResult]) -> String {
-    let mut rows = vec![["STATE", "HOST", "ADDRESS", "REPLIES", "LATENCY"].map(String::from).to_vec()];
+    let mut rows = vec![
+        ["STATE", "HOST", "ADDRESS", "REPLIES", "LATENCY"]
+            .map(String::from)
+            .to_vec(),
+    ];
     for result in results {
         let address = match result.resolved {
-            Some(ip) if ip.to_string() != result.host.address => format!("{} ({ip})", result.host.address),
+            Some(ip) if ip.to_string() != result.host.address => {
+                format!("{} ({ip})", result.host.address)
+            }
             _ => result.host.address.clone(),
         };
         let mut latency = match stats::summarize(result.rtts_us().flatten()) {
             Some(s) if s.max_us > s.min_us => {
                 let number = |us| ms(f64::from(us)).trim_end_matches(" ms").to_string();
-                format!("{} ({} to {})", ms(f64::from(s.avg_us)), number(s.min_us), number(s.max_us))
+                format!(
+                    "{} ({} to {})",
+                    ms(f64::from(s.avg_us)),
+                    number(s.min_us),
+                    number(s.max_us)
+                )
             }
             Some(s) => ms(f64::from(s.avg_us)),
             None => "-".into(),
         };
-        for (count, what) in [(result.late, "late"), (result.duplicates, "duplicate"), (result.foreign, "foreign")] {
+        for (count, what) in [
+            (result.late, "late"),
+            (result.duplicates, "duplicate"),
+            (result.foreign, "foreign"),
+        ] {
             if count > 0 {
                 let _ = write!(latency, ", {count} {what}");
             }
@@ -257,7 +328,11 @@ fn text_of(results: &[CheckResult]) -> String {
         if let Some(reason) = &result.reason {
             let _ = write!(latency, "  {}", printable(reason));
         }
-        let replies = if result.sent() > 0 { format!("{}/{}", result.received(), result.sent()) } else { "-".into() };
+        let replies = if result.sent() > 0 {
+            format!("{}/{}", result.received(), result.sent())
+        } else {
+            "-".into()
+        };
         rows.push(vec![
             result.state().text().to_string(),
             cut(&printable(&result.host.name), 32),
@@ -267,8 +342,10 @@ fn text_of(results: &[CheckResult]) -> String {
         ]);
     }
     let is_coloured = is_coloured();
-    align(&rows, |row, column, cell| match row.checked_sub(1).map(|index| results[index].state()) {
-        Some(state) if column == 0 => paint(&cell, state, is_coloured),
-        _ => cell,
+    align(&rows, |row, column, cell| {
+        match row.checked_sub(1).map(|index| results[index].state()) {
+            Some(state) if column == 0 => paint(&cell, state, is_coloured),
+            _ => cell,
+        }
     })
 }

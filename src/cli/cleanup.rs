@@ -24,7 +24,9 @@ pub fn run_once(arguments: &Cleanup) -> Result<Verdict, Failure> {
     let stop = stop_on_signals()?;
     let deleted = clean(&config, &stop)?;
     if arguments.json {
-        output::print_json(&json!({ "deleted_checks": deleted.checks, "deleted_rollups": deleted.rollups }))?;
+        output::print_json(
+            &json!({ "deleted_checks": deleted.checks, "deleted_rollups": deleted.rollups }),
+        )?;
     } else {
         output::print(&sentence(&config, &deleted))?;
     }
@@ -50,7 +52,11 @@ pub fn run_continuously(arguments: &CleanupContinuous) -> Result<Verdict, Failur
 
 fn sentence(config: &Config, deleted: &Pruned) -> String {
     let days = config.database.retention.as_secs_f64() / 86_400.0;
-    let noun = if deleted.checks == 1 { "check" } else { "checks" };
+    let noun = if deleted.checks == 1 {
+        "check"
+    } else {
+        "checks"
+    };
     let text = format!("{} {noun} older than {days} days deleted", deleted.checks);
     match deleted.rollups {
         0 => format!("{text}\n"),
@@ -68,7 +74,12 @@ fn clean(config: &Config, stop: &Stop) -> Result<Pruned, Failure> {
     let now = sys::clocks().utc();
     let mut sum = Pruned::default();
     loop {
-        let step = database.prune(now, settings.retention, settings.rollup_retention, STEP_ROWS)?;
+        let step = database.prune(
+            now,
+            settings.retention,
+            settings.rollup_retention,
+            STEP_ROWS,
+        )?;
         sum.checks += step.checks;
         sum.rollups += step.rollups;
         if !step.is_more || stop.wait_until(sys::monotonic().after(STEP_PAUSE)) {
@@ -79,7 +90,10 @@ fn clean(config: &Config, stop: &Stop) -> Result<Pruned, Failure> {
 
 /// A flag that SIGTERM and SIGINT raise.
 pub(super) fn stop_on_signals() -> Result<Stop, Failure> {
-    let failed = |cause: io::Error| DaemonError::Resources { what: "the signal thread".into(), cause };
+    let failed = |cause: io::Error| DaemonError::Resources {
+        what: "the signal thread".into(),
+        cause,
+    };
     let stop = Stop::new().map_err(failed)?;
     let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
     let flag = stop.clone();
@@ -88,6 +102,9 @@ pub(super) fn stop_on_signals() -> Result<Stop, Failure> {
             flag.raise();
         }
     };
-    std::thread::Builder::new().name("signals".into()).spawn(wait).map_err(failed)?;
+    std::thread::Builder::new()
+        .name("signals".into())
+        .spawn(wait)
+        .map_err(failed)?;
     Ok(stop)
 }

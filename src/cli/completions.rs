@@ -45,42 +45,105 @@ struct Command {
 
 /// What may be asked of the program itself and of every command, though argh has defined only one word of it.
 const EVERYWHERE: [Choice; 2] = [
-    Choice { short: Some('h'), long: "--help", about: "display usage information", value: None },
-    Choice { short: Some('V'), long: "--version", about: "print the version", value: None },
+    Choice {
+        short: Some('h'),
+        long: "--help",
+        about: "display usage information",
+        value: None,
+    },
+    Choice {
+        short: Some('V'),
+        long: "--version",
+        about: "print the version",
+        value: None,
+    },
 ];
 
 fn commands() -> Vec<Command> {
-    Arguments::get_args_info().commands.iter().map(command).collect()
+    Arguments::get_args_info()
+        .commands
+        .iter()
+        .map(command)
+        .collect()
 }
 
 /// What every command has.
 fn common() -> Vec<Choice> {
     let commands = commands();
-    let is_common = |choice: &&Choice| commands.iter().all(|command| command.choices.contains(choice));
-    commands[0].choices.iter().filter(is_common).cloned().collect()
+    let is_common = |choice: &&Choice| {
+        commands
+            .iter()
+            .all(|command| command.choices.contains(choice))
+    };
+    commands[0]
+        .choices
+        .iter()
+        .filter(is_common)
+        .cloned()
+        .collect()
 }
 
 fn command(info: &SubCommandInfo) -> Command {
     let name: &'static str = info.name;
-    let second = SECOND_NAMES.iter().filter(|(_, first)| *first == name).map(|(second, _)| *second);
-    let own = info.command.flags.iter().filter(|flag| flag.long != "--help").map(|flag| choice(name, flag));
-    let positional = info.command.positionals.first().map(|positional: &PositionalInfo<'static>| {
-        let value = if positional.name == "file" { Value::File } else { Value::Other(positional.name) };
-        (value, positional.optionality == Optionality::Repeating)
-    });
-    let about = info.command.description.split(". ").next().unwrap_or_default().trim_end_matches('.');
-    Command { names: std::iter::once(name).chain(second).collect(), about, choices: own.chain(EVERYWHERE).collect(), positional }
+    let second = SECOND_NAMES
+        .iter()
+        .filter(|(_, first)| *first == name)
+        .map(|(second, _)| *second);
+    let own = info
+        .command
+        .flags
+        .iter()
+        .filter(|flag| flag.long != "--help")
+        .map(|flag| choice(name, flag));
+    let positional =
+        info.command
+            .positionals
+            .first()
+            .map(|positional: &PositionalInfo<'static>| {
+                let value = if positional.name == "file" {
+                    Value::File
+                } else {
+                    Value::Other(positional.name)
+                };
+                (value, positional.optionality == Optionality::Repeating)
+            });
+    let about = info
+        .command
+        .description
+        .split(". ")
+        .next()
+        .unwrap_or_default()
+        .trim_end_matches('.');
+    Command {
+        names: std::iter::once(name).chain(second).collect(),
+        about,
+        choices: own.chain(EVERYWHERE).collect(),
+        positional,
+    }
 }
 
 fn choice(command: &str, flag: &FlagInfo<'static>) -> Choice {
     let value = match flag.kind {
         FlagInfoKind::Switch => None,
-        FlagInfoKind::Option { arg_name: "file" | "path" } => Some(Value::File),
-        FlagInfoKind::Option { arg_name } => Some(words_of(command, flag.long).map_or(Value::Other(arg_name), Value::Words)),
+        FlagInfoKind::Option {
+            arg_name: "file" | "path",
+        } => Some(Value::File),
+        FlagInfoKind::Option { arg_name } => {
+            Some(words_of(command, flag.long).map_or(Value::Other(arg_name), Value::Words))
+        }
     };
     // What it is in short; the values that follow a colon are offered themselves.
-    let about = flag.description.split_once(": ").map(|(about, _)| about).filter(|about| !about.contains('('));
-    Choice { short: flag.short, long: flag.long, about: about.unwrap_or(flag.description), value }
+    let about = flag
+        .description
+        .split_once(": ")
+        .map(|(about, _)| about)
+        .filter(|about| !about.contains('('));
+    Choice {
+        short: flag.short,
+        long: flag.long,
+        about: about.unwrap_or(flag.description),
+        value,
+    }
 }
 
 /// The words that an option takes, as its own refusal of another names them.
@@ -94,16 +157,26 @@ fn words_of(command: &str, option: &str) -> Option<Vec<String>> {
 impl Choice {
     /// As they are typed.
     fn spelt(&self) -> Vec<String> {
-        self.short.map(|short| format!("-{short}")).into_iter().chain([self.long.to_string()]).collect()
+        self.short
+            .map(|short| format!("-{short}"))
+            .into_iter()
+            .chain([self.long.to_string()])
+            .collect()
     }
 }
 
 fn spelt(choices: &[Choice]) -> String {
-    choices.iter().flat_map(Choice::spelt).collect::<Vec<_>>().join(" ")
+    choices
+        .iter()
+        .flat_map(Choice::spelt)
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn head(shell: &str) -> String {
-    format!("# Completions of {PROGRAM} for {shell}, made from src/cli/arguments.rs by src/cli/completions.rs.\n\n")
+    format!(
+        "# Completions of {PROGRAM} for {shell}, made from src/cli/arguments.rs by src/cli/completions.rs.\n\n"
+    )
 }
 
 // -- bash -----------------------------------------------------------------------------------------------------------
@@ -112,7 +185,10 @@ fn head(shell: &str) -> String {
 /// takes it back for everything else. bash 3.2, which macOS has, does not know that word and offers files too often.
 fn bash() -> String {
     let (commands, common) = (commands(), common());
-    let names: Vec<&str> = commands.iter().flat_map(|command| command.names.iter().copied()).collect();
+    let names: Vec<&str> = commands
+        .iter()
+        .flat_map(|command| command.names.iter().copied())
+        .collect();
     let mut text = head("bash");
     let _ = write!(
         text,
@@ -145,7 +221,12 @@ fn bash() -> String {
         let _ = writeln!(text, "        {}", bash_value(&["*"], choice));
     }
     for command in &commands {
-        let own: Vec<Choice> = command.choices.iter().filter(|choice| !common.contains(choice)).cloned().collect();
+        let own: Vec<Choice> = command
+            .choices
+            .iter()
+            .filter(|choice| !common.contains(choice))
+            .cloned()
+            .collect();
         for choice in own.iter().filter(|choice| choice.value.is_some()) {
             let _ = writeln!(text, "        {}", bash_value(&command.names, choice));
         }
@@ -186,7 +267,9 @@ fn bash_value(names: &[&str], choice: &Choice) -> String {
 
 /// A command, a colon and the word before, each with each.
 fn patterns(names: &[&str], words: &[String]) -> String {
-    let all = names.iter().flat_map(|name| words.iter().map(move |word| format!("{name}:{word}")));
+    let all = names
+        .iter()
+        .flat_map(|name| words.iter().map(move |word| format!("{name}:{word}")));
     all.collect::<Vec<_>>().join(" | ")
 }
 
@@ -195,11 +278,19 @@ fn patterns(names: &[&str], words: &[String]) -> String {
 fn zsh() -> String {
     let (commands, common) = (commands(), common());
     let indented = |choices: &[Choice], indent: &str| -> String {
-        choices.iter().map(|choice| format!("{indent}{}\n", zsh_option(choice))).collect()
+        choices
+            .iter()
+            .map(|choice| format!("{indent}{}\n", zsh_option(choice)))
+            .collect()
     };
     let names: String = commands
         .iter()
-        .flat_map(|command| command.names.iter().map(|name| quoted(&format!("{name}:{}", command.about))))
+        .flat_map(|command| {
+            command
+                .names
+                .iter()
+                .map(|name| quoted(&format!("{name}:{}", command.about)))
+        })
         .map(|name| format!("                {name}\n"))
         .collect();
     let mut text = format!(
@@ -227,19 +318,30 @@ fn zsh() -> String {
         indented(&common, "        "),
     );
     for command in &commands {
-        let mut specs: Vec<String> = command.choices.iter().filter(|choice| !common.contains(choice)).map(zsh_option).collect();
+        let mut specs: Vec<String> = command
+            .choices
+            .iter()
+            .filter(|choice| !common.contains(choice))
+            .map(zsh_option)
+            .collect();
         if let Some((value, may_be_several)) = &command.positional {
             let which = if *may_be_several { "*" } else { "1" };
             specs.push(quoted(&format!("{which}{}", zsh_value(value))));
         }
-        let specs: String = specs.iter().map(|spec| format!(" \\\n                        {spec}")).collect();
+        let specs: String = specs
+            .iter()
+            .map(|spec| format!(" \\\n                        {spec}"))
+            .collect();
         let _ = writeln!(
             text,
             "                {})\n                    _arguments -s -S $common{specs}\n                    ;;",
             command.names.join(" | ")
         );
     }
-    let _ = write!(text, "            esac\n            ;;\n    esac\n}}\n\n_{PROGRAM} \"$@\"\n");
+    let _ = write!(
+        text,
+        "            esac\n            ;;\n    esac\n}}\n\n_{PROGRAM} \"$@\"\n"
+    );
     text
 }
 
@@ -247,12 +349,23 @@ fn zsh() -> String {
 fn zsh_option(choice: &Choice) -> String {
     let about = choice.about.replace('[', "\\[").replace(']', "\\]");
     let value = choice.value.as_ref().map(zsh_value).unwrap_or_default();
-    let (with_short, with_long) = if choice.value.is_some() { ("+", "=") } else { ("", "") };
+    let (with_short, with_long) = if choice.value.is_some() {
+        ("+", "=")
+    } else {
+        ("", "")
+    };
     match choice.short {
         Some(short) => {
-            let excluded = if EVERYWHERE.contains(choice) { "- *".to_string() } else { choice.spelt().join(" ") };
+            let excluded = if EVERYWHERE.contains(choice) {
+                "- *".to_string()
+            } else {
+                choice.spelt().join(" ")
+            };
             let spelt = format!("{{-{short}{with_short},{}{with_long}}}", choice.long);
-            format!("'({excluded})'{spelt}{}", quoted(&format!("[{about}]{value}")))
+            format!(
+                "'({excluded})'{spelt}{}",
+                quoted(&format!("[{about}]{value}"))
+            )
         }
         None => quoted(&format!("{}{with_long}[{about}]{value}", choice.long)),
     }
@@ -293,12 +406,23 @@ complete -c {PROGRAM} -f
     for command in &commands {
         for name in &command.names {
             let about = quoted(command.about);
-            let _ = writeln!(text, "complete -c {PROGRAM} -n 'not _{FUNCTION}_command' -a {name} -d {about}");
+            let _ = writeln!(
+                text,
+                "complete -c {PROGRAM} -n 'not _{FUNCTION}_command' -a {name} -d {about}"
+            );
         }
     }
     for choice in &common {
-        let condition = if EVERYWHERE.contains(choice) { String::new() } else { format!(" -n _{FUNCTION}_command") };
-        let _ = writeln!(text, "complete -c {PROGRAM}{condition}{}", fish_option(choice));
+        let condition = if EVERYWHERE.contains(choice) {
+            String::new()
+        } else {
+            format!(" -n _{FUNCTION}_command")
+        };
+        let _ = writeln!(
+            text,
+            "complete -c {PROGRAM}{condition}{}",
+            fish_option(choice)
+        );
     }
     // What several commands have alike is said once.
     let mut said = common;
@@ -307,26 +431,48 @@ complete -c {PROGRAM} -f
             continue;
         }
         said.push(choice.clone());
-        let having = commands.iter().filter(|command| command.choices.contains(choice));
-        let names: Vec<&str> = having.flat_map(|command| command.names.iter().copied()).collect();
+        let having = commands
+            .iter()
+            .filter(|command| command.choices.contains(choice));
+        let names: Vec<&str> = having
+            .flat_map(|command| command.names.iter().copied())
+            .collect();
         let condition = format!("_{FUNCTION}_is {}", names.join(" "));
-        let _ = writeln!(text, "complete -c {PROGRAM} -n '{condition}'{}", fish_option(choice));
+        let _ = writeln!(
+            text,
+            "complete -c {PROGRAM} -n '{condition}'{}",
+            fish_option(choice)
+        );
     }
-    for command in commands.iter().filter(|command| matches!(command.positional, Some((Value::File, _)))) {
-        let _ = writeln!(text, "complete -c {PROGRAM} -n '_{FUNCTION}_is {}' -F", command.names.join(" "));
+    for command in commands
+        .iter()
+        .filter(|command| matches!(command.positional, Some((Value::File, _))))
+    {
+        let _ = writeln!(
+            text,
+            "complete -c {PROGRAM} -n '_{FUNCTION}_is {}' -F",
+            command.names.join(" ")
+        );
     }
     text
 }
 
 fn fish_option(choice: &Choice) -> String {
-    let short = choice.short.map(|short| format!(" -s {short}")).unwrap_or_default();
+    let short = choice
+        .short
+        .map(|short| format!(" -s {short}"))
+        .unwrap_or_default();
     let value = match &choice.value {
         None => String::new(),
         Some(Value::File) => " -r -F".into(),
         Some(Value::Words(words)) => format!(" -x -a '{}'", words.join(" ")),
         Some(Value::Other(_)) => " -x".into(),
     };
-    format!("{short} -l {}{value} -d {}", choice.long.trim_start_matches("--"), quoted(choice.about))
+    format!(
+        "{short} -l {}{value} -d {}",
+        choice.long.trim_start_matches("--"),
+        quoted(choice.about)
+    )
 }
 
 /// In single quotes, for zsh and fish alike: neither needs more for a text without backslashes at its end.
@@ -340,8 +486,11 @@ fn quoted(text: &str) -> String {
 fn the_completions_that_are_checked_in_are_those_of_the_arguments() {
     let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/completions");
     let is_to_be_written = std::env::var_os("WRITE_COMPLETIONS").is_some();
-    let made =
-        [("ace-connection-logger.bash", bash()), ("_ace-connection-logger", zsh()), ("ace-connection-logger.fish", fish())];
+    let made = [
+        ("ace-connection-logger.bash", bash()),
+        ("_ace-connection-logger", zsh()),
+        ("ace-connection-logger.fish", fish()),
+    ];
     for (name, text) in made {
         let path = folder.join(name);
         if is_to_be_written {
@@ -361,9 +510,16 @@ fn the_completions_that_are_checked_in_are_those_of_the_arguments() {
 fn an_option_of_few_words_is_completed_by_all_of_them() {
     let words: BTreeSet<String> = commands()
         .iter()
-        .flat_map(|command| command.choices.iter().map(move |choice| (command.names[0], choice)))
+        .flat_map(|command| {
+            command
+                .choices
+                .iter()
+                .map(move |choice| (command.names[0], choice))
+        })
         .filter_map(|(command, choice)| match &choice.value {
-            Some(Value::Words(words)) => Some(format!("{command} {} {}", choice.long, words.join(" "))),
+            Some(Value::Words(words)) => {
+                Some(format!("{command} {} {}", choice.long, words.join(" ")))
+            }
             _ => None,
         })
         .collect();

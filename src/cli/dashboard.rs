@@ -32,7 +32,9 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         Ok(dashboard) => dashboard,
         Err(WebError::Taken { address }) if is_served(&config) => {
             let path = &config.dashboard.base_path;
-            output::print(&format!("this database is served already: http://{address}{path}/\n"))?;
+            output::print(&format!(
+                "this database is served already: http://{address}{path}/\n"
+            ))?;
             return Ok(Verdict::Good);
         }
         Err(error) => return Err(DaemonError::Web(error).into()),
@@ -41,7 +43,10 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
     if config.database.path.exists() {
         drop(open_database(&config)?);
     } else {
-        log::info!("{}: nothing is recorded yet; the monitor begins it", config.database.path.display());
+        log::info!(
+            "{}: nothing is recorded yet; the monitor begins it",
+            config.database.path.display()
+        );
     }
     while !stop.wait_until(sys::monotonic().after(LONG)) {}
     dashboard.stop();
@@ -58,18 +63,33 @@ pub(super) fn place(config: &mut Config, host: Option<&str>, port: Option<u16>) 
 
 /// Whether what listens where the configuration says is a dashboard of the same database.
 pub(super) fn is_served(config: &Config) -> bool {
-    let DashboardConfig { host, port, base_path, .. } = &config.dashboard;
-    let addresses = (host.as_str(), *port).to_socket_addrs().into_iter().flatten();
-    let health = addresses.filter_map(|address| ask(address, &format!("{base_path}/health"))).next();
+    let DashboardConfig {
+        host,
+        port,
+        base_path,
+        ..
+    } = &config.dashboard;
+    let addresses = (host.as_str(), *port)
+        .to_socket_addrs()
+        .into_iter()
+        .flatten();
+    let health = addresses
+        .filter_map(|address| ask(address, &format!("{base_path}/health")))
+        .next();
     health.is_some_and(|health| {
-        health["program"] == env!("CARGO_PKG_NAME") && health["database_id"] == store::database_id(&config.database.path)
+        health["program"] == env!("CARGO_PKG_NAME")
+            && health["database_id"] == store::database_id(&config.database.path)
     })
 }
 
 /// The JSON that is found at a path of a server of this machine.
 fn ask(mut address: SocketAddr, path: &str) -> Option<Value> {
     if address.ip().is_unspecified() {
-        address.set_ip(if address.is_ipv4() { Ipv4Addr::LOCALHOST.into() } else { Ipv6Addr::LOCALHOST.into() });
+        address.set_ip(if address.is_ipv4() {
+            Ipv4Addr::LOCALHOST.into()
+        } else {
+            Ipv6Addr::LOCALHOST.into()
+        });
     }
     let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
     stream.set_read_timeout(Some(PATIENCE)).ok()?;

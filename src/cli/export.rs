@@ -14,12 +14,17 @@ use crate::store::{KnownHost, Reader};
 
 pub fn run(arguments: &Export) -> Result<Verdict, Failure> {
     let span = span(arguments)?;
-    let to = arguments.output.as_deref().filter(|path| *path != Path::new("-"));
+    let to = arguments
+        .output
+        .as_deref()
+        .filter(|path| *path != Path::new("-"));
     let work = match (arguments.format, to) {
         (ExportFormat::Text(format), to) => Work::Text(format, to),
         (ExportFormat::Original, Some(to)) => Work::Original(to),
         (ExportFormat::Original, None) => {
-            return Err(Failure::Usage("export --format sqlite: a database goes to a file, name it with -o FILE".into()));
+            return Err(Failure::Usage(
+                "export --format sqlite: a database goes to a file, name it with -o FILE".into(),
+            ));
         }
     };
     let (config, _) = configure(&arguments.common())?;
@@ -40,18 +45,28 @@ enum Work<'a> {
 }
 
 fn span(arguments: &Export) -> Result<Range<UtcMillis>, Failure> {
-    let span = arguments.from.unwrap_or(UtcMillis(0))..arguments.to.unwrap_or(UtcMillis(LATEST_MS + 1));
+    let span =
+        arguments.from.unwrap_or(UtcMillis(0))..arguments.to.unwrap_or(UtcMillis(LATEST_MS + 1));
     match span.is_empty() {
         true => Err(Failure::Usage("export: --to must lie behind --from".into())),
         false => Ok(span),
     }
 }
 
-fn write_original(reader: &Reader, hosts: &[KnownHost], span: &Range<UtcMillis>, to: &Path) -> Result<(), Failure> {
+fn write_original(
+    reader: &Reader,
+    hosts: &[KnownHost],
+    span: &Range<UtcMillis>,
+    to: &Path,
+) -> Result<(), Failure> {
     let mut progress = Progress::new(reader, hosts, span, true)?;
-    let (checks, outages) = reader.export_original(hosts, span, to, &mut |done| progress.show(done))?;
+    let (checks, outages) =
+        reader.export_original(hosts, span, to, &mut |done| progress.show(done))?;
     drop(progress);
-    print(&format!("{}: {checks} checks and {outages} outages written\n", to.display()))
+    print(&format!(
+        "{}: {checks} checks and {outages} outages written\n",
+        to.display()
+    ))
 }
 
 fn write(
@@ -62,9 +77,16 @@ fn write(
     to: Option<&Path>,
 ) -> Result<(), Failure> {
     // On a terminal that shows the checks there is no line for anything else.
-    let mut progress = Progress::new(reader, hosts, span, to.is_some() || !io::stdout().is_terminal())?;
+    let mut progress = Progress::new(
+        reader,
+        hosts,
+        span,
+        to.is_some() || !io::stdout().is_terminal(),
+    )?;
     let mut sink = Sink::open(to)?;
-    let written = export::write(reader, hosts, span, format, &mut sink, &mut |done| progress.show(done));
+    let written = export::write(reader, hosts, span, format, &mut sink, &mut |done| {
+        progress.show(done)
+    });
     let checks = written.map_err(|broken| match broken {
         Broken::Store(error) => Failure::Store(error),
         Broken::Output(cause) => sink.failed(cause),
@@ -84,9 +106,18 @@ struct Progress {
 }
 
 impl Progress {
-    fn new(reader: &Reader, hosts: &[KnownHost], span: &Range<UtcMillis>, is_wanted: bool) -> Result<Progress, Failure> {
+    fn new(
+        reader: &Reader,
+        hosts: &[KnownHost],
+        span: &Range<UtcMillis>,
+        is_wanted: bool,
+    ) -> Result<Progress, Failure> {
         let line = (is_wanted && io::stderr().is_terminal()).then(|| ProgressLine::new("export"));
-        let total = if line.is_some() { reader.count_checks(hosts, span)? } else { 0 };
+        let total = if line.is_some() {
+            reader.count_checks(hosts, span)?
+        } else {
+            0
+        };
         Ok(Progress { line, total })
     }
 

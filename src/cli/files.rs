@@ -19,14 +19,19 @@ pub fn import(arguments: &Import) -> Result<Verdict, Failure> {
     // Before ours is begun: a wrong file leaves nothing behind.
     require_original(&arguments.file)?;
     let path = &config.database.path;
-    let same =
-        fs::canonicalize(path).ok().is_some_and(|ours| fs::canonicalize(&arguments.file).is_ok_and(|theirs| theirs == ours));
+    let same = fs::canonicalize(path)
+        .ok()
+        .is_some_and(|ours| fs::canonicalize(&arguments.file).is_ok_and(|theirs| theirs == ours));
     let mut progress = ProgressLine::new("import");
     let mut opened = Database::open(path, &mut |done, total| progress.show(done, total))?;
     let import = match opened.import {
         // database.path is the original's file itself: opening it has taken it over.
         Some(import) if same => import,
-        _ => opened.database.import(&arguments.file, &mut |done, total| progress.show(done, total))?,
+        _ => opened
+            .database
+            .import(&arguments.file, &mut |done, total| {
+                progress.show(done, total)
+            })?,
     };
     drop(progress);
     output::print(&format!("{}: {import}\n", path.display()))?;
@@ -36,18 +41,25 @@ pub fn import(arguments: &Import) -> Result<Verdict, Failure> {
 pub fn backup(arguments: &Backup) -> Result<Verdict, Failure> {
     let (config, _) = configure(&arguments.common())?;
     let path = config.database.path;
-    let failed = |cause| Failure::File { operation: "backup of", path: path.clone(), cause };
+    let failed = |cause| Failure::File {
+        operation: "backup of",
+        path: path.clone(),
+        cause,
+    };
     let total = fs::metadata(&path).map_err(failed)?.len();
     let to = arguments.file.clone();
     let (sender, done) = channel();
     let from = path.clone();
-    let copy = std::thread::Builder::new().spawn(move || sender.send(Database::backup(&from, &to))).map_err(failed)?;
+    let copy = std::thread::Builder::new()
+        .spawn(move || sender.send(Database::backup(&from, &to)))
+        .map_err(failed)?;
     let mut progress = ProgressLine::new("backup");
     let result = loop {
         match done.recv_timeout(Duration::from_millis(200)) {
             Ok(result) => break result,
             Err(RecvTimeoutError::Timeout) => {
-                let written = fs::metadata(partial_copy(&arguments.file)).map_or(0, |meta| meta.len());
+                let written =
+                    fs::metadata(partial_copy(&arguments.file)).map_or(0, |meta| meta.len());
                 progress.show(written.min(total), total);
             }
             Err(RecvTimeoutError::Disconnected) => {
@@ -63,6 +75,9 @@ pub fn backup(arguments: &Backup) -> Result<Verdict, Failure> {
     let _ = copy.join();
     result?;
     let bytes = fs::metadata(&arguments.file).map_or(0, |meta| meta.len());
-    output::print(&format!("{}: {bytes} bytes written\n", arguments.file.display()))?;
+    output::print(&format!(
+        "{}: {bytes} bytes written\n",
+        arguments.file.display()
+    ))?;
     Ok(Verdict::Good)
 }

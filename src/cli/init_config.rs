@@ -9,14 +9,21 @@ use super::{Failure, Verdict, output};
 use crate::config;
 
 pub fn run(arguments: &InitConfig) -> Result<Verdict, Failure> {
-    let path = arguments.common().config.unwrap_or_else(|| PathBuf::from("config.yaml"));
+    let path = arguments
+        .common()
+        .config
+        .unwrap_or_else(|| PathBuf::from("config.yaml"));
     let mut options = OpenOptions::new();
     if arguments.force {
         options.create(true).truncate(true)
     } else {
         options.create_new(true)
     };
-    let failed = |cause| Failure::File { operation: "writing", path: path.clone(), cause };
+    let failed = |cause| Failure::File {
+        operation: "writing",
+        path: path.clone(),
+        cause,
+    };
     let mut file = match options.write(true).open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
@@ -27,7 +34,11 @@ pub fn run(arguments: &InitConfig) -> Result<Verdict, Failure> {
         }
         Err(cause) => return Err(failed(cause)),
     };
-    file.write_all(config::DEFAULT_TEXT.as_bytes()).map_err(failed)?;
-    output::print(&format!("{} written; edit its hosts, then: ace-connection-logger monitor\n", path.display()))?;
+    file.write_all(config::DEFAULT_TEXT.as_bytes())
+        .map_err(failed)?;
+    output::print(&format!(
+        "{} written; edit its hosts, then: ace-connection-logger monitor\n",
+        path.display()
+    ))?;
     Ok(Verdict::Good)
 }

@@ -90,10 +90,14 @@ impl Failure {
             Failure::Refused { .. } | Failure::Store(StoreError::Exists { .. }) => 1,
             Failure::Usage(_) => 2,
             Failure::OutputClosed => 0,
-            Failure::Store(_) | Failure::File { .. } | Failure::Lost(_) | Failure::Daemon(DaemonError::Store(_)) => 74,
+            Failure::Store(_)
+            | Failure::File { .. }
+            | Failure::Lost(_)
+            | Failure::Daemon(DaemonError::Store(_)) => 74,
             Failure::Daemon(DaemonError::Web(_)) => 69,
             Failure::Daemon(DaemonError::Permission) => 77,
-            Failure::Config { .. } | Failure::Daemon(DaemonError::OpenFiles { .. } | DaemonError::Resources { .. }) => 78,
+            Failure::Config { .. }
+            | Failure::Daemon(DaemonError::OpenFiles { .. } | DaemonError::Resources { .. }) => 78,
         }
     }
 
@@ -119,10 +123,16 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(text) | Failure::Config { text, .. } | Failure::Refused { text, .. } => f.write_str(text),
+            Failure::Usage(text) | Failure::Config { text, .. } | Failure::Refused { text, .. } => {
+                f.write_str(text)
+            }
             Failure::Daemon(error) => error.fmt(f),
             Failure::Store(error) => error.fmt(f),
-            Failure::File { operation, path, cause } => write!(f, "{operation} {}: {cause}", path.display()),
+            Failure::File {
+                operation,
+                path,
+                cause,
+            } => write!(f, "{operation} {}: {cause}", path.display()),
             Failure::Lost(count) => write!(f, "{count} results could not be written and are lost"),
             Failure::OutputClosed => f.write_str("standard output is closed"),
         }
@@ -183,16 +193,27 @@ fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
     let found = find_config(common)?;
     let (loaded, origin) = match &found {
         Some(path) => (load(path)?, path.display().to_string()),
-        None => (Loaded { config: Config::default(), findings: Vec::new() }, String::new()),
+        None => (
+            Loaded {
+                config: Config::default(),
+                findings: Vec::new(),
+            },
+            String::new(),
+        ),
     };
     let log_file = loaded.config.logging.file.as_deref();
-    let reopen = logging::start(common.level(loaded.config.logging.level), log_file).map_err(|cause| Failure::File {
-        operation: "opening the log file",
-        path: log_file.unwrap_or(Path::new("")).to_path_buf(),
-        cause,
-    })?;
+    let reopen =
+        logging::start(common.level(loaded.config.logging.level), log_file).map_err(|cause| {
+            Failure::File {
+                operation: "opening the log file",
+                path: log_file.unwrap_or(Path::new("")).to_path_buf(),
+                cause,
+            }
+        })?;
     if found.is_none() {
-        log::info!("no config.yaml here and none in /etc/ace-connection-logger: using the built-in defaults");
+        log::info!(
+            "no config.yaml here and none in /etc/ace-connection-logger: using the built-in defaults"
+        );
     }
     for finding in &loaded.findings {
         log::warn!("{finding}");
@@ -201,7 +222,10 @@ fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
     if common.strict && problems > 0 {
         let plural = if problems == 1 { "problem" } else { "problems" };
         let hint = Some(format!("ace-connection-logger check-config -c {origin}"));
-        return Err(Failure::Config { text: format!("{origin}: {problems} {plural}, and --strict allows none"), hint });
+        return Err(Failure::Config {
+            text: format!("{origin}: {problems} {plural}, and --strict allows none"),
+            hint,
+        });
     }
     Ok((loaded.config, reopen))
 }
@@ -226,8 +250,14 @@ fn find_config(common: &Common) -> Result<Option<PathBuf>, Failure> {
     match &common.config {
         Some(path) if is_there(path) => Ok(Some(path.clone())),
         Some(path) => {
-            let hint = Some(format!("write one with: ace-connection-logger init-config -c {}", path.display()));
-            Err(Failure::Config { text: format!("{}: there is no such file", path.display()), hint })
+            let hint = Some(format!(
+                "write one with: ace-connection-logger init-config -c {}",
+                path.display()
+            ));
+            Err(Failure::Config {
+                text: format!("{}: there is no such file", path.display()),
+                hint,
+            })
         }
         None => Ok(["config.yaml", "/etc/ace-connection-logger/config.yaml"]
             .map(PathBuf::from)
@@ -242,5 +272,8 @@ fn is_there(path: &Path) -> bool {
 }
 
 fn load(path: &Path) -> Result<Loaded, Failure> {
-    crate::config::load(path).map_err(|error| Failure::Config { text: error.to_string(), hint: None })
+    crate::config::load(path).map_err(|error| Failure::Config {
+        text: error.to_string(),
+        hint: None,
+    })
 }

@@ -18,7 +18,11 @@ pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
     place(&mut config);
     // A database begun by a program that cannot ping, or whose place is taken by another, helps nobody.
     daemon::prepare(config.hosts.len())?;
-    let dashboard = if arguments.no_dashboard { None } else { Some(Dashboard::start(&config).map_err(DaemonError::Web)?) };
+    let dashboard = if arguments.no_dashboard {
+        None
+    } else {
+        Some(Dashboard::start(&config).map_err(DaemonError::Web)?)
+    };
     let database = open_database(&config)?;
     let mut reload = || {
         let mut config = reload(&common)?;
@@ -44,7 +48,10 @@ fn reload(common: &Common) -> Result<Config, String> {
         log::warn!("{finding}");
     }
     let is_harmless = |kind| !common.strict && kind == FindingKind::UnknownKey;
-    let problems = loaded.problems().filter(|finding| !is_harmless(finding.kind)).count();
+    let problems = loaded
+        .problems()
+        .filter(|finding| !is_harmless(finding.kind))
+        .count();
     if problems > 0 {
         let plural = if problems == 1 { "problem" } else { "problems" };
         return Err(format!("{}: {problems} {plural}", path.display()));

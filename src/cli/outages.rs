@@ -19,7 +19,10 @@ pub fn run(arguments: &Outages) -> Result<Verdict, Failure> {
         Some(reader) => reader,
         None if note.is_some() => return Err(recorded::nothing(path)),
         None if arguments.json => return print_json(&[(); 0]).map(|()| Verdict::Good),
-        None => return print(&format!("nothing recorded yet in {}\n", path.display())).map(|()| Verdict::Good),
+        None => {
+            return print(&format!("nothing recorded yet in {}\n", path.display()))
+                .map(|()| Verdict::Good);
+        }
     };
     let (shown, all) = match note {
         Some(note) => (vec![write_note(&config, &reader, &note, now)?], None),
@@ -29,7 +32,12 @@ pub fn run(arguments: &Outages) -> Result<Verdict, Failure> {
         }
     };
     if arguments.json {
-        print_json(&shown.iter().map(Episode::with_rfc3339_times).collect::<Vec<_>>())?;
+        print_json(
+            &shown
+                .iter()
+                .map(Episode::with_rfc3339_times)
+                .collect::<Vec<_>>(),
+        )?;
     } else {
         print(&text_of(&shown, all.as_deref().unwrap_or_default(), now))?;
     }
@@ -47,26 +55,44 @@ fn note(arguments: &Outages) -> Result<Option<Note>, Failure> {
     let text = arguments.text.join(" ");
     let text = Some(text.trim().to_string()).filter(|text| !text.is_empty());
     match arguments.note {
-        None if arguments.planned => Err(Failure::Usage("outages --planned: which? name it with --note ID".into())),
+        None if arguments.planned => Err(Failure::Usage(
+            "outages --planned: which? name it with --note ID".into(),
+        )),
         None if text.is_some() => {
             let text = text.unwrap_or_default();
-            Err(Failure::Usage(format!("outages {text:?}: a note goes with --note ID, a host with --host HOST")))
+            Err(Failure::Usage(format!(
+                "outages {text:?}: a note goes with --note ID, a host with --host HOST"
+            )))
         }
         None => Ok(None),
-        Some(id) if text.is_none() && !arguments.planned => {
-            Err(Failure::Usage(format!("outages --note {id}: what is to be noted? write it behind, or --planned")))
-        }
-        Some(id) => Ok(Some(Note { id, text, is_planned: arguments.planned })),
+        Some(id) if text.is_none() && !arguments.planned => Err(Failure::Usage(format!(
+            "outages --note {id}: what is to be noted? write it behind, or --planned"
+        ))),
+        Some(id) => Ok(Some(Note {
+            id,
+            text,
+            is_planned: arguments.planned,
+        })),
     }
 }
 
 /// Writes it on the rows of the episode, and gives the episode as it is then.
-fn write_note(config: &Config, reader: &Reader, note: &Note, now: UtcMillis) -> Result<Episode, Failure> {
+fn write_note(
+    config: &Config,
+    reader: &Reader,
+    note: &Note,
+    now: UtcMillis,
+) -> Result<Episode, Failure> {
     let find = || -> Result<Option<Episode>, Failure> {
-        Ok(episodes(config, reader, UtcMillis(0), now)?.into_iter().find(|episode| episode.members.contains(&note.id)))
+        Ok(episodes(config, reader, UtcMillis(0), now)?
+            .into_iter()
+            .find(|episode| episode.members.contains(&note.id)))
     };
     let unknown = || Failure::Refused {
-        text: format!("outages --note {}: there is no outage with this id", note.id),
+        text: format!(
+            "outages --note {}: there is no outage with this id",
+            note.id
+        ),
         hint: "the ids are listed by: ace-connection-logger outages --limit 0".into(),
     };
     let episode = find()?.ok_or_else(unknown)?;
@@ -74,7 +100,12 @@ fn write_note(config: &Config, reader: &Reader, note: &Note, now: UtcMillis) -> 
     find()?.ok_or_else(unknown)
 }
 
-fn episodes(config: &Config, reader: &Reader, since: UtcMillis, now: UtcMillis) -> Result<Vec<Episode>, Failure> {
+fn episodes(
+    config: &Config,
+    reader: &Reader,
+    since: UtcMillis,
+    now: UtcMillis,
+) -> Result<Vec<Episode>, Failure> {
     let span = since..UtcMillis(now.0 + 1);
     let gaps = reader.gaps(&span)?;
     Ok(reader.episodes(&span, &config.grouping, &gaps)?)
@@ -88,20 +119,28 @@ fn select(
     now: UtcMillis,
 ) -> Result<(Vec<Episode>, Vec<Episode>), Failure> {
     #[expect(clippy::cast_possible_truncation, reason = "at most 100000 days")]
-    let since = arguments.days.map_or(0, |days| now.0 - (days * 86_400_000.0) as i64);
+    let since = arguments
+        .days
+        .map_or(0, |days| now.0 - (days * 86_400_000.0) as i64);
     let mut all = episodes(config, reader, UtcMillis(since.max(0)), now)?;
     if let Some(wanted) = &arguments.host {
         let hosts = recorded::hosts(reader, config, Some(wanted))?;
         let is_meant = |episode: &Episode| match episode.event.host_id {
             Some(id) => hosts.iter().any(|host| host.id == id),
-            None => hosts.iter().any(|host| host.address == episode.event.host_address),
+            None => hosts
+                .iter()
+                .any(|host| host.address == episode.event.host_address),
         };
         all.retain(is_meant);
     }
     if arguments.active {
         all.retain(Episode::is_open);
     }
-    let limit = if arguments.limit == 0 { all.len() } else { arguments.limit };
+    let limit = if arguments.limit == 0 {
+        all.len()
+    } else {
+        arguments.limit
+    };
     Ok((all.iter().take(limit).cloned().collect(), all))
 }
 
@@ -110,7 +149,8 @@ fn text_of(shown: &[Episode], all: &[Episode], now: UtcMillis) -> String {
     if shown.is_empty() {
         return "no outages\n".into();
     }
-    let (planned, counted): (Vec<&Episode>, Vec<&Episode>) = shown.iter().partition(|episode| episode.event.planned);
+    let (planned, counted): (Vec<&Episode>, Vec<&Episode>) =
+        shown.iter().partition(|episode| episode.event.planned);
     let mut parts = Vec::new();
     if !counted.is_empty() {
         parts.push(table(&counted, now));
@@ -119,19 +159,39 @@ fn text_of(shown: &[Episode], all: &[Episode], now: UtcMillis) -> String {
         parts.push(format!("planned, not counted:\n{}", table(&planned, now)));
     }
     if shown.len() < all.len() {
-        parts.push(format!("{} of {} shown; all of them with --limit 0\n", shown.len(), all.len()));
+        parts.push(format!(
+            "{} of {} shown; all of them with --limit 0\n",
+            shown.len(),
+            all.len()
+        ));
     }
     parts.extend(summary(all));
     parts.join("\n")
 }
 
 fn table(episodes: &[&Episode], now: UtcMillis) -> String {
-    let mut rows = vec![["STATE", "ID", "BEGAN", "ENDED", "LASTED", "HOST", "CAUSE", "LOST", "NOTES"].map(String::from).to_vec()];
+    let mut rows = vec![
+        [
+            "STATE", "ID", "BEGAN", "ENDED", "LASTED", "HOST", "CAUSE", "LOST", "NOTES",
+        ]
+        .map(String::from)
+        .to_vec(),
+    ];
     rows.extend(episodes.iter().map(|episode| row(episode, now)));
     let is_coloured = is_coloured();
-    align(&rows, |row, column, cell| match row.checked_sub(1).map(|index| episodes[index]) {
-        Some(episode) if column == 0 => paint(&cell, if episode.is_open() { State::Down } else { State::Up }, is_coloured),
-        _ => cell,
+    align(&rows, |row, column, cell| {
+        match row.checked_sub(1).map(|index| episodes[index]) {
+            Some(episode) if column == 0 => paint(
+                &cell,
+                if episode.is_open() {
+                    State::Down
+                } else {
+                    State::Up
+                },
+                is_coloured,
+            ),
+            _ => cell,
+        }
     })
 }
 
@@ -142,14 +202,24 @@ fn row(episode: &Episode, now: UtcMillis) -> Vec<String> {
     let mut duration = exact(lasted);
     if episode.down_seconds < lasted {
         // Between fragments the host answered; in one row nobody looked.
-        let what = if episode.members.len() > 1 { "down" } else { "measured" };
+        let what = if episode.members.len() > 1 {
+            "down"
+        } else {
+            "measured"
+        };
         duration += &format!(" ({} {what})", exact(episode.down_seconds));
     }
     let lost = match (event.packets_lost, event.packets_sent) {
         (Some(lost), Some(sent)) => format!("{lost} of {sent}"),
         _ => "-".into(),
     };
-    let notes = event.notes.as_deref().unwrap_or_default().lines().collect::<Vec<_>>().join("; ");
+    let notes = event
+        .notes
+        .as_deref()
+        .unwrap_or_default()
+        .lines()
+        .collect::<Vec<_>>()
+        .join("; ");
     vec![
         if episode.is_open() { "running" } else { "over" }.into(),
         event.id.to_string(),
@@ -166,7 +236,11 @@ fn row(episode: &Episode, now: UtcMillis) -> Vec<String> {
 fn host_of(episode: &Episode) -> String {
     let event = &episode.event;
     let name = cut(&printable(&event.host_name), 32);
-    if event.host_name == event.host_address { name } else { format!("{name} ({})", cut(&printable(&event.host_address), 40)) }
+    if event.host_name == event.host_address {
+        name
+    } else {
+        format!("{name} ({})", cut(&printable(&event.host_address), 40))
+    }
 }
 
 /// Whose fault it was, in words.
@@ -180,7 +254,9 @@ fn words(episode: &Episode) -> String {
         Cause::Unknown => "unknown",
     };
     match episode.members.len() {
-        times if episode.event.event_type == INTERMITTENT => format!("{cause}; intermittent, {times} times"),
+        times if episode.event.event_type == INTERMITTENT => {
+            format!("{cause}; intermittent, {times} times")
+        }
         _ => cause.into(),
     }
 }
@@ -203,21 +279,43 @@ fn summary(all: &[Episode]) -> Option<String> {
     if hosts.is_empty() {
         return None;
     }
-    let mut rows = vec![["HOST", "OUTAGES", "AVERAGE", "LONGEST", "TOTAL"].map(String::from).to_vec()];
+    let mut rows = vec![
+        ["HOST", "OUTAGES", "AVERAGE", "LONGEST", "TOTAL"]
+            .map(String::from)
+            .to_vec(),
+    ];
     rows.extend(hosts.iter().map(|(what, seconds)| {
         let total: i64 = seconds.iter().sum();
         let count = i64::try_from(seconds.len()).unwrap_or(i64::MAX);
         let longest = seconds.iter().max().copied().unwrap_or(0);
-        vec![what.clone(), count.to_string(), exact(total / count), exact(longest), exact(total)]
+        vec![
+            what.clone(),
+            count.to_string(),
+            exact(total / count),
+            exact(longest),
+            exact(total),
+        ]
     }));
     Some(align(&rows, |_, _, cell| cell))
 }
 
 /// A length of time to the second: `42 s`, `3 min 5 s`, `2 h 0 min 7 s`, `1 d 0 h 0 min 0 s`.
 fn exact(seconds: i64) -> String {
-    let parts = [(seconds / 86_400, "d"), (seconds / 3600 % 24, "h"), (seconds / 60 % 60, "min"), (seconds % 60, "s")];
-    let first = parts.iter().position(|(number, _)| *number > 0).unwrap_or(3);
-    parts[first..].iter().map(|(number, unit)| format!("{number} {unit}")).collect::<Vec<_>>().join(" ")
+    let parts = [
+        (seconds / 86_400, "d"),
+        (seconds / 3600 % 24, "h"),
+        (seconds / 60 % 60, "min"),
+        (seconds % 60, "s"),
+    ];
+    let first = parts
+        .iter()
+        .position(|(number, _)| *number > 0)
+        .unwrap_or(3);
+    parts[first..]
+        .iter()
+        .map(|(number, unit)| format!("{number} {unit}"))
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 #[cfg(test)]
@@ -227,6 +325,15 @@ mod tests {
     #[test]
     fn a_length_of_time_is_told_to_the_second() {
         let told = [0, 42, 185, 7207, 86_400].map(exact);
-        assert_eq!(told, ["0 s", "42 s", "3 min 5 s", "2 h 0 min 7 s", "1 d 0 h 0 min 0 s"]);
+        assert_eq!(
+            told,
+            [
+                "0 s",
+                "42 s",
+                "3 min 5 s",
+                "2 h 0 min 7 s",
+                "1 d 0 h 0 min 0 s"
+            ]
+        );
     }
 }

@@ -17,7 +17,11 @@ pub fn print(text: &str) -> Result<(), Failure> {
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::OutputClosed),
-        Err(cause) => Err(Failure::File { operation: "writing to", path: "standard output".into(), cause }),
+        Err(cause) => Err(Failure::File {
+            operation: "writing to",
+            path: "standard output".into(),
+            cause,
+        }),
     }
 }
 
@@ -32,7 +36,11 @@ pub fn complain(text: &str, hint: Option<&str>) {
     let mut message = format!("ace-connection-logger: {text}\n");
     if let Some(hint) = hint {
         for (index, line) in hint.lines().enumerate() {
-            let _ = writeln!(message, "{}{line}", if index == 0 { "hint: " } else { "      " });
+            let _ = writeln!(
+                message,
+                "{}{line}",
+                if index == 0 { "hint: " } else { "      " }
+            );
         }
     }
     let _ = io::stderr().write_all(message.as_bytes());
@@ -56,21 +64,38 @@ pub fn paint(text: &str, state: State, is_coloured: bool) -> String {
         State::Down => "31;1",
         State::NotMeasured => "2",
     };
-    if is_coloured { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_string() }
+    if is_coloured {
+        format!("\x1b[{code}m{text}\x1b[0m")
+    } else {
+        text.to_string()
+    }
 }
 
 /// Rows as aligned columns, two spaces apart, the last one not filled up. Widths are counted before colour is put on,
 /// by `dress`, which gets the row, the column and the padded cell.
-pub fn align(rows: &[Vec<String>], mut dress: impl FnMut(usize, usize, String) -> String) -> String {
+pub fn align(
+    rows: &[Vec<String>],
+    mut dress: impl FnMut(usize, usize, String) -> String,
+) -> String {
     let columns = rows.iter().map(Vec::len).max().unwrap_or(0);
-    let width = |column: usize| rows.iter().filter_map(|row| row.get(column)).map(|cell| cell.width()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .filter_map(|row| row.get(column))
+            .map(|cell| cell.width())
+            .max()
+            .unwrap_or(0)
+    };
     let widths: Vec<usize> = (0..columns).map(width).collect();
     let mut text = String::new();
     for (index, row) in rows.iter().enumerate() {
         let mut line = String::new();
         for (column, cell) in row.iter().enumerate() {
             let is_last = column + 1 == row.len();
-            let padded = if is_last { cell.clone() } else { pad(cell, widths[column] + 2) };
+            let padded = if is_last {
+                cell.clone()
+            } else {
+                pad(cell, widths[column] + 2)
+            };
             line += &dress(index, column, padded);
         }
         text += line.trim_end();
@@ -89,15 +114,26 @@ pub struct ProgressLine {
 impl ProgressLine {
     /// Shows nothing yet: short work shows nothing at all.
     pub fn new(what: &'static str) -> ProgressLine {
-        ProgressLine { what, is_shown: io::stderr().is_terminal(), shown_at: None }
+        ProgressLine {
+            what,
+            is_shown: io::stderr().is_terminal(),
+            shown_at: None,
+        }
     }
 
     /// `done` of `total` are done.
     pub fn show(&mut self, done: u64, total: u64) {
-        let is_due = self.shown_at.is_none_or(|at| at.elapsed() > Duration::from_millis(200));
+        let is_due = self
+            .shown_at
+            .is_none_or(|at| at.elapsed() > Duration::from_millis(200));
         if self.is_shown && is_due && total > 0 {
             self.shown_at = Some(Instant::now());
-            let _ = write!(io::stderr(), "\r{}: {} % of {total}\x1b[K", self.what, done * 100 / total);
+            let _ = write!(
+                io::stderr(),
+                "\r{}: {} % of {total}\x1b[K",
+                self.what,
+                done * 100 / total
+            );
         }
     }
 }
@@ -124,14 +160,20 @@ mod tests {
 
     #[test]
     fn columns_are_aligned_before_they_are_coloured_and_lines_have_no_trailing_blanks() {
-        let rows = [vec!["a".to_string(), "b".into()], vec!["ccc".to_string(), String::new()]];
+        let rows = [
+            vec!["a".to_string(), "b".into()],
+            vec!["ccc".to_string(), String::new()],
+        ];
         let text = align(&rows, |_, _, cell| cell);
         assert_eq!(text, "a    b\nccc\n");
     }
 
     #[test]
     fn a_script_with_wide_characters_keeps_the_columns_aligned() {
-        let rows = [vec!["東京".to_string(), "b".into()], vec!["Ærø".to_string(), "c".into()]];
+        let rows = [
+            vec!["東京".to_string(), "b".into()],
+            vec!["Ærø".to_string(), "c".into()],
+        ];
         assert_eq!(align(&rows, |_, _, cell| cell), "東京  b\nÆrø   c\n");
         assert_eq!(cut("東京東京東京", 9), "東京東...");
         assert_eq!(cut("abcdef", 6), "abcdef");

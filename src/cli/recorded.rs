@@ -9,15 +9,44 @@ use crate::store::{KnownHost, Reader};
 
 /// The recorded hosts of a name or an address, in whatever case; all of them where none is named. None of one that is only
 /// configured.
-pub fn hosts(reader: &Reader, config: &Config, wanted: Option<&str>) -> Result<Vec<KnownHost>, Failure> {
+pub fn hosts(
+    reader: &Reader,
+    config: &Config,
+    wanted: Option<&str>,
+) -> Result<Vec<KnownHost>, Failure> {
     let known = reader.hosts()?;
-    let Some(wanted) = wanted else { return Ok(known) };
-    let is_meant = |name: &str, address: &str| [name, address].iter().any(|text| text.to_lowercase() == wanted.to_lowercase());
-    let meant: Vec<KnownHost> = known.iter().filter(|host| is_meant(&host.name, &host.address)).cloned().collect();
-    if meant.is_empty() && !config.hosts.iter().any(|plan| is_meant(&plan.host.name, &plan.host.address)) {
-        let names: Vec<String> = known.iter().map(|host| printable(&host.name)).take(20).collect();
-        let names = if names.is_empty() { "none".to_string() } else { names.join(", ") };
-        return Err(Failure::Usage(format!("--host {wanted:?}: no such host is recorded, but: {names}")));
+    let Some(wanted) = wanted else {
+        return Ok(known);
+    };
+    let is_meant = |name: &str, address: &str| {
+        [name, address]
+            .iter()
+            .any(|text| text.to_lowercase() == wanted.to_lowercase())
+    };
+    let meant: Vec<KnownHost> = known
+        .iter()
+        .filter(|host| is_meant(&host.name, &host.address))
+        .cloned()
+        .collect();
+    if meant.is_empty()
+        && !config
+            .hosts
+            .iter()
+            .any(|plan| is_meant(&plan.host.name, &plan.host.address))
+    {
+        let names: Vec<String> = known
+            .iter()
+            .map(|host| printable(&host.name))
+            .take(20)
+            .collect();
+        let names = if names.is_empty() {
+            "none".to_string()
+        } else {
+            names.join(", ")
+        };
+        return Err(Failure::Usage(format!(
+            "--host {wanted:?}: no such host is recorded, but: {names}"
+        )));
     }
     Ok(meant)
 }

@@ -16,8 +16,9 @@ pub fn run(arguments: &arguments::Report) -> Result<Verdict, Failure> {
     let now = sys::clocks().utc();
     // What is asked for is looked at before anything is done.
     let period = period(arguments)?;
-    let span =
-        period.span(now, sys::utc_offset_at).map_err(|problem| Failure::Usage(format!("report: the period: {problem}")))?;
+    let span = period
+        .span(now, sys::utc_offset_at)
+        .map_err(|problem| Failure::Usage(format!("report: the period: {problem}")))?;
     let (config, _) = configure(&arguments.common())?;
     let path = &config.database.path;
     let nothing = || Failure::File {
@@ -27,36 +28,61 @@ pub fn run(arguments: &arguments::Report) -> Result<Verdict, Failure> {
     };
     let reader = Reader::open(path)?.ok_or_else(nothing)?;
     let settings = Settings::of(&config);
-    let appendix = if arguments.raw { Appendix::RawPings } else { Appendix::Nothing };
+    let appendix = if arguments.raw {
+        Appendix::RawPings
+    } else {
+        Appendix::Nothing
+    };
     let only = arguments.host.as_deref();
-    let question = Question { span, now, only, settings: &settings, offset_at: sys::utc_offset_at, appendix };
+    let question = Question {
+        span,
+        now,
+        only,
+        settings: &settings,
+        offset_at: sys::utc_offset_at,
+        appendix,
+    };
     let mut progress = ProgressLine::new("report");
-    let report = gather(&reader, &question, &mut |done, total| progress.show(done, total)).map_err(|problem| match problem {
+    let report = gather(&reader, &question, &mut |done, total| {
+        progress.show(done, total)
+    })
+    .map_err(|problem| match problem {
         Problem::Store(error) => Failure::Store(error),
-        Problem::UnknownHost { asked, known } => {
-            Failure::Usage(format!("--host: {asked:?} was never recorded and is not configured; known are: {}", known.join(", ")))
-        }
+        Problem::UnknownHost { asked, known } => Failure::Usage(format!(
+            "--host: {asked:?} was never recorded and is not configured; known are: {}",
+            known.join(", ")
+        )),
     })?;
     let format = arguments.format.unwrap_or(Format::Text);
     // Whoever ends it with a signal finds no half of a file either.
-    let stop = arguments.output.as_ref().map(|_| stop_on_signals()).transpose()?;
+    let stop = arguments
+        .output
+        .as_ref()
+        .map(|_| stop_on_signals())
+        .transpose()?;
     let mut sink = Sink::open(arguments.output.as_deref())?;
     let written = report.write(format);
-    sink.write_all(written.head.as_bytes()).map_err(|cause| sink.failed(cause))?;
+    sink.write_all(written.head.as_bytes())
+        .map_err(|cause| sink.failed(cause))?;
     if appendix == Appendix::RawPings {
         let (mut raw, mut before) = (RawPings::of(&report), 0);
         while let Some(checks) = raw.next(&reader)? {
             let rows = report.raw_rows(format, &checks, before);
-            sink.write_all(rows.as_bytes()).map_err(|cause| sink.failed(cause))?;
+            sink.write_all(rows.as_bytes())
+                .map_err(|cause| sink.failed(cause))?;
             before += checks.len() as u64;
             let (done, total) = raw.progress();
             progress.show(done, total);
             if stop.as_ref().is_some_and(Stop::is_raised) {
-                return Err(Failure::Refused { text: "report: interrupted".into(), hint: "nothing is written".into() });
+                return Err(Failure::Refused {
+                    text: "report: interrupted".into(),
+                    hint: "nothing is written".into(),
+                });
             }
         }
     }
-    sink.write_all(written.tail.as_bytes()).map_err(|cause| sink.failed(cause))?;
+    sink.write_all(written.tail.as_bytes())
+        .map_err(|cause| sink.failed(cause))?;
     drop(progress);
     sink.finish()?;
     Ok(Verdict::Good)
@@ -64,12 +90,22 @@ pub fn run(arguments: &arguments::Report) -> Result<Verdict, Failure> {
 
 /// The period that the options name.
 fn period(arguments: &arguments::Report) -> Result<Period, Failure> {
-    let arguments::Report { days, month, from, to, .. } = arguments;
+    let arguments::Report {
+        days,
+        month,
+        from,
+        to,
+        ..
+    } = arguments;
     match (days, month, from, to) {
         (None, None, None, None) => Ok(Period::Days(30)),
         (Some(period), None, None, None) | (None, Some(period), None, None) => Ok(period.clone()),
         (None, None, Some(from), to) => Ok(Period::Between(*from, *to)),
-        (None, None, None, Some(_)) => Err(Failure::Usage("--to: it needs --from beside it".into())),
-        _ => Err(Failure::Usage("report: give one of --days, --month, or --from with --to".into())),
+        (None, None, None, Some(_)) => {
+            Err(Failure::Usage("--to: it needs --from beside it".into()))
+        }
+        _ => Err(Failure::Usage(
+            "report: give one of --days, --month, or --from with --to".into(),
+        )),
     }
 }

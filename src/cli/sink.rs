@@ -31,11 +31,18 @@ impl Sink {
     /// Standard output, also for `-`, or a file. One that exists is overwritten at the end; a device or a pipe is written to
     /// as it is.
     pub fn open(path: Option<&Path>) -> Result<Sink, Failure> {
-        let sink = |file, name: &Path, kind| Sink { out: BufWriter::new(file), name: name.to_path_buf(), kind };
+        let sink = |file, name: &Path, kind| Sink {
+            out: BufWriter::new(file),
+            name: name.to_path_buf(),
+            kind,
+        };
         let Some(path) = path.filter(|path| *path != Path::new("-")) else {
             let name = Path::new("standard output");
             // Without the buffer of a terminal, which ends at every line.
-            let file = io::stdout().as_fd().try_clone_to_owned().map_err(|cause| failure(name, cause))?;
+            let file = io::stdout()
+                .as_fd()
+                .try_clone_to_owned()
+                .map_err(|cause| failure(name, cause))?;
             return Ok(sink(File::from(file), name, Kind::StandardOutput));
         };
         let failed = |cause| failure(path, cause);
@@ -46,16 +53,32 @@ impl Sink {
             return Err(failed(io::ErrorKind::IsADirectory.into()));
         }
         if known.as_ref().is_some_and(|meta| !meta.is_file()) {
-            let device = OpenOptions::new().write(true).open(&target).map_err(failed)?;
+            let device = OpenOptions::new()
+                .write(true)
+                .open(&target)
+                .map_err(failed)?;
             return Ok(sink(device, path, Kind::Device));
         }
-        let name = target.file_name().ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
+        let name = target
+            .file_name()
+            .ok_or_else(|| failed(io::ErrorKind::InvalidInput.into()))?;
         let mut hidden = OsString::from(".");
         hidden.push(name);
         hidden.push(format!(".{}.part", std::process::id()));
         let part = target.with_file_name(hidden);
-        let file = OpenOptions::new().write(true).create_new(true).open(&part).map_err(failed)?;
-        let sink = sink(file, path, Kind::File { path: target, part: part.clone() });
+        let file = OpenOptions::new()
+            .write(true)
+            .create_new(true)
+            .open(&part)
+            .map_err(failed)?;
+        let sink = sink(
+            file,
+            path,
+            Kind::File {
+                path: target,
+                part: part.clone(),
+            },
+        );
         if let Some(known) = known {
             fs::set_permissions(&part, known.permissions()).map_err(failed)?;
         }
@@ -65,7 +88,9 @@ impl Sink {
     /// An error of writing as the command ends with it. A reader that went away (`| head`) ends it without a word.
     pub fn failed(&self, cause: io::Error) -> Failure {
         match self.kind {
-            Kind::StandardOutput if cause.kind() == io::ErrorKind::BrokenPipe => Failure::OutputClosed,
+            Kind::StandardOutput if cause.kind() == io::ErrorKind::BrokenPipe => {
+                Failure::OutputClosed
+            }
             _ => failure(&self.name, cause),
         }
     }
@@ -74,7 +99,10 @@ impl Sink {
     pub fn finish(mut self) -> Result<(), Failure> {
         self.out.flush().map_err(|cause| self.failed(cause))?;
         if let Kind::File { path, part } = &self.kind {
-            self.out.get_ref().sync_all().map_err(|cause| self.failed(cause))?;
+            self.out
+                .get_ref()
+                .sync_all()
+                .map_err(|cause| self.failed(cause))?;
             fs::rename(part, path).map_err(|cause| self.failed(cause))?;
             self.kind = Kind::Device;
         }
@@ -101,5 +129,9 @@ impl Drop for Sink {
 }
 
 fn failure(path: &Path, cause: io::Error) -> Failure {
-    Failure::File { operation: "writing to", path: path.to_path_buf(), cause }
+    Failure::File {
+        operation: "writing to",
+        path: path.to_path_buf(),
+        cause,
+    }
 }

@@ -27,12 +27,20 @@ pub fn run(arguments: &Status) -> Result<Verdict, Failure> {
         print_json(&lines.iter().map(Row::from).collect::<Vec<_>>())?;
     } else if known.latest.is_empty() {
         let path = config.database.path.display();
-        print(&format!("nothing recorded yet in {path}; start recording with: ace-connection-logger monitor\n"))?;
+        print(&format!(
+            "nothing recorded yet in {path}; start recording with: ace-connection-logger monitor\n"
+        ))?;
     } else {
         print(&text_of(&lines))?;
     }
-    let is_fresh = lines.iter().all(|line| line.plan.is_none() || !line.is_stale());
-    Ok(if arguments.fresh && !is_fresh { Verdict::Bad } else { Verdict::Good })
+    let is_fresh = lines
+        .iter()
+        .all(|line| line.plan.is_none() || !line.is_stale());
+    Ok(if arguments.fresh && !is_fresh {
+        Verdict::Bad
+    } else {
+        Verdict::Good
+    })
 }
 
 /// A host as `--json` prints it; latencies are milliseconds, `success_rate` is 0 to 100.
@@ -58,7 +66,8 @@ struct Row<'a> {
 impl<'a> From<&'a Line<'a>> for Row<'a> {
     fn from(line: &'a Line<'a>) -> Self {
         let measured = line.measured();
-        let [min_latency, avg_latency, max_latency] = measured.map_or([None; 3], LatestCheck::latencies_ms);
+        let [min_latency, avg_latency, max_latency] =
+            measured.map_or([None; 3], LatestCheck::latencies_ms);
         Row {
             host_name: line.name,
             host_address: line.address,
@@ -80,25 +89,50 @@ impl<'a> From<&'a Line<'a>> for Row<'a> {
 }
 
 fn text_of(lines: &[Line<'_>]) -> String {
-    let mut rows = vec![["STATE", "HOST", "ADDRESS", "REPLIES", "LATENCY", "LAST CHECK"].map(String::from).to_vec()];
+    let mut rows = vec![
+        [
+            "STATE",
+            "HOST",
+            "ADDRESS",
+            "REPLIES",
+            "LATENCY",
+            "LAST CHECK",
+        ]
+        .map(String::from)
+        .to_vec(),
+    ];
     for line in lines {
-        let mut row = vec![line.state().text().to_string(), cut(&printable(line.name), 32), cut(&printable(line.address), 40)];
+        let mut row = vec![
+            line.state().text().to_string(),
+            cut(&printable(line.name), 32),
+            cut(&printable(line.address), 40),
+        ];
         match line.latest {
             None => row.extend(["-".into(), "-".into(), "nothing recorded yet".into()]),
             Some(check) => {
-                let replies = if check.is_measured { format!("{}/{}", check.received, check.sent) } else { "-".into() };
+                let replies = if check.is_measured {
+                    format!("{}/{}", check.received, check.sent)
+                } else {
+                    "-".into()
+                };
                 row.extend([replies, latency(check), last_check(line, check)]);
             }
         }
         rows.push(row);
     }
     let is_coloured = is_coloured();
-    align(&rows, |row, column, cell| match row.checked_sub(1).map(|index| &lines[index]) {
-        Some(line) if column == 0 => {
-            let state = if line.is_stale() { State::NotMeasured } else { line.state() };
-            paint(&cell, state, is_coloured)
+    align(&rows, |row, column, cell| {
+        match row.checked_sub(1).map(|index| &lines[index]) {
+            Some(line) if column == 0 => {
+                let state = if line.is_stale() {
+                    State::NotMeasured
+                } else {
+                    line.state()
+                };
+                paint(&cell, state, is_coloured)
+            }
+            _ => cell,
         }
-        _ => cell,
     })
 }
 
@@ -120,16 +154,29 @@ fn latency(check: &LatestCheck) -> String {
 fn last_check(line: &Line<'_>, check: &LatestCheck) -> String {
     let mut text = match line.age {
         Some(age) => format!("{} ago", Spoken(age)),
-        None => format!("dated {} by a clock that was wrong", check.checked_at.rfc3339()),
+        None => format!(
+            "dated {} by a clock that was wrong",
+            check.checked_at.rfc3339()
+        ),
     };
     let since = line.outage.map(|outage| {
-        let cause = outage.cause.as_deref().map(|cause| format!(", cause {}", printable(cause))).unwrap_or_default();
-        format!("outage since {} UTC{cause}", outage.start_time.get(..19).unwrap_or(&outage.start_time))
+        let cause = outage
+            .cause
+            .as_deref()
+            .map(|cause| format!(", cause {}", printable(cause)))
+            .unwrap_or_default();
+        format!(
+            "outage since {} UTC{cause}",
+            outage.start_time.get(..19).unwrap_or(&outage.start_time)
+        )
     });
     let remark = match line.plan {
         None => Some("not monitored any more".to_string()),
         Some(_) if line.is_stale() => Some("STALE: is the monitor running?".to_string()),
-        Some(_) => check.reason.as_deref().map(|reason| cut(&printable(reason), 80)),
+        Some(_) => check
+            .reason
+            .as_deref()
+            .map(|reason| cut(&printable(reason), 80)),
     };
     for part in [remark, since].into_iter().flatten() {
         text += ", ";

@@ -13,7 +13,8 @@ pub fn instant(text: &str) -> Result<UtcMillis, String> {
             _ => "",
         };
         let naive_ms = parse_naive_ms(&format!("{text}{rest}"))?;
-        Some(local_to_utc(naive_ms, None, sys::utc_offset_at)).filter(|at| (0..=LATEST_MS).contains(&at.0))
+        Some(local_to_utc(naive_ms, None, sys::utc_offset_at))
+            .filter(|at| (0..=LATEST_MS).contains(&at.0))
     };
     parse_instant(text).or_else(local).ok_or_else(|| {
         format!(
@@ -30,15 +31,42 @@ mod tests {
     #[test]
     fn every_form_of_a_time_is_read_and_nothing_else() {
         // Whatever this machine's zone is.
-        let local = |text: &str| local_to_utc(parse_naive_ms(text).expect("a time"), None, sys::utc_offset_at);
+        let local = |text: &str| {
+            local_to_utc(
+                parse_naive_ms(text).expect("a time"),
+                None,
+                sys::utc_offset_at,
+            )
+        };
         assert_eq!(instant("2025-11-02"), Ok(local("2025-11-02 00:00:00")));
-        assert_eq!(instant("2025-11-02 14:03"), Ok(local("2025-11-02 14:03:00")));
-        assert_eq!(instant(" 2025-11-02T14:03:22 "), Ok(local("2025-11-02 14:03:22")));
-        assert_eq!(instant("2025-11-02T12:34:56Z"), Ok(UtcMillis(1_762_086_896_000)));
+        assert_eq!(
+            instant("2025-11-02 14:03"),
+            Ok(local("2025-11-02 14:03:00"))
+        );
+        assert_eq!(
+            instant(" 2025-11-02T14:03:22 "),
+            Ok(local("2025-11-02 14:03:22"))
+        );
+        assert_eq!(
+            instant("2025-11-02T12:34:56Z"),
+            Ok(UtcMillis(1_762_086_896_000))
+        );
         assert_eq!(instant("1762086896"), Ok(UtcMillis(1_762_086_896_000)));
-        for text in ["", "now", "2025-11", "2025-11-31", "2025-11-02 25:00", "1960-01-01", "2025-11-02 14", "02.11.2025"] {
+        for text in [
+            "",
+            "now",
+            "2025-11",
+            "2025-11-31",
+            "2025-11-02 25:00",
+            "1960-01-01",
+            "2025-11-02 14",
+            "02.11.2025",
+        ] {
             let error = instant(text).expect_err(text);
-            assert!(error.contains(text) && error.contains("2026-11-02 14:03"), "{error}");
+            assert!(
+                error.contains(text) && error.contains("2026-11-02 14:03"),
+                "{error}"
+            );
         }
     }
 }

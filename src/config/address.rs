@@ -22,13 +22,15 @@ pub(super) enum Address {
 /// Why an IP address without a zone is not that of one host, with the cure.
 fn what_is_no_host(ip: IpAddr) -> Option<String> {
     match ip {
-        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => {
-            v6.to_ipv4_mapped().map(|v4| format!("is an IPv4 address in the form of an IPv6 one, write {v4}"))
+        IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => v6
+            .to_ipv4_mapped()
+            .map(|v4| format!("is an IPv4 address in the form of an IPv6 one, write {v4}")),
+        IpAddr::V6(v6) if v6.is_unicast_link_local() => Some(format!(
+            "is known only on its link: write the interface too, {v6}%eth0"
+        )),
+        IpAddr::V4(v4) if v4.is_broadcast() => {
+            Some("is the broadcast address, and not that of one host".into())
         }
-        IpAddr::V6(v6) if v6.is_unicast_link_local() => {
-            Some(format!("is known only on its link: write the interface too, {v6}%eth0"))
-        }
-        IpAddr::V4(v4) if v4.is_broadcast() => Some("is the broadcast address, and not that of one host".into()),
         _ if ip.is_multicast() => Some("is a multicast address, and not that of one host".into()),
         _ => None,
     }
@@ -61,8 +63,14 @@ pub(super) fn read_address(text: &str) -> Result<Address, String> {
         return Err(format!("is neither an IP address nor a host name: {cure}"));
     }
     if !text.is_ascii() {
-        let has_only_letters = text.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
-        let cure = if has_only_letters { ": write the name in its xn-- form" } else { "" };
+        let has_only_letters = text
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
+        let cure = if has_only_letters {
+            ": write the name in its xn-- form"
+        } else {
+            ""
+        };
         return Err(format!("is neither an IP address nor a host name{cure}"));
     }
     let name = text.strip_suffix('.').unwrap_or(text);
@@ -70,17 +78,29 @@ pub(super) fn read_address(text: &str) -> Result<Address, String> {
     let is_label = |label: &&str| {
         let has_edge_hyphen = label.starts_with('-') || label.ends_with('-');
         // No host name has an underscore by the book, and some home networks have one nevertheless.
-        !label.is_empty() && !has_edge_hyphen && label.bytes().all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        !label.is_empty()
+            && !has_edge_hyphen
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
     };
-    let ends_in_number = labels.last().is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
+    let ends_in_number = labels
+        .last()
+        .is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
     if !labels.iter().all(is_label) || ends_in_number {
         return neither();
     }
     if name.len() > LONGEST_NAME {
-        return Err(format!("is a name of {} characters; a host name has at most {LONGEST_NAME}", name.len()));
+        return Err(format!(
+            "is a name of {} characters; a host name has at most {LONGEST_NAME}",
+            name.len()
+        ));
     }
     if let Some(label) = labels.iter().find(|label| label.len() > LONGEST_LABEL) {
-        return Err(format!("has a part of {} characters between dots; a host name has at most {LONGEST_LABEL}", label.len()));
+        return Err(format!(
+            "has a part of {} characters between dots; a host name has at most {LONGEST_LABEL}",
+            label.len()
+        ));
     }
     Ok(Address::Name(text.to_ascii_lowercase()))
 }
@@ -96,14 +116,19 @@ fn cure(text: &str) -> Option<String> {
     }
     if let Some(rest) = text.strip_prefix('[') {
         let inner = rest.split(']').next().unwrap_or_default();
-        return read_address(inner).is_ok().then(|| format!("write it without brackets, {inner}"));
+        return read_address(inner)
+            .is_ok()
+            .then(|| format!("write it without brackets, {inner}"));
     }
     if let Some((host, port)) = text.split_once(':') {
-        let has_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit()) && read_address(host).is_ok();
+        let has_port = !port.is_empty()
+            && port.bytes().all(|b| b.is_ascii_digit())
+            && read_address(host).is_ok();
         return has_port.then(|| format!("write it without the port, {host}"));
     }
     let trimmed = text.trim();
-    (trimmed != text && read_address(trimmed).is_ok()).then(|| format!("write it without blanks around it, {trimmed}"))
+    (trimmed != text && read_address(trimmed).is_ok())
+        .then(|| format!("write it without blanks around it, {trimmed}"))
 }
 
 /// What a text names to send from; otherwise what is wrong with it.
@@ -114,7 +139,9 @@ pub(super) fn read_source(text: &str) -> Result<Source, String> {
     if let Some((ip, zone)) = text.split_once('%')
         && ip.parse::<Ipv6Addr>().is_ok()
     {
-        return Err(format!("is an address with a zone: write the interface, {zone}"));
+        return Err(format!(
+            "is an address with a zone: write the interface, {zone}"
+        ));
     }
     if is_interface(text) {
         return Ok(Source::Interface(text.to_owned()));
@@ -125,7 +152,8 @@ pub(super) fn read_source(text: &str) -> Result<Source, String> {
 /// Whether Linux would take this for an interface's name (dev_valid_name in net/core/dev.c).
 fn is_interface(name: &str) -> bool {
     const LONGEST_BYTES: usize = 15;
-    let has_bad = name.contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '%'));
+    let has_bad = name
+        .contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '%'));
     !name.is_empty() && name.len() <= LONGEST_BYTES && !matches!(name, "." | "..") && !has_bad
 }
 
@@ -191,10 +219,17 @@ mod tests {
             "10.0.0.0/8",
             "é b",
         ] {
-            assert_eq!(read_address(text), Err("is neither an IP address nor a host name".to_owned()), "{text}");
+            assert_eq!(
+                read_address(text),
+                Err("is neither an IP address nor a host name".to_owned()),
+                "{text}"
+            );
         }
         for (text, cure) in [
-            ("http://example.com:80/a", "the host of this URL, example.com"),
+            (
+                "http://example.com:80/a",
+                "the host of this URL, example.com",
+            ),
             ("[::1]", "without brackets, ::1"),
             ("[::1]:80", "without brackets, ::1"),
             ("example.com:80", "without the port, example.com"),
@@ -202,17 +237,29 @@ mod tests {
             ("münchen.de", "xn-- form"),
             ("", "is empty"),
         ] {
-            assert!(read_address(text).is_err_and(|wrong| wrong.contains(cure)), "{text}");
+            assert!(
+                read_address(text).is_err_and(|wrong| wrong.contains(cure)),
+                "{text}"
+            );
         }
     }
 
     #[test]
     fn a_source_is_an_address_or_an_interface() {
-        assert_eq!(read_source("::1"), Ok(Source::Address(Ipv6Addr::LOCALHOST.into())));
-        assert_eq!(read_source("eth0.5"), Ok(Source::Interface("eth0.5".into())));
+        assert_eq!(
+            read_source("::1"),
+            Ok(Source::Address(Ipv6Addr::LOCALHOST.into()))
+        );
+        assert_eq!(
+            read_source("eth0.5"),
+            Ok(Source::Interface("eth0.5".into()))
+        );
         for text in ["", "a b", "a/b", "sixteen-letters-", ".", "999:1"] {
             assert!(read_source(text).is_err(), "{text}");
         }
-        assert!(read_source("fe80::1%eth0").is_err_and(|wrong| wrong.contains("write the interface, eth0")));
+        assert!(
+            read_source("fe80::1%eth0")
+                .is_err_and(|wrong| wrong.contains("write the interface, eth0"))
+        );
     }
 }

@@ -13,7 +13,12 @@ pub(super) struct Cursor<'t> {
 
 impl<'t> Cursor<'t> {
     pub fn new(text: &'t str) -> Self {
-        Cursor { text, at: 0, line: 1, line_start: 0 }
+        Cursor {
+            text,
+            at: 0,
+            line: 1,
+            line_start: 0,
+        }
     }
 
     /// What stands between quotes, as it was written.
@@ -49,8 +54,9 @@ impl<'t> Cursor<'t> {
         let mut end = bytes.len();
         for (index, byte) in bytes.iter().enumerate() {
             let next = bytes.get(index + 1).copied().unwrap_or(b'\n');
-            let is_colon =
-                *byte == b':' && (next.is_ascii_whitespace() || in_flow && matches!(next, b',' | b'[' | b']' | b'{' | b'}'));
+            let is_colon = *byte == b':'
+                && (next.is_ascii_whitespace()
+                    || in_flow && matches!(next, b',' | b'[' | b']' | b'{' | b'}'));
             let is_comment = *byte == b'#' && index > 0 && matches!(bytes[index - 1], b' ' | b'\t');
             let is_flow_end = in_flow && matches!(byte, b',' | b'[' | b']' | b'{' | b'}');
             if *byte == b'\n' || is_colon || is_comment || is_flow_end {
@@ -66,7 +72,9 @@ impl<'t> Cursor<'t> {
 
     pub fn word(&mut self) -> &'t str {
         let rest = self.rest();
-        let end = rest.find(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | '[' | ']' | '{' | '}')).unwrap_or(rest.len());
+        let end = rest
+            .find(|c: char| c.is_ascii_whitespace() || matches!(c, ',' | '[' | ']' | '{' | '}'))
+            .unwrap_or(rest.len());
         let start = self.at;
         self.at += end;
         &self.text[start..start + end]
@@ -109,11 +117,20 @@ impl<'t> Cursor<'t> {
 
     pub fn at_dash(&self) -> bool {
         let rest = self.rest();
-        rest.starts_with('-') && rest[1..].chars().next().is_none_or(|c| c.is_ascii_whitespace())
+        rest.starts_with('-')
+            && rest[1..]
+                .chars()
+                .next()
+                .is_none_or(|c| c.is_ascii_whitespace())
     }
 
     pub fn at_marker(&self, marker: &str) -> bool {
         let rest = self.rest();
-        self.column() == 0 && rest.starts_with(marker) && rest[3..].chars().next().is_none_or(|c| c.is_ascii_whitespace())
+        self.column() == 0
+            && rest.starts_with(marker)
+            && rest[3..]
+                .chars()
+                .next()
+                .is_none_or(|c| c.is_ascii_whitespace())
     }
 }

@@ -20,12 +20,16 @@ pub struct Loaded {
 impl Loaded {
     /// The findings that somebody should cure.
     pub fn problems(&self) -> impl Iterator<Item = &Finding> {
-        self.findings.iter().filter(|finding| finding.severity == Severity::Problem)
+        self.findings
+            .iter()
+            .filter(|finding| finding.severity == Severity::Problem)
     }
 
     /// Whether nothing of the text could be used, so that the whole configuration is the default.
     pub fn is_unusable(&self) -> bool {
-        self.findings.iter().any(|finding| matches!(finding.kind, FindingKind::Unreadable | FindingKind::Syntax))
+        self.findings
+            .iter()
+            .any(|finding| matches!(finding.kind, FindingKind::Unreadable | FindingKind::Syntax))
     }
 }
 
@@ -118,8 +122,12 @@ impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             ReadError::Failed { path, cause } => write!(f, "{}: {cause}", path.display()),
-            ReadError::Directory { path } => write!(f, "{}: is a directory, not a file", path.display()),
-            ReadError::TooLong { path, limit_mib } => write!(f, "{}: is longer than {limit_mib} MiB", path.display()),
+            ReadError::Directory { path } => {
+                write!(f, "{}: is a directory, not a file", path.display())
+            }
+            ReadError::TooLong { path, limit_mib } => {
+                write!(f, "{}: is longer than {limit_mib} MiB", path.display())
+            }
         }
     }
 }

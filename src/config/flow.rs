@@ -18,7 +18,11 @@ impl Cursor<'_> {
             self.skip_to_token()?;
             if self.peek()? == end {
                 self.at += 1;
-                return Some(if is_list { Shape::List(items) } else { Shape::Section(entries) });
+                return Some(if is_list {
+                    Shape::List(items)
+                } else {
+                    Shape::Section(entries)
+                });
             }
             let line = self.line;
             if is_list {
@@ -41,12 +45,20 @@ impl Cursor<'_> {
             '"' | '\'' => {
                 let raw = self.quoted()?;
                 let is_simple = !raw.contains(['\\', '\'', '\n']);
-                Some(Key { line, text: is_simple.then(|| raw.to_owned()), written: Written::Quoted })
+                Some(Key {
+                    line,
+                    text: is_simple.then(|| raw.to_owned()),
+                    written: Written::Quoted,
+                })
             }
             '?' | '&' | '!' | '*' | '{' | '[' | ',' | ']' | ':' => None,
             _ => {
                 let plain = self.plain(true).to_owned();
-                Some(Key { line, text: Some(plain.clone()), written: Written::Plain(plain) })
+                Some(Key {
+                    line,
+                    text: Some(plain.clone()),
+                    written: Written::Plain(plain),
+                })
             }
         }
     }
@@ -54,7 +66,10 @@ impl Cursor<'_> {
     fn flow_entry_value(&mut self, depth: usize) -> Option<Scanned> {
         self.skip_to_token()?;
         if self.peek()? != ':' {
-            return Some(Scanned { shape: Shape::Scalar(Written::Plain(String::new())), tag: None });
+            return Some(Scanned {
+                shape: Shape::Scalar(Written::Plain(String::new())),
+                tag: None,
+            });
         }
         self.at += 1;
         self.skip_to_token()?;

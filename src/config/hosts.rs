@@ -14,13 +14,23 @@ use super::{HostPlan, Role};
 use crate::pure::model::{Family, Host, Source};
 
 /// Name and address of the hosts that are pinged when the file lists none.
-const DEFAULTS: [(&str, &str); 3] = [("Google DNS", "8.8.8.8"), ("Cloudflare DNS", "1.1.1.1"), ("Local Gateway", GATEWAY)];
+const DEFAULTS: [(&str, &str); 3] = [
+    ("Google DNS", "8.8.8.8"),
+    ("Cloudflare DNS", "1.1.1.1"),
+    ("Local Gateway", GATEWAY),
+];
 
 const LONGEST_NAME_CHARACTERS: usize = 4096;
 
 /// The hosts of the file. The default ones only where the file has no list: who lists nobody pings nobody.
-pub(super) fn read_hosts(checker: &mut Checker, root: &Section<'_>, monitoring: &Monitoring) -> Vec<HostPlan> {
-    let Some(node) = root.get("hosts") else { return default_hosts(monitoring) };
+pub(super) fn read_hosts(
+    checker: &mut Checker,
+    root: &Section<'_>,
+    monitoring: &Monitoring,
+) -> Vec<HostPlan> {
+    let Some(node) = root.get("hosts") else {
+        return default_hosts(monitoring);
+    };
     let Value::List(items) = &node.value else {
         let wrong = match node.value {
             Value::Null => "has no value: a list of hosts belongs here".into(),
@@ -41,14 +51,25 @@ pub(super) fn read_hosts(checker: &mut Checker, root: &Section<'_>, monitoring: 
 }
 
 fn default_hosts(monitoring: &Monitoring) -> Vec<HostPlan> {
-    let host = |(name, address): (&str, &str)| Host { name: name.into(), address: address.into(), family: Family::Any };
-    DEFAULTS.into_iter().map(|names| plan_with_common_keys(host(names), monitoring)).collect()
+    let host = |(name, address): (&str, &str)| Host {
+        name: name.into(),
+        address: address.into(),
+        family: Family::Any,
+    };
+    DEFAULTS
+        .into_iter()
+        .map(|names| plan_with_common_keys(host(names), monitoring))
+        .collect()
 }
 
 /// How a host without keys of its own is checked.
 pub(super) fn plan_with_common_keys(host: Host, monitoring: &Monitoring) -> HostPlan {
     HostPlan {
-        role: if host.address == GATEWAY { Role::Gateway } else { Role::Internet },
+        role: if host.address == GATEWAY {
+            Role::Gateway
+        } else {
+            Role::Internet
+        },
         host: Arc::new(host),
         interval: monitoring.pace.interval,
         ping_count: monitoring.pace.ping_count,
@@ -78,15 +99,28 @@ impl Seen {
     }
 }
 
-fn read_host(checker: &mut Checker, item: &Node, index: usize, monitoring: &Monitoring, seen: &mut Seen) -> Option<HostPlan> {
+fn read_host(
+    checker: &mut Checker,
+    item: &Node,
+    index: usize,
+    monitoring: &Monitoring,
+    seen: &mut Seen,
+) -> Option<HostPlan> {
     let path = format!("hosts[{index}]");
     let cure = match &item.value {
-        Value::Text(text) if read_address(text).is_ok() => format!("host left out; write `- address: {}`", shorten(text)),
+        Value::Text(text) if read_address(text).is_ok() => {
+            format!("host left out; write `- address: {}`", shorten(text))
+        }
         _ => "host left out".into(),
     };
     let section = checker.open(item, path.clone(), keys::HOST, &cure)?;
     let Some(node) = section.get("address") else {
-        checker.problem(FindingKind::Value, section.line, path, "has no address; host left out".into());
+        checker.problem(
+            FindingKind::Value,
+            section.line,
+            path,
+            "has no address; host left out".into(),
+        );
         return None;
     };
     // An address is just text: what YAML takes 1.1 or no for does not matter.
@@ -100,24 +134,44 @@ fn read_host(checker: &mut Checker, item: &Node, index: usize, monitoring: &Moni
     let address = match read_address(&word) {
         Ok(address) => address,
         Err(wrong) => {
-            checker.wrong(&section, "address", &format!("\"{}\" {wrong}", shorten(&word)), "host left out");
+            checker.wrong(
+                &section,
+                "address",
+                &format!("\"{}\" {wrong}", shorten(&word)),
+                "host left out",
+            );
             return None;
         }
     };
-    let ip = if let Address::Ip(ip, _) = &address { Some(*ip) } else { None };
+    let ip = if let Address::Ip(ip, _) = &address {
+        Some(*ip)
+    } else {
+        None
+    };
     let family = read_family(checker, &section, ip);
     if let Some(earlier) = seen.earlier(&address, family, index) {
-        let wrong = format!("\"{}\" is the address of hosts[{earlier}] already", shorten(&word));
+        let wrong = format!(
+            "\"{}\" is the address of hosts[{earlier}] already",
+            shorten(&word)
+        );
         checker.wrong(&section, "address", &wrong, "this second one left out");
         return None;
     }
-    let address_text = if address == Address::Gateway { GATEWAY.to_owned() } else { word };
+    let address_text = if address == Address::Gateway {
+        GATEWAY.to_owned()
+    } else {
+        word
+    };
     let name = read_name(checker, &section).unwrap_or_else(|| address_text.clone());
     let (pace, fit) = read_host_pace(checker, &section, monitoring);
     let source = read_host_source(checker, &section, ip, family);
     let role = read_role(checker, &section, &address);
     Some(HostPlan {
-        host: Arc::new(Host { name, address: address_text, family }),
+        host: Arc::new(Host {
+            name,
+            address: address_text,
+            family,
+        }),
         interval: pace.interval,
         ping_count: pace.ping_count,
         timeout: pace.timeout,
@@ -135,7 +189,10 @@ fn read_name(checker: &mut Checker, section: &Section<'_>) -> Option<String> {
     let name = checker.text(section, "name", USED)?;
     let length = name.chars().count();
     if length > LONGEST_NAME_CHARACTERS {
-        let wrong = format!("\"{}\" has {length} characters (allowed: 1 to {LONGEST_NAME_CHARACTERS})", shorten(&name));
+        let wrong = format!(
+            "\"{}\" has {length} characters (allowed: 1 to {LONGEST_NAME_CHARACTERS})",
+            shorten(&name)
+        );
         checker.wrong(section, "name", &wrong, USED);
         return None;
     }
@@ -160,12 +217,20 @@ fn read_family(checker: &mut Checker, section: &Section<'_>, ip: Option<IpAddr>)
     }
 }
 
-fn read_host_source(checker: &mut Checker, section: &Section<'_>, ip: Option<IpAddr>, family: Family) -> Option<Source> {
+fn read_host_source(
+    checker: &mut Checker,
+    section: &Section<'_>,
+    ip: Option<IpAddr>,
+    family: Family,
+) -> Option<Source> {
     const USED: &str = "routing chooses";
     let node = section.get("source")?;
     let wrong = match checker.word(node) {
         Ok(word) => match read_source(&word) {
-            Ok(Source::Address(source)) if ip.is_some_and(|ip| ip.is_ipv4() != source.is_ipv4()) || !family.admits(source) => {
+            Ok(Source::Address(source))
+                if ip.is_some_and(|ip| ip.is_ipv4() != source.is_ipv4())
+                    || !family.admits(source) =>
+            {
                 format!("{source} is of another IP version than the host")
             }
             Ok(source) => return Some(source),
@@ -178,9 +243,17 @@ fn read_host_source(checker: &mut Checker, section: &Section<'_>, ip: Option<IpA
 }
 
 fn read_role(checker: &mut Checker, section: &Section<'_>, address: &Address) -> Role {
-    let (default, used) =
-        if *address == Address::Gateway { (Role::Gateway, "gateway used") } else { (Role::Internet, "internet used") };
-    match checker.choice(section, "role", &["gateway", "internet", "dns", "other"], used) {
+    let (default, used) = if *address == Address::Gateway {
+        (Role::Gateway, "gateway used")
+    } else {
+        (Role::Internet, "internet used")
+    };
+    match checker.choice(
+        section,
+        "role",
+        &["gateway", "internet", "dns", "other"],
+        used,
+    ) {
         Some(0) => Role::Gateway,
         Some(1) => Role::Internet,
         Some(2) => Role::Dns,

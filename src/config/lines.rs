@@ -11,7 +11,8 @@ pub(super) const DEEPEST: usize = 100;
 /// Adds lines and ways of writing to the tree that was parsed from the same text.
 pub(super) fn annotate(text: &str, root: &mut Node) {
     // Other line breaks than these are counted differently by nearly every program.
-    let has_odd_break = text.contains(['\u{85}', '\u{2028}', '\u{2029}']) || text.replace("\r\n", "").contains('\r');
+    let has_odd_break = text.contains(['\u{85}', '\u{2028}', '\u{2029}'])
+        || text.replace("\r\n", "").contains('\r');
     if has_odd_break {
         return;
     }
@@ -45,7 +46,10 @@ fn merge(node: &mut Node, scanned: Scanned, line: Option<usize>) {
     node.line = line;
     if let Some(tag) = scanned.tag {
         // The parser ignores foreign tags of the !! kind; a value that carries one is not what it seems.
-        if !matches!(tag.as_str(), "!" | "!!str" | "!!int" | "!!float" | "!!bool" | "!!null" | "!!map" | "!!seq") {
+        if !matches!(
+            tag.as_str(),
+            "!" | "!!str" | "!!int" | "!!float" | "!!bool" | "!!null" | "!!map" | "!!seq"
+        ) {
             node.value = Value::Tagged(tag);
             return;
         }
@@ -61,7 +65,11 @@ fn merge(node: &mut Node, scanned: Scanned, line: Option<usize>) {
             }
         }
         (Value::Section(entries), Shape::Section(seen)) if entries.len() == seen.len() => {
-            if entries.iter().zip(&seen).any(|((name, _), (key, _))| !agrees(name, key)) {
+            if entries
+                .iter()
+                .zip(&seen)
+                .any(|((name, _), (key, _))| !agrees(name, key))
+            {
                 return;
             }
             for ((name, value), (key, scanned)) in entries.iter_mut().zip(seen) {
@@ -114,7 +122,10 @@ impl Cursor<'_> {
                 || is_outside
                 || (self.line != started_on && (self.at_marker("---") || self.at_marker("...")))
             {
-                return Some(Scanned { shape: Shape::Scalar(Written::Plain(String::new())), tag });
+                return Some(Scanned {
+                    shape: Shape::Scalar(Written::Plain(String::new())),
+                    tag,
+                });
             }
             match self.peek()? {
                 '&' => {
@@ -126,7 +137,9 @@ impl Cursor<'_> {
         }
         // A property before a key on the same line belongs to the key, not to the section: too fine a point to follow.
         let column = self.column();
-        let is_fresh_line = self.text[self.line_start..self.at].bytes().all(|byte| matches!(byte, b' ' | b'-'));
+        let is_fresh_line = self.text[self.line_start..self.at]
+            .bytes()
+            .all(|byte| matches!(byte, b' ' | b'-'));
         let shape = match self.peek()? {
             '?' | '@' | '`' | '%' => return None,
             '*' => {
@@ -171,7 +184,10 @@ impl Cursor<'_> {
             if self.ends_block(column) {
                 return Some(Shape::Section(entries));
             }
-            if self.column() != column || self.line == line || matches!(self.peek()?, '?' | '&' | '!' | '*' | '{' | '[') {
+            if self.column() != column
+                || self.line == line
+                || matches!(self.peek()?, '?' | '&' | '!' | '*' | '{' | '[')
+            {
                 return None;
             }
             key = self.key()??;
@@ -179,7 +195,10 @@ impl Cursor<'_> {
     }
 
     fn ends_block(&self, column: usize) -> bool {
-        self.rest().is_empty() || self.column() < column || self.at_marker("---") || self.at_marker("...")
+        self.rest().is_empty()
+            || self.column() < column
+            || self.at_marker("---")
+            || self.at_marker("...")
     }
 
     /// A key with its colon, if one stands here; else the scanner stays where it is.
@@ -194,11 +213,17 @@ impl Cursor<'_> {
             (Some(plain.to_owned()), Written::Plain(plain.to_owned()))
         };
         let rest = self.rest().trim_start_matches([' ', '\t']);
-        let is_key = rest.starts_with(':') && rest[1..].chars().next().is_none_or(|c| c.is_ascii_whitespace());
+        let is_key = rest.starts_with(':')
+            && rest[1..]
+                .chars()
+                .next()
+                .is_none_or(|c| c.is_ascii_whitespace());
         if !is_key {
             // Only a quoted scalar can have moved to another line.
             if self.line != line {
-                self.line_start = self.text[..start].rfind('\n').map_or(0, |newline| newline + 1);
+                self.line_start = self.text[..start]
+                    .rfind('\n')
+                    .map_or(0, |newline| newline + 1);
                 self.line = line;
             }
             self.at = start;
@@ -208,7 +233,11 @@ impl Cursor<'_> {
             return None;
         }
         self.at = self.text.len() - rest.len() + 1;
-        Some(Some(Key { line, text, written }))
+        Some(Some(Key {
+            line,
+            text,
+            written,
+        }))
     }
 
     /// A scalar that may go on over lines which begin at column `least` or behind.
@@ -230,7 +259,11 @@ impl Cursor<'_> {
             self.at += end;
             self.skip_to_token()?;
         }
-        Some(if is_one_line { Shape::Scalar(Written::Plain(plain)) } else { Shape::Unknown })
+        Some(if is_one_line {
+            Shape::Scalar(Written::Plain(plain))
+        } else {
+            Shape::Unknown
+        })
     }
 
     fn block_scalar(&mut self, least: usize) -> Shape {

@@ -37,16 +37,26 @@ const LONGEST_FILE_MIB: u64 = 16;
 
 /// The configuration in a file, and everything that is wrong with it. An error when the file cannot be read at all.
 pub fn load(path: &Path) -> Result<Loaded, ReadError> {
-    let failed = |cause| ReadError::Failed { path: path.to_path_buf(), cause };
+    let failed = |cause| ReadError::Failed {
+        path: path.to_path_buf(),
+        cause,
+    };
     let file = File::open(path).map_err(failed)?;
     if file.metadata().map_err(failed)?.is_dir() {
-        return Err(ReadError::Directory { path: path.to_path_buf() });
+        return Err(ReadError::Directory {
+            path: path.to_path_buf(),
+        });
     }
     let limit = LONGEST_FILE_MIB * 1024 * 1024;
     let mut text = Vec::new();
-    file.take(limit + 1).read_to_end(&mut text).map_err(failed)?;
+    file.take(limit + 1)
+        .read_to_end(&mut text)
+        .map_err(failed)?;
     if text.len() as u64 > limit {
-        return Err(ReadError::TooLong { path: path.to_path_buf(), limit_mib: LONGEST_FILE_MIB });
+        return Err(ReadError::TooLong {
+            path: path.to_path_buf(),
+            limit_mib: LONGEST_FILE_MIB,
+        });
     }
     Ok(parse(&text, &path.display().to_string()))
 }
@@ -89,7 +99,10 @@ impl Default for Config {
 impl Config {
     /// How a host that is not listed is checked: by the keys of `monitoring:`.
     pub fn plan_for(&self, host: Host) -> HostPlan {
-        HostPlan { host: Arc::new(host), ..self.unlisted.clone() }
+        HostPlan {
+            host: Arc::new(host),
+            ..self.unlisted.clone()
+        }
     }
 }
 
@@ -173,7 +186,11 @@ pub struct AlertsConfig {
 impl AlertsConfig {
     /// What is to be told: nothing where there is nobody to tell.
     pub fn kinds(&self) -> AlertKinds {
-        if self.command.is_empty() { AlertKinds::default() } else { self.events.iter().copied().collect() }
+        if self.command.is_empty() {
+            AlertKinds::default()
+        } else {
+            self.events.iter().copied().collect()
+        }
     }
 }
 

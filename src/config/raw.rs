@@ -61,26 +61,41 @@ pub(super) struct SyntaxError {
 /// The only document of a text; an empty one is null. Lines are not in it yet.
 pub(super) fn read(text: &str) -> Result<Node, SyntaxError> {
     if opens_too_many_brackets(text) {
-        return Err(SyntaxError { place: None, text: "brackets are nested too deeply".into() });
+        return Err(SyntaxError {
+            place: None,
+            text: "brackets are nested too deeply".into(),
+        });
     }
     // Without aliases a text has no more values than bytes. A few that are repeated are fine, a bomb is not.
-    let budget = Budget { left: Cell::new(text.len() * 2 + 1_000_000) };
+    let budget = Budget {
+        left: Cell::new(text.len() * 2 + 1_000_000),
+    };
     let mut documents = Deserializer::from_str(text);
-    let Some(document) = documents.next() else { return Ok(Node::from(Value::Null)) };
+    let Some(document) = documents.next() else {
+        return Ok(Node::from(Value::Null));
+    };
     let node = NodeSeed(&budget).deserialize(document)?;
     if let Some(second) = documents.next() {
         // What follows a finished value without a marker is met as a second document that is broken from its start.
         NodeSeed(&budget).deserialize(second)?;
         let place = second_document(text).map(|line| (line, 1));
-        return Err(SyntaxError { place, text: "a second document begins; one file holds one".into() });
+        return Err(SyntaxError {
+            place,
+            text: "a second document begins; one file holds one".into(),
+        });
     }
     Ok(node)
 }
 
 impl From<serde_yaml::Error> for SyntaxError {
     fn from(error: serde_yaml::Error) -> Self {
-        let place = error.location().map(|location| (location.line(), location.column()));
-        SyntaxError { place, text: error.to_string() }
+        let place = error
+            .location()
+            .map(|location| (location.line(), location.column()));
+        SyntaxError {
+            place,
+            text: error.to_string(),
+        }
     }
 }
 
@@ -102,7 +117,9 @@ fn opens_too_many_brackets(text: &str) -> bool {
 fn second_document(text: &str) -> Option<usize> {
     let mut has_content = false;
     for (index, line) in text.lines().enumerate() {
-        let is_marker = line.strip_prefix("---").is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
+        let is_marker = line
+            .strip_prefix("---")
+            .is_some_and(|rest| rest.is_empty() || rest.starts_with([' ', '\t']));
         if is_marker && has_content {
             return Some(index + 1);
         }
@@ -113,7 +130,11 @@ fn second_document(text: &str) -> Option<usize> {
 
 impl From<Value> for Node {
     fn from(value: Value) -> Self {
-        Node { value, line: None, written: Written::Unknown }
+        Node {
+            value,
+            line: None,
+            written: Written::Unknown,
+        }
     }
 }
 
@@ -123,7 +144,11 @@ struct Budget {
 
 impl Budget {
     fn spend<E: Error>(&self, bytes: usize) -> Result<(), E> {
-        let left = self.left.get().checked_sub(bytes + 1).ok_or_else(|| E::custom("aliases repeat too much"))?;
+        let left = self
+            .left
+            .get()
+            .checked_sub(bytes + 1)
+            .ok_or_else(|| E::custom("aliases repeat too much"))?;
         self.left.set(left);
         Ok(())
     }

@@ -32,7 +32,11 @@ impl fmt::Display for Reading {
 
 /// A number as people write it, also when it is beyond reason.
 pub(super) fn number_text(value: f64) -> String {
-    if value == 0.0 || (1e-6..1e15).contains(&value.abs()) { format!("{value}") } else { format!("{value:e}") }
+    if value == 0.0 || (1e-6..1e15).contains(&value.abs()) {
+        format!("{value}")
+    } else {
+        format!("{value:e}")
+    }
 }
 
 /// Both readings, 1.1 first, where they differ.
@@ -68,12 +72,19 @@ fn yaml_1_2(plain: &str) -> Reading {
     let (sign, digits) = unsigned(plain);
     if plain.starts_with("0o") || plain.starts_with("0x") {
         let radix = if plain.starts_with("0o") { 8 } else { 16 };
-        return radix_number(&plain[2..], radix, |digit| digit.is_digit(radix)).map_or(Reading::Text, Reading::Number);
+        return radix_number(&plain[2..], radix, |digit| digit.is_digit(radix))
+            .map_or(Reading::Text, Reading::Number);
     }
     // Rust's own parser takes more than YAML does: names of infinities, for one.
     let is_number = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
-        && digits.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
-    let value = if is_number { digits.parse::<f64>().ok() } else { None };
+        && digits
+            .chars()
+            .all(|c| c.is_ascii_digit() || matches!(c, '.' | 'e' | 'E' | '+' | '-'));
+    let value = if is_number {
+        digits.parse::<f64>().ok()
+    } else {
+        None
+    };
     value.map_or(Reading::Text, |value| Reading::Number(sign * value))
 }
 
@@ -109,7 +120,11 @@ fn whole_1_1(digits: &str) -> Option<f64> {
         return radix_number(digits, 8, |digit| matches!(digit, '0'..='7' | '_'));
     }
     let starts_well = digits.starts_with(|digit: char| digit.is_ascii_digit());
-    if starts_well { radix_number(digits, 10, |digit| digit.is_ascii_digit() || digit == '_') } else { None }
+    if starts_well {
+        radix_number(digits, 10, |digit| digit.is_ascii_digit() || digit == '_')
+    } else {
+        None
+    }
 }
 
 fn radix_number(digits: &str, radix: u32, admits: impl Fn(char) -> bool) -> Option<f64> {
@@ -127,14 +142,24 @@ fn radix_number(digits: &str, radix: u32, admits: impl Fn(char) -> bool) -> Opti
 /// `1:30` is ninety: YAML 1.1 counts in sixties.
 fn sexagesimal(digits: &str) -> Option<f64> {
     let mut parts = digits.split(':');
-    let first = parts.next().filter(|part| part.starts_with(|c: char| c.is_ascii_digit()))?;
+    let first = parts
+        .next()
+        .filter(|part| part.starts_with(|c: char| c.is_ascii_digit()))?;
     let mut sum = radix_number(first, 10, |digit| digit.is_ascii_digit() || digit == '_')?;
     let rest: Vec<&str> = parts.collect();
     for (index, part) in rest.iter().enumerate() {
         let is_last = index + 1 == rest.len();
-        let (whole, fraction) = if is_last { part.split_once('.').unwrap_or((part, "")) } else { (*part, "") };
+        let (whole, fraction) = if is_last {
+            part.split_once('.').unwrap_or((part, ""))
+        } else {
+            (*part, "")
+        };
         let is_sixtieth = matches!(whole.as_bytes(), [b'0'..=b'9'] | [b'0'..=b'5', b'0'..=b'9']);
-        if !is_sixtieth || !fraction.chars().all(|digit| digit.is_ascii_digit() || digit == '_') {
+        if !is_sixtieth
+            || !fraction
+                .chars()
+                .all(|digit| digit.is_ascii_digit() || digit == '_')
+        {
             return None;
         }
         let part = format!("{whole}.{}0", fraction.replace('_', ""));
@@ -150,7 +175,10 @@ fn float_1_1(plain: &str, digits: &str) -> Option<f64> {
     };
     // PyYAML wants a point, wants a sign in the exponent, and takes no sign before a leading point.
     let (whole, fraction) = mantissa.split_once('.')?;
-    let are_digits = |part: &str| part.chars().all(|digit| digit.is_ascii_digit() || digit == '_');
+    let are_digits = |part: &str| {
+        part.chars()
+            .all(|digit| digit.is_ascii_digit() || digit == '_')
+    };
     let starts_well = if whole.is_empty() {
         plain.starts_with('.') && fraction.starts_with(|c: char| c.is_ascii_digit())
     } else {
@@ -158,7 +186,9 @@ fn float_1_1(plain: &str, digits: &str) -> Option<f64> {
     };
     let exponent_is_fine = exponent.is_none_or(|exponent| {
         let (_, digits) = unsigned(exponent);
-        digits.len() < exponent.len() && !digits.is_empty() && digits.chars().all(|digit| digit.is_ascii_digit())
+        digits.len() < exponent.len()
+            && !digits.is_empty()
+            && digits.chars().all(|digit| digit.is_ascii_digit())
     });
     if !(starts_well && are_digits(whole) && are_digits(fraction) && exponent_is_fine) {
         return None;
@@ -173,7 +203,9 @@ fn is_date(plain: &str) -> bool {
         None => (plain, None),
     };
     let parts: Vec<&str> = date.split('-').collect();
-    let [year, month, day] = parts.as_slice() else { return false };
+    let [year, month, day] = parts.as_slice() else {
+        return false;
+    };
     let are_digits = |part: &str| part.chars().all(|digit| digit.is_ascii_digit());
     let lengths_are_fine = match time {
         None => (month.len(), day.len()) == (2, 2),
@@ -182,7 +214,9 @@ fn is_date(plain: &str) -> bool {
             (1..=2).contains(&month.len())
                 && (1..=2).contains(&day.len())
                 && time.starts_with(|c: char| c.is_ascii_digit())
-                && time.chars().all(|c| c.is_ascii_digit() || matches!(c, ':' | '.' | '+' | '-' | ' ' | 'Z'))
+                && time
+                    .chars()
+                    .all(|c| c.is_ascii_digit() || matches!(c, ':' | '.' | '+' | '-' | ' ' | 'Z'))
         }
     };
     year.len() == 4 && lengths_are_fine && are_digits(year) && are_digits(month) && are_digits(day)

@@ -24,14 +24,22 @@ pub(super) struct Range {
 
 impl fmt::Display for Range {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let whole = if self.is_whole { "a whole number, " } else { "" };
+        let whole = if self.is_whole {
+            "a whole number, "
+        } else {
+            ""
+        };
         let (least, most) = (number_text(self.least), number_text(self.most));
         if self.is_open {
             write!(f, "{whole}more than {least}, up to {most}")?
         } else {
             write!(f, "{whole}{least} to {most}")?
         }
-        if self.unit.is_empty() { Ok(()) } else { write!(f, " {}", self.unit) }
+        if self.unit.is_empty() {
+            Ok(())
+        } else {
+            write!(f, " {}", self.unit)
+        }
     }
 }
 
@@ -51,7 +59,10 @@ struct Slot<'n> {
 impl<'n> Section<'n> {
     /// A section that the file does not have.
     pub fn absent(path: &str) -> Self {
-        Section { path: path.to_owned(), ..Section::default() }
+        Section {
+            path: path.to_owned(),
+            ..Section::default()
+        }
     }
 
     /// What stands behind a key, if the key is there.
@@ -66,7 +77,11 @@ impl<'n> Section<'n> {
 
     /// The path of a key for a message.
     pub fn path_of(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 }
 
@@ -78,12 +93,22 @@ pub(super) struct Checker {
 
 impl Checker {
     pub fn new(file: &str) -> Self {
-        Checker { file: file.into(), findings: Vec::new() }
+        Checker {
+            file: file.into(),
+            findings: Vec::new(),
+        }
     }
 
     /// Something wrong that is not about a value.
     pub fn problem(&mut self, kind: FindingKind, line: Option<usize>, key: String, text: String) {
-        self.findings.push(Finding { severity: Severity::Problem, kind, file: self.file.clone(), line, key, text });
+        self.findings.push(Finding {
+            severity: Severity::Problem,
+            kind,
+            file: self.file.clone(),
+            line,
+            key,
+            text,
+        });
     }
 
     /// Something worth knowing about a key.
@@ -101,17 +126,35 @@ impl Checker {
 
     /// A wrong value: `wrong` says the value and its fault, `used` what happens now.
     pub fn wrong(&mut self, section: &Section<'_>, key: &str, wrong: &str, used: &str) {
-        self.problem(FindingKind::Value, section.line_of(key), section.path_of(key), format!("{wrong}; {used}"));
+        self.problem(
+            FindingKind::Value,
+            section.line_of(key),
+            section.path_of(key),
+            format!("{wrong}; {used}"),
+        );
     }
 
     /// The keys of a node that should be a section. `used` says what happens when it is none.
-    pub fn open<'n>(&mut self, node: &'n Node, path: String, known: &[&str], used: &str) -> Option<Section<'n>> {
+    pub fn open<'n>(
+        &mut self,
+        node: &'n Node,
+        path: String,
+        known: &[&str],
+        used: &str,
+    ) -> Option<Section<'n>> {
         let Value::Section(entries) = &node.value else {
-            let text = format!("{} where a section with keys belongs; {used}", describe(node));
+            let text = format!(
+                "{} where a section with keys belongs; {used}",
+                describe(node)
+            );
             self.problem(FindingKind::Value, node.line, path, text);
             return None;
         };
-        let mut section = Section { path, line: node.line, values: HashMap::new() };
+        let mut section = Section {
+            path,
+            line: node.line,
+            values: HashMap::new(),
+        };
         let mut merged = Vec::new();
         for (name, value) in entries {
             let name_text = key_text(name);
@@ -119,7 +162,10 @@ impl Checker {
                 merged.push(value);
                 continue;
             }
-            let slot = section.values.entry(name_text).or_insert(Slot { node: value, lines: Vec::new() });
+            let slot = section.values.entry(name_text).or_insert(Slot {
+                node: value,
+                lines: Vec::new(),
+            });
             slot.node = value;
             slot.lines.push(name.line);
         }
@@ -138,13 +184,19 @@ impl Checker {
         };
         for source in sources {
             let Value::Section(entries) = &source.value else {
-                let text = format!("{} where a section to merge belongs; nothing merged", describe(source));
+                let text = format!(
+                    "{} where a section to merge belongs; nothing merged",
+                    describe(source)
+                );
                 self.problem(FindingKind::Value, value.line, section.path_of("<<"), text);
                 continue;
             };
             // The last of a source's own duplicates counts there as well.
             for (name, value) in entries.iter().rev() {
-                section.values.entry(key_text(name)).or_insert(Slot { node: value, lines: vec![None] });
+                section.values.entry(key_text(name)).or_insert(Slot {
+                    node: value,
+                    lines: vec![None],
+                });
             }
         }
     }
@@ -158,15 +210,26 @@ impl Checker {
                     Some(key) => format!("did you mean {key}?"),
                     None => format!("known here: {}", known.join(", ")),
                 };
-                found.push((FindingKind::UnknownKey, line, key, format!("unknown key, {cure}; ignored")));
+                found.push((
+                    FindingKind::UnknownKey,
+                    line,
+                    key,
+                    format!("unknown key, {cure}; ignored"),
+                ));
             }
             if slot.lines.len() > 1 {
-                let lines: Vec<String> = slot.lines.iter().flatten().map(usize::to_string).collect();
+                let lines: Vec<String> =
+                    slot.lines.iter().flatten().map(usize::to_string).collect();
                 let place = match lines.split_last() {
-                    Some((last, rest)) if !rest.is_empty() => format!(", in lines {} and {last}", rest.join(", ")),
+                    Some((last, rest)) if !rest.is_empty() => {
+                        format!(", in lines {} and {last}", rest.join(", "))
+                    }
                     _ => String::new(),
                 };
-                let text = format!("given {} times{place}; the last one counts", slot.lines.len());
+                let text = format!(
+                    "given {} times{place}; the last one counts",
+                    slot.lines.len()
+                );
                 found.push((FindingKind::Value, line, key, text));
             }
         }
@@ -178,7 +241,13 @@ impl Checker {
     }
 
     /// The number behind a key; `None` when it is absent or wrong. `used` says what is used when it is wrong.
-    pub fn number(&mut self, section: &Section<'_>, key: &str, range: &Range, used: &str) -> Option<f64> {
+    pub fn number(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        range: &Range,
+        used: &str,
+    ) -> Option<f64> {
         let node = section.get(key)?;
         let wrong = match self.read_number(node) {
             Ok(value) if range.is_whole && value.is_finite() && value.fract() != 0.0 => {
@@ -201,13 +270,23 @@ impl Checker {
             && let Some((old, new)) = ambiguity(plain)
         {
             let readings: Vec<String> = [old, new].iter().filter_map(finite).collect();
-            let cure = if readings.is_empty() { "a plain number".to_owned() } else { readings.join(" or ") };
-            return Err(format!("{} is {old} in YAML 1.1 and {new} in YAML 1.2, write {cure}", shorten(plain)));
+            let cure = if readings.is_empty() {
+                "a plain number".to_owned()
+            } else {
+                readings.join(" or ")
+            };
+            return Err(format!(
+                "{} is {old} in YAML 1.1 and {new} in YAML 1.2, write {cure}",
+                shorten(plain)
+            ));
         }
         match &node.value {
             Value::Number(value) => Ok(*value),
             Value::Null => Err("has no value".into()),
-            Value::Text(text) if text.trim().parse::<f64>().is_ok_and(f64::is_finite) && node.written == Written::Quoted => {
+            Value::Text(text)
+                if text.trim().parse::<f64>().is_ok_and(f64::is_finite)
+                    && node.written == Written::Quoted =>
+            {
                 Err(format!("{} is text, remove the quotes", describe(node)))
             }
             _ => Err(format!("{} is not a number", describe(node))),
@@ -215,7 +294,13 @@ impl Checker {
     }
 
     /// A whole number that the caller's range keeps within 16 bits.
-    pub fn whole(&mut self, section: &Section<'_>, key: &str, range: &Range, used: &str) -> Option<u16> {
+    pub fn whole(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        range: &Range,
+        used: &str,
+    ) -> Option<u16> {
         let value = self.number(section, key, range, used)?;
         #[expect(
             clippy::cast_possible_truncation,
@@ -232,7 +317,9 @@ impl Checker {
             Written::Plain(plain) => match ambiguity(plain) {
                 Some((old, new)) => {
                     let plain = shorten(plain);
-                    format!("{plain} is {old} in YAML 1.1 and {new} in YAML 1.2, write \"{plain}\" with quotes")
+                    format!(
+                        "{plain} is {old} in YAML 1.1 and {new} in YAML 1.2, write \"{plain}\" with quotes"
+                    )
                 }
                 None => match self.read_text(node) {
                     Ok(text) => return Some(text),
@@ -250,7 +337,9 @@ impl Checker {
 
     fn read_text(&self, node: &Node) -> Result<String, String> {
         match &node.value {
-            Value::Boolean(value) => Err(format!("{value} is not text, write \"{value}\" with quotes")),
+            Value::Boolean(value) => Err(format!(
+                "{value} is not text, write \"{value}\" with quotes"
+            )),
             _ => {
                 let text = self.word(node)?;
                 if text.trim().is_empty() {
@@ -272,21 +361,37 @@ impl Checker {
             (Value::Number(_) | Value::Boolean(_), Written::Plain(plain)) => Ok(plain.clone()),
             (Value::Number(value), _) => Ok(number_text(*value)),
             (Value::Boolean(value), _) => Ok(value.to_string()),
-            (Value::List(_) | Value::Section(_) | Value::Tagged(_), _) => Err(format!("{} where text belongs", describe(node))),
+            (Value::List(_) | Value::Section(_) | Value::Tagged(_), _) => {
+                Err(format!("{} where text belongs", describe(node)))
+            }
         }
     }
 
     /// One of a few words behind a key, by its place among them. Capital letters do not matter.
-    pub fn choice(&mut self, section: &Section<'_>, key: &str, words: &[&str], used: &str) -> Option<usize> {
+    pub fn choice(
+        &mut self,
+        section: &Section<'_>,
+        key: &str,
+        words: &[&str],
+        used: &str,
+    ) -> Option<usize> {
         let node = section.get(key)?;
         let wrong = match self.word(node) {
-            Ok(word) => match words.iter().position(|known| known.eq_ignore_ascii_case(&word)) {
+            Ok(word) => match words
+                .iter()
+                .position(|known| known.eq_ignore_ascii_case(&word))
+            {
                 Some(index) => return Some(index),
                 None => format!("{} is not known", describe(node)),
             },
             Err(wrong) => wrong,
         };
-        self.wrong(section, key, &format!("{wrong} (allowed: {})", words.join(", ")), used);
+        self.wrong(
+            section,
+            key,
+            &format!("{wrong} (allowed: {})", words.join(", ")),
+            used,
+        );
         None
     }
 }

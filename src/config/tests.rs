@@ -15,7 +15,11 @@ fn loaded(text: &str) -> Loaded {
 }
 
 fn messages(text: &str) -> Vec<String> {
-    loaded(text).findings.iter().map(ToString::to_string).collect()
+    loaded(text)
+        .findings
+        .iter()
+        .map(ToString::to_string)
+        .collect()
 }
 
 /// The only message about a text.
@@ -32,7 +36,11 @@ fn config_without_findings(text: &str) -> Config {
 }
 
 fn hosts(config: &Config) -> Vec<(&str, &str)> {
-    config.hosts.iter().map(|plan| (plan.host.name.as_str(), plan.host.address.as_str())).collect()
+    config
+        .hosts
+        .iter()
+        .map(|plan| (plan.host.name.as_str(), plan.host.address.as_str()))
+        .collect()
 }
 
 /// The only host of a text with these lines for it and no message.
@@ -89,9 +97,17 @@ dashboard:
 #[test]
 fn the_file_of_the_original_is_read_with_its_list_indented_or_not() {
     for text in [PYYAML, README_STYLE] {
-        for text in [text.to_owned(), text.replace('\n', "\r\n"), format!("\u{feff}{text}"), format!("---\n{text}...\n")] {
+        for text in [
+            text.to_owned(),
+            text.replace('\n', "\r\n"),
+            format!("\u{feff}{text}"),
+            format!("---\n{text}...\n"),
+        ] {
             let config = config_without_findings(&text);
-            assert_eq!(hosts(&config), [("Google DNS", "8.8.8.8"), ("Local Gateway", "192.168.1.1")]);
+            assert_eq!(
+                hosts(&config),
+                [("Google DNS", "8.8.8.8"), ("Local Gateway", "192.168.1.1")]
+            );
             let mut expected = Config::default();
             expected.hosts.clone_from(&config.hosts);
             assert_eq!(config, expected);
@@ -103,41 +119,92 @@ fn the_file_of_the_original_is_read_with_its_list_indented_or_not() {
 fn the_commented_example_is_the_default() {
     let config = config_without_findings(DEFAULT_TEXT);
     assert_eq!(config, Config::default());
-    assert_eq!(hosts(&config), [("Google DNS", "8.8.8.8"), ("Cloudflare DNS", "1.1.1.1"), ("Local Gateway", "gateway")]);
+    assert_eq!(
+        hosts(&config),
+        [
+            ("Google DNS", "8.8.8.8"),
+            ("Cloudflare DNS", "1.1.1.1"),
+            ("Local Gateway", "gateway")
+        ]
+    );
     let plan = &config.hosts[2];
-    assert_eq!((plan.interval, plan.ping_count, plan.timeout), (Duration::from_secs(60), 5, Duration::from_secs(2)));
-    assert_eq!((plan.spacing, plan.payload_bytes, plan.time_to_live), (Duration::from_secs(1), 56, None));
-    assert_eq!((plan.source.clone(), plan.role, config.hosts[0].role), (None, Role::Gateway, Role::Internet));
+    assert_eq!(
+        (plan.interval, plan.ping_count, plan.timeout),
+        (Duration::from_secs(60), 5, Duration::from_secs(2))
+    );
+    assert_eq!(
+        (plan.spacing, plan.payload_bytes, plan.time_to_live),
+        (Duration::from_secs(1), 56, None)
+    );
+    assert_eq!(
+        (plan.source.clone(), plan.role, config.hosts[0].role),
+        (None, Role::Gateway, Role::Internet)
+    );
     let days = |days: u64| Duration::from_secs(days * 86_400);
     let database = &config.database;
     assert_eq!(database.path, Path::new("connection_logs.db"));
-    assert_eq!((database.retention, database.rollup_retention), (days(90), days(1825)));
+    assert_eq!(
+        (database.retention, database.rollup_retention),
+        (days(90), days(1825))
+    );
     assert_eq!(database.flush, Duration::from_secs(60));
     assert_eq!((config.outages.down_after, config.outages.up_after), (1, 1));
     assert_eq!(config.fast_interval, Some(Duration::from_secs(1)));
-    assert_eq!((config.grouping, plan.thresholds), (Grouping::default(), Thresholds::default()));
+    assert_eq!(
+        (config.grouping, plan.thresholds),
+        (Grouping::default(), Thresholds::default())
+    );
     let alerts = &config.alerts;
-    assert_eq!((alerts.command.len(), alerts.timeout, alerts.most_per_hour), (0, Duration::from_secs(30), 60));
-    assert_eq!(alerts.events, [AlertKind::Down, AlertKind::Up, AlertKind::Incident]);
-    assert_eq!((config.dashboard.port, config.dashboard.host.as_str()), (8501, "localhost"));
-    assert_eq!((config.dashboard.base_path.as_str(), config.dashboard.allowed_hosts.len()), ("", 0));
-    assert_eq!(config.logging, LoggingConfig { level: log::LevelFilter::Info, file: None });
+    assert_eq!(
+        (alerts.command.len(), alerts.timeout, alerts.most_per_hour),
+        (0, Duration::from_secs(30), 60)
+    );
+    assert_eq!(
+        alerts.events,
+        [AlertKind::Down, AlertKind::Up, AlertKind::Incident]
+    );
+    assert_eq!(
+        (config.dashboard.port, config.dashboard.host.as_str()),
+        (8501, "localhost")
+    );
+    assert_eq!(
+        (
+            config.dashboard.base_path.as_str(),
+            config.dashboard.allowed_hosts.len()
+        ),
+        ("", 0)
+    );
+    assert_eq!(
+        config.logging,
+        LoggingConfig {
+            level: log::LevelFilter::Info,
+            file: None
+        }
+    );
 }
 
 #[test]
 fn the_commented_example_names_every_key_in_its_section() {
     // A section of the example reaches from its name to the next line without indentation that is no comment.
     let section_of = |name: &str| {
-        let start = DEFAULT_TEXT.find(&format!("\n{name}:\n")).unwrap_or_else(|| panic!("{name} is missing")) + 1;
+        let start = DEFAULT_TEXT
+            .find(&format!("\n{name}:\n"))
+            .unwrap_or_else(|| panic!("{name} is missing"))
+            + 1;
         let lines = DEFAULT_TEXT[start..].lines();
-        let body = lines.skip(1).take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
+        let body = lines
+            .skip(1)
+            .take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
         body.collect::<Vec<_>>()
     };
     for (section, keys) in keys::SECTIONS {
         let lines = section_of(section.trim_end_matches("[]"));
         for key in *keys {
-            let is_there =
-                lines.iter().any(|line| line.trim().trim_start_matches(['#', '-', ' ']).starts_with(&format!("{key}:")));
+            let is_there = lines.iter().any(|line| {
+                line.trim()
+                    .trim_start_matches(['#', '-', ' '])
+                    .starts_with(&format!("{key}:"))
+            });
             assert!(is_there, "{section}.{key}");
         }
     }
@@ -147,40 +214,87 @@ fn the_commented_example_names_every_key_in_its_section() {
 fn the_optional_keys_of_the_example_are_right_when_uncommented() {
     let text: String = DEFAULT_TEXT.lines().fold(String::new(), |mut text, line| {
         let bare = line.trim_start().trim_start_matches("# ");
-        let is_key = keys::SECTIONS.iter().flat_map(|(_, keys)| *keys).any(|key| bare.starts_with(&format!("{key}:")));
+        let is_key = keys::SECTIONS
+            .iter()
+            .flat_map(|(_, keys)| *keys)
+            .any(|key| bare.starts_with(&format!("{key}:")));
         let indent = line.len() - line.trim_start().len();
-        let line =
-            if is_key && line.trim_start().starts_with('#') { format!("{}{bare}", " ".repeat(indent)) } else { line.to_owned() };
+        let line = if is_key && line.trim_start().starts_with('#') {
+            format!("{}{bare}", " ".repeat(indent))
+        } else {
+            line.to_owned()
+        };
         writeln!(text, "{line}").unwrap();
         text
     });
     let config = config_without_findings(&text);
-    assert_eq!(config.logging.file.as_deref(), Some(Path::new("/var/log/ace-connection-logger.log")));
-    assert_eq!(config.hosts[0].source, Some(Source::Interface("eth0".into())));
+    assert_eq!(
+        config.logging.file.as_deref(),
+        Some(Path::new("/var/log/ace-connection-logger.log"))
+    );
+    assert_eq!(
+        config.hosts[0].source,
+        Some(Source::Interface("eth0".into()))
+    );
     assert_eq!(config.hosts[0].role, Role::Dns);
     assert_eq!(config.hosts[1].time_to_live, Some(64));
     assert_eq!(config.hosts[1].thresholds.latency_limit_us, Some(200_000));
-    assert_eq!(config.alerts.command, ["/usr/local/bin/tell-me", "--urgent"]);
+    assert_eq!(
+        config.alerts.command,
+        ["/usr/local/bin/tell-me", "--urgent"]
+    );
 }
 
 #[test]
 fn the_keys_of_outages_and_alerts_say_what_is_wrong_with_their_values() {
-    let config = config_without_findings("outages:\n  fast_interval_seconds: 0\n  merge_seconds: 0\n  intermittent_count: 0\n");
-    assert_eq!((config.fast_interval, config.grouping.merge), (None, Duration::ZERO));
+    let config = config_without_findings(
+        "outages:\n  fast_interval_seconds: 0\n  merge_seconds: 0\n  intermittent_count: 0\n",
+    );
+    assert_eq!(
+        (config.fast_interval, config.grouping.merge),
+        (None, Duration::ZERO)
+    );
     let config = config_without_findings("outages: {fast_interval_seconds: 0.001}");
-    assert_eq!(config.fast_interval, Some(Duration::from_millis(50)), "the least that is any use");
-    let config = config_without_findings("alerts:\n  command: [/bin/tell, 1.1.1.1, \"-x y\"]\n  events: [degraded]\n");
+    assert_eq!(
+        config.fast_interval,
+        Some(Duration::from_millis(50)),
+        "the least that is any use"
+    );
+    let config = config_without_findings(
+        "alerts:\n  command: [/bin/tell, 1.1.1.1, \"-x y\"]\n  events: [degraded]\n",
+    );
     assert_eq!(config.alerts.command, ["/bin/tell", "1.1.1.1", "-x y"]);
     assert_eq!(config.alerts.events, [AlertKind::Degraded]);
     for (text, wrong) in [
-        ("outages: {fast_interval_seconds: 61}", "61 is too much (allowed: 0 to 60 seconds); default 1 used"),
-        ("alerts: {command: tell me}", "alerts.command: \"tell me\" where a list of words belongs"),
+        (
+            "outages: {fast_interval_seconds: 61}",
+            "61 is too much (allowed: 0 to 60 seconds); default 1 used",
+        ),
+        (
+            "alerts: {command: tell me}",
+            "alerts.command: \"tell me\" where a list of words belongs",
+        ),
         ("alerts: {command: [[a]]}", "alerts.command[0]: "),
-        ("alerts: {events: [down, sideways]}", "alerts.events: \"sideways\" is none of down, up, degraded, incident; left out"),
-        ("alerts: {events: down}", "alerts.events: \"down\" where a list belongs"),
-        ("monitoring: {up_percent: 70}", "degraded_percent 80 is above up_percent 70; default 80 and 95 used"),
-        ("monitoring: {degraded_percent: 101}", "101 is too much (allowed: 0 to 100 percent); default 80 used"),
-        ("monitoring: {latency_limit_ms: 0}", "0 is too little (allowed: more than 0, up to 60000 milliseconds); none used"),
+        (
+            "alerts: {events: [down, sideways]}",
+            "alerts.events: \"sideways\" is none of down, up, degraded, incident; left out",
+        ),
+        (
+            "alerts: {events: down}",
+            "alerts.events: \"down\" where a list belongs",
+        ),
+        (
+            "monitoring: {up_percent: 70}",
+            "degraded_percent 80 is above up_percent 70; default 80 and 95 used",
+        ),
+        (
+            "monitoring: {degraded_percent: 101}",
+            "101 is too much (allowed: 0 to 100 percent); default 80 used",
+        ),
+        (
+            "monitoring: {latency_limit_ms: 0}",
+            "0 is too little (allowed: more than 0, up to 60000 milliseconds); none used",
+        ),
     ] {
         let said = message(text);
         assert!(said.contains(wrong), "{text}: {said}");
@@ -189,7 +303,17 @@ fn the_keys_of_outages_and_alerts_say_what_is_wrong_with_their_values() {
 
 #[test]
 fn an_empty_file_and_one_of_comments_mean_the_defaults() {
-    for text in ["", "\n\n", "# nothing\n", "---\n", "\u{feff}", "\r\n", "{}", "~", "---\n...\n"] {
+    for text in [
+        "",
+        "\n\n",
+        "# nothing\n",
+        "---\n",
+        "\u{feff}",
+        "\r\n",
+        "{}",
+        "~",
+        "---\n...\n",
+    ] {
         assert_eq!(config_without_findings(text), Config::default(), "{text:?}");
     }
 }
@@ -215,7 +339,10 @@ fn a_wrong_number_is_said_with_line_value_range_and_what_is_used() {
         (".nan", ".nan is not a number"),
         (".inf", ".inf is too much"),
         ("-.inf", "-.inf is too little"),
-        ("99999999999999999999999999999999999999999999999999", "99999999999999999999999999999999999999999999999999 is too much"),
+        (
+            "99999999999999999999999999999999999999999999999999",
+            "99999999999999999999999999999999999999999999999999 is too much",
+        ),
         ("true", "true is not a number"),
         ("\"5\"", "\"5\" is text, remove the quotes"),
         ("five", "\"five\" is not a number"),
@@ -227,11 +354,19 @@ fn a_wrong_number_is_said_with_line_value_range_and_what_is_used() {
     ] {
         assert_eq!(
             message(&format!("monitoring:\n  ping_count: {value}\n")),
-            format!("c:2: monitoring.ping_count: {wrong} (allowed: a whole number, 1 to 100); default 5 used")
+            format!(
+                "c:2: monitoring.ping_count: {wrong} (allowed: a whole number, 1 to 100); default 5 used"
+            )
         );
     }
-    let long = message(&format!("monitoring:\n  ping_count: {}\n", "x".repeat(1000)));
-    assert!(long.contains(&format!("\"{}…\" is not", "x".repeat(60))), "{long}");
+    let long = message(&format!(
+        "monitoring:\n  ping_count: {}\n",
+        "x".repeat(1000)
+    ));
+    assert!(
+        long.contains(&format!("\"{}…\" is not", "x".repeat(60))),
+        "{long}"
+    );
 }
 
 #[test]
@@ -244,31 +379,71 @@ fn whole_and_fractional_seconds_are_both_accepted() {
         ("86400", 86_400_000, "5"),
         ("+30", 30_000, "5"),
     ] {
-        let plan =
-            &config_without_findings(&format!("monitoring:\n  interval_seconds: {text}\n  ping_count: {ping_count}\n")).hosts[0];
-        assert_eq!((plan.interval, plan.ping_count), (Duration::from_millis(interval_ms), 5), "{text}");
+        let plan = &config_without_findings(&format!(
+            "monitoring:\n  interval_seconds: {text}\n  ping_count: {ping_count}\n"
+        ))
+        .hosts[0];
+        assert_eq!(
+            (plan.interval, plan.ping_count),
+            (Duration::from_millis(interval_ms), 5),
+            "{text}"
+        );
     }
     let text = "monitoring:\n  interval_seconds: 0.1\n  timeout_seconds: .05\n  ping_count: 1\n";
     let plan = &config_without_findings(text).hosts[0];
-    assert_eq!((plan.interval, plan.timeout), (Duration::from_millis(100), Duration::from_millis(50)));
-    assert_eq!(config_without_findings("database:\n  retention_days: 0.5\n").database.retention, Duration::from_secs(43_200));
-    assert_eq!(config_without_findings("database:\n  flush_seconds: 0\n").database.flush, Duration::ZERO);
+    assert_eq!(
+        (plan.interval, plan.timeout),
+        (Duration::from_millis(100), Duration::from_millis(50))
+    );
+    assert_eq!(
+        config_without_findings("database:\n  retention_days: 0.5\n")
+            .database
+            .retention,
+        Duration::from_secs(43_200)
+    );
+    assert_eq!(
+        config_without_findings("database:\n  flush_seconds: 0\n")
+            .database
+            .flush,
+        Duration::ZERO
+    );
 }
 
 #[test]
 fn a_number_that_the_two_yamls_read_differently_is_a_problem() {
     for (value, wrong) in [
-        ("1:30", "1:30 is 90 in YAML 1.1 and text in YAML 1.2, write 90"),
-        ("no", "no is false in YAML 1.1 and text in YAML 1.2, write a plain number"),
-        ("010", "010 is 8 in YAML 1.1 and 10 in YAML 1.2, write 8 or 10"),
-        ("0o17", "0o17 is text in YAML 1.1 and 15 in YAML 1.2, write 15"),
-        ("1_000", "1_000 is 1000 in YAML 1.1 and text in YAML 1.2, write 1000"),
-        ("1e3", "1e3 is text in YAML 1.1 and 1000 in YAML 1.2, write 1000"),
+        (
+            "1:30",
+            "1:30 is 90 in YAML 1.1 and text in YAML 1.2, write 90",
+        ),
+        (
+            "no",
+            "no is false in YAML 1.1 and text in YAML 1.2, write a plain number",
+        ),
+        (
+            "010",
+            "010 is 8 in YAML 1.1 and 10 in YAML 1.2, write 8 or 10",
+        ),
+        (
+            "0o17",
+            "0o17 is text in YAML 1.1 and 15 in YAML 1.2, write 15",
+        ),
+        (
+            "1_000",
+            "1_000 is 1000 in YAML 1.1 and text in YAML 1.2, write 1000",
+        ),
+        (
+            "1e3",
+            "1e3 is text in YAML 1.1 and 1000 in YAML 1.2, write 1000",
+        ),
     ] {
-        for text in
-            [format!("monitoring:\n  interval_seconds: {value}\n"), format!("monitoring:\n  {{interval_seconds: {value}}}\n")]
-        {
-            let expected = format!("c:2: monitoring.interval_seconds: {wrong} (allowed: 0.1 to 86400 seconds); default 60 used");
+        for text in [
+            format!("monitoring:\n  interval_seconds: {value}\n"),
+            format!("monitoring:\n  {{interval_seconds: {value}}}\n"),
+        ] {
+            let expected = format!(
+                "c:2: monitoring.interval_seconds: {wrong} (allowed: 0.1 to 86400 seconds); default 60 used"
+            );
             assert_eq!(message(&text), expected);
             assert_eq!(loaded(&text).config, Config::default());
         }
@@ -284,26 +459,56 @@ fn a_name_that_the_two_yamls_read_differently_gives_way_to_the_address() {
     );
     assert_eq!(hosts(&loaded(text).config), [("1.1.1.1", "1.1.1.1")]);
     for name in ["on", "1:30", "010", "2024-01-31", "1_000"] {
-        assert!(host_message(&format!("name: {name}\naddress: a.b")).contains("with quotes"), "{name}");
-        assert_eq!(host(&format!("name: \"{name}\"\naddress: a.b")).host.name, name);
-        assert_eq!(host(&format!("name: '{name}'\naddress: a.b")).host.name, name);
-        assert_eq!(host(&format!("name: |-\n  {name}\naddress: a.b")).host.name, name);
+        assert!(
+            host_message(&format!("name: {name}\naddress: a.b")).contains("with quotes"),
+            "{name}"
+        );
+        assert_eq!(
+            host(&format!("name: \"{name}\"\naddress: a.b")).host.name,
+            name
+        );
+        assert_eq!(
+            host(&format!("name: '{name}'\naddress: a.b")).host.name,
+            name
+        );
+        assert_eq!(
+            host(&format!("name: |-\n  {name}\naddress: a.b")).host.name,
+            name
+        );
     }
 }
 
 #[test]
 fn a_name_may_be_a_number_or_long_or_of_any_script() {
-    for (written, name) in [("2024", "2024"), ("1.10", "1.10"), ("Küche 🏠", "Küche 🏠"), ("日本", "日本")] {
-        assert_eq!(host(&format!("name: {written}\naddress: a.b")).host.name, name);
+    for (written, name) in [
+        ("2024", "2024"),
+        ("1.10", "1.10"),
+        ("Küche 🏠", "Küche 🏠"),
+        ("日本", "日本"),
+    ] {
+        assert_eq!(
+            host(&format!("name: {written}\naddress: a.b")).host.name,
+            name
+        );
     }
     let config = config_without_findings("hosts: [{name: 1.10, address: a.b}]\n");
     assert_eq!(hosts(&config), [("1.10", "a.b")]);
     for length in [1000, 4096] {
-        assert_eq!(host(&format!("name: {}\naddress: a.b", "ü".repeat(length))).host.name.chars().count(), length);
+        assert_eq!(
+            host(&format!("name: {}\naddress: a.b", "ü".repeat(length)))
+                .host
+                .name
+                .chars()
+                .count(),
+            length
+        );
     }
     assert_eq!(
         host_message(&format!("name: {}\naddress: a.b", "n".repeat(4097))),
-        format!(".name: \"{}…\" has 4097 characters (allowed: 1 to 4096); the address used as name", "n".repeat(60))
+        format!(
+            ".name: \"{}…\" has 4097 characters (allowed: 1 to 4096); the address used as name",
+            "n".repeat(60)
+        )
     );
 }
 
@@ -320,28 +525,46 @@ fn a_name_that_cannot_be_used_gives_way_to_the_address() {
         ("[a]", "a list where text belongs"),
         ("{a: b}", "a section where text belongs"),
     ] {
-        assert_eq!(host_message(&format!("name: {name}\naddress: a.b")), format!(".name: {wrong}; the address used as name"));
+        assert_eq!(
+            host_message(&format!("name: {name}\naddress: a.b")),
+            format!(".name: {wrong}; the address used as name")
+        );
     }
     assert_eq!(host("address: a.b").host.name, "a.b");
 }
 
 #[test]
 fn an_address_is_just_text_whatever_yaml_takes_it_for() {
-    for address in
-        ["::1", "fe80::1%eth0", "2001:db8::1", "1.1.1.1", "0.0.0.0", "no", "on", "true", "\"8.8.8.8\"", "'::1'", "Example.com"]
-    {
-        assert_eq!(host(&format!("name: x\naddress: {address}")).host.address, address.trim_matches(['"', '\'']));
+    for address in [
+        "::1",
+        "fe80::1%eth0",
+        "2001:db8::1",
+        "1.1.1.1",
+        "0.0.0.0",
+        "no",
+        "on",
+        "true",
+        "\"8.8.8.8\"",
+        "'::1'",
+        "Example.com",
+    ] {
+        assert_eq!(
+            host(&format!("name: x\naddress: {address}")).host.address,
+            address.trim_matches(['"', '\''])
+        );
     }
     for lines in ["address: gateway", "address: GATEWAY"] {
         let plan = host(lines);
-        assert_eq!((plan.host.address.as_str(), plan.role), ("gateway", Role::Gateway));
+        assert_eq!(
+            (plan.host.address.as_str(), plan.role),
+            ("gateway", Role::Gateway)
+        );
     }
 }
 
 #[test]
 fn a_host_with_a_wrong_address_is_left_out_and_the_others_stay() {
-    let text =
-        "hosts:\n  - address: 8.8.8\n  - address: 1.1.1.1\n  - name: x\n  - address:\n  - address: [a]\n  - address: 8.8\n";
+    let text = "hosts:\n  - address: 8.8.8\n  - address: 1.1.1.1\n  - name: x\n  - address:\n  - address: [a]\n  - address: 8.8\n";
     assert_eq!(
         messages(text),
         [
@@ -354,14 +577,22 @@ fn a_host_with_a_wrong_address_is_left_out_and_the_others_stay() {
     );
     assert_eq!(hosts(&loaded(text).config), [("1.1.1.1", "1.1.1.1")]);
     assert!(host_message("address: \"[::1]\"").contains("write it without brackets, ::1"));
-    assert!(host_message("address: http://example.com/").contains("write only the host of this URL, example.com"));
-    assert!(host_message("address: example.com:80").contains("write it without the port, example.com"));
+    assert!(
+        host_message("address: http://example.com/")
+            .contains("write only the host of this URL, example.com")
+    );
+    assert!(
+        host_message("address: example.com:80").contains("write it without the port, example.com")
+    );
 }
 
 #[test]
 fn nobody_is_pinged_who_was_not_listed() {
     let empty = "hosts: []\n";
-    assert_eq!(message(empty), "c:1: hosts: the list is empty; nothing is pinged");
+    assert_eq!(
+        message(empty),
+        "c:1: hosts: the list is empty; nothing is pinged"
+    );
     assert_eq!(loaded(empty).config.hosts, []);
     assert_eq!(loaded("hosts:\n- address: 8.8.8\n- 5\n").config.hosts, []);
     assert_eq!(messages("hosts:\n- address: 8.8.8\n- 5\n").len(), 2);
@@ -371,11 +602,23 @@ fn nobody_is_pinged_who_was_not_listed() {
 fn what_is_no_list_of_hosts_falls_back_to_the_default_hosts() {
     for (text, wrong) in [
         ("hosts:\n", "has no value: a list of hosts belongs here"),
-        ("hosts: null\n", "has no value: a list of hosts belongs here"),
-        ("hosts: 8.8.8.8\n", "\"8.8.8.8\" where a list of hosts belongs"),
-        ("hosts:\n  name: a\n  address: a.b\n", "a section where a list of hosts belongs"),
+        (
+            "hosts: null\n",
+            "has no value: a list of hosts belongs here",
+        ),
+        (
+            "hosts: 8.8.8.8\n",
+            "\"8.8.8.8\" where a list of hosts belongs",
+        ),
+        (
+            "hosts:\n  name: a\n  address: a.b\n",
+            "a section where a list of hosts belongs",
+        ),
     ] {
-        assert_eq!(message(text), format!("c:1: hosts: {wrong}; default hosts used"));
+        assert_eq!(
+            message(text),
+            format!("c:1: hosts: {wrong}; default hosts used")
+        );
         assert_eq!(loaded(text).config, Config::default());
     }
 }
@@ -396,10 +639,20 @@ fn a_host_that_is_no_section_is_left_out() {
 
 #[test]
 fn what_is_no_section_falls_back_to_the_defaults_of_the_section() {
-    for (value, wrong) in [(" 5", "5"), ("\n  - a", "a list"), ("", "nothing"), (" text", "\"text\"")] {
+    for (value, wrong) in [
+        (" 5", "5"),
+        ("\n  - a", "a list"),
+        ("", "nothing"),
+        (" text", "\"text\""),
+    ] {
         for section in ["monitoring", "database", "dashboard", "logging"] {
             let text = format!("{section}:{value}\n");
-            assert_eq!(message(&text), format!("c:1: {section}: {wrong} where a section with keys belongs; its defaults used"));
+            assert_eq!(
+                message(&text),
+                format!(
+                    "c:1: {section}: {wrong} where a section with keys belongs; its defaults used"
+                )
+            );
             assert_eq!(loaded(&text).config, Config::default());
             assert!(!loaded(&text).is_unusable());
         }
@@ -412,50 +665,102 @@ fn a_file_without_sections_is_unusable() {
         let loaded = loaded(text);
         assert!(loaded.is_unusable(), "{text:?}");
         assert_eq!(loaded.config, Config::default());
-        assert!(message(text).contains("where the sections belong"), "{}", message(text));
+        assert!(
+            message(text).contains("where the sections belong"),
+            "{}",
+            message(text)
+        );
     }
 }
 
 #[test]
 fn of_duplicate_keys_the_last_counts_and_both_lines_are_named() {
     let text = "monitoring:\n  ping_count: 3\n  ping_count: 4\n";
-    assert_eq!(message(text), "c:3: monitoring.ping_count: given 2 times, in lines 2 and 3; the last one counts");
+    assert_eq!(
+        message(text),
+        "c:3: monitoring.ping_count: given 2 times, in lines 2 and 3; the last one counts"
+    );
     assert_eq!(loaded(text).config.hosts[0].ping_count, 4);
 
     let text = "monitoring:\n  ping_count: 3\ndatabase:\n  path: a.db\nmonitoring:\n  timeout_seconds: 1\n";
-    assert_eq!(message(text), "c:5: monitoring: given 2 times, in lines 1 and 5; the last one counts");
+    assert_eq!(
+        message(text),
+        "c:5: monitoring: given 2 times, in lines 1 and 5; the last one counts"
+    );
     let config = loaded(text).config;
-    assert_eq!((config.hosts[0].ping_count, config.hosts[0].timeout), (5, Duration::from_secs(1)));
+    assert_eq!(
+        (config.hosts[0].ping_count, config.hosts[0].timeout),
+        (5, Duration::from_secs(1))
+    );
     assert_eq!(config.database.path, Path::new("a.db"));
 
     let text = "hosts:\n- address: a.b\n  address: c.d\n  address: e.f\n";
-    assert_eq!(message(text), "c:4: hosts[0].address: given 3 times, in lines 2, 3 and 4; the last one counts");
+    assert_eq!(
+        message(text),
+        "c:4: hosts[0].address: given 3 times, in lines 2, 3 and 4; the last one counts"
+    );
     assert_eq!(hosts(&loaded(text).config), [("e.f", "e.f")]);
 }
 
 #[test]
 fn an_unknown_key_is_said_with_the_nearest_known_one() {
     for (text, expected) in [
-        ("monitorng: {}\n", "c:1: monitorng: unknown key, did you mean monitoring?; ignored"),
-        ("Monitoring: {}\n", "c:1: Monitoring: unknown key, did you mean monitoring?; ignored"),
-        ("interval_seconds: 5\n", "c:1: interval_seconds: unknown key, did you mean monitoring.interval_seconds?; ignored"),
-        ("monitoring:\n  ping_cuont: 5\n", "c:2: monitoring.ping_cuont: unknown key, did you mean ping_count?; ignored"),
-        ("logging:\n  5: 5\n", "c:2: logging.5: unknown key, known here: level, file; ignored"),
-        ("logging:\n  [a]: 5\n", "c: logging.a list: unknown key, known here: level, file; ignored"),
-        ("logging:\n  \"a\\nb\": 5\n", "c:2: logging.a\\nb: unknown key, known here: level, file; ignored"),
-        ("logging:\n  null: 5\n", "c:2: logging.null: unknown key, known here: level, file; ignored"),
-        ("hosts:\n- address: a.b\n  adress: c.d\n", "c:3: hosts[0].adress: unknown key, did you mean address?; ignored"),
+        (
+            "monitorng: {}\n",
+            "c:1: monitorng: unknown key, did you mean monitoring?; ignored",
+        ),
+        (
+            "Monitoring: {}\n",
+            "c:1: Monitoring: unknown key, did you mean monitoring?; ignored",
+        ),
+        (
+            "interval_seconds: 5\n",
+            "c:1: interval_seconds: unknown key, did you mean monitoring.interval_seconds?; ignored",
+        ),
+        (
+            "monitoring:\n  ping_cuont: 5\n",
+            "c:2: monitoring.ping_cuont: unknown key, did you mean ping_count?; ignored",
+        ),
+        (
+            "logging:\n  5: 5\n",
+            "c:2: logging.5: unknown key, known here: level, file; ignored",
+        ),
+        (
+            "logging:\n  [a]: 5\n",
+            "c: logging.a list: unknown key, known here: level, file; ignored",
+        ),
+        (
+            "logging:\n  \"a\\nb\": 5\n",
+            "c:2: logging.a\\nb: unknown key, known here: level, file; ignored",
+        ),
+        (
+            "logging:\n  null: 5\n",
+            "c:2: logging.null: unknown key, known here: level, file; ignored",
+        ),
+        (
+            "hosts:\n- address: a.b\n  adress: c.d\n",
+            "c:3: hosts[0].adress: unknown key, did you mean address?; ignored",
+        ),
     ] {
         assert_eq!(message(text), expected);
         let finding = loaded(text).findings.remove(0);
-        assert_eq!((finding.kind, finding.severity), (FindingKind::UnknownKey, Severity::Problem));
+        assert_eq!(
+            (finding.kind, finding.severity),
+            (FindingKind::UnknownKey, Severity::Problem)
+        );
     }
 }
 
 #[test]
 fn several_findings_come_in_the_order_of_the_lines_within_a_section() {
-    let text: String = (0..50).fold("logging:\n".to_owned(), |text, index| format!("{text}  k{index}: 1\n"));
-    let lines: Vec<_> = loaded(&text).findings.iter().map(|finding| finding.line.unwrap()).collect();
+    let text: String = (0..50).fold("logging:\n".to_owned(), |text, index| {
+        format!("{text}  k{index}: 1\n")
+    });
+    let lines: Vec<_> = loaded(&text)
+        .findings
+        .iter()
+        .map(|finding| finding.line.unwrap())
+        .collect();
     assert_eq!(lines, (2..52).collect::<Vec<_>>());
 }
 
@@ -471,7 +776,12 @@ fn the_same_address_and_family_twice_is_one_host() {
         ("address: 8.8.8.8\n  family: 4", "address: 8.8.8.8"),
     ] {
         let text = format!("hosts:\n- {first}\n- {second}\n");
-        let written = second.lines().next().unwrap().strip_prefix("address: ").unwrap();
+        let written = second
+            .lines()
+            .next()
+            .unwrap()
+            .strip_prefix("address: ")
+            .unwrap();
         let said = message(&text);
         assert!(
             said.ends_with(&format!(
@@ -485,7 +795,16 @@ fn the_same_address_and_family_twice_is_one_host() {
         "hosts:\n- address: a.b\n  family: 4\n- address: a.b\n  family: 6\n- address: a.b\n- address: fe80::1%a\n- address: fe80::1%b\n",
     );
     let families: Vec<_> = config.hosts.iter().map(|plan| plan.host.family).collect();
-    assert_eq!(families, [Family::V4, Family::V6, Family::Any, Family::Any, Family::Any]);
+    assert_eq!(
+        families,
+        [
+            Family::V4,
+            Family::V6,
+            Family::Any,
+            Family::Any,
+            Family::Any
+        ]
+    );
 }
 
 #[test]
@@ -499,7 +818,10 @@ fn an_address_that_is_not_of_one_host_is_refused_with_the_cure() {
     ] {
         let text = format!("hosts:\n- address: '{address}'\n");
         let said = message(&text);
-        assert!(said.contains(wrong) && said.contains("host left out"), "{said}");
+        assert!(
+            said.contains(wrong) && said.contains("host left out"),
+            "{said}"
+        );
     }
 }
 
@@ -510,19 +832,30 @@ fn a_host_has_its_own_keys_and_inherits_the_others() {
                 role: Other\n- address: c.d\n";
     let config = config_without_findings(text);
     let expected = HostPlan {
-        host: Arc::new(Host { name: "a.b".into(), address: "a.b".into(), family: Family::V6 }),
+        host: Arc::new(Host {
+            name: "a.b".into(),
+            address: "a.b".into(),
+            family: Family::V6,
+        }),
         interval: Duration::from_secs(5),
         ping_count: 2,
         timeout: Duration::from_millis(500),
         spacing: Duration::from_millis(200),
         payload_bytes: 16,
         time_to_live: Some(255),
-        thresholds: Thresholds { up_rate: 99_500, degraded_rate: 80_000, latency_limit_us: Some(80_000) },
+        thresholds: Thresholds {
+            up_rate: 99_500,
+            degraded_rate: 80_000,
+            latency_limit_us: Some(80_000),
+        },
         source: Some(Source::Address("::1".parse::<IpAddr>().unwrap())),
         role: Role::Other,
     };
     assert_eq!(config.hosts[0], expected);
-    assert_eq!((config.hosts[1].ping_count, config.hosts[1].payload_bytes), (3, 100));
+    assert_eq!(
+        (config.hosts[1].ping_count, config.hosts[1].payload_bytes),
+        (3, 100)
+    );
     assert_eq!(config.hosts[1].interval, Duration::from_secs(60));
 }
 
@@ -534,25 +867,40 @@ fn a_wrong_key_of_a_host_falls_back_to_that_of_monitoring() {
         "c:5: hosts[0].ping_count: 0 is too little (allowed: a whole number, 1 to 100); monitoring's 3 used"
     );
     assert_eq!(loaded(text).config.hosts[0].ping_count, 3);
-    let text = "monitoring:\n  ping_spacing_ms: 500\nhosts:\n- address: a.b\n  ping_spacing_ms: 5\n";
+    let text =
+        "monitoring:\n  ping_spacing_ms: 500\nhosts:\n- address: a.b\n  ping_spacing_ms: 5\n";
     assert!(
-        message(text).ends_with("(allowed: a whole number, 10 to 60000 milliseconds); monitoring's 500 used"),
+        message(text).ends_with(
+            "(allowed: a whole number, 10 to 60000 milliseconds); monitoring's 500 used"
+        ),
         "{}",
         message(text)
     );
-    assert_eq!(loaded(text).config.hosts[0].spacing, Duration::from_millis(500));
+    assert_eq!(
+        loaded(text).config.hosts[0].spacing,
+        Duration::from_millis(500)
+    );
 }
 
 #[test]
 fn a_family_or_source_that_contradicts_the_address_is_not_used() {
-    assert_eq!(host_message("address: 8.8.8.8\nfamily: 6"), ".family: 6 contradicts the address 8.8.8.8; the address's own used");
-    assert_eq!(host_message("address: a.b\nfamily: 5"), ".family: 5 is not known (allowed: any, 4, 6); any used");
+    assert_eq!(
+        host_message("address: 8.8.8.8\nfamily: 6"),
+        ".family: 6 contradicts the address 8.8.8.8; the address's own used"
+    );
+    assert_eq!(
+        host_message("address: a.b\nfamily: 5"),
+        ".family: 5 is not known (allowed: any, 4, 6); any used"
+    );
     assert_eq!(
         host_message("address: 8.8.8.8\nsource: ::1"),
         ".source: ::1 is of another IP version than the host; routing chooses"
     );
     let by_family = host_message("address: a.b\nfamily: 6\nsource: 10.0.0.1");
-    assert_eq!(by_family, ".source: 10.0.0.1 is of another IP version than the host; routing chooses");
+    assert_eq!(
+        by_family,
+        ".source: 10.0.0.1 is of another IP version than the host; routing chooses"
+    );
     assert_eq!(
         host_message("address: a.b\nsource: a b"),
         ".source: \"a b\" is neither an IP address nor an interface's name; routing chooses"
@@ -566,13 +914,20 @@ fn a_family_or_source_that_contradicts_the_address_is_not_used() {
 
 #[test]
 fn the_default_spacing_shrinks_until_a_check_fits() {
-    let spacing = |text: &str| config_without_findings(&format!("monitoring:\n{text}")).hosts[0].spacing.as_millis();
+    let spacing = |text: &str| {
+        config_without_findings(&format!("monitoring:\n{text}")).hosts[0]
+            .spacing
+            .as_millis()
+    };
     assert_eq!(spacing("  interval_seconds: 6\n"), 1000);
     assert_eq!(spacing("  interval_seconds: 5\n"), 750);
     assert_eq!(spacing("  interval_seconds: 2.04\n"), 10);
     assert_eq!(spacing("  interval_seconds: 2\n  ping_count: 1\n"), 1000);
     assert_eq!(spacing("  interval_seconds: 60\n  ping_count: 100\n"), 585);
-    assert_eq!(spacing("  interval_seconds: 60\n  ping_spacing_ms: 14500\n"), 14_500);
+    assert_eq!(
+        spacing("  interval_seconds: 60\n  ping_spacing_ms: 14500\n"),
+        14_500
+    );
 }
 
 #[test]
@@ -585,12 +940,22 @@ fn a_check_that_cannot_fit_is_noted_once_and_is_no_problem() {
         "c:2: monitoring.interval_seconds: 5 pings 10 ms apart with a timeout of 2 s can take longer than the interval of 2 s; \
          a check that overruns skips the ticks it covers"
     );
-    assert_eq!((loaded.findings[0].severity, loaded.findings[0].kind), (Severity::Note, FindingKind::Note));
+    assert_eq!(
+        (loaded.findings[0].severity, loaded.findings[0].kind),
+        (Severity::Note, FindingKind::Note)
+    );
     assert_eq!(loaded.config.hosts[0].spacing, Duration::from_millis(10));
     let single = message("monitoring:\n  interval_seconds: 1\n  ping_count: 1\n");
-    assert!(single.contains("one ping with a timeout of 2 s can take longer than the interval of 1 s"), "{single}");
+    assert!(
+        single.contains("one ping with a timeout of 2 s can take longer than the interval of 1 s"),
+        "{single}"
+    );
     let own = "hosts:\n- address: a.b\n- address: c.d\n  interval_seconds: 1\n";
-    assert!(message(own).starts_with("c:4: hosts[1].interval_seconds: 5 pings"), "{}", message(own));
+    assert!(
+        message(own).starts_with("c:4: hosts[1].interval_seconds: 5 pings"),
+        "{}",
+        message(own)
+    );
 }
 
 #[test]
@@ -602,16 +967,36 @@ fn a_spacing_that_does_not_fit_is_a_problem() {
          10 s; 2000 used"
     );
     assert_eq!(loaded(text).problems().count(), 1);
-    assert_eq!(loaded(text).config.hosts[0].spacing, Duration::from_millis(2000));
+    assert_eq!(
+        loaded(text).config.hosts[0].spacing,
+        Duration::from_millis(2000)
+    );
     let overrun = message("monitoring:\n  interval_seconds: 1\n  ping_spacing_ms: 100\n");
-    assert!(overrun.ends_with("; 10 used, and each check overruns: the ticks it covers are skipped"), "{overrun}");
+    assert!(
+        overrun.ends_with("; 10 used, and each check overruns: the ticks it covers are skipped"),
+        "{overrun}"
+    );
     let own = message("hosts:\n- address: a.b\n  ping_spacing_ms: 60000\n");
-    assert!(own.starts_with("c:3: hosts[0].ping_spacing_ms: 60000 does not fit") && own.ends_with("; 14500 used"), "{own}");
+    assert!(
+        own.starts_with("c:3: hosts[0].ping_spacing_ms: 60000 does not fit")
+            && own.ends_with("; 14500 used"),
+        "{own}"
+    );
     let inherited = "monitoring:\n  ping_spacing_ms: 5000\nhosts:\n- address: a.b\n  interval_seconds: 10\n- address: c.d\n";
-    assert!(message(inherited).starts_with("c:5: hosts[0].interval_seconds: 5000 does not fit"), "{}", message(inherited));
+    assert!(
+        message(inherited).starts_with("c:5: hosts[0].interval_seconds: 5000 does not fit"),
+        "{}",
+        message(inherited)
+    );
     assert_eq!(loaded(inherited).problems().count(), 0);
-    assert_eq!(loaded(inherited).config.hosts[0].spacing, Duration::from_millis(2000));
-    assert_eq!(loaded(inherited).config.hosts[1].spacing, Duration::from_millis(5000));
+    assert_eq!(
+        loaded(inherited).config.hosts[0].spacing,
+        Duration::from_millis(2000)
+    );
+    assert_eq!(
+        loaded(inherited).config.hosts[1].spacing,
+        Duration::from_millis(5000)
+    );
 }
 
 #[test]
@@ -621,13 +1006,22 @@ fn the_other_sections_check_their_values() {
             "dashboard:\n  host: a b\n",
             "c:2: dashboard.host: \"a b\" is neither an IP address nor a host name; default localhost used",
         ),
-        ("dashboard:\n  host: gateway\n", "c:2: dashboard.host: gateway is not this machine; default localhost used"),
+        (
+            "dashboard:\n  host: gateway\n",
+            "c:2: dashboard.host: gateway is not this machine; default localhost used",
+        ),
         (
             "dashboard:\n  port: 0\n",
             "c:2: dashboard.port: 0 is too little (allowed: a whole number, 1 to 65535); default 8501 used",
         ),
-        ("dashboard:\n  allowed_hosts: a\n", "c:2: dashboard.allowed_hosts: \"a\" where a list of names belongs; none used"),
-        ("dashboard:\n  allowed_hosts:\n", "c:2: dashboard.allowed_hosts: has no value; none used"),
+        (
+            "dashboard:\n  allowed_hosts: a\n",
+            "c:2: dashboard.allowed_hosts: \"a\" where a list of names belongs; none used",
+        ),
+        (
+            "dashboard:\n  allowed_hosts:\n",
+            "c:2: dashboard.allowed_hosts: has no value; none used",
+        ),
         (
             "dashboard:\n  allowed_hosts:\n  - a\n  - b:1\n",
             "c:4: dashboard.allowed_hosts[1]: \"b:1\" is neither an IP address nor a host name: write it without the port, b; left out",
@@ -640,8 +1034,14 @@ fn the_other_sections_check_their_values() {
             "logging:\n  level: off\n",
             "c:2: logging.level: \"off\" is not known (allowed: error, warn, info, debug); default info used",
         ),
-        ("logging:\n  file:\n", "c:2: logging.file: has no value; standard error used"),
-        ("database:\n  path: ''\n", "c:2: database.path: is empty; default connection_logs.db used"),
+        (
+            "logging:\n  file:\n",
+            "c:2: logging.file: has no value; standard error used",
+        ),
+        (
+            "database:\n  path: ''\n",
+            "c:2: database.path: is empty; default connection_logs.db used",
+        ),
         (
             "outages:\n  down_after: 0\n",
             "c:2: outages.down_after: 0 is too little (allowed: a whole number, 1 to 100 checks); default 1 used",
@@ -663,41 +1063,80 @@ fn the_other_sections_check_their_values() {
         assert_eq!(loaded(text).config.hosts, Config::default().hosts);
     }
     for path in ["ping", "/a b", "//a", "/a/../b", "/a?b", "/ü"] {
-        assert!(message(&format!("dashboard:\n  base_path: \"{path}\"\n")).contains("is not a path"), "{path}");
+        assert!(
+            message(&format!("dashboard:\n  base_path: \"{path}\"\n")).contains("is not a path"),
+            "{path}"
+        );
     }
     let text = "dashboard:\n  base_path: /a/b/\n  allowed_hosts: [a.b, '::1']\n  host: 0.0.0.0\noutages: {down_after: 3, up_after: 100}\nlogging:\n  level: DEBUG\n  file: a.log\n";
     let config = config_without_findings(text);
-    assert_eq!((config.dashboard.base_path.as_str(), config.dashboard.host.as_str()), ("/a/b", "0.0.0.0"));
+    assert_eq!(
+        (
+            config.dashboard.base_path.as_str(),
+            config.dashboard.host.as_str()
+        ),
+        ("/a/b", "0.0.0.0")
+    );
     assert_eq!(config.dashboard.allowed_hosts, ["a.b", "::1"]);
-    assert_eq!((config.outages.down_after, config.outages.up_after), (3, 100));
-    assert_eq!(config.logging, LoggingConfig { level: log::LevelFilter::Debug, file: Some("a.log".into()) });
+    assert_eq!(
+        (config.outages.down_after, config.outages.up_after),
+        (3, 100)
+    );
+    assert_eq!(
+        config.logging,
+        LoggingConfig {
+            level: log::LevelFilter::Debug,
+            file: Some("a.log".into())
+        }
+    );
 }
 
 #[test]
 fn a_tab_is_a_syntax_error_that_says_so() {
     let text = "monitoring:\n  ping_count: 5\n\tinterval_seconds: 60\n";
     let said = message(text);
-    assert!(said.starts_with("c:3: column 1: not YAML: a tab indents here, and YAML wants spaces: "), "{said}");
+    assert!(
+        said.starts_with("c:3: column 1: not YAML: a tab indents here, and YAML wants spaces: "),
+        "{said}"
+    );
     assert!(said.ends_with("; default configuration used"), "{said}");
     assert!(loaded(text).is_unusable());
     let first = message("monitoring:\n\tping_count: 5\n");
-    assert!(first.starts_with("c:2: column 1: not YAML: a tab"), "{first}");
+    assert!(
+        first.starts_with("c:2: column 1: not YAML: a tab"),
+        "{first}"
+    );
 }
 
 #[test]
 fn a_syntax_error_falls_back_whole_with_line_and_column() {
     for (text, place) in [
-        ("monitoring:\n  ping_count: [5\n", "c:3: column 1: not YAML: "),
+        (
+            "monitoring:\n  ping_count: [5\n",
+            "c:3: column 1: not YAML: ",
+        ),
         ("a: b: c\n", "c:1: column 5: not YAML: "),
         ("a: \"b\n", "c:2: column 1: not YAML: "),
         ("a: *b\n", "c:1: column 4: not YAML: "),
         ("a: @b\n", "c:1: column 4: not YAML: "),
-        ("a:\n- address: [::1]\n", "c:2: column 13: not YAML: an IPv6 address is written without brackets: "),
-        ("a:\n  host: ::\n", "c:2: column 10: not YAML: write \"::\" with quotes: "),
+        (
+            "a:\n- address: [::1]\n",
+            "c:2: column 13: not YAML: an IPv6 address is written without brackets: ",
+        ),
+        (
+            "a:\n  host: ::\n",
+            "c:2: column 10: not YAML: write \"::\" with quotes: ",
+        ),
         ("&a &a x\n", "c:1: column 4: not YAML: "),
         ("\"a\"\nb: 1\n", "c:2: column 1: not YAML: "),
-        ("a: 1\n---\nb: 1\n", "c:2: column 1: not YAML: a second document begins"),
-        ("---\na: 1\n---\nb: 1\n", "c:3: column 1: not YAML: a second document begins"),
+        (
+            "a: 1\n---\nb: 1\n",
+            "c:2: column 1: not YAML: a second document begins",
+        ),
+        (
+            "---\na: 1\n---\nb: 1\n",
+            "c:3: column 1: not YAML: a second document begins",
+        ),
     ] {
         let said = message(text);
         assert!(said.starts_with(place), "{said}");
@@ -708,51 +1147,108 @@ fn a_syntax_error_falls_back_whole_with_line_and_column() {
 
 #[test]
 fn what_is_not_utf_8_is_unreadable() {
-    let utf_16 = |text: &str, to_bytes: fn(u16) -> [u8; 2]| text.encode_utf16().flat_map(to_bytes).collect::<Vec<u8>>();
+    let utf_16 = |text: &str, to_bytes: fn(u16) -> [u8; 2]| {
+        text.encode_utf16().flat_map(to_bytes).collect::<Vec<u8>>()
+    };
     for (bytes, expected) in [
-        (utf_16("\u{feff}a: 1", u16::to_le_bytes), "c: is UTF-16, save it as UTF-8; default configuration used"),
-        (utf_16("\u{feff}a: 1", u16::to_be_bytes), "c: is UTF-16, save it as UTF-8; default configuration used"),
-        (utf_16("a: 1", u16::to_le_bytes), "c: is UTF-16, save it as UTF-8; default configuration used"),
-        (utf_16("a: 1", u16::to_be_bytes), "c: is UTF-16, save it as UTF-8; default configuration used"),
-        (b"a: 1\nb: \xfc\n".to_vec(), "c:2: the byte 0xfc is not UTF-8, save the file as UTF-8; default configuration used"),
-        (b"a: 1\n\nb: \0\n".to_vec(), "c:3: has a NUL byte, which no text has; default configuration used"),
+        (
+            utf_16("\u{feff}a: 1", u16::to_le_bytes),
+            "c: is UTF-16, save it as UTF-8; default configuration used",
+        ),
+        (
+            utf_16("\u{feff}a: 1", u16::to_be_bytes),
+            "c: is UTF-16, save it as UTF-8; default configuration used",
+        ),
+        (
+            utf_16("a: 1", u16::to_le_bytes),
+            "c: is UTF-16, save it as UTF-8; default configuration used",
+        ),
+        (
+            utf_16("a: 1", u16::to_be_bytes),
+            "c: is UTF-16, save it as UTF-8; default configuration used",
+        ),
+        (
+            b"a: 1\nb: \xfc\n".to_vec(),
+            "c:2: the byte 0xfc is not UTF-8, save the file as UTF-8; default configuration used",
+        ),
+        (
+            b"a: 1\n\nb: \0\n".to_vec(),
+            "c:3: has a NUL byte, which no text has; default configuration used",
+        ),
     ] {
         let loaded = parse(&bytes, "c");
-        assert_eq!(loaded.findings.iter().map(ToString::to_string).collect::<Vec<_>>(), [expected]);
+        assert_eq!(
+            loaded
+                .findings
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>(),
+            [expected]
+        );
         assert!(loaded.is_unusable());
         assert_eq!(loaded.findings[0].kind, FindingKind::Unreadable);
     }
-    assert!(parse(&[0xc3, 0x28], "c").is_unusable() && parse(&[0; 5], "c").is_unusable() && parse(&[0], "c").is_unusable());
+    assert!(
+        parse(&[0xc3, 0x28], "c").is_unusable()
+            && parse(&[0; 5], "c").is_unusable()
+            && parse(&[0], "c").is_unusable()
+    );
 }
 
 #[test]
 fn anchors_aliases_and_merge_keys_work() {
-    let text =
-        "hosts:\n- &a\n  address: a.b\n  ping_count: 7\n- <<: *a\n  address: c.d\n- {<<: [*a], address: e.f, ping_count: 8}\n";
+    let text = "hosts:\n- &a\n  address: a.b\n  ping_count: 7\n- <<: *a\n  address: c.d\n- {<<: [*a], address: e.f, ping_count: 8}\n";
     let config = config_without_findings(text);
-    let counts: Vec<_> = config.hosts.iter().map(|plan| (plan.host.address.as_str(), plan.ping_count)).collect();
+    let counts: Vec<_> = config
+        .hosts
+        .iter()
+        .map(|plan| (plan.host.address.as_str(), plan.ping_count))
+        .collect();
     assert_eq!(counts, [("a.b", 7), ("c.d", 7), ("e.f", 8)]);
     let config = config_without_findings(
         "monitoring:\n  ping_count: &n 6\n  payload_bytes: 60\nhosts:\n- address: a.b\n  ping_count: *n\n",
     );
     assert_eq!(config.hosts[0].ping_count, 6);
     let wrong = message("logging:\n  <<: 5\n");
-    assert_eq!(wrong, "c:2: logging.<<: 5 where a section to merge belongs; nothing merged");
+    assert_eq!(
+        wrong,
+        "c:2: logging.<<: 5 where a section to merge belongs; nothing merged"
+    );
     // A wrong value behind an alias is said without a line rather than with a wrong one.
     let alias = messages("hosts:\n- &a\n  address: 8.8.8\n- *a\n");
     assert_eq!(alias.len(), 2);
-    assert!(alias[0].starts_with("c:3: hosts[0].address: ") && alias[1].starts_with("c: hosts[1].address: "), "{alias:?}");
+    assert!(
+        alias[0].starts_with("c:3: hosts[0].address: ")
+            && alias[1].starts_with("c: hosts[1].address: "),
+        "{alias:?}"
+    );
 }
 
 #[test]
 fn tags_of_other_programs_construct_nothing() {
-    for tag in ["!!python/object:os.system", "!!python/name:os", "!x", "!!binary"] {
+    for tag in [
+        "!!python/object:os.system",
+        "!!python/name:os",
+        "!x",
+        "!!binary",
+    ] {
         let said = message(&format!("monitoring:\n  ping_count: {tag} 5\n"));
-        assert!(said.starts_with(&format!("c:2: monitoring.ping_count: a value with the tag {tag} is not a number")), "{said}");
+        assert!(
+            said.starts_with(&format!(
+                "c:2: monitoring.ping_count: a value with the tag {tag} is not a number"
+            )),
+            "{said}"
+        );
         let said = message(&format!("monitoring: {tag} {{ping_count: 5}}\n"));
-        assert!(said.contains(&format!("a value with the tag {tag} where a section")), "{said}");
+        assert!(
+            said.contains(&format!("a value with the tag {tag} where a section")),
+            "{said}"
+        );
     }
-    assert_eq!(config_without_findings("monitoring:\n  ping_count: !!int 7\n").hosts[0].ping_count, 7);
+    assert_eq!(
+        config_without_findings("monitoring:\n  ping_count: !!int 7\n").hosts[0].ping_count,
+        7
+    );
     assert_eq!(host("name: !!str no\naddress: a.b").host.name, "no");
 }
 
@@ -789,39 +1285,67 @@ fn deep_nesting_is_a_syntax_error_and_no_crash() {
 fn ten_thousand_hosts_are_read_each_with_its_line() {
     let mut text = "hosts:\n".to_owned();
     for index in 0..10_000 {
-        writeln!(text, "- name: Host {index}\n  address: 10.0.{}.{}\n  colour: red", index / 250, index % 250).unwrap();
+        writeln!(
+            text,
+            "- name: Host {index}\n  address: 10.0.{}.{}\n  colour: red",
+            index / 250,
+            index % 250
+        )
+        .unwrap();
     }
     let loaded = loaded(&text);
     assert_eq!(loaded.config.hosts.len(), 10_000);
     assert_eq!(loaded.config.hosts[9_999].host.address, "10.0.39.249");
     let lines: Vec<_> = loaded.findings.iter().map(|finding| finding.line).collect();
-    assert_eq!(lines, (0..10_000).map(|index| Some(4 + 3 * index)).collect::<Vec<_>>());
+    assert_eq!(
+        lines,
+        (0..10_000)
+            .map(|index| Some(4 + 3 * index))
+            .collect::<Vec<_>>()
+    );
 }
 
 #[test]
 fn a_file_that_cannot_be_read_is_named_with_the_cause() {
     let directory = std::env::temp_dir();
     let error = load(&directory).unwrap_err();
-    assert_eq!(error.to_string(), format!("{}: is a directory, not a file", directory.display()));
+    assert_eq!(
+        error.to_string(),
+        format!("{}: is a directory, not a file", directory.display())
+    );
     assert!(!error.is_not_found());
     let missing = directory.join("there/is/no/such/config.yaml");
     let error = load(&missing).unwrap_err();
-    assert!(error.is_not_found() && error.to_string().starts_with(&format!("{}: ", missing.display())), "{error}");
+    assert!(
+        error.is_not_found()
+            && error
+                .to_string()
+                .starts_with(&format!("{}: ", missing.display())),
+        "{error}"
+    );
 
     let path = directory.join(format!("ace-config-test-{}.yaml", std::process::id()));
     std::fs::write(&path, "monitoring:\n  ping_count: 0\n").unwrap();
     let said = load(&path).unwrap().findings[0].to_string();
-    assert!(said.starts_with(&format!("{}:2: monitoring.ping_count: ", path.display())), "{said}");
+    assert!(
+        said.starts_with(&format!("{}:2: monitoring.ping_count: ", path.display())),
+        "{said}"
+    );
     let sparse = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     sparse.set_len(16 * 1024 * 1024 + 1).unwrap();
     let error = load(&path).unwrap_err();
     std::fs::remove_file(&path).unwrap();
-    assert!(error.to_string().ends_with(": is longer than 16 MiB"), "{error}");
+    assert!(
+        error.to_string().ends_with(": is longer than 16 MiB"),
+        "{error}"
+    );
 }
 
 #[test]
 fn the_version_of_a_literal_address_makes_no_other_host_of_it() {
-    let with = |family: &str| config_without_findings(&format!("hosts: [{{address: 8.8.8.8{family}}}]")).hosts;
+    let with = |family: &str| {
+        config_without_findings(&format!("hosts: [{{address: 8.8.8.8{family}}}]")).hosts
+    };
     assert_eq!(with(", family: 4"), with(""));
     assert_eq!(with(", family: any"), with(""));
 }

@@ -62,7 +62,15 @@ pub fn write(
     progress: &mut dyn FnMut(u64),
 ) -> Result<u64, Broken> {
     match format {
-        Format::Csv => rows::write(reader, hosts, span, rows::csv, rows::CSV_HEADER, out, progress),
+        Format::Csv => rows::write(
+            reader,
+            hosts,
+            span,
+            rows::csv,
+            rows::CSV_HEADER,
+            out,
+            progress,
+        ),
         Format::JsonLines => rows::write(reader, hosts, span, rows::json_line, "", out, progress),
         Format::OpenMetrics => openmetrics::write(reader, hosts, span, out, progress),
     }

@@ -9,15 +9,47 @@ use crate::pure::time::UtcMillis;
 use crate::store::{Checks, KnownHost, Reader, RecordedCheck};
 
 /// A gauge: its name, its unit, what it is, and what a check says of it.
-type Family = (&'static str, &'static str, &'static str, fn(&RecordedCheck) -> Option<f64>);
+type Family = (
+    &'static str,
+    &'static str,
+    &'static str,
+    fn(&RecordedCheck) -> Option<f64>,
+);
 
 const FAMILIES: [Family; 6] = [
-    ("success", "ratio", "Share of the check's pings that were answered.", |check| Some(check.success_rate() / 100.0)),
-    ("rtt_min", "seconds", "Least round-trip time of the check.", |check| seconds(check.min_us)),
-    ("rtt_avg", "seconds", "Mean round-trip time of the check.", |check| seconds(check.avg_us)),
-    ("rtt_max", "seconds", "Greatest round-trip time of the check.", |check| seconds(check.max_us)),
-    ("sent", "pings", "Pings that were sent.", |check| Some(check.sent as f64)),
-    ("received", "pings", "Pings that were answered in time.", |check| Some(check.received as f64)),
+    (
+        "success",
+        "ratio",
+        "Share of the check's pings that were answered.",
+        |check| Some(check.success_rate() / 100.0),
+    ),
+    (
+        "rtt_min",
+        "seconds",
+        "Least round-trip time of the check.",
+        |check| seconds(check.min_us),
+    ),
+    (
+        "rtt_avg",
+        "seconds",
+        "Mean round-trip time of the check.",
+        |check| seconds(check.avg_us),
+    ),
+    (
+        "rtt_max",
+        "seconds",
+        "Greatest round-trip time of the check.",
+        |check| seconds(check.max_us),
+    ),
+    ("sent", "pings", "Pings that were sent.", |check| {
+        Some(check.sent as f64)
+    }),
+    (
+        "received",
+        "pings",
+        "Pings that were answered in time.",
+        |check| Some(check.received as f64),
+    ),
 ];
 
 fn seconds(us: Option<i64>) -> Option<f64> {
@@ -34,10 +66,17 @@ pub fn write(
     let (mut done, mut read) = (0, 0u64);
     for (number, (name, unit, help, value)) in FAMILIES.iter().enumerate() {
         let name = format!("ace_check_{name}_{unit}");
-        write!(out, "# TYPE {name} gauge\n# UNIT {name} {unit}\n# HELP {name} {help}\n")?;
+        write!(
+            out,
+            "# TYPE {name} gauge\n# UNIT {name} {unit}\n# HELP {name} {help}\n"
+        )?;
         // What is measured over both versions of IP is one series, since its labels are the same.
         for series in hosts.chunk_by(|a, b| (&a.name, &a.address) == (&b.name, &b.address)) {
-            let labels = format!("{{host=\"{}\",address=\"{}\"}}", escape(&series[0].name), escape(&series[0].address));
+            let labels = format!(
+                "{{host=\"{}\",address=\"{}\"}}",
+                escape(&series[0].name),
+                escape(&series[0].address)
+            );
             let mut checks = Checks::oldest_first(series.to_vec(), span);
             let mut newest = None;
             while let Some(check) = checks.next(reader)? {
@@ -47,10 +86,17 @@ pub fn write(
                 }
                 done += u64::from(number == 0);
                 // A series has one sample at a time.
-                let Some(value) = value(&check).filter(|_| newest < Some(check.checked_at)) else { continue };
+                let Some(value) = value(&check).filter(|_| newest < Some(check.checked_at)) else {
+                    continue;
+                };
                 newest = Some(check.checked_at);
                 let at = check.checked_at.0;
-                writeln!(out, "{name}{labels} {value} {}.{:03}", at.div_euclid(1000), at.rem_euclid(1000))?;
+                writeln!(
+                    out,
+                    "{name}{labels} {value} {}.{:03}",
+                    at.div_euclid(1000),
+                    at.rem_euclid(1000)
+                )?;
             }
         }
     }
@@ -60,5 +106,7 @@ pub fn write(
 
 /// A label's value: backslash, quote and line feed are escaped.
 fn escape(text: &str) -> String {
-    text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
+    text.replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
 }

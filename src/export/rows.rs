@@ -40,8 +40,15 @@ pub fn write(
 
 /// Numbers are as short as they may be to be read as the same again; the pings are a list as in JSON.
 pub fn csv(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
-    let [min, avg, max] = check.latencies_ms().map(|ms| ms.map(|ms| ms.to_string()).unwrap_or_default());
-    let rtts = check.rtts_us.as_ref().map(serde_json::to_string).transpose()?.unwrap_or_default();
+    let [min, avg, max] = check
+        .latencies_ms()
+        .map(|ms| ms.map(|ms| ms.to_string()).unwrap_or_default());
+    let rtts = check
+        .rtts_us
+        .as_ref()
+        .map(serde_json::to_string)
+        .transpose()?
+        .unwrap_or_default();
     let cells = [
         check.name.as_str(),
         &check.address,
@@ -150,9 +157,19 @@ mod tests {
             "\"a \"\"b\"\", c\nd\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,0.001,12.345,1,down,\
              \"[1,null,12345]\",1,0,2,\n"
         );
-        let sums_only = RecordedCheck { name: "x\"".into(), rtts_us: None, min_us: None, avg_us: None, max_us: None, ..check() };
+        let sums_only = RecordedCheck {
+            name: "x\"".into(),
+            rtts_us: None,
+            min_us: None,
+            avg_us: None,
+            max_us: None,
+            ..check()
+        };
         let line = written(csv, &sums_only);
-        assert_eq!(line, "\"x\"\"\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,,,,down,,1,0,2,\n");
+        assert_eq!(
+            line,
+            "\"x\"\"\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,,,,down,,1,0,2,\n"
+        );
         assert_eq!(line.matches(',').count(), CSV_HEADER.matches(',').count());
     }
 
@@ -162,10 +179,14 @@ mod tests {
         let fields = CSV_HEADER.trim_end().split(',');
         let mut behind = line.as_str();
         for field in fields {
-            behind = behind.split_once(&format!("\"{field}\":")).unwrap_or_else(|| panic!("{field}: {line}")).1;
+            behind = behind
+                .split_once(&format!("\"{field}\":"))
+                .unwrap_or_else(|| panic!("{field}: {line}"))
+                .1;
         }
         assert!(
-            line.contains(r#""timestamp":"2025-11-02T12:34:56.007Z""#) && line.contains(r#""rtts_us":[1,null,12345]"#),
+            line.contains(r#""timestamp":"2025-11-02T12:34:56.007Z""#)
+                && line.contains(r#""rtts_us":[1,null,12345]"#),
             "{line}"
         );
         assert_eq!(line.matches('\n').count(), 1);

@@ -26,7 +26,11 @@ pub struct Target {
 impl Target {
     /// The version of IP it belongs to.
     pub fn version(&self) -> Version {
-        if self.ip.is_ipv4() { Version::V4 } else { Version::V6 }
+        if self.ip.is_ipv4() {
+            Version::V4
+        } else {
+            Version::V6
+        }
     }
 
     /// As sockets want it, without a port.
@@ -40,8 +44,15 @@ impl Target {
 
 impl From<SocketAddr> for Target {
     fn from(address: SocketAddr) -> Target {
-        let scope_id = if let SocketAddr::V6(v6) = address { v6.scope_id() } else { 0 };
-        Target { ip: address.ip(), scope_id }
+        let scope_id = if let SocketAddr::V6(v6) = address {
+            v6.scope_id()
+        } else {
+            0
+        };
+        Target {
+            ip: address.ip(),
+            scope_id,
+        }
     }
 }
 
@@ -72,7 +83,13 @@ pub struct Resolver {
 impl Resolver {
     /// A resolver that knows nothing yet.
     pub fn new(host: Arc<Host>) -> Resolver {
-        Resolver { host, last_good: None, pending: None, failures: 0, failure: None }
+        Resolver {
+            host,
+            last_good: None,
+            pending: None,
+            failures: 0,
+            failure: None,
+        }
     }
 
     /// The target of the next check. `Err` is the reason why nothing can be measured. A stop ends the wait for the
@@ -86,7 +103,10 @@ impl Resolver {
             return route::find(host.family);
         }
         let looked_up = self.look_up(stop).and_then(|found| {
-            let admitted = found.into_iter().map(Target::from).find(|target| host.family.admits(target.ip));
+            let admitted = found
+                .into_iter()
+                .map(Target::from)
+                .find(|target| host.family.admits(target.ip));
             admitted.ok_or_else(|| match host.family {
                 Family::V4 => format!("{} has no IPv4 address", host.address),
                 Family::V6 => format!("{} has no IPv6 address", host.address),
@@ -96,7 +116,11 @@ impl Resolver {
         match looked_up {
             Ok(target) => {
                 if self.failures > 0 {
-                    log::info!("{host}: the name resolves again after {} checks, to {}", self.failures, target.ip);
+                    log::info!(
+                        "{host}: the name resolves again after {} checks, to {}",
+                        self.failures,
+                        target.ip
+                    );
                 }
                 (self.failures, self.failure) = (0, None);
                 self.last_good = Some(target);
@@ -104,7 +128,9 @@ impl Resolver {
             }
             Err(reason) => {
                 self.failures += 1;
-                let Some(target) = self.last_good else { return Err(reason) };
+                let Some(target) = self.last_good else {
+                    return Err(reason);
+                };
                 if self.failures == 1 {
                     log::warn!("{host}: {reason}; pinging its last address {}", target.ip);
                 }
@@ -127,19 +153,36 @@ impl Resolver {
     fn look_up(&mut self, stop: &Stop) -> Result<Vec<SocketAddr>, String> {
         let answers = match self.pending.take() {
             Some(answers) => answers,
-            None => self.start_lookup().map_err(|error| format!("starting a lookup: {error}"))?,
+            None => self
+                .start_lookup()
+                .map_err(|error| format!("starting a lookup: {error}"))?,
         };
-        let mut patience = if self.last_good.is_some() { LATER_PATIENCE } else { FIRST_PATIENCE };
+        let mut patience = if self.last_good.is_some() {
+            LATER_PATIENCE
+        } else {
+            FIRST_PATIENCE
+        };
         loop {
             match answers.recv_timeout(STOP_LOOK) {
                 Ok(Ok(found)) => return Ok(found),
-                Ok(Err(error)) => return Err(format!("{} does not resolve: {}", self.host.address, without_preamble(&error))),
-                Err(RecvTimeoutError::Disconnected) => return Err(format!("the lookup of {} broke off", self.host.address)),
+                Ok(Err(error)) => {
+                    return Err(format!(
+                        "{} does not resolve: {}",
+                        self.host.address,
+                        without_preamble(&error)
+                    ));
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    return Err(format!("the lookup of {} broke off", self.host.address));
+                }
                 Err(RecvTimeoutError::Timeout) => {
                     patience = patience.saturating_sub(STOP_LOOK);
                     if patience.is_zero() || stop.is_raised() {
                         self.pending = Some(answers);
-                        return Err(format!("{} does not resolve: the resolver does not answer", self.host.address));
+                        return Err(format!(
+                            "{} does not resolve: the resolver does not answer",
+                            self.host.address
+                        ));
                     }
                 }
             }
@@ -149,10 +192,13 @@ impl Resolver {
     fn start_lookup(&self) -> io::Result<Receiver<Answer>> {
         let (sender, answers) = sync_channel(1);
         let name = self.host.address.clone();
-        thread::Builder::new().name("lookup".into()).stack_size(LOOKUP_STACK_BYTES).spawn(move || {
-            // The receiver may be gone: its host was removed, or the program ends.
-            let _ = sender.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect));
-        })?;
+        thread::Builder::new()
+            .name("lookup".into())
+            .stack_size(LOOKUP_STACK_BYTES)
+            .spawn(move || {
+                // The receiver may be gone: its host was removed, or the program ends.
+                let _ = sender.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect));
+            })?;
         Ok(answers)
     }
 }
@@ -160,7 +206,9 @@ impl Resolver {
 /// What the C library says, without what the standard library puts before it.
 fn without_preamble(error: &io::Error) -> String {
     let text = error.to_string();
-    text.strip_prefix("failed to lookup address information: ").unwrap_or(&text).to_string()
+    text.strip_prefix("failed to lookup address information: ")
+        .unwrap_or(&text)
+        .to_string()
 }
 
 /// The target of a literal IP address, with a zone or without; `None` when the text is a name.
@@ -171,7 +219,11 @@ fn literal(address: &str) -> Option<Result<Target, String>> {
     let (ip, zone) = address.split_once('%')?;
     let ip = IpAddr::V6(ip.parse::<Ipv6Addr>().ok()?);
     let scope_id = zone.parse().ok().or_else(|| sys::interface_index(zone));
-    Some(scope_id.map(|scope_id| Target { ip, scope_id }).ok_or_else(|| format!("no interface {zone}")))
+    Some(
+        scope_id
+            .map(|scope_id| Target { ip, scope_id })
+            .ok_or_else(|| format!("no interface {zone}")),
+    )
 }
 
 #[cfg(test)]
@@ -179,14 +231,24 @@ mod tests {
     use super::*;
 
     fn resolver(address: &str, family: Family) -> Resolver {
-        Resolver::new(Arc::new(Host { name: "x".into(), address: address.into(), family }))
+        Resolver::new(Arc::new(Host {
+            name: "x".into(),
+            address: address.into(),
+            family,
+        }))
     }
 
     #[test]
     fn literals_and_zones_need_no_resolver() {
         let stop = Stop::new().expect("a descriptor");
         let find = |address: &str| resolver(address, Family::Any).resolve(&stop);
-        assert_eq!(find("192.0.2.1"), Ok(Target { ip: [192, 0, 2, 1].into(), scope_id: 0 }));
+        assert_eq!(
+            find("192.0.2.1"),
+            Ok(Target {
+                ip: [192, 0, 2, 1].into(),
+                scope_id: 0
+            })
+        );
         assert_eq!(find("fe80::1%7").map(|t| t.scope_id), Ok(7));
         assert_eq!(find("fe80::1%lo").map(|t| t.scope_id), Ok(1));
         assert_eq!(find("fe80::1%nosuch0"), Err("no interface nosuch0".into()));
@@ -196,8 +258,15 @@ mod tests {
     fn a_name_that_never_resolved_is_a_reason_and_one_that_stops_resolving_keeps_its_address() {
         let stop = Stop::new().expect("a descriptor");
         let mut resolver = resolver("host.invalid", Family::Any);
-        assert!(resolver.resolve(&stop).is_err_and(|reason| reason.starts_with("host.invalid does not resolve: ")));
-        let target = Target { ip: [127, 0, 0, 9].into(), scope_id: 0 };
+        assert!(
+            resolver
+                .resolve(&stop)
+                .is_err_and(|reason| reason.starts_with("host.invalid does not resolve: "))
+        );
+        let target = Target {
+            ip: [127, 0, 0, 9].into(),
+            scope_id: 0,
+        };
         resolver.last_good = Some(target);
         assert_eq!(resolver.resolve(&stop), Ok(target));
     }
@@ -205,7 +274,9 @@ mod tests {
     #[test]
     fn a_name_gives_an_address_of_the_family_that_is_asked_for() {
         let stop = Stop::new().expect("a descriptor");
-        let target = resolver("localhost", Family::V4).resolve(&stop).expect("every machine knows localhost");
+        let target = resolver("localhost", Family::V4)
+            .resolve(&stop)
+            .expect("every machine knows localhost");
         assert_eq!(target.ip, IpAddr::from([127, 0, 0, 1]));
     }
 
@@ -214,12 +285,23 @@ mod tests {
         let stop = Stop::new().expect("a descriptor");
         let mut resolver = resolver("slow.example", Family::Any);
         let (sender, answers) = sync_channel(1);
-        (resolver.pending, resolver.last_good) = (Some(answers), Some(Target { ip: [127, 0, 0, 1].into(), scope_id: 0 }));
+        (resolver.pending, resolver.last_good) = (
+            Some(answers),
+            Some(Target {
+                ip: [127, 0, 0, 1].into(),
+                scope_id: 0,
+            }),
+        );
         let began = sys::monotonic();
         assert!(resolver.resolve(&stop).is_ok());
         assert!(sys::monotonic().since(began) < LATER_PATIENCE * 3);
         // The answer that comes at last is used by the next check.
-        sender.send(Ok(vec![([127, 0, 0, 2], 0).into()])).expect("still waited for");
-        assert_eq!(resolver.resolve(&stop).map(|t| t.ip), Ok([127, 0, 0, 2].into()));
+        sender
+            .send(Ok(vec![([127, 0, 0, 2], 0).into()]))
+            .expect("still waited for");
+        assert_eq!(
+            resolver.resolve(&stop).map(|t| t.ip),
+            Ok([127, 0, 0, 2].into())
+        );
     }
 }

@@ -22,19 +22,39 @@ pub struct Exchange {
 
 impl Exchange {
     /// Opens a socket to the target; sends nothing. In a box, since a host's thread has two pages of stack for everything.
-    pub fn open(target: &Target, options: &SocketOptions, plan: CheckPlan) -> Result<Box<Exchange>, Fault> {
+    pub fn open(
+        target: &Target,
+        options: &SocketOptions,
+        plan: CheckPlan,
+    ) -> Result<Box<Exchange>, Fault> {
         let cookie = sys::random_u64();
         let socket = EchoSocket::open(target, options, cookie.rotate_left(17))?;
         let batch = socket.batch(plan.payload_len);
         let request = vec![0; icmp::HEADER_LEN + plan.payload_len];
         let run = CheckRun::new(plan, target.version(), socket.identifier(), cookie);
-        Ok(Box::new(Exchange { run, socket, batch, request }))
+        Ok(Box::new(Exchange {
+            run,
+            socket,
+            batch,
+            request,
+        }))
     }
 
     /// Sends the ping with this sequence number, or notes that it could not be sent. Returns the clocks just before.
     pub fn send(&mut self, sequence: u16) -> ClockSample {
-        let Exchange { run, socket, batch, request } = self;
-        icmp::write_request(request, run.version(), socket.identifier(), sequence, run.cookie());
+        let Exchange {
+            run,
+            socket,
+            batch,
+            request,
+        } = self;
+        icmp::write_request(
+            request,
+            run.version(),
+            socket.identifier(),
+            sequence,
+            run.cookie(),
+        );
         let clock = sys::clocks();
         match socket.send(request, batch, run) {
             Ok(()) => run.sent(clock),

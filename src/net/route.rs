@@ -31,7 +31,11 @@ fn gateways_in(routes: Vec<Route>) -> Vec<Gateway> {
     let mut found: Vec<Gateway> = routes
         .into_iter()
         .filter(|route| route.prefix_len == 0)
-        .map(|route| Gateway { ip: route.gateway, interface: route.interface, metric: route.metric })
+        .map(|route| Gateway {
+            ip: route.gateway,
+            interface: route.interface,
+            metric: route.metric,
+        })
         .collect();
     found.sort_by_key(|gateway| gateway.metric);
     found
@@ -40,30 +44,56 @@ fn gateways_in(routes: Vec<Route>) -> Vec<Gateway> {
 /// A gateway as something that can be pinged; `None` where the route names no address.
 pub fn target_of(gateway: &Gateway) -> Option<Target> {
     let needs_scope = matches!(gateway.ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
-    let scope_id = if needs_scope { sys::interface_index(&gateway.interface).unwrap_or(0) } else { 0 };
-    (!gateway.ip.is_unspecified()).then_some(Target { ip: gateway.ip, scope_id })
+    let scope_id = if needs_scope {
+        sys::interface_index(&gateway.interface).unwrap_or(0)
+    } else {
+        0
+    };
+    (!gateway.ip.is_unspecified()).then_some(Target {
+        ip: gateway.ip,
+        scope_id,
+    })
 }
 
 /// The gateway to ping for `address: gateway`; `Err` is the reason why there is none.
 pub(super) fn find(family: Family) -> Result<Target, String> {
-    let routes: Vec<Gateway> = default_gateways().into_iter().filter(|route| family.admits(route.ip)).collect();
-    routes.iter().find_map(target_of).ok_or_else(|| match routes.first() {
-        Some(route) => format!("the default route by {} has no gateway address", route.interface),
-        None => "no default gateway".into(),
-    })
+    let routes: Vec<Gateway> = default_gateways()
+        .into_iter()
+        .filter(|route| family.admits(route.ip))
+        .collect();
+    routes
+        .iter()
+        .find_map(target_of)
+        .ok_or_else(|| match routes.first() {
+            Some(route) => format!(
+                "the default route by {} has no gateway address",
+                route.interface
+            ),
+            None => "no default gateway".into(),
+        })
 }
 
 /// Where a target is, seen from this machine; `None` when no route leads to it.
 pub fn place_of(target: &Target) -> Option<Place> {
-    if target.ip.is_loopback() || target.ip.is_unspecified() || address_towards(target).is_ok_and(|own| own == target.ip) {
+    if target.ip.is_loopback()
+        || target.ip.is_unspecified()
+        || address_towards(target).is_ok_and(|own| own == target.ip)
+    {
         return Some(Place::Here);
     }
     let routes = sys::routes(target.ip.is_ipv6());
-    if routes.iter().any(|route| route.prefix_len == 0 && route.gateway == target.ip) {
+    if routes
+        .iter()
+        .any(|route| route.prefix_len == 0 && route.gateway == target.ip)
+    {
         return Some(Place::Gateway);
     }
     let route = best(&routes, target)?;
-    Some(if route.gateway.is_unspecified() { Place::Near } else { Place::Beyond })
+    Some(if route.gateway.is_unspecified() {
+        Place::Near
+    } else {
+        Place::Beyond
+    })
 }
 
 /// The interface by which a target is reached.
@@ -78,7 +108,9 @@ impl Link {
     pub fn to(target: &Target, source: Option<&Source>) -> Link {
         let interface = match source {
             Some(Source::Interface(name)) => Some(name.clone()),
-            _ => best(&sys::routes(target.ip.is_ipv6()), target).map(|route| route.interface.clone()),
+            _ => {
+                best(&sys::routes(target.ip.is_ipv6()), target).map(|route| route.interface.clone())
+            }
         };
         Link { interface }
     }
@@ -104,7 +136,11 @@ pub fn is_way_clear(target: &Target, source: Option<&Source>) -> bool {
 /// The address of this machine that packets to a target are sent from; an error where there is none, or no route. Connecting
 /// a datagram socket finds it and sends nothing.
 pub(super) fn address_towards(target: &Target) -> io::Result<IpAddr> {
-    let socket = UdpSocket::bind(if target.ip.is_ipv4() { "0.0.0.0:0" } else { "[::]:0" })?;
+    let socket = UdpSocket::bind(if target.ip.is_ipv4() {
+        "0.0.0.0:0"
+    } else {
+        "[::]:0"
+    })?;
     let mut to = target.socket_address();
     to.set_port(9);
     socket.connect(to)?;
@@ -114,8 +150,12 @@ pub(super) fn address_towards(target: &Target) -> io::Result<IpAddr> {
 /// The route that a packet to the target takes, by the main table: the longest prefix, then the least metric.
 fn best<'a>(routes: &'a [Route], target: &Target) -> Option<&'a Route> {
     let scope = target.scope_id;
-    let is_in_scope = |route: &&Route| scope == 0 || sys::interface_index(&route.interface) == Some(scope);
-    let fitting = routes.iter().filter(|route| contains(route, target.ip)).filter(is_in_scope);
+    let is_in_scope =
+        |route: &&Route| scope == 0 || sys::interface_index(&route.interface) == Some(scope);
+    let fitting = routes
+        .iter()
+        .filter(|route| contains(route, target.ip))
+        .filter(is_in_scope);
     fitting.min_by_key(|route| (std::cmp::Reverse(route.prefix_len), route.metric))
 }
 
@@ -136,7 +176,13 @@ mod tests {
 
     fn route(network: &str, prefix_len: u8, gateway: &str, interface: &str, metric: u32) -> Route {
         let ip = |text: &str| text.parse().expect("an address");
-        Route { network: ip(network), prefix_len, gateway: ip(gateway), interface: interface.into(), metric }
+        Route {
+            network: ip(network),
+            prefix_len,
+            gateway: ip(gateway),
+            interface: interface.into(),
+            metric,
+        }
     }
 
     fn table() -> Vec<Route> {
@@ -155,20 +201,49 @@ mod tests {
         let found = gateways_in(table());
         let ips: Vec<String> = found.iter().map(|gateway| gateway.ip.to_string()).collect();
         assert_eq!(ips, ["192.168.1.1", "192.168.2.1", "fe80::1"]);
-        assert_eq!((found[0].interface.as_str(), found[0].metric), ("eth0", 100));
+        assert_eq!(
+            (found[0].interface.as_str(), found[0].metric),
+            ("eth0", 100)
+        );
     }
 
     #[test]
     fn a_packet_takes_the_longest_prefix_and_then_the_least_metric() {
         let routes = table();
         let way = |ip: IpAddr| {
-            let route = best(&routes, &Target { ip, scope_id: 0 }).expect("there is a default route");
-            (route.interface.as_str(), route.prefix_len, route.gateway.is_unspecified())
+            let route =
+                best(&routes, &Target { ip, scope_id: 0 }).expect("there is a default route");
+            (
+                route.interface.as_str(),
+                route.prefix_len,
+                route.gateway.is_unspecified(),
+            )
         };
         assert_eq!(way([192, 168, 1, 77].into()), ("eth0", 24, true), "at hand");
-        assert_eq!(way([8, 8, 8, 8].into()), ("tun0", 1, true), "half the internet");
-        assert_eq!(way([200, 0, 0, 1].into()), ("eth0", 0, false), "by the better of two default routes");
-        assert_eq!(way("2001:db8::77".parse().expect("an address")), ("eth0", 64, true), "at hand over IPv6");
-        assert!(best(&routes[..4], &Target { ip: Ipv6Addr::LOCALHOST.into(), scope_id: 0 }).is_none());
+        assert_eq!(
+            way([8, 8, 8, 8].into()),
+            ("tun0", 1, true),
+            "half the internet"
+        );
+        assert_eq!(
+            way([200, 0, 0, 1].into()),
+            ("eth0", 0, false),
+            "by the better of two default routes"
+        );
+        assert_eq!(
+            way("2001:db8::77".parse().expect("an address")),
+            ("eth0", 64, true),
+            "at hand over IPv6"
+        );
+        assert!(
+            best(
+                &routes[..4],
+                &Target {
+                    ip: Ipv6Addr::LOCALHOST.into(),
+                    scope_id: 0
+                }
+            )
+            .is_none()
+        );
     }
 }

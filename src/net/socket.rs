@@ -103,11 +103,18 @@ pub struct EchoSocket {
 
 impl EchoSocket {
     /// Opens a socket to `target`. `random` gives a raw socket its identifier; a datagram socket has one from the kernel.
-    pub fn open(target: &Target, options: &SocketOptions, random: u64) -> Result<EchoSocket, Fault> {
+    pub fn open(
+        target: &Target,
+        options: &SocketOptions,
+        random: u64,
+    ) -> Result<EchoSocket, Fault> {
         let version = target.version();
         let (socket, kind) = create(version)?;
         // Stamps are a help, errors a reason: a kernel without them still pings.
-        for request in [sys::request_stamps(socket.as_fd()), sys::request_errors(socket.as_fd(), version == Version::V6)] {
+        for request in [
+            sys::request_stamps(socket.as_fd()),
+            sys::request_errors(socket.as_fd(), version == Version::V6),
+        ] {
             if let Err(error) = request {
                 log::debug!("socket options for {}: {error}", target.ip);
             }
@@ -116,16 +123,32 @@ impl EchoSocket {
         let mut identifier = u16::from_be_bytes([identifier[0], identifier[1]]);
         let is_sorted = kind == Kind::Datagram && sys::DATAGRAMS_ARE_SORTED;
         if !is_sorted {
-            sys::admit_only_replies(socket.as_fd(), version == Version::V6, version.reply_type(), identifier)
-                .map_err(|cause| Fault::Socket { operation: "setting a socket filter", cause })?;
+            sys::admit_only_replies(
+                socket.as_fd(),
+                version == Version::V6,
+                version.reply_type(),
+                identifier,
+            )
+            .map_err(|cause| Fault::Socket {
+                operation: "setting a socket filter",
+                cause,
+            })?;
         }
         apply(&socket, target, options)?;
-        let no_way = |cause| Fault::NoWay { target: target.ip, cause };
+        let no_way = |cause| Fault::NoWay {
+            target: target.ip,
+            cause,
+        };
         let own = if sys::SEES_ALL_MESSAGES {
             route::address_towards(target).map_err(no_way)?
         } else {
-            socket.connect(&target.socket_address().into()).map_err(no_way)?;
-            let local = socket.local_addr().ok().and_then(|address| address.as_socket());
+            socket
+                .connect(&target.socket_address().into())
+                .map_err(no_way)?;
+            let local = socket
+                .local_addr()
+                .ok()
+                .and_then(|address| address.as_socket());
             if let (Some(local), true) = (local, is_sorted) {
                 // Linux keeps the identifier of a datagram socket where other sockets have their port.
                 identifier = local.port();
@@ -137,8 +160,20 @@ impl EchoSocket {
             let _ = Batch::new(1).drain(socket.as_fd(), Queue::Messages, |_| ());
         }
         // 0.0.0.0 and :: stand for this machine, which answers from the address that it sends from.
-        let peer = if target.ip.is_unspecified() { own } else { target.ip };
-        Ok(EchoSocket { socket, kind, version, identifier, target: *target, peer, stamps_are_numbered: true })
+        let peer = if target.ip.is_unspecified() {
+            own
+        } else {
+            target.ip
+        };
+        Ok(EchoSocket {
+            socket,
+            kind,
+            version,
+            identifier,
+            target: *target,
+            peer,
+            stamps_are_numbered: true,
+        })
     }
 
     /// The identifier it sends with.
@@ -153,10 +188,21 @@ impl EchoSocket {
 
     /// Room for what this socket receives in answer to requests with `payload_len` bytes of payload.
     pub fn batch(&self, payload_len: usize) -> Batch {
-        let ip_header = if self.has_ip_header() { icmp::IPV4_HEADER_MAX } else { 0 };
+        let ip_header = if self.has_ip_header() {
+            icmp::IPV4_HEADER_MAX
+        } else {
+            0
+        };
         // One more, so that a reply that is too long is seen to be.
         let reply = icmp::HEADER_LEN + payload_len + 1;
-        Batch::new(ip_header + if sys::SEES_ALL_MESSAGES { reply.max(icmp::ERROR_LEN_MAX) } else { reply })
+        Batch::new(
+            ip_header
+                + if sys::SEES_ALL_MESSAGES {
+                    reply.max(icmp::ERROR_LEN_MAX)
+                } else {
+                    reply
+                },
+        )
     }
 
     /// Whether messages come with their IP header, whose checksum and ICMP's nobody may have looked at.
@@ -172,7 +218,8 @@ impl EchoSocket {
 
     fn put(&self, request: &[u8]) -> io::Result<usize> {
         if sys::SEES_ALL_MESSAGES {
-            self.socket.send_to(request, &self.target.socket_address().into())
+            self.socket
+                .send_to(request, &self.target.socket_address().into())
         } else {
             self.socket.send(request)
         }
@@ -180,8 +227,15 @@ impl EchoSocket {
 
     /// Sends one request. An ICMP error about an earlier ping is reported by the next call on the socket, whatever it is
     /// (measured: a connected socket returns it from send, unsent), so the errors are read and the request is sent again.
-    pub fn send(&mut self, request: &[u8], batch: &mut Batch, run: &mut CheckRun) -> io::Result<()> {
-        let Err(first) = self.put(request) else { return Ok(()) };
+    pub fn send(
+        &mut self,
+        request: &[u8],
+        batch: &mut Batch,
+        run: &mut CheckRun,
+    ) -> io::Result<()> {
+        let Err(first) = self.put(request) else {
+            return Ok(());
+        };
         if self.read_errors(batch, run) == 0
             && self.socket.take_error().ok().flatten().is_none()
             && !sys::is_pending_error(&first)
@@ -189,7 +243,9 @@ impl EchoSocket {
             self.stamps_are_numbered = false;
             return Err(first);
         }
-        self.put(request).map(|_| ()).inspect_err(|_| self.stamps_are_numbered = false)
+        self.put(request)
+            .map(|_| ())
+            .inspect_err(|_| self.stamps_are_numbered = false)
     }
 
     /// Hands every message that lies in the socket to the check, its errors too where the kernel reports one.
@@ -198,20 +254,35 @@ impl EchoSocket {
         for _ in 0..ERROR_ROUNDS {
             let fd = self.socket.as_fd();
             let mut read = None;
-            let (has_ip_header, version, identifier, peer) = (self.has_ip_header(), self.version, self.identifier, self.peer);
+            let (has_ip_header, version, identifier, peer) = (
+                self.has_ip_header(),
+                self.version,
+                self.identifier,
+                self.peer,
+            );
             let result = batch.drain(fd, Queue::Messages, |message| {
                 // A raw IPv4 socket gets the packet as it came.
-                let bytes = if has_ip_header { icmp::strip_ipv4_header(message.bytes) } else { Some(message.bytes) };
-                if sys::SEES_ALL_MESSAGES && !take_own(bytes, version, identifier, message.source, peer, run) {
+                let bytes = if has_ip_header {
+                    icmp::strip_ipv4_header(message.bytes)
+                } else {
+                    Some(message.bytes)
+                };
+                if sys::SEES_ALL_MESSAGES
+                    && !take_own(bytes, version, identifier, message.source, peer, run)
+                {
                     return;
                 }
                 let read = *read.get_or_insert_with(sys::clocks);
-                let receipt = Receipt { kernel_ns: message.stamp_ns, read };
+                let receipt = Receipt {
+                    kernel_ns: message.stamp_ns,
+                    read,
+                };
                 if message.source != Some(peer) {
                     run.received_from_stranger(receipt);
                     return;
                 }
-                let is_whole = |icmp: &&[u8]| !message.is_cut && (!has_ip_header || icmp::checksum(icmp) == 0);
+                let is_whole =
+                    |icmp: &&[u8]| !message.is_cut && (!has_ip_header || icmp::checksum(icmp) == 0);
                 run.received(bytes.filter(is_whole).and_then(icmp::parse_echo), receipt);
             });
             // A pending ICMP error is returned once, before the messages behind it.
@@ -238,7 +309,15 @@ impl EchoSocket {
                 ORIGIN_ICMP | ORIGIN_ICMP6 => {
                     errors += 1;
                     let is_v6 = error.origin == ORIGIN_ICMP6;
-                    run.refused(message.bytes, IcmpError { kind: error.kind, code: error.code, is_v6, from: error.offender });
+                    run.refused(
+                        message.bytes,
+                        IcmpError {
+                            kind: error.kind,
+                            code: error.code,
+                            is_v6,
+                            from: error.offender,
+                        },
+                    );
                 }
                 _ => errors += 1,
             }
@@ -262,12 +341,22 @@ fn take_own(
 ) -> bool {
     let Some(bytes) = bytes else { return false };
     // The kernel has looked at an error's checksum, and may have changed bytes of what it quotes since.
-    if let Some(error) = icmp::parse_error(bytes, version).filter(|error| error.destination == peer) {
+    if let Some(error) = icmp::parse_error(bytes, version).filter(|error| error.destination == peer)
+    {
         let is_v6 = version == Version::V6;
-        run.refused(error.quote, IcmpError { kind: error.kind, code: error.code, is_v6, from: source });
+        run.refused(
+            error.quote,
+            IcmpError {
+                kind: error.kind,
+                code: error.code,
+                is_v6,
+                from: source,
+            },
+        );
         return false;
     }
-    icmp::parse_echo(bytes).is_some_and(|echo| echo.kind == version.reply_type() && echo.identifier == identifier)
+    icmp::parse_echo(bytes)
+        .is_some_and(|echo| echo.kind == version.reply_type() && echo.identifier == identifier)
 }
 
 impl AsFd for EchoSocket {
@@ -311,19 +400,31 @@ fn create(version: Version) -> Result<(Socket, Kind), Fault> {
         Err(second) => Err(match (first.raw_os_error(), second.raw_os_error()) {
             (_, Some(libc::EAFNOSUPPORT)) => Fault::NoVersion(version),
             (_, Some(libc::EPERM | libc::EACCES)) if !is_shortage(&first) => Fault::Permission,
-            (_, Some(libc::EPERM | libc::EACCES)) => Fault::Socket { operation: "opening a socket", cause: first },
-            _ => Fault::Socket { operation: "opening a socket", cause: second },
+            (_, Some(libc::EPERM | libc::EACCES)) => Fault::Socket {
+                operation: "opening a socket",
+                cause: first,
+            },
+            _ => Fault::Socket {
+                operation: "opening a socket",
+                cause: second,
+            },
         }),
     }
 }
 
 fn is_shortage(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+    )
 }
 
 fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<(), Fault> {
     if let Some(hops) = options.time_to_live {
-        let failed = |cause| Fault::Socket { operation: "setting the time to live", cause };
+        let failed = |cause| Fault::Socket {
+            operation: "setting the time to live",
+            cause,
+        };
         set_time_to_live(socket, target.version(), hops).map_err(failed)?;
     }
     match &options.source {
@@ -333,10 +434,21 @@ fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<()
                 IpAddr::V4(_) => SocketAddr::new(*ip, 0),
                 IpAddr::V6(ip) => SocketAddrV6::new(*ip, 0, 0, target.scope_id).into(),
             };
-            socket.bind(&address.into()).map_err(|cause| Fault::NoSource { source: ip.to_string(), cause })
+            socket
+                .bind(&address.into())
+                .map_err(|cause| Fault::NoSource {
+                    source: ip.to_string(),
+                    cause,
+                })
         }
-        Some(Source::Interface(name)) => sys::bind_to_interface(socket.as_fd(), name, target.ip.is_ipv6())
-            .map_err(|cause| Fault::NoSource { source: name.clone(), cause }),
+        Some(Source::Interface(name)) => {
+            sys::bind_to_interface(socket.as_fd(), name, target.ip.is_ipv6()).map_err(|cause| {
+                Fault::NoSource {
+                    source: name.clone(),
+                    cause,
+                }
+            })
+        }
     }
 }
 
@@ -361,7 +473,9 @@ impl StampKeeper {
         if let Err(error) = &keeper {
             log::debug!("kernel receive stamps: {error}");
         }
-        StampKeeper { socket: keeper.ok() }
+        StampKeeper {
+            socket: keeper.ok(),
+        }
     }
 
     /// Whether received messages carry a stamp.
@@ -379,7 +493,9 @@ impl StampKeeper {
         for _ in 0..100 {
             socket.send(&[0])?;
             let mut is_stamped = false;
-            batch.drain(socket.as_fd(), Queue::Messages, |message| is_stamped |= message.stamp_ns.is_some())?;
+            batch.drain(socket.as_fd(), Queue::Messages, |message| {
+                is_stamped |= message.stamp_ns.is_some()
+            })?;
             batch.drain(socket.as_fd(), Queue::Errors, |_| ())?;
             if is_stamped {
                 return Ok(socket);

@@ -13,7 +13,9 @@ use crate::config::HostPlan;
 use crate::net::{self, Exchange, Link, Resolver, SocketOptions, Target};
 use crate::pure::cause::Place;
 use crate::pure::check::{Action, CheckPlan, Pace};
-use crate::pure::model::{CheckResult, Host, Interruption, InterruptionKind, Obstacle, Outcome, Probe};
+use crate::pure::model::{
+    CheckResult, Host, Interruption, InterruptionKind, Obstacle, Outcome, Probe,
+};
 use crate::pure::outage::{Change, Check, Rules, Watch};
 use crate::pure::time::{ClockSample, Monotonic, Schedule, UtcMillis, nanoseconds};
 use crate::stop::Stop;
@@ -96,12 +98,25 @@ impl Pinger {
     /// A pinger that has made no check yet.
     pub fn new(plan: Arc<HostPlan>, manner: Manner) -> Pinger {
         let resolver = Resolver::new(Arc::clone(&plan.host));
-        Pinger { plan, manner, resolver, target: None, place: None, was_blocked: false }
+        Pinger {
+            plan,
+            manner,
+            resolver,
+            target: None,
+            place: None,
+            was_blocked: false,
+        }
     }
 
     /// Checks the host at every tick until the flag is raised, and hands every finding to `deliver`. A check that the
     /// stop interrupts is dropped whole. `first` is when the first check is due; then `schedule` rules.
-    pub fn run(&mut self, first: Monotonic, schedule: Schedule, stop: &Stop, mut deliver: impl FnMut(Finding)) {
+    pub fn run(
+        &mut self,
+        first: Monotonic,
+        schedule: Schedule,
+        stop: &Stop,
+        mut deliver: impl FnMut(Finding),
+    ) {
         let mut report = StateReport::default();
         let mut skipped = SkipReport::default();
         let mut watch = Watch::new(self.manner.outages, None);
@@ -118,14 +133,18 @@ impl Pinger {
             }
             let began = clocks.monotonic;
             let known = self.target;
-            let Some(result) = self.check(stop, &mut |_| ()) else { return };
+            let Some(result) = self.check(stop, &mut |_| ()) else {
+                return;
+            };
             report.note(&result);
             let was_uneasy = watch.is_uneasy();
             let change = watch.take(&Check::of(&result, result.checked_at), result.checked_at);
             let trouble = self.trouble(&result, known, was_uneasy, change.as_ref());
             // First the result, then the trouble: what is found out about it comes behind it.
             deliver(Finding::Check(result));
-            trouble.into_iter().for_each(|trouble| deliver(Finding::Trouble(trouble)));
+            trouble
+                .into_iter()
+                .for_each(|trouble| deliver(Finding::Trouble(trouble)));
             last_look = sys::clocks();
             let next = schedule.next_check(began, last_look.monotonic);
             if !is_first {
@@ -137,8 +156,18 @@ impl Pinger {
     }
 
     /// What of a check is worth a look around.
-    fn trouble(&self, result: &CheckResult, known: Option<Target>, was_uneasy: bool, change: Option<&Change>) -> Vec<Trouble> {
-        let trouble = |kind| Trouble { host: Arc::clone(&self.plan.host), target: self.target, kind };
+    fn trouble(
+        &self,
+        result: &CheckResult,
+        known: Option<Target>,
+        was_uneasy: bool,
+        change: Option<&Change>,
+    ) -> Vec<Trouble> {
+        let trouble = |kind| Trouble {
+            host: Arc::clone(&self.plan.host),
+            target: self.target,
+            kind,
+        };
         let mut found = Vec::new();
         if self.target != known {
             found.push(trouble(TroubleKind::Found));
@@ -147,14 +176,19 @@ impl Pinger {
             found.push(trouble(TroubleKind::Silent));
         } else if result.obstacle == Some(Obstacle::Link) {
             found.push(trouble(TroubleKind::Blocked));
-        } else if matches!(change, Some(Change::Ended(..))) || (was_uneasy && result.received() > 0) {
+        } else if matches!(change, Some(Change::Ended(..))) || (was_uneasy && result.received() > 0)
+        {
             found.push(trouble(TroubleKind::Over));
         }
         found
     }
 
     /// Makes one check; `None` when the flag was raised meanwhile.
-    pub fn check(&mut self, stop: &Stop, progress: &mut dyn FnMut(Progress)) -> Option<CheckResult> {
+    pub fn check(
+        &mut self,
+        stop: &Stop,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Option<CheckResult> {
         let host = Arc::clone(&self.plan.host);
         let found = self.resolver.resolve(stop);
         if stop.is_raised() {
@@ -163,8 +197,17 @@ impl Pinger {
         let target = match found {
             Ok(target) => target,
             Err(reason) => {
-                let obstacle = if self.resolver.is_name() { Obstacle::Name } else { Obstacle::Link };
-                return Some(CheckResult::not_measured(host, sys::clocks().utc(), obstacle, reason));
+                let obstacle = if self.resolver.is_name() {
+                    Obstacle::Name
+                } else {
+                    Obstacle::Link
+                };
+                return Some(CheckResult::not_measured(
+                    host,
+                    sys::clocks().utc(),
+                    obstacle,
+                    reason,
+                ));
             }
         };
         if self.target != Some(target) || self.place.is_none() {
@@ -172,20 +215,36 @@ impl Pinger {
         }
         progress(Progress::Target(target));
         // Where there was no link for the check before, pings that are sent before it is there are not lost either.
-        let fault = if self.was_blocked { Link::to(&target, self.plan.source.as_ref()).fault() } else { None };
+        let fault = if self.was_blocked {
+            Link::to(&target, self.plan.source.as_ref()).fault()
+        } else {
+            None
+        };
         let mut result = match Exchange::open(&target, &self.socket_options(), self.check_plan()) {
-            Ok(_) if fault.is_some() => {
-                CheckResult::not_measured(host, sys::clocks().utc(), Obstacle::Link, fault.unwrap_or_default())
-            }
+            Ok(_) if fault.is_some() => CheckResult::not_measured(
+                host,
+                sys::clocks().utc(),
+                Obstacle::Link,
+                fault.unwrap_or_default(),
+            ),
             Ok(exchange) => self.drive(exchange, stop, progress)?,
             Err(fault) => {
                 // A route may lead elsewhere when there is one again.
                 self.place = None;
-                CheckResult::not_measured(host, sys::clocks().utc(), fault.obstacle(), fault.to_string())
+                CheckResult::not_measured(
+                    host,
+                    sys::clocks().utc(),
+                    fault.obstacle(),
+                    fault.to_string(),
+                )
             }
         };
         result.resolved = Some(target.ip);
-        result.place = if self.plan.role == crate::config::Role::Gateway { Some(Place::Gateway) } else { self.place };
+        result.place = if self.plan.role == crate::config::Role::Gateway {
+            Some(Place::Gateway)
+        } else {
+            self.place
+        };
         result.thresholds = self.plan.thresholds;
         result.spacing_ms = u32::try_from(self.plan.spacing.as_millis()).unwrap_or(0);
         result.interval_ms = u32::try_from(self.plan.interval.as_millis()).unwrap_or(0);
@@ -196,17 +255,28 @@ impl Pinger {
     }
 
     fn socket_options(&self) -> SocketOptions {
-        SocketOptions { time_to_live: self.plan.time_to_live, source: self.plan.source.clone() }
+        SocketOptions {
+            time_to_live: self.plan.time_to_live,
+            source: self.plan.source.clone(),
+        }
     }
 
     /// Pings that were sent into an interface without a carrier have not left: they are neither sent nor lost.
     fn take_back_what_had_no_link(&self, result: &mut CheckResult, target: &Target) {
-        let is_lost = |outcome: &Outcome| matches!(outcome, Outcome::TimedOut | Outcome::Unreachable(_));
+        let is_lost =
+            |outcome: &Outcome| matches!(outcome, Outcome::TimedOut | Outcome::Unreachable(_));
         if !result.pings.last().is_some_and(is_lost) {
             return;
         }
-        let Some(fault) = Link::to(target, self.plan.source.as_ref()).fault() else { return };
-        for outcome in result.pings.iter_mut().rev().take_while(|outcome| is_lost(outcome)) {
+        let Some(fault) = Link::to(target, self.plan.source.as_ref()).fault() else {
+            return;
+        };
+        for outcome in result
+            .pings
+            .iter_mut()
+            .rev()
+            .take_while(|outcome| is_lost(outcome))
+        {
             *outcome = Outcome::SendFailed { errno: 0 };
         }
         result.reason = Some(fault);
@@ -227,7 +297,12 @@ impl Pinger {
     }
 
     /// Sends the pings and reads what comes until every one is answered or out of time.
-    fn drive(&self, mut exchange: Box<Exchange>, stop: &Stop, progress: &mut dyn FnMut(Progress)) -> Option<CheckResult> {
+    fn drive(
+        &self,
+        mut exchange: Box<Exchange>,
+        stop: &Stop,
+        progress: &mut dyn FnMut(Progress),
+    ) -> Option<CheckResult> {
         let mut told = 0;
         let begin = sys::clocks();
         let mut now = begin.monotonic;
@@ -268,8 +343,11 @@ impl Pinger {
         let begun = dated_by(&end, &begin);
         Some(match exchange.run.finish(&end) {
             Ok(found) => {
-                let is_unsent =
-                    !found.pings.is_empty() && found.pings.iter().all(|ping| matches!(ping, Outcome::SendFailed { .. }));
+                let is_unsent = !found.pings.is_empty()
+                    && found
+                        .pings
+                        .iter()
+                        .all(|ping| matches!(ping, Outcome::SendFailed { .. }));
                 CheckResult {
                     pings: found.pings,
                     late: found.late,
@@ -297,10 +375,18 @@ const HELD_UP: Duration = Duration::from_secs(5);
 /// What kept this thread from running when it was to wait from `before` until `tick`, and did so until `now`.
 fn interruption(before: &ClockSample, now: &ClockSample, tick: Monotonic) -> Option<Interruption> {
     if !now.slept_since(before).is_zero() {
-        return Some(Interruption { kind: InterruptionKind::Asleep, from: before.utc(), to: now.utc() });
+        return Some(Interruption {
+            kind: InterruptionKind::Asleep,
+            from: before.utc(),
+            to: now.utc(),
+        });
     }
     let late = now.monotonic.since(tick.max(before.monotonic));
     let utc = now.utc();
     let from = UtcMillis(utc.0 - nanoseconds(late) / 1_000_000);
-    (late >= HELD_UP).then_some(Interruption { kind: InterruptionKind::HeldUp, from, to: utc })
+    (late >= HELD_UP).then_some(Interruption {
+        kind: InterruptionKind::HeldUp,
+        from,
+        to: utc,
+    })
 }

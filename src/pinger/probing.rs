@@ -27,7 +27,9 @@ impl Pinger {
         stop: &Stop,
         deliver: &mut dyn FnMut(Finding),
     ) -> bool {
-        while let (Some(interval), Some(target), true) = (self.manner.fast_interval, self.target, watch.is_uneasy()) {
+        while let (Some(interval), Some(target), true) =
+            (self.manner.fast_interval, self.target, watch.is_uneasy())
+        {
             // The last ping before has waited for its timeout already.
             let due = sys::monotonic().after(interval.saturating_sub(self.plan.timeout));
             // Time for one ping at least.
@@ -38,7 +40,10 @@ impl Pinger {
                 return true;
             }
             *last_look = sys::clocks();
-            if self.probe(&target, interval, tick, watch, stop, deliver).is_none() {
+            if self
+                .probe(&target, interval, tick, watch, stop, deliver)
+                .is_none()
+            {
                 break;
             }
             if !watch.is_uneasy() {
@@ -69,7 +74,9 @@ impl Pinger {
         // The interval is at least 50 ms.
         let room = tick.since(sys::monotonic()).as_millis() / interval.as_millis().max(1);
         let plan = CheckPlan {
-            ping_count: u16::try_from(room).unwrap_or(PINGS_A_SOCKET).clamp(1, PINGS_A_SOCKET),
+            ping_count: u16::try_from(room)
+                .unwrap_or(PINGS_A_SOCKET)
+                .clamp(1, PINGS_A_SOCKET),
             spacing: interval,
             timeout: self.plan.timeout,
             payload_len: usize::from(self.plan.payload_bytes),
@@ -87,7 +94,11 @@ impl Pinger {
             if !now.slept_since(&begin).is_zero() {
                 return None;
             }
-            while let Some((outcome, sent)) = exchange.run.outcome_so_far(told, now.monotonic).zip(exchange.run.sent_at(told)) {
+            while let Some((outcome, sent)) = exchange
+                .run
+                .outcome_so_far(told, now.monotonic)
+                .zip(exchange.run.sent_at(told))
+            {
                 let at = sent.utc();
                 told += 1;
                 let is_answered = match outcome {
@@ -98,7 +109,11 @@ impl Pinger {
                     Outcome::SendFailed { .. } | Outcome::Untimed => continue,
                 };
                 watch.probe(at, is_answered);
-                deliver(Finding::Probe(Probe { host: Arc::clone(&self.plan.host), at, is_answered }));
+                deliver(Finding::Probe(Probe {
+                    host: Arc::clone(&self.plan.host),
+                    at,
+                    is_answered,
+                }));
                 if !watch.is_uneasy() {
                     return Some(());
                 }
@@ -115,7 +130,11 @@ impl Pinger {
                 Action::Done => Monotonic(now.monotonic.0 + nanoseconds(Duration::from_millis(1))),
             };
             // The fate of the oldest ping is known at the end of its time.
-            let known = oldest.map_or(until, |clock| clock.monotonic.after(self.plan.timeout + Duration::from_millis(1)));
+            let known = oldest.map_or(until, |clock| {
+                clock
+                    .monotonic
+                    .after(self.plan.timeout + Duration::from_millis(1))
+            });
             exchange.read_errors();
             if stop.wait_readable(exchange.as_fd(), until.min(known).min(tick)) {
                 return Some(());

@@ -15,7 +15,10 @@ impl StateReport {
         let trouble = match result.state() {
             State::Up | State::Degraded => None,
             State::Down => Some((State::Down, String::new())),
-            State::NotMeasured => Some((State::NotMeasured, result.reason.clone().unwrap_or_default())),
+            State::NotMeasured => Some((
+                State::NotMeasured,
+                result.reason.clone().unwrap_or_default(),
+            )),
         };
         if trouble == self.trouble {
             self.checks += 1;
@@ -24,16 +27,28 @@ impl StateReport {
         if let Some((state, _)) = &self.trouble {
             let plural = if self.checks == 1 { "" } else { "s" };
             match state {
-                State::NotMeasured => log::info!("{host}: measured again after {} check{plural}", self.checks),
-                _ if trouble.is_none() => log::info!("{host} is up again after {} check{plural}", self.checks),
+                State::NotMeasured => {
+                    log::info!("{host}: measured again after {} check{plural}", self.checks)
+                }
+                _ if trouble.is_none() => {
+                    log::info!("{host} is up again after {} check{plural}", self.checks)
+                }
                 _ => log::info!("{host} was down for {} check{plural}", self.checks),
             }
         }
         match &trouble {
             Some((State::NotMeasured, reason)) => log::warn!("{host} is not measured: {reason}"),
             Some(_) => {
-                let reason = result.reason.as_deref().map(|reason| format!(" ({reason})")).unwrap_or_default();
-                log::warn!("{host} is down: {} of {} pings answered{reason}", result.received(), result.sent());
+                let reason = result
+                    .reason
+                    .as_deref()
+                    .map(|reason| format!(" ({reason})"))
+                    .unwrap_or_default();
+                log::warn!(
+                    "{host} is down: {} of {} pings answered{reason}",
+                    result.received(),
+                    result.sent()
+                );
             }
             None => {}
         }
@@ -54,7 +69,10 @@ impl SkipReport {
             log::warn!("{host}: a check was not over when the next was due; ticks are skipped");
         }
         if skipped == 0 && self.skipped > 0 {
-            log::info!("{host}: on schedule again after {} skipped ticks", self.skipped);
+            log::info!(
+                "{host}: on schedule again after {} skipped ticks",
+                self.skipped
+            );
             self.skipped = 0;
         }
         self.skipped += skipped;

@@ -25,7 +25,14 @@ pub enum Cause {
 
 impl Cause {
     /// All of them, what lies nearest to this machine first.
-    pub const ALL: [Cause; 6] = [Cause::Link, Cause::Gateway, Cause::Provider, Cause::Dns, Cause::Host, Cause::Unknown];
+    pub const ALL: [Cause; 6] = [
+        Cause::Link,
+        Cause::Gateway,
+        Cause::Provider,
+        Cause::Dns,
+        Cause::Host,
+        Cause::Unknown,
+    ];
 
     /// The word in JSON and SQL.
     pub fn word(self) -> &'static str {
@@ -106,7 +113,11 @@ pub fn judge(seen: &Snapshot) -> Cause {
         // A gateway that does not answer pings itself but lets them pass is no fault of the line.
         Place::Gateway if seen.beyond_answering > 0 => Cause::Host,
         Place::Gateway => Cause::Gateway,
-        Place::Near if seen.near_answering + seen.beyond_answering > 0 || seen.gateway == Sign::Answers => Cause::Host,
+        Place::Near
+            if seen.near_answering + seen.beyond_answering > 0 || seen.gateway == Sign::Answers =>
+        {
+            Cause::Host
+        }
         Place::Near if seen.gateway == Sign::Silent => Cause::Gateway,
         Place::Near => Cause::Unknown,
         Place::Beyond if seen.beyond_answering > 0 => Cause::Host,
@@ -116,7 +127,9 @@ pub fn judge(seen: &Snapshot) -> Cause {
             // The only host that is asked, and others on the way to it answer: it may be the host.
             Sign::Answers => Cause::Unknown,
             // Where no gateway is known, a machine on the way that answers shows that the link is whole.
-            Sign::Unknown if seen.beyond_silent > 0 && seen.path_reached.is_some() => Cause::Provider,
+            Sign::Unknown if seen.beyond_silent > 0 && seen.path_reached.is_some() => {
+                Cause::Provider
+            }
             Sign::Unknown => Cause::Unknown,
         },
     }
@@ -154,15 +167,65 @@ mod tests {
     fn what_answers_meanwhile_says_where_it_broke() {
         let beyond = nothing(Place::Beyond);
         let cases = [
-            (Snapshot { link_fault: Some("eth0 has no carrier".into()), gateway: Sign::Answers, ..beyond.clone() }, Cause::Link),
-            (Snapshot { gateway: Sign::Silent, beyond_silent: 2, ..beyond.clone() }, Cause::Gateway),
-            (Snapshot { gateway: Sign::Answers, beyond_silent: 2, ..beyond.clone() }, Cause::Provider),
-            (Snapshot { gateway: Sign::Answers, beyond_silent: 2, path_reached: Some(FAR), ..beyond.clone() }, Cause::Provider),
-            (Snapshot { gateway: Sign::Answers, beyond_silent: 1, beyond_answering: 1, ..beyond.clone() }, Cause::Host),
+            (
+                Snapshot {
+                    link_fault: Some("eth0 has no carrier".into()),
+                    gateway: Sign::Answers,
+                    ..beyond.clone()
+                },
+                Cause::Link,
+            ),
+            (
+                Snapshot {
+                    gateway: Sign::Silent,
+                    beyond_silent: 2,
+                    ..beyond.clone()
+                },
+                Cause::Gateway,
+            ),
+            (
+                Snapshot {
+                    gateway: Sign::Answers,
+                    beyond_silent: 2,
+                    ..beyond.clone()
+                },
+                Cause::Provider,
+            ),
+            (
+                Snapshot {
+                    gateway: Sign::Answers,
+                    beyond_silent: 2,
+                    path_reached: Some(FAR),
+                    ..beyond.clone()
+                },
+                Cause::Provider,
+            ),
+            (
+                Snapshot {
+                    gateway: Sign::Answers,
+                    beyond_silent: 1,
+                    beyond_answering: 1,
+                    ..beyond.clone()
+                },
+                Cause::Host,
+            ),
             // Pings through a gateway that answers none itself.
-            (Snapshot { gateway: Sign::Silent, beyond_answering: 1, ..beyond.clone() }, Cause::Host),
+            (
+                Snapshot {
+                    gateway: Sign::Silent,
+                    beyond_answering: 1,
+                    ..beyond.clone()
+                },
+                Cause::Host,
+            ),
             (beyond.clone(), Cause::Unknown),
-            (Snapshot { near_answering: 1, ..beyond.clone() }, Cause::Unknown),
+            (
+                Snapshot {
+                    near_answering: 1,
+                    ..beyond.clone()
+                },
+                Cause::Unknown,
+            ),
         ];
         for (seen, cause) in cases {
             assert_eq!(judge(&seen), cause, "{seen:?}");
@@ -171,13 +234,43 @@ mod tests {
 
     #[test]
     fn with_a_single_host_the_path_says_whether_it_is_the_provider() {
-        let alone = Snapshot { gateway: Sign::Answers, ..nothing(Place::Beyond) };
-        assert_eq!(judge(&alone), Cause::Provider, "everything beyond is silent, as far as anybody asked");
-        assert_eq!(judge(&Snapshot { path_reached: Some(GATEWAY), ..alone.clone() }), Cause::Provider);
-        assert_eq!(judge(&Snapshot { path_reached: Some(FAR), ..alone.clone() }), Cause::Unknown);
-        let no_gateway = Snapshot { gateway_address: None, gateway: Sign::Unknown, beyond_silent: 1, ..alone };
+        let alone = Snapshot {
+            gateway: Sign::Answers,
+            ..nothing(Place::Beyond)
+        };
+        assert_eq!(
+            judge(&alone),
+            Cause::Provider,
+            "everything beyond is silent, as far as anybody asked"
+        );
+        assert_eq!(
+            judge(&Snapshot {
+                path_reached: Some(GATEWAY),
+                ..alone.clone()
+            }),
+            Cause::Provider
+        );
+        assert_eq!(
+            judge(&Snapshot {
+                path_reached: Some(FAR),
+                ..alone.clone()
+            }),
+            Cause::Unknown
+        );
+        let no_gateway = Snapshot {
+            gateway_address: None,
+            gateway: Sign::Unknown,
+            beyond_silent: 1,
+            ..alone
+        };
         assert_eq!(judge(&no_gateway), Cause::Unknown);
-        assert_eq!(judge(&Snapshot { path_reached: Some(FAR), ..no_gateway }), Cause::Provider);
+        assert_eq!(
+            judge(&Snapshot {
+                path_reached: Some(FAR),
+                ..no_gateway
+            }),
+            Cause::Provider
+        );
     }
 
     #[test]
@@ -185,13 +278,46 @@ mod tests {
         assert_eq!(judge(&nothing(Place::Here)), Cause::Host);
         let gateway = nothing(Place::Gateway);
         assert_eq!(judge(&gateway), Cause::Gateway);
-        assert_eq!(judge(&Snapshot { beyond_answering: 1, ..gateway.clone() }), Cause::Host);
-        assert_eq!(judge(&Snapshot { near_answering: 1, beyond_silent: 1, ..gateway }), Cause::Gateway);
+        assert_eq!(
+            judge(&Snapshot {
+                beyond_answering: 1,
+                ..gateway.clone()
+            }),
+            Cause::Host
+        );
+        assert_eq!(
+            judge(&Snapshot {
+                near_answering: 1,
+                beyond_silent: 1,
+                ..gateway
+            }),
+            Cause::Gateway
+        );
         let near = nothing(Place::Near);
         assert_eq!(judge(&near), Cause::Unknown);
-        assert_eq!(judge(&Snapshot { gateway: Sign::Silent, near_silent: 1, ..near.clone() }), Cause::Gateway);
-        assert_eq!(judge(&Snapshot { gateway: Sign::Silent, near_answering: 1, ..near.clone() }), Cause::Host);
-        assert_eq!(judge(&Snapshot { gateway: Sign::Answers, ..near }), Cause::Host);
+        assert_eq!(
+            judge(&Snapshot {
+                gateway: Sign::Silent,
+                near_silent: 1,
+                ..near.clone()
+            }),
+            Cause::Gateway
+        );
+        assert_eq!(
+            judge(&Snapshot {
+                gateway: Sign::Silent,
+                near_answering: 1,
+                ..near.clone()
+            }),
+            Cause::Host
+        );
+        assert_eq!(
+            judge(&Snapshot {
+                gateway: Sign::Answers,
+                ..near
+            }),
+            Cause::Host
+        );
     }
 
     #[test]

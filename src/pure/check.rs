@@ -102,7 +102,16 @@ impl CheckRun {
     /// sends with.
     pub fn new(plan: CheckPlan, version: Version, identifier: u16, cookie: u64) -> CheckRun {
         let pings = Vec::with_capacity(usize::from(plan.ping_count));
-        CheckRun { plan, version, identifier, cookie, pings, duplicates: 0, foreign: 0, last_message_at: None }
+        CheckRun {
+            plan,
+            version,
+            identifier,
+            cookie,
+            pings,
+            duplicates: 0,
+            foreign: 0,
+            last_message_at: None,
+        }
     }
 
     /// What is to be done at `now`. What the socket holds is to be handed in first: a reply that came in time counts
@@ -111,7 +120,10 @@ impl CheckRun {
         let attempted = self.pings.len();
         if attempted < usize::from(self.plan.ping_count) {
             // From the send before, not from the first: after a standstill there is no burst.
-            let due = self.pings.last().map_or(now, |ping| ping.clock.monotonic.after(self.plan.spacing));
+            let due = self
+                .pings
+                .last()
+                .map_or(now, |ping| ping.clock.monotonic.after(self.plan.spacing));
             let sequence = u16::try_from(attempted + 1).expect("fewer than ping_count");
             return match self.plan.pace {
                 _ if due <= now => Action::Send(sequence),
@@ -120,12 +132,27 @@ impl CheckRun {
             };
         }
         let open = |ping: &&Ping| ping.receipt.is_none() && ping.send_errno.is_none();
-        let last_deadline = self.pings.iter().filter(open).map(|ping| ping.clock.monotonic.after(self.plan.timeout)).max();
+        let last_deadline = self
+            .pings
+            .iter()
+            .filter(open)
+            .map(|ping| ping.clock.monotonic.after(self.plan.timeout))
+            .max();
         let is_odd = self.duplicates > 0 || self.foreign > 0;
-        let linger = if is_odd { self.plan.linger.max(ODD_LINGER) } else { self.plan.linger };
+        let linger = if is_odd {
+            self.plan.linger.max(ODD_LINGER)
+        } else {
+            self.plan.linger
+        };
         // Never beyond the last deadline there was: a stranger who keeps sending does not keep a check open.
-        let last_sent = self.pings.last().map(|ping| ping.clock.monotonic.after(self.plan.timeout));
-        let lingers_until = self.last_message_at.map(|at| at.after(linger)).min(last_sent);
+        let last_sent = self
+            .pings
+            .last()
+            .map(|ping| ping.clock.monotonic.after(self.plan.timeout));
+        let lingers_until = self
+            .last_message_at
+            .map(|at| at.after(linger))
+            .min(last_sent);
         match last_deadline.max(lingers_until) {
             Some(until) if until > now => Action::ListenUntil(until),
             _ => Action::Done,
@@ -149,12 +176,24 @@ impl CheckRun {
 
     /// The next ping was sent, `clock` read just before.
     pub fn sent(&mut self, clock: ClockSample) {
-        self.pings.push(Ping { clock, transmit_ns: None, receipt: None, error: None, send_errno: None });
+        self.pings.push(Ping {
+            clock,
+            transmit_ns: None,
+            receipt: None,
+            error: None,
+            send_errno: None,
+        });
     }
 
     /// The next ping could not be sent.
     pub fn send_failed(&mut self, clock: ClockSample, errno: i32) {
-        self.pings.push(Ping { clock, transmit_ns: None, receipt: None, error: None, send_errno: Some(errno) });
+        self.pings.push(Ping {
+            clock,
+            transmit_ns: None,
+            receipt: None,
+            error: None,
+            send_errno: Some(errno),
+        });
     }
 
     /// The kernel's stamp for the ping that left as number `index`, counted from 0: the wall clock in nanoseconds.
@@ -166,7 +205,9 @@ impl CheckRun {
 
     /// Whether the kernel's stamp of every ping that left is known.
     pub fn is_fully_stamped(&self) -> bool {
-        self.pings.iter().all(|ping| ping.transmit_ns.is_some() || ping.send_errno.is_some())
+        self.pings
+            .iter()
+            .all(|ping| ping.transmit_ns.is_some() || ping.send_errno.is_some())
     }
 
     /// A message came that was sent by the address we ping. `echo` is `None` when it was too short, cut or had a wrong
@@ -176,7 +217,11 @@ impl CheckRun {
         match echo.and_then(|echo| self.ping_answered_by(&echo)) {
             Some(index) => {
                 let ping = &mut self.pings[index];
-                if ping.receipt.is_none() { ping.receipt = Some(receipt) } else { self.duplicates += 1 }
+                if ping.receipt.is_none() {
+                    ping.receipt = Some(receipt)
+                } else {
+                    self.duplicates += 1
+                }
             }
             None => self.foreign += 1,
         }
@@ -190,7 +235,9 @@ impl CheckRun {
     /// An ICMP error came; `quote` is the beginning of the message it is about. An error about somebody else's ping is
     /// not ours to count: it never was an answer.
     pub fn refused(&mut self, quote: &[u8], error: IcmpError) {
-        let Some(echo) = icmp::parse_echo(quote) else { return };
+        let Some(echo) = icmp::parse_echo(quote) else {
+            return;
+        };
         let is_ours = icmp::explains_loss(error)
             && echo.kind == self.version.request_type()
             && echo.identifier == self.identifier
@@ -204,20 +251,36 @@ impl CheckRun {
         let is_ours = echo.kind == self.version.reply_type()
             && echo.code == 0
             && echo.identifier == self.identifier
-            && icmp::is_own_payload(echo.payload, self.plan.payload_len, self.cookie, echo.sequence);
-        if is_ours { self.index_of(echo.sequence) } else { None }
+            && icmp::is_own_payload(
+                echo.payload,
+                self.plan.payload_len,
+                self.cookie,
+                echo.sequence,
+            );
+        if is_ours {
+            self.index_of(echo.sequence)
+        } else {
+            None
+        }
     }
 
     fn index_of(&self, sequence: u16) -> Option<usize> {
         let index = usize::from(sequence.checked_sub(1)?);
-        self.pings.get(index).filter(|ping| ping.send_errno.is_none()).map(|_| index)
+        self.pings
+            .get(index)
+            .filter(|ping| ping.send_errno.is_none())
+            .map(|_| index)
     }
 
     /// The fate of ping number `index`, counted from 0, as far as it is known: `None` while it may still be answered.
     pub fn outcome_so_far(&self, index: usize, now: Monotonic) -> Option<Outcome> {
         let ping = self.pings.get(index)?;
         let is_open = ping.receipt.is_none() && ping.send_errno.is_none();
-        if is_open && ping.clock.monotonic.after(self.plan.timeout) > now { None } else { Some(ping.outcome(&self.plan).0) }
+        if is_open && ping.clock.monotonic.after(self.plan.timeout) > now {
+            None
+        } else {
+            Some(ping.outcome(&self.plan).0)
+        }
     }
 
     /// Judges every ping. `end` is when the check ended: if the machine slept since its first ping nothing is known
@@ -226,7 +289,10 @@ impl CheckRun {
         if let Some(first) = self.pings.first() {
             let slept = end.slept_since(&first.clock);
             if !slept.is_zero() {
-                return Err(format!("this machine slept for {} during the check", Spoken(slept)));
+                return Err(format!(
+                    "this machine slept for {} during the check",
+                    Spoken(slept)
+                ));
             }
         }
         let mut late = 0;
@@ -240,7 +306,13 @@ impl CheckRun {
             })
             .collect();
         let reason = reason(&pings);
-        Ok(Findings { pings, late, duplicates: self.duplicates, foreign: self.foreign, reason })
+        Ok(Findings {
+            pings,
+            late,
+            duplicates: self.duplicates,
+            foreign: self.foreign,
+            reason,
+        })
     }
 }
 
@@ -251,13 +323,23 @@ impl Ping {
             return (Outcome::SendFailed { errno }, false);
         }
         let lost = self.error.map_or(Outcome::TimedOut, Outcome::Unreachable);
-        match self.receipt.as_ref().map(|receipt| self.rtt_ns(receipt, plan.pace)) {
+        match self
+            .receipt
+            .as_ref()
+            .map(|receipt| self.rtt_ns(receipt, plan.pace))
+        {
             None => (lost, false),
             Some(None) => (Outcome::Untimed, false),
             Some(Some(rtt_ns)) if rtt_ns > nanoseconds(plan.timeout) => (lost, true),
             Some(Some(rtt_ns)) => {
-                let rtt_us = u32::try_from((rtt_ns + 500) / 1000).expect("a timeout is at most a minute");
-                (Outcome::Reply { rtt_us: rtt_us.max(1) }, false)
+                let rtt_us =
+                    u32::try_from((rtt_ns + 500) / 1000).expect("a timeout is at most a minute");
+                (
+                    Outcome::Reply {
+                        rtt_us: rtt_us.max(1),
+                    },
+                    false,
+                )
             }
         }
     }
@@ -267,7 +349,9 @@ impl Ping {
     /// when two fit, or none does, or when there is no stamp and the reply may have lain in the socket for long.
     fn rtt_ns(&self, receipt: &Receipt, pace: Pace) -> Option<i64> {
         let elapsed = receipt.read.monotonic.0 - self.clock.monotonic.0;
-        let Some(received_ns) = receipt.kernel_ns else { return Some(elapsed).filter(|_| pace == Pace::Listening) };
+        let Some(received_ns) = receipt.kernel_ns else {
+            return Some(elapsed).filter(|_| pace == Pace::Listening);
+        };
         // The wall clock may go a little faster than the monotonic one: see ClockSample::step_since.
         let longest = elapsed + elapsed / 2000 + 100_000;
         let fits = |rtt: &i64| (0..=longest).contains(rtt);
@@ -294,26 +378,42 @@ fn reason(pings: &[Outcome]) -> Option<String> {
     let mut untimed = 0;
     for ping in pings {
         match ping {
-            Outcome::Unreachable(error) => match errors.iter_mut().find(|(seen, _)| seen == error) {
-                Some((_, count)) => *count += 1,
-                None => errors.push((*error, 1)),
-            },
-            Outcome::SendFailed { errno } => unsent = Some((*errno, unsent.map_or(1, |(_, count)| count + 1))),
+            Outcome::Unreachable(error) => {
+                match errors.iter_mut().find(|(seen, _)| seen == error) {
+                    Some((_, count)) => *count += 1,
+                    None => errors.push((*error, 1)),
+                }
+            }
+            Outcome::SendFailed { errno } => {
+                unsent = Some((*errno, unsent.map_or(1, |(_, count)| count + 1)))
+            }
             Outcome::Untimed => untimed += 1,
             Outcome::Reply { .. } | Outcome::TimedOut => {}
         }
     }
-    let worst = errors.into_iter().rev().max_by_key(|(_, count)| *count).map(|(error, _)| icmp::describe(error));
+    let worst = errors
+        .into_iter()
+        .rev()
+        .max_by_key(|(_, count)| *count)
+        .map(|(error, _)| icmp::describe(error));
     let unsent = unsent.map(|(errno, count)| {
         let what = std::io::Error::from_raw_os_error(errno);
-        if count == pings.len() { format!("cannot send: {what}") } else { format!("{count} pings not sent: {what}") }
+        if count == pings.len() {
+            format!("cannot send: {what}")
+        } else {
+            format!("{count} pings not sent: {what}")
+        }
     });
     let untimed = (untimed > 0).then(|| match untimed {
         1 => "a reply could not be timed: the clock was set".to_string(),
         _ => format!("{untimed} replies could not be timed: the clock was set"),
     });
     let texts: Vec<String> = [worst, unsent, untimed].into_iter().flatten().collect();
-    if texts.is_empty() { None } else { Some(texts.join("; ")) }
+    if texts.is_empty() {
+        None
+    } else {
+        Some(texts.join("; "))
+    }
 }
 
 #[cfg(test)]

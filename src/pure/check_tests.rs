@@ -23,12 +23,19 @@ fn at(ms: i64) -> Monotonic {
 
 /// The clocks `ms` after zero, undisturbed.
 fn clock(ms: i64) -> ClockSample {
-    ClockSample { monotonic: at(ms), realtime_ns: EPOCH + ms * MS, boottime_ns: ms * MS }
+    ClockSample {
+        monotonic: at(ms),
+        realtime_ns: EPOCH + ms * MS,
+        boottime_ns: ms * MS,
+    }
 }
 
 /// The clocks `ms` after zero, the wall clock set by `step` milliseconds.
 fn stepped(ms: i64, step: i64) -> ClockSample {
-    ClockSample { realtime_ns: EPOCH + (ms + step) * MS, ..clock(ms) }
+    ClockSample {
+        realtime_ns: EPOCH + (ms + step) * MS,
+        ..clock(ms)
+    }
 }
 
 fn run(ping_count: u16) -> CheckRun {
@@ -44,7 +51,14 @@ fn reply(sequence: u16) -> Vec<u8> {
 
 /// Hands in the right reply: stamped at `stamp` ms, read at `read` ms.
 fn answer(run: &mut CheckRun, sequence: u16, stamp: i64, read: i64) {
-    hand_in(run, &reply(sequence), Receipt { kernel_ns: Some(EPOCH + stamp * MS), read: clock(read) });
+    hand_in(
+        run,
+        &reply(sequence),
+        Receipt {
+            kernel_ns: Some(EPOCH + stamp * MS),
+            read: clock(read),
+        },
+    );
 }
 
 fn hand_in(run: &mut CheckRun, bytes: &[u8], receipt: Receipt) {
@@ -53,7 +67,17 @@ fn hand_in(run: &mut CheckRun, bytes: &[u8], receipt: Receipt) {
 
 fn replies(run: CheckRun, end: i64) -> Vec<Option<u32>> {
     let found = run.finish(&clock(end)).expect("measured");
-    found.pings.iter().map(|ping| if let Outcome::Reply { rtt_us } = ping { Some(*rtt_us) } else { None }).collect()
+    found
+        .pings
+        .iter()
+        .map(|ping| {
+            if let Outcome::Reply { rtt_us } = ping {
+                Some(*rtt_us)
+            } else {
+                None
+            }
+        })
+        .collect()
 }
 
 #[test]
@@ -73,12 +97,23 @@ fn pings_are_sent_a_spacing_apart_and_the_check_ends_with_the_last_answer() {
 
 #[test]
 fn somebody_who_looks_on_sees_replies_between_the_pings() {
-    let mut run = CheckRun::new(CheckPlan { pace: Pace::Listening, ..plan(2) }, Version::V4, 77, 4711);
+    let mut run = CheckRun::new(
+        CheckPlan {
+            pace: Pace::Listening,
+            ..plan(2)
+        },
+        Version::V4,
+        77,
+        4711,
+    );
     run.sent(clock(0));
     assert_eq!(run.next_action(at(1)), Action::ListenUntil(at(100)));
     assert_eq!(run.outcome_so_far(0, at(1)), None);
     answer(&mut run, 1, 10, 10);
-    assert_eq!(run.outcome_so_far(0, at(10)), Some(Outcome::Reply { rtt_us: 10_000 }));
+    assert_eq!(
+        run.outcome_so_far(0, at(10)),
+        Some(Outcome::Reply { rtt_us: 10_000 })
+    );
     assert_eq!(run.outcome_so_far(1, at(10)), None);
 }
 
@@ -119,7 +154,10 @@ fn a_reply_after_its_timeout_is_late_and_the_ping_lost() {
     answer(&mut run, 1, 251, 251);
     answer(&mut run, 2, 349, 349);
     let found = run.finish(&clock(350)).expect("measured");
-    assert_eq!(found.pings, [Outcome::TimedOut, Outcome::Reply { rtt_us: 249_000 }]);
+    assert_eq!(
+        found.pings,
+        [Outcome::TimedOut, Outcome::Reply { rtt_us: 249_000 }]
+    );
     assert_eq!((found.late, found.duplicates, found.foreign), (1, 0, 0));
 }
 
@@ -129,9 +167,16 @@ fn a_second_right_reply_is_a_duplicate_and_the_first_one_counts() {
     run.sent(clock(0));
     answer(&mut run, 1, 10, 10);
     answer(&mut run, 1, 20, 20);
-    assert_eq!(run.next_action(at(20)), Action::ListenUntil(at(120)), "more of them may be on the way");
+    assert_eq!(
+        run.next_action(at(20)),
+        Action::ListenUntil(at(120)),
+        "more of them may be on the way"
+    );
     let found = run.finish(&clock(120)).expect("measured");
-    assert_eq!((found.pings, found.duplicates), (vec![Outcome::Reply { rtt_us: 10_000 }], 1));
+    assert_eq!(
+        (found.pings, found.duplicates),
+        (vec![Outcome::Reply { rtt_us: 10_000 }], 1)
+    );
 }
 
 #[test]
@@ -140,7 +185,10 @@ fn a_stranger_who_keeps_sending_does_not_keep_a_check_open() {
     run.sent(clock(0));
     answer(&mut run, 1, 10, 10);
     for ms in (20..240).step_by(10) {
-        run.received_from_stranger(Receipt { kernel_ns: None, read: clock(ms) });
+        run.received_from_stranger(Receipt {
+            kernel_ns: None,
+            read: clock(ms),
+        });
         let until = (ms + 100).min(250);
         assert_eq!(run.next_action(at(ms)), Action::ListenUntil(at(until)));
     }
@@ -170,9 +218,20 @@ fn whatever_is_not_wholly_ours_is_foreign() {
         let mut run = run(2);
         run.sent(clock(0));
         run.sent(clock(100));
-        hand_in(&mut run, &bytes, Receipt { kernel_ns: None, read: clock(110) });
+        hand_in(
+            &mut run,
+            &bytes,
+            Receipt {
+                kernel_ns: None,
+                read: clock(110),
+            },
+        );
         let found = run.finish(&clock(400)).expect("measured");
-        assert_eq!((found.foreign, found.duplicates, found.late), (1, 0, 0), "{what}");
+        assert_eq!(
+            (found.foreign, found.duplicates, found.late),
+            (1, 0, 0),
+            "{what}"
+        );
         assert_eq!(found.pings, [Outcome::TimedOut; 2], "{what}");
     }
 }
@@ -186,19 +245,39 @@ fn a_reply_with_any_single_byte_changed_answers_nothing() {
             bytes[position] = value;
             let mut run = run(1);
             run.sent(clock(0));
-            hand_in(&mut run, &bytes, Receipt { kernel_ns: None, read: clock(10) });
+            hand_in(
+                &mut run,
+                &bytes,
+                Receipt {
+                    kernel_ns: None,
+                    read: clock(10),
+                },
+            );
             run.refused(&bytes, host_unreachable());
             let found = run.finish(&clock(250)).expect("measured");
             // A reply whose type became that of a request is a right quote of our own.
             let is_quote = position == 0 && value == Version::V4.request_type();
-            let expected = if is_quote { Outcome::Unreachable(host_unreachable()) } else { Outcome::TimedOut };
-            assert_eq!((found.pings, found.foreign), (vec![expected], 1), "byte {position} is {value}");
+            let expected = if is_quote {
+                Outcome::Unreachable(host_unreachable())
+            } else {
+                Outcome::TimedOut
+            };
+            assert_eq!(
+                (found.pings, found.foreign),
+                (vec![expected], 1),
+                "byte {position} is {value}"
+            );
         }
     }
 }
 
 fn host_unreachable() -> IcmpError {
-    IcmpError { kind: 3, code: 1, is_v6: false, from: Some([10, 0, 0, 1].into()) }
+    IcmpError {
+        kind: 3,
+        code: 1,
+        is_v6: false,
+        from: Some([10, 0, 0, 1].into()),
+    }
 }
 
 fn request(sequence: u16) -> Vec<u8> {
@@ -215,10 +294,23 @@ fn an_error_is_the_reason_of_a_loss_and_a_right_reply_still_counts() {
     run.refused(&request(1), host_unreachable());
     run.refused(&request(2)[..8], host_unreachable());
     answer(&mut run, 2, 130, 130);
-    assert_eq!(run.next_action(at(130)), Action::ListenUntil(at(250)), "an answer may still come");
+    assert_eq!(
+        run.next_action(at(130)),
+        Action::ListenUntil(at(250)),
+        "an answer may still come"
+    );
     let found = run.finish(&clock(250)).expect("measured");
-    assert_eq!(found.pings, [Outcome::Unreachable(host_unreachable()), Outcome::Reply { rtt_us: 30_000 }]);
-    assert_eq!(found.reason.as_deref(), Some("host unreachable, says 10.0.0.1"));
+    assert_eq!(
+        found.pings,
+        [
+            Outcome::Unreachable(host_unreachable()),
+            Outcome::Reply { rtt_us: 30_000 }
+        ]
+    );
+    assert_eq!(
+        found.reason.as_deref(),
+        Some("host unreachable, says 10.0.0.1")
+    );
 }
 
 #[test]
@@ -228,13 +320,21 @@ fn an_error_about_somebody_elses_ping_is_not_our_reason() {
         change(&mut bytes);
         bytes
     };
-    for quote in [other(|b| b[5] ^= 1), other(|b| b[20] ^= 1), other(|b| b[7] = 9), other(|b| b[0] = 0), other(|b| b.truncate(7))]
-    {
+    for quote in [
+        other(|b| b[5] ^= 1),
+        other(|b| b[20] ^= 1),
+        other(|b| b[7] = 9),
+        other(|b| b[0] = 0),
+        other(|b| b.truncate(7)),
+    ] {
         let mut run = run(1);
         run.sent(clock(0));
         run.refused(&quote, host_unreachable());
         let found = run.finish(&clock(250)).expect("measured");
-        assert_eq!((found.pings, found.reason, found.foreign), (vec![Outcome::TimedOut], None, 0));
+        assert_eq!(
+            (found.pings, found.reason, found.foreign),
+            (vec![Outcome::TimedOut], None, 0)
+        );
     }
 }
 
@@ -259,13 +359,27 @@ fn a_round_trip_is_at_least_a_microsecond() {
 #[test]
 fn a_clock_set_while_a_ping_is_under_way_changes_no_round_trip() {
     // Set before the reply was stamped, and after it; forward and back; by years.
-    for step in [-3_000_000_000_000, -3_600_000, -1000, 1000, 3_600_000, 3_000_000_000_000] {
+    for step in [
+        -3_000_000_000_000,
+        -3_600_000,
+        -1000,
+        1000,
+        3_600_000,
+        3_000_000_000_000,
+    ] {
         for stamp_step in [0, step] {
             let mut run = run(1);
             run.sent(clock(0));
-            let receipt = Receipt { kernel_ns: Some(EPOCH + (20 + stamp_step) * MS), read: stepped(100, step) };
+            let receipt = Receipt {
+                kernel_ns: Some(EPOCH + (20 + stamp_step) * MS),
+                read: stepped(100, step),
+            };
             hand_in(&mut run, &reply(1), receipt);
-            assert_eq!(replies(run, 100), [Some(20_000)], "step {step}, stamp {stamp_step}");
+            assert_eq!(
+                replies(run, 100),
+                [Some(20_000)],
+                "step {step}, stamp {stamp_step}"
+            );
         }
     }
 }
@@ -275,10 +389,20 @@ fn where_a_small_step_leaves_two_readings_the_ping_is_neither_sent_nor_lost() {
     let mut run = run(1);
     run.sent(clock(0));
     // 20 ms without the step, 50 ms across it: both fit into the 100 ms that went by.
-    hand_in(&mut run, &reply(1), Receipt { kernel_ns: Some(EPOCH + 20 * MS), read: stepped(100, -30) });
+    hand_in(
+        &mut run,
+        &reply(1),
+        Receipt {
+            kernel_ns: Some(EPOCH + 20 * MS),
+            read: stepped(100, -30),
+        },
+    );
     let found = run.finish(&clock(100)).expect("measured");
     assert_eq!(found.pings, [Outcome::Untimed]);
-    assert_eq!(found.reason.as_deref(), Some("a reply could not be timed: the clock was set"));
+    assert_eq!(
+        found.reason.as_deref(),
+        Some("a reply could not be timed: the clock was set")
+    );
 }
 
 #[test]
@@ -286,17 +410,37 @@ fn a_time_service_that_slews_the_clock_is_no_step() {
     let mut run = run(1);
     run.sent(clock(0));
     // 500 ppm of 200 ms.
-    let read = ClockSample { realtime_ns: EPOCH + 200 * MS + MS / 10, ..clock(200) };
-    hand_in(&mut run, &reply(1), Receipt { kernel_ns: Some(EPOCH + 50 * MS), read });
+    let read = ClockSample {
+        realtime_ns: EPOCH + 200 * MS + MS / 10,
+        ..clock(200)
+    };
+    hand_in(
+        &mut run,
+        &reply(1),
+        Receipt {
+            kernel_ns: Some(EPOCH + 50 * MS),
+            read,
+        },
+    );
     assert_eq!(replies(run, 200), [Some(50_000)]);
 }
 
 #[test]
 fn a_reply_without_a_stamp_is_timed_by_its_reading_only_where_somebody_listened() {
-    for (pace, expected) in [(Pace::Asleep, Outcome::Untimed), (Pace::Listening, Outcome::Reply { rtt_us: 30_000 })] {
+    for (pace, expected) in [
+        (Pace::Asleep, Outcome::Untimed),
+        (Pace::Listening, Outcome::Reply { rtt_us: 30_000 }),
+    ] {
         let mut run = CheckRun::new(CheckPlan { pace, ..plan(1) }, Version::V4, 77, 4711);
         run.sent(clock(0));
-        hand_in(&mut run, &reply(1), Receipt { kernel_ns: None, read: clock(30) });
+        hand_in(
+            &mut run,
+            &reply(1),
+            Receipt {
+                kernel_ns: None,
+                read: clock(30),
+            },
+        );
         assert_eq!(run.finish(&clock(30)).expect("measured").pings, [expected]);
     }
 }
@@ -305,8 +449,15 @@ fn a_reply_without_a_stamp_is_timed_by_its_reading_only_where_somebody_listened(
 fn a_check_in_which_the_machine_slept_is_not_measured() {
     let mut run = run(1);
     run.sent(clock(0));
-    let awake = ClockSample { realtime_ns: EPOCH + 7_200_250 * MS, boottime_ns: 7_200_250 * MS, ..clock(250) };
-    assert_eq!(run.finish(&awake), Err("this machine slept for 2 h during the check".into()));
+    let awake = ClockSample {
+        realtime_ns: EPOCH + 7_200_250 * MS,
+        boottime_ns: 7_200_250 * MS,
+        ..clock(250)
+    };
+    assert_eq!(
+        run.finish(&awake),
+        Err("this machine slept for 2 h during the check".into())
+    );
 }
 
 #[test]
@@ -319,9 +470,19 @@ fn a_ping_that_cannot_be_sent_is_said_and_nothing_answers_it() {
     answer(&mut run, 2, 120, 120);
     assert_eq!(run.next_action(at(120)), Action::ListenUntil(at(220)));
     let found = run.finish(&clock(220)).expect("measured");
-    assert_eq!(found.pings, [Outcome::SendFailed { errno: 101 }, Outcome::Reply { rtt_us: 20_000 }]);
+    assert_eq!(
+        found.pings,
+        [
+            Outcome::SendFailed { errno: 101 },
+            Outcome::Reply { rtt_us: 20_000 }
+        ]
+    );
     assert_eq!(found.foreign, 1);
-    assert!(found.reason.is_some_and(|reason| reason.starts_with("1 pings not sent: Network is unreachable")));
+    assert!(
+        found
+            .reason
+            .is_some_and(|reason| reason.starts_with("1 pings not sent: Network is unreachable"))
+    );
 }
 
 #[test]
@@ -330,5 +491,9 @@ fn when_no_ping_can_be_sent_the_check_ends_without_waiting() {
     run.send_failed(clock(0), 101);
     assert_eq!(run.next_action(at(0)), Action::Done);
     let found = run.finish(&clock(0)).expect("no sleep");
-    assert!(found.reason.is_some_and(|reason| reason.starts_with("cannot send: Network is unreachable")));
+    assert!(
+        found
+            .reason
+            .is_some_and(|reason| reason.starts_with("cannot send: Network is unreachable"))
+    );
 }

@@ -107,7 +107,10 @@ pub fn parse_error(message: &[u8], version: Version) -> Option<ErrorMessage<'_>>
             if ip[0] >> 4 != 4 || header_len < IPV4_HEADER_MIN || ip[9] != PROTOCOL_ICMP {
                 return None;
             }
-            (IpAddr::from(<[u8; 4]>::try_from(&ip[16..20]).ok()?), quoted.get(header_len..)?)
+            (
+                IpAddr::from(<[u8; 4]>::try_from(&ip[16..20]).ok()?),
+                quoted.get(header_len..)?,
+            )
         }
         Version::V6 if kind < 128 => {
             let (ip, quote) = quoted.split_at_checked(IPV6_HEADER_LEN)?;
@@ -118,20 +121,41 @@ pub fn parse_error(message: &[u8], version: Version) -> Option<ErrorMessage<'_>>
         }
         _ => return None,
     };
-    Some(ErrorMessage { kind, code, destination, quote })
+    Some(ErrorMessage {
+        kind,
+        code,
+        destination,
+        quote,
+    })
 }
 
 /// What a kernel says by itself when a neighbour does not say where it is: host, or address, unreachable.
 pub fn silent_neighbour(version: Version) -> IcmpError {
     match version {
-        Version::V4 => IcmpError { kind: 3, code: 1, is_v6: false, from: None },
-        Version::V6 => IcmpError { kind: 1, code: 3, is_v6: true, from: None },
+        Version::V4 => IcmpError {
+            kind: 3,
+            code: 1,
+            is_v6: false,
+            from: None,
+        },
+        Version::V6 => IcmpError {
+            kind: 1,
+            code: 3,
+            is_v6: true,
+            from: None,
+        },
     }
 }
 
 /// Writes an echo request into `out`: header, then payload. `out` is as long as the message is to be, at least
 /// [`HEADER_LEN`]. The checksum is right for IPv4; for ICMPv6 the kernel writes it (RFC 3542 section 3.1).
-pub fn write_request(out: &mut [u8], version: Version, identifier: u16, sequence: u16, cookie: u64) {
+pub fn write_request(
+    out: &mut [u8],
+    version: Version,
+    identifier: u16,
+    sequence: u16,
+    cookie: u64,
+) {
     out[0] = version.request_type();
     out[1..4].fill(0);
     out[4..6].copy_from_slice(&identifier.to_be_bytes());
@@ -148,7 +172,10 @@ pub fn is_own_payload(payload: &[u8], len: usize, cookie: u64, sequence: u16) ->
 
 /// Whether `payload` is how this ping's payload begins. A router that reports an error may quote as little as none.
 pub fn has_own_payload_start(payload: &[u8], cookie: u64, sequence: u16) -> bool {
-    payload.chunks(8).zip(words(cookie, sequence)).all(|(chunk, word)| *chunk == word[..chunk.len()])
+    payload
+        .chunks(8)
+        .zip(words(cookie, sequence))
+        .all(|(chunk, word)| *chunk == word[..chunk.len()])
 }
 
 fn fill_payload(out: &mut [u8], cookie: u64, sequence: u16) {
@@ -173,7 +200,10 @@ fn words(cookie: u64, sequence: u16) -> impl Iterator<Item = [u8; 8]> {
 /// The Internet checksum (RFC 1071). Over a message that carries its own checksum the result is zero when it is right.
 pub fn checksum(bytes: &[u8]) -> u16 {
     let mut chunks = bytes.chunks_exact(2);
-    let mut sum: u64 = chunks.by_ref().map(|pair| u64::from(u16::from_be_bytes([pair[0], pair[1]]))).sum();
+    let mut sum: u64 = chunks
+        .by_ref()
+        .map(|pair| u64::from(u16::from_be_bytes([pair[0], pair[1]])))
+        .sum();
     if let [last] = chunks.remainder() {
         sum += u64::from(u16::from_be_bytes([*last, 0]));
     }
@@ -187,7 +217,11 @@ pub fn checksum(bytes: &[u8]) -> u16 {
 /// 792), and the errors of ICMPv6, whose types are below 128 (RFC 4443 section 2.1). A redirect is about the route and
 /// not the ping; a source quench is to be ignored (RFC 6633).
 pub fn explains_loss(error: IcmpError) -> bool {
-    if error.is_v6 { error.kind < 128 } else { matches!(error.kind, 3 | 11 | 12) }
+    if error.is_v6 {
+        error.kind < 128
+    } else {
+        matches!(error.kind, 3 | 11 | 12)
+    }
 }
 
 /// Whether a message says that a packet had passed as many routers as it may.
@@ -237,7 +271,11 @@ pub fn describe(error: IcmpError) -> String {
             _ => "",
         }
     };
-    let what = if text.is_empty() { format!("ICMP type {} code {}", error.kind, error.code) } else { text.to_string() };
+    let what = if text.is_empty() {
+        format!("ICMP type {} code {}", error.kind, error.code)
+    } else {
+        text.to_string()
+    };
     match error.from {
         Some(from) => format!("{what}, says {from}"),
         None => what,
@@ -258,7 +296,10 @@ mod tests {
 
     #[test]
     fn the_checksum_is_that_of_rfc_1071_section_3() {
-        assert_eq!(checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2);
+        assert_eq!(
+            checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]),
+            !0xddf2
+        );
     }
 
     #[test]
@@ -327,8 +368,9 @@ mod tests {
 
     /// A real reply as it came over a loopback interface: 20 bytes of IPv4 header, 8 of ICMP, 8 of payload.
     const REPLY_PACKET: [u8; 36] = [
-        0x45, 0x00, 0x00, 0x24, 0x1c, 0x46, 0x00, 0x00, 0x40, 0x01, 0x60, 0x91, 0x7f, 0x00, 0x00, 0x01, 0x7f, 0x00, 0x00, 0x01,
-        0x00, 0x00, 0x4c, 0x1f, 0x12, 0x34, 0x00, 0x01, 0x61, 0x62, 0x63, 0x64, 0x65, 0x66, 0x67, 0x68,
+        0x45, 0x00, 0x00, 0x24, 0x1c, 0x46, 0x00, 0x00, 0x40, 0x01, 0x60, 0x91, 0x7f, 0x00, 0x00,
+        0x01, 0x7f, 0x00, 0x00, 0x01, 0x00, 0x00, 0x4c, 0x1f, 0x12, 0x34, 0x00, 0x01, 0x61, 0x62,
+        0x63, 0x64, 0x65, 0x66, 0x67, 0x68,
     ];
 
     #[test]
@@ -370,15 +412,26 @@ mod tests {
     fn an_error_is_read_with_what_it_quotes_and_one_cut_short_is_none() {
         let ping = request(Version::V4, 16);
         // As macOS shows it: the quoted length in another byte order, without its header. Four bytes of options.
-        let ip4 = [&[0x46, 0, 24, 0, 0, 0, 0, 0, 1, 1, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9][..], &[1, 1, 1, 1]].concat();
+        let ip4 = [
+            &[
+                0x46, 0, 24, 0, 0, 0, 0, 0, 1, 1, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9,
+            ][..],
+            &[1, 1, 1, 1],
+        ]
+        .concat();
         let message = [&[11, 0, 0, 0, 0, 0, 0, 0][..], &ip4, &ping].concat();
         let error = parse_error(&message, Version::V4).expect("whole");
-        assert_eq!((error.kind, error.code, error.destination), (11, 0, IpAddr::from([192, 0, 2, 9])));
+        assert_eq!(
+            (error.kind, error.code, error.destination),
+            (11, 0, IpAddr::from([192, 0, 2, 9]))
+        );
         assert_eq!(error.quote, ping);
         for len in 0..32 {
             assert_eq!(parse_error(&message[..len], Version::V4), None);
         }
-        assert!(parse_error(&message[..36], Version::V4).is_some_and(|error| error.quote == &ping[..4]));
+        assert!(
+            parse_error(&message[..36], Version::V4).is_some_and(|error| error.quote == &ping[..4])
+        );
         for (position, value) in [(0, 5), (0, 0), (8, 0x66), (8, 0x44), (17, 17)] {
             let mut changed = message.clone();
             changed[position] = value;
@@ -390,21 +443,35 @@ mod tests {
         let ip6 = [&[0x60, 0, 0, 0, 0, 24, 58, 1][..], &[0; 16], &to.octets()].concat();
         let message = [&[1, 3, 0, 0, 0, 0, 0, 0][..], &ip6, &ping].concat();
         let error = parse_error(&message, Version::V6).expect("whole");
-        assert_eq!((error.kind, error.code, error.destination, error.quote), (1, 3, to.into(), &ping[..]));
+        assert_eq!(
+            (error.kind, error.code, error.destination, error.quote),
+            (1, 3, to.into(), &ping[..])
+        );
         for len in 0..48 {
             assert_eq!(parse_error(&message[..len], Version::V6), None);
         }
-        assert_eq!(parse_error(&[&[129][..], &message[1..]].concat(), Version::V6), None);
+        assert_eq!(
+            parse_error(&[&[129][..], &message[1..]].concat(), Version::V6),
+            None
+        );
         assert_eq!(parse_error(&message, Version::V4), None);
     }
 
     #[test]
     fn an_error_is_said_in_words_and_an_unknown_one_in_numbers() {
-        let error = |is_v6, kind, code| IcmpError { kind, code, is_v6, from: None };
+        let error = |is_v6, kind, code| IcmpError {
+            kind,
+            code,
+            is_v6,
+            from: None,
+        };
         assert_eq!(describe(error(false, 3, 1)), "host unreachable");
         assert_eq!(describe(error(true, 1, 3)), "address unreachable");
         assert_eq!(describe(error(false, 3, 77)), "ICMP type 3 code 77");
-        let said = IcmpError { from: Some([10, 0, 0, 1].into()), ..error(false, 11, 0) };
+        let said = IcmpError {
+            from: Some([10, 0, 0, 1].into()),
+            ..error(false, 11, 0)
+        };
         assert_eq!(describe(said), "time to live exceeded, says 10.0.0.1");
     }
 }

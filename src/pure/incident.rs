@@ -21,7 +21,11 @@ pub struct Grouping {
 
 impl Default for Grouping {
     fn default() -> Self {
-        Grouping { merge: Duration::from_secs(5), intermittent_count: 3, intermittent_span: Duration::from_secs(600) }
+        Grouping {
+            merge: Duration::from_secs(5),
+            intermittent_count: 3,
+            intermittent_span: Duration::from_secs(600),
+        }
     }
 }
 
@@ -60,9 +64,18 @@ pub fn group<K: Copy + Eq + Hash>(spells: &[Spell<K>], grouping: &Grouping) -> V
     let mut groups: Vec<Group> = Vec::new();
     for mut own in by_host.into_values() {
         by_key(&mut own, |index| [spells[*index].start.0, 0]);
-        groups.extend(find_intermittent(spells, merge(spells, &own, ms(grouping.merge)), grouping));
+        groups.extend(find_intermittent(
+            spells,
+            merge(spells, &own, ms(grouping.merge)),
+            grouping,
+        ));
     }
-    by_key(&mut groups, |group| [spells[group.members[0]].start.0, i64::try_from(group.members[0]).unwrap_or(i64::MAX)]);
+    by_key(&mut groups, |group| {
+        [
+            spells[group.members[0]].start.0,
+            i64::try_from(group.members[0]).unwrap_or(i64::MAX),
+        ]
+    });
     groups
 }
 
@@ -83,14 +96,18 @@ fn merge<K>(spells: &[Spell<K>], own: &[usize], merge_ms: i64) -> Vec<Vec<usize>
 }
 
 /// Outages so many of which begin within the span are one group.
-fn find_intermittent<K>(spells: &[Spell<K>], outages: Vec<Vec<usize>>, grouping: &Grouping) -> Vec<Group> {
+fn find_intermittent<K>(
+    spells: &[Spell<K>],
+    outages: Vec<Vec<usize>>,
+    grouping: &Grouping,
+) -> Vec<Group> {
     let count = grouping.intermittent_count;
     let start = |outage: &[usize]| spells[outage[0]].start.0;
     let is_dense = |first: usize| {
         count > 1
-            && outages
-                .get(first + count - 1)
-                .is_some_and(|last| start(last).saturating_sub(start(&outages[first])) <= ms(grouping.intermittent_span))
+            && outages.get(first + count - 1).is_some_and(|last| {
+                start(last).saturating_sub(start(&outages[first])) <= ms(grouping.intermittent_span)
+            })
     };
     let mut groups: Vec<Group> = Vec::new();
     // Up to here outages belong to the group before.
@@ -102,7 +119,10 @@ fn find_intermittent<K>(spells: &[Spell<K>], outages: Vec<Vec<usize>>, grouping:
         }
         match groups.last_mut().filter(|_| is_member) {
             Some(group) => group.members.extend(outage),
-            None => groups.push(Group { members: outage.clone(), is_intermittent: is_dense(index) }),
+            None => groups.push(Group {
+                members: outage.clone(),
+                is_intermittent: is_dense(index),
+            }),
         }
     }
     groups
@@ -122,8 +142,9 @@ pub fn incidents<K: Copy + Eq + Hash>(spells: &[Spell<K>]) -> Vec<Vec<usize>> {
     let mut found: Vec<Incident<K>> = Vec::new();
     for index in order {
         let spell = &spells[index];
-        let earliest =
-            spell.earliest_start.map_or(spell.start.0, |at| at.0.clamp(spell.start.0 - LONGEST_DOUBT_MS, spell.start.0));
+        let earliest = spell.earliest_start.map_or(spell.start.0, |at| {
+            at.0.clamp(spell.start.0 - LONGEST_DOUBT_MS, spell.start.0)
+        });
         // The newest that fits: an older one may fit too where the last reply is long ago.
         let fitting = found.iter_mut().rev().find(|incident| {
             earliest - TOGETHER_MS <= incident.latest
@@ -132,10 +153,19 @@ pub fn incidents<K: Copy + Eq + Hash>(spells: &[Spell<K>]) -> Vec<Vec<usize>> {
         });
         match fitting {
             Some(incident) => incident.add(index, spell.host, earliest, spell.start.0),
-            None => found.push(Incident { members: vec![index], hosts: vec![spell.host], earliest, latest: spell.start.0 }),
+            None => found.push(Incident {
+                members: vec![index],
+                hosts: vec![spell.host],
+                earliest,
+                latest: spell.start.0,
+            }),
         }
     }
-    found.into_iter().map(|incident| incident.members).filter(|members| members.len() > 1).collect()
+    found
+        .into_iter()
+        .map(|incident| incident.members)
+        .filter(|members| members.len() > 1)
+        .collect()
 }
 
 /// What is known of an incident so far: when it began, at the earliest and at the latest.
@@ -163,35 +193,98 @@ mod tests {
     /// Host, last reply, start and end in seconds; an end of 0 is none yet.
     fn spell((host, earliest, start, end): (u8, i64, i64, i64)) -> Spell<u8> {
         let at = |seconds: i64| UtcMillis(seconds * 1000);
-        Spell { host, earliest_start: Some(at(earliest)), start: at(start), end: (end > 0).then(|| at(end)) }
+        Spell {
+            host,
+            earliest_start: Some(at(earliest)),
+            start: at(start),
+            end: (end > 0).then(|| at(end)),
+        }
     }
 
     fn grouped(spells: &[(u8, i64, i64, i64)], grouping: Grouping) -> Vec<(Vec<usize>, bool)> {
         let spells: Vec<Spell<u8>> = spells.iter().copied().map(spell).collect();
-        group(&spells, &grouping).into_iter().map(|group| (group.members, group.is_intermittent)).collect()
+        group(&spells, &grouping)
+            .into_iter()
+            .map(|group| (group.members, group.is_intermittent))
+            .collect()
     }
 
-    const MERGE_10: Grouping =
-        Grouping { merge: Duration::from_secs(10), intermittent_count: 3, intermittent_span: Duration::from_secs(100) };
+    const MERGE_10: Grouping = Grouping {
+        merge: Duration::from_secs(10),
+        intermittent_count: 3,
+        intermittent_span: Duration::from_secs(100),
+    };
 
     #[test]
     fn fragments_closer_than_that_are_one_outage_and_those_of_another_host_are_not() {
-        let spells = [(1, 99, 100, 200), (2, 199, 201, 202), (1, 199, 209, 300), (1, 300, 310, 0)];
-        assert_eq!(grouped(&spells, MERGE_10), [(vec![0, 2], false), (vec![1], false), (vec![3], false)]);
-        assert_eq!(grouped(&spells[..3], Grouping { merge: Duration::ZERO, ..MERGE_10 }).len(), 3);
+        let spells = [
+            (1, 99, 100, 200),
+            (2, 199, 201, 202),
+            (1, 199, 209, 300),
+            (1, 300, 310, 0),
+        ];
+        assert_eq!(
+            grouped(&spells, MERGE_10),
+            [(vec![0, 2], false), (vec![1], false), (vec![3], false)]
+        );
+        assert_eq!(
+            grouped(
+                &spells[..3],
+                Grouping {
+                    merge: Duration::ZERO,
+                    ..MERGE_10
+                }
+            )
+            .len(),
+            3
+        );
     }
 
     #[test]
     fn several_outages_in_a_short_time_are_one_intermittent_one() {
-        let flapping =
-            [(1, 0, 100, 110), (1, 0, 140, 150), (1, 0, 180, 190), (1, 0, 270, 280), (1, 0, 500, 510), (1, 0, 590, 600)];
-        assert_eq!(grouped(&flapping, MERGE_10), [(vec![0, 1, 2], true), (vec![3], false), (vec![4], false), (vec![5], false)]);
-        let longer = Grouping { intermittent_span: Duration::from_secs(140), ..MERGE_10 };
-        assert_eq!(grouped(&flapping, longer)[0], (vec![0, 1, 2, 3], true), "runs that overlap are one");
-        let never = Grouping { intermittent_count: 0, ..MERGE_10 };
-        assert!(grouped(&flapping, never).iter().all(|(members, is_intermittent)| members.len() == 1 && !is_intermittent));
+        let flapping = [
+            (1, 0, 100, 110),
+            (1, 0, 140, 150),
+            (1, 0, 180, 190),
+            (1, 0, 270, 280),
+            (1, 0, 500, 510),
+            (1, 0, 590, 600),
+        ];
+        assert_eq!(
+            grouped(&flapping, MERGE_10),
+            [
+                (vec![0, 1, 2], true),
+                (vec![3], false),
+                (vec![4], false),
+                (vec![5], false)
+            ]
+        );
+        let longer = Grouping {
+            intermittent_span: Duration::from_secs(140),
+            ..MERGE_10
+        };
+        assert_eq!(
+            grouped(&flapping, longer)[0],
+            (vec![0, 1, 2, 3], true),
+            "runs that overlap are one"
+        );
+        let never = Grouping {
+            intermittent_count: 0,
+            ..MERGE_10
+        };
+        assert!(
+            grouped(&flapping, never)
+                .iter()
+                .all(|(members, is_intermittent)| members.len() == 1 && !is_intermittent)
+        );
         // Fragments of one outage are not several.
-        assert_eq!(grouped(&[(1, 0, 100, 110), (1, 0, 111, 120), (1, 0, 121, 130)], MERGE_10), [(vec![0, 1, 2], false)]);
+        assert_eq!(
+            grouped(
+                &[(1, 0, 100, 110), (1, 0, 111, 120), (1, 0, 121, 130)],
+                MERGE_10
+            ),
+            [(vec![0, 1, 2], false)]
+        );
     }
 
     fn together(spells: &[(u8, i64, i64, i64)]) -> Vec<Vec<usize>> {
@@ -201,11 +294,24 @@ mod tests {
     #[test]
     fn hosts_that_may_have_failed_at_the_same_instant_are_one_incident() {
         // Checked once a minute, out of step: the line died between 44 and 60.
-        assert_eq!(together(&[(1, 4, 60, 300), (2, 24, 80, 300), (3, 44, 100, 300)]), [vec![0, 1, 2]]);
+        assert_eq!(
+            together(&[(1, 4, 60, 300), (2, 24, 80, 300), (3, 44, 100, 300)]),
+            [vec![0, 1, 2]]
+        );
         // The third one failed later: it still answered when the first was out.
-        assert_eq!(together(&[(1, 4, 60, 300), (2, 24, 80, 300), (3, 90, 100, 300)]), [vec![0, 1]]);
-        assert_eq!(together(&[(1, 9, 10, 20), (2, 10, 11, 20)]), [vec![0, 1]], "a second apart");
-        assert_eq!(together(&[(1, 9, 10, 20), (2, 30, 31, 40)]), Vec::<Vec<usize>>::new());
+        assert_eq!(
+            together(&[(1, 4, 60, 300), (2, 24, 80, 300), (3, 90, 100, 300)]),
+            [vec![0, 1]]
+        );
+        assert_eq!(
+            together(&[(1, 9, 10, 20), (2, 10, 11, 20)]),
+            [vec![0, 1]],
+            "a second apart"
+        );
+        assert_eq!(
+            together(&[(1, 9, 10, 20), (2, 30, 31, 40)]),
+            Vec::<Vec<usize>>::new()
+        );
         assert_eq!(
             together(&[(1, 9, 10, 11), (1, 11, 12, 13)]),
             Vec::<Vec<usize>>::new(),
@@ -216,6 +322,9 @@ mod tests {
 
     #[test]
     fn an_outage_found_after_a_long_pause_is_not_of_an_incident_before_the_pause() {
-        assert_eq!(together(&[(1, 9, 10, 11), (2, 9, 90_000, 90_100)]), Vec::<Vec<usize>>::new());
+        assert_eq!(
+            together(&[(1, 9, 10, 11), (2, 9, 90_000, 90_100)]),
+            Vec::<Vec<usize>>::new()
+        );
     }
 }

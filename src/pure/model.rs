@@ -65,14 +65,20 @@ impl Host {
     /// The address in a key, and the family, where it says one. No address ends like that.
     pub fn of_key(key: &str) -> (&str, Option<Family>) {
         let families = [(" (IPv4)", Family::V4), (" (IPv6)", Family::V6)];
-        let found = families.into_iter().find_map(|(end, family)| Some((key.strip_suffix(end)?, Some(family))));
+        let found = families
+            .into_iter()
+            .find_map(|(end, family)| Some((key.strip_suffix(end)?, Some(family))));
         found.unwrap_or((key, None))
     }
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.name == self.address { write!(f, "{}", self.name) } else { write!(f, "{} ({})", self.name, self.address) }
+        if self.name == self.address {
+            write!(f, "{}", self.name)
+        } else {
+            write!(f, "{} ({})", self.name, self.address)
+        }
     }
 }
 
@@ -145,15 +151,24 @@ pub struct Thresholds {
 
 impl Default for Thresholds {
     fn default() -> Self {
-        Thresholds { up_rate: 95_000, degraded_rate: 80_000, latency_limit_us: None }
+        Thresholds {
+            up_rate: 95_000,
+            degraded_rate: 80_000,
+            latency_limit_us: None,
+        }
     }
 }
 
 impl Thresholds {
     /// The state that `received` replies to `sent` pings mean, with their mean round-trip time in microseconds.
     pub fn judge(&self, sent: u64, received: u64, avg_us: Option<u32>) -> State {
-        let reaches = |rate: u32| received.saturating_mul(100_000) >= sent.saturating_mul(u64::from(rate));
-        let is_slow = || self.latency_limit_us.zip(avg_us).is_some_and(|(limit, avg)| avg > limit);
+        let reaches =
+            |rate: u32| received.saturating_mul(100_000) >= sent.saturating_mul(u64::from(rate));
+        let is_slow = || {
+            self.latency_limit_us
+                .zip(avg_us)
+                .is_some_and(|(limit, avg)| avg > limit)
+        };
         if sent == 0 {
             State::NotMeasured
         } else if received == 0 || !reaches(self.degraded_rate) {
@@ -252,8 +267,17 @@ impl CheckResult {
     }
 
     /// A check that could not be made, with the reason.
-    pub fn not_measured(host: Arc<Host>, checked_at: UtcMillis, obstacle: Obstacle, reason: String) -> Self {
-        CheckResult { reason: Some(reason), obstacle: Some(obstacle), ..CheckResult::begin(host, checked_at) }
+    pub fn not_measured(
+        host: Arc<Host>,
+        checked_at: UtcMillis,
+        obstacle: Obstacle,
+        reason: String,
+    ) -> Self {
+        CheckResult {
+            reason: Some(reason),
+            obstacle: Some(obstacle),
+            ..CheckResult::begin(host, checked_at)
+        }
     }
 
     /// Round-trip time of each ping that was sent: microseconds, `None` where it was lost.
@@ -282,7 +306,11 @@ impl CheckResult {
 
     /// Up, degraded, down or not measured.
     pub fn state(&self) -> State {
-        self.thresholds.judge(u64::from(self.sent()), u64::from(self.received()), self.avg_us())
+        self.thresholds.judge(
+            u64::from(self.sent()),
+            u64::from(self.received()),
+            self.avg_us(),
+        )
     }
 }
 
@@ -301,7 +329,12 @@ pub enum AlertKind {
 
 impl AlertKind {
     /// All of them.
-    pub const ALL: [AlertKind; 4] = [AlertKind::Down, AlertKind::Up, AlertKind::Degraded, AlertKind::Incident];
+    pub const ALL: [AlertKind; 4] = [
+        AlertKind::Down,
+        AlertKind::Up,
+        AlertKind::Degraded,
+        AlertKind::Incident,
+    ];
 
     /// The word in the configuration, in JSON and SQL.
     pub fn word(self) -> &'static str {
@@ -337,7 +370,11 @@ impl AlertKinds {
 
 impl FromIterator<AlertKind> for AlertKinds {
     fn from_iter<I: IntoIterator<Item = AlertKind>>(kinds: I) -> Self {
-        AlertKinds(kinds.into_iter().fold(0, |bits, kind| bits | 1 << kind as u8))
+        AlertKinds(
+            kinds
+                .into_iter()
+                .fold(0, |bits, kind| bits | 1 << kind as u8),
+        )
     }
 }
 
@@ -354,7 +391,11 @@ pub enum InterruptionKind {
 
 impl InterruptionKind {
     /// All of them.
-    pub const ALL: [InterruptionKind; 3] = [InterruptionKind::Asleep, InterruptionKind::HeldUp, InterruptionKind::ClockSet];
+    pub const ALL: [InterruptionKind; 3] = [
+        InterruptionKind::Asleep,
+        InterruptionKind::HeldUp,
+        InterruptionKind::ClockSet,
+    ];
 
     /// The word in SQL.
     pub fn word(self) -> &'static str {
@@ -420,22 +461,41 @@ mod tests {
 
     #[test]
     fn thresholds_of_ones_own_move_the_states_and_a_slow_host_is_degraded() {
-        let own = Thresholds { up_rate: 99_500, degraded_rate: 0, latency_limit_us: Some(200_000) };
+        let own = Thresholds {
+            up_rate: 99_500,
+            degraded_rate: 0,
+            latency_limit_us: Some(200_000),
+        };
         assert_eq!(own.judge(1000, 995, Some(200_000)), State::Up);
         assert_eq!(own.judge(1000, 995, Some(200_001)), State::Degraded);
         assert_eq!(own.judge(1000, 994, None), State::Degraded);
         assert_eq!(own.judge(1000, 1, None), State::Degraded);
-        assert_eq!(own.judge(1000, 0, None), State::Down, "without any reply a host is down whatever is asked of it");
-        assert_eq!(Thresholds { up_rate: 0, ..own }.judge(10, 0, Some(1)), State::Down);
+        assert_eq!(
+            own.judge(1000, 0, None),
+            State::Down,
+            "without any reply a host is down whatever is asked of it"
+        );
+        assert_eq!(
+            Thresholds { up_rate: 0, ..own }.judge(10, 0, Some(1)),
+            State::Down
+        );
     }
 
     #[test]
     fn a_ping_that_never_left_is_neither_sent_nor_lost() {
-        let host = Arc::new(Host { name: "a".into(), address: "127.0.0.1".into(), family: Family::Any });
+        let host = Arc::new(Host {
+            name: "a".into(),
+            address: "127.0.0.1".into(),
+            family: Family::Any,
+        });
         let mut result = CheckResult::not_measured(host, UtcMillis(0), Obstacle::Other, "x".into());
         assert_eq!(result.state(), State::NotMeasured);
-        result.pings =
-            vec![Outcome::SendFailed { errno: 101 }, Outcome::Reply { rtt_us: 5 }, Outcome::TimedOut, Outcome::Untimed];
+        result.pings = vec![
+            Outcome::SendFailed { errno: 101 },
+            Outcome::Reply { rtt_us: 5 },
+            Outcome::TimedOut,
+            Outcome::Untimed,
+        ];
         assert_eq!((result.sent(), result.received()), (2, 1));
         assert_eq!(result.rtts_us().collect::<Vec<_>>(), [Some(5), None]);
         assert_eq!(result.state(), State::Down);

@@ -3,9 +3,17 @@
 
 /// Sorts by a key of two numbers; what has the same key stays in the order that it has.
 pub fn by_key<T>(items: &mut Vec<T>, key: impl Fn(&T) -> [i64; 2]) {
-    let keys = items.iter().enumerate().map(|(index, item)| (key(item), index)).collect();
+    let keys = items
+        .iter()
+        .enumerate()
+        .map(|(index, item)| (key(item), index))
+        .collect();
     let mut taken: Vec<Option<T>> = items.drain(..).map(Some).collect();
-    items.extend(sorted(keys).into_iter().filter_map(|index| taken[index].take()));
+    items.extend(
+        sorted(keys)
+            .into_iter()
+            .filter_map(|index| taken[index].take()),
+    );
 }
 
 #[inline(never)]

@@ -17,7 +17,10 @@ pub struct Rules {
 
 impl Default for Rules {
     fn default() -> Self {
-        Rules { down_after: 1, up_after: 1 }
+        Rules {
+            down_after: 1,
+            up_after: 1,
+        }
     }
 }
 
@@ -53,12 +56,18 @@ pub struct Edges {
 impl Edges {
     /// Those of a check that was made at `at` with pings `spacing_ms` apart: whether each was answered. `None` when none
     /// was, or the spacing is not known (0).
-    pub fn of(at: UtcMillis, spacing_ms: u32, answers: impl Iterator<Item = bool>) -> Option<Edges> {
+    pub fn of(
+        at: UtcMillis,
+        spacing_ms: u32,
+        answers: impl Iterator<Item = bool>,
+    ) -> Option<Edges> {
         let answers: Vec<bool> = answers.collect();
         let first = answers.iter().position(|is_answered| *is_answered)?;
         let last = answers.iter().rposition(|is_answered| *is_answered)?;
         let sent_at = |index: usize| {
-            UtcMillis(at.0.saturating_add(i64::from(spacing_ms).saturating_mul(i64::try_from(index).unwrap_or(i64::MAX))))
+            UtcMillis(at.0.saturating_add(
+                i64::from(spacing_ms).saturating_mul(i64::try_from(index).unwrap_or(i64::MAX)),
+            ))
         };
         let count = |pings: usize| u32::try_from(pings).unwrap_or(u32::MAX);
         (spacing_ms > 0).then(|| Edges {
@@ -74,8 +83,17 @@ impl Edges {
 impl Check {
     /// What an outage needs of a result that is recorded as made at `at`.
     pub fn of(result: &CheckResult, at: UtcMillis) -> Check {
-        let edges = Edges::of(at, result.spacing_ms, result.rtts_us().map(|rtt| rtt.is_some()));
-        Check { at, sent: result.sent(), received: result.received(), edges }
+        let edges = Edges::of(
+            at,
+            result.spacing_ms,
+            result.rtts_us().map(|rtt| rtt.is_some()),
+        );
+        Check {
+            at,
+            sent: result.sent(),
+            received: result.received(),
+            edges,
+        }
     }
 
     /// Whether it says anything about the host.
@@ -90,7 +108,11 @@ impl Check {
 
     /// 0 to 100.
     pub fn success_rate(&self) -> f64 {
-        if self.sent == 0 { 0.0 } else { f64::from(self.received) * 100.0 / f64::from(self.sent) }
+        if self.sent == 0 {
+            0.0
+        } else {
+            f64::from(self.received) * 100.0 / f64::from(self.sent)
+        }
     }
 
     /// When the first ping that was answered was sent.
@@ -99,16 +121,27 @@ impl Check {
     }
 
     fn pings(&self) -> Pings {
-        Pings { sent: i64::from(self.sent), lost: i64::from(self.sent.saturating_sub(self.received)) }
+        Pings {
+            sent: i64::from(self.sent),
+            lost: i64::from(self.sent.saturating_sub(self.received)),
+        }
     }
 
     /// The reply that came last in it, and the pings that were lost behind that.
     pub fn last_reply(&self) -> LastReply {
         let at = self.edges.map_or(self.at, |edges| edges.last_reply);
-        let tail = self.edges.filter(|edges| edges.lost_behind > 0).map(|edges| Tail {
-            since: UtcMillis(edges.last_reply.0.saturating_add(i64::from(edges.spacing_ms))),
-            lost: edges.lost_behind,
-        });
+        let tail = self
+            .edges
+            .filter(|edges| edges.lost_behind > 0)
+            .map(|edges| Tail {
+                since: UtcMillis(
+                    edges
+                        .last_reply
+                        .0
+                        .saturating_add(i64::from(edges.spacing_ms)),
+                ),
+                lost: edges.lost_behind,
+            });
         LastReply { at, tail }
     }
 }
@@ -168,7 +201,10 @@ impl Pings {
     }
 
     fn lost(count: u32) -> Pings {
-        Pings { sent: i64::from(count), lost: i64::from(count) }
+        Pings {
+            sent: i64::from(count),
+            lost: i64::from(count),
+        }
     }
 }
 
@@ -196,7 +232,9 @@ pub enum Change {
 
 impl Outage {
     fn begin(check: &Check, last: Option<LastReply>) -> Outage {
-        let tail = last.and_then(|last| last.tail).filter(|tail| (0..TAIL_REACH_MS).contains(&(check.at.0 - tail.since.0)));
+        let tail = last
+            .and_then(|last| last.tail)
+            .filter(|tail| (0..TAIL_REACH_MS).contains(&(check.at.0 - tail.since.0)));
         let mut outage = Outage {
             start: tail.map_or(check.at, |tail| tail.since),
             earliest_start: last.map(|last| last.at),
@@ -215,7 +253,9 @@ impl Outage {
             self.checks_failed = self.checks_failed.saturating_add(1);
             // One that another process made earlier, or a clock that was set back.
             self.start = self.start.min(check.at);
-            self.earliest_start = self.earliest_start.filter(|earliest| *earliest <= self.start);
+            self.earliest_start = self
+                .earliest_start
+                .filter(|earliest| *earliest <= self.start);
         }
         self.count(check.pings());
     }
@@ -234,7 +274,11 @@ impl Outage {
     fn end_at(&self, at: UtcMillis, success_rate: f64) -> End {
         // A clock that was set back makes no time negative.
         let at = at.max(self.start);
-        End { at, duration_seconds: at.0.saturating_sub(self.start.0) / 1000, success_rate }
+        End {
+            at,
+            duration_seconds: at.0.saturating_sub(self.start.0) / 1000,
+            success_rate,
+        }
     }
 }
 
@@ -267,12 +311,21 @@ pub struct Watch {
 impl Watch {
     /// A host without an outage; its last reply, where there is one.
     pub fn new(rules: Rules, last_reply: Option<LastReply>) -> Watch {
-        Watch { rules, standing: Standing::Answers { last_reply } }
+        Watch {
+            rules,
+            standing: Standing::Answers { last_reply },
+        }
     }
 
     /// A host in an outage that is on record.
     pub fn resume(rules: Rules, outage: Outage) -> Watch {
-        Watch { rules, standing: Standing::Out { outage, answered: Answered::default() } }
+        Watch {
+            rules,
+            standing: Standing::Out {
+                outage,
+                answered: Answered::default(),
+            },
+        }
     }
 
     /// Takes the next check of the host; says what is to be recorded. `now` is the present time.
@@ -281,7 +334,9 @@ impl Watch {
             return None;
         }
         match &mut self.standing {
-            Standing::Doubtful(outage) | Standing::Out { outage, .. } if is_belated(check, outage, now) => {
+            Standing::Doubtful(outage) | Standing::Out { outage, .. }
+                if is_belated(check, outage, now) =>
+            {
                 // Made before it all began, by another process that wrote it only now.
                 outage.earliest_start = outage.earliest_start.max(Some(check.at));
                 let outage = outage.clone();
@@ -296,7 +351,9 @@ impl Watch {
                 self.doubt(Outage::begin(check, last))
             }
             Standing::Doubtful(_) if !check.is_silent() => {
-                self.standing = Standing::Answers { last_reply: Some(check.last_reply()) };
+                self.standing = Standing::Answers {
+                    last_reply: Some(check.last_reply()),
+                };
                 None
             }
             Standing::Doubtful(outage) => {
@@ -318,7 +375,10 @@ impl Watch {
                 }
                 // Of this very check, also where it is read again from the record, which counts these pings already.
                 if outage.answered_since == Some(check.first_reply()) {
-                    pings = Pings { sent: pings.sent - before.sent, lost: pings.lost - before.lost };
+                    pings = Pings {
+                        sent: pings.sent - before.sent,
+                        lost: pings.lost - before.lost,
+                    };
                 }
                 answered.checks.push(*check);
                 answered.pings.add(pings);
@@ -348,7 +408,9 @@ impl Watch {
             }
             // Whatever the checks around it: silence without any reply it is not.
             Standing::Doubtful(_) => {
-                self.standing = Standing::Answers { last_reply: Some(reply) };
+                self.standing = Standing::Answers {
+                    last_reply: Some(reply),
+                };
                 None
             }
             Standing::Out { outage, .. } if is_answered && self.rules.up_after <= 1 => {
@@ -381,8 +443,15 @@ impl Watch {
     }
 
     fn over(&mut self, end: End, last_reply: LastReply) -> Change {
-        let over = std::mem::replace(&mut self.standing, Standing::Answers { last_reply: Some(last_reply) });
-        let Standing::Out { mut outage, .. } = over else { unreachable!("only an outage is over") };
+        let over = std::mem::replace(
+            &mut self.standing,
+            Standing::Answers {
+                last_reply: Some(last_reply),
+            },
+        );
+        let Standing::Out { mut outage, .. } = over else {
+            unreachable!("only an outage is over")
+        };
         outage.answered_since = None;
         Change::Ended(outage, end)
     }
@@ -393,7 +462,10 @@ impl Watch {
             self.standing = Standing::Doubtful(outage);
             return None;
         }
-        self.standing = Standing::Out { outage: outage.clone(), answered: Answered::default() };
+        self.standing = Standing::Out {
+            outage: outage.clone(),
+            answered: Answered::default(),
+        };
         Some(Change::Began(outage))
     }
 }
@@ -402,7 +474,9 @@ impl Answered {
     /// Silence has followed: what was answered in between counts in the outage after all.
     fn give_back_to(&mut self, outage: &mut Outage) {
         outage.answered_since = None;
-        outage.checks = outage.checks.saturating_add(i64::try_from(self.checks.len()).unwrap_or(i64::MAX));
+        outage.checks = outage
+            .checks
+            .saturating_add(i64::try_from(self.checks.len()).unwrap_or(i64::MAX));
         outage.count(self.pings);
         *self = Answered::default();
     }

@@ -16,7 +16,9 @@ pub fn ms(us: f64) -> String {
 
 /// What a terminal shows of a text: control characters from names or files must not reach it.
 pub fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 /// A text cut to a width in cells, with `...` where something is missing.
@@ -36,12 +38,21 @@ pub fn cut(text: &str, width: usize) -> String {
 
 /// A text filled up with blanks to a width in cells.
 pub fn pad(text: &str, width: usize) -> String {
-    format!("{text}{:blanks$}", "", blanks = width.saturating_sub(text.width()))
+    format!(
+        "{text}{:blanks$}",
+        "",
+        blanks = width.saturating_sub(text.width())
+    )
 }
 
 /// A length of time to the second: `45 s`, `5 min 12 s`, `3 h 20 min 5 s`, `2 d 4 h 0 min`.
 pub fn exactly(seconds: i64) -> String {
-    let (days, hours, minutes, rest) = (seconds / 86_400, seconds / 3600 % 24, seconds / 60 % 60, seconds % 60);
+    let (days, hours, minutes, rest) = (
+        seconds / 86_400,
+        seconds / 3600 % 24,
+        seconds / 60 % 60,
+        seconds % 60,
+    );
     match seconds {
         ..60 => format!("{} s", seconds.max(0)),
         60..3600 => format!("{minutes} min {rest} s"),
@@ -53,7 +64,12 @@ pub fn exactly(seconds: i64) -> String {
 /// An offset east of UTC in seconds as RFC 3339 writes it: `+01:00`.
 pub fn offset(seconds: i64) -> String {
     let minutes = seconds.abs() / 60;
-    format!("{}{:02}:{:02}", if seconds < 0 { '-' } else { '+' }, minutes / 60, minutes % 60)
+    format!(
+        "{}{:02}:{:02}",
+        if seconds < 0 { '-' } else { '+' },
+        minutes / 60,
+        minutes % 60
+    )
 }
 
 /// A number of things: `1 host`, `3 hosts`.
@@ -89,14 +105,33 @@ mod tests {
 
     #[test]
     fn lengths_and_offsets_are_exact() {
-        let said: Vec<String> = [-3, 0, 59, 312, 3600, 12_005, 187_259].map(exactly).to_vec();
-        assert_eq!(said, ["0 s", "0 s", "59 s", "5 min 12 s", "1 h 0 min 0 s", "3 h 20 min 5 s", "2 d 4 h 0 min"]);
-        assert_eq!([0, 3600, -12_600, 49_500].map(offset), ["+00:00", "+01:00", "-03:30", "+13:45"]);
+        let said: Vec<String> = [-3, 0, 59, 312, 3600, 12_005, 187_259]
+            .map(exactly)
+            .to_vec();
+        assert_eq!(
+            said,
+            [
+                "0 s",
+                "0 s",
+                "59 s",
+                "5 min 12 s",
+                "1 h 0 min 0 s",
+                "3 h 20 min 5 s",
+                "2 d 4 h 0 min"
+            ]
+        );
+        assert_eq!(
+            [0, 3600, -12_600, 49_500].map(offset),
+            ["+00:00", "+01:00", "-03:30", "+13:45"]
+        );
     }
 
     #[test]
     fn no_line_is_wider_than_it_may_be() {
-        assert_eq!(wrap("one two  three\nfour", 10, "  "), "  one two\n  three\n  four\n");
+        assert_eq!(
+            wrap("one two  three\nfour", 10, "  "),
+            "  one two\n  three\n  four\n"
+        );
         assert_eq!(wrap("abcdefghijkl x", 8, "  "), "  abc...\n  x\n");
         assert_eq!(wrap(" ", 8, "  "), "");
     }

@@ -89,7 +89,11 @@ impl Record {
                 if self.runs.len() == RUNS {
                     self.runs.pop_front();
                 }
-                self.runs.push_back(Run { is_answered, first: at, last: at });
+                self.runs.push_back(Run {
+                    is_answered,
+                    first: at,
+                    last: at,
+                });
             }
         }
     }
@@ -98,7 +102,11 @@ impl Record {
     fn sign(&self, from: UtcMillis, to: UtcMillis) -> Sign {
         let margin = MARGIN_MS.min((to.0 - from.0).max(0) / 4);
         let (from, to) = (from.0 + margin, to.0 - margin);
-        let mut within = self.runs.iter().filter(|run| run.first.0 <= to && run.last.0 >= from).map(|run| run.is_answered);
+        let mut within = self
+            .runs
+            .iter()
+            .filter(|run| run.first.0 <= to && run.last.0 >= from)
+            .map(|run| run.is_answered);
         match (within.clone().any(|is_answered| is_answered), within.next()) {
             (true, _) => Sign::Answers,
             (false, Some(_)) => Sign::Silent,
@@ -107,7 +115,11 @@ impl Record {
     }
 
     fn last_reply(&self) -> Option<UtcMillis> {
-        self.runs.iter().rev().find(|run| run.is_answered).map(|run| run.last)
+        self.runs
+            .iter()
+            .rev()
+            .find(|run| run.is_answered)
+            .map(|run| run.last)
     }
 }
 
@@ -192,7 +204,11 @@ fn is_v6(version: Version) -> bool {
 
 /// Whether an address has to be looked up by name.
 fn is_name(address: &str) -> bool {
-    address != "gateway" && address.split('%').next().is_none_or(|ip| ip.parse::<IpAddr>().is_err())
+    address != "gateway"
+        && address
+            .split('%')
+            .next()
+            .is_none_or(|ip| ip.parse::<IpAddr>().is_err())
 }
 
 impl Scene {
@@ -207,7 +223,11 @@ impl Scene {
         let (is_measured, is_answered) = (result.sent() > 0, result.received() > 0);
         let seen = self.hosts.entry(Arc::clone(&result.host)).or_default();
         if let Some(ip) = result.resolved {
-            seen.version = Some(if ip.is_ipv4() { Version::V4 } else { Version::V6 });
+            seen.version = Some(if ip.is_ipv4() {
+                Version::V4
+            } else {
+                Version::V6
+            });
         }
         seen.place = result.place.or(seen.place);
         let is_name = is_name(&result.host.address);
@@ -221,7 +241,11 @@ impl Scene {
             // It has not resolved since the start: whether something else answers meanwhile is seen by its next check.
             let since = *seen.not_found_since.get_or_insert(at);
             let reason = result.reason.clone().unwrap_or_default();
-            let somebody = self.hosts.values().filter_map(|other| other.record.last_reply()).any(|reply| reply > since);
+            let somebody = self
+                .hosts
+                .values()
+                .filter_map(|other| other.record.last_reply())
+                .any(|reply| reply > since);
             if somebody && let Some(seen) = self.hosts.get_mut(&result.host) {
                 seen.unresolved.get_or_insert((since, reason));
             }
@@ -230,7 +254,10 @@ impl Scene {
         let version = seen.version.unwrap_or(Version::V4);
         if is_measured {
             for (index, rtt) in (0..).zip(result.rtts_us()) {
-                seen.record.note(UtcMillis(at.0.saturating_add(index * i64::from(result.spacing_ms))), rtt.is_some());
+                seen.record.note(
+                    UtcMillis(at.0.saturating_add(index * i64::from(result.spacing_ms))),
+                    rtt.is_some(),
+                );
             }
             let could_not = std::mem::replace(&mut seen.is_blocked, false);
             seen.measured_at = Some(at);
@@ -243,14 +270,24 @@ impl Scene {
             }
         } else if result.obstacle == Some(Obstacle::Link) {
             seen.is_blocked = true;
-            self.block(version, at, result.reason.as_deref().unwrap_or("nothing can be sent"));
+            self.block(
+                version,
+                at,
+                result.reason.as_deref().unwrap_or("nothing can be sent"),
+            );
         }
     }
 
     /// A check could not be sent: nothing can, unless something has been since.
     fn block(&mut self, version: Version, at: UtcMillis, reason: &str) {
-        let own = self.hosts.values().filter(|seen| seen.version.unwrap_or(Version::V4) == version);
-        let earliest = own.filter(|seen| !matches!(seen.place, Some(Place::Here))).filter_map(|seen| seen.measured_at).max();
+        let own = self
+            .hosts
+            .values()
+            .filter(|seen| seen.version.unwrap_or(Version::V4) == version);
+        let earliest = own
+            .filter(|seen| !matches!(seen.place, Some(Place::Here)))
+            .filter_map(|seen| seen.measured_at)
+            .max();
         let way = self.ways.entry(is_v6(version)).or_default();
         if way.down.is_none()
             && way.cleared_at.is_none_or(|cleared| cleared < at)
@@ -264,9 +301,10 @@ impl Scene {
     pub fn probe(&mut self, probe: &Probe) {
         if let Some(seen) = self.hosts.get_mut(&probe.host) {
             seen.record.note(probe.at, probe.is_answered);
-            if let (Some(Place::Gateway), Some((_, record))) =
-                (seen.place, seen.version.and_then(|v| self.gateways.get_mut(&is_v6(v))))
-            {
+            if let (Some(Place::Gateway), Some((_, record))) = (
+                seen.place,
+                seen.version.and_then(|v| self.gateways.get_mut(&is_v6(v))),
+            ) {
                 record.note(probe.at, probe.is_answered);
             }
         }
@@ -275,13 +313,23 @@ impl Scene {
     /// Takes what the witness saw.
     pub fn fact(&mut self, fact: &Fact) {
         match fact {
-            Fact::Gateway { ip, at, is_answered } => self.gateway(*ip, *at, *is_answered),
-            Fact::Neighbour { host, at, is_answered } => {
+            Fact::Gateway {
+                ip,
+                at,
+                is_answered,
+            } => self.gateway(*ip, *at, *is_answered),
+            Fact::Neighbour {
+                host,
+                at,
+                is_answered,
+            } => {
                 if let Some(seen) = self.hosts.get_mut(host) {
                     seen.record.note(*at, *is_answered);
                 }
             }
-            Fact::WayClear { version, at } => self.ways.entry(is_v6(*version)).or_default().clear(*at),
+            Fact::WayClear { version, at } => {
+                self.ways.entry(is_v6(*version)).or_default().clear(*at)
+            }
             Fact::Path { host, path } => {
                 if let Some(seen) = self.hosts.get_mut(host) {
                     seen.path = Some(path.clone());
@@ -291,7 +339,10 @@ impl Scene {
     }
 
     fn gateway(&mut self, ip: IpAddr, at: UtcMillis, is_answered: bool) {
-        let (known, record) = self.gateways.entry(ip.is_ipv6()).or_insert_with(|| (ip, Record::default()));
+        let (known, record) = self
+            .gateways
+            .entry(ip.is_ipv6())
+            .or_insert_with(|| (ip, Record::default()));
         if *known != ip {
             (*known, *record) = (ip, Record::default());
         }
@@ -304,7 +355,10 @@ impl Scene {
         let version = subject.version?;
         let gateway = self.gateways.get(&is_v6(version));
         // One that reached the host was tried when it answered again.
-        let path_reached = subject.path.as_ref().filter(|path| path.at >= from && path.at <= to && !path.reached);
+        let path_reached = subject
+            .path
+            .as_ref()
+            .filter(|path| path.at >= from && path.at <= to && !path.reached);
         let mut seen = Snapshot {
             place: subject.place?,
             // What could be sent is no fault of the link.
@@ -315,7 +369,8 @@ impl Scene {
             beyond_silent: 0,
             near_answering: 0,
             near_silent: 0,
-            path_reached: path_reached.and_then(|path| path.hops.iter().rev().flatten().next().copied()),
+            path_reached: path_reached
+                .and_then(|path| path.hops.iter().rev().flatten().next().copied()),
         };
         for (other, record) in &self.hosts {
             if **other == *host || record.version != Some(version) {
@@ -337,15 +392,26 @@ impl Scene {
     pub fn links_down(&self) -> Vec<LinkDown> {
         let mut found: Vec<LinkDown> = Vec::new();
         for (is_v6, way) in &self.ways {
-            let Some((since, earliest, reason)) = &way.down else { continue };
+            let Some((since, earliest, reason)) = &way.down else {
+                continue;
+            };
             let version = if *is_v6 { Version::V6 } else { Version::V4 };
-            let is_blocked = |seen: &Seen| seen.is_blocked && seen.version.unwrap_or(Version::V4) == version;
-            let hosts = self.hosts.iter().filter(|(_, seen)| is_blocked(seen)).map(|(host, _)| Arc::clone(host));
-            match found.iter_mut().find(|other| other.since.0.abs_diff(since.0) <= SAME_FAILURE_MS) {
+            let is_blocked =
+                |seen: &Seen| seen.is_blocked && seen.version.unwrap_or(Version::V4) == version;
+            let hosts = self
+                .hosts
+                .iter()
+                .filter(|(_, seen)| is_blocked(seen))
+                .map(|(host, _)| Arc::clone(host));
+            match found
+                .iter_mut()
+                .find(|other| other.since.0.abs_diff(since.0) <= SAME_FAILURE_MS)
+            {
                 Some(other) => {
                     other.versions.push(version);
                     other.hosts.extend(hosts);
-                    (other.since, other.earliest) = (other.since.min(*since), other.earliest.max(*earliest));
+                    (other.since, other.earliest) =
+                        (other.since.min(*since), other.earliest.max(*earliest));
                 }
                 None => found.push(LinkDown {
                     versions: vec![version],
@@ -361,14 +427,21 @@ impl Scene {
 
     /// When something could be sent again over a version, after it could not.
     pub fn link_cleared_at(&self, version: Version) -> Option<UtcMillis> {
-        self.ways.get(&is_v6(version)).and_then(|way| way.cleared_at)
+        self.ways
+            .get(&is_v6(version))
+            .and_then(|way| way.cleared_at)
     }
 
     /// The names that do not resolve although something answers.
     pub fn unresolved_names(&self) -> Vec<NameFailure> {
         let failure = |(host, seen): (&Arc<Host>, &Seen)| {
             let (since, reason) = seen.unresolved.clone()?;
-            Some(NameFailure { host: Arc::clone(host), since, earliest: seen.resolved_at, reason })
+            Some(NameFailure {
+                host: Arc::clone(host),
+                since,
+                earliest: seen.resolved_at,
+                reason,
+            })
         };
         let mut found: Vec<NameFailure> = self.hosts.iter().filter_map(failure).collect();
         found.sort_by(|a, b| (a.since, &a.host.address).cmp(&(b.since, &b.host.address)));
@@ -377,13 +450,24 @@ impl Scene {
 
     /// When the name of an address last resolved.
     pub fn resolved_at_address(&self, address: &str) -> Option<UtcMillis> {
-        self.hosts.iter().filter(|(host, _)| host.address == address).filter_map(|(_, seen)| seen.resolved_at).max()
+        self.hosts
+            .iter()
+            .filter(|(host, _)| host.address == address)
+            .filter_map(|(_, seen)| seen.resolved_at)
+            .max()
     }
 
     /// When something was last measured over any of these versions.
     pub fn measured_at(&self, versions: &[Version]) -> Option<UtcMillis> {
-        let is_meant = |seen: &&Seen| seen.version.is_some_and(|version| versions.contains(&version));
-        self.hosts.values().filter(is_meant).filter_map(|seen| seen.measured_at).min()
+        let is_meant = |seen: &&Seen| {
+            seen.version
+                .is_some_and(|version| versions.contains(&version))
+        };
+        self.hosts
+            .values()
+            .filter(is_meant)
+            .filter_map(|seen| seen.measured_at)
+            .min()
     }
 
     /// How far packets to a host got when that was last tried.

@@ -31,8 +31,10 @@ pub fn summarize(rtts_us: impl IntoIterator<Item = u32>) -> Option<Summary> {
         return None;
     }
     // In integers: (n * squares - sum^2) / n^2 is the variance without any loss before the root.
-    let variance = (u128::from(count) * squares - u128::from(sum) * u128::from(sum)) / (u128::from(count) * u128::from(count));
-    let within_u32 = |value: u128| u32::try_from(value).expect("neither mean nor spread is above the greatest");
+    let variance = (u128::from(count) * squares - u128::from(sum) * u128::from(sum))
+        / (u128::from(count) * u128::from(count));
+    let within_u32 =
+        |value: u128| u32::try_from(value).expect("neither mean nor spread is above the greatest");
     Some(Summary {
         min_us,
         avg_us: within_u32(u128::from((sum + count / 2) / count)),
@@ -55,7 +57,10 @@ pub fn bucket_of(rtt_us: u32) -> u32 {
 pub fn bucket_range(bucket: u32) -> (u32, u64) {
     let octave = (bucket / BUCKETS_PER_OCTAVE).saturating_sub(1).min(27);
     let mantissa = u64::from(bucket - octave * BUCKETS_PER_OCTAVE).min(31);
-    (u32::try_from(mantissa << octave).unwrap_or(u32::MAX), (mantissa + 1) << octave)
+    (
+        u32::try_from(mantissa << octave).unwrap_or(u32::MAX),
+        (mantissa + 1) << octave,
+    )
 }
 
 /// Counts of round-trip times by size. Holds the buckets from the first to the last that is not empty, so that adding
@@ -80,7 +85,8 @@ impl Histogram {
             self.first = bucket;
         }
         if bucket < self.first {
-            self.counts.splice(0..0, std::iter::repeat_n(0, (self.first - bucket) as usize));
+            self.counts
+                .splice(0..0, std::iter::repeat_n(0, (self.first - bucket) as usize));
             self.first = bucket;
         }
         let index = (bucket - self.first) as usize;
@@ -105,7 +111,10 @@ impl Histogram {
             if bucket > bucket_of(u32::MAX) {
                 return None;
             }
-            self.count(bucket, u32::try_from(varint::read(&mut bytes)?).unwrap_or(u32::MAX));
+            self.count(
+                bucket,
+                u32::try_from(varint::read(&mut bytes)?).unwrap_or(u32::MAX),
+            );
         }
         Some(())
     }
@@ -117,7 +126,9 @@ impl Histogram {
 
     /// Every bucket that is not empty, ascending, with its count.
     fn filled(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
-        (self.first..).zip(self.counts.iter().copied()).filter(|(_, count)| *count > 0)
+        (self.first..)
+            .zip(self.counts.iter().copied())
+            .filter(|(_, count)| *count > 0)
     }
 
     /// Every bucket that is not empty, ascending: its least round-trip time, the next bucket's, the count.
@@ -139,7 +150,11 @@ impl Histogram {
             let count = count as f64;
             if rank < before + count {
                 let width = to as f64 - f64::from(from) - 1.0;
-                let inside = if count > 1.0 { (rank - before) / (count - 1.0) } else { 0.5 };
+                let inside = if count > 1.0 {
+                    (rank - before) / (count - 1.0)
+                } else {
+                    0.5
+                };
                 return Some(f64::from(from) + width * inside.min(1.0));
             }
             before += count;
@@ -171,7 +186,10 @@ impl Histogram {
 pub fn encode_rtts(rtts_us: impl Iterator<Item = Option<u32>>, min_us: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(16);
     for rtt in rtts_us {
-        varint::write(&mut out, rtt.map_or(0, |rtt| u64::from(rtt.saturating_sub(min_us)) + 1));
+        varint::write(
+            &mut out,
+            rtt.map_or(0, |rtt| u64::from(rtt.saturating_sub(min_us)) + 1),
+        );
     }
     out
 }
@@ -203,11 +221,34 @@ mod tests {
     fn the_summary_is_what_a_hand_works_out() {
         // Mean 20, squares 200, 0, 200 above it: variance 200/3, root 8.16.
         let summary = summarize([10, 20, 30]).expect("three replies");
-        assert_eq!(summary, Summary { min_us: 10, avg_us: 20, max_us: 30, mdev_us: 8 });
-        assert_eq!(summarize([7]), Some(Summary { min_us: 7, avg_us: 7, max_us: 7, mdev_us: 0 }));
-        assert_eq!(summarize([1, 2]).map(|s| s.avg_us), Some(2), "half a microsecond is rounded up");
+        assert_eq!(
+            summary,
+            Summary {
+                min_us: 10,
+                avg_us: 20,
+                max_us: 30,
+                mdev_us: 8
+            }
+        );
+        assert_eq!(
+            summarize([7]),
+            Some(Summary {
+                min_us: 7,
+                avg_us: 7,
+                max_us: 7,
+                mdev_us: 0
+            })
+        );
+        assert_eq!(
+            summarize([1, 2]).map(|s| s.avg_us),
+            Some(2),
+            "half a microsecond is rounded up"
+        );
         assert_eq!(summarize([]), None);
-        assert_eq!(summarize([u32::MAX; 100]).map(|s| (s.avg_us, s.mdev_us)), Some((u32::MAX, 0)));
+        assert_eq!(
+            summarize([u32::MAX; 100]).map(|s| (s.avg_us, s.mdev_us)),
+            Some((u32::MAX, 0))
+        );
     }
 
     #[test]
@@ -218,8 +259,14 @@ mod tests {
             let (from, to) = bucket_range(bucket);
             assert_eq!(u64::from(from), next, "bucket {bucket}");
             assert_eq!(bucket_of(from), bucket);
-            assert_eq!(bucket_of(u32::try_from(to - 1).expect("within range")), bucket);
-            assert!((to - u64::from(from)) * 16 <= u64::from(from).max(16), "bucket {bucket} is too wide");
+            assert_eq!(
+                bucket_of(u32::try_from(to - 1).expect("within range")),
+                bucket
+            );
+            assert!(
+                (to - u64::from(from)) * 16 <= u64::from(from).max(16),
+                "bucket {bucket} is too wide"
+            );
             next = to;
         }
         assert_eq!(next, 1 << 32);
@@ -240,13 +287,25 @@ mod tests {
     #[test]
     fn quantiles_of_any_values_are_within_the_width_of_a_bucket() {
         let mut histogram = Histogram::default();
-        let mut values: Vec<u32> = (0..2000u32).map(|i| 500 + i.wrapping_mul(2_654_435_761) % 90_000).collect();
+        let mut values: Vec<u32> = (0..2000u32)
+            .map(|i| 500 + i.wrapping_mul(2_654_435_761) % 90_000)
+            .collect();
         values.iter().for_each(|v| histogram.add(*v));
         values.sort_unstable();
-        for (share, rank) in [(0.05, 99), (0.25, 499), (0.5, 999), (0.75, 1499), (0.95, 1899), (0.99, 1979)] {
+        for (share, rank) in [
+            (0.05, 99),
+            (0.25, 499),
+            (0.5, 999),
+            (0.75, 1499),
+            (0.95, 1899),
+            (0.99, 1979),
+        ] {
             let exact = f64::from(values[rank]);
             let found = histogram.quantile_us(share).expect("values");
-            assert!((found - exact).abs() / exact < 0.0325, "{share}: {found} for {exact}");
+            assert!(
+                (found - exact).abs() / exact < 0.0325,
+                "{share}: {found} for {exact}"
+            );
         }
     }
 
@@ -260,7 +319,11 @@ mod tests {
         assert_eq!(Histogram::decode(&stored), Some(histogram));
         assert_eq!(Histogram::decode(&stored[..stored.len() - 1]), None);
         assert_eq!(Histogram::decode(&[0xff; 30]), None);
-        assert_eq!(Histogram::decode(&[0xff, 0xff, 0xff, 0x0f, 1]), None, "a bucket beyond the last");
+        assert_eq!(
+            Histogram::decode(&[0xff, 0xff, 0xff, 0x0f, 1]),
+            None,
+            "a bucket beyond the last"
+        );
     }
 
     #[test]
@@ -271,18 +334,35 @@ mod tests {
         two.add(1000);
         one.merge(&two);
         assert_eq!(one.total(), 3);
-        assert_eq!(one.buckets().map(|(_, _, count)| count).collect::<Vec<_>>(), [2, 1]);
+        assert_eq!(
+            one.buckets().map(|(_, _, count)| count).collect::<Vec<_>>(),
+            [2, 1]
+        );
     }
 
     #[test]
     fn the_times_of_a_check_read_back_as_they_were_stored_and_damage_is_refused() {
-        let rtts = [Some(12_345), None, Some(12_345), Some(60_000_000), Some(u32::MAX)];
+        let rtts = [
+            Some(12_345),
+            None,
+            Some(12_345),
+            Some(60_000_000),
+            Some(u32::MAX),
+        ];
         let stored = encode_rtts(rtts.into_iter(), 12_345);
         assert_eq!(decode_rtts(&stored, 12_345).as_deref(), Some(&rtts[..]));
         assert_eq!(decode_rtts(&stored[..stored.len() - 1], 12_345), None);
         assert_eq!(decode_rtts(&[0xff; 11], 0), None);
         assert_eq!(decode_rtts(&stored, u32::MAX), None, "beyond any time");
-        assert_eq!(decode_rtts(&vec![1; 100_000], 0), None, "more pings than any check has");
-        assert_eq!(encode_rtts([Some(5), Some(104), None].into_iter(), 5), [1, 100, 0], "a byte a ping where they are close");
+        assert_eq!(
+            decode_rtts(&vec![1; 100_000], 0),
+            None,
+            "more pings than any check has"
+        );
+        assert_eq!(
+            encode_rtts([Some(5), Some(104), None].into_iter(), 5),
+            [1, 100, 0],
+            "a byte a ping where they are close"
+        );
     }
 }

@@ -21,7 +21,11 @@ pub struct CheckSums<'a> {
 impl CheckSums<'_> {
     /// Its state. A row of the original's that says nothing was sent is one that failed.
     pub fn state(&self, thresholds: &Thresholds) -> State {
-        match thresholds.judge(self.sent.unsigned_abs(), self.received.unsigned_abs(), self.latencies[1]) {
+        match thresholds.judge(
+            self.sent.unsigned_abs(),
+            self.received.unsigned_abs(),
+            self.latencies[1],
+        ) {
             State::NotMeasured => State::Down,
             state => state,
         }
@@ -122,8 +126,15 @@ impl Sums {
 impl Counts {
     fn add(&mut self, sent: i64, received: i64) {
         // A row of the original's that says nothing was sent is one that failed.
-        let rate = if sent > 0 { (received * FULL_RATE / sent).clamp(0, FULL_RATE) } else { 0 };
-        let class = RATE_CLASSES.iter().position(|(_, greatest)| rate <= *greatest).unwrap_or(UP_CLASS);
+        let rate = if sent > 0 {
+            (received * FULL_RATE / sent).clamp(0, FULL_RATE)
+        } else {
+            0
+        };
+        let class = RATE_CLASSES
+            .iter()
+            .position(|(_, greatest)| rate <= *greatest)
+            .unwrap_or(UP_CLASS);
         self.by_rate[class] += 1;
         self.sent += sent;
         self.received += received;
@@ -148,7 +159,9 @@ impl Counts {
     }
 
     fn sum(classes: &[i64]) -> i64 {
-        classes.iter().fold(0, |sum, checks| sum.saturating_add(*checks))
+        classes
+            .iter()
+            .fold(0, |sum, checks| sum.saturating_add(*checks))
     }
 
     /// Checks without any reply: what an outage is made of.
@@ -191,8 +204,18 @@ impl Counts {
     /// the pings and of a rate of 100 %, and a rate that there is none of is 0, or else 1 and more.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let missing = |rate: i64| FULL_RATE.saturating_sub(rate);
-        let missing_in_all = self.checks().saturating_mul(FULL_RATE).saturating_sub(self.rate_sum);
-        let others = [self.down, self.degraded, self.not_measured, self.sent, self.lost(), missing_in_all];
+        let missing_in_all = self
+            .checks()
+            .saturating_mul(FULL_RATE)
+            .saturating_sub(self.rate_sum);
+        let others = [
+            self.down,
+            self.degraded,
+            self.not_measured,
+            self.sent,
+            self.lost(),
+            missing_in_all,
+        ];
         let ends = [self.rate_min, self.rate_max].map(|rate| above(rate.map(missing)));
         for number in self.by_rate.into_iter().chain(others).chain(ends) {
             write(out, number);
@@ -218,8 +241,15 @@ impl Counts {
 
 impl Latencies {
     fn add(&mut self, check: &CheckSums<'_>) {
-        let CheckSums { received, latencies, rtts, .. } = *check;
-        let [Some(min_us), Some(avg_us), Some(max_us)] = latencies else { return };
+        let CheckSums {
+            received,
+            latencies,
+            rtts,
+            ..
+        } = *check;
+        let [Some(min_us), Some(avg_us), Some(max_us)] = latencies else {
+            return;
+        };
         self.min_us = pick(self.min_us, Some(min_us), u32::min);
         self.max_us = pick(self.max_us, Some(max_us), u32::max);
         self.avg_sum_us += i64::from(avg_us);
@@ -248,7 +278,11 @@ impl Latencies {
     /// that were measured.
     pub fn quantile_us(&self, share: f64) -> Option<u32> {
         let us = self.histogram.quantile_us(share)?;
-        #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "quantiles lie between two u32")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "quantiles lie between two u32"
+        )]
         let us = us.round() as u32;
         Some(us.clamp(self.min_us.unwrap_or(us), self.max_us.unwrap_or(us)))
     }
@@ -267,7 +301,10 @@ impl Latencies {
     /// form and that form.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let ends = [self.min_us, self.max_us].map(|us| above(us.map(i64::from)));
-        for number in ends.into_iter().chain([self.sum_us, self.avg_sum_us, self.checks]) {
+        for number in ends
+            .into_iter()
+            .chain([self.sum_us, self.avg_sum_us, self.checks])
+        {
             write(out, number);
         }
         let histogram = self.histogram.encode();
@@ -284,7 +321,17 @@ impl Latencies {
         let length = usize::try_from(varint::read(bytes)?).ok()?;
         let (histogram, rest) = bytes.split_at_checked(length)?;
         *bytes = rest;
-        Some((Latencies { min_us, max_us, sum_us, avg_sum_us, checks, histogram: Histogram::default() }, histogram))
+        Some((
+            Latencies {
+                min_us,
+                max_us,
+                sum_us,
+                avg_sum_us,
+                checks,
+                histogram: Histogram::default(),
+            },
+            histogram,
+        ))
     }
 }
 
@@ -305,7 +352,9 @@ fn write(out: &mut Vec<u8>, number: i64) {
 }
 
 fn read(bytes: &mut &[u8]) -> Option<i64> {
-    i64::try_from(varint::read(bytes)?).ok().filter(|number| *number <= LARGEST_SUM)
+    i64::try_from(varint::read(bytes)?)
+        .ok()
+        .filter(|number| *number <= LARGEST_SUM)
 }
 
 #[cfg(test)]
@@ -313,12 +362,22 @@ mod tests {
     use super::*;
 
     fn check(sent: i64, received: i64, latency: Option<u32>) -> CheckSums<'static> {
-        CheckSums { sent, received, latencies: [latency; 3], rtts: None }
+        CheckSums {
+            sent,
+            received,
+            latencies: [latency; 3],
+            rtts: None,
+        }
     }
 
     #[test]
     fn merged_sums_are_the_sums_of_all() {
-        let checks = [check(5, 5, Some(100)), check(5, 4, Some(300)), check(5, 0, None), check(0, 0, None)];
+        let checks = [
+            check(5, 5, Some(100)),
+            check(5, 4, Some(300)),
+            check(5, 0, None),
+            check(0, 0, None),
+        ];
         let (mut all, mut one, mut two) = (Sums::default(), Sums::default(), Sums::default());
         let own = Thresholds::default();
         checks.iter().for_each(|c| all.add(c, &own));
@@ -327,22 +386,46 @@ mod tests {
         one.merge(&two);
         assert_eq!(one, all);
         let Sums { counts, latencies } = all;
-        assert_eq!((counts.by_rate, counts.down, counts.checks()), ([2, 0, 0, 0, 0, 1, 0, 1], 2, 4));
-        assert_eq!((counts.rate_sum, counts.rate_min, counts.rate_max), (180_000, Some(0), Some(100_000)));
-        assert_eq!((latencies.min_us, latencies.max_us, latencies.sum_us), (Some(100), Some(300), 5 * 100 + 4 * 300));
+        assert_eq!(
+            (counts.by_rate, counts.down, counts.checks()),
+            ([2, 0, 0, 0, 0, 1, 0, 1], 2, 4)
+        );
+        assert_eq!(
+            (counts.rate_sum, counts.rate_min, counts.rate_max),
+            (180_000, Some(0), Some(100_000))
+        );
+        assert_eq!(
+            (latencies.min_us, latencies.max_us, latencies.sum_us),
+            (Some(100), Some(300), 5 * 100 + 4 * 300)
+        );
     }
 
     #[test]
     fn every_success_rate_has_one_class_and_the_state_of_the_check() {
-        for (sent, received) in (1..=101).flat_map(|sent| (0..=sent).map(move |received| (sent, received))) {
+        for (sent, received) in
+            (1..=101).flat_map(|sent| (0..=sent).map(move |received| (sent, received)))
+        {
             let mut sums = Sums::default();
             sums.add(&check(sent, received, None), &Thresholds::default());
             assert_eq!(sums.counts.by_rate.iter().sum::<i64>(), 1);
-            let class = sums.counts.by_rate.iter().position(|checks| *checks == 1).expect("one");
+            let class = sums
+                .counts
+                .by_rate
+                .iter()
+                .position(|checks| *checks == 1)
+                .expect("one");
             let (least, greatest) = RATE_CLASSES[class];
-            assert!((least..=greatest).contains(&sums.counts.rate_sum), "{received} of {sent}");
-            let state = Thresholds::default().judge(sent.unsigned_abs(), received.unsigned_abs(), None);
-            assert_eq!(sums.counts.worst_state(), Some(state), "{received} of {sent}");
+            assert!(
+                (least..=greatest).contains(&sums.counts.rate_sum),
+                "{received} of {sent}"
+            );
+            let state =
+                Thresholds::default().judge(sent.unsigned_abs(), received.unsigned_abs(), None);
+            assert_eq!(
+                sums.counts.worst_state(),
+                Some(state),
+                "{received} of {sent}"
+            );
             let mut by_rate = sums.counts;
             by_rate.judge_by_rate();
             assert_eq!(by_rate, sums.counts, "{received} of {sent}");
@@ -354,7 +437,10 @@ mod tests {
         let mut sums = Sums::default();
         sums.counts.not_measured = 3;
         for latency in [Some(100), Some(70_000), None] {
-            sums.add(&check(5, latency.map_or(0, |_| 4), latency), &Thresholds::default());
+            sums.add(
+                &check(5, latency.map_or(0, |_| 4), latency),
+                &Thresholds::default(),
+            );
         }
         let (mut counts, mut latencies) = (Vec::new(), Vec::new());
         Counts::default().encode(&mut counts);
@@ -363,19 +449,31 @@ mod tests {
         sums.latencies.encode(&mut latencies);
         let mut bytes = &counts[..];
         assert_eq!(Counts::decode(&mut bytes), Some(Counts::default()));
-        assert_eq!((Counts::decode(&mut bytes), bytes.len()), (Some(sums.counts), 0));
+        assert_eq!(
+            (Counts::decode(&mut bytes), bytes.len()),
+            (Some(sums.counts), 0)
+        );
         let mut bytes = &latencies[..];
-        assert_eq!(Latencies::decode(&mut bytes), Some((Latencies::default(), &[][..])));
+        assert_eq!(
+            Latencies::decode(&mut bytes),
+            Some((Latencies::default(), &[][..]))
+        );
         let (mut again, histogram) = Latencies::decode(&mut bytes).expect("whole");
         assert_eq!(again.histogram.merge_stored(histogram), Some(()));
         assert_eq!((again, bytes.len()), (sums.latencies, 0));
         for cut in 0..counts.len() {
             let mut bytes = &counts[..cut];
-            assert!([Counts::decode(&mut bytes), Counts::decode(&mut bytes)].contains(&None), "cut at {cut}");
+            assert!(
+                [Counts::decode(&mut bytes), Counts::decode(&mut bytes)].contains(&None),
+                "cut at {cut}"
+            );
         }
         for cut in 0..latencies.len() {
             let mut bytes = &latencies[..cut];
-            assert!([Latencies::decode(&mut bytes), Latencies::decode(&mut bytes)].contains(&None), "cut at {cut}");
+            assert!(
+                [Latencies::decode(&mut bytes), Latencies::decode(&mut bytes)].contains(&None),
+                "cut at {cut}"
+            );
         }
         assert_eq!(Counts::decode(&mut &[0xff; 200][..]), None);
         assert_eq!(Latencies::decode(&mut &[0xff; 200][..]), None);

@@ -77,10 +77,17 @@ pub fn parse_naive_ms(text: &str) -> Option<i64> {
     }
     let nanoseconds: u32 = format!("{fraction:0<9}").parse().ok()?;
     let month = Month::try_from(u8::try_from(month).ok()?).ok()?;
-    let date = Date::from_calendar_date(i32::try_from(year).ok()?, month, u8::try_from(day).ok()?).ok()?;
+    let date =
+        Date::from_calendar_date(i32::try_from(year).ok()?, month, u8::try_from(day).ok()?).ok()?;
     let [hour, minute, second] = [hour, minute, second].map(|n| u8::try_from(n).unwrap_or(u8::MAX));
     let time = Time::from_hms_nano(hour, minute, second, nanoseconds).ok()?;
-    i64::try_from(PrimitiveDateTime::new(date, time).assume_utc().unix_timestamp_nanos().div_euclid(1_000_000)).ok()
+    i64::try_from(
+        PrimitiveDateTime::new(date, time)
+            .assume_utc()
+            .unix_timestamp_nanos()
+            .div_euclid(1_000_000),
+    )
+    .ok()
 }
 
 /// An instant as programs write it: RFC 3339 with a `Z` or an offset, or Unix seconds. `None` when it is neither, or lies
@@ -88,7 +95,10 @@ pub fn parse_naive_ms(text: &str) -> Option<i64> {
 pub fn parse_instant(text: &str) -> Option<UtcMillis> {
     let text = text.trim();
     let ms = if let Ok(seconds) = text.parse::<f64>() {
-        #[expect(clippy::cast_possible_truncation, reason = "a cast from a float saturates, and the range is checked behind")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a cast from a float saturates, and the range is checked behind"
+        )]
         Some((seconds * 1000.0).round() as i64).filter(|_| seconds.is_finite())
     } else if let Some(naive) = text.strip_suffix(['Z', 'z']) {
         parse_naive_ms(naive)
@@ -99,10 +109,16 @@ pub fn parse_instant(text: &str) -> Option<UtcMillis> {
         // Two digits each: RFC 3339, section 5.6.
         let part = |text: &str, most: i64| {
             let is_written = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
-            text.parse::<i64>().ok().filter(|number| is_written && *number <= most)
+            text.parse::<i64>()
+                .ok()
+                .filter(|number| is_written && *number <= most)
         };
         let offset = part(hours, 23)? * 60 + part(minutes, 59)?;
-        let offset = if text[at..].starts_with('-') { -offset } else { offset };
+        let offset = if text[at..].starts_with('-') {
+            -offset
+        } else {
+            offset
+        };
         Some(parse_naive_ms(&text[..at])? - offset * 60_000)
     };
     ms.filter(|ms| (0..=LATEST_MS).contains(ms)).map(UtcMillis)
@@ -114,14 +130,22 @@ fn numbers(text: &str, separator: char) -> Option<[u32; 3]> {
         if is_digits { part.parse().ok() } else { None }
     });
     let all = [parts.next()??, parts.next()??, parts.next()??];
-    if parts.next().is_some() { None } else { Some(all) }
+    if parts.next().is_some() {
+        None
+    } else {
+        Some(all)
+    }
 }
 
 /// The instant that a naive local time means, given the zone as a function from an instant (Unix seconds) to its offset
 /// east of UTC (seconds). In the hour that autumn repeats both readings exist: the earlier is taken unless it lies
 /// behind `previous`, the instant of the row written before, by more than half of what repeats: two originals that share a
 /// file interleave their rows by less. A time that spring skips is read with the offset before it.
-pub fn local_to_utc(naive_ms: i64, previous: Option<UtcMillis>, offset_at: impl Fn(i64) -> i64) -> UtcMillis {
+pub fn local_to_utc(
+    naive_ms: i64,
+    previous: Option<UtcMillis>,
+    offset_at: impl Fn(i64) -> i64,
+) -> UtcMillis {
     // No zone changes its offset twice within two days, so a day to either side shows both candidates.
     let naive_seconds = naive_ms.div_euclid(1000);
     let before = offset_at(naive_seconds - 86_400);
@@ -133,7 +157,10 @@ pub fn local_to_utc(naive_ms: i64, previous: Option<UtcMillis>, offset_at: impl 
     let (first, second) = match (candidate(before), candidate(after)) {
         (Some(a), Some(b)) => (a.min(b), a.max(b)),
         (Some(only), None) | (None, Some(only)) => (only, only),
-        (None, None) => (UtcMillis(naive_ms - before * 1000), UtcMillis(naive_ms - before * 1000)),
+        (None, None) => (
+            UtcMillis(naive_ms - before * 1000),
+            UtcMillis(naive_ms - before * 1000),
+        ),
     };
     match previous {
         Some(previous) if first.0 < previous.0 - (second.0 - first.0) / 2 => second,
@@ -181,9 +208,14 @@ impl ClockSample {
 
     /// How long the machine slept between an earlier sample and this one.
     pub fn slept_since(&self, earlier: &ClockSample) -> Duration {
-        let slept = (self.boottime_ns - earlier.boottime_ns) - (self.monotonic.0 - earlier.monotonic.0);
+        let slept =
+            (self.boottime_ns - earlier.boottime_ns) - (self.monotonic.0 - earlier.monotonic.0);
         // Two clocks read one after the other differ by the time between the reads.
-        if slept < SLEEP_NOISE_NS { Duration::ZERO } else { Duration::from_nanos(u64::try_from(slept).unwrap_or(0)) }
+        if slept < SLEEP_NOISE_NS {
+            Duration::ZERO
+        } else {
+            Duration::from_nanos(u64::try_from(slept).unwrap_or(0))
+        }
     }
 
     /// By how many nanoseconds the wall clock was set between an earlier sample and this one, beyond what it went by
@@ -191,12 +223,17 @@ impl ClockSample {
     pub fn step_since(&self, earlier: &ClockSample) -> i64 {
         let elapsed = self.monotonic.0 - earlier.monotonic.0;
         let step = (self.realtime_ns - earlier.realtime_ns) - elapsed;
-        if step.abs() <= elapsed / 2000 + READ_NOISE_NS { 0 } else { step }
+        if step.abs() <= elapsed / 2000 + READ_NOISE_NS {
+            0
+        } else {
+            step
+        }
     }
 
     /// The same without the time that the machine slept, after which the wall clock is right.
     pub fn set_since(&self, earlier: &ClockSample) -> i64 {
-        self.step_since(earlier).saturating_sub(nanoseconds(self.slept_since(earlier)))
+        self.step_since(earlier)
+            .saturating_sub(nanoseconds(self.slept_since(earlier)))
     }
 }
 
@@ -217,12 +254,20 @@ impl Schedule {
     /// A schedule for host `index` of `hosts`, for a program that starts at `start`: the hosts are spread evenly over
     /// the interval, so that they do not all send at once.
     pub fn phased(start: Monotonic, interval: Duration, index: usize, hosts: usize) -> Schedule {
-        Schedule { first: start.after(share(interval, index, hosts)), interval }
+        Schedule {
+            first: start.after(share(interval, index, hosts)),
+            interval,
+        }
     }
 
     /// The first check of host `index` of `hosts` after a start: at once, but spread over a second (or over the
     /// interval, where that is shorter).
-    pub fn first_check(start: Monotonic, interval: Duration, index: usize, hosts: usize) -> Monotonic {
+    pub fn first_check(
+        start: Monotonic,
+        interval: Duration,
+        index: usize,
+        hosts: usize,
+    ) -> Monotonic {
         start.after(share(interval.min(Duration::from_secs(1)), index, hosts))
     }
 
@@ -353,7 +398,11 @@ mod tests {
 
     /// Central Europe in 2025, in seconds: summer time until 26 October, 01:00 UTC, and from 30 March, 01:00 UTC.
     fn berlin(unix_seconds: i64) -> i64 {
-        if (1_743_296_400..1_761_440_400).contains(&unix_seconds) { 7200 } else { 3600 }
+        if (1_743_296_400..1_761_440_400).contains(&unix_seconds) {
+            7200
+        } else {
+            3600
+        }
     }
 
     fn to_utc(text: &str, previous: Option<UtcMillis>) -> UtcMillis {
@@ -362,8 +411,14 @@ mod tests {
 
     #[test]
     fn local_times_become_utc_by_the_zone_of_their_day() {
-        assert_eq!(to_utc("2025-07-01 12:00:00", None).sql_text(), "2025-07-01 10:00:00.000");
-        assert_eq!(to_utc("2025-12-01 12:00:00", None).sql_text(), "2025-12-01 11:00:00.000");
+        assert_eq!(
+            to_utc("2025-07-01 12:00:00", None).sql_text(),
+            "2025-07-01 10:00:00.000"
+        );
+        assert_eq!(
+            to_utc("2025-12-01 12:00:00", None).sql_text(),
+            "2025-12-01 11:00:00.000"
+        );
     }
 
     #[test]
@@ -371,12 +426,19 @@ mod tests {
         let mut previous = None;
         let mut texts = Vec::new();
         // Every twenty minutes from 01:40 summer time on: the hour from two to three comes twice.
-        for local in ["01:40", "02:00", "02:20", "02:40", "02:00", "02:20", "02:40", "03:00"] {
+        for local in [
+            "01:40", "02:00", "02:20", "02:40", "02:00", "02:20", "02:40", "03:00",
+        ] {
             let at = to_utc(&format!("2025-10-26 {local}:00.5"), previous);
             previous = Some(at);
             texts.push(at.sql_text()[11..16].to_string());
         }
-        assert_eq!(texts, ["23:40", "00:00", "00:20", "00:40", "01:00", "01:20", "01:40", "02:00"]);
+        assert_eq!(
+            texts,
+            [
+                "23:40", "00:00", "00:20", "00:40", "01:00", "01:20", "01:40", "02:00"
+            ]
+        );
     }
 
     #[test]
@@ -385,30 +447,46 @@ mod tests {
         let offset = |at: i64| if at < 1_743_865_200 { 39_600 } else { 37_800 };
         let mut previous = None;
         let mut texts = Vec::new();
-        for local in ["01:20", "01:30", "01:40", "01:50", "01:30", "01:40", "01:50", "02:00"] {
+        for local in [
+            "01:20", "01:30", "01:40", "01:50", "01:30", "01:40", "01:50", "02:00",
+        ] {
             let naive = parse_naive_ms(&format!("2025-04-06 {local}:00")).expect("a time");
             let at = local_to_utc(naive, previous, offset);
             previous = Some(at);
             texts.push(at.sql_text()[11..16].to_string());
         }
-        assert_eq!(texts, ["14:20", "14:30", "14:40", "14:50", "15:00", "15:10", "15:20", "15:30"]);
+        assert_eq!(
+            texts,
+            [
+                "14:20", "14:30", "14:40", "14:50", "15:00", "15:10", "15:20", "15:30"
+            ]
+        );
     }
 
     #[test]
     fn rows_of_two_writers_that_interleave_stay_in_the_same_pass() {
         let first = to_utc("2025-10-26 02:30:00", None);
-        assert_eq!(to_utc("2025-10-26 02:29:30", Some(first)).0, first.0 - 30_000);
+        assert_eq!(
+            to_utc("2025-10-26 02:29:30", Some(first)).0,
+            first.0 - 30_000
+        );
     }
 
     #[test]
     fn a_time_that_spring_skips_is_read_with_the_offset_before_it() {
-        assert_eq!(to_utc("2025-03-30 02:30:00", None).sql_text(), "2025-03-30 01:30:00.000");
+        assert_eq!(
+            to_utc("2025-03-30 02:30:00", None).sql_text(),
+            "2025-03-30 01:30:00.000"
+        );
     }
 
     #[test]
     fn a_zone_is_applied_to_times_before_1970_and_far_ahead() {
         assert_eq!(local_to_utc(0, None, |_| -5 * 3600), UtcMillis(5 * HOUR_MS));
-        assert_eq!(local_to_utc(0, None, |_| 14 * 3600), UtcMillis(-14 * HOUR_MS));
+        assert_eq!(
+            local_to_utc(0, None, |_| 14 * 3600),
+            UtcMillis(-14 * HOUR_MS)
+        );
     }
 
     fn seconds(s: f64) -> Monotonic {
@@ -421,22 +499,37 @@ mod tests {
         assert_eq!(schedule.next_after(seconds(100.0)), seconds(160.0));
         assert_eq!(schedule.next_after(seconds(166.9)), seconds(220.0));
         // Held up by ten seconds, and by fifty.
-        assert_eq!(schedule.next_check(seconds(170.0), seconds(171.0)), seconds(220.0));
-        assert_eq!(schedule.next_check(seconds(210.0), seconds(211.0)), seconds(280.0));
+        assert_eq!(
+            schedule.next_check(seconds(170.0), seconds(171.0)),
+            seconds(220.0)
+        );
+        assert_eq!(
+            schedule.next_check(seconds(210.0), seconds(211.0)),
+            seconds(280.0)
+        );
         // Standing still for ten minutes: one tick, not ten.
         assert_eq!(schedule.next_after(seconds(760.5)), seconds(820.0));
         assert_eq!(schedule.ticks_between(seconds(160.0), seconds(820.0)), 10);
         assert_eq!(schedule.ticks_between(seconds(160.0), seconds(220.0)), 0);
-        assert_eq!(schedule.next_after(seconds(3.0)), seconds(100.0), "never before the first");
+        assert_eq!(
+            schedule.next_after(seconds(3.0)),
+            seconds(100.0),
+            "never before the first"
+        );
     }
 
     #[test]
     fn hosts_are_checked_at_once_and_then_phased_over_the_interval() {
         let interval = Duration::from_secs(60);
-        let first: Vec<_> = (0..4).map(|index| Schedule::first_check(seconds(10.0), interval, index, 4)).collect();
+        let first: Vec<_> = (0..4)
+            .map(|index| Schedule::first_check(seconds(10.0), interval, index, 4))
+            .collect();
         assert_eq!(first, [10.0, 10.25, 10.5, 10.75].map(seconds));
         let second: Vec<_> = (0..4)
-            .map(|index| Schedule::phased(seconds(10.0), interval, index, 4).next_check(first[index], first[index]))
+            .map(|index| {
+                Schedule::phased(seconds(10.0), interval, index, 4)
+                    .next_check(first[index], first[index])
+            })
             .collect();
         assert_eq!(second, [70.0, 85.0, 100.0, 55.0].map(seconds));
     }
@@ -446,7 +539,10 @@ mod tests {
         let interval = Duration::from_millis(500);
         let first = Schedule::first_check(seconds(10.0), interval, 1, 2);
         assert_eq!(first, seconds(10.25));
-        assert_eq!(Schedule::phased(seconds(10.0), interval, 1, 2).next_check(first, first), seconds(10.75));
+        assert_eq!(
+            Schedule::phased(seconds(10.0), interval, 1, 2).next_check(first, first),
+            seconds(10.75)
+        );
     }
 
     #[test]
@@ -456,7 +552,9 @@ mod tests {
                 for index in 0..hosts {
                     let interval = Duration::from_secs_f64(interval);
                     let first = Schedule::first_check(seconds(5.0), interval, index, hosts);
-                    let gap = Schedule::phased(seconds(5.0), interval, index, hosts).next_check(first, first).since(first);
+                    let gap = Schedule::phased(seconds(5.0), interval, index, hosts)
+                        .next_check(first, first)
+                        .since(first);
                     assert!(
                         gap * 2 + Duration::from_micros(1) >= interval && gap * 2 <= interval * 3,
                         "{interval:?} {index} of {hosts}: {gap:?}"
@@ -467,22 +565,52 @@ mod tests {
     }
 
     fn sample(monotonic: i64, realtime: i64, boottime: i64) -> ClockSample {
-        ClockSample { monotonic: Monotonic(monotonic), realtime_ns: realtime, boottime_ns: boottime }
+        ClockSample {
+            monotonic: Monotonic(monotonic),
+            realtime_ns: realtime,
+            boottime_ns: boottime,
+        }
     }
 
     #[test]
     fn sleep_and_steps_are_told_from_the_time_between_two_reads() {
         let second = 1_000_000_000;
         let earlier = sample(0, 0, 0);
-        assert_eq!(sample(second, second, second + 3600 * second).slept_since(&earlier), Duration::from_secs(3600));
-        assert_eq!(sample(second, second, second + 900_000).slept_since(&earlier), Duration::ZERO);
-        assert_eq!(sample(second, second + 5 * second, second).step_since(&earlier), 5 * second);
-        assert_eq!(sample(second, -second, second).step_since(&earlier), -2 * second);
-        assert_eq!(sample(second, second + 500_000, second).step_since(&earlier), 0, "500 ppm is what a time service slews by");
+        assert_eq!(
+            sample(second, second, second + 3600 * second).slept_since(&earlier),
+            Duration::from_secs(3600)
+        );
+        assert_eq!(
+            sample(second, second, second + 900_000).slept_since(&earlier),
+            Duration::ZERO
+        );
+        assert_eq!(
+            sample(second, second + 5 * second, second).step_since(&earlier),
+            5 * second
+        );
+        assert_eq!(
+            sample(second, -second, second).step_since(&earlier),
+            -2 * second
+        );
+        assert_eq!(
+            sample(second, second + 500_000, second).step_since(&earlier),
+            0,
+            "500 ppm is what a time service slews by"
+        );
         // Asleep for an hour: the wall clock went on with the boot clock.
-        assert_eq!(sample(second, 3601 * second, 3601 * second).step_since(&earlier), 3600 * second);
-        assert_eq!(sample(second, 3601 * second, 3601 * second).set_since(&earlier), 0, "it slept");
-        assert_eq!(sample(second, 3605 * second, 3601 * second).set_since(&earlier), 4 * second);
+        assert_eq!(
+            sample(second, 3601 * second, 3601 * second).step_since(&earlier),
+            3600 * second
+        );
+        assert_eq!(
+            sample(second, 3601 * second, 3601 * second).set_since(&earlier),
+            0,
+            "it slept"
+        );
+        assert_eq!(
+            sample(second, 3605 * second, 3601 * second).set_since(&earlier),
+            4 * second
+        );
     }
 
     #[test]

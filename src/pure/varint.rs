@@ -49,7 +49,17 @@ mod tests {
 
     #[test]
     fn every_varint_reads_back() {
-        for value in [0, 1, 127, 128, 16_383, 16_384, u64::from(u32::MAX), u64::MAX - 1, u64::MAX] {
+        for value in [
+            0,
+            1,
+            127,
+            128,
+            16_383,
+            16_384,
+            u64::from(u32::MAX),
+            u64::MAX - 1,
+            u64::MAX,
+        ] {
             let mut bytes = Vec::new();
             write(&mut bytes, value);
             assert_eq!(read(&mut &bytes[..]), Some(value));

@@ -29,16 +29,24 @@ const COLUMNS: [&str; 16] = [
 pub(super) fn write(report: &Report) -> String {
     let mut out = String::new();
     record(&mut out, &COLUMNS);
-    report.outages.iter().for_each(|episode| event(&mut out, report, &episode.event.event_type, episode));
+    report
+        .outages
+        .iter()
+        .for_each(|episode| event(&mut out, report, &episode.event.event_type, episode));
     for host in &report.hosts {
         let whole = host.measured_seconds + host.not_measured_seconds;
-        let number = |number: Option<f64>| number.map_or(String::new(), |number| format!("{number:.6}"));
+        let number =
+            |number: Option<f64>| number.map_or(String::new(), |number| format!("{number:.6}"));
         let coverage = format!("measured {}", told::percent(host.coverage_percent));
         line(
             &mut out,
             report,
             ["host", &host.host_name, &host.host_address],
-            (host.first_recorded.map_or(report.from, |first| first.max(report.from)), Some(report.to)),
+            (
+                host.first_recorded
+                    .map_or(report.from, |first| first.max(report.from)),
+                Some(report.to),
+            ),
             [
                 whole.to_string(),
                 host.down_seconds.to_string(),
@@ -50,21 +58,49 @@ pub(super) fn write(report: &Report) -> String {
             ],
         );
     }
-    report.own_line.events.iter().for_each(|episode| event(&mut out, report, "link_down", episode));
+    report
+        .own_line
+        .events
+        .iter()
+        .for_each(|episode| event(&mut out, report, "link_down", episode));
     for gap in &report.gaps {
         let seconds = ((gap.to.0 - gap.from.0) / 1000).to_string();
-        let rest = [seconds, String::new(), String::new(), String::new(), String::new(), String::new(), gap.reason.clone()];
-        line(&mut out, report, ["not_measured", "", ""], (gap.from, Some(gap.to)), rest);
+        let rest = [
+            seconds,
+            String::new(),
+            String::new(),
+            String::new(),
+            String::new(),
+            String::new(),
+            gap.reason.clone(),
+        ];
+        line(
+            &mut out,
+            report,
+            ["not_measured", "", ""],
+            (gap.from, Some(gap.to)),
+            rest,
+        );
     }
-    report.planned.iter().for_each(|episode| event(&mut out, report, "planned", episode));
+    report
+        .planned
+        .iter()
+        .for_each(|episode| event(&mut out, report, "planned", episode));
     // Plain ASCII is the same in every encoding; anything else a spreadsheet takes for UTF-8 only behind a mark.
-    if out.is_ascii() { out } else { format!("\u{feff}{out}") }
+    if out.is_ascii() {
+        out
+    } else {
+        format!("\u{feff}{out}")
+    }
 }
 
 fn event(out: &mut String, report: &Report, what: &str, episode: &Episode) {
     let event = &episode.event;
     let number = |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
-    let remark: Vec<String> = meanwhile(event).into_iter().chain(event.notes.clone()).collect();
+    let remark: Vec<String> = meanwhile(event)
+        .into_iter()
+        .chain(event.notes.clone())
+        .collect();
     let rest = [
         number(event.duration_seconds),
         episode.down_seconds.to_string(),
@@ -74,16 +110,38 @@ fn event(out: &mut String, report: &Report, what: &str, episode: &Episode) {
         String::new(),
         remark.join("; "),
     ];
-    line(out, report, [what, &event.host_name, &event.host_address], (episode.start(), episode.end()), rest);
+    line(
+        out,
+        report,
+        [what, &event.host_name, &event.host_address],
+        (episode.start(), episode.end()),
+        rest,
+    );
 }
 
-fn line(out: &mut String, report: &Report, what: [&str; 3], (begin, end): (UtcMillis, Option<UtcMillis>), rest: [String; 7]) {
+fn line(
+    out: &mut String,
+    report: &Report,
+    what: [&str; 3],
+    (begin, end): (UtcMillis, Option<UtcMillis>),
+    rest: [String; 7],
+) {
     let (begin_clock, begin_offset) = clock(report, begin);
     let (end_clock, end_offset) = end.map(|end| clock(report, end)).unwrap_or_default();
     let end_utc = end.map_or(String::new(), UtcMillis::rfc3339);
-    let times = [begin_clock, begin_offset, end_clock, end_offset, begin.rfc3339(), end_utc];
-    let cells: Vec<&str> =
-        what.into_iter().chain(times.iter().map(String::as_str)).chain(rest.iter().map(String::as_str)).collect();
+    let times = [
+        begin_clock,
+        begin_offset,
+        end_clock,
+        end_offset,
+        begin.rfc3339(),
+        end_utc,
+    ];
+    let cells: Vec<&str> = what
+        .into_iter()
+        .chain(times.iter().map(String::as_str))
+        .chain(rest.iter().map(String::as_str))
+        .collect();
     record(out, &cells);
 }
 
@@ -100,8 +158,10 @@ pub(super) fn record(out: &mut String, cells: &[&str]) {
         if index > 0 {
             out.push(',');
         }
-        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r']) && !cell.parse::<f64>().is_ok_and(f64::is_finite);
-        let is_quoted = cell.contains([',', '"', '\r', '\n']) || cell.starts_with(' ') || cell.ends_with(' ');
+        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
+            && !cell.parse::<f64>().is_ok_and(f64::is_finite);
+        let is_quoted =
+            cell.contains([',', '"', '\r', '\n']) || cell.starts_with(' ') || cell.ends_with(' ');
         let quote = if is_quoted { "\"" } else { "" };
         *out += quote;
         *out += if is_formula { "'" } else { "" };

@@ -3,7 +3,9 @@
 use std::ops::Range;
 
 use super::hours::{self, Cells};
-use super::{Appendix, CauseTime, HostFigures, Manner, Method, OwnLine, Problem, Report, Settings, Zone};
+use super::{
+    Appendix, CauseTime, HostFigures, Manner, Method, OwnLine, Problem, Report, Settings, Zone,
+};
 use crate::config::HostPlan;
 use crate::pure::cause::Cause;
 use crate::pure::model::{Family, Host, State};
@@ -11,7 +13,9 @@ use crate::pure::order::by_key;
 use crate::pure::phrase;
 use crate::pure::sums::{Counts, Sums};
 use crate::pure::time::{HOUR_MS, UtcMillis};
-use crate::store::{Checks, Episode, Gap, KnownHost, LINK_DOWN, Reader, StoreError, incidents, missing_ms};
+use crate::store::{
+    Checks, Episode, Gap, KnownHost, LINK_DOWN, Reader, StoreError, incidents, missing_ms,
+};
 use crate::sys;
 
 /// What a report is asked for.
@@ -32,18 +36,31 @@ pub struct Question<'a> {
 }
 
 /// Makes the report. `progress` is told how many hosts of how many are done.
-pub fn gather(reader: &Reader, question: &Question<'_>, progress: &mut dyn FnMut(u64, u64)) -> Result<Report, Problem> {
+pub fn gather(
+    reader: &Reader,
+    question: &Question<'_>,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Report, Problem> {
     let span = question.span.clone();
     // What began before the span was down less while nobody measured before the span.
     let all_gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    let gaps: Vec<Gap> = all_gaps.iter().filter_map(|gap| cut_gap(gap, &span)).collect();
+    let gaps: Vec<Gap> = all_gaps
+        .iter()
+        .filter_map(|gap| cut_gap(gap, &span))
+        .collect();
     let mut episodes = reader.episodes(&span, &question.settings.grouping, &all_gaps)?;
     let mut incidents = incidents(&episodes);
     incidents.reverse();
     episodes.reverse();
     let subjects = subjects(reader, question, &episodes)?;
-    episodes.retain(|episode| is_link(episode) || subjects.iter().any(|subject| subject.has(episode)));
-    incidents.retain(|incident| incident.event_ids.iter().any(|id| episodes.iter().any(|episode| episode.event.id == *id)));
+    episodes
+        .retain(|episode| is_link(episode) || subjects.iter().any(|subject| subject.has(episode)));
+    incidents.retain(|incident| {
+        incident
+            .event_ids
+            .iter()
+            .any(|id| episodes.iter().any(|episode| episode.event.id == *id))
+    });
     let cells = Cells::of(&span, question.offset_at);
     let mut lost = hours::Losses::of(&span);
     let mut hosts = Vec::with_capacity(subjects.len());
@@ -51,24 +68,51 @@ pub fn gather(reader: &Reader, question: &Question<'_>, progress: &mut dyn FnMut
     let mut manners: Vec<Manner> = Vec::new();
     for (index, subject) in subjects.iter().enumerate() {
         progress(index as u64, subjects.len() as u64);
-        let own: Vec<&Episode> = episodes.iter().filter(|episode| episode.is_of_host() && subject.has(episode)).collect();
-        let (figures, manner) = Asked { reader, span: &span, gaps: &gaps, cells: &cells }.figures(subject, &own, &mut lost)?;
+        let own: Vec<&Episode> = episodes
+            .iter()
+            .filter(|episode| episode.is_of_host() && subject.has(episode))
+            .collect();
+        let (figures, manner) = Asked {
+            reader,
+            span: &span,
+            gaps: &gaps,
+            cells: &cells,
+        }
+        .figures(subject, &own, &mut lost)?;
         hosts.push(figures);
-        match manners.iter_mut().find(|other| Manner { hosts: Vec::new(), ..(*other).clone() } == manner) {
+        match manners.iter_mut().find(|other| {
+            Manner {
+                hosts: Vec::new(),
+                ..(*other).clone()
+            } == manner
+        }) {
             Some(other) => other.hosts.push(subject.name.clone()),
-            None => manners.push(Manner { hosts: vec![subject.name.clone()], ..manner }),
+            None => manners.push(Manner {
+                hosts: vec![subject.name.clone()],
+                ..manner
+            }),
         }
     }
     let (links, others): (Vec<Episode>, Vec<Episode>) = episodes.into_iter().partition(is_link);
-    let (planned_links, links): (Vec<Episode>, Vec<Episode>) = links.into_iter().partition(|episode| episode.event.planned);
-    let (mut planned, outages): (Vec<Episode>, Vec<Episode>) = others.into_iter().partition(|episode| episode.event.planned);
+    let (planned_links, links): (Vec<Episode>, Vec<Episode>) =
+        links.into_iter().partition(|episode| episode.event.planned);
+    let (mut planned, outages): (Vec<Episode>, Vec<Episode>) = others
+        .into_iter()
+        .partition(|episode| episode.event.planned);
     planned.extend(planned_links);
     by_key(&mut planned, |episode| [episode.start().0, 0]);
     Ok(Report {
         causes: causes(outages.iter().chain(&links), &span, &gaps),
-        own_line: OwnLine { down_seconds: together_ms(links.iter(), &span, &gaps) / 1000, events: links },
+        own_line: OwnLine {
+            down_seconds: together_ms(links.iter(), &span, &gaps) / 1000,
+            events: links,
+        },
         worst_hours: lost.worst(),
-        any_down_seconds: together_ms(outages.iter().filter(|episode| episode.is_of_host()), &span, &gaps) / 1000,
+        any_down_seconds: together_ms(
+            outages.iter().filter(|episode| episode.is_of_host()),
+            &span,
+            &gaps,
+        ) / 1000,
         method: method(question, manners),
         appendix: question.appendix,
         from: span.start,
@@ -84,7 +128,11 @@ pub fn gather(reader: &Reader, question: &Question<'_>, progress: &mut dyn FnMut
 
 fn cut_gap(gap: &Gap, span: &Range<UtcMillis>) -> Option<Gap> {
     let (from, to) = (gap.from.max(span.start), gap.to.min(span.end));
-    (from < to).then(|| Gap { from, to, reason: gap.reason.clone() })
+    (from < to).then(|| Gap {
+        from,
+        to,
+        reason: gap.reason.clone(),
+    })
 }
 
 fn is_link(episode: &Episode) -> bool {
@@ -105,31 +153,62 @@ impl Subject<'_> {
     fn has(&self, episode: &Episode) -> bool {
         match episode.event.host_id {
             Some(id) => self.recorded.as_ref().is_some_and(|host| host.id == id),
-            None => self.is_first && self.address.eq_ignore_ascii_case(&episode.event.host_address),
+            None => {
+                self.is_first
+                    && self
+                        .address
+                        .eq_ignore_ascii_case(&episode.event.host_address)
+            }
         }
     }
 }
 
 /// The hosts that are asked for: the configured ones in their order, then those that were only recorded, if something of them
 /// is in the span.
-fn subjects<'a>(reader: &Reader, question: &Question<'a>, episodes: &[Episode]) -> Result<Vec<Subject<'a>>, Problem> {
+fn subjects<'a>(
+    reader: &Reader,
+    question: &Question<'a>,
+    episodes: &[Episode],
+) -> Result<Vec<Subject<'a>>, Problem> {
     let mut recorded = reader.hosts()?;
     let mut found: Vec<Subject<'a>> = Vec::new();
     for plan in &question.settings.plans {
         let (name, address) = (plan.host.name.clone(), plan.host.address.clone());
-        let is_same = |host: &KnownHost, family: i64| host.address.eq_ignore_ascii_case(&address) && host.family == family;
-        let own = recorded.iter().position(|host| is_same(host, plan.host.family.number()));
+        let is_same = |host: &KnownHost, family: i64| {
+            host.address.eq_ignore_ascii_case(&address) && host.family == family
+        };
+        let own = recorded
+            .iter()
+            .position(|host| is_same(host, plan.host.family.number()));
         let own = own.map(|index| recorded.remove(index));
-        found.push(Subject { name, address, recorded: own, plan, is_first: false });
+        found.push(Subject {
+            name,
+            address,
+            recorded: own,
+            plan,
+            is_first: false,
+        });
     }
     let is_listed = found.len();
     found.extend(recorded.into_iter().map(|host| {
         let of_address = |plan: &&HostPlan| plan.host.address.eq_ignore_ascii_case(&host.address);
-        let plan = question.settings.plans.iter().find(of_address).unwrap_or(&question.settings.unlisted);
-        Subject { name: host.name.clone(), address: host.address.clone(), recorded: Some(host), plan, is_first: false }
+        let plan = question
+            .settings
+            .plans
+            .iter()
+            .find(of_address)
+            .unwrap_or(&question.settings.unlisted);
+        Subject {
+            name: host.name.clone(),
+            address: host.address.clone(),
+            recorded: Some(host),
+            plan,
+            is_first: false,
+        }
     }));
     for index in 0..found.len() {
-        let is_other = |other: &Subject<'_>| !other.address.eq_ignore_ascii_case(&found[index].address);
+        let is_other =
+            |other: &Subject<'_>| !other.address.eq_ignore_ascii_case(&found[index].address);
         let is_first = found[..index].iter().all(is_other);
         if !is_first || !found[index + 1..].iter().all(is_other) {
             let version = found[index].recorded.as_ref().map_or(0, |host| host.family);
@@ -142,16 +221,30 @@ fn subjects<'a>(reader: &Reader, question: &Question<'a>, episodes: &[Episode]) 
     if let Some(asked) = question.only {
         let known = found.iter().map(|subject| subject.name.clone()).collect();
         let is_asked = |subject: &Subject<'_>| {
-            let name = subject.recorded.as_ref().map_or("", |host| host.name.as_str());
+            let name = subject
+                .recorded
+                .as_ref()
+                .map_or("", |host| host.name.as_str());
             let (address, family) = Host::of_key(asked);
             let is_of_family = |family: Family| {
-                subject.recorded.as_ref().map_or(subject.plan.host.family.number(), |host| host.family) == family.number()
+                subject
+                    .recorded
+                    .as_ref()
+                    .map_or(subject.plan.host.family.number(), |host| host.family)
+                    == family.number()
             };
             [subject.name.as_str(), &subject.plan.host.name, name].contains(&asked)
                 || subject.address.eq_ignore_ascii_case(address) && family.is_none_or(is_of_family)
         };
         found.retain(is_asked);
-        return if found.is_empty() { Err(Problem::UnknownHost { asked: asked.into(), known }) } else { Ok(found) };
+        return if found.is_empty() {
+            Err(Problem::UnknownHost {
+                asked: asked.into(),
+                known,
+            })
+        } else {
+            Ok(found)
+        };
     }
     let mut index = 0;
     while index < found.len() {
@@ -160,7 +253,9 @@ fn subjects<'a>(reader: &Reader, question: &Question<'a>, episodes: &[Episode]) 
             let mut is_recorded = episodes.iter().any(|episode| subject.has(episode));
             if let Some(host) = &subject.recorded {
                 let hours = question.span.start.hour()..question.span.end.hour() + 1;
-                reader.each_hour(host.id, hours, |_, counts| is_recorded |= counts.checks() + counts.not_measured > 0)?;
+                reader.each_hour(host.id, hours, |_, counts| {
+                    is_recorded |= counts.checks() + counts.not_measured > 0
+                })?;
             }
             is_recorded
         };
@@ -180,34 +275,77 @@ pub(super) fn down_ms(episode: &Episode, span: &Range<UtcMillis>, gaps: &[Gap]) 
         .iter()
         .map(|spell| spell.start.max(span.start)..spell.end.min(span.end))
         .filter(|part| part.start < part.end)
-        .map(|part| part.end.0 - part.start.0 - if episode.is_of_host() { missing_ms(gaps, &part) } else { 0 })
+        .map(|part| {
+            part.end.0
+                - part.start.0
+                - if episode.is_of_host() {
+                    missing_ms(gaps, &part)
+                } else {
+                    0
+                }
+        })
         .sum()
 }
 
 /// For how much of a span at least one of several episodes was on.
-fn together_ms<'e>(episodes: impl Iterator<Item = &'e Episode>, span: &Range<UtcMillis>, gaps: &[Gap]) -> i64 {
+fn together_ms<'e>(
+    episodes: impl Iterator<Item = &'e Episode>,
+    span: &Range<UtcMillis>,
+    gaps: &[Gap],
+) -> i64 {
     let mut spells: Vec<(Range<UtcMillis>, bool)> = episodes
-        .flat_map(|episode| episode.spells.iter().map(|spell| (spell.clone(), episode.is_of_host())))
-        .map(|(spell, is_of_host)| (spell.start.max(span.start)..spell.end.min(span.end), is_of_host))
+        .flat_map(|episode| {
+            episode
+                .spells
+                .iter()
+                .map(|spell| (spell.clone(), episode.is_of_host()))
+        })
+        .map(|(spell, is_of_host)| {
+            (
+                spell.start.max(span.start)..spell.end.min(span.end),
+                is_of_host,
+            )
+        })
         .collect();
     by_key(&mut spells, |(spell, _)| [spell.start.0, 0]);
     let (mut sum, mut until) = (0, span.start);
     for (spell, is_of_host) in spells {
         let part = spell.start.max(until)..spell.end;
         if part.start < part.end {
-            sum += part.end.0 - part.start.0 - if is_of_host { missing_ms(gaps, &part) } else { 0 };
+            sum += part.end.0
+                - part.start.0
+                - if is_of_host {
+                    missing_ms(gaps, &part)
+                } else {
+                    0
+                };
             until = part.end;
         }
     }
     sum
 }
 
-fn causes<'e>(episodes: impl Iterator<Item = &'e Episode> + Clone, span: &Range<UtcMillis>, gaps: &[Gap]) -> Vec<CauseTime> {
+fn causes<'e>(
+    episodes: impl Iterator<Item = &'e Episode> + Clone,
+    span: &Range<UtcMillis>,
+    gaps: &[Gap],
+) -> Vec<CauseTime> {
     let of = |cause| {
-        let own: Vec<Episode> = episodes.clone().filter_map(|episode| episode.part_of(cause)).collect();
-        CauseTime { cause, seconds: together_ms(own.iter(), span, gaps) / 1000, events: own.len() }
+        let own: Vec<Episode> = episodes
+            .clone()
+            .filter_map(|episode| episode.part_of(cause))
+            .collect();
+        CauseTime {
+            cause,
+            seconds: together_ms(own.iter(), span, gaps) / 1000,
+            events: own.len(),
+        }
     };
-    Cause::ALL.into_iter().map(of).filter(|time| time.events > 0).collect()
+    Cause::ALL
+        .into_iter()
+        .map(of)
+        .filter(|time| time.events > 0)
+        .collect()
 }
 
 /// The store and the span it is asked about.
@@ -225,7 +363,12 @@ impl Asked<'_> {
         own: &[&Episode],
         lost: &mut hours::Losses,
     ) -> Result<(HostFigures, Manner), StoreError> {
-        let Asked { reader, span, gaps, cells } = *self;
+        let Asked {
+            reader,
+            span,
+            gaps,
+            cells,
+        } = *self;
         let ids: Vec<i64> = subject.recorded.iter().map(|host| host.id).collect();
         let is_listed = !subject.plan.host.address.is_empty();
         let configured = Some(subject.plan.interval).filter(|_| is_listed);
@@ -249,7 +392,12 @@ impl Asked<'_> {
         let outside = (sums.counts.down - inside).max(0);
         let down_ms_sum = (told_ms + outside.saturating_mul(interval_ms)).min(measured_ms);
         let share = |part: i64, of: i64| (of > 0).then(|| 100.0 * part as f64 / of as f64);
-        let hours = hours::Hours { reader, span, rhythm: &rhythm, first };
+        let hours = hours::Hours {
+            reader,
+            span,
+            rhythm: &rhythm,
+            first,
+        };
         let (bars, points) = hours.tell(&ids, own, cells, gaps, lost)?;
         let quantile = |part| sums.latencies.quantile_us(part);
         let figures = HostFigures {
@@ -264,7 +412,10 @@ impl Asked<'_> {
             p95_us: quantile(0.95),
             p99_us: quantile(0.99),
             measured_seconds: (measured_ms + 500) / 1000,
-            longest_outage_seconds: counted().map(|episode| episode.down_seconds).max().unwrap_or(0),
+            longest_outage_seconds: counted()
+                .map(|episode| episode.down_seconds)
+                .max()
+                .unwrap_or(0),
             checks: sums.counts.checks(),
             not_measured_checks: sums.counts.not_measured,
             sent: sums.counts.sent,
@@ -280,26 +431,51 @@ impl Asked<'_> {
 
     /// How many of the checks that found a host down the outages tell already: those without any reply, and the ones in which
     /// an outage began or ended, of which only a part was answered.
-    fn checks_inside(&self, ids: &[i64], own: &[&Episode], interval_ms: i64) -> Result<i64, StoreError> {
+    fn checks_inside(
+        &self,
+        ids: &[i64],
+        own: &[&Episode],
+        interval_ms: i64,
+    ) -> Result<i64, StoreError> {
         let mut inside = 0;
         // In the order of time, so that the same check twice stands side by side.
         let mut edges: Vec<UtcMillis> = Vec::new();
         for episode in own {
             let failed = episode.event.checks_failed.unwrap_or(0).max(0);
-            let all_ms = episode.spells.iter().map(|spell| spell.end.0 - spell.start.0).sum::<i64>();
-            let within = |spell: &Range<UtcMillis>| (spell.end.min(self.span.end).0 - spell.start.max(self.span.start).0).max(0);
+            let all_ms = episode
+                .spells
+                .iter()
+                .map(|spell| spell.end.0 - spell.start.0)
+                .sum::<i64>();
+            let within = |spell: &Range<UtcMillis>| {
+                (spell.end.min(self.span.end).0 - spell.start.max(self.span.start).0).max(0)
+            };
             let within_ms = episode.spells.iter().map(within).sum::<i64>();
             inside += if within_ms < all_ms {
-                i64::try_from(i128::from(failed) * i128::from(within_ms) / i128::from(all_ms)).unwrap_or(failed)
+                i64::try_from(i128::from(failed) * i128::from(within_ms) / i128::from(all_ms))
+                    .unwrap_or(failed)
             } else {
                 failed
             };
-            for at in episode.spells.iter().flat_map(|spell| [spell.start, spell.end]).filter(|at| self.span.contains(at)) {
+            for at in episode
+                .spells
+                .iter()
+                .flat_map(|spell| [spell.start, spell.end])
+                .filter(|at| self.span.contains(at))
+            {
                 // The newest check that had begun by then.
-                let before = UtcMillis(at.0 - interval_ms).max(self.span.start)..UtcMillis(at.0 + 1);
-                let hosts = ids.iter().map(|id| KnownHost { id: *id, name: String::new(), address: String::new(), family: 0 });
+                let before =
+                    UtcMillis(at.0 - interval_ms).max(self.span.start)..UtcMillis(at.0 + 1);
+                let hosts = ids.iter().map(|id| KnownHost {
+                    id: *id,
+                    name: String::new(),
+                    address: String::new(),
+                    family: 0,
+                });
                 let check = Checks::new(hosts.collect(), &before, 1).next(self.reader)?;
-                if let Some(check) = check.filter(|check| check.state == State::Down && check.received > 0) {
+                if let Some(check) =
+                    check.filter(|check| check.state == State::Down && check.received > 0)
+                {
                     edges.push(check.checked_at);
                 }
             }
@@ -318,12 +494,20 @@ fn manner(plan: &HostPlan, interval_ms: i64) -> Manner {
         payload_bytes: plan.payload_bytes,
         up_percent: f64::from(plan.thresholds.up_rate) / 1000.0,
         degraded_percent: f64::from(plan.thresholds.degraded_rate) / 1000.0,
-        latency_limit_ms: plan.thresholds.latency_limit_us.map(|us| f64::from(us) / 1000.0),
+        latency_limit_ms: plan
+            .thresholds
+            .latency_limit_us
+            .map(|us| f64::from(us) / 1000.0),
     }
 }
 
 fn method(question: &Question<'_>, checks: Vec<Manner>) -> Method {
-    let Settings { grouping, rules, fast_interval, .. } = question.settings;
+    let Settings {
+        grouping,
+        rules,
+        fast_interval,
+        ..
+    } = question.settings;
     let offset = |at: UtcMillis| phrase::offset((question.offset_at)(at.0.div_euclid(1000)));
     Method {
         program: "ace-connection-logger",
@@ -358,7 +542,8 @@ fn method(question: &Question<'_>, checks: Vec<Manner>) -> Method {
 pub(super) fn is_excused(own: &[&Episode], hour: i64) -> bool {
     let span = UtcMillis(hour * HOUR_MS)..UtcMillis((hour + 1) * HOUR_MS);
     let touches = |spell: &Range<UtcMillis>| spell.start < span.end && spell.end > span.start;
-    own.iter().any(|episode| episode.event.planned && episode.spells.iter().any(touches))
+    own.iter()
+        .any(|episode| episode.event.planned && episode.spells.iter().any(touches))
 }
 
 /// Whether anything was recorded.

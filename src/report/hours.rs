@@ -33,14 +33,28 @@ impl Cells {
         if span.end.0 - span.start.0 <= LONGEST_BY_HOUR_MS {
             let hours = span.start.hour()..=UtcMillis(span.end.0 - 1).hour();
             let cut = |hour: i64| UtcMillis(hour * HOUR_MS).clamp(span.start, span.end);
-            return Cells { spans: hours.map(|hour| cut(hour)..cut(hour + 1)).collect(), unit: "hour", degraded_percent: 5 };
+            return Cells {
+                spans: hours.map(|hour| cut(hour)..cut(hour + 1)).collect(),
+                unit: "hour",
+                degraded_percent: 5,
+            };
         }
         let days = local_days(span, offset_at);
         if days.len() <= MOST_BARS {
-            return Cells { spans: days, unit: "day", degraded_percent: 1 };
+            return Cells {
+                spans: days,
+                unit: "day",
+                degraded_percent: 1,
+            };
         }
-        let weeks = days.chunks(7).map(|week| week[0].start..week[week.len() - 1].end);
-        Cells { spans: weeks.collect(), unit: "week", degraded_percent: 1 }
+        let weeks = days
+            .chunks(7)
+            .map(|week| week[0].start..week[week.len() - 1].end);
+        Cells {
+            spans: weeks.collect(),
+            unit: "week",
+            degraded_percent: 1,
+        }
     }
 }
 
@@ -88,8 +102,15 @@ impl Losses {
     /// None yet.
     pub fn of(span: &Range<UtcMillis>) -> Losses {
         let hours = span.start.hour()..=UtcMillis(span.end.0 - 1).hour();
-        let hour = |hour: i64| WorstHour { from: UtcMillis(hour * HOUR_MS).max(span.start), sent: 0, lost: 0 };
-        Losses { from: span.start, hours: hours.map(hour).collect() }
+        let hour = |hour: i64| WorstHour {
+            from: UtcMillis(hour * HOUR_MS).max(span.start),
+            sent: 0,
+            lost: 0,
+        };
+        Losses {
+            from: span.start,
+            hours: hours.map(hour).collect(),
+        }
     }
 
     fn add(&mut self, at_ms: i64, counts: &Counts) {
@@ -140,13 +161,24 @@ impl Hours<'_> {
                 sum.merge(counts);
             }
         };
-        let (first, last) = (-(-span.start.0).div_euclid(HOUR_MS), span.end.0.div_euclid(HOUR_MS));
+        let (first, last) = (
+            -(-span.start.0).div_euclid(HOUR_MS),
+            span.end.0.div_euclid(HOUR_MS),
+        );
         for id in ids {
-            reader.each_hour(*id, first..last, |hour, counts| take(hour.saturating_mul(HOUR_MS), counts))?;
+            reader.each_hour(*id, first..last, |hour, counts| {
+                take(hour.saturating_mul(HOUR_MS), counts)
+            })?;
         }
         // The hours that the span cuts, as far as they lie in it.
-        let (first, last) = (UtcMillis(first * HOUR_MS).min(span.end), UtcMillis(last * HOUR_MS).max(span.start));
-        for edge in [span.start..first, last.max(first)..span.end].into_iter().filter(|edge| edge.start < edge.end) {
+        let (first, last) = (
+            UtcMillis(first * HOUR_MS).min(span.end),
+            UtcMillis(last * HOUR_MS).max(span.start),
+        );
+        for edge in [span.start..first, last.max(first)..span.end]
+            .into_iter()
+            .filter(|edge| edge.start < edge.end)
+        {
             take(edge.start.0, &reader.sums(ids, &edge)?.counts);
         }
         let bars = cells
@@ -158,10 +190,21 @@ impl Hours<'_> {
         Ok((bars, self.points(ids)?))
     }
 
-    fn bar(&self, cell: &Range<UtcMillis>, counts: &Counts, own: &[&Episode], gaps: &[Gap], degraded_percent: i64) -> Bar {
+    fn bar(
+        &self,
+        cell: &Range<UtcMillis>,
+        counts: &Counts,
+        own: &[&Episode],
+        gaps: &[Gap],
+        degraded_percent: i64,
+    ) -> Bar {
         let told_ms = |is_planned: bool| {
-            let chosen = own.iter().filter(|episode| episode.event.planned == is_planned);
-            chosen.map(|episode| down_ms(episode, cell, gaps)).sum::<i64>()
+            let chosen = own
+                .iter()
+                .filter(|episode| episode.event.planned == is_planned);
+            chosen
+                .map(|episode| down_ms(episode, cell, gaps))
+                .sum::<i64>()
         };
         // Checks without a reply, of which there is no event: taken over, or fewer than make an outage.
         let interval_ms = self.rhythm.at(cell.start.0);
@@ -172,9 +215,13 @@ impl Hours<'_> {
             Bar::Nothing
         } else if down_ms > 0 {
             Bar::Down((down_ms / 1000).max(1))
-        } else if measured_ms * 2 < cell.end.0 - cell.start.0.max(self.first.map_or(0, |first| first.0)) {
+        } else if measured_ms * 2
+            < cell.end.0 - cell.start.0.max(self.first.map_or(0, |first| first.0))
+        {
             Bar::NotMeasured
-        } else if told_ms(true) == 0 && 100 * (counts.down + counts.degraded) >= degraded_percent * counts.checks() {
+        } else if told_ms(true) == 0
+            && 100 * (counts.down + counts.degraded) >= degraded_percent * counts.checks()
+        {
             Bar::Degraded
         } else {
             Bar::Up
@@ -192,7 +239,8 @@ impl Hours<'_> {
                 at: index * width,
                 width,
                 quantiles_us: quantiles.map(|((low, middle), high)| [low, middle, high]),
-                loss: (sums.counts.sent > 0).then(|| sums.counts.lost() as f64 / sums.counts.sent as f64),
+                loss: (sums.counts.sent > 0)
+                    .then(|| sums.counts.lost() as f64 / sums.counts.sent as f64),
             }
         };
         Ok(buckets.into_iter().map(point).collect())
@@ -204,10 +252,16 @@ impl Hours<'_> {
         const MOST_POINTS: i64 = 800;
         let span_ms = self.span.end.0 - self.span.start.0;
         if span_ms <= 2 * DAY_MS && self.span.start >= self.reader.pruned_before()? {
-            let width = [1, 5, 15].into_iter().map(|minutes| minutes * MINUTE_MS).find(|width| span_ms / width <= 200);
+            let width = [1, 5, 15]
+                .into_iter()
+                .map(|minutes| minutes * MINUTE_MS)
+                .find(|width| span_ms / width <= 200);
             return Ok((width.unwrap_or(15 * MINUTE_MS), Source::Raw));
         }
-        let width = [1, 3, 6, 12, 24].into_iter().map(|hours| hours * HOUR_MS).find(|width| span_ms / width <= MOST_POINTS);
+        let width = [1, 3, 6, 12, 24]
+            .into_iter()
+            .map(|hours| hours * HOUR_MS)
+            .find(|width| span_ms / width <= MOST_POINTS);
         Ok((width.unwrap_or(7 * DAY_MS), Source::Rollup))
     }
 }

@@ -14,7 +14,14 @@ pub(super) fn write(report: &Report) -> String {
     let top = top(report);
     let mut out = String::from("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
     out += "<meta name=\"viewport\" content=\"width=device-width\"><title>";
-    escape(&mut out, &format!("{} {}", top.title, report.from.rfc3339().get(..10).unwrap_or_default()));
+    escape(
+        &mut out,
+        &format!(
+            "{} {}",
+            top.title,
+            report.from.rfc3339().get(..10).unwrap_or_default()
+        ),
+    );
     out += "</title><style>";
     out += STYLE;
     out += "</style></head><body><h1>";
@@ -38,10 +45,15 @@ fn write_section(out: &mut String, report: &Report, section: &Section) {
     for sentence in &section.sentences {
         element(out, "p", sentence);
     }
-    let is_raw = section.rows.is_empty() && !section.columns.is_empty() && section.title == super::raw::TITLE;
+    let is_raw = section.rows.is_empty()
+        && !section.columns.is_empty()
+        && section.title == super::raw::TITLE;
     if !section.rows.is_empty() || is_raw {
         *out += "<table><thead><tr>";
-        section.columns.iter().for_each(|column| element(out, "th", column.title));
+        section
+            .columns
+            .iter()
+            .for_each(|column| element(out, "th", column.title));
         *out += "</tr></thead>";
         section.rows.iter().for_each(|item| row(out, item));
     }
@@ -49,7 +61,11 @@ fn write_section(out: &mut String, report: &Report, section: &Section) {
         // The rows follow, and the end of the page with them.
         return;
     }
-    *out += if section.rows.is_empty() { "" } else { "</table>" };
+    *out += if section.rows.is_empty() {
+        ""
+    } else {
+        "</table>"
+    };
     match section.picture {
         Some(Picture::Strips) => picture::strips(out, report),
         Some(Picture::Charts) => picture::charts(out, report),
@@ -62,7 +78,17 @@ fn write_section(out: &mut String, report: &Report, section: &Section) {
 pub(super) fn row(out: &mut String, row: &Row) {
     *out += "<tbody><tr>";
     // What is short is not broken, so that a time stays in one line.
-    row.cells.iter().for_each(|cell| element(out, if cell.len() > 26 { "td class=long" } else { "td" }, cell));
+    row.cells.iter().for_each(|cell| {
+        element(
+            out,
+            if cell.len() > 26 {
+                "td class=long"
+            } else {
+                "td"
+            },
+            cell,
+        )
+    });
     *out += "</tr>";
     for detail in row.details.iter().filter(|detail| !detail.is_empty()) {
         *out += "<tr class=detail>";

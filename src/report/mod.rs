@@ -109,7 +109,11 @@ pub struct Settings {
 impl Settings {
     /// Those of a configuration.
     pub fn of(config: &Config) -> Settings {
-        let nobody = Host { name: String::new(), address: String::new(), family: Family::Any };
+        let nobody = Host {
+            name: String::new(),
+            address: String::new(),
+            family: Family::Any,
+        };
         Settings {
             plans: config.hosts.clone(),
             unlisted: config.plan_for(nobody),
@@ -136,7 +140,10 @@ pub struct Zone {
 
 /// What is known of a span of time. Serialised, it is the report in JSON.
 #[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of the JSON, which the contract names")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the JSON, which the contract names"
+)]
 pub struct Report {
     pub from: UtcMillis,
     pub to: UtcMillis,
@@ -171,13 +178,19 @@ pub enum Appendix {
     RawPings,
 }
 
-fn with_rfc3339_times<S: Serializer>(episodes: &[Episode], serializer: S) -> Result<S::Ok, S::Error> {
+fn with_rfc3339_times<S: Serializer>(
+    episodes: &[Episode],
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
     serializer.collect_seq(episodes.iter().map(Episode::with_rfc3339_times))
 }
 
 /// What is known of a host. Seconds are within the span.
 #[derive(Debug, Default, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of the JSON, which the contract names")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the JSON, which the contract names"
+)]
 pub struct HostFigures {
     pub host_name: String,
     pub host_address: String,
@@ -207,7 +220,10 @@ pub struct HostFigures {
 
 /// How hosts are checked, as the configuration says now.
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of the JSON, which the contract names")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the JSON, which the contract names"
+)]
 pub struct Manner {
     pub hosts: Vec<String>,
     pub interval_seconds: f64,
@@ -221,7 +237,10 @@ pub struct Manner {
 
 /// When this machine itself could send nothing.
 #[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of the JSON, which the contract names")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the JSON, which the contract names"
+)]
 pub struct OwnLine {
     pub down_seconds: i64,
     #[serde(serialize_with = "with_rfc3339_times")]
@@ -230,7 +249,10 @@ pub struct OwnLine {
 
 /// How long a cause kept at least one host from answering; what overlaps counts once.
 #[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of the JSON, which the contract names")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the JSON, which the contract names"
+)]
 pub struct CauseTime {
     pub cause: Cause,
     pub seconds: i64,
@@ -239,7 +261,10 @@ pub struct CauseTime {
 
 /// An hour, and the pings that were lost in it.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of the JSON, which the contract names")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the JSON, which the contract names"
+)]
 pub struct WorstHour {
     pub from: UtcMillis,
     pub sent: i64,
@@ -248,7 +273,10 @@ pub struct WorstHour {
 
 /// How all of this was found.
 #[derive(Debug, Serialize)]
-#[expect(missing_docs, reason = "the fields are those of the JSON, which the contract names")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of the JSON, which the contract names"
+)]
 pub struct Method {
     pub program: &'static str,
     pub version: &'static str,
@@ -280,18 +308,37 @@ impl Report {
     pub fn write(&self, format: Format) -> Written {
         let has_raw = self.appendix == Appendix::RawPings;
         match format {
-            Format::Text => Written { head: text::write(self), tail: "" },
-            Format::Html if has_raw => Written { head: html::write(self), tail: "</table></section></body></html>\n" },
-            Format::Html => Written { head: html::write(self), tail: "</body></html>\n" },
-            Format::Csv => Written { head: csv::write(self), tail: "" },
+            Format::Text => Written {
+                head: text::write(self),
+                tail: "",
+            },
+            Format::Html if has_raw => Written {
+                head: html::write(self),
+                tail: "</table></section></body></html>\n",
+            },
+            Format::Html => Written {
+                head: html::write(self),
+                tail: "</body></html>\n",
+            },
+            Format::Csv => Written {
+                head: csv::write(self),
+                tail: "",
+            },
             Format::Json => {
-                let mut head = serde_json::to_string_pretty(self).expect("plain structs always have a JSON form");
+                let mut head = serde_json::to_string_pretty(self)
+                    .expect("plain structs always have a JSON form");
                 if !has_raw {
-                    return Written { head: head + "\n", tail: "" };
+                    return Written {
+                        head: head + "\n",
+                        tail: "",
+                    };
                 }
                 // The list of checks is the last field of the object.
                 head.truncate(head.len() - "\n}".len());
-                Written { head: head + ",\n  \"checks\": [", tail: "\n  ]\n}\n" }
+                Written {
+                    head: head + ",\n  \"checks\": [",
+                    tail: "\n  ]\n}\n",
+                }
             }
         }
     }

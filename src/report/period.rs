@@ -23,18 +23,30 @@ pub enum Period {
 impl Period {
     /// A number of days from a text.
     pub fn days(text: &str) -> Result<Period, String> {
-        let days = text.parse().ok().filter(|days| (1..=MOST_DAYS).contains(days));
-        days.map(Period::Days).ok_or_else(|| format!("{text:?} is no whole number of days from 1 to {MOST_DAYS}"))
+        let days = text
+            .parse()
+            .ok()
+            .filter(|days| (1..=MOST_DAYS).contains(days));
+        days.map(Period::Days)
+            .ok_or_else(|| format!("{text:?} is no whole number of days from 1 to {MOST_DAYS}"))
     }
 
     /// A month from a text.
     pub fn month(text: &str) -> Result<Period, String> {
         let is_month = text.len() == 7 && first_of(text).is_some();
-        if is_month { Ok(Period::Month(text.into())) } else { Err(format!("{text:?} is no month: give it as 2026-11")) }
+        if is_month {
+            Ok(Period::Month(text.into()))
+        } else {
+            Err(format!("{text:?} is no month: give it as 2026-11"))
+        }
     }
 
     /// The span, which ends now at the latest. An error says what is wrong with it.
-    pub fn span(&self, now: UtcMillis, offset_at: fn(i64) -> i64) -> Result<Range<UtcMillis>, String> {
+    pub fn span(
+        &self,
+        now: UtcMillis,
+        offset_at: fn(i64) -> i64,
+    ) -> Result<Range<UtcMillis>, String> {
         let local = |naive_ms| local_to_utc(naive_ms, None, offset_at);
         let (from, to) = match self {
             Period::Days(days) => (local((local_day(now, offset_at) - days + 1) * DAY_MS), now),
@@ -42,7 +54,9 @@ impl Period {
                 let first = first_of(month).unwrap_or(0);
                 // The first of the next month: no month is longer, none is shorter by more than three days.
                 let next = UtcMillis(first + 31 * DAY_MS).sql_text();
-                let next = first_of(&next[..7]).filter(|next| *next > first).unwrap_or(first + 31 * DAY_MS);
+                let next = first_of(&next[..7])
+                    .filter(|next| *next > first)
+                    .unwrap_or(first + 31 * DAY_MS);
                 (local(first), local(next).min(now))
             }
             Period::Between(from, to) => (*from, to.unwrap_or(now).min(now)),
@@ -53,7 +67,11 @@ impl Period {
         match from < to {
             true => Ok(from..to),
             false if to == now => Err(format!("{} has not come yet", local_text(from))),
-            false => Err(format!("{} is not before {}", local_text(from), local_text(to))),
+            false => Err(format!(
+                "{} is not before {}",
+                local_text(from),
+                local_text(to)
+            )),
         }
     }
 }
@@ -69,8 +87,17 @@ pub(super) fn local_day(at: UtcMillis, offset_at: fn(i64) -> i64) -> i64 {
 }
 
 /// The days of a zone that a span touches, cut to it.
-pub(super) fn local_days(span: &Range<UtcMillis>, offset_at: fn(i64) -> i64) -> Vec<Range<UtcMillis>> {
-    let (first, last) = (local_day(span.start, offset_at), local_day(UtcMillis(span.end.0 - 1), offset_at));
-    let midnight = |day: i64| local_to_utc(day * DAY_MS, None, offset_at).clamp(span.start, span.end);
-    (first..=last).map(|day| midnight(day)..midnight(day + 1)).collect()
+pub(super) fn local_days(
+    span: &Range<UtcMillis>,
+    offset_at: fn(i64) -> i64,
+) -> Vec<Range<UtcMillis>> {
+    let (first, last) = (
+        local_day(span.start, offset_at),
+        local_day(UtcMillis(span.end.0 - 1), offset_at),
+    );
+    let midnight =
+        |day: i64| local_to_utc(day * DAY_MS, None, offset_at).clamp(span.start, span.end);
+    (first..=last)
+        .map(|day| midnight(day)..midnight(day + 1))
+        .collect()
 }

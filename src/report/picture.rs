@@ -22,7 +22,11 @@ const FULL_MINUTES: f64 = 240.0;
 
 /// A strip a host.
 pub(super) fn strips(out: &mut String, report: &Report) {
-    if report.hosts.iter().all(|host| host.bars.iter().all(|bar| *bar == Bar::Nothing)) {
+    if report
+        .hosts
+        .iter()
+        .all(|host| host.bars.iter().all(|bar| *bar == Bar::Nothing))
+    {
         return;
     }
     for host in &report.hosts {
@@ -80,7 +84,9 @@ fn height_of(bar: Bar) -> f64 {
         Bar::Nothing => 0.08,
         Bar::Up => 0.3,
         Bar::Degraded | Bar::NotMeasured => 0.54,
-        Bar::Down(seconds) => (0.66 + 0.34 * (seconds as f64 / 60.0).ln_1p() / FULL_MINUTES.ln_1p()).min(1.0),
+        Bar::Down(seconds) => {
+            (0.66 + 0.34 * (seconds as f64 / 60.0).ln_1p() / FULL_MINUTES.ln_1p()).min(1.0)
+        }
     }
 }
 
@@ -93,14 +99,22 @@ pub(super) fn charts(out: &mut String, report: &Report) {
     let is_cut = hosts.len() > MOST_CHARTS;
     if is_cut {
         // By the share that they were down, in millionths.
-        by_key(&mut hosts, |host| [-host.down_seconds * 1_000_000 / host.measured_seconds.max(1), 0]);
+        by_key(&mut hosts, |host| {
+            [
+                -host.down_seconds * 1_000_000 / host.measured_seconds.max(1),
+                0,
+            ]
+        });
         hosts.truncate(MOST_CHARTS);
     }
     *out += "</section><section>";
     element(out, "h2", "Latency and losses");
-    let which = if is_cut { " The hosts that were available the least." } else { "" };
-    let what =
-        "Line: median. Band: from the fastest 5 % of the replies to the slowest 5 %, on a logarithmic scale. Red: lost pings.";
+    let which = if is_cut {
+        " The hosts that were available the least."
+    } else {
+        ""
+    };
+    let what = "Line: median. Band: from the fastest 5 % of the replies to the slowest 5 %, on a logarithmic scale. Red: lost pings.";
     element(out, "p", &format!("{what}{which}"));
     for host in hosts {
         chart(out, report, host);
@@ -110,51 +124,96 @@ pub(super) fn charts(out: &mut String, report: &Report) {
 fn chart(out: &mut String, report: &Report, host: &HostFigures) {
     let of_latency = || host.points.iter().filter_map(|point| point.quantiles_us);
     let low = of_latency().map(|us| us[0]).min().unwrap_or(1).max(1);
-    let high = of_latency().map(|us| us[2]).max().unwrap_or(1).max(low + low / 2 + 1);
-    let worst = host.points.iter().filter_map(|point| point.loss).fold(0.0, f64::max);
+    let high = of_latency()
+        .map(|us| us[2])
+        .max()
+        .unwrap_or(1)
+        .max(low + low / 2 + 1);
+    let worst = host
+        .points
+        .iter()
+        .filter_map(|point| point.loss)
+        .fold(0.0, f64::max);
     *out += "<figure>";
     element(
         out,
         "figcaption",
-        &format!("{}: {} to {}, at most {:.1} % lost", host.host_name, ms(f64::from(low)), ms(f64::from(high)), worst * 100.0),
+        &format!(
+            "{}: {} to {}, at most {:.1} % lost",
+            host.host_name,
+            ms(f64::from(low)),
+            ms(f64::from(high)),
+            worst * 100.0
+        ),
     );
     open(out, LATENCY_HEIGHT + LOSS_HEIGHT + 16.0);
     let (from, span) = (report.from.0 as f64, (report.to.0 - report.from.0) as f64);
     let x = |at: i64| ((at as f64 - from) / span * WIDTH).clamp(0.0, WIDTH);
     let (low_log, high_log) = (f64::from(low).ln(), f64::from(high).ln());
-    let y = |us: u32| 2.0 + (LATENCY_HEIGHT - 4.0) * (1.0 - (f64::from(us.max(1)).ln() - low_log) / (high_log - low_log));
+    let y = |us: u32| {
+        2.0 + (LATENCY_HEIGHT - 4.0)
+            * (1.0 - (f64::from(us.max(1)).ln() - low_log) / (high_log - low_log))
+    };
     for power in 0..7 {
         let us = 10_u32.pow(power);
         if us > low && us < high {
             let _ = write!(out, "<path class=grid d=\"M0 {0:.1}H{WIDTH}\"/>", y(us));
-            let _ =
-                write!(out, "<text x=0 y={:.1}>{}</text>", y(us) - 2.0, ms(f64::from(us)).replace(".00", "").replace(".0", ""));
+            let _ = write!(
+                out,
+                "<text x=0 y={:.1}>{}</text>",
+                y(us) - 2.0,
+                ms(f64::from(us)).replace(".00", "").replace(".0", "")
+            );
         }
     }
     // What was not measured interrupts the line: nothing is drawn where nothing is known.
     for run in runs(&host.points) {
         let middle = |point: &Point| x(point.at + point.width / 2);
-        let along =
-            |quantile: usize| run.iter().map(move |point| (middle(point), y(point.quantiles_us.unwrap_or_default()[quantile])));
+        let along = |quantile: usize| {
+            run.iter().map(move |point| {
+                (
+                    middle(point),
+                    y(point.quantiles_us.unwrap_or_default()[quantile]),
+                )
+            })
+        };
         let line = |points: &mut dyn Iterator<Item = (f64, f64)>| {
             points.fold(String::new(), |mut path, (x, y)| {
-                let _ = write!(path, "{}{x:.1} {y:.1}", if path.is_empty() { "" } else { "L" });
+                let _ = write!(
+                    path,
+                    "{}{x:.1} {y:.1}",
+                    if path.is_empty() { "" } else { "L" }
+                );
                 path
             })
         };
         let band = format!("{}L{}", line(&mut along(2)), line(&mut along(0).rev()));
-        let _ = write!(out, "<path class=band d=\"M{band}z\"/><path class=mid d=\"M{}\"/>", line(&mut along(1)));
+        let _ = write!(
+            out,
+            "<path class=band d=\"M{band}z\"/><path class=mid d=\"M{}\"/>",
+            line(&mut along(1))
+        );
     }
     let bottom = LATENCY_HEIGHT + LOSS_HEIGHT;
     let mut losses = String::new();
     for point in &host.points {
-        let Some(loss) = point.loss.filter(|loss| *loss > 0.0) else { continue };
+        let Some(loss) = point.loss.filter(|loss| *loss > 0.0) else {
+            continue;
+        };
         // By the root, so that one ping of a thousand is still seen.
         let height = (LOSS_HEIGHT * loss.sqrt()).max(1.5);
         let width = (x(point.at + point.width) - x(point.at)).max(0.8);
-        let _ = write!(losses, "M{:.1} {:.1}h{width:.1}v{height:.1}h-{width:.1}z", x(point.at), bottom - height);
+        let _ = write!(
+            losses,
+            "M{:.1} {:.1}h{width:.1}v{height:.1}h-{width:.1}z",
+            x(point.at),
+            bottom - height
+        );
     }
-    let _ = write!(out, "<path class=d d=\"{losses}\"/><path class=grid d=\"M0 {bottom}H{WIDTH}\"/>");
+    let _ = write!(
+        out,
+        "<path class=d d=\"{losses}\"/><path class=grid d=\"M0 {bottom}H{WIDTH}\"/>"
+    );
     axis(out, report, bottom + 12.0);
     *out += "</svg></figure>\n";
 }
@@ -163,7 +222,10 @@ fn chart(out: &mut String, report: &Report, host: &HostFigures) {
 fn runs(points: &[Point]) -> Vec<Vec<Point>> {
     let mut runs: Vec<Vec<Point>> = Vec::new();
     for point in points.iter().filter(|point| point.quantiles_us.is_some()) {
-        let follows = |run: &&mut Vec<Point>| run.last().is_some_and(|last| point.at - last.at <= 2 * point.width);
+        let follows = |run: &&mut Vec<Point>| {
+            run.last()
+                .is_some_and(|last| point.at - last.at <= 2 * point.width)
+        };
         match runs.last_mut().filter(follows) {
             Some(run) => run.push(*point),
             None => runs.push(vec![*point]),
@@ -185,9 +247,17 @@ fn axis(out: &mut String, report: &Report, y: f64) {
         let x = (cell.start.0 - report.from.0) as f64 / span * WIDTH;
         let offset = (report.method.zone.offset_at)(cell.start.0.div_euclid(1000));
         let text = UtcMillis(cell.start.0).local_text(offset);
-        let label = if report.cells.unit == "hour" { text.get(5..16) } else { text.get(..10) };
+        let label = if report.cells.unit == "hour" {
+            text.get(5..16)
+        } else {
+            text.get(..10)
+        };
         if x < WIDTH - 60.0 {
-            let _ = write!(out, "<text x={x:.1} y={y}>{}</text>", label.unwrap_or_default());
+            let _ = write!(
+                out,
+                "<text x={x:.1} y={y}>{}</text>",
+                label.unwrap_or_default()
+            );
         }
     }
 }

@@ -27,10 +27,23 @@ const AT_ONCE: usize = 1000;
 impl RawPings {
     /// Those of a report's hosts and span.
     pub fn of(report: &Report) -> RawPings {
-        let first = report.hosts.iter().filter_map(|host| host.first_recorded).min().unwrap_or(report.to);
+        let first = report
+            .hosts
+            .iter()
+            .filter_map(|host| host.first_recorded)
+            .min()
+            .unwrap_or(report.to);
         let span = report.from.max(first).min(report.to)..report.to;
-        let hosts = report.hosts.iter().filter_map(|host| host.recorded.clone()).collect();
-        RawPings { checks: Checks::oldest_first(hosts, &span), hours: hours_of(&span), rest: span }
+        let hosts = report
+            .hosts
+            .iter()
+            .filter_map(|host| host.recorded.clone())
+            .collect();
+        RawPings {
+            checks: Checks::oldest_first(hosts, &span),
+            hours: hours_of(&span),
+            rest: span,
+        }
     }
 
     /// The next checks, oldest first; `None` behind the last.
@@ -52,7 +65,10 @@ impl RawPings {
 }
 
 fn hours_of(span: &Range<UtcMillis>) -> u64 {
-    (span.end.0 - span.start.0).max(0).unsigned_abs().div_ceil(HOUR_MS.unsigned_abs())
+    (span.end.0 - span.start.0)
+        .max(0)
+        .unsigned_abs()
+        .div_ceil(HOUR_MS.unsigned_abs())
 }
 
 /// A check in JSON.
@@ -71,7 +87,13 @@ struct CheckRow<'a> {
 /// What stands above them.
 pub(super) const TITLE: &str = "Raw pings";
 /// The names of the columns.
-pub(super) const COLUMNS: [&str; 5] = ["Time", "Host", "Sent", "Lost", "Replies after, in ms (x: lost)"];
+pub(super) const COLUMNS: [&str; 5] = [
+    "Time",
+    "Host",
+    "Sent",
+    "Lost",
+    "Replies after, in ms (x: lost)",
+];
 
 impl Report {
     /// Raw pings as they stand in a format; `before` is how many were written before these.
@@ -89,23 +111,66 @@ impl Report {
                     rtts_us: check.rtts_us.as_deref(),
                     error: check.reason.as_deref(),
                 };
-                out += if before == 0 && index == 0 { "\n    " } else { ",\n    " };
+                out += if before == 0 && index == 0 {
+                    "\n    "
+                } else {
+                    ",\n    "
+                };
                 out += &serde_json::to_string(&row).expect("plain structs always have a JSON form");
                 continue;
             }
-            let (at, lost) = (local(self, check.checked_at), check.sent.saturating_sub(check.received));
-            let cells = [at, check.name.clone(), check.sent.to_string(), lost.to_string(), replies(check)];
+            let (at, lost) = (
+                local(self, check.checked_at),
+                check.sent.saturating_sub(check.received),
+            );
+            let cells = [
+                at,
+                check.name.clone(),
+                check.sent.to_string(),
+                lost.to_string(),
+                replies(check),
+            ];
             match format {
                 Format::Text => {
                     let [at, name, _, _, replies] = &cells;
-                    let _ = writeln!(out, "{at}  {}  {}", pad(&cut(&printable(name), 18), 18), cut(replies, 32));
+                    let _ = writeln!(
+                        out,
+                        "{at}  {}  {}",
+                        pad(&cut(&printable(name), 18), 18),
+                        cut(replies, 32)
+                    );
                 }
-                Format::Html => html::row(&mut out, &Row { cells: cells.to_vec(), details: Vec::new() }),
+                Format::Html => html::row(
+                    &mut out,
+                    &Row {
+                        cells: cells.to_vec(),
+                        details: Vec::new(),
+                    },
+                ),
                 Format::Csv | Format::Json => {
-                    let ((clock, offset), utc) = (csv::clock(self, check.checked_at), check.checked_at.rfc3339());
+                    let ((clock, offset), utc) = (
+                        csv::clock(self, check.checked_at),
+                        check.checked_at.rfc3339(),
+                    );
                     let [_, name, sent, lost, replies] = &cells;
-                    let place = [name.as_str(), &check.address, &clock, &offset, "", "", &utc, "", "", "", ""];
-                    let cells: Vec<&str> = ["ping"].into_iter().chain(place).chain([sent.as_str(), lost, "", replies]).collect();
+                    let place = [
+                        name.as_str(),
+                        &check.address,
+                        &clock,
+                        &offset,
+                        "",
+                        "",
+                        &utc,
+                        "",
+                        "",
+                        "",
+                        "",
+                    ];
+                    let cells: Vec<&str> = ["ping"]
+                        .into_iter()
+                        .chain(place)
+                        .chain([sent.as_str(), lost, "", replies])
+                        .collect();
                     csv::record(&mut out, &cells);
                 }
             }
@@ -118,7 +183,11 @@ impl Report {
 fn replies(check: &RecordedCheck) -> String {
     let ms = |us: u32| format!("{}.{:03}", us / 1000, us % 1000);
     match (&check.rtts_us, check.min_us, check.max_us) {
-        (Some(rtts), ..) => rtts.iter().map(|rtt| rtt.map_or("x".into(), ms)).collect::<Vec<_>>().join(" "),
+        (Some(rtts), ..) => rtts
+            .iter()
+            .map(|rtt| rtt.map_or("x".into(), ms))
+            .collect::<Vec<_>>()
+            .join(" "),
         // What was taken over from the original has only these.
         (None, Some(min), Some(max)) => {
             let short = |us| u32::try_from(us).map_or_else(|_| String::new(), ms);

@@ -32,7 +32,10 @@ pub(super) fn cause_meaning(cause: Cause) -> &'static str {
 
 /// What the gateway and others did during an event, and how far packets got. `None` where nobody noted it.
 pub(super) fn meanwhile(event: &OutageEvent) -> Option<String> {
-    let read = |text: &Option<String>| text.as_deref().and_then(|text| serde_json::from_str::<Value>(text).ok());
+    let read = |text: &Option<String>| {
+        text.as_deref()
+            .and_then(|text| serde_json::from_str::<Value>(text).ok())
+    };
     let facts = read(&event.facts).unwrap_or_default();
     let words = |key: &str| facts[key].as_str();
     let mut parts = Vec::new();
@@ -43,34 +46,51 @@ pub(super) fn meanwhile(event: &OutageEvent) -> Option<String> {
         parts.push(format!("the resolver said: {fault}"));
     }
     if let Some(sign) = words("gateway") {
-        let gateway = words("gateway_address").map_or("the gateway".to_string(), |address| format!("the gateway {address}"));
+        let gateway = words("gateway_address").map_or("the gateway".to_string(), |address| {
+            format!("the gateway {address}")
+        });
         parts.push(match sign {
             "answers" => format!("{gateway} answered"),
             "silent" => format!("{gateway} did not answer"),
             _ => format!("whether {gateway} answered is not known"),
         });
     }
-    for (key, place) in [("beyond", "beyond it"), ("near", "on this machine's own networks")] {
-        let number =
-            |what: &str| facts[format!("{key}_{what}").as_str()].as_u64().and_then(|number| usize::try_from(number).ok());
+    for (key, place) in [
+        ("beyond", "beyond it"),
+        ("near", "on this machine's own networks"),
+    ] {
+        let number = |what: &str| {
+            facts[format!("{key}_{what}").as_str()]
+                .as_u64()
+                .and_then(|number| usize::try_from(number).ok())
+        };
         for (what, did) in [("answering", "answered"), ("silent", "did not")] {
             if let Some(number) = number(what).filter(|number| *number > 0) {
                 parts.push(format!("{} {place} {did}", count(number, "other host")));
             }
         }
     }
-    parts.extend(reached(&read(&event.path).unwrap_or_default(), words("path_reached")));
+    parts.extend(reached(
+        &read(&event.path).unwrap_or_default(),
+        words("path_reached"),
+    ));
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
 /// How far packets got when that was last tried: before the host was back, where there is such a try.
 fn reached(paths: &Value, by_facts: Option<&str>) -> Option<String> {
     let paths = paths.as_array().map_or(&[][..], Vec::as_slice);
-    let last = paths.iter().rev().find(|path| path["reached"] == false).or(paths.last());
+    let last = paths
+        .iter()
+        .rev()
+        .find(|path| path["reached"] == false)
+        .or(paths.last());
     let Some(last) = last else {
         return by_facts.map(|address| format!("packets got as far as {address}"));
     };
-    let hop = last["hops"].as_array().and_then(|hops| hops.iter().rev().find_map(Value::as_str));
+    let hop = last["hops"]
+        .as_array()
+        .and_then(|hops| hops.iter().rev().find_map(Value::as_str));
     Some(match (last["reached"].as_bool(), hop) {
         (Some(true), _) => "packets that were followed reached the host".into(),
         (_, Some(address)) => format!("packets got as far as {address}"),

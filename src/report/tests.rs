@@ -15,7 +15,11 @@ const CHANGE: i64 = 1_761_440_400_000;
 
 /// Central Europe in 2025, in seconds.
 fn berlin(unix_seconds: i64) -> i64 {
-    if (1_743_296_400..1_761_440_400).contains(&unix_seconds) { 7200 } else { 3600 }
+    if (1_743_296_400..1_761_440_400).contains(&unix_seconds) {
+        7200
+    } else {
+        3600
+    }
 }
 
 fn at(text: &str) -> UtcMillis {
@@ -52,7 +56,13 @@ fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) ->
     let until = end.unwrap_or(now);
     let spells = vec![UtcMillis(start)..UtcMillis(until)];
     let causes = vec![event.cause().unwrap_or(Cause::Unknown)];
-    Episode { event, down_seconds: (until - start) / 1000, members: vec![id], spells, causes }
+    Episode {
+        event,
+        down_seconds: (until - start) / 1000,
+        members: vec![id],
+        spells,
+        causes,
+    }
 }
 
 /// Two days around the autumn clock change.
@@ -60,8 +70,17 @@ fn report() -> Report {
     let (from, to) = (CHANGE - 24 * HOUR, CHANGE + 24 * HOUR);
     let offset_at: fn(i64) -> i64 = berlin;
     let cells = Cells::of(&(UtcMillis(from)..UtcMillis(to)), offset_at);
-    let bars = cells.spans.iter().enumerate().map(|(n, _)| [Bar::Up, Bar::Down(600), Bar::Nothing, Bar::NotMeasured][n % 4]);
-    let point = |n: i64| Point { at: from + n * HOUR, width: HOUR, quantiles_us: Some([900, 12_000, 40_000]), loss: Some(0.01) };
+    let bars = cells
+        .spans
+        .iter()
+        .enumerate()
+        .map(|(n, _)| [Bar::Up, Bar::Down(600), Bar::Nothing, Bar::NotMeasured][n % 4]);
+    let point = |n: i64| Point {
+        at: from + n * HOUR,
+        width: HOUR,
+        quantiles_us: Some([900, 12_000, 40_000]),
+        loss: Some(0.01),
+    };
     let host = HostFigures {
         host_name: "Name server".into(),
         host_address: "192.0.2.1".into(),
@@ -81,14 +100,35 @@ fn report() -> Report {
         from: UtcMillis(from),
         to: UtcMillis(to),
         hosts: vec![host],
-        outages: vec![episode(7, OUTAGE, CHANGE - 30 * MINUTE, Some(CHANGE + 30 * MINUTE), to)],
-        gaps: vec![Gap { from: UtcMillis(from), to: UtcMillis(from + HOUR), reason: "this machine was asleep".into() }],
+        outages: vec![episode(
+            7,
+            OUTAGE,
+            CHANGE - 30 * MINUTE,
+            Some(CHANGE + 30 * MINUTE),
+            to,
+        )],
+        gaps: vec![Gap {
+            from: UtcMillis(from),
+            to: UtcMillis(from + HOUR),
+            reason: "this machine was asleep".into(),
+        }],
         incidents: Vec::new(),
         planned: Vec::new(),
-        own_line: OwnLine { down_seconds: 0, events: Vec::new() },
+        own_line: OwnLine {
+            down_seconds: 0,
+            events: Vec::new(),
+        },
         any_down_seconds: 3600,
-        causes: vec![CauseTime { cause: Cause::Provider, seconds: 3600, events: 1 }],
-        worst_hours: vec![WorstHour { from: UtcMillis(CHANGE), sent: 300, lost: 20 }],
+        causes: vec![CauseTime {
+            cause: Cause::Provider,
+            seconds: 3600,
+            events: 1,
+        }],
+        worst_hours: vec![WorstHour {
+            from: UtcMillis(CHANGE),
+            sent: 300,
+            lost: 20,
+        }],
         method: Method {
             program: "ace-connection-logger",
             version: "1.2.3",
@@ -99,7 +139,11 @@ fn report() -> Report {
                 offset_from: "+02:00".into(),
                 offset_to: "+01:00".into(),
             },
-            checks: vec![Manner { hosts: vec!["Name server".into()], interval_seconds: 60.0, ..Manner::default() }],
+            checks: vec![Manner {
+                hosts: vec!["Name server".into()],
+                interval_seconds: 60.0,
+                ..Manner::default()
+            }],
             fast_interval_seconds: Some(1.0),
             down_after_checks: 1,
             up_after_checks: 1,
@@ -144,8 +188,14 @@ fn raw_check() -> RecordedCheck {
 fn an_outage_across_the_autumn_clock_change_has_both_offsets() {
     let report = report();
     let text = whole(&report, Format::Text);
-    assert!(text.contains("2025-10-26 02:30:00 +02:00  1 h 0 min 0 s  Name server  provider"), "{text}");
-    assert!(text.contains("End: 2025-10-26 02:30:00 +01:00. Pings lost: 24 of 25."), "{text}");
+    assert!(
+        text.contains("2025-10-26 02:30:00 +02:00  1 h 0 min 0 s  Name server  provider"),
+        "{text}"
+    );
+    assert!(
+        text.contains("End: 2025-10-26 02:30:00 +01:00. Pings lost: 24 of 25."),
+        "{text}"
+    );
     let html = whole(&report, Format::Html);
     assert!(
         html.contains("<td>2025-10-26 02:30:00 +02:00</td><td>2025-10-26 02:30:00 +01:00</td><td>1 h 0 min 0 s</td>"),
@@ -160,17 +210,44 @@ fn an_outage_across_the_autumn_clock_change_has_both_offsets() {
 
 #[test]
 fn days_are_those_of_the_zone_and_one_has_25_hours() {
-    let days = local_days(&(at("2025-10-24T22:00:00Z")..at("2025-10-27T11:00:00Z")), berlin);
-    let hours: Vec<i64> = days.iter().map(|day| (day.end.0 - day.start.0) / HOUR).collect();
+    let days = local_days(
+        &(at("2025-10-24T22:00:00Z")..at("2025-10-27T11:00:00Z")),
+        berlin,
+    );
+    let hours: Vec<i64> = days
+        .iter()
+        .map(|day| (day.end.0 - day.start.0) / HOUR)
+        .collect();
     assert_eq!(hours, [24, 25, 12]);
-    let month = Period::month("2025-10").expect("a month").span(at("2026-01-01T00:00:00Z"), berlin).expect("it has been");
-    assert_eq!(month, at("2025-09-30T22:00:00Z")..at("2025-10-31T23:00:00Z"));
+    let month = Period::month("2025-10")
+        .expect("a month")
+        .span(at("2026-01-01T00:00:00Z"), berlin)
+        .expect("it has been");
+    assert_eq!(
+        month,
+        at("2025-09-30T22:00:00Z")..at("2025-10-31T23:00:00Z")
+    );
     let now = at("2025-10-27T10:00:00Z");
-    assert_eq!(Period::Days(2).span(now, berlin), Ok(at("2025-10-25T22:00:00Z")..now));
-    assert_eq!(Period::month("2025-10").and_then(|month| month.span(now, berlin)).map(|span| span.end), Ok(now));
-    assert!(Period::month("2025-12").and_then(|month| month.span(now, berlin)).is_err());
+    assert_eq!(
+        Period::Days(2).span(now, berlin),
+        Ok(at("2025-10-25T22:00:00Z")..now)
+    );
+    assert_eq!(
+        Period::month("2025-10")
+            .and_then(|month| month.span(now, berlin))
+            .map(|span| span.end),
+        Ok(now)
+    );
+    assert!(
+        Period::month("2025-12")
+            .and_then(|month| month.span(now, berlin))
+            .is_err()
+    );
     let december = Period::month("2024-12").and_then(|month| month.span(now, berlin));
-    assert_eq!(december, Ok(at("2024-11-30T23:00:00Z")..at("2024-12-31T23:00:00Z")));
+    assert_eq!(
+        december,
+        Ok(at("2024-11-30T23:00:00Z")..at("2024-12-31T23:00:00Z"))
+    );
     let backwards = Period::Between(now, Some(UtcMillis(now.0 - 1))).span(now, berlin);
     assert!(backwards.is_err_and(|problem| problem.contains("is not before")));
     for wrong in ["2025-13", "2025-1", "25-10", "2025-10-01", "ä25-10", ""] {
@@ -189,14 +266,23 @@ fn hostile() -> Report {
     report.hosts[0].host_address = "a".repeat(253);
     let mut hostile = episode(8, INTERMITTENT, CHANGE, None, report.to.0);
     hostile.event.host_name.clone_from(&name);
-    hostile.event.notes = Some(format!("@sum(1)\r\n<img src=x onerror=y> {}", "w".repeat(300)));
-    hostile.event.facts = Some("{\"gateway\": \"silent\", \"gateway_address\": \"<b>\", \"beyond_silent\": -5}".into());
+    hostile.event.notes = Some(format!(
+        "@sum(1)\r\n<img src=x onerror=y> {}",
+        "w".repeat(300)
+    ));
+    hostile.event.facts = Some(
+        "{\"gateway\": \"silent\", \"gateway_address\": \"<b>\", \"beyond_silent\": -5}".into(),
+    );
     hostile.event.path = Some("nonsense".into());
     report.outages.push(hostile);
     let mut link = episode(9, LINK_DOWN, CHANGE, Some(CHANGE + MINUTE), 0);
     link.event.facts = Some(json!({ "link_fault": "<i>eth0</i>" }).to_string());
     report.own_line.events.push(link);
-    report.gaps.push(Gap { from: UtcMillis(CHANGE), to: UtcMillis(CHANGE + HOUR), reason: "why ".repeat(60) });
+    report.gaps.push(Gap {
+        from: UtcMillis(CHANGE),
+        to: UtcMillis(CHANGE + HOUR),
+        reason: "why ".repeat(60),
+    });
     report.incidents.push(Incident {
         start_time: UtcMillis(CHANGE).rfc3339(),
         end_time: None,
@@ -214,7 +300,10 @@ fn no_name_or_note_is_markup() {
     for markup in ["<script", "<img", "<i>", "<b>", "\x1b", "onerror=y>"] {
         assert!(!html.contains(markup), "{markup}");
     }
-    assert!(html.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;x&quot;"), "{html}");
+    assert!(
+        html.contains("&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&amp;&quot;x&quot;"),
+        "{html}"
+    );
     let mut open: Vec<&str> = Vec::new();
     for tag in html
         .split('<')
@@ -236,7 +325,10 @@ fn a_page_needs_nothing_else() {
     for foreign in ["<script", "<link", "src=", "url(", "@import", "http"] {
         assert!(!html.contains(foreign), "{foreign}");
     }
-    assert!(html.contains("@page{size:A4") && html.contains("<svg viewBox"), "{html}");
+    assert!(
+        html.contains("@page{size:A4") && html.contains("<svg viewBox"),
+        "{html}"
+    );
     assert_eq!(html.matches("<figure>").count(), 2, "a strip and a chart");
 }
 
@@ -251,7 +343,10 @@ fn text_fits_80_columns_and_commands_no_terminal() {
         let text = whole(&report, Format::Text) + &report.raw_rows(Format::Text, &[check], 0);
         for line in text.lines() {
             assert!(line.width() <= 80, "{} columns: {line}", line.width());
-            assert!(!line.chars().any(char::is_control) && line.trim_end() == line, "{line:?}");
+            assert!(
+                !line.chars().any(char::is_control) && line.trim_end() == line,
+                "{line:?}"
+            );
         }
     }
 }
@@ -261,9 +356,12 @@ fn a_spreadsheet_gets_whole_records_and_no_formula() {
     let mut report = hostile();
     report.appendix = Appendix::RawPings;
     let csv = whole(&report, Format::Csv) + &report.raw_rows(Format::Csv, &[raw_check()], 0);
-    let csv = csv.strip_prefix('\u{feff}').expect("it is not ASCII, so it says that it is UTF-8");
+    let csv = csv
+        .strip_prefix('\u{feff}')
+        .expect("it is not ASCII, so it says that it is UTF-8");
     // Read back as RFC 4180 says.
-    let (mut records, mut cells, mut cell, mut is_quoted) = (Vec::new(), Vec::new(), String::new(), false);
+    let (mut records, mut cells, mut cell, mut is_quoted) =
+        (Vec::new(), Vec::new(), String::new(), false);
     let mut letters = csv.chars().peekable();
     while let Some(letter) = letters.next() {
         match letter {
@@ -279,10 +377,28 @@ fn a_spreadsheet_gets_whole_records_and_no_formula() {
         }
     }
     assert!(cell.is_empty() && cells.is_empty());
-    assert!(records.iter().all(|record| record.len() == records[0].len()), "{records:?}");
+    assert!(
+        records
+            .iter()
+            .all(|record| record.len() == records[0].len()),
+        "{records:?}"
+    );
     let kinds: Vec<&str> = records.iter().map(|record| record[0].as_str()).collect();
-    assert_eq!(kinds, ["record", "outage", "intermittent", "host", "link_down", "not_measured", "not_measured", "ping"]);
-    let is_formula = |cell: &String| cell.starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err();
+    assert_eq!(
+        kinds,
+        [
+            "record",
+            "outage",
+            "intermittent",
+            "host",
+            "link_down",
+            "not_measured",
+            "not_measured",
+            "ping"
+        ]
+    );
+    let is_formula =
+        |cell: &String| cell.starts_with(['=', '+', '-', '@']) && cell.parse::<f64>().is_err();
     assert!(!records.iter().flatten().any(is_formula), "{records:?}");
     assert_eq!(
         records[7],
@@ -308,7 +424,10 @@ fn a_spreadsheet_gets_whole_records_and_no_formula() {
     let mut out = String::new();
     csv::record(&mut out, &["-5", "-5x", "a,b", "a\"b", " a"]);
     assert_eq!(out, "-5,'-5x,\"a,b\",\"a\"\"b\",\" a\"\r\n");
-    assert!(!whole(&self::report(), Format::Csv).starts_with('\u{feff}'), "ASCII needs no mark");
+    assert!(
+        !whole(&self::report(), Format::Csv).starts_with('\u{feff}'),
+        "ASCII needs no mark"
+    );
 }
 
 #[test]
@@ -316,21 +435,30 @@ fn json_has_the_fields_of_the_contract_first_and_the_raw_pings_last() {
     let mut report = report();
     let keys = |text: &str| -> Vec<String> {
         let top = text.lines().filter_map(|line| line.strip_prefix("  \""));
-        top.filter_map(|line| line.split_once("\":")).map(|(key, _)| key.to_string()).collect()
+        top.filter_map(|line| line.split_once("\":"))
+            .map(|(key, _)| key.to_string())
+            .collect()
     };
     let plain = whole(&report, Format::Json);
-    assert_eq!(&keys(&plain)[..5], ["from", "to", "hosts", "outages", "gaps"]);
+    assert_eq!(
+        &keys(&plain)[..5],
+        ["from", "to", "hosts", "outages", "gaps"]
+    );
     report.appendix = Appendix::RawPings;
     let Written { head, tail } = report.write(Format::Json);
     let none: Value = serde_json::from_str(&(head.clone() + tail)).expect("JSON");
     assert_eq!(none["checks"], json!([]));
-    let rows = report.raw_rows(Format::Json, &[raw_check()], 0) + &report.raw_rows(Format::Json, &[raw_check()], 1);
+    let rows = report.raw_rows(Format::Json, &[raw_check()], 0)
+        + &report.raw_rows(Format::Json, &[raw_check()], 1);
     let text = head + &rows + tail;
     assert_eq!(keys(&text).last().map(String::as_str), Some("checks"));
     let value: Value = serde_json::from_str(&text).expect("JSON");
     assert_eq!(value["checks"].as_array().map(Vec::len), Some(2));
     assert_eq!(value["checks"][1]["rtts_us"], json!([900, null, 12_345]));
-    assert_eq!(value["outages"][0]["start_time"], "2025-10-26T00:30:00.000Z");
+    assert_eq!(
+        value["outages"][0]["start_time"],
+        "2025-10-26T00:30:00.000Z"
+    );
     assert_eq!(value["outages"][0]["facts"]["gateway"], "answers");
     assert_eq!(
         value["gaps"][0],
@@ -347,19 +475,31 @@ fn what_the_gateway_did_is_a_sentence() {
     };
     let facts = json!({"gateway_address": "192.168.1.1", "gateway": "answers", "beyond_answering": 0, "beyond_silent": 2, "near_answering": 1});
     assert_eq!(
-        said(facts, json!([{"reached": true, "hops": []}, {"reached": false, "hops": ["192.168.1.1", "10.0.0.1", null]}])),
+        said(
+            facts,
+            json!([{"reached": true, "hops": []}, {"reached": false, "hops": ["192.168.1.1", "10.0.0.1", null]}])
+        ),
         "the gateway 192.168.1.1 answered; 2 other hosts beyond it did not; 1 other host on this machine's own networks \
          answered; packets got as far as 10.0.0.1"
     );
     assert_eq!(
-        said(json!({"gateway": "silent"}), json!([{"reached": false, "hops": []}])),
+        said(
+            json!({"gateway": "silent"}),
+            json!([{"reached": false, "hops": []}])
+        ),
         "the gateway did not answer; no machine on the way answered"
     );
     assert_eq!(
-        said(json!({"gateway": "unknown", "path_reached": "10.0.0.9"}), Value::Null),
+        said(
+            json!({"gateway": "unknown", "path_reached": "10.0.0.9"}),
+            Value::Null
+        ),
         "whether the gateway answered is not known; packets got as far as 10.0.0.9"
     );
-    assert_eq!(said(json!({"resolver": "no such name"}), Value::Null), "the resolver said: no such name");
+    assert_eq!(
+        said(json!({"resolver": "no such name"}), Value::Null),
+        "the resolver said: no such name"
+    );
     assert_eq!(said(json!([1]), json!("x")), "");
 }
 
@@ -367,10 +507,20 @@ fn what_the_gateway_did_is_a_sentence() {
 fn fragments_are_told_with_how_long_nothing_answered_and_a_gap_as_what_nobody_measured() {
     let mut report = report();
     report.outages[0].down_seconds = 47;
-    let in_one_line = |report: &Report| whole(report, Format::Text).split_whitespace().collect::<Vec<_>>().join(" ");
-    assert!(in_one_line(&report).contains("Down for 47 s of that, as far as this machine measured."));
+    let in_one_line = |report: &Report| {
+        whole(report, Format::Text)
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
+    };
+    assert!(
+        in_one_line(&report).contains("Down for 47 s of that, as far as this machine measured.")
+    );
     report.outages[0].members = vec![1, 2];
     let told = in_one_line(&report);
-    assert!(told.contains("Told as one: 2 outages shortly after one another, down for 47 s in all."), "{told}");
+    assert!(
+        told.contains("Told as one: 2 outages shortly after one another, down for 47 s in all."),
+        "{told}"
+    );
     assert!(!told.contains("as far as this machine measured"), "{told}");
 }

@@ -11,14 +11,22 @@ const MARGIN: &str = "  ";
 
 pub(super) fn write(report: &Report) -> String {
     let top = top(report);
-    let mut text = format!("{}\n{}\n\n", top.title.to_ascii_uppercase(), "=".repeat(top.title.len()));
+    let mut text = format!(
+        "{}\n{}\n\n",
+        top.title.to_ascii_uppercase(),
+        "=".repeat(top.title.len())
+    );
     for (name, value) in &top.about {
         text += &wrap(&format!("{name}: {}", printable(value)), WIDTH, "");
     }
     text.push('\n');
     text += &wrap(&printable(&top.verdict), WIDTH, "");
     for section in sections(report) {
-        text += &format!("\n{}\n{}\n", section.title.to_ascii_uppercase(), "-".repeat(section.title.len()));
+        text += &format!(
+            "\n{}\n{}\n",
+            section.title.to_ascii_uppercase(),
+            "-".repeat(section.title.len())
+        );
         for (index, sentence) in section.sentences.iter().enumerate() {
             if index > 0 {
                 text.push('\n');
@@ -34,29 +42,53 @@ pub(super) fn write(report: &Report) -> String {
 
 /// A table whose widest column gives way until a line fits.
 fn table(text: &mut String, section: &Section) {
-    let shown: Vec<usize> = (0..section.columns.len()).filter(|index| !section.columns[*index].is_wide_only).collect();
-    let head: Vec<String> = shown.iter().map(|index| section.columns[*index].title.to_string()).collect();
-    let cells_of = |row: &Row| shown.iter().map(|index| printable(&row.cells[*index])).collect::<Vec<_>>();
+    let shown: Vec<usize> = (0..section.columns.len())
+        .filter(|index| !section.columns[*index].is_wide_only)
+        .collect();
+    let head: Vec<String> = shown
+        .iter()
+        .map(|index| section.columns[*index].title.to_string())
+        .collect();
+    let cells_of = |row: &Row| {
+        shown
+            .iter()
+            .map(|index| printable(&row.cells[*index]))
+            .collect::<Vec<_>>()
+    };
     let rows: Vec<Vec<String>> = section.rows.iter().map(cells_of).collect();
-    let width = |column: usize| rows.iter().chain([&head]).map(|cells| cells[column].width()).max().unwrap_or(0);
+    let width = |column: usize| {
+        rows.iter()
+            .chain([&head])
+            .map(|cells| cells[column].width())
+            .max()
+            .unwrap_or(0)
+    };
     let mut widths: Vec<usize> = (0..shown.len()).map(width).collect();
     let room = WIDTH - MARGIN.len() * (widths.len() - 1);
     while widths.iter().sum::<usize>() > room {
         // A time is never cut: it is the first of its table, and shorter than that.
-        let widest = (0..widths.len()).filter(|column| !is_exact(&rows, *column)).max_by_key(|column| widths[*column]);
+        let widest = (0..widths.len())
+            .filter(|column| !is_exact(&rows, *column))
+            .max_by_key(|column| widths[*column]);
         widths[widest.unwrap_or(0)] -= 1;
     }
     let line = |cells: &[String]| {
-        let padded: Vec<String> = cells.iter().zip(&widths).map(|(cell, width)| pad(&cut(cell, *width), *width)).collect();
+        let padded: Vec<String> = cells
+            .iter()
+            .zip(&widths)
+            .map(|(cell, width)| pad(&cut(cell, *width), *width))
+            .collect();
         format!("{}\n", padded.join(MARGIN).trim_end())
     };
     *text += &line(&head);
     for (row, cells) in section.rows.iter().zip(&rows) {
         *text += &line(cells);
-        let is_hidden = |index: &usize| section.columns[*index].is_wide_only && row.cells[*index] != "-";
+        let is_hidden =
+            |index: &usize| section.columns[*index].is_wide_only && row.cells[*index] != "-";
         let hidden = (0..section.columns.len()).filter(is_hidden);
-        let hidden: Vec<String> =
-            hidden.map(|index| format!("{}: {}.", section.columns[index].title, row.cells[index])).collect();
+        let hidden: Vec<String> = hidden
+            .map(|index| format!("{}: {}.", section.columns[index].title, row.cells[index]))
+            .collect();
         *text += &wrap(&printable(&hidden.join(" ")), WIDTH, MARGIN);
         for detail in &row.details {
             *text += &wrap(&printable(detail), WIDTH, MARGIN);
@@ -66,5 +98,6 @@ fn table(text: &mut String, section: &Section) {
 
 /// Whether a column holds times or lengths, of which every figure counts.
 fn is_exact(rows: &[Vec<String>], column: usize) -> bool {
-    rows.iter().all(|cells| cells[column].starts_with(|first: char| first.is_ascii_digit()))
+    rows.iter()
+        .all(|cells| cells[column].starts_with(|first: char| first.is_ascii_digit()))
 }

@@ -57,16 +57,45 @@ pub(super) struct Top {
 }
 
 pub(super) fn top(report: &Report) -> Top {
-    let names: Vec<&str> = report.hosts.iter().take(MOST_NAMES).map(|host| host.host_name.as_str()).collect();
+    let names: Vec<&str> = report
+        .hosts
+        .iter()
+        .take(MOST_NAMES)
+        .map(|host| host.host_name.as_str())
+        .collect();
     let more = report.hosts.len().saturating_sub(MOST_NAMES);
-    let hosts = names.join(", ") + &if more > 0 { format!(" and {more} more") } else { String::new() };
+    let hosts = names.join(", ")
+        + &if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
     let method = &report.method;
     let about = vec![
-        ("Period", format!("{} to {}", local(report, report.from), local(report, report.to))),
+        (
+            "Period",
+            format!(
+                "{} to {}",
+                local(report, report.from),
+                local(report, report.to)
+            ),
+        ),
         ("Hosts", hosts),
-        ("Made", format!("{} by {} {}", local(report, method.made_at), method.program, method.version)),
+        (
+            "Made",
+            format!(
+                "{} by {} {}",
+                local(report, method.made_at),
+                method.program,
+                method.version
+            ),
+        ),
     ];
-    Top { title: "Connection report", about, verdict: verdict(report) }
+    Top {
+        title: "Connection report",
+        about,
+        verdict: verdict(report),
+    }
 }
 
 const MOST_NAMES: usize = 12;
@@ -74,10 +103,21 @@ const MOST_NAMES: usize = 12;
 /// What a reader wants to know first, in a few sentences.
 fn verdict(report: &Report) -> String {
     let mut hosts = report.hosts.iter().filter(|host| host.checks > 0);
-    let Some(first) = hosts.next() else { return "Nothing was measured in this period.".into() };
-    let worst =
-        hosts.fold(first, |worst, host| if host.availability_percent < worst.availability_percent { host } else { worst });
-    let of_hosts: Vec<&Episode> = report.outages.iter().filter(|episode| episode.is_of_host()).collect();
+    let Some(first) = hosts.next() else {
+        return "Nothing was measured in this period.".into();
+    };
+    let worst = hosts.fold(first, |worst, host| {
+        if host.availability_percent < worst.availability_percent {
+            host
+        } else {
+            worst
+        }
+    });
+    let of_hosts: Vec<&Episode> = report
+        .outages
+        .iter()
+        .filter(|episode| episode.is_of_host())
+        .collect();
     let mut told = Vec::new();
     match of_hosts.iter().max_by_key(|episode| episode.down_seconds) {
         None => told.push("No outage.".to_string()),
@@ -87,12 +127,26 @@ fn verdict(report: &Report) -> String {
             let incidents = match report.incidents.len() {
                 0 => String::new(),
                 number => {
-                    let which = if together == of_hosts.len() { "all".into() } else { together.to_string() };
-                    format!(", {which} of them in {} of several at once", count(number, "incident"))
+                    let which = if together == of_hosts.len() {
+                        "all".into()
+                    } else {
+                        together.to_string()
+                    };
+                    format!(
+                        ", {which} of them in {} of several at once",
+                        count(number, "incident")
+                    )
                 }
             };
-            told.push(format!("{} of {}{incidents}.", count(of_hosts.len(), "outage"), count(silent, "host")));
-            let (all, long) = (exactly(report.any_down_seconds), exactly(longest.down_seconds));
+            told.push(format!(
+                "{} of {}{incidents}.",
+                count(of_hosts.len(), "outage"),
+                count(silent, "host")
+            ));
+            let (all, long) = (
+                exactly(report.any_down_seconds),
+                exactly(longest.down_seconds),
+            );
             let since = local(report, longest.start());
             told.push(match of_hosts.len() {
                 1 if longest.is_open() => format!("It goes on and has lasted {long} so far, from {since}."),
@@ -101,14 +155,29 @@ fn verdict(report: &Report) -> String {
             });
         }
     }
-    let is_of_line = |cause: Cause| matches!(cause, Cause::Link | Cause::Gateway | Cause::Provider | Cause::Dns);
+    let is_of_line = |cause: Cause| {
+        matches!(
+            cause,
+            Cause::Link | Cause::Gateway | Cause::Provider | Cause::Dns
+        )
+    };
     for cause in report.causes.iter().filter(|time| is_of_line(time.cause)) {
-        told.push(format!("For {} {}.", exactly(cause.seconds), cause_meaning(cause.cause)));
+        told.push(format!(
+            "For {} {}.",
+            exactly(cause.seconds),
+            cause_meaning(cause.cause)
+        ));
     }
-    let (available, measured) = (percent(worst.availability_percent), percent(worst.coverage_percent));
+    let (available, measured) = (
+        percent(worst.availability_percent),
+        percent(worst.coverage_percent),
+    );
     told.push(match report.hosts.len() {
         1 => format!("Availability {available}; {measured} of the period was measured."),
-        _ => format!("The lowest availability is that of {}: {available}, of {measured} measured.", worst.host_name),
+        _ => format!(
+            "The lowest availability is that of {}: {available}, of {measured} measured.",
+            worst.host_name
+        ),
     });
     told.join(" ")
 }
@@ -125,24 +194,50 @@ pub(super) fn percent(share: Option<f64>) -> String {
 
 fn columns(titles: &[&'static str]) -> Vec<Column> {
     // A `*` marks what only a wide page has room for.
-    titles.iter().map(|title| Column { title: title.trim_end_matches('*'), is_wide_only: title.ends_with('*') }).collect()
+    titles
+        .iter()
+        .map(|title| Column {
+            title: title.trim_end_matches('*'),
+            is_wide_only: title.ends_with('*'),
+        })
+        .collect()
 }
 
 /// All sections, in their order.
 pub(super) fn sections(report: &Report) -> Vec<Section> {
     let outage_columns = || columns(&["Begin", "End*", "Lasted", "Host", "Cause", "Pings lost*"]);
-    let outage_rows = |episodes: &[Episode]| episodes.iter().map(|episode| outage(report, episode)).collect::<Vec<_>>();
+    let outage_rows = |episodes: &[Episode]| {
+        episodes
+            .iter()
+            .map(|episode| outage(report, episode))
+            .collect::<Vec<_>>()
+    };
     let mut sections = vec![
         Section {
             title: "Hosts",
-            columns: columns(&["Host", "Availability", "Measured", "Outages", "Down", "Median"]),
-            rows: report.hosts.iter().map(|host| host_row(report, host)).collect(),
+            columns: columns(&[
+                "Host",
+                "Availability",
+                "Measured",
+                "Outages",
+                "Down",
+                "Median",
+            ]),
+            rows: report
+                .hosts
+                .iter()
+                .map(|host| host_row(report, host))
+                .collect(),
             picture: Some(Picture::Strips),
             ..Section::default()
         },
         Section {
             title: "What was down",
-            sentences: if report.outages.is_empty() { vec!["Nothing.".into()] } else { Vec::new() },
+            sentences: if report.outages.is_empty() {
+                vec!["Nothing.".into()]
+            } else {
+                Vec::new()
+            },
             columns: outage_columns(),
             rows: outage_rows(&report.outages),
             ..Section::default()
@@ -160,7 +255,10 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
         };
         sections.push(Section {
             title: "Down time by cause",
-            sentences: vec!["In which at least one host was down for that cause; what overlaps counts once.".into()],
+            sentences: vec![
+                "In which at least one host was down for that cause; what overlaps counts once."
+                    .into(),
+            ],
             columns: columns(&["Cause", "Time", "Events", "Meaning*"]),
             rows: report.causes.iter().map(row).collect(),
             ..Section::default()
@@ -170,7 +268,11 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
         sections.push(Section {
             title: "Hosts that failed together",
             columns: columns(&["Begin", "End*", "Lasted", "Hosts", "Cause"]),
-            rows: report.incidents.iter().map(|incident| incident_row(report, incident)).collect(),
+            rows: report
+                .incidents
+                .iter()
+                .map(|incident| incident_row(report, incident))
+                .collect(),
             ..Section::default()
         });
     }
@@ -193,20 +295,32 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
         let row = |hour: &super::WorstHour| {
             let share = percent(Some(100.0 * hour.lost as f64 / hour.sent.max(1) as f64));
             Row {
-                cells: vec![local(report, hour.from), hour.lost.to_string(), hour.sent.to_string(), share],
+                cells: vec![
+                    local(report, hour.from),
+                    hour.lost.to_string(),
+                    hour.sent.to_string(),
+                    share,
+                ],
                 details: Vec::new(),
             }
         };
         sections.push(Section {
             title: "Worst hours",
-            sentences: vec!["The hours in which most pings were lost, over all hosts of this report.".into()],
+            sentences: vec![
+                "The hours in which most pings were lost, over all hosts of this report.".into(),
+            ],
             columns: columns(&["Hour from", "Lost", "Sent", "Share"]),
             rows: report.worst_hours.iter().map(row).collect(),
             ..Section::default()
         });
     }
     let gap = |gap: &Gap| Row {
-        cells: vec![local(report, gap.from), local(report, gap.to), exactly((gap.to.0 - gap.from.0) / 1000), gap.reason.clone()],
+        cells: vec![
+            local(report, gap.from),
+            local(report, gap.to),
+            exactly((gap.to.0 - gap.from.0) / 1000),
+            gap.reason.clone(),
+        ],
         details: Vec::new(),
     };
     sections.push(Section {
@@ -229,40 +343,76 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
             ..Section::default()
         });
     }
-    sections.push(Section { title: "Method", sentences: method(report), ..Section::default() });
+    sections.push(Section {
+        title: "Method",
+        sentences: method(report),
+        ..Section::default()
+    });
     if report.appendix == super::Appendix::RawPings {
-        sections.push(Section { title: raw::TITLE, columns: columns(&raw::COLUMNS), ..Section::default() });
+        sections.push(Section {
+            title: raw::TITLE,
+            columns: columns(&raw::COLUMNS),
+            ..Section::default()
+        });
     }
     sections
 }
 
 fn host_row(report: &Report, host: &HostFigures) -> Row {
     let us = |us: Option<u32>| us.map_or("-".into(), |us| ms(f64::from(us)));
-    let (low, high) = (percent(host.availability_percent), percent(host.coverage_percent));
-    let down = if host.checks > 0 { exactly(host.down_seconds) } else { "-".into() };
+    let (low, high) = (
+        percent(host.availability_percent),
+        percent(host.coverage_percent),
+    );
+    let down = if host.checks > 0 {
+        exactly(host.down_seconds)
+    } else {
+        "-".into()
+    };
     let mut details = Vec::new();
     if host.host_address != host.host_name {
         details.push(host.host_address.clone());
     }
     if host.sent > 0 {
         let share = percent(Some(100.0 * host.lost as f64 / host.sent as f64));
-        details.push(format!("{} of {} pings lost ({share})", host.lost, host.sent));
-        details.push(format!("95 % of the replies within {}, 99 % within {}", us(host.p95_us), us(host.p99_us)));
+        details.push(format!(
+            "{} of {} pings lost ({share})",
+            host.lost, host.sent
+        ));
+        details.push(format!(
+            "95 % of the replies within {}, 99 % within {}",
+            us(host.p95_us),
+            us(host.p99_us)
+        ));
     }
     if host.lossy_seconds > 0 {
-        details
-            .push(format!("{} of the down time are checks with too few replies outside of outages", exactly(host.lossy_seconds)));
+        details.push(format!(
+            "{} of the down time are checks with too few replies outside of outages",
+            exactly(host.lossy_seconds)
+        ));
     }
     if host.not_measured_seconds > 0 {
-        details.push(format!("not measured for {}", exactly(host.not_measured_seconds)));
+        details.push(format!(
+            "not measured for {}",
+            exactly(host.not_measured_seconds)
+        ));
     }
     match host.first_recorded {
         None => details.push("never recorded".into()),
-        Some(first) if first > report.from => details.push(format!("recorded since {}", local(report, first))),
+        Some(first) if first > report.from => {
+            details.push(format!("recorded since {}", local(report, first)))
+        }
         Some(_) => {}
     }
     Row {
-        cells: vec![host.host_name.clone(), low, high, host.outages.to_string(), down, us(host.p50_us)],
+        cells: vec![
+            host.host_name.clone(),
+            low,
+            high,
+            host.outages.to_string(),
+            down,
+            us(host.p50_us),
+        ],
         details: vec![details.join(", ")],
     }
 }
@@ -270,9 +420,18 @@ fn host_row(report: &Report, host: &HostFigures) -> Row {
 fn outage(report: &Report, episode: &Episode) -> Row {
     let event = &episode.event;
     let span = report.from..report.to;
-    let end = episode.end().map_or("goes on".into(), |end| local(report, end));
-    let whole = event.duration_seconds.filter(|_| !episode.is_open()).unwrap_or((report.to.0 - episode.start().0) / 1000);
-    let cause = if event.event_type == DNS { Cause::Dns } else { episode.cause() };
+    let end = episode
+        .end()
+        .map_or("goes on".into(), |end| local(report, end));
+    let whole = event
+        .duration_seconds
+        .filter(|_| !episode.is_open())
+        .unwrap_or((report.to.0 - episode.start().0) / 1000);
+    let cause = if event.event_type == DNS {
+        Cause::Dns
+    } else {
+        episode.cause()
+    };
     let pings = match (event.packets_lost, event.packets_sent) {
         (Some(lost), Some(sent)) => format!("{lost} of {sent}"),
         _ => "-".into(),
@@ -291,23 +450,45 @@ fn outage(report: &Report, episode: &Episode) -> Row {
             exactly(episode.down_seconds)
         ));
     } else if whole - episode.down_seconds > 1 {
-        details.push(format!("Down for {} of that, as far as this machine measured.", exactly(episode.down_seconds)));
+        details.push(format!(
+            "Down for {} of that, as far as this machine measured.",
+            exactly(episode.down_seconds)
+        ));
     }
     if episode.start() < report.from || episode.end().is_some_and(|end| end > report.to) {
-        details.push(format!("{} of it in this period.", exactly(gather::down_ms(episode, &span, &report.gaps) / 1000)));
+        details.push(format!(
+            "{} of it in this period.",
+            exactly(gather::down_ms(episode, &span, &report.gaps) / 1000)
+        ));
     }
-    if let Some(at) = event.earliest().filter(|at| episode.start().0 - at.0 >= 2000) {
+    if let Some(at) = event
+        .earliest()
+        .filter(|at| episode.start().0 - at.0 >= 2000)
+    {
         details.push(format!("Last reply before it at {}.", local(report, at)));
     }
     if let Some(seen) = meanwhile(event) {
         details.push(format!("Meanwhile {seen}."));
     }
-    if let Some(notes) = event.notes.as_deref().filter(|notes| event.event_type != crate::store::LINK_DOWN && !notes.is_empty()) {
+    if let Some(notes) = event
+        .notes
+        .as_deref()
+        .filter(|notes| event.event_type != crate::store::LINK_DOWN && !notes.is_empty())
+    {
         details.push(format!("Note: {notes}"));
     }
-    let cells =
-        vec![local(report, episode.start()), end, exactly(whole), event.host_name.clone(), cause_word(cause).into(), pings];
-    Row { cells, details: vec![details.join(" ")] }
+    let cells = vec![
+        local(report, episode.start()),
+        end,
+        exactly(whole),
+        event.host_name.clone(),
+        cause_word(cause).into(),
+        pings,
+    ];
+    Row {
+        cells,
+        details: vec![details.join(" ")],
+    }
 }
 
 fn incident_row(report: &Report, incident: &crate::store::Incident) -> Row {
@@ -332,10 +513,24 @@ fn method(report: &Report) -> Vec<String> {
     let method = &report.method;
     let mut told = Vec::new();
     for manner in &method.checks {
-        let Manner { hosts, interval_seconds, ping_count, timeout_seconds, payload_bytes, up_percent, degraded_percent, .. } =
-            manner;
-        let whose = if method.checks.len() == 1 { "Every host".into() } else { hosts.join(", ") };
-        let limit = manner.latency_limit_ms.map_or(String::new(), |limit| format!(", or slower than {limit} ms on average"));
+        let Manner {
+            hosts,
+            interval_seconds,
+            ping_count,
+            timeout_seconds,
+            payload_bytes,
+            up_percent,
+            degraded_percent,
+            ..
+        } = manner;
+        let whose = if method.checks.len() == 1 {
+            "Every host".into()
+        } else {
+            hosts.join(", ")
+        };
+        let limit = manner.latency_limit_ms.map_or(String::new(), |limit| {
+            format!(", or slower than {limit} ms on average")
+        });
         told.push(format!(
             "{whose}: a check every {interval_seconds} s of {ping_count} ICMP echo requests (ping) with {payload_bytes} bytes of \
              payload; a reply within {timeout_seconds} s counts. A check is up from {up_percent} % of replies on, degraded below \
@@ -345,20 +540,31 @@ fn method(report: &Report) -> Vec<String> {
     let fast = method.fast_interval_seconds.map_or(String::new(), |seconds| {
         format!(" While a host is silent it is pinged every {seconds} s too, so that begin and end are exact to that.")
     });
-    let checks = if method.down_after_checks == 1 { "one check".into() } else { format!("{} checks", method.down_after_checks) };
+    let checks = if method.down_after_checks == 1 {
+        "one check".into()
+    } else {
+        format!("{} checks", method.down_after_checks)
+    };
     told.push(format!(
         "An outage is a run of {checks} or more without any reply, from the first lost ping to the first reply.{fast} Outages \
          less than {} s apart are one; {} and more that begin within {} s are one that came and went.",
         method.merge_seconds, method.intermittent_count, method.intermittent_seconds
     ));
     told.push(method.received.into());
-    told.push(format!("{} {} {}", method.availability, method.coverage, method.not_measured));
+    told.push(format!(
+        "{} {} {}",
+        method.availability, method.coverage, method.not_measured
+    ));
     told.push(
         "The cause is judged by what else answered during the outage: the default gateway, hosts beyond it, hosts on the own \
          network, and how far packets with a rising time to live got."
             .into(),
     );
-    let zone = method.zone.name.as_deref().map_or(String::new(), |name| format!(" ({name})"));
+    let zone = method
+        .zone
+        .name
+        .as_deref()
+        .map_or(String::new(), |name| format!(" ({name})"));
     told.push(format!(
         "Times are those of the measuring machine's zone{zone}, each with its offset from UTC. Intervals and limits are those \
          that are configured now."

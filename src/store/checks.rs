@@ -16,7 +16,10 @@ use crate::pure::time::UtcMillis;
 
 /// A recorded check.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(missing_docs, reason = "the fields are those of ping_results and of the notes beside it, which the contract names")]
+#[expect(
+    missing_docs,
+    reason = "the fields are those of ping_results and of the notes beside it, which the contract names"
+)]
 pub struct RecordedCheck {
     pub name: String,
     pub address: String,
@@ -37,7 +40,11 @@ pub struct RecordedCheck {
 impl RecordedCheck {
     /// 0 to 100.
     pub fn success_rate(&self) -> f64 {
-        if self.sent > 0 { self.received as f64 * 100.0 / self.sent as f64 } else { 0.0 }
+        if self.sent > 0 {
+            self.received as f64 * 100.0 / self.sent as f64
+        } else {
+            0.0
+        }
     }
 
     /// Pings that were not answered.
@@ -112,10 +119,23 @@ impl Checks {
     }
 
     fn ordered(hosts: Vec<KnownHost>, span: &Range<UtcMillis>, limit: u64, order: Order) -> Checks {
-        let rows_a_read = (ROWS_HELD / hosts.len().max(1)).clamp(10, 500).min(usize::try_from(limit).unwrap_or(usize::MAX));
+        let rows_a_read = (ROWS_HELD / hosts.len().max(1))
+            .clamp(10, 500)
+            .min(usize::try_from(limit).unwrap_or(usize::MAX));
         let span = span.start.0..span.end.0;
-        let cursor = |host| Cursor { host, thresholds: None, span: span.clone(), rows: VecDeque::new(), is_at_end: false };
-        Checks { cursors: hosts.into_iter().map(cursor).collect(), order, rows_a_read, left: limit }
+        let cursor = |host| Cursor {
+            host,
+            thresholds: None,
+            span: span.clone(),
+            rows: VecDeque::new(),
+            is_at_end: false,
+        };
+        Checks {
+            cursors: hosts.into_iter().map(cursor).collect(),
+            order,
+            rows_a_read,
+            left: limit,
+        }
     }
 
     /// The next one.
@@ -131,10 +151,17 @@ impl Checks {
         let next_at = |cursor: &&mut Cursor| cursor.rows.front().map(|row| row.checked_at);
         let due = match self.order {
             Order::NewestFirst => self.cursors.iter_mut().max_by_key(next_at),
-            Order::OldestFirst => self.cursors.iter_mut().filter(|cursor| !cursor.rows.is_empty()).min_by_key(next_at),
+            Order::OldestFirst => self
+                .cursors
+                .iter_mut()
+                .filter(|cursor| !cursor.rows.is_empty())
+                .min_by_key(next_at),
         };
         let check = due.and_then(|cursor| {
-            cursor.rows.pop_front().map(|row| row.into_check(&cursor.host, &cursor.thresholds.unwrap_or_default()))
+            cursor
+                .rows
+                .pop_front()
+                .map(|row| row.into_check(&cursor.host, &cursor.thresholds.unwrap_or_default()))
         });
         self.left -= u64::from(check.is_some());
         Ok(check)
@@ -149,12 +176,21 @@ const CHECKS: &str = "select c.checked_at, sent, received, min_us, avg_us, max_u
 impl Cursor {
     fn read(&mut self, reader: &Reader, order: Order, rows: usize) -> Result<(), StoreError> {
         if self.thresholds.is_none() {
-            self.thresholds = Some(reader.ask(|connection| thresholds_of(connection, self.host.id))?);
+            self.thresholds =
+                Some(reader.ask(|connection| thresholds_of(connection, self.host.id))?);
         }
         let limit = i64::try_from(rows).unwrap_or(i64::MAX);
-        let direction = if order == Order::NewestFirst { "desc" } else { "asc" };
+        let direction = if order == Order::NewestFirst {
+            "desc"
+        } else {
+            "asc"
+        };
         let checks = format!("{CHECKS} {direction} limit ?4");
-        let found: Vec<Kept> = reader.query(&checks, params![self.host.id, self.span.start, self.span.end, limit], Kept::read)?;
+        let found: Vec<Kept> = reader.query(
+            &checks,
+            params![self.host.id, self.span.start, self.span.end, limit],
+            Kept::read,
+        )?;
         self.is_at_end = found.len() < rows;
         match (found.last(), order) {
             (Some(last), Order::NewestFirst) => self.span.end = last.checked_at,
@@ -168,13 +204,23 @@ impl Cursor {
 
 impl Reader {
     /// How many checks of hosts there are within a span.
-    pub fn count_checks(&self, hosts: &[KnownHost], span: &Range<UtcMillis>) -> Result<u64, StoreError> {
+    pub fn count_checks(
+        &self,
+        hosts: &[KnownHost],
+        span: &Range<UtcMillis>,
+    ) -> Result<u64, StoreError> {
         const COUNT: &str = "select count(*) from check_result where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
         let count = |host: &KnownHost| {
             let values = params![host.id, span.start.0, span.end.0];
-            self.ask(|c| c.prepare_cached(COUNT)?.query_row(values, |row| row.get::<_, i64>(0)))
+            self.ask(|c| {
+                c.prepare_cached(COUNT)?
+                    .query_row(values, |row| row.get::<_, i64>(0))
+            })
         };
-        hosts.iter().map(|host| count(host).map(i64::unsigned_abs)).sum()
+        hosts
+            .iter()
+            .map(|host| count(host).map(i64::unsigned_abs))
+            .sum()
     }
 }
 
@@ -182,10 +228,20 @@ impl Kept {
     fn read(row: &Row<'_>) -> rusqlite::Result<Kept> {
         // Whoever writes with plain SQL may write nonsense.
         let number = |index| row.get_ref(index).map(|value| value.as_i64().ok());
-        let rtts = row.get_ref(6)?.as_blob_or_null().unwrap_or(None).filter(|bytes| bytes.len() <= stats::MOST_RTTS_BYTES);
+        let rtts = row
+            .get_ref(6)?
+            .as_blob_or_null()
+            .unwrap_or(None)
+            .filter(|bytes| bytes.len() <= stats::MOST_RTTS_BYTES);
         let count = |index| Ok::<_, rusqlite::Error>(number(index)?.unwrap_or(0));
-        let note = Note { late: count(7)?, duplicates: count(8)?, foreign: count(9)?, reason: text(row, 10)? };
-        let is_noted = note.late != 0 || note.duplicates != 0 || note.foreign != 0 || note.reason.is_some();
+        let note = Note {
+            late: count(7)?,
+            duplicates: count(8)?,
+            foreign: count(9)?,
+            reason: text(row, 10)?,
+        };
+        let is_noted =
+            note.late != 0 || note.duplicates != 0 || note.foreign != 0 || note.reason.is_some();
         Ok(Kept {
             checked_at: row.get(0)?,
             sent: count(1)?,
@@ -201,7 +257,12 @@ impl Kept {
         let short = |us: Option<i64>| us.and_then(|us| u32::try_from(us).ok());
         let least = short(min_us).unwrap_or(0);
         let latencies = [short(min_us), short(avg_us), short(max_us)];
-        let sums = CheckSums { sent: self.sent, received: self.received, latencies, rtts: None };
+        let sums = CheckSums {
+            sent: self.sent,
+            received: self.received,
+            latencies,
+            rtts: None,
+        };
         let note = self.note.map(|note| *note).unwrap_or_default();
         RecordedCheck {
             name: host.name.clone(),
@@ -212,7 +273,9 @@ impl Kept {
             min_us,
             avg_us,
             max_us,
-            rtts_us: self.rtts.and_then(|bytes| stats::decode_rtts(&bytes, least)),
+            rtts_us: self
+                .rtts
+                .and_then(|bytes| stats::decode_rtts(&bytes, least)),
             late: note.late,
             duplicates: note.duplicates,
             foreign: note.foreign,

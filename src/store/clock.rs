@@ -49,11 +49,17 @@ impl ClockStep {
 
 /// Dates anew what a step shows to be wrong, and notes the step; says how many checks that concerned. Inside the caller's
 /// transaction.
-pub(super) fn record(connection: &Connection, step: &ClockStep, run: Option<i64>) -> rusqlite::Result<usize> {
+pub(super) fn record(
+    connection: &Connection,
+    step: &ClockStep,
+    run: Option<i64>,
+) -> rusqlite::Result<usize> {
     const RUN: &str = "select started_at from monitor_run where id = ?1";
     const NOTE: &str = "insert into clock_step(at, step_ms, moved) values(?1, ?2, ?3)";
     let started: Option<i64> = match run {
-        Some(run) => connection.query_row(RUN, [run], |row| row.get(0)).optional()?,
+        Some(run) => connection
+            .query_row(RUN, [run], |row| row.get(0))
+            .optional()?,
         None => None,
     };
     let moved = match step.wrong_times(UtcMillis(started.unwrap_or(step.now.0))) {
@@ -68,33 +74,59 @@ pub(super) fn record(connection: &Connection, step: &ClockStep, run: Option<i64>
     };
     if let (Some(run), Some(started)) = (run, started) {
         // The run itself began by the wrong clock too.
-        const MOVE_RUN: &str =
-            "update monitor_run set started_at = max(started_at + ?2, 0), alive_at = max(alive_at + ?2, 0) where id = ?1";
-        let is_wrong = step.wrong_times(UtcMillis(started)).is_some_and(|times| times.contains(&started));
+        const MOVE_RUN: &str = "update monitor_run set started_at = max(started_at + ?2, 0), alive_at = max(alive_at + ?2, 0) where id = ?1";
+        let is_wrong = step
+            .wrong_times(UtcMillis(started))
+            .is_some_and(|times| times.contains(&started));
         if is_wrong {
             connection.execute(MOVE_RUN, params![run, step.step_ms])?;
         } else if step.step_ms < 0 {
-            connection.execute("update monitor_run set alive_at = min(alive_at, ?2) where id = ?1", params![run, step.now.0])?;
+            connection.execute(
+                "update monitor_run set alive_at = min(alive_at, ?2) where id = ?1",
+                params![run, step.now.0],
+            )?;
         }
     }
-    connection.execute(NOTE, params![step.now.0, step.step_ms, i64::try_from(moved).unwrap_or(i64::MAX)])?;
+    connection.execute(
+        NOTE,
+        params![
+            step.now.0,
+            step.step_ms,
+            i64::try_from(moved).unwrap_or(i64::MAX)
+        ],
+    )?;
     Ok(moved)
 }
 
 /// A clock that was set forward: nobody lived the time between, and an outage of this run that is on began so much later.
 fn leap(connection: &Connection, step: &ClockStep, run_started: i64) -> rusqlite::Result<()> {
     const OLDEST: &str = "select min(start_time) from outage_events where end_time is null and start_time between ?1 and ?2";
-    const MOVE: &str = "update outage_events set start_time = strftime('%Y-%m-%d %H:%M:%f', start_time, ?3),
+    const MOVE: &str =
+        "update outage_events set start_time = strftime('%Y-%m-%d %H:%M:%f', start_time, ?3),
             earliest_start = strftime('%Y-%m-%d %H:%M:%f', earliest_start, ?3),
             answered_since = strftime('%Y-%m-%d %H:%M:%f', answered_since, ?3)
           where end_time is null and start_time between ?1 and ?2";
-    let (from, to) = (UtcMillis(run_started.clamp(0, LATEST_MS)).sql_text(), step.before().sql_text());
-    let oldest: Option<String> = connection.query_row(OLDEST, params![from, to], |row| row.get(0))?;
-    let oldest = oldest.as_deref().and_then(instant_of).unwrap_or(step.before());
+    let (from, to) = (
+        UtcMillis(run_started.clamp(0, LATEST_MS)).sql_text(),
+        step.before().sql_text(),
+    );
+    let oldest: Option<String> =
+        connection.query_row(OLDEST, params![from, to], |row| row.get(0))?;
+    let oldest = oldest
+        .as_deref()
+        .and_then(instant_of)
+        .unwrap_or(step.before());
     connection.execute(MOVE, params![from, to, seconds(step.step_ms)])?;
     // Where an outage was moved the missing time lies before it.
     let to = UtcMillis(oldest.0.saturating_add(step.step_ms));
-    ledger::record(connection, &Interruption { kind: InterruptionKind::ClockSet, from: oldest, to })
+    ledger::record(
+        connection,
+        &Interruption {
+            kind: InterruptionKind::ClockSet,
+            from: oldest,
+            to,
+        },
+    )
 }
 
 /// A time by which SQLite moves another.
@@ -106,7 +138,11 @@ fn seconds(by_ms: i64) -> String {
 const MARK: &str = "dated anew: the clock was set by ";
 
 /// Moves everything that is dated within a range. Checks that were moved say so.
-fn redate(connection: &Connection, times: &RangeInclusive<i64>, by_ms: i64) -> rusqlite::Result<usize> {
+fn redate(
+    connection: &Connection,
+    times: &RangeInclusive<i64>,
+    by_ms: i64,
+) -> rusqlite::Result<usize> {
     let mark = format!("{MARK}{} s", by_ms / 1000);
     let rows = each_moved(connection, "check_result", times)?;
     for (host_id, at) in &rows {
@@ -114,19 +150,31 @@ fn redate(connection: &Connection, times: &RangeInclusive<i64>, by_ms: i64) -> r
         const REMARK: &str =
             "insert into check_note(host_id, checked_at, late, duplicates, foreigners, reason) values(?1, ?2, 0, 0, 0, ?3)
                               on conflict do update set reason = coalesce(reason || '; ', '') || ?3";
-        connection.prepare_cached(REMARK)?.execute(params![host_id, to, mark])?;
+        connection
+            .prepare_cached(REMARK)?
+            .execute(params![host_id, to, mark])?;
     }
     for (host_id, at) in each_moved(connection, "not_measured_check", times)? {
         const MOVE: &str = "update or replace not_measured_check set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
         let to = at.saturating_add(by_ms).clamp(0, LATEST_MS);
-        connection.prepare_cached(MOVE)?.execute(params![host_id, at, to])?;
+        connection
+            .prepare_cached(MOVE)?
+            .execute(params![host_id, at, to])?;
         mark_both(connection, host_id, at, to)?;
     }
     move_events(connection, times, by_ms)?;
     // A leap that is taken back has left nothing out.
     const LEAPS: &str = "delete from interruption where kind = ?3 and ended_at between ?1 and ?2";
-    connection.execute(LEAPS, params![times.start(), times.end(), InterruptionKind::ClockSet.word()])?;
-    const INTERRUPTIONS: &str = "update interruption set started_at = started_at + ?3, ended_at = ended_at + ?3
+    connection.execute(
+        LEAPS,
+        params![
+            times.start(),
+            times.end(),
+            InterruptionKind::ClockSet.word()
+        ],
+    )?;
+    const INTERRUPTIONS: &str =
+        "update interruption set started_at = started_at + ?3, ended_at = ended_at + ?3
                                   where started_at between ?1 and ?2 or ended_at between ?1 and ?2";
     connection.execute(INTERRUPTIONS, params![times.start(), times.end(), by_ms])?;
     const NOTICES: &str = "update notice set made_at = made_at + ?3 where told_at is null and made_at between ?1 and ?2";
@@ -136,46 +184,78 @@ fn redate(connection: &Connection, times: &RangeInclusive<i64>, by_ms: i64) -> r
 
 /// Puts back what an earlier step had moved, when this one takes that back.
 fn undo(connection: &Connection, step: &ClockStep) -> rusqlite::Result<usize> {
-    const EARLIER: &str = "select step_ms from clock_step where moved > 0 and at > ?1 order by id desc limit 1";
-    const MARKED: &str =
-        "select host_id, checked_at from check_note where checked_at between ?1 and ?2 and reason like '%' || ?3 || '%'";
+    const EARLIER: &str =
+        "select step_ms from clock_step where moved > 0 and at > ?1 order by id desc limit 1";
+    const MARKED: &str = "select host_id, checked_at from check_note where checked_at between ?1 and ?2 and reason like '%' || ?3 || '%'";
     const UNMARK: &str = "update check_note set reason = nullif(replace(replace(reason, '; ' || ?3, ''), ?3, ''), '')
                            where host_id = ?1 and checked_at = ?2";
     const TIDY: &str = "delete from check_note where host_id = ?1 and checked_at = ?2 and reason is null and late = 0
                            and duplicates = 0 and foreigners = 0";
-    let since = step.now.0.saturating_sub(UNDO_MS).saturating_sub(step.step_ms);
-    let earlier: Option<i64> = connection.query_row(EARLIER, [since], |row| row.get(0)).optional()?;
-    let Some(earlier) = earlier.filter(|earlier| *earlier < 0 && (earlier + step.step_ms).unsigned_abs() <= SAME_STEP_MS) else {
+    let since = step
+        .now
+        .0
+        .saturating_sub(UNDO_MS)
+        .saturating_sub(step.step_ms);
+    let earlier: Option<i64> = connection
+        .query_row(EARLIER, [since], |row| row.get(0))
+        .optional()?;
+    let Some(earlier) = earlier
+        .filter(|earlier| *earlier < 0 && (earlier + step.step_ms).unsigned_abs() <= SAME_STEP_MS)
+    else {
         return Ok(0);
     };
     let mark = format!("{MARK}{} s", earlier / 1000);
     let rows: Vec<(i64, i64)> = connection
         .prepare(MARKED)?
-        .query_map(params![since, step.now.0, mark], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .query_map(params![since, step.now.0, mark], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
         .collect::<rusqlite::Result<_>>()?;
     for (host_id, at) in &rows {
-        connection.prepare_cached(UNMARK)?.execute(params![host_id, at, mark])?;
+        connection
+            .prepare_cached(UNMARK)?
+            .execute(params![host_id, at, mark])?;
         let to = move_check(connection, *host_id, *at, at - earlier)?;
-        connection.prepare_cached(TIDY)?.execute(params![host_id, to])?;
+        connection
+            .prepare_cached(TIDY)?
+            .execute(params![host_id, to])?;
     }
     Ok(rows.len())
 }
 
-fn each_moved(connection: &Connection, table: &str, times: &RangeInclusive<i64>) -> rusqlite::Result<Vec<(i64, i64)>> {
-    let rows = format!("select host_id, checked_at from {table} where checked_at between ?1 and ?2");
-    connection.prepare(&rows)?.query_map([times.start(), times.end()], |row| Ok((row.get(0)?, row.get(1)?)))?.collect()
+fn each_moved(
+    connection: &Connection,
+    table: &str,
+    times: &RangeInclusive<i64>,
+) -> rusqlite::Result<Vec<(i64, i64)>> {
+    let rows =
+        format!("select host_id, checked_at from {table} where checked_at between ?1 and ?2");
+    connection
+        .prepare(&rows)?
+        .query_map([times.start(), times.end()], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })?
+        .collect()
 }
 
 /// Dates one check anew; where another has that millisecond, a later one. Says which it has become.
 fn move_check(connection: &Connection, host_id: i64, from: i64, to: i64) -> rusqlite::Result<i64> {
-    const MOVE: &str = "update or ignore check_result set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
-    const MOVE_NOTE: &str = "update or replace check_note set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
+    const MOVE: &str =
+        "update or ignore check_result set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
+    const MOVE_NOTE: &str =
+        "update or replace check_note set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
     let first = to.clamp(0, LATEST_MS);
     let mut to = first;
-    while connection.prepare_cached(MOVE)?.execute(params![host_id, from, to])? == 0 {
+    while connection
+        .prepare_cached(MOVE)?
+        .execute(params![host_id, from, to])?
+        == 0
+    {
         to = next_millisecond(first, to)?;
     }
-    connection.prepare_cached(MOVE_NOTE)?.execute(params![host_id, from, to])?;
+    connection
+        .prepare_cached(MOVE_NOTE)?
+        .execute(params![host_id, from, to])?;
     mark_both(connection, host_id, from, to)?;
     Ok(to)
 }
@@ -186,8 +266,15 @@ fn mark_both(connection: &Connection, host_id: i64, from: i64, to: i64) -> rusql
 }
 
 /// Moves the times of events that lie in the range; durations follow.
-fn move_events(connection: &Connection, times: &RangeInclusive<i64>, by_ms: i64) -> rusqlite::Result<()> {
-    let (from, to) = (UtcMillis(*times.start()).sql_text(), UtcMillis(*times.end()).sql_text());
+fn move_events(
+    connection: &Connection,
+    times: &RangeInclusive<i64>,
+    by_ms: i64,
+) -> rusqlite::Result<()> {
+    let (from, to) = (
+        UtcMillis(*times.start()).sql_text(),
+        UtcMillis(*times.end()).sql_text(),
+    );
     for column in ["start_time", "end_time", "earliest_start", "answered_since"] {
         let sql = format!(
             "update outage_events set {column} = strftime('%Y-%m-%d %H:%M:%f', {column}, ?3) where {column} between ?1 and ?2"
@@ -199,7 +286,12 @@ fn move_events(connection: &Connection, times: &RangeInclusive<i64>, by_ms: i64)
           where end_time is not null and (end_time < start_time or end_time >= ?1)";
     let first = UtcMillis((*times.start()).min(*times.start() + by_ms).max(0)).sql_text();
     connection.execute(SETTLE, [first])?;
-    connection.execute("update outage_events set earliest_start = null where earliest_start > start_time", []).map(|_| ())
+    connection
+        .execute(
+            "update outage_events set earliest_start = null where earliest_start > start_time",
+            [],
+        )
+        .map(|_| ())
 }
 
 #[cfg(test)]
@@ -209,11 +301,24 @@ mod tests {
     #[test]
     fn what_lies_in_the_future_after_a_step_back_is_wrong_and_so_is_a_run_that_began_in_1970() {
         let at = |seconds: i64| UtcMillis(1_700_000_000_000 + seconds * 1000);
-        let back = ClockStep { now: at(0), step_ms: -3_600_000 };
+        let back = ClockStep {
+            now: at(0),
+            step_ms: -3_600_000,
+        };
         assert_eq!(back.wrong_times(at(-9)), Some(at(0).0 + 1..=at(3600).0));
-        let forward = ClockStep { now: at(3600), step_ms: 3_600_000 };
-        assert_eq!(forward.wrong_times(at(-9)), None, "an hour that nobody measured in");
-        let learnt = ClockStep { now: at(0), step_ms: at(0).0 - 90_000 };
+        let forward = ClockStep {
+            now: at(3600),
+            step_ms: 3_600_000,
+        };
+        assert_eq!(
+            forward.wrong_times(at(-9)),
+            None,
+            "an hour that nobody measured in"
+        );
+        let learnt = ClockStep {
+            now: at(0),
+            step_ms: at(0).0 - 90_000,
+        };
         assert_eq!(learnt.wrong_times(UtcMillis(7)), Some(7..=90_000));
     }
 }

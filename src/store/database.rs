@@ -16,7 +16,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi, params};
 use super::notices::{self, NoticeFate, Notices, Spool};
 use super::outages::Outages;
 use super::rows::{KnownHost, Manner, host_id, insert};
-use super::{ClockStep, Import, StoreError, clock, journal, ledger, original, rollup, schema, surroundings};
+use super::{
+    ClockStep, Import, StoreError, clock, journal, ledger, original, rollup, schema, surroundings,
+};
 use crate::pure::model::{CheckResult, Family, Interruption, Probe};
 use crate::pure::outage::Rules;
 use crate::pure::scene::Scene;
@@ -104,23 +106,36 @@ impl Database {
     /// Opens a file of ours, begins one where there is none, or takes over one of the original's. `progress` hears the
     /// rows done and the rows in all.
     pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError> {
-        let failed = |operation| move |cause| StoreError::Sqlite { operation, path: path.to_path_buf(), cause };
+        let failed = |operation| {
+            move |cause| StoreError::Sqlite {
+                operation,
+                path: path.to_path_buf(),
+                cause,
+            }
+        };
         let open = || -> rusqlite::Result<(Connection, Standing)> {
-            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+                | OpenFlags::SQLITE_OPEN_CREATE
+                | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(literal(path), flags)?;
             prepare(&connection)?;
             let standing = standing(&connection)?;
             Ok((connection, standing))
         };
         let opened = match open() {
-            Err(error) if journal::is_misplaced(&error) => journal::take_log_away(path).and_then(|()| open()),
+            Err(error) if journal::is_misplaced(&error) => {
+                journal::take_log_away(path).and_then(|()| open())
+            }
             other => other,
         };
         let (mut connection, standing) = opened.map_err(failed("opening database"))?;
         let import = match standing {
             Standing::Ours(schema::VERSION) => None,
             Standing::Ours(version) if version > schema::VERSION => {
-                return Err(StoreError::Newer { path: path.to_path_buf(), version });
+                return Err(StoreError::Newer {
+                    path: path.to_path_buf(),
+                    version,
+                });
             }
             Standing::Ours(_) => {
                 upgrade(&mut connection).map_err(failed("upgrading database"))?;
@@ -131,7 +146,11 @@ impl Database {
                 None
             }
             Standing::Original => original::take_over(&mut connection, path, progress)?,
-            Standing::Foreign => return Err(StoreError::Foreign { path: path.to_path_buf() }),
+            Standing::Foreign => {
+                return Err(StoreError::Foreign {
+                    path: path.to_path_buf(),
+                });
+            }
         };
         original::keep_copy(path);
         give_back_pages(&connection, path);
@@ -165,7 +184,8 @@ impl Database {
         // What the log still holds belongs to the file that is gone, not to the one in its place. Both use the same names
         // for log and index, so the old one is closed before the new one is opened.
         self.checkpoint();
-        let nothing = Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
+        let nothing =
+            Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
         drop(std::mem::replace(&mut self.connection, nothing));
         // No file is this one: until there is one to write to, this is to be tried again.
         self.identity = Some((0, 0));
@@ -182,22 +202,34 @@ impl Database {
         const RUNS: &str = "select started_at, alive_at from monitor_run order by id";
         let read = || -> rusqlite::Result<Vec<_>> {
             let mut statement = self.connection.prepare(RUNS)?;
-            statement.query_map([], |row| Ok((UtcMillis(row.get(0)?), UtcMillis(row.get(1)?))))?.collect()
+            statement
+                .query_map([], |row| {
+                    Ok((UtcMillis(row.get(0)?), UtcMillis(row.get(1)?)))
+                })?
+                .collect()
         };
         read().map_err(|cause| self.failed("reading", cause))
     }
 
     /// Enters this daemon into the ledger.
     pub fn begin_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
-        const BEGIN: &str = "insert into monitor_run(started_at, alive_at, version) values(?1, ?1, ?2)";
-        let result = self.connection.execute(BEGIN, params![now.0, env!("CARGO_PKG_VERSION")]);
+        const BEGIN: &str =
+            "insert into monitor_run(started_at, alive_at, version) values(?1, ?1, ?2)";
+        let result = self
+            .connection
+            .execute(BEGIN, params![now.0, env!("CARGO_PKG_VERSION")]);
         result.map_err(|cause| self.failed("writing", cause))?;
         self.run_id = Some(self.connection.last_insert_rowid());
         Ok(())
     }
 
     /// Writes checks and the outages that they begin and end, as [`Database::write_entries`] does with nothing else known.
-    pub fn write(&mut self, results: &[CheckResult], now: UtcMillis, life: Life) -> Result<(), StoreError> {
+    pub fn write(
+        &mut self,
+        results: &[CheckResult],
+        now: UtcMillis,
+        life: Life,
+    ) -> Result<(), StoreError> {
         let entries: Vec<Entry> = results.iter().cloned().map(Entry::Check).collect();
         let mut scene = Scene::default();
         results.iter().for_each(|result| scene.check(result));
@@ -221,16 +253,39 @@ impl Database {
         })
     }
 
-    fn write_all(&mut self, entries: &[Entry], scene: &Scene, now: UtcMillis, life: Life) -> rusqlite::Result<Vec<String>> {
-        let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    fn write_all(
+        &mut self,
+        entries: &[Entry],
+        scene: &Scene,
+        now: UtcMillis,
+        life: Life,
+    ) -> rusqlite::Result<Vec<String>> {
+        let transaction = self
+            .connection
+            .transaction_with_behavior(TransactionBehavior::Immediate)?;
         let mut outages = Outages::look(&transaction, self.outage_rules, now)?;
         let mut notices = Notices::new(&transaction, self.spool, now);
         for entry in entries {
             match entry {
                 Entry::Check(result) => {
-                    let CheckResult { thresholds, spacing_ms, interval_ms, .. } = *result;
-                    let manner = Manner { thresholds, spacing_ms, interval_ms };
-                    let host_id = host_id(&transaction, &mut self.hosts, &result.host, result.checked_at, Some(manner))?;
+                    let CheckResult {
+                        thresholds,
+                        spacing_ms,
+                        interval_ms,
+                        ..
+                    } = *result;
+                    let manner = Manner {
+                        thresholds,
+                        spacing_ms,
+                        interval_ms,
+                    };
+                    let host_id = host_id(
+                        &transaction,
+                        &mut self.hosts,
+                        &result.host,
+                        result.checked_at,
+                        Some(manner),
+                    )?;
                     let written_at = insert(&transaction, host_id, result)?;
                     // Not remembered from one commit to the next: another process may have made the roll-up meanwhile.
                     rollup::mark_stale(&transaction, host_id, written_at.hour())?;
@@ -238,7 +293,8 @@ impl Database {
                     notices.look_at(host_id, result, written_at)?;
                 }
                 Entry::Probe(probe) => {
-                    let host_id = host_id(&transaction, &mut self.hosts, &probe.host, probe.at, None)?;
+                    let host_id =
+                        host_id(&transaction, &mut self.hosts, &probe.host, probe.at, None)?;
                     outages.probe(host_id, probe)?;
                 }
                 Entry::Interruption(interruption) => ledger::record(&transaction, interruption)?,
@@ -254,7 +310,9 @@ impl Database {
             // A clock that was set back does not shorten what was lived.
             const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2 where id = ?3";
             let stopped_at = (life == Life::Ends).then_some(now.0);
-            transaction.prepare_cached(ALIVE)?.execute(params![now.0, stopped_at, run_id])?;
+            transaction
+                .prepare_cached(ALIVE)?
+                .execute(params![now.0, stopped_at, run_id])?;
         }
         transaction.commit()?;
         self.spool.note(has_spooled);
@@ -265,7 +323,9 @@ impl Database {
     pub fn clock_was_set(&mut self, step: &ClockStep) -> Result<usize, StoreError> {
         let run_id = self.run_id;
         let mut write = || -> rusqlite::Result<usize> {
-            let transaction = self.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
             let moved = clock::record(&transaction, step, run_id)?;
             transaction.commit()?;
             Ok(moved)
@@ -276,19 +336,29 @@ impl Database {
     /// Notes for the monitor of this file, which is another process, that somebody looks at the newest results.
     pub fn note_watcher(path: &Path, now: UtcMillis) -> Result<(), StoreError> {
         let write = || -> rusqlite::Result<()> {
-            let connection = Connection::open_with_flags(literal(path), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
+            let connection =
+                Connection::open_with_flags(literal(path), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
             prepare(&connection)?;
             connection.busy_timeout(Duration::from_millis(100))?;
             connection.pragma_update(None, "synchronous", "normal")?;
-            connection.execute("update watcher set looked_at = ?1", [now.0]).map(|_| ())
+            connection
+                .execute("update watcher set looked_at = ?1", [now.0])
+                .map(|_| ())
         };
-        write().map_err(|cause| StoreError::Sqlite { operation: "writing", path: path.to_path_buf(), cause })
+        write().map_err(|cause| StoreError::Sqlite {
+            operation: "writing",
+            path: path.to_path_buf(),
+            cause,
+        })
     }
 
     /// When somebody last looked at the newest results through another process.
     pub fn watched_at(&self) -> Option<UtcMillis> {
         const LOOKED: &str = "select max(looked_at) from watcher";
-        let looked = self.connection.prepare_cached(LOOKED).and_then(|mut looked| looked.query_row([], |row| row.get(0)));
+        let looked = self
+            .connection
+            .prepare_cached(LOOKED)
+            .and_then(|mut looked| looked.query_row([], |row| row.get(0)));
         looked.ok().flatten().map(UtcMillis)
     }
 
@@ -311,12 +381,19 @@ impl Database {
 
     /// An error about this database.
     pub(super) fn failed(&self, operation: &'static str, cause: rusqlite::Error) -> StoreError {
-        StoreError::Sqlite { operation, path: self.path.clone(), cause }
+        StoreError::Sqlite {
+            operation,
+            path: self.path.clone(),
+            cause,
+        }
     }
 
     /// Moves the write-ahead log into the file. Readers that are in the middle of an answer keep it from doing all.
     pub fn checkpoint(&self) {
-        if let Err(error) = self.connection.query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(())) {
+        if let Err(error) = self
+            .connection
+            .query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))
+        {
             log::debug!("checkpoint of {}: {error}", self.path.display());
         }
     }
@@ -324,7 +401,11 @@ impl Database {
 
 /// A file's name such that SQLite takes it for nothing else: `file:x` and `:memory:` are files, too.
 pub(super) fn literal(path: &Path) -> PathBuf {
-    if path.is_absolute() || path.as_os_str().is_empty() { path.to_path_buf() } else { Path::new(".").join(path) }
+    if path.is_absolute() || path.as_os_str().is_empty() {
+        path.to_path_buf()
+    } else {
+        Path::new(".").join(path)
+    }
 }
 
 /// The same as a value in SQL; a name need not be UTF-8.
@@ -335,7 +416,8 @@ pub(super) fn literal_text(path: &OsStr) -> ToSqlOutput<'_> {
 /// A connection that cannot write. What a writer that was killed in the middle left behind is undone first.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let open = |flags| -> rusqlite::Result<Connection> {
-        let connection = Connection::open_with_flags(literal(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
+        let connection =
+            Connection::open_with_flags(literal(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         prepare(&connection)?;
         connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
         // The first look at the content.
@@ -343,7 +425,11 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
         Ok(connection)
     };
     match open(OpenFlags::SQLITE_OPEN_READ_ONLY) {
-        Err(error) if error.sqlite_error().is_some_and(|e| e.extended_code == ffi::SQLITE_READONLY_ROLLBACK) => {
+        Err(error)
+            if error
+                .sqlite_error()
+                .is_some_and(|e| e.extended_code == ffi::SQLITE_READONLY_ROLLBACK) =>
+        {
             drop(open(OpenFlags::SQLITE_OPEN_READ_WRITE)?);
             open(OpenFlags::SQLITE_OPEN_READ_ONLY)
         }
@@ -394,10 +480,13 @@ fn look(connection: &Connection) -> rusqlite::Result<Standing> {
         schema::APPLICATION_ID => return number("user_version").map(Standing::Ours),
         _ => return Ok(Standing::Foreign),
     }
-    let tables: i64 = connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
+    let tables: i64 =
+        connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
     Ok(match tables {
         0 => Standing::Empty,
-        _ if number("user_version")? == 0 && original::has_table(connection, "main")? => Standing::Original,
+        _ if number("user_version")? == 0 && original::has_table(connection, "main")? => {
+            Standing::Original
+        }
         _ => Standing::Foreign,
     })
 }
@@ -433,5 +522,7 @@ fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
 }
 
 pub(super) fn identity_of(path: &Path) -> Option<(u64, u64)> {
-    std::fs::metadata(path).ok().map(|meta| (meta.dev(), meta.ino()))
+    std::fs::metadata(path)
+        .ok()
+        .map(|meta| (meta.dev(), meta.ino()))
 }

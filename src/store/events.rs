@@ -10,7 +10,10 @@ use crate::pure::time::{LATEST_MS, UtcMillis, parse_naive_ms};
 
 /// A row of `outage_events`; times as text in UTC, `YYYY-MM-DD HH:MM:SS.sss`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[expect(missing_docs, reason = "the fields are the columns, which the contract names")]
+#[expect(
+    missing_docs,
+    reason = "the fields are the columns, which the contract names"
+)]
 pub struct OutageEvent {
     pub id: i64,
     pub host_name: String,
@@ -114,13 +117,17 @@ pub(super) fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
 
 /// A text that is JSON as what it says; `null` where it is none, which only plain SQL can bring about.
 fn as_json<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
-    let value: Option<serde_json::Value> = text.as_deref().and_then(|text| serde_json::from_str(text).ok());
+    let value: Option<serde_json::Value> = text
+        .as_deref()
+        .and_then(|text| serde_json::from_str(text).ok());
     value.serialize(serializer)
 }
 
 /// The instant of an event's column; `None` where it is none.
 pub(super) fn instant_of(text: &str) -> Option<UtcMillis> {
-    parse_naive_ms(text).filter(|ms| (0..=LATEST_MS).contains(ms)).map(UtcMillis)
+    parse_naive_ms(text)
+        .filter(|ms| (0..=LATEST_MS).contains(ms))
+        .map(UtcMillis)
 }
 
 pub(super) fn value<T: FromSql>(row: &Row<'_>, index: usize) -> Option<T> {
@@ -129,8 +136,13 @@ pub(super) fn value<T: FromSql>(row: &Row<'_>, index: usize) -> Option<T> {
 
 /// The outages that are not over, oldest first.
 pub(super) fn open_events(connection: &Connection) -> rusqlite::Result<Vec<OutageEvent>> {
-    let open = format!("select {COLUMNS} from outage_events where end_time is null order by start_time, id");
-    connection.prepare_cached(&open)?.query_map([], read_event)?.collect()
+    let open = format!(
+        "select {COLUMNS} from outage_events where end_time is null order by start_time, id"
+    );
+    connection
+        .prepare_cached(&open)?
+        .query_map([], read_event)?
+        .collect()
 }
 
 /// What `event_type` says of a host that does not answer.

@@ -61,10 +61,16 @@ impl Reader {
         progress: &mut dyn FnMut(u64),
     ) -> Result<(u64, u64), StoreError> {
         if to.symlink_metadata().is_ok() {
-            return Err(StoreError::Exists { path: to.to_path_buf() });
+            return Err(StoreError::Exists {
+                path: to.to_path_buf(),
+            });
         }
         write_whole(to, |partial| {
-            let failed = |cause| StoreError::Sqlite { operation: "writing", path: to.to_path_buf(), cause };
+            let failed = |cause| StoreError::Sqlite {
+                operation: "writing",
+                path: to.to_path_buf(),
+                cause,
+            };
             let file = begin(partial).map_err(failed)?;
             let mut checks = Checks::oldest_first(hosts.to_vec(), span);
             let mut done = 0;
@@ -76,7 +82,8 @@ impl Reader {
                 }
             }
             let events = self.write_events(&file, hosts, span, &failed)?;
-            file.execute_batch(&format!("{INDEXES} commit")).map_err(failed)?;
+            file.execute_batch(&format!("{INDEXES} commit"))
+                .map_err(failed)?;
             Ok((done, events))
         })
     }
@@ -89,23 +96,47 @@ impl Reader {
         span: &Range<UtcMillis>,
         failed: &dyn Fn(rusqlite::Error) -> StoreError,
     ) -> Result<u64, StoreError> {
-        const INSERT: &str = "insert into outage_events(host_name, host_address, event_type, start_time, end_time,
+        const INSERT: &str =
+            "insert into outage_events(host_name, host_address, event_type, start_time, end_time,
                 duration_seconds, checks_failed, checks_during_outage, recovery_success_rate, notes)
             values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-        let local = |text: &str| parse_naive_ms(text).map(|ms| original_text(UtcMillis(ms), pass_of(UtcMillis(ms))));
+        let local = |text: &str| {
+            parse_naive_ms(text).map(|ms| original_text(UtcMillis(ms), pass_of(UtcMillis(ms))))
+        };
         let mut written = 0;
         for event in self.events_within(span, None)? {
             let is_of_host = event.event_type != LINK_DOWN && event.event_type != DNS;
-            let is_asked_for = hosts.iter().any(|host| host.address.eq_ignore_ascii_case(&event.host_address));
-            let Some(start) = local(&event.start_time).filter(|_| is_of_host && is_asked_for) else { continue };
+            let is_asked_for = hosts
+                .iter()
+                .any(|host| host.address.eq_ignore_ascii_case(&event.host_address));
+            let Some(start) = local(&event.start_time).filter(|_| is_of_host && is_asked_for)
+            else {
+                continue;
+            };
             let end = event.end_time.as_deref().and_then(local);
-            let kind = if event.end_time.is_none() { "outage_start" } else { "outage_end" };
+            let kind = if event.end_time.is_none() {
+                "outage_start"
+            } else {
+                "outage_end"
+            };
             let (failures, during) = (event.checks_failed, event.checks_during_outage);
             let duration = event.duration_seconds;
             let rate = event.recovery_success_rate;
-            let values =
-                params![event.host_name, event.host_address, kind, start, end, duration, failures, during, rate, event.notes];
-            file.prepare_cached(INSERT).and_then(|mut insert| insert.execute(values)).map_err(failed)?;
+            let values = params![
+                event.host_name,
+                event.host_address,
+                kind,
+                start,
+                end,
+                duration,
+                failures,
+                during,
+                rate,
+                event.notes
+            ];
+            file.prepare_cached(INSERT)
+                .and_then(|mut insert| insert.execute(values))
+                .map_err(failed)?;
             written += 1;
         }
         Ok(written)
@@ -132,7 +163,18 @@ fn insert_check(file: &Connection, check: &RecordedCheck) -> rusqlite::Result<()
     // An address that is measured over both versions of IP may have two checks in a millisecond.
     for micros in (pass_of(check.checked_at)..1000).step_by(2) {
         let at = original_text(check.checked_at, micros);
-        if insert.execute(params![name, address, at, check.received, check.failure_count(), rate, min, max, avg])? == 1 {
+        if insert.execute(params![
+            name,
+            address,
+            at,
+            check.received,
+            check.failure_count(),
+            rate,
+            min,
+            max,
+            avg
+        ])? == 1
+        {
             return Ok(());
         }
     }
@@ -173,8 +215,14 @@ mod tests {
         let whole = original_text(UtcMillis(1_762_086_896_000), 0);
         assert_eq!((whole.len(), is_second_pass(&whole)), (19, false));
         let second = original_text(UtcMillis(1_762_086_896_000), 1);
-        assert!(second.ends_with(".000001") && is_second_pass(&second), "{second}");
+        assert!(
+            second.ends_with(".000001") && is_second_pass(&second),
+            "{second}"
+        );
         let first = original_text(UtcMillis(1_762_086_896_123), 2);
-        assert!(first.ends_with(".123002") && !is_second_pass(&first), "{first}");
+        assert!(
+            first.ends_with(".123002") && !is_second_pass(&first),
+            "{first}"
+        );
     }
 }

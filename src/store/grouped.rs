@@ -50,7 +50,10 @@ impl Episode {
 
     /// When it was over; `None` while it goes on.
     pub fn end(&self) -> Option<UtcMillis> {
-        self.event.end_time.as_ref().map(|_| self.event.end().unwrap_or(self.start()))
+        self.event
+            .end_time
+            .as_ref()
+            .map(|_| self.event.end().unwrap_or(self.start()))
     }
 
     /// Whether it goes on.
@@ -70,14 +73,25 @@ impl Episode {
 
     /// The part of it that had this cause, where there is one.
     pub fn part_of(&self, cause: Cause) -> Option<Episode> {
-        let own = self.spells.iter().zip(&self.causes).filter(|(_, own)| **own == cause);
+        let own = self
+            .spells
+            .iter()
+            .zip(&self.causes)
+            .filter(|(_, own)| **own == cause);
         let spells: Vec<Range<UtcMillis>> = own.map(|(spell, _)| spell.clone()).collect();
-        (!spells.is_empty()).then(|| Episode { causes: vec![cause; spells.len()], spells, ..self.clone() })
+        (!spells.is_empty()).then(|| Episode {
+            causes: vec![cause; spells.len()],
+            spells,
+            ..self.clone()
+        })
     }
 
     /// The same with its times as RFC 3339 has them.
     pub fn with_rfc3339_times(&self) -> Episode {
-        Episode { event: self.event.with_rfc3339_times(), ..self.clone() }
+        Episode {
+            event: self.event.with_rfc3339_times(),
+            ..self.clone()
+        }
     }
 }
 
@@ -110,7 +124,12 @@ const UNWRITTEN_MS: i64 = 90_000;
 
 impl Reader {
     /// Everything that was on at some time within a span, newest first. `gaps` are the spans in which nothing was measured.
-    pub fn episodes(&self, span: &Range<UtcMillis>, grouping: &Grouping, gaps: &[Gap]) -> Result<Vec<Episode>, StoreError> {
+    pub fn episodes(
+        &self,
+        span: &Range<UtcMillis>,
+        grouping: &Grouping,
+        gaps: &[Gap],
+    ) -> Result<Vec<Episode>, StoreError> {
         Ok(self.fragments(span)?.episodes(grouping, gaps))
     }
 
@@ -118,33 +137,60 @@ impl Reader {
     pub fn fragments(&self, span: &Range<UtcMillis>) -> Result<Fragments, StoreError> {
         let from = UtcMillis((span.start.0 - REACH_MS).max(0));
         let rows = self.events_within(&(from..span.end), None)?;
-        let seen_until = rows.iter().map(|event| self.seen_until(event, span.end)).collect::<Result<_, _>>()?;
-        Ok(Fragments { rows, seen_until, span: span.clone() })
+        let seen_until = rows
+            .iter()
+            .map(|event| self.seen_until(event, span.end))
+            .collect::<Result<_, _>>()?;
+        Ok(Fragments {
+            rows,
+            seen_until,
+            span: span.clone(),
+        })
     }
 
     /// Until when somebody looked at a host that is out, before `now`: it may be on no list any more.
     fn seen_until(&self, event: &OutageEvent, now: UtcMillis) -> Result<UtcMillis, StoreError> {
-        const NEWEST: &str = "select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2";
-        let Some(host_id) = event.host_id.filter(|_| event.end_time.is_none() && event.event_type == OUTAGE) else {
+        const NEWEST: &str =
+            "select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2";
+        let Some(host_id) = event
+            .host_id
+            .filter(|_| event.end_time.is_none() && event.event_type == OUTAGE)
+        else {
             return Ok(now);
         };
-        let newest: Option<i64> =
-            self.query(NEWEST, [host_id, now.0], |row| row.get::<_, Option<i64>>(0))?.into_iter().flatten().next();
+        let newest: Option<i64> = self
+            .query(NEWEST, [host_id, now.0], |row| row.get::<_, Option<i64>>(0))?
+            .into_iter()
+            .flatten()
+            .next();
         let Some(newest) = newest else { return Ok(now) };
         let interval_ms = self.rhythm(&[host_id], None, Duration::ZERO)?.at(newest);
         // What is not written yet is no proof.
-        let is_looked_at = now.0 - newest <= interval_ms.saturating_mul(3).saturating_add(UNWRITTEN_MS);
-        Ok(if is_looked_at { now } else { UtcMillis(newest.saturating_add(interval_ms)).min(now) })
+        let is_looked_at =
+            now.0 - newest <= interval_ms.saturating_mul(3).saturating_add(UNWRITTEN_MS);
+        Ok(if is_looked_at {
+            now
+        } else {
+            UtcMillis(newest.saturating_add(interval_ms)).min(now)
+        })
     }
 
     /// The rows of a span, of one type or of all, oldest first.
-    pub(super) fn events_within(&self, span: &Range<UtcMillis>, only: Option<&str>) -> Result<Vec<OutageEvent>, StoreError> {
+    pub(super) fn events_within(
+        &self,
+        span: &Range<UtcMillis>,
+        only: Option<&str>,
+    ) -> Result<Vec<OutageEvent>, StoreError> {
         let events = format!(
             "select {COLUMNS} from outage_events where start_time < ?2 and (end_time is null or end_time >= ?1)
                 and (?3 is null or event_type = ?3) order by start_time, id"
         );
         let text = |at: UtcMillis| UtcMillis(at.0.clamp(0, LATEST_MS)).sql_text();
-        self.query(&events, params![text(span.start), text(span.end), only], read_event)
+        self.query(
+            &events,
+            params![text(span.start), text(span.end), only],
+            read_event,
+        )
     }
 }
 
@@ -161,30 +207,59 @@ impl Fragments {
     /// What they come to, as [`Reader::episodes`] has it.
     pub fn episodes(&self, grouping: &Grouping, gaps: &[Gap]) -> Vec<Episode> {
         let mut episodes = put_together(&self.rows, grouping, &self.seen_until, gaps);
-        episodes.retain(|episode| episode.end().is_none_or(|end| end > self.span.start) && episode.start() < self.span.end);
-        by_key(&mut episodes, |episode| [-episode.start().0, episode.event.id.saturating_neg()]);
+        episodes.retain(|episode| {
+            episode.end().is_none_or(|end| end > self.span.start) && episode.start() < self.span.end
+        });
+        by_key(&mut episodes, |episode| {
+            [-episode.start().0, episode.event.id.saturating_neg()]
+        });
         episodes
     }
 }
 
 /// Episodes from rows, in the order of the rows. What has not ended is counted until it was last `seen`.
-fn put_together(rows: &[OutageEvent], grouping: &Grouping, seen: &[UtcMillis], gaps: &[Gap]) -> Vec<Episode> {
+fn put_together(
+    rows: &[OutageEvent],
+    grouping: &Grouping,
+    seen: &[UtcMillis],
+    gaps: &[Gap],
+) -> Vec<Episode> {
     let spells: Vec<Spell<_>> = rows
         .iter()
         .map(|event| {
             // Nobody can tell when a row began that says nonsense: it stands alone, at the beginning of time.
             let start = event.start().unwrap_or(UtcMillis(0));
-            let end = event.end_time.as_ref().map(|_| event.end().unwrap_or(start).max(start));
-            Spell { host: (&*event.event_type, event.of_host()), earliest_start: event.earliest(), start, end }
+            let end = event
+                .end_time
+                .as_ref()
+                .map(|_| event.end().unwrap_or(start).max(start));
+            Spell {
+                host: (&*event.event_type, event.of_host()),
+                earliest_start: event.earliest(),
+                start,
+                end,
+            }
         })
         .collect();
     let groups = incident::group(&spells, grouping);
     let episode = |group: &incident::Group| {
         let of_group: Vec<&OutageEvent> = group.members.iter().map(|index| &rows[*index]).collect();
-        let span_of = |index: &usize| spells[*index].start..spells[*index].end.unwrap_or(seen[*index]).max(spells[*index].start);
+        let span_of = |index: &usize| {
+            spells[*index].start
+                ..spells[*index]
+                    .end
+                    .unwrap_or(seen[*index])
+                    .max(spells[*index].start)
+        };
         let measured_ms = |index: &usize| {
             let span = span_of(index);
-            span.end.0 - span.start.0 - if rows[*index].event_type == OUTAGE { missing_ms(gaps, &span) } else { 0 }
+            span.end.0
+                - span.start.0
+                - if rows[*index].event_type == OUTAGE {
+                    missing_ms(gaps, &span)
+                } else {
+                    0
+                }
         };
         let is_intermittent = group.is_intermittent && of_group[0].event_type == OUTAGE;
         let lengths: Vec<i64> = group.members.iter().map(measured_ms).collect();
@@ -209,20 +284,47 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
     let sum = |column: fn(&OutageEvent) -> Option<i64>| {
         rows.iter()
             .filter_map(|event| column(event))
-            .fold(None, |sum: Option<i64>, more| Some(sum.unwrap_or(0).saturating_add(more)))
+            .fold(None, |sum: Option<i64>, more| {
+                Some(sum.unwrap_or(0).saturating_add(more))
+            })
     };
-    let end_time = last.end_time.clone().filter(|_| rows.iter().all(|event| event.end_time.is_some()));
-    let lasted = end_time.as_ref().and(last.end().zip(first.start())).map(|(end, start)| (end.0 - start.0) / 1000);
-    let mut notes: Vec<&str> = rows.iter().filter_map(|event| event.notes.as_deref()).collect();
+    let end_time = last
+        .end_time
+        .clone()
+        .filter(|_| rows.iter().all(|event| event.end_time.is_some()));
+    let lasted = end_time
+        .as_ref()
+        .and(last.end().zip(first.start()))
+        .map(|(end, start)| (end.0 - start.0) / 1000);
+    let mut notes: Vec<&str> = rows
+        .iter()
+        .filter_map(|event| event.notes.as_deref())
+        .collect();
     notes.dedup();
     // Nobody is blamed for what somebody else did for longer; what was not judged blames nobody.
-    let judged: Vec<(&OutageEvent, i64)> =
-        rows.iter().copied().zip(lengths.iter().copied()).filter(|(event, _)| event.cause.is_some()).collect();
-    let length_of = |cause: Cause| judged.iter().filter(|(event, _)| cause_of(event) == cause).map(|(_, ms)| ms).sum::<i64>();
-    let judged = judged.iter().max_by_key(|(event, ms)| (length_of(cause_of(event)), Reverse(cause_of(event)), *ms));
+    let judged: Vec<(&OutageEvent, i64)> = rows
+        .iter()
+        .copied()
+        .zip(lengths.iter().copied())
+        .filter(|(event, _)| event.cause.is_some())
+        .collect();
+    let length_of = |cause: Cause| {
+        judged
+            .iter()
+            .filter(|(event, _)| cause_of(event) == cause)
+            .map(|(_, ms)| ms)
+            .sum::<i64>()
+    };
+    let judged = judged
+        .iter()
+        .max_by_key(|(event, ms)| (length_of(cause_of(event)), Reverse(cause_of(event)), *ms));
     let judged = judged.map(|(event, _)| *event);
     OutageEvent {
-        event_type: if is_intermittent { INTERMITTENT.into() } else { first.event_type.clone() },
+        event_type: if is_intermittent {
+            INTERMITTENT.into()
+        } else {
+            first.event_type.clone()
+        },
         duration_seconds: lasted,
         checks_failed: sum(|event| event.checks_failed),
         checks_during_outage: sum(|event| event.checks_during_outage),
@@ -243,7 +345,8 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
 /// The incidents that episodes make, newest first; times as RFC 3339 has them. What is planned is of none.
 pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
     // Oldest first: of those that began in the same millisecond too.
-    let is_of_host = |episode: &&Episode| !episode.event.planned && episode.event.event_type != super::LINK_DOWN;
+    let is_of_host =
+        |episode: &&Episode| !episode.event.planned && episode.event.event_type != super::LINK_DOWN;
     let of_hosts: Vec<&Episode> = episodes.iter().rev().filter(is_of_host).collect();
     let spells: Vec<Spell<_>> = of_hosts
         .iter()
@@ -259,15 +362,28 @@ pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
     newest_first
         .map(|members| {
             let own: Vec<&Episode> = members.iter().map(|index| of_hosts[*index]).collect();
-            let start = own.iter().map(|episode| episode.start()).min().unwrap_or(UtcMillis(0));
+            let start = own
+                .iter()
+                .map(|episode| episode.start())
+                .min()
+                .unwrap_or(UtcMillis(0));
             let ends: Option<Vec<UtcMillis>> = own.iter().map(|episode| episode.end()).collect();
-            let cause = own.iter().map(|episode| episode.cause()).min().unwrap_or(Cause::Unknown);
+            let cause = own
+                .iter()
+                .map(|episode| episode.cause())
+                .min()
+                .unwrap_or(Cause::Unknown);
             Incident {
                 start_time: start.rfc3339(),
-                end_time: ends.and_then(|ends| ends.into_iter().max()).map(UtcMillis::rfc3339),
+                end_time: ends
+                    .and_then(|ends| ends.into_iter().max())
+                    .map(UtcMillis::rfc3339),
                 cause: cause.word(),
                 hosts: own.len(),
-                host_names: own.iter().map(|episode| episode.event.host_name.clone()).collect(),
+                host_names: own
+                    .iter()
+                    .map(|episode| episode.event.host_name.clone())
+                    .collect(),
                 event_ids: own.iter().map(|episode| episode.event.id).collect(),
             }
         })
@@ -287,19 +403,42 @@ impl Database {
                                   notes = coalesce(notes || char(10), '') || ?4 where id = ?1";
         let connection = self.connection();
         let write = || -> rusqlite::Result<()> {
-            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, row.get::<_, String>(1)?, row.get::<_, Option<i64>>(2)?));
-            let open: Option<(i64, String, Option<i64>)> =
-                connection.query_row(OPEN, params![OUTAGE, host.address, host.family.number()], read).optional()?;
-            let Some((id, start, newest)) = open else { return Ok(()) };
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok((
+                    row.get(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, Option<i64>>(2)?,
+                ))
+            };
+            let open: Option<(i64, String, Option<i64>)> = connection
+                .query_row(
+                    OPEN,
+                    params![OUTAGE, host.address, host.family.number()],
+                    read,
+                )
+                .optional()?;
+            let Some((id, start, newest)) = open else {
+                return Ok(());
+            };
             let start = instant_of(&start).unwrap_or(UtcMillis(0));
             let end = newest.map_or(start, |newest| UtcMillis(newest).max(start));
-            connection.execute(END, params![id, end.sql_text(), (end.0 - start.0) / 1000, LEFT]).map(|_| ())
+            connection
+                .execute(
+                    END,
+                    params![id, end.sql_text(), (end.0 - start.0) / 1000, LEFT],
+                )
+                .map(|_| ())
         };
         write().map_err(|cause| self.failed("writing", cause))
     }
 
     /// Notes something on events, and says whether they were planned. Says how many there are of these ids.
-    pub fn annotate(&mut self, ids: &[i64], note: Option<&str>, is_planned: bool) -> Result<usize, StoreError> {
+    pub fn annotate(
+        &mut self,
+        ids: &[i64],
+        note: Option<&str>,
+        is_planned: bool,
+    ) -> Result<usize, StoreError> {
         const ANNOTATE: &str = "update outage_events set notes = coalesce(?2, notes), planned = max(planned, ?3) where id = ?1";
         let connection = self.connection();
         let write = || -> rusqlite::Result<usize> {

@@ -87,10 +87,19 @@ impl Addition<'_> {
 impl Reader {
     /// Every host that was ever recorded, by name.
     pub fn hosts(&self) -> Result<Vec<KnownHost>, StoreError> {
-        const HOSTS: &str = "select id, name, address, family from host order by name, address, family";
+        const HOSTS: &str =
+            "select id, name, address, family from host order by name, address, family";
         self.query(HOSTS, [], |row| {
-            let (name, address) = (text(row, 1)?.unwrap_or_default(), text(row, 2)?.unwrap_or_default());
-            Ok(KnownHost { id: row.get(0)?, name, address, family: row.get(3)? })
+            let (name, address) = (
+                text(row, 1)?.unwrap_or_default(),
+                text(row, 2)?.unwrap_or_default(),
+            );
+            Ok(KnownHost {
+                id: row.get(0)?,
+                name,
+                address,
+                family: row.get(3)?,
+            })
         })
     }
 
@@ -99,7 +108,9 @@ impl Reader {
     pub fn host_ids(&self, key: &str) -> Result<Vec<i64>, StoreError> {
         const IDS: &str = "select id from host where address = ?1 collate nocase and (?2 is null or family = ?2) order by id";
         let (address, family) = Host::of_key(key);
-        self.query(IDS, params![address, family.map(Family::number)], |row| row.get(0))
+        self.query(IDS, params![address, family.map(Family::number)], |row| {
+            row.get(0)
+        })
     }
 
     /// When one of the hosts was first recorded, roll-ups included. What a board without a clock dated in 1970 counts only
@@ -112,7 +123,10 @@ impl Reader {
             select iif(hour < at / 3600000 or at is null, hour * 3600000, at)
               from raw, (select (select min(hour) from rollup where host_id = ?1 and hour >= ?2 / 3600000) as hour)";
         let since = |host: &i64, from: i64| {
-            self.ask(|c| c.prepare_cached(FIRST)?.query_row(params![host, from], |row| row.get::<_, Option<i64>>(0)))
+            self.ask(|c| {
+                c.prepare_cached(FIRST)?
+                    .query_row(params![host, from], |row| row.get::<_, Option<i64>>(0))
+            })
         };
         let first = |host: &i64| match since(host, IMPLAUSIBLE_BEFORE.0)? {
             None => since(host, 0),
@@ -124,7 +138,8 @@ impl Reader {
 
     /// Before this instant the checks themselves are deleted.
     pub fn pruned_before(&self) -> Result<UtcMillis, StoreError> {
-        self.ask(|c| c.query_row("select pruned_before from pruning", [], |row| row.get(0))).map(UtcMillis)
+        self.ask(|c| c.query_row("select pruned_before from pruning", [], |row| row.get(0)))
+            .map(UtcMillis)
     }
 
     /// The sums of a span: from roll-ups where whole hours lie in it, at its edges from the checks.
@@ -133,10 +148,15 @@ impl Reader {
         let last_hour = span.end.0.div_euclid(HOUR_MS).max(first_hour);
         let mut sums = Sums::default();
         if span.end.0 <= first_hour * HOUR_MS {
-            self.add_checks(hosts, span.start.0..span.end.0, &mut |_, what| what.add_to(&mut sums))?;
+            self.add_checks(hosts, span.start.0..span.end.0, &mut |_, what| {
+                what.add_to(&mut sums)
+            })?;
             return Ok(sums);
         }
-        for edge in [span.start.0..first_hour * HOUR_MS, last_hour * HOUR_MS..span.end.0] {
+        for edge in [
+            span.start.0..first_hour * HOUR_MS,
+            last_hour * HOUR_MS..span.end.0,
+        ] {
             self.add_checks(hosts, edge, &mut |_, what| what.add_to(&mut sums))?;
         }
         for host in hosts {
@@ -164,9 +184,19 @@ impl Reader {
                 let hours = span.start.hour()..-(-span.end.0).div_euclid(HOUR_MS);
                 for host in hosts {
                     self.ask_together(|c| {
-                        rollup_day::each_hour(c, *host, hours.clone(), Detail::Whole, &mut |hour, sums| {
-                            sums.add_to(buckets.entry(hour.saturating_mul(HOUR_MS).div_euclid(width_ms)).or_default());
-                        })
+                        rollup_day::each_hour(
+                            c,
+                            *host,
+                            hours.clone(),
+                            Detail::Whole,
+                            &mut |hour, sums| {
+                                sums.add_to(
+                                    buckets
+                                        .entry(hour.saturating_mul(HOUR_MS).div_euclid(width_ms))
+                                        .or_default(),
+                                );
+                            },
+                        )
                     })?;
                 }
             }
@@ -175,31 +205,60 @@ impl Reader {
     }
 
     /// Hands over the counts of a host's hours, in no certain order.
-    pub fn each_hour(&self, host: i64, hours: Range<i64>, mut take: impl FnMut(i64, &Counts)) -> Result<(), StoreError> {
+    pub fn each_hour(
+        &self,
+        host: i64,
+        hours: Range<i64>,
+        mut take: impl FnMut(i64, &Counts),
+    ) -> Result<(), StoreError> {
         self.ask_together(|c| {
-            rollup_day::each_hour(c, host, hours, Detail::Counts, &mut |number, hour| take(number, &hour.counts))
+            rollup_day::each_hour(c, host, hours, Detail::Counts, &mut |number, hour| {
+                take(number, &hour.counts)
+            })
         })
     }
 
-    fn add_checks(&self, hosts: &[i64], span: Range<i64>, add: &mut dyn FnMut(i64, Addition<'_>)) -> Result<(), StoreError> {
+    fn add_checks(
+        &self,
+        hosts: &[i64],
+        span: Range<i64>,
+        add: &mut dyn FnMut(i64, Addition<'_>),
+    ) -> Result<(), StoreError> {
         for host in hosts {
             self.ask_together(|c| {
                 let thresholds = rollup::thresholds_of(c, *host)?;
-                rollup::each_check(c, *host, span.clone(), |at, check| add(at, Addition::Check(check, thresholds)))?;
-                rollup::each_not_measured(c, *host, span.clone(), |at| add(at, Addition::NotMeasured))
+                rollup::each_check(c, *host, span.clone(), |at, check| {
+                    add(at, Addition::Check(check, thresholds))
+                })?;
+                rollup::each_not_measured(c, *host, span.clone(), |at| {
+                    add(at, Addition::NotMeasured)
+                })
             })?;
         }
         Ok(())
     }
 
     /// What was noted beside the checks of a span.
-    pub fn note_sums(&self, hosts: &[i64], span: &Range<UtcMillis>) -> Result<NoteSums, StoreError> {
+    pub fn note_sums(
+        &self,
+        hosts: &[i64],
+        span: &Range<UtcMillis>,
+    ) -> Result<NoteSums, StoreError> {
         const NOTES: &str = "select coalesce(sum(late), 0), coalesce(sum(duplicates), 0), coalesce(sum(foreigners), 0)
                                from check_note where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
         let mut sums = NoteSums::default();
         for host in hosts {
-            let read = |row: &Row<'_>| Ok(NoteSums { late: row.get(0)?, duplicates: row.get(1)?, foreign: row.get(2)? });
-            let one = self.ask(|c| c.prepare_cached(NOTES)?.query_row(params![host, span.start.0, span.end.0], read))?;
+            let read = |row: &Row<'_>| {
+                Ok(NoteSums {
+                    late: row.get(0)?,
+                    duplicates: row.get(1)?,
+                    foreign: row.get(2)?,
+                })
+            };
+            let one = self.ask(|c| {
+                c.prepare_cached(NOTES)?
+                    .query_row(params![host, span.start.0, span.end.0], read)
+            })?;
             sums.late += one.late;
             sums.duplicates += one.duplicates;
             sums.foreign += one.foreign;
@@ -231,7 +290,8 @@ impl Reader {
         const NEWEST: &str = "select coalesce(group_concat(at, '-'), '') from (
             select max((select coalesce(max(checked_at), 0) from check_result where host_id = h.id),
                        (select coalesce(max(checked_at), 0) from not_measured_check where host_id = h.id)) as at from host h)";
-        let times: String = self.ask(|c| c.prepare_cached(NEWEST)?.query_row([], |row| row.get(0)))?;
+        let times: String =
+            self.ask(|c| c.prepare_cached(NEWEST)?.query_row([], |row| row.get(0)))?;
         let mut hash = std::hash::DefaultHasher::new();
         times.hash(&mut hash);
         Ok(format!("{:x}", hash.finish()))
@@ -257,11 +317,18 @@ impl Reader {
         );
         let since = since.map(UtcMillis::sql_text);
         let open = i64::from(standing == Standing::OpenOnly);
-        self.ask(|c| c.prepare_cached(&outages)?.query_map(params![address, open, since, limit], events::read_event)?.collect())
+        self.ask(|c| {
+            c.prepare_cached(&outages)?
+                .query_map(params![address, open, since, limit], events::read_event)?
+                .collect()
+        })
     }
 }
 
 /// What tells a database file from every other on this machine.
 pub fn database_id(path: &Path) -> String {
-    std::fs::metadata(path).map_or_else(|_| "gone".into(), |meta| format!("{:x}-{:x}", meta.dev(), meta.ino()))
+    std::fs::metadata(path).map_or_else(
+        |_| "gone".into(),
+        |meta| format!("{:x}-{:x}", meta.dev(), meta.ino()),
+    )
 }

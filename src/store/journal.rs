@@ -22,7 +22,10 @@ pub(super) fn set(connection: &Connection, path: &Path) -> rusqlite::Result<()> 
         connection.pragma_update(None, "synchronous", "normal")?;
         return connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES);
     }
-    log::debug!("database {}: this file system shares no memory, so readers and writer wait for each other", path.display());
+    log::debug!(
+        "database {}: this file system shares no memory, so readers and writer wait for each other",
+        path.display()
+    );
     roll_back(connection)?;
     // Less could damage the file when the power fails.
     connection.pragma_update(None, "synchronous", "full")
@@ -30,7 +33,9 @@ pub(super) fn set(connection: &Connection, path: &Path) -> rusqlite::Result<()> 
 
 /// Whether this is said of a file with a write-ahead log where there can be none: one that was copied here.
 pub(super) fn is_misplaced(error: &rusqlite::Error) -> bool {
-    error.sqlite_error().is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMMAP)
+    error
+        .sqlite_error()
+        .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMMAP)
 }
 
 /// Gives such a file a rollback journal. It takes a connection of its own that has the file to itself from its first look on:
@@ -53,7 +58,10 @@ fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let began = Instant::now();
     loop {
         match connection.pragma_update(None, "journal_mode", "wal") {
-            Err(error) if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy) && began.elapsed() < BUSY_TIMEOUT => {
+            Err(error)
+                if error.sqlite_error_code() == Some(ErrorCode::DatabaseBusy)
+                    && began.elapsed() < BUSY_TIMEOUT =>
+            {
                 thread::sleep(Duration::from_millis(10));
             }
             other => return other,

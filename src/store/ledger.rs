@@ -16,12 +16,18 @@ use crate::pure::time::UtcMillis;
 /// Enters a time in which nothing was measured. Every host notices it: what overlaps is one. A sleep lies within what each
 /// of them noticed, since the clock they wait by stood still; of a process that was held up each noticed its own part.
 pub(super) fn record(connection: &Connection, interruption: &Interruption) -> rusqlite::Result<()> {
-    const NARROW: &str = "update interruption set started_at = max(started_at, ?1), ended_at = min(ended_at, ?2)
+    const NARROW: &str =
+        "update interruption set started_at = max(started_at, ?1), ended_at = min(ended_at, ?2)
                            where kind = ?3 and started_at < ?2 and ended_at > ?1";
-    const WIDEN: &str = "update interruption set started_at = min(started_at, ?1), ended_at = max(ended_at, ?2)
+    const WIDEN: &str =
+        "update interruption set started_at = min(started_at, ?1), ended_at = max(ended_at, ?2)
                           where kind = ?3 and started_at <= ?2 and ended_at >= ?1";
     const ENTER: &str = "insert into interruption(started_at, ended_at, kind) values(?1, ?2, ?3)";
-    let values = params![interruption.from.0, interruption.to.0, interruption.kind.word()];
+    let values = params![
+        interruption.from.0,
+        interruption.to.0,
+        interruption.kind.word()
+    ];
     let merged = match interruption.kind {
         InterruptionKind::Asleep => connection.prepare_cached(NARROW)?.execute(values)?,
         InterruptionKind::HeldUp => connection.prepare_cached(WIDEN)?.execute(values)?,
@@ -63,8 +69,10 @@ impl Reader {
     }
 
     fn gaps_between_runs(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
-        const RUNS: &str = "select started_at, alive_at, stopped_at from monitor_run order by started_at, id";
-        let runs: Vec<(i64, i64, Option<i64>)> = self.query(RUNS, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        const RUNS: &str =
+            "select started_at, alive_at, stopped_at from monitor_run order by started_at, id";
+        let runs: Vec<(i64, i64, Option<i64>)> =
+            self.query(RUNS, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let mut gaps = Vec::new();
         // Several may run side by side: a gap is where none does.
         let mut until: Option<(i64, bool)> = None;
@@ -89,13 +97,18 @@ impl Reader {
     }
 
     fn interruptions(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
-        const INTERRUPTIONS: &str =
-            "select started_at, ended_at, kind from interruption where ended_at > ?1 and started_at < ?2 order by started_at";
+        const INTERRUPTIONS: &str = "select started_at, ended_at, kind from interruption where ended_at > ?1 and started_at < ?2 order by started_at";
         self.query(INTERRUPTIONS, [span.start.0, span.end.0], |row| {
             let word: String = row.get(2)?;
-            let kind = InterruptionKind::ALL.into_iter().find(|kind| kind.word() == word);
+            let kind = InterruptionKind::ALL
+                .into_iter()
+                .find(|kind| kind.word() == word);
             let reason = kind.unwrap_or(InterruptionKind::HeldUp).reason();
-            Ok(Gap { from: UtcMillis(row.get(0)?), to: UtcMillis(row.get(1)?), reason: reason.into() })
+            Ok(Gap {
+                from: UtcMillis(row.get(0)?),
+                to: UtcMillis(row.get(1)?),
+                reason: reason.into(),
+            })
         })
     }
 
@@ -103,9 +116,22 @@ impl Reader {
     fn links_down(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         let gap = |event: super::OutageEvent| {
             let from = event.start()?;
-            let to = if event.end_time.is_none() { span.end } else { event.end()? };
-            let why = event.notes.as_deref().and_then(|notes| notes.lines().next()).unwrap_or_default().to_string();
-            Some(Gap { from, to, reason: format!("nothing could be sent: {why}") })
+            let to = if event.end_time.is_none() {
+                span.end
+            } else {
+                event.end()?
+            };
+            let why = event
+                .notes
+                .as_deref()
+                .and_then(|notes| notes.lines().next())
+                .unwrap_or_default()
+                .to_string();
+            Some(Gap {
+                from,
+                to,
+                reason: format!("nothing could be sent: {why}"),
+            })
         };
         let mut gaps = Vec::new();
         for event in self.events_within(span, Some(LINK_DOWN))? {
@@ -122,7 +148,10 @@ impl Reader {
     fn was_measured(&self, span: &Range<UtcMillis>) -> Result<bool, StoreError> {
         const MEASURED: &str = "select exists(select 1 from host h where exists(
             select 1 from check_result where host_id = h.id and checked_at > ?1 and checked_at < ?2))";
-        Ok(self.query(MEASURED, [span.start.0, span.end.0], |row| row.get(0))?.into_iter().any(|found: bool| found))
+        Ok(self
+            .query(MEASURED, [span.start.0, span.end.0], |row| row.get(0))?
+            .into_iter()
+            .any(|found: bool| found))
     }
 }
 
@@ -130,8 +159,16 @@ impl Reader {
 const SILENT_RUN_MS: i64 = 180_000;
 
 fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
-    let reason = if was_stopped { "the monitor was stopped" } else { "the monitor ended without a word: killed, or no power" };
-    Gap { from: UtcMillis(from), to: UtcMillis(to), reason: reason.into() }
+    let reason = if was_stopped {
+        "the monitor was stopped"
+    } else {
+        "the monitor ended without a word: killed, or no power"
+    };
+    Gap {
+        from: UtcMillis(from),
+        to: UtcMillis(to),
+        reason: reason.into(),
+    }
 }
 
 /// Gaps in the order of time, none over another; where two overlap, the one that began first gives the reason.
@@ -156,7 +193,9 @@ fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
 
 /// How many milliseconds of a span lie in gaps.
 pub fn missing_ms(gaps: &[Gap], span: &Range<UtcMillis>) -> i64 {
-    gaps.iter().map(|gap| (gap.to.min(span.end).0 - gap.from.max(span.start).0).max(0)).sum()
+    gaps.iter()
+        .map(|gap| (gap.to.min(span.end).0 - gap.from.max(span.start).0).max(0))
+        .sum()
 }
 
 #[cfg(test)]
@@ -164,13 +203,26 @@ mod tests {
     use super::*;
 
     fn gap(from: i64, to: i64, reason: &str) -> Gap {
-        Gap { from: UtcMillis(from), to: UtcMillis(to), reason: reason.into() }
+        Gap {
+            from: UtcMillis(from),
+            to: UtcMillis(to),
+            reason: reason.into(),
+        }
     }
 
     #[test]
     fn gaps_that_overlap_are_told_once() {
-        let all = vec![gap(50, 90, "b"), gap(0, 60, "a"), gap(10, 20, "c"), gap(90, 95, "b"), gap(200, 300, "a")];
-        assert_eq!(joined(all), [gap(0, 60, "a"), gap(60, 95, "b"), gap(200, 300, "a")]);
+        let all = vec![
+            gap(50, 90, "b"),
+            gap(0, 60, "a"),
+            gap(10, 20, "c"),
+            gap(90, 95, "b"),
+            gap(200, 300, "a"),
+        ];
+        assert_eq!(
+            joined(all),
+            [gap(0, 60, "a"), gap(60, 95, "b"), gap(200, 300, "a")]
+        );
         let gaps = [gap(0, 60, "a"), gap(200, 300, "a")];
         assert_eq!(missing_ms(&gaps, &(UtcMillis(30)..UtcMillis(250))), 80);
         assert_eq!(missing_ms(&gaps, &(UtcMillis(60)..UtcMillis(200))), 0);

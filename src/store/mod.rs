@@ -135,14 +135,33 @@ impl StoreError {
 impl fmt::Display for StoreError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            StoreError::Sqlite { operation, path, cause } => write!(f, "{operation} {}: {cause}", path.display()),
-            StoreError::File { operation, path, cause } => write!(f, "{operation} {}: {cause}", path.display()),
-            StoreError::Foreign { path } => write!(f, "database {}: it is another program's", path.display()),
+            StoreError::Sqlite {
+                operation,
+                path,
+                cause,
+            } => write!(f, "{operation} {}: {cause}", path.display()),
+            StoreError::File {
+                operation,
+                path,
+                cause,
+            } => write!(f, "{operation} {}: {cause}", path.display()),
+            StoreError::Foreign { path } => {
+                write!(f, "database {}: it is another program's", path.display())
+            }
             StoreError::Newer { path, version } => {
-                write!(f, "database {}: its schema is version {version}, this program knows {}", path.display(), schema::VERSION)
+                write!(
+                    f,
+                    "database {}: its schema is version {version}, this program knows {}",
+                    path.display(),
+                    schema::VERSION
+                )
             }
             StoreError::NotOriginal { path } => {
-                write!(f, "import {}: it has no table ping_results with the original's columns", path.display())
+                write!(
+                    f,
+                    "import {}: it has no table ping_results with the original's columns",
+                    path.display()
+                )
             }
             StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
         }

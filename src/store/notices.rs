@@ -69,12 +69,21 @@ enum Moment {
 impl<'c> Notices<'c> {
     /// Nothing yet, inside the caller's transaction.
     pub fn new(connection: &'c Connection, spool: Spool, now: UtcMillis) -> Notices<'c> {
-        Notices { connection, kinds: spool.kinds, now, moments: Vec::new(), news: Vec::new() }
+        Notices {
+            connection,
+            kinds: spool.kinds,
+            now,
+            moments: Vec::new(),
+            news: Vec::new(),
+        }
     }
 
     /// What became of outages.
     pub fn take(&mut self, changed: &[Changed]) {
-        for Changed { event_id, change, .. } in changed {
+        for Changed {
+            event_id, change, ..
+        } in changed
+        {
             match change {
                 Change::Began(_) => self.began(*event_id),
                 Change::Ended(..) => self.ended(*event_id),
@@ -95,17 +104,30 @@ impl<'c> Notices<'c> {
 
     /// Looks at a check that has just been written as made at `at`: whether its host answers badly and was up before. A host
     /// that was silent is on its way back.
-    pub fn look_at(&mut self, host_id: i64, result: &CheckResult, at: UtcMillis) -> rusqlite::Result<()> {
-        const BEFORE: &str = "select sent, received, avg_us from check_result where host_id = ?1 and checked_at < ?2
+    pub fn look_at(
+        &mut self,
+        host_id: i64,
+        result: &CheckResult,
+        at: UtcMillis,
+    ) -> rusqlite::Result<()> {
+        const BEFORE: &str =
+            "select sent, received, avg_us from check_result where host_id = ?1 and checked_at < ?2
                                order by checked_at desc limit 1";
-        if !self.kinds.contains(AlertKind::Degraded) || result.received() == 0 || result.state() == State::Up {
+        if !self.kinds.contains(AlertKind::Degraded)
+            || result.received() == 0
+            || result.state() == State::Up
+        {
             return Ok(());
         }
         let judge = |row: &Row<'_>| {
             let count = |index| u64::from(value::<u32>(row, index).unwrap_or(0));
             Ok(result.thresholds.judge(count(0), count(1), value(row, 2)))
         };
-        let before = self.connection.prepare_cached(BEFORE)?.query_row(params![host_id, at.0], judge).optional()?;
+        let before = self
+            .connection
+            .prepare_cached(BEFORE)?
+            .query_row(params![host_id, at.0], judge)
+            .optional()?;
         if before == Some(State::Up) {
             let (sent, received) = (result.sent(), result.received());
             let check = json!({
@@ -127,13 +149,19 @@ impl<'c> Notices<'c> {
         if self.kinds.is_empty() || self.moments.is_empty() {
             return Ok(false);
         }
-        let incidents = if self.kinds.contains(AlertKind::Incident) { self.incidents()? } else { Vec::new() };
+        let incidents = if self.kinds.contains(AlertKind::Incident) {
+            self.incidents()?
+        } else {
+            Vec::new()
+        };
         for moment in &self.moments {
             match moment {
-                Moment::Began(event_id) => match incidents.iter().find(|members| members.contains(event_id)) {
-                    Some(members) => self.join(*event_id, members)?,
-                    None => self.add(AlertKind::Down, &[*event_id], None)?,
-                },
+                Moment::Began(event_id) => {
+                    match incidents.iter().find(|members| members.contains(event_id)) {
+                        Some(members) => self.join(*event_id, members)?,
+                        None => self.add(AlertKind::Down, &[*event_id], None)?,
+                    }
+                }
                 Moment::Ended(event_id) => self.end(*event_id)?,
                 Moment::Degraded(facts) => self.add(AlertKind::Degraded, &[], Some(facts))?,
             }
@@ -144,13 +172,31 @@ impl<'c> Notices<'c> {
 
     /// Events that began together and are not over, of those that begin now; by their ids.
     fn incidents(&self) -> rusqlite::Result<Vec<Vec<i64>>> {
-        let began: Vec<i64> =
-            self.moments.iter().filter_map(|moment| if let Moment::Began(id) = moment { Some(*id) } else { None }).collect();
-        let events = format!("select {COLUMNS} from outage_events where start_time >= ?1 and event_type <> ?2 and not planned");
+        let began: Vec<i64> = self
+            .moments
+            .iter()
+            .filter_map(|moment| {
+                if let Moment::Began(id) = moment {
+                    Some(*id)
+                } else {
+                    None
+                }
+            })
+            .collect();
+        let events = format!(
+            "select {COLUMNS} from outage_events where start_time >= ?1 and event_type <> ?2 and not planned"
+        );
         let first = "select min(start_time) from outage_events where id >= ?1 and id <= ?2";
-        let (Some(low), Some(high)) = (began.iter().min(), began.iter().max()) else { return Ok(Vec::new()) };
-        let first: Option<String> = self.connection.prepare_cached(first)?.query_row(params![low, high], |row| row.get(0))?;
-        let Some(first) = first.as_deref().and_then(instant_of) else { return Ok(Vec::new()) };
+        let (Some(low), Some(high)) = (began.iter().min(), began.iter().max()) else {
+            return Ok(Vec::new());
+        };
+        let first: Option<String> = self
+            .connection
+            .prepare_cached(first)?
+            .query_row(params![low, high], |row| row.get(0))?;
+        let Some(first) = first.as_deref().and_then(instant_of) else {
+            return Ok(Vec::new());
+        };
         let since = UtcMillis((first.0 - TOGETHER_MS).max(0)).sql_text();
         let events: Vec<OutageEvent> = self
             .connection
@@ -160,14 +206,27 @@ impl<'c> Notices<'c> {
         let (mut dated, mut spells) = (Vec::new(), Vec::new());
         for event in &events {
             let Some(start) = event.start() else { continue };
-            spells.push(Spell { host: event.of_host(), earliest_start: event.earliest(), start, end: event.end() });
+            spells.push(Spell {
+                host: event.of_host(),
+                earliest_start: event.earliest(),
+                start,
+                end: event.end(),
+            });
             dated.push(event);
         }
         let is_live = |event: &OutageEvent| event.end_time.is_none() || began.contains(&event.id);
-        let live_of =
-            |members: Vec<usize>| members.iter().map(|index| dated[*index]).filter(|e| is_live(e)).map(|e| e.id).collect();
+        let live_of = |members: Vec<usize>| {
+            members
+                .iter()
+                .map(|index| dated[*index])
+                .filter(|e| is_live(e))
+                .map(|e| e.id)
+                .collect()
+        };
         let live = incident::incidents(&spells).into_iter().map(live_of);
-        Ok(live.filter(|members: &Vec<i64>| members.len() > 1).collect())
+        Ok(live
+            .filter(|members: &Vec<i64>| members.len() > 1)
+            .collect())
     }
 
     /// An event that began together with others: the first of them makes the incident, and takes the place of what was to be
@@ -181,40 +240,58 @@ impl<'c> Notices<'c> {
         }
         for member in members {
             if let Some(notice_id) = self.incident_of(*member)? {
-                return self.connection.prepare_cached(JOIN)?.execute(params![event_id, notice_id]).map(|_| ());
+                return self
+                    .connection
+                    .prepare_cached(JOIN)?
+                    .execute(params![event_id, notice_id])
+                    .map(|_| ());
             }
         }
         for member in members {
-            self.connection.prepare_cached(WITHDRAW)?.execute([member])?;
+            self.connection
+                .prepare_cached(WITHDRAW)?
+                .execute([member])?;
         }
         self.add(AlertKind::Incident, members, None)
     }
 
     /// An event that is over: told by itself, or with the incident that it is part of when that is over.
     fn end(&self, event_id: i64) -> rusqlite::Result<()> {
-        const IS_TOLD: &str = "select exists(select 1 from notice_event e join notice n on n.id = e.notice_id
+        const IS_TOLD: &str =
+            "select exists(select 1 from notice_event e join notice n on n.id = e.notice_id
                                               where e.event_id = ?1 and n.kind = 'up')";
-        const GOES_ON: &str = "select exists(select 1 from notice_event e join outage_events o on o.id = e.event_id
+        const GOES_ON: &str =
+            "select exists(select 1 from notice_event e join outage_events o on o.id = e.event_id
                                               where e.notice_id = ?1 and o.end_time is null)";
-        const MEMBERS: &str = "select event_id from notice_event where notice_id = ?1 order by event_id";
-        let Some(notice_id) = self.incident_of(event_id)? else { return self.add(AlertKind::Up, &[event_id], None) };
+        const MEMBERS: &str =
+            "select event_id from notice_event where notice_id = ?1 order by event_id";
+        let Some(notice_id) = self.incident_of(event_id)? else {
+            return self.add(AlertKind::Up, &[event_id], None);
+        };
         if self.ask(IS_TOLD, event_id)? || self.ask(GOES_ON, notice_id)? {
             return Ok(());
         }
         let mut members = self.connection.prepare_cached(MEMBERS)?;
-        let members: Vec<i64> = members.query_map([notice_id], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let members: Vec<i64> = members
+            .query_map([notice_id], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
         self.add(AlertKind::Up, &members, None)
     }
 
     fn ask(&self, question: &str, id: i64) -> rusqlite::Result<bool> {
-        self.connection.prepare_cached(question)?.query_row([id], |row| row.get(0))
+        self.connection
+            .prepare_cached(question)?
+            .query_row([id], |row| row.get(0))
     }
 
     /// The notice of the incident that an event is part of.
     fn incident_of(&self, event_id: i64) -> rusqlite::Result<Option<i64>> {
         const INCIDENT: &str = "select n.id from notice_event e join notice n on n.id = e.notice_id
                                  where e.event_id = ?1 and n.kind = 'incident'";
-        self.connection.prepare_cached(INCIDENT)?.query_row([event_id], |row| row.get(0)).optional()
+        self.connection
+            .prepare_cached(INCIDENT)?
+            .query_row([event_id], |row| row.get(0))
+            .optional()
     }
 
     fn add(&self, kind: AlertKind, events: &[i64], facts: Option<&str>) -> rusqlite::Result<()> {
@@ -223,19 +300,30 @@ impl<'c> Notices<'c> {
         if !self.kinds.contains(kind) {
             return Ok(());
         }
-        self.connection.prepare_cached(ADD)?.execute(params![self.now.0, kind.word(), facts])?;
+        self.connection
+            .prepare_cached(ADD)?
+            .execute(params![self.now.0, kind.word(), facts])?;
         let notice_id = self.connection.last_insert_rowid();
         let mut about = self.connection.prepare_cached(ABOUT)?;
-        events.iter().try_for_each(|event_id| about.execute(params![event_id, notice_id]).map(|_| ()))
+        events
+            .iter()
+            .try_for_each(|event_id| about.execute(params![event_id, notice_id]).map(|_| ()))
     }
 
     fn give_up_oldest(&self) -> rusqlite::Result<()> {
         const WAITING: &str = "select count(*) from notice where told_at is null";
         const GIVE_UP: &str = "delete from notice where id in (select id from notice where told_at is null order by id limit ?1)";
-        let waiting: i64 = self.connection.prepare_cached(WAITING)?.query_row([], |row| row.get(0))?;
+        let waiting: i64 = self
+            .connection
+            .prepare_cached(WAITING)?
+            .query_row([], |row| row.get(0))?;
         if waiting > MOST_WAITING {
-            let given_up = self.connection.execute(GIVE_UP, [waiting - MOST_WAITING + GIVEN_UP])?;
-            log::error!("alerts: {waiting} notices wait to be told; the {given_up} oldest are given up");
+            let given_up = self
+                .connection
+                .execute(GIVE_UP, [waiting - MOST_WAITING + GIVEN_UP])?;
+            log::error!(
+                "alerts: {waiting} notices wait to be told; the {given_up} oldest are given up"
+            );
         }
         Ok(())
     }
@@ -254,9 +342,14 @@ pub struct NoticeFate {
 pub(super) fn settle(connection: &Connection, fate: &NoticeFate) -> rusqlite::Result<()> {
     const SETTLE: &str = "update notice set tries = tries + 1, told_at = ?2 where id = ?1";
     const FORGET: &str = "delete from notice where told_at < ?1";
-    connection.prepare_cached(SETTLE)?.execute(params![fate.id, fate.told_at.map(|at| at.0)])?;
+    connection
+        .prepare_cached(SETTLE)?
+        .execute(params![fate.id, fate.told_at.map(|at| at.0)])?;
     match fate.told_at {
-        Some(at) => connection.prepare_cached(FORGET)?.execute([at.0 - TOLD_KEPT_MS]).map(|_| ()),
+        Some(at) => connection
+            .prepare_cached(FORGET)?
+            .execute([at.0 - TOLD_KEPT_MS])
+            .map(|_| ()),
         None => Ok(()),
     }
 }
@@ -291,16 +384,27 @@ impl Reader {
             Ok(Notice {
                 id: row.get(0)?,
                 made_at: UtcMillis(value(row, 1).unwrap_or(0)),
-                kind: text(row, 2)?.as_deref().and_then(AlertKind::of_word).unwrap_or(AlertKind::Down),
+                kind: text(row, 2)?
+                    .as_deref()
+                    .and_then(AlertKind::of_word)
+                    .unwrap_or(AlertKind::Down),
                 tries: value(row, 3).unwrap_or(0),
                 facts: text(row, 4)?,
                 events: Vec::new(),
             })
         };
         self.ask_together(|connection| {
-            let Some(mut notice) = connection.prepare_cached(NEXT)?.query_row([], read).optional()? else { return Ok(None) };
+            let Some(mut notice) = connection
+                .prepare_cached(NEXT)?
+                .query_row([], read)
+                .optional()?
+            else {
+                return Ok(None);
+            };
             let mut statement = connection.prepare_cached(&events)?;
-            notice.events = statement.query_map([notice.id], read_event)?.collect::<rusqlite::Result<_>>()?;
+            notice.events = statement
+                .query_map([notice.id], read_event)?
+                .collect::<rusqlite::Result<_>>()?;
             Ok(Some(notice))
         })
     }

@@ -60,22 +60,44 @@ struct Watched {
 
 impl<'c> Outages<'c> {
     /// Looks at what is on record, inside the caller's transaction.
-    pub fn look(connection: &'c Connection, rules: Rules, now: UtcMillis) -> rusqlite::Result<Outages<'c>> {
+    pub fn look(
+        connection: &'c Connection,
+        rules: Rules,
+        now: UtcMillis,
+    ) -> rusqlite::Result<Outages<'c>> {
         let (mut open, mut open_by_address) = (HashMap::new(), HashMap::new());
         for event in open_events(connection)? {
-            let Some(outage) = outage_of(&event) else { continue };
-            let found = Open { event_id: event.id, outage };
+            let Some(outage) = outage_of(&event) else {
+                continue;
+            };
+            let found = Open {
+                event_id: event.id,
+                outage,
+            };
             // Of several the newest: the others come in later transactions.
             match event.host_id {
                 Some(host_id) => open.insert(host_id, found),
                 None => open_by_address.insert(event.host_address, found),
             };
         }
-        Ok(Outages { connection, rules, now, open, open_by_address, watches: HashMap::new(), changed: Vec::new() })
+        Ok(Outages {
+            connection,
+            rules,
+            now,
+            open,
+            open_by_address,
+            watches: HashMap::new(),
+            changed: Vec::new(),
+        })
     }
 
     /// Takes a check that has just been written as made at `at`; writes what it changes.
-    pub fn take(&mut self, host_id: i64, result: &CheckResult, at: UtcMillis) -> rusqlite::Result<()> {
+    pub fn take(
+        &mut self,
+        host_id: i64,
+        result: &CheckResult,
+        at: UtcMillis,
+    ) -> rusqlite::Result<()> {
         let check = Check::of(result, at);
         if !check.is_measured() {
             return Ok(());
@@ -83,7 +105,10 @@ impl<'c> Outages<'c> {
         let watched = self.watched(host_id, &result.host, at)?;
         let mut watched = match watched {
             Some(watched) => watched,
-            None if check.is_silent() => Watched { watch: self.look_back(host_id, at)?.0, event_id: None },
+            None if check.is_silent() => Watched {
+                watch: self.look_back(host_id, at)?.0,
+                event_id: None,
+            },
             // All is well: nothing is asked, written or kept.
             None => return Ok(()),
         };
@@ -111,18 +136,33 @@ impl<'c> Outages<'c> {
         self.note(host_id, &probe.host, watched, change)
     }
 
-    fn note(&mut self, host_id: i64, host: &Arc<Host>, mut watched: Watched, change: Option<Change>) -> rusqlite::Result<()> {
+    fn note(
+        &mut self,
+        host_id: i64,
+        host: &Arc<Host>,
+        mut watched: Watched,
+        change: Option<Change>,
+    ) -> rusqlite::Result<()> {
         if let Some(change) = change {
             let (event_id, open) = self.record(host_id, host, watched.event_id, &change)?;
             watched.event_id = open;
-            self.changed.push(Changed { event_id, host: Arc::clone(host), change });
+            self.changed.push(Changed {
+                event_id,
+                host: Arc::clone(host),
+                change,
+            });
         }
         self.watches.insert(host_id, watched);
         Ok(())
     }
 
     /// The state machine of a host that is known not to be simply well.
-    fn watched(&mut self, host_id: i64, host: &Host, at: UtcMillis) -> rusqlite::Result<Option<Watched>> {
+    fn watched(
+        &mut self,
+        host_id: i64,
+        host: &Host,
+        at: UtcMillis,
+    ) -> rusqlite::Result<Option<Watched>> {
         match self.watches.remove(&host_id) {
             Some(watched) => Ok(Some(watched)),
             None => self.resume(host_id, host, at),
@@ -132,9 +172,15 @@ impl<'c> Outages<'c> {
     /// Remembers what a single ping said of a host that is silent, but is not out yet.
     fn note_doubt(&self, host_id: i64, probe: &Probe, before: Doubt) -> rusqlite::Result<()> {
         const NOTE: &str = "insert or replace into doubt(host_id, noted_at, replied_at, lost) values(?1, ?2, ?3, ?4)";
-        let (replied_at, lost) =
-            if probe.is_answered { (Some(probe.at.0), 0) } else { (before.replied_at.map(|at| at.0), before.lost + 1) };
-        self.connection.prepare_cached(NOTE)?.execute(params![host_id, probe.at.0, replied_at, lost]).map(|_| ())
+        let (replied_at, lost) = if probe.is_answered {
+            (Some(probe.at.0), 0)
+        } else {
+            (before.replied_at.map(|at| at.0), before.lost + 1)
+        };
+        self.connection
+            .prepare_cached(NOTE)?
+            .execute(params![host_id, probe.at.0, replied_at, lost])
+            .map(|_| ())
     }
 
     /// What single pings before `at` have said of a host since its newest answered check.
@@ -143,19 +189,36 @@ impl<'c> Outages<'c> {
         if self.rules.down_after <= 1 {
             return Ok(Doubt::default());
         }
-        let answered_at = newest.iter().find(|check| !check.is_silent()).map_or(0, |check| check.at.0);
+        let answered_at = newest
+            .iter()
+            .find(|check| !check.is_silent())
+            .map_or(0, |check| check.at.0);
         let read = |row: &Row<'_>| {
-            Ok(Doubt { replied_at: value(row, 0).map(UtcMillis), lost: value(row, 1).unwrap_or(0).clamp(0, MOST_DOUBTED_PINGS) })
+            Ok(Doubt {
+                replied_at: value(row, 0).map(UtcMillis),
+                lost: value(row, 1).unwrap_or(0).clamp(0, MOST_DOUBTED_PINGS),
+            })
         };
-        let found = self.connection.prepare_cached(DOUBT)?.query_row(params![host_id, answered_at, at.0], read).optional();
+        let found = self
+            .connection
+            .prepare_cached(DOUBT)?
+            .query_row(params![host_id, answered_at, at.0], read)
+            .optional();
         Ok(found?.unwrap_or_default())
     }
 
     /// The state machine of a host that an open event is about.
-    fn resume(&mut self, host_id: i64, host: &Host, at: UtcMillis) -> rusqlite::Result<Option<Watched>> {
+    fn resume(
+        &mut self,
+        host_id: i64,
+        host: &Host,
+        at: UtcMillis,
+    ) -> rusqlite::Result<Option<Watched>> {
         let own = self.open.remove(&host_id);
         let is_own = own.is_some();
-        let Some(Open { event_id, outage }) = own.or_else(|| self.open_by_address.remove(&host.address)) else {
+        let Some(Open { event_id, outage }) =
+            own.or_else(|| self.open_by_address.remove(&host.address))
+        else {
             return Ok(None);
         };
         // What was taken over may have ended long ago, as far as what was here already tells.
@@ -166,10 +229,19 @@ impl<'c> Outages<'c> {
         }
         let mut watch = Watch::resume(self.rules, outage);
         let answered = self.newest_checks(host_id, at, self.rules.up_after.saturating_sub(1))?;
-        for check in answered.iter().take_while(|check| !check.is_silent()).collect::<Vec<_>>().into_iter().rev() {
+        for check in answered
+            .iter()
+            .take_while(|check| !check.is_silent())
+            .collect::<Vec<_>>()
+            .into_iter()
+            .rev()
+        {
             watch.take(check, self.now);
         }
-        Ok(Some(Watched { watch, event_id: Some(event_id) }))
+        Ok(Some(Watched {
+            watch,
+            event_id: Some(event_id),
+        }))
     }
 
     /// The state machine of a host without an open event, as its newest checks before `at` and the pings between them leave
@@ -182,7 +254,10 @@ impl<'c> Outages<'c> {
             newest.retain(|check| check.at > replied);
         }
         let silent = newest.iter().take_while(|check| check.is_silent()).count();
-        let last = newest.get(silent).map(Check::last_reply).or(doubt.replied_at.map(|at| LastReply { at, tail: None }));
+        let last = newest
+            .get(silent)
+            .map(Check::last_reply)
+            .or(doubt.replied_at.map(|at| LastReply { at, tail: None }));
         let mut watch = Watch::new(self.rules, last);
         // More silence than that is of an event that somebody has deleted.
         let counted = silent.min(usize::from(self.rules.down_after.saturating_sub(1)));
@@ -196,26 +271,48 @@ impl<'c> Outages<'c> {
     }
 
     /// At most so many checks of a host before an instant, newest first.
-    fn newest_checks(&self, host_id: i64, before: UtcMillis, limit: u16) -> rusqlite::Result<Vec<Check>> {
+    fn newest_checks(
+        &self,
+        host_id: i64,
+        before: UtcMillis,
+        limit: u16,
+    ) -> rusqlite::Result<Vec<Check>> {
         const NEWEST: &str = "select checked_at, sent, received, min_us, rtts, ping_spacing_ms
                                 from check_result c join host h on h.id = c.host_id
                                where host_id = ?1 and checked_at < ?2 order by checked_at desc limit ?3";
         if limit == 0 {
             return Ok(Vec::new());
         }
-        self.connection.prepare_cached(NEWEST)?.query_map(params![host_id, before.0, limit], read_check)?.collect()
+        self.connection
+            .prepare_cached(NEWEST)?
+            .query_map(params![host_id, before.0, limit], read_check)?
+            .collect()
     }
 
     /// The first check with a reply between two instants.
-    fn first_reply(&self, host_id: i64, after: UtcMillis, before: UtcMillis) -> rusqlite::Result<Option<Check>> {
+    fn first_reply(
+        &self,
+        host_id: i64,
+        after: UtcMillis,
+        before: UtcMillis,
+    ) -> rusqlite::Result<Option<Check>> {
         const FIRST: &str = "select checked_at, sent, received, null, null, null from check_result
                               where host_id = ?1 and checked_at > ?2 and checked_at < ?3 and received > 0
                               order by checked_at limit 1";
-        self.connection.prepare_cached(FIRST)?.query_row(params![host_id, after.0, before.0], read_check).optional()
+        self.connection
+            .prepare_cached(FIRST)?
+            .query_row(params![host_id, after.0, before.0], read_check)
+            .optional()
     }
 
     /// Writes a change into the host's event; says which that is, and again while it is open.
-    fn record(&self, host_id: i64, host: &Host, event_id: Option<i64>, change: &Change) -> rusqlite::Result<(i64, Option<i64>)> {
+    fn record(
+        &self,
+        host_id: i64,
+        host: &Host,
+        event_id: Option<i64>,
+        change: &Change,
+    ) -> rusqlite::Result<(i64, Option<i64>)> {
         const BEGIN: &str = "insert into outage_events(host_name, host_address, event_type, start_time) values(?1, ?2, ?3, ?4)";
         const WRITE: &str = "update outage_events set host_id = ?2, start_time = ?3, earliest_start = ?4, checks_failed = ?5,
                 checks_during_outage = ?6, packets_sent = ?7, packets_lost = ?8, end_time = ?9, duration_seconds = ?10,
@@ -228,7 +325,12 @@ impl<'c> Outages<'c> {
         let event_id = match event_id {
             Some(event_id) => event_id,
             None => {
-                self.connection.prepare_cached(BEGIN)?.execute(params![host.name, host.address, OUTAGE, start])?;
+                self.connection.prepare_cached(BEGIN)?.execute(params![
+                    host.name,
+                    host.address,
+                    OUTAGE,
+                    start
+                ])?;
                 self.connection.last_insert_rowid()
             }
         };
@@ -254,15 +356,28 @@ impl<'c> Outages<'c> {
 fn read_check(row: &Row<'_>) -> rusqlite::Result<Check> {
     let count = |index| value::<u32>(row, index).unwrap_or(0);
     let at = UtcMillis(row.get(0)?);
-    let rtts = row.get_ref(4)?.as_blob_or_null().unwrap_or(None).filter(|bytes| bytes.len() <= stats::MOST_RTTS_BYTES);
+    let rtts = row
+        .get_ref(4)?
+        .as_blob_or_null()
+        .unwrap_or(None)
+        .filter(|bytes| bytes.len() <= stats::MOST_RTTS_BYTES);
     let rtts = rtts.and_then(|bytes| stats::decode_rtts(bytes, count(3)));
-    let edges = rtts.and_then(|rtts| Edges::of(at, count(5), rtts.into_iter().map(|rtt| rtt.is_some())));
-    Ok(Check { at, sent: count(1).max(1), received: count(2), edges })
+    let edges =
+        rtts.and_then(|rtts| Edges::of(at, count(5), rtts.into_iter().map(|rtt| rtt.is_some())));
+    Ok(Check {
+        at,
+        sent: count(1).max(1),
+        received: count(2),
+        edges,
+    })
 }
 
 /// An open event as the state machine has it; `None` where it is no outage, or nobody can tell since when.
 fn outage_of(event: &OutageEvent) -> Option<Outage> {
-    let pings = event.packets_sent.zip(event.packets_lost).map(|(sent, lost)| Pings { sent, lost });
+    let pings = event
+        .packets_sent
+        .zip(event.packets_lost)
+        .map(|(sent, lost)| Pings { sent, lost });
     let outage = Outage {
         start: event.start()?,
         earliest_start: event.earliest(),

@@ -23,13 +23,24 @@ const VACUUM_PAGES: u32 = 256;
 
 impl Database {
     /// Deletes up to about `limit` rows that are older than the retention at `now`. Roll-ups of what goes are made first.
-    pub fn prune(&mut self, now: UtcMillis, keep: Duration, keep_rollups: Duration, limit: u32) -> Result<Pruned, StoreError> {
+    pub fn prune(
+        &mut self,
+        now: UtcMillis,
+        keep: Duration,
+        keep_rollups: Duration,
+        limit: u32,
+    ) -> Result<Pruned, StoreError> {
         let cut = |keep| UtcMillis(now.0.saturating_sub(nanoseconds(keep) / 1_000_000));
         let result = self.prune_step(cut(keep), cut(keep_rollups), limit);
         result.map_err(|cause| self.failed("deleting old checks from", cause))
     }
 
-    fn prune_step(&mut self, before: UtcMillis, rollups_before: UtcMillis, limit: u32) -> rusqlite::Result<Pruned> {
+    fn prune_step(
+        &mut self,
+        before: UtcMillis,
+        rollups_before: UtcMillis,
+        limit: u32,
+    ) -> rusqlite::Result<Pruned> {
         const HOSTS: &str = "select id from host";
         const NOTE_CUT: &str = "update pruning set pruned_before = max(pruned_before, ?1)";
         const ROLLUPS: &str = "delete from rollup where hour < ?1";
@@ -38,13 +49,18 @@ impl Database {
                                    where r.hour = (select min(hour) from rollup where host_id = h.id) and r.hour < ?1)";
         let mut pruned = Pruned::default();
         let connection = self.connection();
-        let hosts: Vec<i64> =
-            connection.prepare_cached(HOSTS)?.query_map([], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+        let hosts: Vec<i64> = connection
+            .prepare_cached(HOSTS)?
+            .query_map([], |row| row.get(0))?
+            .collect::<rusqlite::Result<_>>()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // The hour that the cut goes through too: afterwards its roll-up could not be made any more.
         if rollup::make_due(&transaction, before.hour() + 1)? {
             transaction.commit()?;
-            return Ok(Pruned { is_more: true, ..Pruned::default() });
+            return Ok(Pruned {
+                is_more: true,
+                ..Pruned::default()
+            });
         }
         let mut left = u64::from(limit);
         for host_id in hosts {
@@ -56,7 +72,13 @@ impl Database {
                 pruned.checks += deleted;
                 left = left.saturating_sub(deleted);
             }
-            delete_oldest(&transaction, "check_note", host_id, before, u64::from(limit))?;
+            delete_oldest(
+                &transaction,
+                "check_note",
+                host_id,
+                before,
+                u64::from(limit),
+            )?;
         }
         pruned.is_more = left == 0;
         if pruned.checks > 0 {
@@ -65,7 +87,10 @@ impl Database {
         // By whole days, so that a day is always the sum of its hours.
         let first_day = rollups_before.hour().div_euclid(rollup_day::HOURS);
         let first_hour = first_day * rollup_day::HOURS;
-        if transaction.prepare_cached(OLD_ROLLUP)?.query_row([first_hour], |row| row.get(0))? {
+        if transaction
+            .prepare_cached(OLD_ROLLUP)?
+            .query_row([first_hour], |row| row.get(0))?
+        {
             pruned.rollups = transaction.execute(ROLLUPS, [first_hour])? as u64;
             transaction.execute(DAYS, [first_day])?;
         }
@@ -73,7 +98,10 @@ impl Database {
         if pruned.checks > 0 {
             // A page is given back each time the statement is stepped.
             let vacuum = format!("pragma incremental_vacuum({VACUUM_PAGES})");
-            self.connection().prepare_cached(&vacuum)?.query_map([], |_| Ok(()))?.for_each(drop);
+            self.connection()
+                .prepare_cached(&vacuum)?
+                .query_map([], |_| Ok(()))?
+                .for_each(drop);
         }
         Ok(pruned)
     }
@@ -92,9 +120,14 @@ fn delete_oldest(
     );
     let delete = format!("delete from {table} where host_id = ?1 and checked_at <= ?2");
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let last: Option<i64> = transaction.prepare_cached(&find)?.query_row(params![host_id, before.0, limit], |row| row.get(0))?;
+    let last: Option<i64> = transaction
+        .prepare_cached(&find)?
+        .query_row(params![host_id, before.0, limit], |row| row.get(0))?;
     match last {
-        Some(last) => transaction.prepare_cached(&delete)?.execute(params![host_id, last]).map(|count| count as u64),
+        Some(last) => transaction
+            .prepare_cached(&delete)?
+            .execute(params![host_id, last])
+            .map(|count| count as u64),
         None => Ok(0),
     }
 }

@@ -57,7 +57,11 @@ pub struct LatestCheck {
 impl LatestCheck {
     /// 0 to 100.
     pub fn success_rate(&self) -> f64 {
-        if self.sent == 0 { 0.0 } else { self.received as f64 * 100.0 / self.sent as f64 }
+        if self.sent == 0 {
+            0.0
+        } else {
+            self.received as f64 * 100.0 / self.sent as f64
+        }
     }
 
     /// Pings that were not answered.
@@ -72,11 +76,17 @@ impl LatestCheck {
 
     /// Its state.
     pub fn state(&self) -> State {
-        match (self.is_measured, u64::try_from(self.sent), u64::try_from(self.received)) {
+        match (
+            self.is_measured,
+            u64::try_from(self.sent),
+            u64::try_from(self.received),
+        ) {
             (true, Ok(0) | Err(_), _) | (true, _, Err(_)) => State::Down,
-            (true, Ok(sent), Ok(received)) => {
-                self.thresholds.judge(sent, received, self.avg_us.and_then(|us| u32::try_from(us).ok()))
-            }
+            (true, Ok(sent), Ok(received)) => self.thresholds.judge(
+                sent,
+                received,
+                self.avg_us.and_then(|us| u32::try_from(us).ok()),
+            ),
             (false, ..) => State::NotMeasured,
         }
     }
@@ -103,15 +113,26 @@ impl Reader {
         if !path.exists() {
             return Ok(None);
         }
-        let failed = |cause| StoreError::Sqlite { operation: "opening database", path: path.to_path_buf(), cause };
+        let failed = |cause| StoreError::Sqlite {
+            operation: "opening database",
+            path: path.to_path_buf(),
+            cause,
+        };
         let identity = super::database::identity_of(path);
         let connection = open_to_read(path).map_err(failed)?;
         match standing(&connection).map_err(failed)? {
-            Standing::Ours(version) if version == schema::VERSION => {
-                Ok(Some(Reader { connection, path: path.to_path_buf(), identity }))
-            }
-            Standing::Ours(version) if version > schema::VERSION => Err(StoreError::Newer { path: path.to_path_buf(), version }),
-            Standing::Foreign => Err(StoreError::Foreign { path: path.to_path_buf() }),
+            Standing::Ours(version) if version == schema::VERSION => Ok(Some(Reader {
+                connection,
+                path: path.to_path_buf(),
+                identity,
+            })),
+            Standing::Ours(version) if version > schema::VERSION => Err(StoreError::Newer {
+                path: path.to_path_buf(),
+                version,
+            }),
+            Standing::Foreign => Err(StoreError::Foreign {
+                path: path.to_path_buf(),
+            }),
             Standing::Ours(_) | Standing::Original | Standing::Empty => Ok(None),
         }
     }
@@ -140,9 +161,19 @@ impl Reader {
             let measured_at: Option<i64> = row.get(3)?;
             let not_measured_at: Option<i64> = row.get(10)?;
             let is_measured = measured_at > not_measured_at || not_measured_at.is_none();
-            let if_measured = |index| if is_measured { row.get::<_, Option<i64>>(index) } else { Ok(None) };
+            let if_measured = |index| {
+                if is_measured {
+                    row.get::<_, Option<i64>>(index)
+                } else {
+                    Ok(None)
+                }
+            };
             let min_us = if_measured(6)?;
-            let rtts = row.get_ref(13)?.as_blob_or_null().unwrap_or(None).filter(|_| is_measured);
+            let rtts = row
+                .get_ref(13)?
+                .as_blob_or_null()
+                .unwrap_or(None)
+                .filter(|_| is_measured);
             let least = min_us.and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
             Ok(LatestCheck {
                 host_id: row.get(12)?,
@@ -167,7 +198,12 @@ impl Reader {
     /// When the daemon that still runs, as far as the ledger knows, last gave a sign of life; `None` when every one ended.
     pub fn last_sign_of_life(&self) -> Result<Option<UtcMillis>, StoreError> {
         const ALIVE: &str = "select max(alive_at) from monitor_run where stopped_at is null";
-        Ok(self.query(ALIVE, [], |row| row.get::<_, Option<i64>>(0))?.into_iter().flatten().next().map(UtcMillis))
+        Ok(self
+            .query(ALIVE, [], |row| row.get::<_, Option<i64>>(0))?
+            .into_iter()
+            .flatten()
+            .next()
+            .map(UtcMillis))
     }
 
     /// The outages that have not ended, oldest first.
@@ -186,13 +222,23 @@ impl Reader {
     }
 
     /// Asks something; an error names the file.
-    pub(super) fn ask<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
-        let failed = |cause| StoreError::Sqlite { operation: "reading database", path: self.path.clone(), cause };
+    pub(super) fn ask<T>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
+        let failed = |cause| StoreError::Sqlite {
+            operation: "reading database",
+            path: self.path.clone(),
+            cause,
+        };
         question(&self.connection).map_err(failed)
     }
 
     /// Asks several things of one moment: what is written meanwhile is not seen. An error names the file.
-    pub(super) fn ask_together<T>(&self, question: impl FnOnce(&Connection) -> rusqlite::Result<T>) -> Result<T, StoreError> {
+    pub(super) fn ask_together<T>(
+        &self,
+        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+    ) -> Result<T, StoreError> {
         // Ended when it is dropped, with the answer in memory and nothing sent yet.
         self.ask(|connection| question(&*connection.unchecked_transaction()?))
     }
@@ -203,7 +249,12 @@ impl Reader {
         values: impl rusqlite::Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        self.ask(|connection| connection.prepare_cached(sql)?.query_map(values, read)?.collect())
+        self.ask(|connection| {
+            connection
+                .prepare_cached(sql)?
+                .query_map(values, read)?
+                .collect()
+        })
     }
 }
 

@@ -18,30 +18,40 @@ pub struct Rhythm {
 impl Reader {
     /// The rhythm of a host: as it was noted with its checks, else as `configured`, else as its newest checks lie, else
     /// `otherwise`.
-    pub fn rhythm(&self, hosts: &[i64], configured: Option<Duration>, otherwise: Duration) -> Result<Rhythm, StoreError> {
-        const INTERVALS: &str =
-            "select since, interval_ms from host_interval where host_id = ?1 and interval_ms > 0 order by since";
+    pub fn rhythm(
+        &self,
+        hosts: &[i64],
+        configured: Option<Duration>,
+        otherwise: Duration,
+    ) -> Result<Rhythm, StoreError> {
+        const INTERVALS: &str = "select since, interval_ms from host_interval where host_id = ?1 and interval_ms > 0 order by since";
         for host in hosts {
             let intervals = self.query(INTERVALS, [host], |row| Ok((row.get(0)?, row.get(1)?)))?;
             if !intervals.is_empty() {
                 return Ok(Rhythm { intervals });
             }
         }
-        let mut interval_ms = configured.map(|interval| i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
+        let mut interval_ms =
+            configured.map(|interval| i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
         for host in hosts {
             if interval_ms.is_none() {
-                interval_ms = self.ask(|connection| super::rows::typical_interval_ms(connection, *host))?;
+                interval_ms =
+                    self.ask(|connection| super::rows::typical_interval_ms(connection, *host))?;
             }
         }
         let otherwise = i64::try_from(otherwise.as_millis()).unwrap_or(i64::MAX);
-        Ok(Rhythm { intervals: vec![(0, interval_ms.unwrap_or(otherwise))] })
+        Ok(Rhythm {
+            intervals: vec![(0, interval_ms.unwrap_or(otherwise))],
+        })
     }
 }
 
 impl Rhythm {
     /// How many milliseconds a check stands for that was made at an instant. Days and hours go by their beginning.
     pub fn at(&self, instant_ms: i64) -> i64 {
-        let index = self.intervals.partition_point(|(since, _)| *since <= instant_ms);
+        let index = self
+            .intervals
+            .partition_point(|(since, _)| *since <= instant_ms);
         self.intervals[index.saturating_sub(1)].1
     }
 
@@ -49,8 +59,15 @@ impl Rhythm {
     pub fn parts(&self, span: &Range<UtcMillis>) -> Vec<(Range<UtcMillis>, i64)> {
         let mut parts = Vec::new();
         for (index, (since, interval)) in self.intervals.iter().enumerate() {
-            let from = if index == 0 { span.start } else { UtcMillis(*since).max(span.start) };
-            let to = self.intervals.get(index + 1).map_or(span.end, |(next, _)| UtcMillis(*next).min(span.end));
+            let from = if index == 0 {
+                span.start
+            } else {
+                UtcMillis(*since).max(span.start)
+            };
+            let to = self
+                .intervals
+                .get(index + 1)
+                .map_or(span.end, |(next, _)| UtcMillis(*next).min(span.end));
             if from < to {
                 parts.push((from..to, *interval));
             }
@@ -65,11 +82,19 @@ mod tests {
 
     #[test]
     fn a_span_is_cut_where_the_rhythm_changes() {
-        let rhythm = Rhythm { intervals: vec![(0, 60), (100, 20), (200, 30)] };
+        let rhythm = Rhythm {
+            intervals: vec![(0, 60), (100, 20), (200, 30)],
+        };
         let span = |from: i64, to: i64| UtcMillis(from)..UtcMillis(to);
-        assert_eq!(rhythm.parts(&span(50, 150)), [(span(50, 100), 60), (span(100, 150), 20)]);
+        assert_eq!(
+            rhythm.parts(&span(50, 150)),
+            [(span(50, 100), 60), (span(100, 150), 20)]
+        );
         assert_eq!(rhythm.parts(&span(-5, 10)), [(span(-5, 10), 60)]);
         assert_eq!(rhythm.parts(&span(300, 400)), [(span(300, 400), 30)]);
-        assert_eq!([-1, 99, 100, 1000].map(|at| rhythm.at(at)), [60, 60, 20, 30]);
+        assert_eq!(
+            [-1, 99, 100, 1000].map(|at| rhythm.at(at)),
+            [60, 60, 20, 30]
+        );
     }
 }

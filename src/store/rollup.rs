@@ -20,19 +20,25 @@ pub const PINGS: RangeInclusive<i64> = 0..=1_000_000;
 
 /// Marks an hour: its roll-up is missing or no longer right.
 pub fn mark_stale(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
-    const MARK: &str = "insert into stale_rollup(host_id, hour) values(?1, ?2) on conflict do nothing";
-    connection.prepare_cached(MARK)?.execute(params![host_id, hour]).map(|_| ())
+    const MARK: &str =
+        "insert into stale_rollup(host_id, hour) values(?1, ?2) on conflict do nothing";
+    connection
+        .prepare_cached(MARK)?
+        .execute(params![host_id, hour])
+        .map(|_| ())
 }
 
 /// Makes the roll-ups of marked hours before `hour`, oldest first, then those of days, for a fraction of a second. Says
 /// whether there are more hours.
 pub fn make_due(connection: &Connection, hour: i64) -> rusqlite::Result<bool> {
-    const DUE: &str = "select host_id, hour from stale_rollup where hour < ?1 order by hour, host_id limit 64";
+    const DUE: &str =
+        "select host_id, hour from stale_rollup where hour < ?1 order by hour, host_id limit 64";
     let began = Instant::now();
     loop {
         let mut statement = connection.prepare_cached(DUE)?;
-        let due: Vec<(i64, i64)> =
-            statement.query_map([hour], |row| Ok((row.get(0)?, row.get(1)?)))?.collect::<rusqlite::Result<_>>()?;
+        let due: Vec<(i64, i64)> = statement
+            .query_map([hour], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
         if due.is_empty() {
             rollup_day::make_due(connection, hour, began + BUDGET)?;
             return Ok(false);
@@ -53,14 +59,22 @@ fn make(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()
     const IS_KEPT: &str = "select exists(select 1 from pruning where pruned_before > ?2 * 3600000)
                               and exists(select 1 from rollup where host_id = ?1 and hour = ?2)";
     const REMOVE: &str = "delete from rollup where host_id = ?1 and hour = ?2";
-    connection.prepare_cached(UNMARK)?.execute(params![host_id, hour])?;
-    if connection.prepare_cached(IS_KEPT)?.query_row(params![host_id, hour], |row| row.get(0))? {
+    connection
+        .prepare_cached(UNMARK)?
+        .execute(params![host_id, hour])?;
+    if connection
+        .prepare_cached(IS_KEPT)?
+        .query_row(params![host_id, hour], |row| row.get(0))?
+    {
         return Ok(());
     }
     rollup_day::forget(connection, host_id, hour)?;
     let sums = sum_up_hour(connection, host_id, hour)?;
     if sums == Sums::default() {
-        return connection.prepare_cached(REMOVE)?.execute(params![host_id, hour]).map(|_| ());
+        return connection
+            .prepare_cached(REMOVE)?
+            .execute(params![host_id, hour])
+            .map(|_| ());
     }
     write(&sums, connection, host_id, hour)
 }
@@ -71,15 +85,21 @@ fn sum_up_hour(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Re
     let span = hour.saturating_mul(HOUR_MS)..hour.saturating_add(1).saturating_mul(HOUR_MS);
     let thresholds = thresholds_of(connection, host_id)?;
     let mut sums = Sums::default();
-    each_check(connection, host_id, span.clone(), |_, check| sums.add(&check, &thresholds))?;
+    each_check(connection, host_id, span.clone(), |_, check| {
+        sums.add(&check, &thresholds)
+    })?;
     each_not_measured(connection, host_id, span, |_| sums.counts.not_measured += 1)?;
     Ok(sums)
 }
 
 /// By what a host's checks are judged.
 pub(super) fn thresholds_of(connection: &Connection, host_id: i64) -> rusqlite::Result<Thresholds> {
-    const THRESHOLDS: &str = "select up_rate, degraded_rate, latency_limit_us from host where id = ?1";
-    let found = connection.prepare_cached(THRESHOLDS)?.query_row([host_id], |row| Ok(read_thresholds(row, 0))).optional()?;
+    const THRESHOLDS: &str =
+        "select up_rate, degraded_rate, latency_limit_us from host where id = ?1";
+    let found = connection
+        .prepare_cached(THRESHOLDS)?
+        .query_row([host_id], |row| Ok(read_thresholds(row, 0)))
+        .optional()?;
     Ok(found.unwrap_or_default())
 }
 
@@ -108,12 +128,31 @@ pub(super) fn each_check(
     while let Some(row) = rows.next()? {
         // Whoever writes with plain SQL may write nonsense. It counts as nothing: an error here would keep every later
         // result from being written.
-        let count = |index| row.get_ref(index).map(|value| value.as_i64().ok().filter(|n| PINGS.contains(n)).unwrap_or(0));
-        let latency = |index| row.get_ref(index).map(|value| value.as_i64().ok().and_then(|us| u32::try_from(us).ok()));
+        let count = |index| {
+            row.get_ref(index).map(|value| {
+                value
+                    .as_i64()
+                    .ok()
+                    .filter(|n| PINGS.contains(n))
+                    .unwrap_or(0)
+            })
+        };
+        let latency = |index| {
+            row.get_ref(index)
+                .map(|value| value.as_i64().ok().and_then(|us| u32::try_from(us).ok()))
+        };
         let rtts = row.get_ref(6)?.as_blob_or_null().unwrap_or(None);
         let latencies = [latency(3)?, latency(4)?, latency(5)?];
         let sent = count(1)?;
-        take(row.get(0)?, CheckSums { sent, received: count(2)?.min(sent), latencies, rtts });
+        take(
+            row.get(0)?,
+            CheckSums {
+                sent,
+                received: count(2)?.min(sent),
+                latencies,
+                rtts,
+            },
+        );
     }
     Ok(())
 }
@@ -155,7 +194,11 @@ pub struct Hour<'a> {
 impl<'a> Hour<'a> {
     pub(super) fn packed(counts: Counts, latencies: Option<(Latencies, &'a [u8])>) -> Hour<'a> {
         let (latencies, histogram) = latencies.unwrap_or_default();
-        Hour { counts, latencies, histogram }
+        Hour {
+            counts,
+            latencies,
+            histogram,
+        }
     }
 
     /// Adds it to other sums.
@@ -190,11 +233,19 @@ pub(super) fn each_hour(
         take(row.get(0)?, &read(row, detail)?);
     }
     let mut statement = connection.prepare_cached(STALE)?;
-    let stale: Vec<i64> =
-        statement.query_map(params![host_id, hours.start, hours.end], |row| row.get(0))?.collect::<rusqlite::Result<_>>()?;
+    let stale: Vec<i64> = statement
+        .query_map(params![host_id, hours.start, hours.end], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
     for hour in stale {
         let Sums { counts, latencies } = sum_up_hour(connection, host_id, hour)?;
-        take(hour, &Hour { counts, latencies, histogram: &[] });
+        take(
+            hour,
+            &Hour {
+                counts,
+                latencies,
+                histogram: &[],
+            },
+        );
     }
     Ok(())
 }
@@ -227,7 +278,11 @@ fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<Hour<'a>> {
         checks: row.get(19)?,
         histogram: Histogram::default(),
     };
-    Ok(Hour { counts, latencies, histogram: row.get_ref(20)?.as_blob().unwrap_or_default() })
+    Ok(Hour {
+        counts,
+        latencies,
+        histogram: row.get_ref(20)?.as_blob().unwrap_or_default(),
+    })
 }
 
 fn write(sums: &Sums, connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
@@ -263,5 +318,8 @@ fn write(sums: &Sums, connection: &Connection, host_id: i64, hour: i64) -> rusql
         counts.down,
         counts.degraded,
     ];
-    connection.prepare_cached(WRITE)?.execute(values).map(|_| ())
+    connection
+        .prepare_cached(WRITE)?
+        .execute(values)
+        .map(|_| ())
 }

@@ -17,26 +17,37 @@ pub const HOURS: i64 = 24;
 /// Takes away the day of an hour whose roll-up has changed, and marks it to be made again.
 pub(super) fn forget(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
     const FORGET: &str = "delete from rollup_day where host_id = ?1 and day = ?2";
-    const MARK: &str = "insert into stale_rollup_day(host_id, day) values(?1, ?2) on conflict do nothing";
+    const MARK: &str =
+        "insert into stale_rollup_day(host_id, day) values(?1, ?2) on conflict do nothing";
     let day = hour.div_euclid(HOURS);
-    connection.prepare_cached(FORGET)?.execute(params![host_id, day])?;
-    connection.prepare_cached(MARK)?.execute(params![host_id, day]).map(|_| ())
+    connection
+        .prepare_cached(FORGET)?
+        .execute(params![host_id, day])?;
+    connection
+        .prepare_cached(MARK)?
+        .execute(params![host_id, day])
+        .map(|_| ())
 }
 
 /// Makes the marked days before that of `hour`, oldest first, until the time is up.
 pub(super) fn make_due(connection: &Connection, hour: i64, until: Instant) -> rusqlite::Result<()> {
-    const DUE: &str = "select host_id, day from stale_rollup_day where day < ?1 order by day, host_id limit 64";
+    const DUE: &str =
+        "select host_id, day from stale_rollup_day where day < ?1 order by day, host_id limit 64";
     const UNMARK: &str = "delete from stale_rollup_day where host_id = ?1 and day = ?2";
     while Instant::now() < until {
         let mut statement = connection.prepare_cached(DUE)?;
         let due: Vec<(i64, i64)> = statement
-            .query_map([hour.div_euclid(HOURS)], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .query_map([hour.div_euclid(HOURS)], |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })?
             .collect::<rusqlite::Result<_>>()?;
         if due.is_empty() {
             break;
         }
         for (host_id, day) in due {
-            connection.prepare_cached(UNMARK)?.execute(params![host_id, day])?;
+            connection
+                .prepare_cached(UNMARK)?
+                .execute(params![host_id, day])?;
             make(connection, host_id, day)?;
         }
     }
@@ -48,20 +59,29 @@ fn make(connection: &Connection, host_id: i64, day: i64) -> rusqlite::Result<()>
     let span = span_of(day);
     let mut sum = Sums::default();
     let (mut counts, mut latencies, mut total) = (Vec::new(), Vec::new(), Vec::new());
-    rollup::each_hour(connection, host_id, span.clone(), Detail::Whole, &mut |number, hour| {
-        let mut one = Sums::default();
-        hour.add_to(&mut one);
-        varint::write(&mut counts, number.abs_diff(span.start));
-        one.counts.encode(&mut counts);
-        one.latencies.encode(&mut latencies);
-        sum.merge(&one);
-    })?;
+    rollup::each_hour(
+        connection,
+        host_id,
+        span.clone(),
+        Detail::Whole,
+        &mut |number, hour| {
+            let mut one = Sums::default();
+            hour.add_to(&mut one);
+            varint::write(&mut counts, number.abs_diff(span.start));
+            one.counts.encode(&mut counts);
+            one.latencies.encode(&mut latencies);
+            sum.merge(&one);
+        },
+    )?;
     if counts.is_empty() {
         return Ok(());
     }
     sum.counts.encode(&mut total);
     sum.latencies.encode(&mut total);
-    connection.prepare_cached(WRITE)?.execute(params![host_id, day, counts, total, latencies]).map(|_| ())
+    connection
+        .prepare_cached(WRITE)?
+        .execute(params![host_id, day, counts, total, latencies])
+        .map(|_| ())
 }
 
 /// The hours of a day. A damaged database may name any.
@@ -89,9 +109,16 @@ pub(super) fn each_hour(
     if hours.is_empty() {
         return Ok(());
     }
-    let mut statement =
-        connection.prepare_cached(&select(if detail == Detail::Whole { "counts, latencies" } else { "counts, null" }))?;
-    let mut rows = statement.query(params![host_id, hours.start.div_euclid(HOURS), (hours.end - 1).div_euclid(HOURS)])?;
+    let mut statement = connection.prepare_cached(&select(if detail == Detail::Whole {
+        "counts, latencies"
+    } else {
+        "counts, null"
+    }))?;
+    let mut rows = statement.query(params![
+        host_id,
+        hours.start.div_euclid(HOURS),
+        (hours.end - 1).div_euclid(HOURS)
+    ])?;
     let mut next = hours.start;
     while let Some(row) = rows.next()? {
         let day = span_of(row.get(0)?);
@@ -103,12 +130,19 @@ pub(super) fn each_hour(
 }
 
 /// Hands over the hours of a packed row that lie in `wanted`; returns the first hour that is not told by it.
-fn unpack(row: &Row<'_>, day: &Range<i64>, wanted: &Range<i64>, take: &mut dyn FnMut(i64, &Hour<'_>)) -> rusqlite::Result<i64> {
+fn unpack(
+    row: &Row<'_>,
+    day: &Range<i64>,
+    wanted: &Range<i64>,
+    take: &mut dyn FnMut(i64, &Hour<'_>),
+) -> rusqlite::Result<i64> {
     let mut counts = row.get_ref(1)?.as_blob().unwrap_or_default();
     let mut latencies = row.get_ref(2)?.as_blob_or_null().unwrap_or_default();
     let mut next = day.start;
     let mut read = |next: i64| {
-        let hour = day.start.checked_add(i64::try_from(varint::read(&mut counts)?).ok()?)?;
+        let hour = day
+            .start
+            .checked_add(i64::try_from(varint::read(&mut counts)?).ok()?)?;
         let sums = Counts::decode(&mut counts)?;
         let latencies = match &mut latencies {
             Some(bytes) => Some(Latencies::decode(bytes)?),
@@ -118,7 +152,9 @@ fn unpack(row: &Row<'_>, day: &Range<i64>, wanted: &Range<i64>, take: &mut dyn F
         Some((hour, Hour::packed(sums, latencies), counts.is_empty()))
     };
     loop {
-        let Some((number, hour, is_last)) = read(next) else { return Ok(next) };
+        let Some((number, hour, is_last)) = read(next) else {
+            return Ok(next);
+        };
         if wanted.contains(&number) {
             take(number, &hour);
         }
@@ -130,7 +166,12 @@ fn unpack(row: &Row<'_>, day: &Range<i64>, wanted: &Range<i64>, take: &mut dyn F
 }
 
 /// Adds up a host's hours in a span: from whole days where they lie in it.
-pub(super) fn sum_up(connection: &Connection, host_id: i64, hours: Range<i64>, sums: &mut Sums) -> rusqlite::Result<()> {
+pub(super) fn sum_up(
+    connection: &Connection,
+    host_id: i64,
+    hours: Range<i64>,
+    sums: &mut Sums,
+) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(&select("total"))?;
     let first_day = -(-hours.start).div_euclid(HOURS);
     let mut rows = statement.query(params![host_id, first_day, hours.end.div_euclid(HOURS) - 1])?;
@@ -138,12 +179,28 @@ pub(super) fn sum_up(connection: &Connection, host_id: i64, hours: Range<i64>, s
     while let Some(row) = rows.next()? {
         let mut total = row.get_ref(1)?.as_blob().unwrap_or_default();
         // What is damaged is added up with the hours that follow.
-        let Some(counts) = Counts::decode(&mut total) else { continue };
-        let Some(latencies) = Latencies::decode(&mut total) else { continue };
+        let Some(counts) = Counts::decode(&mut total) else {
+            continue;
+        };
+        let Some(latencies) = Latencies::decode(&mut total) else {
+            continue;
+        };
         let day = span_of(row.get(0)?);
-        each_hour(connection, host_id, next..day.start, Detail::Whole, &mut |_, hour| hour.add_to(sums))?;
+        each_hour(
+            connection,
+            host_id,
+            next..day.start,
+            Detail::Whole,
+            &mut |_, hour| hour.add_to(sums),
+        )?;
         Hour::packed(counts, Some(latencies)).add_to(sums);
         next = day.end;
     }
-    each_hour(connection, host_id, next..hours.end, Detail::Whole, &mut |_, hour| hour.add_to(sums))
+    each_hour(
+        connection,
+        host_id,
+        next..hours.end,
+        Detail::Whole,
+        &mut |_, hour| hour.add_to(sums),
+    )
 }

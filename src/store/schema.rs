@@ -18,7 +18,10 @@ pub const VERSION: i64 = MIGRATIONS.len() as i64;
 
 /// Brings a database from `version` to [`VERSION`], inside the caller's transaction.
 pub fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
-    for migration in MIGRATIONS.iter().skip(usize::try_from(version).unwrap_or(0)) {
+    for migration in MIGRATIONS
+        .iter()
+        .skip(usize::try_from(version).unwrap_or(0))
+    {
         connection.execute_batch(migration)?;
     }
     connection.pragma_update(None, "application_id", APPLICATION_ID)?;

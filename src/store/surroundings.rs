@@ -42,7 +42,13 @@ fn judge_changed(
 ) -> rusqlite::Result<()> {
     let mut judged = std::collections::HashSet::new();
     // Of several changes of an event the newest holds all of them.
-    for Changed { event_id, host, change, .. } in outages.changed.iter().rev() {
+    for Changed {
+        event_id,
+        host,
+        change,
+        ..
+    } in outages.changed.iter().rev()
+    {
         if !judged.insert(*event_id) {
             continue;
         }
@@ -53,10 +59,15 @@ fn judge_changed(
         let cause = judge(connection, scene, *event_id, host, outage.start, to)?;
         if let Change::Ended(_, end) = change {
             let lasted = Spoken(Duration::from_secs(end.duration_seconds.unsigned_abs()));
-            let cause = cause.map(|cause| format!("; cause: {}", cause.word())).unwrap_or_default();
+            let cause = cause
+                .map(|cause| format!("; cause: {}", cause.word()))
+                .unwrap_or_default();
             news.push(format!("{host}: an outage of {lasted} is over{cause}"));
         }
-        if let Some(path) = scene.path(host).filter(|path| path.at >= outage.start && path.at <= to) {
+        if let Some(path) = scene
+            .path(host)
+            .filter(|path| path.at >= outage.start && path.at <= to)
+        {
             add_path(connection, *event_id, path)?;
         }
     }
@@ -74,10 +85,14 @@ fn judge(
     // Nobody who knows nothing takes back what was known when it was seen.
     const WRITE: &str = "update outage_events set cause = ?2, facts = ?3 where id = ?1
                             and (cause is not ?2 or facts is not ?3) and (?2 <> 'unknown' or coalesce(cause, 'unknown') = 'unknown')";
-    let Some(snapshot) = scene.snapshot(host, from, to) else { return Ok(None) };
+    let Some(snapshot) = scene.snapshot(host, from, to) else {
+        return Ok(None);
+    };
     let cause = cause::judge(&snapshot);
     let facts = serde_json::to_string(&snapshot).unwrap_or_default();
-    connection.prepare_cached(WRITE)?.execute(params![event_id, cause.word(), facts])?;
+    connection
+        .prepare_cached(WRITE)?
+        .execute(params![event_id, cause.word(), facts])?;
     Ok(Some(cause))
 }
 
@@ -85,9 +100,17 @@ fn judge(
 fn add_path(connection: &Connection, event_id: i64, path: &Path) -> rusqlite::Result<()> {
     const READ: &str = "select path from outage_events where id = ?1";
     const WRITE: &str = "update outage_events set path = ?2 where id = ?1";
-    let known: Option<String> = connection.prepare_cached(READ)?.query_row([event_id], |row| row.get(0)).optional()?.flatten();
-    let mut paths: Vec<serde_json::Value> = known.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
-    let Ok(new) = serde_json::to_value(path) else { return Ok(()) };
+    let known: Option<String> = connection
+        .prepare_cached(READ)?
+        .query_row([event_id], |row| row.get(0))
+        .optional()?
+        .flatten();
+    let mut paths: Vec<serde_json::Value> = known
+        .and_then(|text| serde_json::from_str(&text).ok())
+        .unwrap_or_default();
+    let Ok(new) = serde_json::to_value(path) else {
+        return Ok(());
+    };
     if paths.last().is_some_and(|last| last["at"] == new["at"]) {
         return Ok(());
     }
@@ -96,23 +119,57 @@ fn add_path(connection: &Connection, event_id: i64, path: &Path) -> rusqlite::Re
         paths.remove(1);
     }
     let text = serde_json::to_string(&paths).unwrap_or_default();
-    connection.prepare_cached(WRITE)?.execute(params![event_id, text]).map(|_| ())
+    connection
+        .prepare_cached(WRITE)?
+        .execute(params![event_id, text])
+        .map(|_| ())
 }
 
 /// An event that is not over, of a kind that is no outage of a host.
 fn open_events_of(connection: &Connection, event_type: &str) -> rusqlite::Result<Vec<OutageEvent>> {
-    let open = format!("select {COLUMNS} from outage_events where end_time is null and event_type = ?1 order by id");
-    connection.prepare_cached(&open)?.query_map([event_type], read_event)?.collect()
+    let open = format!(
+        "select {COLUMNS} from outage_events where end_time is null and event_type = ?1 order by id"
+    );
+    connection
+        .prepare_cached(&open)?
+        .query_map([event_type], read_event)?
+        .collect()
 }
 
-fn begin(connection: &Connection, notices: &mut Notices<'_>, event: &NewEvent<'_>) -> rusqlite::Result<()> {
+fn begin(
+    connection: &Connection,
+    notices: &mut Notices<'_>,
+    event: &NewEvent<'_>,
+) -> rusqlite::Result<()> {
     const BEGIN: &str =
         "insert into outage_events(host_name, host_address, event_type, start_time, earliest_start, notes, cause, facts)
                          values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let NewEvent { name, address, event_type, start, earliest, notes, cause, facts } = event;
-    notices.news.push(format!("{event_type}, {name} {address}: {notes}"));
-    let earliest = earliest.filter(|earliest| earliest <= start).map(UtcMillis::sql_text);
-    let values = params![name, address, event_type, start.sql_text(), earliest, notes, cause.word(), facts];
+    let NewEvent {
+        name,
+        address,
+        event_type,
+        start,
+        earliest,
+        notes,
+        cause,
+        facts,
+    } = event;
+    notices
+        .news
+        .push(format!("{event_type}, {name} {address}: {notes}"));
+    let earliest = earliest
+        .filter(|earliest| earliest <= start)
+        .map(UtcMillis::sql_text);
+    let values = params![
+        name,
+        address,
+        event_type,
+        start.sql_text(),
+        earliest,
+        notes,
+        cause.word(),
+        facts
+    ];
     connection.prepare_cached(BEGIN)?.execute(values)?;
     notices.began(connection.last_insert_rowid());
     Ok(())
@@ -129,13 +186,25 @@ struct NewEvent<'a> {
     facts: String,
 }
 
-fn end(connection: &Connection, notices: &mut Notices<'_>, event: &OutageEvent, at: UtcMillis) -> rusqlite::Result<()> {
+fn end(
+    connection: &Connection,
+    notices: &mut Notices<'_>,
+    event: &OutageEvent,
+    at: UtcMillis,
+) -> rusqlite::Result<()> {
     const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3 where id = ?1";
     let start = event.start().unwrap_or(at);
     let at = at.max(start);
     let lasted = Spoken(Duration::from_millis((at.0 - start.0).unsigned_abs()));
-    notices.news.push(format!("{}, {} {}: over after {lasted}", event.event_type, event.host_name, event.host_address));
-    connection.prepare_cached(END)?.execute(params![event.id, at.sql_text(), (at.0 - start.0) / 1000])?;
+    notices.news.push(format!(
+        "{}, {} {}: over after {lasted}",
+        event.event_type, event.host_name, event.host_address
+    ));
+    connection.prepare_cached(END)?.execute(params![
+        event.id,
+        at.sql_text(),
+        (at.0 - start.0) / 1000
+    ])?;
     notices.ended(event.id);
     Ok(())
 }
@@ -166,32 +235,64 @@ const LINK_SETTLES_MS: i64 = 5_000;
 const WAS_RECORDED: &str = "select exists(select 1 from check_result where host_id in (select id from host where address = ?1))";
 
 /// One event for all hosts that nothing can be sent to.
-fn record_links(connection: &Connection, scene: &Scene, notices: &mut Notices<'_>, now: UtcMillis) -> rusqlite::Result<()> {
+fn record_links(
+    connection: &Connection,
+    scene: &Scene,
+    notices: &mut Notices<'_>,
+    now: UtcMillis,
+) -> rusqlite::Result<()> {
     const RENAME: &str = "update outage_events set host_address = ?2 where id = ?1";
     let open = open_events_of(connection, LINK_DOWN)?;
     let mut down = scene.links_down();
     for event in open {
         let known = versions_of(&event.host_address);
-        let same = down.iter().position(|link| link.versions.iter().any(|version| known.contains(version)));
+        let same = down
+            .iter()
+            .position(|link| link.versions.iter().any(|version| known.contains(version)));
         match same.map(|index| down.remove(index)) {
-            Some(LinkDown { versions, .. }) if known.iter().all(|version| versions.contains(version)) => {
+            Some(LinkDown { versions, .. })
+                if known.iter().all(|version| versions.contains(version)) =>
+            {
                 if versions.len() > known.len() {
-                    connection.prepare_cached(RENAME)?.execute(params![event.id, address_of(&versions)])?;
+                    connection
+                        .prepare_cached(RENAME)?
+                        .execute(params![event.id, address_of(&versions)])?;
                 }
             }
             // Of two versions one is back: the other goes on by itself.
-            Some(LinkDown { versions, reason, hosts, .. }) => {
+            Some(LinkDown {
+                versions,
+                reason,
+                hosts,
+                ..
+            }) => {
                 let back = known.iter().filter(|version| !versions.contains(version));
-                let at = back.filter_map(|version| scene.link_cleared_at(*version)).max().unwrap_or(now);
+                let at = back
+                    .filter_map(|version| scene.link_cleared_at(*version))
+                    .max()
+                    .unwrap_or(now);
                 // Both come back by one cable, one a moment after the other.
                 if (0..LINK_SETTLES_MS).contains(&(now.0 - at.0)) {
                     continue;
                 }
                 end(connection, notices, &event, at)?;
-                begin_link(connection, notices, &LinkDown { versions, since: at, earliest: None, reason, hosts })?;
+                begin_link(
+                    connection,
+                    notices,
+                    &LinkDown {
+                        versions,
+                        since: at,
+                        earliest: None,
+                        reason,
+                        hosts,
+                    },
+                )?;
             }
             None => {
-                let cleared = known.iter().filter_map(|version| scene.link_cleared_at(*version)).max();
+                let cleared = known
+                    .iter()
+                    .filter_map(|version| scene.link_cleared_at(*version))
+                    .max();
                 // After a restart nobody knows when, until something has been sent.
                 if let Some(at) = cleared.or_else(|| scene.measured_at(&known)) {
                     end(connection, notices, &event, at)?;
@@ -199,14 +300,22 @@ fn record_links(connection: &Connection, scene: &Scene, notices: &mut Notices<'_
             }
         }
     }
-    down.iter().try_for_each(|link| begin_link(connection, notices, link))
+    down.iter()
+        .try_for_each(|link| begin_link(connection, notices, link))
 }
 
-fn begin_link(connection: &Connection, notices: &mut Notices<'_>, link: &LinkDown) -> rusqlite::Result<()> {
+fn begin_link(
+    connection: &Connection,
+    notices: &mut Notices<'_>,
+    link: &LinkDown,
+) -> rusqlite::Result<()> {
     // A version of IP that never was there is not down: somebody has listed a host that this network cannot reach.
     let mut was_there = link.earliest.is_some();
     for host in &link.hosts {
-        was_there = was_there || connection.prepare_cached(WAS_RECORDED)?.query_row([&host.address], |row| row.get(0))?;
+        was_there = was_there
+            || connection
+                .prepare_cached(WAS_RECORDED)?
+                .query_row([&host.address], |row| row.get(0))?;
     }
     if !was_there {
         return Ok(());
@@ -228,21 +337,39 @@ fn begin_link(connection: &Connection, notices: &mut Notices<'_>, link: &LinkDow
 }
 
 /// An event for each name that stopped resolving.
-fn record_names(connection: &Connection, scene: &Scene, notices: &mut Notices<'_>, now: UtcMillis) -> rusqlite::Result<()> {
+fn record_names(
+    connection: &Connection,
+    scene: &Scene,
+    notices: &mut Notices<'_>,
+    now: UtcMillis,
+) -> rusqlite::Result<()> {
     let failing = scene.unresolved_names();
     let open = open_events_of(connection, DNS)?;
     for event in &open {
-        if failing.iter().any(|failure| failure.host.address == event.host_address) {
+        if failing
+            .iter()
+            .any(|failure| failure.host.address == event.host_address)
+        {
             continue;
         }
         if let Some(at) = scene.resolved_at_address(&event.host_address) {
             end(connection, notices, event, at.min(now))?;
         }
     }
-    for NameFailure { host, since, earliest, reason } in failing {
+    for NameFailure {
+        host,
+        since,
+        earliest,
+        reason,
+    } in failing
+    {
         let is_known = open.iter().any(|event| event.host_address == host.address);
         // A name that never resolved is a slip in the configuration.
-        if is_known || !connection.prepare_cached(WAS_RECORDED)?.query_row([&host.address], |row| row.get(0))? {
+        if is_known
+            || !connection
+                .prepare_cached(WAS_RECORDED)?
+                .query_row([&host.address], |row| row.get(0))?
+        {
             continue;
         }
         begin(

@@ -86,7 +86,10 @@ pub struct WriterHandle {
 impl WriterHandle {
     /// Hands a result over without waiting; `false` when the writer is so far behind that it is lost.
     pub fn deliver(&self, entry: impl Into<Entry>) -> bool {
-        !matches!(self.orders.try_send(Order::Entry(entry.into())), Err(TrySendError::Full(_)))
+        !matches!(
+            self.orders.try_send(Order::Entry(entry.into())),
+            Err(TrySendError::Full(_))
+        )
     }
 
     /// Tells it what is going on around this machine; where it is far behind that is lost.
@@ -125,7 +128,11 @@ pub struct Writer {
 
 impl Writer {
     /// Enters the daemon into the ledger and starts the thread, with room for the results of so many hosts.
-    pub fn start(mut database: Database, settings: Settings, hosts: usize) -> Result<Writer, StoreError> {
+    pub fn start(
+        mut database: Database,
+        settings: Settings,
+        hosts: usize,
+    ) -> Result<Writer, StoreError> {
         let start = sys::clocks();
         let doubt = clock_doubt(&database.runs()?, start.utc());
         database.begin_run(start.utc())?;
@@ -136,9 +143,18 @@ impl Writer {
         database.set_outage_rules(settings.outages);
         database.set_alerts(settings.alerts);
         let desk = Desk::new(database, settings, start, doubt);
-        let thread = thread::Builder::new().name("store".into()).spawn(move || desk.work(&received));
-        let thread = thread.map_err(|cause| StoreError::File { operation: "starting the thread for", path, cause })?;
-        Ok(Writer { handle: WriterHandle { orders }, thread })
+        let thread = thread::Builder::new()
+            .name("store".into())
+            .spawn(move || desk.work(&received));
+        let thread = thread.map_err(|cause| StoreError::File {
+            operation: "starting the thread for",
+            path,
+            cause,
+        })?;
+        Ok(Writer {
+            handle: WriterHandle { orders },
+            thread,
+        })
     }
 
     /// The way to it.
@@ -161,8 +177,9 @@ impl Writer {
 /// How long to wait before anything is deleted, when the clock seems to have leapt ahead since a daemon was last alive.
 /// `runs` are starts and last signs of life; those behind a leap prove the clock only when they lasted for a day together.
 fn clock_doubt(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Duration> {
-    let between =
-        |from: UtcMillis, to: UtcMillis| Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or_default());
+    let between = |from: UtcMillis, to: UtcMillis| {
+        Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or_default())
+    };
     let mut runs = runs.iter();
     let (_, mut proven) = *runs.next()?;
     let mut lived = Duration::ZERO;
@@ -178,7 +195,10 @@ fn clock_doubt(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Durati
     if away < CLOCK_DOUBT {
         return None;
     }
-    log::warn!("the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day", Spoken(away));
+    log::warn!(
+        "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
+        Spoken(away)
+    );
     Some(CLOCK_PROOF.saturating_sub(lived))
 }
 
@@ -207,7 +227,12 @@ struct Desk {
 }
 
 impl Desk {
-    fn new(database: Database, settings: Settings, start: ClockSample, doubt: Option<Duration>) -> Desk {
+    fn new(
+        database: Database,
+        settings: Settings,
+        start: ClockSample,
+        doubt: Option<Duration>,
+    ) -> Desk {
         let started = start.monotonic;
         Desk {
             database,
@@ -270,7 +295,10 @@ impl Desk {
                 let state = result.state();
                 match self.states.get_mut(&result.host) {
                     Some(known) => std::mem::replace(known, state) != state,
-                    None => self.states.insert(Arc::clone(&result.host), state).is_none(),
+                    None => self
+                        .states
+                        .insert(Arc::clone(&result.host), state)
+                        .is_none(),
                 }
             }
             Entry::Probe(probe) => {
@@ -280,7 +308,9 @@ impl Desk {
             }
             Entry::Interruption(_) | Entry::Notice(_) => true,
         };
-        if self.is_failing && self.pending.len() >= PENDING_MAX / 2 && matches!(&entry, Entry::Probe(probe) if !probe.is_answered)
+        if self.is_failing
+            && self.pending.len() >= PENDING_MAX / 2
+            && matches!(&entry, Entry::Probe(probe) if !probe.is_answered)
         {
             // A ping a second of each silent host would push out checks.
             return;
@@ -300,9 +330,19 @@ impl Desk {
 
     /// Leaves alone hosts that are checked no more: nobody will see the end of an outage of theirs.
     fn keep_only(&mut self, hosts: &[Arc<Host>]) {
-        self.scene.keep_only(|host| hosts.iter().any(|kept| **kept == *host));
-        let is_kept = |host: &Host| hosts.iter().any(|kept| (&kept.address, kept.family) == (&host.address, host.family));
-        let gone: Vec<Arc<Host>> = self.states.keys().filter(|host| !is_kept(host)).cloned().collect();
+        self.scene
+            .keep_only(|host| hosts.iter().any(|kept| **kept == *host));
+        let is_kept = |host: &Host| {
+            hosts
+                .iter()
+                .any(|kept| (&kept.address, kept.family) == (&host.address, host.family))
+        };
+        let gone: Vec<Arc<Host>> = self
+            .states
+            .keys()
+            .filter(|host| !is_kept(host))
+            .cloned()
+            .collect();
         if gone.is_empty() {
             return;
         }
@@ -323,11 +363,20 @@ impl Desk {
     /// Has what is pending written in time, and soon when it is news or somebody may be waiting for it.
     fn hasten(&mut self, is_news: bool) {
         let now = sys::monotonic();
-        let is_hurried = is_news || now < self.watched_until || now < self.started.after(START_HURRY);
+        let is_hurried =
+            is_news || now < self.watched_until || now < self.started.after(START_HURRY);
         if !self.is_failing {
             let due = self.last_flush.after(self.settings.flush);
-            let due = if is_hurried { due.min(now.after(HURRY)) } else { due };
-            let due = if self.pending.len() >= PENDING_ENOUGH { now } else { due };
+            let due = if is_hurried {
+                due.min(now.after(HURRY))
+            } else {
+                due
+            };
+            let due = if self.pending.len() >= PENDING_ENOUGH {
+                now
+            } else {
+                due
+            };
             self.flush_at = self.flush_at.min(due);
         }
     }
@@ -346,7 +395,11 @@ impl Desk {
         }
         self.watch_look_at = now.monotonic.after(WATCH_LOOK);
         let watched = i64::try_from(WATCHED.as_millis()).unwrap_or(i64::MAX);
-        if self.database.watched_at().is_some_and(|at| (0..watched).contains(&(now.utc().0 - at.0))) {
+        if self
+            .database
+            .watched_at()
+            .is_some_and(|at| (0..watched).contains(&(now.utc().0 - at.0)))
+        {
             self.watched_until = now.monotonic.after(WATCHED);
         }
     }
@@ -362,10 +415,14 @@ impl Desk {
 
     /// Writes what is pending and the sign of life. What fails stays pending.
     fn flush(&mut self, life: Life) {
-        let result = self.reopen_if_taken_away().and_then(|()| self.note_step()).and_then(|()| {
-            let pending = self.pending.make_contiguous();
-            self.database.write_entries(pending, &self.scene, sys::clocks().utc(), life)
-        });
+        let result = self
+            .reopen_if_taken_away()
+            .and_then(|()| self.note_step())
+            .and_then(|()| {
+                let pending = self.pending.make_contiguous();
+                self.database
+                    .write_entries(pending, &self.scene, sys::clocks().utc(), life)
+            });
         let now = sys::monotonic();
         self.last_flush = now;
         self.flush_at = now.after(HEARTBEAT.max(self.settings.flush));
@@ -405,7 +462,10 @@ impl Desk {
             return Ok(());
         }
         if !self.is_failing {
-            log::error!("{}: the file was deleted or replaced; beginning anew there", self.database.path().display());
+            log::error!(
+                "{}: the file was deleted or replaced; beginning anew there",
+                self.database.path().display()
+            );
         }
         self.database.reopen(sys::clocks().utc())?;
         self.database.set_patience(PATIENCE);
@@ -418,22 +478,33 @@ impl Desk {
         let now = sys::clocks();
         let step_ns = now.set_since(&self.clocks);
         if step_ns.abs() >= nanoseconds(CLOCK_STEP) {
-            let step = ClockStep { now: now.utc(), step_ms: step_ns / 1_000_000 };
+            let step = ClockStep {
+                now: now.utc(),
+                step_ms: step_ns / 1_000_000,
+            };
             let moved = self.database.clock_was_set(&step)?;
             let wrong = step.wrong_times(self.run_started);
-            if wrong.as_ref().is_some_and(|times| times.contains(&self.run_started.0)) {
+            if wrong
+                .as_ref()
+                .is_some_and(|times| times.contains(&self.run_started.0))
+            {
                 self.run_started = UtcMillis(self.run_started.0.saturating_add(step.step_ms));
             }
             // Where the clock was set forward, what is pending is of the time before it, whichever was right.
             let times = wrong.or((step.step_ms > 0).then(|| 0..=step.before().0));
             if let Some(times) = &times {
-                self.pending.iter_mut().for_each(|entry| entry.redate(times, step.step_ms));
+                self.pending
+                    .iter_mut()
+                    .for_each(|entry| entry.redate(times, step.step_ms));
             }
             // What is known of the surroundings is dated by the old clock.
             self.scene = Scene::default();
             let way = if step.step_ms < 0 { "back" } else { "forward" };
             let length = Spoken(Duration::from_millis(step.step_ms.unsigned_abs()));
-            log::warn!("the clock was set {way} by {length}, to {}; {moved} checks are dated anew", step.now.rfc3339());
+            log::warn!(
+                "the clock was set {way} by {length}, to {}; {moved} checks are dated anew",
+                step.now.rfc3339()
+            );
         }
         if step_ns >= nanoseconds(CLOCK_DOUBT) {
             let doubt = clock_doubt(&self.database.runs()?, now.utc());
@@ -453,8 +524,14 @@ impl Desk {
         if !is_ready || self.prune_at > sys::monotonic() {
             return;
         }
-        let Settings { retention, rollup_retention, .. } = self.settings;
-        let result = self.database.prune(sys::clocks().utc(), retention, rollup_retention, PRUNE_ROWS);
+        let Settings {
+            retention,
+            rollup_retention,
+            ..
+        } = self.settings;
+        let result =
+            self.database
+                .prune(sys::clocks().utc(), retention, rollup_retention, PRUNE_ROWS);
         let pause = match result {
             // Between two steps results are taken and others may write.
             Ok(pruned) if pruned.is_more => Duration::from_millis(50),
@@ -481,7 +558,10 @@ impl Desk {
 }
 
 // A stop may find the thread before a commit and a deletion, and its own last commit follows.
-const _: () = assert!(PATIENCE.as_millis() * 3 < 2000, "a stop is over within two seconds");
+const _: () = assert!(
+    PATIENCE.as_millis() * 3 < 2000,
+    "a stop is over within two seconds"
+);
 
 #[cfg(test)]
 mod tests {
@@ -491,15 +571,30 @@ mod tests {
     fn a_clock_that_leaps_ahead_is_believed_only_after_a_day_however_often_it_is_started() {
         let day = 86_400_000;
         let doubt = |runs: &[(i64, i64)], now| {
-            let runs: Vec<_> = runs.iter().map(|(start, alive)| (UtcMillis(start * day), UtcMillis(alive * day))).collect();
+            let runs: Vec<_> = runs
+                .iter()
+                .map(|(start, alive)| (UtcMillis(start * day), UtcMillis(alive * day)))
+                .collect();
             clock_doubt(&runs, UtcMillis(now * day))
         };
         assert_eq!(doubt(&[], 20_000), None);
         assert_eq!(doubt(&[(20_000, 20_001)], 20_030), None);
         assert_eq!(doubt(&[(20_000, 20_001)], 47_000), Some(CLOCK_PROOF));
-        assert_eq!(doubt(&[(20_000, 20_001), (47_000, 47_000)], 47_000), Some(CLOCK_PROOF), "a restart proves nothing");
-        assert_eq!(doubt(&[(20_000, 20_001), (47_000, 47_001)], 47_001), None, "a day does");
-        assert_eq!(doubt(&[(20_000, 20_001), (47_000, 47_000)], 20_002), None, "the clock is right again");
+        assert_eq!(
+            doubt(&[(20_000, 20_001), (47_000, 47_000)], 47_000),
+            Some(CLOCK_PROOF),
+            "a restart proves nothing"
+        );
+        assert_eq!(
+            doubt(&[(20_000, 20_001), (47_000, 47_001)], 47_001),
+            None,
+            "a day does"
+        );
+        assert_eq!(
+            doubt(&[(20_000, 20_001), (47_000, 47_000)], 20_002),
+            None,
+            "the clock is right again"
+        );
         // A machine without a clock of its own: every start is in 1970, until the time service has answered.
         assert_eq!(doubt(&[(0, 0)], 20_000), Some(CLOCK_PROOF));
         assert_eq!(doubt(&[(0, 0), (20_000, 20_001), (0, 0)], 20_001), None);

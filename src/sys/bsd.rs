@@ -16,8 +16,8 @@ use libc::{c_int, c_uint};
 
 use super::route_messages::{self, Layout};
 use super::{
-    ExtendedError, InterfaceState, Message, Queue, Route, Woken, check, interface_index, monotonic, random_u64,
-    read_without_waiting, set_option,
+    ExtendedError, InterfaceState, Message, Queue, Route, Woken, check, interface_index, monotonic,
+    random_u64, read_without_waiting, set_option,
 };
 use crate::pure::time::Monotonic;
 
@@ -81,7 +81,11 @@ impl Event {
 /// Waits until `until` on the monotonic clock, for the event and the socket. A signal does not end the wait. poll(2) counts in
 /// milliseconds: a wait may last one longer than it should, and is never shorter.
 pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
-    let entry = |fd: c_int| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let entry = |fd: c_int| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     loop {
         let mut entries = [entry(event.reader.as_raw_fd()), entry(socket.as_raw_fd())];
         let left = until.since(monotonic()).as_nanos().div_ceil(1_000_000);
@@ -122,9 +126,19 @@ pub const SEES_ALL_MESSAGES: bool = true;
 
 /// Lets only replies and errors through a raw ICMPv6 socket: RFC 3542 section 3.2, where a set bit lets a type pass. Neither
 /// system filters by identifier, nor ICMP for IPv4, so there is room for what other programs receive meanwhile.
-pub fn admit_only_replies(socket: BorrowedFd<'_>, is_v6: bool, kind: u8, _identifier: u16) -> io::Result<()> {
+pub fn admit_only_replies(
+    socket: BorrowedFd<'_>,
+    is_v6: bool,
+    kind: u8,
+    _identifier: u16,
+) -> io::Result<()> {
     const ICMP6_FILTER: c_int = 18;
-    set_option(socket, libc::SOL_SOCKET, libc::SO_RCVBUF, RECEIVE_BUFFER_BYTES)?;
+    set_option(
+        socket,
+        libc::SOL_SOCKET,
+        libc::SO_RCVBUF,
+        RECEIVE_BUFFER_BYTES,
+    )?;
     if !is_v6 {
         return Ok(());
     }
@@ -164,15 +178,20 @@ pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, is_v6: bool) -> io:
         while let Some(one) = entry.as_ref() {
             entry = one.ifa_next;
             let is_meant = CStr::from_ptr(one.ifa_name).to_bytes() == name.as_bytes();
-            let Some(address) = one.ifa_addr.as_ref().filter(|address| is_meant && c_int::from(address.sa_family) == family)
+            let Some(address) = one
+                .ifa_addr
+                .as_ref()
+                .filter(|address| is_meant && c_int::from(address.sa_family) == family)
             else {
                 continue;
             };
             let len = libc::socklen_t::from(address.sa_len);
             result = check(libc::bind(socket.as_raw_fd(), one.ifa_addr, len)).map(|_| ());
-            let bytes = std::slice::from_raw_parts(one.ifa_addr.cast::<u8>(), usize::from(address.sa_len));
+            let bytes =
+                std::slice::from_raw_parts(one.ifa_addr.cast::<u8>(), usize::from(address.sa_len));
             // A link-local address reaches neighbours only, so any other is better.
-            let is_near_only = matches!(ip_in(bytes), Some(IpAddr::V6(ip)) if ip.is_unicast_link_local());
+            let is_near_only =
+                matches!(ip_in(bytes), Some(IpAddr::V6(ip)) if ip.is_unicast_link_local());
             if result.is_ok() && !is_near_only {
                 break;
             }
@@ -190,7 +209,10 @@ pub fn is_pending_error(_: &io::Error) -> bool {
 /// Whether a send failed because a neighbour does not say where it is, the target itself or the router towards it: arp(4). It
 /// is what Linux sends an ICMP error about.
 pub fn is_silent_neighbour(error: &io::Error) -> bool {
-    matches!(error.raw_os_error(), Some(libc::EHOSTDOWN | libc::EHOSTUNREACH))
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EHOSTDOWN | libc::EHOSTUNREACH)
+    )
 }
 
 /// Room for one message.
@@ -205,11 +227,18 @@ const DRAIN_ROUNDS: usize = 8000;
 impl Batch {
     /// Room for messages of up to `frame_len` bytes.
     pub fn new(frame_len: usize) -> Batch {
-        Batch { frame: vec![0; frame_len] }
+        Batch {
+            frame: vec![0; frame_len],
+        }
     }
 
     /// Reads what lies in the socket without waiting, and hands each message to `take`. The queue of errors is always empty.
-    pub fn drain(&mut self, socket: BorrowedFd<'_>, queue: Queue, mut take: impl FnMut(Message<'_>)) -> io::Result<()> {
+    pub fn drain(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        queue: Queue,
+        mut take: impl FnMut(Message<'_>),
+    ) -> io::Result<()> {
         if queue == Queue::Errors {
             return Ok(());
         }
@@ -226,24 +255,42 @@ impl Batch {
 
     fn receive(&mut self, socket: BorrowedFd<'_>) -> io::Result<Message<'_>> {
         // SAFETY: both are plain C structures for which zeroes are valid.
-        let (mut source, mut header): (libc::sockaddr_in6, libc::msghdr) = unsafe { (mem::zeroed(), mem::zeroed()) };
-        let mut part = libc::iovec { iov_base: self.frame.as_mut_ptr().cast(), iov_len: self.frame.len() };
+        let (mut source, mut header): (libc::sockaddr_in6, libc::msghdr) =
+            unsafe { (mem::zeroed(), mem::zeroed()) };
+        let mut part = libc::iovec {
+            iov_base: self.frame.as_mut_ptr().cast(),
+            iov_len: self.frame.len(),
+        };
         header.msg_name = (&raw mut source).cast();
         header.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
         header.msg_iov = &raw mut part;
         header.msg_iovlen = 1;
         // SAFETY: the header points to a frame and an address with their right lengths, which live until the call returns.
         let len = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
-        let len = usize::try_from(len).map_err(|_| io::Error::last_os_error())?.min(self.frame.len());
+        let len = usize::try_from(len)
+            .map_err(|_| io::Error::last_os_error())?
+            .min(self.frame.len());
         // SAFETY: any initialised structure may be read as bytes, and it was zeroed when it was made.
-        let source = unsafe { std::slice::from_raw_parts((&raw const source).cast(), size_of::<libc::sockaddr_in6>()) };
-        let source = if header.msg_namelen == 0 { None } else { ip_in(source) };
+        let source = unsafe {
+            std::slice::from_raw_parts((&raw const source).cast(), size_of::<libc::sockaddr_in6>())
+        };
+        let source = if header.msg_namelen == 0 {
+            None
+        } else {
+            ip_in(source)
+        };
         let bytes = &mut self.frame[..len];
         if cfg!(target_os = "macos") && matches!(source, Some(IpAddr::V4(_))) {
             restore_total_length(bytes);
         }
         let is_cut = header.msg_flags & libc::MSG_TRUNC != 0;
-        Ok(Message { bytes, is_cut, source, stamp_ns: None, error: None::<ExtendedError> })
+        Ok(Message {
+            bytes,
+            is_cut,
+            source,
+            stamp_ns: None,
+            error: None::<ExtendedError>,
+        })
     }
 }
 
@@ -259,8 +306,14 @@ fn restore_total_length(packet: &mut [u8]) {
 /// The IP address in the bytes of a sockaddr_in or sockaddr_in6, which begin with a length here.
 fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
     match c_int::from(*bytes.get(1)?) {
-        libc::AF_INET => bytes.get(4..8).and_then(|b| <[u8; 4]>::try_from(b).ok()).map(|b| Ipv4Addr::from(b).into()),
-        libc::AF_INET6 => bytes.get(8..24).and_then(|b| <[u8; 16]>::try_from(b).ok()).map(|b| Ipv6Addr::from(b).into()),
+        libc::AF_INET => bytes
+            .get(4..8)
+            .and_then(|b| <[u8; 4]>::try_from(b).ok())
+            .map(|b| Ipv4Addr::from(b).into()),
+        libc::AF_INET6 => bytes
+            .get(8..24)
+            .and_then(|b| <[u8; 16]>::try_from(b).ok())
+            .map(|b| Ipv6Addr::from(b).into()),
         _ => None,
     }
 }
@@ -269,21 +322,47 @@ fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
 pub fn routes(is_v6: bool) -> Vec<Route> {
     let inet6 = libc::AF_INET6 as u8;
     let layout = if cfg!(target_os = "macos") {
-        Layout { header_len: 92, alignment: 4, inet6 }
+        Layout {
+            header_len: 92,
+            alignment: 4,
+            inet6,
+        }
     } else {
-        Layout { header_len: 14 * size_of::<libc::c_ulong>() + 40, alignment: size_of::<libc::c_ulong>(), inet6 }
+        Layout {
+            header_len: 14 * size_of::<libc::c_ulong>() + 40,
+            alignment: size_of::<libc::c_ulong>(),
+            inet6,
+        }
     };
-    route_messages::parse(&routing_table(is_v6).unwrap_or_default(), layout, interface_name)
+    route_messages::parse(
+        &routing_table(is_v6).unwrap_or_default(),
+        layout,
+        interface_name,
+    )
 }
 
 fn routing_table(is_v6: bool) -> io::Result<Vec<u8>> {
     let family = if is_v6 { libc::AF_INET6 } else { libc::AF_INET };
-    let mut name = [libc::CTL_NET, libc::PF_ROUTE, 0, family, libc::NET_RT_DUMP, 0];
+    let mut name = [
+        libc::CTL_NET,
+        libc::PF_ROUTE,
+        0,
+        family,
+        libc::NET_RT_DUMP,
+        0,
+    ];
     let mut ask = |into: *mut u8, len: &mut usize| {
         // SAFETY: the name has the length given, and the call writes at most `len` bytes to where it is told to, none to a null
         // pointer, for which it says how many there are.
         check(unsafe {
-            libc::sysctl(name.as_mut_ptr(), name.len() as c_uint, into.cast(), std::ptr::from_mut(len), std::ptr::null_mut(), 0)
+            libc::sysctl(
+                name.as_mut_ptr(),
+                name.len() as c_uint,
+                into.cast(),
+                std::ptr::from_mut(len),
+                std::ptr::null_mut(),
+                0,
+            )
         })
     };
     loop {
@@ -311,7 +390,10 @@ fn interface_name(index: u32) -> Option<String> {
         return None;
     }
     // SAFETY: after a success the name ends with a zero byte, and it is our buffer, which still stands.
-    unsafe { CStr::from_ptr(found) }.to_str().ok().map(String::from)
+    unsafe { CStr::from_ptr(found) }
+        .to_str()
+        .ok()
+        .map(String::from)
 }
 
 /// `struct ifreq` with its flags: net/if.h.
@@ -337,7 +419,10 @@ struct MediaRequest {
 
 /// A request that hands a `T` in and out: sys/ioccom.h, _IOWR.
 const fn in_and_out<T>(number: u8) -> libc::c_ulong {
-    0xc000_0000 | (size_of::<T>() as libc::c_ulong) << 16 | (b'i' as libc::c_ulong) << 8 | number as libc::c_ulong
+    0xc000_0000
+        | (size_of::<T>() as libc::c_ulong) << 16
+        | (b'i' as libc::c_ulong) << 8
+        | number as libc::c_ulong
 }
 const SIOCGIFFLAGS: libc::c_ulong = in_and_out::<FlagsRequest>(17);
 const SIOCGIFMEDIA: libc::c_ulong = in_and_out::<MediaRequest>(56);
@@ -365,19 +450,36 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     // SAFETY: a system call without pointers. A program that is started between the two calls inherits an idle socket.
     unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
-    let mut flags = FlagsRequest { name: padded, flags: 0, rest: [0; 14] };
+    let mut flags = FlagsRequest {
+        name: padded,
+        flags: 0,
+        rest: [0; 14],
+    };
     // SAFETY: the pointer is to a whole request, which the call fills in.
     check(unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGIFFLAGS, &raw mut flags) }).ok()?;
-    let mut media =
-        MediaRequest { name: padded, current: 0, mask: 0, status: 0, active: 0, count: 0, list: std::ptr::null_mut() };
+    let mut media = MediaRequest {
+        name: padded,
+        current: 0,
+        mask: 0,
+        status: 0,
+        active: 0,
+        count: 0,
+        list: std::ptr::null_mut(),
+    };
     // SAFETY: the pointer is to a whole request, which the call fills in; with a count of 0 it writes no list.
     let answered = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGIFMEDIA, &raw mut media) } == 0;
     let flags = c_int::from(flags.flags);
     let status = media.status;
     // Tunnels have no media; for them that they run is all there is to know.
-    let has_carrier =
-        if answered && status & STATUS_IS_VALID != 0 { status & STATUS_IS_ACTIVE != 0 } else { flags & libc::IFF_RUNNING != 0 };
-    Some(InterfaceState { is_up: flags & libc::IFF_UP != 0, has_carrier })
+    let has_carrier = if answered && status & STATUS_IS_VALID != 0 {
+        status & STATUS_IS_ACTIVE != 0
+    } else {
+        flags & libc::IFF_RUNNING != 0
+    };
+    Some(InterfaceState {
+        is_up: flags & libc::IFF_UP != 0,
+        has_carrier,
+    })
 }
 
 /// There are no abstract names here, nor a service manager that uses them.
@@ -394,7 +496,12 @@ pub fn withhold_capabilities(_: &mut Command) {}
 /// A file without a name. What is read from it neither waits nor fails.
 pub fn memory_file() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("ace-connection-logger-{:016x}", random_u64()));
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(&path)?;
     fs::remove_file(path)?;
     Ok(file)
 }
@@ -410,7 +517,9 @@ pub fn release_memory() {}
 /// What allows a program to ping.
 #[cfg(target_os = "macos")]
 pub fn permission_cure(program: &str) -> String {
-    format!("macOS lets every program ping, unless a sandbox or a profile forbids it; as root:  sudo {program} monitor")
+    format!(
+        "macOS lets every program ping, unless a sandbox or a profile forbids it; as root:  sudo {program} monitor"
+    )
 }
 
 /// What allows a program to ping.

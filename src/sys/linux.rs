@@ -14,7 +14,8 @@ use std::time::Duration;
 use libc::c_int;
 
 use super::{
-    ExtendedError, InterfaceState, Message, Queue, Route, Woken, check, monotonic, narrowed, route_text, set_option, timespec_ns,
+    ExtendedError, InterfaceState, Message, Queue, Route, Woken, check, monotonic, narrowed,
+    route_text, set_option, timespec_ns,
 };
 use crate::pure::time::Monotonic;
 
@@ -38,7 +39,8 @@ pub fn is_clock_synchronised() -> bool {
 /// Fills the bytes with chance from the kernel; says whether it could.
 pub(super) fn fill_with_chance(bytes: &mut [u8]) -> bool {
     // SAFETY: the pointer and the length describe `bytes`.
-    let read = unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
+    let read =
+        unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
     usize::try_from(read).is_ok_and(|read| read == bytes.len())
 }
 
@@ -67,13 +69,24 @@ impl Event {
 
 /// Waits until `until` on the monotonic clock, for the event and the socket. A signal does not end the wait.
 pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
-    let entry = |fd: c_int| libc::pollfd { fd, events: libc::POLLIN, revents: 0 };
+    let entry = |fd: c_int| libc::pollfd {
+        fd,
+        events: libc::POLLIN,
+        revents: 0,
+    };
     loop {
         let mut entries = [entry(event.0.as_raw_fd()), entry(socket.as_raw_fd())];
         let left = until.since(monotonic());
         let timeout = timespec(left);
         // SAFETY: the pointers are to live values, and the length is that of `entries`. No signal mask is given.
-        let ready = unsafe { libc::ppoll(entries.as_mut_ptr(), 2, &raw const timeout, std::ptr::null()) };
+        let ready = unsafe {
+            libc::ppoll(
+                entries.as_mut_ptr(),
+                2,
+                &raw const timeout,
+                std::ptr::null(),
+            )
+        };
         if entries[0].revents != 0 {
             return Woken::Event;
         }
@@ -108,7 +121,12 @@ pub fn request_stamps(socket: BorrowedFd<'_>) -> io::Result<()> {
         | libc::SOF_TIMESTAMPING_TX_SOFTWARE
         | libc::SOF_TIMESTAMPING_OPT_ID
         | libc::SOF_TIMESTAMPING_OPT_TSONLY;
-    set_option(socket, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, flags as c_int)
+    set_option(
+        socket,
+        libc::SOL_SOCKET,
+        libc::SO_TIMESTAMPING,
+        flags as c_int,
+    )
 }
 
 /// Asks the kernel to keep ICMP errors for this socket: IP_RECVERR in ip(7), IPV6_RECVERR in ipv6(7).
@@ -128,12 +146,20 @@ pub const SEES_ALL_MESSAGES: bool = false;
 
 /// Lets only echo replies with an identifier through a raw socket. A plain raw socket a thread sees every ICMP message of the
 /// machine: with 1000 hosts that cost 86 % of a core and lost 94 % of the replies (measured).
-pub fn admit_only_replies(socket: BorrowedFd<'_>, is_v6: bool, kind: u8, identifier: u16) -> io::Result<()> {
+pub fn admit_only_replies(
+    socket: BorrowedFd<'_>,
+    is_v6: bool,
+    kind: u8,
+    identifier: u16,
+) -> io::Result<()> {
     if is_v6 {
         admit_only_icmp6(socket, kind)?;
     }
     let mut program = reply_filter(is_v6, kind, identifier);
-    let filter = libc::sock_fprog { len: program.len() as u16, filter: program.as_mut_ptr() };
+    let filter = libc::sock_fprog {
+        len: program.len() as u16,
+        filter: program.as_mut_ptr(),
+    };
     // The kernel copies the program behind the pointer.
     set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, filter)
 }
@@ -147,15 +173,36 @@ fn reply_filter(is_v6: bool, kind: u8, identifier: u16) -> Vec<libc::sock_filter
     const LOAD_HEADER_LEN: u16 = 0xb1; // BPF_LDX | BPF_B | BPF_MSH
     const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
     const RETURN: u16 = 0x06; // BPF_RET | BPF_K
-    let step = |code, k| libc::sock_filter { code, jt: 0, jf: 0, k };
-    let unless = |k: u32, jf| libc::sock_filter { code: JUMP_IF_EQUAL, jt: 0, jf, k };
-    let judgement =
-        |load| [unless(kind.into(), 3), step(load, 4), unless(identifier.into(), 1), step(RETURN, u32::MAX), step(RETURN, 0)];
+    let step = |code, k| libc::sock_filter {
+        code,
+        jt: 0,
+        jf: 0,
+        k,
+    };
+    let unless = |k: u32, jf| libc::sock_filter {
+        code: JUMP_IF_EQUAL,
+        jt: 0,
+        jf,
+        k,
+    };
+    let judgement = |load| {
+        [
+            unless(kind.into(), 3),
+            step(load, 4),
+            unless(identifier.into(), 1),
+            step(RETURN, u32::MAX),
+            step(RETURN, 0),
+        ]
+    };
     if is_v6 {
         [&[step(LOAD_BYTE_AT, 0)][..], &judgement(LOAD_HALF_AT)].concat()
     } else {
         // The filter sees the IPv4 header; its length goes into the index register.
-        [&[step(LOAD_HEADER_LEN, 0), step(LOAD_BYTE_BEHIND, 0)][..], &judgement(LOAD_HALF_BEHIND)].concat()
+        [
+            &[step(LOAD_HEADER_LEN, 0), step(LOAD_BYTE_BEHIND, 0)][..],
+            &judgement(LOAD_HALF_BEHIND),
+        ]
+        .concat()
     }
 }
 
@@ -237,14 +284,25 @@ impl Batch {
             frames: vec![0; frame_len * BATCH_LEN],
             controls: vec![Control([0; CONTROL_LEN]); BATCH_LEN],
             sources: vec![source; BATCH_LEN],
-            parts: vec![libc::iovec { iov_base: std::ptr::null_mut(), iov_len: 0 }; BATCH_LEN],
+            parts: vec![
+                libc::iovec {
+                    iov_base: std::ptr::null_mut(),
+                    iov_len: 0
+                };
+                BATCH_LEN
+            ],
             headers: vec![header; BATCH_LEN],
         }
     }
 
     /// Reads what lies in the socket's queue, or its error queue, without waiting, and hands each message to `take`. An
     /// error that is pending on the socket is returned and thereby cleared.
-    pub fn drain(&mut self, socket: BorrowedFd<'_>, queue: Queue, mut take: impl FnMut(Message<'_>)) -> io::Result<()> {
+    pub fn drain(
+        &mut self,
+        socket: BorrowedFd<'_>,
+        queue: Queue,
+        mut take: impl FnMut(Message<'_>),
+    ) -> io::Result<()> {
         for _ in 0..DRAIN_ROUNDS {
             let count = match self.receive(socket, queue) {
                 Ok(count) => count,
@@ -264,8 +322,10 @@ impl Batch {
 
     fn receive(&mut self, socket: BorrowedFd<'_>, queue: Queue) -> io::Result<usize> {
         for index in 0..BATCH_LEN {
-            self.parts[index] =
-                libc::iovec { iov_base: (&raw mut self.frames[index * self.frame_len]).cast(), iov_len: self.frame_len };
+            self.parts[index] = libc::iovec {
+                iov_base: (&raw mut self.frames[index * self.frame_len]).cast(),
+                iov_len: self.frame_len,
+            };
             let header = &mut self.headers[index].msg_hdr;
             header.msg_name = (&raw mut self.sources[index]).cast();
             header.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
@@ -281,7 +341,13 @@ impl Batch {
         // SAFETY: every header points to a frame, a control buffer and an address of its own inside the vectors, with
         // their right lengths; the vectors are not touched until the call returns.
         let count = unsafe {
-            libc::recvmmsg(socket.as_raw_fd(), self.headers.as_mut_ptr(), BATCH_LEN as u32, flags as _, std::ptr::null_mut())
+            libc::recvmmsg(
+                socket.as_raw_fd(),
+                self.headers.as_mut_ptr(),
+                BATCH_LEN as u32,
+                flags as _,
+                std::ptr::null_mut(),
+            )
         };
         check(count).map(|count| count.unsigned_abs() as usize)
     }
@@ -291,8 +357,18 @@ impl Batch {
         let len = (header.msg_len as usize).min(self.frame_len);
         let bytes = &self.frames[index * self.frame_len..][..len];
         let is_cut = header.msg_hdr.msg_flags & libc::MSG_TRUNC != 0;
-        let source = if header.msg_hdr.msg_namelen == 0 { None } else { ip_of(&self.sources[index]) };
-        let mut message = Message { bytes, is_cut, source, stamp_ns: None, error: None };
+        let source = if header.msg_hdr.msg_namelen == 0 {
+            None
+        } else {
+            ip_of(&self.sources[index])
+        };
+        let mut message = Message {
+            bytes,
+            is_cut,
+            source,
+            stamp_ns: None,
+            error: None,
+        };
         self.read_controls(index, &mut message);
         message
     }
@@ -307,11 +383,14 @@ impl Batch {
                 let data = libc::CMSG_DATA(control);
                 let len = ((*control).cmsg_len as usize).saturating_sub(libc::CMSG_LEN(0) as usize);
                 match ((*control).cmsg_level, (*control).cmsg_type) {
-                    (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING) if len >= size_of::<libc::timespec>() => {
+                    (libc::SOL_SOCKET, libc::SCM_TIMESTAMPING)
+                        if len >= size_of::<libc::timespec>() =>
+                    {
                         let stamp = timespec_ns(&data.cast::<libc::timespec>().read_unaligned());
                         message.stamp_ns = Some(stamp).filter(|ns| *ns != 0);
                     }
-                    (libc::IPPROTO_IP, libc::IP_RECVERR) | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
+                    (libc::IPPROTO_IP, libc::IP_RECVERR)
+                    | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
                         message.error = extended_error(std::slice::from_raw_parts(data, len));
                     }
                     _ => {}
@@ -326,21 +405,40 @@ impl Batch {
 fn extended_error(bytes: &[u8]) -> Option<ExtendedError> {
     let (fixed, offender) = bytes.split_at_checked(16)?;
     let data = u32::from_ne_bytes(fixed[12..16].try_into().ok()?);
-    Some(ExtendedError { origin: fixed[4], kind: fixed[5], code: fixed[6], data, offender: ip_in(offender) })
+    Some(ExtendedError {
+        origin: fixed[4],
+        kind: fixed[5],
+        code: fixed[6],
+        data,
+        offender: ip_in(offender),
+    })
 }
 
 /// The IP address in a structure that has room for either version.
 fn ip_of(address: &libc::sockaddr_in6) -> Option<IpAddr> {
     // SAFETY: any initialised structure may be read as bytes; the address was zeroed when it was made.
-    ip_in(unsafe { std::slice::from_raw_parts((&raw const *address).cast(), size_of::<libc::sockaddr_in6>()) })
+    ip_in(unsafe {
+        std::slice::from_raw_parts(
+            (&raw const *address).cast(),
+            size_of::<libc::sockaddr_in6>(),
+        )
+    })
 }
 
 /// The IP address in the bytes of a sockaddr_in or sockaddr_in6.
 fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
-    let family = bytes.get(..2).map(|b| c_int::from(u16::from_ne_bytes([b[0], b[1]])))?;
+    let family = bytes
+        .get(..2)
+        .map(|b| c_int::from(u16::from_ne_bytes([b[0], b[1]])))?;
     match family {
-        libc::AF_INET => bytes.get(4..8).and_then(|b| <[u8; 4]>::try_from(b).ok()).map(|b| Ipv4Addr::from(b).into()),
-        libc::AF_INET6 => bytes.get(8..24).and_then(|b| <[u8; 16]>::try_from(b).ok()).map(|b| Ipv6Addr::from(b).into()),
+        libc::AF_INET => bytes
+            .get(4..8)
+            .and_then(|b| <[u8; 4]>::try_from(b).ok())
+            .map(|b| Ipv4Addr::from(b).into()),
+        libc::AF_INET6 => bytes
+            .get(8..24)
+            .and_then(|b| <[u8; 16]>::try_from(b).ok())
+            .map(|b| Ipv6Addr::from(b).into()),
         _ => None,
     }
 }
@@ -367,10 +465,20 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
     // SAFETY: the kernel has just given us this descriptor, and nobody else knows it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     // SAFETY: the pointer is to a whole ifreq, which the call fills in.
-    check(unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCGIFFLAGS as _, &raw mut request) }).ok()?;
+    check(unsafe {
+        libc::ioctl(
+            socket.as_raw_fd(),
+            libc::SIOCGIFFLAGS as _,
+            &raw mut request,
+        )
+    })
+    .ok()?;
     // SAFETY: after a success the flags are the member that was written.
     let flags = c_int::from(unsafe { request.ifr_ifru.ifru_flags });
-    Some(InterfaceState { is_up: flags & libc::IFF_UP != 0, has_carrier: flags & libc::IFF_RUNNING != 0 })
+    Some(InterfaceState {
+        is_up: flags & libc::IFF_UP != 0,
+        has_carrier: flags & libc::IFF_RUNNING != 0,
+    })
 }
 
 /// The routes of this machine, of one version of IP, by its main table.
@@ -396,7 +504,13 @@ pub fn withhold_capabilities(command: &mut Command) {
     // and then there is nothing to withhold.
     unsafe {
         command.pre_exec(|| {
-            libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0);
+            libc::prctl(
+                libc::PR_CAP_AMBIENT,
+                libc::PR_CAP_AMBIENT_CLEAR_ALL,
+                0,
+                0,
+                0,
+            );
             Ok(())
         });
     }
@@ -460,9 +574,17 @@ mod tests {
         bytes[16..18].copy_from_slice(&(libc::AF_INET as u16).to_ne_bytes());
         bytes[20..24].copy_from_slice(&[10, 0, 0, 1]);
         let error = extended_error(&bytes).expect("whole");
-        assert_eq!((error.origin, error.kind, error.code, error.data), (2, 3, 1, 7));
+        assert_eq!(
+            (error.origin, error.kind, error.code, error.data),
+            (2, 3, 1, 7)
+        );
         assert_eq!(error.offender, Some(IpAddr::from([10, 0, 0, 1])));
         assert!(extended_error(&bytes[..15]).is_none());
-        assert!(extended_error(&bytes[..17]).expect("no offender").offender.is_none());
+        assert!(
+            extended_error(&bytes[..17])
+                .expect("no offender")
+                .offender
+                .is_none()
+        );
     }
 }

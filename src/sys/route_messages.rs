@@ -34,18 +34,39 @@ const GATEWAY: usize = 1;
 const NETMASK: usize = 2;
 
 /// The usable routes among the messages, as far as they are whole. `name_of` names an interface by its index.
-pub(super) fn parse(mut bytes: &[u8], layout: Layout, name_of: impl Fn(u32) -> Option<String>) -> Vec<Route> {
+pub(super) fn parse(
+    mut bytes: &[u8],
+    layout: Layout,
+    name_of: impl Fn(u32) -> Option<String>,
+) -> Vec<Route> {
     let mut found = Vec::new();
-    while let Some(len) = bytes.get(..2).map(|b| usize::from(u16::from_ne_bytes([b[0], b[1]]))) {
-        let Some((message, rest)) = bytes.split_at_checked(len).filter(|_| len >= layout.header_len) else { break };
+    while let Some(len) = bytes
+        .get(..2)
+        .map(|b| usize::from(u16::from_ne_bytes([b[0], b[1]])))
+    {
+        let Some((message, rest)) = bytes
+            .split_at_checked(len)
+            .filter(|_| len >= layout.header_len)
+        else {
+            break;
+        };
         found.extend(route_in(message, layout, &name_of));
         bytes = rest;
     }
     found
 }
 
-fn route_in(message: &[u8], layout: Layout, name_of: impl Fn(u32) -> Option<String>) -> Option<Route> {
-    let word = |at: usize| message.get(at..at + 4).and_then(|b| b.try_into().ok()).map(u32::from_ne_bytes);
+fn route_in(
+    message: &[u8],
+    layout: Layout,
+    name_of: impl Fn(u32) -> Option<String>,
+) -> Option<Route> {
+    let word = |at: usize| {
+        message
+            .get(at..at + 4)
+            .and_then(|b| b.try_into().ok())
+            .map(u32::from_ne_bytes)
+    };
     let index = u32::from(u16::from_ne_bytes([*message.get(4)?, *message.get(5)?]));
     let (flags, present) = (word(8)?, word(12)?);
     let is_usable = flags & (FLAG_UP | FLAG_REJECT | FLAG_BLACKHOLE | FLAG_LOCAL) == FLAG_UP;
@@ -60,9 +81,15 @@ fn route_in(message: &[u8], layout: Layout, name_of: impl Fn(u32) -> Option<Stri
         None if network.is_unspecified() => 0,
         _ => bits,
     };
-    let unspecified: IpAddr = if network.is_ipv4() { Ipv4Addr::UNSPECIFIED.into() } else { Ipv6Addr::UNSPECIFIED.into() };
+    let unspecified: IpAddr = if network.is_ipv4() {
+        Ipv4Addr::UNSPECIFIED.into()
+    } else {
+        Ipv6Addr::UNSPECIFIED.into()
+    };
     // Without the flag it is an interface that the network is at.
-    let gateway = addresses[GATEWAY].filter(|_| flags & FLAG_GATEWAY != 0).and_then(|bytes| ip_in(bytes, layout));
+    let gateway = addresses[GATEWAY]
+        .filter(|_| flags & FLAG_GATEWAY != 0)
+        .and_then(|bytes| ip_in(bytes, layout));
     Some(Route {
         network,
         prefix_len,
@@ -76,12 +103,22 @@ fn route_in(message: &[u8], layout: Layout, name_of: impl Fn(u32) -> Option<Stri
 /// the least room there is.
 fn addresses(mut bytes: &[u8], present: u32, alignment: usize) -> [Option<&[u8]>; 3] {
     let mut found = [None; 3];
-    for (place, slot) in found.iter_mut().enumerate().filter(|(place, _)| present & (1 << place) != 0) {
-        let Some(len) = bytes.first().map(|len| usize::from(*len)) else { break };
-        let Some(address) = bytes.get(..len) else { break };
+    for (place, slot) in found
+        .iter_mut()
+        .enumerate()
+        .filter(|(place, _)| present & (1 << place) != 0)
+    {
+        let Some(len) = bytes.first().map(|len| usize::from(*len)) else {
+            break;
+        };
+        let Some(address) = bytes.get(..len) else {
+            break;
+        };
         *slot = Some(address);
         // The last may lack the bytes that would only fill it up.
-        bytes = bytes.get(len.max(1).next_multiple_of(alignment)..).unwrap_or_default();
+        bytes = bytes
+            .get(len.max(1).next_multiple_of(alignment)..)
+            .unwrap_or_default();
         debug_assert!(place <= NETMASK);
     }
     found
@@ -123,14 +160,32 @@ fn ones(mask: &[u8], offset: usize, bits: u8) -> u8 {
 mod tests {
     use super::*;
 
-    const MACOS: Layout = Layout { header_len: 92, alignment: 4, inet6: 30 };
-    const FREEBSD: Layout = Layout { header_len: 152, alignment: 8, inet6: 28 };
+    const MACOS: Layout = Layout {
+        header_len: 92,
+        alignment: 4,
+        inet6: 30,
+    };
+    const FREEBSD: Layout = Layout {
+        header_len: 152,
+        alignment: 8,
+        inet6: 28,
+    };
 
-    fn message(layout: Layout, index: u16, flags: u32, present: u32, addresses: &[&[u8]]) -> Vec<u8> {
+    fn message(
+        layout: Layout,
+        index: u16,
+        flags: u32,
+        present: u32,
+        addresses: &[&[u8]],
+    ) -> Vec<u8> {
         let mut bytes = vec![0; layout.header_len];
         for address in addresses {
             bytes.extend_from_slice(address);
-            bytes.resize(bytes.len() + address.len().max(1).next_multiple_of(layout.alignment) - address.len(), 0);
+            bytes.resize(
+                bytes.len() + address.len().max(1).next_multiple_of(layout.alignment)
+                    - address.len(),
+                0,
+            );
         }
         let len = u16::try_from(bytes.len()).expect("short");
         bytes[..2].copy_from_slice(&len.to_ne_bytes());
@@ -147,7 +202,12 @@ mod tests {
 
     fn inet6(layout: Layout, ip: &str) -> Vec<u8> {
         let ip: Ipv6Addr = ip.parse().expect("an address");
-        [&[28, layout.inet6, 0, 0, 0, 0, 0, 0][..], &ip.octets(), &[0; 4]].concat()
+        [
+            &[28, layout.inet6, 0, 0, 0, 0, 0, 0][..],
+            &ip.octets(),
+            &[0; 4],
+        ]
+        .concat()
     }
 
     /// sockaddr_dl: 20 bytes and family 18 on both.
@@ -158,13 +218,20 @@ mod tests {
     }
 
     fn name_of(index: u32) -> Option<String> {
-        ["lo0", "en0", "en1"].get(usize::try_from(index).ok()?.checked_sub(1)?).map(|name| name.to_string())
+        ["lo0", "en0", "en1"]
+            .get(usize::try_from(index).ok()?.checked_sub(1)?)
+            .map(|name| name.to_string())
     }
 
     fn said(routes: &[Route]) -> Vec<String> {
         routes
             .iter()
-            .map(|r| format!("{}/{} by {} at {} metric {}", r.network, r.prefix_len, r.gateway, r.interface, r.metric))
+            .map(|r| {
+                format!(
+                    "{}/{} by {} at {} metric {}",
+                    r.network, r.prefix_len, r.gateway, r.interface, r.metric
+                )
+            })
             .collect()
     }
 
@@ -176,24 +243,86 @@ mod tests {
             let router6 = inet6(layout, "fe80:2::1");
             let table = [
                 // A default route's mask has no length at all.
-                message(layout, 2, 0x803, 7, &[&inet([0; 4]), &inet([192, 168, 1, 1]), &[]]),
-                message(layout, 3, 0x100_0803, 7, &[&inet([0; 4]), &inet([192, 168, 2, 1]), &[]]),
+                message(
+                    layout,
+                    2,
+                    0x803,
+                    7,
+                    &[&inet([0; 4]), &inet([192, 168, 1, 1]), &[]],
+                ),
+                message(
+                    layout,
+                    3,
+                    0x100_0803,
+                    7,
+                    &[&inet([0; 4]), &inet([192, 168, 2, 1]), &[]],
+                ),
                 // 255.255.255 in seven bytes, without a family.
-                message(layout, 2, 0x1, 7, &[&inet([192, 168, 1, 0]), &link(2), &[7, 0, 0, 0, 255, 255, 255]]),
-                message(layout, 2, 0x7, 3, &[&inet([10, 1, 2, 3]), &inet([192, 168, 1, 7])]),
+                message(
+                    layout,
+                    2,
+                    0x1,
+                    7,
+                    &[
+                        &inet([192, 168, 1, 0]),
+                        &link(2),
+                        &[7, 0, 0, 0, 255, 255, 255],
+                    ],
+                ),
+                message(
+                    layout,
+                    2,
+                    0x7,
+                    3,
+                    &[&inet([10, 1, 2, 3]), &inet([192, 168, 1, 7])],
+                ),
                 message(layout, 2, 0x803, 7, &[&default6, &router6, &[]]),
                 message(
                     layout,
                     2,
                     0x1,
                     7,
-                    &[&inet6(layout, "2001:db8::"), &link(2), &[16, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255]],
+                    &[
+                        &inet6(layout, "2001:db8::"),
+                        &link(2),
+                        &[
+                            16, 0, 0, 0, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255,
+                        ],
+                    ],
                 ),
                 // Rejecting, down, to this machine itself, by an interface that is gone, of another family.
-                message(layout, 1, 0x809, 7, &[&inet([10, 0, 0, 0]), &inet([127, 0, 0, 1]), &[5, 0, 0, 0, 255]]),
-                message(layout, 2, 0x802, 7, &[&inet([0; 4]), &inet([192, 168, 9, 9]), &[]]),
-                message(layout, 1, 0x20_0005, 3, &[&inet([192, 168, 1, 5]), &link(1)]),
-                message(layout, 9, 0x803, 7, &[&inet([0; 4]), &inet([192, 168, 9, 9]), &[]]),
+                message(
+                    layout,
+                    1,
+                    0x809,
+                    7,
+                    &[
+                        &inet([10, 0, 0, 0]),
+                        &inet([127, 0, 0, 1]),
+                        &[5, 0, 0, 0, 255],
+                    ],
+                ),
+                message(
+                    layout,
+                    2,
+                    0x802,
+                    7,
+                    &[&inet([0; 4]), &inet([192, 168, 9, 9]), &[]],
+                ),
+                message(
+                    layout,
+                    1,
+                    0x20_0005,
+                    3,
+                    &[&inet([192, 168, 1, 5]), &link(1)],
+                ),
+                message(
+                    layout,
+                    9,
+                    0x803,
+                    7,
+                    &[&inet([0; 4]), &inet([192, 168, 9, 9]), &[]],
+                ),
                 message(layout, 2, 0x803, 3, &[&link(2), &link(2)]),
             ]
             .concat();
@@ -216,7 +345,13 @@ mod tests {
 
     #[test]
     fn no_bytes_make_it_stumble() {
-        let table = message(MACOS, 2, 0x803, 7, &[&inet([0; 4]), &inet([192, 168, 1, 1]), &[]]);
+        let table = message(
+            MACOS,
+            2,
+            0x803,
+            7,
+            &[&inet([0; 4]), &inet([192, 168, 1, 1]), &[]],
+        );
         for position in 0..table.len() {
             for value in 0..=u8::MAX {
                 let mut changed = table.clone();

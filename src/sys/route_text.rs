@@ -15,8 +15,13 @@ const FLAG_LOCAL: u32 = 0x8000_0000;
 pub(super) fn parse_v4(text: &str) -> Vec<Route> {
     let parse = |line: &str| {
         let columns: Vec<&str> = line.split_ascii_whitespace().collect();
-        let hex = |index: usize| columns.get(index).and_then(|text| u32::from_str_radix(text, 16).ok());
-        let address = |index: usize| hex(index).map(|word| IpAddr::V4(Ipv4Addr::from(word.to_ne_bytes())));
+        let hex = |index: usize| {
+            columns
+                .get(index)
+                .and_then(|text| u32::from_str_radix(text, 16).ok())
+        };
+        let address =
+            |index: usize| hex(index).map(|word| IpAddr::V4(Ipv4Addr::from(word.to_ne_bytes())));
         let mask = u32::from_be_bytes(hex(7)?.to_ne_bytes());
         let is_usable = hex(3)? & (FLAG_UP | FLAG_REJECT) == FLAG_UP;
         let route = Route {
@@ -37,9 +42,16 @@ pub(super) fn parse_v6(text: &str) -> Vec<Route> {
     let parse = |line: &str| {
         let columns: Vec<&str> = line.split_ascii_whitespace().collect();
         let address = |index: usize| {
-            columns.get(index).and_then(|text| u128::from_str_radix(text, 16).ok()).map(|bits| IpAddr::V6(Ipv6Addr::from(bits)))
+            columns
+                .get(index)
+                .and_then(|text| u128::from_str_radix(text, 16).ok())
+                .map(|bits| IpAddr::V6(Ipv6Addr::from(bits)))
         };
-        let hex = |index: usize| columns.get(index).and_then(|text| u32::from_str_radix(text, 16).ok());
+        let hex = |index: usize| {
+            columns
+                .get(index)
+                .and_then(|text| u32::from_str_radix(text, 16).ok())
+        };
         let is_usable = hex(8)? & (FLAG_UP | FLAG_REJECT | FLAG_LOCAL) == FLAG_UP;
         let route = Route {
             network: address(0)?,
@@ -66,13 +78,14 @@ mod tests {
             eth1\t00000000\t0101A8C0\t0002\t0\t0\t0\t00000000\t0\t0\t0\n\
             *\t0000000A\t00000000\t0201\t0\t0\t0\t000000FF\t0\t0\t0\n\
             tun0\t00000000\t00000000\t0003\t0\t0\t50\t00000080\t0\t0\t0\n";
-        let route = |network: [u8; 4], prefix_len, gateway: [u8; 4], interface: &str, metric| Route {
-            network: network.into(),
-            prefix_len,
-            gateway: gateway.into(),
-            interface: interface.into(),
-            metric,
-        };
+        let route =
+            |network: [u8; 4], prefix_len, gateway: [u8; 4], interface: &str, metric| Route {
+                network: network.into(),
+                prefix_len,
+                gateway: gateway.into(),
+                interface: interface.into(),
+                metric,
+            };
         let none = [0; 4];
         assert_eq!(
             parse_v4(text),
@@ -94,15 +107,25 @@ mod tests {
         );
         let routes = parse_v6(&text);
         assert_eq!(routes.len(), 2);
-        assert_eq!((routes[0].prefix_len, routes[0].gateway.to_string()), (0, "fe80::1".to_string()));
-        assert_eq!((routes[0].interface.as_str(), routes[0].metric), ("eth0", 1024));
-        assert_eq!((routes[1].prefix_len, routes[1].network.to_string()), (64, "2001:db8::".to_string()));
+        assert_eq!(
+            (routes[0].prefix_len, routes[0].gateway.to_string()),
+            (0, "fe80::1".to_string())
+        );
+        assert_eq!(
+            (routes[0].interface.as_str(), routes[0].metric),
+            ("eth0", 1024)
+        );
+        assert_eq!(
+            (routes[1].prefix_len, routes[1].network.to_string()),
+            (64, "2001:db8::".to_string())
+        );
         assert!(routes[1].gateway.is_unspecified());
     }
 
     #[test]
     fn a_routing_table_cut_anywhere_is_read_as_far_as_it_goes() {
-        let text = "Iface\tDestination\neth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n";
+        let text =
+            "Iface\tDestination\neth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n";
         for len in 0..text.len() {
             assert!(parse_v4(&text[..len]).len() <= 1);
             assert!(parse_v6(&text[..len]).is_empty());

@@ -86,13 +86,16 @@ pub(super) fn find(path: &str) -> Option<&'static Asset> {
 impl Asset {
     /// A tag that changes with the content, without quotes.
     pub(super) fn etag(&self) -> &str {
-        self.etag.get_or_init(|| format!("{:016x}", fnv1a(self.packed)))
+        self.etag
+            .get_or_init(|| format!("{:016x}", fnv1a(self.packed)))
     }
 }
 
 /// FNV-1a, 64 bits: it need only tell a file from its next version. Constants as in draft-eastlake-fnv, section 5.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
+    })
 }
 
 #[cfg(test)]
@@ -102,7 +105,10 @@ mod tests {
     use std::path::Path;
 
     fn collect(folder: &Path, found: &mut Vec<String>) {
-        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        for entry in std::fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+        {
             if entry.is_dir() {
                 collect(&entry, found);
             } else {
@@ -118,7 +124,8 @@ mod tests {
         let mut found = Vec::new();
         collect(Path::new(folder), &mut found);
         for file in &found {
-            let asset = find(&file[folder.len()..]).unwrap_or_else(|| panic!("{file} is not in the table"));
+            let asset =
+                find(&file[folder.len()..]).unwrap_or_else(|| panic!("{file} is not in the table"));
             let content_type = match file.rsplit('.').next() {
                 Some("html") => HTML,
                 Some("css") => CSS,
@@ -127,7 +134,11 @@ mod tests {
                 _ => panic!("{file} has no type"),
             };
             assert_eq!(asset.content_type, content_type, "{file}");
-            assert_eq!(press.unpack(asset.packed), std::fs::read(file).expect("the file"), "{file}");
+            assert_eq!(
+                press.unpack(asset.packed),
+                std::fs::read(file).expect("the file"),
+                "{file}"
+            );
         }
         assert_eq!(found.len(), TABLE.len());
     }
@@ -135,7 +146,13 @@ mod tests {
     #[test]
     fn the_tag_changes_with_the_bytes() {
         // The two vectors are those of the draft, appendix C.
-        assert_eq!((fnv1a(b""), fnv1a(b"foobar")), (0xcbf2_9ce4_8422_2325, 0x8594_4171_f739_67e8));
-        assert_ne!(find("/").expect("the page").etag(), find("/style.css").expect("the style").etag());
+        assert_eq!(
+            (fnv1a(b""), fnv1a(b"foobar")),
+            (0xcbf2_9ce4_8422_2325, 0x8594_4171_f739_67e8)
+        );
+        assert_ne!(
+            find("/").expect("the page").etag(),
+            find("/style.css").expect("the style").etag()
+        );
     }
 }

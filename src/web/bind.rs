@@ -55,7 +55,9 @@ impl WebError {
             WebError::Bind { .. } => {
                 "dashboard.host (or --host) must be an address or a name of this machine, the port above 1023"
             }
-            WebError::Resources { .. } => "raise the limits: TasksMax= and LimitNOFILE= in the service unit, ulimit",
+            WebError::Resources { .. } => {
+                "raise the limits: TasksMax= and LimitNOFILE= in the service unit, ulimit"
+            }
         }
     }
 }
@@ -67,9 +69,17 @@ impl std::error::Error for WebError {}
 pub(super) fn bind(host: &str, port: u16) -> Result<Vec<TcpListener>, WebError> {
     let addresses: Vec<SocketAddr> = if host.eq_ignore_ascii_case("localhost") {
         // Not by the resolver, which may know only one of them.
-        [IpAddr::from(Ipv4Addr::LOCALHOST), Ipv6Addr::LOCALHOST.into()].map(|address| (address, port).into()).into()
+        [
+            IpAddr::from(Ipv4Addr::LOCALHOST),
+            Ipv6Addr::LOCALHOST.into(),
+        ]
+        .map(|address| (address, port).into())
+        .into()
     } else {
-        let failed = |cause| WebError::Bind { address: format!("{host}:{port}"), cause };
+        let failed = |cause| WebError::Bind {
+            address: format!("{host}:{port}"),
+            cause,
+        };
         (host, port).to_socket_addrs().map_err(failed)?.collect()
     };
     let mut listeners: Vec<TcpListener> = Vec::new();
@@ -77,7 +87,9 @@ pub(super) fn bind(host: &str, port: u16) -> Result<Vec<TcpListener>, WebError> 
     let mut missing = None;
     for mut address in addresses {
         if port == 0
-            && let Some(first) = listeners.first().and_then(|listener| listener.local_addr().ok())
+            && let Some(first) = listeners
+                .first()
+                .and_then(|listener| listener.local_addr().ok())
         {
             address.set_port(first.port());
         }
@@ -88,14 +100,24 @@ pub(super) fn bind(host: &str, port: u16) -> Result<Vec<TcpListener>, WebError> 
         match listen(address) {
             Ok(listener) => listeners.push(listener),
             Err(error) if error.kind() == ErrorKind::AddrInUse && port != 0 => {
-                return Err(WebError::Taken { address: address.to_string() });
+                return Err(WebError::Taken {
+                    address: address.to_string(),
+                });
             }
-            Err(cause) => missing = missing.or(Some(WebError::Bind { address: address.to_string(), cause })),
+            Err(cause) => {
+                missing = missing.or(Some(WebError::Bind {
+                    address: address.to_string(),
+                    cause,
+                }))
+            }
         }
     }
     match (listeners.is_empty(), missing) {
         (true, Some(error)) => Err(error),
-        (true, None) => Err(WebError::Bind { address: format!("{host}:{port}"), cause: ErrorKind::AddrNotAvailable.into() }),
+        (true, None) => Err(WebError::Bind {
+            address: format!("{host}:{port}"),
+            cause: ErrorKind::AddrNotAvailable.into(),
+        }),
         (false, missing) => {
             if let Some(error) = missing {
                 log::debug!("{error}; the other address does");

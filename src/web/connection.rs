@@ -24,7 +24,13 @@ const JOINED_BYTES: usize = 8 * 1024;
 
 /// Serves one connection to its end.
 pub(super) fn serve(stream: &TcpStream, slot: &Slot, site: &Site) {
-    let mut connection = Connection { stream, slot, site, limits: &site.limits, input: Vec::new() };
+    let mut connection = Connection {
+        stream,
+        slot,
+        site,
+        limits: &site.limits,
+        input: Vec::new(),
+    };
     match connection.serve() {
         Ok(Ending::Gone) => {}
         Ok(Ending::Answered) => connection.linger(),
@@ -53,7 +59,10 @@ impl Connection<'_> {
     fn serve(&mut self) -> io::Result<Ending> {
         self.stream.set_nodelay(true)?;
         let local = self.stream.local_addr().ok().map(|address| address.ip());
-        let gate = Gate { names: &self.site.names, local };
+        let gate = Gate {
+            names: &self.site.names,
+            local,
+        };
         // It has been waiting since it was admitted, however late this thread was started.
         while let Some(head) = self.next_head(&gate)? {
             if !self.slot.enter(Phase::Working) {
@@ -105,7 +114,8 @@ impl Connection<'_> {
         self.stream.set_read_timeout(Some(longest))?;
         let mut stream = self.stream;
         let len = stream.read(piece)?;
-        self.input.extend_from_slice(piece.get(..len).unwrap_or_default());
+        self.input
+            .extend_from_slice(piece.get(..len).unwrap_or_default());
         Ok(len)
     }
 
@@ -129,14 +139,22 @@ impl Connection<'_> {
             Content::Nothing => self.write(&out, until)?,
             Content::Embedded(bytes) => self.write_both(out, bytes, until)?,
             Content::Made(bytes) => self.write_both(out, &bytes, until)?,
-            Content::Pages { maker, is_gzip } => self.write_pages(out, maker, is_gzip, !head.is_old)?,
+            Content::Pages { maker, is_gzip } => {
+                self.write_pages(out, maker, is_gzip, !head.is_old)?
+            }
         }
         Ok(is_last)
     }
 
     /// Writes pages as they are made, the next one when the one before it has left: chunked (RFC 9112, section 7.1), or
     /// bare when the end of the connection is the end of the body.
-    fn write_pages(&self, mut out: Vec<u8>, mut maker: PageMaker, is_gzip: bool, is_chunked: bool) -> io::Result<()> {
+    fn write_pages(
+        &self,
+        mut out: Vec<u8>,
+        mut maker: PageMaker,
+        is_gzip: bool,
+        is_chunked: bool,
+    ) -> io::Result<()> {
         let end = sys::monotonic().after(self.limits.pages);
         self.slot.begin_pages();
         let mut gzip = is_gzip.then(gzip::Stream::default);
@@ -207,7 +225,9 @@ impl Connection<'_> {
     fn linger(&mut self) {
         let began = sys::monotonic();
         let until = began.after(self.limits.linger);
-        if self.stream.shutdown(Shutdown::Write).is_err() || !self.slot.enter(Phase::Lingering(began)) {
+        if self.stream.shutdown(Shutdown::Write).is_err()
+            || !self.slot.enter(Phase::Lingering(began))
+        {
             return;
         }
         loop {
@@ -228,5 +248,8 @@ impl Connection<'_> {
 
 /// Whether the deadline decides, which is looked at next.
 fn is_passing(error: &io::Error) -> bool {
-    matches!(error.kind(), ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted)
+    matches!(
+        error.kind(),
+        ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
+    )
 }

@@ -19,13 +19,21 @@ impl Names {
         let host_name = plain(host_name);
         let first = host_name.split('.').next().unwrap_or_default().to_string();
         let locals = [format!("{host_name}.local"), format!("{first}.local")];
-        let mut names = vec!["localhost".to_string(), "127.0.0.1".into(), "::1".into(), plain(&config.host)];
+        let mut names = vec![
+            "localhost".to_string(),
+            "127.0.0.1".into(),
+            "::1".into(),
+            plain(&config.host),
+        ];
         if !first.is_empty() {
             names.extend(locals);
             names.extend([host_name, first]);
         }
         names.extend(config.allowed_hosts.iter().map(|name| plain(name)));
-        Names { names, base_path: config.base_path.clone() }
+        Names {
+            names,
+            base_path: config.base_path.clone(),
+        }
     }
 }
 
@@ -44,11 +52,21 @@ impl Gate<'_> {
 
     /// Whether a Host header, with a port or without, is one of ours.
     pub(super) fn admits(&self, host: &str) -> bool {
-        let Some(name) = without_port(host) else { return false };
+        let Some(name) = without_port(host) else {
+            return false;
+        };
         let name = plain(name);
-        let address = name.parse::<IpAddr>().ok().map(|address| address.to_canonical());
+        let address = name
+            .parse::<IpAddr>()
+            .ok()
+            .map(|address| address.to_canonical());
         let is_local = address.is_some() && address == self.local.map(|local| local.to_canonical());
-        is_local || self.names.names.iter().any(|ours| *ours == name || address.is_some() && ours.parse().ok() == address)
+        is_local
+            || self
+                .names
+                .names
+                .iter()
+                .any(|ours| *ours == name || address.is_some() && ours.parse().ok() == address)
     }
 }
 
@@ -57,11 +75,20 @@ fn without_port(host: &str) -> Option<&str> {
     let (name, port) = match host.strip_prefix('[') {
         Some(rest) => {
             let (address, port) = rest.split_once(']')?;
-            (address, if port.is_empty() { "0" } else { port.strip_prefix(':')? })
+            (
+                address,
+                if port.is_empty() {
+                    "0"
+                } else {
+                    port.strip_prefix(':')?
+                },
+            )
         }
         None => host.split_once(':').unwrap_or((host, "0")),
     };
-    port.bytes().all(|byte| byte.is_ascii_digit()).then_some(name)
+    port.bytes()
+        .all(|byte| byte.is_ascii_digit())
+        .then_some(name)
 }
 
 fn plain(name: &str) -> String {
@@ -75,14 +102,22 @@ mod tests {
 
     fn names(host: &str, allowed: &[&str]) -> Names {
         let allowed_hosts = allowed.iter().map(|name| (*name).to_string()).collect();
-        let config = DashboardConfig { port: 1, host: host.into(), base_path: String::new(), allowed_hosts };
+        let config = DashboardConfig {
+            port: 1,
+            host: host.into(),
+            base_path: String::new(),
+            allowed_hosts,
+        };
         Names::new(&config, "Attic.lan")
     }
 
     #[test]
     fn our_names_are_admitted_with_and_without_port_in_any_case() {
         let names = names("192.168.1.5", &["ping.example.org", "fd00::7"]);
-        let gate = Gate { names: &names, local: Some([10, 1, 2, 3].into()) };
+        let gate = Gate {
+            names: &names,
+            local: Some([10, 1, 2, 3].into()),
+        };
         let ours = [
             "localhost",
             "LOCALHOST:8501",
@@ -136,9 +171,22 @@ mod tests {
 
     #[test]
     fn a_machine_without_a_name_admits_no_empty_one() {
-        let config = DashboardConfig { port: 1, host: "::".into(), base_path: String::new(), allowed_hosts: vec![] };
+        let config = DashboardConfig {
+            port: 1,
+            host: "::".into(),
+            base_path: String::new(),
+            allowed_hosts: vec![],
+        };
         let names = Names::new(&config, "");
-        let gate = Gate { names: &names, local: None };
-        assert!(!gate.admits("") && !gate.admits(".local") && !gate.admits(".") && gate.admits("localhost"));
+        let gate = Gate {
+            names: &names,
+            local: None,
+        };
+        assert!(
+            !gate.admits("")
+                && !gate.admits(".local")
+                && !gate.admits(".")
+                && gate.admits("localhost")
+        );
     }
 }

@@ -40,7 +40,11 @@ pub(super) struct Press {
 
 impl Press {
     pub(super) fn new() -> Press {
-        Press { compress: Mutex::new(None), decompress: Mutex::new(Decompress::new(false)), make: make_compressor }
+        Press {
+            compress: Mutex::new(None),
+            decompress: Mutex::new(Decompress::new(false)),
+            make: make_compressor,
+        }
     }
 
     /// Lets go of the compressor.
@@ -57,7 +61,9 @@ impl Press {
                 *held = (self.make)();
             }
             let Some(compress) = held.as_mut() else {
-                piece.chunks(STORED_BYTES).for_each(|stored| store(stored, out));
+                piece
+                    .chunks(STORED_BYTES)
+                    .for_each(|stored| store(stored, out));
                 continue;
             };
             // Or what comes out would depend on what was compressed before.
@@ -68,7 +74,10 @@ impl Press {
                 out.reserve(rest.len() / 4 + 64);
                 let before = compress.total_in();
                 // It fails only over a preset dictionary, of which there is none.
-                if compress.compress_vec(rest, out, FlushCompress::Full).is_err() {
+                if compress
+                    .compress_vec(rest, out, FlushCompress::Full)
+                    .is_err()
+                {
                     return;
                 }
                 let taken = usize::try_from(compress.total_in() - before).unwrap_or(usize::MAX);
@@ -99,9 +108,14 @@ impl Press {
         let len = file.last_chunk().map_or(0, |len| u32::from_le_bytes(*len));
         let mut out = Vec::with_capacity(usize::try_from(len).unwrap_or_default());
         let packed = file.get(HEAD.len()..).unwrap_or_default();
-        let mut decompress = self.decompress.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut decompress = self
+            .decompress
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         decompress.reset(false);
-        decompress.decompress_vec(packed, &mut out, FlushDecompress::Finish).expect("it is a file of our own");
+        decompress
+            .decompress_vec(packed, &mut out, FlushDecompress::Finish)
+            .expect("it is a file of our own");
         out
     }
 }
@@ -109,12 +123,19 @@ impl Press {
 /// A thread of its own makes it, since a connection's stack is too small. `None` when the system has none left.
 fn make_compressor() -> Option<Compress> {
     let make = || Compress::new(Compression::new(LEVEL), false);
-    thread::Builder::new().stack_size(MAKER_STACK_BYTES).spawn(make).ok()?.join().ok()
+    thread::Builder::new()
+        .stack_size(MAKER_STACK_BYTES)
+        .spawn(make)
+        .ok()?
+        .join()
+        .ok()
 }
 
 /// Appends a block that is not compressed and not the last.
 fn store(bytes: &[u8], out: &mut Vec<u8>) {
-    let len = u16::try_from(bytes.len()).expect("chunks of that length").to_le_bytes();
+    let len = u16::try_from(bytes.len())
+        .expect("chunks of that length")
+        .to_le_bytes();
     out.extend_from_slice(&[0, len[0], len[1], !len[0], !len[1]]);
     out.extend_from_slice(bytes);
 }
@@ -158,16 +179,23 @@ mod tests {
     /// By another reader than the one in the program.
     fn unpacked(bytes: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        flate2::read::GzDecoder::new(bytes).read_to_end(&mut out).expect("a gzip file");
+        flate2::read::GzDecoder::new(bytes)
+            .read_to_end(&mut out)
+            .expect("a gzip file");
         out
     }
 
     #[test]
     fn pages_of_two_answers_in_turn_come_out_as_they_went_in() {
         let press = Press::new();
-        let noise: Vec<u8> = (0..200_000u32).map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0]).collect();
+        let noise: Vec<u8> = (0..200_000u32)
+            .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
+            .collect();
         let text = "the same again ".repeat(20_000).into_bytes();
-        let (mut a, mut b) = ((Stream::default(), Vec::new()), (Stream::default(), Vec::new()));
+        let (mut a, mut b) = (
+            (Stream::default(), Vec::new()),
+            (Stream::default(), Vec::new()),
+        );
         for at in [0, 1, 2] {
             a.0.page(&press, &noise[at * 60_000..][..60_000], &mut a.1);
             b.0.page(&press, &text[at * 100_000..][..100_000], &mut b.1);
@@ -186,7 +214,11 @@ mod tests {
     #[test]
     fn the_same_body_has_the_same_bytes_whatever_came_before() {
         let press = Press::new();
-        let body = |seed: u32| (0..9000u32).map(|n| ((n * (seed + 3)) % 97 + n / 50 % 30).to_be_bytes()[3]).collect::<Vec<u8>>();
+        let body = |seed: u32| {
+            (0..9000u32)
+                .map(|n| ((n * (seed + 3)) % 97 + n / 50 % 30).to_be_bytes()[3])
+                .collect::<Vec<u8>>()
+        };
         let first = press.whole(&body(0)).expect("it pays");
         for seed in 1..100 {
             press.whole(&body(seed)[..usize::try_from(seed).expect("small") * 80]);
@@ -196,7 +228,10 @@ mod tests {
 
     #[test]
     fn without_a_compressor_pages_are_whole_all_the_same() {
-        let press = Press { make: || None, ..Press::new() };
+        let press = Press {
+            make: || None,
+            ..Press::new()
+        };
         let text = "the same again ".repeat(20_000).into_bytes();
         let (mut stream, mut out) = (Stream::default(), Vec::new());
         for page in [&text[..], b"", b"end"] {
@@ -214,10 +249,16 @@ mod tests {
         assert!(press.whole(&[b'a'; 600]).is_some_and(|out| out.len() < 60));
         let mut state = 1u64;
         let mut random = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             state.to_be_bytes()[0]
         };
-        assert!(press.whole(&(0..5000).map(|_| random()).collect::<Vec<u8>>()).is_none());
+        assert!(
+            press
+                .whole(&(0..5000).map(|_| random()).collect::<Vec<u8>>())
+                .is_none()
+        );
         let mut nothing = Vec::new();
         Stream::default().finish(&mut nothing);
         assert_eq!(unpacked(&nothing), b"");

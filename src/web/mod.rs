@@ -118,11 +118,21 @@ impl Web {
     }
 
     /// The same with other limits. Port 0 is any that is free.
-    pub fn start_with(config: &DashboardConfig, answer: Arc<dyn Answer>, limits: Limits) -> Result<Web, WebError> {
+    pub fn start_with(
+        config: &DashboardConfig,
+        answer: Arc<dyn Answer>,
+        limits: Limits,
+    ) -> Result<Web, WebError> {
         let listeners = bind::bind(&config.host, config.port)?;
         let failed = |what| move |cause| WebError::Resources { what, cause };
-        let addresses: Vec<SocketAddr> = listeners.iter().filter_map(|listener| listener.local_addr().ok()).collect();
-        if let Some(open) = addresses.iter().find(|address| !address.ip().to_canonical().is_loopback()) {
+        let addresses: Vec<SocketAddr> = listeners
+            .iter()
+            .filter_map(|listener| listener.local_addr().ok())
+            .collect();
+        if let Some(open) = addresses
+            .iter()
+            .find(|address| !address.ip().to_canonical().is_loopback())
+        {
             log::warn!(
                 "dashboard: {open} is reachable from other machines, without password and without encryption; \
                  the README's section on reverse proxies says how to add both"
@@ -136,11 +146,19 @@ impl Web {
             slots: Arc::new(Slots::new(limits.connections, limits.patience)),
             stop: Stop::new().map_err(failed("the server's stop flag"))?,
         });
-        let mut web = Web { addresses, site, acceptors: Vec::new() };
+        let mut web = Web {
+            addresses,
+            site,
+            acceptors: Vec::new(),
+        };
         for listener in listeners {
             let site = Arc::clone(&web.site);
-            let thread = thread::Builder::new().name("web-accept".into()).stack_size(STACK_BYTES);
-            let acceptor = thread.spawn(move || site.accept(&listener)).map_err(failed("a thread that accepts connections"))?;
+            let thread = thread::Builder::new()
+                .name("web-accept".into())
+                .stack_size(STACK_BYTES);
+            let acceptor = thread
+                .spawn(move || site.accept(&listener))
+                .map_err(failed("a thread that accepts connections"))?;
             web.acceptors.push(acceptor);
         }
         Ok(web)
@@ -174,10 +192,15 @@ impl Site {
     /// Accepts connections until the stop. An error is survived: it is said once, and so is its end.
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         let mut failures = 0u64;
-        while !self.stop.wait_readable(listener.as_fd(), sys::monotonic().after(LONG)) {
+        while !self
+            .stop
+            .wait_readable(listener.as_fd(), sys::monotonic().after(LONG))
+        {
             match listener.accept().and_then(|(stream, _)| self.take(stream)) {
                 Ok(()) if failures > 0 => {
-                    log::warn!("dashboard: connections are accepted again, after {failures} failures");
+                    log::warn!(
+                        "dashboard: connections are accepted again, after {failures} failures"
+                    );
                     failures = 0;
                 }
                 Ok(()) => {}
@@ -188,7 +211,9 @@ impl Site {
                         log::warn!("dashboard: accepting a connection: {error}; trying again");
                     }
                     failures += 1;
-                    if !self.slots.spare_one(PAUSE) && self.stop.wait_until(sys::monotonic().after(PAUSE)) {
+                    if !self.slots.spare_one(PAUSE)
+                        && self.stop.wait_until(sys::monotonic().after(PAUSE))
+                    {
                         return;
                     }
                 }
@@ -198,7 +223,9 @@ impl Site {
 
     fn take(self: &Arc<Self>, stream: TcpStream) -> io::Result<()> {
         let stream = Arc::new(stream);
-        let Some(slot) = self.slots.admit(&stream, &self.stop) else { return Ok(()) };
+        let Some(slot) = self.slots.admit(&stream, &self.stop) else {
+            return Ok(());
+        };
         let site = Arc::clone(self);
         let work = move || {
             connection::serve(&stream, &slot, &site);
@@ -209,11 +236,18 @@ impl Site {
                 sys::release_memory();
             }
         };
-        thread::Builder::new().name("web".into()).stack_size(STACK_BYTES).spawn(work).map(|_| ())
+        thread::Builder::new()
+            .name("web".into())
+            .stack_size(STACK_BYTES)
+            .spawn(work)
+            .map(|_| ())
     }
 }
 
 fn is_of_the_client(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
-    matches!(error.kind(), WouldBlock | Interrupted | ConnectionAborted | ConnectionReset)
+    matches!(
+        error.kind(),
+        WouldBlock | Interrupted | ConnectionAborted | ConnectionReset
+    )
 }

@@ -47,7 +47,12 @@ impl Reply {
     /// `{"detail": …}`, as every error is said.
     pub fn error(status: u16, detail: impl fmt::Display) -> Reply {
         let body = serde_json::json!({ "detail": detail.to_string() }).to_string();
-        Reply { status, content_type: "application/json", etag: None, body: Body::Whole(body.into_bytes()) }
+        Reply {
+            status,
+            content_type: "application/json",
+            etag: None,
+            body: Body::Whole(body.into_bytes()),
+        }
     }
 }
 
@@ -86,11 +91,19 @@ pub(super) struct Answered {
 
 impl Answered {
     /// A file of the page.
-    pub(super) fn asset(asset: &'static Asset, head: &Head, request: &Request, press: &Press) -> Answered {
+    pub(super) fn asset(
+        asset: &'static Asset,
+        head: &Head,
+        request: &Request,
+        press: &Press,
+    ) -> Answered {
         let mut answered = Answered::of(200, asset.content_type);
         answered.tag(asset.etag(), head.accepts_gzip);
-        answered.content =
-            if head.accepts_gzip { Content::Embedded(asset.packed) } else { Content::Made(press.unpack(asset.packed)) };
+        answered.content = if head.accepts_gzip {
+            Content::Embedded(asset.packed)
+        } else {
+            Content::Made(press.unpack(asset.packed))
+        };
         answered.encode(head.accepts_gzip);
         answered.unless_known(asset.etag(), request)
     }
@@ -99,8 +112,12 @@ impl Answered {
     pub(super) fn reply(reply: Reply, head: &Head, request: &Request, press: &Press) -> Answered {
         let mut answered = Answered::of(reply.status, reply.content_type);
         if reply.content_type.starts_with("text/html") {
-            answered.headers.retain(|(name, _)| *name != "Content-Security-Policy");
-            answered.headers.push(("Content-Security-Policy", report_policy()));
+            answered
+                .headers
+                .retain(|(name, _)| *name != "Content-Security-Policy");
+            answered
+                .headers
+                .push(("Content-Security-Policy", report_policy()));
         }
         let is_open = head.accepts_gzip && is_text(reply.content_type);
         answered.content = match reply.body {
@@ -113,19 +130,31 @@ impl Answered {
             },
             Body::Pages(maker) => {
                 answered.encode(is_open);
-                Content::Pages { maker, is_gzip: is_open }
+                Content::Pages {
+                    maker,
+                    is_gzip: is_open,
+                }
             }
         };
         if reply.status == 304 {
             answered.content = Content::Nothing;
         }
         // What cannot stand in a header is left out, rather than let it end the header.
-        let etag = reply.etag.filter(|etag| etag.bytes().all(|byte| byte.is_ascii_graphic()));
-        let is_gzip = answered.headers.iter().any(|(name, _)| *name == "Content-Encoding");
+        let etag = reply
+            .etag
+            .filter(|etag| etag.bytes().all(|byte| byte.is_ascii_graphic()));
+        let is_gzip = answered
+            .headers
+            .iter()
+            .any(|(name, _)| *name == "Content-Encoding");
         match etag {
             Some(etag) => {
                 answered.tag(&etag, is_gzip);
-                if reply.status == 200 { answered.unless_known(&etag, request) } else { answered }
+                if reply.status == 200 {
+                    answered.unless_known(&etag, request)
+                } else {
+                    answered
+                }
             }
             None => {
                 answered.headers.push(("Cache-Control", "no-store".into()));
@@ -170,13 +199,19 @@ impl Answered {
     }
 
     fn of(status: u16, content_type: &str) -> Answered {
-        let mut headers: Vec<(&'static str, String)> =
-            ON_EVERY_ANSWER.iter().map(|(name, value)| (*name, (*value).to_string())).collect();
+        let mut headers: Vec<(&'static str, String)> = ON_EVERY_ANSWER
+            .iter()
+            .map(|(name, value)| (*name, (*value).to_string()))
+            .collect();
         headers.push(("Content-Type", content_type.to_string()));
         if is_text(content_type) {
             headers.push(("Vary", "Accept-Encoding".into()));
         }
-        Answered { status, headers, content: Content::Nothing }
+        Answered {
+            status,
+            headers,
+            content: Content::Nothing,
+        }
     }
 
     fn encode(&mut self, is_gzip: bool) {
@@ -187,8 +222,15 @@ impl Answered {
 
     /// A compressed body is another one, byte by byte: its tag is a weak one, RFC 9110, section 8.8.1.
     fn tag(&mut self, etag: &str, is_gzip: bool) {
-        let bare = etag.trim_start_matches("W/").trim_matches('"').replace('"', "");
-        let weak = if is_gzip || etag.starts_with("W/") { "W/" } else { "" };
+        let bare = etag
+            .trim_start_matches("W/")
+            .trim_matches('"')
+            .replace('"', "");
+        let weak = if is_gzip || etag.starts_with("W/") {
+            "W/"
+        } else {
+            ""
+        };
         self.headers.push(("ETag", format!("{weak}\"{bare}\"")));
         self.headers.push(("Cache-Control", "no-cache".into()));
     }
@@ -197,14 +239,19 @@ impl Answered {
         if request.knows(etag) {
             self.status = 304;
             self.content = Content::Nothing;
-            self.headers.retain(|(name, _)| !matches!(*name, "Content-Type" | "Content-Encoding"));
+            self.headers
+                .retain(|(name, _)| !matches!(*name, "Content-Type" | "Content-Encoding"));
         }
         self
     }
 
     /// The head as bytes, up to and with its empty line.
     pub(super) fn head(&self, head: &Head, is_last: bool) -> io::Result<Vec<u8>> {
-        let headers = self.headers.iter().filter_map(|(name, value)| Header::from_bytes(*name, value.as_bytes()).ok()).collect();
+        let headers = self
+            .headers
+            .iter()
+            .filter_map(|(name, value)| Header::from_bytes(*name, value.as_bytes()).ok())
+            .collect();
         let is_chunked = matches!(self.content, Content::Pages { .. }) && !head.is_old;
         let length = match &self.content {
             Content::Embedded(bytes) => Some(bytes.len()),
@@ -215,18 +262,23 @@ impl Answered {
         };
         let mut out = Vec::with_capacity(1024);
         // Our own version whatever theirs is: RFC 9110, section 6.2. With it a body of unknown length becomes chunked.
-        Response::new(StatusCode(self.status), headers, io::empty(), length, None).with_chunked_threshold(usize::MAX).raw_print(
-            &mut out,
-            HTTPVersion(1, 1),
-            &[],
-            true,
-            None,
-        )?;
+        Response::new(StatusCode(self.status), headers, io::empty(), length, None)
+            .with_chunked_threshold(usize::MAX)
+            .raw_print(&mut out, HTTPVersion(1, 1), &[], true, None)?;
         // It writes the length last, and never a Connection header of ours.
-        let is_lengthless = matches!(self.content, Content::Nothing | Content::Pages { .. }) && !is_chunked;
-        let end: &[u8] = if is_lengthless { b"Content-Length: 0\r\n\r\n" } else { b"\r\n" };
+        let is_lengthless =
+            matches!(self.content, Content::Nothing | Content::Pages { .. }) && !is_chunked;
+        let end: &[u8] = if is_lengthless {
+            b"Content-Length: 0\r\n\r\n"
+        } else {
+            b"\r\n"
+        };
         out.truncate(out.strip_suffix(end).map_or(out.len(), <[u8]>::len));
-        let connection: &[u8] = if is_last { b"Connection: close\r\n\r\n" } else { b"Connection: keep-alive\r\n\r\n" };
+        let connection: &[u8] = if is_last {
+            b"Connection: close\r\n\r\n"
+        } else {
+            b"Connection: keep-alive\r\n\r\n"
+        };
         out.extend_from_slice(connection);
         Ok(out)
     }
@@ -236,7 +288,9 @@ impl Answered {
 /// allowed by its hash, and nothing else: no script, no file.
 fn report_policy() -> String {
     let style = crate::report::STYLE_HASH;
-    format!("default-src 'none'; style-src '{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+    format!(
+        "default-src 'none'; style-src '{style}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    )
 }
 
 /// Whether compression is worth a try.

@@ -24,9 +24,18 @@ pub struct Request {
 impl Request {
     /// Whether who asks has the version with this tag already; compared weakly, RFC 9110, section 13.1.2.
     pub fn knows(&self, etag: &str) -> bool {
-        let bare = |tag: &str| tag.trim().trim_start_matches("W/").trim_matches('"').to_string();
+        let bare = |tag: &str| {
+            tag.trim()
+                .trim_start_matches("W/")
+                .trim_matches('"')
+                .to_string()
+        };
         let tag = bare(etag);
-        self.if_none_match.as_deref().is_some_and(|known| known.split(',').any(|known| known.trim() == "*" || bare(known) == tag))
+        self.if_none_match.as_deref().is_some_and(|known| {
+            known
+                .split(',')
+                .any(|known| known.trim() == "*" || bare(known) == tag)
+        })
     }
 }
 
@@ -69,7 +78,13 @@ pub(super) struct Head {
 impl Head {
     /// What cannot be understood, so that nothing after it can.
     pub(super) fn refused(refusal: Refusal) -> Head {
-        Head { question: Err(refusal), is_head: false, is_old: false, is_last: true, accepts_gzip: false }
+        Head {
+            question: Err(refusal),
+            is_head: false,
+            is_old: false,
+            is_last: true,
+            accepts_gzip: false,
+        }
     }
 }
 
@@ -95,14 +110,23 @@ pub(super) fn read(bytes: &[u8], gate: &Gate<'_>) -> Option<(usize, Head)> {
     let is_old = parsed.version != Some(1);
     let has_body = fields.has_body();
     let is_bodiless = has_body == Ok(false);
-    let is_last = if is_old { !fields.has_word("connection", "keep-alive") } else { fields.has_word("connection", "close") };
+    let is_last = if is_old {
+        !fields.has_word("connection", "keep-alive")
+    } else {
+        fields.has_word("connection", "close")
+    };
     let question = match (method, has_body) {
-        ("GET" | "HEAD", Ok(false)) => read_question(parsed.path.unwrap_or_default(), is_old, &fields, gate),
+        ("GET" | "HEAD", Ok(false)) => {
+            read_question(parsed.path.unwrap_or_default(), is_old, &fields, gate)
+        }
         ("GET" | "HEAD", Ok(true)) => Err(Refusal::Body),
         ("GET" | "HEAD", Err(refusal)) => Err(refusal),
         _ => Err(Refusal::Method),
     };
-    let question = question.map(|question| Request { is_head: method == "HEAD", ..question });
+    let question = question.map(|question| Request {
+        is_head: method == "HEAD",
+        ..question
+    });
     let head = Head {
         question,
         is_head: method == "HEAD",
@@ -114,9 +138,17 @@ pub(super) fn read(bytes: &[u8], gate: &Gate<'_>) -> Option<(usize, Head)> {
     Some((len, head))
 }
 
-fn read_question(target: &str, is_old: bool, fields: &Fields<'_>, gate: &Gate<'_>) -> Result<Request, Refusal> {
+fn read_question(
+    target: &str,
+    is_old: bool,
+    fields: &Fields<'_>,
+    gate: &Gate<'_>,
+) -> Result<Request, Refusal> {
     // RFC 9112, section 3.2.2: a whole address in the request line overrules Host.
-    let (authority, target) = match target.get(..7).filter(|scheme| scheme.eq_ignore_ascii_case("http://")) {
+    let (authority, target) = match target
+        .get(..7)
+        .filter(|scheme| scheme.eq_ignore_ascii_case("http://"))
+    {
         Some(_) => {
             let rest = target.get(7..).unwrap_or_default();
             let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
@@ -137,27 +169,42 @@ fn read_question(target: &str, is_old: bool, fields: &Fields<'_>, gate: &Gate<'_
         return Err(Refusal::Host(host));
     }
 
-    let (raw_path, raw_query) = target.split_once('?').map_or((target, None), |(path, query)| (path, Some(query)));
+    let (raw_path, raw_query) = target
+        .split_once('?')
+        .map_or((target, None), |(path, query)| (path, Some(query)));
     if !raw_path.starts_with('/') && raw_query.is_none_or(|_| !raw_path.is_empty()) {
         return Err(Refusal::Malformed("the path does not begin with a slash"));
     }
     let raw_path = if raw_path.is_empty() { "/" } else { raw_path };
-    let path = decode(raw_path, Plus::Itself).ok_or(Refusal::Malformed("the path has a broken percent-encoding"))?;
+    let path = decode(raw_path, Plus::Itself)
+        .ok_or(Refusal::Malformed("the path has a broken percent-encoding"))?;
     if path.chars().any(char::is_control) {
         return Err(Refusal::Malformed("the path has a control character"));
     }
     let path = match path.strip_prefix(gate.base_path()) {
         Some("") => {
-            let query = raw_query.map(|query| format!("?{query}")).unwrap_or_default();
+            let query = raw_query
+                .map(|query| format!("?{query}"))
+                .unwrap_or_default();
             return Err(Refusal::Moved(format!("{raw_path}/{query}")));
         }
         Some(inside) if inside.starts_with('/') => inside.to_string(),
         // A proxy may take the base path off itself, and whoever sits at the machine may leave it out.
         _ => path,
     };
-    let query = read_query(raw_query.unwrap_or_default()).ok_or(Refusal::Malformed("the query has a broken percent-encoding"))?;
-    let known: Vec<_> = fields.all("if-none-match").map(String::from_utf8_lossy).collect();
-    Ok(Request { is_head: false, path, query, if_none_match: (!known.is_empty()).then(|| known.join(", ")) })
+    let query = read_query(raw_query.unwrap_or_default()).ok_or(Refusal::Malformed(
+        "the query has a broken percent-encoding",
+    ))?;
+    let known: Vec<_> = fields
+        .all("if-none-match")
+        .map(String::from_utf8_lossy)
+        .collect();
+    Ok(Request {
+        is_head: false,
+        path,
+        query,
+        if_none_match: (!known.is_empty()).then(|| known.join(", ")),
+    })
 }
 
 fn read_query(query: &str) -> Option<Vec<(String, String)>> {
@@ -184,7 +231,11 @@ fn decode(text: &str, plus: Plus) -> Option<String> {
     while let Some(byte) = bytes.next() {
         out.push(match byte {
             b'%' => {
-                let digit = |byte: u8| char::from(byte).to_digit(16).and_then(|digit| u8::try_from(digit).ok());
+                let digit = |byte: u8| {
+                    char::from(byte)
+                        .to_digit(16)
+                        .and_then(|digit| u8::try_from(digit).ok())
+                };
                 let (high, low) = (digit(bytes.next()?)?, digit(bytes.next()?)?);
                 high << 4 | low
             }
@@ -200,21 +251,30 @@ struct Fields<'a>(&'a [httparse::Header<'a>]);
 
 impl<'a> Fields<'a> {
     fn all(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
-        self.0.iter().filter(move |header| header.name.eq_ignore_ascii_case(name)).map(|header| header.value)
+        self.0
+            .iter()
+            .filter(move |header| header.name.eq_ignore_ascii_case(name))
+            .map(|header| header.value)
     }
 
     /// The comma-separated entries of all headers of this name.
     fn entries(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
-        self.all(name).filter_map(|value| str::from_utf8(value).ok()).flat_map(|value| value.split(',')).map(str::trim)
+        self.all(name)
+            .filter_map(|value| str::from_utf8(value).ok())
+            .flat_map(|value| value.split(','))
+            .map(str::trim)
     }
 
     fn has_word(&self, name: &'static str, word: &str) -> bool {
-        self.entries(name).any(|entry| entry.eq_ignore_ascii_case(word))
+        self.entries(name)
+            .any(|entry| entry.eq_ignore_ascii_case(word))
     }
 
     fn has_body(&self) -> Result<bool, Refusal> {
         if self.all("transfer-encoding").next().is_some() {
-            return Err(Refusal::Malformed("a request with Transfer-Encoding is not taken"));
+            return Err(Refusal::Malformed(
+                "a request with Transfer-Encoding is not taken",
+            ));
         }
         let mut has_body = false;
         for value in self.all("content-length") {
@@ -232,12 +292,18 @@ impl<'a> Fields<'a> {
         let weight_of = |name: &str| {
             self.entries("accept-encoding").find_map(|entry| {
                 let (coding, parameters) = entry.split_once(';').unwrap_or((entry, ""));
-                let weight = parameters.split_once('=').filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
-                let weight = weight.map_or(1.0, |(_, value)| value.trim().parse::<f32>().unwrap_or(0.0));
+                let weight = parameters
+                    .split_once('=')
+                    .filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));
+                let weight =
+                    weight.map_or(1.0, |(_, value)| value.trim().parse::<f32>().unwrap_or(0.0));
                 coding.trim().eq_ignore_ascii_case(name).then_some(weight)
             })
         };
-        weight_of("gzip").or_else(|| weight_of("x-gzip")).or_else(|| weight_of("*")).is_some_and(|weight| weight > 0.0)
+        weight_of("gzip")
+            .or_else(|| weight_of("x-gzip"))
+            .or_else(|| weight_of("*"))
+            .is_some_and(|weight| weight > 0.0)
     }
 }
 

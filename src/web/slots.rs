@@ -57,7 +57,12 @@ const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 impl Slots {
     pub(super) fn new(capacity: usize, patience: Duration) -> Slots {
-        Slots { table: Mutex::default(), freed: Condvar::new(), capacity, patience }
+        Slots {
+            table: Mutex::default(),
+            freed: Condvar::new(),
+            capacity,
+            patience,
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, Table> {
@@ -76,7 +81,11 @@ impl Slots {
             if !table.entries.iter().any(|entry| entry.is_closed) {
                 self.close_one(&mut table);
             }
-            table = self.freed.wait_timeout(table, LOOK_AGAIN).unwrap_or_else(PoisonError::into_inner).0;
+            table = self
+                .freed
+                .wait_timeout(table, LOOK_AGAIN)
+                .unwrap_or_else(PoisonError::into_inner)
+                .0;
         }
         if table.is_ended {
             return None;
@@ -84,8 +93,17 @@ impl Slots {
         let id = table.next_id;
         table.next_id += 1;
         let phase = Phase::Waiting(sys::monotonic());
-        table.entries.push(Entry { id, stream: Arc::clone(stream), phase, paging_since: None, is_closed: false });
-        Some(Slot { id, slots: Arc::clone(self) })
+        table.entries.push(Entry {
+            id,
+            stream: Arc::clone(stream),
+            phase,
+            paging_since: None,
+            is_closed: false,
+        });
+        Some(Slot {
+            id,
+            slots: Arc::clone(self),
+        })
     }
 
     /// Closes a connection that can be spared and waits until its descriptor is free; `false` when there is none, or when
@@ -97,7 +115,10 @@ impl Slots {
             return false;
         }
         let is_there = |table: &mut Table| table.entries.len() >= count;
-        let waited = self.freed.wait_timeout_while(table, longest, is_there).unwrap_or_else(PoisonError::into_inner);
+        let waited = self
+            .freed
+            .wait_timeout_while(table, longest, is_there)
+            .unwrap_or_else(PoisonError::into_inner);
         !waited.1.timed_out()
     }
 
@@ -109,11 +130,16 @@ impl Slots {
             Phase::Waiting(since) => Some((1, since)),
             Phase::Writing(since) if now.since(since) >= self.patience => Some((2, since)),
             // However well it reads: others want to be answered too.
-            Phase::Writing(_) | Phase::Working => {
-                entry.paging_since.filter(|since| now.since(*since) >= LONG_ANSWER).map(|since| (3, since))
-            }
+            Phase::Writing(_) | Phase::Working => entry
+                .paging_since
+                .filter(|since| now.since(*since) >= LONG_ANSWER)
+                .map(|since| (3, since)),
         };
-        let spared = table.entries.iter_mut().filter_map(|entry| Some((rank(entry)?, entry))).min_by_key(|(rank, _)| *rank);
+        let spared = table
+            .entries
+            .iter_mut()
+            .filter_map(|entry| Some((rank(entry)?, entry)))
+            .min_by_key(|(rank, _)| *rank);
         match spared {
             Some((_, entry)) => {
                 entry.close();
@@ -139,7 +165,11 @@ impl Slots {
     }
 
     fn close_all(&self, which: impl Fn(&Entry) -> bool) {
-        self.lock().entries.iter_mut().filter(|entry| which(entry)).for_each(Entry::close);
+        self.lock()
+            .entries
+            .iter_mut()
+            .filter(|entry| which(entry))
+            .for_each(Entry::close);
     }
 
     fn wait_until_empty(&self, longest: Duration) {
@@ -167,7 +197,13 @@ pub(super) struct Slot {
 impl Slot {
     /// The answer that begins has many pages.
     pub(super) fn begin_pages(&self) {
-        if let Some(entry) = self.slots.lock().entries.iter_mut().find(|entry| entry.id == self.id) {
+        if let Some(entry) = self
+            .slots
+            .lock()
+            .entries
+            .iter_mut()
+            .find(|entry| entry.id == self.id)
+        {
             entry.paging_since = Some(sys::monotonic());
         }
     }
@@ -177,7 +213,9 @@ impl Slot {
         let mut table = self.slots.lock();
         // Whoever begins to wait while the server ends would not be closed before the grace is over.
         let is_ending = table.is_ended && matches!(phase, Phase::Waiting(_) | Phase::Lingering(_));
-        let Some(entry) = table.entries.iter_mut().find(|entry| entry.id == self.id) else { return false };
+        let Some(entry) = table.entries.iter_mut().find(|entry| entry.id == self.id) else {
+            return false;
+        };
         entry.phase = phase;
         if matches!(phase, Phase::Waiting(_) | Phase::Lingering(_)) {
             entry.paging_since = None;
@@ -188,7 +226,10 @@ impl Slot {
 
 impl Drop for Slot {
     fn drop(&mut self) {
-        self.slots.lock().entries.retain(|entry| entry.id != self.id);
+        self.slots
+            .lock()
+            .entries
+            .retain(|entry| entry.id != self.id);
         self.slots.freed.notify_all();
     }
 }

@@ -37,8 +37,15 @@ struct Asked {
 
 /// Pings all, one ping each, side by side, and says who answered within the time. Whoever cannot be asked is left out, and so
 /// is everybody once the flag is raised.
-pub(super) fn ask(questions: Vec<Question>, patience: Duration, stop: &Stop) -> Vec<(Question, UtcMillis, bool)> {
-    let mut open: Vec<Asked> = questions.into_iter().filter_map(|question| send(question, patience)).collect();
+pub(super) fn ask(
+    questions: Vec<Question>,
+    patience: Duration,
+    stop: &Stop,
+) -> Vec<(Question, UtcMillis, bool)> {
+    let mut open: Vec<Asked> = questions
+        .into_iter()
+        .filter_map(|question| send(question, patience))
+        .collect();
     let mut answers = Vec::with_capacity(open.len());
     while !open.is_empty() {
         for asked in &mut open {
@@ -58,7 +65,11 @@ pub(super) fn ask(questions: Vec<Question>, patience: Duration, stop: &Stop) -> 
         for mut asked in open {
             asked.exchange.read();
             match asked.exchange.run.outcome_so_far(0, sys::monotonic()) {
-                Some(outcome) => answers.push((asked.question, asked.at, matches!(outcome, Outcome::Reply { .. }))),
+                Some(outcome) => answers.push((
+                    asked.question,
+                    asked.at,
+                    matches!(outcome, Outcome::Reply { .. }),
+                )),
                 None => waiting.push(asked),
             }
         }
@@ -69,15 +80,32 @@ pub(super) fn ask(questions: Vec<Question>, patience: Duration, stop: &Stop) -> 
 
 fn plan(ping_count: u16, timeout: Duration) -> CheckPlan {
     let spacing = Duration::from_millis(20);
-    CheckPlan { ping_count, spacing, timeout, payload_len: PAYLOAD_LEN, linger: Duration::ZERO, pace: Pace::Listening }
+    CheckPlan {
+        ping_count,
+        spacing,
+        timeout,
+        payload_len: PAYLOAD_LEN,
+        linger: Duration::ZERO,
+        pace: Pace::Listening,
+    }
 }
 
 fn send(question: Question, patience: Duration) -> Option<Asked> {
-    let options = SocketOptions { time_to_live: None, source: question.source.clone() };
+    let options = SocketOptions {
+        time_to_live: None,
+        source: question.source.clone(),
+    };
     let mut exchange = Exchange::open(&question.target, &options, plan(1, patience)).ok()?;
     let clock = exchange.send(1);
-    let is_sent = !matches!(exchange.run.outcome_so_far(0, clock.monotonic), Some(Outcome::SendFailed { .. }));
-    is_sent.then(|| Asked { question, exchange, at: clock.utc() })
+    let is_sent = !matches!(
+        exchange.run.outcome_so_far(0, clock.monotonic),
+        Some(Outcome::SendFailed { .. })
+    );
+    is_sent.then(|| Asked {
+        question,
+        exchange,
+        at: clock.utc(),
+    })
 }
 
 /// How many routers a packet may pass when it is followed: what lies behind is not the provider's any more.
@@ -87,13 +115,18 @@ const TRACE_PATIENCE: Duration = Duration::from_millis(1200);
 /// Follows packets to a target: one ping for each number of routers it may pass, all within a second and a half. `None` when
 /// nothing can be sent, or the flag was raised.
 pub(super) fn follow(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
-    let options = SocketOptions { time_to_live: Some(1), source };
+    let options = SocketOptions {
+        time_to_live: Some(1),
+        source,
+    };
     let mut exchange = Exchange::open(target, &options, plan(MOST_HOPS, TRACE_PATIENCE)).ok()?;
     let at = sys::clocks().utc();
     loop {
         match exchange.run.next_action(sys::monotonic()) {
             Action::Send(sequence) => {
-                exchange.set_time_to_live(u8::try_from(sequence).ok()?).ok()?;
+                exchange
+                    .set_time_to_live(u8::try_from(sequence).ok()?)
+                    .ok()?;
                 exchange.send(sequence);
             }
             Action::SleepUntil(until) | Action::ListenUntil(until) => {
@@ -118,21 +151,36 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
         match ping {
             Outcome::Reply { .. } => {
                 hops.push(Some(target));
-                return Path { at, reached: true, hops };
+                return Path {
+                    at,
+                    reached: true,
+                    hops,
+                };
             }
             Outcome::Unreachable(error) => {
                 hops.push(error.from);
                 // Whoever says that the host is unreachable is the last on the way.
                 if !icmp::is_time_exceeded(*error) {
-                    return Path { at, reached: false, hops };
+                    return Path {
+                        at,
+                        reached: false,
+                        hops,
+                    };
                 }
             }
             _ => hops.push(None),
         }
     }
-    let known = hops.iter().rposition(Option::is_some).map_or(0, |last| last + 1);
+    let known = hops
+        .iter()
+        .rposition(Option::is_some)
+        .map_or(0, |last| last + 1);
     hops.truncate(known);
-    Path { at, reached: false, hops }
+    Path {
+        at,
+        reached: false,
+        hops,
+    }
 }
 
 #[cfg(test)]
@@ -143,16 +191,42 @@ mod tests {
     #[test]
     fn a_path_ends_with_the_last_machine_that_answers() {
         let ip = |last: u8| IpAddr::from([192, 0, 2, last]);
-        let exceeded = |last| Outcome::Unreachable(IcmpError { kind: 11, code: 0, is_v6: false, from: Some(ip(last)) });
-        let refused = Outcome::Unreachable(IcmpError { kind: 3, code: 1, is_v6: false, from: Some(ip(2)) });
+        let exceeded = |last| {
+            Outcome::Unreachable(IcmpError {
+                kind: 11,
+                code: 0,
+                is_v6: false,
+                from: Some(ip(last)),
+            })
+        };
+        let refused = Outcome::Unreachable(IcmpError {
+            kind: 3,
+            code: 1,
+            is_v6: false,
+            from: Some(ip(2)),
+        });
         let reply = Outcome::Reply { rtt_us: 5 };
         let path = |pings: &[Outcome]| path_of(UtcMillis(7), ip(9), pings);
         let hops = |pings: &[Outcome]| path(pings).hops;
-        assert_eq!(hops(&[exceeded(1), Outcome::TimedOut, exceeded(3), Outcome::TimedOut]), [Some(ip(1)), None, Some(ip(3))]);
+        assert_eq!(
+            hops(&[
+                exceeded(1),
+                Outcome::TimedOut,
+                exceeded(3),
+                Outcome::TimedOut
+            ]),
+            [Some(ip(1)), None, Some(ip(3))]
+        );
         assert_eq!(hops(&[Outcome::TimedOut; 5]), []);
-        assert_eq!(hops(&[exceeded(1), refused, refused, refused]), [Some(ip(1)), Some(ip(2))]);
+        assert_eq!(
+            hops(&[exceeded(1), refused, refused, refused]),
+            [Some(ip(1)), Some(ip(2))]
+        );
         let whole = path(&[exceeded(1), reply, reply]);
-        assert_eq!((whole.hops, whole.reached), (vec![Some(ip(1)), Some(ip(9))], true));
+        assert_eq!(
+            (whole.hops, whole.reached),
+            (vec![Some(ip(1)), Some(ip(9))], true)
+        );
         assert!(!path(&[exceeded(1), refused]).reached);
     }
 }

@@ -76,7 +76,10 @@ const MOST_TRACES: usize = 8;
 impl Witness {
     /// Starts the thread. `fast_interval` is from one look to the next while something is wrong; `None` looks only when
     /// told. `say` takes what is seen.
-    pub fn start(fast_interval: Option<Duration>, say: impl Fn(Fact) + Clone + Send + 'static) -> io::Result<Witness> {
+    pub fn start(
+        fast_interval: Option<Duration>,
+        say: impl Fn(Fact) + Clone + Send + 'static,
+    ) -> io::Result<Witness> {
         let (words, received) = sync_channel(QUEUE_LEN);
         let stop = Stop::new()?;
         let flag = stop.clone();
@@ -94,8 +97,15 @@ impl Witness {
             };
             post.stand(&received);
         };
-        let thread = thread::Builder::new().name("witness".into()).stack_size(STACK_BYTES).spawn(watch)?;
-        Ok(Witness { handle: WitnessHandle { words }, stop, thread })
+        let thread = thread::Builder::new()
+            .name("witness".into())
+            .stack_size(STACK_BYTES)
+            .spawn(watch)?;
+        Ok(Witness {
+            handle: WitnessHandle { words },
+            stop,
+            thread,
+        })
     }
 
     /// The way to it.
@@ -198,7 +208,10 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
 
     /// One target stands for all of its version of IP, best one that goes by the ordinary routes.
     fn watch_way(&mut self, target: Target, source: Option<Source>) {
-        let known = self.blocked.iter().position(|(known, _)| known.version() == target.version());
+        let known = self
+            .blocked
+            .iter()
+            .position(|(known, _)| known.version() == target.version());
         match known.map(|index| &mut self.blocked[index]) {
             Some((_, known_source)) if known_source.is_none() || source.is_some() => return,
             Some(entry) => *entry = (target, source),
@@ -208,7 +221,10 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
     }
 
     fn source_of(&self, host: &Host) -> Option<Source> {
-        self.neighbours.iter().find(|known| *known.host == *host).and_then(|known| known.source.clone())
+        self.neighbours
+            .iter()
+            .find(|known| *known.host == *host)
+            .and_then(|known| known.source.clone())
     }
 
     /// What is looked at again and again while something is wrong.
@@ -225,10 +241,17 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
     /// What is looked at when something goes wrong, and once more: the gateway, and whether the others answer.
     fn look_around(&mut self) {
         let mut questions = self.gateways();
-        let others = self.neighbours.iter().filter(|other| !self.silent.contains_key(&other.host));
+        let others = self
+            .neighbours
+            .iter()
+            .filter(|other| !self.silent.contains_key(&other.host));
         let asked = others.filter_map(|other| {
             let target = self.targets.get(&other.host)?;
-            Some(Question { target: *target, source: other.source.clone(), host: Some(Arc::clone(&other.host)) })
+            Some(Question {
+                target: *target,
+                source: other.source.clone(),
+                host: Some(Arc::clone(&other.host)),
+            })
         });
         questions.extend(asked.take(MOST_NEIGHBOURS));
         self.ask(questions);
@@ -236,23 +259,48 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
 
     /// The default gateways of the versions of IP that something is wrong with.
     fn gateways(&self) -> Vec<Question> {
-        let mut versions: Vec<Version> =
-            self.silent.keys().filter_map(|host| self.targets.get(host)).map(Target::version).collect();
+        let mut versions: Vec<Version> = self
+            .silent
+            .keys()
+            .filter_map(|host| self.targets.get(host))
+            .map(Target::version)
+            .collect();
         versions.sort_by_key(|version| *version == Version::V6);
         versions.dedup();
         if versions.is_empty() {
             return Vec::new();
         }
         let gateways = net::default_gateways();
-        let best = |version: Version| gateways.iter().filter_map(net::target_of).find(|gateway| gateway.version() == version);
-        versions.into_iter().filter_map(best).map(|target| Question { target, source: None, host: None }).collect()
+        let best = |version: Version| {
+            gateways
+                .iter()
+                .filter_map(net::target_of)
+                .find(|gateway| gateway.version() == version)
+        };
+        versions
+            .into_iter()
+            .filter_map(best)
+            .map(|target| Question {
+                target,
+                source: None,
+                host: None,
+            })
+            .collect()
     }
 
     fn ask(&self, questions: Vec<Question>) {
         for (question, at, is_answered) in look::ask(questions, PATIENCE, &self.stop) {
             (self.say)(match question.host {
-                Some(host) => Fact::Neighbour { host, at, is_answered },
-                None => Fact::Gateway { ip: question.target.ip, at, is_answered },
+                Some(host) => Fact::Neighbour {
+                    host,
+                    at,
+                    is_answered,
+                },
+                None => Fact::Gateway {
+                    ip: question.target.ip,
+                    at,
+                    is_answered,
+                },
             });
         }
     }
@@ -265,23 +313,42 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
             .filter(|(target, source)| net::is_way_clear(target, source.as_ref()))
             .map(|(target, _)| target.version())
             .collect();
-        for version in [Version::V4, Version::V6].into_iter().filter(|version| clear.contains(version)) {
-            (self.say)(Fact::WayClear { version, at: sys::clocks().utc() });
+        for version in [Version::V4, Version::V6]
+            .into_iter()
+            .filter(|version| clear.contains(version))
+        {
+            (self.say)(Fact::WayClear {
+                version,
+                at: sys::clocks().utc(),
+            });
         }
-        self.blocked.retain(|(target, _)| !clear.contains(&target.version()));
+        self.blocked
+            .retain(|(target, _)| !clear.contains(&target.version()));
     }
 
     /// Follows packets to the hosts whose turn it is.
     fn follow_packets(&mut self) {
-        if self.trace.as_ref().is_some_and(|trace| !trace.is_finished()) {
+        if self
+            .trace
+            .as_ref()
+            .is_some_and(|trace| !trace.is_finished())
+        {
             return;
         }
         let now = sys::monotonic();
         let mut due: Vec<(Arc<Host>, Target, Option<Source>)> = Vec::new();
         for (host, next) in &mut self.silent {
-            if let Some(target) = self.targets.get(host).filter(|_| *next <= now && due.len() < MOST_TRACES) {
+            if let Some(target) = self
+                .targets
+                .get(host)
+                .filter(|_| *next <= now && due.len() < MOST_TRACES)
+            {
                 *next = now.after(TRACE_EVERY);
-                let source = self.neighbours.iter().find(|known| known.host == *host).and_then(|known| known.source.clone());
+                let source = self
+                    .neighbours
+                    .iter()
+                    .find(|known| known.host == *host)
+                    .and_then(|known| known.source.clone());
                 due.push((Arc::clone(host), *target, source));
             }
         }
@@ -296,6 +363,10 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
                 }
             }
         };
-        self.trace = thread::Builder::new().name("trace".into()).stack_size(STACK_BYTES).spawn(work).ok();
+        self.trace = thread::Builder::new()
+            .name("trace".into())
+            .stack_size(STACK_BYTES)
+            .spawn(work)
+            .ok();
     }
 }

@@ -33,7 +33,10 @@ impl TempDir {
     pub fn new() -> TempDir {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("ace-connection-logger-test-{}-{number}", std::process::id()));
+        let path = std::env::temp_dir().join(format!(
+            "ace-connection-logger-test-{}-{number}",
+            std::process::id()
+        ));
         std::fs::create_dir(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         TempDir(path)
     }
@@ -46,7 +49,8 @@ impl TempDir {
     /// Writes a file into it and says where that is.
     pub fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.0.join(name);
-        std::fs::write(&path, content).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        std::fs::write(&path, content)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         path
     }
 }
@@ -87,15 +91,24 @@ pub fn run(command: &mut Command) -> Finished {
     let stderr = read_to_end(child.stderr.take().expect("it is a pipe"));
     let deadline = began + LONGEST_RUN;
     let mut text_of = |output: &mpsc::Receiver<String>| {
-        output.recv_timeout(deadline.saturating_duration_since(Instant::now())).unwrap_or_else(|_| {
-            // Best effort: the test fails in any case.
-            drop(child.kill());
-            panic!("{command:?} did not end within {LONGEST_RUN:?}")
-        })
+        output
+            .recv_timeout(deadline.saturating_duration_since(Instant::now()))
+            .unwrap_or_else(|_| {
+                // Best effort: the test fails in any case.
+                drop(child.kill());
+                panic!("{command:?} did not end within {LONGEST_RUN:?}")
+            })
     };
     let (stdout, stderr) = (text_of(&stdout), text_of(&stderr));
-    let status = child.wait().unwrap_or_else(|error| panic!("{command:?}: {error}"));
-    Finished { code: status.code(), stdout, stderr, took: began.elapsed() }
+    let status = child
+        .wait()
+        .unwrap_or_else(|error| panic!("{command:?}: {error}"));
+    Finished {
+        code: status.code(),
+        stdout,
+        stderr,
+        took: began.elapsed(),
+    }
 }
 
 fn read_to_end(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {

@@ -44,21 +44,41 @@ pub fn is_available(test: &str) -> bool {
     }
     let unshare = |program: &std::ffi::OsStr| {
         let mut command = Command::new("unshare");
-        command.args(["--map-root-user", "--net", "--"]).arg(program).env(INSIDE, "1");
+        command
+            .args(["--map-root-user", "--net", "--"])
+            .arg(program)
+            .env(INSIDE, "1");
         command
     };
-    let can_unshare = unshare("true".as_ref()).stderr(Stdio::null()).status().is_ok_and(|status| status.success());
+    let can_unshare = unshare("true".as_ref())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
     if !can_unshare {
         skip(test, &format!("{reason}, and there are no user namespaces"));
         return false;
     }
     let this = std::env::current_exe().expect("the tests know their own file");
     let inner = run(unshare(this.as_os_str()).args(["--exact", test, "--nocapture"]));
-    assert_eq!(inner.code, Some(0), "inside a user namespace:\n{}{}", inner.stdout, inner.stderr);
+    assert_eq!(
+        inner.code,
+        Some(0),
+        "inside a user namespace:\n{}{}",
+        inner.stdout,
+        inner.stderr
+    );
     // A name that fits no test would pass as well.
-    assert!(inner.stdout.contains("running 1 test"), "{test} is no test of {}", this.display());
+    assert!(
+        inner.stdout.contains("running 1 test"),
+        "{test} is no test of {}",
+        this.display()
+    );
     if let Some((_, skipped)) = inner.stderr.split_once("SKIP ") {
-        let reason = skipped.lines().next().and_then(|line| line.split_once(": ")).map_or("", |(_, reason)| reason);
+        let reason = skipped
+            .lines()
+            .next()
+            .and_then(|line| line.split_once(": "))
+            .map_or("", |(_, reason)| reason);
         skip(test, &format!("inside a user namespace: {reason}"));
     }
     false
@@ -67,7 +87,11 @@ pub fn is_available(test: &str) -> bool {
 fn probe() -> Result<(), String> {
     sys::unshare_network().map_err(|error| format!("cannot make a network namespace: {error}"))?;
     sys::open_tun("tun0").map_err(|error| format!("cannot make a TUN device: {error}"))?;
-    match Command::new("ip").arg("-Version").stdout(Stdio::null()).status() {
+    match Command::new("ip")
+        .arg("-Version")
+        .stdout(Stdio::null())
+        .status()
+    {
         Ok(status) if status.success() => Ok(()),
         Ok(status) => Err(format!("ip -Version: {status}")),
         Err(error) => Err(format!("cannot run ip: {error}")),
@@ -86,7 +110,8 @@ pub fn in_namespace<T: Send>(kind: SocketKind, then: impl FnOnce(File) -> T + Se
 }
 
 fn in_own_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
-    std::thread::scope(|scope| scope.spawn(run).join()).unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+    std::thread::scope(|scope| scope.spawn(run).join())
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
 }
 
 fn set_up(kind: SocketKind) -> io::Result<()> {
@@ -119,8 +144,15 @@ pub fn sysctl(name: &str, value: &str) -> io::Result<()> {
 
 /// Runs `ip` with these commands, one a line, in this thread's network. Addresses that they add are in use when it returns.
 pub fn ip(commands: &str) -> io::Result<()> {
-    let mut child = Command::new("ip").args(["-batch", "-"]).stdin(Stdio::piped()).spawn()?;
-    child.stdin.take().expect("it is a pipe").write_all(commands.as_bytes())?;
+    let mut child = Command::new("ip")
+        .args(["-batch", "-"])
+        .stdin(Stdio::piped())
+        .spawn()?;
+    child
+        .stdin
+        .take()
+        .expect("it is a pipe")
+        .write_all(commands.as_bytes())?;
     let status = child.wait()?;
     if !status.success() {
         return Err(io::Error::other(format!("ip: {status}: {commands}")));
@@ -140,12 +172,22 @@ fn wait_for_own_ipv6_routes() -> io::Result<()> {
             routes
                 .lines()
                 .map(|line| line.split_whitespace().collect::<Vec<_>>())
-                .any(|columns| columns[0] == address && columns[1] == "80" && columns[8].starts_with(LOCAL_ROUTE_FLAG))
+                .any(|columns| {
+                    columns[0] == address
+                        && columns[1] == "80"
+                        && columns[8].starts_with(LOCAL_ROUTE_FLAG)
+                })
         };
-        match addresses.lines().filter_map(|line| line.split_whitespace().next()).find(|address| !is_routed(address)) {
+        match addresses
+            .lines()
+            .filter_map(|line| line.split_whitespace().next())
+            .find(|address| !is_routed(address))
+        {
             None => return Ok(()),
             Some(address) if Instant::now() > deadline => {
-                return Err(io::Error::other(format!("{address} has no route of its own")));
+                return Err(io::Error::other(format!(
+                    "{address} has no route of its own"
+                )));
             }
             Some(_) => std::thread::sleep(Duration::from_millis(1)),
         }

@@ -1,5 +1,8 @@
 //! System calls that the tests need and the standard library has no words for. All `unsafe` of the tests is here.
-#![expect(unsafe_code, reason = "this file is where the tests' system calls are made")]
+#![expect(
+    unsafe_code,
+    reason = "this file is where the tests' system calls are made"
+)]
 
 use std::ffi::CString;
 use std::fs::{File, OpenOptions};
@@ -12,7 +15,11 @@ use std::process::Command;
 use std::time::Duration;
 
 fn check(result: libc::c_int) -> io::Result<()> {
-    if result < 0 { Err(io::Error::last_os_error()) } else { Ok(()) }
+    if result < 0 {
+        Err(io::Error::last_os_error())
+    } else {
+        Ok(())
+    }
 }
 
 /// Moves this thread, and what it starts from now on, into an empty network of its own: unshare(2).
@@ -57,7 +64,11 @@ pub fn run_before_others() -> io::Result<()> {
 /// Makes a TUN device in this thread's network: what is routed to it can be read as bare IP packets, what is written
 /// to it has arrived. It vanishes with the file. Reading does not wait.
 pub fn open_tun(name: &str) -> io::Result<File> {
-    let file = OpenOptions::new().read(true).write(true).custom_flags(libc::O_NONBLOCK).open("/dev/net/tun")?;
+    let file = OpenOptions::new()
+        .read(true)
+        .write(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open("/dev/net/tun")?;
     // SAFETY: zeroes are a valid ifreq.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     if name.len() >= request.ifr_name.len() {
@@ -66,7 +77,8 @@ pub fn open_tun(name: &str) -> io::Result<File> {
     for (to, from) in request.ifr_name.iter_mut().zip(name.bytes()) {
         *to = libc::c_char::from_ne_bytes([from]);
     }
-    request.ifr_ifru.ifru_flags = libc::c_short::try_from(libc::IFF_TUN | libc::IFF_NO_PI).expect("two small flags");
+    request.ifr_ifru.ifru_flags =
+        libc::c_short::try_from(libc::IFF_TUN | libc::IFF_NO_PI).expect("two small flags");
     // SAFETY: the pointer is to a whole ifreq whose name ends with a zero byte.
     check(unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw const request) })?;
     Ok(file)
@@ -74,14 +86,23 @@ pub fn open_tun(name: &str) -> io::Result<File> {
 
 /// Waits until one of the two can be read or was closed at its other end, at most `longest`, for ever when it is
 /// `None`. Says for each whether it is so.
-pub fn wait_readable(files: [BorrowedFd<'_>; 2], longest: Option<Duration>) -> io::Result<[bool; 2]> {
-    let mut entries = files.map(|file| libc::pollfd { fd: file.as_raw_fd(), events: libc::POLLIN, revents: 0 });
+pub fn wait_readable(
+    files: [BorrowedFd<'_>; 2],
+    longest: Option<Duration>,
+) -> io::Result<[bool; 2]> {
+    let mut entries = files.map(|file| libc::pollfd {
+        fd: file.as_raw_fd(),
+        events: libc::POLLIN,
+        revents: 0,
+    });
     let timeout = longest.map(|longest| libc::timespec {
         tv_sec: libc::time_t::try_from(longest.as_secs()).unwrap_or(libc::time_t::MAX),
         // Below a thousand million, which fits a c_long of any width.
         tv_nsec: longest.subsec_nanos() as _,
     });
-    let timeout = timeout.as_ref().map_or(std::ptr::null(), |timeout| &raw const *timeout);
+    let timeout = timeout
+        .as_ref()
+        .map_or(std::ptr::null(), |timeout| &raw const *timeout);
     // SAFETY: the pointer and the number describe `entries`; the timeout is null or a live timespec; no signal mask.
     match check(unsafe { libc::ppoll(entries.as_mut_ptr(), 2, timeout, std::ptr::null()) }) {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
@@ -126,7 +147,10 @@ pub fn confine(command: &mut Command, confinement: Confinement) {
 fn apply(to: &Confinement) -> io::Result<()> {
     const LAST_CAPABILITY: libc::c_ulong = 63;
     const VERSION_3: u32 = 0x2008_0522;
-    let [files, tasks] = [to.files, to.tasks].map(|limit| libc::rlimit { rlim_cur: limit as _, rlim_max: limit as _ });
+    let [files, tasks] = [to.files, to.tasks].map(|limit| libc::rlimit {
+        rlim_cur: limit as _,
+        rlim_max: limit as _,
+    });
     let no_new_privileges = libc::c_ulong::from(to.no_new_privileges);
     let [low, high] = [to.ambient & u64::from(u32::MAX), to.ambient >> 32];
     let halves = [low, high].map(|half| [u32::try_from(half).expect("half of 64 bits"); 3]);
@@ -147,7 +171,13 @@ fn apply(to: &Confinement) -> io::Result<()> {
             // The kernel knows fewer, and refuses the others.
             libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
         }
-        check(libc::prctl(libc::PR_SET_KEEPCAPS, 1 as libc::c_ulong, 0, 0, 0))?;
+        check(libc::prctl(
+            libc::PR_SET_KEEPCAPS,
+            1 as libc::c_ulong,
+            0,
+            0,
+            0,
+        ))?;
         check(libc::setgroups(0, std::ptr::null()))?;
         check(libc::setresgid(to.gid, to.gid, to.gid))?;
         check(libc::setresuid(to.uid, to.uid, to.uid))?;
@@ -156,9 +186,27 @@ fn apply(to: &Confinement) -> io::Result<()> {
             return Err(io::Error::last_os_error());
         }
         for capability in (0..=LAST_CAPABILITY).filter(|bit| to.ambient >> bit & 1 == 1) {
-            check(libc::prctl(libc::PR_CAP_AMBIENT, libc::PR_CAP_AMBIENT_RAISE, capability, 0, 0))?;
+            check(libc::prctl(
+                libc::PR_CAP_AMBIENT,
+                libc::PR_CAP_AMBIENT_RAISE,
+                capability,
+                0,
+                0,
+            ))?;
         }
-        check(libc::prctl(libc::PR_SET_NO_NEW_PRIVS, no_new_privileges, 0, 0, 0))?;
-        check(libc::prctl(libc::PR_SET_SECCOMP, libc::SECCOMP_MODE_FILTER, &raw const program, 0, 0))
+        check(libc::prctl(
+            libc::PR_SET_NO_NEW_PRIVS,
+            no_new_privileges,
+            0,
+            0,
+            0,
+        ))?;
+        check(libc::prctl(
+            libc::PR_SET_SECCOMP,
+            libc::SECCOMP_MODE_FILTER,
+            &raw const program,
+            0,
+            0,
+        ))
     }
 }

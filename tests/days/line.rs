@@ -26,11 +26,15 @@ impl Network {
         // Mounts of its own too: the monitor's names are looked up in files of the day's.
         let mut command = Command::new("unshare");
         command.args(["--net", "--mount", "sh", "-c", "echo ready; exec cat"]);
-        let mut holder =
-            command.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().map_err(|error| format!("unshare: {error}"))?;
+        let mut holder = command
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("unshare: {error}"))?;
         let mut ready = [0; 6];
         let output = holder.stdout.as_mut().expect("it is a pipe");
-        std::io::Read::read_exact(output, &mut ready).map_err(|error| format!("unshare: {error}"))?;
+        std::io::Read::read_exact(output, &mut ready)
+            .map_err(|error| format!("unshare: {error}"))?;
         Ok(Network { holder })
     }
 
@@ -40,14 +44,33 @@ impl Network {
 
     fn command(&self, program: &Path) -> Command {
         let mut command = Command::new("nsenter");
-        command.args(["--net", "--mount", "--target", &self.pid().to_string(), "--"]).arg(program);
+        command
+            .args([
+                "--net",
+                "--mount",
+                "--target",
+                &self.pid().to_string(),
+                "--",
+            ])
+            .arg(program);
         command
     }
 
     /// Runs a shell script in it.
     fn run(&self, script: &str) -> Result<(), String> {
-        let output = self.command(Path::new("sh")).args(["-ec", script]).output().map_err(|error| format!("nsenter: {error}"))?;
-        if output.status.success() { Ok(()) } else { Err(format!("{script}: {}", String::from_utf8_lossy(&output.stderr))) }
+        let output = self
+            .command(Path::new("sh"))
+            .args(["-ec", script])
+            .output()
+            .map_err(|error| format!("nsenter: {error}"))?;
+        if output.status.success() {
+            Ok(())
+        } else {
+            Err(format!(
+                "{script}: {}",
+                String::from_utf8_lossy(&output.stderr)
+            ))
+        }
     }
 }
 
@@ -62,10 +85,15 @@ impl Drop for Network {
 /// Why days cannot be played here.
 pub fn probe() -> Result<(), String> {
     for program in ["nft", "nsenter", "ip", "unshare", "faketime"] {
-        let found = Command::new(program).arg("--version").stdout(Stdio::null()).stderr(Stdio::null()).status();
+        let found = Command::new(program)
+            .arg("--version")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .status();
         found.map_err(|error| format!("cannot run {program}: {error}"))?;
     }
-    let network = Network::new().map_err(|error| format!("cannot make a network namespace: {error}"))?;
+    let network =
+        Network::new().map_err(|error| format!("cannot make a network namespace: {error}"))?;
     network
         .run("nft add table inet t && ip link add v0 type veth peer name v1")
         .map_err(|error| format!("no veth or nft: {error}"))
@@ -110,7 +138,10 @@ fn config(day: &Day, folder: &Path) -> String {
     };
     let hosts: String = day.hosts.iter().map(entry).collect();
     let own = |section: &str| -> String {
-        let lines = day.config.iter().filter_map(|line| line.strip_prefix(section).and_then(|rest| rest.strip_prefix('.')));
+        let lines = day.config.iter().filter_map(|line| {
+            line.strip_prefix(section)
+                .and_then(|rest| rest.strip_prefix('.'))
+        });
         lines.map(|line| format!("  {line}\n")).collect()
     };
     format!(
@@ -127,9 +158,16 @@ impl Line {
     /// Lays it and starts the monitor on it.
     pub fn lay(day: &Day) -> Result<Line, String> {
         let (me, router, far) = (Network::new()?, Network::new()?, Network::new()?);
-        me.run(&format!("ip link add eth0 type veth peer name lan netns {}", router.pid()))?;
-        router.run(&format!("ip link add wan type veth peer name eth0 netns {}", far.pid()))?;
-        let quiet = "for f in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 >$f; done; ip link set lo up";
+        me.run(&format!(
+            "ip link add eth0 type veth peer name lan netns {}",
+            router.pid()
+        ))?;
+        router.run(&format!(
+            "ip link add wan type veth peer name eth0 netns {}",
+            far.pid()
+        ))?;
+        let quiet =
+            "for f in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 >$f; done; ip link set lo up";
         router.run(&format!(
             "{quiet}; ip addr add 10.20.0.1/24 dev lan; ip addr add 10.20.0.9/24 dev lan; ip addr add fd20::1/64 dev lan nodad
              ip addr add 10.30.0.1/24 dev wan; ip addr add fd30::1/64 dev wan nodad; ip link set lan up; ip link set wan up
@@ -147,7 +185,10 @@ impl Line {
         let folder = TempDir::new();
         folder.write("config.yaml", &config(day, folder.path()));
         folder.write("hosts", NAMES);
-        folder.write("resolv.conf", "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
+        folder.write(
+            "resolv.conf",
+            "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n",
+        );
         folder.write("nsswitch.conf", "hosts: files dns\n");
         folder.write("offset", "+0");
         let at = folder.path().display();
@@ -160,8 +201,20 @@ impl Line {
         ))?;
         // The first packets find their neighbours, so that the first check finds them found.
         me.run("for a in 10.20.0.1 10.30.0.11 10.30.0.12 fd20::1 fd30::11 fd30::12; do ip route get $a >/dev/null; done")?;
-        let has_faked_clock = day.actions.iter().any(|(_, action)| matches!(action, Action::Clock(_)));
-        let mut line = Line { me, router, far, folder, began: Instant::now(), began_ms: 0, monitor: None, has_faked_clock };
+        let has_faked_clock = day
+            .actions
+            .iter()
+            .any(|(_, action)| matches!(action, Action::Clock(_)));
+        let mut line = Line {
+            me,
+            router,
+            far,
+            folder,
+            began: Instant::now(),
+            began_ms: 0,
+            monitor: None,
+            has_faked_clock,
+        };
         line.start()?;
         line.wait_for_first_checks(day.hosts.len())?;
         (line.began, line.began_ms) = (Instant::now(), now_ms());
@@ -169,15 +222,29 @@ impl Line {
     }
 
     fn start(&mut self) -> Result<(), String> {
-        let log =
-            fs::OpenOptions::new().create(true).append(true).open(self.folder.path().join("log")).map_err(|e| e.to_string())?;
+        let log = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(self.folder.path().join("log"))
+            .map_err(|e| e.to_string())?;
         let mut command = self.me.command(bin());
         if self.has_faked_clock {
-            command.env("LD_PRELOAD", faketime_library()).env("FAKETIME_TIMESTAMP_FILE", self.folder.path().join("offset"));
-            command.env("FAKETIME_NO_CACHE", "1").env("DONT_FAKE_MONOTONIC", "1");
+            command
+                .env("LD_PRELOAD", faketime_library())
+                .env("FAKETIME_TIMESTAMP_FILE", self.folder.path().join("offset"));
+            command
+                .env("FAKETIME_NO_CACHE", "1")
+                .env("DONT_FAKE_MONOTONIC", "1");
         }
-        command.args(["monitor", "--no-dashboard", "-c"]).arg(self.folder.path().join("config.yaml"));
-        let started = command.current_dir(self.folder.path()).stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn();
+        command
+            .args(["monitor", "--no-dashboard", "-c"])
+            .arg(self.folder.path().join("config.yaml"));
+        let started = command
+            .current_dir(self.folder.path())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn();
         self.monitor = Some(started.map_err(|error| format!("{}: {error}", bin().display()))?);
         Ok(())
     }
@@ -187,7 +254,11 @@ impl Line {
         let deadline = Instant::now() + Duration::from_secs(20);
         while self.hosts_checked() < hosts {
             if Instant::now() > deadline {
-                return Err(format!("{} of {hosts} hosts are checked; the log:\n{}", self.hosts_checked(), self.log()));
+                return Err(format!(
+                    "{} of {hosts} hosts are checked; the log:\n{}",
+                    self.hosts_checked(),
+                    self.log()
+                ));
             }
             std::thread::sleep(Duration::from_millis(20));
         }
@@ -199,7 +270,11 @@ impl Line {
             let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
             let database = rusqlite::Connection::open_with_flags(self.database(), flags)?;
             database
-                .query_row("select count(distinct host_id) from check_result where received > 0", [], |row| row.get::<_, u32>(0))
+                .query_row(
+                    "select count(distinct host_id) from check_result where received > 0",
+                    [],
+                    |row| row.get::<_, u32>(0),
+                )
                 .map(|count| count as usize)
         };
         read().unwrap_or(0)
@@ -281,14 +356,24 @@ impl Line {
 
     fn signal(&self, name: &str) -> Result<(), String> {
         let monitor = self.monitor.as_ref().ok_or("no monitor runs")?;
-        let sent = Command::new("kill").args(["-s", name, &monitor.id().to_string()]).status();
-        if sent.is_ok_and(|status| status.success()) { Ok(()) } else { Err(format!("kill -s {name}")) }
+        let sent = Command::new("kill")
+            .args(["-s", name, &monitor.id().to_string()])
+            .status();
+        if sent.is_ok_and(|status| status.success()) {
+            Ok(())
+        } else {
+            Err(format!("kill -s {name}"))
+        }
     }
 
     fn reap(&mut self) -> Result<(), String> {
         let mut monitor = self.monitor.take().ok_or("no monitor runs")?;
         let deadline = Instant::now() + Duration::from_secs(10);
-        while monitor.try_wait().map_err(|error| error.to_string())?.is_none() {
+        while monitor
+            .try_wait()
+            .map_err(|error| error.to_string())?
+            .is_none()
+        {
             if Instant::now() > deadline {
                 drop(monitor.kill());
                 drop(monitor.wait());
@@ -320,22 +405,33 @@ impl Drop for Line {
 
 const NAMES: &str = "10.30.0.11 far.test\nfd30::11 far6.test\n";
 /// Ways to the far ends alone, so that there is no default gateway.
-const NARROW_ROUTES: &str = "ip route add 10.30.0.0/24 via 10.20.0.1; ip route add fd30::/64 via fd20::1
+const NARROW_ROUTES: &str =
+    "ip route add 10.30.0.0/24 via 10.20.0.1; ip route add fd30::/64 via fd20::1
     ip route del default; ip -6 route del default";
-const ADD_ROUTES: &str = "ip route replace default via 10.20.0.1; ip -6 route replace default via fd20::1";
+const ADD_ROUTES: &str =
+    "ip route replace default via 10.20.0.1; ip -6 route replace default via fd20::1";
 
 fn now_ms() -> i64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).expect("it is later than 1970");
+    let since = SystemTime::now()
+        .duration_since(UNIX_EPOCH)
+        .expect("it is later than 1970");
     i64::try_from(since.as_millis()).expect("it is")
 }
 
 fn faketime_library() -> String {
-    ["/usr/lib/x86_64-linux-gnu", "/usr/lib/aarch64-linux-gnu", "/usr/lib/arm-linux-gnueabihf"]
-        .map(|folder| format!("{folder}/faketime/libfaketimeMT.so.1"))
-        .into_iter()
-        .find(|path| Path::new(path).exists())
-        .expect("faketime has its library with it")
+    [
+        "/usr/lib/x86_64-linux-gnu",
+        "/usr/lib/aarch64-linux-gnu",
+        "/usr/lib/arm-linux-gnueabihf",
+    ]
+    .map(|folder| format!("{folder}/faketime/libfaketimeMT.so.1"))
+    .into_iter()
+    .find(|path| Path::new(path).exists())
+    .expect("faketime has its library with it")
 }
 
-#[allow(unused_imports, reason = "the module of system calls is shared by all test files")]
+#[allow(
+    unused_imports,
+    reason = "the module of system calls is shared by all test files"
+)]
 use sys as _;

@@ -44,17 +44,33 @@ fn every_day_ends_with_what_its_script_says_and_nothing_else() {
         for _ in 0..SIDE_BY_SIDE {
             scope.spawn(|| {
                 while let Some(day) = days.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let outcome = std::panic::catch_unwind(|| play(day)).unwrap_or_else(|_| Err("it broke off".into()));
-                    told.lock().expect("nobody panics with it").insert(day.name.clone(), outcome);
+                    let outcome = std::panic::catch_unwind(|| play(day))
+                        .unwrap_or_else(|_| Err("it broke off".into()));
+                    told.lock()
+                        .expect("nobody panics with it")
+                        .insert(day.name.clone(), outcome);
                 }
             });
         }
     });
     let told = told.into_inner().expect("nobody panics with it");
     write_table(&days, &told);
-    let failed: Vec<String> =
-        told.iter().filter_map(|(name, outcome)| outcome.as_ref().err().map(|error| format!("{name}: {error}"))).collect();
-    assert!(failed.is_empty(), "{} of {} days went otherwise:\n{}", failed.len(), told.len(), failed.join("\n"));
+    let failed: Vec<String> = told
+        .iter()
+        .filter_map(|(name, outcome)| {
+            outcome
+                .as_ref()
+                .err()
+                .map(|error| format!("{name}: {error}"))
+        })
+        .collect();
+    assert!(
+        failed.is_empty(),
+        "{} of {} days went otherwise:\n{}",
+        failed.len(),
+        told.len(),
+        failed.join("\n")
+    );
 }
 
 /// Plays a day and compares; says what came out.
@@ -62,7 +78,8 @@ fn play(day: &Day) -> Result<Vec<String>, String> {
     let mut line = Line::lay(day)?;
     for (at, action) in &day.actions {
         line.wait_until(*at);
-        line.perform(action).map_err(|error| format!("{action:?}: {error}"))?;
+        line.perform(action)
+            .map_err(|error| format!("{action:?}: {error}"))?;
     }
     line.wait_until(day.end);
     line.end()?;
@@ -87,7 +104,11 @@ fn write_table(days: &[Day], told: &BTreeMap<String, Result<Vec<String>, String>
 }
 
 fn bin_folder() -> std::path::PathBuf {
-    common::bin().parent().and_then(Path::parent).expect("target/debug").to_path_buf()
+    common::bin()
+        .parent()
+        .and_then(Path::parent)
+        .expect("target/debug")
+        .to_path_buf()
 }
 
 mod tests {
@@ -99,7 +120,10 @@ mod tests {
             ("# Title\nhosts far1\nat x cut provider\nend 5\n", "line 3"),
             ("# Title\nhosts nobody\nend 5\n", "line 2"),
             ("# Title\nhosts far1\nat 1 dance\nend 5\n", "line 3"),
-            ("# Title\nhosts far1\noutage far1 1..2 weather\nend 5\n", "line 3"),
+            (
+                "# Title\nhosts far1\noutage far1 1..2 weather\nend 5\n",
+                "line 3",
+            ),
             ("# Title\nhosts far1\n", "end"),
             ("hosts far1\nend 4\n", "title"),
         ] {

@@ -51,32 +51,59 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expected {
     /// An episode: of whom, from and until when, seconds; its type and cause.
-    Episode { of: String, from: f64, until: Option<f64>, kind: String, cause: String },
+    Episode {
+        of: String,
+        from: f64,
+        until: Option<f64>,
+        kind: String,
+        cause: String,
+    },
     /// So many episodes that began together, of these hosts.
     Incident { hosts: Vec<String>, cause: String },
     /// A span in which nothing was measured, with a word of its reason.
-    Gap { from: f64, until: f64, reason: String },
+    Gap {
+        from: f64,
+        until: f64,
+        reason: String,
+    },
     /// Measured time in percent of the day.
-    Coverage { of: String, percent: RangeInclusive<f64> },
+    Coverage {
+        of: String,
+        percent: RangeInclusive<f64>,
+    },
     /// How far packets got on the way to a host: the last machine.
     Path { of: String, reached: String },
     /// How many seconds of an outage were observed.
-    Down { of: String, seconds: RangeInclusive<f64> },
+    Down {
+        of: String,
+        seconds: RangeInclusive<f64>,
+    },
 }
 
-pub const HOSTS: [&str; 9] = ["far1", "far2", "far1v6", "far2v6", "near", "gateway", "gateway6", "name", "name6"];
+pub const HOSTS: [&str; 9] = [
+    "far1", "far2", "far1v6", "far2v6", "near", "gateway", "gateway6", "name", "name6",
+];
 const CAUSES: [&str; 6] = ["link", "gateway", "provider", "dns", "host", "unknown"];
 const KINDS: [&str; 4] = ["outage", "intermittent", "link_down", "dns"];
 
 impl Day {
     pub fn read(path: &Path) -> Day {
-        let name = path.file_stem().expect("a name").to_string_lossy().into_owned();
-        let text = std::fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let name = path
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let text = std::fs::read_to_string(path)
+            .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         Day::parse(&name, &text).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
     }
 
     pub fn parse(name: &str, text: &str) -> Result<Day, String> {
-        let title = text.lines().next().and_then(|line| line.strip_prefix("# ")).ok_or("the first line is no title")?;
+        let title = text
+            .lines()
+            .next()
+            .and_then(|line| line.strip_prefix("# "))
+            .ok_or("the first line is no title")?;
         let mut day = Day {
             name: name.into(),
             title: title.into(),
@@ -89,7 +116,8 @@ impl Day {
         for (index, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default().trim();
             if !line.is_empty() {
-                day.take(line).map_err(|error| format!("line {}: {line:?}: {error}", index + 1))?;
+                day.take(line)
+                    .map_err(|error| format!("line {}: {line:?}: {error}", index + 1))?;
             }
         }
         if day.end <= 0.0 {
@@ -115,27 +143,66 @@ impl Day {
             }
             ("outage", [of, span, rest @ ..]) => {
                 let (from, until) = span.split_once("..").ok_or("a span is FROM..UNTIL")?;
-                let until = if until.is_empty() { None } else { Some(seconds(until)?) };
-                let kind = rest.iter().find(|word| KINDS.contains(word)).unwrap_or(&"outage");
-                let cause = rest.iter().find(|word| CAUSES.contains(word) && *word != kind).copied();
+                let until = if until.is_empty() {
+                    None
+                } else {
+                    Some(seconds(until)?)
+                };
+                let kind = rest
+                    .iter()
+                    .find(|word| KINDS.contains(word))
+                    .unwrap_or(&"outage");
+                let cause = rest
+                    .iter()
+                    .find(|word| CAUSES.contains(word) && *word != kind)
+                    .copied();
                 let cause = cause.or(if *kind == "dns" { Some("dns") } else { None });
-                let of = if *kind == "link_down" { (*of).to_string() } else { known(of)? };
+                let of = if *kind == "link_down" {
+                    (*of).to_string()
+                } else {
+                    known(of)?
+                };
                 let cause = cause.ok_or("it has no known cause")?.to_string();
-                self.expected.push(Expected::Episode { of, from: seconds(from)?, until, kind: (*kind).into(), cause });
+                self.expected.push(Expected::Episode {
+                    of,
+                    from: seconds(from)?,
+                    until,
+                    kind: (*kind).into(),
+                    cause,
+                });
             }
             ("incident", [hosts @ .., cause]) if CAUSES.contains(cause) => {
-                let hosts = hosts.iter().map(|host| known(host)).collect::<Result<_, _>>()?;
-                self.expected.push(Expected::Incident { hosts, cause: (*cause).into() });
+                let hosts = hosts
+                    .iter()
+                    .map(|host| known(host))
+                    .collect::<Result<_, _>>()?;
+                self.expected.push(Expected::Incident {
+                    hosts,
+                    cause: (*cause).into(),
+                });
             }
             ("gap", [span, reason]) => {
                 let (from, until) = span.split_once("..").ok_or("a span is FROM..UNTIL")?;
                 let reason = reason.replace('_', " ");
-                self.expected.push(Expected::Gap { from: seconds(from)?, until: seconds(until)?, reason });
+                self.expected.push(Expected::Gap {
+                    from: seconds(from)?,
+                    until: seconds(until)?,
+                    reason,
+                });
             }
-            ("coverage", [of, range]) => self.expected.push(Expected::Coverage { of: known(of)?, percent: read_range(range)? }),
-            ("down", [of, range]) => self.expected.push(Expected::Down { of: known(of)?, seconds: read_range(range)? }),
+            ("coverage", [of, range]) => self.expected.push(Expected::Coverage {
+                of: known(of)?,
+                percent: read_range(range)?,
+            }),
+            ("down", [of, range]) => self.expected.push(Expected::Down {
+                of: known(of)?,
+                seconds: read_range(range)?,
+            }),
             ("path", [of, reached]) => {
-                self.expected.push(Expected::Path { of: known(of)?, reached: (*reached).into() });
+                self.expected.push(Expected::Path {
+                    of: known(of)?,
+                    reached: (*reached).into(),
+                });
             }
             _ => return Err("it is not understood".into()),
         }
@@ -153,7 +220,10 @@ fn seconds(text: &str) -> Result<f64, String> {
 }
 
 fn known(host: &str) -> Result<String, String> {
-    HOSTS.contains(&host).then(|| host.to_string()).ok_or(format!("there is no host {host:?}"))
+    HOSTS
+        .contains(&host)
+        .then(|| host.to_string())
+        .ok_or(format!("there is no host {host:?}"))
 }
 
 fn read_action(words: &[&str]) -> Result<Action, String> {
@@ -162,8 +232,14 @@ fn read_action(words: &[&str]) -> Result<Action, String> {
         ["gateway", "on"] => Action::Gateway { is_on: true },
         ["provider", "off"] => Action::Provider { is_on: false },
         ["provider", "on"] => Action::Provider { is_on: true },
-        ["provider4", state @ ("off" | "on")] => Action::ProviderOf { is_v6: false, is_on: *state == "on" },
-        ["provider6", state @ ("off" | "on")] => Action::ProviderOf { is_v6: true, is_on: *state == "on" },
+        ["provider4", state @ ("off" | "on")] => Action::ProviderOf {
+            is_v6: false,
+            is_on: *state == "on",
+        },
+        ["provider6", state @ ("off" | "on")] => Action::ProviderOf {
+            is_v6: true,
+            is_on: *state == "on",
+        },
         ["cable", "out"] => Action::Cable { is_in: false },
         ["cable", "in"] => Action::Cable { is_in: true },
         ["interface", "down"] => Action::Interface { is_up: false },
@@ -175,8 +251,15 @@ fn read_action(words: &[&str]) -> Result<Action, String> {
         ["names", "back"] => Action::Names { resolve: true },
         ["signal", name @ ("STOP" | "CONT" | "KILL" | "TERM")] => Action::Signal((*name).into()),
         ["start"] => Action::Start,
-        ["clock", offset] => Action::Clock(offset.parse().map_err(|_| format!("{offset:?} is no number of seconds"))?),
-        [host, state @ ("off" | "on")] => Action::Host { name: known(host)?, is_on: *state == "on" },
+        ["clock", offset] => Action::Clock(
+            offset
+                .parse()
+                .map_err(|_| format!("{offset:?} is no number of seconds"))?,
+        ),
+        [host, state @ ("off" | "on")] => Action::Host {
+            name: known(host)?,
+            is_on: *state == "on",
+        },
         _ => return Err("that does not happen".into()),
     })
 }

@@ -14,7 +14,9 @@ const SLACK: f64 = 0.6;
 
 /// Everything that the day must have, and nothing else; says what came out, in sentences.
 pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
-    let reader = Reader::open(&line.database()).map_err(|error| error.to_string())?.ok_or("there is no database")?;
+    let reader = Reader::open(&line.database())
+        .map_err(|error| error.to_string())?
+        .ok_or("there is no database")?;
     #[allow(clippy::cast_possible_truncation, reason = "a day has some seconds")]
     let at = |seconds: f64| UtcMillis(line.began_ms + (seconds * 1000.0) as i64);
     let end = at(day.end + 5.0);
@@ -27,7 +29,9 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
         .filter(|gap| gap.from > at(-4.0))
         .collect();
     let grouping = grouping_of(day);
-    let episodes = reader.episodes(&whole, &grouping, &gaps).map_err(|error| error.to_string())?;
+    let episodes = reader
+        .episodes(&whole, &grouping, &gaps)
+        .map_err(|error| error.to_string())?;
     let found = incidents(&episodes);
     let second = |at: UtcMillis| (at.0 - line.began_ms) as f64 / 1000.0;
     let told = told(&episodes, &found, &gaps, &second);
@@ -37,22 +41,36 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
     let mut incidents_left = found.clone();
     for expected in &day.expected {
         match expected {
-            Expected::Episode { of, from, until, kind, cause } => {
+            Expected::Episode {
+                of,
+                from,
+                until,
+                kind,
+                cause,
+            } => {
                 let fits = |episode: &&Episode| {
                     let event = &episode.event;
-                    let name =
-                        if kind == "link_down" { event.host_address.replace(" and ", "+") } else { event.host_name.clone() };
+                    let name = if kind == "link_down" {
+                        event.host_address.replace(" and ", "+")
+                    } else {
+                        event.host_name.clone()
+                    };
                     let is_end = match (until, episode.end()) {
                         (None, None) => true,
                         // Right to the interval of the pings in between; a link and a name by the checks.
                         (Some(until), Some(end)) => {
-                            let late = if kind == "dns" { INTERVAL_SECONDS } else { FAST_SECONDS };
+                            let late = if kind == "dns" {
+                                INTERVAL_SECONDS
+                            } else {
+                                FAST_SECONDS
+                            };
                             (until - 0.3..until + late + SLACK).contains(&second(end))
                         }
                         _ => false,
                     };
                     let start = second(episode.start());
-                    let earliest = event.earliest_start.is_none() || earliest(episode).is_some_and(|at| second(at) <= from + 0.3);
+                    let earliest = event.earliest_start.is_none()
+                        || earliest(episode).is_some_and(|at| second(at) <= from + 0.3);
                     name == *of
                         && event.event_type == *kind
                         && event.cause.as_deref() == Some(cause)
@@ -78,7 +96,11 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                     None => wrong.push(format!("missing: {expected:?}")),
                 }
             }
-            Expected::Gap { from, until, reason } => {
+            Expected::Gap {
+                from,
+                until,
+                reason,
+            } => {
                 let fits = |gap: &&Gap| {
                     gap.reason.contains(reason)
                         && (second(gap.from) - from).abs() < INTERVAL_SECONDS + SLACK
@@ -96,29 +118,48 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                 }
             }
             Expected::Down { of, seconds } => {
-                let down: i64 = episodes.iter().filter(|e| e.event.host_name == *of).map(|e| e.down_seconds).sum();
+                let down: i64 = episodes
+                    .iter()
+                    .filter(|e| e.event.host_name == *of)
+                    .map(|e| e.down_seconds)
+                    .sum();
                 if !seconds.contains(&(down as f64)) {
                     wrong.push(format!("{expected:?}: it is {down}"));
                 }
             }
             Expected::Path { of, reached } => {
-                let path =
-                    episodes.iter().find(|e| e.event.host_name == *of).and_then(|e| e.event.path.clone()).unwrap_or_default();
+                let path = episodes
+                    .iter()
+                    .find(|e| e.event.host_name == *of)
+                    .and_then(|e| e.event.path.clone())
+                    .unwrap_or_default();
                 let paths: Vec<serde_json::Value> = serde_json::from_str(&path).unwrap_or_default();
-                let last = paths.first().and_then(|path| path["hops"].as_array()?.last()?.as_str().map(String::from));
+                let last = paths
+                    .first()
+                    .and_then(|path| path["hops"].as_array()?.last()?.as_str().map(String::from));
                 if last.as_deref().unwrap_or("nobody") != reached {
                     wrong.push(format!("{expected:?}: {path}"));
                 }
             }
         }
     }
-    wrong.extend(left.iter().map(|episode| format!("nobody expected {}", one(episode, &second))));
-    wrong.extend(incidents_left.iter().map(|incident| format!("nobody expected {incident:?}")));
     wrong.extend(
-        gaps_left
-            .iter()
-            .map(|gap| format!("nobody expected the gap {:.1}..{:.1} {}", second(gap.from), second(gap.to), gap.reason)),
+        left.iter()
+            .map(|episode| format!("nobody expected {}", one(episode, &second))),
     );
+    wrong.extend(
+        incidents_left
+            .iter()
+            .map(|incident| format!("nobody expected {incident:?}")),
+    );
+    wrong.extend(gaps_left.iter().map(|gap| {
+        format!(
+            "nobody expected the gap {:.1}..{:.1} {}",
+            second(gap.from),
+            second(gap.to),
+            gap.reason
+        )
+    }));
     wrong.extend(nonsense(line, end));
     if wrong.is_empty() {
         return Ok(told);
@@ -127,16 +168,26 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
         "{}\n  what came out:\n    {}\n  facts: {:?}\n  the log:\n{}",
         wrong.join("\n  "),
         told.join("\n    "),
-        episodes.iter().map(|e| (&e.event.host_name, &e.event.facts, &e.event.path)).collect::<Vec<_>>(),
+        episodes
+            .iter()
+            .map(|e| (&e.event.host_name, &e.event.facts, &e.event.path))
+            .collect::<Vec<_>>(),
         line.log()
     ))
 }
 
 fn grouping_of(day: &Day) -> Grouping {
-    let merge = day.config.iter().find_map(|line| line.strip_prefix("outages.merge_seconds: "));
-    let merge =
-        merge.map_or(Grouping::default().merge, |text| std::time::Duration::from_secs_f64(text.parse().expect("seconds")));
-    Grouping { merge, ..Grouping::default() }
+    let merge = day
+        .config
+        .iter()
+        .find_map(|line| line.strip_prefix("outages.merge_seconds: "));
+    let merge = merge.map_or(Grouping::default().merge, |text| {
+        std::time::Duration::from_secs_f64(text.parse().expect("seconds"))
+    });
+    Grouping {
+        merge,
+        ..Grouping::default()
+    }
 }
 
 fn earliest(episode: &Episode) -> Option<UtcMillis> {
@@ -147,8 +198,11 @@ fn earliest(episode: &Episode) -> Option<UtcMillis> {
 /// What must never be, whatever the day: times that run backwards, rows in the future, sums that do not add up.
 fn nonsense(line: &Line, end: UtcMillis) -> Vec<String> {
     let database = rusqlite::Connection::open(line.database()).expect("the database");
-    let count =
-        |sql: &str| database.query_row(sql, [], |row| row.get::<_, i64>(0)).unwrap_or_else(|error| panic!("{sql}: {error}"));
+    let count = |sql: &str| {
+        database
+            .query_row(sql, [], |row| row.get::<_, i64>(0))
+            .unwrap_or_else(|error| panic!("{sql}: {error}"))
+    };
     let future = end.sql_text();
     [
         (
@@ -172,16 +226,31 @@ fn nonsense(line: &Line, end: UtcMillis) -> Vec<String> {
 
 /// Checks that were made, in percent of those that were due.
 fn coverage(reader: &Reader, host: &str, from: UtcMillis, to: UtcMillis, seconds: f64) -> f64 {
-    let ids: Vec<i64> =
-        reader.hosts().expect("hosts").into_iter().filter(|known| known.name == host).map(|known| known.id).collect();
-    let checks = reader.sums(&ids, &(from..to)).expect("sums").counts.checks();
+    let ids: Vec<i64> = reader
+        .hosts()
+        .expect("hosts")
+        .into_iter()
+        .filter(|known| known.name == host)
+        .map(|known| known.id)
+        .collect();
+    let checks = reader
+        .sums(&ids, &(from..to))
+        .expect("sums")
+        .counts
+        .checks();
     100.0 * checks as f64 * INTERVAL_SECONDS / seconds
 }
 
 fn one(episode: &Episode, second: &impl Fn(UtcMillis) -> f64) -> String {
     let event = &episode.event;
-    let whose = if event.event_type == "link_down" { "link" } else { event.host_name.as_str() };
-    let until = episode.end().map_or("still on".into(), |end| format!("{:.1} s", second(end)));
+    let whose = if event.event_type == "link_down" {
+        "link"
+    } else {
+        event.host_name.as_str()
+    };
+    let until = episode
+        .end()
+        .map_or("still on".into(), |end| format!("{:.1} s", second(end)));
     format!(
         "{whose}: {} from {:.1} s to {until}, cause {}",
         event.event_type,
@@ -196,13 +265,27 @@ fn told(
     gaps: &[Gap],
     second: &impl Fn(UtcMillis) -> f64,
 ) -> Vec<String> {
-    let mut told: Vec<String> = episodes.iter().rev().map(|episode| one(episode, second)).collect();
-    told.extend(
-        found.iter().rev().map(|incident| format!("incident: {}, cause {}", incident.host_names.join(", "), incident.cause)),
-    );
+    let mut told: Vec<String> = episodes
+        .iter()
+        .rev()
+        .map(|episode| one(episode, second))
+        .collect();
+    told.extend(found.iter().rev().map(|incident| {
+        format!(
+            "incident: {}, cause {}",
+            incident.host_names.join(", "),
+            incident.cause
+        )
+    }));
     for gap in gaps {
         let mut text = String::new();
-        let _ = write!(text, "not measured from {:.1} s to {:.1} s: {}", second(gap.from), second(gap.to), gap.reason);
+        let _ = write!(
+            text,
+            "not measured from {:.1} s to {:.1} s: {}",
+            second(gap.from),
+            second(gap.to),
+            gap.reason
+        );
         told.push(text);
     }
     told

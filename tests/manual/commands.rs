@@ -9,7 +9,11 @@ const EVERYWHERE: [(char, &str); 2] = [('h', "--help"), ('V', "--version")];
 
 /// An option as the head of an entry shows it: `Fl c , Fl Fl config Ar path`.
 fn choice(item: &Item) -> Choice {
-    let mut found = Choice { short: None, long: String::new(), value: None };
+    let mut found = Choice {
+        short: None,
+        long: String::new(),
+        value: None,
+    };
     let mut words = item.head.iter().filter(|word| *word != ",").peekable();
     while let Some(word) = words.next() {
         match (word.as_str(), words.peek().map(|next| next.as_str())) {
@@ -37,19 +41,36 @@ fn options_of(part: &Part<'_>) -> Vec<Choice> {
 
 /// Without what `--help` of the program names as it likes.
 fn without_everywhere(choices: &[Choice]) -> Vec<Choice> {
-    choices.iter().filter(|choice| !EVERYWHERE.iter().any(|(_, long)| choice.long == *long)).cloned().collect()
+    choices
+        .iter()
+        .filter(|choice| !EVERYWHERE.iter().any(|(_, long)| choice.long == *long))
+        .cloned()
+        .collect()
 }
 
 fn own(command: &Help, common: &[Choice]) -> Vec<Choice> {
-    command.choices.iter().filter(|choice| !common.contains(choice)).cloned().collect()
+    command
+        .choices
+        .iter()
+        .filter(|choice| !common.contains(choice))
+        .cloned()
+        .collect()
 }
 
 #[test]
 fn the_page_has_every_command_and_no_other() {
     let page = Page::read(OF_THE_PROGRAM);
-    assert_same("commands", ("COMMANDS", page.subsections("COMMANDS")), ("--help", help::command_names()));
+    assert_same(
+        "commands",
+        ("COMMANDS", page.subsections("COMMANDS")),
+        ("--help", help::command_names()),
+    );
     let synopsis: Vec<String> = forms(&page).into_iter().map(|form| form.command).collect();
-    assert_same("commands", ("SYNOPSIS", synopsis), ("--help", help::command_names()));
+    assert_same(
+        "commands",
+        ("SYNOPSIS", synopsis),
+        ("--help", help::command_names()),
+    );
 }
 
 #[test]
@@ -57,13 +78,25 @@ fn the_page_has_every_option_and_no_other() {
     let (page, commands) = (Page::read(OF_THE_PROGRAM), help::all());
     let common = help::common(&commands);
     let on_page = options_of(&page.part("COMMON OPTIONS"));
-    assert_same("common options", ("the page", without_everywhere(&on_page)), ("--help", without_everywhere(&common)));
+    assert_same(
+        "common options",
+        ("the page", without_everywhere(&on_page)),
+        ("--help", without_everywhere(&common)),
+    );
     let mut checked = 0;
     for (short, long) in EVERYWHERE {
         let is_it = |choice: &Choice| choice.short == Some(short) && choice.long == long;
-        assert!(on_page.iter().any(is_it), "{long} is not among the common options");
+        assert!(
+            on_page.iter().any(is_it),
+            "{long} is not among the common options"
+        );
         for command in &commands {
-            assert_eq!(ask(&[&command.name, &format!("-{short}")]), ask(&[&command.name, long]), "{} {long}", command.name);
+            assert_eq!(
+                ask(&[&command.name, &format!("-{short}")]),
+                ask(&[&command.name, long]),
+                "{} {long}",
+                command.name
+            );
         }
     }
     for command in &commands {
@@ -90,11 +123,19 @@ fn forms(page: &Page) -> Vec<Form> {
         let words = words.strip_prefix(&["Op"]).unwrap_or(&words);
         match (words, forms.last_mut()) {
             (["Cm", name], _) => {
-                forms.push(Form { command: name.to_string(), options: Vec::new(), positionals: Vec::new() });
+                forms.push(Form {
+                    command: name.to_string(),
+                    options: Vec::new(),
+                    positionals: Vec::new(),
+                });
             }
             (["Fl", "Fl", long], Some(form)) => form.options.push((format!("--{long}"), None)),
-            (["Fl", "Fl", long, "Ar", value], Some(form)) => form.options.push((format!("--{long}"), Some(value.to_string()))),
-            (["Fl", short, "Ar", value], Some(form)) => form.options.push((format!("-{short}"), Some(value.to_string()))),
+            (["Fl", "Fl", long, "Ar", value], Some(form)) => form
+                .options
+                .push((format!("--{long}"), Some(value.to_string()))),
+            (["Fl", short, "Ar", value], Some(form)) => form
+                .options
+                .push((format!("-{short}"), Some(value.to_string()))),
             (["Ar", rest @ ..], Some(form)) => form.positionals.push(rest.join(" ")),
             // The form that stands for all of them, before the first command.
             (_, None) | (["Nm"], _) => {}
@@ -109,12 +150,25 @@ fn the_synopsis_has_every_option_and_argument_of_every_command() {
     let (page, commands) = (Page::read(OF_THE_PROGRAM), help::all());
     let common = help::common(&commands);
     for command in &commands {
-        let mine: Vec<Form> = forms(&page).into_iter().filter(|form| form.command == command.name).collect();
-        let spelt = |choice: &Choice| choice.short.map_or(choice.long.clone(), |short| format!("-{short}"));
-        let expected: Vec<_> = own(command, &common).iter().map(|choice| (spelt(choice), choice.value.clone())).collect();
+        let mine: Vec<Form> = forms(&page)
+            .into_iter()
+            .filter(|form| form.command == command.name)
+            .collect();
+        let spelt = |choice: &Choice| {
+            choice
+                .short
+                .map_or(choice.long.clone(), |short| format!("-{short}"))
+        };
+        let expected: Vec<_> = own(command, &common)
+            .iter()
+            .map(|choice| (spelt(choice), choice.value.clone()))
+            .collect();
         let found: Vec<_> = mine.iter().flat_map(|form| form.options.clone()).collect();
         assert_same(&command.name, ("the synopsis", found), ("--help", expected));
-        let found: Vec<String> = mine.iter().flat_map(|form| form.positionals.clone()).collect();
+        let found: Vec<String> = mine
+            .iter()
+            .flat_map(|form| form.positionals.clone())
+            .collect();
         assert_eq!(found, command.positionals, "arguments of {}", command.name);
     }
 }
@@ -123,7 +177,10 @@ fn the_synopsis_has_every_option_and_argument_of_every_command() {
 fn said_of(page: &Page, command: &str, long: &str) -> (Vec<String>, String) {
     let part = page.part(command);
     let items = part.items();
-    let item = items.iter().find(|item| choice(item).long == long).unwrap_or_else(|| panic!("{command} {long}"));
+    let item = items
+        .iter()
+        .find(|item| choice(item).long == long)
+        .unwrap_or_else(|| panic!("{command} {long}"));
     (Part(&item.body).marked("Cm"), item.text())
 }
 
@@ -134,11 +191,26 @@ fn defaults_are_the_same_on_the_page_as_in_the_help() {
     let mut checked = 0;
     for command in &commands {
         for (long, about) in &command.about {
-            let named = about.split_once("(default: ").and_then(|(_, rest)| rest.split_once(')')).map(|(default, _)| default);
-            let marked = about.split_once(" (default").map(|(before, _)| before.rsplit(' ').next().unwrap_or_default());
-            let Some(default) = named.or(marked) else { continue };
+            let named = about
+                .split_once("(default: ")
+                .and_then(|(_, rest)| rest.split_once(')'))
+                .map(|(default, _)| default);
+            let marked = about
+                .split_once(" (default")
+                .map(|(before, _)| before.rsplit(' ').next().unwrap_or_default());
+            let Some(default) = named.or(marked) else {
+                continue;
+            };
             let is_common = common.iter().any(|choice| choice.long == *long);
-            let (_, said) = said_of(&page, if is_common { "COMMON OPTIONS" } else { &command.name }, long);
+            let (_, said) = said_of(
+                &page,
+                if is_common {
+                    "COMMON OPTIONS"
+                } else {
+                    &command.name
+                },
+                long,
+            );
             assert!(
                 said.contains(&format!("The default is {default}.")),
                 "{} {long}: {default:?} is not in {said:?}",
@@ -156,37 +228,63 @@ fn words_and_ranges_are_the_same_on_the_page_as_in_the_refusal_of_others() {
     let common = help::common(&commands);
     let (mut words_checked, mut ranges_checked) = (0, 0);
     for command in &commands {
-        for choice in own(command, &common).iter().filter(|choice| choice.value.is_some()) {
-            let (_, _, refusal) = ask(&[&command.name, &format!("{}=-1", choice.long), "--json=no"]);
+        for choice in own(command, &common)
+            .iter()
+            .filter(|choice| choice.value.is_some())
+        {
+            let (_, _, refusal) =
+                ask(&[&command.name, &format!("{}=-1", choice.long), "--json=no"]);
             let refusal = refusal.lines().next().unwrap_or_default();
             let (marked, said) = said_of(&page, &command.name, &choice.long);
             if let Some((_, words)) = refusal.split_once(" is none of ") {
                 let what = format!("{} {}", command.name, choice.long);
-                assert_same(&what, ("the page", marked), ("the refusal", words.split(", ").map(String::from)));
+                assert_same(
+                    &what,
+                    ("the page", marked),
+                    ("the refusal", words.split(", ").map(String::from)),
+                );
                 words_checked += 1;
             }
-            let range = refusal.split_once(" between ").or_else(|| refusal.split_once(" from "));
-            let Some(range) = range.map(|(_, range)| range.replace(" and ", " to ")).filter(|range| range.contains(" to "))
+            let range = refusal
+                .split_once(" between ")
+                .or_else(|| refusal.split_once(" from "));
+            let Some(range) = range
+                .map(|(_, range)| range.replace(" and ", " to "))
+                .filter(|range| range.contains(" to "))
             else {
                 continue;
             };
             let (least, most) = range.split_once(" to ").expect("it has one");
             let most = most.split(' ').next().unwrap_or_default();
             // The page of the monitor says for both what the port may be.
-            let said = if said.contains("as for monitor") { said_of(&page, "monitor", &choice.long).1 } else { said };
-            let is_said =
-                said.contains(&format!("{least} to {most}")) || said.contains(&format!("more than {least}, up to {most}"));
-            assert!(is_said, "{} {}: {range:?} is not in {said:?}", command.name, choice.long);
+            let said = if said.contains("as for monitor") {
+                said_of(&page, "monitor", &choice.long).1
+            } else {
+                said
+            };
+            let is_said = said.contains(&format!("{least} to {most}"))
+                || said.contains(&format!("more than {least}, up to {most}"));
+            assert!(
+                is_said,
+                "{} {}: {range:?} is not in {said:?}",
+                command.name, choice.long
+            );
             ranges_checked += 1;
         }
     }
-    assert!(words_checked == 3 && ranges_checked >= 5, "{words_checked} lists of words, {ranges_checked} ranges were seen");
+    assert!(
+        words_checked == 3 && ranges_checked >= 5,
+        "{words_checked} lists of words, {ranges_checked} ranges were seen"
+    );
 }
 
 #[test]
 fn the_readme_has_every_command_and_no_other() {
     let readme = read("README.md");
-    let table = readme.split_once("| command | what it does |\n| --- | --- |\n").expect("a table of commands").1;
+    let table = readme
+        .split_once("| command | what it does |\n| --- | --- |\n")
+        .expect("a table of commands")
+        .1;
     let rows = table.lines().take_while(|line| line.starts_with('|'));
     let names: Vec<&str> = rows
         .filter_map(|row| row.split('|').nth(1))
@@ -199,9 +297,16 @@ fn the_readme_has_every_command_and_no_other() {
         assert_eq!(code, Some(0), "{name} is no command");
         usage.split(' ').nth(2).unwrap_or_default().to_string()
     });
-    assert_same("commands", ("the README", first_names), ("--help", help::command_names()));
+    assert_same(
+        "commands",
+        ("the README", first_names),
+        ("--help", help::command_names()),
+    );
     let page = read(OF_THE_PROGRAM);
     for name in names {
-        assert!(page.contains(&format!(".Cm {name}\n")), "{name} is not on the page");
+        assert!(
+            page.contains(&format!(".Cm {name}\n")),
+            "{name} is not on the page"
+        );
     }
 }

@@ -32,15 +32,26 @@ pub fn ask(arguments: &[&str]) -> (Option<i32>, String, String) {
 /// The names of the commands.
 pub fn command_names() -> Vec<String> {
     let (_, help, _) = ask(&["--help"]);
-    let list = help.split_once("Commands:\n").expect("a list of commands").1;
+    let list = help
+        .split_once("Commands:\n")
+        .expect("a list of commands")
+        .1;
     let is_name = |line: &&str| line.starts_with("  ") && !line.starts_with("   ");
-    list.lines().filter(is_name).filter_map(|line| line.split_whitespace().next()).map(String::from).collect()
+    list.lines()
+        .filter(is_name)
+        .filter_map(|line| line.split_whitespace().next())
+        .map(String::from)
+        .collect()
 }
 
 /// The help of every command.
 pub fn all() -> Vec<Help> {
     let commands: Vec<Help> = command_names().iter().map(|name| of(name)).collect();
-    assert!(commands.len() > 10, "only {} commands were found", commands.len());
+    assert!(
+        commands.len() > 10,
+        "only {} commands were found",
+        commands.len()
+    );
     commands
 }
 
@@ -52,15 +63,27 @@ fn of(name: &str) -> Help {
     let mut about: Vec<(String, String)> = Vec::new();
     let mut choices = Vec::new();
     for line in list.lines() {
-        let spelt = line.strip_prefix("  ").filter(|line| !line.starts_with(' '));
+        let spelt = line
+            .strip_prefix("  ")
+            .filter(|line| !line.starts_with(' '));
         if let Some(spelt) = spelt {
             // Two blanks stand between the option and what it is.
             let (spelt, what) = spelt.split_once("  ").unwrap_or((spelt, ""));
             let names: Vec<&str> = spelt.split(", ").collect();
-            let long = *names.iter().find(|name| name.starts_with("--")).unwrap_or_else(|| panic!("{name}: {line}"));
-            let short = names.iter().find(|name| !name.starts_with("--") && name.starts_with('-')).map(|name| &name[1..]);
+            let long = *names
+                .iter()
+                .find(|name| name.starts_with("--"))
+                .unwrap_or_else(|| panic!("{name}: {line}"));
+            let short = names
+                .iter()
+                .find(|name| !name.starts_with("--") && name.starts_with('-'))
+                .map(|name| &name[1..]);
             about.push((long.to_string(), what.trim().to_string()));
-            choices.push(Choice { short: short.and_then(|short| short.chars().next()), long: long.to_string(), value: None });
+            choices.push(Choice {
+                short: short.and_then(|short| short.chars().next()),
+                long: long.to_string(),
+                value: None,
+            });
         } else if let Some((_, what)) = about.last_mut() {
             what.push(' ');
             what.push_str(line.trim());
@@ -68,10 +91,15 @@ fn of(name: &str) -> Help {
     }
     for choice in &mut choices {
         // In the line of usage it is spelt by its short name where it has one.
-        let spelt = choice.short.map_or(choice.long.clone(), |short| format!("-{short}"));
-        choice.value = usage.split_once(&format!("[{spelt} <")).and_then(|(_, rest)| Some(rest.split_once('>')?.0.to_string()));
+        let spelt = choice
+            .short
+            .map_or(choice.long.clone(), |short| format!("-{short}"));
+        choice.value = usage
+            .split_once(&format!("[{spelt} <"))
+            .and_then(|(_, rest)| Some(rest.split_once('>')?.0.to_string()));
     }
-    let is_positional = |part: &&str| (part.starts_with('<') || part.starts_with("[<")) && !part.starts_with("[-");
+    let is_positional =
+        |part: &&str| (part.starts_with('<') || part.starts_with("[<")) && !part.starts_with("[-");
     let words: Vec<&str> = usage.split(' ').collect();
     let positionals = words
         .windows(2)
@@ -79,13 +107,25 @@ fn of(name: &str) -> Help {
         .filter(|pair| !pair[0].trim_start_matches('[').starts_with('-') || pair[0] == "[--]")
         .map(|pair| pair[1])
         .filter(is_positional)
-        .map(|part| part.trim_matches(['[', ']', '<', '>']).replace("...", " ..."))
+        .map(|part| {
+            part.trim_matches(['[', ']', '<', '>'])
+                .replace("...", " ...")
+        })
         .collect();
-    Help { name: name.to_string(), choices, about, positionals }
+    Help {
+        name: name.to_string(),
+        choices,
+        about,
+        positionals,
+    }
 }
 
 /// The options of every command that has all of them.
 pub fn common(commands: &[Help]) -> Vec<Choice> {
-    let has = |choice: &&Choice| commands.iter().all(|command| command.choices.contains(choice));
+    let has = |choice: &&Choice| {
+        commands
+            .iter()
+            .all(|command| command.choices.contains(choice))
+    };
     commands[0].choices.iter().filter(has).cloned().collect()
 }

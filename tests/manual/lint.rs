@@ -7,8 +7,9 @@ use super::common::{run, skip};
 use super::{OF_THE_FILE, OF_THE_PROGRAM};
 
 fn has(program: &str, test: &str) -> bool {
-    let is_here =
-        std::env::var_os("PATH").is_some_and(|path| std::env::split_paths(&path).any(|folder| folder.join(program).is_file()));
+    let is_here = std::env::var_os("PATH").is_some_and(|path| {
+        std::env::split_paths(&path).any(|folder| folder.join(program).is_file())
+    });
     if !is_here {
         skip(test, &format!("{program} is not here"));
     }
@@ -22,9 +23,13 @@ fn mandoc_has_nothing_to_say_about_the_pages() {
     }
     for page in [OF_THE_PROGRAM, OF_THE_FILE] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
-        let finished = run(Command::new("mandoc").args(["-T", "lint", "-W", "all"]).arg(path));
+        let finished = run(Command::new("mandoc")
+            .args(["-T", "lint", "-W", "all"])
+            .arg(path));
         // Which other pages there are depends on what is installed here, and whether they are indexed.
-        let is_about_others = |line: &&str| line.contains("referenced manual not found") || line.contains("outdated mandoc.db");
+        let is_about_others = |line: &&str| {
+            line.contains("referenced manual not found") || line.contains("outdated mandoc.db")
+        };
         let said = format!("{}{}", finished.stdout, finished.stderr);
         let said: Vec<&str> = said.lines().filter(|line| !is_about_others(line)).collect();
         assert!(said.is_empty(), "{page}: {said:#?}");
@@ -33,16 +38,31 @@ fn mandoc_has_nothing_to_say_about_the_pages() {
 
 #[test]
 fn man_shows_the_pages_without_a_warning_and_within_80_columns() {
-    if !has("man", "man_shows_the_pages_without_a_warning_and_within_80_columns") {
+    if !has(
+        "man",
+        "man_shows_the_pages_without_a_warning_and_within_80_columns",
+    ) {
         return;
     }
     for page in [OF_THE_PROGRAM, OF_THE_FILE] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let mut man = Command::new("man");
-        man.args(["--warnings", "-l"]).arg(path).env("MANWIDTH", "80").env("LC_ALL", "C.UTF-8").env_remove("MANROFFOPT");
+        man.args(["--warnings", "-l"])
+            .arg(path)
+            .env("MANWIDTH", "80")
+            .env("LC_ALL", "C.UTF-8")
+            .env_remove("MANROFFOPT");
         let finished = run(&mut man);
-        assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{page}");
-        assert!(finished.stdout.lines().count() > 100, "{page}: {}", finished.stdout);
+        assert_eq!(
+            (finished.code, finished.stderr.as_str()),
+            (Some(0), ""),
+            "{page}"
+        );
+        assert!(
+            finished.stdout.lines().count() > 100,
+            "{page}: {}",
+            finished.stdout
+        );
         for line in finished.stdout.lines() {
             assert!(line.chars().count() <= 80, "{page}: {line}");
         }

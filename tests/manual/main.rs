@@ -33,9 +33,16 @@ fn assert_same<T: Ord + Clone + std::fmt::Debug>(
     (right_name, right): (&str, impl IntoIterator<Item = T>),
 ) {
     use std::collections::BTreeSet;
-    let (left, right): (BTreeSet<T>, BTreeSet<T>) = (left.into_iter().collect(), right.into_iter().collect());
+    let (left, right): (BTreeSet<T>, BTreeSet<T>) =
+        (left.into_iter().collect(), right.into_iter().collect());
     let only_left: Vec<&T> = left.difference(&right).collect();
     let only_right: Vec<&T> = right.difference(&left).collect();
-    assert!(only_left.is_empty(), "{what}: only in {left_name}: {only_left:?}");
-    assert!(only_right.is_empty(), "{what}: only in {right_name}: {only_right:?}");
+    assert!(
+        only_left.is_empty(),
+        "{what}: only in {left_name}: {only_left:?}"
+    );
+    assert!(
+        only_right.is_empty(),
+        "{what}: only in {right_name}: {only_right:?}"
+    );
 }

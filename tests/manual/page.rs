@@ -13,13 +13,20 @@ pub struct Item {
 
 impl Page {
     pub fn read(name: &str) -> Page {
-        Page { lines: crate::read(name).lines().map(String::from).collect() }
+        Page {
+            lines: crate::read(name).lines().map(String::from).collect(),
+        }
     }
 
     /// The lines of a section, or of a subsection.
     pub fn part(&self, title: &str) -> Part<'_> {
-        let is_head = |line: &String| line == &format!(".Sh {title}") || line == &format!(".Ss {title}");
-        let begin = self.lines.iter().position(is_head).unwrap_or_else(|| panic!("there is no section {title}"));
+        let is_head =
+            |line: &String| line == &format!(".Sh {title}") || line == &format!(".Ss {title}");
+        let begin = self
+            .lines
+            .iter()
+            .position(is_head)
+            .unwrap_or_else(|| panic!("there is no section {title}"));
         let is_end: &dyn Fn(&String) -> bool = if self.lines[begin].starts_with(".Sh") {
             &|line| line.starts_with(".Sh ")
         } else {
@@ -31,7 +38,12 @@ impl Page {
 
     /// The subsections of a section.
     pub fn subsections(&self, title: &str) -> Vec<String> {
-        self.part(title).0.iter().filter_map(|line| line.strip_prefix(".Ss ")).map(String::from).collect()
+        self.part(title)
+            .0
+            .iter()
+            .filter_map(|line| line.strip_prefix(".Ss "))
+            .map(String::from)
+            .collect()
     }
 
     /// What stands between `.Bd` and `.Ed`, each.
@@ -72,8 +84,15 @@ impl Part<'_> {
             depth += usize::from(line.starts_with(".Bl "));
             if let (1, Some(head)) = (depth, line.strip_prefix(".It")) {
                 is_head_open = head.trim() == "Xo";
-                let head = if is_head_open { Vec::new() } else { words(head) };
-                items.push(Item { head, body: Vec::new() });
+                let head = if is_head_open {
+                    Vec::new()
+                } else {
+                    words(head)
+                };
+                items.push(Item {
+                    head,
+                    body: Vec::new(),
+                });
             } else if let (1.., Some(item)) = (depth, items.last_mut()) {
                 item.body.push(line.clone());
             }
@@ -84,7 +103,10 @@ impl Part<'_> {
 
     /// The words that a macro marks, wherever it stands.
     pub fn marked(&self, name: &str) -> Vec<String> {
-        self.0.iter().flat_map(|line| marked(&line_words(line), name)).collect()
+        self.0
+            .iter()
+            .flat_map(|line| marked(&line_words(line), name))
+            .collect()
     }
 }
 
@@ -101,8 +123,8 @@ impl Item {
 }
 
 const MACROS: &[&str] = &[
-    "Ar", "Cm", "Dq", "Dv", "Em", "Ev", "Fl", "Ic", "Li", "Lk", "Nm", "No", "Ns", "Op", "Pa", "Pp", "Pq", "Ql", "Sq", "Sx", "Sy",
-    "Va", "Xr",
+    "Ar", "Cm", "Dq", "Dv", "Em", "Ev", "Fl", "Ic", "Li", "Lk", "Nm", "No", "Ns", "Op", "Pa", "Pp",
+    "Pq", "Ql", "Sq", "Sx", "Sy", "Va", "Xr",
 ];
 
 fn line_words(line: &str) -> Vec<String> {
@@ -121,7 +143,11 @@ fn words(line: &str) -> Vec<String> {
             Some(quoted) => quoted.split_once('"').unwrap_or((quoted, "")),
             None => rest.split_once(' ').unwrap_or((rest, "")),
         };
-        words.push(word.replace("\\(dq", "\"").replace("\\&", "").replace("\\e", "\\"));
+        words.push(
+            word.replace("\\(dq", "\"")
+                .replace("\\&", "")
+                .replace("\\e", "\\"),
+        );
         rest = behind.trim_start();
     }
     words
@@ -146,7 +172,10 @@ pub fn text(lines: &[String]) -> String {
     let mut text = String::new();
     for line in lines {
         if let Some(macros) = line.strip_prefix('.') {
-            if ["Bl ", "El", "Bd ", "Ed", "Pp"].iter().any(|name| macros.starts_with(name)) {
+            if ["Bl ", "El", "Bd ", "Ed", "Pp"]
+                .iter()
+                .any(|name| macros.starts_with(name))
+            {
                 continue;
             }
             let macros = macros.strip_prefix("It ").unwrap_or(macros);

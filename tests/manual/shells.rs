@@ -43,12 +43,16 @@ printf '%s\n' $offered "${COMPREPLY[@]}""#;
         let mut words: Vec<String> = Vec::new();
         for word in line.split(' ') {
             match word.split_once('=') {
-                Some((option, value)) => words.extend([option.to_string(), "=".into(), value.to_string()]),
+                Some((option, value)) => {
+                    words.extend([option.to_string(), "=".into(), value.to_string()])
+                }
                 None => words.push(word.to_string()),
             }
         }
         let mut bash = Command::new("bash");
-        bash.args(["--norc", "--noprofile", "-c", ASK, "bash"]).arg(folder().join("ace-connection-logger.bash")).args(words);
+        bash.args(["--norc", "--noprofile", "-c", ASK, "bash"])
+            .arg(folder().join("ace-connection-logger.bash"))
+            .args(words);
         bash
     }
 }
@@ -60,14 +64,18 @@ impl Shell for Fish {
     fn command(line: &str) -> Command {
         let file = folder().join("ace-connection-logger.fish");
         let mut fish = Command::new("fish");
-        fish.args(["--no-config", "-c"]).arg(format!("source {}; complete -C '{line}'", file.display()));
+        fish.args(["--no-config", "-c"])
+            .arg(format!("source {}; complete -C '{line}'", file.display()));
         fish
     }
 
     fn tidy(offered: Vec<String>) -> Vec<String> {
         // A word, a tab and what it is; behind `--option=` the whole word.
         let word = |line: String| line.split('\t').next().unwrap_or_default().to_string();
-        let value = |word: String| word.split_once('=').map_or(word.clone(), |(_, value)| value.to_string());
+        let value = |word: String| {
+            word.split_once('=')
+                .map_or(word.clone(), |(_, value)| value.to_string())
+        };
         offered.into_iter().map(word).map(value).collect()
     }
 }
@@ -97,7 +105,10 @@ zpty -n -w child "$2"$'\t'
 while zpty -r child line; do :; done
 [[ ! -f $offered ]] || cat $offered"#;
         let mut zsh = Command::new("zsh");
-        zsh.args(["-f", "-c", ASK, "zsh"]).arg(folder()).arg(line).env("TERM", "dumb");
+        zsh.args(["-f", "-c", ASK, "zsh"])
+            .arg(folder())
+            .arg(line)
+            .env("TERM", "dumb");
         zsh
     }
 }
@@ -108,14 +119,34 @@ fn offered<S: Shell>(line: &str) -> Vec<String> {
     folder.write("only-file.db", "");
     let mut command = S::command(line);
     // With a home of its own nothing of the user's is loaded.
-    let finished = run(command.current_dir(folder.path()).env("HOME", folder.path()).env_remove("ZDOTDIR"));
+    let finished = run(command
+        .current_dir(folder.path())
+        .env("HOME", folder.path())
+        .env_remove("ZDOTDIR"));
     assert_eq!(finished.stderr, "", "{} {line:?}", S::NAME);
-    let lines = finished.stdout.lines().filter(|line| !line.is_empty()).map(String::from).collect();
-    S::tidy(lines).into_iter().map(|word| if word == "only-file.db" { FILES.into() } else { word }).collect()
+    let lines = finished
+        .stdout
+        .lines()
+        .filter(|line| !line.is_empty())
+        .map(String::from)
+        .collect();
+    S::tidy(lines)
+        .into_iter()
+        .map(|word| {
+            if word == "only-file.db" {
+                FILES.into()
+            } else {
+                word
+            }
+        })
+        .collect()
 }
 
 fn is_here<S: Shell>(test: &str) -> bool {
-    let is_here = Command::new(S::NAME).args(["-c", "exit 0"]).status().is_ok_and(|status| status.success());
+    let is_here = Command::new(S::NAME)
+        .args(["-c", "exit 0"])
+        .status()
+        .is_ok_and(|status| status.success());
     if !is_here {
         skip(test, &format!("{} is not here", S::NAME));
     }
@@ -124,10 +155,17 @@ fn is_here<S: Shell>(test: &str) -> bool {
 
 fn options(command: &Help) -> Vec<String> {
     let spelt = command.choices.iter().flat_map(|choice| {
-        choice.short.map(|short| format!("-{short}")).into_iter().chain([choice.long.clone()]).collect::<Vec<_>>()
+        choice
+            .short
+            .map(|short| format!("-{short}"))
+            .into_iter()
+            .chain([choice.long.clone()])
+            .collect::<Vec<_>>()
     });
     // The help names neither of the second ways to ask for it, nor the version.
-    spelt.chain(["-h", "-V", "--version"].map(String::from)).collect()
+    spelt
+        .chain(["-h", "-V", "--version"].map(String::from))
+        .collect()
 }
 
 fn completes_all<S: Shell>(test: &str) {
@@ -135,33 +173,66 @@ fn completes_all<S: Shell>(test: &str) {
         return;
     }
     let commands = help::all();
-    let names: Vec<String> = commands.iter().map(|command| command.name.clone()).chain(["events".into()]).collect();
-    let words: Vec<String> = offered::<S>(&format!("{PROGRAM} ")).into_iter().filter(|word| !word.starts_with('-')).collect();
+    let names: Vec<String> = commands
+        .iter()
+        .map(|command| command.name.clone())
+        .chain(["events".into()])
+        .collect();
+    let words: Vec<String> = offered::<S>(&format!("{PROGRAM} "))
+        .into_iter()
+        .filter(|word| !word.starts_with('-'))
+        .collect();
     assert_same("commands", (S::NAME, words), ("--help", names));
     for command in &commands {
         let words = offered::<S>(&format!("{PROGRAM} {} -", command.name));
-        assert_same(&command.name, (S::NAME, words), ("--help", options(command)));
+        assert_same(
+            &command.name,
+            (S::NAME, words),
+            ("--help", options(command)),
+        );
     }
-    let outages = commands.iter().find(|command| command.name == "outages").expect("it is there");
+    let outages = commands
+        .iter()
+        .find(|command| command.name == "outages")
+        .expect("it is there");
     // A value that is called like a command is none.
     for line in ["events", "outages --host report", "outages -c check -v"] {
         let words = offered::<S>(&format!("{PROGRAM} {line} --"));
-        let given = |option: &String| line.split(' ').any(|word| word == option || word == "-v" && option == "--verbose");
-        let is_once =
-            |option: &String| option.starts_with("--") && !given(option) && !(line.contains("-c") && option == "--config");
+        let given = |option: &String| {
+            line.split(' ')
+                .any(|word| word == option || word == "-v" && option == "--verbose")
+        };
+        let is_once = |option: &String| {
+            option.starts_with("--")
+                && !given(option)
+                && !(line.contains("-c") && option == "--config")
+        };
         let words: Vec<String> = words.into_iter().filter(is_once).collect();
-        assert_same(line, (S::NAME, words), ("--help", options(outages).into_iter().filter(is_once)));
+        assert_same(
+            line,
+            (S::NAME, words),
+            ("--help", options(outages).into_iter().filter(is_once)),
+        );
     }
 }
 
 /// Lines, and what is offered behind them.
 const VALUES: &[(&str, &[&str])] = &[
     ("mon", &["monitor"]),
-    ("export --format ", &["csv", "jsonl", "openmetrics", "sqlite"]),
-    ("export --format=", &["csv", "jsonl", "openmetrics", "sqlite"]),
+    (
+        "export --format ",
+        &["csv", "jsonl", "openmetrics", "sqlite"],
+    ),
+    (
+        "export --format=",
+        &["csv", "jsonl", "openmetrics", "sqlite"],
+    ),
     ("export --format=js", &["jsonl"]),
     ("report --format ", &["text", "html", "csv", "json"]),
-    ("alert-test --event=", &["down", "up", "degraded", "incident"]),
+    (
+        "alert-test --event=",
+        &["down", "up", "degraded", "incident"],
+    ),
     ("monitor -c ", &[FILES]),
     ("monitor --config ", &[FILES]),
     ("monitor --config=", &[FILES]),

@@ -8,46 +8,84 @@ use super::{OF_THE_PROGRAM, assert_same, read};
 
 /// Whether only tests have this module.
 fn is_of_tests(path: &Path) -> bool {
-    path.file_stem().is_some_and(|name| name == "completions" || name.to_string_lossy().ends_with("tests"))
+    path.file_stem()
+        .is_some_and(|name| name == "completions" || name.to_string_lossy().ends_with("tests"))
 }
 
 /// All of src/ that becomes the program.
 fn sources() -> String {
     fn collect(folder: &Path, text: &mut String) {
-        for entry in std::fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("an entry").path()) {
+        for entry in std::fs::read_dir(folder)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").path())
+        {
             if entry.is_dir() {
                 collect(&entry, text);
-            } else if entry.extension().is_some_and(|extension| extension == "rs") && !is_of_tests(&entry) {
+            } else if entry.extension().is_some_and(|extension| extension == "rs")
+                && !is_of_tests(&entry)
+            {
                 let file = std::fs::read_to_string(&entry).expect("text");
-                text.push_str(file.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default());
+                text.push_str(
+                    file.split("#[cfg(test)]\nmod tests {")
+                        .next()
+                        .unwrap_or_default(),
+                );
             }
         }
     }
     let mut text = String::new();
-    collect(&Path::new(env!("CARGO_MANIFEST_DIR")).join("src"), &mut text);
+    collect(
+        &Path::new(env!("CARGO_MANIFEST_DIR")).join("src"),
+        &mut text,
+    );
     text
 }
 
 fn numbers(text: &str) -> Vec<u32> {
-    text.split(|c: char| !c.is_ascii_digit()).filter_map(|word| word.parse().ok()).collect()
+    text.split(|c: char| !c.is_ascii_digit())
+        .filter_map(|word| word.parse().ok())
+        .collect()
 }
 
 #[test]
 fn exit_statuses_are_those_of_the_program_on_the_page_and_in_the_readme() {
     let module = read("src/cli/mod.rs");
-    let code = module.split_once("fn exit_code(&self)").and_then(|(_, rest)| rest.split_once("\n    }\n")).expect("the codes").0;
+    let code = module
+        .split_once("fn exit_code(&self)")
+        .and_then(|(_, rest)| rest.split_once("\n    }\n"))
+        .expect("the codes")
+        .0;
     // Good and Bad, and what a failure ends with.
-    let of_failures = code.lines().filter_map(|line| line.split_once("=> ")).flat_map(|(_, code)| numbers(code));
+    let of_failures = code
+        .lines()
+        .filter_map(|line| line.split_once("=> "))
+        .flat_map(|(_, code)| numbers(code));
     let mut program: Vec<u32> = [0, 1].into_iter().chain(of_failures).collect();
     program.sort_unstable();
     program.dedup();
     assert!(program.len() > 5, "{program:?}");
     let page = Page::read(OF_THE_PROGRAM);
-    let on_page = page.part("EXIT STATUS").items().into_iter().flat_map(|item| numbers(&item.head.join(" ")));
-    assert_same("exit statuses", ("the page", on_page), ("src/cli/mod.rs", program.clone()));
+    let on_page = page
+        .part("EXIT STATUS")
+        .items()
+        .into_iter()
+        .flat_map(|item| numbers(&item.head.join(" ")));
+    assert_same(
+        "exit statuses",
+        ("the page", on_page),
+        ("src/cli/mod.rs", program.clone()),
+    );
     let readme = read("README.md");
-    let sentence = readme.split_once("Exit status: ").and_then(|(_, rest)| rest.split_once("\n\n")).expect("a sentence").0;
-    assert_same("exit statuses", ("the README", numbers(sentence)), ("src/cli/mod.rs", program));
+    let sentence = readme
+        .split_once("Exit status: ")
+        .and_then(|(_, rest)| rest.split_once("\n\n"))
+        .expect("a sentence")
+        .0;
+    assert_same(
+        "exit statuses",
+        ("the README", numbers(sentence)),
+        ("src/cli/mod.rs", program),
+    );
     // And in the help and elsewhere on the page no other is spoken of.
     for line in read(OF_THE_PROGRAM).lines() {
         if let Some((_, rest)) = line.to_lowercase().split_once("exit status ")
@@ -63,44 +101,95 @@ fn variables_of_the_environment_are_those_of_the_sources() {
     let sources = sources();
     let is_name = |word: &&str| {
         word.len() > 1
-            && word.bytes().all(|byte| byte.is_ascii_uppercase() || byte == b'_')
+            && word
+                .bytes()
+                .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
             && word.starts_with(char::is_alphabetic)
     };
     // Read by us: env::var, var_os, and the closure of systemd.rs that parses one.
     let read_by_us = ["env::var(\"", "env::var_os(\"", " number(\""]
         .into_iter()
-        .flat_map(|call| sources.split(call).skip(1).filter_map(|rest| rest.split('"').next()).collect::<Vec<_>>());
-    let told_to_programs =
-        sources.split("(\"ACE_").skip(1).filter_map(|rest| rest.split('"').next()).map(|name| format!("ACE_{name}"));
-    let known: Vec<String> = read_by_us.filter(is_name).map(String::from).chain(told_to_programs).collect();
+        .flat_map(|call| {
+            sources
+                .split(call)
+                .skip(1)
+                .filter_map(|rest| rest.split('"').next())
+                .collect::<Vec<_>>()
+        });
+    let told_to_programs = sources
+        .split("(\"ACE_")
+        .skip(1)
+        .filter_map(|rest| rest.split('"').next())
+        .map(|name| format!("ACE_{name}"));
+    let known: Vec<String> = read_by_us
+        .filter(is_name)
+        .map(String::from)
+        .chain(told_to_programs)
+        .collect();
     assert!(known.len() > 15, "only {known:?} were seen");
     let page = Page::read(OF_THE_PROGRAM);
-    let on_page = page.part("ENVIRONMENT").items().into_iter().flat_map(|item| item.marked("Ev"));
+    let on_page = page
+        .part("ENVIRONMENT")
+        .items()
+        .into_iter()
+        .flat_map(|item| item.marked("Ev"));
     assert_same("variables", ("the page", on_page), ("src", known));
 }
 
 #[test]
 fn paths_on_the_page_are_those_that_are_answered() {
     let api = read("src/api/mod.rs");
-    let routes = api.split_once("fn route(&self").and_then(|(_, rest)| rest.split_once("\n    }\n")).expect("the routes").0;
+    let routes = api
+        .split_once("fn route(&self")
+        .and_then(|(_, rest)| rest.split_once("\n    }\n"))
+        .expect("the routes")
+        .0;
     let literals: Vec<&str> = routes.split('"').skip(1).step_by(2).collect();
     let is_suffix = |path: &&str| *path == "/active-outage";
     let prefix_of_suffix = "/api/hosts/";
-    let known = literals.iter().filter(|path| path.starts_with('/') && !is_suffix(path) && **path != prefix_of_suffix);
-    let known = known.map(|path| path.to_string()).chain([format!("{prefix_of_suffix}ADDRESS/active-outage"), "/".into()]);
+    let known = literals
+        .iter()
+        .filter(|path| path.starts_with('/') && !is_suffix(path) && **path != prefix_of_suffix);
+    let known = known.map(|path| path.to_string()).chain([
+        format!("{prefix_of_suffix}ADDRESS/active-outage"),
+        "/".into(),
+    ]);
     assert!(literals.len() > 15, "only {literals:?} were seen");
     let page = Page::read(OF_THE_PROGRAM);
     let on_page = page.part("THE PAGE").items().into_iter().map(|item| {
-        let path = item.head.iter().filter(|word| !matches!(word.as_str(), "Pa" | "Ns" | "Ar"));
-        let path: String = path.map(|word| if word == "address" { "ADDRESS" } else { word.as_str() }).collect();
-        path.strip_suffix("/ADDRESS").map_or(path.clone(), |path| format!("{path}/"))
+        let path = item
+            .head
+            .iter()
+            .filter(|word| !matches!(word.as_str(), "Pa" | "Ns" | "Ar"));
+        let path: String = path
+            .map(|word| {
+                if word == "address" {
+                    "ADDRESS"
+                } else {
+                    word.as_str()
+                }
+            })
+            .collect();
+        path.strip_suffix("/ADDRESS")
+            .map_or(path.clone(), |path| format!("{path}/"))
     });
     assert_same("paths", ("the page", on_page), ("src/api/mod.rs", known));
     let readme = read("README.md");
-    for path in readme.split('`').skip(1).step_by(2).filter(|word| word.starts_with("/api/")) {
-        let path = path.strip_suffix("/ADDRESS").map_or(path.to_string(), |path| format!("{path}/"));
-        let is_known = literals.contains(&path.as_str()) || path == "/api/hosts/ADDRESS/active-outage";
-        assert!(is_known, "{path}, of which the README speaks, is not answered");
+    for path in readme
+        .split('`')
+        .skip(1)
+        .step_by(2)
+        .filter(|word| word.starts_with("/api/"))
+    {
+        let path = path
+            .strip_suffix("/ADDRESS")
+            .map_or(path.to_string(), |path| format!("{path}/"));
+        let is_known =
+            literals.contains(&path.as_str()) || path == "/api/hosts/ADDRESS/active-outage";
+        assert!(
+            is_known,
+            "{path}, of which the README speaks, is not answered"
+        );
     }
 }
 
@@ -111,13 +200,22 @@ const OF_OTHERS: &[&str] = &["database disk image is malformed"];
 fn messages_on_the_page_are_those_of_the_program() {
     // A text that goes on in the next line of the source does so behind a backslash, and quotes are escaped.
     let sources = sources().replace("\\\"", "\"");
-    let joined: String = sources.split("\\\n").map(|line| line.trim_start()).collect();
+    let joined: String = sources
+        .split("\\\n")
+        .map(|line| line.trim_start())
+        .collect();
     let mut checked = 0;
     let page = Page::read(OF_THE_PROGRAM);
     let part = page.part("DIAGNOSTICS");
     for message in part.items().iter().flat_map(|item| item.marked("Sy")) {
-        for piece in pieces(&message).iter().filter(|piece| !OF_OTHERS.contains(&piece.as_str())) {
-            assert!(joined.contains(piece.as_str()), "{piece:?} of {message:?} is said nowhere");
+        for piece in pieces(&message)
+            .iter()
+            .filter(|piece| !OF_OTHERS.contains(&piece.as_str()))
+        {
+            assert!(
+                joined.contains(piece.as_str()),
+                "{piece:?} of {message:?} is said nowhere"
+            );
             checked += 1;
         }
     }
@@ -127,5 +225,9 @@ fn messages_on_the_page_are_those_of_the_program() {
 /// What of a message is the same each time: dots stand for the rest.
 fn pieces(message: &str) -> Vec<String> {
     let piece = |piece: &str| piece.trim_matches([' ', ':', ';', ',']).to_string();
-    message.split("...").map(piece).filter(|piece| piece.len() > 2).collect()
+    message
+        .split("...")
+        .map(piece)
+        .filter(|piece| piece.len() > 2)
+        .collect()
 }

@@ -7,7 +7,13 @@ use super::scenario::{Check, Family, Fate, Plan};
 use crate::common::namespace::SocketKind;
 
 /// One line for everything that is not as it should be.
-pub fn compare(check: &Check, plan: &Plan, stage: (Family, SocketKind), name: &str, checked: &Checked) -> Vec<String> {
+pub fn compare(
+    check: &Check,
+    plan: &Plan,
+    stage: (Family, SocketKind),
+    name: &str,
+    checked: &Checked,
+) -> Vec<String> {
     let (family, kind) = stage;
     let [host] = checked.hosts.as_slice() else {
         return vec![format!("hosts: expected 1, were {}", checked.hosts.len())];
@@ -23,16 +29,35 @@ pub fn compare(check: &Check, plan: &Plan, stage: (Family, SocketKind), name: &s
     let state = check.state(family, kind);
     let address = far(family).to_string();
     equal("host_name", name.into(), &host["host_name"]);
-    equal("host_address", address.clone().into(), &host["host_address"]);
-    equal("resolved_address", address.into(), &host["resolved_address"]);
+    equal(
+        "host_address",
+        address.clone().into(),
+        &host["host_address"],
+    );
+    equal(
+        "resolved_address",
+        address.into(),
+        &host["resolved_address"],
+    );
     equal("sent", plan.pings.into(), &host["sent"]);
     equal("received", received.into(), &host["received"]);
     equal("state", state.into(), &host["state"]);
-    equal("exit code", i32::from(state == "down").into(), &checked.finished.code.into());
+    equal(
+        "exit code",
+        i32::from(state == "down").into(),
+        &checked.finished.code.into(),
+    );
     for key in ["late", "duplicates", "foreign"] {
         let expected = check.count(key, family, kind);
-        if !host[key].as_u64().is_some_and(|count| expected.contains(&count)) {
-            wrong.push(format!("{key}: expected {}, was {}", spoken(expected), host[key]));
+        if !host[key]
+            .as_u64()
+            .is_some_and(|count| expected.contains(&count))
+        {
+            wrong.push(format!(
+                "{key}: expected {}, was {}",
+                spoken(expected),
+                host[key]
+            ));
         }
     }
     compare_error(check.error(family, kind), &host["error"], &mut wrong);
@@ -43,7 +68,11 @@ pub fn compare(check: &Check, plan: &Plan, stage: (Family, SocketKind), name: &s
             }
             wrong.extend(inconsistencies(host, &rtts));
         }
-        _ => wrong.push(format!("rtts_us: expected {} integers or nulls, was {}", fates.len(), host["rtts_us"])),
+        _ => wrong.push(format!(
+            "rtts_us: expected {} integers or nulls, was {}",
+            fates.len(),
+            host["rtts_us"]
+        )),
     }
     wrong
 }
@@ -62,8 +91,13 @@ fn compare_error(expected: Option<Vec<String>>, actual: &Value, wrong: &mut Vec<
         (None, None) if actual.is_null() => {}
         (None, _) => wrong.push(format!("error: expected null, was {actual}")),
         (Some(texts), said) => {
-            for text in texts.iter().filter(|text| !said.as_ref().is_some_and(|said| said.contains(*text))) {
-                wrong.push(format!("error: expected something with {text:?}, was {actual}"));
+            for text in texts
+                .iter()
+                .filter(|text| !said.as_ref().is_some_and(|said| said.contains(*text)))
+            {
+                wrong.push(format!(
+                    "error: expected something with {text:?}, was {actual}"
+                ));
             }
         }
     }
@@ -72,19 +106,31 @@ fn compare_error(expected: Option<Vec<String>>, actual: &Value, wrong: &mut Vec<
 fn compare_fate(number: usize, fate: Fate, rtt: Option<u64>, plan: &Plan, wrong: &mut Vec<String>) {
     match (fate, rtt) {
         (Fate::Lost, None) => {}
-        (Fate::Lost, Some(us)) => wrong.push(format!("ping {number}: expected to be lost, was answered after {us} us")),
-        (Fate::Answered { .. }, None) => wrong.push(format!("ping {number}: expected to be answered, was lost")),
+        (Fate::Lost, Some(us)) => wrong.push(format!(
+            "ping {number}: expected to be lost, was answered after {us} us"
+        )),
+        (Fate::Answered { .. }, None) => {
+            wrong.push(format!("ping {number}: expected to be answered, was lost"))
+        }
         (Fate::Answered { least_us, most_us }, Some(us)) => {
             let most_us = most_us.min(plan.timeout_ms * 1000);
             if !(least_us..=most_us).contains(&us) {
-                wrong.push(format!("ping {number}: expected {least_us} to {most_us} us, were {us} us"));
+                wrong.push(format!(
+                    "ping {number}: expected {least_us} to {most_us} us, were {us} us"
+                ));
             }
         }
     }
 }
 
 fn rtts(host: &Value) -> Option<Vec<Option<u64>>> {
-    let rtt = |value: &Value| if value.is_null() { Some(None) } else { value.as_u64().map(Some) };
+    let rtt = |value: &Value| {
+        if value.is_null() {
+            Some(None)
+        } else {
+            value.as_u64().map(Some)
+        }
+    };
     host["rtts_us"].as_array()?.iter().map(rtt).collect()
 }
 
@@ -95,24 +141,43 @@ fn inconsistencies(host: &Value, rtts: &[Option<u64>]) -> Vec<String> {
     let mut near = |key: &str, expected: Option<f64>, by: f64| {
         let is_near = match (expected, host[key].as_f64()) {
             (None, _) => host[key].is_null(),
-            (Some(expected), actual) => actual.is_some_and(|actual| (actual - expected).abs() <= by),
+            (Some(expected), actual) => {
+                actual.is_some_and(|actual| (actual - expected).abs() <= by)
+            }
         };
         if !is_near {
-            wrong.push(format!("{key}: expected {expected:?} from the round-trip times, was {}", host[key]));
+            wrong.push(format!(
+                "{key}: expected {expected:?} from the round-trip times, was {}",
+                host[key]
+            ));
         }
     };
     let count = answered.len() as f64;
     let any = |value: f64| (!answered.is_empty()).then_some(value);
     let mean = answered.iter().sum::<u64>() as f64 / count;
     // ping(8) of iputils computes with whole numbers, truncated before the square root; both it and the exact value will do.
-    let exact = (answered.iter().map(|us| (*us as f64 - mean).powi(2)).sum::<f64>() / count).max(0.0).sqrt();
+    let exact = (answered
+        .iter()
+        .map(|us| (*us as f64 - mean).powi(2))
+        .sum::<f64>()
+        / count)
+        .max(0.0)
+        .sqrt();
     let squares = (answered.iter().map(|us| us * us).sum::<u64>() as f64 / count).floor();
     let iputils = (squares - mean.floor().powi(2)).max(0.0).sqrt();
-    near("success_rate", Some(100.0 * count / rtts.len() as f64), 0.01);
+    near(
+        "success_rate",
+        Some(100.0 * count / rtts.len() as f64),
+        0.01,
+    );
     near("min_us", answered.iter().min().map(|us| *us as f64), 0.0);
     near("max_us", answered.iter().max().map(|us| *us as f64), 0.0);
     near("avg_us", any(mean), 1.0);
-    near("mdev_us", any(f64::midpoint(exact, iputils)), (exact - iputils).abs() / 2.0 + 1.0);
+    near(
+        "mdev_us",
+        any(f64::midpoint(exact, iputils)),
+        (exact - iputils).abs() / 2.0 + 1.0,
+    );
     wrong
 }
 
@@ -130,8 +195,17 @@ fn every_kind_of_wrong_result_is_noticed() {
             stderr: String::new(),
             took: std::time::Duration::ZERO,
         };
-        let checked = Checked { finished, hosts: vec![serde_json::from_str(text).expect("it is JSON")] };
-        compare(&scenario.checks[0], &scenario.plan, (Family::V4, SocketKind::Raw), "x", &checked)
+        let checked = Checked {
+            finished,
+            hosts: vec![serde_json::from_str(text).expect("it is JSON")],
+        };
+        compare(
+            &scenario.checks[0],
+            &scenario.plan,
+            (Family::V4, SocketKind::Raw),
+            "x",
+            &checked,
+        )
     };
     assert_eq!(judge(right, 1), [""; 0]);
     assert_eq!(judge(right, 0), ["exit code: expected 1, was 0"]);
@@ -149,9 +223,16 @@ fn every_kind_of_wrong_result_is_noticed() {
         ("[90, null]", "[90]"),
         ("[90, null]", "[90000, null]"),
         ("\"Host unreachable, says 10.9.0.2\"", "null"),
-        ("\"resolved_address\": \"10.9.0.2\"", "\"resolved_address\": null"),
+        (
+            "\"resolved_address\": \"10.9.0.2\"",
+            "\"resolved_address\": null",
+        ),
     ];
     for (from, to) in broken {
-        assert_ne!(judge(&right.replacen(from, to, 1), 1), [""; 0], "{from} became {to}");
+        assert_ne!(
+            judge(&right.replacen(from, to, 1), 1),
+            [""; 0],
+            "{from} became {to}"
+        );
     }
 }

@@ -60,18 +60,36 @@ impl Seen {
 impl FarEnd {
     /// Starts answering what arrives at `tun`. `respond` says what is to be sent for a request; the requests so far,
     /// this one included, are its second argument.
-    pub fn start(tun: File, respond: impl FnMut(&Request, &[Request]) -> Vec<Sending> + Send + 'static) -> FarEnd {
-        let seen = Arc::new(Mutex::new(Seen { requests: Vec::new(), log: Vec::new(), began: Instant::now() }));
+    pub fn start(
+        tun: File,
+        respond: impl FnMut(&Request, &[Request]) -> Vec<Sending> + Send + 'static,
+    ) -> FarEnd {
+        let seen = Arc::new(Mutex::new(Seen {
+            requests: Vec::new(),
+            log: Vec::new(),
+            began: Instant::now(),
+        }));
         let (life, end) = UnixStream::pair().expect("two descriptors are free");
         let thread = std::thread::spawn({
             let seen = Arc::clone(&seen);
             // Not granted to ordinary users; there the tests' margins have to do.
             move || {
                 drop(sys::run_before_others());
-                Reflector { tun, seen, respond, queue: BTreeMap::new(), queued: 0 }.run(&end);
+                Reflector {
+                    tun,
+                    seen,
+                    respond,
+                    queue: BTreeMap::new(),
+                    queued: 0,
+                }
+                .run(&end);
             }
         });
-        FarEnd { seen, life: Some(life), thread: Some(thread) }
+        FarEnd {
+            seen,
+            life: Some(life),
+            thread: Some(thread),
+        }
     }
 
     /// A far end that answers every request at once and rightly.
@@ -82,12 +100,13 @@ impl FarEnd {
     /// A far end that answers rightly for all addresses but these, and is silent for them.
     pub fn echoing_except(tun: File, silent: &[IpAddr]) -> FarEnd {
         let silent = silent.to_vec();
-        FarEnd::start(
-            tun,
-            move |request, _| {
-                if silent.contains(&request.destination) { Vec::new() } else { vec![request.reply().at_once()] }
-            },
-        )
+        FarEnd::start(tun, move |request, _| {
+            if silent.contains(&request.destination) {
+                Vec::new()
+            } else {
+                vec![request.reply().at_once()]
+            }
+        })
     }
 
     /// What it saw until now.
@@ -124,9 +143,13 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
     fn run(mut self, end: &UnixStream) {
         loop {
             self.send_what_is_due();
-            let next = self.queue.keys().next().map(|(due, _)| due.saturating_duration_since(Instant::now()));
-            let [has_packet, has_ended] =
-                sys::wait_readable([self.tun.as_fd(), end.as_fd()], next).expect("both are open until the end");
+            let next = self
+                .queue
+                .keys()
+                .next()
+                .map(|(due, _)| due.saturating_duration_since(Instant::now()));
+            let [has_packet, has_ended] = sys::wait_readable([self.tun.as_fd(), end.as_fd()], next)
+                .expect("both are open until the end");
             if has_ended {
                 return;
             }
@@ -150,13 +173,16 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
 
     fn take(&mut self, packet: &[u8]) {
         let at = Instant::now();
-        let Some(request) = Request::read(packet, at) else { return };
+        let Some(request) = Request::read(packet, at) else {
+            return;
+        };
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         seen.note(at, &format!("<- {request}"));
         seen.requests.push(request.clone());
         for sending in (self.respond)(&request, &seen.requests) {
             self.queued += 1;
-            self.queue.insert((at + sending.after, self.queued), (at, sending));
+            self.queue
+                .insert((at + sending.after, self.queued), (at, sending));
         }
     }
 
@@ -170,13 +196,17 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
             for packet in std::iter::repeat_n(&sending.packets, sending.times as usize).flatten() {
                 if let Err(error) = self.tun.write_all(packet) {
                     // Without it the scenario is not what it says, so the runner treats a failed write as a failure.
-                    self.lock().note(Instant::now(), &format!("{WRITE_FAILED}: {error}"));
+                    self.lock()
+                        .note(Instant::now(), &format!("{WRITE_FAILED}: {error}"));
                     break;
                 }
             }
             let delay = began.saturating_duration_since(asked_at).as_secs_f64() * 1000.0;
             let bytes: usize = sending.packets.iter().map(Vec::len).sum();
-            let what = format!("-> {} x {bytes} bytes, {delay:.3} ms after its request", sending.times);
+            let what = format!(
+                "-> {} x {bytes} bytes, {delay:.3} ms after its request",
+                sending.times
+            );
             self.lock().note(began, &what);
         }
     }

@@ -40,8 +40,19 @@ pub struct Request {
 
 impl fmt::Display for Request {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Request { source, destination, identifier, sequence, payload, .. } = self;
-        write!(f, "request {identifier:04x}/{sequence} with {} bytes, {source} to {destination}", payload.len())
+        let Request {
+            source,
+            destination,
+            identifier,
+            sequence,
+            payload,
+            ..
+        } = self;
+        write!(
+            f,
+            "request {identifier:04x}/{sequence} with {} bytes, {source} to {destination}",
+            payload.len()
+        )
     }
 }
 
@@ -60,9 +71,21 @@ impl Request {
             destination = IpAddr::from(<[u8; 4]>::try_from(packet.get(16..20)?).ok()?);
             (time_to_live, protocol, icmp) = (packet[8], packet[9], packet.get(header_len..)?);
         }
-        let (kind, wanted) = if is_v6 { (128, PROTOCOL_ICMPV6) } else { (8, PROTOCOL_ICMP) };
-        let pseudo = if is_v6 { pseudo_header(source, destination, icmp.len()) } else { Vec::new() };
-        if protocol != wanted || icmp.len() < ICMP_HEADER_LEN || icmp[..2] != [kind, 0] || checksum(&[&pseudo, icmp]) != 0 {
+        let (kind, wanted) = if is_v6 {
+            (128, PROTOCOL_ICMPV6)
+        } else {
+            (8, PROTOCOL_ICMP)
+        };
+        let pseudo = if is_v6 {
+            pseudo_header(source, destination, icmp.len())
+        } else {
+            Vec::new()
+        };
+        if protocol != wanted
+            || icmp.len() < ICMP_HEADER_LEN
+            || icmp[..2] != [kind, 0]
+            || checksum(&[&pseudo, icmp]) != 0
+        {
             return None;
         }
         Some(Request {
@@ -98,10 +121,25 @@ impl Request {
 
     /// An ICMP error about a packet like this one, with another echo message inside it when one is given, cut to
     /// `quote_len` bytes behind the quoted IP header. `rest` is what an error has between its checksum and the quote.
-    pub fn error(&self, kind: u8, code: u8, rest: [u8; 4], echo: &Echo, quote_len: Option<usize>) -> Message {
+    pub fn error(
+        &self,
+        kind: u8,
+        code: u8,
+        rest: [u8; 4],
+        echo: &Echo,
+        quote_len: Option<usize>,
+    ) -> Message {
         let (header_len, icmp_kind, longest) = match self.source {
-            IpAddr::V4(_) => (IPV4_HEADER_LEN, 8, IPV4_ERROR_MAX - IPV4_HEADER_LEN - ICMP_HEADER_LEN),
-            IpAddr::V6(_) => (IPV6_HEADER_LEN, 128, IPV6_ERROR_MAX - IPV6_HEADER_LEN - ICMP_HEADER_LEN),
+            IpAddr::V4(_) => (
+                IPV4_HEADER_LEN,
+                8,
+                IPV4_ERROR_MAX - IPV4_HEADER_LEN - ICMP_HEADER_LEN,
+            ),
+            IpAddr::V6(_) => (
+                IPV6_HEADER_LEN,
+                128,
+                IPV6_ERROR_MAX - IPV6_HEADER_LEN - ICMP_HEADER_LEN,
+            ),
         };
         let mut quote = self.packet[..header_len].to_vec();
         let mut quoted = echo.message(icmp_kind, 0);
@@ -134,7 +172,11 @@ pub struct Echo {
 impl Echo {
     /// As it was asked for.
     pub fn of(request: &Request) -> Echo {
-        Echo { identifier: request.identifier, sequence: request.sequence, payload: request.payload.clone() }
+        Echo {
+            identifier: request.identifier,
+            sequence: request.sequence,
+            payload: request.payload.clone(),
+        }
     }
 
     /// As an ICMP message of some type and code, its checksum still missing.
@@ -178,7 +220,11 @@ pub struct Message {
 impl Message {
     /// To be sent on the arrival of the request.
     pub fn at_once(&self) -> Sending {
-        Sending { after: Duration::ZERO, packets: self.packets(), times: 1 }
+        Sending {
+            after: Duration::ZERO,
+            packets: self.packets(),
+            times: 1,
+        }
     }
 
     /// The packets it is sent in.
@@ -198,21 +244,43 @@ impl Message {
         for part in icmp.chunks(fragment_len) {
             let has_more = offset + part.len() < icmp.len();
             packets.push(match (self.source, self.destination) {
-                (IpAddr::V4(source), IpAddr::V4(destination)) => {
-                    self.ipv4_packet((source.octets(), destination.octets()), number, part, offset, has_more)
-                }
-                (IpAddr::V6(source), IpAddr::V6(destination)) => {
-                    self.ipv6_packet((source.octets(), destination.octets()), number, part, offset, has_more)
-                }
-                _ => panic!("{} and {} do not speak the same IP", self.source, self.destination),
+                (IpAddr::V4(source), IpAddr::V4(destination)) => self.ipv4_packet(
+                    (source.octets(), destination.octets()),
+                    number,
+                    part,
+                    offset,
+                    has_more,
+                ),
+                (IpAddr::V6(source), IpAddr::V6(destination)) => self.ipv6_packet(
+                    (source.octets(), destination.octets()),
+                    number,
+                    part,
+                    offset,
+                    has_more,
+                ),
+                _ => panic!(
+                    "{} and {} do not speak the same IP",
+                    self.source, self.destination
+                ),
             });
             offset += part.len();
         }
         packets
     }
 
-    fn ipv4_packet(&self, addresses: ([u8; 4], [u8; 4]), number: u16, part: &[u8], offset: usize, has_more: bool) -> Vec<u8> {
-        let options: Vec<u8> = self.options.iter().flat_map(|option| option.bytes.clone()).collect();
+    fn ipv4_packet(
+        &self,
+        addresses: ([u8; 4], [u8; 4]),
+        number: u16,
+        part: &[u8],
+        offset: usize,
+        has_more: bool,
+    ) -> Vec<u8> {
+        let options: Vec<u8> = self
+            .options
+            .iter()
+            .flat_map(|option| option.bytes.clone())
+            .collect();
         let header_len = IPV4_HEADER_LEN + options.len();
         let mut packet = vec![0x40 | low_byte(header_len / 4), 0];
         packet.extend(low_word(header_len + part.len()).to_be_bytes());
@@ -228,7 +296,14 @@ impl Message {
         packet
     }
 
-    fn ipv6_packet(&self, addresses: ([u8; 16], [u8; 16]), number: u16, part: &[u8], offset: usize, has_more: bool) -> Vec<u8> {
+    fn ipv6_packet(
+        &self,
+        addresses: ([u8; 16], [u8; 16]),
+        number: u16,
+        part: &[u8],
+        offset: usize,
+        has_more: bool,
+    ) -> Vec<u8> {
         // Each header says in its first byte what follows it; the packet is built from its end.
         let (mut next, mut body) = (PROTOCOL_ICMPV6, part.to_vec());
         if self.fragment_len.is_some() {
@@ -255,7 +330,9 @@ impl Message {
 /// The Internet checksum over the parts one after the other, of which only the last may have an odd length: RFC 1071.
 fn checksum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
-    let sum: u64 = words.map(|word| u64::from(word[0]) << 8 | u64::from(word.get(1).copied().unwrap_or(0))).sum();
+    let sum: u64 = words
+        .map(|word| u64::from(word[0]) << 8 | u64::from(word.get(1).copied().unwrap_or(0)))
+        .sum();
     // Adding the carries back in is the remainder by 0xffff, with 0xffff itself for all sums but zero.
     let folded = if sum == 0 { 0 } else { (sum - 1) % 0xffff + 1 };
     !low_word(usize::try_from(folded).expect("sixteen bits"))
@@ -269,7 +346,11 @@ fn pseudo_header(source: IpAddr, destination: IpAddr, len: usize) -> Vec<u8> {
             bytes.extend(address.octets());
         }
     }
-    bytes.extend(u32::try_from(len).expect("a message is shorter than that").to_be_bytes());
+    bytes.extend(
+        u32::try_from(len)
+            .expect("a message is shorter than that")
+            .to_be_bytes(),
+    );
     bytes.extend([0, 0, 0, PROTOCOL_ICMPV6]);
     bytes
 }
@@ -284,14 +365,22 @@ fn low_byte(value: usize) -> u8 {
 
 #[test]
 fn the_checksum_is_that_of_rfc_1071_section_3() {
-    assert_eq!(checksum(&[&[0x00, 0x01, 0xf2, 0x03], &[0xf4, 0xf5, 0xf6, 0xf7]]), !0xddf2);
+    assert_eq!(
+        checksum(&[&[0x00, 0x01, 0xf2, 0x03], &[0xf4, 0xf5, 0xf6, 0xf7]]),
+        !0xddf2
+    );
     assert_eq!(checksum(&[&[0xff; 65_534]]), 0);
     assert_eq!(checksum(&[&[0; 4]]), 0xffff);
 }
 
 #[test]
 fn a_reply_that_is_read_as_a_request_is_none() {
-    let icmp = Echo { identifier: 7, sequence: 1, payload: vec![1, 2, 3] }.message(8, 0);
+    let icmp = Echo {
+        identifier: 7,
+        sequence: 1,
+        payload: vec![1, 2, 3],
+    }
+    .message(8, 0);
     let (source, destination) = (IpAddr::from([10, 9, 0, 1]), IpAddr::from([10, 9, 0, 2]));
     let message = Message {
         source,
@@ -303,8 +392,18 @@ fn a_reply_that_is_read_as_a_request_is_none() {
         fragment_len: None,
     };
     let request = Request::read(&message.packets()[0], Instant::now()).expect("it is one");
-    assert_eq!((request.identifier, request.sequence, request.payload.as_slice()), (7, 1, [1, 2, 3].as_slice()));
+    assert_eq!(
+        (
+            request.identifier,
+            request.sequence,
+            request.payload.as_slice()
+        ),
+        (7, 1, [1, 2, 3].as_slice())
+    );
     assert!(Request::read(&request.reply().packets()[0], Instant::now()).is_none());
-    let damaged = Message { has_wrong_checksum: true, ..message };
+    let damaged = Message {
+        has_wrong_checksum: true,
+        ..message
+    };
     assert!(Request::read(&damaged.packets()[0], Instant::now()).is_none());
 }

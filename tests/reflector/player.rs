@@ -49,7 +49,9 @@ pub fn check(config: &Path) -> Checked {
 
 /// The same, started by another command line.
 pub fn check_with(mut command: Command, config: &Path) -> Checked {
-    let finished = run(command.args(["check", "--json", "--no-store", "-c"]).arg(config));
+    let finished = run(command
+        .args(["check", "--json", "--no-store", "-c"])
+        .arg(config));
     let hosts = match serde_json::from_str(&finished.stdout) {
         Ok(Value::Array(hosts)) => hosts,
         _ => panic!("no JSON list came, but {finished:#?}"),
@@ -59,7 +61,12 @@ pub fn check_with(mut command: Command, config: &Path) -> Checked {
 
 /// The text of a configuration: a plan and, each a line of keys, the hosts.
 pub fn config_text(plan: &Plan, hosts: &[String]) -> String {
-    let Plan { pings, every_ms, timeout_ms, payload } = plan;
+    let Plan {
+        pings,
+        every_ms,
+        timeout_ms,
+        payload,
+    } = plan;
     let timeout = std::time::Duration::from_millis(*timeout_ms).as_secs_f64();
     let mut text = format!(
         "monitoring:\n  interval_seconds: 60\n  ping_count: {pings}\n  timeout_seconds: {timeout:?}\n  \
@@ -75,17 +82,39 @@ pub fn config_text(plan: &Plan, hosts: &[String]) -> String {
 /// something else came out than the file says.
 pub fn play(name: &str, text: &str) -> Result<(), String> {
     let scenario = Scenario::parse(text).map_err(|error| format!("{name}.scenario: {error}"))?;
-    let stages = scenario.families.iter().flat_map(|family| SOCKET_KINDS.map(|kind| (*family, kind)));
+    let stages = scenario
+        .families
+        .iter()
+        .flat_map(|family| SOCKET_KINDS.map(|kind| (*family, kind)));
     let reports: Vec<String> = std::thread::scope(|scope| {
         let scenario = &scenario;
-        let running: Vec<_> = stages.map(|(family, kind)| scope.spawn(move || play_on(name, scenario, family, kind))).collect();
-        let ended = running.into_iter().map(|thread| thread.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)));
+        let running: Vec<_> = stages
+            .map(|(family, kind)| scope.spawn(move || play_on(name, scenario, family, kind)))
+            .collect();
+        let ended = running.into_iter().map(|thread| {
+            thread
+                .join()
+                .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        });
         ended.filter_map(Result::err).collect()
     });
-    if reports.is_empty() { Ok(()) } else { Err(format!("{name}: {}\n\n{}", scenario.why, reports.join("\n"))) }
+    if reports.is_empty() {
+        Ok(())
+    } else {
+        Err(format!(
+            "{name}: {}\n\n{}",
+            scenario.why,
+            reports.join("\n")
+        ))
+    }
 }
 
-fn play_on(name: &str, scenario: &Scenario, family: Family, kind: SocketKind) -> Result<(), String> {
+fn play_on(
+    name: &str,
+    scenario: &Scenario,
+    family: Family,
+    kind: SocketKind,
+) -> Result<(), String> {
     let folder = TempDir::new();
     let host = format!("name: \"{name}\", address: \"{}\"", far(family));
     let config = folder.write("config.yaml", &config_text(&scenario.plan, &[host]));
@@ -96,12 +125,22 @@ fn play_on(name: &str, scenario: &Scenario, family: Family, kind: SocketKind) ->
         let far_end = FarEnd::start(tun, {
             let begins = Arc::clone(&begins);
             let unscripted = Arc::clone(&unscripted);
-            let scripts: Vec<Vec<Vec<Action>>> = scenario.checks.iter().map(|check| check.actions.clone()).collect();
+            let scripts: Vec<Vec<Vec<Action>>> = scenario
+                .checks
+                .iter()
+                .map(|check| check.actions.clone())
+                .collect();
             move |request, all| {
-                let begins: Vec<usize> = begins.lock().unwrap_or_else(PoisonError::into_inner).clone();
+                let begins: Vec<usize> = begins
+                    .lock()
+                    .unwrap_or_else(PoisonError::into_inner)
+                    .clone();
                 let index = all.len() - 1 - begins.last().expect("a check has begun");
                 match scripts[begins.len() - 1].get(index) {
-                    Some(actions) => actions.iter().map(|action| sending(action, request, all, &begins)).collect(),
+                    Some(actions) => actions
+                        .iter()
+                        .map(|action| sending(action, request, all, &begins))
+                        .collect(),
                     None => {
                         unscripted.fetch_add(1, Ordering::Relaxed);
                         Vec::new()
@@ -111,15 +150,26 @@ fn play_on(name: &str, scenario: &Scenario, family: Family, kind: SocketKind) ->
         });
         for (index, check) in scenario.checks.iter().enumerate() {
             let began = far_end.seen().requests.len();
-            begins.lock().unwrap_or_else(PoisonError::into_inner).push(began);
+            begins
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(began);
             let checked = self::check(&config);
             let seen = far_end.seen();
             let arrived = seen.requests.len() - began;
             let mut wrong = judge::compare(check, &scenario.plan, (family, kind), name, &checked);
             if arrived != scenario.plan.pings {
-                wrong.push(format!("pings at the far end: expected {}, arrived {arrived}", scenario.plan.pings));
+                wrong.push(format!(
+                    "pings at the far end: expected {}, arrived {arrived}",
+                    scenario.plan.pings
+                ));
             }
-            wrong.extend(seen.log.iter().filter(|line| line.contains(WRITE_FAILED)).cloned());
+            wrong.extend(
+                seen.log
+                    .iter()
+                    .filter(|line| line.contains(WRITE_FAILED))
+                    .cloned(),
+            );
             if !wrong.is_empty() {
                 return Err(format!(
                     "over {family:?}, {kind:?} socket, check {}:\n    {}\n  at the far end:\n    {}\n  output:\n{}\n{}",
@@ -138,11 +188,22 @@ fn play_on(name: &str, scenario: &Scenario, family: Family, kind: SocketKind) ->
 /// The packets that an action stands for.
 fn sending(action: &Action, request: &Request, all: &[Request], begins: &[usize]) -> Sending {
     if action.times == 0 {
-        return Sending { after: action.after, packets: Vec::new(), times: 0 };
+        return Sending {
+            after: action.after,
+            packets: Vec::new(),
+            times: 0,
+        };
     }
-    let family = if request.source.is_ipv6() { Family::V6 } else { Family::V4 };
+    let family = if request.source.is_ipv6() {
+        Family::V6
+    } else {
+        Family::V4
+    };
     let find = |which: &Which| {
-        let begin = which.check.map_or(begins.last(), |check| begins.get(check - 1)).expect("the check has begun");
+        let begin = which
+            .check
+            .map_or(begins.last(), |check| begins.get(check - 1))
+            .expect("the check has begun");
         all.get(begin + which.ping - 1).expect("the ping has come")
     };
     let mut echo = Echo::of(request);
@@ -164,7 +225,11 @@ fn sending(action: &Action, request: &Request, all: &[Request], begins: &[usize]
             _ => {}
         }
     }
-    let (reply_kind, request_kind) = if family == Family::V6 { (129, 128) } else { (0, 8) };
+    let (reply_kind, request_kind) = if family == Family::V6 {
+        (129, 128)
+    } else {
+        (0, 8)
+    };
     let error = |kind, code| request.error(kind, code, rest, &echo, quote_len);
     let mut message = match (action.kind, family) {
         (Kind::Reply, _) => request.answer(echo.message(reply_kind, 0)),
@@ -179,7 +244,11 @@ fn sending(action: &Action, request: &Request, all: &[Request], begins: &[usize]
     for change in &action.changes {
         change_message(&mut message, change, family);
     }
-    Sending { after: action.after, packets: message.packets(), times: action.times }
+    Sending {
+        after: action.after,
+        packets: message.packets(),
+        times: action.times,
+    }
 }
 
 fn change_message(message: &mut Message, change: &Change, family: Family) {
@@ -199,13 +268,31 @@ fn option(extra: Extra) -> IpOption {
     // PadN, RFC 8200 section 4.2: six bytes with its own two.
     let padding = vec![1, 4, 0, 0, 0, 0];
     match extra {
-        Extra::NoOperation => IpOption { header: 0, bytes: vec![1, 1, 1, 1] },
+        Extra::NoOperation => IpOption {
+            header: 0,
+            bytes: vec![1, 1, 1, 1],
+        },
         // Room for nine addresses, the pointer behind the first, which is filled in: the longest header there is.
-        Extra::RecordRoute => IpOption { header: 0, bytes: [&[7, 39, 8, 10, 9, 0, 254][..], &[0; 32], &[0]].concat() },
+        Extra::RecordRoute => IpOption {
+            header: 0,
+            bytes: [&[7, 39, 8, 10, 9, 0, 254][..], &[0; 32], &[0]].concat(),
+        },
         // Four time stamps without addresses, none of them taken yet.
-        Extra::InternetTimestamp => IpOption { header: 0, bytes: [&[68, 20, 5, 0][..], &[0; 16]].concat() },
-        Extra::RouterAlert => IpOption { header: 0, bytes: vec![0x94, 4, 0, 0] },
-        Extra::HopByHop => IpOption { header: 0, bytes: padding },
-        Extra::DestinationOptions => IpOption { header: 60, bytes: padding },
+        Extra::InternetTimestamp => IpOption {
+            header: 0,
+            bytes: [&[68, 20, 5, 0][..], &[0; 16]].concat(),
+        },
+        Extra::RouterAlert => IpOption {
+            header: 0,
+            bytes: vec![0x94, 4, 0, 0],
+        },
+        Extra::HopByHop => IpOption {
+            header: 0,
+            bytes: padding,
+        },
+        Extra::DestinationOptions => IpOption {
+            header: 60,
+            bytes: padding,
+        },
     }
 }

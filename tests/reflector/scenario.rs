@@ -195,7 +195,9 @@ impl Scenario {
             if line.trim().is_empty() {
                 continue;
             }
-            let Some((key, value)) = line.split_once(':') else { return fail("no colon") };
+            let Some((key, value)) = line.split_once(':') else {
+                return fail("no colon");
+            };
             let (key, value): (Vec<&str>, &str) = (key.split_whitespace().collect(), value.trim());
             match (key.as_slice(), plan) {
                 (["over"], None) => match families_from(value) {
@@ -210,7 +212,9 @@ impl Scenario {
                     None => return fail("N, every N ms, timeout N ms[, payload N]"),
                 },
                 (_, None) => return fail("the line `pings:` comes first"),
-                (["then", "check", "again"], Some(plan)) if value.is_empty() => checks.push(Check::new(plan.pings)),
+                (["then", "check", "again"], Some(plan)) if value.is_empty() => {
+                    checks.push(Check::new(plan.pings))
+                }
                 (key, Some(_)) => {
                     let check = checks.last_mut().expect("made with the plan");
                     if let Err(error) = check.take(key, value) {
@@ -226,7 +230,12 @@ impl Scenario {
         for check in &checks {
             check.is_whole()?;
         }
-        Ok(Scenario { why: why.join(" "), families, plan, checks })
+        Ok(Scenario {
+            why: why.join(" "),
+            families,
+            plan,
+            checks,
+        })
     }
 }
 
@@ -241,7 +250,12 @@ fn families_from(value: &str) -> Option<Vec<Family>> {
 
 impl Plan {
     fn parse(value: &str) -> Option<Plan> {
-        let mut plan = Plan { pings: 0, every_ms: 50, timeout_ms: 200, payload: 56 };
+        let mut plan = Plan {
+            pings: 0,
+            every_ms: 50,
+            timeout_ms: 200,
+            payload: 56,
+        };
         for (index, clause) in value.split(',').enumerate() {
             let words: Vec<&str> = clause.split_whitespace().collect();
             match (index, words.as_slice()) {
@@ -258,18 +272,28 @@ impl Plan {
 
 impl Check {
     fn new(pings: usize) -> Check {
-        Check { actions: vec![Vec::new(); pings], expectations: Vec::new() }
+        Check {
+            actions: vec![Vec::new(); pings],
+            expectations: Vec::new(),
+        }
     }
 
     fn take(&mut self, key: &[&str], value: &str) -> Result<(), String> {
         let pings: Vec<usize> = match key {
-            ["ping", number] | ["pings", number] if !number.contains("..") => vec![number_in(number)?],
+            ["ping", number] | ["pings", number] if !number.contains("..") => {
+                vec![number_in(number)?]
+            }
             ["pings", span] => {
                 let (first, last) = span.split_once("..").ok_or("A..B")?;
                 (number_in(first)?..=number_in(last)?).collect()
             }
-            ["pings", numbers @ ..] => numbers.iter().map(|number| number_in(number)).collect::<Result<_, _>>()?,
-            ["other", "pings"] => (1..=self.actions.len()).filter(|number| self.actions[number - 1].is_empty()).collect(),
+            ["pings", numbers @ ..] => numbers
+                .iter()
+                .map(|number| number_in(number))
+                .collect::<Result<_, _>>()?,
+            ["other", "pings"] => (1..=self.actions.len())
+                .filter(|number| self.actions[number - 1].is_empty())
+                .collect(),
             [key, "on", words @ ..] => return self.expect(key, words, value),
             [key] => return self.expect(key, &[], value),
             _ => return Err("no such key".to_string()),
@@ -279,7 +303,10 @@ impl Check {
         }
         let action = Action::parse(value)?;
         for number in pings {
-            let actions = number.checked_sub(1).and_then(|index| self.actions.get_mut(index)).ok_or("no such ping")?;
+            let actions = number
+                .checked_sub(1)
+                .and_then(|index| self.actions.get_mut(index))
+                .ok_or("no such ping")?;
             actions.push(action.clone());
         }
         Ok(())
@@ -303,7 +330,11 @@ impl Check {
             _ => return Err("no such expectation".to_string()),
         }
         let only_on = only_on.iter().map(|word| (*word).to_string()).collect();
-        self.expectations.push(Expectation { only_on, key: key.to_string(), value: value.to_string() });
+        self.expectations.push(Expectation {
+            only_on,
+            key: key.to_string(),
+            value: value.to_string(),
+        });
         Ok(())
     }
 
@@ -311,7 +342,11 @@ impl Check {
         if let Some(index) = self.actions.iter().position(Vec::is_empty) {
             return Err(format!("nothing is said about ping {}", index + 1));
         }
-        match ["rtts", "state"].into_iter().find(|key| self.expectations.iter().all(|expectation| expectation.key != *key)) {
+        match ["rtts", "state"].into_iter().find(|key| {
+            self.expectations
+                .iter()
+                .all(|expectation| expectation.key != *key)
+        }) {
             Some(missing) => Err(format!("no expectation about {missing}")),
             None => Ok(()),
         }
@@ -325,28 +360,38 @@ impl Check {
             "datagram" => kind == SocketKind::Datagram,
             _ => kind == SocketKind::Raw,
         };
-        let fits = |expectation: &&Expectation| expectation.key == key && expectation.only_on.iter().all(is_here);
-        self.expectations.iter().rfind(fits).map(|expectation| expectation.value.as_str())
+        let fits = |expectation: &&Expectation| {
+            expectation.key == key && expectation.only_on.iter().all(is_here)
+        };
+        self.expectations
+            .iter()
+            .rfind(fits)
+            .map(|expectation| expectation.value.as_str())
     }
 
     /// What must become of each ping.
     pub fn fates(&self, family: Family, kind: SocketKind) -> Vec<Fate> {
-        self.value("rtts", family, kind).and_then(|value| fates(value).ok()).expect("every family and kind has its rtts")
+        self.value("rtts", family, kind)
+            .and_then(|value| fates(value).ok())
+            .expect("every family and kind has its rtts")
     }
 
     /// How many `late`, `duplicates` or `foreign` there may be; none where the file is silent.
     pub fn count(&self, key: &str, family: Family, kind: SocketKind) -> RangeInclusive<u64> {
-        self.value(key, family, kind).map_or(0..=0, |value| range(value).expect("read before"))
+        self.value(key, family, kind)
+            .map_or(0..=0, |value| range(value).expect("read before"))
     }
 
     /// The state.
     pub fn state(&self, family: Family, kind: SocketKind) -> &str {
-        self.value("state", family, kind).expect("every family and kind has its state")
+        self.value("state", family, kind)
+            .expect("every family and kind has its state")
     }
 
     /// The texts that the error must contain, in lower case; `None` when there must be no error.
     pub fn error(&self, family: Family, kind: SocketKind) -> Option<Vec<String>> {
-        self.value("error", family, kind).and_then(|value| wanted_text(value).expect("read before"))
+        self.value("error", family, kind)
+            .and_then(|value| wanted_text(value).expect("read before"))
     }
 }
 
@@ -356,7 +401,10 @@ fn number_in(word: &str) -> Result<usize, String> {
 
 /// `3`, `2..5`, `1..`
 fn range(value: &str) -> Result<RangeInclusive<u64>, String> {
-    let number = |word: &str| word.parse::<u64>().map_err(|_| format!("{value} is no range"));
+    let number = |word: &str| {
+        word.parse::<u64>()
+            .map_err(|_| format!("{value} is no range"))
+    };
     match value.split_once("..") {
         None => number(value).map(|exact| exact..=exact),
         Some((least, "")) => number(least).map(|least| least..=u64::MAX),
@@ -371,11 +419,23 @@ fn fates(value: &str) -> Result<Vec<Fate>, String> {
         let (word, times) = word.split_once('*').unwrap_or((word, "1"));
         let fate = match word {
             "lost" => Fate::Lost,
-            "answered" => Fate::Answered { least_us: 1, most_us: AT_ONCE_US },
+            "answered" => Fate::Answered {
+                least_us: 1,
+                most_us: AT_ONCE_US,
+            },
             span => {
-                let (least, most) = span.split_once("..").ok_or_else(|| format!("{span} is no fate of a ping"))?;
-                let us = |ms: &str| ms.parse::<u64>().map(|ms| ms * 1000).map_err(|_| format!("{ms} is no number"));
-                Fate::Answered { least_us: us(least)?, most_us: us(most)? }
+                let (least, most) = span
+                    .split_once("..")
+                    .ok_or_else(|| format!("{span} is no fate of a ping"))?;
+                let us = |ms: &str| {
+                    ms.parse::<u64>()
+                        .map(|ms| ms * 1000)
+                        .map_err(|_| format!("{ms} is no number"))
+                };
+                Fate::Answered {
+                    least_us: us(least)?,
+                    most_us: us(most)?,
+                }
             }
         };
         fates.extend(std::iter::repeat_n(fate, number_in(times)?));
@@ -388,15 +448,23 @@ fn wanted_text(value: &str) -> Result<Option<Vec<String>>, String> {
     if value == "none" {
         return Ok(None);
     }
-    let text = |part: &str| part.strip_prefix("says \"").and_then(|part| part.strip_suffix('"')).map(str::to_lowercase);
+    let text = |part: &str| {
+        part.strip_prefix("says \"")
+            .and_then(|part| part.strip_suffix('"'))
+            .map(str::to_lowercase)
+    };
     let texts: Option<Vec<String>> = value.split(" and ").map(text).collect();
-    texts.map(Some).ok_or_else(|| "none, or says \"TEXT\"".to_string())
+    texts
+        .map(Some)
+        .ok_or_else(|| "none, or says \"TEXT\"".to_string())
 }
 
 impl Action {
     /// `None` in the list is nothing to send.
     fn parse(value: &str) -> Result<Action, String> {
-        let mut clauses = value.split(',').map(|clause| clause.split_whitespace().collect::<Vec<&str>>());
+        let mut clauses = value
+            .split(',')
+            .map(|clause| clause.split_whitespace().collect::<Vec<&str>>());
         let first = clauses.next().unwrap_or_default();
         let byte = |word: &str| word.parse::<u8>().map_err(|_| format!("{word} is no byte"));
         let (kind, times) = match first.as_slice() {
@@ -410,17 +478,33 @@ impl Action {
             ["message", kind, code] => (Kind::Message(byte(kind)?, byte(code)?), 1),
             _ => return Err("the far end can't do this".to_string()),
         };
-        let mut action = Action { kind, after: Duration::ZERO, times, changes: Vec::new() };
-        let is_error = matches!(kind, Kind::Unreachable | Kind::TimeExceeded | Kind::Error(..));
+        let mut action = Action {
+            kind,
+            after: Duration::ZERO,
+            times,
+            changes: Vec::new(),
+        };
+        let is_error = matches!(
+            kind,
+            Kind::Unreachable | Kind::TimeExceeded | Kind::Error(..)
+        );
         for words in clauses {
             match words.as_slice() {
                 ["after", ms, "ms"] => action.after = Duration::from_millis(number_in(ms)? as u64),
-                ["times", times] => action.times = times.parse().map_err(|_| "no number".to_string())?,
+                ["times", times] => {
+                    action.times = times.parse().map_err(|_| "no number".to_string())?
+                }
                 // What an error says about a ping it says by its quote.
-                ["quoted", words @ ..] if is_error => action.changes.push(Change::parse_echo(words)?),
-                ["quote", "cut", "to", len] if is_error => action.changes.push(Change::QuoteCutTo(number_in(len)?)),
+                ["quoted", words @ ..] if is_error => {
+                    action.changes.push(Change::parse_echo(words)?)
+                }
+                ["quote", "cut", "to", len] if is_error => {
+                    action.changes.push(Change::QuoteCutTo(number_in(len)?))
+                }
                 ["mtu", mtu] if is_error => {
-                    action.changes.push(Change::Mtu(mtu.parse().map_err(|_| "no number".to_string())?));
+                    action.changes.push(Change::Mtu(
+                        mtu.parse().map_err(|_| "no number".to_string())?,
+                    ));
                 }
                 words => match Change::parse_message(words)? {
                     Some(change) => action.changes.push(change),
@@ -439,7 +523,9 @@ impl Change {
         Ok(Some(match words {
             ["checksum", "wrong"] => Change::ChecksumWrong,
             ["code", code] => Change::Code(code.parse().map_err(|_| "no code".to_string())?),
-            ["ttl", ttl] => Change::TimeToLive(ttl.parse().map_err(|_| "no time to live".to_string())?),
+            ["ttl", ttl] => {
+                Change::TimeToLive(ttl.parse().map_err(|_| "no time to live".to_string())?)
+            }
             ["from", "router"] => Change::From(Party::Router),
             ["from", "stranger"] => Change::From(Party::Stranger),
             ["message", "cut", "to", len] => Change::MessageCutTo(number_in(len)?),
@@ -462,16 +548,32 @@ impl Change {
 
     /// What can be done to an echo message, sent or quoted.
     fn parse_echo(words: &[&str]) -> Result<Change, String> {
-        let shift = |word: &str| word.parse::<i16>().map(i16::cast_unsigned).map_err(|_| "+N or -N".to_string());
-        let here = |ping: &str| Ok::<_, String>(Which { check: None, ping: number_in(ping)? });
-        let there = |check: &str, ping: &str| Ok::<_, String>(Which { check: Some(number_in(check)?), ping: number_in(ping)? });
+        let shift = |word: &str| {
+            word.parse::<i16>()
+                .map(i16::cast_unsigned)
+                .map_err(|_| "+N or -N".to_string())
+        };
+        let here = |ping: &str| {
+            Ok::<_, String>(Which {
+                check: None,
+                ping: number_in(ping)?,
+            })
+        };
+        let there = |check: &str, ping: &str| {
+            Ok::<_, String>(Which {
+                check: Some(number_in(check)?),
+                ping: number_in(ping)?,
+            })
+        };
         Ok(match words {
             ["identifier", by] => Change::Identifier(shift(by)?),
             ["sequence", by] => Change::Sequence(shift(by)?),
             ["of", "ping", ping] => Change::Of(here(ping)?),
             ["of", "check", check, "ping", ping] => Change::Of(there(check, ping)?),
             ["payload", "of", "ping", ping] => Change::PayloadOf(here(ping)?),
-            ["payload", "of", "check", check, "ping", ping] => Change::PayloadOf(there(check, ping)?),
+            ["payload", "of", "check", check, "ping", ping] => {
+                Change::PayloadOf(there(check, ping)?)
+            }
             ["payload", "damaged"] => Change::PayloadDamaged,
             ["payload", "damaged", "at", at] => Change::PayloadDamagedAt(number_in(at)?),
             ["payload", "cut", "to", len] => Change::PayloadCutTo(number_in(len)?),
@@ -483,23 +585,45 @@ impl Change {
 
 #[test]
 fn a_scenario_that_is_not_understood_is_an_error_with_its_line() {
-    let good =
-        "# Why.\npings: 2, every 50 ms, timeout 200 ms\nping 1: reply\nother pings: nothing\nrtts: answered lost\nstate: down\n";
+    let good = "# Why.\npings: 2, every 50 ms, timeout 200 ms\nping 1: reply\nother pings: nothing\nrtts: answered lost\nstate: down\n";
     let scenario = Scenario::parse(good).expect("every line is one of the form");
     assert_eq!(scenario.checks[0].actions[1][0].times, 0);
-    assert_eq!(scenario.checks[0].fates(Family::V4, SocketKind::Raw)[1], Fate::Lost);
+    assert_eq!(
+        scenario.checks[0].fates(Family::V4, SocketKind::Raw)[1],
+        Fate::Lost
+    );
     let broken = [
         ("# Why.", "", "no comment says why"),
         ("pings: 2", "pings: two", "line 2: N, every"),
-        ("ping 1: reply", "ping 1: reply, quickly", "line 3: the far end can't do this"),
+        (
+            "ping 1: reply",
+            "ping 1: reply, quickly",
+            "line 3: the far end can't do this",
+        ),
         ("ping 1: reply", "ping 3: reply", "line 3: no such ping"),
-        ("ping 1: reply", "ping 1: reply, in fragments of 9", "line 3: a fragment is a multiple of 8"),
+        (
+            "ping 1: reply",
+            "ping 1: reply, in fragments of 9",
+            "line 3: a fragment is a multiple of 8",
+        ),
         ("other pings: nothing", "", "nothing is said about ping 2"),
-        ("rtts: answered lost", "rtts: answered", "line 5: not 2 of them"),
+        (
+            "rtts: answered lost",
+            "rtts: answered",
+            "line 5: not 2 of them",
+        ),
         ("rtts: answered lost", "", "no expectation about rtts"),
         ("state: down", "state: dead", "line 6: no such expectation"),
-        ("state: down", "state: down\nlate: some", "line 7: some is no range"),
-        ("state: down", "state: down\nforeign on stream: 1", "line 7: IPv4, IPv6, datagram, raw"),
+        (
+            "state: down",
+            "state: down\nlate: some",
+            "line 7: some is no range",
+        ),
+        (
+            "state: down",
+            "state: down\nforeign on stream: 1",
+            "line 7: IPv4, IPv6, datagram, raw",
+        ),
     ];
     for (from, to, error) in broken {
         let text = good.replacen(from, to, 1);
@@ -515,9 +639,21 @@ fn the_last_expectation_that_fits_is_the_one() {
     let scenario = Scenario::parse(text).expect("every line is one of the form");
     let check = &scenario.checks[0];
     assert_eq!(check.count("foreign", Family::V4, SocketKind::Raw), 0..=0);
-    assert_eq!(check.count("foreign", Family::V4, SocketKind::Datagram), 1..=u64::MAX);
+    assert_eq!(
+        check.count("foreign", Family::V4, SocketKind::Datagram),
+        1..=u64::MAX
+    );
     assert_eq!(check.count("late", Family::V4, SocketKind::Datagram), 0..=0);
-    assert_eq!(check.fates(Family::V6, SocketKind::Raw), [Fate::Answered { least_us: 5000, most_us: 9000 }]);
+    assert_eq!(
+        check.fates(Family::V6, SocketKind::Raw),
+        [Fate::Answered {
+            least_us: 5000,
+            most_us: 9000
+        }]
+    );
     assert_eq!(check.error(Family::V6, SocketKind::Raw), None);
-    assert_eq!(check.error(Family::V6, SocketKind::Datagram), Some(vec!["host".to_string(), "router".to_string()]));
+    assert_eq!(
+        check.error(Family::V6, SocketKind::Datagram),
+        Some(vec!["host".to_string(), "router".to_string()])
+    );
 }

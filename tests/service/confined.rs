@@ -20,7 +20,10 @@ use super::unit::Unit;
 /// What the tests make of a directive, for every one that is in a unit. One that is not listed here fails them: whoever adds
 /// it decides how it is tried.
 const MADE: &[(&str, &str)] = &[
-    ("Type", "NOTIFY_SOCKET is given; the test hears what is said"),
+    (
+        "Type",
+        "NOTIFY_SOCKET is given; the test hears what is said",
+    ),
     ("ExecStart", "run as it is"),
     ("ExecReload", "run as it is, confined likewise"),
     ("WatchdogSec", "WATCHDOG_USEC is given, of a shorter time"),
@@ -34,7 +37,10 @@ const MADE: &[(&str, &str)] = &[
     ("CapabilityBoundingSet", "prctl(2)"),
     ("NoNewPrivileges", "prctl(2)"),
     ("LimitNOFILE", "setrlimit(2)"),
-    ("TasksMax", "setrlimit(2): RLIMIT_NPROC of a user who has no other tasks"),
+    (
+        "TasksMax",
+        "setrlimit(2): RLIMIT_NPROC of a user who has no other tasks",
+    ),
     ("ProtectSystem", "mounts"),
     ("ProtectHome", "mounts"),
     ("PrivateTmp", "mounts"),
@@ -43,45 +49,82 @@ const MADE: &[(&str, &str)] = &[
     ("ProtectProc", "mounts"),
     ("ProcSubset", "mounts"),
     ("ProtectKernelTunables", "mounts"),
-    ("ProtectControlGroups", "mounts: /sys without the folder of control groups"),
-    ("ProtectKernelModules", "mounts, and the filter: @module is not in @system-service"),
-    ("ProtectKernelLogs", "no /proc/kmsg, no /dev/kmsg, and the filter: syslog is not in @system-service"),
-    ("ProtectClock", "the filter: @clock is not in @system-service"),
-    ("ProtectHostname", "a namespace, and the filter: sethostname is not in @system-service"),
+    (
+        "ProtectControlGroups",
+        "mounts: /sys without the folder of control groups",
+    ),
+    (
+        "ProtectKernelModules",
+        "mounts, and the filter: @module is not in @system-service",
+    ),
+    (
+        "ProtectKernelLogs",
+        "no /proc/kmsg, no /dev/kmsg, and the filter: syslog is not in @system-service",
+    ),
+    (
+        "ProtectClock",
+        "the filter: @clock is not in @system-service",
+    ),
+    (
+        "ProtectHostname",
+        "a namespace, and the filter: sethostname is not in @system-service",
+    ),
     ("PrivateIPC", "a namespace"),
     ("PrivateNetwork", "a namespace"),
     ("RestrictAddressFamilies", "the filter"),
     ("RestrictNamespaces", "the filter"),
-    ("RestrictRealtime", "the filter: sched_setscheduler is in @resources"),
+    (
+        "RestrictRealtime",
+        "the filter: sched_setscheduler is in @resources",
+    ),
     ("RestrictSUIDSGID", "the filter"),
     ("MemoryDenyWriteExecute", "the filter"),
     ("LockPersonality", "the filter"),
     ("SystemCallArchitectures", "the filter"),
     ("SystemCallFilter", "the filter"),
-    ("SystemCallErrorNumber", "more strictly: what the unit does not allow kills"),
+    (
+        "SystemCallErrorNumber",
+        "more strictly: what the unit does not allow kills",
+    ),
 ];
 
 /// What is not made, and why it takes nothing away from what is tried.
 const NOT_MADE: &[(&str, &str)] = &[
     ("Restart", "systemd's own doing"),
     ("RestartSec", "systemd's own doing"),
-    ("RestartPreventExitStatus", "systemd's own doing; the exit status is looked at"),
+    (
+        "RestartPreventExitStatus",
+        "systemd's own doing; the exit status is looked at",
+    ),
     ("TimeoutStartSec", "systemd's own doing"),
     ("TimeoutStopSec", "systemd's own doing"),
     ("Nice", "nothing is forbidden by it"),
     ("IOSchedulingClass", "nothing is forbidden by it"),
-    ("DevicePolicy", "a program of control groups; the devices that it forbids are not there"),
-    ("IPAddressDeny", "a program of control groups; the network that it forbids is not there"),
+    (
+        "DevicePolicy",
+        "a program of control groups; the devices that it forbids are not there",
+    ),
+    (
+        "IPAddressDeny",
+        "a program of control groups; the network that it forbids is not there",
+    ),
     ("KeyringMode", "no system call for keys is made at all"),
     ("RemoveIPC", "what is left behind; nothing is made"),
-    ("PrivateUsers", "its map must be written from outside; it hides the names of other users, for which nobody asks"),
+    (
+        "PrivateUsers",
+        "its map must be written from outside; it hides the names of other users, for which nobody asks",
+    ),
 ];
 
 /// Says for every directive of a unit whether and how it is tried here.
 pub fn account(unit: &Unit) -> Result<Vec<String>, String> {
     let mut lines: Vec<String> = Vec::new();
     for key in unit.keys() {
-        let find = |list: &[(&str, &str)]| list.iter().find(|(name, _)| *name == key).map(|(_, how)| how.to_string());
+        let find = |list: &[(&str, &str)]| {
+            list.iter()
+                .find(|(name, _)| *name == key)
+                .map(|(_, how)| how.to_string())
+        };
         let line = match (find(MADE), find(NOT_MADE)) {
             (Some(how), None) => format!("{key}: {how}"),
             (None, Some(why)) => format!("{key}: NOT TRIED: {why}"),
@@ -111,7 +154,10 @@ impl House {
     pub fn build(program: &Path, config: &str) -> Result<House, String> {
         // Each test has its own: the kernel counts the tasks of a user together.
         static UID: AtomicU32 = AtomicU32::new(61_200);
-        let house = House { folder: TempDir::new(), uid: UID.fetch_add(1, Ordering::Relaxed) };
+        let house = House {
+            folder: TempDir::new(),
+            uid: UID.fetch_add(1, Ordering::Relaxed),
+        };
         sys::unshare_mounts().map_err(|error| format!("cannot make a mount namespace: {error}"))?;
         house.shell(&format!(
             "mount --make-rprivate /
@@ -175,8 +221,14 @@ impl House {
     }
 
     fn shell(&self, script: &str) -> Result<(), String> {
-        let finished = run(Command::new("sh").args(["-euc", script]).current_dir(self.folder.path()));
-        if finished.code == Some(0) { Ok(()) } else { Err(format!("{}\n{script}", finished.stderr.trim())) }
+        let finished = run(Command::new("sh")
+            .args(["-euc", script])
+            .current_dir(self.folder.path()));
+        if finished.code == Some(0) {
+            Ok(())
+        } else {
+            Err(format!("{}\n{script}", finished.stderr.trim()))
+        }
     }
 
     /// Starts a service, its words those of `key` in its unit. What a unit says of the file system is mounted for each anew,
@@ -187,30 +239,70 @@ impl House {
         let socket = self.folder.path().join("notify").join(&number);
         let notify = UnixDatagram::bind(&socket).expect("a new socket");
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).expect("it is ours");
-        std::thread::scope(|scope| scope.spawn(|| self.start_here(unit, key, main_pid, &number)).join())
-            .map(|(child, log)| Service { child, log, notify: listen(notify) })
-            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        std::thread::scope(|scope| {
+            scope
+                .spawn(|| self.start_here(unit, key, main_pid, &number))
+                .join()
+        })
+        .map(|(child, log)| Service {
+            child,
+            log,
+            notify: listen(notify),
+        })
+        .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    fn start_here(&self, unit: &Unit, key: &str, main_pid: Option<u32>, socket: &str) -> (Child, PathBuf) {
+    fn start_here(
+        &self,
+        unit: &Unit,
+        key: &str,
+        main_pid: Option<u32>,
+        socket: &str,
+    ) -> (Child, PathBuf) {
         sys::unshare_mounts().expect("it worked before");
-        self.shell(&self.mounts(unit, socket)).expect("the mounts of the unit");
+        self.shell(&self.mounts(unit, socket))
+            .expect("the mounts of the unit");
         let log = self.folder.path().join(format!("log-{socket}"));
-        let words: Vec<String> = unit.words(key).iter().map(|word| word.to_string()).collect();
+        let words: Vec<String> = unit
+            .words(key)
+            .iter()
+            .map(|word| word.to_string())
+            .collect();
         let pid = main_pid.map(|pid| pid.to_string()).unwrap_or_default();
-        let words: Vec<String> = words.into_iter().map(|word| word.replace("$MAINPID", &pid)).collect();
+        let words: Vec<String> = words
+            .into_iter()
+            .map(|word| word.replace("$MAINPID", &pid))
+            .collect();
         let mut command = Command::new(&words[0]);
-        command.args(&words[1..]).stdin(Stdio::null()).stdout(File::create(&log).expect("a log file"));
+        command
+            .args(&words[1..])
+            .stdin(Stdio::null())
+            .stdout(File::create(&log).expect("a log file"));
         command.stderr(File::options().append(true).open(&log).expect("a log file"));
-        command.env_clear().env("PATH", "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
-        command.env("USER", unit.value("User")).env("LOGNAME", unit.value("User")).env("HOME", STATE);
-        command.env("STATE_DIRECTORY", STATE).env("SHELL", "/usr/sbin/nologin");
+        command.env_clear().env(
+            "PATH",
+            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+        );
+        command
+            .env("USER", unit.value("User"))
+            .env("LOGNAME", unit.value("User"))
+            .env("HOME", STATE);
+        command
+            .env("STATE_DIRECTORY", STATE)
+            .env("SHELL", "/usr/sbin/nologin");
         if unit.value("Type") == "notify" {
             assert!(unit.value("WatchdogSec").ends_with('s'));
-            command.env("NOTIFY_SOCKET", NOTIFY_SOCKET).env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
+            command
+                .env("NOTIFY_SOCKET", NOTIFY_SOCKET)
+                .env("WATCHDOG_USEC", WATCHDOG.as_micros().to_string());
         }
         sys::confine(&mut command, self.confinement(unit));
-        (command.spawn().unwrap_or_else(|error| panic!("{words:?}: {error}")), log)
+        (
+            command
+                .spawn()
+                .unwrap_or_else(|error| panic!("{words:?}: {error}")),
+            log,
+        )
     }
 
     fn mounts(&self, unit: &Unit, socket: &str) -> String {
@@ -228,7 +320,10 @@ impl House {
             "set -eu".to_string(),
             // What this machine's /sys shows depends on the network of whoever mounts it.
             "mount -t sysfs -o ro,nosuid,nodev,noexec none root/sys".into(),
-            format!("mount -t proc -o nosuid,nodev,noexec,{} none root/proc", proc_options.join(",")),
+            format!(
+                "mount -t proc -o nosuid,nodev,noexec,{} none root/proc",
+                proc_options.join(",")
+            ),
             format!("mount --bind 'notify/{socket}' root{NOTIFY_SOCKET}"),
         ];
         // Nothing above the layer is left to be written but what follows.
@@ -241,19 +336,31 @@ impl House {
             unit.value("StateDirectoryMode"),
             uid = self.uid
         ));
-        for folder in ["home", "root", "run/user"].iter().filter(|_| unit.is_on("ProtectHome")) {
-            lines.push(format!("mount -t tmpfs -o ro,mode=000,nosuid,nodev,noexec none root/{folder}"));
+        for folder in ["home", "root", "run/user"]
+            .iter()
+            .filter(|_| unit.is_on("ProtectHome"))
+        {
+            lines.push(format!(
+                "mount -t tmpfs -o ro,mode=000,nosuid,nodev,noexec none root/{folder}"
+            ));
         }
         if unit.is_on("ProtectKernelModules") {
             lines.push("test ! -d root/usr/lib/modules || mount -t tmpfs -o ro,mode=000 none root/usr/lib/modules".into());
         }
-        for folder in ["tmp", "var/tmp"].iter().filter(|_| unit.is_on("PrivateTmp")) {
-            lines.push(format!("mount -t tmpfs -o mode=1777,nosuid,nodev none root/{folder}"));
+        for folder in ["tmp", "var/tmp"]
+            .iter()
+            .filter(|_| unit.is_on("PrivateTmp"))
+        {
+            lines.push(format!(
+                "mount -t tmpfs -o mode=1777,nosuid,nodev none root/{folder}"
+            ));
         }
         assert!(unit.is_on("PrivateDevices"));
         lines.push("mount -t tmpfs -o mode=755,nosuid,noexec none root/dev".into());
         for device in ["null", "zero", "full", "random", "urandom", "tty"] {
-            lines.push(format!("touch root/dev/{device}; mount --bind /dev/{device} root/dev/{device}"));
+            lines.push(format!(
+                "touch root/dev/{device}; mount --bind /dev/{device} root/dev/{device}"
+            ));
         }
         lines.push("mount -o remount,ro root/dev".into());
         lines.join("\n")
@@ -266,7 +373,10 @@ impl House {
                 "CAP_NET_RAW" => 1u64 << 13,
                 other => panic!("the number of {other} is not known to the test"),
             };
-            unit.words(key).iter().map(bit).fold(0, |all, bit| all | bit)
+            unit.words(key)
+                .iter()
+                .map(bit)
+                .fold(0, |all, bit| all | bit)
         };
         // An unset bounding set is a full one, and that no unit may have.
         assert!(unit.keys().any(|key| key == "CapabilityBoundingSet"));
@@ -311,11 +421,16 @@ pub struct Service {
 /// Reads all the time, as the manager does: the kernel keeps ten messages, and the next is lost.
 fn listen(socket: UnixDatagram) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
-    socket.set_read_timeout(Some(LONGEST_WAIT)).expect("a time-out");
+    socket
+        .set_read_timeout(Some(LONGEST_WAIT))
+        .expect("a time-out");
     std::thread::spawn(move || {
         let mut bytes = [0; 500];
         while let Ok(length) = socket.recv(&mut bytes) {
-            if sender.send(String::from_utf8_lossy(&bytes[..length]).into_owned()).is_err() {
+            if sender
+                .send(String::from_utf8_lossy(&bytes[..length]).into_owned())
+                .is_err()
+            {
                 return;
             }
         }
@@ -327,7 +442,12 @@ impl Service {
     /// The next message to the manager.
     pub fn hear(&self) -> String {
         let heard = self.notify.recv_timeout(LONGEST_WAIT);
-        heard.unwrap_or_else(|error| panic!("the manager hears nothing: {error}; the log:\n{}", self.log()))
+        heard.unwrap_or_else(|error| {
+            panic!(
+                "the manager hears nothing: {error}; the log:\n{}",
+                self.log()
+            )
+        })
     }
 
     /// The next message that is no sign of life.
@@ -338,7 +458,11 @@ impl Service {
             if message != "WATCHDOG=1" {
                 return message;
             }
-            assert!(Instant::now() < deadline, "nothing but signs of life; the log:\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "nothing but signs of life; the log:\n{}",
+                self.log()
+            );
         }
     }
 
@@ -355,8 +479,13 @@ impl Service {
     /// A line of /proc/PID/status.
     pub fn status(&self, name: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
-        let line = status.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
-        line.unwrap_or_else(|| panic!("{name}: {status}")).split_whitespace().collect::<Vec<_>>().join(" ")
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix(name)?.strip_prefix(':'));
+        line.unwrap_or_else(|| panic!("{name}: {status}"))
+            .split_whitespace()
+            .collect::<Vec<_>>()
+            .join(" ")
     }
 
     /// Waits for something to become true.
@@ -364,8 +493,16 @@ impl Service {
         let deadline = Instant::now() + LONGEST_WAIT;
         while !is_true() {
             let ended = self.child.try_wait().expect("it is our child");
-            assert!(ended.is_none(), "{what}: it has ended, {ended:?}; the log:\n{}", self.log());
-            assert!(Instant::now() < deadline, "{what} did not come about; the log:\n{}", self.log());
+            assert!(
+                ended.is_none(),
+                "{what}: it has ended, {ended:?}; the log:\n{}",
+                self.log()
+            );
+            assert!(
+                Instant::now() < deadline,
+                "{what} did not come about; the log:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
@@ -377,14 +514,20 @@ impl Service {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
                 return status.to_string();
             }
-            assert!(Instant::now() < deadline, "it does not end; the log:\n{}", self.log());
+            assert!(
+                Instant::now() < deadline,
+                "it does not end; the log:\n{}",
+                self.log()
+            );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
     /// Ends it as systemd does.
     pub fn stop(&mut self) -> String {
-        let sent = Command::new("kill").args(["-s", "TERM", &self.pid().to_string()]).status();
+        let sent = Command::new("kill")
+            .args(["-s", "TERM", &self.pid().to_string()])
+            .status();
         assert!(sent.is_ok_and(|status| status.success()));
         self.end()
     }
@@ -400,5 +543,6 @@ impl Drop for Service {
 
 /// The program that the tests confine: this build's, or the one that ACE_CONNECTION_LOGGER_PROGRAM names, such as a static one.
 pub fn program() -> PathBuf {
-    std::env::var_os("ACE_CONNECTION_LOGGER_PROGRAM").map_or_else(|| bin().to_path_buf(), PathBuf::from)
+    std::env::var_os("ACE_CONNECTION_LOGGER_PROGRAM")
+        .map_or_else(|| bin().to_path_buf(), PathBuf::from)
 }

@@ -43,7 +43,12 @@ struct Program(Vec<libc::sock_filter>);
 
 impl Program {
     fn add(&mut self, code: u16, k: u32, jump_true: u8, jump_false: u8) {
-        self.0.push(libc::sock_filter { code, jt: jump_true, jf: jump_false, k });
+        self.0.push(libc::sock_filter {
+            code,
+            jt: jump_true,
+            jf: jump_false,
+            k,
+        });
     }
 
     /// For one system call: what `judge` adds, and then `end`.
@@ -66,7 +71,8 @@ impl Program {
 
 /// The filter of a unit, or why there can be none here.
 pub fn of(unit: &Unit) -> Result<Vec<libc::sock_filter>, String> {
-    let architecture = architecture().ok_or("the number of this machine's architecture is not known to the test")?;
+    let architecture = architecture()
+        .ok_or("the number of this machine's architecture is not known to the test")?;
     let numbers = numbers()?;
     let number = |name: &str| numbers.get(name).copied();
     let mut program = Program(Vec::new());
@@ -86,13 +92,17 @@ pub fn of(unit: &Unit) -> Result<Vec<libc::sock_filter>, String> {
             }
         }
     };
-    judge(&["socket"], REFUSE | libc::EAFNOSUPPORT.unsigned_abs(), &|program| {
-        program.add(LOAD, argument(0), 0, 0);
-        for family in unit.words("RestrictAddressFamilies") {
-            program.add(IF_EQUAL, family_number(family), 0, 1);
-            program.add(RETURN, ALLOW, 0, 0);
-        }
-    });
+    judge(
+        &["socket"],
+        REFUSE | libc::EAFNOSUPPORT.unsigned_abs(),
+        &|program| {
+            program.add(LOAD, argument(0), 0, 0);
+            for family in unit.words("RestrictAddressFamilies") {
+                program.add(IF_EQUAL, family_number(family), 0, 1);
+                program.add(RETURN, ALLOW, 0, 0);
+            }
+        },
+    );
     if unit.is_on("MemoryDenyWriteExecute") {
         let both = (libc::PROT_WRITE | libc::PROT_EXEC).unsigned_abs();
         judge(&["mmap", "mmap2"], ALLOW, &|program| {
@@ -104,7 +114,9 @@ pub fn of(unit: &Unit) -> Result<Vec<libc::sock_filter>, String> {
         judge(&["mprotect", "pkey_mprotect"], ALLOW, &|program| {
             program.refuse_bits(2, libc::PROT_EXEC.unsigned_abs(), libc::EPERM);
         });
-        judge(&["shmat"], ALLOW, &|program| program.refuse_bits(2, libc::SHM_EXEC.unsigned_abs(), libc::EPERM));
+        judge(&["shmat"], ALLOW, &|program| {
+            program.refuse_bits(2, libc::SHM_EXEC.unsigned_abs(), libc::EPERM)
+        });
     }
     if unit.is_on("RestrictNamespaces") {
         let namespaces = libc::CLONE_NEWNS
@@ -114,19 +126,33 @@ pub fn of(unit: &Unit) -> Result<Vec<libc::sock_filter>, String> {
             | libc::CLONE_NEWUSER
             | libc::CLONE_NEWPID
             | libc::CLONE_NEWNET;
-        judge(&["clone"], ALLOW, &|program| program.refuse_bits(0, namespaces.unsigned_abs(), libc::EPERM));
-        judge(&["unshare", "setns"], REFUSE | libc::EPERM.unsigned_abs(), &|_| ());
+        judge(&["clone"], ALLOW, &|program| {
+            program.refuse_bits(0, namespaces.unsigned_abs(), libc::EPERM)
+        });
+        judge(
+            &["unshare", "setns"],
+            REFUSE | libc::EPERM.unsigned_abs(),
+            &|_| (),
+        );
         // Its flags are behind a pointer, where no filter can look: as if the kernel did not have it, so that clone is used.
         judge(&["clone3"], REFUSE | libc::ENOSYS.unsigned_abs(), &|_| ());
     }
     if unit.is_on("RestrictSUIDSGID") {
         let bits = libc::S_ISUID | libc::S_ISGID;
-        judge(&["chmod", "fchmod", "mkdir", "creat"], ALLOW, &|program| program.refuse_bits(1, bits, libc::EPERM));
-        judge(&["fchmodat", "fchmodat2", "mkdirat"], ALLOW, &|program| program.refuse_bits(2, bits, libc::EPERM));
+        judge(&["chmod", "fchmod", "mkdir", "creat"], ALLOW, &|program| {
+            program.refuse_bits(1, bits, libc::EPERM)
+        });
+        judge(&["fchmodat", "fchmodat2", "mkdirat"], ALLOW, &|program| {
+            program.refuse_bits(2, bits, libc::EPERM)
+        });
         judge(&["openat2"], REFUSE | libc::ENOSYS.unsigned_abs(), &|_| ());
     }
     if unit.is_on("LockPersonality") {
-        judge(&["personality"], REFUSE | libc::EPERM.unsigned_abs(), &|_| ());
+        judge(
+            &["personality"],
+            REFUSE | libc::EPERM.unsigned_abs(),
+            &|_| (),
+        );
     }
     for number in allowed.iter().filter_map(|name| number(name)) {
         program.add(IF_EQUAL, number, 0, 1);
@@ -149,7 +175,9 @@ fn family_number(name: &str) -> u32 {
 fn allowed(unit: &Unit) -> Result<BTreeSet<String>, String> {
     let mut allowed = BTreeSet::new();
     for line in unit.all("SystemCallFilter") {
-        let (names, takes_away) = line.strip_prefix('~').map_or((line, false), |names| (names, true));
+        let (names, takes_away) = line
+            .strip_prefix('~')
+            .map_or((line, false), |names| (names, true));
         for word in names.split_whitespace() {
             let mut names = BTreeSet::new();
             expand(word, &mut names)?;
@@ -160,7 +188,11 @@ fn allowed(unit: &Unit) -> Result<BTreeSet<String>, String> {
             }
         }
     }
-    if allowed.len() < 100 { Err(format!("only {} system calls are allowed", allowed.len())) } else { Ok(allowed) }
+    if allowed.len() < 100 {
+        Err(format!("only {} system calls are allowed", allowed.len()))
+    } else {
+        Ok(allowed)
+    }
 }
 
 fn expand(word: &str, into: &mut BTreeSet<String>) -> Result<(), String> {
@@ -168,12 +200,21 @@ fn expand(word: &str, into: &mut BTreeSet<String>) -> Result<(), String> {
         into.insert(word.to_string());
         return Ok(());
     }
-    let output = Command::new("systemd-analyze").args(["--no-pager", "syscall-filter", word]).output();
+    let output = Command::new("systemd-analyze")
+        .args(["--no-pager", "syscall-filter", word])
+        .output();
     let output = output.map_err(|error| format!("cannot run systemd-analyze: {error}"))?;
     if !output.status.success() {
-        return Err(format!("systemd-analyze syscall-filter {word}: {}", String::from_utf8_lossy(&output.stderr)));
+        return Err(format!(
+            "systemd-analyze syscall-filter {word}: {}",
+            String::from_utf8_lossy(&output.stderr)
+        ));
     }
-    for line in String::from_utf8_lossy(&output.stdout).lines().skip(1).map(str::trim) {
+    for line in String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .skip(1)
+        .map(str::trim)
+    {
         if !line.is_empty() && !line.starts_with('#') {
             expand(line, into)?;
         }
@@ -184,12 +225,27 @@ fn expand(word: &str, into: &mut BTreeSet<String>) -> Result<(), String> {
 /// The numbers of this machine's system calls, from the headers of its C library.
 fn numbers() -> Result<HashMap<String, u32>, String> {
     let mut command = Command::new("cc");
-    command.args(["-E", "-dM", "-x", "c", "-"]).stdin(Stdio::piped()).stdout(Stdio::piped());
-    let mut child = command.spawn().map_err(|error| format!("cannot run cc: {error}"))?;
-    child.stdin.take().expect("it is a pipe").write_all(b"#include <sys/syscall.h>\n").map_err(|error| error.to_string())?;
-    let output = child.wait_with_output().map_err(|error| error.to_string())?;
+    command
+        .args(["-E", "-dM", "-x", "c", "-"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped());
+    let mut child = command
+        .spawn()
+        .map_err(|error| format!("cannot run cc: {error}"))?;
+    child
+        .stdin
+        .take()
+        .expect("it is a pipe")
+        .write_all(b"#include <sys/syscall.h>\n")
+        .map_err(|error| error.to_string())?;
+    let output = child
+        .wait_with_output()
+        .map_err(|error| error.to_string())?;
     let text = String::from_utf8_lossy(&output.stdout);
-    let defined: HashMap<&str, &str> = text.lines().filter_map(|line| line.strip_prefix("#define ")?.split_once(' ')).collect();
+    let defined: HashMap<&str, &str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("#define ")?.split_once(' '))
+        .collect();
     let resolve = |value: &&str| {
         let mut value = *value;
         // `__NR_fcntl` is `__NR3264_fcntl` on some machines, and that is a number.
@@ -201,7 +257,13 @@ fn numbers() -> Result<HashMap<String, u32>, String> {
         }
         None
     };
-    let number = |(name, value): (&&str, &&str)| Some((name.strip_prefix("__NR_")?.to_string(), resolve(value)?));
+    let number = |(name, value): (&&str, &&str)| {
+        Some((name.strip_prefix("__NR_")?.to_string(), resolve(value)?))
+    };
     let numbers: HashMap<String, u32> = defined.iter().filter_map(number).collect();
-    if numbers.len() < 200 { Err(format!("cc knows only {} system calls", numbers.len())) } else { Ok(numbers) }
+    if numbers.len() < 200 {
+        Err(format!("cc knows only {} system calls", numbers.len()))
+    } else {
+        Ok(numbers)
+    }
 }

@@ -18,14 +18,20 @@ impl Unit {
     /// Reads a unit by its name.
     pub fn read(name: &str) -> Unit {
         let path = folder().join(name);
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let text =
+            fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         let mut section = "";
         let mut entries = Vec::new();
-        for line in text.lines().filter(|line| !line.trim().is_empty() && !line.starts_with(['#', ';'])) {
+        for line in text
+            .lines()
+            .filter(|line| !line.trim().is_empty() && !line.starts_with(['#', ';']))
+        {
             if line.starts_with('[') {
                 section = line;
             } else {
-                let (key, value) = line.split_once('=').unwrap_or_else(|| panic!("{name}: {line}"));
+                let (key, value) = line
+                    .split_once('=')
+                    .unwrap_or_else(|| panic!("{name}: {line}"));
                 if section == "[Service]" {
                     entries.push((key.to_string(), value.to_string()));
                 }
@@ -47,7 +53,11 @@ impl Unit {
 
     /// Every value of a key that may be given several times.
     pub fn all(&self, key: &str) -> Vec<&str> {
-        self.entries.iter().filter(|(name, _)| name == key).map(|(_, value)| value.as_str()).collect()
+        self.entries
+            .iter()
+            .filter(|(name, _)| name == key)
+            .map(|(_, value)| value.as_str())
+            .collect()
     }
 
     fn last(&self, key: &str) -> Option<&str> {
@@ -56,7 +66,8 @@ impl Unit {
 
     /// What holds of a key: its last value.
     pub fn value(&self, key: &str) -> &str {
-        self.last(key).unwrap_or_else(|| panic!("{key} is not in the unit"))
+        self.last(key)
+            .unwrap_or_else(|| panic!("{key} is not in the unit"))
     }
 
     /// Whether a switch is on; one that is not there is off.
@@ -70,16 +81,21 @@ impl Unit {
 
     /// The last value of a key as words; none where the key is not there.
     pub fn words(&self, key: &str) -> Vec<&str> {
-        self.last(key).map(|value| value.split_whitespace().collect()).unwrap_or_default()
+        self.last(key)
+            .map(|value| value.split_whitespace().collect())
+            .unwrap_or_default()
     }
 
     /// A number, as LimitNOFILE= has it.
     pub fn number(&self, key: &str) -> u64 {
-        self.value(key).parse().unwrap_or_else(|_| panic!("{key}={} is no number", self.value(key)))
+        self.value(key)
+            .parse()
+            .unwrap_or_else(|_| panic!("{key}={} is no number", self.value(key)))
     }
 
     /// A file's mode.
     pub fn mode(&self, key: &str) -> u32 {
-        u32::from_str_radix(self.value(key), 8).unwrap_or_else(|_| panic!("{key}={} is no mode", self.value(key)))
+        u32::from_str_radix(self.value(key), 8)
+            .unwrap_or_else(|_| panic!("{key}={} is no mode", self.value(key)))
     }
 }

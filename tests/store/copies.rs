@@ -9,7 +9,12 @@ fn a_backup_is_consistent_while_a_writer_is_busy() {
     let path = folder.path().join(FILE);
     let mut database = open(&path);
     let one = host("one", "192.0.2.1");
-    let pair = |i: i64| [check(&one, i * 10, &[Some(1)]), check(&host("two", "192.0.2.2"), i * 10, &[Some(1)])];
+    let pair = |i: i64| {
+        [
+            check(&one, i * 10, &[Some(1)]),
+            check(&host("two", "192.0.2.2"), i * 10, &[Some(1)]),
+        ]
+    };
     write(&mut database, &pair(0), 0);
     let is_over = std::sync::atomic::AtomicBool::new(false);
     std::thread::scope(|scope| {
@@ -27,7 +32,10 @@ fn a_backup_is_consistent_while_a_writer_is_busy() {
             expect_whole(&copy);
             assert_eq!(number(&copy, "pragma application_id"), 0x4143_4c67);
             let counts = rows(&copy, "select count(*) from check_result group by host_id");
-            assert!(counts.len() == 2 && counts[0] == counts[1], "half a commit: {counts:?}");
+            assert!(
+                counts.len() == 2 && counts[0] == counts[1],
+                "half a commit: {counts:?}"
+            );
             drop(open(&copy));
             assert_eq!(number(&copy, "select count(*) > 0 from ping_results"), 1);
         }
@@ -47,9 +55,16 @@ fn a_backup_does_not_touch_what_exists_and_leaves_nothing_half_done() {
     for name in ["taken", "link", "."] {
         let refused = program(folder.path(), &["backup", name]);
         assert_eq!(refused.code, Some(1), "{name}: {}", refused.stderr);
-        assert!(refused.stderr.contains("exists already"), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("exists already"),
+            "{}",
+            refused.stderr
+        );
     }
-    assert_eq!(fs::read_to_string(folder.path().join("taken")).expect("it is there"), "mine");
+    assert_eq!(
+        fs::read_to_string(folder.path().join("taken")).expect("it is there"),
+        "mine"
+    );
     let missing = program(folder.path(), &["backup", "no/such/folder/copy"]);
     assert_eq!(missing.code, Some(74), "{}", missing.stderr);
     for name in ["file:copy?mode=memory", ":memory:", "sp ace'q\"%20#ü"] {
@@ -61,8 +76,16 @@ fn a_backup_does_not_touch_what_exists_and_leaves_nothing_half_done() {
     }
     expect_success(program(folder.path(), &["backup", "again"]));
     expect_whole(&folder.path().join("again"));
-    let left: Vec<_> = fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
-    assert!(!left.iter().any(|name| name.to_string_lossy().contains(".part")), "{left:?}");
+    let left: Vec<_> = fs::read_dir(folder.path())
+        .expect("a folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    assert!(
+        !left
+            .iter()
+            .any(|name| name.to_string_lossy().contains(".part")),
+        "{left:?}"
+    );
 }
 
 #[test]
@@ -72,12 +95,17 @@ fn a_backup_to_a_full_disk_leaves_no_half_file() {
         configure(folder, FILE, &["127.0.0.1"]);
         let mut database = open(&folder.path().join(FILE));
         let one = host("one", "192.0.2.1");
-        let many: Vec<_> = (0..5000).map(|i| check(&one, i * 1000, &[Some(9), None, Some(1)])).collect();
+        let many: Vec<_> = (0..5000)
+            .map(|i| check(&one, i * 1000, &[Some(9), None, Some(1)]))
+            .collect();
         write(&mut database, &many, 0);
         let failed = program(folder.path(), &["backup", "small/copy"]);
         assert_eq!(failed.code, Some(74), "{}", failed.stderr);
         assert!(failed.stderr.contains("full"), "{}", failed.stderr);
-        let left: Vec<_> = fs::read_dir(small).expect("a folder").map(|entry| entry.expect("an entry").file_name()).collect();
+        let left: Vec<_> = fs::read_dir(small)
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name())
+            .collect();
         assert_eq!(left, [""; 0]);
     });
 }

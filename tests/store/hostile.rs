@@ -5,9 +5,20 @@ use std::fmt::Write as _;
 
 /// The commands that open the database end well or say that they cannot, with the file's exit code.
 fn expect_no_crash(folder: &Path, what: &str) {
-    for arguments in [&["status"][..], &["status", "--json"], &["cleanup"], &["check", "--json"], &["backup", "copy"]] {
+    for arguments in [
+        &["status"][..],
+        &["status", "--json"],
+        &["cleanup"],
+        &["check", "--json"],
+        &["backup", "copy"],
+    ] {
         let finished = program(folder, arguments);
-        assert!(matches!(finished.code, Some(0 | 74)), "{arguments:?} on {what}: {:?}\n{}", finished.code, finished.stderr);
+        assert!(
+            matches!(finished.code, Some(0 | 74)),
+            "{arguments:?} on {what}: {:?}\n{}",
+            finished.code,
+            finished.stderr
+        );
         if finished.code == Some(74) {
             assert!(finished.stderr.contains(FILE), "{}", finished.stderr);
         }
@@ -21,27 +32,49 @@ fn expect_monitor_survives(folder: &TempDir, what: &str) {
     let deadline = Instant::now() + Duration::from_secs(20);
     loop {
         if let Some(status) = monitor.child.try_wait().expect("it is our child") {
-            assert_eq!(status.code(), Some(74), "monitor on {what}:\n{}", monitor.log());
+            assert_eq!(
+                status.code(),
+                Some(74),
+                "monitor on {what}:\n{}",
+                monitor.log()
+            );
             return;
         }
         if monitor.log().contains("recording to") {
             break;
         }
-        assert!(Instant::now() < deadline, "monitor on {what}:\n{}", monitor.log());
+        assert!(
+            Instant::now() < deadline,
+            "monitor on {what}:\n{}",
+            monitor.log()
+        );
         std::thread::sleep(Duration::from_millis(10));
     }
     // Time for the first commit or its failure.
     std::thread::sleep(Duration::from_millis(400));
-    assert!(monitor.child.try_wait().expect("it is our child").is_none(), "monitor on {what}:\n{}", monitor.log());
+    assert!(
+        monitor.child.try_wait().expect("it is our child").is_none(),
+        "monitor on {what}:\n{}",
+        monitor.log()
+    );
     let code = monitor.stop();
-    assert!(matches!(code, Some(0 | 74)), "monitor on {what}: {code:?}\n{}", monitor.log());
+    assert!(
+        matches!(code, Some(0 | 74)),
+        "monitor on {what}: {code:?}\n{}",
+        monitor.log()
+    );
 }
 
 fn sample(path: &Path) {
     let mut database = open(path);
     let (one, two) = (host("one", "127.0.0.1"), host("two", "127.0.0.2"));
-    let noted = |i: i64| CheckResult { reason: Some("r".repeat(50)), ..check(&two, i * 60_000, &[None; 5]) };
-    let mut checks: Vec<_> = (0..400).map(|i| check(&one, i * 60_000, &[Some(9), None, Some(1)])).collect();
+    let noted = |i: i64| CheckResult {
+        reason: Some("r".repeat(50)),
+        ..check(&two, i * 60_000, &[None; 5])
+    };
+    let mut checks: Vec<_> = (0..400)
+        .map(|i| check(&one, i * 60_000, &[Some(9), None, Some(1)]))
+        .collect();
     checks.extend((0..400).map(noted));
     checks.extend((0..50).map(|i| not_measured(&one, i * 60_000)));
     write(&mut database, &checks, HOUR * 100);
@@ -62,22 +95,58 @@ fn what_is_no_database_of_ours_is_refused_with_the_reason_and_left_untouched() {
         fs::read(&path).expect("a file")
     };
     let files = [
-        (b"this is a text, and a long one: ".repeat(200), "not a database"),
-        (foreign("create table films(title); insert into films values('Metropolis')"), "another program's"),
-        (foreign("create table ping_results(id, name)"), "another program's"),
-        (foreign("pragma application_id = 7; create table t(x)"), "another program's"),
-        (foreign("pragma application_id = 7; pragma user_version = 3"), "another program's"),
-        (foreign("pragma application_id = 1094929511; pragma user_version = 99; create table t(x)"), "version 99"),
+        (
+            b"this is a text, and a long one: ".repeat(200),
+            "not a database",
+        ),
+        (
+            foreign("create table films(title); insert into films values('Metropolis')"),
+            "another program's",
+        ),
+        (
+            foreign("create table ping_results(id, name)"),
+            "another program's",
+        ),
+        (
+            foreign("pragma application_id = 7; create table t(x)"),
+            "another program's",
+        ),
+        (
+            foreign("pragma application_id = 7; pragma user_version = 3"),
+            "another program's",
+        ),
+        (
+            foreign(
+                "pragma application_id = 1094929511; pragma user_version = 99; create table t(x)",
+            ),
+            "version 99",
+        ),
     ];
     for (content, message) in files {
         fs::write(&path, &content).expect("it is written");
-        for arguments in [&["status"][..], &["cleanup"], &["check"], &["monitor", "--no-dashboard"]] {
+        for arguments in [
+            &["status"][..],
+            &["cleanup"],
+            &["check"],
+            &["monitor", "--no-dashboard"],
+        ] {
             let refused = program(folder.path(), arguments);
             assert_eq!(refused.code, Some(74), "{arguments:?}: {}", refused.stderr);
-            assert!(refused.stderr.contains(message) && refused.stderr.contains("hint: "), "{arguments:?}: {}", refused.stderr);
-            assert!(fs::read(&path).expect("a file") == content, "{arguments:?} on {message} changed the file");
+            assert!(
+                refused.stderr.contains(message) && refused.stderr.contains("hint: "),
+                "{arguments:?}: {}",
+                refused.stderr
+            );
+            assert!(
+                fs::read(&path).expect("a file") == content,
+                "{arguments:?} on {message} changed the file"
+            );
         }
-        assert_eq!(fs::read_dir(folder.path()).expect("a folder").count(), 2, "nothing is left beside it");
+        assert_eq!(
+            fs::read_dir(folder.path()).expect("a folder").count(),
+            2,
+            "nothing is left beside it"
+        );
     }
 }
 
@@ -88,7 +157,11 @@ fn paths_that_cannot_be_opened_are_named_with_the_cure_where_it_is_known() {
     configure(&folder, "missing/log.db", &["127.0.0.1"]);
     let missing = program(folder.path(), &["check"]);
     assert_eq!(missing.code, Some(74), "{}", missing.stderr);
-    assert!(missing.stderr.contains("missing/log.db") && missing.stderr.contains("mkdir -p missing"), "{}", missing.stderr);
+    assert!(
+        missing.stderr.contains("missing/log.db") && missing.stderr.contains("mkdir -p missing"),
+        "{}",
+        missing.stderr
+    );
     configure(&folder, "folder", &["127.0.0.1"]);
     for arguments in [["status"], ["check"], ["cleanup"]] {
         let refused = program(folder.path(), &arguments);
@@ -105,31 +178,53 @@ fn a_file_that_cannot_be_written_is_said_and_not_changed() {
         // Not written by this process: while another test starts a program, that has this one's open files for a moment, and
         // a file system with a file open for writing is busy.
         sample(&folder.path().join("sample.db"));
-        let copied = run(Command::new("cp").arg(folder.path().join("sample.db")).arg(small.join("log.db")));
+        let copied = run(Command::new("cp")
+            .arg(folder.path().join("sample.db"))
+            .arg(small.join("log.db")));
         assert_eq!(copied.code, Some(0), "{}", copied.stderr);
         let remounted = run(Command::new("mount").args(["-o", "remount,ro"]).arg(small));
         assert_eq!(remounted.code, Some(0), "{}", remounted.stderr);
         for arguments in [["check"], ["cleanup"]] {
             let refused = program(folder.path(), &arguments);
             assert_eq!(refused.code, Some(74), "{}", refused.stderr);
-            assert!(refused.stderr.contains("small/log.db") && refused.stderr.contains("hint: "), "{}", refused.stderr);
+            assert!(
+                refused.stderr.contains("small/log.db") && refused.stderr.contains("hint: "),
+                "{}",
+                refused.stderr
+            );
         }
         let status = program(folder.path(), &["status"]);
-        assert!(matches!(status.code, Some(0 | 74)), "{:?} {}", status.code, status.stderr);
+        assert!(
+            matches!(status.code, Some(0 | 74)),
+            "{:?} {}",
+            status.code,
+            status.stderr
+        );
     });
 }
 
 #[test]
 fn a_path_is_a_file_name_whatever_it_looks_like() {
-    let names =
-        ["with space", "quo'te\"s", "ques?tion=1", "per%20cent", "ha#sh", "ünï-шß", "file:log.db?mode=memory", ":memory:"];
+    let names = [
+        "with space",
+        "quo'te\"s",
+        "ques?tion=1",
+        "per%20cent",
+        "ha#sh",
+        "ünï-шß",
+        "file:log.db?mode=memory",
+        ":memory:",
+    ];
     for name in names {
         let folder = TempDir::new();
         configure(&folder, name, &["127.0.0.1"]);
         expect_success(program(folder.path(), &["check"]));
         expect_success(program(folder.path(), &["check"]));
         assert_eq!(
-            number(&folder.path().join(name).canonicalize().expect(name), "select count(*) from check_result"),
+            number(
+                &folder.path().join(name).canonicalize().expect(name),
+                "select count(*) from check_result"
+            ),
             2,
             "{name}"
         );
@@ -146,8 +241,17 @@ fn a_symbolic_link_leads_to_the_file() {
     fs::create_dir(folder.path().join("real")).expect("a folder");
     std::os::unix::fs::symlink("real/log.db", folder.path().join("link")).expect("a link");
     expect_success(program(folder.path(), &["check"]));
-    assert_eq!(number(&folder.path().join("real/log.db"), "select count(*) from check_result"), 1);
-    assert_eq!(json(program(folder.path(), &["status", "--json"]))[0]["state"], "up");
+    assert_eq!(
+        number(
+            &folder.path().join("real/log.db"),
+            "select count(*) from check_result"
+        ),
+        1
+    );
+    assert_eq!(
+        json(program(folder.path(), &["status", "--json"]))[0]["state"],
+        "up"
+    );
     assert!(folder.path().join("link").is_symlink());
 }
 
@@ -158,12 +262,16 @@ fn a_reader_that_is_in_the_way_of_the_write_ahead_log_is_waited_for() {
     sample(&path);
     let other = other_program(&path);
     // As a copy has it, and a file that was just begun or taken over.
-    other.execute_batch("pragma journal_mode = delete; begin; select count(*) from host").expect("a lock");
+    other
+        .execute_batch("pragma journal_mode = delete; begin; select count(*) from host")
+        .expect("a lock");
     std::thread::scope(|scope| {
         let opening = scope.spawn(|| drop(open(&path)));
         std::thread::sleep(Duration::from_millis(700));
         assert!(!opening.is_finished(), "it could not be open yet");
-        other.execute_batch("commit").expect("the lock is given back");
+        other
+            .execute_batch("commit")
+            .expect("the lock is given back");
         opening.join().expect("it opens");
     });
     assert_eq!(rows(&path, "pragma journal_mode"), ["wal"]);
@@ -180,7 +288,11 @@ fn processes_that_begin_a_file_at_the_same_moment_all_get_it() {
                 scope.spawn(|| {
                     start.wait();
                     let mut database = open(&path);
-                    write(&mut database, &[check(&host("one", "127.0.0.1"), 1000, &[Some(1)])], 2000);
+                    write(
+                        &mut database,
+                        &[check(&host("one", "127.0.0.1"), 1000, &[Some(1)])],
+                        2000,
+                    );
                 });
             }
         });
@@ -195,7 +307,21 @@ fn a_file_cut_short_anywhere_is_no_crash() {
     let path = folder.path().join(FILE);
     sample(&path);
     let whole = fs::read(&path).expect("a file");
-    for length in [1, 15, 16, 99, 100, 512, 4096, 5000, 8192, 3 * 4096, whole.len() / 2, whole.len() - 4096, whole.len() - 1] {
+    for length in [
+        1,
+        15,
+        16,
+        99,
+        100,
+        512,
+        4096,
+        5000,
+        8192,
+        3 * 4096,
+        whole.len() / 2,
+        whole.len() - 4096,
+        whole.len() - 1,
+    ] {
         fs::write(&path, &whole[..length]).expect("it is written");
         expect_no_crash(folder.path(), &format!("the first {length} bytes"));
     }
@@ -226,7 +352,9 @@ fn a_file_with_bytes_changed_at_random_is_no_crash() {
         fs::write(&path, &bytes).expect("it is written");
         expect_no_crash(folder.path(), &format!("round {round}"));
         for suffix in ["-wal", "-shm", "-journal"] {
-            drop(fs::remove_file(folder.path().join(format!("{FILE}{suffix}"))));
+            drop(fs::remove_file(
+                folder.path().join(format!("{FILE}{suffix}")),
+            ));
         }
     }
 }
@@ -278,8 +406,13 @@ fn values_of_the_wrong_kind_are_no_crash() {
         sample(&path);
         // Some values break what is declared: not here.
         let other = other_program(&path);
-        if let Err(error) = other.execute_batch(&format!("pragma ignore_check_constraints = on; {statement}")) {
-            assert!(error.to_string().contains("NOT NULL"), "{statement}: {error}");
+        if let Err(error) = other.execute_batch(&format!(
+            "pragma ignore_check_constraints = on; {statement}"
+        )) {
+            assert!(
+                error.to_string().contains("NOT NULL"),
+                "{statement}: {error}"
+            );
         }
         drop(other);
         expect_no_crash(folder.path(), &statement);
@@ -290,7 +423,13 @@ fn values_of_the_wrong_kind_are_no_crash() {
 #[test]
 fn a_schema_that_was_tampered_with_is_no_crash_and_no_endless_loop() {
     let mut missing = String::new();
-    for table in ["stale_rollup", "rollup_day", "stale_rollup_day", "pruning", "monitor_run"] {
+    for table in [
+        "stale_rollup",
+        "rollup_day",
+        "stale_rollup_day",
+        "pruning",
+        "monitor_run",
+    ] {
         write!(missing, "drop table {table};").expect("a string");
     }
     let schemas = [

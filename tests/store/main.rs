@@ -35,40 +35,64 @@ const DAY: Duration = Duration::from_secs(86_400);
 const FILE: &str = "connection_logs.db";
 
 fn host(name: &str, address: &str) -> Arc<Host> {
-    Arc::new(Host { name: name.into(), address: address.into(), family: Family::Any })
+    Arc::new(Host {
+        name: name.into(),
+        address: address.into(),
+        family: Family::Any,
+    })
 }
 
 /// A check with these round-trip times in microseconds.
 fn check(host: &Arc<Host>, at: i64, rtts: &[Option<u32>]) -> CheckResult {
-    let outcome = |rtt: &Option<u32>| rtt.map_or(Outcome::TimedOut, |rtt_us| Outcome::Reply { rtt_us });
+    let outcome =
+        |rtt: &Option<u32>| rtt.map_or(Outcome::TimedOut, |rtt_us| Outcome::Reply { rtt_us });
     let pings = rtts.iter().map(outcome).collect();
     let checked_at = UtcMillis(at);
-    CheckResult { pings, ..CheckResult::begin(Arc::clone(host), checked_at) }
+    CheckResult {
+        pings,
+        ..CheckResult::begin(Arc::clone(host), checked_at)
+    }
 }
 
 fn not_measured(host: &Arc<Host>, at: i64) -> CheckResult {
-    CheckResult::not_measured(Arc::clone(host), UtcMillis(at), Obstacle::Other, "no route".into())
+    CheckResult::not_measured(
+        Arc::clone(host),
+        UtcMillis(at),
+        Obstacle::Other,
+        "no route".into(),
+    )
 }
 
 fn open(path: &Path) -> Database {
-    Database::open(path, &mut |_, _| ()).unwrap_or_else(|error| panic!("{error}")).database
+    Database::open(path, &mut |_, _| ())
+        .unwrap_or_else(|error| panic!("{error}"))
+        .database
 }
 
 /// Writes checks, with this as the present time.
 fn write(database: &mut Database, results: &[CheckResult], now: i64) {
-    let written = database.write(results, UtcMillis(now), ace_connection_logger::store::Life::GoesOn);
+    let written = database.write(
+        results,
+        UtcMillis(now),
+        ace_connection_logger::store::Life::GoesOn,
+    );
     written.unwrap_or_else(|error| panic!("{error}"));
 }
 
 /// A connection such as any other program has.
 fn other_program(path: &Path) -> Connection {
-    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE).expect("the file opens");
-    connection.busy_timeout(Duration::from_secs(10)).expect("a setting");
+    let connection = Connection::open_with_flags(path, OpenFlags::SQLITE_OPEN_READ_WRITE)
+        .expect("the file opens");
+    connection
+        .busy_timeout(Duration::from_secs(10))
+        .expect("a setting");
     connection
 }
 
 fn number(path: &Path, sql: &str) -> i64 {
-    other_program(path).query_row(sql, [], |row| row.get(0)).unwrap_or_else(|error| panic!("{sql}: {error}"))
+    other_program(path)
+        .query_row(sql, [], |row| row.get(0))
+        .unwrap_or_else(|error| panic!("{sql}: {error}"))
 }
 
 /// The rows of a query, their columns joined as the shell does.
@@ -85,29 +109,44 @@ fn rows_of(connection: &Connection, sql: &str) -> rusqlite::Result<Vec<String>> 
                 rusqlite::types::ValueRef::Null => String::new(),
                 rusqlite::types::ValueRef::Integer(value) => value.to_string(),
                 rusqlite::types::ValueRef::Real(value) => format!("{value:?}"),
-                rusqlite::types::ValueRef::Text(value) => String::from_utf8_lossy(value).into_owned(),
+                rusqlite::types::ValueRef::Text(value) => {
+                    String::from_utf8_lossy(value).into_owned()
+                }
                 rusqlite::types::ValueRef::Blob(value) => format!("{value:02x?}"),
             })
         });
-        cells.collect::<rusqlite::Result<Vec<_>>>().map(|cells| cells.join("|"))
+        cells
+            .collect::<rusqlite::Result<Vec<_>>>()
+            .map(|cells| cells.join("|"))
     };
     statement.query_map([], text)?.collect()
 }
 
 /// What the `sqlite3` shell makes of it.
 fn shell(path: &Path, commands: &[&str]) -> Finished {
-    run(Command::new("sqlite3").args(["-bail", "-cmd", ".timeout 10000"]).arg(path).args(commands))
+    run(Command::new("sqlite3")
+        .args(["-bail", "-cmd", ".timeout 10000"])
+        .arg(path)
+        .args(commands))
 }
 
 /// The same, which must succeed.
 fn sql(path: &Path, commands: &[&str]) -> String {
     let finished = shell(path, commands);
-    assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""), "{commands:?}");
+    assert_eq!(
+        (finished.code, finished.stderr.as_str()),
+        (Some(0), ""),
+        "{commands:?}"
+    );
     finished.stdout
 }
 
 fn has_shell(test: &str) -> bool {
-    let is_here = Command::new("sqlite3").arg("-version").stdout(Stdio::null()).status().is_ok_and(|status| status.success());
+    let is_here = Command::new("sqlite3")
+        .arg("-version")
+        .stdout(Stdio::null())
+        .status()
+        .is_ok_and(|status| status.success());
     if !is_here {
         skip(test, "there is no sqlite3");
     }
@@ -116,7 +155,10 @@ fn has_shell(test: &str) -> bool {
 
 /// Writes the configuration of a test's folder: these hosts, quick checks, quick commits.
 fn configure(folder: &TempDir, database: &str, hosts: &[&str]) {
-    let hosts: String = hosts.iter().map(|address| format!("- {{name: host {address}, address: {address}}}\n")).collect();
+    let hosts: String = hosts
+        .iter()
+        .map(|address| format!("- {{name: host {address}, address: {address}}}\n"))
+        .collect();
     let database = serde_json::Value::from(database);
     folder.write(
         "config.yaml",
@@ -140,7 +182,13 @@ fn program(folder: &Path, arguments: &[&str]) -> Finished {
 
 /// Says what went wrong unless the command ended well.
 fn expect_success(finished: Finished) -> Finished {
-    assert_eq!(finished.code, Some(0), "{}{}", finished.stdout, finished.stderr);
+    assert_eq!(
+        finished.code,
+        Some(0),
+        "{}{}",
+        finished.stdout,
+        finished.stderr
+    );
     finished
 }
 
@@ -166,9 +214,18 @@ struct Monitor {
 impl Monitor {
     fn start(folder: &TempDir) -> Monitor {
         let log = folder.path().join("log");
-        let file = fs::OpenOptions::new().create(true).append(true).open(&log).expect("a log file");
+        let file = fs::OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&log)
+            .expect("a log file");
         let mut command = command(folder.path(), &["monitor", "--no-dashboard"]);
-        let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(file).spawn().expect("the program starts");
+        let child = command
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(file)
+            .spawn()
+            .expect("the program starts");
         Monitor { child, log }
     }
 
@@ -178,7 +235,9 @@ impl Monitor {
 
     /// Ends it with SIGTERM; says the exit code.
     fn stop(&mut self) -> Option<i32> {
-        let sent = Command::new("kill").arg(self.child.id().to_string()).status();
+        let sent = Command::new("kill")
+            .arg(self.child.id().to_string())
+            .status();
         assert!(sent.is_ok_and(|status| status.success()), "kill");
         self.child.wait().expect("it is our child").code()
     }
@@ -201,7 +260,12 @@ impl Drop for Monitor {
 /// Whether the file is whole. The shell says it: the SQLite that is compiled in cannot.
 fn expect_whole(path: &Path) {
     if has_shell("expect_whole") {
-        assert_eq!(sql(path, &["pragma integrity_check"]), "ok\n", "{}", path.display());
+        assert_eq!(
+            sql(path, &["pragma integrity_check"]),
+            "ok\n",
+            "{}",
+            path.display()
+        );
     }
 }
 
@@ -227,7 +291,9 @@ fn with_small_disk(test: &str, kib: u32, then: impl FnOnce(&TempDir, &Path) + Se
             then(&folder, &small);
             true
         });
-        inside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))
+        inside
+            .join()
+            .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     })
 }
 

@@ -19,24 +19,45 @@ fn open_telling(path: &Path, kinds: &[AlertKind]) -> Database {
 
 /// The check of a second since 1970: r a reply, s silence.
 fn second(host: &Arc<Host>, at: i64, pings: &str) -> CheckResult {
-    let rtts: Vec<Option<u32>> = pings.chars().map(|ping| (ping == 'r').then_some(1000)).collect();
+    let rtts: Vec<Option<u32>> = pings
+        .chars()
+        .map(|ping| (ping == 'r').then_some(1000))
+        .collect();
     check(host, at * 1000, &rtts)
 }
 
 /// Writes each check in a transaction of its own.
 fn write_each(database: &mut Database, checks: &[CheckResult]) {
     for check in checks {
-        write(database, std::slice::from_ref(check), check.checked_at.0 + 1000);
+        write(
+            database,
+            std::slice::from_ref(check),
+            check.checked_at.0 + 1000,
+        );
     }
 }
 
 fn settle(database: &mut Database, id: i64, told_at: Option<i64>) {
-    let fate = Entry::Notice(NoticeFate { id, told_at: told_at.map(UtcMillis) });
-    database.write_entries(&[fate], &Default::default(), UtcMillis(told_at.unwrap_or(0)), Life::GoesOn).expect("it is written");
+    let fate = Entry::Notice(NoticeFate {
+        id,
+        told_at: told_at.map(UtcMillis),
+    });
+    database
+        .write_entries(
+            &[fate],
+            &Default::default(),
+            UtcMillis(told_at.unwrap_or(0)),
+            Life::GoesOn,
+        )
+        .expect("it is written");
 }
 
 fn next(path: &Path) -> Option<Notice> {
-    Reader::open(path).expect("it opens").expect("it is there").next_notice().expect("it is read")
+    Reader::open(path)
+        .expect("it opens")
+        .expect("it is there")
+        .next_notice()
+        .expect("it is read")
 }
 
 #[test]
@@ -52,7 +73,15 @@ fn an_outage_is_told_when_it_begins_and_when_it_ends_and_only_what_is_asked_for(
         let path = folder.path().join(FILE);
         let mut database = open_telling(&path, kinds);
         let one = host("one", "192.0.2.1");
-        write_each(&mut database, &[second(&one, 1, "r"), second(&one, 2, "s"), second(&one, 3, "s"), second(&one, 4, "r")]);
+        write_each(
+            &mut database,
+            &[
+                second(&one, 1, "r"),
+                second(&one, 2, "s"),
+                second(&one, 3, "s"),
+                second(&one, 4, "r"),
+            ],
+        );
         assert_eq!(rows(&path, NOTICES), expected, "{kinds:?}");
         assert_eq!(database.take_spooled(), !expected.is_empty());
         assert!(!database.take_spooled(), "it is news once");
@@ -67,12 +96,18 @@ fn what_cannot_be_written_is_not_told_and_told_once_when_it_can() {
     let one = host("one", "192.0.2.1");
     write_each(&mut database, &[second(&one, 1, "r")]);
     other_program(&path)
-        .execute_batch("create trigger t before insert on stale_rollup begin select raise(abort, 'no'); end")
+        .execute_batch(
+            "create trigger t before insert on stale_rollup begin select raise(abort, 'no'); end",
+        )
         .expect("SQL");
     let silent = [second(&one, 4000, "s")];
-    database.write(&silent, UtcMillis(4_001_000), Life::GoesOn).expect_err("it is refused");
+    database
+        .write(&silent, UtcMillis(4_001_000), Life::GoesOn)
+        .expect_err("it is refused");
     assert!(rows(&path, NOTICES).is_empty() && !database.take_spooled());
-    other_program(&path).execute_batch("drop trigger t").expect("SQL");
+    other_program(&path)
+        .execute_batch("drop trigger t")
+        .expect("SQL");
     write(&mut database, &silent, 4_002_000);
     assert_eq!(rows(&path, NOTICES), ["down|0|0|1"]);
 }
@@ -82,28 +117,64 @@ fn hosts_that_fail_together_are_one_incident_and_one_end() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &ALL);
-    let hosts: Vec<Arc<Host>> = (1..=5).map(|n| host(&format!("host {n}"), &format!("192.0.2.{n}"))).collect();
-    write_each(&mut database, &hosts.iter().map(|host| second(host, 1, "r")).collect::<Vec<_>>());
+    let hosts: Vec<Arc<Host>> = (1..=5)
+        .map(|n| host(&format!("host {n}"), &format!("192.0.2.{n}")))
+        .collect();
+    write_each(
+        &mut database,
+        &hosts
+            .iter()
+            .map(|host| second(host, 1, "r"))
+            .collect::<Vec<_>>(),
+    );
     write_each(&mut database, &[second(&hosts[0], 60, "s")]);
     assert_eq!(rows(&path, NOTICES), ["down|0|0|1"]);
     // The one that waits is told with the other.
     write_each(&mut database, &[second(&hosts[1], 61, "s")]);
     assert_eq!(rows(&path, NOTICES), ["incident|0|0|1,2"]);
     let incident = next(&path).expect("it waits");
-    assert_eq!((incident.id, incident.events.len()), (2, 2), "an id is never used again");
+    assert_eq!(
+        (incident.id, incident.events.len()),
+        (2, 2),
+        "an id is never used again"
+    );
     settle(&mut database, incident.id, Some(70_000));
     // Two more in one transaction, and one after the other.
-    write(&mut database, &[second(&hosts[2], 62, "s"), second(&hosts[3], 62, "s")], 63_000);
+    write(
+        &mut database,
+        &[second(&hosts[2], 62, "s"), second(&hosts[3], 62, "s")],
+        63_000,
+    );
     assert_eq!(rows(&path, NOTICES), ["incident|1|1|1,2,3,4"]);
     // All but one are back: it goes on.
-    write_each(&mut database, &hosts[..3].iter().map(|host| second(host, 70, "r")).collect::<Vec<_>>());
+    write_each(
+        &mut database,
+        &hosts[..3]
+            .iter()
+            .map(|host| second(host, 70, "r"))
+            .collect::<Vec<_>>(),
+    );
     assert_eq!(rows(&path, NOTICES), ["incident|1|1|1,2,3,4"]);
     // A second outage of one of them is its own.
-    write_each(&mut database, &[second(&hosts[0], 100, "s"), second(&hosts[0], 101, "r")]);
+    write_each(
+        &mut database,
+        &[second(&hosts[0], 100, "s"), second(&hosts[0], 101, "r")],
+    );
     write_each(&mut database, &[second(&hosts[3], 120, "r")]);
-    assert_eq!(rows(&path, NOTICES), ["incident|1|1|1,2,3,4", "down|0|0|5", "up|0|0|5", "up|0|0|1,2,3,4"]);
+    assert_eq!(
+        rows(&path, NOTICES),
+        [
+            "incident|1|1|1,2,3,4",
+            "down|0|0|5",
+            "up|0|0|5",
+            "up|0|0|1,2,3,4"
+        ]
+    );
     // Whoever notices only now is told by itself: the end of the others is told already.
-    write_each(&mut database, &[second(&hosts[4], 130, "s"), second(&hosts[4], 131, "r")]);
+    write_each(
+        &mut database,
+        &[second(&hosts[4], 130, "s"), second(&hosts[4], 131, "r")],
+    );
     assert_eq!(rows(&path, NOTICES)[4..], ["down|0|0|6", "up|0|0|6"]);
 }
 
@@ -112,18 +183,36 @@ fn a_whole_line_that_fails_in_one_transaction_is_one_incident_and_so_is_one_that
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &ALL);
-    let hosts: Vec<Arc<Host>> = (0..300).map(|n| host(&format!("host {n}"), &format!("10.0.{}.{}", n / 100, n % 100))).collect();
-    let all = |at: i64, pings: &str| hosts.iter().map(|host| second(host, at, pings)).collect::<Vec<_>>();
+    let hosts: Vec<Arc<Host>> = (0..300)
+        .map(|n| {
+            host(
+                &format!("host {n}"),
+                &format!("10.0.{}.{}", n / 100, n % 100),
+            )
+        })
+        .collect();
+    let all = |at: i64, pings: &str| {
+        hosts
+            .iter()
+            .map(|host| second(host, at, pings))
+            .collect::<Vec<_>>()
+    };
     write(&mut database, &all(1, "r"), 2000);
     write(&mut database, &all(2, "s"), 3000);
     assert_eq!(
-        rows(&path, "select kind, count(*) from notice join notice_event on notice_id = id group by kind"),
+        rows(
+            &path,
+            "select kind, count(*) from notice join notice_event on notice_id = id group by kind"
+        ),
         ["incident|300"]
     );
     write(&mut database, &all(3, "r"), 4000);
     write(&mut database, &[all(4, "s"), all(5, "r")].concat(), 6000);
     let kinds = "select kind, (select count(*) from notice_event where notice_id = n.id) from notice n order by id";
-    assert_eq!(rows(&path, kinds), ["incident|300", "up|300", "incident|300", "up|300"]);
+    assert_eq!(
+        rows(&path, kinds),
+        ["incident|300", "up|300", "incident|300", "up|300"]
+    );
 }
 
 #[test]
@@ -133,9 +222,16 @@ fn without_incidents_each_host_is_told_by_itself() {
     let mut database = open_telling(&path, &[AlertKind::Down, AlertKind::Up]);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
     for (at, pings) in [(1, "r"), (2, "s"), (3, "r")] {
-        write(&mut database, &[second(&one, at, pings), second(&two, at, pings)], at * 1000 + 500);
+        write(
+            &mut database,
+            &[second(&one, at, pings), second(&two, at, pings)],
+            at * 1000 + 500,
+        );
     }
-    assert_eq!(rows(&path, NOTICES), ["down|0|0|1", "down|0|0|2", "up|0|0|1", "up|0|0|2"]);
+    assert_eq!(
+        rows(&path, NOTICES),
+        ["down|0|0|1", "down|0|0|2", "up|0|0|1", "up|0|0|2"]
+    );
 }
 
 #[test]
@@ -146,7 +242,10 @@ fn a_host_that_was_up_and_answers_badly_is_told_once_and_not_on_its_way_back() {
     let one = host("one", "192.0.2.1");
     let kinds = |database: &mut Database, at: i64, pings: &str| {
         write_each(database, &[second(&one, at, pings)]);
-        rows(&path, "select kind, substr(facts, instr(facts, 'received') + 10, 1) from notice")
+        rows(
+            &path,
+            "select kind, substr(facts, instr(facts, 'received') + 10, 1) from notice",
+        )
     };
     for (at, pings, told) in [
         (1, "rrrrs", 0),
@@ -163,14 +262,37 @@ fn a_host_that_was_up_and_answers_badly_is_told_once_and_not_on_its_way_back() {
     ] {
         assert_eq!(kinds(&mut database, at, pings).len(), told, "second {at}");
     }
-    assert_eq!(kinds(&mut database, 11, "rrrrr"), ["degraded|4", "degraded|1"]);
+    assert_eq!(
+        kinds(&mut database, 11, "rrrrr"),
+        ["degraded|4", "degraded|1"]
+    );
     // Slower than it may be is degraded too.
-    let thresholds = Thresholds { latency_limit_us: Some(900), ..Thresholds::default() };
-    let slow = CheckResult { thresholds, ..second(&one, 12, "rrrrr") };
-    write_each(&mut database, &[CheckResult { thresholds, ..check(&one, 11_500, &[Some(800)]) }, slow]);
+    let thresholds = Thresholds {
+        latency_limit_us: Some(900),
+        ..Thresholds::default()
+    };
+    let slow = CheckResult {
+        thresholds,
+        ..second(&one, 12, "rrrrr")
+    };
+    write_each(
+        &mut database,
+        &[
+            CheckResult {
+                thresholds,
+                ..check(&one, 11_500, &[Some(800)])
+            },
+            slow,
+        ],
+    );
     assert_eq!(number(&path, "select count(*) from notice"), 3);
     let notice = next(&path).expect("it waits");
-    assert!(notice.events.is_empty() && notice.facts.is_some_and(|facts| facts.contains("\"host_name\":\"one\"")));
+    assert!(
+        notice.events.is_empty()
+            && notice
+                .facts
+                .is_some_and(|facts| facts.contains("\"host_name\":\"one\""))
+    );
 }
 
 #[test]
@@ -179,16 +301,34 @@ fn they_are_told_in_order_tries_are_counted_and_what_was_told_is_forgotten_after
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &ALL);
     let one = host("one", "192.0.2.1");
-    write_each(&mut database, &[second(&one, 1, "r"), second(&one, 2, "s"), second(&one, 3, "r")]);
+    write_each(
+        &mut database,
+        &[
+            second(&one, 1, "r"),
+            second(&one, 2, "s"),
+            second(&one, 3, "r"),
+        ],
+    );
     let down = next(&path).expect("it waits");
-    assert_eq!((down.kind, down.tries, down.events[0].end_time.is_some()), (AlertKind::Down, 0, true));
+    assert_eq!(
+        (down.kind, down.tries, down.events[0].end_time.is_some()),
+        (AlertKind::Down, 0, true)
+    );
     settle(&mut database, down.id, None);
     settle(&mut database, down.id, None);
-    assert_eq!(next(&path).map(|notice| (notice.id, notice.tries)), Some((down.id, 2)));
+    assert_eq!(
+        next(&path).map(|notice| (notice.id, notice.tries)),
+        Some((down.id, 2))
+    );
     settle(&mut database, down.id, Some(MINUTE));
     let up = next(&path).expect("it waits");
     assert_eq!(up.kind, AlertKind::Up);
-    let told = |since| Reader::open(&path).expect("it opens").expect("it is there").notices_told_since(UtcMillis(since));
+    let told = |since| {
+        Reader::open(&path)
+            .expect("it opens")
+            .expect("it is there")
+            .notices_told_since(UtcMillis(since))
+    };
     assert_eq!(told(0).expect("it is read"), [UtcMillis(MINUTE)]);
     assert!(told(MINUTE).expect("it is read").is_empty());
     settle(&mut database, up.id, Some(31 * 24 * HOUR));
@@ -207,7 +347,10 @@ fn too_many_that_wait_are_given_up_the_oldest_first() {
     other_program(&path).execute(fill, []).expect("SQL");
     let one = host("one", "192.0.2.1");
     write_each(&mut database, &[second(&one, 1, "r"), second(&one, 2, "s")]);
-    assert_eq!(rows(&path, "select count(*), min(id), max(id) from notice"), ["9000|1002|10001"]);
+    assert_eq!(
+        rows(&path, "select count(*), min(id), max(id) from notice"),
+        ["9000|1002|10001"]
+    );
 }
 
 #[test]
@@ -217,10 +360,26 @@ fn a_deleted_event_leaves_nothing_to_the_next_that_gets_its_id() {
     let mut database = open_telling(&path, &ALL);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
     for (at, pings) in [(1, "r"), (2, "s")] {
-        write(&mut database, &[second(&one, at, pings), second(&two, at, pings)], at * 1000 + 500);
+        write(
+            &mut database,
+            &[second(&one, at, pings), second(&two, at, pings)],
+            at * 1000 + 500,
+        );
     }
-    other_program(&path).execute("delete from outage_events", []).expect("SQL");
+    other_program(&path)
+        .execute("delete from outage_events", [])
+        .expect("SQL");
     assert!(next(&path).is_some_and(|notice| notice.events.is_empty() && notice.facts.is_none()));
-    write_each(&mut database, &[second(&one, 9000, "r"), second(&one, 9001, "s"), second(&one, 9002, "r")]);
-    assert_eq!(rows(&path, NOTICES), ["incident|0|0|", "down|0|0|1", "up|0|0|1"]);
+    write_each(
+        &mut database,
+        &[
+            second(&one, 9000, "r"),
+            second(&one, 9001, "s"),
+            second(&one, 9002, "r"),
+        ],
+    );
+    assert_eq!(
+        rows(&path, NOTICES),
+        ["incident|0|0|", "down|0|0|1", "up|0|0|1"]
+    );
 }

@@ -38,7 +38,9 @@ CREATE INDEX IF NOT EXISTS idx_events_time ON outage_events(start_time DESC);";
 /// A file of version 0.2 with these statements run in it.
 fn begin(path: &Path, statements: &str) {
     let connection = Connection::open(path).expect("it opens");
-    connection.execute_batch(&format!("{TABLE}{EVENTS}begin;{statements};commit")).expect("it is written");
+    connection
+        .execute_batch(&format!("{TABLE}{EVENTS}begin;{statements};commit"))
+        .expect("it is written");
 }
 
 /// Values of ping_results from host_name on.
@@ -88,19 +90,28 @@ fn a_file_of_either_version_is_taken_over_once_with_its_rows_in_order_and_kept_b
         ]
         .concat();
         let connection = Connection::open(&path).expect("it opens");
-        connection.execute_batch(&format!("{TABLE}{rows_of_it}")).expect("it is written");
+        connection
+            .execute_batch(&format!("{TABLE}{rows_of_it}"))
+            .expect("it is written");
         if has_events {
             let notes = "'Outage detected at 2025-07-01 12:02:00'";
-            let open =
-                event(&format!("'new', '192.0.2.1', 'outage_start', '2025-12-01 12:02:00', NULL, NULL, 7, 7, NULL, {notes}"));
+            let open = event(&format!(
+                "'new', '192.0.2.1', 'outage_start', '2025-12-01 12:02:00', NULL, NULL, 7, 7, NULL, {notes}"
+            ));
             let ended = event(&format!(
                 "'old', '192.0.2.1', 'outage_end', '2025-07-01 12:02:00.5', '2025-07-01 12:03:30', 89, 2, 2, 60.0, {notes}"
             ));
-            connection.execute_batch(&format!("{EVENTS}{open}{ended}")).expect("it is written");
+            connection
+                .execute_batch(&format!("{EVENTS}{open}{ended}"))
+                .expect("it is written");
         }
         drop(connection);
         let dump = rows(&path, "select * from ping_results");
-        let taken = expect_success(in_zone(folder.path(), "Europe/Berlin", &["status", "--json"]));
+        let taken = expect_success(in_zone(
+            folder.path(),
+            "Europe/Berlin",
+            &["status", "--json"],
+        ));
         assert!(taken.stderr.contains("5 checks and"), "{}", taken.stderr);
         assert_eq!(
             rows(&path, CHECKS),
@@ -114,18 +125,33 @@ fn a_file_of_either_version_is_taken_over_once_with_its_rows_in_order_and_kept_b
         );
         let events = "select event_type, start_time, end_time, duration_seconds, checks_failed, recovery_success_rate from outage_events order by 2";
         let expected: &[&str] = match has_events {
-            true => &["outage|2025-07-01 10:02:00.500|2025-07-01 10:03:30.000|89|2|60.0", "outage|2025-12-01 11:02:00.000|||7|"],
+            true => &[
+                "outage|2025-07-01 10:02:00.500|2025-07-01 10:03:30.000|89|2|60.0",
+                "outage|2025-12-01 11:02:00.000|||7|",
+            ],
             false => &[],
         };
         assert_eq!(rows(&path, events), expected);
         let status: serde_json::Value = serde_json::from_str(&taken.stdout).expect("JSON");
         assert_eq!(status[0]["outage"].is_object(), has_events);
-        assert_eq!(number(&path, "select count(*) from sqlite_schema where name like '%original%' or name like 'idx_%'"), 0);
+        assert_eq!(
+            number(
+                &path,
+                "select count(*) from sqlite_schema where name like '%original%' or name like 'idx_%'"
+            ),
+            0
+        );
         assert_eq!(number(&path, "pragma auto_vacuum"), 2);
         let copy = folder.path().join(format!("{FILE}.original"));
         assert_eq!(rows(&copy, "select * from ping_results"), dump);
         let indexes = if has_events { 5 } else { 3 };
-        assert_eq!(number(&copy, "select count(*) from sqlite_schema where name like 'idx_%'"), indexes);
+        assert_eq!(
+            number(
+                &copy,
+                "select count(*) from sqlite_schema where name like 'idx_%'"
+            ),
+            indexes
+        );
         // Once.
         let again = expect_success(in_zone(folder.path(), "Europe/Berlin", &["status"]));
         assert!(!again.stderr.contains("taken over"), "{}", again.stderr);
@@ -141,22 +167,39 @@ fn the_hours_that_autumn_repeats_and_spring_skips_are_told_apart_in_every_zone()
         (
             "Europe/Berlin",
             "2025-10-26",
-            &["01:50", "02:10", "02:30", "02:50", "02:10", "02:30", "02:50", "03:10"],
-            &["23:50", "00:10", "00:30", "00:50", "01:10", "01:30", "01:50", "02:10"],
+            &[
+                "01:50", "02:10", "02:30", "02:50", "02:10", "02:30", "02:50", "03:10",
+            ],
+            &[
+                "23:50", "00:10", "00:30", "00:50", "01:10", "01:30", "01:50", "02:10",
+            ],
         ),
         (
             "Australia/Lord_Howe",
             "2025-04-06",
-            &["01:20", "01:30", "01:40", "01:50", "01:30", "01:40", "01:50", "02:00"],
-            &["14:20", "14:30", "14:40", "14:50", "15:00", "15:10", "15:20", "15:30"],
+            &[
+                "01:20", "01:30", "01:40", "01:50", "01:30", "01:40", "01:50", "02:00",
+            ],
+            &[
+                "14:20", "14:30", "14:40", "14:50", "15:00", "15:10", "15:20", "15:30",
+            ],
         ),
         (
             "America/New_York",
             "2025-11-02",
-            &["00:50", "01:10", "01:30", "01:50", "01:10", "01:30", "01:50", "02:10"],
-            &["04:50", "05:10", "05:30", "05:50", "06:10", "06:30", "06:50", "07:10"],
+            &[
+                "00:50", "01:10", "01:30", "01:50", "01:10", "01:30", "01:50", "02:10",
+            ],
+            &[
+                "04:50", "05:10", "05:30", "05:50", "06:10", "06:30", "06:50", "07:10",
+            ],
         ),
-        ("Europe/Berlin", "2025-03-30", &["01:50", "03:10"], &["00:50", "01:10"]),
+        (
+            "Europe/Berlin",
+            "2025-03-30",
+            &["01:50", "03:10"],
+            &["00:50", "01:10"],
+        ),
     ];
     for (zone, day, local, utc) in zones {
         let folder = TempDir::new();
@@ -166,12 +209,19 @@ fn the_hours_that_autumn_repeats_and_spring_skips_are_told_apart_in_every_zone()
         let statements: String = local
             .iter()
             .enumerate()
-            .map(|(index, clock)| row(&format!("'a', '192.0.2.1', '{day} {clock}:00.{index}00000', 1, 0, 100.0, 1, 1, 1")))
+            .map(|(index, clock)| {
+                row(&format!(
+                    "'a', '192.0.2.1', '{day} {clock}:00.{index}00000', 1, 0, 100.0, 1, 1, 1"
+                ))
+            })
             .collect();
         begin(&path, &statements);
         expect_success(in_zone(folder.path(), zone, &["status"]));
         assert_eq!(
-            rows(&path, "select substr(timestamp, 12, 5) from ping_results order by substr(timestamp, 21)"),
+            rows(
+                &path,
+                "select substr(timestamp, 12, 5) from ping_results order by substr(timestamp, 21)"
+            ),
             utc,
             "{zone}"
         );
@@ -183,10 +233,18 @@ fn an_outage_over_the_repeated_hour_does_not_end_before_it_began() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1"]);
     let path = folder.path().join(FILE);
-    begin(&path, &event("'a', '192.0.2.1', 'outage_end', '2025-10-26 02:50:00', '2025-10-26 02:40:00', -600, 3, 3, 100.0, 'x'"));
+    begin(
+        &path,
+        &event(
+            "'a', '192.0.2.1', 'outage_end', '2025-10-26 02:50:00', '2025-10-26 02:40:00', -600, 3, 3, 100.0, 'x'",
+        ),
+    );
     expect_success(in_zone(folder.path(), "Europe/Berlin", &["status"]));
     assert_eq!(
-        rows(&path, "select start_time, end_time, duration_seconds from outage_events"),
+        rows(
+            &path,
+            "select start_time, end_time, duration_seconds from outage_events"
+        ),
         ["2025-10-26 00:50:00.000|2025-10-26 01:40:00.000|3000"]
     );
 }
@@ -203,7 +261,9 @@ fn broken_rows_are_counted_and_said_and_the_others_come_over() {
         row("'a', '192.0.2.1', x'00', 5, 0, 100.0, 1, 1, 1"),
         row("'a', '192.0.2.1', '2025-01-01 00:01:00', 'x', 0, 100.0, 1, 1, 1"),
         row("'a', '192.0.2.1', '2025-01-01 00:02:00', -1, 0, 100.0, 1, 1, 1"),
-        row("'a', '192.0.2.1', '2025-01-01 00:03:00', 9223372036854775807, 9223372036854775807, 100.0, 1, 1, 1"),
+        row(
+            "'a', '192.0.2.1', '2025-01-01 00:03:00', 9223372036854775807, 9223372036854775807, 100.0, 1, 1, 1",
+        ),
         row("'a', '', '2025-01-01 00:04:00', 1, 0, 100.0, 1, 1, 1"),
         row("'a', '192.0.2.1', '2025-01-01 00:05:00', 1, 0, 100.0, 'x', -1, 1e300"),
         row("cast(x'ff' as text), '192.0.2.1', '2025-01-01 00:06:00', 1, 0, 100.0, 1, 1, 1"),
@@ -211,15 +271,37 @@ fn broken_rows_are_counted_and_said_and_the_others_come_over() {
         row("'a', '192.0.2.1', '2025-01-01T00:08:00+01:00', 1, 0, 100.0, 1, 1, 1"),
         event("'a', '192.0.2.1', 'outage_end', 'soon', '2025-01-01 00:00:00', 1, 1, 1, 0, 'x'"),
         event("'a', '192.0.2.1', 'outage_end', '2025-01-01 00:00:00', 'later', 1, 1, 1, 0, 'x'"),
-        event("'a', '192.0.2.1', 'outage_end', '2025-01-01 00:00:01', '2025-01-01 00:00:02', 'x', 'x', x'', 'x', x'ff'"),
+        event(
+            "'a', '192.0.2.1', 'outage_end', '2025-01-01 00:00:01', '2025-01-01 00:00:02', 'x', 'x', x'', 'x', x'ff'",
+        ),
     ];
     begin(&path, &statements.concat());
     let taken = expect_success(in_zone(folder.path(), "UTC", &["status"]));
-    assert!(taken.stderr.contains("4 checks and 1 outage events taken over, 10 rows could not be read"), "{}", taken.stderr);
-    assert!(taken.stderr.contains("check id 1, timestamp \"not a time\""), "{}", taken.stderr);
+    assert!(
+        taken
+            .stderr
+            .contains("4 checks and 1 outage events taken over, 10 rows could not be read"),
+        "{}",
+        taken.stderr
+    );
+    assert!(
+        taken
+            .stderr
+            .contains("check id 1, timestamp \"not a time\""),
+        "{}",
+        taken.stderr
+    );
     assert_eq!(
-        rows(&path, "select substr(timestamp, 1, 19), min_latency from ping_results order by 1"),
-        ["2024-12-31 23:08:00|1.0", "2025-01-01 00:00:00|1.0", "2025-01-01 00:05:00|", "2025-01-01 00:06:00|1.0",]
+        rows(
+            &path,
+            "select substr(timestamp, 1, 19), min_latency from ping_results order by 1"
+        ),
+        [
+            "2024-12-31 23:08:00|1.0",
+            "2025-01-01 00:00:00|1.0",
+            "2025-01-01 00:05:00|",
+            "2025-01-01 00:06:00|1.0",
+        ]
     );
 }
 
@@ -232,8 +314,17 @@ fn a_hundred_thousand_rows_are_taken_over_in_seconds_with_every_row() {
     let taken = expect_success(program(folder.path(), &["status"]));
     assert!(taken.took < Duration::from_secs(15), "{:?}", taken.took);
     assert_eq!(number(&path, "select count(*) from ping_results"), 100_000);
-    assert_eq!(number(&folder.path().join(format!("{FILE}.original")), "select count(*) from ping_results"), 100_000);
-    let (new, old) = (fs::metadata(&path), fs::metadata(folder.path().join(format!("{FILE}.original"))));
+    assert_eq!(
+        number(
+            &folder.path().join(format!("{FILE}.original")),
+            "select count(*) from ping_results"
+        ),
+        100_000
+    );
+    let (new, old) = (
+        fs::metadata(&path),
+        fs::metadata(folder.path().join(format!("{FILE}.original"))),
+    );
     assert!(new.expect("a file").len() * 2 < old.expect("a file").len());
 }
 
@@ -247,11 +338,17 @@ fn an_original_that_holds_the_file_is_waited_for_and_one_that_goes_on_holding_it
     original.execute_batch("begin exclusive").expect("the lock");
     let busy = program(folder.path(), &["status"]);
     assert_eq!(busy.code, Some(74), "{}", busy.stderr);
-    assert!(busy.stderr.contains("locked") && busy.stderr.contains("hint: another program holds"), "{}", busy.stderr);
+    assert!(
+        busy.stderr.contains("locked") && busy.stderr.contains("hint: another program holds"),
+        "{}",
+        busy.stderr
+    );
     std::thread::scope(|scope| {
         let taking_over = scope.spawn(|| program(folder.path(), &["status"]));
         std::thread::sleep(Duration::from_millis(1000));
-        original.execute_batch("rollback").expect("the lock is given back");
+        original
+            .execute_batch("rollback")
+            .expect("the lock is given back");
         expect_success(taking_over.join().expect("it ends"));
     });
     assert_eq!(number(&path, "select count(*) from ping_results"), 100);
@@ -269,8 +366,8 @@ fn an_original_that_writes_all_the_time_loses_no_row_to_the_taking_over() {
         original.busy_timeout(Duration::ZERO).expect("a setting");
         let mut written = 3000;
         while !taking_over.is_finished() {
-            let is_ours =
-                rows_of(&original, "select 1 from sqlite_schema where type = 'view'").is_ok_and(|rows| !rows.is_empty());
+            let is_ours = rows_of(&original, "select 1 from sqlite_schema where type = 'view'")
+                .is_ok_and(|rows| !rows.is_empty());
             if is_ours {
                 break;
             }
@@ -287,7 +384,10 @@ fn an_original_that_writes_all_the_time_loses_no_row_to_the_taking_over() {
         for file in [&path, &copy] {
             // A last row may have gone through the view, once the file was ours.
             let kept = number(file, "select count(*) from ping_results");
-            assert!(kept == i64::from(written) || (file == &copy && kept == i64::from(written) - 1), "{kept} of {written}");
+            assert!(
+                kept == i64::from(written) || (file == &copy && kept == i64::from(written) - 1),
+                "{kept} of {written}"
+            );
         }
         assert!(!folder.path().join(format!("{FILE}.original-2")).exists());
     });
@@ -301,8 +401,16 @@ fn a_diagnosis_takes_nothing_over() {
     begin(&path, &many(30));
     let before = fs::read(&path).expect("a file");
     let said = program(folder.path(), &["doctor"]);
-    assert!(said.stdout.contains("connection_logs.db is of an older version"), "{}", said.stdout);
-    assert!(fs::read(&path).expect("a file") == before, "the file is as it was");
+    assert!(
+        said.stdout
+            .contains("connection_logs.db is of an older version"),
+        "{}",
+        said.stdout
+    );
+    assert!(
+        fs::read(&path).expect("a file") == before,
+        "the file is as it was"
+    );
     let files = fs::read_dir(folder.path()).expect("a folder").count();
     assert_eq!(files, 2, "the configuration and the database");
 }
@@ -330,32 +438,60 @@ fn a_taking_over_that_is_killed_leaves_the_original_or_ours_and_nothing_between(
     for step in 0..25 {
         clear();
         fs::write(&path, &pristine).expect("it is written");
-        let mut child =
-            command(folder.path(), &["status"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("it starts");
+        let mut child = command(folder.path(), &["status"])
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("it starts");
         std::thread::sleep(whole * step / 24);
         drop(child.kill());
         killed += i32::from(child.wait().expect("our child").code().is_none());
         // A reader may come first, who must not see half of it.
         if step % 2 == 0 {
-            let is_table = number(&path, "select count(*) from sqlite_schema where type = 'table' and name = 'ping_results'");
-            let is_view = number(&path, "select count(*) from sqlite_schema where type = 'view' and name = 'ping_results'");
+            let is_table = number(
+                &path,
+                "select count(*) from sqlite_schema where type = 'table' and name = 'ping_results'",
+            );
+            let is_view = number(
+                &path,
+                "select count(*) from sqlite_schema where type = 'view' and name = 'ping_results'",
+            );
             assert_eq!(is_table + is_view, 1);
-            assert_eq!(number(&path, "select count(*) from ping_results"), rows_in_it);
+            assert_eq!(
+                number(&path, "select count(*) from ping_results"),
+                rows_in_it
+            );
             (originals, ours) = (originals + is_table, ours + is_view);
         }
         expect_success(program(folder.path(), &["status"]));
-        assert_eq!(number(&path, "select count(*) from ping_results"), rows_in_it);
+        assert_eq!(
+            number(&path, "select count(*) from ping_results"),
+            rows_in_it
+        );
         assert_eq!(number(&path, "pragma application_id"), 0x4143_4c67);
         // What remained undone after the commit, who next writes does.
         drop(open(&path));
         assert_eq!(number(&path, "pragma auto_vacuum"), 2);
-        let names = fs::read_dir(folder.path()).expect("a folder").map(|entry| entry.expect("an entry").file_name());
-        let copies: Vec<_> = names.filter(|name| name.to_string_lossy().contains(".original")).collect();
+        let names = fs::read_dir(folder.path())
+            .expect("a folder")
+            .map(|entry| entry.expect("an entry").file_name());
+        let copies: Vec<_> = names
+            .filter(|name| name.to_string_lossy().contains(".original"))
+            .collect();
         assert_eq!(copies, [format!("{FILE}.original").as_str()]);
-        assert_eq!(number(&folder.path().join(&copies[0]), "select count(*) from ping_results"), rows_in_it);
+        assert_eq!(
+            number(
+                &folder.path().join(&copies[0]),
+                "select count(*) from ping_results"
+            ),
+            rows_in_it
+        );
         expect_whole(&path);
     }
-    assert!(killed > 5, "only {killed} were killed; {originals} originals, {ours} ours");
+    assert!(
+        killed > 5,
+        "only {killed} were killed; {originals} originals, {ours} ours"
+    );
 }
 
 #[test]
@@ -365,23 +501,46 @@ fn an_import_into_an_existing_database_adds_what_is_new_and_twice_changes_nothin
     let path = folder.path().join(FILE);
     let first = "2025-07-01 12:00:00.000";
     let mut database = open(&path);
-    write(&mut database, &[check(&host("ours", "192.0.2.0"), 1_751_364_000_000, &[Some(1)])], 1_751_364_000_000);
+    write(
+        &mut database,
+        &[check(
+            &host("ours", "192.0.2.0"),
+            1_751_364_000_000,
+            &[Some(1)],
+        )],
+        1_751_364_000_000,
+    );
     drop(database);
-    assert_eq!(rows(&path, "select timestamp from ping_results"), ["2025-07-01 10:00:00.000"]);
+    assert_eq!(
+        rows(&path, "select timestamp from ping_results"),
+        ["2025-07-01 10:00:00.000"]
+    );
     let from = folder.path().join("theirs 'x'?.db");
     let theirs = [
-        row(&format!("'theirs', '192.0.2.0', '{first}', 5, 0, 100.0, 9, 9, 9")),
-        row(&format!("'theirs', '192.0.2.0', '{first}5', 4, 1, 80.0, 9, 9, 9")),
-        event("'theirs', '192.0.2.0', 'outage_start', '2025-07-01 12:00:00', NULL, NULL, 1, 1, NULL, 'x'"),
+        row(&format!(
+            "'theirs', '192.0.2.0', '{first}', 5, 0, 100.0, 9, 9, 9"
+        )),
+        row(&format!(
+            "'theirs', '192.0.2.0', '{first}5', 4, 1, 80.0, 9, 9, 9"
+        )),
+        event(
+            "'theirs', '192.0.2.0', 'outage_start', '2025-07-01 12:00:00', NULL, NULL, 1, 1, NULL, 'x'",
+        ),
         many(500),
     ];
     begin(&from, &theirs.concat());
     let before = fs::read(&from).expect("a file");
     let name = from.to_string_lossy().into_owned();
-    let import = || expect_success(in_zone(folder.path(), "Europe/Berlin", &["import", &name])).stdout;
+    let import =
+        || expect_success(in_zone(folder.path(), "Europe/Berlin", &["import", &name])).stdout;
     let said = import();
-    assert!(said.contains("502 checks and 1 outage events taken over"), "{said}");
-    let content = || [CHECKS, "select * from outage_events", "select * from host"].map(|sql| rows(&path, sql));
+    assert!(
+        said.contains("502 checks and 1 outage events taken over"),
+        "{said}"
+    );
+    let content = || {
+        [CHECKS, "select * from outage_events", "select * from host"].map(|sql| rows(&path, sql))
+    };
     let once = content();
     assert_eq!(
         rows(
@@ -391,15 +550,28 @@ fn an_import_into_an_existing_database_adds_what_is_new_and_twice_changes_nothin
         ["0|1|1", "1|5|5", "2|5|4"]
     );
     let said = import();
-    assert!(said.contains("0 checks and 0 outage events taken over, 502 were there already"), "{said}");
+    assert!(
+        said.contains("0 checks and 0 outage events taken over, 502 were there already"),
+        "{said}"
+    );
     assert_eq!(content(), once);
-    assert_eq!(fs::read(&from).expect("a file"), before, "the file is only read");
+    assert_eq!(
+        fs::read(&from).expect("a file"),
+        before,
+        "the file is only read"
+    );
     // The original went on: its outage ended.
     let end = "update outage_events set end_time = '2025-07-01 12:05:00', duration_seconds = 300, recovery_success_rate = 100.0";
-    Connection::open(&from).expect("it opens").execute(end, []).expect("it is written");
+    Connection::open(&from)
+        .expect("it opens")
+        .execute(end, [])
+        .expect("it is written");
     import();
     assert_eq!(
-        rows(&path, "select end_time, duration_seconds, recovery_success_rate from outage_events"),
+        rows(
+            &path,
+            "select end_time, duration_seconds, recovery_success_rate from outage_events"
+        ),
         ["2025-07-01 10:05:00.000|300|100.0"]
     );
 }
@@ -411,7 +583,10 @@ fn an_import_of_the_database_file_itself_is_the_taking_over() {
     let path = folder.path().join(FILE);
     begin(&path, &many(50));
     let said = expect_success(program(folder.path(), &["import", FILE])).stdout;
-    assert!(said.contains("50 checks and 0 outage events taken over; the file as it was is kept as"), "{said}");
+    assert!(
+        said.contains("50 checks and 0 outage events taken over; the file as it was is kept as"),
+        "{said}"
+    );
     assert_eq!(number(&path, "select count(*) from ping_results"), 50);
 }
 
@@ -424,7 +599,9 @@ fn a_file_that_cannot_be_imported_is_named_with_the_reason_and_begins_no_databas
     fs::create_dir(folder.path().join("folder")).expect("a folder");
     drop(open(&folder.path().join("ours")));
     let films = Connection::open(folder.path().join("films")).expect("it opens");
-    films.execute_batch("create table films(title)").expect("it is written");
+    films
+        .execute_batch("create table films(title)")
+        .expect("it is written");
     for (name, reason) in [
         ("text", "not a database"),
         ("empty", "no table ping_results"),
@@ -435,7 +612,11 @@ fn a_file_that_cannot_be_imported_is_named_with_the_reason_and_begins_no_databas
     ] {
         let refused = program(folder.path(), &["import", name]);
         assert_eq!(refused.code, Some(74), "{name}: {}", refused.stderr);
-        assert!(refused.stderr.contains(name) && refused.stderr.contains(reason), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains(name) && refused.stderr.contains(reason),
+            "{}",
+            refused.stderr
+        );
         assert!(!folder.path().join(FILE).exists(), "{name}");
     }
 }
@@ -444,9 +625,17 @@ fn a_file_that_cannot_be_imported_is_named_with_the_reason_and_begins_no_databas
 fn with_hot_journal(path: &Path) {
     begin(path, &many(2000));
     let writer = Connection::open(path).expect("it opens");
-    writer.execute_batch("pragma cache_size = 5; begin; update ping_results set success_count = 77").expect("it is spilt");
-    let journal = path.with_file_name(format!("{}-journal", path.file_name().expect("a name").to_string_lossy()));
-    let (half, way_back) = (fs::read(path).expect("a file"), fs::read(&journal).expect("a journal"));
+    writer
+        .execute_batch("pragma cache_size = 5; begin; update ping_results set success_count = 77")
+        .expect("it is spilt");
+    let journal = path.with_file_name(format!(
+        "{}-journal",
+        path.file_name().expect("a name").to_string_lossy()
+    ));
+    let (half, way_back) = (
+        fs::read(path).expect("a file"),
+        fs::read(&journal).expect("a journal"),
+    );
     drop(writer);
     fs::write(path, half).expect("it is written");
     fs::write(journal, way_back).expect("it is written");
@@ -457,13 +646,28 @@ fn what_a_killed_original_left_half_done_is_undone_first() {
     for arguments in [&["status"][..], &["import", "theirs"], &["cleanup"]] {
         let folder = TempDir::new();
         configure(&folder, FILE, &["192.0.2.0"]);
-        let from = if arguments[0] == "import" { "theirs" } else { FILE };
+        let from = if arguments[0] == "import" {
+            "theirs"
+        } else {
+            FILE
+        };
         with_hot_journal(&folder.path().join(from));
         expect_success(program(folder.path(), arguments));
         let path = folder.path().join(FILE);
-        assert_eq!(number(&path, "select count(*) from ping_results where success_count = 77"), 0, "{arguments:?}");
+        assert_eq!(
+            number(
+                &path,
+                "select count(*) from ping_results where success_count = 77"
+            ),
+            0,
+            "{arguments:?}"
+        );
         if arguments[0] != "cleanup" {
-            assert_eq!(number(&path, "select count(*) from ping_results"), 2000, "{arguments:?}");
+            assert_eq!(
+                number(&path, "select count(*) from ping_results"),
+                2000,
+                "{arguments:?}"
+            );
         }
         expect_whole(&path);
     }

@@ -13,8 +13,15 @@ const OPEN: &str = "select count(*) from outage_events where end_time is null";
 
 /// The check of a minute since 1970 with as many pings as letters: r a reply, s silence. None is one that could not be made.
 fn minute(host: &Arc<Host>, minute: i64, pings: &str) -> CheckResult {
-    let rtts: Vec<Option<u32>> = pings.chars().map(|ping| (ping == 'r').then_some(1000)).collect();
-    if rtts.is_empty() { not_measured(host, minute * MINUTE) } else { check(host, minute * MINUTE, &rtts) }
+    let rtts: Vec<Option<u32>> = pings
+        .chars()
+        .map(|ping| (ping == 'r').then_some(1000))
+        .collect();
+    if rtts.is_empty() {
+        not_measured(host, minute * MINUTE)
+    } else {
+        check(host, minute * MINUTE, &rtts)
+    }
 }
 
 /// Writes the check of a minute, when it is made.
@@ -24,7 +31,10 @@ fn write_minute(database: &mut Database, host: &Arc<Host>, at: i64, pings: &str)
 
 fn open_with(path: &Path, down_after: u16, up_after: u16) -> Database {
     let mut database = open(path);
-    database.set_outage_rules(Rules { down_after, up_after });
+    database.set_outage_rules(Rules {
+        down_after,
+        up_after,
+    });
     database
 }
 
@@ -37,28 +47,48 @@ fn an_outage_is_on_record_from_its_first_lost_check_and_closed_by_the_first_repl
     write_minute(&mut database, &one, 1, "rr");
     assert_eq!(number(&path, "select count(*) from outage_events"), 0);
     write_minute(&mut database, &one, 2, "ss");
-    assert_eq!(rows(&path, EVENTS), ["192.0.2.1|00:02:00.000|||1|1||00:01:00.000|2|2"]);
+    assert_eq!(
+        rows(&path, EVENTS),
+        ["192.0.2.1|00:02:00.000|||1|1||00:01:00.000|2|2"]
+    );
     write_minute(&mut database, &one, 3, "");
     write_minute(&mut database, &one, 4, "sss");
-    assert_eq!(rows(&path, EVENTS), ["192.0.2.1|00:02:00.000|||2|2||00:01:00.000|5|5"]);
+    assert_eq!(
+        rows(&path, EVENTS),
+        ["192.0.2.1|00:02:00.000|||2|2||00:01:00.000|5|5"]
+    );
     write_minute(&mut database, &one, 5, "srrr");
     let over = "192.0.2.1|00:02:00.000|00:05:00.000|180|2|2|75.0|00:01:00.000|5|5";
     assert_eq!(rows(&path, EVENTS), [over]);
     write_minute(&mut database, &one, 6, "rr");
     assert_eq!(rows(&path, EVENTS), [over], "nothing more is told of it");
     write_minute(&mut database, &one, 7, "ss");
-    assert_eq!(rows(&path, EVENTS), [over, "192.0.2.1|00:07:00.000|||1|1||00:06:00.000|2|2"]);
-    assert_eq!(rows(&path, "select distinct host_name, event_type, notes from outage_events"), ["one|outage|"]);
+    assert_eq!(
+        rows(&path, EVENTS),
+        [over, "192.0.2.1|00:07:00.000|||1|1||00:06:00.000|2|2"]
+    );
+    assert_eq!(
+        rows(
+            &path,
+            "select distinct host_name, event_type, notes from outage_events"
+        ),
+        ["one|outage|"]
+    );
 }
 
 #[test]
 fn checks_that_are_written_together_make_the_events_that_they_make_one_by_one() {
     let hosts = [host("one", "192.0.2.1"), host("two", "192.0.2.2")];
-    let letters = ["r", "s", "r", "s", "s", "", "s", "r", "r", "s", "s", "r", "s", "r", "r", "s"];
+    let letters = [
+        "r", "s", "r", "s", "s", "", "s", "r", "r", "s", "s", "r", "s", "r", "r", "s",
+    ];
     let all: Vec<CheckResult> = (0..)
         .zip(letters)
         .flat_map(|(at, pings)| {
-            hosts.iter().enumerate().map(move |(n, host)| minute(host, at + i64::try_from(n).expect("1"), pings))
+            hosts
+                .iter()
+                .enumerate()
+                .map(move |(n, host)| minute(host, at + i64::try_from(n).expect("1"), pings))
         })
         .collect();
     for (down_after, up_after) in [(1, 1), (2, 1), (1, 2), (3, 2)] {
@@ -69,10 +99,16 @@ fn checks_that_are_written_together_make_the_events_that_they_make_one_by_one() 
                 // As if the program had been started anew each time.
                 write(&mut open_with(&path, down_after, up_after), results, HOUR);
             }
-            rows(&path, &EVENTS.replace("order by id", "order by start_time, host_address"))
+            rows(
+                &path,
+                &EVENTS.replace("order by id", "order by start_time, host_address"),
+            )
         });
         assert!(told[0].len() >= 2, "{told:?}");
-        assert!(told.iter().all(|rows| *rows == told[0]), "{down_after} {up_after}: {told:#?}");
+        assert!(
+            told.iter().all(|rows| *rows == told[0]),
+            "{down_after} {up_after}: {told:#?}"
+        );
     }
 }
 
@@ -82,26 +118,50 @@ fn what_cannot_be_written_leaves_neither_check_nor_event_and_gives_the_same_when
     let path = folder.path().join(FILE);
     let mut database = open(&path);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
-    write(&mut database, &[minute(&one, 1, "r"), minute(&two, 1, "r")], 2 * MINUTE);
+    write(
+        &mut database,
+        &[minute(&one, 1, "r"), minute(&two, 1, "r")],
+        2 * MINUTE,
+    );
     let rounds = [
-        ("insert on outage_events", vec![minute(&one, 2, "s"), minute(&two, 2, "s")]),
-        ("update on outage_events", vec![minute(&one, 3, "s"), minute(&two, 3, "r")]),
+        (
+            "insert on outage_events",
+            vec![minute(&one, 2, "s"), minute(&two, 2, "s")],
+        ),
+        (
+            "update on outage_events",
+            vec![minute(&one, 3, "s"), minute(&two, 3, "r")],
+        ),
         // The event is written, and then the check of another host is not.
-        ("insert on check_result when new.host_id = 2", vec![minute(&one, 4, "r"), minute(&two, 4, "s")]),
-        ("insert on stale_rollup", vec![minute(&one, 100, "s"), minute(&two, 100, "s")]),
+        (
+            "insert on check_result when new.host_id = 2",
+            vec![minute(&one, 4, "r"), minute(&two, 4, "s")],
+        ),
+        (
+            "insert on stale_rollup",
+            vec![minute(&one, 100, "s"), minute(&two, 100, "s")],
+        ),
     ];
     for (what, results) in rounds {
-        let content = || [EVENTS, "select host_id, checked_at from check_result"].map(|sql| rows(&path, sql));
+        let content =
+            || [EVENTS, "select host_id, checked_at from check_result"].map(|sql| rows(&path, sql));
         let before = content();
-        let trigger = format!("create trigger t before {what} begin select raise(abort, 'no'); end");
-        other_program(&path).execute_batch(&trigger).expect("a trigger");
+        let trigger =
+            format!("create trigger t before {what} begin select raise(abort, 'no'); end");
+        other_program(&path)
+            .execute_batch(&trigger)
+            .expect("a trigger");
         let now = results[0].checked_at.0 + 1000;
         let life = ace_connection_logger::store::Life::GoesOn;
         for _ in 0..3 {
-            database.write(&results, UtcMillis(now), life).expect_err(what);
+            database
+                .write(&results, UtcMillis(now), life)
+                .expect_err(what);
             assert_eq!(content(), before, "{what}");
         }
-        other_program(&path).execute_batch("drop trigger t").expect("it is there");
+        other_program(&path)
+            .execute_batch("drop trigger t")
+            .expect("it is there");
         write(&mut database, &results, now);
     }
     assert_eq!(
@@ -119,7 +179,10 @@ fn what_cannot_be_written_leaves_neither_check_nor_event_and_gives_the_same_when
 fn an_outage_that_a_stop_left_open_goes_on_or_ends_with_the_first_check_after_the_start() {
     for (pings, expected) in [
         ("s", "192.0.2.1|00:02:00.000|||2|2||00:01:00.000|2|2"),
-        ("r", "192.0.2.1|00:02:00.000|00:50:00.000|2880|1|1|100.0|00:01:00.000|1|1"),
+        (
+            "r",
+            "192.0.2.1|00:02:00.000|00:50:00.000|2880|1|1|100.0|00:01:00.000|1|1",
+        ),
         ("", "192.0.2.1|00:02:00.000|||1|1||00:01:00.000|1|1"),
     ] {
         let folder = TempDir::new();
@@ -139,15 +202,32 @@ fn a_run_that_is_not_yet_long_enough_is_counted_over_a_restart() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
-    for (at, pings, open) in
-        [(1, "r", 0), (2, "s", 0), (3, "", 0), (4, "s", 0), (5, "s", 1), (6, "r", 1), (7, "", 1), (8, "r", 0)]
-    {
+    for (at, pings, open) in [
+        (1, "r", 0),
+        (2, "s", 0),
+        (3, "", 0),
+        (4, "s", 0),
+        (5, "s", 1),
+        (6, "r", 1),
+        (7, "", 1),
+        (8, "r", 0),
+    ] {
         write_minute(&mut open_with(&path, 3, 2), &one, at, pings);
         assert_eq!(number(&path, OPEN), open, "minute {at}");
     }
-    assert_eq!(rows(&path, EVENTS), ["192.0.2.1|00:02:00.000|00:06:00.000|240|3|3|100.0|00:01:00.000|3|3"]);
+    assert_eq!(
+        rows(&path, EVENTS),
+        ["192.0.2.1|00:02:00.000|00:06:00.000|240|3|3|100.0|00:01:00.000|3|3"]
+    );
     // A run that is broken off by a reply is none.
-    for (at, pings) in [(9, "s"), (10, "s"), (11, "r"), (12, "s"), (13, "s"), (14, "r")] {
+    for (at, pings) in [
+        (9, "s"),
+        (10, "s"),
+        (11, "r"),
+        (12, "s"),
+        (13, "s"),
+        (14, "r"),
+    ] {
         write_minute(&mut open_with(&path, 3, 2), &one, at, pings);
     }
     assert_eq!(number(&path, "select count(*) from outage_events"), 1);
@@ -163,13 +243,22 @@ fn the_writer_goes_by_its_settings_and_by_new_ones() {
         flush: Duration::ZERO,
         retention: keep,
         rollup_retention: keep,
-        outages: Rules { down_after, up_after: 1 },
+        outages: Rules {
+            down_after,
+            up_after: 1,
+        },
         alerts: Default::default(),
     };
-    let writer = Writer::start(open(&path), settings(2), 10).unwrap_or_else(|error| panic!("{error}"));
+    let writer =
+        Writer::start(open(&path), settings(2), 10).unwrap_or_else(|error| panic!("{error}"));
     let deliver = |at, pings| {
         assert!(writer.handle().deliver(minute(&one, at, pings)));
-        wait_for("the check", || number(&path, "select coalesce(max(checked_at), 0) from check_result") == at * MINUTE);
+        wait_for("the check", || {
+            number(
+                &path,
+                "select coalesce(max(checked_at), 0) from check_result",
+            ) == at * MINUTE
+        });
     };
     deliver(1, "s");
     assert_eq!(number(&path, OPEN), 0);
@@ -179,8 +268,11 @@ fn the_writer_goes_by_its_settings_and_by_new_ones() {
     deliver(4, "s");
     // In the file's place there is a new one.
     for suffix in ["", "-wal", "-shm"] {
-        fs::rename(folder.path().join(format!("{FILE}{suffix}")), folder.path().join(format!("old{suffix}")))
-            .expect("it is there");
+        fs::rename(
+            folder.path().join(format!("{FILE}{suffix}")),
+            folder.path().join(format!("old{suffix}")),
+        )
+        .expect("it is there");
     }
     writer.handle().set(settings(3));
     assert!(writer.handle().deliver(minute(&one, 5, "s")));
@@ -190,7 +282,10 @@ fn the_writer_goes_by_its_settings_and_by_new_ones() {
     assert_eq!(number(&path, OPEN), 0);
     assert_eq!(
         rows(&folder.path().join("old"), EVENTS),
-        ["192.0.2.1|00:01:00.000|00:03:00.000|120|2|2|100.0||2|2", "192.0.2.1|00:04:00.000|||1|1||00:03:00.000|1|1"]
+        [
+            "192.0.2.1|00:01:00.000|00:03:00.000|120|2|2|100.0||2|2",
+            "192.0.2.1|00:04:00.000|||1|1||00:03:00.000|1|1"
+        ]
     );
 }
 
@@ -199,18 +294,47 @@ fn both_ip_versions_of_one_address_have_outages_of_their_own() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
-    let of = |family| Arc::new(Host { name: "name".into(), address: "name.example".into(), family });
+    let of = |family| {
+        Arc::new(Host {
+            name: "name".into(),
+            address: "name.example".into(),
+            family,
+        })
+    };
     let (four, six) = (of(Family::V4), of(Family::V6));
-    write(&mut database, &[minute(&four, 1, "r"), minute(&six, 1, "r"), minute(&four, 2, "s"), minute(&six, 2, "r")], HOUR);
+    write(
+        &mut database,
+        &[
+            minute(&four, 1, "r"),
+            minute(&six, 1, "r"),
+            minute(&four, 2, "s"),
+            minute(&six, 2, "r"),
+        ],
+        HOUR,
+    );
     assert_eq!(number(&path, OPEN), 1);
-    write(&mut database, &[minute(&six, 3, "s"), minute(&four, 3, "r")], HOUR);
+    write(
+        &mut database,
+        &[minute(&six, 3, "s"), minute(&four, 3, "r")],
+        HOUR,
+    );
     assert_eq!(
-        rows(&path, "select host_id, substr(start_time, 12), substr(end_time, 12) from outage_events"),
+        rows(
+            &path,
+            "select host_id, substr(start_time, 12), substr(end_time, 12) from outage_events"
+        ),
         ["1|00:02:00.000|00:03:00.000", "2|00:03:00.000|"]
     );
-    folder.write("config.yaml", "hosts: [{address: name.example, family: 4}, {address: name.example, family: 6}]\n");
+    folder.write(
+        "config.yaml",
+        "hosts: [{address: name.example, family: 4}, {address: name.example, family: 6}]\n",
+    );
     let status = json(program(folder.path(), &["status", "--json"]));
-    assert_eq!((status[0]["outage"].is_null(), status[1]["outage"].is_null()), (true, false), "{status}");
+    assert_eq!(
+        (status[0]["outage"].is_null(), status[1]["outage"].is_null()),
+        (true, false),
+        "{status}"
+    );
 }
 
 #[test]
@@ -222,8 +346,15 @@ fn a_check_beside_a_monitor_opens_and_closes_the_same_outage() {
     write_minute(&mut monitor, &one, 1, "r");
     write_minute(&mut by_hand, &one, 3, "s");
     // What the monitor measured before comes only now, and with it the first silent check of its own.
-    write(&mut monitor, &[minute(&one, 2, "r"), minute(&one, 4, "s")], 4 * MINUTE + 1000);
-    assert_eq!(rows(&path, EVENTS), ["192.0.2.1|00:03:00.000|||2|2||00:02:00.000|2|2"]);
+    write(
+        &mut monitor,
+        &[minute(&one, 2, "r"), minute(&one, 4, "s")],
+        4 * MINUTE + 1000,
+    );
+    assert_eq!(
+        rows(&path, EVENTS),
+        ["192.0.2.1|00:03:00.000|||2|2||00:02:00.000|2|2"]
+    );
     write_minute(&mut by_hand, &one, 5, "r");
     write_minute(&mut monitor, &one, 6, "r");
     write_minute(&mut by_hand, &one, 7, "s");
@@ -248,7 +379,11 @@ fn the_retention_deletes_checks_and_keeps_outages() {
         write_minute(&mut database, &one, at, pings);
     }
     let before = rows(&path, EVENTS);
-    while database.prune(UtcMillis(200 * 86_400_000), DAY, DAY, 1000).expect("it prunes").is_more {}
+    while database
+        .prune(UtcMillis(200 * 86_400_000), DAY, DAY, 1000)
+        .expect("it prunes")
+        .is_more
+    {}
     assert_eq!(number(&path, "select count(*) from check_result"), 0);
     assert_eq!(rows(&path, EVENTS), before);
     write_minute(&mut database, &one, 60, "r");
@@ -273,20 +408,43 @@ fn an_open_outage_that_says_only_an_address_is_that_of_the_host_with_it() {
     write_minute(&mut database, &host("two", "192.0.2.2"), 3, "r");
     assert_eq!(number(&path, OPEN), 1, "that is another's");
     write_minute(&mut database, &one, 4, "s");
-    assert_eq!(rows(&path, EVENTS), ["192.0.2.1|00:02:00.000|||8|8||||"], "pings were not counted from its start");
+    assert_eq!(
+        rows(&path, EVENTS),
+        ["192.0.2.1|00:02:00.000|||8|8||||"],
+        "pings were not counted from its start"
+    );
     write_minute(&mut database, &one, 5, "r");
-    assert_eq!(rows(&path, EVENTS), ["192.0.2.1|00:02:00.000|00:05:00.000|180|8|8|100.0|||"]);
+    assert_eq!(
+        rows(&path, EVENTS),
+        ["192.0.2.1|00:02:00.000|00:05:00.000|180|8|8|100.0|||"]
+    );
     // What comes from an old file ended as soon as a host is known to have answered after it.
     let (_folder, path, mut database) = begin("00:02:00");
     let event = "update outage_events set end_time = 'later'";
-    other_program(&path).execute(event, []).expect("it is closed for now");
-    write(&mut database, &[minute(&one, 1, "r"), minute(&one, 3, "s"), minute(&one, 4, "rs"), minute(&one, 30, "r")], HOUR);
+    other_program(&path)
+        .execute(event, [])
+        .expect("it is closed for now");
+    write(
+        &mut database,
+        &[
+            minute(&one, 1, "r"),
+            minute(&one, 3, "s"),
+            minute(&one, 4, "rs"),
+            minute(&one, 30, "r"),
+        ],
+        HOUR,
+    );
     let event = "delete from outage_events where host_id is not null; update outage_events set end_time = null";
-    other_program(&path).execute_batch(event).expect("it is open again");
+    other_program(&path)
+        .execute_batch(event)
+        .expect("it is open again");
     write(&mut database, &[minute(&one, 40, "s")], HOUR);
     assert_eq!(
         rows(&path, EVENTS),
-        ["192.0.2.1|00:02:00.000|00:04:00.000|120|7|7|50.0|||", "192.0.2.1|00:40:00.000|||1|1||00:30:00.000|1|1"]
+        [
+            "192.0.2.1|00:02:00.000|00:04:00.000|120|7|7|50.0|||",
+            "192.0.2.1|00:40:00.000|||1|1||00:30:00.000|1|1"
+        ]
     );
 }
 
@@ -334,13 +492,20 @@ fn an_event_of_another_kind_is_left_alone() {
     for (at, pings) in [(1, "r"), (2, "s"), (3, "r")] {
         write_minute(&mut database, &one, at, pings);
     }
-    let events = "select event_type, substr(start_time, 12), substr(end_time, 12) from outage_events";
-    assert_eq!(rows(&path, events), ["dns|00:00:30.000|", "outage|00:02:00.000|00:03:00.000"]);
+    let events =
+        "select event_type, substr(start_time, 12), substr(end_time, 12) from outage_events";
+    assert_eq!(
+        rows(&path, events),
+        ["dns|00:00:30.000|", "outage|00:02:00.000|00:03:00.000"]
+    );
 }
 
 #[test]
 fn an_event_that_was_deleted_or_closed_by_hand_begins_anew_while_the_host_is_silent() {
-    for change in ["delete from outage_events", "update outage_events set end_time = '1970-01-01 00:02:30'"] {
+    for change in [
+        "delete from outage_events",
+        "update outage_events set end_time = '1970-01-01 00:02:30'",
+    ] {
         let folder = TempDir::new();
         let path = folder.path().join(FILE);
         let one = host("one", "192.0.2.1");
@@ -348,7 +513,9 @@ fn an_event_that_was_deleted_or_closed_by_hand_begins_anew_while_the_host_is_sil
         for (at, pings) in [(1, "r"), (2, "s"), (3, "s"), (4, "s")] {
             write_minute(&mut database, &one, at, pings);
         }
-        other_program(&path).execute(change, []).expect("it may be written");
+        other_program(&path)
+            .execute(change, [])
+            .expect("it may be written");
         write_minute(&mut database, &one, 5, "s");
         write_minute(&mut database, &one, 6, "r");
         let newest = "select substr(start_time, 12), duration_seconds, checks_failed from outage_events order by id desc limit 1";
@@ -363,15 +530,43 @@ fn status_shows_the_outage_that_is_on_with_what_is_known_of_it() {
     configure(&folder, FILE, &["192.0.2.1", "192.0.2.2"]);
     let mut database = open(&folder.path().join(FILE));
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
-    write(&mut database, &[minute(&one, 1, "r"), minute(&two, 1, "r"), minute(&one, 2, "ss"), minute(&two, 2, "r")], HOUR);
+    write(
+        &mut database,
+        &[
+            minute(&one, 1, "r"),
+            minute(&two, 1, "r"),
+            minute(&one, 2, "ss"),
+            minute(&two, 2, "r"),
+        ],
+        HOUR,
+    );
     let text = expect_success(program(folder.path(), &["status"])).stdout;
-    assert_eq!(text.matches("outage since 1970-01-01 00:02:00 UTC").count(), 1, "{text}");
+    assert_eq!(
+        text.matches("outage since 1970-01-01 00:02:00 UTC").count(),
+        1,
+        "{text}"
+    );
     let status = json(program(folder.path(), &["status", "--json"]));
     let outage = &status[0]["outage"];
     assert_eq!(
-        (&outage["start_time"], &outage["earliest_start"], &outage["end_time"]),
-        (&"1970-01-01T00:02:00.000Z".into(), &"1970-01-01T00:01:00.000Z".into(), &serde_json::Value::Null)
+        (
+            &outage["start_time"],
+            &outage["earliest_start"],
+            &outage["end_time"]
+        ),
+        (
+            &"1970-01-01T00:02:00.000Z".into(),
+            &"1970-01-01T00:01:00.000Z".into(),
+            &serde_json::Value::Null
+        )
     );
-    assert_eq!((&outage["packets_sent"], &outage["packets_lost"], &outage["checks_failed"]), (&2.into(), &2.into(), &1.into()));
+    assert_eq!(
+        (
+            &outage["packets_sent"],
+            &outage["packets_lost"],
+            &outage["checks_failed"]
+        ),
+        (&2.into(), &2.into(), &1.into())
+    );
     assert!(status[1]["outage"].is_null(), "{status}");
 }

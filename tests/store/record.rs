@@ -17,9 +17,17 @@ fn at(seconds: i64) -> UtcMillis {
 
 /// A check of so many pings a second apart: r a reply, s silence; of a host beyond the gateway.
 fn pings(host: &Arc<Host>, seconds: i64, letters: &str) -> CheckResult {
-    let rtts: Vec<Option<u32>> = letters.chars().map(|letter| (letter == 'r').then_some(1000)).collect();
+    let rtts: Vec<Option<u32>> = letters
+        .chars()
+        .map(|letter| (letter == 'r').then_some(1000))
+        .collect();
     let resolved = host.address.parse().ok();
-    CheckResult { spacing_ms: 1000, place: Some(Place::Beyond), resolved, ..check(host, at(seconds).0, &rtts) }
+    CheckResult {
+        spacing_ms: 1000,
+        place: Some(Place::Beyond),
+        resolved,
+        ..check(host, at(seconds).0, &rtts)
+    }
 }
 
 fn reader(path: &Path) -> Reader {
@@ -27,7 +35,13 @@ fn reader(path: &Path) -> Reader {
 }
 
 /// Writes entries, with everything that they and the facts tell of the surroundings.
-fn write_all(database: &mut Database, scene: &mut Scene, entries: Vec<Entry>, facts: &[Fact], now: i64) {
+fn write_all(
+    database: &mut Database,
+    scene: &mut Scene,
+    entries: Vec<Entry>,
+    facts: &[Fact],
+    now: i64,
+) {
     for entry in &entries {
         match entry {
             Entry::Check(result) => scene.check(result),
@@ -36,11 +50,17 @@ fn write_all(database: &mut Database, scene: &mut Scene, entries: Vec<Entry>, fa
         }
     }
     facts.iter().for_each(|fact| scene.fact(fact));
-    database.write_entries(&entries, scene, at(now), Life::GoesOn).expect("it writes");
+    database
+        .write_entries(&entries, scene, at(now), Life::GoesOn)
+        .expect("it writes");
 }
 
 fn probe(host: &Arc<Host>, seconds: i64, is_answered: bool) -> Entry {
-    Entry::Probe(Probe { host: Arc::clone(host), at: at(seconds), is_answered })
+    Entry::Probe(Probe {
+        host: Arc::clone(host),
+        at: at(seconds),
+        is_answered,
+    })
 }
 
 fn episodes(path: &Path, grouping: Grouping) -> Vec<Episode> {
@@ -56,26 +76,70 @@ fn pings_between_checks_move_start_and_end_and_are_counted() {
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = (open(&path), Scene::default());
     let one = host("one", "192.0.2.1");
-    write_all(&mut database, &mut scene, vec![pings(&one, 0, "rrs").into()], &[], 5);
-    write_all(&mut database, &mut scene, vec![pings(&one, 60, "sss").into()], &[], 65);
+    write_all(
+        &mut database,
+        &mut scene,
+        vec![pings(&one, 0, "rrs").into()],
+        &[],
+        5,
+    );
+    write_all(
+        &mut database,
+        &mut scene,
+        vec![pings(&one, 60, "sss").into()],
+        &[],
+        65,
+    );
     // In commits of their own, as they come.
     for second in 63..70 {
-        write_all(&mut database, &mut scene, vec![probe(&one, second, false)], &[], second + 1);
+        write_all(
+            &mut database,
+            &mut scene,
+            vec![probe(&one, second, false)],
+            &[],
+            second + 1,
+        );
     }
-    write_all(&mut database, &mut scene, vec![probe(&one, 70, true)], &[], 71);
-    write_all(&mut database, &mut scene, vec![pings(&one, 120, "rrr").into()], &[], 125);
+    write_all(
+        &mut database,
+        &mut scene,
+        vec![probe(&one, 70, true)],
+        &[],
+        71,
+    );
+    write_all(
+        &mut database,
+        &mut scene,
+        vec![pings(&one, 120, "rrr").into()],
+        &[],
+        125,
+    );
     let told = "select substr(earliest_start, 15), substr(start_time, 15), substr(end_time, 15), duration_seconds, checks_failed,
         checks_during_outage, packets_sent, packets_lost, recovery_success_rate from outage_events";
-    assert_eq!(rows(&path, told), ["13:21.000|13:22.000|14:30.000|68|1|1|11|11|100.0"]);
-    assert_eq!(number(&path, "select count(*) from ping_results"), 3, "they are no rows");
-    assert_eq!(number(&path, "select sum(sent) from check_result"), 9, "and in no sums");
+    assert_eq!(
+        rows(&path, told),
+        ["13:21.000|13:22.000|14:30.000|68|1|1|11|11|100.0"]
+    );
+    assert_eq!(
+        number(&path, "select count(*) from ping_results"),
+        3,
+        "they are no rows"
+    );
+    assert_eq!(
+        number(&path, "select sum(sent) from check_result"),
+        9,
+        "and in no sums"
+    );
 }
 
 #[test]
 fn a_silent_host_that_is_not_out_yet_is_remembered_with_its_pings_from_commit_to_commit() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let rules = ace_connection_logger::pure::outage::Rules { down_after: 2, up_after: 1 };
+    let rules = ace_connection_logger::pure::outage::Rules {
+        down_after: 2,
+        up_after: 1,
+    };
     let one = host("one", "192.0.2.1");
     let mut scene = Scene::default();
     let mut write_one = |entry: Entry, now: i64| {
@@ -93,9 +157,12 @@ fn a_silent_host_that_is_not_out_yet_is_remembered_with_its_pings_from_commit_to
     assert_eq!(number(&path, "select count(*) from outage_events"), 0);
     write_one(probe(&one, 123, false), 124);
     write_one(pings(&one, 180, "ss").into(), 185);
-    let told =
-        "select substr(earliest_start, 15), substr(start_time, 15), checks_failed, packets_sent, packets_lost from outage_events";
-    assert_eq!(rows(&path, told), ["14:24.000|15:20.000|2|5|5"], "two checks, and the ping between them");
+    let told = "select substr(earliest_start, 15), substr(start_time, 15), checks_failed, packets_sent, packets_lost from outage_events";
+    assert_eq!(
+        rows(&path, told),
+        ["14:24.000|15:20.000|2|5|5"],
+        "two checks, and the ping between them"
+    );
 }
 
 #[test]
@@ -104,32 +171,91 @@ fn the_cause_is_judged_when_an_outage_begins_and_again_when_it_ends_and_rests_on
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = (open(&path), Scene::default());
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
-    let cause = |path: &Path| rows(path, "select host_name, cause from outage_events order by id");
-    write_all(&mut database, &mut scene, vec![pings(&one, 0, "rr").into(), pings(&two, 20, "rr").into()], &[], 25);
-    write_all(&mut database, &mut scene, vec![pings(&one, 60, "ss").into()], &[], 62);
-    assert_eq!(cause(&path), ["one|unknown"], "nobody else has been asked since");
+    let cause = |path: &Path| {
+        rows(
+            path,
+            "select host_name, cause from outage_events order by id",
+        )
+    };
+    write_all(
+        &mut database,
+        &mut scene,
+        vec![pings(&one, 0, "rr").into(), pings(&two, 20, "rr").into()],
+        &[],
+        25,
+    );
+    write_all(
+        &mut database,
+        &mut scene,
+        vec![pings(&one, 60, "ss").into()],
+        &[],
+        62,
+    );
+    assert_eq!(
+        cause(&path),
+        ["one|unknown"],
+        "nobody else has been asked since"
+    );
     let gateway = "192.0.2.254".parse().expect("an address");
-    let way =
-        Way { at: at(63), reached: false, hops: vec![Some(gateway), None, Some("198.51.100.1".parse().expect("an address"))] };
+    let way = Way {
+        at: at(63),
+        reached: false,
+        hops: vec![
+            Some(gateway),
+            None,
+            Some("198.51.100.1".parse().expect("an address")),
+        ],
+    };
     let facts = [
-        Fact::Gateway { ip: gateway, at: at(64), is_answered: true },
-        Fact::Neighbour { host: Arc::clone(&two), at: at(64), is_answered: false },
-        Fact::Path { host: Arc::clone(&one), path: way },
+        Fact::Gateway {
+            ip: gateway,
+            at: at(64),
+            is_answered: true,
+        },
+        Fact::Neighbour {
+            host: Arc::clone(&two),
+            at: at(64),
+            is_answered: false,
+        },
+        Fact::Path {
+            host: Arc::clone(&one),
+            path: way,
+        },
     ];
-    write_all(&mut database, &mut scene, vec![probe(&one, 66, false)], &facts, 67);
+    write_all(
+        &mut database,
+        &mut scene,
+        vec![probe(&one, 66, false)],
+        &facts,
+        67,
+    );
     assert_eq!(cause(&path), ["one|provider"]);
     let event = &episodes(&path, Grouping::default())[0].event;
-    let facts: serde_json::Value = serde_json::from_str(event.facts.as_deref().expect("facts")).expect("JSON");
-    assert_eq!((&facts["gateway"], &facts["beyond_silent"]), (&"answers".into(), &1.into()));
+    let facts: serde_json::Value =
+        serde_json::from_str(event.facts.as_deref().expect("facts")).expect("JSON");
+    assert_eq!(
+        (&facts["gateway"], &facts["beyond_silent"]),
+        (&"answers".into(), &1.into())
+    );
     assert_eq!(facts["path_reached"], "198.51.100.1");
-    let path_told: serde_json::Value = serde_json::from_str(event.path.as_deref().expect("a path")).expect("JSON");
-    assert_eq!(path_told[0]["hops"], serde_json::json!(["192.0.2.254", null, "198.51.100.1"]));
+    let path_told: serde_json::Value =
+        serde_json::from_str(event.path.as_deref().expect("a path")).expect("JSON");
+    assert_eq!(
+        path_told[0]["hops"],
+        serde_json::json!(["192.0.2.254", null, "198.51.100.1"])
+    );
     // The other one answers while the outage is still on: it was the host.
     let later = vec![pings(&two, 80, "rr").into(), probe(&one, 90, false)];
     write_all(&mut database, &mut scene, later, &[], 91);
     assert_eq!(cause(&path), ["one|host"]);
     // A daemon that knows nothing takes nothing back.
-    write_all(&mut database, &mut Scene::default(), vec![pings(&one, 120, "ss").into()], &[], 125);
+    write_all(
+        &mut database,
+        &mut Scene::default(),
+        vec![pings(&one, 120, "ss").into()],
+        &[],
+        125,
+    );
     assert_eq!(cause(&path), ["one|host"]);
 }
 
@@ -140,26 +266,62 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_any_host() {
     let (mut database, mut scene) = (open(&path), Scene::default());
     let hosts = [host("one", "192.0.2.1"), host("two", "192.0.2.2")];
     let blocked = |host: &Arc<Host>, seconds: i64| {
-        let result = CheckResult::not_measured(Arc::clone(host), at(seconds), Obstacle::Link, "eth0 has no carrier".into());
-        Entry::Check(CheckResult { resolved: host.address.parse().ok(), place: Some(Place::Beyond), ..result })
+        let result = CheckResult::not_measured(
+            Arc::clone(host),
+            at(seconds),
+            Obstacle::Link,
+            "eth0 has no carrier".into(),
+        );
+        Entry::Check(CheckResult {
+            resolved: host.address.parse().ok(),
+            place: Some(Place::Beyond),
+            ..result
+        })
     };
-    let both =
-        |make: &dyn Fn(&Arc<Host>, i64) -> Entry, seconds: i64| vec![make(&hosts[0], seconds), make(&hosts[1], seconds + 1)];
-    write_all(&mut database, &mut scene, both(&|host, at| pings(host, at, "rr").into(), 0), &[], 5);
+    let both = |make: &dyn Fn(&Arc<Host>, i64) -> Entry, seconds: i64| {
+        vec![make(&hosts[0], seconds), make(&hosts[1], seconds + 1)]
+    };
+    write_all(
+        &mut database,
+        &mut scene,
+        both(&|host, at| pings(host, at, "rr").into(), 0),
+        &[],
+        5,
+    );
     write_all(&mut database, &mut scene, both(&blocked, 60), &[], 65);
     // Killed and started again meanwhile.
     drop(database);
     let (mut database, mut scene) = (open(&path), Scene::default());
     write_all(&mut database, &mut scene, both(&blocked, 120), &[], 125);
     let told = "select host_name, host_address, event_type, cause, notes, substr(start_time, 15), substr(end_time, 15) from outage_events";
-    assert_eq!(rows(&path, told), ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|"]);
-    let clear = [Fact::WayClear { version: ace_connection_logger::pure::icmp::Version::V4, at: at(130) }];
+    assert_eq!(
+        rows(&path, told),
+        ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|"]
+    );
+    let clear = [Fact::WayClear {
+        version: ace_connection_logger::pure::icmp::Version::V4,
+        at: at(130),
+    }];
     write_all(&mut database, &mut scene, Vec::new(), &clear, 131);
-    assert_eq!(rows(&path, told), ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|15:30.000"]);
-    write_all(&mut database, &mut scene, both(&|host, at| pings(host, at, "rr").into(), 180), &[], 185);
+    assert_eq!(
+        rows(&path, told),
+        ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|15:30.000"]
+    );
+    write_all(
+        &mut database,
+        &mut scene,
+        both(&|host, at| pings(host, at, "rr").into(), 180),
+        &[],
+        185,
+    );
     assert_eq!(number(&path, "select count(*) from outage_events"), 1);
     let gaps = reader(&path).gaps(&(at(0)..at(200))).expect("gaps");
-    assert_eq!(gaps.iter().map(|gap| (gap.from, gap.to)).collect::<Vec<_>>(), [(at(60), at(130))]);
+    assert_eq!(
+        gaps.iter()
+            .map(|gap| (gap.from, gap.to))
+            .collect::<Vec<_>>(),
+        [(at(60), at(130))]
+    );
     assert!(gaps[0].reason.contains("eth0 has no carrier"), "{gaps:?}");
 }
 
@@ -169,9 +331,23 @@ fn one_host_that_cannot_be_sent_to_while_others_are_measured_is_no_link_that_is_
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = (open(&path), Scene::default());
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
-    let result = CheckResult::not_measured(Arc::clone(&one), at(60), Obstacle::Link, "source eth1: no such device".into());
-    let blocked = CheckResult { resolved: one.address.parse().ok(), ..result };
-    write_all(&mut database, &mut scene, vec![blocked.into(), pings(&two, 61, "rr").into()], &[], 65);
+    let result = CheckResult::not_measured(
+        Arc::clone(&one),
+        at(60),
+        Obstacle::Link,
+        "source eth1: no such device".into(),
+    );
+    let blocked = CheckResult {
+        resolved: one.address.parse().ok(),
+        ..result
+    };
+    write_all(
+        &mut database,
+        &mut scene,
+        vec![blocked.into(), pings(&two, 61, "rr").into()],
+        &[],
+        65,
+    );
     assert_eq!(number(&path, "select count(*) from outage_events"), 0);
 }
 
@@ -181,16 +357,45 @@ fn a_version_of_ip_that_never_was_there_is_no_link_that_is_down() {
     let path = folder.path().join(FILE);
     let (four, six) = (host("four", "192.0.2.1"), host("six", "2001:db8::1"));
     let blocked = |seconds: i64| {
-        let result = CheckResult::not_measured(Arc::clone(&six), at(seconds), Obstacle::Link, "no way to it".into());
-        Entry::Check(CheckResult { resolved: six.address.parse().ok(), ..result })
+        let result = CheckResult::not_measured(
+            Arc::clone(&six),
+            at(seconds),
+            Obstacle::Link,
+            "no way to it".into(),
+        );
+        Entry::Check(CheckResult {
+            resolved: six.address.parse().ok(),
+            ..result
+        })
     };
     let mut database = open(&path);
-    write_all(&mut database, &mut Scene::default(), vec![blocked(0), pings(&four, 1, "rr").into()], &[], 5);
+    write_all(
+        &mut database,
+        &mut Scene::default(),
+        vec![blocked(0), pings(&four, 1, "rr").into()],
+        &[],
+        5,
+    );
     assert_eq!(number(&path, "select count(*) from outage_events"), 0);
     // Once it has been there it is missed, also by a monitor that has just been started.
-    write_all(&mut database, &mut Scene::default(), vec![pings(&six, 60, "rr").into()], &[], 65);
-    write_all(&mut database, &mut Scene::default(), vec![blocked(120)], &[], 125);
-    assert_eq!(rows(&path, "select host_address, event_type from outage_events"), ["IPv6|link_down"]);
+    write_all(
+        &mut database,
+        &mut Scene::default(),
+        vec![pings(&six, 60, "rr").into()],
+        &[],
+        65,
+    );
+    write_all(
+        &mut database,
+        &mut Scene::default(),
+        vec![blocked(120)],
+        &[],
+        125,
+    );
+    assert_eq!(
+        rows(&path, "select host_address, event_type from outage_events"),
+        ["IPv6|link_down"]
+    );
 }
 
 #[test]
@@ -200,20 +405,50 @@ fn what_was_not_measured_is_not_in_the_seconds_that_a_host_was_down() {
     let one = host("one", "192.0.2.1");
     let mut database = open(&path);
     database.begin_run(at(0)).expect("the ledger");
-    write(&mut database, &[pings(&one, 0, "r"), pings(&one, 60, "s"), pings(&one, 120, "s")], at(130).0);
+    write(
+        &mut database,
+        &[
+            pings(&one, 0, "r"),
+            pings(&one, 60, "s"),
+            pings(&one, 120, "s"),
+        ],
+        at(130).0,
+    );
     drop(database);
     // It was killed, and started again.
     let mut database = open(&path);
     database.begin_run(at(1000)).expect("the ledger");
-    let slept = Interruption { kind: InterruptionKind::Asleep, from: at(1100), to: at(1300) };
-    let narrower = Interruption { kind: InterruptionKind::Asleep, from: at(1150), to: at(1250) };
-    let entries =
-        [pings(&one, 1000, "s").into(), Entry::Interruption(slept), Entry::Interruption(narrower), pings(&one, 1400, "r").into()];
-    database.write_entries(&entries, &Scene::default(), at(1401), Life::Ends).expect("it writes");
+    let slept = Interruption {
+        kind: InterruptionKind::Asleep,
+        from: at(1100),
+        to: at(1300),
+    };
+    let narrower = Interruption {
+        kind: InterruptionKind::Asleep,
+        from: at(1150),
+        to: at(1250),
+    };
+    let entries = [
+        pings(&one, 1000, "s").into(),
+        Entry::Interruption(slept),
+        Entry::Interruption(narrower),
+        pings(&one, 1400, "r").into(),
+    ];
+    database
+        .write_entries(&entries, &Scene::default(), at(1401), Life::Ends)
+        .expect("it writes");
     let all = episodes(&path, Grouping::default());
     assert_eq!(all.len(), 1);
-    assert_eq!(all[0].event.duration_seconds, Some(1340), "from the first lost ping to the first reply");
-    assert_eq!(all[0].down_seconds, 1340 - (1000 - 130) - 100, "less the time without a monitor and asleep");
+    assert_eq!(
+        all[0].event.duration_seconds,
+        Some(1340),
+        "from the first lost ping to the first reply"
+    );
+    assert_eq!(
+        all[0].down_seconds,
+        1340 - (1000 - 130) - 100,
+        "less the time without a monitor and asleep"
+    );
     let reasons: Vec<String> = reader(&path)
         .gaps(&(at(0)..at(2000)))
         .expect("gaps")
@@ -237,11 +472,21 @@ fn what_belongs_together_is_told_as_one_and_what_was_planned_apart() {
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
     let mut database = open(&path);
     let minutes = |host: &Arc<Host>, offset: i64, letters: &str| -> Vec<CheckResult> {
-        (0..).zip(letters.chars()).map(|(minute, letter)| pings(host, minute * 60 + offset, &letter.to_string())).collect()
+        (0..)
+            .zip(letters.chars())
+            .map(|(minute, letter)| pings(host, minute * 60 + offset, &letter.to_string()))
+            .collect()
     };
-    write(&mut database, &minutes(&one, 0, "rsrrrrrrrrrrrrrrrrrrsrsrsr"), at(3600).0);
+    write(
+        &mut database,
+        &minutes(&one, 0, "rsrrrrrrrrrrrrrrrrrrsrsrsr"),
+        at(3600).0,
+    );
     write(&mut database, &minutes(&two, 30, "rssr"), at(3600).0);
-    let wide = Grouping { merge: Duration::from_secs(61), ..Grouping::default() };
+    let wide = Grouping {
+        merge: Duration::from_secs(61),
+        ..Grouping::default()
+    };
     let told = |grouping| -> Vec<String> {
         let one = |episode: &Episode| {
             format!(
@@ -254,43 +499,105 @@ fn what_belongs_together_is_told_as_one_and_what_was_planned_apart() {
         };
         episodes(&path, grouping).iter().map(one).collect()
     };
-    assert_eq!(told(Grouping::default()), ["one intermittent 3 180", "two outage 1 120", "one outage 1 60"]);
+    assert_eq!(
+        told(Grouping::default()),
+        [
+            "one intermittent 3 180",
+            "two outage 1 120",
+            "one outage 1 60"
+        ]
+    );
     assert_eq!(told(wide)[0], "one outage 3 180", "fragments");
     let together = incidents(&episodes(&path, Grouping::default()));
     assert_eq!(together.len(), 1);
-    assert_eq!((together[0].hosts, together[0].host_names.join(" ")), (2, "one two".to_string()));
+    assert_eq!(
+        (together[0].hosts, together[0].host_names.join(" ")),
+        (2, "one two".to_string())
+    );
     let first = episodes(&path, Grouping::default()).pop().expect("three");
-    assert_eq!(database.annotate(&first.members, Some("new router"), true).expect("it writes"), 1);
-    assert_eq!(database.annotate(&[999], Some("x"), false).expect("it writes"), 0);
+    assert_eq!(
+        database
+            .annotate(&first.members, Some("new router"), true)
+            .expect("it writes"),
+        1
+    );
+    assert_eq!(
+        database
+            .annotate(&[999], Some("x"), false)
+            .expect("it writes"),
+        0
+    );
     let noted = episodes(&path, Grouping::default()).pop().expect("three");
-    assert_eq!((noted.event.notes.as_deref(), noted.event.planned), (Some("new router"), true));
-    assert_eq!(incidents(&episodes(&path, Grouping::default())), [], "what was planned is of no incident");
+    assert_eq!(
+        (noted.event.notes.as_deref(), noted.event.planned),
+        (Some("new router"), true)
+    );
+    assert_eq!(
+        incidents(&episodes(&path, Grouping::default())),
+        [],
+        "what was planned is of no incident"
+    );
 }
 
 #[test]
-fn a_clock_that_is_set_back_leaves_nothing_in_the_future_and_is_taken_back_by_one_that_is_set_right() {
+fn a_clock_that_is_set_back_leaves_nothing_in_the_future_and_is_taken_back_by_one_that_is_set_right()
+ {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
     let mut database = open(&path);
     database.begin_run(at(0)).expect("the ledger");
-    write(&mut database, &[pings(&one, 0, "r"), pings(&one, 60, "s"), pings(&two, 60, "r"), pings(&one, 120, "r")], at(125).0);
-    let times = "select host_id, (checked_at - 1700000000000) / 1000 from check_result order by 1, 2";
+    write(
+        &mut database,
+        &[
+            pings(&one, 0, "r"),
+            pings(&one, 60, "s"),
+            pings(&two, 60, "r"),
+            pings(&one, 120, "r"),
+        ],
+        at(125).0,
+    );
+    let times =
+        "select host_id, (checked_at - 1700000000000) / 1000 from check_result order by 1, 2";
     let before = rows(&path, times);
     let set = |database: &mut Database, now: i64, step: i64| {
-        database.clock_was_set(&ClockStep { now: at(now), step_ms: step * 1000 }).expect("it writes")
+        database
+            .clock_was_set(&ClockStep {
+                now: at(now),
+                step_ms: step * 1000,
+            })
+            .expect("it writes")
     };
     assert_eq!(set(&mut database, 130 - 3600, -3600), 4);
-    assert_eq!(number(&path, &format!("select count(*) from check_result where checked_at > {}", at(130 - 3600).0)), 0);
-    assert_eq!(rows(&path, times), ["1|-3600", "1|-3540", "1|-3480", "2|-3540"]);
-    let event = "select substr(start_time, 12), substr(end_time, 12), duration_seconds from outage_events";
+    assert_eq!(
+        number(
+            &path,
+            &format!(
+                "select count(*) from check_result where checked_at > {}",
+                at(130 - 3600).0
+            )
+        ),
+        0
+    );
+    assert_eq!(
+        rows(&path, times),
+        ["1|-3600", "1|-3540", "1|-3480", "2|-3540"]
+    );
+    let event =
+        "select substr(start_time, 12), substr(end_time, 12), duration_seconds from outage_events";
     assert_eq!(rows(&path, event), ["21:14:20.000|21:15:20.000|60"]);
-    assert_eq!(rows(&path, "select distinct reason from check_note"), ["dated anew: the clock was set by -3600 s"]);
+    assert_eq!(
+        rows(&path, "select distinct reason from check_note"),
+        ["dated anew: the clock was set by -3600 s"]
+    );
     // It is set right again.
     assert_eq!(set(&mut database, 140, 3600), 4);
     assert_eq!(rows(&path, times), before);
     assert_eq!(number(&path, "select count(*) from check_note"), 0);
-    assert_eq!(rows(&path, "select step_ms, moved from clock_step"), ["-3600000|4", "3600000|4"]);
+    assert_eq!(
+        rows(&path, "select step_ms, moved from clock_step"),
+        ["-3600000|4", "3600000|4"]
+    );
 }
 
 #[test]
@@ -300,18 +607,45 @@ fn a_clock_that_is_set_forward_in_an_outage_makes_it_no_longer_and_leaves_a_gap_
     let one = host("one", "192.0.2.1");
     let mut database = open(&path);
     database.begin_run(at(0)).expect("the ledger");
-    write(&mut database, &[pings(&one, 0, "r"), pings(&one, 60, "s")], at(65).0);
-    database.clock_was_set(&ClockStep { now: at(4070), step_ms: 4_000_000 }).expect("it writes");
+    write(
+        &mut database,
+        &[pings(&one, 0, "r"), pings(&one, 60, "s")],
+        at(65).0,
+    );
+    database
+        .clock_was_set(&ClockStep {
+            now: at(4070),
+            step_ms: 4_000_000,
+        })
+        .expect("it writes");
     write(&mut database, &[pings(&one, 4120, "r")], at(4125).0);
-    let [outage] = &episodes(&path, Grouping::default())[..] else { panic!("one outage") };
-    assert_eq!((outage.event.duration_seconds, outage.down_seconds), (Some(60), 60));
+    let [outage] = &episodes(&path, Grouping::default())[..] else {
+        panic!("one outage")
+    };
+    assert_eq!(
+        (outage.event.duration_seconds, outage.down_seconds),
+        (Some(60), 60)
+    );
     let gaps = reader(&path).gaps(&(at(0)..at(4125))).expect("gaps");
-    let [gap] = &gaps[..] else { panic!("one gap: {gaps:?}") };
-    assert_eq!((gap.from, gap.to, gap.reason.as_str()), (at(60), at(4060), "the clock was set forward over this time"));
+    let [gap] = &gaps[..] else {
+        panic!("one gap: {gaps:?}")
+    };
+    assert_eq!(
+        (gap.from, gap.to, gap.reason.as_str()),
+        (at(60), at(4060), "the clock was set forward over this time")
+    );
     // A leap that is taken back has left nothing out.
-    database.clock_was_set(&ClockStep { now: at(130), step_ms: -4_000_000 }).expect("it writes");
+    database
+        .clock_was_set(&ClockStep {
+            now: at(130),
+            step_ms: -4_000_000,
+        })
+        .expect("it writes");
     assert_eq!(number(&path, "select count(*) from interruption"), 0);
-    assert_eq!(rows(&path, "select duration_seconds from outage_events"), ["60"]);
+    assert_eq!(
+        rows(&path, "select duration_seconds from outage_events"),
+        ["60"]
+    );
 }
 
 #[test]
@@ -323,17 +657,33 @@ fn an_outage_whose_host_is_checked_no_more_is_down_for_as_long_as_it_was_seen() 
     let early = [pings(&one, 0, "r"), pings(&two, 0, "r")];
     write(&mut database, &early, at(5).0);
     let silent = |seconds| {
-        [pings(&one, seconds, "s"), pings(&two, seconds, "s")].map(|result| CheckResult { interval_ms: 60_000, ..result })
+        [pings(&one, seconds, "s"), pings(&two, seconds, "s")].map(|result| CheckResult {
+            interval_ms: 60_000,
+            ..result
+        })
     };
     write(&mut database, &silent(60), at(65).0);
     write(&mut database, &silent(120), at(125).0);
     // One is taken off the list; of the other nothing more is heard.
     database.leave(&one).expect("it writes");
-    let told = rows(&path, "select host_name, duration_seconds, notes from outage_events order by id");
-    assert_eq!(told[0], "one|60|taken off the list while it was down: its end was not seen");
+    let told = rows(
+        &path,
+        "select host_name, duration_seconds, notes from outage_events order by id",
+    );
+    assert_eq!(
+        told[0],
+        "one|60|taken off the list while it was down: its end was not seen"
+    );
     assert!(told[1].starts_with("two|"), "{told:?}");
-    let down: Vec<i64> = episodes(&path, Grouping::default()).iter().map(|episode| episode.down_seconds).collect();
-    assert_eq!(down, [120, 60], "until its last check, and for as long as that stands");
+    let down: Vec<i64> = episodes(&path, Grouping::default())
+        .iter()
+        .map(|episode| episode.down_seconds)
+        .collect();
+    assert_eq!(
+        down,
+        [120, 60],
+        "until its last check, and for as long as that stands"
+    );
 }
 
 #[test]
@@ -347,8 +697,14 @@ fn the_first_record_is_the_first_check_also_when_its_hour_is_rolled_up() {
     assert!(number(&path, "select count(*) from rollup") > 0);
     let first = || reader(&path).first_recorded(&[1]).expect("it reads");
     assert_eq!(first(), Some(at(0)));
-    other_program(&path).execute("delete from check_result", []).expect("it deletes");
-    assert_eq!(first().map(|at| at.0), Some(at(0).0 / 3_600_000 * 3_600_000), "only the roll-up is left");
+    other_program(&path)
+        .execute("delete from check_result", [])
+        .expect("it deletes");
+    assert_eq!(
+        first().map(|at| at.0),
+        Some(at(0).0 / 3_600_000 * 3_600_000),
+        "only the roll-up is left"
+    );
 }
 
 #[test]
@@ -358,15 +714,31 @@ fn of_an_intermittent_outage_that_is_blamed_which_was_the_cause_for_longest() {
     let one = host("one", "192.0.2.1");
     let mut database = open(&path);
     for minute in 0..4 {
-        write(&mut database, &[pings(&one, minute * 120, "s"), pings(&one, minute * 120 + 60, "r")], at(minute * 120 + 65).0);
+        write(
+            &mut database,
+            &[
+                pings(&one, minute * 120, "s"),
+                pings(&one, minute * 120 + 60, "r"),
+            ],
+            at(minute * 120 + 65).0,
+        );
     }
     let judged = "update outage_events set cause = iif(id < 4, 'host', 'provider'), facts = '{\"id\":' || id || '}'";
     other_program(&path).execute(judged, []).expect("it writes");
-    let [outage] = &episodes(&path, Grouping::default())[..] else { panic!("one outage") };
-    assert_eq!((outage.event.event_type.as_str(), outage.cause()), ("intermittent", Cause::Host));
-    assert_ne!(outage.event.facts.as_deref(), Some("{\"id\":4}"), "the facts are of that cause");
-    let parts =
-        [Cause::Provider, Cause::Host, Cause::Unknown].map(|cause| outage.part_of(cause).map_or(0, |part| part.spells.len()));
+    let [outage] = &episodes(&path, Grouping::default())[..] else {
+        panic!("one outage")
+    };
+    assert_eq!(
+        (outage.event.event_type.as_str(), outage.cause()),
+        ("intermittent", Cause::Host)
+    );
+    assert_ne!(
+        outage.event.facts.as_deref(),
+        Some("{\"id\":4}"),
+        "the facts are of that cause"
+    );
+    let parts = [Cause::Provider, Cause::Host, Cause::Unknown]
+        .map(|cause| outage.part_of(cause).map_or(0, |part| part.spells.len()));
     assert_eq!(parts, [1, 3, 0]);
 }
 
@@ -375,11 +747,35 @@ fn with_a_cable_pulled(path: &Path) -> (Database, Scene) {
     let (mut database, mut scene) = (open(path), Scene::default());
     let hosts = [host("one", "192.0.2.1"), host("six", "2001:db8::1")];
     let blocked = |host: &Arc<Host>| {
-        let result = CheckResult::not_measured(Arc::clone(host), at(60), Obstacle::Link, "eth0 has no carrier".into());
-        Entry::Check(CheckResult { resolved: host.address.parse().ok(), place: Some(Place::Beyond), ..result })
+        let result = CheckResult::not_measured(
+            Arc::clone(host),
+            at(60),
+            Obstacle::Link,
+            "eth0 has no carrier".into(),
+        );
+        Entry::Check(CheckResult {
+            resolved: host.address.parse().ok(),
+            place: Some(Place::Beyond),
+            ..result
+        })
     };
-    write_all(&mut database, &mut scene, hosts.iter().map(|host| pings(host, 0, "r").into()).collect(), &[], 5);
-    write_all(&mut database, &mut scene, hosts.iter().map(blocked).collect(), &[], 65);
+    write_all(
+        &mut database,
+        &mut scene,
+        hosts
+            .iter()
+            .map(|host| pings(host, 0, "r").into())
+            .collect(),
+        &[],
+        5,
+    );
+    write_all(
+        &mut database,
+        &mut scene,
+        hosts.iter().map(blocked).collect(),
+        &[],
+        65,
+    );
     (database, scene)
 }
 
@@ -389,11 +785,28 @@ fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = with_a_cable_pulled(&path);
-    let clear = |version, seconds| [Fact::WayClear { version, at: at(seconds) }];
-    write_all(&mut database, &mut scene, Vec::new(), &clear(Version::V6, 70), 71);
+    let clear = |version, seconds| {
+        [Fact::WayClear {
+            version,
+            at: at(seconds),
+        }]
+    };
+    write_all(
+        &mut database,
+        &mut scene,
+        Vec::new(),
+        &clear(Version::V6, 70),
+        71,
+    );
     let told = "select host_address, substr(end_time, 15) from outage_events order by id";
     assert_eq!(rows(&path, told), ["IPv4 and IPv6|"]);
-    write_all(&mut database, &mut scene, Vec::new(), &clear(Version::V4, 72), 73);
+    write_all(
+        &mut database,
+        &mut scene,
+        Vec::new(),
+        &clear(Version::V4, 72),
+        73,
+    );
     assert_eq!(rows(&path, told), ["IPv4 and IPv6|14:32.000"]);
 }
 
@@ -403,9 +816,21 @@ fn one_version_of_ip_that_is_back_alone_leaves_the_other_down() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = with_a_cable_pulled(&path);
-    write_all(&mut database, &mut scene, Vec::new(), &[Fact::WayClear { version: Version::V6, at: at(70) }], 90);
+    write_all(
+        &mut database,
+        &mut scene,
+        Vec::new(),
+        &[Fact::WayClear {
+            version: Version::V6,
+            at: at(70),
+        }],
+        90,
+    );
     let told = "select host_address, substr(start_time, 15), substr(end_time, 15) from outage_events order by id";
-    assert_eq!(rows(&path, told), ["IPv4 and IPv6|14:20.000|14:30.000", "IPv4|14:30.000|"]);
+    assert_eq!(
+        rows(&path, told),
+        ["IPv4 and IPv6|14:20.000|14:30.000", "IPv4|14:30.000|"]
+    );
 }
 
 #[test]
@@ -415,14 +840,33 @@ fn a_board_that_begins_in_1970_has_its_checks_where_they_belong_once_it_knows_th
     let one = host("one", "192.0.2.1");
     let mut database = open(&path);
     database.begin_run(UtcMillis(5_000)).expect("the ledger");
-    let early = |seconds: i64, letters: &str| CheckResult { checked_at: UtcMillis(seconds * 1000), ..pings(&one, 0, letters) };
+    let early = |seconds: i64, letters: &str| CheckResult {
+        checked_at: UtcMillis(seconds * 1000),
+        ..pings(&one, 0, letters)
+    };
     write(&mut database, &[early(10, "r"), early(70, "s")], 75_000);
-    let step = ClockStep { now: at(0), step_ms: START - 90_000 };
+    let step = ClockStep {
+        now: at(0),
+        step_ms: START - 90_000,
+    };
     assert_eq!(database.clock_was_set(&step).expect("it writes"), 2);
     write(&mut database, &[pings(&one, 40, "r")], at(45).0);
-    assert_eq!(rows(&path, "select (checked_at - 1700000000000) / 1000 from check_result"), ["-80", "-20", "40"]);
-    assert_eq!(rows(&path, "select duration_seconds from outage_events"), ["60"], "no month-long duration");
-    assert_eq!(number(&path, "select started_at - 1700000000000 from monitor_run"), -85_000);
+    assert_eq!(
+        rows(
+            &path,
+            "select (checked_at - 1700000000000) / 1000 from check_result"
+        ),
+        ["-80", "-20", "40"]
+    );
+    assert_eq!(
+        rows(&path, "select duration_seconds from outage_events"),
+        ["60"],
+        "no month-long duration"
+    );
+    assert_eq!(
+        number(&path, "select started_at - 1700000000000 from monitor_run"),
+        -85_000
+    );
 }
 
 #[test]
@@ -430,21 +874,47 @@ fn thresholds_of_a_hosts_own_are_in_every_answer_and_stay_in_roll_ups() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
-    let own = Thresholds { up_rate: 100_000, degraded_rate: 50_000, latency_limit_us: Some(900) };
+    let own = Thresholds {
+        up_rate: 100_000,
+        degraded_rate: 50_000,
+        latency_limit_us: Some(900),
+    };
     let mut database = open(&path);
-    let judged = |seconds, letters| CheckResult { thresholds: own, ..pings(&one, seconds, letters) };
+    let judged = |seconds, letters| CheckResult {
+        thresholds: own,
+        ..pings(&one, seconds, letters)
+    };
     // Slower than it may be, half answered, and a quarter.
-    write(&mut database, &[judged(0, "rrrr"), judged(60, "rrss"), judged(120, "rsss")], at(130).0);
-    let sums = |now: i64| reader(&path).sums(&[1], &(at(-3600)..at(now))).expect("sums").counts;
+    write(
+        &mut database,
+        &[judged(0, "rrrr"), judged(60, "rrss"), judged(120, "rsss")],
+        at(130).0,
+    );
+    let sums = |now: i64| {
+        reader(&path)
+            .sums(&[1], &(at(-3600)..at(now)))
+            .expect("sums")
+            .counts
+    };
     let counts = sums(200);
     assert_eq!((counts.degraded, counts.down, counts.checks()), (2, 1, 3));
-    assert_eq!(reader(&path).latest_checks(at(200)).expect("checks")[0].state(), ace_connection_logger::pure::model::State::Down);
+    assert_eq!(
+        reader(&path).latest_checks(at(200)).expect("checks")[0].state(),
+        ace_connection_logger::pure::model::State::Down
+    );
     // Two hours later they are rolled up; thresholds that are changed then judge what comes.
     write(&mut database, &[judged(7200, "rrrr")], at(7201).0);
-    assert_eq!(number(&path, "select sum(degraded) * 10 + sum(down) from rollup"), 21);
+    assert_eq!(
+        number(&path, "select sum(degraded) * 10 + sum(down) from rollup"),
+        21
+    );
     write(&mut database, &[pings(&one, 7260, "rrss")], at(7300).0);
     let counts = sums(7300);
-    assert_eq!((counts.degraded, counts.down, counts.checks()), (2, 2, 5), "the newest hour by the new ones");
+    assert_eq!(
+        (counts.degraded, counts.down, counts.checks()),
+        (2, 2, 5),
+        "the newest hour by the new ones"
+    );
 }
 
 #[test]
@@ -453,12 +923,29 @@ fn a_file_of_the_version_before_is_brought_up_to_date_and_tells_the_same() {
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
     let mut database = open(&path);
-    let all: Vec<CheckResult> =
-        (0..3000).map(|minute| pings(&one, minute * 60, if minute % 100 == 50 { "sss" } else { "rrr" })).collect();
+    let all: Vec<CheckResult> = (0..3000)
+        .map(|minute| {
+            pings(
+                &one,
+                minute * 60,
+                if minute % 100 == 50 { "sss" } else { "rrr" },
+            )
+        })
+        .collect();
     write(&mut database, &all, at(200_000).0);
     drop(database);
-    let sums = || reader(&path).sums(&[1], &(at(-3600)..at(200_000))).expect("sums");
-    let before = (sums(), rows(&path, "select start_time, end_time from outage_events order by id"));
+    let sums = || {
+        reader(&path)
+            .sums(&[1], &(at(-3600)..at(200_000)))
+            .expect("sums")
+    };
+    let before = (
+        sums(),
+        rows(
+            &path,
+            "select start_time, end_time from outage_events order by id",
+        ),
+    );
     assert!(number(&path, "select count(*) from rollup_day") >= 1);
     // As the first version had it.
     let first = "
@@ -473,8 +960,19 @@ fn a_file_of_the_version_before_is_brought_up_to_date_and_tells_the_same() {
         alter table outage_events drop column answered_since;
         update rollup_day set counts = x'00', total = x'00';
         pragma user_version = 1";
-    other_program(&path).execute_batch(first).expect("the first version");
+    other_program(&path)
+        .execute_batch(first)
+        .expect("the first version");
     drop(open(&path));
     assert_eq!(number(&path, "pragma user_version"), 2);
-    assert_eq!((sums(), rows(&path, "select start_time, end_time from outage_events order by id")), before);
+    assert_eq!(
+        (
+            sums(),
+            rows(
+                &path,
+                "select start_time, end_time from outage_events order by id"
+            )
+        ),
+        before
+    );
 }

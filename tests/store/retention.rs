@@ -12,7 +12,11 @@ fn fill(path: &Path, days: i64, hosts: usize) -> Database {
         let one = host("one", &format!("192.0.2.{index}"));
         let minute = |minute: i64| CheckResult {
             late: 1,
-            ..check(&one, NOW - minute * 60_000, &[Some(12_345), Some(13_001), None, Some(40_000), Some(12_999)])
+            ..check(
+                &one,
+                NOW - minute * 60_000,
+                &[Some(12_345), Some(13_001), None, Some(40_000), Some(12_999)],
+            )
         };
         let mut checks: Vec<_> = (1..=days * 1440).map(minute).collect();
         checks.extend((1..=days * 24).map(|hour| not_measured(&one, NOW - hour * HOUR + 500)));
@@ -21,10 +25,17 @@ fn fill(path: &Path, days: i64, hosts: usize) -> Database {
     database
 }
 
-fn prune_all(database: &mut Database, keep: Duration, keep_rollups: Duration, limit: u32) -> (Pruned, u32) {
+fn prune_all(
+    database: &mut Database,
+    keep: Duration,
+    keep_rollups: Duration,
+    limit: u32,
+) -> (Pruned, u32) {
     let mut sum = Pruned::default();
     for steps in 1.. {
-        let step = database.prune(UtcMillis(NOW), keep, keep_rollups, limit).expect("it prunes");
+        let step = database
+            .prune(UtcMillis(NOW), keep, keep_rollups, limit)
+            .expect("it prunes");
         assert!(step.checks <= 3 * u64::from(limit), "{step:?}");
         (sum.checks, sum.rollups) = (sum.checks + step.checks, sum.rollups + step.rollups);
         if !step.is_more {
@@ -39,8 +50,20 @@ fn exactly_what_is_older_goes_in_steps_and_the_file_shrinks() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = fill(&path, 10, 2);
-    write(&mut database, &[check(&host("cut", "cut"), NOW - 3 * 86_400_000, &[None])], NOW);
-    write(&mut database, &[check(&host("cut", "cut"), NOW - 3 * 86_400_000 - 1, &[None])], NOW);
+    write(
+        &mut database,
+        &[check(&host("cut", "cut"), NOW - 3 * 86_400_000, &[None])],
+        NOW,
+    );
+    write(
+        &mut database,
+        &[check(
+            &host("cut", "cut"),
+            NOW - 3 * 86_400_000 - 1,
+            &[None],
+        )],
+        NOW,
+    );
     database.checkpoint();
     let size = || fs::metadata(&path).expect("a file").len();
     let before = size();
@@ -49,20 +72,42 @@ fn exactly_what_is_older_goes_in_steps_and_the_file_shrinks() {
     assert!(steps >= 20, "{steps}");
     // The check at the cut itself stays.
     let cut = NOW - 3 * 86_400_000;
-    assert_eq!(number(&path, "select count(*) from check_result"), 2 * 3 * 1440 + 1);
+    assert_eq!(
+        number(&path, "select count(*) from check_result"),
+        2 * 3 * 1440 + 1
+    );
     for table in ["check_result", "check_note"] {
-        assert_eq!(number(&path, &format!("select min(checked_at) from {table}")), cut, "{table}");
+        assert_eq!(
+            number(&path, &format!("select min(checked_at) from {table}")),
+            cut,
+            "{table}"
+        );
     }
-    assert_eq!(number(&path, "select min(checked_at) from not_measured_check"), cut + 500);
+    assert_eq!(
+        number(&path, "select min(checked_at) from not_measured_check"),
+        cut + 500
+    );
     // Roll-ups of whole hours.
-    assert_eq!(number(&path, "select min(hour) from rollup"), (NOW - 5 * 86_400_000) / HOUR);
+    assert_eq!(
+        number(&path, "select min(hour) from rollup"),
+        (NOW - 5 * 86_400_000) / HOUR
+    );
     assert_eq!(pruned.rollups, 2 * 5 * 24);
-    assert_eq!(number(&path, "select count(*) from rollup where host_id = 1 and sent = 300"), 5 * 24);
+    assert_eq!(
+        number(
+            &path,
+            "select count(*) from rollup where host_id = 1 and sent = 300"
+        ),
+        5 * 24
+    );
     assert_eq!(number(&path, "pragma freelist_count"), 0);
     database.checkpoint();
     assert!(size() * 2 < before, "{before} bytes became {}", size());
     expect_whole(&path);
-    assert_eq!(prune_all(&mut database, DAY * 3, DAY * 5, 1000).0, Pruned::default());
+    assert_eq!(
+        prune_all(&mut database, DAY * 3, DAY * 5, 1000).0,
+        Pruned::default()
+    );
 }
 
 #[test]
@@ -71,13 +116,23 @@ fn a_reader_in_the_middle_of_an_answer_sees_its_snapshot_and_holds_nobody_up() {
     let path = folder.path().join(FILE);
     let mut database = fill(&path, 4, 1);
     let reader = other_program(&path);
-    let mut statement = reader.prepare("select timestamp from ping_results order by host_address, id").expect("a query");
+    let mut statement = reader
+        .prepare("select timestamp from ping_results order by host_address, id")
+        .expect("a query");
     let mut answer = statement.query([]).expect("it begins");
     assert!(answer.next().expect("a row").is_some());
     let began = Instant::now();
     let (pruned, _) = prune_all(&mut database, DAY, DAY * 5, 500);
-    write(&mut database, &[check(&host("new", "new"), NOW, &[Some(1)])], NOW);
-    assert!(began.elapsed() < Duration::from_secs(4), "it waited for the reader: {:?}", began.elapsed());
+    write(
+        &mut database,
+        &[check(&host("new", "new"), NOW, &[Some(1)])],
+        NOW,
+    );
+    assert!(
+        began.elapsed() < Duration::from_secs(4),
+        "it waited for the reader: {:?}",
+        began.elapsed()
+    );
     assert_eq!(pruned.checks, 3 * (1440 + 24));
     let mut rest = 1;
     while answer.next().expect("a row").is_some() {
@@ -94,7 +149,12 @@ fn cleanup_says_what_it_deleted_and_runs_beside_a_monitor() {
     configure(&folder, FILE, &["127.0.0.1"]);
     drop(fill(&path, 2, 3));
     let mut monitor = Monitor::start(&folder);
-    let count = || number(&path, "select count(*) from ping_results where host_address = '127.0.0.1'");
+    let count = || {
+        number(
+            &path,
+            "select count(*) from ping_results where host_address = '127.0.0.1'",
+        )
+    };
     wait_for("a result", || count() > 0);
     let cleaned = json(program(folder.path(), &["cleanup", "--json"]));
     // All of 2023 is older than the default of 90 days, and roll-ups are kept for five years, which it may be or not.
@@ -104,7 +164,16 @@ fn cleanup_says_what_it_deleted_and_runs_beside_a_monitor() {
     wait_for("more results", || count() > before + 3);
     assert_eq!(monitor.stop(), Some(0), "{}", monitor.log());
     assert!(!monitor.log().contains("ERROR"), "{}", monitor.log());
-    assert_eq!(json(program(folder.path(), &["cleanup", "--json"]))["deleted_checks"], 0);
-    assert_eq!(number(&path, "select count(*) from ping_results where host_address <> '127.0.0.1'"), 0);
+    assert_eq!(
+        json(program(folder.path(), &["cleanup", "--json"]))["deleted_checks"],
+        0
+    );
+    assert_eq!(
+        number(
+            &path,
+            "select count(*) from ping_results where host_address <> '127.0.0.1'"
+        ),
+        0
+    );
     expect_whole(&path);
 }

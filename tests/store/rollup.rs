@@ -12,8 +12,16 @@ const ALL: &str = "select host_id, hour, none, to_20, to_40, to_60, to_80, to_95
 pub(super) fn some_checks(host: &Arc<Host>) -> Vec<CheckResult> {
     vec![
         check(host, START, &[Some(1000), Some(2000), Some(3000)]),
-        check(host, START + 60_000, &[Some(1000), None, Some(1000), Some(1400), Some(1000)]),
-        check(host, START + 120_000, &[Some(5000), None, None, None, Some(7000)]),
+        check(
+            host,
+            START + 60_000,
+            &[Some(1000), None, Some(1000), Some(1400), Some(1000)],
+        ),
+        check(
+            host,
+            START + 120_000,
+            &[Some(5000), None, None, None, Some(7000)],
+        ),
         check(host, START + 180_000, &[None; 5]),
         not_measured(host, START + 240_000),
     ]
@@ -28,9 +36,16 @@ fn a_roll_up_is_what_a_hand_works_out_and_is_made_once_the_hour_is_over() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
-    write(&mut database, &some_checks(&host("one", "192.0.2.1")), LATER - 1);
+    write(
+        &mut database,
+        &some_checks(&host("one", "192.0.2.1")),
+        LATER - 1,
+    );
     assert_eq!(rows(&path, ALL), [""; 0]);
-    assert_eq!(rows(&path, "select host_id, hour from stale_rollup"), ["1|473352"]);
+    assert_eq!(
+        rows(&path, "select host_id, hour from stale_rollup"),
+        ["1|473352"]
+    );
     write(&mut database, &[], LATER);
     assert_eq!(rows(&path, ALL), [WORKED_BY_HAND]);
     assert_eq!(rows(&path, "select * from stale_rollup"), [""; 0]);
@@ -41,7 +56,8 @@ fn checks_of_which_only_least_mean_and_greatest_are_known_count_with_these() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
-    let insert = "insert into ping_results values(null, 'one', '192.0.2.1', ?1, ?2, ?3, null, ?4, ?5, ?6)";
+    let insert =
+        "insert into ping_results values(null, 'one', '192.0.2.1', ?1, ?2, ?3, null, ?4, ?5, ?6)";
     let other = other_program(&path);
     // Least, greatest, and twice the mean: 20, 30 (the means) and 10 us, one reply of 31 us, and one without a time.
     for (second, received, lost, min, max, avg) in [
@@ -50,10 +66,15 @@ fn checks_of_which_only_least_mean_and_greatest_are_known_count_with_these() {
         (2, 5, 0, None, None, None),
     ] {
         let at = format!("2024-01-01 00:00:0{second}");
-        other.execute(insert, rusqlite::params![at, received, lost, min, max, avg]).expect("it is inserted");
+        other
+            .execute(insert, rusqlite::params![at, received, lost, min, max, avg])
+            .expect("it is inserted");
     }
     write(&mut database, &[], LATER);
-    assert_eq!(rows(&path, ALL), ["1|473352|0|0|0|0|0|1|0|2|0|11|10|280000|80000|100000|10|31|111|51|2|0A010A020A010101"]);
+    assert_eq!(
+        rows(&path, ALL),
+        ["1|473352|0|0|0|0|0|1|0|2|0|11|10|280000|80000|100000|10|31|111|51|2|0A010A020A010101"]
+    );
 }
 
 #[test]
@@ -61,18 +82,38 @@ fn an_old_hour_that_plain_sql_changes_is_rolled_up_anew() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
-    write(&mut database, &some_checks(&host("one", "192.0.2.1")), LATER);
+    write(
+        &mut database,
+        &some_checks(&host("one", "192.0.2.1")),
+        LATER,
+    );
     let other = other_program(&path);
     let row = "insert into ping_results values(null, 'one', '192.0.2.1', '2024-01-01 00:30:00', 1, 0, 100, 9, 9, 9)";
     other.execute(row, []).expect("it is inserted");
     write(&mut database, &[], LATER);
-    assert_eq!(rows(&path, "select full, sent, max_us from rollup"), ["2|19|9000"]);
-    other.execute("delete from ping_results where timestamp = '2024-01-01 00:30:00.000'", []).expect("it is deleted");
+    assert_eq!(
+        rows(&path, "select full, sent, max_us from rollup"),
+        ["2|19|9000"]
+    );
+    other
+        .execute(
+            "delete from ping_results where timestamp = '2024-01-01 00:30:00.000'",
+            [],
+        )
+        .expect("it is deleted");
     write(&mut database, &[], LATER);
     assert_eq!(rows(&path, ALL), [WORKED_BY_HAND]);
-    other.execute("delete from ping_results", []).expect("they are deleted");
+    other
+        .execute("delete from ping_results", [])
+        .expect("they are deleted");
     write(&mut database, &[], LATER);
-    assert_eq!(rows(&path, "select full, none + to_40, not_measured, sent from rollup"), ["0|0|1|0"]);
+    assert_eq!(
+        rows(
+            &path,
+            "select full, none + to_40, not_measured, sent from rollup"
+        ),
+        ["0|0|1|0"]
+    );
 }
 
 #[test]
@@ -93,21 +134,45 @@ fn roll_ups_outlive_their_checks_and_a_later_insert_into_a_pruned_hour_leaves_th
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
-    write(&mut database, &some_checks(&host("one", "192.0.2.1")), START);
+    write(
+        &mut database,
+        &some_checks(&host("one", "192.0.2.1")),
+        START,
+    );
     // The cut goes through the hour, and the hour after it has checks that stay.
     let now = UtcMillis(START + 150_000 + 86_400_000);
-    let pruned = database.prune(now, DAY, DAY * 1000, 5000).expect("it prunes");
-    assert_eq!((pruned.checks, pruned.rollups, pruned.is_more), (3, 0, false));
+    let pruned = database
+        .prune(now, DAY, DAY * 1000, 5000)
+        .expect("it prunes");
+    assert_eq!(
+        (pruned.checks, pruned.rollups, pruned.is_more),
+        (3, 0, false)
+    );
     assert_eq!(rows(&path, ALL), [WORKED_BY_HAND]);
-    assert_eq!(rows(&path, "select checked_at from check_result"), [(START + 180_000).to_string()]);
-    assert_eq!(rows(&path, "select checked_at from not_measured_check"), [(START + 240_000).to_string()]);
+    assert_eq!(
+        rows(&path, "select checked_at from check_result"),
+        [(START + 180_000).to_string()]
+    );
+    assert_eq!(
+        rows(&path, "select checked_at from not_measured_check"),
+        [(START + 240_000).to_string()]
+    );
     let row = "insert into ping_results values(null, 'one', '192.0.2.1', '2024-01-01 00:00:30', 1, 0, 100, 9, 9, 9)";
-    other_program(&path).execute(row, []).expect("it is inserted");
+    other_program(&path)
+        .execute(row, [])
+        .expect("it is inserted");
     write(&mut database, &[], now.0);
     assert_eq!(rows(&path, ALL), [WORKED_BY_HAND]);
     // Another host's checks of that hour have no roll-up yet, so theirs is made.
-    write(&mut database, &[check(&host("two", "192.0.2.2"), START + 5, &[Some(9)])], now.0);
-    assert_eq!(number(&path, "select sent from rollup where host_id = 2"), 1);
+    write(
+        &mut database,
+        &[check(&host("two", "192.0.2.2"), START + 5, &[Some(9)])],
+        now.0,
+    );
+    assert_eq!(
+        number(&path, "select sent from rollup where host_id = 2"),
+        1
+    );
 }
 
 #[test]
@@ -125,13 +190,28 @@ fn nonsense_in_the_tables_counts_as_nothing_and_does_not_keep_later_results_from
         (2, "-5, -6, -7, -8, -9, zeroblob(1000000)".into()),
         (3, format!("{most}, {most}, 1, 1, 1, null")),
         (4, format!("{most}, {most}, {most}, {most}, {most}, null")),
-        (5, "1, 1e308, 4294967295, 4294967295, 4294967295, x'ffffffffffffffffffff'".into()),
-        (6, "1000000, 1000000, 4294967295, 4294967295, 4294967295, 7".into()),
+        (
+            5,
+            "1, 1e308, 4294967295, 4294967295, 4294967295, x'ffffffffffffffffffff'".into(),
+        ),
+        (
+            6,
+            "1000000, 1000000, 4294967295, 4294967295, 4294967295, 7".into(),
+        ),
     ] {
-        let insert = insert.replace("?1, ?2, ?3, ?4, ?5, ?6, ?7", &format!("{}, {values}", START + at));
-        other.execute(&insert, []).unwrap_or_else(|error| panic!("{insert}: {error}"));
+        let insert = insert.replace(
+            "?1, ?2, ?3, ?4, ?5, ?6, ?7",
+            &format!("{}, {values}", START + at),
+        );
+        other
+            .execute(&insert, [])
+            .unwrap_or_else(|error| panic!("{insert}: {error}"));
     }
-    write(&mut database, &[check(&one, START + 1000, &[Some(5)])], LATER);
+    write(
+        &mut database,
+        &[check(&one, START + 1000, &[Some(5)])],
+        LATER,
+    );
     assert_eq!(number(&path, "select count(*) from check_result"), 8);
     assert_eq!(number(&path, "select sent from rollup"), 1_000_003);
 }

@@ -95,10 +95,19 @@ fn what_the_program_asks_of_sqlite_is_compiled_in() {
             assert_eq!(answer, *expected, "{sql}");
         }
     }
-    connection.execute("vacuum into ?1", [other]).expect("a copy");
-    connection.execute("attach ?1 as copy", [other]).expect("two files at once");
-    assert_eq!(rows_of(&connection, "select address from copy.host").expect("rows"), ["a"]);
-    connection.execute("detach copy", []).expect("one file again");
+    connection
+        .execute("vacuum into ?1", [other])
+        .expect("a copy");
+    connection
+        .execute("attach ?1 as copy", [other])
+        .expect("two files at once");
+    assert_eq!(
+        rows_of(&connection, "select address from copy.host").expect("rows"),
+        ["a"]
+    );
+    connection
+        .execute("detach copy", [])
+        .expect("one file again");
 }
 
 /// What an insert, a replacement and a deletion through the view leave, made by one program and read by another.
@@ -115,7 +124,8 @@ const CHANGES: [&str; 4] = [
 
 #[test]
 fn the_view_and_its_triggers_do_the_same_in_this_programs_sqlite_as_in_the_shell() {
-    let test = "sqlite::the_view_and_its_triggers_do_the_same_in_this_programs_sqlite_as_in_the_shell";
+    let test =
+        "sqlite::the_view_and_its_triggers_do_the_same_in_this_programs_sqlite_as_in_the_shell";
     if !has_shell(test) {
         return;
     }
@@ -124,7 +134,9 @@ fn the_view_and_its_triggers_do_the_same_in_this_programs_sqlite_as_in_the_shell
     drop((open(&ours), open(&theirs)));
     let connection = other_program(&ours);
     for change in CHANGES {
-        connection.execute(change, []).unwrap_or_else(|error| panic!("{change}: {error}"));
+        connection
+            .execute(change, [])
+            .unwrap_or_else(|error| panic!("{change}: {error}"));
     }
     sql(&theirs, &CHANGES);
     // Each is read by both.
@@ -136,25 +148,47 @@ fn the_view_and_its_triggers_do_the_same_in_this_programs_sqlite_as_in_the_shell
         let told = sql(&ours, &[query]);
         assert!(told.lines().count() > 1, "{query}: {told}");
         assert_eq!(sql(&theirs, &[query]), told, "{query}");
-        assert_eq!(rows(&theirs, query), told.lines().collect::<Vec<_>>(), "{query}");
+        assert_eq!(
+            rows(&theirs, query),
+            told.lines().collect::<Vec<_>>(),
+            "{query}"
+        );
     }
     let wrong = "insert into ping_results(host_name, host_address, timestamp) values('x', '192.0.2.3', 'yesterday')";
     let refused = connection.execute(wrong, []).expect_err("it is no time");
-    assert!(refused.to_string().contains("timestamp must be text"), "{refused}");
+    assert!(
+        refused.to_string().contains("timestamp must be text"),
+        "{refused}"
+    );
 }
 
 #[test]
 fn what_nobody_needs_of_sqlite_is_left_out() {
     let connection = Connection::open_in_memory().expect("a database");
     for (sql, expected) in [
-        ("create virtual table t using fts3(a)", "no such module: fts3"),
-        ("create virtual table t using fts5(a)", "no such module: fts5"),
-        ("create virtual table t using rtree(a, b, c)", "no such module: rtree"),
+        (
+            "create virtual table t using fts3(a)",
+            "no such module: fts3",
+        ),
+        (
+            "create virtual table t using fts5(a)",
+            "no such module: fts5",
+        ),
+        (
+            "create virtual table t using rtree(a, b, c)",
+            "no such module: rtree",
+        ),
         ("select * from dbstat", "no such table: dbstat"),
         ("select json('{}')", "no such function: json"),
         ("select soundex('a')", "no such function: soundex"),
-        ("select load_extension('a')", "no such function: load_extension"),
-        ("select sqlite_compileoption_used('a')", "no such function: sqlite_compileoption_used"),
+        (
+            "select load_extension('a')",
+            "no such function: load_extension",
+        ),
+        (
+            "select sqlite_compileoption_used('a')",
+            "no such function: sqlite_compileoption_used",
+        ),
         // Text in double quotes: SQLITE_DQS.
         ("select \"text\"", "no such column: \"text\""),
     ] {
@@ -163,11 +197,27 @@ fn what_nobody_needs_of_sqlite_is_left_out() {
     }
     // Pragmas that are not known answer nothing.
     for pragma in ["compile_options", "integrity_check", "quick_check"] {
-        assert_eq!(rows_of(&connection, &format!("pragma {pragma}")).expect(pragma), [""; 0], "{pragma}");
+        assert_eq!(
+            rows_of(&connection, &format!("pragma {pragma}")).expect(pragma),
+            [""; 0],
+            "{pragma}"
+        );
     }
     // A limit that is 0 cannot be raised.
-    assert_eq!(rows_of(&connection, "pragma mmap_size = 1000000").expect("a pragma"), ["0"], "SQLITE_MAX_MMAP_SIZE");
-    assert_eq!(rows_of(&connection, "pragma threads = 4").expect("a pragma"), ["0"], "SQLITE_MAX_WORKER_THREADS");
+    assert_eq!(
+        rows_of(&connection, "pragma mmap_size = 1000000").expect("a pragma"),
+        ["0"],
+        "SQLITE_MAX_MMAP_SIZE"
+    );
+    assert_eq!(
+        rows_of(&connection, "pragma threads = 4").expect("a pragma"),
+        ["0"],
+        "SQLITE_MAX_WORKER_THREADS"
+    );
     let local = "select datetime('2024-07-01', 'localtime') is null";
-    assert_eq!(rows_of(&connection, local).expect("a row"), ["1"], "SQLITE_OMIT_LOCALTIME");
+    assert_eq!(
+        rows_of(&connection, local).expect("a row"),
+        ["1"],
+        "SQLITE_OMIT_LOCALTIME"
+    );
 }

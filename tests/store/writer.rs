@@ -8,8 +8,13 @@ const HOSTS: usize = 10_000;
 
 fn start(path: &Path, flush: Duration) -> Writer {
     let keep = DAY * 36_500;
-    let settings =
-        Settings { flush, retention: keep, rollup_retention: keep, outages: Default::default(), alerts: Default::default() };
+    let settings = Settings {
+        flush,
+        retention: keep,
+        rollup_retention: keep,
+        outages: Default::default(),
+        alerts: Default::default(),
+    };
     Writer::start(open(path), settings, HOSTS).unwrap_or_else(|error| panic!("{error}"))
 }
 
@@ -29,7 +34,8 @@ fn count(path: &Path) -> i64 {
     number(path, "select count(*) from check_result")
 }
 
-const CHECKED_AT: &str = "select checked_at from check_result c join host h on h.id = c.host_id order by 1";
+const CHECKED_AT: &str =
+    "select checked_at from check_result c join host h on h.id = c.host_id order by 1";
 
 #[test]
 fn every_ping_of_every_check_reads_back_and_the_rare_tables_hold_only_what_is_rare() {
@@ -39,19 +45,49 @@ fn every_ping_of_every_check_reads_back_and_the_rare_tables_hold_only_what_is_ra
     let one = host("one", "192.0.2.1");
     let rtts = [Some(1), None, Some(u32::MAX), Some(130), Some(2)];
     let plain = check(&one, 1000, &rtts);
-    let noted = CheckResult { late: 1, duplicates: 2, foreign: 3, reason: Some("why".into()), ..check(&one, 2000, &[None; 100]) };
-    write(&mut database, &[plain, noted, not_measured(&one, 3000)], 4000);
+    let noted = CheckResult {
+        late: 1,
+        duplicates: 2,
+        foreign: 3,
+        reason: Some("why".into()),
+        ..check(&one, 2000, &[None; 100])
+    };
+    write(
+        &mut database,
+        &[plain, noted, not_measured(&one, 3000)],
+        4000,
+    );
     let (min, blob): (u32, Vec<u8>) = other_program(&path)
-        .query_row("select min_us, rtts from check_result where checked_at = 1000", [], |row| Ok((row.get(0)?, row.get(1)?)))
+        .query_row(
+            "select min_us, rtts from check_result where checked_at = 1000",
+            [],
+            |row| Ok((row.get(0)?, row.get(1)?)),
+        )
         .expect("the check");
-    assert_eq!(ace_connection_logger::pure::stats::decode_rtts(&blob, min).as_deref(), Some(&rtts[..]));
     assert_eq!(
-        rows(&path, "select checked_at, sent, received, min_us, avg_us, max_us, length(rtts) from check_result"),
+        ace_connection_logger::pure::stats::decode_rtts(&blob, min).as_deref(),
+        Some(&rtts[..])
+    );
+    assert_eq!(
+        rows(
+            &path,
+            "select checked_at, sent, received, min_us, avg_us, max_us, length(rtts) from check_result"
+        ),
         ["1000|5|4|1|1073741857|4294967295|10", "2000|100|0||||100"]
     );
-    assert_eq!(rows(&path, "select * from check_note"), ["1|2000|1|2|3|why"]);
-    assert_eq!(rows(&path, "select * from not_measured_check"), ["1|3000|no route"]);
-    assert_eq!(number(&path, "select count(*) from ping_results"), 2, "what was not measured is no row");
+    assert_eq!(
+        rows(&path, "select * from check_note"),
+        ["1|2000|1|2|3|why"]
+    );
+    assert_eq!(
+        rows(&path, "select * from not_measured_check"),
+        ["1|3000|no route"]
+    );
+    assert_eq!(
+        number(&path, "select count(*) from ping_results"),
+        2,
+        "what was not measured is no row"
+    );
 }
 
 #[test]
@@ -60,20 +96,58 @@ fn a_check_in_a_millisecond_that_is_taken_moves_on_by_one() {
     let path = folder.path().join(FILE);
     let mut database = open(&path);
     let one = host("one", "192.0.2.1");
-    let noted = CheckResult { late: 7, ..check(&one, 1000, &[Some(3)]) };
-    write(&mut database, &[check(&one, 1000, &[Some(1)]), check(&one, 1001, &[Some(2)]), noted], 2000);
-    write(&mut database, &[not_measured(&one, 1000), not_measured(&one, 1000)], 2000);
-    write(&mut database, &[check(&host("two", "192.0.2.2"), 1000, &[Some(4)])], 2000);
+    let noted = CheckResult {
+        late: 7,
+        ..check(&one, 1000, &[Some(3)])
+    };
+    write(
+        &mut database,
+        &[
+            check(&one, 1000, &[Some(1)]),
+            check(&one, 1001, &[Some(2)]),
+            noted,
+        ],
+        2000,
+    );
+    write(
+        &mut database,
+        &[not_measured(&one, 1000), not_measured(&one, 1000)],
+        2000,
+    );
+    write(
+        &mut database,
+        &[check(&host("two", "192.0.2.2"), 1000, &[Some(4)])],
+        2000,
+    );
     assert_eq!(
-        rows(&path, "select host_id, checked_at, min_us from check_result"),
+        rows(
+            &path,
+            "select host_id, checked_at, min_us from check_result"
+        ),
         ["1|1000|1", "1|1001|2", "1|1002|3", "2|1000|4"]
     );
-    assert_eq!(rows(&path, "select checked_at, late from check_note"), ["1002|7"]);
-    assert_eq!(rows(&path, "select checked_at from not_measured_check"), ["1000", "1001"]);
+    assert_eq!(
+        rows(&path, "select checked_at, late from check_note"),
+        ["1002|7"]
+    );
+    assert_eq!(
+        rows(&path, "select checked_at from not_measured_check"),
+        ["1000", "1001"]
+    );
     // Clocks before 1970 and after 2248 are put at the ends.
-    write(&mut database, &[check(&one, i64::MIN, &[Some(1)]), check(&one, i64::MAX, &[Some(1)])], 2000);
+    write(
+        &mut database,
+        &[
+            check(&one, i64::MIN, &[Some(1)]),
+            check(&one, i64::MAX, &[Some(1)]),
+        ],
+        2000,
+    );
     assert_eq!(number(&path, "select min(checked_at) from check_result"), 0);
-    assert_eq!(number(&path, "select max(checked_at) from check_result"), ace_connection_logger::pure::time::LATEST_MS);
+    assert_eq!(
+        number(&path, "select max(checked_at) from check_result"),
+        ace_connection_logger::pure::time::LATEST_MS
+    );
 }
 
 #[test]
@@ -82,9 +156,16 @@ fn what_was_not_measured_is_shown_by_status_with_its_reason() {
     configure(&folder, FILE, &["192.0.2.1"]);
     let mut database = open(&folder.path().join(FILE));
     let one = host("one", "192.0.2.1");
-    write(&mut database, &[check(&one, 1000, &[Some(5)]), not_measured(&one, 2000)], 3000);
+    write(
+        &mut database,
+        &[check(&one, 1000, &[Some(5)]), not_measured(&one, 2000)],
+        3000,
+    );
     let status = json(program(folder.path(), &["status", "--json"]));
-    assert_eq!((&status[0]["state"], &status[0]["error"]), (&"not_measured".into(), &"no route".into()));
+    assert_eq!(
+        (&status[0]["state"], &status[0]["error"]),
+        (&"not_measured".into(), &"no route".into())
+    );
     assert_eq!(status[0]["timestamp"], "1970-01-01T00:00:02.000Z");
     assert!(status[0]["success_rate"].is_null());
     let text = expect_success(program(folder.path(), &["status"])).stdout;
@@ -112,8 +193,12 @@ fn results_are_committed_together_within_two_seconds_of_news_and_at_the_stop() {
     assert_eq!(count(&path), 20, "not at once");
     assert_eq!(writer.finish(), 0);
     assert_eq!(count(&path), 21);
-    assert!(!folder.path().join(format!("{FILE}-wal")).exists(), "the log is in the file");
-    let ledger = "select count(*) from monitor_run where stopped_at >= started_at and alive_at = stopped_at";
+    assert!(
+        !folder.path().join(format!("{FILE}-wal")).exists(),
+        "the log is in the file"
+    );
+    let ledger =
+        "select count(*) from monitor_run where stopped_at >= started_at and alive_at = stopped_at";
     assert_eq!(number(&path, ledger), 1);
 }
 
@@ -136,11 +221,16 @@ fn a_database_that_another_program_holds_for_some_seconds_loses_nothing() {
     }
     deliver(&writer, [check(&one, first + 9999, &[Some(1)])]);
     assert_eq!(number(&path, "select count(*) from check_result"), 0);
-    other.execute_batch("rollback").expect("the lock is given back");
+    other
+        .execute_batch("rollback")
+        .expect("the lock is given back");
     assert_eq!(writer.finish(), 0);
     let kept = count(&path);
     assert!(kept > 80, "{kept}");
-    assert_eq!(rows(&path, CHECKED_AT).last(), Some(&(first + 9999).to_string()));
+    assert_eq!(
+        rows(&path, CHECKED_AT).last(),
+        Some(&(first + 9999).to_string())
+    );
 }
 
 #[test]
@@ -153,15 +243,29 @@ fn while_nothing_can_be_written_memory_is_bounded_and_the_newest_results_are_kep
     other.execute_batch("begin immediate").expect("the lock");
     let first = now();
     // More at the first failure than the bound allows, and more after it.
-    deliver(&writer, (0..21_000).map(|i| check(&one, first + i, &[Some(1)])));
+    deliver(
+        &writer,
+        (0..21_000).map(|i| check(&one, first + i, &[Some(1)])),
+    );
     std::thread::sleep(Duration::from_millis(3500));
-    deliver(&writer, (21_000..26_000).map(|i| check(&one, first + i, &[Some(1)])));
-    other.execute_batch("rollback").expect("the lock is given back");
+    deliver(
+        &writer,
+        (21_000..26_000).map(|i| check(&one, first + i, &[Some(1)])),
+    );
+    other
+        .execute_batch("rollback")
+        .expect("the lock is given back");
     writer.finish();
     let kept = count(&path);
     assert!((20_000..=21_000).contains(&kept), "{kept}");
-    assert_eq!(number(&path, "select max(checked_at) from check_result"), first + 25_999);
-    assert_eq!(number(&path, "select min(checked_at) from check_result"), first + 26_000 - kept);
+    assert_eq!(
+        number(&path, "select max(checked_at) from check_result"),
+        first + 25_999
+    );
+    assert_eq!(
+        number(&path, "select min(checked_at) from check_result"),
+        first + 26_000 - kept
+    );
 }
 
 #[test]
@@ -171,7 +275,9 @@ fn a_full_disk_keeps_results_in_memory_says_so_once_and_loses_none() {
         configure(folder, "small/log.db", &["127.0.0.1"]);
         let path = small.join("log.db");
         let mut monitor = Monitor::start(folder);
-        wait_for("a result", || path.exists() && rows_of(&other_program(&path), CHECKED_AT).is_ok_and(|r| r.len() > 1));
+        wait_for("a result", || {
+            path.exists() && rows_of(&other_program(&path), CHECKED_AT).is_ok_and(|r| r.len() > 1)
+        });
         fill_disk(&small.join("ballast"));
         wait_for("the full disk", || monitor.log().contains("kept in memory"));
         // What was committed until then is read, and more is measured meanwhile.
@@ -180,9 +286,21 @@ fn a_full_disk_keeps_results_in_memory_says_so_once_and_loses_none() {
         fs::remove_file(small.join("ballast")).expect("the ballast");
         wait_for("room", || monitor.log().contains("writing again"));
         assert_eq!(monitor.stop(), Some(0), "{}", monitor.log());
-        assert_eq!(monitor.log().matches("kept in memory").count(), 1, "{}", monitor.log());
-        let times: Vec<i64> = rows(&path, CHECKED_AT).iter().map(|at| at.parse().expect("a number")).collect();
-        assert!(times.len() > usize::try_from(on_disk).expect("few") + 50, "{} after {on_disk}", times.len());
+        assert_eq!(
+            monitor.log().matches("kept in memory").count(),
+            1,
+            "{}",
+            monitor.log()
+        );
+        let times: Vec<i64> = rows(&path, CHECKED_AT)
+            .iter()
+            .map(|at| at.parse().expect("a number"))
+            .collect();
+        assert!(
+            times.len() > usize::try_from(on_disk).expect("few") + 50,
+            "{} after {on_disk}",
+            times.len()
+        );
         // Every tenth of a second there is one; a busy machine may skip some, the disk was full for ten seconds.
         let widest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
         assert!(widest < Some(2000), "{widest:?}\n{}", monitor.log());
@@ -204,19 +322,30 @@ fn a_file_that_is_deleted_while_open_is_begun_anew_and_others_see_the_results_th
         fs::remove_file(&path).expect("it is there");
         if with_log {
             for suffix in ["-wal", "-shm"] {
-                fs::remove_file(folder.path().join(format!("{FILE}{suffix}"))).expect("it is there");
+                fs::remove_file(folder.path().join(format!("{FILE}{suffix}")))
+                    .expect("it is there");
             }
         }
         for i in 1..=3 {
             deliver(&writer, [check(&one, first + i, &[Some(1)])]);
             wait_for("a result in the new file", || {
                 path.exists()
-                    && rows_of(&other_program(&path), CHECKED_AT).is_ok_and(|rows| rows.contains(&(first + i).to_string()))
+                    && rows_of(&other_program(&path), CHECKED_AT)
+                        .is_ok_and(|rows| rows.contains(&(first + i).to_string()))
             });
         }
         assert_eq!(writer.finish(), 0);
-        assert_eq!(rows(&path, CHECKED_AT), [1, 2, 3].map(|i| (first + i).to_string()));
-        assert_eq!(number(&path, "select count(*) from monitor_run where stopped_at is not null"), 1);
+        assert_eq!(
+            rows(&path, CHECKED_AT),
+            [1, 2, 3].map(|i| (first + i).to_string())
+        );
+        assert_eq!(
+            number(
+                &path,
+                "select count(*) from monitor_run where stopped_at is not null"
+            ),
+            1
+        );
         expect_whole(&path);
         fs::remove_file(&path).expect("it is there");
     }
@@ -229,13 +358,18 @@ fn a_file_that_is_replaced_while_open_takes_the_results_and_is_not_mixed_with_th
     let other_path = folder.path().join("other.db");
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
     let mut replacement = open(&other_path);
-    let many: Vec<_> = (0..2000).map(|i| check(&two, i * 1000, &[Some(9), None])).collect();
+    let many: Vec<_> = (0..2000)
+        .map(|i| check(&two, i * 1000, &[Some(9), None]))
+        .collect();
     write(&mut replacement, &many, 2_000_000);
     replacement.checkpoint();
     drop(replacement);
     let writer = start(&path, Duration::from_millis(100));
     let first = now();
-    deliver(&writer, (0..1000).map(|i| check(&one, first + i, &[Some(1)])));
+    deliver(
+        &writer,
+        (0..1000).map(|i| check(&one, first + i, &[Some(1)])),
+    );
     wait_for("the first results", || count(&path) == 1000);
     fs::rename(&other_path, &path).expect("it is replaced");
     deliver(&writer, [check(&one, first + 5000, &[Some(1)])]);
@@ -243,7 +377,10 @@ fn a_file_that_is_replaced_while_open_takes_the_results_and_is_not_mixed_with_th
     assert_eq!(writer.finish(), 0);
     expect_whole(&path);
     assert_eq!(
-        rows(&path, "select address, count(*) from check_result c join host h on h.id = host_id group by 1"),
+        rows(
+            &path,
+            "select address, count(*) from check_result c join host h on h.id = host_id group by 1"
+        ),
         ["192.0.2.1|1", "192.0.2.2|2000"]
     );
 }
@@ -277,12 +414,21 @@ fn a_monitor_that_is_killed_leaves_a_whole_file_with_every_committed_row() {
     let mut seen = 0;
     for _ in 0..3 {
         let mut monitor = Monitor::start(&folder);
-        wait_for("results", || path.exists() && rows_of(&other_program(&path), CHECKED_AT).is_ok_and(|r| r.len() > seen + 15));
+        wait_for("results", || {
+            path.exists()
+                && rows_of(&other_program(&path), CHECKED_AT).is_ok_and(|r| r.len() > seen + 15)
+        });
         seen = rows(&path, CHECKED_AT).len();
         monitor.kill();
         expect_whole(&path);
         assert!(rows(&path, CHECKED_AT).len() >= seen);
-        assert_eq!(number(&path, "select count(*) from monitor_run where stopped_at is not null"), 0);
+        assert_eq!(
+            number(
+                &path,
+                "select count(*) from monitor_run where stopped_at is not null"
+            ),
+            0
+        );
     }
 }
 
@@ -290,12 +436,21 @@ fn a_monitor_that_is_killed_leaves_a_whole_file_with_every_committed_row() {
 fn two_writers_on_one_file_lose_and_double_nothing() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let writers = [start(&path, Duration::from_millis(100)), start(&path, Duration::from_millis(100))];
+    let writers = [
+        start(&path, Duration::from_millis(100)),
+        start(&path, Duration::from_millis(100)),
+    ];
     let (both, first) = (host("both", "192.0.2.1"), now());
     let own = [host("one", "192.0.2.2"), host("two", "192.0.2.3")];
     for i in 0..300 {
         for (writer, own) in writers.iter().zip(&own) {
-            deliver(writer, [check(&both, first + 10 * i, &[Some(1)]), check(own, first + 10 * i, &[Some(1)])]);
+            deliver(
+                writer,
+                [
+                    check(&both, first + 10 * i, &[Some(1)]),
+                    check(own, first + 10 * i, &[Some(1)]),
+                ],
+            );
         }
         if i % 100 == 0 {
             let before = count(&path);
@@ -305,9 +460,21 @@ fn two_writers_on_one_file_lose_and_double_nothing() {
     for writer in writers {
         assert_eq!(writer.finish(), 0);
     }
-    let counts =
-        "select address, count(*), count(distinct checked_at) from check_result c join host h on h.id = host_id group by 1";
-    assert_eq!(rows(&path, counts), ["192.0.2.1|600|600", "192.0.2.2|300|300", "192.0.2.3|300|300"]);
-    assert_eq!(number(&path, "select count(*) from monitor_run where stopped_at is not null"), 2);
+    let counts = "select address, count(*), count(distinct checked_at) from check_result c join host h on h.id = host_id group by 1";
+    assert_eq!(
+        rows(&path, counts),
+        [
+            "192.0.2.1|600|600",
+            "192.0.2.2|300|300",
+            "192.0.2.3|300|300"
+        ]
+    );
+    assert_eq!(
+        number(
+            &path,
+            "select count(*) from monitor_run where stopped_at is not null"
+        ),
+        2
+    );
     expect_whole(&path);
 }

@@ -21,7 +21,10 @@ fn bears(abuse: impl FnOnce(&ChildServer)) {
     server.answers_as_ever();
     let peak = server.memory_kb("VmHWM");
     eprintln!("{before} kB before, {peak} kB at most");
-    assert!(peak < before + MOST_GROWTH_KB, "{before} kB before, {peak} kB at most");
+    assert!(
+        peak < before + MOST_GROWTH_KB,
+        "{before} kB before, {peak} kB at most"
+    );
     assert!(server.threads() <= 64 + 8, "{} threads", server.threads());
 }
 
@@ -32,7 +35,11 @@ fn five_hundred_idle_connections() {
             .map(|number| {
                 let mut client = server.client();
                 // Every other one has begun to say something.
-                client.send(if number % 2 == 0 { "" } else { "GET / HTTP/1.1\r\nX: " });
+                client.send(if number % 2 == 0 {
+                    ""
+                } else {
+                    "GET / HTTP/1.1\r\nX: "
+                });
                 client
             })
             .collect();
@@ -90,7 +97,10 @@ fn ten_megabytes_of_header() {
         }
         drop(client);
         let mut client = server.client();
-        client.send(format!("GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n", "X: y\r\n".repeat(1200)));
+        client.send(format!(
+            "GET / HTTP/1.1\r\nHost: localhost\r\n{}\r\n",
+            "X: y\r\n".repeat(1200)
+        ));
         assert_eq!(client.read().status, 431);
     });
 }
@@ -110,7 +120,11 @@ fn lengths_that_no_body_has() {
                 client.ask(method, "/", &format!("{line}\r\n"));
                 let answer = client.read();
                 let expected = if method == "GET" { status } else { 405 };
-                assert_eq!((answer.status, answer.header("Connection")), (expected, Some("close")), "{method} {line}");
+                assert_eq!(
+                    (answer.status, answer.header("Connection")),
+                    (expected, Some("close")),
+                    "{method} {line}"
+                );
             }
         }
     });
@@ -121,11 +135,17 @@ fn resets_behind_the_question() {
     bears(|server| {
         for number in 0..300 {
             let mut client = server.client();
-            client.ask("GET", ["/", "/pages", "/endless", "/api/tagged"][number % 4], "");
+            client.ask(
+                "GET",
+                ["/", "/pages", "/endless", "/api/tagged"][number % 4],
+                "",
+            );
             if number % 3 == 0 {
                 client.read_head();
             }
-            SockRef::from(&client.stream).set_linger(Some(Duration::ZERO)).expect("an option");
+            SockRef::from(&client.stream)
+                .set_linger(Some(Duration::ZERO))
+                .expect("an option");
         }
     });
 }
@@ -135,14 +155,20 @@ fn bytes_at_random() {
     bears(|server| {
         let mut state = 42u64;
         let mut random = || {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
             state.to_be_bytes()[0]
         };
         let request =
             b"GET /api/echo?a=%41 HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip;q=1\r\nIf-None-Match: \"a\"\r\n\r\n";
         for round in 0..400 {
             let mut client = server.client();
-            let mut bytes: Vec<u8> = if round % 2 == 0 { (0..300).map(|_| random()).collect() } else { request.repeat(2) };
+            let mut bytes: Vec<u8> = if round % 2 == 0 {
+                (0..300).map(|_| random()).collect()
+            } else {
+                request.repeat(2)
+            };
             for _ in 0..1 + random() % 8 {
                 let at = usize::from(random()) % bytes.len();
                 bytes[at] = random();
@@ -150,9 +176,27 @@ fn bytes_at_random() {
             client.send(bytes);
         }
         // TLS, and the first words of HTTP/2.
-        assert_eq!(server.client().exchange(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n").status, 400);
-        assert!(server.client().exchange("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n").status >= 400);
-        assert_eq!(server.client().exchange("GET / HTTP/1.2\r\nHost: localhost\r\n\r\n").status, 505);
+        assert_eq!(
+            server
+                .client()
+                .exchange(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n")
+                .status,
+            400
+        );
+        assert!(
+            server
+                .client()
+                .exchange("PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n")
+                .status
+                >= 400
+        );
+        assert_eq!(
+            server
+                .client()
+                .exchange("GET / HTTP/1.2\r\nHost: localhost\r\n\r\n")
+                .status,
+            505
+        );
     });
 }
 
@@ -182,7 +226,13 @@ fn file_descriptors_used_up_by_others() {
 
 #[test]
 fn a_byte_at_a_time_does_not_extend_the_time_for_a_head() {
-    let server = Server::start(&config(), Limits { head: Duration::from_millis(400), ..Limits::DEFAULT });
+    let server = Server::start(
+        &config(),
+        Limits {
+            head: Duration::from_millis(400),
+            ..Limits::DEFAULT
+        },
+    );
     let mut slow = server.client();
     let began = Instant::now();
     slow.send("GET / HTTP/1.1\r\nX: ");
@@ -191,7 +241,11 @@ fn a_byte_at_a_time_does_not_extend_the_time_for_a_head() {
         slow.send("x");
         std::thread::sleep(Duration::from_millis(20));
     }
-    assert!(began.elapsed() >= Duration::from_millis(400), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_millis(400),
+        "{:?}",
+        began.elapsed()
+    );
     assert_eq!(slow.read().status, 408);
     assert!(slow.is_closed_within(Duration::from_secs(3)));
     assert_eq!(server.client().get("/api/tagged").status, 200);
@@ -202,7 +256,9 @@ fn pages_are_made_no_faster_than_they_are_read() {
     let server = Server::usual();
     let mut slow = server.client();
     // Fixed, or the kernel would let this side hold more the more it reads.
-    SockRef::from(&slow.stream).set_recv_buffer_size(128 * 1024).expect("an option");
+    SockRef::from(&slow.stream)
+        .set_recv_buffer_size(128 * 1024)
+        .expect("an option");
     slow.ask("GET", "/endless", "");
     assert_eq!(slow.read_head().status, 200);
     let settled = settled(&server);
@@ -211,7 +267,10 @@ fn pages_are_made_no_faster_than_they_are_read() {
     let mut bytes = vec![0; 64 * PAGE_BYTES];
     std::io::Read::read_exact(&mut slow.stream, &mut bytes).expect("it goes on");
     let after = self::settled(&server);
-    assert!(after > settled && after <= settled + 80, "{settled} pages, then {after}");
+    assert!(
+        after > settled && after <= settled + 80,
+        "{settled} pages, then {after}"
+    );
 }
 
 /// Waits until so many slow answers are in the making.
@@ -238,19 +297,37 @@ fn settled(server: &Server) -> usize {
 #[test]
 fn an_answer_that_nobody_reads_ends_at_its_deadline() {
     let (answer, patience) = (Duration::from_millis(300), Duration::from_secs(3600));
-    let server = Server::start(&config(), Limits { answer, patience, connections: 1, ..Limits::DEFAULT });
+    let server = Server::start(
+        &config(),
+        Limits {
+            answer,
+            patience,
+            connections: 1,
+            ..Limits::DEFAULT
+        },
+    );
     let mut never = server.client();
     let began = Instant::now();
     never.ask("GET", "/endless", "");
     assert_eq!(never.read_head().status, 200);
     // There is but one place, and nobody is closed for another.
     assert_eq!(server.client().get("/api/tagged").text(), "[1]");
-    assert!(began.elapsed() >= answer && began.elapsed() < Duration::from_secs(3), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= answer && began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]
 fn a_long_answer_ends_at_its_deadline_however_well_it_is_read() {
-    let server = Server::start(&config(), Limits { pages: Duration::from_millis(500), ..Limits::DEFAULT });
+    let server = Server::start(
+        &config(),
+        Limits {
+            pages: Duration::from_millis(500),
+            ..Limits::DEFAULT
+        },
+    );
     let began = Instant::now();
     let mut client = server.client();
     client.ask("GET", "/endless", "");
@@ -258,12 +335,22 @@ fn a_long_answer_ends_at_its_deadline_however_well_it_is_read() {
     while std::io::Read::read(&mut client.stream, &mut bytes).is_ok_and(|len| len > 0) {
         assert!(began.elapsed() < Duration::from_secs(3));
     }
-    assert!(began.elapsed() >= Duration::from_millis(500), "{:?}", began.elapsed());
+    assert!(
+        began.elapsed() >= Duration::from_millis(500),
+        "{:?}",
+        began.elapsed()
+    );
 }
 
 #[test]
 fn whoever_has_waited_longest_leaves_and_whoever_is_being_answered_stays() {
-    let server = Server::start(&config(), Limits { connections: 4, ..Limits::DEFAULT });
+    let server = Server::start(
+        &config(),
+        Limits {
+            connections: 4,
+            ..Limits::DEFAULT
+        },
+    );
     let mut busy = server.client();
     busy.ask("GET", "/slow", "");
     wait_for(&server, 1);
@@ -280,7 +367,13 @@ fn whoever_has_waited_longest_leaves_and_whoever_is_being_answered_stays() {
 
 #[test]
 fn a_full_house_of_answers_in_the_making_lets_the_next_one_wait() {
-    let server = Server::start(&config(), Limits { connections: 2, ..Limits::DEFAULT });
+    let server = Server::start(
+        &config(),
+        Limits {
+            connections: 2,
+            ..Limits::DEFAULT
+        },
+    );
     let mut busy: Vec<Client> = (0..2).map(|_| server.client()).collect();
     for client in &mut busy {
         client.ask("GET", "/slow", "");
@@ -301,7 +394,9 @@ fn whoever_takes_a_long_answer_leaves_when_all_places_are_taken() {
                 let mut client = server.client();
                 client.ask("GET", "/endless", "");
                 assert_eq!(client.read_head().status, 200);
-                std::thread::spawn(move || while !client.is_closed_within(Duration::from_secs(1)) {})
+                std::thread::spawn(
+                    move || while !client.is_closed_within(Duration::from_secs(1)) {},
+                )
             })
             .collect();
         server.answers_as_ever();

@@ -27,7 +27,9 @@ pub fn page(number: usize) -> Vec<u8> {
     let mut text = String::with_capacity(PAGE_BYTES + 16);
     let mut state = number as u64;
     while text.len() < PAGE_BYTES {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1_442_695_040_888_963_407);
         text += &format!("{},", state >> 40);
     }
     text.truncate(PAGE_BYTES);
@@ -55,7 +57,11 @@ impl Answer for Echo {
             }
             "/pages" | "/endless" => {
                 let made = Arc::clone(&self.made);
-                let last = if request.path == "/pages" { 20 } else { usize::MAX };
+                let last = if request.path == "/pages" {
+                    20
+                } else {
+                    usize::MAX
+                };
                 let mut next = 0;
                 let maker = move || {
                     next += 1;
@@ -63,7 +69,12 @@ impl Answer for Echo {
                     // One page is empty, which must not look like the end.
                     (next <= last).then(|| if next == 3 { Vec::new() } else { page(next) })
                 };
-                Reply { status: 200, content_type: "text/csv", etag: None, body: Body::Pages(Box::new(maker)) }
+                Reply {
+                    status: 200,
+                    content_type: "text/csv",
+                    etag: None,
+                    body: Body::Pages(Box::new(maker)),
+                }
             }
             path => Reply::error(404, format!("{path}: not found")),
         }
@@ -72,7 +83,12 @@ impl Answer for Echo {
 
 /// 127.0.0.1 and any port.
 pub fn config() -> DashboardConfig {
-    DashboardConfig { port: 0, host: "127.0.0.1".into(), base_path: String::new(), allowed_hosts: vec![] }
+    DashboardConfig {
+        port: 0,
+        host: "127.0.0.1".into(),
+        base_path: String::new(),
+        allowed_hosts: vec![],
+    }
 }
 
 /// A server of this process.
@@ -131,9 +147,17 @@ impl ChildServer {
             .expect("a child");
         let mut lines = BufReader::new(child.stdout.take().expect("a pipe")).lines();
         let address = lines
-            .find_map(|line| line.expect("text").split_once("listening at ").and_then(|(_, address)| address.trim().parse().ok()))
+            .find_map(|line| {
+                line.expect("text")
+                    .split_once("listening at ")
+                    .and_then(|(_, address)| address.trim().parse().ok())
+            })
             .expect("the child says where it listens");
-        ChildServer { child, lines, address }
+        ChildServer {
+            child,
+            lines,
+            address,
+        }
     }
 
     /// What the child does: serves until its standard input ends. A line there makes it use up all its descriptors, the
@@ -161,25 +185,45 @@ impl ChildServer {
 
     /// Makes it use up all its descriptors, or give them back.
     pub fn turn_descriptors(&mut self) {
-        self.child.stdin.as_mut().expect("a pipe").write_all(b"turn\n").expect("it reads");
+        self.child
+            .stdin
+            .as_mut()
+            .expect("a pipe")
+            .write_all(b"turn\n")
+            .expect("it reads");
         assert!(self.lines.any(|line| line.expect("text").ends_with("done")));
     }
 
     /// A line of /proc/PID/status in kB: VmRSS what it has now, VmHWM the most it ever had.
     pub fn memory_kb(&self, name: &str) -> u64 {
-        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
-        let line = status.lines().find(|line| line.starts_with(name)).expect("the line");
-        line.split_whitespace().nth(1).and_then(|number| number.parse().ok()).expect("a number")
+        let status =
+            std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
+        let line = status
+            .lines()
+            .find(|line| line.starts_with(name))
+            .expect("the line");
+        line.split_whitespace()
+            .nth(1)
+            .and_then(|number| number.parse().ok())
+            .expect("a number")
     }
 
     pub fn threads(&self) -> usize {
-        std::fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs").count()
+        std::fs::read_dir(format!("/proc/{}/task", self.child.id()))
+            .expect("it runs")
+            .count()
     }
 
     /// Processor time so far, in hundredths of a second.
     pub fn cpu_ticks(&self) -> u64 {
-        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
-        let fields: Vec<&str> = stat.rsplit(')').next().expect("a name").split_whitespace().collect();
+        let stat =
+            std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
+        let fields: Vec<&str> = stat
+            .rsplit(')')
+            .next()
+            .expect("a name")
+            .split_whitespace()
+            .collect();
         fields[11].parse::<u64>().expect("utime") + fields[12].parse::<u64>().expect("stime")
     }
 
@@ -192,7 +236,11 @@ impl ChildServer {
         let began = Instant::now();
         let answer = self.client().get("/api/tagged");
         assert_eq!((answer.status, answer.text().as_str()), (200, "[1]"));
-        assert!(began.elapsed() < Duration::from_secs(1), "{:?}", began.elapsed());
+        assert!(
+            began.elapsed() < Duration::from_secs(1),
+            "{:?}",
+            began.elapsed()
+        );
     }
 }
 
@@ -216,7 +264,10 @@ pub struct Answered {
 
 impl Answered {
     pub fn header(&self, name: &str) -> Option<&str> {
-        let mut found = self.headers.iter().filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        let mut found = self
+            .headers
+            .iter()
+            .filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let value = found.next().map(|(_, value)| value.as_str());
         assert!(found.next().is_none(), "{name} is there twice");
         value
@@ -230,7 +281,9 @@ impl Answered {
     pub fn unpacked(&self) -> Vec<u8> {
         assert_eq!(self.header("Content-Encoding"), Some("gzip"));
         let mut out = Vec::new();
-        flate2::read::GzDecoder::new(self.body.as_slice()).read_to_end(&mut out).expect("a gzip file");
+        flate2::read::GzDecoder::new(self.body.as_slice())
+            .read_to_end(&mut out)
+            .expect("a gzip file");
         out
     }
 }
@@ -257,7 +310,9 @@ impl Client {
 
     /// Sends a request with these further lines, each with its end.
     pub fn ask(&mut self, method: &str, target: &str, lines: &str) {
-        self.send(format!("{method} {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"));
+        self.send(format!(
+            "{method} {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"
+        ));
     }
 
     pub fn get(&mut self, target: &str) -> Answered {
@@ -290,7 +345,8 @@ impl Client {
             loop {
                 let mut line = String::new();
                 self.read.read_line(&mut line).expect("a length");
-                let len = usize::from_str_radix(line.trim(), 16).unwrap_or_else(|_| panic!("{line:?} is no length"));
+                let len = usize::from_str_radix(line.trim(), 16)
+                    .unwrap_or_else(|_| panic!("{line:?} is no length"));
                 let mut chunk = vec![0; len + 2];
                 self.read.read_exact(&mut chunk).expect("a chunk");
                 assert_eq!(&chunk[len..], b"\r\n");
@@ -300,7 +356,10 @@ impl Client {
                 }
             }
         }
-        match answered.header("Content-Length").map(|len| len.parse().expect("a number")) {
+        match answered
+            .header("Content-Length")
+            .map(|len| len.parse().expect("a number"))
+        {
             Some(len) => {
                 answered.body = vec![0; len];
                 self.read.read_exact(&mut answered.body).expect("the body");
@@ -314,15 +373,30 @@ impl Client {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
-            assert_ne!(self.read.read_line(&mut line).expect("a line"), 0, "hung up after {lines:?}");
+            assert_ne!(
+                self.read.read_line(&mut line).expect("a line"),
+                0,
+                "hung up after {lines:?}"
+            );
             match line.strip_suffix("\r\n").expect("an end") {
                 "" => break,
                 line => lines.push(line.to_string()),
             }
         }
-        let status = lines[0].strip_prefix("HTTP/1.1 ").and_then(|rest| rest.get(..3)).expect("a status line");
-        let split = |line: &String| line.split_once(": ").map(|(name, value)| (name.into(), value.into())).expect("a header");
-        Answered { status: status.parse().expect("a number"), headers: lines[1..].iter().map(split).collect(), body: vec![] }
+        let status = lines[0]
+            .strip_prefix("HTTP/1.1 ")
+            .and_then(|rest| rest.get(..3))
+            .expect("a status line");
+        let split = |line: &String| {
+            line.split_once(": ")
+                .map(|(name, value)| (name.into(), value.into()))
+                .expect("a header")
+        };
+        Answered {
+            status: status.parse().expect("a number"),
+            headers: lines[1..].iter().map(split).collect(),
+            body: vec![],
+        }
     }
 
     /// Whether an answer, or the end, has begun to come.
@@ -340,7 +414,9 @@ impl Client {
 
     /// Whether the server has closed this connection, or does within `longest`.
     pub fn is_closed_within(&mut self, longest: Duration) -> bool {
-        self.stream.set_read_timeout(Some(longest)).expect("a timeout");
+        self.stream
+            .set_read_timeout(Some(longest))
+            .expect("a timeout");
         let until = Instant::now() + longest;
         let mut bytes = [0; 4096];
         while Instant::now() < until {

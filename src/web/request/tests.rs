@@ -5,13 +5,27 @@ use super::*;
 use crate::config::DashboardConfig;
 
 fn read_below(base_path: &str, bytes: &[u8]) -> Option<(usize, Head)> {
-    let config = DashboardConfig { port: 1, host: "localhost".into(), base_path: base_path.into(), allowed_hosts: vec![] };
-    read(bytes, &Gate { names: &Names::new(&config, "attic"), local: None })
+    let config = DashboardConfig {
+        port: 1,
+        host: "localhost".into(),
+        base_path: base_path.into(),
+        allowed_hosts: vec![],
+    };
+    read(
+        bytes,
+        &Gate {
+            names: &Names::new(&config, "attic"),
+            local: None,
+        },
+    )
 }
 
 fn question_below(base_path: &str, target: &str) -> Result<Request, Refusal> {
     let text = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    read_below(base_path, text.as_bytes()).expect("a whole head").1.question
+    read_below(base_path, text.as_bytes())
+        .expect("a whole head")
+        .1
+        .question
 }
 
 fn question(target: &str) -> Result<Request, Refusal> {
@@ -29,38 +43,91 @@ fn head(lines: &str) -> Head {
 fn a_target_is_decoded_into_path_and_query() {
     let request = question("/api/a%2Fb/%C3%A4+b?x=1&x=2&&y&z=a%3Db+c%2B&=v").expect("right");
     assert_eq!(request.path, "/api/a/b/ä+b");
-    let pairs: Vec<_> = request.query.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
-    assert_eq!(pairs, [("x", "1"), ("x", "2"), ("y", ""), ("z", "a=b c+"), ("", "v")]);
+    let pairs: Vec<_> = request
+        .query
+        .iter()
+        .map(|(name, value)| (name.as_str(), value.as_str()))
+        .collect();
+    assert_eq!(
+        pairs,
+        [
+            ("x", "1"),
+            ("x", "2"),
+            ("y", ""),
+            ("z", "a=b c+"),
+            ("", "v")
+        ]
+    );
     assert_eq!(question("/").expect("right").query, []);
     assert_eq!(question("/?").expect("right").query, []);
 }
 
 #[test]
 fn a_broken_percent_encoding_is_refused() {
-    for target in
-        ["/%", "/%4", "/%zz", "/%+1", "/%80", "/a?b=%", "/a?%ff=1", "/a?b=%e2%28%a1", "/%00", "/a%0d%0ab", "a", "*", "?x=%"]
-    {
-        assert!(matches!(question(target), Err(Refusal::Malformed(_))), "{target}");
+    for target in [
+        "/%",
+        "/%4",
+        "/%zz",
+        "/%+1",
+        "/%80",
+        "/a?b=%",
+        "/a?%ff=1",
+        "/a?b=%e2%28%a1",
+        "/%00",
+        "/a%0d%0ab",
+        "a",
+        "*",
+        "?x=%",
+    ] {
+        assert!(
+            matches!(question(target), Err(Refusal::Malformed(_))),
+            "{target}"
+        );
     }
 }
 
 #[test]
 fn a_whole_address_in_the_request_line_overrules_host() {
-    assert_eq!(question("http://localhost:8501/a?b=1").expect("ours").path, "/a");
+    assert_eq!(
+        question("http://localhost:8501/a?b=1").expect("ours").path,
+        "/a"
+    );
     assert_eq!(question("HTTP://attic?b=1").expect("ours").path, "/");
     assert_eq!(question("http://attic").expect("ours").path, "/");
-    assert_eq!(question("http://evil.example/a"), Err(Refusal::Host("evil.example".into())));
-    assert!(matches!(question("ftp://localhost/a"), Err(Refusal::Malformed(_))));
+    assert_eq!(
+        question("http://evil.example/a"),
+        Err(Refusal::Host("evil.example".into()))
+    );
+    assert!(matches!(
+        question("ftp://localhost/a"),
+        Err(Refusal::Malformed(_))
+    ));
 }
 
 #[test]
 fn the_base_path_is_taken_off() {
-    assert_eq!(question_below("/ping", "/ping/api/status").expect("inside").path, "/api/status");
+    assert_eq!(
+        question_below("/ping", "/ping/api/status")
+            .expect("inside")
+            .path,
+        "/api/status"
+    );
     assert_eq!(question_below("/ping", "/ping/").expect("inside").path, "/");
-    assert_eq!(question_below("/ping", "/ping?a=1"), Err(Refusal::Moved("/ping/?a=1".into())));
+    assert_eq!(
+        question_below("/ping", "/ping?a=1"),
+        Err(Refusal::Moved("/ping/?a=1".into()))
+    );
     // The proxy has taken it off.
-    assert_eq!(question_below("/ping", "/api/status").expect("bare").path, "/api/status");
-    assert_eq!(question_below("/ping", "/pingpong").expect("another path").path, "/pingpong");
+    assert_eq!(
+        question_below("/ping", "/api/status").expect("bare").path,
+        "/api/status"
+    );
+    assert_eq!(
+        question_below("/ping", "/pingpong")
+            .expect("another path")
+            .path,
+        "/pingpong"
+    );
 }
 
 #[test]
@@ -77,7 +144,10 @@ fn a_head_is_read_only_when_it_is_whole() {
 fn the_connection_goes_on_by_version_and_wish() {
     for (lines, is_last) in [
         ("GET / HTTP/1.1\nHost: localhost", false),
-        ("GET / HTTP/1.1\nHost: localhost\nConnection: foo, Close", true),
+        (
+            "GET / HTTP/1.1\nHost: localhost\nConnection: foo, Close",
+            true,
+        ),
         ("GET / HTTP/1.0", true),
         ("GET / HTTP/1.0\nConnection: Keep-Alive", false),
         ("POST / HTTP/1.1\nHost: localhost\nContent-Length: 5", true),
@@ -89,11 +159,21 @@ fn the_connection_goes_on_by_version_and_wish() {
 
 #[test]
 fn a_body_is_refused_whatever_its_length_says() {
-    let refusal = |line: &str| head(&format!("GET / HTTP/1.1\nHost: localhost\n{line}")).question.err();
+    let refusal = |line: &str| {
+        head(&format!("GET / HTTP/1.1\nHost: localhost\n{line}"))
+            .question
+            .err()
+    };
     assert_eq!(refusal("Content-Length: 0"), None);
     assert_eq!(refusal("Content-Length: 1"), Some(Refusal::Body));
-    assert_eq!(refusal("Content-Length: 1000000000000000000000000000"), Some(Refusal::Body));
-    assert_eq!(refusal("Content-Length: 0\nContent-Length: 7"), Some(Refusal::Body));
+    assert_eq!(
+        refusal("Content-Length: 1000000000000000000000000000"),
+        Some(Refusal::Body)
+    );
+    assert_eq!(
+        refusal("Content-Length: 0\nContent-Length: 7"),
+        Some(Refusal::Body)
+    );
     for line in [
         "Content-Length: 1e15",
         "Content-Length: -1",
@@ -101,18 +181,33 @@ fn a_body_is_refused_whatever_its_length_says() {
         "Transfer-Encoding: chunked",
         "Transfer-Encoding: identity",
     ] {
-        assert!(matches!(refusal(line), Some(Refusal::Malformed(_))), "{line}");
+        assert!(
+            matches!(refusal(line), Some(Refusal::Malformed(_))),
+            "{line}"
+        );
     }
 }
 
 #[test]
 fn a_host_is_demanded_of_those_who_must_send_one() {
     let refusal = |lines: &str| head(lines).question.err();
-    assert!(matches!(refusal("GET / HTTP/1.1"), Some(Refusal::Malformed(_))));
-    assert!(matches!(refusal("GET / HTTP/1.1\nHost: localhost\nHost: localhost"), Some(Refusal::Malformed(_))));
-    assert_eq!(refusal("GET / HTTP/1.1\nHost:"), Some(Refusal::Host(String::new())));
+    assert!(matches!(
+        refusal("GET / HTTP/1.1"),
+        Some(Refusal::Malformed(_))
+    ));
+    assert!(matches!(
+        refusal("GET / HTTP/1.1\nHost: localhost\nHost: localhost"),
+        Some(Refusal::Malformed(_))
+    ));
+    assert_eq!(
+        refusal("GET / HTTP/1.1\nHost:"),
+        Some(Refusal::Host(String::new()))
+    );
     assert_eq!(refusal("GET / HTTP/1.0"), None);
-    assert_eq!(refusal("GET / HTTP/1.0\nHost: evil.example"), Some(Refusal::Host("evil.example".into())));
+    assert_eq!(
+        refusal("GET / HTTP/1.0\nHost: evil.example"),
+        Some(Refusal::Host("evil.example".into()))
+    );
 }
 
 #[test]
@@ -129,26 +224,49 @@ fn gzip_is_accepted_by_its_weight() {
         ("gzip;q=x", false),
         ("x-gzip", true),
     ] {
-        assert_eq!(head(&format!("GET / HTTP/1.1\nHost: localhost\nAccept-Encoding: {value}")).accepts_gzip, accepts, "{value}");
+        assert_eq!(
+            head(&format!(
+                "GET / HTTP/1.1\nHost: localhost\nAccept-Encoding: {value}"
+            ))
+            .accepts_gzip,
+            accepts,
+            "{value}"
+        );
     }
     assert!(!head("GET / HTTP/1.1\nHost: localhost").accepts_gzip);
 }
 
 #[test]
 fn a_known_tag_is_found_among_several() {
-    let request =
-        head("GET / HTTP/1.1\nHost: localhost\nIf-None-Match: \"a\", W/\"b\"\nIf-None-Match: \"c\"").question.expect("right");
-    for (etag, is_known) in [("a", true), ("\"b\"", true), ("W/\"c\"", true), ("d", false), ("", false)] {
+    let request = head(
+        "GET / HTTP/1.1\nHost: localhost\nIf-None-Match: \"a\", W/\"b\"\nIf-None-Match: \"c\"",
+    )
+    .question
+    .expect("right");
+    for (etag, is_known) in [
+        ("a", true),
+        ("\"b\"", true),
+        ("W/\"c\"", true),
+        ("d", false),
+        ("", false),
+    ] {
         assert_eq!(request.knows(etag), is_known, "{etag}");
     }
-    assert!(head("GET / HTTP/1.1\nHost: localhost\nIf-None-Match: *").question.expect("right").knows("x"));
+    assert!(
+        head("GET / HTTP/1.1\nHost: localhost\nIf-None-Match: *")
+            .question
+            .expect("right")
+            .knows("x")
+    );
 }
 
 #[test]
 fn no_bytes_make_it_panic() {
     let mut state = 7u64;
     let mut random = || {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        state = state
+            .wrapping_mul(6_364_136_223_846_793_005)
+            .wrapping_add(1);
         state.to_be_bytes()[0]
     };
     let seed =
