@@ -165,9 +165,9 @@ fn may_ping() -> Result<(), DaemonError> {
     }
 }
 
-/// Runs the monitor until a signal ends it; [`prepare`] has been asked before. `reload` reads the configuration again, and
-/// a dashboard that was started before shows what is recorded.
-/// Returns how many results were lost because they could not be written.
+/// Runs the monitor until a signal ends it; [`prepare`] has been asked before. `reload` reads the
+/// configuration again, and a dashboard that was started before shows what is recorded. Returns how
+/// many results were lost because they could not be written.
 pub fn run(
     config: Config,
     database: Database,
@@ -225,7 +225,8 @@ pub fn run(
             Some(interval) => events.recv_timeout(interval),
             None => events.recv().map_err(RecvTimeoutError::from),
         };
-        // Reading the configuration once answers every request that came before, and a stop waits for none.
+        // Reading the configuration once answers every request that came before, and a stop waits
+        // for none.
         match event.map(|first| events.try_iter().fold(first, Event::over)) {
             Ok(Event::Stop(signal)) => break signal,
             Ok(Event::Reload) => {
@@ -433,7 +434,8 @@ impl Team {
             .set_hosts(plans.iter().map(neighbour).collect());
     }
 
-    /// Goes from one configuration to the next: hosts that stay as they are go on undisturbed. Returns what is in force.
+    /// Goes from one configuration to the next: hosts that stay as they are go on undisturbed.
+    /// Returns what is in force.
     fn take_over(&mut self, old: Config, mut new: Config, writer: &WriterHandle) -> Config {
         for (key, is_changed) in [
             ("database.path", old.database.path != new.database.path),

@@ -1,4 +1,5 @@
-//! The dashboard put together: the server, its API, and the monitor's writer, which is told when somebody watches.
+//! The dashboard put together: the server, its API, and the monitor's writer, which is told when
+//! somebody watches.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -22,7 +23,8 @@ pub struct Dashboard {
 }
 
 impl Dashboard {
-    /// Serves what the configured database holds from now on, also while there is none yet. Fails when it cannot listen.
+    /// Serves what the configured database holds from now on, also while there is none yet. Fails
+    /// when it cannot listen.
     pub fn start(config: &Config) -> Result<Dashboard, WebError> {
         let writer: Arc<OnceLock<WriterHandle>> = Arc::default();
         let told = Arc::clone(&writer);

@@ -20,7 +20,8 @@ impl Reopen {
     }
 }
 
-/// Starts logging, once: to a file, or else to standard error. Fails when the log file cannot be opened.
+/// Starts logging, once: to a file, or else to standard error. Fails when the log file cannot be
+/// opened.
 pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
     let reopen = Reopen::default();
     let mut format = ConfigBuilder::new();

@@ -1,4 +1,5 @@
-//! Runs one command, prints its error once, and exits with its code. Everything else is in the library.
+//! Runs one command, prints its error once, and exits with its code. Everything else is in the
+//! library.
 
 use std::process::ExitCode;
 

@@ -1,5 +1,5 @@
-//! What is known of each host now: the configured ones in their order, then those that are only recorded, and whether
-//! what is known is too old to say anything.
+//! What is known of each host now: the configured ones in their order, then those that are only
+//! recorded, and whether what is known is too old to say anything.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -31,7 +31,8 @@ impl Known {
         }
     }
 
-    /// What a database knows, without its outages. `flush` is how long its monitor keeps results in memory.
+    /// What a database knows, without its outages. `flush` is how long its monitor keeps results in
+    /// memory.
     pub fn read(reader: &Reader, flush: Duration, now: UtcMillis) -> Result<Known, StoreError> {
         let latest = reader.latest_checks(UtcMillis(now.0.saturating_add(AHEAD_MS)))?;
         let delay = delay(flush, reader.last_sign_of_life()?, now);
@@ -83,7 +84,8 @@ impl Known {
         let mut lines = Vec::new();
         for plan in plans {
             let family = plan.host.family.number();
-            // What was written with plain SQL or taken over has no family; it is the host's unless another is listed without.
+            // What was written with plain SQL or taken over has no family; it is the host's unless
+            // another is listed without.
             let is_listed_without = plans.iter().any(|other| {
                 other.host.address == plan.host.address && other.host.family.number() == 0
             });
@@ -168,8 +170,8 @@ impl Line<'_> {
     }
 }
 
-/// A monitor that runs keeps results in memory for up to a flush; its sign of life comes with every flush, at least once
-/// a minute.
+/// A monitor that runs keeps results in memory for up to a flush; its sign of life comes with every
+/// flush, at least once a minute.
 fn delay(flush: Duration, alive: Option<UtcMillis>, now: UtcMillis) -> Duration {
     let silence = alive.map(|alive| Duration::from_millis(now.0.abs_diff(alive.0)));
     let is_running =

@@ -1,5 +1,5 @@
-//! The stop flag: raised once, never lowered, and every wait of a worker ends with it. The only mutable state that
-//! threads share.
+//! The stop flag: raised once, never lowered, and every wait of a worker ends with it. The only
+//! mutable state that threads share.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -14,8 +14,8 @@ pub struct Stop {
     flag: Arc<Flag>,
 }
 
-/// The flag twice: a sleeper waits for the condition, which costs the processor least, and who listens to a socket waits
-/// for the event beside it.
+/// The flag twice: a sleeper waits for the condition, which costs the processor least, and who
+/// listens to a socket waits for the event beside it.
 #[derive(Debug)]
 struct Flag {
     is_raised: Mutex<bool>,
@@ -61,7 +61,8 @@ impl Stop {
         }
     }
 
-    /// Waits until an instant or until the socket has something to read; `true` when the flag was raised.
+    /// Waits until an instant or until the socket has something to read; `true` when the flag was
+    /// raised.
     pub fn wait_readable(&self, socket: BorrowedFd<'_>, until: Monotonic) -> bool {
         self.is_raised() || sys::wait(&self.flag.event, socket, until) == Woken::Event
     }

@@ -1,5 +1,5 @@
-//! Messages to the service manager: sd_notify(3). A datagram to the socket it names in the environment; without one
-//! nothing happens.
+//! Messages to the service manager: sd_notify(3). A datagram to the socket it names in the
+//! environment; without one nothing happens.
 
 use std::ffi::OsStr;
 use std::io;
@@ -41,7 +41,8 @@ impl Notifier {
         Notifier { socket, watchdog }
     }
 
-    /// How often a sign of life is due: half of what the manager waits for, as sd_watchdog_enabled(3) advises.
+    /// How often a sign of life is due: half of what the manager waits for, as
+    /// sd_watchdog_enabled(3) advises.
     pub fn watchdog_interval(&self) -> Option<Duration> {
         self.watchdog
             .filter(|_| self.socket.is_some())

@@ -1,4 +1,5 @@
-//! Notices as they are told by a running monitor: to a program that hears them, and to one that does everything wrong.
+//! Notices as they are told by a running monitor: to a program that hears them, and to one that
+//! does everything wrong.
 
 mod common;
 
@@ -648,7 +649,8 @@ fn hosts_that_fail_together_are_told_as_one_incident_and_its_end() {
     );
 }
 
-/// Answers pings at the other end of the device, until `is_over`; of those with an odd number only while `is_well`.
+/// Answers pings at the other end of the device, until `is_over`; of those with an odd number only
+/// while `is_well`.
 fn answer(tun: &mut File, is_well: &AtomicBool, is_over: &AtomicBool) {
     let mut packet = [0u8; 2000];
     while !is_over.load(Ordering::Relaxed) {
@@ -741,7 +743,8 @@ fn the_program_has_none_of_the_rights_that_the_monitor_was_given() {
     });
 }
 
-// -- alert-test -----------------------------------------------------------------------------------------------------
+// -- alert-test
+// -----------------------------------------------------------------------------------------------------
 
 fn alert_test(folder: &TempDir, alerts: &str, arguments: &[&str]) -> Finished {
     folder.write("config.yaml", &format!("{ONE}{alerts}"));
@@ -833,10 +836,11 @@ fn alert_test_runs_the_command_once_and_says_what_came_of_it() {
     );
 }
 
-// -- the examples ---------------------------------------------------------------------------------------------------
+// -- the examples
+// ---------------------------------------------------------------------------------------------------
 
-/// Runs an example by alert-test, with a program `name` in place of the real one; what that was given: its arguments, one a
-/// line, and its input.
+/// Runs an example by alert-test, with a program `name` in place of the real one; what that was
+/// given: its arguments, one a line, and its input.
 fn example(
     name: &str,
     replaced: &str,

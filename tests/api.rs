@@ -413,7 +413,8 @@ fn outages_are_listed_counted_and_found_by_host() {
         site.json("/api/hosts/2001%3Adb8%3A%3A1/active-outage"),
         Value::Null
     );
-    // What a file of the original has not is null; what the monitor writes is there, times as everywhere.
+    // What a file of the original has not is null; what the monitor writes is there, times as
+    // everywhere.
     let added = |event: &Value| {
         ["earliest_start", "packets_sent", "packets_lost"].map(|field| event[field].clone())
     };
@@ -469,7 +470,8 @@ fn event(
     )
 }
 
-/// Both hosts silent for ten minutes, A three times within nine by its own fault, a link that is down, and a planned outage.
+/// Both hosts silent for ten minutes, A three times within nine by its own fault, a link that is
+/// down, and a planned outage.
 fn what_happened() -> String {
     let of_a = |cause, ago, minutes| event("outage", "A", "192.0.2.1", cause, ago, minutes);
     [
@@ -814,7 +816,8 @@ fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
 
 #[test]
 fn a_check_stands_for_the_interval_that_it_was_made_at() {
-    // Ten minutes of a check a minute, then ten of one every twenty seconds, all of the last half hour.
+    // Ten minutes of a check a minute, then ten of one every twenty seconds, all of the last half
+    // hour.
     let sql = "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
         insert into host_interval values(1, 0, 60000), (1, (strftime('%s', 'now') - 601) * 1000, 20000);
         with recursive n(i) as (select 1 union all select i + 1 from n where i < 10)
@@ -837,7 +840,8 @@ fn a_check_stands_for_the_interval_that_it_was_made_at() {
 
 #[test]
 fn days_are_the_readers_also_before_the_clocks_change() {
-    // 2026-09-09 22:10 UTC is the 10th in Berlin, where the clocks change on the 25th of October at 01:00 UTC.
+    // 2026-09-09 22:10 UTC is the 10th in Berlin, where the clocks change on the 25th of October at
+    // 01:00 UTC.
     let check = |at: &str| {
         format!(
             "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count) values('A', '192.0.2.1', '{at}', 0, 5);"

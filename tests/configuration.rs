@@ -1,4 +1,5 @@
-//! The configurations that packages install: config.yaml with a few lines of their own, made by packaging/configuration.
+//! The configurations that packages install: config.yaml with a few lines of their own, made by
+//! packaging/configuration.
 
 mod common;
 
@@ -24,8 +25,8 @@ fn profile(name: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// The lines of a profile that config.yaml does not have, and those of config.yaml that the profile does not have; comments
-/// are left out.
+/// The lines of a profile that config.yaml does not have, and those of config.yaml that the profile
+/// does not have; comments are left out.
 fn differences(name: &str) -> (Vec<String>, Vec<String>) {
     let own = std::fs::read_to_string(root().join("config.yaml")).expect("config.yaml");
     let made = profile(name);

@@ -1,5 +1,5 @@
-//! The dashboard of the running program: in the monitor, alone, and where something stands in its way. What it answers is
-//! in api.rs, how it bears its clients in web_server.rs.
+//! The dashboard of the running program: in the monitor, alone, and where something stands in its
+//! way. What it answers is in api.rs, how it bears its clients in web_server.rs.
 
 mod common;
 

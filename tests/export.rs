@@ -1,4 +1,5 @@
-//! `export`, from a database of known content: what comes out, and what comes back when it is read in again.
+//! `export`, from a database of known content: what comes out, and what comes back when it is read
+//! in again.
 
 mod common;
 
@@ -501,7 +502,8 @@ fn rows_come_in_the_order_of_time_over_all_pages() {
 #[test]
 fn promtool_takes_the_openmetrics() {
     const NAME: &str = "promtool_takes_the_openmetrics";
-    // Two checks in one millisecond of an address that is measured over both versions of IP: one sample.
+    // Two checks in one millisecond of an address that is measured over both versions of IP: one
+    // sample.
     let (v4, v6) = (
         host("both\\\n\"quoted\"", "both.example", Family::V4),
         host("both\\\n\"quoted\"", "both.example", Family::V6),
@@ -608,7 +610,8 @@ const CHECKS: &str = "select h.name, h.address, checked_at, sent, received, min_
 const EVENTS: &str = "select host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
     checks_during_outage, recovery_success_rate, notes from outage_events order by start_time";
 
-/// In Berlin, 26 October 2025, 00:00 UTC, it is two o'clock for the first time; an hour later for the second.
+/// In Berlin, 26 October 2025, 00:00 UTC, it is two o'clock for the first time; an hour later for
+/// the second.
 const TWO: i64 = 1_761_436_800_000;
 const MINUTE: i64 = 60_000;
 
@@ -622,7 +625,8 @@ fn autumn() -> TempDir {
         check(&one, TWO + 20 * MINUTE, &[1, 2, 3]),
         check(&one, TWO + 40 * MINUTE + 123, &[0]),
         check(&two, TWO + 75 * MINUTE, &[4_000_000]),
-        // Twenty past two again, to the millisecond, and a quarter of an hour after a row of the first pass.
+        // Twenty past two again, to the millisecond, and a quarter of an hour after a row of the
+        // first pass.
         check(&one, TWO + 80 * MINUTE, &[7]),
         check(&two, TWO + 90 * MINUTE, &[0]),
         check(&one, TWO + 100 * MINUTE + 123, &[9]),
@@ -630,7 +634,8 @@ fn autumn() -> TempDir {
     ])
 }
 
-/// Exports as the original's database, imports that into a new one and says whether the values are the same.
+/// Exports as the original's database, imports that into a new one and says whether the values are
+/// the same.
 fn round_trip(folder: &TempDir, zone: &str, options: &[&str]) -> (TempDir, TempDir) {
     let (exported, fresh) = (TempDir::new(), TempDir::new());
     let file = exported.path().join("original.db");

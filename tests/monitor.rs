@@ -1,4 +1,5 @@
-//! The running monitor: its schedule, its signals, what it tells the service manager, and clocks that are set.
+//! The running monitor: its schedule, its signals, what it tells the service manager, and clocks
+//! that are set.
 
 mod common;
 
@@ -203,8 +204,8 @@ hosts:
 - {name: one, address: 127.0.0.1}
 ";
 
-/// From one check to the next. A busy machine may wake a sleeper late by a part of an interval, and then the next gap is as
-/// much shorter; a skipped tick or a burst is a whole interval.
+/// From one check to the next. A busy machine may wake a sleeper late by a part of an interval, and
+/// then the next gap is as much shorter; a skipped tick or a burst is a whole interval.
 fn gaps(times: &[i64]) -> Vec<i64> {
     times.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
@@ -315,7 +316,8 @@ fn a_stopped_process_skips_ticks_and_loses_no_reply() {
             gaps.iter().all(|gap| *gap > 100),
             "no burst makes up for the ticks: {gaps:?}"
         );
-        // The same grid as before, no drift: on a busy machine some checks are late, but most are not.
+        // The same grid as before, no drift: on a busy machine some checks are late, but most are
+        // not.
         let mut late: Vec<i64> = times[1..]
             .iter()
             .map(|at| (at - times[1] + 100).rem_euclid(200) - 100)
@@ -348,7 +350,8 @@ fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
         return skip(test, "cannot run faketime");
     }
     in_namespace(SocketKind::Datagram, |_tun| {
-        // faketime reads the offset from a file again and again, and only the wall clock is to follow it.
+        // faketime reads the offset from a file again and again, and only the wall clock is to
+        // follow it.
         let folder = TempDir::new();
         folder.write("config.yaml", QUICK);
         let offset = folder.write("offset", "+0");

@@ -1,5 +1,6 @@
-//! The program against far ends that do as a script says, in networks of the tests' own. The scenarios are in
-//! scenarios/, a file a behaviour; what needs another network or a look at the packets is written out below.
+//! The program against far ends that do as a script says, in networks of the tests' own. The
+//! scenarios are in scenarios/, a file a behaviour; what needs another network or a look at the
+//! packets is written out below.
 
 mod common;
 mod reflector;
@@ -186,8 +187,9 @@ fn both_with(v4_keys: &str, v6_keys: &str) -> Vec<String> {
     ]
 }
 
-/// Checks these hosts once against a far end that answers everybody, over both kinds of sockets, after `prepare` has
-/// changed the network; then `judge` looks at what came out and at the requests as they arrived.
+/// Checks these hosts once against a far end that answers everybody, over both kinds of sockets,
+/// after `prepare` has changed the network; then `judge` looks at what came out and at the requests
+/// as they arrived.
 fn check_echoing(
     test: &str,
     plan: Plan,
@@ -238,7 +240,8 @@ fn assert_up(host: &Value, plan: &Plan) {
     );
 }
 
-/// The observer's own fault: nothing sent, nothing lost, and the reason in words of which one at least is among these.
+/// The observer's own fault: nothing sent, nothing lost, and the reason in words of which one at
+/// least is among these.
 #[track_caller]
 fn assert_not_measured(host: &Value, any_of: &[&str]) {
     assert_eq!(
@@ -528,7 +531,8 @@ fn without_a_route_nothing_is_measured_and_nothing_lost() {
 
 #[test]
 fn a_route_that_refuses_is_not_measured() {
-    // An administrator's "unreachable" and "prohibit" routes are this machine's own refusal, as is no route.
+    // An administrator's "unreachable" and "prohibit" routes are this machine's own refusal, as is
+    // no route.
     let hosts = both("");
     let prepare = "route add unreachable 10.9.0.2/32\nroute add prohibit fd09::2/128";
     check_echoing(
@@ -617,7 +621,8 @@ fn this_machine_itself_can_be_a_host() {
             for host in &checked.hosts {
                 assert_up(host, &PLAN);
                 assert!(host["min_us"].as_u64().is_some_and(|us| us >= 1), "{host}");
-                // A raw socket sees its own requests pass; they are neither answers nor anybody else's.
+                // A raw socket sees its own requests pass; they are neither answers nor anybody
+                // else's.
                 assert_eq!(
                     (&host["foreign"], &host["duplicates"], &host["late"]),
                     (&0.into(), &0.into(), &0.into())
@@ -668,7 +673,8 @@ fn every_check_has_a_fresh_identifier_and_every_ping_a_payload_of_its_own() {
                 .map(|request| request.payload.as_slice())
                 .collect();
             assert_eq!(payloads.len(), requests.len());
-            // Not only a counter in one place: the least payload that can be configured must differ as well.
+            // Not only a counter in one place: the least payload that can be configured must differ
+            // as well.
             let starts: HashSet<&[u8]> = requests
                 .iter()
                 .map(|request| &request.payload[..16])
@@ -821,7 +827,8 @@ fn datagram_sockets_are_used_where_they_are_granted_and_raw_ones_elsewhere() {
             let far_end = FarEnd::start(tun, {
                 let open = Arc::clone(&open);
                 move |request, _| {
-                    // The far end's thread lives in the same network, and the socket that sent is open while we look.
+                    // The far end's thread lives in the same network, and the socket that sent is
+                    // open while we look.
                     for table in ["icmp", "icmp6", "raw", "raw6"] {
                         let path = format!("/proc/thread-self/net/{table}");
                         let lines =

@@ -28,7 +28,8 @@ fn now() -> i64 {
     .expect("before 2248")
 }
 
-/// Hosts `One` and `Two`, and checks a minute apart from `began` on, a letter each: r a reply, s silence.
+/// Hosts `One` and `Two`, and checks a minute apart from `began` on, a letter each: r a reply, s
+/// silence.
 struct Record {
     folder: TempDir,
     path: PathBuf,
@@ -233,7 +234,8 @@ fn outages_are_listed_newest_first_as_far_as_they_are_asked_for() {
         "",
         "it is configured, and nothing is recorded of it"
     );
-    // 0.02 days are 28 minutes and 48 seconds: the outage of minute 23 is 17 minutes old, the one of minute 10 is 30.
+    // 0.02 days are 28 minutes and 48 seconds: the outage of minute 23 is 17 minutes old, the one
+    // of minute 10 is 30.
     assert_eq!(
         addresses(&["outages", "--days", "0.02"]),
         "192.0.2.1 192.0.2.1"

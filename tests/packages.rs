@@ -1,5 +1,6 @@
-//! The .deb for this machine, made by packaging/build as a user makes it, and looked into. What happens when it is installed,
-//! and the other packages, are packaging/try's to show: that takes a Debian of its own for each.
+//! The .deb for this machine, made by packaging/build as a user makes it, and looked into. What
+//! happens when it is installed, and the other packages, are packaging/try's to show: that takes a
+//! Debian of its own for each.
 
 mod common;
 
@@ -361,8 +362,8 @@ fn small_root(folder: &TempDir) -> PathBuf {
     root
 }
 
-/// The hash of what packaging/openwrt/apk makes of [`small_root`], unpacked. apk 3.0.6 has dumped, verified and installed it:
-/// whoever changes the bytes has to show them to a real apk again.
+/// The hash of what packaging/openwrt/apk makes of [`small_root`], unpacked. apk 3.0.6 has dumped,
+/// verified and installed it: whoever changes the bytes has to show them to a real apk again.
 const APK_SHA256: &str = "68381e17fb5b1db6689120d80a5532f393e737038e0c77c79c3fc4def11b05e3";
 
 #[test]
@@ -429,7 +430,8 @@ fn an_apk_with_a_wrong_word_or_without_a_time_is_refused_by_name() {
     assert!(refused(&["name=a", "version=1"], None).contains("SOURCE_DATE_EPOCH: must be set"));
 }
 
-/// OpenWrt's build system is a tree of makefiles; these stand for those that the package's own includes.
+/// OpenWrt's build system is a tree of makefiles; these stand for those that the package's own
+/// includes.
 const STAND_INS: &[(&str, &str)] = &[
     (
         "rules.mk",
@@ -522,7 +524,8 @@ fn openwrts_build_system_is_given_the_whole_source_and_lays_down_the_same_files(
     );
 }
 
-/// Every script for a shell, the tests' and measurements' own too. Those of the services are tests/service's.
+/// Every script for a shell, the tests' and measurements' own too. Those of the services are
+/// tests/service's.
 const SCRIPTS: &[&str] = &[
     "packaging/build",
     "packaging/try",
@@ -558,7 +561,8 @@ fn shellcheck_warns_of_nothing_in_any_script() {
         );
     }
     let mut command = Command::new("shellcheck");
-    // Files that are sourced by one another use one another's variables: 2034 and 2154 cannot see that.
+    // Files that are sourced by one another use one another's variables: 2034 and 2154 cannot see
+    // that.
     command
         .args([
             "--severity=warning",

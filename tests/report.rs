@@ -1,4 +1,5 @@
-//! `report` as a person uses it, over a database whose every check is known: the figures are reckoned by hand.
+//! `report` as a person uses it, over a database whose every check is known: the figures are
+//! reckoned by hand.
 
 mod common;
 
@@ -30,8 +31,9 @@ fn minute(host: &Arc<Host>, at: i64, rtts: [Option<u32>; 2]) -> CheckResult {
     }
 }
 
-/// Eight hours, a check a minute of two pings. One is silent for 20 minutes across midnight and for 60 across the clock change;
-/// both while the monitor is off for 15, in which the link is down for 5; two has a planned outage of 10.
+/// Eight hours, a check a minute of two pings. One is silent for 20 minutes across midnight and for
+/// 60 across the clock change; both while the monitor is off for 15, in which the link is down for
+/// 5; two has a planned outage of 10.
 fn folder() -> TempDir {
     let folder = TempDir::new();
     folder.write(
@@ -142,7 +144,8 @@ fn every_figure_is_the_one_reckoned_by_hand() {
         )
     );
     let one = &value["hosts"][0];
-    // 465 checks of 480 minutes; 80 minutes of outages, and one check with half of its replies outside of them.
+    // 465 checks of 480 minutes; 80 minutes of outages, and one check with half of its replies
+    // outside of them.
     for (field, expected) in [
         ("checks", json!(465)),
         ("coverage_percent", json!(100.0 * 465.0 / 480.0)),

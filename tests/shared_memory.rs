@@ -1,6 +1,6 @@
-//! A file system on which processes cannot share memory by a file, as JFFS2 is, on the flash of small routers: SQLite's
-//! write-ahead log cannot be had there. It is stood for by a library that is loaded before the program and refuses such
-//! mappings with JFFS2's answer.
+//! A file system on which processes cannot share memory by a file, as JFFS2 is, on the flash of
+//! small routers: SQLite's write-ahead log cannot be had there. It is stood for by a library that
+//! is loaded before the program and refuses such mappings with JFFS2's answer.
 
 mod common;
 
@@ -34,7 +34,8 @@ hosts: [{name: me, address: 127.0.0.1}]
 database: {flush_seconds: 0}
 ";
 
-/// A folder with the configuration and the library, and a network of the test's own to ping in; `None` where that cannot be.
+/// A folder with the configuration and the library, and a network of the test's own to ping in;
+/// `None` where that cannot be.
 fn with_folder(test: &str, then: impl FnOnce(&TempDir, &Path) + Send) {
     if !is_available(test) {
         return;
@@ -59,7 +60,8 @@ fn with_folder(test: &str, then: impl FnOnce(&TempDir, &Path) + Send) {
     in_namespace(SocketKind::Raw, |_| then(&folder, &library));
 }
 
-/// The program, on the file system that shares nothing where there is a library, else on the one it really is.
+/// The program, on the file system that shares nothing where there is a library, else on the one it
+/// really is.
 fn program(folder: &TempDir, library: Option<&Path>, arguments: &[&str]) -> Command {
     let mut command = Command::new(bin());
     command

@@ -1,4 +1,5 @@
-//! The dashboard's server over real sockets: what it says to whom. What it bears is in web_server/abuse.rs.
+//! The dashboard's server over real sockets: what it says to whom. What it bears is in
+//! web_server/abuse.rs.
 
 #[path = "web_server/abuse.rs"]
 mod abuse;

@@ -19,7 +19,8 @@ pub struct Manner {
     pub lost: f64,
 }
 
-/// One check whose pings take the least time and something on top: mostly little, sometimes several times as much.
+/// One check whose pings take the least time and something on top: mostly little, sometimes several
+/// times as much.
 pub fn check(host: &Arc<Host>, at: UtcMillis, manner: Manner, chance: &mut Chance) -> CheckResult {
     let mut ping = || {
         if chance.unit() < manner.lost {

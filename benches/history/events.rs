@@ -1,5 +1,5 @@
-//! Why what was down was down: the causes, facts and paths that a monitor would have written meanwhile, and the events that
-//! are no host's own.
+//! Why what was down was down: the causes, facts and paths that a monitor would have written
+//! meanwhile, and the events that are no host's own.
 
 use std::path::Path;
 

@@ -1,10 +1,11 @@
-//! Writes a database of made-up history that ends now, or so many minutes ago, through the program's own store: what the
-//! page is looked at with and what the speed of its answers is measured on.
+//! Writes a database of made-up history that ends now, or so many minutes ago, through the
+//! program's own store: what the page is looked at with and what the speed of its answers is
+//! measured on.
 //!
 //!     history FILE HOSTS DAYS [MINUTES_AGO]
 //!
-//! The first host is the gateway, then come the provider's and what lies beyond; their addresses are 127.0.1.1 and the
-//! following, so that a monitor in a network of its own can go on with them.
+//! The first host is the gateway, then come the provider's and what lies beyond; their addresses
+//! are 127.0.1.1 and the following, so that a monitor in a network of its own can go on with them.
 #![allow(
     clippy::unwrap_used,
     reason = "what fails here ends the program, with its line"

@@ -1,5 +1,5 @@
-//! The round-trip times that `check --json` reports, ping by ping, against the kernel's own stamps of the same packets
-//! on the interface.
+//! The round-trip times that `check --json` reports, ping by ping, against the kernel's own stamps
+//! of the same packets on the interface.
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -18,7 +18,8 @@ use super::monitor::{Bench, Program};
 
 const PINGS: usize = 100;
 const LIMIT_US: f64 = 5.0;
-/// The processor that is loaded; the far end and what watches the interface keep off it when they can.
+/// The processor that is loaded; the far end and what watches the interface keep off it when they
+/// can.
 const PROCESSOR: &str = "0";
 
 pub fn measure(program: &Program) {

@@ -1,4 +1,5 @@
-//! What the dashboard's answers cost: server time and bytes over 90 days of a hundred hosts, and memory.
+//! What the dashboard's answers cost: server time and bytes over 90 days of a hundred hosts, and
+//! memory.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -175,7 +176,8 @@ impl Client {
         }
     }
 
-    /// From the first byte of the question to the last of the answer, in milliseconds; `bytes` becomes its body's length.
+    /// From the first byte of the question to the last of the answer, in milliseconds; `bytes`
+    /// becomes its body's length.
     fn time(&mut self, path: &str, bytes: &mut usize) -> f64 {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");

@@ -1,4 +1,5 @@
-//! Database bytes a check: 90 days of three hosts, written as the running program writes them, in the order they come.
+//! Database bytes a check: 90 days of three hosts, written as the running program writes them, in
+//! the order they come.
 
 use std::fs;
 use std::sync::Arc;
@@ -15,7 +16,8 @@ const DAYS: i64 = 90;
 const MINUTE_MS: i64 = 60_000;
 const START: UtcMillis = UtcMillis(1_780_000_000_000);
 
-/// Address, least round-trip time in microseconds, how widely times are spread above it (the mean of what is added).
+/// Address, least round-trip time in microseconds, how widely times are spread above it (the mean
+/// of what is added).
 const HOSTS: [(&str, f64, f64); 3] = [
     ("192.168.1.1", 450.0, 250.0),
     ("1.1.1.1", 9_800.0, 900.0),

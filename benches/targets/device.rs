@@ -1,4 +1,5 @@
-//! What reaches the device: a monitor at its defaults on a file system of its own, for real minutes.
+//! What reaches the device: a monitor at its defaults on a file system of its own, for real
+//! minutes.
 
 use std::fs;
 use std::path::Path;
@@ -25,7 +26,8 @@ pub fn measure(program: &Program) {
     );
     let mounted = format!("{image}.mounted");
     fs::create_dir_all(&mounted).unwrap();
-    // Let go by itself when it is unmounted, or when this program is killed and its mounts go with it.
+    // Let go by itself when it is unmounted, or when this program is killed and its mounts go with
+    // it.
     run("mount", &["-o", "loop", image, &mounted]);
     let device = run("findmnt", &["--noheadings", "--output", "SOURCE", &mounted]);
     let device = device.trim();

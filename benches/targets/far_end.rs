@@ -1,5 +1,5 @@
-//! A host at the other end of a virtual cable, in a network namespace of its own, which answers every ping after a delay:
-//! this program, started again. Its kernel does not answer by itself.
+//! A host at the other end of a virtual cable, in a network namespace of its own, which answers
+//! every ping after a delay: this program, started again. Its kernel does not answer by itself.
 
 use std::io::{BufRead, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -40,7 +40,8 @@ impl FarEnd {
             .spawn()
             .unwrap();
         let mut said = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
-        // It says a line when it is in its namespace, reads on once the cable is there, and says one when it listens.
+        // It says a line when it is in its namespace, reads on once the cable is there, and says
+        // one when it listens.
         assert!(said.next().is_some(), "the far end does not start");
         let id = child.id().to_string();
         run_command(

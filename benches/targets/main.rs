@@ -1,5 +1,6 @@
-//! Measures the release binary against its targets and prints a table. Run by benches/run, which builds the binary and
-//! gives this program a network namespace of its own; benches/README.md says what the rows mean.
+//! Measures the release binary against its targets and prints a table. Run by benches/run, which
+//! builds the binary and gives this program a network namespace of its own; benches/README.md says
+//! what the rows mean.
 #![allow(
     clippy::unwrap_used,
     reason = "what fails here ends the measurement, with its line"
@@ -60,7 +61,8 @@ impl Row {
     }
 }
 
-/// A name, what measures it and prints its rows as they become known, and whether it is left out unless asked for.
+/// A name, what measures it and prints its rows as they become known, and whether it is left out
+/// unless asked for.
 type Measurement = (&'static str, fn(&monitor::Program), bool);
 
 const MEASUREMENTS: &[Measurement] = &[

@@ -1,4 +1,5 @@
-//! The program under measurement: its configuration, a running monitor, what /proc says of it, what it recorded.
+//! The program under measurement: its configuration, a running monitor, what /proc says of it, what
+//! it recorded.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +34,8 @@ pub struct Recorded {
 }
 
 impl Bench {
-    /// A folder for a measurement of `hosts`; `monitoring` is that section's content, as YAML between braces.
+    /// A folder for a measurement of `hosts`; `monitoring` is that section's content, as YAML
+    /// between braces.
     pub fn new(name: &str, monitoring: &str, hosts: &[String]) -> Bench {
         let folder = std::env::temp_dir().join(format!(
             "ace-connection-logger-bench-{}-{name}",

@@ -1,4 +1,5 @@
-//! Processor time of the whole program for 10,000 pings beside that of fping, and how often a host's thread wakes up.
+//! Processor time of the whole program for 10,000 pings beside that of fping, and how often a
+//! host's thread wakes up.
 
 use std::process::{Command, Stdio};
 

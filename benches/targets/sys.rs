@@ -6,7 +6,8 @@ use std::time::Duration;
 /// User and system time of every child that was waited for so far: getrusage(2).
 pub fn children_cpu() -> Duration {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-    // SAFETY: `usage` is valid for the call to write to, and zeroes are a valid value should it fail.
+    // SAFETY: `usage` is valid for the call to write to, and zeroes are a valid value should it
+    // fail.
     let usage = unsafe {
         libc::getrusage(libc::RUSAGE_CHILDREN, usage.as_mut_ptr());
         usage.assume_init()

@@ -1,5 +1,5 @@
-//! Running the program that tells a notice, so that it can do no harm: it may hang, print without end, read nothing, or leave
-//! others behind that hold its pipes.
+//! Running the program that tells a notice, so that it can do no harm: it may hang, print without
+//! end, read nothing, or leave others behind that hold its pipes.
 
 use std::io::{self, ErrorKind, PipeReader, Read, Seek, Write};
 use std::os::fd::AsFd;
@@ -62,8 +62,9 @@ const OUR_OWN: [&str; 6] = [
     "LISTEN_FDNAMES",
 ];
 
-/// Runs a program until it ends, `timeout` is over, or the flag is raised. Fails when it cannot be started. Its input is a
-/// file, so that it may read it or not; it is in a process group of its own, and all of that is killed.
+/// Runs a program until it ends, `timeout` is over, or the flag is raised. Fails when it cannot be
+/// started. Its input is a file, so that it may read it or not; it is in a process group of its
+/// own, and all of that is killed.
 pub fn run(
     words: &[String],
     telling: &Telling,

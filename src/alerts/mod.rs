@@ -1,6 +1,6 @@
-//! One thread that tells the notices that wait in the database, one after the other, by running a program for each until it
-//! has done so. It reads the database by itself and writes nothing: what came of a notice is handed to the store. What is
-//! told when is documented in config.yaml.
+//! One thread that tells the notices that wait in the database, one after the other, by running a
+//! program for each until it has done so. It reads the database by itself and writes nothing: what
+//! came of a notice is handed to the store. What is told when is documented in config.yaml.
 
 mod command;
 mod telling;
@@ -32,7 +32,8 @@ pub struct Alerts {
 /// What one thread leaves to the next.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Memory {
-    /// The notice that was told last, by its id and when it was made: the store may not have written that yet.
+    /// The notice that was told last, by its id and when it was made: the store may not have
+    /// written that yet.
     settled: Option<(i64, UtcMillis)>,
     /// What the store did not take yet.
     owed: Option<NoticeFate>,
@@ -55,8 +56,8 @@ const HOUR: Duration = Duration::from_secs(3600);
 const STACK_BYTES: usize = 256 * 1024;
 
 impl Alerts {
-    /// Starts telling what waits in a database. `settle` hands what came of a notice to the store; `false` when that does not
-    /// take it now.
+    /// Starts telling what waits in a database. `settle` hands what came of a notice to the store;
+    /// `false` when that does not take it now.
     pub fn start(
         config: AlertsConfig,
         database: PathBuf,
@@ -90,7 +91,8 @@ impl Alerts {
         self.bell.clone()
     }
 
-    /// Ends it within a second. A program that runs is killed, and its notice stays. Returns what the next one must know.
+    /// Ends it within a second. A program that runs is killed, and its notice stays. Returns what
+    /// the next one must know.
     pub fn stop(self) -> Memory {
         self.stop.raise();
         // Where the bell rings already it is awake.
@@ -184,11 +186,13 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
     }
 
     fn next_notice(&self) -> Result<Option<Notice>, StoreError> {
-        // Opened afresh each time: the file may be another by now, and most of the time nobody asks.
+        // Opened afresh each time: the file may be another by now, and most of the time nobody
+        // asks.
         Reader::open_current(&self.database)?.map_or(Ok(None), |reader| reader.next_notice())
     }
 
-    /// A notice that nobody has tried since this thread runs: due at once, unless its cause may not be known yet.
+    /// A notice that nobody has tried since this thread runs: due at once, unless its cause may not
+    /// be known yet.
     fn take_up(&mut self, notice: &Notice, now: Monotonic) -> Monotonic {
         let is_beginning = matches!(notice.kind, AlertKind::Down | AlertKind::Incident);
         let age = sys::clocks().utc().0 - notice.made_at.0;

@@ -9,7 +9,8 @@ use crate::pure::model::AlertKind;
 use crate::pure::time::{Spoken, UtcMillis, parse_instant};
 use crate::store::{DNS, LINK_DOWN, Notice, OutageEvent};
 
-/// The longest value of a variable. The kernel takes 128 KiB, and would refuse the whole program for one byte more.
+/// The longest value of a variable. The kernel takes 128 KiB, and would refuse the whole program
+/// for one byte more.
 const LONGEST_VALUE: usize = 4096;
 /// How many names a sentence holds.
 const NAMES_SPOKEN: usize = 10;
@@ -21,12 +22,13 @@ pub struct Telling {
     pub text: String,
     /// One line of JSON.
     pub json: String,
-    /// The names begin with `ACE_`. All are always set: nothing is left from an environment that happens to have them.
+    /// The names begin with `ACE_`. All are always set: nothing is left from an environment that
+    /// happens to have them.
     pub environment: Vec<(&'static str, String)>,
 }
 
-/// Says a notice, as things stand at `now`. `offset_at` is how far east of UTC people's clocks are at an instant, in seconds
-/// both.
+/// Says a notice, as things stand at `now`. `offset_at` is how far east of UTC people's clocks are
+/// at an instant, in seconds both.
 pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> Telling {
     let clock = |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
     let today = clock(now);
@@ -119,8 +121,8 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
     }
 }
 
-/// A value that fits into one line, of a mail's head for example, and into an environment. Names come from a configuration,
-/// a resolver, or plain SQL.
+/// A value that fits into one line, of a mail's head for example, and into an environment. Names
+/// come from a configuration, a resolver, or plain SQL.
 fn harmless(value: &str) -> String {
     let mut len = 0;
     let fits = |c: &char| {

@@ -1,4 +1,5 @@
-//! Answers made of sums: the series of a chart, statistics, distributions and hours. Columns, one array each.
+//! Answers made of sums: the series of a chart, statistics, distributions and hours. Columns, one
+//! array each.
 
 use std::ops::Range;
 

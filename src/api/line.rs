@@ -1,4 +1,5 @@
-//! What the line did for some days: for how long it was down by each cause, and which of them each day is marked with.
+//! What the line did for some days: for how long it was down by each cause, and which of them each
+//! day is marked with.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -14,7 +15,8 @@ use crate::store::{Episode, Reader, StoreError, missing_ms};
 /// How long and how often something was the cause.
 #[derive(Serialize, Default)]
 struct Share {
-    /// Of the line's causes the time counts once, however many hosts noticed; of the others for each host.
+    /// Of the line's causes the time counts once, however many hosts noticed; of the others for
+    /// each host.
     down_seconds: i64,
     outages: usize,
 }

@@ -1,4 +1,5 @@
-//! `/metrics`: the newest check of every host in Prometheus' text format 0.0.4. Base units: seconds, ratios from 0 to 1.
+//! `/metrics`: the newest check of every host in Prometheus' text format 0.0.4. Base units:
+//! seconds, ratios from 0 to 1.
 
 use std::fmt::Write;
 

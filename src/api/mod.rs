@@ -1,5 +1,5 @@
-//! What each path of the API answers. Parameters are bounded before anything is asked, and every question goes to a
-//! connection that can only read.
+//! What each path of the API answers. Parameters are bounded before anything is asked, and every
+//! question goes to a connection that can only read.
 
 mod charts;
 mod line;
@@ -84,8 +84,8 @@ struct Readers {
     lent: usize,
 }
 
-/// How many questions are answered at the same time: more would not be answered sooner, and each takes memory. None is held
-/// while an answer is sent, so that slow readers keep nobody waiting.
+/// How many questions are answered at the same time: more would not be answered sooner, and each
+/// takes memory. None is held while an answer is sent, so that slow readers keep nobody waiting.
 const MOST_READERS: usize = 3;
 /// How long a question waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -109,7 +109,8 @@ impl From<StoreError> for Problem {
 type Answered = Result<Reply, Problem>;
 
 impl Api {
-    /// An API over a database that may not exist yet. `on_watch` is called when somebody asks for the newest results.
+    /// An API over a database that may not exist yet. `on_watch` is called when somebody asks for
+    /// the newest results.
     pub fn new(facts: Facts, on_watch: impl Fn() + Send + Sync + 'static) -> Api {
         let facts = Mutex::new(Arc::new(facts));
         let (readers, returned) = (Mutex::default(), Condvar::new());
@@ -277,7 +278,8 @@ fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<i64>, Problem> 
     Ok(ids)
 }
 
-/// For how long a host's checks stand, by its key: as it was noted with them, else as configured, else as recorded.
+/// For how long a host's checks stand, by its key: as it was noted with them, else as configured,
+/// else as recorded.
 fn rhythm(api: &Api, reader: &Reader, key: &str, ids: &[i64]) -> Result<Rhythm, Problem> {
     let facts = api.facts();
     let (address, family) = Host::of_key(key);

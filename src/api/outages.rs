@@ -1,5 +1,5 @@
-//! What was down, as people are told of it: outages put together, incidents over them, and the spans in which nothing was
-//! measured. What belongs together is for the store to say.
+//! What was down, as people are told of it: outages put together, incidents over them, and the
+//! spans in which nothing was measured. What belongs together is for the store to say.
 
 use std::ops::Range;
 
@@ -16,8 +16,8 @@ use crate::store::{DNS, Episode, Reader, incidents as incidents_of};
 /// What an event of this machine's own link has for an address.
 const LINKS: [&str; 3] = ["IPv4", "IPv6", "IPv4 and IPv6"];
 
-/// From `from` to `to` where they are given, else the last `days`, else all; never beyond now, until when what goes on is
-/// counted.
+/// From `from` to `to` where they are given, else the last `days`, else all; never beyond now,
+/// until when what goes on is counted.
 fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, Problem> {
     let end = UtcMillis(now().0 + 1);
     if parameters.text("from").is_some() || parameters.text("to").is_some() {

@@ -54,8 +54,8 @@ struct LastDay {
     p95_us: Option<u32>,
 }
 
-/// The last 24 hours, one entry an hour: they are there as roll-ups. Times with three figures, as many as a small picture
-/// shows.
+/// The last 24 hours, one entry an hour: they are there as roll-ups. Times with three figures, as
+/// many as a small picture shows.
 #[derive(Serialize, Default)]
 struct Spark {
     t: Vec<i64>,
@@ -138,7 +138,8 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
     })
 }
 
-/// The counts of each day of the reader's with the time they stand for, and the time of all of them.
+/// The counts of each day of the reader's with the time they stand for, and the time of all of
+/// them.
 fn sum_up_days(
     reader: &Reader,
     ids: &[i64],

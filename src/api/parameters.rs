@@ -74,7 +74,8 @@ impl<'a> Parameters<'a> {
         }
     }
 
-    /// A number of hours or days, fractions too; `None` when it is 0 or, without a default, missing.
+    /// A number of hours or days, fractions too; `None` when it is 0 or, without a default,
+    /// missing.
     pub fn span_ms(
         &self,
         name: &str,

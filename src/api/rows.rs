@@ -8,7 +8,8 @@ use crate::status::{Known, Line};
 use crate::store::{Checks, LatestCheck, Reader, RecordedCheck};
 use crate::web::{Body, Reply};
 
-/// A check with the original's fields first; latencies in milliseconds, `_us` in microseconds, `success_rate` 0 to 100.
+/// A check with the original's fields first; latencies in milliseconds, `_us` in microseconds,
+/// `success_rate` 0 to 100.
 #[derive(Serialize)]
 struct CheckRow<'a> {
     host_name: &'a str,
@@ -148,7 +149,8 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> Answered {
         is_begun: false,
         is_over: false,
     };
-    // The first page is made here, so that a database that cannot be read is still said as an error.
+    // The first page is made here, so that a database that cannot be read is still said as an
+    // error.
     let first = pages.make(&reader)?;
     drop(reader);
     if pages.is_over {

@@ -1,5 +1,5 @@
-//! The arguments of every command, as argh reads them, and what argh alone does not know: `--option=value`, `-oVALUE`,
-//! `-h`, `-V` and `--version` everywhere.
+//! The arguments of every command, as argh reads them, and what argh alone does not know:
+//! `--option=value`, `-oVALUE`, `-h`, `-V` and `--version` everywhere.
 
 use std::ffi::OsString;
 use std::path::PathBuf;
@@ -22,7 +22,8 @@ pub enum Parsed {
     Command(Command),
 }
 
-/// Logs whether the hosts you care about answer, keeps it for years, and shows what was down, since when and why.
+/// Logs whether the hosts you care about answer, keeps it for years, and shows what was down, since
+/// when and why.
 #[derive(FromArgs, Debug)]
 #[cfg_attr(test, derive(argh::ArgsInfo))]
 pub(super) struct Arguments {
@@ -82,7 +83,8 @@ macro_rules! commands {
         $(#[$about])*
         pub struct $name {
             $($(#[$what])* pub $field: $kind $(<$inner>)?,)*
-            /// the configuration file (default: ./config.yaml, else /etc/ace-connection-logger/config.yaml)
+            /// the configuration file (default: ./config.yaml, else
+            /// /etc/ace-connection-logger/config.yaml)
             #[argh(option, short = 'c', arg_name = "path")]
             config: Option<PathBuf>,
             /// refuse a configuration with problems (exit status 78)
@@ -118,7 +120,8 @@ commands! {
     #[argh(subcommand, name = "check-config")]
     CheckConfig {}
 
-    /// Check every host at its interval, record the results and serve the dashboard, until SIGTERM or SIGINT. SIGHUP reads the configuration again.
+    /// Check every host at its interval, record the results and serve the dashboard, until SIGTERM
+    /// or SIGINT. SIGHUP reads the configuration again.
     #[argh(subcommand, name = "monitor")]
     Monitor {
         /// serve no dashboard
@@ -143,7 +146,8 @@ commands! {
         port: Option<u16>,
     }
 
-    /// Check the hosts once, side by side, and record the results; exit status 1 if a host is down or not measured.
+    /// Check the hosts once, side by side, and record the results; exit status 1 if a host is down
+    /// or not measured.
     #[argh(subcommand, name = "check")]
     Check {
         /// print JSON
@@ -152,7 +156,8 @@ commands! {
         /// do not record the results
         #[argh(switch)]
         no_store: bool,
-        /// names or addresses of configured hosts, or any IP address, which is checked but not recorded (default: all hosts)
+        /// names or addresses of configured hosts, or any IP address, which is checked but not
+        /// recorded (default: all hosts)
         #[argh(positional, arg_name = "host")]
         hosts: Vec<String>,
     }
@@ -160,7 +165,8 @@ commands! {
     /// Print the newest result of every host.
     #[argh(subcommand, name = "status")]
     Status {
-        /// exit status 1 unless every configured host has a result of its last three intervals, for a watchdog
+        /// exit status 1 unless every configured host has a result of its last three intervals, for
+        /// a watchdog
         #[argh(switch)]
         fresh: bool,
         /// print JSON
@@ -213,7 +219,8 @@ commands! {
         text: Vec<String>,
     }
 
-    /// Write the recorded checks, oldest first. Times are RFC 3339, YYYY-MM-DD[ HH:MM[:SS]] in local time, or Unix seconds.
+    /// Write the recorded checks, oldest first. Times are RFC 3339, YYYY-MM-DD[ HH:MM[:SS]] in
+    /// local time, or Unix seconds.
     #[argh(subcommand, name = "export")]
     Export {
         /// only the checks of a host, by name or address
@@ -225,10 +232,12 @@ commands! {
         /// only checks before this time
         #[argh(option, arg_name = "time", from_str_fn(when::instant))]
         to: Option<UtcMillis>,
-        /// how they are written: csv (default; times in UTC, line ends of Unix), jsonl, openmetrics, or sqlite: a database that the Python original reads, in local time
+        /// how they are written: csv (default; times in UTC, line ends of Unix), jsonl,
+        /// openmetrics, or sqlite: a database that the Python original reads, in local time
         #[argh(option, arg_name = "format", default = "ExportFormat::Text(Format::Csv)", from_str_fn(export_format))]
         format: ExportFormat,
-        /// write to a file, which is replaced when all is written (default: standard output); a database must not exist yet
+        /// write to a file, which is replaced when all is written (default: standard output); a
+        /// database must not exist yet
         #[argh(option, short = 'o', arg_name = "file")]
         output: Option<PathBuf>,
     }
@@ -258,7 +267,8 @@ commands! {
         /// a month, as 2026-11
         #[argh(option, arg_name = "month", from_str_fn(month))]
         month: Option<Period>,
-        /// from when on: 2026-11-02 or "2026-11-02 14:03[:22]" (local time), RFC 3339 or Unix seconds
+        /// from when on: 2026-11-02 or "2026-11-02 14:03[:22]" (local time), RFC 3339 or Unix
+        /// seconds
         #[argh(option, arg_name = "time", from_str_fn(when::instant))]
         from: Option<UtcMillis>,
         /// until when (default: now)
@@ -433,8 +443,8 @@ fn options_of(words: &[String]) -> impl Iterator<Item = &str> {
         })
 }
 
-/// Takes `--option=value` and `-oVALUE` apart, `-vq` into switches, and makes `-h` `--help`. What stands behind `--`, or
-/// is an option's value, stays as it is.
+/// Takes `--option=value` and `-oVALUE` apart, `-vq` into switches, and makes `-h` `--help`. What
+/// stands behind `--`, or is an option's value, stays as it is.
 fn normalise(words: Vec<String>) -> Vec<String> {
     let mut normal = Vec::with_capacity(words.len());
     let mut words = words.into_iter();

@@ -1,4 +1,5 @@
-//! `check`: one check of every host, side by side. On a terminal each host is shown as its replies come in.
+//! `check`: one check of every host, side by side. On a terminal each host is shown as its replies
+//! come in.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -55,7 +56,8 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
             hint: "nothing is recorded".into(),
         });
     };
-    // Printed first, since that is waited for; but recorded, too, where nobody reads what is printed.
+    // Printed first, since that is waited for; but recorded, too, where nobody reads what is
+    // printed.
     let printed = if arguments.json {
         print_json(&results.iter().map(Row::from).collect::<Vec<_>>())
     } else {
@@ -84,8 +86,8 @@ fn record(config: &Config, results: &[CheckResult]) -> Result<(), Failure> {
     Ok(open_database(config)?.write(results, sys::clocks().utc(), Life::GoesOn)?)
 }
 
-/// The hosts that are meant: all, or the named ones. An IP address that is not configured is checked with the common
-/// settings.
+/// The hosts that are meant: all, or the named ones. An IP address that is not configured is
+/// checked with the common settings.
 fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostPlan>, Failure> {
     if wanted.is_empty() {
         return Ok(config.hosts.clone());

@@ -1,4 +1,5 @@
-//! `cleanup` and `cleanup-continuous`: delete what is older than the retention, beside a running monitor or without one.
+//! `cleanup` and `cleanup-continuous`: delete what is older than the retention, beside a running
+//! monitor or without one.
 
 use std::io;
 use std::time::Duration;

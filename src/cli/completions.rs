@@ -1,6 +1,7 @@
-//! The completions of bash, zsh and fish, made from the definitions of the arguments. Only tests have this module: what is
-//! made lies in packaging/completions, and the test below holds it equal. argh_complete, which does the same for any
-//! program, knows neither file names nor the words of an option, and takes a value that is called like a command for one.
+//! The completions of bash, zsh and fish, made from the definitions of the arguments. Only tests
+//! have this module: what is made lies in packaging/completions, and the test below holds it equal.
+//! argh_complete, which does the same for any program, knows neither file names nor the words of an
+//! option, and takes a value that is called like a command for one.
 
 use std::collections::BTreeSet;
 use std::ffi::OsString;
@@ -43,7 +44,8 @@ struct Command {
     positional: Option<(Value, bool)>,
 }
 
-/// What may be asked of the program itself and of every command, though argh has defined only one word of it.
+/// What may be asked of the program itself and of every command, though argh has defined only one
+/// word of it.
 const EVERYWHERE: [Choice; 2] = [
     Choice {
         short: Some('h'),
@@ -179,10 +181,12 @@ fn head(shell: &str) -> String {
     )
 }
 
-// -- bash -----------------------------------------------------------------------------------------------------------
+// -- bash
+// -----------------------------------------------------------------------------------------------------------
 
-/// Files are left to readline itself, which knows more of them than a list of names: hence `-o default`, and the word that
-/// takes it back for everything else. bash 3.2, which macOS has, does not know that word and offers files too often.
+/// Files are left to readline itself, which knows more of them than a list of names: hence `-o
+/// default`, and the word that takes it back for everything else. bash 3.2, which macOS has, does
+/// not know that word and offers files too often.
 fn bash() -> String {
     let (commands, common) = (commands(), common());
     let names: Vec<&str> = commands
@@ -273,7 +277,8 @@ fn patterns(names: &[&str], words: &[String]) -> String {
     all.collect::<Vec<_>>().join(" | ")
 }
 
-// -- zsh ------------------------------------------------------------------------------------------------------------
+// -- zsh
+// ------------------------------------------------------------------------------------------------------------
 
 fn zsh() -> String {
     let (commands, common) = (commands(), common());
@@ -379,7 +384,8 @@ fn zsh_value(value: &Value) -> String {
     }
 }
 
-// -- fish -----------------------------------------------------------------------------------------------------------
+// -- fish
+// -----------------------------------------------------------------------------------------------------------
 
 fn fish() -> String {
     let (commands, common) = (commands(), common());
@@ -475,12 +481,14 @@ fn fish_option(choice: &Choice) -> String {
     )
 }
 
-/// In single quotes, for zsh and fish alike: neither needs more for a text without backslashes at its end.
+/// In single quotes, for zsh and fish alike: neither needs more for a text without backslashes at
+/// its end.
 fn quoted(text: &str) -> String {
     format!("'{}'", text.replace('\'', "'\\''"))
 }
 
-// -- tests ----------------------------------------------------------------------------------------------------------
+// -- tests
+// ----------------------------------------------------------------------------------------------------------
 
 #[test]
 fn the_completions_that_are_checked_in_are_those_of_the_arguments() {

@@ -1,4 +1,5 @@
-//! `dashboard`: the page of a database without measuring anything, beside a running monitor or without one.
+//! `dashboard`: the page of a database without measuring anything, beside a running monitor or
+//! without one.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -39,7 +40,8 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
         }
         Err(error) => return Err(DaemonError::Web(error).into()),
     };
-    // What an older version or the original wrote is brought up to date; a file that is not there yet is waited for.
+    // What an older version or the original wrote is brought up to date; a file that is not there
+    // yet is waited for.
     if config.database.path.exists() {
         drop(open_database(&config)?);
     } else {

@@ -1,4 +1,5 @@
-//! `doctor`: whether this machine can ping, resolve, write and serve, and the command that cures what it cannot.
+//! `doctor`: whether this machine can ping, resolve, write and serve, and the command that cures
+//! what it cannot.
 
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs};
@@ -259,7 +260,8 @@ fn look_at_open_files(config: &Config, findings: &mut Vec<Finding>) {
     });
 }
 
-/// Whether the names of the configuration resolve; without names, whether the resolver knows this machine.
+/// Whether the names of the configuration resolve; without names, whether the resolver knows this
+/// machine.
 fn look_at_resolver(config: &Config, findings: &mut Vec<Finding>) {
     const WHAT: &str = "resolver";
     let is_name = |host: &Arc<Host>| {

@@ -1,5 +1,5 @@
-//! The command line: what a person types and reads. Each command is a file of its own; this one runs them and owns the
-//! exit codes.
+//! The command line: what a person types and reads. Each command is a file of its own; this one
+//! runs them and owns the exit codes.
 
 mod alert_test;
 mod arguments;
@@ -188,7 +188,8 @@ fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<Verdict, Fai
     }
 }
 
-/// Reads the configuration and starts logging. Its problems are said in the log; with `--strict` they are fatal.
+/// Reads the configuration and starts logging. Its problems are said in the log; with `--strict`
+/// they are fatal.
 fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
     let found = find_config(common)?;
     let (loaded, origin) = match &found {

@@ -9,14 +9,15 @@ use crate::dashboard::Dashboard;
 use crate::{daemon, logging};
 
 pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
-    // From the first moment on: without a handler a SIGHUP would end the program. The configuration is about to be read
-    // in any case, so that nothing else need come of it.
+    // From the first moment on: without a handler a SIGHUP would end the program. The configuration
+    // is about to be read in any case, so that nothing else need come of it.
     daemon::survive_sighup()?;
     let common = arguments.common();
     let (mut config, log_file) = configure(&common)?;
     let place = |config: &mut Config| place(config, arguments.host.as_deref(), arguments.port);
     place(&mut config);
-    // A database begun by a program that cannot ping, or whose place is taken by another, helps nobody.
+    // A database begun by a program that cannot ping, or whose place is taken by another, helps
+    // nobody.
     daemon::prepare(config.hosts.len())?;
     let dashboard = if arguments.no_dashboard {
         None
@@ -35,8 +36,8 @@ pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
     }
 }
 
-/// Reads the configuration again. Anything wrong in it but an unknown key keeps the running one: a value that falls back
-/// to its default must not take the place of one that works.
+/// Reads the configuration again. Anything wrong in it but an unknown key keeps the running one: a
+/// value that falls back to its default must not take the place of one that works.
 fn reload(common: &Common) -> Result<Config, String> {
     let path = match find_config(common) {
         Ok(Some(path)) => path,

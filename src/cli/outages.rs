@@ -261,8 +261,8 @@ fn words(episode: &Episode) -> String {
     }
 }
 
-/// What the outages of each host come to, those that were planned left out; nothing where there are none. Counted is only
-/// what was seen.
+/// What the outages of each host come to, those that were planned left out; nothing where there are
+/// none. Counted is only what was seen.
 fn summary(all: &[Episode]) -> Option<String> {
     let mut hosts: Vec<(String, Vec<i64>)> = Vec::new();
     for episode in all.iter().filter(|episode| !episode.event.planned) {

@@ -1,4 +1,5 @@
-//! Results to standard output, everything else to standard error; colour only where somebody sees it.
+//! Results to standard output, everything else to standard error; colour only where somebody sees
+//! it.
 
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal, Write};
@@ -71,8 +72,8 @@ pub fn paint(text: &str, state: State, is_coloured: bool) -> String {
     }
 }
 
-/// Rows as aligned columns, two spaces apart, the last one not filled up. Widths are counted before colour is put on,
-/// by `dress`, which gets the row, the column and the padded cell.
+/// Rows as aligned columns, two spaces apart, the last one not filled up. Widths are counted before
+/// colour is put on, by `dress`, which gets the row, the column and the padded cell.
 pub fn align(
     rows: &[Vec<String>],
     mut dress: impl FnMut(usize, usize, String) -> String,

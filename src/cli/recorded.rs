@@ -1,4 +1,5 @@
-//! What is recorded, as far as several commands ask for it: whether there is anything, and which hosts a name means.
+//! What is recorded, as far as several commands ask for it: whether there is anything, and which
+//! hosts a name means.
 
 use std::path::Path;
 
@@ -7,8 +8,8 @@ use super::output::printable;
 use crate::config::Config;
 use crate::store::{KnownHost, Reader};
 
-/// The recorded hosts of a name or an address, in whatever case; all of them where none is named. None of one that is only
-/// configured.
+/// The recorded hosts of a name or an address, in whatever case; all of them where none is named.
+/// None of one that is only configured.
 pub fn hosts(
     reader: &Reader,
     config: &Config,

@@ -28,8 +28,8 @@ enum Kind {
 }
 
 impl Sink {
-    /// Standard output, also for `-`, or a file. One that exists is overwritten at the end; a device or a pipe is written to
-    /// as it is.
+    /// Standard output, also for `-`, or a file. One that exists is overwritten at the end; a
+    /// device or a pipe is written to as it is.
     pub fn open(path: Option<&Path>) -> Result<Sink, Failure> {
         let sink = |file, name: &Path, kind| Sink {
             out: BufWriter::new(file),
@@ -85,7 +85,8 @@ impl Sink {
         Ok(sink)
     }
 
-    /// An error of writing as the command ends with it. A reader that went away (`| head`) ends it without a word.
+    /// An error of writing as the command ends with it. A reader that went away (`| head`) ends it
+    /// without a word.
     pub fn failed(&self, cause: io::Error) -> Failure {
         match self.kind {
             Kind::StandardOutput if cause.kind() == io::ErrorKind::BrokenPipe => {

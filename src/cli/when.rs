@@ -3,7 +3,8 @@
 use crate::pure::time::{LATEST_MS, UtcMillis, local_to_utc, parse_instant, parse_naive_ms};
 use crate::sys;
 
-/// An instant: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` of this machine's zone, or Unix seconds. An error says what is wrong with it.
+/// An instant: RFC 3339, `YYYY-MM-DD[ HH:MM[:SS]]` of this machine's zone, or Unix seconds. An
+/// error says what is wrong with it.
 pub fn instant(text: &str) -> Result<UtcMillis, String> {
     let local = || {
         let text = text.trim();

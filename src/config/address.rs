@@ -1,5 +1,6 @@
-//! What may stand for a host: an IP address, one with its zone, a host name or `gateway`; and what may be sent from.
-//! Judges text only; whether a name resolves is seen at each check. Names: RFC 952, RFC 1123; zones: RFC 4007.
+//! What may stand for a host: an IP address, one with its zone, a host name or `gateway`; and what
+//! may be sent from. Judges text only; whether a name resolves is seen at each check. Names: RFC
+//! 952, RFC 1123; zones: RFC 4007.
 
 use std::net::{IpAddr, Ipv6Addr};
 

@@ -1,4 +1,5 @@
-//! From the tree to the checked configuration: the sections of the file, and the whole of it when it is no YAML.
+//! From the tree to the checked configuration: the sections of the file, and the whole of it when
+//! it is no YAML.
 
 use std::path::PathBuf;
 use std::time::Duration;

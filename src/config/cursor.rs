@@ -1,4 +1,5 @@
-//! A place in a YAML text that knows its line and column, and steps over the smallest things: blanks, words, scalars.
+//! A place in a YAML text that knows its line and column, and steps over the smallest things:
+//! blanks, words, scalars.
 
 /// Where the scanner of lines.rs and flow.rs stands.
 pub(super) struct Cursor<'t> {

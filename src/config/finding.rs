@@ -1,5 +1,5 @@
-//! What is said about a configuration: findings with their place, and why a file could not be read. Owns the form of
-//! the messages; what is wrong is found elsewhere.
+//! What is said about a configuration: findings with their place, and why a file could not be read.
+//! Owns the form of the messages; what is wrong is found elsewhere.
 
 use std::fmt;
 use std::io;
@@ -57,7 +57,8 @@ pub enum FindingKind {
     Note,
 }
 
-/// One thing to say about a configuration. Displayed as `config.yaml:12: hosts[2].address: "8.8.8" is …`.
+/// One thing to say about a configuration. Displayed as `config.yaml:12: hosts[2].address: "8.8.8"
+/// is …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// How much it matters.
@@ -159,7 +160,8 @@ pub(super) fn shorten(value: &str) -> String {
     shown
 }
 
-/// Control characters, and those that reorder or hide the text around them: in a name they would forge log lines.
+/// Control characters, and those that reorder or hide the text around them: in a name they would
+/// forge log lines.
 pub(super) fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

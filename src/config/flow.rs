@@ -1,4 +1,5 @@
-//! Lines and ways of writing in flow style, `[a, b]` and `{key: value}`. Gives up by the rules of lines.rs.
+//! Lines and ways of writing in flow style, `[a, b]` and `{key: value}`. Gives up by the rules of
+//! lines.rs.
 
 use super::cursor::Cursor;
 use super::lines::{DEEPEST, Key, Scanned, Shape};

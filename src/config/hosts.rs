@@ -22,7 +22,8 @@ const DEFAULTS: [(&str, &str); 3] = [
 
 const LONGEST_NAME_CHARACTERS: usize = 4096;
 
-/// The hosts of the file. The default ones only where the file has no list: who lists nobody pings nobody.
+/// The hosts of the file. The default ones only where the file has no list: who lists nobody pings
+/// nobody.
 pub(super) fn read_hosts(
     checker: &mut Checker,
     root: &Section<'_>,
@@ -211,7 +212,8 @@ fn read_family(checker: &mut Checker, section: &Section<'_>, ip: Option<IpAddr>)
             checker.wrong(section, "family", &wrong, "the address's own used");
             Family::Any
         }
-        // An address says its version itself: with and without the key it is the same host, with one history.
+        // An address says its version itself: with and without the key it is the same host, with
+        // one history.
         Some(_) => Family::Any,
         None => family,
     }

@@ -73,7 +73,8 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
     ("logging", LOGGING),
 ];
 
-/// What an unknown key was probably meant to be: a similar one of its own section, or the same one of another.
+/// What an unknown key was probably meant to be: a similar one of its own section, or the same one
+/// of another.
 pub(super) fn nearest(unknown: &str, known: &[&str]) -> Option<String> {
     const LONGEST_BYTES: usize = 64;
     if unknown.len() > LONGEST_BYTES {
@@ -104,7 +105,8 @@ pub(super) fn nearest(unknown: &str, known: &[&str]) -> Option<String> {
         .or_else(elsewhere)
 }
 
-/// How many characters must be put in, taken out, replaced or swapped with their neighbour (Damerau and Levenshtein).
+/// How many characters must be put in, taken out, replaced or swapped with their neighbour (Damerau
+/// and Levenshtein).
 pub(super) fn distance(from: &str, to: &str) -> usize {
     let from: Vec<char> = from.chars().collect();
     let to: Vec<char> = to.chars().collect();

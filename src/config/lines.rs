@@ -1,6 +1,7 @@
-//! On which line each value stands and whether it was quoted: serde_yaml's tree says neither. Reads block style by its
-//! indentation; flow style is read in flow.rs. What it does not understand it leaves unknown, and what does not agree
-//! with the parsed tree is thrown away, so that a line may be missing and is never wrong.
+//! On which line each value stands and whether it was quoted: serde_yaml's tree says neither. Reads
+//! block style by its indentation; flow style is read in flow.rs. What it does not understand it
+//! leaves unknown, and what does not agree with the parsed tree is thrown away, so that a line may
+//! be missing and is never wrong.
 
 use super::cursor::Cursor;
 use super::raw::{Node, Value, Written};
@@ -45,7 +46,8 @@ pub(super) struct Key {
 fn merge(node: &mut Node, scanned: Scanned, line: Option<usize>) {
     node.line = line;
     if let Some(tag) = scanned.tag {
-        // The parser ignores foreign tags of the !! kind; a value that carries one is not what it seems.
+        // The parser ignores foreign tags of the !! kind; a value that carries one is not what it
+        // seems.
         if !matches!(
             tag.as_str(),
             "!" | "!!str" | "!!int" | "!!float" | "!!bool" | "!!null" | "!!map" | "!!seq"
@@ -106,8 +108,8 @@ impl Cursor<'_> {
         (self.rest().is_empty() || self.at_marker("...")).then_some(scanned)
     }
 
-    /// A value whose lines begin at column `least` or behind. Block lists may also begin one column before it when they
-    /// are a key's value.
+    /// A value whose lines begin at column `least` or behind. Block lists may also begin one column
+    /// before it when they are a key's value.
     fn value(&mut self, least: usize, is_of_key: bool, depth: usize) -> Option<Scanned> {
         if depth > DEEPEST {
             return None;
@@ -135,7 +137,8 @@ impl Cursor<'_> {
                 _ => break,
             }
         }
-        // A property before a key on the same line belongs to the key, not to the section: too fine a point to follow.
+        // A property before a key on the same line belongs to the key, not to the section: too fine
+        // a point to follow.
         let column = self.column();
         let is_fresh_line = self.text[self.line_start..self.at]
             .bytes()

@@ -1,5 +1,6 @@
-//! What the daemon is told to do: hosts, intervals, paths. Owns the YAML and every message about it; nothing else knows
-//! the file's form. The checked values are plain, so that the other floors need not doubt them.
+//! What the daemon is told to do: hosts, intervals, paths. Owns the YAML and every message about
+//! it; nothing else knows the file's form. The checked values are plain, so that the other floors
+//! need not doubt them.
 
 mod address;
 mod check;
@@ -35,7 +36,8 @@ pub const DEFAULT_TEXT: &str = include_str!("../../config.yaml");
 /// The longest file that is read. Ten thousand hosts with every key need three.
 const LONGEST_FILE_MIB: u64 = 16;
 
-/// The configuration in a file, and everything that is wrong with it. An error when the file cannot be read at all.
+/// The configuration in a file, and everything that is wrong with it. An error when the file cannot
+/// be read at all.
 pub fn load(path: &Path) -> Result<Loaded, ReadError> {
     let failed = |cause| ReadError::Failed {
         path: path.to_path_buf(),
@@ -61,8 +63,9 @@ pub fn load(path: &Path) -> Result<Loaded, ReadError> {
     Ok(parse(&text, &path.display().to_string()))
 }
 
-/// The configuration in a text, and everything that is wrong with it. A wrong value falls back to its default; a text
-/// that cannot be understood as a whole falls back to [`Config::default`]. `file` is the name for the messages.
+/// The configuration in a text, and everything that is wrong with it. A wrong value falls back to
+/// its default; a text that cannot be understood as a whole falls back to [`Config::default`].
+/// `file` is the name for the messages.
 pub fn parse(text: &[u8], file: &str) -> Loaded {
     check::check_text(text, file)
 }
@@ -70,7 +73,8 @@ pub fn parse(text: &[u8], file: &str) -> Loaded {
 /// The checked configuration. Every value is in its allowed range.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// The hosts with their own settings, in the order of the file; no two have the same address and family.
+    /// The hosts with their own settings, in the order of the file; no two have the same address
+    /// and family.
     pub hosts: Vec<HostPlan>,
     /// How a host that is not listed would be checked; of nobody.
     unlisted: HostPlan,
@@ -80,7 +84,8 @@ pub struct Config {
     pub outages: outage::Rules,
     /// `outages:`, as far as it says which of them belong together.
     pub grouping: incident::Grouping,
-    /// `outages.fast_interval_seconds`: from one ping to the next while a host is silent; `None` asks for none between checks.
+    /// `outages.fast_interval_seconds`: from one ping to the next while a host is silent; `None`
+    /// asks for none between checks.
     pub fast_interval: Option<Duration>,
     /// `alerts:`.
     pub alerts: AlertsConfig,

@@ -1,4 +1,5 @@
-//! How often, how many, how long: the keys that `monitoring` and each host share, and whether a check fits its interval.
+//! How often, how many, how long: the keys that `monitoring` and each host share, and whether a
+//! check fits its interval.
 
 use std::time::Duration;
 
@@ -111,7 +112,8 @@ pub(super) struct Fit {
 }
 
 impl Pace {
-    /// The spacing that lets `(ping_count - 1) * spacing + timeout` fit the interval, if there is one.
+    /// The spacing that lets `(ping_count - 1) * spacing + timeout` fit the interval, if there is
+    /// one.
     pub fn fit(&self) -> Fit {
         let wanted = self.wanted_spacing.unwrap_or(DEFAULT_SPACING);
         let room = self.interval.checked_sub(self.timeout);
@@ -137,8 +139,8 @@ impl Pace {
         }
     }
 
-    /// These values with those of the section over them, and whether the spacing is the section's. `origin` says whose
-    /// values stand when one is wrong.
+    /// These values with those of the section over them, and whether the spacing is the section's.
+    /// `origin` says whose values stand when one is wrong.
     fn read(&self, checker: &mut Checker, section: &Section<'_>, origin: &str) -> (Pace, bool) {
         let seconds = |duration: Duration| duration.as_secs_f64();
         let used = |value: f64| format!("{origin} {value} used");

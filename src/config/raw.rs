@@ -1,5 +1,6 @@
-//! YAML as a tree, before anybody asks what it means. Owns serde_yaml, which nobody else names; lines come from
-//! lines.rs. Its own tree, because serde_yaml's refuses duplicate keys and forgets what was quoted.
+//! YAML as a tree, before anybody asks what it means. Owns serde_yaml, which nobody else names;
+//! lines come from lines.rs. Its own tree, because serde_yaml's refuses duplicate keys and forgets
+//! what was quoted.
 
 use std::cell::Cell;
 use std::fmt;
@@ -66,7 +67,8 @@ pub(super) fn read(text: &str) -> Result<Node, SyntaxError> {
             text: "brackets are nested too deeply".into(),
         });
     }
-    // Without aliases a text has no more values than bytes. A few that are repeated are fine, a bomb is not.
+    // Without aliases a text has no more values than bytes. A few that are repeated are fine, a
+    // bomb is not.
     let budget = Budget {
         left: Cell::new(text.len() * 2 + 1_000_000),
     };
@@ -76,7 +78,8 @@ pub(super) fn read(text: &str) -> Result<Node, SyntaxError> {
     };
     let node = NodeSeed(&budget).deserialize(document)?;
     if let Some(second) = documents.next() {
-        // What follows a finished value without a marker is met as a second document that is broken from its start.
+        // What follows a finished value without a marker is met as a second document that is broken
+        // from its start.
         NodeSeed(&budget).deserialize(second)?;
         let place = second_document(text).map(|line| (line, 1));
         return Err(SyntaxError {
@@ -99,8 +102,9 @@ impl From<serde_yaml::Error> for SyntaxError {
     }
 }
 
-/// The parser needs quadratic time for nested brackets, 35 seconds for 100,000, before it says that 128 are too many.
-/// Brackets in text and comments are counted as well: so many more opening ones than closing are not in them.
+/// The parser needs quadratic time for nested brackets, 35 seconds for 100,000, before it says that
+/// 128 are too many. Brackets in text and comments are counted as well: so many more opening ones
+/// than closing are not in them.
 fn opens_too_many_brackets(text: &str) -> bool {
     const MOST: usize = 5_000;
     let mut open: usize = 0;
@@ -191,7 +195,8 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
         Ok(Value::Number(value))
     }
 
-    // Every number of this file is far below 2^53, and what is not is out of its range by any rounding.
+    // Every number of this file is far below 2^53, and what is not is out of its range by any
+    // rounding.
     fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
         self.visit_f64(value as f64)
     }

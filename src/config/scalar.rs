@@ -1,5 +1,6 @@
-//! What a plain scalar means in YAML 1.1, as the original's PyYAML reads it, and in YAML 1.2's core schema. A scalar
-//! that means two things is nobody's wish. YAML 1.1 types: yaml.org/type; YAML 1.2.2, section 10.3.2.
+//! What a plain scalar means in YAML 1.1, as the original's PyYAML reads it, and in YAML 1.2's core
+//! schema. A scalar that means two things is nobody's wish. YAML 1.1 types: yaml.org/type; YAML
+//! 1.2.2, section 10.3.2.
 
 use std::fmt;
 

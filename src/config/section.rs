@@ -1,5 +1,5 @@
-//! One section of the file and its values, each read with the one message that its wrongness deserves. Knows forms and
-//! ranges; what the keys mean is with check.rs, pace.rs and hosts.rs.
+//! One section of the file and its values, each read with the one message that its wrongness
+//! deserves. Knows forms and ranges; what the keys mean is with check.rs, pace.rs and hosts.rs.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -240,7 +240,8 @@ impl Checker {
         }
     }
 
-    /// The number behind a key; `None` when it is absent or wrong. `used` says what is used when it is wrong.
+    /// The number behind a key; `None` when it is absent or wrong. `used` says what is used when it
+    /// is wrong.
     pub fn number(
         &mut self,
         section: &Section<'_>,
@@ -353,7 +354,8 @@ impl Checker {
         }
     }
 
-    /// A scalar as it is spelt, whatever YAML takes it for: an address or one of a few words. Else what is wrong with it.
+    /// A scalar as it is spelt, whatever YAML takes it for: an address or one of a few words. Else
+    /// what is wrong with it.
     pub fn word(&self, node: &Node) -> Result<String, String> {
         match (&node.value, &node.written) {
             (Value::Text(text), _) => Ok(text.clone()),

@@ -185,7 +185,8 @@ fn the_commented_example_is_the_default() {
 
 #[test]
 fn the_commented_example_names_every_key_in_its_section() {
-    // A section of the example reaches from its name to the next line without indentation that is no comment.
+    // A section of the example reaches from its name to the next line without indentation that is
+    // no comment.
     let section_of = |name: &str| {
         let start = DEFAULT_TEXT
             .find(&format!("\n{name}:\n"))

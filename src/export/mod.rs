@@ -1,5 +1,6 @@
-//! The recorded checks as other programs read them: CSV, one JSON object a line, OpenMetrics. Written as they are read, so
-//! that the memory does not grow with their number. The original's own format is a database: see store/export.rs.
+//! The recorded checks as other programs read them: CSV, one JSON object a line, OpenMetrics.
+//! Written as they are read, so that the memory does not grow with their number. The original's own
+//! format is a database: see store/export.rs.
 
 mod openmetrics;
 mod rows;
@@ -14,7 +15,8 @@ use crate::store::{KnownHost, Reader, StoreError};
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// RFC 4180, but with the line ends of Unix. Its first columns are those of `ping_results`, in the same texts.
+    /// RFC 4180, but with the line ends of Unix. Its first columns are those of `ping_results`, in
+    /// the same texts.
     Csv,
     /// One JSON object a line; times as RFC 3339 has them.
     JsonLines,
@@ -52,7 +54,8 @@ impl From<io::Error> for Broken {
     }
 }
 
-/// Writes the checks of hosts within a span, oldest first; says how many. `progress` hears the checks done.
+/// Writes the checks of hosts within a span, oldest first; says how many. `progress` hears the
+/// checks done.
 pub fn write(
     reader: &Reader,
     hosts: &[KnownHost],

@@ -1,5 +1,5 @@
-//! OpenMetrics 1.0: gauges with the names and labels of `/metrics`, a sample a check at the time of the check. The format
-//! wants one family behind the other, so the checks are read once for each.
+//! OpenMetrics 1.0: gauges with the names and labels of `/metrics`, a sample a check at the time of
+//! the check. The format wants one family behind the other, so the checks are read once for each.
 
 use std::io::Write;
 use std::ops::Range;

@@ -38,7 +38,8 @@ pub fn write(
     Ok(done)
 }
 
-/// Numbers are as short as they may be to be read as the same again; the pings are a list as in JSON.
+/// Numbers are as short as they may be to be read as the same again; the pings are a list as in
+/// JSON.
 pub fn csv(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
     let [min, avg, max] = check
         .latencies_ms()

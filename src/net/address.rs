@@ -1,5 +1,5 @@
-//! Who is meant by a host's address: a literal, a name for the resolver, or this machine's default gateway. Found anew
-//! for every check; a name that stops resolving keeps its last good address.
+//! Who is meant by a host's address: a literal, a name for the resolver, or this machine's default
+//! gateway. Found anew for every check; a name that stops resolving keeps its last good address.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
@@ -92,8 +92,8 @@ impl Resolver {
         }
     }
 
-    /// The target of the next check. `Err` is the reason why nothing can be measured. A stop ends the wait for the
-    /// resolver.
+    /// The target of the next check. `Err` is the reason why nothing can be measured. A stop ends
+    /// the wait for the resolver.
     pub fn resolve(&mut self, stop: &Stop) -> Result<Target, String> {
         let host = Arc::clone(&self.host);
         if let Some(target) = literal(&host.address) {
@@ -140,7 +140,8 @@ impl Resolver {
         }
     }
 
-    /// Why the name did not resolve for the newest check, which is made at its last good address all the same.
+    /// Why the name did not resolve for the newest check, which is made at its last good address
+    /// all the same.
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }

@@ -1,5 +1,6 @@
-//! Pings to one target and what comes of them: a socket of its own, so that it has an identifier of its own, and the check
-//! that is judged by what the socket receives. Whoever drives it says when to send and when to read.
+//! Pings to one target and what comes of them: a socket of its own, so that it has an identifier of
+//! its own, and the check that is judged by what the socket receives. Whoever drives it says when
+//! to send and when to read.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -21,7 +22,8 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Opens a socket to the target; sends nothing. In a box, since a host's thread has two pages of stack for everything.
+    /// Opens a socket to the target; sends nothing. In a box, since a host's thread has two pages
+    /// of stack for everything.
     pub fn open(
         target: &Target,
         options: &SocketOptions,
@@ -40,7 +42,8 @@ impl Exchange {
         }))
     }
 
-    /// Sends the ping with this sequence number, or notes that it could not be sent. Returns the clocks just before.
+    /// Sends the ping with this sequence number, or notes that it could not be sent. Returns the
+    /// clocks just before.
     pub fn send(&mut self, sequence: u16) -> ClockSample {
         let Exchange {
             run,
@@ -72,8 +75,8 @@ impl Exchange {
         self.socket.read(&mut self.batch, &mut self.run);
     }
 
-    /// Hands every ICMP error and transmit stamp to the check. Stamps lie in the error queue, and while they do the socket
-    /// counts as readable.
+    /// Hands every ICMP error and transmit stamp to the check. Stamps lie in the error queue, and
+    /// while they do the socket counts as readable.
     pub fn read_errors(&mut self) {
         self.socket.read_errors(&mut self.batch, &mut self.run);
     }

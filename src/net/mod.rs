@@ -1,5 +1,5 @@
-//! Everything that touches the network: the socket of one check, and who is meant by an address. Judges nothing: what a
-//! message means is for check.rs to say.
+//! Everything that touches the network: the socket of one check, and who is meant by an address.
+//! Judges nothing: what a message means is for check.rs to say.
 
 mod address;
 mod exchange;

@@ -1,5 +1,5 @@
-//! This machine's routes: where the default gateway is, by which interface a target is reached, and whether that can work.
-//! The table itself is read in sys/.
+//! This machine's routes: where the default gateway is, by which interface a target is reached, and
+//! whether that can work. The table itself is read in sys/.
 
 use std::io;
 use std::net::{IpAddr, UdpSocket};
@@ -115,8 +115,8 @@ impl Link {
         Link { interface }
     }
 
-    /// Why nothing that is sent by it can leave this machine: it is down or has no carrier. `None` where it can, or where
-    /// nobody can tell.
+    /// Why nothing that is sent by it can leave this machine: it is down or has no carrier. `None`
+    /// where it can, or where nobody can tell.
     pub fn fault(&self) -> Option<String> {
         let interface = self.interface.as_deref()?;
         let state = sys::interface_state(interface)?;
@@ -128,13 +128,14 @@ impl Link {
     }
 }
 
-/// Whether something can be sent to a target: there is an address to send from, a route, and a link.
+/// Whether something can be sent to a target: there is an address to send from, a route, and a
+/// link.
 pub fn is_way_clear(target: &Target, source: Option<&Source>) -> bool {
     address_towards(target).is_ok() && Link::to(target, source).fault().is_none()
 }
 
-/// The address of this machine that packets to a target are sent from; an error where there is none, or no route. Connecting
-/// a datagram socket finds it and sends nothing.
+/// The address of this machine that packets to a target are sent from; an error where there is
+/// none, or no route. Connecting a datagram socket finds it and sends nothing.
 pub(super) fn address_towards(target: &Target) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind(if target.ip.is_ipv4() {
         "0.0.0.0:0"
@@ -147,7 +148,8 @@ pub(super) fn address_towards(target: &Target) -> io::Result<IpAddr> {
     socket.local_addr().map(|local| local.ip())
 }
 
-/// The route that a packet to the target takes, by the main table: the longest prefix, then the least metric.
+/// The route that a packet to the target takes, by the main table: the longest prefix, then the
+/// least metric.
 fn best<'a>(routes: &'a [Route], target: &Target) -> Option<&'a Route> {
     let scope = target.scope_id;
     let is_in_scope =

@@ -1,6 +1,7 @@
-//! The socket of one check: a datagram ICMP socket (Linux's ping sockets), or else a raw one, connected and filtered.
-//! icmp(7), raw(7), ip(7), ipv6(7). Where the kernel does not sort what it shows to a socket (sys::SEES_ALL_MESSAGES), it is
-//! not connected, since the errors of routers would be kept from it too, and picks its own messages from all.
+//! The socket of one check: a datagram ICMP socket (Linux's ping sockets), or else a raw one,
+//! connected and filtered. icmp(7), raw(7), ip(7), ipv6(7). Where the kernel does not sort what it
+//! shows to a socket (sys::SEES_ALL_MESSAGES), it is not connected, since the errors of routers
+//! would be kept from it too, and picks its own messages from all.
 
 use std::fmt;
 use std::io;
@@ -19,10 +20,11 @@ use crate::sys::{self, Batch, Queue};
 /// Which kind of socket an [`EchoSocket`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// A datagram socket: the kernel sets the identifier and delivers only echo replies with it. Needs the process's
-    /// group in `net.ipv4.ping_group_range`.
+    /// A datagram socket: the kernel sets the identifier and delivers only echo replies with it.
+    /// Needs the process's group in `net.ipv4.ping_group_range`.
     Datagram,
-    /// A raw socket: needs CAP_NET_RAW, or root. Connected and filtered, so that it does not see every ICMP message there is.
+    /// A raw socket: needs CAP_NET_RAW, or root. Connected and filtered, so that it does not see
+    /// every ICMP message there is.
     Raw,
 }
 
@@ -97,12 +99,14 @@ pub struct EchoSocket {
     identifier: u16,
     target: Target,
     peer: IpAddr,
-    /// Stamps are numbered by what the kernel took; after a failed send the number of a stamp is not known for sure.
+    /// Stamps are numbered by what the kernel took; after a failed send the number of a stamp is
+    /// not known for sure.
     stamps_are_numbered: bool,
 }
 
 impl EchoSocket {
-    /// Opens a socket to `target`. `random` gives a raw socket its identifier; a datagram socket has one from the kernel.
+    /// Opens a socket to `target`. `random` gives a raw socket its identifier; a datagram socket
+    /// has one from the kernel.
     pub fn open(
         target: &Target,
         options: &SocketOptions,
@@ -150,7 +154,8 @@ impl EchoSocket {
                 .ok()
                 .and_then(|address| address.as_socket());
             if let (Some(local), true) = (local, is_sorted) {
-                // Linux keeps the identifier of a datagram socket where other sockets have their port.
+                // Linux keeps the identifier of a datagram socket where other sockets have their
+                // port.
                 identifier = local.port();
             }
             local.map_or(target.ip, |local| local.ip())
@@ -186,7 +191,8 @@ impl EchoSocket {
         set_time_to_live(&self.socket, self.version, hops)
     }
 
-    /// Room for what this socket receives in answer to requests with `payload_len` bytes of payload.
+    /// Room for what this socket receives in answer to requests with `payload_len` bytes of
+    /// payload.
     pub fn batch(&self, payload_len: usize) -> Batch {
         let ip_header = if self.has_ip_header() {
             icmp::IPV4_HEADER_MAX
@@ -205,13 +211,14 @@ impl EchoSocket {
         )
     }
 
-    /// Whether messages come with their IP header, whose checksum and ICMP's nobody may have looked at.
+    /// Whether messages come with their IP header, whose checksum and ICMP's nobody may have looked
+    /// at.
     fn has_ip_header(&self) -> bool {
         self.version == Version::V4 && !(self.kind == Kind::Datagram && sys::DATAGRAMS_ARE_SORTED)
     }
 
-    /// Whether a send failed because a neighbour on the way to the target does not say where it is, and not for want of a route:
-    /// the ping is lost, not unsent.
+    /// Whether a send failed because a neighbour on the way to the target does not say where it is,
+    /// and not for want of a route: the ping is lost, not unsent.
     pub fn is_unheard(&self, error: &io::Error) -> bool {
         sys::is_silent_neighbour(error) && route::address_towards(&self.target).is_ok()
     }
@@ -225,8 +232,9 @@ impl EchoSocket {
         }
     }
 
-    /// Sends one request. An ICMP error about an earlier ping is reported by the next call on the socket, whatever it is
-    /// (measured: a connected socket returns it from send, unsent), so the errors are read and the request is sent again.
+    /// Sends one request. An ICMP error about an earlier ping is reported by the next call on the
+    /// socket, whatever it is (measured: a connected socket returns it from send, unsent), so the
+    /// errors are read and the request is sent again.
     pub fn send(
         &mut self,
         request: &[u8],
@@ -248,7 +256,8 @@ impl EchoSocket {
             .inspect_err(|_| self.stamps_are_numbered = false)
     }
 
-    /// Hands every message that lies in the socket to the check, its errors too where the kernel reports one.
+    /// Hands every message that lies in the socket to the check, its errors too where the kernel
+    /// reports one.
     pub fn read(&mut self, batch: &mut Batch, run: &mut CheckRun) {
         // Each round has read at least one error; a flood of them is read on in the next turn.
         for _ in 0..ERROR_ROUNDS {
@@ -292,7 +301,8 @@ impl EchoSocket {
         }
     }
 
-    /// Hands every ICMP error and transmit stamp to the check; says how many ICMP errors there were.
+    /// Hands every ICMP error and transmit stamp to the check; says how many ICMP errors there
+    /// were.
     pub fn read_errors(&self, batch: &mut Batch, run: &mut CheckRun) -> usize {
         const ORIGIN_ICMP: u8 = 2;
         const ORIGIN_ICMP6: u8 = 3;
@@ -329,8 +339,8 @@ impl EchoSocket {
     }
 }
 
-/// Does with one of all the messages of the machine what elsewhere the kernel does: hands an error about this socket's pings to
-/// the check, and says whether it is a reply that came to this socket.
+/// Does with one of all the messages of the machine what elsewhere the kernel does: hands an error
+/// about this socket's pings to the check, and says whether it is a reply that came to this socket.
 fn take_own(
     bytes: Option<&[u8]>,
     version: Version,
@@ -340,7 +350,8 @@ fn take_own(
     run: &mut CheckRun,
 ) -> bool {
     let Some(bytes) = bytes else { return false };
-    // The kernel has looked at an error's checksum, and may have changed bytes of what it quotes since.
+    // The kernel has looked at an error's checksum, and may have changed bytes of what it quotes
+    // since.
     if let Some(error) = icmp::parse_error(bytes, version).filter(|error| error.destination == peer)
     {
         let is_v6 = version == Version::V6;
@@ -459,15 +470,17 @@ fn set_time_to_live(socket: &Socket, version: Version, hops: u8) -> io::Result<(
     }
 }
 
-/// Keeps the kernel stamping what is received. It begins to stamp some time after the first socket asks for it and ends
-/// with the last one, so that without this the first replies of a check would often have no stamp.
+/// Keeps the kernel stamping what is received. It begins to stamp some time after the first socket
+/// asks for it and ends with the last one, so that without this the first replies of a check would
+/// often have no stamp.
 #[derive(Debug)]
 pub struct StampKeeper {
     socket: Option<UdpSocket>,
 }
 
 impl StampKeeper {
-    /// Starts the stamping and waits until it works. `works` is false where the kernel does not stamp.
+    /// Starts the stamping and waits until it works. `works` is false where the kernel does not
+    /// stamp.
     pub fn start() -> StampKeeper {
         let keeper = Self::try_start();
         if let Err(error) = &keeper {
@@ -487,7 +500,8 @@ impl StampKeeper {
         let socket = UdpSocket::bind(("127.0.0.1", 0))?;
         socket.connect(socket.local_addr()?)?;
         sys::request_stamps(socket.as_fd())?;
-        // The kernel starts stamping in a work queue: a try is a millisecond apart, and the first mostly succeeds.
+        // The kernel starts stamping in a work queue: a try is a millisecond apart, and the first
+        // mostly succeeds.
         socket.set_read_timeout(Some(Duration::from_millis(1)))?;
         let mut batch = Batch::new(1);
         for _ in 0..100 {

@@ -1,6 +1,7 @@
-//! One thread a host: waits for the next tick, drives a check over a socket, hands over what it found. While the host is
-//! silent it is pinged between its checks too. The only place where the pure state of a check meets the socket and the
-//! clocks. Knows nothing of the store but a function to call.
+//! One thread a host: waits for the next tick, drives a check over a socket, hands over what it
+//! found. While the host is silent it is pinged between its checks too. The only place where the
+//! pure state of a check meets the socket and the clocks. Knows nothing of the store but a function
+//! to call.
 
 mod probing;
 mod report;
@@ -108,8 +109,9 @@ impl Pinger {
         }
     }
 
-    /// Checks the host at every tick until the flag is raised, and hands every finding to `deliver`. A check that the
-    /// stop interrupts is dropped whole. `first` is when the first check is due; then `schedule` rules.
+    /// Checks the host at every tick until the flag is raised, and hands every finding to
+    /// `deliver`. A check that the stop interrupts is dropped whole. `first` is when the first
+    /// check is due; then `schedule` rules.
     pub fn run(
         &mut self,
         first: Monotonic,
@@ -214,7 +216,8 @@ impl Pinger {
             (self.target, self.place) = (Some(target), net::place_of(&target));
         }
         progress(Progress::Target(target));
-        // Where there was no link for the check before, pings that are sent before it is there are not lost either.
+        // Where there was no link for the check before, pings that are sent before it is there are
+        // not lost either.
         let fault = if self.was_blocked {
             Link::to(&target, self.plan.source.as_ref()).fault()
         } else {
@@ -261,7 +264,8 @@ impl Pinger {
         }
     }
 
-    /// Pings that were sent into an interface without a carrier have not left: they are neither sent nor lost.
+    /// Pings that were sent into an interface without a carrier have not left: they are neither
+    /// sent nor lost.
     fn take_back_what_had_no_link(&self, result: &mut CheckResult, target: &Target) {
         let is_lost =
             |outcome: &Outcome| matches!(outcome, Outcome::TimedOut | Outcome::Unreachable(_));
@@ -363,7 +367,8 @@ impl Pinger {
     }
 }
 
-/// When a check began by the wall clock as it is at its `end`: one that was set meanwhile was wrong before.
+/// When a check began by the wall clock as it is at its `end`: one that was set meanwhile was wrong
+/// before.
 fn dated_by(end: &ClockSample, begin: &ClockSample) -> UtcMillis {
     let step_ms = end.set_since(begin) / 1_000_000;
     UtcMillis(begin.utc().0 + if step_ms.abs() >= 1000 { step_ms } else { 0 })
@@ -372,7 +377,8 @@ fn dated_by(end: &ClockSample, begin: &ClockSample) -> UtcMillis {
 /// Being late by less than this is no interruption: a busy machine, a slow resolver.
 const HELD_UP: Duration = Duration::from_secs(5);
 
-/// What kept this thread from running when it was to wait from `before` until `tick`, and did so until `now`.
+/// What kept this thread from running when it was to wait from `before` until `tick`, and did so
+/// until `now`.
 fn interruption(before: &ClockSample, now: &ClockSample, tick: Monotonic) -> Option<Interruption> {
     if !now.slept_since(before).is_zero() {
         return Some(Interruption {

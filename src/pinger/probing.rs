@@ -1,5 +1,6 @@
-//! Single pings between two checks, while a host is silent: so that the end of an outage, and its beginning, are known to the
-//! second. Each ping has its own timeout and its fate is told in the order of sending.
+//! Single pings between two checks, while a host is silent: so that the end of an outage, and its
+//! beginning, are known to the second. Each ping has its own timeout and its fate is told in the
+//! order of sending.
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -18,7 +19,8 @@ use crate::sys;
 const PINGS_A_SOCKET: u16 = 600;
 
 impl Pinger {
-    /// Waits for the next tick, and pings the host meanwhile as long as it is silent. `true` when the flag was raised.
+    /// Waits for the next tick, and pings the host meanwhile as long as it is silent. `true` when
+    /// the flag was raised.
     pub(super) fn probe_until(
         &mut self,
         tick: Monotonic,
@@ -57,8 +59,8 @@ impl Pinger {
         stop.wait_until(tick)
     }
 
-    /// Pings until the host is well, the tick is due, or the socket has sent enough. `None` when nothing can be sent or
-    /// said now; the next check tells why.
+    /// Pings until the host is well, the tick is due, or the socket has sent enough. `None` when
+    /// nothing can be sent or said now; the next check tells why.
     // Rare: its room on the stack is not to be held by every check.
     #[inline(never)]
     fn probe(

@@ -1,4 +1,5 @@
-//! What a host's thread says in the log: a state is said once when it begins and once when it ends, with the count between.
+//! What a host's thread says in the log: a state is said once when it begins and once when it ends,
+//! with the count between.
 
 use crate::pure::model::{CheckResult, Host, State};
 

@@ -1,5 +1,5 @@
-//! Whose fault an outage was: one pure function over one snapshot of what else answered meanwhile. What a snapshot is made
-//! from is in scene.rs.
+//! Whose fault an outage was: one pure function over one snapshot of what else answered meanwhile.
+//! What a snapshot is made from is in scene.rs.
 
 use std::net::IpAddr;
 
@@ -77,7 +77,8 @@ pub enum Sign {
     Unknown,
 }
 
-/// What was seen during an outage of one host: the facts that its cause rests on. All over the host's version of IP.
+/// What was seen during an outage of one host: the facts that its cause rests on. All over the
+/// host's version of IP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Snapshot {
     /// Where the host is.
@@ -126,7 +127,8 @@ pub fn judge(seen: &Snapshot) -> Cause {
             Sign::Answers if seen.beyond_silent > 0 || !seen.path_leads_on() => Cause::Provider,
             // The only host that is asked, and others on the way to it answer: it may be the host.
             Sign::Answers => Cause::Unknown,
-            // Where no gateway is known, a machine on the way that answers shows that the link is whole.
+            // Where no gateway is known, a machine on the way that answers shows that the link is
+            // whole.
             Sign::Unknown if seen.beyond_silent > 0 && seen.path_reached.is_some() => {
                 Cause::Provider
             }

@@ -1,5 +1,6 @@
-//! The state of one running check: what to do next, what a message means, and in the end the outcome of every ping. No
-//! socket, no clock, no thread: pinger.rs drives it and hands in what the socket and the clocks say.
+//! The state of one running check: what to do next, what a message means, and in the end the
+//! outcome of every ping. No socket, no clock, no thread: pinger.rs drives it and hands in what the
+//! socket and the clocks say.
 
 use std::time::Duration;
 
@@ -18,8 +19,8 @@ pub struct CheckPlan {
     pub timeout: Duration,
     /// Payload bytes a ping.
     pub payload_len: usize,
-    /// How long the check stays open behind its last answer for duplicates that are still on the way. A check that has
-    /// seen something odd stays open at least [`ODD_LINGER`].
+    /// How long the check stays open behind its last answer for duplicates that are still on the
+    /// way. A check that has seen something odd stays open at least [`ODD_LINGER`].
     pub linger: Duration,
     /// Whether replies are waited for between the pings.
     pub pace: Pace,
@@ -28,9 +29,11 @@ pub struct CheckPlan {
 /// What a check does between two of its pings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Pace {
-    /// It sleeps: the kernel stamps what comes meanwhile. One wake-up a ping, and one for the last reply.
+    /// It sleeps: the kernel stamps what comes meanwhile. One wake-up a ping, and one for the last
+    /// reply.
     Asleep,
-    /// It reads replies as they come: for somebody who looks on, and where the kernel does not stamp.
+    /// It reads replies as they come: for somebody who looks on, and where the kernel does not
+    /// stamp.
     Listening,
 }
 
@@ -98,8 +101,8 @@ pub struct Findings {
 }
 
 impl CheckRun {
-    /// A check that has sent nothing yet. `cookie` is random; the payloads come from it. `identifier` is what the socket
-    /// sends with.
+    /// A check that has sent nothing yet. `cookie` is random; the payloads come from it.
+    /// `identifier` is what the socket sends with.
     pub fn new(plan: CheckPlan, version: Version, identifier: u16, cookie: u64) -> CheckRun {
         let pings = Vec::with_capacity(usize::from(plan.ping_count));
         CheckRun {
@@ -114,8 +117,8 @@ impl CheckRun {
         }
     }
 
-    /// What is to be done at `now`. What the socket holds is to be handed in first: a reply that came in time counts
-    /// however late it is read.
+    /// What is to be done at `now`. What the socket holds is to be handed in first: a reply that
+    /// came in time counts however late it is read.
     pub fn next_action(&self, now: Monotonic) -> Action {
         let attempted = self.pings.len();
         if attempted < usize::from(self.plan.ping_count) {
@@ -144,7 +147,8 @@ impl CheckRun {
         } else {
             self.plan.linger
         };
-        // Never beyond the last deadline there was: a stranger who keeps sending does not keep a check open.
+        // Never beyond the last deadline there was: a stranger who keeps sending does not keep a
+        // check open.
         let last_sent = self
             .pings
             .last()
@@ -164,7 +168,8 @@ impl CheckRun {
         self.version
     }
 
-    /// When the ping was sent, or was to be, that is number `index`, counted from 0; `None` for one that is to come.
+    /// When the ping was sent, or was to be, that is number `index`, counted from 0; `None` for one
+    /// that is to come.
     pub fn sent_at(&self, index: usize) -> Option<ClockSample> {
         self.pings.get(index).map(|ping| ping.clock)
     }
@@ -196,7 +201,8 @@ impl CheckRun {
         });
     }
 
-    /// The kernel's stamp for the ping that left as number `index`, counted from 0: the wall clock in nanoseconds.
+    /// The kernel's stamp for the ping that left as number `index`, counted from 0: the wall clock
+    /// in nanoseconds.
     pub fn transmitted(&mut self, index: usize, stamp_ns: i64) {
         if let Some(ping) = self.pings.get_mut(index) {
             ping.transmit_ns = Some(stamp_ns);
@@ -210,8 +216,8 @@ impl CheckRun {
             .all(|ping| ping.transmit_ns.is_some() || ping.send_errno.is_some())
     }
 
-    /// A message came that was sent by the address we ping. `echo` is `None` when it was too short, cut or had a wrong
-    /// checksum.
+    /// A message came that was sent by the address we ping. `echo` is `None` when it was too short,
+    /// cut or had a wrong checksum.
     pub fn received(&mut self, echo: Option<Echo<'_>>, receipt: Receipt) {
         self.last_message_at = Some(receipt.read.monotonic);
         match echo.and_then(|echo| self.ping_answered_by(&echo)) {
@@ -232,8 +238,8 @@ impl CheckRun {
         self.received(None, receipt);
     }
 
-    /// An ICMP error came; `quote` is the beginning of the message it is about. An error about somebody else's ping is
-    /// not ours to count: it never was an answer.
+    /// An ICMP error came; `quote` is the beginning of the message it is about. An error about
+    /// somebody else's ping is not ours to count: it never was an answer.
     pub fn refused(&mut self, quote: &[u8], error: IcmpError) {
         let Some(echo) = icmp::parse_echo(quote) else {
             return;
@@ -272,7 +278,8 @@ impl CheckRun {
             .map(|_| index)
     }
 
-    /// The fate of ping number `index`, counted from 0, as far as it is known: `None` while it may still be answered.
+    /// The fate of ping number `index`, counted from 0, as far as it is known: `None` while it may
+    /// still be answered.
     pub fn outcome_so_far(&self, index: usize, now: Monotonic) -> Option<Outcome> {
         let ping = self.pings.get(index)?;
         let is_open = ping.receipt.is_none() && ping.send_errno.is_none();
@@ -283,8 +290,8 @@ impl CheckRun {
         }
     }
 
-    /// Judges every ping. `end` is when the check ended: if the machine slept since its first ping nothing is known
-    /// about any of them, and the text says so.
+    /// Judges every ping. `end` is when the check ended: if the machine slept since its first ping
+    /// nothing is known about any of them, and the text says so.
     pub fn finish(self, end: &ClockSample) -> Result<Findings, String> {
         if let Some(first) = self.pings.first() {
             let slept = end.slept_since(&first.clock);
@@ -344,15 +351,17 @@ impl Ping {
         }
     }
 
-    /// The round-trip time. Kernel stamps are wall-clock: when the clock was set between send and read, they may lie on
-    /// either side of the step, and only a difference that fits into the time that really went by can be true. `None`
-    /// when two fit, or none does, or when there is no stamp and the reply may have lain in the socket for long.
+    /// The round-trip time. Kernel stamps are wall-clock: when the clock was set between send and
+    /// read, they may lie on either side of the step, and only a difference that fits into the time
+    /// that really went by can be true. `None` when two fit, or none does, or when there is no
+    /// stamp and the reply may have lain in the socket for long.
     fn rtt_ns(&self, receipt: &Receipt, pace: Pace) -> Option<i64> {
         let elapsed = receipt.read.monotonic.0 - self.clock.monotonic.0;
         let Some(received_ns) = receipt.kernel_ns else {
             return Some(elapsed).filter(|_| pace == Pace::Listening);
         };
-        // The wall clock may go a little faster than the monotonic one: see ClockSample::step_since.
+        // The wall clock may go a little faster than the monotonic one: see
+        // ClockSample::step_since.
         let longest = elapsed + elapsed / 2000 + 100_000;
         let fits = |rtt: &i64| (0..=longest).contains(rtt);
         let step = receipt.read.step_since(&self.clock);

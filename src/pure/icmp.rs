@@ -1,5 +1,5 @@
-//! ICMP echo over bytes: builds requests, recognises replies and the quotes inside errors. No socket, no clock: see
-//! net/. RFC 792 (IPv4), RFC 4443 (IPv6); checksum RFC 1071.
+//! ICMP echo over bytes: builds requests, recognises replies and the quotes inside errors. No
+//! socket, no clock: see net/. RFC 792 (IPv4), RFC 4443 (IPv6); checksum RFC 1071.
 
 use std::net::IpAddr;
 
@@ -70,8 +70,8 @@ pub fn parse_echo(bytes: &[u8]) -> Option<Echo<'_>> {
     })
 }
 
-/// The ICMP message inside an IPv4 packet, options skipped, anything after its total length cut off. `None` when it is
-/// no whole IPv4 packet or holds no ICMP.
+/// The ICMP message inside an IPv4 packet, options skipped, anything after its total length cut
+/// off. `None` when it is no whole IPv4 packet or holds no ICMP.
 pub fn strip_ipv4_header(packet: &[u8]) -> Option<&[u8]> {
     let header = packet.get(..IPV4_HEADER_MIN)?;
     let header_len = usize::from(header[0] & 0x0f) * 4;
@@ -95,8 +95,9 @@ pub struct ErrorMessage<'a> {
     pub quote: &'a [u8],
 }
 
-/// Reads an ICMP message as an error about an ICMP message of ours. `None` when it is none, or quotes less than an IP header.
-/// What the quoted header says of its length is not looked at: some kernels have turned it around already.
+/// Reads an ICMP message as an error about an ICMP message of ours. `None` when it is none, or
+/// quotes less than an IP header. What the quoted header says of its length is not looked at: some
+/// kernels have turned it around already.
 pub fn parse_error(message: &[u8], version: Version) -> Option<ErrorMessage<'_>> {
     let (header, quoted) = message.split_at_checked(HEADER_LEN)?;
     let (kind, code) = (header[0], header[1]);
@@ -129,7 +130,8 @@ pub fn parse_error(message: &[u8], version: Version) -> Option<ErrorMessage<'_>>
     })
 }
 
-/// What a kernel says by itself when a neighbour does not say where it is: host, or address, unreachable.
+/// What a kernel says by itself when a neighbour does not say where it is: host, or address,
+/// unreachable.
 pub fn silent_neighbour(version: Version) -> IcmpError {
     match version {
         Version::V4 => IcmpError {
@@ -147,8 +149,9 @@ pub fn silent_neighbour(version: Version) -> IcmpError {
     }
 }
 
-/// Writes an echo request into `out`: header, then payload. `out` is as long as the message is to be, at least
-/// [`HEADER_LEN`]. The checksum is right for IPv4; for ICMPv6 the kernel writes it (RFC 3542 section 3.1).
+/// Writes an echo request into `out`: header, then payload. `out` is as long as the message is to
+/// be, at least [`HEADER_LEN`]. The checksum is right for IPv4; for ICMPv6 the kernel writes it
+/// (RFC 3542 section 3.1).
 pub fn write_request(
     out: &mut [u8],
     version: Version,
@@ -170,7 +173,8 @@ pub fn is_own_payload(payload: &[u8], len: usize, cookie: u64, sequence: u16) ->
     payload.len() == len && has_own_payload_start(payload, cookie, sequence)
 }
 
-/// Whether `payload` is how this ping's payload begins. A router that reports an error may quote as little as none.
+/// Whether `payload` is how this ping's payload begins. A router that reports an error may quote as
+/// little as none.
 pub fn has_own_payload_start(payload: &[u8], cookie: u64, sequence: u16) -> bool {
     payload
         .chunks(8)
@@ -184,8 +188,9 @@ fn fill_payload(out: &mut [u8], cookie: u64, sequence: u16) {
     }
 }
 
-/// The payload of one ping, eight bytes at a time: SplitMix64 (Steele, Lea and Flood 2014) from the check's random
-/// cookie. The sequence number is in the upper bits of the start, so that no two pings share a stretch of the stream.
+/// The payload of one ping, eight bytes at a time: SplitMix64 (Steele, Lea and Flood 2014) from the
+/// check's random cookie. The sequence number is in the upper bits of the start, so that no two
+/// pings share a stretch of the stream.
 fn words(cookie: u64, sequence: u16) -> impl Iterator<Item = [u8; 8]> {
     let mut state = cookie ^ (u64::from(sequence) << 48);
     std::iter::repeat_with(move || {
@@ -197,7 +202,8 @@ fn words(cookie: u64, sequence: u16) -> impl Iterator<Item = [u8; 8]> {
     })
 }
 
-/// The Internet checksum (RFC 1071). Over a message that carries its own checksum the result is zero when it is right.
+/// The Internet checksum (RFC 1071). Over a message that carries its own checksum the result is
+/// zero when it is right.
 pub fn checksum(bytes: &[u8]) -> u16 {
     let mut chunks = bytes.chunks_exact(2);
     let mut sum: u64 = chunks
@@ -213,9 +219,10 @@ pub fn checksum(bytes: &[u8]) -> u16 {
     !u16::try_from(sum).expect("folded to sixteen bits")
 }
 
-/// Whether a message explains why a ping was lost: destination unreachable, time exceeded and parameter problem (RFC
-/// 792), and the errors of ICMPv6, whose types are below 128 (RFC 4443 section 2.1). A redirect is about the route and
-/// not the ping; a source quench is to be ignored (RFC 6633).
+/// Whether a message explains why a ping was lost: destination unreachable, time exceeded and
+/// parameter problem (RFC 792), and the errors of ICMPv6, whose types are below 128 (RFC 4443
+/// section 2.1). A redirect is about the route and not the ping; a source quench is to be ignored
+/// (RFC 6633).
 pub fn explains_loss(error: IcmpError) -> bool {
     if error.is_v6 {
         error.kind < 128
@@ -229,8 +236,8 @@ pub fn is_time_exceeded(error: IcmpError) -> bool {
     (error.kind, error.code) == if error.is_v6 { (3, 0) } else { (11, 0) }
 }
 
-/// What an ICMP error says, in words: RFC 792 and its successors (RFC 1122 section 3.2.2, RFC 1812 section 5.2.7) for
-/// IPv4, RFC 4443 section 3 for IPv6. Unknown codes are given as numbers.
+/// What an ICMP error says, in words: RFC 792 and its successors (RFC 1122 section 3.2.2, RFC 1812
+/// section 5.2.7) for IPv4, RFC 4443 section 3 for IPv6. Unknown codes are given as numbers.
 pub fn describe(error: IcmpError) -> String {
     let text = if error.is_v6 {
         match (error.kind, error.code) {
@@ -366,7 +373,8 @@ mod tests {
         assert!(!has_own_payload_start(&payload[..12], COOKIE, 9));
     }
 
-    /// A real reply as it came over a loopback interface: 20 bytes of IPv4 header, 8 of ICMP, 8 of payload.
+    /// A real reply as it came over a loopback interface: 20 bytes of IPv4 header, 8 of ICMP, 8 of
+    /// payload.
     const REPLY_PACKET: [u8; 36] = [
         0x45, 0x00, 0x00, 0x24, 0x1c, 0x46, 0x00, 0x00, 0x40, 0x01, 0x60, 0x91, 0x7f, 0x00, 0x00,
         0x01, 0x7f, 0x00, 0x00, 0x01, 0x00, 0x00, 0x4c, 0x1f, 0x12, 0x34, 0x00, 0x01, 0x61, 0x62,
@@ -411,7 +419,8 @@ mod tests {
     #[test]
     fn an_error_is_read_with_what_it_quotes_and_one_cut_short_is_none() {
         let ping = request(Version::V4, 16);
-        // As macOS shows it: the quoted length in another byte order, without its header. Four bytes of options.
+        // As macOS shows it: the quoted length in another byte order, without its header. Four
+        // bytes of options.
         let ip4 = [
             &[
                 0x46, 0, 24, 0, 0, 0, 0, 0, 1, 1, 0, 0, 192, 0, 2, 1, 192, 0, 2, 9,

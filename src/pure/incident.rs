@@ -1,5 +1,6 @@
-//! Which outages belong together: fragments that are one outage, outages so close that they are one intermittent one, and
-//! hosts that failed together. Views over plain events, made when these are read: nothing of it is stored. Pure.
+//! Which outages belong together: fragments that are one outage, outages so close that they are one
+//! intermittent one, and hosts that failed together. Views over plain events, made when these are
+//! read: nothing of it is stored. Pure.
 
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -13,7 +14,8 @@ use crate::pure::time::{UtcMillis, nanoseconds};
 pub struct Grouping {
     /// Outages of a host with less than this between them are fragments of one.
     pub merge: Duration,
-    /// So many outages of a host that begin within [`Grouping::intermittent_span`] are one, intermittent; 0 never.
+    /// So many outages of a host that begin within [`Grouping::intermittent_span`] are one,
+    /// intermittent; 0 never.
     pub intermittent_count: usize,
     /// See [`Grouping::intermittent_count`].
     pub intermittent_span: Duration,
@@ -128,14 +130,15 @@ fn find_intermittent<K>(
     groups
 }
 
-/// Failures this close in time are one, though nobody could have seen them as the same instant: hosts notice a dead line with
-/// their own next ping.
+/// Failures this close in time are one, though nobody could have seen them as the same instant:
+/// hosts notice a dead line with their own next ping.
 const TOGETHER_MS: i64 = 5_000;
-/// How far before its first lost ping an outage may have begun, whatever the last reply was: the monitor may have been off.
+/// How far before its first lost ping an outage may have begun, whatever the last reply was: the
+/// monitor may have been off.
 const LONGEST_DOUBT_MS: i64 = 3_600_000;
 
-/// Spells of different hosts that may have begun at the same instant: between its last reply and its first lost ping each.
-/// Only those of two hosts and more, in the order of their starts.
+/// Spells of different hosts that may have begun at the same instant: between its last reply and
+/// its first lost ping each. Only those of two hosts and more, in the order of their starts.
 pub fn incidents<K: Copy + Eq + Hash>(spells: &[Spell<K>]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..spells.len()).collect();
     by_key(&mut order, |index| [spells[*index].start.0, 0]);

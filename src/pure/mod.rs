@@ -1,5 +1,6 @@
-//! The core: what is judged and computed. Times and bytes come as arguments, so nothing in here opens a socket, reads a
-//! clock, touches a file or starts a thread, and everything is tested without mocks.
+//! The core: what is judged and computed. Times and bytes come as arguments, so nothing in here
+//! opens a socket, reads a clock, touches a file or starts a thread, and everything is tested
+//! without mocks.
 
 pub mod cause;
 pub mod check;

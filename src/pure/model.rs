@@ -1,5 +1,5 @@
-//! The nouns every floor shares: what is pinged, what became of a ping, what a check found. Plain values; how they are
-//! judged is in check.rs, how they are kept in store/.
+//! The nouns every floor shares: what is pinged, what became of a ping, what a check found. Plain
+//! values; how they are judged is in check.rs, how they are kept in store/.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -53,7 +53,8 @@ pub struct Host {
 }
 
 impl Host {
-    /// What tells a host from all others in one text: its address, and where several have that, its family too.
+    /// What tells a host from all others in one text: its address, and where several have that, its
+    /// family too.
     pub fn key(address: &str, family: i64, is_shared: bool) -> String {
         match family {
             4 if is_shared => format!("{address} (IPv4)"),
@@ -108,7 +109,8 @@ pub enum Outcome {
         /// The error number of the send.
         errno: i32,
     },
-    /// The clock was set so awkwardly meanwhile that the round-trip time cannot be told: neither sent nor lost.
+    /// The clock was set so awkwardly meanwhile that the round-trip time cannot be told: neither
+    /// sent nor lost.
     Untimed,
 }
 
@@ -138,14 +140,16 @@ pub enum State {
     NotMeasured,
 }
 
-/// From which success rate and latency on a host is up, degraded or down. Rates are thousandths of a percent.
+/// From which success rate and latency on a host is up, degraded or down. Rates are thousandths of
+/// a percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
     /// The least success rate of a host that is up.
     pub up_rate: u32,
     /// The least success rate of a host that is no worse than degraded.
     pub degraded_rate: u32,
-    /// A check whose mean round-trip time is above this is degraded however many replies came; microseconds.
+    /// A check whose mean round-trip time is above this is degraded however many replies came;
+    /// microseconds.
     pub latency_limit_us: Option<u32>,
 }
 
@@ -160,7 +164,8 @@ impl Default for Thresholds {
 }
 
 impl Thresholds {
-    /// The state that `received` replies to `sent` pings mean, with their mean round-trip time in microseconds.
+    /// The state that `received` replies to `sent` pings mean, with their mean round-trip time in
+    /// microseconds.
     pub fn judge(&self, sent: u64, received: u64, avg_us: Option<u32>) -> State {
         let reaches =
             |rate: u32| received.saturating_mul(100_000) >= sent.saturating_mul(u64::from(rate));
@@ -228,7 +233,8 @@ pub struct CheckResult {
     pub obstacle: Option<Obstacle>,
     /// Where the host is, seen from this machine, where that is known.
     pub place: Option<Place>,
-    /// What the resolver said of a name that does not resolve any more and is pinged at its last good address.
+    /// What the resolver said of a name that does not resolve any more and is pinged at its last
+    /// good address.
     pub name_failure: Option<String>,
     /// By what its state is judged.
     pub thresholds: Thresholds,
@@ -427,7 +433,8 @@ pub struct Interruption {
     pub to: UtcMillis,
 }
 
-/// One ping between two checks, sent to a host that was silent: it moves the start and the end of an outage and is no check.
+/// One ping between two checks, sent to a host that was silent: it moves the start and the end of
+/// an outage and is no check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
     /// Whom it was sent to.

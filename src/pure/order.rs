@@ -1,5 +1,5 @@
-//! Puts things in an order that numbers say. One sort for things of every kind: the library's is made anew for each kind and
-//! each key, 6 kB at a time, which a router's flash notices. Pure.
+//! Puts things in an order that numbers say. One sort for things of every kind: the library's is
+//! made anew for each kind and each key, 6 kB at a time, which a router's flash notices. Pure.
 
 /// Sorts by a key of two numbers; what has the same key stays in the order that it has.
 pub fn by_key<T>(items: &mut Vec<T>, key: impl Fn(&T) -> [i64; 2]) {

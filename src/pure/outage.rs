@@ -1,7 +1,8 @@
-//! When a host is out: the state machine over the checks of one host. An outage is a run of checks without any reply; it
-//! is one as soon as it is long enough, and over when enough checks in a row were answered. Checks that could not be made
-//! neither begin nor end one. Single pings between checks make no outage, they say when one began and ended. No clock, no
-//! database: store/events.rs feeds it and keeps what it says, pinger.rs asks it whether to look more often.
+//! When a host is out: the state machine over the checks of one host. An outage is a run of checks
+//! without any reply; it is one as soon as it is long enough, and over when enough checks in a row
+//! were answered. Checks that could not be made neither begin nor end one. Single pings between
+//! checks make no outage, they say when one began and ended. No clock, no database: store/events.rs
+//! feeds it and keeps what it says, pinger.rs asks it whether to look more often.
 
 use crate::pure::model::CheckResult;
 use crate::pure::time::UtcMillis;
@@ -37,8 +38,8 @@ pub struct Check {
     pub edges: Option<Edges>,
 }
 
-/// Where in a check the replies begin and end: what lies before the first belongs to the outage before, what lies behind the
-/// last to the one that follows.
+/// Where in a check the replies begin and end: what lies before the first belongs to the outage
+/// before, what lies behind the last to the one that follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Edges {
     /// When the first ping that was answered was sent.
@@ -54,8 +55,8 @@ pub struct Edges {
 }
 
 impl Edges {
-    /// Those of a check that was made at `at` with pings `spacing_ms` apart: whether each was answered. `None` when none
-    /// was, or the spacing is not known (0).
+    /// Those of a check that was made at `at` with pings `spacing_ms` apart: whether each was
+    /// answered. `None` when none was, or the spacing is not known (0).
     pub fn of(
         at: UtcMillis,
         spacing_ms: u32,
@@ -164,10 +165,12 @@ pub struct Tail {
     pub lost: u32,
 }
 
-/// Pings that were lost so long before a silent check are none of its outage: nobody looked in between.
+/// Pings that were lost so long before a silent check are none of its outage: nobody looked in
+/// between.
 const TAIL_REACH_MS: i64 = 300_000;
 
-/// An outage so far: from its first lost ping to its newest. Answered checks count in it once silence follows them.
+/// An outage so far: from its first lost ping to its newest. Answered checks count in it once
+/// silence follows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
     /// When the first of the pings that nothing answered was sent.
@@ -215,7 +218,8 @@ pub struct End {
     pub at: UtcMillis,
     /// From the start, rounded down.
     pub duration_seconds: i64,
-    /// Success rate of the first answered check, 0 to 100; 100 where a ping between checks ended it.
+    /// Success rate of the first answered check, 0 to 100; 100 where a ping between checks ended
+    /// it.
     pub success_rate: f64,
 }
 
@@ -373,7 +377,8 @@ impl Watch {
                     outage.answered_since = Some(check.first_reply());
                     outage.count(before);
                 }
-                // Of this very check, also where it is read again from the record, which counts these pings already.
+                // Of this very check, also where it is read again from the record, which counts
+                // these pings already.
                 if outage.answered_since == Some(check.first_reply()) {
                     pings = Pings {
                         sent: pings.sent - before.sent,
@@ -392,7 +397,8 @@ impl Watch {
         }
     }
 
-    /// Takes a single ping between two checks. It makes no outage and is no check of one: it moves the start and the end.
+    /// Takes a single ping between two checks. It makes no outage and is no check of one: it moves
+    /// the start and the end.
     pub fn probe(&mut self, at: UtcMillis, is_answered: bool) -> Option<Change> {
         let reply = LastReply { at, tail: None };
         match &mut self.standing {
@@ -482,8 +488,9 @@ impl Answered {
     }
 }
 
-/// Whether an answered check was made before the silence, and only came later. What lies behind the present was dated by
-/// a clock that has been set back since: then the order in which checks come is right.
+/// Whether an answered check was made before the silence, and only came later. What lies behind the
+/// present was dated by a clock that has been set back since: then the order in which checks come
+/// is right.
 fn is_belated(check: &Check, outage: &Outage, now: UtcMillis) -> bool {
     !check.is_silent() && check.at < outage.start && outage.start <= now
 }

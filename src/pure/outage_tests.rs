@@ -23,7 +23,8 @@ fn reply_at(minute: i64) -> LastReply {
     }
 }
 
-/// The check of each minute from 0 on, by its letter: r all replies, p two of five, s silence, n not measured.
+/// The check of each minute from 0 on, by its letter: r all replies, p two of five, s silence, n
+/// not measured.
 fn checks(letters: &str) -> Vec<Check> {
     let of = |(minute, letter)| match letter {
         'r' => check(minute, 5),
@@ -43,7 +44,8 @@ fn changes(rules: Rules, checks: &[Check]) -> Vec<Option<Change>> {
     checks.iter().map(|check| watch.take(check, NOW)).collect()
 }
 
-/// What the checks of these letters make, a letter a check: B began, G goes on, E ended, `.` nothing.
+/// What the checks of these letters make, a letter a check: B began, G goes on, E ended, `.`
+/// nothing.
 fn told(down_after: u16, up_after: u16, letters: &str) -> String {
     let word = |change: Option<Change>| match change {
         Some(Change::Began(_)) => 'B',

@@ -77,7 +77,8 @@ pub fn count(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Lines of a text no wider than so many cells, each begun with `indent`; a word that is wider is cut.
+/// Lines of a text no wider than so many cells, each begun with `indent`; a word that is wider is
+/// cut.
 pub fn wrap(text: &str, width: usize, indent: &str) -> String {
     let (mut lines, mut line) = (String::new(), String::from(indent));
     let room = width - indent.width();

@@ -1,6 +1,7 @@
-//! What is going on around this machine: who answered when, whether anything can be sent, whether names resolve. Gathered
-//! from checks, probes and what witness.rs reports; asked for the snapshot that an outage's cause is judged by. Pure: kept in
-//! memory by the store's thread, empty after a restart.
+//! What is going on around this machine: who answered when, whether anything can be sent, whether
+//! names resolve. Gathered from checks, probes and what witness.rs reports; asked for the snapshot
+//! that an outage's cause is judged by. Pure: kept in memory by the store's thread, empty after a
+//! restart.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -57,11 +58,13 @@ pub struct Path {
     pub at: UtcMillis,
     /// Whether the host itself answered.
     pub reached: bool,
-    /// The machines on the way, the nearest first; `None` for one that does not say. Ends with the last that did.
+    /// The machines on the way, the nearest first; `None` for one that does not say. Ends with the
+    /// last that did.
     pub hops: Vec<Option<IpAddr>>,
 }
 
-/// When somebody answered and when not, in runs: a reply ends a run of silence and silence one of replies.
+/// When somebody answered and when not, in runs: a reply ends a run of silence and silence one of
+/// replies.
 #[derive(Clone, Debug, Default)]
 struct Record {
     runs: VecDeque<Run>,
@@ -74,9 +77,11 @@ struct Run {
     last: UtcMillis,
 }
 
-/// How many runs are remembered: an outage that flaps more often than that is judged by its newest part.
+/// How many runs are remembered: an outage that flaps more often than that is judged by its newest
+/// part.
 const RUNS: usize = 32;
-/// Replies this close to an outage's beginning or end may be of before or after it: hosts are not asked at the same instant.
+/// Replies this close to an outage's beginning or end may be of before or after it: hosts are not
+/// asked at the same instant.
 const MARGIN_MS: i64 = 2000;
 
 impl Record {
@@ -238,7 +243,8 @@ impl Scene {
             // Its own pings are answered, at the last good address.
             seen.unresolved.get_or_insert_with(|| (at, reason.clone()));
         } else if result.obstacle == Some(Obstacle::Name) {
-            // It has not resolved since the start: whether something else answers meanwhile is seen by its next check.
+            // It has not resolved since the start: whether something else answers meanwhile is seen
+            // by its next check.
             let since = *seen.not_found_since.get_or_insert(at);
             let reason = result.reason.clone().unwrap_or_default();
             let somebody = self
@@ -349,7 +355,8 @@ impl Scene {
         record.note(at, is_answered);
     }
 
-    /// What was seen during the outage of a host between two instants; `None` for a host that is not known.
+    /// What was seen during the outage of a host between two instants; `None` for a host that is
+    /// not known.
     pub fn snapshot(&self, host: &Host, from: UtcMillis, to: UtcMillis) -> Option<Snapshot> {
         let (_, subject) = self.hosts.get_key_value(host)?;
         let version = subject.version?;

@@ -1,5 +1,5 @@
-//! What a row of round-trip times comes to: the summary of a check, the log histogram that roll-ups keep, and quantiles
-//! from it. Plain arithmetic over microseconds.
+//! What a row of round-trip times comes to: the summary of a check, the log histogram that roll-ups
+//! keep, and quantiles from it. Plain arithmetic over microseconds.
 
 use crate::pure::varint;
 
@@ -12,7 +12,8 @@ pub struct Summary {
     pub avg_us: u32,
     /// Greatest.
     pub max_us: u32,
-    /// Standard deviation as ping(8) of iputils prints it: the root of the mean square less the squared mean.
+    /// Standard deviation as ping(8) of iputils prints it: the root of the mean square less the
+    /// squared mean.
     pub mdev_us: u32,
 }
 
@@ -43,7 +44,8 @@ pub fn summarize(rtts_us: impl IntoIterator<Item = u32>) -> Option<Summary> {
     })
 }
 
-/// How many buckets an octave has: a bucket is at most 1/16 of its value wide, so that a quantile is off by at most 3.2 %.
+/// How many buckets an octave has: a bucket is at most 1/16 of its value wide, so that a quantile
+/// is off by at most 3.2 %.
 const BUCKETS_PER_OCTAVE: u32 = 16;
 const OCTAVE_BITS: u32 = BUCKETS_PER_OCTAVE.ilog2();
 
@@ -63,8 +65,8 @@ pub fn bucket_range(bucket: u32) -> (u32, u64) {
     )
 }
 
-/// Counts of round-trip times by size. Holds the buckets from the first to the last that is not empty, so that adding
-/// and merging are plain additions.
+/// Counts of round-trip times by size. Holds the buckets from the first to the last that is not
+/// empty, so that adding and merging are plain additions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     first: u32,
@@ -103,7 +105,8 @@ impl Histogram {
         }
     }
 
-    /// Counts all that a stored form says. `None` when that is damaged: what stands before the damage is counted then.
+    /// Counts all that a stored form says. `None` when that is damaged: what stands before the
+    /// damage is counted then.
     pub fn merge_stored(&mut self, mut bytes: &[u8]) -> Option<()> {
         let mut bucket = 0u32;
         while !bytes.is_empty() {
@@ -131,7 +134,8 @@ impl Histogram {
             .filter(|(_, count)| *count > 0)
     }
 
-    /// Every bucket that is not empty, ascending: its least round-trip time, the next bucket's, the count.
+    /// Every bucket that is not empty, ascending: its least round-trip time, the next bucket's, the
+    /// count.
     pub fn buckets(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
         self.filled().map(|(bucket, count)| {
             let (from, to) = bucket_range(bucket);
@@ -139,8 +143,8 @@ impl Histogram {
         })
     }
 
-    /// The round-trip time below which `share` (0 to 1) of all lie, in microseconds, taken evenly within its bucket.
-    /// `None` when nothing was counted.
+    /// The round-trip time below which `share` (0 to 1) of all lie, in microseconds, taken evenly
+    /// within its bucket. `None` when nothing was counted.
     pub fn quantile_us(&self, share: f64) -> Option<f64> {
         let total = self.total();
         // The rank of the value among the others, as the median of three is the second.
@@ -162,7 +166,8 @@ impl Histogram {
         None
     }
 
-    /// The stored form: for every bucket that is not empty the distance from the one before and the count, as varints.
+    /// The stored form: for every bucket that is not empty the distance from the one before and the
+    /// count, as varints.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.counts.len() * 2);
         let mut previous = 0;
@@ -181,8 +186,8 @@ impl Histogram {
     }
 }
 
-/// The stored form of a check's round-trip times: a varint a ping, 0 when it was lost, else its time less the check's
-/// least plus 1.
+/// The stored form of a check's round-trip times: a varint a ping, 0 when it was lost, else its
+/// time less the check's least plus 1.
 pub fn encode_rtts(rtts_us: impl Iterator<Item = Option<u32>>, min_us: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(16);
     for rtt in rtts_us {

@@ -1,5 +1,5 @@
-//! Sums over checks: of an hour, a day, a bucket of a chart. Plain arithmetic, and the stored form of days; what is kept
-//! where is in store/rollup.rs.
+//! Sums over checks: of an hour, a day, a bucket of a chart. Plain arithmetic, and the stored form
+//! of days; what is kept where is in store/rollup.rs.
 
 use crate::pure::model::{State, Thresholds};
 use crate::pure::stats::{self, Histogram};
@@ -32,8 +32,8 @@ impl CheckSums<'_> {
     }
 }
 
-/// The classes of success rates, from the least to the greatest in thousandths of a percent, both included: nothing
-/// answered, four below degraded, degraded, and two that are up.
+/// The classes of success rates, from the least to the greatest in thousandths of a percent, both
+/// included: nothing answered, four below degraded, degraded, and two that are up.
 pub const RATE_CLASSES: [(i64, i64); 8] = [
     (0, 0),
     (1, 20_000),
@@ -46,8 +46,8 @@ pub const RATE_CLASSES: [(i64, i64); 8] = [
 ];
 /// All answered, in thousandths of a percent.
 const FULL_RATE: i64 = 100_000;
-/// The first class that is degraded, and the first that is up, by the thresholds that hold unless the configuration says
-/// otherwise.
+/// The first class that is degraded, and the first that is up, by the thresholds that hold unless
+/// the configuration says otherwise.
 const DEGRADED_CLASS: usize = 5;
 const UP_CLASS: usize = 6;
 
@@ -100,8 +100,8 @@ pub struct Sums {
     pub latencies: Latencies,
 }
 
-/// No sum over what was really measured is larger, and thousands of such sums can be added up: what a damaged database
-/// says is held against it.
+/// No sum over what was really measured is larger, and thousands of such sums can be added up: what
+/// a damaged database says is held against it.
 const LARGEST_SUM: i64 = 1 << 48;
 
 impl Sums {
@@ -169,8 +169,8 @@ impl Counts {
         self.by_rate[0]
     }
 
-    /// Down and degraded checks as their success rates alone tell, by the thresholds that hold unless the configuration
-    /// says otherwise: where nobody has judged them.
+    /// Down and degraded checks as their success rates alone tell, by the thresholds that hold
+    /// unless the configuration says otherwise: where nobody has judged them.
     pub fn judge_by_rate(&mut self) {
         self.down = Counts::sum(&self.by_rate[..DEGRADED_CLASS]);
         self.degraded = self.by_rate[DEGRADED_CLASS];
@@ -186,8 +186,8 @@ impl Counts {
         self.sent.saturating_sub(self.received)
     }
 
-    /// The worst state there was: a failure of a moment is not hidden by the length of the rest. `None` where nothing was
-    /// recorded.
+    /// The worst state there was: a failure of a moment is not hidden by the length of the rest.
+    /// `None` where nothing was recorded.
     pub fn worst_state(&self) -> Option<State> {
         if self.down > 0 {
             Some(State::Down)
@@ -200,8 +200,9 @@ impl Counts {
         }
     }
 
-    /// Appends the stored form: every number as a varint. Most hours lose nothing: hence it is told what is missing, of
-    /// the pings and of a rate of 100 %, and a rate that there is none of is 0, or else 1 and more.
+    /// Appends the stored form: every number as a varint. Most hours lose nothing: hence it is told
+    /// what is missing, of the pings and of a rate of 100 %, and a rate that there is none of is 0,
+    /// or else 1 and more.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let missing = |rate: i64| FULL_RATE.saturating_sub(rate);
         let missing_in_all = self
@@ -259,7 +260,8 @@ impl Latencies {
                 self.sum_us = self.sum_us.saturating_add(i64::from(rtt));
                 self.histogram.add(rtt);
             }),
-            // Where only three numbers are known, the replies between the least and the greatest stand at the mean.
+            // Where only three numbers are known, the replies between the least and the greatest
+            // stand at the mean.
             None => {
                 self.sum_us = self.sum_us.saturating_add(i64::from(avg_us) * received);
                 for index in 0..received.min(1000) {
@@ -274,8 +276,8 @@ impl Latencies {
         }
     }
 
-    /// The round-trip time below which `share` (0 to 1) of all lie, in whole microseconds, within the least and the greatest
-    /// that were measured.
+    /// The round-trip time below which `share` (0 to 1) of all lie, in whole microseconds, within
+    /// the least and the greatest that were measured.
     pub fn quantile_us(&self, share: f64) -> Option<u32> {
         let us = self.histogram.quantile_us(share)?;
         #[expect(
@@ -297,8 +299,8 @@ impl Latencies {
         self.histogram.merge(&other.histogram);
     }
 
-    /// Appends the stored form: every number as those of [`Counts::encode`], then the length of the histogram's stored
-    /// form and that form.
+    /// Appends the stored form: every number as those of [`Counts::encode`], then the length of the
+    /// histogram's stored form and that form.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let ends = [self.min_us, self.max_us].map(|us| above(us.map(i64::from)));
         for number in ends
@@ -312,8 +314,8 @@ impl Latencies {
         out.extend_from_slice(&histogram);
     }
 
-    /// Reads a stored form from the front of the bytes and takes it off; its histogram stays in its own stored form. `None`
-    /// when it is damaged.
+    /// Reads a stored form from the front of the bytes and takes it off; its histogram stays in its
+    /// own stored form. `None` when it is damaged.
     pub fn decode<'a>(bytes: &mut &'a [u8]) -> Option<(Latencies, &'a [u8])> {
         let mut us = || Some(below(read(bytes)?).and_then(|us| u32::try_from(us).ok()));
         let (min_us, max_us) = (us()?, us()?);

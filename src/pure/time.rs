@@ -1,5 +1,6 @@
-//! UTC instants and their text, the tick schedule, and what two looks at the clocks say about the time between. All
-//! arithmetic: the clocks themselves are read in sys.rs, and the machine's zone is an argument.
+//! UTC instants and their text, the tick schedule, and what two looks at the clocks say about the
+//! time between. All arithmetic: the clocks themselves are read in sys.rs, and the machine's zone
+//! is an argument.
 
 use std::fmt;
 use std::time::Duration;
@@ -7,7 +8,8 @@ use std::time::Duration;
 use ::time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 use serde::{Serialize, Serializer};
 
-/// The latest instant that is accepted: the year 2248, 43 bits of milliseconds, which `ping_results.id` has room for.
+/// The latest instant that is accepted: the year 2248, 43 bits of milliseconds, which
+/// `ping_results.id` has room for.
 pub const LATEST_MS: i64 = (1 << 43) - 1;
 
 /// Milliseconds in an hour.
@@ -65,8 +67,9 @@ fn civil(ms: i64, separator: char) -> String {
     }
 }
 
-/// Milliseconds since 1970 of a date and time as the original writes it, `YYYY-MM-DD HH:MM:SS[.ffffff]` with a space or
-/// a `T` between, read as if it were UTC. `None` when it is anything else; an offset or a `Z` at the end is something else.
+/// Milliseconds since 1970 of a date and time as the original writes it, `YYYY-MM-DD
+/// HH:MM:SS[.ffffff]` with a space or a `T` between, read as if it were UTC. `None` when it is
+/// anything else; an offset or a `Z` at the end is something else.
 pub fn parse_naive_ms(text: &str) -> Option<i64> {
     let (date, clock) = text.trim().split_once([' ', 'T'])?;
     let (whole, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
@@ -90,8 +93,8 @@ pub fn parse_naive_ms(text: &str) -> Option<i64> {
     .ok()
 }
 
-/// An instant as programs write it: RFC 3339 with a `Z` or an offset, or Unix seconds. `None` when it is neither, or lies
-/// outside 1970 to 2248.
+/// An instant as programs write it: RFC 3339 with a `Z` or an offset, or Unix seconds. `None` when
+/// it is neither, or lies outside 1970 to 2248.
 pub fn parse_instant(text: &str) -> Option<UtcMillis> {
     let text = text.trim();
     let ms = if let Ok(seconds) = text.parse::<f64>() {
@@ -137,16 +140,18 @@ fn numbers(text: &str, separator: char) -> Option<[u32; 3]> {
     }
 }
 
-/// The instant that a naive local time means, given the zone as a function from an instant (Unix seconds) to its offset
-/// east of UTC (seconds). In the hour that autumn repeats both readings exist: the earlier is taken unless it lies
-/// behind `previous`, the instant of the row written before, by more than half of what repeats: two originals that share a
-/// file interleave their rows by less. A time that spring skips is read with the offset before it.
+/// The instant that a naive local time means, given the zone as a function from an instant (Unix
+/// seconds) to its offset east of UTC (seconds). In the hour that autumn repeats both readings
+/// exist: the earlier is taken unless it lies behind `previous`, the instant of the row written
+/// before, by more than half of what repeats: two originals that share a file interleave their rows
+/// by less. A time that spring skips is read with the offset before it.
 pub fn local_to_utc(
     naive_ms: i64,
     previous: Option<UtcMillis>,
     offset_at: impl Fn(i64) -> i64,
 ) -> UtcMillis {
-    // No zone changes its offset twice within two days, so a day to either side shows both candidates.
+    // No zone changes its offset twice within two days, so a day to either side shows both
+    // candidates.
     let naive_seconds = naive_ms.div_euclid(1000);
     let before = offset_at(naive_seconds - 86_400);
     let after = offset_at(naive_seconds + 86_400);
@@ -168,7 +173,8 @@ pub fn local_to_utc(
     }
 }
 
-/// An instant of the monotonic clock, which nobody can set and which stands still while the machine sleeps: nanoseconds.
+/// An instant of the monotonic clock, which nobody can set and which stands still while the machine
+/// sleeps: nanoseconds.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Monotonic(pub i64);
 
@@ -194,7 +200,8 @@ pub fn nanoseconds(duration: Duration) -> i64 {
 pub struct ClockSample {
     /// `CLOCK_MONOTONIC`.
     pub monotonic: Monotonic,
-    /// `CLOCK_REALTIME`, nanoseconds since 1970: the wall clock, which kernel time stamps are taken from.
+    /// `CLOCK_REALTIME`, nanoseconds since 1970: the wall clock, which kernel time stamps are taken
+    /// from.
     pub realtime_ns: i64,
     /// `CLOCK_BOOTTIME`, nanoseconds: monotonic, but running on while the machine sleeps.
     pub boottime_ns: i64,
@@ -218,8 +225,9 @@ impl ClockSample {
         }
     }
 
-    /// By how many nanoseconds the wall clock was set between an earlier sample and this one, beyond what it went by
-    /// itself. The pace that a time service gives it (at most 500 ppm, adjtimex(2)) is not a step.
+    /// By how many nanoseconds the wall clock was set between an earlier sample and this one,
+    /// beyond what it went by itself. The pace that a time service gives it (at most 500 ppm,
+    /// adjtimex(2)) is not a step.
     pub fn step_since(&self, earlier: &ClockSample) -> i64 {
         let elapsed = self.monotonic.0 - earlier.monotonic.0;
         let step = (self.realtime_ns - earlier.realtime_ns) - elapsed;
@@ -237,13 +245,14 @@ impl ClockSample {
     }
 }
 
-/// Below this, boot time running ahead is the time between two reads, a thread switched away in between included.
+/// Below this, boot time running ahead is the time between two reads, a thread switched away in
+/// between included.
 const SLEEP_NOISE_NS: i64 = 100_000_000;
 /// Below this, a difference between two clocks is the time between two reads.
 const READ_NOISE_NS: i64 = 100_000;
 
-/// When a host's checks are due: `first + k * interval` on the monotonic clock. No drift; ticks that were missed are
-/// skipped.
+/// When a host's checks are due: `first + k * interval` on the monotonic clock. No drift; ticks
+/// that were missed are skipped.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
     first: Monotonic,
@@ -251,8 +260,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule for host `index` of `hosts`, for a program that starts at `start`: the hosts are spread evenly over
-    /// the interval, so that they do not all send at once.
+    /// A schedule for host `index` of `hosts`, for a program that starts at `start`: the hosts are
+    /// spread evenly over the interval, so that they do not all send at once.
     pub fn phased(start: Monotonic, interval: Duration, index: usize, hosts: usize) -> Schedule {
         Schedule {
             first: start.after(share(interval, index, hosts)),
@@ -260,8 +269,8 @@ impl Schedule {
         }
     }
 
-    /// The first check of host `index` of `hosts` after a start: at once, but spread over a second (or over the
-    /// interval, where that is shorter).
+    /// The first check of host `index` of `hosts` after a start: at once, but spread over a second
+    /// (or over the interval, where that is shorter).
     pub fn first_check(
         start: Monotonic,
         interval: Duration,
@@ -271,8 +280,9 @@ impl Schedule {
         start.after(share(interval.min(Duration::from_secs(1)), index, hosts))
     }
 
-    /// The tick that follows a check which began at `began` and is over at `now`: the next one, but at least half an
-    /// interval after the beginning, so that neither a first check nor one that was held up crowds the next.
+    /// The tick that follows a check which began at `began` and is over at `now`: the next one, but
+    /// at least half an interval after the beginning, so that neither a first check nor one that
+    /// was held up crowds the next.
     pub fn next_check(&self, began: Monotonic, now: Monotonic) -> Monotonic {
         let half = Monotonic(began.0 + nanoseconds(self.interval) / 2 - 1);
         self.next_after(half.max(now))
@@ -396,7 +406,8 @@ mod tests {
         }
     }
 
-    /// Central Europe in 2025, in seconds: summer time until 26 October, 01:00 UTC, and from 30 March, 01:00 UTC.
+    /// Central Europe in 2025, in seconds: summer time until 26 October, 01:00 UTC, and from 30
+    /// March, 01:00 UTC.
     fn berlin(unix_seconds: i64) -> i64 {
         if (1_743_296_400..1_761_440_400).contains(&unix_seconds) {
             7200
@@ -443,7 +454,8 @@ mod tests {
 
     #[test]
     fn half_an_hour_that_autumn_repeats_is_told_apart_too() {
-        // Lord Howe Island on 6 April 2025: at 02:00 of summer time (UTC+11) it is 01:30 again (UTC+10:30).
+        // Lord Howe Island on 6 April 2025: at 02:00 of summer time (UTC+11) it is 01:30 again
+        // (UTC+10:30).
         let offset = |at: i64| if at < 1_743_865_200 { 39_600 } else { 37_800 };
         let mut previous = None;
         let mut texts = Vec::new();

@@ -1,4 +1,5 @@
-//! Numbers as few bytes as they need: the stored form of round-trip times, histograms and packed roll-ups.
+//! Numbers as few bytes as they need: the stored form of round-trip times, histograms and packed
+//! roll-ups.
 
 /// Seven bits a byte, least significant first, the top bit set on all but the last.
 pub fn write(out: &mut Vec<u8>, mut value: u64) {
@@ -12,8 +13,10 @@ pub fn write(out: &mut Vec<u8>, mut value: u64) {
     }
 }
 
-/// Reads one from the front of the bytes and takes it off. `None` when it is cut off or beyond 64 bits.
-// Always: the program is compiled to be small, and a year of a chart is hundreds of thousands of these.
+/// Reads one from the front of the bytes and takes it off. `None` when it is cut off or beyond 64
+/// bits.
+// Always: the program is compiled to be small, and a year of a chart is hundreds of thousands of
+// these.
 #[inline(always)]
 pub fn read(bytes: &mut &[u8]) -> Option<u64> {
     // Most are short.

@@ -1,5 +1,6 @@
-//! The report as CSV (RFC 4180), for a spreadsheet. One table, whose first column says what a record is: outages first, then
-//! hosts, the own line, gaps, planned events, and raw pings where they are wanted.
+//! The report as CSV (RFC 4180), for a spreadsheet. One table, whose first column says what a
+//! record is: outages first, then hosts, the own line, gaps, planned events, and raw pings where
+//! they are wanted.
 
 use super::seen::meanwhile;
 use super::told::local;
@@ -86,7 +87,8 @@ pub(super) fn write(report: &Report) -> String {
         .planned
         .iter()
         .for_each(|episode| event(&mut out, report, "planned", episode));
-    // Plain ASCII is the same in every encoding; anything else a spreadsheet takes for UTF-8 only behind a mark.
+    // Plain ASCII is the same in every encoding; anything else a spreadsheet takes for UTF-8 only
+    // behind a mark.
     if out.is_ascii() {
         out
     } else {
@@ -145,14 +147,16 @@ fn line(
     record(out, &cells);
 }
 
-/// A local time as a spreadsheet reads it, and what is behind it: `2026-11-02 14:03:22`, `UTC+01:00`.
+/// A local time as a spreadsheet reads it, and what is behind it: `2026-11-02 14:03:22`,
+/// `UTC+01:00`.
 pub(super) fn clock(report: &Report, at: UtcMillis) -> (String, String) {
     let text = local(report, at);
     let (clock, offset) = text.rsplit_once(' ').unwrap_or((&text, ""));
     (clock.into(), format!("UTC{offset}"))
 }
 
-/// Appends a record. What a spreadsheet would take for a formula is marked as text: OWASP, CSV injection.
+/// Appends a record. What a spreadsheet would take for a formula is marked as text: OWASP, CSV
+/// injection.
 pub(super) fn record(out: &mut String, cells: &[&str]) {
     for (index, cell) in cells.iter().enumerate() {
         if index > 0 {

@@ -1,4 +1,5 @@
-//! Asks the store for all that a report says. Every figure is made here, and nothing is put into words.
+//! Asks the store for all that a report says. Every figure is made here, and nothing is put into
+//! words.
 
 use std::ops::Range;
 
@@ -163,8 +164,8 @@ impl Subject<'_> {
     }
 }
 
-/// The hosts that are asked for: the configured ones in their order, then those that were only recorded, if something of them
-/// is in the span.
+/// The hosts that are asked for: the configured ones in their order, then those that were only
+/// recorded, if something of them is in the span.
 fn subjects<'a>(
     reader: &Reader,
     question: &Question<'a>,
@@ -429,8 +430,8 @@ impl Asked<'_> {
         Ok((figures, manner))
     }
 
-    /// How many of the checks that found a host down the outages tell already: those without any reply, and the ones in which
-    /// an outage began or ended, of which only a part was answered.
+    /// How many of the checks that found a host down the outages tell already: those without any
+    /// reply, and the ones in which an outage began or ended, of which only a part was answered.
     fn checks_inside(
         &self,
         ids: &[i64],

@@ -1,4 +1,5 @@
-//! A host hour by hour: the bars of its strip, the points of its chart, and the hours that lost the most pings.
+//! A host hour by hour: the bars of its strip, the points of its chart, and the hours that lost the
+//! most pings.
 
 use std::ops::Range;
 
@@ -23,7 +24,8 @@ pub struct Cells {
     pub spans: Vec<Range<UtcMillis>>,
     /// `hour`, `day` or `week`.
     pub unit: &'static str,
-    /// From this share of checks that were not up on it is degraded: of few checks a single one is more.
+    /// From this share of checks that were not up on it is degraded: of few checks a single one is
+    /// more.
     pub degraded_percent: i64,
 }
 
@@ -140,7 +142,8 @@ pub(super) struct Hours<'a> {
 }
 
 impl Hours<'_> {
-    /// The bars and the points of a host; what it lost is added to the losses of all. `own` are its outages.
+    /// The bars and the points of a host; what it lost is added to the losses of all. `own` are its
+    /// outages.
     pub fn tell(
         &self,
         ids: &[i64],
@@ -206,7 +209,8 @@ impl Hours<'_> {
                 .map(|episode| down_ms(episode, cell, gaps))
                 .sum::<i64>()
         };
-        // Checks without a reply, of which there is no event: taken over, or fewer than make an outage.
+        // Checks without a reply, of which there is no event: taken over, or fewer than make an
+        // outage.
         let interval_ms = self.rhythm.at(cell.start.0);
         let silent_ms = counts.silent().saturating_mul(interval_ms) - told_ms(true);
         let down_ms = told_ms(false).max(if told_ms(true) > 0 { 0 } else { silent_ms });

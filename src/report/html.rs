@@ -1,4 +1,5 @@
-//! The report as one page of HTML that needs nothing else: no script, no file, and it prints on A4. Every text is escaped.
+//! The report as one page of HTML that needs nothing else: no script, no file, and it prints on A4.
+//! Every text is escaped.
 
 use super::told::{Picture, Row, Section, sections, top};
 use super::{Appendix, Report, picture};
@@ -6,7 +7,8 @@ use crate::pure::phrase::printable;
 
 /// The page's only style, which stands in it. Written for paper first.
 const STYLE: &str = include_str!("style.css");
-/// What a content security policy knows it by. tests/report.rs says what it must be when the style has changed.
+/// What a content security policy knows it by. tests/report.rs says what it must be when the style
+/// has changed.
 pub const STYLE_HASH: &str = "sha256-esgu6lq83yzMyGaV5eb0HDwJDLAudGQ/HMwdhmumKgI=";
 
 /// All but the end of the page, which the raw pings may stand before.

@@ -1,6 +1,7 @@
-//! The report: what was down in a span of time, since when, whose fault it was, and how that is known, so that somebody else
-//! can act on it. `gather` asks the store for a plain [`Report`], `told` puts it into words once for every reader, and a file
-//! a format writes it down. Who asks, and where it goes, is for [`crate::cli`] and [`crate::web`] to say.
+//! The report: what was down in a span of time, since when, whose fault it was, and how that is
+//! known, so that somebody else can act on it. `gather` asks the store for a plain [`Report`],
+//! `told` puts it into words once for every reader, and a file a format writes it down. Who asks,
+//! and where it goes, is for [`crate::cli`] and [`crate::web`] to say.
 
 mod csv;
 mod gather;
@@ -304,7 +305,8 @@ pub struct Written {
 }
 
 impl Report {
-    /// The report in a format. Between its halves stand the raw pings, where they are wanted: see [`Report::raw_rows`].
+    /// The report in a format. Between its halves stand the raw pings, where they are wanted: see
+    /// [`Report::raw_rows`].
     pub fn write(&self, format: Format) -> Written {
         let has_raw = self.appendix == Appendix::RawPings;
         match format {

@@ -1,12 +1,13 @@
-//! Which span a report is about: so many days, a month, or what lies between two instants. Days and months are those of the
-//! machine's zone, which may be an hour shorter or longer than others.
+//! Which span a report is about: so many days, a month, or what lies between two instants. Days and
+//! months are those of the machine's zone, which may be an hour shorter or longer than others.
 
 use std::ops::Range;
 
 use crate::pure::time::{UtcMillis, local_to_utc, parse_naive_ms};
 
 const DAY_MS: i64 = 86_400_000;
-/// No more days can be asked for: all that the program can have recorded, and less than calendars end with.
+/// No more days can be asked for: all that the program can have recorded, and less than calendars
+/// end with.
 const MOST_DAYS: i64 = 36_600;
 
 /// What is asked for.
@@ -52,7 +53,8 @@ impl Period {
             Period::Days(days) => (local((local_day(now, offset_at) - days + 1) * DAY_MS), now),
             Period::Month(month) => {
                 let first = first_of(month).unwrap_or(0);
-                // The first of the next month: no month is longer, none is shorter by more than three days.
+                // The first of the next month: no month is longer, none is shorter by more than
+                // three days.
                 let next = UtcMillis(first + 31 * DAY_MS).sql_text();
                 let next = first_of(&next[..7])
                     .filter(|next| *next > first)

@@ -1,5 +1,5 @@
-//! The pictures of the page: a strip a host, and its latency and losses over the span. Inline SVG, drawn for paper: shape tells
-//! what colour tells.
+//! The pictures of the page: a strip a host, and its latency and losses over the span. Inline SVG,
+//! drawn for paper: shape tells what colour tells.
 
 use std::fmt::Write as _;
 
@@ -15,7 +15,8 @@ const WIDTH: f64 = 720.0;
 const STRIP_HEIGHT: f64 = 30.0;
 const LATENCY_HEIGHT: f64 = 84.0;
 const LOSS_HEIGHT: f64 = 22.0;
-/// Charts of more hosts than that would hide what matters: those that were the least available are drawn.
+/// Charts of more hosts than that would hide what matters: those that were the least available are
+/// drawn.
 const MOST_CHARTS: usize = 12;
 /// An outage of four hours fills its bar.
 const FULL_MINUTES: f64 = 240.0;
@@ -40,7 +41,8 @@ pub(super) fn strips(out: &mut String, report: &Report) {
             for (index, bar) in host.bars.iter().enumerate().filter(|(_, bar)| is_it(bar)) {
                 let (x, height) = (index as f64 * unit, height_of(*bar) * STRIP_HEIGHT);
                 let (width, y) = (unit - gap, STRIP_HEIGHT - height);
-                // What was not measured is a frame, and an outage has a notch: told apart without any colour.
+                // What was not measured is a frame, and an outage has a notch: told apart without
+                // any colour.
                 let _ = write!(path, "M{x:.1} {y:.1}h{width:.1}v{height:.1}h-{width:.1}z");
                 if class == "n" && width > 4.0 {
                     let _ = write!(

@@ -1,5 +1,5 @@
-//! The raw pings of a span: every check that was made, in the order of time. Read some at a time, so that a year of them takes
-//! no more memory than a day.
+//! The raw pings of a span: every check that was made, in the order of time. Read some at a time,
+//! so that a year of them takes no more memory than a day.
 
 use std::fmt::Write as _;
 use std::ops::Range;

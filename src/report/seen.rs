@@ -1,4 +1,5 @@
-//! What was seen meanwhile, in a sentence: an event's facts and paths, as the record keeps them, for a person to read.
+//! What was seen meanwhile, in a sentence: an event's facts and paths, as the record keeps them,
+//! for a person to read.
 
 use serde_json::Value;
 
@@ -30,7 +31,8 @@ pub(super) fn cause_meaning(cause: Cause) -> &'static str {
     }
 }
 
-/// What the gateway and others did during an event, and how far packets got. `None` where nobody noted it.
+/// What the gateway and others did during an event, and how far packets got. `None` where nobody
+/// noted it.
 pub(super) fn meanwhile(event: &OutageEvent) -> Option<String> {
     let read = |text: &Option<String>| {
         text.as_deref()
@@ -77,7 +79,8 @@ pub(super) fn meanwhile(event: &OutageEvent) -> Option<String> {
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// How far packets got when that was last tried: before the host was back, where there is such a try.
+/// How far packets got when that was last tried: before the host was back, where there is such a
+/// try.
 fn reached(paths: &Value, by_facts: Option<&str>) -> Option<String> {
     let paths = paths.as_array().map_or(&[][..], Vec::as_slice);
     let last = paths

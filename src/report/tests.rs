@@ -1,4 +1,5 @@
-//! The formats, on reports made by hand: what is escaped, how wide a line is, which offset a time has.
+//! The formats, on reports made by hand: what is escaped, how wide a line is, which offset a time
+//! has.
 
 use serde_json::{Value, json};
 
@@ -258,7 +259,8 @@ fn days_are_those_of_the_zone_and_one_has_25_hours() {
     }
 }
 
-/// Names and notes that would be markup, a command to a terminal, or a formula; and the longest there are.
+/// Names and notes that would be markup, a command to a terminal, or a formula; and the longest
+/// there are.
 fn hostile() -> Report {
     let mut report = report();
     let name = "=cmd<script>alert('1')</script>&\"x\"\x1b[2J東京".to_string() + &"長".repeat(60);

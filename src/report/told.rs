@@ -1,5 +1,5 @@
-//! The report in words: one list of sections, which text and HTML lay out each in its own way, so that both say the same in the
-//! same order.
+//! The report in words: one list of sections, which text and HTML lay out each in its own way, so
+//! that both say the same in the same order.
 
 use super::seen::{cause_meaning, cause_word, meanwhile};
 use super::{HostFigures, Manner, Report, gather, raw};

@@ -1,5 +1,6 @@
-//! Recorded checks one after the other, however many there are. No transaction is held between two of them, so that a slow
-//! reader never keeps the log from being folded in, and only a few rows, so that many slow readers are no burden.
+//! Recorded checks one after the other, however many there are. No transaction is held between two
+//! of them, so that a slow reader never keeps the log from being folded in, and only a few rows, so
+//! that many slow readers are no burden.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -113,7 +114,8 @@ impl Checks {
         Checks::ordered(hosts, span, limit, Order::NewestFirst)
     }
 
-    /// All checks of `hosts` within a span, oldest first; those of one millisecond in the order of the hosts.
+    /// All checks of `hosts` within a span, oldest first; those of one millisecond in the order of
+    /// the hosts.
     pub fn oldest_first(hosts: Vec<KnownHost>, span: &Range<UtcMillis>) -> Checks {
         Checks::ordered(hosts, span, u64::MAX, Order::OldestFirst)
     }

@@ -1,6 +1,7 @@
-//! What was recorded while the wall clock was wrong. A clock that is set back leaves rows in the future, and a board without
-//! one begins in 1970 and learns the time later: what this run of the monitor dated so is dated anew, by as much as the clock
-//! was set. What had been right before somebody set the clock wrong is put back when the clock is right again.
+//! What was recorded while the wall clock was wrong. A clock that is set back leaves rows in the
+//! future, and a board without one begins in 1970 and learns the time later: what this run of the
+//! monitor dated so is dated anew, by as much as the clock was set. What had been right before
+//! somebody set the clock wrong is put back when the clock is right again.
 
 use std::ops::RangeInclusive;
 
@@ -34,7 +35,8 @@ impl ClockStep {
         UtcMillis(self.now.0.saturating_sub(self.step_ms))
     }
 
-    /// Which times of this run are wrong, and were dated before the step; `None` where none can be told to be.
+    /// Which times of this run are wrong, and were dated before the step; `None` where none can be
+    /// told to be.
     pub fn wrong_times(&self, run_started: UtcMillis) -> Option<RangeInclusive<i64>> {
         if self.step_ms < 0 {
             // Whatever lies between the new time and the old one is in the future now.
@@ -47,8 +49,8 @@ impl ClockStep {
     }
 }
 
-/// Dates anew what a step shows to be wrong, and notes the step; says how many checks that concerned. Inside the caller's
-/// transaction.
+/// Dates anew what a step shows to be wrong, and notes the step; says how many checks that
+/// concerned. Inside the caller's transaction.
 pub(super) fn record(
     connection: &Connection,
     step: &ClockStep,
@@ -98,7 +100,8 @@ pub(super) fn record(
     Ok(moved)
 }
 
-/// A clock that was set forward: nobody lived the time between, and an outage of this run that is on began so much later.
+/// A clock that was set forward: nobody lived the time between, and an outage of this run that is
+/// on began so much later.
 fn leap(connection: &Connection, step: &ClockStep, run_started: i64) -> rusqlite::Result<()> {
     const OLDEST: &str = "select min(start_time) from outage_events where end_time is null and start_time between ?1 and ?2";
     const MOVE: &str =

@@ -1,5 +1,5 @@
-//! The writing connection: opening a file, making it ours, and writing checks into it. Used by the writer thread, and
-//! directly by commands that write once.
+//! The writing connection: opening a file, making it ours, and writing checks into it. Used by the
+//! writer thread, and directly by commands that write once.
 
 use std::collections::HashMap;
 use std::ffi::OsStr;
@@ -103,8 +103,8 @@ pub struct Opened {
 }
 
 impl Database {
-    /// Opens a file of ours, begins one where there is none, or takes over one of the original's. `progress` hears the
-    /// rows done and the rows in all.
+    /// Opens a file of ours, begins one where there is none, or takes over one of the original's.
+    /// `progress` hears the rows done and the rows in all.
     pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError> {
         let failed = |operation| {
             move |cause| StoreError::Sqlite {
@@ -179,10 +179,12 @@ impl Database {
         self.identity.is_some() && identity_of(&self.path) != self.identity
     }
 
-    /// Lets go of a file that was taken away, opens what is there now or begins it, and enters the daemon there.
+    /// Lets go of a file that was taken away, opens what is there now or begins it, and enters the
+    /// daemon there.
     pub fn reopen(&mut self, now: UtcMillis) -> Result<(), StoreError> {
-        // What the log still holds belongs to the file that is gone, not to the one in its place. Both use the same names
-        // for log and index, so the old one is closed before the new one is opened.
+        // What the log still holds belongs to the file that is gone, not to the one in its place.
+        // Both use the same names for log and index, so the old one is closed before the new one is
+        // opened.
         self.checkpoint();
         let nothing =
             Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
@@ -197,7 +199,8 @@ impl Database {
         Ok(())
     }
 
-    /// When each daemon that ever wrote here started and was last alive, in the order in which they ran.
+    /// When each daemon that ever wrote here started and was last alive, in the order in which they
+    /// ran.
     pub fn runs(&self) -> Result<Vec<(UtcMillis, UtcMillis)>, StoreError> {
         const RUNS: &str = "select started_at, alive_at from monitor_run order by id";
         let read = || -> rusqlite::Result<Vec<_>> {
@@ -223,7 +226,8 @@ impl Database {
         Ok(())
     }
 
-    /// Writes checks and the outages that they begin and end, as [`Database::write_entries`] does with nothing else known.
+    /// Writes checks and the outages that they begin and end, as [`Database::write_entries`] does
+    /// with nothing else known.
     pub fn write(
         &mut self,
         results: &[CheckResult],
@@ -236,9 +240,10 @@ impl Database {
         self.write_entries(&entries, &scene, now, life).map(|_| ())
     }
 
-    /// Writes checks, the outages that they begin and end with their causes as far as `scene` tells, what the ledger says of
-    /// this daemon, and the roll-ups that are due, in one transaction: all or nothing. Returns what is worth a line in the
-    /// log: outages that are over, links that went down or came back.
+    /// Writes checks, the outages that they begin and end with their causes as far as `scene`
+    /// tells, what the ledger says of this daemon, and the roll-ups that are due, in one
+    /// transaction: all or nothing. Returns what is worth a line in the log: outages that are over,
+    /// links that went down or came back.
     pub fn write_entries(
         &mut self,
         entries: &[Entry],
@@ -287,7 +292,8 @@ impl Database {
                         Some(manner),
                     )?;
                     let written_at = insert(&transaction, host_id, result)?;
-                    // Not remembered from one commit to the next: another process may have made the roll-up meanwhile.
+                    // Not remembered from one commit to the next: another process may have made the
+                    // roll-up meanwhile.
                     rollup::mark_stale(&transaction, host_id, written_at.hour())?;
                     outages.take(host_id, result, written_at)?;
                     notices.look_at(host_id, result, written_at)?;
@@ -319,7 +325,8 @@ impl Database {
         Ok(news)
     }
 
-    /// Takes over that the wall clock was set: what it had dated wrongly is dated anew. Says how many checks that are.
+    /// Takes over that the wall clock was set: what it had dated wrongly is dated anew. Says how
+    /// many checks that are.
     pub fn clock_was_set(&mut self, step: &ClockStep) -> Result<usize, StoreError> {
         let run_id = self.run_id;
         let mut write = || -> rusqlite::Result<usize> {
@@ -333,7 +340,8 @@ impl Database {
         write().map_err(|cause| self.failed("writing", cause))
     }
 
-    /// Notes for the monitor of this file, which is another process, that somebody looks at the newest results.
+    /// Notes for the monitor of this file, which is another process, that somebody looks at the
+    /// newest results.
     pub fn note_watcher(path: &Path, now: UtcMillis) -> Result<(), StoreError> {
         let write = || -> rusqlite::Result<()> {
             let connection =
@@ -388,7 +396,8 @@ impl Database {
         }
     }
 
-    /// Moves the write-ahead log into the file. Readers that are in the middle of an answer keep it from doing all.
+    /// Moves the write-ahead log into the file. Readers that are in the middle of an answer keep it
+    /// from doing all.
     pub fn checkpoint(&self) {
         if let Err(error) = self
             .connection
@@ -399,7 +408,8 @@ impl Database {
     }
 }
 
-/// A file's name such that SQLite takes it for nothing else: `file:x` and `:memory:` are files, too.
+/// A file's name such that SQLite takes it for nothing else: `file:x` and `:memory:` are files,
+/// too.
 pub(super) fn literal(path: &Path) -> PathBuf {
     if path.is_absolute() || path.as_os_str().is_empty() {
         path.to_path_buf()
@@ -413,7 +423,8 @@ pub(super) fn literal_text(path: &OsStr) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(ValueRef::Text(path.as_bytes()))
 }
 
-/// A connection that cannot write. What a writer that was killed in the middle left behind is undone first.
+/// A connection that cannot write. What a writer that was killed in the middle left behind is
+/// undone first.
 pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let open = |flags| -> rusqlite::Result<Connection> {
         let connection =
@@ -441,12 +452,14 @@ pub(super) fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     }
 }
 
-/// What every connection is set to, whatever is in the file: nothing that a file's schema says may do more than read.
+/// What every connection is set to, whatever is in the file: nothing that a file's schema says may
+/// do more than read.
 pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    // Or statements that are kept are planned anew for other values: a fifth of the time of an overview (SQLite 3.54, as tried).
+    // Or statements that are kept are planned anew for other values: a fifth of the time of an
+    // overview (SQLite 3.54, as tried).
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())
@@ -491,8 +504,9 @@ fn look(connection: &Connection) -> rusqlite::Result<Standing> {
     })
 }
 
-/// A file that was taken over is written anew once, so that it is no larger than it must be and gives back what pruning
-/// frees. Where that fails, for want of room or because somebody reads, it is tried again at the next opening.
+/// A file that was taken over is written anew once, so that it is no larger than it must be and
+/// gives back what pruning frees. Where that fails, for want of room or because somebody reads, it
+/// is tried again at the next opening.
 fn give_back_pages(connection: &Connection, path: &Path) {
     const INCREMENTAL: i64 = 2;
     let mode = || connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0));
@@ -510,7 +524,8 @@ fn begin_file(connection: &mut Connection) -> rusqlite::Result<()> {
     upgrade(connection)
 }
 
-/// Runs the missing migrations. Another process may do the same at the same moment: whoever comes second finds it done.
+/// Runs the missing migrations. Another process may do the same at the same moment: whoever comes
+/// second finds it done.
 fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = match standing(&transaction)? {

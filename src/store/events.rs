@@ -40,7 +40,8 @@ pub struct OutageEvent {
     /// The first reply of a host that is not yet counted as back.
     #[serde(skip)]
     pub answered_since: Option<String>,
-    /// Which of the hosts with this address; `None` for what was taken over or written with plain SQL.
+    /// Which of the hosts with this address; `None` for what was taken over or written with plain
+    /// SQL.
     #[serde(skip)]
     pub host_id: Option<i64>,
 }
@@ -115,7 +116,8 @@ pub(super) fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
     })
 }
 
-/// A text that is JSON as what it says; `null` where it is none, which only plain SQL can bring about.
+/// A text that is JSON as what it says; `null` where it is none, which only plain SQL can bring
+/// about.
 fn as_json<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
     let value: Option<serde_json::Value> = text
         .as_deref()

@@ -1,8 +1,9 @@
-//! Writes a file with the original's literal schema, which the original itself reads: text in local time, latencies in
-//! milliseconds. What it has no columns for stays behind.
+//! Writes a file with the original's literal schema, which the original itself reads: text in local
+//! time, latencies in milliseconds. What it has no columns for stays behind.
 //!
-//! Local time comes twice in autumn. The original's texts do not say which of the two is meant, and its table allows an address
-//! each of them once. Ours are in whole milliseconds, so the microseconds are free to say it: odd the second time.
+//! Local time comes twice in autumn. The original's texts do not say which of the two is meant, and
+//! its table allows an address each of them once. Ours are in whole milliseconds, so the
+//! microseconds are free to say it: odd the second time.
 
 use std::ops::Range;
 use std::path::Path;
@@ -51,8 +52,8 @@ CREATE INDEX idx_events_host_time ON outage_events(host_address, start_time DESC
 CREATE INDEX idx_events_time ON outage_events(start_time DESC);";
 
 impl Reader {
-    /// Writes the checks and the outages of hosts within a span to a file that must not exist; says how many of each.
-    /// `progress` hears the checks done.
+    /// Writes the checks and the outages of hosts within a span to a file that must not exist; says
+    /// how many of each. `progress` hears the checks done.
     pub fn export_original(
         &self,
         hosts: &[KnownHost],
@@ -88,7 +89,8 @@ impl Reader {
         })
     }
 
-    /// The outages of hosts: that a link was down or a name did not resolve is nothing that the original knows.
+    /// The outages of hosts: that a link was down or a name did not resolve is nothing that the
+    /// original knows.
     fn write_events(
         &self,
         file: &Connection,
@@ -143,7 +145,8 @@ impl Reader {
     }
 }
 
-/// A new file with the tables, inside of a transaction. It is nobody's until it is whole, so no journal is kept of it.
+/// A new file with the tables, inside of a transaction. It is nobody's until it is whole, so no
+/// journal is kept of it.
 fn begin(path: &Path) -> rusqlite::Result<Connection> {
     let file = Connection::open(super::database::literal(path))?;
     super::database::prepare(&file)?;
@@ -195,7 +198,8 @@ pub(super) fn is_second_pass(text: &str) -> bool {
     text.as_bytes().get(25).is_some_and(|digit| digit % 2 == 1)
 }
 
-/// `YYYY-MM-DD HH:MM:SS.ffffff` in local time; without a fraction where that is zero, as the original writes it.
+/// `YYYY-MM-DD HH:MM:SS.ffffff` in local time; without a fraction where that is zero, as the
+/// original writes it.
 fn original_text(at: UtcMillis, micros: u32) -> String {
     let mut text = naive(at).sql_text();
     if micros == 0 && text.ends_with(".000") {

@@ -1,6 +1,6 @@
-//! The outages as people are told of them: fragments put together, outages that come and go as one, and those of several
-//! hosts that began together as an incident. Made when they are asked for, from the plain rows; which belong together is for
-//! incident.rs to say.
+//! The outages as people are told of them: fragments put together, outages that come and go as one,
+//! and those of several hosts that began together as an incident. Made when they are asked for,
+//! from the plain rows; which belong together is for incident.rs to say.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -22,19 +22,21 @@ use crate::pure::time::{LATEST_MS, UtcMillis};
 /// What `event_type` says of several outages in a short time.
 pub const INTERMITTENT: &str = "intermittent";
 
-/// An outage, a link that was down or a name that did not resolve, as it is told. One that is made of several rows has the id
-/// of the first.
+/// An outage, a link that was down or a name that did not resolve, as it is told. One that is made
+/// of several rows has the id of the first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Episode {
     /// The columns, put together; times as the rows have them.
     #[serde(flatten)]
     pub event: OutageEvent,
-    /// How long nothing answered while somebody looked: the duration less what was not measured. Until now, where it goes on.
+    /// How long nothing answered while somebody looked: the duration less what was not measured.
+    /// Until now, where it goes on.
     pub down_seconds: i64,
     /// The ids of the rows.
     #[serde(rename = "event_ids")]
     pub members: Vec<i64>,
-    /// From when until when each row says it was down; what goes on, until the end of the span that was asked about.
+    /// From when until when each row says it was down; what goes on, until the end of the span that
+    /// was asked about.
     #[serde(skip)]
     pub spells: Vec<Range<UtcMillis>>,
     /// The cause of each row.
@@ -123,7 +125,8 @@ const REACH_MS: i64 = 86_400_000;
 const UNWRITTEN_MS: i64 = 90_000;
 
 impl Reader {
-    /// Everything that was on at some time within a span, newest first. `gaps` are the spans in which nothing was measured.
+    /// Everything that was on at some time within a span, newest first. `gaps` are the spans in
+    /// which nothing was measured.
     pub fn episodes(
         &self,
         span: &Range<UtcMillis>,
@@ -148,7 +151,8 @@ impl Reader {
         })
     }
 
-    /// Until when somebody looked at a host that is out, before `now`: it may be on no list any more.
+    /// Until when somebody looked at a host that is out, before `now`: it may be on no list any
+    /// more.
     fn seen_until(&self, event: &OutageEvent, now: UtcMillis) -> Result<UtcMillis, StoreError> {
         const NEWEST: &str =
             "select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2";
@@ -217,7 +221,8 @@ impl Fragments {
     }
 }
 
-/// Episodes from rows, in the order of the rows. What has not ended is counted until it was last `seen`.
+/// Episodes from rows, in the order of the rows. What has not ended is counted until it was last
+/// `seen`.
 fn put_together(
     rows: &[OutageEvent],
     grouping: &Grouping,
@@ -227,7 +232,8 @@ fn put_together(
     let spells: Vec<Spell<_>> = rows
         .iter()
         .map(|event| {
-            // Nobody can tell when a row began that says nonsense: it stands alone, at the beginning of time.
+            // Nobody can tell when a row began that says nonsense: it stands alone, at the
+            // beginning of time.
             let start = event.start().unwrap_or(UtcMillis(0));
             let end = event
                 .end_time
@@ -342,7 +348,8 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
     }
 }
 
-/// The incidents that episodes make, newest first; times as RFC 3339 has them. What is planned is of none.
+/// The incidents that episodes make, newest first; times as RFC 3339 has them. What is planned is
+/// of none.
 pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
     // Oldest first: of those that began in the same millisecond too.
     let is_of_host =
@@ -432,7 +439,8 @@ impl Database {
         write().map_err(|cause| self.failed("writing", cause))
     }
 
-    /// Notes something on events, and says whether they were planned. Says how many there are of these ids.
+    /// Notes something on events, and says whether they were planned. Says how many there are of
+    /// these ids.
     pub fn annotate(
         &mut self,
         ids: &[i64],

@@ -1,4 +1,5 @@
-//! Questions about spans of time: sums, buckets of a chart, days; and about hosts, daemons and outages.
+//! Questions about spans of time: sums, buckets of a chart, days; and about hosts, daemons and
+//! outages.
 
 use std::collections::BTreeMap;
 use std::hash::{Hash, Hasher};
@@ -103,8 +104,8 @@ impl Reader {
         })
     }
 
-    /// The ids of a host by its key: an address, which means all its families, or one with its family behind it (see
-    /// [`Host::key`]). None when it was never recorded.
+    /// The ids of a host by its key: an address, which means all its families, or one with its
+    /// family behind it (see [`Host::key`]). None when it was never recorded.
     pub fn host_ids(&self, key: &str) -> Result<Vec<i64>, StoreError> {
         const IDS: &str = "select id from host where address = ?1 collate nocase and (?2 is null or family = ?2) order by id";
         let (address, family) = Host::of_key(key);
@@ -113,10 +114,11 @@ impl Reader {
         })
     }
 
-    /// When one of the hosts was first recorded, roll-ups included. What a board without a clock dated in 1970 counts only
-    /// where there is nothing else.
+    /// When one of the hosts was first recorded, roll-ups included. What a board without a clock
+    /// dated in 1970 counts only where there is nothing else.
     pub fn first_recorded(&self, hosts: &[i64]) -> Result<Option<UtcMillis>, StoreError> {
-        // An hour that begins before the first of its own checks says nothing that they don't say better.
+        // An hour that begins before the first of its own checks says nothing that they don't say
+        // better.
         const FIRST: &str = "with raw(at) as (select min(at) from (
             select (select min(checked_at) from check_result where host_id = ?1 and checked_at >= ?2) as at
             union all select (select min(checked_at) from not_measured_check where host_id = ?1 and checked_at >= ?2)))
@@ -165,7 +167,8 @@ impl Reader {
         Ok(sums)
     }
 
-    /// The sums of a span cut into buckets, by their number: instant / width. Buckets without anything are left out.
+    /// The sums of a span cut into buckets, by their number: instant / width. Buckets without
+    /// anything are left out.
     pub fn buckets(
         &self,
         hosts: &[i64],
@@ -302,7 +305,8 @@ impl Reader {
         database_id(self.path())
     }
 
-    /// Outages, newest first: of one address or of all, those not over or all, begun since an instant.
+    /// Outages, newest first: of one address or of all, those not over or all, begun since an
+    /// instant.
     pub fn outages(
         &self,
         address: Option<&str>,

@@ -1,5 +1,6 @@
-//! How commits are kept whole: by a write-ahead log, or by a rollback journal where the file system cannot have the log's
-//! index, which is memory that processes share (sqlite.org/wal.html). JFFS2, on the flash of small routers, cannot.
+//! How commits are kept whole: by a write-ahead log, or by a rollback journal where the file system
+//! cannot have the log's index, which is memory that processes share (sqlite.org/wal.html). JFFS2,
+//! on the flash of small routers, cannot.
 
 use std::path::Path;
 use std::thread;
@@ -16,8 +17,8 @@ const LOG_LIMIT_BYTES: i64 = 4 << 20;
 /// Sets the journal of a file that is to be written.
 pub(super) fn set(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     if sys::shares_memory_of_files(path) {
-        // A commit is one append, and readers never wait. `normal` can lose the last commits when the power fails, never
-        // the file.
+        // A commit is one append, and readers never wait. `normal` can lose the last commits when
+        // the power fails, never the file.
         log_ahead(connection)?;
         connection.pragma_update(None, "synchronous", "normal")?;
         return connection.pragma_update(None, "journal_size_limit", LOG_LIMIT_BYTES);
@@ -31,15 +32,16 @@ pub(super) fn set(connection: &Connection, path: &Path) -> rusqlite::Result<()> 
     connection.pragma_update(None, "synchronous", "full")
 }
 
-/// Whether this is said of a file with a write-ahead log where there can be none: one that was copied here.
+/// Whether this is said of a file with a write-ahead log where there can be none: one that was
+/// copied here.
 pub(super) fn is_misplaced(error: &rusqlite::Error) -> bool {
     error
         .sqlite_error()
         .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMMAP)
 }
 
-/// Gives such a file a rollback journal. It takes a connection of its own that has the file to itself from its first look on:
-/// SQLite then keeps the log's index in its own memory.
+/// Gives such a file a rollback journal. It takes a connection of its own that has the file to
+/// itself from its first look on: SQLite then keeps the log's index in its own memory.
 pub(super) fn take_log_away(path: &Path) -> rusqlite::Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(literal(path), flags)?;
@@ -52,8 +54,8 @@ fn roll_back(connection: &Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "journal_mode", "truncate")
 }
 
-/// Switches to the write-ahead log. Where two processes that open a file do so at the same moment SQLite refuses one at
-/// once, whatever its busy timeout is.
+/// Switches to the write-ahead log. Where two processes that open a file do so at the same moment
+/// SQLite refuses one at once, whatever its busy timeout is.
 fn log_ahead(connection: &Connection) -> rusqlite::Result<()> {
     let began = Instant::now();
     loop {

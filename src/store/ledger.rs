@@ -1,5 +1,5 @@
-//! The ledger: when a daemon ran, when it was kept from running, when the clock was set. What lies between is time in which
-//! nothing was measured, whoever asks.
+//! The ledger: when a daemon ran, when it was kept from running, when the clock was set. What lies
+//! between is time in which nothing was measured, whoever asks.
 
 use std::ops::Range;
 
@@ -13,8 +13,9 @@ use crate::pure::model::{Interruption, InterruptionKind};
 use crate::pure::order::by_key;
 use crate::pure::time::UtcMillis;
 
-/// Enters a time in which nothing was measured. Every host notices it: what overlaps is one. A sleep lies within what each
-/// of them noticed, since the clock they wait by stood still; of a process that was held up each noticed its own part.
+/// Enters a time in which nothing was measured. Every host notices it: what overlaps is one. A
+/// sleep lies within what each of them noticed, since the clock they wait by stood still; of a
+/// process that was held up each noticed its own part.
 pub(super) fn record(connection: &Connection, interruption: &Interruption) -> rusqlite::Result<()> {
     const NARROW: &str =
         "update interruption set started_at = max(started_at, ?1), ended_at = min(ended_at, ?2)
@@ -55,8 +56,9 @@ pub struct Gap {
 const SHORTEST_GAP_MS: i64 = 1000;
 
 impl Reader {
-    /// The spans within `span` in which nothing at all was measured, in the order of time, those that overlap as one: no
-    /// daemon ran, the machine slept, nothing could be sent. What is still going on ends with `span`.
+    /// The spans within `span` in which nothing at all was measured, in the order of time, those
+    /// that overlap as one: no daemon ran, the machine slept, nothing could be sent. What is still
+    /// going on ends with `span`.
     pub fn gaps(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         let mut gaps = self.gaps_between_runs(span)?;
         gaps.extend(self.interruptions(span)?);
@@ -112,7 +114,8 @@ impl Reader {
         })
     }
 
-    /// Where a link was down over one version of IP only and the other was measured all the same, nothing is missing.
+    /// Where a link was down over one version of IP only and the other was measured all the same,
+    /// nothing is missing.
     fn links_down(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         let gap = |event: super::OutageEvent| {
             let from = event.start()?;
@@ -155,7 +158,8 @@ impl Reader {
     }
 }
 
-/// After so long without a sign of life a daemon that did not say that it stops does not run any more.
+/// After so long without a sign of life a daemon that did not say that it stops does not run any
+/// more.
 const SILENT_RUN_MS: i64 = 180_000;
 
 fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
@@ -171,7 +175,8 @@ fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
     }
 }
 
-/// Gaps in the order of time, none over another; where two overlap, the one that began first gives the reason.
+/// Gaps in the order of time, none over another; where two overlap, the one that began first gives
+/// the reason.
 fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
     by_key(&mut gaps, |gap| [gap.from.0, gap.to.0]);
     let mut joined: Vec<Gap> = Vec::new();

@@ -1,7 +1,8 @@
-//! The database: every check for as long as the retention says, its roll-ups for years, in one SQLite file. Only this
-//! folder knows SQL. `database` opens and writes, `outages` keeps what is down and `surroundings` why, `notices` what of it
-//! is to be told, `grouped` puts together what belongs together, `clock` mends what a wrong clock dated, `writer` is the
-//! thread that owns the writing connection, `reader` answers questions, `original` takes over what the Python original
+//! The database: every check for as long as the retention says, its roll-ups for years, in one
+//! SQLite file. Only this folder knows SQL. `database` opens and writes, `outages` keeps what is
+//! down and `surroundings` why, `notices` what of it is to be told, `grouped` puts together what
+//! belongs together, `clock` mends what a wrong clock dated, `writer` is the thread that owns the
+//! writing connection, `reader` answers questions, `original` takes over what the Python original
 //! wrote, `export` writes such a file.
 
 mod checks;

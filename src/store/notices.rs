@@ -1,6 +1,6 @@
-//! The notices that wait until somebody has heard them. They are written in the transaction that records what they are about,
-//! so that none is lost and none is invented; of events they hold only the ids, and what is told is what is on record of
-//! them by then. Who tells them: src/alerts/.
+//! The notices that wait until somebody has heard them. They are written in the transaction that
+//! records what they are about, so that none is lost and none is invented; of events they hold only
+//! the ids, and what is told is what is on record of them by then. Who tells them: src/alerts/.
 
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use serde_json::json;
@@ -20,7 +20,8 @@ const MOST_WAITING: i64 = 10_000;
 const GIVEN_UP: i64 = 1000;
 /// How long it is kept what was told.
 const TOLD_KEPT_MS: i64 = 30 * 86_400_000;
-/// How far back events may have begun together with one that begins now: what incident.rs takes for possible, and some more.
+/// How far back events may have begun together with one that begins now: what incident.rs takes for
+/// possible, and some more.
 const TOGETHER_MS: i64 = 3_700_000;
 
 /// What is told, and whether there is something new to tell.
@@ -102,8 +103,8 @@ impl<'c> Notices<'c> {
         self.moments.push(Moment::Ended(event_id));
     }
 
-    /// Looks at a check that has just been written as made at `at`: whether its host answers badly and was up before. A host
-    /// that was silent is on its way back.
+    /// Looks at a check that has just been written as made at `at`: whether its host answers badly
+    /// and was up before. A host that was silent is on its way back.
     pub fn look_at(
         &mut self,
         host_id: i64,
@@ -229,8 +230,8 @@ impl<'c> Notices<'c> {
             .collect())
     }
 
-    /// An event that began together with others: the first of them makes the incident, and takes the place of what was to be
-    /// told of each; the later ones are told at its end.
+    /// An event that began together with others: the first of them makes the incident, and takes
+    /// the place of what was to be told of each; the later ones are told at its end.
     fn join(&self, event_id: i64, members: &[i64]) -> rusqlite::Result<()> {
         const JOIN: &str = "insert into notice_event(event_id, notice_id) values(?1, ?2)";
         const WITHDRAW: &str = "delete from notice where kind = 'down' and told_at is null
@@ -255,7 +256,8 @@ impl<'c> Notices<'c> {
         self.add(AlertKind::Incident, members, None)
     }
 
-    /// An event that is over: told by itself, or with the incident that it is part of when that is over.
+    /// An event that is over: told by itself, or with the incident that it is part of when that is
+    /// over.
     fn end(&self, event_id: i64) -> rusqlite::Result<()> {
         const IS_TOLD: &str =
             "select exists(select 1 from notice_event e join notice n on n.id = e.notice_id
@@ -365,7 +367,8 @@ pub struct Notice {
     pub kind: AlertKind,
     /// How often it was told to nobody.
     pub tries: u32,
-    /// What it is about, as it is on record now; more than one of an incident, none where a check is degraded.
+    /// What it is about, as it is on record now; more than one of an incident, none where a check
+    /// is degraded.
     pub events: Vec<OutageEvent>,
     /// The JSON of a check that is degraded.
     pub facts: Option<String>,

@@ -1,6 +1,6 @@
-//! Takes over what the Python original wrote: local times to UTC, milliseconds to microseconds, rows out of order put in
-//! order. A file is taken over in place, once, after a copy of it has been written beside it; `import` reads another file
-//! into ours.
+//! Takes over what the Python original wrote: local times to UTC, milliseconds to microseconds,
+//! rows out of order put in order. A file is taken over in place, once, after a copy of it has been
+//! written beside it; `import` reads another file into ours.
 
 use std::fmt;
 use std::fs;
@@ -112,7 +112,8 @@ pub fn require_original(path: &Path) -> Result<(), StoreError> {
     }
 }
 
-/// Turns a file of the original into one of ours, in one transaction; `None` when another process has just done so.
+/// Turns a file of the original into one of ours, in one transaction; `None` when another process
+/// has just done so.
 pub(super) fn take_over(
     connection: &mut Connection,
     path: &Path,
@@ -130,7 +131,8 @@ pub(super) fn take_over(
     if !matches!(standing(&transaction).map_err(failed)?, Standing::Original) {
         return Ok(None);
     }
-    // Under a name of its own until the file is ours: a taking over that was broken off leaves no second copy.
+    // Under a name of its own until the file is ours: a taking over that was broken off leaves no
+    // second copy.
     let unfinished = beside(path, ".original.new");
     if let Err(cause) = fs::remove_file(&unfinished)
         && cause.kind() != std::io::ErrorKind::NotFound
@@ -155,8 +157,8 @@ pub(super) fn take_over(
     }
 }
 
-/// Gives the copy of a file that was taken over its name; says which. Where this program was stopped between the two, the
-/// next opening does it.
+/// Gives the copy of a file that was taken over its name; says which. Where this program was
+/// stopped between the two, the next opening does it.
 pub(super) fn keep_copy(path: &Path) -> Option<PathBuf> {
     let unfinished = beside(path, ".original.new");
     if !unfinished.exists() {
@@ -241,7 +243,8 @@ pub(super) fn copy_database(
     })
 }
 
-/// Has a database file written beside `to` and gives it that name, which must be free, when it is whole.
+/// Has a database file written beside `to` and gives it that name, which must be free, when it is
+/// whole.
 pub(super) fn write_whole<T>(
     to: &Path,
     write: impl FnOnce(&Path) -> Result<T, StoreError>,
@@ -293,7 +296,8 @@ fn remove_partial(partial: &Path) -> std::io::Result<()> {
 }
 
 impl Database {
-    /// Reads a file of the original into this database, in one transaction; what was imported before is known again.
+    /// Reads a file of the original into this database, in one transaction; what was imported
+    /// before is known again.
     pub fn import(
         &mut self,
         from: &Path,
@@ -334,7 +338,8 @@ impl Database {
         Ok(import)
     }
 
-    /// Writes a consistent copy of this database, which may be in use, to a file that must not exist.
+    /// Writes a consistent copy of this database, which may be in use, to a file that must not
+    /// exist.
     pub fn backup(path: &Path, to: &Path) -> Result<(), StoreError> {
         if to.exists() {
             return Err(StoreError::Exists {
@@ -398,7 +403,8 @@ fn read(
     Ok(import)
 }
 
-/// Writes a check at its millisecond or the next one that is free; `None` when the same check stands there already.
+/// Writes a check at its millisecond or the next one that is free; `None` when the same check
+/// stands there already.
 fn place(
     connection: &Connection,
     host_id: i64,
@@ -465,7 +471,8 @@ fn read_check(row: &Row<'_>, writer: Writer, previous: Option<UtcMillis>) -> Res
     };
     let received = count(4, "success_count")?;
     let sent = received + count(5, "failure_count")?;
-    // With exactly three replies the original stores them as they came, in place of least, mean and greatest.
+    // With exactly three replies the original stores them as they came, in place of least, mean and
+    // greatest.
     let mut latencies = [
         latency_us(&value(6)?),
         latency_us(&value(7)?),
@@ -510,8 +517,8 @@ fn writer_of(connection: &Connection, schema: &str) -> rusqlite::Result<Writer> 
 }
 
 impl Writer {
-    /// The instant that a text means. In the hour that autumn repeats the original's rows are told apart by the row before,
-    /// ours by themselves.
+    /// The instant that a text means. In the hour that autumn repeats the original's rows are told
+    /// apart by the row before, ours by themselves.
     fn instant(self, text: &str, previous: Option<UtcMillis>) -> Option<UtcMillis> {
         let previous = match self {
             Writer::Original => previous,
@@ -559,7 +566,8 @@ fn describe(value: &ValueRef<'_>) -> String {
     }
 }
 
-/// Takes the events over, times to UTC. An event that is known by host and start is left alone, but for its end.
+/// Takes the events over, times to UTC. An event that is known by host and start is left alone, but
+/// for its end.
 fn read_events(
     connection: &Connection,
     table: &str,
@@ -650,8 +658,8 @@ fn read_span(
     let start = instant("start_time", &value(3)?, previous)?;
     let end = match value(4)? {
         ValueRef::Null => None,
-        // One that can be read, or an outage that ended would go on for ever. None ends before it began: then the hour
-        // that autumn repeats lies between.
+        // One that can be read, or an outage that ended would go on for ever. None ends before it
+        // began: then the hour that autumn repeats lies between.
         end => match instant("end_time", &end, Some(start))? {
             early if early < start => Some(instant("end_time", &end, Some(UtcMillis(i64::MAX)))?),
             end => Some(end),

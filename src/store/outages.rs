@@ -1,7 +1,8 @@
-//! Recording outages. Each check that is written passes through its host's state machine (outage.rs) in the same transaction,
-//! so that events and checks never disagree. Nothing is remembered from one commit to the next: the open events and the
-//! newest checks say where a host stands, also after a restart, after a commit that failed, and where several processes
-//! write. While every host answers that is one look at an empty index a commit.
+//! Recording outages. Each check that is written passes through its host's state machine
+//! (outage.rs) in the same transaction, so that events and checks never disagree. Nothing is
+//! remembered from one commit to the next: the open events and the newest checks say where a host
+//! stands, also after a restart, after a commit that failed, and where several processes write.
+//! While every host answers that is one look at an empty index a commit.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -244,8 +245,8 @@ impl<'c> Outages<'c> {
         }))
     }
 
-    /// The state machine of a host without an open event, as its newest checks before `at` and the pings between them leave
-    /// it; and these pings.
+    /// The state machine of a host without an open event, as its newest checks before `at` and the
+    /// pings between them leave it; and these pings.
     fn look_back(&self, host_id: i64, at: UtcMillis) -> rusqlite::Result<(Watch, Doubt)> {
         let mut newest = self.newest_checks(host_id, at, self.rules.down_after)?;
         let doubt = self.doubt(host_id, at, &newest)?;
@@ -352,7 +353,8 @@ impl<'c> Outages<'c> {
     }
 }
 
-/// A check as a row has it. What the original noted as sent to nobody had failed; nonsense is silence too.
+/// A check as a row has it. What the original noted as sent to nobody had failed; nonsense is
+/// silence too.
 fn read_check(row: &Row<'_>) -> rusqlite::Result<Check> {
     let count = |index| value::<u32>(row, index).unwrap_or(0);
     let at = UtcMillis(row.get(0)?);
@@ -372,7 +374,8 @@ fn read_check(row: &Row<'_>) -> rusqlite::Result<Check> {
     })
 }
 
-/// An open event as the state machine has it; `None` where it is no outage, or nobody can tell since when.
+/// An open event as the state machine has it; `None` where it is no outage, or nobody can tell
+/// since when.
 fn outage_of(event: &OutageEvent) -> Option<Outage> {
     let pings = event
         .packets_sent

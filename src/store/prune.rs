@@ -1,4 +1,5 @@
-//! The retention: deletes what is older, in steps small enough that neither readers nor the other writer wait.
+//! The retention: deletes what is older, in steps small enough that neither readers nor the other
+//! writer wait.
 
 use std::time::Duration;
 
@@ -22,7 +23,8 @@ pub struct Pruned {
 const VACUUM_PAGES: u32 = 256;
 
 impl Database {
-    /// Deletes up to about `limit` rows that are older than the retention at `now`. Roll-ups of what goes are made first.
+    /// Deletes up to about `limit` rows that are older than the retention at `now`. Roll-ups of
+    /// what goes are made first.
     pub fn prune(
         &mut self,
         now: UtcMillis,
@@ -54,7 +56,8 @@ impl Database {
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // The hour that the cut goes through too: afterwards its roll-up could not be made any more.
+        // The hour that the cut goes through too: afterwards its roll-up could not be made any
+        // more.
         if rollup::make_due(&transaction, before.hour() + 1)? {
             transaction.commit()?;
             return Ok(Pruned {
@@ -107,7 +110,8 @@ impl Database {
     }
 }
 
-/// Deletes a host's oldest rows, at most `limit`, from one of the tables that are clustered on host and time.
+/// Deletes a host's oldest rows, at most `limit`, from one of the tables that are clustered on host
+/// and time.
 fn delete_oldest(
     transaction: &rusqlite::Transaction<'_>,
     table: &'static str,

@@ -44,7 +44,8 @@ pub struct LatestCheck {
     pub avg_us: Option<i64>,
     /// Greatest round-trip time in microseconds.
     pub max_us: Option<i64>,
-    /// Each ping's round-trip time in microseconds, `None` a lost one; `None` where only the sums are known.
+    /// Each ping's round-trip time in microseconds, `None` a lost one; `None` where only the sums
+    /// are known.
     pub rtts_us: Option<Vec<Option<u32>>>,
     /// Why pings were lost or nothing could be measured.
     pub reason: Option<String>,
@@ -93,8 +94,8 @@ impl LatestCheck {
 }
 
 impl Reader {
-    /// Opens a database; `None` where there is no file yet. A file that an older version or the original wrote is brought
-    /// up to date first, which needs to write.
+    /// Opens a database; `None` where there is no file yet. A file that an older version or the
+    /// original wrote is brought up to date first, which needs to write.
     pub fn open(path: &Path) -> Result<Option<Reader>, StoreError> {
         if !path.exists() {
             return Ok(None);
@@ -108,7 +109,8 @@ impl Reader {
         Reader::open_current(path)
     }
 
-    /// The same, but `None` too where the file must be brought up to date first: somebody else does that.
+    /// The same, but `None` too where the file must be brought up to date first: somebody else does
+    /// that.
     pub fn open_current(path: &Path) -> Result<Option<Reader>, StoreError> {
         if !path.exists() {
             return Ok(None);
@@ -137,8 +139,8 @@ impl Reader {
         }
     }
 
-    /// The newest check of every host that was ever recorded, by name. What a clock that was wrong has dated behind `now`
-    /// stands only for a host that has nothing else.
+    /// The newest check of every host that was ever recorded, by name. What a clock that was wrong
+    /// has dated behind `now` stands only for a host that has nothing else.
     pub fn latest_checks(&self, now: UtcMillis) -> Result<Vec<LatestCheck>, StoreError> {
         const LATEST: &str = "
             select h.name, h.address, h.family, c.checked_at, c.sent, c.received, c.min_us, c.avg_us, c.max_us, n.reason,
@@ -195,7 +197,8 @@ impl Reader {
         self.query(LATEST, [now.0], read)
     }
 
-    /// When the daemon that still runs, as far as the ledger knows, last gave a sign of life; `None` when every one ended.
+    /// When the daemon that still runs, as far as the ledger knows, last gave a sign of life;
+    /// `None` when every one ended.
     pub fn last_sign_of_life(&self) -> Result<Option<UtcMillis>, StoreError> {
         const ALIVE: &str = "select max(alive_at) from monitor_run where stopped_at is null";
         Ok(self
@@ -234,7 +237,8 @@ impl Reader {
         question(&self.connection).map_err(failed)
     }
 
-    /// Asks several things of one moment: what is written meanwhile is not seen. An error names the file.
+    /// Asks several things of one moment: what is written meanwhile is not seen. An error names the
+    /// file.
     pub(super) fn ask_together<T>(
         &self,
         question: impl FnOnce(&Connection) -> rusqlite::Result<T>,

@@ -1,5 +1,5 @@
-//! How far apart a host's checks are and were, from when on: for so long each of them stands. Whoever changes the interval
-//! changes what comes, and nothing that is past.
+//! How far apart a host's checks are and were, from when on: for so long each of them stands.
+//! Whoever changes the interval changes what comes, and nothing that is past.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -16,8 +16,8 @@ pub struct Rhythm {
 }
 
 impl Reader {
-    /// The rhythm of a host: as it was noted with its checks, else as `configured`, else as its newest checks lie, else
-    /// `otherwise`.
+    /// The rhythm of a host: as it was noted with its checks, else as `configured`, else as its
+    /// newest checks lie, else `otherwise`.
     pub fn rhythm(
         &self,
         hosts: &[i64],
@@ -47,7 +47,8 @@ impl Reader {
 }
 
 impl Rhythm {
-    /// How many milliseconds a check stands for that was made at an instant. Days and hours go by their beginning.
+    /// How many milliseconds a check stands for that was made at an instant. Days and hours go by
+    /// their beginning.
     pub fn at(&self, instant_ms: i64) -> i64 {
         let index = self
             .intervals
@@ -55,7 +56,8 @@ impl Rhythm {
         self.intervals[index.saturating_sub(1)].1
     }
 
-    /// A span cut where the rhythm changes, each part with how many milliseconds a check stands for in it.
+    /// A span cut where the rhythm changes, each part with how many milliseconds a check stands for
+    /// in it.
     pub fn parts(&self, span: &Range<UtcMillis>) -> Vec<(Range<UtcMillis>, i64)> {
         let mut parts = Vec::new();
         for (index, (since, interval)) in self.intervals.iter().enumerate() {

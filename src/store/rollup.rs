@@ -1,5 +1,6 @@
-//! Roll-ups: one row a host and hour, made from the hour's checks once the hour is over, kept for years. An hour that got
-//! a check, or lost one, is marked stale in the same transaction; making its roll-up takes the mark away.
+//! Roll-ups: one row a host and hour, made from the hour's checks once the hour is over, kept for
+//! years. An hour that got a check, or lost one, is marked stale in the same transaction; making
+//! its roll-up takes the mark away.
 
 use std::ops::{Range, RangeInclusive};
 use std::time::{Duration, Instant};
@@ -28,8 +29,8 @@ pub fn mark_stale(connection: &Connection, host_id: i64, hour: i64) -> rusqlite:
         .map(|_| ())
 }
 
-/// Makes the roll-ups of marked hours before `hour`, oldest first, then those of days, for a fraction of a second. Says
-/// whether there are more hours.
+/// Makes the roll-ups of marked hours before `hour`, oldest first, then those of days, for a
+/// fraction of a second. Says whether there are more hours.
 pub fn make_due(connection: &Connection, hour: i64) -> rusqlite::Result<bool> {
     const DUE: &str =
         "select host_id, hour from stale_rollup where hour < ?1 order by hour, host_id limit 64";
@@ -52,8 +53,8 @@ pub fn make_due(connection: &Connection, hour: i64) -> rusqlite::Result<bool> {
     }
 }
 
-/// Makes one hour's roll-up and takes its mark away. Where checks of the hour were deleted by the retention, a roll-up
-/// that was made from all of them stays.
+/// Makes one hour's roll-up and takes its mark away. Where checks of the hour were deleted by the
+/// retention, a roll-up that was made from all of them stays.
 fn make(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
     const UNMARK: &str = "delete from stale_rollup where host_id = ?1 and hour = ?2";
     const IS_KEPT: &str = "select exists(select 1 from pruning where pruned_before > ?2 * 3600000)
@@ -126,8 +127,8 @@ pub(super) fn each_check(
     let mut statement = connection.prepare_cached(CHECKS)?;
     let mut rows = statement.query(params![host_id, span.start, span.end])?;
     while let Some(row) = rows.next()? {
-        // Whoever writes with plain SQL may write nonsense. It counts as nothing: an error here would keep every later
-        // result from being written.
+        // Whoever writes with plain SQL may write nonsense. It counts as nothing: an error here
+        // would keep every later result from being written.
         let count = |index| {
             row.get_ref(index).map(|value| {
                 value
@@ -210,7 +211,8 @@ impl<'a> Hour<'a> {
     }
 }
 
-/// Hands over the sums of a host's hours: roll-ups where they are right, then the stale ones from their checks.
+/// Hands over the sums of a host's hours: roll-ups where they are right, then the stale ones from
+/// their checks.
 pub(super) fn each_hour(
     connection: &Connection,
     host_id: i64,

@@ -1,6 +1,7 @@
-//! Days: the roll-ups of a day's hours once more, packed into one row, since a row costs more to read than what is in it.
-//! Ninety days of a host are 90 rows instead of 2160. Made when the day is over (UTC), always the sum of its hours: when
-//! one of these is made anew the day is taken away, and while one of them is stale nobody reads the day.
+//! Days: the roll-ups of a day's hours once more, packed into one row, since a row costs more to
+//! read than what is in it. Ninety days of a host are 90 rows instead of 2160. Made when the day is
+//! over (UTC), always the sum of its hours: when one of these is made anew the day is taken away,
+//! and while one of them is stale nobody reads the day.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -89,7 +90,8 @@ fn span_of(day: i64) -> Range<i64> {
     day.saturating_mul(HOURS)..day.saturating_add(1).saturating_mul(HOURS)
 }
 
-/// The query for a host's days from one to another, as far as they may be read: none with a stale hour.
+/// The query for a host's days from one to another, as far as they may be read: none with a stale
+/// hour.
 fn select(columns: &str) -> String {
     format!(
         "select day, {columns} from rollup_day d where host_id = ?1 and day between ?2 and ?3
@@ -98,7 +100,8 @@ fn select(columns: &str) -> String {
     )
 }
 
-/// Hands over the sums of a host's hours, in no certain order. With `Detail::Counts` the latencies stay behind.
+/// Hands over the sums of a host's hours, in no certain order. With `Detail::Counts` the latencies
+/// stay behind.
 pub(super) fn each_hour(
     connection: &Connection,
     host_id: i64,
@@ -129,7 +132,8 @@ pub(super) fn each_hour(
     rollup::each_hour(connection, host_id, next..hours.end, detail, take)
 }
 
-/// Hands over the hours of a packed row that lie in `wanted`; returns the first hour that is not told by it.
+/// Hands over the hours of a packed row that lie in `wanted`; returns the first hour that is not
+/// told by it.
 fn unpack(
     row: &Row<'_>,
     day: &Range<i64>,

@@ -73,8 +73,8 @@ pub(super) fn host_id(
     Ok(id)
 }
 
-/// Notes that a host's checks are so far apart from an instant on. What was recorded before anybody noted that is as far
-/// apart as its newest checks are.
+/// Notes that a host's checks are so far apart from an instant on. What was recorded before anybody
+/// noted that is as far apart as its newest checks are.
 fn note_interval(
     connection: &Connection,
     host_id: i64,
@@ -162,7 +162,8 @@ pub(super) fn enter_host(
     }
 }
 
-/// Writes one check; says when it is recorded as made: where another row has that millisecond already, a later one.
+/// Writes one check; says when it is recorded as made: where another row has that millisecond
+/// already, a later one.
 pub(super) fn insert(
     transaction: &Transaction<'_>,
     host_id: i64,
@@ -215,7 +216,8 @@ pub(super) fn insert(
     Ok(UtcMillis(at))
 }
 
-/// The millisecond after one that is taken. That many cannot be, unless the file does not take rows at all.
+/// The millisecond after one that is taken. That many cannot be, unless the file does not take rows
+/// at all.
 pub(super) fn next_millisecond(first: i64, taken: i64) -> rusqlite::Result<i64> {
     const MOST: i64 = 10_000;
     if taken - first < MOST {

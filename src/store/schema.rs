@@ -1,16 +1,17 @@
-//! The tables, as an append-only list of migrations. A file says by `application_id` whose it is and by `user_version`
-//! how many of these it has seen.
+//! The tables, as an append-only list of migrations. A file says by `application_id` whose it is
+//! and by `user_version` how many of these it has seen.
 //!
-//! Times are Unix milliseconds, latencies microseconds. No feature of SQLite younger than 3.22 may be used in what is
-//! stored here (no `strict`, no `returning`): the files are for the plain `sqlite3` shell too.
+//! Times are Unix milliseconds, latencies microseconds. No feature of SQLite younger than 3.22 may
+//! be used in what is stored here (no `strict`, no `returning`): the files are for the plain
+//! `sqlite3` shell too.
 
 use rusqlite::Connection;
 
 /// "ACLg": what file(1) and we know our files by.
 pub const APPLICATION_ID: i64 = 0x4143_4c67;
 
-/// "ACLx": a file in the original's schema that this program has exported. The original does not look at it; export.rs says
-/// what it means.
+/// "ACLx": a file in the original's schema that this program has exported. The original does not
+/// look at it; export.rs says what it means.
 pub const EXPORT_ID: i64 = 0x4143_4c78;
 
 /// How many migrations there are.

@@ -1,6 +1,6 @@
-//! Recording what went on around an outage: its cause and the facts this rests on, how far packets got, and the events that
-//! are no host's own: a link that is down, a name that does not resolve. In the transaction that records the outages, from
-//! what the scene knows.
+//! Recording what went on around an outage: its cause and the facts this rests on, how far packets
+//! got, and the events that are no host's own: a link that is down, a name that does not resolve.
+//! In the transaction that records the outages, from what the scene knows.
 
 use std::time::Duration;
 
@@ -32,7 +32,8 @@ pub(super) fn record(
     record_names(connection, scene, notices, now)
 }
 
-/// Judges every outage that began, ended or went on, by what was seen from its start until its end, or now.
+/// Judges every outage that began, ended or went on, by what was seen from its start until its end,
+/// or now.
 fn judge_changed(
     connection: &Connection,
     scene: &Scene,
@@ -309,7 +310,8 @@ fn begin_link(
     notices: &mut Notices<'_>,
     link: &LinkDown,
 ) -> rusqlite::Result<()> {
-    // A version of IP that never was there is not down: somebody has listed a host that this network cannot reach.
+    // A version of IP that never was there is not down: somebody has listed a host that this
+    // network cannot reach.
     let mut was_there = link.earliest.is_some();
     for host in &link.hosts {
         was_there = was_there

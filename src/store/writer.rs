@@ -1,6 +1,7 @@
-//! The thread that owns the writing connection. It gathers results and commits them together: every commit costs the
-//! same journal, whatever is in it. While the disk is full or the database held by somebody else it keeps results in
-//! memory, up to a bound, and tries again; nobody waits for the disk but this thread.
+//! The thread that owns the writing connection. It gathers results and commits them together: every
+//! commit costs the same journal, whatever is in it. While the disk is full or the database held by
+//! somebody else it keeps results in memory, up to a bound, and tries again; nobody waits for the
+//! disk but this thread.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -44,8 +45,8 @@ enum Order {
 const HURRY: Duration = Duration::from_millis(1500);
 /// How often the sign of life is written when there is nothing else to write.
 const HEARTBEAT: Duration = Duration::from_secs(60);
-/// How long a commit waits for another writer. A stop is over within two seconds, and may find a commit and a deletion
-/// waiting before its own last commit.
+/// How long a commit waits for another writer. A stop is over within two seconds, and may find a
+/// commit and a deletion waiting before its own last commit.
 const PATIENCE: Duration = Duration::from_millis(500);
 /// How long a look at the newest results counts as watching.
 const WATCHED: Duration = Duration::from_secs(60);
@@ -55,22 +56,25 @@ const WATCH_LOOK: Duration = Duration::from_secs(2);
 const START_HURRY: Duration = Duration::from_secs(60);
 /// How soon a failed commit is tried again.
 const RETRY: Duration = Duration::from_secs(10);
-/// How many results are kept in memory while nothing can be written: four days of three hosts at one check a minute, 6 MB.
+/// How many results are kept in memory while nothing can be written: four days of three hosts at
+/// one check a minute, 6 MB.
 const PENDING_MAX: usize = 20_000;
-/// So many results are written whatever the time is: with many hosts waiting costs memory and saves little.
+/// So many results are written whatever the time is: with many hosts waiting costs memory and saves
+/// little.
 const PENDING_ENOUGH: usize = 2000;
-/// How many results wait in the channel for the writer while it is in the middle of a slow commit: so many, or so many a
-/// host where that is more.
+/// How many results wait in the channel for the writer while it is in the middle of a slow commit:
+/// so many, or so many a host where that is more.
 const QUEUE_LEN: usize = 1024;
 const QUEUE_LEN_PER_HOST: usize = 4;
-/// When results come closer than this the writer sleeps as long between two looks at its queue: waking for each would
-/// cost a tenth of what a ping costs.
+/// When results come closer than this the writer sleeps as long between two looks at its queue:
+/// waking for each would cost a tenth of what a ping costs.
 const NAP: Duration = Duration::from_millis(200);
 /// How often what is older than the retention is deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// How many rows a deletion takes at once: some milliseconds on a router.
 const PRUNE_ROWS: u32 = 1000;
-/// A clock that shows the last daemon this far behind may be wrong, and deletes nothing before the day is over.
+/// A clock that shows the last daemon this far behind may be wrong, and deletes nothing before the
+/// day is over.
 const CLOCK_DOUBT: Duration = Duration::from_secs(30 * 86_400);
 const CLOCK_PROOF: Duration = Duration::from_secs(86_400);
 
@@ -84,7 +88,8 @@ pub struct WriterHandle {
 }
 
 impl WriterHandle {
-    /// Hands a result over without waiting; `false` when the writer is so far behind that it is lost.
+    /// Hands a result over without waiting; `false` when the writer is so far behind that it is
+    /// lost.
     pub fn deliver(&self, entry: impl Into<Entry>) -> bool {
         !matches!(
             self.orders.try_send(Order::Entry(entry.into())),
@@ -127,7 +132,8 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Enters the daemon into the ledger and starts the thread, with room for the results of so many hosts.
+    /// Enters the daemon into the ledger and starts the thread, with room for the results of so
+    /// many hosts.
     pub fn start(
         mut database: Database,
         settings: Settings,
@@ -167,15 +173,17 @@ impl Writer {
         !self.thread.is_finished()
     }
 
-    /// Has everything that was delivered written and the file closed; says how many results could not be written.
+    /// Has everything that was delivered written and the file closed; says how many results could
+    /// not be written.
     pub fn finish(self) -> u64 {
         let _ = self.handle.orders.send(Order::Finish);
         self.thread.join().unwrap_or(0)
     }
 }
 
-/// How long to wait before anything is deleted, when the clock seems to have leapt ahead since a daemon was last alive.
-/// `runs` are starts and last signs of life; those behind a leap prove the clock only when they lasted for a day together.
+/// How long to wait before anything is deleted, when the clock seems to have leapt ahead since a
+/// daemon was last alive. `runs` are starts and last signs of life; those behind a leap prove the
+/// clock only when they lasted for a day together.
 fn clock_doubt(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Duration> {
     let between = |from: UtcMillis, to: UtcMillis| {
         Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or_default())
@@ -360,7 +368,8 @@ impl Desk {
         self.hasten(matches!(fact, Fact::WayClear { .. } | Fact::Path { .. }));
     }
 
-    /// Has what is pending written in time, and soon when it is news or somebody may be waiting for it.
+    /// Has what is pending written in time, and soon when it is news or somebody may be waiting for
+    /// it.
     fn hasten(&mut self, is_news: bool) {
         let now = sys::monotonic();
         let is_hurried =
@@ -456,7 +465,8 @@ impl Desk {
         }
     }
 
-    /// A file that was deleted or replaced while it was open takes writes that nobody will ever read.
+    /// A file that was deleted or replaced while it was open takes writes that nobody will ever
+    /// read.
     fn reopen_if_taken_away(&mut self) -> Result<(), StoreError> {
         if !self.database.is_taken_away() {
             return Ok(());
@@ -472,8 +482,9 @@ impl Desk {
         Ok(())
     }
 
-    /// A clock that was set since it was last looked at: what is pending, and what this run has written, may be dated wrongly.
-    /// One that is set far ahead is doubted as one that was so at the start, and what was lived before is no proof of it.
+    /// A clock that was set since it was last looked at: what is pending, and what this run has
+    /// written, may be dated wrongly. One that is set far ahead is doubted as one that was so at
+    /// the start, and what was lived before is no proof of it.
     fn note_step(&mut self) -> Result<(), StoreError> {
         let now = sys::clocks();
         let step_ns = now.set_since(&self.clocks);
@@ -490,7 +501,8 @@ impl Desk {
             {
                 self.run_started = UtcMillis(self.run_started.0.saturating_add(step.step_ms));
             }
-            // Where the clock was set forward, what is pending is of the time before it, whichever was right.
+            // Where the clock was set forward, what is pending is of the time before it, whichever
+            // was right.
             let times = wrong.or((step.step_ms > 0).then(|| 0..=step.before().0));
             if let Some(times) = &times {
                 self.pending
@@ -595,7 +607,8 @@ mod tests {
             None,
             "the clock is right again"
         );
-        // A machine without a clock of its own: every start is in 1970, until the time service has answered.
+        // A machine without a clock of its own: every start is in 1970, until the time service has
+        // answered.
         assert_eq!(doubt(&[(0, 0)], 20_000), Some(CLOCK_PROOF));
         assert_eq!(doubt(&[(0, 0), (20_000, 20_001), (0, 0)], 20_001), None);
     }

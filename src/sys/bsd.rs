@@ -1,6 +1,7 @@
-//! What macOS and FreeBSD have instead of what only Linux has. Neither stamps what is sent, nor keeps ICMP errors in a queue:
-//! round-trip times are taken by our own clock, and errors are read as the messages they came as. Whoever says `target_os` in
-//! this file names where the two differ from each other. Written by their headers and manuals, and compiled; not run.
+//! What macOS and FreeBSD have instead of what only Linux has. Neither stamps what is sent, nor
+//! keeps ICMP errors in a queue: round-trip times are taken by our own clock, and errors are read
+//! as the messages they came as. Whoever says `target_os` in this file names where the two differ
+//! from each other. Written by their headers and manuals, and compiled; not run.
 
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
@@ -21,26 +22,30 @@ use super::{
 };
 use crate::pure::time::Monotonic;
 
-// -- clocks and chance ----------------------------------------------------------------------------------------------
+// -- clocks and chance
+// ----------------------------------------------------------------------------------------------
 
 /// What the C library calls the clock that stands still while the machine sleeps.
 #[cfg(target_os = "macos")]
 pub(super) const CLOCK_AWAKE: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
-/// And the one that runs on: clock_gettime(3). CLOCK_MONOTONIC does too, but is sped up and slowed down by the time service.
+/// And the one that runs on: clock_gettime(3). CLOCK_MONOTONIC does too, but is sped up and slowed
+/// down by the time service.
 #[cfg(target_os = "macos")]
 pub(super) const CLOCK_RUNNING_ON: libc::clockid_t = libc::CLOCK_MONOTONIC_RAW;
 
 /// What the C library calls the clock that stands still while the machine sleeps.
 #[cfg(target_os = "freebsd")]
 pub(super) const CLOCK_AWAKE: libc::clockid_t = libc::CLOCK_UPTIME;
-/// And the one that is to run on, as sys/_clock_id.h would have it. No kernel that is known to count sleep in it: only the wall
-/// clock has gone on then, and a sleep is told as a clock that was set forward.
+/// And the one that is to run on, as sys/_clock_id.h would have it. No kernel that is known to
+/// count sleep in it: only the wall clock has gone on then, and a sleep is told as a clock that was
+/// set forward.
 #[cfg(target_os = "freebsd")]
 pub(super) const CLOCK_RUNNING_ON: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
 /// Whether a time service keeps the wall clock right, as far as the kernel knows: ntp_adjtime(2).
 pub fn is_clock_synchronised() -> bool {
-    // SAFETY: a timex of zeroes asks for nothing to be changed, and is valid for the call to write to.
+    // SAFETY: a timex of zeroes asks for nothing to be changed, and is valid for the call to write
+    // to.
     let state = unsafe {
         let mut answer: libc::timex = mem::zeroed();
         libc::ntp_adjtime(&raw mut answer)
@@ -54,9 +59,11 @@ pub(super) fn fill_with_chance(bytes: &mut [u8]) -> bool {
     unsafe { libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len()) == 0 }
 }
 
-// -- waiting --------------------------------------------------------------------------------------------------------
+// -- waiting
+// --------------------------------------------------------------------------------------------------------
 
-/// A switch that is thrown once and stays so, and that can be waited for together with a socket: a pipe that nobody reads.
+/// A switch that is thrown once and stays so, and that can be waited for together with a socket: a
+/// pipe that nobody reads.
 #[derive(Debug)]
 pub struct Event {
     reader: PipeReader,
@@ -78,8 +85,9 @@ impl Event {
     }
 }
 
-/// Waits until `until` on the monotonic clock, for the event and the socket. A signal does not end the wait. poll(2) counts in
-/// milliseconds: a wait may last one longer than it should, and is never shorter.
+/// Waits until `until` on the monotonic clock, for the event and the socket. A signal does not end
+/// the wait. poll(2) counts in milliseconds: a wait may last one longer than it should, and is
+/// never shorter.
 pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
     let entry = |fd: c_int| libc::pollfd {
         fd,
@@ -104,7 +112,8 @@ pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
     }
 }
 
-// -- sockets --------------------------------------------------------------------------------------------------------
+// -- sockets
+// --------------------------------------------------------------------------------------------------------
 
 /// There are no transmit stamps here, and receive stamps alone say less than our own clock.
 pub fn request_stamps(_: BorrowedFd<'_>) -> io::Result<()> {
@@ -116,16 +125,18 @@ pub fn request_errors(_: BorrowedFd<'_>, _is_v6: bool) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the kernel gives a datagram socket for ICMP an identifier of its own, and shows it only replies with that, from
-/// behind the IP header. macOS has such sockets for programs without rights, but they are raw ones in all other respects;
-/// FreeBSD has none.
+/// Whether the kernel gives a datagram socket for ICMP an identifier of its own, and shows it only
+/// replies with that, from behind the IP header. macOS has such sockets for programs without
+/// rights, but they are raw ones in all other respects; FreeBSD has none.
 pub const DATAGRAMS_ARE_SORTED: bool = false;
 
-/// Whether an echo socket is shown every ICMP message of the machine, errors among them, and has to pick its own.
+/// Whether an echo socket is shown every ICMP message of the machine, errors among them, and has to
+/// pick its own.
 pub const SEES_ALL_MESSAGES: bool = true;
 
-/// Lets only replies and errors through a raw ICMPv6 socket: RFC 3542 section 3.2, where a set bit lets a type pass. Neither
-/// system filters by identifier, nor ICMP for IPv4, so there is room for what other programs receive meanwhile.
+/// Lets only replies and errors through a raw ICMPv6 socket: RFC 3542 section 3.2, where a set bit
+/// lets a type pass. Neither system filters by identifier, nor ICMP for IPv4, so there is room for
+/// what other programs receive meanwhile.
 pub fn admit_only_replies(
     socket: BorrowedFd<'_>,
     is_v6: bool,
@@ -162,7 +173,8 @@ pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, is_v6: bool) -> io:
     }
 }
 
-/// Has a socket send from an address of one interface, which is as near as FreeBSD gets: the routes decide by which.
+/// Has a socket send from an address of one interface, which is as near as FreeBSD gets: the routes
+/// decide by which.
 #[cfg(target_os = "freebsd")]
 pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, is_v6: bool) -> io::Result<()> {
     interface_index(name).ok_or_else(|| io::Error::from_raw_os_error(libc::ENXIO))?;
@@ -172,8 +184,9 @@ pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, is_v6: bool) -> io:
     check(unsafe { libc::getifaddrs(&raw mut list) })?;
     let mut result = Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL));
     let mut entry = list;
-    // SAFETY: after a success the list is one of whole entries, ended by a null pointer, with names that end with a zero byte
-    // and addresses that are null or whole; nothing of it is used once it is freed.
+    // SAFETY: after a success the list is one of whole entries, ended by a null pointer, with names
+    // that end with a zero byte and addresses that are null or whole; nothing of it is used once it
+    // is freed.
     unsafe {
         while let Some(one) = entry.as_ref() {
             entry = one.ifa_next;
@@ -206,8 +219,8 @@ pub fn is_pending_error(_: &io::Error) -> bool {
     false
 }
 
-/// Whether a send failed because a neighbour does not say where it is, the target itself or the router towards it: arp(4). It
-/// is what Linux sends an ICMP error about.
+/// Whether a send failed because a neighbour does not say where it is, the target itself or the
+/// router towards it: arp(4). It is what Linux sends an ICMP error about.
 pub fn is_silent_neighbour(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -220,8 +233,8 @@ pub struct Batch {
     frame: Vec<u8>,
 }
 
-/// How many messages a drain reads before it lets its caller look at the time: more than any socket buffer holds, so that only
-/// a flood that does not end is cut off.
+/// How many messages a drain reads before it lets its caller look at the time: more than any socket
+/// buffer holds, so that only a flood that does not end is cut off.
 const DRAIN_ROUNDS: usize = 8000;
 
 impl Batch {
@@ -232,7 +245,8 @@ impl Batch {
         }
     }
 
-    /// Reads what lies in the socket without waiting, and hands each message to `take`. The queue of errors is always empty.
+    /// Reads what lies in the socket without waiting, and hands each message to `take`. The queue
+    /// of errors is always empty.
     pub fn drain(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -265,12 +279,14 @@ impl Batch {
         header.msg_namelen = size_of::<libc::sockaddr_in6>() as libc::socklen_t;
         header.msg_iov = &raw mut part;
         header.msg_iovlen = 1;
-        // SAFETY: the header points to a frame and an address with their right lengths, which live until the call returns.
+        // SAFETY: the header points to a frame and an address with their right lengths, which live
+        // until the call returns.
         let len = unsafe { libc::recvmsg(socket.as_raw_fd(), &raw mut header, libc::MSG_DONTWAIT) };
         let len = usize::try_from(len)
             .map_err(|_| io::Error::last_os_error())?
             .min(self.frame.len());
-        // SAFETY: any initialised structure may be read as bytes, and it was zeroed when it was made.
+        // SAFETY: any initialised structure may be read as bytes, and it was zeroed when it was
+        // made.
         let source = unsafe {
             std::slice::from_raw_parts((&raw const source).cast(), size_of::<libc::sockaddr_in6>())
         };
@@ -294,8 +310,8 @@ impl Batch {
     }
 }
 
-/// macOS shows a packet's total length without its header and in the machine's byte order: ip(4), BUGS. Makes it again what it
-/// was on its way.
+/// macOS shows a packet's total length without its header and in the machine's byte order: ip(4),
+/// BUGS. Makes it again what it was on its way.
 fn restore_total_length(packet: &mut [u8]) {
     let len = u16::try_from(packet.len()).unwrap_or(u16::MAX);
     if let Some(total_length) = packet.get_mut(2..4) {
@@ -352,8 +368,8 @@ fn routing_table(is_v6: bool) -> io::Result<Vec<u8>> {
         0,
     ];
     let mut ask = |into: *mut u8, len: &mut usize| {
-        // SAFETY: the name has the length given, and the call writes at most `len` bytes to where it is told to, none to a null
-        // pointer, for which it says how many there are.
+        // SAFETY: the name has the length given, and the call writes at most `len` bytes to where
+        // it is told to, none to a null pointer, for which it says how many there are.
         check(unsafe {
             libc::sysctl(
                 name.as_mut_ptr(),
@@ -389,7 +405,8 @@ fn interface_name(index: u32) -> Option<String> {
     if found.is_null() {
         return None;
     }
-    // SAFETY: after a success the name ends with a zero byte, and it is our buffer, which still stands.
+    // SAFETY: after a success the name ends with a zero byte, and it is our buffer, which still
+    // stands.
     unsafe { CStr::from_ptr(found) }
         .to_str()
         .ok()
@@ -426,7 +443,8 @@ const fn in_and_out<T>(number: u8) -> libc::c_ulong {
 }
 const SIOCGIFFLAGS: libc::c_ulong = in_and_out::<FlagsRequest>(17);
 const SIOCGIFMEDIA: libc::c_ulong = in_and_out::<MediaRequest>(56);
-/// Bits of `ifm_status`: net/if_media.h. Whether it says anything, and whether the other end is there.
+/// Bits of `ifm_status`: net/if_media.h. Whether it says anything, and whether the other end is
+/// there.
 const STATUS_IS_VALID: c_int = 1;
 const STATUS_IS_ACTIVE: c_int = 2;
 
@@ -448,7 +466,8 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
     let fd = check(fd).ok()?;
     // SAFETY: the kernel has just given us this descriptor, and nobody else knows it.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: a system call without pointers. A program that is started between the two calls inherits an idle socket.
+    // SAFETY: a system call without pointers. A program that is started between the two calls
+    // inherits an idle socket.
     unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
     let mut flags = FlagsRequest {
         name: padded,
@@ -466,7 +485,8 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
         count: 0,
         list: std::ptr::null_mut(),
     };
-    // SAFETY: the pointer is to a whole request, which the call fills in; with a count of 0 it writes no list.
+    // SAFETY: the pointer is to a whole request, which the call fills in; with a count of 0 it
+    // writes no list.
     let answered = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGIFMEDIA, &raw mut media) } == 0;
     let flags = c_int::from(flags.flags);
     let status = media.status;
@@ -487,10 +507,11 @@ pub fn abstract_address(_: &[u8]) -> io::Result<SocketAddr> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-// -- programs -------------------------------------------------------------------------------------------------------
+// -- programs
+// -------------------------------------------------------------------------------------------------------
 
-/// Has a program start without the rights that this one was given for itself. There are none here that go by themselves from
-/// one program to the next.
+/// Has a program start without the rights that this one was given for itself. There are none here
+/// that go by themselves from one program to the next.
 pub fn withhold_capabilities(_: &mut Command) {}
 
 /// A file without a name. What is read from it neither waits nor fails.
@@ -512,7 +533,8 @@ pub fn share_memory() {}
 /// Nothing is to be said to the allocators here.
 pub fn release_memory() {}
 
-// -- cures ----------------------------------------------------------------------------------------------------------
+// -- cures
+// ----------------------------------------------------------------------------------------------------------
 
 /// What allows a program to ping.
 #[cfg(target_os = "macos")]

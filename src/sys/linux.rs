@@ -1,4 +1,5 @@
-//! What only Linux has: eventfd(2), ppoll(2), recvmmsg(2), the kernel's time stamps and the error queue, capabilities.
+//! What only Linux has: eventfd(2), ppoll(2), recvmmsg(2), the kernel's time stamps and the error
+//! queue, capabilities.
 
 use std::fs::{self, File};
 use std::io;
@@ -19,7 +20,8 @@ use super::{
 };
 use crate::pure::time::Monotonic;
 
-// -- clocks and chance ----------------------------------------------------------------------------------------------
+// -- clocks and chance
+// ----------------------------------------------------------------------------------------------
 
 /// What the C library calls the clock that stands still while the machine sleeps.
 pub(super) const CLOCK_AWAKE: libc::clockid_t = libc::CLOCK_MONOTONIC;
@@ -28,7 +30,8 @@ pub(super) const CLOCK_RUNNING_ON: libc::clockid_t = libc::CLOCK_BOOTTIME;
 
 /// Whether a time service keeps the wall clock right, as far as the kernel knows: adjtimex(2).
 pub fn is_clock_synchronised() -> bool {
-    // SAFETY: a timex of zeroes asks for nothing to be changed, and is valid for the call to write to.
+    // SAFETY: a timex of zeroes asks for nothing to be changed, and is valid for the call to write
+    // to.
     let state = unsafe {
         let mut answer: libc::timex = mem::zeroed();
         libc::adjtimex(&raw mut answer)
@@ -44,9 +47,11 @@ pub(super) fn fill_with_chance(bytes: &mut [u8]) -> bool {
     usize::try_from(read).is_ok_and(|read| read == bytes.len())
 }
 
-// -- waiting --------------------------------------------------------------------------------------------------------
+// -- waiting
+// --------------------------------------------------------------------------------------------------------
 
-/// A switch that is thrown once and stays so, and that can be waited for together with a socket: an eventfd(2).
+/// A switch that is thrown once and stays so, and that can be waited for together with a socket: an
+/// eventfd(2).
 #[derive(Debug)]
 pub struct Event(OwnedFd);
 
@@ -62,12 +67,14 @@ impl Event {
     /// Lets it happen.
     pub fn throw(&self) {
         let one = 1u64.to_ne_bytes();
-        // SAFETY: the pointer and the length describe `one`. The counter is far from its limit, so it cannot fail.
+        // SAFETY: the pointer and the length describe `one`. The counter is far from its limit, so
+        // it cannot fail.
         unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
     }
 }
 
-/// Waits until `until` on the monotonic clock, for the event and the socket. A signal does not end the wait.
+/// Waits until `until` on the monotonic clock, for the event and the socket. A signal does not end
+/// the wait.
 pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
     let entry = |fd: c_int| libc::pollfd {
         fd,
@@ -78,7 +85,8 @@ pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
         let mut entries = [entry(event.0.as_raw_fd()), entry(socket.as_raw_fd())];
         let left = until.since(monotonic());
         let timeout = timespec(left);
-        // SAFETY: the pointers are to live values, and the length is that of `entries`. No signal mask is given.
+        // SAFETY: the pointers are to live values, and the length is that of `entries`. No signal
+        // mask is given.
         let ready = unsafe {
             libc::ppoll(
                 entries.as_mut_ptr(),
@@ -99,7 +107,8 @@ pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
     }
 }
 
-// ppoll(2) goes by the C library's own name for 32 bits of time on a machine with 32 bits, whatever the crate makes of a timespec.
+// ppoll(2) goes by the C library's own name for 32 bits of time on a machine with 32 bits, whatever
+// the crate makes of a timespec.
 const _: () = assert!(size_of::<libc::timespec>() == 2 * size_of::<libc::c_long>());
 
 fn timespec(duration: Duration) -> libc::timespec {
@@ -110,11 +119,12 @@ fn timespec(duration: Duration) -> libc::timespec {
     }
 }
 
-// -- sockets --------------------------------------------------------------------------------------------------------
+// -- sockets
+// --------------------------------------------------------------------------------------------------------
 
-/// Asks the kernel to stamp what this socket sends and receives: SO_TIMESTAMPING, the kernel's documentation
-/// networking/timestamping.rst. Transmit stamps come through the error queue, numbered from 0 (OPT_ID) and without the
-/// packet (OPT_TSONLY).
+/// Asks the kernel to stamp what this socket sends and receives: SO_TIMESTAMPING, the kernel's
+/// documentation networking/timestamping.rst. Transmit stamps come through the error queue,
+/// numbered from 0 (OPT_ID) and without the packet (OPT_TSONLY).
 pub fn request_stamps(socket: BorrowedFd<'_>) -> io::Result<()> {
     let flags = libc::SOF_TIMESTAMPING_SOFTWARE
         | libc::SOF_TIMESTAMPING_RX_SOFTWARE
@@ -129,7 +139,8 @@ pub fn request_stamps(socket: BorrowedFd<'_>) -> io::Result<()> {
     )
 }
 
-/// Asks the kernel to keep ICMP errors for this socket: IP_RECVERR in ip(7), IPV6_RECVERR in ipv6(7).
+/// Asks the kernel to keep ICMP errors for this socket: IP_RECVERR in ip(7), IPV6_RECVERR in
+/// ipv6(7).
 pub fn request_errors(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
     if is_v6 {
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)
@@ -138,14 +149,17 @@ pub fn request_errors(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
     }
 }
 
-/// What a datagram socket for ICMP has from the kernel: its identifier, and only replies with that, from behind the IP header.
+/// What a datagram socket for ICMP has from the kernel: its identifier, and only replies with that,
+/// from behind the IP header.
 pub const DATAGRAMS_ARE_SORTED: bool = true;
 
-/// Whether an echo socket is shown every ICMP message of the machine, errors among them, and has to pick its own.
+/// Whether an echo socket is shown every ICMP message of the machine, errors among them, and has to
+/// pick its own.
 pub const SEES_ALL_MESSAGES: bool = false;
 
-/// Lets only echo replies with an identifier through a raw socket. A plain raw socket a thread sees every ICMP message of the
-/// machine: with 1000 hosts that cost 86 % of a core and lost 94 % of the replies (measured).
+/// Lets only echo replies with an identifier through a raw socket. A plain raw socket a thread sees
+/// every ICMP message of the machine: with 1000 hosts that cost 86 % of a core and lost 94 % of the
+/// replies (measured).
 pub fn admit_only_replies(
     socket: BorrowedFd<'_>,
     is_v6: bool,
@@ -226,7 +240,8 @@ pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, _is_v6: bool) -> io
     set_option(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, padded)
 }
 
-/// Errors that a send returns for an ICMP message about an earlier one: net/ipv4/icmp.c, icmp_err_convert.
+/// Errors that a send returns for an ICMP message about an earlier one: net/ipv4/icmp.c,
+/// icmp_err_convert.
 pub fn is_pending_error(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -243,13 +258,14 @@ pub fn is_pending_error(error: &io::Error) -> bool {
     )
 }
 
-/// Whether a send failed because a neighbour does not say where it is. Linux sends an ICMP error about that.
+/// Whether a send failed because a neighbour does not say where it is. Linux sends an ICMP error
+/// about that.
 pub fn is_silent_neighbour(_: &io::Error) -> bool {
     false
 }
 
-/// Room for control messages: an extended error with its offender (16 + 28 bytes) and three time stamps (48 bytes), each
-/// with its header and rounded up, and some more.
+/// Room for control messages: an extended error with its offender (16 + 28 bytes) and three time
+/// stamps (48 bytes), each with its header and rounded up, and some more.
 const CONTROL_LEN: usize = 160;
 
 /// Room for a control buffer, aligned as its headers want it.
@@ -267,11 +283,12 @@ pub struct Batch {
     headers: Vec<libc::mmsghdr>,
 }
 
-/// How many messages a batch holds: the stamps of a check with the default of five pings in one call.
+/// How many messages a batch holds: the stamps of a check with the default of five pings in one
+/// call.
 const BATCH_LEN: usize = 8;
 
-/// How often a drain reads a full batch before it lets its caller look at the time: more than any socket buffer holds,
-/// so that only a flood that does not end is cut off.
+/// How often a drain reads a full batch before it lets its caller look at the time: more than any
+/// socket buffer holds, so that only a flood that does not end is cut off.
 const DRAIN_ROUNDS: usize = 1000;
 
 impl Batch {
@@ -295,8 +312,8 @@ impl Batch {
         }
     }
 
-    /// Reads what lies in the socket's queue, or its error queue, without waiting, and hands each message to `take`. An
-    /// error that is pending on the socket is returned and thereby cleared.
+    /// Reads what lies in the socket's queue, or its error queue, without waiting, and hands each
+    /// message to `take`. An error that is pending on the socket is returned and thereby cleared.
     pub fn drain(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -338,8 +355,9 @@ impl Batch {
             Queue::Messages => libc::MSG_DONTWAIT,
             Queue::Errors => libc::MSG_DONTWAIT | libc::MSG_ERRQUEUE,
         };
-        // SAFETY: every header points to a frame, a control buffer and an address of its own inside the vectors, with
-        // their right lengths; the vectors are not touched until the call returns.
+        // SAFETY: every header points to a frame, a control buffer and an address of its own inside
+        // the vectors, with their right lengths; the vectors are not touched until the call
+        // returns.
         let count = unsafe {
             libc::recvmmsg(
                 socket.as_raw_fd(),
@@ -375,8 +393,9 @@ impl Batch {
 
     fn read_controls(&self, index: usize, message: &mut Message<'_>) {
         let header = &raw const self.headers[index].msg_hdr;
-        // SAFETY: `header` was filled in by the kernel and its control pointer is to our buffer, which still stands.
-        // CMSG_FIRSTHDR and CMSG_NXTHDR stay within msg_controllen; lengths are checked before anything is read.
+        // SAFETY: `header` was filled in by the kernel and its control pointer is to our buffer,
+        // which still stands. CMSG_FIRSTHDR and CMSG_NXTHDR stay within msg_controllen; lengths are
+        // checked before anything is read.
         unsafe {
             let mut control = libc::CMSG_FIRSTHDR(header);
             while !control.is_null() {
@@ -401,7 +420,8 @@ impl Batch {
     }
 }
 
-/// Reads `struct sock_extended_err` and the address behind it. The offsets are those of linux/errqueue.h.
+/// Reads `struct sock_extended_err` and the address behind it. The offsets are those of
+/// linux/errqueue.h.
 fn extended_error(bytes: &[u8]) -> Option<ExtendedError> {
     let (fixed, offender) = bytes.split_at_checked(16)?;
     let data = u32::from_ne_bytes(fixed[12..16].try_into().ok()?);
@@ -416,7 +436,8 @@ fn extended_error(bytes: &[u8]) -> Option<ExtendedError> {
 
 /// The IP address in a structure that has room for either version.
 fn ip_of(address: &libc::sockaddr_in6) -> Option<IpAddr> {
-    // SAFETY: any initialised structure may be read as bytes; the address was zeroed when it was made.
+    // SAFETY: any initialised structure may be read as bytes; the address was zeroed when it was
+    // made.
     ip_in(unsafe {
         std::slice::from_raw_parts(
             (&raw const *address).cast(),
@@ -496,12 +517,14 @@ pub fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
     <SocketAddr as SocketAddrExt>::from_abstract_name(name)
 }
 
-// -- programs -------------------------------------------------------------------------------------------------------
+// -- programs
+// -------------------------------------------------------------------------------------------------------
 
-/// Has a program start without the rights that this one was given for itself: capabilities(7), the ambient set.
+/// Has a program start without the rights that this one was given for itself: capabilities(7), the
+/// ambient set.
 pub fn withhold_capabilities(command: &mut Command) {
-    // SAFETY: between fork and exec only a system call without pointers is made. A kernel that knows no ambient set refuses,
-    // and then there is nothing to withhold.
+    // SAFETY: between fork and exec only a system call without pointers is made. A kernel that
+    // knows no ambient set refuses, and then there is nothing to withhold.
     unsafe {
         command.pre_exec(|| {
             libc::prctl(
@@ -516,7 +539,8 @@ pub fn withhold_capabilities(command: &mut Command) {
     }
 }
 
-/// A file without a name that is only in memory: memfd_create(2). What is read from it neither waits nor fails.
+/// A file without a name that is only in memory: memfd_create(2). What is read from it neither
+/// waits nor fails.
 pub fn memory_file() -> io::Result<File> {
     // SAFETY: the name ends with a zero byte.
     let fd = check(unsafe { libc::memfd_create(c"notice".as_ptr(), libc::MFD_CLOEXEC) })?;
@@ -524,8 +548,8 @@ pub fn memory_file() -> io::Result<File> {
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-/// Has all threads share few pools of memory, where the C library would give each its own: what one thread has freed the
-/// next can use. Called before threads are started.
+/// Has all threads share few pools of memory, where the C library would give each its own: what one
+/// thread has freed the next can use. Called before threads are started.
 pub fn share_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: a call without pointers.
@@ -534,8 +558,8 @@ pub fn share_memory() {
     }
 }
 
-/// Gives memory that is free inside the allocator back to the system, where the C library can: after a reload or an
-/// import a small daemon should be small again.
+/// Gives memory that is free inside the allocator back to the system, where the C library can:
+/// after a reload or an import a small daemon should be small again.
 pub fn release_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: a call without pointers, safe from any thread.
@@ -544,7 +568,8 @@ pub fn release_memory() {
     }
 }
 
-// -- cures ----------------------------------------------------------------------------------------------------------
+// -- cures
+// ----------------------------------------------------------------------------------------------------------
 
 /// The commands that allow a program to ping.
 pub fn permission_cure(program: &str) -> String {

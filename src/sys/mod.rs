@@ -1,7 +1,8 @@
-//! System calls that the standard library and socket2 have no words for. All `unsafe` of the program is here, each with
-//! its reason; what a call means is decided elsewhere.
+//! System calls that the standard library and socket2 have no words for. All `unsafe` of the
+//! program is here, each with its reason; what a call means is decided elsewhere.
 //!
-//! This file has what is the same everywhere. What is not is in linux.rs, and for macOS and FreeBSD in bsd.rs: both have the same names, and nothing else in the program asks which it is.
+//! This file has what is the same everywhere. What is not is in linux.rs, and for macOS and FreeBSD
+//! in bsd.rs: both have the same names, and nothing else in the program asks which it is.
 #![expect(unsafe_code, reason = "this folder is where system calls are made")]
 #![expect(
     clippy::cast_possible_truncation,
@@ -44,14 +45,16 @@ fn check(result: c_int) -> io::Result<c_int> {
     }
 }
 
-// -- clocks ---------------------------------------------------------------------------------------------------------
+// -- clocks
+// ---------------------------------------------------------------------------------------------------------
 
 fn clock_ns(clock: libc::clockid_t) -> i64 {
     let mut at = libc::timespec {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `at` is a valid timespec for the call to write to. The clocks named below exist since Linux 2.6.39.
+    // SAFETY: `at` is a valid timespec for the call to write to. The clocks named below exist since
+    // Linux 2.6.39.
     unsafe { libc::clock_gettime(clock, &raw mut at) };
     timespec_ns(&at)
 }
@@ -71,7 +74,8 @@ pub fn monotonic() -> Monotonic {
     Monotonic(clock_ns(CLOCK_AWAKE))
 }
 
-/// The three clocks, read one after the other; the wall clock last, since it is what kernel stamps are compared with.
+/// The three clocks, read one after the other; the wall clock last, since it is what kernel stamps
+/// are compared with.
 pub fn clocks() -> ClockSample {
     let read = || {
         let boottime_ns = clock_ns(CLOCK_RUNNING_ON);
@@ -82,7 +86,8 @@ pub fn clocks() -> ClockSample {
             boottime_ns,
         }
     };
-    // A thread that is switched away between two of the reads would take the time for a clock that was set.
+    // A thread that is switched away between two of the reads would take the time for a clock that
+    // was set.
     for _ in 0..READ_TRIES {
         let sample = read();
         if monotonic().since(sample.monotonic) < READ_TOGETHER {
@@ -96,20 +101,22 @@ pub fn clocks() -> ClockSample {
 const READ_TOGETHER: Duration = Duration::from_micros(50);
 const READ_TRIES: usize = 10;
 
-/// A number of seconds as a time_t, without naming that type, which the crate has marked as deprecated for musl. Where it has
-/// 32 bits, what lies beyond their end is their end.
+/// A number of seconds as a time_t, without naming that type, which the crate has marked as
+/// deprecated for musl. Where it has 32 bits, what lies beyond their end is their end.
 fn narrowed<T: TryFrom<i64> + Default>(seconds: i64) -> T {
     T::try_from(seconds)
         .or_else(|_| T::try_from(i64::from(i32::MAX)))
         .unwrap_or_default()
 }
 
-/// How far east of UTC this machine's zone is at an instant, both in seconds: `TZ`, else /etc/localtime.
+/// How far east of UTC this machine's zone is at an instant, both in seconds: `TZ`, else
+/// /etc/localtime.
 pub fn utc_offset_at(unix_seconds: i64) -> i64 {
     let at = narrowed(unix_seconds);
     let mut fields = MaybeUninit::<libc::tm>::zeroed();
-    // SAFETY: both pointers are to values of the right type; on failure nothing is written and zeroes remain, which are
-    // a valid `tm`. localtime_r may read TZ while another thread sets it, which no thread of this program does.
+    // SAFETY: both pointers are to values of the right type; on failure nothing is written and
+    // zeroes remain, which are a valid `tm`. localtime_r may read TZ while another thread sets it,
+    // which no thread of this program does.
     let fields = unsafe {
         libc::localtime_r(&raw const at, fields.as_mut_ptr());
         fields.assume_init()
@@ -121,7 +128,8 @@ pub fn utc_offset_at(unix_seconds: i64) -> i64 {
     i64::from(fields.tm_gmtoff)
 }
 
-/// What this machine's zone is called, as `TZ`, or else the link at /etc/localtime, says: `Europe/Berlin`.
+/// What this machine's zone is called, as `TZ`, or else the link at /etc/localtime, says:
+/// `Europe/Berlin`.
 pub fn zone_name() -> Option<String> {
     let named = std::env::var("TZ").ok().filter(|name| !name.is_empty());
     let linked = || {
@@ -139,7 +147,8 @@ pub fn zone_name() -> Option<String> {
 /// Eight random bytes from the kernel.
 pub fn random_u64() -> u64 {
     let mut bytes = [0u8; 8];
-    // It fails only before the kernel has any randomness at all, in the first moments after the start of the machine.
+    // It fails only before the kernel has any randomness at all, in the first moments after the
+    // start of the machine.
     if fill_with_chance(&mut bytes) {
         u64::from_ne_bytes(bytes)
     } else {
@@ -147,7 +156,8 @@ pub fn random_u64() -> u64 {
     }
 }
 
-// -- waiting --------------------------------------------------------------------------------------------------------
+// -- waiting
+// --------------------------------------------------------------------------------------------------------
 
 /// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -160,10 +170,12 @@ pub enum Woken {
     Socket,
 }
 
-// -- sockets --------------------------------------------------------------------------------------------------------
+// -- sockets
+// --------------------------------------------------------------------------------------------------------
 
-/// Bounds what the kernel holds for this socket, and for those a listener accepts, of what the other end has not read;
-/// it takes twice the number, for its own bookkeeping: SO_SNDBUF in socket(7).
+/// Bounds what the kernel holds for this socket, and for those a listener accepts, of what the
+/// other end has not read; it takes twice the number, for its own bookkeeping: SO_SNDBUF in
+/// socket(7).
 pub fn limit_send_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     set_option(
         socket,
@@ -268,9 +280,11 @@ pub fn host_name() -> String {
         .unwrap_or_default()
 }
 
-// -- programs -------------------------------------------------------------------------------------------------------
+// -- programs
+// -------------------------------------------------------------------------------------------------------
 
-/// Kills a program that leads a process group, and all that it started in it. It must not have been waited for.
+/// Kills a program that leads a process group, and all that it started in it. It must not have been
+/// waited for.
 pub fn kill_group(leader: u32) {
     let Ok(group) = libc::pid_t::try_from(leader) else {
         return;
@@ -293,10 +307,11 @@ pub fn read_without_waiting(pipe: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-// -- limits and files -----------------------------------------------------------------------------------------------
+// -- limits and files
+// -----------------------------------------------------------------------------------------------
 
-/// Raises the number of files this process may have open to `needed`, if it is lower. `Err` is the limit that stands in
-/// the way, which only an administrator can raise.
+/// Raises the number of files this process may have open to `needed`, if it is lower. `Err` is the
+/// limit that stands in the way, which only an administrator can raise.
 pub fn allow_open_files(needed: u64) -> Result<(), u64> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -304,7 +319,8 @@ pub fn allow_open_files(needed: u64) -> Result<(), u64> {
     };
     // SAFETY: `limit` is valid for the call to write to.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    // The type is narrower on some machines and has a sign on others; what it says is never below zero.
+    // The type is narrower on some machines and has a sign on others; what it says is never below
+    // zero.
     #[allow(
         clippy::useless_conversion,
         clippy::unnecessary_fallible_conversions,
@@ -343,8 +359,9 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(u64::from(stat.f_bavail) * stat.f_frsize as u64)
 }
 
-/// Whether processes can share memory by a file beside this one. Tried with a file of its own, made and removed: closing the
-/// file itself would give up the locks that this process has on it. `true` where it cannot be tried.
+/// Whether processes can share memory by a file beside this one. Tried with a file of its own, made
+/// and removed: closing the file itself would give up the locks that this process has on it. `true`
+/// where it cannot be tried.
 pub fn shares_memory_of_files(beside: &Path) -> bool {
     let mut name = beside.as_os_str().to_os_string();
     name.push(format!("-map-{}", std::process::id()));
@@ -357,7 +374,8 @@ pub fn shares_memory_of_files(beside: &Path) -> bool {
         return true;
     };
     let (length, access) = (4096, libc::PROT_READ | libc::PROT_WRITE);
-    // SAFETY: a new mapping, at an address of the kernel's choice, that nobody touches: the file is empty.
+    // SAFETY: a new mapping, at an address of the kernel's choice, that nobody touches: the file is
+    // empty.
     let mapping = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
@@ -370,7 +388,8 @@ pub fn shares_memory_of_files(beside: &Path) -> bool {
     };
     let error = io::Error::last_os_error();
     let shares = if mapping == libc::MAP_FAILED {
-        // What file systems answer that have no word for it. Anything else, such as no memory, says nothing about them.
+        // What file systems answer that have no word for it. Anything else, such as no memory, says
+        // nothing about them.
         !matches!(
             error.raw_os_error(),
             Some(libc::EINVAL | libc::ENODEV | libc::EOPNOTSUPP | libc::ENOSYS)
@@ -386,7 +405,8 @@ pub fn shares_memory_of_files(beside: &Path) -> bool {
     shares
 }
 
-/// How many rows and columns the terminal at standard output has; `None` when it is no terminal, or does not say.
+/// How many rows and columns the terminal at standard output has; `None` when it is no terminal, or
+/// does not say.
 pub fn terminal_size() -> Option<(usize, usize)> {
     let mut size = libc::winsize {
         ws_row: 0,

@@ -1,5 +1,6 @@
-//! The routing table as macOS and FreeBSD hand it out: a run of messages, each with addresses behind it, route(4) and the
-//! systems' net/route.h. Bytes in, routes out; where they come from is bsd.rs's to know.
+//! The routing table as macOS and FreeBSD hand it out: a run of messages, each with addresses
+//! behind it, route(4) and the systems' net/route.h. Bytes in, routes out; where they come from is
+//! bsd.rs's to know.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -26,14 +27,16 @@ const FLAG_REJECT: u32 = 0x8;
 const FLAG_BLACKHOLE: u32 = 0x1000;
 /// Of a route to an address of this machine.
 const FLAG_LOCAL: u32 = 0x20_0000;
-/// macOS has a default route for each interface; all but one hold only for who asks for the interface.
+/// macOS has a default route for each interface; all but one hold only for who asks for the
+/// interface.
 const FLAG_SCOPED: u32 = 0x100_0000;
 /// Places in `rtm_addrs`, and so in the order of the addresses.
 const DESTINATION: usize = 0;
 const GATEWAY: usize = 1;
 const NETMASK: usize = 2;
 
-/// The usable routes among the messages, as far as they are whole. `name_of` names an interface by its index.
+/// The usable routes among the messages, as far as they are whole. `name_of` names an interface by
+/// its index.
 pub(super) fn parse(
     mut bytes: &[u8],
     layout: Layout,
@@ -99,8 +102,8 @@ fn route_in(
     })
 }
 
-/// The first three addresses behind a header. Each begins with its own length; one without any has length 0 and takes up
-/// the least room there is.
+/// The first three addresses behind a header. Each begins with its own length; one without any has
+/// length 0 and takes up the least room there is.
 fn addresses(mut bytes: &[u8], present: u32, alignment: usize) -> [Option<&[u8]>; 3] {
     let mut found = [None; 3];
     for (place, slot) in found
@@ -131,7 +134,8 @@ fn ip_in(address: &[u8], layout: Layout) -> Option<IpAddr> {
         Some(Ipv4Addr::from(part::<4>(address, 4)).into())
     } else if family == layout.inet6 {
         let mut octets = part::<16>(address, 8);
-        // The kernels keep the interface of a link-local address inside it (KAME), and macOS shows that.
+        // The kernels keep the interface of a link-local address inside it (KAME), and macOS shows
+        // that.
         if octets[0] == 0xfe && octets[1] & 0xc0 == 0x80 {
             octets[2..4].fill(0);
         }
@@ -150,7 +154,8 @@ fn part<const LEN: usize>(address: &[u8], offset: usize) -> [u8; LEN] {
     part
 }
 
-/// How many ones a network mask begins with. Its family says nothing, and zeroes at its end are left out.
+/// How many ones a network mask begins with. Its family says nothing, and zeroes at its end are
+/// left out.
 fn ones(mask: &[u8], offset: usize, bits: u8) -> u8 {
     let mask = u128::from_be_bytes(part::<16>(mask, offset));
     u8::try_from(mask.leading_ones()).map_or(bits, |ones| ones.min(bits))
@@ -290,7 +295,8 @@ mod tests {
                         ],
                     ],
                 ),
-                // Rejecting, down, to this machine itself, by an interface that is gone, of another family.
+                // Rejecting, down, to this machine itself, by an interface that is gone, of another
+                // family.
                 message(
                     layout,
                     1,

@@ -1,5 +1,5 @@
-//! The routing table as Linux tells it, in text: /proc/self/net/route and ipv6_route, proc_pid_net(5) and the kernel's
-//! net/ipv6/route.c.
+//! The routing table as Linux tells it, in text: /proc/self/net/route and ipv6_route,
+//! proc_pid_net(5) and the kernel's net/ipv6/route.c.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -10,8 +10,8 @@ const FLAG_REJECT: u32 = 0x200;
 /// Of a route to an address of this machine: linux/ipv6_route.h, RTF_LOCAL.
 const FLAG_LOCAL: u32 = 0x8000_0000;
 
-/// Columns: interface, destination, gateway, flags, references, use, metric, mask; addresses as hexadecimal words in
-/// this machine's byte order.
+/// Columns: interface, destination, gateway, flags, references, use, metric, mask; addresses as
+/// hexadecimal words in this machine's byte order.
 pub(super) fn parse_v4(text: &str) -> Vec<Route> {
     let parse = |line: &str| {
         let columns: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -36,8 +36,8 @@ pub(super) fn parse_v4(text: &str) -> Vec<Route> {
     text.lines().skip(1).filter_map(parse).collect()
 }
 
-/// Columns: destination, its length, source, its length, gateway, metric, references, use, flags, interface; all in
-/// hexadecimal, addresses in network byte order.
+/// Columns: destination, its length, source, its length, gateway, metric, references, use, flags,
+/// interface; all in hexadecimal, addresses in network byte order.
 pub(super) fn parse_v6(text: &str) -> Vec<Route> {
     let parse = |line: &str| {
         let columns: Vec<&str> = line.split_ascii_whitespace().collect();

@@ -1,5 +1,6 @@
-//! The files of the page, embedded in the program: one table, so that no path of a request ever reaches a file system. They
-//! are in it as gzip files only, which build.rs makes of static/: nearly every client takes them like that.
+//! The files of the page, embedded in the program: one table, so that no path of a request ever
+//! reaches a file system. They are in it as gzip files only, which build.rs makes of static/:
+//! nearly every client takes them like that.
 
 use std::sync::OnceLock;
 
@@ -91,7 +92,8 @@ impl Asset {
     }
 }
 
-/// FNV-1a, 64 bits: it need only tell a file from its next version. Constants as in draft-eastlake-fnv, section 5.
+/// FNV-1a, 64 bits: it need only tell a file from its next version. Constants as in
+/// draft-eastlake-fnv, section 5.
 fn fnv1a(bytes: &[u8]) -> u64 {
     bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)

@@ -7,8 +7,8 @@ use std::os::fd::AsFd;
 
 use crate::sys;
 
-/// What the kernel may hold of an answer that nobody reads: 64 such clients are 8 MB (it counts double), where 4 MB each
-/// would be its own choice.
+/// What the kernel may hold of an answer that nobody reads: 64 such clients are 8 MB (it counts
+/// double), where 4 MB each would be its own choice.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Why the dashboard cannot be served.
@@ -64,8 +64,8 @@ impl WebError {
 
 impl std::error::Error for WebError {}
 
-/// Listens at every address that `host` stands for; one of several may be missing, none may be taken. With port 0 all
-/// get the port that the first one is given.
+/// Listens at every address that `host` stands for; one of several may be missing, none may be
+/// taken. With port 0 all get the port that the first one is given.
 pub(super) fn bind(host: &str, port: u16) -> Result<Vec<TcpListener>, WebError> {
     let addresses: Vec<SocketAddr> = if host.eq_ignore_ascii_case("localhost") {
         // Not by the resolver, which may know only one of them.

@@ -1,5 +1,6 @@
-//! One connection from its first byte to its last: deadlines, one request after the other, one answer at a time. What
-//! ends it from outside (the stop, a new connection that needs the place) shuts the socket down under it.
+//! One connection from its first byte to its last: deadlines, one request after the other, one
+//! answer at a time. What ends it from outside (the stop, a new connection that needs the place)
+//! shuts the socket down under it.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream};
@@ -78,7 +79,8 @@ impl Connection<'_> {
         Ok(Ending::Gone)
     }
 
-    /// The next request; `None` when there is none, because it was hung up or nothing came for too long.
+    /// The next request; `None` when there is none, because it was hung up or nothing came for too
+    /// long.
     fn next_head(&mut self, gate: &Gate<'_>) -> io::Result<Option<Head>> {
         let began = sys::monotonic();
         let idle_until = began.after(self.limits.idle);
@@ -146,8 +148,8 @@ impl Connection<'_> {
         Ok(is_last)
     }
 
-    /// Writes pages as they are made, the next one when the one before it has left: chunked (RFC 9112, section 7.1), or
-    /// bare when the end of the connection is the end of the body.
+    /// Writes pages as they are made, the next one when the one before it has left: chunked (RFC
+    /// 9112, section 7.1), or bare when the end of the connection is the end of the body.
     fn write_pages(
         &self,
         mut out: Vec<u8>,
@@ -220,8 +222,8 @@ impl Connection<'_> {
         Ok(())
     }
 
-    /// Says that nothing more comes and reads on for a moment. A socket that is closed with something unread in it resets
-    /// the connection, and the reset overtakes the answer.
+    /// Says that nothing more comes and reads on for a moment. A socket that is closed with
+    /// something unread in it resets the connection, and the reset overtakes the answer.
     fn linger(&mut self) {
         let began = sys::monotonic();
         let until = began.after(self.limits.linger);

@@ -1,5 +1,5 @@
-//! Which names are ours. A page of somebody else's name that is made to point here could otherwise read the dashboard
-//! with the browser of whoever opens it: DNS rebinding.
+//! Which names are ours. A page of somebody else's name that is made to point here could otherwise
+//! read the dashboard with the browser of whoever opens it: DNS rebinding.
 
 use std::net::IpAddr;
 

@@ -1,17 +1,17 @@
-//! Compression of what is sent: one compressor for the whole server, a piece at a time; and back, for clients who don't take
-//! it. The format: RFC 1951 (deflate), RFC 1952 (gzip).
+//! Compression of what is sent: one compressor for the whole server, a piece at a time; and back,
+//! for clients who don't take it. The format: RFC 1951 (deflate), RFC 1952 (gzip).
 
 use std::sync::{Mutex, PoisonError};
 use std::thread;
 
 use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompress};
 
-/// Of 53 kB of a chart's JSON level 4 makes 13.1 kB in 0.8 ms, level 6 makes 12.8 kB in 2.5 ms, level 1 makes 15.0 kB in
-/// 0.5 ms.
+/// Of 53 kB of a chart's JSON level 4 makes 13.1 kB in 0.8 ms, level 6 makes 12.8 kB in 2.5 ms,
+/// level 1 makes 15.0 kB in 0.5 ms.
 const LEVEL: u32 = 4;
 
-/// So much is compressed at a time, so that a long answer does not keep a short one waiting. Also a window's length: what
-/// is cut off by a border of pieces costs little.
+/// So much is compressed at a time, so that a long answer does not keep a short one waiting. Also a
+/// window's length: what is cut off by a border of pieces costs little.
 const PIECE_BYTES: usize = 64 * 1024;
 
 /// No time, no name, unknown system: RFC 1952, section 2.3.
@@ -29,8 +29,8 @@ const STORED_BYTES: usize = 0xffff;
 /// Making a compressor moves its 300 kB through the stack.
 const MAKER_STACK_BYTES: usize = 1024 * 1024;
 
-/// The compressor and its opposite. They hold 300 kB and 43 kB, so that there is one of each and connections take turns;
-/// the compressor is there only while somebody is.
+/// The compressor and its opposite. They hold 300 kB and 43 kB, so that there is one of each and
+/// connections take turns; the compressor is there only while somebody is.
 #[derive(Debug)]
 pub(super) struct Press {
     compress: Mutex<Option<Compress>>,
@@ -52,8 +52,8 @@ impl Press {
         *self.compress.lock().unwrap_or_else(PoisonError::into_inner) = None;
     }
 
-    /// Appends the bytes as whole deflate blocks that refer to nothing before them; so pieces of several answers may go
-    /// through it in any order. Where no compressor can be had, as they are.
+    /// Appends the bytes as whole deflate blocks that refer to nothing before them; so pieces of
+    /// several answers may go through it in any order. Where no compressor can be had, as they are.
     fn squeeze(&self, bytes: &[u8], out: &mut Vec<u8>) {
         for piece in bytes.chunks(PIECE_BYTES) {
             let mut held = self.compress.lock().unwrap_or_else(PoisonError::into_inner);
@@ -102,7 +102,8 @@ impl Press {
         (out.len() < body.len() / 10 * 9).then_some(out)
     }
 
-    /// What is in a gzip file of our own, whose head is as long as [`HEAD`]: build.rs writes such files too.
+    /// What is in a gzip file of our own, whose head is as long as [`HEAD`]: build.rs writes such
+    /// files too.
     pub(super) fn unpack(&self, file: &[u8]) -> Vec<u8> {
         // The last four bytes are the length of what is in it: RFC 1952, section 2.3.1.
         let len = file.last_chunk().map_or(0, |len| u32::from_le_bytes(*len));
@@ -120,7 +121,8 @@ impl Press {
     }
 }
 
-/// A thread of its own makes it, since a connection's stack is too small. `None` when the system has none left.
+/// A thread of its own makes it, since a connection's stack is too small. `None` when the system
+/// has none left.
 fn make_compressor() -> Option<Compress> {
     let make = || Compress::new(Compression::new(LEVEL), false);
     thread::Builder::new()

@@ -1,12 +1,14 @@
-//! The dashboard's server: accepts connections, keeps to its limits whatever comes, hands questions to an [`Answer`] and
-//! sends what that says. Owns sockets, deadlines, headers and the page's files; what an answer says is decided by others.
+//! The dashboard's server: accepts connections, keeps to its limits whatever comes, hands questions
+//! to an [`Answer`] and sends what that says. Owns sockets, deadlines, headers and the page's
+//! files; what an answer says is decided by others.
 //!
-//! tiny_http lends its words and the writer of its answers' heads. Its server is not used (0.12.0, as tried): one
-//! request with `Content-Length: 1e15` or a reset behind a GET aborts the process, an error of accept ends its loop for
-//! good, heads have no limit and reads no timeout, and clients that never read block all of its workers.
+//! tiny_http lends its words and the writer of its answers' heads. Its server is not used (0.12.0,
+//! as tried): one request with `Content-Length: 1e15` or a reset behind a GET aborts the process,
+//! an error of accept ends its loop for good, heads have no limit and reads no timeout, and clients
+//! that never read block all of its workers.
 //!
-//! One connection, one small thread, one of [`Limits::connections`] slots. Nothing here trusts a byte: a panic would end
-//! the monitor.
+//! One connection, one small thread, one of [`Limits::connections`] slots. Nothing here trusts a
+//! byte: a panic would end the monitor.
 
 mod assets;
 mod bind;
@@ -38,7 +40,8 @@ use slots::Slots;
 
 /// Says what a path holds.
 pub trait Answer: Send + Sync {
-    /// The answer to a question; asked on the connection's own thread, for every path that is no file of the page.
+    /// The answer to a question; asked on the connection's own thread, for every path that is no
+    /// file of the page.
     fn answer(&self, request: &Request) -> Reply;
 
     /// Nobody is connected any more: what was kept for the next question may go.
@@ -74,8 +77,9 @@ impl Limits {
         head: Duration::from_secs(10),
         idle: Duration::from_secs(15),
         answer: Duration::from_secs(30),
-        // A year of one host is 50 MB as CSV and a tenth of it compressed: five minutes carry it over 150 kbit/s. Reading
-        // slowly gains nothing by it: with all places taken, `patience` counts.
+        // A year of one host is 50 MB as CSV and a tenth of it compressed: five minutes carry it
+        // over 150 kbit/s. Reading slowly gains nothing by it: with all places taken, `patience`
+        // counts.
         pages: Duration::from_secs(300),
         linger: Duration::from_secs(1),
         patience: Duration::from_millis(250),
@@ -169,8 +173,8 @@ impl Web {
         self.addresses.clone()
     }
 
-    /// Stops within a fraction of a second, open connections included. What is in the middle of an [`Answer`] then is
-    /// left behind and finds its connection closed.
+    /// Stops within a fraction of a second, open connections included. What is in the middle of an
+    /// [`Answer`] then is left behind and finds its connection closed.
     pub fn stop(self) {
         drop(self);
     }
@@ -189,7 +193,8 @@ impl Drop for Web {
 }
 
 impl Site {
-    /// Accepts connections until the stop. An error is survived: it is said once, and so is its end.
+    /// Accepts connections until the stop. An error is survived: it is said once, and so is its
+    /// end.
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         let mut failures = 0u64;
         while !self

@@ -1,5 +1,6 @@
-//! What is answered, and its head as bytes: status, headers, compression. tiny_http's `Response` writes the heads; bodies
-//! are written by connection.rs under its deadlines, without being copied and without ever being gathered.
+//! What is answered, and its head as bytes: status, headers, compression. tiny_http's `Response`
+//! writes the heads; bodies are written by connection.rs under its deadlines, without being copied
+//! and without ever being gathered.
 
 use std::fmt;
 use std::io;
@@ -37,7 +38,8 @@ pub struct Reply {
     pub status: u16,
     /// With its charset.
     pub content_type: &'static str,
-    /// Changes with the content; with quotes or without. Who has this version already gets 304 instead.
+    /// Changes with the content; with quotes or without. Who has this version already gets 304
+    /// instead.
     pub etag: Option<String>,
     /// The content.
     pub body: Body,
@@ -56,8 +58,8 @@ impl Reply {
     }
 }
 
-/// Nothing is loaded from elsewhere, nothing inline runs, nobody frames the page. The pictures are charts that the page
-/// draws and offers for download.
+/// Nothing is loaded from elsewhere, nothing inline runs, nobody frames the page. The pictures are
+/// charts that the page draws and offers for download.
 const CONTENT_SECURITY_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; \
                                        form-action 'none'; frame-ancestors 'none'";
 
@@ -220,7 +222,8 @@ impl Answered {
         }
     }
 
-    /// A compressed body is another one, byte by byte: its tag is a weak one, RFC 9110, section 8.8.1.
+    /// A compressed body is another one, byte by byte: its tag is a weak one, RFC 9110, section
+    /// 8.8.1.
     fn tag(&mut self, etag: &str, is_gzip: bool) {
         let bare = etag
             .trim_start_matches("W/")
@@ -261,7 +264,8 @@ impl Answered {
             Content::Pages { .. } | Content::Nothing => Some(0),
         };
         let mut out = Vec::with_capacity(1024);
-        // Our own version whatever theirs is: RFC 9110, section 6.2. With it a body of unknown length becomes chunked.
+        // Our own version whatever theirs is: RFC 9110, section 6.2. With it a body of unknown
+        // length becomes chunked.
         Response::new(StatusCode(self.status), headers, io::empty(), length, None)
             .with_chunked_threshold(usize::MAX)
             .raw_print(&mut out, HTTPVersion(1, 1), &[], true, None)?;
@@ -284,8 +288,8 @@ impl Answered {
     }
 }
 
-/// What is made here as HTML is a report, which has its one style in it, so that it can be kept as a file. That style is
-/// allowed by its hash, and nothing else: no script, no file.
+/// What is made here as HTML is a report, which has its one style in it, so that it can be kept as
+/// a file. That style is allowed by its hash, and nothing else: no script, no file.
 fn report_policy() -> String {
     let style = crate::report::STYLE_HASH;
     format!(

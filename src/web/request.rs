@@ -1,5 +1,5 @@
-//! Bytes to a question: the head of a request, its target decoded, its Host judged. No socket, no clock. HTTP/1.1 as in
-//! RFC 9112 and RFC 9110, targets as in RFC 3986.
+//! Bytes to a question: the head of a request, its target decoded, its Host judged. No socket, no
+//! clock. HTTP/1.1 as in RFC 9112 and RFC 9110, targets as in RFC 3986.
 
 use httparse::{EMPTY_HEADER, Error, Status};
 
@@ -22,7 +22,8 @@ pub struct Request {
 }
 
 impl Request {
-    /// Whether who asks has the version with this tag already; compared weakly, RFC 9110, section 13.1.2.
+    /// Whether who asks has the version with this tag already; compared weakly, RFC 9110, section
+    /// 13.1.2.
     pub fn knows(&self, etag: &str) -> bool {
         let bare = |tag: &str| {
             tag.trim()
@@ -88,8 +89,8 @@ impl Head {
     }
 }
 
-/// Reads the head that `bytes` begin with and says how long it is; `None` while its end has not come. `gate` knows whose
-/// name is ours.
+/// Reads the head that `bytes` begin with and says how long it is; `None` while its end has not
+/// come. `gate` knows whose name is ours.
 pub(super) fn read(bytes: &[u8], gate: &Gate<'_>) -> Option<(usize, Head)> {
     let mut headers = [EMPTY_HEADER; MOST_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
@@ -189,7 +190,8 @@ fn read_question(
             return Err(Refusal::Moved(format!("{raw_path}/{query}")));
         }
         Some(inside) if inside.starts_with('/') => inside.to_string(),
-        // A proxy may take the base path off itself, and whoever sits at the machine may leave it out.
+        // A proxy may take the base path off itself, and whoever sits at the machine may leave it
+        // out.
         _ => path,
     };
     let query = read_query(raw_query.unwrap_or_default()).ok_or(Refusal::Malformed(
@@ -287,7 +289,8 @@ impl<'a> Fields<'a> {
         Ok(has_body)
     }
 
-    /// RFC 9110, section 12.5.3: the entry for gzip, else the one for everything; a weight of 0 forbids.
+    /// RFC 9110, section 12.5.3: the entry for gzip, else the one for everything; a weight of 0
+    /// forbids.
     fn accepts_gzip(&self) -> bool {
         let weight_of = |name: &str| {
             self.entries("accept-encoding").find_map(|entry| {

@@ -1,5 +1,5 @@
-//! The places for connections, and who has to leave when all are taken. One table under one lock; the threads of the
-//! connections say in it what they are doing, the acceptors decide by it.
+//! The places for connections, and who has to leave when all are taken. One table under one lock;
+//! the threads of the connections say in it what they are doing, the acceptors decide by it.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -69,9 +69,10 @@ impl Slots {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a new connection. When there is none, the connection that has waited longest without a complete
-    /// request is closed for it, else the one that has read nothing for longest, else the one that has been taking a long
-    /// answer for longest; while there is no such one either, this waits. `None` when the flag is raised.
+    /// A place for a new connection. When there is none, the connection that has waited longest
+    /// without a complete request is closed for it, else the one that has read nothing for longest,
+    /// else the one that has been taking a long answer for longest; while there is no such one
+    /// either, this waits. `None` when the flag is raised.
     pub(super) fn admit(self: &Arc<Self>, stream: &Arc<TcpStream>, stop: &Stop) -> Option<Slot> {
         let mut table = self.lock();
         while table.entries.len() >= self.capacity {
@@ -106,8 +107,8 @@ impl Slots {
         })
     }
 
-    /// Closes a connection that can be spared and waits until its descriptor is free; `false` when there is none, or when
-    /// it takes longer than `longest`.
+    /// Closes a connection that can be spared and waits until its descriptor is free; `false` when
+    /// there is none, or when it takes longer than `longest`.
     pub(super) fn spare_one(&self, longest: Duration) -> bool {
         let mut table = self.lock();
         let count = table.entries.len();
@@ -149,8 +150,9 @@ impl Slots {
         }
     }
 
-    /// Closes those that wait, lets the others come to the end of their answer within `grace`, closes them too and gives
-    /// their threads as long again. What is busy in the database even then is left behind.
+    /// Closes those that wait, lets the others come to the end of their answer within `grace`,
+    /// closes them too and gives their threads as long again. What is busy in the database even
+    /// then is left behind.
     pub(super) fn end(&self, grace: Duration) {
         self.lock().is_ended = true;
         self.close_all(|entry| matches!(entry.phase, Phase::Waiting(_) | Phase::Lingering(_)));
@@ -182,7 +184,8 @@ impl Slots {
 impl Entry {
     fn close(&mut self) {
         self.is_closed = true;
-        // Ends the read or write that its thread is in. It fails only when the other end has gone already.
+        // Ends the read or write that its thread is in. It fails only when the other end has gone
+        // already.
         drop(self.stream.shutdown(Shutdown::Both));
     }
 }
@@ -211,7 +214,8 @@ impl Slot {
     /// Says what the connection does from now on; `false` when it has been told to end.
     pub(super) fn enter(&self, phase: Phase) -> bool {
         let mut table = self.slots.lock();
-        // Whoever begins to wait while the server ends would not be closed before the grace is over.
+        // Whoever begins to wait while the server ends would not be closed before the grace is
+        // over.
         let is_ending = table.is_ended && matches!(phase, Phase::Waiting(_) | Phase::Lingering(_));
         let Some(entry) = table.entries.iter_mut().find(|entry| entry.id == self.id) else {
             return false;

@@ -35,8 +35,8 @@ struct Asked {
     at: UtcMillis,
 }
 
-/// Pings all, one ping each, side by side, and says who answered within the time. Whoever cannot be asked is left out, and so
-/// is everybody once the flag is raised.
+/// Pings all, one ping each, side by side, and says who answered within the time. Whoever cannot be
+/// asked is left out, and so is everybody once the flag is raised.
 pub(super) fn ask(
     questions: Vec<Question>,
     patience: Duration,
@@ -108,12 +108,13 @@ fn send(question: Question, patience: Duration) -> Option<Asked> {
     })
 }
 
-/// How many routers a packet may pass when it is followed: what lies behind is not the provider's any more.
+/// How many routers a packet may pass when it is followed: what lies behind is not the provider's
+/// any more.
 const MOST_HOPS: u16 = 16;
 const TRACE_PATIENCE: Duration = Duration::from_millis(1200);
 
-/// Follows packets to a target: one ping for each number of routers it may pass, all within a second and a half. `None` when
-/// nothing can be sent, or the flag was raised.
+/// Follows packets to a target: one ping for each number of routers it may pass, all within a
+/// second and a half. `None` when nothing can be sent, or the flag was raised.
 pub(super) fn follow(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
     let options = SocketOptions {
         time_to_live: Some(1),

@@ -1,5 +1,6 @@
-//! One thread that looks around while something is wrong, and sleeps otherwise: whether the gateway answers, whether other
-//! hosts do, whether anything can be sent again, how far packets get. Says what it sees and judges nothing: cause.rs does.
+//! One thread that looks around while something is wrong, and sleeps otherwise: whether the gateway
+//! answers, whether other hosts do, whether anything can be sent again, how far packets get. Says
+//! what it sees and judges nothing: cause.rs does.
 
 mod look;
 
@@ -65,17 +66,19 @@ pub struct Witness {
 const QUEUE_LEN: usize = 2048;
 /// Touched are some 10 kB, the rest is address space.
 const STACK_BYTES: usize = 128 * 1024;
-/// How long a ping of the witness's own waits: the gateway is near, and a look is to be over before the next is due.
+/// How long a ping of the witness's own waits: the gateway is near, and a look is to be over before
+/// the next is due.
 const PATIENCE: Duration = Duration::from_millis(900);
 /// How often packets are followed while an outage lasts.
 const TRACE_EVERY: Duration = Duration::from_secs(60);
-/// How many other hosts are asked whether they answer, and how many silent ones are followed at a time.
+/// How many other hosts are asked whether they answer, and how many silent ones are followed at a
+/// time.
 const MOST_NEIGHBOURS: usize = 16;
 const MOST_TRACES: usize = 8;
 
 impl Witness {
-    /// Starts the thread. `fast_interval` is from one look to the next while something is wrong; `None` looks only when
-    /// told. `say` takes what is seen.
+    /// Starts the thread. `fast_interval` is from one look to the next while something is wrong;
+    /// `None` looks only when told. `say` takes what is seen.
     pub fn start(
         fast_interval: Option<Duration>,
         say: impl Fn(Fact) + Clone + Send + 'static,
@@ -124,7 +127,8 @@ impl Witness {
     }
 }
 
-/// After so long the others are asked once more: the first time may lie at the edge of an outage, which proves nothing.
+/// After so long the others are asked once more: the first time may lie at the edge of an outage,
+/// which proves nothing.
 const ONCE_MORE: Duration = Duration::from_secs(2);
 
 /// What the thread works with.
@@ -238,7 +242,8 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
         self.follow_packets();
     }
 
-    /// What is looked at when something goes wrong, and once more: the gateway, and whether the others answer.
+    /// What is looked at when something goes wrong, and once more: the gateway, and whether the
+    /// others answer.
     fn look_around(&mut self) {
         let mut questions = self.gateways();
         let others = self

@@ -1,4 +1,5 @@
-//! What several test files need: the program, a folder to work in, a child that cannot hang, a network of one's own.
+//! What several test files need: the program, a folder to work in, a child that cannot hang, a
+//! network of one's own.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 use std::io::{Read, Write};
@@ -19,8 +20,8 @@ pub fn bin() -> &'static Path {
 
 /// Says that a test could not be made here. Whoever runs the tests counts these lines.
 pub fn skip(test: &str, reason: &str) {
-    // Not by eprintln, whose text the test runner keeps to itself when a test passes. In one piece, so that the lines of
-    // tests that run side by side do not mix.
+    // Not by eprintln, whose text the test runner keeps to itself when a test passes. In one piece,
+    // so that the lines of tests that run side by side do not mix.
     drop(std::io::stderr().write_all(format!("SKIP {test}: {reason}\n").as_bytes()));
 }
 
@@ -75,7 +76,8 @@ pub struct Finished {
     pub took: Duration,
 }
 
-/// Far more than any command of the tests takes, so that a program that hangs fails its test and not the whole run.
+/// Far more than any command of the tests takes, so that a program that hangs fails its test and
+/// not the whole run.
 const LONGEST_RUN: Duration = Duration::from_secs(20);
 
 /// Runs a command to its end. A command that cannot be started or does not end is a failed test.

@@ -1,5 +1,6 @@
-//! Networks of the tests' own: a namespace a thread, in it a TUN device `tun0` and nothing else that leads anywhere.
-//! What a test breaks in it nobody else sees, and it goes away with its thread.
+//! Networks of the tests' own: a namespace a thread, in it a TUN device `tun0` and nothing else
+//! that leads anywhere. What a test breaks in it nobody else sees, and it goes away with its
+//! thread.
 //!
 //! ```text
 //! this machine   10.9.0.1/24  fd09::1/64  fe80::1   on tun0
@@ -15,8 +16,8 @@ use std::time::{Duration, Instant};
 
 use super::{run, skip, sys};
 
-/// The way a program gets at ICMP: by a datagram socket, which the system grants to groups, or by a raw socket, which
-/// it grants to privileged programs.
+/// The way a program gets at ICMP: by a datagram socket, which the system grants to groups, or by a
+/// raw socket, which it grants to privileged programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketKind {
     /// `net.ipv4.ping_group_range` is open.
@@ -31,9 +32,9 @@ pub const SOCKET_KINDS: [SocketKind; 2] = [SocketKind::Datagram, SocketKind::Raw
 /// Set in the environment of a test that was started again inside a user namespace.
 pub const INSIDE: &str = "ACE_CONNECTION_LOGGER_TEST_INSIDE";
 
-/// Whether `test` can have networks of its own, right here. It is also `false` for an ordinary user whose system
-/// offers user namespaces: then this very test has just been run to its end inside one, and its failure is passed on.
-/// Otherwise the reason has been said.
+/// Whether `test` can have networks of its own, right here. It is also `false` for an ordinary user
+/// whose system offers user namespaces: then this very test has just been run to its end inside
+/// one, and its failure is passed on. Otherwise the reason has been said.
 pub fn is_available(test: &str) -> bool {
     static HERE: OnceLock<Result<(), String>> = OnceLock::new();
     let here = HERE.get_or_init(|| in_own_thread(probe));
@@ -98,8 +99,8 @@ fn probe() -> Result<(), String> {
     }
 }
 
-/// Runs something in a network of its own, in which `tun0` is up as drawn above, and gives it the device's other end.
-/// Programs that it starts are in the same network.
+/// Runs something in a network of its own, in which `tun0` is up as drawn above, and gives it the
+/// device's other end. Programs that it starts are in the same network.
 pub fn in_namespace<T: Send>(kind: SocketKind, then: impl FnOnce(File) -> T + Send) -> T {
     in_own_thread(|| {
         sys::unshare_network().expect("probed before");
@@ -121,8 +122,8 @@ fn set_up(kind: SocketKind) -> io::Result<()> {
         sysctl(&format!("ipv6/conf/{interface}/accept_dad"), "0")?;
         sysctl(&format!("ipv6/conf/{interface}/router_solicitations"), "0")?;
     }
-    // Closed it is in every new network, and inside a user namespace that cannot be written: the numbers of a closed range
-    // are not both groups of its own.
+    // Closed it is in every new network, and inside a user namespace that cannot be written: the
+    // numbers of a closed range are not both groups of its own.
     if kind == SocketKind::Datagram {
         let group = sys::effective_group();
         sysctl("ipv4/ping_group_range", &format!("{group} {group}"))?;
@@ -142,7 +143,8 @@ pub fn sysctl(name: &str, value: &str) -> io::Result<()> {
         .map_err(|error| io::Error::new(error.kind(), format!("{name}={value}: {error}")))
 }
 
-/// Runs `ip` with these commands, one a line, in this thread's network. Addresses that they add are in use when it returns.
+/// Runs `ip` with these commands, one a line, in this thread's network. Addresses that they add are
+/// in use when it returns.
 pub fn ip(commands: &str) -> io::Result<()> {
     let mut child = Command::new("ip")
         .args(["-batch", "-"])
@@ -160,8 +162,8 @@ pub fn ip(commands: &str) -> io::Result<()> {
     wait_for_own_ipv6_routes()
 }
 
-/// The kernel makes the route by which a new IPv6 address receives in a work queue, some time after it has said that the
-/// address is there. What arrives before is dropped.
+/// The kernel makes the route by which a new IPv6 address receives in a work queue, some time after
+/// it has said that the address is there. What arrives before is dropped.
 fn wait_for_own_ipv6_routes() -> io::Result<()> {
     const LOCAL_ROUTE_FLAG: &str = "8";
     let deadline = Instant::now() + Duration::from_secs(10);

@@ -1,4 +1,5 @@
-//! System calls that the tests need and the standard library has no words for. All `unsafe` of the tests is here.
+//! System calls that the tests need and the standard library has no words for. All `unsafe` of the
+//! tests is here.
 #![expect(
     unsafe_code,
     reason = "this file is where the tests' system calls are made"
@@ -46,23 +47,24 @@ pub fn effective_user() -> u32 {
     unsafe { libc::geteuid() }
 }
 
-/// Takes the right to open raw sockets from every program this thread starts from now on: capabilities(7),
-/// the bounding set.
+/// Takes the right to open raw sockets from every program this thread starts from now on:
+/// capabilities(7), the bounding set.
 pub fn forbid_raw_sockets() -> io::Result<()> {
     const CAP_NET_RAW: libc::c_ulong = 13;
     // SAFETY: a system call without pointers.
     check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_NET_RAW, 0, 0, 0) })
 }
 
-/// Lets this thread run before all ordinary ones, so that a busy machine does not change what it measures.
+/// Lets this thread run before all ordinary ones, so that a busy machine does not change what it
+/// measures.
 pub fn run_before_others() -> io::Result<()> {
     let priority = libc::sched_param { sched_priority: 10 };
     // SAFETY: the pointer is to a whole sched_param; 0 is the calling thread.
     check(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) })
 }
 
-/// Makes a TUN device in this thread's network: what is routed to it can be read as bare IP packets, what is written
-/// to it has arrived. It vanishes with the file. Reading does not wait.
+/// Makes a TUN device in this thread's network: what is routed to it can be read as bare IP
+/// packets, what is written to it has arrived. It vanishes with the file. Reading does not wait.
 pub fn open_tun(name: &str) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -84,8 +86,8 @@ pub fn open_tun(name: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// Waits until one of the two can be read or was closed at its other end, at most `longest`, for ever when it is
-/// `None`. Says for each whether it is so.
+/// Waits until one of the two can be read or was closed at its other end, at most `longest`, for
+/// ever when it is `None`. Says for each whether it is so.
 pub fn wait_readable(
     files: [BorrowedFd<'_>; 2],
     longest: Option<Duration>,
@@ -103,7 +105,8 @@ pub fn wait_readable(
     let timeout = timeout
         .as_ref()
         .map_or(std::ptr::null(), |timeout| &raw const *timeout);
-    // SAFETY: the pointer and the number describe `entries`; the timeout is null or a live timespec; no signal mask.
+    // SAFETY: the pointer and the number describe `entries`; the timeout is null or a live
+    // timespec; no signal mask.
     match check(unsafe { libc::ppoll(entries.as_mut_ptr(), 2, timeout, std::ptr::null()) }) {
         Err(error) if error.kind() != io::ErrorKind::Interrupted => Err(error),
         Err(_) => Ok([false; 2]),
@@ -134,10 +137,11 @@ pub struct Confinement {
     pub filter: Vec<libc::sock_filter>,
 }
 
-/// Has a program start with no more than `confinement` leaves it. Nobody less than root can do this.
+/// Has a program start with no more than `confinement` leaves it. Nobody less than root can do
+/// this.
 pub fn confine(command: &mut Command, confinement: Confinement) {
-    // SAFETY: between fork and exec only system calls are made, with pointers into `confinement`, which was made before
-    // and lives in the closure.
+    // SAFETY: between fork and exec only system calls are made, with pointers into `confinement`,
+    // which was made before and lives in the closure.
     unsafe {
         command.pre_exec(move || apply(&confinement));
     }
@@ -158,8 +162,9 @@ fn apply(to: &Confinement) -> io::Result<()> {
         len: libc::c_ushort::try_from(to.filter.len()).map_err(|_| io::ErrorKind::InvalidInput)?,
         filter: to.filter.as_ptr().cast_mut(),
     };
-    // SAFETY: pointers are to live values of the types that the calls read; strings end with a zero byte. In `halves` lie
-    // effective, permitted and inheritable bits, the lower words first, as capset(2) wants them.
+    // SAFETY: pointers are to live values of the types that the calls read; strings end with a zero
+    // byte. In `halves` lie effective, permitted and inheritable bits, the lower words first, as
+    // capset(2) wants them.
     unsafe {
         check(libc::unshare(to.namespaces))?;
         check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const files))?;

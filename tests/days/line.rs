@@ -1,4 +1,5 @@
-//! The line that a day is played on: this machine, a router and the far ends, each in a network of its own.
+//! The line that a day is played on: this machine, a router and the far ends, each in a network of
+//! its own.
 //!
 //! ```text
 //! this machine   10.20.0.2/24  fd20::2/64   eth0

@@ -1,6 +1,7 @@
-//! Days in the life of a line, scripted: what is switched off and on, and which outages, causes, incidents, gaps and coverage
-//! must come out; nothing else may. One file a day, see tests/days/README.md. Each day has networks of its own, with a real
-//! router between this machine and the far ends, and time is compressed by short intervals.
+//! Days in the life of a line, scripted: what is switched off and on, and which outages, causes,
+//! incidents, gaps and coverage must come out; nothing else may. One file a day, see
+//! tests/days/README.md. Each day has networks of its own, with a real router between this machine
+//! and the far ends, and time is compressed by short intervals.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -19,7 +20,8 @@ use common::skip;
 use line::Line;
 use script::Day;
 
-/// How many days are played side by side: they wait most of the time, and what they measure is some tenths of a second.
+/// How many days are played side by side: they wait most of the time, and what they measure is some
+/// tenths of a second.
 const SIDE_BY_SIDE: usize = 6;
 
 #[test]

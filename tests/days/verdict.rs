@@ -57,7 +57,8 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                     };
                     let is_end = match (until, episode.end()) {
                         (None, None) => true,
-                        // Right to the interval of the pings in between; a link and a name by the checks.
+                        // Right to the interval of the pings in between; a link and a name by the
+                        // checks.
                         (Some(until), Some(end)) => {
                             let late = if kind == "dns" {
                                 INTERVAL_SECONDS
@@ -195,7 +196,8 @@ fn earliest(episode: &Episode) -> Option<UtcMillis> {
     ace_connection_logger::pure::time::parse_instant(&format!("{}Z", text.replacen(' ', "T", 1)))
 }
 
-/// What must never be, whatever the day: times that run backwards, rows in the future, sums that do not add up.
+/// What must never be, whatever the day: times that run backwards, rows in the future, sums that do
+/// not add up.
 fn nonsense(line: &Line, end: UtcMillis) -> Vec<String> {
     let database = rusqlite::Connection::open(line.database()).expect("the database");
     let count = |sql: &str| {

@@ -1,10 +1,12 @@
-//! Commands and options: --help, the manual page and the README have the same, and say the same of them.
+//! Commands and options: --help, the manual page and the README have the same, and say the same of
+//! them.
 
 use super::help::{self, Choice, Help, ask};
 use super::page::{Item, Page, Part};
 use super::{OF_THE_PROGRAM, assert_same, read};
 
-/// What may be asked of every command, though `--help` names only one of it: src/cli/arguments.rs makes sure of the others.
+/// What may be asked of every command, though `--help` names only one of it: src/cli/arguments.rs
+/// makes sure of the others.
 const EVERYWHERE: [(char, &str); 2] = [('h', "--help"), ('V', "--version")];
 
 /// An option as the head of an entry shows it: `Fl c , Fl Fl config Ar path`.

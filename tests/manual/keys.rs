@@ -1,5 +1,6 @@
-//! Keys of the configuration: the program, the manual page and config.yaml have the same ones, with the same ranges, units
-//! and defaults. What the program knows is heard from its own messages about wrong values.
+//! Keys of the configuration: the program, the manual page and config.yaml have the same ones, with
+//! the same ranges, units and defaults. What the program knows is heard from its own messages about
+//! wrong values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -82,7 +83,8 @@ impl Allowed {
         }
     }
 
-    /// Whether a comment of config.yaml says it: `Seconds from one check to the next: 0.1 to 86400.`
+    /// Whether a comment of config.yaml says it: `Seconds from one check to the next: 0.1 to
+    /// 86400.`
     fn is_said_in(&self, about: &str) -> bool {
         match self {
             Allowed::Range(range, unit) => {
@@ -122,7 +124,8 @@ fn allowed_and_default(section: &str, key: &str) -> (Option<Allowed>, Option<Str
     (allowed.map(Allowed::of), default.map(String::from))
 }
 
-/// `Default: x.` or `Default x.` in a text, up to the end of the sentence, without marks of quotation.
+/// `Default: x.` or `Default x.` in a text, up to the end of the sentence, without marks of
+/// quotation.
 fn default_in(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("Default")?;
     let rest = rest.trim_start_matches(':').trim_start();

@@ -26,7 +26,8 @@ fn mandoc_has_nothing_to_say_about_the_pages() {
         let finished = run(Command::new("mandoc")
             .args(["-T", "lint", "-W", "all"])
             .arg(path));
-        // Which other pages there are depends on what is installed here, and whether they are indexed.
+        // Which other pages there are depends on what is installed here, and whether they are
+        // indexed.
         let is_about_others = |line: &&str| {
             line.contains("referenced manual not found") || line.contains("outdated mandoc.db")
         };

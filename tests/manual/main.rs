@@ -1,6 +1,6 @@
-//! The manual pages, --help, config.yaml, the README and the completions say the same as the program does. Each is read
-//! as its reader reads it: --help from the program, keys and ranges from its own messages, the pages as mdoc, the
-//! completions by the shells themselves.
+//! The manual pages, --help, config.yaml, the README and the completions say the same as the
+//! program does. Each is read as its reader reads it: --help from the program, keys and ranges from
+//! its own messages, the pages as mdoc, the completions by the shells themselves.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -5,7 +5,8 @@ pub struct Page {
     lines: Vec<String>,
 }
 
-/// One entry of a list: the words of its head with their macros, and the lines below it, inner lists included.
+/// One entry of a list: the words of its head with their macros, and the lines below it, inner
+/// lists included.
 pub struct Item {
     pub head: Vec<String>,
     pub body: Vec<String>,

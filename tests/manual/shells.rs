@@ -1,5 +1,5 @@
-//! The completions as bash, zsh and fish carry them out: each offers what the program takes, and nothing else.
-//! src/cli/completions.rs holds the files equal to the arguments.
+//! The completions as bash, zsh and fish carry them out: each offers what the program takes, and
+//! nothing else. src/cli/completions.rs holds the files equal to the arguments.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -30,8 +30,8 @@ struct Bash;
 impl Shell for Bash {
     const NAME: &'static str = "bash";
 
-    /// Without a terminal: the words as bash splits them, and what comes of calling the function. It leaves files to
-    /// readline by returning before it takes that back with `compopt`.
+    /// Without a terminal: the words as bash splits them, and what comes of calling the function.
+    /// It leaves files to readline by returning before it takes that back with `compopt`.
     fn command(line: &str) -> Command {
         const ASK: &str = r#"source "$1"
 shift

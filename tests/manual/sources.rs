@@ -1,5 +1,5 @@
-//! What only the sources say: exit statuses, variables of the environment, paths of the page, messages. Each is on the page,
-//! and nothing else is.
+//! What only the sources say: exit statuses, variables of the environment, paths of the page,
+//! messages. Each is on the page, and nothing else is.
 
 use std::path::Path;
 
@@ -198,7 +198,8 @@ const OF_OTHERS: &[&str] = &["database disk image is malformed"];
 
 #[test]
 fn messages_on_the_page_are_those_of_the_program() {
-    // A text that goes on in the next line of the source does so behind a backslash, and quotes are escaped.
+    // A text that goes on in the next line of the source does so behind a backslash, and quotes are
+    // escaped.
     let sources = sources().replace("\\\"", "\"");
     let joined: String = sources
         .split("\\\n")

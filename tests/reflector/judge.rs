@@ -1,4 +1,5 @@
-//! Compares what `check --json` says about a host with what a scenario wants, and its numbers with one another.
+//! Compares what `check --json` says about a host with what a scenario wants, and its numbers with
+//! one another.
 
 use serde_json::Value;
 
@@ -155,7 +156,8 @@ fn inconsistencies(host: &Value, rtts: &[Option<u64>]) -> Vec<String> {
     let count = answered.len() as f64;
     let any = |value: f64| (!answered.is_empty()).then_some(value);
     let mean = answered.iter().sum::<u64>() as f64 / count;
-    // ping(8) of iputils computes with whole numbers, truncated before the square root; both it and the exact value will do.
+    // ping(8) of iputils computes with whole numbers, truncated before the square root; both it and
+    // the exact value will do.
     let exact = (answered
         .iter()
         .map(|us| (*us as f64 - mean).powi(2))

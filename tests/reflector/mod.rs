@@ -1,5 +1,6 @@
-//! The far end of the tests: reads what the program sends into a TUN device and answers as a closure says, at the
-//! time it says. Time is kept here, on the monotonic clock, so that a busy test thread cannot shift it.
+//! The far end of the tests: reads what the program sends into a TUN device and answers as a
+//! closure says, at the time it says. Time is kept here, on the monotonic clock, so that a busy
+//! test thread cannot shift it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -58,8 +59,8 @@ impl Seen {
 }
 
 impl FarEnd {
-    /// Starts answering what arrives at `tun`. `respond` says what is to be sent for a request; the requests so far,
-    /// this one included, are its second argument.
+    /// Starts answering what arrives at `tun`. `respond` says what is to be sent for a request; the
+    /// requests so far, this one included, are its second argument.
     pub fn start(
         tun: File,
         respond: impl FnMut(&Request, &[Request]) -> Vec<Sending> + Send + 'static,
@@ -195,7 +196,8 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
             let began = Instant::now();
             for packet in std::iter::repeat_n(&sending.packets, sending.times as usize).flatten() {
                 if let Err(error) = self.tun.write_all(packet) {
-                    // Without it the scenario is not what it says, so the runner treats a failed write as a failure.
+                    // Without it the scenario is not what it says, so the runner treats a failed
+                    // write as a failure.
                     self.lock()
                         .note(Instant::now(), &format!("{WRITE_FAILED}: {error}"));
                     break;

@@ -1,5 +1,6 @@
-//! IP packets as bytes: reads echo requests, builds whatever a far end may send, right or wrong. RFC 791, RFC 8200,
-//! RFC 792, RFC 4443. Written apart from the program's own code on purpose: a mistake in one shows against the other.
+//! IP packets as bytes: reads echo requests, builds whatever a far end may send, right or wrong.
+//! RFC 791, RFC 8200, RFC 792, RFC 4443. Written apart from the program's own code on purpose: a
+//! mistake in one shows against the other.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -119,8 +120,9 @@ impl Request {
         }
     }
 
-    /// An ICMP error about a packet like this one, with another echo message inside it when one is given, cut to
-    /// `quote_len` bytes behind the quoted IP header. `rest` is what an error has between its checksum and the quote.
+    /// An ICMP error about a packet like this one, with another echo message inside it when one is
+    /// given, cut to `quote_len` bytes behind the quoted IP header. `rest` is what an error has
+    /// between its checksum and the quote.
     pub fn error(
         &self,
         kind: u8,
@@ -327,13 +329,15 @@ impl Message {
     }
 }
 
-/// The Internet checksum over the parts one after the other, of which only the last may have an odd length: RFC 1071.
+/// The Internet checksum over the parts one after the other, of which only the last may have an odd
+/// length: RFC 1071.
 fn checksum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let sum: u64 = words
         .map(|word| u64::from(word[0]) << 8 | u64::from(word.get(1).copied().unwrap_or(0)))
         .sum();
-    // Adding the carries back in is the remainder by 0xffff, with 0xffff itself for all sums but zero.
+    // Adding the carries back in is the remainder by 0xffff, with 0xffff itself for all sums but
+    // zero.
     let folded = if sum == 0 { 0 } else { (sum - 1) % 0xffff + 1 };
     !low_word(usize::try_from(folded).expect("sixteen bits"))
 }

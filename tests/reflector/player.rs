@@ -1,4 +1,5 @@
-//! Plays a scenario: builds what a far end sends from what its script says, and runs the program against it.
+//! Plays a scenario: builds what a far end sends from what its script says, and runs the program
+//! against it.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -42,7 +43,8 @@ pub struct Checked {
     pub hosts: Vec<Value>,
 }
 
-/// Runs `check --json --no-store` with this configuration. Output that is no list of objects is a failed test.
+/// Runs `check --json --no-store` with this configuration. Output that is no list of objects is a
+/// failed test.
 pub fn check(config: &Path) -> Checked {
     check_with(Command::new(bin()), config)
 }
@@ -78,8 +80,8 @@ pub fn config_text(plan: &Plan, hosts: &[String]) -> String {
     text
 }
 
-/// Plays a scenario over both kinds of sockets and all its IP versions, all at once, and says in which of them
-/// something else came out than the file says.
+/// Plays a scenario over both kinds of sockets and all its IP versions, all at once, and says in
+/// which of them something else came out than the file says.
 pub fn play(name: &str, text: &str) -> Result<(), String> {
     let scenario = Scenario::parse(text).map_err(|error| format!("{name}.scenario: {error}"))?;
     let stages = scenario
@@ -272,7 +274,8 @@ fn option(extra: Extra) -> IpOption {
             header: 0,
             bytes: vec![1, 1, 1, 1],
         },
-        // Room for nine addresses, the pointer behind the first, which is filled in: the longest header there is.
+        // Room for nine addresses, the pointer behind the first, which is filled in: the longest
+        // header there is.
         Extra::RecordRoute => IpOption {
             header: 0,
             bytes: [&[7, 39, 8, 10, 9, 0, 254][..], &[0; 32], &[0]].concat(),

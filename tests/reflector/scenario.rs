@@ -1,5 +1,5 @@
-//! The scenario files: what the far end does for each ping, and what the program has to make of it. Their form is
-//! told in scenarios/README.md; a line that is not understood is an error.
+//! The scenario files: what the far end does for each ping, and what the program has to make of it.
+//! Their form is told in scenarios/README.md; a line that is not understood is an error.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;

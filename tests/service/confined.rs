@@ -1,6 +1,7 @@
-//! A program started as its unit says, where no systemd runs: the directives of the unit are read, and what systemd would make
-//! of them is made by the kernel's own means. Nothing of the unit is changed: the program lies where ExecStart= says, below a
-//! root of the test's own, which is this machine's with a layer above it.
+//! A program started as its unit says, where no systemd runs: the directives of the unit are read,
+//! and what systemd would make of them is made by the kernel's own means. Nothing of the unit is
+//! changed: the program lies where ExecStart= says, below a root of the test's own, which is this
+//! machine's with a layer above it.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -17,8 +18,8 @@ use super::common::{TempDir, bin, run};
 use super::filter;
 use super::unit::Unit;
 
-/// What the tests make of a directive, for every one that is in a unit. One that is not listed here fails them: whoever adds
-/// it decides how it is tried.
+/// What the tests make of a directive, for every one that is in a unit. One that is not listed here
+/// fails them: whoever adds it decides how it is tried.
 const MADE: &[(&str, &str)] = &[
     (
         "Type",
@@ -149,8 +150,9 @@ const CONFIG: &str = "/etc/ace-connection-logger/config.yaml";
 const STATE: &str = "/var/lib/ace-connection-logger";
 
 impl House {
-    /// Builds it: this machine below, on top the program at `program` and what an installation brings. This thread gets
-    /// mounts of its own. Fails with the reason where the kernel does not do it.
+    /// Builds it: this machine below, on top the program at `program` and what an installation
+    /// brings. This thread gets mounts of its own. Fails with the reason where the kernel does not
+    /// do it.
     pub fn build(program: &Path, config: &str) -> Result<House, String> {
         // Each test has its own: the kernel counts the tasks of a user together.
         static UID: AtomicU32 = AtomicU32::new(61_200);
@@ -179,7 +181,8 @@ impl House {
         Ok(house)
     }
 
-    /// Writes the configuration as an installation has it: for root to write and for the service's group to read.
+    /// Writes the configuration as an installation has it: for root to write and for the service's
+    /// group to read.
     pub fn configure(&self, config: &str) {
         let path = self.root().join(&CONFIG[1..]);
         fs::write(&path, config).expect("the layer is ours");
@@ -231,8 +234,8 @@ impl House {
         }
     }
 
-    /// Starts a service, its words those of `key` in its unit. What a unit says of the file system is mounted for each anew,
-    /// on a view of the mounts that only its process has.
+    /// Starts a service, its words those of `key` in its unit. What a unit says of the file system
+    /// is mounted for each anew, on a view of the mounts that only its process has.
     pub fn start(&self, unit: &Unit, key: &str, main_pid: Option<u32>) -> Service {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed).to_string();
@@ -401,7 +404,8 @@ impl House {
 
 impl Drop for House {
     fn drop(&mut self) {
-        // Or else the folder's removal would go through all of this machine's files as the layer shows them.
+        // Or else the folder's removal would go through all of this machine's files as the layer
+        // shows them.
         drop(self.shell("umount -lR root; umount -l \"$PWD\""));
     }
 }
@@ -507,7 +511,8 @@ impl Service {
         }
     }
 
-    /// Waits for its end. Where a system call was made that the unit does not allow, the signal is SIGSYS (31).
+    /// Waits for its end. Where a system call was made that the unit does not allow, the signal is
+    /// SIGSYS (31).
     pub fn end(&mut self) -> String {
         let deadline = Instant::now() + LONGEST_WAIT;
         loop {
@@ -541,7 +546,8 @@ impl Drop for Service {
     }
 }
 
-/// The program that the tests confine: this build's, or the one that ACE_CONNECTION_LOGGER_PROGRAM names, such as a static one.
+/// The program that the tests confine: this build's, or the one that ACE_CONNECTION_LOGGER_PROGRAM
+/// names, such as a static one.
 pub fn program() -> PathBuf {
     std::env::var_os("ACE_CONNECTION_LOGGER_PROGRAM")
         .map_or_else(|| bin().to_path_buf(), PathBuf::from)

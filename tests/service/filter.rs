@@ -1,5 +1,6 @@
-//! The filter of system calls that a unit asks for, as seccomp(2) takes it: what the unit allows, and nothing else. systemd
-//! says itself which calls its sets stand for; this machine's C library says which numbers they have.
+//! The filter of system calls that a unit asks for, as seccomp(2) takes it: what the unit allows,
+//! and nothing else. systemd says itself which calls its sets stand for; this machine's C library
+//! says which numbers they have.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
@@ -7,8 +8,9 @@ use std::process::{Command, Stdio};
 
 use super::unit::Unit;
 
-/// Whoever calls what the unit does not allow is killed, where systemd would refuse it (SystemCallErrorNumber=): a test is
-/// to see what is called, also where the program would get over it.
+/// Whoever calls what the unit does not allow is killed, where systemd would refuse it
+/// (SystemCallErrorNumber=): a test is to see what is called, also where the program would get over
+/// it.
 const KILL: u32 = 0x8000_0000;
 const ALLOW: u32 = 0x7fff_0000;
 const REFUSE: u32 = 0x0005_0000;
@@ -134,7 +136,8 @@ pub fn of(unit: &Unit) -> Result<Vec<libc::sock_filter>, String> {
             REFUSE | libc::EPERM.unsigned_abs(),
             &|_| (),
         );
-        // Its flags are behind a pointer, where no filter can look: as if the kernel did not have it, so that clone is used.
+        // Its flags are behind a pointer, where no filter can look: as if the kernel did not have
+        // it, so that clone is used.
         judge(&["clone3"], REFUSE | libc::ENOSYS.unsigned_abs(), &|_| ());
     }
     if unit.is_on("RestrictSUIDSGID") {

@@ -1,5 +1,6 @@
-//! The files with which service managers run the program: systemd's units are verified, their exposure is reckoned, and the
-//! program is started as they say; the scripts of OpenRC and OpenWrt are read by their shells.
+//! The files with which service managers run the program: systemd's units are verified, their
+//! exposure is reckoned, and the program is started as they say; the scripts of OpenRC and OpenWrt
+//! are read by their shells.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -43,7 +44,8 @@ fn systemd_finds_nothing_wrong_in_the_units() {
     if !is_here(test, "systemd-analyze") {
         return;
     }
-    // It wants the program to exist, and nothing is installed here. The manual pages are not here either.
+    // It wants the program to exist, and nothing is installed here. The manual pages are not here
+    // either.
     let folder = TempDir::new();
     for name in SERVICES.iter().chain(&[TIMER]) {
         let text = fs::read_to_string(unit::folder().join(name)).expect("a unit");
@@ -104,8 +106,9 @@ fn every_directive_of_the_units_is_tried_or_it_is_said_why_not() {
     }
 }
 
-/// Runs something in a network of its own, and in it a root for services, where all of that can be had. Otherwise the reason
-/// is said. `net.ipv4.ping_group_range` is closed there: what may ping may do so by its capability.
+/// Runs something in a network of its own, and in it a root for services, where all of that can be
+/// had. Otherwise the reason is said. `net.ipv4.ping_group_range` is closed there: what may ping
+/// may do so by its capability.
 fn confine(test: &str, config: &str, then: impl FnOnce(&House) + Send) {
     if !is_here(test, "systemd-analyze") || !is_here(test, "cc") || !is_available(test) {
         return;
@@ -194,7 +197,8 @@ fn assert_is_confined(service: &Service, house: &House, capabilities: &str) {
 const NET_RAW: &str = "0000000000002000";
 const NONE: &str = "0000000000000000";
 
-/// The program of alerts.command: it leaves in the service's folder what it was told, who it is, and what it can write.
+/// The program of alerts.command: it leaves in the service's folder what it was told, who it is,
+/// and what it can write.
 const TELL: &str = "#!/bin/sh
 cd /var/lib/ace-connection-logger || exit 1
 {
@@ -232,7 +236,8 @@ fn the_monitor_does_all_its_work_as_its_unit_confines_it() {
         );
         assert_is_confined(&monitor, house, NET_RAW);
 
-        // It pings by the one right that it has, looks a name up, and finds the gateway in its own /proc.
+        // It pings by the one right that it has, looks a name up, and finds the gateway in its own
+        // /proc.
         for host in ["127.0.0.1", "::1", "here.example"] {
             monitor.wait_for("a check that is answered", || {
                 let sql = format!("select 'yes' from ping_results where host_address = '{host}' and success_rate = 100 limit 1");
@@ -367,7 +372,8 @@ fn the_page_alone_works_as_its_unit_confines_it_beside_a_monitor_and_without_one
         }
         let status = ask("/api/ping-results/latest").body;
         assert!(status.contains("127.0.0.1"), "{status}");
-        // The monitor hears of it by the database, which whoever shows the page must be able to write.
+        // The monitor hears of it by the database, which whoever shows the page must be able to
+        // write.
         dashboard.wait_for("word that somebody watches", || {
             text(
                 house,
@@ -379,7 +385,8 @@ fn the_page_alone_works_as_its_unit_confines_it_beside_a_monitor_and_without_one
         ask("/api/status");
         assert_eq!(dashboard.stop(), "exit status: 0", "{}", dashboard.log());
 
-        // The index of SQLite's log goes with the last who writes: who only reads must make it anew.
+        // The index of SQLite's log goes with the last who writes: who only reads must make it
+        // anew.
         let mut cleanup = house.start(&Unit::read(CLEANUP), "ExecStart", None);
         assert_eq!(cleanup.end(), "exit status: 0", "{}", cleanup.log());
         assert!(!house.state().join("connection_logs.db-shm").exists());

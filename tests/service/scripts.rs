@@ -1,5 +1,5 @@
-//! The scripts of OpenRC and OpenWrt, read by the shells that run them. What their service managers provide is played by
-//! functions and programs that write down what they are called with.
+//! The scripts of OpenRC and OpenWrt, read by the shells that run them. What their service managers
+//! provide is played by functions and programs that write down what they are called with.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -68,8 +68,8 @@ fn openwrt_s_capabilities_are_the_one_in_every_set() {
     assert_eq!(sets.len(), 5);
 }
 
-/// Sources a script with stand-ins before it and calls what is asked for. Words in capitals in the script are set anew
-/// between the two, as `settings` says.
+/// Sources a script with stand-ins before it and calls what is asked for. Words in capitals in the
+/// script are set anew between the two, as `settings` says.
 fn call(folder: &TempDir, name: &str, stand_ins: &str, then: &str) -> Finished {
     let text = format!("{stand_ins}\n. '{}'\n{then}\n", script(name).display());
     let path = folder.write("call.sh", &text);
@@ -306,7 +306,8 @@ fn openrc_gives_the_right_to_ping_where_it_can() {
         &format!("monitor --strict -c {config}"),
     ];
     assert_eq!(told, expected);
-    // A build without capabilities, as Debian's is, must not be given the option at all: it would not start.
+    // A build without capabilities, as Debian's is, must not be given the option at all: it would
+    // not start.
     let without = "case $* in *--capabilities*) exit 1 ;; esac";
     assert!(start(&folder, without).contains("capabilities=none arguments=none\n"));
     let older = "case $* in *--no-new-privs*) exit 1 ;; esac";

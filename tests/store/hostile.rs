@@ -1,4 +1,5 @@
-//! Files that are not what they should be: refused with the reason, or worked with, and never a crash.
+//! Files that are not what they should be: refused with the reason, or worked with, and never a
+//! crash.
 
 use super::*;
 use std::fmt::Write as _;
@@ -175,8 +176,8 @@ fn a_file_that_cannot_be_written_is_said_and_not_changed() {
     let test = "hostile::a_file_that_cannot_be_written_is_said_and_not_changed";
     with_small_disk(test, 1024, |folder, small| {
         configure(folder, "small/log.db", &["127.0.0.1"]);
-        // Not written by this process: while another test starts a program, that has this one's open files for a moment, and
-        // a file system with a file open for writing is busy.
+        // Not written by this process: while another test starts a program, that has this one's
+        // open files for a moment, and a file system with a file open for writing is busy.
         sample(&folder.path().join("sample.db"));
         let copied = run(Command::new("cp")
             .arg(folder.path().join("sample.db"))

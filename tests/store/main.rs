@@ -269,8 +269,9 @@ fn expect_whole(path: &Path) {
     }
 }
 
-/// Runs something where a file system of so many KiB is mounted on the folder `small` of a test's folder. Programs and
-/// threads that it starts see it, nobody else does. `false` when that cannot be had here, which is said.
+/// Runs something where a file system of so many KiB is mounted on the folder `small` of a test's
+/// folder. Programs and threads that it starts see it, nobody else does. `false` when that cannot
+/// be had here, which is said.
 fn with_small_disk(test: &str, kib: u32, then: impl FnOnce(&TempDir, &Path) + Send) -> bool {
     std::thread::scope(|scope| {
         let inside = scope.spawn(|| {

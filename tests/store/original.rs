@@ -205,7 +205,8 @@ fn the_hours_that_autumn_repeats_and_spring_skips_are_told_apart_in_every_zone()
         let folder = TempDir::new();
         configure(&folder, FILE, &["192.0.2.1"]);
         let path = folder.path().join(FILE);
-        // The second pass cannot have the very same text: the original keeps one row a host and time.
+        // The second pass cannot have the very same text: the original keeps one row a host and
+        // time.
         let statements: String = local
             .iter()
             .enumerate()
@@ -621,7 +622,8 @@ fn a_file_that_cannot_be_imported_is_named_with_the_reason_and_begins_no_databas
     }
 }
 
-/// A file whose writer was killed in the middle of a transaction: half of it is in the file, the way back in the journal.
+/// A file whose writer was killed in the middle of a transaction: half of it is in the file, the
+/// way back in the journal.
 fn with_hot_journal(path: &Path) {
     begin(path, &many(2000));
     let writer = Connection::open(path).expect("it opens");

@@ -1,4 +1,5 @@
-//! Outages as they are recorded: with their checks or not at all, over restarts, and beside other writers.
+//! Outages as they are recorded: with their checks or not at all, over restarts, and beside other
+//! writers.
 
 use super::*;
 use ace_connection_logger::pure::outage::Rules;
@@ -11,7 +12,8 @@ const EVENTS: &str = "select host_address, substr(start_time, 12), substr(end_ti
     from outage_events order by id";
 const OPEN: &str = "select count(*) from outage_events where end_time is null";
 
-/// The check of a minute since 1970 with as many pings as letters: r a reply, s silence. None is one that could not be made.
+/// The check of a minute since 1970 with as many pings as letters: r a reply, s silence. None is
+/// one that could not be made.
 fn minute(host: &Arc<Host>, minute: i64, pings: &str) -> CheckResult {
     let rtts: Vec<Option<u32>> = pings
         .chars()
@@ -345,7 +347,8 @@ fn a_check_beside_a_monitor_opens_and_closes_the_same_outage() {
     let one = host("one", "192.0.2.1");
     write_minute(&mut monitor, &one, 1, "r");
     write_minute(&mut by_hand, &one, 3, "s");
-    // What the monitor measured before comes only now, and with it the first silent check of its own.
+    // What the monitor measured before comes only now, and with it the first silent check of its
+    // own.
     write(
         &mut monitor,
         &[minute(&one, 2, "r"), minute(&one, 4, "s")],

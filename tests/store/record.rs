@@ -1,5 +1,5 @@
-//! The record of outages as it is told: causes, what belongs together, what was not measured, clocks that were set, and
-//! files of the version before.
+//! The record of outages as it is told: causes, what belongs together, what was not measured,
+//! clocks that were set, and files of the version before.
 
 use super::*;
 use ace_connection_logger::pure::cause::{Cause, Place};

@@ -5,7 +5,8 @@ use ace_connection_logger::store::Pruned;
 
 const NOW: i64 = 1_704_067_200_000; // 2024-01-01 00:00 UTC
 
-/// A check a minute and host over so many days, each with a note, and one that could not be made an hour.
+/// A check a minute and host over so many days, each with a note, and one that could not be made an
+/// hour.
 fn fill(path: &Path, days: i64, hosts: usize) -> Database {
     let mut database = open(path);
     for index in 0..hosts {
@@ -157,7 +158,8 @@ fn cleanup_says_what_it_deleted_and_runs_beside_a_monitor() {
     };
     wait_for("a result", || count() > 0);
     let cleaned = json(program(folder.path(), &["cleanup", "--json"]));
-    // All of 2023 is older than the default of 90 days, and roll-ups are kept for five years, which it may be or not.
+    // All of 2023 is older than the default of 90 days, and roll-ups are kept for five years, which
+    // it may be or not.
     assert_eq!(cleaned["deleted_checks"], 3 * 2 * (1440 + 24));
     assert!(cleaned["deleted_rollups"].is_u64());
     let before = count();

@@ -27,8 +27,8 @@ pub(super) fn some_checks(host: &Arc<Host>) -> Vec<CheckResult> {
     ]
 }
 
-/// Rates: 100, 80, 40, 0 %. Means: 2000, 1100, 6000 us. Histogram: bucket 111 (992 to 1023 us) four times, then 117, 127,
-/// 135, 147, 155 once each, as distances with counts.
+/// Rates: 100, 80, 40, 0 %. Means: 2000, 1100, 6000 us. Histogram: bucket 111 (992 to 1023 us) four
+/// times, then 117, 127, 135, 147, 155 once each, as distances with counts.
 const WORKED_BY_HAND: &str = "1|473352|1|0|1|0|0|1|0|1|1|18|9|220000|0|100000|1000|7000|22400|9100|3|6F0406010A0108010C010801";
 
 #[test]
@@ -59,7 +59,8 @@ fn checks_of_which_only_least_mean_and_greatest_are_known_count_with_these() {
     let insert =
         "insert into ping_results values(null, 'one', '192.0.2.1', ?1, ?2, ?3, null, ?4, ?5, ?6)";
     let other = other_program(&path);
-    // Least, greatest, and twice the mean: 20, 30 (the means) and 10 us, one reply of 31 us, and one without a time.
+    // Least, greatest, and twice the mean: 20, 30 (the means) and 10 us, one reply of 31 us, and
+    // one without a time.
     for (second, received, lost, min, max, avg) in [
         (0, 4, 1, Some(0.010), Some(0.030), Some(0.020)),
         (1, 1, 0, Some(0.031), Some(0.031), Some(0.031)),

@@ -1,5 +1,5 @@
-//! SQLite is compiled in without what nobody needs: .cargo/config.toml. What is used must be in it, and what is left out
-//! must be out, or the binary is larger than the README says.
+//! SQLite is compiled in without what nobody needs: .cargo/config.toml. What is used must be in it,
+//! and what is left out must be out, or the binary is larger than the README says.
 
 use super::*;
 
@@ -110,7 +110,8 @@ fn what_the_program_asks_of_sqlite_is_compiled_in() {
         .expect("one file again");
 }
 
-/// What an insert, a replacement and a deletion through the view leave, made by one program and read by another.
+/// What an insert, a replacement and a deletion through the view leave, made by one program and
+/// read by another.
 const CHANGES: [&str; 4] = [
     "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count, success_rate, min_latency, \
      max_latency, avg_latency) values('one', '192.0.2.1', '2024-01-01 00:00:01.5', 5, 0, 100.0, 1.25, 3, 2.0625), \

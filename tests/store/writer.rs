@@ -1,4 +1,5 @@
-//! The thread that writes: when results are on the disk, and that none is lost whatever happens to the file.
+//! The thread that writes: when results are on the disk, and that none is lost whatever happens to
+//! the file.
 
 use super::*;
 use ace_connection_logger::store::{Settings, Writer};
@@ -301,7 +302,8 @@ fn a_full_disk_keeps_results_in_memory_says_so_once_and_loses_none() {
             "{} after {on_disk}",
             times.len()
         );
-        // Every tenth of a second there is one; a busy machine may skip some, the disk was full for ten seconds.
+        // Every tenth of a second there is one; a busy machine may skip some, the disk was full for
+        // ten seconds.
         let widest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
         assert!(widest < Some(2000), "{widest:?}\n{}", monitor.log());
         expect_whole(&path);
@@ -373,7 +375,8 @@ fn a_file_that_is_replaced_while_open_takes_the_results_and_is_not_mixed_with_th
     wait_for("the first results", || count(&path) == 1000);
     fs::rename(&other_path, &path).expect("it is replaced");
     deliver(&writer, [check(&one, first + 5000, &[Some(1)])]);
-    // Nobody looks at the file before the writer has noticed: whoever opens it with the old log beside it spoils it.
+    // Nobody looks at the file before the writer has noticed: whoever opens it with the old log
+    // beside it spoils it.
     assert_eq!(writer.finish(), 0);
     expect_whole(&path);
     assert_eq!(

@@ -1,4 +1,5 @@
-//! What the server bears: after each of these it answers an ordinary request within a second, and its memory is bounded.
+//! What the server bears: after each of these it answers an ordinary request within a second, and
+//! its memory is bounded.
 
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,8 @@ use crate::client::{ChildServer, Client, PAGE_BYTES, Server, config};
 
 /// Enough for every test but the one that is about it.
 const FILES: u32 = 512;
-/// What a server may grow by, whatever is done to it: 64 small stacks, heads and pages, and the allocator's own waste.
+/// What a server may grow by, whatever is done to it: 64 small stacks, heads and pages, and the
+/// allocator's own waste.
 const MOST_GROWTH_KB: u64 = 8 * 1024;
 
 /// Does something to a server, then looks whether it is still well.

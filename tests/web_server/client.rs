@@ -1,5 +1,5 @@
-//! The other end of the wire: a client that says exactly what it is told to, an `Answer` of the tests' own, and a server
-//! with it, in this process or in a child whose memory can be looked at.
+//! The other end of the wire: a client that says exactly what it is told to, an `Answer` of the
+//! tests' own, and a server with it, in this process or in a child whose memory can be looked at.
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -160,8 +160,8 @@ impl ChildServer {
         }
     }
 
-    /// What the child does: serves until its standard input ends. A line there makes it use up all its descriptors, the
-    /// next one give them back.
+    /// What the child does: serves until its standard input ends. A line there makes it use up all
+    /// its descriptors, the next one give them back.
     pub fn serve() {
         // As in the program itself, where a panic ends everything.
         std::panic::set_hook(Box::new(|info| {
