@@ -11,21 +11,21 @@ use std::time::Duration;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
-use crate::alerts::{Alerts, Memory};
-use crate::config::{Config, HostPlan};
+use crate::alerts::{AlertHistory, Alerts};
+use crate::config::{Config, HostConfig};
 use crate::dashboard::Dashboard;
 use crate::logging::Reopen;
-use crate::net::{self, Fault, StampKeeper};
-use crate::pinger::{Finding, Manner, Pinger};
-use crate::pure::check::Pace;
+use crate::net::{self, SocketError, TimestampSwitch};
+use crate::pinger::{Pinger, PingerEvent, ProbeSettings};
+use crate::pure::check::ReadMode;
 use crate::pure::icmp::Version;
 use crate::pure::time::Schedule;
 use crate::stop::Stop;
-use crate::store::{Database, Entry, Settings, StoreError, Writer, WriterHandle};
+use crate::store::{Database, Record, StoreError, StoreSettings, Writer, WriterHandle};
 use crate::sys;
 use crate::systemd::Notifier;
 use crate::web::{self, WebError};
-use crate::witness::{Neighbour, Witness, WitnessHandle};
+use crate::witness::{OtherHost, Witness, WitnessHandle};
 
 /// Why the monitor could not start.
 #[derive(Debug)]
@@ -133,13 +133,13 @@ pub fn prepare_for_one_check(hosts: usize) -> Result<(), DaemonError> {
 pub fn allow_files_for_monitoring(hosts: usize) -> Result<(), DaemonError> {
     allow_files(
         hosts,
-        hosts as u64 * FILES_PER_MONITORED_HOST + web::MOST_FILES,
+        hosts as u64 * FILES_PER_MONITORED_HOST + web::MAX_FILES,
     )
 }
 
 /// Raises the limit of open files to what a dashboard alone needs.
 pub fn allow_files_for_dashboard() -> Result<(), DaemonError> {
-    allow_files(0, web::MOST_FILES)
+    allow_files(0, web::MAX_FILES)
 }
 
 fn allow_files(hosts: usize, files: u64) -> Result<(), DaemonError> {
@@ -156,7 +156,7 @@ fn may_ping() -> Result<(), DaemonError> {
     let probes = [Version::V4, Version::V6].map(net::probe);
     let is_refused = probes
         .iter()
-        .any(|probe| matches!(probe, Err(Fault::Permission)));
+        .any(|probe| matches!(probe, Err(SocketError::Permission)));
     let is_allowed = probes.iter().any(Result::is_ok);
     if is_refused && !is_allowed {
         Err(DaemonError::Permission)
@@ -177,16 +177,16 @@ pub fn run(
 ) -> Result<u64, DaemonError> {
     let notifier = Notifier::from_environment();
     let events = listen_for_signals()?;
-    let stamps = StampKeeper::start();
+    let stamps = TimestampSwitch::start();
     let writer = Writer::start(database, settings(&config), config.hosts.len())?;
     if let Some(dashboard) = &dashboard {
         dashboard.tell(writer.handle());
     }
-    let manner = Manner {
-        pace: if stamps.works() {
-            Pace::Asleep
+    let manner = ProbeSettings {
+        read_mode: if stamps.works() {
+            ReadMode::Deferred
         } else {
-            Pace::Listening
+            ReadMode::Immediate
         },
         linger: Duration::ZERO,
         fast_interval: config.fast_interval,
@@ -199,14 +199,14 @@ pub fn run(
     };
     let witness =
         Witness::start(config.fast_interval, move |fact| facts.tell(fact)).map_err(failed)?;
-    let mut team = Team {
+    let mut team = Pingers {
         members: Vec::new(),
         manner,
         results: writer.handle(),
         witness: witness.handle(),
     };
     team.tell_hosts(&config.hosts);
-    let mut alerts = start_alerts(&config, &writer.handle(), Memory::default())?;
+    let mut alerts = start_alerts(&config, &writer.handle(), AlertHistory::default())?;
     team.hire(&config.hosts)?;
     log::info!(
         "monitoring {}; recording to {}",
@@ -280,9 +280,9 @@ pub fn run(
     Ok(lost)
 }
 
-fn settings(config: &Config) -> Settings {
+fn settings(config: &Config) -> StoreSettings {
     let database = &config.database;
-    Settings {
+    StoreSettings {
         flush: database.flush,
         retention: database.retention,
         rollup_retention: database.rollup_retention,
@@ -295,13 +295,13 @@ fn settings(config: &Config) -> Settings {
 fn start_alerts(
     config: &Config,
     writer: &WriterHandle,
-    memory: Memory,
+    memory: AlertHistory,
 ) -> Result<Option<Alerts>, DaemonError> {
     if config.alerts.command.is_empty() {
         return Ok(None);
     }
     let store = writer.clone();
-    let settle = move |fate| store.deliver(Entry::Notice(fate));
+    let settle = move |fate| store.deliver(Record::Notice(fate));
     let alerts = Alerts::start(
         config.alerts.clone(),
         config.database.path.clone(),
@@ -362,22 +362,22 @@ fn listen_for_signals() -> Result<Receiver<Event>, DaemonError> {
 }
 
 /// The pingers.
-struct Team {
-    members: Vec<Member>,
-    manner: Manner,
+struct Pingers {
+    members: Vec<RunningPinger>,
+    manner: ProbeSettings,
     results: WriterHandle,
     witness: WitnessHandle,
 }
 
-struct Member {
-    plan: Arc<HostPlan>,
+struct RunningPinger {
+    plan: Arc<HostConfig>,
     stop: Stop,
     thread: JoinHandle<()>,
 }
 
-impl Team {
+impl Pingers {
     /// Starts a pinger for each plan, phased against one another.
-    fn hire(&mut self, plans: &[HostPlan]) -> Result<(), DaemonError> {
+    fn hire(&mut self, plans: &[HostConfig]) -> Result<(), DaemonError> {
         let start = sys::monotonic();
         for (index, plan) in plans.iter().enumerate() {
             let failed = |cause| DaemonError::Resources {
@@ -413,7 +413,7 @@ impl Team {
                 .stack_size(PINGER_STACK_BYTES)
                 .spawn(work)
                 .map_err(failed)?;
-            self.members.push(Member {
+            self.members.push(RunningPinger {
                 plan: own,
                 stop,
                 thread,
@@ -423,10 +423,10 @@ impl Team {
     }
 
     /// Tells those who look at all hosts together which there are.
-    fn tell_hosts(&self, plans: &[HostPlan]) {
+    fn tell_hosts(&self, plans: &[HostConfig]) {
         self.results
             .set_hosts(plans.iter().map(|plan| Arc::clone(&plan.host)).collect());
-        let neighbour = |plan: &HostPlan| Neighbour {
+        let neighbour = |plan: &HostConfig| OtherHost {
             host: Arc::clone(&plan.host),
             source: plan.source.clone(),
         };
@@ -459,16 +459,17 @@ impl Team {
         let is_same_manner =
             (self.manner.fast_interval, self.manner.outages) == (new.fast_interval, new.outages);
         (self.manner.fast_interval, self.manner.outages) = (new.fast_interval, new.outages);
-        let (stay, go): (Vec<Member>, Vec<Member>) = std::mem::take(&mut self.members)
-            .into_iter()
-            .partition(|member| is_same_manner && new.hosts.contains(&*member.plan));
+        let (stay, go): (Vec<RunningPinger>, Vec<RunningPinger>) =
+            std::mem::take(&mut self.members)
+                .into_iter()
+                .partition(|member| is_same_manner && new.hosts.contains(&*member.plan));
         self.members = stay;
         let known: HashSet<_> = self
             .members
             .iter()
             .map(|member| Arc::clone(&member.plan.host))
             .collect();
-        let come: Vec<HostPlan> = new
+        let come: Vec<HostConfig> = new
             .hosts
             .iter()
             .filter(|plan| !known.contains(&plan.host))
@@ -493,12 +494,14 @@ impl Team {
 }
 
 /// Hands over what a pinger found; `false` when it is lost.
-fn pass_on(finding: Finding, results: &WriterHandle, witness: &WitnessHandle) -> bool {
+fn pass_on(finding: PingerEvent, results: &WriterHandle, witness: &WitnessHandle) -> bool {
     match finding {
-        Finding::Check(result) => results.deliver(result),
-        Finding::Probe(probe) => results.deliver(Entry::Probe(probe)),
-        Finding::Interruption(interruption) => results.deliver(Entry::Interruption(interruption)),
-        Finding::Trouble(trouble) => {
+        PingerEvent::Check(result) => results.deliver(result),
+        PingerEvent::Probe(probe) => results.deliver(Record::Probe(probe)),
+        PingerEvent::Interruption(interruption) => {
+            results.deliver(Record::Interruption(interruption))
+        }
+        PingerEvent::HostEvent(trouble) => {
             witness.tell(trouble);
             true
         }
@@ -506,7 +509,7 @@ fn pass_on(finding: Finding, results: &WriterHandle, witness: &WitnessHandle) ->
 }
 
 /// Ends pingers: each notices within the time a lookup takes to look at its flag.
-fn dismiss(members: Vec<Member>) {
+fn dismiss(members: Vec<RunningPinger>) {
     for member in &members {
         member.stop.raise();
     }

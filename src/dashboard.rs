@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use std::time::Duration;
 
-use crate::api::{Api, Facts};
+use crate::api::{Api, ApiConfig};
 use crate::config::{Config, DashboardConfig};
 use crate::pure::time::Monotonic;
 use crate::store::{Database, WriterHandle};
@@ -43,7 +43,7 @@ impl Dashboard {
                 }
             }
         };
-        let api = Api::new(Facts::of(config), on_watch);
+        let api = Api::new(ApiConfig::of(config), on_watch);
         let web = Web::start(&config.dashboard, Arc::new(api.clone()))?;
         log::info!("dashboard: {}", url(&config.dashboard, &web.addresses()));
         Ok(Dashboard { web, api, writer })
@@ -57,7 +57,7 @@ impl Dashboard {
 
     /// From now on answers go by another configuration. Where it listens stays.
     pub fn follow(&self, config: &Config) {
-        self.api.set(Facts::of(config));
+        self.api.set(ApiConfig::of(config));
     }
 
     /// Stops within a fraction of a second, open connections included.

@@ -43,7 +43,7 @@
 //! 5. [`pure::model::CheckResult`] goes into the bounded channel with `try_send`.
 //! 6. `store::writer` gathers results and commits them together, at most once in `flush_seconds`
 //!    when nothing is new.
-//! 7. In the same transaction each check passes through its host's [`pure::outage::Watch`], and
+//! 7. In the same transaction each check passes through its host's [`pure::outage::OutageDetector`], and
 //!    what that says is written as an outage event. It starts from what the database holds, never
 //!    from memory: so events and checks cannot disagree.
 //! 8. What somebody may want to be told of them is written as a notice in that transaction too.
@@ -52,13 +52,13 @@
 //!
 //! ## From silence to cause
 //!
-//! 1. A check without any reply: the pinger, which keeps an [`pure::outage::Watch`] of its own,
+//! 1. A check without any reply: the pinger, which keeps an [`pure::outage::OutageDetector`] of its own,
 //!    pings on every second until that says that all is well. Each ping is a
 //!    [`pure::model::Probe`]; it goes to the store like a check and moves an event's start and end.
 //! 2. It tells [`witness`], which pings the gateway and the other hosts, looks whether the link is
-//!    back, and follows packets. What is seen goes to the store as a [`pure::scene::Fact`].
+//!    back, and follows packets. What is seen goes to the store as a [`pure::scene::Observation`].
 //! 3. The store's thread keeps a [`pure::scene::Scene`] of all of it. When it writes an event it
-//!    asks for the [`pure::cause::Snapshot`] of that time, and [`pure::cause::judge`] says whose
+//!    asks for the [`pure::cause::CauseEvidence`] of that time, and [`pure::cause::judge`] says whose
 //!    fault it was. The scene is empty after a restart and takes nothing back.
 //! 4. What belongs together is found when it is read: [`pure::incident`], by
 //!    [`store::Reader::episodes`].

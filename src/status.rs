@@ -4,14 +4,14 @@
 use std::collections::HashSet;
 use std::time::Duration;
 
-use crate::config::HostPlan;
+use crate::config::HostConfig;
 use crate::pure::model::{Host, State};
 use crate::pure::time::UtcMillis;
 use crate::store::{LatestCheck, OutageEvent, Reader, StoreError};
 
 /// What the database knows of now.
 #[derive(Debug)]
-pub struct Known {
+pub struct HostStatuses {
     /// The newest check of every host that was ever recorded.
     pub latest: Vec<LatestCheck>,
     /// The outages that are not over, where somebody wants them beside their hosts.
@@ -20,10 +20,10 @@ pub struct Known {
     delay: Duration,
 }
 
-impl Known {
+impl HostStatuses {
     /// Nothing: there is no database yet.
-    pub fn nothing(now: UtcMillis) -> Known {
-        Known {
+    pub fn nothing(now: UtcMillis) -> HostStatuses {
+        HostStatuses {
             latest: Vec::new(),
             outages: Vec::new(),
             now,
@@ -33,10 +33,14 @@ impl Known {
 
     /// What a database knows, without its outages. `flush` is how long its monitor keeps results in
     /// memory.
-    pub fn read(reader: &Reader, flush: Duration, now: UtcMillis) -> Result<Known, StoreError> {
+    pub fn read(
+        reader: &Reader,
+        flush: Duration,
+        now: UtcMillis,
+    ) -> Result<HostStatuses, StoreError> {
         let latest = reader.latest_checks(UtcMillis(now.0.saturating_add(AHEAD_MS)))?;
         let delay = delay(flush, reader.last_sign_of_life()?, now);
-        Ok(Known {
+        Ok(HostStatuses {
             latest,
             outages: Vec::new(),
             now,
@@ -45,8 +49,8 @@ impl Known {
     }
 
     /// The configured hosts in their order, then those that are only recorded.
-    pub fn lines<'a>(&'a self, plans: &'a [HostPlan]) -> Vec<Line<'a>> {
-        let Known {
+    pub fn lines<'a>(&'a self, plans: &'a [HostConfig]) -> Vec<HostStatus<'a>> {
+        let HostStatuses {
             latest,
             outages,
             now,
@@ -63,23 +67,24 @@ impl Known {
                 .map(|plan| plan.host.family.number());
             recorded.chain(configured).collect::<HashSet<i64>>().len()
         };
-        let line = |name, address: &'a str, family, plan, latest: Option<&'a LatestCheck>| Line {
-            name,
-            address,
-            family,
-            key: Host::key(address, family, families(address) > 1),
-            plan,
-            latest,
-            outage: outages.iter().find(|event| match event.host_id {
-                Some(id) => latest.is_some_and(|check| check.host_id == id),
-                None => event.host_address == address,
-            }),
-            age: latest
-                .map(|check| now.0.saturating_sub(check.checked_at.0))
-                .filter(|age_ms| *age_ms >= -AHEAD_MS)
-                .map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or(0))),
-            delay: *delay,
-        };
+        let line =
+            |name, address: &'a str, family, plan, latest: Option<&'a LatestCheck>| HostStatus {
+                name,
+                address,
+                family,
+                key: Host::key(address, family, families(address) > 1),
+                plan,
+                latest,
+                outage: outages.iter().find(|event| match event.host_id {
+                    Some(id) => latest.is_some_and(|check| check.host_id == id),
+                    None => event.host_address == address,
+                }),
+                age: latest
+                    .map(|check| now.0.saturating_sub(check.checked_at.0))
+                    .filter(|age_ms| *age_ms >= -AHEAD_MS)
+                    .map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or(0))),
+                delay: *delay,
+            };
         let mut shown = HashSet::new();
         let mut lines = Vec::new();
         for plan in plans {
@@ -124,7 +129,7 @@ impl Known {
 }
 
 /// One host, configured or not any more.
-pub struct Line<'a> {
+pub struct HostStatus<'a> {
     /// For people.
     pub name: &'a str,
     /// As configured or recorded.
@@ -134,7 +139,7 @@ pub struct Line<'a> {
     /// What tells it from all others: see [`Host::key`].
     pub key: String,
     /// Its configuration; `None` when it is not monitored any more.
-    pub plan: Option<&'a HostPlan>,
+    pub plan: Option<&'a HostConfig>,
     /// Its newest check.
     pub latest: Option<&'a LatestCheck>,
     /// The outage that is not over.
@@ -150,7 +155,7 @@ const STALE_INTERVALS: u32 = 3;
 /// A result that is dated further ahead was dated by a clock that was wrong.
 const AHEAD_MS: i64 = 60_000;
 
-impl Line<'_> {
+impl HostStatus<'_> {
     /// Whether the newest check says nothing about now.
     pub fn is_stale(&self) -> bool {
         match (self.plan, self.age) {

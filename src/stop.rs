@@ -6,7 +6,7 @@ use std::os::fd::BorrowedFd;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use crate::pure::time::Monotonic;
-use crate::sys::{self, Event, Woken};
+use crate::sys::{self, Event, WaitResult};
 
 /// A flag that tells a worker to stop; clones are the same flag.
 #[derive(Clone, Debug)]
@@ -64,7 +64,7 @@ impl Stop {
     /// Waits until an instant or until the socket has something to read; `true` when the flag was
     /// raised.
     pub fn wait_readable(&self, socket: BorrowedFd<'_>, until: Monotonic) -> bool {
-        self.is_raised() || sys::wait(&self.flag.event, socket, until) == Woken::Event
+        self.is_raised() || sys::wait(&self.flag.event, socket, until) == WaitResult::Event
     }
 
     fn lock(&self) -> MutexGuard<'_, bool> {

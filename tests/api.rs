@@ -5,7 +5,7 @@ mod common;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ace_connection_logger::api::{Api, Facts};
+use ace_connection_logger::api::{Api, ApiConfig};
 use ace_connection_logger::config;
 use ace_connection_logger::store::Database;
 use ace_connection_logger::web::Web;
@@ -41,7 +41,7 @@ impl Site {
         config.dashboard.port = 0;
         let web = Web::start(
             &config.dashboard,
-            Arc::new(Api::new(Facts::of(&config), || ())),
+            Arc::new(Api::new(ApiConfig::of(&config), || ())),
         )
         .expect("a port is free");
         Site { folder, web }
@@ -763,7 +763,7 @@ fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
     config.dashboard.port = 0;
     let web = Web::start(
         &config.dashboard,
-        Arc::new(Api::new(Facts::of(&config), || ())),
+        Arc::new(Api::new(ApiConfig::of(&config), || ())),
     )
     .expect("a port is free");
     let site = Site { folder, web };

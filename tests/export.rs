@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ace_connection_logger::pure::model::{CheckResult, Family, Host, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Database, Life};
+use ace_connection_logger::store::{Database, RunStart};
 use common::{Finished, TempDir, bin, run, skip};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -61,7 +61,7 @@ fn folder_with(checks: &[CheckResult]) -> TempDir {
         .max()
         .expect("a check");
     database
-        .write(checks, UtcMillis(now.0 + 1000), Life::GoesOn)
+        .write(checks, UtcMillis(now.0 + 1000), RunStart::GoesOn)
         .expect("it is written");
     folder
 }
@@ -159,7 +159,7 @@ fn three() -> TempDir {
         CheckResult::not_measured(
             two,
             UtcMillis(AT + 70_000),
-            ace_connection_logger::pure::model::Obstacle::Other,
+            ace_connection_logger::pure::model::LocalFault::Other,
             "asleep".into(),
         ),
     ])

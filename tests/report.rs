@@ -7,11 +7,11 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::Arc;
 
-use ace_connection_logger::api::{Api, Facts};
+use ace_connection_logger::api::{Api, ApiConfig};
 use ace_connection_logger::config;
 use ace_connection_logger::pure::model::{CheckResult, Family, Host, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Database, Life};
+use ace_connection_logger::store::{Database, RunStart};
 use ace_connection_logger::web::Web;
 use common::{Finished, TempDir, bin, run};
 use rusqlite::Connection;
@@ -81,7 +81,7 @@ fn folder() -> TempDir {
             .write(
                 &results,
                 UtcMillis(BEGIN + minutes.end * MINUTE),
-                Life::Ends,
+                RunStart::Ends,
             )
             .expect("it is written");
     };
@@ -572,7 +572,7 @@ fn the_server_gives_the_same_report_and_a_policy_that_its_style_passes() {
     config.dashboard.port = 0;
     let web = Web::start(
         &config.dashboard,
-        Arc::new(Api::new(Facts::of(&config), || ())),
+        Arc::new(Api::new(ApiConfig::of(&config), || ())),
     )
     .expect("a port is free");
     let get =

@@ -8,7 +8,7 @@ use rusqlite::{Connection, params};
 use serde_json::json;
 
 use super::{
-    GATEWAY_OUTAGES, MINUTE_MS, PLANNED, PROVIDER_OUTAGES, SWITCHED_OFF, Spell, UNPLUGGED,
+    GATEWAY_OUTAGES, MINUTE_MS, OutageSpan, PLANNED, PROVIDER_OUTAGES, SWITCHED_OFF, UNPLUGGED,
     address_of,
 };
 
@@ -78,7 +78,7 @@ pub fn explain(file: &Path, end: UtcMillis) {
             .execute(sleep, params![start(spell, end).0, stop(spell, end).0])
             .unwrap();
     }
-    let unresolved = Spell::new(26, 1000, 17);
+    let unresolved = OutageSpan::new(26, 1000, 17);
     begin(
         &database,
         &unresolved,
@@ -94,18 +94,18 @@ pub fn explain(file: &Path, end: UtcMillis) {
     database.execute_batch("commit").unwrap();
 }
 
-fn start(spell: &Spell, end: UtcMillis) -> UtcMillis {
+fn start(spell: &OutageSpan, end: UtcMillis) -> UtcMillis {
     UtcMillis(end.0 - spell.minutes_ago * MINUTE_MS)
 }
 
-fn stop(spell: &Spell, end: UtcMillis) -> UtcMillis {
+fn stop(spell: &OutageSpan, end: UtcMillis) -> UtcMillis {
     UtcMillis(start(spell, end).0 + spell.minutes * MINUTE_MS)
 }
 
 /// The outages that began within a spell have this cause.
 fn judge(
     database: &Connection,
-    spell: &Spell,
+    spell: &OutageSpan,
     end: UtcMillis,
     cause: &str,
     facts: &str,
@@ -121,7 +121,7 @@ fn judge(
 /// An event that no host's silence made: its name, address, type, cause and notes.
 fn begin(
     database: &Connection,
-    spell: &Spell,
+    spell: &OutageSpan,
     end: UtcMillis,
     [name, address, kind, cause, notes]: [&str; 5],
 ) {

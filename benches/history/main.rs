@@ -23,9 +23,9 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ace_connection_logger::pure::model::{CheckResult, Family, Host, Obstacle};
+use ace_connection_logger::pure::model::{CheckResult, Family, Host, LocalFault};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Database, Life};
+use ace_connection_logger::store::{Database, RunStart};
 use ace_connection_logger::sys;
 
 use chance::{Chance, Manner, check};
@@ -35,14 +35,14 @@ const DAY_MS: i64 = 1440 * MINUTE_MS;
 
 /// A time so many minutes before the end, and how many minutes it lasts.
 #[derive(Clone, Copy)]
-struct Spell {
+struct OutageSpan {
     minutes_ago: i64,
     minutes: i64,
 }
 
-impl Spell {
-    const fn new(days_ago: i64, at_minute: i64, minutes: i64) -> Spell {
-        Spell {
+impl OutageSpan {
+    const fn new(days_ago: i64, at_minute: i64, minutes: i64) -> OutageSpan {
+        OutageSpan {
             minutes_ago: days_ago * 1440 - at_minute,
             minutes,
         }
@@ -54,32 +54,32 @@ impl Spell {
 }
 
 /// Nobody answers but the gateway.
-const PROVIDER_OUTAGES: &[Spell] = &[
-    Spell::new(3, 400, 40),
-    Spell::new(11, 700, 4),
-    Spell::new(37, 1200, 125),
-    Spell::new(62, 90, 25),
+const PROVIDER_OUTAGES: &[OutageSpan] = &[
+    OutageSpan::new(3, 400, 40),
+    OutageSpan::new(11, 700, 4),
+    OutageSpan::new(37, 1200, 125),
+    OutageSpan::new(62, 90, 25),
 ];
 /// The gateway is silent too.
-const GATEWAY_OUTAGES: &[Spell] = &[Spell::new(18, 300, 12)];
+const GATEWAY_OUTAGES: &[OutageSpan] = &[OutageSpan::new(18, 300, 12)];
 /// One ping in eight is lost.
-const LOSSY: &[Spell] = &[
-    Spell::new(1, 500, 45),
-    Spell::new(9, 600, 360),
-    Spell::new(44, 30, 90),
+const LOSSY: &[OutageSpan] = &[
+    OutageSpan::new(1, 500, 45),
+    OutageSpan::new(9, 600, 360),
+    OutageSpan::new(44, 30, 90),
 ];
 /// There is no route to anywhere.
-const UNPLUGGED: &[Spell] = &[Spell::new(30, 800, 95)];
+const UNPLUGGED: &[OutageSpan] = &[OutageSpan::new(30, 800, 95)];
 /// The third host comes and goes.
-const FLAPPING: &[Spell] = &[
-    Spell::new(7, 600, 1),
-    Spell::new(7, 603, 2),
-    Spell::new(7, 607, 1),
+const FLAPPING: &[OutageSpan] = &[
+    OutageSpan::new(7, 600, 1),
+    OutageSpan::new(7, 603, 2),
+    OutageSpan::new(7, 607, 1),
 ];
 /// The fourth is taken down for its upgrade.
-const PLANNED: Spell = Spell::new(14, 180, 35);
+const PLANNED: OutageSpan = OutageSpan::new(14, 180, 35);
 /// This machine sleeps.
-const SWITCHED_OFF: &[Spell] = &[Spell::new(20, 100, 430), Spell::new(56, 0, 2100)];
+const SWITCHED_OFF: &[OutageSpan] = &[OutageSpan::new(20, 100, 430), OutageSpan::new(56, 0, 2100)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -112,15 +112,15 @@ fn main() {
             let span = begin + day * DAY_MS..begin + (day + 1) * DAY_MS;
             let results = results(index, &host, &span, end.0);
             database
-                .write(&results, UtcMillis(span.end), Life::GoesOn)
+                .write(&results, UtcMillis(span.end), RunStart::GoesOn)
                 .unwrap();
         }
     }
     // Roll-ups are made for a fraction of a second with each commit.
     for _ in 0..hosts * 2 {
-        database.write(&[], end, Life::GoesOn).unwrap();
+        database.write(&[], end, RunStart::GoesOn).unwrap();
     }
-    database.write(&[], end, Life::Ends).unwrap();
+    database.write(&[], end, RunStart::Ends).unwrap();
     database.checkpoint();
     drop(database);
     events::explain(&PathBuf::from(file), end);
@@ -149,7 +149,7 @@ fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<C
         (4_000.0 + 2_300.0 * (index % 17) as f64, 700.0)
     };
     // Every host but the gateway has an outage of its own, somewhen.
-    let mut own = vec![Spell::new(
+    let mut own = vec![OutageSpan::new(
         5 + index as i64 * 13 % 80,
         60 + index as i64 * 101 % 1200,
         8 + index as i64 * 37 % 190,
@@ -164,7 +164,7 @@ fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<C
         // The hosts are phased over the minute, and a thread wakes a little after its tick.
         let checked_at = UtcMillis(at + index as i64 * 977 % MINUTE_MS);
         let minutes_ago = (end - at) / MINUTE_MS;
-        let is_in = |spells: &[Spell]| spells.iter().any(|spell| spell.holds(minutes_ago));
+        let is_in = |spells: &[OutageSpan]| spells.iter().any(|spell| spell.holds(minutes_ago));
         if is_in(SWITCHED_OFF) || checked_at.0 >= end {
             continue;
         }
@@ -172,7 +172,7 @@ fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<C
             results.push(CheckResult::not_measured(
                 Arc::clone(host),
                 checked_at,
-                Obstacle::Other,
+                LocalFault::Other,
                 "sending: no route to it".into(),
             ));
             continue;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use ace_connection_logger::pure::model::{CheckResult, Family, Host};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Database, Life};
+use ace_connection_logger::store::{Database, RunStart};
 
 use super::Row;
 use super::chance::{Chance, Manner, check};
@@ -66,7 +66,7 @@ pub fn measure(_: &Program) {
             .write(
                 &results,
                 UtcMillis(START.0 + (minute + 1) * MINUTE_MS),
-                Life::GoesOn,
+                RunStart::GoesOn,
             )
             .unwrap();
     }

@@ -7,13 +7,13 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::telling::Telling;
+use super::telling::AlertText;
 use crate::stop::Stop;
 use crate::sys;
 
 /// What of its output is wanted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Heard {
+pub enum AlertResult {
     /// What it complains of; the rest goes nowhere.
     Complaints,
     /// All.
@@ -67,10 +67,10 @@ const OUR_OWN: [&str; 6] = [
 /// own, and all of that is killed.
 pub fn run(
     words: &[String],
-    telling: &Telling,
+    telling: &AlertText,
     timeout: Duration,
     stop: &Stop,
-    heard: Heard,
+    heard: AlertResult,
 ) -> io::Result<Run> {
     let (program, arguments) = words.split_first().ok_or(ErrorKind::InvalidInput)?;
     let (mut pipe, output) = io::pipe()?;
@@ -89,8 +89,8 @@ pub fn run(
         command.env_remove(name);
     }
     command.stdout(match heard {
-        Heard::Complaints => Stdio::null(),
-        Heard::All => output.try_clone()?.into(),
+        AlertResult::Complaints => Stdio::null(),
+        AlertResult::All => output.try_clone()?.into(),
     });
     command.stdin(input).stderr(output).process_group(0);
     sys::withhold_capabilities(&mut command);
@@ -180,7 +180,7 @@ impl Run {
 
     /// How it ended, and the last line that it wrote.
     pub fn account(&self) -> String {
-        const LONGEST_LINE: usize = 200;
+        const MAX_LINE: usize = 200;
         let how = match self.end {
             End::Exited(status) => status.to_string(),
             End::TimedOut => format!("killed after {:.1} s", self.took.as_secs_f64()),
@@ -191,7 +191,7 @@ impl Run {
             Some(line) => {
                 let line: String = line
                     .chars()
-                    .take(LONGEST_LINE)
+                    .take(MAX_LINE)
                     .map(|c| if c.is_control() { ' ' } else { c })
                     .collect();
                 format!("{how}: {line}")

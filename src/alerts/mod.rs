@@ -16,34 +16,34 @@ use crate::config::AlertsConfig;
 use crate::pure::model::AlertKind;
 use crate::pure::time::{Monotonic, UtcMillis, nanoseconds};
 use crate::stop::Stop;
-use crate::store::{Notice, NoticeFate, Reader, StoreError};
+use crate::store::{Notice, NoticeResult, Reader, StoreError};
 use crate::sys;
 
-pub use command::{End, Heard, Run, run};
-pub use telling::{Telling, tell};
+pub use command::{AlertResult, End, Run, run};
+pub use telling::{AlertText, tell};
 
 /// The running thread.
 pub struct Alerts {
     stop: Stop,
     bell: SyncSender<()>,
-    thread: JoinHandle<Memory>,
+    thread: JoinHandle<AlertHistory>,
 }
 
 /// What one thread leaves to the next.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Memory {
+pub struct AlertHistory {
     /// The notice that was told last, by its id and when it was made: the store may not have
     /// written that yet.
     settled: Option<(i64, UtcMillis)>,
     /// What the store did not take yet.
-    owed: Option<NoticeFate>,
+    owed: Option<NoticeResult>,
 }
 
 /// How soon after it was written the beginning of an outage is told: its cause is known by then.
 const CAUSE_KNOWN_AFTER: Duration = Duration::from_secs(2);
 /// From one try to the next: doubled each time, from the one to the other.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
-const LONGEST_RETRY: Duration = Duration::from_secs(600);
+const MAX_RETRY: Duration = Duration::from_secs(600);
 /// How often it is looked for notices that another process has written, which rings no bell.
 const LOOK_EVERY: Duration = Duration::from_secs(60);
 /// How soon a database that could not be read is tried again.
@@ -61,12 +61,12 @@ impl Alerts {
     pub fn start(
         config: AlertsConfig,
         database: PathBuf,
-        memory: Memory,
-        settle: impl Fn(NoticeFate) -> bool + Send + 'static,
+        memory: AlertHistory,
+        settle: impl Fn(NoticeResult) -> bool + Send + 'static,
     ) -> io::Result<Alerts> {
         let stop = Stop::new()?;
         let (bell, rung) = sync_channel(1);
-        let teller = Teller {
+        let teller = AlertsState {
             config,
             database,
             settle,
@@ -93,7 +93,7 @@ impl Alerts {
 
     /// Ends it within a second. A program that runs is killed, and its notice stays. Returns what
     /// the next one must know.
-    pub fn stop(self) -> Memory {
+    pub fn stop(self) -> AlertHistory {
         self.stop.raise();
         // Where the bell rings already it is awake.
         let _ = self.bell.try_send(());
@@ -102,14 +102,14 @@ impl Alerts {
 }
 
 /// What the thread works with.
-struct Teller<S> {
+struct AlertsState<S> {
     config: AlertsConfig,
     database: PathBuf,
     settle: S,
     stop: Stop,
     /// The notice that is told next.
     head: Option<Head>,
-    memory: Memory,
+    memory: AlertHistory,
     /// When notices were told within the last hour.
     told: VecDeque<Monotonic>,
     /// How often in a row the program failed.
@@ -124,8 +124,8 @@ struct Head {
     due: Monotonic,
 }
 
-impl<S: Fn(NoticeFate) -> bool> Teller<S> {
-    fn work(mut self, rung: &Receiver<()>) -> Memory {
+impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
+    fn work(mut self, rung: &Receiver<()>) -> AlertHistory {
         self.recall();
         while !self.stop.is_raised() {
             let until = self.step();
@@ -240,7 +240,7 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
             &telling,
             self.config.timeout,
             &self.stop,
-            Heard::Complaints,
+            AlertResult::Complaints,
         );
         match result {
             Ok(Run {
@@ -282,7 +282,7 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
     }
 
     fn note(&mut self, notice: &Notice, told_at: Option<UtcMillis>) -> Monotonic {
-        let fate = NoticeFate {
+        let fate = NoticeResult {
             id: notice.id,
             told_at,
         };
@@ -300,7 +300,7 @@ impl<S: Fn(NoticeFate) -> bool> Teller<S> {
 fn backoff(tries: u32) -> Duration {
     FIRST_RETRY
         .saturating_mul(2u32.saturating_pow(tries))
-        .min(LONGEST_RETRY)
+        .min(MAX_RETRY)
 }
 
 #[cfg(test)]

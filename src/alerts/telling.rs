@@ -6,18 +6,18 @@ use serde_json::{Map, Value, json};
 
 use crate::pure::cause::Cause;
 use crate::pure::model::AlertKind;
-use crate::pure::time::{Spoken, UtcMillis, parse_instant};
+use crate::pure::time::{HumanDuration, UtcMillis, parse_instant};
 use crate::store::{DNS, LINK_DOWN, Notice, OutageEvent};
 
 /// The longest value of a variable. The kernel takes 128 KiB, and would refuse the whole program
 /// for one byte more.
-const LONGEST_VALUE: usize = 4096;
+const MAX_VALUE: usize = 4096;
 /// How many names a sentence holds.
 const NAMES_SPOKEN: usize = 10;
 
 /// A notice as it is handed to the program that tells it.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Telling {
+pub struct AlertText {
     /// One sentence for people.
     pub text: String,
     /// One line of JSON.
@@ -29,7 +29,7 @@ pub struct Telling {
 
 /// Says a notice, as things stand at `now`. `offset_at` is how far east of UTC people's clocks are
 /// at an instant, in seconds both.
-pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> Telling {
+pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> AlertText {
     let clock = |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
     let today = clock(now);
     let spoken = |at: UtcMillis| {
@@ -45,7 +45,7 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
     let about = About::of(notice);
     let text = about.sentence(notice, &spoken);
     let mut object = Map::new();
-    object.insert("kind".into(), notice.kind.word().into());
+    object.insert("kind".into(), notice.kind.as_str().into());
     object.insert("time".into(), notice.made_at.rfc3339().into());
     object.insert("program".into(), env!("CARGO_PKG_NAME").into());
     object.insert("text".into(), text.clone().into());
@@ -72,7 +72,7 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
             object.insert("start_time".into(), json!(span(about.start)));
             object.insert("end_time".into(), json!(span(about.end)));
             object.insert("duration_seconds".into(), json!(about.seconds()));
-            object.insert("cause".into(), about.cause.word().into());
+            object.insert("cause".into(), about.cause.as_str().into());
         }
     }
     let joined = |words: &[String]| words.join(", ");
@@ -86,7 +86,7 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
         }
     };
     let environment = [
-        ("ACE_KIND", notice.kind.word().to_string()),
+        ("ACE_KIND", notice.kind.as_str().to_string()),
         ("ACE_TEXT", text.clone()),
         ("ACE_TIME", notice.made_at.rfc3339()),
         ("ACE_HOST_NAME", single(&joined(&about.names))),
@@ -106,7 +106,7 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
             if about.ids.is_empty() {
                 String::new()
             } else {
-                about.cause.word().into()
+                about.cause.as_str().into()
             },
         ),
     ];
@@ -114,7 +114,7 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
         .into_iter()
         .map(|(name, value)| (name, harmless(&value)))
         .collect();
-    Telling {
+    AlertText {
         text,
         json: format!("{}\n", Value::Object(object)),
         environment,
@@ -127,7 +127,7 @@ fn harmless(value: &str) -> String {
     let mut len = 0;
     let fits = |c: &char| {
         len += c.len_utf8();
-        len <= LONGEST_VALUE
+        len <= MAX_VALUE
     };
     value
         .chars()
@@ -205,7 +205,7 @@ impl About {
         };
         let cause = match self.cause {
             Cause::Unknown => String::new(),
-            cause => format!(", {}", cause.word()),
+            cause => format!(", {}", cause.as_str()),
         };
         let names = if is_one {
             String::new()
@@ -235,7 +235,7 @@ impl About {
             }
             (AlertKind::Up, Some(end)) => {
                 let lasted = lasted
-                    .map(|lasted| format!(" after {}", Spoken(lasted)))
+                    .map(|lasted| format!(" after {}", HumanDuration(lasted)))
                     .unwrap_or_default();
                 format!(
                     "{who} {is} {up} since {}{lasted}{cause}{names}",

@@ -7,7 +7,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::parameters::Parameters;
-use super::{Answered, Api, Problem, host_ids, json, now, rhythm};
+use super::{Api, ApiError, ApiResult, check_intervals, host_ids, json, now};
 use crate::pure::model::State;
 use crate::pure::sums::{Counts, RATE_CLASSES, Sums};
 use crate::pure::time::{HOUR_MS, UtcMillis};
@@ -86,7 +86,8 @@ impl Columns {
         let is_measured = sums.counts.checks() > 0;
         let if_measured = |number: i64| is_measured.then_some(number);
         self.t.push(at_ms / 1000);
-        self.state.push(sums.counts.worst_state().map(State::word));
+        self.state
+            .push(sums.counts.worst_state().map(State::as_str));
         self.checks.push(sums.counts.checks());
         self.sent.push(if_measured(sums.counts.sent));
         self.lost.push(if_measured(sums.counts.lost()));
@@ -105,7 +106,7 @@ impl Columns {
     }
 }
 
-pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.address()?;
     let span = parameters.between(now())?;
     let points = parameters.whole("points", 1..5001, 500)?;
@@ -147,13 +148,13 @@ pub(super) struct Measure {
 
 /// The time that checks stand for, in milliseconds.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Stood {
+pub(super) struct CoveredTime {
     pub measured: i64,
     pub down: i64,
     pub silent: i64,
 }
 
-impl Stood {
+impl CoveredTime {
     /// Adds checks that stand for `interval_ms` each.
     pub fn add(&mut self, counts: &Counts, interval_ms: i64) {
         self.measured = self
@@ -170,7 +171,7 @@ impl Stood {
 
 impl Measure {
     /// A check stands for the time to the next.
-    pub fn of(stood: &Stood, span: &Range<UtcMillis>, first: Option<UtcMillis>) -> Measure {
+    pub fn of(stood: &CoveredTime, span: &Range<UtcMillis>, first: Option<UtcMillis>) -> Measure {
         let from = span.start.max(first.unwrap_or(span.end)).min(span.end);
         let seconds = (span.end.0 - from.0) as f64 / 1000.0;
         let all = stood.measured as f64 / 1000.0;
@@ -190,13 +191,13 @@ impl Measure {
     }
 }
 
-pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) -> ApiResult {
     let span = parameters.span(now(), 24.0)?;
     let reader = api.reader()?;
     // The original answers for an unknown host too, with zeros.
     let ids = reader.host_ids(address)?;
-    let (mut sums, mut stood) = (Sums::default(), Stood::default());
-    for (part, interval_ms) in rhythm(api, &reader, address, &ids)?.parts(&span) {
+    let (mut sums, mut stood) = (Sums::default(), CoveredTime::default());
+    for (part, interval_ms) in check_intervals(api, &reader, address, &ids)?.parts(&span) {
         let of_part = reader.sums(&ids, &part)?;
         stood.add(&of_part.counts, interval_ms);
         sums.merge(&of_part);
@@ -233,7 +234,7 @@ pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) 
     }))
 }
 
-pub(super) fn distribution(api: &Api, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn distribution(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.address()?;
     let span = parameters.between(now())?;
     let reader = api.reader()?;
@@ -260,11 +261,11 @@ pub(super) fn distribution(api: &Api, parameters: &Parameters<'_>) -> Answered {
     }))
 }
 
-pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.address()?;
     let span = parameters.between(now())?;
     if span.end.0 - span.start.0 > 400 * DAY_MS {
-        return Err(Problem::Parameter(
+        return Err(ApiError::Parameter(
             "from: at most 400 days are told hour by hour".into(),
         ));
     }

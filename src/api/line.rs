@@ -8,9 +8,9 @@ use serde::Serialize;
 
 use super::zone::Zone;
 use crate::pure::cause::Cause;
-use crate::pure::incident::Grouping;
+use crate::pure::incident::GroupingRules;
 use crate::pure::time::UtcMillis;
-use crate::store::{Episode, Reader, StoreError, missing_ms};
+use crate::store::{GroupedOutage, Reader, StoreError, missing_ms};
 
 /// How long and how often something was the cause.
 #[derive(Serialize, Default)]
@@ -54,27 +54,27 @@ const LINE_CAUSES: [(Cause, &str); 4] = [
 /// Days begin by the reader's zone.
 pub(super) fn line(
     reader: &Reader,
-    grouping: &Grouping,
+    grouping: &GroupingRules,
     span: &Range<UtcMillis>,
     zone: &Zone,
 ) -> Result<Line, StoreError> {
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    let is_counted = |episode: &Episode| !episode.event.planned;
+    let is_counted = |episode: &GroupedOutage| !episode.event.planned;
     let fragments = reader.fragments(span)?;
     let mut outages = fragments.episodes(grouping, &gaps);
     outages.retain(is_counted);
     // Each row by itself: between the spells of an intermittent outage the host was up.
-    let apart = Grouping {
+    let apart = GroupingRules {
         merge: Duration::ZERO,
         intermittent_count: 0,
         ..*grouping
     };
     let mut rows = fragments.episodes(&apart, &gaps);
     rows.retain(is_counted);
-    let within = |episode: &Episode| {
+    let within = |episode: &GroupedOutage| {
         episode.start().max(span.start)..episode.end().unwrap_or(span.end).min(span.end)
     };
-    let of = |episodes: &[Episode], cause: Cause| -> Vec<Range<UtcMillis>> {
+    let of = |episodes: &[GroupedOutage], cause: Cause| -> Vec<Range<UtcMillis>> {
         episodes
             .iter()
             .filter(|episode| episode.cause() == cause)
@@ -122,7 +122,7 @@ pub(super) fn line(
         last: ended.map(|episode| Last {
             host_name: episode.event.host_name.clone(),
             end_time: episode.end().unwrap_or(span.end).rfc3339(),
-            cause: episode.cause().word(),
+            cause: episode.cause().as_str(),
         }),
     })
 }

@@ -3,10 +3,10 @@
 use serde::Serialize;
 use serde_json::json;
 
-use super::{Answered, Api, Problem, json, now};
+use super::{Api, ApiError, ApiResult, json, now};
 use crate::pure::model::Host;
 use crate::pure::time::UtcMillis;
-use crate::status::Known;
+use crate::status::HostStatuses;
 use crate::store::MonitorRun;
 
 /// An IP version as the configuration has it.
@@ -27,7 +27,7 @@ struct RunRow {
     stopped_at: Option<String>,
 }
 
-pub(super) fn status(api: &Api) -> Answered {
+pub(super) fn status(api: &Api) -> ApiResult {
     let facts = api.facts();
     let now = now();
     // Before the first check there may be no database; the configuration is told all the same.
@@ -59,7 +59,7 @@ pub(super) fn status(api: &Api) -> Answered {
                 "host_key": Host::key(&plan.host.address, plan.host.family.number(), is_shared(&plan.host.address)),
                 "interval_seconds": plan.interval.as_secs_f64(),
                 "ping_count": plan.ping_count,
-                "role": plan.role.word(),
+                "role": plan.role.as_str(),
             })
         })
         .collect();
@@ -107,7 +107,7 @@ fn host_rows<'a>(hosts: impl Iterator<Item = (&'a str, &'a str, i64)>) -> Vec<Ho
     all.iter().map(row).collect()
 }
 
-pub(super) fn hosts(api: &Api) -> Answered {
+pub(super) fn hosts(api: &Api) -> ApiResult {
     let facts = api.facts();
     json(&host_rows(facts.hosts.iter().map(|plan| {
         (
@@ -118,17 +118,17 @@ pub(super) fn hosts(api: &Api) -> Answered {
     })))
 }
 
-pub(super) fn all_hosts(api: &Api) -> Answered {
+pub(super) fn all_hosts(api: &Api) -> ApiResult {
     let hosts = api.reader()?.hosts()?;
     json(&host_rows(hosts.iter().map(|host| {
         (host.name.as_str(), host.address.as_str(), host.family)
     })))
 }
 
-pub(super) fn health(api: &Api) -> Answered {
+pub(super) fn health(api: &Api) -> ApiResult {
     let facts = api.facts();
     let reader = api.reader()?;
-    let known = Known::read(&reader, facts.flush, now())?;
+    let known = HostStatuses::read(&reader, facts.flush, now())?;
     let lines = known.lines(&facts.hosts);
     let is_fresh = facts.hosts.is_empty()
         || lines
@@ -140,7 +140,7 @@ pub(super) fn health(api: &Api) -> Answered {
             .newest_run()?
             .is_some_and(|run| run.stopped_at.is_none() && now().0 - run.started_at.0 < 180_000);
     if !is_fresh && !is_starting {
-        return Err(Problem::Unavailable(
+        return Err(ApiError::Unavailable(
             "no check of any host came within three intervals: is the monitor running?".into(),
         ));
     }

@@ -3,22 +3,22 @@
 
 use std::fmt::Write;
 
-use super::{Answered, Api, now};
+use super::{Api, ApiResult, now};
 use crate::pure::model::State;
-use crate::status::{Known, Line};
+use crate::status::{HostStatus, HostStatuses};
 use crate::web::{Body, Reply};
 
 /// What a line says under one name; nothing where it has nothing to say.
-type Gauge<'a> = dyn Fn(&Line<'_>) -> Option<f64> + 'a;
+type Gauge<'a> = dyn Fn(&HostStatus<'_>) -> Option<f64> + 'a;
 
-pub(super) fn metrics(api: &Api) -> Answered {
+pub(super) fn metrics(api: &Api) -> ApiResult {
     let facts = api.facts();
     let reader = api.reader()?;
-    let known = Known::read(&reader, facts.flush, now())?;
+    let known = HostStatuses::read(&reader, facts.flush, now())?;
     let lines = known.lines(&facts.hosts);
     let mut text = String::new();
     let seconds = |us: Option<i64>| us.map(|us| us as f64 / 1e6);
-    let measured = |line: &Line<'_>| line.measured().cloned();
+    let measured = |line: &HostStatus<'_>| line.measured().cloned();
     let families: [(&str, &str, &Gauge<'_>); 8] = [
         (
             "ace_host_up",

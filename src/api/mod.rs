@@ -18,11 +18,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{Config, HostPlan};
+use crate::config::{Config, HostConfig};
 use crate::pure::model::{Family, Host};
 use crate::pure::time::UtcMillis;
-use crate::report::Settings;
-use crate::store::{Reader, Rhythm, StoreError};
+use crate::report::ReportSettings;
+use crate::store::{CheckIntervals, Reader, StoreError};
 use crate::sys;
 use crate::web::{Answer, Body, Reply, Request};
 
@@ -30,9 +30,9 @@ use parameters::Parameters;
 
 /// What the answers need to know of the configuration.
 #[derive(Clone, Debug)]
-pub struct Facts {
+pub struct ApiConfig {
     /// The configured hosts.
-    pub hosts: Vec<HostPlan>,
+    pub hosts: Vec<HostConfig>,
     /// The interval of a host without one of its own.
     pub interval: Duration,
     /// The database.
@@ -40,23 +40,23 @@ pub struct Facts {
     /// How long a result may wait in the monitor's memory.
     pub flush: Duration,
     /// What a report says of the configuration.
-    pub report: Settings,
+    pub report: ReportSettings,
 }
 
-impl Facts {
+impl ApiConfig {
     /// Those of a configuration.
-    pub fn of(config: &Config) -> Facts {
+    pub fn of(config: &Config) -> ApiConfig {
         let nobody = Host {
             name: String::new(),
             address: String::new(),
             family: Family::Any,
         };
-        Facts {
+        ApiConfig {
             hosts: config.hosts.clone(),
             interval: config.plan_for(nobody).interval,
             database: config.database.path.clone(),
             flush: config.database.flush,
-            report: Settings::of(config),
+            report: ReportSettings::of(config),
         }
     }
 }
@@ -68,7 +68,7 @@ pub struct Api {
 }
 
 struct Shared {
-    facts: Mutex<Arc<Facts>>,
+    facts: Mutex<Arc<ApiConfig>>,
     readers: Mutex<Readers>,
     returned: Condvar,
     /// Told when somebody asks for the newest results.
@@ -86,12 +86,12 @@ struct Readers {
 
 /// How many questions are answered at the same time: more would not be answered sooner, and each
 /// takes memory. None is held while an answer is sent, so that slow readers keep nobody waiting.
-const MOST_READERS: usize = 3;
+const MAX_READERS: usize = 3;
 /// How long a question waits for its turn.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// Why a question has no answer.
-enum Problem {
+enum ApiError {
     /// A parameter is wrong: 400.
     Parameter(String),
     /// There is no such path or host: 404.
@@ -100,18 +100,18 @@ enum Problem {
     Unavailable(String),
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for ApiError {
     fn from(error: StoreError) -> Self {
-        Problem::Unavailable(error.to_string())
+        ApiError::Unavailable(error.to_string())
     }
 }
 
-type Answered = Result<Reply, Problem>;
+type ApiResult = Result<Reply, ApiError>;
 
 impl Api {
     /// An API over a database that may not exist yet. `on_watch` is called when somebody asks for
     /// the newest results.
-    pub fn new(facts: Facts, on_watch: impl Fn() + Send + Sync + 'static) -> Api {
+    pub fn new(facts: ApiConfig, on_watch: impl Fn() + Send + Sync + 'static) -> Api {
         let facts = Mutex::new(Arc::new(facts));
         let (readers, returned) = (Mutex::default(), Condvar::new());
         Api {
@@ -125,25 +125,25 @@ impl Api {
     }
 
     /// From now on goes by another configuration.
-    pub fn set(&self, facts: Facts) {
+    pub fn set(&self, facts: ApiConfig) {
         *lock(&self.shared.facts) = Arc::new(facts);
         lock(&self.shared.readers).idle.clear();
     }
 
-    fn facts(&self) -> Arc<Facts> {
+    fn facts(&self) -> Arc<ApiConfig> {
         Arc::clone(&lock(&self.shared.facts))
     }
 
     /// A connection to the database; there may be no database yet.
-    fn reader(&self) -> Result<Borrowed, Problem> {
-        let is_busy = |readers: &mut Readers| readers.lent >= MOST_READERS;
+    fn reader(&self) -> Result<Borrowed, ApiError> {
+        let is_busy = |readers: &mut Readers| readers.lent >= MAX_READERS;
         let waited =
             self.shared
                 .returned
                 .wait_timeout_while(lock(&self.shared.readers), PATIENCE, is_busy);
         let mut readers = waited.unwrap_or_else(PoisonError::into_inner).0;
         if is_busy(&mut readers) {
-            return Err(Problem::Unavailable(
+            return Err(ApiError::Unavailable(
                 "too many questions at once; try again".into(),
             ));
         }
@@ -156,13 +156,13 @@ impl Api {
         if borrowed.reader.is_none() {
             let path = &self.facts().database;
             let none =
-                || Problem::Unavailable(format!("{}: nothing is recorded yet", path.display()));
+                || ApiError::Unavailable(format!("{}: nothing is recorded yet", path.display()));
             borrowed.reader = Some(Reader::open_current(path)?.ok_or_else(none)?);
         }
         Ok(borrowed)
     }
 
-    fn route(&self, request: &Request) -> Answered {
+    fn route(&self, request: &Request) -> ApiResult {
         let parameters = Parameters::new(&request.query);
         let path = request.path.as_str();
         if let Some(address) = path.strip_prefix("/api/statistics/") {
@@ -194,7 +194,7 @@ impl Api {
             "/api/report" => report::report(self, &parameters),
             "/health" => lists::health(self),
             "/metrics" => metrics::metrics(self),
-            _ => Err(Problem::Unknown(format!("there is no {path}"))),
+            _ => Err(ApiError::Unknown(format!("there is no {path}"))),
         }
     }
 }
@@ -202,9 +202,9 @@ impl Api {
 impl Answer for Api {
     fn answer(&self, request: &Request) -> Reply {
         self.route(request).unwrap_or_else(|problem| match problem {
-            Problem::Parameter(detail) => Reply::error(400, detail),
-            Problem::Unknown(detail) => Reply::error(404, detail),
-            Problem::Unavailable(detail) => Reply::error(503, detail),
+            ApiError::Parameter(detail) => Reply::error(400, detail),
+            ApiError::Unknown(detail) => Reply::error(404, detail),
+            ApiError::Unavailable(detail) => Reply::error(503, detail),
         })
     }
 
@@ -245,9 +245,9 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-fn json(value: &impl Serialize) -> Answered {
+fn json(value: &impl Serialize) -> ApiResult {
     let body =
-        serde_json::to_vec(value).map_err(|error| Problem::Unavailable(error.to_string()))?;
+        serde_json::to_vec(value).map_err(|error| ApiError::Unavailable(error.to_string()))?;
     Ok(Reply {
         status: 200,
         content_type: "application/json",
@@ -261,7 +261,7 @@ fn now() -> UtcMillis {
 }
 
 /// The ids of a host that was recorded, or is configured and not recorded yet, by its key.
-fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<i64>, Problem> {
+fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<i64>, ApiError> {
     let ids = reader.host_ids(key)?;
     let (address, _) = Host::of_key(key);
     let is_configured = || {
@@ -271,7 +271,7 @@ fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<i64>, Problem> 
             .any(|plan| plan.host.address.eq_ignore_ascii_case(address))
     };
     if ids.is_empty() && !is_configured() {
-        return Err(Problem::Unknown(format!(
+        return Err(ApiError::Unknown(format!(
             "host_address: {key:?} was never recorded and is not configured"
         )));
     }
@@ -280,13 +280,18 @@ fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<i64>, Problem> 
 
 /// For how long a host's checks stand, by its key: as it was noted with them, else as configured,
 /// else as recorded.
-fn rhythm(api: &Api, reader: &Reader, key: &str, ids: &[i64]) -> Result<Rhythm, Problem> {
+fn check_intervals(
+    api: &Api,
+    reader: &Reader,
+    key: &str,
+    ids: &[i64],
+) -> Result<CheckIntervals, ApiError> {
     let facts = api.facts();
     let (address, family) = Host::of_key(key);
-    let is_own = |plan: &&HostPlan| {
+    let is_own = |plan: &&HostConfig| {
         plan.host.address.eq_ignore_ascii_case(address)
             && family.is_none_or(|family| plan.host.family == family)
     };
     let configured = facts.hosts.iter().find(is_own).map(|plan| plan.interval);
-    Ok(reader.rhythm(ids, configured, facts.interval)?)
+    Ok(reader.check_intervals(ids, configured, facts.interval)?)
 }

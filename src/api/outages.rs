@@ -7,18 +7,18 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::parameters::Parameters;
-use super::{Answered, Api, Problem, host_ids, json, now};
+use super::{Api, ApiError, ApiResult, host_ids, json, now};
 use crate::pure::cause::Cause;
 use crate::pure::model::Host;
 use crate::pure::time::UtcMillis;
-use crate::store::{DNS, Episode, Reader, incidents as incidents_of};
+use crate::store::{DNS, GroupedOutage, Reader, incidents as incidents_of};
 
 /// What an event of this machine's own link has for an address.
 const LINKS: [&str; 3] = ["IPv4", "IPv6", "IPv4 and IPv6"];
 
 /// From `from` to `to` where they are given, else the last `days`, else all; never beyond now,
 /// until when what goes on is counted.
-fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, Problem> {
+fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, ApiError> {
     let end = UtcMillis(now().0 + 1);
     if parameters.text("from").is_some() || parameters.text("to").is_some() {
         let span = parameters.between(now())?;
@@ -31,7 +31,7 @@ fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, Problem> {
 }
 
 /// How many are listed; as everywhere in the original 0 means all.
-fn limit(parameters: &Parameters<'_>) -> Result<usize, Problem> {
+fn limit(parameters: &Parameters<'_>) -> Result<usize, ApiError> {
     let limit = parameters.whole("limit", 0..1_000_001, 50)?;
     Ok(if limit == 0 {
         usize::MAX
@@ -41,17 +41,21 @@ fn limit(parameters: &Parameters<'_>) -> Result<usize, Problem> {
 }
 
 /// Everything within a span, newest first.
-fn episodes(api: &Api, reader: &Reader, span: &Range<UtcMillis>) -> Result<Vec<Episode>, Problem> {
+fn episodes(
+    api: &Api,
+    reader: &Reader,
+    span: &Range<UtcMillis>,
+) -> Result<Vec<GroupedOutage>, ApiError> {
     // What began before the span is counted from its own beginning.
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
     Ok(reader.episodes(span, &api.facts().report.grouping, &gaps)?)
 }
 
 /// Everything that goes on, newest first.
-fn open(api: &Api, reader: &Reader) -> Result<Vec<Episode>, Problem> {
+fn open(api: &Api, reader: &Reader) -> Result<Vec<GroupedOutage>, ApiError> {
     let now = now();
     let mut episodes = episodes(api, reader, &(now..UtcMillis(now.0 + 1)))?;
-    episodes.retain(Episode::is_open);
+    episodes.retain(GroupedOutage::is_open);
     Ok(episodes)
 }
 
@@ -63,21 +67,21 @@ struct Whose<'a> {
 }
 
 impl<'a> Whose<'a> {
-    fn of(reader: &Reader, key: &'a str) -> Result<Whose<'a>, Problem> {
+    fn of(reader: &Reader, key: &'a str) -> Result<Whose<'a>, ApiError> {
         let (address, family) = Host::of_key(key);
         let ids = family.map(|_| reader.host_ids(key)).transpose()?;
         Ok(Whose { address, ids })
     }
 
     /// The same, and nobody whom nobody knows.
-    fn known(api: &Api, reader: &Reader, key: &'a str) -> Result<Whose<'a>, Problem> {
+    fn known(api: &Api, reader: &Reader, key: &'a str) -> Result<Whose<'a>, ApiError> {
         if !LINKS.iter().any(|link| link.eq_ignore_ascii_case(key)) {
             host_ids(api, reader, key)?;
         }
         Whose::of(reader, key)
     }
 
-    fn has(&self, episode: &Episode) -> bool {
+    fn has(&self, episode: &GroupedOutage) -> bool {
         let is_of_version =
             |ids: &Vec<i64>| episode.event.host_id.is_some_and(|id| ids.contains(&id));
         episode
@@ -92,7 +96,7 @@ impl<'a> Whose<'a> {
 #[derive(Serialize)]
 struct Told {
     #[serde(flatten)]
-    episode: Episode,
+    episode: GroupedOutage,
     /// What tells its host from all others.
     host_key: String,
 }
@@ -100,10 +104,10 @@ struct Told {
 /// Puts the key of its host to each.
 fn told<'a>(
     reader: &Reader,
-    episodes: impl Iterator<Item = &'a Episode>,
-) -> Result<Vec<Told>, Problem> {
+    episodes: impl Iterator<Item = &'a GroupedOutage>,
+) -> Result<Vec<Told>, ApiError> {
     let hosts = reader.hosts()?;
-    let key = |episode: &Episode| {
+    let key = |episode: &GroupedOutage| {
         let address = episode.event.host_address.as_str();
         let family = hosts
             .iter()
@@ -123,13 +127,13 @@ fn told<'a>(
         .collect())
 }
 
-pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let is_active_only = parameters.flag("active_only")?;
     let (span, limit) = (span(parameters)?, limit(parameters)?);
     let word = |text: &str| {
-        let words = Cause::ALL.map(Cause::word).join(", ");
-        Cause::of_word(text)
-            .ok_or_else(|| Problem::Parameter(format!("cause: {text:?} is none of {words}")))
+        let words = Cause::ALL.map(Cause::as_str).join(", ");
+        Cause::from_word(text)
+            .ok_or_else(|| ApiError::Parameter(format!("cause: {text:?} is none of {words}")))
     };
     let cause = parameters.text("cause").map(word).transpose()?;
     let reader = api.reader()?;
@@ -138,7 +142,7 @@ pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> Answered {
         .map(|key| Whose::known(api, &reader, key))
         .transpose()?;
     let episodes = episodes(api, &reader, &span)?;
-    let is_wanted = |episode: &&Episode| {
+    let is_wanted = |episode: &&GroupedOutage| {
         whose.as_ref().is_none_or(|whose| whose.has(episode))
             && cause.is_none_or(|cause| episode.cause() == cause)
             && (!is_active_only || episode.is_open())
@@ -149,12 +153,12 @@ pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> Answered {
     )?)
 }
 
-pub(super) fn active(api: &Api) -> Answered {
+pub(super) fn active(api: &Api) -> ApiResult {
     let reader = api.reader()?;
     json(&told(&reader, open(api, &reader)?.iter())?)
 }
 
-pub(super) fn active_of(api: &Api, address: &str) -> Answered {
+pub(super) fn active_of(api: &Api, address: &str) -> ApiResult {
     let reader = api.reader()?;
     let whose = Whose::known(api, &reader, address)?;
     let open = open(api, &reader)?;
@@ -168,7 +172,7 @@ pub(super) fn active_of(api: &Api, address: &str) -> Answered {
 }
 
 /// Planned ones do not count, and neither does a name that did not resolve while the pings went on.
-pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) -> ApiResult {
     let span = span(parameters)?;
     let reader = api.reader()?;
     let whose = Whose::of(&reader, address)?;
@@ -177,7 +181,7 @@ pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) 
         whose.has(episode) && !episode.event.planned && episode.event.event_type != DNS
     });
     // What is not over has lasted until now.
-    let seconds = |episode: &Episode| {
+    let seconds = |episode: &GroupedOutage| {
         let lasted = || (episode.end().unwrap_or(span.end).0 - episode.start().0).max(0) / 1000;
         episode.event.duration_seconds.unwrap_or_else(lasted)
     };
@@ -192,14 +196,14 @@ pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) 
     }))
 }
 
-pub(super) fn incidents(api: &Api, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn incidents(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let (span, limit) = (span(parameters)?, limit(parameters)?);
     let mut found = incidents_of(&episodes(api, &*api.reader()?, &span)?);
     found.truncate(limit);
     json(&found)
 }
 
-pub(super) fn gaps(api: &Api, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn gaps(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let span = parameters.between(now())?;
     json(
         &api.reader()?

@@ -4,16 +4,16 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::charts::{DAY_MS, Measure, Stood, quantile};
+use super::charts::{CoveredTime, DAY_MS, Measure, quantile};
 use super::line::{Line, line};
 use super::parameters::Parameters;
 use super::zone::Zone;
-use super::{Answered, Api, Problem, json, now, rhythm};
+use super::{Api, ApiError, ApiResult, check_intervals, json, now};
 use crate::pure::model::State;
 use crate::pure::sums::{Counts, Sums};
 use crate::pure::time::{HOUR_MS, UtcMillis};
-use crate::status::Known;
-use crate::store::{Reader, Rhythm, Source};
+use crate::status::HostStatuses;
+use crate::store::{CheckIntervals, Reader, Source};
 
 /// A host's line of the overview.
 #[derive(Serialize)]
@@ -74,25 +74,25 @@ struct Overview<'a> {
     hosts: Vec<OverviewRow<'a>>,
 }
 
-pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let zone = Zone::read(parameters)?;
     let days = parameters.signed("days", 1..401, 90)?;
     let now = now();
     let facts = api.facts();
     let reader = api.reader()?;
-    let known = Known::read(&reader, facts.flush, now)?;
+    let known = HostStatuses::read(&reader, facts.flush, now)?;
     let lines = known.lines(&facts.hosts);
     let today = zone.day_of(now.0);
     let span = UtcMillis(zone.begin_of(today - days + 1))..UtcMillis(now.0 + 1);
     let mut rows = Vec::with_capacity(lines.len());
     for line in &lines {
         let ids = reader.host_ids(&line.key)?;
-        let rhythm = rhythm(api, &reader, &line.key, &ids)?;
-        let (by_day, all) = sum_up_days(&reader, &ids, &span, &zone, &rhythm)?;
+        let check_intervals = check_intervals(api, &reader, &line.key, &ids)?;
+        let (by_day, all) = sum_up_days(&reader, &ids, &span, &zone, &check_intervals)?;
         let seconds = |ms: i64| (ms.min(DAY_MS) + 500) / 1000;
         let mut columns = Days::default();
         for (counts, stood) in &by_day {
-            columns.state.push(counts.worst_state().map(State::word));
+            columns.state.push(counts.worst_state().map(State::as_str));
             columns.down_seconds.push(seconds(stood.down));
             columns.silent_seconds.push(seconds(stood.silent));
             columns
@@ -101,8 +101,8 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
             columns.measured_seconds.push(seconds(stood.measured));
         }
         let (spark, last_day) = spark(&reader, &ids, now)?;
-        let mut of_last_day = Stood::default();
-        of_last_day.add(&last_day.counts, rhythm.at(now.0));
+        let mut of_last_day = CoveredTime::default();
+        of_last_day.add(&last_day.counts, check_intervals.at(now.0));
         let measure = Measure::of(&all, &span, reader.first_recorded(&ids)?);
         let measured = line.measured();
         rows.push(OverviewRow {
@@ -110,8 +110,8 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> Answered {
             host_address: line.address,
             host_key: &line.key,
             configured: line.plan.is_some(),
-            role: line.plan.map(|plan| plan.role.word()),
-            state: line.state().word(),
+            role: line.plan.map(|plan| plan.role.as_str()),
+            state: line.state().as_str(),
             stale: line.is_stale(),
             timestamp: line.latest.map(|check| check.checked_at.rfc3339()),
             error: line.latest.and_then(|check| check.reason.as_deref()),
@@ -145,19 +145,19 @@ fn sum_up_days(
     ids: &[i64],
     span: &Range<UtcMillis>,
     zone: &Zone,
-    rhythm: &Rhythm,
-) -> Result<(Vec<(Counts, Stood)>, Stood), Problem> {
+    check_intervals: &CheckIntervals,
+) -> Result<(Vec<(Counts, CoveredTime)>, CoveredTime), ApiError> {
     let first = zone.day_of(span.start.0);
     let count = usize::try_from(zone.day_of(span.end.0 - 1) - first + 1).unwrap_or(0);
-    let mut days = vec![(Counts::default(), Stood::default()); count];
-    let mut all = Stood::default();
+    let mut days = vec![(Counts::default(), CoveredTime::default()); count];
+    let mut all = CoveredTime::default();
     for id in ids {
         reader.each_hour(
             *id,
             span.start.hour()..span.end.hour() + 1,
             |hour, counts| {
                 let begin = hour.saturating_mul(HOUR_MS);
-                let interval_ms = rhythm.at(begin);
+                let interval_ms = check_intervals.at(begin);
                 all.add(counts, interval_ms);
                 // Where a zone is off by half an hour, the first hour begins the day before.
                 let day = zone.day_of(begin).max(first) - first;
@@ -174,7 +174,7 @@ fn sum_up_days(
 }
 
 /// The last 24 hours as a small picture, and summed up.
-fn spark(reader: &Reader, ids: &[i64], now: UtcMillis) -> Result<(Spark, Sums), Problem> {
+fn spark(reader: &Reader, ids: &[i64], now: UtcMillis) -> Result<(Spark, Sums), ApiError> {
     let last = now.hour();
     let span = UtcMillis((last - 24) * HOUR_MS)..UtcMillis(now.0 + 1);
     let hours = reader.buckets(ids, &span, HOUR_MS, Source::Rollup)?;
@@ -186,7 +186,7 @@ fn spark(reader: &Reader, ids: &[i64], now: UtcMillis) -> Result<(Spark, Sums), 
         columns.t.push(hour * 3600);
         columns
             .state
-            .push(sums.counts.worst_state().map(State::word));
+            .push(sums.counts.worst_state().map(State::as_str));
         columns.p5_us.push(quantile(sums, 0.05).map(three_figures));
         columns.p50_us.push(quantile(sums, 0.5).map(three_figures));
         columns.p95_us.push(quantile(sums, 0.95).map(three_figures));

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::Problem;
+use super::ApiError;
 use crate::pure::time::{UtcMillis, parse_instant};
 
 /// The parameters as they came.
@@ -11,7 +11,7 @@ pub(super) struct Parameters<'a> {
 }
 
 /// No span that is asked for in hours or days is longer: a thousand years.
-const LONGEST_HOURS: f64 = 8_766_000.0;
+const MAX_HOURS: f64 = 8_766_000.0;
 
 impl<'a> Parameters<'a> {
     pub fn new(query: &'a [(String, String)]) -> Parameters<'a> {
@@ -27,19 +27,19 @@ impl<'a> Parameters<'a> {
     }
 
     /// The address that a question is about.
-    pub fn address(&self) -> Result<&'a str, Problem> {
+    pub fn address(&self) -> Result<&'a str, ApiError> {
         self.text("host_address")
-            .ok_or_else(|| Problem::Parameter("host_address: it is missing".into()))
+            .ok_or_else(|| ApiError::Parameter("host_address: it is missing".into()))
     }
 
     /// A whole number within a range.
-    pub fn whole(&self, name: &str, range: Range<u64>, default: u64) -> Result<u64, Problem> {
+    pub fn whole(&self, name: &str, range: Range<u64>, default: u64) -> Result<u64, ApiError> {
         let Some(text) = self.text(name) else {
             return Ok(default);
         };
         let number = text.parse().ok().filter(|number| range.contains(number));
         number.ok_or_else(|| {
-            Problem::Parameter(format!(
+            ApiError::Parameter(format!(
                 "{name}: {text:?} is no whole number from {} to {}",
                 range.start,
                 range.end - 1
@@ -48,13 +48,13 @@ impl<'a> Parameters<'a> {
     }
 
     /// A whole number that may be negative, within a range.
-    pub fn signed(&self, name: &str, range: Range<i64>, default: i64) -> Result<i64, Problem> {
+    pub fn signed(&self, name: &str, range: Range<i64>, default: i64) -> Result<i64, ApiError> {
         let Some(text) = self.text(name) else {
             return Ok(default);
         };
         let number = text.parse().ok().filter(|number| range.contains(number));
         number.ok_or_else(|| {
-            Problem::Parameter(format!(
+            ApiError::Parameter(format!(
                 "{name}: {text:?} is no whole number from {} to {}",
                 range.start,
                 range.end - 1
@@ -63,12 +63,12 @@ impl<'a> Parameters<'a> {
     }
 
     /// true or false.
-    pub fn flag(&self, name: &str) -> Result<bool, Problem> {
+    pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
         match self.text(name) {
             None => Ok(false),
             Some(text) if text.eq_ignore_ascii_case("true") || text == "1" => Ok(true),
             Some(text) if text.eq_ignore_ascii_case("false") || text == "0" => Ok(false),
-            Some(text) => Err(Problem::Parameter(format!(
+            Some(text) => Err(ApiError::Parameter(format!(
                 "{name}: {text:?} is neither true nor false"
             ))),
         }
@@ -81,16 +81,17 @@ impl<'a> Parameters<'a> {
         name: &str,
         unit_hours: f64,
         default: Option<f64>,
-    ) -> Result<Option<i64>, Problem> {
+    ) -> Result<Option<i64>, ApiError> {
         let value = match self.text(name) {
             None => default,
             Some(text) => {
                 let number = text
                     .parse::<f64>()
                     .ok()
-                    .filter(|number| (0.0..=LONGEST_HOURS).contains(number));
-                let wrong =
-                    || Problem::Parameter(format!("{name}: {text:?} is no number from 0 (all) up"));
+                    .filter(|number| (0.0..=MAX_HOURS).contains(number));
+                let wrong = || {
+                    ApiError::Parameter(format!("{name}: {text:?} is no number from 0 (all) up"))
+                };
                 Some(number.ok_or_else(wrong)?)
             }
         };
@@ -101,12 +102,12 @@ impl<'a> Parameters<'a> {
     }
 
     /// An instant.
-    pub fn instant(&self, name: &str) -> Result<Option<UtcMillis>, Problem> {
+    pub fn instant(&self, name: &str) -> Result<Option<UtcMillis>, ApiError> {
         let Some(text) = self.text(name) else {
             return Ok(None);
         };
         let wrong = || {
-            Problem::Parameter(format!(
+            ApiError::Parameter(format!(
                 "{name}: {text:?} is neither RFC 3339 (2026-11-02T12:00:00Z) nor Unix seconds"
             ))
         };
@@ -114,13 +115,13 @@ impl<'a> Parameters<'a> {
     }
 
     /// `from` and `to`; by default the last 24 hours.
-    pub fn between(&self, now: UtcMillis) -> Result<Range<UtcMillis>, Problem> {
+    pub fn between(&self, now: UtcMillis) -> Result<Range<UtcMillis>, ApiError> {
         let to = self.instant("to")?.unwrap_or(UtcMillis(now.0 + 1));
         let from = self
             .instant("from")?
             .unwrap_or(UtcMillis((to.0 - 86_400_000).max(0)));
         if from >= to {
-            return Err(Problem::Parameter(format!(
+            return Err(ApiError::Parameter(format!(
                 "from: {} is not before to: {}",
                 from.rfc3339(),
                 to.rfc3339()
@@ -130,7 +131,7 @@ impl<'a> Parameters<'a> {
     }
 
     /// `from` and `to` where they are given, else the last `hours`, of which 0 means all.
-    pub fn span(&self, now: UtcMillis, default_hours: f64) -> Result<Range<UtcMillis>, Problem> {
+    pub fn span(&self, now: UtcMillis, default_hours: f64) -> Result<Range<UtcMillis>, ApiError> {
         if self.text("from").is_some() || self.text("to").is_some() {
             return self.between(now);
         }

@@ -1,30 +1,30 @@
 //! The report of a span: the same that the command writes, for the page to open and to print.
 
 use super::parameters::Parameters;
-use super::{Answered, Api, Problem, now};
-use crate::report::{self, Appendix, Format, Period, Question};
+use super::{Api, ApiError, ApiResult, now};
+use crate::report::{self, Appendix, Format, Period, ReportQuery};
 use crate::sys;
 use crate::web::{Body, Reply};
 
-pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let named =
-        |name: &'static str| move |detail: String| Problem::Parameter(format!("{name}: {detail}"));
+        |name: &'static str| move |detail: String| ApiError::Parameter(format!("{name}: {detail}"));
     let format = parameters
         .text("format")
-        .map_or(Ok(Format::Html), Format::of_word)
+        .map_or(Ok(Format::Html), Format::from_word)
         .map_err(named("format"))?;
     let (from, to) = (parameters.instant("from")?, parameters.instant("to")?);
     let (days, month) = (parameters.text("days"), parameters.text("month"));
     let (name, period) = match (from, days, month) {
         (Some(from), None, None) => ("from", Period::Between(from, to)),
         (None, None, None) if to.is_some() => {
-            return Err(Problem::Parameter("from: it is missing beside to".into()));
+            return Err(ApiError::Parameter("from: it is missing beside to".into()));
         }
         (None, Some(days), None) => ("days", Period::days(days).map_err(named("days"))?),
         (None, None, Some(month)) => ("month", Period::month(month).map_err(named("month"))?),
         (None, None, None) => ("days", Period::Days(30)),
         _ => {
-            return Err(Problem::Parameter(
+            return Err(ApiError::Parameter(
                 "from: give one of from with to, days and month".into(),
             ));
         }
@@ -35,7 +35,7 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> Answered {
     let reader = api.reader()?;
     let only = parameters.text("host_address");
     let settings = &facts.report;
-    let question = Question {
+    let question = ReportQuery {
         span,
         now,
         only,
@@ -45,8 +45,8 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> Answered {
     };
     let made =
         report::gather(&reader, &question, &mut |_, _| ()).map_err(|problem| match problem {
-            report::Problem::Store(error) => error.into(),
-            report::Problem::UnknownHost { asked, .. } => Problem::Unknown(format!(
+            report::ReportError::Store(error) => error.into(),
+            report::ReportError::UnknownHost { asked, .. } => ApiError::Unknown(format!(
                 "host_address: {asked:?} was never recorded and is not configured"
             )),
         })?;

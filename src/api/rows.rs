@@ -3,8 +3,8 @@
 use serde::Serialize;
 
 use super::parameters::Parameters;
-use super::{Answered, Api, Problem, json, now};
-use crate::status::{Known, Line};
+use super::{Api, ApiError, ApiResult, json, now};
+use crate::status::{HostStatus, HostStatuses};
 use crate::store::{Checks, LatestCheck, Reader, RecordedCheck};
 use crate::web::{Body, Reply};
 
@@ -43,7 +43,7 @@ impl<'a> From<&'a RecordedCheck> for CheckRow<'a> {
             min_latency,
             max_latency,
             avg_latency,
-            state: check.state.word(),
+            state: check.state.as_str(),
             sent: check.sent,
             rtts_us: check.rtts_us.as_deref(),
             late: check.late,
@@ -76,8 +76,8 @@ struct LatestRow<'a> {
     host_key: &'a str,
 }
 
-impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
-    fn from(line: &'a Line<'a>) -> Self {
+impl<'a> From<&'a HostStatus<'a>> for LatestRow<'a> {
+    fn from(line: &'a HostStatus<'a>) -> Self {
         let measured = line.measured();
         let [min_latency, avg_latency, max_latency] =
             measured.map_or([None; 3], LatestCheck::latencies_ms);
@@ -91,7 +91,7 @@ impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
             min_latency,
             max_latency,
             avg_latency,
-            state: line.state().word(),
+            state: line.state().as_str(),
             sent: measured.map(|check| check.sent),
             rtts_us: measured.and_then(|check| check.rtts_us.as_deref()),
             error: line.latest.and_then(|check| check.reason.as_deref()),
@@ -103,16 +103,16 @@ impl<'a> From<&'a Line<'a>> for LatestRow<'a> {
     }
 }
 
-pub(super) fn latest(api: &Api) -> Answered {
+pub(super) fn latest(api: &Api) -> ApiResult {
     (api.shared.on_watch)();
     let facts = api.facts();
     // Before the first check there may be no database; the hosts are told all the same.
     let (etag, known) = match api.reader() {
         Ok(reader) => {
             let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
-            (etag, Known::read(&reader, facts.flush, now())?)
+            (etag, HostStatuses::read(&reader, facts.flush, now())?)
         }
-        Err(_) if !facts.database.exists() => ("none".to_string(), Known::nothing(now())),
+        Err(_) if !facts.database.exists() => ("none".to_string(), HostStatuses::nothing(now())),
         Err(problem) => return Err(problem),
     };
     let lines = known.lines(&facts.hosts);
@@ -128,7 +128,7 @@ pub(super) fn latest(api: &Api) -> Answered {
 /// How many bytes a page gathers before it is sent.
 const PAGE_BYTES: usize = 32 * 1024;
 
-pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> Answered {
+pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let span = parameters.span(now(), 24.0)?;
     let limit = parameters.whole("limit", 0..1_000_000_001, 1000)?;
     let limit = if limit == 0 { u64::MAX } else { limit };
@@ -191,7 +191,7 @@ struct Pages {
 }
 
 impl Pages {
-    fn make(&mut self, reader: &Reader) -> Result<Vec<u8>, Problem> {
+    fn make(&mut self, reader: &Reader) -> Result<Vec<u8>, ApiError> {
         let mut page = Vec::with_capacity(PAGE_BYTES + 1024);
         while page.len() < PAGE_BYTES {
             let Some(check) = self.checks.next(reader)? else {
@@ -202,7 +202,7 @@ impl Pages {
             page.push(if self.is_begun { b',' } else { b'[' });
             self.is_begun = true;
             serde_json::to_writer(&mut page, &CheckRow::from(&check))
-                .map_err(|error| Problem::Unavailable(error.to_string()))?;
+                .map_err(|error| ApiError::Unavailable(error.to_string()))?;
         }
         Ok(page)
     }

@@ -1,6 +1,6 @@
 //! The days of the reader, who may live in another zone than this machine.
 
-use super::Problem;
+use super::ApiError;
 use super::charts::DAY_MS;
 use super::parameters::Parameters;
 
@@ -12,7 +12,7 @@ pub(super) struct Zone {
 }
 
 impl Zone {
-    pub fn read(parameters: &Parameters<'_>) -> Result<Zone, Problem> {
+    pub fn read(parameters: &Parameters<'_>) -> Result<Zone, ApiError> {
         let offset = parameters.signed("offset_minutes", -900..901, 0)?;
         let earlier = parameters.signed("earlier_offset_minutes", -900..901, offset)?;
         let changed_at_ms = parameters.instant("changed_at")?.map_or(0, |at| at.0);

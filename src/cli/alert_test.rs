@@ -5,9 +5,9 @@ use std::fmt::Write;
 use super::arguments::AlertTest;
 use super::cleanup::stop_on_signals;
 use super::output::{print, printable};
-use super::{Failure, Verdict, configure};
-use crate::alerts::{self, End, Heard};
-use crate::config::{Config, HostPlan};
+use super::{CliError, Verdict, configure};
+use crate::alerts::{self, AlertResult, End};
+use crate::config::{Config, HostConfig};
 use crate::pure::cause::Cause;
 use crate::pure::model::{AlertKind, Host};
 use crate::pure::time::UtcMillis;
@@ -18,11 +18,11 @@ use crate::sys;
 const BEGAN_MS: i64 = 90_000;
 const LASTED_MS: i64 = 85_000;
 
-pub fn run(arguments: &AlertTest) -> Result<Verdict, Failure> {
+pub fn run(arguments: &AlertTest) -> Result<Verdict, CliError> {
     let (config, _) = configure(&arguments.common())?;
     if config.alerts.command.is_empty() {
         let hint = "name a program in the configuration, as a list: alerts: {command: [/usr/local/bin/tell-me]}".to_string();
-        return Err(Failure::Config {
+        return Err(CliError::Config {
             text: "alerts.command: there is none, so nobody is told".into(),
             hint: Some(hint),
         });
@@ -46,9 +46,9 @@ pub fn run(arguments: &AlertTest) -> Result<Verdict, Failure> {
         &telling,
         config.alerts.timeout,
         &stop,
-        Heard::All,
+        AlertResult::All,
     )
-    .map_err(|cause| Failure::File {
+    .map_err(|cause| CliError::File {
         operation: "running",
         path: config.alerts.command[0].clone().into(),
         cause,
@@ -83,7 +83,7 @@ fn made_up(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         address: format!("192.0.2.{n}"),
         family: Default::default(),
     };
-    let known = |plan: &HostPlan| Host::clone(&plan.host);
+    let known = |plan: &HostConfig| Host::clone(&plan.host);
     let hosts: Vec<Host> = config
         .hosts
         .iter()
@@ -108,7 +108,7 @@ fn made_up(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         earliest_start: Some(start.sql_text()),
         packets_sent: Some(10),
         packets_lost: Some(10),
-        cause: Some(Cause::Provider.word().into()),
+        cause: Some(Cause::Provider.as_str().into()),
         facts: None,
         path: None,
         planned: false,

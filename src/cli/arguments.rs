@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use argh::FromArgs;
 use log::LevelFilter;
 
-use super::{Failure, when};
+use super::{CliError, when};
 use crate::export::Format;
 use crate::pure::model::AlertKind;
 use crate::pure::time::UtcMillis;
@@ -357,11 +357,11 @@ fn month(text: &str) -> Result<Period, String> {
 }
 
 fn format(text: &str) -> Result<ReportFormat, String> {
-    ReportFormat::of_word(text)
+    ReportFormat::from_word(text)
 }
 
 fn alert_kind(text: &str) -> Result<AlertKind, String> {
-    AlertKind::of_word(text)
+    AlertKind::from_word(text)
         .ok_or_else(|| format!("{text:?} is none of down, up, degraded, incident"))
 }
 
@@ -398,12 +398,12 @@ const VALUE_OPTIONS: &[&str] = &[
 const SWITCHES: &[char] = &['v', 'q', 'h', 'V'];
 
 /// Reads the arguments, the program's own name first among them.
-pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, Failure> {
+pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, CliError> {
     let mut words = Vec::new();
     for word in arguments.skip(1) {
         let word = word
             .into_string()
-            .map_err(|word| Failure::Usage(format!("argument {word:?}: it is not UTF-8")))?;
+            .map_err(|word| CliError::Usage(format!("argument {word:?}: it is not UTF-8")))?;
         words.push(word);
     }
     let mut words = normalise(words);
@@ -425,7 +425,7 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, Failur
         Err(exit) if exit.status.is_ok() => {
             Ok(Parsed::Text(format!("{}\n", exit.output.trim_end())))
         }
-        Err(exit) => Err(Failure::Usage(exit.output.trim_end().to_string())),
+        Err(exit) => Err(CliError::Usage(exit.output.trim_end().to_string())),
     }
 }
 
@@ -540,7 +540,7 @@ mod tests {
         assert_eq!(words("check -xyz"), ["check", "-xyz"]);
     }
 
-    fn parse_line(line: &str) -> Result<Parsed, Failure> {
+    fn parse_line(line: &str) -> Result<Parsed, CliError> {
         parse(
             std::iter::once("program")
                 .chain(line.split(' '))
@@ -584,7 +584,10 @@ mod tests {
             "monitor --port 65536",
             "alert-test --event=sideways",
         ] {
-            assert!(matches!(parse_line(line), Err(Failure::Usage(_))), "{line}");
+            assert!(
+                matches!(parse_line(line), Err(CliError::Usage(_))),
+                "{line}"
+            );
         }
     }
 

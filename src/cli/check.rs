@@ -16,16 +16,16 @@ use super::cleanup::stop_on_signals;
 use super::output::{
     align, cut, is_coloured, is_terminal, ms, pad, paint, print, print_json, printable,
 };
-use super::{Failure, Verdict, configure, open_database};
-use crate::config::{Config, HostPlan};
+use super::{CliError, Verdict, configure, open_database};
+use crate::config::{Config, HostConfig};
 use crate::daemon::{self, DaemonError};
-use crate::net::StampKeeper;
-use crate::pinger::{Manner, Pinger, Progress};
-use crate::pure::check::Pace;
+use crate::net::TimestampSwitch;
+use crate::pinger::{Pinger, ProbeSettings, Progress};
+use crate::pure::check::ReadMode;
 use crate::pure::model::{CheckResult, Family, Host, Outcome, State};
-use crate::pure::outage::Rules;
+use crate::pure::outage::OutageRules;
 use crate::pure::stats;
-use crate::store::Life;
+use crate::store::RunStart;
 use crate::sys;
 
 /// Somebody waits for this check, so it can wait a moment for duplicates.
@@ -37,11 +37,11 @@ enum News {
     Done(usize, Option<CheckResult>),
 }
 
-pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
+pub fn run(arguments: &Check) -> Result<Verdict, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let plans = select(&config, &arguments.hosts)?;
     if plans.is_empty() {
-        return Err(Failure::Config {
+        return Err(CliError::Config {
             text: "hosts: the list is empty, there is nothing to check".into(),
             hint: None,
         });
@@ -51,7 +51,7 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
         && is_terminal()
         && sys::terminal_size().is_some_and(|(rows, _)| plans.len() + 2 < rows);
     let Some(results) = check_all(&plans, is_live)? else {
-        return Err(Failure::Refused {
+        return Err(CliError::Refused {
             text: "check: interrupted".into(),
             hint: "nothing is recorded".into(),
         });
@@ -79,25 +79,25 @@ pub fn run(arguments: &Check) -> Result<Verdict, Failure> {
     Ok(if is_bad { Verdict::Bad } else { Verdict::Good })
 }
 
-fn record(config: &Config, results: &[CheckResult]) -> Result<(), Failure> {
+fn record(config: &Config, results: &[CheckResult]) -> Result<(), CliError> {
     if results.is_empty() {
         return Ok(());
     }
-    Ok(open_database(config)?.write(results, sys::clocks().utc(), Life::GoesOn)?)
+    Ok(open_database(config)?.write(results, sys::clocks().utc(), RunStart::GoesOn)?)
 }
 
 /// The hosts that are meant: all, or the named ones. An IP address that is not configured is
 /// checked with the common settings.
-fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostPlan>, Failure> {
+fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliError> {
     if wanted.is_empty() {
         return Ok(config.hosts.clone());
     }
-    let mut plans: Vec<HostPlan> = Vec::new();
+    let mut plans: Vec<HostConfig> = Vec::new();
     for word in wanted {
-        let is_meant = |plan: &&HostPlan| {
+        let is_meant = |plan: &&HostConfig| {
             plan.host.name == *word || plan.host.address.eq_ignore_ascii_case(word)
         };
-        let found: Vec<HostPlan> = config.hosts.iter().filter(is_meant).cloned().collect();
+        let found: Vec<HostConfig> = config.hosts.iter().filter(is_meant).cloned().collect();
         if found.is_empty() {
             let is_address = word
                 .split('%')
@@ -110,7 +110,7 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostPlan>, Failure> 
                     .map(|plan| plan.host.name.as_str())
                     .take(20)
                     .collect();
-                return Err(Failure::Usage(format!(
+                return Err(CliError::Usage(format!(
                     "host {word:?} is not in the configuration, which has: {}",
                     known.join(", ")
                 )));
@@ -129,9 +129,9 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostPlan>, Failure> 
 }
 
 /// Checks all hosts at once; `None` when a signal ended it.
-fn check_all(plans: &[HostPlan], is_live: bool) -> Result<Option<Vec<CheckResult>>, Failure> {
+fn check_all(plans: &[HostConfig], is_live: bool) -> Result<Option<Vec<CheckResult>>, CliError> {
     let stop = stop_on_signals()?;
-    let _stamps = StampKeeper::start();
+    let _stamps = TimestampSwitch::start();
     let (sender, news) = channel();
     for (index, plan) in plans.iter().enumerate() {
         let (stop, sender, plan) = (stop.clone(), sender.clone(), plan.clone());
@@ -141,11 +141,11 @@ fn check_all(plans: &[HostPlan], is_live: bool) -> Result<Option<Vec<CheckResult
         };
         let mut pinger = Pinger::new(
             Arc::new(plan.clone()),
-            Manner {
-                pace: Pace::Listening,
+            ProbeSettings {
+                read_mode: ReadMode::Immediate,
                 linger: LINGER,
                 fast_interval: None,
-                outages: Rules::default(),
+                outages: OutageRules::default(),
             },
         );
         let work = move || {
@@ -183,7 +183,7 @@ struct Live {
 }
 
 impl Live {
-    fn start(plans: &[HostPlan], is_shown: bool) -> Live {
+    fn start(plans: &[HostConfig], is_shown: bool) -> Live {
         let names: Vec<String> = plans
             .iter()
             .map(|plan| cut(&printable(&plan.host.name), 32))
@@ -275,7 +275,7 @@ impl<'a> From<&'a CheckResult> for Row<'a> {
             host_address: &result.host.address,
             resolved_address: result.resolved,
             timestamp: result.checked_at.rfc3339(),
-            state: result.state().word(),
+            state: result.state().as_str(),
             sent,
             received,
             late: result.late,

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 
 use super::arguments::CheckConfig;
-use super::{Failure, Verdict, find_config, load, output};
+use super::{CliError, Verdict, find_config, load, output};
 
-pub fn run(arguments: &CheckConfig) -> Result<Verdict, Failure> {
+pub fn run(arguments: &CheckConfig) -> Result<Verdict, CliError> {
     let Some(path) = find_config(&arguments.common())? else {
         output::print(
             "no config.yaml here and none in /etc/ace-connection-logger: the built-in defaults are used\n",

@@ -9,7 +9,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use super::arguments::{Cleanup, CleanupContinuous};
-use super::{Failure, Verdict, configure, open_database, output};
+use super::{CliError, Verdict, configure, open_database, output};
 use crate::config::Config;
 use crate::daemon::DaemonError;
 use crate::stop::Stop;
@@ -20,7 +20,7 @@ use crate::sys;
 const STEP_ROWS: u32 = 5000;
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 
-pub fn run_once(arguments: &Cleanup) -> Result<Verdict, Failure> {
+pub fn run_once(arguments: &Cleanup) -> Result<Verdict, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let stop = stop_on_signals()?;
     let deleted = clean(&config, &stop)?;
@@ -34,7 +34,7 @@ pub fn run_once(arguments: &Cleanup) -> Result<Verdict, Failure> {
     Ok(Verdict::Good)
 }
 
-pub fn run_continuously(arguments: &CleanupContinuous) -> Result<Verdict, Failure> {
+pub fn run_continuously(arguments: &CleanupContinuous) -> Result<Verdict, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let stop = stop_on_signals()?;
     let interval = Duration::from_secs_f64(arguments.interval * 3600.0);
@@ -43,7 +43,7 @@ pub fn run_continuously(arguments: &CleanupContinuous) -> Result<Verdict, Failur
         match clean(&config, &stop) {
             Ok(deleted) => output::print(&sentence(&config, &deleted))?,
             // The disk may be full or the database held by somebody now, and not the next time.
-            Err(Failure::Store(error)) => log::error!("{error}"),
+            Err(CliError::Store(error)) => log::error!("{error}"),
             Err(failure) => return Err(failure),
         }
         due = due.after(interval);
@@ -65,7 +65,7 @@ fn sentence(config: &Config, deleted: &Pruned) -> String {
     }
 }
 
-fn clean(config: &Config, stop: &Stop) -> Result<Pruned, Failure> {
+fn clean(config: &Config, stop: &Stop) -> Result<Pruned, CliError> {
     let settings = &config.database;
     if !settings.path.exists() {
         log::info!("{}: there is no database yet", settings.path.display());
@@ -90,7 +90,7 @@ fn clean(config: &Config, stop: &Stop) -> Result<Pruned, Failure> {
 }
 
 /// A flag that SIGTERM and SIGINT raise.
-pub(super) fn stop_on_signals() -> Result<Stop, Failure> {
+pub(super) fn stop_on_signals() -> Result<Stop, CliError> {
     let failed = |cause: io::Error| DaemonError::Resources {
         what: "the signal thread".into(),
         cause,

@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::arguments::{Common, Dashboard as Arguments};
 use super::cleanup::stop_on_signals;
-use super::{Failure, Verdict, configure, open_database, output};
+use super::{CliError, Verdict, configure, open_database, output};
 use crate::config::{Config, DashboardConfig};
 use crate::daemon::{self, DaemonError};
 use crate::dashboard::Dashboard;
@@ -22,7 +22,7 @@ const LONG: Duration = Duration::from_secs(3600);
 /// How long whoever has the port may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub fn run(arguments: &Arguments) -> Result<Verdict, Failure> {
+pub fn run(arguments: &Arguments) -> Result<Verdict, CliError> {
     let common: Common = arguments.common();
     let (mut config, _) = configure(&common)?;
     place(&mut config, arguments.host.as_deref(), arguments.port);

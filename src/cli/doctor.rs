@@ -12,9 +12,9 @@ use serde_json::json;
 use super::arguments::Doctor;
 use super::dashboard::is_served;
 use super::output::{is_coloured, paint, print, print_json, printable};
-use super::{Failure, Verdict, find_config, load};
+use super::{CliError, Verdict, find_config, load};
 use crate::config::Config;
-use crate::net::{self, Fault, Kind};
+use crate::net::{self, SocketError, SocketType};
 use crate::pure::icmp::Version;
 use crate::pure::model::{Family, Host, State};
 use crate::pure::time::UtcMillis;
@@ -66,7 +66,7 @@ impl Finding {
     }
 }
 
-pub fn run(arguments: &Doctor) -> Result<Verdict, Failure> {
+pub fn run(arguments: &Doctor) -> Result<Verdict, CliError> {
     let mut findings = Vec::new();
     let config = look_at_config(arguments, &mut findings);
     look_at_sockets(&config, &mut findings);
@@ -168,12 +168,12 @@ fn look_at_sockets(config: &Config, findings: &mut Vec<Finding>) {
                     ),
                 }
             }
-            Err(Fault::Permission) => Finding::failed(
+            Err(SocketError::Permission) => Finding::failed(
                 what,
                 "no permission for a datagram or a raw socket",
                 permission_cure(),
             ),
-            Err(fault @ Fault::NoVersion(_)) if !is_needed => {
+            Err(fault @ SocketError::NoVersion(_)) if !is_needed => {
                 Finding::note(what, fault.to_string(), None)
             }
             Err(fault) => Finding::failed(
@@ -198,8 +198,8 @@ fn kinds(version: Version) -> String {
     };
     format!(
         "datagram socket: {}; raw socket: {}",
-        word(Kind::Datagram),
-        word(Kind::Raw)
+        word(SocketType::Datagram),
+        word(SocketType::Raw)
     )
 }
 
@@ -227,11 +227,11 @@ fn ping_own(own: IpAddr, config: &Config) -> Result<u32, String> {
     };
     let mut plan = config.plan_for(host);
     (plan.ping_count, plan.timeout, plan.source) = (1, Duration::from_secs(1), None);
-    let manner = crate::pinger::Manner {
-        pace: crate::pure::check::Pace::Listening,
+    let manner = crate::pinger::ProbeSettings {
+        read_mode: crate::pure::check::ReadMode::Immediate,
         linger: Duration::ZERO,
         fast_interval: None,
-        outages: crate::pure::outage::Rules::default(),
+        outages: crate::pure::outage::OutageRules::default(),
     };
     let stop = crate::stop::Stop::new().map_err(|error| error.to_string())?;
     let result = crate::pinger::Pinger::new(plan.into(), manner).check(&stop, &mut |_| ());
@@ -250,7 +250,7 @@ fn look_at_open_files(config: &Config, findings: &mut Vec<Finding>) {
     findings.push(match daemon::allow_files_for_monitoring(hosts) {
         Ok(()) => Finding::ok(WHAT, format!("the limit is enough for {hosts} hosts")),
         Err(error) => {
-            let failure = Failure::from(error);
+            let failure = CliError::from(error);
             Finding::failed(
                 WHAT,
                 failure.to_string(),

@@ -6,13 +6,13 @@ use std::path::Path;
 
 use super::arguments::{Export, ExportFormat};
 use super::output::{ProgressLine, print};
-use super::sink::Sink;
-use super::{Failure, Verdict, configure, recorded};
-use crate::export::{self, Broken, Format};
+use super::sink::Output;
+use super::{CliError, Verdict, configure, recorded};
+use crate::export::{self, ExportError, Format};
 use crate::pure::time::{LATEST_MS, UtcMillis};
-use crate::store::{KnownHost, Reader};
+use crate::store::{Reader, RecordedHost};
 
-pub fn run(arguments: &Export) -> Result<Verdict, Failure> {
+pub fn run(arguments: &Export) -> Result<Verdict, CliError> {
     let span = span(arguments)?;
     let to = arguments
         .output
@@ -22,7 +22,7 @@ pub fn run(arguments: &Export) -> Result<Verdict, Failure> {
         (ExportFormat::Text(format), to) => Work::Text(format, to),
         (ExportFormat::Original, Some(to)) => Work::Original(to),
         (ExportFormat::Original, None) => {
-            return Err(Failure::Usage(
+            return Err(CliError::Usage(
                 "export --format sqlite: a database goes to a file, name it with -o FILE".into(),
             ));
         }
@@ -44,21 +44,23 @@ enum Work<'a> {
     Original(&'a Path),
 }
 
-fn span(arguments: &Export) -> Result<Range<UtcMillis>, Failure> {
+fn span(arguments: &Export) -> Result<Range<UtcMillis>, CliError> {
     let span =
         arguments.from.unwrap_or(UtcMillis(0))..arguments.to.unwrap_or(UtcMillis(LATEST_MS + 1));
     match span.is_empty() {
-        true => Err(Failure::Usage("export: --to must lie behind --from".into())),
+        true => Err(CliError::Usage(
+            "export: --to must lie behind --from".into(),
+        )),
         false => Ok(span),
     }
 }
 
 fn write_original(
     reader: &Reader,
-    hosts: &[KnownHost],
+    hosts: &[RecordedHost],
     span: &Range<UtcMillis>,
     to: &Path,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     let mut progress = Progress::new(reader, hosts, span, true)?;
     let (checks, outages) =
         reader.export_original(hosts, span, to, &mut |done| progress.show(done))?;
@@ -71,11 +73,11 @@ fn write_original(
 
 fn write(
     reader: &Reader,
-    hosts: &[KnownHost],
+    hosts: &[RecordedHost],
     span: &Range<UtcMillis>,
     format: Format,
     to: Option<&Path>,
-) -> Result<(), Failure> {
+) -> Result<(), CliError> {
     // On a terminal that shows the checks there is no line for anything else.
     let mut progress = Progress::new(
         reader,
@@ -83,13 +85,13 @@ fn write(
         span,
         to.is_some() || !io::stdout().is_terminal(),
     )?;
-    let mut sink = Sink::open(to)?;
+    let mut sink = Output::open(to)?;
     let written = export::write(reader, hosts, span, format, &mut sink, &mut |done| {
         progress.show(done)
     });
     let checks = written.map_err(|broken| match broken {
-        Broken::Store(error) => Failure::Store(error),
-        Broken::Output(cause) => sink.failed(cause),
+        ExportError::Store(error) => CliError::Store(error),
+        ExportError::Output(cause) => sink.failed(cause),
     })?;
     sink.finish()?;
     drop(progress);
@@ -108,10 +110,10 @@ struct Progress {
 impl Progress {
     fn new(
         reader: &Reader,
-        hosts: &[KnownHost],
+        hosts: &[RecordedHost],
         span: &Range<UtcMillis>,
         is_wanted: bool,
-    ) -> Result<Progress, Failure> {
+    ) -> Result<Progress, CliError> {
         let line = (is_wanted && io::stderr().is_terminal()).then(|| ProgressLine::new("export"));
         let total = if line.is_some() {
             reader.count_checks(hosts, span)?

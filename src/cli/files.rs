@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use super::arguments::{Backup, Import};
 use super::output::ProgressLine;
-use super::{Failure, Verdict, configure, output};
+use super::{CliError, Verdict, configure, output};
 use crate::store::{Database, partial_copy, require_original};
 
-pub fn import(arguments: &Import) -> Result<Verdict, Failure> {
+pub fn import(arguments: &Import) -> Result<Verdict, CliError> {
     let (config, _) = configure(&arguments.common())?;
-    fs::File::open(&arguments.file).map_err(|cause| Failure::File {
+    fs::File::open(&arguments.file).map_err(|cause| CliError::File {
         operation: "import",
         path: arguments.file.clone(),
         cause,
@@ -38,10 +38,10 @@ pub fn import(arguments: &Import) -> Result<Verdict, Failure> {
     Ok(Verdict::Good)
 }
 
-pub fn backup(arguments: &Backup) -> Result<Verdict, Failure> {
+pub fn backup(arguments: &Backup) -> Result<Verdict, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let path = config.database.path;
-    let failed = |cause| Failure::File {
+    let failed = |cause| CliError::File {
         operation: "backup of",
         path: path.clone(),
         cause,

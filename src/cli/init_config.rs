@@ -5,10 +5,10 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use super::arguments::InitConfig;
-use super::{Failure, Verdict, output};
+use super::{CliError, Verdict, output};
 use crate::config;
 
-pub fn run(arguments: &InitConfig) -> Result<Verdict, Failure> {
+pub fn run(arguments: &InitConfig) -> Result<Verdict, CliError> {
     let path = arguments
         .common()
         .config
@@ -19,7 +19,7 @@ pub fn run(arguments: &InitConfig) -> Result<Verdict, Failure> {
     } else {
         options.create_new(true)
     };
-    let failed = |cause| Failure::File {
+    let failed = |cause| CliError::File {
         operation: "writing",
         path: path.clone(),
         cause,
@@ -27,7 +27,7 @@ pub fn run(arguments: &InitConfig) -> Result<Verdict, Failure> {
     let mut file = match options.write(true).open(&path) {
         Ok(file) => file,
         Err(error) if error.kind() == ErrorKind::AlreadyExists => {
-            return Err(Failure::Refused {
+            return Err(CliError::Refused {
                 text: format!("{}: the file exists and is left as it is", path.display()),
                 hint: "--force overwrites it".into(),
             });

@@ -39,7 +39,7 @@ use crate::sys;
 
 /// Why a command failed. It is printed once and gives the exit code.
 #[derive(Debug)]
-pub enum Failure {
+pub enum CliError {
     /// The command line is wrong: 2.
     Usage(String),
     /// The monitor could not start: 69, 74, 77 or 78.
@@ -84,70 +84,70 @@ pub enum Verdict {
     Bad,
 }
 
-impl Failure {
+impl CliError {
     fn exit_code(&self) -> u8 {
         match self {
-            Failure::Refused { .. } | Failure::Store(StoreError::Exists { .. }) => 1,
-            Failure::Usage(_) => 2,
-            Failure::OutputClosed => 0,
-            Failure::Store(_)
-            | Failure::File { .. }
-            | Failure::Lost(_)
-            | Failure::Daemon(DaemonError::Store(_)) => 74,
-            Failure::Daemon(DaemonError::Web(_)) => 69,
-            Failure::Daemon(DaemonError::Permission) => 77,
-            Failure::Config { .. }
-            | Failure::Daemon(DaemonError::OpenFiles { .. } | DaemonError::Resources { .. }) => 78,
+            CliError::Refused { .. } | CliError::Store(StoreError::Exists { .. }) => 1,
+            CliError::Usage(_) => 2,
+            CliError::OutputClosed => 0,
+            CliError::Store(_)
+            | CliError::File { .. }
+            | CliError::Lost(_)
+            | CliError::Daemon(DaemonError::Store(_)) => 74,
+            CliError::Daemon(DaemonError::Web(_)) => 69,
+            CliError::Daemon(DaemonError::Permission) => 77,
+            CliError::Config { .. }
+            | CliError::Daemon(DaemonError::OpenFiles { .. } | DaemonError::Resources { .. }) => 78,
         }
     }
 
     fn hint(&self) -> Option<String> {
         match self {
-            Failure::Daemon(DaemonError::Permission) => Some(doctor::permission_cure()),
-            Failure::Daemon(DaemonError::OpenFiles { needed, .. }) => {
+            CliError::Daemon(DaemonError::Permission) => Some(doctor::permission_cure()),
+            CliError::Daemon(DaemonError::OpenFiles { needed, .. }) => {
                 Some(format!("raise the hard limit: LimitNOFILE={needed} in the service unit, or ulimit -Hn {needed} as root"))
             }
-            Failure::Daemon(DaemonError::Web(error)) => Some(error.hint().into()),
-            Failure::Daemon(DaemonError::Resources { .. }) => {
+            CliError::Daemon(DaemonError::Web(error)) => Some(error.hint().into()),
+            CliError::Daemon(DaemonError::Resources { .. }) => {
                 Some("fewer hosts, or higher limits: TasksMax= and LimitNPROC= in the service unit, ulimit -u".into())
             }
-            Failure::Daemon(DaemonError::Store(error)) | Failure::Store(error) => error.hint(),
-            Failure::Config { hint, .. } => hint.clone(),
-            Failure::Refused { hint, .. } => Some(hint.clone()),
-            Failure::Usage(_) => Some("ace-connection-logger --help".into()),
-            Failure::File { .. } | Failure::Lost(_) | Failure::OutputClosed => None,
+            CliError::Daemon(DaemonError::Store(error)) | CliError::Store(error) => error.hint(),
+            CliError::Config { hint, .. } => hint.clone(),
+            CliError::Refused { hint, .. } => Some(hint.clone()),
+            CliError::Usage(_) => Some("ace-connection-logger --help".into()),
+            CliError::File { .. } | CliError::Lost(_) | CliError::OutputClosed => None,
         }
     }
 }
 
-impl fmt::Display for Failure {
+impl fmt::Display for CliError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Usage(text) | Failure::Config { text, .. } | Failure::Refused { text, .. } => {
-                f.write_str(text)
-            }
-            Failure::Daemon(error) => error.fmt(f),
-            Failure::Store(error) => error.fmt(f),
-            Failure::File {
+            CliError::Usage(text)
+            | CliError::Config { text, .. }
+            | CliError::Refused { text, .. } => f.write_str(text),
+            CliError::Daemon(error) => error.fmt(f),
+            CliError::Store(error) => error.fmt(f),
+            CliError::File {
                 operation,
                 path,
                 cause,
             } => write!(f, "{operation} {}: {cause}", path.display()),
-            Failure::Lost(count) => write!(f, "{count} results could not be written and are lost"),
-            Failure::OutputClosed => f.write_str("standard output is closed"),
+            CliError::Lost(count) => write!(f, "{count} results could not be written and are lost"),
+            CliError::OutputClosed => f.write_str("standard output is closed"),
         }
     }
 }
 
-impl From<StoreError> for Failure {
+impl From<StoreError> for CliError {
     fn from(error: StoreError) -> Self {
-        Failure::Store(error)
+        CliError::Store(error)
     }
 }
 
-impl From<DaemonError> for Failure {
+impl From<DaemonError> for CliError {
     fn from(error: DaemonError) -> Self {
-        Failure::Daemon(error)
+        CliError::Daemon(error)
     }
 }
 
@@ -155,7 +155,7 @@ impl From<DaemonError> for Failure {
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     sys::share_memory();
     match run_command(arguments) {
-        Ok(Verdict::Good) | Err(Failure::OutputClosed) => ExitCode::SUCCESS,
+        Ok(Verdict::Good) | Err(CliError::OutputClosed) => ExitCode::SUCCESS,
         Ok(Verdict::Bad) => ExitCode::from(1),
         Err(failure) => {
             output::complain(&failure.to_string(), failure.hint().as_deref());
@@ -164,7 +164,7 @@ pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     }
 }
 
-fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<Verdict, Failure> {
+fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<Verdict, CliError> {
     let command = match arguments::parse(arguments)? {
         Parsed::Text(text) => return output::print(&text).map(|()| Verdict::Good),
         Parsed::Command(command) => command,
@@ -190,7 +190,7 @@ fn run_command(arguments: impl Iterator<Item = OsString>) -> Result<Verdict, Fai
 
 /// Reads the configuration and starts logging. Its problems are said in the log; with `--strict`
 /// they are fatal.
-fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
+fn configure(common: &Common) -> Result<(Config, Reopen), CliError> {
     let found = find_config(common)?;
     let (loaded, origin) = match &found {
         Some(path) => (load(path)?, path.display().to_string()),
@@ -205,7 +205,7 @@ fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
     let log_file = loaded.config.logging.file.as_deref();
     let reopen =
         logging::start(common.level(loaded.config.logging.level), log_file).map_err(|cause| {
-            Failure::File {
+            CliError::File {
                 operation: "opening the log file",
                 path: log_file.unwrap_or(Path::new("")).to_path_buf(),
                 cause,
@@ -223,7 +223,7 @@ fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
     if common.strict && problems > 0 {
         let plural = if problems == 1 { "problem" } else { "problems" };
         let hint = Some(format!("ace-connection-logger check-config -c {origin}"));
-        return Err(Failure::Config {
+        return Err(CliError::Config {
             text: format!("{origin}: {problems} {plural}, and --strict allows none"),
             hint,
         });
@@ -232,7 +232,7 @@ fn configure(common: &Common) -> Result<(Config, Reopen), Failure> {
 }
 
 /// Opens the configured database to write to it; says what was done to a file of the original's.
-fn open_database(config: &Config) -> Result<Database, Failure> {
+fn open_database(config: &Config) -> Result<Database, CliError> {
     let path = &config.database.path;
     let mut progress = ProgressLine::new("taking over the original's database");
     let opened = Database::open(path, &mut |done, total| progress.show(done, total))?;
@@ -247,7 +247,7 @@ fn open_database(config: &Config) -> Result<Database, Failure> {
 }
 
 /// The configuration file: the one that is named, else the first that exists.
-fn find_config(common: &Common) -> Result<Option<PathBuf>, Failure> {
+fn find_config(common: &Common) -> Result<Option<PathBuf>, CliError> {
     match &common.config {
         Some(path) if is_there(path) => Ok(Some(path.clone())),
         Some(path) => {
@@ -255,7 +255,7 @@ fn find_config(common: &Common) -> Result<Option<PathBuf>, Failure> {
                 "write one with: ace-connection-logger init-config -c {}",
                 path.display()
             ));
-            Err(Failure::Config {
+            Err(CliError::Config {
                 text: format!("{}: there is no such file", path.display()),
                 hint,
             })
@@ -272,8 +272,8 @@ fn is_there(path: &Path) -> bool {
     !matches!(path.symlink_metadata(), Err(error) if error.kind() == io::ErrorKind::NotFound)
 }
 
-fn load(path: &Path) -> Result<Loaded, Failure> {
-    crate::config::load(path).map_err(|error| Failure::Config {
+fn load(path: &Path) -> Result<Loaded, CliError> {
+    crate::config::load(path).map_err(|error| CliError::Config {
         text: error.to_string(),
         hint: None,
     })

@@ -2,13 +2,13 @@
 
 use super::arguments::{Common, Monitor};
 use super::dashboard::place;
-use super::{Failure, Verdict, configure, find_config, load, open_database};
-use crate::config::{Config, FindingKind};
+use super::{CliError, Verdict, configure, find_config, load, open_database};
+use crate::config::{Config, ProblemKind};
 use crate::daemon::DaemonError;
 use crate::dashboard::Dashboard;
 use crate::{daemon, logging};
 
-pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
+pub fn run(arguments: &Monitor) -> Result<Verdict, CliError> {
     // From the first moment on: without a handler a SIGHUP would end the program. The configuration
     // is about to be read in any case, so that nothing else need come of it.
     daemon::survive_sighup()?;
@@ -32,7 +32,7 @@ pub fn run(arguments: &Monitor) -> Result<Verdict, Failure> {
     };
     match daemon::run(config, database, dashboard, &mut reload, &log_file)? {
         0 => Ok(Verdict::Good),
-        lost => Err(Failure::Lost(lost)),
+        lost => Err(CliError::Lost(lost)),
     }
 }
 
@@ -48,7 +48,7 @@ fn reload(common: &Common) -> Result<Config, String> {
     for finding in &loaded.findings {
         log::warn!("{finding}");
     }
-    let is_harmless = |kind| !common.strict && kind == FindingKind::UnknownKey;
+    let is_harmless = |kind| !common.strict && kind == ProblemKind::UnknownKey;
     let problems = loaded
         .problems()
         .filter(|finding| !is_harmless(finding.kind))

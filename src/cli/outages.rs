@@ -2,15 +2,15 @@
 
 use super::arguments::Outages;
 use super::output::{align, cut, is_coloured, paint, print, print_json, printable};
-use super::{Failure, Verdict, configure, open_database, recorded};
+use super::{CliError, Verdict, configure, open_database, recorded};
 use crate::config::Config;
 use crate::pure::cause::Cause;
 use crate::pure::model::State;
 use crate::pure::time::UtcMillis;
-use crate::store::{DNS, Episode, INTERMITTENT, LINK_DOWN, Reader};
+use crate::store::{DNS, GroupedOutage, INTERMITTENT, LINK_DOWN, Reader};
 use crate::sys::{self, utc_offset_at};
 
-pub fn run(arguments: &Outages) -> Result<Verdict, Failure> {
+pub fn run(arguments: &Outages) -> Result<Verdict, CliError> {
     let note = note(arguments)?;
     let (config, _) = configure(&arguments.common())?;
     let path = &config.database.path;
@@ -35,7 +35,7 @@ pub fn run(arguments: &Outages) -> Result<Verdict, Failure> {
         print_json(
             &shown
                 .iter()
-                .map(Episode::with_rfc3339_times)
+                .map(GroupedOutage::with_rfc3339_times)
                 .collect::<Vec<_>>(),
         )?;
     } else {
@@ -51,21 +51,21 @@ struct Note {
     is_planned: bool,
 }
 
-fn note(arguments: &Outages) -> Result<Option<Note>, Failure> {
+fn note(arguments: &Outages) -> Result<Option<Note>, CliError> {
     let text = arguments.text.join(" ");
     let text = Some(text.trim().to_string()).filter(|text| !text.is_empty());
     match arguments.note {
-        None if arguments.planned => Err(Failure::Usage(
+        None if arguments.planned => Err(CliError::Usage(
             "outages --planned: which? name it with --note ID".into(),
         )),
         None if text.is_some() => {
             let text = text.unwrap_or_default();
-            Err(Failure::Usage(format!(
+            Err(CliError::Usage(format!(
                 "outages {text:?}: a note goes with --note ID, a host with --host HOST"
             )))
         }
         None => Ok(None),
-        Some(id) if text.is_none() && !arguments.planned => Err(Failure::Usage(format!(
+        Some(id) if text.is_none() && !arguments.planned => Err(CliError::Usage(format!(
             "outages --note {id}: what is to be noted? write it behind, or --planned"
         ))),
         Some(id) => Ok(Some(Note {
@@ -82,13 +82,13 @@ fn write_note(
     reader: &Reader,
     note: &Note,
     now: UtcMillis,
-) -> Result<Episode, Failure> {
-    let find = || -> Result<Option<Episode>, Failure> {
+) -> Result<GroupedOutage, CliError> {
+    let find = || -> Result<Option<GroupedOutage>, CliError> {
         Ok(episodes(config, reader, UtcMillis(0), now)?
             .into_iter()
             .find(|episode| episode.members.contains(&note.id)))
     };
-    let unknown = || Failure::Refused {
+    let unknown = || CliError::Refused {
         text: format!(
             "outages --note {}: there is no outage with this id",
             note.id
@@ -105,7 +105,7 @@ fn episodes(
     reader: &Reader,
     since: UtcMillis,
     now: UtcMillis,
-) -> Result<Vec<Episode>, Failure> {
+) -> Result<Vec<GroupedOutage>, CliError> {
     let span = since..UtcMillis(now.0 + 1);
     let gaps = reader.gaps(&span)?;
     Ok(reader.episodes(&span, &config.grouping, &gaps)?)
@@ -117,7 +117,7 @@ fn select(
     config: &Config,
     reader: &Reader,
     now: UtcMillis,
-) -> Result<(Vec<Episode>, Vec<Episode>), Failure> {
+) -> Result<(Vec<GroupedOutage>, Vec<GroupedOutage>), CliError> {
     #[expect(clippy::cast_possible_truncation, reason = "at most 100000 days")]
     let since = arguments
         .days
@@ -125,7 +125,7 @@ fn select(
     let mut all = episodes(config, reader, UtcMillis(since.max(0)), now)?;
     if let Some(wanted) = &arguments.host {
         let hosts = recorded::hosts(reader, config, Some(wanted))?;
-        let is_meant = |episode: &Episode| match episode.event.host_id {
+        let is_meant = |episode: &GroupedOutage| match episode.event.host_id {
             Some(id) => hosts.iter().any(|host| host.id == id),
             None => hosts
                 .iter()
@@ -134,7 +134,7 @@ fn select(
         all.retain(is_meant);
     }
     if arguments.active {
-        all.retain(Episode::is_open);
+        all.retain(GroupedOutage::is_open);
     }
     let limit = if arguments.limit == 0 {
         all.len()
@@ -145,11 +145,11 @@ fn select(
 }
 
 /// The episodes as a table, those that were planned as another, and what `all` of a host's come to.
-fn text_of(shown: &[Episode], all: &[Episode], now: UtcMillis) -> String {
+fn text_of(shown: &[GroupedOutage], all: &[GroupedOutage], now: UtcMillis) -> String {
     if shown.is_empty() {
         return "no outages\n".into();
     }
-    let (planned, counted): (Vec<&Episode>, Vec<&Episode>) =
+    let (planned, counted): (Vec<&GroupedOutage>, Vec<&GroupedOutage>) =
         shown.iter().partition(|episode| episode.event.planned);
     let mut parts = Vec::new();
     if !counted.is_empty() {
@@ -169,7 +169,7 @@ fn text_of(shown: &[Episode], all: &[Episode], now: UtcMillis) -> String {
     parts.join("\n")
 }
 
-fn table(episodes: &[&Episode], now: UtcMillis) -> String {
+fn table(episodes: &[&GroupedOutage], now: UtcMillis) -> String {
     let mut rows = vec![
         [
             "STATE", "ID", "BEGAN", "ENDED", "LASTED", "HOST", "CAUSE", "LOST", "NOTES",
@@ -195,7 +195,7 @@ fn table(episodes: &[&Episode], now: UtcMillis) -> String {
     })
 }
 
-fn row(episode: &Episode, now: UtcMillis) -> Vec<String> {
+fn row(episode: &GroupedOutage, now: UtcMillis) -> Vec<String> {
     let event = &episode.event;
     let local = |at: UtcMillis| at.local_text(utc_offset_at(at.0.div_euclid(1000)));
     let lasted = (episode.end().unwrap_or(now).0 - episode.start().0).max(0) / 1000;
@@ -233,7 +233,7 @@ fn row(episode: &Episode, now: UtcMillis) -> Vec<String> {
     ]
 }
 
-fn host_of(episode: &Episode) -> String {
+fn host_of(episode: &GroupedOutage) -> String {
     let event = &episode.event;
     let name = cut(&printable(&event.host_name), 32);
     if event.host_name == event.host_address {
@@ -244,7 +244,7 @@ fn host_of(episode: &Episode) -> String {
 }
 
 /// Whose fault it was, in words.
-fn words(episode: &Episode) -> String {
+fn words(episode: &GroupedOutage) -> String {
     let cause = match episode.cause() {
         Cause::Link => "link: nothing could be sent",
         Cause::Gateway => "gateway: it was silent",
@@ -263,7 +263,7 @@ fn words(episode: &Episode) -> String {
 
 /// What the outages of each host come to, those that were planned left out; nothing where there are
 /// none. Counted is only what was seen.
-fn summary(all: &[Episode]) -> Option<String> {
+fn summary(all: &[GroupedOutage]) -> Option<String> {
     let mut hosts: Vec<(String, Vec<i64>)> = Vec::new();
     for episode in all.iter().filter(|episode| !episode.event.planned) {
         let what = match episode.event.event_type.as_str() {

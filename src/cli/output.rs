@@ -8,17 +8,17 @@ use std::time::{Duration, Instant};
 use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
-use super::Failure;
+use super::CliError;
 use crate::pure::model::State;
 pub use crate::pure::phrase::{cut, ms, pad, printable};
 
 /// Prints a result. A reader that went away (`| head`) ends the command without a word.
-pub fn print(text: &str) -> Result<(), Failure> {
+pub fn print(text: &str) -> Result<(), CliError> {
     let mut out = io::stdout().lock();
     match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
         Ok(()) => Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(Failure::OutputClosed),
-        Err(cause) => Err(Failure::File {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Err(CliError::OutputClosed),
+        Err(cause) => Err(CliError::File {
             operation: "writing to",
             path: "standard output".into(),
             cause,
@@ -27,7 +27,7 @@ pub fn print(text: &str) -> Result<(), Failure> {
 }
 
 /// Prints a value as JSON, indented.
-pub fn print_json(value: &impl Serialize) -> Result<(), Failure> {
+pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).expect("plain structs always have a JSON form");
     print(&format!("{text}\n"))
 }

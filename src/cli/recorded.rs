@@ -3,10 +3,10 @@
 
 use std::path::Path;
 
-use super::Failure;
+use super::CliError;
 use super::output::printable;
 use crate::config::Config;
-use crate::store::{KnownHost, Reader};
+use crate::store::{Reader, RecordedHost};
 
 /// The recorded hosts of a name or an address, in whatever case; all of them where none is named.
 /// None of one that is only configured.
@@ -14,7 +14,7 @@ pub fn hosts(
     reader: &Reader,
     config: &Config,
     wanted: Option<&str>,
-) -> Result<Vec<KnownHost>, Failure> {
+) -> Result<Vec<RecordedHost>, CliError> {
     let known = reader.hosts()?;
     let Some(wanted) = wanted else {
         return Ok(known);
@@ -24,7 +24,7 @@ pub fn hosts(
             .iter()
             .any(|text| text.to_lowercase() == wanted.to_lowercase())
     };
-    let meant: Vec<KnownHost> = known
+    let meant: Vec<RecordedHost> = known
         .iter()
         .filter(|host| is_meant(&host.name, &host.address))
         .cloned()
@@ -45,7 +45,7 @@ pub fn hosts(
         } else {
             names.join(", ")
         };
-        return Err(Failure::Usage(format!(
+        return Err(CliError::Usage(format!(
             "--host {wanted:?}: no such host is recorded, but: {names}"
         )));
     }
@@ -53,8 +53,8 @@ pub fn hosts(
 }
 
 /// There is no database yet.
-pub fn nothing(path: &Path) -> Failure {
-    Failure::Refused {
+pub fn nothing(path: &Path) -> CliError {
+    CliError::Refused {
         text: format!("nothing recorded yet in {}", path.display()),
         hint: "start recording with: ace-connection-logger monitor".into(),
     }

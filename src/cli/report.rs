@@ -5,36 +5,38 @@ use std::io::Write as _;
 use super::arguments;
 use super::cleanup::stop_on_signals;
 use super::output::ProgressLine;
-use super::sink::Sink;
-use super::{Failure, Verdict, configure};
-use crate::report::{Appendix, Format, Period, Problem, Question, RawPings, Settings, gather};
+use super::sink::Output;
+use super::{CliError, Verdict, configure};
+use crate::report::{
+    Appendix, Format, Period, RawPings, ReportError, ReportQuery, ReportSettings, gather,
+};
 use crate::stop::Stop;
 use crate::store::Reader;
 use crate::sys;
 
-pub fn run(arguments: &arguments::Report) -> Result<Verdict, Failure> {
+pub fn run(arguments: &arguments::Report) -> Result<Verdict, CliError> {
     let now = sys::clocks().utc();
     // What is asked for is looked at before anything is done.
     let period = period(arguments)?;
     let span = period
         .span(now, sys::utc_offset_at)
-        .map_err(|problem| Failure::Usage(format!("report: the period: {problem}")))?;
+        .map_err(|problem| CliError::Usage(format!("report: the period: {problem}")))?;
     let (config, _) = configure(&arguments.common())?;
     let path = &config.database.path;
-    let nothing = || Failure::File {
+    let nothing = || CliError::File {
         operation: "report from",
         path: path.clone(),
         cause: std::io::Error::other("nothing is recorded yet"),
     };
     let reader = Reader::open(path)?.ok_or_else(nothing)?;
-    let settings = Settings::of(&config);
+    let settings = ReportSettings::of(&config);
     let appendix = if arguments.raw {
         Appendix::RawPings
     } else {
         Appendix::Nothing
     };
     let only = arguments.host.as_deref();
-    let question = Question {
+    let question = ReportQuery {
         span,
         now,
         only,
@@ -47,8 +49,8 @@ pub fn run(arguments: &arguments::Report) -> Result<Verdict, Failure> {
         progress.show(done, total)
     })
     .map_err(|problem| match problem {
-        Problem::Store(error) => Failure::Store(error),
-        Problem::UnknownHost { asked, known } => Failure::Usage(format!(
+        ReportError::Store(error) => CliError::Store(error),
+        ReportError::UnknownHost { asked, known } => CliError::Usage(format!(
             "--host: {asked:?} was never recorded and is not configured; known are: {}",
             known.join(", ")
         )),
@@ -60,7 +62,7 @@ pub fn run(arguments: &arguments::Report) -> Result<Verdict, Failure> {
         .as_ref()
         .map(|_| stop_on_signals())
         .transpose()?;
-    let mut sink = Sink::open(arguments.output.as_deref())?;
+    let mut sink = Output::open(arguments.output.as_deref())?;
     let written = report.write(format);
     sink.write_all(written.head.as_bytes())
         .map_err(|cause| sink.failed(cause))?;
@@ -74,7 +76,7 @@ pub fn run(arguments: &arguments::Report) -> Result<Verdict, Failure> {
             let (done, total) = raw.progress();
             progress.show(done, total);
             if stop.as_ref().is_some_and(Stop::is_raised) {
-                return Err(Failure::Refused {
+                return Err(CliError::Refused {
                     text: "report: interrupted".into(),
                     hint: "nothing is written".into(),
                 });
@@ -89,7 +91,7 @@ pub fn run(arguments: &arguments::Report) -> Result<Verdict, Failure> {
 }
 
 /// The period that the options name.
-fn period(arguments: &arguments::Report) -> Result<Period, Failure> {
+fn period(arguments: &arguments::Report) -> Result<Period, CliError> {
     let arguments::Report {
         days,
         month,
@@ -102,9 +104,9 @@ fn period(arguments: &arguments::Report) -> Result<Period, Failure> {
         (Some(period), None, None, None) | (None, Some(period), None, None) => Ok(period.clone()),
         (None, None, Some(from), to) => Ok(Period::Between(*from, *to)),
         (None, None, None, Some(_)) => {
-            Err(Failure::Usage("--to: it needs --from beside it".into()))
+            Err(CliError::Usage("--to: it needs --from beside it".into()))
         }
-        _ => Err(Failure::Usage(
+        _ => Err(CliError::Usage(
             "report: give one of --days, --month, or --from with --to".into(),
         )),
     }

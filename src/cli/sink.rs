@@ -6,10 +6,10 @@ use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
 use std::path::{Path, PathBuf};
 
-use super::Failure;
+use super::CliError;
 
 /// Where a result goes. What is not finished leaves nothing behind.
-pub struct Sink {
+pub struct Output {
     out: BufWriter<File>,
     /// What it is called in an error.
     name: PathBuf,
@@ -27,11 +27,11 @@ enum Kind {
     },
 }
 
-impl Sink {
+impl Output {
     /// Standard output, also for `-`, or a file. One that exists is overwritten at the end; a
     /// device or a pipe is written to as it is.
-    pub fn open(path: Option<&Path>) -> Result<Sink, Failure> {
-        let sink = |file, name: &Path, kind| Sink {
+    pub fn open(path: Option<&Path>) -> Result<Output, CliError> {
+        let sink = |file, name: &Path, kind| Output {
             out: BufWriter::new(file),
             name: name.to_path_buf(),
             kind,
@@ -87,17 +87,17 @@ impl Sink {
 
     /// An error of writing as the command ends with it. A reader that went away (`| head`) ends it
     /// without a word.
-    pub fn failed(&self, cause: io::Error) -> Failure {
+    pub fn failed(&self, cause: io::Error) -> CliError {
         match self.kind {
             Kind::StandardOutput if cause.kind() == io::ErrorKind::BrokenPipe => {
-                Failure::OutputClosed
+                CliError::OutputClosed
             }
             _ => failure(&self.name, cause),
         }
     }
 
     /// All is written: now the file is there.
-    pub fn finish(mut self) -> Result<(), Failure> {
+    pub fn finish(mut self) -> Result<(), CliError> {
         self.out.flush().map_err(|cause| self.failed(cause))?;
         if let Kind::File { path, part } = &self.kind {
             self.out
@@ -111,7 +111,7 @@ impl Sink {
     }
 }
 
-impl Write for Sink {
+impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         self.out.write(bytes)
     }
@@ -121,7 +121,7 @@ impl Write for Sink {
     }
 }
 
-impl Drop for Sink {
+impl Drop for Output {
     fn drop(&mut self) {
         if let Kind::File { part, .. } = &self.kind {
             drop(fs::remove_file(part));
@@ -129,8 +129,8 @@ impl Drop for Sink {
     }
 }
 
-fn failure(path: &Path, cause: io::Error) -> Failure {
-    Failure::File {
+fn failure(path: &Path, cause: io::Error) -> CliError {
+    CliError::File {
         operation: "writing to",
         path: path.to_path_buf(),
         cause,

@@ -4,23 +4,23 @@ use serde::Serialize;
 
 use super::arguments::Status;
 use super::output::{align, cut, is_coloured, ms, paint, print, print_json, printable};
-use super::{Failure, Verdict, configure};
+use super::{CliError, Verdict, configure};
 use crate::pure::model::State;
-use crate::pure::time::Spoken;
-use crate::status::{Known, Line};
+use crate::pure::time::HumanDuration;
+use crate::status::{HostStatus, HostStatuses};
 use crate::store::{LatestCheck, OutageEvent, Reader};
 use crate::sys;
 
-pub fn run(arguments: &Status) -> Result<Verdict, Failure> {
+pub fn run(arguments: &Status) -> Result<Verdict, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let now = sys::clocks().utc();
     let known = match Reader::open(&config.database.path)? {
         Some(reader) => {
-            let mut known = Known::read(&reader, config.database.flush, now)?;
+            let mut known = HostStatuses::read(&reader, config.database.flush, now)?;
             known.outages = reader.open_outages()?;
             known
         }
-        None => Known::nothing(now),
+        None => HostStatuses::nothing(now),
     };
     let lines = known.lines(&config.hosts);
     if arguments.json {
@@ -63,8 +63,8 @@ struct Row<'a> {
     outage: Option<OutageEvent>,
 }
 
-impl<'a> From<&'a Line<'a>> for Row<'a> {
-    fn from(line: &'a Line<'a>) -> Self {
+impl<'a> From<&'a HostStatus<'a>> for Row<'a> {
+    fn from(line: &'a HostStatus<'a>) -> Self {
         let measured = line.measured();
         let [min_latency, avg_latency, max_latency] =
             measured.map_or([None; 3], LatestCheck::latencies_ms);
@@ -74,7 +74,7 @@ impl<'a> From<&'a Line<'a>> for Row<'a> {
             timestamp: line.latest.map(|check| check.checked_at.rfc3339()),
             age_seconds: line.age.map(|age| age.as_millis() as f64 / 1000.0),
             stale: line.is_stale(),
-            state: line.state().word(),
+            state: line.state().as_str(),
             success_rate: measured.map(LatestCheck::success_rate),
             success_count: measured.map(|check| check.received),
             failure_count: measured.map(LatestCheck::failure_count),
@@ -88,7 +88,7 @@ impl<'a> From<&'a Line<'a>> for Row<'a> {
     }
 }
 
-fn text_of(lines: &[Line<'_>]) -> String {
+fn text_of(lines: &[HostStatus<'_>]) -> String {
     let mut rows = vec![
         [
             "STATE",
@@ -151,9 +151,9 @@ fn latency(check: &LatestCheck) -> String {
     }
 }
 
-fn last_check(line: &Line<'_>, check: &LatestCheck) -> String {
+fn last_check(line: &HostStatus<'_>, check: &LatestCheck) -> String {
     let mut text = match line.age {
-        Some(age) => format!("{} ago", Spoken(age)),
+        Some(age) => format!("{} ago", HumanDuration(age)),
         None => format!(
             "dated {} by a clock that was wrong",
             check.checked_at.rfc3339()

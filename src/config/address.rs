@@ -39,8 +39,8 @@ fn what_is_no_host(ip: IpAddr) -> Option<String> {
 
 /// The address that a text means; otherwise what is wrong with the text.
 pub(super) fn read_address(text: &str) -> Result<Address, String> {
-    const LONGEST_NAME: usize = 253;
-    const LONGEST_LABEL: usize = 63;
+    const MAX_NAME: usize = 253;
+    const MAX_LABEL: usize = 63;
     let neither = || Err("is neither an IP address nor a host name".to_owned());
     if text.is_empty() {
         return Err("is empty: an IP address or a host name belongs here".into());
@@ -91,15 +91,15 @@ pub(super) fn read_address(text: &str) -> Result<Address, String> {
     if !labels.iter().all(is_label) || ends_in_number {
         return neither();
     }
-    if name.len() > LONGEST_NAME {
+    if name.len() > MAX_NAME {
         return Err(format!(
-            "is a name of {} characters; a host name has at most {LONGEST_NAME}",
+            "is a name of {} characters; a host name has at most {MAX_NAME}",
             name.len()
         ));
     }
-    if let Some(label) = labels.iter().find(|label| label.len() > LONGEST_LABEL) {
+    if let Some(label) = labels.iter().find(|label| label.len() > MAX_LABEL) {
         return Err(format!(
-            "has a part of {} characters between dots; a host name has at most {LONGEST_LABEL}",
+            "has a part of {} characters between dots; a host name has at most {MAX_LABEL}",
             label.len()
         ));
     }
@@ -152,10 +152,10 @@ pub(super) fn read_source(text: &str) -> Result<Source, String> {
 
 /// Whether Linux would take this for an interface's name (dev_valid_name in net/core/dev.c).
 fn is_interface(name: &str) -> bool {
-    const LONGEST_BYTES: usize = 15;
+    const MAX_BYTES: usize = 15;
     let has_bad = name
         .contains(|c: char| c.is_whitespace() || c.is_control() || matches!(c, '/' | ':' | '%'));
-    !name.is_empty() && name.len() <= LONGEST_BYTES && !matches!(name, "." | "..") && !has_bad
+    !name.is_empty() && name.len() <= MAX_BYTES && !matches!(name, "." | "..") && !has_bad
 }
 
 #[cfg(test)]

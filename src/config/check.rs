@@ -7,7 +7,7 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::address::{Address, read_address};
-use super::finding::{FindingKind, shorten};
+use super::finding::{ProblemKind, shorten};
 use super::hosts::{plan_with_common_keys, read_hosts};
 use super::keys;
 use super::lines;
@@ -15,9 +15,9 @@ use super::pace::read_monitoring;
 use super::raw::{self, SyntaxError, Value};
 use super::section::{Checker, Range, Section, describe};
 use super::{AlertsConfig, Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
-use crate::pure::incident::Grouping;
+use crate::pure::incident::GroupingRules;
 use crate::pure::model::{AlertKind, Family, Host};
-use crate::pure::outage::Rules;
+use crate::pure::outage::OutageRules;
 
 const RETENTION: Range = Range {
     least: 0.0,
@@ -99,7 +99,7 @@ pub(super) fn check_text(bytes: &[u8], file: &str) -> Loaded {
         Ok(text) => text,
         Err((line, wrong)) => {
             checker.problem(
-                FindingKind::Unreadable,
+                ProblemKind::Unreadable,
                 line,
                 String::new(),
                 format!("{wrong}; {DEFAULT_USED}"),
@@ -128,7 +128,7 @@ pub(super) fn check_text(bytes: &[u8], file: &str) -> Loaded {
                         keys::ROOT.join(", ")
                     );
                     checker.problem(
-                        FindingKind::Syntax,
+                        ProblemKind::Syntax,
                         None,
                         String::new(),
                         format!("{wrong}; {DEFAULT_USED}"),
@@ -140,7 +140,7 @@ pub(super) fn check_text(bytes: &[u8], file: &str) -> Loaded {
         Err(error) => {
             let (line, text) = say_syntax(text, &error);
             checker.problem(
-                FindingKind::Syntax,
+                ProblemKind::Syntax,
                 line,
                 String::new(),
                 format!("{text}; {DEFAULT_USED}"),
@@ -299,13 +299,13 @@ fn read_database(checker: &mut Checker, section: &Section<'_>) -> DatabaseConfig
     }
 }
 
-fn read_outages(checker: &mut Checker, section: &Section<'_>) -> Rules {
+fn read_outages(checker: &mut Checker, section: &Section<'_>) -> OutageRules {
     let mut checks = |key| {
         checker
             .whole(section, key, &OUTAGE_CHECKS, "default 1 used")
             .unwrap_or(1)
     };
-    Rules {
+    OutageRules {
         down_after: checks("down_after"),
         up_after: checks("up_after"),
     }
@@ -325,7 +325,7 @@ fn read_fast_interval(checker: &mut Checker, section: &Section<'_>) -> Option<Du
     (seconds > 0.0).then(|| Duration::from_secs_f64(seconds.max(LEAST)))
 }
 
-fn read_grouping(checker: &mut Checker, section: &Section<'_>) -> Grouping {
+fn read_grouping(checker: &mut Checker, section: &Section<'_>) -> GroupingRules {
     let merge = checker
         .number(section, "merge_seconds", &MERGE, "default 5 used")
         .unwrap_or(5.0);
@@ -345,7 +345,7 @@ fn read_grouping(checker: &mut Checker, section: &Section<'_>) -> Grouping {
             "default 10 used",
         )
         .unwrap_or(10.0);
-    Grouping {
+    GroupingRules {
         merge: Duration::from_secs_f64(merge),
         intermittent_count: usize::from(count),
         intermittent_span: Duration::from_secs_f64(span * 60.0),
@@ -374,7 +374,7 @@ fn read_alerts(checker: &mut Checker, section: &Section<'_>) -> AlertsConfig {
         })
         .unwrap_or_default()
     {
-        match AlertKind::of_word(&word) {
+        match AlertKind::from_word(&word) {
             Some(kind) => events.push(kind),
             None => {
                 let wrong = format!(
@@ -433,7 +433,7 @@ fn read_words(
             Err(wrong) => {
                 let path = section.path_of(&format!("{key}[{index}]"));
                 checker.problem(
-                    FindingKind::Value,
+                    ProblemKind::Value,
                     item.line.or(node.line),
                     path,
                     format!("{wrong}; {used}"),
@@ -522,7 +522,7 @@ fn read_allowed_hosts(checker: &mut Checker, section: &Section<'_>) -> Vec<Strin
         };
         let key = section.path_of(&format!("allowed_hosts[{index}]"));
         checker.problem(
-            FindingKind::Value,
+            ProblemKind::Value,
             item.line.or(node.line),
             key,
             format!("{wrong}; left out"),

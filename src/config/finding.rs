@@ -29,7 +29,7 @@ impl Loaded {
     pub fn is_unusable(&self) -> bool {
         self.findings
             .iter()
-            .any(|finding| matches!(finding.kind, FindingKind::Unreadable | FindingKind::Syntax))
+            .any(|finding| matches!(finding.kind, ProblemKind::Unreadable | ProblemKind::Syntax))
     }
 }
 
@@ -44,7 +44,7 @@ pub enum Severity {
 
 /// What sort of thing was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum FindingKind {
+pub enum ProblemKind {
     /// The bytes are not text.
     Unreadable,
     /// The text is not YAML with sections.
@@ -64,7 +64,7 @@ pub struct Finding {
     /// How much it matters.
     pub severity: Severity,
     /// What sort of thing it is.
-    pub kind: FindingKind,
+    pub kind: ProblemKind,
     /// The file, as the caller named it.
     pub file: Arc<str>,
     /// Counted from 1; `None` where it could not be told.
@@ -144,10 +144,10 @@ impl std::error::Error for ReadError {
 
 /// A value of the file as a message shows it: control characters escaped, at most 60 characters.
 pub(super) fn shorten(value: &str) -> String {
-    const LONGEST_CHARACTERS: usize = 60;
+    const MAX_CHARACTERS: usize = 60;
     let mut shown = String::new();
     for (index, character) in value.chars().enumerate() {
-        if index == LONGEST_CHARACTERS {
+        if index == MAX_CHARACTERS {
             shown.push('…');
             break;
         }

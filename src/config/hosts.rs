@@ -5,12 +5,12 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::address::{Address, GATEWAY, read_address, read_source};
-use super::finding::{FindingKind, shorten};
+use super::finding::{ProblemKind, shorten};
 use super::keys;
 use super::pace::{Monitoring, read_host_pace};
 use super::raw::{Node, Value};
 use super::section::{Checker, Section, describe};
-use super::{HostPlan, Role};
+use super::{HostConfig, Role};
 use crate::pure::model::{Family, Host, Source};
 
 /// Name and address of the hosts that are pinged when the file lists none.
@@ -20,7 +20,7 @@ const DEFAULTS: [(&str, &str); 3] = [
     ("Local Gateway", GATEWAY),
 ];
 
-const LONGEST_NAME_CHARACTERS: usize = 4096;
+const MAX_NAME_CHARACTERS: usize = 4096;
 
 /// The hosts of the file. The default ones only where the file has no list: who lists nobody pings
 /// nobody.
@@ -28,7 +28,7 @@ pub(super) fn read_hosts(
     checker: &mut Checker,
     root: &Section<'_>,
     monitoring: &Monitoring,
-) -> Vec<HostPlan> {
+) -> Vec<HostConfig> {
     let Some(node) = root.get("hosts") else {
         return default_hosts(monitoring);
     };
@@ -51,7 +51,7 @@ pub(super) fn read_hosts(
     plans
 }
 
-fn default_hosts(monitoring: &Monitoring) -> Vec<HostPlan> {
+fn default_hosts(monitoring: &Monitoring) -> Vec<HostConfig> {
     let host = |(name, address): (&str, &str)| Host {
         name: name.into(),
         address: address.into(),
@@ -64,8 +64,8 @@ fn default_hosts(monitoring: &Monitoring) -> Vec<HostPlan> {
 }
 
 /// How a host without keys of its own is checked.
-pub(super) fn plan_with_common_keys(host: Host, monitoring: &Monitoring) -> HostPlan {
-    HostPlan {
+pub(super) fn plan_with_common_keys(host: Host, monitoring: &Monitoring) -> HostConfig {
+    HostConfig {
         role: if host.address == GATEWAY {
             Role::Gateway
         } else {
@@ -106,7 +106,7 @@ fn read_host(
     index: usize,
     monitoring: &Monitoring,
     seen: &mut Seen,
-) -> Option<HostPlan> {
+) -> Option<HostConfig> {
     let path = format!("hosts[{index}]");
     let cure = match &item.value {
         Value::Text(text) if read_address(text).is_ok() => {
@@ -117,7 +117,7 @@ fn read_host(
     let section = checker.open(item, path.clone(), keys::HOST, &cure)?;
     let Some(node) = section.get("address") else {
         checker.problem(
-            FindingKind::Value,
+            ProblemKind::Value,
             section.line,
             path,
             "has no address; host left out".into(),
@@ -167,7 +167,7 @@ fn read_host(
     let (pace, fit) = read_host_pace(checker, &section, monitoring);
     let source = read_host_source(checker, &section, ip, family);
     let role = read_role(checker, &section, &address);
-    Some(HostPlan {
+    Some(HostConfig {
         host: Arc::new(Host {
             name,
             address: address_text,
@@ -189,9 +189,9 @@ fn read_name(checker: &mut Checker, section: &Section<'_>) -> Option<String> {
     const USED: &str = "the address used as name";
     let name = checker.text(section, "name", USED)?;
     let length = name.chars().count();
-    if length > LONGEST_NAME_CHARACTERS {
+    if length > MAX_NAME_CHARACTERS {
         let wrong = format!(
-            "\"{}\" has {length} characters (allowed: 1 to {LONGEST_NAME_CHARACTERS})",
+            "\"{}\" has {length} characters (allowed: 1 to {MAX_NAME_CHARACTERS})",
             shorten(&name)
         );
         checker.wrong(section, "name", &wrong, USED);

@@ -76,8 +76,8 @@ pub(super) const SECTIONS: &[(&str, &[&str])] = &[
 /// What an unknown key was probably meant to be: a similar one of its own section, or the same one
 /// of another.
 pub(super) fn nearest(unknown: &str, known: &[&str]) -> Option<String> {
-    const LONGEST_BYTES: usize = 64;
-    if unknown.len() > LONGEST_BYTES {
+    const MAX_BYTES: usize = 64;
+    if unknown.len() > MAX_BYTES {
         return None;
     }
     let plain = unknown.to_lowercase().replace(['-', ' '], "_");

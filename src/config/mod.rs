@@ -28,13 +28,13 @@ use crate::pure::incident;
 use crate::pure::model::{AlertKind, AlertKinds, Host, Source, Thresholds};
 use crate::pure::outage;
 
-pub use finding::{Finding, FindingKind, Loaded, ReadError, Severity};
+pub use finding::{Finding, Loaded, ProblemKind, ReadError, Severity};
 
 /// The commented configuration that says what [`Config::default`] is.
 pub const DEFAULT_TEXT: &str = include_str!("../../config.yaml");
 
 /// The longest file that is read. Ten thousand hosts with every key need three.
-const LONGEST_FILE_MIB: u64 = 16;
+const MAX_FILE_MIB: u64 = 16;
 
 /// The configuration in a file, and everything that is wrong with it. An error when the file cannot
 /// be read at all.
@@ -49,7 +49,7 @@ pub fn load(path: &Path) -> Result<Loaded, ReadError> {
             path: path.to_path_buf(),
         });
     }
-    let limit = LONGEST_FILE_MIB * 1024 * 1024;
+    let limit = MAX_FILE_MIB * 1024 * 1024;
     let mut text = Vec::new();
     file.take(limit + 1)
         .read_to_end(&mut text)
@@ -57,7 +57,7 @@ pub fn load(path: &Path) -> Result<Loaded, ReadError> {
     if text.len() as u64 > limit {
         return Err(ReadError::TooLong {
             path: path.to_path_buf(),
-            limit_mib: LONGEST_FILE_MIB,
+            limit_mib: MAX_FILE_MIB,
         });
     }
     Ok(parse(&text, &path.display().to_string()))
@@ -75,15 +75,15 @@ pub fn parse(text: &[u8], file: &str) -> Loaded {
 pub struct Config {
     /// The hosts with their own settings, in the order of the file; no two have the same address
     /// and family.
-    pub hosts: Vec<HostPlan>,
+    pub hosts: Vec<HostConfig>,
     /// How a host that is not listed would be checked; of nobody.
-    unlisted: HostPlan,
+    unlisted: HostConfig,
     /// `database:`.
     pub database: DatabaseConfig,
     /// `outages:`, as far as it says what one is.
-    pub outages: outage::Rules,
+    pub outages: outage::OutageRules,
     /// `outages:`, as far as it says which of them belong together.
-    pub grouping: incident::Grouping,
+    pub grouping: incident::GroupingRules,
     /// `outages.fast_interval_seconds`: from one ping to the next while a host is silent; `None`
     /// asks for none between checks.
     pub fast_interval: Option<Duration>,
@@ -103,8 +103,8 @@ impl Default for Config {
 
 impl Config {
     /// How a host that is not listed is checked: by the keys of `monitoring:`.
-    pub fn plan_for(&self, host: Host) -> HostPlan {
-        HostPlan {
+    pub fn plan_for(&self, host: Host) -> HostConfig {
+        HostConfig {
             host: Arc::new(host),
             ..self.unlisted.clone()
         }
@@ -113,7 +113,7 @@ impl Config {
 
 /// How one host is checked: its own keys, where it has none those of `monitoring:`.
 #[derive(Clone, Debug, PartialEq)]
-pub struct HostPlan {
+pub struct HostConfig {
     /// Name, address and family.
     pub host: Arc<Host>,
     /// From one check to the next.
@@ -152,7 +152,7 @@ pub enum Role {
 
 impl Role {
     /// The word of the configuration.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Role::Gateway => "gateway",
             Role::Internet => "internet",

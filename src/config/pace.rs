@@ -64,7 +64,7 @@ const LATENCY_LIMIT: Range = Range {
     unit: "milliseconds",
 };
 
-const LEAST_SPACING: Duration = Duration::from_millis(10);
+const MIN_SPACING: Duration = Duration::from_millis(10);
 const DEFAULT_SPACING: Duration = Duration::from_millis(1000);
 
 /// The keys that `monitoring` and each host share.
@@ -133,8 +133,8 @@ impl Pace {
             (None, _) => Duration::ZERO,
         };
         Fit {
-            spacing: wanted.min(most).max(LEAST_SPACING),
-            overruns: most < LEAST_SPACING,
+            spacing: wanted.min(most).max(MIN_SPACING),
+            overruns: most < MIN_SPACING,
             shortened: most < wanted,
         }
     }
@@ -295,7 +295,7 @@ fn refuse_spacing(checker: &mut Checker, section: &Section<'_>, pace: &Pace, fit
 }
 
 fn misfit(pace: &Pace) -> String {
-    let spacing = pace.wanted_spacing.unwrap_or(LEAST_SPACING).as_millis();
+    let spacing = pace.wanted_spacing.unwrap_or(MIN_SPACING).as_millis();
     let (count, timeout, interval) = (
         pace.ping_count,
         pace.timeout.as_secs_f64(),

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::finding::{Finding, FindingKind, Severity, is_unprintable, shorten};
+use super::finding::{Finding, ProblemKind, Severity, is_unprintable, shorten};
 use super::keys;
 use super::raw::{Node, Value, Written};
 use super::scalar::{Reading, ambiguity, number_text};
@@ -100,7 +100,7 @@ impl Checker {
     }
 
     /// Something wrong that is not about a value.
-    pub fn problem(&mut self, kind: FindingKind, line: Option<usize>, key: String, text: String) {
+    pub fn problem(&mut self, kind: ProblemKind, line: Option<usize>, key: String, text: String) {
         self.findings.push(Finding {
             severity: Severity::Problem,
             kind,
@@ -116,7 +116,7 @@ impl Checker {
         let (line, key) = (section.line_of(key), section.path_of(key));
         self.findings.push(Finding {
             severity: Severity::Note,
-            kind: FindingKind::Note,
+            kind: ProblemKind::Note,
             file: self.file.clone(),
             line,
             key,
@@ -127,7 +127,7 @@ impl Checker {
     /// A wrong value: `wrong` says the value and its fault, `used` what happens now.
     pub fn wrong(&mut self, section: &Section<'_>, key: &str, wrong: &str, used: &str) {
         self.problem(
-            FindingKind::Value,
+            ProblemKind::Value,
             section.line_of(key),
             section.path_of(key),
             format!("{wrong}; {used}"),
@@ -147,7 +147,7 @@ impl Checker {
                 "{} where a section with keys belongs; {used}",
                 describe(node)
             );
-            self.problem(FindingKind::Value, node.line, path, text);
+            self.problem(ProblemKind::Value, node.line, path, text);
             return None;
         };
         let mut section = Section {
@@ -188,7 +188,7 @@ impl Checker {
                     "{} where a section to merge belongs; nothing merged",
                     describe(source)
                 );
-                self.problem(FindingKind::Value, value.line, section.path_of("<<"), text);
+                self.problem(ProblemKind::Value, value.line, section.path_of("<<"), text);
                 continue;
             };
             // The last of a source's own duplicates counts there as well.
@@ -211,7 +211,7 @@ impl Checker {
                     None => format!("known here: {}", known.join(", ")),
                 };
                 found.push((
-                    FindingKind::UnknownKey,
+                    ProblemKind::UnknownKey,
                     line,
                     key,
                     format!("unknown key, {cure}; ignored"),
@@ -230,7 +230,7 @@ impl Checker {
                     "given {} times{place}; the last one counts",
                     slot.lines.len()
                 );
-                found.push((FindingKind::Value, line, key, text));
+                found.push((ProblemKind::Value, line, key, text));
             }
         }
         // A hash map has no order, a person reads from the top.

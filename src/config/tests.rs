@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::pure::incident::Grouping;
+use crate::pure::incident::GroupingRules;
 use crate::pure::model::{Family, Thresholds};
 
 fn loaded(text: &str) -> Loaded {
@@ -44,7 +44,7 @@ fn hosts(config: &Config) -> Vec<(&str, &str)> {
 }
 
 /// The only host of a text with these lines for it and no message.
-fn host(lines: &str) -> HostPlan {
+fn host(lines: &str) -> HostConfig {
     let config = config_without_findings(&format!("hosts:\n  - {}", lines.replace('\n', "\n    ")));
     assert_eq!(config.hosts.len(), 1);
     config.hosts.into_iter().next().unwrap()
@@ -152,7 +152,7 @@ fn the_commented_example_is_the_default() {
     assert_eq!(config.fast_interval, Some(Duration::from_secs(1)));
     assert_eq!(
         (config.grouping, plan.thresholds),
-        (Grouping::default(), Thresholds::default())
+        (GroupingRules::default(), Thresholds::default())
     );
     let alerts = &config.alerts;
     assert_eq!(
@@ -747,7 +747,7 @@ fn an_unknown_key_is_said_with_the_nearest_known_one() {
         let finding = loaded(text).findings.remove(0);
         assert_eq!(
             (finding.kind, finding.severity),
-            (FindingKind::UnknownKey, Severity::Problem)
+            (ProblemKind::UnknownKey, Severity::Problem)
         );
     }
 }
@@ -832,7 +832,7 @@ fn a_host_has_its_own_keys_and_inherits_the_others() {
                 timeout_seconds: 0.5\n  ping_spacing_ms: 200\n  payload_bytes: 16\n  time_to_live: 255\n  up_percent: 99.5\n  latency_limit_ms: 80\n  family: 6\n  source: '::1'\n  \
                 role: Other\n- address: c.d\n";
     let config = config_without_findings(text);
-    let expected = HostPlan {
+    let expected = HostConfig {
         host: Arc::new(Host {
             name: "a.b".into(),
             address: "a.b".into(),
@@ -943,7 +943,7 @@ fn a_check_that_cannot_fit_is_noted_once_and_is_no_problem() {
     );
     assert_eq!(
         (loaded.findings[0].severity, loaded.findings[0].kind),
-        (Severity::Note, FindingKind::Note)
+        (Severity::Note, ProblemKind::Note)
     );
     assert_eq!(loaded.config.hosts[0].spacing, Duration::from_millis(10));
     let single = message("monitoring:\n  interval_seconds: 1\n  ping_count: 1\n");
@@ -1187,7 +1187,7 @@ fn what_is_not_utf_8_is_unreadable() {
             [expected]
         );
         assert!(loaded.is_unusable());
-        assert_eq!(loaded.findings[0].kind, FindingKind::Unreadable);
+        assert_eq!(loaded.findings[0].kind, ProblemKind::Unreadable);
     }
     assert!(
         parse(&[0xc3, 0x28], "c").is_unusable()

@@ -10,7 +10,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use crate::pure::time::UtcMillis;
-use crate::store::{KnownHost, Reader, StoreError};
+use crate::store::{Reader, RecordedHost, StoreError};
 
 /// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -26,31 +26,31 @@ pub enum Format {
 
 /// Why an export broke off.
 #[derive(Debug)]
-pub enum Broken {
+pub enum ExportError {
     /// The database could not be read.
     Store(StoreError),
     /// It could not be written on.
     Output(io::Error),
 }
 
-impl fmt::Display for Broken {
+impl fmt::Display for ExportError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Broken::Store(error) => error.fmt(f),
-            Broken::Output(error) => error.fmt(f),
+            ExportError::Store(error) => error.fmt(f),
+            ExportError::Output(error) => error.fmt(f),
         }
     }
 }
 
-impl From<StoreError> for Broken {
+impl From<StoreError> for ExportError {
     fn from(error: StoreError) -> Self {
-        Broken::Store(error)
+        ExportError::Store(error)
     }
 }
 
-impl From<io::Error> for Broken {
+impl From<io::Error> for ExportError {
     fn from(error: io::Error) -> Self {
-        Broken::Output(error)
+        ExportError::Output(error)
     }
 }
 
@@ -58,12 +58,12 @@ impl From<io::Error> for Broken {
 /// checks done.
 pub fn write(
     reader: &Reader,
-    hosts: &[KnownHost],
+    hosts: &[RecordedHost],
     span: &Range<UtcMillis>,
     format: Format,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
-) -> Result<u64, Broken> {
+) -> Result<u64, ExportError> {
     match format {
         Format::Csv => rows::write(
             reader,

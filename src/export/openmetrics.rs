@@ -4,9 +4,9 @@
 use std::io::Write;
 use std::ops::Range;
 
-use super::Broken;
+use super::ExportError;
 use crate::pure::time::UtcMillis;
-use crate::store::{Checks, KnownHost, Reader, RecordedCheck};
+use crate::store::{Checks, Reader, RecordedCheck, RecordedHost};
 
 /// A gauge: its name, its unit, what it is, and what a check says of it.
 type Family = (
@@ -58,11 +58,11 @@ fn seconds(us: Option<i64>) -> Option<f64> {
 
 pub fn write(
     reader: &Reader,
-    hosts: &[KnownHost],
+    hosts: &[RecordedHost],
     span: &Range<UtcMillis>,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
-) -> Result<u64, Broken> {
+) -> Result<u64, ExportError> {
     let (mut done, mut read) = (0, 0u64);
     for (number, (name, unit, help, value)) in FAMILIES.iter().enumerate() {
         let name = format!("ace_check_{name}_{unit}");

@@ -5,9 +5,9 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::Broken;
+use super::ExportError;
 use crate::pure::time::UtcMillis;
-use crate::store::{Checks, KnownHost, Reader, RecordedCheck};
+use crate::store::{Checks, Reader, RecordedCheck, RecordedHost};
 
 /// The columns of `ping_results` but for its id, and then what it has no columns for.
 pub const CSV_HEADER: &str = "host_name,host_address,timestamp,success_count,failure_count,success_rate,min_latency,\
@@ -18,13 +18,13 @@ type Line = fn(&RecordedCheck, &mut dyn Write) -> io::Result<()>;
 
 pub fn write(
     reader: &Reader,
-    hosts: &[KnownHost],
+    hosts: &[RecordedHost],
     span: &Range<UtcMillis>,
     line: Line,
     header: &str,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
-) -> Result<u64, Broken> {
+) -> Result<u64, ExportError> {
     out.write_all(header.as_bytes())?;
     let mut checks = Checks::oldest_first(hosts.to_vec(), span);
     let mut done = 0;
@@ -60,7 +60,7 @@ pub fn csv(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
         &min,
         &max,
         &avg,
-        check.state.word(),
+        check.state.as_str(),
         &rtts,
         &check.late.to_string(),
         &check.duplicates.to_string(),
@@ -110,7 +110,7 @@ pub fn json_line(check: &RecordedCheck, mut out: &mut dyn Write) -> io::Result<(
         min_latency,
         max_latency,
         avg_latency,
-        state: check.state.word(),
+        state: check.state.as_str(),
         rtts_us: check.rtts_us.as_deref(),
         late: check.late,
         duplicates: check.duplicates,

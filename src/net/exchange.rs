@@ -5,8 +5,8 @@
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{EchoSocket, Fault, SocketOptions, Target};
-use crate::pure::check::{CheckPlan, CheckRun};
+use super::{EchoSocket, SocketError, SocketOptions, Target};
+use crate::pure::check::{CheckRun, CheckSettings};
 use crate::pure::icmp;
 use crate::pure::time::ClockSample;
 use crate::sys::{self, Batch};
@@ -27,8 +27,8 @@ impl Exchange {
     pub fn open(
         target: &Target,
         options: &SocketOptions,
-        plan: CheckPlan,
-    ) -> Result<Box<Exchange>, Fault> {
+        plan: CheckSettings,
+    ) -> Result<Box<Exchange>, SocketError> {
         let cookie = sys::random_u64();
         let socket = EchoSocket::open(target, options, cookie.rotate_left(17))?;
         let batch = socket.batch(plan.payload_len);
@@ -61,9 +61,9 @@ impl Exchange {
         let clock = sys::clocks();
         match socket.send(request, batch, run) {
             Ok(()) => run.sent(clock),
-            Err(error) if socket.is_unheard(&error) => {
+            Err(error) if socket.is_unresolved_neighbour(&error) => {
                 run.sent(clock);
-                run.refused(request, icmp::silent_neighbour(run.version()));
+                run.received_error(request, icmp::silent_neighbour(run.version()));
             }
             Err(error) => run.send_failed(clock, error.raw_os_error().unwrap_or(0)),
         }

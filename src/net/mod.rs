@@ -8,5 +8,7 @@ mod socket;
 
 pub use address::{Resolver, Target};
 pub use exchange::Exchange;
-pub use route::{Gateway, Link, default_gateways, is_way_clear, place_of, target_of};
-pub use socket::{EchoSocket, Fault, Kind, SocketOptions, StampKeeper, probe, probe_kind};
+pub use route::{Gateway, Link, can_send, default_gateways, place_of, target_of};
+pub use socket::{
+    EchoSocket, SocketError, SocketOptions, SocketType, TimestampSwitch, probe, probe_kind,
+};

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{IpAddr, UdpSocket};
 
 use super::Target;
-use crate::pure::cause::Place;
+use crate::pure::cause::NetworkPosition;
 use crate::pure::model::{Family, Source};
 use crate::sys::{self, Route};
 
@@ -74,25 +74,25 @@ pub(super) fn find(family: Family) -> Result<Target, String> {
 }
 
 /// Where a target is, seen from this machine; `None` when no route leads to it.
-pub fn place_of(target: &Target) -> Option<Place> {
+pub fn place_of(target: &Target) -> Option<NetworkPosition> {
     if target.ip.is_loopback()
         || target.ip.is_unspecified()
         || address_towards(target).is_ok_and(|own| own == target.ip)
     {
-        return Some(Place::Here);
+        return Some(NetworkPosition::Here);
     }
     let routes = sys::routes(target.ip.is_ipv6());
     if routes
         .iter()
         .any(|route| route.prefix_len == 0 && route.gateway == target.ip)
     {
-        return Some(Place::Gateway);
+        return Some(NetworkPosition::Gateway);
     }
     let route = best(&routes, target)?;
     Some(if route.gateway.is_unspecified() {
-        Place::Near
+        NetworkPosition::Near
     } else {
-        Place::Beyond
+        NetworkPosition::Beyond
     })
 }
 
@@ -130,7 +130,7 @@ impl Link {
 
 /// Whether something can be sent to a target: there is an address to send from, a route, and a
 /// link.
-pub fn is_way_clear(target: &Target, source: Option<&Source>) -> bool {
+pub fn can_send(target: &Target, source: Option<&Source>) -> bool {
     address_towards(target).is_ok() && Link::to(target, source).fault().is_none()
 }
 

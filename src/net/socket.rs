@@ -12,14 +12,14 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Target, route};
-use crate::pure::check::{CheckRun, Receipt};
+use crate::pure::check::{CheckRun, ReceiveTime};
 use crate::pure::icmp::{self, Version};
-use crate::pure::model::{IcmpError, Obstacle, Source};
+use crate::pure::model::{IcmpError, LocalFault, Source};
 use crate::sys::{self, Batch, Queue};
 
 /// Which kind of socket an [`EchoSocket`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Kind {
+pub enum SocketType {
     /// A datagram socket: the kernel sets the identifier and delivers only echo replies with it.
     /// Needs the process's group in `net.ipv4.ping_group_range`.
     Datagram,
@@ -39,7 +39,7 @@ pub struct SocketOptions {
 
 /// Why a check could not be made: all of them are this machine's own fault.
 #[derive(Debug)]
-pub enum Fault {
+pub enum SocketError {
     /// Neither kind of socket is allowed to this process.
     Permission,
     /// This machine has no such version of IP.
@@ -67,25 +67,27 @@ pub enum Fault {
     },
 }
 
-impl Fault {
+impl SocketError {
     /// What it keeps this machine from.
-    pub fn obstacle(&self) -> Obstacle {
+    pub fn local_fault(&self) -> LocalFault {
         match self {
-            Fault::NoVersion(_) | Fault::NoWay { .. } | Fault::NoSource { .. } => Obstacle::Link,
-            Fault::Permission | Fault::Socket { .. } => Obstacle::Other,
+            SocketError::NoVersion(_)
+            | SocketError::NoWay { .. }
+            | SocketError::NoSource { .. } => LocalFault::Link,
+            SocketError::Permission | SocketError::Socket { .. } => LocalFault::Other,
         }
     }
 }
 
-impl fmt::Display for Fault {
+impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Fault::Permission => write!(f, "no permission to send ICMP"),
-            Fault::NoVersion(Version::V4) => write!(f, "this machine has no IPv4"),
-            Fault::NoVersion(Version::V6) => write!(f, "this machine has no IPv6"),
-            Fault::NoWay { target, cause } => write!(f, "no way to {target}: {cause}"),
-            Fault::NoSource { source, cause } => write!(f, "source {source}: {cause}"),
-            Fault::Socket { operation, cause } => write!(f, "{operation}: {cause}"),
+            SocketError::Permission => write!(f, "no permission to send ICMP"),
+            SocketError::NoVersion(Version::V4) => write!(f, "this machine has no IPv4"),
+            SocketError::NoVersion(Version::V6) => write!(f, "this machine has no IPv6"),
+            SocketError::NoWay { target, cause } => write!(f, "no way to {target}: {cause}"),
+            SocketError::NoSource { source, cause } => write!(f, "source {source}: {cause}"),
+            SocketError::Socket { operation, cause } => write!(f, "{operation}: {cause}"),
         }
     }
 }
@@ -94,7 +96,7 @@ impl fmt::Display for Fault {
 #[derive(Debug)]
 pub struct EchoSocket {
     socket: Socket,
-    kind: Kind,
+    kind: SocketType,
     version: Version,
     identifier: u16,
     target: Target,
@@ -111,7 +113,7 @@ impl EchoSocket {
         target: &Target,
         options: &SocketOptions,
         random: u64,
-    ) -> Result<EchoSocket, Fault> {
+    ) -> Result<EchoSocket, SocketError> {
         let version = target.version();
         let (socket, kind) = create(version)?;
         // Stamps are a help, errors a reason: a kernel without them still pings.
@@ -125,7 +127,7 @@ impl EchoSocket {
         }
         let identifier = random.to_be_bytes();
         let mut identifier = u16::from_be_bytes([identifier[0], identifier[1]]);
-        let is_sorted = kind == Kind::Datagram && sys::DATAGRAMS_ARE_SORTED;
+        let is_sorted = kind == SocketType::Datagram && sys::PING_SOCKETS_DEMULTIPLEX;
         if !is_sorted {
             sys::admit_only_replies(
                 socket.as_fd(),
@@ -133,13 +135,13 @@ impl EchoSocket {
                 version.reply_type(),
                 identifier,
             )
-            .map_err(|cause| Fault::Socket {
+            .map_err(|cause| SocketError::Socket {
                 operation: "setting a socket filter",
                 cause,
             })?;
         }
         apply(&socket, target, options)?;
-        let no_way = |cause| Fault::NoWay {
+        let no_way = |cause| SocketError::NoWay {
             target: target.ip,
             cause,
         };
@@ -214,12 +216,13 @@ impl EchoSocket {
     /// Whether messages come with their IP header, whose checksum and ICMP's nobody may have looked
     /// at.
     fn has_ip_header(&self) -> bool {
-        self.version == Version::V4 && !(self.kind == Kind::Datagram && sys::DATAGRAMS_ARE_SORTED)
+        self.version == Version::V4
+            && !(self.kind == SocketType::Datagram && sys::PING_SOCKETS_DEMULTIPLEX)
     }
 
     /// Whether a send failed because a neighbour on the way to the target does not say where it is,
     /// and not for want of a route: the ping is lost, not unsent.
-    pub fn is_unheard(&self, error: &io::Error) -> bool {
+    pub fn is_unresolved_neighbour(&self, error: &io::Error) -> bool {
         sys::is_silent_neighbour(error) && route::address_towards(&self.target).is_ok()
     }
 
@@ -282,12 +285,12 @@ impl EchoSocket {
                     return;
                 }
                 let read = *read.get_or_insert_with(sys::clocks);
-                let receipt = Receipt {
+                let receipt = ReceiveTime {
                     kernel_ns: message.stamp_ns,
                     read,
                 };
                 if message.source != Some(peer) {
-                    run.received_from_stranger(receipt);
+                    run.received_foreign(receipt);
                     return;
                 }
                 let is_whole =
@@ -319,7 +322,7 @@ impl EchoSocket {
                 ORIGIN_ICMP | ORIGIN_ICMP6 => {
                     errors += 1;
                     let is_v6 = error.origin == ORIGIN_ICMP6;
-                    run.refused(
+                    run.received_error(
                         message.bytes,
                         IcmpError {
                             kind: error.kind,
@@ -355,7 +358,7 @@ fn take_own(
     if let Some(error) = icmp::parse_error(bytes, version).filter(|error| error.destination == peer)
     {
         let is_v6 = version == Version::V6;
-        run.refused(
+        run.received_error(
             error.quote,
             IcmpError {
                 kind: error.kind,
@@ -380,42 +383,44 @@ impl AsFd for EchoSocket {
 const ERROR_ROUNDS: usize = 100;
 
 /// Whether this process may ping over a version of IP, and with which kind of socket.
-pub fn probe(version: Version) -> Result<Kind, Fault> {
+pub fn probe(version: Version) -> Result<SocketType, SocketError> {
     create(version).map(|(_, kind)| kind)
 }
 
 /// Whether this process may open one kind of socket.
-pub fn probe_kind(version: Version, kind: Kind) -> io::Result<()> {
+pub fn probe_kind(version: Version, kind: SocketType) -> io::Result<()> {
     create_kind(version, kind).map(drop)
 }
 
-fn create_kind(version: Version, kind: Kind) -> io::Result<Socket> {
+fn create_kind(version: Version, kind: SocketType) -> io::Result<Socket> {
     let (domain, protocol) = match version {
         Version::V4 => (Domain::IPV4, Protocol::ICMPV4),
         Version::V6 => (Domain::IPV6, Protocol::ICMPV6),
     };
     let kind = match kind {
-        Kind::Datagram => Type::DGRAM,
-        Kind::Raw => Type::RAW,
+        SocketType::Datagram => Type::DGRAM,
+        SocketType::Raw => Type::RAW,
     };
     Socket::new(domain, kind, Some(protocol))
 }
 
-fn create(version: Version) -> Result<(Socket, Kind), Fault> {
-    let first = match create_kind(version, Kind::Datagram) {
-        Ok(socket) => return Ok((socket, Kind::Datagram)),
+fn create(version: Version) -> Result<(Socket, SocketType), SocketError> {
+    let first = match create_kind(version, SocketType::Datagram) {
+        Ok(socket) => return Ok((socket, SocketType::Datagram)),
         Err(error) => error,
     };
-    match create_kind(version, Kind::Raw) {
-        Ok(socket) => Ok((socket, Kind::Raw)),
+    match create_kind(version, SocketType::Raw) {
+        Ok(socket) => Ok((socket, SocketType::Raw)),
         Err(second) => Err(match (first.raw_os_error(), second.raw_os_error()) {
-            (_, Some(libc::EAFNOSUPPORT)) => Fault::NoVersion(version),
-            (_, Some(libc::EPERM | libc::EACCES)) if !is_shortage(&first) => Fault::Permission,
-            (_, Some(libc::EPERM | libc::EACCES)) => Fault::Socket {
+            (_, Some(libc::EAFNOSUPPORT)) => SocketError::NoVersion(version),
+            (_, Some(libc::EPERM | libc::EACCES)) if !is_shortage(&first) => {
+                SocketError::Permission
+            }
+            (_, Some(libc::EPERM | libc::EACCES)) => SocketError::Socket {
                 operation: "opening a socket",
                 cause: first,
             },
-            _ => Fault::Socket {
+            _ => SocketError::Socket {
                 operation: "opening a socket",
                 cause: second,
             },
@@ -430,9 +435,9 @@ fn is_shortage(error: &io::Error) -> bool {
     )
 }
 
-fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<(), Fault> {
+fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<(), SocketError> {
     if let Some(hops) = options.time_to_live {
-        let failed = |cause| Fault::Socket {
+        let failed = |cause| SocketError::Socket {
             operation: "setting the time to live",
             cause,
         };
@@ -447,14 +452,14 @@ fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<()
             };
             socket
                 .bind(&address.into())
-                .map_err(|cause| Fault::NoSource {
+                .map_err(|cause| SocketError::NoSource {
                     source: ip.to_string(),
                     cause,
                 })
         }
         Some(Source::Interface(name)) => {
             sys::bind_to_interface(socket.as_fd(), name, target.ip.is_ipv6()).map_err(|cause| {
-                Fault::NoSource {
+                SocketError::NoSource {
                     source: name.clone(),
                     cause,
                 }
@@ -474,19 +479,19 @@ fn set_time_to_live(socket: &Socket, version: Version, hops: u8) -> io::Result<(
 /// asks for it and ends with the last one, so that without this the first replies of a check would
 /// often have no stamp.
 #[derive(Debug)]
-pub struct StampKeeper {
+pub struct TimestampSwitch {
     socket: Option<UdpSocket>,
 }
 
-impl StampKeeper {
+impl TimestampSwitch {
     /// Starts the stamping and waits until it works. `works` is false where the kernel does not
     /// stamp.
-    pub fn start() -> StampKeeper {
+    pub fn start() -> TimestampSwitch {
         let keeper = Self::try_start();
         if let Err(error) = &keeper {
             log::debug!("kernel receive stamps: {error}");
         }
-        StampKeeper {
+        TimestampSwitch {
             socket: keeper.ok(),
         }
     }

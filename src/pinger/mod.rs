@@ -10,14 +10,14 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::HostPlan;
+use crate::config::HostConfig;
 use crate::net::{self, Exchange, Link, Resolver, SocketOptions, Target};
-use crate::pure::cause::Place;
-use crate::pure::check::{Action, CheckPlan, Pace};
+use crate::pure::cause::NetworkPosition;
+use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::model::{
-    CheckResult, Host, Interruption, InterruptionKind, Obstacle, Outcome, Probe,
+    CheckResult, Host, Interruption, InterruptionKind, LocalFault, Outcome, Probe,
 };
-use crate::pure::outage::{Change, Check, Rules, Watch};
+use crate::pure::outage::{CheckSample, OutageChange, OutageDetector, OutageRules};
 use crate::pure::time::{ClockSample, Monotonic, Schedule, UtcMillis, nanoseconds};
 use crate::stop::Stop;
 use crate::sys;
@@ -26,15 +26,15 @@ use report::{SkipReport, StateReport};
 
 /// How a check is made, beyond what the configuration says of its host.
 #[derive(Clone, Copy, Debug)]
-pub struct Manner {
+pub struct ProbeSettings {
     /// Whether replies are read as they come.
-    pub pace: Pace,
+    pub read_mode: ReadMode,
     /// How long a check stays open for duplicates behind its last reply.
     pub linger: Duration,
     /// From one ping to the next while the host is silent; `None` sends none between checks.
     pub fast_interval: Option<Duration>,
     /// Which silence is an outage.
-    pub outages: Rules,
+    pub outages: OutageRules,
 }
 
 /// What becomes known while a check runs.
@@ -48,7 +48,7 @@ pub enum Progress {
 
 /// What a host's thread finds.
 #[derive(Debug)]
-pub enum Finding {
+pub enum PingerEvent {
     /// A check.
     Check(CheckResult),
     /// A ping between two checks.
@@ -56,23 +56,23 @@ pub enum Finding {
     /// A time in which this thread did not run.
     Interruption(Interruption),
     /// Something that is worth a look around.
-    Trouble(Trouble),
+    HostEvent(HostEvent),
 }
 
 /// Something about a host that is worth a look around.
 #[derive(Clone, Debug)]
-pub struct Trouble {
+pub struct HostEvent {
     /// Which host.
     pub host: Arc<Host>,
     /// Where it is.
     pub target: Option<Target>,
     /// What happened.
-    pub kind: TroubleKind,
+    pub kind: HostEventKind,
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum TroubleKind {
+pub enum HostEventKind {
     /// It is pinged at this address from now on.
     Found,
     /// It was silent for a whole check.
@@ -86,18 +86,18 @@ pub enum TroubleKind {
 /// Makes checks of one host.
 #[derive(Debug)]
 pub struct Pinger {
-    plan: Arc<HostPlan>,
-    manner: Manner,
+    plan: Arc<HostConfig>,
+    manner: ProbeSettings,
     resolver: Resolver,
     target: Option<Target>,
-    place: Option<Place>,
+    place: Option<NetworkPosition>,
     /// Whether nothing could be sent for the check before.
     was_blocked: bool,
 }
 
 impl Pinger {
     /// A pinger that has made no check yet.
-    pub fn new(plan: Arc<HostPlan>, manner: Manner) -> Pinger {
+    pub fn new(plan: Arc<HostConfig>, manner: ProbeSettings) -> Pinger {
         let resolver = Resolver::new(Arc::clone(&plan.host));
         Pinger {
             plan,
@@ -117,11 +117,11 @@ impl Pinger {
         first: Monotonic,
         schedule: Schedule,
         stop: &Stop,
-        mut deliver: impl FnMut(Finding),
+        mut deliver: impl FnMut(PingerEvent),
     ) {
         let mut report = StateReport::default();
         let mut skipped = SkipReport::default();
-        let mut watch = Watch::new(self.manner.outages, None);
+        let mut watch = OutageDetector::new(self.manner.outages, None);
         let mut tick = first;
         let mut is_first = true;
         let mut last_look = sys::clocks();
@@ -131,7 +131,7 @@ impl Pinger {
             }
             let clocks = sys::clocks();
             if let Some(interruption) = interruption(&last_look, &clocks, tick) {
-                deliver(Finding::Interruption(interruption));
+                deliver(PingerEvent::Interruption(interruption));
             }
             let began = clocks.monotonic;
             let known = self.target;
@@ -139,14 +139,17 @@ impl Pinger {
                 return;
             };
             report.note(&result);
-            let was_uneasy = watch.is_uneasy();
-            let change = watch.take(&Check::of(&result, result.checked_at), result.checked_at);
-            let trouble = self.trouble(&result, known, was_uneasy, change.as_ref());
+            let needed_probing = watch.needs_probing();
+            let change = watch.take(
+                &CheckSample::of(&result, result.checked_at),
+                result.checked_at,
+            );
+            let trouble = self.trouble(&result, known, needed_probing, change.as_ref());
             // First the result, then the trouble: what is found out about it comes behind it.
-            deliver(Finding::Check(result));
+            deliver(PingerEvent::Check(result));
             trouble
                 .into_iter()
-                .for_each(|trouble| deliver(Finding::Trouble(trouble)));
+                .for_each(|trouble| deliver(PingerEvent::HostEvent(trouble)));
             last_look = sys::clocks();
             let next = schedule.next_check(began, last_look.monotonic);
             if !is_first {
@@ -162,25 +165,26 @@ impl Pinger {
         &self,
         result: &CheckResult,
         known: Option<Target>,
-        was_uneasy: bool,
-        change: Option<&Change>,
-    ) -> Vec<Trouble> {
-        let trouble = |kind| Trouble {
+        needed_probing: bool,
+        change: Option<&OutageChange>,
+    ) -> Vec<HostEvent> {
+        let trouble = |kind| HostEvent {
             host: Arc::clone(&self.plan.host),
             target: self.target,
             kind,
         };
         let mut found = Vec::new();
         if self.target != known {
-            found.push(trouble(TroubleKind::Found));
+            found.push(trouble(HostEventKind::Found));
         }
         if result.sent() > 0 && result.received() == 0 {
-            found.push(trouble(TroubleKind::Silent));
-        } else if result.obstacle == Some(Obstacle::Link) {
-            found.push(trouble(TroubleKind::Blocked));
-        } else if matches!(change, Some(Change::Ended(..))) || (was_uneasy && result.received() > 0)
+            found.push(trouble(HostEventKind::Silent));
+        } else if result.local_fault == Some(LocalFault::Link) {
+            found.push(trouble(HostEventKind::Blocked));
+        } else if matches!(change, Some(OutageChange::Ended(..)))
+            || (needed_probing && result.received() > 0)
         {
-            found.push(trouble(TroubleKind::Over));
+            found.push(trouble(HostEventKind::Over));
         }
         found
     }
@@ -199,15 +203,15 @@ impl Pinger {
         let target = match found {
             Ok(target) => target,
             Err(reason) => {
-                let obstacle = if self.resolver.is_name() {
-                    Obstacle::Name
+                let local_fault = if self.resolver.is_name() {
+                    LocalFault::Name
                 } else {
-                    Obstacle::Link
+                    LocalFault::Link
                 };
                 return Some(CheckResult::not_measured(
                     host,
                     sys::clocks().utc(),
-                    obstacle,
+                    local_fault,
                     reason,
                 ));
             }
@@ -223,28 +227,29 @@ impl Pinger {
         } else {
             None
         };
-        let mut result = match Exchange::open(&target, &self.socket_options(), self.check_plan()) {
-            Ok(_) if fault.is_some() => CheckResult::not_measured(
-                host,
-                sys::clocks().utc(),
-                Obstacle::Link,
-                fault.unwrap_or_default(),
-            ),
-            Ok(exchange) => self.drive(exchange, stop, progress)?,
-            Err(fault) => {
-                // A route may lead elsewhere when there is one again.
-                self.place = None;
-                CheckResult::not_measured(
+        let mut result =
+            match Exchange::open(&target, &self.socket_options(), self.check_settings()) {
+                Ok(_) if fault.is_some() => CheckResult::not_measured(
                     host,
                     sys::clocks().utc(),
-                    fault.obstacle(),
-                    fault.to_string(),
-                )
-            }
-        };
+                    LocalFault::Link,
+                    fault.unwrap_or_default(),
+                ),
+                Ok(exchange) => self.drive(exchange, stop, progress)?,
+                Err(fault) => {
+                    // A route may lead elsewhere when there is one again.
+                    self.place = None;
+                    CheckResult::not_measured(
+                        host,
+                        sys::clocks().utc(),
+                        fault.local_fault(),
+                        fault.to_string(),
+                    )
+                }
+            };
         result.resolved = Some(target.ip);
         result.place = if self.plan.role == crate::config::Role::Gateway {
-            Some(Place::Gateway)
+            Some(NetworkPosition::Gateway)
         } else {
             self.place
         };
@@ -252,8 +257,8 @@ impl Pinger {
         result.spacing_ms = u32::try_from(self.plan.spacing.as_millis()).unwrap_or(0);
         result.interval_ms = u32::try_from(self.plan.interval.as_millis()).unwrap_or(0);
         result.name_failure = self.resolver.failure().map(String::from);
-        self.take_back_what_had_no_link(&mut result, &target);
-        self.was_blocked = result.obstacle == Some(Obstacle::Link);
+        self.uncount_unsent(&mut result, &target);
+        self.was_blocked = result.local_fault == Some(LocalFault::Link);
         Some(result)
     }
 
@@ -266,7 +271,7 @@ impl Pinger {
 
     /// Pings that were sent into an interface without a carrier have not left: they are neither
     /// sent nor lost.
-    fn take_back_what_had_no_link(&self, result: &mut CheckResult, target: &Target) {
+    fn uncount_unsent(&self, result: &mut CheckResult, target: &Target) {
         let is_lost =
             |outcome: &Outcome| matches!(outcome, Outcome::TimedOut | Outcome::Unreachable(_));
         if !result.pings.last().is_some_and(is_lost) {
@@ -285,18 +290,18 @@ impl Pinger {
         }
         result.reason = Some(fault);
         if result.sent() == 0 {
-            result.obstacle = Some(Obstacle::Link);
+            result.local_fault = Some(LocalFault::Link);
         }
     }
 
-    fn check_plan(&self) -> CheckPlan {
-        CheckPlan {
+    fn check_settings(&self) -> CheckSettings {
+        CheckSettings {
             ping_count: self.plan.ping_count,
             spacing: self.plan.spacing,
             timeout: self.plan.timeout,
             payload_len: usize::from(self.plan.payload_bytes),
             linger: self.manner.linger,
-            pace: self.manner.pace,
+            read_mode: self.manner.read_mode,
         }
     }
 
@@ -312,7 +317,7 @@ impl Pinger {
         let mut now = begin.monotonic;
         loop {
             let action = exchange.run.next_action(now);
-            if self.manner.pace == Pace::Listening {
+            if self.manner.read_mode == ReadMode::Immediate {
                 while let Some(outcome) = exchange.run.outcome_so_far(told, now) {
                     progress(Progress::Ping(told, outcome));
                     told += 1;
@@ -358,11 +363,11 @@ impl Pinger {
                     duplicates: found.duplicates,
                     foreign: found.foreign,
                     reason: found.reason,
-                    obstacle: is_unsent.then_some(Obstacle::Link),
+                    local_fault: is_unsent.then_some(LocalFault::Link),
                     ..CheckResult::begin(host, begun)
                 }
             }
-            Err(reason) => CheckResult::not_measured(host, begun, Obstacle::Other, reason),
+            Err(reason) => CheckResult::not_measured(host, begun, LocalFault::Other, reason),
         })
     }
 }

@@ -6,11 +6,11 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Finding, Pinger, Trouble, TroubleKind};
+use super::{HostEvent, HostEventKind, Pinger, PingerEvent};
 use crate::net::{Exchange, Link, Target};
-use crate::pure::check::{Action, CheckPlan, Pace};
+use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::model::{Outcome, Probe};
-use crate::pure::outage::Watch;
+use crate::pure::outage::OutageDetector;
 use crate::pure::time::{ClockSample, Monotonic, nanoseconds};
 use crate::stop::Stop;
 use crate::sys;
@@ -24,14 +24,16 @@ impl Pinger {
     pub(super) fn probe_until(
         &mut self,
         tick: Monotonic,
-        watch: &mut Watch,
+        watch: &mut OutageDetector,
         last_look: &mut ClockSample,
         stop: &Stop,
-        deliver: &mut dyn FnMut(Finding),
+        deliver: &mut dyn FnMut(PingerEvent),
     ) -> bool {
-        while let (Some(interval), Some(target), true) =
-            (self.manner.fast_interval, self.target, watch.is_uneasy())
-        {
+        while let (Some(interval), Some(target), true) = (
+            self.manner.fast_interval,
+            self.target,
+            watch.needs_probing(),
+        ) {
             // The last ping before has waited for its timeout already.
             let due = sys::monotonic().after(interval.saturating_sub(self.plan.timeout));
             // Time for one ping at least.
@@ -48,11 +50,11 @@ impl Pinger {
             {
                 break;
             }
-            if !watch.is_uneasy() {
-                deliver(Finding::Trouble(Trouble {
+            if !watch.needs_probing() {
+                deliver(PingerEvent::HostEvent(HostEvent {
                     host: Arc::clone(&self.plan.host),
                     target: Some(target),
-                    kind: TroubleKind::Over,
+                    kind: HostEventKind::Over,
                 }));
             }
         }
@@ -68,14 +70,14 @@ impl Pinger {
         target: &Target,
         interval: Duration,
         tick: Monotonic,
-        watch: &mut Watch,
+        watch: &mut OutageDetector,
         stop: &Stop,
-        deliver: &mut dyn FnMut(Finding),
+        deliver: &mut dyn FnMut(PingerEvent),
     ) -> Option<()> {
         let link = Link::to(target, self.plan.source.as_ref());
         // The interval is at least 50 ms.
         let room = tick.since(sys::monotonic()).as_millis() / interval.as_millis().max(1);
-        let plan = CheckPlan {
+        let plan = CheckSettings {
             ping_count: u16::try_from(room)
                 .unwrap_or(PINGS_A_SOCKET)
                 .clamp(1, PINGS_A_SOCKET),
@@ -83,7 +85,7 @@ impl Pinger {
             timeout: self.plan.timeout,
             payload_len: usize::from(self.plan.payload_bytes),
             linger: Duration::ZERO,
-            pace: Pace::Listening,
+            read_mode: ReadMode::Immediate,
         };
         let mut exchange = Exchange::open(target, &self.socket_options(), plan).ok()?;
         let begin = sys::clocks();
@@ -111,12 +113,12 @@ impl Pinger {
                     Outcome::SendFailed { .. } | Outcome::Untimed => continue,
                 };
                 watch.probe(at, is_answered);
-                deliver(Finding::Probe(Probe {
+                deliver(PingerEvent::Probe(Probe {
                     host: Arc::clone(&self.plan.host),
                     at,
                     is_answered,
                 }));
-                if !watch.is_uneasy() {
+                if !watch.needs_probing() {
                     return Some(());
                 }
             }

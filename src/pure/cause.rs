@@ -35,7 +35,7 @@ impl Cause {
     ];
 
     /// The word in JSON and SQL.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             Cause::Link => "link",
             Cause::Gateway => "gateway",
@@ -47,14 +47,14 @@ impl Cause {
     }
 
     /// The cause of that word.
-    pub fn of_word(word: &str) -> Option<Cause> {
-        Cause::ALL.into_iter().find(|cause| cause.word() == word)
+    pub fn from_word(word: &str) -> Option<Cause> {
+        Cause::ALL.into_iter().find(|cause| cause.as_str() == word)
     }
 }
 
 /// Where a host is, seen from this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Place {
+pub enum NetworkPosition {
     /// It is this machine.
     Here,
     /// On a network that this machine is on.
@@ -68,7 +68,7 @@ pub enum Place {
 /// What was seen of somebody during an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
-pub enum Sign {
+pub enum Reachability {
     /// A reply.
     Answers,
     /// Pings without any reply.
@@ -80,17 +80,17 @@ pub enum Sign {
 /// What was seen during an outage of one host: the facts that its cause rests on. All over the
 /// host's version of IP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Snapshot {
+pub struct CauseEvidence {
     /// Where the host is.
     #[serde(skip)]
-    pub place: Place,
+    pub place: NetworkPosition,
     /// Why nothing can be sent, where that is so.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link_fault: Option<String>,
     /// The default gateway's address, where one is known.
     pub gateway_address: Option<IpAddr>,
     /// What the default gateway did.
-    pub gateway: Sign,
+    pub gateway: Reachability,
     /// Other hosts beyond the gateway that answered.
     pub beyond_answering: usize,
     /// Other hosts beyond the gateway that did not.
@@ -105,39 +105,42 @@ pub struct Snapshot {
 }
 
 /// The cause of an outage by what was seen meanwhile.
-pub fn judge(seen: &Snapshot) -> Cause {
+pub fn judge(seen: &CauseEvidence) -> Cause {
     if seen.link_fault.is_some() {
         return Cause::Link;
     }
     match seen.place {
-        Place::Here => Cause::Host,
+        NetworkPosition::Here => Cause::Host,
         // A gateway that does not answer pings itself but lets them pass is no fault of the line.
-        Place::Gateway if seen.beyond_answering > 0 => Cause::Host,
-        Place::Gateway => Cause::Gateway,
-        Place::Near
-            if seen.near_answering + seen.beyond_answering > 0 || seen.gateway == Sign::Answers =>
+        NetworkPosition::Gateway if seen.beyond_answering > 0 => Cause::Host,
+        NetworkPosition::Gateway => Cause::Gateway,
+        NetworkPosition::Near
+            if seen.near_answering + seen.beyond_answering > 0
+                || seen.gateway == Reachability::Answers =>
         {
             Cause::Host
         }
-        Place::Near if seen.gateway == Sign::Silent => Cause::Gateway,
-        Place::Near => Cause::Unknown,
-        Place::Beyond if seen.beyond_answering > 0 => Cause::Host,
-        Place::Beyond => match seen.gateway {
-            Sign::Silent => Cause::Gateway,
-            Sign::Answers if seen.beyond_silent > 0 || !seen.path_leads_on() => Cause::Provider,
-            // The only host that is asked, and others on the way to it answer: it may be the host.
-            Sign::Answers => Cause::Unknown,
-            // Where no gateway is known, a machine on the way that answers shows that the link is
-            // whole.
-            Sign::Unknown if seen.beyond_silent > 0 && seen.path_reached.is_some() => {
+        NetworkPosition::Near if seen.gateway == Reachability::Silent => Cause::Gateway,
+        NetworkPosition::Near => Cause::Unknown,
+        NetworkPosition::Beyond if seen.beyond_answering > 0 => Cause::Host,
+        NetworkPosition::Beyond => match seen.gateway {
+            Reachability::Silent => Cause::Gateway,
+            Reachability::Answers if seen.beyond_silent > 0 || !seen.path_leads_on() => {
                 Cause::Provider
             }
-            Sign::Unknown => Cause::Unknown,
+            // The only host that is asked, and others on the way to it answer: it may be the host.
+            Reachability::Answers => Cause::Unknown,
+            // Where no gateway is known, a machine on the way that answers shows that the link is
+            // whole.
+            Reachability::Unknown if seen.beyond_silent > 0 && seen.path_reached.is_some() => {
+                Cause::Provider
+            }
+            Reachability::Unknown => Cause::Unknown,
         },
     }
 }
 
-impl Snapshot {
+impl CauseEvidence {
     /// Whether a machine beyond the gateway answered on the way to the host.
     fn path_leads_on(&self) -> bool {
         self.path_reached.is_some() && self.path_reached != self.gateway_address
@@ -151,12 +154,12 @@ mod tests {
     const GATEWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 1, 1));
     const FAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1));
 
-    fn nothing(place: Place) -> Snapshot {
-        Snapshot {
+    fn nothing(place: NetworkPosition) -> CauseEvidence {
+        CauseEvidence {
             place,
             link_fault: None,
             gateway_address: Some(GATEWAY),
-            gateway: Sign::Unknown,
+            gateway: Reachability::Unknown,
             beyond_answering: 0,
             beyond_silent: 0,
             near_answering: 0,
@@ -167,35 +170,35 @@ mod tests {
 
     #[test]
     fn what_answers_meanwhile_says_where_it_broke() {
-        let beyond = nothing(Place::Beyond);
+        let beyond = nothing(NetworkPosition::Beyond);
         let cases = [
             (
-                Snapshot {
+                CauseEvidence {
                     link_fault: Some("eth0 has no carrier".into()),
-                    gateway: Sign::Answers,
+                    gateway: Reachability::Answers,
                     ..beyond.clone()
                 },
                 Cause::Link,
             ),
             (
-                Snapshot {
-                    gateway: Sign::Silent,
+                CauseEvidence {
+                    gateway: Reachability::Silent,
                     beyond_silent: 2,
                     ..beyond.clone()
                 },
                 Cause::Gateway,
             ),
             (
-                Snapshot {
-                    gateway: Sign::Answers,
+                CauseEvidence {
+                    gateway: Reachability::Answers,
                     beyond_silent: 2,
                     ..beyond.clone()
                 },
                 Cause::Provider,
             ),
             (
-                Snapshot {
-                    gateway: Sign::Answers,
+                CauseEvidence {
+                    gateway: Reachability::Answers,
                     beyond_silent: 2,
                     path_reached: Some(FAR),
                     ..beyond.clone()
@@ -203,8 +206,8 @@ mod tests {
                 Cause::Provider,
             ),
             (
-                Snapshot {
-                    gateway: Sign::Answers,
+                CauseEvidence {
+                    gateway: Reachability::Answers,
                     beyond_silent: 1,
                     beyond_answering: 1,
                     ..beyond.clone()
@@ -213,8 +216,8 @@ mod tests {
             ),
             // Pings through a gateway that answers none itself.
             (
-                Snapshot {
-                    gateway: Sign::Silent,
+                CauseEvidence {
+                    gateway: Reachability::Silent,
                     beyond_answering: 1,
                     ..beyond.clone()
                 },
@@ -222,7 +225,7 @@ mod tests {
             ),
             (beyond.clone(), Cause::Unknown),
             (
-                Snapshot {
+                CauseEvidence {
                     near_answering: 1,
                     ..beyond.clone()
                 },
@@ -236,9 +239,9 @@ mod tests {
 
     #[test]
     fn with_a_single_host_the_path_says_whether_it_is_the_provider() {
-        let alone = Snapshot {
-            gateway: Sign::Answers,
-            ..nothing(Place::Beyond)
+        let alone = CauseEvidence {
+            gateway: Reachability::Answers,
+            ..nothing(NetworkPosition::Beyond)
         };
         assert_eq!(
             judge(&alone),
@@ -246,28 +249,28 @@ mod tests {
             "everything beyond is silent, as far as anybody asked"
         );
         assert_eq!(
-            judge(&Snapshot {
+            judge(&CauseEvidence {
                 path_reached: Some(GATEWAY),
                 ..alone.clone()
             }),
             Cause::Provider
         );
         assert_eq!(
-            judge(&Snapshot {
+            judge(&CauseEvidence {
                 path_reached: Some(FAR),
                 ..alone.clone()
             }),
             Cause::Unknown
         );
-        let no_gateway = Snapshot {
+        let no_gateway = CauseEvidence {
             gateway_address: None,
-            gateway: Sign::Unknown,
+            gateway: Reachability::Unknown,
             beyond_silent: 1,
             ..alone
         };
         assert_eq!(judge(&no_gateway), Cause::Unknown);
         assert_eq!(
-            judge(&Snapshot {
+            judge(&CauseEvidence {
                 path_reached: Some(FAR),
                 ..no_gateway
             }),
@@ -277,45 +280,45 @@ mod tests {
 
     #[test]
     fn the_gateway_itself_and_neighbours_are_judged_by_their_place() {
-        assert_eq!(judge(&nothing(Place::Here)), Cause::Host);
-        let gateway = nothing(Place::Gateway);
+        assert_eq!(judge(&nothing(NetworkPosition::Here)), Cause::Host);
+        let gateway = nothing(NetworkPosition::Gateway);
         assert_eq!(judge(&gateway), Cause::Gateway);
         assert_eq!(
-            judge(&Snapshot {
+            judge(&CauseEvidence {
                 beyond_answering: 1,
                 ..gateway.clone()
             }),
             Cause::Host
         );
         assert_eq!(
-            judge(&Snapshot {
+            judge(&CauseEvidence {
                 near_answering: 1,
                 beyond_silent: 1,
                 ..gateway
             }),
             Cause::Gateway
         );
-        let near = nothing(Place::Near);
+        let near = nothing(NetworkPosition::Near);
         assert_eq!(judge(&near), Cause::Unknown);
         assert_eq!(
-            judge(&Snapshot {
-                gateway: Sign::Silent,
+            judge(&CauseEvidence {
+                gateway: Reachability::Silent,
                 near_silent: 1,
                 ..near.clone()
             }),
             Cause::Gateway
         );
         assert_eq!(
-            judge(&Snapshot {
-                gateway: Sign::Silent,
+            judge(&CauseEvidence {
+                gateway: Reachability::Silent,
                 near_answering: 1,
                 ..near.clone()
             }),
             Cause::Host
         );
         assert_eq!(
-            judge(&Snapshot {
-                gateway: Sign::Answers,
+            judge(&CauseEvidence {
+                gateway: Reachability::Answers,
                 ..near
             }),
             Cause::Host
@@ -325,8 +328,8 @@ mod tests {
     #[test]
     fn every_word_reads_back() {
         for cause in Cause::ALL {
-            assert_eq!(Cause::of_word(cause.word()), Some(cause));
+            assert_eq!(Cause::from_word(cause.as_str()), Some(cause));
         }
-        assert_eq!(Cause::of_word("Link"), None);
+        assert_eq!(Cause::from_word("Link"), None);
     }
 }

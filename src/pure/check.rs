@@ -6,11 +6,11 @@ use std::time::Duration;
 
 use crate::pure::icmp::{self, Echo, Version};
 use crate::pure::model::{IcmpError, Outcome};
-use crate::pure::time::{ClockSample, Monotonic, Spoken, nanoseconds};
+use crate::pure::time::{ClockSample, HumanDuration, Monotonic, nanoseconds};
 
 /// How a check goes about its pings.
 #[derive(Clone, Copy, Debug)]
-pub struct CheckPlan {
+pub struct CheckSettings {
     /// Pings a check, at least 1.
     pub ping_count: u16,
     /// From one ping to the next.
@@ -20,25 +20,25 @@ pub struct CheckPlan {
     /// Payload bytes a ping.
     pub payload_len: usize,
     /// How long the check stays open behind its last answer for duplicates that are still on the
-    /// way. A check that has seen something odd stays open at least [`ODD_LINGER`].
+    /// way. A check that has seen something odd stays open at least [`UNEXPECTED_MESSAGE_LINGER`].
     pub linger: Duration,
     /// Whether replies are waited for between the pings.
-    pub pace: Pace,
+    pub read_mode: ReadMode,
 }
 
 /// What a check does between two of its pings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Pace {
+pub enum ReadMode {
     /// It sleeps: the kernel stamps what comes meanwhile. One wake-up a ping, and one for the last
     /// reply.
-    Asleep,
+    Deferred,
     /// It reads replies as they come: for somebody who looks on, and where the kernel does not
     /// stamp.
-    Listening,
+    Immediate,
 }
 
 /// How long a check that met duplicates or foreign messages waits for more of them.
-pub const ODD_LINGER: Duration = Duration::from_millis(100);
+pub const UNEXPECTED_MESSAGE_LINGER: Duration = Duration::from_millis(100);
 
 /// What the driver of a check has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -55,7 +55,7 @@ pub enum Action {
 
 /// When a message was received.
 #[derive(Clone, Copy, Debug)]
-pub struct Receipt {
+pub struct ReceiveTime {
     /// The kernel's stamp on the wall clock, nanoseconds since 1970, where it gave one.
     pub kernel_ns: Option<i64>,
     /// The clocks when the message was read from the socket: it came no later.
@@ -65,7 +65,7 @@ pub struct Receipt {
 /// One running check.
 #[derive(Debug)]
 pub struct CheckRun {
-    plan: CheckPlan,
+    plan: CheckSettings,
     version: Version,
     identifier: u16,
     cookie: u64,
@@ -80,14 +80,14 @@ struct Ping {
     /// Just before the send.
     clock: ClockSample,
     transmit_ns: Option<i64>,
-    receipt: Option<Receipt>,
+    receipt: Option<ReceiveTime>,
     error: Option<IcmpError>,
     send_errno: Option<i32>,
 }
 
 /// What a check found, without the host and the time.
 #[derive(Debug, PartialEq)]
-pub struct Findings {
+pub struct JudgedPings {
     /// One outcome a ping.
     pub pings: Vec<Outcome>,
     /// Right replies after their timeout.
@@ -103,7 +103,7 @@ pub struct Findings {
 impl CheckRun {
     /// A check that has sent nothing yet. `cookie` is random; the payloads come from it.
     /// `identifier` is what the socket sends with.
-    pub fn new(plan: CheckPlan, version: Version, identifier: u16, cookie: u64) -> CheckRun {
+    pub fn new(plan: CheckSettings, version: Version, identifier: u16, cookie: u64) -> CheckRun {
         let pings = Vec::with_capacity(usize::from(plan.ping_count));
         CheckRun {
             plan,
@@ -128,10 +128,10 @@ impl CheckRun {
                 .last()
                 .map_or(now, |ping| ping.clock.monotonic.after(self.plan.spacing));
             let sequence = u16::try_from(attempted + 1).expect("fewer than ping_count");
-            return match self.plan.pace {
+            return match self.plan.read_mode {
                 _ if due <= now => Action::Send(sequence),
-                Pace::Asleep => Action::SleepUntil(due),
-                Pace::Listening => Action::ListenUntil(due),
+                ReadMode::Deferred => Action::SleepUntil(due),
+                ReadMode::Immediate => Action::ListenUntil(due),
             };
         }
         let open = |ping: &&Ping| ping.receipt.is_none() && ping.send_errno.is_none();
@@ -143,7 +143,7 @@ impl CheckRun {
             .max();
         let is_odd = self.duplicates > 0 || self.foreign > 0;
         let linger = if is_odd {
-            self.plan.linger.max(ODD_LINGER)
+            self.plan.linger.max(UNEXPECTED_MESSAGE_LINGER)
         } else {
             self.plan.linger
         };
@@ -218,7 +218,7 @@ impl CheckRun {
 
     /// A message came that was sent by the address we ping. `echo` is `None` when it was too short,
     /// cut or had a wrong checksum.
-    pub fn received(&mut self, echo: Option<Echo<'_>>, receipt: Receipt) {
+    pub fn received(&mut self, echo: Option<Echo<'_>>, receipt: ReceiveTime) {
         self.last_message_at = Some(receipt.read.monotonic);
         match echo.and_then(|echo| self.ping_answered_by(&echo)) {
             Some(index) => {
@@ -234,13 +234,13 @@ impl CheckRun {
     }
 
     /// A message came from somebody else.
-    pub fn received_from_stranger(&mut self, receipt: Receipt) {
+    pub fn received_foreign(&mut self, receipt: ReceiveTime) {
         self.received(None, receipt);
     }
 
     /// An ICMP error came; `quote` is the beginning of the message it is about. An error about
     /// somebody else's ping is not ours to count: it never was an answer.
-    pub fn refused(&mut self, quote: &[u8], error: IcmpError) {
+    pub fn received_error(&mut self, quote: &[u8], error: IcmpError) {
         let Some(echo) = icmp::parse_echo(quote) else {
             return;
         };
@@ -292,13 +292,13 @@ impl CheckRun {
 
     /// Judges every ping. `end` is when the check ended: if the machine slept since its first ping
     /// nothing is known about any of them, and the text says so.
-    pub fn finish(self, end: &ClockSample) -> Result<Findings, String> {
+    pub fn finish(self, end: &ClockSample) -> Result<JudgedPings, String> {
         if let Some(first) = self.pings.first() {
             let slept = end.slept_since(&first.clock);
             if !slept.is_zero() {
                 return Err(format!(
                     "this machine slept for {} during the check",
-                    Spoken(slept)
+                    HumanDuration(slept)
                 ));
             }
         }
@@ -313,7 +313,7 @@ impl CheckRun {
             })
             .collect();
         let reason = reason(&pings);
-        Ok(Findings {
+        Ok(JudgedPings {
             pings,
             late,
             duplicates: self.duplicates,
@@ -325,7 +325,7 @@ impl CheckRun {
 
 impl Ping {
     /// The outcome, and whether a right reply came after the timeout.
-    fn outcome(&self, plan: &CheckPlan) -> (Outcome, bool) {
+    fn outcome(&self, plan: &CheckSettings) -> (Outcome, bool) {
         if let Some(errno) = self.send_errno {
             return (Outcome::SendFailed { errno }, false);
         }
@@ -333,7 +333,7 @@ impl Ping {
         match self
             .receipt
             .as_ref()
-            .map(|receipt| self.rtt_ns(receipt, plan.pace))
+            .map(|receipt| self.rtt_ns(receipt, plan.read_mode))
         {
             None => (lost, false),
             Some(None) => (Outcome::Untimed, false),
@@ -355,10 +355,10 @@ impl Ping {
     /// read, they may lie on either side of the step, and only a difference that fits into the time
     /// that really went by can be true. `None` when two fit, or none does, or when there is no
     /// stamp and the reply may have lain in the socket for long.
-    fn rtt_ns(&self, receipt: &Receipt, pace: Pace) -> Option<i64> {
+    fn rtt_ns(&self, receipt: &ReceiveTime, read_mode: ReadMode) -> Option<i64> {
         let elapsed = receipt.read.monotonic.0 - self.clock.monotonic.0;
         let Some(received_ns) = receipt.kernel_ns else {
-            return Some(elapsed).filter(|_| pace == Pace::Listening);
+            return Some(elapsed).filter(|_| read_mode == ReadMode::Immediate);
         };
         // The wall clock may go a little faster than the monotonic one: see
         // ClockSample::step_since.

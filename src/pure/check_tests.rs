@@ -6,14 +6,14 @@ const MS: i64 = 1_000_000;
 /// The wall clock when the monotonic one is at zero.
 const EPOCH: i64 = 1_700_000_000_000 * MS;
 
-fn plan(ping_count: u16) -> CheckPlan {
-    CheckPlan {
+fn plan(ping_count: u16) -> CheckSettings {
+    CheckSettings {
         ping_count,
         spacing: Duration::from_millis(100),
         timeout: Duration::from_millis(250),
         payload_len: 56,
         linger: Duration::ZERO,
-        pace: Pace::Asleep,
+        read_mode: ReadMode::Deferred,
     }
 }
 
@@ -54,14 +54,14 @@ fn answer(run: &mut CheckRun, sequence: u16, stamp: i64, read: i64) {
     hand_in(
         run,
         &reply(sequence),
-        Receipt {
+        ReceiveTime {
             kernel_ns: Some(EPOCH + stamp * MS),
             read: clock(read),
         },
     );
 }
 
-fn hand_in(run: &mut CheckRun, bytes: &[u8], receipt: Receipt) {
+fn hand_in(run: &mut CheckRun, bytes: &[u8], receipt: ReceiveTime) {
     run.received(icmp::parse_echo(bytes), receipt);
 }
 
@@ -98,8 +98,8 @@ fn pings_are_sent_a_spacing_apart_and_the_check_ends_with_the_last_answer() {
 #[test]
 fn somebody_who_looks_on_sees_replies_between_the_pings() {
     let mut run = CheckRun::new(
-        CheckPlan {
-            pace: Pace::Listening,
+        CheckSettings {
+            read_mode: ReadMode::Immediate,
             ..plan(2)
         },
         Version::V4,
@@ -185,7 +185,7 @@ fn a_stranger_who_keeps_sending_does_not_keep_a_check_open() {
     run.sent(clock(0));
     answer(&mut run, 1, 10, 10);
     for ms in (20..240).step_by(10) {
-        run.received_from_stranger(Receipt {
+        run.received_foreign(ReceiveTime {
             kernel_ns: None,
             read: clock(ms),
         });
@@ -221,7 +221,7 @@ fn whatever_is_not_wholly_ours_is_foreign() {
         hand_in(
             &mut run,
             &bytes,
-            Receipt {
+            ReceiveTime {
                 kernel_ns: None,
                 read: clock(110),
             },
@@ -248,12 +248,12 @@ fn a_reply_with_any_single_byte_changed_answers_nothing() {
             hand_in(
                 &mut run,
                 &bytes,
-                Receipt {
+                ReceiveTime {
                     kernel_ns: None,
                     read: clock(10),
                 },
             );
-            run.refused(&bytes, host_unreachable());
+            run.received_error(&bytes, host_unreachable());
             let found = run.finish(&clock(250)).expect("measured");
             // A reply whose type became that of a request is a right quote of our own.
             let is_quote = position == 0 && value == Version::V4.request_type();
@@ -291,8 +291,8 @@ fn an_error_is_the_reason_of_a_loss_and_a_right_reply_still_counts() {
     let mut run = run(2);
     run.sent(clock(0));
     run.sent(clock(100));
-    run.refused(&request(1), host_unreachable());
-    run.refused(&request(2)[..8], host_unreachable());
+    run.received_error(&request(1), host_unreachable());
+    run.received_error(&request(2)[..8], host_unreachable());
     answer(&mut run, 2, 130, 130);
     assert_eq!(
         run.next_action(at(130)),
@@ -329,7 +329,7 @@ fn an_error_about_somebody_elses_ping_is_not_our_reason() {
     ] {
         let mut run = run(1);
         run.sent(clock(0));
-        run.refused(&quote, host_unreachable());
+        run.received_error(&quote, host_unreachable());
         let found = run.finish(&clock(250)).expect("measured");
         assert_eq!(
             (found.pings, found.reason, found.foreign),
@@ -370,7 +370,7 @@ fn a_clock_set_while_a_ping_is_under_way_changes_no_round_trip() {
         for stamp_step in [0, step] {
             let mut run = run(1);
             run.sent(clock(0));
-            let receipt = Receipt {
+            let receipt = ReceiveTime {
                 kernel_ns: Some(EPOCH + (20 + stamp_step) * MS),
                 read: stepped(100, step),
             };
@@ -392,7 +392,7 @@ fn where_a_small_step_leaves_two_readings_the_ping_is_neither_sent_nor_lost() {
     hand_in(
         &mut run,
         &reply(1),
-        Receipt {
+        ReceiveTime {
             kernel_ns: Some(EPOCH + 20 * MS),
             read: stepped(100, -30),
         },
@@ -417,7 +417,7 @@ fn a_time_service_that_slews_the_clock_is_no_step() {
     hand_in(
         &mut run,
         &reply(1),
-        Receipt {
+        ReceiveTime {
             kernel_ns: Some(EPOCH + 50 * MS),
             read,
         },
@@ -427,16 +427,24 @@ fn a_time_service_that_slews_the_clock_is_no_step() {
 
 #[test]
 fn a_reply_without_a_stamp_is_timed_by_its_reading_only_where_somebody_listened() {
-    for (pace, expected) in [
-        (Pace::Asleep, Outcome::Untimed),
-        (Pace::Listening, Outcome::Reply { rtt_us: 30_000 }),
+    for (read_mode, expected) in [
+        (ReadMode::Deferred, Outcome::Untimed),
+        (ReadMode::Immediate, Outcome::Reply { rtt_us: 30_000 }),
     ] {
-        let mut run = CheckRun::new(CheckPlan { pace, ..plan(1) }, Version::V4, 77, 4711);
+        let mut run = CheckRun::new(
+            CheckSettings {
+                read_mode,
+                ..plan(1)
+            },
+            Version::V4,
+            77,
+            4711,
+        );
         run.sent(clock(0));
         hand_in(
             &mut run,
             &reply(1),
-            Receipt {
+            ReceiveTime {
                 kernel_ns: None,
                 read: clock(30),
             },

@@ -11,19 +11,19 @@ use crate::pure::time::{UtcMillis, nanoseconds};
 
 /// What is taken for one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Grouping {
+pub struct GroupingRules {
     /// Outages of a host with less than this between them are fragments of one.
     pub merge: Duration,
-    /// So many outages of a host that begin within [`Grouping::intermittent_span`] are one,
+    /// So many outages of a host that begin within [`GroupingRules::intermittent_span`] are one,
     /// intermittent; 0 never.
     pub intermittent_count: usize,
-    /// See [`Grouping::intermittent_count`].
+    /// See [`GroupingRules::intermittent_count`].
     pub intermittent_span: Duration,
 }
 
-impl Default for Grouping {
+impl Default for GroupingRules {
     fn default() -> Self {
-        Grouping {
+        GroupingRules {
             merge: Duration::from_secs(5),
             intermittent_count: 3,
             intermittent_span: Duration::from_secs(600),
@@ -33,7 +33,7 @@ impl Default for Grouping {
 
 /// An outage as far as it must be known to tell what it belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Spell<K> {
+pub struct OutageSpan<K> {
     /// Whose it is.
     pub host: K,
     /// The last reply before it.
@@ -58,7 +58,10 @@ fn ms(duration: Duration) -> i64 {
 }
 
 /// The outages that spells make, each spell in one of them, in the order of their starts.
-pub fn group<K: Copy + Eq + Hash>(spells: &[Spell<K>], grouping: &Grouping) -> Vec<Group> {
+pub fn group<K: Copy + Eq + Hash>(
+    spells: &[OutageSpan<K>],
+    grouping: &GroupingRules,
+) -> Vec<Group> {
     let mut by_host: HashMap<K, Vec<usize>> = HashMap::new();
     for (index, spell) in spells.iter().enumerate() {
         by_host.entry(spell.host).or_default().push(index);
@@ -82,7 +85,7 @@ pub fn group<K: Copy + Eq + Hash>(spells: &[Spell<K>], grouping: &Grouping) -> V
 }
 
 /// Fragments that lie closer than `merge_ms`, one behind the other.
-fn merge<K>(spells: &[Spell<K>], own: &[usize], merge_ms: i64) -> Vec<Vec<usize>> {
+fn merge<K>(spells: &[OutageSpan<K>], own: &[usize], merge_ms: i64) -> Vec<Vec<usize>> {
     let mut merged: Vec<Vec<usize>> = Vec::new();
     let mut end: Option<UtcMillis> = None;
     for index in own {
@@ -99,9 +102,9 @@ fn merge<K>(spells: &[Spell<K>], own: &[usize], merge_ms: i64) -> Vec<Vec<usize>
 
 /// Outages so many of which begin within the span are one group.
 fn find_intermittent<K>(
-    spells: &[Spell<K>],
+    spells: &[OutageSpan<K>],
     outages: Vec<Vec<usize>>,
-    grouping: &Grouping,
+    grouping: &GroupingRules,
 ) -> Vec<Group> {
     let count = grouping.intermittent_count;
     let start = |outage: &[usize]| spells[outage[0]].start.0;
@@ -135,18 +138,18 @@ fn find_intermittent<K>(
 const TOGETHER_MS: i64 = 5_000;
 /// How far before its first lost ping an outage may have begun, whatever the last reply was: the
 /// monitor may have been off.
-const LONGEST_DOUBT_MS: i64 = 3_600_000;
+const MAX_DOUBT_MS: i64 = 3_600_000;
 
 /// Spells of different hosts that may have begun at the same instant: between its last reply and
 /// its first lost ping each. Only those of two hosts and more, in the order of their starts.
-pub fn incidents<K: Copy + Eq + Hash>(spells: &[Spell<K>]) -> Vec<Vec<usize>> {
+pub fn incidents<K: Copy + Eq + Hash>(spells: &[OutageSpan<K>]) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..spells.len()).collect();
     by_key(&mut order, |index| [spells[*index].start.0, 0]);
     let mut found: Vec<Incident<K>> = Vec::new();
     for index in order {
         let spell = &spells[index];
         let earliest = spell.earliest_start.map_or(spell.start.0, |at| {
-            at.0.clamp(spell.start.0 - LONGEST_DOUBT_MS, spell.start.0)
+            at.0.clamp(spell.start.0 - MAX_DOUBT_MS, spell.start.0)
         });
         // The newest that fits: an older one may fit too where the last reply is long ago.
         let fitting = found.iter_mut().rev().find(|incident| {
@@ -194,9 +197,9 @@ mod tests {
     use super::*;
 
     /// Host, last reply, start and end in seconds; an end of 0 is none yet.
-    fn spell((host, earliest, start, end): (u8, i64, i64, i64)) -> Spell<u8> {
+    fn spell((host, earliest, start, end): (u8, i64, i64, i64)) -> OutageSpan<u8> {
         let at = |seconds: i64| UtcMillis(seconds * 1000);
-        Spell {
+        OutageSpan {
             host,
             earliest_start: Some(at(earliest)),
             start: at(start),
@@ -204,15 +207,15 @@ mod tests {
         }
     }
 
-    fn grouped(spells: &[(u8, i64, i64, i64)], grouping: Grouping) -> Vec<(Vec<usize>, bool)> {
-        let spells: Vec<Spell<u8>> = spells.iter().copied().map(spell).collect();
+    fn grouped(spells: &[(u8, i64, i64, i64)], grouping: GroupingRules) -> Vec<(Vec<usize>, bool)> {
+        let spells: Vec<OutageSpan<u8>> = spells.iter().copied().map(spell).collect();
         group(&spells, &grouping)
             .into_iter()
             .map(|group| (group.members, group.is_intermittent))
             .collect()
     }
 
-    const MERGE_10: Grouping = Grouping {
+    const MERGE_10: GroupingRules = GroupingRules {
         merge: Duration::from_secs(10),
         intermittent_count: 3,
         intermittent_span: Duration::from_secs(100),
@@ -233,7 +236,7 @@ mod tests {
         assert_eq!(
             grouped(
                 &spells[..3],
-                Grouping {
+                GroupingRules {
                     merge: Duration::ZERO,
                     ..MERGE_10
                 }
@@ -262,7 +265,7 @@ mod tests {
                 (vec![5], false)
             ]
         );
-        let longer = Grouping {
+        let longer = GroupingRules {
             intermittent_span: Duration::from_secs(140),
             ..MERGE_10
         };
@@ -271,7 +274,7 @@ mod tests {
             (vec![0, 1, 2, 3], true),
             "runs that overlap are one"
         );
-        let never = Grouping {
+        let never = GroupingRules {
             intermittent_count: 0,
             ..MERGE_10
         };

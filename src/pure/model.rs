@@ -5,7 +5,7 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use crate::pure::cause::Place;
+use crate::pure::cause::NetworkPosition;
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
 
@@ -188,7 +188,7 @@ impl Thresholds {
 
 impl State {
     /// The word in JSON and SQL.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             State::Up => "up",
             State::Degraded => "degraded",
@@ -201,7 +201,7 @@ impl State {
     pub fn text(self) -> &'static str {
         match self {
             State::NotMeasured => "not measured",
-            other => other.word(),
+            other => other.as_str(),
         }
     }
 }
@@ -230,9 +230,9 @@ pub struct CheckResult {
     /// Why nothing could be measured, or why pings were lost; `None` when there is nothing to tell.
     pub reason: Option<String>,
     /// What kept this machine from measuring, where it could not.
-    pub obstacle: Option<Obstacle>,
+    pub local_fault: Option<LocalFault>,
     /// Where the host is, seen from this machine, where that is known.
-    pub place: Option<Place>,
+    pub place: Option<NetworkPosition>,
     /// What the resolver said of a name that does not resolve any more and is pinged at its last
     /// good address.
     pub name_failure: Option<String>,
@@ -242,7 +242,7 @@ pub struct CheckResult {
 
 /// What keeps this machine from measuring: the observer's own faults.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Obstacle {
+pub enum LocalFault {
     /// No interface, no carrier, no address or no route to send by.
     Link,
     /// A name that does not resolve.
@@ -265,7 +265,7 @@ impl CheckResult {
             duplicates: 0,
             foreign: 0,
             reason: None,
-            obstacle: None,
+            local_fault: None,
             place: None,
             name_failure: None,
             thresholds: Thresholds::default(),
@@ -276,12 +276,12 @@ impl CheckResult {
     pub fn not_measured(
         host: Arc<Host>,
         checked_at: UtcMillis,
-        obstacle: Obstacle,
+        local_fault: LocalFault,
         reason: String,
     ) -> Self {
         CheckResult {
             reason: Some(reason),
-            obstacle: Some(obstacle),
+            local_fault: Some(local_fault),
             ..CheckResult::begin(host, checked_at)
         }
     }
@@ -343,7 +343,7 @@ impl AlertKind {
     ];
 
     /// The word in the configuration, in JSON and SQL.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             AlertKind::Down => "down",
             AlertKind::Up => "up",
@@ -353,8 +353,10 @@ impl AlertKind {
     }
 
     /// The kind of that word.
-    pub fn of_word(word: &str) -> Option<AlertKind> {
-        AlertKind::ALL.into_iter().find(|kind| kind.word() == word)
+    pub fn from_word(word: &str) -> Option<AlertKind> {
+        AlertKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
     }
 }
 
@@ -404,7 +406,7 @@ impl InterruptionKind {
     ];
 
     /// The word in SQL.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         match self {
             InterruptionKind::Asleep => "asleep",
             InterruptionKind::HeldUp => "held_up",
@@ -495,7 +497,8 @@ mod tests {
             address: "127.0.0.1".into(),
             family: Family::Any,
         });
-        let mut result = CheckResult::not_measured(host, UtcMillis(0), Obstacle::Other, "x".into());
+        let mut result =
+            CheckResult::not_measured(host, UtcMillis(0), LocalFault::Other, "x".into());
         assert_eq!(result.state(), State::NotMeasured);
         result.pings = vec![
             Outcome::SendFailed { errno: 101 },

@@ -9,16 +9,16 @@ use crate::pure::time::UtcMillis;
 
 /// From when on silence is an outage, and from when on it is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Rules {
+pub struct OutageRules {
     /// So many checks in a row without any reply are an outage; at least 1.
     pub down_after: u16,
     /// So many checks in a row with a reply end it; at least 1.
     pub up_after: u16,
 }
 
-impl Default for Rules {
+impl Default for OutageRules {
     fn default() -> Self {
-        Rules {
+        OutageRules {
             down_after: 1,
             up_after: 1,
         }
@@ -27,7 +27,7 @@ impl Default for Rules {
 
 /// What an outage needs to know of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Check {
+pub struct CheckSample {
     /// When it was made.
     pub at: UtcMillis,
     /// Pings that left and could be judged; 0 when it could not be made.
@@ -35,13 +35,13 @@ pub struct Check {
     /// Pings that were answered.
     pub received: u32,
     /// Where in it the replies begin and end, when that is known.
-    pub edges: Option<Edges>,
+    pub edges: Option<ReplySpan>,
 }
 
 /// Where in a check the replies begin and end: what lies before the first belongs to the outage
 /// before, what lies behind the last to the one that follows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Edges {
+pub struct ReplySpan {
     /// When the first ping that was answered was sent.
     pub first_reply: UtcMillis,
     /// How many were lost before it.
@@ -54,14 +54,14 @@ pub struct Edges {
     pub spacing_ms: u32,
 }
 
-impl Edges {
+impl ReplySpan {
     /// Those of a check that was made at `at` with pings `spacing_ms` apart: whether each was
     /// answered. `None` when none was, or the spacing is not known (0).
     pub fn of(
         at: UtcMillis,
         spacing_ms: u32,
         answers: impl Iterator<Item = bool>,
-    ) -> Option<Edges> {
+    ) -> Option<ReplySpan> {
         let answers: Vec<bool> = answers.collect();
         let first = answers.iter().position(|is_answered| *is_answered)?;
         let last = answers.iter().rposition(|is_answered| *is_answered)?;
@@ -71,7 +71,7 @@ impl Edges {
             ))
         };
         let count = |pings: usize| u32::try_from(pings).unwrap_or(u32::MAX);
-        (spacing_ms > 0).then(|| Edges {
+        (spacing_ms > 0).then(|| ReplySpan {
             first_reply: sent_at(first),
             lost_before: count(first),
             last_reply: sent_at(last),
@@ -81,15 +81,15 @@ impl Edges {
     }
 }
 
-impl Check {
+impl CheckSample {
     /// What an outage needs of a result that is recorded as made at `at`.
-    pub fn of(result: &CheckResult, at: UtcMillis) -> Check {
-        let edges = Edges::of(
+    pub fn of(result: &CheckResult, at: UtcMillis) -> CheckSample {
+        let edges = ReplySpan::of(
             at,
             result.spacing_ms,
             result.rtts_us().map(|rtt| rtt.is_some()),
         );
-        Check {
+        CheckSample {
             at,
             sent: result.sent(),
             received: result.received(),
@@ -121,8 +121,8 @@ impl Check {
         self.edges.map_or(self.at, |edges| edges.first_reply)
     }
 
-    fn pings(&self) -> Pings {
-        Pings {
+    fn pings(&self) -> PingCounts {
+        PingCounts {
             sent: i64::from(self.sent),
             lost: i64::from(self.sent.saturating_sub(self.received)),
         }
@@ -134,7 +134,7 @@ impl Check {
         let tail = self
             .edges
             .filter(|edges| edges.lost_behind > 0)
-            .map(|edges| Tail {
+            .map(|edges| TrailingLoss {
                 since: UtcMillis(
                     edges
                         .last_reply
@@ -153,12 +153,12 @@ pub struct LastReply {
     /// When the ping that was answered was sent.
     pub at: UtcMillis,
     /// The pings of the same check that were lost behind it.
-    pub tail: Option<Tail>,
+    pub tail: Option<TrailingLoss>,
 }
 
 /// Pings that were lost at the end of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Tail {
+pub struct TrailingLoss {
     /// When the first of them was sent.
     pub since: UtcMillis,
     /// How many.
@@ -182,29 +182,29 @@ pub struct Outage {
     /// All checks that could be made.
     pub checks: i64,
     /// Every ping from its start to its end; `None` where the record began without counting them.
-    pub pings: Option<Pings>,
+    pub pings: Option<PingCounts>,
     /// The first reply since it was last silent, where that does not end it yet.
     pub answered_since: Option<UtcMillis>,
 }
 
 /// A count of pings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pings {
+pub struct PingCounts {
     /// Sent.
     pub sent: i64,
     /// Of these not answered.
     pub lost: i64,
 }
 
-impl Pings {
-    fn add(&mut self, more: Pings) {
+impl PingCounts {
+    fn add(&mut self, more: PingCounts) {
         // Saturating, since a database may hold any number.
         self.sent = self.sent.saturating_add(more.sent);
         self.lost = self.lost.saturating_add(more.lost);
     }
 
-    fn lost(count: u32) -> Pings {
-        Pings {
+    fn lost(count: u32) -> PingCounts {
+        PingCounts {
             sent: i64::from(count),
             lost: i64::from(count),
         }
@@ -213,7 +213,7 @@ impl Pings {
 
 /// How an outage ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub struct End {
+pub struct OutageEnd {
     /// When the first ping that was answered was sent, never before the outage's start.
     pub at: UtcMillis,
     /// From the start, rounded down.
@@ -225,17 +225,17 @@ pub struct End {
 
 /// What a check changed in the record.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Change {
+pub enum OutageChange {
     /// An outage is on.
     Began(Outage),
     /// It is still on, with these counts.
     GoesOn(Outage),
     /// It is over.
-    Ended(Outage, End),
+    Ended(Outage, OutageEnd),
 }
 
 impl Outage {
-    fn begin(check: &Check, last: Option<LastReply>) -> Outage {
+    fn begin(check: &CheckSample, last: Option<LastReply>) -> Outage {
         let tail = last
             .and_then(|last| last.tail)
             .filter(|tail| (0..TAIL_REACH_MS).contains(&(check.at.0 - tail.since.0)));
@@ -244,14 +244,14 @@ impl Outage {
             earliest_start: last.map(|last| last.at),
             checks_failed: 0,
             checks: 0,
-            pings: Some(tail.map_or_else(Pings::default, |tail| Pings::lost(tail.lost))),
+            pings: Some(tail.map_or_else(PingCounts::default, |tail| PingCounts::lost(tail.lost))),
             answered_since: None,
         };
         outage.add(check);
         outage
     }
 
-    fn add(&mut self, check: &Check) {
+    fn add(&mut self, check: &CheckSample) {
         self.checks = self.checks.saturating_add(1);
         if check.is_silent() {
             self.checks_failed = self.checks_failed.saturating_add(1);
@@ -264,21 +264,21 @@ impl Outage {
         self.count(check.pings());
     }
 
-    fn count(&mut self, more: Pings) {
+    fn count(&mut self, more: PingCounts) {
         if let Some(pings) = &mut self.pings {
             pings.add(more);
         }
     }
 
     /// The end that a check with a reply makes of it.
-    pub fn end(&self, reply: &Check) -> End {
+    pub fn end(&self, reply: &CheckSample) -> OutageEnd {
         self.end_at(reply.first_reply(), reply.success_rate())
     }
 
-    fn end_at(&self, at: UtcMillis, success_rate: f64) -> End {
+    fn end_at(&self, at: UtcMillis, success_rate: f64) -> OutageEnd {
         // A clock that was set back makes no time negative.
         let at = at.max(self.start);
-        End {
+        OutageEnd {
             at,
             duration_seconds: at.0.saturating_sub(self.start.0) / 1000,
             success_rate,
@@ -288,91 +288,94 @@ impl Outage {
 
 /// Where a host stands.
 #[derive(Clone, Debug, PartialEq)]
-enum Standing {
+enum HostCondition {
     /// It answers, or nothing is known of it.
     Answers { last_reply: Option<LastReply> },
     /// It is silent, for too few checks to call it an outage.
-    Doubtful(Outage),
+    Suspected(Outage),
     /// An outage is on; since it was last silent it was answered like this.
-    Out { outage: Outage, answered: Answered },
+    Out {
+        outage: Outage,
+        answered: RepliesInOutage,
+    },
 }
 
 /// Answers that do not end an outage yet.
 #[derive(Clone, Debug, Default, PartialEq)]
-struct Answered {
-    checks: Vec<Check>,
+struct RepliesInOutage {
+    checks: Vec<CheckSample>,
     /// Pings since the first of the answers.
-    pings: Pings,
+    pings: PingCounts,
 }
 
 /// The state machine of one host.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Watch {
-    rules: Rules,
-    standing: Standing,
+pub struct OutageDetector {
+    rules: OutageRules,
+    standing: HostCondition,
 }
 
-impl Watch {
+impl OutageDetector {
     /// A host without an outage; its last reply, where there is one.
-    pub fn new(rules: Rules, last_reply: Option<LastReply>) -> Watch {
-        Watch {
+    pub fn new(rules: OutageRules, last_reply: Option<LastReply>) -> OutageDetector {
+        OutageDetector {
             rules,
-            standing: Standing::Answers { last_reply },
+            standing: HostCondition::Answers { last_reply },
         }
     }
 
     /// A host in an outage that is on record.
-    pub fn resume(rules: Rules, outage: Outage) -> Watch {
-        Watch {
+    pub fn resume(rules: OutageRules, outage: Outage) -> OutageDetector {
+        OutageDetector {
             rules,
-            standing: Standing::Out {
+            standing: HostCondition::Out {
                 outage,
-                answered: Answered::default(),
+                answered: RepliesInOutage::default(),
             },
         }
     }
 
     /// Takes the next check of the host; says what is to be recorded. `now` is the present time.
-    pub fn take(&mut self, check: &Check, now: UtcMillis) -> Option<Change> {
+    pub fn take(&mut self, check: &CheckSample, now: UtcMillis) -> Option<OutageChange> {
         if !check.is_measured() {
             return None;
         }
         match &mut self.standing {
-            Standing::Doubtful(outage) | Standing::Out { outage, .. }
+            HostCondition::Suspected(outage) | HostCondition::Out { outage, .. }
                 if is_belated(check, outage, now) =>
             {
                 // Made before it all began, by another process that wrote it only now.
                 outage.earliest_start = outage.earliest_start.max(Some(check.at));
                 let outage = outage.clone();
-                self.is_out().then_some(Change::GoesOn(outage))
+                self.is_out().then_some(OutageChange::GoesOn(outage))
             }
-            Standing::Answers { last_reply } if !check.is_silent() => {
+            HostCondition::Answers { last_reply } if !check.is_silent() => {
                 *last_reply = Some(check.last_reply());
                 None
             }
-            Standing::Answers { last_reply } => {
+            HostCondition::Answers { last_reply } => {
                 let last = *last_reply;
                 self.doubt(Outage::begin(check, last))
             }
-            Standing::Doubtful(_) if !check.is_silent() => {
-                self.standing = Standing::Answers {
+            HostCondition::Suspected(_) if !check.is_silent() => {
+                self.standing = HostCondition::Answers {
                     last_reply: Some(check.last_reply()),
                 };
                 None
             }
-            Standing::Doubtful(outage) => {
+            HostCondition::Suspected(outage) => {
                 outage.add(check);
                 let outage = outage.clone();
                 self.doubt(outage)
             }
-            Standing::Out { outage, answered } if check.is_silent() => {
+            HostCondition::Out { outage, answered } if check.is_silent() => {
                 answered.give_back_to(outage);
                 outage.add(check);
-                Some(Change::GoesOn(outage.clone()))
+                Some(OutageChange::GoesOn(outage.clone()))
             }
-            Standing::Out { outage, answered } => {
+            HostCondition::Out { outage, answered } => {
                 let mut pings = check.pings();
-                let before = Pings::lost(check.edges.map_or(0, |edges| edges.lost_before));
+                let before = PingCounts::lost(check.edges.map_or(0, |edges| edges.lost_before));
                 if outage.answered_since.is_none() {
                     outage.answered_since = Some(check.first_reply());
                     outage.count(before);
@@ -380,7 +383,7 @@ impl Watch {
                 // Of this very check, also where it is read again from the record, which counts
                 // these pings already.
                 if outage.answered_since == Some(check.first_reply()) {
-                    pings = Pings {
+                    pings = PingCounts {
                         sent: pings.sent - before.sent,
                         lost: pings.lost - before.lost,
                     };
@@ -388,7 +391,7 @@ impl Watch {
                 answered.checks.push(*check);
                 answered.pings.add(pings);
                 if answered.checks.len() < usize::from(self.rules.up_after) {
-                    return Some(Change::GoesOn(outage.clone()));
+                    return Some(OutageChange::GoesOn(outage.clone()));
                 }
                 let since = outage.answered_since.unwrap_or(check.at);
                 let end = outage.end_at(since, answered.checks[0].success_rate());
@@ -399,84 +402,84 @@ impl Watch {
 
     /// Takes a single ping between two checks. It makes no outage and is no check of one: it moves
     /// the start and the end.
-    pub fn probe(&mut self, at: UtcMillis, is_answered: bool) -> Option<Change> {
+    pub fn probe(&mut self, at: UtcMillis, is_answered: bool) -> Option<OutageChange> {
         let reply = LastReply { at, tail: None };
         match &mut self.standing {
-            Standing::Answers { last_reply } => {
+            HostCondition::Answers { last_reply } => {
                 if is_answered {
                     *last_reply = Some(reply);
                 }
                 None
             }
-            Standing::Doubtful(outage) if !is_answered => {
-                outage.count(Pings::lost(1));
+            HostCondition::Suspected(outage) if !is_answered => {
+                outage.count(PingCounts::lost(1));
                 None
             }
             // Whatever the checks around it: silence without any reply it is not.
-            Standing::Doubtful(_) => {
-                self.standing = Standing::Answers {
+            HostCondition::Suspected(_) => {
+                self.standing = HostCondition::Answers {
                     last_reply: Some(reply),
                 };
                 None
             }
-            Standing::Out { outage, .. } if is_answered && self.rules.up_after <= 1 => {
+            HostCondition::Out { outage, .. } if is_answered && self.rules.up_after <= 1 => {
                 let end = outage.end_at(outage.answered_since.unwrap_or(at), 100.0);
                 Some(self.over(end, reply))
             }
-            Standing::Out { outage, answered } => {
+            HostCondition::Out { outage, answered } => {
                 if is_answered {
                     outage.answered_since.get_or_insert(at);
-                    answered.pings.add(Pings { sent: 1, lost: 0 });
+                    answered.pings.add(PingCounts { sent: 1, lost: 0 });
                 } else if answered.checks.is_empty() {
                     answered.give_back_to(outage);
-                    outage.count(Pings::lost(1));
+                    outage.count(PingCounts::lost(1));
                 } else {
-                    answered.pings.add(Pings::lost(1));
+                    answered.pings.add(PingCounts::lost(1));
                 }
-                Some(Change::GoesOn(outage.clone()))
+                Some(OutageChange::GoesOn(outage.clone()))
             }
         }
     }
 
     /// Whether an outage is on.
     pub fn is_out(&self) -> bool {
-        matches!(self.standing, Standing::Out { .. })
+        matches!(self.standing, HostCondition::Out { .. })
     }
 
     /// Whether it is silent, or was and may be again: worth looking more often.
-    pub fn is_uneasy(&self) -> bool {
-        !matches!(self.standing, Standing::Answers { .. })
+    pub fn needs_probing(&self) -> bool {
+        !matches!(self.standing, HostCondition::Answers { .. })
     }
 
-    fn over(&mut self, end: End, last_reply: LastReply) -> Change {
+    fn over(&mut self, end: OutageEnd, last_reply: LastReply) -> OutageChange {
         let over = std::mem::replace(
             &mut self.standing,
-            Standing::Answers {
+            HostCondition::Answers {
                 last_reply: Some(last_reply),
             },
         );
-        let Standing::Out { mut outage, .. } = over else {
+        let HostCondition::Out { mut outage, .. } = over else {
             unreachable!("only an outage is over")
         };
         outage.answered_since = None;
-        Change::Ended(outage, end)
+        OutageChange::Ended(outage, end)
     }
 
     /// Silence is an outage once it is long enough.
-    fn doubt(&mut self, outage: Outage) -> Option<Change> {
+    fn doubt(&mut self, outage: Outage) -> Option<OutageChange> {
         if outage.checks_failed < i64::from(self.rules.down_after) {
-            self.standing = Standing::Doubtful(outage);
+            self.standing = HostCondition::Suspected(outage);
             return None;
         }
-        self.standing = Standing::Out {
+        self.standing = HostCondition::Out {
             outage: outage.clone(),
-            answered: Answered::default(),
+            answered: RepliesInOutage::default(),
         };
-        Some(Change::Began(outage))
+        Some(OutageChange::Began(outage))
     }
 }
 
-impl Answered {
+impl RepliesInOutage {
     /// Silence has followed: what was answered in between counts in the outage after all.
     fn give_back_to(&mut self, outage: &mut Outage) {
         outage.answered_since = None;
@@ -484,14 +487,14 @@ impl Answered {
             .checks
             .saturating_add(i64::try_from(self.checks.len()).unwrap_or(i64::MAX));
         outage.count(self.pings);
-        *self = Answered::default();
+        *self = RepliesInOutage::default();
     }
 }
 
 /// Whether an answered check was made before the silence, and only came later. What lies behind the
 /// present was dated by a clock that has been set back since: then the order in which checks come
 /// is right.
-fn is_belated(check: &Check, outage: &Outage, now: UtcMillis) -> bool {
+fn is_belated(check: &CheckSample, outage: &Outage, now: UtcMillis) -> bool {
     !check.is_silent() && check.at < outage.start && outage.start <= now
 }
 

@@ -6,8 +6,8 @@ const NOW: UtcMillis = UtcMillis(i64::MAX);
 const MINUTE_MS: i64 = 60_000;
 
 /// The check of a minute, of five pings.
-fn check(minute: i64, received: u32) -> Check {
-    Check {
+fn check(minute: i64, received: u32) -> CheckSample {
+    CheckSample {
         at: UtcMillis(minute * MINUTE_MS),
         sent: 5,
         received,
@@ -25,12 +25,12 @@ fn reply_at(minute: i64) -> LastReply {
 
 /// The check of each minute from 0 on, by its letter: r all replies, p two of five, s silence, n
 /// not measured.
-fn checks(letters: &str) -> Vec<Check> {
+fn checks(letters: &str) -> Vec<CheckSample> {
     let of = |(minute, letter)| match letter {
         'r' => check(minute, 5),
         'p' => check(minute, 2),
         's' => check(minute, 0),
-        'n' => Check {
+        'n' => CheckSample {
             sent: 0,
             ..check(minute, 0)
         },
@@ -39,22 +39,22 @@ fn checks(letters: &str) -> Vec<Check> {
     (0..).zip(letters.chars()).map(of).collect()
 }
 
-fn changes(rules: Rules, checks: &[Check]) -> Vec<Option<Change>> {
-    let mut watch = Watch::new(rules, None);
+fn changes(rules: OutageRules, checks: &[CheckSample]) -> Vec<Option<OutageChange>> {
+    let mut watch = OutageDetector::new(rules, None);
     checks.iter().map(|check| watch.take(check, NOW)).collect()
 }
 
 /// What the checks of these letters make, a letter a check: B began, G goes on, E ended, `.`
 /// nothing.
 fn told(down_after: u16, up_after: u16, letters: &str) -> String {
-    let word = |change: Option<Change>| match change {
-        Some(Change::Began(_)) => 'B',
-        Some(Change::GoesOn(_)) => 'G',
-        Some(Change::Ended(..)) => 'E',
+    let word = |change: Option<OutageChange>| match change {
+        Some(OutageChange::Began(_)) => 'B',
+        Some(OutageChange::GoesOn(_)) => 'G',
+        Some(OutageChange::Ended(..)) => 'E',
         None => '.',
     };
     changes(
-        Rules {
+        OutageRules {
             down_after,
             up_after,
         },
@@ -66,9 +66,9 @@ fn told(down_after: u16, up_after: u16, letters: &str) -> String {
 }
 
 /// The outages that ended, and how.
-fn ended(rules: Rules, checks: &[Check]) -> Vec<(Outage, End)> {
+fn ended(rules: OutageRules, checks: &[CheckSample]) -> Vec<(Outage, OutageEnd)> {
     let end = |change| match change {
-        Some(Change::Ended(outage, end)) => Some((outage, end)),
+        Some(OutageChange::Ended(outage, end)) => Some((outage, end)),
         _ => None,
     };
     changes(rules, checks).into_iter().filter_map(end).collect()
@@ -93,7 +93,7 @@ fn silence_is_an_outage_after_so_many_checks_and_over_after_so_many_replies() {
 fn what_is_not_measured_neither_begins_nor_ends_nor_counts() {
     assert_eq!(told(1, 1, "rnnr"), "....");
     assert_eq!(told(2, 2, "rsnsnrnr"), "...B.G.E");
-    let (outage, end) = ended(Rules::default(), &checks("rsnnsr")).remove(0);
+    let (outage, end) = ended(OutageRules::default(), &checks("rsnnsr")).remove(0);
     assert_eq!((outage.checks_failed, outage.checks), (2, 2));
     assert_eq!(
         end.duration_seconds, 240,
@@ -103,7 +103,7 @@ fn what_is_not_measured_neither_begins_nor_ends_nor_counts() {
 
 #[test]
 fn an_outage_is_from_its_first_lost_check_to_the_first_answered_one() {
-    let rules = Rules {
+    let rules = OutageRules {
         down_after: 2,
         up_after: 2,
     };
@@ -119,7 +119,7 @@ fn an_outage_is_from_its_first_lost_check_to_the_first_answered_one() {
         (3, 4),
         "the answered check between is one of its checks"
     );
-    assert_eq!(outage.pings, Some(Pings { sent: 20, lost: 18 }));
+    assert_eq!(outage.pings, Some(PingCounts { sent: 20, lost: 18 }));
     assert_eq!((end.duration_seconds, end.success_rate), (240, 100.0));
     assert_eq!(
         ended(rules, &checks("sspr")).remove(0).1.success_rate,
@@ -136,38 +136,38 @@ fn an_outage_is_from_its_first_lost_check_to_the_first_answered_one() {
 #[test]
 fn what_is_told_when_it_begins_holds_every_check_of_the_run() {
     let told = changes(
-        Rules {
+        OutageRules {
             down_after: 3,
             up_after: 1,
         },
         &checks("rsss"),
     );
-    let Some(Change::Began(outage)) = &told[3] else {
+    let Some(OutageChange::Began(outage)) = &told[3] else {
         panic!("{told:?}")
     };
     assert_eq!(
         (outage.start, outage.checks_failed),
         (UtcMillis(MINUTE_MS), 3)
     );
-    assert_eq!(outage.pings, Some(Pings { sent: 15, lost: 15 }));
+    assert_eq!(outage.pings, Some(PingCounts { sent: 15, lost: 15 }));
 }
 
 #[test]
 fn a_duration_is_rounded_down() {
-    let at = |ms, received| Check {
+    let at = |ms, received| CheckSample {
         at: UtcMillis(ms),
         sent: 1,
         received,
         edges: None,
     };
     assert_eq!(
-        ended(Rules::default(), &[at(1, 0), at(2000, 1)])[0]
+        ended(OutageRules::default(), &[at(1, 0), at(2000, 1)])[0]
             .1
             .duration_seconds,
         1
     );
     assert_eq!(
-        ended(Rules::default(), &[at(1, 0), at(1000, 1)])[0]
+        ended(OutageRules::default(), &[at(1, 0), at(1000, 1)])[0]
             .1
             .duration_seconds,
         0
@@ -184,7 +184,7 @@ fn an_outage_on_record_goes_on_where_it_was() {
         pings: None,
         answered_since: None,
     };
-    let mut watch = Watch::resume(Rules::default(), outage.clone());
+    let mut watch = OutageDetector::resume(OutageRules::default(), outage.clone());
     let more = Outage {
         checks_failed: 5,
         checks: 7,
@@ -192,16 +192,16 @@ fn an_outage_on_record_goes_on_where_it_was() {
     };
     assert_eq!(
         watch.take(&check(1, 0), NOW),
-        Some(Change::GoesOn(more.clone()))
+        Some(OutageChange::GoesOn(more.clone()))
     );
-    let end = End {
+    let end = OutageEnd {
         at: UtcMillis(2 * MINUTE_MS),
         duration_seconds: 119,
         success_rate: 100.0,
     };
     assert_eq!(
         watch.take(&check(2, 5), NOW),
-        Some(Change::Ended(more, end))
+        Some(OutageChange::Ended(more, end))
     );
     assert!(!watch.is_out());
 }
@@ -209,8 +209,8 @@ fn an_outage_on_record_goes_on_where_it_was() {
 #[test]
 fn a_reply_from_before_the_outage_that_comes_late_does_not_end_it() {
     for down_after in [1, 2] {
-        let mut watch = Watch::new(
-            Rules {
+        let mut watch = OutageDetector::new(
+            OutageRules {
                 down_after,
                 up_after: 1,
             },
@@ -219,7 +219,8 @@ fn a_reply_from_before_the_outage_that_comes_late_does_not_end_it() {
         watch.take(&check(10, 0), check(10, 0).at);
         watch.take(&check(9, 5), check(10, 0).at);
         watch.take(&check(11, 0), check(11, 0).at);
-        let Some(Change::Ended(outage, _)) = watch.take(&check(12, 5), check(12, 0).at) else {
+        let Some(OutageChange::Ended(outage, _)) = watch.take(&check(12, 5), check(12, 0).at)
+        else {
             panic!("{watch:?}")
         };
         assert_eq!(
@@ -232,9 +233,9 @@ fn a_reply_from_before_the_outage_that_comes_late_does_not_end_it() {
 
 #[test]
 fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
-    let mut watch = Watch::new(Rules::default(), Some(reply_at(99)));
+    let mut watch = OutageDetector::new(OutageRules::default(), Some(reply_at(99)));
     watch.take(&check(100, 0), check(100, 0).at);
-    let Some(Change::Ended(outage, end)) = watch.take(&check(40, 5), check(40, 0).at) else {
+    let Some(OutageChange::Ended(outage, end)) = watch.take(&check(40, 5), check(40, 0).at) else {
         panic!("{watch:?}")
     };
     assert_eq!(
@@ -244,7 +245,7 @@ fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
     // A silent check by the new clock begins the outage anew.
     watch.take(&check(100, 0), check(100, 0).at);
     watch.take(&check(50, 0), check(50, 0).at);
-    let Some(Change::Ended(outage, end)) = watch.take(&check(52, 5), check(52, 0).at) else {
+    let Some(OutageChange::Ended(outage, end)) = watch.take(&check(52, 5), check(52, 0).at) else {
         panic!("{watch:?}")
     };
     assert_eq!(
@@ -256,8 +257,8 @@ fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
     );
     assert_eq!(end.duration_seconds, 120);
     // The last reply is dated behind the silence: nobody can tell how long before it was.
-    let mut watch = Watch::new(Rules::default(), Some(reply_at(100)));
-    let Some(Change::Began(outage)) = watch.take(&check(50, 0), check(50, 0).at) else {
+    let mut watch = OutageDetector::new(OutageRules::default(), Some(reply_at(100)));
+    let Some(OutageChange::Began(outage)) = watch.take(&check(50, 0), check(50, 0).at) else {
         panic!("{watch:?}")
     };
     assert_eq!(outage.earliest_start, None);
@@ -270,15 +271,15 @@ fn numbers_of_any_size_do_not_overflow() {
         earliest_start: None,
         checks_failed: i64::MAX,
         checks: i64::MAX,
-        pings: Some(Pings {
+        pings: Some(PingCounts {
             sent: i64::MAX,
             lost: i64::MAX,
         }),
         answered_since: None,
     };
     for start in [i64::MIN, 0, i64::MAX] {
-        let mut watch = Watch::resume(Rules::default(), outage(start));
-        let silent = Check {
+        let mut watch = OutageDetector::resume(OutageRules::default(), outage(start));
+        let silent = CheckSample {
             at: UtcMillis(i64::MAX),
             sent: u32::MAX,
             received: 0,
@@ -286,13 +287,13 @@ fn numbers_of_any_size_do_not_overflow() {
         };
         watch.take(&silent, UtcMillis(0));
         // More replies than pings is nonsense that a row may hold.
-        let reply = Check {
+        let reply = CheckSample {
             at: UtcMillis(i64::MAX),
             sent: 1,
             received: u32::MAX,
             edges: None,
         };
-        let Some(Change::Ended(_, end)) = watch.take(&reply, UtcMillis(0)) else {
+        let Some(OutageChange::Ended(_, end)) = watch.take(&reply, UtcMillis(0)) else {
             panic!("{watch:?}")
         };
         assert!(end.duration_seconds >= 0, "{end:?}");
@@ -316,8 +317,8 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
         let mut random = random(seed);
         let [down_after, up_after] = [0; 2].map(|_| u16::try_from(random(4) + 1).expect("small"));
         let has_wrong_clock = seed % 2 == 0;
-        let mut watch = Watch::new(
-            Rules {
+        let mut watch = OutageDetector::new(
+            OutageRules {
                 down_after,
                 up_after,
             },
@@ -334,7 +335,7 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
                 .expect("small")
                 .saturating_sub(1)
                 .min(sent);
-            let check = Check {
+            let check = CheckSample {
                 at: UtcMillis(at),
                 sent,
                 received,
@@ -344,7 +345,7 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
             let now = UtcMillis(at + i64::try_from(random(1000)).expect("small"));
             match watch.take(&check, now) {
                 None => {}
-                Some(Change::Began(outage)) => {
+                Some(OutageChange::Began(outage)) => {
                     assert!(!is_open, "seed {seed}: two are open");
                     assert_eq!(outage.checks_failed, i64::from(down_after), "seed {seed}");
                     assert!(
@@ -359,7 +360,7 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
                     );
                     is_open = true;
                 }
-                Some(Change::GoesOn(outage)) => {
+                Some(OutageChange::GoesOn(outage)) => {
                     assert!(
                         is_open && outage.checks >= outage.checks_failed,
                         "seed {seed}"
@@ -369,7 +370,7 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
                         "seed {seed}"
                     );
                 }
-                Some(Change::Ended(outage, end)) => {
+                Some(OutageChange::Ended(outage, end)) => {
                     assert!(is_open && !check.is_silent(), "seed {seed}");
                     assert!(
                         end.at >= outage.start && end.duration_seconds >= 0,
@@ -388,17 +389,17 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
 }
 
 /// The check of a minute with a ping a second: r a reply, s silence.
-fn pings(minute: i64, letters: &str) -> Check {
+fn pings(minute: i64, letters: &str) -> CheckSample {
     let at = UtcMillis(minute * MINUTE_MS);
     let answers = || letters.chars().map(|letter| letter == 'r');
     let count = |is_meant: fn(&bool) -> bool| {
         u32::try_from(answers().filter(is_meant).count()).expect("few")
     };
-    Check {
+    CheckSample {
         at,
         sent: count(|_| true),
         received: count(|answered| *answered),
-        edges: Edges::of(at, 1000, answers()),
+        edges: ReplySpan::of(at, 1000, answers()),
     }
 }
 
@@ -410,7 +411,7 @@ fn an_outage_is_from_its_first_lost_ping_to_the_first_answered_one_within_checks
         pings(3, "ssrrs"),
         pings(4, "rrrrr"),
     ];
-    let (outage, end) = ended(Rules::default(), &all).remove(0);
+    let (outage, end) = ended(OutageRules::default(), &all).remove(0);
     assert_eq!(
         (outage.earliest_start, outage.start),
         (Some(UtcMillis(62_000)), UtcMillis(63_000))
@@ -419,12 +420,12 @@ fn an_outage_is_from_its_first_lost_ping_to_the_first_answered_one_within_checks
     assert_eq!((outage.checks_failed, outage.checks), (1, 1));
     assert_eq!(
         outage.pings,
-        Some(Pings { sent: 9, lost: 9 }),
+        Some(PingCounts { sent: 9, lost: 9 }),
         "two behind the last reply, five, two before the first"
     );
     // What was lost long before is not of this outage, but the last reply was then.
     let (outage, _) = ended(
-        Rules::default(),
+        OutageRules::default(),
         &[pings(1, "rs"), pings(10, "ss"), pings(11, "rr")],
     )
     .remove(0);
@@ -432,24 +433,24 @@ fn an_outage_is_from_its_first_lost_ping_to_the_first_answered_one_within_checks
         (outage.earliest_start, outage.start),
         (Some(UtcMillis(60_000)), UtcMillis(600_000))
     );
-    assert_eq!(outage.pings, Some(Pings { sent: 2, lost: 2 }));
+    assert_eq!(outage.pings, Some(PingCounts { sent: 2, lost: 2 }));
 }
 
 /// What the letters make, checks as in `told`, and single pings between them: + answered, - lost.
-fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, Vec<Change>) {
-    let mut watch = Watch::new(
-        Rules {
+fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, Vec<OutageChange>) {
+    let mut watch = OutageDetector::new(
+        OutageRules {
             down_after,
             up_after,
         },
         None,
     );
     let mut all = Vec::new();
-    let mut word = |change: Option<Change>| {
+    let mut word = |change: Option<OutageChange>| {
         let word = match &change {
-            Some(Change::Began(_)) => 'B',
-            Some(Change::GoesOn(_)) => 'G',
-            Some(Change::Ended(..)) => 'E',
+            Some(OutageChange::Began(_)) => 'B',
+            Some(OutageChange::GoesOn(_)) => 'G',
+            Some(OutageChange::Ended(..)) => 'E',
             None => '.',
         };
         all.extend(change);
@@ -462,7 +463,7 @@ fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, V
             word(match letter {
                 '+' | '-' => watch.probe(at, letter == '+'),
                 's' => watch.take(
-                    &Check {
+                    &CheckSample {
                         at,
                         sent: 5,
                         received: 0,
@@ -471,7 +472,7 @@ fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, V
                     NOW,
                 ),
                 _ => watch.take(
-                    &Check {
+                    &CheckSample {
                         at,
                         sent: 5,
                         received: 4,
@@ -489,7 +490,7 @@ fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, V
 fn a_reply_between_two_checks_ends_an_outage_at_once_unless_more_are_asked_for() {
     let (told, all) = told_with_probes(1, 1, "rs--+r");
     assert_eq!(told, ".BGGE.");
-    let Some(Change::Ended(outage, end)) = all.last() else {
+    let Some(OutageChange::Ended(outage, end)) = all.last() else {
         panic!("{all:?}")
     };
     assert_eq!(
@@ -498,12 +499,12 @@ fn a_reply_between_two_checks_ends_an_outage_at_once_unless_more_are_asked_for()
     );
     assert_eq!(
         (outage.checks, outage.pings),
-        (1, Some(Pings { sent: 7, lost: 7 }))
+        (1, Some(PingCounts { sent: 7, lost: 7 }))
     );
 
     let (told, all) = told_with_probes(1, 2, "rs-+r+r");
     assert_eq!(told, ".BGGGGE");
-    let Some(Change::Ended(outage, end)) = all.last() else {
+    let Some(OutageChange::Ended(outage, end)) = all.last() else {
         panic!("{all:?}")
     };
     assert_eq!(
@@ -513,18 +514,18 @@ fn a_reply_between_two_checks_ends_an_outage_at_once_unless_more_are_asked_for()
     );
     assert_eq!(
         (outage.checks, outage.pings),
-        (1, Some(Pings { sent: 6, lost: 6 }))
+        (1, Some(PingCounts { sent: 6, lost: 6 }))
     );
 
     // A reply that silence follows was none of an end.
     let (told, all) = told_with_probes(1, 2, "rs+-rs+rr");
     assert_eq!(told, ".BGGGGGGE");
-    let Some(Change::Ended(outage, end)) = all.last() else {
+    let Some(OutageChange::Ended(outage, end)) = all.last() else {
         panic!("{all:?}")
     };
     assert_eq!((outage.start, end.at), (UtcMillis(1000), UtcMillis(6000)));
     assert_eq!((outage.checks, outage.checks_failed), (3, 2));
-    assert_eq!(outage.pings, Some(Pings { sent: 17, lost: 12 }));
+    assert_eq!(outage.pings, Some(PingCounts { sent: 17, lost: 12 }));
 }
 
 #[test]
@@ -532,14 +533,14 @@ fn a_reply_between_two_silent_checks_breaks_their_run_and_a_lost_ping_makes_none
     assert_eq!(told_with_probes(2, 1, "rs--s").0, "....B");
     let (told, all) = told_with_probes(2, 1, "rs+-s-s");
     assert_eq!(told, "......B");
-    let Some(Change::Began(outage)) = all.last() else {
+    let Some(OutageChange::Began(outage)) = all.last() else {
         panic!("{all:?}")
     };
     assert_eq!(
         (outage.earliest_start, outage.start),
         (Some(UtcMillis(2000)), UtcMillis(4000))
     );
-    assert_eq!(outage.pings, Some(Pings { sent: 11, lost: 11 }));
+    assert_eq!(outage.pings, Some(PingCounts { sent: 11, lost: 11 }));
     assert_eq!(
         told_with_probes(1, 1, "r---").0,
         "....",

@@ -9,14 +9,14 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::pure::cause::{Place, Sign, Snapshot};
+use crate::pure::cause::{CauseEvidence, NetworkPosition, Reachability};
 use crate::pure::icmp::Version;
-use crate::pure::model::{CheckResult, Host, Obstacle, Probe};
+use crate::pure::model::{CheckResult, Host, LocalFault, Probe};
 use crate::pure::time::UtcMillis;
 
 /// What the witness saw.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Fact {
+pub enum Observation {
     /// Whether the default gateway answered a ping.
     Gateway {
         /// Its address.
@@ -27,7 +27,7 @@ pub enum Fact {
         is_answered: bool,
     },
     /// Whether a host answered a ping that was sent because another does not.
-    Neighbour {
+    OtherHost {
         /// Which.
         host: Arc<Host>,
         /// When it was sent.
@@ -36,7 +36,7 @@ pub enum Fact {
         is_answered: bool,
     },
     /// Over a version of IP something can be sent.
-    WayClear {
+    LinkRestored {
         /// Which version.
         version: Version,
         /// When that was looked at.
@@ -104,7 +104,7 @@ impl Record {
     }
 
     /// What was seen within an outage, its edges left out.
-    fn sign(&self, from: UtcMillis, to: UtcMillis) -> Sign {
+    fn sign(&self, from: UtcMillis, to: UtcMillis) -> Reachability {
         let margin = MARGIN_MS.min((to.0 - from.0).max(0) / 4);
         let (from, to) = (from.0 + margin, to.0 - margin);
         let mut within = self
@@ -113,9 +113,9 @@ impl Record {
             .filter(|run| run.first.0 <= to && run.last.0 >= from)
             .map(|run| run.is_answered);
         match (within.clone().any(|is_answered| is_answered), within.next()) {
-            (true, _) => Sign::Answers,
-            (false, Some(_)) => Sign::Silent,
-            (false, None) => Sign::Unknown,
+            (true, _) => Reachability::Answers,
+            (false, Some(_)) => Reachability::Silent,
+            (false, None) => Reachability::Unknown,
         }
     }
 
@@ -131,7 +131,7 @@ impl Record {
 #[derive(Clone, Debug, Default)]
 struct Seen {
     version: Option<Version>,
-    place: Option<Place>,
+    place: Option<NetworkPosition>,
     record: Record,
     /// Whether nothing could be sent to it at its newest check.
     is_blocked: bool,
@@ -242,7 +242,7 @@ impl Scene {
         } else if let Some(reason) = result.name_failure.as_ref().filter(|_| is_answered) {
             // Its own pings are answered, at the last good address.
             seen.unresolved.get_or_insert_with(|| (at, reason.clone()));
-        } else if result.obstacle == Some(Obstacle::Name) {
+        } else if result.local_fault == Some(LocalFault::Name) {
             // It has not resolved since the start: whether something else answers meanwhile is seen
             // by its next check.
             let since = *seen.not_found_since.get_or_insert(at);
@@ -268,13 +268,16 @@ impl Scene {
             let could_not = std::mem::replace(&mut seen.is_blocked, false);
             seen.measured_at = Some(at);
             let place = seen.place;
-            if could_not || place == Some(Place::Beyond) {
+            if could_not || place == Some(NetworkPosition::Beyond) {
                 self.ways.entry(is_v6(version)).or_default().clear(at);
             }
-            if let Some(ip) = result.resolved.filter(|_| place == Some(Place::Gateway)) {
+            if let Some(ip) = result
+                .resolved
+                .filter(|_| place == Some(NetworkPosition::Gateway))
+            {
                 self.gateway(ip, at, is_answered);
             }
-        } else if result.obstacle == Some(Obstacle::Link) {
+        } else if result.local_fault == Some(LocalFault::Link) {
             seen.is_blocked = true;
             self.block(
                 version,
@@ -291,7 +294,7 @@ impl Scene {
             .values()
             .filter(|seen| seen.version.unwrap_or(Version::V4) == version);
         let earliest = own
-            .filter(|seen| !matches!(seen.place, Some(Place::Here)))
+            .filter(|seen| !matches!(seen.place, Some(NetworkPosition::Here)))
             .filter_map(|seen| seen.measured_at)
             .max();
         let way = self.ways.entry(is_v6(version)).or_default();
@@ -307,7 +310,7 @@ impl Scene {
     pub fn probe(&mut self, probe: &Probe) {
         if let Some(seen) = self.hosts.get_mut(&probe.host) {
             seen.record.note(probe.at, probe.is_answered);
-            if let (Some(Place::Gateway), Some((_, record))) = (
+            if let (Some(NetworkPosition::Gateway), Some((_, record))) = (
                 seen.place,
                 seen.version.and_then(|v| self.gateways.get_mut(&is_v6(v))),
             ) {
@@ -317,14 +320,14 @@ impl Scene {
     }
 
     /// Takes what the witness saw.
-    pub fn fact(&mut self, fact: &Fact) {
+    pub fn fact(&mut self, fact: &Observation) {
         match fact {
-            Fact::Gateway {
+            Observation::Gateway {
                 ip,
                 at,
                 is_answered,
             } => self.gateway(*ip, *at, *is_answered),
-            Fact::Neighbour {
+            Observation::OtherHost {
                 host,
                 at,
                 is_answered,
@@ -333,10 +336,10 @@ impl Scene {
                     seen.record.note(*at, *is_answered);
                 }
             }
-            Fact::WayClear { version, at } => {
+            Observation::LinkRestored { version, at } => {
                 self.ways.entry(is_v6(*version)).or_default().clear(*at)
             }
-            Fact::Path { host, path } => {
+            Observation::Path { host, path } => {
                 if let Some(seen) = self.hosts.get_mut(host) {
                     seen.path = Some(path.clone());
                 }
@@ -357,7 +360,7 @@ impl Scene {
 
     /// What was seen during the outage of a host between two instants; `None` for a host that is
     /// not known.
-    pub fn snapshot(&self, host: &Host, from: UtcMillis, to: UtcMillis) -> Option<Snapshot> {
+    pub fn snapshot(&self, host: &Host, from: UtcMillis, to: UtcMillis) -> Option<CauseEvidence> {
         let (_, subject) = self.hosts.get_key_value(host)?;
         let version = subject.version?;
         let gateway = self.gateways.get(&is_v6(version));
@@ -366,12 +369,12 @@ impl Scene {
             .path
             .as_ref()
             .filter(|path| path.at >= from && path.at <= to && !path.reached);
-        let mut seen = Snapshot {
+        let mut seen = CauseEvidence {
             place: subject.place?,
             // What could be sent is no fault of the link.
             link_fault: None,
             gateway_address: gateway.map(|(ip, _)| *ip),
-            gateway: gateway.map_or(Sign::Unknown, |(_, record)| record.sign(from, to)),
+            gateway: gateway.map_or(Reachability::Unknown, |(_, record)| record.sign(from, to)),
             beyond_answering: 0,
             beyond_silent: 0,
             near_answering: 0,
@@ -384,10 +387,12 @@ impl Scene {
                 continue;
             }
             let counted = match (record.place, record.record.sign(from, to)) {
-                (Some(Place::Beyond), Sign::Answers) => &mut seen.beyond_answering,
-                (Some(Place::Beyond), Sign::Silent) => &mut seen.beyond_silent,
-                (Some(Place::Near), Sign::Answers) => &mut seen.near_answering,
-                (Some(Place::Near), Sign::Silent) => &mut seen.near_silent,
+                (Some(NetworkPosition::Beyond), Reachability::Answers) => {
+                    &mut seen.beyond_answering
+                }
+                (Some(NetworkPosition::Beyond), Reachability::Silent) => &mut seen.beyond_silent,
+                (Some(NetworkPosition::Near), Reachability::Answers) => &mut seen.near_answering,
+                (Some(NetworkPosition::Near), Reachability::Silent) => &mut seen.near_silent,
                 _ => continue,
             };
             *counted += 1;

@@ -200,12 +200,12 @@ pub fn encode_rtts(rtts_us: impl Iterator<Item = Option<u32>>, min_us: u32) -> V
 }
 
 /// No stored form is longer: a ping takes at most five bytes, and a check has a hundred.
-pub const MOST_RTTS_BYTES: usize = 1024;
+pub const MAX_RTTS_BYTES: usize = 1024;
 
 /// Reads the stored form of a check's round-trip times. `None` when it is damaged.
 pub fn decode_rtts(mut bytes: &[u8], min_us: u32) -> Option<Vec<Option<u32>>> {
     // More than that must not be given memory first.
-    if bytes.len() > MOST_RTTS_BYTES {
+    if bytes.len() > MAX_RTTS_BYTES {
         return None;
     }
     let mut rtts = Vec::with_capacity(bytes.len());

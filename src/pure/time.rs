@@ -308,9 +308,9 @@ fn share(whole: Duration, index: usize, parts: usize) -> Duration {
 }
 
 /// A length of time for people: `45 s`, `12 min`, `3 h 20 min`, `5 days`.
-pub struct Spoken(pub Duration);
+pub struct HumanDuration(pub Duration);
 
-impl fmt::Display for Spoken {
+impl fmt::Display for HumanDuration {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let seconds = self.0.as_secs();
         match seconds {
@@ -627,7 +627,7 @@ mod tests {
 
     #[test]
     fn lengths_of_time_are_said_as_people_say_them() {
-        let said = |s| Spoken(Duration::from_secs(s)).to_string();
+        let said = |s| HumanDuration(Duration::from_secs(s)).to_string();
         assert_eq!(
             ["45 s", "2 min", "2 h", "3 h 20 min", "5 days"].map(String::from),
             [said(45), said(125), said(7200), said(12_000), said(432_000)]

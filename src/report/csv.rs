@@ -6,7 +6,7 @@ use super::seen::meanwhile;
 use super::told::local;
 use super::{Report, told};
 use crate::pure::time::UtcMillis;
-use crate::store::Episode;
+use crate::store::GroupedOutage;
 
 const COLUMNS: [&str; 16] = [
     "record",
@@ -96,7 +96,7 @@ pub(super) fn write(report: &Report) -> String {
     }
 }
 
-fn event(out: &mut String, report: &Report, what: &str, episode: &Episode) {
+fn event(out: &mut String, report: &Report, what: &str, episode: &GroupedOutage) {
     let event = &episode.event;
     let number = |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
     let remark: Vec<String> = meanwhile(event)
@@ -106,7 +106,7 @@ fn event(out: &mut String, report: &Report, what: &str, episode: &Episode) {
     let rest = [
         number(event.duration_seconds),
         episode.down_seconds.to_string(),
-        episode.cause().word().into(),
+        episode.cause().as_str().into(),
         number(event.packets_sent),
         number(event.packets_lost),
         String::new(),

@@ -5,9 +5,10 @@ use std::ops::Range;
 
 use super::hours::{self, Cells};
 use super::{
-    Appendix, CauseTime, HostFigures, Manner, Method, OwnLine, Problem, Report, Settings, Zone,
+    Appendix, CauseTime, CheckMethod, HostFigures, Method, OwnLine, Report, ReportError,
+    ReportSettings, Zone,
 };
-use crate::config::HostPlan;
+use crate::config::HostConfig;
 use crate::pure::cause::Cause;
 use crate::pure::model::{Family, Host, State};
 use crate::pure::order::by_key;
@@ -15,13 +16,13 @@ use crate::pure::phrase;
 use crate::pure::sums::{Counts, Sums};
 use crate::pure::time::{HOUR_MS, UtcMillis};
 use crate::store::{
-    Checks, Episode, Gap, KnownHost, LINK_DOWN, Reader, StoreError, incidents, missing_ms,
+    Checks, Gap, GroupedOutage, LINK_DOWN, Reader, RecordedHost, StoreError, incidents, missing_ms,
 };
 use crate::sys;
 
 /// What a report is asked for.
 #[derive(Clone, Debug)]
-pub struct Question<'a> {
+pub struct ReportQuery<'a> {
     /// What it is about; it ends now at the latest.
     pub span: Range<UtcMillis>,
     /// The present time.
@@ -29,7 +30,7 @@ pub struct Question<'a> {
     /// The host's name or address; `None` asks for all.
     pub only: Option<&'a str>,
     /// The configuration.
-    pub settings: &'a Settings,
+    pub settings: &'a ReportSettings,
     /// The machine's zone: how far east of UTC it is at an instant, both in seconds.
     pub offset_at: fn(i64) -> i64,
     /// Whether raw pings are to follow.
@@ -39,9 +40,9 @@ pub struct Question<'a> {
 /// Makes the report. `progress` is told how many hosts of how many are done.
 pub fn gather(
     reader: &Reader,
-    question: &Question<'_>,
+    question: &ReportQuery<'_>,
     progress: &mut dyn FnMut(u64, u64),
-) -> Result<Report, Problem> {
+) -> Result<Report, ReportError> {
     let span = question.span.clone();
     // What began before the span was down less while nobody measured before the span.
     let all_gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
@@ -66,10 +67,10 @@ pub fn gather(
     let mut lost = hours::Losses::of(&span);
     let mut hosts = Vec::with_capacity(subjects.len());
     // Hosts that are checked alike are told together.
-    let mut manners: Vec<Manner> = Vec::new();
+    let mut manners: Vec<CheckMethod> = Vec::new();
     for (index, subject) in subjects.iter().enumerate() {
         progress(index as u64, subjects.len() as u64);
-        let own: Vec<&Episode> = episodes
+        let own: Vec<&GroupedOutage> = episodes
             .iter()
             .filter(|episode| episode.is_of_host() && subject.has(episode))
             .collect();
@@ -82,22 +83,23 @@ pub fn gather(
         .figures(subject, &own, &mut lost)?;
         hosts.push(figures);
         match manners.iter_mut().find(|other| {
-            Manner {
+            CheckMethod {
                 hosts: Vec::new(),
                 ..(*other).clone()
             } == manner
         }) {
             Some(other) => other.hosts.push(subject.name.clone()),
-            None => manners.push(Manner {
+            None => manners.push(CheckMethod {
                 hosts: vec![subject.name.clone()],
                 ..manner
             }),
         }
     }
-    let (links, others): (Vec<Episode>, Vec<Episode>) = episodes.into_iter().partition(is_link);
-    let (planned_links, links): (Vec<Episode>, Vec<Episode>) =
+    let (links, others): (Vec<GroupedOutage>, Vec<GroupedOutage>) =
+        episodes.into_iter().partition(is_link);
+    let (planned_links, links): (Vec<GroupedOutage>, Vec<GroupedOutage>) =
         links.into_iter().partition(|episode| episode.event.planned);
-    let (mut planned, outages): (Vec<Episode>, Vec<Episode>) = others
+    let (mut planned, outages): (Vec<GroupedOutage>, Vec<GroupedOutage>) = others
         .into_iter()
         .partition(|episode| episode.event.planned);
     planned.extend(planned_links);
@@ -136,7 +138,7 @@ fn cut_gap(gap: &Gap, span: &Range<UtcMillis>) -> Option<Gap> {
     })
 }
 
-fn is_link(episode: &Episode) -> bool {
+fn is_link(episode: &GroupedOutage) -> bool {
     episode.event.event_type == LINK_DOWN
 }
 
@@ -144,14 +146,14 @@ fn is_link(episode: &Episode) -> bool {
 struct Subject<'a> {
     name: String,
     address: String,
-    recorded: Option<KnownHost>,
-    plan: &'a HostPlan,
+    recorded: Option<RecordedHost>,
+    plan: &'a HostConfig,
     /// Of several IP versions of an address the first answers for what does not say which it is.
     is_first: bool,
 }
 
 impl Subject<'_> {
-    fn has(&self, episode: &Episode) -> bool {
+    fn has(&self, episode: &GroupedOutage) -> bool {
         match episode.event.host_id {
             Some(id) => self.recorded.as_ref().is_some_and(|host| host.id == id),
             None => {
@@ -168,14 +170,14 @@ impl Subject<'_> {
 /// recorded, if something of them is in the span.
 fn subjects<'a>(
     reader: &Reader,
-    question: &Question<'a>,
-    episodes: &[Episode],
-) -> Result<Vec<Subject<'a>>, Problem> {
+    question: &ReportQuery<'a>,
+    episodes: &[GroupedOutage],
+) -> Result<Vec<Subject<'a>>, ReportError> {
     let mut recorded = reader.hosts()?;
     let mut found: Vec<Subject<'a>> = Vec::new();
     for plan in &question.settings.plans {
         let (name, address) = (plan.host.name.clone(), plan.host.address.clone());
-        let is_same = |host: &KnownHost, family: i64| {
+        let is_same = |host: &RecordedHost, family: i64| {
             host.address.eq_ignore_ascii_case(&address) && host.family == family
         };
         let own = recorded
@@ -192,7 +194,7 @@ fn subjects<'a>(
     }
     let is_listed = found.len();
     found.extend(recorded.into_iter().map(|host| {
-        let of_address = |plan: &&HostPlan| plan.host.address.eq_ignore_ascii_case(&host.address);
+        let of_address = |plan: &&HostConfig| plan.host.address.eq_ignore_ascii_case(&host.address);
         let plan = question
             .settings
             .plans
@@ -239,7 +241,7 @@ fn subjects<'a>(
         };
         found.retain(is_asked);
         return if found.is_empty() {
-            Err(Problem::UnknownHost {
+            Err(ReportError::UnknownHost {
                 asked: asked.into(),
                 known,
             })
@@ -270,7 +272,7 @@ fn subjects<'a>(
 }
 
 /// For how much of a span an episode says that nothing answered while somebody looked.
-pub(super) fn down_ms(episode: &Episode, span: &Range<UtcMillis>, gaps: &[Gap]) -> i64 {
+pub(super) fn down_ms(episode: &GroupedOutage, span: &Range<UtcMillis>, gaps: &[Gap]) -> i64 {
     episode
         .spells
         .iter()
@@ -290,7 +292,7 @@ pub(super) fn down_ms(episode: &Episode, span: &Range<UtcMillis>, gaps: &[Gap]) 
 
 /// For how much of a span at least one of several episodes was on.
 fn together_ms<'e>(
-    episodes: impl Iterator<Item = &'e Episode>,
+    episodes: impl Iterator<Item = &'e GroupedOutage>,
     span: &Range<UtcMillis>,
     gaps: &[Gap],
 ) -> i64 {
@@ -327,12 +329,12 @@ fn together_ms<'e>(
 }
 
 fn causes<'e>(
-    episodes: impl Iterator<Item = &'e Episode> + Clone,
+    episodes: impl Iterator<Item = &'e GroupedOutage> + Clone,
     span: &Range<UtcMillis>,
     gaps: &[Gap],
 ) -> Vec<CauseTime> {
     let of = |cause| {
-        let own: Vec<Episode> = episodes
+        let own: Vec<GroupedOutage> = episodes
             .clone()
             .filter_map(|episode| episode.part_of(cause))
             .collect();
@@ -361,9 +363,9 @@ impl Asked<'_> {
     fn figures(
         &self,
         subject: &Subject<'_>,
-        own: &[&Episode],
+        own: &[&GroupedOutage],
         lost: &mut hours::Losses,
-    ) -> Result<(HostFigures, Manner), StoreError> {
+    ) -> Result<(HostFigures, CheckMethod), StoreError> {
         let Asked {
             reader,
             span,
@@ -373,16 +375,16 @@ impl Asked<'_> {
         let ids: Vec<i64> = subject.recorded.iter().map(|host| host.id).collect();
         let is_listed = !subject.plan.host.address.is_empty();
         let configured = Some(subject.plan.interval).filter(|_| is_listed);
-        let rhythm = reader.rhythm(&ids, configured, subject.plan.interval)?;
+        let check_intervals = reader.check_intervals(&ids, configured, subject.plan.interval)?;
         // Of the whole span, and for how long its checks stand.
         let (mut sums, mut stood_ms) = (Sums::default(), 0_i64);
-        for (part, interval_ms) in rhythm.parts(span) {
+        for (part, interval_ms) in check_intervals.parts(span) {
             let of_part = reader.sums(&ids, &part)?;
             stood_ms = stood_ms.saturating_add(of_part.counts.checks().saturating_mul(interval_ms));
             sums.merge(&of_part);
         }
         let first = reader.first_recorded(&ids)?;
-        let interval_ms = rhythm.at(span.end.0 - 1);
+        let interval_ms = check_intervals.at(span.end.0 - 1);
         let manner = manner(subject.plan, interval_ms);
         let since = first.unwrap_or(span.end).clamp(span.start, span.end);
         let whole_ms = span.end.0 - since.0;
@@ -396,7 +398,7 @@ impl Asked<'_> {
         let hours = hours::Hours {
             reader,
             span,
-            rhythm: &rhythm,
+            check_intervals: &check_intervals,
             first,
         };
         let (bars, points) = hours.tell(&ids, own, cells, gaps, lost)?;
@@ -435,7 +437,7 @@ impl Asked<'_> {
     fn checks_inside(
         &self,
         ids: &[i64],
-        own: &[&Episode],
+        own: &[&GroupedOutage],
         interval_ms: i64,
     ) -> Result<i64, StoreError> {
         let mut inside = 0;
@@ -467,7 +469,7 @@ impl Asked<'_> {
                 // The newest check that had begun by then.
                 let before =
                     UtcMillis(at.0 - interval_ms).max(self.span.start)..UtcMillis(at.0 + 1);
-                let hosts = ids.iter().map(|id| KnownHost {
+                let hosts = ids.iter().map(|id| RecordedHost {
                     id: *id,
                     name: String::new(),
                     address: String::new(),
@@ -486,8 +488,8 @@ impl Asked<'_> {
     }
 }
 
-fn manner(plan: &HostPlan, interval_ms: i64) -> Manner {
-    Manner {
+fn manner(plan: &HostConfig, interval_ms: i64) -> CheckMethod {
+    CheckMethod {
         hosts: Vec::new(),
         interval_seconds: interval_ms as f64 / 1000.0,
         ping_count: plan.ping_count,
@@ -502,8 +504,8 @@ fn manner(plan: &HostPlan, interval_ms: i64) -> Manner {
     }
 }
 
-fn method(question: &Question<'_>, checks: Vec<Manner>) -> Method {
-    let Settings {
+fn method(question: &ReportQuery<'_>, checks: Vec<CheckMethod>) -> Method {
+    let ReportSettings {
         grouping,
         rules,
         fast_interval,
@@ -540,7 +542,7 @@ fn method(question: &Question<'_>, checks: Vec<Manner>) -> Method {
 }
 
 /// Counts of an hour that a planned event does not excuse.
-pub(super) fn is_excused(own: &[&Episode], hour: i64) -> bool {
+pub(super) fn is_excused(own: &[&GroupedOutage], hour: i64) -> bool {
     let span = UtcMillis(hour * HOUR_MS)..UtcMillis((hour + 1) * HOUR_MS);
     let touches = |spell: &Range<UtcMillis>| spell.start < span.end && spell.end > span.start;
     own.iter()

@@ -9,13 +9,13 @@ use super::period::local_days;
 use crate::pure::order::by_key;
 use crate::pure::sums::Counts;
 use crate::pure::time::{HOUR_MS, UtcMillis};
-use crate::store::{Episode, Gap, Reader, Rhythm, Source, StoreError};
+use crate::store::{CheckIntervals, Gap, GroupedOutage, Reader, Source, StoreError};
 
 const DAY_MS: i64 = 24 * HOUR_MS;
 /// Up to so long a span has a bar an hour.
-const LONGEST_BY_HOUR_MS: i64 = 3 * DAY_MS;
+const MAX_BY_HOUR_MS: i64 = 3 * DAY_MS;
 /// More bars than that are no longer told apart on paper: then a bar stands for a week.
-const MOST_BARS: usize = 370;
+const MAX_BARS: usize = 370;
 
 /// What the bars of a strip stand for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -32,7 +32,7 @@ pub struct Cells {
 impl Cells {
     /// Those of a span.
     pub fn of(span: &Range<UtcMillis>, offset_at: fn(i64) -> i64) -> Cells {
-        if span.end.0 - span.start.0 <= LONGEST_BY_HOUR_MS {
+        if span.end.0 - span.start.0 <= MAX_BY_HOUR_MS {
             let hours = span.start.hour()..=UtcMillis(span.end.0 - 1).hour();
             let cut = |hour: i64| UtcMillis(hour * HOUR_MS).clamp(span.start, span.end);
             return Cells {
@@ -42,7 +42,7 @@ impl Cells {
             };
         }
         let days = local_days(span, offset_at);
-        if days.len() <= MOST_BARS {
+        if days.len() <= MAX_BARS {
             return Cells {
                 spans: days,
                 unit: "day",
@@ -137,7 +137,7 @@ impl Losses {
 pub(super) struct Hours<'a> {
     pub reader: &'a Reader,
     pub span: &'a Range<UtcMillis>,
-    pub rhythm: &'a Rhythm,
+    pub check_intervals: &'a CheckIntervals,
     pub first: Option<UtcMillis>,
 }
 
@@ -147,7 +147,7 @@ impl Hours<'_> {
     pub fn tell(
         &self,
         ids: &[i64],
-        own: &[&Episode],
+        own: &[&GroupedOutage],
         cells: &Cells,
         gaps: &[Gap],
         losses: &mut Losses,
@@ -197,7 +197,7 @@ impl Hours<'_> {
         &self,
         cell: &Range<UtcMillis>,
         counts: &Counts,
-        own: &[&Episode],
+        own: &[&GroupedOutage],
         gaps: &[Gap],
         degraded_percent: i64,
     ) -> Bar {
@@ -211,7 +211,7 @@ impl Hours<'_> {
         };
         // Checks without a reply, of which there is no event: taken over, or fewer than make an
         // outage.
-        let interval_ms = self.rhythm.at(cell.start.0);
+        let interval_ms = self.check_intervals.at(cell.start.0);
         let silent_ms = counts.silent().saturating_mul(interval_ms) - told_ms(true);
         let down_ms = told_ms(false).max(if told_ms(true) > 0 { 0 } else { silent_ms });
         let measured_ms = counts.checks().saturating_mul(interval_ms);
@@ -253,7 +253,7 @@ impl Hours<'_> {
     /// How far apart the points are: by the hour, unless that were too few or too many.
     fn width(&self) -> Result<(i64, Source), StoreError> {
         const MINUTE_MS: i64 = 60_000;
-        const MOST_POINTS: i64 = 800;
+        const MAX_POINTS: i64 = 800;
         let span_ms = self.span.end.0 - self.span.start.0;
         if span_ms <= 2 * DAY_MS && self.span.start >= self.reader.pruned_before()? {
             let width = [1, 5, 15]
@@ -265,7 +265,7 @@ impl Hours<'_> {
         let width = [1, 3, 6, 12, 24]
             .into_iter()
             .map(|hours| hours * HOUR_MS)
-            .find(|width| span_ms / width <= MOST_POINTS);
+            .find(|width| span_ms / width <= MAX_POINTS);
         Ok((width.unwrap_or(7 * DAY_MS), Source::Rollup))
     }
 }

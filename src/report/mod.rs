@@ -20,15 +20,15 @@ use std::time::Duration;
 
 use serde::{Serialize, Serializer};
 
-use crate::config::{Config, HostPlan};
+use crate::config::{Config, HostConfig};
 use crate::pure::cause::Cause;
-use crate::pure::incident::Grouping;
+use crate::pure::incident::GroupingRules;
 use crate::pure::model::{Family, Host};
-use crate::pure::outage::Rules;
+use crate::pure::outage::OutageRules;
 use crate::pure::time::UtcMillis;
-use crate::store::{Episode, Gap, Incident, KnownHost, StoreError};
+use crate::store::{Gap, GroupedOutage, Incident, RecordedHost, StoreError};
 
-pub use gather::{Question, gather};
+pub use gather::{ReportQuery, gather};
 pub use html::STYLE_HASH;
 pub use period::Period;
 pub use raw::RawPings;
@@ -51,13 +51,15 @@ impl Format {
     pub const ALL: [Format; 4] = [Format::Text, Format::Html, Format::Csv, Format::Json];
 
     /// The word for it.
-    pub fn word(self) -> &'static str {
+    pub fn as_str(self) -> &'static str {
         ["text", "html", "csv", "json"][self as usize]
     }
 
     /// The format of that word.
-    pub fn of_word(word: &str) -> Result<Format, String> {
-        let found = Format::ALL.into_iter().find(|format| format.word() == word);
+    pub fn from_word(word: &str) -> Result<Format, String> {
+        let found = Format::ALL
+            .into_iter()
+            .find(|format| format.as_str() == word);
         found.ok_or_else(|| format!("{word:?} is none of text, html, csv, json"))
     }
 
@@ -74,7 +76,7 @@ impl Format {
 
 /// Why there is no report.
 #[derive(Debug)]
-pub enum Problem {
+pub enum ReportError {
     /// The database could not be read.
     Store(StoreError),
     /// A host of that name or address was never recorded and is not configured.
@@ -86,36 +88,36 @@ pub enum Problem {
     },
 }
 
-impl From<StoreError> for Problem {
+impl From<StoreError> for ReportError {
     fn from(error: StoreError) -> Self {
-        Problem::Store(error)
+        ReportError::Store(error)
     }
 }
 
 /// What a report needs to know of the configuration.
 #[derive(Clone, Debug)]
-pub struct Settings {
+pub struct ReportSettings {
     /// The configured hosts.
-    pub plans: Vec<HostPlan>,
+    pub plans: Vec<HostConfig>,
     /// How a host that is not listed would be checked.
-    pub unlisted: HostPlan,
+    pub unlisted: HostConfig,
     /// Which outages belong together.
-    pub grouping: Grouping,
+    pub grouping: GroupingRules,
     /// What an outage is.
-    pub rules: Rules,
+    pub rules: OutageRules,
     /// From one ping to the next while a host is silent.
     pub fast_interval: Option<Duration>,
 }
 
-impl Settings {
+impl ReportSettings {
     /// Those of a configuration.
-    pub fn of(config: &Config) -> Settings {
+    pub fn of(config: &Config) -> ReportSettings {
         let nobody = Host {
             name: String::new(),
             address: String::new(),
             family: Family::Any,
         };
-        Settings {
+        ReportSettings {
             plans: config.hosts.clone(),
             unlisted: config.plan_for(nobody),
             grouping: config.grouping,
@@ -151,11 +153,11 @@ pub struct Report {
     pub hosts: Vec<HostFigures>,
     /// Of hosts and of names, oldest first; planned ones are not among them.
     #[serde(serialize_with = "with_rfc3339_times")]
-    pub outages: Vec<Episode>,
+    pub outages: Vec<GroupedOutage>,
     pub gaps: Vec<Gap>,
     pub incidents: Vec<Incident>,
     #[serde(serialize_with = "with_rfc3339_times")]
-    pub planned: Vec<Episode>,
+    pub planned: Vec<GroupedOutage>,
     pub own_line: OwnLine,
     /// How long at least one host did not answer.
     pub any_down_seconds: i64,
@@ -180,10 +182,10 @@ pub enum Appendix {
 }
 
 fn with_rfc3339_times<S: Serializer>(
-    episodes: &[Episode],
+    episodes: &[GroupedOutage],
     serializer: S,
 ) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(episodes.iter().map(Episode::with_rfc3339_times))
+    serializer.collect_seq(episodes.iter().map(GroupedOutage::with_rfc3339_times))
 }
 
 /// What is known of a host. Seconds are within the span.
@@ -212,7 +214,7 @@ pub struct HostFigures {
     pub first_recorded: Option<UtcMillis>,
     pub lossy_seconds: i64,
     #[serde(skip)]
-    pub recorded: Option<KnownHost>,
+    pub recorded: Option<RecordedHost>,
     #[serde(skip)]
     pub bars: Vec<hours::Bar>,
     #[serde(skip)]
@@ -225,7 +227,7 @@ pub struct HostFigures {
     missing_docs,
     reason = "the fields are those of the JSON, which the contract names"
 )]
-pub struct Manner {
+pub struct CheckMethod {
     pub hosts: Vec<String>,
     pub interval_seconds: f64,
     pub ping_count: u16,
@@ -245,7 +247,7 @@ pub struct Manner {
 pub struct OwnLine {
     pub down_seconds: i64,
     #[serde(serialize_with = "with_rfc3339_times")]
-    pub events: Vec<Episode>,
+    pub events: Vec<GroupedOutage>,
 }
 
 /// How long a cause kept at least one host from answering; what overlaps counts once.
@@ -283,7 +285,7 @@ pub struct Method {
     pub version: &'static str,
     pub made_at: UtcMillis,
     pub zone: Zone,
-    pub checks: Vec<Manner>,
+    pub checks: Vec<CheckMethod>,
     pub fast_interval_seconds: Option<f64>,
     pub down_after_checks: u16,
     pub up_after_checks: u16,

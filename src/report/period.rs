@@ -8,7 +8,7 @@ use crate::pure::time::{UtcMillis, local_to_utc, parse_naive_ms};
 const DAY_MS: i64 = 86_400_000;
 /// No more days can be asked for: all that the program can have recorded, and less than calendars
 /// end with.
-const MOST_DAYS: i64 = 36_600;
+const MAX_DAYS: i64 = 36_600;
 
 /// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -27,9 +27,9 @@ impl Period {
         let days = text
             .parse()
             .ok()
-            .filter(|days| (1..=MOST_DAYS).contains(days));
+            .filter(|days| (1..=MAX_DAYS).contains(days));
         days.map(Period::Days)
-            .ok_or_else(|| format!("{text:?} is no whole number of days from 1 to {MOST_DAYS}"))
+            .ok_or_else(|| format!("{text:?} is no whole number of days from 1 to {MAX_DAYS}"))
     }
 
     /// A month from a text.

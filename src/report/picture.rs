@@ -17,7 +17,7 @@ const LATENCY_HEIGHT: f64 = 84.0;
 const LOSS_HEIGHT: f64 = 22.0;
 /// Charts of more hosts than that would hide what matters: those that were the least available are
 /// drawn.
-const MOST_CHARTS: usize = 12;
+const MAX_CHARTS: usize = 12;
 /// An outage of four hours fills its bar.
 const FULL_MINUTES: f64 = 240.0;
 
@@ -98,7 +98,7 @@ pub(super) fn charts(out: &mut String, report: &Report) {
     if hosts.is_empty() {
         return;
     }
-    let is_cut = hosts.len() > MOST_CHARTS;
+    let is_cut = hosts.len() > MAX_CHARTS;
     if is_cut {
         // By the share that they were down, in millionths.
         by_key(&mut hosts, |host| {
@@ -107,7 +107,7 @@ pub(super) fn charts(out: &mut String, report: &Report) {
                 0,
             ]
         });
-        hosts.truncate(MOST_CHARTS);
+        hosts.truncate(MAX_CHARTS);
     }
     *out += "</section><section>";
     element(out, "h2", "Latency and losses");

@@ -105,7 +105,7 @@ impl Report {
                     host_name: &check.name,
                     host_address: &check.address,
                     timestamp: check.checked_at,
-                    state: check.state.word(),
+                    state: check.state.as_str(),
                     sent: check.sent,
                     received: check.received,
                     rtts_us: check.rtts_us.as_deref(),

@@ -27,7 +27,7 @@ fn at(text: &str) -> UtcMillis {
     crate::pure::time::parse_instant(text).expect("an instant")
 }
 
-fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) -> Episode {
+fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) -> GroupedOutage {
     let text = |ms: i64| UtcMillis(ms).sql_text();
     let event = OutageEvent {
         id,
@@ -57,7 +57,7 @@ fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) ->
     let until = end.unwrap_or(now);
     let spells = vec![UtcMillis(start)..UtcMillis(until)];
     let causes = vec![event.cause().unwrap_or(Cause::Unknown)];
-    Episode {
+    GroupedOutage {
         event,
         down_seconds: (until - start) / 1000,
         members: vec![id],
@@ -140,10 +140,10 @@ fn report() -> Report {
                 offset_from: "+02:00".into(),
                 offset_to: "+01:00".into(),
             },
-            checks: vec![Manner {
+            checks: vec![CheckMethod {
                 hosts: vec!["Name server".into()],
                 interval_seconds: 60.0,
-                ..Manner::default()
+                ..CheckMethod::default()
             }],
             fast_interval_seconds: Some(1.0),
             down_after_checks: 1,

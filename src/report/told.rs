@@ -2,11 +2,11 @@
 //! that both say the same in the same order.
 
 use super::seen::{cause_meaning, cause_word, meanwhile};
-use super::{HostFigures, Manner, Report, gather, raw};
+use super::{CheckMethod, HostFigures, Report, gather, raw};
 use crate::pure::cause::Cause;
 use crate::pure::phrase::{count, exactly, ms, offset};
 use crate::pure::time::UtcMillis;
-use crate::store::{DNS, Episode, Gap, INTERMITTENT};
+use crate::store::{DNS, Gap, GroupedOutage, INTERMITTENT};
 
 /// A part of the report.
 #[derive(Debug, Default)]
@@ -60,10 +60,10 @@ pub(super) fn top(report: &Report) -> Top {
     let names: Vec<&str> = report
         .hosts
         .iter()
-        .take(MOST_NAMES)
+        .take(MAX_NAMES)
         .map(|host| host.host_name.as_str())
         .collect();
-    let more = report.hosts.len().saturating_sub(MOST_NAMES);
+    let more = report.hosts.len().saturating_sub(MAX_NAMES);
     let hosts = names.join(", ")
         + &if more > 0 {
             format!(" and {more} more")
@@ -98,7 +98,7 @@ pub(super) fn top(report: &Report) -> Top {
     }
 }
 
-const MOST_NAMES: usize = 12;
+const MAX_NAMES: usize = 12;
 
 /// What a reader wants to know first, in a few sentences.
 fn verdict(report: &Report) -> String {
@@ -113,7 +113,7 @@ fn verdict(report: &Report) -> String {
             worst
         }
     });
-    let of_hosts: Vec<&Episode> = report
+    let of_hosts: Vec<&GroupedOutage> = report
         .outages
         .iter()
         .filter(|episode| episode.is_of_host())
@@ -206,7 +206,7 @@ fn columns(titles: &[&'static str]) -> Vec<Column> {
 /// All sections, in their order.
 pub(super) fn sections(report: &Report) -> Vec<Section> {
     let outage_columns = || columns(&["Begin", "End*", "Lasted", "Host", "Cause", "Pings lost*"]);
-    let outage_rows = |episodes: &[Episode]| {
+    let outage_rows = |episodes: &[GroupedOutage]| {
         episodes
             .iter()
             .map(|episode| outage(report, episode))
@@ -417,7 +417,7 @@ fn host_row(report: &Report, host: &HostFigures) -> Row {
     }
 }
 
-fn outage(report: &Report, episode: &Episode) -> Row {
+fn outage(report: &Report, episode: &GroupedOutage) -> Row {
     let event = &episode.event;
     let span = report.from..report.to;
     let end = episode
@@ -495,7 +495,7 @@ fn incident_row(report: &Report, incident: &crate::store::Incident) -> Row {
     let at = |text: &str| crate::pure::time::parse_instant(text).unwrap_or(report.from);
     let start = at(&incident.start_time);
     let end = incident.end_time.as_deref().map(at);
-    let cause = Cause::of_word(incident.cause).unwrap_or(Cause::Unknown);
+    let cause = Cause::from_word(incident.cause).unwrap_or(Cause::Unknown);
     Row {
         cells: vec![
             local(report, start),
@@ -513,7 +513,7 @@ fn method(report: &Report) -> Vec<String> {
     let method = &report.method;
     let mut told = Vec::new();
     for manner in &method.checks {
-        let Manner {
+        let CheckMethod {
             hosts,
             interval_seconds,
             ping_count,

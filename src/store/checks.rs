@@ -9,7 +9,7 @@ use rusqlite::{Row, params};
 
 use super::reader::{Reader, text};
 use super::rollup::thresholds_of;
-use super::{KnownHost, StoreError};
+use super::{RecordedHost, StoreError};
 use crate::pure::model::{State, Thresholds};
 use crate::pure::stats;
 use crate::pure::sums::CheckSums;
@@ -76,7 +76,7 @@ enum Order {
 
 #[derive(Debug)]
 struct Cursor {
-    host: KnownHost,
+    host: RecordedHost,
     /// Asked for with the first rows.
     thresholds: Option<Thresholds>,
     /// What is still to be read.
@@ -110,17 +110,22 @@ const ROWS_HELD: usize = 1000;
 
 impl Checks {
     /// The checks of `hosts` within a span, newest first, at most `limit`.
-    pub fn new(hosts: Vec<KnownHost>, span: &Range<UtcMillis>, limit: u64) -> Checks {
+    pub fn new(hosts: Vec<RecordedHost>, span: &Range<UtcMillis>, limit: u64) -> Checks {
         Checks::ordered(hosts, span, limit, Order::NewestFirst)
     }
 
     /// All checks of `hosts` within a span, oldest first; those of one millisecond in the order of
     /// the hosts.
-    pub fn oldest_first(hosts: Vec<KnownHost>, span: &Range<UtcMillis>) -> Checks {
+    pub fn oldest_first(hosts: Vec<RecordedHost>, span: &Range<UtcMillis>) -> Checks {
         Checks::ordered(hosts, span, u64::MAX, Order::OldestFirst)
     }
 
-    fn ordered(hosts: Vec<KnownHost>, span: &Range<UtcMillis>, limit: u64, order: Order) -> Checks {
+    fn ordered(
+        hosts: Vec<RecordedHost>,
+        span: &Range<UtcMillis>,
+        limit: u64,
+        order: Order,
+    ) -> Checks {
         let rows_a_read = (ROWS_HELD / hosts.len().max(1))
             .clamp(10, 500)
             .min(usize::try_from(limit).unwrap_or(usize::MAX));
@@ -208,11 +213,11 @@ impl Reader {
     /// How many checks of hosts there are within a span.
     pub fn count_checks(
         &self,
-        hosts: &[KnownHost],
+        hosts: &[RecordedHost],
         span: &Range<UtcMillis>,
     ) -> Result<u64, StoreError> {
         const COUNT: &str = "select count(*) from check_result where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
-        let count = |host: &KnownHost| {
+        let count = |host: &RecordedHost| {
             let values = params![host.id, span.start.0, span.end.0];
             self.ask(|c| {
                 c.prepare_cached(COUNT)?
@@ -234,7 +239,7 @@ impl Kept {
             .get_ref(6)?
             .as_blob_or_null()
             .unwrap_or(None)
-            .filter(|bytes| bytes.len() <= stats::MOST_RTTS_BYTES);
+            .filter(|bytes| bytes.len() <= stats::MAX_RTTS_BYTES);
         let count = |index| Ok::<_, rusqlite::Error>(number(index)?.unwrap_or(0));
         let note = Note {
             late: count(7)?,
@@ -254,7 +259,7 @@ impl Kept {
         })
     }
 
-    fn into_check(self, host: &KnownHost, thresholds: &Thresholds) -> RecordedCheck {
+    fn into_check(self, host: &RecordedHost, thresholds: &Thresholds) -> RecordedCheck {
         let [min_us, avg_us, max_us] = self.latencies;
         let short = |us: Option<i64>| us.and_then(|us| u32::try_from(us).ok());
         let least = short(min_us).unwrap_or(0);

@@ -173,7 +173,7 @@ fn redate(
         params![
             times.start(),
             times.end(),
-            InterruptionKind::ClockSet.word()
+            InterruptionKind::ClockSet.as_str()
         ],
     )?;
     const INTERRUPTIONS: &str =

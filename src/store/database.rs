@@ -13,14 +13,14 @@ use rusqlite::config::DbConfig;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, ffi, params};
 
-use super::notices::{self, NoticeFate, Notices, Spool};
+use super::notices::{self, NoticeResult, Notices, Spool};
 use super::outages::Outages;
-use super::rows::{KnownHost, Manner, host_id, insert};
+use super::rows::{CachedHost, HostSettings, host_id, insert};
 use super::{
     ClockStep, Import, StoreError, clock, journal, ledger, original, rollup, schema, surroundings,
 };
 use crate::pure::model::{CheckResult, Family, Interruption, Probe};
-use crate::pure::outage::Rules;
+use crate::pure::outage::OutageRules;
 use crate::pure::scene::Scene;
 use crate::pure::time::UtcMillis;
 
@@ -38,16 +38,16 @@ pub struct Database {
     path: PathBuf,
     /// Device and inode, to notice that the file was taken away.
     identity: Option<(u64, u64)>,
-    hosts: HashMap<(String, Family), KnownHost>,
+    hosts: HashMap<(String, Family), CachedHost>,
     run_id: Option<i64>,
-    outage_rules: Rules,
+    outage_rules: OutageRules,
     /// What is told of what is written.
     pub(super) spool: Spool,
 }
 
 /// What is to be written.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Entry {
+pub enum Record {
     /// A check, as a row.
     Check(CheckResult),
     /// A ping between two checks, which moves an outage.
@@ -55,10 +55,10 @@ pub enum Entry {
     /// A time in which nothing was measured.
     Interruption(Interruption),
     /// What came of telling a notice.
-    Notice(NoticeFate),
+    Notice(NoticeResult),
 }
 
-impl Entry {
+impl Record {
     /// Dates it anew where it lies within times that have turned out to be wrong.
     pub(super) fn redate(&mut self, times: &RangeInclusive<i64>, by_ms: i64) {
         let mend = |at: &mut UtcMillis| {
@@ -67,26 +67,26 @@ impl Entry {
             }
         };
         match self {
-            Entry::Check(result) => mend(&mut result.checked_at),
-            Entry::Probe(probe) => mend(&mut probe.at),
-            Entry::Interruption(interruption) => {
+            Record::Check(result) => mend(&mut result.checked_at),
+            Record::Probe(probe) => mend(&mut probe.at),
+            Record::Interruption(interruption) => {
                 mend(&mut interruption.from);
                 mend(&mut interruption.to);
             }
-            Entry::Notice(fate) => fate.told_at.iter_mut().for_each(mend),
+            Record::Notice(fate) => fate.told_at.iter_mut().for_each(mend),
         }
     }
 }
 
-impl From<CheckResult> for Entry {
+impl From<CheckResult> for Record {
     fn from(result: CheckResult) -> Self {
-        Entry::Check(result)
+        Record::Check(result)
     }
 }
 
 /// What the ledger is to say of the daemon that writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Life {
+pub enum RunStart {
     /// It goes on.
     GoesOn,
     /// This is its last word.
@@ -113,14 +113,14 @@ impl Database {
                 cause,
             }
         };
-        let open = || -> rusqlite::Result<(Connection, Standing)> {
+        let open = || -> rusqlite::Result<(Connection, FileKind)> {
             let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
                 | OpenFlags::SQLITE_OPEN_CREATE
                 | OpenFlags::SQLITE_OPEN_NO_MUTEX;
             let connection = Connection::open_with_flags(literal(path), flags)?;
             prepare(&connection)?;
-            let standing = standing(&connection)?;
-            Ok((connection, standing))
+            let file_kind = file_kind(&connection)?;
+            Ok((connection, file_kind))
         };
         let opened = match open() {
             Err(error) if journal::is_misplaced(&error) => {
@@ -128,25 +128,25 @@ impl Database {
             }
             other => other,
         };
-        let (mut connection, standing) = opened.map_err(failed("opening database"))?;
-        let import = match standing {
-            Standing::Ours(schema::VERSION) => None,
-            Standing::Ours(version) if version > schema::VERSION => {
+        let (mut connection, file_kind) = opened.map_err(failed("opening database"))?;
+        let import = match file_kind {
+            FileKind::Ours(schema::VERSION) => None,
+            FileKind::Ours(version) if version > schema::VERSION => {
                 return Err(StoreError::Newer {
                     path: path.to_path_buf(),
                     version,
                 });
             }
-            Standing::Ours(_) => {
+            FileKind::Ours(_) => {
                 upgrade(&mut connection).map_err(failed("upgrading database"))?;
                 None
             }
-            Standing::Empty => {
+            FileKind::Empty => {
                 begin_file(&mut connection).map_err(failed("beginning database"))?;
                 None
             }
-            Standing::Original => original::take_over(&mut connection, path, progress)?,
-            Standing::Foreign => {
+            FileKind::Original => original::take_over(&mut connection, path, progress)?,
+            FileKind::Foreign => {
                 return Err(StoreError::Foreign {
                     path: path.to_path_buf(),
                 });
@@ -163,7 +163,7 @@ impl Database {
             identity,
             hosts: HashMap::new(),
             run_id: None,
-            outage_rules: Rules::default(),
+            outage_rules: OutageRules::default(),
             spool: Spool::default(),
         };
         Ok(Opened { database, import })
@@ -232,9 +232,9 @@ impl Database {
         &mut self,
         results: &[CheckResult],
         now: UtcMillis,
-        life: Life,
+        life: RunStart,
     ) -> Result<(), StoreError> {
-        let entries: Vec<Entry> = results.iter().cloned().map(Entry::Check).collect();
+        let entries: Vec<Record> = results.iter().cloned().map(Record::Check).collect();
         let mut scene = Scene::default();
         results.iter().for_each(|result| scene.check(result));
         self.write_entries(&entries, &scene, now, life).map(|_| ())
@@ -246,10 +246,10 @@ impl Database {
     /// links that went down or came back.
     pub fn write_entries(
         &mut self,
-        entries: &[Entry],
+        entries: &[Record],
         scene: &Scene,
         now: UtcMillis,
-        life: Life,
+        life: RunStart,
     ) -> Result<Vec<String>, StoreError> {
         self.write_all(entries, scene, now, life).map_err(|cause| {
             // What the rolled-back transaction had entered is not there.
@@ -260,10 +260,10 @@ impl Database {
 
     fn write_all(
         &mut self,
-        entries: &[Entry],
+        entries: &[Record],
         scene: &Scene,
         now: UtcMillis,
-        life: Life,
+        life: RunStart,
     ) -> rusqlite::Result<Vec<String>> {
         let transaction = self
             .connection
@@ -272,14 +272,14 @@ impl Database {
         let mut notices = Notices::new(&transaction, self.spool, now);
         for entry in entries {
             match entry {
-                Entry::Check(result) => {
+                Record::Check(result) => {
                     let CheckResult {
                         thresholds,
                         spacing_ms,
                         interval_ms,
                         ..
                     } = *result;
-                    let manner = Manner {
+                    let manner = HostSettings {
                         thresholds,
                         spacing_ms,
                         interval_ms,
@@ -298,13 +298,13 @@ impl Database {
                     outages.take(host_id, result, written_at)?;
                     notices.look_at(host_id, result, written_at)?;
                 }
-                Entry::Probe(probe) => {
+                Record::Probe(probe) => {
                     let host_id =
                         host_id(&transaction, &mut self.hosts, &probe.host, probe.at, None)?;
                     outages.probe(host_id, probe)?;
                 }
-                Entry::Interruption(interruption) => ledger::record(&transaction, interruption)?,
-                Entry::Notice(fate) => notices::settle(&transaction, fate)?,
+                Record::Interruption(interruption) => ledger::record(&transaction, interruption)?,
+                Record::Notice(fate) => notices::settle(&transaction, fate)?,
             }
         }
         notices.take(&outages.changed);
@@ -315,7 +315,7 @@ impl Database {
         if let Some(run_id) = self.run_id {
             // A clock that was set back does not shorten what was lived.
             const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2 where id = ?3";
-            let stopped_at = (life == Life::Ends).then_some(now.0);
+            let stopped_at = (life == RunStart::Ends).then_some(now.0);
             transaction
                 .prepare_cached(ALIVE)?
                 .execute(params![now.0, stopped_at, run_id])?;
@@ -371,7 +371,7 @@ impl Database {
     }
 
     /// Goes by these from now on: which silence is an outage.
-    pub fn set_outage_rules(&mut self, rules: Rules) {
+    pub fn set_outage_rules(&mut self, rules: OutageRules) {
         self.outage_rules = rules;
     }
 
@@ -466,7 +466,7 @@ pub(super) fn prepare(connection: &Connection) -> rusqlite::Result<()> {
 }
 
 /// Whose a file is.
-pub(super) enum Standing {
+pub(super) enum FileKind {
     /// This program's, of this schema version.
     Ours(i64),
     /// Nobody's yet.
@@ -478,7 +478,7 @@ pub(super) enum Standing {
 }
 
 /// Whose the file is, by one look at it: between two another process may make it its own.
-pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
+pub(super) fn file_kind(connection: &Connection) -> rusqlite::Result<FileKind> {
     if !connection.is_autocommit() {
         return look(connection);
     }
@@ -486,21 +486,21 @@ pub(super) fn standing(connection: &Connection) -> rusqlite::Result<Standing> {
     look(&look_once)
 }
 
-fn look(connection: &Connection) -> rusqlite::Result<Standing> {
+fn look(connection: &Connection) -> rusqlite::Result<FileKind> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     match number("application_id")? {
         0 | schema::EXPORT_ID => {}
-        schema::APPLICATION_ID => return number("user_version").map(Standing::Ours),
-        _ => return Ok(Standing::Foreign),
+        schema::APPLICATION_ID => return number("user_version").map(FileKind::Ours),
+        _ => return Ok(FileKind::Foreign),
     }
     let tables: i64 =
         connection.query_row("select count(*) from sqlite_schema", [], |row| row.get(0))?;
     Ok(match tables {
-        0 => Standing::Empty,
+        0 => FileKind::Empty,
         _ if number("user_version")? == 0 && original::has_table(connection, "main")? => {
-            Standing::Original
+            FileKind::Original
         }
-        _ => Standing::Foreign,
+        _ => FileKind::Foreign,
     })
 }
 
@@ -528,8 +528,8 @@ fn begin_file(connection: &mut Connection) -> rusqlite::Result<()> {
 /// second finds it done.
 fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let version = match standing(&transaction)? {
-        Standing::Ours(version) => version,
+    let version = match file_kind(&transaction)? {
+        FileKind::Ours(version) => version,
         _ => 0,
     };
     schema::migrate(&transaction, version)?;

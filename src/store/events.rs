@@ -64,7 +64,7 @@ impl OutageEvent {
 
     /// Its cause, where it was judged.
     pub fn cause(&self) -> Option<Cause> {
-        self.cause.as_deref().and_then(Cause::of_word)
+        self.cause.as_deref().and_then(Cause::from_word)
     }
 
     /// Which host it is of: addresses have several, and what was taken over says none.

@@ -11,7 +11,7 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::original::write_whole;
-use super::{Checks, DNS, KnownHost, LINK_DOWN, Reader, RecordedCheck, StoreError, schema};
+use super::{Checks, DNS, LINK_DOWN, Reader, RecordedCheck, RecordedHost, StoreError, schema};
 use crate::pure::time::{UtcMillis, local_to_utc, parse_naive_ms};
 use crate::sys::utc_offset_at;
 
@@ -56,7 +56,7 @@ impl Reader {
     /// how many of each. `progress` hears the checks done.
     pub fn export_original(
         &self,
-        hosts: &[KnownHost],
+        hosts: &[RecordedHost],
         span: &Range<UtcMillis>,
         to: &Path,
         progress: &mut dyn FnMut(u64),
@@ -94,7 +94,7 @@ impl Reader {
     fn write_events(
         &self,
         file: &Connection,
-        hosts: &[KnownHost],
+        hosts: &[RecordedHost],
         span: &Range<UtcMillis>,
         failed: &dyn Fn(rusqlite::Error) -> StoreError,
     ) -> Result<u64, StoreError> {

@@ -14,7 +14,7 @@ use super::ledger::{Gap, missing_ms};
 use super::reader::Reader;
 use super::{Database, StoreError};
 use crate::pure::cause::Cause;
-use crate::pure::incident::{self, Grouping, Spell};
+use crate::pure::incident::{self, GroupingRules, OutageSpan};
 use crate::pure::model::Host;
 use crate::pure::order::by_key;
 use crate::pure::time::{LATEST_MS, UtcMillis};
@@ -25,7 +25,7 @@ pub const INTERMITTENT: &str = "intermittent";
 /// An outage, a link that was down or a name that did not resolve, as it is told. One that is made
 /// of several rows has the id of the first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Episode {
+pub struct GroupedOutage {
     /// The columns, put together; times as the rows have them.
     #[serde(flatten)]
     pub event: OutageEvent,
@@ -44,7 +44,7 @@ pub struct Episode {
     pub causes: Vec<Cause>,
 }
 
-impl Episode {
+impl GroupedOutage {
     /// When it began.
     pub fn start(&self) -> UtcMillis {
         self.event.start().unwrap_or(UtcMillis(0))
@@ -74,14 +74,14 @@ impl Episode {
     }
 
     /// The part of it that had this cause, where there is one.
-    pub fn part_of(&self, cause: Cause) -> Option<Episode> {
+    pub fn part_of(&self, cause: Cause) -> Option<GroupedOutage> {
         let own = self
             .spells
             .iter()
             .zip(&self.causes)
             .filter(|(_, own)| **own == cause);
         let spells: Vec<Range<UtcMillis>> = own.map(|(spell, _)| spell.clone()).collect();
-        (!spells.is_empty()).then(|| Episode {
+        (!spells.is_empty()).then(|| GroupedOutage {
             causes: vec![cause; spells.len()],
             spells,
             ..self.clone()
@@ -89,8 +89,8 @@ impl Episode {
     }
 
     /// The same with its times as RFC 3339 has them.
-    pub fn with_rfc3339_times(&self) -> Episode {
-        Episode {
+    pub fn with_rfc3339_times(&self) -> GroupedOutage {
+        GroupedOutage {
             event: self.event.with_rfc3339_times(),
             ..self.clone()
         }
@@ -130,9 +130,9 @@ impl Reader {
     pub fn episodes(
         &self,
         span: &Range<UtcMillis>,
-        grouping: &Grouping,
+        grouping: &GroupingRules,
         gaps: &[Gap],
-    ) -> Result<Vec<Episode>, StoreError> {
+    ) -> Result<Vec<GroupedOutage>, StoreError> {
         Ok(self.fragments(span)?.episodes(grouping, gaps))
     }
 
@@ -168,7 +168,9 @@ impl Reader {
             .flatten()
             .next();
         let Some(newest) = newest else { return Ok(now) };
-        let interval_ms = self.rhythm(&[host_id], None, Duration::ZERO)?.at(newest);
+        let interval_ms = self
+            .check_intervals(&[host_id], None, Duration::ZERO)?
+            .at(newest);
         // What is not written yet is no proof.
         let is_looked_at =
             now.0 - newest <= interval_ms.saturating_mul(3).saturating_add(UNWRITTEN_MS);
@@ -209,7 +211,7 @@ pub struct Fragments {
 
 impl Fragments {
     /// What they come to, as [`Reader::episodes`] has it.
-    pub fn episodes(&self, grouping: &Grouping, gaps: &[Gap]) -> Vec<Episode> {
+    pub fn episodes(&self, grouping: &GroupingRules, gaps: &[Gap]) -> Vec<GroupedOutage> {
         let mut episodes = put_together(&self.rows, grouping, &self.seen_until, gaps);
         episodes.retain(|episode| {
             episode.end().is_none_or(|end| end > self.span.start) && episode.start() < self.span.end
@@ -225,11 +227,11 @@ impl Fragments {
 /// `seen`.
 fn put_together(
     rows: &[OutageEvent],
-    grouping: &Grouping,
+    grouping: &GroupingRules,
     seen: &[UtcMillis],
     gaps: &[Gap],
-) -> Vec<Episode> {
-    let spells: Vec<Spell<_>> = rows
+) -> Vec<GroupedOutage> {
+    let spells: Vec<OutageSpan<_>> = rows
         .iter()
         .map(|event| {
             // Nobody can tell when a row began that says nonsense: it stands alone, at the
@@ -239,7 +241,7 @@ fn put_together(
                 .end_time
                 .as_ref()
                 .map(|_| event.end().unwrap_or(start).max(start));
-            Spell {
+            OutageSpan {
                 host: (&*event.event_type, event.of_host()),
                 earliest_start: event.earliest(),
                 start,
@@ -269,7 +271,7 @@ fn put_together(
         };
         let is_intermittent = group.is_intermittent && of_group[0].event_type == OUTAGE;
         let lengths: Vec<i64> = group.members.iter().map(measured_ms).collect();
-        Episode {
+        GroupedOutage {
             event: merged(&of_group, &lengths, is_intermittent),
             causes: of_group.iter().map(|event| cause_of(event)).collect(),
             down_seconds: lengths.iter().sum::<i64>() / 1000,
@@ -350,14 +352,15 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
 
 /// The incidents that episodes make, newest first; times as RFC 3339 has them. What is planned is
 /// of none.
-pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
+pub fn incidents(episodes: &[GroupedOutage]) -> Vec<Incident> {
     // Oldest first: of those that began in the same millisecond too.
-    let is_of_host =
-        |episode: &&Episode| !episode.event.planned && episode.event.event_type != super::LINK_DOWN;
-    let of_hosts: Vec<&Episode> = episodes.iter().rev().filter(is_of_host).collect();
-    let spells: Vec<Spell<_>> = of_hosts
+    let is_of_host = |episode: &&GroupedOutage| {
+        !episode.event.planned && episode.event.event_type != super::LINK_DOWN
+    };
+    let of_hosts: Vec<&GroupedOutage> = episodes.iter().rev().filter(is_of_host).collect();
+    let spells: Vec<OutageSpan<_>> = of_hosts
         .iter()
-        .map(|episode| Spell {
+        .map(|episode| OutageSpan {
             host: episode.event.of_host(),
             earliest_start: episode.event.earliest(),
             start: episode.start(),
@@ -368,7 +371,7 @@ pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
     let newest_first = incident::incidents(&spells).into_iter().rev();
     newest_first
         .map(|members| {
-            let own: Vec<&Episode> = members.iter().map(|index| of_hosts[*index]).collect();
+            let own: Vec<&GroupedOutage> = members.iter().map(|index| of_hosts[*index]).collect();
             let start = own
                 .iter()
                 .map(|episode| episode.start())
@@ -385,7 +388,7 @@ pub fn incidents(episodes: &[Episode]) -> Vec<Incident> {
                 end_time: ends
                     .and_then(|ends| ends.into_iter().max())
                     .map(UtcMillis::rfc3339),
-                cause: cause.word(),
+                cause: cause.as_str(),
                 hosts: own.len(),
                 host_names: own
                     .iter()

@@ -19,7 +19,7 @@ use crate::pure::time::{HOUR_MS, UtcMillis};
 
 /// A host that was ever recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct KnownHost {
+pub struct RecordedHost {
     /// Its id; 4 and 6 of one address are two.
     pub id: i64,
     /// Its newest name.
@@ -54,7 +54,7 @@ pub struct MonitorRun {
 
 /// Which outages are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Standing {
+pub enum OutageFilter {
     /// All of them.
     All,
     /// Those that are not over.
@@ -87,7 +87,7 @@ impl Addition<'_> {
 
 impl Reader {
     /// Every host that was ever recorded, by name.
-    pub fn hosts(&self) -> Result<Vec<KnownHost>, StoreError> {
+    pub fn hosts(&self) -> Result<Vec<RecordedHost>, StoreError> {
         const HOSTS: &str =
             "select id, name, address, family from host order by name, address, family";
         self.query(HOSTS, [], |row| {
@@ -95,7 +95,7 @@ impl Reader {
                 text(row, 1)?.unwrap_or_default(),
                 text(row, 2)?.unwrap_or_default(),
             );
-            Ok(KnownHost {
+            Ok(RecordedHost {
                 id: row.get(0)?,
                 name,
                 address,
@@ -310,7 +310,7 @@ impl Reader {
     pub fn outages(
         &self,
         address: Option<&str>,
-        standing: Standing,
+        standing: OutageFilter,
         since: Option<UtcMillis>,
         limit: i64,
     ) -> Result<Vec<OutageEvent>, StoreError> {
@@ -320,7 +320,7 @@ impl Reader {
             events::COLUMNS
         );
         let since = since.map(UtcMillis::sql_text);
-        let open = i64::from(standing == Standing::OpenOnly);
+        let open = i64::from(standing == OutageFilter::OpenOnly);
         self.ask(|c| {
             c.prepare_cached(&outages)?
                 .query_map(params![address, open, since, limit], events::read_event)?

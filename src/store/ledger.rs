@@ -27,7 +27,7 @@ pub(super) fn record(connection: &Connection, interruption: &Interruption) -> ru
     let values = params![
         interruption.from.0,
         interruption.to.0,
-        interruption.kind.word()
+        interruption.kind.as_str()
     ];
     let merged = match interruption.kind {
         InterruptionKind::Asleep => connection.prepare_cached(NARROW)?.execute(values)?,
@@ -53,7 +53,7 @@ pub struct Gap {
 }
 
 /// A daemon that gives a sign of life once a minute was there until a little after its last.
-const SHORTEST_GAP_MS: i64 = 1000;
+const MIN_GAP_MS: i64 = 1000;
 
 impl Reader {
     /// The spans within `span` in which nothing at all was measured, in the order of time, those
@@ -66,7 +66,7 @@ impl Reader {
         for gap in &mut gaps {
             (gap.from, gap.to) = (gap.from.max(span.start), gap.to.min(span.end));
         }
-        gaps.retain(|gap| gap.to.0 - gap.from.0 >= SHORTEST_GAP_MS);
+        gaps.retain(|gap| gap.to.0 - gap.from.0 >= MIN_GAP_MS);
         Ok(joined(gaps))
     }
 
@@ -104,7 +104,7 @@ impl Reader {
             let word: String = row.get(2)?;
             let kind = InterruptionKind::ALL
                 .into_iter()
-                .find(|kind| kind.word() == word);
+                .find(|kind| kind.as_str() == word);
             let reason = kind.unwrap_or(InterruptionKind::HeldUp).reason();
             Ok(Gap {
                 from: UtcMillis(row.get(0)?),

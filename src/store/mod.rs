@@ -5,6 +5,7 @@
 //! writing connection, `reader` answers questions, `original` takes over what the Python original
 //! wrote, `export` writes such a file.
 
+mod check_intervals;
 mod checks;
 mod clock;
 mod database;
@@ -19,7 +20,6 @@ mod original;
 mod outages;
 mod prune;
 mod reader;
-mod rhythm;
 mod rollup;
 mod rollup_day;
 mod rows;
@@ -31,19 +31,19 @@ use std::fmt;
 use std::io;
 use std::path::PathBuf;
 
+pub use check_intervals::CheckIntervals;
 pub use checks::{Checks, RecordedCheck};
 pub use clock::{ClockStep, IMPLAUSIBLE_BEFORE};
-pub use database::{Database, Entry, Life, Opened};
+pub use database::{Database, Opened, Record, RunStart};
 pub use events::{DNS, LINK_DOWN, OUTAGE, OutageEvent};
-pub use grouped::{Episode, Fragments, INTERMITTENT, Incident, incidents};
-pub use history::{KnownHost, MonitorRun, NoteSums, Source, Standing, database_id};
+pub use grouped::{Fragments, GroupedOutage, INTERMITTENT, Incident, incidents};
+pub use history::{MonitorRun, NoteSums, OutageFilter, RecordedHost, Source, database_id};
 pub use ledger::{Gap, missing_ms};
-pub use notices::{Notice, NoticeFate};
+pub use notices::{Notice, NoticeResult};
 pub use original::{Import, partial_copy, require_original};
 pub use prune::Pruned;
 pub use reader::{LatestCheck, Reader};
-pub use rhythm::Rhythm;
-pub use writer::{Settings, Writer, WriterHandle};
+pub use writer::{StoreSettings, Writer, WriterHandle};
 
 /// Why the store could not do its work.
 #[derive(Debug)]

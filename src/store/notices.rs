@@ -9,13 +9,13 @@ use super::events::{COLUMNS, LINK_DOWN, OutageEvent, instant_of, read_event, val
 use super::outages::Changed;
 use super::reader::{Reader, text};
 use super::{Database, StoreError};
-use crate::pure::incident::{self, Spell};
+use crate::pure::incident::{self, OutageSpan};
 use crate::pure::model::{AlertKind, AlertKinds, CheckResult, State};
-use crate::pure::outage::Change;
+use crate::pure::outage::OutageChange;
 use crate::pure::time::UtcMillis;
 
 /// More than wait when a line that comes and goes is told to nobody for a month.
-const MOST_WAITING: i64 = 10_000;
+const MAX_WAITING: i64 = 10_000;
 /// How many are given up together, so that it is said once for all of them.
 const GIVEN_UP: i64 = 1000;
 /// How long it is kept what was told.
@@ -86,9 +86,9 @@ impl<'c> Notices<'c> {
         } in changed
         {
             match change {
-                Change::Began(_) => self.began(*event_id),
-                Change::Ended(..) => self.ended(*event_id),
-                Change::GoesOn(_) => {}
+                OutageChange::Began(_) => self.began(*event_id),
+                OutageChange::Ended(..) => self.ended(*event_id),
+                OutageChange::GoesOn(_) => {}
             }
         }
     }
@@ -133,7 +133,7 @@ impl<'c> Notices<'c> {
             let (sent, received) = (result.sent(), result.received());
             let check = json!({
                 "timestamp": at.rfc3339(),
-                "state": result.state().word(),
+                "state": result.state().as_str(),
                 "sent": sent,
                 "received": received,
                 "success_rate": f64::from(received) * 100.0 / f64::from(sent),
@@ -207,7 +207,7 @@ impl<'c> Notices<'c> {
         let (mut dated, mut spells) = (Vec::new(), Vec::new());
         for event in &events {
             let Some(start) = event.start() else { continue };
-            spells.push(Spell {
+            spells.push(OutageSpan {
                 host: event.of_host(),
                 earliest_start: event.earliest(),
                 start,
@@ -304,7 +304,7 @@ impl<'c> Notices<'c> {
         }
         self.connection
             .prepare_cached(ADD)?
-            .execute(params![self.now.0, kind.word(), facts])?;
+            .execute(params![self.now.0, kind.as_str(), facts])?;
         let notice_id = self.connection.last_insert_rowid();
         let mut about = self.connection.prepare_cached(ABOUT)?;
         events
@@ -319,10 +319,10 @@ impl<'c> Notices<'c> {
             .connection
             .prepare_cached(WAITING)?
             .query_row([], |row| row.get(0))?;
-        if waiting > MOST_WAITING {
+        if waiting > MAX_WAITING {
             let given_up = self
                 .connection
-                .execute(GIVE_UP, [waiting - MOST_WAITING + GIVEN_UP])?;
+                .execute(GIVE_UP, [waiting - MAX_WAITING + GIVEN_UP])?;
             log::error!(
                 "alerts: {waiting} notices wait to be told; the {given_up} oldest are given up"
             );
@@ -333,7 +333,7 @@ impl<'c> Notices<'c> {
 
 /// What came of telling a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct NoticeFate {
+pub struct NoticeResult {
     /// Its id.
     pub id: i64,
     /// When it was heard; `None` when it was not, this time.
@@ -341,7 +341,7 @@ pub struct NoticeFate {
 }
 
 /// Writes what came of telling a notice, and forgets what was told long ago.
-pub(super) fn settle(connection: &Connection, fate: &NoticeFate) -> rusqlite::Result<()> {
+pub(super) fn settle(connection: &Connection, fate: &NoticeResult) -> rusqlite::Result<()> {
     const SETTLE: &str = "update notice set tries = tries + 1, told_at = ?2 where id = ?1";
     const FORGET: &str = "delete from notice where told_at < ?1";
     connection
@@ -389,7 +389,7 @@ impl Reader {
                 made_at: UtcMillis(value(row, 1).unwrap_or(0)),
                 kind: text(row, 2)?
                     .as_deref()
-                    .and_then(AlertKind::of_word)
+                    .and_then(AlertKind::from_word)
                     .unwrap_or(AlertKind::Down),
                 tries: value(row, 3).unwrap_or(0),
                 facts: text(row, 4)?,

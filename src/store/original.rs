@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row, TransactionBehavior, params, types::ValueRef};
 
-use super::database::{Standing, literal, literal_text, open_to_read, standing};
+use super::database::{FileKind, file_kind, literal, literal_text, open_to_read};
 use super::rows::{CheckRow, enter_host, insert_row, next_millisecond};
 use super::{Database, StoreError, export, rollup, schema};
 use crate::pure::model::Family;
@@ -99,8 +99,8 @@ fn has_columns(
 
 /// Whether a file is a database of the original; otherwise the error says what it is instead.
 pub fn require_original(path: &Path) -> Result<(), StoreError> {
-    match open_to_read(path).and_then(|connection| standing(&connection)) {
-        Ok(Standing::Original) => Ok(()),
+    match open_to_read(path).and_then(|connection| file_kind(&connection)) {
+        Ok(FileKind::Original) => Ok(()),
         Ok(_) => Err(StoreError::NotOriginal {
             path: path.to_path_buf(),
         }),
@@ -128,7 +128,7 @@ pub(super) fn take_over(
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
-    if !matches!(standing(&transaction).map_err(failed)?, Standing::Original) {
+    if !matches!(file_kind(&transaction).map_err(failed)?, FileKind::Original) {
         return Ok(None);
     }
     // Under a name of its own until the file is ours: a taking over that was broken off leaves no

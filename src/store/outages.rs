@@ -11,14 +11,17 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 
 use super::events::{OUTAGE, OutageEvent, instant_of, open_events, value};
 use crate::pure::model::{CheckResult, Host, Probe};
-use crate::pure::outage::{Change, Check, Edges, End, LastReply, Outage, Pings, Rules, Watch};
+use crate::pure::outage::{
+    CheckSample, LastReply, Outage, OutageChange, OutageDetector, OutageEnd, OutageRules,
+    PingCounts, ReplySpan,
+};
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
 
 /// The hosts of a transaction that are not simply well.
 pub(super) struct Outages<'c> {
     connection: &'c Connection,
-    rules: Rules,
+    rules: OutageRules,
     now: UtcMillis,
     /// Open events of hosts that had no check in this transaction yet.
     open: HashMap<i64, Open>,
@@ -33,7 +36,7 @@ pub(super) struct Outages<'c> {
 pub(super) struct Changed {
     pub event_id: i64,
     pub host: Arc<Host>,
-    pub change: Change,
+    pub change: OutageChange,
 }
 
 /// An open event.
@@ -51,11 +54,11 @@ struct Doubt {
 }
 
 /// More than fit into the longest doubt: a damaged database may hold any number.
-const MOST_DOUBTED_PINGS: i64 = 100_000;
+const MAX_DOUBTED_PINGS: i64 = 100_000;
 
 /// A host's state machine and the event it writes to.
 struct Watched {
-    watch: Watch,
+    watch: OutageDetector,
     event_id: Option<i64>,
 }
 
@@ -63,7 +66,7 @@ impl<'c> Outages<'c> {
     /// Looks at what is on record, inside the caller's transaction.
     pub fn look(
         connection: &'c Connection,
-        rules: Rules,
+        rules: OutageRules,
         now: UtcMillis,
     ) -> rusqlite::Result<Outages<'c>> {
         let (mut open, mut open_by_address) = (HashMap::new(), HashMap::new());
@@ -99,7 +102,7 @@ impl<'c> Outages<'c> {
         result: &CheckResult,
         at: UtcMillis,
     ) -> rusqlite::Result<()> {
-        let check = Check::of(result, at);
+        let check = CheckSample::of(result, at);
         if !check.is_measured() {
             return Ok(());
         }
@@ -124,7 +127,7 @@ impl<'c> Outages<'c> {
             // No outage is on, but one may be about to begin.
             None if self.rules.down_after > 1 => {
                 let (watch, doubt) = self.look_back(host_id, probe.at)?;
-                if !watch.is_uneasy() {
+                if !watch.needs_probing() {
                     return Ok(());
                 }
                 self.note_doubt(host_id, probe, doubt)?;
@@ -142,7 +145,7 @@ impl<'c> Outages<'c> {
         host_id: i64,
         host: &Arc<Host>,
         mut watched: Watched,
-        change: Option<Change>,
+        change: Option<OutageChange>,
     ) -> rusqlite::Result<()> {
         if let Some(change) = change {
             let (event_id, open) = self.record(host_id, host, watched.event_id, &change)?;
@@ -185,7 +188,12 @@ impl<'c> Outages<'c> {
     }
 
     /// What single pings before `at` have said of a host since its newest answered check.
-    fn doubt(&self, host_id: i64, at: UtcMillis, newest: &[Check]) -> rusqlite::Result<Doubt> {
+    fn doubt(
+        &self,
+        host_id: i64,
+        at: UtcMillis,
+        newest: &[CheckSample],
+    ) -> rusqlite::Result<Doubt> {
         const DOUBT: &str = "select replied_at, lost from doubt where host_id = ?1 and noted_at > ?2 and noted_at < ?3";
         if self.rules.down_after <= 1 {
             return Ok(Doubt::default());
@@ -197,7 +205,7 @@ impl<'c> Outages<'c> {
         let read = |row: &Row<'_>| {
             Ok(Doubt {
                 replied_at: value(row, 0).map(UtcMillis),
-                lost: value(row, 1).unwrap_or(0).clamp(0, MOST_DOUBTED_PINGS),
+                lost: value(row, 1).unwrap_or(0).clamp(0, MAX_DOUBTED_PINGS),
             })
         };
         let found = self
@@ -225,10 +233,15 @@ impl<'c> Outages<'c> {
         // What was taken over may have ended long ago, as far as what was here already tells.
         if !is_own && let Some(reply) = self.first_reply(host_id, outage.start, at)? {
             let end = outage.end(&reply);
-            self.record(host_id, host, Some(event_id), &Change::Ended(outage, end))?;
+            self.record(
+                host_id,
+                host,
+                Some(event_id),
+                &OutageChange::Ended(outage, end),
+            )?;
             return Ok(None);
         }
-        let mut watch = Watch::resume(self.rules, outage);
+        let mut watch = OutageDetector::resume(self.rules, outage);
         let answered = self.newest_checks(host_id, at, self.rules.up_after.saturating_sub(1))?;
         for check in answered
             .iter()
@@ -247,7 +260,7 @@ impl<'c> Outages<'c> {
 
     /// The state machine of a host without an open event, as its newest checks before `at` and the
     /// pings between them leave it; and these pings.
-    fn look_back(&self, host_id: i64, at: UtcMillis) -> rusqlite::Result<(Watch, Doubt)> {
+    fn look_back(&self, host_id: i64, at: UtcMillis) -> rusqlite::Result<(OutageDetector, Doubt)> {
         let mut newest = self.newest_checks(host_id, at, self.rules.down_after)?;
         let doubt = self.doubt(host_id, at, &newest)?;
         // A single ping was answered behind these checks: their silence is over.
@@ -257,9 +270,9 @@ impl<'c> Outages<'c> {
         let silent = newest.iter().take_while(|check| check.is_silent()).count();
         let last = newest
             .get(silent)
-            .map(Check::last_reply)
+            .map(CheckSample::last_reply)
             .or(doubt.replied_at.map(|at| LastReply { at, tail: None }));
-        let mut watch = Watch::new(self.rules, last);
+        let mut watch = OutageDetector::new(self.rules, last);
         // More silence than that is of an event that somebody has deleted.
         let counted = silent.min(usize::from(self.rules.down_after.saturating_sub(1)));
         for check in newest[..counted].iter().rev() {
@@ -277,7 +290,7 @@ impl<'c> Outages<'c> {
         host_id: i64,
         before: UtcMillis,
         limit: u16,
-    ) -> rusqlite::Result<Vec<Check>> {
+    ) -> rusqlite::Result<Vec<CheckSample>> {
         const NEWEST: &str = "select checked_at, sent, received, min_us, rtts, ping_spacing_ms
                                 from check_result c join host h on h.id = c.host_id
                                where host_id = ?1 and checked_at < ?2 order by checked_at desc limit ?3";
@@ -296,7 +309,7 @@ impl<'c> Outages<'c> {
         host_id: i64,
         after: UtcMillis,
         before: UtcMillis,
-    ) -> rusqlite::Result<Option<Check>> {
+    ) -> rusqlite::Result<Option<CheckSample>> {
         const FIRST: &str = "select checked_at, sent, received, null, null, null from check_result
                               where host_id = ?1 and checked_at > ?2 and checked_at < ?3 and received > 0
                               order by checked_at limit 1";
@@ -312,15 +325,15 @@ impl<'c> Outages<'c> {
         host_id: i64,
         host: &Host,
         event_id: Option<i64>,
-        change: &Change,
+        change: &OutageChange,
     ) -> rusqlite::Result<(i64, Option<i64>)> {
         const BEGIN: &str = "insert into outage_events(host_name, host_address, event_type, start_time) values(?1, ?2, ?3, ?4)";
         const WRITE: &str = "update outage_events set host_id = ?2, start_time = ?3, earliest_start = ?4, checks_failed = ?5,
                 checks_during_outage = ?6, packets_sent = ?7, packets_lost = ?8, end_time = ?9, duration_seconds = ?10,
                 recovery_success_rate = ?11, answered_since = ?12 where id = ?1";
-        let (outage, end): (&Outage, Option<&End>) = match change {
-            Change::Began(outage) | Change::GoesOn(outage) => (outage, None),
-            Change::Ended(outage, end) => (outage, Some(end)),
+        let (outage, end): (&Outage, Option<&OutageEnd>) = match change {
+            OutageChange::Began(outage) | OutageChange::GoesOn(outage) => (outage, None),
+            OutageChange::Ended(outage, end) => (outage, Some(end)),
         };
         let start = outage.start.sql_text();
         let event_id = match event_id {
@@ -355,18 +368,18 @@ impl<'c> Outages<'c> {
 
 /// A check as a row has it. What the original noted as sent to nobody had failed; nonsense is
 /// silence too.
-fn read_check(row: &Row<'_>) -> rusqlite::Result<Check> {
+fn read_check(row: &Row<'_>) -> rusqlite::Result<CheckSample> {
     let count = |index| value::<u32>(row, index).unwrap_or(0);
     let at = UtcMillis(row.get(0)?);
     let rtts = row
         .get_ref(4)?
         .as_blob_or_null()
         .unwrap_or(None)
-        .filter(|bytes| bytes.len() <= stats::MOST_RTTS_BYTES);
+        .filter(|bytes| bytes.len() <= stats::MAX_RTTS_BYTES);
     let rtts = rtts.and_then(|bytes| stats::decode_rtts(bytes, count(3)));
-    let edges =
-        rtts.and_then(|rtts| Edges::of(at, count(5), rtts.into_iter().map(|rtt| rtt.is_some())));
-    Ok(Check {
+    let edges = rtts
+        .and_then(|rtts| ReplySpan::of(at, count(5), rtts.into_iter().map(|rtt| rtt.is_some())));
+    Ok(CheckSample {
         at,
         sent: count(1).max(1),
         received: count(2),
@@ -380,7 +393,7 @@ fn outage_of(event: &OutageEvent) -> Option<Outage> {
     let pings = event
         .packets_sent
         .zip(event.packets_lost)
-        .map(|(sent, lost)| Pings { sent, lost });
+        .map(|(sent, lost)| PingCounts { sent, lost });
     let outage = Outage {
         start: event.start()?,
         earliest_start: event.earliest(),

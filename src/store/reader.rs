@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 
-use super::database::{Standing, open_to_read, standing};
+use super::database::{FileKind, file_kind, open_to_read};
 use super::rollup::read_thresholds;
 use super::{Database, OutageEvent, StoreError, events, schema};
 use crate::pure::model::{State, Thresholds};
@@ -122,20 +122,20 @@ impl Reader {
         };
         let identity = super::database::identity_of(path);
         let connection = open_to_read(path).map_err(failed)?;
-        match standing(&connection).map_err(failed)? {
-            Standing::Ours(version) if version == schema::VERSION => Ok(Some(Reader {
+        match file_kind(&connection).map_err(failed)? {
+            FileKind::Ours(version) if version == schema::VERSION => Ok(Some(Reader {
                 connection,
                 path: path.to_path_buf(),
                 identity,
             })),
-            Standing::Ours(version) if version > schema::VERSION => Err(StoreError::Newer {
+            FileKind::Ours(version) if version > schema::VERSION => Err(StoreError::Newer {
                 path: path.to_path_buf(),
                 version,
             }),
-            Standing::Foreign => Err(StoreError::Foreign {
+            FileKind::Foreign => Err(StoreError::Foreign {
                 path: path.to_path_buf(),
             }),
-            Standing::Ours(_) | Standing::Original | Standing::Empty => Ok(None),
+            FileKind::Ours(_) | FileKind::Original | FileKind::Empty => Ok(None),
         }
     }
 

@@ -10,15 +10,15 @@ use crate::pure::time::{LATEST_MS, UtcMillis};
 
 /// A host as far as it must be known to see that nothing about it has changed.
 #[derive(Clone, Debug)]
-pub(super) struct KnownHost {
+pub(super) struct CachedHost {
     id: i64,
     name: String,
-    manner: Manner,
+    manner: HostSettings,
 }
 
 /// How a host is checked, as far as the record needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Manner {
+pub(super) struct HostSettings {
     pub thresholds: Thresholds,
     pub spacing_ms: u32,
     pub interval_ms: u32,
@@ -27,10 +27,10 @@ pub(super) struct Manner {
 /// The id of a host, entered when it is new; what is known of it becomes the newest.
 pub(super) fn host_id(
     transaction: &Transaction<'_>,
-    known: &mut HashMap<(String, Family), KnownHost>,
+    known: &mut HashMap<(String, Family), CachedHost>,
     host: &Host,
     at: UtcMillis,
-    manner: Option<Manner>,
+    manner: Option<HostSettings>,
 ) -> rusqlite::Result<i64> {
     const DESCRIBE: &str =
         "update host set up_rate = ?2, degraded_rate = ?3, latency_limit_us = ?4,
@@ -44,7 +44,7 @@ pub(super) fn host_id(
     }
     let id = enter_host(transaction, &host.address, host.family, &host.name)?;
     if let Some(manner) = manner {
-        let Manner {
+        let HostSettings {
             thresholds,
             spacing_ms,
             interval_ms,
@@ -63,7 +63,7 @@ pub(super) fn host_id(
         }
         known.insert(
             key,
-            KnownHost {
+            CachedHost {
                 id,
                 name: host.name.clone(),
                 manner,
@@ -103,18 +103,14 @@ fn note_interval(
                 .execute(params![host_id, at.0, interval_ms])?;
         }
         (None, _) => {
-            drop(
-                connection
-                    .prepare_cached(NOTE)?
-                    .execute(params![host_id, 0, interval_ms])?,
-            )
+            connection
+                .prepare_cached(NOTE)?
+                .execute(params![host_id, 0, interval_ms])?;
         }
         (Some(_), _) => {
-            drop(
-                connection
-                    .prepare_cached(NOTE)?
-                    .execute(params![host_id, at.0, interval_ms])?,
-            )
+            connection
+                .prepare_cached(NOTE)?
+                .execute(params![host_id, at.0, interval_ms])?;
         }
     }
     Ok(())

@@ -12,9 +12,9 @@ use super::outages::{Changed, Outages};
 use crate::pure::cause::{self, Cause};
 use crate::pure::icmp::Version;
 use crate::pure::model::Host;
-use crate::pure::outage::Change;
+use crate::pure::outage::OutageChange;
 use crate::pure::scene::{LinkDown, NameFailure, Path, Scene};
-use crate::pure::time::{Spoken, UtcMillis};
+use crate::pure::time::{HumanDuration, UtcMillis};
 
 /// How many paths an event keeps: the first, and then the newest.
 const PATHS: usize = 5;
@@ -54,14 +54,16 @@ fn judge_changed(
             continue;
         }
         let (outage, to) = match change {
-            Change::Began(outage) | Change::GoesOn(outage) => (outage, now.max(outage.start)),
-            Change::Ended(outage, end) => (outage, end.at),
+            OutageChange::Began(outage) | OutageChange::GoesOn(outage) => {
+                (outage, now.max(outage.start))
+            }
+            OutageChange::Ended(outage, end) => (outage, end.at),
         };
         let cause = judge(connection, scene, *event_id, host, outage.start, to)?;
-        if let Change::Ended(_, end) = change {
-            let lasted = Spoken(Duration::from_secs(end.duration_seconds.unsigned_abs()));
+        if let OutageChange::Ended(_, end) = change {
+            let lasted = HumanDuration(Duration::from_secs(end.duration_seconds.unsigned_abs()));
             let cause = cause
-                .map(|cause| format!("; cause: {}", cause.word()))
+                .map(|cause| format!("; cause: {}", cause.as_str()))
                 .unwrap_or_default();
             news.push(format!("{host}: an outage of {lasted} is over{cause}"));
         }
@@ -93,7 +95,7 @@ fn judge(
     let facts = serde_json::to_string(&snapshot).unwrap_or_default();
     connection
         .prepare_cached(WRITE)?
-        .execute(params![event_id, cause.word(), facts])?;
+        .execute(params![event_id, cause.as_str(), facts])?;
     Ok(Some(cause))
 }
 
@@ -168,7 +170,7 @@ fn begin(
         start.sql_text(),
         earliest,
         notes,
-        cause.word(),
+        cause.as_str(),
         facts
     ];
     connection.prepare_cached(BEGIN)?.execute(values)?;
@@ -196,7 +198,7 @@ fn end(
     const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3 where id = ?1";
     let start = event.start().unwrap_or(at);
     let at = at.max(start);
-    let lasted = Spoken(Duration::from_millis((at.0 - start.0).unsigned_abs()));
+    let lasted = HumanDuration(Duration::from_millis((at.0 - start.0).unsigned_abs()));
     notices.news.push(format!(
         "{}, {} {}: over after {lasted}",
         event.event_type, event.host_name, event.host_address

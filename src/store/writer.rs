@@ -9,16 +9,16 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use super::{ClockStep, Database, Entry, Life, StoreError};
+use super::{ClockStep, Database, Record, RunStart, StoreError};
 use crate::pure::model::{AlertKinds, Host, State};
-use crate::pure::outage::Rules;
-use crate::pure::scene::{Fact, Scene};
-use crate::pure::time::{ClockSample, Monotonic, Spoken, UtcMillis, nanoseconds};
+use crate::pure::outage::OutageRules;
+use crate::pure::scene::{Observation, Scene};
+use crate::pure::time::{ClockSample, HumanDuration, Monotonic, UtcMillis, nanoseconds};
 use crate::sys;
 
 /// How the writer goes about it: part of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct StoreSettings {
     /// At most this long a result waits in memory.
     pub flush: Duration,
     /// How long checks are kept.
@@ -26,15 +26,15 @@ pub struct Settings {
     /// How long roll-ups are kept.
     pub rollup_retention: Duration,
     /// Which silence is an outage.
-    pub outages: Rules,
+    pub outages: OutageRules,
     /// What is told.
     pub alerts: AlertKinds,
 }
 
 enum Order {
-    Entry(Entry),
-    Fact(Fact),
-    Settings(Settings),
+    Record(Record),
+    Observation(Observation),
+    StoreSettings(StoreSettings),
     Hosts(Vec<Arc<Host>>),
     Watched,
     Bell(SyncSender<()>),
@@ -90,16 +90,16 @@ pub struct WriterHandle {
 impl WriterHandle {
     /// Hands a result over without waiting; `false` when the writer is so far behind that it is
     /// lost.
-    pub fn deliver(&self, entry: impl Into<Entry>) -> bool {
+    pub fn deliver(&self, entry: impl Into<Record>) -> bool {
         !matches!(
-            self.orders.try_send(Order::Entry(entry.into())),
+            self.orders.try_send(Order::Record(entry.into())),
             Err(TrySendError::Full(_))
         )
     }
 
     /// Tells it what is going on around this machine; where it is far behind that is lost.
-    pub fn tell(&self, fact: Fact) {
-        let _ = self.orders.try_send(Order::Fact(fact));
+    pub fn tell(&self, fact: Observation) {
+        let _ = self.orders.try_send(Order::Observation(fact));
     }
 
     /// From now on only these hosts are checked.
@@ -119,8 +119,8 @@ impl WriterHandle {
     }
 
     /// Makes it go by new settings.
-    pub fn set(&self, settings: Settings) {
-        let _ = self.orders.send(Order::Settings(settings));
+    pub fn set(&self, settings: StoreSettings) {
+        let _ = self.orders.send(Order::StoreSettings(settings));
     }
 }
 
@@ -136,7 +136,7 @@ impl Writer {
     /// many hosts.
     pub fn start(
         mut database: Database,
-        settings: Settings,
+        settings: StoreSettings,
         hosts: usize,
     ) -> Result<Writer, StoreError> {
         let start = sys::clocks();
@@ -148,7 +148,7 @@ impl Writer {
         database.set_patience(PATIENCE);
         database.set_outage_rules(settings.outages);
         database.set_alerts(settings.alerts);
-        let desk = Desk::new(database, settings, start, doubt);
+        let desk = WriterState::new(database, settings, start, doubt);
         let thread = thread::Builder::new()
             .name("store".into())
             .spawn(move || desk.work(&received));
@@ -205,21 +205,21 @@ fn clock_doubt(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Durati
     }
     log::warn!(
         "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
-        Spoken(away)
+        HumanDuration(away)
     );
     Some(CLOCK_PROOF.saturating_sub(lived))
 }
 
 /// What the thread works with.
-struct Desk {
+struct WriterState {
     database: Database,
-    settings: Settings,
+    settings: StoreSettings,
     started: Monotonic,
     last_flush: Monotonic,
     watched_until: Monotonic,
     /// When it is looked again whether somebody watches through another process.
     watch_look_at: Monotonic,
-    pending: VecDeque<Entry>,
+    pending: VecDeque<Record>,
     states: HashMap<Arc<Host>, State>,
     scene: Scene,
     /// When the pending results are to be written.
@@ -234,15 +234,15 @@ struct Desk {
     dropped: u64,
 }
 
-impl Desk {
+impl WriterState {
     fn new(
         database: Database,
-        settings: Settings,
+        settings: StoreSettings,
         start: ClockSample,
         doubt: Option<Duration>,
-    ) -> Desk {
+    ) -> WriterState {
         let started = start.monotonic;
-        Desk {
+        WriterState {
             database,
             settings,
             started,
@@ -273,10 +273,10 @@ impl Desk {
             }
             loop {
                 match order {
-                    Ok(Order::Entry(entry)) => self.take(entry),
-                    Ok(Order::Fact(fact)) => self.learn(&fact),
+                    Ok(Order::Record(entry)) => self.take(entry),
+                    Ok(Order::Observation(fact)) => self.learn(&fact),
                     Ok(Order::Hosts(hosts)) => self.keep_only(&hosts),
-                    Ok(Order::Settings(settings)) => self.follow(settings),
+                    Ok(Order::StoreSettings(settings)) => self.follow(settings),
                     Ok(Order::Watched) => self.note_watcher(),
                     Ok(Order::Bell(bell)) => self.bell = Some(bell),
                     Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
@@ -287,7 +287,7 @@ impl Desk {
             let now = sys::monotonic();
             last_look = now;
             if self.flush_at <= now {
-                self.flush(Life::GoesOn);
+                self.flush(RunStart::GoesOn);
             }
             if self.prune_at <= now {
                 self.prune();
@@ -295,9 +295,9 @@ impl Desk {
         }
     }
 
-    fn take(&mut self, entry: Entry) {
+    fn take(&mut self, entry: Record) {
         let is_news = match &entry {
-            Entry::Check(result) => {
+            Record::Check(result) => {
                 self.scene.check(result);
                 self.look_for_watchers();
                 let state = result.state();
@@ -309,16 +309,16 @@ impl Desk {
                         .is_none(),
                 }
             }
-            Entry::Probe(probe) => {
+            Record::Probe(probe) => {
                 self.scene.probe(probe);
                 // The first reply may be the end of an outage.
                 probe.is_answered
             }
-            Entry::Interruption(_) | Entry::Notice(_) => true,
+            Record::Interruption(_) | Record::Notice(_) => true,
         };
         if self.is_failing
             && self.pending.len() >= PENDING_MAX / 2
-            && matches!(&entry, Entry::Probe(probe) if !probe.is_answered)
+            && matches!(&entry, Record::Probe(probe) if !probe.is_answered)
         {
             // A ping a second of each silent host would push out checks.
             return;
@@ -327,7 +327,7 @@ impl Desk {
             self.pending.pop_front();
             self.dropped += 1;
         }
-        let is_fate = matches!(entry, Entry::Notice(_));
+        let is_fate = matches!(entry, Record::Notice(_));
         self.pending.push_back(entry);
         self.hasten(is_news);
         // Whoever tells the next one waits for it, and a sudden end would have this one told again.
@@ -356,16 +356,19 @@ impl Desk {
         }
         self.states.retain(|host, _| is_kept(host));
         // Their last checks first.
-        self.flush(Life::GoesOn);
+        self.flush(RunStart::GoesOn);
         if let Err(error) = gone.iter().try_for_each(|host| self.database.leave(host)) {
             log::warn!("{error}");
         }
     }
 
     /// What is going on around an outage is news when it is its cause.
-    fn learn(&mut self, fact: &Fact) {
+    fn learn(&mut self, fact: &Observation) {
         self.scene.fact(fact);
-        self.hasten(matches!(fact, Fact::WayClear { .. } | Fact::Path { .. }));
+        self.hasten(matches!(
+            fact,
+            Observation::LinkRestored { .. } | Observation::Path { .. }
+        ));
     }
 
     /// Has what is pending written in time, and soon when it is news or somebody may be waiting for
@@ -390,7 +393,7 @@ impl Desk {
         }
     }
 
-    fn follow(&mut self, settings: Settings) {
+    fn follow(&mut self, settings: StoreSettings) {
         self.settings = settings;
         self.database.set_outage_rules(settings.outages);
         self.database.set_alerts(settings.alerts);
@@ -423,7 +426,7 @@ impl Desk {
     }
 
     /// Writes what is pending and the sign of life. What fails stays pending.
-    fn flush(&mut self, life: Life) {
+    fn flush(&mut self, life: RunStart) {
         let result = self
             .reopen_if_taken_away()
             .and_then(|()| self.note_step())
@@ -512,7 +515,7 @@ impl Desk {
             // What is known of the surroundings is dated by the old clock.
             self.scene = Scene::default();
             let way = if step.step_ms < 0 { "back" } else { "forward" };
-            let length = Spoken(Duration::from_millis(step.step_ms.unsigned_abs()));
+            let length = HumanDuration(Duration::from_millis(step.step_ms.unsigned_abs()));
             log::warn!(
                 "the clock was set {way} by {length}, to {}; {moved} checks are dated anew",
                 step.now.rfc3339()
@@ -536,7 +539,7 @@ impl Desk {
         if !is_ready || self.prune_at > sys::monotonic() {
             return;
         }
-        let Settings {
+        let StoreSettings {
             retention,
             rollup_retention,
             ..
@@ -559,7 +562,7 @@ impl Desk {
 
     /// The last commit; says how many results are lost.
     fn close(mut self) -> u64 {
-        self.flush(Life::Ends);
+        self.flush(RunStart::Ends);
         if self.is_failing {
             return self.dropped + self.pending.len() as u64;
         }

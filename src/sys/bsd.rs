@@ -17,8 +17,8 @@ use libc::{c_int, c_uint};
 
 use super::route_messages::{self, Layout};
 use super::{
-    ExtendedError, InterfaceState, Message, Queue, Route, Woken, check, interface_index, monotonic,
-    random_u64, read_without_waiting, set_option,
+    ExtendedError, InterfaceState, Message, Queue, Route, WaitResult, check, interface_index,
+    monotonic, random_u64, read_without_waiting, set_option,
 };
 use crate::pure::time::Monotonic;
 
@@ -54,7 +54,7 @@ pub fn is_clock_synchronised() -> bool {
 }
 
 /// Fills the bytes, at most 256, with chance from the kernel; says whether it could.
-pub(super) fn fill_with_chance(bytes: &mut [u8]) -> bool {
+pub(super) fn fill_random(bytes: &mut [u8]) -> bool {
     // SAFETY: the pointer and the length describe `bytes`.
     unsafe { libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len()) == 0 }
 }
@@ -88,7 +88,7 @@ impl Event {
 /// Waits until `until` on the monotonic clock, for the event and the socket. A signal does not end
 /// the wait. poll(2) counts in milliseconds: a wait may last one longer than it should, and is
 /// never shorter.
-pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
+pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> WaitResult {
     let entry = |fd: c_int| libc::pollfd {
         fd,
         events: libc::POLLIN,
@@ -101,13 +101,13 @@ pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
         // SAFETY: the pointer is to live values, and the length is that of `entries`.
         let ready = unsafe { libc::poll(entries.as_mut_ptr(), 2, timeout) };
         if entries[0].revents != 0 {
-            return Woken::Event;
+            return WaitResult::Event;
         }
         if ready > 0 {
-            return Woken::Socket;
+            return WaitResult::Socket;
         }
         if until <= monotonic() {
-            return Woken::Timeout;
+            return WaitResult::Timeout;
         }
     }
 }
@@ -128,7 +128,7 @@ pub fn request_errors(_: BorrowedFd<'_>, _is_v6: bool) -> io::Result<()> {
 /// Whether the kernel gives a datagram socket for ICMP an identifier of its own, and shows it only
 /// replies with that, from behind the IP header. macOS has such sockets for programs without
 /// rights, but they are raw ones in all other respects; FreeBSD has none.
-pub const DATAGRAMS_ARE_SORTED: bool = false;
+pub const PING_SOCKETS_DEMULTIPLEX: bool = false;
 
 /// Whether an echo socket is shown every ICMP message of the machine, errors among them, and has to
 /// pick its own.

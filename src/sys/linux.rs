@@ -15,7 +15,7 @@ use std::time::Duration;
 use libc::c_int;
 
 use super::{
-    ExtendedError, InterfaceState, Message, Queue, Route, Woken, check, monotonic, narrowed,
+    ExtendedError, InterfaceState, Message, Queue, Route, WaitResult, check, monotonic, narrowed,
     route_text, set_option, timespec_ns,
 };
 use crate::pure::time::Monotonic;
@@ -40,7 +40,7 @@ pub fn is_clock_synchronised() -> bool {
 }
 
 /// Fills the bytes with chance from the kernel; says whether it could.
-pub(super) fn fill_with_chance(bytes: &mut [u8]) -> bool {
+pub(super) fn fill_random(bytes: &mut [u8]) -> bool {
     // SAFETY: the pointer and the length describe `bytes`.
     let read =
         unsafe { libc::getrandom(bytes.as_mut_ptr().cast(), bytes.len(), libc::GRND_NONBLOCK) };
@@ -75,7 +75,7 @@ impl Event {
 
 /// Waits until `until` on the monotonic clock, for the event and the socket. A signal does not end
 /// the wait.
-pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
+pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> WaitResult {
     let entry = |fd: c_int| libc::pollfd {
         fd,
         events: libc::POLLIN,
@@ -96,13 +96,13 @@ pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> Woken {
             )
         };
         if entries[0].revents != 0 {
-            return Woken::Event;
+            return WaitResult::Event;
         }
         if ready > 0 {
-            return Woken::Socket;
+            return WaitResult::Socket;
         }
         if until <= monotonic() {
-            return Woken::Timeout;
+            return WaitResult::Timeout;
         }
     }
 }
@@ -151,7 +151,7 @@ pub fn request_errors(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
 
 /// What a datagram socket for ICMP has from the kernel: its identifier, and only replies with that,
 /// from behind the IP header.
-pub const DATAGRAMS_ARE_SORTED: bool = true;
+pub const PING_SOCKETS_DEMULTIPLEX: bool = true;
 
 /// Whether an echo socket is shown every ICMP message of the machine, errors among them, and has to
 /// pick its own.

@@ -149,7 +149,7 @@ pub fn random_u64() -> u64 {
     let mut bytes = [0u8; 8];
     // It fails only before the kernel has any randomness at all, in the first moments after the
     // start of the machine.
-    if fill_with_chance(&mut bytes) {
+    if fill_random(&mut bytes) {
         u64::from_ne_bytes(bytes)
     } else {
         clocks().realtime_ns.unsigned_abs().rotate_left(32)
@@ -161,7 +161,7 @@ pub fn random_u64() -> u64 {
 
 /// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Woken {
+pub enum WaitResult {
     /// The time is over.
     Timeout,
     /// The event happened.

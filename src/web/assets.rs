@@ -103,7 +103,7 @@ fn fnv1a(bytes: &[u8]) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::gzip::Press;
+    use crate::web::gzip::Compressor;
     use std::path::Path;
 
     fn collect(folder: &Path, found: &mut Vec<String>) {
@@ -122,7 +122,7 @@ mod tests {
     #[test]
     fn every_file_of_the_page_is_in_the_table_with_its_type_and_content() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/static");
-        let press = Press::new();
+        let press = Compressor::new();
         let mut found = Vec::new();
         collect(Path::new(folder), &mut found);
         for file in &found {

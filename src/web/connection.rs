@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::assets;
 use super::gate::Gate;
 use super::gzip;
-use super::reply::{Answered, Content, PageMaker};
+use super::reply::{Content, PageMaker, Response};
 use super::request::{self, Head, Refusal};
 use super::slots::{Phase, Slot};
 use super::{Limits, Site};
@@ -125,10 +125,10 @@ impl Connection<'_> {
     fn answer(&mut self, head: &Head) -> io::Result<bool> {
         let press = &self.site.press;
         let answered = match &head.question {
-            Err(refusal) => Answered::refusal(refusal),
+            Err(refusal) => Response::refusal(refusal),
             Ok(request) => match assets::find(&request.path) {
-                Some(asset) => Answered::asset(asset, head, request, press),
-                None => Answered::reply(self.site.answer.answer(request), head, request, press),
+                Some(asset) => Response::asset(asset, head, request, press),
+                None => Response::reply(self.site.answer.answer(request), head, request, press),
             },
         };
         // Without chunks only the end of the connection can say that the body is whole.

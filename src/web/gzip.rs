@@ -21,7 +21,7 @@ const HEAD: [u8; 10] = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 255];
 const LAST_BLOCK: [u8; 2] = [3, 0];
 
 /// Shorter bodies fit one packet in any case.
-const SHORTEST_BYTES: usize = 600;
+const MIN_BYTES: usize = 600;
 
 /// A stored block holds at most so much, and begins with five bytes: RFC 1951, section 3.2.4.
 const STORED_BYTES: usize = 0xffff;
@@ -32,15 +32,15 @@ const MAKER_STACK_BYTES: usize = 1024 * 1024;
 /// The compressor and its opposite. They hold 300 kB and 43 kB, so that there is one of each and
 /// connections take turns; the compressor is there only while somebody is.
 #[derive(Debug)]
-pub(super) struct Press {
+pub(super) struct Compressor {
     compress: Mutex<Option<Compress>>,
     decompress: Mutex<Decompress>,
     make: fn() -> Option<Compress>,
 }
 
-impl Press {
-    pub(super) fn new() -> Press {
-        Press {
+impl Compressor {
+    pub(super) fn new() -> Compressor {
+        Compressor {
             compress: Mutex::new(None),
             decompress: Mutex::new(Decompress::new(false)),
             make: make_compressor,
@@ -92,7 +92,7 @@ impl Press {
 
     /// The whole body compressed; `None` when that does not pay.
     pub(super) fn whole(&self, body: &[u8]) -> Option<Vec<u8>> {
-        if body.len() < SHORTEST_BYTES {
+        if body.len() < MIN_BYTES {
             return None;
         }
         let mut out = Vec::with_capacity(body.len() / 3);
@@ -151,7 +151,7 @@ pub(super) struct Stream {
 
 impl Stream {
     /// Appends what a page becomes.
-    pub(super) fn page(&mut self, press: &Press, page: &[u8], out: &mut Vec<u8>) {
+    pub(super) fn page(&mut self, press: &Compressor, page: &[u8], out: &mut Vec<u8>) {
         self.begin(out);
         self.crc.update(page);
         press.squeeze(page, out);
@@ -189,7 +189,7 @@ mod tests {
 
     #[test]
     fn pages_of_two_answers_in_turn_come_out_as_they_went_in() {
-        let press = Press::new();
+        let press = Compressor::new();
         let noise: Vec<u8> = (0..200_000u32)
             .map(|n| n.wrapping_mul(2_654_435_761).to_be_bytes()[0])
             .collect();
@@ -215,7 +215,7 @@ mod tests {
 
     #[test]
     fn the_same_body_has_the_same_bytes_whatever_came_before() {
-        let press = Press::new();
+        let press = Compressor::new();
         let body = |seed: u32| {
             (0..9000u32)
                 .map(|n| ((n * (seed + 3)) % 97 + n / 50 % 30).to_be_bytes()[3])
@@ -230,9 +230,9 @@ mod tests {
 
     #[test]
     fn without_a_compressor_pages_are_whole_all_the_same() {
-        let press = Press {
+        let press = Compressor {
             make: || None,
-            ..Press::new()
+            ..Compressor::new()
         };
         let text = "the same again ".repeat(20_000).into_bytes();
         let (mut stream, mut out) = (Stream::default(), Vec::new());
@@ -246,7 +246,7 @@ mod tests {
 
     #[test]
     fn what_does_not_pay_is_not_compressed() {
-        let press = Press::new();
+        let press = Compressor::new();
         assert!(press.whole(&[b'a'; 599]).is_none());
         assert!(press.whole(&[b'a'; 600]).is_some_and(|out| out.len() < 60));
         let mut state = 1u64;

@@ -35,7 +35,7 @@ pub use reply::{Body, PageMaker, Reply};
 pub use request::Request;
 
 use gate::Names;
-use gzip::Press;
+use gzip::Compressor;
 use slots::Slots;
 
 /// Says what a path holds.
@@ -87,7 +87,7 @@ impl Limits {
 }
 
 /// Descriptors that the server may use at a time, those of its [`Answer`] not counted.
-pub const MOST_FILES: u64 = Limits::DEFAULT.connections as u64 + 8;
+pub const MAX_FILES: u64 = Limits::DEFAULT.connections as u64 + 8;
 
 /// A connection's stack: what a query and its answer touch is a third of it.
 const STACK_BYTES: usize = 128 * 1024;
@@ -103,7 +103,7 @@ struct Site {
     limits: Limits,
     names: Names,
     answer: Arc<dyn Answer>,
-    press: Press,
+    press: Compressor,
     slots: Arc<Slots>,
     stop: Stop,
 }
@@ -146,7 +146,7 @@ impl Web {
             limits,
             names: Names::new(config, &sys::host_name()),
             answer,
-            press: Press::new(),
+            press: Compressor::new(),
             slots: Arc::new(Slots::new(limits.connections, limits.patience)),
             stop: Stop::new().map_err(failed("the server's stop flag"))?,
         });

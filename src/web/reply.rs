@@ -5,10 +5,10 @@
 use std::fmt;
 use std::io;
 
-use tiny_http::{HTTPVersion, Header, Response, StatusCode};
+use tiny_http::{HTTPVersion, Header, StatusCode};
 
 use super::assets::Asset;
-use super::gzip::Press;
+use super::gzip::Compressor;
 use super::request::{Head, Refusal, Request};
 
 /// Makes the pages of a long answer, one a call, none of them kept; `None` behind the last.
@@ -85,21 +85,21 @@ pub(super) enum Content {
 }
 
 /// An answer in its last form: all but how the connection goes on.
-pub(super) struct Answered {
+pub(super) struct Response {
     status: u16,
     headers: Vec<(&'static str, String)>,
     pub(super) content: Content,
 }
 
-impl Answered {
+impl Response {
     /// A file of the page.
     pub(super) fn asset(
         asset: &'static Asset,
         head: &Head,
         request: &Request,
-        press: &Press,
-    ) -> Answered {
-        let mut answered = Answered::of(200, asset.content_type);
+        press: &Compressor,
+    ) -> Response {
+        let mut answered = Response::of(200, asset.content_type);
         answered.tag(asset.etag(), head.accepts_gzip);
         answered.content = if head.accepts_gzip {
             Content::Embedded(asset.packed)
@@ -111,8 +111,13 @@ impl Answered {
     }
 
     /// What somebody else's `Answer` said.
-    pub(super) fn reply(reply: Reply, head: &Head, request: &Request, press: &Press) -> Answered {
-        let mut answered = Answered::of(reply.status, reply.content_type);
+    pub(super) fn reply(
+        reply: Reply,
+        head: &Head,
+        request: &Request,
+        press: &Compressor,
+    ) -> Response {
+        let mut answered = Response::of(reply.status, reply.content_type);
         if reply.content_type.starts_with("text/html") {
             answered
                 .headers
@@ -166,7 +171,7 @@ impl Answered {
     }
 
     /// Why a request gets nothing else.
-    pub(super) fn refusal(refusal: &Refusal) -> Answered {
+    pub(super) fn refusal(refusal: &Refusal) -> Response {
         let (status, detail) = match refusal {
             Refusal::Malformed(detail) => (400, (*detail).to_string()),
             Refusal::Version => (505, "only HTTP/1.0 and HTTP/1.1 are spoken here".into()),
@@ -181,13 +186,13 @@ impl Answered {
                      If that name is meant to lead here, add it to dashboard.allowed_hosts in the configuration.\n",
                     host.escape_default()
                 );
-                let mut answered = Answered::of(403, "text/plain; charset=utf-8");
+                let mut answered = Response::of(403, "text/plain; charset=utf-8");
                 answered.content = Content::Made(text.into_bytes());
                 answered.headers.push(("Cache-Control", "no-store".into()));
                 return answered;
             }
         };
-        let mut answered = Answered::of(status, "application/json");
+        let mut answered = Response::of(status, "application/json");
         if let Body::Whole(bytes) = Reply::error(status, detail).body {
             answered.content = Content::Made(bytes);
         }
@@ -200,7 +205,7 @@ impl Answered {
         answered
     }
 
-    fn of(status: u16, content_type: &str) -> Answered {
+    fn of(status: u16, content_type: &str) -> Response {
         let mut headers: Vec<(&'static str, String)> = ON_EVERY_ANSWER
             .iter()
             .map(|(name, value)| (*name, (*value).to_string()))
@@ -209,7 +214,7 @@ impl Answered {
         if is_text(content_type) {
             headers.push(("Vary", "Accept-Encoding".into()));
         }
-        Answered {
+        Response {
             status,
             headers,
             content: Content::Nothing,
@@ -238,7 +243,7 @@ impl Answered {
         self.headers.push(("Cache-Control", "no-cache".into()));
     }
 
-    fn unless_known(mut self, etag: &str, request: &Request) -> Answered {
+    fn unless_known(mut self, etag: &str, request: &Request) -> Response {
         if request.knows(etag) {
             self.status = 304;
             self.content = Content::Nothing;
@@ -266,7 +271,7 @@ impl Answered {
         let mut out = Vec::with_capacity(1024);
         // Our own version whatever theirs is: RFC 9110, section 6.2. With it a body of unknown
         // length becomes chunked.
-        Response::new(StatusCode(self.status), headers, io::empty(), length, None)
+        tiny_http::Response::new(StatusCode(self.status), headers, io::empty(), length, None)
             .with_chunked_threshold(usize::MAX)
             .raw_print(&mut out, HTTPVersion(1, 1), &[], true, None)?;
         // It writes the length last, and never a Connection header of ours.

@@ -6,7 +6,7 @@ use httparse::{EMPTY_HEADER, Error, Status};
 use super::gate::Gate;
 
 /// Headers a request may have. A browser sends some fifteen, a proxy adds ten.
-const MOST_HEADERS: usize = 64;
+const MAX_HEADERS: usize = 64;
 
 /// What is asked for.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -92,7 +92,7 @@ impl Head {
 /// Reads the head that `bytes` begin with and says how long it is; `None` while its end has not
 /// come. `gate` knows whose name is ours.
 pub(super) fn read(bytes: &[u8], gate: &Gate<'_>) -> Option<(usize, Head)> {
-    let mut headers = [EMPTY_HEADER; MOST_HEADERS];
+    let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let len = match parsed.parse(bytes) {
         Ok(Status::Complete(len)) => len,

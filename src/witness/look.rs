@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::{Exchange, SocketOptions, Target};
-use crate::pure::check::{Action, CheckPlan, Pace};
+use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::icmp;
 use crate::pure::model::{Host, Outcome, Source};
 use crate::pure::scene::Path;
@@ -78,15 +78,15 @@ pub(super) fn ask(
     answers
 }
 
-fn plan(ping_count: u16, timeout: Duration) -> CheckPlan {
+fn plan(ping_count: u16, timeout: Duration) -> CheckSettings {
     let spacing = Duration::from_millis(20);
-    CheckPlan {
+    CheckSettings {
         ping_count,
         spacing,
         timeout,
         payload_len: PAYLOAD_LEN,
         linger: Duration::ZERO,
-        pace: Pace::Listening,
+        read_mode: ReadMode::Immediate,
     }
 }
 
@@ -110,7 +110,7 @@ fn send(question: Question, patience: Duration) -> Option<Asked> {
 
 /// How many routers a packet may pass when it is followed: what lies behind is not the provider's
 /// any more.
-const MOST_HOPS: u16 = 16;
+const MAX_HOPS: u16 = 16;
 const TRACE_PATIENCE: Duration = Duration::from_millis(1200);
 
 /// Follows packets to a target: one ping for each number of routers it may pass, all within a
@@ -120,7 +120,7 @@ pub(super) fn follow(target: &Target, source: Option<Source>, stop: &Stop) -> Op
         time_to_live: Some(1),
         source,
     };
-    let mut exchange = Exchange::open(target, &options, plan(MOST_HOPS, TRACE_PATIENCE)).ok()?;
+    let mut exchange = Exchange::open(target, &options, plan(MAX_HOPS, TRACE_PATIENCE)).ok()?;
     let at = sys::clocks().utc();
     loop {
         match exchange.run.next_action(sys::monotonic()) {

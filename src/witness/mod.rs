@@ -12,10 +12,10 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::net::{self, Target};
-use crate::pinger::{Trouble, TroubleKind};
+use crate::pinger::{HostEvent, HostEventKind};
 use crate::pure::icmp::Version;
 use crate::pure::model::{Host, Source};
-use crate::pure::scene::Fact;
+use crate::pure::scene::Observation;
 use crate::pure::time::Monotonic;
 use crate::stop::Stop;
 use crate::sys;
@@ -24,7 +24,7 @@ use look::Question;
 
 /// A host as far as the witness needs it.
 #[derive(Clone, Debug)]
-pub struct Neighbour {
+pub struct OtherHost {
     /// Which.
     pub host: Arc<Host>,
     /// What its pings are sent from.
@@ -32,8 +32,8 @@ pub struct Neighbour {
 }
 
 enum Word {
-    Trouble(Trouble),
-    Hosts(Vec<Neighbour>),
+    HostEvent(HostEvent),
+    Hosts(Vec<OtherHost>),
     Stop,
 }
 
@@ -45,12 +45,12 @@ pub struct WitnessHandle {
 
 impl WitnessHandle {
     /// Something is worth a look. Where the witness is far behind, others have told it so.
-    pub fn tell(&self, trouble: Trouble) {
-        let _ = self.words.try_send(Word::Trouble(trouble));
+    pub fn tell(&self, trouble: HostEvent) {
+        let _ = self.words.try_send(Word::HostEvent(trouble));
     }
 
     /// From now on only these hosts are checked.
-    pub fn set_hosts(&self, hosts: Vec<Neighbour>) {
+    pub fn set_hosts(&self, hosts: Vec<OtherHost>) {
         let _ = self.words.send(Word::Hosts(hosts));
     }
 }
@@ -73,21 +73,21 @@ const PATIENCE: Duration = Duration::from_millis(900);
 const TRACE_EVERY: Duration = Duration::from_secs(60);
 /// How many other hosts are asked whether they answer, and how many silent ones are followed at a
 /// time.
-const MOST_NEIGHBOURS: usize = 16;
-const MOST_TRACES: usize = 8;
+const MAX_NEIGHBOURS: usize = 16;
+const MAX_TRACES: usize = 8;
 
 impl Witness {
     /// Starts the thread. `fast_interval` is from one look to the next while something is wrong;
     /// `None` looks only when told. `say` takes what is seen.
     pub fn start(
         fast_interval: Option<Duration>,
-        say: impl Fn(Fact) + Clone + Send + 'static,
+        say: impl Fn(Observation) + Clone + Send + 'static,
     ) -> io::Result<Witness> {
         let (words, received) = sync_channel(QUEUE_LEN);
         let stop = Stop::new()?;
         let flag = stop.clone();
         let watch = move || {
-            let post = Post {
+            let post = WitnessState {
                 stop: flag,
                 fast_interval,
                 say,
@@ -132,11 +132,11 @@ impl Witness {
 const ONCE_MORE: Duration = Duration::from_secs(2);
 
 /// What the thread works with.
-struct Post<S> {
+struct WitnessState<S> {
     stop: Stop,
     fast_interval: Option<Duration>,
     say: S,
-    neighbours: Vec<Neighbour>,
+    neighbours: Vec<OtherHost>,
     /// Where hosts were last pinged.
     targets: HashMap<Arc<Host>, Target>,
     /// Hosts that do not answer, and when packets to them are followed next.
@@ -149,7 +149,7 @@ struct Post<S> {
     again: Option<Monotonic>,
 }
 
-impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
+impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
     fn stand(mut self, words: &Receiver<Word>) {
         let mut next_look = sys::monotonic();
         while !self.stop.is_raised() {
@@ -160,7 +160,7 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
             };
             match word {
                 Ok(Word::Hosts(hosts)) => self.set_hosts(hosts),
-                Ok(Word::Trouble(trouble)) => self.take(trouble),
+                Ok(Word::HostEvent(trouble)) => self.take(trouble),
                 Ok(Word::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) if is_calm => {}
                 Err(RecvTimeoutError::Timeout) => {
@@ -174,7 +174,7 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
         }
     }
 
-    fn set_hosts(&mut self, hosts: Vec<Neighbour>) {
+    fn set_hosts(&mut self, hosts: Vec<OtherHost>) {
         let is_kept = |host: &Arc<Host>| hosts.iter().any(|kept| kept.host == *host);
         self.targets.retain(|host, _| is_kept(host));
         self.silent.retain(|host, _| is_kept(host));
@@ -182,18 +182,18 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
         self.neighbours = hosts;
     }
 
-    fn take(&mut self, trouble: Trouble) {
-        let Trouble { host, target, kind } = trouble;
+    fn take(&mut self, trouble: HostEvent) {
+        let HostEvent { host, target, kind } = trouble;
         if let Some(target) = target {
             self.targets.insert(Arc::clone(&host), target);
         }
         match kind {
-            TroubleKind::Found if self.silent.is_empty() => {}
-            TroubleKind::Found => self.again = Some(sys::monotonic().after(ONCE_MORE)),
-            TroubleKind::Over => {
+            HostEventKind::Found if self.silent.is_empty() => {}
+            HostEventKind::Found => self.again = Some(sys::monotonic().after(ONCE_MORE)),
+            HostEventKind::Over => {
                 self.silent.remove(&host);
             }
-            TroubleKind::Silent => {
+            HostEventKind::Silent => {
                 let is_new = !self.silent.contains_key(&host);
                 self.silent.entry(host).or_insert_with(sys::monotonic);
                 if is_new || self.fast_interval.is_none() {
@@ -202,7 +202,7 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
                 }
                 self.follow_packets();
             }
-            TroubleKind::Blocked => {
+            HostEventKind::Blocked => {
                 if let Some(target) = target {
                     self.watch_way(target, self.source_of(&host));
                 }
@@ -258,7 +258,7 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
                 host: Some(Arc::clone(&other.host)),
             })
         });
-        questions.extend(asked.take(MOST_NEIGHBOURS));
+        questions.extend(asked.take(MAX_NEIGHBOURS));
         self.ask(questions);
     }
 
@@ -296,12 +296,12 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
     fn ask(&self, questions: Vec<Question>) {
         for (question, at, is_answered) in look::ask(questions, PATIENCE, &self.stop) {
             (self.say)(match question.host {
-                Some(host) => Fact::Neighbour {
+                Some(host) => Observation::OtherHost {
                     host,
                     at,
                     is_answered,
                 },
-                None => Fact::Gateway {
+                None => Observation::Gateway {
                     ip: question.target.ip,
                     at,
                     is_answered,
@@ -315,14 +315,14 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
         let clear: Vec<Version> = self
             .blocked
             .iter()
-            .filter(|(target, source)| net::is_way_clear(target, source.as_ref()))
+            .filter(|(target, source)| net::can_send(target, source.as_ref()))
             .map(|(target, _)| target.version())
             .collect();
         for version in [Version::V4, Version::V6]
             .into_iter()
             .filter(|version| clear.contains(version))
         {
-            (self.say)(Fact::WayClear {
+            (self.say)(Observation::LinkRestored {
                 version,
                 at: sys::clocks().utc(),
             });
@@ -346,7 +346,7 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
             if let Some(target) = self
                 .targets
                 .get(host)
-                .filter(|_| *next <= now && due.len() < MOST_TRACES)
+                .filter(|_| *next <= now && due.len() < MAX_TRACES)
             {
                 *next = now.after(TRACE_EVERY);
                 let source = self
@@ -364,7 +364,7 @@ impl<S: Fn(Fact) + Clone + Send + 'static> Post<S> {
         let work = move || {
             for (host, target, source) in due {
                 if let Some(path) = look::follow(&target, source, &stop) {
-                    say(Fact::Path { host, path });
+                    say(Observation::Path { host, path });
                 }
             }
         };

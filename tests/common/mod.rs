@@ -78,7 +78,7 @@ pub struct Finished {
 
 /// Far more than any command of the tests takes, so that a program that hangs fails its test and
 /// not the whole run.
-const LONGEST_RUN: Duration = Duration::from_secs(20);
+const MAX_RUN: Duration = Duration::from_secs(20);
 
 /// Runs a command to its end. A command that cannot be started or does not end is a failed test.
 pub fn run(command: &mut Command) -> Finished {
@@ -91,14 +91,14 @@ pub fn run(command: &mut Command) -> Finished {
         .unwrap_or_else(|error| panic!("{command:?}: {error}"));
     let stdout = read_to_end(child.stdout.take().expect("it is a pipe"));
     let stderr = read_to_end(child.stderr.take().expect("it is a pipe"));
-    let deadline = began + LONGEST_RUN;
+    let deadline = began + MAX_RUN;
     let mut text_of = |output: &mpsc::Receiver<String>| {
         output
             .recv_timeout(deadline.saturating_duration_since(Instant::now()))
             .unwrap_or_else(|_| {
                 // Best effort: the test fails in any case.
                 drop(child.kill());
-                panic!("{command:?} did not end within {LONGEST_RUN:?}")
+                panic!("{command:?} did not end within {MAX_RUN:?}")
             })
     };
     let (stdout, stderr) = (text_of(&stdout), text_of(&stderr));

@@ -51,7 +51,7 @@ pub enum Action {
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expected {
     /// An episode: of whom, from and until when, seconds; its type and cause.
-    Episode {
+    GroupedOutage {
         of: String,
         from: f64,
         until: Option<f64>,
@@ -163,7 +163,7 @@ impl Day {
                     known(of)?
                 };
                 let cause = cause.ok_or("it has no known cause")?.to_string();
-                self.expected.push(Expected::Episode {
+                self.expected.push(Expected::GroupedOutage {
                     of,
                     from: seconds(from)?,
                     until,

@@ -2,9 +2,9 @@
 
 use std::fmt::Write as _;
 
-use ace_connection_logger::pure::incident::Grouping;
+use ace_connection_logger::pure::incident::GroupingRules;
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Episode, Gap, Reader, incidents};
+use ace_connection_logger::store::{Gap, GroupedOutage, Reader, incidents};
 
 use super::line::{FAST_SECONDS, INTERVAL_SECONDS, Line};
 use super::script::{Day, Expected};
@@ -36,19 +36,19 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
     let second = |at: UtcMillis| (at.0 - line.began_ms) as f64 / 1000.0;
     let told = told(&episodes, &found, &gaps, &second);
     let mut wrong = Vec::new();
-    let mut left: Vec<&Episode> = episodes.iter().collect();
+    let mut left: Vec<&GroupedOutage> = episodes.iter().collect();
     let mut gaps_left: Vec<&Gap> = gaps.iter().collect();
     let mut incidents_left = found.clone();
     for expected in &day.expected {
         match expected {
-            Expected::Episode {
+            Expected::GroupedOutage {
                 of,
                 from,
                 until,
                 kind,
                 cause,
             } => {
-                let fits = |episode: &&Episode| {
+                let fits = |episode: &&GroupedOutage| {
                     let event = &episode.event;
                     let name = if kind == "link_down" {
                         event.host_address.replace(" and ", "+")
@@ -177,21 +177,21 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
     ))
 }
 
-fn grouping_of(day: &Day) -> Grouping {
+fn grouping_of(day: &Day) -> GroupingRules {
     let merge = day
         .config
         .iter()
         .find_map(|line| line.strip_prefix("outages.merge_seconds: "));
-    let merge = merge.map_or(Grouping::default().merge, |text| {
+    let merge = merge.map_or(GroupingRules::default().merge, |text| {
         std::time::Duration::from_secs_f64(text.parse().expect("seconds"))
     });
-    Grouping {
+    GroupingRules {
         merge,
-        ..Grouping::default()
+        ..GroupingRules::default()
     }
 }
 
-fn earliest(episode: &Episode) -> Option<UtcMillis> {
+fn earliest(episode: &GroupedOutage) -> Option<UtcMillis> {
     let text = episode.event.earliest_start.as_deref()?;
     ace_connection_logger::pure::time::parse_instant(&format!("{}Z", text.replacen(' ', "T", 1)))
 }
@@ -243,7 +243,7 @@ fn coverage(reader: &Reader, host: &str, from: UtcMillis, to: UtcMillis, seconds
     100.0 * checks as f64 * INTERVAL_SECONDS / seconds
 }
 
-fn one(episode: &Episode, second: &impl Fn(UtcMillis) -> f64) -> String {
+fn one(episode: &GroupedOutage, second: &impl Fn(UtcMillis) -> f64) -> String {
     let event = &episode.event;
     let whose = if event.event_type == "link_down" {
         "link"
@@ -262,7 +262,7 @@ fn one(episode: &Episode, second: &impl Fn(UtcMillis) -> f64) -> String {
 }
 
 fn told(
-    episodes: &[Episode],
+    episodes: &[GroupedOutage],
     found: &[ace_connection_logger::store::Incident],
     gaps: &[Gap],
     second: &impl Fn(UtcMillis) -> f64,

@@ -411,7 +411,7 @@ impl Drop for House {
 }
 
 /// Far more than anything of these tests takes.
-const LONGEST_WAIT: Duration = Duration::from_secs(30);
+const MAX_WAIT: Duration = Duration::from_secs(30);
 /// The time that the units give is too long to wait for here.
 const WATCHDOG: Duration = Duration::from_millis(500);
 
@@ -425,9 +425,7 @@ pub struct Service {
 /// Reads all the time, as the manager does: the kernel keeps ten messages, and the next is lost.
 fn listen(socket: UnixDatagram) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
-    socket
-        .set_read_timeout(Some(LONGEST_WAIT))
-        .expect("a time-out");
+    socket.set_read_timeout(Some(MAX_WAIT)).expect("a time-out");
     std::thread::spawn(move || {
         let mut bytes = [0; 500];
         while let Ok(length) = socket.recv(&mut bytes) {
@@ -445,7 +443,7 @@ fn listen(socket: UnixDatagram) -> Receiver<String> {
 impl Service {
     /// The next message to the manager.
     pub fn hear(&self) -> String {
-        let heard = self.notify.recv_timeout(LONGEST_WAIT);
+        let heard = self.notify.recv_timeout(MAX_WAIT);
         heard.unwrap_or_else(|error| {
             panic!(
                 "the manager hears nothing: {error}; the log:\n{}",
@@ -456,7 +454,7 @@ impl Service {
 
     /// The next message that is no sign of life.
     pub fn hear_news(&self) -> String {
-        let deadline = Instant::now() + LONGEST_WAIT;
+        let deadline = Instant::now() + MAX_WAIT;
         loop {
             let message = self.hear();
             if message != "WATCHDOG=1" {
@@ -494,7 +492,7 @@ impl Service {
 
     /// Waits for something to become true.
     pub fn wait_for(&mut self, what: &str, mut is_true: impl FnMut() -> bool) {
-        let deadline = Instant::now() + LONGEST_WAIT;
+        let deadline = Instant::now() + MAX_WAIT;
         while !is_true() {
             let ended = self.child.try_wait().expect("it is our child");
             assert!(
@@ -514,7 +512,7 @@ impl Service {
     /// Waits for its end. Where a system call was made that the unit does not allow, the signal is
     /// SIGSYS (31).
     pub fn end(&mut self) -> String {
-        let deadline = Instant::now() + LONGEST_WAIT;
+        let deadline = Instant::now() + MAX_WAIT;
         loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
                 return status.to_string();

@@ -22,7 +22,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ace_connection_logger::pure::model::{CheckResult, Family, Host, Obstacle, Outcome};
+use ace_connection_logger::pure::model::{CheckResult, Family, Host, LocalFault, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::Database;
 use common::{Finished, TempDir, bin, run, skip};
@@ -58,7 +58,7 @@ fn not_measured(host: &Arc<Host>, at: i64) -> CheckResult {
     CheckResult::not_measured(
         Arc::clone(host),
         UtcMillis(at),
-        Obstacle::Other,
+        LocalFault::Other,
         "no route".into(),
     )
 }
@@ -74,7 +74,7 @@ fn write(database: &mut Database, results: &[CheckResult], now: i64) {
     let written = database.write(
         results,
         UtcMillis(now),
-        ace_connection_logger::store::Life::GoesOn,
+        ace_connection_logger::store::RunStart::GoesOn,
     );
     written.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -1,7 +1,7 @@
 //! What is spooled to be told, and what is not.
 
 use ace_connection_logger::pure::model::{AlertKind, Thresholds};
-use ace_connection_logger::store::{Entry, Life, Notice, NoticeFate, Reader};
+use ace_connection_logger::store::{Notice, NoticeResult, Reader, Record, RunStart};
 
 use super::*;
 
@@ -38,7 +38,7 @@ fn write_each(database: &mut Database, checks: &[CheckResult]) {
 }
 
 fn settle(database: &mut Database, id: i64, told_at: Option<i64>) {
-    let fate = Entry::Notice(NoticeFate {
+    let fate = Record::Notice(NoticeResult {
         id,
         told_at: told_at.map(UtcMillis),
     });
@@ -47,7 +47,7 @@ fn settle(database: &mut Database, id: i64, told_at: Option<i64>) {
             &[fate],
             &Default::default(),
             UtcMillis(told_at.unwrap_or(0)),
-            Life::GoesOn,
+            RunStart::GoesOn,
         )
         .expect("it is written");
 }
@@ -102,7 +102,7 @@ fn what_cannot_be_written_is_not_told_and_told_once_when_it_can() {
         .expect("SQL");
     let silent = [second(&one, 4000, "s")];
     database
-        .write(&silent, UtcMillis(4_001_000), Life::GoesOn)
+        .write(&silent, UtcMillis(4_001_000), RunStart::GoesOn)
         .expect_err("it is refused");
     assert!(rows(&path, NOTICES).is_empty() && !database.take_spooled());
     other_program(&path)

@@ -2,8 +2,8 @@
 //! writers.
 
 use super::*;
-use ace_connection_logger::pure::outage::Rules;
-use ace_connection_logger::store::{Settings, Writer};
+use ace_connection_logger::pure::outage::OutageRules;
+use ace_connection_logger::store::{StoreSettings, Writer};
 
 const MINUTE: i64 = 60_000;
 
@@ -33,7 +33,7 @@ fn write_minute(database: &mut Database, host: &Arc<Host>, at: i64, pings: &str)
 
 fn open_with(path: &Path, down_after: u16, up_after: u16) -> Database {
     let mut database = open(path);
-    database.set_outage_rules(Rules {
+    database.set_outage_rules(OutageRules {
         down_after,
         up_after,
     });
@@ -154,7 +154,7 @@ fn what_cannot_be_written_leaves_neither_check_nor_event_and_gives_the_same_when
             .execute_batch(&trigger)
             .expect("a trigger");
         let now = results[0].checked_at.0 + 1000;
-        let life = ace_connection_logger::store::Life::GoesOn;
+        let life = ace_connection_logger::store::RunStart::GoesOn;
         for _ in 0..3 {
             database
                 .write(&results, UtcMillis(now), life)
@@ -241,11 +241,11 @@ fn the_writer_goes_by_its_settings_and_by_new_ones() {
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
     let keep = DAY * 36_500;
-    let settings = |down_after| Settings {
+    let settings = |down_after| StoreSettings {
         flush: Duration::ZERO,
         retention: keep,
         rollup_retention: keep,
-        outages: Rules {
+        outages: OutageRules {
             down_after,
             up_after: 1,
         },

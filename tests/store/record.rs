@@ -2,11 +2,11 @@
 //! clocks that were set, and files of the version before.
 
 use super::*;
-use ace_connection_logger::pure::cause::{Cause, Place};
-use ace_connection_logger::pure::incident::Grouping;
+use ace_connection_logger::pure::cause::{Cause, NetworkPosition};
+use ace_connection_logger::pure::incident::GroupingRules;
 use ace_connection_logger::pure::model::{Interruption, InterruptionKind, Probe, Thresholds};
-use ace_connection_logger::pure::scene::{Fact, Path as Way, Scene};
-use ace_connection_logger::store::{ClockStep, Entry, Episode, Life, Reader, incidents};
+use ace_connection_logger::pure::scene::{Observation, Path as Way, Scene};
+use ace_connection_logger::store::{ClockStep, GroupedOutage, Reader, Record, RunStart, incidents};
 
 /// A time that a clock may show: 2023-11-14 22:13:20 UTC.
 const START: i64 = 1_700_000_000_000;
@@ -24,7 +24,7 @@ fn pings(host: &Arc<Host>, seconds: i64, letters: &str) -> CheckResult {
     let resolved = host.address.parse().ok();
     CheckResult {
         spacing_ms: 1000,
-        place: Some(Place::Beyond),
+        place: Some(NetworkPosition::Beyond),
         resolved,
         ..check(host, at(seconds).0, &rtts)
     }
@@ -38,32 +38,32 @@ fn reader(path: &Path) -> Reader {
 fn write_all(
     database: &mut Database,
     scene: &mut Scene,
-    entries: Vec<Entry>,
-    facts: &[Fact],
+    entries: Vec<Record>,
+    facts: &[Observation],
     now: i64,
 ) {
     for entry in &entries {
         match entry {
-            Entry::Check(result) => scene.check(result),
-            Entry::Probe(probe) => scene.probe(probe),
-            Entry::Interruption(_) | Entry::Notice(_) => {}
+            Record::Check(result) => scene.check(result),
+            Record::Probe(probe) => scene.probe(probe),
+            Record::Interruption(_) | Record::Notice(_) => {}
         }
     }
     facts.iter().for_each(|fact| scene.fact(fact));
     database
-        .write_entries(&entries, scene, at(now), Life::GoesOn)
+        .write_entries(&entries, scene, at(now), RunStart::GoesOn)
         .expect("it writes");
 }
 
-fn probe(host: &Arc<Host>, seconds: i64, is_answered: bool) -> Entry {
-    Entry::Probe(Probe {
+fn probe(host: &Arc<Host>, seconds: i64, is_answered: bool) -> Record {
+    Record::Probe(Probe {
         host: Arc::clone(host),
         at: at(seconds),
         is_answered,
     })
 }
 
-fn episodes(path: &Path, grouping: Grouping) -> Vec<Episode> {
+fn episodes(path: &Path, grouping: GroupingRules) -> Vec<GroupedOutage> {
     let reader = reader(path);
     let span = at(-3600)..at(86_400);
     let gaps = reader.gaps(&span).expect("gaps");
@@ -136,13 +136,13 @@ fn pings_between_checks_move_start_and_end_and_are_counted() {
 fn a_silent_host_that_is_not_out_yet_is_remembered_with_its_pings_from_commit_to_commit() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let rules = ace_connection_logger::pure::outage::Rules {
+    let rules = ace_connection_logger::pure::outage::OutageRules {
         down_after: 2,
         up_after: 1,
     };
     let one = host("one", "192.0.2.1");
     let mut scene = Scene::default();
-    let mut write_one = |entry: Entry, now: i64| {
+    let mut write_one = |entry: Record, now: i64| {
         let mut database = open(&path);
         database.set_outage_rules(rules);
         write_all(&mut database, &mut scene, vec![entry], &[], now);
@@ -207,17 +207,17 @@ fn the_cause_is_judged_when_an_outage_begins_and_again_when_it_ends_and_rests_on
         ],
     };
     let facts = [
-        Fact::Gateway {
+        Observation::Gateway {
             ip: gateway,
             at: at(64),
             is_answered: true,
         },
-        Fact::Neighbour {
+        Observation::OtherHost {
             host: Arc::clone(&two),
             at: at(64),
             is_answered: false,
         },
-        Fact::Path {
+        Observation::Path {
             host: Arc::clone(&one),
             path: way,
         },
@@ -230,7 +230,7 @@ fn the_cause_is_judged_when_an_outage_begins_and_again_when_it_ends_and_rests_on
         67,
     );
     assert_eq!(cause(&path), ["one|provider"]);
-    let event = &episodes(&path, Grouping::default())[0].event;
+    let event = &episodes(&path, GroupingRules::default())[0].event;
     let facts: serde_json::Value =
         serde_json::from_str(event.facts.as_deref().expect("facts")).expect("JSON");
     assert_eq!(
@@ -269,16 +269,16 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_any_host() {
         let result = CheckResult::not_measured(
             Arc::clone(host),
             at(seconds),
-            Obstacle::Link,
+            LocalFault::Link,
             "eth0 has no carrier".into(),
         );
-        Entry::Check(CheckResult {
+        Record::Check(CheckResult {
             resolved: host.address.parse().ok(),
-            place: Some(Place::Beyond),
+            place: Some(NetworkPosition::Beyond),
             ..result
         })
     };
-    let both = |make: &dyn Fn(&Arc<Host>, i64) -> Entry, seconds: i64| {
+    let both = |make: &dyn Fn(&Arc<Host>, i64) -> Record, seconds: i64| {
         vec![make(&hosts[0], seconds), make(&hosts[1], seconds + 1)]
     };
     write_all(
@@ -298,7 +298,7 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_any_host() {
         rows(&path, told),
         ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|"]
     );
-    let clear = [Fact::WayClear {
+    let clear = [Observation::LinkRestored {
         version: ace_connection_logger::pure::icmp::Version::V4,
         at: at(130),
     }];
@@ -334,7 +334,7 @@ fn one_host_that_cannot_be_sent_to_while_others_are_measured_is_no_link_that_is_
     let result = CheckResult::not_measured(
         Arc::clone(&one),
         at(60),
-        Obstacle::Link,
+        LocalFault::Link,
         "source eth1: no such device".into(),
     );
     let blocked = CheckResult {
@@ -360,10 +360,10 @@ fn a_version_of_ip_that_never_was_there_is_no_link_that_is_down() {
         let result = CheckResult::not_measured(
             Arc::clone(&six),
             at(seconds),
-            Obstacle::Link,
+            LocalFault::Link,
             "no way to it".into(),
         );
-        Entry::Check(CheckResult {
+        Record::Check(CheckResult {
             resolved: six.address.parse().ok(),
             ..result
         })
@@ -430,14 +430,14 @@ fn what_was_not_measured_is_not_in_the_seconds_that_a_host_was_down() {
     };
     let entries = [
         pings(&one, 1000, "s").into(),
-        Entry::Interruption(slept),
-        Entry::Interruption(narrower),
+        Record::Interruption(slept),
+        Record::Interruption(narrower),
         pings(&one, 1400, "r").into(),
     ];
     database
-        .write_entries(&entries, &Scene::default(), at(1401), Life::Ends)
+        .write_entries(&entries, &Scene::default(), at(1401), RunStart::Ends)
         .expect("it writes");
-    let all = episodes(&path, Grouping::default());
+    let all = episodes(&path, GroupingRules::default());
     assert_eq!(all.len(), 1);
     assert_eq!(
         all[0].event.duration_seconds,
@@ -483,12 +483,12 @@ fn what_belongs_together_is_told_as_one_and_what_was_planned_apart() {
         at(3600).0,
     );
     write(&mut database, &minutes(&two, 30, "rssr"), at(3600).0);
-    let wide = Grouping {
+    let wide = GroupingRules {
         merge: Duration::from_secs(61),
-        ..Grouping::default()
+        ..GroupingRules::default()
     };
     let told = |grouping| -> Vec<String> {
-        let one = |episode: &Episode| {
+        let one = |episode: &GroupedOutage| {
             format!(
                 "{} {} {:?} {}",
                 episode.event.host_name,
@@ -500,7 +500,7 @@ fn what_belongs_together_is_told_as_one_and_what_was_planned_apart() {
         episodes(&path, grouping).iter().map(one).collect()
     };
     assert_eq!(
-        told(Grouping::default()),
+        told(GroupingRules::default()),
         [
             "one intermittent 3 180",
             "two outage 1 120",
@@ -508,13 +508,15 @@ fn what_belongs_together_is_told_as_one_and_what_was_planned_apart() {
         ]
     );
     assert_eq!(told(wide)[0], "one outage 3 180", "fragments");
-    let together = incidents(&episodes(&path, Grouping::default()));
+    let together = incidents(&episodes(&path, GroupingRules::default()));
     assert_eq!(together.len(), 1);
     assert_eq!(
         (together[0].hosts, together[0].host_names.join(" ")),
         (2, "one two".to_string())
     );
-    let first = episodes(&path, Grouping::default()).pop().expect("three");
+    let first = episodes(&path, GroupingRules::default())
+        .pop()
+        .expect("three");
     assert_eq!(
         database
             .annotate(&first.members, Some("new router"), true)
@@ -527,13 +529,15 @@ fn what_belongs_together_is_told_as_one_and_what_was_planned_apart() {
             .expect("it writes"),
         0
     );
-    let noted = episodes(&path, Grouping::default()).pop().expect("three");
+    let noted = episodes(&path, GroupingRules::default())
+        .pop()
+        .expect("three");
     assert_eq!(
         (noted.event.notes.as_deref(), noted.event.planned),
         (Some("new router"), true)
     );
     assert_eq!(
-        incidents(&episodes(&path, Grouping::default())),
+        incidents(&episodes(&path, GroupingRules::default())),
         [],
         "what was planned is of no incident"
     );
@@ -619,7 +623,7 @@ fn a_clock_that_is_set_forward_in_an_outage_makes_it_no_longer_and_leaves_a_gap_
         })
         .expect("it writes");
     write(&mut database, &[pings(&one, 4120, "r")], at(4125).0);
-    let [outage] = &episodes(&path, Grouping::default())[..] else {
+    let [outage] = &episodes(&path, GroupingRules::default())[..] else {
         panic!("one outage")
     };
     assert_eq!(
@@ -675,7 +679,7 @@ fn an_outage_whose_host_is_checked_no_more_is_down_for_as_long_as_it_was_seen() 
         "one|60|taken off the list while it was down: its end was not seen"
     );
     assert!(told[1].starts_with("two|"), "{told:?}");
-    let down: Vec<i64> = episodes(&path, Grouping::default())
+    let down: Vec<i64> = episodes(&path, GroupingRules::default())
         .iter()
         .map(|episode| episode.down_seconds)
         .collect();
@@ -725,7 +729,7 @@ fn of_an_intermittent_outage_that_is_blamed_which_was_the_cause_for_longest() {
     }
     let judged = "update outage_events set cause = iif(id < 4, 'host', 'provider'), facts = '{\"id\":' || id || '}'";
     other_program(&path).execute(judged, []).expect("it writes");
-    let [outage] = &episodes(&path, Grouping::default())[..] else {
+    let [outage] = &episodes(&path, GroupingRules::default())[..] else {
         panic!("one outage")
     };
     assert_eq!(
@@ -750,12 +754,12 @@ fn with_a_cable_pulled(path: &Path) -> (Database, Scene) {
         let result = CheckResult::not_measured(
             Arc::clone(host),
             at(60),
-            Obstacle::Link,
+            LocalFault::Link,
             "eth0 has no carrier".into(),
         );
-        Entry::Check(CheckResult {
+        Record::Check(CheckResult {
             resolved: host.address.parse().ok(),
-            place: Some(Place::Beyond),
+            place: Some(NetworkPosition::Beyond),
             ..result
         })
     };
@@ -786,7 +790,7 @@ fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = with_a_cable_pulled(&path);
     let clear = |version, seconds| {
-        [Fact::WayClear {
+        [Observation::LinkRestored {
             version,
             at: at(seconds),
         }]
@@ -820,7 +824,7 @@ fn one_version_of_ip_that_is_back_alone_leaves_the_other_down() {
         &mut database,
         &mut scene,
         Vec::new(),
-        &[Fact::WayClear {
+        &[Observation::LinkRestored {
             version: Version::V6,
             at: at(70),
         }],

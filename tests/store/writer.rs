@@ -2,14 +2,14 @@
 //! the file.
 
 use super::*;
-use ace_connection_logger::store::{Settings, Writer};
+use ace_connection_logger::store::{StoreSettings, Writer};
 
 /// The writer's queue has room for what a test delivers at once.
 const HOSTS: usize = 10_000;
 
 fn start(path: &Path, flush: Duration) -> Writer {
     let keep = DAY * 36_500;
-    let settings = Settings {
+    let settings = StoreSettings {
         flush,
         retention: keep,
         rollup_retention: keep,

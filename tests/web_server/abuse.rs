@@ -12,7 +12,7 @@ use crate::client::{ChildServer, Client, PAGE_BYTES, Server, config};
 const FILES: u32 = 512;
 /// What a server may grow by, whatever is done to it: 64 small stacks, heads and pages, and the
 /// allocator's own waste.
-const MOST_GROWTH_KB: u64 = 8 * 1024;
+const MAX_GROWTH_KB: u64 = 8 * 1024;
 
 /// Does something to a server, then looks whether it is still well.
 fn bears(abuse: impl FnOnce(&ChildServer)) {
@@ -24,7 +24,7 @@ fn bears(abuse: impl FnOnce(&ChildServer)) {
     let peak = server.memory_kb("VmHWM");
     eprintln!("{before} kB before, {peak} kB at most");
     assert!(
-        peak < before + MOST_GROWTH_KB,
+        peak < before + MAX_GROWTH_KB,
         "{before} kB before, {peak} kB at most"
     );
     assert!(server.threads() <= 64 + 8, "{} threads", server.threads());

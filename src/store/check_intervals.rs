@@ -10,25 +10,25 @@ use crate::pure::time::UtcMillis;
 
 /// The intervals of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Rhythm {
+pub struct CheckIntervals {
     /// From when on, and how far, both in milliseconds; the oldest first, never empty.
     intervals: Vec<(i64, i64)>,
 }
 
 impl Reader {
-    /// The rhythm of a host: as it was noted with its checks, else as `configured`, else as its
+    /// The check_intervals of a host: as it was noted with its checks, else as `configured`, else as its
     /// newest checks lie, else `otherwise`.
-    pub fn rhythm(
+    pub fn check_intervals(
         &self,
         hosts: &[i64],
         configured: Option<Duration>,
         otherwise: Duration,
-    ) -> Result<Rhythm, StoreError> {
+    ) -> Result<CheckIntervals, StoreError> {
         const INTERVALS: &str = "select since, interval_ms from host_interval where host_id = ?1 and interval_ms > 0 order by since";
         for host in hosts {
             let intervals = self.query(INTERVALS, [host], |row| Ok((row.get(0)?, row.get(1)?)))?;
             if !intervals.is_empty() {
-                return Ok(Rhythm { intervals });
+                return Ok(CheckIntervals { intervals });
             }
         }
         let mut interval_ms =
@@ -40,13 +40,13 @@ impl Reader {
             }
         }
         let otherwise = i64::try_from(otherwise.as_millis()).unwrap_or(i64::MAX);
-        Ok(Rhythm {
+        Ok(CheckIntervals {
             intervals: vec![(0, interval_ms.unwrap_or(otherwise))],
         })
     }
 }
 
-impl Rhythm {
+impl CheckIntervals {
     /// How many milliseconds a check stands for that was made at an instant. Days and hours go by
     /// their beginning.
     pub fn at(&self, instant_ms: i64) -> i64 {
@@ -56,7 +56,7 @@ impl Rhythm {
         self.intervals[index.saturating_sub(1)].1
     }
 
-    /// A span cut where the rhythm changes, each part with how many milliseconds a check stands for
+    /// A span cut where the check_intervals changes, each part with how many milliseconds a check stands for
     /// in it.
     pub fn parts(&self, span: &Range<UtcMillis>) -> Vec<(Range<UtcMillis>, i64)> {
         let mut parts = Vec::new();
@@ -84,18 +84,21 @@ mod tests {
 
     #[test]
     fn a_span_is_cut_where_the_rhythm_changes() {
-        let rhythm = Rhythm {
+        let check_intervals = CheckIntervals {
             intervals: vec![(0, 60), (100, 20), (200, 30)],
         };
         let span = |from: i64, to: i64| UtcMillis(from)..UtcMillis(to);
         assert_eq!(
-            rhythm.parts(&span(50, 150)),
+            check_intervals.parts(&span(50, 150)),
             [(span(50, 100), 60), (span(100, 150), 20)]
         );
-        assert_eq!(rhythm.parts(&span(-5, 10)), [(span(-5, 10), 60)]);
-        assert_eq!(rhythm.parts(&span(300, 400)), [(span(300, 400), 30)]);
+        assert_eq!(check_intervals.parts(&span(-5, 10)), [(span(-5, 10), 60)]);
         assert_eq!(
-            [-1, 99, 100, 1000].map(|at| rhythm.at(at)),
+            check_intervals.parts(&span(300, 400)),
+            [(span(300, 400), 30)]
+        );
+        assert_eq!(
+            [-1, 99, 100, 1000].map(|at| check_intervals.at(at)),
             [60, 60, 20, 30]
         );
     }
