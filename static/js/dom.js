@@ -1,5 +1,5 @@
 // Building and changing elements. Text always goes in as text: no markup is ever parsed.
-import { duration } from './time.js';
+import { duration } from './data/time.js';
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
 /** @typedef {Record<string, string | number | boolean | EventListener | null | undefined>} Attributes a function is a listener: onclick */

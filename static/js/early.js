@@ -1,16 +1,16 @@
 // Runs before the rest of the page is there: asks what the page needs that a link leads to, and for its modules.
-import { urlOf } from './api.js';
+import { urlOf } from './data/api.js';
 import { begin } from './first.js';
-import { outagesQuery, seriesQuery, within } from './questions.js';
-import { readView, spanOf } from './view.js';
+import { outagesQuery, seriesQuery, within } from './data/queries.js';
+import { readView, spanOf } from './data/view.js';
 
 // Modules that a page needs beside the first page's, each with those it imports itself. A test holds this list to the imports.
 /** @type {Record<View['page'], string[]>} */
 const MODULES = {
   overview: [],
-  host: ['chart', 'checks', 'controls', 'distribution', 'heat', 'heatmap', 'history', 'host', 'navigator', 'outagedetails', 'outagelist', 'panes', 'series', 'zoom'],
-  outages: ['outagedetails', 'outagelist', 'outages'],
-  compare: ['chart', 'compare', 'controls', 'panes', 'series', 'several', 'zoom'],
+  host: ['charts/chart', 'parts/checks', 'parts/controls', 'charts/distribution', 'data/week', 'charts/heatmap', 'charts/history', 'pages/host', 'parts/navigator', 'parts/outagedetails', 'parts/outagelist', 'charts/panes', 'data/series', 'charts/zoom'],
+  outages: ['parts/outagedetails', 'parts/outagelist', 'pages/outages'],
+  compare: ['charts/chart', 'pages/compare', 'parts/controls', 'charts/panes', 'data/series', 'charts/overlay', 'charts/zoom'],
 };
 const view = readView(location.hash);
 const now = Date.now() / 1000;

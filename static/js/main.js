@@ -1,14 +1,14 @@
 // The page as a whole: what is known, which page is shown, what keeps it fresh.
-import { get } from './api.js';
-import { banner } from './banner.js';
+import { get } from './data/api.js';
+import { banner } from './parts/banner.js';
 import { announce, h, put, say } from './dom.js';
-import { entries } from './hosts.js';
-import { onScheme } from './ink.js';
-import { live, now } from './live.js';
-import { overviewQuery } from './questions.js';
-import { shape } from './shapes.js';
-import { clock, duration, zoneText } from './time.js';
-import { readView, writeView } from './view.js';
+import { entries } from './data/hosts.js';
+import { onScheme } from './charts/colours.js';
+import { live, now } from './data/live.js';
+import { overviewQuery } from './data/queries.js';
+import { shape } from './charts/shapes.js';
+import { clock, duration, zoneText } from './data/time.js';
+import { readView, writeView } from './data/view.js';
 
 const OVERVIEW_EVERY_SECONDS = 300;
 // While a host has no history yet, the first day's bar is worth asking for.
@@ -32,10 +32,10 @@ const app = {
 // Each page is fetched when it is first asked for: the first load stays small.
 /** @type {Record<View['page'], () => Promise<(app: App) => Page>>} */
 const PAGES = {
-  overview: () => import('./overview.js').then((m) => m.overviewPage),
-  host: () => import('./host.js').then((m) => m.hostPage),
-  outages: () => import('./outages.js').then((m) => m.outagesPage),
-  compare: () => import('./compare.js').then((m) => m.comparePage),
+  overview: () => import('./pages/overview.js').then((m) => m.overviewPage),
+  host: () => import('./pages/host.js').then((m) => m.hostPage),
+  outages: () => import('./pages/outages.js').then((m) => m.outagesPage),
+  compare: () => import('./pages/compare.js').then((m) => m.comparePage),
 };
 const warning = banner();
 /** @type {Page | null} */

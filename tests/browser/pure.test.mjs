@@ -4,7 +4,7 @@ const assert = (await import('node:assert/strict')).default;
 const { after, test } = await import('node:test');
 const { cp, mkdtemp, readdir, readFile, rm, writeFile } = await import('node:fs/promises');
 const { tmpdir } = await import('node:os');
-const { join } = await import('node:path');
+const { join, posix } = await import('node:path');
 const { pathToFileURL } = await import('node:url');
 const { gzipSync } = await import('node:zlib');
 // Browsers are told by the page that these are modules, Node 18 only by a package.json beside them.
@@ -13,7 +13,7 @@ await cp(new URL('../../static/js/', import.meta.url), copy, { recursive: true }
 await writeFile(join(copy, 'package.json'), '{"type":"module"}');
 after(() => rm(copy, { recursive: true }));
 const js = (name) => import(pathToFileURL(join(copy, `${name}.js`)).href);
-const [time, scale, format, view, series, heat, strip, hosts, verdict, cause, facts, questions, first, api] = await Promise.all(['time', 'scale', 'format', 'view', 'series', 'heat', 'strip', 'hosts', 'verdict', 'cause', 'outagedetails', 'questions', 'first', 'api'].map(js));
+const [time, scale, format, view, series, heat, strip, hosts, verdict, cause, facts, questions, first, api] = await Promise.all(['data/time', 'data/scale', 'data/format', 'data/view', 'data/series', 'data/week', 'data/days', 'data/hosts', 'data/verdict', 'data/cause', 'parts/outagedetails', 'data/queries', 'first', 'data/api'].map(js));
 
 const at = (text) => Date.parse(text) / 1000;
 const NOW = at('2026-11-23T14:35:00+01:00');
@@ -388,7 +388,7 @@ test('the report is asked for in whole seconds, and of a host by its address', (
 });
 
 const STATIC = new URL('../../static/', import.meta.url);
-const files = (await readdir(new URL('js/', STATIC))).map((f) => `js/${f}`);
+const files = (await readdir(new URL('js/', STATIC), { recursive: true })).filter((f) => f.endsWith('.js')).map((f) => `js/${f}`);
 const text = async (name) => readFile(new URL(name, STATIC), 'utf8');
 
 test('no markup is parsed, no style or handler stands in markup, no address is outside', async () => {
@@ -405,13 +405,13 @@ test('no markup is parsed, no style or handler stands in markup, no address is o
 async function closure(name, found = new Set()) {
   if (found.has(name)) return found;
   found.add(name);
-  for (const [, next] of (await text(`js/${name}.js`)).matchAll(/^import .*? from '\.\/(\w+)\.js'/gm)) await closure(next, found);
+  for (const [, next] of (await text(`js/${name}.js`)).matchAll(/^import .*? from '(.+)\.js'/gm)) await closure(posix.join(posix.dirname(name), next), found);
   return found;
 }
-const firstPage = new Set([...await closure('early'), ...await closure('main'), ...await closure('overview')]);
+const firstPage = new Set([...await closure('early'), ...await closure('main'), ...await closure('pages/overview')]);
 
 test('the first page asks at once for the modules it needs, and for no other', async () => {
-  const asked = [...(await text('index.html')).matchAll(/(?:modulepreload" href|src)="js\/(\w+)\.js"/g)].map((m) => m[1]);
+  const asked = [...(await text('index.html')).matchAll(/(?:modulepreload" href|src)="js\/([\w/]+)\.js"/g)].map((m) => m[1]);
   assert.deepEqual(asked.sort(), [...firstPage].sort());
   let bytes = 0;
   for (const name of [...[...firstPage].map((n) => `js/${n}.js`), 'index.html', 'style.css', 'icon.svg']) bytes += gzipSync(await text(name)).length;
@@ -423,7 +423,7 @@ test('a link to another page asks at once for what that page needs beside, and f
   const list = (await text('js/early.js')).match(/MODULES = (\{[^}]*\})/)[1];
   const asked = JSON.parse(list.replaceAll("'", '"').replace(/(\w+):/g, '"$1":').replace(/,\s*\}/, '}'));
   assert.deepEqual(asked.overview, []);
-  for (const page of ['host', 'outages', 'compare']) assert.deepEqual(asked[page].sort(), [...await closure(page)].filter((name) => !firstPage.has(name)).sort(), page);
+  for (const page of ['host', 'outages', 'compare']) assert.deepEqual(asked[page].sort(), [...await closure(`pages/${page}`)].filter((name) => !firstPage.has(name)).sort(), page);
 });
 
 test('a change of the clocks is found to the minute, and none where there is none', () => {

@@ -1,8 +1,8 @@
 // One outage in full: what its cause rests on, how far packets got, what was sent and lost, and when it began at the earliest.
-import { causeOf } from './cause.js';
-import { h } from './dom.js';
-import { count, plural } from './format.js';
-import { clockSeconds, day, duration, seconds } from './time.js';
+import { causeOf } from '../data/cause.js';
+import { h } from '../dom.js';
+import { count, plural } from '../data/format.js';
+import { clockSeconds, day, duration, seconds } from '../data/time.js';
 
 /** @param {number} answering @param {number} silent @param {string} where */
 function others(answering, silent, where) {

@@ -1,11 +1,11 @@
 // The charts of one host: success rate, state row and latency over one time axis, with the values in their heads.
 import { createChart, keysHint } from './chart.js';
-import { announce, chips, h, press, put } from './dom.js';
-import { rate, usAsMs, WORDS } from './format.js';
+import { announce, chips, h, press, put } from '../dom.js';
+import { rate, usAsMs, WORDS } from '../data/format.js';
 import { drawLatency, drawStates, drawSuccess } from './panes.js';
-import { bandWords, bands, nearest, stepped } from './series.js';
+import { bandWords, bands, nearest, stepped } from '../data/series.js';
 import { shape } from './shapes.js';
-import { duration, spanText } from './time.js';
+import { duration, spanText } from '../data/time.js';
 import { zoomWishes } from './zoom.js';
 
 const SPREADS = /** @type {const} */ ([['p25 to p75', 'p25', 'p75', 'swatch-inner'], ['p5 to p95', 'p5', 'p95', 'swatch-outer'], ['min to max', 'min', 'max', 'swatch-range']]);

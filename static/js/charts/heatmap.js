@@ -1,8 +1,8 @@
 // The week by the hour, calm to bad, with a sentence that says what it shows.
-import { chips, h, press, put, svg } from './dom.js';
-import { percent, usAsMs } from './format.js';
-import { STEPS, WEEK, sentence, stepOf, usualLatency, valueOf, week } from './heat.js';
-import { duration } from './time.js';
+import { chips, h, press, put, svg } from '../dom.js';
+import { percent, usAsMs } from '../data/format.js';
+import { STEPS, WEEK, sentence, stepOf, usualLatency, valueOf, week } from '../data/week.js';
+import { duration } from '../data/time.js';
 
 const CELL = 17;
 const GAP = 2;

@@ -1,10 +1,10 @@
 // The table of hosts: rows are kept and patched, so that focus and selection survive each new result;
 // strips and sparklines are drawn when a row first comes into sight.
-import { button, h, put, say } from './dom.js';
-import { NOTHING, WORDS, ms, percent, usAsMs } from './format.js';
-import { shape, sparkline, stateMark, strip } from './shapes.js';
-import { available, barsOf, words } from './strip.js';
-import { writeView } from './view.js';
+import { button, h, put, say } from '../dom.js';
+import { NOTHING, WORDS, ms, percent, usAsMs } from '../data/format.js';
+import { shape, sparkline, stateMark, strip } from '../charts/shapes.js';
+import { available, barsOf, words } from '../data/days.js';
+import { writeView } from '../data/view.js';
 
 const FIRST_DRAWN = 12;
 

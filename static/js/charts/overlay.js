@@ -1,8 +1,8 @@
 // Several hosts over each other: each with its own dash pattern and colour, and its name at the line's end.
-import { colour } from './ink.js';
+import { colour } from './colours.js';
 import { drawBandLabels, drawBands, drawLanes, drawLatencyAxis, drawRuns } from './panes.js';
-import { stateOf } from './scale.js';
-import { bandWords, runs } from './series.js';
+import { stateOf } from '../data/scale.js';
+import { bandWords, runs } from '../data/series.js';
 
 /** Colour and dash of each line, in order. @type {[string, number[]][]} */
 export const STYLES = [['latency', []], ['purple', [7, 3]], ['cyan', [2, 2.5]], ['ochre', [9, 3, 2, 3]], ['second', [4, 4]]];

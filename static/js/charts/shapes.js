@@ -1,8 +1,8 @@
 // The four shapes of a state, the day strip and the sparkline, as SVG coloured by classes.
-import { svg } from './dom.js';
-import { WORDS } from './format.js';
-import { logarithmic } from './scale.js';
-import { barsOf, paths, words } from './strip.js';
+import { svg } from '../dom.js';
+import { WORDS } from '../data/format.js';
+import { logarithmic } from '../data/scale.js';
+import { barsOf, paths, words } from '../data/days.js';
 
 /** @param {State} state @param {number} size pixels @returns {SVGSVGElement} the word stands beside it, so it is not read itself */
 export function shape(state, size) {

@@ -1,5 +1,5 @@
 // Questions to the server. Every URL is relative to the page, so a proxy's sub-path needs no setting here.
-import { begun, send } from './first.js';
+import { begun, send } from '../first.js';
 
 /** The server answered, but not with what was asked for. */
 export class Refused extends Error {

@@ -1,8 +1,8 @@
 // The 90-day strip above a host's charts: a frame shows the range, a day leads to it.
-import { h, put } from './dom.js';
-import { strip } from './shapes.js';
-import { dayStart } from './strip.js';
-import { startOfDay } from './time.js';
+import { h, put } from '../dom.js';
+import { strip } from '../charts/shapes.js';
+import { dayStart } from '../data/days.js';
+import { startOfDay } from '../data/time.js';
 
 /** @param {App} app @returns {{element: HTMLElement, update: (address: string, from: number, to: number) => void}} times in Unix seconds */
 export function navigator(app) {

@@ -1,8 +1,8 @@
 // Before every host has a result: what is done, what is under way, and what stands in its way.
-import { h, put } from './dom.js';
-import { count, plural } from './format.js';
-import { shape } from './shapes.js';
-import { duration, seconds } from './time.js';
+import { h, put } from '../dom.js';
+import { count, plural } from '../data/format.js';
+import { shape } from '../charts/shapes.js';
+import { duration, seconds } from '../data/time.js';
 
 /** Nothing was measured yet, or this monitor began the database and still has hosts before it. @param {App} app @param {Status} status */
 function isFirst(app, status) {

@@ -1,9 +1,9 @@
 // Outages as a table, each with its cause, its details at a click, and the way to the charts of its time.
-import { CAUSE_WORDS, STEPS, causeOf, isOfHost } from './cause.js';
-import { age, h, svg, table } from './dom.js';
+import { CAUSE_WORDS, STEPS, causeOf, isOfHost } from '../data/cause.js';
+import { age, h, svg, table } from '../dom.js';
 import { details } from './outagedetails.js';
-import { duration, moment, seconds } from './time.js';
-import { writeView } from './view.js';
+import { duration, moment, seconds } from '../data/time.js';
+import { writeView } from '../data/view.js';
 
 const KINDS = /** @type {Record<string, string>} */ ({ dns: 'name not resolved', intermittent: 'intermittent' });
 

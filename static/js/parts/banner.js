@@ -1,10 +1,10 @@
 // What must not be overlooked: a stopped monitor, a link that is down, outages. One banner a cause, not a host.
-import { inWords, troubles } from './cause.js';
-import { age, announce, h, put, say, tickAges } from './dom.js';
-import { listed } from './format.js';
-import { shape } from './shapes.js';
-import { duration, moment, seconds } from './time.js';
-import { writeView } from './view.js';
+import { inWords, troubles } from '../data/cause.js';
+import { age, announce, h, put, say, tickAges } from '../dom.js';
+import { listed } from '../data/format.js';
+import { shape } from '../charts/shapes.js';
+import { duration, moment, seconds } from '../data/time.js';
+import { writeView } from '../data/view.js';
 
 /** @returns {{element: HTMLElement, update: (app: App) => void}} */
 export function banner() {

@@ -1,9 +1,9 @@
 // Several canvases over one time axis: drawing frame, crosshair, drag, keys, and the picture of it all.
 // What a pane shows is its own affair: success.js, latency.js, several.js.
-import { h } from './dom.js';
-import { FONT, colour } from './ink.js';
-import { linear } from './scale.js';
-import { timeTicks } from './time.js';
+import { h } from '../dom.js';
+import { FONT, colour } from './colours.js';
+import { linear } from '../data/scale.js';
+import { timeTicks } from '../data/time.js';
 
 const AXIS_HEIGHT = 28;
 // A shorter drag is a click with an unsteady hand.

@@ -1,8 +1,8 @@
 // The newest checks of a range, each with its pings as small bars.
-import { button, h, put, svg, table } from './dom.js';
-import { NOTHING, ms, rate } from './format.js';
-import { stateMark } from './shapes.js';
-import { clockSeconds, day, seconds, startOfDay } from './time.js';
+import { button, h, put, svg, table } from '../dom.js';
+import { NOTHING, ms, rate } from '../data/format.js';
+import { stateMark } from '../charts/shapes.js';
+import { clockSeconds, day, seconds, startOfDay } from '../data/time.js';
 
 const FIRST_SHOWN = 10;
 const MORE = 40;

@@ -1,15 +1,15 @@
 // The first page: the verdict, what most hosts saw in 90 days, and the table of hosts.
-import { LETTERS, CAUSE_WORDS } from './cause.js';
-import { button, chips, h, newTab, press, put, save, say } from './dom.js';
-import { csv, percent, WORDS } from './format.js';
-import { TROUBLE_FIRST, chosen, tally } from './hosts.js';
-import { hostTable } from './hosttable.js';
-import { pathFigure } from './path.js';
-import { reportUrl } from './questions.js';
-import { shape, strip } from './shapes.js';
-import { available, barsOf, dayStart, heightOf, lastDays, mostHosts } from './strip.js';
-import { fileText, month } from './time.js';
-import { verdict } from './verdict.js';
+import { LETTERS, CAUSE_WORDS } from '../data/cause.js';
+import { button, chips, h, newTab, press, put, save, say } from '../dom.js';
+import { csv, percent, WORDS } from '../data/format.js';
+import { TROUBLE_FIRST, chosen, tally } from '../data/hosts.js';
+import { hostTable } from '../parts/hosttable.js';
+import { pathFigure } from '../parts/path.js';
+import { reportUrl } from '../data/queries.js';
+import { shape, strip } from '../charts/shapes.js';
+import { available, barsOf, dayStart, heightOf, lastDays, mostHosts } from '../data/days.js';
+import { fileText, month } from '../data/time.js';
+import { verdict } from '../data/verdict.js';
 
 /** @type {[string, string][]} */
 const SORTS = [['trouble', 'Sort: trouble first'], ['name', 'Sort: name'], ['latency', 'Sort: slowest first'], ['availability', 'Sort: least available'], ['coverage', 'Sort: least measured']];
@@ -20,7 +20,7 @@ function figure(label) {
   return { element: h('div', null, h('dt', null, label), value), value };
 }
 
-/** The month's name under its first day. @param {import('./dom.js').Child[]} into @param {string} firstDay @param {number} days */
+/** The month's name under its first day. @param {import('../dom.js').Child[]} into @param {string} firstDay @param {number} days */
 function monthMarks(into, firstDay, days) {
   for (let i = 0; i < days - 4; i += 1) {
     const t = dayStart(firstDay, i);
@@ -61,7 +61,7 @@ export function overviewPage(app) {
     h('div', { class: 'verdict-words' }, mark, h('div', null, title, text, h('dl', { class: 'figures', 'aria-label': 'Availability, all hosts' }, ...figures.map((f) => f.element)))), line);
 
   // Only who has no result of some host yet needs to be told how results come.
-  /** @type {ReturnType<typeof import('./firstrun.js').firstRun> | null} */
+  /** @type {ReturnType<typeof import('../parts/firstrun.js').firstRun> | null} */
   let first = null;
   let firstAsked = false;
   const firstPlace = h('div', { hidden: true });
@@ -70,7 +70,7 @@ export function overviewPage(app) {
     first?.update(app);
     if (firstAsked || (status.first_check && app.entries.every((e) => !e.configured || !Number.isNaN(e.at)))) return;
     firstAsked = true;
-    import('./firstrun.js').then((m) => {
+    import('../parts/firstrun.js').then((m) => {
       first = m.firstRun();
       firstPlace.replaceWith(first.element);
       update();
@@ -114,7 +114,7 @@ export function overviewPage(app) {
     spans.forEach((span, i) => say(figures[i].value, `${percent(available(span))} %`.replace('– %', '–')));
     const covered = configured.filter((o) => o.coverage_percent !== null);
     say(figures[3].value, covered.length ? `${percent(covered.reduce((sum, o) => sum + (o.coverage_percent ?? 0), 0) / covered.length, 1)} %` : '–');
-    /** @type {import('./dom.js').Child[]} */
+    /** @type {import('../dom.js').Child[]} */
     const marks = [];
     monthMarks(marks, overview.first_day, overview.days);
     const most = mostHosts(configured.map((o) => barsOf(o.days)), overview.days);

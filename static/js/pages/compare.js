@@ -1,16 +1,16 @@
 // Several hosts over each other.
-import { get, isUnknown } from './api.js';
-import { createChart, keysHint } from './chart.js';
-import { rangeControls } from './controls.js';
-import { announce, button, chips, h, press, put, save, say, svg, table } from './dom.js';
-import { csv, percent, rate, usAsMs } from './format.js';
-import { commonBands, missedSome, nearest, slide, stepped, takeIn, track as trackOf } from './series.js';
-import { within } from './questions.js';
-import { STYLES, drawMedians, drawRates } from './several.js';
-import { stateMark } from './shapes.js';
-import { fileText, seconds, spanText } from './time.js';
-import { spanOf, writeView } from './view.js';
-import { zoomWishes } from './zoom.js';
+import { get, isUnknown } from '../data/api.js';
+import { createChart, keysHint } from '../charts/chart.js';
+import { rangeControls } from '../parts/controls.js';
+import { announce, button, chips, h, press, put, save, say, svg, table } from '../dom.js';
+import { csv, percent, rate, usAsMs } from '../data/format.js';
+import { commonBands, missedSome, nearest, slide, stepped, takeIn, track as trackOf } from '../data/series.js';
+import { within } from '../data/queries.js';
+import { STYLES, drawMedians, drawRates } from '../charts/overlay.js';
+import { stateMark } from '../charts/shapes.js';
+import { fileText, seconds, spanText } from '../data/time.js';
+import { spanOf, writeView } from '../data/view.js';
+import { zoomWishes } from '../charts/zoom.js';
 
 const MOST = STYLES.length;
 const POINTS = 360;

@@ -1,6 +1,6 @@
 // Which time is shown: the ranges as buttons, and a form for any other.
-import { chips, h, press } from './dom.js';
-import { RANGES, fieldText } from './time.js';
+import { chips, h, press } from '../dom.js';
+import { RANGES, fieldText } from '../data/time.js';
 
 /** @param {App} app @returns {{element: HTMLElement, update: (span: {from: number, to: number}) => void}} */
 export function rangeControls(app) {

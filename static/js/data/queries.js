@@ -1,5 +1,5 @@
 // What the pages ask the server, where that is asked before the page itself is there. Pure.
-import { zoneChange } from './first.js';
+import { zoneChange } from '../first.js';
 import { DAY_SECONDS, offsetMinutes } from './time.js';
 
 const DAYS = 90;

@@ -1,9 +1,9 @@
 // Where it breaks: link, gateway, provider, DNS, hosts. The shape is now, the grey bar the down time in 90 days.
-import { wayNow } from './cause.js';
-import { h, put } from './dom.js';
-import { plural } from './format.js';
-import { shape } from './shapes.js';
-import { duration } from './time.js';
+import { wayNow } from '../data/cause.js';
+import { h, put } from '../dom.js';
+import { plural } from '../data/format.js';
+import { shape } from '../charts/shapes.js';
+import { duration } from '../data/time.js';
 
 /** @returns {{element: HTMLElement, update: (app: App) => void}} */
 export function pathFigure() {

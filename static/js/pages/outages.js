@@ -1,11 +1,11 @@
 // All outages of the last 90 days, of one host or of all, by cause, over or not.
-import { CAUSE_WORDS } from './cause.js';
-import { get, isUnknown } from './api.js';
-import { button, chips, h, newTab, press, put, save, say, tickAges } from './dom.js';
-import { csv } from './format.js';
-import { lengthOf, outageSum, outageTable } from './outagelist.js';
-import { reportUrl } from './questions.js';
-import { fileText, startOfDay } from './time.js';
+import { CAUSE_WORDS } from '../data/cause.js';
+import { get, isUnknown } from '../data/api.js';
+import { button, chips, h, newTab, press, put, save, say, tickAges } from '../dom.js';
+import { csv } from '../data/format.js';
+import { lengthOf, outageSum, outageTable } from '../parts/outagelist.js';
+import { reportUrl } from '../data/queries.js';
+import { fileText, startOfDay } from '../data/time.js';
 
 const DAYS = 90;
 const MOST = 500;

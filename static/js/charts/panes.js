@@ -1,9 +1,9 @@
 // What the panes of one host draw: success rate in three lanes, the state row, latency as smoke, and the bands of trouble.
-import { ms } from './format.js';
-import { colour, hatch } from './ink.js';
-import { evenTicks, lane, latencyDomain, linear, logTicks, logarithmic, stateOf } from './scale.js';
-import { crowded, runs, spans } from './series.js';
-import { heightOf } from './strip.js';
+import { ms } from '../data/format.js';
+import { colour, hatch } from './colours.js';
+import { evenTicks, lane, latencyDomain, linear, logTicks, logarithmic, stateOf } from '../data/scale.js';
+import { crowded, runs, spans } from '../data/series.js';
+import { heightOf } from '../data/days.js';
 
 const PAD_TOP = 6;
 const LANE_BOTTOM = 10;

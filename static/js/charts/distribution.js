@@ -1,7 +1,7 @@
 // How the latencies and the success rates of a range are spread.
-import { h, put, svg } from './dom.js';
-import { count, plural, usAsMs } from './format.js';
-import { logTicks, logarithmic, stateOf } from './scale.js';
+import { h, put, svg } from '../dom.js';
+import { count, plural, usAsMs } from '../data/format.js';
+import { logTicks, logarithmic, stateOf } from '../data/scale.js';
 
 const WIDTH = 340;
 const HEIGHT = 118;

@@ -1,21 +1,21 @@
 // The page of one host: what it is now, and everything known of a range of time.
-import { Refused, get, isUnknown } from './api.js';
-import { FIRST_SERIES } from './early.js';
-import { CAUSE_WORDS, causeOf, isOfHost } from './cause.js';
-import { checksCard } from './checks.js';
-import { rangeControls } from './controls.js';
-import { distributionCard } from './distribution.js';
-import { button, h, newTab, put, save, say, tickAges } from './dom.js';
-import { NOTHING, WORDS, csv, ms, percent, plural, usAsMs } from './format.js';
-import { heatCard } from './heatmap.js';
-import { historyCharts } from './history.js';
-import { navigator } from './navigator.js';
-import { MOST_OUTAGES, outagesQuery, reportUrl, seriesQuery, within } from './questions.js';
-import { outageSum, outageTable } from './outagelist.js';
-import { missedSome, outagesWithin, slide, takeIn, track as trackOf } from './series.js';
-import { shape } from './shapes.js';
-import { DAY_SECONDS, clock, day, duration, fileText, moment, seconds, zoneText } from './time.js';
-import { spanOf } from './view.js';
+import { Refused, get, isUnknown } from '../data/api.js';
+import { FIRST_SERIES } from '../early.js';
+import { CAUSE_WORDS, causeOf, isOfHost } from '../data/cause.js';
+import { checksCard } from '../parts/checks.js';
+import { rangeControls } from '../parts/controls.js';
+import { distributionCard } from '../charts/distribution.js';
+import { button, h, newTab, put, save, say, tickAges } from '../dom.js';
+import { NOTHING, WORDS, csv, ms, percent, plural, usAsMs } from '../data/format.js';
+import { heatCard } from '../charts/heatmap.js';
+import { historyCharts } from '../charts/history.js';
+import { navigator } from '../parts/navigator.js';
+import { MOST_OUTAGES, outagesQuery, reportUrl, seriesQuery, within } from '../data/queries.js';
+import { outageSum, outageTable } from '../parts/outagelist.js';
+import { missedSome, outagesWithin, slide, takeIn, track as trackOf } from '../data/series.js';
+import { shape } from '../charts/shapes.js';
+import { DAY_SECONDS, clock, day, duration, fileText, moment, seconds, zoneText } from '../data/time.js';
+import { spanOf } from '../data/view.js';
 
 const CHECKS = 50;
 const OUTAGE_DAYS = 90;

@@ -1,5 +1,5 @@
 // What the reader does on a chart becomes another range in the URL; the way back is remembered.
-import { moved, rangeOf, zoomed } from './view.js';
+import { moved, rangeOf, zoomed } from '../data/view.js';
 
 /** @type {{range: string, from: number, to: number}[]} */
 const past = [];
