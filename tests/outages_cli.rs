@@ -309,6 +309,37 @@ fn one_that_goes_on_is_running_and_what_nobody_measured_is_not_counted() {
     );
 }
 
+/// Events of host One, of so many seconds; one as the original may have left it, whose duration is a
+/// second less than its times say.
+#[test]
+fn the_same_outage_has_one_length_in_the_list_and_in_the_report() {
+    let record = Record::new(now() - 20 * DAY, "r", "r");
+    for (begin, seconds, duration) in [
+        (15, 187_259, 187_259),
+        (10, 12_006, 12_005),
+        (8, 86_400, 86_400),
+        (6, 59, 59),
+    ] {
+        let start = now() - begin * DAY;
+        let [start, end] = [start, start + seconds * 1000].map(|at| UtcMillis(at).sql_text());
+        record.sql(&format!(
+            "insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds)
+             values('One', '192.0.2.1', 'outage', '{start}', '{end}', {duration})"
+        ));
+    }
+    let (list, report) = (record.text(&["outages"]), record.text(&["report"]));
+    for length in [
+        "2 d 4 h 0 min 59 s",
+        "3 h 20 min 5 s",
+        "1 d 0 h 0 min 0 s",
+        "59 s",
+    ] {
+        for text in [&list, &report] {
+            assert!(text.contains(&format!("  {length} ")), "{length}: {text}");
+        }
+    }
+}
+
 #[test]
 fn nothing_recorded_is_no_outage_and_begins_no_database() {
     let folder = TempDir::new();

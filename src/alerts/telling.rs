@@ -1,12 +1,11 @@
 //! What a notice says: in words, as JSON, and as variables of an environment. Pure.
 
-use std::time::Duration;
-
 use serde_json::{Map, Value, json};
 
 use crate::pure::cause::Cause;
 use crate::pure::model::AlertKind;
-use crate::pure::time::{HumanDuration, UtcMillis, parse_instant};
+use crate::pure::phrase;
+use crate::pure::time::{UtcMillis, parse_instant};
 use crate::store::{DNS, LINK_DOWN, Notice, OutageEvent};
 
 /// The longest value of a variable. The kernel takes 128 KiB, and would refuse the whole program
@@ -216,10 +215,6 @@ impl About {
             DNS if is_one => ("without an address", "resolved again"),
             _ => ("down", "up again"),
         };
-        let lasted = self
-            .seconds()
-            .and_then(|seconds| u64::try_from(seconds).ok())
-            .map(Duration::from_secs);
         match (notice.kind, self.end) {
             (AlertKind::Degraded, _) => {
                 let ms = self.check["avg_us"]
@@ -234,8 +229,9 @@ impl About {
                 )
             }
             (AlertKind::Up, Some(end)) => {
-                let lasted = lasted
-                    .map(|lasted| format!(" after {}", HumanDuration(lasted)))
+                let lasted = self
+                    .seconds()
+                    .map(|seconds| format!(" after {}", phrase::duration_of(seconds)))
                     .unwrap_or_default();
                 format!(
                     "{who} {is} {up} since {}{lasted}{cause}{names}",

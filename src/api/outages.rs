@@ -180,12 +180,10 @@ pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) 
     episodes.retain(|episode| {
         whose.has(episode) && !episode.event.planned && episode.event.event_type != DNS
     });
-    // What is not over has lasted until now.
-    let seconds = |episode: &GroupedOutage| {
-        let lasted = || (episode.end().unwrap_or(span.end).0 - episode.start().0).max(0) / 1000;
-        episode.event.duration_seconds.unwrap_or_else(lasted)
-    };
-    let durations: Vec<i64> = episodes.iter().map(seconds).collect();
+    let durations: Vec<i64> = episodes
+        .iter()
+        .map(|episode| episode.lasted_seconds(span.end))
+        .collect();
     let total: i64 = durations.iter().sum();
     json(&json!({
         "total_outages": episodes.len(),

@@ -6,6 +6,7 @@ use super::{CliError, Verdict, configure, open_database, recorded};
 use crate::config::Config;
 use crate::pure::cause::Cause;
 use crate::pure::model::State;
+use crate::pure::phrase::duration_of;
 use crate::pure::time::UtcMillis;
 use crate::store::{DNS, GroupedOutage, INTERMITTENT, LINK_DOWN, Reader};
 use crate::sys::{self, utc_offset_at};
@@ -198,8 +199,8 @@ fn table(episodes: &[&GroupedOutage], now: UtcMillis) -> String {
 fn row(episode: &GroupedOutage, now: UtcMillis) -> Vec<String> {
     let event = &episode.event;
     let local = |at: UtcMillis| at.local_text(utc_offset_at(at.0.div_euclid(1000)));
-    let lasted = (episode.end().unwrap_or(now).0 - episode.start().0).max(0) / 1000;
-    let mut duration = exact(lasted);
+    let lasted = episode.lasted_seconds(now);
+    let mut duration = duration_of(lasted);
     if episode.down_seconds < lasted {
         // Between fragments the host answered; in one row nobody looked.
         let what = if episode.members.len() > 1 {
@@ -207,7 +208,7 @@ fn row(episode: &GroupedOutage, now: UtcMillis) -> Vec<String> {
         } else {
             "measured"
         };
-        duration += &format!(" ({} {what})", exact(episode.down_seconds));
+        duration += &format!(" ({} {what})", duration_of(episode.down_seconds));
     }
     let lost = match (event.packets_lost, event.packets_sent) {
         (Some(lost), Some(sent)) => format!("{lost} of {sent}"),
@@ -291,49 +292,10 @@ fn summary(all: &[GroupedOutage]) -> Option<String> {
         vec![
             what.clone(),
             count.to_string(),
-            exact(total / count),
-            exact(longest),
-            exact(total),
+            duration_of(total / count),
+            duration_of(longest),
+            duration_of(total),
         ]
     }));
     Some(align(&rows, |_, _, cell| cell))
-}
-
-/// A length of time to the second: `42 s`, `3 min 5 s`, `2 h 0 min 7 s`, `1 d 0 h 0 min 0 s`.
-fn exact(seconds: i64) -> String {
-    let parts = [
-        (seconds / 86_400, "d"),
-        (seconds / 3600 % 24, "h"),
-        (seconds / 60 % 60, "min"),
-        (seconds % 60, "s"),
-    ];
-    let first = parts
-        .iter()
-        .position(|(number, _)| *number > 0)
-        .unwrap_or(3);
-    parts[first..]
-        .iter()
-        .map(|(number, unit)| format!("{number} {unit}"))
-        .collect::<Vec<_>>()
-        .join(" ")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_length_of_time_is_told_to_the_second() {
-        let told = [0, 42, 185, 7207, 86_400].map(exact);
-        assert_eq!(
-            told,
-            [
-                "0 s",
-                "42 s",
-                "3 min 5 s",
-                "2 h 0 min 7 s",
-                "1 d 0 h 0 min 0 s"
-            ]
-        );
-    }
 }

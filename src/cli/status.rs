@@ -6,7 +6,7 @@ use super::arguments::Status;
 use super::output::{align, cut, is_coloured, ms, paint, print, print_json, printable};
 use super::{CliError, Verdict, configure};
 use crate::pure::model::State;
-use crate::pure::time::HumanDuration;
+use crate::pure::phrase;
 use crate::status::{HostStatus, HostStatuses};
 use crate::store::{LatestCheck, OutageEvent, Reader};
 use crate::sys;
@@ -153,7 +153,7 @@ fn latency(check: &LatestCheck) -> String {
 
 fn last_check(line: &HostStatus<'_>, check: &LatestCheck) -> String {
     let mut text = match line.age {
-        Some(age) => format!("{} ago", HumanDuration(age)),
+        Some(age) => format!("{} ago", phrase::duration(age)),
         None => format!(
             "dated {} by a clock that was wrong",
             check.checked_at.rfc3339()

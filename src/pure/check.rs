@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use crate::pure::icmp::{self, Echo, Version};
 use crate::pure::model::{IcmpError, Outcome};
-use crate::pure::time::{ClockSample, HumanDuration, Monotonic, nanoseconds};
+use crate::pure::phrase;
+use crate::pure::time::{ClockSample, Monotonic, nanoseconds};
 
 /// How a check goes about its pings.
 #[derive(Clone, Copy, Debug)]
@@ -298,7 +299,7 @@ impl CheckRun {
             if !slept.is_zero() {
                 return Err(format!(
                     "this machine slept for {} during the check",
-                    HumanDuration(slept)
+                    phrase::duration(slept)
                 ));
             }
         }

@@ -464,7 +464,7 @@ fn a_check_in_which_the_machine_slept_is_not_measured() {
     };
     assert_eq!(
         run.finish(&awake),
-        Err("this machine slept for 2 h during the check".into())
+        Err("this machine slept for 2 h 0 min 0 s during the check".into())
     );
 }
 

@@ -1,5 +1,7 @@
 //! Figures and names as people read them, on a terminal and on paper. Pure.
 
+use std::time::Duration;
+
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
 /// Microseconds as milliseconds with three figures that count: `0.123 ms`, `12.3 ms`, `123 ms`.
@@ -45,20 +47,21 @@ pub fn pad(text: &str, width: usize) -> String {
     )
 }
 
-/// A length of time to the second: `45 s`, `5 min 12 s`, `3 h 20 min 5 s`, `2 d 4 h 0 min`.
-pub fn exactly(seconds: i64) -> String {
-    let (days, hours, minutes, rest) = (
-        seconds / 86_400,
-        seconds / 3600 % 24,
-        seconds / 60 % 60,
-        seconds % 60,
-    );
-    match seconds {
-        ..60 => format!("{} s", seconds.max(0)),
-        60..3600 => format!("{minutes} min {rest} s"),
-        3600..86_400 => format!("{hours} h {minutes} min {rest} s"),
-        _ => format!("{days} d {hours} h {minutes} min"),
+/// A length of time in whole seconds: `45 s`, `5 min 12 s`, `3 h 20 min 5 s`, `2 d 4 h 0 min 59 s`.
+pub fn duration(length: Duration) -> String {
+    let all = length.as_secs();
+    let (days, hours, minutes, seconds) = (all / 86_400, all / 3600 % 24, all / 60 % 60, all % 60);
+    match all {
+        0..60 => format!("{seconds} s"),
+        60..3600 => format!("{minutes} min {seconds} s"),
+        3600..86_400 => format!("{hours} h {minutes} min {seconds} s"),
+        _ => format!("{days} d {hours} h {minutes} min {seconds} s"),
     }
+}
+
+/// The same of a number of seconds; a negative one is none.
+pub fn duration_of(seconds: i64) -> String {
+    duration(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
 
 /// An offset east of UTC in seconds as RFC 3339 writes it: `+01:00`.
@@ -105,22 +108,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn lengths_and_offsets_are_exact() {
-        let said: Vec<String> = [-3, 0, 59, 312, 3600, 12_005, 187_259]
-            .map(exactly)
-            .to_vec();
-        assert_eq!(
-            said,
-            [
-                "0 s",
-                "0 s",
-                "59 s",
-                "5 min 12 s",
-                "1 h 0 min 0 s",
-                "3 h 20 min 5 s",
-                "2 d 4 h 0 min"
-            ]
-        );
+    fn a_length_of_time_is_exact_to_the_second() {
+        for (seconds, text) in [
+            (-3, "0 s"),
+            (0, "0 s"),
+            (42, "42 s"),
+            (59, "59 s"),
+            (60, "1 min 0 s"),
+            (185, "3 min 5 s"),
+            (312, "5 min 12 s"),
+            (3599, "59 min 59 s"),
+            (3600, "1 h 0 min 0 s"),
+            (7207, "2 h 0 min 7 s"),
+            (12_005, "3 h 20 min 5 s"),
+            (86_399, "23 h 59 min 59 s"),
+            (86_400, "1 d 0 h 0 min 0 s"),
+            (187_259, "2 d 4 h 0 min 59 s"),
+            (432_000, "5 d 0 h 0 min 0 s"),
+        ] {
+            assert_eq!(duration_of(seconds), text, "{seconds}");
+        }
+        assert_eq!(duration(Duration::from_millis(1999)), "1 s");
+    }
+
+    #[test]
+    fn offsets_from_utc_have_hours_and_minutes() {
         assert_eq!(
             [0, 3600, -12_600, 49_500].map(offset),
             ["+00:00", "+01:00", "-03:30", "+13:45"]

@@ -2,7 +2,6 @@
 //! time between. All arithmetic: the clocks themselves are read in sys.rs, and the machine's zone
 //! is an argument.
 
-use std::fmt;
 use std::time::Duration;
 
 use ::time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
@@ -307,24 +306,6 @@ fn share(whole: Duration, index: usize, parts: usize) -> Duration {
     Duration::from_nanos(u64::try_from(share).unwrap_or(u64::MAX))
 }
 
-/// A length of time for people: `45 s`, `12 min`, `3 h 20 min`, `5 days`.
-pub struct HumanDuration(pub Duration);
-
-impl fmt::Display for HumanDuration {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let seconds = self.0.as_secs();
-        match seconds {
-            0..120 => write!(f, "{seconds} s"),
-            120..7200 => write!(f, "{} min", seconds / 60),
-            7200..172_800 => match seconds / 60 % 60 {
-                0 => write!(f, "{} h", seconds / 3600),
-                minutes => write!(f, "{} h {minutes} min", seconds / 3600),
-            },
-            _ => write!(f, "{} days", seconds / 86_400),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -622,15 +603,6 @@ mod tests {
         assert_eq!(
             sample(second, 3605 * second, 3601 * second).set_since(&earlier),
             4 * second
-        );
-    }
-
-    #[test]
-    fn lengths_of_time_are_said_as_people_say_them() {
-        let said = |s| HumanDuration(Duration::from_secs(s)).to_string();
-        assert_eq!(
-            ["45 s", "2 min", "2 h", "3 h 20 min", "5 days"].map(String::from),
-            [said(45), said(125), said(7200), said(12_000), said(432_000)]
         );
     }
 }

@@ -4,7 +4,7 @@
 use super::seen::{cause_meaning, cause_word, meanwhile};
 use super::{CheckMethod, HostFigures, Report, gather, raw};
 use crate::pure::cause::Cause;
-use crate::pure::phrase::{count, exactly, ms, offset};
+use crate::pure::phrase::{count, duration_of, ms, offset};
 use crate::pure::time::UtcMillis;
 use crate::store::{DNS, Gap, GroupedOutage, INTERMITTENT};
 
@@ -144,8 +144,8 @@ fn verdict(report: &Report) -> String {
                 count(silent, "host")
             ));
             let (all, long) = (
-                exactly(report.any_down_seconds),
-                exactly(longest.down_seconds),
+                duration_of(report.any_down_seconds),
+                duration_of(longest.down_seconds),
             );
             let since = local(report, longest.start());
             told.push(match of_hosts.len() {
@@ -164,7 +164,7 @@ fn verdict(report: &Report) -> String {
     for cause in report.causes.iter().filter(|time| is_of_line(time.cause)) {
         told.push(format!(
             "For {} {}.",
-            exactly(cause.seconds),
+            duration_of(cause.seconds),
             cause_meaning(cause.cause)
         ));
     }
@@ -247,7 +247,7 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
         let row = |time: &super::CauseTime| Row {
             cells: vec![
                 cause_word(time.cause).into(),
-                exactly(time.seconds),
+                duration_of(time.seconds),
                 time.events.to_string(),
                 cause_meaning(time.cause).into(),
             ],
@@ -284,7 +284,7 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
         } else {
             format!(
                 "Down for {} in all. Nothing was measured meanwhile, so this is no outage of any host.",
-                exactly(own.down_seconds)
+                duration_of(own.down_seconds)
             )
         }],
         columns: outage_columns(),
@@ -318,7 +318,7 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
         cells: vec![
             local(report, gap.from),
             local(report, gap.to),
-            exactly((gap.to.0 - gap.from.0) / 1000),
+            duration_of((gap.to.0 - gap.from.0) / 1000),
             gap.reason.clone(),
         ],
         details: Vec::new(),
@@ -365,7 +365,7 @@ fn host_row(report: &Report, host: &HostFigures) -> Row {
         percent(host.coverage_percent),
     );
     let down = if host.checks > 0 {
-        exactly(host.down_seconds)
+        duration_of(host.down_seconds)
     } else {
         "-".into()
     };
@@ -388,13 +388,13 @@ fn host_row(report: &Report, host: &HostFigures) -> Row {
     if host.lossy_seconds > 0 {
         details.push(format!(
             "{} of the down time are checks with too few replies outside of outages",
-            exactly(host.lossy_seconds)
+            duration_of(host.lossy_seconds)
         ));
     }
     if host.not_measured_seconds > 0 {
         details.push(format!(
             "not measured for {}",
-            exactly(host.not_measured_seconds)
+            duration_of(host.not_measured_seconds)
         ));
     }
     match host.first_recorded {
@@ -423,10 +423,7 @@ fn outage(report: &Report, episode: &GroupedOutage) -> Row {
     let end = episode
         .end()
         .map_or("goes on".into(), |end| local(report, end));
-    let whole = event
-        .duration_seconds
-        .filter(|_| !episode.is_open())
-        .unwrap_or((report.to.0 - episode.start().0) / 1000);
+    let whole = episode.lasted_seconds(report.to);
     let cause = if event.event_type == DNS {
         Cause::Dns
     } else {
@@ -441,24 +438,24 @@ fn outage(report: &Report, episode: &GroupedOutage) -> Row {
         details.push(format!(
             "It came and went: {}, down for {} in all.",
             count(episode.members.len(), "outage"),
-            exactly(episode.down_seconds)
+            duration_of(episode.down_seconds)
         ));
     } else if episode.members.len() > 1 {
         let outages = count(episode.members.len(), "outage");
         details.push(format!(
             "Told as one: {outages} shortly after one another, down for {} in all.",
-            exactly(episode.down_seconds)
+            duration_of(episode.down_seconds)
         ));
     } else if whole - episode.down_seconds > 1 {
         details.push(format!(
             "Down for {} of that, as far as this machine measured.",
-            exactly(episode.down_seconds)
+            duration_of(episode.down_seconds)
         ));
     }
     if episode.start() < report.from || episode.end().is_some_and(|end| end > report.to) {
         details.push(format!(
             "{} of it in this period.",
-            exactly(gather::down_ms(episode, &span, &report.gaps) / 1000)
+            duration_of(gather::down_ms(episode, &span, &report.gaps) / 1000)
         ));
     }
     if let Some(at) = event
@@ -480,7 +477,7 @@ fn outage(report: &Report, episode: &GroupedOutage) -> Row {
     let cells = vec![
         local(report, episode.start()),
         end,
-        exactly(whole),
+        duration_of(whole),
         event.host_name.clone(),
         cause_word(cause).into(),
         pings,
@@ -500,7 +497,7 @@ fn incident_row(report: &Report, incident: &crate::store::Incident) -> Row {
         cells: vec![
             local(report, start),
             end.map_or("goes on".into(), |end| local(report, end)),
-            exactly((end.unwrap_or(report.to).0 - start.0) / 1000),
+            duration_of((end.unwrap_or(report.to).0 - start.0) / 1000),
             count(incident.hosts, "host"),
             cause_word(cause).into(),
         ],

@@ -58,6 +58,15 @@ impl GroupedOutage {
             .map(|_| self.event.end().unwrap_or(self.start()))
     }
 
+    /// From its beginning to its end, or until `now` while it goes on.
+    pub fn lasted_seconds(&self, now: UtcMillis) -> i64 {
+        let end = self.end().unwrap_or(now);
+        self.event
+            .duration_seconds
+            .filter(|_| !self.is_open())
+            .unwrap_or((end.0 - self.start().0).max(0) / 1000)
+    }
+
     /// Whether it goes on.
     pub fn is_open(&self) -> bool {
         self.event.end_time.is_none()

@@ -2,8 +2,6 @@
 //! got, and the events that are no host's own: a link that is down, a name that does not resolve.
 //! In the transaction that records the outages, from what the scene knows.
 
-use std::time::Duration;
-
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::events::{COLUMNS, DNS, LINK_DOWN, OutageEvent, read_event};
@@ -13,8 +11,9 @@ use crate::pure::cause::{self, Cause};
 use crate::pure::icmp::Version;
 use crate::pure::model::Host;
 use crate::pure::outage::OutageChange;
+use crate::pure::phrase;
 use crate::pure::scene::{LinkDown, NameFailure, Path, Scene};
-use crate::pure::time::{HumanDuration, UtcMillis};
+use crate::pure::time::UtcMillis;
 
 /// How many paths an event keeps: the first, and then the newest.
 const PATHS: usize = 5;
@@ -61,7 +60,7 @@ fn judge_changed(
         };
         let cause = judge(connection, scene, *event_id, host, outage.start, to)?;
         if let OutageChange::Ended(_, end) = change {
-            let lasted = HumanDuration(Duration::from_secs(end.duration_seconds.unsigned_abs()));
+            let lasted = phrase::duration_of(end.duration_seconds);
             let cause = cause
                 .map(|cause| format!("; cause: {}", cause.as_str()))
                 .unwrap_or_default();
@@ -198,7 +197,7 @@ fn end(
     const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3 where id = ?1";
     let start = event.start().unwrap_or(at);
     let at = at.max(start);
-    let lasted = HumanDuration(Duration::from_millis((at.0 - start.0).unsigned_abs()));
+    let lasted = phrase::duration_of((at.0 - start.0) / 1000);
     notices.news.push(format!(
         "{}, {} {}: over after {lasted}",
         event.event_type, event.host_name, event.host_address

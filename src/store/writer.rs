@@ -12,8 +12,9 @@ use std::time::Duration;
 use super::{ClockStep, Database, Record, RunStart, StoreError};
 use crate::pure::model::{AlertKinds, Host, State};
 use crate::pure::outage::OutageRules;
+use crate::pure::phrase;
 use crate::pure::scene::{Observation, Scene};
-use crate::pure::time::{ClockSample, HumanDuration, Monotonic, UtcMillis, nanoseconds};
+use crate::pure::time::{ClockSample, Monotonic, UtcMillis, nanoseconds};
 use crate::sys;
 
 /// How the writer goes about it: part of the configuration.
@@ -205,7 +206,7 @@ fn clock_doubt(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Durati
     }
     log::warn!(
         "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
-        HumanDuration(away)
+        phrase::duration(away)
     );
     Some(CLOCK_PROOF.saturating_sub(lived))
 }
@@ -515,7 +516,7 @@ impl WriterState {
             // What is known of the surroundings is dated by the old clock.
             self.scene = Scene::default();
             let way = if step.step_ms < 0 { "back" } else { "forward" };
-            let length = HumanDuration(Duration::from_millis(step.step_ms.unsigned_abs()));
+            let length = phrase::duration(Duration::from_millis(step.step_ms.unsigned_abs()));
             log::warn!(
                 "the clock was set {way} by {length}, to {}; {moved} checks are dated anew",
                 step.now.rfc3339()
