@@ -1,5 +1,5 @@
 //! The configurations that packages install: config.yaml with a few lines of their own, made by
-//! packaging/configuration.
+//! packaging/lib/config_profile.py.
 
 mod common;
 
@@ -16,11 +16,11 @@ fn run(script: &Path, argument: &str) -> Output {
     Command::new(script)
         .arg(argument)
         .output()
-        .expect("packaging/configuration runs: it asks for python3")
+        .expect("packaging/lib/config_profile.py runs: it asks for python3")
 }
 
 fn profile(name: &str) -> String {
-    let output = run(&root().join("packaging/configuration"), name);
+    let output = run(&root().join("packaging/lib/config_profile.py"), name);
     assert!(output.status.success(), "{output:?}");
     String::from_utf8(output.stdout).expect("text")
 }
@@ -108,9 +108,9 @@ fn a_line_of_config_yaml_that_has_changed_is_said_and_not_passed_over() {
     ] {
         assert!(own.contains(is_line));
         folder.write("config.yaml", &own.replace(is_line, becomes));
-        std::fs::create_dir_all(folder.path().join("packaging")).expect("a folder");
-        let script = folder.path().join("packaging/configuration");
-        std::fs::copy(root().join("packaging/configuration"), &script).expect("a copy");
+        std::fs::create_dir_all(folder.path().join("packaging/lib")).expect("a folder");
+        let script = folder.path().join("packaging/lib/config_profile.py");
+        std::fs::copy(root().join("packaging/lib/config_profile.py"), &script).expect("a copy");
         let output = run(&script, "flash");
         assert!(!output.status.success(), "{becomes}");
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -124,10 +124,10 @@ fn a_line_of_config_yaml_that_has_changed_is_said_and_not_passed_over() {
 
 #[test]
 fn a_profile_that_does_not_exist_is_refused_with_those_that_do() {
-    let output = run(&root().join("packaging/configuration"), "router");
+    let output = run(&root().join("packaging/lib/config_profile.py"), "router");
     assert!(!output.status.success());
     assert_eq!(
         String::from_utf8_lossy(&output.stderr),
-        "usage: packaging/configuration system|flash|container\n"
+        "usage: packaging/lib/config_profile.py system|flash|container\n"
     );
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Makes a package for OpenWrt 25.12 and newer, which install by apk 3:
 
-    packaging/openwrt/apk OUT.apk ROOT [--script TYPE=FILE]... KEY=VALUE...
+    packaging/lib/make_apk.py OUT.apk ROOT [--script TYPE=FILE]... KEY=VALUE...
 
 ROOT is the folder whose content is installed, all of it owned by root. TYPE is a name of apk-mkpkg(8) such as post-install.
 KEY is a field of the package's description: name, version, arch, description, license, url, maintainer, origin; depends is a
@@ -92,7 +92,7 @@ def make(root: pathlib.Path, info: dict, scripts: dict, epoch: int) -> bytes:
                 files.append(values.slots(OBJECT, [name, access(path), 0, time, 0, values.blob(target)]))
                 continue
             if not path.is_file():
-                sys.exit(f"packaging/openwrt/apk: {path}: neither a file nor a link")
+                sys.exit(f"packaging/lib/make_apk.py: {path}: neither a file nor a link")
             content = path.read_bytes()
             installed += len(content)
             digest = values.blob(hashlib.sha256(content).digest())
@@ -126,7 +126,7 @@ def make(root: pathlib.Path, info: dict, scripts: dict, epoch: int) -> bytes:
 
 
 def main() -> None:
-    usage = "usage: packaging/openwrt/apk OUT.apk ROOT [--script TYPE=FILE]... KEY=VALUE..."
+    usage = "usage: packaging/lib/make_apk.py OUT.apk ROOT [--script TYPE=FILE]... KEY=VALUE..."
     words = sys.argv[1:]
     if len(words) < 2:
         sys.exit(usage)
@@ -138,18 +138,18 @@ def main() -> None:
             is_script = True
             continue
         if not found or key not in (SCRIPTS if is_script else INFO):
-            sys.exit(f"packaging/openwrt/apk: {word}: no such {'script' if is_script else 'field'}\n{usage}")
+            sys.exit(f"packaging/lib/make_apk.py: {word}: no such {'script' if is_script else 'field'}\n{usage}")
         if is_script:
             scripts[key] = pathlib.Path(value).read_bytes()
         else:
             info[key] = value
         is_script = False
     if not root.is_dir():
-        sys.exit(f"packaging/openwrt/apk: {root}: is not a folder")
+        sys.exit(f"packaging/lib/make_apk.py: {root}: is not a folder")
     if "name" not in info or "version" not in info:
-        sys.exit(f"packaging/openwrt/apk: name and version must be given\n{usage}")
+        sys.exit(f"packaging/lib/make_apk.py: name and version must be given\n{usage}")
     if "SOURCE_DATE_EPOCH" not in os.environ:
-        sys.exit("packaging/openwrt/apk: SOURCE_DATE_EPOCH: must be set, to the seconds since 1970 that the files are of")
+        sys.exit("packaging/lib/make_apk.py: SOURCE_DATE_EPOCH: must be set, to the seconds since 1970 that the files are of")
     out.write_bytes(make(root, info, scripts, int(os.environ["SOURCE_DATE_EPOCH"])))
 
 

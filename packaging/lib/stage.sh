@@ -30,14 +30,14 @@ stage_manuals() {
 # It may name a program that is run and addresses nobody else should know.
 stage_configuration() {
     install -d "$1/etc/$name"
-    packaging/configuration "$2" >"$1/etc/$name/config.yaml"
+    packaging/lib/config_profile.py "$2" >"$1/etc/$name/config.yaml"
     chmod 0640 "$1/etc/$name/config.yaml"
 }
 
 # The licences that must go along with the binary.
 stage_notices() {
     install -d "$1"
-    packaging/notices "${2%.2.*}" >"$1/third-party-notices"
+    packaging/lib/third_party_notices.py "${2%.2.*}" >"$1/third-party-notices"
     gzip -9n "$1/third-party-notices"
 }
 

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the licences of everything that is compiled into the binary for a target: packaging/notices TARGET
+"""Prints the licences of everything that is compiled into the binary for a target: packaging/lib/third_party_notices.py TARGET
 
 MIT, BSD and Apache licences ask that their text goes along with every copy of a program. Which crates are in it, cargo
 says; their texts lie in the crates' own folders."""
@@ -21,7 +21,7 @@ TEXTS = ("LICENSE*", "LICENCE*", "COPYING*", "NOTICE*", "UNLICENSE*", "license*"
 
 def main() -> None:
     if len(sys.argv) != 2:
-        sys.exit("usage: packaging/notices TARGET, for example x86_64-unknown-linux-musl")
+        sys.exit("usage: packaging/lib/third_party_notices.py TARGET, for example x86_64-unknown-linux-musl")
     command = ["cargo", "metadata", "--format-version", "1", "--locked", "--filter-platform", sys.argv[1]]
     metadata = json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE).stdout)
     packages = {package["id"]: package for package in metadata["packages"]}

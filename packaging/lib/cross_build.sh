@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced, from the root of the checkout, after packaging/need: compiles the program for any machine, with tools of Debian 12
+# Sourced, from the root of the checkout, after packaging/lib/tools.sh: compiles the program for any machine, with tools of Debian 12
 # and zig.
 #
 # The compiler is Debian's, since it brings the source of the standard library, which is compiled along with the program:
@@ -13,7 +13,7 @@ glibc=2.28
 zigbuild_version=0.24.1
 zig_version=0.17.1
 
-# The static target of a machine, by the names of packaging/machines.
+# The static target of a machine, by the names of packaging/lib/arguments.sh.
 musl_target() {
     case $1 in
         x86_64 | aarch64) echo "$1-unknown-linux-musl" ;;

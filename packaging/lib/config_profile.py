@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Prints the configuration that a package installs: packaging/configuration system|flash|container
+"""Prints the configuration that a package installs: packaging/lib/config_profile.py system|flash|container
 
 It is config.yaml, which `init-config` writes too, with the lines below in place of its own and nothing else changed.
 
@@ -63,11 +63,11 @@ PROFILES = {
 
 def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in PROFILES:
-        sys.exit(f"usage: packaging/configuration {'|'.join(PROFILES)}")
-    text = pathlib.Path(__file__).resolve().parent.parent.joinpath("config.yaml").read_text(encoding="utf-8")
+        sys.exit(f"usage: packaging/lib/config_profile.py {'|'.join(PROFILES)}")
+    text = pathlib.Path(__file__).resolve().parents[2].joinpath("config.yaml").read_text(encoding="utf-8")
     for line, instead in PROFILES[sys.argv[1]].items():
         if text.count("\n" + line) != 1:
-            sys.exit(f"packaging/configuration: config.yaml has not one line {line.strip()!r}: say here what takes its place")
+            sys.exit(f"packaging/lib/config_profile.py: config.yaml has not one line {line.strip()!r}: say here what takes its place")
         text = text.replace("\n" + line, "\n" + instead)
     sys.stdout.write(text)
 

@@ -56,7 +56,7 @@ the_package() { # FOLDER NAME
 }
 
 try_program() { # PROGRAM VERSION [USER [DATA]]
-    packaging/trials/program "$root" "$@"
+    packaging/lib/try_program.sh "$root" "$@"
 }
 
 # What an administrator has written, and what was recorded.

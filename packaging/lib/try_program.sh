@@ -1,5 +1,5 @@
 #!/bin/bash
-# Tries a program that is installed below a folder, as root: packaging/trials/program ROOT PROGRAM VERSION [USER [DATA]]
+# Tries a program that is installed below a folder, as root: packaging/lib/try_program.sh ROOT PROGRAM VERSION [USER [DATA]]
 #
 # ROOT/PROGRAM is run with ROOT as its root, as USER with no privilege but CAP_NET_RAW; as UID:GID, which a container's user is,
 # with no privilege at all, but in a network in which that group may ping, as Docker and Podman make it; or as root where there is
