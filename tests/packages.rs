@@ -526,6 +526,46 @@ fn openwrts_build_system_is_given_the_whole_source_and_lays_down_the_same_files(
     );
 }
 
+/// The packages that tests/run installs as root on a Debian whose only programs are these, each a
+/// shell script.
+fn installed_by_tests_run(programs: &[(&str, &str)]) -> Vec<String> {
+    let folder = TempDir::new();
+    let root = [("id", "echo 0"), ("apt-get", "echo \"$@\" >>\"$HOME/apt\"")];
+    for (name, text) in root.iter().chain(programs) {
+        let path = folder.write(name, &format!("#!/bin/sh\n{text}\n"));
+        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
+            .expect("its mode");
+    }
+    std::os::unix::fs::symlink("/usr/bin/dirname", folder.path().join("dirname")).expect("a link");
+    let output = Command::new(root_of_checkout().join("tests/run"))
+        .env("PATH", folder.path())
+        .env("HOME", folder.path())
+        .output()
+        .expect("it runs");
+    // Without cargo it ends after the installation.
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert!(stderr.contains("install Rust"), "{stderr}");
+    let calls = std::fs::read_to_string(folder.path().join("apt")).expect("apt-get was called");
+    calls.split_whitespace().map(String::from).collect()
+}
+
+#[test]
+fn tests_run_installs_git_and_the_c_headers_where_they_are_missing() {
+    let is_installed = |packages: &[String], name: &str| packages.iter().any(|one| one == name);
+    let minimal = installed_by_tests_run(&[]);
+    for package in ["git", "gcc", "libc6-dev"] {
+        assert!(is_installed(&minimal, package), "{package}: {minimal:?}");
+    }
+    // `apt-get install --no-install-recommends gcc` brings a compiler without headers.
+    let no_headers = installed_by_tests_run(&[("cc", "exit 1"), ("git", "")]);
+    assert!(is_installed(&no_headers, "libc6-dev"), "{no_headers:?}");
+    for package in ["git", "gcc"] {
+        assert!(!is_installed(&no_headers, package), "{package}");
+    }
+    let complete = installed_by_tests_run(&[("cc", ""), ("git", "")]);
+    assert!(!is_installed(&complete, "libc6-dev"), "{complete:?}");
+}
+
 /// Every script for a shell, the tests' and measurements' own too. Those of the services are
 /// tests/service's.
 const SCRIPTS: &[&str] = &[

@@ -1,21 +1,43 @@
 # shellcheck shell=bash
-# Sourced: installs what a script calls and this machine has not.
+# Sourced: installs the programs that a script calls and this machine lacks.
 
-# need PROGRAM:PACKAGE... - a program may be a path, for what is no command.
-need() {
-    local entry missing=()
+# Sets `missing` to the package of every PROGRAM:PACKAGE whose program is missing. PROGRAM may be an absolute path, for a file
+# that is not a command.
+find_missing() { # PROGRAM:PACKAGE...
+    local entry program
+    missing=()
     for entry; do
-        { [[ ${entry%%:*} == /* ]] && [ -e "${entry%%:*}" ]; } || command -v "${entry%%:*}" >/dev/null || missing+=("${entry##*:}")
+        program=${entry%%:*}
+        { [[ $program == /* ]] && [ -e "$program" ]; } || command -v "$program" >/dev/null || missing+=("${entry##*:}")
     done
-    [ ${#missing[@]} -gt 0 ] || return 0
-    if [ "$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then
-        echo "$0: ${missing[*]} are not here; install them: apt-get install ${missing[*]}" >&2
-        exit 1
-    fi
-    echo "== installing ${missing[*]}"
+}
+
+# Debian packages the C library's headers apart from the compiler, as libc6-dev: cc alone can neither compile nor link.
+has_c_headers() {
+    cc -fsyntax-only -include stdio.h -x c /dev/null 2>/dev/null
+}
+
+can_install() {
+    [ "$(id -u)" = 0 ] && command -v apt-get >/dev/null
+}
+
+install_packages() { # PACKAGE...
+    echo "== installing $*"
     (
         export DEBIAN_FRONTEND=noninteractive
         apt-get update -q
-        apt-get install -qy --no-install-recommends "${missing[@]}"
+        apt-get install -qy --no-install-recommends "$@"
     ) >/dev/null
+}
+
+# Installs what is missing, or ends the script with a message that names it.
+need() { # PROGRAM:PACKAGE...
+    local missing
+    find_missing "$@"
+    [ ${#missing[@]} -gt 0 ] || return 0
+    if ! can_install; then
+        echo "$0: ${missing[*]} must be installed first: apt-get install ${missing[*]}" >&2
+        exit 1
+    fi
+    install_packages "${missing[@]}"
 }
