@@ -566,6 +566,46 @@ fn tests_run_installs_git_and_the_c_headers_where_they_are_missing() {
     assert!(!is_installed(&complete, "libc6-dev"), "{complete:?}");
 }
 
+#[test]
+fn a_build_outside_a_git_checkout_needs_source_date_epoch() {
+    let folder = TempDir::new();
+    said(
+        Command::new("cp")
+            .arg("-r")
+            .args(["packaging", "Cargo.toml"].map(|name| root_of_checkout().join(name)))
+            .arg(folder.path()),
+    );
+    let build = |epoch: Option<&str>| {
+        let mut command = Command::new(folder.path().join("packaging/build"));
+        // With a time stamp the next step fails: there is no such .deb.
+        command
+            .args(["deb", "--arch", "mipsel"])
+            .env_remove("SOURCE_DATE_EPOCH");
+        if let Some(epoch) = epoch {
+            command.env("SOURCE_DATE_EPOCH", epoch);
+        }
+        let output = command.output().expect("it runs");
+        assert!(!output.status.success(), "{epoch:?}");
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    for epoch in [None, Some(""), Some("yesterday")] {
+        let stderr = build(epoch);
+        assert!(
+            stderr.contains("SOURCE_DATE_EPOCH: must be set"),
+            "{epoch:?}: {stderr}"
+        );
+    }
+    let stderr = build(Some("1764000000"));
+    assert!(stderr.contains("deb: is made for x86_64"), "{stderr}");
+    // A checkout whose git is not installed, or reports no commit.
+    std::fs::create_dir(folder.path().join(".git")).expect("a folder");
+    let stderr = build(None);
+    assert!(
+        stderr.contains("SOURCE_DATE_EPOCH: must be set"),
+        "{stderr}"
+    );
+}
+
 /// Every script for a shell, the tests' and measurements' own too. Those of the services are
 /// tests/service's.
 const SCRIPTS: &[&str] = &[

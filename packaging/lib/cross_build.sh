@@ -32,7 +32,7 @@ musl_target() {
 # Installs what is missing: Debian's packages, and zig with cargo-zigbuild into a folder of their own.
 install_toolchain() {
     local tools=$PWD/target/packages/tools
-    need cc:gcc git:git /usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web /usr/lib/rustlib/src/rust/library:rust-web-src \
+    need cc:gcc /usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web /usr/lib/rustlib/src/rust/library:rust-web-src \
         /usr/share/doc/libstd-rust-web-dev:libstd-rust-web-dev /usr/share/doc/python3-venv:python3-venv
     if [ "$(cat "$tools/versions" 2>/dev/null)" != "$zigbuild_version $zig_version" ]; then
         echo "== installing cargo-zigbuild and zig into $tools"
@@ -74,8 +74,7 @@ cross_build() {
         # Debian's compiler comes without the tool that strips for it.
         *-apple-*) strip=none ;;
     esac
-    local built=${CARGO_TARGET_DIR:-$PWD/target/packages/build} epoch=${SOURCE_DATE_EPOCH:-}
-    [ -n "$epoch" ] || epoch=$(git log -1 --format=%ct)
+    local built=${CARGO_TARGET_DIR:-$PWD/target/packages/build}
     # Building the standard library is an option that the stable compiler hides. A cargo that rustup has put in front in PATH
     # does not fit this compiler.
     (
@@ -83,7 +82,7 @@ cross_build() {
         export CARGO_ENCODED_RUSTFLAGS="${flags[*]}"
         IFS=' '
         export CFLAGS="${c_flags[*]}"
-        env SOURCE_DATE_EPOCH="$epoch" CARGO_TARGET_DIR="$built" RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo RUSTC_BOOTSTRAP=1 \
+        env CARGO_TARGET_DIR="$built" RUSTC=/usr/bin/rustc CARGO=/usr/bin/cargo RUSTC_BOOTSTRAP=1 \
             CARGO_PROFILE_RELEASE_STRIP="$strip" PATH="$zig_tools:/usr/bin:$PATH" \
             cargo-zigbuild zigbuild --quiet --release --locked --target "$triple" \
             -Zbuild-std=std,panic_abort -Zbuild-std-features=optimize_for_size --bin ace-connection-logger "$@"
