@@ -1,14 +1,14 @@
 #!/bin/sh
-# Installs the program from the folder that this file is in, for any Linux, as root:
+# Installs the program from the folder that contains this file, on any Linux, as root:
 #
 #     ./install.sh [--prefix DIR] [--root DIR] [--no-service]
 #     ./install.sh --uninstall [--purge] [--prefix DIR] [--root DIR]
 #
-# What is there already is upgraded: the program, manuals and services are replaced, the configuration and the data are left
-# alone. With systemd or OpenRC the service is set up; a running one is restarted, a new one only started and enabled if you
-# do it, with the commands printed at the end. --no-service leaves services alone. --uninstall keeps the configuration and the
-# data, --purge removes them and the service's user too. --prefix is /usr/local unless said otherwise; --root puts
-# everything below another folder, such as a mounted card.
+# An upgrade replaces the program, the manuals and the services, and leaves the configuration and the data unchanged. The
+# service is installed for systemd or OpenRC and restarted if it runs; otherwise you start and enable it, with the command
+# printed at the end. --no-service installs no service. --uninstall keeps the configuration and the data, --purge removes them
+# and the service's user too. The default --prefix is /usr/local; --root installs below another folder, such as a mounted
+# memory card.
 set -eu
 
 name=ace-connection-logger
@@ -35,7 +35,7 @@ while [ $# -gt 0 ]; do
             sed -n '2,/^set /s/^# \{0,1\}//p' "$0"
             exit
             ;;
-        *) fail "$1: no such option; --help tells which there are" ;;
+        *) fail "$1: unknown option; --help lists the options" ;;
     esac
     shift
 done
@@ -43,15 +43,15 @@ case $prefix in
     /*) ;;
     *) fail "--prefix $prefix: is not an absolute path" ;;
 esac
-[ $task = uninstall ] || [ $purge = false ] || fail "--purge: goes with --uninstall only"
-[ "$(id -u)" = 0 ] || fail "only root can install it: sudo $0"
+[ $task = uninstall ] || [ $purge = false ] || fail "--purge: requires --uninstall"
+[ "$(id -u)" = 0 ] || fail "must be run as root: sudo $0"
 
 here=$(cd "$(dirname "$0")" && pwd)
 binary=$prefix/bin/$name
 configuration=/etc/$name/config.yaml
 data=/var/lib/$name
 
-# Only this machine's own service manager is spoken to.
+# The service manager whose files are installed. Only a running one on this machine, not one below --root, gets commands.
 manager=none
 if [ $with_service = true ]; then
     if [ -d "$root/run/systemd/system" ] || [ -d "$root/usr/lib/systemd/system" ] || [ -d "$root/lib/systemd/system" ]; then
@@ -65,7 +65,7 @@ is_running_systemd() {
 }
 units="$name.service $name-dashboard.service $name-cleanup.service $name-cleanup.timer"
 
-# Puts a file in place whole, so that a running program and a power cut see the old one or the new one.
+# Replaces a file by a rename, so that a running program is not overwritten and a power failure leaves the old or the new one.
 put() { # MODE FROM TO
     put_output "$1" "$3" cat "$2"
 }
@@ -77,12 +77,11 @@ put_output() { # MODE TO COMMAND...
     chmod "$mode" "$to.new"
     mv -f "$to.new" "$to"
 }
-# A service's file, which names the program where a distribution's package has it.
+# A service file names the program at a distribution's path.
 put_service() { # MODE FROM TO
     put_output "$1" "$3" sed "s|/usr/bin/$name|$binary|" "$2"
 }
 
-# The user's line in the system's files below --root, by whichever tool the system has.
 in_root() {
     if [ -n "$root" ]; then chroot "$root" "$@"; else "$@"; fi
 }
@@ -94,17 +93,17 @@ add_user() {
     if in_root sh -c 'command -v useradd' >/dev/null 2>&1; then
         in_root useradd --system --user-group --home-dir "$data" --no-create-home --shell /usr/sbin/nologin "$name"
     elif in_root sh -c 'command -v adduser' >/dev/null 2>&1; then
-        # BusyBox's, as on Alpine.
+        # BusyBox, as on Alpine.
         in_root addgroup -S "$name"
         in_root adduser -S -D -H -h "$data" -s /sbin/nologin -G "$name" "$name"
     else
-        fail "there is neither useradd nor adduser; make a user $name with a group of that name, then run this again"
+        fail "neither useradd nor adduser is installed; create a user $name with a group of that name, then run this again"
     fi
 }
 
 install_all() {
-    [ -x "$here/$name" ] || fail "$here/$name: is not there; run this from the unpacked folder"
-    "$here/$name" --version >/dev/null 2>&1 || fail "$here/$name does not run here: this machine is a $(uname -m), which folder did you download?"
+    [ -x "$here/$name" ] || fail "$here/$name does not exist; run this from the unpacked folder"
+    "$here/$name" --version >/dev/null 2>&1 || fail "$here/$name does not run here: download the archive for this machine, whose processor is $(uname -m)"
     add_user
     put 0755 "$here/$name" "$binary"
     for manual in "$here"/man/man*/*.gz; do
@@ -145,9 +144,9 @@ install_all() {
     esac
     cat <<END
 $name is installed: $root$binary
-Its configuration is $root$configuration, its data will be in $root$data.
-Edit the hosts, try it with: $binary check -c $configuration
-then start it, now and at every boot: $start
+The configuration is $root$configuration, the data will be in $root$data.
+Edit the list of hosts, then try it: $binary check -c $configuration
+Start it, now and at every boot: $start
 END
 }
 
@@ -169,10 +168,10 @@ uninstall_all() {
         systemctl daemon-reload
     fi
     if [ $purge = false ]; then
-        echo "$name is removed. $root$configuration and $root$data are still there; --uninstall --purge removes them too."
+        echo "$name is removed. $root$configuration and $root$data are kept; --uninstall --purge removes them too."
         return
     fi
-    # The name is fixed above, so these are never whole folders of the system.
+    # $name is constant, so this never removes a folder of the system.
     # shellcheck disable=SC2115
     rm -rf "$root/etc/$name" "$root$data" "$root/etc/conf.d/$name"
     if has_user; then
@@ -181,7 +180,7 @@ uninstall_all() {
     if grep -q "^$name:" "$root/etc/group" 2>/dev/null; then
         if in_root sh -c 'command -v groupdel' >/dev/null 2>&1; then in_root groupdel "$name"; else in_root delgroup "$name"; fi
     fi
-    echo "$name is removed, with its configuration and its data."
+    echo "$name, its configuration and its data are removed."
 }
 
 if [ $task = install ]; then install_all; else uninstall_all; fi

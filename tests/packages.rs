@@ -1,6 +1,5 @@
-//! The .deb for this machine, made by packaging/build as a user makes it, and looked into. What
-//! happens when it is installed, and the other packages, are packaging/try's to show: that takes a
-//! Debian of its own for each.
+//! Builds the .deb for this machine with packaging/build and inspects it; checks the packaging
+//! scripts. packaging/try covers the other packages, and installs each.
 
 mod common;
 
@@ -12,10 +11,10 @@ use std::sync::OnceLock;
 use common::TempDir;
 
 const NAME: &str = "ace-connection-logger";
-/// What a .deb may weigh: what a router with little flash has for it.
-const LARGEST_DEB_BYTES: u64 = 1_000_000;
+/// The space that a router with little flash has for a package.
+const MAX_DEB_BYTES: u64 = 1_000_000;
 
-/// Every file that is no folder, with its mode.
+/// Mode and path of everything in the .deb except folders.
 const FILES: &[(&str, &str)] = &[
     ("-rw-r-----", "/etc/ace-connection-logger/config.yaml"),
     (
@@ -95,20 +94,20 @@ const FILES: &[(&str, &str)] = &[
     ),
 ];
 
-/// The folder that packages are made in.
-struct Made {
+struct BuiltDeb {
+    /// The folder that it was built into.
     folder: TempDir,
     deb: PathBuf,
-    /// What the package lays down.
+    /// The folder that it is extracted to.
     unpacked: PathBuf,
 }
 
-/// Makes the package, once for all tests; `None` where that cannot be.
-fn made(test: &str) -> Option<&'static Made> {
-    static MADE: OnceLock<Option<Made>> = OnceLock::new();
-    let made = MADE.get_or_init(|| {
-        let is_debian =
-            Path::new("/etc/debian_version").exists() && said(Command::new("id").arg("-u")) == "0";
+/// Builds the .deb, once for all tests; `None` where that is impossible.
+fn built_deb(test: &str) -> Option<&'static BuiltDeb> {
+    static BUILT: OnceLock<Option<BuiltDeb>> = OnceLock::new();
+    let built = BUILT.get_or_init(|| {
+        let is_debian = Path::new("/etc/debian_version").exists()
+            && output_of(Command::new("id").arg("-u")) == "0";
         is_debian.then(|| {
             let folder = TempDir::new();
             build(folder.path());
@@ -119,45 +118,45 @@ fn made(test: &str) -> Option<&'static Made> {
                 .collect();
             assert_eq!(found.len(), 1, "{found:?}");
             let unpacked = folder.path().join("unpacked");
-            said(
+            output_of(
                 Command::new("dpkg-deb")
                     .arg("--extract")
                     .arg(&found[0])
                     .arg(&unpacked),
             );
-            Made {
+            BuiltDeb {
                 deb: found[0].clone(),
                 unpacked,
                 folder,
             }
         })
     });
-    if made.is_none() {
-        common::skip(test, "packages are made on Debian, as root");
+    if built.is_none() {
+        common::skip(test, "packages are built on Debian, as root");
     }
-    made.as_ref()
+    built.as_ref()
 }
 
-/// Runs packaging/build as a shell does, not as a child of cargo, whose variables mean this build.
+/// Runs packaging/build without cargo's variables, which describe the build of this test.
 fn build(into: &Path) {
     let mut command = Command::new(root_of_checkout().join("packaging/build"));
     command.args(["deb", "--into"]).arg(into);
     for (name, _) in std::env::vars_os() {
-        let is_cargos = name.to_string_lossy().starts_with("CARGO")
+        let is_set_by_cargo = name.to_string_lossy().starts_with("CARGO")
             || name.to_string_lossy().starts_with("RUST");
-        if is_cargos && name != "CARGO_HOME" && name != "RUSTUP_HOME" {
+        if is_set_by_cargo && name != "CARGO_HOME" && name != "RUSTUP_HOME" {
             command.env_remove(name);
         }
     }
-    said(&mut command);
+    output_of(&mut command);
 }
 
 fn root_of_checkout() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What a command prints; a command that fails is a failure of the test.
-fn said(command: &mut Command) -> String {
+/// The standard output of a command, which must succeed.
+fn output_of(command: &mut Command) -> String {
     let Output {
         status,
         stdout,
@@ -174,21 +173,21 @@ fn said(command: &mut Command) -> String {
     stdout.trim_end().to_string()
 }
 
-fn field(made: &Made, name: &str) -> String {
-    said(
+fn field(built: &BuiltDeb, name: &str) -> String {
+    output_of(
         Command::new("dpkg-deb")
             .arg("--field")
-            .arg(&made.deb)
+            .arg(&built.deb)
             .arg(name),
     )
 }
 
 #[test]
-fn the_deb_lays_down_these_files_owned_by_root_and_no_others() {
-    let Some(made) = made("the_deb_lays_down_these_files_owned_by_root_and_no_others") else {
+fn the_deb_installs_exactly_these_files_owned_by_root() {
+    let Some(built) = built_deb("the_deb_installs_exactly_these_files_owned_by_root") else {
         return;
     };
-    let listed = said(Command::new("dpkg-deb").arg("--contents").arg(&made.deb));
+    let listed = output_of(Command::new("dpkg-deb").arg("--contents").arg(&built.deb));
     let mut found = BTreeMap::new();
     for line in listed.lines() {
         let columns: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -208,52 +207,55 @@ fn the_deb_lays_down_these_files_owned_by_root_and_no_others() {
 }
 
 #[test]
-fn the_deb_says_what_it_is_and_what_it_needs() {
-    let Some(made) = made("the_deb_says_what_it_is_and_what_it_needs") else {
+fn the_deb_declares_its_version_and_its_dependencies() {
+    let Some(built) = built_deb("the_deb_declares_its_version_and_its_dependencies") else {
         return;
     };
-    assert_eq!(field(made, "Package"), NAME);
+    assert_eq!(field(built, "Package"), NAME);
     assert_eq!(
-        field(made, "Version"),
+        field(built, "Version"),
         format!("{}-1", env!("CARGO_PKG_VERSION"))
     );
     assert_eq!(
-        field(made, "Architecture"),
-        said(Command::new("dpkg").arg("--print-architecture"))
+        field(built, "Architecture"),
+        output_of(Command::new("dpkg").arg("--print-architecture"))
     );
-    let depends = field(made, "Depends");
-    let oldest = depends
+    let depends = field(built, "Depends");
+    let declared = depends
         .strip_prefix("libc6 (>= ")
         .and_then(|rest| rest.split_once(')'))
         .expect("libc6 comes first")
         .0;
-    let program = made.unpacked.join("usr/bin").join(NAME);
-    let symbols = said(Command::new("objdump").arg("-T").arg(&program));
-    let asked: Vec<&str> = symbols
+    let program = built.unpacked.join("usr/bin").join(NAME);
+    let symbols = output_of(Command::new("objdump").arg("-T").arg(&program));
+    let symbol_versions: Vec<&str> = symbols
         .split_ascii_whitespace()
         .filter_map(|word| word.trim_matches(['(', ')']).strip_prefix("GLIBC_"))
         .collect();
-    assert!(asked.len() > 20, "the program's symbols have versions");
+    assert!(
+        symbol_versions.len() > 20,
+        "the program's symbols have versions"
+    );
     let number = |version: &str| -> Vec<u32> {
         version
             .split('.')
             .map(|part| part.parse().expect("a number"))
             .collect()
     };
-    let newest = asked
+    let newest = symbol_versions
         .into_iter()
         .max_by_key(|version| number(version))
         .expect("there is one");
     assert!(
-        number(newest) <= number(oldest),
-        "it asks for symbols of glibc {newest}, the package for {oldest}"
+        number(newest) <= number(declared),
+        "the program uses symbols of glibc {newest}, the package declares {declared}"
     );
 
-    let control = made.folder.path().join("control");
-    said(
+    let control = built.folder.path().join("control");
+    output_of(
         Command::new("dpkg-deb")
             .arg("--control")
-            .arg(&made.deb)
+            .arg(&built.deb)
             .arg(&control),
     );
     let conffiles = std::fs::read_to_string(control.join("conffiles")).expect("conffiles");
@@ -262,28 +264,30 @@ fn the_deb_says_what_it_is_and_what_it_needs() {
 
 #[test]
 fn the_deb_is_small() {
-    let Some(made) = made("the_deb_is_small") else {
+    let Some(built) = built_deb("the_deb_is_small") else {
         return;
     };
-    let bytes = std::fs::metadata(&made.deb).expect("the package").len();
+    let bytes = std::fs::metadata(&built.deb).expect("the package").len();
     assert!(
-        bytes <= LARGEST_DEB_BYTES,
-        "{bytes} bytes, at most {LARGEST_DEB_BYTES} are wanted"
+        bytes <= MAX_DEB_BYTES,
+        "{bytes} bytes, the limit is {MAX_DEB_BYTES}"
     );
 }
 
 #[test]
-fn the_debs_program_and_configuration_are_those_of_this_checkout() {
-    let Some(made) = made("the_debs_program_and_configuration_are_those_of_this_checkout") else {
+fn the_program_and_configuration_in_the_deb_are_those_of_this_checkout() {
+    let Some(built) =
+        built_deb("the_program_and_configuration_in_the_deb_are_those_of_this_checkout")
+    else {
         return;
     };
-    let unpacked = &made.unpacked;
+    let unpacked = &built.unpacked;
     let program = unpacked.join("usr/bin").join(NAME);
     assert_eq!(
-        said(Command::new(&program).arg("--version")),
+        output_of(Command::new(&program).arg("--version")),
         format!("{NAME} {}", env!("CARGO_PKG_VERSION"))
     );
-    let checked = said(
+    let checked = output_of(
         Command::new(&program)
             .args(["check-config", "--strict", "-c"])
             .arg(unpacked.join("etc").join(NAME).join("config.yaml")),
@@ -294,38 +298,38 @@ fn the_debs_program_and_configuration_are_those_of_this_checkout() {
             .expect("its configuration");
     assert_eq!(
         configuration.trim_end(),
-        said(
+        output_of(
             Command::new(root_of_checkout().join("packaging/lib/config_profile.py")).arg("system")
         )
     );
 
-    // Nothing in it tells where it was compiled.
+    // The program contains no path of the machine that compiled it.
     let bytes = std::fs::read(&program).expect("the program");
-    for place in [env!("CARGO_MANIFEST_DIR"), "/.cargo/"] {
+    for path in [env!("CARGO_MANIFEST_DIR"), "/.cargo/"] {
         assert!(
             !bytes
-                .windows(place.len())
-                .any(|window| window == place.as_bytes()),
-            "{place} is in the program"
+                .windows(path.len())
+                .any(|window| window == path.as_bytes()),
+            "{path} is in the program"
         );
     }
 }
 
 #[test]
 fn lintian_finds_neither_errors_nor_warnings_in_the_deb() {
-    let Some(made) = made("lintian_finds_neither_errors_nor_warnings_in_the_deb") else {
+    let Some(built) = built_deb("lintian_finds_neither_errors_nor_warnings_in_the_deb") else {
         return;
     };
-    said(
+    output_of(
         Command::new("lintian")
             .args(["--allow-root", "--fail-on", "error,warning"])
-            .arg(&made.deb),
+            .arg(&built.deb),
     );
 }
 
 #[test]
-fn the_same_commit_gives_the_same_deb() {
-    let Some(made) = made("the_same_commit_gives_the_same_deb") else {
+fn building_the_deb_is_reproducible() {
+    let Some(built) = built_deb("building_the_deb_is_reproducible") else {
         return;
     };
     let again = TempDir::new();
@@ -333,10 +337,10 @@ fn the_same_commit_gives_the_same_deb() {
     let listed =
         |folder: &Path| std::fs::read_to_string(folder.join("SHA256SUMS")).expect("SHA256SUMS");
     assert!(listed(again.path()).contains("_amd64.deb") || cfg!(not(target_arch = "x86_64")));
-    assert_eq!(listed(made.folder.path()), listed(again.path()));
+    assert_eq!(listed(built.folder.path()), listed(again.path()));
 }
 
-/// A few files of every kind, with a script that is longer than a short value may be.
+/// A root with every kind of file, and a script too long for the format's shortest kind of value.
 fn small_root(folder: &TempDir) -> PathBuf {
     let root = folder.path().join("root");
     let write = |path: &str, mode: u32, content: &str| {
@@ -364,12 +368,13 @@ fn small_root(folder: &TempDir) -> PathBuf {
     root
 }
 
-/// The hash of what packaging/lib/make_apk.py makes of [`small_root`], unpacked. apk 3.0.6 has dumped,
-/// verified and installed it: whoever changes the bytes has to show them to a real apk again.
+/// The hash of the package that packaging/lib/make_apk.py makes of [`small_root`], decompressed.
+/// apk 3.0.6 has dumped, verified and installed that package; if its bytes change, check it with a
+/// real apk again.
 const APK_SHA256: &str = "68381e17fb5b1db6689120d80a5532f393e737038e0c77c79c3fc4def11b05e3";
 
 #[test]
-fn an_apk_is_byte_for_byte_what_apk_3_has_verified_and_installed() {
+fn an_apk_is_byte_for_byte_what_apk_3_verified_and_installed() {
     let folder = TempDir::new();
     let root = small_root(&folder);
     let out = folder.path().join("small.apk");
@@ -387,7 +392,7 @@ fn an_apk_is_byte_for_byte_what_apk_3_has_verified_and_installed() {
         "description=Of no use",
         "depends=libc kmod-x",
     ]);
-    said(command.env("SOURCE_DATE_EPOCH", "1764000000"));
+    output_of(command.env("SOURCE_DATE_EPOCH", "1764000000"));
     let packed = std::fs::read(&out).expect("the package");
     assert_eq!(&packed[..4], b"ADBd", "compressed by deflate");
     let mut plain = Vec::new();
@@ -398,12 +403,12 @@ fn an_apk_is_byte_for_byte_what_apk_3_has_verified_and_installed() {
     .expect("deflate");
     let plain_path = folder.path().join("plain");
     std::fs::write(&plain_path, plain).expect("a file");
-    let hash = said(Command::new("sha256sum").arg(&plain_path));
+    let hash = output_of(Command::new("sha256sum").arg(&plain_path));
     assert_eq!(hash.split_once(' ').map(|(hash, _)| hash), Some(APK_SHA256));
 }
 
 #[test]
-fn an_apk_with_a_wrong_word_or_without_a_time_is_refused_by_name() {
+fn make_apk_refuses_unknown_arguments_and_a_missing_time_stamp() {
     let folder = TempDir::new();
     let root = small_root(&folder);
     let refused = |words: &[&str], epoch: Option<&str>| {
@@ -432,9 +437,8 @@ fn an_apk_with_a_wrong_word_or_without_a_time_is_refused_by_name() {
     assert!(refused(&["name=a", "version=1"], None).contains("SOURCE_DATE_EPOCH: must be set"));
 }
 
-/// OpenWrt's build system is a tree of makefiles; these stand for those that the package's own
-/// includes.
-const STAND_INS: &[(&str, &str)] = &[
+/// Stubs of the makefiles of OpenWrt's build system that the package's Makefile includes.
+const MAKEFILE_STUBS: &[(&str, &str)] = &[
     (
         "rules.mk",
         "INCLUDE_DIR := $(TOPDIR)/include\nINSTALL_DIR := install -d -m0755\nINSTALL_BIN := install -m0755\nINSTALL_DATA := install -m0644\nCP := cp -fpR\n",
@@ -450,9 +454,9 @@ const STAND_INS: &[(&str, &str)] = &[
 ];
 
 #[test]
-fn openwrts_build_system_is_given_the_whole_source_and_lays_down_the_same_files() {
+fn the_openwrt_makefile_copies_the_whole_source_and_installs_the_same_files() {
     let folder = TempDir::new();
-    for (path, text) in STAND_INS {
+    for (path, text) in MAKEFILE_STUBS {
         let path = folder.path().join(path);
         std::fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         std::fs::write(path, text).expect("a file");
@@ -460,25 +464,25 @@ fn openwrts_build_system_is_given_the_whole_source_and_lays_down_the_same_files(
     let at = |name: &str| folder.path().join(name);
     std::fs::create_dir_all(at("built/bin")).expect("a folder");
     std::fs::write(at("built/bin").join(NAME), "the program").expect("a file");
-    // By a link, as the Makefile's head says.
+    // A link, as the Makefile's first comment recommends.
     std::os::unix::fs::symlink(root_of_checkout().join("packaging/openwrt"), at("package"))
         .expect("a link");
-    let make = |goal: &str| {
+    let make = |target: &str| {
         let mut command = Command::new("make");
         command
             .arg("--no-print-directory")
             .arg("-C")
             .arg(at("package"))
-            .arg(goal);
+            .arg(target);
         for (name, value) in [
             ("TOPDIR", ""),
             ("PKG_BUILD_DIR", "source"),
             ("PKG_INSTALL_DIR", "built"),
-            ("DESTDIR", "laid"),
+            ("DESTDIR", "installed"),
         ] {
             command.arg(format!("{name}={}", at(value).display()));
         }
-        said(&mut command)
+        output_of(&mut command)
     };
     assert_eq!(
         make("about"),
@@ -486,7 +490,7 @@ fn openwrts_build_system_is_given_the_whole_source_and_lays_down_the_same_files(
     );
 
     make("prepare");
-    said(
+    output_of(
         Command::new(env!("CARGO"))
             .args([
                 "metadata",
@@ -508,10 +512,10 @@ fn openwrts_build_system_is_given_the_whole_source_and_lays_down_the_same_files(
     }
 
     make("install");
-    let listed = said(
+    let listed = output_of(
         Command::new("find")
             .args([".", "!", "-type", "d", "-printf", "%m /%P\n"])
-            .current_dir(at("laid")),
+            .current_dir(at("installed")),
     );
     let mut listed: Vec<&str> = listed.lines().collect();
     listed.sort_unstable();
@@ -569,7 +573,7 @@ fn tests_run_installs_git_and_the_c_headers_where_they_are_missing() {
 #[test]
 fn a_build_outside_a_git_checkout_needs_source_date_epoch() {
     let folder = TempDir::new();
-    said(
+    output_of(
         Command::new("cp")
             .arg("-r")
             .args(["packaging", "Cargo.toml"].map(|name| root_of_checkout().join(name)))
@@ -596,7 +600,7 @@ fn a_build_outside_a_git_checkout_needs_source_date_epoch() {
         );
     }
     let stderr = build(Some("1764000000"));
-    assert!(stderr.contains("deb: is made for x86_64"), "{stderr}");
+    assert!(stderr.contains("deb: exists for x86_64"), "{stderr}");
     // A checkout whose git is not installed, or reports no commit.
     std::fs::create_dir(folder.path().join(".git")).expect("a folder");
     let stderr = build(None);
@@ -606,8 +610,7 @@ fn a_build_outside_a_git_checkout_needs_source_date_epoch() {
     );
 }
 
-/// Every script for a shell, the tests' and measurements' own too. Those of the services are
-/// tests/service's.
+/// Every shell script, except those of the services, which tests/service/scripts.rs checks.
 const SCRIPTS: &[&str] = &[
     "packaging/build",
     "packaging/try",
@@ -633,12 +636,11 @@ fn shellcheck_warns_of_nothing_in_any_script() {
     {
         return common::skip(
             "shellcheck_warns_of_nothing_in_any_script",
-            "shellcheck is not here",
+            "shellcheck is not installed",
         );
     }
     let mut command = Command::new("shellcheck");
-    // Files that are sourced by one another use one another's variables: 2034 and 2154 cannot see
-    // that.
+    // 2034 and 2154 do not see that a sourced file uses the variables of the file that sources it.
     command
         .args([
             "--severity=warning",
@@ -659,5 +661,5 @@ fn shellcheck_warns_of_nothing_in_any_script() {
             command.arg(path);
         }
     }
-    said(&mut command);
+    output_of(&mut command);
 }

@@ -1,18 +1,22 @@
 # shellcheck shell=bash
-# Sourced: which packages a command line asks for, of packaging/build and of packaging/try alike.
+# Sourced by packaging/build and packaging/try: their command line, and the names of architectures.
 
-kinds=(deb rpm musl ipk apk oci)
+all_kinds=(deb rpm musl ipk apk oci)
 self=packaging/$(basename "$0")
-# What is asked for. No machine is every one that a kind is made for.
-wanted=() machines=()
+# What the command line asks for. No architecture means every one that a kind exists for.
+requested_kinds=() requested_archs=()
 
 usage() {
     sed -n '4p' "$self" | sed 's/^# */usage: /' >&2
     exit 2
 }
 
-# The one word used here for a machine, from any of its names.
-machine_called() {
+cargo_version() {
+    sed -n 's/^version = "\(.*\)"$/\1/p' Cargo.toml | head -n 1
+}
+
+# The name that these scripts use for an architecture, from any of its usual names.
+arch_of() { # NAME
     case $1 in
         amd64 | x86_64) echo x86_64 ;;
         arm64 | aarch64) echo aarch64 ;;
@@ -20,14 +24,13 @@ machine_called() {
         armv6 | armv6l | armel) echo armv6 ;;
         mipsel | mipsel_24kc) echo mipsel ;;
         *)
-            echo "$self: --arch $1: no such machine; there are x86_64, aarch64, armv7, armv6 and mipsel" >&2
+            echo "$self: --arch $1: unknown architecture; known are x86_64, aarch64, armv7, armv6 and mipsel" >&2
             exit 2
             ;;
     esac
 }
 
-# Debian's name for a machine.
-debian_name() {
+debian_arch() { # ARCH
     case $1 in
         x86_64) echo amd64 ;;
         aarch64) echo arm64 ;;
@@ -35,9 +38,9 @@ debian_name() {
     esac
 }
 
-# Reads the command line into `wanted`, `machines` and, where there is such an option, `into`.
-choose() {
-    local every=false option value
+# Reads the command line into `requested_kinds`, `requested_archs` and, if the caller has set it to a default, `into`.
+parse_arguments() {
+    local is_all=false option value
     while [ $# -gt 0 ]; do
         option=$1
         shift
@@ -50,13 +53,13 @@ choose() {
             --arch=* | --into=*) value=${option#*=} option=${option%%=*} ;;
         esac
         case $option in
-            all | --all) wanted=("${kinds[@]}") every=true ;;
+            all | --all) requested_kinds=("${all_kinds[@]}") is_all=true ;;
             --arch)
                 if [ "$value" = all ]; then
-                    every=true
+                    is_all=true
                 else
-                    value=$(machine_called "$value")
-                    machines+=("$value")
+                    value=$(arch_of "$value")
+                    requested_archs+=("$value")
                 fi
                 ;;
             --into)
@@ -68,31 +71,31 @@ choose() {
                 exit
                 ;;
             *)
-                [[ " ${kinds[*]} " == *" $option "* ]] || {
-                    echo "$self: $option: no such kind of package" >&2
+                [[ " ${all_kinds[*]} " == *" $option "* ]] || {
+                    echo "$self: $option: unknown kind of package" >&2
                     usage
                 }
-                wanted+=("$option")
+                requested_kinds+=("$option")
                 ;;
         esac
     done
-    [ ${#wanted[@]} -gt 0 ] || wanted=(deb)
-    if [ ${#machines[@]} = 0 ] && [ $every = false ]; then
-        machines=("$(machine_called "$(uname -m)")")
+    [ ${#requested_kinds[@]} -gt 0 ] || requested_kinds=(deb)
+    if [ ${#requested_archs[@]} = 0 ] && [ $is_all = false ]; then
+        requested_archs=("$(arch_of "$(uname -m)")")
     fi
 }
 
-# Leaves in `chosen` those of the machines asked for that this kind is made for, by its `made_for`.
-choose_machines() { # KIND
-    local machine
-    chosen=()
-    for machine in "${made_for[@]}"; do
-        if [ ${#machines[@]} = 0 ] || [[ " ${machines[*]} " == *" $machine "* ]]; then
-            chosen+=("$machine")
+# Sets `selected_archs` to the requested ones among `archs`, those that this kind exists for.
+select_archs() { # KIND
+    local arch
+    selected_archs=()
+    for arch in "${archs[@]}"; do
+        if [ ${#requested_archs[@]} = 0 ] || [[ " ${requested_archs[*]} " == *" $arch "* ]]; then
+            selected_archs+=("$arch")
         fi
     done
-    if [ ${#chosen[@]} = 0 ] && [ ${#wanted[@]} = 1 ]; then
-        echo "$self: $1: is made for ${made_for[*]}, not for ${machines[*]}" >&2
+    if [ ${#selected_archs[@]} = 0 ] && [ ${#requested_kinds[@]} = 1 ]; then
+        echo "$self: $1: exists for ${archs[*]}, not for ${requested_archs[*]}" >&2
         exit 1
     fi
 }

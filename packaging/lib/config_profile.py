@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
 """Prints the configuration that a package installs: packaging/lib/config_profile.py system|flash|container
 
-It is config.yaml, which `init-config` writes too, with the lines below in place of its own and nothing else changed.
+It is config.yaml, which `init-config` writes too, with some of its lines replaced.
 
-system     for a distribution's package: the database where a service keeps its data
-flash      for OpenWrt: written seldom and kept short, on storage that outlives a restart
-container  for an image: the database in its volume, the page on the container's own network
+system     for a distribution's package: the database in /var/lib
+flash      for OpenWrt: few writes and a short retention, on storage that survives a restart
+container  for an image: the database in its volume, the page on the container's network
 """
 
 import pathlib
@@ -17,44 +17,45 @@ FLUSH = "  flush_seconds: 60\n"
 HOST = "  host: localhost\n"
 ALLOWED = "  # allowed_hosts: []\n"
 
-# For each profile a line of config.yaml and what stands in its place.
+# For each profile the lines of config.yaml that it replaces.
 PROFILES = {
     "system": {PATH: "  path: /var/lib/ace-connection-logger/connection_logs.db\n"},
     "flash": {
-        # Measured with a check a minute: 39 bytes a check, and 7.2 kB of hourly summaries a host and day.
+        # Measured with a check every minute: 39 bytes per check, and 7.2 kB of hourly summaries per host and day.
         PATH: """\
-  # Here: on the router's own flash, which outlives a restart; /var and /tmp are memory on OpenWrt and do not. A new firmware
-  # wipes it (README, OpenWrt: how to take it along). A host that is checked once a minute takes 0.4 MB for its week of checks
-  # and 2.6 MB for each year of its hourly summaries: three hosts 9 MB after the first year, 41 MB after the fifth.
-  # `df -h /overlay` says what there is. With less, make rollup_retention_days 90 (three hosts then take 3.2 MB for good), or
-  # put the file on a stick: mount it (LuCI: System, Mount Points), name a file in a folder on it here,
-  # /mnt/sda1/logger/connection_logs.db for example, and the folder as `folder` in /etc/config/ace-connection-logger, as
-  # /etc/init.d/ace-connection-logger shows.
+  # OpenWrt: on the router's own flash, which survives a restart; /var and /tmp are in memory and do not. Installing new
+  # firmware erases it (the README's section on OpenWrt says how to keep it). A host that is checked once a minute takes 0.4 MB
+  # for its week of checks and 2.6 MB for each year of its hourly summaries: three hosts take 9 MB after the first year and
+  # 41 MB after the fifth. `df -h /overlay` shows how much is free. With less, set rollup_retention_days to 90 (three hosts then
+  # never take more than 3.2 MB), or store the file on a USB stick: mount it (LuCI: System, Mount Points), set path to a file in
+  # a folder on it, for example /mnt/sda1/logger/connection_logs.db, and set `folder` in /etc/config/ace-connection-logger to
+  # that folder, as described in /etc/init.d/ace-connection-logger.
   path: /srv/ace-connection-logger/connection_logs.db
 """,
         RETENTION: """\
-  # Here: a week, to spare the room. Older times are told by the summaries below, outages are kept for good.
+  # OpenWrt: a week, to save space. The hourly summaries below cover older times, and outages are kept forever.
   retention_days: 7
 """,
         FLUSH: """\
-  # Here: five minutes, since flash wears with every write. It is written sooner when a host goes down or comes back, while
-  # somebody watches the page, and at a regular stop. A power cut loses what was not written yet, and the report says so.
+  # OpenWrt: five minutes, since flash wears out with every write. Results are written sooner when a host goes down or comes
+  # back, while the page is open in a browser, and when the service stops. A power failure loses what is not written yet, and
+  # the report says so.
   flush_seconds: 300
 """,
         HOST: """\
-  # Here: the router alone. To see the page from the local network write the router's address in it, 192.168.1.1 for example.
-  # 0.0.0.0 would be every network: what comes from the Internet is then kept out by the firewall alone.
+  # OpenWrt: only the router itself. To open the page from the local network, set this to the router's address in it, for
+  # example 192.168.1.1. With 0.0.0.0 the page is served to every network, and only the firewall protects it from the Internet.
   host: localhost
 """,
         ALLOWED: """\
-  # Here: for http://OpenWrt.lan:8501 name it, [OpenWrt.lan].
+  # OpenWrt: to open the page as http://OpenWrt.lan:8501, set this to [OpenWrt.lan].
   # allowed_hosts: []
 """,
     },
     "container": {
         PATH: "  path: /data/connection_logs.db\n",
         HOST: """\
-  # Here: the container's own networks. Who else may see the page is said when its port is published.
+  # Container: every network of the container. Publishing its port decides who else can open the page.
   host: 0.0.0.0
 """,
     },
@@ -65,10 +66,10 @@ def main() -> None:
     if len(sys.argv) != 2 or sys.argv[1] not in PROFILES:
         sys.exit(f"usage: packaging/lib/config_profile.py {'|'.join(PROFILES)}")
     text = pathlib.Path(__file__).resolve().parents[2].joinpath("config.yaml").read_text(encoding="utf-8")
-    for line, instead in PROFILES[sys.argv[1]].items():
+    for line, replacement in PROFILES[sys.argv[1]].items():
         if text.count("\n" + line) != 1:
-            sys.exit(f"packaging/lib/config_profile.py: config.yaml has not one line {line.strip()!r}: say here what takes its place")
-        text = text.replace("\n" + line, "\n" + instead)
+            sys.exit(f"packaging/lib/config_profile.py: config.yaml must have the line {line.strip()!r} exactly once")
+        text = text.replace("\n" + line, "\n" + replacement)
     sys.stdout.write(text)
 
 

@@ -1,35 +1,40 @@
 # shellcheck shell=bash
-# Sourced, from the root of the checkout, after packaging/lib/tools.sh: compiles the program for any machine, with tools of Debian 12
-# and zig.
+# Sourced, from the root of the checkout, after packaging/lib/tools.sh: compiles the program for any architecture, with
+# Debian 12's Rust compiler and zig.
 #
-# The compiler is Debian's, since it brings the source of the standard library, which is compiled along with the program:
-# so a target needs nothing that would have to be downloaded for it. zig is the C compiler, the linker and the C library of
-# every target. cargo-zigbuild puts both together. The same commit gives the same bytes, wherever the checkout lies.
+# Debian's compiler comes with the source of the standard library, which is compiled together with the program, so no target
+# has to be downloaded. zig is the C compiler, the linker and the C library for every target; cargo-zigbuild connects both.
+# Builds are reproducible, whatever the path of the checkout.
 
-# What the packages for glibc are linked with; newer ones do as well. Debian 10, RHEL 8 and Ubuntu 18.10 have it.
-# shellcheck disable=SC2034 # for those who source this
+# The oldest glibc that the packages run with: Debian 10, RHEL 8 and Ubuntu 18.10 have it.
+# shellcheck disable=SC2034 # for the scripts that source this
 glibc=2.28
 
 zigbuild_version=0.24.1
 zig_version=0.17.1
 
-# The static target of a machine, by the names of packaging/lib/arguments.sh.
-musl_target() {
+# The static target for an architecture of packaging/lib/arguments.sh.
+musl_target() { # ARCH
     case $1 in
         x86_64 | aarch64) echo "$1-unknown-linux-musl" ;;
         armv7) echo armv7-unknown-linux-musleabihf ;;
         # The Raspberry Pi 1 and Zero.
         armv6) echo arm-unknown-linux-musleabihf ;;
-        # 24Kc and its kin: no floating point unit, which the target knows.
+        # For the 24Kc and similar, without a floating point unit.
         mipsel) echo mipsel-unknown-linux-musl ;;
         *)
-            echo "$0: $1: no static target is known for this machine" >&2
+            echo "$0: $1: no static target is known for this architecture" >&2
             return 1
             ;;
     esac
 }
 
-# Installs what is missing: Debian's packages, and zig with cargo-zigbuild into a folder of their own.
+# The name of a target without the version of glibc that cargo-zigbuild lets follow it.
+rust_target() { # TRIPLE
+    echo "${1%".$glibc"}"
+}
+
+# Debian's packages from apt; zig and cargo-zigbuild from pip, into a virtual environment.
 install_toolchain() {
     local tools=$PWD/target/packages/tools
     need cc:gcc /usr/bin/rustc:rustc-web /usr/bin/cargo:cargo-web /usr/lib/rustlib/src/rust/library:rust-web-src \
@@ -44,17 +49,15 @@ install_toolchain() {
     zig_tools=$tools/bin
 }
 
-# cross_build TRIPLE [CARGO OPTION...] - leaves the path of the program in $binary. A triple of glibc may name the oldest
-# version that is to do: x86_64-unknown-linux-gnu.2.28.
-cross_build() {
-    # By -Xclang, since zig takes -Oz for -Os: SQLite is 70 kB smaller by it.
+# Sets `binary` to the path of the compiled program. A glibc triple may end with the oldest version to run with, as
+# x86_64-unknown-linux-gnu.2.28.
+cross_build() { # TRIPLE [CARGO_OPTION...]
+    # -Xclang, since zig turns -Oz into -Os: SQLite is 70 kB smaller with it.
     local triple=$1 target flags=() c_flags=(-Xclang -Oz) from
     shift
-    # As cargo and its folder know it.
-    target=${triple/gnu.*/gnu}
-    target=${target/gnueabihf.*/gnueabihf}
+    target=$(rust_target "$triple")
     install_toolchain
-    # What would tell where this was compiled.
+    # Paths of this machine, which would otherwise be in the program.
     for from in "$PWD=." "${CARGO_HOME:-$HOME/.cargo}=/cargo" "$(/usr/bin/rustc --print sysroot)/lib/rustlib/src/rust=/rust" \
         "$(realpath /usr/lib/rustlib/src/rust)=/rust"; do
         flags+=("--remap-path-prefix=$from")
@@ -62,21 +65,20 @@ cross_build() {
     done
     local strip=symbols
     case $triple in
-        # A panic, which is a bug and ends the program anyway, ends it without a word: its texts and places are 100 kB.
+        # A panic, which is a bug and aborts the program in any case, prints nothing: its messages and locations are 100 kB.
         *-linux-*) flags+=(-Z location-detail=none -Z unstable-options -C panic=immediate-abort) ;;&
-        # The start files and the C library are zig's, not those that rustup's targets come with.
+        # Start files and C library are zig's, not those of rustup's targets.
         *-linux-musl*) flags+=(-C link-self-contained=no -C target-feature=+crt-static) ;;&
-        # A program of MIPS that may lie anywhere crashes at its first wait for a signal, seen under qemu.
+        # A position-independent program for MIPS crashes at its first wait for a signal, seen under qemu.
         mipsel-*) ;;
-        # Where it lies in memory differs from start to start, as with any other program of a distribution: zig would fix it,
-        # and save 45 kB.
+        # Position-independent, for address space randomisation. zig's default is a fixed address, 45 kB smaller.
         *-linux-musl*) flags+=(-C link-arg=-pie) ;;
-        # Debian's compiler comes without the tool that strips for it.
+        # Debian's compiler lacks the tool that strips Mach-O files.
         *-apple-*) strip=none ;;
     esac
     local built=${CARGO_TARGET_DIR:-$PWD/target/packages/build}
-    # Building the standard library is an option that the stable compiler hides. A cargo that rustup has put in front in PATH
-    # does not fit this compiler.
+    # RUSTC_BOOTSTRAP makes the stable compiler accept -Z options, which -Zbuild-std is. PATH, since rustup's cargo does not
+    # fit this compiler.
     (
         IFS=$'\x1f'
         export CARGO_ENCODED_RUSTFLAGS="${flags[*]}"

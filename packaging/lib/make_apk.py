@@ -3,13 +3,13 @@
 
     packaging/lib/make_apk.py OUT.apk ROOT [--script TYPE=FILE]... KEY=VALUE...
 
-ROOT is the folder whose content is installed, all of it owned by root. TYPE is a name of apk-mkpkg(8) such as post-install.
-KEY is a field of the package's description: name, version, arch, description, license, url, maintainer, origin; depends is a
-list with blanks. Times are SOURCE_DATE_EPOCH's, and the same input gives the same bytes.
+ROOT is the folder whose content is installed, owned by root. TYPE is a script's name in apk-mkpkg(8), such as post-install.
+KEY is a field of the package: name, version, arch, description, license, url, maintainer, origin; depends is a list separated
+by spaces. Every time stamp is SOURCE_DATE_EPOCH, and the output is reproducible.
 
-No registry has apk 3 for Debian, so this writes its format: apk-v3(5) describes the values and blocks, apk-package(5) and
-the schemas of apk-tools 3.0 what is in a package. What it writes was read, verified and installed by apk 3.0.6. It is not
-signed: whoever publishes it in a repository signs that, and a single file is installed with --allow-untrusted."""
+Debian has no apk 3, so this writes the format itself: apk-v3(5) describes values and blocks, apk-package(5) and the schemas
+of apk-tools 3.0 the content of a package. apk 3.0.6 has read, verified and installed what this writes. The package is not
+signed: a repository is signed as a whole, and a single file is installed with --allow-untrusted."""
 
 import hashlib
 import os
@@ -19,11 +19,11 @@ import struct
 import sys
 import zlib
 
-# Types of a value, in its highest four bits; the rest is the value or its offset in the block.
+# Types of a value, in its highest four bits; the other bits are the value itself or its offset in the block.
 INT, INT_32, BLOB_8, BLOB_16, BLOB_32, ARRAY, OBJECT = 0x1, 0x2, 0x8, 0x9, 0xA, 0xD, 0xE
 # Types of a block, in its highest two bits.
 ADB_BLOCK, DATA_BLOCK = 0, 2
-# What kind of file it is.
+# The schema of the file.
 PACKAGE = b"pckg"
 # Slots of the objects, from 1.
 INFO = ("name", "version", "hashes", "description", "arch", "license", "origin", "maintainer", "url", "repo-commit",
@@ -33,10 +33,10 @@ UNIQUE_ID_LEN = 20
 
 
 class Values:
-    """The block of values. Each is written before what refers to it, and what is there already is not written again."""
+    """The block of values. A value precedes its references, and equal values are written once."""
 
     def __init__(self) -> None:
-        # The format's version, and room for the root.
+        # The format's version, and four bytes for the reference to the root object.
         self.bytes = bytearray(8)
         self.written: dict = {}
 
@@ -81,7 +81,7 @@ def make(root: pathlib.Path, info: dict, scripts: dict, epoch: int) -> bytes:
         return values.slots(OBJECT, [values.number(mode), values.blob(b"root"), values.blob(b"root")])
 
     folders, contents, installed = [], [], 0
-    # The package's own folder is the first, without a name.
+    # The first entry is ROOT itself, without a name.
     for folder in sorted([root, *(path for path in root.rglob("*") if path.is_dir() and not path.is_symlink())],
                          key=lambda path: os.fsencode(path.relative_to(root)) if path != root else b""):
         files = []
@@ -104,7 +104,7 @@ def make(root: pathlib.Path, info: dict, scripts: dict, epoch: int) -> bytes:
 
     depends = [values.slots(OBJECT, [values.blob(name.encode())]) for name in sorted(info.pop("depends", "").split())]
     slots = [values.blob(info.get(name, "").encode()) for name in INFO]
-    # The first 160 bits of the hash of this block, in which they are zero.
+    # The first 160 bits of this block's hash, which is computed with zeros in their place.
     unique_id = values.blob(bytes(UNIQUE_ID_LEN))
     slots[INFO.index("hashes")] = unique_id
     slots[INFO.index("build-time")] = values.number(epoch)
@@ -116,7 +116,7 @@ def make(root: pathlib.Path, info: dict, scripts: dict, epoch: int) -> bytes:
         values.slots(OBJECT, [values.blob(scripts.get(name, b"")) for name in SCRIPTS]),
     ]
     struct.pack_into("<I", values.bytes, 4, values.slots(OBJECT, package))
-    # Behind the length of the blob.
+    # A blob begins with its length, one byte.
     at = (unique_id & 0x0FFF_FFFF) + 1
     values.bytes[at:at + UNIQUE_ID_LEN] = hashlib.sha256(values.bytes).digest()[:UNIQUE_ID_LEN]
 
@@ -149,7 +149,7 @@ def main() -> None:
     if "name" not in info or "version" not in info:
         sys.exit(f"packaging/lib/make_apk.py: name and version must be given\n{usage}")
     if "SOURCE_DATE_EPOCH" not in os.environ:
-        sys.exit("packaging/lib/make_apk.py: SOURCE_DATE_EPOCH: must be set, to the seconds since 1970 that the files are of")
+        sys.exit("packaging/lib/make_apk.py: SOURCE_DATE_EPOCH: must be set, to seconds since 1970 for the time stamps of the files")
     out.write_bytes(make(root, info, scripts, int(os.environ["SOURCE_DATE_EPOCH"])))
 
 

@@ -1,10 +1,10 @@
 # shellcheck shell=bash
-# Sourced by the kinds ipk and apk: what OpenWrt's packages have in common. What they lay down is what the Makefile beside this
-# installs too.
+# Sourced by the kinds ipk and apk: what OpenWrt's packages have in common. They install the files that
+# packaging/openwrt/Makefile installs, and the licences.
 
-# OpenWrt's names for the processors that a machine's binary runs on. Not those without a floating point unit among the
-# ARMv7 ones (arm_cortex-a7, arm_cortex-a9), for which it is compiled with one.
-openwrt_names() { # MACHINE
+# OpenWrt's architectures that a binary runs on. It uses the floating point unit, so not the ARMv7 ones without
+# (arm_cortex-a7, arm_cortex-a9).
+openwrt_archs() { # ARCH
     case $1 in
         x86_64) echo x86_64 ;;
         aarch64) echo aarch64_generic aarch64_cortex-a53 aarch64_cortex-a72 aarch64_cortex-a76 ;;
@@ -15,10 +15,10 @@ openwrt_names() { # MACHINE
 }
 
 openwrt_version=$version-r1
-openwrt_description='Connection logger: pings hosts, keeps every result, and tells what was down, since when and why'
+openwrt_description='Connection logger: pings hosts, keeps every result, and reports what was down, since when and why'
 
-# Makes $1 anew with the program $2, compiled for target $3. No manuals: there is nothing to read them with.
-stage_openwrt() {
+# FOLDER is emptied first. No manual pages, since OpenWrt has no man.
+stage_openwrt() { # FOLDER BINARY TRIPLE
     rm -rf "$1"
     install -D -m 0755 "$2" "$1/usr/bin/$name"
     install -D -m 0755 packaging/openwrt/$name.init "$1/etc/init.d/$name"
@@ -29,16 +29,17 @@ stage_openwrt() {
     find "$1" -type d -exec chmod 0755 {} +
 }
 
-# A maintainer's script: OpenWrt's own functions make the user, enable and start the service, and stop it in the end.
-openwrt_script() { # FUNCTION [VARIABLE=VALUE]
-    cat <<END
+# Prints a script that calls FUNCTION of OpenWrt: default_postinst creates the user, enables and starts the service;
+# default_prerm stops it.
+maintainer_script() { # FUNCTION [VARIABLE=VALUE]
+    cat <<EOF
 #!/bin/sh
 [ "\${IPKG_NO_SCRIPT}" = 1 ] && exit 0
 [ -s "\${IPKG_INSTROOT}/lib/functions.sh" ] || exit 0
 . "\${IPKG_INSTROOT}/lib/functions.sh"
 export root="\${IPKG_INSTROOT}" pkgname=$name${2:+ $2}
-END
-    # apk's packages have to ask for the user themselves; opkg's are done with by default_postinst.
+EOF
+    # default_postinst reads the user from opkg's control file; an apk package has to create it itself.
     [ "$1" != default_postinst ] || echo '[ -f "$root/usr/lib/opkg/info/$pkgname.control" ] || add_group_and_user'
     echo "$1 \"\$0\" \"\$@\""
 }

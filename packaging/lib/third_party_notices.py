@@ -1,16 +1,16 @@
 #!/usr/bin/env python3
 """Prints the licences of everything that is compiled into the binary for a target: packaging/lib/third_party_notices.py TARGET
 
-MIT, BSD and Apache licences ask that their text goes along with every copy of a program. Which crates are in it, cargo
-says; their texts lie in the crates' own folders."""
+MIT, BSD and Apache licences require that their text accompanies every copy of a program. cargo lists the crates; their
+licence texts are in their source folders."""
 
 import json
 import pathlib
 import subprocess
 import sys
 
-# What comes into the binary and is no crate of its own folder.
-BESIDE = """\
+# What is in the binary and is not a crate.
+OTHER_WORKS = """\
 SQLite (inside libsqlite3-sys): in the public domain, https://sqlite.org/copyright.html
 The Rust standard library: MIT or Apache-2.0, https://github.com/rust-lang/rust
 musl, in the static binaries only: MIT, copyright 2005-2020 Rich Felker, et al.
@@ -28,12 +28,12 @@ def main() -> None:
     root = metadata["resolve"]["root"]
     used = linked(metadata["resolve"]["nodes"], root, packages)
 
-    print("The program contains these works of others.\n")
-    print(BESIDE)
+    print("The program contains these third-party works.\n")
+    print(OTHER_WORKS)
     texts: dict[str, list[str]] = {}
     for package in sorted((packages[one] for one in used), key=lambda package: package["name"]):
         name = f"{package['name']} {package['version']}"
-        print(f"{name}: {package['license'] or 'see its text below'}, {package['repository'] or 'no address'}")
+        print(f"{name}: {package['license'] or 'see its text below'}, {package['repository'] or 'no repository named'}")
         for text in texts_of(pathlib.Path(package["manifest_path"]).parent):
             texts.setdefault(text, []).append(name)
     for text, names in sorted(texts.items(), key=lambda entry: entry[1]):
@@ -41,7 +41,7 @@ def main() -> None:
 
 
 def linked(nodes: list, root: str, packages: dict) -> set:
-    """The crates whose code is in the binary: neither build scripts' and tests' own, nor macros."""
+    """The crates whose code is in the binary: no build and test dependencies, no procedural macros."""
     depends = {
         node["id"]: [one["pkg"] for one in node["deps"] if any(kind["kind"] is None for kind in one["dep_kinds"])]
         for node in nodes
