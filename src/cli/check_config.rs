@@ -14,10 +14,10 @@ pub fn run(arguments: &CheckConfig) -> Result<Verdict, CliError> {
     };
     let loaded = load(&path)?;
     let mut text = String::new();
-    for finding in &loaded.findings {
-        let _ = writeln!(text, "{finding}");
+    for problem in &loaded.problems {
+        let _ = writeln!(text, "{problem}");
     }
-    let problems = loaded.problems().count();
+    let problems = loaded.errors().count();
     let hosts = loaded.config.hosts.len();
     let (noun, host) = (
         if problems == 1 { "problem" } else { "problems" },

@@ -103,7 +103,7 @@ fn look_at_config(arguments: &Doctor, findings: &mut Vec<Finding>) -> Config {
             .transpose()
     }) {
         Ok(Some((path, loaded))) => {
-            let problems = loaded.problems().count();
+            let problems = loaded.errors().count();
             let path = path.display();
             findings.push(match problems {
                 0 => Finding::ok(

@@ -197,7 +197,7 @@ fn configure(common: &Common) -> Result<(Config, Reopen), CliError> {
         None => (
             Loaded {
                 config: Config::default(),
-                findings: Vec::new(),
+                problems: Vec::new(),
             },
             String::new(),
         ),
@@ -216,10 +216,10 @@ fn configure(common: &Common) -> Result<(Config, Reopen), CliError> {
             "no config.yaml here and none in /etc/ace-connection-logger: using the built-in defaults"
         );
     }
-    for finding in &loaded.findings {
-        log::warn!("{finding}");
+    for problem in &loaded.problems {
+        log::warn!("{problem}");
     }
-    let problems = loaded.problems().count();
+    let problems = loaded.errors().count();
     if common.strict && problems > 0 {
         let plural = if problems == 1 { "problem" } else { "problems" };
         let hint = Some(format!("ace-connection-logger check-config -c {origin}"));

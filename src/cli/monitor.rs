@@ -45,13 +45,13 @@ fn reload(common: &Common) -> Result<Config, String> {
         Err(failure) => return Err(failure.to_string()),
     };
     let loaded = load(&path).map_err(|failure| failure.to_string())?;
-    for finding in &loaded.findings {
-        log::warn!("{finding}");
+    for problem in &loaded.problems {
+        log::warn!("{problem}");
     }
     let is_harmless = |kind| !common.strict && kind == ProblemKind::UnknownKey;
     let problems = loaded
-        .problems()
-        .filter(|finding| !is_harmless(finding.kind))
+        .errors()
+        .filter(|problem| !is_harmless(problem.kind))
         .count();
     if problems > 0 {
         let plural = if problems == 1 { "problem" } else { "problems" };

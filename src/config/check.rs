@@ -7,11 +7,11 @@ use std::time::Duration;
 use log::LevelFilter;
 
 use super::address::{Address, read_address};
-use super::finding::{ProblemKind, shorten};
 use super::hosts::{plan_with_common_keys, read_hosts};
 use super::keys;
 use super::lines;
 use super::pace::read_monitoring;
+use super::problem::{ProblemKind, shorten};
 use super::raw::{self, SyntaxError, Value};
 use super::section::{Checker, Range, Section, describe};
 use super::{AlertsConfig, Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
@@ -106,7 +106,7 @@ pub(super) fn check_text(bytes: &[u8], file: &str) -> Loaded {
             );
             return Loaded {
                 config: default_config(),
-                findings: checker.findings,
+                problems: checker.problems,
             };
         }
     };
@@ -150,7 +150,7 @@ pub(super) fn check_text(bytes: &[u8], file: &str) -> Loaded {
     };
     Loaded {
         config,
-        findings: checker.findings,
+        problems: checker.problems,
     }
 }
 

@@ -5,9 +5,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 
 use super::address::{Address, GATEWAY, read_address, read_source};
-use super::finding::{ProblemKind, shorten};
 use super::keys;
 use super::pace::{Monitoring, read_host_pace};
+use super::problem::{ProblemKind, shorten};
 use super::raw::{Node, Value};
 use super::section::{Checker, Section, describe};
 use super::{HostConfig, Role};

@@ -5,12 +5,12 @@
 mod address;
 mod check;
 mod cursor;
-mod finding;
 mod flow;
 mod hosts;
 mod keys;
 mod lines;
 mod pace;
+mod problem;
 mod raw;
 mod scalar;
 mod section;
@@ -28,7 +28,7 @@ use crate::pure::incident;
 use crate::pure::model::{AlertKind, AlertKinds, Host, Source, Thresholds};
 use crate::pure::outage;
 
-pub use finding::{Finding, Loaded, ProblemKind, ReadError, Severity};
+pub use problem::{Loaded, Problem, ProblemKind, ReadError};
 
 /// The commented configuration that says what [`Config::default`] is.
 pub const DEFAULT_TEXT: &str = include_str!("../../config.yaml");

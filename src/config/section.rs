@@ -6,8 +6,8 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-use super::finding::{Finding, ProblemKind, Severity, is_unprintable, shorten};
 use super::keys;
+use super::problem::{Problem, ProblemKind, is_unprintable, shorten};
 use super::raw::{Node, Value, Written};
 use super::scalar::{Reading, ambiguity, number_text};
 
@@ -88,21 +88,20 @@ impl<'n> Section<'n> {
 /// Gathers what is found.
 pub(super) struct Checker {
     file: Arc<str>,
-    pub findings: Vec<Finding>,
+    pub problems: Vec<Problem>,
 }
 
 impl Checker {
     pub fn new(file: &str) -> Self {
         Checker {
             file: file.into(),
-            findings: Vec::new(),
+            problems: Vec::new(),
         }
     }
 
     /// Something wrong that is not about a value.
     pub fn problem(&mut self, kind: ProblemKind, line: Option<usize>, key: String, text: String) {
-        self.findings.push(Finding {
-            severity: Severity::Problem,
+        self.problems.push(Problem {
             kind,
             file: self.file.clone(),
             line,
@@ -114,8 +113,7 @@ impl Checker {
     /// Something worth knowing about a key.
     pub fn note(&mut self, section: &Section<'_>, key: &str, text: String) {
         let (line, key) = (section.line_of(key), section.path_of(key));
-        self.findings.push(Finding {
-            severity: Severity::Note,
+        self.problems.push(Problem {
             kind: ProblemKind::Note,
             file: self.file.clone(),
             line,

@@ -16,7 +16,7 @@ fn loaded(text: &str) -> Loaded {
 
 fn messages(text: &str) -> Vec<String> {
     loaded(text)
-        .findings
+        .problems
         .iter()
         .map(ToString::to_string)
         .collect()
@@ -29,9 +29,9 @@ fn message(text: &str) -> String {
     messages.into_iter().next().unwrap()
 }
 
-fn config_without_findings(text: &str) -> Config {
+fn config_without_problems(text: &str) -> Config {
     let loaded = loaded(text);
-    assert_eq!(loaded.findings, [], "{text:?}");
+    assert_eq!(loaded.problems, [], "{text:?}");
     loaded.config
 }
 
@@ -45,7 +45,7 @@ fn hosts(config: &Config) -> Vec<(&str, &str)> {
 
 /// The only host of a text with these lines for it and no message.
 fn host(lines: &str) -> HostConfig {
-    let config = config_without_findings(&format!("hosts:\n  - {}", lines.replace('\n', "\n    ")));
+    let config = config_without_problems(&format!("hosts:\n  - {}", lines.replace('\n', "\n    ")));
     assert_eq!(config.hosts.len(), 1);
     config.hosts.into_iter().next().unwrap()
 }
@@ -103,7 +103,7 @@ fn the_file_of_the_original_is_read_with_its_list_indented_or_not() {
             format!("\u{feff}{text}"),
             format!("---\n{text}...\n"),
         ] {
-            let config = config_without_findings(&text);
+            let config = config_without_problems(&text);
             assert_eq!(
                 hosts(&config),
                 [("Google DNS", "8.8.8.8"), ("Local Gateway", "192.168.1.1")]
@@ -117,7 +117,7 @@ fn the_file_of_the_original_is_read_with_its_list_indented_or_not() {
 
 #[test]
 fn the_commented_example_is_the_default() {
-    let config = config_without_findings(DEFAULT_TEXT);
+    let config = config_without_problems(DEFAULT_TEXT);
     assert_eq!(config, Config::default());
     assert_eq!(
         hosts(&config),
@@ -228,7 +228,7 @@ fn the_optional_keys_of_the_example_are_right_when_uncommented() {
         writeln!(text, "{line}").unwrap();
         text
     });
-    let config = config_without_findings(&text);
+    let config = config_without_problems(&text);
     assert_eq!(
         config.logging.file.as_deref(),
         Some(Path::new("/var/log/ace-connection-logger.log"))
@@ -248,20 +248,20 @@ fn the_optional_keys_of_the_example_are_right_when_uncommented() {
 
 #[test]
 fn the_keys_of_outages_and_alerts_say_what_is_wrong_with_their_values() {
-    let config = config_without_findings(
+    let config = config_without_problems(
         "outages:\n  fast_interval_seconds: 0\n  merge_seconds: 0\n  intermittent_count: 0\n",
     );
     assert_eq!(
         (config.fast_interval, config.grouping.merge),
         (None, Duration::ZERO)
     );
-    let config = config_without_findings("outages: {fast_interval_seconds: 0.001}");
+    let config = config_without_problems("outages: {fast_interval_seconds: 0.001}");
     assert_eq!(
         config.fast_interval,
         Some(Duration::from_millis(50)),
         "the least that is any use"
     );
-    let config = config_without_findings(
+    let config = config_without_problems(
         "alerts:\n  command: [/bin/tell, 1.1.1.1, \"-x y\"]\n  events: [degraded]\n",
     );
     assert_eq!(config.alerts.command, ["/bin/tell", "1.1.1.1", "-x y"]);
@@ -315,7 +315,7 @@ fn an_empty_file_and_one_of_comments_mean_the_defaults() {
         "~",
         "---\n...\n",
     ] {
-        assert_eq!(config_without_findings(text), Config::default(), "{text:?}");
+        assert_eq!(config_without_problems(text), Config::default(), "{text:?}");
     }
 }
 
@@ -380,7 +380,7 @@ fn whole_and_fractional_seconds_are_both_accepted() {
         ("86400", 86_400_000, "5"),
         ("+30", 30_000, "5"),
     ] {
-        let plan = &config_without_findings(&format!(
+        let plan = &config_without_problems(&format!(
             "monitoring:\n  interval_seconds: {text}\n  ping_count: {ping_count}\n"
         ))
         .hosts[0];
@@ -391,19 +391,19 @@ fn whole_and_fractional_seconds_are_both_accepted() {
         );
     }
     let text = "monitoring:\n  interval_seconds: 0.1\n  timeout_seconds: .05\n  ping_count: 1\n";
-    let plan = &config_without_findings(text).hosts[0];
+    let plan = &config_without_problems(text).hosts[0];
     assert_eq!(
         (plan.interval, plan.timeout),
         (Duration::from_millis(100), Duration::from_millis(50))
     );
     assert_eq!(
-        config_without_findings("database:\n  retention_days: 0.5\n")
+        config_without_problems("database:\n  retention_days: 0.5\n")
             .database
             .retention,
         Duration::from_secs(43_200)
     );
     assert_eq!(
-        config_without_findings("database:\n  flush_seconds: 0\n")
+        config_without_problems("database:\n  flush_seconds: 0\n")
             .database
             .flush,
         Duration::ZERO
@@ -492,7 +492,7 @@ fn a_name_may_be_a_number_or_long_or_of_any_script() {
             name
         );
     }
-    let config = config_without_findings("hosts: [{name: 1.10, address: a.b}]\n");
+    let config = config_without_problems("hosts: [{name: 1.10, address: a.b}]\n");
     assert_eq!(hosts(&config), [("1.10", "a.b")]);
     for length in [1000, 4096] {
         assert_eq!(
@@ -744,10 +744,10 @@ fn an_unknown_key_is_said_with_the_nearest_known_one() {
         ),
     ] {
         assert_eq!(message(text), expected);
-        let finding = loaded(text).findings.remove(0);
+        let problem = loaded(text).problems.remove(0);
         assert_eq!(
-            (finding.kind, finding.severity),
-            (ProblemKind::UnknownKey, Severity::Problem)
+            (problem.kind, problem.is_note()),
+            (ProblemKind::UnknownKey, false)
         );
     }
 }
@@ -758,9 +758,9 @@ fn several_findings_come_in_the_order_of_the_lines_within_a_section() {
         format!("{text}  k{index}: 1\n")
     });
     let lines: Vec<_> = loaded(&text)
-        .findings
+        .problems
         .iter()
-        .map(|finding| finding.line.unwrap())
+        .map(|problem| problem.line.unwrap())
         .collect();
     assert_eq!(lines, (2..52).collect::<Vec<_>>());
 }
@@ -792,7 +792,7 @@ fn the_same_address_and_family_twice_is_one_host() {
         );
         assert_eq!(loaded(&text).config.hosts.len(), 1);
     }
-    let config = config_without_findings(
+    let config = config_without_problems(
         "hosts:\n- address: a.b\n  family: 4\n- address: a.b\n  family: 6\n- address: a.b\n- address: fe80::1%a\n- address: fe80::1%b\n",
     );
     let families: Vec<_> = config.hosts.iter().map(|plan| plan.host.family).collect();
@@ -831,7 +831,7 @@ fn a_host_has_its_own_keys_and_inherits_the_others() {
     let text = "monitoring:\n  ping_count: 3\n  payload_bytes: 100\nhosts:\n- address: a.b\n  interval_seconds: 5\n  ping_count: 2\n  \
                 timeout_seconds: 0.5\n  ping_spacing_ms: 200\n  payload_bytes: 16\n  time_to_live: 255\n  up_percent: 99.5\n  latency_limit_ms: 80\n  family: 6\n  source: '::1'\n  \
                 role: Other\n- address: c.d\n";
-    let config = config_without_findings(text);
+    let config = config_without_problems(text);
     let expected = HostConfig {
         host: Arc::new(Host {
             name: "a.b".into(),
@@ -916,7 +916,7 @@ fn a_family_or_source_that_contradicts_the_address_is_not_used() {
 #[test]
 fn the_default_spacing_shrinks_until_a_check_fits() {
     let spacing = |text: &str| {
-        config_without_findings(&format!("monitoring:\n{text}")).hosts[0]
+        config_without_problems(&format!("monitoring:\n{text}")).hosts[0]
             .spacing
             .as_millis()
     };
@@ -935,15 +935,15 @@ fn the_default_spacing_shrinks_until_a_check_fits() {
 fn a_check_that_cannot_fit_is_noted_once_and_is_no_problem() {
     let text = "monitoring:\n  interval_seconds: 2\nhosts:\n- address: a.b\n- address: c.d\n- address: e.f\n  ping_count: 50\n";
     let loaded = loaded(text);
-    assert_eq!(loaded.problems().count(), 0);
+    assert_eq!(loaded.errors().count(), 0);
     assert_eq!(
         message(text),
         "c:2: monitoring.interval_seconds: 5 pings 10 ms apart with a timeout of 2 s can take longer than the interval of 2 s; \
          a check that overruns skips the ticks it covers"
     );
     assert_eq!(
-        (loaded.findings[0].severity, loaded.findings[0].kind),
-        (Severity::Note, ProblemKind::Note)
+        (loaded.problems[0].is_note(), loaded.problems[0].kind),
+        (true, ProblemKind::Note)
     );
     assert_eq!(loaded.config.hosts[0].spacing, Duration::from_millis(10));
     let single = message("monitoring:\n  interval_seconds: 1\n  ping_count: 1\n");
@@ -967,7 +967,7 @@ fn a_spacing_that_does_not_fit_is_a_problem() {
         "c:3: monitoring.ping_spacing_ms: 5000 does not fit: 5 pings 5000 ms apart with a timeout of 2 s can take longer than the interval of \
          10 s; 2000 used"
     );
-    assert_eq!(loaded(text).problems().count(), 1);
+    assert_eq!(loaded(text).errors().count(), 1);
     assert_eq!(
         loaded(text).config.hosts[0].spacing,
         Duration::from_millis(2000)
@@ -989,7 +989,7 @@ fn a_spacing_that_does_not_fit_is_a_problem() {
         "{}",
         message(inherited)
     );
-    assert_eq!(loaded(inherited).problems().count(), 0);
+    assert_eq!(loaded(inherited).errors().count(), 0);
     assert_eq!(
         loaded(inherited).config.hosts[0].spacing,
         Duration::from_millis(2000)
@@ -1070,7 +1070,7 @@ fn the_other_sections_check_their_values() {
         );
     }
     let text = "dashboard:\n  base_path: /a/b/\n  allowed_hosts: [a.b, '::1']\n  host: 0.0.0.0\noutages: {down_after: 3, up_after: 100}\nlogging:\n  level: DEBUG\n  file: a.log\n";
-    let config = config_without_findings(text);
+    let config = config_without_problems(text);
     assert_eq!(
         (
             config.dashboard.base_path.as_str(),
@@ -1180,14 +1180,14 @@ fn what_is_not_utf_8_is_unreadable() {
         let loaded = parse(&bytes, "c");
         assert_eq!(
             loaded
-                .findings
+                .problems
                 .iter()
                 .map(ToString::to_string)
                 .collect::<Vec<_>>(),
             [expected]
         );
         assert!(loaded.is_unusable());
-        assert_eq!(loaded.findings[0].kind, ProblemKind::Unreadable);
+        assert_eq!(loaded.problems[0].kind, ProblemKind::Unreadable);
     }
     assert!(
         parse(&[0xc3, 0x28], "c").is_unusable()
@@ -1199,14 +1199,14 @@ fn what_is_not_utf_8_is_unreadable() {
 #[test]
 fn anchors_aliases_and_merge_keys_work() {
     let text = "hosts:\n- &a\n  address: a.b\n  ping_count: 7\n- <<: *a\n  address: c.d\n- {<<: [*a], address: e.f, ping_count: 8}\n";
-    let config = config_without_findings(text);
+    let config = config_without_problems(text);
     let counts: Vec<_> = config
         .hosts
         .iter()
         .map(|plan| (plan.host.address.as_str(), plan.ping_count))
         .collect();
     assert_eq!(counts, [("a.b", 7), ("c.d", 7), ("e.f", 8)]);
-    let config = config_without_findings(
+    let config = config_without_problems(
         "monitoring:\n  ping_count: &n 6\n  payload_bytes: 60\nhosts:\n- address: a.b\n  ping_count: *n\n",
     );
     assert_eq!(config.hosts[0].ping_count, 6);
@@ -1247,7 +1247,7 @@ fn tags_of_other_programs_construct_nothing() {
         );
     }
     assert_eq!(
-        config_without_findings("monitoring:\n  ping_count: !!int 7\n").hosts[0].ping_count,
+        config_without_problems("monitoring:\n  ping_count: !!int 7\n").hosts[0].ping_count,
         7
     );
     assert_eq!(host("name: !!str no\naddress: a.b").host.name, "no");
@@ -1278,7 +1278,7 @@ fn deep_nesting_is_a_syntax_error_and_no_crash() {
     ] {
         let loaded = loaded(&text);
         assert!(loaded.is_unusable());
-        assert_eq!(loaded.findings.len(), 1);
+        assert_eq!(loaded.problems.len(), 1);
     }
 }
 
@@ -1297,7 +1297,7 @@ fn ten_thousand_hosts_are_read_each_with_its_line() {
     let loaded = loaded(&text);
     assert_eq!(loaded.config.hosts.len(), 10_000);
     assert_eq!(loaded.config.hosts[9_999].host.address, "10.0.39.249");
-    let lines: Vec<_> = loaded.findings.iter().map(|finding| finding.line).collect();
+    let lines: Vec<_> = loaded.problems.iter().map(|problem| problem.line).collect();
     assert_eq!(
         lines,
         (0..10_000)
@@ -1327,7 +1327,7 @@ fn a_file_that_cannot_be_read_is_named_with_the_cause() {
 
     let path = directory.join(format!("ace-config-test-{}.yaml", std::process::id()));
     std::fs::write(&path, "monitoring:\n  ping_count: 0\n").unwrap();
-    let said = load(&path).unwrap().findings[0].to_string();
+    let said = load(&path).unwrap().problems[0].to_string();
     assert!(
         said.starts_with(&format!("{}:2: monitoring.ping_count: ", path.display())),
         "{said}"
@@ -1345,7 +1345,7 @@ fn a_file_that_cannot_be_read_is_named_with_the_cause() {
 #[test]
 fn the_version_of_a_literal_address_makes_no_other_host_of_it() {
     let with = |family: &str| {
-        config_without_findings(&format!("hosts: [{{address: 8.8.8.8{family}}}]")).hosts
+        config_without_problems(&format!("hosts: [{{address: 8.8.8.8{family}}}]")).hosts
     };
     assert_eq!(with(", family: 4"), with(""));
     assert_eq!(with(", family: any"), with(""));

@@ -12,9 +12,9 @@ use super::{OF_THE_FILE, assert_same, read};
 /// The messages about a configuration.
 fn messages(text: &str) -> Vec<String> {
     parse(text.as_bytes(), "config.yaml")
-        .findings
+        .problems
         .iter()
-        .map(|finding| finding.text.clone())
+        .map(|problem| problem.text.clone())
         .collect()
 }
 
@@ -347,7 +347,7 @@ fn every_example_on_the_page_is_right_and_every_key_is_in_one() {
     );
     for display in &displays {
         let loaded = parse(display.as_bytes(), "the example");
-        assert!(loaded.findings.is_empty(), "{display}{:?}", loaded.findings);
+        assert!(loaded.problems.is_empty(), "{display}{:?}", loaded.problems);
     }
     for (section, keys) in &program {
         let example = displays
@@ -393,11 +393,11 @@ hosts:
 
 #[test]
 fn messages_on_the_page_are_those_about_files_with_these_faults() {
-    let findings = |text: &&str| parse(text.as_bytes(), "config.yaml").findings;
+    let problems = |text: &&str| parse(text.as_bytes(), "config.yaml").problems;
     let said: Vec<String> = FAULTY
         .iter()
-        .flat_map(findings)
-        .map(|finding| finding.to_string())
+        .flat_map(problems)
+        .map(|problem| problem.to_string())
         .collect();
     let page = Page::read(OF_THE_FILE);
     let on_page: Vec<String> = page

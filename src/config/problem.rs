@@ -1,4 +1,4 @@
-//! What is said about a configuration: findings with their place, and why a file could not be read.
+//! What is said about a configuration: problems with their place, and why a file could not be read.
 //! Owns the form of the messages; what is wrong is found elsewhere.
 
 use std::fmt;
@@ -14,68 +14,58 @@ pub struct Loaded {
     /// Usable in any case: defaults stand where the file was wrong.
     pub config: Config,
     /// In the order in which they were found.
-    pub findings: Vec<Finding>,
+    pub problems: Vec<Problem>,
 }
 
 impl Loaded {
-    /// The findings that somebody should cure.
-    pub fn problems(&self) -> impl Iterator<Item = &Finding> {
-        self.findings
-            .iter()
-            .filter(|finding| finding.severity == Severity::Problem)
+    /// The problems without the notes.
+    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
+        self.problems.iter().filter(|problem| !problem.is_note())
     }
 
     /// Whether nothing of the text could be used, so that the whole configuration is the default.
     pub fn is_unusable(&self) -> bool {
-        self.findings
+        self.problems
             .iter()
-            .any(|finding| matches!(finding.kind, ProblemKind::Unreadable | ProblemKind::Syntax))
+            .any(|problem| matches!(problem.kind, ProblemKind::Unreadable | ProblemKind::Syntax))
     }
 }
 
-/// How much a finding matters.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Severity {
-    /// The file is wrong.
-    Problem,
-    /// The file is right, and has an effect worth knowing.
-    Note,
-}
-
-/// What sort of thing was found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
     /// The bytes are not text.
     Unreadable,
     /// The text is not YAML with sections.
     Syntax,
-    /// A key that means nothing here.
     UnknownKey,
     /// A key whose value cannot be used.
     Value,
-    /// Nothing wrong.
+    /// The file is right, but has an effect that the user should know.
     Note,
 }
 
-/// One thing to say about a configuration. Displayed as `config.yaml:12: hosts[2].address: "8.8.8"
-/// is …`.
+/// Displayed as `config.yaml:12: hosts[2].address: "8.8.8" is …`.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Finding {
-    /// How much it matters.
-    pub severity: Severity,
-    /// What sort of thing it is.
+pub struct Problem {
     pub kind: ProblemKind,
     /// The file, as the caller named it.
     pub file: Arc<str>,
-    /// Counted from 1; `None` where it could not be told.
+    /// Counted from 1; `None` where it is not known.
     pub line: Option<usize>,
-    /// The path of the key, hosts counted from 0; empty when the whole file is meant.
+    /// The path of the key, hosts counted from 0; empty for the whole file.
     pub key: String,
     /// The value, what is wrong with it, what is allowed and what is used instead.
     pub text: String,
 }
 
-impl fmt::Display for Finding {
+impl Problem {
+    /// Whether nothing is wrong: the file has an effect that the user should know.
+    pub fn is_note(&self) -> bool {
+        self.kind == ProblemKind::Note
+    }
+}
+
+impl fmt::Display for Problem {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.file)?;
         if let Some(line) = self.line {
