@@ -82,9 +82,12 @@
 //! owns the writing connection; `witness` sleeps while all is well, and follows packets with a
 //! `trace` of its own while it is not. A name that is looked up has a thread of its own for as long
 //! as the resolver takes. Results go from pingers to the store, events to main, and nothing flows
-//! back: readers ask the database. [`web`] has `web-accept` and one `web` a connection. Shared
-//! mutable state is the stop flag, and in [`web`] the table of its connections, the three database
-//! connections that they take turns with, the compressor, and the configuration that answers go by.
+//! back: readers query the database. [`web`] has `web-accept` and one `web` a connection.
+//!
+//! Shared mutable state is in five modules: [`stop`] has the stop flag, [`logging`] the flag that
+//! reopens the log file, [`web`] the table of its connections, the compressor and the ETags of the
+//! page's files, [`api`] the database connections that requests take turns with and the
+//! configuration in force, [`dashboard`] the writer that is notified while the page is open.
 //!
 //! `alerts` tells the notices: the store rings when there is one, and is handed what came of it
 //! like any result.

@@ -1,5 +1,4 @@
-//! The stop flag: raised once, never lowered, and every wait of a worker ends with it. The only
-//! mutable state that threads share.
+//! The stop flag: raised once and never lowered. It ends every wait of a worker at once.
 
 use std::io;
 use std::os::fd::BorrowedFd;
@@ -14,8 +13,8 @@ pub struct Stop {
     flag: Arc<Flag>,
 }
 
-/// The flag twice: a sleeper waits for the condition, which costs the processor least, and who
-/// listens to a socket waits for the event beside it.
+/// The flag exists twice: a thread that only sleeps waits on the condition variable, which is
+/// cheaper; a thread that waits for a socket polls the event together with it.
 #[derive(Debug)]
 struct Flag {
     is_raised: Mutex<bool>,
@@ -24,7 +23,7 @@ struct Flag {
 }
 
 impl Stop {
-    /// A flag that is not raised. Fails when the process has no file descriptor left.
+    /// A flag that is not raised. Fails when the process has no file descriptors left.
     pub fn new() -> io::Result<Stop> {
         let flag = Flag {
             is_raised: Mutex::new(false),
@@ -36,19 +35,19 @@ impl Stop {
         })
     }
 
-    /// Raises it: every wait on it ends, now and later.
+    /// Ends all current and future waits on this flag.
     pub fn raise(&self) {
         *self.lock() = true;
         self.flag.raised.notify_all();
         self.flag.event.throw();
     }
 
-    /// Whether it is raised.
+    /// Whether the flag is raised.
     pub fn is_raised(&self) -> bool {
         *self.lock()
     }
 
-    /// Waits until an instant; `true` when the flag was raised before it.
+    /// Sleeps until `until`; `true` when the flag was raised before.
     pub fn wait_until(&self, until: Monotonic) -> bool {
         let mut is_raised = self.lock();
         loop {
@@ -61,8 +60,7 @@ impl Stop {
         }
     }
 
-    /// Waits until an instant or until the socket has something to read; `true` when the flag was
-    /// raised.
+    /// Waits until `until` or until the socket is readable; `true` when the flag was raised.
     pub fn wait_readable(&self, socket: BorrowedFd<'_>, until: Monotonic) -> bool {
         self.is_raised() || sys::wait(&self.flag.event, socket, until) == WaitResult::Event
     }
@@ -84,17 +82,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_flag_ends_every_wait_at_once_and_stays_raised() {
+    fn raising_the_flag_ends_every_wait_at_once_and_for_good() {
         let stop = Stop::new().expect("a descriptor is free");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
         let soon = || sys::monotonic().after(Duration::from_millis(5));
         let far = sys::monotonic().after(Duration::from_secs(3600));
         assert!(!stop.wait_until(soon()) && !stop.wait_readable(socket.as_fd(), soon()));
         std::thread::scope(|scope| {
-            let sleeper = scope.spawn(|| stop.wait_until(far));
-            let listener = scope.spawn(|| stop.wait_readable(socket.as_fd(), far));
+            let sleeping = scope.spawn(|| stop.wait_until(far));
+            let polling = scope.spawn(|| stop.wait_readable(socket.as_fd(), far));
             stop.clone().raise();
-            assert!(sleeper.join().expect("no panic") && listener.join().expect("no panic"));
+            assert!(sleeping.join().expect("no panic") && polling.join().expect("no panic"));
         });
         assert!(
             stop.is_raised() && stop.wait_until(far) && stop.wait_readable(socket.as_fd(), far)
@@ -102,12 +100,12 @@ mod tests {
     }
 
     #[test]
-    fn a_message_ends_the_wait_of_a_listener() {
+    fn a_readable_socket_ends_the_wait_without_the_flag() {
         let stop = Stop::new().expect("a descriptor is free");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
         socket
             .send_to(b"x", socket.local_addr().expect("bound"))
-            .expect("loopback takes it");
+            .expect("loopback accepts it");
         assert!(!stop.wait_readable(
             socket.as_fd(),
             sys::monotonic().after(Duration::from_secs(3600))

@@ -1,5 +1,6 @@
 //! The rules of the house, as src/lib.rs states them. An invariant that nobody checks is a wish.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -217,6 +218,41 @@ fn the_pure_floor_touches_no_socket_clock_file_or_thread() {
             );
         }
     }
+}
+
+/// Types that make it possible to change what several threads see.
+const SHARED_STATE: &[&str] = &[
+    "Mutex",
+    "RwLock",
+    "OnceLock",
+    "LazyLock",
+    "AtomicBool",
+    "AtomicU8",
+    "AtomicU32",
+    "AtomicU64",
+    "AtomicUsize",
+];
+
+#[test]
+fn shared_mutable_state_is_only_where_the_architecture_says() {
+    let architecture =
+        fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("src/lib.rs")).expect("text");
+    let (_, paragraph) = architecture
+        .split_once("//! Shared mutable state is in ")
+        .expect("a paragraph about it");
+    let paragraph = paragraph.split("\n//!\n").next().unwrap_or_default();
+    let named: BTreeSet<String> = paragraph
+        .split("[`")
+        .skip(1)
+        .filter_map(|rest| rest.split_once("`]"))
+        .map(|(module, _)| module.to_string())
+        .collect();
+    let found: BTreeSet<String> = sources()
+        .into_iter()
+        .filter(|source| SHARED_STATE.iter().any(|word| is_word(&source.code, word)))
+        .map(|source| source.module)
+        .collect();
+    assert_eq!(found, named);
 }
 
 #[test]
