@@ -90,12 +90,10 @@ pub(super) fn metrics(api: &Api) -> ApiResult {
         "ace_build_info{{version=\"{}\"}} 1",
         env!("CARGO_PKG_VERSION")
     );
-    Ok(Reply {
-        status: 200,
-        content_type: "text/plain; version=0.0.4; charset=utf-8",
-        etag: None,
-        body: Body::Whole(text.into_bytes()),
-    })
+    Ok(Reply::ok(
+        "text/plain; version=0.0.4; charset=utf-8",
+        Body::Whole(text.into_bytes()),
+    ))
 }
 
 /// A label's value: backslash, quote and line feed are escaped.

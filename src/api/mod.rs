@@ -248,12 +248,7 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn json(value: &impl Serialize) -> ApiResult {
     let body =
         serde_json::to_vec(value).map_err(|error| ApiError::Unavailable(error.to_string()))?;
-    Ok(Reply {
-        status: 200,
-        content_type: "application/json",
-        etag: None,
-        body: Body::Whole(body),
-    })
+    Ok(Reply::ok("application/json", Body::Whole(body)))
 }
 
 fn now() -> UtcMillis {

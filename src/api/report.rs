@@ -54,9 +54,16 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let written = made.write(format);
     let body = Body::Whole((written.head + written.tail).into_bytes());
     Ok(Reply {
-        status: 200,
-        content_type: format.content_type(),
-        etag: None,
-        body,
+        content_security_policy: (format == Format::Html).then(html_policy),
+        ..Reply::ok(format.content_type(), body)
     })
+}
+
+/// The HTML report can be kept as a file, so its one style is inside it and is allowed by its
+/// hash. Scripts and other files are not allowed.
+fn html_policy() -> String {
+    format!(
+        "default-src 'none'; style-src '{}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+        report::STYLE_HASH
+    )
 }

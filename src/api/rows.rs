@@ -154,12 +154,7 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let first = pages.make(&reader)?;
     drop(reader);
     if pages.is_over {
-        return Ok(Reply {
-            status: 200,
-            content_type: "application/json",
-            etag: None,
-            body: Body::Whole(first),
-        });
+        return Ok(Reply::ok("application/json", Body::Whole(first)));
     }
     let mut first = Some(first);
     let api = api.clone();
@@ -175,12 +170,7 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             }
         },
     };
-    Ok(Reply {
-        status: 200,
-        content_type: "application/json",
-        etag: None,
-        body: Body::Pages(Box::new(make)),
-    })
+    Ok(Reply::ok("application/json", Body::Chunks(Box::new(make))))
 }
 
 /// A list of rows that is made piece by piece.

@@ -40,6 +40,21 @@ impl UtcMillis {
         text.truncate(19);
         text
     }
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`, as HTTP has it: RFC 9110, section 5.6.7.
+    pub fn http_date(self) -> String {
+        let t = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000))
+            .unwrap_or(OffsetDateTime::UNIX_EPOCH);
+        let (weekday, month) = (t.weekday().to_string(), t.month().to_string());
+        format!(
+            "{weekday:.3}, {:02} {month:.3} {:04} {:02}:{:02}:{:02} GMT",
+            t.day(),
+            t.year(),
+            t.hour(),
+            t.minute(),
+            t.second()
+        )
+    }
 }
 
 impl Serialize for UtcMillis {
@@ -309,6 +324,14 @@ fn share(whole: Duration, index: usize, parts: usize) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn an_http_date_is_that_of_the_rfc() {
+        let date = |seconds: i64| UtcMillis(seconds * 1000 + 999).http_date();
+        // The example of RFC 9110, section 5.6.7.
+        assert_eq!(date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(date(1_772_323_200), "Sun, 01 Mar 2026 00:00:00 GMT");
+    }
 
     #[test]
     fn an_instant_has_one_text_for_sql_and_one_for_json() {

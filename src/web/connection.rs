@@ -9,8 +9,9 @@ use std::time::Duration;
 use super::assets;
 use super::gate::Gate;
 use super::gzip;
-use super::reply::{Content, PageMaker, Response};
+use super::reply::NextChunk;
 use super::request::{self, Head, Refusal};
+use super::response::{Content, Response};
 use super::slots::{Phase, Slot};
 use super::{Limits, Site};
 use crate::pure::time::Monotonic;
@@ -132,17 +133,18 @@ impl Connection<'_> {
             },
         };
         // Without chunks only the end of the connection can say that the body is whole.
-        let is_endless = head.is_old && matches!(answered.content, Content::Pages { .. });
+        let is_endless = head.is_old && matches!(answered.content, Content::Chunks { .. });
         let is_last = head.is_last || is_endless || self.site.stop.is_raised();
-        let out = answered.head(head, is_last)?;
+        let out = answered.head(sys::clocks().utc(), head.is_old, is_last);
+        let out = out.into_bytes();
         let until = sys::monotonic().after(self.limits.answer);
         match answered.content {
             _ if head.is_head => self.write(&out, until)?,
-            Content::Nothing => self.write(&out, until)?,
+            Content::Empty => self.write(&out, until)?,
             Content::Embedded(bytes) => self.write_both(out, bytes, until)?,
-            Content::Made(bytes) => self.write_both(out, &bytes, until)?,
-            Content::Pages { maker, is_gzip } => {
-                self.write_pages(out, maker, is_gzip, !head.is_old)?
+            Content::Whole(bytes) => self.write_both(out, &bytes, until)?,
+            Content::Chunks { next, is_gzip } => {
+                self.write_pages(out, next, is_gzip, !head.is_old)?
             }
         }
         Ok(is_last)
@@ -153,7 +155,7 @@ impl Connection<'_> {
     fn write_pages(
         &self,
         mut out: Vec<u8>,
-        mut maker: PageMaker,
+        mut next: NextChunk,
         is_gzip: bool,
         is_chunked: bool,
     ) -> io::Result<()> {
@@ -164,7 +166,7 @@ impl Connection<'_> {
             if !self.slot.enter(Phase::Working) || sys::monotonic() >= end {
                 return Err(ErrorKind::TimedOut.into());
             }
-            let page = maker();
+            let page = next();
             let is_last = page.is_none();
             let mut body = page.unwrap_or_default();
             if let Some(stream) = &mut gzip {

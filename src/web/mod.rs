@@ -2,8 +2,7 @@
 //! to an [`Answer`] and sends what that says. Owns sockets, deadlines, headers and the page's
 //! files; what an answer says is decided by others.
 //!
-//! tiny_http lends its words and the writer of its answers' heads. Its server is not used (0.12.0,
-//! as tried): one request with `Content-Length: 1e15` or a reset behind a GET aborts the process,
+//! Status codes and headers are tiny_http's. Its server is not used (0.12.0, as tried): one request with `Content-Length: 1e15` or a reset behind a GET aborts the process,
 //! an error of accept ends its loop for good, heads have no limit and reads no timeout, and clients
 //! that never read block all of its workers.
 //!
@@ -17,6 +16,7 @@ mod gate;
 mod gzip;
 mod reply;
 mod request;
+mod response;
 mod slots;
 
 use std::io::{self, ErrorKind};
@@ -31,7 +31,7 @@ use crate::stop::Stop;
 use crate::sys;
 
 pub use bind::WebError;
-pub use reply::{Body, PageMaker, Reply};
+pub use reply::{Body, NextChunk, Reply};
 pub use request::Request;
 
 use gate::Names;

@@ -39,10 +39,8 @@ pub fn page(number: usize) -> Vec<u8> {
 impl Answer for Echo {
     fn answer(&self, request: &Request) -> Reply {
         let whole = |content_type, etag: Option<&str>, text: String| Reply {
-            status: 200,
-            content_type,
             etag: etag.map(String::from),
-            body: Body::Whole(text.into_bytes()),
+            ..Reply::ok(content_type, Body::Whole(text.into_bytes()))
         };
         match request.path.as_str() {
             "/api/echo" => whole("application/json", None, format!("{:?}", request.query)),
@@ -69,12 +67,7 @@ impl Answer for Echo {
                     // One page is empty, which must not look like the end.
                     (next <= last).then(|| if next == 3 { Vec::new() } else { page(next) })
                 };
-                Reply {
-                    status: 200,
-                    content_type: "text/csv",
-                    etag: None,
-                    body: Body::Pages(Box::new(maker)),
-                }
+                Reply::ok("text/csv", Body::Chunks(Box::new(maker)))
             }
             path => Reply::error(404, format!("{path}: not found")),
         }
