@@ -17,8 +17,8 @@ use crate::dashboard::Dashboard;
 use crate::logging::Reopen;
 use crate::net::{self, SocketError, TimestampSwitch};
 use crate::pinger::{Pinger, PingerEvent, ProbeSettings};
+use crate::pure::address::IpVersion;
 use crate::pure::check::ReadMode;
-use crate::pure::icmp::Version;
 use crate::pure::time::Schedule;
 use crate::stop::Stop;
 use crate::store::{Database, Record, StoreError, StoreSettings, Writer, WriterHandle};
@@ -153,7 +153,7 @@ fn allow_files(hosts: usize, files: u64) -> Result<(), DaemonError> {
 
 /// Whether this process may ping at all, by either version of IP.
 fn may_ping() -> Result<(), DaemonError> {
-    let probes = [Version::V4, Version::V6].map(net::probe);
+    let probes = [IpVersion::V4, IpVersion::V6].map(net::probe);
     let is_refused = probes
         .iter()
         .any(|probe| matches!(probe, Err(SocketError::Permission)));

@@ -1,6 +1,7 @@
 //! What is known of each host now: the configured ones in their order, then those that are only
 //! recorded, and whether what is known is too old to say anything.
 
+use crate::pure::address::IpVersion;
 use std::collections::HashSet;
 use std::time::Duration;
 
@@ -63,9 +64,12 @@ impl HostStatuses {
                 .map(|check| check.family);
             let configured = plans
                 .iter()
-                .filter(|plan| plan.host.address == address)
-                .map(|plan| plan.host.family.number());
-            recorded.chain(configured).collect::<HashSet<i64>>().len()
+                .filter(|plan| plan.host.address.as_str() == address)
+                .map(|plan| plan.host.family);
+            recorded
+                .chain(configured)
+                .collect::<HashSet<Option<IpVersion>>>()
+                .len()
         };
         let line =
             |name, address: &'a str, family, plan, latest: Option<&'a LatestCheck>| HostStatus {
@@ -88,22 +92,22 @@ impl HostStatuses {
         let mut shown = HashSet::new();
         let mut lines = Vec::new();
         for plan in plans {
-            let family = plan.host.family.number();
+            let family = plan.host.family;
             // What was written with plain SQL or taken over has no family; it is the host's unless
             // another is listed without.
             let is_listed_without = plans.iter().any(|other| {
-                other.host.address == plan.host.address && other.host.family.number() == 0
+                other.host.address == plan.host.address && other.host.family.is_none()
             });
             let is_own = |check: &&LatestCheck| {
-                check.family == family || (check.family == 0 && !is_listed_without)
+                check.family == family || (check.family.is_none() && !is_listed_without)
             };
             let found = latest
                 .iter()
-                .filter(|check| check.address == plan.host.address)
+                .filter(|check| check.address == plan.host.address.as_str())
                 .filter(is_own);
             let newest = found.max_by_key(|check| check.checked_at);
             shown.insert((plan.host.address.as_str(), family));
-            shown.insert((plan.host.address.as_str(), 0));
+            shown.insert((plan.host.address.as_str(), None));
             lines.push(line(
                 plan.host.name.as_str(),
                 plan.host.address.as_str(),
@@ -134,8 +138,8 @@ pub struct HostStatus<'a> {
     pub name: &'a str,
     /// As configured or recorded.
     pub address: &'a str,
-    /// 0, 4 or 6.
-    pub family: i64,
+    /// `None` for either version of IP.
+    pub family: Option<IpVersion>,
     /// What tells it from all others: see [`Host::key`].
     pub key: String,
     /// Its configuration; `None` when it is not monitored any more.

@@ -3,11 +3,12 @@
 
 mod common;
 
+use ace_connection_logger::pure::address::IpVersion;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
-use ace_connection_logger::pure::model::{CheckResult, Family, Host, Outcome};
+use ace_connection_logger::pure::model::{CheckResult, Host, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, RunStart};
 use common::{Finished, TempDir, bin, run, skip};
@@ -16,7 +17,7 @@ use serde_json::Value;
 
 const FILE: &str = "connection_logs.db";
 
-fn host(name: &str, address: &str, family: Family) -> Arc<Host> {
+fn host(name: &str, address: &str, family: Option<IpVersion>) -> Arc<Host> {
     Arc::new(Host {
         name: name.into(),
         address: address.into(),
@@ -143,8 +144,8 @@ const AT: i64 = 1_762_086_896_007;
 /// Three checks of two hosts with all that a check may have.
 fn three() -> TempDir {
     let (one, two) = (
-        host("one \"1\", etc", "192.0.2.1", Family::Any),
-        host("zwölf", "2001:db8::c", Family::V6),
+        host("one \"1\", etc", "192.0.2.1", None),
+        host("zwölf", "2001:db8::c", Some(IpVersion::V6)),
     );
     folder_with(&[
         check(&two, AT + 1, &[12_345]),
@@ -351,9 +352,9 @@ fn what_cannot_be_written_is_said_and_leaves_no_half_file() {
 /// Many checks of three hosts with figures of all kinds, the same every time.
 fn many() -> TempDir {
     let hosts = [
-        host("one, \"the\" first", "192.0.2.1", Family::Any),
-        host("zwei\nlines", "2001:db8::2", Family::Any),
-        host("3", "three.example", Family::Any),
+        host("one, \"the\" first", "192.0.2.1", None),
+        host("zwei\nlines", "2001:db8::2", None),
+        host("3", "three.example", None),
     ];
     let mut state = 1u64;
     let mut random = |below: u64| {
@@ -505,10 +506,10 @@ fn promtool_takes_the_openmetrics() {
     // Two checks in one millisecond of an address that is measured over both versions of IP: one
     // sample.
     let (v4, v6) = (
-        host("both\\\n\"quoted\"", "both.example", Family::V4),
-        host("both\\\n\"quoted\"", "both.example", Family::V6),
+        host("both\\\n\"quoted\"", "both.example", Some(IpVersion::V4)),
+        host("both\\\n\"quoted\"", "both.example", Some(IpVersion::V6)),
     );
-    let one = host("one", "192.0.2.1", Family::Any);
+    let one = host("one", "192.0.2.1", None);
     let folder = folder_with(&[
         check(&v4, AT, &[250, 0, 500]),
         check(&v6, AT, &[1]),
@@ -617,8 +618,8 @@ const MINUTE: i64 = 60_000;
 
 fn autumn() -> TempDir {
     let (one, two) = (
-        host("one", "192.0.2.1", Family::Any),
-        host("two", "192.0.2.2", Family::Any),
+        host("one", "192.0.2.1", None),
+        host("two", "192.0.2.2", None),
     );
     folder_with(&[
         check(&one, TWO - 90 * MINUTE, &[250, 251, 0]),
@@ -776,8 +777,8 @@ fn the_file_has_the_originals_tables_indexes_and_texts() {
 #[test]
 fn checks_that_meet_in_a_millisecond_each_have_a_row_in_the_originals_file() {
     let (v4, v6) = (
-        host("both", "both.example", Family::V4),
-        host("both", "both.example", Family::V6),
+        host("both", "both.example", Some(IpVersion::V4)),
+        host("both", "both.example", Some(IpVersion::V6)),
     );
     let folder = folder_with(&[
         check(&v4, TWO, &[1]),

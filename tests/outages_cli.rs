@@ -7,7 +7,7 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use ace_connection_logger::pure::model::{CheckResult, Family, Host, Outcome};
+use ace_connection_logger::pure::model::{CheckResult, Host, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, RunStart};
 use common::{Finished, TempDir, bin, run};
@@ -51,7 +51,7 @@ impl Record {
             let host = Arc::new(Host {
                 name: name.into(),
                 address: address.into(),
-                family: Family::Any,
+                family: None,
             });
             let check = |(minute, letter): (i64, char)| {
                 let ping = if letter == 'r' {

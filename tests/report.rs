@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ace_connection_logger::api::{Api, ApiConfig};
 use ace_connection_logger::config;
-use ace_connection_logger::pure::model::{CheckResult, Family, Host, Outcome};
+use ace_connection_logger::pure::model::{CheckResult, Host, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, RunStart};
 use ace_connection_logger::web::Web;
@@ -48,7 +48,7 @@ fn folder() -> TempDir {
         Arc::new(Host {
             name: name.into(),
             address: address.into(),
-            family: Family::Any,
+            family: None,
         })
     };
     let (one, two) = (host("One <b>", "192.0.2.1"), host("Two", "192.0.2.2"));

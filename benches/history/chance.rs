@@ -33,7 +33,7 @@ pub fn check(host: &Arc<Host>, at: UtcMillis, manner: Manner, chance: &mut Chanc
     };
     let pings: Vec<Outcome> = (0..PINGS_PER_CHECK).map(|_| ping()).collect();
     CheckResult {
-        resolved: host.address.parse().ok(),
+        resolved: host.address.ip(),
         pings,
         ..CheckResult::begin(Arc::clone(host), at)
     }

@@ -23,7 +23,7 @@ use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use ace_connection_logger::pure::model::{CheckResult, Family, Host, LocalFault};
+use ace_connection_logger::pure::model::{CheckResult, Host, LocalFault};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, RunStart};
 use ace_connection_logger::sys;
@@ -105,8 +105,8 @@ fn main() {
     for index in 0..hosts {
         let host = Arc::new(Host {
             name: name_of(index),
-            address: address_of(index),
-            family: Family::Any,
+            address: address_of(index).as_str().into(),
+            family: None,
         });
         for day in 0..days {
             let span = begin + day * DAY_MS..begin + (day + 1) * DAY_MS;

@@ -4,7 +4,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use ace_connection_logger::pure::model::{CheckResult, Family, Host};
+use ace_connection_logger::pure::model::{CheckResult, Host};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, RunStart};
 
@@ -34,7 +34,7 @@ pub fn measure(_: &Program) {
         Arc::new(Host {
             name: address.into(),
             address: address.into(),
-            family: Family::Any,
+            family: None,
         })
     });
     let mut chance = Chance(1);

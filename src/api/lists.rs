@@ -1,5 +1,6 @@
 //! Short lists: hosts, what the monitor is doing, and whether all is well.
 
+use crate::pure::address::IpVersion;
 use serde::Serialize;
 use serde_json::json;
 
@@ -9,13 +10,9 @@ use crate::pure::time::UtcMillis;
 use crate::status::HostStatuses;
 use crate::store::MonitorRun;
 
-/// An IP version as the configuration has it.
-fn family_word(number: i64) -> &'static str {
-    match number {
-        4 => "4",
-        6 => "6",
-        _ => "any",
-    }
+/// A family as the configuration writes it: `4`, `6` or `any`.
+fn family_text(family: Option<IpVersion>) -> String {
+    family.map_or("any".into(), |version| version.number().to_string())
 }
 
 /// What the ledger says of the newest daemon.
@@ -44,7 +41,7 @@ pub(super) fn status(api: &Api) -> ApiResult {
         facts
             .hosts
             .iter()
-            .filter(|plan| plan.host.address == address)
+            .filter(|plan| plan.host.address.as_str() == address)
             .count()
             > 1
     };
@@ -52,11 +49,12 @@ pub(super) fn status(api: &Api) -> ApiResult {
         .hosts
         .iter()
         .map(|plan| {
+            let address = plan.host.address.as_str();
             json!({
                 "name": plan.host.name,
-                "address": plan.host.address,
-                "family": family_word(plan.host.family.number()),
-                "host_key": Host::key(&plan.host.address, plan.host.family.number(), is_shared(&plan.host.address)),
+                "address": address,
+                "family": family_text(plan.host.family),
+                "host_key": Host::key(address, plan.host.family, is_shared(address)),
                 "interval_seconds": plan.interval.as_secs_f64(),
                 "ping_count": plan.ping_count,
                 "role": plan.role.as_str(),
@@ -95,11 +93,13 @@ struct HostRow {
 }
 
 /// Hosts by name, address and family; each with its key among them.
-fn host_rows<'a>(hosts: impl Iterator<Item = (&'a str, &'a str, i64)>) -> Vec<HostRow> {
-    let all: Vec<(&str, &str, i64)> = hosts.collect();
+fn host_rows<'a>(
+    hosts: impl Iterator<Item = (&'a str, &'a str, Option<IpVersion>)>,
+) -> Vec<HostRow> {
+    let all: Vec<(&str, &str, Option<IpVersion>)> = hosts.collect();
     let is_shared =
         |address: &str| all.iter().filter(|(_, other, _)| *other == address).count() > 1;
-    let row = |(name, address, family): &(&str, &str, i64)| HostRow {
+    let row = |(name, address, family): &(&str, &str, Option<IpVersion>)| HostRow {
         name: (*name).to_string(),
         address: (*address).to_string(),
         host_key: Host::key(address, *family, is_shared(address)),
@@ -113,7 +113,7 @@ pub(super) fn hosts(api: &Api) -> ApiResult {
         (
             plan.host.name.as_str(),
             plan.host.address.as_str(),
-            plan.host.family.number(),
+            plan.host.family,
         )
     })))
 }

@@ -19,7 +19,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::{Config, HostConfig};
-use crate::pure::model::{Family, Host};
+use crate::pure::model::Host;
 use crate::pure::time::UtcMillis;
 use crate::report::ReportSettings;
 use crate::store::{CheckIntervals, Reader, StoreError};
@@ -46,11 +46,7 @@ pub struct ApiConfig {
 impl ApiConfig {
     /// Those of a configuration.
     pub fn of(config: &Config) -> ApiConfig {
-        let nobody = Host {
-            name: String::new(),
-            address: String::new(),
-            family: Family::Any,
-        };
+        let nobody = Host::unlisted("");
         ApiConfig {
             hosts: config.hosts.clone(),
             interval: config.plan_for(nobody).interval,
@@ -258,12 +254,12 @@ fn now() -> UtcMillis {
 /// The ids of a host that was recorded, or is configured and not recorded yet, by its key.
 fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<i64>, ApiError> {
     let ids = reader.host_ids(key)?;
-    let (address, _) = Host::of_key(key);
+    let (address, _) = Host::split_key(key);
     let is_configured = || {
         api.facts()
             .hosts
             .iter()
-            .any(|plan| plan.host.address.eq_ignore_ascii_case(address))
+            .any(|plan| plan.host.address.as_str().eq_ignore_ascii_case(address))
     };
     if ids.is_empty() && !is_configured() {
         return Err(ApiError::Unknown(format!(
@@ -282,10 +278,10 @@ fn check_intervals(
     ids: &[i64],
 ) -> Result<CheckIntervals, ApiError> {
     let facts = api.facts();
-    let (address, family) = Host::of_key(key);
+    let (address, family) = Host::split_key(key);
     let is_own = |plan: &&HostConfig| {
-        plan.host.address.eq_ignore_ascii_case(address)
-            && family.is_none_or(|family| plan.host.family == family)
+        plan.host.address.as_str().eq_ignore_ascii_case(address)
+            && family.is_none_or(|version| plan.host.family == Some(version))
     };
     let configured = facts.hosts.iter().find(is_own).map(|plan| plan.interval);
     Ok(reader.check_intervals(ids, configured, facts.interval)?)

@@ -68,7 +68,7 @@ struct Whose<'a> {
 
 impl<'a> Whose<'a> {
     fn of(reader: &Reader, key: &'a str) -> Result<Whose<'a>, ApiError> {
-        let (address, family) = Host::of_key(key);
+        let (address, family) = Host::split_key(key);
         let ids = family.map(|_| reader.host_ids(key)).transpose()?;
         Ok(Whose { address, ids })
     }
@@ -112,7 +112,7 @@ fn told<'a>(
         let family = hosts
             .iter()
             .find(|host| Some(host.id) == episode.event.host_id)
-            .map_or(0, |host| host.family);
+            .and_then(|host| host.family);
         Host::key(
             address,
             family,

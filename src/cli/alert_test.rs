@@ -80,8 +80,8 @@ pub fn run(arguments: &AlertTest) -> Result<Verdict, CliError> {
 fn made_up(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
     let example = |n: u8| Host {
         name: format!("Example {n}"),
-        address: format!("192.0.2.{n}"),
-        family: Default::default(),
+        address: format!("192.0.2.{n}").as_str().into(),
+        family: None,
     };
     let known = |plan: &HostConfig| Host::clone(&plan.host);
     let hosts: Vec<Host> = config
@@ -96,7 +96,7 @@ fn made_up(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
     let event = |(id, host): (i64, &Host)| OutageEvent {
         id,
         host_name: host.name.clone(),
-        host_address: host.address.clone(),
+        host_address: host.address.to_string(),
         event_type: OUTAGE.into(),
         start_time: start.sql_text(),
         end_time: end.map(UtcMillis::sql_text),
@@ -122,7 +122,7 @@ fn made_up(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
     };
     let check = serde_json::json!({
         "host_name": hosts[0].name,
-        "host_address": hosts[0].address,
+        "host_address": hosts[0].address.as_str(),
         "check": { "timestamp": start.rfc3339(), "state": "degraded", "sent": 5, "received": 4, "success_rate": 80.0, "avg_us": 23_400 },
     });
     Notice {

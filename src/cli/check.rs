@@ -22,7 +22,7 @@ use crate::daemon::{self, DaemonError};
 use crate::net::TimestampSwitch;
 use crate::pinger::{Pinger, ProbeSettings, Progress};
 use crate::pure::check::ReadMode;
-use crate::pure::model::{CheckResult, Family, Host, Outcome, State};
+use crate::pure::model::{CheckResult, Host, Outcome, State};
 use crate::pure::outage::OutageRules;
 use crate::pure::stats;
 use crate::store::RunStart;
@@ -95,7 +95,7 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliErro
     let mut plans: Vec<HostConfig> = Vec::new();
     for word in wanted {
         let is_meant = |plan: &&HostConfig| {
-            plan.host.name == *word || plan.host.address.eq_ignore_ascii_case(word)
+            plan.host.name == *word || plan.host.address.as_str().eq_ignore_ascii_case(word)
         };
         let found: Vec<HostConfig> = config.hosts.iter().filter(is_meant).cloned().collect();
         if found.is_empty() {
@@ -115,11 +115,7 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliErro
                     known.join(", ")
                 )));
             }
-            plans.push(config.plan_for(Host {
-                name: word.clone(),
-                address: word.clone(),
-                family: Family::Any,
-            }));
+            plans.push(config.plan_for(Host::unlisted(word)));
         }
         plans.extend(found);
     }
@@ -272,7 +268,7 @@ impl<'a> From<&'a CheckResult> for Row<'a> {
         let (sent, received) = (result.sent(), result.received());
         Row {
             host_name: &result.host.name,
-            host_address: &result.host.address,
+            host_address: result.host.address.as_str(),
             resolved_address: result.resolved,
             timestamp: result.checked_at.rfc3339(),
             state: result.state().as_str(),
@@ -300,10 +296,10 @@ fn text_of(results: &[CheckResult]) -> String {
     ];
     for result in results {
         let address = match result.resolved {
-            Some(ip) if ip.to_string() != result.host.address => {
+            Some(ip) if ip.to_string() != result.host.address.as_str() => {
                 format!("{} ({ip})", result.host.address)
             }
-            _ => result.host.address.clone(),
+            _ => result.host.address.to_string(),
         };
         let mut latency = match stats::summarize(result.rtts_us().flatten()) {
             Some(s) if s.max_us > s.min_us => {

@@ -4,7 +4,6 @@
 use std::fs;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs};
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::json;
@@ -15,8 +14,8 @@ use super::output::{is_coloured, paint, print, print_json, printable};
 use super::{CliError, Verdict, find_config, load};
 use crate::config::Config;
 use crate::net::{self, SocketError, SocketType};
-use crate::pure::icmp::Version;
-use crate::pure::model::{Family, Host, State};
+use crate::pure::address::IpVersion;
+use crate::pure::model::{Host, State};
 use crate::pure::time::UtcMillis;
 use crate::store::Reader;
 use crate::{daemon, sys};
@@ -141,12 +140,12 @@ fn look_at_sockets(config: &Config, findings: &mut Vec<Finding>) {
     for (what, version, own) in [
         (
             "ICMP over IPv4",
-            Version::V4,
+            IpVersion::V4,
             IpAddr::V4(Ipv4Addr::LOCALHOST),
         ),
         (
             "ICMP over IPv6",
-            Version::V6,
+            IpVersion::V6,
             IpAddr::V6(Ipv6Addr::LOCALHOST),
         ),
     ] {
@@ -186,7 +185,7 @@ fn look_at_sockets(config: &Config, findings: &mut Vec<Finding>) {
 }
 
 /// Which kinds of socket are open to this process, in words.
-fn kinds(version: Version) -> String {
+fn kinds(version: IpVersion) -> String {
     let word = |kind| match net::probe_kind(version, kind) {
         Ok(()) => "yes".to_string(),
         Err(error) => error
@@ -204,28 +203,13 @@ fn kinds(version: Version) -> String {
 }
 
 /// Whether a host is certain to be pinged over this version.
-fn needs(host: &Host, version: Version) -> bool {
-    let literal = host
-        .address
-        .split('%')
-        .next()
-        .and_then(|ip| ip.parse::<IpAddr>().ok());
-    match (literal, host.family) {
-        (Some(ip), _) => ip.is_ipv4() == (version == Version::V4),
-        (None, Family::V4) => version == Version::V4,
-        (None, Family::V6) => version == Version::V6,
-        (None, Family::Any) => false,
-    }
+fn needs(host: &Host, version: IpVersion) -> bool {
+    host.address.ip().map(IpVersion::of).or(host.family) == Some(version)
 }
 
 /// Pings an address of this machine once: its round-trip time in microseconds.
 fn ping_own(own: IpAddr, config: &Config) -> Result<u32, String> {
-    let host = Host {
-        name: own.to_string(),
-        address: own.to_string(),
-        family: Family::Any,
-    };
-    let mut plan = config.plan_for(host);
+    let mut plan = config.plan_for(Host::unlisted(&own.to_string()));
     (plan.ping_count, plan.timeout, plan.source) = (1, Duration::from_secs(1), None);
     let manner = crate::pinger::ProbeSettings {
         read_mode: crate::pure::check::ReadMode::Immediate,
@@ -264,18 +248,10 @@ fn look_at_open_files(config: &Config, findings: &mut Vec<Finding>) {
 /// machine.
 fn look_at_resolver(config: &Config, findings: &mut Vec<Finding>) {
     const WHAT: &str = "resolver";
-    let is_name = |host: &Arc<Host>| {
-        host.address != "gateway"
-            && host
-                .address
-                .split('%')
-                .next()
-                .is_some_and(|ip| ip.parse::<IpAddr>().is_err())
-    };
     let names: Vec<&str> = config
         .hosts
         .iter()
-        .filter(|plan| is_name(&plan.host))
+        .filter(|plan| plan.host.address.is_name())
         .map(|plan| plan.host.address.as_str())
         .collect();
     let cure = || {
@@ -328,7 +304,7 @@ fn look_at_gateway(config: &Config, findings: &mut Vec<Finding>) {
     let is_needed = config
         .hosts
         .iter()
-        .any(|plan| plan.host.address == "gateway");
+        .any(|plan| plan.host.address.is_gateway());
     findings.push(match (found.is_empty(), is_needed) {
         (false, _) => Finding::ok(WHAT, found.join(", ")),
         (true, true) => Finding::failed(

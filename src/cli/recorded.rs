@@ -33,7 +33,7 @@ pub fn hosts(
         && !config
             .hosts
             .iter()
-            .any(|plan| is_meant(&plan.host.name, &plan.host.address))
+            .any(|plan| is_meant(&plan.host.name, plan.host.address.as_str()))
     {
         let names: Vec<String> = known
             .iter()

@@ -4,21 +4,8 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
+use crate::pure::address::HostAddress;
 use crate::pure::model::Source;
-
-/// The word for this machine's default gateway.
-pub(super) const GATEWAY: &str = "gateway";
-
-/// An address in a form in which equal addresses are equal.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(super) enum Address {
-    /// This machine's default gateway.
-    Gateway,
-    /// An IP address, for a scoped one with its zone.
-    Ip(IpAddr, Option<String>),
-    /// A host name in lower case.
-    Name(String),
-}
 
 /// Why an IP address without a zone is not that of one host, with the cure.
 fn what_is_no_host(ip: IpAddr) -> Option<String> {
@@ -38,25 +25,25 @@ fn what_is_no_host(ip: IpAddr) -> Option<String> {
 }
 
 /// The address that a text means; otherwise what is wrong with the text.
-pub(super) fn read_address(text: &str) -> Result<Address, String> {
+pub(super) fn read_address(text: &str) -> Result<HostAddress, String> {
     const MAX_NAME: usize = 253;
     const MAX_LABEL: usize = 63;
     let neither = || Err("is neither an IP address nor a host name".to_owned());
     if text.is_empty() {
         return Err("is empty: an IP address or a host name belongs here".into());
     }
-    if text.eq_ignore_ascii_case(GATEWAY) {
-        return Ok(Address::Gateway);
+    if text.eq_ignore_ascii_case(HostAddress::GATEWAY) {
+        return Ok(HostAddress::GATEWAY.into());
     }
     if let Ok(ip) = text.parse::<IpAddr>() {
         return match what_is_no_host(ip) {
             Some(wrong) => Err(wrong),
-            None => Ok(Address::Ip(ip, None)),
+            None => Ok(text.into()),
         };
     }
     if let Some((ip, zone)) = text.split_once('%') {
         return match ip.parse::<Ipv6Addr>() {
-            Ok(ip) if is_interface(zone) => Ok(Address::Ip(IpAddr::V6(ip), Some(zone.to_owned()))),
+            Ok(_) if is_interface(zone) => Ok(text.into()),
             _ => neither(),
         };
     }
@@ -103,7 +90,7 @@ pub(super) fn read_address(text: &str) -> Result<Address, String> {
             label.len()
         ));
     }
-    Ok(Address::Name(text.to_ascii_lowercase()))
+    Ok(text.into())
 }
 
 /// What to write instead, for the slips that are easy to recognise.
@@ -178,10 +165,14 @@ mod tests {
         ] {
             assert!(read_address(text).is_ok(), "{text}");
         }
-        assert_eq!(read_address("Gateway"), Ok(Address::Gateway));
-        assert_eq!(read_address("0:0:0:0:0:0:0:1"), read_address("::1"));
-        assert_eq!(read_address("Example.COM"), read_address("example.com"));
-        assert_ne!(read_address("fe80::1%eth0"), read_address("fe80::1%eth1"));
+        let is_same = |a, b| {
+            let read = |text| read_address(text).expect("an address");
+            read(a).is_same_as(&read(b))
+        };
+        assert!(read_address("Gateway").is_ok_and(|address| address.is_gateway()));
+        assert!(is_same("0:0:0:0:0:0:0:1", "::1"));
+        assert!(is_same("Example.COM", "example.com"));
+        assert!(!is_same("fe80::1%eth0", "fe80::1%eth1"));
     }
 
     #[test]

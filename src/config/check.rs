@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use log::LevelFilter;
 
-use super::address::{Address, read_address};
+use super::address::read_address;
 use super::hosts::{plan_with_common_keys, read_hosts};
 use super::keys;
 use super::lines;
@@ -16,7 +16,7 @@ use super::raw::{self, SyntaxError, Value};
 use super::section::{Checker, Range, Section, describe};
 use super::{AlertsConfig, Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
 use crate::pure::incident::GroupingRules;
-use crate::pure::model::{AlertKind, Family, Host};
+use crate::pure::model::{AlertKind, Host};
 use crate::pure::outage::OutageRules;
 
 const RETENTION: Range = Range {
@@ -244,11 +244,7 @@ fn check_sections(checker: &mut Checker, root: &Section<'_>) -> Config {
     let dashboard = read_dashboard(checker, &dashboard);
     let logging = open(checker, root, "logging", keys::LOGGING);
     let logging = read_logging(checker, &logging);
-    let nobody = Host {
-        name: String::new(),
-        address: String::new(),
-        family: Family::Any,
-    };
+    let nobody = Host::unlisted("");
     let unlisted = plan_with_common_keys(nobody, &monitoring);
     Config {
         hosts,
@@ -460,7 +456,7 @@ fn read_listen_host(checker: &mut Checker, section: &Section<'_>) -> Option<Stri
     let node = section.get("host")?;
     let wrong = match checker.word(node) {
         Ok(word) => match read_address(&word) {
-            Ok(Address::Gateway) => "gateway is not this machine".into(),
+            Ok(address) if address.is_gateway() => "gateway is not this machine".into(),
             Ok(_) => return Some(word),
             Err(wrong) => format!("\"{}\" {wrong}", shorten(&word)),
         },

@@ -1,23 +1,23 @@
 //! The list of hosts: each with its address, its own keys, and nobody twice.
 
-use std::collections::HashMap;
+use crate::pure::address::{HostAddress, IpVersion};
 use std::net::IpAddr;
 use std::sync::Arc;
 
-use super::address::{Address, GATEWAY, read_address, read_source};
+use super::address::{read_address, read_source};
 use super::keys;
 use super::pace::{Monitoring, read_host_pace};
 use super::problem::{ProblemKind, shorten};
 use super::raw::{Node, Value};
 use super::section::{Checker, Section, describe};
 use super::{HostConfig, Role};
-use crate::pure::model::{Family, Host, Source};
+use crate::pure::model::{Host, Source};
 
 /// Name and address of the hosts that are pinged when the file lists none.
 const DEFAULTS: [(&str, &str); 3] = [
     ("Google DNS", "8.8.8.8"),
     ("Cloudflare DNS", "1.1.1.1"),
-    ("Local Gateway", GATEWAY),
+    ("Local Gateway", HostAddress::GATEWAY),
 ];
 
 const MAX_NAME_CHARACTERS: usize = 4096;
@@ -55,7 +55,7 @@ fn default_hosts(monitoring: &Monitoring) -> Vec<HostConfig> {
     let host = |(name, address): (&str, &str)| Host {
         name: name.into(),
         address: address.into(),
-        family: Family::Any,
+        family: None,
     };
     DEFAULTS
         .into_iter()
@@ -66,7 +66,7 @@ fn default_hosts(monitoring: &Monitoring) -> Vec<HostConfig> {
 /// How a host without keys of its own is checked.
 pub(super) fn plan_with_common_keys(host: Host, monitoring: &Monitoring) -> HostConfig {
     HostConfig {
-        role: if host.address == GATEWAY {
+        role: if host.address.is_gateway() {
             Role::Gateway
         } else {
             Role::Internet
@@ -85,18 +85,24 @@ pub(super) fn plan_with_common_keys(host: Host, monitoring: &Monitoring) -> Host
 
 /// Which families of an address are taken, and by which host.
 #[derive(Default)]
-struct Seen(HashMap<Address, Vec<(Family, usize)>>);
+struct Seen(Vec<(HostAddress, Option<IpVersion>, usize)>);
 
 impl Seen {
     /// The earlier host that is the same one: address and family are a host's identity.
-    fn earlier(&mut self, address: &Address, family: Family, index: usize) -> Option<usize> {
-        let taken = self.0.entry(address.clone()).or_default();
-        let same = taken.iter().find(|(other, _)| *other == family);
-        if let Some((_, earlier)) = same {
-            return Some(*earlier);
+    fn earlier(
+        &mut self,
+        address: &HostAddress,
+        family: Option<IpVersion>,
+        index: usize,
+    ) -> Option<usize> {
+        let is_same = |taken: &&(HostAddress, Option<IpVersion>, usize)| {
+            taken.1 == family && taken.0.is_same_as(address)
+        };
+        let earlier = self.0.iter().find(is_same).map(|taken| taken.2);
+        if earlier.is_none() {
+            self.0.push((address.clone(), family, index));
         }
-        taken.push((family, index));
-        None
+        earlier
     }
 }
 
@@ -144,11 +150,7 @@ fn read_host(
             return None;
         }
     };
-    let ip = if let Address::Ip(ip, _) = &address {
-        Some(*ip)
-    } else {
-        None
-    };
+    let ip = address.ip();
     let family = read_family(checker, &section, ip);
     if let Some(earlier) = seen.earlier(&address, family, index) {
         let wrong = format!(
@@ -158,19 +160,14 @@ fn read_host(
         checker.wrong(&section, "address", &wrong, "this second one left out");
         return None;
     }
-    let address_text = if address == Address::Gateway {
-        GATEWAY.to_owned()
-    } else {
-        word
-    };
-    let name = read_name(checker, &section).unwrap_or_else(|| address_text.clone());
+    let name = read_name(checker, &section).unwrap_or_else(|| address.to_string());
     let (pace, fit) = read_host_pace(checker, &section, monitoring);
     let source = read_host_source(checker, &section, ip, family);
     let role = read_role(checker, &section, &address);
     Some(HostConfig {
         host: Arc::new(Host {
             name,
-            address: address_text,
+            address,
             family,
         }),
         interval: pace.interval,
@@ -200,21 +197,28 @@ fn read_name(checker: &mut Checker, section: &Section<'_>) -> Option<String> {
     Some(name)
 }
 
-fn read_family(checker: &mut Checker, section: &Section<'_>, ip: Option<IpAddr>) -> Family {
+fn read_family(
+    checker: &mut Checker,
+    section: &Section<'_>,
+    ip: Option<IpAddr>,
+) -> Option<IpVersion> {
     let family = match checker.choice(section, "family", &["any", "4", "6"], "any used") {
-        Some(1) => Family::V4,
-        Some(2) => Family::V6,
-        _ => return Family::Any,
+        Some(1) => Some(IpVersion::V4),
+        Some(2) => Some(IpVersion::V6),
+        _ => return None,
     };
     match ip {
-        Some(ip) if !family.admits(ip) => {
-            let wrong = format!("{} contradicts the address {ip}", family.number());
+        Some(ip) if !IpVersion::admits(family, ip) => {
+            let wrong = format!(
+                "{} contradicts the address {ip}",
+                family.map_or(0, IpVersion::number)
+            );
             checker.wrong(section, "family", &wrong, "the address's own used");
-            Family::Any
+            None
         }
         // An address says its version itself: with and without the key it is the same host, with
         // one history.
-        Some(_) => Family::Any,
+        Some(_) => None,
         None => family,
     }
 }
@@ -223,7 +227,7 @@ fn read_host_source(
     checker: &mut Checker,
     section: &Section<'_>,
     ip: Option<IpAddr>,
-    family: Family,
+    family: Option<IpVersion>,
 ) -> Option<Source> {
     const USED: &str = "routing chooses";
     let node = section.get("source")?;
@@ -231,7 +235,7 @@ fn read_host_source(
         Ok(word) => match read_source(&word) {
             Ok(Source::Address(source))
                 if ip.is_some_and(|ip| ip.is_ipv4() != source.is_ipv4())
-                    || !family.admits(source) =>
+                    || !IpVersion::admits(family, source) =>
             {
                 format!("{source} is of another IP version than the host")
             }
@@ -244,8 +248,8 @@ fn read_host_source(
     None
 }
 
-fn read_role(checker: &mut Checker, section: &Section<'_>, address: &Address) -> Role {
-    let (default, used) = if *address == Address::Gateway {
+fn read_role(checker: &mut Checker, section: &Section<'_>, address: &HostAddress) -> Role {
+    let (default, used) = if address.is_gateway() {
         (Role::Gateway, "gateway used")
     } else {
         (Role::Internet, "internet used")

@@ -9,8 +9,8 @@ use std::thread;
 use std::time::Duration;
 
 use super::route;
-use crate::pure::icmp::Version;
-use crate::pure::model::{Family, Host};
+use crate::pure::address::{AddressKind, IpVersion};
+use crate::pure::model::Host;
 use crate::stop::Stop;
 use crate::sys;
 
@@ -25,12 +25,8 @@ pub struct Target {
 
 impl Target {
     /// The version of IP it belongs to.
-    pub fn version(&self) -> Version {
-        if self.ip.is_ipv4() {
-            Version::V4
-        } else {
-            Version::V6
-        }
+    pub fn version(&self) -> IpVersion {
+        IpVersion::of(self.ip)
     }
 
     /// As sockets want it, without a port.
@@ -96,21 +92,25 @@ impl Resolver {
     /// the wait for the resolver.
     pub fn resolve(&mut self, stop: &Stop) -> Result<Target, String> {
         let host = Arc::clone(&self.host);
-        if let Some(target) = literal(&host.address) {
-            return target;
-        }
-        if host.address == "gateway" {
-            return route::find(host.family);
+        match host.address.kind() {
+            AddressKind::Gateway => return route::find(host.family),
+            AddressKind::Ip(ip) => {
+                return Ok(Target {
+                    ip: *ip,
+                    scope_id: 0,
+                });
+            }
+            AddressKind::Scoped(ip, zone) => return scoped(*ip, zone),
+            AddressKind::Name => {}
         }
         let looked_up = self.look_up(stop).and_then(|found| {
             let admitted = found
                 .into_iter()
                 .map(Target::from)
-                .find(|target| host.family.admits(target.ip));
+                .find(|target| IpVersion::admits(host.family, target.ip));
             admitted.ok_or_else(|| match host.family {
-                Family::V4 => format!("{} has no IPv4 address", host.address),
-                Family::V6 => format!("{} has no IPv6 address", host.address),
-                Family::Any => format!("{} has no address", host.address),
+                Some(version) => format!("{} has no {version} address", host.address),
+                None => format!("{} has no address", host.address),
             })
         });
         match looked_up {
@@ -148,7 +148,7 @@ impl Resolver {
 
     /// Whether the host is given by a name that has to be looked up.
     pub fn is_name(&self) -> bool {
-        self.host.address != "gateway" && literal(&self.host.address).is_none()
+        self.host.address.is_name()
     }
 
     fn look_up(&mut self, stop: &Stop) -> Result<Vec<SocketAddr>, String> {
@@ -212,26 +212,20 @@ fn without_preamble(error: &io::Error) -> String {
         .to_string()
 }
 
-/// The target of a literal IP address, with a zone or without; `None` when the text is a name.
-fn literal(address: &str) -> Option<Result<Target, String>> {
-    if let Ok(ip) = address.parse::<IpAddr>() {
-        return Some(Ok(Target { ip, scope_id: 0 }));
-    }
-    let (ip, zone) = address.split_once('%')?;
-    let ip = IpAddr::V6(ip.parse::<Ipv6Addr>().ok()?);
+/// The target of an IPv6 address with a zone: the name or index of an interface.
+fn scoped(ip: Ipv6Addr, zone: &str) -> Result<Target, String> {
     let scope_id = zone.parse().ok().or_else(|| sys::interface_index(zone));
-    Some(
-        scope_id
-            .map(|scope_id| Target { ip, scope_id })
-            .ok_or_else(|| format!("no interface {zone}")),
-    )
+    let ip = IpAddr::V6(ip);
+    scope_id
+        .map(|scope_id| Target { ip, scope_id })
+        .ok_or_else(|| format!("no interface {zone}"))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn resolver(address: &str, family: Family) -> Resolver {
+    fn resolver(address: &str, family: Option<IpVersion>) -> Resolver {
         Resolver::new(Arc::new(Host {
             name: "x".into(),
             address: address.into(),
@@ -242,7 +236,7 @@ mod tests {
     #[test]
     fn literals_and_zones_need_no_resolver() {
         let stop = Stop::new().expect("a descriptor");
-        let find = |address: &str| resolver(address, Family::Any).resolve(&stop);
+        let find = |address: &str| resolver(address, None).resolve(&stop);
         assert_eq!(
             find("192.0.2.1"),
             Ok(Target {
@@ -258,7 +252,7 @@ mod tests {
     #[test]
     fn a_name_that_never_resolved_is_a_reason_and_one_that_stops_resolving_keeps_its_address() {
         let stop = Stop::new().expect("a descriptor");
-        let mut resolver = resolver("host.invalid", Family::Any);
+        let mut resolver = resolver("host.invalid", None);
         assert!(
             resolver
                 .resolve(&stop)
@@ -275,7 +269,7 @@ mod tests {
     #[test]
     fn a_name_gives_an_address_of_the_family_that_is_asked_for() {
         let stop = Stop::new().expect("a descriptor");
-        let target = resolver("localhost", Family::V4)
+        let target = resolver("localhost", Some(IpVersion::V4))
             .resolve(&stop)
             .expect("every machine knows localhost");
         assert_eq!(target.ip, IpAddr::from([127, 0, 0, 1]));
@@ -284,7 +278,7 @@ mod tests {
     #[test]
     fn a_resolver_that_hangs_delays_a_check_with_a_last_address_only_a_little() {
         let stop = Stop::new().expect("a descriptor");
-        let mut resolver = resolver("slow.example", Family::Any);
+        let mut resolver = resolver("slow.example", None);
         let (sender, answers) = sync_channel(1);
         (resolver.pending, resolver.last_good) = (
             Some(answers),

@@ -1,12 +1,13 @@
 //! This machine's routes: where the default gateway is, by which interface a target is reached, and
 //! whether that can work. The table itself is read in sys/.
 
+use crate::pure::address::IpVersion;
 use std::io;
 use std::net::{IpAddr, UdpSocket};
 
 use super::Target;
 use crate::pure::cause::NetworkPosition;
-use crate::pure::model::{Family, Source};
+use crate::pure::model::Source;
 use crate::sys::{self, Route};
 
 /// A default route's next hop.
@@ -22,8 +23,8 @@ pub struct Gateway {
 
 /// The default gateways of this machine, best first, IPv4 before IPv6.
 pub fn default_gateways() -> Vec<Gateway> {
-    let mut found = gateways_in(sys::routes(false));
-    found.append(&mut gateways_in(sys::routes(true)));
+    let mut found = gateways_in(sys::routes(IpVersion::V4));
+    found.append(&mut gateways_in(sys::routes(IpVersion::V6)));
     found
 }
 
@@ -56,10 +57,10 @@ pub fn target_of(gateway: &Gateway) -> Option<Target> {
 }
 
 /// The gateway to ping for `address: gateway`; `Err` is the reason why there is none.
-pub(super) fn find(family: Family) -> Result<Target, String> {
+pub(super) fn find(family: Option<IpVersion>) -> Result<Target, String> {
     let routes: Vec<Gateway> = default_gateways()
         .into_iter()
-        .filter(|route| family.admits(route.ip))
+        .filter(|route| IpVersion::admits(family, route.ip))
         .collect();
     routes
         .iter()
@@ -81,7 +82,7 @@ pub fn place_of(target: &Target) -> Option<NetworkPosition> {
     {
         return Some(NetworkPosition::Here);
     }
-    let routes = sys::routes(target.ip.is_ipv6());
+    let routes = sys::routes(target.version());
     if routes
         .iter()
         .any(|route| route.prefix_len == 0 && route.gateway == target.ip)
@@ -108,9 +109,7 @@ impl Link {
     pub fn to(target: &Target, source: Option<&Source>) -> Link {
         let interface = match source {
             Some(Source::Interface(name)) => Some(name.clone()),
-            _ => {
-                best(&sys::routes(target.ip.is_ipv6()), target).map(|route| route.interface.clone())
-            }
+            _ => best(&sys::routes(target.version()), target).map(|route| route.interface.clone()),
         };
         Link { interface }
     }

@@ -3,6 +3,7 @@
 //! shows to a socket (sys::SEES_ALL_MESSAGES), it is not connected, since the errors of routers
 //! would be kept from it too, and picks its own messages from all.
 
+use crate::pure::address::IpVersion;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -13,7 +14,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Target, route};
 use crate::pure::check::{CheckRun, ReceiveTime};
-use crate::pure::icmp::{self, Version};
+use crate::pure::icmp;
 use crate::pure::model::{IcmpError, LocalFault, Source};
 use crate::sys::{self, Batch, Queue};
 
@@ -43,7 +44,7 @@ pub enum SocketError {
     /// Neither kind of socket is allowed to this process.
     Permission,
     /// This machine has no such version of IP.
-    NoVersion(Version),
+    NoVersion(IpVersion),
     /// No route, address or interface to reach the target by.
     NoWay {
         /// The address that was to be pinged.
@@ -83,8 +84,8 @@ impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SocketError::Permission => write!(f, "no permission to send ICMP"),
-            SocketError::NoVersion(Version::V4) => write!(f, "this machine has no IPv4"),
-            SocketError::NoVersion(Version::V6) => write!(f, "this machine has no IPv6"),
+            SocketError::NoVersion(IpVersion::V4) => write!(f, "this machine has no IPv4"),
+            SocketError::NoVersion(IpVersion::V6) => write!(f, "this machine has no IPv6"),
             SocketError::NoWay { target, cause } => write!(f, "no way to {target}: {cause}"),
             SocketError::NoSource { source, cause } => write!(f, "source {source}: {cause}"),
             SocketError::Socket { operation, cause } => write!(f, "{operation}: {cause}"),
@@ -97,7 +98,7 @@ impl fmt::Display for SocketError {
 pub struct EchoSocket {
     socket: Socket,
     kind: SocketType,
-    version: Version,
+    version: IpVersion,
     identifier: u16,
     target: Target,
     peer: IpAddr,
@@ -119,7 +120,7 @@ impl EchoSocket {
         // Stamps are a help, errors a reason: a kernel without them still pings.
         for request in [
             sys::request_stamps(socket.as_fd()),
-            sys::request_errors(socket.as_fd(), version == Version::V6),
+            sys::request_errors(socket.as_fd(), version),
         ] {
             if let Err(error) = request {
                 log::debug!("socket options for {}: {error}", target.ip);
@@ -129,16 +130,11 @@ impl EchoSocket {
         let mut identifier = u16::from_be_bytes([identifier[0], identifier[1]]);
         let is_sorted = kind == SocketType::Datagram && sys::PING_SOCKETS_DEMULTIPLEX;
         if !is_sorted {
-            sys::admit_only_replies(
-                socket.as_fd(),
-                version == Version::V6,
-                version.reply_type(),
-                identifier,
-            )
-            .map_err(|cause| SocketError::Socket {
-                operation: "setting a socket filter",
-                cause,
-            })?;
+            sys::admit_only_replies(socket.as_fd(), version, version.reply_type(), identifier)
+                .map_err(|cause| SocketError::Socket {
+                    operation: "setting a socket filter",
+                    cause,
+                })?;
         }
         apply(&socket, target, options)?;
         let no_way = |cause| SocketError::NoWay {
@@ -216,7 +212,7 @@ impl EchoSocket {
     /// Whether messages come with their IP header, whose checksum and ICMP's nobody may have looked
     /// at.
     fn has_ip_header(&self) -> bool {
-        self.version == Version::V4
+        self.version == IpVersion::V4
             && !(self.kind == SocketType::Datagram && sys::PING_SOCKETS_DEMULTIPLEX)
     }
 
@@ -321,13 +317,16 @@ impl EchoSocket {
                 }
                 ORIGIN_ICMP | ORIGIN_ICMP6 => {
                     errors += 1;
-                    let is_v6 = error.origin == ORIGIN_ICMP6;
+                    let version = match error.origin {
+                        ORIGIN_ICMP6 => IpVersion::V6,
+                        _ => IpVersion::V4,
+                    };
                     run.received_error(
                         message.bytes,
                         IcmpError {
                             kind: error.kind,
                             code: error.code,
-                            is_v6,
+                            version,
                             from: error.offender,
                         },
                     );
@@ -346,7 +345,7 @@ impl EchoSocket {
 /// about this socket's pings to the check, and says whether it is a reply that came to this socket.
 fn take_own(
     bytes: Option<&[u8]>,
-    version: Version,
+    version: IpVersion,
     identifier: u16,
     source: Option<IpAddr>,
     peer: IpAddr,
@@ -357,13 +356,12 @@ fn take_own(
     // since.
     if let Some(error) = icmp::parse_error(bytes, version).filter(|error| error.destination == peer)
     {
-        let is_v6 = version == Version::V6;
         run.received_error(
             error.quote,
             IcmpError {
                 kind: error.kind,
                 code: error.code,
-                is_v6,
+                version,
                 from: source,
             },
         );
@@ -383,19 +381,19 @@ impl AsFd for EchoSocket {
 const ERROR_ROUNDS: usize = 100;
 
 /// Whether this process may ping over a version of IP, and with which kind of socket.
-pub fn probe(version: Version) -> Result<SocketType, SocketError> {
+pub fn probe(version: IpVersion) -> Result<SocketType, SocketError> {
     create(version).map(|(_, kind)| kind)
 }
 
 /// Whether this process may open one kind of socket.
-pub fn probe_kind(version: Version, kind: SocketType) -> io::Result<()> {
+pub fn probe_kind(version: IpVersion, kind: SocketType) -> io::Result<()> {
     create_kind(version, kind).map(drop)
 }
 
-fn create_kind(version: Version, kind: SocketType) -> io::Result<Socket> {
+fn create_kind(version: IpVersion, kind: SocketType) -> io::Result<Socket> {
     let (domain, protocol) = match version {
-        Version::V4 => (Domain::IPV4, Protocol::ICMPV4),
-        Version::V6 => (Domain::IPV6, Protocol::ICMPV6),
+        IpVersion::V4 => (Domain::IPV4, Protocol::ICMPV4),
+        IpVersion::V6 => (Domain::IPV6, Protocol::ICMPV6),
     };
     let kind = match kind {
         SocketType::Datagram => Type::DGRAM,
@@ -404,7 +402,7 @@ fn create_kind(version: Version, kind: SocketType) -> io::Result<Socket> {
     Socket::new(domain, kind, Some(protocol))
 }
 
-fn create(version: Version) -> Result<(Socket, SocketType), SocketError> {
+fn create(version: IpVersion) -> Result<(Socket, SocketType), SocketError> {
     let first = match create_kind(version, SocketType::Datagram) {
         Ok(socket) => return Ok((socket, SocketType::Datagram)),
         Err(error) => error,
@@ -458,7 +456,7 @@ fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<()
                 })
         }
         Some(Source::Interface(name)) => {
-            sys::bind_to_interface(socket.as_fd(), name, target.ip.is_ipv6()).map_err(|cause| {
+            sys::bind_to_interface(socket.as_fd(), name, target.version()).map_err(|cause| {
                 SocketError::NoSource {
                     source: name.clone(),
                     cause,
@@ -468,10 +466,10 @@ fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<()
     }
 }
 
-fn set_time_to_live(socket: &Socket, version: Version, hops: u8) -> io::Result<()> {
+fn set_time_to_live(socket: &Socket, version: IpVersion, hops: u8) -> io::Result<()> {
     match version {
-        Version::V4 => socket.set_ttl_v4(u32::from(hops)),
-        Version::V6 => socket.set_unicast_hops_v6(u32::from(hops)),
+        IpVersion::V4 => socket.set_ttl_v4(u32::from(hops)),
+        IpVersion::V6 => socket.set_unicast_hops_v6(u32::from(hops)),
     }
 }
 

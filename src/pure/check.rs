@@ -2,9 +2,10 @@
 //! outcome of every ping. No socket, no clock, no thread: pinger.rs drives it and hands in what the
 //! socket and the clocks say.
 
+use crate::pure::address::IpVersion;
 use std::time::Duration;
 
-use crate::pure::icmp::{self, Echo, Version};
+use crate::pure::icmp::{self, Echo};
 use crate::pure::model::{IcmpError, Outcome};
 use crate::pure::phrase;
 use crate::pure::time::{ClockSample, Monotonic, nanoseconds};
@@ -67,7 +68,7 @@ pub struct ReceiveTime {
 #[derive(Debug)]
 pub struct CheckRun {
     plan: CheckSettings,
-    version: Version,
+    version: IpVersion,
     identifier: u16,
     cookie: u64,
     pings: Vec<Ping>,
@@ -104,7 +105,7 @@ pub struct JudgedPings {
 impl CheckRun {
     /// A check that has sent nothing yet. `cookie` is random; the payloads come from it.
     /// `identifier` is what the socket sends with.
-    pub fn new(plan: CheckSettings, version: Version, identifier: u16, cookie: u64) -> CheckRun {
+    pub fn new(plan: CheckSettings, version: IpVersion, identifier: u16, cookie: u64) -> CheckRun {
         let pings = Vec::with_capacity(usize::from(plan.ping_count));
         CheckRun {
             plan,
@@ -165,7 +166,7 @@ impl CheckRun {
     }
 
     /// The version of IP it pings over.
-    pub fn version(&self) -> Version {
+    pub fn version(&self) -> IpVersion {
         self.version
     }
 

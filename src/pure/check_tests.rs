@@ -39,13 +39,13 @@ fn stepped(ms: i64, step: i64) -> ClockSample {
 }
 
 fn run(ping_count: u16) -> CheckRun {
-    CheckRun::new(plan(ping_count), Version::V4, 77, 4711)
+    CheckRun::new(plan(ping_count), IpVersion::V4, 77, 4711)
 }
 
 fn reply(sequence: u16) -> Vec<u8> {
     let mut bytes = vec![0; icmp::HEADER_LEN + 56];
-    icmp::write_request(&mut bytes, Version::V4, 77, sequence, 4711);
-    bytes[0] = Version::V4.reply_type();
+    icmp::write_request(&mut bytes, IpVersion::V4, 77, sequence, 4711);
+    bytes[0] = IpVersion::V4.reply_type();
     bytes
 }
 
@@ -102,7 +102,7 @@ fn somebody_who_looks_on_sees_replies_between_the_pings() {
             read_mode: ReadMode::Immediate,
             ..plan(2)
         },
-        Version::V4,
+        IpVersion::V4,
         77,
         4711,
     );
@@ -256,7 +256,7 @@ fn a_reply_with_any_single_byte_changed_answers_nothing() {
             run.received_error(&bytes, host_unreachable());
             let found = run.finish(&clock(250)).expect("measured");
             // A reply whose type became that of a request is a right quote of our own.
-            let is_quote = position == 0 && value == Version::V4.request_type();
+            let is_quote = position == 0 && value == IpVersion::V4.request_type();
             let expected = if is_quote {
                 Outcome::Unreachable(host_unreachable())
             } else {
@@ -275,14 +275,14 @@ fn host_unreachable() -> IcmpError {
     IcmpError {
         kind: 3,
         code: 1,
-        is_v6: false,
+        version: IpVersion::V4,
         from: Some([10, 0, 0, 1].into()),
     }
 }
 
 fn request(sequence: u16) -> Vec<u8> {
     let mut bytes = reply(sequence);
-    bytes[0] = Version::V4.request_type();
+    bytes[0] = IpVersion::V4.request_type();
     bytes
 }
 
@@ -436,7 +436,7 @@ fn a_reply_without_a_stamp_is_timed_by_its_reading_only_where_somebody_listened(
                 read_mode,
                 ..plan(1)
             },
-            Version::V4,
+            IpVersion::V4,
             77,
             4711,
         );

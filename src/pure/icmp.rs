@@ -3,6 +3,7 @@
 
 use std::net::IpAddr;
 
+use crate::pure::address::IpVersion;
 use crate::pure::model::IcmpError;
 
 /// Bytes of an echo message before its payload.
@@ -16,29 +17,20 @@ const NEXT_HEADER_ICMP6: u8 = 58;
 /// The longest message an ICMP error comes in: RFC 1812 section 4.3.2.3, RFC 4443 section 2.4 (c).
 pub const ERROR_LEN_MAX: usize = 1280;
 
-/// The echo types of one version of IP.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Version {
-    /// ICMP for IPv4.
-    V4,
-    /// ICMPv6.
-    V6,
-}
-
-impl Version {
+impl IpVersion {
     /// The type of an echo request.
     pub fn request_type(self) -> u8 {
         match self {
-            Version::V4 => 8,
-            Version::V6 => 128,
+            IpVersion::V4 => 8,
+            IpVersion::V6 => 128,
         }
     }
 
     /// The type of an echo reply.
     pub fn reply_type(self) -> u8 {
         match self {
-            Version::V4 => 0,
-            Version::V6 => 129,
+            IpVersion::V4 => 0,
+            IpVersion::V6 => 129,
         }
     }
 }
@@ -98,11 +90,11 @@ pub struct ErrorMessage<'a> {
 /// Reads an ICMP message as an error about an ICMP message of ours. `None` when it is none, or
 /// quotes less than an IP header. What the quoted header says of its length is not looked at: some
 /// kernels have turned it around already.
-pub fn parse_error(message: &[u8], version: Version) -> Option<ErrorMessage<'_>> {
+pub fn parse_error(message: &[u8], version: IpVersion) -> Option<ErrorMessage<'_>> {
     let (header, quoted) = message.split_at_checked(HEADER_LEN)?;
     let (kind, code) = (header[0], header[1]);
     let (destination, quote) = match version {
-        Version::V4 if matches!(kind, 3 | 11 | 12) => {
+        IpVersion::V4 if matches!(kind, 3 | 11 | 12) => {
             let ip = quoted.get(..IPV4_HEADER_MIN)?;
             let header_len = usize::from(ip[0] & 0x0f) * 4;
             if ip[0] >> 4 != 4 || header_len < IPV4_HEADER_MIN || ip[9] != PROTOCOL_ICMP {
@@ -113,7 +105,7 @@ pub fn parse_error(message: &[u8], version: Version) -> Option<ErrorMessage<'_>>
                 quoted.get(header_len..)?,
             )
         }
-        Version::V6 if kind < 128 => {
+        IpVersion::V6 if kind < 128 => {
             let (ip, quote) = quoted.split_at_checked(IPV6_HEADER_LEN)?;
             if ip[0] >> 4 != 6 || ip[6] != NEXT_HEADER_ICMP6 {
                 return None;
@@ -130,22 +122,18 @@ pub fn parse_error(message: &[u8], version: Version) -> Option<ErrorMessage<'_>>
     })
 }
 
-/// What a kernel says by itself when a neighbour does not say where it is: host, or address,
-/// unreachable.
-pub fn silent_neighbour(version: Version) -> IcmpError {
-    match version {
-        Version::V4 => IcmpError {
-            kind: 3,
-            code: 1,
-            is_v6: false,
-            from: None,
-        },
-        Version::V6 => IcmpError {
-            kind: 1,
-            code: 3,
-            is_v6: true,
-            from: None,
-        },
+/// The error that a kernel generates itself when a neighbour does not answer ARP or NDP: host
+/// unreachable, or address unreachable.
+pub fn silent_neighbour(version: IpVersion) -> IcmpError {
+    let (kind, code) = match version {
+        IpVersion::V4 => (3, 1),
+        IpVersion::V6 => (1, 3),
+    };
+    IcmpError {
+        kind,
+        code,
+        version,
+        from: None,
     }
 }
 
@@ -154,7 +142,7 @@ pub fn silent_neighbour(version: Version) -> IcmpError {
 /// (RFC 3542 section 3.1).
 pub fn write_request(
     out: &mut [u8],
-    version: Version,
+    version: IpVersion,
     identifier: u16,
     sequence: u16,
     cookie: u64,
@@ -224,23 +212,26 @@ pub fn checksum(bytes: &[u8]) -> u16 {
 /// section 2.1). A redirect is about the route and not the ping; a source quench is to be ignored
 /// (RFC 6633).
 pub fn explains_loss(error: IcmpError) -> bool {
-    if error.is_v6 {
-        error.kind < 128
-    } else {
-        matches!(error.kind, 3 | 11 | 12)
+    match error.version {
+        IpVersion::V4 => matches!(error.kind, 3 | 11 | 12),
+        IpVersion::V6 => error.kind < 128,
     }
 }
 
 /// Whether a message says that a packet had passed as many routers as it may.
 pub fn is_time_exceeded(error: IcmpError) -> bool {
-    (error.kind, error.code) == if error.is_v6 { (3, 0) } else { (11, 0) }
+    let time_exceeded = match error.version {
+        IpVersion::V4 => (11, 0),
+        IpVersion::V6 => (3, 0),
+    };
+    (error.kind, error.code) == time_exceeded
 }
 
 /// What an ICMP error says, in words: RFC 792 and its successors (RFC 1122 section 3.2.2, RFC 1812
 /// section 5.2.7) for IPv4, RFC 4443 section 3 for IPv6. Unknown codes are given as numbers.
 pub fn describe(error: IcmpError) -> String {
-    let text = if error.is_v6 {
-        match (error.kind, error.code) {
+    let text = match error.version {
+        IpVersion::V6 => match (error.kind, error.code) {
             (1, 0) => "no route to the destination",
             (1, 1) => "communication administratively prohibited",
             (1, 2) => "beyond the scope of the source address",
@@ -253,9 +244,8 @@ pub fn describe(error: IcmpError) -> String {
             (3, 1) => "fragment reassembly time exceeded",
             (4, _) => "parameter problem",
             _ => "",
-        }
-    } else {
-        match (error.kind, error.code) {
+        },
+        IpVersion::V4 => match (error.kind, error.code) {
             (3, 0) => "network unreachable",
             (3, 1) => "host unreachable",
             (3, 2) => "protocol unreachable",
@@ -276,7 +266,7 @@ pub fn describe(error: IcmpError) -> String {
             (11, 1) => "fragment reassembly time exceeded",
             (12, _) => "parameter problem",
             _ => "",
-        }
+        },
     };
     let what = if text.is_empty() {
         format!("ICMP type {} code {}", error.kind, error.code)
@@ -295,7 +285,7 @@ mod tests {
 
     const COOKIE: u64 = 0x0123_4567_89ab_cdef;
 
-    fn request(version: Version, payload_len: usize) -> Vec<u8> {
+    fn request(version: IpVersion, payload_len: usize) -> Vec<u8> {
         let mut bytes = vec![0; HEADER_LEN + payload_len];
         write_request(&mut bytes, version, 0xbeef, 7, COOKIE);
         bytes
@@ -322,7 +312,7 @@ mod tests {
 
     #[test]
     fn a_request_reads_back_as_it_was_written() {
-        for version in [Version::V4, Version::V6] {
+        for version in [IpVersion::V4, IpVersion::V6] {
             let bytes = request(version, 56);
             let echo = parse_echo(&bytes).expect("long enough");
             assert_eq!((echo.kind, echo.code), (version.request_type(), 0));
@@ -346,7 +336,7 @@ mod tests {
 
     #[test]
     fn a_payload_with_any_single_bit_changed_is_not_ours() {
-        let bytes = request(Version::V4, 61);
+        let bytes = request(IpVersion::V4, 61);
         for bit in 0..61 * 8 {
             let mut payload = bytes[HEADER_LEN..].to_vec();
             payload[bit / 8] ^= 1 << (bit % 8);
@@ -356,7 +346,7 @@ mod tests {
 
     #[test]
     fn a_payload_cut_lengthened_or_of_another_ping_is_not_ours() {
-        let payload = &request(Version::V4, 56)[HEADER_LEN..];
+        let payload = &request(IpVersion::V4, 56)[HEADER_LEN..];
         assert!(!is_own_payload(&payload[..55], 56, COOKIE, 7));
         assert!(!is_own_payload(&[payload, &[0]].concat(), 56, COOKIE, 7));
         assert!(!is_own_payload(payload, 56, COOKIE, 8));
@@ -366,7 +356,7 @@ mod tests {
 
     #[test]
     fn a_quote_may_end_anywhere_but_what_is_quoted_must_be_ours() {
-        let payload = &request(Version::V4, 56)[HEADER_LEN..];
+        let payload = &request(IpVersion::V4, 56)[HEADER_LEN..];
         for len in 0..=56 {
             assert!(has_own_payload_start(&payload[..len], COOKIE, 7));
         }
@@ -418,7 +408,7 @@ mod tests {
 
     #[test]
     fn an_error_is_read_with_what_it_quotes_and_one_cut_short_is_none() {
-        let ping = request(Version::V4, 16);
+        let ping = request(IpVersion::V4, 16);
         // As macOS shows it: the quoted length in another byte order, without its header. Four
         // bytes of options.
         let ip4 = [
@@ -429,57 +419,58 @@ mod tests {
         ]
         .concat();
         let message = [&[11, 0, 0, 0, 0, 0, 0, 0][..], &ip4, &ping].concat();
-        let error = parse_error(&message, Version::V4).expect("whole");
+        let error = parse_error(&message, IpVersion::V4).expect("whole");
         assert_eq!(
             (error.kind, error.code, error.destination),
             (11, 0, IpAddr::from([192, 0, 2, 9]))
         );
         assert_eq!(error.quote, ping);
         for len in 0..32 {
-            assert_eq!(parse_error(&message[..len], Version::V4), None);
+            assert_eq!(parse_error(&message[..len], IpVersion::V4), None);
         }
         assert!(
-            parse_error(&message[..36], Version::V4).is_some_and(|error| error.quote == &ping[..4])
+            parse_error(&message[..36], IpVersion::V4)
+                .is_some_and(|error| error.quote == &ping[..4])
         );
         for (position, value) in [(0, 5), (0, 0), (8, 0x66), (8, 0x44), (17, 17)] {
             let mut changed = message.clone();
             changed[position] = value;
-            assert_eq!(parse_error(&changed, Version::V4), None);
+            assert_eq!(parse_error(&changed, IpVersion::V4), None);
         }
 
-        let ping = request(Version::V6, 16);
+        let ping = request(IpVersion::V6, 16);
         let to: std::net::Ipv6Addr = "2001:db8::9".parse().expect("an address");
         let ip6 = [&[0x60, 0, 0, 0, 0, 24, 58, 1][..], &[0; 16], &to.octets()].concat();
         let message = [&[1, 3, 0, 0, 0, 0, 0, 0][..], &ip6, &ping].concat();
-        let error = parse_error(&message, Version::V6).expect("whole");
+        let error = parse_error(&message, IpVersion::V6).expect("whole");
         assert_eq!(
             (error.kind, error.code, error.destination, error.quote),
             (1, 3, to.into(), &ping[..])
         );
         for len in 0..48 {
-            assert_eq!(parse_error(&message[..len], Version::V6), None);
+            assert_eq!(parse_error(&message[..len], IpVersion::V6), None);
         }
         assert_eq!(
-            parse_error(&[&[129][..], &message[1..]].concat(), Version::V6),
+            parse_error(&[&[129][..], &message[1..]].concat(), IpVersion::V6),
             None
         );
-        assert_eq!(parse_error(&message, Version::V4), None);
+        assert_eq!(parse_error(&message, IpVersion::V4), None);
     }
 
     #[test]
     fn an_error_is_said_in_words_and_an_unknown_one_in_numbers() {
-        let error = |is_v6, kind, code| IcmpError {
+        let error = |version, kind, code| IcmpError {
             kind,
             code,
-            is_v6,
+            version,
             from: None,
         };
-        assert_eq!(describe(error(false, 3, 1)), "host unreachable");
-        assert_eq!(describe(error(true, 1, 3)), "address unreachable");
-        assert_eq!(describe(error(false, 3, 77)), "ICMP type 3 code 77");
+        assert_eq!(describe(error(IpVersion::V4, 3, 1)), "host unreachable");
+        assert_eq!(describe(error(IpVersion::V6, 1, 3)), "address unreachable");
+        assert_eq!(describe(error(IpVersion::V4, 3, 77)), "ICMP type 3 code 77");
         let said = IcmpError {
             from: Some([10, 0, 0, 1].into()),
-            ..error(false, 11, 0)
+            ..error(IpVersion::V4, 11, 0)
         };
         assert_eq!(describe(said), "time to live exceeded, says 10.0.0.1");
     }

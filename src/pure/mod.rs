@@ -2,6 +2,7 @@
 //! opens a socket, reads a clock, touches a file or starts a thread, and everything is tested
 //! without mocks.
 
+pub mod address;
 pub mod cause;
 pub mod check;
 pub mod icmp;

@@ -5,77 +5,53 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use crate::pure::address::{HostAddress, IpVersion};
 use crate::pure::cause::NetworkPosition;
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
 
-/// Which version of IP a host is pinged over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
-pub enum Family {
-    /// Whatever the address is, or what the resolver names first.
-    #[default]
-    Any,
-    /// IPv4 only.
-    V4,
-    /// IPv6 only.
-    V6,
-}
-
-impl Family {
-    /// 0, 4 or 6: how the family is stored.
-    pub fn number(self) -> i64 {
-        match self {
-            Family::Any => 0,
-            Family::V4 => 4,
-            Family::V6 => 6,
-        }
-    }
-
-    /// Whether an address of this IP version may be used.
-    pub fn admits(self, address: IpAddr) -> bool {
-        match self {
-            Family::Any => true,
-            Family::V4 => address.is_ipv4(),
-            Family::V6 => address.is_ipv6(),
-        }
-    }
-}
-
 /// What the user lists. Address and family are its identity; the name is for people and may change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
-    /// For people.
     pub name: String,
-    /// An IP address, a scoped one (`fe80::1%eth0`), a host name, or `gateway`.
-    pub address: String,
-    /// Which version of IP to use.
-    pub family: Family,
+    pub address: HostAddress,
+    /// The version of IP to use; `None` for either.
+    pub family: Option<IpVersion>,
 }
 
 impl Host {
-    /// What tells a host from all others in one text: its address, and where several have that, its
-    /// family too.
-    pub fn key(address: &str, family: i64, is_shared: bool) -> String {
-        match family {
-            4 if is_shared => format!("{address} (IPv4)"),
-            6 if is_shared => format!("{address} (IPv6)"),
-            _ => address.to_string(),
+    /// A host that is not in the configuration: named by its address, over either version of IP.
+    pub fn unlisted(address: &str) -> Host {
+        Host {
+            name: address.to_owned(),
+            address: address.into(),
+            family: None,
         }
     }
 
-    /// The address in a key, and the family, where it says one. No address ends like that.
-    pub fn of_key(key: &str) -> (&str, Option<Family>) {
-        let families = [(" (IPv4)", Family::V4), (" (IPv6)", Family::V6)];
-        let found = families
+    /// Text that identifies a host: its address, and where several hosts have that address
+    /// (`is_shared`), its version of IP too.
+    pub fn key(address: &str, family: Option<IpVersion>, is_shared: bool) -> String {
+        match family.filter(|_| is_shared) {
+            Some(version) => format!("{address} ({version})"),
+            None => address.to_string(),
+        }
+    }
+
+    /// Splits a key into the address and the version of IP, where it names one. No address ends
+    /// like that.
+    pub fn split_key(key: &str) -> (&str, Option<IpVersion>) {
+        let address_for = |version: IpVersion| key.strip_suffix(&format!(" ({version})"));
+        IpVersion::ALL
             .into_iter()
-            .find_map(|(end, family)| Some((key.strip_suffix(end)?, Some(family))));
-        found.unwrap_or((key, None))
+            .find_map(|version| Some((address_for(version)?, Some(version))))
+            .unwrap_or((key, None))
     }
 }
 
 impl fmt::Display for Host {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.name == self.address {
+        if self.name == self.address.as_str() {
             write!(f, "{}", self.name)
         } else {
             write!(f, "{} ({})", self.name, self.address)
@@ -121,8 +97,8 @@ pub struct IcmpError {
     pub kind: u8,
     /// ICMP code.
     pub code: u8,
-    /// Whether type and code are of ICMPv6.
-    pub is_v6: bool,
+    /// Whether type and code are ICMP's or ICMPv6's.
+    pub version: IpVersion,
     /// The machine that sent the error, where the kernel said so.
     pub from: Option<IpAddr>,
 }
@@ -495,7 +471,7 @@ mod tests {
         let host = Arc::new(Host {
             name: "a".into(),
             address: "127.0.0.1".into(),
-            family: Family::Any,
+            family: None,
         });
         let mut result =
             CheckResult::not_measured(host, UtcMillis(0), LocalFault::Other, "x".into());

@@ -1,5 +1,5 @@
 //! What is going on around this machine: who answered when, whether anything can be sent, whether
-//! names resolve. Gathered from checks, probes and what witness.rs reports; asked for the snapshot
+//! names resolve. Gathered from checks, probes and what witness.rs reports; asked for the evidence
 //! that an outage's cause is judged by. Pure: kept in memory by the store's thread, empty after a
 //! restart.
 
@@ -9,8 +9,8 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use crate::pure::address::IpVersion;
 use crate::pure::cause::{CauseEvidence, NetworkPosition, Reachability};
-use crate::pure::icmp::Version;
 use crate::pure::model::{CheckResult, Host, LocalFault, Probe};
 use crate::pure::time::UtcMillis;
 
@@ -38,7 +38,7 @@ pub enum Observation {
     /// Over a version of IP something can be sent.
     LinkRestored {
         /// Which version.
-        version: Version,
+        version: IpVersion,
         /// When that was looked at.
         at: UtcMillis,
     },
@@ -58,7 +58,7 @@ pub struct Path {
     pub at: UtcMillis,
     /// Whether the host itself answered.
     pub reached: bool,
-    /// The machines on the way, the nearest first; `None` for one that does not say. Ends with the
+    /// The machines on the link, the nearest first; `None` for one that does not say. Ends with the
     /// last that did.
     pub hops: Vec<Option<IpAddr>>,
 }
@@ -66,7 +66,7 @@ pub struct Path {
 /// When somebody answered and when not, in runs: a reply ends a run of silence and silence one of
 /// replies.
 #[derive(Clone, Debug, Default)]
-struct Record {
+struct ReplyRuns {
     runs: VecDeque<Run>,
 }
 
@@ -84,7 +84,7 @@ const RUNS: usize = 32;
 /// asked at the same instant.
 const MARGIN_MS: i64 = 2000;
 
-impl Record {
+impl ReplyRuns {
     fn note(&mut self, at: UtcMillis, is_answered: bool) {
         match self.runs.back_mut() {
             Some(run) if run.is_answered == is_answered => {
@@ -104,7 +104,7 @@ impl Record {
     }
 
     /// What was seen within an outage, its edges left out.
-    fn sign(&self, from: UtcMillis, to: UtcMillis) -> Reachability {
+    fn reachability(&self, from: UtcMillis, to: UtcMillis) -> Reachability {
         let margin = MARGIN_MS.min((to.0 - from.0).max(0) / 4);
         let (from, to) = (from.0 + margin, to.0 - margin);
         let mut within = self
@@ -129,10 +129,10 @@ impl Record {
 }
 
 #[derive(Clone, Debug, Default)]
-struct Seen {
-    version: Option<Version>,
+struct HostRecord {
+    version: Option<IpVersion>,
     place: Option<NetworkPosition>,
-    record: Record,
+    record: ReplyRuns,
     /// Whether nothing could be sent to it at its newest check.
     is_blocked: bool,
     /// Its newest check that could be made.
@@ -150,7 +150,7 @@ struct Seen {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkDown {
     /// Over which versions of IP.
-    pub versions: Vec<Version>,
+    pub versions: Vec<IpVersion>,
     /// Since when.
     pub since: UtcMillis,
     /// When something could last be sent.
@@ -177,22 +177,21 @@ pub struct NameFailure {
 /// The surroundings.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
-    hosts: HashMap<Arc<Host>, Seen>,
-    gateways: BTreeMap<bool, (IpAddr, Record)>,
-    /// By whether it is IPv6, as in `gateways`.
-    ways: BTreeMap<bool, Way>,
+    hosts: HashMap<Arc<Host>, HostRecord>,
+    gateways: BTreeMap<IpVersion, (IpAddr, ReplyRuns)>,
+    links: BTreeMap<IpVersion, LinkState>,
 }
 
 /// Whether anything can be sent over a version of IP.
 #[derive(Clone, Debug, Default)]
-struct Way {
+struct LinkState {
     /// Since when not, when something could last be sent, and why not.
     down: Option<(UtcMillis, Option<UtcMillis>, String)>,
     /// When it could again.
     cleared_at: Option<UtcMillis>,
 }
 
-impl Way {
+impl LinkState {
     fn clear(&mut self, at: UtcMillis) {
         if self.down.take_if(|(since, ..)| *since <= at).is_some() {
             self.cleared_at = Some(at);
@@ -202,19 +201,6 @@ impl Way {
 
 /// Both versions of IP that fail within this time have one cause.
 const SAME_FAILURE_MS: u64 = 120_000;
-
-fn is_v6(version: Version) -> bool {
-    version == Version::V6
-}
-
-/// Whether an address has to be looked up by name.
-fn is_name(address: &str) -> bool {
-    address != "gateway"
-        && address
-            .split('%')
-            .next()
-            .is_none_or(|ip| ip.parse::<IpAddr>().is_err())
-}
 
 impl Scene {
     /// Forgets hosts that are not checked any more.
@@ -228,14 +214,10 @@ impl Scene {
         let (is_measured, is_answered) = (result.sent() > 0, result.received() > 0);
         let seen = self.hosts.entry(Arc::clone(&result.host)).or_default();
         if let Some(ip) = result.resolved {
-            seen.version = Some(if ip.is_ipv4() {
-                Version::V4
-            } else {
-                Version::V6
-            });
+            seen.version = Some(IpVersion::of(ip));
         }
         seen.place = result.place.or(seen.place);
-        let is_name = is_name(&result.host.address);
+        let is_name = result.host.address.is_name();
         if result.name_failure.is_none() && is_measured {
             (seen.unresolved, seen.resolved_at) = (None, Some(at).filter(|_| is_name));
             seen.not_found_since = None;
@@ -257,7 +239,7 @@ impl Scene {
             }
             return;
         }
-        let version = seen.version.unwrap_or(Version::V4);
+        let version = seen.version.unwrap_or(IpVersion::V4);
         if is_measured {
             for (index, rtt) in (0..).zip(result.rtts_us()) {
                 seen.record.note(
@@ -269,7 +251,7 @@ impl Scene {
             seen.measured_at = Some(at);
             let place = seen.place;
             if could_not || place == Some(NetworkPosition::Beyond) {
-                self.ways.entry(is_v6(version)).or_default().clear(at);
+                self.links.entry(version).or_default().clear(at);
             }
             if let Some(ip) = result
                 .resolved
@@ -288,21 +270,21 @@ impl Scene {
     }
 
     /// A check could not be sent: nothing can, unless something has been since.
-    fn block(&mut self, version: Version, at: UtcMillis, reason: &str) {
+    fn block(&mut self, version: IpVersion, at: UtcMillis, reason: &str) {
         let own = self
             .hosts
             .values()
-            .filter(|seen| seen.version.unwrap_or(Version::V4) == version);
+            .filter(|seen| seen.version.unwrap_or(IpVersion::V4) == version);
         let earliest = own
             .filter(|seen| !matches!(seen.place, Some(NetworkPosition::Here)))
             .filter_map(|seen| seen.measured_at)
             .max();
-        let way = self.ways.entry(is_v6(version)).or_default();
-        if way.down.is_none()
-            && way.cleared_at.is_none_or(|cleared| cleared < at)
+        let link = self.links.entry(version).or_default();
+        if link.down.is_none()
+            && link.cleared_at.is_none_or(|cleared| cleared < at)
             && earliest.is_none_or(|measured| measured < at)
         {
-            way.down = Some((at, earliest, reason.to_string()));
+            link.down = Some((at, earliest, reason.to_string()));
         }
     }
 
@@ -312,7 +294,7 @@ impl Scene {
             seen.record.note(probe.at, probe.is_answered);
             if let (Some(NetworkPosition::Gateway), Some((_, record))) = (
                 seen.place,
-                seen.version.and_then(|v| self.gateways.get_mut(&is_v6(v))),
+                seen.version.and_then(|v| self.gateways.get_mut(&v)),
             ) {
                 record.note(probe.at, probe.is_answered);
             }
@@ -337,7 +319,7 @@ impl Scene {
                 }
             }
             Observation::LinkRestored { version, at } => {
-                self.ways.entry(is_v6(*version)).or_default().clear(*at)
+                self.links.entry(*version).or_default().clear(*at)
             }
             Observation::Path { host, path } => {
                 if let Some(seen) = self.hosts.get_mut(host) {
@@ -350,20 +332,20 @@ impl Scene {
     fn gateway(&mut self, ip: IpAddr, at: UtcMillis, is_answered: bool) {
         let (known, record) = self
             .gateways
-            .entry(ip.is_ipv6())
-            .or_insert_with(|| (ip, Record::default()));
+            .entry(IpVersion::of(ip))
+            .or_insert_with(|| (ip, ReplyRuns::default()));
         if *known != ip {
-            (*known, *record) = (ip, Record::default());
+            (*known, *record) = (ip, ReplyRuns::default());
         }
         record.note(at, is_answered);
     }
 
     /// What was seen during the outage of a host between two instants; `None` for a host that is
     /// not known.
-    pub fn snapshot(&self, host: &Host, from: UtcMillis, to: UtcMillis) -> Option<CauseEvidence> {
+    pub fn evidence(&self, host: &Host, from: UtcMillis, to: UtcMillis) -> Option<CauseEvidence> {
         let (_, subject) = self.hosts.get_key_value(host)?;
         let version = subject.version?;
-        let gateway = self.gateways.get(&is_v6(version));
+        let gateway = self.gateways.get(&version);
         // One that reached the host was tried when it answered again.
         let path_reached = subject
             .path
@@ -374,7 +356,9 @@ impl Scene {
             // What could be sent is no fault of the link.
             link_fault: None,
             gateway_address: gateway.map(|(ip, _)| *ip),
-            gateway: gateway.map_or(Reachability::Unknown, |(_, record)| record.sign(from, to)),
+            gateway: gateway.map_or(Reachability::Unknown, |(_, record)| {
+                record.reachability(from, to)
+            }),
             beyond_answering: 0,
             beyond_silent: 0,
             near_answering: 0,
@@ -386,7 +370,7 @@ impl Scene {
             if **other == *host || record.version != Some(version) {
                 continue;
             }
-            let counted = match (record.place, record.record.sign(from, to)) {
+            let counted = match (record.place, record.record.reachability(from, to)) {
                 (Some(NetworkPosition::Beyond), Reachability::Answers) => {
                     &mut seen.beyond_answering
                 }
@@ -403,13 +387,14 @@ impl Scene {
     /// The versions of IP over which nothing can be sent, those that failed together as one.
     pub fn links_down(&self) -> Vec<LinkDown> {
         let mut found: Vec<LinkDown> = Vec::new();
-        for (is_v6, way) in &self.ways {
-            let Some((since, earliest, reason)) = &way.down else {
+        for (version, link) in &self.links {
+            let Some((since, earliest, reason)) = &link.down else {
                 continue;
             };
-            let version = if *is_v6 { Version::V6 } else { Version::V4 };
-            let is_blocked =
-                |seen: &Seen| seen.is_blocked && seen.version.unwrap_or(Version::V4) == version;
+            let version = *version;
+            let is_blocked = |seen: &HostRecord| {
+                seen.is_blocked && seen.version.unwrap_or(IpVersion::V4) == version
+            };
             let hosts = self
                 .hosts
                 .iter()
@@ -438,15 +423,13 @@ impl Scene {
     }
 
     /// When something could be sent again over a version, after it could not.
-    pub fn link_cleared_at(&self, version: Version) -> Option<UtcMillis> {
-        self.ways
-            .get(&is_v6(version))
-            .and_then(|way| way.cleared_at)
+    pub fn link_cleared_at(&self, version: IpVersion) -> Option<UtcMillis> {
+        self.links.get(&version).and_then(|link| link.cleared_at)
     }
 
     /// The names that do not resolve although something answers.
     pub fn unresolved_names(&self) -> Vec<NameFailure> {
-        let failure = |(host, seen): (&Arc<Host>, &Seen)| {
+        let failure = |(host, seen): (&Arc<Host>, &HostRecord)| {
             let (since, reason) = seen.unresolved.clone()?;
             Some(NameFailure {
                 host: Arc::clone(host),
@@ -456,7 +439,9 @@ impl Scene {
             })
         };
         let mut found: Vec<NameFailure> = self.hosts.iter().filter_map(failure).collect();
-        found.sort_by(|a, b| (a.since, &a.host.address).cmp(&(b.since, &b.host.address)));
+        found.sort_by(|a, b| {
+            (a.since, a.host.address.as_str()).cmp(&(b.since, b.host.address.as_str()))
+        });
         found
     }
 
@@ -464,14 +449,14 @@ impl Scene {
     pub fn resolved_at_address(&self, address: &str) -> Option<UtcMillis> {
         self.hosts
             .iter()
-            .filter(|(host, _)| host.address == address)
+            .filter(|(host, _)| host.address.as_str() == address)
             .filter_map(|(_, seen)| seen.resolved_at)
             .max()
     }
 
     /// When something was last measured over any of these versions.
-    pub fn measured_at(&self, versions: &[Version]) -> Option<UtcMillis> {
-        let is_meant = |seen: &&Seen| {
+    pub fn measured_at(&self, versions: &[IpVersion]) -> Option<UtcMillis> {
+        let is_meant = |seen: &&HostRecord| {
             seen.version
                 .is_some_and(|version| versions.contains(&version))
         };

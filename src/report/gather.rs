@@ -1,6 +1,7 @@
 //! Asks the store for all that a report says. Every figure is made here, and nothing is put into
 //! words.
 
+use crate::pure::address::IpVersion;
 use std::ops::Range;
 
 use super::hours::{self, Cells};
@@ -10,7 +11,7 @@ use super::{
 };
 use crate::config::HostConfig;
 use crate::pure::cause::Cause;
-use crate::pure::model::{Family, Host, State};
+use crate::pure::model::{Host, State};
 use crate::pure::order::by_key;
 use crate::pure::phrase;
 use crate::pure::sums::{Counts, Sums};
@@ -176,13 +177,13 @@ fn subjects<'a>(
     let mut recorded = reader.hosts()?;
     let mut found: Vec<Subject<'a>> = Vec::new();
     for plan in &question.settings.plans {
-        let (name, address) = (plan.host.name.clone(), plan.host.address.clone());
-        let is_same = |host: &RecordedHost, family: i64| {
+        let (name, address) = (plan.host.name.clone(), plan.host.address.to_string());
+        let is_same = |host: &RecordedHost, family: Option<IpVersion>| {
             host.address.eq_ignore_ascii_case(&address) && host.family == family
         };
         let own = recorded
             .iter()
-            .position(|host| is_same(host, plan.host.family.number()));
+            .position(|host| is_same(host, plan.host.family));
         let own = own.map(|index| recorded.remove(index));
         found.push(Subject {
             name,
@@ -194,7 +195,12 @@ fn subjects<'a>(
     }
     let is_listed = found.len();
     found.extend(recorded.into_iter().map(|host| {
-        let of_address = |plan: &&HostConfig| plan.host.address.eq_ignore_ascii_case(&host.address);
+        let of_address = |plan: &&HostConfig| {
+            plan.host
+                .address
+                .as_str()
+                .eq_ignore_ascii_case(&host.address)
+        };
         let plan = question
             .settings
             .plans
@@ -214,9 +220,9 @@ fn subjects<'a>(
             |other: &Subject<'_>| !other.address.eq_ignore_ascii_case(&found[index].address);
         let is_first = found[..index].iter().all(is_other);
         if !is_first || !found[index + 1..].iter().all(is_other) {
-            let version = found[index].recorded.as_ref().map_or(0, |host| host.family);
-            if version != 0 {
-                found[index].name += &format!(" (IPv{version})");
+            let family = found[index].recorded.as_ref().and_then(|host| host.family);
+            if let Some(version) = family {
+                found[index].name += &format!(" ({version})");
             }
         }
         found[index].is_first = is_first;
@@ -228,13 +234,10 @@ fn subjects<'a>(
                 .recorded
                 .as_ref()
                 .map_or("", |host| host.name.as_str());
-            let (address, family) = Host::of_key(asked);
-            let is_of_family = |family: Family| {
-                subject
-                    .recorded
-                    .as_ref()
-                    .map_or(subject.plan.host.family.number(), |host| host.family)
-                    == family.number()
+            let (address, family) = Host::split_key(asked);
+            let is_of_family = |version: IpVersion| {
+                let recorded = subject.recorded.as_ref();
+                recorded.map_or(subject.plan.host.family, |host| host.family) == Some(version)
             };
             [subject.name.as_str(), &subject.plan.host.name, name].contains(&asked)
                 || subject.address.eq_ignore_ascii_case(address) && family.is_none_or(is_of_family)
@@ -373,7 +376,7 @@ impl Asked<'_> {
             cells,
         } = *self;
         let ids: Vec<i64> = subject.recorded.iter().map(|host| host.id).collect();
-        let is_listed = !subject.plan.host.address.is_empty();
+        let is_listed = !subject.plan.host.address.as_str().is_empty();
         let configured = Some(subject.plan.interval).filter(|_| is_listed);
         let check_intervals = reader.check_intervals(&ids, configured, subject.plan.interval)?;
         // Of the whole span, and for how long its checks stand.
@@ -473,7 +476,7 @@ impl Asked<'_> {
                     id: *id,
                     name: String::new(),
                     address: String::new(),
-                    family: 0,
+                    family: None,
                 });
                 let check = Checks::new(hosts.collect(), &before, 1).next(self.reader)?;
                 if let Some(check) =

@@ -23,7 +23,7 @@ use serde::{Serialize, Serializer};
 use crate::config::{Config, HostConfig};
 use crate::pure::cause::Cause;
 use crate::pure::incident::GroupingRules;
-use crate::pure::model::{Family, Host};
+use crate::pure::model::Host;
 use crate::pure::outage::OutageRules;
 use crate::pure::time::UtcMillis;
 use crate::store::{Gap, GroupedOutage, Incident, RecordedHost, StoreError};
@@ -112,11 +112,7 @@ pub struct ReportSettings {
 impl ReportSettings {
     /// Those of a configuration.
     pub fn of(config: &Config) -> ReportSettings {
-        let nobody = Host {
-            name: String::new(),
-            address: String::new(),
-            family: Family::Any,
-        };
+        let nobody = Host::unlisted("");
         ReportSettings {
             plans: config.hosts.clone(),
             unlisted: config.plan_for(nobody),

@@ -1,6 +1,7 @@
 //! The writing connection: opening a file, making it ours, and writing checks into it. Used by the
 //! writer thread, and directly by commands that write once.
 
+use crate::pure::address::{HostAddress, IpVersion};
 use std::collections::HashMap;
 use std::ffi::OsStr;
 use std::ops::RangeInclusive;
@@ -19,7 +20,7 @@ use super::rows::{CachedHost, HostSettings, host_id, insert};
 use super::{
     ClockStep, Import, StoreError, clock, journal, ledger, original, rollup, schema, surroundings,
 };
-use crate::pure::model::{CheckResult, Family, Interruption, Probe};
+use crate::pure::model::{CheckResult, Interruption, Probe};
 use crate::pure::outage::OutageRules;
 use crate::pure::scene::Scene;
 use crate::pure::time::UtcMillis;
@@ -38,7 +39,7 @@ pub struct Database {
     path: PathBuf,
     /// Device and inode, to notice that the file was taken away.
     identity: Option<(u64, u64)>,
-    hosts: HashMap<(String, Family), CachedHost>,
+    hosts: HashMap<(HostAddress, Option<IpVersion>), CachedHost>,
     run_id: Option<i64>,
     outage_rules: OutageRules,
     /// What is told of what is written.

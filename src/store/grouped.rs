@@ -2,6 +2,7 @@
 //! and those of several hosts that began together as an incident. Made when they are asked for,
 //! from the plain rows; which belong together is for incident.rs to say.
 
+use crate::pure::address::IpVersion;
 use std::cmp::Reverse;
 use std::ops::Range;
 use std::time::Duration;
@@ -432,7 +433,11 @@ impl Database {
             let open: Option<(i64, String, Option<i64>)> = connection
                 .query_row(
                     OPEN,
-                    params![OUTAGE, host.address, host.family.number()],
+                    params![
+                        OUTAGE,
+                        host.address.as_str(),
+                        IpVersion::family_column(host.family)
+                    ],
                     read,
                 )
                 .optional()?;

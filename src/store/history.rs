@@ -13,7 +13,8 @@ use super::reader::{Reader, text};
 use super::rollup::{self, Detail};
 use super::rollup_day;
 use super::{IMPLAUSIBLE_BEFORE, OutageEvent, StoreError, events};
-use crate::pure::model::{Family, Host, Thresholds};
+use crate::pure::address::IpVersion;
+use crate::pure::model::{Host, Thresholds};
 use crate::pure::sums::{CheckSums, Counts, Sums};
 use crate::pure::time::{HOUR_MS, UtcMillis};
 
@@ -26,8 +27,8 @@ pub struct RecordedHost {
     pub name: String,
     /// Its address.
     pub address: String,
-    /// 4, 6, or 0 for any.
-    pub family: i64,
+    /// `None` for either version of IP.
+    pub family: Option<IpVersion>,
 }
 
 /// What was noted beside the checks of a span.
@@ -99,7 +100,7 @@ impl Reader {
                 id: row.get(0)?,
                 name,
                 address,
-                family: row.get(3)?,
+                family: IpVersion::from_number(row.get(3)?),
             })
         })
     }
@@ -108,10 +109,12 @@ impl Reader {
     /// family behind it (see [`Host::key`]). None when it was never recorded.
     pub fn host_ids(&self, key: &str) -> Result<Vec<i64>, StoreError> {
         const IDS: &str = "select id from host where address = ?1 collate nocase and (?2 is null or family = ?2) order by id";
-        let (address, family) = Host::of_key(key);
-        self.query(IDS, params![address, family.map(Family::number)], |row| {
-            row.get(0)
-        })
+        let (address, family) = Host::split_key(key);
+        self.query(
+            IDS,
+            params![address, family.map(IpVersion::number)],
+            |row| row.get(0),
+        )
     }
 
     /// When one of the hosts was first recorded, roll-ups included. What a board without a clock

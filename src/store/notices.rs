@@ -139,7 +139,7 @@ impl<'c> Notices<'c> {
                 "success_rate": f64::from(received) * 100.0 / f64::from(sent),
                 "avg_us": result.avg_us(),
             });
-            let facts = json!({ "host_name": result.host.name, "host_address": result.host.address, "check": check });
+            let facts = json!({ "host_name": result.host.name, "host_address": result.host.address.as_str(), "check": check });
             self.moments.push(Moment::Degraded(facts.to_string()));
         }
         Ok(())

@@ -11,7 +11,6 @@ use rusqlite::{Connection, Row, TransactionBehavior, params, types::ValueRef};
 use super::database::{FileKind, file_kind, literal, literal_text, open_to_read};
 use super::rows::{CheckRow, enter_host, insert_row, next_millisecond};
 use super::{Database, StoreError, export, rollup, schema};
-use crate::pure::model::Family;
 use crate::pure::time::{LATEST_MS, UtcMillis, local_to_utc, parse_naive_ms};
 use crate::sys;
 
@@ -384,7 +383,7 @@ fn read(
         match read_check(row, writer, previous) {
             Ok((at, address, name, check)) => {
                 previous = Some(at);
-                let host_id = enter_host(connection, &address, Family::Any, &name)?;
+                let host_id = enter_host(connection, &address, None, &name)?;
                 match place(connection, host_id, at, &check)? {
                     Some(placed) => {
                         import.checks += 1;

@@ -226,7 +226,7 @@ impl<'c> Outages<'c> {
         let own = self.open.remove(&host_id);
         let is_own = own.is_some();
         let Some(Open { event_id, outage }) =
-            own.or_else(|| self.open_by_address.remove(&host.address))
+            own.or_else(|| self.open_by_address.remove(host.address.as_str()))
         else {
             return Ok(None);
         };
@@ -341,7 +341,7 @@ impl<'c> Outages<'c> {
             None => {
                 self.connection.prepare_cached(BEGIN)?.execute(params![
                     host.name,
-                    host.address,
+                    host.address.as_str(),
                     OUTAGE,
                     start
                 ])?;

@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row};
 use super::database::{FileKind, file_kind, open_to_read};
 use super::rollup::read_thresholds;
 use super::{Database, OutageEvent, StoreError, events, schema};
+use crate::pure::address::IpVersion;
 use crate::pure::model::{State, Thresholds};
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
@@ -30,8 +31,8 @@ pub struct LatestCheck {
     pub name: String,
     /// Its address.
     pub address: String,
-    /// 0, 4 or 6.
-    pub family: i64,
+    /// `None` for either version of IP.
+    pub family: Option<IpVersion>,
     /// When it was checked.
     pub checked_at: UtcMillis,
     /// Pings sent; 0 when it could not be measured.
@@ -181,7 +182,7 @@ impl Reader {
                 host_id: row.get(12)?,
                 name: text(row, 0)?.unwrap_or_default(),
                 address: text(row, 1)?.unwrap_or_default(),
-                family: row.get(2)?,
+                family: IpVersion::from_number(row.get(2)?),
                 checked_at: UtcMillis(measured_at.max(not_measured_at).unwrap_or(0)),
                 sent: if_measured(4)?.unwrap_or(0),
                 received: if_measured(5)?.unwrap_or(0),

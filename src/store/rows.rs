@@ -1,10 +1,11 @@
 //! The rows of hosts and checks, as they are written.
 
+use crate::pure::address::{HostAddress, IpVersion};
 use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::pure::model::{CheckResult, Family, Host, State, Thresholds};
+use crate::pure::model::{CheckResult, Host, State, Thresholds};
 use crate::pure::stats;
 use crate::pure::time::{LATEST_MS, UtcMillis};
 
@@ -27,7 +28,7 @@ pub(super) struct HostSettings {
 /// The id of a host, entered when it is new; what is known of it becomes the newest.
 pub(super) fn host_id(
     transaction: &Transaction<'_>,
-    known: &mut HashMap<(String, Family), CachedHost>,
+    known: &mut HashMap<(HostAddress, Option<IpVersion>), CachedHost>,
     host: &Host,
     at: UtcMillis,
     manner: Option<HostSettings>,
@@ -42,7 +43,7 @@ pub(super) fn host_id(
     {
         return Ok(entry.id);
     }
-    let id = enter_host(transaction, &host.address, host.family, &host.name)?;
+    let id = enter_host(transaction, host.address.as_str(), host.family, &host.name)?;
     if let Some(manner) = manner {
         let HostSettings {
             thresholds,
@@ -136,7 +137,7 @@ pub(super) fn typical_interval_ms(
 pub(super) fn enter_host(
     connection: &Connection,
     address: &str,
-    family: Family,
+    family: Option<IpVersion>,
     name: &str,
 ) -> rusqlite::Result<i64> {
     const FIND: &str = "select id, name from host where address = ?1 and family = ?2";
@@ -144,7 +145,7 @@ pub(super) fn enter_host(
     const RENAME: &str = "update host set name = ?2 where id = ?1";
     let mut find = connection.prepare_cached(FIND)?;
     let found: Option<(i64, String)> = find
-        .query_row(params![address, family.number()], |row| {
+        .query_row(params![address, IpVersion::family_column(family)], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
         .optional()?;
@@ -152,7 +153,10 @@ pub(super) fn enter_host(
         Some((id, known)) if known == name => Ok(id),
         Some((id, _)) => connection.execute(RENAME, params![id, name]).map(|_| id),
         None => {
-            connection.execute(ENTER, params![address, family.number(), name])?;
+            connection.execute(
+                ENTER,
+                params![address, IpVersion::family_column(family), name],
+            )?;
             Ok(connection.last_insert_rowid())
         }
     }

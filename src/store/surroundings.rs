@@ -7,8 +7,8 @@ use rusqlite::{Connection, OptionalExtension, params};
 use super::events::{COLUMNS, DNS, LINK_DOWN, OutageEvent, read_event};
 use super::notices::Notices;
 use super::outages::{Changed, Outages};
+use crate::pure::address::IpVersion;
 use crate::pure::cause::{self, Cause};
-use crate::pure::icmp::Version;
 use crate::pure::model::Host;
 use crate::pure::outage::OutageChange;
 use crate::pure::phrase;
@@ -87,7 +87,7 @@ fn judge(
     // Nobody who knows nothing takes back what was known when it was seen.
     const WRITE: &str = "update outage_events set cause = ?2, facts = ?3 where id = ?1
                             and (cause is not ?2 or facts is not ?3) and (?2 <> 'unknown' or coalesce(cause, 'unknown') = 'unknown')";
-    let Some(snapshot) = scene.snapshot(host, from, to) else {
+    let Some(snapshot) = scene.evidence(host, from, to) else {
         return Ok(None);
     };
     let cause = cause::judge(&snapshot);
@@ -214,16 +214,16 @@ fn end(
 /// What the record calls the machine's own link, and which version of IP an event of it is about.
 const LINK: &str = "link";
 
-fn address_of(versions: &[Version]) -> String {
-    let word = |version: &Version| match version {
-        Version::V4 => "IPv4",
-        Version::V6 => "IPv6",
+fn address_of(versions: &[IpVersion]) -> String {
+    let word = |version: &IpVersion| match version {
+        IpVersion::V4 => "IPv4",
+        IpVersion::V6 => "IPv6",
     };
     versions.iter().map(word).collect::<Vec<_>>().join(" and ")
 }
 
-fn versions_of(address: &str) -> Vec<Version> {
-    [(Version::V4, "IPv4"), (Version::V6, "IPv6")]
+fn versions_of(address: &str) -> Vec<IpVersion> {
+    [(IpVersion::V4, "IPv4"), (IpVersion::V6, "IPv6")]
         .into_iter()
         .filter(|(_, word)| address.contains(word))
         .map(|(v, _)| v)
@@ -318,7 +318,7 @@ fn begin_link(
         was_there = was_there
             || connection
                 .prepare_cached(WAS_RECORDED)?
-                .query_row([&host.address], |row| row.get(0))?;
+                .query_row([host.address.as_str()], |row| row.get(0))?;
     }
     if !was_there {
         return Ok(());
@@ -351,7 +351,7 @@ fn record_names(
     for event in &open {
         if failing
             .iter()
-            .any(|failure| failure.host.address == event.host_address)
+            .any(|failure| failure.host.address.as_str() == event.host_address)
         {
             continue;
         }
@@ -366,12 +366,14 @@ fn record_names(
         reason,
     } in failing
     {
-        let is_known = open.iter().any(|event| event.host_address == host.address);
+        let is_known = open
+            .iter()
+            .any(|event| event.host_address == host.address.as_str());
         // A name that never resolved is a slip in the configuration.
         if is_known
             || !connection
                 .prepare_cached(WAS_RECORDED)?
-                .query_row([&host.address], |row| row.get(0))?
+                .query_row([host.address.as_str()], |row| row.get(0))?
         {
             continue;
         }
@@ -380,7 +382,7 @@ fn record_names(
             notices,
             &NewEvent {
                 name: &host.name,
-                address: &host.address,
+                address: host.address.as_str(),
                 event_type: DNS,
                 start: since,
                 earliest,

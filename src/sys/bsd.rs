@@ -3,6 +3,7 @@
 //! as the messages they came as. Whoever says `target_os` in this file names where the two differ
 //! from each other. Written by their headers and manuals, and compiled; not run.
 
+use crate::pure::address::IpVersion;
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -121,7 +122,7 @@ pub fn request_stamps(_: BorrowedFd<'_>) -> io::Result<()> {
 }
 
 /// There is no queue for errors: they come as messages, unasked.
-pub fn request_errors(_: BorrowedFd<'_>, _is_v6: bool) -> io::Result<()> {
+pub fn request_errors(_: BorrowedFd<'_>, _version: IpVersion) -> io::Result<()> {
     Ok(())
 }
 
@@ -139,7 +140,7 @@ pub const SEES_ALL_MESSAGES: bool = true;
 /// what other programs receive meanwhile.
 pub fn admit_only_replies(
     socket: BorrowedFd<'_>,
-    is_v6: bool,
+    version: IpVersion,
     kind: u8,
     _identifier: u16,
 ) -> io::Result<()> {
@@ -150,7 +151,7 @@ pub fn admit_only_replies(
         libc::SO_RCVBUF,
         RECEIVE_BUFFER_BYTES,
     )?;
-    if !is_v6 {
+    if version == IpVersion::V4 {
         return Ok(());
     }
     // The types of all errors are below 128, and those there are below 32: RFC 4443 section 2.1.
@@ -164,9 +165,9 @@ const RECEIVE_BUFFER_BYTES: c_int = 512 * 1024;
 
 /// Has a socket send by one interface: IP_BOUND_IF in ip(4).
 #[cfg(target_os = "macos")]
-pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, is_v6: bool) -> io::Result<()> {
+pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, version: IpVersion) -> io::Result<()> {
     let index = interface_index(name).ok_or_else(|| io::Error::from_raw_os_error(libc::ENXIO))?;
-    if is_v6 {
+    if version == IpVersion::V6 {
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_BOUND_IF, index)
     } else {
         set_option(socket, libc::IPPROTO_IP, libc::IP_BOUND_IF, index)
@@ -176,9 +177,13 @@ pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, is_v6: bool) -> io:
 /// Has a socket send from an address of one interface, which is as near as FreeBSD gets: the routes
 /// decide by which.
 #[cfg(target_os = "freebsd")]
-pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, is_v6: bool) -> io::Result<()> {
+pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, version: IpVersion) -> io::Result<()> {
     interface_index(name).ok_or_else(|| io::Error::from_raw_os_error(libc::ENXIO))?;
-    let family = if is_v6 { libc::AF_INET6 } else { libc::AF_INET };
+    let family = if version == IpVersion::V6 {
+        libc::AF_INET6
+    } else {
+        libc::AF_INET
+    };
     let mut list: *mut libc::ifaddrs = std::ptr::null_mut();
     // SAFETY: `list` is valid for the call to write to.
     check(unsafe { libc::getifaddrs(&raw mut list) })?;
@@ -335,7 +340,7 @@ fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
 }
 
 /// The routes of this machine, of one version of IP: sysctl(3), NET_RT_DUMP.
-pub fn routes(is_v6: bool) -> Vec<Route> {
+pub fn routes(version: IpVersion) -> Vec<Route> {
     let inet6 = libc::AF_INET6 as u8;
     let layout = if cfg!(target_os = "macos") {
         Layout {
@@ -351,14 +356,18 @@ pub fn routes(is_v6: bool) -> Vec<Route> {
         }
     };
     route_messages::parse(
-        &routing_table(is_v6).unwrap_or_default(),
+        &routing_table(version).unwrap_or_default(),
         layout,
         interface_name,
     )
 }
 
-fn routing_table(is_v6: bool) -> io::Result<Vec<u8>> {
-    let family = if is_v6 { libc::AF_INET6 } else { libc::AF_INET };
+fn routing_table(version: IpVersion) -> io::Result<Vec<u8>> {
+    let family = if version == IpVersion::V6 {
+        libc::AF_INET6
+    } else {
+        libc::AF_INET
+    };
     let mut name = [
         libc::CTL_NET,
         libc::PF_ROUTE,

@@ -1,6 +1,7 @@
 //! What only Linux has: eventfd(2), ppoll(2), recvmmsg(2), the kernel's time stamps and the error
 //! queue, capabilities.
 
+use crate::pure::address::IpVersion;
 use std::fs::{self, File};
 use std::io;
 use std::mem;
@@ -141,8 +142,8 @@ pub fn request_stamps(socket: BorrowedFd<'_>) -> io::Result<()> {
 
 /// Asks the kernel to keep ICMP errors for this socket: IP_RECVERR in ip(7), IPV6_RECVERR in
 /// ipv6(7).
-pub fn request_errors(socket: BorrowedFd<'_>, is_v6: bool) -> io::Result<()> {
-    if is_v6 {
+pub fn request_errors(socket: BorrowedFd<'_>, version: IpVersion) -> io::Result<()> {
+    if version == IpVersion::V6 {
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)
     } else {
         set_option(socket, libc::IPPROTO_IP, libc::IP_RECVERR, 1)
@@ -162,14 +163,14 @@ pub const SEES_ALL_MESSAGES: bool = false;
 /// replies (measured).
 pub fn admit_only_replies(
     socket: BorrowedFd<'_>,
-    is_v6: bool,
+    version: IpVersion,
     kind: u8,
     identifier: u16,
 ) -> io::Result<()> {
-    if is_v6 {
+    if version == IpVersion::V6 {
         admit_only_icmp6(socket, kind)?;
     }
-    let mut program = reply_filter(is_v6, kind, identifier);
+    let mut program = reply_filter(version, kind, identifier);
     let filter = libc::sock_fprog {
         len: program.len() as u16,
         filter: program.as_mut_ptr(),
@@ -179,7 +180,7 @@ pub fn admit_only_replies(
 }
 
 /// A filter as the kernel's documentation networking/filter.rst has them.
-fn reply_filter(is_v6: bool, kind: u8, identifier: u16) -> Vec<libc::sock_filter> {
+fn reply_filter(version: IpVersion, kind: u8, identifier: u16) -> Vec<libc::sock_filter> {
     const LOAD_BYTE_AT: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
     const LOAD_HALF_AT: u16 = 0x28; // BPF_LD | BPF_H | BPF_ABS
     const LOAD_BYTE_BEHIND: u16 = 0x50; // BPF_LD | BPF_B | BPF_IND
@@ -208,7 +209,7 @@ fn reply_filter(is_v6: bool, kind: u8, identifier: u16) -> Vec<libc::sock_filter
             step(RETURN, 0),
         ]
     };
-    if is_v6 {
+    if version == IpVersion::V6 {
         [&[step(LOAD_BYTE_AT, 0)][..], &judgement(LOAD_HALF_AT)].concat()
     } else {
         // The filter sees the IPv4 header; its length goes into the index register.
@@ -229,7 +230,11 @@ fn admit_only_icmp6(socket: BorrowedFd<'_>, kind: u8) -> io::Result<()> {
 }
 
 /// Has a socket send and receive by one interface only: SO_BINDTODEVICE in socket(7).
-pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, _is_v6: bool) -> io::Result<()> {
+pub fn bind_to_interface(
+    socket: BorrowedFd<'_>,
+    name: &str,
+    _version: IpVersion,
+) -> io::Result<()> {
     let mut padded = [0u8; libc::IFNAMSIZ];
     // The last byte stays zero.
     let room = padded.iter_mut().take(libc::IFNAMSIZ - 1);
@@ -503,9 +508,9 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
 }
 
 /// The routes of this machine, of one version of IP, by its main table.
-pub fn routes(is_v6: bool) -> Vec<Route> {
+pub fn routes(version: IpVersion) -> Vec<Route> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
-    if is_v6 {
+    if version == IpVersion::V6 {
         route_text::parse_v6(&read("/proc/self/net/ipv6_route"))
     } else {
         route_text::parse_v4(&read("/proc/self/net/route"))

@@ -187,6 +187,7 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pure::address::IpVersion;
     use crate::pure::model::IcmpError;
 
     #[test]
@@ -196,14 +197,14 @@ mod tests {
             Outcome::Unreachable(IcmpError {
                 kind: 11,
                 code: 0,
-                is_v6: false,
+                version: IpVersion::V4,
                 from: Some(ip(last)),
             })
         };
         let refused = Outcome::Unreachable(IcmpError {
             kind: 3,
             code: 1,
-            is_v6: false,
+            version: IpVersion::V4,
             from: Some(ip(2)),
         });
         let reply = Outcome::Reply { rtt_us: 5 };

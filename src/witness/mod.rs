@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use crate::net::{self, Target};
 use crate::pinger::{HostEvent, HostEventKind};
-use crate::pure::icmp::Version;
+use crate::pure::address::IpVersion;
 use crate::pure::model::{Host, Source};
 use crate::pure::scene::Observation;
 use crate::pure::time::Monotonic;
@@ -264,19 +264,19 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
 
     /// The default gateways of the versions of IP that something is wrong with.
     fn gateways(&self) -> Vec<Question> {
-        let mut versions: Vec<Version> = self
+        let mut versions: Vec<IpVersion> = self
             .silent
             .keys()
             .filter_map(|host| self.targets.get(host))
             .map(Target::version)
             .collect();
-        versions.sort_by_key(|version| *version == Version::V6);
+        versions.sort_by_key(|version| *version == IpVersion::V6);
         versions.dedup();
         if versions.is_empty() {
             return Vec::new();
         }
         let gateways = net::default_gateways();
-        let best = |version: Version| {
+        let best = |version: IpVersion| {
             gateways
                 .iter()
                 .filter_map(net::target_of)
@@ -312,13 +312,13 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
 
     /// Whether something can be sent where nothing could.
     fn look_at_ways(&mut self) {
-        let clear: Vec<Version> = self
+        let clear: Vec<IpVersion> = self
             .blocked
             .iter()
             .filter(|(target, source)| net::can_send(target, source.as_ref()))
             .map(|(target, _)| target.version())
             .collect();
-        for version in [Version::V4, Version::V6]
+        for version in [IpVersion::V4, IpVersion::V6]
             .into_iter()
             .filter(|version| clear.contains(version))
         {

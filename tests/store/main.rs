@@ -22,7 +22,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ace_connection_logger::pure::model::{CheckResult, Family, Host, LocalFault, Outcome};
+use ace_connection_logger::pure::model::{CheckResult, Host, LocalFault, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::Database;
 use common::{Finished, TempDir, bin, run, skip};
@@ -38,7 +38,7 @@ fn host(name: &str, address: &str) -> Arc<Host> {
     Arc::new(Host {
         name: name.into(),
         address: address.into(),
-        family: Family::Any,
+        family: None,
     })
 }
 

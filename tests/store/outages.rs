@@ -2,6 +2,7 @@
 //! writers.
 
 use super::*;
+use ace_connection_logger::pure::address::IpVersion;
 use ace_connection_logger::pure::outage::OutageRules;
 use ace_connection_logger::store::{StoreSettings, Writer};
 
@@ -303,7 +304,7 @@ fn both_ip_versions_of_one_address_have_outages_of_their_own() {
             family,
         })
     };
-    let (four, six) = (of(Family::V4), of(Family::V6));
+    let (four, six) = (of(Some(IpVersion::V4)), of(Some(IpVersion::V6)));
     write(
         &mut database,
         &[

@@ -21,7 +21,7 @@ fn pings(host: &Arc<Host>, seconds: i64, letters: &str) -> CheckResult {
         .chars()
         .map(|letter| (letter == 'r').then_some(1000))
         .collect();
-    let resolved = host.address.parse().ok();
+    let resolved = host.address.ip();
     CheckResult {
         spacing_ms: 1000,
         place: Some(NetworkPosition::Beyond),
@@ -273,7 +273,7 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_any_host() {
             "eth0 has no carrier".into(),
         );
         Record::Check(CheckResult {
-            resolved: host.address.parse().ok(),
+            resolved: host.address.ip(),
             place: Some(NetworkPosition::Beyond),
             ..result
         })
@@ -299,7 +299,7 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_any_host() {
         ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|"]
     );
     let clear = [Observation::LinkRestored {
-        version: ace_connection_logger::pure::icmp::Version::V4,
+        version: ace_connection_logger::pure::address::IpVersion::V4,
         at: at(130),
     }];
     write_all(&mut database, &mut scene, Vec::new(), &clear, 131);
@@ -338,7 +338,7 @@ fn one_host_that_cannot_be_sent_to_while_others_are_measured_is_no_link_that_is_
         "source eth1: no such device".into(),
     );
     let blocked = CheckResult {
-        resolved: one.address.parse().ok(),
+        resolved: one.address.ip(),
         ..result
     };
     write_all(
@@ -364,7 +364,7 @@ fn a_version_of_ip_that_never_was_there_is_no_link_that_is_down() {
             "no way to it".into(),
         );
         Record::Check(CheckResult {
-            resolved: six.address.parse().ok(),
+            resolved: six.address.ip(),
             ..result
         })
     };
@@ -758,7 +758,7 @@ fn with_a_cable_pulled(path: &Path) -> (Database, Scene) {
             "eth0 has no carrier".into(),
         );
         Record::Check(CheckResult {
-            resolved: host.address.parse().ok(),
+            resolved: host.address.ip(),
             place: Some(NetworkPosition::Beyond),
             ..result
         })
@@ -785,7 +785,7 @@ fn with_a_cable_pulled(path: &Path) -> (Database, Scene) {
 
 #[test]
 fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
-    use ace_connection_logger::pure::icmp::Version;
+    use ace_connection_logger::pure::address::IpVersion;
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = with_a_cable_pulled(&path);
@@ -799,7 +799,7 @@ fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
         &mut database,
         &mut scene,
         Vec::new(),
-        &clear(Version::V6, 70),
+        &clear(IpVersion::V6, 70),
         71,
     );
     let told = "select host_address, substr(end_time, 15) from outage_events order by id";
@@ -808,7 +808,7 @@ fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
         &mut database,
         &mut scene,
         Vec::new(),
-        &clear(Version::V4, 72),
+        &clear(IpVersion::V4, 72),
         73,
     );
     assert_eq!(rows(&path, told), ["IPv4 and IPv6|14:32.000"]);
@@ -816,7 +816,7 @@ fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
 
 #[test]
 fn one_version_of_ip_that_is_back_alone_leaves_the_other_down() {
-    use ace_connection_logger::pure::icmp::Version;
+    use ace_connection_logger::pure::address::IpVersion;
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = with_a_cable_pulled(&path);
@@ -825,7 +825,7 @@ fn one_version_of_ip_that_is_back_alone_leaves_the_other_down() {
         &mut scene,
         Vec::new(),
         &[Observation::LinkRestored {
-            version: Version::V6,
+            version: IpVersion::V6,
             at: at(70),
         }],
         90,
