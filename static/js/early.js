@@ -4,14 +4,6 @@ import { begin } from './first.js';
 import { outagesQuery, seriesQuery, within } from './data/queries.js';
 import { readView, spanOf } from './data/view.js';
 
-// Modules that a page needs beside the first page's, each with those it imports itself. A test holds this list to the imports.
-/** @type {Record<View['page'], string[]>} */
-const MODULES = {
-  overview: [],
-  host: ['charts/chart', 'parts/checks', 'parts/controls', 'charts/distribution', 'data/week', 'charts/heatmap', 'charts/history', 'pages/host', 'parts/navigator', 'parts/outagedetails', 'parts/outagelist', 'charts/panes', 'data/series', 'charts/zoom'],
-  outages: ['parts/outagedetails', 'parts/outagelist', 'pages/outages'],
-  compare: ['charts/chart', 'pages/compare', 'parts/controls', 'charts/panes', 'data/series', 'charts/overlay', 'charts/zoom'],
-};
 const view = readView(location.hash);
 const now = Date.now() / 1000;
 
@@ -23,7 +15,9 @@ if (FIRST_SERIES) {
   begin(urlOf('api/outages', outagesQuery(FIRST_SERIES, now)));
   begin(urlOf('api/gaps', within(FIRST_SERIES)));
 }
-for (const name of MODULES[view.page]) {
+// The build lists which modules a page needs in addition to the first page's.
+const { dataset } = /** @type {HTMLElement} */ (document.getElementById('early'));
+for (const name of dataset[view.page]?.split(' ') ?? []) {
   const link = document.createElement('link');
   link.rel = 'modulepreload';
   link.href = `js/${name}.js`;

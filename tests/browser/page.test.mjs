@@ -4,6 +4,7 @@ import { start, stop } from './harness.mjs';
 
 before(start);
 after(stop);
+await import('./views/modules.mjs');
 await import('./views/overview.mjs');
 await import('./views/host.mjs');
 await import('./views/charts.mjs');

@@ -4,9 +4,8 @@ const assert = (await import('node:assert/strict')).default;
 const { after, test } = await import('node:test');
 const { cp, mkdtemp, readdir, readFile, rm, writeFile } = await import('node:fs/promises');
 const { tmpdir } = await import('node:os');
-const { join, posix } = await import('node:path');
+const { join } = await import('node:path');
 const { pathToFileURL } = await import('node:url');
-const { gzipSync } = await import('node:zlib');
 // Browsers are told by the page that these are modules, Node 18 only by a package.json beside them.
 const copy = await mkdtemp(join(tmpdir(), 'page-modules-'));
 await cp(new URL('../../static/js/', import.meta.url), copy, { recursive: true });
@@ -399,31 +398,6 @@ test('no markup is parsed, no style or handler stands in markup, no address is o
     assert.doesNotMatch(body, /'style':|style: ['`]|setAttribute\('style'/, name);
   }
   assert.doesNotMatch(await text('index.html'), /\son\w+=|style=|<style|<script(?![^>]*src)|(?:href|src)="\//);
-});
-
-/** A module and all that it imports, each once. */
-async function closure(name, found = new Set()) {
-  if (found.has(name)) return found;
-  found.add(name);
-  for (const [, next] of (await text(`js/${name}.js`)).matchAll(/^import .*? from '(.+)\.js'/gm)) await closure(posix.join(posix.dirname(name), next), found);
-  return found;
-}
-const firstPage = new Set([...await closure('early'), ...await closure('main'), ...await closure('pages/overview')]);
-
-test('the first page asks at once for the modules it needs, and for no other', async () => {
-  const asked = [...(await text('index.html')).matchAll(/(?:modulepreload" href|src)="js\/([\w/]+)\.js"/g)].map((m) => m[1]);
-  assert.deepEqual(asked.sort(), [...firstPage].sort());
-  let bytes = 0;
-  for (const name of [...[...firstPage].map((n) => `js/${n}.js`), 'index.html', 'style.css', 'icon.svg']) bytes += gzipSync(await text(name)).length;
-  // The answers for three hosts are 17 kB more, and 60 are allowed in all.
-  assert.ok(bytes < 42500, `${bytes} bytes before any answer`);
-});
-
-test('a link to another page asks at once for what that page needs beside, and for no other', async () => {
-  const list = (await text('js/early.js')).match(/MODULES = (\{[^}]*\})/)[1];
-  const asked = JSON.parse(list.replaceAll("'", '"').replace(/(\w+):/g, '"$1":').replace(/,\s*\}/, '}'));
-  assert.deepEqual(asked.overview, []);
-  for (const page of ['host', 'outages', 'compare']) assert.deepEqual(asked[page].sort(), [...await closure(`pages/${page}`)].filter((name) => !firstPage.has(name)).sort(), page);
 });
 
 test('a change of the clocks is found to the minute, and none where there is none', () => {
