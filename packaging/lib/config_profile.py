@@ -24,7 +24,7 @@ PROFILES = {
         # Measured with a check every minute: 39 bytes per check, and 7.2 kB of hourly summaries per host and day.
         PATH: """\
   # OpenWrt: on the router's own flash, which survives a restart; /var and /tmp are in memory and do not. Installing new
-  # firmware erases it (the README's section on OpenWrt says how to keep it). A host that is checked once a minute takes 0.4 MB
+  # firmware erases it (docs/installing.md describes how to keep the data). A host that is checked once a minute takes 0.4 MB
   # for its week of checks and 2.6 MB for each year of its hourly summaries: three hosts take 9 MB after the first year and
   # 41 MB after the fifth. `df -h /overlay` shows how much is free. With less, set rollup_retention_days to 90 (three hosts then
   # never take more than 3.2 MB), or store the file on a USB stick: mount it (LuCI: System, Mount Points), set path to a file in

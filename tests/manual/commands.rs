@@ -1,9 +1,9 @@
-//! Commands and options: --help, the manual page and the README have the same, and say the same of
-//! them.
+//! Commands and options: --help, the manual page and docs/ list the same ones and describe them
+//! alike.
 
 use super::help::{self, Choice, Help, ask};
 use super::page::{Item, Page, Part};
-use super::{OF_THE_PROGRAM, assert_same, read};
+use super::{COMMANDS_FILE, OF_THE_PROGRAM, assert_same, read};
 
 /// What may be asked of every command, though `--help` names only one of it: src/cli/arguments.rs
 /// makes sure of the others.
@@ -281,9 +281,9 @@ fn words_and_ranges_are_the_same_on_the_page_as_in_the_refusal_of_others() {
 }
 
 #[test]
-fn the_readme_has_every_command_and_no_other() {
-    let readme = read("README.md");
-    let table = readme
+fn docs_list_every_command_and_no_other() {
+    let text = read(COMMANDS_FILE);
+    let table = text
         .split_once("| command | what it does |\n| --- | --- |\n")
         .expect("a table of commands")
         .1;
@@ -301,7 +301,7 @@ fn the_readme_has_every_command_and_no_other() {
     });
     assert_same(
         "commands",
-        ("the README", first_names),
+        (COMMANDS_FILE, first_names),
         ("--help", help::command_names()),
     );
     let page = read(OF_THE_PROGRAM);

@@ -1,6 +1,6 @@
-//! The manual pages, --help, config.yaml, the README and the completions say the same as the
-//! program does. Each is read as its reader reads it: --help from the program, keys and ranges from
-//! its own messages, the pages as mdoc, the completions by the shells themselves.
+//! The manual pages, --help, config.yaml, the README, docs/ and the completions agree with the
+//! program. Each is read as its reader reads it: --help from the program, keys and ranges from its
+//! own messages, the manual pages as mdoc, the completions by the shells themselves.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -8,6 +8,7 @@ mod common;
 mod commands;
 mod help;
 mod keys;
+mod links;
 mod lint;
 mod page;
 mod shells;
@@ -26,7 +27,12 @@ const OF_THE_PROGRAM: &str = "man/ace-connection-logger.8";
 /// The manual page of its configuration.
 const OF_THE_FILE: &str = "man/ace-connection-logger.yaml.5";
 
-/// Two sets that must be equal, with what is only in the one and only in the other said by name.
+/// The file with the table of commands and the exit statuses.
+const COMMANDS_FILE: &str = "docs/commands.md";
+/// The file with the table of HTTP paths.
+const HTTP_FILE: &str = "docs/http-api.md";
+
+/// Asserts that two sets are equal, and names what only one of them has.
 fn assert_same<T: Ord + Clone + std::fmt::Debug>(
     what: &str,
     (left_name, left): (&str, impl IntoIterator<Item = T>),

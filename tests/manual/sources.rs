@@ -4,7 +4,7 @@
 use std::path::Path;
 
 use super::page::Page;
-use super::{OF_THE_PROGRAM, assert_same, read};
+use super::{COMMANDS_FILE, HTTP_FILE, OF_THE_PROGRAM, assert_same, read};
 
 /// Whether only tests have this module.
 fn is_of_tests(path: &Path) -> bool {
@@ -48,7 +48,7 @@ fn numbers(text: &str) -> Vec<u32> {
 }
 
 #[test]
-fn exit_statuses_are_those_of_the_program_on_the_page_and_in_the_readme() {
+fn exit_statuses_in_the_manual_and_docs_are_those_of_the_program() {
     let module = read("src/cli/mod.rs");
     let code = module
         .split_once("fn exit_code(&self)")
@@ -75,15 +75,15 @@ fn exit_statuses_are_those_of_the_program_on_the_page_and_in_the_readme() {
         ("the page", on_page),
         ("src/cli/mod.rs", program.clone()),
     );
-    let readme = read("README.md");
-    let sentence = readme
+    let text = read(COMMANDS_FILE);
+    let sentence = text
         .split_once("Exit status: ")
         .and_then(|(_, rest)| rest.split_once("\n\n"))
         .expect("a sentence")
         .0;
     assert_same(
         "exit statuses",
-        ("the README", numbers(sentence)),
+        (COMMANDS_FILE, numbers(sentence)),
         ("src/cli/mod.rs", program),
     );
     // And in the help and elsewhere on the page no other is spoken of.
@@ -117,7 +117,7 @@ fn variables_of_the_environment_are_those_of_the_sources() {
                 .collect::<Vec<_>>()
         });
     let told_to_programs = sources
-        .split("(\"ACE_")
+        .split("\"ACE_")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
         .map(|name| format!("ACE_{name}"));
@@ -170,27 +170,53 @@ fn paths_on_the_page_are_those_that_are_answered() {
                 }
             })
             .collect();
-        path.strip_suffix("/ADDRESS")
-            .map_or(path.clone(), |path| format!("{path}/"))
+        as_in_sources(&path)
     });
-    assert_same("paths", ("the page", on_page), ("src/api/mod.rs", known));
-    let readme = read("README.md");
-    for path in readme
-        .split('`')
-        .skip(1)
-        .step_by(2)
-        .filter(|word| word.starts_with("/api/"))
-    {
-        let path = path
-            .strip_suffix("/ADDRESS")
-            .map_or(path.to_string(), |path| format!("{path}/"));
-        let is_known =
-            literals.contains(&path.as_str()) || path == "/api/hosts/ADDRESS/active-outage";
-        assert!(
-            is_known,
-            "{path}, of which the README speaks, is not answered"
-        );
+    let on_page: Vec<String> = on_page.collect();
+    assert_same(
+        "paths",
+        ("the page", on_page.clone()),
+        ("src/api/mod.rs", known),
+    );
+    let (in_docs, mentioned) = (paths_in_docs(), mentioned_paths());
+    assert!(mentioned.len() >= in_docs.len(), "{mentioned:?}");
+    assert_same("paths", (HTTP_FILE, in_docs), ("the page", on_page.clone()));
+    for (file, path) in mentioned {
+        assert!(on_page.contains(&path), "{file}: {path} is not served");
     }
+}
+
+/// A path as the sources have it: `/api/statistics/` for `/api/statistics/ADDRESS`.
+fn as_in_sources(path: &str) -> String {
+    path.strip_suffix("/ADDRESS")
+        .map_or(path.to_string(), |path| format!("{path}/"))
+}
+
+/// The first column of the table in docs/http-api.md.
+fn paths_in_docs() -> Vec<String> {
+    read(HTTP_FILE)
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `/"))
+        .filter_map(|rest| rest.split('`').next())
+        .map(|path| as_in_sources(&format!("/{path}")))
+        .collect()
+}
+
+/// Paths of the API in code spans of the README and docs/, with the file.
+fn mentioned_paths() -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    for file in super::links::documents() {
+        for word in read(&file).split('`').skip(1).step_by(2) {
+            if word.starts_with('/') && !word.contains([' ', '\n']) && is_of_the_api(word) {
+                found.push((file.clone(), as_in_sources(word)));
+            }
+        }
+    }
+    found
+}
+
+fn is_of_the_api(path: &str) -> bool {
+    path.starts_with("/api/") || matches!(path, "/" | "/health" | "/metrics")
 }
 
 /// What SQLite says, and not we.
