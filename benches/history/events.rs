@@ -1,5 +1,5 @@
-//! Why what was down was down: the causes, facts and paths that a monitor would have written
-//! meanwhile, and the events that are no host's own.
+//! The causes, facts and paths of the outages, and the events that concern no single host, which a
+//! monitor would have recorded.
 
 use std::path::Path;
 
@@ -8,43 +8,43 @@ use rusqlite::{Connection, params};
 use serde_json::json;
 
 use super::{
-    GATEWAY_OUTAGES, MINUTE_MS, OutageSpan, PLANNED, PROVIDER_OUTAGES, SWITCHED_OFF, UNPLUGGED,
+    GATEWAY_OUTAGES, MINUTE_MS, PLANNED, PROVIDER_OUTAGES, Period, SWITCHED_OFF, UNPLUGGED,
     address_of,
 };
 
 const GATEWAY: &str = "192.168.1.1";
 
-/// Explains the outages of a history that ends at `end`.
+/// Adds them to a history that ends at `end`.
 pub fn explain(file: &Path, end: UtcMillis) {
     let database = Connection::open(file).unwrap();
     database.execute_batch("begin").unwrap();
-    let alone = json!({ "gateway_address": GATEWAY, "gateway": "answers", "beyond_answering": 2, "beyond_silent": 0,
+    let one_host = json!({ "gateway_address": GATEWAY, "gateway": "answers", "beyond_answering": 2, "beyond_silent": 0,
         "near_answering": 0, "near_silent": 0 });
     database
         .execute(
             "update outage_events set cause = 'host', facts = ?1",
-            [alone.to_string()],
+            [one_host.to_string()],
         )
         .unwrap();
-    for spell in PROVIDER_OUTAGES {
+    for period in PROVIDER_OUTAGES {
         let facts = json!({ "gateway_address": GATEWAY, "gateway": "answers", "beyond_answering": 0, "beyond_silent": 2,
             "near_answering": 1, "near_silent": 0, "path_reached": "100.64.0.1" });
-        let traced = |minutes| UtcMillis(start(spell, end).0 + minutes * MINUTE_MS).rfc3339();
+        let traced = |minutes| UtcMillis(start(period, end).0 + minutes * MINUTE_MS).rfc3339();
         let hops = json!([{ "at": traced(1), "reached": false, "hops": [GATEWAY, null, "100.64.0.1"] },
             { "at": traced(2), "reached": false, "hops": [GATEWAY] }]);
-        judge(
+        set_cause(
             &database,
-            spell,
+            period,
             end,
             "provider",
             &facts.to_string(),
             Some(&hops.to_string()),
         );
     }
-    for spell in GATEWAY_OUTAGES {
+    for period in GATEWAY_OUTAGES {
         let facts = json!({ "gateway_address": GATEWAY, "gateway": "silent", "beyond_answering": 0, "beyond_silent": 2,
             "near_answering": 0, "near_silent": 0 });
-        judge(&database, spell, end, "gateway", &facts.to_string(), None);
+        set_cause(&database, period, end, "gateway", &facts.to_string(), None);
     }
     let planned = "update outage_events set planned = 1, notes = 'upgrade of the mail server'
                     where host_address = ?1 and start_time between ?2 and ?3";
@@ -58,10 +58,10 @@ pub fn explain(file: &Path, end: UtcMillis) {
             ],
         )
         .unwrap();
-    for spell in UNPLUGGED {
-        begin(
+    for period in UNPLUGGED {
+        add_event(
             &database,
-            spell,
+            period,
             end,
             [
                 "link",
@@ -72,14 +72,15 @@ pub fn explain(file: &Path, end: UtcMillis) {
             ],
         );
     }
-    for spell in SWITCHED_OFF {
-        let sleep = "insert into interruption(started_at, ended_at, kind) values(?1, ?2, 'asleep')";
+    for period in SWITCHED_OFF {
+        let insert =
+            "insert into interruption(started_at, ended_at, kind) values(?1, ?2, 'asleep')";
         database
-            .execute(sleep, params![start(spell, end).0, stop(spell, end).0])
+            .execute(insert, params![start(period, end).0, stop(period, end).0])
             .unwrap();
     }
-    let unresolved = OutageSpan::new(26, 1000, 17);
-    begin(
+    let unresolved = Period::new(26, 1000, 17);
+    add_event(
         &database,
         &unresolved,
         end,
@@ -94,51 +95,51 @@ pub fn explain(file: &Path, end: UtcMillis) {
     database.execute_batch("commit").unwrap();
 }
 
-fn start(spell: &OutageSpan, end: UtcMillis) -> UtcMillis {
-    UtcMillis(end.0 - spell.minutes_ago * MINUTE_MS)
+fn start(period: &Period, end: UtcMillis) -> UtcMillis {
+    UtcMillis(end.0 - period.minutes_ago * MINUTE_MS)
 }
 
-fn stop(spell: &OutageSpan, end: UtcMillis) -> UtcMillis {
-    UtcMillis(start(spell, end).0 + spell.minutes * MINUTE_MS)
+fn stop(period: &Period, end: UtcMillis) -> UtcMillis {
+    UtcMillis(start(period, end).0 + period.minutes * MINUTE_MS)
 }
 
-/// The outages that began within a spell have this cause.
-fn judge(
+/// Sets the cause of the outages that began within a period.
+fn set_cause(
     database: &Connection,
-    spell: &OutageSpan,
+    period: &Period,
     end: UtcMillis,
     cause: &str,
     facts: &str,
     path: Option<&str>,
 ) {
-    let write = "update outage_events set cause = ?1, facts = ?2, path = ?3 where start_time between ?4 and ?5";
-    let (from, to) = (start(spell, end).sql_text(), stop(spell, end).sql_text());
+    let update = "update outage_events set cause = ?1, facts = ?2, path = ?3 where start_time between ?4 and ?5";
+    let (from, to) = (start(period, end).sql_text(), stop(period, end).sql_text());
     database
-        .execute(write, params![cause, facts, path, from, to])
+        .execute(update, params![cause, facts, path, from, to])
         .unwrap();
 }
 
-/// An event that no host's silence made: its name, address, type, cause and notes.
-fn begin(
+/// Adds an event.
+fn add_event(
     database: &Connection,
-    spell: &OutageSpan,
+    period: &Period,
     end: UtcMillis,
     [name, address, kind, cause, notes]: [&str; 5],
 ) {
-    let write =
+    let insert =
         "insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, cause, notes)
                  values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
-    let (from, to) = (start(spell, end).sql_text(), stop(spell, end).sql_text());
+    let (from, to) = (start(period, end).sql_text(), stop(period, end).sql_text());
     database
         .execute(
-            write,
+            insert,
             params![
                 name,
                 address,
                 kind,
                 from,
                 to,
-                spell.minutes * 60,
+                period.minutes * 60,
                 cause,
                 notes
             ],

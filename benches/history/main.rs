@@ -1,23 +1,19 @@
-//! Writes a database of made-up history that ends now, or so many minutes ago, through the
-//! program's own store: what the page is looked at with and what the speed of its answers is
-//! measured on.
+//! Writes a database with synthetic history, which ends now or MINUTES_AGO, through the program's
+//! own store. The tests of the page and the measurements use it.
 //!
 //!     history FILE HOSTS DAYS [MINUTES_AGO]
 //!
-//! The first host is the gateway, then come the provider's and what lies beyond; their addresses
-//! are 127.0.1.1 and the following, so that a monitor in a network of its own can go on with them.
-#![allow(
-    clippy::unwrap_used,
-    reason = "what fails here ends the program, with its line"
-)]
+//! The first host is the gateway, the second the provider's, the others are further away. Their
+//! addresses begin at 127.0.1.1, so that a monitor can continue the history with them.
+#![allow(clippy::unwrap_used, reason = "any failure ends the program")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "figures for people"
+    reason = "the values are small and positive"
 )]
 
-mod chance;
 mod events;
+mod random;
 
 use std::ops::Range;
 use std::path::PathBuf;
@@ -28,58 +24,58 @@ use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, RunStart};
 use ace_connection_logger::sys;
 
-use chance::{Chance, Manner, check};
+use random::{Random, ReplyModel, check};
 
 const MINUTE_MS: i64 = 60_000;
 const DAY_MS: i64 = 1440 * MINUTE_MS;
 
-/// A time so many minutes before the end, and how many minutes it lasts.
 #[derive(Clone, Copy)]
-struct OutageSpan {
+struct Period {
+    /// When it begins, before the end of the history.
     minutes_ago: i64,
     minutes: i64,
 }
 
-impl OutageSpan {
-    const fn new(days_ago: i64, at_minute: i64, minutes: i64) -> OutageSpan {
-        OutageSpan {
+impl Period {
+    const fn new(days_ago: i64, at_minute: i64, minutes: i64) -> Period {
+        Period {
             minutes_ago: days_ago * 1440 - at_minute,
             minutes,
         }
     }
 
-    fn holds(&self, minutes_ago: i64) -> bool {
+    fn contains(&self, minutes_ago: i64) -> bool {
         (self.minutes_ago - self.minutes..self.minutes_ago).contains(&minutes_ago)
     }
 }
 
-/// Nobody answers but the gateway.
-const PROVIDER_OUTAGES: &[OutageSpan] = &[
-    OutageSpan::new(3, 400, 40),
-    OutageSpan::new(11, 700, 4),
-    OutageSpan::new(37, 1200, 125),
-    OutageSpan::new(62, 90, 25),
+/// Only the gateway answers.
+const PROVIDER_OUTAGES: &[Period] = &[
+    Period::new(3, 400, 40),
+    Period::new(11, 700, 4),
+    Period::new(37, 1200, 125),
+    Period::new(62, 90, 25),
 ];
-/// The gateway is silent too.
-const GATEWAY_OUTAGES: &[OutageSpan] = &[OutageSpan::new(18, 300, 12)];
+/// Not even the gateway answers.
+const GATEWAY_OUTAGES: &[Period] = &[Period::new(18, 300, 12)];
 /// One ping in eight is lost.
-const LOSSY: &[OutageSpan] = &[
-    OutageSpan::new(1, 500, 45),
-    OutageSpan::new(9, 600, 360),
-    OutageSpan::new(44, 30, 90),
+const LOSSY: &[Period] = &[
+    Period::new(1, 500, 45),
+    Period::new(9, 600, 360),
+    Period::new(44, 30, 90),
 ];
-/// There is no route to anywhere.
-const UNPLUGGED: &[OutageSpan] = &[OutageSpan::new(30, 800, 95)];
-/// The third host comes and goes.
-const FLAPPING: &[OutageSpan] = &[
-    OutageSpan::new(7, 600, 1),
-    OutageSpan::new(7, 603, 2),
-    OutageSpan::new(7, 607, 1),
+/// The cable is unplugged: there is no route.
+const UNPLUGGED: &[Period] = &[Period::new(30, 800, 95)];
+/// The third host is down three times within minutes.
+const FLAPPING: &[Period] = &[
+    Period::new(7, 600, 1),
+    Period::new(7, 603, 2),
+    Period::new(7, 607, 1),
 ];
-/// The fourth is taken down for its upgrade.
-const PLANNED: OutageSpan = OutageSpan::new(14, 180, 35);
-/// This machine sleeps.
-const SWITCHED_OFF: &[OutageSpan] = &[OutageSpan::new(20, 100, 430), OutageSpan::new(56, 0, 2100)];
+/// The fourth host is down for an upgrade.
+const PLANNED: Period = Period::new(14, 180, 35);
+/// The monitoring machine is asleep.
+const SWITCHED_OFF: &[Period] = &[Period::new(20, 100, 430), Period::new(56, 0, 2100)];
 
 fn main() {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
@@ -116,7 +112,7 @@ fn main() {
                 .unwrap();
         }
     }
-    // Roll-ups are made for a fraction of a second with each commit.
+    // Each write rolls up for a fraction of a second only.
     for _ in 0..hosts * 2 {
         database.write(&[], end, RunStart::GoesOn).unwrap();
     }
@@ -139,17 +135,17 @@ fn name_of(index: usize) -> String {
     }
 }
 
-/// A host's checks in a span of milliseconds.
+/// The checks of one host between two times, both in milliseconds since 1970.
 fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<CheckResult> {
-    let mut chance = Chance(1 + index as u64 * 7919 + span.start as u64);
+    let mut random = Random(1 + index as u64 * 7919 + span.start as u64);
     let is_gateway = index == 0;
-    let (least_us, spread_us) = if is_gateway {
+    let (min_rtt_us, mean_excess_us) = if is_gateway {
         (380.0, 90.0)
     } else {
         (4_000.0 + 2_300.0 * (index % 17) as f64, 700.0)
     };
-    // Every host but the gateway has an outage of its own, somewhen.
-    let mut own = vec![OutageSpan::new(
+    // Every host except the gateway has one more outage, at a time of its own.
+    let mut own = vec![Period::new(
         5 + index as i64 * 13 % 80,
         60 + index as i64 * 101 % 1200,
         8 + index as i64 * 37 % 190,
@@ -161,10 +157,10 @@ fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<C
     }
     let mut results = Vec::with_capacity(1440);
     for at in span.clone().step_by(MINUTE_MS as usize) {
-        // The hosts are phased over the minute, and a thread wakes a little after its tick.
+        // The monitor spreads the hosts over the minute.
         let checked_at = UtcMillis(at + index as i64 * 977 % MINUTE_MS);
         let minutes_ago = (end - at) / MINUTE_MS;
-        let is_in = |spells: &[OutageSpan]| spells.iter().any(|spell| spell.holds(minutes_ago));
+        let is_in = |periods: &[Period]| periods.iter().any(|period| period.contains(minutes_ago));
         if is_in(SWITCHED_OFF) || checked_at.0 >= end {
             continue;
         }
@@ -181,24 +177,28 @@ fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<C
             is_in(GATEWAY_OUTAGES) || !is_gateway && (is_in(PROVIDER_OUTAGES) || is_in(&own));
         let hour = at.rem_euclid(DAY_MS) / (60 * MINUTE_MS);
         let weekday = (at / DAY_MS + 3) % 7;
-        // In the evenings of working days the line is full.
-        let is_full = !is_gateway && (18..22).contains(&hour) && weekday < 5;
-        let lost = match () {
+        // On the evenings of working days the line is congested.
+        let is_congested = !is_gateway && (18..22).contains(&hour) && weekday < 5;
+        let loss_rate = match () {
             () if is_silent => 1.0,
             () if !is_gateway && is_in(LOSSY) => 0.12,
-            () if is_full => 0.008,
+            () if is_congested => 0.008,
             () => 0.0004,
         };
-        let spread_us = if is_full { spread_us * 5.0 } else { spread_us };
+        let mean_excess_us = if is_congested {
+            mean_excess_us * 5.0
+        } else {
+            mean_excess_us
+        };
         results.push(check(
             host,
             checked_at,
-            Manner {
-                least_us,
-                spread_us,
-                lost,
+            ReplyModel {
+                min_rtt_us,
+                mean_excess_us,
+                loss_rate,
             },
-            &mut chance,
+            &mut random,
         ));
     }
     results

@@ -1,5 +1,5 @@
-//! The round-trip times that `check --json` reports, ping by ping, against the kernel's own stamps
-//! of the same packets on the interface.
+//! The round-trip times that `check --json` reports, compared ping by ping with the kernel's time
+//! stamps of the same packets on the interface.
 
 use std::collections::HashMap;
 use std::os::fd::AsFd;
@@ -13,32 +13,32 @@ use ace_connection_logger::sys::{Batch, Queue, request_stamps};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Row;
-use super::far_end::{FarEnd, LIVE};
+use super::far_end::{ANSWERING, FarEnd};
 use super::monitor::{Bench, Program};
 
 const PINGS: usize = 100;
 const LIMIT_US: f64 = 5.0;
-/// The processor that is loaded; the far end and what watches the interface keep off it when they
-/// can.
+/// The processor that runs the program and the busy loop; the scheduler runs the far end and the
+/// capture on others if there are any.
 const PROCESSOR: &str = "0";
 
 pub fn measure(program: &Program) {
     for delay_ms in [1, 10, 100] {
         let _far_end = FarEnd::start(delay_ms);
-        measure_beside(program, &format!("{delay_ms} ms, idle"));
+        measure_one(program, &format!("{delay_ms} ms, idle"));
         let mut busy = BusyLoop::start();
-        measure_beside(program, &format!("{delay_ms} ms, beside a busy loop"));
+        measure_one(program, &format!("{delay_ms} ms, with a busy loop"));
         busy.stop();
     }
 }
 
-fn measure_beside(program: &Program, name: &str) {
-    let pace = format!("ping_count: {PINGS}, ping_spacing_ms: 20, timeout_seconds: 1");
-    let bench = Bench::new("accuracy", &pace, &[LIVE[0].into()]);
-    let watch = Watch::start();
-    let found = bench.check(program, &["taskset", "-c", PROCESSOR], &[]);
-    let true_ns = watch.round_trips_ns();
-    let reported = found[0]["rtts_us"].as_array().unwrap();
+fn measure_one(program: &Program, name: &str) {
+    let monitoring = format!("ping_count: {PINGS}, ping_spacing_ms: 20, timeout_seconds: 1");
+    let bench = Bench::new("accuracy", &monitoring, &[ANSWERING[0].into()]);
+    let capture = Capture::start();
+    let rows = bench.check(program, &["taskset", "-c", PROCESSOR], &[]);
+    let true_ns = capture.round_trips_ns();
+    let reported = rows[0]["rtts_us"].as_array().unwrap();
     let errors_us: Vec<f64> = (1..=PINGS as u16)
         .filter_map(|sequence| {
             let reported_us = reported[usize::from(sequence) - 1].as_f64()?;
@@ -47,53 +47,53 @@ fn measure_beside(program: &Program, name: &str) {
         .collect();
     assert!(
         errors_us.len() > PINGS / 2,
-        "too few pings were answered and seen: {}",
+        "too few pings were answered and captured: {}",
         errors_us.len()
     );
     let mean = errors_us.iter().sum::<f64>() / errors_us.len() as f64;
-    let largest = errors_us.iter().copied().fold(0.0, f64::max);
-    let note = format!("largest {largest:.1}, {} pings", errors_us.len());
+    let max = errors_us.iter().copied().fold(0.0, f64::max);
+    let note = format!("max {max:.1}, {} pings", errors_us.len());
     Row::at_most(
         format!("mean error of an RTT, {name}"),
         mean,
         LIMIT_US,
         "us",
     )
-    .noting(&note)
+    .note(&note)
     .print();
 }
 
-/// Watches the interface with a packet socket, packet(7), as tcpdump does.
-struct Watch {
+/// Captures on the interface with a packet socket, packet(7), as tcpdump does.
+struct Capture {
     thread: JoinHandle<HashMap<u16, i64>>,
     stop: Sender<()>,
 }
 
-impl Watch {
-    fn start() -> Watch {
+impl Capture {
+    fn start() -> Capture {
         let every_protocol = Protocol::from(i32::from((libc::ETH_P_ALL as u16).to_be()));
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(every_protocol)).unwrap();
         request_stamps(socket.as_fd()).unwrap();
         let (stop, stopped) = channel();
-        Watch {
-            thread: thread::spawn(move || watch(&socket, &stopped)),
+        Capture {
+            thread: thread::spawn(move || capture(&socket, &stopped)),
             stop,
         }
     }
 
-    /// Reply in less request out, by sequence number.
+    /// From the request's time stamp to the reply's, by sequence number.
     fn round_trips_ns(self) -> HashMap<u16, i64> {
         self.stop.send(()).unwrap();
         self.thread.join().unwrap()
     }
 }
 
-fn watch(socket: &Socket, stopped: &Receiver<()>) -> HashMap<u16, i64> {
+fn capture(socket: &Socket, stopped: &Receiver<()>) -> HashMap<u16, i64> {
     let (mut sent, mut round_trips) = (HashMap::new(), HashMap::new());
     let mut batch = Batch::new(2000);
     let mut is_over = false;
     while !is_over {
-        // The packets are stamped when they pass, so looking every few milliseconds is enough.
+        // The kernel stamps the packets, so the time of reading does not matter.
         is_over = stopped.recv_timeout(Duration::from_millis(5)).is_ok();
         let take = |message: ace_connection_logger::sys::Message<'_>| {
             let Some(echo) = icmp::strip_ipv4_header(message.bytes).and_then(icmp::parse_echo)

@@ -1,5 +1,4 @@
-//! What the dashboard's answers cost: server time and bytes over 90 days of a hundred hosts, and
-//! memory.
+//! The dashboard's responses: time and size with 90 days of a hundred hosts, and memory.
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
@@ -12,7 +11,7 @@ use super::{Row, median};
 
 const HOSTS: usize = 100;
 const DAYS: u64 = 90;
-/// So often each question is asked.
+/// Requests for each figure.
 const ROUNDS: usize = 101;
 
 pub fn measure(program: &Program) {
@@ -28,7 +27,7 @@ pub fn measure(program: &Program) {
     let series = |host: &str| format!("/api/series?host_address={host}&from={begin}&to={end}");
     let hosts = loopback_hosts(HOSTS);
     let mut bytes = 0;
-    // Each time another host, so that nothing is in the cache.
+    // Another host each time, so that no response is cached.
     let charts = (0..ROUNDS)
         .map(|round| client.time(&series(&hosts[round % HOSTS]), &mut bytes))
         .collect();
@@ -40,7 +39,7 @@ pub fn measure(program: &Program) {
     )
     .print();
     Row::at_most(
-        "a chart of 90 days: sent, compressed",
+        "a chart of 90 days: size, compressed",
         bytes as f64 / 1000.0,
         40.0,
         "kB",
@@ -65,59 +64,59 @@ pub fn measure(program: &Program) {
     let overviews = (0..7)
         .map(|_| client.time("/api/overview?offset_minutes=60", &mut bytes))
         .collect();
-    let note = format!("sent, compressed: {:.1} kB", bytes as f64 / 1000.0);
-    // With what the page itself needs it must be done within 300.
+    let note = format!("size, compressed: {:.1} kB", bytes as f64 / 1000.0);
+    // The whole page has to load within 300 ms.
     Row::at_most(
         "the overview of 100 hosts: time",
         median(overviews),
         200.0,
         "ms",
     )
-    .noting(&note)
+    .note(&note)
     .print();
     drop(client);
     dashboard.stop();
     measure_memory(program);
 }
 
-/// Resident memory with the dashboard, after somebody has looked at all of it, above that without.
+/// Resident memory with the dashboard less that without, before and after a browser has used it.
 fn measure_memory(program: &Program) {
-    let resident = |arguments: &[&str], look: fn()| {
+    let resident = |arguments: &[&str], use_page: fn()| {
         let bench = Bench::new("dashboard", "", &loopback_hosts(3));
         history(&bench, 3);
         let monitor = bench.start(program, arguments);
         sleep_seconds(10);
-        look();
+        use_page();
         sleep_seconds(5);
         let bytes = monitor.resident_bytes();
         monitor.stop();
         bytes as f64 / f64::from(1 << 20)
     };
     let without = resident(&["monitor", "--no-dashboard"], || ());
-    let unwatched = resident(&["monitor"], || ());
-    let watched = resident(&["monitor"], look_around);
-    let note = format!("{unwatched:.2} - {without:.2} MiB");
+    let unused = resident(&["monitor"], || ());
+    let used = resident(&["monitor"], request_all);
+    let note = format!("{unused:.2} - {without:.2} MiB");
     Row::at_most(
-        "memory of the dashboard, nobody ever looked",
-        unwatched - without,
+        "memory of the dashboard, never used",
+        unused - without,
         1.0,
         "MiB",
     )
-    .noting(&note)
+    .note(&note)
     .print();
-    let note = format!("{watched:.2} - {without:.2} MiB");
+    let note = format!("{used:.2} - {without:.2} MiB");
     Row::at_most(
-        "memory of the dashboard, looked at and left",
-        watched - without,
+        "memory of the dashboard, after use",
+        used - without,
         1.0,
         "MiB",
     )
-    .noting(&note)
+    .note(&note)
     .print();
 }
 
-/// Asks for all that a browser does, six at a time as a browser does.
-fn look_around() {
+/// Requests everything that the page does, over six connections as a browser does.
+fn request_all() {
     let host = &loopback_hosts(1)[0];
     let from = SystemTime::now()
         .duration_since(SystemTime::UNIX_EPOCH)
@@ -147,7 +146,7 @@ fn look_around() {
     });
 }
 
-/// Writes 90 days of made-up history.
+/// Writes 90 days of synthetic history.
 fn history(bench: &Bench, hosts: usize) {
     let program: PathBuf = std::env::current_exe().unwrap().with_file_name("history");
     let written = Command::new(program)
@@ -157,11 +156,11 @@ fn history(bench: &Bench, hosts: usize) {
     assert!(written.unwrap().success());
 }
 
-/// A connection that is kept, as a browser keeps it.
+/// A persistent connection.
 struct Client(BufReader<TcpStream>);
 
 impl Client {
-    /// Waits for the dashboard to be there.
+    /// Waits until the dashboard listens.
     fn connect() -> Client {
         let deadline = Instant::now() + Duration::from_secs(10);
         loop {
@@ -176,8 +175,8 @@ impl Client {
         }
     }
 
-    /// From the first byte of the question to the last of the answer, in milliseconds; `bytes`
-    /// becomes its body's length.
+    /// From the first byte of the request to the last of the response, in milliseconds; sets
+    /// `bytes` to the length of the body.
     fn time(&mut self, path: &str, bytes: &mut usize) -> f64 {
         let request =
             format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\n\r\n");
@@ -193,7 +192,7 @@ impl Client {
                 length = number.trim().parse().unwrap();
             }
         }
-        assert!(length > 0, "{path}: an answer of known length");
+        assert!(length > 0, "{path}: a response with Content-Length");
         let mut body = vec![0; length];
         self.0.read_exact(&mut body).unwrap();
         *bytes = length;

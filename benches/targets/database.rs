@@ -1,5 +1,4 @@
-//! Database bytes a check: 90 days of three hosts, written as the running program writes them, in
-//! the order they come.
+//! Database bytes per check: 90 days of three hosts, in the order in which the monitor writes them.
 
 use std::fs;
 use std::sync::Arc;
@@ -9,15 +8,15 @@ use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, RunStart};
 
 use super::Row;
-use super::chance::{Chance, Manner, check};
+
 use super::monitor::{Bench, Program};
+use super::random::{Random, ReplyModel, check};
 
 const DAYS: i64 = 90;
 const MINUTE_MS: i64 = 60_000;
 const START: UtcMillis = UtcMillis(1_780_000_000_000);
 
-/// Address, least round-trip time in microseconds, how widely times are spread above it (the mean
-/// of what is added).
+/// Address, and the two figures of [`ReplyModel`] in microseconds.
 const HOSTS: [(&str, f64, f64); 3] = [
     ("192.168.1.1", 450.0, 250.0),
     ("1.1.1.1", 9_800.0, 900.0),
@@ -37,28 +36,29 @@ pub fn measure(_: &Program) {
             family: None,
         })
     });
-    let mut chance = Chance(1);
+    let mut random = Random(1);
     let minutes = DAYS * 24 * 60;
     for minute in 0..minutes {
         let results: Vec<CheckResult> = hosts
             .iter()
             .zip(HOSTS)
             .enumerate()
-            .map(|(index, (host, (_, least_us, spread_us)))| {
-                // The hosts are phased over the minute, and a thread wakes a little after its tick.
+            .map(|(index, (host, (_, min_rtt_us, mean_excess_us)))| {
+                // The monitor spreads the hosts over the minute, and a thread wakes up slightly
+                // late.
                 let at = START.0
                     + minute * MINUTE_MS
                     + index as i64 * 20_000
-                    + (chance.exponential() * 0.5) as i64;
+                    + (random.exponential() * 0.5) as i64;
                 check(
                     host,
                     UtcMillis(at),
-                    Manner {
-                        least_us,
-                        spread_us,
-                        lost: 0.002,
+                    ReplyModel {
+                        min_rtt_us,
+                        mean_excess_us,
+                        loss_rate: 0.002,
                     },
-                    &mut chance,
+                    &mut random,
                 )
             })
             .collect();
@@ -76,11 +76,11 @@ pub fn measure(_: &Program) {
     let note = format!("{checks} checks, {:.1} MB", bytes as f64 / 1e6);
     let per_check = bytes as f64 / f64::from(checks);
     Row::at_most(
-        "database bytes a check, every RTT and roll-ups",
+        "database bytes per check, every RTT and roll-ups",
         per_check,
         46.0,
         "B",
     )
-    .noting(&note)
+    .note(&note)
     .print();
 }

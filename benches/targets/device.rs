@@ -1,5 +1,5 @@
-//! What reaches the device: a monitor at its defaults on a file system of its own, for real
-//! minutes.
+//! Bytes written to the block device: a monitor with default settings on an ext4 file system of its
+//! own.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use super::Row;
 use super::monitor::{Bench, Program, loopback_hosts, run, sleep_seconds};
 
 const MINUTES: u64 = 12;
-/// The first minute is hurried: somebody is setting the monitor up.
+/// The monitor writes at once during the first minute, so that a new installation shows results.
 const START_SECONDS: u64 = 100;
 const SECTOR_BYTES: u64 = 512;
 
@@ -19,15 +19,15 @@ pub fn measure(program: &Program) {
     ));
     let image = image.to_str().unwrap();
     run("truncate", &["--size", "256M", image]);
-    // Otherwise the kernel goes on initialising the file system for minutes.
+    // Otherwise the kernel initialises the file system in the background for minutes.
     run(
         "mkfs.ext4",
         &["-q", "-E", "lazy_itable_init=0,lazy_journal_init=0", image],
     );
     let mounted = format!("{image}.mounted");
     fs::create_dir_all(&mounted).unwrap();
-    // Let go by itself when it is unmounted, or when this program is killed and its mounts go with
-    // it.
+    // The loop device is released with the mount, also when this program is killed and its mount
+    // namespace ends.
     run("mount", &["-o", "loop", image, &mounted]);
     let device = run("findmnt", &["--noheadings", "--output", "SOURCE", &mounted]);
     let device = device.trim();
@@ -49,12 +49,12 @@ pub fn measure(program: &Program) {
     let _ = (fs::remove_dir(&mounted), fs::remove_file(image));
     let note = format!("{checks} checks, {MINUTES} minutes");
     Row::at_most(
-        "device bytes a check at defaults",
+        "device bytes per check at defaults",
         bytes as f64 / f64::from(checks) / 1000.0,
         18.0,
         "kB",
     )
-    .noting(&note)
+    .note(&note)
     .print();
 }
 

@@ -1,5 +1,5 @@
-//! A host at the other end of a virtual cable, in a network namespace of its own, which answers
-//! every ping after a delay: this program, started again. Its kernel does not answer by itself.
+//! A host at the other end of a veth pair, in its own network namespace, that answers pings after a
+//! delay. It is this program again; the kernel's own replies are disabled there.
 
 use std::io::{BufRead, Read};
 use std::net::{Ipv4Addr, SocketAddrV4};
@@ -13,20 +13,19 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::monitor::{run as run_command, sleep_seconds};
 
-/// What this program is started with to be the far end; the delay in milliseconds follows.
+/// The argument that makes this program the far end; the delay in milliseconds follows.
 pub const ARGUMENT: &str = "far-end";
-/// Answers.
-pub const LIVE: [&str; 3] = ["10.9.0.2", "10.9.0.3", "10.9.0.4"];
-/// Is there, and never answers.
-pub const DEAD: &str = "10.9.0.9";
+pub const ANSWERING: [&str; 3] = ["10.9.0.2", "10.9.0.3", "10.9.0.4"];
+/// Exists, and never answers.
+pub const SILENT: &str = "10.9.0.9";
 
-/// The running far end; its network goes away with it.
+/// The running far end; its network namespace ends with it.
 pub struct FarEnd {
     child: Child,
 }
 
 impl FarEnd {
-    /// Lays the cable. Near it is `near` with 10.9.0.1.
+    /// Creates the veth pair; the interface on this side is `near`, with 10.9.0.1.
     pub fn start(delay_ms: u64) -> FarEnd {
         let this = std::env::current_exe().unwrap();
         let mut command = Command::new("unshare");
@@ -39,10 +38,10 @@ impl FarEnd {
             .stdout(Stdio::piped())
             .spawn()
             .unwrap();
-        let mut said = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
-        // It says a line when it is in its namespace, reads on once the cable is there, and says
-        // one when it listens.
-        assert!(said.next().is_some(), "the far end does not start");
+        let mut lines = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+        // It prints a line in its namespace, waits for the end of its standard input, and prints
+        // another when it listens.
+        assert!(lines.next().is_some(), "the far end does not start");
         let id = child.id().to_string();
         run_command(
             "ip",
@@ -53,8 +52,8 @@ impl FarEnd {
         run_command("ip", &["address", "add", "10.9.0.1/24", "dev", "near"]);
         run_command("ip", &["link", "set", "near", "up"]);
         drop(child.stdin.take());
-        assert!(said.next().is_some(), "the far end does not listen");
-        // Until the cable carries and both ends know each other's link address.
+        assert!(lines.next().is_some(), "the far end does not listen");
+        // Until both interfaces have a carrier and each knows the other's link address.
         sleep_seconds(1);
         FarEnd { child }
     }
@@ -64,7 +63,7 @@ impl Drop for FarEnd {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
-        // The kernel takes the cable away with the far end's network, some time later.
+        // The kernel removes the pair with the far end's namespace, but not at once.
         let _ = Command::new("ip")
             .args(["link", "delete", "near"])
             .stderr(Stdio::null())
@@ -72,13 +71,13 @@ impl Drop for FarEnd {
     }
 }
 
-/// The far end's own work.
+/// Runs the far end.
 pub fn run(delay_ms: &str) {
     let delay = Duration::from_millis(delay_ms.parse().unwrap());
     println!("in its namespace");
     let _ = std::io::stdin().read_to_end(&mut Vec::new());
     std::fs::write("/proc/sys/net/ipv4/icmp_echo_ignore_all", "1").unwrap();
-    for address in LIVE.iter().chain([&DEAD]) {
+    for address in ANSWERING.iter().chain([&SILENT]) {
         run_command(
             "ip",
             &["address", "add", &format!("{address}/24"), "dev", "far"],
@@ -105,7 +104,7 @@ pub fn run(delay_ms: &str) {
         let Some(request) = icmp::strip_ipv4_header(&packet[..len]) else {
             continue;
         };
-        if request.first() != Some(&8) || own.to_string() == DEAD {
+        if request.first() != Some(&8) || own.to_string() == SILENT {
             continue;
         }
         let mut reply = request.to_vec();

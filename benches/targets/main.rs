@@ -1,20 +1,14 @@
-//! Measures the release binary against its targets and prints a table. Run by benches/run, which
-//! builds the binary and gives this program a network namespace of its own; benches/README.md says
-//! what the rows mean.
-#![allow(
-    clippy::unwrap_used,
-    reason = "what fails here ends the measurement, with its line"
-)]
+//! Measures the release binary against its targets and prints a table, which benches/README.md
+//! explains. benches/run builds the binary and runs this program in its own network namespace.
+#![allow(clippy::unwrap_used, reason = "any failure ends the measurement")]
 #![allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
-    reason = "figures for people"
+    reason = "the values are small and positive"
 )]
 
 mod accuracy;
 mod answers;
-#[path = "../history/chance.rs"]
-mod chance;
 mod database;
 mod dead_host;
 mod device;
@@ -22,6 +16,8 @@ mod far_end;
 mod memory;
 mod monitor;
 mod processor;
+#[path = "../history/random.rs"]
+mod random;
 mod sys;
 
 use std::path::PathBuf;
@@ -35,7 +31,7 @@ struct Row {
 }
 
 impl Row {
-    /// A row whose figure must not be above `limit`.
+    /// A row whose target is at most `limit`.
     fn at_most(what: impl Into<String>, measured: f64, limit: f64, unit: &str) -> Row {
         let text = |value: f64| format!("{value:.*} {unit}", if value < 10.0 { 2 } else { 1 });
         Row {
@@ -46,8 +42,7 @@ impl Row {
         }
     }
 
-    /// Says more about the figure.
-    fn noting(mut self, note: &str) -> Row {
+    fn note(mut self, note: &str) -> Row {
         self.measured = format!("{} ({note})", self.measured);
         self
     }
@@ -61,8 +56,8 @@ impl Row {
     }
 }
 
-/// A name, what measures it and prints its rows as they become known, and whether it is left out
-/// unless asked for.
+/// A name, the function that measures and prints the rows, and whether it takes so long that it runs
+/// only on request.
 type Measurement = (&'static str, fn(&monitor::Program), bool);
 
 const MEASUREMENTS: &[Measurement] = &[
@@ -107,13 +102,11 @@ fn main() {
     }
 }
 
-/// The binary as it is shipped.
 fn size(program: &monitor::Program) {
     let bytes = std::fs::metadata(&program.path).unwrap().len();
     Row::at_most("release binary, stripped", bytes as f64 / 1e6, 2.0, "MB").print();
 }
 
-/// The middle one.
 fn median(mut values: Vec<f64>) -> f64 {
     values.sort_by(f64::total_cmp);
     values[values.len() / 2]

@@ -1,5 +1,5 @@
-//! The program under measurement: its configuration, a running monitor, what /proc says of it, what
-//! it recorded.
+//! The measured program: its configuration, a running monitor, its figures in /proc, and what it
+//! recorded.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,22 +11,20 @@ use serde_json::Value;
 
 /// The release binary.
 pub struct Program {
-    /// The file.
     pub path: PathBuf,
 }
 
-/// A folder for one measurement, with a configuration in it; removed in the end.
+/// A folder for one measurement, with a configuration; removed when dropped.
 pub struct Bench {
-    /// The folder.
     pub folder: PathBuf,
 }
 
-/// A running monitor.
+/// A running monitor or dashboard.
 pub struct Monitor {
     child: Child,
 }
 
-/// What a monitor recorded.
+/// Totals over all hosts in the database.
 pub struct Recorded {
     pub checks: u32,
     pub sent: u32,
@@ -34,8 +32,7 @@ pub struct Recorded {
 }
 
 impl Bench {
-    /// A folder for a measurement of `hosts`; `monitoring` is that section's content, as YAML
-    /// between braces.
+    /// `monitoring` is the content of that section of the configuration, in YAML's flow style.
     pub fn new(name: &str, monitoring: &str, hosts: &[String]) -> Bench {
         let folder = std::env::temp_dir().join(format!(
             "ace-connection-logger-bench-{}-{name}",
@@ -44,7 +41,7 @@ impl Bench {
         Bench::inside(folder, monitoring, hosts)
     }
 
-    /// The same, in a folder that the caller names.
+    /// As [`Bench::new`], in a given folder.
     pub fn inside(folder: PathBuf, monitoring: &str, hosts: &[String]) -> Bench {
         fs::create_dir_all(&folder).unwrap();
         let hosts: String = hosts
@@ -60,12 +57,11 @@ impl Bench {
         Bench { folder }
     }
 
-    /// The database file.
     pub fn database(&self) -> PathBuf {
         self.folder.join("bench.db")
     }
 
-    /// `check --json`, behind `prefix` (such as taskset and its arguments); its rows.
+    /// The output of `check --json`, run by the command `prefix`, such as taskset.
     pub fn check(&self, program: &Program, prefix: &[&str], hosts: &[&str]) -> Vec<Value> {
         let config = self.folder.join("config.yaml");
         let mut words: Vec<&str> = prefix.to_vec();
@@ -86,12 +82,10 @@ impl Bench {
         serde_json::from_slice::<Vec<Value>>(&output.stdout).unwrap()
     }
 
-    /// Starts the monitor.
     pub fn monitor(&self, program: &Program) -> Monitor {
         self.start(program, &["monitor", "--no-dashboard"])
     }
 
-    /// Starts a command that runs until it is stopped.
     pub fn start(&self, program: &Program, arguments: &[&str]) -> Monitor {
         let mut command = Command::new(&program.path);
         command
@@ -103,7 +97,6 @@ impl Bench {
         }
     }
 
-    /// What the database holds, for all hosts.
     pub fn recorded(&self) -> Recorded {
         let connection = rusqlite::Connection::open(self.database()).unwrap();
         let sums =
@@ -132,7 +125,7 @@ impl Monitor {
         field(&status, "VmRSS:") * 1024
     }
 
-    /// How often the threads of the hosts have gone to sleep so far.
+    /// How often the threads that ping have gone to sleep so far.
     pub fn pinger_sleeps(&self) -> u64 {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).unwrap();
         let statuses =
@@ -143,14 +136,14 @@ impl Monitor {
             .sum()
     }
 
-    /// Stops it as a service manager does, and waits for its end.
+    /// Stops it with SIGTERM and waits for its end.
     pub fn stop(mut self) {
         run("kill", &["-TERM", &self.child.id().to_string()]);
         assert!(self.child.wait().unwrap().success(), "the monitor failed");
     }
 }
 
-/// The number behind `name` in a status file of /proc.
+/// The number that follows `name` in /proc/PID/status.
 fn field(status: &str, name: &str) -> u64 {
     let line = status
         .lines()
@@ -163,24 +156,23 @@ fn path_text(path: &Path) -> &str {
     path.to_str().unwrap()
 }
 
-/// So many addresses of this machine's own.
+/// Different loopback addresses.
 pub fn loopback_hosts(count: usize) -> Vec<String> {
     (0..count)
         .map(|index| format!("127.0.{}.{}", index / 250 + 1, index % 250 + 1))
         .collect()
 }
 
-/// Lets ordinary ICMP sockets be used in this network namespace, as most distributions do.
+/// Allows ICMP datagram sockets in this network namespace, as most distributions do.
 pub fn allow_datagram_sockets() {
     fs::write("/proc/sys/net/ipv4/ping_group_range", "0 2147483647").unwrap();
 }
 
-/// Waits.
 pub fn sleep_seconds(seconds: u64) {
     thread::sleep(Duration::from_secs(seconds));
 }
 
-/// Runs a command that must succeed; what it prints.
+/// The standard output of a command, which must succeed.
 pub fn run(program: &str, arguments: &[&str]) -> String {
     let output = Command::new(program)
         .args(arguments)

@@ -1,5 +1,5 @@
-//! Processor time of the whole program for 10,000 pings beside that of fping, and how often a
-//! host's thread wakes up.
+//! Processor time of the whole program per 10,000 pings compared with fping, and how often a host's
+//! thread wakes up.
 
 use std::process::{Command, Stdio};
 
@@ -17,27 +17,27 @@ pub fn measure(program: &Program) {
 
 fn measure_hosts(program: &Program, hosts: usize, seconds: u64) {
     let hosts = loopback_hosts(hosts);
-    let (mut own, mut fping, mut ratios, mut wakings) =
+    let (mut own, mut fping, mut ratios, mut wake_ups) =
         (Vec::new(), Vec::new(), Vec::new(), Vec::new());
     let (mut sent, mut received) = (0, 0);
-    // In turns, so that what else the machine does meets both.
+    // In turn, so that other load on the machine affects both.
     for _ in 0..PAIRS {
         let monitor = measure_monitor(program, &hosts, seconds);
-        let others = measure_fping(&hosts, seconds * PINGS_PER_CHECK);
+        let fping_seconds = measure_fping(&hosts, seconds * PINGS_PER_CHECK);
         own.push(monitor.cpu_seconds);
-        fping.push(others);
-        ratios.push(monitor.cpu_seconds / others);
-        wakings.push(monitor.wakings_per_check);
+        fping.push(fping_seconds);
+        ratios.push(monitor.cpu_seconds / fping_seconds);
+        wake_ups.push(monitor.wake_ups_per_check);
         sent += monitor.sent;
         received += monitor.received;
     }
     let name = format!("{} hosts", hosts.len());
-    let spread = spread_text(&ratios);
+    let range = range_text(&ratios);
     let ratio = median(ratios);
     Row {
-        what: format!("processor seconds a 10,000 pings, {name}"),
+        what: format!("processor seconds per 10,000 pings, {name}"),
         measured: format!(
-            "{:.2}, {ratio:.2} times ({spread}); {received} of {sent} counted",
+            "{:.2}, {ratio:.2} times ({range}); {received} of {sent} counted",
             median(own)
         ),
         target: format!("fping's, {:.2}; all", median(fping)),
@@ -45,35 +45,34 @@ fn measure_hosts(program: &Program, hosts: usize, seconds: u64) {
     }
     .print();
     Row::at_most(
-        format!("wake-ups a check, {name}"),
-        median(wakings),
+        format!("wake-ups per check, {name}"),
+        median(wake_ups),
         PINGS_PER_CHECK as f64 + 1.0,
         "",
     )
     .print();
 }
 
-/// The least and the largest.
-fn spread_text(values: &[f64]) -> String {
-    let (least, largest) = values.iter().fold((f64::MAX, 0f64), |(low, high), value| {
+fn range_text(values: &[f64]) -> String {
+    let (min, max) = values.iter().fold((f64::MAX, 0f64), |(low, high), value| {
         (low.min(*value), high.max(*value))
     });
-    format!("{least:.2} to {largest:.2}")
+    format!("{min:.2} to {max:.2}")
 }
 
 struct Measured {
     cpu_seconds: f64,
-    wakings_per_check: f64,
+    wake_ups_per_check: f64,
     sent: u32,
     received: u32,
 }
 
-/// One check a second of each host, from the start of the program to its end.
+/// Each host is checked once a second; measured from the program's start to its end.
 fn measure_monitor(program: &Program, hosts: &[String], seconds: u64) -> Measured {
-    let pace = format!(
+    let monitoring = format!(
         "interval_seconds: 1, ping_count: {PINGS_PER_CHECK}, ping_spacing_ms: 180, timeout_seconds: 0.2"
     );
-    let bench = Bench::new("processor", &pace, hosts);
+    let bench = Bench::new("processor", &monitoring, hosts);
     let before = sys::children_cpu();
     let monitor = bench.monitor(program);
     sleep_seconds(seconds);
@@ -83,16 +82,16 @@ fn measure_monitor(program: &Program, hosts: &[String], seconds: u64) -> Measure
     let recorded = bench.recorded();
     Measured {
         cpu_seconds: cpu.as_secs_f64() / f64::from(recorded.sent) * 10_000.0,
-        wakings_per_check: sleeps as f64 / f64::from(recorded.checks),
+        wake_ups_per_check: sleeps as f64 / f64::from(recorded.checks),
         sent: recorded.sent,
         received: recorded.received,
     }
 }
 
-/// The same hosts at the same pace, so many pings each; seconds for 10,000 pings.
+/// Seconds per 10,000 pings, of the same hosts at the same rate.
 fn measure_fping(hosts: &[String], pings_each: u64) -> f64 {
     let count = pings_each.to_string();
-    // From host to host fping's own 10 ms, or as long as so many hosts leave room for.
+    // Between two hosts: fping's default of 10 ms, or less where the hosts would not fit into the period.
     let gap_ms = format!("{:.2}", (200.0 / hosts.len() as f64).min(10.0));
     let mut command = Command::new("fping");
     command

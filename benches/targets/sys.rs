@@ -1,9 +1,9 @@
-//! The one system call that the standard library has no words for.
+//! The one system call that the standard library does not offer.
 #![expect(unsafe_code, reason = "this file is where the system call is made")]
 
 use std::time::Duration;
 
-/// User and system time of every child that was waited for so far: getrusage(2).
+/// User and system time of every child that has been waited for: getrusage(2).
 pub fn children_cpu() -> Duration {
     let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
     // SAFETY: `usage` is valid for the call to write to, and zeroes are a valid value should it
