@@ -19,6 +19,7 @@ use crate::net::{self, SocketError, TimestampSwitch};
 use crate::pinger::{Pinger, PingerEvent, ProbeSettings};
 use crate::pure::address::IpVersion;
 use crate::pure::check::ReadMode;
+use crate::pure::phrase::count;
 use crate::pure::time::Schedule;
 use crate::stop::Stop;
 use crate::store::{Database, Record, StoreError, StoreSettings, Writer, WriterHandle};
@@ -68,7 +69,8 @@ impl fmt::Display for DaemonError {
             } => {
                 write!(
                     f,
-                    "hosts: {hosts} hosts need {needed} open files, the limit is {limit}"
+                    "hosts: checking {} takes {needed} open files, the limit is {limit}",
+                    count(*hosts, "host")
                 )
             }
             DaemonError::Resources { what, cause } => write!(f, "starting {what}: {cause}"),
@@ -275,7 +277,7 @@ pub fn run(
     witness.stop();
     let lost = writer.finish();
     if lost > 0 {
-        log::error!("{lost} results could not be written and are lost");
+        log::error!("{} could not be written: lost", count(lost, "result"));
     }
     Ok(lost)
 }
@@ -314,14 +316,6 @@ fn start_alerts(
     })?;
     writer.ring(alerts.bell());
     Ok(Some(alerts))
-}
-
-fn count(number: usize, noun: &str) -> String {
-    if number == 1 {
-        format!("1 {noun}")
-    } else {
-        format!("{number} {noun}s")
-    }
 }
 
 /// From now on a SIGHUP does not end this process.
@@ -396,7 +390,10 @@ impl Pingers {
             let deliver = move |finding| match (pass_on(finding, &results, &witness), lost) {
                 (true, 0) => {}
                 (true, _) => {
-                    log::info!("{host}: the disk keeps up again; {lost} results were lost");
+                    log::info!(
+                        "{host}: the disk keeps up again; {} lost",
+                        count(lost, "result")
+                    );
                     lost = 0;
                 }
                 (false, _) => {

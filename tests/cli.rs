@@ -155,6 +155,47 @@ fn init_config_writes_a_file_that_has_no_problems_and_leaves_an_existing_one_alo
 }
 
 #[test]
+fn a_single_host_problem_day_or_check_is_written_in_the_singular() {
+    let folder = TempDir::new();
+    let one_host = "hosts: [{name: here, address: 127.0.0.1}]\n";
+    folder.write("config.yaml", one_host);
+    let output = |arguments: &[&str]| program(folder.path(), arguments).stdout;
+    assert_eq!(
+        output(&["check-config"]),
+        "config.yaml: no problems, 1 host\n"
+    );
+    let doctor = output(&["doctor"]);
+    assert!(
+        doctor.contains("config.yaml: no problems, 1 host\n"),
+        "{doctor}"
+    );
+    assert!(
+        doctor.contains("the limit is enough for 1 host\n"),
+        "{doctor}"
+    );
+
+    folder.write("config.yaml", &format!("{one_host}dashbord: {{}}\n"));
+    let problem = output(&["check-config"]);
+    assert!(problem.ends_with("\nconfig.yaml: 1 problem\n"), "{problem}");
+    let doctor = output(&["doctor"]);
+    assert!(doctor.contains("config.yaml: 1 problem\n"), "{doctor}");
+    let refused = program(folder.path(), &["monitor", "--strict"]);
+    assert!(
+        refused
+            .stderr
+            .contains("config.yaml: 1 problem, and --strict allows none"),
+        "{}",
+        refused.stderr
+    );
+
+    folder.write(
+        "config.yaml",
+        "database: {path: my.db, retention_days: 1}\n",
+    );
+    assert_eq!(output(&["cleanup"]), "0 checks older than 1 day deleted\n");
+}
+
+#[test]
 fn init_config_says_which_path_it_cannot_write() {
     let folder = TempDir::new();
     let finished = program(folder.path(), &["init-config", "-c", "no/such/folder.yaml"]);
@@ -664,7 +705,7 @@ fn the_doctor_sees_a_port_that_is_taken_and_a_limit_that_is_too_low() {
         );
         assert!(
             finished.stdout.contains(
-                "FAILED  open files       hosts: 200 hosts need 536 open files, the limit is 100"
+                "FAILED  open files       hosts: checking 200 hosts takes 536 open files, the limit is 100"
             ),
             "{}",
             finished.stdout

@@ -675,7 +675,7 @@ fn an_export_in_the_originals_schema_comes_back_with_every_value_through_the_hou
         assert!(
             again
                 .stdout
-                .contains(": 0 checks and 0 outage events taken over, 8 were there already"),
+                .contains(": 0 checks and 0 outage events taken over, 8 known already"),
             "{again:?}"
         );
     }

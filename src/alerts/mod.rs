@@ -14,6 +14,7 @@ use std::time::Duration;
 
 use crate::config::AlertsConfig;
 use crate::pure::model::AlertKind;
+use crate::pure::phrase::count;
 use crate::pure::time::{Monotonic, UtcMillis, nanoseconds};
 use crate::stop::Stop;
 use crate::store::{Notice, NoticeResult, Reader, StoreError};
@@ -221,7 +222,8 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
             (self.told.len() >= most).then(|| self.told[self.told.len() - most].after(HOUR));
         if free_at.is_some() && !self.is_limited {
             log::warn!(
-                "alerts: {most} notices were told within an hour; the others wait (alerts.most_per_hour)"
+                "alerts: {} sent within an hour; the others wait (alerts.most_per_hour)",
+                count(most, "notice")
             );
         }
         self.is_limited = free_at.is_some();
@@ -249,8 +251,8 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
             Ok(run) if run.is_success() => {
                 if self.failures > 0 {
                     log::info!(
-                        "alerts.command: works again; it had failed {} times",
-                        self.failures
+                        "alerts.command: works again; it had failed {}",
+                        count(self.failures, "time")
                     );
                 }
                 self.failures = 0;

@@ -221,11 +221,11 @@ impl About {
                     .as_f64()
                     .map(|us| format!(" in {:.1} ms", us / 1000.0))
                     .unwrap_or_default();
-                let count = |name: &str| self.check[name].as_u64().unwrap_or(0);
+                let number = |name: &str| self.check[name].as_u64().unwrap_or(0);
                 format!(
-                    "{who} answers badly since {since}: {} of {} pings{ms}",
-                    count("received"),
-                    count("sent")
+                    "{who} answers badly since {since}: {} of {}{ms}",
+                    number("received"),
+                    phrase::count(number("sent"), "ping")
                 )
             }
             (AlertKind::Up, Some(end)) => {
@@ -252,7 +252,7 @@ impl About {
                 format!("this machine's {name} ({})", self.address)
             }
             [name] => name.clone(),
-            names => format!("{} hosts", names.len()),
+            names => phrase::count(names.len(), "host"),
         }
     }
 

@@ -10,6 +10,7 @@ use crate::alerts::{self, AlertResult, End};
 use crate::config::{Config, HostConfig};
 use crate::pure::cause::Cause;
 use crate::pure::model::{AlertKind, Host};
+use crate::pure::phrase::count;
 use crate::pure::time::UtcMillis;
 use crate::store::{Notice, OUTAGE, OutageEvent};
 use crate::sys;
@@ -61,7 +62,11 @@ pub fn run(arguments: &AlertTest) -> Result<Verdict, CliError> {
     let mut text = format!("{how}, after {:.3} s\n", run.took.as_secs_f64());
     let missing = run.output_bytes - run.output.len() as u64;
     if missing > 0 {
-        let _ = writeln!(text, "output, without its first {missing} bytes:");
+        let _ = writeln!(
+            text,
+            "output, without its first {}:",
+            count(missing, "byte")
+        );
     } else if run.output_bytes > 0 {
         text.push_str("output:\n");
     }

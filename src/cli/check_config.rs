@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::arguments::CheckConfig;
 use super::{CliError, Verdict, find_config, load, output};
+use crate::pure::phrase::count;
 
 pub fn run(arguments: &CheckConfig) -> Result<Verdict, CliError> {
     let Some(path) = find_config(&arguments.common())? else {
@@ -19,14 +20,11 @@ pub fn run(arguments: &CheckConfig) -> Result<Verdict, CliError> {
     }
     let problems = loaded.errors().count();
     let hosts = loaded.config.hosts.len();
-    let (noun, host) = (
-        if problems == 1 { "problem" } else { "problems" },
-        if hosts == 1 { "host" } else { "hosts" },
-    );
-    let _ = match problems {
-        0 => writeln!(text, "{}: no problems, {hosts} {host}", path.display()),
-        _ => writeln!(text, "{}: {problems} {noun}", path.display()),
+    let summary = match problems {
+        0 => format!("no problems, {}", count(hosts, "host")),
+        _ => count(problems, "problem"),
     };
+    let _ = writeln!(text, "{}: {summary}", path.display());
     output::print(&text)?;
     Ok(if problems == 0 {
         Verdict::Good

@@ -12,6 +12,7 @@ use super::arguments::{Cleanup, CleanupContinuous};
 use super::{CliError, Verdict, configure, open_database, output};
 use crate::config::Config;
 use crate::daemon::DaemonError;
+use crate::pure::phrase::count;
 use crate::stop::Stop;
 use crate::store::Pruned;
 use crate::sys;
@@ -53,15 +54,14 @@ pub fn run_continuously(arguments: &CleanupContinuous) -> Result<Verdict, CliErr
 
 fn sentence(config: &Config, deleted: &Pruned) -> String {
     let days = config.database.retention.as_secs_f64() / 86_400.0;
-    let noun = if deleted.checks == 1 {
-        "check"
-    } else {
-        "checks"
-    };
-    let text = format!("{} {noun} older than {days} days deleted", deleted.checks);
+    let text = format!(
+        "{} older than {} deleted",
+        count(deleted.checks, "check"),
+        count(days, "day")
+    );
     match deleted.rollups {
         0 => format!("{text}\n"),
-        rollups => format!("{text}, and {rollups} old roll-ups\n"),
+        rollups => format!("{text}, and {}\n", count(rollups, "old roll-up")),
     }
 }
 

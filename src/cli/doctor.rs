@@ -16,6 +16,7 @@ use crate::config::Config;
 use crate::net::{self, SocketError, SocketType};
 use crate::pure::address::IpVersion;
 use crate::pure::model::{Host, State};
+use crate::pure::phrase::count;
 use crate::pure::time::UtcMillis;
 use crate::store::Reader;
 use crate::{daemon, sys};
@@ -107,11 +108,14 @@ fn look_at_config(arguments: &Doctor, findings: &mut Vec<Finding>) -> Config {
             findings.push(match problems {
                 0 => Finding::ok(
                     WHAT,
-                    format!("{path}: no problems, {} hosts", loaded.config.hosts.len()),
+                    format!(
+                        "{path}: no problems, {}",
+                        count(loaded.config.hosts.len(), "host")
+                    ),
                 ),
                 _ => Finding::failed(
                     WHAT,
-                    format!("{path}: {problems} problems"),
+                    format!("{path}: {}", count(problems, "problem")),
                     format!("ace-connection-logger check-config -c {path}"),
                 ),
             });
@@ -232,7 +236,10 @@ fn look_at_open_files(config: &Config, findings: &mut Vec<Finding>) {
     const WHAT: &str = "open files";
     let hosts = config.hosts.len();
     findings.push(match daemon::allow_files_for_monitoring(hosts) {
-        Ok(()) => Finding::ok(WHAT, format!("the limit is enough for {hosts} hosts")),
+        Ok(()) => Finding::ok(
+            WHAT,
+            format!("the limit is enough for {}", count(hosts, "host")),
+        ),
         Err(error) => {
             let failure = CliError::from(error);
             Finding::failed(

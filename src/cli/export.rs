@@ -9,6 +9,7 @@ use super::output::{ProgressLine, print};
 use super::sink::Output;
 use super::{CliError, Verdict, configure, recorded};
 use crate::export::{self, ExportError, Format};
+use crate::pure::phrase::count;
 use crate::pure::time::{LATEST_MS, UtcMillis};
 use crate::store::{Reader, RecordedHost};
 
@@ -66,8 +67,10 @@ fn write_original(
         reader.export_original(hosts, span, to, &mut |done| progress.show(done))?;
     drop(progress);
     print(&format!(
-        "{}: {checks} checks and {outages} outages written\n",
-        to.display()
+        "{}: {} and {} written\n",
+        to.display(),
+        count(checks, "check"),
+        count(outages, "outage")
     ))
 }
 
@@ -96,7 +99,11 @@ fn write(
     sink.finish()?;
     drop(progress);
     match to {
-        Some(to) => print(&format!("{}: {checks} checks written\n", to.display())),
+        Some(to) => print(&format!(
+            "{}: {} written\n",
+            to.display(),
+            count(checks, "check")
+        )),
         None => Ok(()),
     }
 }

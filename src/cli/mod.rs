@@ -34,6 +34,7 @@ use output::ProgressLine;
 use crate::config::{Config, Loaded};
 use crate::daemon::DaemonError;
 use crate::logging::{self, Reopen};
+use crate::pure::phrase::count;
 use crate::store::{Database, StoreError};
 use crate::sys;
 
@@ -133,7 +134,9 @@ impl fmt::Display for CliError {
                 path,
                 cause,
             } => write!(f, "{operation} {}: {cause}", path.display()),
-            CliError::Lost(count) => write!(f, "{count} results could not be written and are lost"),
+            CliError::Lost(lost) => {
+                write!(f, "{} could not be written: lost", count(lost, "result"))
+            }
             CliError::OutputClosed => f.write_str("standard output is closed"),
         }
     }
@@ -221,10 +224,12 @@ fn configure(common: &Common) -> Result<(Config, Reopen), CliError> {
     }
     let problems = loaded.errors().count();
     if common.strict && problems > 0 {
-        let plural = if problems == 1 { "problem" } else { "problems" };
         let hint = Some(format!("ace-connection-logger check-config -c {origin}"));
         return Err(CliError::Config {
-            text: format!("{origin}: {problems} {plural}, and --strict allows none"),
+            text: format!(
+                "{origin}: {}, and --strict allows none",
+                count(problems, "problem")
+            ),
             hint,
         });
     }

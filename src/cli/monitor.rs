@@ -6,6 +6,7 @@ use super::{CliError, Verdict, configure, find_config, load, open_database};
 use crate::config::{Config, ProblemKind};
 use crate::daemon::DaemonError;
 use crate::dashboard::Dashboard;
+use crate::pure::phrase::count;
 use crate::{daemon, logging};
 
 pub fn run(arguments: &Monitor) -> Result<Verdict, CliError> {
@@ -54,8 +55,11 @@ fn reload(common: &Common) -> Result<Config, String> {
         .filter(|problem| !is_harmless(problem.kind))
         .count();
     if problems > 0 {
-        let plural = if problems == 1 { "problem" } else { "problems" };
-        return Err(format!("{}: {problems} {plural}", path.display()));
+        return Err(format!(
+            "{}: {}",
+            path.display(),
+            count(problems, "problem")
+        ));
     }
     logging::set_level(common.level(loaded.config.logging.level));
     Ok(loaded.config)

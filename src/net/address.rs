@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::route;
 use crate::pure::address::{AddressKind, IpVersion};
 use crate::pure::model::Host;
+use crate::pure::phrase::count;
 use crate::stop::Stop;
 use crate::sys;
 
@@ -117,8 +118,8 @@ impl Resolver {
             Ok(target) => {
                 if self.failures > 0 {
                     log::info!(
-                        "{host}: the name resolves again after {} checks, to {}",
-                        self.failures,
+                        "{host}: the name resolves again after {}, to {}",
+                        count(self.failures, "check"),
                         target.ip
                     );
                 }

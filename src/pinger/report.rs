@@ -2,6 +2,7 @@
 //! with the count between.
 
 use crate::pure::model::{CheckResult, Host, State};
+use crate::pure::phrase::count;
 
 /// Says in the log when a host's state begins and ends, once each, with the count between.
 #[derive(Debug, Default)]
@@ -26,15 +27,15 @@ impl StateReport {
             return;
         }
         if let Some((state, _)) = &self.trouble {
-            let plural = if self.checks == 1 { "" } else { "s" };
+            let checks = count(self.checks, "check");
             match state {
                 State::NotMeasured => {
-                    log::info!("{host}: measured again after {} check{plural}", self.checks)
+                    log::info!("{host}: measured again after {checks}")
                 }
                 _ if trouble.is_none() => {
-                    log::info!("{host} is up again after {} check{plural}", self.checks)
+                    log::info!("{host} is up again after {checks}")
                 }
-                _ => log::info!("{host} was down for {} check{plural}", self.checks),
+                _ => log::info!("{host} was down for {checks}"),
             }
         }
         match &trouble {
@@ -46,9 +47,9 @@ impl StateReport {
                     .map(|reason| format!(" ({reason})"))
                     .unwrap_or_default();
                 log::warn!(
-                    "{host} is down: {} of {} pings answered{reason}",
+                    "{host} is down: {} of {} answered{reason}",
                     result.received(),
-                    result.sent()
+                    count(result.sent(), "ping")
                 );
             }
             None => {}

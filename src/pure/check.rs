@@ -412,7 +412,7 @@ fn reason(pings: &[Outcome]) -> Option<String> {
         if count == pings.len() {
             format!("cannot send: {what}")
         } else {
-            format!("{count} pings not sent: {what}")
+            format!("{} not sent: {what}", phrase::count(count, "ping"))
         }
     });
     let untimed = (untimed > 0).then(|| match untimed {

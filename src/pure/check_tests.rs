@@ -489,7 +489,7 @@ fn a_ping_that_cannot_be_sent_is_said_and_nothing_answers_it() {
     assert!(
         found
             .reason
-            .is_some_and(|reason| reason.starts_with("1 pings not sent: Network is unreachable"))
+            .is_some_and(|reason| reason.starts_with("1 ping not sent: Network is unreachable"))
     );
 }
 

@@ -1,5 +1,6 @@
 //! Figures and names as people read them, on a terminal and on paper. Pure.
 
+use std::fmt::Display;
 use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -75,9 +76,11 @@ pub fn offset(seconds: i64) -> String {
     )
 }
 
-/// A number of things: `1 host`, `3 hosts`.
-pub fn count(number: usize, noun: &str) -> String {
-    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+/// A number of things: `1 host`, `3 hosts`, `1.5 days`.
+pub fn count(number: impl Display, noun: &str) -> String {
+    let number = number.to_string();
+    let plural = if number == "1" { "" } else { "s" };
+    format!("{number} {noun}{plural}")
 }
 
 /// Lines of a text no wider than so many cells, each begun with `indent`; a word that is wider is
@@ -129,6 +132,17 @@ mod tests {
             assert_eq!(duration_of(seconds), text, "{seconds}");
         }
         assert_eq!(duration(Duration::from_millis(1999)), "1 s");
+    }
+
+    #[test]
+    fn one_thing_is_singular_and_any_other_number_plural() {
+        assert_eq!(count(0, "host"), "0 hosts");
+        assert_eq!(count(1_usize, "host"), "1 host");
+        assert_eq!(count(1_i64, "other host"), "1 other host");
+        assert_eq!(count(2_u64, "host"), "2 hosts");
+        assert_eq!(count(21, "problem"), "21 problems");
+        assert_eq!(count(1.0, "day"), "1 day");
+        assert_eq!(count(1.5, "day"), "1.5 days");
     }
 
     #[test]

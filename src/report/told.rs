@@ -376,8 +376,9 @@ fn host_row(report: &Report, host: &HostFigures) -> Row {
     if host.sent > 0 {
         let share = percent(Some(100.0 * host.lost as f64 / host.sent as f64));
         details.push(format!(
-            "{} of {} pings lost ({share})",
-            host.lost, host.sent
+            "{} of {} lost ({share})",
+            host.lost,
+            count(host.sent, "ping")
         ));
         details.push(format!(
             "95 % of the replies within {}, 99 % within {}",
@@ -537,11 +538,7 @@ fn method(report: &Report) -> Vec<String> {
     let fast = method.fast_interval_seconds.map_or(String::new(), |seconds| {
         format!(" While a host is silent it is pinged every {seconds} s too, so that begin and end are exact to that.")
     });
-    let checks = if method.down_after_checks == 1 {
-        "one check".into()
-    } else {
-        format!("{} checks", method.down_after_checks)
-    };
+    let checks = count(method.down_after_checks, "check");
     told.push(format!(
         "An outage is a run of {checks} or more without any reply, from the first lost ping to the first reply.{fast} Outages \
          less than {} s apart are one; {} and more that begin within {} s are one that came and went.",

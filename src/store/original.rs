@@ -11,6 +11,7 @@ use rusqlite::{Connection, Row, TransactionBehavior, params, types::ValueRef};
 use super::database::{FileKind, file_kind, literal, literal_text, open_to_read};
 use super::rows::{CheckRow, enter_host, insert_row, next_millisecond};
 use super::{Database, StoreError, export, rollup, schema};
+use crate::pure::phrase::count;
 use crate::pure::time::{LATEST_MS, UtcMillis, local_to_utc, parse_naive_ms};
 use crate::sys;
 
@@ -45,17 +46,18 @@ impl fmt::Display for Import {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
-            "{} checks and {} outage events taken over",
-            self.checks, self.events
+            "{} and {} taken over",
+            count(self.checks, "check"),
+            count(self.events, "outage event")
         )?;
         if self.known > 0 {
-            write!(f, ", {} were there already", self.known)?;
+            write!(f, ", {} known already", self.known)?;
         }
         if let Some(first) = &self.first_unreadable {
             write!(
                 f,
-                ", {} rows could not be read, the first: {first}",
-                self.unreadable
+                ", {} could not be read, the first: {first}",
+                count(self.unreadable, "row")
             )?;
         }
         if let Some(copy) = &self.copy {

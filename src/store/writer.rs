@@ -444,9 +444,9 @@ impl WriterState {
                 news.iter().for_each(|line| log::info!("{line}"));
                 if self.is_failing {
                     log::info!(
-                        "{}: writing again; {} results were kept, {} lost",
+                        "{}: writing again; {} kept, {} lost",
                         self.database.path().display(),
-                        self.pending.len(),
+                        phrase::count(self.pending.len(), "result"),
                         self.dropped
                     );
                 }
@@ -518,8 +518,9 @@ impl WriterState {
             let way = if step.step_ms < 0 { "back" } else { "forward" };
             let length = phrase::duration(Duration::from_millis(step.step_ms.unsigned_abs()));
             log::warn!(
-                "the clock was set {way} by {length}, to {}; {moved} checks are dated anew",
-                step.now.rfc3339()
+                "the clock was set {way} by {length}, to {}; {} dated anew",
+                step.now.rfc3339(),
+                phrase::count(moved, "check")
             );
         }
         if step_ns >= nanoseconds(CLOCK_DOUBT) {

@@ -27,6 +27,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::config::DashboardConfig;
+use crate::pure::phrase::count;
 use crate::stop::Stop;
 use crate::sys;
 
@@ -204,7 +205,8 @@ impl Site {
             match listener.accept().and_then(|(stream, _)| self.take(stream)) {
                 Ok(()) if failures > 0 => {
                     log::warn!(
-                        "dashboard: connections are accepted again, after {failures} failures"
+                        "dashboard: connections are accepted again, after {}",
+                        count(failures, "failure")
                     );
                     failures = 0;
                 }

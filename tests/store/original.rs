@@ -281,7 +281,7 @@ fn broken_rows_are_counted_and_said_and_the_others_come_over() {
     assert!(
         taken
             .stderr
-            .contains("4 checks and 1 outage events taken over, 10 rows could not be read"),
+            .contains("4 checks and 1 outage event taken over, 10 rows could not be read"),
         "{}",
         taken.stderr
     );
@@ -536,7 +536,7 @@ fn an_import_into_an_existing_database_adds_what_is_new_and_twice_changes_nothin
         || expect_success(in_zone(folder.path(), "Europe/Berlin", &["import", &name])).stdout;
     let said = import();
     assert!(
-        said.contains("502 checks and 1 outage events taken over"),
+        said.contains("502 checks and 1 outage event taken over"),
         "{said}"
     );
     let content = || {
@@ -552,7 +552,7 @@ fn an_import_into_an_existing_database_adds_what_is_new_and_twice_changes_nothin
     );
     let said = import();
     assert!(
-        said.contains("0 checks and 0 outage events taken over, 502 were there already"),
+        said.contains("0 checks and 0 outage events taken over, 502 known already"),
         "{said}"
     );
     assert_eq!(content(), once);
