@@ -12,8 +12,8 @@ use super::keys;
 use super::lines;
 use super::pace::read_monitoring;
 use super::problem::{ProblemKind, shorten};
-use super::raw::{self, SyntaxError, Value};
 use super::section::{Checker, Range, Section, describe};
+use super::yaml::{self, Content, SyntaxError};
 use super::{AlertsConfig, Config, DashboardConfig, DatabaseConfig, Loaded, LoggingConfig};
 use crate::pure::incident::GroupingRules;
 use crate::pure::model::{AlertKind, Host};
@@ -110,12 +110,12 @@ pub(super) fn check_text(bytes: &[u8], file: &str) -> Loaded {
             };
         }
     };
-    let config = match raw::read(text) {
+    let config = match yaml::parse(text) {
         Ok(mut node) => {
             lines::annotate(text, &mut node);
-            match &node.value {
-                Value::Null => default_config(),
-                Value::Section(_) => {
+            match &node.content {
+                Content::Null => default_config(),
+                Content::Mapping(_) => {
                     match checker.open(&node, String::new(), keys::ROOT, DEFAULT_USED) {
                         Some(root) => check_sections(&mut checker, &root),
                         None => default_config(),
@@ -414,9 +414,9 @@ fn read_words(
     let Some(node) = section.get(key) else {
         return Vec::new();
     };
-    let Value::List(items) = &node.value else {
-        let wrong = match node.value {
-            Value::Null => format!("has no value: {wanted}"),
+    let Content::List(items) = &node.content else {
+        let wrong = match node.content {
+            Content::Null => format!("has no value: {wanted}"),
             _ => format!("{} where {wanted}", describe(node)),
         };
         checker.wrong(section, key, &wrong, used);
@@ -495,8 +495,8 @@ fn read_allowed_hosts(checker: &mut Checker, section: &Section<'_>) -> Vec<Strin
     let Some(node) = section.get("allowed_hosts") else {
         return Vec::new();
     };
-    let Value::List(items) = &node.value else {
-        let wrong = if node.value == Value::Null {
+    let Content::List(items) = &node.content else {
+        let wrong = if node.content == Content::Null {
             "has no value".into()
         } else {
             format!("{} where a list of names belongs", describe(node))

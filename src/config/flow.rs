@@ -1,14 +1,12 @@
-//! Lines and ways of writing in flow style, `[a, b]` and `{key: value}`. Gives up by the rules of
-//! lines.rs.
+//! Lines and styles in YAML's flow style, `[a, b]` and `{key: value}`.
 
-use super::cursor::Cursor;
-use super::lines::{DEEPEST, Key, Scanned, Shape};
-use super::raw::Written;
+use super::scanner::{MAX_DEPTH, ScannedContent, ScannedKey, ScannedNode, Scanner};
+use super::yaml::ScalarStyle;
 
-impl Cursor<'_> {
-    /// A list or section in brackets, from its opening bracket to behind its closing one.
-    pub fn flow(&mut self, depth: usize) -> Option<Shape> {
-        if depth > DEEPEST {
+impl Scanner<'_> {
+    /// A list or mapping in brackets, from the opening bracket to after the closing one.
+    pub fn flow(&mut self, depth: usize) -> Option<ScannedContent> {
+        if depth > MAX_DEPTH {
             return None;
         }
         let is_list = self.peek()? == '[';
@@ -20,9 +18,9 @@ impl Cursor<'_> {
             if self.peek()? == end {
                 self.at += 1;
                 return Some(if is_list {
-                    Shape::List(items)
+                    ScannedContent::List(items)
                 } else {
-                    Shape::Section(entries)
+                    ScannedContent::Mapping(entries)
                 });
             }
             let line = self.line;
@@ -40,35 +38,18 @@ impl Cursor<'_> {
         }
     }
 
-    fn flow_key(&mut self) -> Option<Key> {
-        let line = self.line;
+    fn flow_key(&mut self) -> Option<ScannedKey> {
         match self.peek()? {
-            '"' | '\'' => {
-                let raw = self.quoted()?;
-                let is_simple = !raw.contains(['\\', '\'', '\n']);
-                Some(Key {
-                    line,
-                    text: is_simple.then(|| raw.to_owned()),
-                    written: Written::Quoted,
-                })
-            }
             '?' | '&' | '!' | '*' | '{' | '[' | ',' | ']' | ':' => None,
-            _ => {
-                let plain = self.plain(true).to_owned();
-                Some(Key {
-                    line,
-                    text: Some(plain.clone()),
-                    written: Written::Plain(plain),
-                })
-            }
+            _ => self.key_text(true),
         }
     }
 
-    fn flow_entry_value(&mut self, depth: usize) -> Option<Scanned> {
+    fn flow_entry_value(&mut self, depth: usize) -> Option<ScannedNode> {
         self.skip_to_token()?;
         if self.peek()? != ':' {
-            return Some(Scanned {
-                shape: Shape::Scalar(Written::Plain(String::new())),
+            return Some(ScannedNode {
+                content: ScannedContent::empty(),
                 tag: None,
             });
         }
@@ -77,7 +58,7 @@ impl Cursor<'_> {
         self.flow_value(depth)
     }
 
-    fn flow_value(&mut self, depth: usize) -> Option<Scanned> {
+    fn flow_value(&mut self, depth: usize) -> Option<ScannedNode> {
         let mut tag = None;
         loop {
             match self.peek()? {
@@ -89,20 +70,20 @@ impl Cursor<'_> {
             }
             self.skip_to_token()?;
         }
-        let shape = match self.peek()? {
+        let content = match self.peek()? {
             '{' | '[' => self.flow(depth + 1)?,
             '*' => {
                 self.word();
-                Shape::Unknown
+                ScannedContent::Unknown
             }
             '"' | '\'' => {
                 self.quoted()?;
-                Shape::Scalar(Written::Quoted)
+                ScannedContent::Scalar(ScalarStyle::Quoted)
             }
             '?' | ':' if self.rest()[1..].starts_with([' ', '\n', '\r']) => return None,
-            ',' | '}' | ']' => Shape::Scalar(Written::Plain(String::new())),
-            _ => Shape::Scalar(Written::Plain(self.plain(true).to_owned())),
+            ',' | '}' | ']' => ScannedContent::empty(),
+            _ => ScannedContent::Scalar(ScalarStyle::Plain(self.plain(true).to_owned())),
         };
-        Some(Scanned { shape, tag })
+        Some(ScannedNode { content, tag })
     }
 }

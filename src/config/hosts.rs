@@ -8,8 +8,8 @@ use super::address::{read_address, read_source};
 use super::keys;
 use super::pace::{Monitoring, read_host_pace};
 use super::problem::{ProblemKind, shorten};
-use super::raw::{Node, Value};
 use super::section::{Checker, Section, describe};
+use super::yaml::{Content, Node};
 use super::{HostConfig, Role};
 use crate::pure::model::{Host, Source};
 
@@ -32,9 +32,9 @@ pub(super) fn read_hosts(
     let Some(node) = root.get("hosts") else {
         return default_hosts(monitoring);
     };
-    let Value::List(items) = &node.value else {
-        let wrong = match node.value {
-            Value::Null => "has no value: a list of hosts belongs here".into(),
+    let Content::List(items) = &node.content else {
+        let wrong = match node.content {
+            Content::Null => "has no value: a list of hosts belongs here".into(),
             _ => format!("{} where a list of hosts belongs", describe(node)),
         };
         checker.wrong(root, "hosts", &wrong, "default hosts used");
@@ -114,8 +114,8 @@ fn read_host(
     seen: &mut Seen,
 ) -> Option<HostConfig> {
     let path = format!("hosts[{index}]");
-    let cure = match &item.value {
-        Value::Text(text) if read_address(text).is_ok() => {
+    let cure = match &item.content {
+        Content::Text(text) if read_address(text).is_ok() => {
             format!("host left out; write `- address: {}`", shorten(text))
         }
         _ => "host left out".into(),

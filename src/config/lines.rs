@@ -1,104 +1,84 @@
-//! On which line each value stands and whether it was quoted: serde_yaml's tree says neither. Reads
-//! block style by its indentation; flow style is read in flow.rs. What it does not understand it
-//! leaves unknown, and what does not agree with the parsed tree is thrown away, so that a line may
-//! be missing and is never wrong.
+//! Finds the line of every value and whether it is quoted, which serde_yaml does not report. Scans
+//! block style by its indentation; flow.rs scans flow style. Syntax that the scan does not
+//! understand, or a result that contradicts the parsed tree, leaves lines unknown: a line may be
+//! missing but is never wrong.
 
-use super::cursor::Cursor;
-use super::raw::{Node, Value, Written};
+use super::scanner::{MAX_DEPTH, ScannedContent, ScannedKey, ScannedNode, Scanner};
+use super::yaml::{Content, Node, ScalarStyle};
 
-/// Deeper nesting than this is left unknown; the parser itself stops at 128.
-pub(super) const DEEPEST: usize = 100;
-
-/// Adds lines and ways of writing to the tree that was parsed from the same text.
+/// Adds lines and styles to the tree that was parsed from the same text.
 pub(super) fn annotate(text: &str, root: &mut Node) {
-    // Other line breaks than these are counted differently by nearly every program.
+    // Editors disagree on which of these characters end a line.
     let has_odd_break = text.contains(['\u{85}', '\u{2028}', '\u{2029}'])
         || text.replace("\r\n", "").contains('\r');
     if has_odd_break {
         return;
     }
-    let mut cursor = Cursor::new(text);
-    if let Some(scanned) = cursor.document() {
+    if let Some(scanned) = Scanner::new(text).document() {
         merge(root, scanned, Some(1));
     }
 }
 
-/// What the scanner saw of one value.
-pub(super) struct Scanned {
-    pub shape: Shape,
-    pub tag: Option<String>,
-}
-
-pub(super) enum Shape {
-    Unknown,
-    Scalar(Written),
-    List(Vec<(usize, Scanned)>),
-    Section(Vec<(Key, Scanned)>),
-}
-
-pub(super) struct Key {
-    pub line: usize,
-    /// `None` when it has escapes, which only the parser understands.
-    pub text: Option<String>,
-    pub written: Written,
-}
-
-fn merge(node: &mut Node, scanned: Scanned, line: Option<usize>) {
+fn merge(node: &mut Node, scanned: ScannedNode, line: Option<usize>) {
     node.line = line;
     if let Some(tag) = scanned.tag {
-        // The parser ignores foreign tags of the !! kind; a value that carries one is not what it
-        // seems.
+        // The parser ignores unknown tags that begin with !!, but their values are not plain ones.
         if !matches!(
             tag.as_str(),
             "!" | "!!str" | "!!int" | "!!float" | "!!bool" | "!!null" | "!!map" | "!!seq"
         ) {
-            node.value = Value::Tagged(tag);
+            node.content = Content::Tagged(tag);
             return;
         }
-        // A tag settles what plain text means, so how it was written does not matter.
-        if matches!(scanned.shape, Shape::Scalar(_)) {
+        // A tag decides what a plain scalar means, so its style does not matter.
+        if matches!(scanned.content, ScannedContent::Scalar(_)) {
             return;
         }
     }
-    match (&mut node.value, scanned.shape) {
-        (Value::List(items), Shape::List(seen)) if items.len() == seen.len() => {
-            for (item, (line, scanned)) in items.iter_mut().zip(seen) {
+    match (&mut node.content, scanned.content) {
+        (Content::List(items), ScannedContent::List(scanned)) if items.len() == scanned.len() => {
+            for (item, (line, scanned)) in items.iter_mut().zip(scanned) {
                 merge(item, scanned, Some(line));
             }
         }
-        (Value::Section(entries), Shape::Section(seen)) if entries.len() == seen.len() => {
+        (Content::Mapping(entries), ScannedContent::Mapping(scanned))
+            if entries.len() == scanned.len() =>
+        {
             if entries
                 .iter()
-                .zip(&seen)
+                .zip(&scanned)
                 .any(|((name, _), (key, _))| !agrees(name, key))
             {
                 return;
             }
-            for ((name, value), (key, scanned)) in entries.iter_mut().zip(seen) {
+            for ((name, value), (key, scanned)) in entries.iter_mut().zip(scanned) {
                 name.line = Some(key.line);
-                name.written = key.written;
+                name.style = key.style;
                 merge(value, scanned, Some(key.line));
             }
         }
-        (Value::Text(text), Shape::Scalar(Written::Plain(plain))) if *text != plain => {}
-        (Value::List(_) | Value::Section(_) | Value::Tagged(_), _) => {}
-        (Value::Text(_), Shape::Scalar(written)) => node.written = written,
-        (_, Shape::Scalar(Written::Plain(plain))) => node.written = Written::Plain(plain),
+        (Content::Text(text), ScannedContent::Scalar(ScalarStyle::Plain(plain)))
+            if *text != plain => {}
+        (Content::List(_) | Content::Mapping(_) | Content::Tagged(_), _) => {}
+        (Content::Text(_), ScannedContent::Scalar(style)) => node.style = style,
+        (_, ScannedContent::Scalar(ScalarStyle::Plain(plain))) => {
+            node.style = ScalarStyle::Plain(plain)
+        }
         _ => {}
     }
 }
 
-fn agrees(name: &Node, key: &Key) -> bool {
-    match (&name.value, &key.text) {
-        (Value::Text(name), Some(seen)) => name == seen,
-        (Value::List(_) | Value::Section(_), _) => false,
+/// Whether a scanned key can be the parsed one.
+fn agrees(name: &Node, key: &ScannedKey) -> bool {
+    match (&name.content, &key.text) {
+        (Content::Text(name), Some(scanned)) => name == scanned,
+        (Content::List(_) | Content::Mapping(_), _) => false,
         _ => true,
     }
 }
 
-/// Every function gives `None` as soon as it meets something it does not understand.
-impl Cursor<'_> {
-    fn document(&mut self) -> Option<Scanned> {
+impl Scanner<'_> {
+    fn document(&mut self) -> Option<ScannedNode> {
         self.skip_to_token()?;
         if self.at_marker("---") {
             self.at += 3;
@@ -108,24 +88,25 @@ impl Cursor<'_> {
         (self.rest().is_empty() || self.at_marker("...")).then_some(scanned)
     }
 
-    /// A value whose lines begin at column `least` or behind. Block lists may also begin one column
-    /// before it when they are a key's value.
-    fn value(&mut self, least: usize, is_of_key: bool, depth: usize) -> Option<Scanned> {
-        if depth > DEEPEST {
+    /// A value whose lines are indented by `min_column` or more. The block list of a key may begin
+    /// one column before that.
+    fn value(&mut self, min_column: usize, is_of_key: bool, depth: usize) -> Option<ScannedNode> {
+        if depth > MAX_DEPTH {
             return None;
         }
         let started_on = self.line;
         let mut tag = None;
         loop {
             self.skip_to_token()?;
-            let is_list_of_key = is_of_key && self.column() + 1 == least && self.at_dash();
-            let is_outside = self.line != started_on && self.column() < least && !is_list_of_key;
+            let is_list_of_key = is_of_key && self.column() + 1 == min_column && self.at_dash();
+            let is_outside =
+                self.line != started_on && self.column() < min_column && !is_list_of_key;
             if self.rest().is_empty()
                 || is_outside
                 || (self.line != started_on && (self.at_marker("---") || self.at_marker("...")))
             {
-                return Some(Scanned {
-                    shape: Shape::Scalar(Written::Plain(String::new())),
+                return Some(ScannedNode {
+                    content: ScannedContent::empty(),
                     tag,
                 });
             }
@@ -137,31 +118,31 @@ impl Cursor<'_> {
                 _ => break,
             }
         }
-        // A property before a key on the same line belongs to the key, not to the section: too fine
-        // a point to follow.
+        // An anchor or tag before a key on the same line belongs to the key. That case is left
+        // unknown.
         let column = self.column();
         let is_fresh_line = self.text[self.line_start..self.at]
             .bytes()
             .all(|byte| matches!(byte, b' ' | b'-'));
-        let shape = match self.peek()? {
+        let content = match self.peek()? {
             '?' | '@' | '`' | '%' => return None,
             '*' => {
                 self.word();
-                Shape::Unknown
+                ScannedContent::Unknown
             }
-            '|' | '>' => self.block_scalar(least),
+            '|' | '>' => self.block_scalar(min_column),
             '-' if self.at_dash() => self.list(column, depth)?,
             '{' | '[' => self.flow(depth)?,
             _ => match self.key()? {
-                Some(key) if is_fresh_line => self.section(column, key, depth)?,
+                Some(key) if is_fresh_line => self.mapping(column, key, depth)?,
                 Some(_) => return None,
-                None => self.scalar(least)?,
+                None => self.scalar(min_column)?,
             },
         };
-        Some(Scanned { shape, tag })
+        Some(ScannedNode { content, tag })
     }
 
-    fn list(&mut self, column: usize, depth: usize) -> Option<Shape> {
+    fn list(&mut self, column: usize, depth: usize) -> Option<ScannedContent> {
         let mut items = Vec::new();
         loop {
             let line = self.line;
@@ -169,7 +150,7 @@ impl Cursor<'_> {
             items.push((line, self.value(column + 1, false, depth + 1)?));
             self.skip_to_token()?;
             if self.ends_block(column) || !self.at_dash() {
-                return Some(Shape::List(items));
+                return Some(ScannedContent::List(items));
             }
             if self.column() != column || self.line == line {
                 return None;
@@ -177,7 +158,12 @@ impl Cursor<'_> {
         }
     }
 
-    fn section(&mut self, column: usize, first: Key, depth: usize) -> Option<Shape> {
+    fn mapping(
+        &mut self,
+        column: usize,
+        first: ScannedKey,
+        depth: usize,
+    ) -> Option<ScannedContent> {
         let mut entries = Vec::new();
         let mut key = first;
         loop {
@@ -185,7 +171,7 @@ impl Cursor<'_> {
             entries.push((key, self.value(column + 1, true, depth + 1)?));
             self.skip_to_token()?;
             if self.ends_block(column) {
-                return Some(Shape::Section(entries));
+                return Some(ScannedContent::Mapping(entries));
             }
             if self.column() != column
                 || self.line == line
@@ -204,17 +190,11 @@ impl Cursor<'_> {
             || self.at_marker("...")
     }
 
-    /// A key with its colon, if one stands here; else the scanner stays where it is.
-    fn key(&mut self) -> Option<Option<Key>> {
+    /// A key with its colon. `Some(None)` when there is none here; the scanner is then back where it
+    /// was.
+    fn key(&mut self) -> Option<Option<ScannedKey>> {
         let (start, line) = (self.at, self.line);
-        let (text, written) = if matches!(self.peek()?, '"' | '\'') {
-            let raw = self.quoted()?;
-            let is_simple = !raw.contains(['\\', '\'', '\n']);
-            (is_simple.then(|| raw.to_owned()), Written::Quoted)
-        } else {
-            let plain = self.plain(false);
-            (Some(plain.to_owned()), Written::Plain(plain.to_owned()))
-        };
+        let key = self.key_text(false)?;
         let rest = self.rest().trim_start_matches([' ', '\t']);
         let is_key = rest.starts_with(':')
             && rest[1..]
@@ -222,7 +202,7 @@ impl Cursor<'_> {
                 .next()
                 .is_none_or(|c| c.is_ascii_whitespace());
         if !is_key {
-            // Only a quoted scalar can have moved to another line.
+            // A quoted scalar may have ended on another line.
             if self.line != line {
                 self.line_start = self.text[..start]
                     .rfind('\n')
@@ -236,24 +216,20 @@ impl Cursor<'_> {
             return None;
         }
         self.at = self.text.len() - rest.len() + 1;
-        Some(Some(Key {
-            line,
-            text,
-            written,
-        }))
+        Some(Some(key))
     }
 
-    /// A scalar that may go on over lines which begin at column `least` or behind.
-    fn scalar(&mut self, least: usize) -> Option<Shape> {
+    /// A scalar, which may continue on lines that are indented by `min_column` or more.
+    fn scalar(&mut self, min_column: usize) -> Option<ScannedContent> {
         if matches!(self.peek()?, '"' | '\'') {
             self.quoted()?;
-            return Some(Shape::Scalar(Written::Quoted));
+            return Some(ScannedContent::Scalar(ScalarStyle::Quoted));
         }
         let plain = self.plain(false).to_owned();
         let line = self.line;
         self.skip_to_token()?;
         let mut is_one_line = true;
-        while self.line != line && !self.rest().is_empty() && self.column() >= least {
+        while self.line != line && !self.rest().is_empty() && self.column() >= min_column {
             if self.at_marker("---") || self.at_marker("...") {
                 break;
             }
@@ -263,13 +239,13 @@ impl Cursor<'_> {
             self.skip_to_token()?;
         }
         Some(if is_one_line {
-            Shape::Scalar(Written::Plain(plain))
+            ScannedContent::Scalar(ScalarStyle::Plain(plain))
         } else {
-            Shape::Unknown
+            ScannedContent::Unknown
         })
     }
 
-    fn block_scalar(&mut self, least: usize) -> Shape {
+    fn block_scalar(&mut self, min_column: usize) -> ScannedContent {
         loop {
             let end = self.rest().find('\n').map(|newline| newline + 1);
             let Some(end) = end else {
@@ -281,10 +257,10 @@ impl Cursor<'_> {
             self.line_start = self.at;
             let line = self.rest().split('\n').next().unwrap_or_default();
             let indent = line.len() - line.trim_start_matches(' ').len();
-            if !line.trim().is_empty() && indent < least {
+            if !line.trim().is_empty() && indent < min_column {
                 break;
             }
         }
-        Shape::Scalar(Written::Quoted)
+        ScannedContent::Scalar(ScalarStyle::Quoted)
     }
 }

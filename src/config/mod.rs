@@ -4,19 +4,19 @@
 
 mod address;
 mod check;
-mod cursor;
 mod flow;
 mod hosts;
 mod keys;
 mod lines;
 mod pace;
 mod problem;
-mod raw;
 mod scalar;
+mod scanner;
 mod section;
 #[cfg(test)]
 #[allow(clippy::unwrap_used, reason = "a test may panic")]
 mod tests;
+mod yaml;
 
 use std::fs::File;
 use std::io::Read;

@@ -1,37 +1,32 @@
-//! What a plain scalar means in YAML 1.1, as the original's PyYAML reads it, and in YAML 1.2's core
-//! schema. A scalar that means two things is nobody's wish. YAML 1.1 types: yaml.org/type; YAML
-//! 1.2.2, section 10.3.2.
+//! The meaning of a plain scalar in YAML 1.1, which the original program reads with PyYAML, and in
+//! YAML 1.2's core schema. A scalar whose meaning differs is reported instead of guessed. YAML 1.1
+//! types: yaml.org/type; YAML 1.2.2, section 10.3.2.
 
 use std::fmt;
 
-/// What an unquoted scalar is taken for.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Reading {
-    /// Nothing.
+pub(super) enum Meaning {
     Null,
-    /// A truth value.
     Boolean(bool),
-    /// A number, whole or not.
     Number(f64),
-    /// A date, which YAML 1.2 has none of.
+    /// Only in YAML 1.1.
     Date,
-    /// Itself.
     Text,
 }
 
-impl fmt::Display for Reading {
+impl fmt::Display for Meaning {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Reading::Null => f.write_str("nothing"),
-            Reading::Boolean(value) => write!(f, "{value}"),
-            Reading::Number(value) => f.write_str(&number_text(*value)),
-            Reading::Date => f.write_str("a date"),
-            Reading::Text => f.write_str("text"),
+            Meaning::Null => f.write_str("nothing"),
+            Meaning::Boolean(value) => write!(f, "{value}"),
+            Meaning::Number(value) => f.write_str(&number_text(*value)),
+            Meaning::Date => f.write_str("a date"),
+            Meaning::Text => f.write_str("text"),
         }
     }
 }
 
-/// A number as people write it, also when it is beyond reason.
+/// A number in decimal notation, a very large or very small one with an exponent.
 pub(super) fn number_text(value: f64) -> String {
     if value == 0.0 || (1e-6..1e15).contains(&value.abs()) {
         format!("{value}")
@@ -40,43 +35,44 @@ pub(super) fn number_text(value: f64) -> String {
     }
 }
 
-/// Both readings, 1.1 first, where they differ.
-pub(super) fn ambiguity(plain: &str) -> Option<(Reading, Reading)> {
+/// Both meanings, that of YAML 1.1 first, if they differ.
+pub(super) fn ambiguity(plain: &str) -> Option<(Meaning, Meaning)> {
     let (old, new) = (yaml_1_1(plain), yaml_1_2(plain));
-    let both_not_numbers = |old: Reading, new: Reading| matches!((old, new), (Reading::Number(old), Reading::Number(new)) if old.is_nan() && new.is_nan());
-    (old != new && !both_not_numbers(old, new)).then_some((old, new))
+    let are_both_nan = matches!((old, new), (Meaning::Number(old), Meaning::Number(new))
+        if old.is_nan() && new.is_nan());
+    (old != new && !are_both_nan).then_some((old, new))
 }
 
-fn yaml_1_1(plain: &str) -> Reading {
+fn yaml_1_1(plain: &str) -> Meaning {
     match plain {
-        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Reading::Boolean(true),
-        "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Reading::Boolean(false),
+        "yes" | "Yes" | "YES" | "on" | "On" | "ON" => return Meaning::Boolean(true),
+        "no" | "No" | "NO" | "off" | "Off" | "OFF" => return Meaning::Boolean(false),
         _ => {}
     }
-    if let Some(reading) = common(plain) {
-        return reading;
+    if let Some(meaning) = common(plain) {
+        return meaning;
     }
     if is_date(plain) {
-        return Reading::Date;
+        return Meaning::Date;
     }
     let (sign, digits) = unsigned(plain);
     whole_1_1(digits)
         .or_else(|| sexagesimal(digits))
         .or_else(|| float_1_1(plain, digits))
-        .map_or(Reading::Text, |value| Reading::Number(sign * value))
+        .map_or(Meaning::Text, |value| Meaning::Number(sign * value))
 }
 
-fn yaml_1_2(plain: &str) -> Reading {
-    if let Some(reading) = common(plain) {
-        return reading;
+fn yaml_1_2(plain: &str) -> Meaning {
+    if let Some(meaning) = common(plain) {
+        return meaning;
     }
     let (sign, digits) = unsigned(plain);
     if plain.starts_with("0o") || plain.starts_with("0x") {
         let radix = if plain.starts_with("0o") { 8 } else { 16 };
         return radix_number(&plain[2..], radix, |digit| digit.is_digit(radix))
-            .map_or(Reading::Text, Reading::Number);
+            .map_or(Meaning::Text, Meaning::Number);
     }
-    // Rust's own parser takes more than YAML does: names of infinities, for one.
+    // Rust's parser also accepts `inf` and `nan`, which YAML does not.
     let is_number = digits.starts_with(|c: char| c.is_ascii_digit() || c == '.')
         && digits
             .chars()
@@ -86,18 +82,18 @@ fn yaml_1_2(plain: &str) -> Reading {
     } else {
         None
     };
-    value.map_or(Reading::Text, |value| Reading::Number(sign * value))
+    value.map_or(Meaning::Text, |value| Meaning::Number(sign * value))
 }
 
-/// What both versions agree on by the letter.
-fn common(plain: &str) -> Option<Reading> {
+/// Words with the same meaning in both versions.
+fn common(plain: &str) -> Option<Meaning> {
     Some(match plain {
-        "" | "~" | "null" | "Null" | "NULL" => Reading::Null,
-        "true" | "True" | "TRUE" => Reading::Boolean(true),
-        "false" | "False" | "FALSE" => Reading::Boolean(false),
-        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Reading::Number(f64::INFINITY),
-        "-.inf" | "-.Inf" | "-.INF" => Reading::Number(f64::NEG_INFINITY),
-        ".nan" | ".NaN" | ".NAN" => Reading::Number(f64::NAN),
+        "" | "~" | "null" | "Null" | "NULL" => Meaning::Null,
+        "true" | "True" | "TRUE" => Meaning::Boolean(true),
+        "false" | "False" | "FALSE" => Meaning::Boolean(false),
+        ".inf" | ".Inf" | ".INF" | "+.inf" | "+.Inf" | "+.INF" => Meaning::Number(f64::INFINITY),
+        "-.inf" | "-.Inf" | "-.INF" => Meaning::Number(f64::NEG_INFINITY),
+        ".nan" | ".NaN" | ".NAN" => Meaning::Number(f64::NAN),
         _ => return None,
     })
 }
@@ -120,16 +116,15 @@ fn whole_1_1(digits: &str) -> Option<f64> {
     if digits.starts_with('0') {
         return radix_number(digits, 8, |digit| matches!(digit, '0'..='7' | '_'));
     }
-    let starts_well = digits.starts_with(|digit: char| digit.is_ascii_digit());
-    if starts_well {
-        radix_number(digits, 10, |digit| digit.is_ascii_digit() || digit == '_')
-    } else {
-        None
+    // An underscore may not be the first character.
+    if digits.starts_with('_') {
+        return None;
     }
+    radix_number(digits, 10, |digit| digit.is_ascii_digit() || digit == '_')
 }
 
-fn radix_number(digits: &str, radix: u32, admits: impl Fn(char) -> bool) -> Option<f64> {
-    if digits.is_empty() || !digits.chars().all(admits) {
+fn radix_number(digits: &str, radix: u32, is_allowed: impl Fn(char) -> bool) -> Option<f64> {
+    if digits.is_empty() || !digits.chars().all(is_allowed) {
         return None;
     }
     Some(
@@ -140,7 +135,7 @@ fn radix_number(digits: &str, radix: u32, admits: impl Fn(char) -> bool) -> Opti
     )
 }
 
-/// `1:30` is ninety: YAML 1.1 counts in sixties.
+/// `1:30` is 90: base 60, in YAML 1.1 only.
 fn sexagesimal(digits: &str) -> Option<f64> {
     let mut parts = digits.split(':');
     let first = parts
@@ -174,7 +169,7 @@ fn float_1_1(plain: &str, digits: &str) -> Option<f64> {
         Some(at) => (&digits[..at], Some(&digits[at + 1..])),
         None => (digits, None),
     };
-    // PyYAML wants a point, wants a sign in the exponent, and takes no sign before a leading point.
+    // PyYAML requires a point and a sign in the exponent, and refuses a sign before a leading point.
     let (whole, fraction) = mantissa.split_once('.')?;
     let are_digits = |part: &str| {
         part.chars()
@@ -197,7 +192,7 @@ fn float_1_1(plain: &str, digits: &str) -> Option<f64> {
     digits.replace('_', "").parse().ok()
 }
 
-/// `2024-01-31`, also with a time behind it.
+/// `2024-01-31`, also with a time after it.
 fn is_date(plain: &str) -> bool {
     let (date, time) = match plain.find(['T', 't', ' ', '\t']) {
         Some(at) => (&plain[..at], Some(&plain[at + 1..])),
@@ -228,31 +223,31 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_the_two_yamls_read_differently_is_known() {
+    fn scalars_with_two_meanings_are_recognised() {
         for (plain, old, new) in [
-            ("1:30", Reading::Number(90.0), Reading::Text),
-            ("1:30.5", Reading::Number(90.5), Reading::Text),
-            ("no", Reading::Boolean(false), Reading::Text),
-            ("On", Reading::Boolean(true), Reading::Text),
-            ("010", Reading::Number(8.0), Reading::Number(10.0)),
-            ("08", Reading::Text, Reading::Number(8.0)),
-            ("0o17", Reading::Text, Reading::Number(15.0)),
-            ("0b11", Reading::Number(3.0), Reading::Text),
-            ("1_000", Reading::Number(1000.0), Reading::Text),
-            ("1_0.5", Reading::Number(10.5), Reading::Text),
-            ("1e3", Reading::Text, Reading::Number(1000.0)),
-            ("1.0e3", Reading::Text, Reading::Number(1000.0)),
-            ("+.5", Reading::Text, Reading::Number(0.5)),
-            ("+0x1F", Reading::Number(31.0), Reading::Text),
-            ("2024-01-31", Reading::Date, Reading::Text),
-            ("2024-1-3 10:00:00", Reading::Date, Reading::Text),
+            ("1:30", Meaning::Number(90.0), Meaning::Text),
+            ("1:30.5", Meaning::Number(90.5), Meaning::Text),
+            ("no", Meaning::Boolean(false), Meaning::Text),
+            ("On", Meaning::Boolean(true), Meaning::Text),
+            ("010", Meaning::Number(8.0), Meaning::Number(10.0)),
+            ("08", Meaning::Text, Meaning::Number(8.0)),
+            ("0o17", Meaning::Text, Meaning::Number(15.0)),
+            ("0b11", Meaning::Number(3.0), Meaning::Text),
+            ("1_000", Meaning::Number(1000.0), Meaning::Text),
+            ("1_0.5", Meaning::Number(10.5), Meaning::Text),
+            ("1e3", Meaning::Text, Meaning::Number(1000.0)),
+            ("1.0e3", Meaning::Text, Meaning::Number(1000.0)),
+            ("+.5", Meaning::Text, Meaning::Number(0.5)),
+            ("+0x1F", Meaning::Number(31.0), Meaning::Text),
+            ("2024-01-31", Meaning::Date, Meaning::Text),
+            ("2024-1-3 10:00:00", Meaning::Date, Meaning::Text),
         ] {
             assert_eq!(ambiguity(plain), Some((old, new)), "{plain}");
         }
     }
 
     #[test]
-    fn what_the_two_yamls_agree_on_is_not_ambiguous() {
+    fn scalars_with_the_same_meaning_in_both_versions_are_not_ambiguous() {
         for plain in [
             "",
             "~",

@@ -8,8 +8,8 @@ use std::sync::Arc;
 
 use super::keys;
 use super::problem::{Problem, ProblemKind, is_unprintable, shorten};
-use super::raw::{Node, Value, Written};
-use super::scalar::{Reading, ambiguity, number_text};
+use super::scalar::{Meaning, ambiguity, number_text};
+use super::yaml::{Content, Node, ScalarStyle};
 
 /// What a number must be.
 #[derive(Clone, Copy, Debug)]
@@ -140,7 +140,7 @@ impl Checker {
         known: &[&str],
         used: &str,
     ) -> Option<Section<'n>> {
-        let Value::Section(entries) = &node.value else {
+        let Content::Mapping(entries) = &node.content else {
             let text = format!(
                 "{} where a section with keys belongs; {used}",
                 describe(node)
@@ -156,7 +156,7 @@ impl Checker {
         let mut merged = Vec::new();
         for (name, value) in entries {
             let name_text = key_text(name);
-            if name_text == "<<" && name.written != Written::Quoted {
+            if name_text == "<<" && name.style != ScalarStyle::Quoted {
                 merged.push(value);
                 continue;
             }
@@ -176,12 +176,12 @@ impl Checker {
 
     /// `<<: *other` and `<<: [*one, *other]`: what is there already stays.
     fn merge<'n>(&mut self, section: &mut Section<'n>, value: &'n Node) {
-        let sources = match &value.value {
-            Value::List(nodes) => nodes.as_slice(),
+        let sources = match &value.content {
+            Content::List(nodes) => nodes.as_slice(),
             _ => std::slice::from_ref(value),
         };
         for source in sources {
-            let Value::Section(entries) = &source.value else {
+            let Content::Mapping(entries) = &source.content else {
                 let text = format!(
                     "{} where a section to merge belongs; nothing merged",
                     describe(source)
@@ -265,26 +265,26 @@ impl Checker {
     }
 
     fn read_number(&self, node: &Node) -> Result<f64, String> {
-        if let Written::Plain(plain) = &node.written
+        if let ScalarStyle::Plain(plain) = &node.style
             && let Some((old, new)) = ambiguity(plain)
         {
-            let readings: Vec<String> = [old, new].iter().filter_map(finite).collect();
-            let cure = if readings.is_empty() {
+            let meanings: Vec<String> = [old, new].iter().filter_map(finite).collect();
+            let cure = if meanings.is_empty() {
                 "a plain number".to_owned()
             } else {
-                readings.join(" or ")
+                meanings.join(" or ")
             };
             return Err(format!(
                 "{} is {old} in YAML 1.1 and {new} in YAML 1.2, write {cure}",
                 shorten(plain)
             ));
         }
-        match &node.value {
-            Value::Number(value) => Ok(*value),
-            Value::Null => Err("has no value".into()),
-            Value::Text(text)
+        match &node.content {
+            Content::Number(value) => Ok(*value),
+            Content::Null => Err("has no value".into()),
+            Content::Text(text)
                 if text.trim().parse::<f64>().is_ok_and(f64::is_finite)
-                    && node.written == Written::Quoted =>
+                    && node.style == ScalarStyle::Quoted =>
             {
                 Err(format!("{} is text, remove the quotes", describe(node)))
             }
@@ -312,8 +312,8 @@ impl Checker {
     /// The text behind a key; numbers count as text. `None` when it is absent or wrong.
     pub fn text(&mut self, section: &Section<'_>, key: &str, used: &str) -> Option<String> {
         let node = section.get(key)?;
-        let wrong = match &node.written {
-            Written::Plain(plain) => match ambiguity(plain) {
+        let wrong = match &node.style {
+            ScalarStyle::Plain(plain) => match ambiguity(plain) {
                 Some((old, new)) => {
                     let plain = shorten(plain);
                     format!(
@@ -335,8 +335,8 @@ impl Checker {
     }
 
     fn read_text(&self, node: &Node) -> Result<String, String> {
-        match &node.value {
-            Value::Boolean(value) => Err(format!(
+        match &node.content {
+            Content::Boolean(value) => Err(format!(
                 "{value} is not text, write \"{value}\" with quotes"
             )),
             _ => {
@@ -355,13 +355,15 @@ impl Checker {
     /// A scalar as it is spelt, whatever YAML takes it for: an address or one of a few words. Else
     /// what is wrong with it.
     pub fn word(&self, node: &Node) -> Result<String, String> {
-        match (&node.value, &node.written) {
-            (Value::Text(text), _) => Ok(text.clone()),
-            (Value::Null, _) => Err("has no value".into()),
-            (Value::Number(_) | Value::Boolean(_), Written::Plain(plain)) => Ok(plain.clone()),
-            (Value::Number(value), _) => Ok(number_text(*value)),
-            (Value::Boolean(value), _) => Ok(value.to_string()),
-            (Value::List(_) | Value::Section(_) | Value::Tagged(_), _) => {
+        match (&node.content, &node.style) {
+            (Content::Text(text), _) => Ok(text.clone()),
+            (Content::Null, _) => Err("has no value".into()),
+            (Content::Number(_) | Content::Boolean(_), ScalarStyle::Plain(plain)) => {
+                Ok(plain.clone())
+            }
+            (Content::Number(value), _) => Ok(number_text(*value)),
+            (Content::Boolean(value), _) => Ok(value.to_string()),
+            (Content::List(_) | Content::Mapping(_) | Content::Tagged(_), _) => {
                 Err(format!("{} where text belongs", describe(node)))
             }
         }
@@ -396,30 +398,30 @@ impl Checker {
     }
 }
 
-fn finite(reading: &Reading) -> Option<String> {
-    match reading {
-        Reading::Number(value) if value.is_finite() => Some(number_text(*value)),
+fn finite(meaning: &Meaning) -> Option<String> {
+    match meaning {
+        Meaning::Number(value) if value.is_finite() => Some(number_text(*value)),
         _ => None,
     }
 }
 
 /// A value for a message.
 pub(super) fn describe(node: &Node) -> String {
-    match (&node.value, &node.written) {
-        (Value::Text(text), _) => format!("\"{}\"", shorten(text)),
-        (Value::Null, _) => "nothing".into(),
-        (Value::Number(_) | Value::Boolean(_), Written::Plain(plain)) => shorten(plain),
-        (Value::Number(value), _) => number_text(*value),
-        (Value::Boolean(value), _) => value.to_string(),
-        (Value::List(_), _) => "a list".into(),
-        (Value::Section(_), _) => "a section".into(),
-        (Value::Tagged(tag), _) => format!("a value with the tag {}", shorten(tag)),
+    match (&node.content, &node.style) {
+        (Content::Text(text), _) => format!("\"{}\"", shorten(text)),
+        (Content::Null, _) => "nothing".into(),
+        (Content::Number(_) | Content::Boolean(_), ScalarStyle::Plain(plain)) => shorten(plain),
+        (Content::Number(value), _) => number_text(*value),
+        (Content::Boolean(value), _) => value.to_string(),
+        (Content::List(_), _) => "a list".into(),
+        (Content::Mapping(_), _) => "a section".into(),
+        (Content::Tagged(tag), _) => format!("a value with the tag {}", shorten(tag)),
     }
 }
 
 fn key_text(name: &Node) -> Cow<'_, str> {
-    match (&name.value, &name.written) {
-        (Value::Text(text), _) | (_, Written::Plain(text)) => Cow::Borrowed(text),
+    match (&name.content, &name.style) {
+        (Content::Text(text), _) | (_, ScalarStyle::Plain(text)) => Cow::Borrowed(text),
         _ => Cow::Owned(describe(name)),
     }
 }

@@ -1,6 +1,6 @@
-//! YAML as a tree, before anybody asks what it means. Owns serde_yaml, which nobody else names;
-//! lines come from lines.rs. Its own tree, because serde_yaml's refuses duplicate keys and forgets
-//! what was quoted.
+//! YAML as a tree of nodes. Only this file uses serde_yaml; the line numbers come from lines.rs.
+//! The tree is our own, because serde_yaml's refuses duplicate keys and does not say what was
+//! quoted.
 
 use std::cell::Cell;
 use std::fmt;
@@ -9,79 +9,73 @@ use serde::Deserialize;
 use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_yaml::Deserializer;
 
-/// One value of the file.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Node {
-    /// What it is.
-    pub value: Value,
-    /// Where it, or its key, begins; `None` where that could not be told.
+    pub content: Content,
+    /// Where the value, or its key, begins; `None` where it is not known.
     pub line: Option<usize>,
-    /// How a scalar was written.
-    pub written: Written,
+    pub style: ScalarStyle,
 }
 
-/// What a value is, as YAML 1.2 has it.
+/// Content of a node, resolved by the core schema of YAML 1.2.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Value {
-    /// Nothing: `~`, or nothing behind the colon.
+pub(super) enum Content {
+    /// `~`, or nothing after the colon.
     Null,
-    /// A truth value.
     Boolean(bool),
-    /// A number, also one that is not finite.
+    /// May be infinite or not a number.
     Number(f64),
-    /// Text, quoted or not.
     Text(String),
-    /// A list.
     List(Vec<Node>),
     /// Keys and values in the order of the file, duplicates included.
-    Section(Vec<(Node, Node)>),
-    /// Something with an application's own tag, which means nothing here.
+    Mapping(Vec<(Node, Node)>),
+    /// A value with an application's own tag, which has no meaning in this file.
     Tagged(String),
 }
 
-/// How a scalar was written.
+/// How a scalar is written.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) enum Written {
-    /// This could not be told.
+pub(super) enum ScalarStyle {
+    /// Not a scalar, or not known.
     Unknown,
-    /// Without quotes, like this.
+    /// Without quotes, with its text.
     Plain(String),
-    /// With quotes, or as a block of lines.
+    /// In quotes, or as a block of lines after `|` or `>`.
     Quoted,
 }
 
 /// Why a text is not YAML.
 #[derive(Debug, PartialEq)]
 pub(super) struct SyntaxError {
-    /// Line and column from 1, where they are known.
+    /// Line and column, counted from 1.
     pub place: Option<(usize, usize)>,
-    /// What the parser said.
+    /// The parser's message.
     pub text: String,
 }
 
-/// The only document of a text; an empty one is null. Lines are not in it yet.
-pub(super) fn read(text: &str) -> Result<Node, SyntaxError> {
+/// Parses the only document of a text, without line numbers; an empty text is null.
+pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
     if opens_too_many_brackets(text) {
         return Err(SyntaxError {
             place: None,
             text: "brackets are nested too deeply".into(),
         });
     }
-    // Without aliases a text has no more values than bytes. A few that are repeated are fine, a
-    // bomb is not.
+    // A text without aliases has at most as many values as bytes. Some repetition by aliases is
+    // allowed; nested aliases that expand exponentially exhaust the budget.
     let budget = Budget {
         left: Cell::new(text.len() * 2 + 1_000_000),
     };
     let mut documents = Deserializer::from_str(text);
     let Some(document) = documents.next() else {
-        return Ok(Node::from(Value::Null));
+        return Ok(Node::from(Content::Null));
     };
     let node = NodeSeed(&budget).deserialize(document)?;
     if let Some(second) = documents.next() {
-        // What follows a finished value without a marker is met as a second document that is broken
-        // from its start.
+        // Text that follows a complete value without a `---` is parsed as a second document and
+        // fails here.
         NodeSeed(&budget).deserialize(second)?;
-        let place = second_document(text).map(|line| (line, 1));
+        let place = line_of_second_document(text).map(|line| (line, 1));
         return Err(SyntaxError {
             place,
             text: "a second document begins; one file holds one".into(),
@@ -102,11 +96,10 @@ impl From<serde_yaml::Error> for SyntaxError {
     }
 }
 
-/// The parser needs quadratic time for nested brackets, 35 seconds for 100,000, before it says that
-/// 128 are too many. Brackets in text and comments are counted as well: so many more opening ones
-/// than closing are not in them.
+/// The parser takes quadratic time for nested brackets (35 seconds for 100,000) before it refuses
+/// more than 128 levels. Brackets in text and comments are counted too, which no real file notices.
 fn opens_too_many_brackets(text: &str) -> bool {
-    const MOST: usize = 5_000;
+    const MAX_OPEN: usize = 5_000;
     let mut open: usize = 0;
     text.bytes().any(|byte| {
         match byte {
@@ -114,11 +107,12 @@ fn opens_too_many_brackets(text: &str) -> bool {
             b']' | b'}' => open = open.saturating_sub(1),
             _ => {}
         }
-        open > MOST
+        open > MAX_OPEN
     })
 }
 
-fn second_document(text: &str) -> Option<usize> {
+/// The line of the `---` that begins the second document.
+fn line_of_second_document(text: &str) -> Option<usize> {
     let mut has_content = false;
     for (index, line) in text.lines().enumerate() {
         let is_marker = line
@@ -132,16 +126,17 @@ fn second_document(text: &str) -> Option<usize> {
     None
 }
 
-impl From<Value> for Node {
-    fn from(value: Value) -> Self {
+impl From<Content> for Node {
+    fn from(content: Content) -> Self {
         Node {
-            value,
+            content,
             line: None,
-            written: Written::Unknown,
+            style: ScalarStyle::Unknown,
         }
     }
 }
 
+/// Bytes and values that the document may still have.
 struct Budget {
     left: Cell<usize>,
 }
@@ -170,77 +165,77 @@ impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
 }
 
 impl<'de> Visitor<'de> for NodeSeed<'_> {
-    type Value = Value;
+    type Value = Content;
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("a value")
     }
 
-    fn visit_unit<E: Error>(self) -> Result<Value, E> {
+    fn visit_unit<E: Error>(self) -> Result<Content, E> {
         self.0.spend(0)?;
-        Ok(Value::Null)
+        Ok(Content::Null)
     }
 
-    fn visit_none<E: Error>(self) -> Result<Value, E> {
+    fn visit_none<E: Error>(self) -> Result<Content, E> {
         self.visit_unit()
     }
 
-    fn visit_bool<E: Error>(self, value: bool) -> Result<Value, E> {
+    fn visit_bool<E: Error>(self, value: bool) -> Result<Content, E> {
         self.0.spend(0)?;
-        Ok(Value::Boolean(value))
+        Ok(Content::Boolean(value))
     }
 
-    fn visit_f64<E: Error>(self, value: f64) -> Result<Value, E> {
+    fn visit_f64<E: Error>(self, value: f64) -> Result<Content, E> {
         self.0.spend(0)?;
-        Ok(Value::Number(value))
+        Ok(Content::Number(value))
     }
 
-    // Every number of this file is far below 2^53, and what is not is out of its range by any
-    // rounding.
-    fn visit_i64<E: Error>(self, value: i64) -> Result<Value, E> {
+    // Allowed numbers are far below 2^53, so that f64 holds them exactly; a larger one is out of
+    // range however it is rounded.
+    fn visit_i64<E: Error>(self, value: i64) -> Result<Content, E> {
         self.visit_f64(value as f64)
     }
 
-    fn visit_u64<E: Error>(self, value: u64) -> Result<Value, E> {
+    fn visit_u64<E: Error>(self, value: u64) -> Result<Content, E> {
         self.visit_f64(value as f64)
     }
 
-    fn visit_i128<E: Error>(self, value: i128) -> Result<Value, E> {
+    fn visit_i128<E: Error>(self, value: i128) -> Result<Content, E> {
         self.visit_f64(value as f64)
     }
 
-    fn visit_u128<E: Error>(self, value: u128) -> Result<Value, E> {
+    fn visit_u128<E: Error>(self, value: u128) -> Result<Content, E> {
         self.visit_f64(value as f64)
     }
 
-    fn visit_str<E: Error>(self, value: &str) -> Result<Value, E> {
+    fn visit_str<E: Error>(self, value: &str) -> Result<Content, E> {
         self.0.spend(value.len())?;
-        Ok(Value::Text(value.to_owned()))
+        Ok(Content::Text(value.to_owned()))
     }
 
-    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Value, A::Error> {
+    fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Content, A::Error> {
         self.0.spend(0)?;
         let mut list = Vec::new();
         while let Some(node) = sequence.next_element_seed(self)? {
             list.push(node);
         }
-        Ok(Value::List(list))
+        Ok(Content::List(list))
     }
 
-    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Value, A::Error> {
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
         self.0.spend(0)?;
         let mut entries = Vec::new();
         while let Some(key) = map.next_key_seed(self)? {
             entries.push((key, map.next_value_seed(self)?));
         }
-        Ok(Value::Section(entries))
+        Ok(Content::Mapping(entries))
     }
 
-    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Value, A::Error> {
+    fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Content, A::Error> {
         let (tag, content) = data.variant_seed(TagSeed)?;
         self.0.spend(tag.len())?;
         content.newtype_variant_seed(self)?;
-        Ok(Value::Tagged(format!("!{tag}")))
+        Ok(Content::Tagged(format!("!{tag}")))
     }
 }
 

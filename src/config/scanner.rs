@@ -1,20 +1,54 @@
-//! A place in a YAML text that knows its line and column, and steps over the smallest things:
-//! blanks, words, scalars.
+//! A position in a YAML text, with methods that step over blanks, words and scalars, and what the
+//! scan finds. lines.rs scans block style with it, flow.rs flow style.
+//!
+//! A method returns `None` as soon as it meets something that it does not understand.
 
-/// Where the scanner of lines.rs and flow.rs stands.
-pub(super) struct Cursor<'t> {
+use super::yaml::ScalarStyle;
+
+/// Values nested deeper than this have no line numbers; the parser itself allows 128 levels.
+pub(super) const MAX_DEPTH: usize = 100;
+
+pub(super) struct ScannedNode {
+    pub content: ScannedContent,
+    pub tag: Option<String>,
+}
+
+pub(super) enum ScannedContent {
+    /// An alias, or a plain scalar of several lines.
+    Unknown,
+    Scalar(ScalarStyle),
+    /// Items, each with its line.
+    List(Vec<(usize, ScannedNode)>),
+    Mapping(Vec<(ScannedKey, ScannedNode)>),
+}
+
+impl ScannedContent {
+    /// A scalar that is left out, as after `key:`.
+    pub fn empty() -> Self {
+        ScannedContent::Scalar(ScalarStyle::Plain(String::new()))
+    }
+}
+
+pub(super) struct ScannedKey {
+    pub line: usize,
+    /// `None` when it has escapes, which only the parser resolves.
+    pub text: Option<String>,
+    pub style: ScalarStyle,
+}
+
+pub(super) struct Scanner<'t> {
     pub text: &'t str,
-    /// Bytes from the beginning.
+    /// Byte offset in the text.
     pub at: usize,
     /// Counted from 1.
     pub line: usize,
-    /// Bytes from the beginning to that of the line.
+    /// Byte offset of the beginning of the line.
     pub line_start: usize,
 }
 
-impl<'t> Cursor<'t> {
+impl<'t> Scanner<'t> {
     pub fn new(text: &'t str) -> Self {
-        Cursor {
+        Scanner {
             text,
             at: 0,
             line: 1,
@@ -22,7 +56,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// What stands between quotes, as it was written.
+    /// The text between quotes, escapes unresolved.
     pub fn quoted(&mut self) -> Option<&'t str> {
         let quote = self.peek()?;
         self.at += 1;
@@ -33,7 +67,7 @@ impl<'t> Cursor<'t> {
             self.at += 1;
             match byte {
                 b'\\' if quote == '"' => {
-                    // The character behind the backslash is stepped over, unless it ends the line.
+                    // Steps over the escaped character. A newline is counted by its own branch.
                     let is_newline = *bytes.get(self.at)? == b'\n';
                     self.at += usize::from(!is_newline);
                 }
@@ -48,7 +82,7 @@ impl<'t> Cursor<'t> {
         }
     }
 
-    /// The rest of a plain scalar on this line.
+    /// The part of a plain scalar that is on this line.
     pub fn plain(&mut self, in_flow: bool) -> &'t str {
         let rest = self.rest();
         let bytes = rest.as_bytes();
@@ -71,6 +105,21 @@ impl<'t> Cursor<'t> {
         &self.text[start..start + plain.len()]
     }
 
+    /// The text of a key, quoted or plain.
+    pub fn key_text(&mut self, in_flow: bool) -> Option<ScannedKey> {
+        let line = self.line;
+        let (text, style) = if matches!(self.peek()?, '"' | '\'') {
+            let raw = self.quoted()?;
+            let has_no_escapes = !raw.contains(['\\', '\'', '\n']);
+            (has_no_escapes.then(|| raw.to_owned()), ScalarStyle::Quoted)
+        } else {
+            let plain = self.plain(in_flow).to_owned();
+            (Some(plain.clone()), ScalarStyle::Plain(plain))
+        };
+        Some(ScannedKey { line, text, style })
+    }
+
+    /// An anchor, an alias or a tag.
     pub fn word(&mut self) -> &'t str {
         let rest = self.rest();
         let end = rest
@@ -81,7 +130,7 @@ impl<'t> Cursor<'t> {
         &self.text[start..start + end]
     }
 
-    /// Over blanks, comments and line ends. `None` where a tab indents.
+    /// Skips blanks, comments and line ends. `None` if a tab indents a line.
     pub fn skip_to_token(&mut self) -> Option<()> {
         let mut indents = self.at == self.line_start;
         let mut has_tab = false;
