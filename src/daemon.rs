@@ -155,7 +155,7 @@ fn allow_files(hosts: usize, files: u64) -> Result<(), DaemonError> {
 
 /// Whether this process may ping at all, by either version of IP.
 fn may_ping() -> Result<(), DaemonError> {
-    let probes = [IpVersion::V4, IpVersion::V6].map(net::probe);
+    let probes = [IpVersion::V4, IpVersion::V6].map(net::usable_socket_type);
     let is_refused = probes
         .iter()
         .any(|probe| matches!(probe, Err(SocketError::Permission)));

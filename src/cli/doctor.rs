@@ -154,7 +154,7 @@ fn look_at_sockets(config: &Config, findings: &mut Vec<Finding>) {
         ),
     ] {
         let is_needed = config.hosts.iter().any(|plan| needs(&plan.host, version));
-        findings.push(match net::probe(version) {
+        findings.push(match net::usable_socket_type(version) {
             Ok(_) => {
                 let kind = kinds(version);
                 match ping_own(own, config) {
@@ -190,7 +190,7 @@ fn look_at_sockets(config: &Config, findings: &mut Vec<Finding>) {
 
 /// Which kinds of socket are open to this process, in words.
 fn kinds(version: IpVersion) -> String {
-    let word = |kind| match net::probe_kind(version, kind) {
+    let word = |kind| match net::may_open(version, kind) {
         Ok(()) => "yes".to_string(),
         Err(error) => error
             .to_string()

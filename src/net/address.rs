@@ -1,5 +1,5 @@
-//! Who is meant by a host's address: a literal, a name for the resolver, or this machine's default
-//! gateway. Found anew for every check; a name that stops resolving keeps its last good address.
+//! Resolves the address of a host anew for every check: a literal address, a name, or this
+//! machine's default gateway. A name that stops resolving keeps its last good address.
 
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
@@ -18,19 +18,17 @@ use crate::sys;
 /// An IP address that can be pinged.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Target {
-    /// The address.
     pub ip: IpAddr,
-    /// The interface of a link-local IPv6 address, by index; else 0.
+    /// Interface index of a link-local IPv6 address, else 0.
     pub scope_id: u32,
 }
 
 impl Target {
-    /// The version of IP it belongs to.
     pub fn version(&self) -> IpVersion {
         IpVersion::of(self.ip)
     }
 
-    /// As sockets want it, without a port.
+    /// With port 0.
     pub fn socket_address(&self) -> SocketAddr {
         match self.ip {
             IpAddr::V4(_) => SocketAddr::new(self.ip, 0),
@@ -53,32 +51,31 @@ impl From<SocketAddr> for Target {
     }
 }
 
-/// What the resolver says about a name: its addresses, best first.
-type Answer = io::Result<Vec<SocketAddr>>;
+/// The addresses of a name, in the resolver's order.
+type LookupResult = io::Result<Vec<SocketAddr>>;
 
-/// How long a check waits for the resolver when it knows no address yet.
-const FIRST_PATIENCE: Duration = Duration::from_secs(5);
-/// How long a check waits for the resolver when it can go on with the last good address.
-const LATER_PATIENCE: Duration = Duration::from_secs(1);
-/// How often a wait for the resolver looks at the stop flag.
-const STOP_LOOK: Duration = Duration::from_millis(200);
-/// The resolver of the C library takes large buffers on the stack.
+/// Wait for the resolver while no address is known yet.
+const FIRST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
+/// Wait for the resolver when the last good address could be used instead.
+const LATER_LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
+/// A wait for the resolver checks the stop flag this often.
+const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(200);
+/// The C library's resolver puts large buffers on the stack.
 const LOOKUP_STACK_BYTES: usize = 512 * 1024;
 
-/// Finds the target of one host, check by check.
+/// Resolves the address of one host.
 #[derive(Debug)]
 pub struct Resolver {
     host: Arc<Host>,
     last_good: Option<Target>,
-    /// A lookup that is still under way; the resolver of the C library cannot be interrupted.
-    pending: Option<Receiver<Answer>>,
+    /// A lookup in progress: the C library's resolver cannot be interrupted.
+    pending: Option<Receiver<LookupResult>>,
     failures: u64,
-    /// Why the name does not resolve, while it is pinged at its last good address.
+    /// Why the name did not resolve, while its last good address is pinged.
     failure: Option<String>,
 }
 
 impl Resolver {
-    /// A resolver that knows nothing yet.
     pub fn new(host: Arc<Host>) -> Resolver {
         Resolver {
             host,
@@ -89,12 +86,12 @@ impl Resolver {
         }
     }
 
-    /// The target of the next check. `Err` is the reason why nothing can be measured. A stop ends
-    /// the wait for the resolver.
+    /// The target of the next check; `Err` is the reason why there is none. A stop ends the wait
+    /// for the resolver.
     pub fn resolve(&mut self, stop: &Stop) -> Result<Target, String> {
         let host = Arc::clone(&self.host);
         match host.address.kind() {
-            AddressKind::Gateway => return route::find(host.family),
+            AddressKind::Gateway => return route::gateway_target(host.family),
             AddressKind::Ip(ip) => {
                 return Ok(Target {
                     ip: *ip,
@@ -141,13 +138,11 @@ impl Resolver {
         }
     }
 
-    /// Why the name did not resolve for the newest check, which is made at its last good address
-    /// all the same.
+    /// Why the name did not resolve for the newest check, which pinged the last good address.
     pub fn failure(&self) -> Option<&str> {
         self.failure.as_deref()
     }
 
-    /// Whether the host is given by a name that has to be looked up.
     pub fn is_name(&self) -> bool {
         self.host.address.is_name()
     }
@@ -159,27 +154,30 @@ impl Resolver {
                 .start_lookup()
                 .map_err(|error| format!("starting a lookup: {error}"))?,
         };
-        let mut patience = if self.last_good.is_some() {
-            LATER_PATIENCE
+        let mut time_left = if self.last_good.is_some() {
+            LATER_LOOKUP_TIMEOUT
         } else {
-            FIRST_PATIENCE
+            FIRST_LOOKUP_TIMEOUT
         };
         loop {
-            match answers.recv_timeout(STOP_LOOK) {
+            match answers.recv_timeout(STOP_CHECK_INTERVAL) {
                 Ok(Ok(found)) => return Ok(found),
                 Ok(Err(error)) => {
                     return Err(format!(
                         "{} does not resolve: {}",
                         self.host.address,
-                        without_preamble(&error)
+                        resolver_message(&error)
                     ));
                 }
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(format!("the lookup of {} broke off", self.host.address));
+                    return Err(format!(
+                        "the lookup of {} ended without a result",
+                        self.host.address
+                    ));
                 }
                 Err(RecvTimeoutError::Timeout) => {
-                    patience = patience.saturating_sub(STOP_LOOK);
-                    if patience.is_zero() || stop.is_raised() {
+                    time_left = time_left.saturating_sub(STOP_CHECK_INTERVAL);
+                    if time_left.is_zero() || stop.is_raised() {
                         self.pending = Some(answers);
                         return Err(format!(
                             "{} does not resolve: the resolver does not answer",
@@ -191,22 +189,22 @@ impl Resolver {
         }
     }
 
-    fn start_lookup(&self) -> io::Result<Receiver<Answer>> {
+    fn start_lookup(&self) -> io::Result<Receiver<LookupResult>> {
         let (sender, answers) = sync_channel(1);
         let name = self.host.address.clone();
         thread::Builder::new()
             .name("lookup".into())
             .stack_size(LOOKUP_STACK_BYTES)
             .spawn(move || {
-                // The receiver may be gone: its host was removed, or the program ends.
+                // The receiver is gone when its host was removed or the program ends.
                 let _ = sender.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect));
             })?;
         Ok(answers)
     }
 }
 
-/// What the C library says, without what the standard library puts before it.
-fn without_preamble(error: &io::Error) -> String {
+/// The C library's message, without the words that the standard library puts before it.
+fn resolver_message(error: &io::Error) -> String {
     let text = error.to_string();
     text.strip_prefix("failed to lookup address information: ")
         .unwrap_or(&text)
@@ -290,7 +288,7 @@ mod tests {
         );
         let began = sys::monotonic();
         assert!(resolver.resolve(&stop).is_ok());
-        assert!(sys::monotonic().since(began) < LATER_PATIENCE * 3);
+        assert!(sys::monotonic().since(began) < LATER_LOOKUP_TIMEOUT * 3);
         // The answer that comes at last is used by the next check.
         sender
             .send(Ok(vec![([127, 0, 0, 2], 0).into()]))

@@ -1,6 +1,6 @@
-//! Pings to one target and what comes of them: a socket of its own, so that it has an identifier of
-//! its own, and the check that is judged by what the socket receives. Whoever drives it says when
-//! to send and when to read.
+//! The pings of one check and their replies: a new socket, so that every check has an ICMP
+//! identifier of its own, and the [`CheckRun`] that judges what the socket receives. The caller
+//! decides when to send and when to read.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,29 +11,27 @@ use crate::pure::icmp;
 use crate::pure::time::ClockSample;
 use crate::sys::{self, Batch};
 
-/// See the module.
 pub struct Exchange {
-    /// What was sent, what came, and what is to be done next.
     pub run: CheckRun,
     socket: EchoSocket,
     batch: Batch,
-    /// Room for a request.
+    /// Buffer for an echo request.
     request: Vec<u8>,
 }
 
 impl Exchange {
-    /// Opens a socket to the target; sends nothing. In a box, since a host's thread has two pages
-    /// of stack for everything.
+    /// Opens a socket to the target; sends nothing. Boxed, since the stack of a host's thread is
+    /// meant to stay within two pages.
     pub fn open(
         target: &Target,
         options: &SocketOptions,
-        plan: CheckSettings,
+        settings: CheckSettings,
     ) -> Result<Box<Exchange>, SocketError> {
         let cookie = sys::random_u64();
         let socket = EchoSocket::open(target, options, cookie.rotate_left(17))?;
-        let batch = socket.batch(plan.payload_len);
-        let request = vec![0; icmp::HEADER_LEN + plan.payload_len];
-        let run = CheckRun::new(plan, target.version(), socket.identifier(), cookie);
+        let batch = socket.batch(settings.payload_len);
+        let request = vec![0; icmp::HEADER_LEN + settings.payload_len];
+        let run = CheckRun::new(settings, target.version(), socket.identifier(), cookie);
         Ok(Box::new(Exchange {
             run,
             socket,
@@ -42,8 +40,8 @@ impl Exchange {
         }))
     }
 
-    /// Sends the ping with this sequence number, or notes that it could not be sent. Returns the
-    /// clocks just before.
+    /// Sends the ping with this sequence number, or records that it could not be sent. Returns the
+    /// clocks, read just before the send.
     pub fn send(&mut self, sequence: u16) -> ClockSample {
         let Exchange {
             run,
@@ -70,18 +68,18 @@ impl Exchange {
         clock
     }
 
-    /// Hands every message that lies in the socket to the check.
+    /// Passes every message queued in the socket to the check.
     pub fn read(&mut self) {
         self.socket.read(&mut self.batch, &mut self.run);
     }
 
-    /// Hands every ICMP error and transmit stamp to the check. Stamps lie in the error queue, and
-    /// while they do the socket counts as readable.
+    /// Passes every ICMP error and transmit timestamp to the check. Timestamps arrive in the
+    /// socket's error queue, and while it holds any, poll(2) reports the socket.
     pub fn read_errors(&mut self) {
         self.socket.read_errors(&mut self.batch, &mut self.run);
     }
 
-    /// From now on its requests may pass so many routers.
+    /// Sets the time to live (IPv4) or hop limit (IPv6) of later requests.
     pub fn set_time_to_live(&self, hops: u8) -> io::Result<()> {
         self.socket.set_time_to_live(hops)
     }

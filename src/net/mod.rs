@@ -1,5 +1,5 @@
-//! Everything that touches the network: the socket of one check, and who is meant by an address.
-//! Judges nothing: what a message means is for check.rs to say.
+//! The network: sockets, name lookups and routes. What a received message means is decided in
+//! pure/check.rs.
 
 mod address;
 mod exchange;
@@ -8,7 +8,8 @@ mod socket;
 
 pub use address::{Resolver, Target};
 pub use exchange::Exchange;
-pub use route::{Gateway, Link, can_send, default_gateways, place_of, target_of};
+pub use route::{Gateway, Link, can_send, default_gateways, position_of, target_of};
 pub use socket::{
-    EchoSocket, SocketError, SocketOptions, SocketType, TimestampSwitch, probe, probe_kind,
+    EchoSocket, SocketError, SocketOptions, SocketType, TimestampSwitch, may_open,
+    usable_socket_type,
 };

@@ -1,5 +1,5 @@
-//! This machine's routes: where the default gateway is, by which interface a target is reached, and
-//! whether that can work. The table itself is read in sys/.
+//! Routes of this machine: the default gateways, the interface that reaches a target, and whether
+//! that interface can send. The routing table is read in sys/.
 
 use crate::pure::address::IpVersion;
 use std::io;
@@ -13,15 +13,14 @@ use crate::sys::{self, Route};
 /// A default route's next hop.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gateway {
-    /// Its address; unspecified where the route leads straight into an interface.
+    /// Unspecified where the route names only an interface.
     pub ip: IpAddr,
-    /// The interface it is reached by.
     pub interface: String,
-    /// The route's metric: the smaller, the better.
+    /// The route's metric; the smallest is preferred.
     pub metric: u32,
 }
 
-/// The default gateways of this machine, best first, IPv4 before IPv6.
+/// The default gateways of this machine, by metric, IPv4 before IPv6.
 pub fn default_gateways() -> Vec<Gateway> {
     let mut found = gateways_in(sys::routes(IpVersion::V4));
     found.append(&mut gateways_in(sys::routes(IpVersion::V6)));
@@ -42,7 +41,7 @@ fn gateways_in(routes: Vec<Route>) -> Vec<Gateway> {
     found
 }
 
-/// A gateway as something that can be pinged; `None` where the route names no address.
+/// The gateway as a target for pings; `None` where the route names no address.
 pub fn target_of(gateway: &Gateway) -> Option<Target> {
     let needs_scope = matches!(gateway.ip, IpAddr::V6(ip) if ip.is_unicast_link_local());
     let scope_id = if needs_scope {
@@ -56,8 +55,8 @@ pub fn target_of(gateway: &Gateway) -> Option<Target> {
     })
 }
 
-/// The gateway to ping for `address: gateway`; `Err` is the reason why there is none.
-pub(super) fn find(family: Option<IpVersion>) -> Result<Target, String> {
+/// The target of `address: gateway`; `Err` is the reason why there is none.
+pub(super) fn gateway_target(family: Option<IpVersion>) -> Result<Target, String> {
     let routes: Vec<Gateway> = default_gateways()
         .into_iter()
         .filter(|route| IpVersion::admits(family, route.ip))
@@ -74,11 +73,11 @@ pub(super) fn find(family: Option<IpVersion>) -> Result<Target, String> {
         })
 }
 
-/// Where a target is, seen from this machine; `None` when no route leads to it.
-pub fn place_of(target: &Target) -> Option<NetworkPosition> {
+/// Where a target lies in the network, seen from this machine; `None` without a route to it.
+pub fn position_of(target: &Target) -> Option<NetworkPosition> {
     if target.ip.is_loopback()
         || target.ip.is_unspecified()
-        || address_towards(target).is_ok_and(|own| own == target.ip)
+        || source_address_for(target).is_ok_and(|own| own == target.ip)
     {
         return Some(NetworkPosition::Here);
     }
@@ -89,7 +88,7 @@ pub fn place_of(target: &Target) -> Option<NetworkPosition> {
     {
         return Some(NetworkPosition::Gateway);
     }
-    let route = best(&routes, target)?;
+    let route = best_route(&routes, target)?;
     Some(if route.gateway.is_unspecified() {
         NetworkPosition::Near
     } else {
@@ -97,25 +96,26 @@ pub fn place_of(target: &Target) -> Option<NetworkPosition> {
     })
 }
 
-/// The interface by which a target is reached.
+/// The interface that packets to a target leave by.
 #[derive(Clone, Debug)]
 pub struct Link {
-    /// `None` where nobody can tell.
+    /// `None` where the routing table does not say.
     interface: Option<String>,
 }
 
 impl Link {
-    /// The one that packets to a target take now.
+    /// The interface that the routing table names now.
     pub fn to(target: &Target, source: Option<&Source>) -> Link {
         let interface = match source {
             Some(Source::Interface(name)) => Some(name.clone()),
-            _ => best(&sys::routes(target.version()), target).map(|route| route.interface.clone()),
+            _ => best_route(&sys::routes(target.version()), target)
+                .map(|route| route.interface.clone()),
         };
         Link { interface }
     }
 
-    /// Why nothing that is sent by it can leave this machine: it is down or has no carrier. `None`
-    /// where it can, or where nobody can tell.
+    /// Why packets cannot leave by this interface: it is down or has no carrier. `None` where they
+    /// can, or where the system does not say.
     pub fn fault(&self) -> Option<String> {
         let interface = self.interface.as_deref()?;
         let state = sys::interface_state(interface)?;
@@ -127,15 +127,15 @@ impl Link {
     }
 }
 
-/// Whether something can be sent to a target: there is an address to send from, a route, and a
-/// link.
+/// Whether a ping to the target could be sent now: there is a route, a source address, and the
+/// interface has a carrier.
 pub fn can_send(target: &Target, source: Option<&Source>) -> bool {
-    address_towards(target).is_ok() && Link::to(target, source).fault().is_none()
+    source_address_for(target).is_ok() && Link::to(target, source).fault().is_none()
 }
 
-/// The address of this machine that packets to a target are sent from; an error where there is
-/// none, or no route. Connecting a datagram socket finds it and sends nothing.
-pub(super) fn address_towards(target: &Target) -> io::Result<IpAddr> {
+/// The source address of packets to a target; an error without one, or without a route. Connecting
+/// a UDP socket finds it and sends nothing.
+pub(super) fn source_address_for(target: &Target) -> io::Result<IpAddr> {
     let socket = UdpSocket::bind(if target.ip.is_ipv4() {
         "0.0.0.0:0"
     } else {
@@ -147,9 +147,9 @@ pub(super) fn address_towards(target: &Target) -> io::Result<IpAddr> {
     socket.local_addr().map(|local| local.ip())
 }
 
-/// The route that a packet to the target takes, by the main table: the longest prefix, then the
-/// least metric.
-fn best<'a>(routes: &'a [Route], target: &Target) -> Option<&'a Route> {
+/// The route of packets to the target, by the main table: the longest prefix, then the lowest
+/// metric.
+fn best_route<'a>(routes: &'a [Route], target: &Target) -> Option<&'a Route> {
     let scope = target.scope_id;
     let is_in_scope =
         |route: &&Route| scope == 0 || sys::interface_index(&route.interface) == Some(scope);
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn default_routes_are_told_from_half_the_internet_and_from_the_local_net() {
+    fn only_routes_with_prefix_length_0_are_default_routes() {
         let found = gateways_in(table());
         let ips: Vec<String> = found.iter().map(|gateway| gateway.ip.to_string()).collect();
         assert_eq!(ips, ["192.168.1.1", "192.168.2.1", "fe80::1"]);
@@ -209,35 +209,39 @@ mod tests {
     }
 
     #[test]
-    fn a_packet_takes_the_longest_prefix_and_then_the_least_metric() {
+    fn a_packet_takes_the_longest_prefix_and_then_the_lowest_metric() {
         let routes = table();
-        let way = |ip: IpAddr| {
+        let route_to = |ip: IpAddr| {
             let route =
-                best(&routes, &Target { ip, scope_id: 0 }).expect("there is a default route");
+                best_route(&routes, &Target { ip, scope_id: 0 }).expect("there is a default route");
             (
                 route.interface.as_str(),
                 route.prefix_len,
                 route.gateway.is_unspecified(),
             )
         };
-        assert_eq!(way([192, 168, 1, 77].into()), ("eth0", 24, true), "at hand");
         assert_eq!(
-            way([8, 8, 8, 8].into()),
+            route_to([192, 168, 1, 77].into()),
+            ("eth0", 24, true),
+            "on the link"
+        );
+        assert_eq!(
+            route_to([8, 8, 8, 8].into()),
             ("tun0", 1, true),
             "half the internet"
         );
         assert_eq!(
-            way([200, 0, 0, 1].into()),
+            route_to([200, 0, 0, 1].into()),
             ("eth0", 0, false),
             "by the better of two default routes"
         );
         assert_eq!(
-            way("2001:db8::77".parse().expect("an address")),
+            route_to("2001:db8::77".parse().expect("an address")),
             ("eth0", 64, true),
-            "at hand over IPv6"
+            "on the link over IPv6"
         );
         assert!(
-            best(
+            best_route(
                 &routes[..4],
                 &Target {
                     ip: Ipv6Addr::LOCALHOST.into(),

@@ -1,9 +1,8 @@
-//! The socket of one check: a datagram ICMP socket (Linux's ping sockets), or else a raw one,
-//! connected and filtered. icmp(7), raw(7), ip(7), ipv6(7). Where the kernel does not sort what it
-//! shows to a socket (sys::SEES_ALL_MESSAGES), it is not connected, since the errors of routers
-//! would be kept from it too, and picks its own messages from all.
+//! The socket of one check: a datagram ICMP socket (a ping socket, icmp(7)), or else a raw one,
+//! connected and with a filter (raw(7), ip(7), ipv6(7)). On systems whose kernel shows every ICMP
+//! message to every such socket ([`sys::SEES_ALL_MESSAGES`]) it is not connected, since a connected
+//! socket would miss the errors that routers send, and it selects its own messages itself.
 
-use crate::pure::address::IpVersion;
 use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
@@ -13,80 +12,67 @@ use std::time::Duration;
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Target, route};
+use crate::pure::address::IpVersion;
 use crate::pure::check::{CheckRun, ReceiveTime};
 use crate::pure::icmp;
 use crate::pure::model::{IcmpError, LocalFault, Source};
 use crate::sys::{self, Batch, Queue};
 
-/// Which kind of socket an [`EchoSocket`] is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketType {
-    /// A datagram socket: the kernel sets the identifier and delivers only echo replies with it.
-    /// Needs the process's group in `net.ipv4.ping_group_range`.
+    /// The kernel assigns the identifier and delivers only echo replies that carry it. Needs the
+    /// process's group in `net.ipv4.ping_group_range`.
     Datagram,
-    /// A raw socket: needs CAP_NET_RAW, or root. Connected and filtered, so that it does not see
-    /// every ICMP message there is.
+    /// Needs CAP_NET_RAW, or root. Connected and filtered, since it would otherwise receive every
+    /// ICMP message that reaches this machine.
     Raw,
 }
 
-/// What a host's pings are sent with.
 #[derive(Clone, Debug, Default)]
 pub struct SocketOptions {
-    /// Time to live, hop limit.
+    /// IPv4 time to live or IPv6 hop limit.
     pub time_to_live: Option<u8>,
-    /// What to send from.
     pub source: Option<Source>,
 }
 
-/// Why a check could not be made: all of them are this machine's own fault.
+/// Why this machine could not make a check.
 #[derive(Debug)]
 pub enum SocketError {
-    /// Neither kind of socket is allowed to this process.
+    /// This process may open neither type of socket.
     Permission,
-    /// This machine has no such version of IP.
+    /// This machine does not speak that version of IP.
     NoVersion(IpVersion),
-    /// No route, address or interface to reach the target by.
-    NoWay {
-        /// The address that was to be pinged.
-        target: IpAddr,
-        /// What connect(2) said.
-        cause: io::Error,
-    },
-    /// The address or the interface to send from is not there.
-    NoSource {
-        /// As the configuration has it.
-        source: String,
-        /// What bind(2) or setsockopt(2) said.
-        cause: io::Error,
-    },
-    /// Anything else: no descriptors, no memory.
+    /// No route to the target, or no address to send from: connect(2) failed.
+    NoRoute { target: IpAddr, cause: io::Error },
+    /// This machine lacks the configured source address or interface: bind(2) or setsockopt(2)
+    /// failed.
+    NoSource { source: String, cause: io::Error },
+    /// Any other system call failed, for example for want of descriptors or memory.
     Socket {
-        /// The call that failed.
         operation: &'static str,
-        /// What it said.
         cause: io::Error,
     },
 }
 
 impl SocketError {
-    /// What it keeps this machine from.
     pub fn local_fault(&self) -> LocalFault {
         match self {
             SocketError::NoVersion(_)
-            | SocketError::NoWay { .. }
+            | SocketError::NoRoute { .. }
             | SocketError::NoSource { .. } => LocalFault::Link,
             SocketError::Permission | SocketError::Socket { .. } => LocalFault::Other,
         }
     }
 }
 
+impl std::error::Error for SocketError {}
+
 impl fmt::Display for SocketError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             SocketError::Permission => write!(f, "no permission to send ICMP"),
-            SocketError::NoVersion(IpVersion::V4) => write!(f, "this machine has no IPv4"),
-            SocketError::NoVersion(IpVersion::V6) => write!(f, "this machine has no IPv6"),
-            SocketError::NoWay { target, cause } => write!(f, "no way to {target}: {cause}"),
+            SocketError::NoVersion(version) => write!(f, "this machine has no {version}"),
+            SocketError::NoRoute { target, cause } => write!(f, "no route to {target}: {cause}"),
             SocketError::NoSource { source, cause } => write!(f, "source {source}: {cause}"),
             SocketError::Socket { operation, cause } => write!(f, "{operation}: {cause}"),
         }
@@ -102,14 +88,14 @@ pub struct EchoSocket {
     identifier: u16,
     target: Target,
     peer: IpAddr,
-    /// Stamps are numbered by what the kernel took; after a failed send the number of a stamp is
-    /// not known for sure.
-    stamps_are_numbered: bool,
+    /// Whether the kernel's number of a transmit timestamp (SOF_TIMESTAMPING_OPT_ID) is the index of
+    /// a ping. After a failed send it is not known which sends the kernel counted.
+    stamp_ids_are_indexes: bool,
 }
 
 impl EchoSocket {
-    /// Opens a socket to `target`. `random` gives a raw socket its identifier; a datagram socket
-    /// has one from the kernel.
+    /// Opens a socket to `target`. A raw socket takes its identifier from `random`; the kernel
+    /// assigns that of a datagram socket.
     pub fn open(
         target: &Target,
         options: &SocketOptions,
@@ -117,7 +103,7 @@ impl EchoSocket {
     ) -> Result<EchoSocket, SocketError> {
         let version = target.version();
         let (socket, kind) = create(version)?;
-        // Stamps are a help, errors a reason: a kernel without them still pings.
+        // A kernel without timestamps or error queues can still ping.
         for request in [
             sys::request_stamps(socket.as_fd()),
             sys::request_errors(socket.as_fd(), version),
@@ -128,41 +114,40 @@ impl EchoSocket {
         }
         let identifier = random.to_be_bytes();
         let mut identifier = u16::from_be_bytes([identifier[0], identifier[1]]);
-        let is_sorted = kind == SocketType::Datagram && sys::PING_SOCKETS_DEMULTIPLEX;
-        if !is_sorted {
+        let is_demultiplexed = kind == SocketType::Datagram && sys::PING_SOCKETS_DEMULTIPLEX;
+        if !is_demultiplexed {
             sys::admit_only_replies(socket.as_fd(), version, version.reply_type(), identifier)
                 .map_err(|cause| SocketError::Socket {
                     operation: "setting a socket filter",
                     cause,
                 })?;
         }
-        apply(&socket, target, options)?;
-        let no_way = |cause| SocketError::NoWay {
+        apply_options(&socket, target, options)?;
+        let no_route = |cause| SocketError::NoRoute {
             target: target.ip,
             cause,
         };
         let own = if sys::SEES_ALL_MESSAGES {
-            route::address_towards(target).map_err(no_way)?
+            route::source_address_for(target).map_err(no_route)?
         } else {
             socket
                 .connect(&target.socket_address().into())
-                .map_err(no_way)?;
+                .map_err(no_route)?;
             let local = socket
                 .local_addr()
                 .ok()
                 .and_then(|address| address.as_socket());
-            if let (Some(local), true) = (local, is_sorted) {
-                // Linux keeps the identifier of a datagram socket where other sockets have their
-                // port.
+            if let (Some(local), true) = (local, is_demultiplexed) {
+                // Linux reports the identifier of a ping socket as its local port.
                 identifier = local.port();
             }
             local.map_or(target.ip, |local| local.ip())
         };
-        if !is_sorted {
-            // What came between the socket and its filter is nobody's answer.
+        if !is_demultiplexed {
+            // Drops what the socket received before it had its filter.
             let _ = Batch::new(1).drain(socket.as_fd(), Queue::Messages, |_| ());
         }
-        // 0.0.0.0 and :: stand for this machine, which answers from the address that it sends from.
+        // Pings to 0.0.0.0 and :: are answered by this machine, from the address it sends from.
         let peer = if target.ip.is_unspecified() {
             own
         } else {
@@ -175,29 +160,26 @@ impl EchoSocket {
             identifier,
             target: *target,
             peer,
-            stamps_are_numbered: true,
+            stamp_ids_are_indexes: true,
         })
     }
 
-    /// The identifier it sends with.
     pub fn identifier(&self) -> u16 {
         self.identifier
     }
 
-    /// From now on its requests may pass so many routers.
     pub fn set_time_to_live(&self, hops: u8) -> io::Result<()> {
         set_time_to_live(&self.socket, self.version, hops)
     }
 
-    /// Room for what this socket receives in answer to requests with `payload_len` bytes of
-    /// payload.
+    /// A receive buffer for the replies to requests with `payload_len` bytes of payload.
     pub fn batch(&self, payload_len: usize) -> Batch {
         let ip_header = if self.has_ip_header() {
             icmp::IPV4_HEADER_MAX
         } else {
             0
         };
-        // One more, so that a reply that is too long is seen to be.
+        // One byte more, to notice a reply that is too long.
         let reply = icmp::HEADER_LEN + payload_len + 1;
         Batch::new(
             ip_header
@@ -209,20 +191,20 @@ impl EchoSocket {
         )
     }
 
-    /// Whether messages come with their IP header, whose checksum and ICMP's nobody may have looked
-    /// at.
+    /// Whether received messages begin with their IP header. The kernel has then not verified their
+    /// ICMP checksum.
     fn has_ip_header(&self) -> bool {
         self.version == IpVersion::V4
             && !(self.kind == SocketType::Datagram && sys::PING_SOCKETS_DEMULTIPLEX)
     }
 
-    /// Whether a send failed because a neighbour on the way to the target does not say where it is,
-    /// and not for want of a route: the ping is lost, not unsent.
+    /// Whether a send failed for lack of an answer from ARP or NDP although a route exists. Such a
+    /// ping is lost, not unsent.
     pub fn is_unresolved_neighbour(&self, error: &io::Error) -> bool {
-        sys::is_silent_neighbour(error) && route::address_towards(&self.target).is_ok()
+        sys::is_silent_neighbour(error) && route::source_address_for(&self.target).is_ok()
     }
 
-    fn put(&self, request: &[u8]) -> io::Result<usize> {
+    fn send_once(&self, request: &[u8]) -> io::Result<usize> {
         if sys::SEES_ALL_MESSAGES {
             self.socket
                 .send_to(request, &self.target.socket_address().into())
@@ -231,34 +213,34 @@ impl EchoSocket {
         }
     }
 
-    /// Sends one request. An ICMP error about an earlier ping is reported by the next call on the
-    /// socket, whatever it is (measured: a connected socket returns it from send, unsent), so the
-    /// errors are read and the request is sent again.
+    /// Sends one request. The kernel reports an ICMP error about an earlier ping by failing the next
+    /// call on the socket (measured: send on a connected socket fails without sending), so the
+    /// errors are read and the request is sent once more.
     pub fn send(
         &mut self,
         request: &[u8],
         batch: &mut Batch,
         run: &mut CheckRun,
     ) -> io::Result<()> {
-        let Err(first) = self.put(request) else {
+        let Err(first) = self.send_once(request) else {
             return Ok(());
         };
         if self.read_errors(batch, run) == 0
             && self.socket.take_error().ok().flatten().is_none()
             && !sys::is_pending_error(&first)
         {
-            self.stamps_are_numbered = false;
+            self.stamp_ids_are_indexes = false;
             return Err(first);
         }
-        self.put(request)
+        self.send_once(request)
             .map(|_| ())
-            .inspect_err(|_| self.stamps_are_numbered = false)
+            .inspect_err(|_| self.stamp_ids_are_indexes = false)
     }
 
-    /// Hands every message that lies in the socket to the check, its errors too where the kernel
-    /// reports one.
+    /// Passes every queued message to the check, and the error queue too where the kernel reports
+    /// an error.
     pub fn read(&mut self, batch: &mut Batch, run: &mut CheckRun) {
-        // Each round has read at least one error; a flood of them is read on in the next turn.
+        // Each round reads at least one error; a flood of them continues at the next call.
         for _ in 0..ERROR_ROUNDS {
             let fd = self.socket.as_fd();
             let mut read = None;
@@ -269,14 +251,13 @@ impl EchoSocket {
                 self.peer,
             );
             let result = batch.drain(fd, Queue::Messages, |message| {
-                // A raw IPv4 socket gets the packet as it came.
                 let bytes = if has_ip_header {
                     icmp::strip_ipv4_header(message.bytes)
                 } else {
                     Some(message.bytes)
                 };
                 if sys::SEES_ALL_MESSAGES
-                    && !take_own(bytes, version, identifier, message.source, peer, run)
+                    && !is_own_reply(bytes, version, identifier, message.source, peer, run)
                 {
                     return;
                 }
@@ -293,15 +274,14 @@ impl EchoSocket {
                     |icmp: &&[u8]| !message.is_cut && (!has_ip_header || icmp::checksum(icmp) == 0);
                 run.received(bytes.filter(is_whole).and_then(icmp::parse_echo), receipt);
             });
-            // A pending ICMP error is returned once, before the messages behind it.
+            // The kernel returns a pending ICMP error once, before the queued messages.
             if result.is_ok() || self.read_errors(batch, run) == 0 {
                 return;
             }
         }
     }
 
-    /// Hands every ICMP error and transmit stamp to the check; says how many ICMP errors there
-    /// were.
+    /// Passes every ICMP error and transmit timestamp to the check. Returns the number of errors.
     pub fn read_errors(&self, batch: &mut Batch, run: &mut CheckRun) -> usize {
         const ORIGIN_ICMP: u8 = 2;
         const ORIGIN_ICMP6: u8 = 3;
@@ -311,7 +291,7 @@ impl EchoSocket {
             let Some(error) = message.error else { return };
             match error.origin {
                 ORIGIN_STAMP => {
-                    if let (true, Some(stamp)) = (self.stamps_are_numbered, message.stamp_ns) {
+                    if let (true, Some(stamp)) = (self.stamp_ids_are_indexes, message.stamp_ns) {
                         run.transmitted(error.data as usize, stamp);
                     }
                 }
@@ -341,9 +321,9 @@ impl EchoSocket {
     }
 }
 
-/// Does with one of all the messages of the machine what elsewhere the kernel does: hands an error
-/// about this socket's pings to the check, and says whether it is a reply that came to this socket.
-fn take_own(
+/// Selects from all ICMP messages what a demultiplexing kernel would deliver: passes an error about
+/// this socket's pings to the check, and returns whether the message is a reply to this socket.
+fn is_own_reply(
     bytes: Option<&[u8]>,
     version: IpVersion,
     identifier: u16,
@@ -352,8 +332,8 @@ fn take_own(
     run: &mut CheckRun,
 ) -> bool {
     let Some(bytes) = bytes else { return false };
-    // The kernel has looked at an error's checksum, and may have changed bytes of what it quotes
-    // since.
+    // The checksum of an error is not verified here: the kernel did, and may have changed quoted
+    // bytes since.
     if let Some(error) = icmp::parse_error(bytes, version).filter(|error| error.destination == peer)
     {
         run.received_error(
@@ -377,20 +357,20 @@ impl AsFd for EchoSocket {
     }
 }
 
-/// How many pending errors are read before the caller looks at the time again.
+/// Reads of pending errors before the caller checks its deadline again.
 const ERROR_ROUNDS: usize = 100;
 
-/// Whether this process may ping over a version of IP, and with which kind of socket.
-pub fn probe(version: IpVersion) -> Result<SocketType, SocketError> {
+/// The type of socket this process may ping with over a version of IP.
+pub fn usable_socket_type(version: IpVersion) -> Result<SocketType, SocketError> {
     create(version).map(|(_, kind)| kind)
 }
 
-/// Whether this process may open one kind of socket.
-pub fn probe_kind(version: IpVersion, kind: SocketType) -> io::Result<()> {
-    create_kind(version, kind).map(drop)
+/// Whether this process may open a socket of that type.
+pub fn may_open(version: IpVersion, kind: SocketType) -> io::Result<()> {
+    create_type(version, kind).map(drop)
 }
 
-fn create_kind(version: IpVersion, kind: SocketType) -> io::Result<Socket> {
+fn create_type(version: IpVersion, kind: SocketType) -> io::Result<Socket> {
     let (domain, protocol) = match version {
         IpVersion::V4 => (Domain::IPV4, Protocol::ICMPV4),
         IpVersion::V6 => (Domain::IPV6, Protocol::ICMPV6),
@@ -403,15 +383,15 @@ fn create_kind(version: IpVersion, kind: SocketType) -> io::Result<Socket> {
 }
 
 fn create(version: IpVersion) -> Result<(Socket, SocketType), SocketError> {
-    let first = match create_kind(version, SocketType::Datagram) {
+    let first = match create_type(version, SocketType::Datagram) {
         Ok(socket) => return Ok((socket, SocketType::Datagram)),
         Err(error) => error,
     };
-    match create_kind(version, SocketType::Raw) {
+    match create_type(version, SocketType::Raw) {
         Ok(socket) => Ok((socket, SocketType::Raw)),
         Err(second) => Err(match (first.raw_os_error(), second.raw_os_error()) {
             (_, Some(libc::EAFNOSUPPORT)) => SocketError::NoVersion(version),
-            (_, Some(libc::EPERM | libc::EACCES)) if !is_shortage(&first) => {
+            (_, Some(libc::EPERM | libc::EACCES)) if !is_resource_limit(&first) => {
                 SocketError::Permission
             }
             (_, Some(libc::EPERM | libc::EACCES)) => SocketError::Socket {
@@ -426,14 +406,18 @@ fn create(version: IpVersion) -> Result<(Socket, SocketType), SocketError> {
     }
 }
 
-fn is_shortage(error: &io::Error) -> bool {
+fn is_resource_limit(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
         Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
     )
 }
 
-fn apply(socket: &Socket, target: &Target, options: &SocketOptions) -> Result<(), SocketError> {
+fn apply_options(
+    socket: &Socket,
+    target: &Target,
+    options: &SocketOptions,
+) -> Result<(), SocketError> {
     if let Some(hops) = options.time_to_live {
         let failed = |cause| SocketError::Socket {
             operation: "setting the time to live",
@@ -473,28 +457,27 @@ fn set_time_to_live(socket: &Socket, version: IpVersion, hops: u8) -> io::Result
     }
 }
 
-/// Keeps the kernel stamping what is received. It begins to stamp some time after the first socket
-/// asks for it and ends with the last one, so that without this the first replies of a check would
-/// often have no stamp.
+/// Keeps receive timestamps switched on in the kernel. The kernel enables them some time after the
+/// first socket requests them and disables them with the last, so without this the first replies of
+/// a check would often have none.
 #[derive(Debug)]
 pub struct TimestampSwitch {
     socket: Option<UdpSocket>,
 }
 
 impl TimestampSwitch {
-    /// Starts the stamping and waits until it works. `works` is false where the kernel does not
-    /// stamp.
+    /// Requests timestamps and waits until they arrive, or until 100 messages came without one.
     pub fn start() -> TimestampSwitch {
-        let keeper = Self::try_start();
-        if let Err(error) = &keeper {
-            log::debug!("kernel receive stamps: {error}");
+        let socket = Self::try_start();
+        if let Err(error) = &socket {
+            log::debug!("kernel receive timestamps: {error}");
         }
         TimestampSwitch {
-            socket: keeper.ok(),
+            socket: socket.ok(),
         }
     }
 
-    /// Whether received messages carry a stamp.
+    /// Whether received messages carry a timestamp.
     pub fn works(&self) -> bool {
         self.socket.is_some()
     }
@@ -503,8 +486,7 @@ impl TimestampSwitch {
         let socket = UdpSocket::bind(("127.0.0.1", 0))?;
         socket.connect(socket.local_addr()?)?;
         sys::request_stamps(socket.as_fd())?;
-        // The kernel starts stamping in a work queue: a try is a millisecond apart, and the first
-        // mostly succeeds.
+        // The kernel enables timestamps in a work queue; a millisecond is mostly enough.
         socket.set_read_timeout(Some(Duration::from_millis(1)))?;
         let mut batch = Batch::new(1);
         for _ in 0..100 {
@@ -519,6 +501,6 @@ impl TimestampSwitch {
             }
             let _ = socket.recv(&mut [0]);
         }
-        Err(io::Error::other("no stamp within 100 messages"))
+        Err(io::Error::other("no timestamp within 100 messages"))
     }
 }

@@ -217,7 +217,7 @@ impl Pinger {
             }
         };
         if self.target != Some(target) || self.place.is_none() {
-            (self.target, self.place) = (Some(target), net::place_of(&target));
+            (self.target, self.place) = (Some(target), net::position_of(&target));
         }
         progress(Progress::Target(target));
         // Where there was no link for the check before, pings that are sent before it is there are

@@ -361,7 +361,7 @@ fn a_version_of_ip_that_never_was_there_is_no_link_that_is_down() {
             Arc::clone(&six),
             at(seconds),
             LocalFault::Link,
-            "no way to it".into(),
+            "no route to it".into(),
         );
         Record::Check(CheckResult {
             resolved: six.address.ip(),
