@@ -5,54 +5,8 @@ use serde::Serialize;
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, json, now};
 use crate::status::{HostStatus, HostStatuses};
-use crate::store::{Checks, LatestCheck, Reader, RecordedCheck};
+use crate::store::{CheckJson, Checks, JsonFields, LatestCheck, Reader};
 use crate::web::{Body, Reply};
-
-/// A check with the original's fields first; latencies in milliseconds, `_us` in microseconds,
-/// `success_rate` 0 to 100.
-#[derive(Serialize)]
-struct CheckRow<'a> {
-    host_name: &'a str,
-    host_address: &'a str,
-    timestamp: String,
-    success_count: i64,
-    failure_count: i64,
-    success_rate: f64,
-    min_latency: Option<f64>,
-    max_latency: Option<f64>,
-    avg_latency: Option<f64>,
-    state: &'static str,
-    sent: i64,
-    rtts_us: Option<&'a [Option<u32>]>,
-    late: i64,
-    duplicates: i64,
-    foreign: i64,
-    error: Option<&'a str>,
-}
-
-impl<'a> From<&'a RecordedCheck> for CheckRow<'a> {
-    fn from(check: &'a RecordedCheck) -> Self {
-        let [min_latency, avg_latency, max_latency] = check.latencies_ms();
-        CheckRow {
-            host_name: &check.name,
-            host_address: &check.address,
-            timestamp: check.checked_at.rfc3339(),
-            success_count: check.received,
-            failure_count: check.failure_count(),
-            success_rate: check.success_rate(),
-            min_latency,
-            max_latency,
-            avg_latency,
-            state: check.state.as_str(),
-            sent: check.sent,
-            rtts_us: check.rtts_us.as_deref(),
-            late: check.late,
-            duplicates: check.duplicates,
-            foreign: check.foreign,
-            error: check.reason.as_deref(),
-        }
-    }
-}
 
 /// The newest row of a host; null where nothing was recorded or nothing could be measured.
 #[derive(Serialize)]
@@ -191,7 +145,11 @@ impl Pages {
             };
             page.push(if self.is_begun { b',' } else { b'[' });
             self.is_begun = true;
-            serde_json::to_writer(&mut page, &CheckRow::from(&check))
+            let row = CheckJson {
+                check: &check,
+                fields: JsonFields::Api,
+            };
+            serde_json::to_writer(&mut page, &row)
                 .map_err(|error| ApiError::Unavailable(error.to_string()))?;
         }
         Ok(page)

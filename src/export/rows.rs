@@ -3,11 +3,9 @@
 use std::io::{self, Write};
 use std::ops::Range;
 
-use serde::Serialize;
-
 use super::ExportError;
 use crate::pure::time::UtcMillis;
-use crate::store::{Checks, Reader, RecordedCheck, RecordedHost};
+use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck, RecordedHost};
 
 /// The columns of `ping_results` but for its id, and then what it has no columns for.
 pub const CSV_HEADER: &str = "host_name,host_address,timestamp,success_count,failure_count,success_rate,min_latency,\
@@ -78,44 +76,10 @@ pub fn csv(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
     out.write_all(b"\n")
 }
 
-/// Latencies in milliseconds, `_us` in microseconds, `success_rate` 0 to 100.
-#[derive(Serialize)]
-struct Row<'a> {
-    host_name: &'a str,
-    host_address: &'a str,
-    timestamp: String,
-    success_count: i64,
-    failure_count: i64,
-    success_rate: f64,
-    min_latency: Option<f64>,
-    max_latency: Option<f64>,
-    avg_latency: Option<f64>,
-    state: &'static str,
-    rtts_us: Option<&'a [Option<u32>]>,
-    late: i64,
-    duplicates: i64,
-    foreign: i64,
-    reason: Option<&'a str>,
-}
-
 pub fn json_line(check: &RecordedCheck, mut out: &mut dyn Write) -> io::Result<()> {
-    let [min_latency, avg_latency, max_latency] = check.latencies_ms();
-    let row = Row {
-        host_name: &check.name,
-        host_address: &check.address,
-        timestamp: check.checked_at.rfc3339(),
-        success_count: check.received,
-        failure_count: check.failure_count(),
-        success_rate: check.success_rate(),
-        min_latency,
-        max_latency,
-        avg_latency,
-        state: check.state.as_str(),
-        rtts_us: check.rtts_us.as_deref(),
-        late: check.late,
-        duplicates: check.duplicates,
-        foreign: check.foreign,
-        reason: check.reason.as_deref(),
+    let row = CheckJson {
+        check,
+        fields: JsonFields::Export,
     };
     serde_json::to_writer(&mut out, &row)?;
     out.write_all(b"\n")

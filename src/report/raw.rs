@@ -4,13 +4,11 @@
 use std::fmt::Write as _;
 use std::ops::Range;
 
-use serde::Serialize;
-
 use super::told::{Row, local};
 use super::{Format, Report, csv, html};
 use crate::pure::phrase::{cut, pad, printable};
 use crate::pure::time::{HOUR_MS, UtcMillis};
-use crate::store::{Checks, Reader, RecordedCheck, StoreError};
+use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck, StoreError};
 
 /// The raw pings that are still to be told.
 #[derive(Debug)]
@@ -71,19 +69,6 @@ fn hours_of(span: &Range<UtcMillis>) -> u64 {
         .div_ceil(HOUR_MS.unsigned_abs())
 }
 
-/// A check in JSON.
-#[derive(Serialize)]
-struct CheckRow<'a> {
-    host_name: &'a str,
-    host_address: &'a str,
-    timestamp: UtcMillis,
-    state: &'static str,
-    sent: i64,
-    received: i64,
-    rtts_us: Option<&'a [Option<u32>]>,
-    error: Option<&'a str>,
-}
-
 /// What stands above them.
 pub(super) const TITLE: &str = "Raw pings";
 /// The names of the columns.
@@ -101,15 +86,9 @@ impl Report {
         let mut out = String::new();
         for (index, check) in checks.iter().enumerate() {
             if format == Format::Json {
-                let row = CheckRow {
-                    host_name: &check.name,
-                    host_address: &check.address,
-                    timestamp: check.checked_at,
-                    state: check.state.as_str(),
-                    sent: check.sent,
-                    received: check.received,
-                    rtts_us: check.rtts_us.as_deref(),
-                    error: check.reason.as_deref(),
+                let row = CheckJson {
+                    check,
+                    fields: JsonFields::Report,
                 };
                 out += if before == 0 && index == 0 {
                     "\n    "

@@ -6,6 +6,7 @@
 //! wrote, `export` writes such a file.
 
 mod check_intervals;
+mod check_json;
 mod checks;
 mod clock;
 mod database;
@@ -32,6 +33,7 @@ use std::io;
 use std::path::PathBuf;
 
 pub use check_intervals::CheckIntervals;
+pub use check_json::{CheckJson, JsonFields};
 pub use checks::{Checks, RecordedCheck};
 pub use clock::{ClockStep, IMPLAUSIBLE_BEFORE};
 pub use database::{Database, Opened, Record, RunStart};
