@@ -1,5 +1,5 @@
-//! The scripts of OpenRC and OpenWrt, read by the shells that run them. What their service managers
-//! provide is played by functions and programs that write down what they are called with.
+//! The scripts of OpenRC and OpenWrt, run with stubs of the functions and programs that their service
+//! managers provide. The stubs print their arguments.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -20,8 +20,8 @@ const OPENWRT: &str = "openwrt/ace-connection-logger.init";
 const CAPABILITIES: &str = "openwrt/ace-connection-logger.capabilities.json";
 
 #[test]
-fn the_scripts_are_what_a_plain_shell_understands() {
-    let test = "the_scripts_are_what_a_plain_shell_understands";
+fn the_scripts_have_no_bashisms() {
+    let test = "the_scripts_have_no_bashisms";
     for name in [OPENRC, OPENRC_SETTINGS, OPENWRT] {
         let finished = run(Command::new("sh").arg("-n").arg(script(name)));
         assert_eq!(
@@ -30,12 +30,12 @@ fn the_scripts_are_what_a_plain_shell_understands() {
             "{name}"
         );
     }
-    let is_here = Command::new("shellcheck")
+    let is_installed = Command::new("shellcheck")
         .arg("--version")
         .stdout(Stdio::null())
         .status()
         .is_ok_and(|status| status.success());
-    if !is_here {
+    if !is_installed {
         return skip(test, "cannot run shellcheck");
     }
     for (name, shell) in [(OPENRC, "sh"), (OPENRC_SETTINGS, "sh"), (OPENWRT, "dash")] {
@@ -51,11 +51,11 @@ fn the_scripts_are_what_a_plain_shell_understands() {
 }
 
 #[test]
-fn openwrt_s_capabilities_are_the_one_in_every_set() {
+fn openwrts_capability_sets_all_contain_exactly_cap_net_raw() {
     let text = fs::read_to_string(script(CAPABILITIES)).expect("it is there");
     let sets: serde_json::Map<String, serde_json::Value> =
         serde_json::from_str(&text).expect("it is JSON");
-    // The names that procd's ujail reads.
+    // The keys that procd's ujail reads.
     for name in [
         "bounding",
         "effective",
@@ -68,16 +68,16 @@ fn openwrt_s_capabilities_are_the_one_in_every_set() {
     assert_eq!(sets.len(), 5);
 }
 
-/// Sources a script with stand-ins before it and calls what is asked for. Words in capitals in the
-/// script are set anew between the two, as `settings` says.
-fn call(folder: &TempDir, name: &str, stand_ins: &str, then: &str) -> Finished {
-    let text = format!("{stand_ins}\n. '{}'\n{then}\n", script(name).display());
+/// Runs a shell that executes `stubs`, sources a script, and executes `then`. Programs in `folder`
+/// take precedence over the system's.
+fn call(folder: &TempDir, name: &str, stubs: &str, then: &str) -> Finished {
+    let text = format!("{stubs}\n. '{}'\n{then}\n", script(name).display());
     let path = folder.write("call.sh", &text);
-    let programs = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", folder.path().display());
+    let path_variable = format!("{}:/usr/bin:/bin:/usr/sbin:/sbin", folder.path().display());
     run(Command::new("sh")
         .arg(path)
         .current_dir(folder.path())
-        .env("PATH", programs)
+        .env("PATH", path_variable)
         .env("RC_SVCNAME", "ace-connection-logger"))
 }
 
@@ -86,31 +86,31 @@ fn add_program(folder: &TempDir, name: &str, text: &str) {
     fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
 }
 
-/// procd's words, each written down with its arguments.
+/// Stubs of procd's functions.
 const PROCD: &str = r#"
-tell() { for word in "$@"; do printf '[%s] ' "$word"; done; echo; }
+record() { for word in "$@"; do printf '[%s] ' "$word"; done; echo; }
 for name in open_instance close_instance set_param add_jail add_config_trigger add_restart_mount_trigger; do
-    eval "procd_$name() { tell $name \"\$@\"; }"
+    eval "procd_$name() { record $name \"\$@\"; }"
 done
 config_load() { :; }
 config_get() { eval "$1=\${GIVEN_$3:-\$4}"; }
-logger() { tell logger "$@"; }
-chown() { tell chown "$@"; }
+logger() { record logger "$@"; }
+chown() { record chown "$@"; }
 start() { start_service; }
 "#;
 
-/// The places of the script inside the test's folder.
-fn places(folder: &TempDir) -> String {
+/// Assigns paths in the test's folder to the script's variables.
+fn assign_paths(folder: &TempDir) -> String {
     let path = folder.path().display();
     format!(
-        "PROGRAM='{}' CAPABILITIES='{path}/capabilities.json' PASSWD='{path}/passwd' UJAIL='{path}/ujail' PING_GROUPS='{path}/groups' ZONE='{path}/zone'
+        "PROGRAM='{}' CAPABILITIES='{path}/capabilities.json' PASSWD='{path}/passwd' UJAIL='{path}/ujail' PING_GROUP_RANGE='{path}/groups' TIME_ZONE='{path}/zone'
         GIVEN_config='{path}/config.yaml' GIVEN_folder='{path}/data'",
         bin().display()
     )
 }
 
 #[test]
-fn openwrt_starts_the_monitor_by_the_best_way_to_ping_that_it_has() {
+fn openwrt_starts_the_monitor_with_the_best_available_ping_method() {
     let folder = TempDir::new();
     folder.write("config.yaml", "hosts: [{address: 127.0.0.1}]\n");
     folder.write("passwd", "root:x:0:0::/root:/bin/ash\n");
@@ -120,7 +120,7 @@ fn openwrt_starts_the_monitor_by_the_best_way_to_ping_that_it_has() {
             folder,
             OPENWRT,
             PROCD,
-            &format!("{}\nstart_service", places(folder)),
+            &format!("{}\nstart_service", assign_paths(folder)),
         );
         assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
         finished.stdout
@@ -138,24 +138,24 @@ fn openwrt_starts_the_monitor_by_the_best_way_to_ping_that_it_has() {
         "[set_param] [env] [TZ=CET-1CEST,M3.5.0,M10.5.0/3]".into(),
         "[set_param] [term_timeout] [30]".into(),
     ];
-    assert!(!start(&folder).contains("[env]"), "no zone is known");
+    assert!(!start(&folder).contains("[env]"), "no time zone is known");
     folder.write("zone", "CET-1CEST,M3.5.0,M10.5.0/3\n");
-    let assert_told = |told: &str, rest: &[&str]| {
-        let told: Vec<&str> = told.lines().map(str::trim_end).collect();
+    let assert_calls = |calls: &str, rest: &[&str]| {
+        let calls: Vec<&str> = calls.lines().map(str::trim_end).collect();
         let expected: Vec<&str> = common
             .iter()
             .map(String::as_str)
             .chain(rest.iter().copied())
             .collect();
-        assert_eq!(told, expected);
+        assert_eq!(calls, expected);
     };
-    let root = "[logger] [-t] [ace-connection-logger] [-p] [daemon.notice] [runs as root: install procd-ujail, or open \
-        net.ipv4.ping_group_range, for a user of its own]";
+    let root = "[logger] [-t] [ace-connection-logger] [-p] [daemon.notice] [runs as root: to run as its own user \
+        install procd-ujail or open net.ipv4.ping_group_range]";
 
     let as_root = [root, "[close_instance]"];
-    assert_told(&start(&folder), &as_root);
+    assert_calls(&start(&folder), &as_root);
     let mode = fs::metadata(folder.path().join("data"))
-        .expect("it has made the folder")
+        .expect("the script creates it")
         .permissions()
         .mode();
     assert_eq!(mode & 0o777, 0o750);
@@ -164,9 +164,9 @@ fn openwrt_starts_the_monitor_by_the_best_way_to_ping_that_it_has() {
         "passwd",
         "root:x:0:0::/root:/bin/ash\nace-connection-logger:x:450:450::/var:/bin/false\n",
     );
-    assert_told(&start(&folder), &as_root);
+    assert_calls(&start(&folder), &as_root);
 
-    let given = |name: &str| {
+    let owned = |name: &str| {
         format!("[chown] [ace-connection-logger:ace-connection-logger] [{path}/{name}]")
     };
     let config = format!("[chown] [root:ace-connection-logger] [{path}/config.yaml]");
@@ -182,26 +182,26 @@ fn openwrt_starts_the_monitor_by_the_best_way_to_ping_that_it_has() {
         ("100\t449\n", false),
     ] {
         folder.write("groups", range);
-        let data = given("data");
+        let data = owned("data");
         let as_user = [&[data.as_str(), &config][..], &user, &["[close_instance]"]].concat();
-        assert_told(&start(&folder), if is_in { &as_user } else { &as_root });
+        assert_calls(&start(&folder), if is_in { &as_user } else { &as_root });
     }
 
     add_program(&folder, "ujail", "");
-    assert_told(&start(&folder), &as_root);
+    assert_calls(&start(&folder), &as_root);
     folder.write("capabilities.json", "{}");
     folder.write("data/connection_logs.db", "");
     folder.write("data/connection_logs.db-wal", "");
-    folder.write("data/somebody_elses", "");
+    folder.write("data/other_file", "");
     let jail = [
         "[add_jail] [ace-connection-logger]".to_string(),
         format!("[set_param] [capabilities] [{path}/capabilities.json]"),
         "[close_instance]".into(),
     ];
     let files = [
-        given("data"),
-        given("data/connection_logs.db"),
-        given("data/connection_logs.db-wal"),
+        owned("data"),
+        owned("data/connection_logs.db"),
+        owned("data/connection_logs.db-wal"),
         config.clone(),
     ];
     let rest: Vec<&str> = files
@@ -210,11 +210,11 @@ fn openwrt_starts_the_monitor_by_the_best_way_to_ping_that_it_has() {
         .chain(user)
         .chain(jail.iter().map(String::as_str))
         .collect();
-    assert_told(&start(&folder), &rest);
+    assert_calls(&start(&folder), &rest);
 }
 
 #[test]
-fn openwrt_reloads_only_what_is_right_and_restarts_where_settings_or_mounts_change() {
+fn openwrt_reloads_only_a_valid_file_and_restarts_for_new_settings_and_mounts() {
     let folder = TempDir::new();
     folder.write("passwd", "");
     folder.write("config.yaml", "hosts: 5\n");
@@ -223,7 +223,7 @@ fn openwrt_reloads_only_what_is_right_and_restarts_where_settings_or_mounts_chan
             folder,
             OPENWRT,
             PROCD,
-            &format!("{}\nreload_service", places(folder)),
+            &format!("{}\nreload_service", assign_paths(folder)),
         )
     };
     let finished = reload(&folder);
@@ -235,7 +235,7 @@ fn openwrt_reloads_only_what_is_right_and_restarts_where_settings_or_mounts_chan
     );
     assert!(
         !finished.stdout.contains("open_instance"),
-        "procd would end what runs: {}",
+        "procd would stop the running monitor: {}",
         finished.stdout
     );
     folder.write("config.yaml", "hosts: [{address: 127.0.0.1}]\n");
@@ -251,74 +251,73 @@ fn openwrt_reloads_only_what_is_right_and_restarts_where_settings_or_mounts_chan
         &folder,
         OPENWRT,
         PROCD,
-        &format!("{}\nservice_triggers", places(&folder)),
+        &format!("{}\nservice_triggers", assign_paths(&folder)),
     );
-    let told: Vec<&str> = finished.stdout.lines().map(str::trim_end).collect();
+    let calls: Vec<&str> = finished.stdout.lines().map(str::trim_end).collect();
     let mount = format!(
         "[add_restart_mount_trigger] [{}/data]",
         folder.path().display()
     );
     let config = "[add_config_trigger] [config.change] [ace-connection-logger] [/etc/init.d/ace-connection-logger] [restart]";
-    assert_eq!(told, [config, mount.as_str()]);
-    // Where procd does not know the one nothing is amiss.
+    assert_eq!(calls, [config, mount.as_str()]);
+    // Older versions of procd do not have the function.
     let unset = "unset -f procd_add_restart_mount_trigger";
     let finished = call(
         &folder,
         OPENWRT,
         &format!("{PROCD}\n{unset}"),
-        &format!("{}\nservice_triggers", places(&folder)),
+        &format!("{}\nservice_triggers", assign_paths(&folder)),
     );
     assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
     assert_eq!(finished.stdout.trim_end(), config);
 }
 
-/// OpenRC's words.
+/// Stubs of OpenRC's functions.
 const RC: &str = r#"
-tell() { for word in "$@"; do printf '[%s] ' "$word"; done; echo; }
-for name in checkpath eerror ebegin eend; do eval "$name() { tell $name \"\$@\"; }"; done
+record() { for word in "$@"; do printf '[%s] ' "$word"; done; echo; }
+for name in checkpath eerror ebegin eend; do eval "$name() { record $name \"\$@\"; }"; done
 "#;
 
 #[test]
-fn openrc_gives_the_right_to_ping_where_it_can() {
+fn openrc_grants_cap_net_raw_where_supervise_daemon_supports_it() {
     let folder = TempDir::new();
     let config = folder
         .write("config.yaml", "hosts: [{address: 127.0.0.1}]\n")
         .display()
         .to_string();
     let show = "echo \"capabilities=${capabilities-none} arguments=${supervise_daemon_args-none}\"";
-    let start = |folder: &TempDir, stand_in: &str| {
-        add_program(folder, "supervise-daemon", stand_in);
-        let setting = format!("{RC}\nconfig='{config}'");
+    let start = |folder: &TempDir, supervise_daemon: &str| {
+        add_program(folder, "supervise-daemon", supervise_daemon);
+        let stubs = format!("{RC}\nconfig='{config}'");
         let then = format!(
             "command='{}'\nstart_pre || exit 1\n{show}\necho \"$command_args\"",
             bin().display()
         );
-        let finished = call(folder, OPENRC, &setting, &then);
+        let finished = call(folder, OPENRC, &stubs, &then);
         assert_eq!((finished.code, finished.stderr.as_str()), (Some(0), ""));
         finished.stdout
     };
     let all = start(&folder, "exit 0");
-    let told: Vec<&str> = all.lines().map(str::trim_end).collect();
+    let lines: Vec<&str> = all.lines().map(str::trim_end).collect();
     let expected = [
         "[checkpath] [--directory] [--owner] [ace-connection-logger:ace-connection-logger] [--mode] [0750] [/var/lib/ace-connection-logger]",
         "[checkpath] [--file] [--owner] [ace-connection-logger:ace-connection-logger] [--mode] [0640] [/var/log/ace-connection-logger.log]",
         "capabilities=^cap_net_raw arguments= --no-new-privs",
         &format!("monitor --strict -c {config}"),
     ];
-    assert_eq!(told, expected);
-    // A build without capabilities, as Debian's is, must not be given the option at all: it would
-    // not start.
+    assert_eq!(lines, expected);
+    // A build without support for capabilities, such as Debian's, fails with the option.
     let without = "case $* in *--capabilities*) exit 1 ;; esac";
     assert!(start(&folder, without).contains("capabilities=none arguments=none\n"));
     let older = "case $* in *--no-new-privs*) exit 1 ;; esac";
     assert!(start(&folder, older).contains("capabilities=^cap_net_raw arguments=none\n"));
-    let asked =
+    let help_only =
         "test \"$1\" = ace-connection-logger || exit 1\ncase $* in *--help) exit 0 ;; esac\nexit 1";
-    assert!(start(&folder, asked).contains("capabilities=^cap_net_raw"));
+    assert!(start(&folder, help_only).contains("capabilities=^cap_net_raw"));
 }
 
 #[test]
-fn openrc_neither_starts_nor_reloads_with_a_broken_configuration() {
+fn openrc_neither_starts_nor_reloads_with_an_invalid_configuration() {
     let folder = TempDir::new();
     let config = folder
         .write("config.yaml", "hosts: 5\n")
@@ -326,11 +325,11 @@ fn openrc_neither_starts_nor_reloads_with_a_broken_configuration() {
         .to_string();
     add_program(&folder, "supervise-daemon", "echo \"supervise-daemon $*\"");
     let call = |what: &str| {
-        let setting = format!("{RC}\nconfig='{config}'");
+        let stubs = format!("{RC}\nconfig='{config}'");
         call(
             &folder,
             OPENRC,
-            &setting,
+            &stubs,
             &format!("command='{}'\n{what}", bin().display()),
         )
     };
