@@ -20,7 +20,7 @@ use super::{CliError, Verdict, configure, open_database};
 use crate::config::{Config, HostConfig};
 use crate::daemon::{self, DaemonError};
 use crate::net::TimestampSwitch;
-use crate::pinger::{Pinger, ProbeSettings, Progress};
+use crate::pinger::{CheckProgress, Pinger, ProbeSettings};
 use crate::pure::check::ReadMode;
 use crate::pure::model::{CheckResult, Host, Outcome, State};
 use crate::pure::outage::OutageRules;
@@ -146,7 +146,7 @@ fn check_all(plans: &[HostConfig], is_live: bool) -> Result<Option<Vec<CheckResu
         );
         let work = move || {
             let result = pinger.check(&stop, &mut |progress| {
-                if let Progress::Ping(_, outcome) = progress {
+                if let CheckProgress::Ping(_, outcome) = progress {
                     let _ = sender.send(News::Ping(index, outcome));
                 }
             });

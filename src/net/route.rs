@@ -79,7 +79,7 @@ pub fn position_of(target: &Target) -> Option<NetworkPosition> {
         || target.ip.is_unspecified()
         || source_address_for(target).is_ok_and(|own| own == target.ip)
     {
-        return Some(NetworkPosition::Here);
+        return Some(NetworkPosition::ThisMachine);
     }
     let routes = sys::routes(target.version());
     if routes
@@ -90,9 +90,9 @@ pub fn position_of(target: &Target) -> Option<NetworkPosition> {
     }
     let route = best_route(&routes, target)?;
     Some(if route.gateway.is_unspecified() {
-        NetworkPosition::Near
+        NetworkPosition::OnLink
     } else {
-        NetworkPosition::Beyond
+        NetworkPosition::BeyondGateway
     })
 }
 

@@ -1,10 +1,9 @@
-//! One thread a host: waits for the next tick, drives a check over a socket, hands over what it
-//! found. While the host is silent it is pinged between its checks too. The only place where the
-//! pure state of a check meets the socket and the clocks. Knows nothing of the store but a function
-//! to call.
+//! One thread per host: waits for the next tick, makes a check over a socket, and delivers the
+//! result. While the host is silent it sends probes between the checks. Results go to a function
+//! that the caller provides: nothing here knows the store.
 
+mod logged;
 mod probing;
-mod report;
 
 use std::os::fd::AsFd;
 use std::sync::Arc;
@@ -22,96 +21,86 @@ use crate::pure::time::{ClockSample, Monotonic, Schedule, UtcMillis, nanoseconds
 use crate::stop::Stop;
 use crate::sys;
 
-use report::{SkipReport, StateReport};
+use logged::{SkippedTicks, StateChanges};
 
-/// How a check is made, beyond what the configuration says of its host.
+/// Settings that are the same for every host.
 #[derive(Clone, Copy, Debug)]
 pub struct ProbeSettings {
-    /// Whether replies are read as they come.
     pub read_mode: ReadMode,
-    /// How long a check stays open for duplicates behind its last reply.
+    /// How long a check stays open for duplicates after its last reply.
     pub linger: Duration,
-    /// From one ping to the next while the host is silent; `None` sends none between checks.
+    /// Time between two probes of a silent host; `None` sends no probes.
     pub fast_interval: Option<Duration>,
-    /// Which silence is an outage.
     pub outages: OutageRules,
 }
 
-/// What becomes known while a check runs.
+/// What is known while a check runs.
 #[derive(Clone, Copy, Debug)]
-pub enum Progress {
-    /// The address is found, the pings begin.
+pub enum CheckProgress {
+    /// The address is resolved; the pings begin.
     Target(Target),
-    /// The fate of the ping with this index, counted from 0.
+    /// The outcome of the ping with this index (from 0).
     Ping(usize, Outcome),
 }
 
-/// What a host's thread finds.
+/// What a host's thread delivers.
 #[derive(Debug)]
 pub enum PingerEvent {
-    /// A check.
     Check(CheckResult),
-    /// A ping between two checks.
     Probe(Probe),
-    /// A time in which this thread did not run.
+    /// A span in which this thread did not run.
     Interruption(Interruption),
-    /// Something that is worth a look around.
+    /// For the witness.
     HostEvent(HostEvent),
 }
 
-/// Something about a host that is worth a look around.
+/// A change of a host that the witness reacts to.
 #[derive(Clone, Debug)]
 pub struct HostEvent {
-    /// Which host.
     pub host: Arc<Host>,
-    /// Where it is.
+    /// Its address, where it is resolved.
     pub target: Option<Target>,
-    /// What happened.
     pub kind: HostEventKind,
 }
 
-/// What happened.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostEventKind {
-    /// It is pinged at this address from now on.
-    Found,
-    /// It was silent for a whole check.
+    /// The host is pinged at another address from now on.
+    AddressChanged,
+    /// No ping of a check was answered.
     Silent,
-    /// It answers again.
-    Over,
-    /// Nothing could be sent to it.
-    Blocked,
+    AnswersAgain,
+    /// No ping of a check could be sent.
+    CannotSend,
 }
 
-/// Makes checks of one host.
+/// Checks one host.
 #[derive(Debug)]
 pub struct Pinger {
-    plan: Arc<HostConfig>,
-    manner: ProbeSettings,
+    config: Arc<HostConfig>,
+    settings: ProbeSettings,
     resolver: Resolver,
     target: Option<Target>,
-    place: Option<NetworkPosition>,
-    /// Whether nothing could be sent for the check before.
-    was_blocked: bool,
+    position: Option<NetworkPosition>,
+    /// Whether no ping of the previous check could be sent.
+    could_not_send: bool,
 }
 
 impl Pinger {
-    /// A pinger that has made no check yet.
-    pub fn new(plan: Arc<HostConfig>, manner: ProbeSettings) -> Pinger {
-        let resolver = Resolver::new(Arc::clone(&plan.host));
+    pub fn new(config: Arc<HostConfig>, settings: ProbeSettings) -> Pinger {
+        let resolver = Resolver::new(Arc::clone(&config.host));
         Pinger {
-            plan,
-            manner,
+            config,
+            settings,
             resolver,
             target: None,
-            place: None,
-            was_blocked: false,
+            position: None,
+            could_not_send: false,
         }
     }
 
-    /// Checks the host at every tick until the flag is raised, and hands every finding to
-    /// `deliver`. A check that the stop interrupts is dropped whole. `first` is when the first
-    /// check is due; then `schedule` rules.
+    /// Checks the host at every tick until `stop` is raised. A check that the stop interrupts is
+    /// discarded. The first check is due at `first`, later ones by `schedule`.
     pub fn run(
         &mut self,
         first: Monotonic,
@@ -119,83 +108,84 @@ impl Pinger {
         stop: &Stop,
         mut deliver: impl FnMut(PingerEvent),
     ) {
-        let mut report = StateReport::default();
-        let mut skipped = SkipReport::default();
-        let mut watch = OutageDetector::new(self.manner.outages, None);
+        let mut state_changes = StateChanges::default();
+        let mut skipped_ticks = SkippedTicks::default();
+        let mut detector = OutageDetector::new(self.settings.outages, None);
         let mut tick = first;
         let mut is_first = true;
-        let mut last_look = sys::clocks();
+        let mut last_run = sys::clocks();
         loop {
-            if self.probe_until(tick, &mut watch, &mut last_look, stop, &mut deliver) {
+            if self.probe_until(tick, &mut detector, &mut last_run, stop, &mut deliver) {
                 return;
             }
             let clocks = sys::clocks();
-            if let Some(interruption) = interruption(&last_look, &clocks, tick) {
+            if let Some(interruption) = interruption(&last_run, &clocks, tick) {
                 deliver(PingerEvent::Interruption(interruption));
             }
             let began = clocks.monotonic;
-            let known = self.target;
+            let previous_target = self.target;
             let Some(result) = self.check(stop, &mut |_| ()) else {
                 return;
             };
-            report.note(&result);
-            let needed_probing = watch.needs_probing();
-            let change = watch.take(
+            state_changes.log(&result);
+            let needed_probing = detector.needs_probing();
+            let change = detector.add_check(
                 &CheckSample::of(&result, result.checked_at),
                 result.checked_at,
             );
-            let trouble = self.trouble(&result, known, needed_probing, change.as_ref());
-            // First the result, then the trouble: what is found out about it comes behind it.
+            let host_events =
+                self.host_events(&result, previous_target, needed_probing, change.as_ref());
+            // The result first: the observations of the witness must follow it.
             deliver(PingerEvent::Check(result));
-            trouble
-                .into_iter()
-                .for_each(|trouble| deliver(PingerEvent::HostEvent(trouble)));
-            last_look = sys::clocks();
-            let next = schedule.next_check(began, last_look.monotonic);
+            for event in host_events {
+                deliver(PingerEvent::HostEvent(event));
+            }
+            last_run = sys::clocks();
+            let next = schedule.next_check(began, last_run.monotonic);
             if !is_first {
-                skipped.note(&self.plan.host, schedule.ticks_between(tick, next));
+                skipped_ticks.log(&self.config.host, schedule.ticks_between(tick, next));
             }
             is_first = false;
             tick = next;
         }
     }
 
-    /// What of a check is worth a look around.
-    fn trouble(
+    /// The changes that a check shows to the witness.
+    fn host_events(
         &self,
         result: &CheckResult,
-        known: Option<Target>,
+        previous_target: Option<Target>,
         needed_probing: bool,
         change: Option<&OutageChange>,
     ) -> Vec<HostEvent> {
-        let trouble = |kind| HostEvent {
-            host: Arc::clone(&self.plan.host),
+        let event = |kind| HostEvent {
+            host: Arc::clone(&self.config.host),
             target: self.target,
             kind,
         };
         let mut found = Vec::new();
-        if self.target != known {
-            found.push(trouble(HostEventKind::Found));
+        if self.target != previous_target {
+            found.push(event(HostEventKind::AddressChanged));
         }
         if result.sent() > 0 && result.received() == 0 {
-            found.push(trouble(HostEventKind::Silent));
+            found.push(event(HostEventKind::Silent));
         } else if result.local_fault == Some(LocalFault::Link) {
-            found.push(trouble(HostEventKind::Blocked));
+            found.push(event(HostEventKind::CannotSend));
         } else if matches!(change, Some(OutageChange::Ended(..)))
             || (needed_probing && result.received() > 0)
         {
-            found.push(trouble(HostEventKind::Over));
+            found.push(event(HostEventKind::AnswersAgain));
         }
         found
     }
 
-    /// Makes one check; `None` when the flag was raised meanwhile.
+    /// Makes one check; `None` when `stop` was raised meanwhile.
     pub fn check(
         &mut self,
         stop: &Stop,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(CheckProgress),
     ) -> Option<CheckResult> {
-        let host = Arc::clone(&self.plan.host);
+        let host = Arc::clone(&self.config.host);
         let found = self.resolver.resolve(stop);
         if stop.is_raised() {
             return None;
@@ -216,14 +206,14 @@ impl Pinger {
                 ));
             }
         };
-        if self.target != Some(target) || self.place.is_none() {
-            (self.target, self.place) = (Some(target), net::position_of(&target));
+        if self.target != Some(target) || self.position.is_none() {
+            (self.target, self.position) = (Some(target), net::position_of(&target));
         }
-        progress(Progress::Target(target));
-        // Where there was no link for the check before, pings that are sent before it is there are
-        // not lost either.
-        let fault = if self.was_blocked {
-            Link::to(&target, self.plan.source.as_ref()).fault()
+        progress(CheckProgress::Target(target));
+        // After a check that could not send, pings sent while the link is still down are not lost
+        // either.
+        let fault = if self.could_not_send {
+            Link::to(&target, self.config.source.as_ref()).fault()
         } else {
             None
         };
@@ -235,10 +225,10 @@ impl Pinger {
                     LocalFault::Link,
                     fault.unwrap_or_default(),
                 ),
-                Ok(exchange) => self.drive(exchange, stop, progress)?,
+                Ok(exchange) => self.run_exchange(exchange, stop, progress)?,
                 Err(fault) => {
-                    // A route may lead elsewhere when there is one again.
-                    self.place = None;
+                    // The next route may lead elsewhere.
+                    self.position = None;
                     CheckResult::not_measured(
                         host,
                         sys::clocks().utc(),
@@ -248,36 +238,36 @@ impl Pinger {
                 }
             };
         result.resolved = Some(target.ip);
-        result.place = if self.plan.role == crate::config::Role::Gateway {
+        result.position = if self.config.role == crate::config::Role::Gateway {
             Some(NetworkPosition::Gateway)
         } else {
-            self.place
+            self.position
         };
-        result.thresholds = self.plan.thresholds;
-        result.spacing_ms = u32::try_from(self.plan.spacing.as_millis()).unwrap_or(0);
-        result.interval_ms = u32::try_from(self.plan.interval.as_millis()).unwrap_or(0);
+        result.thresholds = self.config.thresholds;
+        result.spacing_ms = u32::try_from(self.config.spacing.as_millis()).unwrap_or(0);
+        result.interval_ms = u32::try_from(self.config.interval.as_millis()).unwrap_or(0);
         result.name_failure = self.resolver.failure().map(String::from);
         self.uncount_unsent(&mut result, &target);
-        self.was_blocked = result.local_fault == Some(LocalFault::Link);
+        self.could_not_send = result.local_fault == Some(LocalFault::Link);
         Some(result)
     }
 
     fn socket_options(&self) -> SocketOptions {
         SocketOptions {
-            time_to_live: self.plan.time_to_live,
-            source: self.plan.source.clone(),
+            time_to_live: self.config.time_to_live,
+            source: self.config.source.clone(),
         }
     }
 
-    /// Pings that were sent into an interface without a carrier have not left: they are neither
-    /// sent nor lost.
+    /// Makes trailing lost pings unsent where the interface is down or has no carrier: they have not
+    /// left this machine.
     fn uncount_unsent(&self, result: &mut CheckResult, target: &Target) {
         let is_lost =
             |outcome: &Outcome| matches!(outcome, Outcome::TimedOut | Outcome::Unreachable(_));
         if !result.pings.last().is_some_and(is_lost) {
             return;
         }
-        let Some(fault) = Link::to(target, self.plan.source.as_ref()).fault() else {
+        let Some(fault) = Link::to(target, self.config.source.as_ref()).fault() else {
             return;
         };
         for outcome in result
@@ -296,31 +286,31 @@ impl Pinger {
 
     fn check_settings(&self) -> CheckSettings {
         CheckSettings {
-            ping_count: self.plan.ping_count,
-            spacing: self.plan.spacing,
-            timeout: self.plan.timeout,
-            payload_len: usize::from(self.plan.payload_bytes),
-            linger: self.manner.linger,
-            read_mode: self.manner.read_mode,
+            ping_count: self.config.ping_count,
+            spacing: self.config.spacing,
+            timeout: self.config.timeout,
+            payload_len: usize::from(self.config.payload_bytes),
+            linger: self.settings.linger,
+            read_mode: self.settings.read_mode,
         }
     }
 
-    /// Sends the pings and reads what comes until every one is answered or out of time.
-    fn drive(
+    /// Sends the pings and reads messages until every ping is answered or timed out.
+    fn run_exchange(
         &self,
         mut exchange: Box<Exchange>,
         stop: &Stop,
-        progress: &mut dyn FnMut(Progress),
+        progress: &mut dyn FnMut(CheckProgress),
     ) -> Option<CheckResult> {
-        let mut told = 0;
+        let mut reported = 0;
         let begin = sys::clocks();
         let mut now = begin.monotonic;
         loop {
             let action = exchange.run.next_action(now);
-            if self.manner.read_mode == ReadMode::Immediate {
-                while let Some(outcome) = exchange.run.outcome_so_far(told, now) {
-                    progress(Progress::Ping(told, outcome));
-                    told += 1;
+            if self.settings.read_mode == ReadMode::Immediate {
+                while let Some(outcome) = exchange.run.outcome_so_far(reported, now) {
+                    progress(CheckProgress::Ping(reported, outcome));
+                    reported += 1;
                 }
             }
             match action {
@@ -344,12 +334,12 @@ impl Pinger {
             exchange.read();
             now = sys::monotonic();
         }
-        if !exchange.run.is_fully_stamped() {
+        if !exchange.run.has_all_transmit_times() {
             exchange.read_errors();
         }
-        let host = Arc::clone(&self.plan.host);
+        let host = Arc::clone(&self.config.host);
         let end = sys::clocks();
-        let begun = dated_by(&end, &begin);
+        let began_at = corrected_start(&end, &begin);
         Some(match exchange.run.finish(&end) {
             Ok(found) => {
                 let is_unsent = !found.pings.is_empty()
@@ -364,26 +354,26 @@ impl Pinger {
                     foreign: found.foreign,
                     reason: found.reason,
                     local_fault: is_unsent.then_some(LocalFault::Link),
-                    ..CheckResult::begin(host, begun)
+                    ..CheckResult::begin(host, began_at)
                 }
             }
-            Err(reason) => CheckResult::not_measured(host, begun, LocalFault::Other, reason),
+            Err(reason) => CheckResult::not_measured(host, began_at, LocalFault::Other, reason),
         })
     }
 }
 
-/// When a check began by the wall clock as it is at its `end`: one that was set meanwhile was wrong
-/// before.
-fn dated_by(end: &ClockSample, begin: &ClockSample) -> UtcMillis {
+/// When a check began, by the wall clock at its `end`: a clock that was set meanwhile was wrong at
+/// the beginning.
+fn corrected_start(end: &ClockSample, begin: &ClockSample) -> UtcMillis {
     let step_ms = end.set_since(begin) / 1_000_000;
     UtcMillis(begin.utc().0 + if step_ms.abs() >= 1000 { step_ms } else { 0 })
 }
 
-/// Being late by less than this is no interruption: a busy machine, a slow resolver.
-const HELD_UP: Duration = Duration::from_secs(5);
+/// A shorter delay of a check is no interruption: a busy machine, a slow resolver.
+const MIN_INTERRUPTION: Duration = Duration::from_secs(5);
 
-/// What kept this thread from running when it was to wait from `before` until `tick`, and did so
-/// until `now`.
+/// Why this thread, which was to wait from `before` until `tick`, waited until `now`: the machine
+/// slept or the process was not scheduled. `None` when it is not late.
 fn interruption(before: &ClockSample, now: &ClockSample, tick: Monotonic) -> Option<Interruption> {
     if !now.slept_since(before).is_zero() {
         return Some(Interruption {
@@ -395,7 +385,7 @@ fn interruption(before: &ClockSample, now: &ClockSample, tick: Monotonic) -> Opt
     let late = now.monotonic.since(tick.max(before.monotonic));
     let utc = now.utc();
     let from = UtcMillis(utc.0 - nanoseconds(late) / 1_000_000);
-    (late >= HELD_UP).then_some(Interruption {
+    (late >= MIN_INTERRUPTION).then_some(Interruption {
         kind: InterruptionKind::HeldUp,
         from,
         to: utc,

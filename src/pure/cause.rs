@@ -1,30 +1,30 @@
-//! Whose fault an outage was: one pure function over one snapshot of what else answered meanwhile.
-//! What a snapshot is made from is in scene.rs.
+//! The cause of an outage: one function that judges which hosts and gateways answered meanwhile.
+//! scene.rs collects that evidence.
 
 use std::net::IpAddr;
 
 use serde::Serialize;
 
-/// Whose fault an outage was.
+/// The cause of an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Cause {
-    /// This machine's own link: nothing can be sent.
+    /// This machine could not send: no link, address or route.
     Link,
-    /// The default gateway does not answer, and nothing beyond it.
+    /// Neither the default gateway nor anything beyond it answered.
     Gateway,
-    /// The gateway answers, and nothing beyond it.
+    /// The gateway answered, and nothing beyond it.
     Provider,
-    /// Names do not resolve while addresses answer.
+    /// Names did not resolve while addresses answered.
     Dns,
-    /// Others answer.
+    /// Other hosts answered.
     Host,
-    /// Nobody can tell.
+    /// The evidence does not decide.
     Unknown,
 }
 
 impl Cause {
-    /// All of them, what lies nearest to this machine first.
+    /// In the order of their distance from this machine.
     pub const ALL: [Cause; 6] = [
         Cause::Link,
         Cause::Gateway,
@@ -34,7 +34,7 @@ impl Cause {
         Cause::Unknown,
     ];
 
-    /// The word in JSON and SQL.
+    /// As written in JSON and SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             Cause::Link => "link",
@@ -46,93 +46,89 @@ impl Cause {
         }
     }
 
-    /// The cause of that word.
     pub fn from_word(word: &str) -> Option<Cause> {
         Cause::ALL.into_iter().find(|cause| cause.as_str() == word)
     }
 }
 
-/// Where a host is, seen from this machine.
+/// Where a host lies in the network, seen from this machine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum NetworkPosition {
-    /// It is this machine.
-    Here,
-    /// On a network that this machine is on.
-    Near,
-    /// It is the default gateway.
+    ThisMachine,
+    /// On a network that an interface of this machine belongs to.
+    OnLink,
+    /// The host is the default gateway.
     Gateway,
-    /// Behind a gateway.
-    Beyond,
+    BeyondGateway,
 }
 
-/// What was seen of somebody during an outage.
+/// Whether the pings to a host or gateway were answered during an outage of another.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reachability {
-    /// A reply.
     Answers,
-    /// Pings without any reply.
+    /// It was pinged without any reply.
     Silent,
-    /// Nobody looked.
+    /// It was not pinged.
     Unknown,
 }
 
-/// What was seen during an outage of one host: the facts that its cause rests on. All over the
-/// host's version of IP.
+/// What the cause of one host's outage is judged by: what answered meanwhile, over the host's version
+/// of IP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CauseEvidence {
-    /// Where the host is.
     #[serde(skip)]
-    pub place: NetworkPosition,
-    /// Why nothing can be sent, where that is so.
+    pub position: NetworkPosition,
+    /// Why this machine could not send.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link_fault: Option<String>,
-    /// The default gateway's address, where one is known.
     pub gateway_address: Option<IpAddr>,
-    /// What the default gateway did.
     pub gateway: Reachability,
-    /// Other hosts beyond the gateway that answered.
+    /// Number of other hosts beyond the gateway that answered.
     pub beyond_answering: usize,
-    /// Other hosts beyond the gateway that did not.
+    /// Number of other hosts beyond the gateway that were pinged without a reply.
     pub beyond_silent: usize,
-    /// Hosts on this machine's own networks that answered.
+    /// Number of hosts on this machine's own networks that answered.
     pub near_answering: usize,
-    /// Hosts on this machine's own networks that did not.
+    /// Number of those that were pinged without a reply.
     pub near_silent: usize,
-    /// The last machine on the way to the host that still answered.
+    /// The last router on the path to the host that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_reached: Option<IpAddr>,
 }
 
-/// The cause of an outage by what was seen meanwhile.
-pub fn judge(seen: &CauseEvidence) -> Cause {
-    if seen.link_fault.is_some() {
+/// Judges the cause of an outage.
+pub fn judge(evidence: &CauseEvidence) -> Cause {
+    if evidence.link_fault.is_some() {
         return Cause::Link;
     }
-    match seen.place {
-        NetworkPosition::Here => Cause::Host,
-        // A gateway that does not answer pings itself but lets them pass is no fault of the line.
-        NetworkPosition::Gateway if seen.beyond_answering > 0 => Cause::Host,
+    match evidence.position {
+        NetworkPosition::ThisMachine => Cause::Host,
+        // A gateway that ignores pings but forwards them is not the cause.
+        NetworkPosition::Gateway if evidence.beyond_answering > 0 => Cause::Host,
         NetworkPosition::Gateway => Cause::Gateway,
-        NetworkPosition::Near
-            if seen.near_answering + seen.beyond_answering > 0
-                || seen.gateway == Reachability::Answers =>
+        NetworkPosition::OnLink
+            if evidence.near_answering + evidence.beyond_answering > 0
+                || evidence.gateway == Reachability::Answers =>
         {
             Cause::Host
         }
-        NetworkPosition::Near if seen.gateway == Reachability::Silent => Cause::Gateway,
-        NetworkPosition::Near => Cause::Unknown,
-        NetworkPosition::Beyond if seen.beyond_answering > 0 => Cause::Host,
-        NetworkPosition::Beyond => match seen.gateway {
+        NetworkPosition::OnLink if evidence.gateway == Reachability::Silent => Cause::Gateway,
+        NetworkPosition::OnLink => Cause::Unknown,
+        NetworkPosition::BeyondGateway if evidence.beyond_answering > 0 => Cause::Host,
+        NetworkPosition::BeyondGateway => match evidence.gateway {
             Reachability::Silent => Cause::Gateway,
-            Reachability::Answers if seen.beyond_silent > 0 || !seen.path_leads_on() => {
+            Reachability::Answers if evidence.beyond_silent > 0 || !evidence.path_leads_on() => {
                 Cause::Provider
             }
-            // The only host that is asked, and others on the way to it answer: it may be the host.
+            // No other host beyond the gateway was pinged, and routers beyond it answered: the host
+            // itself may be down.
             Reachability::Answers => Cause::Unknown,
-            // Where no gateway is known, a machine on the way that answers shows that the link is
-            // whole.
-            Reachability::Unknown if seen.beyond_silent > 0 && seen.path_reached.is_some() => {
+            // Where no gateway is known, a router on the path that answers proves that the link
+            // works.
+            Reachability::Unknown
+                if evidence.beyond_silent > 0 && evidence.path_reached.is_some() =>
+            {
                 Cause::Provider
             }
             Reachability::Unknown => Cause::Unknown,
@@ -154,9 +150,9 @@ mod tests {
     const GATEWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 1, 1));
     const FAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1));
 
-    fn nothing(place: NetworkPosition) -> CauseEvidence {
+    fn nothing(position: NetworkPosition) -> CauseEvidence {
         CauseEvidence {
-            place,
+            position,
             link_fault: None,
             gateway_address: Some(GATEWAY),
             gateway: Reachability::Unknown,
@@ -170,7 +166,7 @@ mod tests {
 
     #[test]
     fn what_answers_meanwhile_says_where_it_broke() {
-        let beyond = nothing(NetworkPosition::Beyond);
+        let beyond = nothing(NetworkPosition::BeyondGateway);
         let cases = [
             (
                 CauseEvidence {
@@ -241,7 +237,7 @@ mod tests {
     fn with_a_single_host_the_path_says_whether_it_is_the_provider() {
         let alone = CauseEvidence {
             gateway: Reachability::Answers,
-            ..nothing(NetworkPosition::Beyond)
+            ..nothing(NetworkPosition::BeyondGateway)
         };
         assert_eq!(
             judge(&alone),
@@ -279,8 +275,8 @@ mod tests {
     }
 
     #[test]
-    fn the_gateway_itself_and_neighbours_are_judged_by_their_place() {
-        assert_eq!(judge(&nothing(NetworkPosition::Here)), Cause::Host);
+    fn the_gateway_itself_and_neighbours_are_judged_by_their_position() {
+        assert_eq!(judge(&nothing(NetworkPosition::ThisMachine)), Cause::Host);
         let gateway = nothing(NetworkPosition::Gateway);
         assert_eq!(judge(&gateway), Cause::Gateway);
         assert_eq!(
@@ -298,7 +294,7 @@ mod tests {
             }),
             Cause::Gateway
         );
-        let near = nothing(NetworkPosition::Near);
+        let near = nothing(NetworkPosition::OnLink);
         assert_eq!(judge(&near), Cause::Unknown);
         assert_eq!(
             judge(&CauseEvidence {

@@ -1,6 +1,6 @@
-//! The state of one running check: what to do next, what a message means, and in the end the
-//! outcome of every ping. No socket, no clock, no thread: pinger.rs drives it and hands in what the
-//! socket and the clocks say.
+//! The state of one running check: the next action, the meaning of each received message, and
+//! finally the outcome of every ping. pinger/ drives it and passes in what the socket and the clocks
+//! return.
 
 use crate::pure::address::IpVersion;
 use std::time::Duration;
@@ -10,64 +10,59 @@ use crate::pure::model::{IcmpError, Outcome};
 use crate::pure::phrase;
 use crate::pure::time::{ClockSample, Monotonic, nanoseconds};
 
-/// How a check goes about its pings.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckSettings {
-    /// Pings a check, at least 1.
+    /// At least 1.
     pub ping_count: u16,
-    /// From one ping to the next.
+    /// Time between two pings.
     pub spacing: Duration,
     /// How long a ping waits for its reply.
     pub timeout: Duration,
-    /// Payload bytes a ping.
+    /// Payload bytes per ping.
     pub payload_len: usize,
-    /// How long the check stays open behind its last answer for duplicates that are still on the
-    /// way. A check that has seen something odd stays open at least [`UNEXPECTED_MESSAGE_LINGER`].
+    /// How long the check stays open after its last message, to receive duplicates. At least
+    /// [`UNEXPECTED_MESSAGE_LINGER`] once it has received a duplicate or foreign message.
     pub linger: Duration,
-    /// Whether replies are waited for between the pings.
     pub read_mode: ReadMode,
 }
 
-/// What a check does between two of its pings.
+/// When a check reads the replies that arrive between two of its pings.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadMode {
-    /// It sleeps: the kernel stamps what comes meanwhile. One wake-up a ping, and one for the last
-    /// reply.
+    /// At the next ping: it sleeps until then, and the kernel's timestamps say when the replies
+    /// arrived. One wake-up per ping, and one for the last reply.
     Deferred,
-    /// It reads replies as they come: for somebody who looks on, and where the kernel does not
-    /// stamp.
+    /// As they arrive: to show progress, and where the kernel gives no timestamps.
     Immediate,
 }
 
-/// How long a check that met duplicates or foreign messages waits for more of them.
+/// How long a check that received a duplicate or foreign message waits for more of them.
 pub const UNEXPECTED_MESSAGE_LINGER: Duration = Duration::from_millis(100);
 
-/// What the driver of a check has to do next.
+/// What the caller has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Send the ping with this sequence number now.
     Send(u16),
-    /// Nothing is due before this instant. A reply that comes meanwhile keeps in the socket.
+    /// Sleep until this instant; replies wait in the socket.
     SleepUntil(Monotonic),
-    /// Nothing is due before this instant but to read what comes.
+    /// Read what arrives until this instant.
     ListenUntil(Monotonic),
-    /// Every ping is answered or out of time.
+    /// Every ping was answered or timed out.
     Done,
 }
 
-/// When a message was received.
 #[derive(Clone, Copy, Debug)]
 pub struct ReceiveTime {
-    /// The kernel's stamp on the wall clock, nanoseconds since 1970, where it gave one.
+    /// The kernel's timestamp on the wall clock, nanoseconds since 1970, where it gave one.
     pub kernel_ns: Option<i64>,
-    /// The clocks when the message was read from the socket: it came no later.
+    /// The clocks when the message was read from the socket, which is no earlier than its arrival.
     pub read: ClockSample,
 }
 
-/// One running check.
 #[derive(Debug)]
 pub struct CheckRun {
-    plan: CheckSettings,
+    settings: CheckSettings,
     version: IpVersion,
     identifier: u16,
     cookie: u64,
@@ -79,36 +74,40 @@ pub struct CheckRun {
 
 #[derive(Debug)]
 struct Ping {
-    /// Just before the send.
+    /// Read just before the send.
     clock: ClockSample,
     transmit_ns: Option<i64>,
-    receipt: Option<ReceiveTime>,
+    arrival: Option<ReceiveTime>,
     error: Option<IcmpError>,
     send_errno: Option<i32>,
 }
 
-/// What a check found, without the host and the time.
 #[derive(Debug, PartialEq)]
 pub struct JudgedPings {
-    /// One outcome a ping.
+    /// One outcome per ping.
     pub pings: Vec<Outcome>,
-    /// Right replies after their timeout.
+    /// Valid replies after their timeout.
     pub late: u32,
-    /// Right replies, again.
+    /// Further valid replies to an answered ping.
     pub duplicates: u32,
-    /// Everything else.
+    /// Messages that answer none of the pings.
     pub foreign: u32,
-    /// Why pings were lost or not sent.
+    /// Why pings were lost or not sent, where that is known.
     pub reason: Option<String>,
 }
 
 impl CheckRun {
-    /// A check that has sent nothing yet. `cookie` is random; the payloads come from it.
-    /// `identifier` is what the socket sends with.
-    pub fn new(plan: CheckSettings, version: IpVersion, identifier: u16, cookie: u64) -> CheckRun {
-        let pings = Vec::with_capacity(usize::from(plan.ping_count));
+    /// A check that has sent nothing yet. `identifier` is the socket's ICMP identifier; `cookie` is a
+    /// random number at the start of every payload, which proves that a reply is ours.
+    pub fn new(
+        settings: CheckSettings,
+        version: IpVersion,
+        identifier: u16,
+        cookie: u64,
+    ) -> CheckRun {
+        let pings = Vec::with_capacity(usize::from(settings.ping_count));
         CheckRun {
-            plan,
+            settings,
             version,
             identifier,
             cookie,
@@ -119,42 +118,40 @@ impl CheckRun {
         }
     }
 
-    /// What is to be done at `now`. What the socket holds is to be handed in first: a reply that
-    /// came in time counts however late it is read.
+    /// What to do at `now`. The caller passes in everything that the socket holds first: a reply that
+    /// arrived in time counts however late it is read.
     pub fn next_action(&self, now: Monotonic) -> Action {
         let attempted = self.pings.len();
-        if attempted < usize::from(self.plan.ping_count) {
-            // From the send before, not from the first: after a standstill there is no burst.
-            let due = self
-                .pings
-                .last()
-                .map_or(now, |ping| ping.clock.monotonic.after(self.plan.spacing));
+        if attempted < usize::from(self.settings.ping_count) {
+            // Counted from the previous send, not from the first: no burst after a standstill.
+            let due = self.pings.last().map_or(now, |ping| {
+                ping.clock.monotonic.after(self.settings.spacing)
+            });
             let sequence = u16::try_from(attempted + 1).expect("fewer than ping_count");
-            return match self.plan.read_mode {
+            return match self.settings.read_mode {
                 _ if due <= now => Action::Send(sequence),
                 ReadMode::Deferred => Action::SleepUntil(due),
                 ReadMode::Immediate => Action::ListenUntil(due),
             };
         }
-        let open = |ping: &&Ping| ping.receipt.is_none() && ping.send_errno.is_none();
+        let open = |ping: &&Ping| ping.arrival.is_none() && ping.send_errno.is_none();
         let last_deadline = self
             .pings
             .iter()
             .filter(open)
-            .map(|ping| ping.clock.monotonic.after(self.plan.timeout))
+            .map(|ping| ping.clock.monotonic.after(self.settings.timeout))
             .max();
-        let is_odd = self.duplicates > 0 || self.foreign > 0;
-        let linger = if is_odd {
-            self.plan.linger.max(UNEXPECTED_MESSAGE_LINGER)
+        let has_unexpected = self.duplicates > 0 || self.foreign > 0;
+        let linger = if has_unexpected {
+            self.settings.linger.max(UNEXPECTED_MESSAGE_LINGER)
         } else {
-            self.plan.linger
+            self.settings.linger
         };
-        // Never beyond the last deadline there was: a stranger who keeps sending does not keep a
-        // check open.
+        // Never beyond the last deadline: foreign messages cannot keep a check open for ever.
         let last_sent = self
             .pings
             .last()
-            .map(|ping| ping.clock.monotonic.after(self.plan.timeout));
+            .map(|ping| ping.clock.monotonic.after(self.settings.timeout));
         let lingers_until = self
             .last_message_at
             .map(|at| at.after(linger))
@@ -165,68 +162,66 @@ impl CheckRun {
         }
     }
 
-    /// The version of IP it pings over.
     pub fn version(&self) -> IpVersion {
         self.version
     }
 
-    /// When the ping was sent, or was to be, that is number `index`, counted from 0; `None` for one
-    /// that is to come.
+    /// When ping number `index` (from 0) was sent or its send failed; `None` for a later one.
     pub fn sent_at(&self, index: usize) -> Option<ClockSample> {
         self.pings.get(index).map(|ping| ping.clock)
     }
 
-    /// The cookie that the payloads are made from.
+    /// Random number at the start of every payload.
     pub fn cookie(&self) -> u64 {
         self.cookie
     }
 
-    /// The next ping was sent, `clock` read just before.
+    /// Records that the next ping was sent; `clock` was read just before.
     pub fn sent(&mut self, clock: ClockSample) {
         self.pings.push(Ping {
             clock,
             transmit_ns: None,
-            receipt: None,
+            arrival: None,
             error: None,
             send_errno: None,
         });
     }
 
-    /// The next ping could not be sent.
+    /// Records that the next ping could not be sent.
     pub fn send_failed(&mut self, clock: ClockSample, errno: i32) {
         self.pings.push(Ping {
             clock,
             transmit_ns: None,
-            receipt: None,
+            arrival: None,
             error: None,
             send_errno: Some(errno),
         });
     }
 
-    /// The kernel's stamp for the ping that left as number `index`, counted from 0: the wall clock
-    /// in nanoseconds.
+    /// Records the kernel's transmit timestamp of ping number `index` (from 0), nanoseconds since 1970
+    /// on the wall clock.
     pub fn transmitted(&mut self, index: usize, stamp_ns: i64) {
         if let Some(ping) = self.pings.get_mut(index) {
             ping.transmit_ns = Some(stamp_ns);
         }
     }
 
-    /// Whether the kernel's stamp of every ping that left is known.
-    pub fn is_fully_stamped(&self) -> bool {
+    /// Whether the transmit timestamp of every sent ping is known.
+    pub fn has_all_transmit_times(&self) -> bool {
         self.pings
             .iter()
             .all(|ping| ping.transmit_ns.is_some() || ping.send_errno.is_some())
     }
 
-    /// A message came that was sent by the address we ping. `echo` is `None` when it was too short,
-    /// cut or had a wrong checksum.
-    pub fn received(&mut self, echo: Option<Echo<'_>>, receipt: ReceiveTime) {
-        self.last_message_at = Some(receipt.read.monotonic);
+    /// Judges a message from the pinged address. `echo` is `None` when it was too short, truncated or
+    /// had a wrong checksum.
+    pub fn received(&mut self, echo: Option<Echo<'_>>, arrival: ReceiveTime) {
+        self.last_message_at = Some(arrival.read.monotonic);
         match echo.and_then(|echo| self.ping_answered_by(&echo)) {
             Some(index) => {
                 let ping = &mut self.pings[index];
-                if ping.receipt.is_none() {
-                    ping.receipt = Some(receipt)
+                if ping.arrival.is_none() {
+                    ping.arrival = Some(arrival)
                 } else {
                     self.duplicates += 1
                 }
@@ -235,13 +230,13 @@ impl CheckRun {
         }
     }
 
-    /// A message came from somebody else.
-    pub fn received_foreign(&mut self, receipt: ReceiveTime) {
-        self.received(None, receipt);
+    /// Counts a message from another address.
+    pub fn received_foreign(&mut self, arrival: ReceiveTime) {
+        self.received(None, arrival);
     }
 
-    /// An ICMP error came; `quote` is the beginning of the message it is about. An error about
-    /// somebody else's ping is not ours to count: it never was an answer.
+    /// Records an ICMP error; `quote` is the start of the message that it reports. Errors about other
+    /// programs' pings are ignored and not counted as foreign.
     pub fn received_error(&mut self, quote: &[u8], error: IcmpError) {
         let Some(echo) = icmp::parse_echo(quote) else {
             return;
@@ -261,7 +256,7 @@ impl CheckRun {
             && echo.identifier == self.identifier
             && icmp::is_own_payload(
                 echo.payload,
-                self.plan.payload_len,
+                self.settings.payload_len,
                 self.cookie,
                 echo.sequence,
             );
@@ -280,20 +275,19 @@ impl CheckRun {
             .map(|_| index)
     }
 
-    /// The fate of ping number `index`, counted from 0, as far as it is known: `None` while it may
-    /// still be answered.
+    /// The outcome of ping number `index` (from 0); `None` while a reply may still arrive in time.
     pub fn outcome_so_far(&self, index: usize, now: Monotonic) -> Option<Outcome> {
         let ping = self.pings.get(index)?;
-        let is_open = ping.receipt.is_none() && ping.send_errno.is_none();
-        if is_open && ping.clock.monotonic.after(self.plan.timeout) > now {
+        let is_open = ping.arrival.is_none() && ping.send_errno.is_none();
+        if is_open && ping.clock.monotonic.after(self.settings.timeout) > now {
             None
         } else {
-            Some(ping.outcome(&self.plan).0)
+            Some(ping.outcome(&self.settings).0)
         }
     }
 
-    /// Judges every ping. `end` is when the check ended: if the machine slept since its first ping
-    /// nothing is known about any of them, and the text says so.
+    /// Judges every ping. `end` is when the check ended. If the machine slept since the first ping,
+    /// none can be judged, and the error says so.
     pub fn finish(self, end: &ClockSample) -> Result<JudgedPings, String> {
         if let Some(first) = self.pings.first() {
             let slept = end.slept_since(&first.clock);
@@ -309,7 +303,7 @@ impl CheckRun {
             .pings
             .iter()
             .map(|ping| {
-                let (outcome, came_late) = ping.outcome(&self.plan);
+                let (outcome, came_late) = ping.outcome(&self.settings);
                 late += u32::from(came_late);
                 outcome
             })
@@ -326,20 +320,20 @@ impl CheckRun {
 }
 
 impl Ping {
-    /// The outcome, and whether a right reply came after the timeout.
-    fn outcome(&self, plan: &CheckSettings) -> (Outcome, bool) {
+    /// The outcome, and whether a valid reply arrived after the timeout.
+    fn outcome(&self, settings: &CheckSettings) -> (Outcome, bool) {
         if let Some(errno) = self.send_errno {
             return (Outcome::SendFailed { errno }, false);
         }
         let lost = self.error.map_or(Outcome::TimedOut, Outcome::Unreachable);
         match self
-            .receipt
+            .arrival
             .as_ref()
-            .map(|receipt| self.rtt_ns(receipt, plan.read_mode))
+            .map(|arrival| self.rtt_ns(arrival, settings.read_mode))
         {
             None => (lost, false),
             Some(None) => (Outcome::Untimed, false),
-            Some(Some(rtt_ns)) if rtt_ns > nanoseconds(plan.timeout) => (lost, true),
+            Some(Some(rtt_ns)) if rtt_ns > nanoseconds(settings.timeout) => (lost, true),
             Some(Some(rtt_ns)) => {
                 let rtt_us =
                     u32::try_from((rtt_ns + 500) / 1000).expect("a timeout is at most a minute");
@@ -353,20 +347,20 @@ impl Ping {
         }
     }
 
-    /// The round-trip time. Kernel stamps are wall-clock: when the clock was set between send and
-    /// read, they may lie on either side of the step, and only a difference that fits into the time
-    /// that really went by can be true. `None` when two fit, or none does, or when there is no
-    /// stamp and the reply may have lain in the socket for long.
-    fn rtt_ns(&self, receipt: &ReceiveTime, read_mode: ReadMode) -> Option<i64> {
-        let elapsed = receipt.read.monotonic.0 - self.clock.monotonic.0;
-        let Some(received_ns) = receipt.kernel_ns else {
+    /// The round-trip time in nanoseconds. Kernel timestamps are on the wall clock: when it was set
+    /// between send and read they may lie on either side of the step, and only a difference that
+    /// fits the elapsed monotonic time can be right. `None` when both candidates fit or neither
+    /// does, or without a timestamp when the reply may have waited in the socket.
+    fn rtt_ns(&self, arrival: &ReceiveTime, read_mode: ReadMode) -> Option<i64> {
+        let elapsed = arrival.read.monotonic.0 - self.clock.monotonic.0;
+        let Some(received_ns) = arrival.kernel_ns else {
             return Some(elapsed).filter(|_| read_mode == ReadMode::Immediate);
         };
-        // The wall clock may go a little faster than the monotonic one: see
-        // ClockSample::step_since.
-        let longest = elapsed + elapsed / 2000 + 100_000;
-        let fits = |rtt: &i64| (0..=longest).contains(rtt);
-        let step = receipt.read.step_since(&self.clock);
+        // A time service may run the wall clock faster than the monotonic one by up to 500 ppm:
+        // see ClockSample::step_since.
+        let max = elapsed + elapsed / 2000 + 100_000;
+        let fits = |rtt: &i64| (0..=max).contains(rtt);
+        let step = arrival.read.step_since(&self.clock);
         let judge = |sent_ns: i64| {
             let same_side = Some(received_ns - sent_ns).filter(fits);
             let across = Some(received_ns - sent_ns - step).filter(|rtt| step != 0 && fits(rtt));

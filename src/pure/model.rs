@@ -1,5 +1,5 @@
-//! The nouns every floor shares: what is pinged, what became of a ping, what a check found. Plain
-//! values; how they are judged is in check.rs, how they are kept in store/.
+//! The values that all layers share: a host, the outcome of a ping, the result of a check. How they
+//! are judged is in check.rs, how they are stored in store/.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -10,7 +10,7 @@ use crate::pure::cause::NetworkPosition;
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
 
-/// What the user lists. Address and family are its identity; the name is for people and may change.
+/// A host to ping. Address and family are its identity; the name is for people and may change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
     pub name: String,
@@ -59,73 +59,61 @@ impl fmt::Display for Host {
     }
 }
 
-/// What a host's pings are sent from.
+/// The source of a host's pings: an address or an interface of this machine.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// One of this machine's addresses.
     Address(IpAddr),
-    /// One of this machine's interfaces.
     Interface(String),
 }
 
-/// The fate of one ping that left this machine, or should have.
+/// The outcome of one ping that was sent, or was to be sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Outcome {
-    /// A right reply came in time. Whole microseconds, at least 1.
-    Reply {
-        /// Round-trip time.
-        rtt_us: u32,
-    },
-    /// Nothing came in time that could be told from silence.
+    /// A valid reply arrived in time. The round-trip time is at least 1 us.
+    Reply { rtt_us: u32 },
+    /// Neither a reply nor an ICMP error arrived in time.
     TimedOut,
-    /// Nothing came in time, and an ICMP error said why.
+    /// No reply arrived in time; an ICMP error said why.
     Unreachable(IcmpError),
-    /// The ping never left: the observer's fault, so neither sent nor lost.
-    SendFailed {
-        /// The error number of the send.
-        errno: i32,
-    },
-    /// The clock was set so awkwardly meanwhile that the round-trip time cannot be told: neither
-    /// sent nor lost.
+    /// The system call that sends failed: the ping counts neither as sent nor as lost.
+    SendFailed { errno: i32 },
+    /// The clock was set so that the round-trip time cannot be determined: neither sent nor lost.
     Untimed,
 }
 
 /// An ICMP error about one of our pings (RFC 792, RFC 4443): its type and code, and who sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct IcmpError {
-    /// ICMP type.
+    /// The ICMP type.
     pub kind: u8,
-    /// ICMP code.
     pub code: u8,
     /// Whether type and code are ICMP's or ICMPv6's.
     pub version: IpVersion,
-    /// The machine that sent the error, where the kernel said so.
+    /// The machine that sent the error, where the kernel reports it.
     pub from: Option<IpAddr>,
 }
 
 /// How well a host answers, by the share of a check's pings that were answered: see [`Thresholds`].
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum State {
-    /// 95 % and more, unless the configuration says otherwise.
+    /// At least `up_percent` (95) of the pings were answered, and not too slowly.
     Up,
-    /// 80 % and more, or slower than it may be.
+    /// At least `degraded_percent` (80), or above `latency_limit_ms`.
     Degraded,
-    /// Less.
+    /// Fewer, or none.
     Down,
-    /// Nothing could be sent: the observer's fault.
+    /// This machine could not send any ping.
     NotMeasured,
 }
 
-/// From which success rate and latency on a host is up, degraded or down. Rates are thousandths of
-/// a percent.
+/// Limits of success rate and latency between the states. Rates are thousandths of a percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Thresholds {
-    /// The least success rate of a host that is up.
+    /// Minimum success rate of a host that is up.
     pub up_rate: u32,
-    /// The least success rate of a host that is no worse than degraded.
+    /// Minimum success rate of a host that is degraded and not down.
     pub degraded_rate: u32,
-    /// A check whose mean round-trip time is above this is degraded however many replies came;
-    /// microseconds.
+    /// A check whose mean round-trip time is above this is degraded, however many replies arrived.
     pub latency_limit_us: Option<u32>,
 }
 
@@ -140,8 +128,7 @@ impl Default for Thresholds {
 }
 
 impl Thresholds {
-    /// The state that `received` replies to `sent` pings mean, with their mean round-trip time in
-    /// microseconds.
+    /// The state after `received` replies to `sent` pings with the mean round-trip time `avg_us`.
     pub fn judge(&self, sent: u64, received: u64, avg_us: Option<u32>) -> State {
         let reaches =
             |rate: u32| received.saturating_mul(100_000) >= sent.saturating_mul(u64::from(rate));
@@ -163,7 +150,7 @@ impl Thresholds {
 }
 
 impl State {
-    /// The word in JSON and SQL.
+    /// As written in JSON and SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             State::Up => "up",
@@ -173,7 +160,7 @@ impl State {
         }
     }
 
-    /// The word for people.
+    /// As shown to people.
     pub fn text(self) -> &'static str {
         match self {
             State::NotMeasured => "not measured",
@@ -182,53 +169,50 @@ impl State {
     }
 }
 
-/// What one check found: one row in the database.
+/// The result of one check: one row in the database.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CheckResult {
-    /// The host that was checked.
     pub host: Arc<Host>,
-    /// The IP address that was pinged; `None` when there was none to ping.
+    /// The IP address that was pinged; `None` when the host could not be resolved.
     pub resolved: Option<IpAddr>,
-    /// The wall clock just before the first ping.
+    /// Wall clock just before the first ping.
     pub checked_at: UtcMillis,
-    /// One outcome a ping, in the order of sending. Empty when no ping could be tried.
+    /// One outcome per ping, in the order of sending. Empty when no ping was attempted.
     pub pings: Vec<Outcome>,
-    /// From one ping to the next; 0 where nobody knows.
+    /// Time between two pings; 0 when unknown.
     pub spacing_ms: u32,
-    /// From one check of the host to the next, for which it stands; 0 where nobody knows.
+    /// Time between two checks of the host, which the result represents; 0 when unknown.
     pub interval_ms: u32,
-    /// Right replies that came after their timeout: the pings stay lost.
+    /// Valid replies that arrived after their timeout; their pings count as lost.
     pub late: u32,
-    /// Right replies that came again.
+    /// Further replies to a ping that was answered before.
     pub duplicates: u32,
-    /// Messages that were not an answer to any of the pings.
+    /// Messages that answer none of the pings.
     pub foreign: u32,
-    /// Why nothing could be measured, or why pings were lost; `None` when there is nothing to tell.
+    /// Why nothing was measured, or why pings were lost.
     pub reason: Option<String>,
-    /// What kept this machine from measuring, where it could not.
+    /// What prevented this machine from measuring.
     pub local_fault: Option<LocalFault>,
-    /// Where the host is, seen from this machine, where that is known.
-    pub place: Option<NetworkPosition>,
-    /// What the resolver said of a name that does not resolve any more and is pinged at its last
-    /// good address.
+    /// Where the host lies in the network, where that is known.
+    pub position: Option<NetworkPosition>,
+    /// Why the host's name did not resolve, where its last good address was pinged instead.
     pub name_failure: Option<String>,
-    /// By what its state is judged.
     pub thresholds: Thresholds,
 }
 
-/// What keeps this machine from measuring: the observer's own faults.
+/// A fault of this machine that prevents measuring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalFault {
     /// No interface, no carrier, no address or no route to send by.
     Link,
-    /// A name that does not resolve.
+    /// The host's name does not resolve.
     Name,
-    /// No permission, no descriptors, a machine that slept, a clock that was set.
+    /// No permission, no file descriptors, the machine slept, or the clock was set.
     Other,
 }
 
 impl CheckResult {
-    /// A check of which nothing is known yet.
+    /// A check without pings yet.
     pub fn begin(host: Arc<Host>, checked_at: UtcMillis) -> Self {
         CheckResult {
             host,
@@ -242,13 +226,13 @@ impl CheckResult {
             foreign: 0,
             reason: None,
             local_fault: None,
-            place: None,
+            position: None,
             name_failure: None,
             thresholds: Thresholds::default(),
         }
     }
 
-    /// A check that could not be made, with the reason.
+    /// A check that could not be made.
     pub fn not_measured(
         host: Arc<Host>,
         checked_at: UtcMillis,
@@ -262,7 +246,7 @@ impl CheckResult {
         }
     }
 
-    /// Round-trip time of each ping that was sent: microseconds, `None` where it was lost.
+    /// Round-trip time of each ping that was sent; `None` where it was lost.
     pub fn rtts_us(&self) -> impl Iterator<Item = Option<u32>> + '_ {
         self.pings.iter().filter_map(|outcome| match outcome {
             Outcome::Reply { rtt_us } => Some(Some(*rtt_us)),
@@ -271,22 +255,21 @@ impl CheckResult {
         })
     }
 
-    /// Pings that left and could be judged.
+    /// Number of pings that were sent and could be judged.
     pub fn sent(&self) -> u32 {
         count(self.rtts_us())
     }
 
-    /// Pings that were answered in time.
+    /// Number of pings that were answered in time.
     pub fn received(&self) -> u32 {
         count(self.rtts_us().flatten())
     }
 
-    /// Mean round-trip time in microseconds.
+    /// Mean round-trip time of the replies.
     pub fn avg_us(&self) -> Option<u32> {
         stats::summarize(self.rtts_us().flatten()).map(|summary| summary.avg_us)
     }
 
-    /// Up, degraded, down or not measured.
     pub fn state(&self) -> State {
         self.thresholds.judge(
             u64::from(self.sent()),
@@ -296,12 +279,12 @@ impl CheckResult {
     }
 }
 
-/// What there is to tell.
+/// What a notice reports.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum AlertKind {
     /// An outage began.
     Down,
-    /// It is over.
+    /// An outage ended.
     Up,
     /// A host answers, but badly.
     Degraded,
@@ -310,7 +293,6 @@ pub enum AlertKind {
 }
 
 impl AlertKind {
-    /// All of them.
     pub const ALL: [AlertKind; 4] = [
         AlertKind::Down,
         AlertKind::Up,
@@ -318,7 +300,7 @@ impl AlertKind {
         AlertKind::Incident,
     ];
 
-    /// The word in the configuration, in JSON and SQL.
+    /// As written in the configuration, JSON and SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             AlertKind::Down => "down",
@@ -328,7 +310,6 @@ impl AlertKind {
         }
     }
 
-    /// The kind of that word.
     pub fn from_word(word: &str) -> Option<AlertKind> {
         AlertKind::ALL
             .into_iter()
@@ -336,17 +317,15 @@ impl AlertKind {
     }
 }
 
-/// Some of the kinds.
+/// A set of kinds.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct AlertKinds(u8);
 
 impl AlertKinds {
-    /// Whether a kind is among them.
     pub fn contains(self, kind: AlertKind) -> bool {
         self.0 & (1 << kind as u8) != 0
     }
 
-    /// Whether none is.
     pub fn is_empty(self) -> bool {
         self.0 == 0
     }
@@ -362,26 +341,25 @@ impl FromIterator<AlertKind> for AlertKinds {
     }
 }
 
-/// What kept a running monitor from measuring.
+/// Why a running monitor measured nothing for some time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InterruptionKind {
     /// The machine slept.
     Asleep,
-    /// The process was stopped, or did not get the processor.
+    /// The process was stopped, or was not scheduled.
     HeldUp,
-    /// The wall clock was set forward over it: there was no such time.
+    /// The wall clock was set forward: these instants did not occur.
     ClockSet,
 }
 
 impl InterruptionKind {
-    /// All of them.
     pub const ALL: [InterruptionKind; 3] = [
         InterruptionKind::Asleep,
         InterruptionKind::HeldUp,
         InterruptionKind::ClockSet,
     ];
 
-    /// The word in SQL.
+    /// As written in SQL.
     pub fn as_str(self) -> &'static str {
         match self {
             InterruptionKind::Asleep => "asleep",
@@ -390,7 +368,7 @@ impl InterruptionKind {
         }
     }
 
-    /// What people are told.
+    /// As shown to people.
     pub fn reason(self) -> &'static str {
         match self {
             InterruptionKind::Asleep => "this machine was asleep",
@@ -400,26 +378,22 @@ impl InterruptionKind {
     }
 }
 
-/// A time in which a running monitor measured nothing.
+/// A span in which a running monitor measured nothing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interruption {
-    /// Why.
     pub kind: InterruptionKind,
-    /// From when on.
     pub from: UtcMillis,
-    /// Until when.
     pub to: UtcMillis,
 }
 
-/// One ping between two checks, sent to a host that was silent: it moves the start and the end of
-/// an outage and is no check.
+/// One ping between two checks, sent while a host is silent. It moves the start and end of an outage
+/// and is not recorded as a check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
-    /// Whom it was sent to.
     pub host: Arc<Host>,
     /// When it was sent.
     pub at: UtcMillis,
-    /// Whether it was answered in time.
+    /// Whether a reply arrived in time.
     pub is_answered: bool,
 }
 

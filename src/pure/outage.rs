@@ -1,18 +1,18 @@
-//! When a host is out: the state machine over the checks of one host. An outage is a run of checks
-//! without any reply; it is one as soon as it is long enough, and over when enough checks in a row
-//! were answered. Checks that could not be made neither begin nor end one. Single pings between
-//! checks make no outage, they say when one began and ended. No clock, no database: store/events.rs
-//! feeds it and keeps what it says, pinger.rs asks it whether to look more often.
+//! Detects outages: a state machine over the checks of one host. An outage begins after `down_after`
+//! checks in a row without any reply and ends after `up_after` checks in a row with one. Checks that
+//! could not be made neither begin nor end an outage. Probes, the single pings between checks, do not
+//! begin one either; they determine when it began and ended. store/write/outages.rs records the
+//! changes; pinger/ asks it whether to send probes.
 
 use crate::pure::model::CheckResult;
 use crate::pure::time::UtcMillis;
 
-/// From when on silence is an outage, and from when on it is over.
+/// When silence is an outage, and when the outage is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct OutageRules {
-    /// So many checks in a row without any reply are an outage; at least 1.
+    /// Checks in a row without any reply that make an outage; at least 1.
     pub down_after: u16,
-    /// So many checks in a row with a reply end it; at least 1.
+    /// Checks in a row with a reply that end it; at least 1.
     pub up_after: u16,
 }
 
@@ -25,38 +25,35 @@ impl Default for OutageRules {
     }
 }
 
-/// What an outage needs to know of a check.
+/// A check as far as the detector needs it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct CheckSample {
     /// When it was made.
     pub at: UtcMillis,
-    /// Pings that left and could be judged; 0 when it could not be made.
+    /// Pings that were sent and judged; 0 when the check could not be made.
     pub sent: u32,
-    /// Pings that were answered.
     pub received: u32,
-    /// Where in it the replies begin and end, when that is known.
-    pub edges: Option<ReplySpan>,
+    /// `None` without a reply, or when the spacing of the pings is unknown.
+    pub replies: Option<ReplySpan>,
 }
 
-/// Where in a check the replies begin and end: what lies before the first belongs to the outage
-/// before, what lies behind the last to the one that follows.
+/// The first and last answered ping of a check. Pings lost before the first belong to the outage
+/// before the check, pings lost after the last to the one after it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ReplySpan {
     /// When the first ping that was answered was sent.
     pub first_reply: UtcMillis,
-    /// How many were lost before it.
     pub lost_before: u32,
     /// When the last ping that was answered was sent.
     pub last_reply: UtcMillis,
-    /// How many were lost behind it.
-    pub lost_behind: u32,
-    /// From one ping to the next, in milliseconds.
+    pub lost_after: u32,
+    /// Time between two pings.
     pub spacing_ms: u32,
 }
 
 impl ReplySpan {
-    /// Those of a check that was made at `at` with pings `spacing_ms` apart: whether each was
-    /// answered. `None` when none was, or the spacing is not known (0).
+    /// The span of a check made at `at` with pings `spacing_ms` apart; `answers` says of each ping
+    /// whether it was answered. `None` when none was, or when the spacing is unknown (0).
     pub fn of(
         at: UtcMillis,
         spacing_ms: u32,
@@ -75,16 +72,16 @@ impl ReplySpan {
             first_reply: sent_at(first),
             lost_before: count(first),
             last_reply: sent_at(last),
-            lost_behind: count(answers.len() - 1 - last),
+            lost_after: count(answers.len() - 1 - last),
             spacing_ms,
         })
     }
 }
 
 impl CheckSample {
-    /// What an outage needs of a result that is recorded as made at `at`.
+    /// The sample of a result that is recorded with the time `at`.
     pub fn of(result: &CheckResult, at: UtcMillis) -> CheckSample {
-        let edges = ReplySpan::of(
+        let replies = ReplySpan::of(
             at,
             result.spacing_ms,
             result.rtts_us().map(|rtt| rtt.is_some()),
@@ -93,16 +90,15 @@ impl CheckSample {
             at,
             sent: result.sent(),
             received: result.received(),
-            edges,
+            replies,
         }
     }
 
-    /// Whether it says anything about the host.
     pub fn is_measured(&self) -> bool {
         self.sent > 0
     }
 
-    /// Whether it was made and nothing answered.
+    /// Whether pings were sent and none was answered.
     pub fn is_silent(&self) -> bool {
         self.is_measured() && self.received == 0
     }
@@ -118,7 +114,7 @@ impl CheckSample {
 
     /// When the first ping that was answered was sent.
     fn first_reply(&self) -> UtcMillis {
-        self.edges.map_or(self.at, |edges| edges.first_reply)
+        self.replies.map_or(self.at, |replies| replies.first_reply)
     }
 
     fn pings(&self) -> PingCounts {
@@ -128,32 +124,32 @@ impl CheckSample {
         }
     }
 
-    /// The reply that came last in it, and the pings that were lost behind that.
+    /// The last answered ping, and the pings lost after it.
     pub fn last_reply(&self) -> LastReply {
-        let at = self.edges.map_or(self.at, |edges| edges.last_reply);
-        let tail = self
-            .edges
-            .filter(|edges| edges.lost_behind > 0)
-            .map(|edges| TrailingLoss {
+        let at = self.replies.map_or(self.at, |replies| replies.last_reply);
+        let trailing_loss = self
+            .replies
+            .filter(|replies| replies.lost_after > 0)
+            .map(|replies| TrailingLoss {
                 since: UtcMillis(
-                    edges
+                    replies
                         .last_reply
                         .0
-                        .saturating_add(i64::from(edges.spacing_ms)),
+                        .saturating_add(i64::from(replies.spacing_ms)),
                 ),
-                lost: edges.lost_behind,
+                lost: replies.lost_after,
             });
-        LastReply { at, tail }
+        LastReply { at, trailing_loss }
     }
 }
 
-/// The last sign of a host.
+/// The last reply of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LastReply {
-    /// When the ping that was answered was sent.
+    /// When the answered ping was sent.
     pub at: UtcMillis,
-    /// The pings of the same check that were lost behind it.
-    pub tail: Option<TrailingLoss>,
+    /// The pings of the same check that were lost after it.
+    pub trailing_loss: Option<TrailingLoss>,
 }
 
 /// Pings that were lost at the end of a check.
@@ -161,36 +157,33 @@ pub struct LastReply {
 pub struct TrailingLoss {
     /// When the first of them was sent.
     pub since: UtcMillis,
-    /// How many.
     pub lost: u32,
 }
 
-/// Pings that were lost so long before a silent check are none of its outage: nobody looked in
-/// between.
-const TAIL_REACH_MS: i64 = 300_000;
+/// Trailing losses older than this, seen from a silent check, do not belong to its outage: the host
+/// was not pinged in between.
+const MAX_TRAILING_LOSS_AGE_MS: i64 = 300_000;
 
-/// An outage so far: from its first lost ping to its newest. Answered checks count in it once
-/// silence follows them.
+/// An outage so far: from its first lost ping to its newest. Answered checks count in it once silence
+/// follows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
-    /// When the first of the pings that nothing answered was sent.
+    /// When the first lost ping was sent.
     pub start: UtcMillis,
-    /// The last reply before it: the outage began after this. `None` when there is none on record.
+    /// The last reply before it, after which the outage began; `None` when none is recorded.
     pub earliest_start: Option<UtcMillis>,
     /// Checks without any reply.
     pub checks_failed: i64,
-    /// All checks that could be made.
+    /// All checks of it in which pings were sent.
     pub checks: i64,
-    /// Every ping from its start to its end; `None` where the record began without counting them.
+    /// The pings from its start on; `None` where an older version recorded it without counts.
     pub pings: Option<PingCounts>,
-    /// The first reply since it was last silent, where that does not end it yet.
+    /// The first reply since the last silence, while it does not end the outage yet.
     pub answered_since: Option<UtcMillis>,
 }
 
-/// A count of pings.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PingCounts {
-    /// Sent.
     pub sent: i64,
     /// Of these not answered.
     pub lost: i64,
@@ -198,7 +191,7 @@ pub struct PingCounts {
 
 impl PingCounts {
     fn add(&mut self, more: PingCounts) {
-        // Saturating, since a database may hold any number.
+        // Saturating, since a damaged database may hold any number.
         self.sent = self.sent.saturating_add(more.sent);
         self.lost = self.lost.saturating_add(more.lost);
     }
@@ -211,40 +204,43 @@ impl PingCounts {
     }
 }
 
-/// How an outage ended.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct OutageEnd {
-    /// When the first ping that was answered was sent, never before the outage's start.
+    /// When the first answered ping was sent; never before the start of the outage.
     pub at: UtcMillis,
-    /// From the start, rounded down.
+    /// Rounded down.
     pub duration_seconds: i64,
     /// Success rate of the first answered check, 0 to 100; 100 where a ping between checks ended
     /// it.
     pub success_rate: f64,
 }
 
-/// What a check changed in the record.
+/// What a check or probe changed in the record.
 #[derive(Clone, Debug, PartialEq)]
 pub enum OutageChange {
-    /// An outage is on.
     Began(Outage),
-    /// It is still on, with these counts.
-    GoesOn(Outage),
-    /// It is over.
+    /// The ongoing outage has these counts now.
+    Continues(Outage),
     Ended(Outage, OutageEnd),
 }
 
 impl Outage {
     fn begin(check: &CheckSample, last: Option<LastReply>) -> Outage {
-        let tail = last
-            .and_then(|last| last.tail)
-            .filter(|tail| (0..TAIL_REACH_MS).contains(&(check.at.0 - tail.since.0)));
+        let trailing_loss = last
+            .and_then(|last| last.trailing_loss)
+            .filter(|trailing_loss| {
+                (0..MAX_TRAILING_LOSS_AGE_MS).contains(&(check.at.0 - trailing_loss.since.0))
+            });
         let mut outage = Outage {
-            start: tail.map_or(check.at, |tail| tail.since),
+            start: trailing_loss.map_or(check.at, |trailing_loss| trailing_loss.since),
             earliest_start: last.map(|last| last.at),
             checks_failed: 0,
             checks: 0,
-            pings: Some(tail.map_or_else(PingCounts::default, |tail| PingCounts::lost(tail.lost))),
+            pings: Some(
+                trailing_loss.map_or_else(PingCounts::default, |trailing_loss| {
+                    PingCounts::lost(trailing_loss.lost)
+                }),
+            ),
             answered_since: None,
         };
         outage.add(check);
@@ -255,7 +251,7 @@ impl Outage {
         self.checks = self.checks.saturating_add(1);
         if check.is_silent() {
             self.checks_failed = self.checks_failed.saturating_add(1);
-            // One that another process made earlier, or a clock that was set back.
+            // An earlier check may come later: from another process, or after the clock was set back.
             self.start = self.start.min(check.at);
             self.earliest_start = self
                 .earliest_start
@@ -270,13 +266,13 @@ impl Outage {
         }
     }
 
-    /// The end that a check with a reply makes of it.
+    /// Its end, given the check with the first reply.
     pub fn end(&self, reply: &CheckSample) -> OutageEnd {
         self.end_at(reply.first_reply(), reply.success_rate())
     }
 
     fn end_at(&self, at: UtcMillis, success_rate: f64) -> OutageEnd {
-        // A clock that was set back makes no time negative.
+        // A clock that was set back must not make the duration negative.
         let at = at.max(self.start);
         OutageEnd {
             at,
@@ -286,68 +282,67 @@ impl Outage {
     }
 }
 
-/// Where a host stands.
 #[derive(Clone, Debug, PartialEq)]
 enum HostCondition {
-    /// It answers, or nothing is known of it.
+    /// The host answers, or nothing is known of it yet.
     Answers { last_reply: Option<LastReply> },
-    /// It is silent, for too few checks to call it an outage.
+    /// Silent, for fewer than `down_after` checks.
     Suspected(Outage),
-    /// An outage is on; since it was last silent it was answered like this.
-    Out {
+    /// In an outage, with the replies since the last silence.
+    Down {
         outage: Outage,
         answered: RepliesInOutage,
     },
 }
 
-/// Answers that do not end an outage yet.
+/// Replies that do not end the outage yet.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct RepliesInOutage {
     checks: Vec<CheckSample>,
-    /// Pings since the first of the answers.
+    /// All pings since the first of these replies.
     pings: PingCounts,
 }
 
-/// The state machine of one host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct OutageDetector {
     rules: OutageRules,
-    standing: HostCondition,
+    condition: HostCondition,
 }
 
 impl OutageDetector {
-    /// A host without an outage; its last reply, where there is one.
+    /// The detector of a host without an ongoing outage.
     pub fn new(rules: OutageRules, last_reply: Option<LastReply>) -> OutageDetector {
         OutageDetector {
             rules,
-            standing: HostCondition::Answers { last_reply },
+            condition: HostCondition::Answers { last_reply },
         }
     }
 
-    /// A host in an outage that is on record.
+    /// The detector of a host in a recorded outage.
     pub fn resume(rules: OutageRules, outage: Outage) -> OutageDetector {
         OutageDetector {
             rules,
-            standing: HostCondition::Out {
+            condition: HostCondition::Down {
                 outage,
                 answered: RepliesInOutage::default(),
             },
         }
     }
 
-    /// Takes the next check of the host; says what is to be recorded. `now` is the present time.
-    pub fn take(&mut self, check: &CheckSample, now: UtcMillis) -> Option<OutageChange> {
+    /// Adds the next check of the host; returns what to record. `now` is the present time.
+    pub fn add_check(&mut self, check: &CheckSample, now: UtcMillis) -> Option<OutageChange> {
         if !check.is_measured() {
             return None;
         }
-        match &mut self.standing {
-            HostCondition::Suspected(outage) | HostCondition::Out { outage, .. }
+        match &mut self.condition {
+            HostCondition::Suspected(outage) | HostCondition::Down { outage, .. }
                 if is_belated(check, outage, now) =>
             {
-                // Made before it all began, by another process that wrote it only now.
+                // Made before the silence, by another process that recorded it only now.
                 outage.earliest_start = outage.earliest_start.max(Some(check.at));
                 let outage = outage.clone();
-                self.is_out().then_some(OutageChange::GoesOn(outage))
+                self.is_in_outage()
+                    .then_some(OutageChange::Continues(outage))
             }
             HostCondition::Answers { last_reply } if !check.is_silent() => {
                 *last_reply = Some(check.last_reply());
@@ -355,10 +350,10 @@ impl OutageDetector {
             }
             HostCondition::Answers { last_reply } => {
                 let last = *last_reply;
-                self.doubt(Outage::begin(check, last))
+                self.suspect(Outage::begin(check, last))
             }
             HostCondition::Suspected(_) if !check.is_silent() => {
-                self.standing = HostCondition::Answers {
+                self.condition = HostCondition::Answers {
                     last_reply: Some(check.last_reply()),
                 };
                 None
@@ -366,22 +361,22 @@ impl OutageDetector {
             HostCondition::Suspected(outage) => {
                 outage.add(check);
                 let outage = outage.clone();
-                self.doubt(outage)
+                self.suspect(outage)
             }
-            HostCondition::Out { outage, answered } if check.is_silent() => {
-                answered.give_back_to(outage);
+            HostCondition::Down { outage, answered } if check.is_silent() => {
+                answered.move_into(outage);
                 outage.add(check);
-                Some(OutageChange::GoesOn(outage.clone()))
+                Some(OutageChange::Continues(outage.clone()))
             }
-            HostCondition::Out { outage, answered } => {
+            HostCondition::Down { outage, answered } => {
                 let mut pings = check.pings();
-                let before = PingCounts::lost(check.edges.map_or(0, |edges| edges.lost_before));
+                let before =
+                    PingCounts::lost(check.replies.map_or(0, |replies| replies.lost_before));
                 if outage.answered_since.is_none() {
                     outage.answered_since = Some(check.first_reply());
                     outage.count(before);
                 }
-                // Of this very check, also where it is read again from the record, which counts
-                // these pings already.
+                // A check that is read again from the database: the outage counts these pings already.
                 if outage.answered_since == Some(check.first_reply()) {
                     pings = PingCounts {
                         sent: pings.sent - before.sent,
@@ -391,20 +386,23 @@ impl OutageDetector {
                 answered.checks.push(*check);
                 answered.pings.add(pings);
                 if answered.checks.len() < usize::from(self.rules.up_after) {
-                    return Some(OutageChange::GoesOn(outage.clone()));
+                    return Some(OutageChange::Continues(outage.clone()));
                 }
                 let since = outage.answered_since.unwrap_or(check.at);
                 let end = outage.end_at(since, answered.checks[0].success_rate());
-                Some(self.over(end, check.last_reply()))
+                Some(self.finish(end, check.last_reply()))
             }
         }
     }
 
-    /// Takes a single ping between two checks. It makes no outage and is no check of one: it moves
-    /// the start and the end.
-    pub fn probe(&mut self, at: UtcMillis, is_answered: bool) -> Option<OutageChange> {
-        let reply = LastReply { at, tail: None };
-        match &mut self.standing {
+    /// Adds a probe; returns what to record. A probe cannot begin an outage and does not count as a
+    /// check of it; it determines its start and end.
+    pub fn add_probe(&mut self, at: UtcMillis, is_answered: bool) -> Option<OutageChange> {
+        let reply = LastReply {
+            at,
+            trailing_loss: None,
+        };
+        match &mut self.condition {
             HostCondition::Answers { last_reply } => {
                 if is_answered {
                     *last_reply = Some(reply);
@@ -415,63 +413,62 @@ impl OutageDetector {
                 outage.count(PingCounts::lost(1));
                 None
             }
-            // Whatever the checks around it: silence without any reply it is not.
+            // One reply is enough: the host is not silent.
             HostCondition::Suspected(_) => {
-                self.standing = HostCondition::Answers {
+                self.condition = HostCondition::Answers {
                     last_reply: Some(reply),
                 };
                 None
             }
-            HostCondition::Out { outage, .. } if is_answered && self.rules.up_after <= 1 => {
+            HostCondition::Down { outage, .. } if is_answered && self.rules.up_after <= 1 => {
                 let end = outage.end_at(outage.answered_since.unwrap_or(at), 100.0);
-                Some(self.over(end, reply))
+                Some(self.finish(end, reply))
             }
-            HostCondition::Out { outage, answered } => {
+            HostCondition::Down { outage, answered } => {
                 if is_answered {
                     outage.answered_since.get_or_insert(at);
                     answered.pings.add(PingCounts { sent: 1, lost: 0 });
                 } else if answered.checks.is_empty() {
-                    answered.give_back_to(outage);
+                    answered.move_into(outage);
                     outage.count(PingCounts::lost(1));
                 } else {
                     answered.pings.add(PingCounts::lost(1));
                 }
-                Some(OutageChange::GoesOn(outage.clone()))
+                Some(OutageChange::Continues(outage.clone()))
             }
         }
     }
 
-    /// Whether an outage is on.
-    pub fn is_out(&self) -> bool {
-        matches!(self.standing, HostCondition::Out { .. })
+    pub fn is_in_outage(&self) -> bool {
+        matches!(self.condition, HostCondition::Down { .. })
     }
 
-    /// Whether it is silent, or was and may be again: worth looking more often.
+    /// Whether the host is silent or was until just now, so that it is to be probed between checks.
     pub fn needs_probing(&self) -> bool {
-        !matches!(self.standing, HostCondition::Answers { .. })
+        !matches!(self.condition, HostCondition::Answers { .. })
     }
 
-    fn over(&mut self, end: OutageEnd, last_reply: LastReply) -> OutageChange {
-        let over = std::mem::replace(
-            &mut self.standing,
+    fn finish(&mut self, end: OutageEnd, last_reply: LastReply) -> OutageChange {
+        let ended = std::mem::replace(
+            &mut self.condition,
             HostCondition::Answers {
                 last_reply: Some(last_reply),
             },
         );
-        let HostCondition::Out { mut outage, .. } = over else {
-            unreachable!("only an outage is over")
+        let HostCondition::Down { mut outage, .. } = ended else {
+            unreachable!("called in an outage only")
         };
         outage.answered_since = None;
         OutageChange::Ended(outage, end)
     }
 
-    /// Silence is an outage once it is long enough.
-    fn doubt(&mut self, outage: Outage) -> Option<OutageChange> {
+    /// Silence becomes an outage after `down_after` checks.
+    fn suspect(&mut self, outage: Outage) -> Option<OutageChange> {
         if outage.checks_failed < i64::from(self.rules.down_after) {
-            self.standing = HostCondition::Suspected(outage);
+            self.condition = HostCondition::Suspected(outage);
             return None;
         }
-        self.standing = HostCondition::Out {
+        self.condition = HostCondition::Down {
             outage: outage.clone(),
             answered: RepliesInOutage::default(),
         };
@@ -480,8 +477,8 @@ impl OutageDetector {
 }
 
 impl RepliesInOutage {
-    /// Silence has followed: what was answered in between counts in the outage after all.
-    fn give_back_to(&mut self, outage: &mut Outage) {
+    /// Counts these replies in the outage after all, since silence followed them.
+    fn move_into(&mut self, outage: &mut Outage) {
         outage.answered_since = None;
         outage.checks = outage
             .checks
@@ -491,8 +488,8 @@ impl RepliesInOutage {
     }
 }
 
-/// Whether an answered check was made before the silence, and only came later. What lies behind the
-/// present was dated by a clock that has been set back since: then the order in which checks come
+/// Whether an answered check was made before the silence and was only recorded later. An outage that
+/// starts after `now` was dated by a clock that has been set back since; then the order of arrival
 /// is right.
 fn is_belated(check: &CheckSample, outage: &Outage, now: UtcMillis) -> bool {
     !check.is_silent() && check.at < outage.start && outage.start <= now

@@ -11,7 +11,7 @@ fn check(minute: i64, received: u32) -> CheckSample {
         at: UtcMillis(minute * MINUTE_MS),
         sent: 5,
         received,
-        edges: None,
+        replies: None,
     }
 }
 
@@ -19,7 +19,7 @@ fn check(minute: i64, received: u32) -> CheckSample {
 fn reply_at(minute: i64) -> LastReply {
     LastReply {
         at: UtcMillis(minute * MINUTE_MS),
-        tail: None,
+        trailing_loss: None,
     }
 }
 
@@ -41,7 +41,10 @@ fn checks(letters: &str) -> Vec<CheckSample> {
 
 fn changes(rules: OutageRules, checks: &[CheckSample]) -> Vec<Option<OutageChange>> {
     let mut watch = OutageDetector::new(rules, None);
-    checks.iter().map(|check| watch.take(check, NOW)).collect()
+    checks
+        .iter()
+        .map(|check| watch.add_check(check, NOW))
+        .collect()
 }
 
 /// What the checks of these letters make, a letter a check: B began, G goes on, E ended, `.`
@@ -49,7 +52,7 @@ fn changes(rules: OutageRules, checks: &[CheckSample]) -> Vec<Option<OutageChang
 fn told(down_after: u16, up_after: u16, letters: &str) -> String {
     let word = |change: Option<OutageChange>| match change {
         Some(OutageChange::Began(_)) => 'B',
-        Some(OutageChange::GoesOn(_)) => 'G',
+        Some(OutageChange::Continues(_)) => 'G',
         Some(OutageChange::Ended(..)) => 'E',
         None => '.',
     };
@@ -158,7 +161,7 @@ fn a_duration_is_rounded_down() {
         at: UtcMillis(ms),
         sent: 1,
         received,
-        edges: None,
+        replies: None,
     };
     assert_eq!(
         ended(OutageRules::default(), &[at(1, 0), at(2000, 1)])[0]
@@ -191,8 +194,8 @@ fn an_outage_on_record_goes_on_where_it_was() {
         ..outage
     };
     assert_eq!(
-        watch.take(&check(1, 0), NOW),
-        Some(OutageChange::GoesOn(more.clone()))
+        watch.add_check(&check(1, 0), NOW),
+        Some(OutageChange::Continues(more.clone()))
     );
     let end = OutageEnd {
         at: UtcMillis(2 * MINUTE_MS),
@@ -200,10 +203,10 @@ fn an_outage_on_record_goes_on_where_it_was() {
         success_rate: 100.0,
     };
     assert_eq!(
-        watch.take(&check(2, 5), NOW),
+        watch.add_check(&check(2, 5), NOW),
         Some(OutageChange::Ended(more, end))
     );
-    assert!(!watch.is_out());
+    assert!(!watch.is_in_outage());
 }
 
 #[test]
@@ -216,10 +219,10 @@ fn a_reply_from_before_the_outage_that_comes_late_does_not_end_it() {
             },
             Some(reply_at(0)),
         );
-        watch.take(&check(10, 0), check(10, 0).at);
-        watch.take(&check(9, 5), check(10, 0).at);
-        watch.take(&check(11, 0), check(11, 0).at);
-        let Some(OutageChange::Ended(outage, _)) = watch.take(&check(12, 5), check(12, 0).at)
+        watch.add_check(&check(10, 0), check(10, 0).at);
+        watch.add_check(&check(9, 5), check(10, 0).at);
+        watch.add_check(&check(11, 0), check(11, 0).at);
+        let Some(OutageChange::Ended(outage, _)) = watch.add_check(&check(12, 5), check(12, 0).at)
         else {
             panic!("{watch:?}")
         };
@@ -234,8 +237,9 @@ fn a_reply_from_before_the_outage_that_comes_late_does_not_end_it() {
 #[test]
 fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
     let mut watch = OutageDetector::new(OutageRules::default(), Some(reply_at(99)));
-    watch.take(&check(100, 0), check(100, 0).at);
-    let Some(OutageChange::Ended(outage, end)) = watch.take(&check(40, 5), check(40, 0).at) else {
+    watch.add_check(&check(100, 0), check(100, 0).at);
+    let Some(OutageChange::Ended(outage, end)) = watch.add_check(&check(40, 5), check(40, 0).at)
+    else {
         panic!("{watch:?}")
     };
     assert_eq!(
@@ -243,9 +247,10 @@ fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
         (check(100, 0).at, check(100, 0).at, 0)
     );
     // A silent check by the new clock begins the outage anew.
-    watch.take(&check(100, 0), check(100, 0).at);
-    watch.take(&check(50, 0), check(50, 0).at);
-    let Some(OutageChange::Ended(outage, end)) = watch.take(&check(52, 5), check(52, 0).at) else {
+    watch.add_check(&check(100, 0), check(100, 0).at);
+    watch.add_check(&check(50, 0), check(50, 0).at);
+    let Some(OutageChange::Ended(outage, end)) = watch.add_check(&check(52, 5), check(52, 0).at)
+    else {
         panic!("{watch:?}")
     };
     assert_eq!(
@@ -258,7 +263,7 @@ fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
     assert_eq!(end.duration_seconds, 120);
     // The last reply is dated behind the silence: nobody can tell how long before it was.
     let mut watch = OutageDetector::new(OutageRules::default(), Some(reply_at(100)));
-    let Some(OutageChange::Began(outage)) = watch.take(&check(50, 0), check(50, 0).at) else {
+    let Some(OutageChange::Began(outage)) = watch.add_check(&check(50, 0), check(50, 0).at) else {
         panic!("{watch:?}")
     };
     assert_eq!(outage.earliest_start, None);
@@ -283,17 +288,17 @@ fn numbers_of_any_size_do_not_overflow() {
             at: UtcMillis(i64::MAX),
             sent: u32::MAX,
             received: 0,
-            edges: None,
+            replies: None,
         };
-        watch.take(&silent, UtcMillis(0));
+        watch.add_check(&silent, UtcMillis(0));
         // More replies than pings is nonsense that a row may hold.
         let reply = CheckSample {
             at: UtcMillis(i64::MAX),
             sent: 1,
             received: u32::MAX,
-            edges: None,
+            replies: None,
         };
-        let Some(OutageChange::Ended(_, end)) = watch.take(&reply, UtcMillis(0)) else {
+        let Some(OutageChange::Ended(_, end)) = watch.add_check(&reply, UtcMillis(0)) else {
             panic!("{watch:?}")
         };
         assert!(end.duration_seconds >= 0, "{end:?}");
@@ -339,11 +344,11 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
                 at: UtcMillis(at),
                 sent,
                 received,
-                edges: None,
+                replies: None,
             };
             silent += i64::from(check.is_silent());
             let now = UtcMillis(at + i64::try_from(random(1000)).expect("small"));
-            match watch.take(&check, now) {
+            match watch.add_check(&check, now) {
                 None => {}
                 Some(OutageChange::Began(outage)) => {
                     assert!(!is_open, "seed {seed}: two are open");
@@ -360,7 +365,7 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
                     );
                     is_open = true;
                 }
-                Some(OutageChange::GoesOn(outage)) => {
+                Some(OutageChange::Continues(outage)) => {
                     assert!(
                         is_open && outage.checks >= outage.checks_failed,
                         "seed {seed}"
@@ -383,7 +388,7 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
                     (is_open, over, silent) = (false, end.at, 0);
                 }
             }
-            assert_eq!(is_open, watch.is_out(), "seed {seed}");
+            assert_eq!(is_open, watch.is_in_outage(), "seed {seed}");
         }
     }
 }
@@ -399,7 +404,7 @@ fn pings(minute: i64, letters: &str) -> CheckSample {
         at,
         sent: count(|_| true),
         received: count(|answered| *answered),
-        edges: ReplySpan::of(at, 1000, answers()),
+        replies: ReplySpan::of(at, 1000, answers()),
     }
 }
 
@@ -449,7 +454,7 @@ fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, V
     let mut word = |change: Option<OutageChange>| {
         let word = match &change {
             Some(OutageChange::Began(_)) => 'B',
-            Some(OutageChange::GoesOn(_)) => 'G',
+            Some(OutageChange::Continues(_)) => 'G',
             Some(OutageChange::Ended(..)) => 'E',
             None => '.',
         };
@@ -461,22 +466,22 @@ fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, V
         .map(|(second, letter)| {
             let at = UtcMillis(second * 1000);
             word(match letter {
-                '+' | '-' => watch.probe(at, letter == '+'),
-                's' => watch.take(
+                '+' | '-' => watch.add_probe(at, letter == '+'),
+                's' => watch.add_check(
                     &CheckSample {
                         at,
                         sent: 5,
                         received: 0,
-                        edges: None,
+                        replies: None,
                     },
                     NOW,
                 ),
-                _ => watch.take(
+                _ => watch.add_check(
                     &CheckSample {
                         at,
                         sent: 5,
                         received: 4,
-                        edges: None,
+                        replies: None,
                     },
                     NOW,
                 ),

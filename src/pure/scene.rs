@@ -1,7 +1,7 @@
-//! What is going on around this machine: who answered when, whether anything can be sent, whether
-//! names resolve. Gathered from checks, probes and what witness.rs reports; asked for the evidence
-//! that an outage's cause is judged by. Pure: kept in memory by the store's thread, empty after a
-//! restart.
+//! What is known of the network around this machine: which hosts and gateways answered when, whether
+//! packets can be sent, whether names resolve. Collected from checks, probes and the observations of
+//! witness/; provides the evidence by which the cause of an outage is judged. The store's thread
+//! keeps it in memory: after a restart it is empty.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -14,57 +14,38 @@ use crate::pure::cause::{CauseEvidence, NetworkPosition, Reachability};
 use crate::pure::model::{CheckResult, Host, LocalFault, Probe};
 use crate::pure::time::UtcMillis;
 
-/// What the witness saw.
+/// What the witness observed during an outage.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observation {
-    /// Whether the default gateway answered a ping.
+    /// The default gateway was pinged.
     Gateway {
-        /// Its address.
         ip: IpAddr,
-        /// When it was sent.
         at: UtcMillis,
-        /// Whether it was answered.
         is_answered: bool,
     },
-    /// Whether a host answered a ping that was sent because another does not.
+    /// A host was pinged because another one is silent.
     OtherHost {
-        /// Which.
         host: Arc<Host>,
-        /// When it was sent.
         at: UtcMillis,
-        /// Whether it was answered.
         is_answered: bool,
     },
-    /// Over a version of IP something can be sent.
-    LinkRestored {
-        /// Which version.
-        version: IpVersion,
-        /// When that was looked at.
-        at: UtcMillis,
-    },
-    /// How far packets to a host get.
-    Path {
-        /// To whom.
-        host: Arc<Host>,
-        /// How far.
-        path: Path,
-    },
+    /// Packets of this version of IP can be sent again.
+    LinkRestored { version: IpVersion, at: UtcMillis },
+    /// The path to a host was traced.
+    Path { host: Arc<Host>, path: Path },
 }
 
-/// How far packets get: who answered a ping that may pass only so many routers.
+/// The routers on the path to a host that answered a ping with a limited time to live.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Path {
-    /// When that was tried.
     pub at: UtcMillis,
     /// Whether the host itself answered.
     pub reached: bool,
-    /// The machines on the link, the nearest first; `None` for one that does not say. Ends with the
-    /// last that did.
+    /// The nearest first; `None` for one that did not answer. Ends with the last that did.
     pub hops: Vec<Option<IpAddr>>,
 }
 
-/// When somebody answered and when not, in runs: a reply ends a run of silence and silence one of
-/// replies.
+/// When a host or gateway answered and when not: runs of replies and runs of silence in turn.
 #[derive(Clone, Debug, Default)]
 struct ReplyRuns {
     runs: VecDeque<Run>,
@@ -77,21 +58,20 @@ struct Run {
     last: UtcMillis,
 }
 
-/// How many runs are remembered: an outage that flaps more often than that is judged by its newest
-/// part.
-const RUNS: usize = 32;
-/// Replies this close to an outage's beginning or end may be of before or after it: hosts are not
-/// asked at the same instant.
+/// Runs that are kept. An outage with more changes is judged by its newest part.
+const MAX_RUNS: usize = 32;
+/// Replies this close to the start or end of an outage may belong to the time before or after it,
+/// since hosts are not pinged at the same instant.
 const MARGIN_MS: i64 = 2000;
 
 impl ReplyRuns {
-    fn note(&mut self, at: UtcMillis, is_answered: bool) {
+    fn add(&mut self, at: UtcMillis, is_answered: bool) {
         match self.runs.back_mut() {
             Some(run) if run.is_answered == is_answered => {
                 (run.first, run.last) = (run.first.min(at), run.last.max(at));
             }
             _ => {
-                if self.runs.len() == RUNS {
+                if self.runs.len() == MAX_RUNS {
                     self.runs.pop_front();
                 }
                 self.runs.push_back(Run {
@@ -103,7 +83,7 @@ impl ReplyRuns {
         }
     }
 
-    /// What was seen within an outage, its edges left out.
+    /// Whether pings were answered during an outage, without its first and last moments.
     fn reachability(&self, from: UtcMillis, to: UtcMillis) -> Reachability {
         let margin = MARGIN_MS.min((to.0 - from.0).max(0) / 4);
         let (from, to) = (from.0 + margin, to.0 - margin);
@@ -131,50 +111,45 @@ impl ReplyRuns {
 #[derive(Clone, Debug, Default)]
 struct HostRecord {
     version: Option<IpVersion>,
-    place: Option<NetworkPosition>,
+    position: Option<NetworkPosition>,
     record: ReplyRuns,
-    /// Whether nothing could be sent to it at its newest check.
-    is_blocked: bool,
-    /// Its newest check that could be made.
+    /// Whether the pings of its newest check could not be sent.
+    is_unsendable: bool,
+    /// Its newest check in which pings were sent.
     measured_at: Option<UtcMillis>,
-    /// Since when its name does not resolve although something answers, and what the resolver said.
+    /// Since when its name has not resolved although another host answered, and the
+    /// resolver's message.
     unresolved: Option<(UtcMillis, String)>,
-    /// Since when it has not been found at all.
+    /// Since when its name has not resolved and no earlier address is known.
     not_found_since: Option<UtcMillis>,
-    /// The last check whose name resolved.
+    /// The last check for which its name resolved.
     resolved_at: Option<UtcMillis>,
     path: Option<Path>,
 }
 
-/// That nothing can be sent.
+/// Packets cannot be sent.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LinkDown {
-    /// Over which versions of IP.
     pub versions: Vec<IpVersion>,
-    /// Since when.
     pub since: UtcMillis,
-    /// When something could last be sent.
+    /// When something was last sent.
     pub earliest: Option<UtcMillis>,
-    /// Why.
     pub reason: String,
-    /// The hosts that could not be sent to.
+    /// The hosts whose pings could not be sent.
     pub hosts: Vec<Arc<Host>>,
 }
 
-/// That a name does not resolve.
+/// The name of a host does not resolve.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameFailure {
-    /// Whose.
     pub host: Arc<Host>,
-    /// Since when.
     pub since: UtcMillis,
     /// When it last resolved.
     pub earliest: Option<UtcMillis>,
-    /// What the resolver said.
+    /// The resolver's message.
     pub reason: String,
 }
 
-/// The surroundings.
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
     hosts: HashMap<Arc<Host>, HostRecord>,
@@ -182,59 +157,58 @@ pub struct Scene {
     links: BTreeMap<IpVersion, LinkState>,
 }
 
-/// Whether anything can be sent over a version of IP.
+/// Whether packets of one version of IP can be sent.
 #[derive(Clone, Debug, Default)]
 struct LinkState {
-    /// Since when not, when something could last be sent, and why not.
+    /// Since when they cannot, when something was last sent, and the reason.
     down: Option<(UtcMillis, Option<UtcMillis>, String)>,
-    /// When it could again.
-    cleared_at: Option<UtcMillis>,
+    /// When they could be sent again.
+    restored_at: Option<UtcMillis>,
 }
 
 impl LinkState {
-    fn clear(&mut self, at: UtcMillis) {
+    fn restore(&mut self, at: UtcMillis) {
         if self.down.take_if(|(since, ..)| *since <= at).is_some() {
-            self.cleared_at = Some(at);
+            self.restored_at = Some(at);
         }
     }
 }
 
-/// Both versions of IP that fail within this time have one cause.
+/// Failures of both versions of IP within this time have one cause.
 const SAME_FAILURE_MS: u64 = 120_000;
 
 impl Scene {
-    /// Forgets hosts that are not checked any more.
-    pub fn keep_only(&mut self, is_checked: impl Fn(&Host) -> bool) {
+    /// Removes the hosts that are no longer checked.
+    pub fn retain_hosts(&mut self, is_checked: impl Fn(&Host) -> bool) {
         self.hosts.retain(|host, _| is_checked(host));
     }
 
-    /// Takes a check.
-    pub fn check(&mut self, result: &CheckResult) {
+    pub fn add_check(&mut self, result: &CheckResult) {
         let at = result.checked_at;
         let (is_measured, is_answered) = (result.sent() > 0, result.received() > 0);
         let seen = self.hosts.entry(Arc::clone(&result.host)).or_default();
         if let Some(ip) = result.resolved {
             seen.version = Some(IpVersion::of(ip));
         }
-        seen.place = result.place.or(seen.place);
+        seen.position = result.position.or(seen.position);
         let is_name = result.host.address.is_name();
         if result.name_failure.is_none() && is_measured {
             (seen.unresolved, seen.resolved_at) = (None, Some(at).filter(|_| is_name));
             seen.not_found_since = None;
         } else if let Some(reason) = result.name_failure.as_ref().filter(|_| is_answered) {
-            // Its own pings are answered, at the last good address.
+            // Its pings are answered, at the last good address.
             seen.unresolved.get_or_insert_with(|| (at, reason.clone()));
         } else if result.local_fault == Some(LocalFault::Name) {
-            // It has not resolved since the start: whether something else answers meanwhile is seen
-            // by its next check.
+            // It has not resolved since the start. Its next check shows whether another host answers
+            // meanwhile.
             let since = *seen.not_found_since.get_or_insert(at);
             let reason = result.reason.clone().unwrap_or_default();
-            let somebody = self
+            let another_answered = self
                 .hosts
                 .values()
                 .filter_map(|other| other.record.last_reply())
                 .any(|reply| reply > since);
-            if somebody && let Some(seen) = self.hosts.get_mut(&result.host) {
+            if another_answered && let Some(seen) = self.hosts.get_mut(&result.host) {
                 seen.unresolved.get_or_insert((since, reason));
             }
             return;
@@ -242,26 +216,26 @@ impl Scene {
         let version = seen.version.unwrap_or(IpVersion::V4);
         if is_measured {
             for (index, rtt) in (0..).zip(result.rtts_us()) {
-                seen.record.note(
+                seen.record.add(
                     UtcMillis(at.0.saturating_add(index * i64::from(result.spacing_ms))),
                     rtt.is_some(),
                 );
             }
-            let could_not = std::mem::replace(&mut seen.is_blocked, false);
+            let was_unsendable = std::mem::replace(&mut seen.is_unsendable, false);
             seen.measured_at = Some(at);
-            let place = seen.place;
-            if could_not || place == Some(NetworkPosition::Beyond) {
-                self.links.entry(version).or_default().clear(at);
+            let position = seen.position;
+            if was_unsendable || position == Some(NetworkPosition::BeyondGateway) {
+                self.links.entry(version).or_default().restore(at);
             }
             if let Some(ip) = result
                 .resolved
-                .filter(|_| place == Some(NetworkPosition::Gateway))
+                .filter(|_| position == Some(NetworkPosition::Gateway))
             {
-                self.gateway(ip, at, is_answered);
+                self.add_gateway_ping(ip, at, is_answered);
             }
         } else if result.local_fault == Some(LocalFault::Link) {
-            seen.is_blocked = true;
-            self.block(
+            seen.is_unsendable = true;
+            self.link_failed(
                 version,
                 at,
                 result.reason.as_deref().unwrap_or("nothing can be sent"),
@@ -269,57 +243,55 @@ impl Scene {
         }
     }
 
-    /// A check could not be sent: nothing can, unless something has been since.
-    fn block(&mut self, version: IpVersion, at: UtcMillis, reason: &str) {
+    /// The pings of a check could not be sent: the link is down, unless something was sent since.
+    fn link_failed(&mut self, version: IpVersion, at: UtcMillis, reason: &str) {
         let own = self
             .hosts
             .values()
             .filter(|seen| seen.version.unwrap_or(IpVersion::V4) == version);
         let earliest = own
-            .filter(|seen| !matches!(seen.place, Some(NetworkPosition::Here)))
+            .filter(|seen| !matches!(seen.position, Some(NetworkPosition::ThisMachine)))
             .filter_map(|seen| seen.measured_at)
             .max();
         let link = self.links.entry(version).or_default();
         if link.down.is_none()
-            && link.cleared_at.is_none_or(|cleared| cleared < at)
+            && link.restored_at.is_none_or(|cleared| cleared < at)
             && earliest.is_none_or(|measured| measured < at)
         {
             link.down = Some((at, earliest, reason.to_string()));
         }
     }
 
-    /// Takes a ping between two checks.
-    pub fn probe(&mut self, probe: &Probe) {
+    pub fn add_probe(&mut self, probe: &Probe) {
         if let Some(seen) = self.hosts.get_mut(&probe.host) {
-            seen.record.note(probe.at, probe.is_answered);
+            seen.record.add(probe.at, probe.is_answered);
             if let (Some(NetworkPosition::Gateway), Some((_, record))) = (
-                seen.place,
+                seen.position,
                 seen.version.and_then(|v| self.gateways.get_mut(&v)),
             ) {
-                record.note(probe.at, probe.is_answered);
+                record.add(probe.at, probe.is_answered);
             }
         }
     }
 
-    /// Takes what the witness saw.
-    pub fn fact(&mut self, fact: &Observation) {
-        match fact {
+    pub fn add_observation(&mut self, observation: &Observation) {
+        match observation {
             Observation::Gateway {
                 ip,
                 at,
                 is_answered,
-            } => self.gateway(*ip, *at, *is_answered),
+            } => self.add_gateway_ping(*ip, *at, *is_answered),
             Observation::OtherHost {
                 host,
                 at,
                 is_answered,
             } => {
                 if let Some(seen) = self.hosts.get_mut(host) {
-                    seen.record.note(*at, *is_answered);
+                    seen.record.add(*at, *is_answered);
                 }
             }
             Observation::LinkRestored { version, at } => {
-                self.links.entry(*version).or_default().clear(*at)
+                self.links.entry(*version).or_default().restore(*at)
             }
             Observation::Path { host, path } => {
                 if let Some(seen) = self.hosts.get_mut(host) {
@@ -329,7 +301,7 @@ impl Scene {
         }
     }
 
-    fn gateway(&mut self, ip: IpAddr, at: UtcMillis, is_answered: bool) {
+    fn add_gateway_ping(&mut self, ip: IpAddr, at: UtcMillis, is_answered: bool) {
         let (known, record) = self
             .gateways
             .entry(IpVersion::of(ip))
@@ -337,23 +309,23 @@ impl Scene {
         if *known != ip {
             (*known, *record) = (ip, ReplyRuns::default());
         }
-        record.note(at, is_answered);
+        record.add(at, is_answered);
     }
 
-    /// What was seen during the outage of a host between two instants; `None` for a host that is
-    /// not known.
+    /// The evidence for the cause of a host's outage between two instants; `None` for an unknown
+    /// host.
     pub fn evidence(&self, host: &Host, from: UtcMillis, to: UtcMillis) -> Option<CauseEvidence> {
         let (_, subject) = self.hosts.get_key_value(host)?;
         let version = subject.version?;
         let gateway = self.gateways.get(&version);
-        // One that reached the host was tried when it answered again.
+        // A path that reached the host was traced when the host answered again.
         let path_reached = subject
             .path
             .as_ref()
             .filter(|path| path.at >= from && path.at <= to && !path.reached);
         let mut seen = CauseEvidence {
-            place: subject.place?,
-            // What could be sent is no fault of the link.
+            position: subject.position?,
+            // The pings of this outage were sent, so it was not the link.
             link_fault: None,
             gateway_address: gateway.map(|(ip, _)| *ip),
             gateway: gateway.map_or(Reachability::Unknown, |(_, record)| {
@@ -370,13 +342,15 @@ impl Scene {
             if **other == *host || record.version != Some(version) {
                 continue;
             }
-            let counted = match (record.place, record.record.reachability(from, to)) {
-                (Some(NetworkPosition::Beyond), Reachability::Answers) => {
+            let counted = match (record.position, record.record.reachability(from, to)) {
+                (Some(NetworkPosition::BeyondGateway), Reachability::Answers) => {
                     &mut seen.beyond_answering
                 }
-                (Some(NetworkPosition::Beyond), Reachability::Silent) => &mut seen.beyond_silent,
-                (Some(NetworkPosition::Near), Reachability::Answers) => &mut seen.near_answering,
-                (Some(NetworkPosition::Near), Reachability::Silent) => &mut seen.near_silent,
+                (Some(NetworkPosition::BeyondGateway), Reachability::Silent) => {
+                    &mut seen.beyond_silent
+                }
+                (Some(NetworkPosition::OnLink), Reachability::Answers) => &mut seen.near_answering,
+                (Some(NetworkPosition::OnLink), Reachability::Silent) => &mut seen.near_silent,
                 _ => continue,
             };
             *counted += 1;
@@ -384,7 +358,7 @@ impl Scene {
         Some(seen)
     }
 
-    /// The versions of IP over which nothing can be sent, those that failed together as one.
+    /// The versions of IP whose packets cannot be sent; those that failed together as one entry.
     pub fn links_down(&self) -> Vec<LinkDown> {
         let mut found: Vec<LinkDown> = Vec::new();
         for (version, link) in &self.links {
@@ -392,13 +366,13 @@ impl Scene {
                 continue;
             };
             let version = *version;
-            let is_blocked = |seen: &HostRecord| {
-                seen.is_blocked && seen.version.unwrap_or(IpVersion::V4) == version
+            let is_unsendable = |seen: &HostRecord| {
+                seen.is_unsendable && seen.version.unwrap_or(IpVersion::V4) == version
             };
             let hosts = self
                 .hosts
                 .iter()
-                .filter(|(_, seen)| is_blocked(seen))
+                .filter(|(_, seen)| is_unsendable(seen))
                 .map(|(host, _)| Arc::clone(host));
             match found
                 .iter_mut()
@@ -422,12 +396,12 @@ impl Scene {
         found
     }
 
-    /// When something could be sent again over a version, after it could not.
-    pub fn link_cleared_at(&self, version: IpVersion) -> Option<UtcMillis> {
-        self.links.get(&version).and_then(|link| link.cleared_at)
+    /// When packets of this version could be sent again.
+    pub fn link_restored_at(&self, version: IpVersion) -> Option<UtcMillis> {
+        self.links.get(&version).and_then(|link| link.restored_at)
     }
 
-    /// The names that do not resolve although something answers.
+    /// The names that do not resolve although other hosts answer.
     pub fn unresolved_names(&self) -> Vec<NameFailure> {
         let failure = |(host, seen): (&Arc<Host>, &HostRecord)| {
             let (since, reason) = seen.unresolved.clone()?;
@@ -454,7 +428,7 @@ impl Scene {
             .max()
     }
 
-    /// When something was last measured over any of these versions.
+    /// When something was last measured over one of these versions.
     pub fn measured_at(&self, versions: &[IpVersion]) -> Option<UtcMillis> {
         let is_meant = |seen: &&HostRecord| {
             seen.version
@@ -467,7 +441,7 @@ impl Scene {
             .min()
     }
 
-    /// How far packets to a host got when that was last tried.
+    /// The newest traced path to a host.
     pub fn path(&self, host: &Host) -> Option<&Path> {
         self.hosts.get(host).and_then(|seen| seen.path.as_ref())
     }

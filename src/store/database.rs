@@ -237,7 +237,7 @@ impl Database {
     ) -> Result<(), StoreError> {
         let entries: Vec<Record> = results.iter().cloned().map(Record::Check).collect();
         let mut scene = Scene::default();
-        results.iter().for_each(|result| scene.check(result));
+        results.iter().for_each(|result| scene.add_check(result));
         self.write_entries(&entries, &scene, now, life).map(|_| ())
     }
 

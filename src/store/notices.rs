@@ -88,7 +88,7 @@ impl<'c> Notices<'c> {
             match change {
                 OutageChange::Began(_) => self.began(*event_id),
                 OutageChange::Ended(..) => self.ended(*event_id),
-                OutageChange::GoesOn(_) => {}
+                OutageChange::Continues(_) => {}
             }
         }
     }

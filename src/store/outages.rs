@@ -116,7 +116,7 @@ impl<'c> Outages<'c> {
             // All is well: nothing is asked, written or kept.
             None => return Ok(()),
         };
-        let change = watched.watch.take(&check, self.now);
+        let change = watched.watch.add_check(&check, self.now);
         self.note(host_id, &result.host, watched, change)
     }
 
@@ -136,7 +136,7 @@ impl<'c> Outages<'c> {
             }
             None => return Ok(()),
         };
-        let change = watched.watch.probe(probe.at, probe.is_answered);
+        let change = watched.watch.add_probe(probe.at, probe.is_answered);
         self.note(host_id, &probe.host, watched, change)
     }
 
@@ -250,7 +250,7 @@ impl<'c> Outages<'c> {
             .into_iter()
             .rev()
         {
-            watch.take(check, self.now);
+            watch.add_check(check, self.now);
         }
         Ok(Some(Watched {
             watch,
@@ -271,15 +271,18 @@ impl<'c> Outages<'c> {
         let last = newest
             .get(silent)
             .map(CheckSample::last_reply)
-            .or(doubt.replied_at.map(|at| LastReply { at, tail: None }));
+            .or(doubt.replied_at.map(|at| LastReply {
+                at,
+                trailing_loss: None,
+            }));
         let mut watch = OutageDetector::new(self.rules, last);
         // More silence than that is of an event that somebody has deleted.
         let counted = silent.min(usize::from(self.rules.down_after.saturating_sub(1)));
         for check in newest[..counted].iter().rev() {
-            watch.take(check, self.now);
+            watch.add_check(check, self.now);
         }
         for _ in 0..doubt.lost {
-            watch.probe(at, false);
+            watch.add_probe(at, false);
         }
         Ok((watch, doubt))
     }
@@ -332,7 +335,7 @@ impl<'c> Outages<'c> {
                 checks_during_outage = ?6, packets_sent = ?7, packets_lost = ?8, end_time = ?9, duration_seconds = ?10,
                 recovery_success_rate = ?11, answered_since = ?12 where id = ?1";
         let (outage, end): (&Outage, Option<&OutageEnd>) = match change {
-            OutageChange::Began(outage) | OutageChange::GoesOn(outage) => (outage, None),
+            OutageChange::Began(outage) | OutageChange::Continues(outage) => (outage, None),
             OutageChange::Ended(outage, end) => (outage, Some(end)),
         };
         let start = outage.start.sql_text();
@@ -377,13 +380,13 @@ fn read_check(row: &Row<'_>) -> rusqlite::Result<CheckSample> {
         .unwrap_or(None)
         .filter(|bytes| bytes.len() <= stats::MAX_RTTS_BYTES);
     let rtts = rtts.and_then(|bytes| stats::decode_rtts(bytes, count(3)));
-    let edges = rtts
+    let replies = rtts
         .and_then(|rtts| ReplySpan::of(at, count(5), rtts.into_iter().map(|rtt| rtt.is_some())));
     Ok(CheckSample {
         at,
         sent: count(1).max(1),
         received: count(2),
-        edges,
+        replies,
     })
 }
 

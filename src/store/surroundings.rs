@@ -53,7 +53,7 @@ fn judge_changed(
             continue;
         }
         let (outage, to) = match change {
-            OutageChange::Began(outage) | OutageChange::GoesOn(outage) => {
+            OutageChange::Began(outage) | OutageChange::Continues(outage) => {
                 (outage, now.max(outage.start))
             }
             OutageChange::Ended(outage, end) => (outage, end.at),
@@ -270,7 +270,7 @@ fn record_links(
             }) => {
                 let back = known.iter().filter(|version| !versions.contains(version));
                 let at = back
-                    .filter_map(|version| scene.link_cleared_at(*version))
+                    .filter_map(|version| scene.link_restored_at(*version))
                     .max()
                     .unwrap_or(now);
                 // Both come back by one cable, one a moment after the other.
@@ -293,7 +293,7 @@ fn record_links(
             None => {
                 let cleared = known
                     .iter()
-                    .filter_map(|version| scene.link_cleared_at(*version))
+                    .filter_map(|version| scene.link_restored_at(*version))
                     .max();
                 // After a restart nobody knows when, until something has been sent.
                 if let Some(at) = cleared.or_else(|| scene.measured_at(&known)) {

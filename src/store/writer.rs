@@ -299,7 +299,7 @@ impl WriterState {
     fn take(&mut self, entry: Record) {
         let is_news = match &entry {
             Record::Check(result) => {
-                self.scene.check(result);
+                self.scene.add_check(result);
                 self.look_for_watchers();
                 let state = result.state();
                 match self.states.get_mut(&result.host) {
@@ -311,7 +311,7 @@ impl WriterState {
                 }
             }
             Record::Probe(probe) => {
-                self.scene.probe(probe);
+                self.scene.add_probe(probe);
                 // The first reply may be the end of an outage.
                 probe.is_answered
             }
@@ -340,7 +340,7 @@ impl WriterState {
     /// Leaves alone hosts that are checked no more: nobody will see the end of an outage of theirs.
     fn keep_only(&mut self, hosts: &[Arc<Host>]) {
         self.scene
-            .keep_only(|host| hosts.iter().any(|kept| **kept == *host));
+            .retain_hosts(|host| hosts.iter().any(|kept| **kept == *host));
         let is_kept = |host: &Host| {
             hosts
                 .iter()
@@ -365,7 +365,7 @@ impl WriterState {
 
     /// What is going on around an outage is news when it is its cause.
     fn learn(&mut self, fact: &Observation) {
-        self.scene.fact(fact);
+        self.scene.add_observation(fact);
         self.hasten(matches!(
             fact,
             Observation::LinkRestored { .. } | Observation::Path { .. }

@@ -188,9 +188,9 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             self.targets.insert(Arc::clone(&host), target);
         }
         match kind {
-            HostEventKind::Found if self.silent.is_empty() => {}
-            HostEventKind::Found => self.again = Some(sys::monotonic().after(ONCE_MORE)),
-            HostEventKind::Over => {
+            HostEventKind::AddressChanged if self.silent.is_empty() => {}
+            HostEventKind::AddressChanged => self.again = Some(sys::monotonic().after(ONCE_MORE)),
+            HostEventKind::AnswersAgain => {
                 self.silent.remove(&host);
             }
             HostEventKind::Silent => {
@@ -202,7 +202,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 }
                 self.follow_packets();
             }
-            HostEventKind::Blocked => {
+            HostEventKind::CannotSend => {
                 if let Some(target) = target {
                     self.watch_way(target, self.source_of(&host));
                 }

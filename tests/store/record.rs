@@ -24,7 +24,7 @@ fn pings(host: &Arc<Host>, seconds: i64, letters: &str) -> CheckResult {
     let resolved = host.address.ip();
     CheckResult {
         spacing_ms: 1000,
-        place: Some(NetworkPosition::Beyond),
+        position: Some(NetworkPosition::BeyondGateway),
         resolved,
         ..check(host, at(seconds).0, &rtts)
     }
@@ -44,12 +44,12 @@ fn write_all(
 ) {
     for entry in &entries {
         match entry {
-            Record::Check(result) => scene.check(result),
-            Record::Probe(probe) => scene.probe(probe),
+            Record::Check(result) => scene.add_check(result),
+            Record::Probe(probe) => scene.add_probe(probe),
             Record::Interruption(_) | Record::Notice(_) => {}
         }
     }
-    facts.iter().for_each(|fact| scene.fact(fact));
+    facts.iter().for_each(|fact| scene.add_observation(fact));
     database
         .write_entries(&entries, scene, at(now), RunStart::GoesOn)
         .expect("it writes");
@@ -274,7 +274,7 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_any_host() {
         );
         Record::Check(CheckResult {
             resolved: host.address.ip(),
-            place: Some(NetworkPosition::Beyond),
+            position: Some(NetworkPosition::BeyondGateway),
             ..result
         })
     };
@@ -759,7 +759,7 @@ fn with_a_cable_pulled(path: &Path) -> (Database, Scene) {
         );
         Record::Check(CheckResult {
             resolved: host.address.ip(),
-            place: Some(NetworkPosition::Beyond),
+            position: Some(NetworkPosition::BeyondGateway),
             ..result
         })
     };

@@ -1,20 +1,20 @@
-//! What a host's thread says in the log: a state is said once when it begins and once when it ends,
-//! with the count between.
+//! Log lines of a host's thread: one when a state begins and one when it ends, with the number of
+//! checks in between.
 
 use crate::pure::model::{CheckResult, Host, State};
 use crate::pure::phrase::count;
 
-/// Says in the log when a host's state begins and ends, once each, with the count between.
+/// Logs when a host begins and ceases to be down or not measured.
 #[derive(Debug, Default)]
-pub(super) struct StateReport {
-    trouble: Option<(State, String)>,
+pub(super) struct StateChanges {
+    current: Option<(State, String)>,
     checks: u64,
 }
 
-impl StateReport {
-    pub(super) fn note(&mut self, result: &CheckResult) {
+impl StateChanges {
+    pub(super) fn log(&mut self, result: &CheckResult) {
         let host = &result.host;
-        let trouble = match result.state() {
+        let next = match result.state() {
             State::Up | State::Degraded => None,
             State::Down => Some((State::Down, String::new())),
             State::NotMeasured => Some((
@@ -22,23 +22,23 @@ impl StateReport {
                 result.reason.clone().unwrap_or_default(),
             )),
         };
-        if trouble == self.trouble {
+        if next == self.current {
             self.checks += 1;
             return;
         }
-        if let Some((state, _)) = &self.trouble {
+        if let Some((state, _)) = &self.current {
             let checks = count(self.checks, "check");
             match state {
                 State::NotMeasured => {
                     log::info!("{host}: measured again after {checks}")
                 }
-                _ if trouble.is_none() => {
+                _ if next.is_none() => {
                     log::info!("{host} is up again after {checks}")
                 }
                 _ => log::info!("{host} was down for {checks}"),
             }
         }
-        match &trouble {
+        match &next {
             Some((State::NotMeasured, reason)) => log::warn!("{host} is not measured: {reason}"),
             Some(_) => {
                 let reason = result
@@ -54,21 +54,21 @@ impl StateReport {
             }
             None => {}
         }
-        self.trouble = trouble;
+        self.current = next;
         self.checks = 1;
     }
 }
 
-/// Says in the log when ticks begin to be skipped and when that ends.
+/// Logs when ticks begin and cease to be skipped.
 #[derive(Debug, Default)]
-pub(super) struct SkipReport {
+pub(super) struct SkippedTicks {
     skipped: u64,
 }
 
-impl SkipReport {
-    pub(super) fn note(&mut self, host: &Host, skipped: u64) {
+impl SkippedTicks {
+    pub(super) fn log(&mut self, host: &Host, skipped: u64) {
         if skipped > 0 && self.skipped == 0 {
-            log::warn!("{host}: a check was not over when the next was due; ticks are skipped");
+            log::warn!("{host}: a check had not finished when the next was due; ticks are skipped");
         }
         if skipped == 0 && self.skipped > 0 {
             log::info!(
