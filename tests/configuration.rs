@@ -1,4 +1,4 @@
-//! The configurations that packages install: config.yaml with a few lines of their own, made by
+//! The configurations that packages install: config.yaml with some lines replaced by
 //! packaging/lib/config_profile.py.
 
 mod common;
@@ -16,7 +16,7 @@ fn run(script: &Path, argument: &str) -> Output {
     Command::new(script)
         .arg(argument)
         .output()
-        .expect("packaging/lib/config_profile.py runs: it asks for python3")
+        .expect("packaging/lib/config_profile.py runs, which needs python3")
 }
 
 fn profile(name: &str) -> String {
@@ -25,10 +25,9 @@ fn profile(name: &str) -> String {
     String::from_utf8(output.stdout).expect("text")
 }
 
-/// The lines of a profile that config.yaml does not have, and those of config.yaml that the profile
-/// does not have; comments are left out.
+/// The lines that only the profile has, and the lines that only config.yaml has, without comments.
 fn differences(name: &str) -> (Vec<String>, Vec<String>) {
-    let own = std::fs::read_to_string(root().join("config.yaml")).expect("config.yaml");
+    let original = std::fs::read_to_string(root().join("config.yaml")).expect("config.yaml");
     let made = profile(name);
     let without = |text: &str, other: &str| -> Vec<String> {
         let others: Vec<&str> = other.lines().collect();
@@ -37,18 +36,18 @@ fn differences(name: &str) -> (Vec<String>, Vec<String>) {
             .map(|line| line.trim_start().to_string())
             .collect()
     };
-    // Nothing that config.yaml explains is lost either.
-    for line in own
+    // The profile has every comment of config.yaml.
+    for line in original
         .lines()
         .filter(|line| line.trim_start().starts_with('#'))
     {
-        assert!(made.contains(line), "{name} is without: {line}");
+        assert!(made.contains(line), "{name} lacks: {line}");
     }
-    (without(&made, &own), without(&own, &made))
+    (without(&made, &original), without(&original, &made))
 }
 
 #[test]
-fn a_profile_is_config_yaml_with_only_these_lines_of_its_own() {
+fn a_profile_differs_from_config_yaml_only_in_these_lines() {
     let path = "path: connection_logs.db";
     let host = "host: localhost";
     let of = |lines: &[&str]| {
@@ -99,31 +98,31 @@ fn the_program_finds_no_problem_in_any_profile() {
 }
 
 #[test]
-fn a_line_of_config_yaml_that_has_changed_is_said_and_not_passed_over() {
+fn a_profile_fails_where_config_yaml_lacks_a_line_that_it_replaces() {
     let folder = TempDir::new();
-    let own = std::fs::read_to_string(root().join("config.yaml")).expect("config.yaml");
-    for (is_line, becomes) in [
+    let original = std::fs::read_to_string(root().join("config.yaml")).expect("config.yaml");
+    for (line, replacement) in [
         ("  flush_seconds: 60\n", "  flush_seconds: 61\n"),
         ("logging:\n", "  flush_seconds: 60\nlogging:\n"),
     ] {
-        assert!(own.contains(is_line));
-        folder.write("config.yaml", &own.replace(is_line, becomes));
+        assert!(original.contains(line));
+        folder.write("config.yaml", &original.replace(line, replacement));
         std::fs::create_dir_all(folder.path().join("packaging/lib")).expect("a folder");
         let script = folder.path().join("packaging/lib/config_profile.py");
         std::fs::copy(root().join("packaging/lib/config_profile.py"), &script).expect("a copy");
         let output = run(&script, "flash");
-        assert!(!output.status.success(), "{becomes}");
-        let said = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert!(said.contains("flush_seconds: 60"), "{said}");
+        assert!(!output.status.success(), "{replacement}");
+        let stderr = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(stderr.contains("flush_seconds: 60"), "{stderr}");
         assert!(
             run(&script, "system").status.success(),
-            "which has nothing to say about that line"
+            "this profile does not replace that line"
         );
     }
 }
 
 #[test]
-fn a_profile_that_does_not_exist_is_refused_with_those_that_do() {
+fn an_unknown_profile_is_refused_with_a_list_of_the_known_ones() {
     let output = run(&root().join("packaging/lib/config_profile.py"), "router");
     assert!(!output.status.success());
     assert_eq!(

@@ -1,6 +1,6 @@
-//! A file system on which processes cannot share memory by a file, as JFFS2 is, on the flash of
-//! small routers: SQLite's write-ahead log cannot be had there. It is stood for by a library that
-//! is loaded before the program and refuses such mappings with JFFS2's answer.
+//! A file system without shared memory mappings, such as JFFS2 on the flash of small routers: SQLite
+//! cannot use its write-ahead log there. A preloaded library simulates it: mmap(2) fails with
+//! JFFS2's error.
 
 mod common;
 
@@ -15,7 +15,7 @@ use common::namespace::{SocketKind, in_namespace, is_available};
 use common::{TempDir, bin, http, run, skip};
 use rusqlite::Connection;
 
-const REFUSES: &str = "#define _GNU_SOURCE
+const MMAP_FAILS: &str = "#define _GNU_SOURCE
 #include <errno.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -34,34 +34,33 @@ hosts: [{name: me, address: 127.0.0.1}]
 database: {flush_seconds: 0}
 ";
 
-/// A folder with the configuration and the library, and a network of the test's own to ping in;
-/// `None` where that cannot be.
+/// Runs `then` in a network namespace, with a folder that has the configuration and with the path
+/// of the library. Skips the test if the machine cannot provide that.
 fn with_folder(test: &str, then: impl FnOnce(&TempDir, &Path) + Send) {
     if !is_available(test) {
         return;
     }
     let folder = TempDir::new();
     folder.write("config.yaml", CONFIG);
-    let source = folder.write("refuses.c", REFUSES);
-    let library = folder.path().join("refuses.so");
+    let source = folder.write("mmap_fails.c", MMAP_FAILS);
+    let library = folder.path().join("mmap_fails.so");
     let compiled = Command::new("cc")
         .args(["-shared", "-fPIC", "-o"])
         .arg(&library)
         .arg(source)
         .status();
     if !compiled.is_ok_and(|status| status.success()) {
-        skip(test, "there is no C compiler here");
+        skip(test, "cannot compile C");
         return;
     }
     if Command::new("sqlite3").arg("--version").output().is_err() {
-        skip(test, "sqlite3 is not here");
+        skip(test, "sqlite3 is not installed");
         return;
     }
     in_namespace(SocketKind::Raw, |_| then(&folder, &library));
 }
 
-/// The program, on the file system that shares nothing where there is a library, else on the one it
-/// really is.
+/// The program, with the library preloaded if there is one.
 fn program(folder: &TempDir, library: Option<&Path>, arguments: &[&str]) -> Command {
     let mut command = Command::new(bin());
     command
@@ -74,7 +73,7 @@ fn program(folder: &TempDir, library: Option<&Path>, arguments: &[&str]) -> Comm
     command
 }
 
-/// A monitor that ends with the test.
+/// A monitor that is killed when the test ends.
 struct Monitor(Child);
 
 impl Drop for Monitor {
@@ -89,14 +88,12 @@ fn database(folder: &TempDir) -> Connection {
     Connection::open(folder.path().join("connection_logs.db")).expect("a database")
 }
 
-fn answer<T: rusqlite::types::FromSql>(connection: &Connection, question: &str) -> T {
-    connection
-        .query_row(question, [], |row| row.get(0))
-        .expect(question)
+fn query<T: rusqlite::types::FromSql>(connection: &Connection, sql: &str) -> T {
+    connection.query_row(sql, [], |row| row.get(0)).expect(sql)
 }
 
-/// What the shell says of the file: our own SQLite has no check for that.
-fn wholeness(folder: &TempDir) -> String {
+/// `pragma integrity_check`, by the sqlite3 shell, since the program's SQLite is built without it.
+fn integrity(folder: &TempDir) -> String {
     let mut shell = Command::new("sqlite3");
     run(shell
         .arg(folder.path().join("connection_logs.db"))
@@ -105,8 +102,8 @@ fn wholeness(folder: &TempDir) -> String {
 }
 
 #[test]
-fn where_no_memory_is_shared_checks_are_written_and_read_all_the_same() {
-    let test = "where_no_memory_is_shared_checks_are_written_and_read_all_the_same";
+fn without_shared_memory_checks_are_written_and_read() {
+    let test = "without_shared_memory_checks_are_written_and_read";
     with_folder(test, |folder, library| {
         let checked = run(&mut program(folder, Some(library), &["check"]));
         assert_eq!(checked.code, Some(0), "{}", checked.stderr);
@@ -119,26 +116,26 @@ fn where_no_memory_is_shared_checks_are_written_and_read_all_the_same() {
         );
         let connection = database(folder);
         assert_eq!(
-            answer::<String>(&connection, "pragma journal_mode"),
+            query::<String>(&connection, "pragma journal_mode"),
             "delete",
-            "the file says that it has no log"
+            "no write-ahead log"
         );
-        let left: Vec<_> = std::fs::read_dir(folder.path())
+        let file_names: Vec<_> = std::fs::read_dir(folder.path())
             .expect("a folder")
             .map(|entry| entry.expect("an entry").file_name())
             .collect();
         assert!(
-            !left
+            !file_names
                 .iter()
                 .any(|name| name.to_string_lossy().contains("-map-")),
-            "{left:?}"
+            "{file_names:?}"
         );
     });
 }
 
 #[test]
-fn where_no_memory_is_shared_the_page_is_served_while_the_monitor_writes() {
-    let test = "where_no_memory_is_shared_the_page_is_served_while_the_monitor_writes";
+fn without_shared_memory_the_page_is_served_while_the_monitor_writes() {
+    let test = "without_shared_memory_the_page_is_served_while_the_monitor_writes";
     with_folder(test, |folder, library| {
         let mut command = program(folder, Some(library), &["monitor"]);
         let mut monitor = Monitor(command.stderr(Stdio::piped()).spawn().expect("it starts"));
@@ -148,7 +145,7 @@ fn where_no_memory_is_shared_the_page_is_served_while_the_monitor_writes() {
         while answered < 200 || checks.len() < 5 {
             assert!(
                 Instant::now() < until,
-                "{answered} answers with {} checks",
+                "{answered} responses with {} checks",
                 checks.len()
             );
             if std::net::TcpStream::connect(page).is_err() {
@@ -164,43 +161,47 @@ fn where_no_memory_is_shared_the_page_is_served_while_the_monitor_writes() {
                     answered += 1;
                     checks.insert(timestamp);
                 }
-                // Nothing is there to be read until the first check is written.
+                // There is no result before the first check is written.
                 None => assert_eq!(answered, 0, "{}: {}", latest.status, latest.body),
             }
         }
-        let ended = Command::new("kill")
+        let killed = Command::new("kill")
             .args(["-s", "TERM", &monitor.0.id().to_string()])
             .status();
-        assert!(ended.expect("kill").success());
-        let mut said = String::new();
+        assert!(killed.expect("kill").success());
+        let mut stderr = String::new();
         monitor
             .0
             .stderr
             .take()
             .expect("a pipe")
-            .read_to_string(&mut said)
+            .read_to_string(&mut stderr)
             .expect("text");
-        assert_eq!(monitor.0.wait().expect("it ends").code(), Some(0), "{said}");
+        assert_eq!(
+            monitor.0.wait().expect("it ends").code(),
+            Some(0),
+            "{stderr}"
+        );
         assert!(
-            !said.contains("[WARN]") && !said.contains("[ERROR]"),
-            "{said}"
+            !stderr.contains("[WARN]") && !stderr.contains("[ERROR]"),
+            "{stderr}"
         );
         let connection = database(folder);
         assert!(
-            answer::<i64>(
+            query::<i64>(
                 &connection,
                 "select count(*) from ping_results where success_count = 1"
             ) >= 5
         );
-        assert_eq!(wholeness(folder), "ok\n");
+        assert_eq!(integrity(folder), "ok\n");
     });
 }
 
 #[test]
-fn a_database_with_a_log_is_taken_over_where_none_can_be_with_all_that_is_in_the_log() {
-    let test = "a_database_with_a_log_is_taken_over_where_none_can_be_with_all_that_is_in_the_log";
+fn without_shared_memory_a_database_is_opened_with_everything_in_its_write_ahead_log() {
+    let test = "without_shared_memory_a_database_is_opened_with_everything_in_its_write_ahead_log";
     with_folder(test, |folder, library| {
-        // Killed, so that what it wrote last is in the log only.
+        // Killed, so that its last writes are in the write-ahead log only.
         let mut monitor = Monitor(
             program(folder, None, &["monitor", "-q", "--no-dashboard"])
                 .spawn()
@@ -219,11 +220,11 @@ fn a_database_with_a_log_is_taken_over_where_none_can_be_with_all_that_is_in_the
             std::thread::yield_now();
         }
         monitor.0.kill().expect("it runs");
-        monitor.0.wait().expect("it is our child");
+        monitor.0.wait().expect("it is a child of this process");
         let log = folder.path().join("connection_logs.db-wal");
         assert!(
             std::fs::metadata(&log).is_ok_and(|log| log.len() > 0),
-            "there is a log"
+            "there is a write-ahead log"
         );
         let copies = ["connection_logs.db", "connection_logs.db-wal"];
         for name in copies {
@@ -249,15 +250,15 @@ fn a_database_with_a_log_is_taken_over_where_none_can_be_with_all_that_is_in_the
             assert_eq!(finished.code, Some(0), "{first}: {}", finished.stderr);
             let connection = database(folder);
             assert_eq!(
-                answer::<String>(&connection, "pragma journal_mode"),
+                query::<String>(&connection, "pragma journal_mode"),
                 "delete",
                 "{first}"
             );
             assert!(
-                answer::<i64>(&connection, "select count(*) from ping_results") >= before,
+                query::<i64>(&connection, "select count(*) from ping_results") >= before,
                 "{first}"
             );
-            assert_eq!(wholeness(folder), "ok\n", "{first}");
+            assert_eq!(integrity(folder), "ok\n", "{first}");
         }
     });
 }

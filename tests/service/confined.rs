@@ -1,7 +1,6 @@
-//! A program started as its unit says, where no systemd runs: the directives of the unit are read,
-//! and what systemd would make of them is made by the kernel's own means. Nothing of the unit is
-//! changed: the program lies where ExecStart= says, below a root of the test's own, which is this
-//! machine's with a layer above it.
+//! Starts a program as its unit says, without systemd: reads the unit's directives and applies them
+//! with mounts, namespaces, prctl(2) and seccomp(2). The unit is used unchanged: the program is
+//! installed at the path of ExecStart= in a separate root, an overlay on this machine's.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -18,19 +17,22 @@ use super::common::{TempDir, bin, run};
 use super::filter;
 use super::unit::Unit;
 
-/// What the tests make of a directive, for every one that is in a unit. One that is not listed here
-/// fails them: whoever adds it decides how it is tried.
-const MADE: &[(&str, &str)] = &[
+/// How the tests apply each directive of the units. A directive that is in neither list fails a
+/// test.
+const APPLIED: &[(&str, &str)] = &[
     (
         "Type",
-        "NOTIFY_SOCKET is given; the test hears what is said",
+        "NOTIFY_SOCKET is set; the test receives the messages",
     ),
-    ("ExecStart", "run as it is"),
-    ("ExecReload", "run as it is, confined likewise"),
-    ("WatchdogSec", "WATCHDOG_USEC is given, of a shorter time"),
-    ("User", "a user whom this machine does not have"),
-    ("Group", "likewise"),
-    ("StateDirectory", "the one folder that can be written"),
+    ("ExecStart", "executed unchanged"),
+    (
+        "ExecReload",
+        "executed unchanged, with the same restrictions",
+    ),
+    ("WatchdogSec", "WATCHDOG_USEC is set, to a shorter time"),
+    ("User", "a user that this machine does not have"),
+    ("Group", "the group of that user"),
+    ("StateDirectory", "the only writable folder"),
     ("StateDirectoryMode", "its mode"),
     ("UMask", "umask(2)"),
     ("WorkingDirectory", "chdir(2)"),
@@ -40,7 +42,7 @@ const MADE: &[(&str, &str)] = &[
     ("LimitNOFILE", "setrlimit(2)"),
     (
         "TasksMax",
-        "setrlimit(2): RLIMIT_NPROC of a user who has no other tasks",
+        "setrlimit(2): RLIMIT_NPROC of a user without other tasks",
     ),
     ("ProtectSystem", "mounts"),
     ("ProtectHome", "mounts"),
@@ -50,10 +52,7 @@ const MADE: &[(&str, &str)] = &[
     ("ProtectProc", "mounts"),
     ("ProcSubset", "mounts"),
     ("ProtectKernelTunables", "mounts"),
-    (
-        "ProtectControlGroups",
-        "mounts: /sys without the folder of control groups",
-    ),
+    ("ProtectControlGroups", "mounts: /sys without cgroup"),
     (
         "ProtectKernelModules",
         "mounts, and the filter: @module is not in @system-service",
@@ -85,40 +84,40 @@ const MADE: &[(&str, &str)] = &[
     ("SystemCallFilter", "the filter"),
     (
         "SystemCallErrorNumber",
-        "more strictly: what the unit does not allow kills",
+        "stricter: a forbidden system call kills the process",
     ),
 ];
 
-/// What is not made, and why it takes nothing away from what is tried.
-const NOT_MADE: &[(&str, &str)] = &[
-    ("Restart", "systemd's own doing"),
-    ("RestartSec", "systemd's own doing"),
+/// The directives that the tests do not apply, and why the result is valid without them.
+const NOT_APPLIED: &[(&str, &str)] = &[
+    ("Restart", "done by systemd"),
+    ("RestartSec", "done by systemd"),
     (
         "RestartPreventExitStatus",
-        "systemd's own doing; the exit status is looked at",
+        "done by systemd; the tests check the exit status",
     ),
-    ("TimeoutStartSec", "systemd's own doing"),
-    ("TimeoutStopSec", "systemd's own doing"),
-    ("Nice", "nothing is forbidden by it"),
-    ("IOSchedulingClass", "nothing is forbidden by it"),
+    ("TimeoutStartSec", "done by systemd"),
+    ("TimeoutStopSec", "done by systemd"),
+    ("Nice", "forbids nothing"),
+    ("IOSchedulingClass", "forbids nothing"),
     (
         "DevicePolicy",
-        "a program of control groups; the devices that it forbids are not there",
+        "a BPF program of the control group; the devices that it forbids do not exist",
     ),
     (
         "IPAddressDeny",
-        "a program of control groups; the network that it forbids is not there",
+        "a BPF program of the control group; the network that it forbids does not exist",
     ),
-    ("KeyringMode", "no system call for keys is made at all"),
-    ("RemoveIPC", "what is left behind; nothing is made"),
+    ("KeyringMode", "the program makes no system calls for keys"),
+    ("RemoveIPC", "the program creates no System V IPC"),
     (
         "PrivateUsers",
-        "its map must be written from outside; it hides the names of other users, for which nobody asks",
+        "its UID map has to be written from outside; it only hides the names of other users",
     ),
 ];
 
-/// Says for every directive of a unit whether and how it is tried here.
-pub fn account(unit: &Unit) -> Result<Vec<String>, String> {
+/// Describes for every directive of a unit how it is applied, or why it is not.
+pub fn describe_directives(unit: &Unit) -> Result<Vec<String>, String> {
     let mut lines: Vec<String> = Vec::new();
     for key in unit.keys() {
         let find = |list: &[(&str, &str)]| {
@@ -126,9 +125,9 @@ pub fn account(unit: &Unit) -> Result<Vec<String>, String> {
                 .find(|(name, _)| *name == key)
                 .map(|(_, how)| how.to_string())
         };
-        let line = match (find(MADE), find(NOT_MADE)) {
+        let line = match (find(APPLIED), find(NOT_APPLIED)) {
             (Some(how), None) => format!("{key}: {how}"),
-            (None, Some(why)) => format!("{key}: NOT TRIED: {why}"),
+            (None, Some(why)) => format!("{key}: NOT APPLIED: {why}"),
             _ => return Err(format!("{key} is not listed in tests/service/confined.rs")),
         };
         if !lines.contains(&line) {
@@ -138,30 +137,30 @@ pub fn account(unit: &Unit) -> Result<Vec<String>, String> {
     Ok(lines)
 }
 
-/// A root for services of one user, in the mounts of this thread.
-pub struct House {
+/// A root file system for the services of one user, in the mount namespace of this thread.
+pub struct ServiceRoot {
     folder: TempDir,
     uid: u32,
 }
 
-/// Where in the root the manager's socket is.
+/// Paths in the root.
 const NOTIFY_SOCKET: &str = "/run/systemd/notify";
 const CONFIG: &str = "/etc/ace-connection-logger/config.yaml";
 const STATE: &str = "/var/lib/ace-connection-logger";
 
-impl House {
-    /// Builds it: this machine below, on top the program at `program` and what an installation
-    /// brings. This thread gets mounts of its own. Fails with the reason where the kernel does not
-    /// do it.
-    pub fn build(program: &Path, config: &str) -> Result<House, String> {
-        // Each test has its own: the kernel counts the tasks of a user together.
+impl ServiceRoot {
+    /// Mounts an overlay on this machine's root and installs `program` and the configuration in it.
+    /// Moves this thread into a mount namespace of its own. An error says what the kernel refused.
+    pub fn create(program: &Path, config: &str) -> Result<ServiceRoot, String> {
+        // Each test has a user of its own, since RLIMIT_NPROC counts all tasks of a user.
         static UID: AtomicU32 = AtomicU32::new(61_200);
-        let house = House {
+        let root = ServiceRoot {
             folder: TempDir::new(),
             uid: UID.fetch_add(1, Ordering::Relaxed),
         };
-        sys::unshare_mounts().map_err(|error| format!("cannot make a mount namespace: {error}"))?;
-        house.shell(&format!(
+        sys::unshare_mounts()
+            .map_err(|error| format!("cannot create a mount namespace: {error}"))?;
+        root.shell(&format!(
             "mount --make-rprivate /
             mount -t tmpfs -o mode=755 none \"$PWD\"
             cd \"$PWD\"
@@ -175,46 +174,44 @@ impl House {
             echo 'ace-connection-logger:x:{uid}:{uid}::{STATE}:/usr/sbin/nologin' >>root/etc/passwd
             echo 'ace-connection-logger:x:{uid}:' >>root/etc/group",
             program.display(),
-            uid = house.uid,
+            uid = root.uid,
         ))?;
-        house.configure(config);
-        Ok(house)
+        root.configure(config);
+        Ok(root)
     }
 
-    /// Writes the configuration as an installation has it: for root to write and for the service's
-    /// group to read.
+    /// Writes the configuration, with the owner and mode of an installation.
     pub fn configure(&self, config: &str) {
         let path = self.root().join(&CONFIG[1..]);
-        fs::write(&path, config).expect("the layer is ours");
+        fs::write(&path, config).expect("the overlay is writable");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o640)).expect("it is ours");
         chown(&path, Some(0), Some(self.uid)).expect("we are root");
     }
 
-    /// Puts a program into /usr/local/bin.
+    /// Installs a script as /usr/local/bin/NAME.
     pub fn add_program(&self, name: &str, text: &str) {
         let path = self.root().join("usr/local/bin").join(name);
-        fs::write(&path, text).expect("the layer is ours");
+        fs::write(&path, text).expect("the overlay is writable");
         fs::set_permissions(&path, fs::Permissions::from_mode(0o755)).expect("it is ours");
     }
 
-    /// Adds lines to /etc/hosts; each must end, or musl does not see it.
+    /// Adds lines to /etc/hosts; musl ignores a last line without a newline.
     pub fn add_names(&self, lines: &str) {
         let path = self.root().join("etc/hosts");
         let before = fs::read_to_string(&path).unwrap_or_default();
-        fs::write(&path, format!("{before}\n{lines}")).expect("the layer is ours");
+        fs::write(&path, format!("{before}\n{lines}")).expect("the overlay is writable");
     }
 
-    /// The database, as root sees it.
+    /// The path of the database outside the root.
     pub fn database(&self) -> PathBuf {
         self.state().join("connection_logs.db")
     }
 
-    /// The folder of the state.
+    /// The path of the state folder outside the root.
     pub fn state(&self) -> PathBuf {
         self.folder.path().join("state")
     }
 
-    /// The user of its services.
     pub fn uid(&self) -> u32 {
         self.uid
     }
@@ -234,8 +231,8 @@ impl House {
         }
     }
 
-    /// Starts a service, its words those of `key` in its unit. What a unit says of the file system
-    /// is mounted for each anew, on a view of the mounts that only its process has.
+    /// Starts the command that `key` of a unit contains. The process has a mount namespace of its
+    /// own, in which the unit's file system directives are applied.
     pub fn start(&self, unit: &Unit, key: &str, main_pid: Option<u32>) -> Service {
         static STARTED: AtomicU32 = AtomicU32::new(0);
         let number = STARTED.fetch_add(1, Ordering::Relaxed).to_string();
@@ -244,27 +241,27 @@ impl House {
         fs::set_permissions(&socket, fs::Permissions::from_mode(0o666)).expect("it is ours");
         std::thread::scope(|scope| {
             scope
-                .spawn(|| self.start_here(unit, key, main_pid, &number))
+                .spawn(|| self.start_in_thread(unit, key, main_pid, &number))
                 .join()
         })
         .map(|(child, log)| Service {
             child,
             log,
-            notify: listen(notify),
+            notify: receive_messages(notify),
         })
         .unwrap_or_else(|panic| std::panic::resume_unwind(panic))
     }
 
-    fn start_here(
+    fn start_in_thread(
         &self,
         unit: &Unit,
         key: &str,
         main_pid: Option<u32>,
         socket: &str,
     ) -> (Child, PathBuf) {
-        sys::unshare_mounts().expect("it worked before");
+        sys::unshare_mounts().expect("it succeeded before");
         self.shell(&self.mounts(unit, socket))
-            .expect("the mounts of the unit");
+            .expect("the unit's mounts succeed");
         let log = self.folder.path().join(format!("log-{socket}"));
         let words: Vec<String> = unit
             .words(key)
@@ -321,7 +318,7 @@ impl House {
         }
         let mut lines = vec![
             "set -eu".to_string(),
-            // What this machine's /sys shows depends on the network of whoever mounts it.
+            // /sys shows the network namespace of the process that mounts it.
             "mount -t sysfs -o ro,nosuid,nodev,noexec none root/sys".into(),
             format!(
                 "mount -t proc -o nosuid,nodev,noexec,{} none root/proc",
@@ -329,7 +326,7 @@ impl House {
             ),
             format!("mount --bind 'notify/{socket}' root{NOTIFY_SOCKET}"),
         ];
-        // Nothing above the layer is left to be written but what follows.
+        // Only what follows is writable.
         lines.push("mount -o remount,bind,ro root".into());
         for file in ["/usr/bin/ace-connection-logger", NOTIFY_SOCKET] {
             lines.push(format!("mount -o remount,bind,ro root{file}"));
@@ -381,7 +378,7 @@ impl House {
                 .map(bit)
                 .fold(0, |all, bit| all | bit)
         };
-        // An unset bounding set is a full one, and that no unit may have.
+        // Without the directive the bounding set is full, which no unit may have.
         assert!(unit.keys().any(|key| key == "CapabilityBoundingSet"));
         Confinement {
             root: CString::new(self.root().into_os_string().into_encoded_bytes()).expect("a path"),
@@ -402,17 +399,17 @@ impl House {
     }
 }
 
-impl Drop for House {
+impl Drop for ServiceRoot {
     fn drop(&mut self) {
-        // Or else the folder's removal would go through all of this machine's files as the layer
-        // shows them.
+        // Otherwise removing the folder would walk through all files of this machine, which the
+        // overlay shows.
         drop(self.shell("umount -lR root; umount -l \"$PWD\""));
     }
 }
 
-/// Far more than anything of these tests takes.
+/// Much longer than anything in these tests takes.
 const MAX_WAIT: Duration = Duration::from_secs(30);
-/// The time that the units give is too long to wait for here.
+/// Shorter than the units' WatchdogSec=, so that the test does not wait for a minute.
 const WATCHDOG: Duration = Duration::from_millis(500);
 
 /// A running service.
@@ -422,8 +419,8 @@ pub struct Service {
     notify: Receiver<String>,
 }
 
-/// Reads all the time, as the manager does: the kernel keeps ten messages, and the next is lost.
-fn listen(socket: UnixDatagram) -> Receiver<String> {
+/// Receives the service's messages in a thread, since the kernel queues only ten.
+fn receive_messages(socket: UnixDatagram) -> Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     socket.set_read_timeout(Some(MAX_WAIT)).expect("a time-out");
     std::thread::spawn(move || {
@@ -441,44 +438,43 @@ fn listen(socket: UnixDatagram) -> Receiver<String> {
 }
 
 impl Service {
-    /// The next message to the manager.
-    pub fn hear(&self) -> String {
-        let heard = self.notify.recv_timeout(MAX_WAIT);
-        heard.unwrap_or_else(|error| {
+    /// The next message to the service manager.
+    pub fn next_message(&self) -> String {
+        let received = self.notify.recv_timeout(MAX_WAIT);
+        received.unwrap_or_else(|error| {
             panic!(
-                "the manager hears nothing: {error}; the log:\n{}",
+                "no message to the service manager: {error}; the log:\n{}",
                 self.log()
             )
         })
     }
 
-    /// The next message that is no sign of life.
-    pub fn hear_news(&self) -> String {
+    /// The next message that is not a keep-alive.
+    pub fn next_state_change(&self) -> String {
         let deadline = Instant::now() + MAX_WAIT;
         loop {
-            let message = self.hear();
+            let message = self.next_message();
             if message != "WATCHDOG=1" {
                 return message;
             }
             assert!(
                 Instant::now() < deadline,
-                "nothing but signs of life; the log:\n{}",
+                "only keep-alive messages; the log:\n{}",
                 self.log()
             );
         }
     }
 
-    /// What it wrote.
+    /// Its standard output and standard error.
     pub fn log(&self) -> String {
         fs::read_to_string(&self.log).expect("the log file")
     }
 
-    /// Its process.
     pub fn pid(&self) -> u32 {
         self.child.id()
     }
 
-    /// A line of /proc/PID/status.
+    /// A field of /proc/PID/status.
     pub fn status(&self, name: &str) -> String {
         let status = fs::read_to_string(format!("/proc/{}/status", self.pid())).expect("it runs");
         let line = status
@@ -490,28 +486,26 @@ impl Service {
             .join(" ")
     }
 
-    /// Waits for something to become true.
     pub fn wait_for(&mut self, what: &str, mut is_true: impl FnMut() -> bool) {
         let deadline = Instant::now() + MAX_WAIT;
         while !is_true() {
             let ended = self.child.try_wait().expect("it is our child");
             assert!(
                 ended.is_none(),
-                "{what}: it has ended, {ended:?}; the log:\n{}",
+                "{what}: it has exited, {ended:?}; the log:\n{}",
                 self.log()
             );
             assert!(
                 Instant::now() < deadline,
-                "{what} did not come about; the log:\n{}",
+                "{what}: not within {MAX_WAIT:?}; the log:\n{}",
                 self.log()
             );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Waits for its end. Where a system call was made that the unit does not allow, the signal is
-    /// SIGSYS (31).
-    pub fn end(&mut self) -> String {
+    /// Waits until it exits. Signal 31 (SIGSYS) means a system call that the unit does not allow.
+    pub fn wait(&mut self) -> String {
         let deadline = Instant::now() + MAX_WAIT;
         loop {
             if let Some(status) = self.child.try_wait().expect("it is our child") {
@@ -519,20 +513,20 @@ impl Service {
             }
             assert!(
                 Instant::now() < deadline,
-                "it does not end; the log:\n{}",
+                "it does not exit; the log:\n{}",
                 self.log()
             );
             std::thread::sleep(Duration::from_millis(5));
         }
     }
 
-    /// Ends it as systemd does.
+    /// Stops it as systemd does.
     pub fn stop(&mut self) -> String {
         let sent = Command::new("kill")
             .args(["-s", "TERM", &self.pid().to_string()])
             .status();
         assert!(sent.is_ok_and(|status| status.success()));
-        self.end()
+        self.wait()
     }
 }
 
@@ -544,8 +538,8 @@ impl Drop for Service {
     }
 }
 
-/// The program that the tests confine: this build's, or the one that ACE_CONNECTION_LOGGER_PROGRAM
-/// names, such as a static one.
+/// The program under test: of this build, or another one, such as a static one, named by
+/// ACE_CONNECTION_LOGGER_PROGRAM.
 pub fn program() -> PathBuf {
     std::env::var_os("ACE_CONNECTION_LOGGER_PROGRAM")
         .map_or_else(|| bin().to_path_buf(), PathBuf::from)

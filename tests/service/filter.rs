@@ -1,6 +1,5 @@
-//! The filter of system calls that a unit asks for, as seccomp(2) takes it: what the unit allows,
-//! and nothing else. systemd says itself which calls its sets stand for; this machine's C library
-//! says which numbers they have.
+//! Builds a seccomp(2) filter that allows the system calls that a unit allows. systemd-analyze
+//! expands systemd's sets of system calls; the headers of the C library have their numbers.
 
 use std::collections::{BTreeSet, HashMap};
 use std::io::Write;
@@ -8,12 +7,12 @@ use std::process::{Command, Stdio};
 
 use super::unit::Unit;
 
-/// Whoever calls what the unit does not allow is killed, where systemd would refuse it
-/// (SystemCallErrorNumber=): a test is to see what is called, also where the program would get over
-/// it.
+/// A system call that the unit does not allow kills the process. With systemd it fails
+/// (SystemCallErrorNumber=), which a test would not notice if the program handles the error.
 const KILL: u32 = 0x8000_0000;
 const ALLOW: u32 = 0x7fff_0000;
-const REFUSE: u32 = 0x0005_0000;
+/// Or-ed with the error number.
+const ERRNO: u32 = 0x0005_0000;
 
 const LOAD: u16 = 0x20;
 const AND: u16 = 0x54;
@@ -21,16 +20,16 @@ const IF_EQUAL: u16 = 0x15;
 const IF_ANY_BIT: u16 = 0x45;
 const RETURN: u16 = 0x06;
 
-/// Offsets in struct seccomp_data of linux/seccomp.h.
+/// Offsets in struct seccomp_data, linux/seccomp.h.
 const NUMBER: u32 = 0;
 const ARCHITECTURE: u32 = 4;
 
-/// The low half of an argument.
+/// Offset of the low 32 bits of an argument.
 fn argument(index: u32) -> u32 {
     16 + 8 * index + if cfg!(target_endian = "big") { 4 } else { 0 }
 }
 
-/// AUDIT_ARCH_* of linux/audit.h. `None` where this file does not know it.
+/// AUDIT_ARCH_* of linux/audit.h; `None` for other architectures.
 fn architecture() -> Option<u32> {
     Some(match std::env::consts::ARCH {
         "x86_64" => 0xc000_003e,
@@ -40,7 +39,7 @@ fn architecture() -> Option<u32> {
     })
 }
 
-/// A program for the kernel's filter, instruction by instruction.
+/// A BPF program.
 struct Program(Vec<libc::sock_filter>);
 
 impl Program {
@@ -53,28 +52,28 @@ impl Program {
         });
     }
 
-    /// For one system call: what `judge` adds, and then `end`.
-    fn on(&mut self, number: u32, end: u32, judge: impl FnOnce(&mut Program)) {
+    /// For one system call: the instructions that `add_rules` adds, and then the result `end`.
+    fn on(&mut self, number: u32, end: u32, add_rules: impl FnOnce(&mut Program)) {
         let mut body = Program(Vec::new());
-        judge(&mut body);
+        add_rules(&mut body);
         body.add(RETURN, end, 0, 0);
         let skipped = u8::try_from(body.0.len()).expect("a few instructions");
         self.add(IF_EQUAL, number, 0, skipped);
         self.0.append(&mut body.0);
     }
 
-    /// Refuses when one of the bits is in an argument.
-    fn refuse_bits(&mut self, index: u32, bits: u32, errno: i32) {
+    /// Fails the call with `errno` if one of the bits is set in an argument.
+    fn fail_on_bits(&mut self, index: u32, bits: u32, errno: i32) {
         self.add(LOAD, argument(index), 0, 0);
         self.add(IF_ANY_BIT, bits, 0, 1);
-        self.add(RETURN, REFUSE | errno.unsigned_abs(), 0, 0);
+        self.add(RETURN, ERRNO | errno.unsigned_abs(), 0, 0);
     }
 }
 
-/// The filter of a unit, or why there can be none here.
+/// The filter of a unit, or why it cannot be built here.
 pub fn of(unit: &Unit) -> Result<Vec<libc::sock_filter>, String> {
-    let architecture = architecture()
-        .ok_or("the number of this machine's architecture is not known to the test")?;
+    let architecture =
+        architecture().ok_or("the test does not know the number of this architecture")?;
     let numbers = numbers()?;
     let number = |name: &str| numbers.get(name).copied();
     let mut program = Program(Vec::new());
@@ -86,17 +85,17 @@ pub fn of(unit: &Unit) -> Result<Vec<libc::sock_filter>, String> {
     program.add(LOAD, NUMBER, 0, 0);
 
     let mut allowed = allowed(unit)?;
-    // What is looked at more closely is not allowed as it is.
-    let mut judge = |names: &[&str], end: u32, judge: &dyn Fn(&mut Program)| {
+    // A system call with a rule of its own is not in the list of allowed ones.
+    let mut add_rule = |names: &[&str], end: u32, add_rules: &dyn Fn(&mut Program)| {
         for name in names {
             if let Some(number) = allowed.take(*name).and_then(|_| number(name)) {
-                program.on(number, end, judge);
+                program.on(number, end, add_rules);
             }
         }
     };
-    judge(
+    add_rule(
         &["socket"],
-        REFUSE | libc::EAFNOSUPPORT.unsigned_abs(),
+        ERRNO | libc::EAFNOSUPPORT.unsigned_abs(),
         &|program| {
             program.add(LOAD, argument(0), 0, 0);
             for family in unit.words("RestrictAddressFamilies") {
@@ -107,17 +106,17 @@ pub fn of(unit: &Unit) -> Result<Vec<libc::sock_filter>, String> {
     );
     if unit.is_on("MemoryDenyWriteExecute") {
         let both = (libc::PROT_WRITE | libc::PROT_EXEC).unsigned_abs();
-        judge(&["mmap", "mmap2"], ALLOW, &|program| {
+        add_rule(&["mmap", "mmap2"], ALLOW, &|program| {
             program.add(LOAD, argument(2), 0, 0);
             program.add(AND, both, 0, 0);
             program.add(IF_EQUAL, both, 0, 1);
-            program.add(RETURN, REFUSE | libc::EPERM.unsigned_abs(), 0, 0);
+            program.add(RETURN, ERRNO | libc::EPERM.unsigned_abs(), 0, 0);
         });
-        judge(&["mprotect", "pkey_mprotect"], ALLOW, &|program| {
-            program.refuse_bits(2, libc::PROT_EXEC.unsigned_abs(), libc::EPERM);
+        add_rule(&["mprotect", "pkey_mprotect"], ALLOW, &|program| {
+            program.fail_on_bits(2, libc::PROT_EXEC.unsigned_abs(), libc::EPERM);
         });
-        judge(&["shmat"], ALLOW, &|program| {
-            program.refuse_bits(2, libc::SHM_EXEC.unsigned_abs(), libc::EPERM)
+        add_rule(&["shmat"], ALLOW, &|program| {
+            program.fail_on_bits(2, libc::SHM_EXEC.unsigned_abs(), libc::EPERM)
         });
     }
     if unit.is_on("RestrictNamespaces") {
@@ -128,32 +127,32 @@ pub fn of(unit: &Unit) -> Result<Vec<libc::sock_filter>, String> {
             | libc::CLONE_NEWUSER
             | libc::CLONE_NEWPID
             | libc::CLONE_NEWNET;
-        judge(&["clone"], ALLOW, &|program| {
-            program.refuse_bits(0, namespaces.unsigned_abs(), libc::EPERM)
+        add_rule(&["clone"], ALLOW, &|program| {
+            program.fail_on_bits(0, namespaces.unsigned_abs(), libc::EPERM)
         });
-        judge(
+        add_rule(
             &["unshare", "setns"],
-            REFUSE | libc::EPERM.unsigned_abs(),
+            ERRNO | libc::EPERM.unsigned_abs(),
             &|_| (),
         );
-        // Its flags are behind a pointer, where no filter can look: as if the kernel did not have
-        // it, so that clone is used.
-        judge(&["clone3"], REFUSE | libc::ENOSYS.unsigned_abs(), &|_| ());
+        // A filter cannot read its flags, which are behind a pointer. With ENOSYS the C library uses
+        // clone instead.
+        add_rule(&["clone3"], ERRNO | libc::ENOSYS.unsigned_abs(), &|_| ());
     }
     if unit.is_on("RestrictSUIDSGID") {
         let bits = libc::S_ISUID | libc::S_ISGID;
-        judge(&["chmod", "fchmod", "mkdir", "creat"], ALLOW, &|program| {
-            program.refuse_bits(1, bits, libc::EPERM)
+        add_rule(&["chmod", "fchmod", "mkdir", "creat"], ALLOW, &|program| {
+            program.fail_on_bits(1, bits, libc::EPERM)
         });
-        judge(&["fchmodat", "fchmodat2", "mkdirat"], ALLOW, &|program| {
-            program.refuse_bits(2, bits, libc::EPERM)
+        add_rule(&["fchmodat", "fchmodat2", "mkdirat"], ALLOW, &|program| {
+            program.fail_on_bits(2, bits, libc::EPERM)
         });
-        judge(&["openat2"], REFUSE | libc::ENOSYS.unsigned_abs(), &|_| ());
+        add_rule(&["openat2"], ERRNO | libc::ENOSYS.unsigned_abs(), &|_| ());
     }
     if unit.is_on("LockPersonality") {
-        judge(
+        add_rule(
             &["personality"],
-            REFUSE | libc::EPERM.unsigned_abs(),
+            ERRNO | libc::EPERM.unsigned_abs(),
             &|_| (),
         );
     }
@@ -170,21 +169,21 @@ fn family_number(name: &str) -> u32 {
         "AF_UNIX" => libc::AF_UNIX.unsigned_abs(),
         "AF_INET" => libc::AF_INET.unsigned_abs(),
         "AF_INET6" => libc::AF_INET6.unsigned_abs(),
-        other => panic!("the number of {other} is not known to the test"),
+        other => panic!("the test does not know the number of {other}"),
     }
 }
 
-/// The names that SystemCallFilter= comes to: the first line allows, one with `~` takes away.
+/// The names that SystemCallFilter= allows: a line adds names, a line with `~` removes them.
 fn allowed(unit: &Unit) -> Result<BTreeSet<String>, String> {
     let mut allowed = BTreeSet::new();
     for line in unit.all("SystemCallFilter") {
-        let (names, takes_away) = line
+        let (names, removes) = line
             .strip_prefix('~')
             .map_or((line, false), |names| (names, true));
         for word in names.split_whitespace() {
             let mut names = BTreeSet::new();
             expand(word, &mut names)?;
-            if takes_away {
+            if removes {
                 allowed = &allowed - &names;
             } else {
                 allowed.append(&mut names);
@@ -225,7 +224,7 @@ fn expand(word: &str, into: &mut BTreeSet<String>) -> Result<(), String> {
     Ok(())
 }
 
-/// The numbers of this machine's system calls, from the headers of its C library.
+/// The numbers of the system calls, from the headers of the C library.
 fn numbers() -> Result<HashMap<String, u32>, String> {
     let mut command = Command::new("cc");
     command
@@ -251,7 +250,7 @@ fn numbers() -> Result<HashMap<String, u32>, String> {
         .collect();
     let resolve = |value: &&str| {
         let mut value = *value;
-        // `__NR_fcntl` is `__NR3264_fcntl` on some machines, and that is a number.
+        // On some architectures `__NR_fcntl` is `__NR3264_fcntl`, which is a number.
         for _ in 0..3 {
             match value.parse() {
                 Ok(number) => return Some(number),

@@ -1,6 +1,5 @@
-//! The files with which service managers run the program: systemd's units are verified, their
-//! exposure is reckoned, and the program is started as they say; the scripts of OpenRC and OpenWrt
-//! are read by their shells.
+//! The files for service managers. systemd-analyze verifies the units and rates their exposure, and
+//! the program is started with their restrictions; the scripts of OpenRC and OpenWrt are run.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -16,7 +15,7 @@ use std::sync::{Mutex, PoisonError};
 
 use common::namespace::{SocketKind, in_namespace, ip, is_available};
 use common::{TempDir, bin, http, run, skip};
-use confined::{House, Service, account, program};
+use confined::{Service, ServiceRoot, describe_directives, program};
 use rusqlite::{Connection, OpenFlags};
 use unit::Unit;
 
@@ -26,26 +25,25 @@ const CLEANUP: &str = "ace-connection-logger-cleanup.service";
 const TIMER: &str = "ace-connection-logger-cleanup.timer";
 const SERVICES: [&str; 3] = [MONITOR, DASHBOARD, CLEANUP];
 
-fn is_here(test: &str, program: &str) -> bool {
-    let is_here = Command::new(program)
+fn is_installed(test: &str, program: &str) -> bool {
+    let is_installed = Command::new(program)
         .arg("--version")
         .stdout(Stdio::null())
         .status()
         .is_ok_and(|status| status.success());
-    if !is_here {
+    if !is_installed {
         skip(test, &format!("cannot run {program}"));
     }
-    is_here
+    is_installed
 }
 
 #[test]
 fn systemd_finds_nothing_wrong_in_the_units() {
     let test = "systemd_finds_nothing_wrong_in_the_units";
-    if !is_here(test, "systemd-analyze") {
+    if !is_installed(test, "systemd-analyze") {
         return;
     }
-    // It wants the program to exist, and nothing is installed here. The manual pages are not here
-    // either.
+    // It requires the program to exist. The manual pages are not installed.
     let folder = TempDir::new();
     for name in SERVICES.iter().chain(&[TIMER]) {
         let text = fs::read_to_string(unit::folder().join(name)).expect("a unit");
@@ -71,14 +69,14 @@ fn systemd_finds_nothing_wrong_in_the_units() {
 }
 
 #[test]
-fn each_unit_is_exposed_by_1_5_at_most() {
-    let test = "each_unit_is_exposed_by_1_5_at_most";
-    if !is_here(test, "systemd-analyze") {
+fn the_exposure_level_of_each_unit_is_at_most_1_5() {
+    let test = "the_exposure_level_of_each_unit_is_at_most_1_5";
+    if !is_installed(test, "systemd-analyze") {
         return;
     }
     for name in SERVICES {
         let mut command = Command::new("systemd-analyze");
-        // The threshold is in tenths.
+        // The threshold is ten times the level.
         command
             .args(["--no-pager", "security", "--offline=true", "--threshold=15"])
             .arg(unit::folder().join(name));
@@ -99,35 +97,36 @@ fn each_unit_is_exposed_by_1_5_at_most() {
 }
 
 #[test]
-fn every_directive_of_the_units_is_tried_or_it_is_said_why_not() {
+fn every_directive_of_the_units_is_applied_or_listed_with_a_reason() {
     for name in SERVICES {
-        let lines = account(&Unit::read(name)).unwrap_or_else(|error| panic!("{name}: {error}"));
+        let lines = describe_directives(&Unit::read(name))
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
         println!("{name}:\n  {}", lines.join("\n  "));
     }
 }
 
-/// Runs something in a network of its own, and in it a root for services, where all of that can be
-/// had. Otherwise the reason is said. `net.ipv4.ping_group_range` is closed there: what may ping
-/// may do so by its capability.
-fn confine(test: &str, config: &str, then: impl FnOnce(&House) + Send) {
-    if !is_here(test, "systemd-analyze") || !is_here(test, "cc") || !is_available(test) {
+/// Runs `then` with a root for services, in a network namespace in which
+/// `net.ipv4.ping_group_range` is empty, so that only CAP_NET_RAW allows to ping. Skips the test if
+/// the machine cannot provide that.
+fn with_service_root(test: &str, config: &str, then: impl FnOnce(&ServiceRoot) + Send) {
+    if !is_installed(test, "systemd-analyze") || !is_installed(test, "cc") || !is_available(test) {
         return;
     }
     if common::sys::effective_user() != 0 || std::env::var_os(common::namespace::INSIDE).is_some() {
         return skip(test, "only root can start a program as another user");
     }
-    // One after the other: a thousand threads beside them would change what the others wait for.
-    static TURN: Mutex<()> = Mutex::new(());
-    let _turn = TURN.lock().unwrap_or_else(PoisonError::into_inner);
+    // One test at a time: the one with a thousand threads would delay the others.
+    static SERIAL: Mutex<()> = Mutex::new(());
+    let _serial = SERIAL.lock().unwrap_or_else(PoisonError::into_inner);
     in_namespace(SocketKind::Raw, |_tun| {
-        match House::build(&program(), config) {
-            Ok(house) => then(&house),
+        match ServiceRoot::create(&program(), config) {
+            Ok(root) => then(&root),
             Err(reason) => skip(test, &reason),
         }
     });
 }
 
-/// Checks of what answers here, of a name, and of the gateway, which is silent.
+/// Hosts that answer, one of them by name, and a gateway that does not.
 const CONFIG: &str =
     "monitoring: {interval_seconds: 0.5, ping_count: 2, ping_spacing_ms: 40, timeout_seconds: 0.1}
 database: {path: connection_logs.db, flush_seconds: 0.2}
@@ -138,25 +137,25 @@ hosts:
 - {name: the gateway, address: gateway}
 ";
 
-const PAGE: &str = "127.0.0.1:8501";
+const PAGE_ADDRESS: &str = "127.0.0.1:8501";
 
-fn ask(path: &str) -> http::Answer {
-    let address: SocketAddr = PAGE.parse().expect("an address");
+fn get(path: &str) -> http::Answer {
+    let address: SocketAddr = PAGE_ADDRESS.parse().expect("an address");
     let answer = http::get(address, path, "");
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     answer
 }
 
-/// One text of the database; none where there is no such row, or no database yet.
-fn text(house: &House, sql: &str) -> Option<String> {
+/// One text from the database; `None` without such a row or without a database.
+fn query(root: &ServiceRoot, sql: &str) -> Option<String> {
     let database =
-        Connection::open_with_flags(house.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
+        Connection::open_with_flags(root.database(), OpenFlags::SQLITE_OPEN_READ_ONLY).ok()?;
     database.query_row(sql, [], |row| row.get(0)).ok()
 }
 
-/// What the kernel says of a process that its unit confines.
-fn assert_is_confined(service: &Service, house: &House, capabilities: &str) {
-    let user = house.uid();
+/// Checks in /proc that the process has the restrictions of its unit.
+fn assert_is_confined(service: &Service, root: &ServiceRoot, capabilities: &str) {
+    let user = root.uid();
     for name in ["Uid", "Gid"] {
         assert_eq!(service.status(name), format!("{user} {user} {user} {user}"));
     }
@@ -197,9 +196,9 @@ fn assert_is_confined(service: &Service, house: &House, capabilities: &str) {
 const NET_RAW: &str = "0000000000002000";
 const NONE: &str = "0000000000000000";
 
-/// The program of alerts.command: it leaves in the service's folder what it was told, who it is,
-/// and what it can write.
-const TELL: &str = "#!/bin/sh
+/// The program of alerts.command: writes the alert, its privileges and what it can access into the
+/// state folder.
+const ALERT_SCRIPT: &str = "#!/bin/sh
 cd /var/lib/ace-connection-logger || exit 1
 {
     cat
@@ -210,46 +209,45 @@ cd /var/lib/ace-connection-logger || exit 1
         ls \"$folder\" >/dev/null 2>&1 || echo \"cannot read $folder\"
     done
     ( : >/tmp/probe ) && echo \"can write /tmp\"
-    echo told
-} >\"told-$ACE_KIND\"
+    echo complete
+} >\"alert-$ACE_KIND\"
 ";
 
 #[test]
-fn the_monitor_does_all_its_work_as_its_unit_confines_it() {
-    let test = "the_monitor_does_all_its_work_as_its_unit_confines_it";
-    let config = format!("{CONFIG}alerts: {{command: [/usr/local/bin/tell]}}\n");
-    confine(test, &config, |house| {
+fn the_monitor_works_with_the_restrictions_of_its_unit() {
+    let test = "the_monitor_works_with_the_restrictions_of_its_unit";
+    let config = format!("{CONFIG}alerts: {{command: [/usr/local/bin/alert]}}\n");
+    with_service_root(test, &config, |root| {
         ip("route add default via 10.9.0.2").expect("the network is ours");
-        house.add_names("127.0.0.1 here.example\n");
-        house.add_program("tell", TELL);
+        root.add_names("127.0.0.1 here.example\n");
+        root.add_program("alert", ALERT_SCRIPT);
         let unit = Unit::read(MONITOR);
-        let mut monitor = house.start(&unit, "ExecStart", None);
+        let mut monitor = root.start(&unit, "ExecStart", None);
         assert_eq!(
-            monitor.hear(),
+            monitor.next_message(),
             "READY=1\nSTATUS=monitoring 4 hosts",
             "{}",
             monitor.log()
         );
         assert_eq!(
-            (monitor.hear(), monitor.hear()),
+            (monitor.next_message(), monitor.next_message()),
             ("WATCHDOG=1".into(), "WATCHDOG=1".into())
         );
-        assert_is_confined(&monitor, house, NET_RAW);
+        assert_is_confined(&monitor, root, NET_RAW);
 
-        // It pings by the one right that it has, looks a name up, and finds the gateway in its own
-        // /proc.
+        // It pings with its only capability, resolves a name, and finds the gateway in /proc/self.
         for host in ["127.0.0.1", "::1", "here.example"] {
-            monitor.wait_for("a check that is answered", || {
+            monitor.wait_for("a check with replies", || {
                 let sql = format!("select 'yes' from ping_results where host_address = '{host}' and success_rate = 100 limit 1");
-                text(house, &sql).is_some()
+                query(root, &sql).is_some()
             });
         }
         monitor.wait_for("the gateway's outage and its cause", || {
             let sql = "select cause from outage_events where host_address = 'gateway'";
-            text(house, sql).as_deref() == Some("gateway")
+            query(root, sql).as_deref() == Some("gateway")
         });
 
-        // The page, from the files of the program, the database and the clock's zone.
+        // The page needs the database and the time zone.
         for path in [
             "/",
             "/health",
@@ -258,21 +256,21 @@ fn the_monitor_does_all_its_work_as_its_unit_confines_it() {
             "/metrics",
             "/api/series?host_address=127.0.0.1",
         ] {
-            ask(path);
+            get(path);
         }
-        let status = ask("/api/status").body;
+        let status = get("/api/status").body;
         assert!(status.contains("here by name"), "{status}");
 
-        // A program that it runs: it has what the monitor has, less the right to ping.
-        let told = house.state().join("told-down");
-        monitor.wait_for("a notice", || {
-            fs::read_to_string(&told).is_ok_and(|text| text.ends_with("told\n"))
+        // A program that it runs has its restrictions, and no CAP_NET_RAW.
+        let alert = root.state().join("alert-down");
+        monitor.wait_for("an alert", || {
+            fs::read_to_string(&alert).is_ok_and(|text| text.ends_with("complete\n"))
         });
-        let told = fs::read_to_string(&told).expect("it is there");
-        let user = house.uid();
-        let (json, seen) = told.split_once("Uid:").expect("two parts");
-        assert!(json.contains("\"the gateway\""), "{told}");
-        let seen: Vec<String> = format!("Uid:{seen}")
+        let alert = fs::read_to_string(&alert).expect("it is there");
+        let user = root.uid();
+        let (json, found) = alert.split_once("Uid:").expect("two parts");
+        assert!(json.contains("\"the gateway\""), "{alert}");
+        let found: Vec<String> = format!("Uid:{found}")
             .lines()
             .map(|line| line.replace('\t', " "))
             .collect();
@@ -287,9 +285,9 @@ fn the_monitor_does_all_its_work_as_its_unit_confines_it() {
             "NoNewPrivs: 1".into(),
             "Seccomp: 2".into(),
         ];
-        assert_eq!(seen[..expected.len()], expected, "{told}");
-        let rest: Vec<&str> = seen[expected.len()..].iter().map(String::as_str).collect();
-        assert!(rest[0].starts_with("processes "), "{told}");
+        assert_eq!(found[..expected.len()], expected, "{alert}");
+        let rest: Vec<&str> = found[expected.len()..].iter().map(String::as_str).collect();
+        assert!(rest[0].starts_with("processes "), "{alert}");
         let unreadable = [
             "cannot read /home",
             "cannot read /root",
@@ -297,70 +295,76 @@ fn the_monitor_does_all_its_work_as_its_unit_confines_it() {
         ];
         assert_eq!(
             rest[1..],
-            [&unreadable[..], &["can write /tmp", "told"]].concat(),
-            "{told}"
+            [&unreadable[..], &["can write /tmp", "complete"]].concat(),
+            "{alert}"
         );
 
-        // A changed configuration, by the unit's own command.
-        house.configure(&format!(
+        // A changed configuration, reloaded with the unit's ExecReload=.
+        root.configure(&format!(
             "{CONFIG}- {{name: another, address: 127.0.0.2}}\n"
         ));
-        let mut reload = house.start(&unit, "ExecReload", Some(monitor.pid()));
-        assert_eq!(reload.end(), "exit status: 0", "{}", reload.log());
-        let reloading = monitor.hear_news();
+        let mut reload = root.start(&unit, "ExecReload", Some(monitor.pid()));
+        assert_eq!(reload.wait(), "exit status: 0", "{}", reload.log());
+        let reloading = monitor.next_state_change();
         assert!(
             reloading.starts_with("RELOADING=1\nMONOTONIC_USEC="),
             "{reloading}"
         );
         assert_eq!(
-            monitor.hear_news(),
+            monitor.next_state_change(),
             "READY=1\nSTATUS=monitoring 5 hosts",
             "{}",
             monitor.log()
         );
         monitor.wait_for("the new host", || {
-            text(
-                house,
+            query(
+                root,
                 "select 'yes' from ping_results where host_address = '127.0.0.2'",
             )
             .is_some()
         });
 
         assert_eq!(monitor.stop(), "exit status: 0", "{}", monitor.log());
-        assert_eq!(monitor.hear_news(), "STOPPING=1");
+        assert_eq!(monitor.next_state_change(), "STOPPING=1");
         let log = monitor.log();
         assert!(!log.contains("[ERROR]"), "{log}");
-        assert_belongs_to_the_group(house);
+        assert_database_is_private(root);
     });
 }
 
-/// The database is for the service's user to write, for the group to read, and for nobody else.
-fn assert_belongs_to_the_group(house: &House) {
+/// Only the service's user can write the database, and only its group can read it.
+fn assert_database_is_private(root: &ServiceRoot) {
     use std::os::unix::fs::MetadataExt;
-    let about = fs::metadata(house.database()).expect("there is a database");
+    let metadata = fs::metadata(root.database()).expect("there is a database");
     assert_eq!(
-        (about.uid(), about.gid(), about.mode() & 0o777),
-        (house.uid(), house.uid(), 0o640)
+        (metadata.uid(), metadata.gid(), metadata.mode() & 0o777),
+        (root.uid(), root.uid(), 0o640)
     );
 }
 
 #[test]
-fn the_page_alone_works_as_its_unit_confines_it_beside_a_monitor_and_without_one() {
-    let test = "the_page_alone_works_as_its_unit_confines_it_beside_a_monitor_and_without_one";
-    confine(test, CONFIG, |house| {
+fn the_dashboard_works_with_the_restrictions_of_its_unit_with_and_without_a_monitor() {
+    let test = "the_dashboard_works_with_the_restrictions_of_its_unit_with_and_without_a_monitor";
+    with_service_root(test, CONFIG, |root| {
         let (unit, page) = (Unit::read(MONITOR), Unit::read(DASHBOARD));
-        // As the comment in the page's unit says.
+        // The drop-in that the dashboard's unit recommends.
         let start = unit
             .value("ExecStart")
             .replace("--strict", "--strict --no-dashboard");
-        let mut monitor = house.start(&unit.with("ExecStart", &start), "ExecStart", None);
-        assert!(monitor.hear().starts_with("READY=1"), "{}", monitor.log());
+        let mut monitor = root.start(&unit.with("ExecStart", &start), "ExecStart", None);
+        assert!(
+            monitor.next_message().starts_with("READY=1"),
+            "{}",
+            monitor.log()
+        );
         monitor.wait_for("a check", || {
-            text(house, "select 'yes' from check_result limit 1").is_some()
+            query(root, "select 'yes' from check_result limit 1").is_some()
         });
-        let mut dashboard = house.start(&page, "ExecStart", None);
-        dashboard.wait_for("the page", || std::net::TcpStream::connect(PAGE).is_ok());
-        assert_is_confined(&dashboard, house, NONE);
+        let mut dashboard = root.start(&page, "ExecStart", None);
+        dashboard.wait_for("the page", || {
+            std::net::TcpStream::connect(PAGE_ADDRESS).is_ok()
+        });
+        assert_is_confined(&dashboard, root, NONE);
         for path in [
             "/",
             "/health",
@@ -368,44 +372,48 @@ fn the_page_alone_works_as_its_unit_confines_it_beside_a_monitor_and_without_one
             "/metrics",
             "/api/series?host_address=127.0.0.1",
         ] {
-            ask(path);
+            get(path);
         }
-        let status = ask("/api/ping-results/latest").body;
+        let status = get("/api/ping-results/latest").body;
         assert!(status.contains("127.0.0.1"), "{status}");
-        // The monitor hears of it by the database, which whoever shows the page must be able to
-        // write.
-        dashboard.wait_for("word that somebody watches", || {
-            text(
-                house,
+        // A dashboard writes to the database that the page is open, for the monitor.
+        dashboard.wait_for("the page is recorded as open", || {
+            query(
+                root,
                 "select cast(looked_at as text) from watcher where looked_at > 0",
             )
             .is_some()
         });
         assert_eq!(monitor.stop(), "exit status: 0", "{}", monitor.log());
-        ask("/api/status");
+        get("/api/status");
         assert_eq!(dashboard.stop(), "exit status: 0", "{}", dashboard.log());
 
-        // The index of SQLite's log goes with the last who writes: who only reads must make it
-        // anew.
-        let mut cleanup = house.start(&Unit::read(CLEANUP), "ExecStart", None);
-        assert_eq!(cleanup.end(), "exit status: 0", "{}", cleanup.log());
-        assert!(!house.state().join("connection_logs.db-shm").exists());
-        let mut dashboard = house.start(&page, "ExecStart", None);
-        dashboard.wait_for("the page", || std::net::TcpStream::connect(PAGE).is_ok());
-        ask("/api/status");
+        // The last writer removes the index of SQLite's write-ahead log; a reader has to create it.
+        let mut cleanup = root.start(&Unit::read(CLEANUP), "ExecStart", None);
+        assert_eq!(cleanup.wait(), "exit status: 0", "{}", cleanup.log());
+        assert!(!root.state().join("connection_logs.db-shm").exists());
+        let mut dashboard = root.start(&page, "ExecStart", None);
+        dashboard.wait_for("the page", || {
+            std::net::TcpStream::connect(PAGE_ADDRESS).is_ok()
+        });
+        get("/api/status");
         assert_eq!(dashboard.stop(), "exit status: 0", "{}", dashboard.log());
-        assert_belongs_to_the_group(house);
+        assert_database_is_private(root);
     });
 }
 
 #[test]
-fn the_page_alone_ends_well_where_the_monitor_serves_it() {
-    let test = "the_page_alone_ends_well_where_the_monitor_serves_it";
-    confine(test, CONFIG, |house| {
-        let monitor = house.start(&Unit::read(MONITOR), "ExecStart", None);
-        assert!(monitor.hear().starts_with("READY=1"), "{}", monitor.log());
-        let mut dashboard = house.start(&Unit::read(DASHBOARD), "ExecStart", None);
-        assert_eq!(dashboard.end(), "exit status: 0", "{}", dashboard.log());
+fn the_dashboard_exits_with_0_where_the_monitor_serves_the_page() {
+    let test = "the_dashboard_exits_with_0_where_the_monitor_serves_the_page";
+    with_service_root(test, CONFIG, |root| {
+        let monitor = root.start(&Unit::read(MONITOR), "ExecStart", None);
+        assert!(
+            monitor.next_message().starts_with("READY=1"),
+            "{}",
+            monitor.log()
+        );
+        let mut dashboard = root.start(&Unit::read(DASHBOARD), "ExecStart", None);
+        assert_eq!(dashboard.wait(), "exit status: 0", "{}", dashboard.log());
         assert!(
             dashboard.log().contains("this database is served already"),
             "{}",
@@ -415,13 +423,12 @@ fn the_page_alone_ends_well_where_the_monitor_serves_it() {
 }
 
 #[test]
-fn a_clean_up_works_as_its_unit_confines_it_beside_a_monitor_and_before_there_is_a_database() {
-    let test =
-        "a_clean_up_works_as_its_unit_confines_it_beside_a_monitor_and_before_there_is_a_database";
-    confine(test, CONFIG, |house| {
+fn a_clean_up_works_with_the_restrictions_of_its_unit_and_without_a_database() {
+    let test = "a_clean_up_works_with_the_restrictions_of_its_unit_and_without_a_database";
+    with_service_root(test, CONFIG, |root| {
         let unit = Unit::read(CLEANUP);
-        let mut cleanup = house.start(&unit, "ExecStart", None);
-        assert_eq!(cleanup.end(), "exit status: 0", "{}", cleanup.log());
+        let mut cleanup = root.start(&unit, "ExecStart", None);
+        assert_eq!(cleanup.wait(), "exit status: 0", "{}", cleanup.log());
         assert!(
             cleanup
                 .log()
@@ -430,32 +437,36 @@ fn a_clean_up_works_as_its_unit_confines_it_beside_a_monitor_and_before_there_is
             cleanup.log()
         );
 
-        let mut monitor = house.start(&Unit::read(MONITOR), "ExecStart", None);
-        assert!(monitor.hear().starts_with("READY=1"), "{}", monitor.log());
+        let mut monitor = root.start(&Unit::read(MONITOR), "ExecStart", None);
+        assert!(
+            monitor.next_message().starts_with("READY=1"),
+            "{}",
+            monitor.log()
+        );
         monitor.wait_for("a check", || {
-            text(house, "select 'yes' from check_result limit 1").is_some()
+            query(root, "select 'yes' from check_result limit 1").is_some()
         });
         const OLD: &str =
             "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count, success_rate)
             values('here', '127.0.0.1', datetime('now', '-100 days'), 0, 5, 0)";
-        let database = Connection::open(house.database()).expect("it is there");
+        let database = Connection::open(root.database()).expect("it is there");
         database
             .busy_timeout(std::time::Duration::from_secs(5))
             .expect("a time-out");
-        database.execute_batch(OLD).expect("the view takes rows");
+        database.execute_batch(OLD).expect("the view accepts rows");
         drop(database);
-        let mut cleanup = house.start(&unit, "ExecStart", None);
-        assert_eq!(cleanup.end(), "exit status: 0", "{}", cleanup.log());
-        // The monitor does so itself, whoever comes first; between the two there is nothing left.
+        let mut cleanup = root.start(&unit, "ExecStart", None);
+        assert_eq!(cleanup.wait(), "exit status: 0", "{}", cleanup.log());
+        // Either the monitor or the clean-up has deleted it.
         let old = "select 'yes' from ping_results where timestamp < datetime('now', '-90 days')";
-        assert_eq!(text(house, old), None, "{}", cleanup.log());
+        assert_eq!(query(root, old), None, "{}", cleanup.log());
         assert_eq!(monitor.stop(), "exit status: 0", "{}", monitor.log());
     });
 }
 
 #[test]
-fn a_thousand_hosts_by_name_fit_the_limits_of_the_unit() {
-    let test = "a_thousand_hosts_by_name_fit_the_limits_of_the_unit";
+fn a_thousand_hosts_by_name_fit_into_the_limits_of_the_unit() {
+    let test = "a_thousand_hosts_by_name_fit_into_the_limits_of_the_unit";
     const HOSTS: usize = 1000;
     let address = |index: usize| format!("127.1.{}.{}", index / 250, index % 250 + 1);
     let names: String = (0..HOSTS)
@@ -467,12 +478,12 @@ fn a_thousand_hosts_by_name_fit_the_limits_of_the_unit() {
     let config = format!(
         "monitoring: {{interval_seconds: 5, ping_count: 1}}\ndatabase: {{path: connection_logs.db, flush_seconds: 1}}\nhosts:\n{hosts}"
     );
-    confine(test, &config, |house| {
-        house.add_names(&names);
+    with_service_root(test, &config, |root| {
+        root.add_names(&names);
         let unit = Unit::read(MONITOR);
-        let mut monitor = house.start(&unit, "ExecStart", None);
+        let mut monitor = root.start(&unit, "ExecStart", None);
         assert_eq!(
-            monitor.hear(),
+            monitor.next_message(),
             format!("READY=1\nSTATUS=monitoring {HOSTS} hosts"),
             "{}",
             monitor.log()
@@ -487,7 +498,7 @@ fn a_thousand_hosts_by_name_fit_the_limits_of_the_unit() {
             files = files.max(count("fd"));
             let answered =
                 "select cast(count(distinct host_id) as text) from check_result where received > 0";
-            text(house, answered) == Some(HOSTS.to_string())
+            query(root, answered) == Some(HOSTS.to_string())
         });
         println!(
             "{HOSTS} hosts: {tasks} tasks, {files} files, {}",
@@ -503,48 +514,48 @@ fn a_thousand_hosts_by_name_fit_the_limits_of_the_unit() {
         );
         assert_eq!(monitor.stop(), "exit status: 0", "{}", monitor.log());
 
-        // What is asked for beforehand is what is needed: with less it says so and does not begin.
-        let mut monitor = house.start(&unit.clone().with("LimitNOFILE", "2000"), "ExecStart", None);
-        assert_eq!(monitor.end(), "exit status: 78", "{}", monitor.log());
+        // With lower limits it reports which one is too low and does not start.
+        let mut monitor = root.start(&unit.clone().with("LimitNOFILE", "2000"), "ExecStart", None);
+        assert_eq!(monitor.wait(), "exit status: 78", "{}", monitor.log());
         assert!(monitor.log().contains("LimitNOFILE="), "{}", monitor.log());
-        let mut monitor = house.start(&unit.with("TasksMax", "500"), "ExecStart", None);
-        assert_eq!(monitor.end(), "exit status: 78", "{}", monitor.log());
+        let mut monitor = root.start(&unit.with("TasksMax", "500"), "ExecStart", None);
+        assert_eq!(monitor.wait(), "exit status: 78", "{}", monitor.log());
         assert!(monitor.log().contains("TasksMax="), "{}", monitor.log());
     });
 }
 
 #[test]
-fn what_no_restart_can_change_ends_with_a_status_that_prevents_it() {
-    let test = "what_no_restart_can_change_ends_with_a_status_that_prevents_it";
-    confine(test, CONFIG, |house| {
+fn errors_that_a_restart_cannot_change_exit_with_a_status_that_prevents_it() {
+    let test = "errors_that_a_restart_cannot_change_exit_with_a_status_that_prevents_it";
+    with_service_root(test, CONFIG, |root| {
         let unit = Unit::read(MONITOR);
         let prevented = unit.words("RestartPreventExitStatus");
-        let ends_with = |service: &mut Service, status: &str| {
+        let assert_exits_with = |service: &mut Service, status: &str| {
             assert_eq!(
-                service.end(),
+                service.wait(),
                 format!("exit status: {status}"),
                 "{}",
                 service.log()
             );
             assert!(prevented.contains(&status), "{status}");
         };
-        // Without its capability there is no way to ping: the restrictions of this test are real.
-        ends_with(
-            &mut house.start(
+        // Without its capability it cannot ping, which also shows that this test restricts it.
+        assert_exits_with(
+            &mut root.start(
                 &unit.clone().with("AmbientCapabilities", ""),
                 "ExecStart",
                 None,
             ),
             "77",
         );
-        let taken = std::net::TcpListener::bind(PAGE).expect("nobody has it");
-        ends_with(&mut house.start(&unit, "ExecStart", None), "69");
-        drop(taken);
-        house.configure("monitoring: {interval_seconds: never}\n");
-        ends_with(&mut house.start(&unit, "ExecStart", None), "78");
+        let listener = std::net::TcpListener::bind(PAGE_ADDRESS).expect("the port is free");
+        assert_exits_with(&mut root.start(&unit, "ExecStart", None), "69");
+        drop(listener);
+        root.configure("monitoring: {interval_seconds: never}\n");
+        assert_exits_with(&mut root.start(&unit, "ExecStart", None), "78");
         let start = unit.value("ExecStart").replace("--strict", "--strictly");
-        ends_with(
-            &mut house.start(&unit.clone().with("ExecStart", &start), "ExecStart", None),
+        assert_exits_with(
+            &mut root.start(&unit.clone().with("ExecStart", &start), "ExecStart", None),
             "2",
         );
     });

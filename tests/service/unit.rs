@@ -1,21 +1,19 @@
-//! The files of packaging/systemd as systemd reads them: systemd.syntax(7).
+//! Reads the units of packaging/systemd: systemd.syntax(7).
 
 use std::fs;
 use std::path::{Path, PathBuf};
 
-/// Where the units are.
 pub fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/systemd")
 }
 
-/// What the section [Service] of a unit says, in its order.
+/// The section [Service] of a unit, in its order.
 #[derive(Clone, Debug)]
 pub struct Unit {
     entries: Vec<(String, String)>,
 }
 
 impl Unit {
-    /// Reads a unit by its name.
     pub fn read(name: &str) -> Unit {
         let path = folder().join(name);
         let text =
@@ -40,18 +38,17 @@ impl Unit {
         Unit { entries }
     }
 
-    /// The same with a line more, as a drop-in adds it.
+    /// The unit with one more line, as from a drop-in.
     pub fn with(mut self, key: &str, value: &str) -> Unit {
         self.entries.push((key.to_string(), value.to_string()));
         self
     }
 
-    /// Every key, in the order of the file.
     pub fn keys(&self) -> impl Iterator<Item = &str> {
         self.entries.iter().map(|(key, _)| key.as_str())
     }
 
-    /// Every value of a key that may be given several times.
+    /// Every value of a key that may occur several times.
     pub fn all(&self, key: &str) -> Vec<&str> {
         self.entries
             .iter()
@@ -64,13 +61,13 @@ impl Unit {
         self.all(key).last().copied()
     }
 
-    /// What holds of a key: its last value.
+    /// The effective value of a key, which is its last.
     pub fn value(&self, key: &str) -> &str {
         self.last(key)
             .unwrap_or_else(|| panic!("{key} is not in the unit"))
     }
 
-    /// Whether a switch is on; one that is not there is off.
+    /// A boolean; the default is no.
     pub fn is_on(&self, key: &str) -> bool {
         match self.last(key) {
             Some("yes") => true,
@@ -79,23 +76,22 @@ impl Unit {
         }
     }
 
-    /// The last value of a key as words; none where the key is not there.
+    /// The last value of a key, split at spaces; empty without the key.
     pub fn words(&self, key: &str) -> Vec<&str> {
         self.last(key)
             .map(|value| value.split_whitespace().collect())
             .unwrap_or_default()
     }
 
-    /// A number, as LimitNOFILE= has it.
     pub fn number(&self, key: &str) -> u64 {
         self.value(key)
             .parse()
-            .unwrap_or_else(|_| panic!("{key}={} is no number", self.value(key)))
+            .unwrap_or_else(|_| panic!("{key}={} is not a number", self.value(key)))
     }
 
-    /// A file's mode.
+    /// A file mode, in octal.
     pub fn mode(&self, key: &str) -> u32 {
         u32::from_str_radix(self.value(key), 8)
-            .unwrap_or_else(|_| panic!("{key}={} is no mode", self.value(key)))
+            .unwrap_or_else(|_| panic!("{key}={} is not a file mode", self.value(key)))
     }
 }
