@@ -499,7 +499,7 @@ fn pass_on(finding: PingerEvent, results: &WriterHandle, witness: &WitnessHandle
             results.deliver(Record::Interruption(interruption))
         }
         PingerEvent::HostEvent(trouble) => {
-            witness.tell(trouble);
+            witness.host_event(trouble);
             true
         }
     }

@@ -39,7 +39,7 @@ impl Stop {
     pub fn raise(&self) {
         *self.lock() = true;
         self.flag.raised.notify_all();
-        self.flag.event.throw();
+        self.flag.event.set();
     }
 
     /// Whether the flag is raised.

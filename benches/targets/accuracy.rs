@@ -9,7 +9,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use ace_connection_logger::pure::icmp;
-use ace_connection_logger::sys::{Batch, Queue, request_stamps};
+use ace_connection_logger::sys::{Batch, Queue, request_timestamps};
 use socket2::{Domain, Protocol, Socket, Type};
 
 use super::Row;
@@ -73,7 +73,7 @@ impl Capture {
     fn start() -> Capture {
         let every_protocol = Protocol::from(i32::from((libc::ETH_P_ALL as u16).to_be()));
         let socket = Socket::new(Domain::PACKET, Type::DGRAM, Some(every_protocol)).unwrap();
-        request_stamps(socket.as_fd()).unwrap();
+        request_timestamps(socket.as_fd()).unwrap();
         let (stop, stopped) = channel();
         Capture {
             thread: thread::spawn(move || capture(&socket, &stopped)),
@@ -100,7 +100,7 @@ fn capture(socket: &Socket, stopped: &Receiver<()>) -> HashMap<u16, i64> {
             else {
                 return;
             };
-            let stamp = message.stamp_ns.unwrap();
+            let stamp = message.timestamp_ns.unwrap();
             match (echo.kind, sent.get(&echo.sequence)) {
                 (8, _) => drop(sent.insert(echo.sequence, stamp)),
                 (0, Some(request)) => drop(round_trips.insert(echo.sequence, stamp - request)),

@@ -74,7 +74,7 @@ pub fn run(
 ) -> io::Result<Run> {
     let (program, arguments) = words.split_first().ok_or(ErrorKind::InvalidInput)?;
     let (mut pipe, output) = io::pipe()?;
-    sys::read_without_waiting(pipe.as_fd())?;
+    sys::set_nonblocking(pipe.as_fd())?;
     let mut input = sys::memory_file()?;
     input.write_all(telling.json.as_bytes())?;
     input.rewind()?;
@@ -93,7 +93,7 @@ pub fn run(
         AlertResult::All => output.try_clone()?.into(),
     });
     command.stdin(input).stderr(output).process_group(0);
-    sys::withhold_capabilities(&mut command);
+    sys::drop_ambient_capabilities(&mut command);
     let began = sys::monotonic();
     let mut child = command.spawn()?;
     // With it our ends of its pipes: it is over when nobody else has one.

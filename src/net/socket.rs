@@ -105,7 +105,7 @@ impl EchoSocket {
         let (socket, kind) = create(version)?;
         // A kernel without timestamps or error queues can still ping.
         for request in [
-            sys::request_stamps(socket.as_fd()),
+            sys::request_timestamps(socket.as_fd()),
             sys::request_errors(socket.as_fd(), version),
         ] {
             if let Err(error) = request {
@@ -116,7 +116,7 @@ impl EchoSocket {
         let mut identifier = u16::from_be_bytes([identifier[0], identifier[1]]);
         let is_demultiplexed = kind == SocketType::Datagram && sys::PING_SOCKETS_DEMULTIPLEX;
         if !is_demultiplexed {
-            sys::admit_only_replies(socket.as_fd(), version, version.reply_type(), identifier)
+            sys::filter_replies(socket.as_fd(), version, version.reply_type(), identifier)
                 .map_err(|cause| SocketError::Socket {
                     operation: "setting a socket filter",
                     cause,
@@ -263,7 +263,7 @@ impl EchoSocket {
                 }
                 let read = *read.get_or_insert_with(sys::clocks);
                 let receipt = ReceiveTime {
-                    kernel_ns: message.stamp_ns,
+                    kernel_ns: message.timestamp_ns,
                     read,
                 };
                 if message.source != Some(peer) {
@@ -291,7 +291,8 @@ impl EchoSocket {
             let Some(error) = message.error else { return };
             match error.origin {
                 ORIGIN_STAMP => {
-                    if let (true, Some(stamp)) = (self.stamp_ids_are_indexes, message.stamp_ns) {
+                    if let (true, Some(stamp)) = (self.stamp_ids_are_indexes, message.timestamp_ns)
+                    {
                         run.transmitted(error.data as usize, stamp);
                     }
                 }
@@ -485,7 +486,7 @@ impl TimestampSwitch {
     fn try_start() -> io::Result<UdpSocket> {
         let socket = UdpSocket::bind(("127.0.0.1", 0))?;
         socket.connect(socket.local_addr()?)?;
-        sys::request_stamps(socket.as_fd())?;
+        sys::request_timestamps(socket.as_fd())?;
         // The kernel enables timestamps in a work queue; a millisecond is mostly enough.
         socket.set_read_timeout(Some(Duration::from_millis(1)))?;
         let mut batch = Batch::new(1);
@@ -493,7 +494,7 @@ impl TimestampSwitch {
             socket.send(&[0])?;
             let mut is_stamped = false;
             batch.drain(socket.as_fd(), Queue::Messages, |message| {
-                is_stamped |= message.stamp_ns.is_some()
+                is_stamped |= message.timestamp_ns.is_some()
             })?;
             batch.drain(socket.as_fd(), Queue::Errors, |_| ())?;
             if is_stamped {

@@ -1,7 +1,7 @@
-//! What macOS and FreeBSD have instead of what only Linux has. Neither stamps what is sent, nor
-//! keeps ICMP errors in a queue: round-trip times are taken by our own clock, and errors are read
-//! as the messages they came as. Whoever says `target_os` in this file names where the two differ
-//! from each other. Written by their headers and manuals, and compiled; not run.
+//! System calls of macOS and FreeBSD. Neither gives transmit timestamps nor queues ICMP errors:
+//! round-trip times are taken with the monotonic clock, and errors are read as ordinary messages.
+//! `target_os` in this file marks where the two differ. Written from their headers and manuals;
+//! compiled, not run.
 
 use crate::pure::address::IpVersion;
 use std::ffi::CStr;
@@ -19,34 +19,31 @@ use libc::{c_int, c_uint};
 use super::route_messages::{self, Layout};
 use super::{
     ExtendedError, InterfaceState, Message, Queue, Route, WaitResult, check, interface_index,
-    monotonic, random_u64, read_without_waiting, set_option,
+    monotonic, random_u64, set_nonblocking, set_option,
 };
 use crate::pure::time::Monotonic;
 
-// -- clocks and chance
-// ----------------------------------------------------------------------------------------------
+// Clocks and random numbers.
 
-/// What the C library calls the clock that stands still while the machine sleeps.
+/// The monotonic clock that does not count sleep.
 #[cfg(target_os = "macos")]
-pub(super) const CLOCK_AWAKE: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
-/// And the one that runs on: clock_gettime(3). CLOCK_MONOTONIC does too, but is sped up and slowed
-/// down by the time service.
+pub(super) const CLOCK_WITHOUT_SLEEP: libc::clockid_t = libc::CLOCK_UPTIME_RAW;
+/// The monotonic clock that counts sleep: clock_gettime(3). CLOCK_MONOTONIC does too, but a time
+/// service changes its rate.
 #[cfg(target_os = "macos")]
-pub(super) const CLOCK_RUNNING_ON: libc::clockid_t = libc::CLOCK_MONOTONIC_RAW;
+pub(super) const CLOCK_WITH_SLEEP: libc::clockid_t = libc::CLOCK_MONOTONIC_RAW;
 
-/// What the C library calls the clock that stands still while the machine sleeps.
+/// The monotonic clock that does not count sleep.
 #[cfg(target_os = "freebsd")]
-pub(super) const CLOCK_AWAKE: libc::clockid_t = libc::CLOCK_UPTIME;
-/// And the one that is to run on, as sys/_clock_id.h would have it. No kernel that is known to
-/// count sleep in it: only the wall clock has gone on then, and a sleep is told as a clock that was
-/// set forward.
+pub(super) const CLOCK_WITHOUT_SLEEP: libc::clockid_t = libc::CLOCK_UPTIME;
+/// The clock that should count sleep, by sys/_clock_id.h. No kernel is known to do so: only the
+/// wall clock continues during sleep, which is then recorded as a clock that was set forward.
 #[cfg(target_os = "freebsd")]
-pub(super) const CLOCK_RUNNING_ON: libc::clockid_t = libc::CLOCK_MONOTONIC;
+pub(super) const CLOCK_WITH_SLEEP: libc::clockid_t = libc::CLOCK_MONOTONIC;
 
-/// Whether a time service keeps the wall clock right, as far as the kernel knows: ntp_adjtime(2).
+/// Whether a time service synchronises the wall clock, as far as the kernel knows: ntp_adjtime(2).
 pub fn is_clock_synchronised() -> bool {
-    // SAFETY: a timex of zeroes asks for nothing to be changed, and is valid for the call to write
-    // to.
+    // SAFETY: a zeroed timex requests no change and is valid for the call to write to.
     let state = unsafe {
         let mut answer: libc::timex = mem::zeroed();
         libc::ntp_adjtime(&raw mut answer)
@@ -54,17 +51,16 @@ pub fn is_clock_synchronised() -> bool {
     state >= 0 && state != libc::TIME_ERROR
 }
 
-/// Fills the bytes, at most 256, with chance from the kernel; says whether it could.
+/// Fills the bytes, at most 256, with random numbers from the kernel; returns whether it succeeded.
 pub(super) fn fill_random(bytes: &mut [u8]) -> bool {
     // SAFETY: the pointer and the length describe `bytes`.
     unsafe { libc::getentropy(bytes.as_mut_ptr().cast(), bytes.len()) == 0 }
 }
 
-// -- waiting
-// --------------------------------------------------------------------------------------------------------
+// Waiting.
 
-/// A switch that is thrown once and stays so, and that can be waited for together with a socket: a
-/// pipe that nobody reads.
+/// An event that happens once, and that a thread can wait for together with a socket: a pipe that
+/// nobody reads.
 #[derive(Debug)]
 pub struct Event {
     reader: PipeReader,
@@ -72,23 +68,21 @@ pub struct Event {
 }
 
 impl Event {
-    /// An event that has not happened.
     pub fn new() -> io::Result<Event> {
         let (reader, writer) = io::pipe()?;
-        read_without_waiting(writer.as_fd())?;
+        set_nonblocking(writer.as_fd())?;
         Ok(Event { reader, writer })
     }
 
-    /// Lets it happen.
-    pub fn throw(&self) {
-        // A pipe that is full of throws has been thrown.
+    /// Makes the event happen. It stays set.
+    pub fn set(&self) {
+        // A full pipe has been written to before.
         let _ = (&self.writer).write(&[1]);
     }
 }
 
-/// Waits until `until` on the monotonic clock, for the event and the socket. A signal does not end
-/// the wait. poll(2) counts in milliseconds: a wait may last one longer than it should, and is
-/// never shorter.
+/// Waits for the event, the socket or `until` on the monotonic clock. Signals do not end the wait.
+/// poll(2) counts milliseconds: a wait may end up to one millisecond late, and never early.
 pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> WaitResult {
     let entry = |fd: c_int| libc::pollfd {
         fd,
@@ -113,32 +107,31 @@ pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> WaitResu
     }
 }
 
-// -- sockets
-// --------------------------------------------------------------------------------------------------------
+// Sockets.
 
-/// There are no transmit stamps here, and receive stamps alone say less than our own clock.
-pub fn request_stamps(_: BorrowedFd<'_>) -> io::Result<()> {
+/// Does nothing: there are no transmit timestamps, and receive timestamps alone are less exact than
+/// the monotonic clock.
+pub fn request_timestamps(_: BorrowedFd<'_>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-/// There is no queue for errors: they come as messages, unasked.
+/// Does nothing: errors arrive as messages without a request.
 pub fn request_errors(_: BorrowedFd<'_>, _version: IpVersion) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether the kernel gives a datagram socket for ICMP an identifier of its own, and shows it only
-/// replies with that, from behind the IP header. macOS has such sockets for programs without
-/// rights, but they are raw ones in all other respects; FreeBSD has none.
+/// Whether the kernel assigns the identifier of a datagram ICMP socket and delivers only matching
+/// replies, without their IP header. Datagram sockets of macOS need no privileges, but otherwise
+/// behave like raw ones; FreeBSD has none.
 pub const PING_SOCKETS_DEMULTIPLEX: bool = false;
 
-/// Whether an echo socket is shown every ICMP message of the machine, errors among them, and has to
-/// pick its own.
+/// Whether an ICMP socket receives every ICMP message that reaches this machine, errors included.
 pub const SEES_ALL_MESSAGES: bool = true;
 
-/// Lets only replies and errors through a raw ICMPv6 socket: RFC 3542 section 3.2, where a set bit
-/// lets a type pass. Neither system filters by identifier, nor ICMP for IPv4, so there is room for
-/// what other programs receive meanwhile.
-pub fn admit_only_replies(
+/// Makes a raw ICMPv6 socket receive only replies and errors: RFC 3542 section 3.2, where a set bit
+/// admits a type. Neither system filters by identifier, nor ICMP for IPv4, so the receive buffer
+/// has room for the messages of other programs.
+pub fn filter_replies(
     socket: BorrowedFd<'_>,
     version: IpVersion,
     kind: u8,
@@ -154,16 +147,16 @@ pub fn admit_only_replies(
     if version == IpVersion::V4 {
         return Ok(());
     }
-    // The types of all errors are below 128, and those there are below 32: RFC 4443 section 2.1.
+    // The types of errors are below 128 (RFC 4443 section 2.1), and those that exist are below 32.
     let mut passing = [u32::MAX, 0, 0, 0, 0, 0, 0, 0];
     passing[usize::from(kind >> 5)] |= 1 << (kind & 31);
     set_option(socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, passing)
 }
 
-/// Some thousand messages. Both systems allow four times as much and more.
+/// A few thousand messages. Both systems permit four times as much and more.
 const RECEIVE_BUFFER_BYTES: c_int = 512 * 1024;
 
-/// Has a socket send by one interface: IP_BOUND_IF in ip(4).
+/// Makes a socket send by one interface: IP_BOUND_IF in ip(4).
 #[cfg(target_os = "macos")]
 pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, version: IpVersion) -> io::Result<()> {
     let index = interface_index(name).ok_or_else(|| io::Error::from_raw_os_error(libc::ENXIO))?;
@@ -174,8 +167,8 @@ pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, version: IpVersion)
     }
 }
 
-/// Has a socket send from an address of one interface, which is as near as FreeBSD gets: the routes
-/// decide by which.
+/// Makes a socket send from an address of the interface. FreeBSD cannot bind to an interface: the
+/// routes decide which is used.
 #[cfg(target_os = "freebsd")]
 pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, version: IpVersion) -> io::Result<()> {
     interface_index(name).ok_or_else(|| io::Error::from_raw_os_error(libc::ENXIO))?;
@@ -189,9 +182,8 @@ pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, version: IpVersion)
     check(unsafe { libc::getifaddrs(&raw mut list) })?;
     let mut result = Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL));
     let mut entry = list;
-    // SAFETY: after a success the list is one of whole entries, ended by a null pointer, with names
-    // that end with a zero byte and addresses that are null or whole; nothing of it is used once it
-    // is freed.
+    // SAFETY: after success the list consists of whole entries and ends with a null pointer; names
+    // end with a zero byte, addresses are null or whole. Nothing of it is used after it is freed.
     unsafe {
         while let Some(one) = entry.as_ref() {
             entry = one.ifa_next;
@@ -207,7 +199,7 @@ pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, version: IpVersion)
             result = check(libc::bind(socket.as_raw_fd(), one.ifa_addr, len)).map(|_| ());
             let bytes =
                 std::slice::from_raw_parts(one.ifa_addr.cast::<u8>(), usize::from(address.sa_len));
-            // A link-local address reaches neighbours only, so any other is better.
+            // Any other address is better than a link-local one, which reaches only neighbours.
             let is_near_only =
                 matches!(ip_in(bytes), Some(IpAddr::V6(ip)) if ip.is_unicast_link_local());
             if result.is_ok() && !is_near_only {
@@ -219,13 +211,13 @@ pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, version: IpVersion)
     result
 }
 
-/// A send fails for itself here, and never for the one before.
+/// Never: a send does not report errors about earlier messages.
 pub fn is_pending_error(_: &io::Error) -> bool {
     false
 }
 
-/// Whether a send failed because a neighbour does not say where it is, the target itself or the
-/// router towards it: arp(4). It is what Linux sends an ICMP error about.
+/// Whether a send failed for lack of an answer from ARP or NDP by the target or the router towards
+/// it: arp(4). Linux reports that by an ICMP error.
 pub fn is_silent_neighbour(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -233,25 +225,25 @@ pub fn is_silent_neighbour(error: &io::Error) -> bool {
     )
 }
 
-/// Room for one message.
+/// A receive buffer for one message.
 pub struct Batch {
     frame: Vec<u8>,
 }
 
-/// How many messages a drain reads before it lets its caller look at the time: more than any socket
-/// buffer holds, so that only a flood that does not end is cut off.
+/// Messages that a drain reads before its caller may check the time: more than any socket buffer
+/// holds, so that only an endless flood is cut off.
 const DRAIN_ROUNDS: usize = 8000;
 
 impl Batch {
-    /// Room for messages of up to `frame_len` bytes.
+    /// A buffer for messages of up to `frame_len` bytes.
     pub fn new(frame_len: usize) -> Batch {
         Batch {
             frame: vec![0; frame_len],
         }
     }
 
-    /// Reads what lies in the socket without waiting, and hands each message to `take`. The queue
-    /// of errors is always empty.
+    /// Reads all queued messages without waiting and passes each to `take`. The error queue is
+    /// always empty.
     pub fn drain(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -291,7 +283,7 @@ impl Batch {
             .map_err(|_| io::Error::last_os_error())?
             .min(self.frame.len());
         // SAFETY: any initialised structure may be read as bytes, and it was zeroed when it was
-        // made.
+        // created.
         let source = unsafe {
             std::slice::from_raw_parts((&raw const source).cast(), size_of::<libc::sockaddr_in6>())
         };
@@ -309,14 +301,14 @@ impl Batch {
             bytes,
             is_cut,
             source,
-            stamp_ns: None,
+            timestamp_ns: None,
             error: None::<ExtendedError>,
         })
     }
 }
 
-/// macOS shows a packet's total length without its header and in the machine's byte order: ip(4),
-/// BUGS. Makes it again what it was on its way.
+/// macOS delivers the total length of a packet without its header and in host byte order: ip(4),
+/// BUGS. Restores the original field.
 fn restore_total_length(packet: &mut [u8]) {
     let len = u16::try_from(packet.len()).unwrap_or(u16::MAX);
     if let Some(total_length) = packet.get_mut(2..4) {
@@ -324,7 +316,8 @@ fn restore_total_length(packet: &mut [u8]) {
     }
 }
 
-/// The IP address in the bytes of a sockaddr_in or sockaddr_in6, which begin with a length here.
+/// The IP address in the bytes of a sockaddr_in or sockaddr_in6, which begin with their length
+/// here.
 fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
     match c_int::from(*bytes.get(1)?) {
         libc::AF_INET => bytes
@@ -339,7 +332,7 @@ fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// The routes of this machine, of one version of IP: sysctl(3), NET_RT_DUMP.
+/// The routes of one version of IP: sysctl(3), NET_RT_DUMP.
 pub fn routes(version: IpVersion) -> Vec<Route> {
     let inet6 = libc::AF_INET6 as u8;
     let layout = if cfg!(target_os = "macos") {
@@ -377,8 +370,8 @@ fn routing_table(version: IpVersion) -> io::Result<Vec<u8>> {
         0,
     ];
     let mut ask = |into: *mut u8, len: &mut usize| {
-        // SAFETY: the name has the length given, and the call writes at most `len` bytes to where
-        // it is told to, none to a null pointer, for which it says how many there are.
+        // SAFETY: the name has the given length, and the call writes at most `len` bytes to the
+        // buffer. With a null pointer it only returns the length.
         check(unsafe {
             libc::sysctl(
                 name.as_mut_ptr(),
@@ -393,7 +386,7 @@ fn routing_table(version: IpVersion) -> io::Result<Vec<u8>> {
     loop {
         let mut len = 0;
         ask(std::ptr::null_mut(), &mut len)?;
-        // It may grow meanwhile.
+        // The table may grow between the two calls.
         len += len / 4 + 1024;
         let mut table = vec![0; len];
         match ask(table.as_mut_ptr(), &mut len) {
@@ -409,13 +402,12 @@ fn routing_table(version: IpVersion) -> io::Result<Vec<u8>> {
 
 fn interface_name(index: u32) -> Option<String> {
     let mut name = [0; libc::IF_NAMESIZE];
-    // SAFETY: `name` has the room that the call asks for.
+    // SAFETY: `name` has the size that the call requires.
     let found = unsafe { libc::if_indextoname(index, name.as_mut_ptr()) };
     if found.is_null() {
         return None;
     }
-    // SAFETY: after a success the name ends with a zero byte, and it is our buffer, which still
-    // stands.
+    // SAFETY: after success the name ends with a zero byte, in our live buffer.
     unsafe { CStr::from_ptr(found) }
         .to_str()
         .ok()
@@ -443,7 +435,7 @@ struct MediaRequest {
     list: *mut c_int,
 }
 
-/// A request that hands a `T` in and out: sys/ioccom.h, _IOWR.
+/// An ioctl request that passes a `T` in and out: _IOWR in sys/ioccom.h.
 const fn in_and_out<T>(number: u8) -> libc::c_ulong {
     0xc000_0000
         | (size_of::<T>() as libc::c_ulong) << 16
@@ -452,15 +444,15 @@ const fn in_and_out<T>(number: u8) -> libc::c_ulong {
 }
 const SIOCGIFFLAGS: libc::c_ulong = in_and_out::<FlagsRequest>(17);
 const SIOCGIFMEDIA: libc::c_ulong = in_and_out::<MediaRequest>(56);
-/// Bits of `ifm_status`: net/if_media.h. Whether it says anything, and whether the other end is
-/// there.
+/// Bits of `ifm_status`, net/if_media.h: whether the status is known, and whether there is a
+/// carrier.
 const STATUS_IS_VALID: c_int = 1;
 const STATUS_IS_ACTIVE: c_int = 2;
 
-/// The state of an interface by its name: netintro(4) and ifmedia(4). `None` when there is none.
+/// The state of an interface: netintro(4), ifmedia(4). `None` when it does not exist.
 pub fn interface_state(name: &str) -> Option<InterfaceState> {
     let mut padded = [0; libc::IF_NAMESIZE];
-    // The last byte stays zero.
+    // The last byte remains zero.
     if name.len() >= padded.len() {
         return None;
     }
@@ -473,10 +465,10 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
         }
     };
     let fd = check(fd).ok()?;
-    // SAFETY: the kernel has just given us this descriptor, and nobody else knows it.
+    // SAFETY: a new descriptor, owned by nobody else.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
-    // SAFETY: a system call without pointers. A program that is started between the two calls
-    // inherits an idle socket.
+    // SAFETY: a system call without pointers. A program started between the two calls inherits an
+    // idle socket.
     unsafe { libc::fcntl(socket.as_raw_fd(), libc::F_SETFD, libc::FD_CLOEXEC) };
     let mut flags = FlagsRequest {
         name: padded,
@@ -499,7 +491,7 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
     let answered = unsafe { libc::ioctl(socket.as_raw_fd(), SIOCGIFMEDIA, &raw mut media) } == 0;
     let flags = c_int::from(flags.flags);
     let status = media.status;
-    // Tunnels have no media; for them that they run is all there is to know.
+    // Tunnels have no media: whether they run is all that is known.
     let has_carrier = if answered && status & STATUS_IS_VALID != 0 {
         status & STATUS_IS_ACTIVE != 0
     } else {
@@ -511,19 +503,17 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
     })
 }
 
-/// There are no abstract names here, nor a service manager that uses them.
+/// Always an error: there is no abstract namespace, nor a service manager that uses it.
 pub fn abstract_address(_: &[u8]) -> io::Result<SocketAddr> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
-// -- programs
-// -------------------------------------------------------------------------------------------------------
+// Programs.
 
-/// Has a program start without the rights that this one was given for itself. There are none here
-/// that go by themselves from one program to the next.
-pub fn withhold_capabilities(_: &mut Command) {}
+/// Does nothing: no privileges are inherited by the programs that this one starts.
+pub fn drop_ambient_capabilities(_: &mut Command) {}
 
-/// A file without a name. What is read from it neither waits nor fails.
+/// An unnamed file. Reading it neither waits nor fails.
 pub fn memory_file() -> io::Result<File> {
     let path = std::env::temp_dir().join(format!("ace-connection-logger-{:016x}", random_u64()));
     let file = OpenOptions::new()
@@ -536,16 +526,15 @@ pub fn memory_file() -> io::Result<File> {
     Ok(file)
 }
 
-/// Nothing is to be said to the allocators here.
+/// Does nothing on these systems.
 pub fn share_memory() {}
 
-/// Nothing is to be said to the allocators here.
+/// Does nothing on these systems.
 pub fn release_memory() {}
 
-// -- cures
-// ----------------------------------------------------------------------------------------------------------
+// Remedies that doctor names.
 
-/// What allows a program to ping.
+/// The commands that permit a program to ping.
 #[cfg(target_os = "macos")]
 pub fn permission_cure(program: &str) -> String {
     format!(
@@ -553,7 +542,7 @@ pub fn permission_cure(program: &str) -> String {
     )
 }
 
-/// What allows a program to ping.
+/// The commands that permit a program to ping.
 #[cfg(target_os = "freebsd")]
 pub fn permission_cure(program: &str) -> String {
     format!(
@@ -562,13 +551,11 @@ pub fn permission_cure(program: &str) -> String {
     )
 }
 
-/// When this machine does not answer itself.
 pub const LOOPBACK_CURE: &str = "ifconfig lo0 up, and let the firewall pass ICMP";
-/// When there is no default route.
 pub const ROUTE_CURE: &str = "route add default ADDRESS";
-/// When the clock is wrong, or nobody keeps it.
+/// For a clock that is wrong or not synchronised.
 #[cfg(target_os = "macos")]
 pub const CLOCK_CURE: &str = "sudo systemsetup -setusingnetworktime on";
-/// When the clock is wrong, or nobody keeps it.
+/// For a clock that is wrong or not synchronised.
 #[cfg(target_os = "freebsd")]
 pub const CLOCK_CURE: &str = "sysrc ntpd_enable=YES ntpd_sync_on_start=YES && service ntpd restart";

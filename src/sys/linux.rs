@@ -1,5 +1,5 @@
-//! What only Linux has: eventfd(2), ppoll(2), recvmmsg(2), the kernel's time stamps and the error
-//! queue, capabilities.
+//! System calls of Linux: eventfd(2), ppoll(2), recvmmsg(2), kernel timestamps, the error queue of
+//! sockets, capabilities.
 
 use crate::pure::address::IpVersion;
 use std::fs::{self, File};
@@ -21,18 +21,16 @@ use super::{
 };
 use crate::pure::time::Monotonic;
 
-// -- clocks and chance
-// ----------------------------------------------------------------------------------------------
+// Clocks and random numbers.
 
-/// What the C library calls the clock that stands still while the machine sleeps.
-pub(super) const CLOCK_AWAKE: libc::clockid_t = libc::CLOCK_MONOTONIC;
-/// And the one that runs on.
-pub(super) const CLOCK_RUNNING_ON: libc::clockid_t = libc::CLOCK_BOOTTIME;
+/// The monotonic clock that does not count sleep.
+pub(super) const CLOCK_WITHOUT_SLEEP: libc::clockid_t = libc::CLOCK_MONOTONIC;
+/// The monotonic clock that counts sleep.
+pub(super) const CLOCK_WITH_SLEEP: libc::clockid_t = libc::CLOCK_BOOTTIME;
 
-/// Whether a time service keeps the wall clock right, as far as the kernel knows: adjtimex(2).
+/// Whether a time service synchronises the wall clock, as far as the kernel knows: adjtimex(2).
 pub fn is_clock_synchronised() -> bool {
-    // SAFETY: a timex of zeroes asks for nothing to be changed, and is valid for the call to write
-    // to.
+    // SAFETY: a zeroed timex requests no change and is valid for the call to write to.
     let state = unsafe {
         let mut answer: libc::timex = mem::zeroed();
         libc::adjtimex(&raw mut answer)
@@ -40,7 +38,7 @@ pub fn is_clock_synchronised() -> bool {
     state >= 0 && state != libc::TIME_ERROR
 }
 
-/// Fills the bytes with chance from the kernel; says whether it could.
+/// Fills the bytes with random numbers from the kernel; returns whether it succeeded.
 pub(super) fn fill_random(bytes: &mut [u8]) -> bool {
     // SAFETY: the pointer and the length describe `bytes`.
     let read =
@@ -48,34 +46,31 @@ pub(super) fn fill_random(bytes: &mut [u8]) -> bool {
     usize::try_from(read).is_ok_and(|read| read == bytes.len())
 }
 
-// -- waiting
-// --------------------------------------------------------------------------------------------------------
+// Waiting.
 
-/// A switch that is thrown once and stays so, and that can be waited for together with a socket: an
+/// An event that happens once, and that a thread can wait for together with a socket: an
 /// eventfd(2).
 #[derive(Debug)]
 pub struct Event(OwnedFd);
 
 impl Event {
-    /// An event that has not happened.
     pub fn new() -> io::Result<Event> {
         // SAFETY: a system call without pointers.
         let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-        // SAFETY: the kernel has just given us this descriptor, and nobody else knows it.
+        // SAFETY: a new descriptor, owned by nobody else.
         Ok(Event(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
-    /// Lets it happen.
-    pub fn throw(&self) {
+    /// Makes the event happen. It stays set.
+    pub fn set(&self) {
         let one = 1u64.to_ne_bytes();
         // SAFETY: the pointer and the length describe `one`. The counter is far from its limit, so
-        // it cannot fail.
+        // the write cannot fail.
         unsafe { libc::write(self.0.as_raw_fd(), one.as_ptr().cast(), one.len()) };
     }
 }
 
-/// Waits until `until` on the monotonic clock, for the event and the socket. A signal does not end
-/// the wait.
+/// Waits for the event, the socket or `until` on the monotonic clock. Signals do not end the wait.
 pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> WaitResult {
     let entry = |fd: c_int| libc::pollfd {
         fd,
@@ -86,7 +81,7 @@ pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> WaitResu
         let mut entries = [entry(event.0.as_raw_fd()), entry(socket.as_raw_fd())];
         let left = until.since(monotonic());
         let timeout = timespec(left);
-        // SAFETY: the pointers are to live values, and the length is that of `entries`. No signal
+        // SAFETY: the pointers are to live values, the length is that of `entries`, and no signal
         // mask is given.
         let ready = unsafe {
             libc::ppoll(
@@ -108,25 +103,24 @@ pub fn wait(event: &Event, socket: BorrowedFd<'_>, until: Monotonic) -> WaitResu
     }
 }
 
-// ppoll(2) goes by the C library's own name for 32 bits of time on a machine with 32 bits, whatever
-// the crate makes of a timespec.
+// The symbol ppoll expects the C library's 32-bit time on 32-bit machines, whatever the libc crate
+// declares.
 const _: () = assert!(size_of::<libc::timespec>() == 2 * size_of::<libc::c_long>());
 
 fn timespec(duration: Duration) -> libc::timespec {
     libc::timespec {
         tv_sec: narrowed(i64::try_from(duration.as_secs()).unwrap_or(i64::MAX)),
-        // Below a thousand million, which fits a c_long of any width.
+        // Below 10^9, which fits a c_long of any width.
         tv_nsec: duration.subsec_nanos() as _,
     }
 }
 
-// -- sockets
-// --------------------------------------------------------------------------------------------------------
+// Sockets.
 
-/// Asks the kernel to stamp what this socket sends and receives: SO_TIMESTAMPING, the kernel's
-/// documentation networking/timestamping.rst. Transmit stamps come through the error queue,
-/// numbered from 0 (OPT_ID) and without the packet (OPT_TSONLY).
-pub fn request_stamps(socket: BorrowedFd<'_>) -> io::Result<()> {
+/// Requests timestamps of sent and received messages: SO_TIMESTAMPING, networking/timestamping.rst
+/// of the kernel's documentation. Transmit timestamps arrive in the error queue, numbered from 0
+/// (OPT_ID) and without the packet (OPT_TSONLY).
+pub fn request_timestamps(socket: BorrowedFd<'_>) -> io::Result<()> {
     let flags = libc::SOF_TIMESTAMPING_SOFTWARE
         | libc::SOF_TIMESTAMPING_RX_SOFTWARE
         | libc::SOF_TIMESTAMPING_TX_SOFTWARE
@@ -140,8 +134,8 @@ pub fn request_stamps(socket: BorrowedFd<'_>) -> io::Result<()> {
     )
 }
 
-/// Asks the kernel to keep ICMP errors for this socket: IP_RECVERR in ip(7), IPV6_RECVERR in
-/// ipv6(7).
+/// Requests that the kernel queues ICMP errors for this socket: IP_RECVERR in ip(7), IPV6_RECVERR
+/// in ipv6(7).
 pub fn request_errors(socket: BorrowedFd<'_>, version: IpVersion) -> io::Result<()> {
     if version == IpVersion::V6 {
         set_option(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVERR, 1)
@@ -150,36 +144,35 @@ pub fn request_errors(socket: BorrowedFd<'_>, version: IpVersion) -> io::Result<
     }
 }
 
-/// What a datagram socket for ICMP has from the kernel: its identifier, and only replies with that,
-/// from behind the IP header.
+/// Whether the kernel assigns the identifier of a datagram ICMP socket and delivers only matching
+/// replies, without their IP header.
 pub const PING_SOCKETS_DEMULTIPLEX: bool = true;
 
-/// Whether an echo socket is shown every ICMP message of the machine, errors among them, and has to
-/// pick its own.
+/// Whether an ICMP socket receives every ICMP message that reaches this machine, errors included.
 pub const SEES_ALL_MESSAGES: bool = false;
 
-/// Lets only echo replies with an identifier through a raw socket. A plain raw socket a thread sees
-/// every ICMP message of the machine: with 1000 hosts that cost 86 % of a core and lost 94 % of the
-/// replies (measured).
-pub fn admit_only_replies(
+/// Makes a raw socket receive only echo replies with that identifier. With a plain raw socket per
+/// host each thread received every ICMP message of the machine: 1000 hosts used 86 % of a core and
+/// 94 % of the replies were lost (measured).
+pub fn filter_replies(
     socket: BorrowedFd<'_>,
     version: IpVersion,
     kind: u8,
     identifier: u16,
 ) -> io::Result<()> {
     if version == IpVersion::V6 {
-        admit_only_icmp6(socket, kind)?;
+        filter_icmp6(socket, kind)?;
     }
     let mut program = reply_filter(version, kind, identifier);
     let filter = libc::sock_fprog {
         len: program.len() as u16,
         filter: program.as_mut_ptr(),
     };
-    // The kernel copies the program behind the pointer.
+    // The kernel copies the program.
     set_option(socket, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, filter)
 }
 
-/// A filter as the kernel's documentation networking/filter.rst has them.
+/// A classic BPF program: networking/filter.rst of the kernel's documentation.
 fn reply_filter(version: IpVersion, kind: u8, identifier: u16) -> Vec<libc::sock_filter> {
     const LOAD_BYTE_AT: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
     const LOAD_HALF_AT: u16 = 0x28; // BPF_LD | BPF_H | BPF_ABS
@@ -212,7 +205,7 @@ fn reply_filter(version: IpVersion, kind: u8, identifier: u16) -> Vec<libc::sock
     if version == IpVersion::V6 {
         [&[step(LOAD_BYTE_AT, 0)][..], &judgement(LOAD_HALF_AT)].concat()
     } else {
-        // The filter sees the IPv4 header; its length goes into the index register.
+        // The filter also sees the IPv4 header; its length goes into the index register.
         [
             &[step(LOAD_HEADER_LEN, 0), step(LOAD_BYTE_BEHIND, 0)][..],
             &judgement(LOAD_HALF_BEHIND),
@@ -221,22 +214,22 @@ fn reply_filter(version: IpVersion, kind: u8, identifier: u16) -> Vec<libc::sock
     }
 }
 
-/// Lets only one type of message through a raw ICMPv6 socket: ICMP6_FILTER, RFC 3542 section 3.2.
-fn admit_only_icmp6(socket: BorrowedFd<'_>, kind: u8) -> io::Result<()> {
+/// Makes a raw ICMPv6 socket receive only one type of message: ICMP6_FILTER, RFC 3542 section 3.2.
+fn filter_icmp6(socket: BorrowedFd<'_>, kind: u8) -> io::Result<()> {
     const ICMP6_FILTER: c_int = 1;
     let mut blocked = [u32::MAX; 8];
     blocked[usize::from(kind >> 5)] &= !(1 << (kind & 31));
     set_option(socket, libc::IPPROTO_ICMPV6, ICMP6_FILTER, blocked)
 }
 
-/// Has a socket send and receive by one interface only: SO_BINDTODEVICE in socket(7).
+/// Makes a socket send and receive by one interface only: SO_BINDTODEVICE in socket(7).
 pub fn bind_to_interface(
     socket: BorrowedFd<'_>,
     name: &str,
     _version: IpVersion,
 ) -> io::Result<()> {
     let mut padded = [0u8; libc::IFNAMSIZ];
-    // The last byte stays zero.
+    // The last byte remains zero.
     let room = padded.iter_mut().take(libc::IFNAMSIZ - 1);
     if name.len() > room.len() {
         return Err(io::Error::from_raw_os_error(libc::ENODEV));
@@ -245,8 +238,8 @@ pub fn bind_to_interface(
     set_option(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, padded)
 }
 
-/// Errors that a send returns for an ICMP message about an earlier one: net/ipv4/icmp.c,
-/// icmp_err_convert.
+/// Whether a send failed because of an ICMP error about an earlier message: icmp_err_convert in
+/// net/ipv4/icmp.c.
 pub fn is_pending_error(error: &io::Error) -> bool {
     matches!(
         error.raw_os_error(),
@@ -263,22 +256,22 @@ pub fn is_pending_error(error: &io::Error) -> bool {
     )
 }
 
-/// Whether a send failed because a neighbour does not say where it is. Linux sends an ICMP error
-/// about that.
+/// Whether a send failed for lack of an answer from ARP or NDP. Never on Linux, which reports that
+/// by an ICMP error.
 pub fn is_silent_neighbour(_: &io::Error) -> bool {
     false
 }
 
-/// Room for control messages: an extended error with its offender (16 + 28 bytes) and three time
-/// stamps (48 bytes), each with its header and rounded up, and some more.
+/// Buffer size for control messages: an extended error with its offender (16 + 28 bytes) and three
+/// timestamps (48 bytes), each with a header and padding, and some spare bytes.
 const CONTROL_LEN: usize = 160;
 
-/// Room for a control buffer, aligned as its headers want it.
+/// A control buffer, aligned for its headers.
 #[derive(Clone, Copy)]
 #[repr(C, align(8))]
 struct Control([u8; CONTROL_LEN]);
 
-/// Room for several messages, so that one system call (recvmmsg(2)) empties a socket.
+/// A receive buffer for several messages, so that one system call, recvmmsg(2), empties a socket.
 pub struct Batch {
     frame_len: usize,
     frames: Vec<u8>,
@@ -288,16 +281,15 @@ pub struct Batch {
     headers: Vec<libc::mmsghdr>,
 }
 
-/// How many messages a batch holds: the stamps of a check with the default of five pings in one
-/// call.
+/// Messages per system call: enough for the timestamps of a check with the default of five pings.
 const BATCH_LEN: usize = 8;
 
-/// How often a drain reads a full batch before it lets its caller look at the time: more than any
-/// socket buffer holds, so that only a flood that does not end is cut off.
+/// Full batches that a drain reads before its caller may check the time: more than any socket
+/// buffer holds, so that only an endless flood is cut off.
 const DRAIN_ROUNDS: usize = 1000;
 
 impl Batch {
-    /// Room for messages of up to `frame_len` bytes.
+    /// A buffer for messages of up to `frame_len` bytes.
     pub fn new(frame_len: usize) -> Batch {
         // SAFETY: all of these are plain C structures for which zeroes are valid.
         let (source, header) = unsafe { (mem::zeroed(), mem::zeroed()) };
@@ -317,8 +309,8 @@ impl Batch {
         }
     }
 
-    /// Reads what lies in the socket's queue, or its error queue, without waiting, and hands each
-    /// message to `take`. An error that is pending on the socket is returned and thereby cleared.
+    /// Reads all queued messages, or the error queue, without waiting, and passes each to `take`. A
+    /// pending error of the socket is returned and thereby cleared.
     pub fn drain(
         &mut self,
         socket: BorrowedFd<'_>,
@@ -389,7 +381,7 @@ impl Batch {
             bytes,
             is_cut,
             source,
-            stamp_ns: None,
+            timestamp_ns: None,
             error: None,
         };
         self.read_controls(index, &mut message);
@@ -398,9 +390,9 @@ impl Batch {
 
     fn read_controls(&self, index: usize, message: &mut Message<'_>) {
         let header = &raw const self.headers[index].msg_hdr;
-        // SAFETY: `header` was filled in by the kernel and its control pointer is to our buffer,
-        // which still stands. CMSG_FIRSTHDR and CMSG_NXTHDR stay within msg_controllen; lengths are
-        // checked before anything is read.
+        // SAFETY: the kernel filled in `header`, and its control pointer is to our live buffer.
+        // CMSG_FIRSTHDR and CMSG_NXTHDR stay within msg_controllen; lengths are checked before
+        // anything is read.
         unsafe {
             let mut control = libc::CMSG_FIRSTHDR(header);
             while !control.is_null() {
@@ -411,7 +403,7 @@ impl Batch {
                         if len >= size_of::<libc::timespec>() =>
                     {
                         let stamp = timespec_ns(&data.cast::<libc::timespec>().read_unaligned());
-                        message.stamp_ns = Some(stamp).filter(|ns| *ns != 0);
+                        message.timestamp_ns = Some(stamp).filter(|ns| *ns != 0);
                     }
                     (libc::IPPROTO_IP, libc::IP_RECVERR)
                     | (libc::IPPROTO_IPV6, libc::IPV6_RECVERR) => {
@@ -425,7 +417,7 @@ impl Batch {
     }
 }
 
-/// Reads `struct sock_extended_err` and the address behind it. The offsets are those of
+/// Reads `struct sock_extended_err` and the address that follows it. The offsets are those of
 /// linux/errqueue.h.
 fn extended_error(bytes: &[u8]) -> Option<ExtendedError> {
     let (fixed, offender) = bytes.split_at_checked(16)?;
@@ -439,10 +431,10 @@ fn extended_error(bytes: &[u8]) -> Option<ExtendedError> {
     })
 }
 
-/// The IP address in a structure that has room for either version.
+/// The IP address in a structure that fits either version.
 fn ip_of(address: &libc::sockaddr_in6) -> Option<IpAddr> {
     // SAFETY: any initialised structure may be read as bytes; the address was zeroed when it was
-    // made.
+    // created.
     ip_in(unsafe {
         std::slice::from_raw_parts(
             (&raw const *address).cast(),
@@ -469,9 +461,9 @@ fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// The state of an interface by its name: netdevice(7), SIOCGIFFLAGS. `None` when there is none.
+/// The state of an interface: SIOCGIFFLAGS in netdevice(7). `None` when it does not exist.
 pub fn interface_state(name: &str) -> Option<InterfaceState> {
-    // SAFETY: zeroes are a valid ifreq, whose name then ends with a zero byte however short it is.
+    // SAFETY: zeroes are a valid ifreq, whose name then ends with a zero byte.
     let mut request: libc::ifreq = unsafe { mem::zeroed() };
     if name.len() >= request.ifr_name.len() {
         return None;
@@ -488,7 +480,7 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
         }
     };
     let fd = check(fd).ok()?;
-    // SAFETY: the kernel has just given us this descriptor, and nobody else knows it.
+    // SAFETY: a new descriptor, owned by nobody else.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     // SAFETY: the pointer is to a whole ifreq, which the call fills in.
     check(unsafe {
@@ -499,7 +491,7 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
         )
     })
     .ok()?;
-    // SAFETY: after a success the flags are the member that was written.
+    // SAFETY: after success the flags are the member that was written.
     let flags = c_int::from(unsafe { request.ifr_ifru.ifru_flags });
     Some(InterfaceState {
         is_up: flags & libc::IFF_UP != 0,
@@ -507,7 +499,7 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
     })
 }
 
-/// The routes of this machine, of one version of IP, by its main table.
+/// The routes of one version of IP in the main table.
 pub fn routes(version: IpVersion) -> Vec<Route> {
     let read = |path| fs::read_to_string(path).unwrap_or_default();
     if version == IpVersion::V6 {
@@ -517,19 +509,17 @@ pub fn routes(version: IpVersion) -> Vec<Route> {
     }
 }
 
-/// The address of a socket by an abstract name: unix(7).
+/// A socket address in the abstract namespace: unix(7).
 pub fn abstract_address(name: &[u8]) -> io::Result<SocketAddr> {
     <SocketAddr as SocketAddrExt>::from_abstract_name(name)
 }
 
-// -- programs
-// -------------------------------------------------------------------------------------------------------
+// Programs.
 
-/// Has a program start without the rights that this one was given for itself: capabilities(7), the
-/// ambient set.
-pub fn withhold_capabilities(command: &mut Command) {
-    // SAFETY: between fork and exec only a system call without pointers is made. A kernel that
-    // knows no ambient set refuses, and then there is nothing to withhold.
+/// Makes a program start without the ambient capabilities of this one: capabilities(7).
+pub fn drop_ambient_capabilities(command: &mut Command) {
+    // SAFETY: between fork and exec only a system call without pointers is made. A kernel without
+    // an ambient set refuses, and then there is nothing to drop.
     unsafe {
         command.pre_exec(|| {
             libc::prctl(
@@ -544,17 +534,16 @@ pub fn withhold_capabilities(command: &mut Command) {
     }
 }
 
-/// A file without a name that is only in memory: memfd_create(2). What is read from it neither
-/// waits nor fails.
+/// An unnamed file in memory: memfd_create(2). Reading it neither waits nor fails.
 pub fn memory_file() -> io::Result<File> {
     // SAFETY: the name ends with a zero byte.
     let fd = check(unsafe { libc::memfd_create(c"notice".as_ptr(), libc::MFD_CLOEXEC) })?;
-    // SAFETY: the kernel has just given us this descriptor, and nobody else knows it.
+    // SAFETY: a new descriptor, owned by nobody else.
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 
-/// Has all threads share few pools of memory, where the C library would give each its own: what one
-/// thread has freed the next can use. Called before threads are started.
+/// Limits the number of malloc arenas, so that threads reuse memory that others freed. Called
+/// before threads are started.
 pub fn share_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: a call without pointers.
@@ -563,8 +552,8 @@ pub fn share_memory() {
     }
 }
 
-/// Gives memory that is free inside the allocator back to the system, where the C library can:
-/// after a reload or an import a small daemon should be small again.
+/// Returns free memory of the allocator to the system, where the C library can: after a reload or
+/// an import.
 pub fn release_memory() {
     #[cfg(target_env = "gnu")]
     // SAFETY: a call without pointers, safe from any thread.
@@ -573,10 +562,9 @@ pub fn release_memory() {
     }
 }
 
-// -- cures
-// ----------------------------------------------------------------------------------------------------------
+// Remedies that doctor names.
 
-/// The commands that allow a program to ping.
+/// The commands that permit a program to ping.
 pub fn permission_cure(program: &str) -> String {
     format!(
         "for every program of every user:  sysctl -w net.ipv4.ping_group_range=\"0 2147483647\"\n\
@@ -585,11 +573,9 @@ pub fn permission_cure(program: &str) -> String {
     )
 }
 
-/// When this machine does not answer itself.
 pub const LOOPBACK_CURE: &str = "ip link set lo up, and let the firewall pass ICMP";
-/// When there is no default route.
 pub const ROUTE_CURE: &str = "ip route add default via ADDRESS";
-/// When the clock is wrong, or nobody keeps it.
+/// For a clock that is wrong or not synchronised.
 pub const CLOCK_CURE: &str = "timedatectl set-ntp true, or date -s \"YYYY-MM-DD HH:MM:SS\"";
 
 #[cfg(test)]

@@ -1,12 +1,12 @@
-//! System calls that the standard library and socket2 have no words for. All `unsafe` of the
-//! program is here, each with its reason; what a call means is decided elsewhere.
+//! System calls that neither the standard library nor socket2 offers. All `unsafe` code of the
+//! program is in this folder, each block with its reason.
 //!
-//! This file has what is the same everywhere. What is not is in linux.rs, and for macOS and FreeBSD
-//! in bsd.rs: both have the same names, and nothing else in the program asks which it is.
-#![expect(unsafe_code, reason = "this folder is where system calls are made")]
+//! This file holds what is the same on every system. linux.rs and bsd.rs (macOS and FreeBSD) define
+//! the same names for what differs; no other file depends on the system.
+#![expect(unsafe_code, reason = "system calls are made in this folder only")]
 #![expect(
     clippy::cast_possible_truncation,
-    reason = "the kernel's types are given sizes and constants that fit them"
+    reason = "only sizes and constants are cast, which fit the kernel's types"
 )]
 
 use std::ffi::{CStr, CString};
@@ -36,7 +36,7 @@ pub use system::*;
 
 use crate::pure::time::{ClockSample, Monotonic};
 
-/// Turns the -1 of a system call into the error it left behind.
+/// Turns the result -1 of a system call into the error in `errno`.
 fn check(result: c_int) -> io::Result<c_int> {
     if result < 0 {
         Err(io::Error::last_os_error())
@@ -45,8 +45,7 @@ fn check(result: c_int) -> io::Result<c_int> {
     }
 }
 
-// -- clocks
-// ---------------------------------------------------------------------------------------------------------
+// Clocks.
 
 fn clock_ns(clock: libc::clockid_t) -> i64 {
     let mut at = libc::timespec {
@@ -71,14 +70,14 @@ fn timespec_ns(at: &libc::timespec) -> i64 {
 
 /// `CLOCK_MONOTONIC`.
 pub fn monotonic() -> Monotonic {
-    Monotonic(clock_ns(CLOCK_AWAKE))
+    Monotonic(clock_ns(CLOCK_WITHOUT_SLEEP))
 }
 
-/// The three clocks, read one after the other; the wall clock last, since it is what kernel stamps
-/// are compared with.
+/// The three clocks, read one after the other. The wall clock comes last, since kernel timestamps
+/// are compared with it.
 pub fn clocks() -> ClockSample {
     let read = || {
-        let boottime_ns = clock_ns(CLOCK_RUNNING_ON);
+        let boottime_ns = clock_ns(CLOCK_WITH_SLEEP);
         let monotonic = monotonic();
         ClockSample {
             monotonic,
@@ -86,8 +85,8 @@ pub fn clocks() -> ClockSample {
             boottime_ns,
         }
     };
-    // A thread that is switched away between two of the reads would take the time for a clock that
-    // was set.
+    // A thread that is preempted between two reads would mistake the delay for a clock that was
+    // set.
     for _ in 0..READ_TRIES {
         let sample = read();
         if monotonic().since(sample.monotonic) < READ_TOGETHER {
@@ -97,19 +96,20 @@ pub fn clocks() -> ClockSample {
     read()
 }
 
-/// Clocks that were read within this time were read together: half of what is taken for noise.
+/// Reads within this time count as simultaneous: half of the noise limit of
+/// ClockSample::step_since.
 const READ_TOGETHER: Duration = Duration::from_micros(50);
 const READ_TRIES: usize = 10;
 
-/// A number of seconds as a time_t, without naming that type, which the crate has marked as
-/// deprecated for musl. Where it has 32 bits, what lies beyond their end is their end.
+/// Seconds as a time_t, without naming that type, which the libc crate marks as deprecated for
+/// musl. Saturates where it has 32 bits.
 fn narrowed<T: TryFrom<i64> + Default>(seconds: i64) -> T {
     T::try_from(seconds)
         .or_else(|_| T::try_from(i64::from(i32::MAX)))
         .unwrap_or_default()
 }
 
-/// How far east of UTC this machine's zone is at an instant, both in seconds: `TZ`, else
+/// Offset of the local time zone east of UTC at an instant, both in seconds. The zone is `TZ`, else
 /// /etc/localtime.
 pub fn utc_offset_at(unix_seconds: i64) -> i64 {
     let at = narrowed(unix_seconds);
@@ -128,8 +128,8 @@ pub fn utc_offset_at(unix_seconds: i64) -> i64 {
     i64::from(fields.tm_gmtoff)
 }
 
-/// What this machine's zone is called, as `TZ`, or else the link at /etc/localtime, says:
-/// `Europe/Berlin`.
+/// Name of the local time zone, for example `Europe/Berlin`: `TZ`, else the target of
+/// /etc/localtime.
 pub fn zone_name() -> Option<String> {
     let named = std::env::var("TZ").ok().filter(|name| !name.is_empty());
     let linked = || {
@@ -147,8 +147,7 @@ pub fn zone_name() -> Option<String> {
 /// Eight random bytes from the kernel.
 pub fn random_u64() -> u64 {
     let mut bytes = [0u8; 8];
-    // It fails only before the kernel has any randomness at all, in the first moments after the
-    // start of the machine.
+    // Fails only in the first moments after boot, before the kernel has random numbers.
     if fill_random(&mut bytes) {
         u64::from_ne_bytes(bytes)
     } else {
@@ -156,26 +155,20 @@ pub fn random_u64() -> u64 {
     }
 }
 
-// -- waiting
-// --------------------------------------------------------------------------------------------------------
+// Waiting.
 
-/// What ended a wait.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum WaitResult {
-    /// The time is over.
     Timeout,
-    /// The event happened.
     Event,
-    /// The socket has something to read, a message or an error.
+    /// The socket is readable: it holds a message or an error.
     Socket,
 }
 
-// -- sockets
-// --------------------------------------------------------------------------------------------------------
+// Sockets.
 
-/// Bounds what the kernel holds for this socket, and for those a listener accepts, of what the
-/// other end has not read; it takes twice the number, for its own bookkeeping: SO_SNDBUF in
-/// socket(7).
+/// Limits how much unread data the kernel buffers for this socket, or for those that a listener
+/// accepts. The kernel doubles the number for its own bookkeeping: SO_SNDBUF in socket(7).
 pub fn limit_send_buffer(socket: BorrowedFd<'_>, bytes: usize) -> io::Result<()> {
     set_option(
         socket,
@@ -200,42 +193,37 @@ fn set_option<T>(socket: BorrowedFd<'_>, level: c_int, name: c_int, value: T) ->
     .map(|_| ())
 }
 
-/// One received message.
 #[derive(Debug)]
 pub struct Message<'a> {
-    /// What came, cut to the length of a frame.
+    /// Truncated to the frame length of its [`Batch`].
     pub bytes: &'a [u8],
-    /// Whether it was longer than a frame.
+    /// Whether it was longer.
     pub is_cut: bool,
-    /// Who sent it.
     pub source: Option<IpAddr>,
-    /// The kernel's stamp, nanoseconds since 1970.
-    pub stamp_ns: Option<i64>,
-    /// What a message from the error queue is about.
+    /// The kernel's timestamp, nanoseconds since 1970.
+    pub timestamp_ns: Option<i64>,
+    /// Set in messages from the error queue.
     pub error: Option<ExtendedError>,
 }
 
-/// `struct sock_extended_err` with the offender behind it: ip(7).
+/// `struct sock_extended_err` and the offender that follows it: ip(7).
 #[derive(Clone, Copy, Debug)]
 pub struct ExtendedError {
     /// SO_EE_ORIGIN_*.
     pub origin: u8,
-    /// ICMP type.
+    /// The ICMP type.
     pub kind: u8,
-    /// ICMP code.
     pub code: u8,
-    /// For a stamp: the number of the message that it is for.
+    /// For a transmit timestamp: the number of the message it belongs to.
     pub data: u32,
-    /// Who sent the ICMP error.
+    /// The sender of the ICMP error.
     pub offender: Option<IpAddr>,
 }
 
-/// Which of a socket's two queues is read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Queue {
-    /// What others sent.
     Messages,
-    /// ICMP errors and transmit stamps.
+    /// ICMP errors and transmit timestamps.
     Errors,
 }
 
@@ -246,31 +234,26 @@ pub fn interface_index(name: &str) -> Option<u32> {
     Some(unsafe { libc::if_nametoindex(name.as_ptr()) }).filter(|index| *index != 0)
 }
 
-/// A way to a network.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// The network's address.
     pub network: IpAddr,
-    /// How many bits of it count.
     pub prefix_len: u8,
-    /// The next hop; unspecified where the network is at hand.
+    /// The next hop; unspecified for a network that an interface belongs to.
     pub gateway: IpAddr,
-    /// The interface that leads there.
     pub interface: String,
-    /// The smaller, the better.
+    /// The smallest is preferred.
     pub metric: u32,
 }
 
-/// Whether an interface can carry anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct InterfaceState {
-    /// It is switched on.
+    /// Administratively up.
     pub is_up: bool,
-    /// The other end of its cable, or its radio network, is there.
+    /// Its cable is connected, or its radio network joined.
     pub has_carrier: bool,
 }
 
-/// This machine's own name.
+/// The name of this machine.
 pub fn host_name() -> String {
     let mut name = [0u8; 256];
     // SAFETY: the pointer and the length describe `name`, less one byte that stays zero.
@@ -280,11 +263,9 @@ pub fn host_name() -> String {
         .unwrap_or_default()
 }
 
-// -- programs
-// -------------------------------------------------------------------------------------------------------
+// Programs.
 
-/// Kills a program that leads a process group, and all that it started in it. It must not have been
-/// waited for.
+/// Kills a process group by its leader, which must not have been waited for.
 pub fn kill_group(leader: u32) {
     let Ok(group) = libc::pid_t::try_from(leader) else {
         return;
@@ -293,8 +274,8 @@ pub fn kill_group(leader: u32) {
     unsafe { libc::kill(-group, libc::SIGKILL) };
 }
 
-/// Reading from it does not wait from now on.
-pub fn read_without_waiting(pipe: BorrowedFd<'_>) -> io::Result<()> {
+/// Makes reads from the pipe return at once when it is empty.
+pub fn set_nonblocking(pipe: BorrowedFd<'_>) -> io::Result<()> {
     // SAFETY: system calls without pointers.
     unsafe {
         let flags = check(libc::fcntl(pipe.as_raw_fd(), libc::F_GETFL))?;
@@ -307,11 +288,10 @@ pub fn read_without_waiting(pipe: BorrowedFd<'_>) -> io::Result<()> {
     }
 }
 
-// -- limits and files
-// -----------------------------------------------------------------------------------------------
+// Limits and files.
 
-/// Raises the number of files this process may have open to `needed`, if it is lower. `Err` is the
-/// limit that stands in the way, which only an administrator can raise.
+/// Raises the limit of open files of this process to `needed`, if it is lower. `Err` is the hard
+/// limit, which only an administrator can raise.
 pub fn allow_open_files(needed: u64) -> Result<(), u64> {
     let mut limit = libc::rlimit {
         rlim_cur: 0,
@@ -319,8 +299,7 @@ pub fn allow_open_files(needed: u64) -> Result<(), u64> {
     };
     // SAFETY: `limit` is valid for the call to write to.
     unsafe { libc::getrlimit(libc::RLIMIT_NOFILE, &raw mut limit) };
-    // The type is narrower on some machines and has a sign on others; what it says is never below
-    // zero.
+    // The type is narrower on some machines and signed on others; the value is never negative.
     #[allow(
         clippy::useless_conversion,
         clippy::unnecessary_fallible_conversions,
@@ -342,7 +321,7 @@ pub fn allow_open_files(needed: u64) -> Result<(), u64> {
     }
 }
 
-/// How many bytes an ordinary user may still write to the file system that holds `path`.
+/// Bytes that an unprivileged user may still write to the file system of `path`.
 pub fn free_bytes(path: &Path) -> io::Result<u64> {
     let path = CString::new(path.as_os_str().as_bytes())?;
     let mut stat = MaybeUninit::<libc::statvfs>::zeroed();
@@ -359,9 +338,9 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(u64::from(stat.f_bavail) * stat.f_frsize as u64)
 }
 
-/// Whether processes can share memory by a file beside this one. Tried with a file of its own, made
-/// and removed: closing the file itself would give up the locks that this process has on it. `true`
-/// where it cannot be tried.
+/// Whether a file next to `beside` can be mapped as memory shared between processes. Tried with a
+/// new file, since closing `beside` itself would release the locks that this process holds on it.
+/// `true` where the trial file cannot be created.
 pub fn shares_memory_of_files(beside: &Path) -> bool {
     let mut name = beside.as_os_str().to_os_string();
     name.push(format!("-map-{}", std::process::id()));
@@ -374,8 +353,8 @@ pub fn shares_memory_of_files(beside: &Path) -> bool {
         return true;
     };
     let (length, access) = (4096, libc::PROT_READ | libc::PROT_WRITE);
-    // SAFETY: a new mapping, at an address of the kernel's choice, that nobody touches: the file is
-    // empty.
+    // SAFETY: a new mapping at an address of the kernel's choice, which is never accessed, since
+    // the file is empty.
     let mapping = unsafe {
         libc::mmap(
             std::ptr::null_mut(),
@@ -388,14 +367,14 @@ pub fn shares_memory_of_files(beside: &Path) -> bool {
     };
     let error = io::Error::last_os_error();
     let shares = if mapping == libc::MAP_FAILED {
-        // What file systems answer that have no word for it. Anything else, such as no memory, says
-        // nothing about them.
+        // The errors of file systems without such mappings. Any other error, such as a lack of
+        // memory, does not decide.
         !matches!(
             error.raw_os_error(),
             Some(libc::EINVAL | libc::ENODEV | libc::EOPNOTSUPP | libc::ENOSYS)
         )
     } else {
-        // SAFETY: the mapping that was just made, to which nothing points.
+        // SAFETY: the mapping made above, to which no pointer exists.
         unsafe { libc::munmap(mapping, length) };
         true
     };
@@ -405,8 +384,8 @@ pub fn shares_memory_of_files(beside: &Path) -> bool {
     shares
 }
 
-/// How many rows and columns the terminal at standard output has; `None` when it is no terminal, or
-/// does not say.
+/// Rows and columns of the terminal at standard output; `None` when it is no terminal or does not
+/// know its size.
 pub fn terminal_size() -> Option<(usize, usize)> {
     let mut size = libc::winsize {
         ws_row: 0,

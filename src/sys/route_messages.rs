@@ -1,15 +1,14 @@
-//! The routing table as macOS and FreeBSD hand it out: a run of messages, each with addresses
-//! behind it, route(4) and the systems' net/route.h. Bytes in, routes out; where they come from is
-//! bsd.rs's to know.
+//! Parses the routing table of macOS and FreeBSD: a sequence of messages, each followed by
+//! addresses, route(4) and net/route.h. bsd.rs reads the bytes.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use super::Route;
 
-/// Where the systems differ.
+/// What differs between the two systems.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Layout {
-    /// Bytes of a `struct rt_msghdr`: addresses begin behind it.
+    /// Bytes of a `struct rt_msghdr`, after which addresses begin.
     pub header_len: usize,
     /// Addresses begin at multiples of this.
     pub alignment: usize,
@@ -18,25 +17,25 @@ pub(super) struct Layout {
 }
 
 const INET: u8 = 2;
-/// What `rtm_version` says; any other means that all else is different too.
+/// The expected `rtm_version`; messages of another version have another layout.
 const VERSION: u8 = 5;
 const FLAG_UP: u32 = 0x1;
 const FLAG_GATEWAY: u32 = 0x2;
 const FLAG_HOST: u32 = 0x4;
 const FLAG_REJECT: u32 = 0x8;
 const FLAG_BLACKHOLE: u32 = 0x1000;
-/// Of a route to an address of this machine.
+/// A route to an address of this machine.
 const FLAG_LOCAL: u32 = 0x20_0000;
-/// macOS has a default route for each interface; all but one hold only for who asks for the
+/// macOS has a default route per interface; all but one apply only to sockets bound to that
 /// interface.
 const FLAG_SCOPED: u32 = 0x100_0000;
-/// Places in `rtm_addrs`, and so in the order of the addresses.
+/// Bit numbers in `rtm_addrs`, and the order of the addresses.
 const DESTINATION: usize = 0;
 const GATEWAY: usize = 1;
 const NETMASK: usize = 2;
 
-/// The usable routes among the messages, as far as they are whole. `name_of` names an interface by
-/// its index.
+/// The usable routes in the messages; a truncated message ends the list. `name_of` returns the name
+/// of an interface by its index.
 pub(super) fn parse(
     mut bytes: &[u8],
     layout: Layout,
@@ -89,7 +88,7 @@ fn route_in(
     } else {
         Ipv6Addr::UNSPECIFIED.into()
     };
-    // Without the flag it is an interface that the network is at.
+    // Without the flag the gateway is the interface of the network.
     let gateway = addresses[GATEWAY]
         .filter(|_| flags & FLAG_GATEWAY != 0)
         .and_then(|bytes| ip_in(bytes, layout));
@@ -102,8 +101,8 @@ fn route_in(
     })
 }
 
-/// The first three addresses behind a header. Each begins with its own length; one without any has
-/// length 0 and takes up the least room there is.
+/// The first three addresses after a header. Each begins with its own length; an absent one has
+/// length 0 and occupies the minimum size.
 fn addresses(mut bytes: &[u8], present: u32, alignment: usize) -> [Option<&[u8]>; 3] {
     let mut found = [None; 3];
     for (place, slot) in found
@@ -118,7 +117,7 @@ fn addresses(mut bytes: &[u8], present: u32, alignment: usize) -> [Option<&[u8]>
             break;
         };
         *slot = Some(address);
-        // The last may lack the bytes that would only fill it up.
+        // The last may lack its padding.
         bytes = bytes
             .get(len.max(1).next_multiple_of(alignment)..)
             .unwrap_or_default();
@@ -127,15 +126,15 @@ fn addresses(mut bytes: &[u8], present: u32, alignment: usize) -> [Option<&[u8]>
     found
 }
 
-/// The IP address in a `sockaddr_in` or `sockaddr_in6`; what is cut off at its end is zero.
+/// The IP address in a `sockaddr_in` or `sockaddr_in6`; truncated bytes are zero.
 fn ip_in(address: &[u8], layout: Layout) -> Option<IpAddr> {
     let family = *address.get(1)?;
     if family == INET {
         Some(Ipv4Addr::from(part::<4>(address, 4)).into())
     } else if family == layout.inet6 {
         let mut octets = part::<16>(address, 8);
-        // The kernels keep the interface of a link-local address inside it (KAME), and macOS shows
-        // that.
+        // The kernels store the interface of a link-local address inside it (KAME), and macOS
+        // returns it so.
         if octets[0] == 0xfe && octets[1] & 0xc0 == 0x80 {
             octets[2..4].fill(0);
         }
@@ -145,7 +144,7 @@ fn ip_in(address: &[u8], layout: Layout) -> Option<IpAddr> {
     }
 }
 
-/// `LEN` bytes of an address from `offset` on; what is cut off is zero.
+/// `LEN` bytes of an address from `offset` on; truncated bytes are zero.
 fn part<const LEN: usize>(address: &[u8], offset: usize) -> [u8; LEN] {
     let mut part = [0; LEN];
     for (to, from) in part.iter_mut().zip(address.iter().skip(offset)) {
@@ -154,8 +153,8 @@ fn part<const LEN: usize>(address: &[u8], offset: usize) -> [u8; LEN] {
     part
 }
 
-/// How many ones a network mask begins with. Its family says nothing, and zeroes at its end are
-/// left out.
+/// The prefix length of a network mask, whose family is not set and whose trailing zeroes are left
+/// out.
 fn ones(mask: &[u8], offset: usize, bits: u8) -> u8 {
     let mask = u128::from_be_bytes(part::<16>(mask, offset));
     u8::try_from(mask.leading_ones()).map_or(bits, |ones| ones.min(bits))
@@ -228,7 +227,7 @@ mod tests {
             .map(|name| name.to_string())
     }
 
-    fn said(routes: &[Route]) -> Vec<String> {
+    fn texts(routes: &[Route]) -> Vec<String> {
         routes
             .iter()
             .map(|r| {
@@ -241,13 +240,13 @@ mod tests {
     }
 
     #[test]
-    fn a_table_of_either_system_is_read_with_cut_masks_and_scoped_routes() {
+    fn a_table_of_either_system_is_read_with_truncated_masks_and_scoped_routes() {
         for layout in [MACOS, FREEBSD] {
             let default6 = [&[28, layout.inet6][..], &[0; 26]].concat();
-            // As macOS shows it: with the index of its interface inside.
+            // As macOS returns it: with the index of its interface inside.
             let router6 = inet6(layout, "fe80:2::1");
             let table = [
-                // A default route's mask has no length at all.
+                // The mask of a default route has length 0.
                 message(
                     layout,
                     2,
@@ -295,8 +294,8 @@ mod tests {
                         ],
                     ],
                 ),
-                // Rejecting, down, to this machine itself, by an interface that is gone, of another
-                // family.
+                // Rejecting, down, to this machine itself, by an interface that no longer exists,
+                // of another family.
                 message(
                     layout,
                     1,
@@ -333,7 +332,7 @@ mod tests {
             ]
             .concat();
             assert_eq!(
-                said(&parse(&table, layout, name_of)),
+                texts(&parse(&table, layout, name_of)),
                 [
                     "0.0.0.0/0 by 192.168.1.1 at en0 metric 0",
                     "0.0.0.0/0 by 192.168.2.1 at en1 metric 1",
@@ -350,7 +349,7 @@ mod tests {
     }
 
     #[test]
-    fn no_bytes_make_it_stumble() {
+    fn arbitrary_bytes_never_make_the_parser_panic() {
         let table = message(
             MACOS,
             2,

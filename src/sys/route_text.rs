@@ -1,5 +1,5 @@
-//! The routing table as Linux tells it, in text: /proc/self/net/route and ipv6_route,
-//! proc_pid_net(5) and the kernel's net/ipv6/route.c.
+//! Parses the routing table of Linux: /proc/self/net/route and ipv6_route, proc_pid_net(5) and the
+//! kernel's net/ipv6/route.c.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
@@ -7,11 +7,11 @@ use super::Route;
 
 const FLAG_UP: u32 = 0x1;
 const FLAG_REJECT: u32 = 0x200;
-/// Of a route to an address of this machine: linux/ipv6_route.h, RTF_LOCAL.
+/// A route to an address of this machine: RTF_LOCAL in linux/ipv6_route.h.
 const FLAG_LOCAL: u32 = 0x8000_0000;
 
-/// Columns: interface, destination, gateway, flags, references, use, metric, mask; addresses as
-/// hexadecimal words in this machine's byte order.
+/// Columns: interface, destination, gateway, flags, references, use, metric, mask; addresses are
+/// hexadecimal words in host byte order.
 pub(super) fn parse_v4(text: &str) -> Vec<Route> {
     let parse = |line: &str| {
         let columns: Vec<&str> = line.split_ascii_whitespace().collect();
@@ -71,7 +71,7 @@ mod tests {
 
     #[test]
     #[cfg(target_endian = "little")]
-    fn routes_over_ipv4_are_read_and_what_carries_nothing_is_left_out() {
+    fn routes_over_ipv4_are_read_without_those_that_are_down_or_rejecting() {
         let text = "Iface\tDestination\tGateway \tFlags\tRefCnt\tUse\tMetric\tMask\t\tMTU\tWindow\tIRTT\n\
             wlan0\t00000000\t0102A8C0\t0003\t0\t0\t600\t00000000\t0\t0\t0\n\
             eth0\t0001A8C0\t00000000\t0001\t0\t0\t100\t00FFFFFF\t0\t0\t0\n\
@@ -98,7 +98,7 @@ mod tests {
     }
 
     #[test]
-    fn an_ipv6_default_route_has_a_gateway_and_a_rejecting_one_is_none() {
+    fn an_ipv6_default_route_has_a_gateway_and_a_rejecting_one_is_left_out() {
         let zeros = "0".repeat(32);
         let text = format!(
             "{zeros} 00 {zeros} 00 fe800000000000000000000000000001 00000400 00000001 00000000 00000003     eth0\n\
@@ -123,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_routing_table_cut_anywhere_is_read_as_far_as_it_goes() {
+    fn a_truncated_routing_table_is_read_up_to_its_end() {
         let text =
             "Iface\tDestination\neth0\t00000000\t0101A8C0\t0003\t0\t0\t100\t00000000\t0\t0\t0\n";
         for len in 0..text.len() {

@@ -1,8 +1,8 @@
-//! One thread that looks around while something is wrong, and sleeps otherwise: whether the gateway
-//! answers, whether other hosts do, whether anything can be sent again, how far packets get. Says
-//! what it sees and judges nothing: cause.rs does.
+//! One thread that collects evidence during an outage and sleeps otherwise: it pings the gateway and
+//! other hosts, checks whether packets can be sent second_round, and traces the path to silent hosts. It
+//! delivers observations; pure/cause.rs judges them.
 
-mod look;
+mod probe;
 
 use std::collections::HashMap;
 use std::io;
@@ -20,38 +20,36 @@ use crate::pure::time::Monotonic;
 use crate::stop::Stop;
 use crate::sys;
 
-use look::Question;
+use probe::ProbeTarget;
 
-/// A host as far as the witness needs it.
+/// A configured host.
 #[derive(Clone, Debug)]
 pub struct OtherHost {
-    /// Which.
     pub host: Arc<Host>,
-    /// What its pings are sent from.
     pub source: Option<Source>,
 }
 
-enum Word {
+enum Message {
     HostEvent(HostEvent),
     Hosts(Vec<OtherHost>),
     Stop,
 }
 
-/// The way to the witness; clones lead to the same.
+/// Sends messages to the witness. Clones share its queue.
 #[derive(Clone, Debug)]
 pub struct WitnessHandle {
-    words: SyncSender<Word>,
+    messages: SyncSender<Message>,
 }
 
 impl WitnessHandle {
-    /// Something is worth a look. Where the witness is far behind, others have told it so.
-    pub fn tell(&self, trouble: HostEvent) {
-        let _ = self.words.try_send(Word::HostEvent(trouble));
+    /// Reports an event. It is dropped when the queue is full: the witness is then busy with others.
+    pub fn host_event(&self, event: HostEvent) {
+        let _ = self.messages.try_send(Message::HostEvent(event));
     }
 
-    /// From now on only these hosts are checked.
+    /// Replaces the list of hosts.
     pub fn set_hosts(&self, hosts: Vec<OtherHost>) {
-        let _ = self.words.send(Word::Hosts(hosts));
+        let _ = self.messages.send(Message::Hosts(hosts));
     }
 }
 
@@ -62,110 +60,107 @@ pub struct Witness {
     thread: JoinHandle<()>,
 }
 
-/// How many words may wait: a line that dies with a thousand hosts on it.
+/// Enough for the events of a thousand hosts that fail together.
 const QUEUE_LEN: usize = 2048;
-/// Touched are some 10 kB, the rest is address space.
+/// About 10 kB of it are used (measured); the rest is only address space.
 const STACK_BYTES: usize = 128 * 1024;
-/// How long a ping of the witness's own waits: the gateway is near, and a look is to be over before
-/// the next is due.
-const PATIENCE: Duration = Duration::from_millis(900);
-/// How often packets are followed while an outage lasts.
-const TRACE_EVERY: Duration = Duration::from_secs(60);
-/// How many other hosts are asked whether they answer, and how many silent ones are followed at a
-/// time.
-const MAX_NEIGHBOURS: usize = 16;
+/// Timeout of a ping of the witness: the gateway is near, and all have to end before the next are due.
+const PING_TIMEOUT: Duration = Duration::from_millis(900);
+/// Time between two traces of the path to a silent host.
+const TRACE_INTERVAL: Duration = Duration::from_secs(60);
+/// Other hosts that are pinged at a time.
+const MAX_OTHER_HOSTS: usize = 16;
+/// Paths that are traced at a time.
 const MAX_TRACES: usize = 8;
 
 impl Witness {
-    /// Starts the thread. `fast_interval` is from one look to the next while something is wrong;
-    /// `None` looks only when told. `say` takes what is seen.
+    /// Starts the thread. `fast_interval` is the time between two rounds of pings during an outage;
+    /// with `None` it pings only after a host event. Observations go to `deliver`.
     pub fn start(
         fast_interval: Option<Duration>,
-        say: impl Fn(Observation) + Clone + Send + 'static,
+        deliver: impl Fn(Observation) + Clone + Send + 'static,
     ) -> io::Result<Witness> {
-        let (words, received) = sync_channel(QUEUE_LEN);
+        let (messages, received) = sync_channel(QUEUE_LEN);
         let stop = Stop::new()?;
         let flag = stop.clone();
-        let watch = move || {
-            let post = WitnessState {
+        let run = move || {
+            let state = WitnessState {
                 stop: flag,
                 fast_interval,
-                say,
-                neighbours: Vec::new(),
+                deliver,
+                hosts: Vec::new(),
                 targets: HashMap::new(),
                 silent: HashMap::new(),
-                blocked: Vec::new(),
+                down_links: Vec::new(),
                 trace: None,
-                again: None,
+                second_round: None,
             };
-            post.stand(&received);
+            state.run(&received);
         };
         let thread = thread::Builder::new()
             .name("witness".into())
             .stack_size(STACK_BYTES)
-            .spawn(watch)?;
+            .spawn(run)?;
         Ok(Witness {
-            handle: WitnessHandle { words },
+            handle: WitnessHandle { messages },
             stop,
             thread,
         })
     }
 
-    /// The way to it.
     pub fn handle(&self) -> WitnessHandle {
         self.handle.clone()
     }
 
-    /// Ends it.
     pub fn stop(self) {
         self.stop.raise();
-        // Where the queue is full it is awake in any case.
-        let _ = self.handle.words.try_send(Word::Stop);
+        // With a full queue the thread is awake and sees the flag.
+        let _ = self.handle.messages.try_send(Message::Stop);
         if self.thread.join().is_err() {
-            log::error!("the witness broke off");
+            log::error!("the witness thread panicked");
         }
     }
 }
 
-/// After so long the others are asked once more: the first time may lie at the edge of an outage,
-/// which proves nothing.
-const ONCE_MORE: Duration = Duration::from_secs(2);
+/// The other hosts are pinged a second time after this delay, since the first pings may lie too close
+/// to the start of the outage to prove anything.
+const SECOND_ROUND_DELAY: Duration = Duration::from_secs(2);
 
-/// What the thread works with.
 struct WitnessState<S> {
     stop: Stop,
     fast_interval: Option<Duration>,
-    say: S,
-    neighbours: Vec<OtherHost>,
+    deliver: S,
+    hosts: Vec<OtherHost>,
     /// Where hosts were last pinged.
     targets: HashMap<Arc<Host>, Target>,
     /// Hosts that do not answer, and when packets to them are followed next.
     silent: HashMap<Arc<Host>, Monotonic>,
     /// Targets that nothing could be sent to, one of each version of IP.
-    blocked: Vec<(Target, Option<Source>)>,
+    down_links: Vec<(Target, Option<Source>)>,
     /// Follows packets, so that the looks go on meanwhile.
     trace: Option<JoinHandle<()>>,
-    /// When the others are asked once more, some of which may have been found only now.
-    again: Option<Monotonic>,
+    /// When the others are pinged once more, some of which may have been found only now.
+    second_round: Option<Monotonic>,
 }
 
 impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
-    fn stand(mut self, words: &Receiver<Word>) {
+    fn run(mut self, messages: &Receiver<Message>) {
         let mut next_look = sys::monotonic();
         while !self.stop.is_raised() {
-            let is_calm = self.silent.is_empty() && self.blocked.is_empty();
-            let word = match self.fast_interval.filter(|_| !is_calm) {
-                Some(_) => words.recv_timeout(next_look.since(sys::monotonic())),
-                None => words.recv_timeout(Duration::from_secs(3600)),
+            let is_idle = self.silent.is_empty() && self.down_links.is_empty();
+            let message = match self.fast_interval.filter(|_| !is_idle) {
+                Some(_) => messages.recv_timeout(next_look.since(sys::monotonic())),
+                None => messages.recv_timeout(Duration::from_secs(3600)),
             };
-            match word {
-                Ok(Word::Hosts(hosts)) => self.set_hosts(hosts),
-                Ok(Word::HostEvent(trouble)) => self.take(trouble),
-                Ok(Word::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) if is_calm => {}
+            match message {
+                Ok(Message::Hosts(hosts)) => self.set_hosts(hosts),
+                Ok(Message::HostEvent(event)) => self.handle_event(event),
+                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
+                Err(RecvTimeoutError::Timeout) if is_idle => {}
                 Err(RecvTimeoutError::Timeout) => {
-                    next_look = sys::monotonic().after(self.fast_interval.unwrap_or(TRACE_EVERY));
-                    self.look();
+                    next_look =
+                        sys::monotonic().after(self.fast_interval.unwrap_or(TRACE_INTERVAL));
+                    self.continue_round();
                 }
             }
         }
@@ -178,18 +173,20 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         let is_kept = |host: &Arc<Host>| hosts.iter().any(|kept| kept.host == *host);
         self.targets.retain(|host, _| is_kept(host));
         self.silent.retain(|host, _| is_kept(host));
-        self.blocked.clear();
-        self.neighbours = hosts;
+        self.down_links.clear();
+        self.hosts = hosts;
     }
 
-    fn take(&mut self, trouble: HostEvent) {
-        let HostEvent { host, target, kind } = trouble;
+    fn handle_event(&mut self, event: HostEvent) {
+        let HostEvent { host, target, kind } = event;
         if let Some(target) = target {
             self.targets.insert(Arc::clone(&host), target);
         }
         match kind {
             HostEventKind::AddressChanged if self.silent.is_empty() => {}
-            HostEventKind::AddressChanged => self.again = Some(sys::monotonic().after(ONCE_MORE)),
+            HostEventKind::AddressChanged => {
+                self.second_round = Some(sys::monotonic().after(SECOND_ROUND_DELAY))
+            }
             HostEventKind::AnswersAgain => {
                 self.silent.remove(&host);
             }
@@ -197,73 +194,76 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 let is_new = !self.silent.contains_key(&host);
                 self.silent.entry(host).or_insert_with(sys::monotonic);
                 if is_new || self.fast_interval.is_none() {
-                    self.look_around();
-                    self.again = Some(sys::monotonic().after(ONCE_MORE));
+                    self.ping_gateway_and_others();
+                    self.second_round = Some(sys::monotonic().after(SECOND_ROUND_DELAY));
                 }
-                self.follow_packets();
+                self.trace_paths();
             }
             HostEventKind::CannotSend => {
                 if let Some(target) = target {
-                    self.watch_way(target, self.source_of(&host));
+                    self.watch_link(target, self.source_of(&host));
                 }
             }
         }
     }
 
-    /// One target stands for all of its version of IP, best one that goes by the ordinary routes.
-    fn watch_way(&mut self, target: Target, source: Option<Source>) {
+    /// One target represents its version of IP, preferably one without a source of its own.
+    fn watch_link(&mut self, target: Target, source: Option<Source>) {
         let known = self
-            .blocked
+            .down_links
             .iter()
             .position(|(known, _)| known.version() == target.version());
-        match known.map(|index| &mut self.blocked[index]) {
+        match known.map(|index| &mut self.down_links[index]) {
             Some((_, known_source)) if known_source.is_none() || source.is_some() => return,
             Some(entry) => *entry = (target, source),
-            None => self.blocked.push((target, source)),
+            None => self.down_links.push((target, source)),
         }
-        self.look_at_ways();
+        self.check_links();
     }
 
     fn source_of(&self, host: &Host) -> Option<Source> {
-        self.neighbours
+        self.hosts
             .iter()
             .find(|known| *known.host == *host)
             .and_then(|known| known.source.clone())
     }
 
-    /// What is looked at again and again while something is wrong.
-    fn look(&mut self) {
-        self.look_at_ways();
-        if self.again.take_if(|due| *due <= sys::monotonic()).is_some() {
-            self.look_around();
+    /// Runs at every `fast_interval` during an outage.
+    fn continue_round(&mut self) {
+        self.check_links();
+        if self
+            .second_round
+            .take_if(|due| *due <= sys::monotonic())
+            .is_some()
+        {
+            self.ping_gateway_and_others();
         } else {
-            self.ask(self.gateways());
+            self.ping(self.gateways());
         }
-        self.follow_packets();
+        self.trace_paths();
     }
 
-    /// What is looked at when something goes wrong, and once more: the gateway, and whether the
-    /// others answer.
-    fn look_around(&mut self) {
-        let mut questions = self.gateways();
+    /// Pings the gateways and the hosts that are not silent.
+    fn ping_gateway_and_others(&mut self) {
+        let mut targets = self.gateways();
         let others = self
-            .neighbours
+            .hosts
             .iter()
             .filter(|other| !self.silent.contains_key(&other.host));
-        let asked = others.filter_map(|other| {
+        let pinged = others.filter_map(|other| {
             let target = self.targets.get(&other.host)?;
-            Some(Question {
+            Some(ProbeTarget {
                 target: *target,
                 source: other.source.clone(),
                 host: Some(Arc::clone(&other.host)),
             })
         });
-        questions.extend(asked.take(MAX_NEIGHBOURS));
-        self.ask(questions);
+        targets.extend(pinged.take(MAX_OTHER_HOSTS));
+        self.ping(targets);
     }
 
-    /// The default gateways of the versions of IP that something is wrong with.
-    fn gateways(&self) -> Vec<Question> {
+    /// The default gateways of the versions of IP that silent hosts are pinged over.
+    fn gateways(&self) -> Vec<ProbeTarget> {
         let mut versions: Vec<IpVersion> = self
             .silent
             .keys()
@@ -285,7 +285,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         versions
             .into_iter()
             .filter_map(best)
-            .map(|target| Question {
+            .map(|target| ProbeTarget {
                 target,
                 source: None,
                 host: None,
@@ -293,16 +293,16 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             .collect()
     }
 
-    fn ask(&self, questions: Vec<Question>) {
-        for (question, at, is_answered) in look::ask(questions, PATIENCE, &self.stop) {
-            (self.say)(match question.host {
+    fn ping(&self, targets: Vec<ProbeTarget>) {
+        for (target, at, is_answered) in probe::ping_all(targets, PING_TIMEOUT, &self.stop) {
+            (self.deliver)(match target.host {
                 Some(host) => Observation::OtherHost {
                     host,
                     at,
                     is_answered,
                 },
                 None => Observation::Gateway {
-                    ip: question.target.ip,
+                    ip: target.target.ip,
                     at,
                     is_answered,
                 },
@@ -310,29 +310,29 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         }
     }
 
-    /// Whether something can be sent where nothing could.
-    fn look_at_ways(&mut self) {
-        let clear: Vec<IpVersion> = self
-            .blocked
+    /// Reports the versions of IP whose packets can be sent second_round.
+    fn check_links(&mut self) {
+        let restored: Vec<IpVersion> = self
+            .down_links
             .iter()
             .filter(|(target, source)| net::can_send(target, source.as_ref()))
             .map(|(target, _)| target.version())
             .collect();
         for version in [IpVersion::V4, IpVersion::V6]
             .into_iter()
-            .filter(|version| clear.contains(version))
+            .filter(|version| restored.contains(version))
         {
-            (self.say)(Observation::LinkRestored {
+            (self.deliver)(Observation::LinkRestored {
                 version,
                 at: sys::clocks().utc(),
             });
         }
-        self.blocked
-            .retain(|(target, _)| !clear.contains(&target.version()));
+        self.down_links
+            .retain(|(target, _)| !restored.contains(&target.version()));
     }
 
-    /// Follows packets to the hosts whose turn it is.
-    fn follow_packets(&mut self) {
+    /// Starts a thread that traces the paths that are due, unless one is running.
+    fn trace_paths(&mut self) {
         if self
             .trace
             .as_ref()
@@ -348,9 +348,9 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 .get(host)
                 .filter(|_| *next <= now && due.len() < MAX_TRACES)
             {
-                *next = now.after(TRACE_EVERY);
+                *next = now.after(TRACE_INTERVAL);
                 let source = self
-                    .neighbours
+                    .hosts
                     .iter()
                     .find(|known| known.host == *host)
                     .and_then(|known| known.source.clone());
@@ -360,11 +360,11 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         if due.is_empty() {
             return;
         }
-        let (say, stop) = (self.say.clone(), self.stop.clone());
+        let (deliver, stop) = (self.deliver.clone(), self.stop.clone());
         let work = move || {
             for (host, target, source) in due {
-                if let Some(path) = look::follow(&target, source, &stop) {
-                    say(Observation::Path { host, path });
+                if let Some(path) = probe::trace(&target, source, &stop) {
+                    deliver(Observation::Path { host, path });
                 }
             }
         };

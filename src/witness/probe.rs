@@ -1,4 +1,4 @@
-//! Single looks: a ping to each of several, and how far packets to somebody get.
+//! The pings of the witness: one ping each to several targets, and traces of a path.
 
 use std::net::IpAddr;
 use std::os::fd::AsFd;
@@ -14,46 +14,50 @@ use crate::pure::time::UtcMillis;
 use crate::stop::Stop;
 use crate::sys;
 
-/// Whom to ask.
+/// A target of a single ping.
 #[derive(Clone, Debug)]
-pub(super) struct Question {
+pub(super) struct ProbeTarget {
     pub target: Target,
     pub source: Option<Source>,
-    /// Which host that is; `None` for the gateway.
+    /// The host it belongs to; `None` for the gateway.
     pub host: Option<Arc<Host>>,
 }
 
 /// The payload of ping(8).
 const PAYLOAD_LEN: usize = 56;
-/// How long a look waits for one socket before it reads the others.
-const TURN: Duration = Duration::from_millis(20);
+/// Wait for one socket before the others are read.
+const SOCKET_WAIT: Duration = Duration::from_millis(20);
 
-/// A ping under way.
-struct Asked {
-    question: Question,
+struct PendingPing {
+    target: ProbeTarget,
     exchange: Box<Exchange>,
     at: UtcMillis,
 }
 
-/// Pings all, one ping each, side by side, and says who answered within the time. Whoever cannot be
-/// asked is left out, and so is everybody once the flag is raised.
-pub(super) fn ask(
-    questions: Vec<Question>,
-    patience: Duration,
+/// Sends one ping to each target at the same time and returns when it was sent and whether it was
+/// answered within the timeout. Targets to which nothing can be sent are left out, and so are all
+/// once `stop` is raised.
+pub(super) fn ping_all(
+    targets: Vec<ProbeTarget>,
+    timeout: Duration,
     stop: &Stop,
-) -> Vec<(Question, UtcMillis, bool)> {
-    let mut open: Vec<Asked> = questions
+) -> Vec<(ProbeTarget, UtcMillis, bool)> {
+    let mut open: Vec<PendingPing> = targets
         .into_iter()
-        .filter_map(|question| send(question, patience))
+        .filter_map(|target| send(target, timeout))
         .collect();
     let mut answers = Vec::with_capacity(open.len());
     while !open.is_empty() {
-        for asked in &mut open {
-            asked.exchange.read_errors();
+        for ping in &mut open {
+            ping.exchange.read_errors();
         }
         let first = &open[0].exchange;
-        let turn = if open.len() == 1 { patience } else { TURN };
-        let until = sys::monotonic().after(turn);
+        let wait = if open.len() == 1 {
+            timeout
+        } else {
+            SOCKET_WAIT
+        };
+        let until = sys::monotonic().after(wait);
         let deadline = match first.run.next_action(sys::monotonic()) {
             Action::ListenUntil(deadline) => deadline.min(until),
             _ => sys::monotonic(),
@@ -62,15 +66,15 @@ pub(super) fn ask(
             return Vec::new();
         }
         let mut waiting = Vec::with_capacity(open.len());
-        for mut asked in open {
-            asked.exchange.read();
-            match asked.exchange.run.outcome_so_far(0, sys::monotonic()) {
+        for mut ping in open {
+            ping.exchange.read();
+            match ping.exchange.run.outcome_so_far(0, sys::monotonic()) {
                 Some(outcome) => answers.push((
-                    asked.question,
-                    asked.at,
+                    ping.target,
+                    ping.at,
                     matches!(outcome, Outcome::Reply { .. }),
                 )),
-                None => waiting.push(asked),
+                None => waiting.push(ping),
             }
         }
         open = waiting;
@@ -90,37 +94,36 @@ fn plan(ping_count: u16, timeout: Duration) -> CheckSettings {
     }
 }
 
-fn send(question: Question, patience: Duration) -> Option<Asked> {
+fn send(target: ProbeTarget, timeout: Duration) -> Option<PendingPing> {
     let options = SocketOptions {
         time_to_live: None,
-        source: question.source.clone(),
+        source: target.source.clone(),
     };
-    let mut exchange = Exchange::open(&question.target, &options, plan(1, patience)).ok()?;
+    let mut exchange = Exchange::open(&target.target, &options, plan(1, timeout)).ok()?;
     let clock = exchange.send(1);
     let is_sent = !matches!(
         exchange.run.outcome_so_far(0, clock.monotonic),
         Some(Outcome::SendFailed { .. })
     );
-    is_sent.then(|| Asked {
-        question,
+    is_sent.then(|| PendingPing {
+        target,
         exchange,
         at: clock.utc(),
     })
 }
 
-/// How many routers a packet may pass when it is followed: what lies behind is not the provider's
-/// any more.
+/// Largest time to live of a trace: routers further away are not the provider's.
 const MAX_HOPS: u16 = 16;
-const TRACE_PATIENCE: Duration = Duration::from_millis(1200);
+const TRACE_TIMEOUT: Duration = Duration::from_millis(1200);
 
-/// Follows packets to a target: one ping for each number of routers it may pass, all within a
-/// second and a half. `None` when nothing can be sent, or the flag was raised.
-pub(super) fn follow(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
+/// Traces the path to a target: one ping for each time to live, all within a second and a half.
+/// `None` when nothing can be sent, or `stop` was raised.
+pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
     let options = SocketOptions {
         time_to_live: Some(1),
         source,
     };
-    let mut exchange = Exchange::open(target, &options, plan(MAX_HOPS, TRACE_PATIENCE)).ok()?;
+    let mut exchange = Exchange::open(target, &options, plan(MAX_HOPS, TRACE_TIMEOUT)).ok()?;
     let at = sys::clocks().utc();
     loop {
         match exchange.run.next_action(sys::monotonic()) {
@@ -145,7 +148,7 @@ pub(super) fn follow(target: &Target, source: Option<Source>, stop: &Stop) -> Op
     Some(path_of(at, target.ip, &pings))
 }
 
-/// The path that the fates of the pings tell, the one that may pass the fewest routers first.
+/// The path that the outcomes of the pings show, in the order of their time to live.
 fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
     let mut hops = Vec::new();
     for ping in pings {
@@ -160,7 +163,7 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
             }
             Outcome::Unreachable(error) => {
                 hops.push(error.from);
-                // Whoever says that the host is unreachable is the last on the way.
+                // A router that reports the host as unreachable ends the path.
                 if !icmp::is_time_exceeded(*error) {
                     return Path {
                         at,
