@@ -100,7 +100,7 @@
 //!
 //! Expected fates are data: a ping that got no answer is an [`pure::model::Outcome`], a check that
 //! could not be made says why in [`pure::model::CheckResult::reason`]. A `Result` means that *we*
-//! could not do our job. One enum an engine; the top one, [`cli::Failure`], owns the exit code and
+//! could not do our job. One enum an engine; the top one, [`cli::CliError`], owns the exit code and
 //! is printed once, in `main`.
 
 pub mod pure;

@@ -438,7 +438,7 @@ fn a_program_that_hangs_is_killed_with_all_it_started_and_delays_nobody() {
             );
             monitor.signal("HUP");
             monitor.wait_for("the new configuration", |monitor| {
-                monitor.file("log").contains("configuration taken over")
+                monitor.file("log").contains("configuration reloaded")
             });
             silence(true);
             monitor.wait_for("the hanging program", |monitor| {

@@ -266,7 +266,7 @@ fn only_what_is_asked_for_is_exported() {
             &["--from", "2025-11-03", "--to", "2025-11-02"],
             "--to must lie behind --from",
         ),
-        (&["--from", "yesterday"], "\"yesterday\" is no time"),
+        (&["--from", "yesterday"], "\"yesterday\" is not a time"),
         (
             &["--format", "xml"],
             "\"xml\" is none of csv, jsonl, openmetrics, sqlite",

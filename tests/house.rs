@@ -28,7 +28,7 @@ const OWNERS: &[(&str, &[&str])] = &[
     ("httparse", &["web"]),
     ("flate2", &["web"]),
     ("simplelog", &["logging"]),
-    ("signal_hook", &["daemon", "cli"]),
+    ("signal_hook", &["daemon"]),
     ("unsafe", &["sys"]),
 ];
 /// What the pure floor may not say: sockets, clocks, files, threads.

@@ -451,9 +451,9 @@ fn sighup_takes_over_hosts_that_came_changed_and_went_and_leaves_the_others_alon
             monitor.checks("127.0.0.3").len() > 2
         });
         assert!(
-            monitor.log().contains(
-                "configuration taken over, by hosts: 1 unchanged, 1 new or changed, 1 ended"
-            ),
+            monitor
+                .log()
+                .contains("configuration reloaded; hosts: 1 unchanged, 1 new or changed, 1 ended"),
             "{}",
             monitor.log()
         );
@@ -528,9 +528,9 @@ fn the_log_file_is_opened_anew_on_sighup_and_the_level_is_taken_over() {
         .expect("rotated");
         monitor.signal("HUP");
         monitor.wait_for("a line in the new file", |monitor| {
-            text(monitor, "my.log").contains("configuration taken over")
+            text(monitor, "my.log").contains("configuration reloaded")
         });
-        assert!(!text(&monitor, "my.log.1").contains("taken over"));
+        assert!(!text(&monitor, "my.log.1").contains("configuration reloaded"));
         let quieter = format!(
             "{QUICK}- {{name: two, address: 127.0.0.2}}\nlogging: {{file: my.log, level: error}}\n"
         );

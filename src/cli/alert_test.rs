@@ -3,11 +3,12 @@
 use std::fmt::Write;
 
 use super::arguments::AlertTest;
-use super::cleanup::stop_on_signals;
-use super::output::{print, printable};
-use super::{CliError, Verdict, configure};
+use super::exit::{CliError, CommandStatus};
+use super::print::{print, printable};
+use super::startup::configure;
 use crate::alerts::{self, AlertResult, End};
 use crate::config::{Config, HostConfig};
+use crate::daemon::stop_on_signals;
 use crate::pure::cause::Cause;
 use crate::pure::model::{AlertKind, Host};
 use crate::pure::phrase::count;
@@ -19,7 +20,7 @@ use crate::sys;
 const BEGAN_MS: i64 = 90_000;
 const LASTED_MS: i64 = 85_000;
 
-pub fn run(arguments: &AlertTest) -> Result<Verdict, CliError> {
+pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     if config.alerts.command.is_empty() {
         let hint = "name a program in the configuration, as a list: alerts: {command: [/usr/local/bin/tell-me]}".to_string();
@@ -74,11 +75,7 @@ pub fn run(arguments: &AlertTest) -> Result<Verdict, CliError> {
         let _ = writeln!(text, "  {}", printable(line));
     }
     print(&text)?;
-    Ok(if run.is_success() {
-        Verdict::Good
-    } else {
-        Verdict::Bad
-    })
+    Ok(CommandStatus::success_if(run.is_success()))
 }
 
 /// A notice about the first hosts of the configuration.

@@ -12,12 +12,13 @@ use serde::Serialize;
 use unicode_width::UnicodeWidthStr;
 
 use super::arguments::Check;
-use super::cleanup::stop_on_signals;
-use super::output::{
+use super::exit::{CliError, CommandStatus};
+use super::print::{
     align, cut, is_coloured, is_terminal, ms, pad, paint, print, print_json, printable,
 };
-use super::{CliError, Verdict, configure, open_database};
+use super::startup::{configure, open_database};
 use crate::config::{Config, HostConfig};
+use crate::daemon::stop_on_signals;
 use crate::daemon::{self, DaemonError};
 use crate::net::TimestampSwitch;
 use crate::pinger::{CheckProgress, Pinger, ProbeSettings};
@@ -37,7 +38,7 @@ enum News {
     Done(usize, Option<CheckResult>),
 }
 
-pub fn run(arguments: &Check) -> Result<Verdict, CliError> {
+pub fn run(arguments: &Check) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let plans = select(&config, &arguments.hosts)?;
     if plans.is_empty() {
@@ -76,7 +77,7 @@ pub fn run(arguments: &Check) -> Result<Verdict, CliError> {
     let is_bad = results
         .iter()
         .any(|result| matches!(result.state(), State::Down | State::NotMeasured));
-    Ok(if is_bad { Verdict::Bad } else { Verdict::Good })
+    Ok(CommandStatus::success_if(!is_bad))
 }
 
 fn record(config: &Config, results: &[CheckResult]) -> Result<(), CliError> {

@@ -3,17 +3,19 @@
 use std::fmt::Write;
 
 use super::arguments::CheckConfig;
-use super::{CliError, Verdict, find_config, load, output};
+use super::exit::{CliError, CommandStatus};
+use super::print;
+use super::startup::{find_config, load_config};
 use crate::pure::phrase::count;
 
-pub fn run(arguments: &CheckConfig) -> Result<Verdict, CliError> {
+pub fn run(arguments: &CheckConfig) -> Result<CommandStatus, CliError> {
     let Some(path) = find_config(&arguments.common())? else {
-        output::print(
+        print::print(
             "no config.yaml here and none in /etc/ace-connection-logger: the built-in defaults are used\n",
         )?;
-        return Ok(Verdict::Good);
+        return Ok(CommandStatus::Success);
     };
-    let loaded = load(&path)?;
+    let loaded = load_config(&path)?;
     let mut text = String::new();
     for problem in &loaded.problems {
         let _ = writeln!(text, "{problem}");
@@ -25,10 +27,6 @@ pub fn run(arguments: &CheckConfig) -> Result<Verdict, CliError> {
         _ => count(problems, "problem"),
     };
     let _ = writeln!(text, "{}: {summary}", path.display());
-    output::print(&text)?;
-    Ok(if problems == 0 {
-        Verdict::Good
-    } else {
-        Verdict::Bad
-    })
+    print::print(&text)?;
+    Ok(CommandStatus::success_if(problems == 0))
 }

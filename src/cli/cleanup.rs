@@ -1,17 +1,16 @@
 //! `cleanup` and `cleanup-continuous`: delete what is older than the retention, beside a running
 //! monitor or without one.
 
-use std::io;
 use std::time::Duration;
 
 use serde_json::json;
-use signal_hook::consts::{SIGINT, SIGTERM};
-use signal_hook::iterator::Signals;
 
 use super::arguments::{Cleanup, CleanupContinuous};
-use super::{CliError, Verdict, configure, open_database, output};
+use super::exit::{CliError, CommandStatus};
+use super::print;
+use super::startup::{configure, open_database};
 use crate::config::Config;
-use crate::daemon::DaemonError;
+use crate::daemon::stop_on_signals;
 use crate::pure::phrase::count;
 use crate::stop::Stop;
 use crate::store::Pruned;
@@ -21,35 +20,35 @@ use crate::sys;
 const STEP_ROWS: u32 = 5000;
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 
-pub fn run_once(arguments: &Cleanup) -> Result<Verdict, CliError> {
+pub fn run_once(arguments: &Cleanup) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let stop = stop_on_signals()?;
     let deleted = clean(&config, &stop)?;
     if arguments.json {
-        output::print_json(
+        print::print_json(
             &json!({ "deleted_checks": deleted.checks, "deleted_rollups": deleted.rollups }),
         )?;
     } else {
-        output::print(&sentence(&config, &deleted))?;
+        print::print(&sentence(&config, &deleted))?;
     }
-    Ok(Verdict::Good)
+    Ok(CommandStatus::Success)
 }
 
-pub fn run_continuously(arguments: &CleanupContinuous) -> Result<Verdict, CliError> {
+pub fn run_continuously(arguments: &CleanupContinuous) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let stop = stop_on_signals()?;
     let interval = Duration::from_secs_f64(arguments.interval * 3600.0);
     let mut due = sys::monotonic();
     while !stop.wait_until(due) {
         match clean(&config, &stop) {
-            Ok(deleted) => output::print(&sentence(&config, &deleted))?,
+            Ok(deleted) => print::print(&sentence(&config, &deleted))?,
             // The disk may be full or the database held by somebody now, and not the next time.
             Err(CliError::Store(error)) => log::error!("{error}"),
             Err(failure) => return Err(failure),
         }
         due = due.after(interval);
     }
-    Ok(Verdict::Good)
+    Ok(CommandStatus::Success)
 }
 
 fn sentence(config: &Config, deleted: &Pruned) -> String {
@@ -87,25 +86,4 @@ fn clean(config: &Config, stop: &Stop) -> Result<Pruned, CliError> {
             return Ok(sum);
         }
     }
-}
-
-/// A flag that SIGTERM and SIGINT raise.
-pub(super) fn stop_on_signals() -> Result<Stop, CliError> {
-    let failed = |cause: io::Error| DaemonError::Resources {
-        what: "the signal thread".into(),
-        cause,
-    };
-    let stop = Stop::new().map_err(failed)?;
-    let mut signals = Signals::new([SIGTERM, SIGINT]).map_err(failed)?;
-    let flag = stop.clone();
-    let wait = move || {
-        if signals.forever().next().is_some() {
-            flag.raise();
-        }
-    };
-    std::thread::Builder::new()
-        .name("signals".into())
-        .spawn(wait)
-        .map_err(failed)?;
-    Ok(stop)
 }

@@ -7,10 +7,12 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::arguments::{Common, Dashboard as Arguments};
-use super::cleanup::stop_on_signals;
-use super::{CliError, Verdict, configure, open_database, output};
+use super::arguments::{CommonOptions, Dashboard as Arguments};
+use super::exit::{CliError, CommandStatus};
+use super::print;
+use super::startup::{configure, open_database};
 use crate::config::{Config, DashboardConfig};
+use crate::daemon::stop_on_signals;
 use crate::daemon::{self, DaemonError};
 use crate::dashboard::Dashboard;
 use crate::store;
@@ -22,21 +24,21 @@ const LONG: Duration = Duration::from_secs(3600);
 /// How long whoever has the port may take to say who it is.
 const PATIENCE: Duration = Duration::from_secs(2);
 
-pub fn run(arguments: &Arguments) -> Result<Verdict, CliError> {
-    let common: Common = arguments.common();
+pub fn run(arguments: &Arguments) -> Result<CommandStatus, CliError> {
+    let common: CommonOptions = arguments.common();
     let (mut config, _) = configure(&common)?;
     place(&mut config, arguments.host.as_deref(), arguments.port);
     let stop = stop_on_signals()?;
-    daemon::survive_sighup()?;
+    daemon::ignore_sighup()?;
     daemon::allow_files_for_dashboard()?;
     let dashboard = match Dashboard::start(&config) {
         Ok(dashboard) => dashboard,
         Err(WebError::Taken { address }) if is_served(&config) => {
             let path = &config.dashboard.base_path;
-            output::print(&format!(
+            print::print(&format!(
                 "this database is served already: http://{address}{path}/\n"
             ))?;
-            return Ok(Verdict::Good);
+            return Ok(CommandStatus::Success);
         }
         Err(error) => return Err(DaemonError::Web(error).into()),
     };
@@ -52,7 +54,7 @@ pub fn run(arguments: &Arguments) -> Result<Verdict, CliError> {
     }
     while !stop.wait_until(sys::monotonic().after(LONG)) {}
     dashboard.stop();
-    Ok(Verdict::Good)
+    Ok(CommandStatus::Success)
 }
 
 /// What the command line says of where to listen goes before the configuration.

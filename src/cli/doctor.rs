@@ -10,8 +10,9 @@ use serde_json::json;
 
 use super::arguments::Doctor;
 use super::dashboard::is_served;
-use super::output::{is_coloured, paint, print, print_json, printable};
-use super::{CliError, Verdict, find_config, load};
+use super::exit::{CliError, CommandStatus};
+use super::print::{is_coloured, paint, print, print_json, printable};
+use super::startup::{find_config, load_config};
 use crate::config::Config;
 use crate::net::{self, SocketError, SocketType};
 use crate::pure::address::IpVersion;
@@ -66,7 +67,7 @@ impl Finding {
     }
 }
 
-pub fn run(arguments: &Doctor) -> Result<Verdict, CliError> {
+pub fn run(arguments: &Doctor) -> Result<CommandStatus, CliError> {
     let mut findings = Vec::new();
     let config = look_at_config(arguments, &mut findings);
     look_at_sockets(&config, &mut findings);
@@ -84,7 +85,7 @@ pub fn run(arguments: &Doctor) -> Result<Verdict, CliError> {
     } else {
         print(&text_of(&findings))?
     }
-    Ok(if is_well { Verdict::Good } else { Verdict::Bad })
+    Ok(CommandStatus::success_if(is_well))
 }
 
 /// The commands that allow this program to ping.
@@ -99,7 +100,7 @@ fn look_at_config(arguments: &Doctor, findings: &mut Vec<Finding>) -> Config {
     const WHAT: &str = "configuration";
     match find_config(&arguments.common()).and_then(|found| {
         found
-            .map(|path| load(&path).map(|loaded| (path, loaded)))
+            .map(|path| load_config(&path).map(|loaded| (path, loaded)))
             .transpose()
     }) {
         Ok(Some((path, loaded))) => {

@@ -4,16 +4,20 @@ use std::io::{self, IsTerminal};
 use std::ops::Range;
 use std::path::Path;
 
-use super::arguments::{Export, ExportFormat};
-use super::output::{ProgressLine, print};
-use super::sink::Output;
-use super::{CliError, Verdict, configure, recorded};
+use super::arguments::Export;
+use super::exit::{CliError, CommandStatus};
+use super::output::Output;
+use super::print::print;
+use super::progress::ProgressLine;
+use super::recorded;
+use super::startup::configure;
+use super::values::ExportFormat;
 use crate::export::{self, ExportError, Format};
 use crate::pure::phrase::count;
 use crate::pure::time::{LATEST_MS, UtcMillis};
 use crate::store::{Reader, RecordedHost};
 
-pub fn run(arguments: &Export) -> Result<Verdict, CliError> {
+pub fn run(arguments: &Export) -> Result<CommandStatus, CliError> {
     let span = span(arguments)?;
     let to = arguments
         .output
@@ -36,7 +40,7 @@ pub fn run(arguments: &Export) -> Result<Verdict, CliError> {
         Work::Text(format, to) => write(&reader, &hosts, &span, format, to)?,
         Work::Original(to) => write_original(&reader, &hosts, &span, to)?,
     }
-    Ok(Verdict::Good)
+    Ok(CommandStatus::Success)
 }
 
 /// What is to be written where.
@@ -88,15 +92,15 @@ fn write(
         span,
         to.is_some() || !io::stdout().is_terminal(),
     )?;
-    let mut sink = Output::open(to)?;
-    let written = export::write(reader, hosts, span, format, &mut sink, &mut |done| {
+    let mut output = Output::open(to)?;
+    let written = export::write(reader, hosts, span, format, &mut output, &mut |done| {
         progress.show(done)
     });
     let checks = written.map_err(|broken| match broken {
         ExportError::Store(error) => CliError::Store(error),
-        ExportError::Output(cause) => sink.failed(cause),
+        ExportError::Output(cause) => output.write_error(cause),
     })?;
-    sink.finish()?;
+    output.finish()?;
     drop(progress);
     match to {
         Some(to) => print(&format!(

@@ -5,11 +5,13 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
 use super::arguments::{Backup, Import};
-use super::output::ProgressLine;
-use super::{CliError, Verdict, configure, output};
+use super::exit::{CliError, CommandStatus};
+use super::print;
+use super::progress::ProgressLine;
+use super::startup::configure;
 use crate::store::{Database, partial_copy, require_original};
 
-pub fn import(arguments: &Import) -> Result<Verdict, CliError> {
+pub fn import(arguments: &Import) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     fs::File::open(&arguments.file).map_err(|cause| CliError::File {
         operation: "import",
@@ -34,11 +36,11 @@ pub fn import(arguments: &Import) -> Result<Verdict, CliError> {
             })?,
     };
     drop(progress);
-    output::print(&format!("{}: {import}\n", path.display()))?;
-    Ok(Verdict::Good)
+    print::print(&format!("{}: {import}\n", path.display()))?;
+    Ok(CommandStatus::Success)
 }
 
-pub fn backup(arguments: &Backup) -> Result<Verdict, CliError> {
+pub fn backup(arguments: &Backup) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let path = config.database.path;
     let failed = |cause| CliError::File {
@@ -75,9 +77,9 @@ pub fn backup(arguments: &Backup) -> Result<Verdict, CliError> {
     let _ = copy.join();
     result?;
     let bytes = fs::metadata(&arguments.file).map_or(0, |meta| meta.len());
-    output::print(&format!(
+    print::print(&format!(
         "{}: {bytes} bytes written\n",
         arguments.file.display()
     ))?;
-    Ok(Verdict::Good)
+    Ok(CommandStatus::Success)
 }

@@ -5,10 +5,11 @@ use std::io::{ErrorKind, Write};
 use std::path::PathBuf;
 
 use super::arguments::InitConfig;
-use super::{CliError, Verdict, output};
+use super::exit::{CliError, CommandStatus};
+use super::print;
 use crate::config;
 
-pub fn run(arguments: &InitConfig) -> Result<Verdict, CliError> {
+pub fn run(arguments: &InitConfig) -> Result<CommandStatus, CliError> {
     let path = arguments
         .common()
         .config
@@ -36,9 +37,9 @@ pub fn run(arguments: &InitConfig) -> Result<Verdict, CliError> {
     };
     file.write_all(config::DEFAULT_TEXT.as_bytes())
         .map_err(failed)?;
-    output::print(&format!(
+    print::print(&format!(
         "{} written; edit its hosts, then: ace-connection-logger monitor\n",
         path.display()
     ))?;
-    Ok(Verdict::Good)
+    Ok(CommandStatus::Success)
 }

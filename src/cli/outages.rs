@@ -1,8 +1,10 @@
 //! `outages`: what was down, newest first, and notes on it.
 
 use super::arguments::Outages;
-use super::output::{align, cut, is_coloured, paint, print, print_json, printable};
-use super::{CliError, Verdict, configure, open_database, recorded};
+use super::exit::{CliError, CommandStatus};
+use super::print::{align, cut, is_coloured, paint, print, print_json, printable};
+use super::recorded;
+use super::startup::{configure, open_database};
 use crate::config::Config;
 use crate::pure::cause::Cause;
 use crate::pure::model::State;
@@ -11,7 +13,7 @@ use crate::pure::time::UtcMillis;
 use crate::store::{DNS, GroupedOutage, INTERMITTENT, LINK_DOWN, Reader};
 use crate::sys::{self, utc_offset_at};
 
-pub fn run(arguments: &Outages) -> Result<Verdict, CliError> {
+pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
     let note = note(arguments)?;
     let (config, _) = configure(&arguments.common())?;
     let path = &config.database.path;
@@ -19,10 +21,10 @@ pub fn run(arguments: &Outages) -> Result<Verdict, CliError> {
     let reader = match Reader::open(path)? {
         Some(reader) => reader,
         None if note.is_some() => return Err(recorded::nothing(path)),
-        None if arguments.json => return print_json(&[(); 0]).map(|()| Verdict::Good),
+        None if arguments.json => return print_json(&[(); 0]).map(|()| CommandStatus::Success),
         None => {
             return print(&format!("nothing recorded yet in {}\n", path.display()))
-                .map(|()| Verdict::Good);
+                .map(|()| CommandStatus::Success);
         }
     };
     let (shown, all) = match note {
@@ -42,7 +44,7 @@ pub fn run(arguments: &Outages) -> Result<Verdict, CliError> {
     } else {
         print(&text_of(&shown, all.as_deref().unwrap_or_default(), now))?;
     }
-    Ok(Verdict::Good)
+    Ok(CommandStatus::Success)
 }
 
 /// What is to be noted on an episode.

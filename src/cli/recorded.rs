@@ -3,8 +3,8 @@
 
 use std::path::Path;
 
-use super::CliError;
-use super::output::printable;
+use super::exit::CliError;
+use super::print::printable;
 use crate::config::Config;
 use crate::store::{Reader, RecordedHost};
 

@@ -3,10 +3,11 @@
 use std::io::Write as _;
 
 use super::arguments;
-use super::cleanup::stop_on_signals;
-use super::output::ProgressLine;
-use super::sink::Output;
-use super::{CliError, Verdict, configure};
+use super::exit::{CliError, CommandStatus};
+use super::output::Output;
+use super::progress::ProgressLine;
+use super::startup::configure;
+use crate::daemon::stop_on_signals;
 use crate::report::{
     Appendix, Format, Period, RawPings, ReportError, ReportQuery, ReportSettings, gather,
 };
@@ -14,7 +15,7 @@ use crate::stop::Stop;
 use crate::store::Reader;
 use crate::sys;
 
-pub fn run(arguments: &arguments::Report) -> Result<Verdict, CliError> {
+pub fn run(arguments: &arguments::Report) -> Result<CommandStatus, CliError> {
     let now = sys::clocks().utc();
     // What is asked for is looked at before anything is done.
     let period = period(arguments)?;
@@ -62,16 +63,18 @@ pub fn run(arguments: &arguments::Report) -> Result<Verdict, CliError> {
         .as_ref()
         .map(|_| stop_on_signals())
         .transpose()?;
-    let mut sink = Output::open(arguments.output.as_deref())?;
+    let mut output = Output::open(arguments.output.as_deref())?;
     let written = report.write(format);
-    sink.write_all(written.head.as_bytes())
-        .map_err(|cause| sink.failed(cause))?;
+    output
+        .write_all(written.head.as_bytes())
+        .map_err(|cause| output.write_error(cause))?;
     if appendix == Appendix::RawPings {
         let (mut raw, mut before) = (RawPings::of(&report), 0);
         while let Some(checks) = raw.next(&reader)? {
             let rows = report.raw_rows(format, &checks, before);
-            sink.write_all(rows.as_bytes())
-                .map_err(|cause| sink.failed(cause))?;
+            output
+                .write_all(rows.as_bytes())
+                .map_err(|cause| output.write_error(cause))?;
             before += checks.len() as u64;
             let (done, total) = raw.progress();
             progress.show(done, total);
@@ -83,11 +86,12 @@ pub fn run(arguments: &arguments::Report) -> Result<Verdict, CliError> {
             }
         }
     }
-    sink.write_all(written.tail.as_bytes())
-        .map_err(|cause| sink.failed(cause))?;
+    output
+        .write_all(written.tail.as_bytes())
+        .map_err(|cause| output.write_error(cause))?;
     drop(progress);
-    sink.finish()?;
-    Ok(Verdict::Good)
+    output.finish()?;
+    Ok(CommandStatus::Success)
 }
 
 /// The period that the options name.

@@ -3,15 +3,16 @@
 use serde::Serialize;
 
 use super::arguments::Status;
-use super::output::{align, cut, is_coloured, ms, paint, print, print_json, printable};
-use super::{CliError, Verdict, configure};
+use super::exit::{CliError, CommandStatus};
+use super::print::{align, cut, is_coloured, ms, paint, print, print_json, printable};
+use super::startup::configure;
 use crate::pure::model::State;
 use crate::pure::phrase;
 use crate::status::{HostStatus, HostStatuses};
 use crate::store::{LatestCheck, OutageEvent, Reader};
 use crate::sys;
 
-pub fn run(arguments: &Status) -> Result<Verdict, CliError> {
+pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let now = sys::clocks().utc();
     let known = match Reader::open(&config.database.path)? {
@@ -36,11 +37,7 @@ pub fn run(arguments: &Status) -> Result<Verdict, CliError> {
     let is_fresh = lines
         .iter()
         .all(|line| line.plan.is_none() || !line.is_stale());
-    Ok(if arguments.fresh && !is_fresh {
-        Verdict::Bad
-    } else {
-        Verdict::Good
-    })
+    Ok(CommandStatus::success_if(!arguments.fresh || is_fresh))
 }
 
 /// A host as `--json` prints it; latencies are milliseconds, `success_rate` is 0 to 100.

@@ -5,8 +5,7 @@ use super::help::{self, Choice, Help, ask};
 use super::page::{Item, Page, Part};
 use super::{COMMANDS_FILE, OF_THE_PROGRAM, assert_same, read};
 
-/// What may be asked of every command, though `--help` names only one of it: src/cli/arguments.rs
-/// makes sure of the others.
+/// Options of every command. `--help` lists only itself; src/cli/command_line.rs handles the rest.
 const EVERYWHERE: [(char, &str); 2] = [('h', "--help"), ('V', "--version")];
 
 /// An option as the head of an entry shows it: `Fl c , Fl Fl config Ar path`.

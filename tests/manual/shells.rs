@@ -1,5 +1,5 @@
 //! The completions as bash, zsh and fish carry them out: each offers what the program takes, and
-//! nothing else. src/cli/completions.rs holds the files equal to the arguments.
+//! nothing else. src/cli/completions compares the files with the declared arguments.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;

@@ -1,0 +1,246 @@
+//! The running monitor: starts all threads, reloads the configuration, and stops them in order.
+
+mod error;
+mod limits;
+mod pingers;
+mod signals;
+
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use crate::alerts::{AlertHistory, Alerts};
+use crate::config::Config;
+use crate::dashboard::Dashboard;
+use crate::logging::Reopen;
+use crate::net::TimestampSwitch;
+use crate::pinger::ProbeSettings;
+use crate::pure::check::ReadMode;
+use crate::pure::phrase::count;
+use crate::store::{Database, Record, StoreSettings, Writer, WriterHandle};
+use crate::sys;
+use crate::systemd::Notifier;
+use crate::witness::Witness;
+
+use pingers::Pingers;
+use signals::SignalEvent;
+
+pub use error::DaemonError;
+pub use limits::{
+    allow_files_for_dashboard, allow_files_for_monitoring, prepare_for_one_check,
+    prepare_to_monitor,
+};
+pub use signals::{ignore_sighup, stop_on_signals};
+
+/// The configuration as it was read again, or why the running one stays in force.
+pub type Reloaded = Result<Config, String>;
+
+/// Runs the monitor until a signal ends it, after [`prepare_to_monitor`]. `reload` reads the
+/// configuration again. Returns how many results were lost because they could not be written.
+pub fn run(
+    config: Config,
+    database: Database,
+    dashboard: Option<Dashboard>,
+    reload: &mut dyn FnMut() -> Reloaded,
+    log_file: &Reopen,
+) -> Result<u64, DaemonError> {
+    let notifier = Notifier::from_environment();
+    let events = signals::events()?;
+    let mut monitor = Monitor::start(config, database, dashboard)?;
+    notifier.ready(&monitor.status());
+    let reason = monitor.wait_for_stop(&events, &notifier, reload, log_file);
+    notifier.stopping();
+    log::info!("stopping on {reason}");
+    let lost = monitor.stop();
+    if lost > 0 {
+        log::error!("{} could not be written: lost", count(lost, "result"));
+    }
+    Ok(lost)
+}
+
+struct Monitor {
+    config: Config,
+    writer: Writer,
+    witness: Witness,
+    pingers: Pingers,
+    alerts: Option<Alerts>,
+    dashboard: Option<Dashboard>,
+    /// Keeps the kernel's time stamps switched on.
+    _time_stamps: TimestampSwitch,
+}
+
+impl Monitor {
+    fn start(
+        config: Config,
+        database: Database,
+        dashboard: Option<Dashboard>,
+    ) -> Result<Monitor, DaemonError> {
+        let time_stamps = TimestampSwitch::start();
+        let writer = Writer::start(database, store_settings(&config), config.hosts.len())?;
+        if let Some(dashboard) = &dashboard {
+            dashboard.tell(writer.handle());
+        }
+        let settings = ProbeSettings {
+            read_mode: if time_stamps.works() {
+                ReadMode::Deferred
+            } else {
+                ReadMode::Immediate
+            },
+            linger: Duration::ZERO,
+            fast_interval: config.fast_interval,
+            outages: config.outages,
+        };
+        let observations = writer.handle();
+        let witness = Witness::start(config.fast_interval, move |observation| {
+            observations.tell(observation)
+        })
+        .map_err(DaemonError::starting("the witness"))?;
+        let mut pingers = Pingers::new(settings, writer.handle(), witness.handle());
+        pingers.announce(&config.hosts);
+        let alerts = start_alerts(&config, &writer.handle(), AlertHistory::default())?;
+        pingers.start(&config.hosts)?;
+        log::info!(
+            "monitoring {}; recording to {}",
+            count(config.hosts.len(), "host"),
+            config.database.path.display()
+        );
+        if config.hosts.is_empty() {
+            log::warn!("hosts: the list is empty; add hosts to the configuration and send SIGHUP");
+        }
+        Ok(Monitor {
+            config,
+            writer,
+            witness,
+            pingers,
+            alerts,
+            dashboard,
+            _time_stamps: time_stamps,
+        })
+    }
+
+    /// The line that `systemctl status` shows.
+    fn status(&self) -> String {
+        format!("monitoring {}", count(self.config.hosts.len(), "host"))
+    }
+
+    /// Handles signals until one ends the monitor. Returns the name of that signal.
+    fn wait_for_stop(
+        &mut self,
+        events: &Receiver<SignalEvent>,
+        notifier: &Notifier,
+        reload: &mut dyn FnMut() -> Reloaded,
+        log_file: &Reopen,
+    ) -> &'static str {
+        loop {
+            let event = match notifier.watchdog_interval() {
+                Some(interval) => events.recv_timeout(interval),
+                None => events.recv().map_err(RecvTimeoutError::from),
+            };
+            // One reload answers all waiting requests, and a stop waits for no reload.
+            match event.map(|first| events.try_iter().fold(first, SignalEvent::merge)) {
+                Ok(SignalEvent::Stop(signal)) => return signal,
+                Ok(SignalEvent::Reload) => {
+                    notifier.reloading(sys::monotonic());
+                    log_file.request();
+                    match reload() {
+                        Ok(new) => self.apply(new),
+                        Err(reason) => log::error!("{reason}; the running configuration stays"),
+                    }
+                    sys::release_memory();
+                    notifier.ready(&self.status());
+                    // Frequent reloads must not keep the watchdog waiting.
+                    if self.writer.is_alive() {
+                        notifier.alive();
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) if self.writer.is_alive() => notifier.alive(),
+                Err(RecvTimeoutError::Timeout) => log::error!("the store's thread has ended"),
+                Err(RecvTimeoutError::Disconnected) => return "the end of the signal thread",
+            }
+        }
+    }
+
+    /// Puts a new configuration into force, except for what needs a restart.
+    fn apply(&mut self, new: Config) {
+        let old = std::mem::replace(&mut self.config, new);
+        let new = &mut self.config;
+        for (key, is_changed) in [
+            ("database.path", old.database.path != new.database.path),
+            ("dashboard", old.dashboard != new.dashboard),
+            ("logging.file", old.logging.file != new.logging.file),
+        ] {
+            if is_changed {
+                log::warn!("{key} has changed: that needs a restart");
+            }
+        }
+        new.database.path = old.database.path;
+        new.dashboard = old.dashboard;
+        new.logging.file = old.logging.file;
+        let writer = self.writer.handle();
+        match allow_files_for_monitoring(new.hosts.len()) {
+            Ok(()) => {
+                writer.set(store_settings(new));
+                self.pingers.apply(new);
+            }
+            Err(error) => {
+                log::error!("{error}; the running hosts stay");
+                new.hosts = old.hosts;
+            }
+        }
+        if new.alerts != old.alerts {
+            let history = self.alerts.take().map(Alerts::stop).unwrap_or_default();
+            self.alerts = start_alerts(new, &writer, history).unwrap_or_else(|error| {
+                log::error!("{error}");
+                None
+            });
+        }
+        if let Some(dashboard) = &self.dashboard {
+            dashboard.follow(new);
+        }
+    }
+
+    /// Returns how many results could not be written.
+    fn stop(self) -> u64 {
+        if let Some(alerts) = self.alerts {
+            alerts.stop();
+        }
+        if let Some(dashboard) = self.dashboard {
+            dashboard.stop();
+        }
+        // The pingers before the writer, which then has every finished check in its queue.
+        self.pingers.stop();
+        self.witness.stop();
+        self.writer.finish()
+    }
+}
+
+fn store_settings(config: &Config) -> StoreSettings {
+    let database = &config.database;
+    StoreSettings {
+        flush: database.flush,
+        retention: database.retention,
+        rollup_retention: database.rollup_retention,
+        outages: config.outages,
+        alerts: config.alerts.kinds(),
+    }
+}
+
+/// `None` where no command is configured.
+fn start_alerts(
+    config: &Config,
+    writer: &WriterHandle,
+    history: AlertHistory,
+) -> Result<Option<Alerts>, DaemonError> {
+    if config.alerts.command.is_empty() {
+        return Ok(None);
+    }
+    let store = writer.clone();
+    let alerts = Alerts::start(
+        config.alerts.clone(),
+        config.database.path.clone(),
+        history,
+        move |result| store.deliver(Record::Notice(result)),
+    )
+    .map_err(DaemonError::starting("the thread of the alerts"))?;
+    writer.ring(alerts.bell());
+    Ok(Some(alerts))
+}
