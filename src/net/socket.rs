@@ -88,8 +88,8 @@ pub struct EchoSocket {
     identifier: u16,
     target: Target,
     peer: IpAddr,
-    /// Whether the kernel's number of a transmit timestamp (SOF_TIMESTAMPING_OPT_ID) is the index of
-    /// a ping. After a failed send it is not known which sends the kernel counted.
+    /// Whether the kernel's number of a transmit timestamp (SOF_TIMESTAMPING_OPT_ID) is the index
+    /// of a ping. After a failed send it is not known which sends the kernel counted.
     stamp_ids_are_indexes: bool,
 }
 
@@ -213,8 +213,8 @@ impl EchoSocket {
         }
     }
 
-    /// Sends one request. The kernel reports an ICMP error about an earlier ping by failing the next
-    /// call on the socket (measured: send on a connected socket fails without sending), so the
+    /// Sends one request. The kernel reports an ICMP error about an earlier ping by failing the
+    /// next call on the socket (measured: send on a connected socket fails without sending), so the
     /// errors are read and the request is sent once more.
     pub fn send(
         &mut self,

@@ -259,8 +259,8 @@ impl Pinger {
         }
     }
 
-    /// Makes trailing lost pings unsent where the interface is down or has no carrier: they have not
-    /// left this machine.
+    /// Makes trailing lost pings unsent where the interface is down or has no carrier: they have
+    /// not left this machine.
     fn uncount_unsent(&self, result: &mut CheckResult, target: &Target) {
         let is_lost =
             |outcome: &Outcome| matches!(outcome, Outcome::TimedOut | Outcome::Unreachable(_));

@@ -73,8 +73,8 @@ pub enum Reachability {
     Unknown,
 }
 
-/// What the cause of one host's outage is judged by: what answered meanwhile, over the host's version
-/// of IP.
+/// What the cause of one host's outage is judged by: what answered meanwhile, over the host's
+/// version of IP.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CauseEvidence {
     #[serde(skip)]

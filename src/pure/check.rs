@@ -1,6 +1,6 @@
 //! The state of one running check: the next action, the meaning of each received message, and
-//! finally the outcome of every ping. pinger/ drives it and passes in what the socket and the clocks
-//! return.
+//! finally the outcome of every ping. pinger/ drives it and passes in what the socket and the
+//! clocks return.
 
 use crate::pure::address::IpVersion;
 use std::time::Duration;
@@ -97,8 +97,8 @@ pub struct JudgedPings {
 }
 
 impl CheckRun {
-    /// A check that has sent nothing yet. `identifier` is the socket's ICMP identifier; `cookie` is a
-    /// random number at the start of every payload, which proves that a reply is ours.
+    /// A check that has sent nothing yet. `identifier` is the socket's ICMP identifier; `cookie` is
+    /// a random number at the start of every payload, which proves that a reply is ours.
     pub fn new(
         settings: CheckSettings,
         version: IpVersion,
@@ -118,8 +118,8 @@ impl CheckRun {
         }
     }
 
-    /// What to do at `now`. The caller passes in everything that the socket holds first: a reply that
-    /// arrived in time counts however late it is read.
+    /// What to do at `now`. The caller passes in everything that the socket holds first: a reply
+    /// that arrived in time counts however late it is read.
     pub fn next_action(&self, now: Monotonic) -> Action {
         let attempted = self.pings.len();
         if attempted < usize::from(self.settings.ping_count) {
@@ -198,8 +198,8 @@ impl CheckRun {
         });
     }
 
-    /// Records the kernel's transmit timestamp of ping number `index` (from 0), nanoseconds since 1970
-    /// on the wall clock.
+    /// Records the kernel's transmit timestamp of ping number `index` (from 0), nanoseconds since
+    /// 1970 on the wall clock.
     pub fn transmitted(&mut self, index: usize, stamp_ns: i64) {
         if let Some(ping) = self.pings.get_mut(index) {
             ping.transmit_ns = Some(stamp_ns);
@@ -213,8 +213,8 @@ impl CheckRun {
             .all(|ping| ping.transmit_ns.is_some() || ping.send_errno.is_some())
     }
 
-    /// Judges a message from the pinged address. `echo` is `None` when it was too short, truncated or
-    /// had a wrong checksum.
+    /// Judges a message from the pinged address. `echo` is `None` when it was too short, truncated
+    /// or had a wrong checksum.
     pub fn received(&mut self, echo: Option<Echo<'_>>, arrival: ReceiveTime) {
         self.last_message_at = Some(arrival.read.monotonic);
         match echo.and_then(|echo| self.ping_answered_by(&echo)) {
@@ -235,8 +235,8 @@ impl CheckRun {
         self.received(None, arrival);
     }
 
-    /// Records an ICMP error; `quote` is the start of the message that it reports. Errors about other
-    /// programs' pings are ignored and not counted as foreign.
+    /// Records an ICMP error; `quote` is the start of the message that it reports. Errors about
+    /// other programs' pings are ignored and not counted as foreign.
     pub fn received_error(&mut self, quote: &[u8], error: IcmpError) {
         let Some(echo) = icmp::parse_echo(quote) else {
             return;

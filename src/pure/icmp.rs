@@ -1,24 +1,24 @@
-//! ICMP echo over bytes: builds requests, recognises replies and the quotes inside errors. No
-//! socket, no clock: see net/. RFC 792 (IPv4), RFC 4443 (IPv6); checksum RFC 1071.
+//! ICMP echo as bytes: builds requests, parses replies and the packets that errors quote. RFC 792
+//! (IPv4), RFC 4443 (IPv6); checksum RFC 1071.
 
 use std::net::IpAddr;
 
 use crate::pure::address::IpVersion;
 use crate::pure::model::IcmpError;
 
-/// Bytes of an echo message before its payload.
+/// Bytes of an echo header.
 pub const HEADER_LEN: usize = 8;
-/// The longest IPv4 header.
+/// Bytes of the longest IPv4 header.
 pub const IPV4_HEADER_MAX: usize = 60;
 const IPV4_HEADER_MIN: usize = 20;
 const PROTOCOL_ICMP: u8 = 1;
 const IPV6_HEADER_LEN: usize = 40;
 const NEXT_HEADER_ICMP6: u8 = 58;
-/// The longest message an ICMP error comes in: RFC 1812 section 4.3.2.3, RFC 4443 section 2.4 (c).
+/// Bytes of the longest ICMP error: RFC 1812 section 4.3.2.3, RFC 4443 section 2.4 (c).
 pub const ERROR_LEN_MAX: usize = 1280;
 
 impl IpVersion {
-    /// The type of an echo request.
+    /// ICMP type of an echo request.
     pub fn request_type(self) -> u8 {
         match self {
             IpVersion::V4 => 8,
@@ -26,7 +26,7 @@ impl IpVersion {
         }
     }
 
-    /// The type of an echo reply.
+    /// ICMP type of an echo reply.
     pub fn reply_type(self) -> u8 {
         match self {
             IpVersion::V4 => 0,
@@ -35,22 +35,19 @@ impl IpVersion {
     }
 }
 
-/// An echo message, request or reply, as it lies in a packet.
+/// An echo request or reply in a received packet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Echo<'a> {
-    /// ICMP type.
+    /// The ICMP type.
     pub kind: u8,
-    /// ICMP code; 0 in every echo message.
+    /// The ICMP code; 0 in every echo message.
     pub code: u8,
-    /// Identifier.
     pub identifier: u16,
-    /// Sequence number.
     pub sequence: u16,
-    /// Everything after the header.
     pub payload: &'a [u8],
 }
 
-/// Reads an ICMP message as an echo message. `None` when it is shorter than an echo header.
+/// Parses an echo message. `None` when it is shorter than an echo header.
 pub fn parse_echo(bytes: &[u8]) -> Option<Echo<'_>> {
     let (header, payload) = bytes.split_at_checked(HEADER_LEN)?;
     Some(Echo {
@@ -62,8 +59,8 @@ pub fn parse_echo(bytes: &[u8]) -> Option<Echo<'_>> {
     })
 }
 
-/// The ICMP message inside an IPv4 packet, options skipped, anything after its total length cut
-/// off. `None` when it is no whole IPv4 packet or holds no ICMP.
+/// The ICMP message inside an IPv4 packet, without options and without bytes beyond its total
+/// length. `None` when the packet is truncated or holds no ICMP.
 pub fn strip_ipv4_header(packet: &[u8]) -> Option<&[u8]> {
     let header = packet.get(..IPV4_HEADER_MIN)?;
     let header_len = usize::from(header[0] & 0x0f) * 4;
@@ -74,22 +71,21 @@ pub fn strip_ipv4_header(packet: &[u8]) -> Option<&[u8]> {
     packet.get(header_len..total_len)
 }
 
-/// An ICMP error as it came, without having been sorted by the kernel.
+/// An ICMP error that the kernel has not assigned to a socket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ErrorMessage<'a> {
-    /// ICMP type.
+    /// The ICMP type.
     pub kind: u8,
-    /// ICMP code.
     pub code: u8,
-    /// Where the packet that it is about was sent to.
+    /// Destination of the quoted packet.
     pub destination: IpAddr,
-    /// The beginning of the ICMP message in that packet.
+    /// The beginning of the quoted ICMP message.
     pub quote: &'a [u8],
 }
 
-/// Reads an ICMP message as an error about an ICMP message of ours. `None` when it is none, or
-/// quotes less than an IP header. What the quoted header says of its length is not looked at: some
-/// kernels have turned it around already.
+/// Parses an ICMP error that quotes an ICMP message. `None` for any other message, or when less
+/// than an IP header is quoted. The length in the quoted header is ignored: some kernels have
+/// changed its byte order.
 pub fn parse_error(message: &[u8], version: IpVersion) -> Option<ErrorMessage<'_>> {
     let (header, quoted) = message.split_at_checked(HEADER_LEN)?;
     let (kind, code) = (header[0], header[1]);
@@ -137,9 +133,9 @@ pub fn silent_neighbour(version: IpVersion) -> IcmpError {
     }
 }
 
-/// Writes an echo request into `out`: header, then payload. `out` is as long as the message is to
-/// be, at least [`HEADER_LEN`]. The checksum is right for IPv4; for ICMPv6 the kernel writes it
-/// (RFC 3542 section 3.1).
+/// Writes an echo request into `out`: header, then payload. `out` has the length of the message, at
+/// least [`HEADER_LEN`]. The checksum is that of IPv4; for ICMPv6 the kernel writes it (RFC 3542
+/// section 3.1).
 pub fn write_request(
     out: &mut [u8],
     version: IpVersion,
@@ -156,13 +152,12 @@ pub fn write_request(
     out[2..4].copy_from_slice(&checksum.to_be_bytes());
 }
 
-/// Whether `payload` is the whole payload that [`write_request`] gave this ping.
+/// Whether `payload` is the complete payload that [`write_request`] wrote for this ping.
 pub fn is_own_payload(payload: &[u8], len: usize, cookie: u64, sequence: u16) -> bool {
     payload.len() == len && has_own_payload_start(payload, cookie, sequence)
 }
 
-/// Whether `payload` is how this ping's payload begins. A router that reports an error may quote as
-/// little as none.
+/// Whether `payload` is the beginning of this ping's payload. A router may quote no payload at all.
 pub fn has_own_payload_start(payload: &[u8], cookie: u64, sequence: u16) -> bool {
     payload
         .chunks(8)
@@ -176,9 +171,9 @@ fn fill_payload(out: &mut [u8], cookie: u64, sequence: u16) {
     }
 }
 
-/// The payload of one ping, eight bytes at a time: SplitMix64 (Steele, Lea and Flood 2014) from the
-/// check's random cookie. The sequence number is in the upper bits of the start, so that no two
-/// pings share a stretch of the stream.
+/// Generates the payload of one ping, eight bytes at a time: SplitMix64 (Steele, Lea and Flood
+/// 2014), seeded with the random cookie of the check. The sequence number is in the upper bits of
+/// the seed, so that no two pings share part of the stream.
 fn words(cookie: u64, sequence: u16) -> impl Iterator<Item = [u8; 8]> {
     let mut state = cookie ^ (u64::from(sequence) << 48);
     std::iter::repeat_with(move || {
@@ -190,8 +185,7 @@ fn words(cookie: u64, sequence: u16) -> impl Iterator<Item = [u8; 8]> {
     })
 }
 
-/// The Internet checksum (RFC 1071). Over a message that carries its own checksum the result is
-/// zero when it is right.
+/// The Internet checksum (RFC 1071). Zero over a message with a correct checksum.
 pub fn checksum(bytes: &[u8]) -> u16 {
     let mut chunks = bytes.chunks_exact(2);
     let mut sum: u64 = chunks
@@ -207,10 +201,9 @@ pub fn checksum(bytes: &[u8]) -> u16 {
     !u16::try_from(sum).expect("folded to sixteen bits")
 }
 
-/// Whether a message explains why a ping was lost: destination unreachable, time exceeded and
+/// Whether an error explains why a ping was lost: destination unreachable, time exceeded and
 /// parameter problem (RFC 792), and the errors of ICMPv6, whose types are below 128 (RFC 4443
-/// section 2.1). A redirect is about the route and not the ping; a source quench is to be ignored
-/// (RFC 6633).
+/// section 2.1). A redirect concerns the route, and a source quench is to be ignored (RFC 6633).
 pub fn explains_loss(error: IcmpError) -> bool {
     match error.version {
         IpVersion::V4 => matches!(error.kind, 3 | 11 | 12),
@@ -218,7 +211,7 @@ pub fn explains_loss(error: IcmpError) -> bool {
     }
 }
 
-/// Whether a message says that a packet had passed as many routers as it may.
+/// Whether the time to live or hop limit of a packet was exceeded.
 pub fn is_time_exceeded(error: IcmpError) -> bool {
     let time_exceeded = match error.version {
         IpVersion::V4 => (11, 0),
@@ -227,8 +220,8 @@ pub fn is_time_exceeded(error: IcmpError) -> bool {
     (error.kind, error.code) == time_exceeded
 }
 
-/// What an ICMP error says, in words: RFC 792 and its successors (RFC 1122 section 3.2.2, RFC 1812
-/// section 5.2.7) for IPv4, RFC 4443 section 3 for IPv6. Unknown codes are given as numbers.
+/// Describes an ICMP error: RFC 792 and its successors (RFC 1122 section 3.2.2, RFC 1812 section
+/// 5.2.7) for IPv4, RFC 4443 section 3 for IPv6. Unknown codes are shown as numbers.
 pub fn describe(error: IcmpError) -> String {
     let text = match error.version {
         IpVersion::V6 => match (error.kind, error.code) {
@@ -311,7 +304,7 @@ mod tests {
     }
 
     #[test]
-    fn a_request_reads_back_as_it_was_written() {
+    fn a_request_is_parsed_as_it_was_written() {
         for version in [IpVersion::V4, IpVersion::V6] {
             let bytes = request(version, 56);
             let echo = parse_echo(&bytes).expect("long enough");
@@ -323,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ping_of_a_check_has_a_payload_of_its_own() {
+    fn every_ping_of_a_check_has_another_payload() {
         let payloads: std::collections::HashSet<Vec<u8>> = (0..=u16::MAX)
             .map(|sequence| {
                 let mut payload = vec![0; 16];
@@ -345,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn a_payload_cut_lengthened_or_of_another_ping_is_not_ours() {
+    fn a_truncated_or_extended_payload_or_that_of_another_ping_is_not_ours() {
         let payload = &request(IpVersion::V4, 56)[HEADER_LEN..];
         assert!(!is_own_payload(&payload[..55], 56, COOKIE, 7));
         assert!(!is_own_payload(&[payload, &[0]].concat(), 56, COOKIE, 7));
@@ -355,7 +348,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quote_may_end_anywhere_but_what_is_quoted_must_be_ours() {
+    fn a_quote_may_end_anywhere_but_its_bytes_must_be_ours() {
         let payload = &request(IpVersion::V4, 56)[HEADER_LEN..];
         for len in 0..=56 {
             assert!(has_own_payload_start(&payload[..len], COOKIE, 7));
@@ -363,8 +356,7 @@ mod tests {
         assert!(!has_own_payload_start(&payload[..12], COOKIE, 9));
     }
 
-    /// A real reply as it came over a loopback interface: 20 bytes of IPv4 header, 8 of ICMP, 8 of
-    /// payload.
+    /// A reply recorded on a loopback interface: 20 bytes of IPv4 header, 8 of ICMP, 8 of payload.
     const REPLY_PACKET: [u8; 36] = [
         0x45, 0x00, 0x00, 0x24, 0x1c, 0x46, 0x00, 0x00, 0x40, 0x01, 0x60, 0x91, 0x7f, 0x00, 0x00,
         0x01, 0x7f, 0x00, 0x00, 0x01, 0x00, 0x00, 0x4c, 0x1f, 0x12, 0x34, 0x00, 0x01, 0x61, 0x62,
@@ -385,7 +377,7 @@ mod tests {
     }
 
     #[test]
-    fn every_prefix_and_every_changed_byte_of_a_packet_is_read_or_refused_without_a_panic() {
+    fn no_truncated_or_changed_packet_makes_the_parser_panic() {
         for len in 0..REPLY_PACKET.len() {
             let message = strip_ipv4_header(&REPLY_PACKET[..len]);
             assert_eq!(message, None, "{len} bytes are not the whole packet");
@@ -407,9 +399,9 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_read_with_what_it_quotes_and_one_cut_short_is_none() {
+    fn an_error_is_parsed_with_its_quote_and_a_truncated_one_is_refused() {
         let ping = request(IpVersion::V4, 16);
-        // As macOS shows it: the quoted length in another byte order, without its header. Four
+        // As macOS delivers it: the quoted length in host byte order and without the header. Four
         // bytes of options.
         let ip4 = [
             &[
@@ -458,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn an_error_is_said_in_words_and_an_unknown_one_in_numbers() {
+    fn known_errors_are_described_in_words_and_unknown_ones_in_numbers() {
         let error = |version, kind, code| IcmpError {
             kind,
             code,

@@ -386,8 +386,8 @@ pub struct Interruption {
     pub to: UtcMillis,
 }
 
-/// One ping between two checks, sent while a host is silent. It moves the start and end of an outage
-/// and is not recorded as a check.
+/// One ping between two checks, sent while a host is silent. It moves the start and end of an
+/// outage and is not recorded as a check.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Probe {
     pub host: Arc<Host>,

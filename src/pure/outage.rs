@@ -1,8 +1,8 @@
-//! Detects outages: a state machine over the checks of one host. An outage begins after `down_after`
-//! checks in a row without any reply and ends after `up_after` checks in a row with one. Checks that
-//! could not be made neither begin nor end an outage. Probes, the single pings between checks, do not
-//! begin one either; they determine when it began and ended. store/write/outages.rs records the
-//! changes; pinger/ asks it whether to send probes.
+//! Detects outages: a state machine over the checks of one host. An outage begins after
+//! `down_after` checks in a row without any reply and ends after `up_after` checks in a row with
+//! one. Checks that could not be made neither begin nor end an outage. Probes, the single pings
+//! between checks, do not begin one either; they determine when it began and ended.
+//! store/write/outages.rs records the changes; pinger/ asks it whether to send probes.
 
 use crate::pure::model::CheckResult;
 use crate::pure::time::UtcMillis;
@@ -164,8 +164,8 @@ pub struct TrailingLoss {
 /// was not pinged in between.
 const MAX_TRAILING_LOSS_AGE_MS: i64 = 300_000;
 
-/// An outage so far: from its first lost ping to its newest. Answered checks count in it once silence
-/// follows them.
+/// An outage so far: from its first lost ping to its newest. Answered checks count in it once
+/// silence follows them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outage {
     /// When the first lost ping was sent.
@@ -251,7 +251,8 @@ impl Outage {
         self.checks = self.checks.saturating_add(1);
         if check.is_silent() {
             self.checks_failed = self.checks_failed.saturating_add(1);
-            // An earlier check may come later: from another process, or after the clock was set back.
+            // An earlier check may come later: from another process, or after the clock was set
+            // back.
             self.start = self.start.min(check.at);
             self.earliest_start = self
                 .earliest_start
@@ -376,7 +377,8 @@ impl OutageDetector {
                     outage.answered_since = Some(check.first_reply());
                     outage.count(before);
                 }
-                // A check that is read again from the database: the outage counts these pings already.
+                // A check that is read again from the database: the outage counts these pings
+                // already.
                 if outage.answered_since == Some(check.first_reply()) {
                     pings = PingCounts {
                         sent: pings.sent - before.sent,
@@ -488,9 +490,9 @@ impl RepliesInOutage {
     }
 }
 
-/// Whether an answered check was made before the silence and was only recorded later. An outage that
-/// starts after `now` was dated by a clock that has been set back since; then the order of arrival
-/// is right.
+/// Whether an answered check was made before the silence and was only recorded later. An outage
+/// that starts after `now` was dated by a clock that has been set back since; then the order of
+/// arrival is right.
 fn is_belated(check: &CheckSample, outage: &Outage, now: UtcMillis) -> bool {
     !check.is_silent() && check.at < outage.start && outage.start <= now
 }

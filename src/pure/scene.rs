@@ -1,7 +1,7 @@
-//! What is known of the network around this machine: which hosts and gateways answered when, whether
-//! packets can be sent, whether names resolve. Collected from checks, probes and the observations of
-//! witness/; provides the evidence by which the cause of an outage is judged. The store's thread
-//! keeps it in memory: after a restart it is empty.
+//! What is known of the network around this machine: which hosts and gateways answered when,
+//! whether packets can be sent, whether names resolve. Collected from checks, probes and the
+//! observations of witness/; provides the evidence by which the cause of an outage is judged. The
+//! store's thread keeps it in memory: after a restart it is empty.
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::net::IpAddr;
@@ -199,8 +199,8 @@ impl Scene {
             // Its pings are answered, at the last good address.
             seen.unresolved.get_or_insert_with(|| (at, reason.clone()));
         } else if result.local_fault == Some(LocalFault::Name) {
-            // It has not resolved since the start. Its next check shows whether another host answers
-            // meanwhile.
+            // It has not resolved since the start. Its next check shows whether another host
+            // answers meanwhile.
             let since = *seen.not_found_since.get_or_insert(at);
             let reason = result.reason.clone().unwrap_or_default();
             let another_answered = self

@@ -1,23 +1,21 @@
-//! What a row of round-trip times comes to: the summary of a check, the log histogram that roll-ups
-//! keep, and quantiles from it. Plain arithmetic over microseconds.
+//! Statistics of round-trip times: the summary of a check, the logarithmic histogram that roll-ups
+//! store, and its quantiles.
 
 use crate::pure::varint;
 
-/// Least, mean, greatest and spread of the round-trip times of a check; all in microseconds.
+/// Summary of the round-trip times of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {
-    /// Least.
     pub min_us: u32,
-    /// Mean, rounded.
+    /// Rounded.
     pub avg_us: u32,
-    /// Greatest.
     pub max_us: u32,
-    /// Standard deviation as ping(8) of iputils prints it: the root of the mean square less the
+    /// Standard deviation as ping(8) of iputils prints it: the root of the mean square minus the
     /// squared mean.
     pub mdev_us: u32,
 }
 
-/// The summary of the replies; `None` when there are none.
+/// `None` without a reply.
 pub fn summarize(rtts_us: impl IntoIterator<Item = u32>) -> Option<Summary> {
     let (mut count, mut sum, mut squares) = (0u64, 0u64, 0u128);
     let (mut min_us, mut max_us) = (u32::MAX, 0);
@@ -31,7 +29,7 @@ pub fn summarize(rtts_us: impl IntoIterator<Item = u32>) -> Option<Summary> {
     if count == 0 {
         return None;
     }
-    // In integers: (n * squares - sum^2) / n^2 is the variance without any loss before the root.
+    // In integers: (n * squares - sum^2) / n^2 is the variance, exact up to the root.
     let variance = (u128::from(count) * squares - u128::from(sum) * u128::from(sum))
         / (u128::from(count) * u128::from(count));
     let within_u32 =
@@ -44,18 +42,18 @@ pub fn summarize(rtts_us: impl IntoIterator<Item = u32>) -> Option<Summary> {
     })
 }
 
-/// How many buckets an octave has: a bucket is at most 1/16 of its value wide, so that a quantile
-/// is off by at most 3.2 %.
+/// Buckets per octave: each is at most 1/16 of its value wide, so that a quantile is wrong by at
+/// most 3.2 %.
 const BUCKETS_PER_OCTAVE: u32 = 16;
 const OCTAVE_BITS: u32 = BUCKETS_PER_OCTAVE.ilog2();
 
-/// The bucket of a round-trip time: exact up to 31 us, then sixteen buckets an octave.
+/// The bucket of a round-trip time: one per microsecond up to 31 us, then sixteen per octave.
 pub fn bucket_of(rtt_us: u32) -> u32 {
     let octave = rtt_us.max(1).ilog2().saturating_sub(OCTAVE_BITS);
     octave * BUCKETS_PER_OCTAVE + (rtt_us >> octave)
 }
 
-/// The least round-trip time of a bucket, and the least of the next one.
+/// The lowest round-trip time of a bucket and that of the next bucket.
 pub fn bucket_range(bucket: u32) -> (u32, u64) {
     let octave = (bucket / BUCKETS_PER_OCTAVE).saturating_sub(1).min(27);
     let mantissa = u64::from(bucket - octave * BUCKETS_PER_OCTAVE).min(31);
@@ -65,8 +63,7 @@ pub fn bucket_range(bucket: u32) -> (u32, u64) {
     )
 }
 
-/// Counts of round-trip times by size. Holds the buckets from the first to the last that is not
-/// empty, so that adding and merging are plain additions.
+/// Counts of round-trip times. Stores the buckets from the first to the last that is not empty.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Histogram {
     first: u32,
@@ -74,7 +71,6 @@ pub struct Histogram {
 }
 
 impl Histogram {
-    /// Counts one round-trip time.
     pub fn add(&mut self, rtt_us: u32) {
         self.count(bucket_of(rtt_us), 1);
     }
@@ -98,15 +94,14 @@ impl Histogram {
         self.counts[index] = self.counts[index].saturating_add(count);
     }
 
-    /// Counts all that `other` counted.
     pub fn merge(&mut self, other: &Histogram) {
         for (bucket, count) in other.filled() {
             self.count(bucket, count);
         }
     }
 
-    /// Counts all that a stored form says. `None` when that is damaged: what stands before the
-    /// damage is counted then.
+    /// Adds a stored histogram. `None` when it is damaged; the counts before the damage have been
+    /// added then.
     pub fn merge_stored(&mut self, mut bytes: &[u8]) -> Option<()> {
         let mut bucket = 0u32;
         while !bytes.is_empty() {
@@ -122,19 +117,18 @@ impl Histogram {
         Some(())
     }
 
-    /// How many were counted.
     pub fn total(&self) -> u64 {
         self.counts.iter().map(|count| u64::from(*count)).sum()
     }
 
-    /// Every bucket that is not empty, ascending, with its count.
+    /// The buckets that are not empty, ascending, with their counts.
     fn filled(&self) -> impl Iterator<Item = (u32, u32)> + '_ {
         (self.first..)
             .zip(self.counts.iter().copied())
             .filter(|(_, count)| *count > 0)
     }
 
-    /// Every bucket that is not empty, ascending: its least round-trip time, the next bucket's, the
+    /// The buckets that are not empty, ascending: lowest round-trip time, that of the next bucket,
     /// count.
     pub fn buckets(&self) -> impl Iterator<Item = (u32, u64, u64)> + '_ {
         self.filled().map(|(bucket, count)| {
@@ -143,11 +137,11 @@ impl Histogram {
         })
     }
 
-    /// The round-trip time below which `share` (0 to 1) of all lie, in microseconds, taken evenly
-    /// within its bucket. `None` when nothing was counted.
+    /// The quantile `share` (0 to 1) in microseconds, interpolated within its bucket. `None` when
+    /// nothing was counted.
     pub fn quantile_us(&self, share: f64) -> Option<f64> {
         let total = self.total();
-        // The rank of the value among the others, as the median of three is the second.
+        // The rank of the value, as the median of three is the second.
         let rank = share.clamp(0.0, 1.0) * (total.checked_sub(1)? as f64);
         let mut before = 0.0;
         for (from, to, count) in self.buckets() {
@@ -166,8 +160,8 @@ impl Histogram {
         None
     }
 
-    /// The stored form: for every bucket that is not empty the distance from the one before and the
-    /// count, as varints.
+    /// The stored form: for every bucket that is not empty the distance from the previous one and
+    /// the count, as varints.
     pub fn encode(&self) -> Vec<u8> {
         let mut out = Vec::with_capacity(self.counts.len() * 2);
         let mut previous = 0;
@@ -179,15 +173,15 @@ impl Histogram {
         out
     }
 
-    /// Reads the stored form. `None` when it is damaged.
+    /// Parses the stored form. `None` when it is damaged.
     pub fn decode(bytes: &[u8]) -> Option<Histogram> {
         let mut histogram = Histogram::default();
         histogram.merge_stored(bytes).map(|()| histogram)
     }
 }
 
-/// The stored form of a check's round-trip times: a varint a ping, 0 when it was lost, else its
-/// time less the check's least plus 1.
+/// The stored form of the round-trip times of a check: a varint per ping, 0 when it was lost, else
+/// its time minus the minimum plus 1.
 pub fn encode_rtts(rtts_us: impl Iterator<Item = Option<u32>>, min_us: u32) -> Vec<u8> {
     let mut out = Vec::with_capacity(16);
     for rtt in rtts_us {
@@ -199,12 +193,12 @@ pub fn encode_rtts(rtts_us: impl Iterator<Item = Option<u32>>, min_us: u32) -> V
     out
 }
 
-/// No stored form is longer: a ping takes at most five bytes, and a check has a hundred.
+/// Maximum bytes of the stored form: a ping takes at most five, and a check has at most a hundred.
 pub const MAX_RTTS_BYTES: usize = 1024;
 
-/// Reads the stored form of a check's round-trip times. `None` when it is damaged.
+/// Parses the stored form. `None` when it is damaged.
 pub fn decode_rtts(mut bytes: &[u8], min_us: u32) -> Option<Vec<Option<u32>>> {
-    // More than that must not be given memory first.
+    // Damaged data must not allocate more.
     if bytes.len() > MAX_RTTS_BYTES {
         return None;
     }
@@ -223,8 +217,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_summary_is_what_a_hand_works_out() {
-        // Mean 20, squares 200, 0, 200 above it: variance 200/3, root 8.16.
+    fn the_summary_matches_a_calculation_by_hand() {
+        // Mean 20, squared deviations 100, 0, 100: variance 200/3, root 8.16.
         let summary = summarize([10, 20, 30]).expect("three replies");
         assert_eq!(
             summary,

@@ -1,5 +1,5 @@
-//! Sums over checks: of an hour, a day, a bucket of a chart. Plain arithmetic, and the stored form
-//! of days; what is kept where is in store/rollup.rs.
+//! Sums over checks: of an hour, a day, a bucket of a chart, and their stored form. store/rollup/
+//! decides which are stored.
 
 use crate::pure::model::{State, Thresholds};
 use crate::pure::stats::{self, Histogram};
@@ -8,18 +8,16 @@ use crate::pure::varint;
 /// A recorded check as far as sums need it.
 #[derive(Clone, Copy, Debug)]
 pub struct CheckSums<'a> {
-    /// Pings sent.
     pub sent: i64,
-    /// Pings answered.
     pub received: i64,
-    /// Least, mean and greatest round-trip time in microseconds.
+    /// Minimum, mean and maximum round-trip time in microseconds.
     pub latencies: [Option<u32>; 3],
-    /// Every ping's, in the stored form.
+    /// The round-trip time of every ping, in the stored form of [`stats::encode_rtts`].
     pub rtts: Option<&'a [u8]>,
 }
 
 impl CheckSums<'_> {
-    /// Its state. A row of the original's that says nothing was sent is one that failed.
+    /// Its state. A row of the original with no sent ping is a failed check.
     pub fn state(&self, thresholds: &Thresholds) -> State {
         match thresholds.judge(
             self.sent.unsigned_abs(),
@@ -32,8 +30,8 @@ impl CheckSums<'_> {
     }
 }
 
-/// The classes of success rates, from the least to the greatest in thousandths of a percent, both
-/// included: nothing answered, four below degraded, degraded, and two that are up.
+/// Classes of success rates: minimum and maximum in thousandths of a percent, both included. No
+/// reply, four that are down, one degraded, two that are up.
 pub const RATE_CLASSES: [(i64, i64); 8] = [
     (0, 0),
     (1, 20_000),
@@ -44,68 +42,56 @@ pub const RATE_CLASSES: [(i64, i64); 8] = [
     (95_000, 99_999),
     (100_000, 100_000),
 ];
-/// All answered, in thousandths of a percent.
 const FULL_RATE: i64 = 100_000;
-/// The first class that is degraded, and the first that is up, by the thresholds that hold unless
-/// the configuration says otherwise.
+/// The first class that is degraded and the first that is up, by the default thresholds.
 const DEGRADED_CLASS: usize = 5;
 const UP_CLASS: usize = 6;
 
-/// How many checks there were, and how well they were answered.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// Checks by their success rate: see [`RATE_CLASSES`].
+    /// Checks per class of [`RATE_CLASSES`].
     pub by_rate: [i64; RATE_CLASSES.len()],
-    /// Of these the ones that found the host down, by its own thresholds.
+    /// Checks that found the host down, by its own thresholds.
     pub down: i64,
-    /// And those that found it degraded.
+    /// Checks that found it degraded.
     pub degraded: i64,
     /// Checks that could not be made.
     pub not_measured: i64,
-    /// Pings sent.
     pub sent: i64,
-    /// Pings answered.
     pub received: i64,
-    /// Sum of the checks' success rates, in thousandths of a percent.
+    /// Sum of the success rates of the checks, in thousandths of a percent.
     pub rate_sum: i64,
-    /// Least success rate, in thousandths of a percent.
+    /// In thousandths of a percent.
     pub rate_min: Option<i64>,
-    /// Greatest success rate, in thousandths of a percent.
+    /// In thousandths of a percent.
     pub rate_max: Option<i64>,
 }
 
 /// The round-trip times of the replies.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latencies {
-    /// Least, in microseconds.
     pub min_us: Option<u32>,
-    /// Greatest, in microseconds.
     pub max_us: Option<u32>,
-    /// Sum over the replies, in microseconds.
     pub sum_us: i64,
-    /// Sum of the checks' means, in microseconds.
+    /// Sum of the mean of each check.
     pub avg_sum_us: i64,
-    /// Checks that have a mean.
+    /// Checks with at least one reply.
     pub checks: i64,
-    /// Every reply's.
     pub histogram: Histogram,
 }
 
-/// The sums.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Sums {
-    /// How many checks there were, and how well they were answered.
     pub counts: Counts,
-    /// How long the replies took.
     pub latencies: Latencies,
 }
 
-/// No sum over what was really measured is larger, and thousands of such sums can be added up: what
-/// a damaged database says is held against it.
-const LARGEST_SUM: i64 = 1 << 48;
+/// Larger sums cannot result from measurements and are taken as damage of the database. Thousands
+/// of sums below it can be added without overflow.
+const MAX_SUM: i64 = 1 << 48;
 
 impl Sums {
-    /// Adds one check, whose state is judged by `thresholds`.
+    /// Adds one check, judged by `thresholds`.
     pub fn add(&mut self, check: &CheckSums<'_>, thresholds: &Thresholds) {
         self.counts.add(check.sent, check.received);
         match check.state(thresholds) {
@@ -116,7 +102,6 @@ impl Sums {
         self.latencies.add(check);
     }
 
-    /// Adds all that `other` sums up.
     pub fn merge(&mut self, other: &Sums) {
         self.counts.merge(&other.counts);
         self.latencies.merge(&other.latencies);
@@ -125,7 +110,7 @@ impl Sums {
 
 impl Counts {
     fn add(&mut self, sent: i64, received: i64) {
-        // A row of the original's that says nothing was sent is one that failed.
+        // A row of the original with no sent ping is a failed check.
         let rate = if sent > 0 {
             (received * FULL_RATE / sent).clamp(0, FULL_RATE)
         } else {
@@ -143,7 +128,6 @@ impl Counts {
         self.rate_max = Some(self.rate_max.map_or(rate, |greatest| greatest.max(rate)));
     }
 
-    /// Adds all that `other` counts.
     pub fn merge(&mut self, other: &Counts) {
         for (own, other) in self.by_rate.iter_mut().zip(&other.by_rate) {
             *own = own.saturating_add(*other);
@@ -164,30 +148,29 @@ impl Counts {
             .fold(0, |sum, checks| sum.saturating_add(*checks))
     }
 
-    /// Checks without any reply: what an outage is made of.
+    /// Checks without any reply.
     pub fn silent(&self) -> i64 {
         self.by_rate[0]
     }
 
-    /// Down and degraded checks as their success rates alone tell, by the thresholds that hold
-    /// unless the configuration says otherwise: where nobody has judged them.
+    /// Derives the down and degraded checks from the success rates, by the default thresholds: for
+    /// old rows that were not judged.
     pub fn judge_by_rate(&mut self) {
         self.down = Counts::sum(&self.by_rate[..DEGRADED_CLASS]);
         self.degraded = self.by_rate[DEGRADED_CLASS];
     }
 
-    /// Checks that were made.
+    /// Checks in which pings were sent.
     pub fn checks(&self) -> i64 {
         Counts::sum(&self.by_rate)
     }
 
-    /// Pings that were not answered.
     pub fn lost(&self) -> i64 {
         self.sent.saturating_sub(self.received)
     }
 
-    /// The worst state there was: a failure of a moment is not hidden by the length of the rest.
-    /// `None` where nothing was recorded.
+    /// The worst state of any check, so that long good times cannot hide a short failure. `None`
+    /// where nothing was recorded.
     pub fn worst_state(&self) -> Option<State> {
         if self.down > 0 {
             Some(State::Down)
@@ -200,9 +183,8 @@ impl Counts {
         }
     }
 
-    /// Appends the stored form: every number as a varint. Most hours lose nothing: hence it is told
-    /// what is missing, of the pings and of a rate of 100 %, and a rate that there is none of is 0,
-    /// or else 1 and more.
+    /// Appends the stored form: every number as a varint. Most hours lose nothing, so losses and
+    /// the distance of rates from 100 % are stored; an absent rate is 0, others are increased by 1.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let missing = |rate: i64| FULL_RATE.saturating_sub(rate);
         let missing_in_all = self
@@ -223,7 +205,7 @@ impl Counts {
         }
     }
 
-    /// Reads a stored form from the front of the bytes and takes it off. `None` when it is damaged.
+    /// Reads a stored form from the front of the bytes and removes it. `None` when it is damaged.
     pub fn decode(bytes: &mut &[u8]) -> Option<Counts> {
         let mut counts = Counts::default();
         for checks in &mut counts.by_rate {
@@ -260,8 +242,7 @@ impl Latencies {
                 self.sum_us = self.sum_us.saturating_add(i64::from(rtt));
                 self.histogram.add(rtt);
             }),
-            // Where only three numbers are known, the replies between the least and the greatest
-            // stand at the mean.
+            // Where only minimum, mean and maximum are known, the other replies count at the mean.
             None => {
                 self.sum_us = self.sum_us.saturating_add(i64::from(avg_us) * received);
                 for index in 0..received.min(1000) {
@@ -276,8 +257,8 @@ impl Latencies {
         }
     }
 
-    /// The round-trip time below which `share` (0 to 1) of all lie, in whole microseconds, within
-    /// the least and the greatest that were measured.
+    /// The quantile `share` (0 to 1) of the round-trip times in whole microseconds, within the
+    /// measured minimum and maximum.
     pub fn quantile_us(&self, share: f64) -> Option<u32> {
         let us = self.histogram.quantile_us(share)?;
         #[expect(
@@ -289,7 +270,6 @@ impl Latencies {
         Some(us.clamp(self.min_us.unwrap_or(us), self.max_us.unwrap_or(us)))
     }
 
-    /// Adds all that `other` sums up.
     pub fn merge(&mut self, other: &Latencies) {
         self.min_us = pick(self.min_us, other.min_us, u32::min);
         self.max_us = pick(self.max_us, other.max_us, u32::max);
@@ -299,8 +279,8 @@ impl Latencies {
         self.histogram.merge(&other.histogram);
     }
 
-    /// Appends the stored form: every number as those of [`Counts::encode`], then the length of the
-    /// histogram's stored form and that form.
+    /// Appends the stored form: numbers as in [`Counts::encode`], then the length of the histogram
+    /// and the histogram.
     pub fn encode(&self, out: &mut Vec<u8>) {
         let ends = [self.min_us, self.max_us].map(|us| above(us.map(i64::from)));
         for number in ends
@@ -314,8 +294,8 @@ impl Latencies {
         out.extend_from_slice(&histogram);
     }
 
-    /// Reads a stored form from the front of the bytes and takes it off; its histogram stays in its
-    /// own stored form. `None` when it is damaged.
+    /// Reads a stored form from the front of the bytes and removes it. The histogram is returned as
+    /// its stored bytes. `None` when it is damaged.
     pub fn decode<'a>(bytes: &mut &'a [u8]) -> Option<(Latencies, &'a [u8])> {
         let mut us = || Some(below(read(bytes)?).and_then(|us| u32::try_from(us).ok()));
         let (min_us, max_us) = (us()?, us()?);
@@ -356,7 +336,7 @@ fn write(out: &mut Vec<u8>, number: i64) {
 fn read(bytes: &mut &[u8]) -> Option<i64> {
     i64::try_from(varint::read(bytes)?)
         .ok()
-        .filter(|number| *number <= LARGEST_SUM)
+        .filter(|number| *number <= MAX_SUM)
 }
 
 #[cfg(test)]

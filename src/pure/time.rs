@@ -1,17 +1,15 @@
-//! UTC instants and their text, the tick schedule, and what two looks at the clocks say about the
-//! time between. All arithmetic: the clocks themselves are read in sys.rs, and the machine's zone
-//! is an argument.
+//! Instants and their text, the schedule of checks, and what two samples of the clocks say about
+//! the time between them. Only arithmetic: the clocks are read in sys/, and the time zone is an
+//! argument.
 
 use std::time::Duration;
 
 use ::time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
 use serde::{Serialize, Serializer};
 
-/// The latest instant that is accepted: the year 2248, 43 bits of milliseconds, which
-/// `ping_results.id` has room for.
+/// The latest accepted instant, in the year 2248: `ping_results.id` holds 43 bits of milliseconds.
 pub const LATEST_MS: i64 = (1 << 43) - 1;
 
-/// Milliseconds in an hour.
 pub const HOUR_MS: i64 = 3_600_000;
 
 /// An instant: milliseconds since 1970-01-01 00:00 UTC, without leap seconds.
@@ -41,7 +39,7 @@ impl UtcMillis {
         text
     }
 
-    /// `Sun, 06 Nov 1994 08:49:37 GMT`, as HTTP has it: RFC 9110, section 5.6.7.
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`, the date of HTTP: RFC 9110, section 5.6.7.
     pub fn http_date(self) -> String {
         let t = OffsetDateTime::from_unix_timestamp(self.0.div_euclid(1000))
             .unwrap_or(OffsetDateTime::UNIX_EPOCH);
@@ -58,7 +56,7 @@ impl UtcMillis {
 }
 
 impl Serialize for UtcMillis {
-    /// As RFC 3339 has it.
+    /// As in [`UtcMillis::rfc3339`].
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.rfc3339())
     }
@@ -76,14 +74,14 @@ fn civil(ms: i64, separator: char) -> String {
             t.second(),
             t.millisecond()
         ),
-        // Beyond the year 9999, which only a damaged database can say.
+        // Beyond the year 9999: only a damaged database holds such an instant.
         Err(_) => format!("{ms} ms"),
     }
 }
 
-/// Milliseconds since 1970 of a date and time as the original writes it, `YYYY-MM-DD
-/// HH:MM:SS[.ffffff]` with a space or a `T` between, read as if it were UTC. `None` when it is
-/// anything else; an offset or a `Z` at the end is something else.
+/// Parses a date and time as the original writes it, `YYYY-MM-DD HH:MM:SS[.ffffff]` with a space or
+/// a `T` between, and returns milliseconds since 1970 as if it were UTC. `None` for anything else,
+/// such as a text with an offset or a `Z` at its end.
 pub fn parse_naive_ms(text: &str) -> Option<i64> {
     let (date, clock) = text.trim().split_once([' ', 'T'])?;
     let (whole, fraction) = clock.split_once('.').unwrap_or((clock, "0"));
@@ -107,8 +105,8 @@ pub fn parse_naive_ms(text: &str) -> Option<i64> {
     .ok()
 }
 
-/// An instant as programs write it: RFC 3339 with a `Z` or an offset, or Unix seconds. `None` when
-/// it is neither, or lies outside 1970 to 2248.
+/// Parses RFC 3339 with a `Z` or an offset, or Unix seconds. `None` for anything else and for
+/// instants outside 1970 to 2248.
 pub fn parse_instant(text: &str) -> Option<UtcMillis> {
     let text = text.trim();
     let ms = if let Ok(seconds) = text.parse::<f64>() {
@@ -120,7 +118,7 @@ pub fn parse_instant(text: &str) -> Option<UtcMillis> {
     } else if let Some(naive) = text.strip_suffix(['Z', 'z']) {
         parse_naive_ms(naive)
     } else {
-        // A `+` in a query that nobody encoded arrives as a blank.
+        // A `+` that a client did not encode in a query arrives as a blank.
         let at = text.get(19..)?.find(['+', '-', ' '])? + 19;
         let (hours, minutes) = text[at + 1..].split_once(':')?;
         // Two digits each: RFC 3339, section 5.6.
@@ -154,18 +152,18 @@ fn numbers(text: &str, separator: char) -> Option<[u32; 3]> {
     }
 }
 
-/// The instant that a naive local time means, given the zone as a function from an instant (Unix
-/// seconds) to its offset east of UTC (seconds). In the hour that autumn repeats both readings
-/// exist: the earlier is taken unless it lies behind `previous`, the instant of the row written
-/// before, by more than half of what repeats: two originals that share a file interleave their rows
-/// by less. A time that spring skips is read with the offset before it.
+/// Converts a local time without offset, given the zone as a function from an instant (Unix
+/// seconds) to its offset east of UTC (seconds). In the hour that occurs twice in autumn two
+/// instants are possible: the earlier is taken, unless it precedes `previous`, the instant of the
+/// previous row, by more than half of the repeated time. Two originals that share a file interleave
+/// their rows by less. A time that spring skips is read with the offset before the change.
 pub fn local_to_utc(
     naive_ms: i64,
     previous: Option<UtcMillis>,
     offset_at: impl Fn(i64) -> i64,
 ) -> UtcMillis {
-    // No zone changes its offset twice within two days, so a day to either side shows both
-    // candidates.
+    // No zone changes its offset twice within two days, so the offsets a day before and after are
+    // the two candidates.
     let naive_seconds = naive_ms.div_euclid(1000);
     let before = offset_at(naive_seconds - 86_400);
     let after = offset_at(naive_seconds + 86_400);
@@ -187,51 +185,47 @@ pub fn local_to_utc(
     }
 }
 
-/// An instant of the monotonic clock, which nobody can set and which stands still while the machine
-/// sleeps: nanoseconds.
+/// An instant of the monotonic clock in nanoseconds. It cannot be set and stands still while the
+/// machine sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Monotonic(pub i64);
 
 impl Monotonic {
-    /// The instant `duration` later.
     pub fn after(self, duration: Duration) -> Monotonic {
         Monotonic(self.0.saturating_add(nanoseconds(duration)))
     }
 
-    /// How long after `earlier` this is; zero when it is not.
+    /// Time since `earlier`; zero when that is later.
     pub fn since(self, earlier: Monotonic) -> Duration {
         Duration::from_nanos(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 }
 
-/// A duration in nanoseconds, as clocks count.
+/// A duration in nanoseconds; saturates.
 pub fn nanoseconds(duration: Duration) -> i64 {
     i64::try_from(duration.as_nanos()).unwrap_or(i64::MAX)
 }
 
-/// The three clocks, read together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockSample {
     /// `CLOCK_MONOTONIC`.
     pub monotonic: Monotonic,
-    /// `CLOCK_REALTIME`, nanoseconds since 1970: the wall clock, which kernel time stamps are taken
-    /// from.
+    /// `CLOCK_REALTIME`, nanoseconds since 1970: the wall clock, on which kernel timestamps are.
     pub realtime_ns: i64,
-    /// `CLOCK_BOOTTIME`, nanoseconds: monotonic, but running on while the machine sleeps.
+    /// `CLOCK_BOOTTIME`, nanoseconds: like the monotonic clock, but it counts sleep.
     pub boottime_ns: i64,
 }
 
 impl ClockSample {
-    /// The wall clock's time.
     pub fn utc(&self) -> UtcMillis {
         UtcMillis(self.realtime_ns.div_euclid(1_000_000))
     }
 
-    /// How long the machine slept between an earlier sample and this one.
+    /// How long the machine slept since an earlier sample.
     pub fn slept_since(&self, earlier: &ClockSample) -> Duration {
         let slept =
             (self.boottime_ns - earlier.boottime_ns) - (self.monotonic.0 - earlier.monotonic.0);
-        // Two clocks read one after the other differ by the time between the reads.
+        // Clocks that are read one after the other differ by the time between the reads.
         if slept < SLEEP_NOISE_NS {
             Duration::ZERO
         } else {
@@ -239,9 +233,8 @@ impl ClockSample {
         }
     }
 
-    /// By how many nanoseconds the wall clock was set between an earlier sample and this one,
-    /// beyond what it went by itself. The pace that a time service gives it (at most 500 ppm,
-    /// adjtimex(2)) is not a step.
+    /// By how many nanoseconds the wall clock was set since an earlier sample. The rate that a time
+    /// service gives it (at most 500 ppm, adjtimex(2)) is no step.
     pub fn step_since(&self, earlier: &ClockSample) -> i64 {
         let elapsed = self.monotonic.0 - earlier.monotonic.0;
         let step = (self.realtime_ns - earlier.realtime_ns) - elapsed;
@@ -252,21 +245,21 @@ impl ClockSample {
         }
     }
 
-    /// The same without the time that the machine slept, after which the wall clock is right.
+    /// Like [`ClockSample::step_since`], less the time that the machine slept: after sleep the wall
+    /// clock is right.
     pub fn set_since(&self, earlier: &ClockSample) -> i64 {
         self.step_since(earlier)
             .saturating_sub(nanoseconds(self.slept_since(earlier)))
     }
 }
 
-/// Below this, boot time running ahead is the time between two reads, a thread switched away in
-/// between included.
+/// A smaller lead of the boot time is the time between two reads, including a preempted thread.
 const SLEEP_NOISE_NS: i64 = 100_000_000;
-/// Below this, a difference between two clocks is the time between two reads.
+/// A smaller difference between two clocks is the time between two reads.
 const READ_NOISE_NS: i64 = 100_000;
 
-/// When a host's checks are due: `first + k * interval` on the monotonic clock. No drift; ticks
-/// that were missed are skipped.
+/// When the checks of a host are due: at `first + k * interval` on the monotonic clock, without
+/// drift. Missed ticks are skipped.
 #[derive(Clone, Copy, Debug)]
 pub struct Schedule {
     first: Monotonic,
@@ -274,8 +267,8 @@ pub struct Schedule {
 }
 
 impl Schedule {
-    /// A schedule for host `index` of `hosts`, for a program that starts at `start`: the hosts are
-    /// spread evenly over the interval, so that they do not all send at once.
+    /// The schedule of host `index` of `hosts`. The hosts are spread evenly over the interval, so
+    /// that they do not send at the same time.
     pub fn phased(start: Monotonic, interval: Duration, index: usize, hosts: usize) -> Schedule {
         Schedule {
             first: start.after(share(interval, index, hosts)),
@@ -283,8 +276,8 @@ impl Schedule {
         }
     }
 
-    /// The first check of host `index` of `hosts` after a start: at once, but spread over a second
-    /// (or over the interval, where that is shorter).
+    /// When host `index` of `hosts` is checked first: immediately, but spread over a second, or
+    /// over the interval where that is shorter.
     pub fn first_check(
         start: Monotonic,
         interval: Duration,
@@ -294,9 +287,9 @@ impl Schedule {
         start.after(share(interval.min(Duration::from_secs(1)), index, hosts))
     }
 
-    /// The tick that follows a check which began at `began` and is over at `now`: the next one, but
-    /// at least half an interval after the beginning, so that neither a first check nor one that
-    /// was held up crowds the next.
+    /// The tick after a check that began at `began` and ended at `now`: the next one, but at least
+    /// half an interval after `began`, so that neither a first nor a delayed check is followed too
+    /// closely.
     pub fn next_check(&self, began: Monotonic, now: Monotonic) -> Monotonic {
         let half = Monotonic(began.0 + nanoseconds(self.interval) / 2 - 1);
         self.next_after(half.max(now))
@@ -309,7 +302,7 @@ impl Schedule {
         Monotonic(self.first.0 + passed.max(0) * interval)
     }
 
-    /// How many ticks of the schedule lie strictly between two of its ticks.
+    /// The number of ticks strictly between two ticks of the schedule.
     pub fn ticks_between(&self, earlier: Monotonic, later: Monotonic) -> u64 {
         let interval = nanoseconds(self.interval).max(1);
         u64::try_from((later.0 - earlier.0 + interval / 2) / interval - 1).unwrap_or(0)
@@ -326,7 +319,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_http_date_is_that_of_the_rfc() {
+    fn an_http_date_is_written_as_in_the_rfc() {
         let date = |seconds: i64| UtcMillis(seconds * 1000 + 999).http_date();
         // The example of RFC 9110, section 5.6.7.
         assert_eq!(date(784_111_777), "Sun, 06 Nov 1994 08:49:37 GMT");
@@ -345,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn the_texts_of_the_original_are_read_and_nothing_else() {
+    fn only_the_time_texts_of_the_original_are_parsed() {
         let ms = parse_naive_ms("2025-11-02 12:34:56.007").expect("the text of an instant");
         assert_eq!(ms, 1_762_086_896_007);
         assert_eq!(parse_naive_ms("2025-11-02 12:34:56.007891"), Some(ms));
@@ -374,7 +367,7 @@ mod tests {
     }
 
     #[test]
-    fn instants_are_read_as_programs_write_them() {
+    fn rfc_3339_and_unix_seconds_are_parsed() {
         let at = Some(UtcMillis(1_762_086_896_000));
         for text in [
             "2025-11-02T12:34:56Z",
@@ -425,7 +418,7 @@ mod tests {
     }
 
     #[test]
-    fn local_times_become_utc_by_the_zone_of_their_day() {
+    fn local_times_become_utc_by_the_offset_of_their_day() {
         assert_eq!(
             to_utc("2025-07-01 12:00:00", None).sql_text(),
             "2025-07-01 10:00:00.000"
@@ -437,10 +430,10 @@ mod tests {
     }
 
     #[test]
-    fn the_hour_that_autumn_repeats_is_told_apart_by_the_order_of_the_rows() {
+    fn the_order_of_rows_decides_between_the_two_hours_in_autumn() {
         let mut previous = None;
         let mut texts = Vec::new();
-        // Every twenty minutes from 01:40 summer time on: the hour from two to three comes twice.
+        // Every twenty minutes from 01:40 summer time on: the hour from two to three occurs twice.
         for local in [
             "01:40", "02:00", "02:20", "02:40", "02:00", "02:20", "02:40", "03:00",
         ] {
@@ -457,7 +450,7 @@ mod tests {
     }
 
     #[test]
-    fn half_an_hour_that_autumn_repeats_is_told_apart_too() {
+    fn the_order_of_rows_decides_where_half_an_hour_repeats() {
         // Lord Howe Island on 6 April 2025: at 02:00 of summer time (UTC+11) it is 01:30 again
         // (UTC+10:30).
         let offset = |at: i64| if at < 1_743_865_200 { 39_600 } else { 37_800 };
@@ -480,7 +473,7 @@ mod tests {
     }
 
     #[test]
-    fn rows_of_two_writers_that_interleave_stay_in_the_same_pass() {
+    fn interleaved_rows_of_two_writers_stay_in_the_same_hour() {
         let first = to_utc("2025-10-26 02:30:00", None);
         assert_eq!(
             to_utc("2025-10-26 02:29:30", Some(first)).0,
@@ -514,7 +507,7 @@ mod tests {
         let schedule = Schedule::phased(seconds(100.0), Duration::from_secs(60), 0, 3);
         assert_eq!(schedule.next_after(seconds(100.0)), seconds(160.0));
         assert_eq!(schedule.next_after(seconds(166.9)), seconds(220.0));
-        // Held up by ten seconds, and by fifty.
+        // Delayed by ten seconds, and by fifty.
         assert_eq!(
             schedule.next_check(seconds(170.0), seconds(171.0)),
             seconds(220.0)
@@ -523,7 +516,7 @@ mod tests {
             schedule.next_check(seconds(210.0), seconds(211.0)),
             seconds(280.0)
         );
-        // Standing still for ten minutes: one tick, not ten.
+        // Stopped for ten minutes: one tick, not ten.
         assert_eq!(schedule.next_after(seconds(760.5)), seconds(820.0));
         assert_eq!(schedule.ticks_between(seconds(160.0), seconds(820.0)), 10);
         assert_eq!(schedule.ticks_between(seconds(160.0), seconds(220.0)), 0);
@@ -535,7 +528,7 @@ mod tests {
     }
 
     #[test]
-    fn hosts_are_checked_at_once_and_then_phased_over_the_interval() {
+    fn hosts_are_checked_immediately_and_then_spread_over_the_interval() {
         let interval = Duration::from_secs(60);
         let first: Vec<_> = (0..4)
             .map(|index| Schedule::first_check(seconds(10.0), interval, index, 4))
@@ -562,7 +555,7 @@ mod tests {
     }
 
     #[test]
-    fn a_check_never_crowds_the_one_before() {
+    fn two_checks_are_at_least_half_an_interval_apart() {
         for interval in [0.1, 0.7, 1.0, 2.0, 7.0, 60.0, 3600.0] {
             for hosts in [1, 2, 3, 7, 1000] {
                 for index in 0..hosts {
@@ -589,7 +582,7 @@ mod tests {
     }
 
     #[test]
-    fn sleep_and_steps_are_told_from_the_time_between_two_reads() {
+    fn sleep_and_steps_are_distinguished_from_the_time_between_two_reads() {
         let second = 1_000_000_000;
         let earlier = sample(0, 0, 0);
         assert_eq!(
@@ -613,7 +606,7 @@ mod tests {
             0,
             "500 ppm is what a time service slews by"
         );
-        // Asleep for an hour: the wall clock went on with the boot clock.
+        // Asleep for an hour: the wall clock advances with the boot clock.
         assert_eq!(
             sample(second, 3601 * second, 3601 * second).step_since(&earlier),
             3600 * second

@@ -1,7 +1,8 @@
-//! Numbers as few bytes as they need: the stored form of round-trip times, histograms and packed
+//! Variable-length numbers (LEB128): the stored form of round-trip times, histograms and packed
 //! roll-ups.
 
-/// Seven bits a byte, least significant first, the top bit set on all but the last.
+/// Appends a number: seven bits per byte, least significant first, the top bit set on all but the
+/// last.
 pub fn write(out: &mut Vec<u8>, mut value: u64) {
     loop {
         let bits = (value & 0x7f) as u8;
@@ -13,13 +14,13 @@ pub fn write(out: &mut Vec<u8>, mut value: u64) {
     }
 }
 
-/// Reads one from the front of the bytes and takes it off. `None` when it is cut off or beyond 64
-/// bits.
-// Always: the program is compiled to be small, and a year of a chart is hundreds of thousands of
-// these.
+/// Reads a number from the front of the bytes and removes it. `None` when it is truncated or
+/// exceeds 64 bits.
+// Inlined although the program is compiled for size: a chart of a year reads hundreds of thousands
+// of these.
 #[inline(always)]
 pub fn read(bytes: &mut &[u8]) -> Option<u64> {
-    // Most are short.
+    // Most numbers fit one byte.
     if let Some((first, rest)) = bytes.split_first()
         && first & 0x80 == 0
     {
@@ -51,7 +52,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_varint_reads_back() {
+    fn every_number_is_read_as_it_was_written() {
         for value in [
             0,
             1,

@@ -1,6 +1,6 @@
-//! One thread that collects evidence during an outage and sleeps otherwise: it pings the gateway and
-//! other hosts, checks whether packets can be sent second_round, and traces the path to silent hosts. It
-//! delivers observations; pure/cause.rs judges them.
+//! One thread that collects evidence during an outage and sleeps otherwise: it pings the gateway
+//! and other hosts, checks whether packets can be sent second_round, and traces the path to silent
+//! hosts. It delivers observations; pure/cause.rs judges them.
 
 mod probe;
 
@@ -42,7 +42,8 @@ pub struct WitnessHandle {
 }
 
 impl WitnessHandle {
-    /// Reports an event. It is dropped when the queue is full: the witness is then busy with others.
+    /// Reports an event. It is dropped when the queue is full: the witness is then busy with
+    /// others.
     pub fn host_event(&self, event: HostEvent) {
         let _ = self.messages.try_send(Message::HostEvent(event));
     }
@@ -64,7 +65,8 @@ pub struct Witness {
 const QUEUE_LEN: usize = 2048;
 /// About 10 kB of it are used (measured); the rest is only address space.
 const STACK_BYTES: usize = 128 * 1024;
-/// Timeout of a ping of the witness: the gateway is near, and all have to end before the next are due.
+/// Timeout of a ping of the witness: the gateway is near, and all have to end before the next are
+/// due.
 const PING_TIMEOUT: Duration = Duration::from_millis(900);
 /// Time between two traces of the path to a silent host.
 const TRACE_INTERVAL: Duration = Duration::from_secs(60);
@@ -122,8 +124,8 @@ impl Witness {
     }
 }
 
-/// The other hosts are pinged a second time after this delay, since the first pings may lie too close
-/// to the start of the outage to prove anything.
+/// The other hosts are pinged a second time after this delay, since the first pings may lie too
+/// close to the start of the outage to prove anything.
 const SECOND_ROUND_DELAY: Duration = Duration::from_secs(2);
 
 struct WitnessState<S> {
