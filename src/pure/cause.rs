@@ -13,7 +13,7 @@ pub enum Cause {
     Link,
     /// Neither the default gateway nor anything beyond it answered.
     Gateway,
-    /// The gateway answered, and nothing beyond it.
+    /// The gateway answered, and no_evidence beyond it.
     Provider,
     /// Names did not resolve while addresses answered.
     Dns,
@@ -118,7 +118,9 @@ pub fn judge(evidence: &CauseEvidence) -> Cause {
         NetworkPosition::BeyondGateway if evidence.beyond_answering > 0 => Cause::Host,
         NetworkPosition::BeyondGateway => match evidence.gateway {
             Reachability::Silent => Cause::Gateway,
-            Reachability::Answers if evidence.beyond_silent > 0 || !evidence.path_leads_on() => {
+            Reachability::Answers
+                if evidence.beyond_silent > 0 || !evidence.path_passes_gateway() =>
+            {
                 Cause::Provider
             }
             // No other host beyond the gateway was pinged, and routers beyond it answered: the host
@@ -137,8 +139,8 @@ pub fn judge(evidence: &CauseEvidence) -> Cause {
 }
 
 impl CauseEvidence {
-    /// Whether a machine beyond the gateway answered on the way to the host.
-    fn path_leads_on(&self) -> bool {
+    /// Whether a router beyond the gateway answered on the path to the host.
+    fn path_passes_gateway(&self) -> bool {
         self.path_reached.is_some() && self.path_reached != self.gateway_address
     }
 }
@@ -150,7 +152,7 @@ mod tests {
     const GATEWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 1, 1));
     const FAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1));
 
-    fn nothing(position: NetworkPosition) -> CauseEvidence {
+    fn no_evidence(position: NetworkPosition) -> CauseEvidence {
         CauseEvidence {
             position,
             link_fault: None,
@@ -165,8 +167,8 @@ mod tests {
     }
 
     #[test]
-    fn what_answers_meanwhile_says_where_it_broke() {
-        let beyond = nothing(NetworkPosition::BeyondGateway);
+    fn the_hosts_that_answer_decide_the_cause() {
+        let beyond = no_evidence(NetworkPosition::BeyondGateway);
         let cases = [
             (
                 CauseEvidence {
@@ -210,7 +212,7 @@ mod tests {
                 },
                 Cause::Host,
             ),
-            // Pings through a gateway that answers none itself.
+            // Behind a gateway that forwards pings but answers none itself.
             (
                 CauseEvidence {
                     gateway: Reachability::Silent,
@@ -234,10 +236,10 @@ mod tests {
     }
 
     #[test]
-    fn with_a_single_host_the_path_says_whether_it_is_the_provider() {
+    fn with_a_single_host_the_path_decides_whether_it_is_the_provider() {
         let alone = CauseEvidence {
             gateway: Reachability::Answers,
-            ..nothing(NetworkPosition::BeyondGateway)
+            ..no_evidence(NetworkPosition::BeyondGateway)
         };
         assert_eq!(
             judge(&alone),
@@ -275,9 +277,12 @@ mod tests {
     }
 
     #[test]
-    fn the_gateway_itself_and_neighbours_are_judged_by_their_position() {
-        assert_eq!(judge(&nothing(NetworkPosition::ThisMachine)), Cause::Host);
-        let gateway = nothing(NetworkPosition::Gateway);
+    fn the_gateway_and_hosts_on_the_link_are_judged_by_their_position() {
+        assert_eq!(
+            judge(&no_evidence(NetworkPosition::ThisMachine)),
+            Cause::Host
+        );
+        let gateway = no_evidence(NetworkPosition::Gateway);
         assert_eq!(judge(&gateway), Cause::Gateway);
         assert_eq!(
             judge(&CauseEvidence {
@@ -294,7 +299,7 @@ mod tests {
             }),
             Cause::Gateway
         );
-        let near = nothing(NetworkPosition::OnLink);
+        let near = no_evidence(NetworkPosition::OnLink);
         assert_eq!(judge(&near), Cause::Unknown);
         assert_eq!(
             judge(&CauseEvidence {
@@ -322,7 +327,7 @@ mod tests {
     }
 
     #[test]
-    fn every_word_reads_back() {
+    fn every_cause_is_parsed_from_its_text() {
         for cause in Cause::ALL {
             assert_eq!(Cause::from_word(cause.as_str()), Some(cause));
         }

@@ -1,12 +1,12 @@
-//! What a running check makes of replies, clocks and errors.
+//! How a running check judges replies, clocks and errors.
 
 use super::*;
 
 const MS: i64 = 1_000_000;
-/// The wall clock when the monotonic one is at zero.
+/// The wall clock in nanoseconds when the monotonic clock is zero.
 const EPOCH: i64 = 1_700_000_000_000 * MS;
 
-fn plan(ping_count: u16) -> CheckSettings {
+fn settings(ping_count: u16) -> CheckSettings {
     CheckSettings {
         ping_count,
         spacing: Duration::from_millis(100),
@@ -39,7 +39,7 @@ fn stepped(ms: i64, step: i64) -> ClockSample {
 }
 
 fn run(ping_count: u16) -> CheckRun {
-    CheckRun::new(plan(ping_count), IpVersion::V4, 77, 4711)
+    CheckRun::new(settings(ping_count), IpVersion::V4, 77, 4711)
 }
 
 fn reply(sequence: u16) -> Vec<u8> {
@@ -49,9 +49,9 @@ fn reply(sequence: u16) -> Vec<u8> {
     bytes
 }
 
-/// Hands in the right reply: stamped at `stamp` ms, read at `read` ms.
+/// Delivers a valid reply with the timestamp `stamp`, read at `read`, both in milliseconds.
 fn answer(run: &mut CheckRun, sequence: u16, stamp: i64, read: i64) {
-    hand_in(
+    deliver(
         run,
         &reply(sequence),
         ReceiveTime {
@@ -61,8 +61,8 @@ fn answer(run: &mut CheckRun, sequence: u16, stamp: i64, read: i64) {
     );
 }
 
-fn hand_in(run: &mut CheckRun, bytes: &[u8], receipt: ReceiveTime) {
-    run.received(icmp::parse_echo(bytes), receipt);
+fn deliver(run: &mut CheckRun, bytes: &[u8], arrival: ReceiveTime) {
+    run.received(icmp::parse_echo(bytes), arrival);
 }
 
 fn replies(run: CheckRun, end: i64) -> Vec<Option<u32>> {
@@ -96,11 +96,11 @@ fn pings_are_sent_a_spacing_apart_and_the_check_ends_with_the_last_answer() {
 }
 
 #[test]
-fn somebody_who_looks_on_sees_replies_between_the_pings() {
+fn in_immediate_mode_replies_are_read_between_the_pings() {
     let mut run = CheckRun::new(
         CheckSettings {
             read_mode: ReadMode::Immediate,
-            ..plan(2)
+            ..settings(2)
         },
         IpVersion::V4,
         77,
@@ -132,14 +132,14 @@ fn a_check_waits_for_every_lost_ping_until_its_own_deadline() {
 fn after_a_standstill_the_remaining_pings_do_not_burst() {
     let mut run = run(3);
     run.sent(clock(0));
-    // The process stood still for five seconds.
+    // The process was stopped for five seconds.
     assert_eq!(run.next_action(at(5000)), Action::Send(2));
     run.sent(clock(5000));
     assert_eq!(run.next_action(at(5000)), Action::SleepUntil(at(5100)));
 }
 
 #[test]
-fn a_reply_that_came_in_time_counts_however_late_it_is_read() {
+fn a_reply_that_arrived_in_time_counts_however_late_it_is_read() {
     let mut run = run(1);
     run.sent(clock(0));
     answer(&mut run, 1, 20, 60_000);
@@ -162,7 +162,7 @@ fn a_reply_after_its_timeout_is_late_and_the_ping_lost() {
 }
 
 #[test]
-fn a_second_right_reply_is_a_duplicate_and_the_first_one_counts() {
+fn a_second_valid_reply_is_a_duplicate_and_the_first_one_counts() {
     let mut run = run(1);
     run.sent(clock(0));
     answer(&mut run, 1, 10, 10);
@@ -180,7 +180,7 @@ fn a_second_right_reply_is_a_duplicate_and_the_first_one_counts() {
 }
 
 #[test]
-fn a_stranger_who_keeps_sending_does_not_keep_a_check_open() {
+fn foreign_messages_do_not_keep_a_check_open() {
     let mut run = run(1);
     run.sent(clock(0));
     answer(&mut run, 1, 10, 10);
@@ -196,7 +196,7 @@ fn a_stranger_who_keeps_sending_does_not_keep_a_check_open() {
 }
 
 #[test]
-fn whatever_is_not_wholly_ours_is_foreign() {
+fn a_message_that_differs_in_any_field_is_foreign() {
     let wrong = |change: fn(&mut Vec<u8>)| {
         let mut bytes = reply(1);
         change(&mut bytes);
@@ -218,7 +218,7 @@ fn whatever_is_not_wholly_ours_is_foreign() {
         let mut run = run(2);
         run.sent(clock(0));
         run.sent(clock(100));
-        hand_in(
+        deliver(
             &mut run,
             &bytes,
             ReceiveTime {
@@ -245,7 +245,7 @@ fn a_reply_with_any_single_byte_changed_answers_nothing() {
             bytes[position] = value;
             let mut run = run(1);
             run.sent(clock(0));
-            hand_in(
+            deliver(
                 &mut run,
                 &bytes,
                 ReceiveTime {
@@ -255,7 +255,7 @@ fn a_reply_with_any_single_byte_changed_answers_nothing() {
             );
             run.received_error(&bytes, host_unreachable());
             let found = run.finish(&clock(250)).expect("measured");
-            // A reply whose type became that of a request is a right quote of our own.
+            // A reply whose type is changed to that of a request quotes our own ping.
             let is_quote = position == 0 && value == IpVersion::V4.request_type();
             let expected = if is_quote {
                 Outcome::Unreachable(host_unreachable())
@@ -287,7 +287,7 @@ fn request(sequence: u16) -> Vec<u8> {
 }
 
 #[test]
-fn an_error_is_the_reason_of_a_loss_and_a_right_reply_still_counts() {
+fn an_error_is_the_reason_of_a_loss_and_a_valid_reply_still_counts() {
     let mut run = run(2);
     run.sent(clock(0));
     run.sent(clock(100));
@@ -314,7 +314,7 @@ fn an_error_is_the_reason_of_a_loss_and_a_right_reply_still_counts() {
 }
 
 #[test]
-fn an_error_about_somebody_elses_ping_is_not_our_reason() {
+fn an_error_about_another_programs_ping_is_ignored() {
     let other = |change: fn(&mut Vec<u8>)| {
         let mut bytes = request(1);
         change(&mut bytes);
@@ -339,7 +339,7 @@ fn an_error_about_somebody_elses_ping_is_not_our_reason() {
 }
 
 #[test]
-fn the_transmit_stamp_counts_where_there_is_one() {
+fn the_transmit_timestamp_is_used_where_there_is_one() {
     let mut run = run(1);
     run.sent(clock(0));
     run.transmitted(0, EPOCH + 4 * MS);
@@ -357,8 +357,8 @@ fn a_round_trip_is_at_least_a_microsecond() {
 }
 
 #[test]
-fn a_clock_set_while_a_ping_is_under_way_changes_no_round_trip() {
-    // Set before the reply was stamped, and after it; forward and back; by years.
+fn a_clock_set_during_a_ping_does_not_change_its_round_trip_time() {
+    // Set before the reply got its timestamp, and after it; forward and back; by years.
     for step in [
         -3_000_000_000_000,
         -3_600_000,
@@ -370,11 +370,11 @@ fn a_clock_set_while_a_ping_is_under_way_changes_no_round_trip() {
         for stamp_step in [0, step] {
             let mut run = run(1);
             run.sent(clock(0));
-            let receipt = ReceiveTime {
+            let arrival = ReceiveTime {
                 kernel_ns: Some(EPOCH + (20 + stamp_step) * MS),
                 read: stepped(100, step),
             };
-            hand_in(&mut run, &reply(1), receipt);
+            deliver(&mut run, &reply(1), arrival);
             assert_eq!(
                 replies(run, 100),
                 [Some(20_000)],
@@ -385,11 +385,11 @@ fn a_clock_set_while_a_ping_is_under_way_changes_no_round_trip() {
 }
 
 #[test]
-fn where_a_small_step_leaves_two_readings_the_ping_is_neither_sent_nor_lost() {
+fn where_a_small_step_allows_two_times_the_ping_is_neither_sent_nor_lost() {
     let mut run = run(1);
     run.sent(clock(0));
-    // 20 ms without the step, 50 ms across it: both fit into the 100 ms that went by.
-    hand_in(
+    // 20 ms without the step, 50 ms with it: both fit the elapsed 100 ms.
+    deliver(
         &mut run,
         &reply(1),
         ReceiveTime {
@@ -406,7 +406,7 @@ fn where_a_small_step_leaves_two_readings_the_ping_is_neither_sent_nor_lost() {
 }
 
 #[test]
-fn a_time_service_that_slews_the_clock_is_no_step() {
+fn a_clock_that_a_time_service_slews_has_no_step() {
     let mut run = run(1);
     run.sent(clock(0));
     // 500 ppm of 200 ms.
@@ -414,7 +414,7 @@ fn a_time_service_that_slews_the_clock_is_no_step() {
         realtime_ns: EPOCH + 200 * MS + MS / 10,
         ..clock(200)
     };
-    hand_in(
+    deliver(
         &mut run,
         &reply(1),
         ReceiveTime {
@@ -426,7 +426,7 @@ fn a_time_service_that_slews_the_clock_is_no_step() {
 }
 
 #[test]
-fn a_reply_without_a_stamp_is_timed_by_its_reading_only_where_somebody_listened() {
+fn without_a_timestamp_a_reply_is_timed_by_its_read_only_in_immediate_mode() {
     for (read_mode, expected) in [
         (ReadMode::Deferred, Outcome::Untimed),
         (ReadMode::Immediate, Outcome::Reply { rtt_us: 30_000 }),
@@ -434,14 +434,14 @@ fn a_reply_without_a_stamp_is_timed_by_its_reading_only_where_somebody_listened(
         let mut run = CheckRun::new(
             CheckSettings {
                 read_mode,
-                ..plan(1)
+                ..settings(1)
             },
             IpVersion::V4,
             77,
             4711,
         );
         run.sent(clock(0));
-        hand_in(
+        deliver(
             &mut run,
             &reply(1),
             ReceiveTime {
@@ -469,7 +469,7 @@ fn a_check_in_which_the_machine_slept_is_not_measured() {
 }
 
 #[test]
-fn a_ping_that_cannot_be_sent_is_said_and_nothing_answers_it() {
+fn a_ping_that_cannot_be_sent_gives_a_reason_and_no_reply_matches_it() {
     let mut run = run(2);
     run.send_failed(clock(0), 101);
     assert_eq!(run.next_action(at(0)), Action::SleepUntil(at(100)));

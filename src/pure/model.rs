@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn thresholds_of_ones_own_move_the_states_and_a_slow_host_is_degraded() {
+    fn configured_thresholds_shift_the_states_and_a_slow_host_is_degraded() {
         let own = Thresholds {
             up_rate: 99_500,
             degraded_rate: 0,
@@ -441,7 +441,7 @@ mod tests {
     }
 
     #[test]
-    fn a_ping_that_never_left_is_neither_sent_nor_lost() {
+    fn a_ping_that_was_not_sent_is_neither_sent_nor_lost() {
         let host = Arc::new(Host {
             name: "a".into(),
             address: "127.0.0.1".into(),

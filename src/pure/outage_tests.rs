@@ -1,11 +1,11 @@
-//! The state machine of one host, check by check.
+//! The detector of one host, check by check.
 
 use super::*;
 
 const NOW: UtcMillis = UtcMillis(i64::MAX);
 const MINUTE_MS: i64 = 60_000;
 
-/// The check of a minute, of five pings.
+/// A check of five pings in that minute.
 fn check(minute: i64, received: u32) -> CheckSample {
     CheckSample {
         at: UtcMillis(minute * MINUTE_MS),
@@ -15,7 +15,7 @@ fn check(minute: i64, received: u32) -> CheckSample {
     }
 }
 
-/// The last reply, in a check of that minute.
+/// A last reply in the check of that minute.
 fn reply_at(minute: i64) -> LastReply {
     LastReply {
         at: UtcMillis(minute * MINUTE_MS),
@@ -23,7 +23,7 @@ fn reply_at(minute: i64) -> LastReply {
     }
 }
 
-/// The check of each minute from 0 on, by its letter: r all replies, p two of five, s silence, n
+/// One check per minute from 0 on, given by its letter: r all replies, p two of five, s silence, n
 /// not measured.
 fn checks(letters: &str) -> Vec<CheckSample> {
     let of = |(minute, letter)| match letter {
@@ -47,9 +47,8 @@ fn changes(rules: OutageRules, checks: &[CheckSample]) -> Vec<Option<OutageChang
         .collect()
 }
 
-/// What the checks of these letters make, a letter a check: B began, G goes on, E ended, `.`
-/// nothing.
-fn told(down_after: u16, up_after: u16, letters: &str) -> String {
+/// The change after each check: B began, G continues, E ended, `.` none.
+fn change_letters(down_after: u16, up_after: u16, letters: &str) -> String {
     let word = |change: Option<OutageChange>| match change {
         Some(OutageChange::Began(_)) => 'B',
         Some(OutageChange::Continues(_)) => 'G',
@@ -68,7 +67,7 @@ fn told(down_after: u16, up_after: u16, letters: &str) -> String {
     .collect()
 }
 
-/// The outages that ended, and how.
+/// The outages that ended, with their ends.
 fn ended(rules: OutageRules, checks: &[CheckSample]) -> Vec<(Outage, OutageEnd)> {
     let end = |change| match change {
         Some(OutageChange::Ended(outage, end)) => Some((outage, end)),
@@ -79,23 +78,31 @@ fn ended(rules: OutageRules, checks: &[CheckSample]) -> Vec<(Outage, OutageEnd)>
 
 #[test]
 fn one_silent_check_begins_an_outage_and_one_reply_ends_it() {
-    assert_eq!(told(1, 1, "rrsrr"), "..BE.");
-    assert_eq!(told(1, 1, "sssr"), "BGGE");
-    assert_eq!(told(1, 1, "rppr"), "....", "a lossy check is none");
-    assert_eq!(told(1, 1, "sp"), "BE", "two of five pings are replies");
+    assert_eq!(change_letters(1, 1, "rrsrr"), "..BE.");
+    assert_eq!(change_letters(1, 1, "sssr"), "BGGE");
+    assert_eq!(
+        change_letters(1, 1, "rppr"),
+        "....",
+        "a lossy check is none"
+    );
+    assert_eq!(
+        change_letters(1, 1, "sp"),
+        "BE",
+        "two of five pings are replies"
+    );
 }
 
 #[test]
-fn silence_is_an_outage_after_so_many_checks_and_over_after_so_many_replies() {
-    assert_eq!(told(3, 1, "rssrsssr"), "......BE");
-    assert_eq!(told(1, 2, "rsrsrr"), ".BGGGE");
-    assert_eq!(told(2, 3, "rssrrsrrr"), "..BGGGGGE");
+fn an_outage_begins_after_down_after_checks_and_ends_after_up_after_checks() {
+    assert_eq!(change_letters(3, 1, "rssrsssr"), "......BE");
+    assert_eq!(change_letters(1, 2, "rsrsrr"), ".BGGGE");
+    assert_eq!(change_letters(2, 3, "rssrrsrrr"), "..BGGGGGE");
 }
 
 #[test]
-fn what_is_not_measured_neither_begins_nor_ends_nor_counts() {
-    assert_eq!(told(1, 1, "rnnr"), "....");
-    assert_eq!(told(2, 2, "rsnsnrnr"), "...B.G.E");
+fn checks_that_are_not_measured_neither_begin_nor_end_an_outage_nor_count() {
+    assert_eq!(change_letters(1, 1, "rnnr"), "....");
+    assert_eq!(change_letters(2, 2, "rsnsnrnr"), "...B.G.E");
     let (outage, end) = ended(OutageRules::default(), &checks("rsnnsr")).remove(0);
     assert_eq!((outage.checks_failed, outage.checks), (2, 2));
     assert_eq!(
@@ -105,7 +112,7 @@ fn what_is_not_measured_neither_begins_nor_ends_nor_counts() {
 }
 
 #[test]
-fn an_outage_is_from_its_first_lost_check_to_the_first_answered_one() {
+fn an_outage_lasts_from_its_first_silent_check_to_the_first_answered_one() {
     let rules = OutageRules {
         down_after: 2,
         up_after: 2,
@@ -137,16 +144,16 @@ fn an_outage_is_from_its_first_lost_check_to_the_first_answered_one() {
 }
 
 #[test]
-fn what_is_told_when_it_begins_holds_every_check_of_the_run() {
-    let told = changes(
+fn an_outage_that_begins_counts_every_silent_check_before() {
+    let change_letters = changes(
         OutageRules {
             down_after: 3,
             up_after: 1,
         },
         &checks("rsss"),
     );
-    let Some(OutageChange::Began(outage)) = &told[3] else {
-        panic!("{told:?}")
+    let Some(OutageChange::Began(outage)) = &change_letters[3] else {
+        panic!("{change_letters:?}")
     };
     assert_eq!(
         (outage.start, outage.checks_failed),
@@ -178,7 +185,7 @@ fn a_duration_is_rounded_down() {
 }
 
 #[test]
-fn an_outage_on_record_goes_on_where_it_was() {
+fn a_recorded_outage_continues() {
     let outage = Outage {
         start: UtcMillis(7),
         earliest_start: Some(UtcMillis(3)),
@@ -210,7 +217,7 @@ fn an_outage_on_record_goes_on_where_it_was() {
 }
 
 #[test]
-fn a_reply_from_before_the_outage_that_comes_late_does_not_end_it() {
+fn a_late_recorded_reply_from_before_the_outage_does_not_end_it() {
     for down_after in [1, 2] {
         let mut watch = OutageDetector::new(
             OutageRules {
@@ -235,7 +242,7 @@ fn a_reply_from_before_the_outage_that_comes_late_does_not_end_it() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
+fn a_clock_set_back_makes_no_duration_negative_and_keeps_no_outage_open() {
     let mut watch = OutageDetector::new(OutageRules::default(), Some(reply_at(99)));
     watch.add_check(&check(100, 0), check(100, 0).at);
     let Some(OutageChange::Ended(outage, end)) = watch.add_check(&check(40, 5), check(40, 0).at)
@@ -246,7 +253,7 @@ fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
         (outage.start, end.at, end.duration_seconds),
         (check(100, 0).at, check(100, 0).at, 0)
     );
-    // A silent check by the new clock begins the outage anew.
+    // A silent check by the new clock begins the outage again.
     watch.add_check(&check(100, 0), check(100, 0).at);
     watch.add_check(&check(50, 0), check(50, 0).at);
     let Some(OutageChange::Ended(outage, end)) = watch.add_check(&check(52, 5), check(52, 0).at)
@@ -261,7 +268,7 @@ fn a_clock_that_is_set_back_makes_no_time_negative_and_keeps_no_outage_open() {
         (check(50, 0).at, false)
     );
     assert_eq!(end.duration_seconds, 120);
-    // The last reply is dated behind the silence: nobody can tell how long before it was.
+    // The last reply is dated after the silence: how long before the silence it was is unknown.
     let mut watch = OutageDetector::new(OutageRules::default(), Some(reply_at(100)));
     let Some(OutageChange::Began(outage)) = watch.add_check(&check(50, 0), check(50, 0).at) else {
         panic!("{watch:?}")
@@ -291,7 +298,7 @@ fn numbers_of_any_size_do_not_overflow() {
             replies: None,
         };
         watch.add_check(&silent, UtcMillis(0));
-        // More replies than pings is nonsense that a row may hold.
+        // A damaged row may hold more replies than pings.
         let reply = CheckSample {
             at: UtcMillis(i64::MAX),
             sent: 1,
@@ -305,7 +312,7 @@ fn numbers_of_any_size_do_not_overflow() {
     }
 }
 
-/// Whole numbers below a bound, the same at every run.
+/// Deterministic pseudo-random numbers below a bound.
 fn random(seed: u64) -> impl FnMut(u64) -> u64 {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     move |below| {
@@ -317,7 +324,7 @@ fn random(seed: u64) -> impl FnMut(u64) -> u64 {
 }
 
 #[test]
-fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing() {
+fn random_checks_make_consecutive_outages_without_negative_durations() {
     for seed in 1..3000 {
         let mut random = random(seed);
         let [down_after, up_after] = [0; 2].map(|_| u16::try_from(random(4) + 1).expect("small"));
@@ -393,7 +400,7 @@ fn any_checks_make_outages_one_after_another_that_never_last_less_than_nothing()
     }
 }
 
-/// The check of a minute with a ping a second: r a reply, s silence.
+/// The check of a minute with one ping per second: r a reply, s silence.
 fn pings(minute: i64, letters: &str) -> CheckSample {
     let at = UtcMillis(minute * MINUTE_MS);
     let answers = || letters.chars().map(|letter| letter == 'r');
@@ -409,7 +416,7 @@ fn pings(minute: i64, letters: &str) -> CheckSample {
 }
 
 #[test]
-fn an_outage_is_from_its_first_lost_ping_to_the_first_answered_one_within_checks_too() {
+fn an_outage_lasts_from_its_first_lost_ping_to_the_first_answered_one() {
     let all = [
         pings(1, "rrrss"),
         pings(2, "sssss"),
@@ -428,7 +435,7 @@ fn an_outage_is_from_its_first_lost_ping_to_the_first_answered_one_within_checks
         Some(PingCounts { sent: 9, lost: 9 }),
         "two behind the last reply, five, two before the first"
     );
-    // What was lost long before is not of this outage, but the last reply was then.
+    // Losses long before do not belong to this outage, but the last reply was then.
     let (outage, _) = ended(
         OutageRules::default(),
         &[pings(1, "rs"), pings(10, "ss"), pings(11, "rr")],
@@ -441,8 +448,12 @@ fn an_outage_is_from_its_first_lost_ping_to_the_first_answered_one_within_checks
     assert_eq!(outage.pings, Some(PingCounts { sent: 2, lost: 2 }));
 }
 
-/// What the letters make, checks as in `told`, and single pings between them: + answered, - lost.
-fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, Vec<OutageChange>) {
+/// As `change_letters`, with probes between the checks: + answered, - lost.
+fn change_letters_with_probes(
+    down_after: u16,
+    up_after: u16,
+    letters: &str,
+) -> (String, Vec<OutageChange>) {
     let mut watch = OutageDetector::new(
         OutageRules {
             down_after,
@@ -461,7 +472,7 @@ fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, V
         all.extend(change);
         word
     };
-    let told = (0..)
+    let change_letters = (0..)
         .zip(letters.chars())
         .map(|(second, letter)| {
             let at = UtcMillis(second * 1000);
@@ -488,13 +499,13 @@ fn told_with_probes(down_after: u16, up_after: u16, letters: &str) -> (String, V
             })
         })
         .collect();
-    (told, all)
+    (change_letters, all)
 }
 
 #[test]
-fn a_reply_between_two_checks_ends_an_outage_at_once_unless_more_are_asked_for() {
-    let (told, all) = told_with_probes(1, 1, "rs--+r");
-    assert_eq!(told, ".BGGE.");
+fn an_answered_probe_ends_an_outage_unless_up_after_is_above_1() {
+    let (change_letters, all) = change_letters_with_probes(1, 1, "rs--+r");
+    assert_eq!(change_letters, ".BGGE.");
     let Some(OutageChange::Ended(outage, end)) = all.last() else {
         panic!("{all:?}")
     };
@@ -507,8 +518,8 @@ fn a_reply_between_two_checks_ends_an_outage_at_once_unless_more_are_asked_for()
         (1, Some(PingCounts { sent: 7, lost: 7 }))
     );
 
-    let (told, all) = told_with_probes(1, 2, "rs-+r+r");
-    assert_eq!(told, ".BGGGGE");
+    let (change_letters, all) = change_letters_with_probes(1, 2, "rs-+r+r");
+    assert_eq!(change_letters, ".BGGGGE");
     let Some(OutageChange::Ended(outage, end)) = all.last() else {
         panic!("{all:?}")
     };
@@ -522,9 +533,9 @@ fn a_reply_between_two_checks_ends_an_outage_at_once_unless_more_are_asked_for()
         (1, Some(PingCounts { sent: 6, lost: 6 }))
     );
 
-    // A reply that silence follows was none of an end.
-    let (told, all) = told_with_probes(1, 2, "rs+-rs+rr");
-    assert_eq!(told, ".BGGGGGGE");
+    // A reply followed by silence did not end it.
+    let (change_letters, all) = change_letters_with_probes(1, 2, "rs+-rs+rr");
+    assert_eq!(change_letters, ".BGGGGGGE");
     let Some(OutageChange::Ended(outage, end)) = all.last() else {
         panic!("{all:?}")
     };
@@ -534,10 +545,10 @@ fn a_reply_between_two_checks_ends_an_outage_at_once_unless_more_are_asked_for()
 }
 
 #[test]
-fn a_reply_between_two_silent_checks_breaks_their_run_and_a_lost_ping_makes_none() {
-    assert_eq!(told_with_probes(2, 1, "rs--s").0, "....B");
-    let (told, all) = told_with_probes(2, 1, "rs+-s-s");
-    assert_eq!(told, "......B");
+fn an_answered_probe_interrupts_silence_and_a_lost_probe_begins_no_outage() {
+    assert_eq!(change_letters_with_probes(2, 1, "rs--s").0, "....B");
+    let (change_letters, all) = change_letters_with_probes(2, 1, "rs+-s-s");
+    assert_eq!(change_letters, "......B");
     let Some(OutageChange::Began(outage)) = all.last() else {
         panic!("{all:?}")
     };
@@ -547,7 +558,7 @@ fn a_reply_between_two_silent_checks_breaks_their_run_and_a_lost_ping_makes_none
     );
     assert_eq!(outage.pings, Some(PingCounts { sent: 11, lost: 11 }));
     assert_eq!(
-        told_with_probes(1, 1, "r---").0,
+        change_letters_with_probes(1, 1, "r---").0,
         "....",
         "lost pings alone are no outage"
     );

@@ -251,7 +251,7 @@ mod tests {
     }
 
     #[test]
-    fn buckets_follow_one_another_without_gap_or_overlap() {
+    fn buckets_are_adjacent_without_gap_or_overlap() {
         let last = bucket_of(u32::MAX);
         let mut next = 0u64;
         for bucket in 0..=last {
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn a_histogram_reads_back_as_it_was_stored_and_damage_is_refused() {
+    fn a_histogram_is_decoded_as_encoded_and_damage_is_refused() {
         let mut histogram = Histogram::default();
         for rtt in [1, 1, 31, 32, 12_000, 12_100, 60_000_000, u32::MAX] {
             histogram.add(rtt);
@@ -326,7 +326,7 @@ mod tests {
     }
 
     #[test]
-    fn merging_histograms_counts_what_both_counted() {
+    fn merging_histograms_adds_their_counts() {
         let (mut one, mut two) = (Histogram::default(), Histogram::default());
         one.add(10);
         two.add(10);
@@ -340,7 +340,7 @@ mod tests {
     }
 
     #[test]
-    fn the_times_of_a_check_read_back_as_they_were_stored_and_damage_is_refused() {
+    fn round_trip_times_are_decoded_as_encoded_and_damage_is_refused() {
         let rtts = [
             Some(12_345),
             None,

@@ -138,8 +138,8 @@ impl Counts {
         self.sent = self.sent.saturating_add(other.sent);
         self.received = self.received.saturating_add(other.received);
         self.rate_sum = self.rate_sum.saturating_add(other.rate_sum);
-        self.rate_min = pick(self.rate_min, other.rate_min, i64::min);
-        self.rate_max = pick(self.rate_max, other.rate_max, i64::max);
+        self.rate_min = combine(self.rate_min, other.rate_min, i64::min);
+        self.rate_max = combine(self.rate_max, other.rate_max, i64::max);
     }
 
     fn sum(classes: &[i64]) -> i64 {
@@ -199,7 +199,7 @@ impl Counts {
             self.lost(),
             missing_in_all,
         ];
-        let ends = [self.rate_min, self.rate_max].map(|rate| above(rate.map(missing)));
+        let ends = [self.rate_min, self.rate_max].map(|rate| encode_optional(rate.map(missing)));
         for number in self.by_rate.into_iter().chain(others).chain(ends) {
             write(out, number);
         }
@@ -216,7 +216,7 @@ impl Counts {
         counts.sent = read(bytes)?;
         counts.received = counts.sent - read(bytes)?;
         counts.rate_sum = counts.checks().saturating_mul(FULL_RATE) - read(bytes)?;
-        let mut rate = || Some(below(read(bytes)?).map(|missing| FULL_RATE - missing));
+        let mut rate = || Some(decode_optional(read(bytes)?).map(|missing| FULL_RATE - missing));
         (counts.rate_min, counts.rate_max) = (rate()?, rate()?);
         Some(counts)
     }
@@ -233,8 +233,8 @@ impl Latencies {
         let [Some(min_us), Some(avg_us), Some(max_us)] = latencies else {
             return;
         };
-        self.min_us = pick(self.min_us, Some(min_us), u32::min);
-        self.max_us = pick(self.max_us, Some(max_us), u32::max);
+        self.min_us = combine(self.min_us, Some(min_us), u32::min);
+        self.max_us = combine(self.max_us, Some(max_us), u32::max);
         self.avg_sum_us += i64::from(avg_us);
         self.checks += 1;
         match rtts.and_then(|bytes| stats::decode_rtts(bytes, min_us)) {
@@ -271,8 +271,8 @@ impl Latencies {
     }
 
     pub fn merge(&mut self, other: &Latencies) {
-        self.min_us = pick(self.min_us, other.min_us, u32::min);
-        self.max_us = pick(self.max_us, other.max_us, u32::max);
+        self.min_us = combine(self.min_us, other.min_us, u32::min);
+        self.max_us = combine(self.max_us, other.max_us, u32::max);
         self.sum_us = self.sum_us.saturating_add(other.sum_us);
         self.avg_sum_us = self.avg_sum_us.saturating_add(other.avg_sum_us);
         self.checks = self.checks.saturating_add(other.checks);
@@ -282,7 +282,7 @@ impl Latencies {
     /// Appends the stored form: numbers as in [`Counts::encode`], then the length of the histogram
     /// and the histogram.
     pub fn encode(&self, out: &mut Vec<u8>) {
-        let ends = [self.min_us, self.max_us].map(|us| above(us.map(i64::from)));
+        let ends = [self.min_us, self.max_us].map(|us| encode_optional(us.map(i64::from)));
         for number in ends
             .into_iter()
             .chain([self.sum_us, self.avg_sum_us, self.checks])
@@ -297,7 +297,7 @@ impl Latencies {
     /// Reads a stored form from the front of the bytes and removes it. The histogram is returned as
     /// its stored bytes. `None` when it is damaged.
     pub fn decode<'a>(bytes: &mut &'a [u8]) -> Option<(Latencies, &'a [u8])> {
-        let mut us = || Some(below(read(bytes)?).and_then(|us| u32::try_from(us).ok()));
+        let mut us = || Some(decode_optional(read(bytes)?).and_then(|us| u32::try_from(us).ok()));
         let (min_us, max_us) = (us()?, us()?);
         let (sum_us, avg_sum_us, checks) = (read(bytes)?, read(bytes)?, read(bytes)?);
         let length = usize::try_from(varint::read(bytes)?).ok()?;
@@ -317,15 +317,15 @@ impl Latencies {
     }
 }
 
-fn pick<T: Copy>(one: Option<T>, two: Option<T>, choose: fn(T, T) -> T) -> Option<T> {
+fn combine<T: Copy>(one: Option<T>, two: Option<T>, choose: fn(T, T) -> T) -> Option<T> {
     one.zip(two).map(|(a, b)| choose(a, b)).or(one).or(two)
 }
 
-fn above(number: Option<i64>) -> i64 {
+fn encode_optional(number: Option<i64>) -> i64 {
     number.map_or(0, |number| number.saturating_add(1))
 }
 
-fn below(number: i64) -> Option<i64> {
+fn decode_optional(number: i64) -> Option<i64> {
     number.checked_sub(1).filter(|number| *number >= 0)
 }
 
@@ -415,7 +415,7 @@ mod tests {
     }
 
     #[test]
-    fn sums_read_back_as_they_were_stored_and_damage_is_refused() {
+    fn sums_are_decoded_as_encoded_and_damage_is_refused() {
         let mut sums = Sums::default();
         sums.counts.not_measured = 3;
         for latency in [Some(100), Some(70_000), None] {
@@ -462,7 +462,7 @@ mod tests {
     }
 
     #[test]
-    fn the_worst_state_is_kept_however_much_is_summed_up() {
+    fn the_worst_state_survives_any_number_of_sums() {
         let mut sums = Sums::default();
         assert_eq!(sums.counts.worst_state(), None);
         sums.counts.not_measured = 9;
