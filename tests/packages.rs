@@ -14,7 +14,7 @@ const NAME: &str = "ace-connection-logger";
 /// The space that a router with little flash has for a package.
 const MAX_DEB_BYTES: u64 = 1_000_000;
 
-/// Mode and path of everything in the .deb except folders.
+/// Mode and path of everything in the .deb except folders and docs/.
 const FILES: &[(&str, &str)] = &[
     ("-rw-r-----", "/etc/ace-connection-logger/config.yaml"),
     (
@@ -199,10 +199,21 @@ fn the_deb_installs_exactly_these_files_owned_by_root() {
             );
         }
     }
-    let expected: BTreeMap<_, _> = FILES
+    let mut expected: BTreeMap<_, _> = FILES
         .iter()
         .map(|(mode, path)| ((*path).to_string(), (*mode).to_string()))
         .collect();
+    for entry in std::fs::read_dir(root_of_checkout().join("docs")).expect("a folder") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().expect("a name").to_string_lossy();
+        // Debian compresses documentation of more than 4 kB.
+        let is_large = std::fs::metadata(&path).expect("a file").len() > 4096;
+        let suffix = if is_large { ".gz" } else { "" };
+        expected.insert(
+            format!("/usr/share/doc/{NAME}/docs/{name}{suffix}"),
+            "-rw-r--r--".to_string(),
+        );
+    }
     assert_eq!(found, expected);
 }
 
@@ -411,18 +422,18 @@ fn an_apk_is_byte_for_byte_what_apk_3_verified_and_installed() {
 fn make_apk_refuses_unknown_arguments_and_a_missing_time_stamp() {
     let folder = TempDir::new();
     let root = small_root(&folder);
-    let refused = |words: &[&str], epoch: Option<&str>| {
+    let refused = |arguments: &[&str], epoch: Option<&str>| {
         let mut command = Command::new(root_of_checkout().join("packaging/lib/make_apk.py"));
         command
             .arg(folder.path().join("x.apk"))
             .arg(&root)
-            .args(words)
+            .args(arguments)
             .env_remove("SOURCE_DATE_EPOCH");
         if let Some(epoch) = epoch {
             command.env("SOURCE_DATE_EPOCH", epoch);
         }
         let output = command.output().expect("it runs");
-        assert!(!output.status.success(), "{words:?}");
+        assert!(!output.status.success(), "{arguments:?}");
         String::from_utf8_lossy(&output.stderr).into_owned()
     };
     assert!(

@@ -64,8 +64,8 @@ impl Bench {
     /// The output of `check --json`, run by the command `prefix`, such as taskset.
     pub fn check(&self, program: &Program, prefix: &[&str], hosts: &[&str]) -> Vec<Value> {
         let config = self.folder.join("config.yaml");
-        let mut words: Vec<&str> = prefix.to_vec();
-        words.extend([
+        let mut command_line: Vec<&str> = prefix.to_vec();
+        command_line.extend([
             path_text(&program.path),
             "check",
             "--json",
@@ -73,9 +73,9 @@ impl Bench {
             "-c",
             path_text(&config),
         ]);
-        words.extend(hosts);
-        let output = Command::new(words[0])
-            .args(&words[1..])
+        command_line.extend(hosts);
+        let output = Command::new(command_line[0])
+            .args(&command_line[1..])
             .stderr(Stdio::inherit())
             .output()
             .unwrap();

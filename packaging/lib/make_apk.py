@@ -127,18 +127,18 @@ def make(root: pathlib.Path, info: dict, scripts: dict, epoch: int) -> bytes:
 
 def main() -> None:
     usage = "usage: packaging/lib/make_apk.py OUT.apk ROOT [--script TYPE=FILE]... KEY=VALUE..."
-    words = sys.argv[1:]
-    if len(words) < 2:
+    arguments = sys.argv[1:]
+    if len(arguments) < 2:
         sys.exit(usage)
-    out, root, info, scripts = pathlib.Path(words[0]), pathlib.Path(words[1]), {}, {}
+    out, root, info, scripts = pathlib.Path(arguments[0]), pathlib.Path(arguments[1]), {}, {}
     is_script = False
-    for word in words[2:]:
-        key, found, value = word.partition("=")
-        if word == "--script":
+    for argument in arguments[2:]:
+        key, found, value = argument.partition("=")
+        if argument == "--script":
             is_script = True
             continue
         if not found or key not in (SCRIPTS if is_script else INFO):
-            sys.exit(f"packaging/lib/make_apk.py: {word}: no such {'script' if is_script else 'field'}\n{usage}")
+            sys.exit(f"packaging/lib/make_apk.py: {argument}: no such {'script' if is_script else 'field'}\n{usage}")
         if is_script:
             scripts[key] = pathlib.Path(value).read_bytes()
         else:

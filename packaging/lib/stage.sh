@@ -14,7 +14,7 @@ stage() { # FOLDER BINARY TRIPLE
     # Examples: none is in effect until the administrator names it in the configuration or copies it.
     install -d "$documents" "$root/usr/share/$name"
     cp -r packaging/alerts packaging/sysctl.d "$root/usr/share/$name/"
-    cp README.md "$documents/"
+    cp -r README.md docs "$documents/"
     stage_notices "$documents" "$3"
     chmod -R u=rwX,go=rX "$documents" "$root/usr/share/$name"
 }
