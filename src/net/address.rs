@@ -2,54 +2,18 @@
 //! machine's default gateway. A name that stops resolving keeps its last good address.
 
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
 
-use super::route;
+use super::{Target, route};
 use crate::pure::address::{AddressKind, IpVersion};
 use crate::pure::model::Host;
 use crate::pure::phrase::count;
 use crate::stop::Stop;
 use crate::sys;
-
-/// An IP address that can be pinged.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Target {
-    pub ip: IpAddr,
-    /// Interface index of a link-local IPv6 address, else 0.
-    pub scope_id: u32,
-}
-
-impl Target {
-    pub fn version(&self) -> IpVersion {
-        IpVersion::of(self.ip)
-    }
-
-    /// With port 0.
-    pub fn socket_address(&self) -> SocketAddr {
-        match self.ip {
-            IpAddr::V4(_) => SocketAddr::new(self.ip, 0),
-            IpAddr::V6(ip) => SocketAddrV6::new(ip, 0, 0, self.scope_id).into(),
-        }
-    }
-}
-
-impl From<SocketAddr> for Target {
-    fn from(address: SocketAddr) -> Target {
-        let scope_id = if let SocketAddr::V6(v6) = address {
-            v6.scope_id()
-        } else {
-            0
-        };
-        Target {
-            ip: address.ip(),
-            scope_id,
-        }
-    }
-}
 
 /// The addresses of a name, in the resolver's order.
 type LookupResult = io::Result<Vec<SocketAddr>>;

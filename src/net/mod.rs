@@ -5,11 +5,13 @@ mod address;
 mod exchange;
 mod route;
 mod socket;
+mod target;
 
-pub use address::{Resolver, Target};
+pub use address::Resolver;
 pub use exchange::Exchange;
 pub use route::{Gateway, Link, can_send, default_gateways, position_of, target_of};
 pub use socket::{
     EchoSocket, SocketError, SocketOptions, SocketType, TimestampSwitch, may_open,
     usable_socket_type,
 };
+pub use target::Target;
