@@ -1,107 +1,171 @@
 //! # The architecture of ace-connection-logger
 //!
-//! A daemon that pings hosts, keeps every result for years in one SQLite file and can show what was
-//! down, since when and why. Synchronous Rust, one thread a host, one thread that owns the writing
-//! database connection.
+//! A daemon that pings hosts, stores every result for years in one SQLite file, and can show what
+//! was down, since when and why. Synchronous Rust: one thread per host, and one thread that owns
+//! the writing database connection.
 //!
-//! ## Cut by what can fail
+//! ## Layers
 //!
-//! A pure core that never touches a socket, a clock, a file or a thread; thin engines around it
-//! that do the input and output; workers that drive the engines; one assembly on top. `now` and
-//! bytes are arguments of the core, so it is tested without mocks, and sockets and SQLite are
-//! tested for real.
+//! A module imports only modules of the layers above it in this table, and none of its own layer.
+//! No files import each other in a circle. `tests/house.rs` reads the table and checks both.
 //!
-//! | floor | modules | may not |
+//! | layer | modules | rule |
 //! | --- | --- | --- |
-//! | 0, pure | [`pure::model`], [`pure::time`], [`pure::icmp`], [`pure::check`], [`pure::stats`], [`pure::sums`], [`pure::varint`], [`pure::outage`], [`pure::scene`], [`pure::cause`], [`pure::incident`], [`pure::order`], [`pure::phrase`] | touch a socket, a clock, a file, a thread |
-//! | 1, engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | import one another |
-//! | 1, under all of them | [`sys`], [`stop`] | import more than the floor below |
-//! | 2, workers | [`pinger`], [`witness`], [`status`] | see the store other than as a function to call |
-//! | | [`export`] | see the store other than as a reader |
-//! | | [`report`] | write to the store; say who reads it |
-//! | | [`alerts`] | know the store's writer other than as a function to call |
-//! | | [`web`] | know what is answered: that is a function to call |
-//! | 3, answers | [`api`] | know a socket |
-//! | 4, assembly | [`dashboard`], [`daemon`], [`cli`] | |
+//! | core | [`pure`] | uses no socket, clock, file or thread: times and bytes are arguments, so it is tested without mocks |
+//! | system | [`sys`] | the only unsafe code, and the only code that depends on the operating system |
+//! | | [`stop`] | |
+//! | engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | each owns one kind of input and output |
+//! | workers | [`alerts`], [`export`], [`pinger`], [`status`], [`web`] | pingers and alerts get the store as a function to call; `web` gets the answers as a [`web::Handler`] |
+//! | | [`report`], [`witness`] | |
+//! | answers | [`api`] | knows no socket |
+//! | assembly | [`dashboard`] | |
+//! | | [`daemon`] | |
+//! | | [`cli`] | |
 //!
-//! Only `config` says serde_yaml, only `store` says rusqlite, only `net` says socket2, only `cli`
-//! says argh, only `web` says tiny_http and httparse, only `sys` says unsafe. What differs from
-//! system to system is in `sys` too, one file for Linux and one for macOS and FreeBSD with the same
-//! names in it, and nobody else asks which it is. `tests/house.rs` checks these lines: an invariant
-//! that nobody checks is a wish.
+//! A crate has one owner: serde_yaml belongs to `config`, rusqlite to `store`, socket2 to `net`,
+//! argh to `cli`, tiny_http and httparse to `web`.
 //!
 //! ## From tick to row
 //!
-//! 1. [`pinger`] waits on its [`stop::Stop`] until the next tick of its [`pure::time::Schedule`] on
-//!    the monotonic clock.
-//! 2. [`net::Resolver`] turns the host's address into a [`net::Target`]; what fails here is the
-//!    observer's own fault and makes the check *not measured*.
-//! 3. [`net::Exchange`] is opened afresh, with a socket of its own, so that every check has an
-//!    identifier of its own.
-//! 4. [`pure::check::CheckRun`] says what to do next: send, sleep, listen, done. It judges what the
-//!    socket brings.
-//! 5. [`pure::model::CheckResult`] goes into the bounded channel with `try_send`.
-//! 6. `store::writer` gathers results and commits them together, at most once in `flush_seconds`
-//!    when nothing is new.
-//! 7. In the same transaction each check passes through its host's [`pure::outage::OutageDetector`], and
-//!    what that says is written as an outage event. It starts from what the database holds, never
-//!    from memory: so events and checks cannot disagree.
-//! 8. What somebody may want to be told of them is written as a notice in that transaction too.
-//!    [`alerts`] tells it, one after the other, until it was heard, and has the store note that: so
-//!    a notice is lost neither by the outage it is about nor by a restart.
+//! 1. [`pinger`] waits for the next tick of its [`pure::time::Schedule`] on the monotonic clock.
+//! 2. [`net::Resolver`] resolves the host's address to a [`net::Target`]. If it cannot, the check
+//!    is *not measured*.
+//! 3. [`net::Exchange`] opens a new socket, so that every check has its own ICMP identifier.
+//! 4. [`pure::check::CheckRun`] returns the next action (send, sleep, listen, done) and judges
+//!    every message that the socket receives. `CheckRun::received` decides whether it is a reply to
+//!    one of our pings.
+//! 5. The [`pure::model::CheckResult`] goes to the store's thread through a bounded channel. No
+//!    pinger waits for the disk.
+//! 6. The writer, in `store/write/writer.rs`, collects results and commits them together, at most
+//!    `flush_seconds` after they arrived. `store/write/rows.rs` inserts the rows.
+//! 7. The same transaction passes each check to its host's [`pure::outage::OutageDetector`] and
+//!    records the changes as outage events. The detector's state is read from the database in each
+//!    transaction and never kept in memory, so events and checks cannot disagree.
+//! 8. The same transaction records the notices of these events. [`alerts`] runs the configured
+//!    command for one notice after another until it succeeds, and the store records the result: a
+//!    notice survives both the outage it reports and a restart.
 //!
 //! ## From silence to cause
 //!
-//! 1. A check without any reply: the pinger, which keeps an [`pure::outage::OutageDetector`] of its own,
-//!    pings on every second until that says that all is well. Each ping is a
-//!    [`pure::model::Probe`]; it goes to the store like a check and moves an event's start and end.
-//! 2. It tells [`witness`], which pings the gateway and the other hosts, looks whether the link is
-//!    back, and follows packets. What is seen goes to the store as a [`pure::scene::Observation`].
-//! 3. The store's thread keeps a [`pure::scene::Scene`] of all of it. When it writes an event it
-//!    asks for the [`pure::cause::CauseEvidence`] of that time, and [`pure::cause::judge`] says whose
-//!    fault it was. The scene is empty after a restart and takes nothing back.
-//! 4. What belongs together is found when it is read: [`pure::incident`], by
-//!    [`store::Reader::episodes`].
+//! 1. After a check without any reply the pinger, which has its own
+//!    [`pure::outage::OutageDetector`], sends probes, single pings every second, until the host
+//!    answers again. Each [`pure::model::Probe`] goes to the store like a check; it moves the start
+//!    and end of the event.
+//! 2. The pinger also reports the silence to the [`witness`], which pings the gateway and the other
+//!    hosts, tests whether packets can be sent, and traces the path. Each
+//!    [`pure::scene::Observation`] goes to the store.
+//! 3. The store's thread collects checks, probes and observations in a [`pure::scene::Scene`]. When
+//!    it records an event it takes the [`pure::cause::CauseEvidence`] of that time, and
+//!    [`pure::cause::judge`] decides the cause. The scene is empty after a restart.
+//! 4. [`pure::incident`] groups outages whenever they are read: fragments, intermittent outages,
+//!    and incidents of several hosts.
 //!
-//! ## From question to answer
+//! ## From request to response
 //!
-//! 1. An acceptor a listening socket gives each connection a thread and one of 64 slots; when none
-//!    is free, whoever has waited longest without a complete request leaves.
-//! 2. `web::request` turns the bytes of a head into a [`web::Request`], or into the reason why not.
-//!    Pure.
-//! 3. A file of the page comes from a table of embedded bytes, which build.rs has compressed;
-//!    everything else is asked of the [`web::Answer`].
-//! 4. `api` bounds every parameter and asks the [`store::Reader`]: short ranges are summed up from
-//!    the checks, long ones from roll-ups, which the store makes of hours and packs by days.
-//! 5. `web::reply` makes the head, `web::connection` writes head and body under an absolute
-//!    deadline, page after page where the body is long.
+//! 1. One thread per listening socket accepts connections. Each gets a thread and one of 64 slots;
+//!    when all are taken, the connection that has waited longest for a complete request is closed.
+//! 2. `web/request.rs` parses the head of a request. It does no input or output.
+//! 3. Files of the page come from a table that build.rs generates and compresses; every other path
+//!    goes to the [`web::Handler`], which is [`api::Api`].
+//! 4. `api` checks every parameter and queries a [`store::Reader`]. Short ranges are computed from
+//!    checks, long ones from the roll-ups of hours and days. `api/charts.rs` makes the answer of a
+//!    chart.
+//! 5. `web/response.rs` makes the response, and `web/connection.rs` sends it before an absolute
+//!    deadline. A long body is produced and sent page by page, and no transaction is open while the
+//!    socket is written.
 //!
 //! ## Threads and channels
 //!
-//! `main` waits for an event; `signals` turns signals into events; one `ping-N` a host; `store`
-//! owns the writing connection; `witness` sleeps while all is well, and follows packets with a
-//! `trace` of its own while it is not. A name that is looked up has a thread of its own for as long
-//! as the resolver takes. Results go from pingers to the store, events to main, and nothing flows
-//! back: readers query the database. [`web`] has `web-accept` and one `web` a connection.
+//! `main` waits for events; `signals` turns signals into events; one `ping-N` per host; `store`
+//! owns the writing connection; `witness` sleeps except during outages, and traces paths in a
+//! thread `trace`; a name is resolved in a thread `lookup`; `alerts` runs commands; [`web`] has
+//! `web-accept` and one `web` per connection. Pingers send results to the store and events to
+//! `main`. Nothing flows back: whoever needs results reads the database.
 //!
 //! Shared mutable state is in five modules: [`stop`] has the stop flag, [`logging`] the flag that
 //! reopens the log file, [`web`] the table of its connections, the compressor and the ETags of the
 //! page's files, [`api`] the database connections that requests take turns with and the
 //! configuration in force, [`dashboard`] the writer that is notified while the page is open.
 //!
-//! `alerts` tells the notices: the store rings when there is one, and is handed what came of it
-//! like any result.
-//!
-//! Stopping, in this order: alerts (a program that runs is killed, its notice stays), web, then
-//! pingers (a check in flight is dropped whole), then `Finish` to the store behind the last result,
-//! which commits and closes. That order is the guarantee that no finished check is lost.
+//! The monitor stops in this order: alerts (a running command is killed, its notice stays), web,
+//! pingers (a check in flight is discarded), then the store, which receives `Finish` after the last
+//! result, commits and closes. So no finished check is lost.
 //!
 //! ## Errors
 //!
-//! Expected fates are data: a ping that got no answer is an [`pure::model::Outcome`], a check that
-//! could not be made says why in [`pure::model::CheckResult::reason`]. A `Result` means that *we*
-//! could not do our job. One enum an engine; the top one, [`cli::CliError`], owns the exit code and
-//! is printed once, in `main`.
+//! Expected outcomes are data: a lost ping is a [`pure::model::Outcome`], and a check that could
+//! not be made has a [`pure::model::CheckResult::reason`]. A `Result` means that this program could
+//! not do its work. Each engine has one error type; [`cli::CliError`] unites them, decides the exit
+//! code and is printed once, in `main`.
+//!
+//! ## Glossary
+//!
+//! | word | meaning |
+//! | --- | --- |
+//! | alert | the configured command, run for a notice |
+//! | bucket | one point of a chart: the checks of a span of time, with the worst state among them |
+//! | cause | why an outage happened: link, gateway, provider, dns, host, unknown |
+//! | check | the pings sent to one host at one tick, and their result: one row |
+//! | clock step | a change of the wall clock beyond what a time service slews |
+//! | coverage | measured time as a share of a period |
+//! | degraded | between `degraded_percent` and `up_percent` of a check's pings answered, or too slow |
+//! | deliver | pass a result to the function that a caller provided |
+//! | detector | the state machine that turns checks and probes of a host into outages |
+//! | down | a check with fewer replies than `degraded_percent`; an outage requires no reply at all |
+//! | duplicate | a further reply to a ping that was answered before |
+//! | event | a row of `outage_events`: outage, intermittent, dns or link_down |
+//! | evidence | what answered during an outage; the cause is judged by it |
+//! | exchange | the socket of one check and the state that judges it |
+//! | family | the version of IP a host is restricted to: 4, 6 or any |
+//! | flush | the commit that writes collected results to the database |
+//! | foreign | a received message that answers none of our pings |
+//! | fragment | one of several outages of a host that are so close that they are shown as one |
+//! | gap | a span of time that was not measured, with the reason |
+//! | gateway | this machine's default router |
+//! | grouped outage | fragments or intermittent outages, shown as one |
+//! | host | an address to ping; address and family identify it, its name may change |
+//! | host key | the address of a host, with its version of IP where two hosts share the address |
+//! | incident | outages of several hosts that began together |
+//! | intermittent | several outages of a host within a short time, shown as one |
+//! | interruption | a span in which the running monitor could not measure: sleep, a stopped process, a clock step |
+//! | interval | time between two checks of a host; a check represents the interval it was made at |
+//! | late | a reply after the timeout of its ping, which counts as lost |
+//! | ledger | the record of when the monitor ran and when it was interrupted |
+//! | link | the interface and route by which packets leave this machine |
+//! | local fault | what prevents this machine from measuring: link, name, other |
+//! | loss | a ping without a reply in time |
+//! | migration | the SQL statements that bring an older database file to the current schema |
+//! | monitor | the daemon: the command `monitor` |
+//! | not measured | no ping could be sent, so nothing is known about the host |
+//! | notice | a row that waits for its alert to succeed |
+//! | observation | something the witness found: a gateway or host answered, the link is back, a path |
+//! | original | the Python program that this one replaces, and its files |
+//! | outage | checks in a row without any reply; ongoing until its end is recorded |
+//! | outcome | what became of one ping: reply, timed out, unreachable, send failed, untimed |
+//! | path | the routers between this machine and a host |
+//! | ping | one ICMP echo request |
+//! | planned | a note on an event that excludes it from the totals |
+//! | position | where a host lies: this machine, on the link, gateway, beyond the gateway |
+//! | probe | a single ping between checks, sent while a host is silent |
+//! | prune | delete what is older than the retention |
+//! | reader | a read-only database connection |
+//! | retention | how long checks and roll-ups are kept |
+//! | roll-up | the stored sums of an hour or a day of a host |
+//! | round-trip time | from sending a ping to receiving its reply; also latency |
+//! | run | one process of the monitor, from start to stop |
+//! | scene | what is known of the network around this machine, kept in memory |
+//! | silent | pinged without any reply |
+//! | slot | one of the places for a web connection |
+//! | stale | a result older than three intervals; a roll-up whose checks changed |
+//! | state | up, degraded, down, not measured |
+//! | success rate | answered pings of a check in percent |
+//! | sums | counts and latencies added over checks |
+//! | target | a resolved address |
+//! | thresholds | the limits between the states |
+//! | tick | an instant at which a check is due |
+//! | timestamp | when the kernel sent or received a message |
+//! | witness | the thread that collects evidence during an outage |
+//! | writer | the thread that owns the writing database connection |
 
 pub mod pure;
 
