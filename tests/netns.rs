@@ -43,109 +43,109 @@ macro_rules! scenarios {
 
 scenarios! {
     a_copy_after_the_timeout_is_a_duplicate_and_not_late
-    a_cut_payload_is_foreign
+    a_truncated_payload_is_foreign
     a_duplicate_counts_once
     a_duplicate_does_not_make_up_for_a_lost_ping
-    a_flood_of_duplicates_leaves_the_next_ping_alone
-    a_flood_of_errors_leaves_the_next_ping_alone
+    a_flood_of_duplicates_does_not_affect_the_next_ping
+    a_flood_of_errors_does_not_affect_the_next_ping
     a_host_switched_off_and_on_again_loses_the_pings_between
-    a_host_that_becomes_unreachable_keeps_its_answers
+    replies_before_a_host_became_unreachable_count
     a_late_reply_does_not_answer_the_next_ping
-    a_late_reply_stays_lost
-    a_late_reply_that_arrives_in_the_next_check_answers_nothing
-    a_late_reply_that_comes_twice_is_late_once
-    a_message_shorter_than_its_header_is_no_answer
-    a_payload_longer_than_asked_is_foreign
+    a_ping_with_a_late_reply_is_lost
+    a_late_reply_that_arrives_in_the_next_check_is_ignored
+    a_late_reply_that_arrives_twice_is_late_once
+    a_message_shorter_than_its_header_is_no_reply
+    a_payload_longer_than_the_request_is_foreign
     a_payload_with_one_wrong_bit_is_foreign
     a_redirect_is_no_reason
     a_reply_before_its_request_does_not_count
-    a_reply_in_fragments_counts
+    a_fragmented_reply_counts
     a_reply_with_a_code_other_than_zero_is_foreign
     a_reply_with_any_time_to_live_counts
     a_reply_with_ipv4_options_counts
     a_reply_with_ipv6_extension_headers_counts
-    a_right_reply_after_an_error_counts
+    a_valid_reply_after_an_error_counts
     a_source_quench_is_ignored
     a_steady_delay_is_measured_for_every_ping
-    a_strangers_reply_does_not_spoil_the_right_one
+    a_reply_from_another_address_does_not_prevent_the_valid_one
     a_wrong_checksum_does_not_count
-    a_wrong_identifier_is_somebody_elses
-    a_wrong_reply_does_not_spoil_the_right_one
+    a_wrong_identifier_belongs_to_another_program
+    an_invalid_reply_does_not_prevent_the_valid_one
     a_wrong_sequence_number_is_foreign
-    an_answer_a_millisecond_after_the_timeout_is_late
-    an_answer_just_before_the_timeout_counts
-    an_earlier_reply_again_is_a_duplicate_of_its_own_ping
+    a_reply_a_millisecond_after_the_timeout_is_late
+    a_reply_just_before_the_timeout_counts
+    a_repeated_earlier_reply_is_a_duplicate_of_its_own_ping
     an_error_about_a_ping_never_sent_is_not_our_reason
     an_error_about_an_answered_ping_is_no_reason_for_a_lost_one
     an_error_about_another_identifier_is_not_our_reason
     an_error_after_the_right_reply_changes_nothing
     an_error_does_not_make_a_late_reply_count
-    an_error_in_fragments_is_still_a_reason
-    an_error_of_no_known_kind_explains_nothing_over_ipv4
-    an_error_that_quotes_eight_bytes_is_enough
+    a_fragmented_error_is_a_reason
+    an_error_of_unknown_type_is_no_reason_over_ipv4
+    an_error_that_quotes_eight_bytes_is_a_reason
     an_error_that_quotes_less_than_a_header_is_no_reason
-    an_error_that_quotes_part_of_the_payload_is_enough
+    an_error_that_quotes_part_of_the_payload_is_a_reason
     an_error_with_a_wrong_checksum_is_no_reason
     an_error_with_another_payload_is_not_our_reason
     an_odd_payload_is_checked_to_its_last_byte
-    an_unreachable_host_is_lost_with_the_reason
-    an_unreachable_host_is_told_by_the_router_that_said_so
-    another_source_does_not_answer_for_the_host
-    answers_that_overtake_one_another_all_count
-    errors_at_the_moment_of_the_next_send_lose_no_ping
-    errors_that_come_several_at_a_time_lose_no_ping
+    pings_to_an_unreachable_host_are_lost_with_the_reason
+    the_reason_of_a_loss_names_the_router_that_reported_it
+    a_reply_from_another_address_is_foreign
+    replies_in_another_order_all_count
+    an_error_during_the_next_send_loses_no_ping
+    several_pending_errors_lose_no_ping
     every_ping_has_its_own_round_trip_time
     exactly_the_unanswered_pings_are_lost
     four_of_five_is_degraded
-    fragments_of_more_than_any_packet_holds_come_to_nothing
-    ipv4_communication_prohibited_is_said
-    ipv4_fragmentation_needed_is_said
-    ipv4_host_precedence_violation_is_said
-    ipv4_host_prohibited_is_said
-    ipv4_host_unknown_is_said
-    ipv4_host_unreachable_for_the_service_is_said
-    ipv4_host_unreachable_is_said
-    ipv4_missing_option_is_said
-    ipv4_network_prohibited_is_said
-    ipv4_network_unknown_is_said
-    ipv4_network_unreachable_for_the_service_is_said
-    ipv4_network_unreachable_is_said
-    ipv4_parameter_problem_is_said
-    ipv4_port_unreachable_is_said
-    ipv4_precedence_cutoff_is_said
-    ipv4_protocol_unreachable_is_said
-    ipv4_reassembly_time_exceeded_is_kept_from_programs
-    ipv4_source_host_isolated_is_said
-    ipv4_source_route_failed_is_said
-    ipv4_time_to_live_exceeded_is_said
-    ipv6_address_unreachable_is_said
-    ipv6_beyond_scope_is_said
-    ipv6_communication_prohibited_is_said
-    ipv6_erroneous_header_is_said
-    ipv6_hop_limit_exceeded_is_said
-    ipv6_no_route_is_said
-    ipv6_packet_too_big_is_said
-    ipv6_port_unreachable_is_said
-    ipv6_reassembly_time_exceeded_is_said
-    ipv6_route_rejected_is_said
-    ipv6_source_address_policy_is_said
-    ipv6_unknown_next_header_is_said
-    ipv6_unknown_option_is_said
+    fragments_of_an_oversized_packet_are_discarded
+    ipv4_communication_prohibited_is_reported
+    ipv4_fragmentation_needed_is_reported
+    ipv4_host_precedence_violation_is_reported
+    ipv4_host_prohibited_is_reported
+    ipv4_host_unknown_is_reported
+    ipv4_host_unreachable_for_the_service_is_reported
+    ipv4_host_unreachable_is_reported
+    ipv4_missing_option_is_reported
+    ipv4_network_prohibited_is_reported
+    ipv4_network_unknown_is_reported
+    ipv4_network_unreachable_for_the_service_is_reported
+    ipv4_network_unreachable_is_reported
+    ipv4_parameter_problem_is_reported
+    ipv4_port_unreachable_is_reported
+    ipv4_precedence_cutoff_is_reported
+    ipv4_protocol_unreachable_is_reported
+    ipv4_reassembly_time_exceeded_never_reaches_programs
+    ipv4_source_host_isolated_is_reported
+    ipv4_source_route_failed_is_reported
+    ipv4_time_to_live_exceeded_is_reported
+    ipv6_address_unreachable_is_reported
+    ipv6_beyond_scope_is_reported
+    ipv6_communication_prohibited_is_reported
+    ipv6_erroneous_header_is_reported
+    ipv6_hop_limit_exceeded_is_reported
+    ipv6_no_route_is_reported
+    ipv6_packet_too_big_is_reported
+    ipv6_port_unreachable_is_reported
+    ipv6_reassembly_time_exceeded_is_reported
+    ipv6_route_rejected_is_reported
+    ipv6_source_address_policy_is_reported
+    ipv6_unknown_next_header_is_reported
+    ipv6_unknown_option_is_reported
     nineteen_of_twenty_is_up
-    other_messages_from_the_host_over_ipv4_are_noise
-    other_messages_from_the_host_over_ipv6_are_noise
-    our_own_request_sent_back_is_no_answer
-    replies_to_an_earlier_check_answer_nothing
+    other_messages_from_the_host_are_ignored_over_ipv4
+    other_messages_from_the_host_are_ignored_over_ipv6
+    our_own_request_sent_back_is_no_reply
+    replies_to_an_earlier_check_are_ignored
     silence_is_loss
-    ten_thousand_strange_identifiers_hide_no_answer
-    ten_thousand_wrong_payloads_do_not_take_the_answer_away
+    ten_thousand_foreign_identifiers_hide_no_reply
+    ten_thousand_wrong_payloads_hide_no_reply
     the_faster_of_two_copies_is_the_round_trip_time
     the_largest_payload_over_ipv4_fits_one_packet
-    the_other_ip_versions_reply_type_is_no_answer_over_ipv4
-    the_other_ip_versions_reply_type_is_no_answer_over_ipv6
-    the_payload_of_an_earlier_check_is_foreign_under_any_number
+    the_reply_type_of_the_other_ip_version_is_no_reply_over_ipv4
+    the_reply_type_of_the_other_ip_version_is_no_reply_over_ipv6
+    the_payload_of_an_earlier_check_is_foreign_with_any_number
     the_payload_of_another_ping_is_foreign
-    the_smallest_payload_is_enough
+    the_smallest_payload_works
     three_of_four_is_down
 }
 

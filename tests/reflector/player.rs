@@ -29,8 +29,8 @@ fn address(party: Party, family: Family) -> IpAddr {
     match (party, family) {
         (Party::Router, Family::V4) => Ipv4Addr::new(10, 9, 0, 254).into(),
         (Party::Router, Family::V6) => Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, 0xfe).into(),
-        (Party::Stranger, Family::V4) => Ipv4Addr::new(10, 9, 0, 66).into(),
-        (Party::Stranger, Family::V6) => Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, 0x66).into(),
+        (Party::Elsewhere, Family::V4) => Ipv4Addr::new(10, 9, 0, 66).into(),
+        (Party::Elsewhere, Family::V6) => Ipv6Addr::new(0xfd09, 0, 0, 0, 0, 0, 0, 0x66).into(),
     }
 }
 

@@ -142,7 +142,7 @@ pub enum Party {
     /// 10.9.0.254, fd09::fe.
     Router,
     /// 10.9.0.66, fd09::66.
-    Stranger,
+    Elsewhere,
 }
 
 /// What may stand between the IP header and the message.
@@ -527,7 +527,7 @@ impl Change {
                 Change::TimeToLive(ttl.parse().map_err(|_| "no time to live".to_string())?)
             }
             ["from", "router"] => Change::From(Party::Router),
-            ["from", "stranger"] => Change::From(Party::Stranger),
+            ["from", "elsewhere"] => Change::From(Party::Elsewhere),
             ["message", "cut", "to", len] => Change::MessageCutTo(number_in(len)?),
             ["in", "fragments", "of", len] => match number_in(len)? {
                 len if len > 0 && len % 8 == 0 => Change::InFragmentsOf(len),
