@@ -1,19 +1,64 @@
-//! The list of hosts: each with its address, its own keys, and nobody twice.
+//! The section `hosts`: a list of hosts, each with its address and keys of its own.
 
-use crate::pure::address::{HostAddress, IpVersion};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::net::IpAddr;
 use std::sync::Arc;
+use std::time::Duration;
 
 use super::address::{read_address, read_source};
-use super::keys;
-use super::pace::{Monitoring, read_host_pace};
-use super::problem::{ProblemKind, shorten};
-use super::section::{Checker, Section, describe};
+use super::key::{Key, SectionKeys, Without, concat};
+use super::kind::{Choice, Parsed, Text, describe};
+use super::monitoring::{self, SharedSettings};
+use super::problem::{ProblemKind, Problems, shorten};
+use super::section::Section;
 use super::yaml::{Content, Node};
-use super::{HostConfig, Role};
-use crate::pure::model::{Host, Source};
+use crate::pure::address::{AddressKind, HostAddress, IpVersion};
+use crate::pure::model::{Host, Source, Thresholds};
 
-/// Name and address of the hosts that are pinged when the file lists none.
+const NAME: Key<Text, Without> = Key {
+    name: "name",
+    kind: Text,
+    default: Without("the address used as name"),
+};
+const ADDRESS: Key<Parsed<HostAddress>, Without> = Key {
+    name: "address",
+    kind: Parsed(parse_address),
+    default: Without("host left out"),
+};
+const FAMILY: Key<Choice<Option<IpVersion>>, Without> = Key {
+    name: "family",
+    kind: Choice(&[
+        ("any", None),
+        ("4", Some(IpVersion::V4)),
+        ("6", Some(IpVersion::V6)),
+    ]),
+    default: Without("any used"),
+};
+const SOURCE: Key<Parsed<Source>, Without> = Key {
+    name: "source",
+    kind: Parsed(parse_source),
+    default: Without("routing chooses"),
+};
+const ROLE: Key<Choice<Role>, Role> = Key {
+    name: "role",
+    kind: Choice(&[
+        (Role::Gateway.as_str(), Role::Gateway),
+        (Role::Internet.as_str(), Role::Internet),
+        (Role::Dns.as_str(), Role::Dns),
+        (Role::Other.as_str(), Role::Other),
+    ]),
+    default: Role::Internet,
+};
+
+const OWN: &[&str] = &[NAME.name, ADDRESS.name, FAMILY.name, SOURCE.name, ROLE.name];
+
+pub(super) const KEYS: SectionKeys = SectionKeys {
+    path: "hosts[]",
+    keys: &concat::<{ OWN.len() + monitoring::SHARED.len() }>(OWN, monitoring::SHARED),
+};
+
+/// Name and address of the hosts that are pinged when the file has no list of hosts.
 const DEFAULTS: [(&str, &str); 3] = [
     ("Google DNS", "8.8.8.8"),
     ("Cloudflare DNS", "1.1.1.1"),
@@ -22,14 +67,58 @@ const DEFAULTS: [(&str, &str); 3] = [
 
 const MAX_NAME_CHARACTERS: usize = 4096;
 
-/// The hosts of the file. The default ones only where the file has no list: who lists nobody pings
-/// nobody.
-pub(super) fn read_hosts(
-    checker: &mut Checker,
+/// How one host is checked.
+#[derive(Clone, Debug, PartialEq)]
+pub struct HostConfig {
+    pub host: Arc<Host>,
+    /// Time from the start of one check to the start of the next.
+    pub interval: Duration,
+    /// Pings per check.
+    pub ping_count: u16,
+    /// How long a ping waits for its reply.
+    pub timeout: Duration,
+    /// Time between two pings of a check; already shortened so that a check fits its interval.
+    pub spacing: Duration,
+    /// Bytes after the 8 bytes of the ICMP header.
+    pub payload_bytes: u16,
+    /// Hop limit in IPv6; `None` for the system's default.
+    pub time_to_live: Option<u8>,
+    pub thresholds: Thresholds,
+    /// `None` lets routing choose.
+    pub source: Option<Source>,
+    pub role: Role,
+}
+
+/// The part of the network path that a host represents.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Role {
+    Gateway,
+    /// Beyond the provider.
+    Internet,
+    /// A name server.
+    Dns,
+    Other,
+}
+
+impl Role {
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Role::Gateway => "gateway",
+            Role::Internet => "internet",
+            Role::Dns => "dns",
+            Role::Other => "other",
+        }
+    }
+}
+
+/// The hosts of the file, or the default hosts if it has no list. An empty list stays empty.
+pub(super) fn read(
+    problems: &mut Problems,
     root: &Section<'_>,
-    monitoring: &Monitoring,
+    monitoring: &SharedSettings,
 ) -> Vec<HostConfig> {
-    let Some(node) = root.get("hosts") else {
+    let name = KEYS.name();
+    let Some(node) = root.get(name) else {
         return default_hosts(monitoring);
     };
     let Content::List(items) = &node.content else {
@@ -37,21 +126,21 @@ pub(super) fn read_hosts(
             Content::Null => "has no value: a list of hosts belongs here".into(),
             _ => format!("{} where a list of hosts belongs", describe(node)),
         };
-        checker.wrong(root, "hosts", &wrong, "default hosts used");
+        root.report(problems, name, &wrong, "default hosts used");
         return default_hosts(monitoring);
     };
     if items.is_empty() {
-        checker.wrong(root, "hosts", "the list is empty", "nothing is pinged");
+        root.report(problems, name, "the list is empty", "nothing is pinged");
     }
-    let mut seen = Seen::default();
-    let mut plans = Vec::with_capacity(items.len());
+    let mut listed = HashMap::new();
+    let mut hosts = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        plans.extend(read_host(checker, item, index, monitoring, &mut seen));
+        hosts.extend(read_host(problems, (index, item), monitoring, &mut listed));
     }
-    plans
+    hosts
 }
 
-fn default_hosts(monitoring: &Monitoring) -> Vec<HostConfig> {
+fn default_hosts(monitoring: &SharedSettings) -> Vec<HostConfig> {
     let host = |(name, address): (&str, &str)| Host {
         name: name.into(),
         address: address.into(),
@@ -59,211 +148,156 @@ fn default_hosts(monitoring: &Monitoring) -> Vec<HostConfig> {
     };
     DEFAULTS
         .into_iter()
-        .map(|names| plan_with_common_keys(host(names), monitoring))
+        .map(|names| unlisted(host(names), monitoring))
         .collect()
 }
 
-/// How a host without keys of its own is checked.
-pub(super) fn plan_with_common_keys(host: Host, monitoring: &Monitoring) -> HostConfig {
+/// A host that has no keys of its own.
+pub(super) fn unlisted(host: Host, monitoring: &SharedSettings) -> HostConfig {
+    let role = default_role(&host.address);
+    with_settings(host, monitoring, None, role)
+}
+
+fn with_settings(
+    host: Host,
+    settings: &SharedSettings,
+    source: Option<Source>,
+    role: Role,
+) -> HostConfig {
     HostConfig {
-        role: if host.address.is_gateway() {
-            Role::Gateway
-        } else {
-            Role::Internet
-        },
         host: Arc::new(host),
-        interval: monitoring.pace.interval,
-        ping_count: monitoring.pace.ping_count,
-        timeout: monitoring.pace.timeout,
-        spacing: monitoring.fit.spacing,
-        payload_bytes: monitoring.pace.payload_bytes,
-        time_to_live: monitoring.pace.time_to_live,
-        thresholds: monitoring.pace.thresholds,
-        source: None,
+        interval: settings.interval,
+        ping_count: settings.ping_count,
+        timeout: settings.timeout,
+        spacing: settings.fitted_spacing().spacing,
+        payload_bytes: settings.payload_bytes,
+        time_to_live: settings.time_to_live,
+        thresholds: settings.thresholds,
+        source,
+        role,
     }
 }
 
-/// Which families of an address are taken, and by which host.
-#[derive(Default)]
-struct Seen(Vec<(HostAddress, Option<IpVersion>, usize)>);
-
-impl Seen {
-    /// The earlier host that is the same one: address and family are a host's identity.
-    fn earlier(
-        &mut self,
-        address: &HostAddress,
-        family: Option<IpVersion>,
-        index: usize,
-    ) -> Option<usize> {
-        let is_same = |taken: &&(HostAddress, Option<IpVersion>, usize)| {
-            taken.1 == family && taken.0.is_same_as(address)
-        };
-        let earlier = self.0.iter().find(is_same).map(|taken| taken.2);
-        if earlier.is_none() {
-            self.0.push((address.clone(), family, index));
-        }
-        earlier
+fn default_role(address: &HostAddress) -> Role {
+    if address.is_gateway() {
+        Role::Gateway
+    } else {
+        ROLE.default
     }
+}
+
+/// What makes two hosts the same one: the meaning of the address, a name in lower case, the family.
+type Identity = (AddressKind, Option<String>, Option<IpVersion>);
+
+fn identity(address: &HostAddress, family: Option<IpVersion>) -> Identity {
+    let name = address
+        .is_name()
+        .then(|| address.as_str().to_ascii_lowercase());
+    (address.kind().clone(), name, family)
 }
 
 fn read_host(
-    checker: &mut Checker,
-    item: &Node,
-    index: usize,
-    monitoring: &Monitoring,
-    seen: &mut Seen,
+    problems: &mut Problems,
+    (index, item): (usize, &Node),
+    monitoring: &SharedSettings,
+    listed: &mut HashMap<Identity, usize>,
 ) -> Option<HostConfig> {
     let path = format!("hosts[{index}]");
-    let cure = match &item.content {
+    let otherwise = match &item.content {
         Content::Text(text) if read_address(text).is_ok() => {
             format!("host left out; write `- address: {}`", shorten(text))
         }
         _ => "host left out".into(),
     };
-    let section = checker.open(item, path.clone(), keys::HOST, &cure)?;
-    let Some(node) = section.get("address") else {
-        checker.problem(
-            ProblemKind::Value,
-            section.line,
-            path,
-            "has no address; host left out".into(),
-        );
+    let section = Section::open(problems, item, &path, KEYS.keys, &otherwise)?;
+    let Some(address_node) = section.get(ADDRESS.name) else {
+        let text = "has no address; host left out".into();
+        problems.add(ProblemKind::Value, section.line, path, text);
         return None;
     };
-    // An address is just text: what YAML takes 1.1 or no for does not matter.
-    let word = match checker.word(node) {
-        Ok(word) => word,
-        Err(wrong) => {
-            checker.wrong(&section, "address", &wrong, "host left out");
-            return None;
-        }
-    };
-    let address = match read_address(&word) {
-        Ok(address) => address,
-        Err(wrong) => {
-            checker.wrong(
-                &section,
-                "address",
-                &format!("\"{}\" {wrong}", shorten(&word)),
-                "host left out",
-            );
-            return None;
-        }
-    };
+    let address = section.optional(problems, &ADDRESS)?;
     let ip = address.ip();
-    let family = read_family(checker, &section, ip);
-    if let Some(earlier) = seen.earlier(&address, family, index) {
-        let wrong = format!(
-            "\"{}\" is the address of hosts[{earlier}] already",
-            shorten(&word)
-        );
-        checker.wrong(&section, "address", &wrong, "this second one left out");
-        return None;
-    }
-    let name = read_name(checker, &section).unwrap_or_else(|| address.to_string());
-    let (pace, fit) = read_host_pace(checker, &section, monitoring);
-    let source = read_host_source(checker, &section, ip, family);
-    let role = read_role(checker, &section, &address);
-    Some(HostConfig {
-        host: Arc::new(Host {
-            name,
-            address,
-            family,
-        }),
-        interval: pace.interval,
-        ping_count: pace.ping_count,
-        timeout: pace.timeout,
-        spacing: fit.spacing,
-        payload_bytes: pace.payload_bytes,
-        time_to_live: pace.time_to_live,
-        thresholds: pace.thresholds,
-        source,
-        role,
-    })
+    let family = read_family(problems, &section, ip);
+    match listed.entry(identity(&address, family)) {
+        Entry::Vacant(entry) => entry.insert(index),
+        Entry::Occupied(earlier) => {
+            let wrong = format!(
+                "{} is the address of hosts[{}] already",
+                describe(address_node),
+                earlier.get()
+            );
+            section.report(problems, ADDRESS.name, &wrong, "this second one left out");
+            return None;
+        }
+    };
+    let name = read_name(problems, &section).unwrap_or_else(|| address.to_string());
+    let settings = monitoring::read_of_host(problems, &section, monitoring);
+    let source = read_source_of_host(problems, &section, ip, family);
+    let default_role = default_role(&address);
+    let otherwise = format!("{} used", default_role.as_str());
+    let role = section.own_value(problems, &ROLE, &otherwise);
+    let host = Host {
+        name,
+        address,
+        family,
+    };
+    let role = role.unwrap_or(default_role);
+    Some(with_settings(host, &settings, source, role))
 }
 
-fn read_name(checker: &mut Checker, section: &Section<'_>) -> Option<String> {
-    const USED: &str = "the address used as name";
-    let name = checker.text(section, "name", USED)?;
+fn parse_address(text: &str) -> Result<HostAddress, String> {
+    read_address(text).map_err(|wrong| format!("\"{}\" {wrong}", shorten(text)))
+}
+
+fn parse_source(text: &str) -> Result<Source, String> {
+    read_source(text).map_err(|wrong| format!("\"{}\" {wrong}", shorten(text)))
+}
+
+fn read_name(problems: &mut Problems, section: &Section<'_>) -> Option<String> {
+    let name = section.optional(problems, &NAME)?;
     let length = name.chars().count();
     if length > MAX_NAME_CHARACTERS {
         let wrong = format!(
             "\"{}\" has {length} characters (allowed: 1 to {MAX_NAME_CHARACTERS})",
             shorten(&name)
         );
-        checker.wrong(section, "name", &wrong, USED);
+        section.report(problems, NAME.name, &wrong, NAME.default.0);
         return None;
     }
     Some(name)
 }
 
 fn read_family(
-    checker: &mut Checker,
+    problems: &mut Problems,
     section: &Section<'_>,
     ip: Option<IpAddr>,
 ) -> Option<IpVersion> {
-    let family = match checker.choice(section, "family", &["any", "4", "6"], "any used") {
-        Some(1) => Some(IpVersion::V4),
-        Some(2) => Some(IpVersion::V6),
-        _ => return None,
+    let version = section.optional(problems, &FAMILY)??;
+    // An IP address implies its version: with and without the key it is the same host with one
+    // history.
+    let Some(ip) = ip else {
+        return Some(version);
     };
-    match ip {
-        Some(ip) if !IpVersion::admits(family, ip) => {
-            let wrong = format!(
-                "{} contradicts the address {ip}",
-                family.map_or(0, IpVersion::number)
-            );
-            checker.wrong(section, "family", &wrong, "the address's own used");
-            None
-        }
-        // An address says its version itself: with and without the key it is the same host, with
-        // one history.
-        Some(_) => None,
-        None => family,
+    if version != IpVersion::of(ip) {
+        let wrong = format!("{} contradicts the address {ip}", version.number());
+        section.report(problems, FAMILY.name, &wrong, "the address's own used");
     }
+    None
 }
 
-fn read_host_source(
-    checker: &mut Checker,
+fn read_source_of_host(
+    problems: &mut Problems,
     section: &Section<'_>,
     ip: Option<IpAddr>,
     family: Option<IpVersion>,
 ) -> Option<Source> {
-    const USED: &str = "routing chooses";
-    let node = section.get("source")?;
-    let wrong = match checker.word(node) {
-        Ok(word) => match read_source(&word) {
-            Ok(Source::Address(source))
-                if ip.is_some_and(|ip| ip.is_ipv4() != source.is_ipv4())
-                    || !IpVersion::admits(family, source) =>
-            {
-                format!("{source} is of another IP version than the host")
-            }
-            Ok(source) => return Some(source),
-            Err(wrong) => format!("\"{}\" {wrong}", shorten(&word)),
-        },
-        Err(wrong) => wrong,
-    };
-    checker.wrong(section, "source", &wrong, USED);
-    None
-}
-
-fn read_role(checker: &mut Checker, section: &Section<'_>, address: &HostAddress) -> Role {
-    let (default, used) = if address.is_gateway() {
-        (Role::Gateway, "gateway used")
-    } else {
-        (Role::Internet, "internet used")
-    };
-    match checker.choice(
-        section,
-        "role",
-        &["gateway", "internet", "dns", "other"],
-        used,
-    ) {
-        Some(0) => Role::Gateway,
-        Some(1) => Role::Internet,
-        Some(2) => Role::Dns,
-        Some(3) => Role::Other,
-        _ => default,
+    let source = section.optional(problems, &SOURCE)?;
+    if let Source::Address(address) = source
+        && !IpVersion::admits(ip.map(IpVersion::of).or(family), address)
+    {
+        let wrong = format!("{address} is of another IP version than the host");
+        section.report(problems, SOURCE.name, &wrong, SOURCE.default.0);
+        return None;
     }
+    Some(source)
 }

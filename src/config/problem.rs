@@ -1,35 +1,9 @@
-//! What is said about a configuration: problems with their place, and why a file could not be read.
-//! Owns the form of the messages; what is wrong is found elsewhere.
+//! The problems of a configuration: each with its place, and displayed as one message.
 
 use std::fmt;
-use std::io;
-use std::path::PathBuf;
 use std::sync::Arc;
 
-use super::Config;
-
-/// A configuration as far as it could be understood, and what was wrong with it.
-#[derive(Clone, Debug)]
-pub struct Loaded {
-    /// Usable in any case: defaults stand where the file was wrong.
-    pub config: Config,
-    /// In the order in which they were found.
-    pub problems: Vec<Problem>,
-}
-
-impl Loaded {
-    /// The problems without the notes.
-    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.iter().filter(|problem| !problem.is_note())
-    }
-
-    /// Whether nothing of the text could be used, so that the whole configuration is the default.
-    pub fn is_unusable(&self) -> bool {
-        self.problems
-            .iter()
-            .any(|problem| matches!(problem.kind, ProblemKind::Unreadable | ProblemKind::Syntax))
-    }
-}
+use super::key::SectionKeys;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ProblemKind {
@@ -78,61 +52,41 @@ impl fmt::Display for Problem {
     }
 }
 
-/// Why a file could not be read.
-#[derive(Debug)]
-pub enum ReadError {
-    /// It is not there, or may not be read, or the disk failed.
-    Failed {
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// It is a directory.
-    Directory {
-        /// The directory.
-        path: PathBuf,
-    },
-    /// It is so long that it cannot be meant.
-    TooLong {
-        /// The file.
-        path: PathBuf,
-        /// The longest that is read, in MiB.
-        limit_mib: u64,
-    },
+/// Collects the problems of one file.
+pub(super) struct Problems {
+    file: Arc<str>,
+    /// The sections of the file, for hints: an unknown key may belong to another section.
+    pub sections: &'static [SectionKeys],
+    pub found: Vec<Problem>,
 }
 
-impl ReadError {
-    /// Whether there is no such file.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, ReadError::Failed { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
-    }
-}
-
-impl fmt::Display for ReadError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            ReadError::Failed { path, cause } => write!(f, "{}: {cause}", path.display()),
-            ReadError::Directory { path } => {
-                write!(f, "{}: is a directory, not a file", path.display())
-            }
-            ReadError::TooLong { path, limit_mib } => {
-                write!(f, "{}: is longer than {limit_mib} MiB", path.display())
-            }
+impl Problems {
+    pub fn new(file: &str, sections: &'static [SectionKeys]) -> Self {
+        Problems {
+            file: file.into(),
+            sections,
+            found: Vec::new(),
         }
     }
-}
 
-impl std::error::Error for ReadError {
-    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
-        match self {
-            ReadError::Failed { cause, .. } => Some(cause),
-            ReadError::Directory { .. } | ReadError::TooLong { .. } => None,
-        }
+    pub fn add(&mut self, kind: ProblemKind, line: Option<usize>, key: String, text: String) {
+        self.found.push(Problem {
+            kind,
+            file: self.file.clone(),
+            line,
+            key,
+            text,
+        });
+    }
+
+    /// Adds the problem for which nothing of the file can be used.
+    pub fn reject_file(&mut self, kind: ProblemKind, line: Option<usize>, wrong: &str) {
+        let text = format!("{wrong}; default configuration used");
+        self.add(kind, line, String::new(), text);
     }
 }
 
-/// A value of the file as a message shows it: control characters escaped, at most 60 characters.
+/// A value of the file for a message: control characters escaped, at most 60 characters.
 pub(super) fn shorten(value: &str) -> String {
     const MAX_CHARACTERS: usize = 60;
     let mut shown = String::new();
@@ -150,8 +104,8 @@ pub(super) fn shorten(value: &str) -> String {
     shown
 }
 
-/// Control characters, and those that reorder or hide the text around them: in a name they would
-/// forge log lines.
+/// Control characters, and characters that reorder or hide the text around them: a name with them
+/// could forge log lines.
 pub(super) fn is_unprintable(character: char) -> bool {
     character.is_control()
         || matches!(character, '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')

@@ -1,6 +1,5 @@
 //! Behaviour of the whole module, from text to configuration and messages.
 
-use crate::pure::address::IpVersion;
 use std::fmt::Write;
 use std::net::IpAddr;
 use std::path::Path;
@@ -8,8 +7,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::*;
-use crate::pure::incident::GroupingRules;
-use crate::pure::model::Thresholds;
+use crate::pure::address::IpVersion;
+use crate::pure::model::{AlertKind, Source, Thresholds};
 
 fn loaded(text: &str) -> Loaded {
     parse(text.as_bytes(), "c")
@@ -199,16 +198,50 @@ fn the_commented_example_names_every_key_in_its_section() {
             .take_while(|line| line.is_empty() || line.starts_with([' ', '#']));
         body.collect::<Vec<_>>()
     };
-    for (section, keys) in keys::SECTIONS {
-        let lines = section_of(section.trim_end_matches("[]"));
-        for key in *keys {
+    for section in SECTIONS {
+        let lines = section_of(section.name());
+        for key in section.keys {
             let is_there = lines.iter().any(|line| {
                 line.trim()
                     .trim_start_matches(['#', '-', ' '])
                     .starts_with(&format!("{key}:"))
             });
-            assert!(is_there, "{section}.{key}");
+            assert!(is_there, "{}.{key}", section.path);
         }
+    }
+}
+
+/// [`Section::get`] asserts the other direction: a key that is read is declared.
+#[test]
+fn every_declared_key_is_read() {
+    for section in SECTIONS {
+        for key in section.keys {
+            let text = match (section.path, *key) {
+                ("hosts[]", "address") => "hosts: [{address: !wrong x}]".to_owned(),
+                ("hosts[]", _) => format!("hosts: [{{address: a.b, {key}: !wrong x}}]"),
+                _ => format!("{}: {{{key}: !wrong x}}", section.path),
+            };
+            let path = format!("{}.{key}", section.path.replace("[]", "[0]"));
+            let problems = loaded(&text).problems;
+            let about: Vec<_> = problems
+                .iter()
+                .map(|problem| problem.key.as_str())
+                .collect();
+            assert_eq!(about, [path], "{text}");
+        }
+    }
+}
+
+#[test]
+fn a_wrong_list_of_events_falls_back_to_the_default_events() {
+    for events in ["down", "", "[[down]]"] {
+        let loaded = loaded(&format!("alerts: {{events: {events}}}"));
+        assert_eq!(loaded.config.alerts.events, Config::default().alerts.events);
+        assert!(
+            loaded.problems[0]
+                .text
+                .ends_with("; down, up and incident used")
+        );
     }
 }
 
@@ -216,9 +249,9 @@ fn the_commented_example_names_every_key_in_its_section() {
 fn the_optional_keys_of_the_example_are_right_when_uncommented() {
     let text: String = DEFAULT_TEXT.lines().fold(String::new(), |mut text, line| {
         let bare = line.trim_start().trim_start_matches("# ");
-        let is_key = keys::SECTIONS
+        let is_key = SECTIONS
             .iter()
-            .flat_map(|(_, keys)| *keys)
+            .flat_map(|section| section.keys)
             .any(|key| bare.starts_with(&format!("{key}:")));
         let indent = line.len() - line.trim_start().len();
         let line = if is_key && line.trim_start().starts_with('#') {
