@@ -10,14 +10,14 @@ use crate::config::{Config, DashboardConfig};
 use crate::pure::time::Monotonic;
 use crate::store::{Database, WriterHandle};
 use crate::sys;
-use crate::web::{Web, WebError};
+use crate::web::{WebError, WebServer};
 
 /// How often the database is told that somebody watches: the monitor takes it for a minute.
 const NOTE_EVERY: Duration = Duration::from_secs(20);
 
 /// A running dashboard. Dropping it stops it.
 pub struct Dashboard {
-    web: Web,
+    web: WebServer,
     api: Api,
     writer: Arc<OnceLock<WriterHandle>>,
 }
@@ -44,7 +44,7 @@ impl Dashboard {
             }
         };
         let api = Api::new(ApiConfig::of(config), on_watch);
-        let web = Web::start(&config.dashboard, Arc::new(api.clone()))?;
+        let web = WebServer::start(&config.dashboard, Arc::new(api.clone()))?;
         log::info!("dashboard: {}", url(&config.dashboard, &web.addresses()));
         Ok(Dashboard { web, api, writer })
     }

@@ -71,7 +71,7 @@
 //!    checks, long ones from the roll-ups of hours and days. `api/charts.rs` makes the answer of a
 //!    chart.
 //! 5. `web/response.rs` makes the response, and `web/connection.rs` sends it before an absolute
-//!    deadline. A long body is produced and sent page by page, and no transaction is open while the
+//!    deadline. A long body is produced and sent chunk by chunk, and no transaction is open while the
 //!    socket is written.
 //!
 //! ## Threads and channels

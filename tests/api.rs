@@ -8,7 +8,7 @@ use std::sync::Arc;
 use ace_connection_logger::api::{Api, ApiConfig};
 use ace_connection_logger::config;
 use ace_connection_logger::store::Database;
-use ace_connection_logger::web::Web;
+use ace_connection_logger::web::WebServer;
 use common::TempDir;
 use common::http::{Answer, get};
 use rusqlite::Connection;
@@ -17,7 +17,7 @@ use serde_json::Value;
 /// A dashboard over a database of its own, at any port that is free.
 struct Site {
     folder: TempDir,
-    web: Web,
+    web: WebServer,
 }
 
 impl Site {
@@ -39,7 +39,7 @@ impl Site {
         );
         let mut config = config::parse(text.as_bytes(), "config.yaml").config;
         config.dashboard.port = 0;
-        let web = Web::start(
+        let web = WebServer::start(
             &config.dashboard,
             Arc::new(Api::new(ApiConfig::of(&config), || ())),
         )
@@ -761,7 +761,7 @@ fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
     );
     let mut config = config::parse(text.as_bytes(), "config.yaml").config;
     config.dashboard.port = 0;
-    let web = Web::start(
+    let web = WebServer::start(
         &config.dashboard,
         Arc::new(Api::new(ApiConfig::of(&config), || ())),
     )

@@ -12,7 +12,7 @@ use ace_connection_logger::config;
 use ace_connection_logger::pure::model::{CheckResult, Host, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Database, RunStart};
-use ace_connection_logger::web::Web;
+use ace_connection_logger::web::WebServer;
 use common::{Finished, TempDir, bin, run};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -570,7 +570,7 @@ fn the_server_gives_the_same_report_and_a_policy_that_its_style_passes() {
         .config;
     config.database.path = folder.path().join("connection_logs.db");
     config.dashboard.port = 0;
-    let web = Web::start(
+    let web = WebServer::start(
         &config.dashboard,
         Arc::new(Api::new(ApiConfig::of(&config), || ())),
     )

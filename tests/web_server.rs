@@ -11,7 +11,7 @@ use std::sync::Mutex;
 use std::time::{Duration, Instant};
 
 use ace_connection_logger::config::DashboardConfig;
-use ace_connection_logger::web::{Limits, Web, WebError};
+use ace_connection_logger::web::{Limits, WebError, WebServer};
 use client::{CHILD_VARIABLE, ChildServer, Echo, Server, config, page};
 
 #[test]
@@ -479,7 +479,7 @@ fn an_idle_connection_is_closed_without_a_word() {
     let server = Server::start(
         &config(),
         Limits {
-            idle: Duration::from_millis(200),
+            idle_timeout: Duration::from_millis(200),
             ..Limits::DEFAULT
         },
     );
@@ -543,7 +543,7 @@ fn a_base_path_is_taken_off_and_its_slash_is_put_on() {
 #[test]
 fn localhost_is_both_loopback_addresses_and_a_taken_port_is_named() {
     let start = |host: &str, port| {
-        Web::start(
+        WebServer::start(
             &DashboardConfig {
                 host: host.into(),
                 port,

@@ -24,7 +24,7 @@ use crate::pure::time::UtcMillis;
 use crate::report::ReportSettings;
 use crate::store::{CheckIntervals, Reader, StoreError};
 use crate::sys;
-use crate::web::{Answer, Body, Reply, Request};
+use crate::web::{Body, Handler, Reply, Request};
 
 use parameters::Parameters;
 
@@ -195,8 +195,8 @@ impl Api {
     }
 }
 
-impl Answer for Api {
-    fn answer(&self, request: &Request) -> Reply {
+impl Handler for Api {
+    fn handle(&self, request: &Request) -> Reply {
         self.route(request).unwrap_or_else(|problem| match problem {
             ApiError::Parameter(detail) => Reply::error(400, detail),
             ApiError::Unknown(detail) => Reply::error(404, detail),
@@ -204,7 +204,7 @@ impl Answer for Api {
         })
     }
 
-    fn rest(&self) {
+    fn release_idle(&self) {
         lock(&self.shared.readers).idle.clear();
     }
 }

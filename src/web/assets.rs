@@ -72,7 +72,7 @@ mod tests {
     #[test]
     fn every_file_of_the_page_is_in_the_table_with_its_type_and_content() {
         let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/static");
-        let press = Compressor::new();
+        let compressor = Compressor::new();
         let mut found = Vec::new();
         collect(Path::new(folder), &mut found);
         for file in &found {
@@ -92,7 +92,7 @@ mod tests {
                 _ => file,
             };
             assert_eq!(
-                press.unpack(asset.packed),
+                compressor.decompress(asset.packed),
                 std::fs::read(served).expect("the file"),
                 "{file}"
             );

@@ -1,4 +1,4 @@
-//! From `dashboard.host` and `dashboard.port` to sockets that listen, and what stands in the way.
+//! Opens the listening sockets for `dashboard.host` and `dashboard.port`, or says why that fails.
 
 use std::fmt;
 use std::io::{self, ErrorKind};
@@ -7,30 +7,20 @@ use std::os::fd::AsFd;
 
 use crate::sys;
 
-/// What the kernel may hold of an answer that nobody reads: 64 such clients are 8 MB (it counts
-/// double), where 4 MB each would be its own choice.
+/// What the kernel may hold of a response that the client does not read. The kernel doubles it, so
+/// 64 such clients take 8 MB; its own limit would be 4 MB for each.
 const SEND_BUFFER_BYTES: usize = 64 * 1024;
 
 /// Why the dashboard cannot be served.
 #[derive(Debug)]
 pub enum WebError {
-    /// Another program listens there.
-    Taken {
-        /// Address and port.
-        address: String,
-    },
-    /// The address or name cannot be listened on.
-    Bind {
-        /// Address, or name, and port.
-        address: String,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// A thread or a descriptor could not be had.
+    /// Another program listens at this address and port.
+    Taken { address: String },
+    /// `address` is an address or a name, with the port.
+    Bind { address: String, cause: io::Error },
+    /// No thread or file descriptor was available for `what`.
     Resources {
-        /// What was being started.
         what: &'static str,
-        /// What the system said.
         cause: io::Error,
     },
 }
@@ -46,7 +36,6 @@ impl fmt::Display for WebError {
 }
 
 impl WebError {
-    /// What helps.
     pub fn hint(&self) -> &'static str {
         match self {
             WebError::Taken { .. } => {
@@ -64,11 +53,11 @@ impl WebError {
 
 impl std::error::Error for WebError {}
 
-/// Listens at every address that `host` stands for; one of several may be missing, none may be
-/// taken. With port 0 all get the port that the first one is given.
+/// Listens at every address of `host`. One of several addresses may be missing on this machine, but
+/// none may be taken. With port 0 all get the port that the first one gets.
 pub(super) fn bind(host: &str, port: u16) -> Result<Vec<TcpListener>, WebError> {
     let addresses: Vec<SocketAddr> = if host.eq_ignore_ascii_case("localhost") {
-        // Not by the resolver, which may know only one of them.
+        // The resolver may know only one of the two.
         [
             IpAddr::from(Ipv4Addr::LOCALHOST),
             Ipv6Addr::LOCALHOST.into(),
@@ -120,7 +109,7 @@ pub(super) fn bind(host: &str, port: u16) -> Result<Vec<TcpListener>, WebError> 
         }),
         (false, missing) => {
             if let Some(error) = missing {
-                log::debug!("{error}; the other address does");
+                log::debug!("{error}; the dashboard listens at the other address");
             }
             Ok(listeners)
         }
@@ -129,9 +118,9 @@ pub(super) fn bind(host: &str, port: u16) -> Result<Vec<TcpListener>, WebError> 
 
 fn listen(address: SocketAddr) -> io::Result<TcpListener> {
     let listener = TcpListener::bind(address)?;
-    // A connection that is gone before it is accepted must not block the acceptor: select(2), BUGS.
+    // A connection that is closed before it is accepted must not block accept: select(2), BUGS.
     listener.set_nonblocking(true)?;
-    // What it accepts inherits this.
+    // Accepted sockets inherit this.
     sys::limit_send_buffer(listener.as_fd(), SEND_BUFFER_BYTES)?;
     Ok(listener)
 }

@@ -1,18 +1,19 @@
-//! The dashboard's server: accepts connections, keeps to its limits whatever comes, hands questions
-//! to an [`Answer`] and sends what that says. Owns sockets, deadlines, headers and the page's
-//! files; what an answer says is decided by others.
+//! The dashboard's HTTP server: accepts connections, enforces its limits, sends the page's files
+//! and what a [`Handler`] returns. It owns sockets, deadlines and headers; it does not know what the
+//! responses are about.
 //!
-//! Status codes and headers are tiny_http's. Its server is not used (0.12.0, as tried): one request with `Content-Length: 1e15` or a reset behind a GET aborts the process,
-//! an error of accept ends its loop for good, heads have no limit and reads no timeout, and clients
-//! that never read block all of its workers.
+//! Status codes and headers are tiny_http's. Its server is not used (0.12.0, as tested): one request
+//! with `Content-Length: 1e15`, or a reset after a GET, aborts the process; an error of accept ends
+//! its loop for good; heads have no limit and reads no timeout; and clients that never read block
+//! all of its workers.
 //!
-//! One connection, one small thread, one of [`Limits::connections`] slots. Nothing here trusts a
-//! byte: a panic would end the monitor.
+//! Each connection has a small thread and one of [`Limits::connections`] slots. No byte is trusted:
+//! a panic would end the monitor.
 
+mod allowed_hosts;
 mod assets;
 mod bind;
 mod connection;
-mod gate;
 mod gzip;
 mod reply;
 mod request;
@@ -35,99 +36,100 @@ pub use bind::WebError;
 pub use reply::{Body, NextChunk, Reply};
 pub use request::Request;
 
-use gate::Names;
+use allowed_hosts::AllowedHosts;
 use gzip::Compressor;
 use slots::Slots;
 
-/// Says what a path holds.
-pub trait Answer: Send + Sync {
-    /// The answer to a question; asked on the connection's own thread, for every path that is no
-    /// file of the page.
-    fn answer(&self, request: &Request) -> Reply;
+/// Handles the requests for all paths but those of the page's files.
+pub trait Handler: Send + Sync {
+    /// Runs on the thread of the connection.
+    fn handle(&self, request: &Request) -> Reply;
 
-    /// Nobody is connected any more: what was kept for the next question may go.
-    fn rest(&self) {}
+    /// The last connection has closed: frees what is kept for the next request.
+    fn release_idle(&self) {}
 }
 
-/// What a client may take of this process.
+/// What clients may use of this process.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Connections at a time.
+    /// Connections at the same time.
     pub connections: usize,
-    /// The longest head of a request.
     pub head_bytes: usize,
-    /// From the first byte of a head to its last; bytes that come do not extend it.
-    pub head: Duration,
-    /// How long a connection may stand without a byte.
-    pub idle: Duration,
-    /// For sending an answer, or one page of a long one.
-    pub answer: Duration,
-    /// For sending all pages of an answer.
-    pub pages: Duration,
-    /// How long a connection is listened to behind its last answer.
+    /// From the first byte of a request's head to its last. Bytes that arrive do not extend it.
+    pub head_timeout: Duration,
+    /// Without a byte of the next request.
+    pub idle_timeout: Duration,
+    /// For sending a response, or one chunk of it.
+    pub write_timeout: Duration,
+    /// For sending all chunks of a response.
+    pub chunks_timeout: Duration,
+    /// How long the server reads on after the last response of a connection.
     pub linger: Duration,
-    /// When all places are taken: who has read nothing for so long makes room.
-    pub patience: Duration,
+    /// While all slots are taken, a client that has read nothing for this long loses its slot.
+    pub stall_tolerance: Duration,
 }
 
 impl Limits {
-    /// As the monitor serves.
     pub const DEFAULT: Limits = Limits {
         connections: 64,
         head_bytes: 8 * 1024,
-        head: Duration::from_secs(10),
-        idle: Duration::from_secs(15),
-        answer: Duration::from_secs(30),
-        // A year of one host is 50 MB as CSV and a tenth of it compressed: five minutes carry it
-        // over 150 kbit/s. Reading slowly gains nothing by it: with all places taken, `patience`
-        // counts.
-        pages: Duration::from_secs(300),
+        head_timeout: Duration::from_secs(10),
+        idle_timeout: Duration::from_secs(15),
+        write_timeout: Duration::from_secs(30),
+        // A year of one host is 50 MB as CSV, a tenth of that compressed, which takes five minutes
+        // at 150 kbit/s. Reading slowly to keep a slot does not help: see stall_tolerance.
+        chunks_timeout: Duration::from_secs(300),
         linger: Duration::from_secs(1),
-        patience: Duration::from_millis(250),
+        stall_tolerance: Duration::from_millis(250),
     };
 }
 
-/// Descriptors that the server may use at a time, those of its [`Answer`] not counted.
+/// File descriptors that the server uses at most, without those of its [`Handler`].
 pub const MAX_FILES: u64 = Limits::DEFAULT.connections as u64 + 8;
 
-/// A connection's stack: what a query and its answer touch is a third of it.
+/// Three times what a database query and its response use.
 const STACK_BYTES: usize = 128 * 1024;
-/// When a connection cannot be accepted, the next try comes so much later.
-const PAUSE: Duration = Duration::from_millis(100);
-/// How long answers that are on their way may take at the stop.
-const GRACE: Duration = Duration::from_millis(150);
-/// An acceptor waits for a connection or the stop; that it looks up every hour has no meaning.
-const LONG: Duration = Duration::from_secs(3600);
+/// Between two attempts to accept a connection after an error.
+const ACCEPT_RETRY: Duration = Duration::from_millis(100);
+/// How long a stop lets responses finish that are being sent.
+const STOP_GRACE: Duration = Duration::from_millis(150);
+/// A wait must have a deadline. Waking up once an hour costs nothing.
+const LONG_WAIT: Duration = Duration::from_secs(3600);
 
-/// What all connections share. Nothing of it changes but the table of slots.
-struct Site {
+/// What all connections share.
+struct Shared {
     limits: Limits,
-    names: Names,
-    answer: Arc<dyn Answer>,
-    press: Compressor,
+    allowed_hosts: AllowedHosts,
+    /// Empty, or a path that begins with `/` and does not end with one.
+    base_path: String,
+    handler: Arc<dyn Handler>,
+    compressor: Compressor,
     slots: Arc<Slots>,
     stop: Stop,
 }
 
 /// The running server. Dropping it stops it.
-pub struct Web {
+pub struct WebServer {
     addresses: Vec<SocketAddr>,
-    site: Arc<Site>,
+    shared: Arc<Shared>,
     acceptors: Vec<JoinHandle<()>>,
 }
 
-impl Web {
-    /// Listens where the configuration says and answers from now on. Fails when it cannot listen.
-    pub fn start(config: &DashboardConfig, answer: Arc<dyn Answer>) -> Result<Web, WebError> {
-        Web::start_with(config, answer, Limits::DEFAULT)
+impl WebServer {
+    /// Fails when it cannot listen where the configuration says.
+    pub fn start(
+        config: &DashboardConfig,
+        handler: Arc<dyn Handler>,
+    ) -> Result<WebServer, WebError> {
+        WebServer::start_with(config, handler, Limits::DEFAULT)
     }
 
-    /// The same with other limits. Port 0 is any that is free.
+    /// Port 0 is any free port.
     pub fn start_with(
         config: &DashboardConfig,
-        answer: Arc<dyn Answer>,
+        handler: Arc<dyn Handler>,
         limits: Limits,
-    ) -> Result<Web, WebError> {
+    ) -> Result<WebServer, WebError> {
         let listeners = bind::bind(&config.host, config.port)?;
         let failed = |what| move |cause| WebError::Resources { what, cause };
         let addresses: Vec<SocketAddr> = listeners
@@ -143,30 +145,31 @@ impl Web {
                  the README's section on reverse proxies says how to add both"
             );
         }
-        let site = Arc::new(Site {
+        let shared = Arc::new(Shared {
             limits,
-            names: Names::new(config, &sys::host_name()),
-            answer,
-            press: Compressor::new(),
-            slots: Arc::new(Slots::new(limits.connections, limits.patience)),
+            allowed_hosts: AllowedHosts::new(config, &sys::host_name()),
+            base_path: config.base_path.clone(),
+            handler,
+            compressor: Compressor::new(),
+            slots: Arc::new(Slots::new(limits.connections, limits.stall_tolerance)),
             stop: Stop::new().map_err(failed("the server's stop flag"))?,
         });
-        let mut web = Web {
+        let mut server = WebServer {
             addresses,
-            site,
+            shared,
             acceptors: Vec::new(),
         };
         for listener in listeners {
-            let site = Arc::clone(&web.site);
+            let shared = Arc::clone(&server.shared);
             let thread = thread::Builder::new()
                 .name("web-accept".into())
                 .stack_size(STACK_BYTES);
             let acceptor = thread
-                .spawn(move || site.accept(&listener))
+                .spawn(move || shared.accept(&listener))
                 .map_err(failed("a thread that accepts connections"))?;
-            web.acceptors.push(acceptor);
+            server.acceptors.push(acceptor);
         }
-        Ok(web)
+        Ok(server)
     }
 
     /// Where it listens.
@@ -174,52 +177,51 @@ impl Web {
         self.addresses.clone()
     }
 
-    /// Stops within a fraction of a second, open connections included. What is in the middle of an
-    /// [`Answer`] then is left behind and finds its connection closed.
+    /// Closes all connections and returns within a fraction of a second. A [`Handler`] that is still
+    /// busy then is not waited for, and its thread finds its connection closed.
     pub fn stop(self) {
         drop(self);
     }
 }
 
-impl Drop for Web {
+impl Drop for WebServer {
     fn drop(&mut self) {
-        self.site.stop.raise();
+        self.shared.stop.raise();
         for acceptor in self.acceptors.drain(..) {
             if acceptor.join().is_err() {
-                log::error!("dashboard: a thread that accepts connections broke off");
+                log::error!("dashboard: a thread that accepts connections panicked");
             }
         }
-        self.site.slots.end(GRACE);
+        self.shared.slots.close_all(STOP_GRACE);
     }
 }
 
-impl Site {
-    /// Accepts connections until the stop. An error is survived: it is said once, and so is its
-    /// end.
+impl Shared {
+    /// Accepts connections until the stop. Errors do not end it; the first of a series and the end
+    /// of the series are logged.
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         let mut failures = 0u64;
         while !self
             .stop
-            .wait_readable(listener.as_fd(), sys::monotonic().after(LONG))
+            .wait_readable(listener.as_fd(), sys::monotonic().after(LONG_WAIT))
         {
-            match listener.accept().and_then(|(stream, _)| self.take(stream)) {
+            match listener.accept().and_then(|(stream, _)| self.serve(stream)) {
                 Ok(()) if failures > 0 => {
                     log::warn!(
-                        "dashboard: connections are accepted again, after {}",
+                        "dashboard: accepting connections again, after {}",
                         count(failures, "failure")
                     );
                     failures = 0;
                 }
                 Ok(()) => {}
-                // Whoever came has gone again; accept(2).
                 Err(error) if is_of_the_client(&error) => {}
                 Err(error) => {
                     if failures == 0 {
                         log::warn!("dashboard: accepting a connection: {error}; trying again");
                     }
                     failures += 1;
-                    if !self.slots.spare_one(PAUSE)
-                        && self.stop.wait_until(sys::monotonic().after(PAUSE))
+                    if !self.slots.evict_one(ACCEPT_RETRY)
+                        && self.stop.wait_until(sys::monotonic().after(ACCEPT_RETRY))
                     {
                         return;
                     }
@@ -228,29 +230,31 @@ impl Site {
         }
     }
 
-    fn take(self: &Arc<Self>, stream: TcpStream) -> io::Result<()> {
+    /// Starts the thread of a connection, once there is a slot for it.
+    fn serve(self: &Arc<Self>, stream: TcpStream) -> io::Result<()> {
         let stream = Arc::new(stream);
         let Some(slot) = self.slots.admit(&stream, &self.stop) else {
             return Ok(());
         };
-        let site = Arc::clone(self);
-        let work = move || {
-            connection::serve(&stream, &slot, &site);
+        let shared = Arc::clone(self);
+        let run = move || {
+            connection::serve(&stream, &slot, &shared);
             drop(slot);
-            if site.slots.are_free() {
-                site.press.rest();
-                site.answer.rest();
+            if shared.slots.are_free() {
+                shared.compressor.release_idle();
+                shared.handler.release_idle();
                 sys::release_memory();
             }
         };
         thread::Builder::new()
             .name("web".into())
             .stack_size(STACK_BYTES)
-            .spawn(work)
+            .spawn(run)
             .map(|_| ())
     }
 }
 
+/// Whether the client has closed the connection before it was accepted: accept(2).
 fn is_of_the_client(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
     matches!(

@@ -1,29 +1,27 @@
-//! Bytes to a question: the head of a request, its target decoded, its Host judged. No socket, no
-//! clock. HTTP/1.1 as in RFC 9112 and RFC 9110, targets as in RFC 3986.
+//! Parses the head of a request, decodes its target and checks its Host. No socket, no clock.
+//! HTTP/1.1 as in RFC 9112 and RFC 9110, targets as in RFC 3986.
 
 use httparse::{EMPTY_HEADER, Error, Status};
 
-use super::gate::Gate;
+use std::net::IpAddr;
 
-/// Headers a request may have. A browser sends some fifteen, a proxy adds ten.
+use super::allowed_hosts::AllowedHosts;
+
+/// A browser sends about fifteen headers, a proxy adds ten.
 const MAX_HEADERS: usize = 64;
 
-/// What is asked for.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Request {
-    /// Whether only the head of the answer is wanted.
-    pub is_head: bool,
-    /// Decoded, the base path taken off, begins with `/`.
+    /// Decoded, without the base path. Begins with `/`.
     pub path: String,
-    /// Decoded, in order, repeated names kept.
+    /// Decoded names and values in their order; names may repeat.
     pub query: Vec<(String, String)>,
-    /// `If-None-Match`, as it came.
     pub if_none_match: Option<String>,
 }
 
 impl Request {
-    /// Whether who asks has the version with this tag already; compared weakly, RFC 9110, section
-    /// 13.1.2.
+    /// Whether the client already has the version with this tag. Tags are compared weakly: RFC 9110,
+    /// section 13.1.2.
     pub fn knows(&self, etag: &str) -> bool {
         let bare = |tag: &str| {
             tag.trim()
@@ -40,58 +38,63 @@ impl Request {
     }
 }
 
-/// Why a request is not answered with what it asks for.
+/// Why a request gets an error, or a redirect, instead of a file or a handler's reply.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Refusal {
-    /// No HTTP, or a target that cannot be read.
+    /// Not HTTP, or a target or header that cannot be parsed.
     Malformed(&'static str),
-    /// HTTP, but not 1.0 or 1.1.
+    /// HTTP, but neither 1.0 nor 1.1.
     Version,
     /// The head is too long or has too many headers.
     TooLarge,
-    /// The head did not come to its end in time.
+    /// The head was not complete in time.
     TooSlow,
     /// Neither GET nor HEAD.
     Method,
-    /// It has a body.
+    /// The request has a body.
     Body,
-    /// A page of some other name may be asking: the name.
+    /// A Host header that [`AllowedHosts`] does not allow.
     Host(String),
-    /// The base path without its last slash: where it should have gone.
-    Moved(String),
+    /// To the base path with its final slash, which the request lacks.
+    Redirect(String),
 }
 
-/// A request's head, understood.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Head {
-    /// The question, or why there is none.
-    pub(super) question: Result<Request, Refusal>,
-    /// Whether only the head of the answer is wanted.
+pub(super) struct RequestHead {
+    pub(super) request: Result<Request, Refusal>,
+    /// The method is HEAD.
     pub(super) is_head: bool,
-    /// HTTP/1.0 or older: it knows no chunks.
-    pub(super) is_old: bool,
-    /// Whether the connection ends with the answer.
+    pub(super) is_http10: bool,
+    /// Whether the connection ends after the response.
     pub(super) is_last: bool,
-    /// Whether the answer may be compressed.
     pub(super) accepts_gzip: bool,
 }
 
-impl Head {
-    /// What cannot be understood, so that nothing after it can.
-    pub(super) fn refused(refusal: Refusal) -> Head {
-        Head {
-            question: Err(refusal),
+/// Where the server is reached: which hosts and paths are its own.
+pub(super) struct ServedAt<'a> {
+    pub(super) allowed_hosts: &'a AllowedHosts,
+    /// The address at which the connection arrived.
+    pub(super) local_address: Option<IpAddr>,
+    /// Empty, or a path that begins with `/` and does not end with one.
+    pub(super) base_path: &'a str,
+}
+
+impl RequestHead {
+    /// A head that cannot be parsed: where the next one begins is unknown.
+    pub(super) fn refused(refusal: Refusal) -> RequestHead {
+        RequestHead {
+            request: Err(refusal),
             is_head: false,
-            is_old: false,
+            is_http10: false,
             is_last: true,
             accepts_gzip: false,
         }
     }
 }
 
-/// Reads the head that `bytes` begin with and says how long it is; `None` while its end has not
-/// come. `gate` knows whose name is ours.
-pub(super) fn read(bytes: &[u8], gate: &Gate<'_>) -> Option<(usize, Head)> {
+/// Parses the head at the beginning of `bytes` and returns its length with it; `None` while it is
+/// incomplete.
+pub(super) fn parse(bytes: &[u8], served_at: &ServedAt<'_>) -> Option<(usize, RequestHead)> {
     let mut headers = [EMPTY_HEADER; MAX_HEADERS];
     let mut parsed = httparse::Request::new(&mut headers);
     let len = match parsed.parse(bytes) {
@@ -101,52 +104,77 @@ pub(super) fn read(bytes: &[u8], gate: &Gate<'_>) -> Option<(usize, Head)> {
             let refusal = match error {
                 Error::TooManyHeaders => Refusal::TooLarge,
                 Error::Version => Refusal::Version,
-                _ => Refusal::Malformed("this is no HTTP request"),
+                _ => Refusal::Malformed("this is not an HTTP request"),
             };
-            return Some((bytes.len(), Head::refused(refusal)));
+            return Some((bytes.len(), RequestHead::refused(refusal)));
         }
     };
-    let fields = Fields(parsed.headers);
+    let headers = Headers(parsed.headers);
     let method = parsed.method.unwrap_or_default();
-    let is_old = parsed.version != Some(1);
-    let has_body = fields.has_body();
+    let is_http10 = parsed.version != Some(1);
+    let has_body = headers.has_body();
     let is_bodiless = has_body == Ok(false);
-    let is_last = if is_old {
-        !fields.has_word("connection", "keep-alive")
+    let is_last = if is_http10 {
+        !headers.has_word("connection", "keep-alive")
     } else {
-        fields.has_word("connection", "close")
+        headers.has_word("connection", "close")
     };
-    let question = match (method, has_body) {
+    let request = match (method, has_body) {
         ("GET" | "HEAD", Ok(false)) => {
-            read_question(parsed.path.unwrap_or_default(), is_old, &fields, gate)
+            let target = parsed.path.unwrap_or_default();
+            parse_request(target, is_http10, &headers, served_at)
         }
         ("GET" | "HEAD", Ok(true)) => Err(Refusal::Body),
         ("GET" | "HEAD", Err(refusal)) => Err(refusal),
         _ => Err(Refusal::Method),
     };
-    let question = question.map(|question| Request {
+    let head = RequestHead {
+        request,
         is_head: method == "HEAD",
-        ..question
-    });
-    let head = Head {
-        question,
-        is_head: method == "HEAD",
-        is_old,
-        // A body is never read, so what follows it cannot be found.
+        is_http10,
+        // A body is not read, so the end of it is not found.
         is_last: is_last || !is_bodiless,
-        accepts_gzip: fields.accepts_gzip(),
+        accepts_gzip: headers.accepts_gzip(),
     };
     Some((len, head))
 }
 
-fn read_question(
+fn parse_request(
     target: &str,
-    is_old: bool,
-    fields: &Fields<'_>,
-    gate: &Gate<'_>,
+    is_http10: bool,
+    headers: &Headers<'_>,
+    served_at: &ServedAt<'_>,
 ) -> Result<Request, Refusal> {
-    // RFC 9112, section 3.2.2: a whole address in the request line overrules Host.
-    let (authority, target) = match target
+    let (authority, target) = split_authority(target);
+    let host = requested_host(authority, is_http10, headers)?;
+    if let Some(host) = host.filter(|host| {
+        !served_at
+            .allowed_hosts
+            .allows(host, served_at.local_address)
+    }) {
+        return Err(Refusal::Host(host));
+    }
+    let (raw_path, raw_query) = target
+        .split_once('?')
+        .map_or((target, None), |(path, query)| (path, Some(query)));
+    let path = parse_path(raw_path, raw_query, served_at.base_path)?;
+    let query = parse_query(raw_query.unwrap_or_default()).ok_or(Refusal::Malformed(
+        "the query has a broken percent-encoding",
+    ))?;
+    let known: Vec<_> = headers
+        .all("if-none-match")
+        .map(String::from_utf8_lossy)
+        .collect();
+    Ok(Request {
+        path,
+        query,
+        if_none_match: (!known.is_empty()).then(|| known.join(", ")),
+    })
+}
+
+/// The host and the rest of a target in absolute form; other targets as they are.
+fn split_authority(target: &str) -> (Option<&str>, &str) {
+    match target
         .get(..7)
         .filter(|scheme| scheme.eq_ignore_ascii_case("http://"))
     {
@@ -156,78 +184,72 @@ fn read_question(
             (Some(authority), if path.is_empty() { "/" } else { path })
         }
         None => (None, target),
-    };
-    let hosts: Vec<&[u8]> = fields.all("host").collect();
-    let host = match (hosts.as_slice(), authority) {
-        ([], _) if !is_old => return Err(Refusal::Malformed("the Host header is missing")),
-        // Browsers, which could be made to ask for somebody else's page, all speak HTTP/1.1.
+    }
+}
+
+/// The host in the target takes precedence over the Host header: RFC 9112, section 3.2.2.
+fn requested_host(
+    authority: Option<&str>,
+    is_http10: bool,
+    headers: &Headers<'_>,
+) -> Result<Option<String>, Refusal> {
+    let hosts: Vec<&[u8]> = headers.all("host").collect();
+    Ok(match (hosts.as_slice(), authority) {
+        ([], _) if !is_http10 => return Err(Refusal::Malformed("the Host header is missing")),
+        // DNS rebinding needs a browser, and every browser sends HTTP/1.1.
         ([], None) => None,
         ([_, _, ..], _) => return Err(Refusal::Malformed("there is more than one Host header")),
         (_, Some(authority)) => Some(authority.to_string()),
         ([host], None) => Some(String::from_utf8_lossy(host).into_owned()),
-    };
-    if let Some(host) = host.filter(|host| !gate.admits(host)) {
-        return Err(Refusal::Host(host));
-    }
+    })
+}
 
-    let (raw_path, raw_query) = target
-        .split_once('?')
-        .map_or((target, None), |(path, query)| (path, Some(query)));
+/// Decodes the path and removes the base path.
+fn parse_path(raw_path: &str, raw_query: Option<&str>, base_path: &str) -> Result<String, Refusal> {
     if !raw_path.starts_with('/') && raw_query.is_none_or(|_| !raw_path.is_empty()) {
         return Err(Refusal::Malformed("the path does not begin with a slash"));
     }
     let raw_path = if raw_path.is_empty() { "/" } else { raw_path };
-    let path = decode(raw_path, Plus::Itself)
+    let path = percent_decode(raw_path, PlusSign::Literal)
         .ok_or(Refusal::Malformed("the path has a broken percent-encoding"))?;
     if path.chars().any(char::is_control) {
         return Err(Refusal::Malformed("the path has a control character"));
     }
-    let path = match path.strip_prefix(gate.base_path()) {
+    match path.strip_prefix(base_path) {
         Some("") => {
             let query = raw_query
                 .map(|query| format!("?{query}"))
                 .unwrap_or_default();
-            return Err(Refusal::Moved(format!("{raw_path}/{query}")));
+            Err(Refusal::Redirect(format!("{raw_path}/{query}")))
         }
-        Some(inside) if inside.starts_with('/') => inside.to_string(),
-        // A proxy may take the base path off itself, and whoever sits at the machine may leave it
-        // out.
-        _ => path,
-    };
-    let query = read_query(raw_query.unwrap_or_default()).ok_or(Refusal::Malformed(
-        "the query has a broken percent-encoding",
-    ))?;
-    let known: Vec<_> = fields
-        .all("if-none-match")
-        .map(String::from_utf8_lossy)
-        .collect();
-    Ok(Request {
-        is_head: false,
-        path,
-        query,
-        if_none_match: (!known.is_empty()).then(|| known.join(", ")),
-    })
+        Some(inside) if inside.starts_with('/') => Ok(inside.to_string()),
+        // A proxy may remove the base path itself, and a user on this machine may leave it out.
+        _ => Ok(path),
+    }
 }
 
-fn read_query(query: &str) -> Option<Vec<(String, String)>> {
+fn parse_query(query: &str) -> Option<Vec<(String, String)>> {
     let parts = query.split('&').filter(|part| !part.is_empty());
     parts
         .map(|part| {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
-            Some((decode(name, Plus::Space)?, decode(value, Plus::Space)?))
+            Some((
+                percent_decode(name, PlusSign::Space)?,
+                percent_decode(value, PlusSign::Space)?,
+            ))
         })
         .collect()
 }
 
-/// What a `+` stands for: in queries for a space, as forms are encoded.
+/// What a `+` means. In queries it is a space, as browsers encode forms.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Plus {
-    Itself,
+enum PlusSign {
+    Literal,
     Space,
 }
 
-/// Takes percent-encodings off; `None` when one is broken or what comes out is not UTF-8.
-fn decode(text: &str, plus: Plus) -> Option<String> {
+/// `None` when an encoding is broken or the result is not UTF-8.
+fn percent_decode(text: &str, plus: PlusSign) -> Option<String> {
     let mut out = Vec::with_capacity(text.len());
     let mut bytes = text.bytes();
     while let Some(byte) = bytes.next() {
@@ -241,17 +263,16 @@ fn decode(text: &str, plus: Plus) -> Option<String> {
                 let (high, low) = (digit(bytes.next()?)?, digit(bytes.next()?)?);
                 high << 4 | low
             }
-            b'+' if plus == Plus::Space => b' ',
+            b'+' if plus == PlusSign::Space => b' ',
             other => other,
         });
     }
     String::from_utf8(out).ok()
 }
 
-/// The headers of a request.
-struct Fields<'a>(&'a [httparse::Header<'a>]);
+struct Headers<'a>(&'a [httparse::Header<'a>]);
 
-impl<'a> Fields<'a> {
+impl<'a> Headers<'a> {
     fn all(&self, name: &'static str) -> impl Iterator<Item = &'a [u8]> {
         self.0
             .iter()
@@ -259,8 +280,8 @@ impl<'a> Fields<'a> {
             .map(|header| header.value)
     }
 
-    /// The comma-separated entries of all headers of this name.
-    fn entries(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
+    /// The comma-separated items of all headers with this name.
+    fn items(&self, name: &'static str) -> impl Iterator<Item = &'a str> {
         self.all(name)
             .filter_map(|value| str::from_utf8(value).ok())
             .flat_map(|value| value.split(','))
@@ -268,33 +289,31 @@ impl<'a> Fields<'a> {
     }
 
     fn has_word(&self, name: &'static str, word: &str) -> bool {
-        self.entries(name)
-            .any(|entry| entry.eq_ignore_ascii_case(word))
+        self.items(name).any(|item| item.eq_ignore_ascii_case(word))
     }
 
     fn has_body(&self) -> Result<bool, Refusal> {
         if self.all("transfer-encoding").next().is_some() {
             return Err(Refusal::Malformed(
-                "a request with Transfer-Encoding is not taken",
+                "Transfer-Encoding is not supported in a request",
             ));
         }
         let mut has_body = false;
         for value in self.all("content-length") {
             if value.is_empty() || !value.iter().all(u8::is_ascii_digit) {
-                return Err(Refusal::Malformed("Content-Length is no number"));
+                return Err(Refusal::Malformed("Content-Length is not a number"));
             }
-            // Never as a number: there is none that holds whatever may stand here.
+            // Not parsed: no integer type holds every length that a client may send.
             has_body |= value.iter().any(|digit| *digit != b'0');
         }
         Ok(has_body)
     }
 
-    /// RFC 9110, section 12.5.3: the entry for gzip, else the one for everything; a weight of 0
-    /// forbids.
+    /// RFC 9110, section 12.5.3: the weight of gzip, else that of `*`; a weight of 0 refuses it.
     fn accepts_gzip(&self) -> bool {
         let weight_of = |name: &str| {
-            self.entries("accept-encoding").find_map(|entry| {
-                let (coding, parameters) = entry.split_once(';').unwrap_or((entry, ""));
+            self.items("accept-encoding").find_map(|item| {
+                let (coding, parameters) = item.split_once(';').unwrap_or((item, ""));
                 let weight = parameters
                     .split_once('=')
                     .filter(|(name, _)| name.trim().eq_ignore_ascii_case("q"));

@@ -8,7 +8,7 @@ use tiny_http::{Header, StatusCode};
 use super::assets::Asset;
 use super::gzip::Compressor;
 use super::reply::{Body, NextChunk, Reply};
-use super::request::{Head, Refusal, Request};
+use super::request::{Refusal, Request, RequestHead};
 use crate::pure::time::UtcMillis;
 
 /// Nothing is loaded from another server, nothing inline runs, no site shows the page in a frame.
@@ -60,14 +60,14 @@ impl Response {
     /// A file of the page.
     pub(super) fn asset(
         asset: &'static Asset,
-        head: &Head,
+        head: &RequestHead,
         request: &Request,
-        press: &Compressor,
+        compressor: &Compressor,
     ) -> Response {
         let content = if head.accepts_gzip {
             Content::Embedded(asset.packed)
         } else {
-            Content::Whole(press.unpack(asset.packed))
+            Content::Whole(compressor.decompress(asset.packed))
         };
         let mut response = Response::new(200, asset.content_type, PAGE_POLICY, content);
         response.add_etag(asset.etag(), head.accepts_gzip);
@@ -80,18 +80,18 @@ impl Response {
     /// What a handler returned.
     pub(super) fn reply(
         reply: Reply,
-        head: &Head,
+        head: &RequestHead,
         request: &Request,
-        press: &Compressor,
+        compressor: &Compressor,
     ) -> Response {
         let may_compress = head.accepts_gzip && is_text(reply.content_type);
         let (content, is_gzip) = match reply.body {
             Body::Whole(bytes) => match if may_compress {
-                press.whole(&bytes)
+                compressor.compress_body(&bytes)
             } else {
                 None
             } {
-                Some(packed) => (Content::Whole(packed), true),
+                Some(compressed) => (Content::Whole(compressed), true),
                 None => (Content::Whole(bytes), false),
             },
             Body::Chunks(next) => {
@@ -125,7 +125,7 @@ impl Response {
             Refusal::TooSlow => (408, "the head of the request did not arrive in time"),
             Refusal::Method => (405, "only GET and HEAD are allowed"),
             Refusal::Body => (413, "a request must not have a body"),
-            Refusal::Moved(_) => (308, "the path of the page ends in a slash"),
+            Refusal::Redirect(_) => (308, "the path of the page ends in a slash"),
             Refusal::Host(host) => return Response::unknown_host(host),
         };
         let reply = Reply::error(status, detail);
@@ -137,7 +137,7 @@ impl Response {
         response.add("Cache-Control", "no-store");
         match refusal {
             Refusal::Method => response.add("Allow", "GET, HEAD"),
-            Refusal::Moved(target) => response.add("Location", target),
+            Refusal::Redirect(target) => response.add("Location", target),
             _ => {}
         }
         response

@@ -1,5 +1,5 @@
-//! The places for connections, and who has to leave when all are taken. One table under one lock;
-//! the threads of the connections say in it what they are doing, the acceptors decide by it.
+//! The slots for connections, and which connection has to close when all are taken. One table under
+//! one lock: connection threads enter in it what they are doing, acceptors decide by it.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,14 +12,19 @@ use crate::sys;
 /// What a connection is doing, and since when.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Phase {
-    /// No complete request has come.
-    Waiting(Monotonic),
-    /// Its answer is being made.
-    Working,
-    /// Bytes are on their way out.
-    Writing(Monotonic),
-    /// It has had its last answer.
+    /// No complete request has arrived.
+    Receiving(Monotonic),
+    /// The handler is working on the response.
+    Handling,
+    Sending(Monotonic),
+    /// The last response has been sent; the client has not closed yet.
     Lingering(Monotonic),
+}
+
+impl Phase {
+    fn is_between_requests(self) -> bool {
+        matches!(self, Phase::Receiving(_) | Phase::Lingering(_))
+    }
 }
 
 #[derive(Debug)]
@@ -27,41 +32,40 @@ struct Entry {
     id: u64,
     stream: Arc<TcpStream>,
     phase: Phase,
-    /// Since when it has been taking an answer of many pages.
-    paging_since: Option<Monotonic>,
-    /// Told to end; its thread has not got that far yet.
+    /// When the chunked response that it is receiving began.
+    chunked_since: Option<Monotonic>,
+    /// Its socket has been shut down; its thread has not noticed yet.
     is_closed: bool,
 }
 
 #[derive(Debug, Default)]
 struct Table {
-    entries: Vec<Entry>,
+    connections: Vec<Entry>,
     next_id: u64,
-    is_ended: bool,
+    is_stopping: bool,
 }
 
-/// All places.
 #[derive(Debug)]
 pub(super) struct Slots {
     table: Mutex<Table>,
     freed: Condvar,
     capacity: usize,
-    /// Who has read nothing for so long may be closed for somebody new.
-    patience: Duration,
+    /// See [`super::Limits::stall_tolerance`].
+    stall_tolerance: Duration,
 }
 
-/// For so long nobody who takes a long answer has to leave.
-const LONG_ANSWER: Duration = Duration::from_millis(500);
-/// How often somebody who waits for a place looks again whether one can be made.
-const LOOK_AGAIN: Duration = Duration::from_millis(20);
+/// A chunked response is not interrupted before this.
+const MIN_CHUNKED_TIME: Duration = Duration::from_millis(500);
+/// How often a new connection without a slot checks whether another can be closed.
+const RETRY: Duration = Duration::from_millis(20);
 
 impl Slots {
-    pub(super) fn new(capacity: usize, patience: Duration) -> Slots {
+    pub(super) fn new(capacity: usize, stall_tolerance: Duration) -> Slots {
         Slots {
             table: Mutex::default(),
             freed: Condvar::new(),
             capacity,
-            patience,
+            stall_tolerance,
         }
     }
 
@@ -69,36 +73,40 @@ impl Slots {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// A place for a new connection. When there is none, the connection that has waited longest
-    /// without a complete request is closed for it, else the one that has read nothing for longest,
-    /// else the one that has been taking a long answer for longest; while there is no such one
-    /// either, this waits. `None` when the flag is raised.
+    /// Waits for a slot for a new connection; `None` when the server stops. When all are taken, the
+    /// connection that has waited longest without a complete request is closed; if there is none,
+    /// the one that has read nothing for longest; if there is none either, the one whose chunked
+    /// response began first.
     pub(super) fn admit(self: &Arc<Self>, stream: &Arc<TcpStream>, stop: &Stop) -> Option<Slot> {
         let mut table = self.lock();
-        while table.entries.len() >= self.capacity {
-            if table.is_ended || stop.is_raised() {
+        while table.connections.len() >= self.capacity {
+            if table.is_stopping || stop.is_raised() {
                 return None;
             }
-            if !table.entries.iter().any(|entry| entry.is_closed) {
-                self.close_one(&mut table);
+            if !table
+                .connections
+                .iter()
+                .any(|connection| connection.is_closed)
+            {
+                self.evict(&mut table);
             }
             table = self
                 .freed
-                .wait_timeout(table, LOOK_AGAIN)
+                .wait_timeout(table, RETRY)
                 .unwrap_or_else(PoisonError::into_inner)
                 .0;
         }
-        if table.is_ended {
+        if table.is_stopping {
             return None;
         }
         let id = table.next_id;
         table.next_id += 1;
-        let phase = Phase::Waiting(sys::monotonic());
-        table.entries.push(Entry {
+        let phase = Phase::Receiving(sys::monotonic());
+        table.connections.push(Entry {
             id,
             stream: Arc::clone(stream),
             phase,
-            paging_since: None,
+            chunked_since: None,
             is_closed: false,
         });
         Some(Slot {
@@ -107,15 +115,15 @@ impl Slots {
         })
     }
 
-    /// Closes a connection that can be spared and waits until its descriptor is free; `false` when
-    /// there is none, or when it takes longer than `longest`.
-    pub(super) fn spare_one(&self, longest: Duration) -> bool {
+    /// Closes a connection to free its file descriptor and waits for that; `false` when none may be
+    /// closed or it takes longer than `longest`.
+    pub(super) fn evict_one(&self, longest: Duration) -> bool {
         let mut table = self.lock();
-        let count = table.entries.len();
-        if !self.close_one(&mut table) {
+        let count = table.connections.len();
+        if !self.evict(&mut table) {
             return false;
         }
-        let is_there = |table: &mut Table| table.entries.len() >= count;
+        let is_there = |table: &mut Table| table.connections.len() >= count;
         let waited = self
             .freed
             .wait_timeout_while(table, longest, is_there)
@@ -123,60 +131,59 @@ impl Slots {
         !waited.1.timed_out()
     }
 
-    fn close_one(&self, table: &mut Table) -> bool {
+    fn evict(&self, table: &mut Table) -> bool {
         let now = sys::monotonic();
-        let rank = |entry: &Entry| match entry.phase {
-            _ if entry.is_closed => None,
+        let rank = |connection: &Entry| match connection.phase {
+            _ if connection.is_closed => None,
             Phase::Lingering(since) => Some((0, since)),
-            Phase::Waiting(since) => Some((1, since)),
-            Phase::Writing(since) if now.since(since) >= self.patience => Some((2, since)),
-            // However well it reads: others want to be answered too.
-            Phase::Writing(_) | Phase::Working => entry
-                .paging_since
-                .filter(|since| now.since(*since) >= LONG_ANSWER)
+            Phase::Receiving(since) => Some((1, since)),
+            Phase::Sending(since) if now.since(since) >= self.stall_tolerance => Some((2, since)),
+            // Even when the client reads as fast as it can.
+            Phase::Sending(_) | Phase::Handling => connection
+                .chunked_since
+                .filter(|since| now.since(*since) >= MIN_CHUNKED_TIME)
                 .map(|since| (3, since)),
         };
-        let spared = table
-            .entries
+        let evicted = table
+            .connections
             .iter_mut()
-            .filter_map(|entry| Some((rank(entry)?, entry)))
+            .filter_map(|connection| Some((rank(connection)?, connection)))
             .min_by_key(|(rank, _)| *rank);
-        match spared {
-            Some((_, entry)) => {
-                entry.close();
+        match evicted {
+            Some((_, connection)) => {
+                connection.close();
                 true
             }
             None => false,
         }
     }
 
-    /// Closes those that wait, lets the others come to the end of their answer within `grace`,
-    /// closes them too and gives their threads as long again. What is busy in the database even
-    /// then is left behind.
-    pub(super) fn end(&self, grace: Duration) {
-        self.lock().is_ended = true;
-        self.close_all(|entry| matches!(entry.phase, Phase::Waiting(_) | Phase::Lingering(_)));
+    /// For the stop: closes the connections between two requests, lets the others finish their
+    /// response within `grace`, closes them too and waits for their threads as long again. Threads
+    /// that are still busy then are not waited for.
+    pub(super) fn close_all(&self, grace: Duration) {
+        self.lock().is_stopping = true;
+        self.close_where(|connection| connection.phase.is_between_requests());
         self.wait_until_empty(grace);
-        self.close_all(|_| true);
+        self.close_where(|_| true);
         self.wait_until_empty(grace);
     }
 
-    /// Whether nobody is connected.
     pub(super) fn are_free(&self) -> bool {
-        self.lock().entries.is_empty()
+        self.lock().connections.is_empty()
     }
 
-    fn close_all(&self, which: impl Fn(&Entry) -> bool) {
+    fn close_where(&self, which: impl Fn(&Entry) -> bool) {
         self.lock()
-            .entries
+            .connections
             .iter_mut()
-            .filter(|entry| which(entry))
+            .filter(|connection| which(connection))
             .for_each(Entry::close);
     }
 
     fn wait_until_empty(&self, longest: Duration) {
-        let is_busy = |table: &mut Table| !table.entries.is_empty();
-        // A time that runs out says the same as a look at the table.
+        let is_busy = |table: &mut Table| !table.connections.is_empty();
+        // The caller goes on in either case.
         drop(self.freed.wait_timeout_while(self.lock(), longest, is_busy));
     }
 }
@@ -184,13 +191,12 @@ impl Slots {
 impl Entry {
     fn close(&mut self) {
         self.is_closed = true;
-        // Ends the read or write that its thread is in. It fails only when the other end has gone
-        // already.
+        // Ends the read or write that its thread is in. Fails only when the client has closed.
         drop(self.stream.shutdown(Shutdown::Both));
     }
 }
 
-/// One place; it comes free when this is dropped.
+/// Dropping it frees the slot.
 #[derive(Debug)]
 pub(super) struct Slot {
     id: u64,
@@ -198,33 +204,35 @@ pub(super) struct Slot {
 }
 
 impl Slot {
-    /// The answer that begins has many pages.
-    pub(super) fn begin_pages(&self) {
-        if let Some(entry) = self
+    pub(super) fn begin_chunked_response(&self) {
+        if let Some(connection) = self
             .slots
             .lock()
-            .entries
+            .connections
             .iter_mut()
-            .find(|entry| entry.id == self.id)
+            .find(|connection| connection.id == self.id)
         {
-            entry.paging_since = Some(sys::monotonic());
+            connection.chunked_since = Some(sys::monotonic());
         }
     }
 
-    /// Says what the connection does from now on; `false` when it has been told to end.
+    /// Records what the connection does from now on; `false` when it has to close.
     pub(super) fn enter(&self, phase: Phase) -> bool {
         let mut table = self.slots.lock();
-        // Whoever begins to wait while the server ends would not be closed before the grace is
-        // over.
-        let is_ending = table.is_ended && matches!(phase, Phase::Waiting(_) | Phase::Lingering(_));
-        let Some(entry) = table.entries.iter_mut().find(|entry| entry.id == self.id) else {
+        // close_all has already closed the connections between two requests.
+        let is_too_late = table.is_stopping && phase.is_between_requests();
+        let Some(connection) = table
+            .connections
+            .iter_mut()
+            .find(|connection| connection.id == self.id)
+        else {
             return false;
         };
-        entry.phase = phase;
-        if matches!(phase, Phase::Waiting(_) | Phase::Lingering(_)) {
-            entry.paging_since = None;
+        connection.phase = phase;
+        if phase.is_between_requests() {
+            connection.chunked_since = None;
         }
-        !entry.is_closed && !is_ending
+        !connection.is_closed && !is_too_late
     }
 }
 
@@ -232,8 +240,8 @@ impl Drop for Slot {
     fn drop(&mut self) {
         self.slots
             .lock()
-            .entries
-            .retain(|entry| entry.id != self.id);
+            .connections
+            .retain(|connection| connection.id != self.id);
         self.slots.freed.notify_all();
     }
 }

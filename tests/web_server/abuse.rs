@@ -231,7 +231,7 @@ fn a_byte_at_a_time_does_not_extend_the_time_for_a_head() {
     let server = Server::start(
         &config(),
         Limits {
-            head: Duration::from_millis(400),
+            head_timeout: Duration::from_millis(400),
             ..Limits::DEFAULT
         },
     );
@@ -302,8 +302,8 @@ fn an_answer_that_nobody_reads_ends_at_its_deadline() {
     let server = Server::start(
         &config(),
         Limits {
-            answer,
-            patience,
+            write_timeout: answer,
+            stall_tolerance: patience,
             connections: 1,
             ..Limits::DEFAULT
         },
@@ -326,7 +326,7 @@ fn a_long_answer_ends_at_its_deadline_however_well_it_is_read() {
     let server = Server::start(
         &config(),
         Limits {
-            pages: Duration::from_millis(500),
+            chunks_timeout: Duration::from_millis(500),
             ..Limits::DEFAULT
         },
     );

@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use ace_connection_logger::config::DashboardConfig;
-use ace_connection_logger::web::{Answer, Body, Limits, Reply, Request, Web};
+use ace_connection_logger::web::{Body, Handler, Limits, Reply, Request, WebServer};
 
 /// A page of a long answer.
 pub const PAGE_BYTES: usize = 16 * 1024;
@@ -36,8 +36,8 @@ pub fn page(number: usize) -> Vec<u8> {
     text.into_bytes()
 }
 
-impl Answer for Echo {
-    fn answer(&self, request: &Request) -> Reply {
+impl Handler for Echo {
+    fn handle(&self, request: &Request) -> Reply {
         let whole = |content_type, etag: Option<&str>, text: String| Reply {
             etag: etag.map(String::from),
             ..Reply::ok(content_type, Body::Whole(text.into_bytes()))
@@ -86,7 +86,7 @@ pub fn config() -> DashboardConfig {
 
 /// A server of this process.
 pub struct Server {
-    pub web: Web,
+    pub web: WebServer,
     pub address: SocketAddr,
     made: Arc<AtomicUsize>,
 }
@@ -95,7 +95,7 @@ impl Server {
     pub fn start(config: &DashboardConfig, limits: Limits) -> Server {
         let echo = Echo::default();
         let made = Arc::clone(&echo.made);
-        let web = Web::start_with(config, Arc::new(echo), limits).expect("a port is free");
+        let web = WebServer::start_with(config, Arc::new(echo), limits).expect("a port is free");
         let address = web.addresses()[0];
         Server { web, address, made }
     }

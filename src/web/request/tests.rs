@@ -1,47 +1,45 @@
-//! Heads of requests, bytes in and questions out.
+//! Parsing the heads of requests.
 
-use super::super::gate::Names;
 use super::*;
 use crate::config::DashboardConfig;
 
-fn read_below(base_path: &str, bytes: &[u8]) -> Option<(usize, Head)> {
+fn parse_below(base_path: &str, bytes: &[u8]) -> Option<(usize, RequestHead)> {
     let config = DashboardConfig {
         port: 1,
         host: "localhost".into(),
         base_path: base_path.into(),
         allowed_hosts: vec![],
     };
-    read(
-        bytes,
-        &Gate {
-            names: &Names::new(&config, "attic"),
-            local: None,
-        },
-    )
+    let served_at = ServedAt {
+        allowed_hosts: &AllowedHosts::new(&config, "attic"),
+        local_address: None,
+        base_path,
+    };
+    parse(bytes, &served_at)
 }
 
-fn question_below(base_path: &str, target: &str) -> Result<Request, Refusal> {
+fn parse_target_below(base_path: &str, target: &str) -> Result<Request, Refusal> {
     let text = format!("GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n");
-    read_below(base_path, text.as_bytes())
-        .expect("a whole head")
+    parse_below(base_path, text.as_bytes())
+        .expect("a complete head")
         .1
-        .question
+        .request
 }
 
-fn question(target: &str) -> Result<Request, Refusal> {
-    question_below("", target)
+fn parse_target(target: &str) -> Result<Request, Refusal> {
+    parse_target_below("", target)
 }
 
-fn head(lines: &str) -> Head {
+fn head(lines: &str) -> RequestHead {
     let text = format!("{}\r\n\r\n", lines.replace('\n', "\r\n"));
-    let (len, head) = read_below("", text.as_bytes()).expect("a whole head");
+    let (len, head) = parse_below("", text.as_bytes()).expect("a complete head");
     assert_eq!(len, text.len());
     head
 }
 
 #[test]
 fn a_target_is_decoded_into_path_and_query() {
-    let request = question("/api/a%2Fb/%C3%A4+b?x=1&x=2&&y&z=a%3Db+c%2B&=v").expect("right");
+    let request = parse_target("/api/a%2Fb/%C3%A4+b?x=1&x=2&&y&z=a%3Db+c%2B&=v").expect("valid");
     assert_eq!(request.path, "/api/a/b/ä+b");
     let pairs: Vec<_> = request
         .query
@@ -58,8 +56,8 @@ fn a_target_is_decoded_into_path_and_query() {
             ("", "v")
         ]
     );
-    assert_eq!(question("/").expect("right").query, []);
-    assert_eq!(question("/?").expect("right").query, []);
+    assert_eq!(parse_target("/").expect("valid").query, []);
+    assert_eq!(parse_target("/?").expect("valid").query, []);
 }
 
 #[test]
@@ -80,50 +78,57 @@ fn a_broken_percent_encoding_is_refused() {
         "?x=%",
     ] {
         assert!(
-            matches!(question(target), Err(Refusal::Malformed(_))),
+            matches!(parse_target(target), Err(Refusal::Malformed(_))),
             "{target}"
         );
     }
 }
 
 #[test]
-fn a_whole_address_in_the_request_line_overrules_host() {
+fn a_host_in_the_target_overrules_the_host_header() {
     assert_eq!(
-        question("http://localhost:8501/a?b=1").expect("ours").path,
+        parse_target("http://localhost:8501/a?b=1")
+            .expect("allowed")
+            .path,
         "/a"
     );
-    assert_eq!(question("HTTP://attic?b=1").expect("ours").path, "/");
-    assert_eq!(question("http://attic").expect("ours").path, "/");
+    assert_eq!(parse_target("HTTP://attic?b=1").expect("allowed").path, "/");
+    assert_eq!(parse_target("http://attic").expect("allowed").path, "/");
     assert_eq!(
-        question("http://evil.example/a"),
+        parse_target("http://evil.example/a"),
         Err(Refusal::Host("evil.example".into()))
     );
     assert!(matches!(
-        question("ftp://localhost/a"),
+        parse_target("ftp://localhost/a"),
         Err(Refusal::Malformed(_))
     ));
 }
 
 #[test]
-fn the_base_path_is_taken_off() {
+fn the_base_path_is_removed() {
     assert_eq!(
-        question_below("/ping", "/ping/api/status")
+        parse_target_below("/ping", "/ping/api/status")
             .expect("inside")
             .path,
         "/api/status"
     );
-    assert_eq!(question_below("/ping", "/ping/").expect("inside").path, "/");
     assert_eq!(
-        question_below("/ping", "/ping?a=1"),
-        Err(Refusal::Moved("/ping/?a=1".into()))
+        parse_target_below("/ping", "/ping/").expect("inside").path,
+        "/"
     );
-    // The proxy has taken it off.
     assert_eq!(
-        question_below("/ping", "/api/status").expect("bare").path,
+        parse_target_below("/ping", "/ping?a=1"),
+        Err(Refusal::Redirect("/ping/?a=1".into()))
+    );
+    // A proxy has removed it.
+    assert_eq!(
+        parse_target_below("/ping", "/api/status")
+            .expect("without")
+            .path,
         "/api/status"
     );
     assert_eq!(
-        question_below("/ping", "/pingpong")
+        parse_target_below("/ping", "/pingpong")
             .expect("another path")
             .path,
         "/pingpong"
@@ -131,17 +136,17 @@ fn the_base_path_is_taken_off() {
 }
 
 #[test]
-fn a_head_is_read_only_when_it_is_whole() {
+fn a_head_is_parsed_only_when_it_is_complete() {
     let text = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\nGET /b";
     let len = text.len() - 6;
     for end in 0..len {
-        assert_eq!(read_below("", &text[..end]), None, "{end}");
+        assert_eq!(parse_below("", &text[..end]), None, "{end}");
     }
-    assert_eq!(read_below("", text).expect("whole").0, len);
+    assert_eq!(parse_below("", text).expect("complete").0, len);
 }
 
 #[test]
-fn the_connection_goes_on_by_version_and_wish() {
+fn the_version_and_the_connection_header_decide_whether_the_connection_ends() {
     for (lines, is_last) in [
         ("GET / HTTP/1.1\nHost: localhost", false),
         (
@@ -161,7 +166,7 @@ fn the_connection_goes_on_by_version_and_wish() {
 fn a_body_is_refused_whatever_its_length_says() {
     let refusal = |line: &str| {
         head(&format!("GET / HTTP/1.1\nHost: localhost\n{line}"))
-            .question
+            .request
             .err()
     };
     assert_eq!(refusal("Content-Length: 0"), None);
@@ -189,8 +194,8 @@ fn a_body_is_refused_whatever_its_length_says() {
 }
 
 #[test]
-fn a_host_is_demanded_of_those_who_must_send_one() {
-    let refusal = |lines: &str| head(lines).question.err();
+fn a_request_of_http_1_1_needs_one_host_header() {
+    let refusal = |lines: &str| head(lines).request.err();
     assert!(matches!(
         refusal("GET / HTTP/1.1"),
         Some(Refusal::Malformed(_))
@@ -241,8 +246,8 @@ fn a_known_tag_is_found_among_several() {
     let request = head(
         "GET / HTTP/1.1\nHost: localhost\nIf-None-Match: \"a\", W/\"b\"\nIf-None-Match: \"c\"",
     )
-    .question
-    .expect("right");
+    .request
+    .expect("valid");
     for (etag, is_known) in [
         ("a", true),
         ("\"b\"", true),
@@ -254,14 +259,14 @@ fn a_known_tag_is_found_among_several() {
     }
     assert!(
         head("GET / HTTP/1.1\nHost: localhost\nIf-None-Match: *")
-            .question
-            .expect("right")
+            .request
+            .expect("valid")
             .knows("x")
     );
 }
 
 #[test]
-fn no_bytes_make_it_panic() {
+fn no_bytes_make_the_parser_panic() {
     let mut state = 7u64;
     let mut random = || {
         state = state
@@ -281,6 +286,6 @@ fn no_bytes_make_it_panic() {
                 _ => bytes.insert(at, random()),
             }
         }
-        read_below("/a", &bytes);
+        parse_below("/a", &bytes);
     }
 }
