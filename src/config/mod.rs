@@ -26,7 +26,7 @@ mod tests;
 mod yaml;
 
 use std::path::Path;
-use std::sync::{Arc, LazyLock};
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::pure::incident::GroupingRules;
@@ -58,8 +58,9 @@ const SECTIONS: &[SectionKeys] = &[
     logging::KEYS,
 ];
 
-static SECTION_NAMES: LazyLock<Vec<&str>> =
-    LazyLock::new(|| SECTIONS.iter().map(SectionKeys::name).collect());
+fn section_names() -> Vec<&'static str> {
+    SECTIONS.iter().map(SectionKeys::name).collect()
+}
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
@@ -80,7 +81,8 @@ pub struct Config {
 impl Default for Config {
     /// The configuration of an empty file.
     fn default() -> Self {
-        let root = Section::absent("", &SECTION_NAMES);
+        let names = section_names();
+        let root = Section::absent("", &names);
         read_sections(&mut Problems::new("", SECTIONS), &root)
     }
 }
@@ -137,17 +139,18 @@ pub fn parse(bytes: &[u8], file: &str) -> Loaded {
 
 fn read_document(problems: &mut Problems, bytes: &[u8]) -> Option<Config> {
     let node = document::read(problems, bytes)?;
+    let names = section_names();
     match &node.content {
         Content::Null => None,
         Content::Mapping(_) => {
-            let root = Section::open(problems, &node, "", &SECTION_NAMES, "")?;
+            let root = Section::open(problems, &node, "", &names, "")?;
             Some(read_sections(problems, &root))
         }
         _ => {
             let wrong = format!(
                 "{} where the sections belong ({})",
                 kind::describe(&node),
-                SECTION_NAMES.join(", ")
+                names.join(", ")
             );
             problems.reject_file(ProblemKind::Syntax, None, &wrong);
             None

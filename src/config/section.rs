@@ -15,7 +15,7 @@ pub(super) struct Section<'n> {
     path: String,
     pub line: Option<usize>,
     /// The names of the declared keys.
-    known: &'static [&'static str],
+    known: &'n [&'static str],
     entries: HashMap<Cow<'n, str>, Entry<'n>>,
 }
 
@@ -26,7 +26,7 @@ struct Entry<'n> {
 }
 
 impl<'n> Section<'n> {
-    pub fn absent(path: &str, known: &'static [&'static str]) -> Self {
+    pub fn absent(path: &str, known: &'n [&'static str]) -> Self {
         Section {
             path: path.to_owned(),
             line: None,
@@ -41,7 +41,7 @@ impl<'n> Section<'n> {
         problems: &mut Problems,
         node: &'n Node,
         path: &str,
-        known: &'static [&'static str],
+        known: &'n [&'static str],
         otherwise: &str,
     ) -> Option<Section<'n>> {
         let Content::Mapping(entries) = &node.content else {
