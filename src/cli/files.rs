@@ -9,7 +9,7 @@ use super::exit::{CliError, CommandStatus};
 use super::print;
 use super::progress::ProgressLine;
 use super::startup::configure;
-use crate::store::{Database, partial_copy, require_original};
+use crate::store::{self, Database, StoreError, partial_copy, require_original};
 
 pub fn import(arguments: &Import) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
@@ -53,7 +53,7 @@ pub fn backup(arguments: &Backup) -> Result<CommandStatus, CliError> {
     let (sender, done) = channel();
     let from = path.clone();
     let copy = std::thread::Builder::new()
-        .spawn(move || sender.send(Database::backup(&from, &to)))
+        .spawn(move || sender.send(store::backup(&from, &to)))
         .map_err(failed)?;
     let mut progress = ProgressLine::new("backup");
     let result = loop {
@@ -65,7 +65,7 @@ pub fn backup(arguments: &Backup) -> Result<CommandStatus, CliError> {
                 progress.show(written.min(total), total);
             }
             Err(RecvTimeoutError::Disconnected) => {
-                break Err(crate::store::StoreError::File {
+                break Err(StoreError::File {
                     operation: "backup of",
                     path: path.clone(),
                     cause: std::io::Error::other("the copying thread broke off"),

@@ -16,6 +16,9 @@ pub const HOUR_MS: i64 = 3_600_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcMillis(pub i64);
 
+/// A clock that is right never shows an earlier time: 2020-01-01.
+pub const IMPLAUSIBLE_BEFORE: UtcMillis = UtcMillis(1_577_836_800_000);
+
 impl UtcMillis {
     /// The hour the instant is in, counted from 1970.
     pub fn hour(self) -> i64 {

@@ -8,14 +8,17 @@ use std::time::{Duration, Instant};
 
 use rusqlite::{Connection, ErrorCode, OpenFlags, ffi};
 
-use super::database::{BUSY_TIMEOUT, literal};
+use super::file::literal;
 use crate::sys;
+
+/// How long a statement waits for another writer.
+pub const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// What the write-ahead log is cut back to when a slow reader made it grow.
 const LOG_LIMIT_BYTES: i64 = 4 << 20;
 
 /// Sets the journal of a file that is to be written.
-pub(super) fn set(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
+pub fn set(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
     if sys::shares_memory_of_files(path) {
         // A commit is one append, and readers never wait. `normal` can lose the last commits when
         // the power fails, never the file.
@@ -34,7 +37,7 @@ pub(super) fn set(connection: &Connection, path: &Path) -> rusqlite::Result<()> 
 
 /// Whether this is said of a file with a write-ahead log where there can be none: one that was
 /// copied here.
-pub(super) fn is_misplaced(error: &rusqlite::Error) -> bool {
+pub fn is_misplaced(error: &rusqlite::Error) -> bool {
     error
         .sqlite_error()
         .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMMAP)
@@ -42,7 +45,7 @@ pub(super) fn is_misplaced(error: &rusqlite::Error) -> bool {
 
 /// Gives such a file a rollback journal. It takes a connection of its own that has the file to
 /// itself from its first look on: SQLite then keeps the log's index in its own memory.
-pub(super) fn take_log_away(path: &Path) -> rusqlite::Result<()> {
+pub fn take_log_away(path: &Path) -> rusqlite::Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(literal(path), flags)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;

@@ -1,172 +1,43 @@
 //! The database: every check for as long as the retention says, its roll-ups for years, in one
-//! SQLite file. Only this folder knows SQL. `database` opens and writes, `outages` keeps what is
-//! down and `surroundings` why, `notices` what of it is to be told, `grouped` puts together what
-//! belongs together, `clock` mends what a wrong clock dated, `writer` is the thread that owns the
-//! writing connection, `reader` answers questions, `original` takes over what the Python original
-//! wrote, `export` writes such a file.
+//! SQLite file. Only this folder knows SQL. `write` records, `read` answers queries, `rollup` sums
+//! up hours and days for both, `original` reads and writes files of the Python original.
 
-mod check_intervals;
-mod check_json;
-mod checks;
-mod clock;
-mod database;
-mod events;
-mod export;
-mod grouped;
-mod history;
+mod columns;
+mod connection;
+mod copy;
+mod error;
+mod event;
+mod file;
 mod journal;
-mod ledger;
-mod notices;
+mod open;
 mod original;
-mod outages;
-mod prune;
-mod reader;
+mod read;
 mod rollup;
-mod rollup_day;
 mod rows;
 mod schema;
-mod surroundings;
-mod writer;
+mod write;
 
-use std::fmt;
-use std::io;
-use std::path::PathBuf;
-
-pub use check_intervals::CheckIntervals;
-pub use check_json::{CheckJson, JsonFields};
-pub use checks::{Checks, RecordedCheck};
-pub use clock::{ClockStep, IMPLAUSIBLE_BEFORE};
-pub use database::{Database, Opened, Record, RunStart};
-pub use events::{DNS, LINK_DOWN, OUTAGE, OutageEvent};
-pub use grouped::{Fragments, GroupedOutage, INTERMITTENT, Incident, incidents};
-pub use history::{MonitorRun, NoteSums, OutageFilter, RecordedHost, Source, database_id};
-pub use ledger::{Gap, missing_ms};
-pub use notices::{Notice, NoticeResult};
-pub use original::{Import, partial_copy, require_original};
-pub use prune::Pruned;
-pub use reader::{LatestCheck, Reader};
-pub use writer::{StoreSettings, Writer, WriterHandle};
-
-/// Why the store could not do its work.
-#[derive(Debug)]
-pub enum StoreError {
-    /// SQLite refused.
-    Sqlite {
-        /// What was being done.
-        operation: &'static str,
-        /// The database file.
-        path: PathBuf,
-        /// What SQLite said.
-        cause: rusqlite::Error,
-    },
-    /// The file system refused.
-    File {
-        /// What was being done.
-        operation: &'static str,
-        /// The file.
-        path: PathBuf,
-        /// What the system said.
-        cause: io::Error,
-    },
-    /// The file is a database, but neither this program's nor the original's.
-    Foreign {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file was written by a newer version of this program.
-    Newer {
-        /// The file.
-        path: PathBuf,
-        /// Its schema version.
-        version: i64,
-    },
-    /// The file to be read is none of the original's.
-    NotOriginal {
-        /// The file.
-        path: PathBuf,
-    },
-    /// The file to be written exists.
-    Exists {
-        /// The file.
-        path: PathBuf,
-    },
-}
-
-impl StoreError {
-    /// Whether somebody else holds the database at the moment.
-    pub fn is_busy(&self) -> bool {
-        matches!(self, StoreError::Sqlite { cause, .. } if matches!(cause.sqlite_error_code(),
-            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)))
-    }
-
-    /// What helps, where that is known.
-    pub fn hint(&self) -> Option<String> {
-        use rusqlite::ErrorCode;
-        match self {
-            StoreError::Sqlite { cause, path, .. } => match cause.sqlite_error_code()? {
-                ErrorCode::CannotOpen => {
-                    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-                    Some(match folder.filter(|folder| !folder.is_dir()) {
-                        Some(folder) => format!("the folder does not exist: mkdir -p {}", folder.display()),
-                        None if path.is_dir() => "it is a folder: name a file in it".into(),
-                        None => {
-                            "the file and its folder must be readable and writable: SQLite keeps its log beside the file".into()
-                        }
-                    })
-                }
-                ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
-                    Some("the file and its folder must be writable: SQLite keeps its log beside the file".into())
-                }
-                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Some(format!(
-                    "the file is damaged: move it away (a new one is begun) and try sqlite3 {} .recover",
-                    path.display()
-                )),
-                ErrorCode::DiskFull => Some("the disk is full".into()),
-                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
-                    Some("another program holds the database: try again".into())
-                }
-                _ => None,
-            },
-            StoreError::Foreign { .. } => Some("database.path must name a new file or one of this program's".into()),
-            StoreError::Newer { .. } => Some("install the newer version of ace-connection-logger".into()),
-            StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
-            StoreError::File { .. } | StoreError::NotOriginal { .. } => None,
-        }
-    }
-}
-
-impl fmt::Display for StoreError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            StoreError::Sqlite {
-                operation,
-                path,
-                cause,
-            } => write!(f, "{operation} {}: {cause}", path.display()),
-            StoreError::File {
-                operation,
-                path,
-                cause,
-            } => write!(f, "{operation} {}: {cause}", path.display()),
-            StoreError::Foreign { path } => {
-                write!(f, "database {}: it is another program's", path.display())
-            }
-            StoreError::Newer { path, version } => {
-                write!(
-                    f,
-                    "database {}: its schema is version {version}, this program knows {}",
-                    path.display(),
-                    schema::VERSION
-                )
-            }
-            StoreError::NotOriginal { path } => {
-                write!(
-                    f,
-                    "import {}: it has no table ping_results with the original's columns",
-                    path.display()
-                )
-            }
-            StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
-        }
-    }
-}
+pub use copy::{backup, partial_copy};
+pub use error::StoreError;
+pub use event::{DNS, INTERMITTENT, LINK_DOWN, OUTAGE, OutageEvent};
+pub use file::database_id;
+pub use original::import::{Import, require_original};
+pub use read::check_json::{CheckJson, JsonFields};
+pub use read::checks::{Checks, RecordedCheck};
+pub use read::events::OutageFilter;
+pub use read::gaps::{Gap, missing_ms};
+pub use read::grouped::{Fragments, GroupedOutage, Incident, incidents};
+pub use read::history::{NoteSums, Source};
+pub use read::hosts::RecordedHost;
+pub use read::intervals::CheckIntervals;
+pub use read::latest::LatestCheck;
+pub use read::reader::Reader;
+pub use read::runs::MonitorRun;
+pub use read::waiting::Notice;
+pub use write::clock::ClockStep;
+pub use write::database::{Database, Opened};
+pub use write::notices::NoticeResult;
+pub use write::prune::Pruned;
+pub use write::record::{Record, RunStart};
+pub use write::state::StoreSettings;
+pub use write::writer::{Writer, WriterHandle};

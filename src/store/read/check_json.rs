@@ -1,9 +1,8 @@
 //! A recorded check in JSON, as every interface of the program writes it.
 
+use super::checks::RecordedCheck;
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
-
-use super::RecordedCheck;
 
 /// The interface that a check is written for. Their fields have grown apart and are documented, so
 /// they stay.

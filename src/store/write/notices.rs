@@ -2,33 +2,34 @@
 //! records what they are about, so that none is lost and none is invented; of events they hold only
 //! the ids, and what is told is what is on record of them by then. Who tells them: src/alerts/.
 
-use rusqlite::{Connection, OptionalExtension, Row, params};
-use serde_json::json;
-
-use super::events::{COLUMNS, LINK_DOWN, OutageEvent, instant_of, read_event, value};
 use super::outages::Changed;
-use super::reader::{Reader, text};
-use super::{Database, StoreError};
 use crate::pure::incident::{self, OutageSpan};
 use crate::pure::model::{AlertKind, AlertKinds, CheckResult, State};
 use crate::pure::outage::OutageChange;
 use crate::pure::time::UtcMillis;
+use crate::store::columns::{instant_of, value};
+use crate::store::event::{COLUMNS, LINK_DOWN, OutageEvent, read_event};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use serde_json::json;
 
 /// More than wait when a line that comes and goes is told to nobody for a month.
 const MAX_WAITING: i64 = 10_000;
+
 /// How many are given up together, so that it is said once for all of them.
 const GIVEN_UP: i64 = 1000;
+
 /// How long it is kept what was told.
 const TOLD_KEPT_MS: i64 = 30 * 86_400_000;
+
 /// How far back events may have begun together with one that begins now: what incident.rs takes for
 /// possible, and some more.
 const TOGETHER_MS: i64 = 3_700_000;
 
 /// What is told, and whether there is something new to tell.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Spool {
-    kinds: AlertKinds,
-    is_new: bool,
+pub struct Spool {
+    pub kinds: AlertKinds,
+    pub is_new: bool,
 }
 
 impl Spool {
@@ -38,20 +39,8 @@ impl Spool {
     }
 }
 
-impl Database {
-    /// From now on this is told.
-    pub fn set_alerts(&mut self, kinds: AlertKinds) {
-        self.spool.kinds = kinds;
-    }
-
-    /// Whether there is something to tell that was not there when this was last asked.
-    pub fn take_spooled(&mut self) -> bool {
-        std::mem::take(&mut self.spool.is_new)
-    }
-}
-
 /// What happened in a transaction that somebody may want to be told.
-pub(super) struct Notices<'c> {
+pub struct Notices<'c> {
     connection: &'c Connection,
     kinds: AlertKinds,
     now: UtcMillis,
@@ -341,7 +330,7 @@ pub struct NoticeResult {
 }
 
 /// Writes what came of telling a notice, and forgets what was told long ago.
-pub(super) fn settle(connection: &Connection, fate: &NoticeResult) -> rusqlite::Result<()> {
+pub fn settle(connection: &Connection, fate: &NoticeResult) -> rusqlite::Result<()> {
     const SETTLE: &str = "update notice set tries = tries + 1, told_at = ?2 where id = ?1";
     const FORGET: &str = "delete from notice where told_at < ?1";
     connection
@@ -353,68 +342,5 @@ pub(super) fn settle(connection: &Connection, fate: &NoticeResult) -> rusqlite::
             .execute([at.0 - TOLD_KEPT_MS])
             .map(|_| ()),
         None => Ok(()),
-    }
-}
-
-/// A notice that waits to be told.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Notice {
-    /// In the order in which they are told.
-    pub id: i64,
-    /// When it was written.
-    pub made_at: UtcMillis,
-    /// What it tells.
-    pub kind: AlertKind,
-    /// How often it was told to nobody.
-    pub tries: u32,
-    /// What it is about, as it is on record now; more than one of an incident, none where a check
-    /// is degraded.
-    pub events: Vec<OutageEvent>,
-    /// The JSON of a check that is degraded.
-    pub facts: Option<String>,
-}
-
-impl Reader {
-    /// The notice that is to be told next.
-    pub fn next_notice(&self) -> Result<Option<Notice>, StoreError> {
-        const NEXT: &str = "select id, made_at, kind, tries, facts from notice where told_at is null
-                               and kind in ('down', 'up', 'degraded', 'incident') order by id limit 1";
-        let events = format!(
-            "select {COLUMNS} from outage_events where id in (select event_id from notice_event where notice_id = ?1)
-              order by start_time, id"
-        );
-        let read = |row: &Row<'_>| {
-            Ok(Notice {
-                id: row.get(0)?,
-                made_at: UtcMillis(value(row, 1).unwrap_or(0)),
-                kind: text(row, 2)?
-                    .as_deref()
-                    .and_then(AlertKind::from_word)
-                    .unwrap_or(AlertKind::Down),
-                tries: value(row, 3).unwrap_or(0),
-                facts: text(row, 4)?,
-                events: Vec::new(),
-            })
-        };
-        self.ask_together(|connection| {
-            let Some(mut notice) = connection
-                .prepare_cached(NEXT)?
-                .query_row([], read)
-                .optional()?
-            else {
-                return Ok(None);
-            };
-            let mut statement = connection.prepare_cached(&events)?;
-            notice.events = statement
-                .query_map([notice.id], read_event)?
-                .collect::<rusqlite::Result<_>>()?;
-            Ok(Some(notice))
-        })
-    }
-
-    /// When notices were told since an instant, in order.
-    pub fn notices_told_since(&self, since: UtcMillis) -> Result<Vec<UtcMillis>, StoreError> {
-        const TOLD: &str = "select told_at from notice where told_at > ?1 order by told_at";
-        self.query(TOLD, [since.0], |row| row.get(0).map(UtcMillis))
     }
 }

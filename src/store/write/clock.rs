@@ -3,20 +3,55 @@
 //! monitor dated so is dated anew, by as much as the clock was set. What had been right before
 //! somebody set the clock wrong is put back when the clock is right again.
 
-use std::ops::RangeInclusive;
-
-use rusqlite::{Connection, OptionalExtension, params};
-
-use super::events::instant_of;
-use super::rows::next_millisecond;
-use super::{ledger, rollup};
+use super::ledger;
 use crate::pure::model::{Interruption, InterruptionKind};
-use crate::pure::time::{LATEST_MS, UtcMillis};
+use crate::pure::phrase;
+use crate::pure::time::{IMPLAUSIBLE_BEFORE, LATEST_MS, UtcMillis};
+use crate::store::columns::instant_of;
+use crate::store::rollup::due::mark_stale;
+use crate::store::rows::next_millisecond;
+use rusqlite::{Connection, OptionalExtension, params};
+use std::ops::RangeInclusive;
+use std::time::Duration;
 
-/// No clock that is right shows an earlier time: 2020-01-01.
-pub const IMPLAUSIBLE_BEFORE: UtcMillis = UtcMillis(1_577_836_800_000);
+/// A clock that shows the last daemon this far behind may be wrong, and deletes nothing before the
+/// day is over.
+pub const CLOCK_DOUBT: Duration = Duration::from_secs(30 * 86_400);
+
+const CLOCK_PROOF: Duration = Duration::from_secs(86_400);
+
+/// How long to wait before anything is deleted, when the clock seems to have leapt ahead since a
+/// daemon was last alive. `runs` are starts and last signs of life; those behind a leap prove the
+/// clock only when they lasted for a day together.
+pub fn clock_doubt(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Duration> {
+    let between = |from: UtcMillis, to: UtcMillis| {
+        Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or_default())
+    };
+    let mut runs = runs.iter();
+    let (_, mut proven) = *runs.next()?;
+    let mut lived = Duration::ZERO;
+    for &(started, alive) in runs {
+        if between(proven, started) >= CLOCK_DOUBT {
+            lived = lived.saturating_add(between(started, alive));
+        }
+        if between(proven, started) < CLOCK_DOUBT || lived >= CLOCK_PROOF {
+            (proven, lived) = (proven.max(alive), Duration::ZERO);
+        }
+    }
+    let away = between(proven, now);
+    if away < CLOCK_DOUBT {
+        return None;
+    }
+    log::warn!(
+        "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
+        phrase::duration(away)
+    );
+    Some(CLOCK_PROOF.saturating_sub(lived))
+}
+
 /// A step that takes back another is off by what the two clocks drifted apart meanwhile.
 const SAME_STEP_MS: u64 = 60_000;
+
 /// How long a step may be taken back.
 const UNDO_MS: i64 = 7 * 86_400_000;
 
@@ -51,7 +86,7 @@ impl ClockStep {
 
 /// Dates anew what a step shows to be wrong, and notes the step; says how many checks that
 /// concerned. Inside the caller's transaction.
-pub(super) fn record(
+pub fn record(
     connection: &Connection,
     step: &ClockStep,
     run: Option<i64>,
@@ -264,8 +299,8 @@ fn move_check(connection: &Connection, host_id: i64, from: i64, to: i64) -> rusq
 }
 
 fn mark_both(connection: &Connection, host_id: i64, from: i64, to: i64) -> rusqlite::Result<()> {
-    rollup::mark_stale(connection, host_id, UtcMillis(from).hour())?;
-    rollup::mark_stale(connection, host_id, UtcMillis(to).hour())
+    mark_stale(connection, host_id, UtcMillis(from).hour())?;
+    mark_stale(connection, host_id, UtcMillis(to).hour())
 }
 
 /// Moves the times of events that lie in the range; durations follow.
@@ -323,5 +358,39 @@ mod tests {
             step_ms: at(0).0 - 90_000,
         };
         assert_eq!(learnt.wrong_times(UtcMillis(7)), Some(7..=90_000));
+    }
+
+    #[test]
+    fn a_clock_that_leaps_ahead_is_believed_only_after_a_day_however_often_it_is_started() {
+        let day = 86_400_000;
+        let doubt = |runs: &[(i64, i64)], now| {
+            let runs: Vec<_> = runs
+                .iter()
+                .map(|(start, alive)| (UtcMillis(start * day), UtcMillis(alive * day)))
+                .collect();
+            clock_doubt(&runs, UtcMillis(now * day))
+        };
+        assert_eq!(doubt(&[], 20_000), None);
+        assert_eq!(doubt(&[(20_000, 20_001)], 20_030), None);
+        assert_eq!(doubt(&[(20_000, 20_001)], 47_000), Some(CLOCK_PROOF));
+        assert_eq!(
+            doubt(&[(20_000, 20_001), (47_000, 47_000)], 47_000),
+            Some(CLOCK_PROOF),
+            "a restart proves nothing"
+        );
+        assert_eq!(
+            doubt(&[(20_000, 20_001), (47_000, 47_001)], 47_001),
+            None,
+            "a day does"
+        );
+        assert_eq!(
+            doubt(&[(20_000, 20_001), (47_000, 47_000)], 20_002),
+            None,
+            "the clock is right again"
+        );
+        // A machine without a clock of its own: every start is in 1970, until the time service has
+        // answered.
+        assert_eq!(doubt(&[(0, 0)], 20_000), Some(CLOCK_PROOF));
+        assert_eq!(doubt(&[(0, 0), (20_000, 20_001), (0, 0)], 20_001), None);
     }
 }

@@ -4,12 +4,6 @@
 //! stands, also after a restart, after a commit that failed, and where several processes write.
 //! While every host answers that is one look at an empty index a commit.
 
-use std::collections::HashMap;
-use std::sync::Arc;
-
-use rusqlite::{Connection, OptionalExtension, Row, params};
-
-use super::events::{OUTAGE, OutageEvent, instant_of, open_events, value};
 use crate::pure::model::{CheckResult, Host, Probe};
 use crate::pure::outage::{
     CheckSample, LastReply, Outage, OutageChange, OutageDetector, OutageEnd, OutageRules,
@@ -17,9 +11,14 @@ use crate::pure::outage::{
 };
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
+use crate::store::columns::{instant_of, value};
+use crate::store::event::{OUTAGE, OutageEvent, open_events};
+use rusqlite::{Connection, OptionalExtension, Row, params};
+use std::collections::HashMap;
+use std::sync::Arc;
 
 /// The hosts of a transaction that are not simply well.
-pub(super) struct Outages<'c> {
+pub struct Outages<'c> {
     connection: &'c Connection,
     rules: OutageRules,
     now: UtcMillis,
@@ -33,7 +32,7 @@ pub(super) struct Outages<'c> {
 }
 
 /// An event that this transaction began, ended or went on with.
-pub(super) struct Changed {
+pub struct Changed {
     pub event_id: i64,
     pub host: Arc<Host>,
     pub change: OutageChange,

@@ -1,12 +1,11 @@
-//! The rows of `outage_events`, as they are read. Who writes them: outages.rs and surroundings.rs.
+//! The rows of `outage_events`, as they are read.
 
-use rusqlite::types::FromSql;
 use rusqlite::{Connection, Row};
 use serde::Serialize;
 
-use super::reader::text;
+use super::columns::{instant_of, text, value};
 use crate::pure::cause::Cause;
-use crate::pure::time::{LATEST_MS, UtcMillis, parse_naive_ms};
+use crate::pure::time::UtcMillis;
 
 /// A row of `outage_events`; times as text in UTC, `YYYY-MM-DD HH:MM:SS.sss`.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -68,7 +67,7 @@ impl OutageEvent {
     }
 
     /// Which host it is of: addresses have several, and what was taken over says none.
-    pub(super) fn of_host(&self) -> (Option<i64>, &str) {
+    pub(in crate::store) fn of_host(&self) -> (Option<i64>, &str) {
         (self.host_id, &self.host_address)
     }
 
@@ -85,12 +84,12 @@ impl OutageEvent {
 }
 
 /// The columns of an event in the order in which [`read_event`] takes them.
-pub(super) const COLUMNS: &str = "id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed, \
+pub const COLUMNS: &str = "id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed, \
                                   checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, \
                                   packets_lost, host_id, cause, facts, path, planned, answered_since";
 
 /// Reads an event. Whoever writes with plain SQL may write nonsense: it counts as nothing.
-pub(super) fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
+pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
     let words = |index| text(row, index).unwrap_or(None);
     Ok(OutageEvent {
         id: row.get(0)?,
@@ -125,19 +124,8 @@ fn as_json<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result
     value.serialize(serializer)
 }
 
-/// The instant of an event's column; `None` where it is none.
-pub(super) fn instant_of(text: &str) -> Option<UtcMillis> {
-    parse_naive_ms(text)
-        .filter(|ms| (0..=LATEST_MS).contains(ms))
-        .map(UtcMillis)
-}
-
-pub(super) fn value<T: FromSql>(row: &Row<'_>, index: usize) -> Option<T> {
-    row.get(index).unwrap_or(None)
-}
-
 /// The outages that are not over, oldest first.
-pub(super) fn open_events(connection: &Connection) -> rusqlite::Result<Vec<OutageEvent>> {
+pub fn open_events(connection: &Connection) -> rusqlite::Result<Vec<OutageEvent>> {
     let open = format!(
         "select {COLUMNS} from outage_events where end_time is null order by start_time, id"
     );
@@ -149,7 +137,12 @@ pub(super) fn open_events(connection: &Connection) -> rusqlite::Result<Vec<Outag
 
 /// What `event_type` says of a host that does not answer.
 pub const OUTAGE: &str = "outage";
+
 /// What it says where nothing can be sent.
 pub const LINK_DOWN: &str = "link_down";
+
 /// What it says of a name that does not resolve.
 pub const DNS: &str = "dns";
+
+/// What `event_type` says of several outages in a short time.
+pub const INTERMITTENT: &str = "intermittent";

@@ -2,9 +2,6 @@
 //! got, and the events that are no host's own: a link that is down, a name that does not resolve.
 //! In the transaction that records the outages, from what the scene knows.
 
-use rusqlite::{Connection, OptionalExtension, params};
-
-use super::events::{COLUMNS, DNS, LINK_DOWN, OutageEvent, read_event};
 use super::notices::Notices;
 use super::outages::{Changed, Outages};
 use crate::pure::address::IpVersion;
@@ -14,12 +11,14 @@ use crate::pure::outage::OutageChange;
 use crate::pure::phrase;
 use crate::pure::scene::{LinkDown, NameFailure, Path, Scene};
 use crate::pure::time::UtcMillis;
+use crate::store::event::{COLUMNS, DNS, LINK_DOWN, OutageEvent, read_event};
+use rusqlite::{Connection, OptionalExtension, params};
 
 /// How many paths an event keeps: the first, and then the newest.
 const PATHS: usize = 5;
 
 /// Brings the record up to what is known now.
-pub(super) fn record(
+pub fn record(
     connection: &Connection,
     scene: &Scene,
     outages: &Outages<'_>,

@@ -2,26 +2,20 @@
 //! and those of several hosts that began together as an incident. Made when they are asked for,
 //! from the plain rows; which belong together is for incident.rs to say.
 
-use crate::pure::address::IpVersion;
 use std::cmp::Reverse;
 use std::ops::Range;
 use std::time::Duration;
 
-use rusqlite::{OptionalExtension, params};
 use serde::Serialize;
 
-use super::events::{COLUMNS, OUTAGE, OutageEvent, instant_of, read_event};
-use super::ledger::{Gap, missing_ms};
+use super::gaps::{Gap, missing_ms};
 use super::reader::Reader;
-use super::{Database, StoreError};
 use crate::pure::cause::Cause;
 use crate::pure::incident::{self, GroupingRules, OutageSpan};
-use crate::pure::model::Host;
 use crate::pure::order::by_key;
-use crate::pure::time::{LATEST_MS, UtcMillis};
-
-/// What `event_type` says of several outages in a short time.
-pub const INTERMITTENT: &str = "intermittent";
+use crate::pure::time::UtcMillis;
+use crate::store::error::StoreError;
+use crate::store::event::{INTERMITTENT, LINK_DOWN, OUTAGE, OutageEvent};
 
 /// An outage, a link that was down or a name that did not resolve, as it is told. One that is made
 /// of several rows has the id of the first.
@@ -190,24 +184,6 @@ impl Reader {
             UtcMillis(newest.saturating_add(interval_ms)).min(now)
         })
     }
-
-    /// The rows of a span, of one type or of all, oldest first.
-    pub(super) fn events_within(
-        &self,
-        span: &Range<UtcMillis>,
-        only: Option<&str>,
-    ) -> Result<Vec<OutageEvent>, StoreError> {
-        let events = format!(
-            "select {COLUMNS} from outage_events where start_time < ?2 and (end_time is null or end_time >= ?1)
-                and (?3 is null or event_type = ?3) order by start_time, id"
-        );
-        let text = |at: UtcMillis| UtcMillis(at.0.clamp(0, LATEST_MS)).sql_text();
-        self.query(
-            &events,
-            params![text(span.start), text(span.end), only],
-            read_event,
-        )
-    }
 }
 
 /// Rows of a span that are not put together yet.
@@ -364,9 +340,8 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
 /// of none.
 pub fn incidents(episodes: &[GroupedOutage]) -> Vec<Incident> {
     // Oldest first: of those that began in the same millisecond too.
-    let is_of_host = |episode: &&GroupedOutage| {
-        !episode.event.planned && episode.event.event_type != super::LINK_DOWN
-    };
+    let is_of_host =
+        |episode: &&GroupedOutage| !episode.event.planned && episode.event.event_type != LINK_DOWN;
     let of_hosts: Vec<&GroupedOutage> = episodes.iter().rev().filter(is_of_host).collect();
     let spells: Vec<OutageSpan<_>> = of_hosts
         .iter()
@@ -408,73 +383,4 @@ pub fn incidents(episodes: &[GroupedOutage]) -> Vec<Incident> {
             }
         })
         .collect()
-}
-
-/// What is noted on an outage whose host is checked no more.
-const LEFT: &str = "taken off the list while it was down: its end was not seen";
-
-impl Database {
-    /// Ends an outage with the last check of a host that is checked no more, and notes so.
-    pub fn leave(&mut self, host: &Host) -> Result<(), StoreError> {
-        const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id)
-              from outage_events e join host h on h.id = e.host_id
-             where e.end_time is null and e.event_type = ?1 and h.address = ?2 and h.family = ?3";
-        const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3,
-                                  notes = coalesce(notes || char(10), '') || ?4 where id = ?1";
-        let connection = self.connection();
-        let write = || -> rusqlite::Result<()> {
-            let read = |row: &rusqlite::Row<'_>| {
-                Ok((
-                    row.get(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get::<_, Option<i64>>(2)?,
-                ))
-            };
-            let open: Option<(i64, String, Option<i64>)> = connection
-                .query_row(
-                    OPEN,
-                    params![
-                        OUTAGE,
-                        host.address.as_str(),
-                        IpVersion::family_column(host.family)
-                    ],
-                    read,
-                )
-                .optional()?;
-            let Some((id, start, newest)) = open else {
-                return Ok(());
-            };
-            let start = instant_of(&start).unwrap_or(UtcMillis(0));
-            let end = newest.map_or(start, |newest| UtcMillis(newest).max(start));
-            connection
-                .execute(
-                    END,
-                    params![id, end.sql_text(), (end.0 - start.0) / 1000, LEFT],
-                )
-                .map(|_| ())
-        };
-        write().map_err(|cause| self.failed("writing", cause))
-    }
-
-    /// Notes something on events, and says whether they were planned. Says how many there are of
-    /// these ids.
-    pub fn annotate(
-        &mut self,
-        ids: &[i64],
-        note: Option<&str>,
-        is_planned: bool,
-    ) -> Result<usize, StoreError> {
-        const ANNOTATE: &str = "update outage_events set notes = coalesce(?2, notes), planned = max(planned, ?3) where id = ?1";
-        let connection = self.connection();
-        let write = || -> rusqlite::Result<usize> {
-            let mut changed = 0;
-            for (index, id) in ids.iter().enumerate() {
-                // The note stands once, on the first.
-                let note = note.filter(|_| index == 0);
-                changed += connection.execute(ANNOTATE, params![id, note, is_planned])?;
-            }
-            Ok(changed)
-        };
-        write().map_err(|cause| self.failed("writing", cause))
-    }
 }

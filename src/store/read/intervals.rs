@@ -4,9 +4,10 @@
 use std::ops::Range;
 use std::time::Duration;
 
-use super::StoreError;
 use super::reader::Reader;
 use crate::pure::time::UtcMillis;
+use crate::store::error::StoreError;
+use crate::store::rows::typical_interval_ms;
 
 /// The intervals of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,8 +36,7 @@ impl Reader {
             configured.map(|interval| i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
         for host in hosts {
             if interval_ms.is_none() {
-                interval_ms =
-                    self.ask(|connection| super::rows::typical_interval_ms(connection, *host))?;
+                interval_ms = self.ask(|connection| typical_interval_ms(connection, *host))?;
             }
         }
         let otherwise = i64::try_from(otherwise.as_millis()).unwrap_or(i64::MAX);

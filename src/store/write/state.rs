@@ -1,21 +1,20 @@
-//! The thread that owns the writing connection. It gathers results and commits them together: every
-//! commit costs the same journal, whatever is in it. While the disk is full or the database held by
-//! somebody else it keeps results in memory, up to a bound, and tries again; nobody waits for the
-//! disk but this thread.
+//! What the writer thread does with what it receives.
 
-use std::collections::{HashMap, VecDeque};
-use std::sync::Arc;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, TrySendError, sync_channel};
-use std::thread::{self, JoinHandle};
-use std::time::Duration;
-
-use super::{ClockStep, Database, Record, RunStart, StoreError};
+use super::clock::{CLOCK_DOUBT, ClockStep, clock_doubt};
+use super::database::Database;
+use super::record::{Record, RunStart};
 use crate::pure::model::{AlertKinds, Host, State};
 use crate::pure::outage::OutageRules;
 use crate::pure::phrase;
 use crate::pure::scene::{Observation, Scene};
 use crate::pure::time::{ClockSample, Monotonic, UtcMillis, nanoseconds};
+use crate::store::error::StoreError;
 use crate::sys;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
+use std::thread;
+use std::time::Duration;
 
 /// How the writer goes about it: part of the configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -32,7 +31,7 @@ pub struct StoreSettings {
     pub alerts: AlertKinds,
 }
 
-enum Order {
+pub enum Order {
     Record(Record),
     Observation(Observation),
     StoreSettings(StoreSettings),
@@ -44,175 +43,49 @@ enum Order {
 
 /// How soon a result is on disk when somebody may be waiting for it.
 const HURRY: Duration = Duration::from_millis(1500);
+
 /// How often the sign of life is written when there is nothing else to write.
 const HEARTBEAT: Duration = Duration::from_secs(60);
+
 /// How long a commit waits for another writer. A stop is over within two seconds, and may find a
 /// commit and a deletion waiting before its own last commit.
-const PATIENCE: Duration = Duration::from_millis(500);
+pub const PATIENCE: Duration = Duration::from_millis(500);
+
 /// How long a look at the newest results counts as watching.
 const WATCHED: Duration = Duration::from_secs(60);
+
 /// How often it is looked whether somebody watches through another process.
 const WATCH_LOOK: Duration = Duration::from_secs(2);
+
 /// How long after its start the daemon is in a hurry: somebody is setting it up.
 const START_HURRY: Duration = Duration::from_secs(60);
+
 /// How soon a failed commit is tried again.
 const RETRY: Duration = Duration::from_secs(10);
+
 /// How many results are kept in memory while nothing can be written: four days of three hosts at
 /// one check a minute, 6 MB.
 const PENDING_MAX: usize = 20_000;
+
 /// So many results are written whatever the time is: with many hosts waiting costs memory and saves
 /// little.
 const PENDING_ENOUGH: usize = 2000;
-/// How many results wait in the channel for the writer while it is in the middle of a slow commit:
-/// so many, or so many a host where that is more.
-const QUEUE_LEN: usize = 1024;
-const QUEUE_LEN_PER_HOST: usize = 4;
+
 /// When results come closer than this the writer sleeps as long between two looks at its queue:
 /// waking for each would cost a tenth of what a ping costs.
 const NAP: Duration = Duration::from_millis(200);
+
 /// How often what is older than the retention is deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
+
 /// How many rows a deletion takes at once: some milliseconds on a router.
 const PRUNE_ROWS: u32 = 1000;
-/// A clock that shows the last daemon this far behind may be wrong, and deletes nothing before the
-/// day is over.
-const CLOCK_DOUBT: Duration = Duration::from_secs(30 * 86_400);
-const CLOCK_PROOF: Duration = Duration::from_secs(86_400);
 
 /// A clock that is set by less than this was kept right, not set.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
 
-/// The way to the writer; clones lead to the same.
-#[derive(Clone, Debug)]
-pub struct WriterHandle {
-    orders: SyncSender<Order>,
-}
-
-impl WriterHandle {
-    /// Hands a result over without waiting; `false` when the writer is so far behind that it is
-    /// lost.
-    pub fn deliver(&self, entry: impl Into<Record>) -> bool {
-        !matches!(
-            self.orders.try_send(Order::Record(entry.into())),
-            Err(TrySendError::Full(_))
-        )
-    }
-
-    /// Tells it what is going on around this machine; where it is far behind that is lost.
-    pub fn tell(&self, fact: Observation) {
-        let _ = self.orders.try_send(Order::Observation(fact));
-    }
-
-    /// From now on only these hosts are checked.
-    pub fn set_hosts(&self, hosts: Vec<Arc<Host>>) {
-        let _ = self.orders.send(Order::Hosts(hosts));
-    }
-
-    /// Somebody looks at the newest results: for the next minute they are written soon.
-    pub fn watched(&self) {
-        // When the queue is full there are more urgent things.
-        let _ = self.orders.try_send(Order::Watched);
-    }
-
-    /// Has it ring when there is something to tell.
-    pub fn ring(&self, bell: SyncSender<()>) {
-        let _ = self.orders.send(Order::Bell(bell));
-    }
-
-    /// Makes it go by new settings.
-    pub fn set(&self, settings: StoreSettings) {
-        let _ = self.orders.send(Order::StoreSettings(settings));
-    }
-}
-
-/// The running thread.
-#[derive(Debug)]
-pub struct Writer {
-    handle: WriterHandle,
-    thread: JoinHandle<u64>,
-}
-
-impl Writer {
-    /// Enters the daemon into the ledger and starts the thread, with room for the results of so
-    /// many hosts.
-    pub fn start(
-        mut database: Database,
-        settings: StoreSettings,
-        hosts: usize,
-    ) -> Result<Writer, StoreError> {
-        let start = sys::clocks();
-        let doubt = clock_doubt(&database.runs()?, start.utc());
-        database.begin_run(start.utc())?;
-        let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
-        let path = database.path().to_path_buf();
-        // Whoever holds the file longer is tried again later: meanwhile the queue must be emptied.
-        database.set_patience(PATIENCE);
-        database.set_outage_rules(settings.outages);
-        database.set_alerts(settings.alerts);
-        let desk = WriterState::new(database, settings, start, doubt);
-        let thread = thread::Builder::new()
-            .name("store".into())
-            .spawn(move || desk.work(&received));
-        let thread = thread.map_err(|cause| StoreError::File {
-            operation: "starting the thread for",
-            path,
-            cause,
-        })?;
-        Ok(Writer {
-            handle: WriterHandle { orders },
-            thread,
-        })
-    }
-
-    /// The way to it.
-    pub fn handle(&self) -> WriterHandle {
-        self.handle.clone()
-    }
-
-    /// Whether the thread still runs.
-    pub fn is_alive(&self) -> bool {
-        !self.thread.is_finished()
-    }
-
-    /// Has everything that was delivered written and the file closed; says how many results could
-    /// not be written.
-    pub fn finish(self) -> u64 {
-        let _ = self.handle.orders.send(Order::Finish);
-        self.thread.join().unwrap_or(0)
-    }
-}
-
-/// How long to wait before anything is deleted, when the clock seems to have leapt ahead since a
-/// daemon was last alive. `runs` are starts and last signs of life; those behind a leap prove the
-/// clock only when they lasted for a day together.
-fn clock_doubt(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Duration> {
-    let between = |from: UtcMillis, to: UtcMillis| {
-        Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or_default())
-    };
-    let mut runs = runs.iter();
-    let (_, mut proven) = *runs.next()?;
-    let mut lived = Duration::ZERO;
-    for &(started, alive) in runs {
-        if between(proven, started) >= CLOCK_DOUBT {
-            lived = lived.saturating_add(between(started, alive));
-        }
-        if between(proven, started) < CLOCK_DOUBT || lived >= CLOCK_PROOF {
-            (proven, lived) = (proven.max(alive), Duration::ZERO);
-        }
-    }
-    let away = between(proven, now);
-    if away < CLOCK_DOUBT {
-        return None;
-    }
-    log::warn!(
-        "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
-        phrase::duration(away)
-    );
-    Some(CLOCK_PROOF.saturating_sub(lived))
-}
-
 /// What the thread works with.
-struct WriterState {
+pub struct WriterState {
     database: Database,
     settings: StoreSettings,
     started: Monotonic,
@@ -236,7 +109,7 @@ struct WriterState {
 }
 
 impl WriterState {
-    fn new(
+    pub fn new(
         database: Database,
         settings: StoreSettings,
         start: ClockSample,
@@ -264,7 +137,7 @@ impl WriterState {
         }
     }
 
-    fn work(mut self, orders: &Receiver<Order>) -> u64 {
+    pub fn work(mut self, orders: &Receiver<Order>) -> u64 {
         let mut last_look = self.started;
         loop {
             let due = self.flush_at.min(self.prune_at);
@@ -579,42 +452,3 @@ const _: () = assert!(
     PATIENCE.as_millis() * 3 < 2000,
     "a stop is over within two seconds"
 );
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_leaps_ahead_is_believed_only_after_a_day_however_often_it_is_started() {
-        let day = 86_400_000;
-        let doubt = |runs: &[(i64, i64)], now| {
-            let runs: Vec<_> = runs
-                .iter()
-                .map(|(start, alive)| (UtcMillis(start * day), UtcMillis(alive * day)))
-                .collect();
-            clock_doubt(&runs, UtcMillis(now * day))
-        };
-        assert_eq!(doubt(&[], 20_000), None);
-        assert_eq!(doubt(&[(20_000, 20_001)], 20_030), None);
-        assert_eq!(doubt(&[(20_000, 20_001)], 47_000), Some(CLOCK_PROOF));
-        assert_eq!(
-            doubt(&[(20_000, 20_001), (47_000, 47_000)], 47_000),
-            Some(CLOCK_PROOF),
-            "a restart proves nothing"
-        );
-        assert_eq!(
-            doubt(&[(20_000, 20_001), (47_000, 47_001)], 47_001),
-            None,
-            "a day does"
-        );
-        assert_eq!(
-            doubt(&[(20_000, 20_001), (47_000, 47_000)], 20_002),
-            None,
-            "the clock is right again"
-        );
-        // A machine without a clock of its own: every start is in 1970, until the time service has
-        // answered.
-        assert_eq!(doubt(&[(0, 0)], 20_000), Some(CLOCK_PROOF));
-        assert_eq!(doubt(&[(0, 0), (20_000, 20_001), (0, 0)], 20_001), None);
-    }
-}

@@ -5,8 +5,10 @@ use std::time::Duration;
 
 use rusqlite::{TransactionBehavior, params};
 
-use super::{Database, StoreError, rollup, rollup_day};
+use super::database::Database;
 use crate::pure::time::{UtcMillis, nanoseconds};
+use crate::store::error::StoreError;
+use crate::store::rollup::{day, due};
 
 /// What a step deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -58,7 +60,7 @@ impl Database {
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // The hour that the cut goes through too: afterwards its roll-up could not be made any
         // more.
-        if rollup::make_due(&transaction, before.hour() + 1)? {
+        if due::make_due(&transaction, before.hour() + 1)? {
             transaction.commit()?;
             return Ok(Pruned {
                 is_more: true,
@@ -88,8 +90,8 @@ impl Database {
             transaction.prepare_cached(NOTE_CUT)?.execute([before.0])?;
         }
         // By whole days, so that a day is always the sum of its hours.
-        let first_day = rollups_before.hour().div_euclid(rollup_day::HOURS);
-        let first_hour = first_day * rollup_day::HOURS;
+        let first_day = rollups_before.hour().div_euclid(day::HOURS);
+        let first_hour = first_day * day::HOURS;
         if transaction
             .prepare_cached(OLD_ROLLUP)?
             .query_row([first_hour], |row| row.get(0))?

@@ -7,13 +7,15 @@ use std::ops::Range;
 
 use rusqlite::{Row, params};
 
-use super::reader::{Reader, text};
-use super::rollup::thresholds_of;
-use super::{RecordedHost, StoreError};
+use super::hosts::RecordedHost;
+use super::reader::Reader;
 use crate::pure::model::{State, Thresholds};
 use crate::pure::stats;
 use crate::pure::sums::CheckSums;
 use crate::pure::time::UtcMillis;
+use crate::store::columns::text;
+use crate::store::error::StoreError;
+use crate::store::rows::thresholds_of;
 
 /// A recorded check.
 #[derive(Clone, Debug, PartialEq)]

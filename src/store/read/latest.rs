@@ -1,26 +1,14 @@
-//! Questions about what is recorded, one method a question, on a connection that cannot write.
+//! The newest check of every host.
 
-use std::path::{Path, PathBuf};
+use rusqlite::Row;
 
-use rusqlite::types::ValueRef;
-use rusqlite::{Connection, Row};
-
-use super::database::{FileKind, file_kind, open_to_read};
-use super::rollup::read_thresholds;
-use super::{Database, OutageEvent, StoreError, events, schema};
+use super::reader::Reader;
 use crate::pure::address::IpVersion;
 use crate::pure::model::{State, Thresholds};
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
-
-/// An open database that can only be read.
-#[derive(Debug)]
-pub struct Reader {
-    connection: Connection,
-    path: PathBuf,
-    /// Device and inode when it was opened.
-    identity: Option<(u64, u64)>,
-}
+use crate::store::columns::{read_thresholds, text};
+use crate::store::error::StoreError;
 
 /// The newest check of a host.
 #[derive(Clone, Debug, PartialEq)]
@@ -95,51 +83,6 @@ impl LatestCheck {
 }
 
 impl Reader {
-    /// Opens a database; `None` where there is no file yet. A file that an older version or the
-    /// original wrote is brought up to date first, which needs to write.
-    pub fn open(path: &Path) -> Result<Option<Reader>, StoreError> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        if let Some(reader) = Reader::open_current(path)? {
-            return Ok(Some(reader));
-        }
-        if let Some(import) = Database::open(path, &mut |_, _| ())?.import {
-            log::info!("database {}: {import}", path.display());
-        }
-        Reader::open_current(path)
-    }
-
-    /// The same, but `None` too where the file must be brought up to date first: somebody else does
-    /// that.
-    pub fn open_current(path: &Path) -> Result<Option<Reader>, StoreError> {
-        if !path.exists() {
-            return Ok(None);
-        }
-        let failed = |cause| StoreError::Sqlite {
-            operation: "opening database",
-            path: path.to_path_buf(),
-            cause,
-        };
-        let identity = super::database::identity_of(path);
-        let connection = open_to_read(path).map_err(failed)?;
-        match file_kind(&connection).map_err(failed)? {
-            FileKind::Ours(version) if version == schema::VERSION => Ok(Some(Reader {
-                connection,
-                path: path.to_path_buf(),
-                identity,
-            })),
-            FileKind::Ours(version) if version > schema::VERSION => Err(StoreError::Newer {
-                path: path.to_path_buf(),
-                version,
-            }),
-            FileKind::Foreign => Err(StoreError::Foreign {
-                path: path.to_path_buf(),
-            }),
-            FileKind::Ours(_) | FileKind::Original | FileKind::Empty => Ok(None),
-        }
-    }
-
     /// The newest check of every host that was ever recorded, by name. What a clock that was wrong
     /// has dated behind `now` stands only for a host that has nothing else.
     pub fn latest_checks(&self, now: UtcMillis) -> Result<Vec<LatestCheck>, StoreError> {
@@ -197,77 +140,4 @@ impl Reader {
         };
         self.query(LATEST, [now.0], read)
     }
-
-    /// When the daemon that still runs, as far as the ledger knows, last gave a sign of life;
-    /// `None` when every one ended.
-    pub fn last_sign_of_life(&self) -> Result<Option<UtcMillis>, StoreError> {
-        const ALIVE: &str = "select max(alive_at) from monitor_run where stopped_at is null";
-        Ok(self
-            .query(ALIVE, [], |row| row.get::<_, Option<i64>>(0))?
-            .into_iter()
-            .flatten()
-            .next()
-            .map(UtcMillis))
-    }
-
-    /// The outages that have not ended, oldest first.
-    pub fn open_outages(&self) -> Result<Vec<OutageEvent>, StoreError> {
-        self.ask(events::open_events)
-    }
-
-    /// Whether its file is still the one at its path.
-    pub fn is_current(&self) -> bool {
-        super::database::identity_of(&self.path) == self.identity
-    }
-
-    /// The file.
-    pub(super) fn path(&self) -> &Path {
-        &self.path
-    }
-
-    /// Asks something; an error names the file.
-    pub(super) fn ask<T>(
-        &self,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        let failed = |cause| StoreError::Sqlite {
-            operation: "reading database",
-            path: self.path.clone(),
-            cause,
-        };
-        question(&self.connection).map_err(failed)
-    }
-
-    /// Asks several things of one moment: what is written meanwhile is not seen. An error names the
-    /// file.
-    pub(super) fn ask_together<T>(
-        &self,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
-    ) -> Result<T, StoreError> {
-        // Ended when it is dropped, with the answer in memory and nothing sent yet.
-        self.ask(|connection| question(&*connection.unchecked_transaction()?))
-    }
-
-    pub(super) fn query<T>(
-        &self,
-        sql: &str,
-        values: impl rusqlite::Params,
-        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
-    ) -> Result<Vec<T>, StoreError> {
-        self.ask(|connection| {
-            connection
-                .prepare_cached(sql)?
-                .query_map(values, read)?
-                .collect()
-        })
-    }
-}
-
-/// Text that plain SQL may have written, in whatever encoding.
-pub(super) fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
-    Ok(match row.get_ref(index)? {
-        ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
-        ValueRef::Null => None,
-        _ => row.get(index).map(Some)?,
-    })
 }

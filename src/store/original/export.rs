@@ -1,19 +1,22 @@
 //! Writes a file with the original's literal schema, which the original itself reads: text in local
 //! time, latencies in milliseconds. What it has no columns for stays behind.
-//!
-//! Local time comes twice in autumn. The original's texts do not say which of the two is meant, and
-//! its table allows an address each of them once. Ours are in whole milliseconds, so the
-//! microseconds are free to say it: odd the second time.
 
 use std::ops::Range;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::original::write_whole;
-use super::{Checks, DNS, LINK_DOWN, Reader, RecordedCheck, RecordedHost, StoreError, schema};
-use crate::pure::time::{UtcMillis, local_to_utc, parse_naive_ms};
-use crate::sys::utc_offset_at;
+use super::text::{original_text, pass_of};
+use crate::pure::time::{UtcMillis, parse_naive_ms};
+use crate::store::connection::prepare;
+use crate::store::copy::write_whole;
+use crate::store::error::StoreError;
+use crate::store::event::{DNS, LINK_DOWN};
+use crate::store::file::literal;
+use crate::store::read::checks::{Checks, RecordedCheck};
+use crate::store::read::hosts::RecordedHost;
+use crate::store::read::reader::Reader;
+use crate::store::schema;
 
 const TABLES: &str = "
 CREATE TABLE ping_results (
@@ -148,8 +151,8 @@ impl Reader {
 /// A new file with the tables, inside of a transaction. It is nobody's until it is whole, so no
 /// journal is kept of it.
 fn begin(path: &Path) -> rusqlite::Result<Connection> {
-    let file = Connection::open(super::database::literal(path))?;
-    super::database::prepare(&file)?;
+    let file = Connection::open(literal(path))?;
+    prepare(&file)?;
     file.pragma_update(None, "journal_mode", "off")?;
     file.pragma_update(None, "synchronous", "off")?;
     file.pragma_update(None, "application_id", schema::EXPORT_ID)?;
@@ -182,51 +185,4 @@ fn insert_check(file: &Connection, check: &RecordedCheck) -> rusqlite::Result<()
         }
     }
     Err(rusqlite::Error::StatementChangedRows(0))
-}
-
-fn naive(at: UtcMillis) -> UtcMillis {
-    UtcMillis(at.0.saturating_add(utc_offset_at(at.0.div_euclid(1000)) * 1000))
-}
-
-/// 1 for an instant whose local time is there for the second time, else 0.
-fn pass_of(at: UtcMillis) -> u32 {
-    u32::from(local_to_utc(naive(at).0, None, utc_offset_at) != at)
-}
-
-/// Whether an exported text means the second of two times.
-pub(super) fn is_second_pass(text: &str) -> bool {
-    text.as_bytes().get(25).is_some_and(|digit| digit % 2 == 1)
-}
-
-/// `YYYY-MM-DD HH:MM:SS.ffffff` in local time; without a fraction where that is zero, as the
-/// original writes it.
-fn original_text(at: UtcMillis, micros: u32) -> String {
-    let mut text = naive(at).sql_text();
-    if micros == 0 && text.ends_with(".000") {
-        text.truncate(19);
-    } else {
-        text += &format!("{micros:03}");
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_exported_time_has_six_digits_or_none_and_says_by_the_last_which_pass_it_is() {
-        let whole = original_text(UtcMillis(1_762_086_896_000), 0);
-        assert_eq!((whole.len(), is_second_pass(&whole)), (19, false));
-        let second = original_text(UtcMillis(1_762_086_896_000), 1);
-        assert!(
-            second.ends_with(".000001") && is_second_pass(&second),
-            "{second}"
-        );
-        let first = original_text(UtcMillis(1_762_086_896_123), 2);
-        assert!(
-            first.ends_with(".123002") && !is_second_pass(&first),
-            "{first}"
-        );
-    }
 }

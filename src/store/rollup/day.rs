@@ -8,7 +8,7 @@ use std::time::Instant;
 
 use rusqlite::{Connection, Row, params};
 
-use super::rollup::{self, Detail, Hour};
+use super::hour::{self, Detail, Hour};
 use crate::pure::sums::{Counts, Latencies, Sums};
 use crate::pure::varint;
 
@@ -16,7 +16,7 @@ use crate::pure::varint;
 pub const HOURS: i64 = 24;
 
 /// Takes away the day of an hour whose roll-up has changed, and marks it to be made again.
-pub(super) fn forget(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
+pub fn forget(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
     const FORGET: &str = "delete from rollup_day where host_id = ?1 and day = ?2";
     const MARK: &str =
         "insert into stale_rollup_day(host_id, day) values(?1, ?2) on conflict do nothing";
@@ -31,7 +31,7 @@ pub(super) fn forget(connection: &Connection, host_id: i64, hour: i64) -> rusqli
 }
 
 /// Makes the marked days before that of `hour`, oldest first, until the time is up.
-pub(super) fn make_due(connection: &Connection, hour: i64, until: Instant) -> rusqlite::Result<()> {
+pub fn make_due(connection: &Connection, hour: i64, until: Instant) -> rusqlite::Result<()> {
     const DUE: &str =
         "select host_id, day from stale_rollup_day where day < ?1 order by day, host_id limit 64";
     const UNMARK: &str = "delete from stale_rollup_day where host_id = ?1 and day = ?2";
@@ -60,7 +60,7 @@ fn make(connection: &Connection, host_id: i64, day: i64) -> rusqlite::Result<()>
     let span = span_of(day);
     let mut sum = Sums::default();
     let (mut counts, mut latencies, mut total) = (Vec::new(), Vec::new(), Vec::new());
-    rollup::each_hour(
+    hour::each_hour(
         connection,
         host_id,
         span.clone(),
@@ -102,7 +102,7 @@ fn select(columns: &str) -> String {
 
 /// Hands over the sums of a host's hours, in no certain order. With `Detail::Counts` the latencies
 /// stay behind.
-pub(super) fn each_hour(
+pub fn each_hour(
     connection: &Connection,
     host_id: i64,
     hours: Range<i64>,
@@ -125,11 +125,11 @@ pub(super) fn each_hour(
     let mut next = hours.start;
     while let Some(row) = rows.next()? {
         let day = span_of(row.get(0)?);
-        rollup::each_hour(connection, host_id, next..day.start, detail, take)?;
+        hour::each_hour(connection, host_id, next..day.start, detail, take)?;
         // Where a row is damaged, the rest of its day is read by the hour.
         next = unpack(row, &day, &hours, take)?.max(next);
     }
-    rollup::each_hour(connection, host_id, next..hours.end, detail, take)
+    hour::each_hour(connection, host_id, next..hours.end, detail, take)
 }
 
 /// Hands over the hours of a packed row that lie in `wanted`; returns the first hour that is not
@@ -170,7 +170,7 @@ fn unpack(
 }
 
 /// Adds up a host's hours in a span: from whole days where they lie in it.
-pub(super) fn sum_up(
+pub fn sum_up(
     connection: &Connection,
     host_id: i64,
     hours: Range<i64>,

@@ -1,0 +1,38 @@
+//! Columns as they are read. Whoever writes with plain SQL may write nonsense: it counts as nothing.
+
+use rusqlite::Row;
+use rusqlite::types::{FromSql, ValueRef};
+
+use crate::pure::model::Thresholds;
+use crate::pure::time::{LATEST_MS, UtcMillis, parse_naive_ms};
+
+/// Text that plain SQL may have written, in whatever encoding.
+pub fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
+    Ok(match row.get_ref(index)? {
+        ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
+        ValueRef::Null => None,
+        _ => row.get(index).map(Some)?,
+    })
+}
+
+pub fn value<T: FromSql>(row: &Row<'_>, index: usize) -> Option<T> {
+    row.get(index).unwrap_or(None)
+}
+
+/// The instant of an event's column; `None` where it is none.
+pub fn instant_of(text: &str) -> Option<UtcMillis> {
+    parse_naive_ms(text)
+        .filter(|ms| (0..=LATEST_MS).contains(ms))
+        .map(UtcMillis)
+}
+
+/// Three columns from `first` on: the two rates and the limit. What is nonsense is the default.
+pub fn read_thresholds(row: &Row<'_>, first: usize) -> Thresholds {
+    let default = Thresholds::default();
+    let number = |index| row.get::<_, Option<u32>>(first + index).unwrap_or(None);
+    Thresholds {
+        up_rate: number(0).unwrap_or(default.up_rate),
+        degraded_rate: number(1).unwrap_or(default.degraded_rate),
+        latency_limit_us: number(2),
+    }
+}

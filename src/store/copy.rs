@@ -1,0 +1,99 @@
+//! Whole files: copies and exports get their name only when they are complete.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::Connection;
+
+use super::connection::open_to_read;
+use super::error::StoreError;
+use super::file::{beside, literal, literal_text};
+
+/// Where a copy grows before it gets its name.
+pub fn partial_copy(to: &Path) -> PathBuf {
+    beside(to, ".part")
+}
+
+/// Writes a consistent copy of the database behind a connection to `to`, whole or not at all.
+pub fn copy_database(connection: &Connection, path: &Path, to: &Path) -> Result<(), StoreError> {
+    write_whole(to, |partial| {
+        let vacuum = connection.execute(
+            "vacuum into ?1",
+            [literal_text(literal(partial).as_os_str())],
+        );
+        vacuum.map_err(|cause| StoreError::Sqlite {
+            operation: "copying database",
+            path: path.to_path_buf(),
+            cause,
+        })?;
+        Ok(())
+    })
+}
+
+/// Has a database file written beside `to` and gives it that name, which must be free, when it is
+/// whole.
+pub fn write_whole<T>(
+    to: &Path,
+    write: impl FnOnce(&Path) -> Result<T, StoreError>,
+) -> Result<T, StoreError> {
+    let partial = partial_copy(to);
+    let result = (|| {
+        let file = |operation| {
+            move |cause| StoreError::File {
+                operation,
+                path: to.to_path_buf(),
+                cause,
+            }
+        };
+        // A copy that was broken off is nobody's.
+        remove_partial(&partial).map_err(file("writing a copy to"))?;
+        let written = write(&partial)?;
+        fs::File::open(&partial)
+            .and_then(|file| file.sync_all())
+            .map_err(file("writing a copy to"))?;
+        // hard_link refuses a name that is taken, where rename would overwrite it.
+        match fs::hard_link(&partial, to) {
+            Ok(()) => fs::remove_file(&partial),
+            Err(error) if error.kind() == std::io::ErrorKind::AlreadyExists => {
+                return Err(StoreError::Exists {
+                    path: to.to_path_buf(),
+                });
+            }
+            // A file system without links, as on many USB sticks.
+            Err(_) => fs::rename(&partial, to),
+        }
+        .map_err(file("writing a copy to"))?;
+        Ok(written)
+    })();
+    if result.is_err() {
+        let _ = remove_partial(&partial);
+    }
+    result
+}
+
+/// Removes an unfinished copy, and the journal that SQLite keeps beside a large one.
+fn remove_partial(partial: &Path) -> std::io::Result<()> {
+    for file in [partial, &beside(partial, "-journal")] {
+        match fs::remove_file(file) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// Writes a consistent copy of a database, which may be in use, to a file that must not
+/// exist.
+pub fn backup(path: &Path, to: &Path) -> Result<(), StoreError> {
+    if to.exists() {
+        return Err(StoreError::Exists {
+            path: to.to_path_buf(),
+        });
+    }
+    let failed = |cause| StoreError::Sqlite {
+        operation: "opening database",
+        path: path.to_path_buf(),
+        cause,
+    };
+    copy_database(&open_to_read(path).map_err(failed)?, path, to)
+}

@@ -1,0 +1,131 @@
+//! Why the store could not do its work.
+
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
+
+use super::schema;
+
+/// Why the store could not do its work.
+#[derive(Debug)]
+pub enum StoreError {
+    /// SQLite refused.
+    Sqlite {
+        /// What was being done.
+        operation: &'static str,
+        /// The database file.
+        path: PathBuf,
+        /// What SQLite said.
+        cause: rusqlite::Error,
+    },
+    /// The file system refused.
+    File {
+        /// What was being done.
+        operation: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        cause: io::Error,
+    },
+    /// The file is a database, but neither this program's nor the original's.
+    Foreign {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file was written by a newer version of this program.
+    Newer {
+        /// The file.
+        path: PathBuf,
+        /// Its schema version.
+        version: i64,
+    },
+    /// The file to be read is none of the original's.
+    NotOriginal {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The file to be written exists.
+    Exists {
+        /// The file.
+        path: PathBuf,
+    },
+}
+
+impl StoreError {
+    /// Whether somebody else holds the database at the moment.
+    pub fn is_busy(&self) -> bool {
+        matches!(self, StoreError::Sqlite { cause, .. } if matches!(cause.sqlite_error_code(),
+            Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)))
+    }
+
+    /// What helps, where that is known.
+    pub fn hint(&self) -> Option<String> {
+        use rusqlite::ErrorCode;
+        match self {
+            StoreError::Sqlite { cause, path, .. } => match cause.sqlite_error_code()? {
+                ErrorCode::CannotOpen => {
+                    let folder = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+                    Some(match folder.filter(|folder| !folder.is_dir()) {
+                        Some(folder) => format!("the folder does not exist: mkdir -p {}", folder.display()),
+                        None if path.is_dir() => "it is a folder: name a file in it".into(),
+                        None => {
+                            "the file and its folder must be readable and writable: SQLite keeps its log beside the file".into()
+                        }
+                    })
+                }
+                ErrorCode::ReadOnly | ErrorCode::PermissionDenied => {
+                    Some("the file and its folder must be writable: SQLite keeps its log beside the file".into())
+                }
+                ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Some(format!(
+                    "the file is damaged: move it away (a new one is begun) and try sqlite3 {} .recover",
+                    path.display()
+                )),
+                ErrorCode::DiskFull => Some("the disk is full".into()),
+                ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked => {
+                    Some("another program holds the database: try again".into())
+                }
+                _ => None,
+            },
+            StoreError::Foreign { .. } => Some("database.path must name a new file or one of this program's".into()),
+            StoreError::Newer { .. } => Some("install the newer version of ace-connection-logger".into()),
+            StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
+            StoreError::File { .. } | StoreError::NotOriginal { .. } => None,
+        }
+    }
+}
+
+impl fmt::Display for StoreError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            StoreError::Sqlite {
+                operation,
+                path,
+                cause,
+            } => write!(f, "{operation} {}: {cause}", path.display()),
+            StoreError::File {
+                operation,
+                path,
+                cause,
+            } => write!(f, "{operation} {}: {cause}", path.display()),
+            StoreError::Foreign { path } => {
+                write!(f, "database {}: it is another program's", path.display())
+            }
+            StoreError::Newer { path, version } => {
+                write!(
+                    f,
+                    "database {}: its schema is version {version}, this program knows {}",
+                    path.display(),
+                    schema::VERSION
+                )
+            }
+            StoreError::NotOriginal { path } => {
+                write!(
+                    f,
+                    "import {}: it has no table ping_results with the original's columns",
+                    path.display()
+                )
+            }
+            StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
+        }
+    }
+}

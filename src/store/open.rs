@@ -1,0 +1,102 @@
+//! Opens a file for writing: begins it, upgrades its schema or converts one of the original's.
+
+use std::path::Path;
+
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+
+use super::connection::prepare;
+use super::error::StoreError;
+use super::file::{FileKind, file_kind, literal};
+use super::original::import::Import;
+use super::original::take_over::{keep_copy, take_over};
+use super::{journal, schema};
+
+/// Opens a file of ours, begins one where there is none, or converts one of the original's; says what
+/// that found. `progress` is called with the rows done and the rows in all.
+pub fn open_to_write(
+    path: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<(Connection, Option<Import>), StoreError> {
+    let failed = |operation| {
+        move |cause| StoreError::Sqlite {
+            operation,
+            path: path.to_path_buf(),
+            cause,
+        }
+    };
+    let open = || -> rusqlite::Result<(Connection, FileKind)> {
+        let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
+            | OpenFlags::SQLITE_OPEN_CREATE
+            | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+        let connection = Connection::open_with_flags(literal(path), flags)?;
+        prepare(&connection)?;
+        let file_kind = file_kind(&connection)?;
+        Ok((connection, file_kind))
+    };
+    let opened = match open() {
+        Err(error) if journal::is_misplaced(&error) => {
+            journal::take_log_away(path).and_then(|()| open())
+        }
+        other => other,
+    };
+    let (mut connection, file_kind) = opened.map_err(failed("opening database"))?;
+    let import = match file_kind {
+        FileKind::Ours(schema::VERSION) => None,
+        FileKind::Ours(version) if version > schema::VERSION => {
+            return Err(StoreError::Newer {
+                path: path.to_path_buf(),
+                version,
+            });
+        }
+        FileKind::Ours(_) => {
+            upgrade(&mut connection).map_err(failed("upgrading database"))?;
+            None
+        }
+        FileKind::Empty => {
+            begin_file(&mut connection).map_err(failed("beginning database"))?;
+            None
+        }
+        FileKind::Original => take_over(&mut connection, path, progress)?,
+        FileKind::Foreign => {
+            return Err(StoreError::Foreign {
+                path: path.to_path_buf(),
+            });
+        }
+    };
+    keep_copy(path);
+    give_back_pages(&connection, path);
+    journal::set(&connection, path).map_err(failed("opening database"))?;
+    Ok((connection, import))
+}
+
+/// A file that was taken over is written anew once, so that it is no larger than it must be and
+/// gives back what pruning frees. Where that fails, for want of room or because somebody reads, it
+/// is tried again at the next opening.
+fn give_back_pages(connection: &Connection, path: &Path) {
+    const INCREMENTAL: i64 = 2;
+    let mode = || connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0));
+    let result = mode().and_then(|mode| match mode {
+        INCREMENTAL => Ok(()),
+        _ => connection.execute_batch("pragma auto_vacuum = incremental; vacuum"),
+    });
+    if let Err(error) = result {
+        log::debug!("vacuum of {}: {error}", path.display());
+    }
+}
+
+fn begin_file(connection: &mut Connection) -> rusqlite::Result<()> {
+    connection.pragma_update(None, "auto_vacuum", "incremental")?;
+    upgrade(connection)
+}
+
+/// Runs the missing migrations. Another process may do the same at the same moment: whoever comes
+/// second finds it done.
+fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let version = match file_kind(&transaction)? {
+        FileKind::Ours(version) => version,
+        _ => 0,
+    };
+    schema::migrate(&transaction, version)?;
+    transaction.commit()
+}

@@ -1,0 +1,279 @@
+//! Reads checks and events of the original's tables into ours.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, Row, TransactionBehavior, params};
+
+use super::rows::{describe, read_check, read_span};
+use super::tables::{CHECK_COLUMNS, EVENT_COLUMNS, has_columns};
+use super::text::{Writer, writer_of};
+use crate::pure::phrase::count;
+use crate::pure::time::UtcMillis;
+use crate::store::connection::open_to_read;
+use crate::store::error::StoreError;
+use crate::store::file::{FileKind, file_kind, literal, literal_text};
+use crate::store::rollup::due::mark_stale;
+use crate::store::rows::{CheckRow, enter_host, insert_row, next_millisecond};
+
+/// What taking over found.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Import {
+    /// Checks that were written.
+    pub checks: u64,
+    /// Checks that were there already.
+    pub known: u64,
+    /// Outage events that were written.
+    pub events: u64,
+    /// Rows that could not be read; the first is described.
+    pub unreadable: u64,
+    /// What was wrong with the first of them.
+    pub first_unreadable: Option<String>,
+    /// Where the copy of the file was left, when it was taken over in place.
+    pub copy: Option<PathBuf>,
+}
+
+impl Import {
+    /// Counts a row that could not be read; `row` starts with its id.
+    fn refuse(&mut self, noun: &str, row: &Row<'_>, problem: &str) {
+        self.unreadable += 1;
+        let id = row.get_ref(0).map(|id| describe(&id)).unwrap_or_default();
+        self.first_unreadable
+            .get_or_insert_with(|| format!("{noun} id {id}, {problem}"));
+    }
+}
+
+impl fmt::Display for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(
+            f,
+            "{} and {} taken over",
+            count(self.checks, "check"),
+            count(self.events, "outage event")
+        )?;
+        if self.known > 0 {
+            write!(f, ", {} known already", self.known)?;
+        }
+        if let Some(first) = &self.first_unreadable {
+            write!(
+                f,
+                ", {} could not be read, the first: {first}",
+                count(self.unreadable, "row")
+            )?;
+        }
+        if let Some(copy) = &self.copy {
+            write!(f, "; the file as it was is kept as {}", copy.display())?;
+        }
+        Ok(())
+    }
+}
+
+/// Whether a file is a database of the original; otherwise the error says what it is instead.
+pub fn require_original(path: &Path) -> Result<(), StoreError> {
+    match open_to_read(path).and_then(|connection| file_kind(&connection)) {
+        Ok(FileKind::Original) => Ok(()),
+        Ok(_) => Err(StoreError::NotOriginal {
+            path: path.to_path_buf(),
+        }),
+        Err(cause) => Err(StoreError::Sqlite {
+            operation: "opening",
+            path: path.to_path_buf(),
+            cause,
+        }),
+    }
+}
+
+/// Reads a file of the original into this database, in one transaction; what was imported
+/// before is known again.
+pub fn import(
+    connection: &mut Connection,
+    path: &Path,
+    from: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Import, StoreError> {
+    require_original(from)?;
+    let not_readable = |cause| StoreError::Sqlite {
+        operation: "opening",
+        path: from.to_path_buf(),
+        cause,
+    };
+    let failed = |cause| StoreError::Sqlite {
+        operation: "importing into",
+        path: path.to_path_buf(),
+        cause,
+    };
+    let name = literal(from);
+    let attach = connection.execute(
+        "attach database ?1 as original",
+        [literal_text(name.as_os_str())],
+    );
+    attach.map_err(not_readable)?;
+    let result = (|| {
+        let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+        let has_events = has_columns(&transaction, "original", "outage_events", EVENT_COLUMNS)?;
+        let events = has_events.then_some("original.outage_events");
+        let writer = writer_of(&transaction, "original")?;
+        let import = read(
+            &transaction,
+            "original.ping_results",
+            events,
+            writer,
+            progress,
+        )?;
+        transaction.commit()?;
+        Ok(import)
+    })();
+    let detached = connection.execute_batch("detach database original");
+    let import = result.map_err(failed)?;
+    detached.map_err(failed)?;
+    Ok(import)
+}
+
+/// Reads checks and events from tables with the original's columns into ours.
+pub fn read(
+    connection: &Connection,
+    checks: &str,
+    events: Option<&str>,
+    writer: Writer,
+    progress: &mut dyn FnMut(u64, u64),
+) -> rusqlite::Result<Import> {
+    let mut import = Import::default();
+    let total: i64 =
+        connection.query_row(&format!("select count(*) from {checks}"), [], |row| {
+            row.get(0)
+        })?;
+    let total = u64::try_from(total).unwrap_or(0);
+    // In the order of writing: it tells the two passes through the hour that autumn repeats apart.
+    let mut statement = connection.prepare(&format!(
+        "select {CHECK_COLUMNS}, julianday(timestamp) from {checks} order by id"
+    ))?;
+    let mut rows = statement.query([])?;
+    let mut previous = None;
+    let mut done = 0;
+    while let Some(row) = rows.next()? {
+        done += 1;
+        if done % 4096 == 0 {
+            progress(done, total);
+        }
+        match read_check(row, writer, previous) {
+            Ok((at, address, name, check)) => {
+                previous = Some(at);
+                let host_id = enter_host(connection, &address, None, &name)?;
+                match place(connection, host_id, at, &check)? {
+                    Some(placed) => {
+                        import.checks += 1;
+                        mark_stale(connection, host_id, placed.hour())?;
+                    }
+                    None => import.known += 1,
+                }
+            }
+            Err(problem) => import.refuse("check", row, &problem),
+        }
+    }
+    progress(done, total);
+    if let Some(events) = events {
+        read_events(connection, events, writer, &mut import)?;
+    }
+    Ok(import)
+}
+
+/// Writes a check at its millisecond or the next one that is free; `None` when the same check
+/// stands there already.
+fn place(
+    connection: &Connection,
+    host_id: i64,
+    at: UtcMillis,
+    check: &CheckRow,
+) -> rusqlite::Result<Option<UtcMillis>> {
+    const KNOWN: &str = "select sent, received, min_us, avg_us, max_us from check_result where host_id = ?1 and checked_at = ?2";
+    let first = at.0;
+    let mut at = at;
+    while !insert_row(connection, host_id, at.0, check)? {
+        let known = connection
+            .prepare_cached(KNOWN)?
+            .query_row(params![host_id, at.0], |row| {
+                let (sent, received) = (row.get(0)?, row.get(1)?);
+                Ok(CheckRow {
+                    sent,
+                    received,
+                    min_us: row.get(2)?,
+                    avg_us: row.get(3)?,
+                    max_us: row.get(4)?,
+                    rtts: None,
+                })
+            })?;
+        if known == *check {
+            return Ok(None);
+        }
+        at.0 = next_millisecond(first, at.0)?;
+    }
+    Ok(Some(at))
+}
+
+/// Takes the events over, times to UTC. An event that is known by host and start is left alone, but
+/// for its end.
+fn read_events(
+    connection: &Connection,
+    table: &str,
+    writer: Writer,
+    import: &mut Import,
+) -> rusqlite::Result<()> {
+    const CLOSE: &str =
+        "update outage_events set end_time = ?3, duration_seconds = ?4, checks_failed = ?5,
+            checks_during_outage = ?6, recovery_success_rate = ?7, notes = ?8
+        where host_address = ?1 and start_time = ?2 and end_time is null and ?3 is not null";
+    const WRITE: &str = "insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds,
+            checks_failed, checks_during_outage, recovery_success_rate, notes)
+        select ?9, ?1, 'outage', ?2, ?3, ?4, ?5, ?6, ?7, ?8
+         where not exists (select 1 from outage_events where host_address = ?1 and start_time = ?2)";
+    let mut statement =
+        connection.prepare(&format!("select {EVENT_COLUMNS} from {table} order by id"))?;
+    let mut rows = statement.query([])?;
+    let mut previous = None;
+    while let Some(row) = rows.next()? {
+        let (start, end, address) = match read_span(row, writer, previous) {
+            Ok(span) => span,
+            Err(problem) => {
+                import.refuse("outage event", row, &problem);
+                continue;
+            }
+        };
+        previous = Some(start);
+        let text = |index| {
+            row.get_ref(index)
+                .map(|value| value.as_str().ok().map(str::to_string))
+        };
+        let name = text(1)?
+            .filter(|name| !name.is_empty())
+            .unwrap_or_else(|| address.clone());
+        let duration = end.map(|end| (end.0 - start.0).div_euclid(1000));
+        let number = |index| row.get_ref(index).map(|value| value.as_i64().ok());
+        let rate = row.get_ref(8)?.as_f64().ok();
+        let (start, end) = (start.sql_text(), end.map(UtcMillis::sql_text));
+        let (failed, during) = (number(6)?, number(7)?);
+        let closed = params![
+            address,
+            start,
+            end,
+            duration,
+            failed,
+            during,
+            rate,
+            text(9)?
+        ];
+        connection.prepare_cached(CLOSE)?.execute(closed)?;
+        let written = params![
+            address,
+            start,
+            end,
+            duration,
+            failed,
+            during,
+            rate,
+            text(9)?,
+            name
+        ];
+        import.events += connection.prepare_cached(WRITE)?.execute(written)? as u64;
+    }
+    Ok(())
+}

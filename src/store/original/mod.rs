@@ -1,0 +1,8 @@
+//! Files of the Python original: read into ours, converted in place, and written.
+
+pub mod export;
+pub mod import;
+pub mod rows;
+pub mod tables;
+pub mod take_over;
+pub mod text;

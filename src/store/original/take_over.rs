@@ -1,0 +1,115 @@
+//! Converts a file of the original in place, once, after a copy of it has been written beside it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use rusqlite::{Connection, TransactionBehavior};
+
+use super::import::{Import, read};
+use super::tables::{EVENT_COLUMNS, has_columns};
+use super::text::writer_of;
+use crate::store::connection::open_to_read;
+use crate::store::copy::copy_database;
+use crate::store::error::StoreError;
+use crate::store::file::{FileKind, beside, file_kind};
+use crate::store::schema;
+
+/// Turns a file of the original into one of ours, in one transaction; `None` when another process
+/// has just done so.
+pub fn take_over(
+    connection: &mut Connection,
+    path: &Path,
+    progress: &mut dyn FnMut(u64, u64),
+) -> Result<Option<Import>, StoreError> {
+    let failed = |cause| StoreError::Sqlite {
+        operation: "taking over database",
+        path: path.to_path_buf(),
+        cause,
+    };
+    // From here on nobody else writes, so that the copy has every row.
+    let transaction = connection
+        .transaction_with_behavior(TransactionBehavior::Immediate)
+        .map_err(failed)?;
+    if !matches!(file_kind(&transaction).map_err(failed)?, FileKind::Original) {
+        return Ok(None);
+    }
+    // Under a name of its own until the file is ours: a taking over that was broken off leaves no
+    // second copy.
+    let unfinished = beside(path, ".original.new");
+    if let Err(cause) = fs::remove_file(&unfinished)
+        && cause.kind() != std::io::ErrorKind::NotFound
+    {
+        return Err(StoreError::File {
+            operation: "removing",
+            path: unfinished,
+            cause,
+        });
+    }
+    // Another connection, since a copy cannot be made inside of a transaction.
+    copy_database(&open_to_read(path).map_err(failed)?, path, &unfinished)?;
+    match fill(&transaction, progress).and_then(|import| transaction.commit().map(|()| import)) {
+        Ok(import) => Ok(Some(Import {
+            copy: keep_copy(path),
+            ..import
+        })),
+        Err(cause) => {
+            let _ = fs::remove_file(&unfinished);
+            Err(failed(cause))
+        }
+    }
+}
+
+/// Gives the copy of a file that was taken over its name; says which. Where this program was
+/// stopped between the two, the next opening does it.
+pub fn keep_copy(path: &Path) -> Option<PathBuf> {
+    let unfinished = beside(path, ".original.new");
+    if !unfinished.exists() {
+        return None;
+    }
+    let copy = free_name(path);
+    match fs::rename(&unfinished, &copy) {
+        Ok(()) => Some(copy),
+        Err(error) => {
+            log::warn!("{}: {error}", unfinished.display());
+            Some(unfinished)
+        }
+    }
+}
+
+/// Puts our tables in the place of the original's, with all that these hold.
+fn fill(transaction: &Connection, progress: &mut dyn FnMut(u64, u64)) -> rusqlite::Result<Import> {
+    let has_events = has_columns(transaction, "main", "outage_events", EVENT_COLUMNS)?;
+    let writer = writer_of(transaction, "main")?;
+    transaction.execute_batch("alter table ping_results rename to original_ping_results")?;
+    if has_events {
+        transaction.execute_batch(
+            "alter table outage_events rename to original_outage_events;
+             drop index if exists idx_events_host_time;
+             drop index if exists idx_events_time",
+        )?;
+    }
+    schema::migrate(transaction, 0)?;
+    let events = has_events.then_some("main.original_outage_events");
+    let import = read(
+        transaction,
+        "main.original_ping_results",
+        events,
+        writer,
+        progress,
+    )?;
+    transaction.execute_batch(
+        "drop table original_ping_results; drop table if exists original_outage_events",
+    )?;
+    Ok(import)
+}
+
+/// `connection_logs.db.original`, or with a number behind it: never a name that is taken.
+fn free_name(path: &Path) -> PathBuf {
+    let mut candidate = beside(path, ".original");
+    let mut number = 2;
+    while candidate.exists() {
+        candidate = beside(path, &format!(".original-{number}"));
+        number += 1;
+    }
+    candidate
+}

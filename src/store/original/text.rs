@@ -1,0 +1,89 @@
+//! Times in the original's schema: text in local time.
+//!
+//! Local time comes twice in autumn. The original's texts do not say which of the two is meant, and
+//! its table allows an address each of them once. Ours are in whole milliseconds, so the
+//! microseconds are free to say it: odd the second time.
+
+use rusqlite::Connection;
+
+use crate::pure::time::{UtcMillis, local_to_utc, parse_naive_ms};
+use crate::store::schema;
+use crate::sys::utc_offset_at;
+
+/// Who wrote a file with the original's schema.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Writer {
+    /// The original, or who imitates it.
+    Original,
+    /// This program's `export`.
+    Export,
+}
+
+pub fn writer_of(connection: &Connection, schema: &str) -> rusqlite::Result<Writer> {
+    let id: i64 =
+        connection.pragma_query_value(Some(schema), "application_id", |row| row.get(0))?;
+    Ok(if id == schema::EXPORT_ID {
+        Writer::Export
+    } else {
+        Writer::Original
+    })
+}
+
+impl Writer {
+    /// The instant that a text means. In the hour that autumn repeats the original's rows are told
+    /// apart by the row before, ours by themselves.
+    pub fn instant(self, text: &str, previous: Option<UtcMillis>) -> Option<UtcMillis> {
+        let previous = match self {
+            Writer::Original => previous,
+            Writer::Export => is_second_pass(text).then_some(UtcMillis(i64::MAX)),
+        };
+        parse_naive_ms(text).map(|naive| local_to_utc(naive, previous, utc_offset_at))
+    }
+}
+
+fn naive(at: UtcMillis) -> UtcMillis {
+    UtcMillis(at.0.saturating_add(utc_offset_at(at.0.div_euclid(1000)) * 1000))
+}
+
+/// 1 for an instant whose local time is there for the second time, else 0.
+pub fn pass_of(at: UtcMillis) -> u32 {
+    u32::from(local_to_utc(naive(at).0, None, utc_offset_at) != at)
+}
+
+/// Whether an exported text means the second of two times.
+pub fn is_second_pass(text: &str) -> bool {
+    text.as_bytes().get(25).is_some_and(|digit| digit % 2 == 1)
+}
+
+/// `YYYY-MM-DD HH:MM:SS.ffffff` in local time; without a fraction where that is zero, as the
+/// original writes it.
+pub fn original_text(at: UtcMillis, micros: u32) -> String {
+    let mut text = naive(at).sql_text();
+    if micros == 0 && text.ends_with(".000") {
+        text.truncate(19);
+    } else {
+        text += &format!("{micros:03}");
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_exported_time_has_six_digits_or_none_and_says_by_the_last_which_pass_it_is() {
+        let whole = original_text(UtcMillis(1_762_086_896_000), 0);
+        assert_eq!((whole.len(), is_second_pass(&whole)), (19, false));
+        let second = original_text(UtcMillis(1_762_086_896_000), 1);
+        assert!(
+            second.ends_with(".000001") && is_second_pass(&second),
+            "{second}"
+        );
+        let first = original_text(UtcMillis(1_762_086_896_123), 2);
+        assert!(
+            first.ends_with(".123002") && !is_second_pass(&first),
+            "{first}"
+        );
+    }
+}

@@ -1,0 +1,71 @@
+//! Recorded outages and other events, row by row.
+
+use std::ops::Range;
+
+use rusqlite::params;
+
+use super::reader::Reader;
+use crate::pure::time::{LATEST_MS, UtcMillis};
+use crate::store::error::StoreError;
+use crate::store::event::{COLUMNS, OutageEvent, open_events, read_event};
+
+/// Which outages are asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum OutageFilter {
+    /// All of them.
+    All,
+    /// Those that are not over.
+    OpenOnly,
+}
+
+impl Reader {
+    /// Outages, newest first: of one address or of all, those not over or all, begun since an
+    /// instant.
+    pub fn outages(
+        &self,
+        address: Option<&str>,
+        standing: OutageFilter,
+        since: Option<UtcMillis>,
+        limit: i64,
+    ) -> Result<Vec<OutageEvent>, StoreError> {
+        let outages = format!(
+            "select {} from outage_events where (?1 is null or host_address = ?1) and (?2 = 0 or end_time is null)
+                and (?3 is null or start_time >= ?3) order by start_time desc, id desc limit ?4",
+            COLUMNS
+        );
+        let since = since.map(UtcMillis::sql_text);
+        let open = i64::from(standing == OutageFilter::OpenOnly);
+        self.ask(|c| {
+            c.prepare_cached(&outages)?
+                .query_map(params![address, open, since, limit], read_event)?
+                .collect()
+        })
+    }
+}
+
+impl Reader {
+    /// The outages that have not ended, oldest first.
+    pub fn open_outages(&self) -> Result<Vec<OutageEvent>, StoreError> {
+        self.ask(open_events)
+    }
+}
+
+impl Reader {
+    /// The rows of a span, of one type or of all, oldest first.
+    pub(in crate::store) fn events_within(
+        &self,
+        span: &Range<UtcMillis>,
+        only: Option<&str>,
+    ) -> Result<Vec<OutageEvent>, StoreError> {
+        let events = format!(
+            "select {COLUMNS} from outage_events where start_time < ?2 and (end_time is null or end_time >= ?1)
+                and (?3 is null or event_type = ?3) order by start_time, id"
+        );
+        let text = |at: UtcMillis| UtcMillis(at.0.clamp(0, LATEST_MS)).sql_text();
+        self.query(
+            &events,
+            params![text(span.start), text(span.end), only],
+            read_event,
+        )
+    }
+}

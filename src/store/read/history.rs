@@ -1,0 +1,189 @@
+//! Sums over spans of time: of the whole span, of the buckets of a chart, of days.
+
+use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+
+use rusqlite::{Row, params};
+
+use super::reader::Reader;
+use crate::pure::model::Thresholds;
+use crate::pure::sums::{CheckSums, Counts, Sums};
+use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::store::error::StoreError;
+use crate::store::rollup::checks::{each_check, each_not_measured};
+use crate::store::rollup::day;
+use crate::store::rollup::hour::Detail;
+use crate::store::rows::thresholds_of;
+
+/// What was noted beside the checks of a span.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct NoteSums {
+    /// Replies after their timeout.
+    pub late: i64,
+    /// Replies that came again.
+    pub duplicates: i64,
+    /// Messages that answered nothing.
+    pub foreign: i64,
+}
+
+/// From where a chart's buckets are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// The checks themselves.
+    Raw,
+    /// Hourly roll-ups.
+    Rollup,
+}
+
+/// What a sum is made of.
+enum Addition<'a> {
+    Check(CheckSums<'a>, Thresholds),
+    NotMeasured,
+}
+
+impl Addition<'_> {
+    fn add_to(&self, sums: &mut Sums) {
+        match self {
+            Addition::Check(check, thresholds) => sums.add(check, thresholds),
+            Addition::NotMeasured => sums.counts.not_measured += 1,
+        }
+    }
+}
+
+impl Reader {
+    /// Before this instant the checks themselves are deleted.
+    pub fn pruned_before(&self) -> Result<UtcMillis, StoreError> {
+        self.ask(|c| c.query_row("select pruned_before from pruning", [], |row| row.get(0)))
+            .map(UtcMillis)
+    }
+
+    /// The sums of a span: from roll-ups where whole hours lie in it, at its edges from the checks.
+    pub fn sums(&self, hosts: &[i64], span: &Range<UtcMillis>) -> Result<Sums, StoreError> {
+        let first_hour = -(-span.start.0).div_euclid(HOUR_MS);
+        let last_hour = span.end.0.div_euclid(HOUR_MS).max(first_hour);
+        let mut sums = Sums::default();
+        if span.end.0 <= first_hour * HOUR_MS {
+            self.add_checks(hosts, span.start.0..span.end.0, &mut |_, what| {
+                what.add_to(&mut sums)
+            })?;
+            return Ok(sums);
+        }
+        for edge in [
+            span.start.0..first_hour * HOUR_MS,
+            last_hour * HOUR_MS..span.end.0,
+        ] {
+            self.add_checks(hosts, edge, &mut |_, what| what.add_to(&mut sums))?;
+        }
+        for host in hosts {
+            self.ask_together(|c| day::sum_up(c, *host, first_hour..last_hour, &mut sums))?;
+        }
+        Ok(sums)
+    }
+
+    /// The sums of a span cut into buckets, by their number: instant / width. Buckets without
+    /// anything are left out.
+    pub fn buckets(
+        &self,
+        hosts: &[i64],
+        span: &Range<UtcMillis>,
+        width_ms: i64,
+        source: Source,
+    ) -> Result<BTreeMap<i64, Sums>, StoreError> {
+        let mut buckets: BTreeMap<i64, Sums> = BTreeMap::new();
+        match source {
+            Source::Raw => {
+                self.add_checks(hosts, span.start.0..span.end.0, &mut |at, what| {
+                    what.add_to(buckets.entry(at.div_euclid(width_ms)).or_default());
+                })?;
+            }
+            Source::Rollup => {
+                let hours = span.start.hour()..-(-span.end.0).div_euclid(HOUR_MS);
+                for host in hosts {
+                    self.ask_together(|c| {
+                        day::each_hour(c, *host, hours.clone(), Detail::Whole, &mut |hour, sums| {
+                            sums.add_to(
+                                buckets
+                                    .entry(hour.saturating_mul(HOUR_MS).div_euclid(width_ms))
+                                    .or_default(),
+                            );
+                        })
+                    })?;
+                }
+            }
+        }
+        Ok(buckets)
+    }
+
+    /// Hands over the counts of a host's hours, in no certain order.
+    pub fn each_hour(
+        &self,
+        host: i64,
+        hours: Range<i64>,
+        mut take: impl FnMut(i64, &Counts),
+    ) -> Result<(), StoreError> {
+        self.ask_together(|c| {
+            day::each_hour(c, host, hours, Detail::Counts, &mut |number, hour| {
+                take(number, &hour.counts)
+            })
+        })
+    }
+
+    fn add_checks(
+        &self,
+        hosts: &[i64],
+        span: Range<i64>,
+        add: &mut dyn FnMut(i64, Addition<'_>),
+    ) -> Result<(), StoreError> {
+        for host in hosts {
+            self.ask_together(|c| {
+                let thresholds = thresholds_of(c, *host)?;
+                each_check(c, *host, span.clone(), |at, check| {
+                    add(at, Addition::Check(check, thresholds))
+                })?;
+                each_not_measured(c, *host, span.clone(), |at| add(at, Addition::NotMeasured))
+            })?;
+        }
+        Ok(())
+    }
+
+    /// What was noted beside the checks of a span.
+    pub fn note_sums(
+        &self,
+        hosts: &[i64],
+        span: &Range<UtcMillis>,
+    ) -> Result<NoteSums, StoreError> {
+        const NOTES: &str = "select coalesce(sum(late), 0), coalesce(sum(duplicates), 0), coalesce(sum(foreigners), 0)
+                               from check_note where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
+        let mut sums = NoteSums::default();
+        for host in hosts {
+            let read = |row: &Row<'_>| {
+                Ok(NoteSums {
+                    late: row.get(0)?,
+                    duplicates: row.get(1)?,
+                    foreign: row.get(2)?,
+                })
+            };
+            let one = self.ask(|c| {
+                c.prepare_cached(NOTES)?
+                    .query_row(params![host, span.start.0, span.end.0], read)
+            })?;
+            sums.late += one.late;
+            sums.duplicates += one.duplicates;
+            sums.foreign += one.foreign;
+        }
+        Ok(sums)
+    }
+
+    /// Changes with every result that is recorded.
+    pub fn newest_write(&self) -> Result<String, StoreError> {
+        const NEWEST: &str = "select coalesce(group_concat(at, '-'), '') from (
+            select max((select coalesce(max(checked_at), 0) from check_result where host_id = h.id),
+                       (select coalesce(max(checked_at), 0) from not_measured_check where host_id = h.id)) as at from host h)";
+        let times: String =
+            self.ask(|c| c.prepare_cached(NEWEST)?.query_row([], |row| row.get(0)))?;
+        let mut hash = std::hash::DefaultHasher::new();
+        times.hash(&mut hash);
+        Ok(format!("{:x}", hash.finish()))
+    }
+}

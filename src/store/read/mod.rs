@@ -1,0 +1,14 @@
+//! What is recorded, read on connections that cannot write.
+
+pub mod check_json;
+pub mod checks;
+pub mod events;
+pub mod gaps;
+pub mod grouped;
+pub mod history;
+pub mod hosts;
+pub mod intervals;
+pub mod latest;
+pub mod reader;
+pub mod runs;
+pub mod waiting;

@@ -1,0 +1,53 @@
+//! The recorded runs of the monitor.
+
+use rusqlite::OptionalExtension;
+
+use super::reader::Reader;
+use crate::pure::time::UtcMillis;
+use crate::store::error::StoreError;
+
+/// A daemon in the ledger.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MonitorRun {
+    /// When it began.
+    pub started_at: UtcMillis,
+    /// Its last sign of life.
+    pub alive_at: UtcMillis,
+    /// When it ended cleanly.
+    pub stopped_at: Option<UtcMillis>,
+}
+
+impl Reader {
+    /// The newest daemon in the ledger.
+    pub fn newest_run(&self) -> Result<Option<MonitorRun>, StoreError> {
+        const NEWEST: &str = "select started_at, alive_at, stopped_at from monitor_run
+                               order by stopped_at is null and alive_at = (select max(alive_at) from monitor_run) desc,
+                                        alive_at desc limit 1";
+        self.ask(|c| {
+            c.prepare_cached(NEWEST)?
+                .query_row([], |row| {
+                    let stopped_at: Option<i64> = row.get(2)?;
+                    Ok(MonitorRun {
+                        started_at: UtcMillis(row.get(0)?),
+                        alive_at: UtcMillis(row.get(1)?),
+                        stopped_at: stopped_at.map(UtcMillis),
+                    })
+                })
+                .optional()
+        })
+    }
+}
+
+impl Reader {
+    /// When the daemon that still runs, as far as the ledger knows, last gave a sign of life;
+    /// `None` when every one ended.
+    pub fn last_sign_of_life(&self) -> Result<Option<UtcMillis>, StoreError> {
+        const ALIVE: &str = "select max(alive_at) from monitor_run where stopped_at is null";
+        Ok(self
+            .query(ALIVE, [], |row| row.get::<_, Option<i64>>(0))?
+            .into_iter()
+            .flatten()
+            .next()
+            .map(UtcMillis))
+    }
+}

@@ -1,0 +1,73 @@
+//! The notices that wait to be sent.
+
+use rusqlite::{OptionalExtension, Row};
+
+use super::reader::Reader;
+use crate::pure::model::AlertKind;
+use crate::pure::time::UtcMillis;
+use crate::store::columns::{text, value};
+use crate::store::error::StoreError;
+use crate::store::event::{COLUMNS, OutageEvent, read_event};
+
+/// A notice that waits to be told.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Notice {
+    /// In the order in which they are told.
+    pub id: i64,
+    /// When it was written.
+    pub made_at: UtcMillis,
+    /// What it tells.
+    pub kind: AlertKind,
+    /// How often it was told to nobody.
+    pub tries: u32,
+    /// What it is about, as it is on record now; more than one of an incident, none where a check
+    /// is degraded.
+    pub events: Vec<OutageEvent>,
+    /// The JSON of a check that is degraded.
+    pub facts: Option<String>,
+}
+
+impl Reader {
+    /// The notice that is to be told next.
+    pub fn next_notice(&self) -> Result<Option<Notice>, StoreError> {
+        const NEXT: &str = "select id, made_at, kind, tries, facts from notice where told_at is null
+                               and kind in ('down', 'up', 'degraded', 'incident') order by id limit 1";
+        let events = format!(
+            "select {COLUMNS} from outage_events where id in (select event_id from notice_event where notice_id = ?1)
+              order by start_time, id"
+        );
+        let read = |row: &Row<'_>| {
+            Ok(Notice {
+                id: row.get(0)?,
+                made_at: UtcMillis(value(row, 1).unwrap_or(0)),
+                kind: text(row, 2)?
+                    .as_deref()
+                    .and_then(AlertKind::from_word)
+                    .unwrap_or(AlertKind::Down),
+                tries: value(row, 3).unwrap_or(0),
+                facts: text(row, 4)?,
+                events: Vec::new(),
+            })
+        };
+        self.ask_together(|connection| {
+            let Some(mut notice) = connection
+                .prepare_cached(NEXT)?
+                .query_row([], read)
+                .optional()?
+            else {
+                return Ok(None);
+            };
+            let mut statement = connection.prepare_cached(&events)?;
+            notice.events = statement
+                .query_map([notice.id], read_event)?
+                .collect::<rusqlite::Result<_>>()?;
+            Ok(Some(notice))
+        })
+    }
+
+    /// When notices were told since an instant, in order.
+    pub fn notices_told_since(&self, since: UtcMillis) -> Result<Vec<UtcMillis>, StoreError> {
+        const TOLD: &str = "select told_at from notice where told_at > ?1 order by told_at";
+        self.query(TOLD, [since.0], |row| row.get(0).map(UtcMillis))
+    }
+}

@@ -1,0 +1,67 @@
+//! The checks that sums are made of.
+
+use std::ops::Range;
+
+use rusqlite::{Connection, params};
+
+use crate::pure::sums::CheckSums;
+use crate::store::rows::PINGS;
+
+/// Hands over a host's checks between two instants in milliseconds, ascending.
+pub fn each_check(
+    connection: &Connection,
+    host_id: i64,
+    span: Range<i64>,
+    mut take: impl FnMut(i64, CheckSums<'_>),
+) -> rusqlite::Result<()> {
+    const CHECKS: &str = "select checked_at, sent, received, min_us, avg_us, max_us, rtts from check_result
+                           where host_id = ?1 and checked_at >= ?2 and checked_at < ?3 order by checked_at";
+    let mut statement = connection.prepare_cached(CHECKS)?;
+    let mut rows = statement.query(params![host_id, span.start, span.end])?;
+    while let Some(row) = rows.next()? {
+        // Whoever writes with plain SQL may write nonsense. It counts as nothing: an error here
+        // would keep every later result from being written.
+        let count = |index| {
+            row.get_ref(index).map(|value| {
+                value
+                    .as_i64()
+                    .ok()
+                    .filter(|n| PINGS.contains(n))
+                    .unwrap_or(0)
+            })
+        };
+        let latency = |index| {
+            row.get_ref(index)
+                .map(|value| value.as_i64().ok().and_then(|us| u32::try_from(us).ok()))
+        };
+        let rtts = row.get_ref(6)?.as_blob_or_null().unwrap_or(None);
+        let latencies = [latency(3)?, latency(4)?, latency(5)?];
+        let sent = count(1)?;
+        take(
+            row.get(0)?,
+            CheckSums {
+                sent,
+                received: count(2)?.min(sent),
+                latencies,
+                rtts,
+            },
+        );
+    }
+    Ok(())
+}
+
+/// Hands over when a host could not be measured, between two instants in milliseconds.
+pub fn each_not_measured(
+    connection: &Connection,
+    host_id: i64,
+    span: Range<i64>,
+    mut take: impl FnMut(i64),
+) -> rusqlite::Result<()> {
+    const CHECKS: &str = "select checked_at from not_measured_check where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
+    let mut statement = connection.prepare_cached(CHECKS)?;
+    let mut rows = statement.query(params![host_id, span.start, span.end])?;
+    while let Some(row) = rows.next()? {
+        take(row.get(0)?);
+    }
+    Ok(())
+}

@@ -1,0 +1,73 @@
+//! Which roll-ups are due. An hour that got a check, or lost one, is marked stale in the same
+//! transaction; making its roll-up removes the mark.
+
+use std::time::{Duration, Instant};
+
+use rusqlite::{Connection, params};
+
+use super::{day, hour};
+use crate::pure::sums::Sums;
+
+/// How long roll-ups may hold a transaction: the rest has time until the next.
+const BUDGET: Duration = Duration::from_millis(200);
+
+/// Marks an hour: its roll-up is missing or no longer right.
+pub fn mark_stale(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
+    const MARK: &str =
+        "insert into stale_rollup(host_id, hour) values(?1, ?2) on conflict do nothing";
+    connection
+        .prepare_cached(MARK)?
+        .execute(params![host_id, hour])
+        .map(|_| ())
+}
+
+/// Makes the roll-ups of marked hours before `hour`, oldest first, then those of days, for a
+/// fraction of a second. Says whether there are more hours.
+pub fn make_due(connection: &Connection, hour: i64) -> rusqlite::Result<bool> {
+    const DUE: &str =
+        "select host_id, hour from stale_rollup where hour < ?1 order by hour, host_id limit 64";
+    let began = Instant::now();
+    loop {
+        let mut statement = connection.prepare_cached(DUE)?;
+        let due: Vec<(i64, i64)> = statement
+            .query_map([hour], |row| Ok((row.get(0)?, row.get(1)?)))?
+            .collect::<rusqlite::Result<_>>()?;
+        if due.is_empty() {
+            day::make_due(connection, hour, began + BUDGET)?;
+            return Ok(false);
+        }
+        for (host_id, hour) in due {
+            make(connection, host_id, hour)?;
+        }
+        if began.elapsed() > BUDGET {
+            return Ok(true);
+        }
+    }
+}
+
+/// Makes one hour's roll-up and takes its mark away. Where checks of the hour were deleted by the
+/// retention, a roll-up that was made from all of them stays.
+fn make(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
+    const UNMARK: &str = "delete from stale_rollup where host_id = ?1 and hour = ?2";
+    const IS_KEPT: &str = "select exists(select 1 from pruning where pruned_before > ?2 * 3600000)
+                              and exists(select 1 from rollup where host_id = ?1 and hour = ?2)";
+    const REMOVE: &str = "delete from rollup where host_id = ?1 and hour = ?2";
+    connection
+        .prepare_cached(UNMARK)?
+        .execute(params![host_id, hour])?;
+    if connection
+        .prepare_cached(IS_KEPT)?
+        .query_row(params![host_id, hour], |row| row.get(0))?
+    {
+        return Ok(());
+    }
+    day::forget(connection, host_id, hour)?;
+    let sums = hour::sum_up_hour(connection, host_id, hour)?;
+    if sums == Sums::default() {
+        return connection
+            .prepare_cached(REMOVE)?
+            .execute(params![host_id, hour])
+            .map(|_| ());
+    }
+    hour::write(&sums, connection, host_id, hour)
+}

@@ -1,0 +1,184 @@
+//! The roll-up of an hour: one row a host, made from the hour's checks once the hour is over, kept for years.
+
+use std::ops::Range;
+
+use rusqlite::{Connection, Row, params};
+
+use super::checks::{each_check, each_not_measured};
+use crate::pure::stats::Histogram;
+use crate::pure::sums::{Counts, Latencies, Sums};
+use crate::pure::time::HOUR_MS;
+use crate::store::rows::thresholds_of;
+
+/// How much of the sums is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    Whole,
+    /// All but the latencies.
+    Counts,
+}
+
+/// The sums of an hour as far as they were asked for, the histogram as it is stored.
+#[derive(Debug)]
+pub struct Hour<'a> {
+    /// How many checks there were, and how well they were answered.
+    pub counts: Counts,
+    latencies: Latencies,
+    histogram: &'a [u8],
+}
+
+impl<'a> Hour<'a> {
+    pub(in crate::store) fn packed(
+        counts: Counts,
+        latencies: Option<(Latencies, &'a [u8])>,
+    ) -> Hour<'a> {
+        let (latencies, histogram) = latencies.unwrap_or_default();
+        Hour {
+            counts,
+            latencies,
+            histogram,
+        }
+    }
+
+    /// Adds it to other sums.
+    pub(in crate::store) fn add_to(&self, sums: &mut Sums) {
+        sums.counts.merge(&self.counts);
+        sums.latencies.merge(&self.latencies);
+        // What is damaged counts as far as it can be read.
+        let _ = sums.latencies.histogram.merge_stored(self.histogram);
+    }
+}
+
+/// Hands over the sums of a host's hours: roll-ups where they are right, then the stale ones from
+/// their checks.
+pub fn each_hour(
+    connection: &Connection,
+    host_id: i64,
+    hours: Range<i64>,
+    detail: Detail,
+    take: &mut dyn FnMut(i64, &Hour<'_>),
+) -> rusqlite::Result<()> {
+    const ROLLUPS: &str = "select hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full, not_measured, sent, received,
+                rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram, down, degraded
+           from rollup r
+          where host_id = ?1 and hour >= ?2 and hour < ?3
+            and not exists (select 1 from stale_rollup s where s.host_id = r.host_id and s.hour = r.hour) order by hour";
+    const STALE: &str = "select hour from stale_rollup where host_id = ?1 and hour >= ?2 and hour < ?3 order by hour";
+    if hours.is_empty() {
+        return Ok(());
+    }
+    let mut statement = connection.prepare_cached(ROLLUPS)?;
+    let mut rows = statement.query(params![host_id, hours.start, hours.end])?;
+    while let Some(row) = rows.next()? {
+        take(row.get(0)?, &read(row, detail)?);
+    }
+    let mut statement = connection.prepare_cached(STALE)?;
+    let stale: Vec<i64> = statement
+        .query_map(params![host_id, hours.start, hours.end], |row| row.get(0))?
+        .collect::<rusqlite::Result<_>>()?;
+    for hour in stale {
+        let Sums { counts, latencies } = sum_up_hour(connection, host_id, hour)?;
+        take(
+            hour,
+            &Hour {
+                counts,
+                latencies,
+                histogram: &[],
+            },
+        );
+    }
+    Ok(())
+}
+
+fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<Hour<'a>> {
+    let mut counts = Counts {
+        not_measured: row.get(9)?,
+        sent: row.get(10)?,
+        received: row.get(11)?,
+        rate_sum: row.get(12)?,
+        rate_min: row.get(13)?,
+        rate_max: row.get(14)?,
+        ..Counts::default()
+    };
+    for (column, checks) in (1..).zip(&mut counts.by_rate) {
+        *checks = row.get(column)?;
+    }
+    match (row.get(21)?, row.get(22)?) {
+        (Some(down), Some(degraded)) => (counts.down, counts.degraded) = (down, degraded),
+        _ => counts.judge_by_rate(),
+    }
+    if detail == Detail::Counts {
+        return Ok(Hour::packed(counts, None));
+    }
+    let latencies = Latencies {
+        min_us: row.get(15)?,
+        max_us: row.get(16)?,
+        sum_us: row.get(17)?,
+        avg_sum_us: row.get(18)?,
+        checks: row.get(19)?,
+        histogram: Histogram::default(),
+    };
+    Ok(Hour {
+        counts,
+        latencies,
+        histogram: row.get_ref(20)?.as_blob().unwrap_or_default(),
+    })
+}
+
+pub fn write(
+    sums: &Sums,
+    connection: &Connection,
+    host_id: i64,
+    hour: i64,
+) -> rusqlite::Result<()> {
+    const WRITE: &str = "insert or replace into rollup(host_id, hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full,
+        not_measured, sent, received, rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram,
+        down, degraded)
+        values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23, ?24)";
+    let Sums { counts, latencies } = sums;
+    let [none, to_20, to_40, to_60, to_80, to_95, to_100, full] = counts.by_rate;
+    let values = params![
+        host_id,
+        hour,
+        none,
+        to_20,
+        to_40,
+        to_60,
+        to_80,
+        to_95,
+        to_100,
+        full,
+        counts.not_measured,
+        counts.sent,
+        counts.received,
+        counts.rate_sum,
+        counts.rate_min,
+        counts.rate_max,
+        latencies.min_us,
+        latencies.max_us,
+        latencies.sum_us,
+        latencies.avg_sum_us,
+        latencies.checks,
+        latencies.histogram.encode(),
+        counts.down,
+        counts.degraded,
+    ];
+    connection
+        .prepare_cached(WRITE)?
+        .execute(values)
+        .map(|_| ())
+}
+
+/// The sums of an hour's checks.
+pub fn sum_up_hour(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<Sums> {
+    // A damaged database may name any hour.
+    let span = hour.saturating_mul(HOUR_MS)..hour.saturating_add(1).saturating_mul(HOUR_MS);
+    let thresholds = thresholds_of(connection, host_id)?;
+    let mut sums = Sums::default();
+    each_check(connection, host_id, span.clone(), |_, check| {
+        sums.add(&check, &thresholds)
+    })?;
+    each_not_measured(connection, host_id, span, |_| sums.counts.not_measured += 1)?;
+    Ok(sums)
+}

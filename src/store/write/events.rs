@@ -1,0 +1,80 @@
+//! Changes to recorded events that no check causes.
+
+use rusqlite::{OptionalExtension, params};
+
+use super::database::Database;
+use crate::pure::address::IpVersion;
+use crate::pure::model::Host;
+use crate::pure::time::UtcMillis;
+use crate::store::columns::instant_of;
+use crate::store::error::StoreError;
+use crate::store::event::OUTAGE;
+
+/// What is noted on an outage whose host is checked no more.
+const LEFT: &str = "taken off the list while it was down: its end was not seen";
+
+impl Database {
+    /// Ends an outage with the last check of a host that is checked no more, and notes so.
+    pub fn leave(&mut self, host: &Host) -> Result<(), StoreError> {
+        const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id)
+              from outage_events e join host h on h.id = e.host_id
+             where e.end_time is null and e.event_type = ?1 and h.address = ?2 and h.family = ?3";
+        const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3,
+                                  notes = coalesce(notes || char(10), '') || ?4 where id = ?1";
+        let connection = self.connection();
+        let write = || -> rusqlite::Result<()> {
+            let read = |row: &rusqlite::Row<'_>| {
+                Ok((
+                    row.get(0)?,
+                    row.get::<_, String>(1)?,
+                    row.get::<_, Option<i64>>(2)?,
+                ))
+            };
+            let open: Option<(i64, String, Option<i64>)> = connection
+                .query_row(
+                    OPEN,
+                    params![
+                        OUTAGE,
+                        host.address.as_str(),
+                        IpVersion::family_column(host.family)
+                    ],
+                    read,
+                )
+                .optional()?;
+            let Some((id, start, newest)) = open else {
+                return Ok(());
+            };
+            let start = instant_of(&start).unwrap_or(UtcMillis(0));
+            let end = newest.map_or(start, |newest| UtcMillis(newest).max(start));
+            connection
+                .execute(
+                    END,
+                    params![id, end.sql_text(), (end.0 - start.0) / 1000, LEFT],
+                )
+                .map(|_| ())
+        };
+        write().map_err(|cause| self.failed("writing", cause))
+    }
+
+    /// Notes something on events, and says whether they were planned. Says how many there are of
+    /// these ids.
+    pub fn annotate(
+        &mut self,
+        ids: &[i64],
+        note: Option<&str>,
+        is_planned: bool,
+    ) -> Result<usize, StoreError> {
+        const ANNOTATE: &str = "update outage_events set notes = coalesce(?2, notes), planned = max(planned, ?3) where id = ?1";
+        let connection = self.connection();
+        let write = || -> rusqlite::Result<usize> {
+            let mut changed = 0;
+            for (index, id) in ids.iter().enumerate() {
+                // The note stands once, on the first.
+                let note = note.filter(|_| index == 0);
+                changed += connection.execute(ANNOTATE, params![id, note, is_planned])?;
+            }
+            Ok(changed)
+        };
+        write().map_err(|cause| self.failed("writing", cause))
+    }
+}

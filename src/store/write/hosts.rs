@@ -1,0 +1,118 @@
+//! The ids of hosts, and how they are checked.
+
+use std::collections::HashMap;
+
+use rusqlite::{Connection, OptionalExtension, Transaction, params};
+
+use crate::pure::address::{HostAddress, IpVersion};
+use crate::pure::model::{Host, Thresholds};
+use crate::pure::time::UtcMillis;
+use crate::store::rows::{enter_host, typical_interval_ms};
+
+/// A host as far as it must be known to see that nothing about it has changed.
+#[derive(Clone, Debug)]
+pub struct CachedHost {
+    id: i64,
+    name: String,
+    manner: HostSettings,
+}
+
+/// How a host is checked, as far as the record needs it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostSettings {
+    pub thresholds: Thresholds,
+    pub spacing_ms: u32,
+    pub interval_ms: u32,
+}
+
+/// The id of a host, entered when it is new; what is known of it becomes the newest.
+pub fn host_id(
+    transaction: &Transaction<'_>,
+    known: &mut HashMap<(HostAddress, Option<IpVersion>), CachedHost>,
+    host: &Host,
+    at: UtcMillis,
+    manner: Option<HostSettings>,
+) -> rusqlite::Result<i64> {
+    const DESCRIBE: &str =
+        "update host set up_rate = ?2, degraded_rate = ?3, latency_limit_us = ?4,
+            ping_spacing_ms = coalesce(?5, ping_spacing_ms) where id = ?1";
+    let key = (host.address.clone(), host.family);
+    if let Some(entry) = known.get(&key)
+        && entry.name == host.name
+        && manner.is_none_or(|manner| entry.manner == manner)
+    {
+        return Ok(entry.id);
+    }
+    let id = enter_host(transaction, host.address.as_str(), host.family, &host.name)?;
+    if let Some(manner) = manner {
+        let HostSettings {
+            thresholds,
+            spacing_ms,
+            interval_ms,
+        } = manner;
+        let spacing_ms = (spacing_ms > 0).then_some(spacing_ms);
+        let values = params![
+            id,
+            thresholds.up_rate,
+            thresholds.degraded_rate,
+            thresholds.latency_limit_us,
+            spacing_ms
+        ];
+        transaction.prepare_cached(DESCRIBE)?.execute(values)?;
+        if interval_ms > 0 {
+            note_interval(transaction, id, at, i64::from(interval_ms))?;
+        }
+        known.insert(
+            key,
+            CachedHost {
+                id,
+                name: host.name.clone(),
+                manner,
+            },
+        );
+    }
+    Ok(id)
+}
+
+/// Notes that a host's checks are so far apart from an instant on. What was recorded before anybody
+/// noted that is as far apart as its newest checks are.
+fn note_interval(
+    connection: &Connection,
+    host_id: i64,
+    at: UtcMillis,
+    interval_ms: i64,
+) -> rusqlite::Result<()> {
+    const NEWEST: &str =
+        "select interval_ms from host_interval where host_id = ?1 order by since desc limit 1";
+    const NOTE: &str =
+        "insert or replace into host_interval(host_id, since, interval_ms) values(?1, ?2, ?3)";
+    let known: Option<i64> = connection
+        .prepare_cached(NEWEST)?
+        .query_row([host_id], |row| row.get(0))
+        .optional()?;
+    if known == Some(interval_ms) {
+        return Ok(());
+    }
+    let before = typical_interval_ms(connection, host_id)?;
+    match (known, before) {
+        (None, Some(before)) if before.abs_diff(interval_ms) * 10 > interval_ms.unsigned_abs() => {
+            connection
+                .prepare_cached(NOTE)?
+                .execute(params![host_id, 0, before])?;
+            connection
+                .prepare_cached(NOTE)?
+                .execute(params![host_id, at.0, interval_ms])?;
+        }
+        (None, _) => {
+            connection
+                .prepare_cached(NOTE)?
+                .execute(params![host_id, 0, interval_ms])?;
+        }
+        (Some(_), _) => {
+            connection
+                .prepare_cached(NOTE)?
+                .execute(params![host_id, at.0, interval_ms])?;
+        }
+    }
+    Ok(())
+}

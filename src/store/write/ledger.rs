@@ -1,0 +1,33 @@
+//! The times in which a running monitor could not measure.
+
+use rusqlite::{Connection, params};
+
+use crate::pure::model::{Interruption, InterruptionKind};
+
+/// Enters a time in which nothing was measured. Every host notices it: what overlaps is one. A
+/// sleep lies within what each of them noticed, since the clock they wait by stood still; of a
+/// process that was held up each noticed its own part.
+pub fn record(connection: &Connection, interruption: &Interruption) -> rusqlite::Result<()> {
+    const NARROW: &str =
+        "update interruption set started_at = max(started_at, ?1), ended_at = min(ended_at, ?2)
+                           where kind = ?3 and started_at < ?2 and ended_at > ?1";
+    const WIDEN: &str =
+        "update interruption set started_at = min(started_at, ?1), ended_at = max(ended_at, ?2)
+                          where kind = ?3 and started_at <= ?2 and ended_at >= ?1";
+    const ENTER: &str = "insert into interruption(started_at, ended_at, kind) values(?1, ?2, ?3)";
+    let values = params![
+        interruption.from.0,
+        interruption.to.0,
+        interruption.kind.as_str()
+    ];
+    let merged = match interruption.kind {
+        InterruptionKind::Asleep => connection.prepare_cached(NARROW)?.execute(values)?,
+        InterruptionKind::HeldUp => connection.prepare_cached(WIDEN)?.execute(values)?,
+        // The store notices it, once.
+        InterruptionKind::ClockSet => 0,
+    };
+    if merged == 0 {
+        connection.prepare_cached(ENTER)?.execute(values)?;
+    }
+    Ok(())
+}

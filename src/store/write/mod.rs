@@ -1,0 +1,15 @@
+//! The writing connection and the thread that owns it.
+
+pub mod checks;
+pub mod clock;
+pub mod database;
+pub mod events;
+pub mod hosts;
+pub mod ledger;
+pub mod notices;
+pub mod outages;
+pub mod prune;
+pub mod record;
+pub mod state;
+pub mod surroundings;
+pub mod writer;
