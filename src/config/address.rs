@@ -1,14 +1,40 @@
-//! What may stand for a host: an IP address, one with its zone, a host name or `gateway`; and what
-//! may be sent from. Judges text only; whether a name resolves is seen at each check. Names: RFC
-//! 952, RFC 1123; zones: RFC 4007.
+//! Parses the address of a host (an IP address, one with its zone, a host name or `gateway`) and the
+//! source of its pings. Only the syntax is checked; whether a name resolves is known at each check.
+//! Names: RFC 952, RFC 1123; zones: RFC 4007.
 
 use std::net::{IpAddr, Ipv6Addr};
 
 use crate::pure::address::HostAddress;
 use crate::pure::model::Source;
 
-/// Why an IP address without a zone is not that of one host, with the cure.
-fn what_is_no_host(ip: IpAddr) -> Option<String> {
+const NEITHER: &str = "is neither an IP address nor a host name";
+
+/// The address in a text; otherwise what is wrong with the text.
+pub(super) fn parse_address(text: &str) -> Result<HostAddress, String> {
+    if text.is_empty() {
+        return Err("is empty: an IP address or a host name belongs here".into());
+    }
+    if text.eq_ignore_ascii_case(HostAddress::GATEWAY) {
+        return Ok(HostAddress::GATEWAY.into());
+    }
+    let wrong = if let Ok(ip) = text.parse() {
+        unusable_ip(ip)
+    } else if let Some((ip, zone)) = text.split_once('%') {
+        let is_scoped = ip.parse::<Ipv6Addr>().is_ok() && is_interface(zone);
+        (!is_scoped).then(|| NEITHER.to_owned())
+    } else if let Some(hint) = hint(text) {
+        Some(format!("{NEITHER}: {hint}"))
+    } else {
+        wrong_name(text)
+    };
+    match wrong {
+        Some(wrong) => Err(wrong),
+        None => Ok(text.into()),
+    }
+}
+
+/// Why an IP address without a zone is not the address of one host.
+fn unusable_ip(ip: IpAddr) -> Option<String> {
     match ip {
         IpAddr::V6(v6) if v6.to_ipv4_mapped().is_some() => v6
             .to_ipv4_mapped()
@@ -17,110 +43,81 @@ fn what_is_no_host(ip: IpAddr) -> Option<String> {
             "is known only on its link: write the interface too, {v6}%eth0"
         )),
         IpAddr::V4(v4) if v4.is_broadcast() => {
-            Some("is the broadcast address, and not that of one host".into())
+            Some("is the broadcast address, not the address of one host".into())
         }
-        _ if ip.is_multicast() => Some("is a multicast address, and not that of one host".into()),
+        _ if ip.is_multicast() => {
+            Some("is a multicast address, not the address of one host".into())
+        }
         _ => None,
     }
 }
 
-/// The address that a text means; otherwise what is wrong with the text.
-pub(super) fn read_address(text: &str) -> Result<HostAddress, String> {
+/// What is wrong with a host name.
+fn wrong_name(text: &str) -> Option<String> {
     const MAX_NAME: usize = 253;
     const MAX_LABEL: usize = 63;
-    let neither = || Err("is neither an IP address nor a host name".to_owned());
-    if text.is_empty() {
-        return Err("is empty: an IP address or a host name belongs here".into());
-    }
-    if text.eq_ignore_ascii_case(HostAddress::GATEWAY) {
-        return Ok(HostAddress::GATEWAY.into());
-    }
-    if let Ok(ip) = text.parse::<IpAddr>() {
-        return match what_is_no_host(ip) {
-            Some(wrong) => Err(wrong),
-            None => Ok(text.into()),
-        };
-    }
-    if let Some((ip, zone)) = text.split_once('%') {
-        return match ip.parse::<Ipv6Addr>() {
-            Ok(_) if is_interface(zone) => Ok(text.into()),
-            _ => neither(),
-        };
-    }
-    if let Some(cure) = cure(text) {
-        return Err(format!("is neither an IP address nor a host name: {cure}"));
-    }
-    if !text.is_ascii() {
-        let has_only_letters = text
-            .chars()
-            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
-        let cure = if has_only_letters {
-            ": write the name in its xn-- form"
-        } else {
-            ""
-        };
-        return Err(format!("is neither an IP address nor a host name{cure}"));
-    }
     let name = text.strip_suffix('.').unwrap_or(text);
     let labels: Vec<&str> = name.split('.').collect();
     let is_label = |label: &&str| {
+        // RFC 1123 allows no underscore, but names in home networks have them.
+        let is_plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_');
         let has_edge_hyphen = label.starts_with('-') || label.ends_with('-');
-        // No host name has an underscore by the book, and some home networks have one nevertheless.
-        !label.is_empty()
-            && !has_edge_hyphen
-            && label
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        !label.is_empty() && !has_edge_hyphen && label.bytes().all(is_plain)
     };
     let ends_in_number = labels
         .last()
         .is_some_and(|label| label.bytes().all(|b| b.is_ascii_digit()));
+    let long_label = labels.iter().find(|label| label.len() > MAX_LABEL);
     if !labels.iter().all(is_label) || ends_in_number {
-        return neither();
-    }
-    if name.len() > MAX_NAME {
-        return Err(format!(
+        Some(NEITHER.into())
+    } else if name.len() > MAX_NAME {
+        Some(format!(
             "is a name of {} characters; a host name has at most {MAX_NAME}",
             name.len()
-        ));
+        ))
+    } else {
+        long_label.map(|label| {
+            format!(
+                "has a part of {} characters between dots; a host name has at most {MAX_LABEL}",
+                label.len()
+            )
+        })
     }
-    if let Some(label) = labels.iter().find(|label| label.len() > MAX_LABEL) {
-        return Err(format!(
-            "has a part of {} characters between dots; a host name has at most {MAX_LABEL}",
-            label.len()
-        ));
-    }
-    Ok(text.into())
 }
 
-/// What to write instead, for the slips that are easy to recognise.
-fn cure(text: &str) -> Option<String> {
+/// What to write instead, for mistakes that are easy to recognise.
+fn hint(text: &str) -> Option<String> {
+    let is_address = |text: &str| parse_address(text).is_ok();
     if let Some((_, rest)) = text.split_once("://") {
         let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
-        return Some(match read_address(host) {
-            Ok(_) => format!("write only the host of this URL, {host}"),
-            Err(_) => "write only the host of this URL".into(),
-        });
+        let example = if is_address(host) {
+            format!(", {host}")
+        } else {
+            String::new()
+        };
+        return Some(format!("write only the host of this URL{example}"));
     }
     if let Some(rest) = text.strip_prefix('[') {
         let inner = rest.split(']').next().unwrap_or_default();
-        return read_address(inner)
-            .is_ok()
-            .then(|| format!("write it without brackets, {inner}"));
+        return is_address(inner).then(|| format!("write it without brackets, {inner}"));
     }
     if let Some((host, port)) = text.split_once(':') {
-        let has_port = !port.is_empty()
-            && port.bytes().all(|b| b.is_ascii_digit())
-            && read_address(host).is_ok();
-        return has_port.then(|| format!("write it without the port, {host}"));
+        let is_port = !port.is_empty() && port.bytes().all(|b| b.is_ascii_digit());
+        return (is_port && is_address(host)).then(|| format!("write it without the port, {host}"));
     }
     let trimmed = text.trim();
-    (trimmed != text && read_address(trimmed).is_ok())
-        .then(|| format!("write it without blanks around it, {trimmed}"))
+    if trimmed != text && is_address(trimmed) {
+        return Some(format!("write it without spaces around it, {trimmed}"));
+    }
+    let is_international = !text.is_ascii()
+        && text
+            .chars()
+            .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
+    is_international.then(|| "write the name in its xn-- form".into())
 }
 
-/// What a text names to send from; otherwise what is wrong with it.
-pub(super) fn read_source(text: &str) -> Result<Source, String> {
+/// The source in a text; otherwise what is wrong with the text.
+pub(super) fn parse_source(text: &str) -> Result<Source, String> {
     if let Ok(ip) = text.parse() {
         return Ok(Source::Address(ip));
     }
@@ -137,7 +134,7 @@ pub(super) fn read_source(text: &str) -> Result<Source, String> {
     Err("is neither an IP address nor an interface's name".into())
 }
 
-/// Whether Linux would take this for an interface's name (dev_valid_name in net/core/dev.c).
+/// Whether Linux accepts this as the name of an interface (dev_valid_name in net/core/dev.c).
 fn is_interface(name: &str) -> bool {
     const MAX_BYTES: usize = 15;
     let has_bad = name
@@ -150,7 +147,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn addresses_of_every_kind_are_read() {
+    fn addresses_of_every_kind_are_parsed() {
         for text in [
             "8.8.8.8",
             "::1",
@@ -163,13 +160,13 @@ mod tests {
             "my_nas",
             "1.one",
         ] {
-            assert!(read_address(text).is_ok(), "{text}");
+            assert!(parse_address(text).is_ok(), "{text}");
         }
         let is_same = |a, b| {
-            let read = |text| read_address(text).expect("an address");
+            let read = |text| parse_address(text).expect("an address");
             read(a).is_same_as(&read(b))
         };
-        assert!(read_address("Gateway").is_ok_and(|address| address.is_gateway()));
+        assert!(parse_address("Gateway").is_ok_and(|address| address.is_gateway()));
         assert!(is_same("0:0:0:0:0:0:0:1", "::1"));
         assert!(is_same("Example.COM", "example.com"));
         assert!(!is_same("fe80::1%eth0", "fe80::1%eth1"));
@@ -180,14 +177,16 @@ mod tests {
         let part = "a".repeat(63);
         let name = format!("{part}.{part}.{part}.{}", "a".repeat(61));
         assert_eq!(name.len(), 253);
-        assert!(read_address(&name).is_ok());
-        assert!(read_address(&format!("{name}.")).is_ok());
-        assert!(read_address(&format!("{name}a")).is_err_and(|wrong| wrong.contains("254")));
-        assert!(read_address(&format!("a{part}.example")).is_err_and(|wrong| wrong.contains("64")));
+        assert!(parse_address(&name).is_ok());
+        assert!(parse_address(&format!("{name}.")).is_ok());
+        assert!(parse_address(&format!("{name}a")).is_err_and(|wrong| wrong.contains("254")));
+        assert!(
+            parse_address(&format!("a{part}.example")).is_err_and(|wrong| wrong.contains("64"))
+        );
     }
 
     #[test]
-    fn what_is_no_address_is_refused_with_a_cure_where_there_is_one() {
+    fn a_text_that_is_no_address_is_refused_with_a_hint_where_possible() {
         for text in [
             "8.8.8",
             "8",
@@ -212,12 +211,12 @@ mod tests {
             "é b",
         ] {
             assert_eq!(
-                read_address(text),
+                parse_address(text),
                 Err("is neither an IP address nor a host name".to_owned()),
                 "{text}"
             );
         }
-        for (text, cure) in [
+        for (text, hint) in [
             (
                 "http://example.com:80/a",
                 "the host of this URL, example.com",
@@ -225,12 +224,12 @@ mod tests {
             ("[::1]", "without brackets, ::1"),
             ("[::1]:80", "without brackets, ::1"),
             ("example.com:80", "without the port, example.com"),
-            (" 8.8.8.8", "blanks around it, 8.8.8.8"),
+            (" 8.8.8.8", "spaces around it, 8.8.8.8"),
             ("münchen.de", "xn-- form"),
             ("", "is empty"),
         ] {
             assert!(
-                read_address(text).is_err_and(|wrong| wrong.contains(cure)),
+                parse_address(text).is_err_and(|wrong| wrong.contains(hint)),
                 "{text}"
             );
         }
@@ -239,18 +238,18 @@ mod tests {
     #[test]
     fn a_source_is_an_address_or_an_interface() {
         assert_eq!(
-            read_source("::1"),
+            parse_source("::1"),
             Ok(Source::Address(Ipv6Addr::LOCALHOST.into()))
         );
         assert_eq!(
-            read_source("eth0.5"),
+            parse_source("eth0.5"),
             Ok(Source::Interface("eth0.5".into()))
         );
         for text in ["", "a b", "a/b", "sixteen-letters-", ".", "999:1"] {
-            assert!(read_source(text).is_err(), "{text}");
+            assert!(parse_source(text).is_err(), "{text}");
         }
         assert!(
-            read_source("fe80::1%eth0")
+            parse_source("fe80::1%eth0")
                 .is_err_and(|wrong| wrong.contains("write the interface, eth0"))
         );
     }

@@ -1,10 +1,11 @@
 //! The section `dashboard`.
 
-use super::address::read_address;
+use super::address::parse_address;
 use super::key::{Key, SectionKeys, Without};
 use super::kind::{List, Parse, Parsed, Whole};
-use super::problem::{Problems, shorten};
+use super::problem::Problems;
 use super::section::Section;
+use crate::pure::address::HostAddress;
 
 const PORT: Key<Whole, u16> = Key {
     name: "port",
@@ -13,7 +14,7 @@ const PORT: Key<Whole, u16> = Key {
 };
 const HOST: Key<Parsed<String>, &str> = Key {
     name: "host",
-    kind: Parsed(parse_listen_host),
+    kind: Parsed(parse_host),
     default: "localhost",
 };
 const BASE_PATH: Key<Parsed<String>, Without> = Key {
@@ -46,7 +47,7 @@ pub struct DashboardConfig {
 pub(super) fn read(problems: &mut Problems, section: &Section<'_>) -> DashboardConfig {
     DashboardConfig {
         port: section.value(problems, &PORT),
-        host: section.value(problems, &HOST),
+        host: read_listen_host(problems, section),
         base_path: section.optional(problems, &BASE_PATH).unwrap_or_default(),
         allowed_hosts: read_allowed_hosts(problems, section),
     }
@@ -68,17 +69,22 @@ fn read_allowed_hosts(problems: &mut Problems, section: &Section<'_>) -> Vec<Str
 }
 
 fn parse_host(text: &str) -> Result<String, String> {
-    match read_address(text) {
-        Ok(_) => Ok(text.to_owned()),
-        Err(wrong) => Err(format!("\"{}\" {wrong}", shorten(text))),
-    }
+    parse_address(text).map(|_| text.to_owned())
 }
 
-fn parse_listen_host(text: &str) -> Result<String, String> {
-    if read_address(text).is_ok_and(|address| address.is_gateway()) {
-        return Err("gateway is not this machine".into());
+fn read_listen_host(problems: &mut Problems, section: &Section<'_>) -> String {
+    let host = section.value(problems, &HOST);
+    if !host.eq_ignore_ascii_case(HostAddress::GATEWAY) {
+        return host;
     }
-    parse_host(text)
+    let otherwise = format!("default {} used", HOST.default);
+    section.report(
+        problems,
+        HOST.name,
+        "gateway is not this machine",
+        &otherwise,
+    );
+    HOST.default.to_owned()
 }
 
 fn parse_base_path(text: &str) -> Result<String, String> {
@@ -93,8 +99,5 @@ fn parse_base_path(text: &str) -> Result<String, String> {
     if path.is_empty() || is_path {
         return Ok(path.to_owned());
     }
-    Err(format!(
-        "\"{}\" is not a path (allowed: letters, digits and -._~ after slashes, such as /ping)",
-        shorten(text)
-    ))
+    Err("is not a path (allowed: letters, digits and -._~ after slashes, such as /ping)".into())
 }

@@ -1,6 +1,6 @@
 //! Turns the bytes of a file into the tree of its only YAML document, with line numbers.
 
-use super::address::read_address;
+use super::address::parse_address;
 use super::lines;
 use super::problem::{ProblemKind, Problems, shorten};
 use super::yaml::{self, Node, SyntaxError};
@@ -64,7 +64,7 @@ fn explain_syntax(text: &str, error: &SyntaxError) -> (Option<usize>, String) {
     } else if value
         .strip_prefix('[')
         .and_then(|value| value.strip_suffix(']'))
-        .is_some_and(|inner| read_address(inner).is_ok())
+        .is_some_and(|inner| parse_address(inner).is_ok())
     {
         ": an IPv6 address is written without brackets"
     } else if value == "::" {

@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::address::{read_address, read_source};
+use super::address::{parse_address, parse_source};
 use super::key::{Key, SectionKeys, Without, concat};
 use super::kind::{Choice, Parsed, Text, describe};
 use super::monitoring::{self, SharedSettings};
@@ -204,7 +204,7 @@ fn read_host(
 ) -> Option<HostConfig> {
     let path = format!("hosts[{index}]");
     let otherwise = match &item.content {
-        Content::Text(text) if read_address(text).is_ok() => {
+        Content::Text(text) if parse_address(text).is_ok() => {
             format!("host left out; write `- address: {}`", shorten(text))
         }
         _ => "host left out".into(),
@@ -243,14 +243,6 @@ fn read_host(
     };
     let role = role.unwrap_or(default_role);
     Some(with_settings(host, &settings, source, role))
-}
-
-fn parse_address(text: &str) -> Result<HostAddress, String> {
-    read_address(text).map_err(|wrong| format!("\"{}\" {wrong}", shorten(text)))
-}
-
-fn parse_source(text: &str) -> Result<Source, String> {
-    read_source(text).map_err(|wrong| format!("\"{}\" {wrong}", shorten(text)))
 }
 
 fn read_name(problems: &mut Problems, section: &Section<'_>) -> Option<String> {

@@ -279,14 +279,16 @@ impl Format for Text {
     }
 }
 
-/// A text that a function parses. It gets the text as it is written, whatever its meaning in YAML.
+/// A text that a function parses, as it is written, whatever its meaning in YAML. The error of the
+/// function says what is wrong with the text, as in "is not a path".
 pub(super) struct Parsed<T>(pub fn(&str) -> Result<T, String>);
 
 impl<T> Parse for Parsed<T> {
     type Value = T;
 
     fn parse(&self, node: &Node) -> Result<T, String> {
-        (self.0)(&parse_word(node)?)
+        let word = parse_word(node)?;
+        (self.0)(&word).map_err(|wrong| format!("\"{}\" {wrong}", shorten(&word)))
     }
 }
 

@@ -274,10 +274,7 @@ fn the_optional_keys_of_the_example_are_right_when_uncommented() {
     assert_eq!(config.hosts[0].role, Role::Dns);
     assert_eq!(config.hosts[1].time_to_live, Some(64));
     assert_eq!(config.hosts[1].thresholds.latency_limit_us, Some(200_000));
-    assert_eq!(
-        config.alerts.command,
-        ["/usr/local/bin/tell-me", "--urgent"]
-    );
+    assert_eq!(config.alerts.command, ["/usr/local/bin/notify", "--urgent"]);
 }
 
 #[test]

@@ -5,7 +5,6 @@
 use std::cell::Cell;
 use std::fmt;
 
-use serde::Deserialize;
 use serde::de::{DeserializeSeed, EnumAccess, Error, MapAccess, SeqAccess, VariantAccess, Visitor};
 use serde_yaml::Deserializer;
 
@@ -61,11 +60,9 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
             text: "brackets are nested too deeply".into(),
         });
     }
-    // A text without aliases has at most as many values as bytes. Some repetition by aliases is
-    // allowed; nested aliases that expand exponentially exhaust the budget.
-    let budget = Budget {
-        left: Cell::new(text.len() * 2 + 1_000_000),
-    };
+    // A text without aliases has at most as many values as bytes. Aliases may repeat some of them,
+    // but nested aliases, which expand exponentially, exhaust the budget.
+    let budget = Cell::new(text.len() * 2 + 1_000_000);
     let mut documents = Deserializer::from_str(text);
     let Some(document) = documents.next() else {
         return Ok(Node::from(Content::Null));
@@ -97,7 +94,8 @@ impl From<serde_yaml::Error> for SyntaxError {
 }
 
 /// The parser takes quadratic time for nested brackets (35 seconds for 100,000) before it refuses
-/// more than 128 levels. Brackets in text and comments are counted too, which no real file notices.
+/// more than 128 levels. Brackets in text and comments are counted too: no real file has so many
+/// unmatched ones.
 fn opens_too_many_brackets(text: &str) -> bool {
     const MAX_OPEN: usize = 5_000;
     let mut open: usize = 0;
@@ -136,25 +134,18 @@ impl From<Content> for Node {
     }
 }
 
-/// Bytes and values that the document may still have.
-struct Budget {
-    left: Cell<usize>,
-}
+/// Builds a node. Holds how many bytes and values the document may still have.
+#[derive(Clone, Copy)]
+struct NodeSeed<'b>(&'b Cell<usize>);
 
-impl Budget {
-    fn spend<E: Error>(&self, bytes: usize) -> Result<(), E> {
-        let left = self
-            .left
-            .get()
-            .checked_sub(bytes + 1)
-            .ok_or_else(|| E::custom("aliases repeat too much"))?;
-        self.left.set(left);
+impl NodeSeed<'_> {
+    fn spend<E: Error>(self, bytes: usize) -> Result<(), E> {
+        let left = self.0.get().checked_sub(bytes + 1);
+        self.0
+            .set(left.ok_or_else(|| E::custom("aliases repeat too much"))?);
         Ok(())
     }
 }
-
-#[derive(Clone, Copy)]
-struct NodeSeed<'b>(&'b Budget);
 
 impl<'de> DeserializeSeed<'de> for NodeSeed<'_> {
     type Value = Node;
@@ -172,21 +163,22 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     }
 
     fn visit_unit<E: Error>(self) -> Result<Content, E> {
-        self.0.spend(0)?;
+        self.spend(0)?;
         Ok(Content::Null)
     }
 
+    /// An empty document.
     fn visit_none<E: Error>(self) -> Result<Content, E> {
         self.visit_unit()
     }
 
     fn visit_bool<E: Error>(self, value: bool) -> Result<Content, E> {
-        self.0.spend(0)?;
+        self.spend(0)?;
         Ok(Content::Boolean(value))
     }
 
     fn visit_f64<E: Error>(self, value: f64) -> Result<Content, E> {
-        self.0.spend(0)?;
+        self.spend(0)?;
         Ok(Content::Number(value))
     }
 
@@ -209,12 +201,12 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     }
 
     fn visit_str<E: Error>(self, value: &str) -> Result<Content, E> {
-        self.0.spend(value.len())?;
+        self.spend(value.len())?;
         Ok(Content::Text(value.to_owned()))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut sequence: A) -> Result<Content, A::Error> {
-        self.0.spend(0)?;
+        self.spend(0)?;
         let mut list = Vec::new();
         while let Some(node) = sequence.next_element_seed(self)? {
             list.push(node);
@@ -223,7 +215,7 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Content, A::Error> {
-        self.0.spend(0)?;
+        self.spend(0)?;
         let mut entries = Vec::new();
         while let Some(key) = map.next_key_seed(self)? {
             entries.push((key, map.next_value_seed(self)?));
@@ -232,19 +224,9 @@ impl<'de> Visitor<'de> for NodeSeed<'_> {
     }
 
     fn visit_enum<A: EnumAccess<'de>>(self, data: A) -> Result<Content, A::Error> {
-        let (tag, content) = data.variant_seed(TagSeed)?;
-        self.0.spend(tag.len())?;
+        let (tag, content) = data.variant::<String>()?;
+        self.spend(tag.len())?;
         content.newtype_variant_seed(self)?;
         Ok(Content::Tagged(format!("!{tag}")))
-    }
-}
-
-struct TagSeed;
-
-impl<'de> DeserializeSeed<'de> for TagSeed {
-    type Value = String;
-
-    fn deserialize<D: serde::Deserializer<'de>>(self, deserializer: D) -> Result<String, D::Error> {
-        String::deserialize(deserializer)
     }
 }
