@@ -72,10 +72,12 @@ fn embed_page(out: &Path) -> io::Result<()> {
     let mut table = format!("static TABLE: [Asset; {}] = [\n", files.len());
     for file in &files {
         let content_type = content_type(file);
-        let mut content = fs::read(file)?;
-        if file == "static/index.html" {
-            content = fill_in_modules(&String::from_utf8_lossy(&content)).into_bytes();
-        }
+        let content = fs::read(file)?;
+        let content = match file.rsplit('.').next() {
+            Some("html") => fill_in_modules(&String::from_utf8_lossy(&content)).into_bytes(),
+            Some("js") => without_comments(file, &String::from_utf8_lossy(&content)).into_bytes(),
+            _ => content,
+        };
         let target = out.join(file);
         fs::create_dir_all(target.parent().expect("a folder"))?;
         fs::write(&target, &content)?;
@@ -122,6 +124,30 @@ fn pack(content: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::best());
     encoder.write_all(content)?;
     encoder.finish()
+}
+
+/// A module without the lines that are only comment. These become empty, so that a browser reports
+/// the line numbers of the source. No string of the page spans several lines.
+fn without_comments(file: &str, source: &str) -> String {
+    let mut is_inside = false;
+    let mut result = String::new();
+    for line in source.lines() {
+        let text = line.trim();
+        let starts = text.starts_with("/*");
+        let ends = text.ends_with("*/");
+        if is_inside && text.contains("*/") && !ends {
+            fail(&format!(
+                "{file}: code follows the end of a comment: {text}"
+            ));
+        }
+        let is_block = is_inside || (starts && (ends || !text.contains("*/")));
+        is_inside = is_block && !ends;
+        if !is_block && !text.starts_with("//") {
+            result.push_str(line);
+        }
+        result.push('\n');
+    }
+    result
 }
 
 /// Replaces the two marks of index.html. The first page's modules become preload links, those that

@@ -1,7 +1,9 @@
 // Which modules the page loads, and when: the build works it out from their imports, this test does so again by itself.
 import assert from 'node:assert/strict';
+import { readdir, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
 import { gzipSync } from 'node:zlib';
+import ts from 'typescript';
 import { home } from '../harness.mjs';
 
 const text = async (path) => (await fetch(home.url + path)).text();
@@ -16,9 +18,12 @@ async function closure(path, found = new Map()) {
   }
   return found;
 }
-const firstPage = async () => new Map([
-  ...await closure('js/early.js'), ...await closure('js/main.js'), ...await closure('js/pages/overview.js'),
-]);
+const firstPage = async () =>
+  new Map([
+    ...(await closure('js/early.js')),
+    ...(await closure('js/main.js')),
+    ...(await closure('js/pages/overview.js')),
+  ]);
 
 test('index.html loads exactly the modules of the first page', async () => {
   const html = await text('');
@@ -35,11 +40,25 @@ test('a link to another page preloads exactly the modules which that page adds',
   const html = await text('');
   const needed = await firstPage();
   const listed = [...html.matchAll(/ data-(\w+)="([\w/ ]+)"/g)].map(([, page, names]) => [
-    page, names.split(' ').map((name) => `js/${name}.js`)]);
+    page,
+    names.split(' ').map((name) => `js/${name}.js`),
+  ]);
   const lists = Object.fromEntries(listed.filter(([page]) => page !== 'page'));
   assert.deepEqual(Object.keys(lists).sort(), ['compare', 'host', 'outages']);
   for (const page of ['host', 'outages', 'compare']) {
     const more = [...(await closure(`js/pages/${page}.js`)).keys()].filter((path) => !needed.has(path));
     assert.deepEqual(lists[page].sort(), more.sort(), page);
+  }
+});
+
+test('modules are served as they are in the source, without comments and with the same line numbers', async () => {
+  const source = new URL('../../../static/', import.meta.url);
+  const files = (await readdir(new URL('js/', source), { recursive: true })).filter((file) => file.endsWith('.js'));
+  const options = { compilerOptions: { target: 'esnext', module: 'esnext', removeComments: true } };
+  for (const file of files) {
+    const [served, original] = [await text(`js/${file}`), await readFile(new URL(`js/${file}`, source), 'utf8')];
+    assert.equal(ts.transpileModule(served, options).outputText, ts.transpileModule(original, options).outputText, file);
+    assert.doesNotMatch(served, /^ *(\/\/|\/?\*)/m, file);
+    assert.equal(served.split('\n').length, original.split('\n').length, file);
   }
 });
