@@ -1,8 +1,9 @@
-// Building and changing elements. Text always goes in as text: no markup is ever parsed.
+// Creates and changes elements. Text is always set as text: markup is never parsed.
 import { duration } from './data/time.js';
 
 /** @typedef {Node | string | number | null | undefined | false} Child */
-/** @typedef {Record<string, string | number | boolean | EventListener | null | undefined>} Attributes a function is a listener: onclick */
+/** @typedef {string | number | boolean | EventListener | null | undefined} AttributeValue */
+/** @typedef {Record<string, AttributeValue>} Attributes a function is a listener: onclick */
 
 /** @template {Element} E @param {E} element @param {Attributes} attributes @param {Child[]} children @returns {E} */
 function fill(element, attributes, children) {
@@ -15,65 +16,82 @@ function fill(element, attributes, children) {
   return element;
 }
 
-/** @template {keyof HTMLElementTagNameMap} T @param {T} tag @param {Attributes | null} [attributes] @param {...Child} children
- * @returns {HTMLElementTagNameMap[T]} */
+/** Creates an HTML element. @template {keyof HTMLElementTagNameMap} T @param {T} tag
+ * @param {Attributes | null} [attributes] @param {...Child} children @returns {HTMLElementTagNameMap[T]} */
 export const h = (tag, attributes, ...children) => fill(document.createElement(tag), attributes ?? {}, children);
 
-/** @template {keyof SVGElementTagNameMap} T @param {T} tag @param {Attributes} attributes @param {...Child} children
- * @returns {SVGElementTagNameMap[T]} */
-export const svg = (tag, attributes, ...children) => fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
+/** Creates an SVG element. @template {keyof SVGElementTagNameMap} T @param {T} tag
+ * @param {Attributes} attributes @param {...Child} children @returns {SVGElementTagNameMap[T]} */
+export const svg = (tag, attributes, ...children) =>
+  fill(document.createElementNS('http://www.w3.org/2000/svg', tag), attributes, children);
 
-/** @param {string} text @param {() => void} press @returns {HTMLButtonElement} */
-export const button = (text, press) => h('button', { type: 'button', class: 'button', onclick: () => press() }, text);
-
-/** A link to what opens beside this page. @param {string} text @param {string} note read, not seen @returns {HTMLAnchorElement} */
-export const newTab = (text, note) => h('a', { class: 'button', target: '_blank', rel: 'noopener' }, text, h('span', { class: 'unseen' }, note));
-
-/** How long something has lasted; tickAges keeps it right. @param {number} since @param {number} now Unix seconds */
-export const age = (since, now) => h('b', { 'data-since': since }, duration(now - since));
-
-/** @param {Element} root @param {number} now Unix seconds */
-export function tickAges(root, now) {
-  for (const e of root.querySelectorAll('[data-since]')) say(e, duration(now - Number(e.getAttribute('data-since'))));
-}
-
-/** Replaces what an element holds. @param {Element} element @param {...Child} children */
+/** Replaces the children of an element. @param {Element} element @param {...Child} children */
 export function put(element, ...children) {
-  element.replaceChildren(...children.filter((c) => c !== null && c !== undefined && c !== false).map((c) => (c instanceof Node ? c : String(c))));
+  const shown = children.filter((c) => c !== null && c !== undefined && c !== false);
+  element.replaceChildren(...shown.map((c) => (c instanceof Node ? c : String(c))));
 }
 
-/** Writes a text only when it is another one: a screen reader is not told the same twice, a selection stays.
+/** Sets a text only if it differs: a screen reader does not repeat it, and a selection stays.
  * @param {Element} element @param {string} text */
-export function say(element, text) {
+export function setText(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
 
+/** @param {string} text @param {() => void} onClick */
+export const button = (text, onClick) =>
+  h('button', { type: 'button', class: 'button', onclick: () => onClick() }, text);
+
+/** A link that opens in a new tab. @param {string} text @param {string} note for screen readers */
+export const linkInNewTab = (text, note) =>
+  h('a', { class: 'button', target: '_blank', rel: 'noopener' }, text, h('span', { class: 'unseen' }, note));
+
+/** How long something has lasted; updateDurations keeps it right. @param {number} since
+ * @param {number} now Unix seconds */
+export const runningDuration = (since, now) => h('b', { 'data-since': since }, duration(now - since));
+
+/** @param {Element} root @param {number} now Unix seconds */
+export function updateDurations(root, now) {
+  for (const e of root.querySelectorAll('[data-since]')) {
+    setText(e, duration(now - Number(e.getAttribute('data-since'))));
+  }
+}
+
 /** Buttons of which one is pressed. @param {string} label @param {[string, string][]} options key and text
- * @param {string} chosen @param {(key: string) => void} choose @returns {HTMLElement} */
-export function chips(label, options, chosen, choose) {
-  return h('div', { class: 'chips', role: 'group', 'aria-label': label }, ...options.map(([key, text]) => h('button', { type: 'button', 'aria-pressed': String(key === chosen), 'data-key': key, onclick: () => choose(key) }, text)));
+ * @param {string} pressed @param {(key: string) => void} choose @returns {HTMLElement} */
+export function chips(label, options, pressed, choose) {
+  const buttons = options.map(([key, text]) => h('button', {
+    type: 'button', 'aria-pressed': String(key === pressed), 'data-key': key, onclick: () => choose(key),
+  }, text));
+  return h('div', { class: 'chips', role: 'group', 'aria-label': label }, ...buttons);
 }
 
-/** @param {Element} group made by chips @param {string} chosen */
-export function press(group, chosen) {
-  for (const b of group.querySelectorAll('button')) b.setAttribute('aria-pressed', String(b.dataset.key === chosen));
+/** @param {Element} group made by chips @param {string} pressed */
+export function setPressed(group, pressed) {
+  for (const b of group.querySelectorAll('button')) b.setAttribute('aria-pressed', String(b.dataset.key === pressed));
 }
 
-/** A table of right or left aligned columns. @param {string} caption read, not seen @param {[string | HTMLElement, string?][]} heads text and class
- * @param {HTMLTableRowElement[]} rows */
-export const table = (caption, heads, rows) => h('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': caption }, h('table', null, h('caption', { class: 'unseen' }, caption),
-  h('thead', null, h('tr', null, ...heads.map(([text, name]) => h('th', { scope: 'col', class: name }, text)))), h('tbody', null, ...rows)));
+/** A table that scrolls sideways by itself. @param {string} caption for screen readers
+ * @param {[string | HTMLElement, string?][]} heads text and class @param {HTMLTableRowElement[]} rows */
+export function table(caption, heads, rows) {
+  const cells = heads.map(([text, name]) => h('th', { scope: 'col', class: name }, text));
+  return h('div', { class: 'wide', tabindex: 0, role: 'region', 'aria-label': caption },
+    h('table', null, h('caption', { class: 'unseen' }, caption),
+      h('thead', null, h('tr', null, ...cells)), h('tbody', null, ...rows)));
+}
 
-/** Hands a file to the reader. @param {string} name @param {Blob} blob */
+/** Offers a file for download. @param {string} name @param {Blob} blob */
 export function save(name, blob) {
   const link = h('a', { href: URL.createObjectURL(blob), download: name });
   link.click();
-  // The download has taken its own hold of the data by then.
+  // By then the download has its own reference to the data.
   setTimeout(() => URL.revokeObjectURL(link.href), 10000);
 }
 
-/** @param {string} text spoken politely by a screen reader, not seen */
+/** @param {string} name @param {string} text as format.js writes it */
+export const saveCsv = (name, text) => save(name, new Blob([text], { type: 'text/csv' }));
+
+/** Has a screen reader speak a text, without interrupting. @param {string} text */
 export function announce(text) {
   const region = document.getElementById('spoken');
-  if (region) say(region, text);
+  if (region) setText(region, text);
 }

@@ -1,21 +1,24 @@
-// Runs before the rest of the page is there: asks what the page needs that a link leads to, and for its modules.
+// Runs before main.js: sends the requests of the page that the URL names, and preloads its modules.
 import { urlOf } from './data/api.js';
-import { begin } from './first.js';
-import { outagesQuery, seriesQuery, within } from './data/queries.js';
+import { outagesQuery, seriesQuery, wholeSeconds } from './data/queries.js';
 import { readView, spanOf } from './data/view.js';
+import { prefetch } from './first.js';
 
 const view = readView(location.hash);
 const now = Date.now() / 1000;
+// The range from the first record on is not known yet.
+const isRangeKnown = view.page === 'host' && view.range !== 'all';
 
-/** What a link to a host has been asked for; a range from the first record on is not known yet. @type {SeriesQuery | null} */
-export const FIRST_SERIES = view.page === 'host' && view.range !== 'all' ? seriesQuery(view.host, spanOf(view, now, 0), innerWidth) : null;
+/** The query that was sent for the charts of a host. @type {SeriesQuery | null} */
+export const PREFETCHED_SERIES = isRangeKnown ? seriesQuery(view.host, spanOf(view, now, 0), innerWidth) : null;
 
-if (FIRST_SERIES) {
-  begin(urlOf('api/series', FIRST_SERIES));
-  begin(urlOf('api/outages', outagesQuery(FIRST_SERIES, now)));
-  begin(urlOf('api/gaps', within(FIRST_SERIES)));
+if (PREFETCHED_SERIES) {
+  prefetch(urlOf('api/series', PREFETCHED_SERIES));
+  prefetch(urlOf('api/outages', outagesQuery(PREFETCHED_SERIES, now)));
+  prefetch(urlOf('api/gaps', wholeSeconds(PREFETCHED_SERIES)));
 }
-// The build lists which modules a page needs in addition to the first page's.
+
+// build.rs lists the modules that a page needs in addition to those of the overview.
 const { dataset } = /** @type {HTMLElement} */ (document.getElementById('early'));
 for (const name of dataset[view.page]?.split(' ') ?? []) {
   const link = document.createElement('link');

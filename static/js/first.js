@@ -1,36 +1,39 @@
-// The first of the page to run, and in need of nothing else of it: asks what every page shows while the rest is on its way.
-// api.js hands the answers to whoever needs them.
+// Runs before all other modules and imports none of them: sends the requests that every page needs, while the rest of
+// the
+// page is loading. api.js passes the responses on.
 
-const PATIENCE_MS = 15000;
+const TIMEOUT_MS = 15000;
 
-/** What was asked before anybody needed it, by URL. @type {Map<string, Promise<Response>>} */
-export const begun = new Map();
+/** Responses to requests sent in advance, by URL. @type {Map<string, Promise<Response>>} */
+export const prefetched = new Map();
 
 /** @param {string} url relative to the page @param {RequestInit} [init] @returns {Promise<Response>} */
 export async function send(url, init = {}) {
-  const giveUp = new AbortController();
-  const timer = setTimeout(() => giveUp.abort(), PATIENCE_MS);
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), TIMEOUT_MS);
   try {
-    return await fetch(url, { ...init, cache: 'no-store', credentials: 'same-origin', signal: giveUp.signal });
+    return await fetch(url, { ...init, cache: 'no-store', credentials: 'same-origin', signal: controller.signal });
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Asks now what will be needed soon. @param {string} url */
-export function begin(url) {
-  const answer = send(url);
-  // Whoever takes the answer is told of its failure.
-  answer.catch(() => {});
-  begun.set(url, answer);
+/** Sends a request whose response is needed soon. @param {string} url */
+export function prefetch(url) {
+  const response = send(url);
+  // An error reaches the caller that takes the response.
+  response.catch(() => {});
+  prefetched.set(url, response);
 }
 
-/** When the reader's clocks last changed within some days, to the minute, and what they showed before. The page that asks first
- * has no other module yet. @param {number} now Unix seconds @param {number} days @param {(t: number) => number} offsetAt minutes
- * east of UTC at Unix seconds @returns {{at: number, earlier: number} | null} */
-export function zoneChange(now, days, offsetAt) {
+/** When the UTC offset last changed within some days, to the minute, and what it was before. It is here because the
+ * module
+ * that sends the first requests must not import others.
+ * @param {number} now Unix seconds @param {number} days @param {(t: number) => number} offsetAt minutes east of UTC
+ * @returns {{at: number, earlier: number} | null} at: Unix seconds */
+export function offsetChange(now, days, offsetAt) {
   const latest = offsetAt(now);
-  // A day at a time: where they changed twice, the newer one counts.
+  // Day by day from now, so that the latest of two changes counts.
   let before = 0;
   for (let i = 1; i <= days && !before; i += 1) if (offsetAt(now - i * 86400) !== latest) before = now - i * 86400;
   if (!before) return null;
@@ -47,10 +50,13 @@ export function zoneChange(now, days, offsetAt) {
 
 /** @param {number} t Unix seconds */
 const offset = (t) => -new Date(t * 1000).getTimezoneOffset() || 0;
-const change = zoneChange(Date.now() / 1000, 90, offset);
+const change = offsetChange(Date.now() / 1000, 90, offset);
 
-// As questions.js words them: otherwise they would be asked twice, which a test sees.
-begin(`api/overview?offset_minutes=${offset(Date.now() / 1000)}&days=90${change ? `&changed_at=${change.at}&earlier_offset_minutes=${change.earlier}` : ''}`);
-begin('api/status');
-begin('api/ping-results/latest');
-begin('api/outages/active');
+// Size: the query is written again as queries.js does, without that module. A test sees if the two differ.
+prefetch(
+  `api/overview?offset_minutes=${offset(Date.now() / 1000)}&days=90` +
+    (change ? `&changed_at=${change.at}&earlier_offset_minutes=${change.earlier}` : ''),
+);
+prefetch('api/status');
+prefetch('api/ping-results/latest');
+prefetch('api/outages/active');

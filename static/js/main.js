@@ -1,35 +1,35 @@
-// The page as a whole: what is known, which page is shown, what keeps it fresh.
+// The page as a whole: the data, the page that is open, and what keeps both up to date.
+import { onSchemeChange } from './charts/colours.js';
+import { shape } from './charts/shapes.js';
 import { get } from './data/api.js';
-import { banner } from './parts/banner.js';
-import { announce, h, put, say } from './dom.js';
 import { entries } from './data/hosts.js';
-import { onScheme } from './charts/colours.js';
 import { live, now } from './data/live.js';
 import { overviewQuery } from './data/queries.js';
-import { shape } from './charts/shapes.js';
 import { clock, duration, zoneText } from './data/time.js';
 import { readView, writeView } from './data/view.js';
+import { announce, h, put, setText } from './dom.js';
+import { banners } from './parts/banner.js';
 
 const OVERVIEW_EVERY_SECONDS = 300;
-// While a host has no history yet, the first day's bar is worth asking for.
+// While a host has no history yet, its first bar should appear soon.
 const OVERVIEW_SOON_SECONDS = 15;
 
 /** @param {string} id @returns {HTMLElement} */
-const part = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
+const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 
 /** @type {App} */
 const app = {
   view: readView(location.hash), status: null, overview: null, entries: [], active: [], newest: -Infinity, now,
   go(change, replace = false) {
-    const wanted = { ...app.view, ...change };
-    if (wanted.range !== 'custom') Object.assign(wanted, { from: 0, to: 0 });
-    const hash = writeView(wanted);
+    const view = { ...app.view, ...change };
+    if (view.range !== 'custom') Object.assign(view, { from: 0, to: 0 });
+    const hash = writeView(view);
     if (replace) history.replaceState(null, '', hash);
     else history.pushState(null, '', hash);
     route();
   },
 };
-// Each page is fetched when it is first asked for: the first load stays small.
+// Size: a page is loaded when it is first opened.
 /** @type {Record<View['page'], () => Promise<(app: App) => Page>>} */
 const PAGES = {
   overview: () => import('./pages/overview.js').then((m) => m.overviewPage),
@@ -37,73 +37,74 @@ const PAGES = {
   outages: () => import('./pages/outages.js').then((m) => m.outagesPage),
   compare: () => import('./pages/compare.js').then((m) => m.comparePage),
 };
-const warning = banner();
+const warnings = banners();
 /** @type {Page | null} */
 let page = null;
 let wantedPage = '';
-/** @type {Row[]} */
-let rows = [];
+/** @type {CheckResult[]} */
+let latest = [];
 let overviewAt = -Infinity;
 let states = '';
-/** @type {Link} */
-let link = { kind: 'live', wait: 0, at: now() };
+/** @type {ServerConnection} */
+let connection = { kind: 'live', wait: 0, at: now() };
 
+/** Opens the page that the URL names, or shows its new view. */
 function route() {
   app.view = readView(location.hash);
   const key = `${app.view.page} ${app.view.page === 'host' ? app.view.host : ''}`;
-  for (const a of part('pages').querySelectorAll('a')) {
+  for (const a of byId('pages').querySelectorAll('a')) {
     if (a.dataset.page === app.view.page) a.setAttribute('aria-current', 'page');
     else a.removeAttribute('aria-current');
   }
   if (key !== wantedPage) {
     wantedPage = key;
     PAGES[app.view.page]().then((create) => key === wantedPage && open(create(app)), () => {
-      // The server is lost, which the live mark says: asked for again at the next tick.
+      // The server cannot be reached; the next tick tries again.
       if (key === wantedPage) wantedPage = '';
     });
   } else page?.show();
-  name();
+  setTitle();
 }
 
 /** @param {Page} next */
 function open(next) {
-  const first = !page;
+  const isFirst = !page;
   page?.close();
   page = next;
-  put(part('content'), page.element);
+  put(byId('content'), page.element);
   page.show();
-  name();
-  if (first) return;
+  setTitle();
+  if (isFirst) return;
   scrollTo(0, 0);
-  // A screen reader begins where the new page begins.
+  // A screen reader starts reading where the new page begins.
   page.heading.focus({ preventScroll: true });
 }
 
-/** The title of the tab, which may know a name by now. */
-function name() {
+function setTitle() {
   if (page) document.title = `${page.title()} · ace-connection-logger`;
 }
 
-/** Everything that follows from what is known. */
-function gather() {
+/** Combines status, latest results and overview into the list of hosts. */
+function updateEntries() {
   if (!app.status) return;
-  app.entries = entries(app.status, rows, app.overview, app.status.monitor?.running ?? false);
+  app.entries = entries(app.status, latest, app.overview, app.status.monitor?.running ?? false);
   app.newest = Math.max(-Infinity, ...app.entries.map((e) => e.at).filter((t) => !Number.isNaN(t)));
-  warning.update(app);
-  name();
+  warnings.update(app);
+  setTitle();
 }
 
 async function loadOverview() {
   overviewAt = now();
   try {
-    const [overview, active] = await Promise.all([/** @type {Promise<Overview>} */ (get('api/overview', overviewQuery(now()))), get('api/outages/active')]);
+    const query = overviewQuery(now());
+    const [overview, active] = await Promise.all([get('api/overview', query), get('api/outages/active')]);
     Object.assign(app, { overview, active });
   } catch {
-    // Said by the live mark; asked again when the server is back.
+    // The state of the connection shows it; tried again soon.
     overviewAt = now() - OVERVIEW_EVERY_SECONDS + OVERVIEW_SOON_SECONDS;
     return;
   }
-  gather();
+  updateEntries();
   page?.show();
 }
 
@@ -113,93 +114,104 @@ async function loadActive() {
   const active = await get('api/outages/active').catch(() => null);
   if (!active) return;
   app.active = active;
-  warning.update(app);
+  warnings.update(app);
   page?.show();
 }
 
-function drawLink() {
-  const mark = part('link');
-  const running = app.status?.monitor?.running ?? true;
-  const [state, text] = link.kind === 'lost' ? /** @type {const} */ (['not_measured', `Server not reached, trying again in ${Math.max(1, link.wait)} s`])
-    : link.kind === 'paused' ? /** @type {const} */ (['not_measured', `Paused at ${clock(link.at)}`])
-    : !app.status ? /** @type {const} */ (['not_measured', 'Loading'])
-    : !running ? /** @type {const} */ (['down', Number.isFinite(app.newest) ? `Stopped, ${duration(now() - app.newest)} old` : 'No monitor runs'])
-    : !Number.isFinite(app.newest) ? /** @type {const} */ (['not_measured', 'Measuring for the first time'])
-    : /** @type {const} */ (['up', `Live, last check ${duration(now() - app.newest)} ago`]);
-  if (mark.dataset.state !== state) put(part('link-shape'), shape(state, 11));
+/** @returns {[State, string]} */
+function connectionState() {
+  if (connection.kind === 'lost') {
+    return ['not_measured', `Server not reached, trying again in ${Math.max(1, connection.wait)} s`];
+  }
+  if (connection.kind === 'paused') return ['not_measured', `Paused at ${clock(connection.at)}`];
+  if (!app.status) return ['not_measured', 'Loading'];
+  const hasResult = Number.isFinite(app.newest);
+  const age = duration(now() - app.newest);
+  const isRunning = app.status.monitor?.running ?? true;
+  if (!isRunning) return ['down', hasResult ? `Stopped, ${age} old` : 'No monitor is running'];
+  return hasResult ? ['up', `Live, last check ${age} ago`] : ['not_measured', 'Measuring for the first time'];
+}
+
+function drawConnection() {
+  const mark = byId('connection');
+  const [state, text] = connectionState();
+  if (mark.dataset.state !== state) put(byId('connection-shape'), shape(state, 11));
   mark.dataset.state = state;
-  say(part('link-text'), text);
-  document.body.classList.toggle('unreached', link.kind === 'lost');
+  setText(byId('connection-text'), text);
+  document.body.classList.toggle('unreached', connection.kind === 'lost');
 }
 
 function tick() {
-  drawLink();
+  drawConnection();
   if (document.hidden) return;
   if (!wantedPage) route();
-  if (link.kind === 'live' && app.status) {
-    const young = app.entries.some((e) => e.days === null || e.availability === null) || !app.overview;
-    const changed = app.entries.map((e) => e.state).join();
-    if ((states && changed !== states) || now() - overviewAt >= (young ? OVERVIEW_SOON_SECONDS : OVERVIEW_EVERY_SECONDS)) loadOverview();
-    states = changed;
+  if (connection.kind === 'live' && app.status) {
+    const isIncomplete = !app.overview || app.entries.some((e) => e.days === null || e.availability === null);
+    const interval = isIncomplete ? OVERVIEW_SOON_SECONDS : OVERVIEW_EVERY_SECONDS;
+    const newStates = app.entries.map((e) => e.state).join();
+    if ((states && newStates !== states) || now() - overviewAt >= interval) loadOverview();
+    states = newStates;
     page?.tick();
   }
-  warning.update(app);
+  warnings.update(app);
 }
 
-const connection = live({
+const polling = live({
   status(status) {
-    const first = !app.status;
+    const isFirst = !app.status;
     app.status = status;
-    gather();
-    put(part('about'), `${status.version ? `Version ${status.version}` : ''}, ${status.database_path}. `, h('span', null, zoneText(now())));
-    say(part('zone'), zoneText(now()));
-    if (first) page?.show();
+    updateEntries();
+    const version = status.version ? `Version ${status.version}` : '';
+    put(byId('about'), `${version}, ${status.database_path}. `, h('span', null, zoneText(now())));
+    setText(byId('zone'), zoneText(now()));
+    if (isFirst) page?.show();
   },
-  results(next) {
-    rows = next;
-    gather();
-    page?.results(next);
-    drawLink();
+  results(results) {
+    latest = results;
+    updateEntries();
+    page?.results(results);
+    drawConnection();
     loadActive();
   },
-  link(next) {
-    if (next.kind !== link.kind) {
+  connection(next) {
+    if (next.kind !== connection.kind) {
       announce({ live: 'Live again', lost: 'Server not reached', paused: 'Paused' }[next.kind]);
       if (next.kind === 'live') overviewAt = -Infinity;
     }
-    link = next;
-    drawLink();
+    connection = next;
+    drawConnection();
   },
 });
 
-const pause = part('pause');
+const pause = byId('pause');
 pause.addEventListener('click', () => {
-  const paused = pause.getAttribute('aria-pressed') !== 'true';
-  pause.setAttribute('aria-pressed', String(paused));
-  connection.pause(paused);
+  const isPaused = pause.getAttribute('aria-pressed') !== 'true';
+  pause.setAttribute('aria-pressed', String(isPaused));
+  polling.pause(isPaused);
 });
 document.addEventListener('keydown', (e) => {
-  const typing = e.target instanceof HTMLInputElement || e.target instanceof HTMLSelectElement;
-  if (typing || e.ctrlKey || e.altKey || e.metaKey) return;
+  const isTyping = e.target instanceof HTMLInputElement || e.target instanceof HTMLSelectElement;
+  if (isTyping || e.ctrlKey || e.altKey || e.metaKey) return;
   if (e.key === '/') {
     e.preventDefault();
     page?.search();
   }
-  // Arrow keys move the charts from anywhere but a control that needs them itself.
+  // The charts' keys work wherever no control needs them.
   const chart = document.querySelector('.chart');
-  if (e.target === document.body || e.target === page?.heading) {
-    if (chart && /^(ArrowLeft|ArrowRight|[+=-]|Escape)$/.test(e.key)) chart.dispatchEvent(new KeyboardEvent('keydown', { key: e.key, shiftKey: e.shiftKey }));
+  const isFree = e.target === document.body || e.target === page?.heading;
+  if (chart && isFree && /^(ArrowLeft|ArrowRight|[+=-]|Escape)$/.test(e.key)) {
+    chart.dispatchEvent(new KeyboardEvent('keydown', { key: e.key, shiftKey: e.shiftKey }));
   }
 });
-part('skip').addEventListener('click', (e) => {
-  // The part behind the # is the view; it must not become "content".
+byId('skip').addEventListener('click', (e) => {
+  // The fragment of the URL is the view; it must not become "content".
   e.preventDefault();
   page?.heading.focus();
 });
 window.addEventListener('hashchange', route);
 window.addEventListener('popstate', route);
-onScheme(() => page?.redraw());
-put(part('banners'), warning.element);
+onSchemeChange(() => page?.redraw());
+put(byId('banners'), warnings.element);
 setInterval(tick, 1000);
 route();
 loadOverview();

@@ -9,16 +9,36 @@ import { clear, createProgram, network } from './program.mjs';
 
 const SHOTS = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
 const SIZES = { wide: { width: 1440, height: 1100 }, phone: { width: 390, height: 844 } };
-const ARGUMENTS = ['--no-sandbox', '--headless', '--disable-gpu', '--disable-quic', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--headless',
+  '--disable-gpu',
+  '--disable-quic',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
 const DAYS = 90;
 
 // The check of the quick one lasts 0.1 s, so that a new result is never far.
-const QUICK = { name: 'Quick', address: '127.0.1.50', interval_seconds: 2, ping_count: 3, ping_spacing_ms: 50, timeout_seconds: 0.4 };
+const QUICK = {
+  name: 'Quick',
+  address: '127.0.1.50',
+  interval_seconds: 2,
+  ping_count: 3,
+  ping_spacing_ms: 50,
+  timeout_seconds: 0.4,
+};
 const HOSTS = [
-  { name: 'Local Gateway', address: '127.0.1.1', role: 'gateway' }, { name: 'Provider', address: '127.0.1.2' }, { name: 'Name server', address: '127.0.1.3', role: 'dns' }, { name: 'Mail server', address: '127.0.1.4' },
+  { name: 'Local Gateway', address: '127.0.1.1', role: 'gateway' },
+  { name: 'Provider', address: '127.0.1.2' },
+  { name: 'Name server', address: '127.0.1.3', role: 'dns' },
+  { name: 'Mail server', address: '127.0.1.4' },
   QUICK,
   // IPv6 is silent in this network, and leads nowhere.
-  { ...QUICK, name: 'Office VPN', address: '::1', interval_seconds: 5 }, { ...QUICK, name: 'Mirror, IPv6', address: '2001:db8::1', interval_seconds: 5 },
+  { ...QUICK, name: 'Office VPN', address: '::1', interval_seconds: 5 },
+  { ...QUICK, name: 'Mirror, IPv6', address: '2001:db8::1', interval_seconds: 5 },
 ];
 /** Host `i` of a made-up history as the configuration has it. @param {number} i */
 export const recordedHost = (i) => ({ name: `Sensor ${i}`, address: `127.0.1.${i + 1}` });
@@ -40,7 +60,11 @@ export let home;
 export const quick = QUICK;
 
 export async function start() {
-  assert.deepEqual(Object.keys(networkInterfaces()), ['lo'], 'these tests need a network of their own: tests/browser/run gives it');
+  assert.deepEqual(
+    Object.keys(networkInterfaces()),
+    ['lo'],
+    'these tests need a network of their own: tests/browser/run gives it',
+  );
   await mkdir(SHOTS, { recursive: true });
   await network(4, 'answers');
   await network(6, 'silent');
@@ -61,22 +85,42 @@ export async function stop() {
  */
 export async function visit(use, options = {}) {
   const { url } = options.of ?? home;
-  const context = await browser.newContext({ viewport: SIZES[options.size ?? 'wide'], colorScheme: options.scheme ?? 'light', timezoneId: 'Europe/Berlin', locale: 'en-GB', acceptDownloads: true });
+  const context = await browser.newContext({
+    viewport: SIZES[options.size ?? 'wide'],
+    colorScheme: options.scheme ?? 'light',
+    timezoneId: 'Europe/Berlin',
+    locale: 'en-GB',
+    acceptDownloads: true,
+  });
   const page = await context.newPage();
   page.setDefaultTimeout(20000);
   const faults = [];
   const requests = [];
-  page.on('console', (m) => { if (m.type() === 'error' || m.type() === 'warning') faults.push(m.text()); });
+  page.on('console', (m) => {
+    if (m.type() === 'error' || m.type() === 'warning') faults.push(m.text());
+  });
   page.on('pageerror', (e) => faults.push(String(e.stack)));
   page.on('request', (r) => requests.push(r.url()));
   try {
     await page.goto(url + (options.hash ?? ''));
     await page.waitForSelector('h1:not(.unseen)');
-    await use(page, { requests, shot: (name) => page.screenshot({ path: `${SHOTS}${name}.png` }), axe: () => clean(page) });
+    await use(page, {
+      requests,
+      shot: (name) => page.screenshot({ path: `${SHOTS}${name}.png` }),
+      axe: () => clean(page),
+    });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(wide <= 0, `${wide} pixels too wide`);
-    assert.deepEqual(faults.filter((f) => !options.faults?.test(f)), [], 'console');
-    assert.deepEqual(requests.filter((r) => !r.startsWith(url) && !r.startsWith(`blob:${url}`)), [], 'requests to another host');
+    assert.deepEqual(
+      faults.filter((f) => !options.faults?.test(f)),
+      [],
+      'console',
+    );
+    assert.deepEqual(
+      requests.filter((r) => !r.startsWith(url) && !r.startsWith(`blob:${url}`)),
+      [],
+      'requests to another host',
+    );
   } catch (error) {
     await page.screenshot({ path: `${SHOTS}failed.png` });
     throw error;
@@ -89,12 +133,24 @@ export async function visit(use, options = {}) {
 async function clean(page) {
   await page.evaluate(axe.source);
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
-  assert.deepEqual(found.violations.map((v) => `${v.id}: ${v.nodes.slice(0, 3).map((n) => `${n.target} ${n.failureSummary}`).join(' | ')}`), []);
+  assert.deepEqual(
+    found.violations.map(
+      (v) =>
+        `${v.id}: ${v.nodes
+          .slice(0, 3)
+          .map((n) => `${n.target} ${n.failureSummary}`)
+          .join(' | ')}`,
+    ),
+    [],
+  );
 }
 
 /** Saved bytes of what a click downloads. */
 export async function download(page, name) {
-  const [file] = await Promise.all([page.waitForEvent('download'), page.getByRole('button', { name, exact: true }).click()]);
+  const [file] = await Promise.all([
+    page.waitForEvent('download'),
+    page.getByRole('button', { name, exact: true }).click(),
+  ]);
   const chunks = [];
   for await (const chunk of await file.createReadStream()) chunks.push(chunk);
   return { name: file.suggestedFilename(), bytes: Buffer.concat(chunks) };

@@ -4,8 +4,20 @@ import { chromium } from 'playwright-core';
 import { clear, createProgram } from './program.mjs';
 
 const RUNS = 7;
-const ARGUMENTS = ['--no-sandbox', '--headless', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-component-update', '--disable-sync'];
-const hosts = (count) => Array.from({ length: count }, (_, i) => ({ name: `Sensor ${i}`, address: `127.0.${Math.floor(i / 250) + 1}.${(i % 250) + 1}` }));
+const ARGUMENTS = [
+  '--no-sandbox',
+  '--headless',
+  '--disable-gpu',
+  '--no-first-run',
+  '--disable-background-networking',
+  '--disable-component-update',
+  '--disable-sync',
+];
+const hosts = (count) =>
+  Array.from({ length: count }, (_, i) => ({
+    name: `Sensor ${i}`,
+    address: `127.0.${Math.floor(i / 250) + 1}.${(i % 250) + 1}`,
+  }));
 /** @type {[string, number, string, string][]} name, hosts, hash, what must be drawn */
 const CASES = [
   ['overview, 3 hosts', 3, '', '.hosts tbody tr:nth-child(3) .strip'],
@@ -47,7 +59,14 @@ async function visit(browser, url, selector) {
   // What goes on in the background belongs to the first load too, until the page asks for news.
   while (!isOver) await page.waitForResponse(/latest/);
   if (process.env.TRACE) {
-    console.log(await page.evaluate(() => performance.getEntriesByType('resource').map((e) => `${e.startTime.toFixed(0)} ${e.responseEnd.toFixed(0)} ${e.transferSize} ${e.name}`).join('\n')));
+    console.log(
+      await page.evaluate(() =>
+        performance
+          .getEntriesByType('resource')
+          .map((e) => `${e.startTime.toFixed(0)} ${e.responseEnd.toFixed(0)} ${e.transferSize} ${e.name}`)
+          .join('\n'),
+      ),
+    );
   }
   await context.close();
   return found;
@@ -66,7 +85,9 @@ try {
     const runs = [];
     for (let n = 0; n < RUNS; n += 1) runs.push(await visit(browser, programs.get(count).url + hash, selector));
     const usable = runs.map((r) => Math.round(r.usable));
-    console.log(`${name}: ${(median(runs.map((r) => r.bytes)) / 1000).toFixed(1)} kB in ${median(runs.map((r) => r.requests))} requests, usable after ${median(usable)} ms (${Math.min(...usable)} to ${Math.max(...usable)})`);
+    console.log(
+      `${name}: ${(median(runs.map((r) => r.bytes)) / 1000).toFixed(1)} kB in ${median(runs.map((r) => r.requests))} requests, usable after ${median(usable)} ms (${Math.min(...usable)} to ${Math.max(...usable)})`,
+    );
   }
 } finally {
   await browser.close();

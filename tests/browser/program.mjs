@@ -19,15 +19,21 @@ export async function soon(ask, what) {
     const answer = await ask();
     if (answer) return answer;
     if (Date.now() > giveUp) throw new Error(`${what}: not within ${PATIENCE_MS / 1000} s`);
-    await new Promise((done) => { setTimeout(done, 50); });
+    await new Promise((done) => {
+      setTimeout(done, 50);
+    });
   }
 }
 
 async function freePort() {
   const server = createServer();
-  await new Promise((done) => { server.listen(0, '127.0.0.1', () => done(undefined)); });
+  await new Promise((done) => {
+    server.listen(0, '127.0.0.1', () => done(undefined));
+  });
   const { port } = server.address();
-  await new Promise((done) => { server.close(done); });
+  await new Promise((done) => {
+    server.close(done);
+  });
   return port;
 }
 
@@ -49,7 +55,10 @@ function history(wanted) {
 
 /** @param {HostPlan[]} hosts @param {number} port @param {string} database */
 function configuration(hosts, port, database) {
-  const entry = (host) => Object.entries(host).map(([key, value], i) => `${i ? '   ' : '  -'} ${key}: ${JSON.stringify(value)}\n`).join('');
+  const entry = (host) =>
+    Object.entries(host)
+      .map(([key, value], i) => `${i ? '   ' : '  -'} ${key}: ${JSON.stringify(value)}\n`)
+      .join('');
   return `hosts:\n${hosts.map(entry).join('')}database:\n  path: ${database}\ndashboard:\n  port: ${port}\n`;
 }
 
@@ -73,20 +82,31 @@ export async function createProgram(hosts, options = {}) {
 
   /** @param {string} path relative */
   const get = async (path) => (await fetch(url + path)).json();
-  const answers = () => fetch(`${url}api/status`).then((response) => response.ok, () => false);
+  const answers = () =>
+    fetch(`${url}api/status`).then(
+      (response) => response.ok,
+      () => false,
+    );
 
   return {
-    hosts, url, get,
+    hosts,
+    url,
+    get,
     /** @param {'monitor' | 'dashboard'} [command] */
     async start(command = 'monitor') {
       const log = await open(join(folder, 'log'), 'a');
-      const started = spawn(join(BUILT, 'ace-connection-logger'), [command, '-c', join(folder, 'config.yaml'), '--strict'], { stdio: ['ignore', log.fd, log.fd] });
+      const started = spawn(
+        join(BUILT, 'ace-connection-logger'),
+        [command, '-c', join(folder, 'config.yaml'), '--strict'],
+        { stdio: ['ignore', log.fd, log.fd] },
+      );
       await log.close();
       child = started;
       running.add(started);
       started.on('exit', () => running.delete(started));
       await soon(async () => {
-        if (started.exitCode !== null) throw new Error(`${command} ended: ${await readFile(join(folder, 'log'), 'utf8')}`);
+        if (started.exitCode !== null)
+          throw new Error(`${command} ended: ${await readFile(join(folder, 'log'), 'utf8')}`);
         return answers();
       }, `${command} serves ${url}`);
     },
@@ -94,7 +114,9 @@ export async function createProgram(hosts, options = {}) {
     async stop(signal = 'SIGTERM') {
       const ending = child;
       if (!ending || ending.exitCode !== null || ending.signalCode !== null) return;
-      const ended = new Promise((done) => { ending.once('exit', done); });
+      const ended = new Promise((done) => {
+        ending.once('exit', done);
+      });
       ending.kill(signal);
       await ended;
     },

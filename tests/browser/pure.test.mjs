@@ -1,4 +1,4 @@
-// The page's pure parts, without a browser: node pure.test.mjs
+// The parts of the page that need no browser: node pure.test.mjs
 process.env.TZ = 'Europe/Berlin';
 const assert = (await import('node:assert/strict')).default;
 const { after, test } = await import('node:test');
@@ -6,48 +6,73 @@ const { cp, mkdtemp, readdir, readFile, rm, writeFile } = await import('node:fs/
 const { tmpdir } = await import('node:os');
 const { join } = await import('node:path');
 const { pathToFileURL } = await import('node:url');
-// Browsers are told by the page that these are modules, Node 18 only by a package.json beside them.
+// Node 18 takes a .js file for a module only if a package.json in its folder says so.
 const copy = await mkdtemp(join(tmpdir(), 'page-modules-'));
 await cp(new URL('../../static/js/', import.meta.url), copy, { recursive: true });
 await writeFile(join(copy, 'package.json'), '{"type":"module"}');
 after(() => rm(copy, { recursive: true }));
 const js = (name) => import(pathToFileURL(join(copy, `${name}.js`)).href);
-const [time, scale, format, view, series, heat, strip, hosts, verdict, cause, facts, questions, first, api] = await Promise.all(['data/time', 'data/scale', 'data/format', 'data/view', 'data/series', 'data/week', 'data/days', 'data/hosts', 'data/verdict', 'data/cause', 'parts/outagedetails', 'data/queries', 'first', 'data/api'].map(js));
+const time = await js('data/time');
+const scale = await js('data/scale');
+const format = await js('data/format');
+const view = await js('data/view');
+const series = await js('data/series');
+const week = await js('data/week');
+const days = await js('data/days');
+const hosts = await js('data/hosts');
+const verdict = await js('data/verdict');
+const cause = await js('data/cause');
+const details = await js('parts/outagedetails');
+const queries = await js('data/queries');
+const first = await js('first');
+const api = await js('data/api');
 
 const at = (text) => Date.parse(text) / 1000;
 const NOW = at('2026-11-23T14:35:00+01:00');
 
-test('a length is said in two units at most', () => {
-  assert.deepEqual([0, 45, 60, 852, 3600, 8040, 90000, 172800].map(time.duration), ['0 s', '45 s', '1 min', '14 min 12 s', '1 h', '2 h 14 min', '1 d 1 h', '2 d']);
+test('a duration has at most two units', () => {
+  assert.deepEqual([0, 45, 60, 852, 3600, 8040, 90000, 172800].map(time.duration), [
+    '0 s',
+    '45 s',
+    '1 min',
+    '14 min 12 s',
+    '1 h',
+    '2 h 14 min',
+    '1 d 1 h',
+    '2 d',
+  ]);
 });
 
-test('a moment is as near as it needs to be', () => {
+test('a time has no more of the date than needed', () => {
   assert.equal(time.moment(at('2026-11-23T00:00:00+01:00'), NOW), '00:00');
   assert.equal(time.moment(at('2026-11-22T23:24:00+01:00'), NOW), 'yesterday 23:24');
   assert.equal(time.moment(at('2026-11-01T06:02:00+01:00'), NOW), 'Sun 1 Nov, 06:02');
   assert.equal(time.moment(at('2025-12-31T12:00:00+01:00'), NOW), 'Wed 31 Dec 2025, 12:00');
 });
 
-test('the zone is said with its offset then', () => {
+test('the time zone is named with its offset at that time', () => {
   assert.equal(time.zoneText(NOW), 'Times in Europe/Berlin (UTC+1)');
   assert.equal(time.zoneText(at('2026-07-01T00:00:00Z')), 'Times in Europe/Berlin (UTC+2)');
   assert.equal(time.offsetMinutes(NOW), 60);
 });
 
-test('marks of a day axis are round local hours with the new day strong', () => {
+test('ticks of a day are round local hours, and midnight is strong', () => {
   const ticks = time.timeTicks(NOW - 86400, NOW, 8);
-  assert.deepEqual(ticks.map((t) => t.text), ['15:00', '18:00', '21:00', 'Mon 23 Nov', '03:00', '06:00', '09:00', '12:00']);
+  assert.deepEqual(
+    ticks.map((t) => t.text),
+    ['15:00', '18:00', '21:00', 'Mon 23 Nov', '03:00', '06:00', '09:00', '12:00'],
+  );
   assert.deepEqual(ticks.filter((t) => t.strong).length, 1);
 });
 
-test('marks stay round over the night when the clocks go back', () => {
+test('ticks stay round in the night in which the clocks go back', () => {
   const ticks = time.timeTicks(at('2026-10-24T12:00:00+02:00'), at('2026-10-26T12:00:00+01:00'), 10);
   const midnights = ticks.filter((t) => t.strong).map((t) => t.text);
   assert.deepEqual(midnights, ['Sun 25 Oct', 'Mon 26 Oct']);
   assert.ok(ticks.every((t, i) => !i || t.t > ticks[i - 1].t));
 });
 
-test('every range has a sane number of marks inside it', () => {
+test('every range has between 2 and 26 ticks, all inside it', () => {
   for (const length of [60, 300, 3600, 21600, 86400, 7 * 86400, 30 * 86400, 90 * 86400, 365 * 86400, 5 * 365 * 86400]) {
     const ticks = time.timeTicks(NOW - length, NOW, 8);
     assert.ok(ticks.length >= 2 && ticks.length <= 26, `${length}: ${ticks.length}`);
@@ -55,38 +80,48 @@ test('every range has a sane number of marks inside it', () => {
   }
 });
 
-test('a local day begins at local midnight, also when it has 25 hours', () => {
+test('a day begins at local midnight, also if it has 25 hours', () => {
   const start = time.startOfDay(at('2026-10-25T12:00:00+01:00'));
   assert.equal(time.startOfDay(start, 1) - start, 25 * 3600);
 });
 
-test('the three lanes are of equal height and meet at the thresholds', () => {
-  assert.deepEqual([0, 80, 95, 100].map((r) => Math.round(scale.lane(r) * 3 * 1e9) / 1e9), [0, 1, 2, 3]);
+test('the three lanes have the same height and meet at the thresholds', () => {
+  assert.deepEqual(
+    [0, 80, 95, 100].map((r) => Math.round(scale.lane(r) * 3 * 1e9) / 1e9),
+    [0, 1, 2, 3],
+  );
   for (let r = 1; r <= 100; r += 1) assert.ok(scale.lane(r) > scale.lane(r - 1));
-  assert.deepEqual([100, 95, 94.9, 80, 79.9, 0].map(scale.stateOf), ['up', 'up', 'degraded', 'degraded', 'down', 'down']);
+  assert.deepEqual([100, 95, 94.9, 80, 79.9, 0].map(scale.stateOf), [
+    'up',
+    'up',
+    'degraded',
+    'degraded',
+    'down',
+    'down',
+  ]);
 });
 
-test('scales put the ends where they belong and survive an empty domain', () => {
+test('scales map both ends exactly and accept an empty domain', () => {
   assert.equal(scale.linear(0, 10, 100, 0)(5), 50);
   assert.ok(Math.abs(scale.logarithmic(1, 100, 0, 2)(10) - 1) < 1e-9);
   assert.equal(scale.logarithmic(1, 100, 0, 2)(0), 0);
   assert.ok(Number.isFinite(scale.linear(3, 3, 0, 1)(3)));
 });
 
-test('marks of an axis are round and not too many', () => {
+test('axis ticks are round numbers and not too many', () => {
   assert.deepEqual(scale.evenTicks(0, 100, 5), [0, 20, 40, 60, 80, 100]);
   assert.deepEqual(scale.logTicks(3, 120, 8), [5, 10, 20, 50, 100]);
   assert.ok(scale.logTicks(0.01, 10000, 7).length <= 7);
   assert.ok(scale.logTicks(11, 12, 7).length <= 7);
 });
 
-test('a steady host is not blown up to a mountain range', () => {
+test('the latency axis spans at least a factor of four', () => {
   const [low, high] = scale.latencyDomain([[10000, 10100]], true);
   assert.ok(high / low >= 4);
   assert.deepEqual(scale.latencyDomain([[null]], true), [1, 100]);
 });
 
-test('a lost second never rounds up to 100 %', () => {
+test('less than 100 % is never rounded up to 100 %', () => {
   assert.equal(format.percent(99.9999), '99.99');
   assert.equal(format.percent(100), '100.00');
   assert.equal(format.rate(86.6667), '86.67');
@@ -94,148 +129,261 @@ test('a lost second never rounds up to 100 %', () => {
   assert.equal(format.percent(null), '–');
 });
 
-test('latencies have three figures', () => {
+test('latencies have two or three significant digits', () => {
   assert.deepEqual([0.42, 0.9999, 9.61, 41.72, 208.4, null].map(format.ms), ['0.42', '1.0', '9.6', '41.7', '208', '–']);
 });
 
-test('a table for a spreadsheet is quoted and holds no formula', () => {
-  assert.equal(format.csv(['a', 'b'], [['x,"y"', null], ['=1+1', -2.5]]), 'a,b\r\n"x,""y""",\r\n\'=1+1,-2.5\r\n');
+test('CSV is quoted and contains no formula', () => {
+  assert.equal(
+    format.csv(
+      ['a', 'b'],
+      [
+        ['x,"y"', null],
+        ['=1+1', -2.5],
+      ],
+    ),
+    'a,b\r\n"x,""y""",\r\n\'=1+1,-2.5\r\n',
+  );
 });
 
-test('names are listed, the last of many are counted', () => {
-  assert.equal(format.listed(['a', 'b', 'c']), 'a, b and c');
-  assert.equal(format.listed(['a', 'b', 'c', 'd', 'e']), 'a, b, c and 2 more');
+test('many names are cut to three and a count', () => {
+  assert.equal(format.joinNames(['a', 'b', 'c']), 'a, b and c');
+  assert.equal(format.joinNames(['a', 'b', 'c', 'd', 'e']), 'a, b, c and 2 more');
 });
 
-test('a view survives the way through the URL', () => {
+test('a view written to the URL is read back unchanged', () => {
   const plain = view.readView('');
   for (const change of [
-    {}, { page: 'host', host: '2606:4700::1111', range: '7d', scale: 'linear', heat: 'latency' }, { page: 'host', host: '8.8.8.8', range: 'custom', from: 1000000, to: 1003600 },
-    { page: 'compare', hosts: ['8.8.8.8', '1.1.1.1'], range: 'all' }, { page: 'outages', host: '8.8.8.8', active: true }, { page: 'outages', cause: 'provider' }, { state: 'down', query: 'a b&c=d', sort: '-name' },
-  ]) assert.deepEqual(view.readView(view.writeView({ ...plain, ...change })), { ...plain, ...change });
+    {},
+    { page: 'host', host: '2606:4700::1111', range: '7d', scale: 'linear', heat: 'latency' },
+    { page: 'host', host: '8.8.8.8', range: 'custom', from: 1000000, to: 1003600 },
+    { page: 'compare', hosts: ['8.8.8.8', '1.1.1.1'], range: 'all' },
+    { page: 'outages', host: '8.8.8.8', active: true },
+    { page: 'outages', cause: 'provider' },
+    { state: 'down', query: 'a b&c=d', sort: '-name' },
+  ])
+    assert.deepEqual(view.readView(view.writeView({ ...plain, ...change })), { ...plain, ...change });
 });
 
-test('nonsense in the URL falls back to the plain view', () => {
+test('nonsense in the URL gives the default view', () => {
   assert.deepEqual(view.readView('#range=9z&from=x&to=-3&scale=%%%&page=nope'), view.readView(''));
   assert.equal(view.readView('#host=a&from=100&to=110').range, '24h');
 });
 
-test('zooming keeps the end at now, moving stops there', () => {
+test('zooming keeps an end that is now, and panning stops at now', () => {
   assert.deepEqual(view.zoomed({ from: NOW - 3600, to: NOW }, 0.5, NOW), { from: NOW - 1800, to: NOW });
-  assert.deepEqual(view.moved({ from: NOW - 3600, to: NOW - 100 }, 1, NOW), { from: NOW - 3500, to: NOW });
+  assert.deepEqual(view.panned({ from: NOW - 3600, to: NOW - 100 }, 1, NOW), { from: NOW - 3500, to: NOW });
   assert.equal(view.rangeOf({ from: NOW - 86400, to: NOW }, NOW).range, '24h');
   assert.equal(view.rangeOf({ from: NOW - 90000, to: NOW - 3600 }, NOW).range, 'custom');
 });
 
-/** Columns of a check a minute; null where none was made. */
+/** Columns with one check per minute; null where there was none. */
 function minutes(states, from = NOW - 600) {
-  const keys = ['checks', 'sent', 'lost', 'success_rate', 'worst_rate', 'min_us', 'p5_us', 'p25_us', 'p50_us', 'p75_us', 'p95_us', 'max_us', 'avg_us', 'not_measured'];
+  const keys = [
+    'checks',
+    'sent',
+    'lost',
+    'success_rate',
+    'worst_rate',
+    'min_us',
+    'p5_us',
+    'p25_us',
+    'p50_us',
+    'p75_us',
+    'p95_us',
+    'max_us',
+    'avg_us',
+    'not_measured',
+  ];
   const columns = { t: states.map((_, i) => from + i * 60), state: states };
   const value = { checks: 1, sent: 5, lost: 0, success_rate: 100, worst_rate: 100, not_measured: 0 };
-  for (const key of keys) columns[key] = states.map((s) => (s === null ? null : s === 'down' ? { ...value, lost: 5, success_rate: 0, worst_rate: 0 }[key] ?? null : value[key] ?? 10000));
+  for (const key of keys)
+    columns[key] = states.map((s) =>
+      s === null
+        ? null
+        : s === 'down'
+          ? ({ ...value, lost: 5, success_rate: 0, worst_rate: 0 }[key] ?? null)
+          : (value[key] ?? 10000),
+    );
   return { from, to: from + states.length * 60, bucket_seconds: 60, columns };
 }
-const freshRow = (t, more = {}) => ({ timestamp: new Date(t * 1000).toISOString(), state: 'up', success_rate: 100, success_count: 5, failure_count: 0, sent: 5, min_latency: 9, max_latency: 12, avg_latency: 10, rtts_us: [9000, 10000, 12000, 10000, 9500], ...more });
+const freshRow = (t, more = {}) => ({
+  timestamp: new Date(t * 1000).toISOString(),
+  state: 'up',
+  success_rate: 100,
+  success_count: 5,
+  failure_count: 0,
+  sent: 5,
+  min_latency: 9,
+  max_latency: 12,
+  avg_latency: 10,
+  rtts_us: [9000, 10000, 12000, 10000, 9500],
+  ...more,
+});
 
 const iso = (t) => new Date(t * 1000).toISOString();
 /** An outage of one host. */
 const outageOf = (from, to, more = {}) => ({
-  id: 1, host_name: 'A', host_address: '192.0.2.1', event_type: 'outage', start_time: iso(from), end_time: to ? iso(to) : null, duration_seconds: to ? to - from : null, cause: 'provider', planned: false,
-  notes: null, facts: null, path: null, down_seconds: (to || NOW) - from, event_ids: [1], ...more,
+  id: 1,
+  host_name: 'A',
+  host_address: '192.0.2.1',
+  event_type: 'outage',
+  start_time: iso(from),
+  end_time: to ? iso(to) : null,
+  duration_seconds: to ? to - from : null,
+  cause: 'provider',
+  planned: false,
+  notes: null,
+  facts: null,
+  path: null,
+  down_seconds: (to || NOW) - from,
+  event_ids: [1],
+  ...more,
 });
 
-test('a gap is not measured, and no line is drawn over it', () => {
-  const t = series.track(minutes(['up', 'up', null, null, null, null, 'up', 'up']), 60);
-  assert.deepEqual(series.spans(t).map((s) => [s.state, s.to - s.from]), [['up', 120], ['not_measured', 240], ['up', 120]]);
-  assert.deepEqual(series.runs(t).map((r) => r.length), [2, 2]);
+test('a gap is not measured, and no line crosses it', () => {
+  const t = series.timelineOf(minutes(['up', 'up', null, null, null, null, 'up', 'up']), 60);
+  assert.deepEqual(
+    series.stateSpans(t).map((s) => [s.state, s.to - s.from]),
+    [
+      ['up', 120],
+      ['not_measured', 240],
+      ['up', 120],
+    ],
+  );
+  assert.deepEqual(
+    series.segments(t).map((r) => r.length),
+    [2, 2],
+  );
 });
 
-test('an outage cuts the latency line', () => {
-  const t = series.track(minutes(['up', 'down', 'down', 'up']), 60);
-  assert.deepEqual(series.runs(t).map((r) => r.length), [1, 1]);
-  assert.deepEqual(series.spans(t).map((s) => s.state), ['up', 'down', 'up']);
+test('an outage interrupts the latency line', () => {
+  const t = series.timelineOf(minutes(['up', 'down', 'down', 'up']), 60);
+  assert.deepEqual(
+    series.segments(t).map((r) => r.length),
+    [1, 1],
+  );
+  assert.deepEqual(
+    series.stateSpans(t).map((s) => s.state),
+    ['up', 'down', 'up'],
+  );
 });
 
-test('empty buckets between the checks of a slow host are no gaps', () => {
-  const t = series.track(minutes(['up', null, null, null, null, 'up', null, null, null, null, 'up']), 300);
-  assert.deepEqual(series.spans(t).map((s) => s.state), ['up']);
+test('empty buckets between the checks of a host with a long interval are not gaps', () => {
+  const t = series.timelineOf(minutes(['up', null, null, null, null, 'up', null, null, null, null, 'up']), 300);
+  assert.deepEqual(
+    series.stateSpans(t).map((s) => s.state),
+    ['up'],
+  );
 });
 
-test('a range without any check is one stretch not measured', () => {
-  const t = series.track(minutes([null, null, null]), 60);
-  assert.deepEqual(series.spans(t).map((s) => [s.state, s.to - s.from]), [['not_measured', 180]]);
-  assert.equal(series.nearest(t.points, NOW), -1);
+test('a range without any check is one span that was not measured', () => {
+  const t = series.timelineOf(minutes([null, null, null]), 60);
+  assert.deepEqual(
+    series.stateSpans(t).map((s) => [s.state, s.to - s.from]),
+    [['not_measured', 180]],
+  );
+  assert.equal(series.nearestPoint(t.points, NOW), -1);
 });
 
-test('the check under way is not a gap yet', () => {
+test('the time of a running check is not a gap yet', () => {
   const s = minutes(['up', 'up', 'up']);
-  const t = series.track({ ...s, to: s.to + 60 }, 60);
-  assert.ok(series.spans(t).every((x) => x.state === 'up'));
+  const t = series.timelineOf({ ...s, to: s.to + 60 }, 60);
+  assert.ok(series.stateSpans(t).every((x) => x.state === 'up'));
 });
 
-test('a new check is taken in once, and the window moves on', () => {
-  const t = series.track(minutes(['up', 'up', 'up']), 60);
+test('a new check is added once, and the window moves', () => {
+  const t = series.timelineOf(minutes(['up', 'up', 'up']), 60);
   const next = NOW - 600 + 180;
-  assert.equal(series.takeIn(t, freshRow(next), next), true);
-  assert.equal(series.takeIn(t, freshRow(next), next), false);
+  assert.equal(series.addCheck(t, freshRow(next), next), true);
+  assert.equal(series.addCheck(t, freshRow(next), next), false);
   assert.equal(t.points.length, 4);
   assert.equal(t.points[3].p50, 10000);
-  series.slide(t, NOW - 600 + 60, NOW - 600 + 240);
+  series.moveWindow(t, NOW - 600 + 60, NOW - 600 + 240);
   assert.equal(t.points[0].at, NOW - 540);
 });
 
-test('checks missed in between are noticed', () => {
-  const t = series.track(minutes(['up', 'up']), 60);
-  assert.equal(series.missedSome(t, t.taken + 61, 60), false);
-  assert.equal(series.missedSome(t, t.taken + 180, 60), true);
+test('missing checks are noticed', () => {
+  const t = series.timelineOf(minutes(['up', 'up']), 60);
+  assert.equal(series.missedChecks(t, t.newestAt + 61, 60), false);
+  assert.equal(series.missedChecks(t, t.newestAt + 180, 60), true);
 });
 
-test('in a bucket of hours a new check counts, and its worst state wins', () => {
+test('a new check in a long bucket is counted, and the worst state wins', () => {
   const s = minutes(['up', 'up']);
   s.bucket_seconds = 3600;
   s.columns.t = [NOW - 5400, NOW - 1800];
-  const t = series.track(s, 60);
-  series.takeIn(t, freshRow(NOW, { state: 'down', success_rate: 0, success_count: 0, failure_count: 5, min_latency: null, avg_latency: null, max_latency: null, rtts_us: [null, null, null, null, null] }), NOW);
+  const t = series.timelineOf(s, 60);
+  series.addCheck(
+    t,
+    freshRow(NOW, {
+      state: 'down',
+      success_rate: 0,
+      success_count: 0,
+      failure_count: 5,
+      min_latency: null,
+      avg_latency: null,
+      max_latency: null,
+      rtts_us: [null, null, null, null, null],
+    }),
+    NOW,
+  );
   assert.equal(t.points.length, 2);
   const last = t.points[1];
   assert.deepEqual([last.state, last.checks, last.lost, last.worst, last.rate, last.p50], ['down', 2, 5, 0, 50, 10000]);
 });
 
-test('an outage shows with its own ends however long a bucket is', () => {
+test('an outage is shown from its own start to its own end, however long a bucket is', () => {
   const s = minutes(['up', 'down', 'up']);
   s.bucket_seconds = 3600;
   s.columns.t = [NOW - 10800, NOW - 7200, NOW - 3600];
-  const t = series.track({ ...s, from: NOW - 10800, to: NOW }, 60);
+  const t = series.timelineOf({ ...s, from: NOW - 10800, to: NOW }, 60);
   const outage = outageOf(NOW - 7000, NOW - 6400);
   const shown = series.bands(t, [outage]);
-  assert.deepEqual(shown.map((b) => [b.state, b.to - b.from]), [['down', 600]]);
-  assert.equal(series.bandWords(shown[0], 10800), 'Outage, provider, 10 min');
-  assert.deepEqual(series.outagesWithin([outage, { ...outage, planned: true }, { ...outage, event_type: 'dns' }], NOW - 6500, NOW), { count: 1, seconds: 100 });
+  assert.deepEqual(
+    shown.map((b) => [b.state, b.to - b.from]),
+    [['down', 600]],
+  );
+  assert.equal(series.bandLabel(shown[0], 10800), 'Outage, provider, 10 min');
+  assert.deepEqual(
+    series.outagesWithin([outage, { ...outage, planned: true }, { ...outage, event_type: 'dns' }], NOW - 6500, NOW),
+    { count: 1, seconds: 100 },
+  );
 });
 
-test('a gap has its own ends and its reason, and what else is missing keeps its place', () => {
-  const t = series.track(minutes(['up', ...Array(30).fill(null), 'up', 'up']), 60);
+test('a recorded gap has its own ends and its reason, next to gaps without a record', () => {
+  const t = series.timelineOf(minutes(['up', ...Array(30).fill(null), 'up', 'up']), 60);
   const from = t.points[0].end;
   const gap = { from: iso(from + 600), to: iso(from + 1200), reason: 'this machine was asleep' };
   const shown = series.bands(t, [], [gap]).sort((a, b) => a.from - b.from);
-  assert.deepEqual(shown.map((b) => [b.state, b.to - b.from]), [['not_measured', 600], ['not_measured', 600], ['not_measured', 600]]);
-  assert.equal(series.bandWords(shown[1], 3600), 'Not measured, 10 min: this machine was asleep');
-  assert.equal(series.bandWords(shown[0], 3600), 'Not measured, 10 min');
+  assert.deepEqual(
+    shown.map((b) => [b.state, b.to - b.from]),
+    [
+      ['not_measured', 600],
+      ['not_measured', 600],
+      ['not_measured', 600],
+    ],
+  );
+  assert.equal(series.bandLabel(shown[1], 3600), 'Not measured, 10 min: this machine was asleep');
+  assert.equal(series.bandLabel(shown[0], 3600), 'Not measured, 10 min');
 });
 
-test('a link that was down for others is no gap of a host that was measured', () => {
-  const t = series.track(minutes(['up', 'up', 'up', 'up']), 60);
+test('a link that was down for one IP version is no gap of a host that was measured', () => {
+  const t = series.timelineOf(minutes(['up', 'up', 'up', 'up']), 60);
   const gap = { from: iso(t.from + 60), to: iso(t.from + 180), reason: 'nothing could be sent: no route' };
   assert.deepEqual(series.bands(t, [], [gap]), []);
   t.points[1].blocked = 1;
   assert.equal(series.bands(t, [], [gap]).length, 1);
 });
 
-test('an incident stands behind all the lines that are compared, a gap where none was measured', () => {
-  const tracks = [series.track(minutes(['up', 'up', 'up', 'up']), 60), series.track(minutes(['up', 'up', 'up', 'up']), 60)];
+test('compared hosts share the band of an incident, and a gap only if all have it', () => {
+  const tracks = [
+    series.timelineOf(minutes(['up', 'up', 'up', 'up']), 60),
+    series.timelineOf(minutes(['up', 'up', 'up', 'up']), 60),
+  ];
   const span = { start_time: iso(tracks[0].from + 60), end_time: iso(tracks[0].from + 120) };
   const [band] = series.commonBands(tracks, [{ ...span, cause: 'provider', hosts: 9 }], []);
-  assert.equal(series.bandWords(band, 240), 'Provider outage, 9 hosts, 1 min');
+  assert.equal(series.bandLabel(band, 240), 'Provider outage, 9 hosts, 1 min');
   const gap = { from: span.start_time, to: span.end_time, reason: 'nothing could be sent: no route' };
   tracks[0].points[1].blocked = 1;
   assert.deepEqual(series.commonBands(tracks, [], [gap]), []);
@@ -244,12 +392,12 @@ test('an incident stands behind all the lines that are compared, a gap where non
 });
 
 test('the nearest point is found on both sides of a gap', () => {
-  const t = series.track(minutes(['up', null, null, null, null, null, 'up']), 60);
-  assert.equal(series.nearest(t.points, NOW - 600 + 100), 0);
-  assert.equal(series.nearest(t.points, NOW - 600 + 350), 1);
+  const t = series.timelineOf(minutes(['up', null, null, null, null, null, 'up']), 60);
+  assert.equal(series.nearestPoint(t.points, NOW - 600 + 100), 0);
+  assert.equal(series.nearestPoint(t.points, NOW - 600 + 350), 1);
 });
 
-test('hours fall into the reader’s week, and the sentence names the bad ones', () => {
+test('hours are binned in local time, and the summary names the bad ones', () => {
   const columns = { t: [], checks: [], sent: [], lost: [], not_measured: [], down: [], p50_us: [] };
   for (let t = NOW - 28 * 86400; t < NOW; t += 3600) {
     const hour = new Date(t * 1000).getHours();
@@ -258,139 +406,292 @@ test('hours fall into the reader’s week, and the sentence names the bad ones',
     columns.lost.push(hour >= 19 && hour < 22 ? 9 : 0);
     columns.p50_us.push(10000);
   }
-  const bins = heat.week(columns);
-  assert.equal(heat.valueOf([bins[2][20]], 'lost'), 3);
-  assert.equal(heat.stepOf(3, 'lost', null), 4);
-  assert.equal(heat.stepOf(null, 'lost', null), -1);
-  assert.equal(heat.sentence(bins, 'lost', '28 days'), "28 days: worst from 19 to 22 o'clock, 3.00 % lost, otherwise 0.00 % lost.");
-  assert.match(heat.sentence(bins, 'latency', '28 days'), /no hour or weekday stands out/);
-  assert.match(heat.sentence(heat.week({ ...columns, t: [] }), 'lost', '28 days'), /Nothing measured/);
+  const bins = week.binByWeekHour(columns);
+  assert.equal(week.valueOf([bins[2][20]], 'lost'), 3);
+  assert.equal(week.colourStep(3, 'lost', null), 4);
+  assert.equal(week.colourStep(null, 'lost', null), -1);
+  assert.equal(
+    week.summary(bins, 'lost', '28 days'),
+    "28 days: worst from 19 to 22 o'clock, 3.00 % lost, otherwise 0.00 % lost.",
+  );
+  assert.match(week.summary(bins, 'latency', '28 days'), /no hour or weekday stands out/);
+  assert.match(week.summary(week.binByWeekHour({ ...columns, t: [] }), 'lost', '28 days'), /Nothing measured/);
 });
 
-test('a day is the taller the worse, and four hours fill the bar', () => {
-  const heights = [strip.heightOf('up', 0), strip.heightOf('degraded', 0), strip.heightOf('down', 60), strip.heightOf('down', 3600), strip.heightOf('down', 4 * 3600)];
+test('a worse day has a taller bar, and four hours of outage fill it', () => {
+  const heights = [
+    days.barHeight('up', 0),
+    days.barHeight('degraded', 0),
+    days.barHeight('down', 60),
+    days.barHeight('down', 3600),
+    days.barHeight('down', 4 * 3600),
+  ];
   assert.ok(heights.every((x, i) => !i || x > heights[i - 1]));
   assert.equal(heights[4], 1);
-  assert.equal(strip.heightOf('down', 1e6), 1);
+  assert.equal(days.barHeight('down', 1e6), 1);
 });
 
 const DAY = 86400;
-/** Days of which each was so many seconds without reply, otherwise down, degraded, and measured. */
+/** Each day as seconds without any reply, otherwise down, degraded, and measured. */
 const daysOf = (...list) => ({
-  state: list.map((d) => (d === null ? null : d[3] ? d[0] + d[1] ? 'down' : d[2] ? 'degraded' : 'up' : 'not_measured')),
-  silent_seconds: list.map((d) => d?.[0] ?? 0), down_seconds: list.map((d) => (d ? d[0] + d[1] : 0)), not_up_percent: list.map((d) => (d ? Math.floor((100 * (d[0] + d[1] + d[2])) / Math.max(1, d[3])) : 0)), measured_seconds: list.map((d) => d?.[3] ?? 0),
+  state: list.map((d) =>
+    d === null ? null : d[3] ? (d[0] + d[1] ? 'down' : d[2] ? 'degraded' : 'up') : 'not_measured',
+  ),
+  silent_seconds: list.map((d) => d?.[0] ?? 0),
+  down_seconds: list.map((d) => (d ? d[0] + d[1] : 0)),
+  not_up_percent: list.map((d) => (d ? Math.floor((100 * (d[0] + d[1] + d[2])) / Math.max(1, d[3])) : 0)),
+  measured_seconds: list.map((d) => d?.[3] ?? 0),
 });
 const QUIET = [0, 0, 0, DAY];
 
-test('a day is red for an outage, yellow for a hundredth of trouble, and a lost ping is neither', () => {
-  const kinds = (...list) => strip.barsOf(daysOf(...list)).kinds;
-  assert.deepEqual(kinds(QUIET, [60, 0, 0, DAY], [0, 60, 600, DAY], [0, 300, 600, DAY], QUIET), ['up', 'down', 'up', 'degraded', 'up']);
-  assert.deepEqual(strip.barsOf(daysOf([60, 0, 0, DAY], QUIET)).silent, [60, 0]);
+test('a day is down after an outage, degraded from 1 % on, and up with a lost ping', () => {
+  const kinds = (...list) => days.dayBars(daysOf(...list)).kinds;
+  assert.deepEqual(kinds(QUIET, [60, 0, 0, DAY], [0, 60, 600, DAY], [0, 300, 600, DAY], QUIET), [
+    'up',
+    'down',
+    'up',
+    'degraded',
+    'up',
+  ]);
+  assert.deepEqual(days.dayBars(daysOf([60, 0, 0, DAY], QUIET)).silent, [60, 0]);
 });
 
-test('a day without half of its checks is not measured, except the first and today; one without a word is so only between others', () => {
-  const kinds = (...list) => strip.barsOf(daysOf(...list)).kinds;
+test('a day measured by less than half is not measured, except the first day and today', () => {
+  const kinds = (...list) => days.dayBars(daysOf(...list)).kinds;
   const part = [0, 0, 0, DAY / 3];
-  assert.deepEqual(kinds(null, part, QUIET, part, null, [0, 0, 0, 0], part), ['none', 'up', 'up', 'not_measured', 'not_measured', 'not_measured', 'up']);
+  assert.deepEqual(kinds(null, part, QUIET, part, null, [0, 0, 0, 0], part), [
+    'none',
+    'up',
+    'up',
+    'not_measured',
+    'not_measured',
+    'not_measured',
+    'up',
+  ]);
   assert.deepEqual(kinds(null, null), ['none', 'none']);
   assert.deepEqual(kinds(QUIET, null), ['up', 'none']);
 });
 
-test('a fault of one host alone is not the line’s', () => {
+test('the outage of one host alone does not count for the line', () => {
   const out = [600, 0, 0, DAY];
-  const all = [daysOf(QUIET, out, QUIET, null), daysOf(QUIET, out, QUIET, null), daysOf(out, out, [0, 0, 0, 0], QUIET)].map(strip.barsOf);
-  const most = strip.mostHosts(all, 4);
+  const all = [
+    daysOf(QUIET, out, QUIET, null),
+    daysOf(QUIET, out, QUIET, null),
+    daysOf(out, out, [0, 0, 0, 0], QUIET),
+  ].map(days.dayBars);
+  const most = days.mostHosts(all, 4);
   assert.deepEqual(most.kinds, ['up', 'down', 'up', 'up']);
   assert.equal(most.silent[1], 600);
-  assert.equal(strip.words(all[0]), '2 days up, 1 with an outage, 1 not recorded');
+  assert.equal(days.daysText(all[0]), '2 days up, 1 with an outage, 1 not recorded');
 });
 
 test('availability is the share of the measured time that was not down', () => {
-  const days = daysOf([600, 300, 0, DAY], [0, 0, 0, DAY / 2]);
-  assert.ok(Math.abs(strip.available(strip.lastDays(days, 2)) - (100 - (100 * 900) / (1.5 * DAY))) < 1e-9);
-  assert.equal(strip.available(strip.lastDays(days, 1)), 100);
-  assert.equal(strip.available([]), null);
+  const two = daysOf([600, 300, 0, DAY], [0, 0, 0, DAY / 2]);
+  assert.ok(Math.abs(days.availability(days.lastDays(two, 2)) - (100 - (100 * 900) / (1.5 * DAY))) < 1e-9);
+  assert.equal(days.availability(days.lastDays(two, 1)), 100);
+  assert.equal(days.availability([]), null);
 });
 
-const HOSTS = [{ name: 'Google DNS', address: '8.8.8.8', interval_seconds: 60 }, { name: 'Gateway', address: 'gateway', interval_seconds: 60, role: 'gateway' }, { name: 'Quad9', address: '9.9.9.9', interval_seconds: 60 }];
-const STATUS = { hosts: HOSTS, monitoring_interval: 60, monitor: { running: true }, first_check: '2026-08-25T00:00:00Z' };
-const rowOf = (i, more) => ({ ...freshRow(NOW - 30), host_name: HOSTS[i].name, host_address: HOSTS[i].address, error: null, stale: false, ...more });
+const HOSTS = [
+  { name: 'Google DNS', address: '8.8.8.8', interval_seconds: 60 },
+  { name: 'Gateway', address: 'gateway', interval_seconds: 60, role: 'gateway' },
+  { name: 'Quad9', address: '9.9.9.9', interval_seconds: 60 },
+];
+const STATUS = {
+  hosts: HOSTS,
+  monitoring_interval: 60,
+  monitor: { running: true },
+  first_check: '2026-08-25T00:00:00Z',
+};
+const rowOf = (i, more) => ({
+  ...freshRow(NOW - 30),
+  host_name: HOSTS[i].name,
+  host_address: HOSTS[i].address,
+  error: null,
+  stale: false,
+  ...more,
+});
 
-test('hosts are sorted by trouble, and filtered by words and state', () => {
+test('hosts are sorted worst first, and filtered by words and state', () => {
   const list = hosts.entries(STATUS, [rowOf(0), rowOf(1), rowOf(2, { state: 'down', avg_latency: null })], null, true);
   const wanted = { state: '', query: '', sort: 'trouble' };
-  assert.deepEqual(hosts.chosen(list, wanted).map((e) => e.name), ['Quad9', 'Google DNS', 'Gateway']);
-  assert.deepEqual(hosts.chosen(list, { ...wanted, query: '8.8 goo' }).map((e) => e.name), ['Google DNS']);
-  assert.deepEqual(hosts.chosen(list, { ...wanted, state: 'down' }).map((e) => e.name), ['Quad9']);
-  assert.deepEqual(hosts.chosen(list, { ...wanted, sort: '-name' }).map((e) => e.name), ['Quad9', 'Google DNS', 'Gateway']);
-  assert.deepEqual(hosts.tally(list), { up: 2, degraded: 0, down: 1, not_measured: 0 });
+  assert.deepEqual(
+    hosts.filterAndSort(list, wanted).map((e) => e.name),
+    ['Quad9', 'Google DNS', 'Gateway'],
+  );
+  assert.deepEqual(
+    hosts.filterAndSort(list, { ...wanted, query: '8.8 goo' }).map((e) => e.name),
+    ['Google DNS'],
+  );
+  assert.deepEqual(
+    hosts.filterAndSort(list, { ...wanted, state: 'down' }).map((e) => e.name),
+    ['Quad9'],
+  );
+  assert.deepEqual(
+    hosts.filterAndSort(list, { ...wanted, sort: '-name' }).map((e) => e.name),
+    ['Quad9', 'Google DNS', 'Gateway'],
+  );
+  assert.deepEqual(hosts.countStates(list), { up: 2, degraded: 0, down: 1, not_measured: 0 });
 });
 
-test('the verdict follows most hosts beyond the gateway', () => {
-  const say = (rows, status = STATUS) => verdict.verdict(status, hosts.entries(status, rows, null, status.monitor?.running ?? false), null, NOW);
+test('the verdict is the state of most hosts beyond the gateway', () => {
+  const say = (rows, status = STATUS) =>
+    verdict.verdict(status, hosts.entries(status, rows, null, status.monitor?.running ?? false), null, NOW);
   const down = { state: 'down', success_rate: 0, avg_latency: null };
-  assert.equal(say([rowOf(0), rowOf(1), rowOf(2)]).title, 'The line is well');
+  assert.equal(say([rowOf(0), rowOf(1), rowOf(2)]).title, 'The line is up');
   assert.equal(say([rowOf(0), rowOf(1), rowOf(2)]).text, 'All 3 hosts answer.');
-  assert.equal(say([rowOf(0), rowOf(1), rowOf(2, down)]).title, 'The line is well');
+  assert.equal(say([rowOf(0), rowOf(1), rowOf(2, down)]).title, 'The line is up');
   assert.equal(say([rowOf(0, down), rowOf(1), rowOf(2, down)]).title, 'The line is down');
   const stopped = say([rowOf(0), rowOf(1), rowOf(2)], { ...STATUS, monitor: { running: false } });
   assert.equal(stopped.title, 'The line is not measured');
-  assert.equal(stopped.text, 'It was well at 14:34. The time since then counts as not measured.');
+  assert.equal(stopped.text, 'It was up at 14:34. The time since then counts as not measured.');
   assert.equal(say([], { ...STATUS, first_check: null }).title, 'Waiting for the first results');
   assert.equal(say([], { ...STATUS, hosts: [], first_check: null }).title, 'No host is configured');
 });
 
-const entryOf = (name, more = {}) => ({ name, address: name, role: 'internet', configured: true, state: 'up', latency: 6.1, ...more });
+const entryOf = (name, more = {}) => ({
+  name,
+  address: name,
+  role: 'internet',
+  configured: true,
+  state: 'up',
+  latency: 6.1,
+  ...more,
+});
 const down = { state: 'down', latency: null };
 
-test('what is wrong is told once a cause, and what was planned is not wrong', () => {
+test('there is one problem per cause, and planned outages are none', () => {
   const of = (name, more) => outageOf(NOW - 300, 0, { host_name: name, host_address: name, ...more });
-  const found = cause.troubles([of('a'), of('b', { start_time: iso(NOW - 310) }), of('c', { cause: 'host' }), of('d', { planned: true }),
-    of('link', { event_type: 'link_down', cause: 'link', host_address: 'IPv6', notes: 'no route' })], [entryOf('d', down), entryOf('e', { ...down, received: 1 }), entryOf('f', { ...down, received: 0 }), entryOf('a', down)]);
-  assert.deepEqual(found.map((t) => [t.kind, t.cause, t.names.join()]), [['link_down', 'link', 'link'], ['outage', 'provider', 'a,b'], ['outage', 'host', 'c'], ['loss', 'unknown', 'e']]);
+  const found = cause.currentProblems(
+    [
+      of('a'),
+      of('b', { start_time: iso(NOW - 310) }),
+      of('c', { cause: 'host' }),
+      of('d', { planned: true }),
+      of('link', { event_type: 'link_down', cause: 'link', host_address: 'IPv6', notes: 'no route' }),
+    ],
+    [
+      entryOf('d', down),
+      entryOf('e', { ...down, received: 1 }),
+      entryOf('f', { ...down, received: 0 }),
+      entryOf('a', down),
+    ],
+  );
+  assert.deepEqual(
+    found.map((t) => [t.kind, t.cause, t.names.join()]),
+    [
+      ['link_down', 'link', 'link'],
+      ['outage', 'provider', 'a,b'],
+      ['outage', 'host', 'c'],
+      ['loss', 'unknown', 'e'],
+    ],
+  );
   assert.equal(found[1].since, NOW - 310);
-  const said = found.map((t) => cause.inWords(t, [entryOf('z')]));
-  assert.deepEqual(said.map((w) => w.title + w.which), ['This machine’s link is down for IPv6', 'Provider outage, 2 hosts,', 'c is down', 'e loses most pings']);
+  const said = found.map((t) => cause.problemText(t, [entryOf('z')]));
+  assert.deepEqual(
+    said.map((w) => w.title + w.which),
+    ['This machine’s link is down for IPv6', 'Provider outage, 2 hosts,', 'c is down', 'e loses most pings'],
+  );
   assert.equal(said[0].state, 'not_measured');
   assert.equal(said[0].rest, 'Nothing can be sent over it, so nothing is measured: no route.');
-  assert.equal(said[2].rest, 'Cause: host. Others answer, so it is not your line.');
+  assert.equal(said[2].rest, 'Cause: host. Other hosts answer, so it is not your line.');
 });
 
-test('the way to the hosts is whole up to where it broke, and not judged beyond', () => {
+test('the path is up as far as the step that is down, and not judged beyond it', () => {
   const list = [entryOf('192.168.1.1', { role: 'gateway' }), entryOf('a'), entryOf('ns.example', { role: 'dns' })];
-  const states = (active, entries) => cause.wayNow(active, entries).map((s) => s.state);
+  const states = (active, entries) => cause.pathNow(active, entries).map((s) => s.state);
   assert.deepEqual(states([], list), ['up', 'up', 'up', 'up', 'up']);
-  assert.deepEqual(cause.wayNow([], list).map((s) => s.detail), ['packets can be sent', '192.168.1.1, 6.1 ms', 'nearest host 6.1 ms', '1 of 1 server up', '3 of 3 answer']);
+  assert.deepEqual(
+    cause.pathNow([], list).map((s) => s.detail),
+    ['packets can be sent', '192.168.1.1, 6.1 ms', 'nearest host 6.1 ms', '1 of 1 server up', '3 of 3 answer'],
+  );
   const silent = [list[0], ...list.slice(1).map((e) => ({ ...e, ...down }))];
   assert.deepEqual(states([outageOf(NOW - 60, 0)], silent), ['up', 'up', 'down', 'not_measured', 'not_measured']);
   const blocked = list.map((e) => ({ ...e, state: 'not_measured' }));
-  assert.deepEqual(states([outageOf(NOW - 60, 0, { event_type: 'link_down', cause: 'link' })], blocked), ['down', 'not_measured', 'not_measured', 'not_measured', 'not_measured']);
-  assert.deepEqual(states([outageOf(NOW - 60, 0, { event_type: 'link_down', cause: 'link', host_address: 'IPv6' })], list), ['degraded', 'up', 'up', 'up', 'up'], 'IPv4 answers');
-  assert.deepEqual(states([outageOf(NOW - 60, 0, { cause: 'host' })], [list[0], { ...list[1], ...down }, list[2]]), ['up', 'up', 'up', 'up', 'down']);
-  assert.deepEqual(states([outageOf(NOW - 60, 0, { event_type: 'dns', cause: 'dns', host_name: 'ns' })], list), ['up', 'up', 'up', 'down', 'up']);
-  assert.deepEqual([['192.0.2.1'], ['a.example']].map(([address]) => cause.wayNow([], [entryOf('x', { address })])[3].word), ['Not watched', 'Up']);
+  assert.deepEqual(states([outageOf(NOW - 60, 0, { event_type: 'link_down', cause: 'link' })], blocked), [
+    'down',
+    'not_measured',
+    'not_measured',
+    'not_measured',
+    'not_measured',
+  ]);
+  assert.deepEqual(
+    states([outageOf(NOW - 60, 0, { event_type: 'link_down', cause: 'link', host_address: 'IPv6' })], list),
+    ['degraded', 'up', 'up', 'up', 'up'],
+    'IPv4 answers',
+  );
+  assert.deepEqual(states([outageOf(NOW - 60, 0, { cause: 'host' })], [list[0], { ...list[1], ...down }, list[2]]), [
+    'up',
+    'up',
+    'up',
+    'up',
+    'down',
+  ]);
+  assert.deepEqual(states([outageOf(NOW - 60, 0, { event_type: 'dns', cause: 'dns', host_name: 'ns' })], list), [
+    'up',
+    'up',
+    'up',
+    'down',
+    'up',
+  ]);
+  assert.deepEqual(
+    [['192.0.2.1'], ['a.example']].map(([address]) => cause.pathNow([], [entryOf('x', { address })])[3].word),
+    ['Not monitored', 'Up'],
+  );
 });
 
-test('what a cause rests on is said in sentences', () => {
-  const said = (f, more) => facts.factsInWords(outageOf(NOW - 60, 0, { facts: f, ...more }));
-  assert.equal(said({ gateway_address: '192.168.1.1', gateway: 'answers', beyond_answering: 0, beyond_silent: 8, near_answering: 1, near_silent: 0, path_reached: '100.64.0.1' }),
-    'The gateway 192.168.1.1 answered. 8 other hosts beyond it did not answer either. 1 other host on this machine’s own networks answered. On the way 100.64.0.1 still answered.');
+test('the evidence for a cause is written in sentences', () => {
+  const said = (f, more) => details.factsText(outageOf(NOW - 60, 0, { facts: f, ...more }));
+  assert.equal(
+    said({
+      gateway_address: '192.168.1.1',
+      gateway: 'answers',
+      beyond_answering: 0,
+      beyond_silent: 8,
+      near_answering: 1,
+      near_silent: 0,
+      path_reached: '100.64.0.1',
+    }),
+    'The gateway 192.168.1.1 answered. 8 other hosts beyond it did not answer either. 1 other host on this machine’s own networks answered. On the path, 100.64.0.1 still answered.',
+  );
   assert.equal(said({ link_fault: 'eth0 has no carrier' }), 'Nothing could be sent: eth0 has no carrier.');
-  assert.equal(said(null), 'Nothing was noted of what else answered.');
-  assert.equal(facts.hopsInWords({ at: '', reached: false, hops: ['192.168.1.1', null, '100.64.0.1'] }), '192.168.1.1, one that does not say, 100.64.0.1, then nothing');
-  assert.equal(facts.hopsInWords({ at: '', reached: true, hops: [] }), 'the host itself');
+  assert.equal(said(null), 'It was not recorded what else answered.');
+  assert.equal(
+    details.hopsText({ at: '', reached: false, hops: ['192.168.1.1', null, '100.64.0.1'] }),
+    '192.168.1.1, a silent hop, 100.64.0.1, then nothing',
+  );
+  assert.equal(details.hopsText({ at: '', reached: true, hops: [] }), 'the host itself');
 });
 
-test('the report is asked for in whole seconds, and of a host by its address', () => {
-  assert.equal(questions.reportUrl({ from: 10.5, to: 20.2 }), 'api/report?from=10&to=21');
-  assert.equal(questions.reportUrl({ from: 10, to: 20 }, '2001:db8::1'), 'api/report?from=10&to=20&host_address=2001%3Adb8%3A%3A1');
+test('the URL of the report has whole seconds and the host’s address', () => {
+  assert.equal(queries.reportUrl({ from: 10.5, to: 20.2 }), 'api/report?from=10&to=21');
+  assert.equal(
+    queries.reportUrl({ from: 10, to: 20 }, '2001:db8::1'),
+    'api/report?from=10&to=20&host_address=2001%3Adb8%3A%3A1',
+  );
 });
 
 const STATIC = new URL('../../static/', import.meta.url);
-const files = (await readdir(new URL('js/', STATIC), { recursive: true })).filter((f) => f.endsWith('.js')).map((f) => `js/${f}`);
+const files = (await readdir(new URL('js/', STATIC), { recursive: true }))
+  .filter((f) => f.endsWith('.js'))
+  .map((f) => `js/${f}`);
 const text = async (name) => readFile(new URL(name, STATIC), 'utf8');
 
-test('no markup is parsed, no style or handler stands in markup, no address is outside', async () => {
+test('modules import only from their own folder and from lower ones', async () => {
+  const layers = ['data', '', 'charts', 'parts', 'pages'];
+  for (const file of files) {
+    // The entry modules open pages.
+    if (/^js\/(main|early)\.js$/.test(file)) continue;
+    const layer = (path) => layers.indexOf(path.split('/').slice(1, -1).join('/'));
+    for (const [, path] of (await text(file)).matchAll(/^import [^;]*?'(.+)';/gm)) {
+      const target = new URL(path, `http://x/${file}`).pathname.slice(1);
+      const isEntry = /^js\/(first|early)\.js$/.test(target);
+      assert.ok(isEntry || layer(target) <= layer(file), `${file} imports ${target}`);
+    }
+  }
+});
+
+test('no markup is parsed, no style or handler is inline, nothing is loaded from elsewhere', async () => {
   for (const name of [...files, 'index.html', 'style.css']) {
     const body = await text(name);
     assert.doesNotMatch(body, /innerHTML|outerHTML|insertAdjacentHTML|document\.write|\beval\(|new Function/, name);
@@ -400,36 +701,65 @@ test('no markup is parsed, no style or handler stands in markup, no address is o
   assert.doesNotMatch(await text('index.html'), /\son\w+=|style=|<style|<script(?![^>]*src)|(?:href|src)="\//);
 });
 
-test('a change of the clocks is found to the minute, and none where there is none', () => {
+test('a clock change is found to the minute, and none where there is none', () => {
   const changed = Date.UTC(2026, 9, 25, 1) / 1000;
   /** @param {number} t */
   const berlin = (t) => (t < changed ? 120 : 60);
-  assert.deepEqual(first.zoneChange(Date.UTC(2026, 10, 25, 12) / 1000, 90, berlin), { at: changed, earlier: 120 });
-  assert.equal(first.zoneChange(Date.UTC(2026, 10, 25, 12) / 1000, 20, berlin), null);
-  assert.equal(first.zoneChange(1.7e9, 90, () => -300), null);
+  assert.deepEqual(first.offsetChange(Date.UTC(2026, 10, 25, 12) / 1000, 90, berlin), { at: changed, earlier: 120 });
+  assert.equal(first.offsetChange(Date.UTC(2026, 10, 25, 12) / 1000, 20, berlin), null);
+  assert.equal(
+    first.offsetChange(1.7e9, 90, () => -300),
+    null,
+  );
 });
 
 test('two IP versions of an address are two hosts', () => {
-  const rows = api.keyed([{ host_address: 'twin.test', host_key: 'twin.test (IPv4)' }, { host_address: 'twin.test', host_key: 'twin.test (IPv6)' }, { host_address: 'a' }]);
-  assert.deepEqual(rows.map((r) => r.host_address), ['twin.test (IPv4)', 'twin.test (IPv6)', 'a']);
-  assert.equal(api.keyed({ hosts: [{ address: 'twin.test', host_key: 'twin.test (IPv4)' }] }).hosts[0].address, 'twin.test (IPv4)');
-  assert.equal(api.keyed(null), null);
+  const rows = api.useHostKeys([
+    { host_address: 'twin.test', host_key: 'twin.test (IPv4)' },
+    { host_address: 'twin.test', host_key: 'twin.test (IPv6)' },
+    { host_address: 'a' },
+  ]);
+  assert.deepEqual(
+    rows.map((r) => r.host_address),
+    ['twin.test (IPv4)', 'twin.test (IPv6)', 'a'],
+  );
+  assert.equal(
+    api.useHostKeys({ hosts: [{ address: 'twin.test', host_key: 'twin.test (IPv4)' }] }).hosts[0].address,
+    'twin.test (IPv4)',
+  );
+  assert.equal(api.useHostKeys(null), null);
 });
 
-test('a way to sort that there is none of is the usual one', () => {
-  for (const sort of ['__proto__', 'constructor', '-toString', '']) assert.deepEqual(hosts.chosen([], { state: '', query: '', sort }), [], sort);
-  const list = [{ state: 'up', name: 'b', address: '1', order: 0 }, { state: 'down', name: 'a', address: '2', order: 1 }];
-  assert.deepEqual(hosts.chosen(list, { state: '', query: '', sort: '__proto__' }).map((e) => e.name), ['a', 'b']);
+test('an unknown sort key sorts worst first', () => {
+  for (const sort of ['__proto__', 'constructor', '-toString', ''])
+    assert.deepEqual(hosts.filterAndSort([], { state: '', query: '', sort }), [], sort);
+  const list = [
+    { state: 'up', name: 'b', address: '1', order: 0 },
+    { state: 'down', name: 'a', address: '2', order: 1 },
+  ];
+  assert.deepEqual(
+    hosts.filterAndSort(list, { state: '', query: '', sort: '__proto__' }).map((e) => e.name),
+    ['a', 'b'],
+  );
 });
 
-test('many short outages are no wall before the data, and one alone is seen', () => {
+test('many short outages are drawn pale, and a single one is not', () => {
   const minute = (at) => [at, at + 0.02];
   assert.ok(series.crowded(Array.from({ length: 400 }, (_, i) => minute(i * 3))).every(Boolean));
-  assert.deepEqual(series.crowded([...[10, 12, 14, 16].map(minute), minute(100), minute(104), [8, 40], null]), [true, true, true, true, false, false, false, false]);
+  assert.deepEqual(series.crowded([...[10, 12, 14, 16].map(minute), minute(100), minute(104), [8, 40], null]), [
+    true,
+    true,
+    true,
+    true,
+    false,
+    false,
+    false,
+    false,
+  ]);
 });
 
-test('a refusal is of an unknown host only where the server says so', () => {
-  assert.equal(api.isUnknown(new api.Refused('was never recorded', 404)), true);
-  assert.equal(api.isUnknown(new api.Refused('nothing is recorded yet', 503)), false);
-  assert.equal(api.isUnknown(new TypeError('no server')), false);
+test('only status 404 means an unknown host', () => {
+  assert.equal(api.isNotFound(new api.ApiError('was never recorded', 404)), true);
+  assert.equal(api.isNotFound(new api.ApiError('nothing is recorded yet', 503)), false);
+  assert.equal(api.isNotFound(new TypeError('no server')), false);
 });

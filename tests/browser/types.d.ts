@@ -1,9 +1,16 @@
-// The shapes the page's JSDoc names. Not served: browsers need none of it.
+// The types that the page's JSDoc names. Not served.
+
+// Answers of the API. Names with _us are microseconds, latencies without it milliseconds.
 
 type State = 'up' | 'degraded' | 'down' | 'not_measured';
 type Column = (number | null)[];
 
-interface Host { name: string; address: string; interval_seconds: number; role?: string }
+interface Host {
+  name: string;
+  address: string;
+  interval_seconds: number;
+  role?: string;
+}
 
 interface Status {
   hosts: Host[];
@@ -16,7 +23,7 @@ interface Status {
   first_check: string | null;
 }
 
-interface Row {
+interface CheckResult {
   host_name: string;
   host_address: string;
   timestamp: string | null;
@@ -37,118 +44,361 @@ interface Row {
 interface Columns {
   t: number[];
   state: (State | null)[];
-  checks: Column; sent: Column; lost: Column; not_measured: Column;
-  success_rate: Column; worst_rate: Column;
-  min_us: Column; p5_us: Column; p25_us: Column; p50_us: Column; p75_us: Column; p95_us: Column; max_us: Column; avg_us: Column;
+  checks: Column;
+  sent: Column;
+  lost: Column;
+  not_measured: Column;
+  success_rate: Column;
+  worst_rate: Column;
+  min_us: Column;
+  p5_us: Column;
+  p25_us: Column;
+  p50_us: Column;
+  p75_us: Column;
+  p95_us: Column;
+  max_us: Column;
+  avg_us: Column;
 }
 
-interface SeriesQuery extends Record<string, string | number> { host_address: string; from: number; to: number; points: number }
-interface Series { from: number; to: number; bucket_seconds: number; columns: Columns }
+interface SeriesQuery extends Record<string, string | number> {
+  host_address: string;
+  from: number;
+  to: number;
+  points: number;
+}
+interface Series {
+  from: number;
+  to: number;
+  bucket_seconds: number;
+  columns: Columns;
+}
 
-/** silent: checks without any reply, as in down too */
-interface Days { state: (State | null)[]; down_seconds: Column; silent_seconds: Column; not_up_percent: Column; measured_seconds: Column }
-interface LastDay { down_seconds: number; measured_seconds: number; p95_us: number | null }
-interface Spark { t: number[]; state: (State | null)[]; p5_us: Column; p50_us: Column; p95_us: Column }
+/** One value per day. silent: time of checks without any reply, which is part of the down time */
+interface Days {
+  state: (State | null)[];
+  down_seconds: Column;
+  silent_seconds: Column;
+  not_up_percent: Column;
+  measured_seconds: Column;
+}
+interface LastDay {
+  down_seconds: number;
+  measured_seconds: number;
+  p95_us: number | null;
+}
+interface Spark {
+  t: number[];
+  state: (State | null)[];
+  p5_us: Column;
+  p50_us: Column;
+  p95_us: Column;
+}
 
 interface OverviewHost {
-  host_name: string; host_address: string; configured: boolean; role?: string; state: State; timestamp: string | null; error: string | null;
-  availability_percent: number | null; coverage_percent: number | null; avg_latency: number | null;
-  days: Days; last_day: LastDay; spark: Spark;
+  host_name: string;
+  host_address: string;
+  configured: boolean;
+  role?: string;
+  state: State;
+  timestamp: string | null;
+  error: string | null;
+  availability_percent: number | null;
+  coverage_percent: number | null;
+  avg_latency: number | null;
+  days: Days;
+  last_day: LastDay;
+  spark: Spark;
 }
-/** down_seconds: of the line's causes counted once, however many hosts noticed */
-interface Share { down_seconds: number; outages: number }
-/** days: the letter of the line's longest cause */
-interface LineShares extends Record<Cause, Share> { days: (string | null)[]; last: { host_name: string; end_time: string; cause: Cause } | null }
-interface Overview { now: string; first_day: string; days: number; line: LineShares; hosts: OverviewHost[] }
+/** down_seconds: for all causes but host, time is counted once however many hosts were affected */
+interface CauseShare {
+  down_seconds: number;
+  outages: number;
+}
+/** days: the letter of each day's longest cause; last: the outage that ended last */
+interface LineShares extends Record<Cause, CauseShare> {
+  days: (string | null)[];
+  last: { host_name: string; end_time: string; cause: Cause } | null;
+}
+interface Overview {
+  now: string;
+  first_day: string;
+  days: number;
+  line: LineShares;
+  hosts: OverviewHost[];
+}
 
 interface Statistics {
-  avg_success_rate: number | null; total_checks: number; sent: number; lost: number;
-  overall_min_latency: number | null; overall_max_latency: number | null;
-  p50_us: number | null; p95_us: number | null; p99_us: number | null; mdev_us?: number | null;
-  availability_percent: number | null; coverage_percent: number | null; down_seconds: number | null; not_measured_seconds: number | null;
+  avg_success_rate: number | null;
+  total_checks: number;
+  sent: number;
+  lost: number;
+  overall_min_latency: number | null;
+  overall_max_latency: number | null;
+  p50_us: number | null;
+  p95_us: number | null;
+  p99_us: number | null;
+  availability_percent: number | null;
+  coverage_percent: number | null;
+  down_seconds: number | null;
+  not_measured_seconds: number | null;
 }
 
 interface Distribution {
   rates: { from: number; to: number; checks: number }[];
   latency: { from_us: number; to_us: number; count: number }[];
-  p50_us: number | null; p95_us: number | null; p99_us: number | null;
+  p50_us: number | null;
+  p95_us: number | null;
+  p99_us: number | null;
 }
 
-interface Hours { from: number | string; columns: { t: number[]; checks: Column; sent: Column; lost: Column; not_measured: Column; down: Column; p50_us: Column } }
+interface Hours {
+  from: number | string;
+  columns: {
+    t: number[];
+    checks: Column;
+    sent: Column;
+    lost: Column;
+    not_measured: Column;
+    down: Column;
+    p50_us: Column;
+  };
+}
 
 type Cause = 'link' | 'gateway' | 'provider' | 'dns' | 'host' | 'unknown';
-type Sign = 'answers' | 'silent' | 'unknown';
+type Reachability = 'answers' | 'silent' | 'unknown';
 interface Facts {
-  link_fault?: string; resolver?: string; gateway_address?: string | null; gateway?: Sign; beyond_answering?: number; beyond_silent?: number; near_answering?: number; near_silent?: number; path_reached?: string;
+  link_fault?: string;
+  resolver?: string;
+  gateway_address?: string | null;
+  gateway?: Reachability;
+  beyond_answering?: number;
+  beyond_silent?: number;
+  near_answering?: number;
+  near_silent?: number;
+  path_reached?: string;
 }
-/** hops: null one that does not say */
-interface HopPath { at: string; reached: boolean; hops: (string | null)[] }
+/** hops: null for one without an answer */
+interface HopPath {
+  at: string;
+  reached: boolean;
+  hops: (string | null)[];
+}
 interface Outage {
-  id: number; host_name: string; host_address: string; event_type: string; start_time: string; end_time: string | null;
-  duration_seconds: number | null; checks_failed: number | null; checks_during_outage: number | null; recovery_success_rate: number | null; notes: string | null;
-  earliest_start: string | null; packets_sent: number | null; packets_lost: number | null; cause: Cause | null; facts: Facts | null; path: HopPath[] | null; planned: boolean;
-  down_seconds: number; event_ids: number[];
+  id: number;
+  host_name: string;
+  host_address: string;
+  event_type: string;
+  start_time: string;
+  end_time: string | null;
+  duration_seconds: number | null;
+  checks_failed: number | null;
+  checks_during_outage: number | null;
+  recovery_success_rate: number | null;
+  notes: string | null;
+  earliest_start: string | null;
+  packets_sent: number | null;
+  packets_lost: number | null;
+  cause: Cause | null;
+  facts: Facts | null;
+  path: HopPath[] | null;
+  planned: boolean;
+  down_seconds: number;
+  event_ids: number[];
 }
-interface Incident { start_time: string; end_time: string | null; cause: Cause; hosts: number; host_names: string[]; event_ids: number[] }
-interface Gap { from: string; to: string; reason: string }
+interface Incident {
+  start_time: string;
+  end_time: string | null;
+  cause: Cause;
+  hosts: number;
+  host_names: string[];
+  event_ids: number[];
+}
+interface Gap {
+  from: string;
+  to: string;
+  reason: string;
+}
 
-// What the page makes of them. Times are Unix seconds.
+// What the page makes of the answers. Times are Unix seconds.
 
 type Scale = (value: number) => number;
 /** none: not yet recorded */
-type Kind = State | 'none';
-/** What each day was, and for how many seconds nothing answered. */
-interface Bars { kinds: Kind[]; silent: number[] }
+type DayKind = State | 'none';
+/** kinds: the state of each day; silent: seconds without any reply */
+interface DayBars {
+  kinds: DayKind[];
+  silent: number[];
+}
 
-/** Rates in percent, min to avg in microseconds; end: until when the point speaks; blocked: checks that could not be made. */
+/** Rates in percent, min to max in microseconds; blocked: checks that could not be made */
 interface Point {
-  at: number; end: number; state: State; checks: number; blocked: number; sent: number; lost: number; rate: number | null; worst: number | null;
-  min: number | null; p5: number | null; p25: number | null; p50: number | null; p75: number | null; p95: number | null; max: number | null; avg: number | null;
+  at: number;
+  end: number;
+  state: State;
+  checks: number;
+  blocked: number;
+  sent: number;
+  lost: number;
+  rate: number | null;
+  worst: number | null;
+  min: number | null;
+  p5: number | null;
+  p25: number | null;
+  p50: number | null;
+  p75: number | null;
+  p95: number | null;
+  max: number | null;
 }
-/** length: of the whole, seconds, and what: its words, where the span is a known one */
-interface Span { from: number; to: number; state: State; length?: number; what?: string }
-/** What is wrong now: one a cause; since: Unix seconds, 0 where it is not known */
-interface Trouble { cause: Cause; kind: string; since: number; names: string[]; outages: Outage[]; addresses: string[] }
-interface Step { cause: Cause; name: string; state: State; word: string; detail: string }
-interface Extent { from: number; to: number }
-/** reach: the longest a point speaks for, seconds; taken: the newest check that is in it */
-interface Track { from: number; to: number; bucket: number; reach: number; taken: number; points: Point[] }
+/** length: seconds, also of the part outside the window; what: the label of a recorded outage or gap */
+interface Span {
+  from: number;
+  to: number;
+  state: State;
+  length?: number;
+  what?: string;
+}
+/** One per cause. since: 0 if it is not known */
+interface Problem {
+  cause: Cause;
+  kind: string;
+  since: number;
+  names: string[];
+  outages: Outage[];
+  addresses: string[];
+}
+interface PathStep {
+  cause: Cause;
+  name: string;
+  state: State;
+  word: string;
+  detail: string;
+}
+interface TimeRange {
+  from: number;
+  to: number;
+}
+/** bucket and pointSeconds in seconds; pointSeconds: the most that a point covers */
+interface Timeline {
+  from: number;
+  to: number;
+  bucket: number;
+  pointSeconds: number;
+  newestAt: number;
+  points: Point[];
+}
 
-/** interval in seconds, at NaN without a result, latency in milliseconds, shares in percent; was: the last state of what is no longer measured */
-interface Entry {
-  name: string; address: string; role: string; configured: boolean; interval: number; order: number; state: State; was: State | null;
-  at: number; latency: number | null; error: string | null; sent: number; received: number; availability: number | null; coverage: number | null; days: Days | null; spark: Spark | null; lastDay: LastDay | null;
+/**
+ * interval in seconds, latency in milliseconds, availability and coverage in percent; at: NaN without a result;
+ * was: the last state of a host that is no longer measured
+ */
+interface HostEntry {
+  name: string;
+  address: string;
+  role: string;
+  configured: boolean;
+  interval: number;
+  order: number;
+  state: State;
+  was: State | null;
+  at: number;
+  latency: number | null;
+  error: string | null;
+  sent: number;
+  received: number;
+  availability: number | null;
+  coverage: number | null;
+  days: Days | null;
+  spark: Spark | null;
+  lastDay: LastDay | null;
 }
-interface Verdict { state: State; title: string; text: string }
+interface Verdict {
+  state: State;
+  title: string;
+  text: string;
+}
 
 interface View {
-  page: 'overview' | 'host' | 'outages' | 'compare'; host: string; hosts: string[]; range: string; from: number; to: number; scale: 'log' | 'linear';
-  heat: Measure; state: string; query: string; sort: string; active: boolean; cause: string;
+  page: 'overview' | 'host' | 'outages' | 'compare';
+  host: string;
+  hosts: string[];
+  range: string;
+  from: number;
+  to: number;
+  scale: 'log' | 'linear';
+  heat: Measure;
+  state: string;
+  query: string;
+  sort: string;
+  active: boolean;
+  cause: string;
 }
 
 /** latency: sum of medians in microseconds times weight */
-interface Bin { sent: number; lost: number; latency: number; weight: number }
+interface Bin {
+  sent: number;
+  lost: number;
+  latency: number;
+  weight: number;
+}
 type Measure = 'lost' | 'latency';
 
 /** Pixels; x: Unix seconds to pixels */
-interface Frame { context: CanvasRenderingContext2D; left: number; right: number; height: number; x: Scale; from: number; to: number }
-interface Pane { head: HTMLElement | null; height: number; label: string; draw: (frame: Frame) => void }
-/** What the reader wants of a chart; step: the point before or after */
-interface Wishes {
-  range: (from: number, to: number) => void; back: () => void; pan: (share: number) => void; zoom: (factor: number) => void;
-  point: (t: number | null, spoken: boolean) => void; step: (t: number, by: number) => number;
+interface Frame {
+  context: CanvasRenderingContext2D;
+  left: number;
+  right: number;
+  height: number;
+  x: Scale;
+  from: number;
+  to: number;
 }
-/** One of several hosts over each other */
-interface Line { name: string; address: string; track: Track; statistics: Statistics | null }
+interface Pane {
+  head: HTMLElement | null;
+  height: number;
+  label: string;
+  draw: (frame: Frame) => void;
+}
+/** What a chart calls. point: t is pointed at; step: the time of another point */
+interface ChartActions {
+  range: (from: number, to: number) => void;
+  back: () => void;
+  pan: (share: number) => void;
+  zoom: (factor: number) => void;
+  point: (t: number | null, isSpoken: boolean) => void;
+  step: (t: number, by: number) => number;
+}
+interface ComparedHost {
+  name: string;
+  address: string;
+  timeline: Timeline;
+  statistics: Statistics | null;
+}
 
-/** wait: seconds to the next try, at: when it began */
-interface Link { kind: 'live' | 'paused' | 'lost'; wait: number; at: number }
-/** newest: when the newest result was measured, -Infinity without */
+/** wait: seconds until the next try; at: when this kind began */
+interface ServerConnection {
+  kind: 'live' | 'paused' | 'lost';
+  wait: number;
+  at: number;
+}
+/** newest: time of the newest result, -Infinity without */
 interface App {
-  view: View; status: Status | null; overview: Overview | null; entries: Entry[]; active: Outage[];
-  newest: number; now: () => number; go: (change: Partial<View>, replace?: boolean) => void;
+  view: View;
+  status: Status | null;
+  overview: Overview | null;
+  entries: HostEntry[];
+  active: Outage[];
+  newest: number;
+  now: () => number;
+  go: (change: Partial<View>, replace?: boolean) => void;
 }
 interface Page {
-  element: HTMLElement; heading: HTMLElement; title: () => string; show: () => void; results: (rows: Row[]) => void; tick: () => void;
-  redraw: () => void; close: () => void; search: () => void;
+  element: HTMLElement;
+  heading: HTMLElement;
+  title: () => string;
+  show: () => void;
+  results: (results: CheckResult[]) => void;
+  tick: () => void;
+  redraw: () => void;
+  close: () => void;
+  search: () => void;
 }

@@ -1,4 +1,4 @@
-// Colours and hatches for the canvas, read from the style sheet so that light and dark are said in one place.
+// Colours and hatch patterns for the canvas. The colours, light and dark, are those of style.css.
 
 /** @type {Map<string, string>} */
 const colours = new Map();
@@ -15,7 +15,8 @@ export function colour(name) {
   return value;
 }
 
-/** Falling for outages, rising for not measured, dots for degraded. @param {CanvasRenderingContext2D} context @param {State} state */
+/** Lines that fall for down and rise for not measured, dots for degraded.
+ * @param {CanvasRenderingContext2D} context @param {State} state */
 export function hatch(context, state) {
   const known = patterns.get(state);
   if (known) return known;
@@ -27,12 +28,13 @@ export function hatch(context, state) {
   c.strokeStyle = c.fillStyle = colour(state);
   if (state === 'degraded') c.fillRect(1, 1, 1, 1);
   else {
+    const [start, end, outside] = state === 'down' ? [0, size, 1] : [size, 0, -1];
     c.lineWidth = state === 'down' ? 1.8 : 1;
     c.beginPath();
+    // Lines of the neighbouring tiles reach into this one.
     for (const shift of [-size, 0, size]) {
-      const [a, b] = state === 'down' ? [0, size] : [size, 0];
-      c.moveTo(shift - 1, a - (state === 'down' ? 1 : -1));
-      c.lineTo(shift + size + 1, b + (state === 'down' ? 1 : -1));
+      c.moveTo(shift - 1, start - outside);
+      c.lineTo(shift + size + 1, end + outside);
     }
     c.stroke();
   }
@@ -42,7 +44,7 @@ export function hatch(context, state) {
 }
 
 /** @param {() => void} redraw */
-export function onScheme(redraw) {
+export function onSchemeChange(redraw) {
   scheme.addEventListener('change', () => {
     colours.clear();
     patterns.clear();

@@ -1,16 +1,67 @@
-// The week by the hour, calm to bad, with a sentence that says what it shows.
-import { chips, h, press, put, svg } from '../dom.js';
+// The heat map: a week by the hour, from good to bad, with a sentence that sums it up.
 import { percent, usAsMs } from '../data/format.js';
-import { STEPS, WEEK, sentence, stepOf, usualLatency, valueOf, week } from '../data/week.js';
 import { duration } from '../data/time.js';
+import { COLOUR_STEPS, WEEK, binByWeekHour, colourStep, summary, usualLatency, valueOf } from '../data/week.js';
+import { chips, h, put, setPressed, svg } from '../dom.js';
 
 const CELL = 17;
 const GAP = 2;
 const LEFT = 34;
+const PITCH = CELL + GAP;
 
-/** @param {App} app @returns {{element: HTMLElement, show: (hours: Hours | null, length: number, isShortened: boolean) => void, redraw: () => void}} length in seconds; shortened: the range began earlier */
+/** @param {number | null} value @param {Measure} measure @param {Bin} bin */
+function valueText(value, measure, bin) {
+  if (value === null) return 'not measured';
+  return measure === 'lost' ? `${percent(value)} % lost of ${bin.sent} pings` : `median ${usAsMs(value)} ms`;
+}
+
+/** @param {Bin[][]} bins @param {Measure} measure @param {(text: string) => void} read called with the cell pointed
+ * at */
+function drawCells(bins, measure, read) {
+  const usual = usualLatency(bins);
+  /** @type {SVGElement[]} */
+  const cells = [];
+  bins.forEach((row, day) => {
+    const y = day * PITCH;
+    cells.push(svg('text', { x: 0, y: y + 13, class: 'axis-text' }, WEEK[day]));
+    row.forEach((bin, hour) => {
+      const x = LEFT + hour * PITCH;
+      const value = valueOf([bin], measure);
+      const step = colourStep(value, measure, usual);
+      const cell = svg('rect', {
+        x, y, width: CELL, height: CELL, rx: 2,
+        class: step < 0 ? 'heat-none' : `heat-${step}`, fill: step < 0 ? 'url(#rising)' : null,
+      });
+      const text = `${WEEK[day]} ${hour} to ${hour + 1}: ${valueText(value, measure, bin)}`;
+      cell.addEventListener('pointerenter', () => read(text));
+      cells.push(cell);
+      // The two worst steps have dots too, for those who cannot tell the colours apart.
+      if (step < 3) return;
+      cells.push(svg('circle', { cx: x + CELL / 2, cy: y + CELL / 2, r: step === 4 ? 3 : 1.8, class: 'heat-dot' }));
+    });
+  });
+  return cells;
+}
+
+const hourLabels = () => [0, 6, 12, 18, 23].map((hour) => svg('text', {
+  x: LEFT + hour * PITCH + CELL / 2, y: 7 * PITCH + 13, 'text-anchor': 'middle', class: 'axis-text',
+}, String(hour).padStart(2, '0')));
+
+/** @param {Measure} measure */
+function legendKeys(measure) {
+  const names = measure === 'lost'
+    ? ['under 0.1 %', ...COLOUR_STEPS.lost.map((s) => `≥ ${s}`)]
+    : ['usual', ...COLOUR_STEPS.latency.map((s) => `≥ ${s}×`)];
+  return [
+    ...names.map((name, i) => h('span', { class: `heat-key heat-key-${i}` }, name)),
+    h('span', { class: 'key key-not_measured' }, 'not measured'),
+  ];
+}
+
+/** @param {App} app */
 export function heatCard(app) {
-  const measures = chips('Heat map of', [['lost', 'Lost pings'], ['latency', 'Latency']], app.view.heat, (heat) => app.go({ heat: heat === 'latency' ? 'latency' : 'lost' }, true));
+  const measures = chips('Heat map of', [['lost', 'Lost pings'], ['latency', 'Latency']], app.view.heat,
+    (heat) => app.go({ heat: heat === 'latency' ? 'latency' : 'lost' }, true));
   const map = h('div', null);
   const legend = h('div', { class: 'heat-legend third small', 'aria-hidden': 'true' });
   const words = h('p', { class: 'third small' });
@@ -18,42 +69,29 @@ export function heatCard(app) {
   /** @type {Bin[][] | null} */
   let bins = null;
   let span = '';
-  let rest = '';
+  let note = '';
 
   const draw = () => {
     if (!bins) return;
     const measure = app.view.heat;
-    press(measures, measure);
-    const usual = usualLatency(bins);
-    /** @type {SVGElement[]} */
-    const cells = [];
-    bins.forEach((row, d) => {
-      cells.push(svg('text', { x: 0, y: d * (CELL + GAP) + 13, class: 'axis-text' }, WEEK[d]));
-      row.forEach((bin, hour) => {
-        const value = valueOf([bin], measure);
-        const step = stepOf(value, measure, usual);
-        const [x, y] = [LEFT + hour * (CELL + GAP), d * (CELL + GAP)];
-        const said = value === null ? 'not measured' : measure === 'lost' ? `${percent(value)} % lost of ${bin.sent} pings` : `median ${usAsMs(value)} ms`;
-        const cell = svg('rect', { x, y, width: CELL, height: CELL, rx: 2, class: step < 0 ? 'heat-none' : `heat-${step}`, fill: step < 0 ? 'url(#rising)' : null });
-        cell.addEventListener('pointerenter', () => put(reading, `${WEEK[d]} ${hour} to ${hour + 1}: ${said}`));
-        cells.push(cell);
-        if (step >= 3) cells.push(svg('circle', { cx: x + CELL / 2, cy: y + CELL / 2, r: step === 4 ? 3 : 1.8, class: 'heat-dot' }));
-      });
-    });
-    for (const hour of [0, 6, 12, 18, 23]) cells.push(svg('text', { x: LEFT + hour * (CELL + GAP) + CELL / 2, y: 7 * (CELL + GAP) + 13, 'text-anchor': 'middle', class: 'axis-text' }, String(hour).padStart(2, '0')));
-    const text = sentence(bins, measure, span);
-    put(map, svg('svg', { viewBox: `0 0 ${LEFT + 24 * (CELL + GAP)} ${7 * (CELL + GAP) + 16}`, class: 'heat', role: 'img', 'aria-label': text }, ...cells));
-    const names = measure === 'lost' ? ['under 0.1 %', ...STEPS.lost.map((s) => `≥ ${s}`)] : ['usual', ...STEPS.latency.map((s) => `≥ ${s}×`)];
-    put(legend, ...names.map((name, i) => h('span', { class: `heat-key heat-key-${i}` }, name)), h('span', { class: 'key key-not_measured' }, 'not measured'));
-    put(words, `${text}${rest}`);
+    setPressed(measures, measure);
+    const text = summary(bins, measure, span);
+    const viewBox = `0 0 ${LEFT + 24 * PITCH} ${7 * PITCH + 16}`;
+    put(map, svg('svg', { viewBox, class: 'heat', role: 'img', 'aria-label': text },
+      ...drawCells(bins, measure, (cell) => put(reading, cell)), ...hourLabels()));
+    put(legend, ...legendKeys(measure));
+    put(words, `${text}${note}`);
     put(reading);
   };
   return {
-    element: h('section', { class: 'card part' }, h('div', { class: 'head' }, h('h2', null, 'When it is bad'), measures), map, legend, words, reading),
+    element: h('section', { class: 'card part' },
+      h('div', { class: 'head' }, h('h2', null, 'By hour of the week'), measures), map, legend, words, reading),
+    /** @param {Hours | null} hours @param {number} length of the range, seconds
+     * @param {boolean} isShortened whether the range began earlier */
     show(hours, length, isShortened) {
       if (!hours) return;
-      rest = isShortened ? ' What lies before is left out here.' : '';
-      bins = week(hours.columns);
+      note = isShortened ? ' Earlier hours are left out here.' : '';
+      bins = binByWeekHour(hours.columns);
       span = length > 5400 * 24 ? `${Math.round(length / 86400)} days` : duration(length);
       draw();
     },

@@ -1,22 +1,23 @@
-// What the reader does on a chart becomes another range in the URL; the way back is remembered.
-import { moved, rangeOf, zoomed } from '../data/view.js';
+// Turns what is done on a chart into another range in the URL, and remembers the ranges before.
+import { panned, rangeOf, zoomed } from '../data/view.js';
 
 /** @type {{range: string, from: number, to: number}[]} */
 const past = [];
+const MAX_PAST = 50;
 
-/** @param {App} app @param {() => Extent} shown @returns {Pick<Wishes, 'range' | 'back' | 'pan' | 'zoom'>} */
-export function zoomWishes(app, shown) {
+/** @param {App} app @param {() => TimeRange} shown @returns {Pick<ChartActions, 'range' | 'back' | 'pan' | 'zoom'>} */
+export function zoomActions(app, shown) {
   const remember = () => {
     const { range, from, to } = app.view;
     past.push({ range, from, to });
-    if (past.length > 50) past.shift();
+    if (past.length > MAX_PAST) past.shift();
   };
   return {
     range(from, to) {
       remember();
-      const least = Math.max(to - from, 300);
+      const length = Math.max(to - from, 300);
       const middle = (from + to) / 2;
-      app.go({ range: 'custom', from: middle - least / 2, to: middle + least / 2 });
+      app.go({ range: 'custom', from: middle - length / 2, to: middle + length / 2 });
     },
     back() {
       const last = past.pop();
@@ -24,7 +25,7 @@ export function zoomWishes(app, shown) {
       else if (app.view.range === 'custom') app.go({ range: '24h' });
     },
     pan(share) {
-      app.go(rangeOf(moved(shown(), share, app.now()), app.now()), true);
+      app.go(rangeOf(panned(shown(), share, app.now()), app.now()), true);
     },
     zoom(factor) {
       remember();

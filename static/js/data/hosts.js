@@ -1,10 +1,11 @@
-// The list of hosts: what is known of each, in which order and which of them. Pure.
+// The list of hosts: what is known about each, its order, and the filter. No DOM.
 
-/** The system's number of an error is for logs. @param {string | null} error */
-const plain = (error) => error && error.replace(/ \(os error \d+\)$/, '');
+/** errno is for logs. @param {string | null} error */
+const withoutErrno = (error) => error && error.replace(/ \(os error \d+\)$/, '');
 
-/** @param {Status} status @param {Row[]} rows @param {Overview | null} overview @param {boolean} running whether the monitor runs
- * @returns {Entry[]} configured hosts in their order, then those recorded earlier */
+/** @param {Status} status @param {CheckResult[]} rows @param {Overview | null} overview
+ * @param {boolean} running whether the monitor is running
+ * @returns {HostEntry[]} configured hosts in their order, then those recorded earlier */
 export function entries(status, rows, overview, running) {
   const configured = new Map(status.hosts.map((h, i) => [h.address, { ...h, order: i }]));
   const newest = new Map(rows.map((r) => [r.host_address, r]));
@@ -17,40 +18,59 @@ export function entries(status, rows, overview, running) {
     const state = row?.state ?? past?.state ?? 'not_measured';
     const old = !host || !running || Boolean(row?.stale) || !row;
     return {
-      name: host?.name ?? row?.host_name ?? past?.host_name ?? address, address, role: host?.role ?? past?.role ?? 'other', configured: Boolean(host),
-      interval: host?.interval_seconds ?? status.monitoring_interval, order: host?.order ?? 1000 + i,
-      state: old ? 'not_measured' : state, was: old && state !== 'not_measured' ? state : null,
-      at: row?.timestamp ? Date.parse(row.timestamp) / 1000 : NaN, latency: row?.avg_latency ?? null, error: plain(row?.error ?? past?.error ?? null), sent: row?.sent ?? 0, received: row?.success_count ?? 0,
-      availability: past?.availability_percent ?? null, coverage: past?.coverage_percent ?? null, days: past?.days ?? null, spark: past?.spark ?? null, lastDay: past?.last_day ?? null,
+      name: host?.name ?? row?.host_name ?? past?.host_name ?? address,
+      address,
+      role: host?.role ?? past?.role ?? 'other',
+      configured: Boolean(host),
+      interval: host?.interval_seconds ?? status.monitoring_interval,
+      order: host?.order ?? 1000 + i,
+      state: old ? 'not_measured' : state,
+      was: old && state !== 'not_measured' ? state : null,
+      at: row?.timestamp ? Date.parse(row.timestamp) / 1000 : NaN,
+      latency: row?.avg_latency ?? null,
+      error: withoutErrno(row?.error ?? past?.error ?? null),
+      sent: row?.sent ?? 0,
+      received: row?.success_count ?? 0,
+      availability: past?.availability_percent ?? null,
+      coverage: past?.coverage_percent ?? null,
+      days: past?.days ?? null,
+      spark: past?.spark ?? null,
+      lastDay: past?.last_day ?? null,
     };
   });
 }
 
 /** @type {State[]} */
-export const TROUBLE_FIRST = ['down', 'degraded', 'not_measured', 'up'];
+export const WORST_FIRST = ['down', 'degraded', 'not_measured', 'up'];
 
-/** @type {Record<string, (a: Entry, b: Entry) => number>} */
+/** @type {Record<string, (a: HostEntry, b: HostEntry) => number>} */
 const ORDERS = {
-  trouble: (a, b) => TROUBLE_FIRST.indexOf(a.state) - TROUBLE_FIRST.indexOf(b.state),
+  trouble: (a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state),
   name: (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }),
   latency: (a, b) => (b.latency ?? -1) - (a.latency ?? -1),
   availability: (a, b) => (a.availability ?? 101) - (b.availability ?? 101),
   coverage: (a, b) => (a.coverage ?? 101) - (b.coverage ?? 101),
 };
 
-/** @param {Entry[]} list @param {{state: string, query: string, sort: string}} wanted sort may begin with - for the other way round @returns {Entry[]} */
-export function chosen(list, wanted) {
+/** @param {HostEntry[]} list @param {{state: string, query: string, sort: string}} wanted a sort key after - sorts
+ * backwards
+ * @returns {HostEntry[]} */
+export function filterAndSort(list, wanted) {
   const words = wanted.query.toLowerCase().split(/\s+/).filter(Boolean);
   const back = wanted.sort.startsWith('-') ? -1 : 1;
   const key = wanted.sort.replace('-', '');
   const order = Object.hasOwn(ORDERS, key) ? ORDERS[key] : ORDERS.trouble;
   return list
-    .filter((e) => (!wanted.state || e.state === wanted.state) && words.every((w) => `${e.name} ${e.address}`.toLowerCase().includes(w)))
+    .filter(
+      (e) =>
+        (!wanted.state || e.state === wanted.state) &&
+        words.every((w) => `${e.name} ${e.address}`.toLowerCase().includes(w)),
+    )
     .sort((a, b) => back * order(a, b) || a.order - b.order);
 }
 
-/** @param {Entry[]} list @returns {Record<State, number>} */
-export function tally(list) {
+/** @param {HostEntry[]} list @returns {Record<State, number>} */
+export function countStates(list) {
   const result = { up: 0, degraded: 0, down: 0, not_measured: 0 };
   for (const e of list) result[e.state] += 1;
   return result;

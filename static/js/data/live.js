@@ -1,32 +1,37 @@
-// Keeps the page up to date: asks for new results each second while somebody looks, and says how it goes.
-import { forget, get, newest } from './api.js';
+// Polls the server once a second while the page is visible, and reports whether it can be reached.
+import { forgetETag, get, latestResults } from './api.js';
 import { seconds } from './time.js';
 
 const TICK_MS = 1000;
 const STATUS_EVERY_MS = 5000;
-const WORST_WAIT_SECONDS = 10;
+const MAX_WAIT_SECONDS = 10;
 
-/** Server time minus the reader's, milliseconds: ages are right even where one of the clocks is wrong. */
+/** Milliseconds from this computer's clock to the server's, so that ages are right even if one of them is wrong. */
 let skew = 0;
 /** @returns {number} Unix seconds by the server's clock */
 export const now = () => (Date.now() + skew) / 1000;
 
-/** @param {{results: (rows: Row[]) => void, status: (status: Status) => void, link: (link: Link) => void}} tell
+/**
+ * @param {{
+ *   results: (rows: CheckResult[]) => void,
+ *   status: (status: Status) => void,
+ *   connection: (connection: ServerConnection) => void,
+ * }} handlers
  * @returns {{pause: (paused: boolean) => void}} */
-export function live(tell) {
+export function live(handlers) {
   let paused = false;
   let failures = 0;
   let wait = 0;
-  let askedStatus = -Infinity;
-  /** @type {Link} */
-  let link = { kind: 'live', wait: 0, at: now() };
-  /** @param {Link['kind']} kind */
+  let statusAt = -Infinity;
+  /** @type {ServerConnection} */
+  let connection = { kind: 'live', wait: 0, at: now() };
+  /** @param {ServerConnection['kind']} kind */
   const set = (kind) => {
-    link = { kind, wait, at: link.kind === kind ? link.at : now() };
-    tell.link(link);
+    connection = { kind, wait, at: connection.kind === kind ? connection.at : now() };
+    handlers.connection(connection);
   };
 
-  const turn = async () => {
+  const poll = async () => {
     if (paused || document.hidden) return;
     if (wait > 0) {
       wait -= 1;
@@ -35,29 +40,29 @@ export function live(tell) {
     }
     try {
       const before = Date.now();
-      const due = performance.now() - askedStatus >= STATUS_EVERY_MS;
-      const [status, rows] = await Promise.all([due ? get('api/status') : null, newest()]);
+      const due = performance.now() - statusAt >= STATUS_EVERY_MS;
+      const [status, rows] = await Promise.all([due ? get('api/status') : null, latestResults()]);
       if (status) {
         const answered = seconds(status.now) * 1000;
         if (Number.isFinite(answered)) skew = answered - (before + Date.now()) / 2;
-        askedStatus = performance.now();
+        statusAt = performance.now();
       }
       failures = 0;
-      if (rows) tell.results(rows);
-      if (status) tell.status(status);
+      if (rows) handlers.results(rows);
+      if (status) handlers.status(status);
       if (!paused) set('live');
     } catch (error) {
-      // A fault of our own must be seen in the console, not be told as a lost server.
+      // A bug of this page belongs in the console, and is not a lost server.
       if (error instanceof ReferenceError || error instanceof RangeError) throw error;
-      // What one of the two questions brought was not told.
-      forget();
+      // The results may have arrived but were not passed on, if only the status failed.
+      forgetETag();
       failures += 1;
-      wait = Math.min(2 ** failures, WORST_WAIT_SECONDS);
-      askedStatus = -Infinity;
+      wait = Math.min(2 ** failures, MAX_WAIT_SECONDS);
+      statusAt = -Infinity;
       if (!paused) set('lost');
     }
   };
-  const loop = () => turn().finally(() => setTimeout(loop, TICK_MS));
+  const loop = () => poll().finally(() => setTimeout(loop, TICK_MS));
   loop();
   document.addEventListener('visibilitychange', () => {
     wait = Math.min(wait, 1);
@@ -66,7 +71,7 @@ export function live(tell) {
     pause(value) {
       paused = value;
       wait = 0;
-      askedStatus = -Infinity;
+      statusAt = -Infinity;
       set(paused ? 'paused' : 'live');
     },
   };

@@ -1,20 +1,20 @@
-// Scales from values to places and the marks on them. No drawing here.
+// Functions from values to pixels, and axis ticks. No DOM.
 
-/** @param {number} low @param {number} high @param {number} start where low lies @param {number} end where high lies
+/** @param {number} low @param {number} high @param {number} start pixel of low @param {number} end pixel of high
  * @returns {Scale} */
 export function linear(low, high, start, end) {
   const slope = (end - start) / (high - low || 1);
   return (value) => start + (value - low) * slope;
 }
 
-/** Values of zero and below lie where `low` does.
+/** Values below `low` map to the same pixel as `low`.
  * @param {number} low above 0 @param {number} high @param {number} start @param {number} end @returns {Scale} */
 export function logarithmic(low, high, start, end) {
   const inner = linear(Math.log(low), Math.log(high), start, end);
   return (value) => inner(Math.log(Math.max(value, low)));
 }
 
-/** Three lanes of equal height: down 0 to 80, degraded 80 to 95, up 95 to 100, so that both thresholds are seen.
+/** Three lanes of equal height: down 0 to 80, degraded 80 to 95, up 95 to 100, so that both thresholds are visible.
  * @param {number} rate percent @returns {number} 0 (bottom) to 1 (top) */
 export function lane(rate) {
   if (rate < 80) return rate / 240;
@@ -22,10 +22,10 @@ export function lane(rate) {
   return (2 + (rate - 95) / 5) / 3;
 }
 
-/** The state of a success rate alone. @param {number} rate percent @returns {State} */
+/** @param {number} rate percent @returns {State} */
 export const stateOf = (rate) => (rate >= 95 ? 'up' : rate >= 80 ? 'degraded' : 'down');
 
-/** Marks at 1, 2 or 5 times a power of ten, evenly spaced.
+/** Ticks at multiples of 1, 2 or 5 times a power of ten.
  * @param {number} low @param {number} high @param {number} count about how many */
 export function evenTicks(low, high, count) {
   const rough = (high - low) / Math.max(1, count);
@@ -37,7 +37,7 @@ export function evenTicks(low, high, count) {
   return ticks;
 }
 
-/** Marks at 1, 2 and 5 of each decade; only the powers of ten where there are too many.
+/** Ticks at 1, 2 and 5 of each decade, or only at the powers of ten if those would be too many.
  * @param {number} low above 0 @param {number} high @param {number} count at most */
 export function logTicks(low, high, count) {
   const ticks = [];
@@ -50,7 +50,8 @@ export function logTicks(low, high, count) {
   return tens.length > 1 ? tens : inside.filter((_, i) => i % Math.ceil(inside.length / count) === 0);
 }
 
-/** Room around the latencies shown: log from a little below the least to a little above the most, linear from zero.
+/** The axis of the latencies shown: logarithmic from a little below the minimum to a little above the maximum, linear
+ * from 0.
  * @param {(number | null)[][]} columns microseconds @param {boolean} log
  * @returns {[number, number]} milliseconds */
 export function latencyDomain(columns, log) {
@@ -65,7 +66,7 @@ export function latencyDomain(columns, log) {
   }
   if (!high) return log ? [1, 100] : [0, 100];
   if (!log) return [0, (high * 1.08) / 1000];
-  // Less than a factor of four would make noise look like a mountain.
+  // At least a factor of four, or noise would look like a mountain.
   const middle = Math.sqrt(low * high);
   return [Math.min(low * 0.85, middle / 2) / 1000, Math.max(high * 1.15, middle * 2) / 1000];
 }

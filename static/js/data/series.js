@@ -1,14 +1,15 @@
-// A history as the charts need it: points without the empty buckets, gaps that no line may join, spans of trouble,
-// and new checks taken in without asking for the history again. Times are Unix seconds.
-import { CAUSE_WORDS, causeOf, isOfHost } from './cause.js';
+// The answer of api/series as the charts need it: points, gaps between them, and bands for outages and gaps. New checks
+// are added without another request. Times are Unix seconds. No DOM.
+import { CAUSE_WORDS, causeOf, isHostOutage } from './cause.js';
 import { stateOf } from './scale.js';
 import { duration, seconds } from './time.js';
 
-// One tick may be skipped before a stretch counts as a gap; daemon and page agree that three are too many.
-const GAP_IN_REACHES = 2.5;
+// A gap is longer than this many intervals, as in the daemon.
+const GAP_FACTOR = 2.5;
 
-/** @param {Series} series @param {number} interval seconds between the host's checks @param {number} [taken] the newest check known before the history was asked for @returns {Track} */
-export function track(series, interval, taken = 0) {
+/** @param {Series} series @param {number} interval seconds between the host's checks
+ * @param {number} [newestAt] the newest check known before the request @returns {Timeline} */
+export function timelineOf(series, interval, newestAt = 0) {
   const c = series.columns;
   /** @type {Point[]} */
   const points = [];
@@ -16,33 +17,59 @@ export function track(series, interval, taken = 0) {
     const state = c.state[i];
     if (!state) return;
     points.push({
-      at, end: at, state, checks: c.checks[i] ?? 0, blocked: c.not_measured[i] ?? 0, sent: c.sent[i] ?? 0, lost: c.lost[i] ?? 0, rate: c.success_rate[i], worst: c.worst_rate[i] ?? c.success_rate[i],
-      min: c.min_us[i], p5: c.p5_us[i], p25: c.p25_us[i], p50: c.p50_us[i], p75: c.p75_us[i], p95: c.p95_us[i], max: c.max_us[i], avg: c.avg_us[i],
+      at,
+      end: at,
+      state,
+      checks: c.checks[i] ?? 0,
+      blocked: c.not_measured[i] ?? 0,
+      sent: c.sent[i] ?? 0,
+      lost: c.lost[i] ?? 0,
+      rate: c.success_rate[i],
+      worst: c.worst_rate[i] ?? c.success_rate[i],
+      min: c.min_us[i],
+      p5: c.p5_us[i],
+      p25: c.p25_us[i],
+      p50: c.p50_us[i],
+      p75: c.p75_us[i],
+      p95: c.p95_us[i],
+      max: c.max_us[i],
     });
   });
-  // Older checks may have been made at another interval than the one now configured.
-  const steps = points.slice(1).map((p, i) => p.at - points[i].at).sort((a, b) => a - b);
+  // Older checks may have been made at a different interval than the one configured now.
+  const steps = points
+    .slice(1)
+    .map((p, i) => p.at - points[i].at)
+    .sort((a, b) => a - b);
   const usual = steps.length < 8 ? 0 : steps[Math.floor(steps.length / 2)];
   const bucket = series.bucket_seconds;
-  const result = { from: series.from, to: series.to, bucket, reach: Math.max(bucket, interval, Math.min(usual, 3600)), taken: Math.max(taken, points[points.length - 1]?.at ?? 0), points };
+  const result = {
+    from: series.from,
+    to: series.to,
+    bucket,
+    pointSeconds: Math.max(bucket, interval, Math.min(usual, 3600)),
+    newestAt: Math.max(newestAt, points[points.length - 1]?.at ?? 0),
+    points,
+  };
   setEnds(result);
   return result;
 }
 
-/** Each point lasts until the next one, unless a gap comes between. @param {Track} t */
+/** Each point ends where the next one begins, unless there is a gap. @param {Timeline} t */
 function setEnds(t) {
   t.points.forEach((p, i) => {
     const next = t.points[i + 1]?.at ?? Infinity;
-    p.end = next - p.at <= GAP_IN_REACHES * t.reach ? next : p.at + t.reach;
+    p.end = next - p.at <= GAP_FACTOR * t.pointSeconds ? next : p.at + t.pointSeconds;
   });
 }
 
-/** Takes in a new check. A bucket of several checks keeps exact least, most and counts; its percentiles are means weighted by pings
- * until the history is asked for again.
- * @param {Track} t @param {Row} row @param {number} at when it began @returns {boolean} whether anything changed */
-export function takeIn(t, row, at) {
-  if (!(at > t.taken)) return false;
-  t.taken = at;
+/** Adds a new check. In a bucket of several checks minimum, maximum and counts stay exact; percentiles become means
+ * weighted
+ * by pings, until the next request.
+ * @param {Timeline} t @param {CheckResult} row @param {number} at when it began
+ * @returns {boolean} whether anything changed */
+export function addCheck(t, row, at) {
+  if (!(at > t.newestAt)) return false;
+  t.newestAt = at;
   const rtts = (row.rtts_us ?? []).filter((us) => us !== null).sort((a, b) => a - b);
   /** @param {number} share */
   const quantile = (share) => (rtts.length ? rtts[Math.min(rtts.length - 1, Math.floor(share * rtts.length))] : null);
@@ -52,9 +79,22 @@ export function takeIn(t, row, at) {
   const start = last ? last.at : t.from;
   /** @type {Point} */
   const point = {
-    at: start + Math.floor((at - start) / t.bucket + 0.02) * t.bucket, end: at, state: row.state, checks: 1, blocked: 0, sent: row.sent ?? (row.success_count ?? 0) + (row.failure_count ?? 0), lost: row.failure_count ?? 0,
-    rate: row.success_rate, worst: row.success_rate, min: us(row.min_latency), p5: quantile(0.05), p25: quantile(0.25), p50: quantile(0.5) ?? us(row.avg_latency), p75: quantile(0.75), p95: quantile(0.95),
-    max: us(row.max_latency), avg: us(row.avg_latency),
+    at: start + Math.floor((at - start) / t.bucket + 0.02) * t.bucket,
+    end: at,
+    state: row.state,
+    checks: 1,
+    blocked: 0,
+    sent: row.sent ?? (row.success_count ?? 0) + (row.failure_count ?? 0),
+    lost: row.failure_count ?? 0,
+    rate: row.success_rate,
+    worst: row.success_rate,
+    min: us(row.min_latency),
+    p5: quantile(0.05),
+    p25: quantile(0.25),
+    p50: quantile(0.5) ?? us(row.avg_latency),
+    p75: quantile(0.75),
+    p95: quantile(0.95),
+    max: us(row.max_latency),
   };
   if (last && point.at <= last.at) merge(last, point);
   else t.points.push(point);
@@ -62,20 +102,20 @@ export function takeIn(t, row, at) {
   return true;
 }
 
-/** Whether checks lie between the newest one known and this: while the page was paused, hidden or cut off, nobody took them in.
- * @param {Track} t @param {number} at @param {number} interval seconds */
-export const missedSome = (t, at, interval) => t.taken > 0 && at - t.taken > 1.9 * interval;
+/** Whether checks between the newest known one and this one are missing: the page was paused, hidden or offline.
+ * @param {Timeline} t @param {number} at @param {number} interval seconds */
+export const missedChecks = (t, at, interval) => t.newestAt > 0 && at - t.newestAt > 1.9 * interval;
 
 /** @type {State[]} */
-const BY_TROUBLE = ['up', 'not_measured', 'degraded', 'down'];
+const WORST_LAST = ['up', 'not_measured', 'degraded', 'down'];
 /** The worse of two states. @param {State} a @param {State} b */
-export const worse = (a, b) => (BY_TROUBLE.indexOf(a) >= BY_TROUBLE.indexOf(b) ? a : b);
+export const worse = (a, b) => (WORST_LAST.indexOf(a) >= WORST_LAST.indexOf(b) ? a : b);
 
 /** @param {Point} into @param {Point} more */
 function merge(into, more) {
   const had = into.sent - into.lost;
   const got = more.sent - more.lost;
-  for (const key of /** @type {const} */ (['p5', 'p25', 'p50', 'p75', 'p95', 'avg'])) {
+  for (const key of /** @type {const} */ (['p5', 'p25', 'p50', 'p75', 'p95'])) {
     const a = into[key];
     const b = more[key];
     into[key] = a === null ? b : b === null ? a : (a * had + b * got) / (had + got || 1);
@@ -85,24 +125,28 @@ function merge(into, more) {
   into.min = of(Math.min, into.min, more.min);
   into.max = of(Math.max, into.max, more.max);
   into.worst = of(Math.min, into.worst, more.worst);
-  into.rate = into.rate === null || more.rate === null ? into.rate ?? more.rate : (into.rate * into.checks + more.rate) / (into.checks + 1);
+  into.rate =
+    into.rate === null || more.rate === null
+      ? (into.rate ?? more.rate)
+      : (into.rate * into.checks + more.rate) / (into.checks + 1);
   into.state = worse(into.state, more.state);
   into.sent += more.sent;
   into.lost += more.lost;
   into.checks += 1;
 }
 
-/** The window moves on; points that have left it are dropped. @param {Track} t @param {number} from @param {number} to */
-export function slide(t, from, to) {
+/** Moves the window and drops the points that have left it. @param {Timeline} t @param {number} from
+ * @param {number} to */
+export function moveWindow(t, from, to) {
   t.from = from;
   t.to = to;
   const first = t.points.findIndex((p) => p.end > from);
   if (first > 0) t.points.splice(0, first);
 }
 
-/** Stretches of one state, gaps between the points being not measured. The ends of the window count too.
- * @param {Track} t @param {(p: Point) => State} [stateOf] @returns {Span[]} in order, touching, none outside the window */
-export function spans(t, stateOf = (p) => p.state) {
+/** Spans of one state each; gaps are not measured, also at the ends of the window.
+ * @param {Timeline} t @param {(p: Point) => State} [stateOf] @returns {Span[]} in order, without overlap */
+export function stateSpans(t, stateOf = (p) => p.state) {
   /** @type {Span[]} */
   const all = [];
   /** @param {number} from @param {number} to @param {State} state */
@@ -116,80 +160,114 @@ export function spans(t, stateOf = (p) => p.state) {
   };
   let reached = t.from;
   for (const p of t.points) {
-    if (p.at - reached > (reached === t.from ? GAP_IN_REACHES * t.reach : 0.5)) add(reached, p.at, 'not_measured');
+    if (p.at - reached > (reached === t.from ? GAP_FACTOR * t.pointSeconds : 0.5)) add(reached, p.at, 'not_measured');
     add(p.at, p.end, stateOf(p));
     reached = p.end;
   }
-  // The newest check is still under way: its place is not a gap yet.
-  if (t.to - reached > (t.points.length ? (GAP_IN_REACHES - 1) * t.reach : 0)) add(reached, t.to, 'not_measured');
+  // The newest check may still be running: its time is not a gap yet.
+  if (t.to - reached > (t.points.length ? (GAP_FACTOR - 1) * t.pointSeconds : 0)) add(reached, t.to, 'not_measured');
   return all;
 }
 
-/** An outage in the window, with its words. @param {{from: number, to: number}} window @param {{start_time: string, end_time: string | null, duration_seconds?: number | null}} o
- * @param {string} what @returns {Span} */
+/** @param {TimeRange} window @param {{start_time: string, end_time: string | null, duration_seconds?: number | null}} o
+ * @param {string} what its label @returns {Span} */
 function downSpan(window, o, what) {
   const from = seconds(o.start_time);
   const end = seconds(o.end_time) || window.to;
-  return { from: Math.max(from, window.from), to: Math.min(end, window.to), state: 'down', length: o.duration_seconds ?? end - from, what };
+  return {
+    from: Math.max(from, window.from),
+    to: Math.min(end, window.to),
+    state: 'down',
+    length: o.duration_seconds ?? end - from,
+    what,
+  };
 }
 
-/** @param {Track} t @param {Gap[]} gaps @returns {Span[]} those in which this host was not measured either */
+/** @param {Timeline} t @param {Gap[]} gaps of all hosts @returns {Span[]} those of this host */
 function gapSpans(t, gaps) {
-  return gaps.map((g) => ({ from: Math.max(seconds(g.from), t.from), to: Math.min(seconds(g.to), t.to), state: /** @type {State} */ ('not_measured'), length: seconds(g.to) - seconds(g.from), what: g.reason }))
+  return gaps
+    .map((g) => ({
+      from: Math.max(seconds(g.from), t.from),
+      to: Math.min(seconds(g.to), t.to),
+      state: /** @type {State} */ ('not_measured'),
+      length: seconds(g.to) - seconds(g.from),
+      what: g.reason,
+    }))
     .filter((s) => {
       if (!(s.to > s.from)) return false;
-      // A link may be down for one version of IP only: then others were measured meanwhile, and theirs were not blocked.
+      // A link may be down for one IP version only: then hosts of the other version were measured meanwhile.
       const near = t.points.filter((p) => p.at < s.to && p.end > s.from);
       return !s.what.startsWith('nothing could be sent') || !near.length || near.some((p) => p.blocked > 0);
     });
 }
 
-/** What is left of a span where others lie over it. @param {Span} span @param {Span[]} over in order @param {number} least seconds @returns {Span[]} */
-function without(span, over, least) {
+/** What other spans leave of a span. @param {Span} span @param {Span[]} over in order
+ * @param {number} min shorter rests are dropped, seconds @returns {Span[]} */
+function subtract(span, over, min) {
   /** @type {Span[]} */
   const left = [];
   let from = span.from;
   for (const o of over) {
     if (o.to <= from || o.from >= span.to) continue;
-    if (o.from - from > least) left.push({ ...span, from, to: o.from });
+    if (o.from - from > min) left.push({ ...span, from, to: o.from });
     from = Math.max(from, o.to);
   }
-  if (span.to - from > (from === span.from ? 0 : least)) left.push({ ...span, from });
+  if (span.to - from > (from === span.from ? 0 : min)) left.push({ ...span, from });
   return left;
 }
 
-/** What is painted behind the lines: recorded outages and gaps with their own ends and words, however long a bucket is; else what
- * the whole of a point was. A single bad check in a bucket of hours is a stem and a mark in the state row, no band.
- * @param {Track} t @param {Outage[]} outages @param {Gap[]} [gaps] @returns {Span[]} none of them up */
+/** @param {Outage} o */
+function outageLabel(o) {
+  const kind = o.planned ? 'Planned' : o.event_type === 'intermittent' ? 'Intermittent' : 'Outage';
+  const cause = causeOf(o);
+  return cause === 'unknown' ? kind : `${kind}, ${CAUSE_WORDS[cause]}`;
+}
+
+/** What is drawn behind the lines: recorded outages and gaps from their own start to their own end, however long a
+ * bucket
+ * is; elsewhere the state of whole points. One bad check in a bucket of hours gets no band, only a stem and its state.
+ * @param {Timeline} t @param {Outage[]} outages @param {Gap[]} [gaps] @returns {Span[]} none of them up */
 export function bands(t, outages, gaps = []) {
-  const down = outages.filter(isOfHost).map((o) => downSpan(t, o, `${o.planned ? 'Planned' : o.event_type === 'intermittent' ? 'Intermittent' : 'Outage'}, ${CAUSE_WORDS[causeOf(o)]}`.replace(', unknown', ''))).filter((s) => s.to > s.from);
+  const down = outages
+    .filter(isHostOutage)
+    .map((o) => downSpan(t, o, outageLabel(o)))
+    .filter((s) => s.to > s.from);
   const missing = gapSpans(t, gaps);
-  const rest = spans(t, (p) => (p.checks > 1 && p.rate !== null ? stateOf(p.rate) : p.state))
+  const rest = stateSpans(t, (p) => (p.checks > 1 && p.rate !== null ? stateOf(p.rate) : p.state))
     .filter((s) => s.state !== 'up' && !(s.state === 'down' && down.some((o) => o.from < s.to && o.to > s.from)))
-    .flatMap((s) => (s.state === 'not_measured' ? without(s, missing, GAP_IN_REACHES * t.reach) : [s]));
+    .flatMap((s) => (s.state === 'not_measured' ? subtract(s, missing, GAP_FACTOR * t.pointSeconds) : [s]));
   return [...rest, ...missing, ...down];
 }
 
-/** The same for several hosts: incidents, and gaps in which none was measured. @param {Track[]} tracks @param {Incident[]} incidents @param {Gap[]} gaps @returns {Span[]} */
-export function commonBands(tracks, incidents, gaps) {
-  if (!tracks.length) return [];
-  const down = incidents.map((i) => downSpan(tracks[0], i, `${CAUSE_WORDS[i.cause]} outage, ${i.hosts} hosts`.replace(/^(unknown|host) /, '').replace(/^./, (c) => c.toUpperCase()))).filter((s) => s.to > s.from);
-  const missing = tracks.map((t) => gapSpans(t, gaps));
+/** @param {Incident} i */
+function incidentLabel(i) {
+  const text = `outage, ${i.hosts} hosts`;
+  const label = i.cause === 'unknown' || i.cause === 'host' ? text : `${CAUSE_WORDS[i.cause]} ${text}`;
+  return label[0].toUpperCase() + label.slice(1);
+}
+
+/** The same for several hosts: incidents, and gaps that all hosts have.
+ * @param {Timeline[]} timelines @param {Incident[]} incidents @param {Gap[]} gaps @returns {Span[]} */
+export function commonBands(timelines, incidents, gaps) {
+  if (!timelines.length) return [];
+  const down = incidents.map((i) => downSpan(timelines[0], i, incidentLabel(i))).filter((s) => s.to > s.from);
+  const missing = timelines.map((t) => gapSpans(t, gaps));
   return [...missing[0].filter((s) => missing.every((list) => list.some((o) => o.from === s.from))), ...down];
 }
 
-/** A band in words, empty where it is too short to be named. @param {Span} s @param {number} range seconds shown */
-export function bandWords(s, range) {
+/** A band's label, empty if it is too short for one. @param {Span} s @param {number} range seconds shown */
+export function bandLabel(s, range) {
   const length = s.to - s.from;
   if (s.state === 'down' && s.what) return `${s.what}, ${duration(s.length ?? length)}`;
-  if (s.state === 'not_measured') return length < range / 200 ? '' : `Not measured, ${duration(s.length ?? length)}${s.what ? `: ${s.what}` : ''}`;
+  if (s.state === 'not_measured')
+    return length < range / 200 ? '' : `Not measured, ${duration(s.length ?? length)}${s.what ? `: ${s.what}` : ''}`;
   if (s.state === 'degraded') return length < range / 60 ? '' : `Degraded, ${duration(length)}`;
   return length < range / 30 ? '' : `Down, ${duration(length)}`;
 }
 
-/** Runs of points that a line may join: no gap between them and each with a latency.
- * @param {Track} t @returns {Point[][]} */
-export function runs(t) {
+/** Series of points that a line may join: each with a latency, and no gap between them.
+ * @param {Timeline} t @returns {Point[][]} */
+export function segments(t) {
   /** @type {Point[][]} */
   const all = [];
   let last = -Infinity;
@@ -202,8 +280,9 @@ export function runs(t) {
   return all;
 }
 
-/** The point that speaks for a time, or the nearest. @param {Point[]} points in order @param {number} t @returns {number} index, -1 without points */
-export function nearest(points, t) {
+/** The point that covers a time, or the nearest one.
+ * @param {Point[]} points in order @param {number} t @returns {number} index, -1 without points */
+export function nearestPoint(points, t) {
   let low = 0;
   let high = points.length - 1;
   while (low < high) {
@@ -216,18 +295,19 @@ export function nearest(points, t) {
   return points.length ? low : -1;
 }
 
-/** The middle of the point so many after the one that speaks for t. @param {Point[]} points @param {number} t @param {number} by @returns {number} */
-export function stepped(points, t, by) {
-  const p = points[Math.min(points.length - 1, Math.max(0, nearest(points, t) + by))];
+/** The middle of the point that is `by` after the one that covers t.
+ * @param {Point[]} points @param {number} t @param {number} by @returns {number} */
+export function stepTime(points, t, by) {
+  const p = points[Math.min(points.length - 1, Math.max(0, nearestPoint(points, t) + by))];
   return p ? (p.at + p.end) / 2 : t;
 }
 
-/** How long the outages lasted inside a span; what was planned does not count. @param {Outage[]} outages @param {number} from @param {number} to
- * @returns {{count: number, seconds: number}} */
+/** Number and total length of the outages in a range, without planned ones.
+ * @param {Outage[]} outages @param {number} from @param {number} to @returns {{count: number, seconds: number}} */
 export function outagesWithin(outages, from, to) {
   const result = { count: 0, seconds: 0 };
   for (const o of outages) {
-    if (o.planned || !isOfHost(o)) continue;
+    if (o.planned || !isHostOutage(o)) continue;
     const start = seconds(o.start_time);
     const end = seconds(o.end_time) || to;
     if (start >= to || end <= from) continue;
@@ -237,19 +317,22 @@ export function outagesWithin(outages, from, to) {
   return result;
 }
 
-// As wide as a line of full strength and the data it covers need: more lines within it would leave little of the data.
+// More narrow bands than that within so many pixels would hide the data.
 const CROWD_PIXELS = 24;
-const MOST_IN_CROWD = 3;
+const MAX_IN_CROWD = 3;
 const NARROW_PIXELS = 2;
 
-/** Which bands are too narrow for their length to be seen and stand among so many others of that kind that they would be a wall before the data.
- * @param {([number, number] | null)[]} bands pixels from and to; null is never one @returns {boolean[]} */
+/** Which bands are drawn pale: narrow ones that are so many next to each other that they would hide the data.
+ * @param {([number, number] | null)[]} bands pixels from and to; null is never pale @returns {boolean[]} */
 export function crowded(bands) {
-  const narrow = bands.flatMap((b, i) => (b && b[1] - b[0] < NARROW_PIXELS ? [{ i, at: b[0] }] : [])).sort((a, b) => a.at - b.at);
+  const narrow = bands
+    .flatMap((b, i) => (b && b[1] - b[0] < NARROW_PIXELS ? [{ i, at: b[0] }] : []))
+    .sort((a, b) => a.at - b.at);
   const result = bands.map(() => false);
   narrow.forEach((first, n) => {
-    const crowd = narrow.slice(n, n + MOST_IN_CROWD + 1);
-    if (crowd.length > MOST_IN_CROWD && crowd[MOST_IN_CROWD].at - first.at < CROWD_PIXELS) for (const { i } of crowd) result[i] = true;
+    const crowd = narrow.slice(n, n + MAX_IN_CROWD + 1);
+    if (crowd.length > MAX_IN_CROWD && crowd[MAX_IN_CROWD].at - first.at < CROWD_PIXELS)
+      for (const { i } of crowd) result[i] = true;
   });
   return result;
 }

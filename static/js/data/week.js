@@ -1,11 +1,11 @@
-// Hours of a history put into a week of the reader's time zone, and the sentence that says what it shows.
+// Loss and latency by hour of the week in the browser's time zone, and a sentence that sums them up. No DOM.
 import { percent, usAsMs } from './format.js';
 
 export const WEEK = ['Mon', 'Tue', 'Wed', 'Thu', 'Fri', 'Sat', 'Sun'];
-const LONG = ['Mondays', 'Tuesdays', 'Wednesdays', 'Thursdays', 'Fridays', 'Saturdays', 'Sundays'];
+const WEEKDAYS_PLURAL = ['Mondays', 'Tuesdays', 'Wednesdays', 'Thursdays', 'Fridays', 'Saturdays', 'Sundays'];
 
-/** @param {Hours['columns']} columns @returns {Bin[][]} 7 days from Monday by 24 hours, local time */
-export function week(columns) {
+/** @param {Hours['columns']} columns @returns {Bin[][]} 7 days from Monday, 24 hours each */
+export function binByWeekHour(columns) {
   /** @type {Bin[][]} */
   const bins = WEEK.map(() => Array.from({ length: 24 }, () => ({ sent: 0, lost: 0, latency: 0, weight: 0 })));
   columns.t.forEach((t, i) => {
@@ -34,48 +34,61 @@ export function valueOf(bins, measure) {
   return bottom ? top / bottom : null;
 }
 
-/** Where the second to fifth step begin: percent lost, or times the usual latency. */
-export const STEPS = { lost: [0.1, 0.5, 1, 2], latency: [1.1, 1.25, 1.5, 2] };
+/** Where colour steps 1 to 4 begin: percent lost, or multiples of the usual latency. */
+export const COLOUR_STEPS = { lost: [0.1, 0.5, 1, 2], latency: [1.1, 1.25, 1.5, 2] };
 
 /** @param {number | null} value @param {Measure} measure @param {number | null} usual of all hours, microseconds
- * @returns {number} 0 calm to 4 bad, -1 not measured */
-export function stepOf(value, measure, usual) {
+ * @returns {number} 0 good to 4 bad, -1 not measured */
+export function colourStep(value, measure, usual) {
   if (value === null) return -1;
   const shown = measure === 'lost' ? value : value / (usual || value || 1);
-  return STEPS[measure].filter((start) => shown >= start).length;
+  return COLOUR_STEPS[measure].filter((start) => shown >= start).length;
 }
 
-/** Half of all hours lie below. @param {Bin[][]} bins @returns {number | null} microseconds */
+/** The median over the bins. @param {Bin[][]} bins @returns {number | null} microseconds */
 export function usualLatency(bins) {
-  const all = bins.flat().map((b) => valueOf([b], 'latency')).filter((v) => v !== null).sort((a, b) => a - b);
+  const values = bins.flat().map((b) => valueOf([b], 'latency'));
+  const all = values.filter((v) => v !== null).sort((a, b) => a - b);
   return all.length ? all[Math.floor(all.length / 2)] : null;
 }
 
-/** One sentence on the hours, else the weekday, that stand out.
+/** One sentence about the hours that stand out, otherwise about the weekday that does.
  * @param {Bin[][]} bins @param {Measure} measure @param {string} span as "90 days" @returns {string} */
-export function sentence(bins, measure, span) {
+export function summary(bins, measure, span) {
   const all = valueOf(bins.flat(), measure);
   if (all === null) return `Nothing measured in these ${span}.`;
   if (measure === 'lost' && all === 0) return `No ping was lost in these ${span}.`;
   /** @param {number} v */
   const text = (v) => (measure === 'lost' ? `${percent(v)} % lost` : `${usAsMs(v)} ms`);
-  const [factor, least] = measure === 'lost' ? [2, 0.1] : [1.2, 0];
-  const hours = Array.from({ length: 24 }, (_, h) => valueOf(bins.map((row) => row[h]), measure) ?? 0);
-  const peak = hours.indexOf(Math.max(...hours));
-  const calm = [...hours].sort((a, b) => a - b)[11];
-  if (hours[peak] > calm * factor && hours[peak] >= least) {
-    const bar = calm + (hours[peak] - calm) * 0.4;
-    let from = peak;
-    let to = peak + 1;
-    while (from > 0 && hours[from - 1] >= bar) from -= 1;
-    while (to < 24 && hours[to] >= bar) to += 1;
+  const [factor, min] = measure === 'lost' ? [2, 0.1] : [1.2, 0];
+  /** Whether the worst is clearly worse than the usual. @param {number} worst @param {number} usual */
+  const standsOut = (worst, usual) => worst > usual * factor && worst >= min;
+
+  const hours = bins[0].map((_, h) => valueOf(bins.map((row) => row[h]), measure) ?? 0);
+  const usualHour = [...hours].sort((a, b) => a - b)[11];
+  if (standsOut(Math.max(...hours), usualHour)) {
+    const [from, to] = worstHours(hours, usualHour);
     const inside = valueOf(bins.flatMap((row) => row.slice(from, to)), measure);
     const outside = valueOf(bins.flatMap((row) => [...row.slice(0, from), ...row.slice(to)]), measure);
-    if (inside !== null && outside !== null && to - from < 16) return `${span}: worst from ${from} to ${to} o'clock, ${text(inside)}, otherwise ${text(outside)}.`;
+    if (inside !== null && outside !== null && to - from < 16) {
+      return `${span}: worst from ${from} to ${to} o'clock, ${text(inside)}, otherwise ${text(outside)}.`;
+    }
   }
   const days = bins.map((row) => valueOf(row, measure) ?? 0);
-  const worst = days.indexOf(Math.max(...days));
-  const usual = [...days].sort((a, b) => a - b)[3];
-  if (days[worst] > usual * factor && days[worst] >= least) return `${span}: ${LONG[worst]} are worst, ${text(days[worst])}.`;
+  const usualDay = [...days].sort((a, b) => a - b)[3];
+  const worst = Math.max(...days);
+  if (standsOut(worst, usualDay)) return `${span}: ${WEEKDAYS_PLURAL[days.indexOf(worst)]} are worst, ${text(worst)}.`;
   return `${span}: no hour or weekday stands out, ${text(all)} in all.`;
+}
+
+/** The worst hour and those next to it that are bad too. @param {number[]} hours @param {number} usual
+ * @returns {[number, number]} first hour, and the hour after the last */
+function worstHours(hours, usual) {
+  const peak = hours.indexOf(Math.max(...hours));
+  const limit = usual + (hours[peak] - usual) * 0.4;
+  let from = peak;
+  let to = peak + 1;
+  while (from > 0 && hours[from - 1] >= limit) from -= 1;
+  while (to < 24 && hours[to] >= limit) to += 1;
+  return [from, to];
 }

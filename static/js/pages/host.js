@@ -1,232 +1,358 @@
-// The page of one host: what it is now, and everything known of a range of time.
-import { Refused, get, isUnknown } from '../data/api.js';
-import { FIRST_SERIES } from '../early.js';
-import { CAUSE_WORDS, causeOf, isOfHost } from '../data/cause.js';
-import { checksCard } from '../parts/checks.js';
-import { rangeControls } from '../parts/controls.js';
+// The page of one host: its state now, and charts, figures, outages and checks of a range of time.
 import { distributionCard } from '../charts/distribution.js';
-import { button, h, newTab, put, save, say, tickAges } from '../dom.js';
-import { NOTHING, WORDS, csv, ms, percent, plural, usAsMs } from '../data/format.js';
 import { heatCard } from '../charts/heatmap.js';
 import { historyCharts } from '../charts/history.js';
-import { navigator } from '../parts/navigator.js';
-import { MOST_OUTAGES, outagesQuery, reportUrl, seriesQuery, within } from '../data/queries.js';
-import { outageSum, outageTable } from '../parts/outagelist.js';
-import { missedSome, outagesWithin, slide, takeIn, track as trackOf } from '../data/series.js';
 import { shape } from '../charts/shapes.js';
+import { ApiError, get, isNotFound } from '../data/api.js';
+import { CAUSE_WORDS, causeOf, isHostOutage } from '../data/cause.js';
+import { NO_VALUE, STATE_WORDS, csv, ms, percent, plural, usAsMs } from '../data/format.js';
+import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
+import { addCheck, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
 import { DAY_SECONDS, clock, day, duration, fileText, moment, seconds, zoneText } from '../data/time.js';
-import { spanOf } from '../data/view.js';
+import { spanOf, writeView } from '../data/view.js';
+import { button, h, linkInNewTab, put, save, saveCsv, setText, updateDurations } from '../dom.js';
+import { PREFETCHED_SERIES } from '../early.js';
+import { checksCard } from '../parts/checks.js';
+import { rangeControls } from '../parts/controls.js';
+import { navigator } from '../parts/navigator.js';
+import { outageSummary, outageTable } from '../parts/outagelist.js';
 
-const CHECKS = 50;
+const MAX_CHECKS = 50;
 const OUTAGE_DAYS = 90;
-const HEAT_DAYS = 365;
+const OUTAGES_SHOWN = 8;
+const MIN_HEAT_DAYS = 90;
+// Hours of more than a year ago say little about now.
+const MAX_HEAT_DAYS = 365;
 const FIGURES_EVERY_SECONDS = 60;
-// A clock further off than this makes what was asked by it useless.
-const SAME_SECONDS = 5;
+// If the clock was wrong by more than this, what was prefetched is of the wrong range.
+const SAME_RANGE_SECONDS = 5;
 
-/** What was asked for before this page was there; only the first host's page of a visit can use it. */
-let asking = FIRST_SERIES;
+/** The query that early.js has sent; used by the first page of a visit only. */
+let prefetched = PREFETCHED_SERIES;
+
+/** The prefetched query if it is of the same range. @param {SeriesQuery} query @returns {SeriesQuery} */
+function preferPrefetched(query) {
+  const early = prefetched;
+  prefetched = null;
+  const isSame = early && early.host_address === query.host_address
+    && Math.abs(early.to - query.to) < SAME_RANGE_SECONDS && Math.abs(early.from - query.from) < SAME_RANGE_SECONDS;
+  return isSame ? early : query;
+}
+
+/** Requests what the charts show. isCut: the range has more outages than were sent.
+ * @param {SeriesQuery} query @param {number} now Unix seconds
+ * @returns {Promise<{series: Series, outages: Outage[], gaps: Gap[], isCut: boolean}>} */
+async function getHistory(query, now) {
+  /** @type {[Series, Outage[], Gap[]]} */
+  const [series, newest, gaps] = await Promise.all([
+    get('api/series', query), get('api/outages', outagesQuery(query, now)), get('api/gaps', wholeSeconds(query)),
+  ]);
+  // The newest outages fill the list, and it may end before the range is reached.
+  const { host_address, from, to } = query;
+  /** @type {Outage[]} */
+  const inRange = newest.length < MAX_OUTAGES
+    ? [] : await get('api/outages', { host_address, from, to, limit: MAX_OUTAGES });
+  const byId = new Map([...newest, ...inRange].map((o) => [o.id, o]));
+  return { series, outages: [...byId.values()], gaps, isCut: inRange.length >= MAX_OUTAGES };
+}
 
 /** @param {string} label @param {string} value @param {string} unit */
-const figure = (label, value, unit) => h('div', null, h('dt', null, label), h('dd', null, value, h('span', { class: 'unit' }, value !== NOTHING && unit && ` ${unit}`)));
+const figure = (label, value, unit) => h('div', null, h('dt', null, label),
+  h('dd', null, value, h('span', { class: 'unit' }, value !== NO_VALUE && unit && ` ${unit}`)));
 
-/** @param {App} app */
-export function hostPage(app) {
-  const address = app.view.host;
-  const entry = () => app.entries.find((e) => e.address === address);
-  const name = () => entry()?.name ?? address;
+/** @param {Statistics} s @param {{count: number, seconds: number}} outages @param {boolean} isCut */
+function figuresOf(s, outages, isCut) {
+  const outagesText = `${outages.count}${isCut ? '+' : ''}`;
+  return [
+    figure('available', percent(s.availability_percent), '%'),
+    figure('measured', percent(s.coverage_percent), '%'),
+    figure(outages.count === 1 ? 'outage' : 'outages', outagesText,
+      outages.count && !isCut ? duration(outages.seconds) : ''),
+    figure('success rate', percent(s.total_checks ? s.avg_success_rate : null), '%'),
+    figure('median', usAsMs(s.p50_us), 'ms'),
+    figure('p95', usAsMs(s.p95_us), 'ms'),
+    figure('p99', usAsMs(s.p99_us), 'ms'),
+    figure('slowest', ms(s.p99_us === null ? null : s.overall_max_latency), 'ms'),
+  ];
+}
+
+/** @param {HostEntry | undefined} e @param {Outage | undefined} ongoing @param {number} now Unix seconds */
+function stateText(e, ongoing, now) {
+  if (e?.was) {
+    const latency = e.latency === null ? '' : `, ${ms(e.latency)} ms`;
+    return `It was ${STATE_WORDS[e.was].toLowerCase()}${latency}, ${duration(now - e.at)} ago.`;
+  }
+  if (e?.error) return `${e.error}.`;
+  if (e?.state === 'down' && ongoing) {
+    const start = seconds(ongoing.start_time);
+    const cause = CAUSE_WORDS[causeOf(ongoing)];
+    return `Down since ${moment(start, now)}, for ${duration(now - start)}, cause: ${cause}.`;
+  }
+  return e && e.latency !== null && e.state !== 'down' ? `${ms(e.latency)} ms now.` : '';
+}
+
+/** Name, state, range and links. @param {App} app @param {string} address @param {HTMLElement[]} files buttons */
+function createHeader(app, address, files) {
   const mark = h('span', { class: 'verdict-shape' });
   const title = h('h1', { tabindex: -1 });
   const note = h('p', { class: 'second' });
   const crumb = h('span', null);
-  const figures = h('dl', { class: 'card stats' });
-  const history = historyCharts(app);
   const controls = rangeControls(app);
   const days = navigator(app);
-  const distribution = distributionCard();
-  const heat = heatCard(app);
-  const checks = checksCard();
-  const outageHead = h('span', { class: 'third small' });
-  const outageBody = h('div', null);
-  const wrong = h('p', { class: 'banner', hidden: true, role: 'alert' });
-  const report = newTab('Report', ' (printable, of this range, opens in a new tab)');
-  const compare = h('a', { class: 'button' }, 'Compare');
-  const element = h('div', { class: 'page' },
-    h('div', { class: 'host-top' },
-      h('div', { class: 'verdict-words' }, mark, h('div', null, h('nav', { class: 'crumbs third small', 'aria-label': 'Path' }, h('a', { href: '#' }, 'Overview'), ' / ', crumb), h('div', { class: 'title' }, title, h('span', { class: 'third' }, address)), note)),
-      h('div', { class: 'host-controls' }, h('div', { class: 'bar' }, controls.element, compare, report, button('CSV', () => saveCsv()), button('PNG', () => savePng())), days.element)),
-    wrong, figures, history.element,
-    h('div', { class: 'parts' }, distribution.element, heat.element, h('section', { class: 'card part' }, h('div', { class: 'head' }, h('h2', null, 'Outages'), outageHead), outageBody)),
-    checks.element);
-
-  /** @type {Track | null} */
-  let track = null;
-  /** @type {Outage[]} */
-  let outages = [];
-  /** Whether the range has more outages than are told. */
-  let isCut = false;
-  /** @type {Gap[]} */
-  let gaps = [];
-  let asked = '';
-  let turn = 0;
-  let figuresAt = 0;
-  let active = '';
-  const activeNow = () => app.active.filter((o) => o.host_address === address).map((o) => `${o.id} ${o.cause}`).join();
-
-  const ongoing = () => app.active.find((o) => o.host_address === address && isOfHost(o));
-  const span = () => spanOf(app.view, app.now(), seconds(app.status?.first_check));
-
-  const saveCsv = () => save(`${name()}_${fileText(span().from)}_${fileText(span().to)}.csv`.replace(/[^\w.-]+/g, '-'), new Blob([csv(...history.rows())], { type: 'text/csv' }));
-  const savePng = async () => {
-    const { from, to } = span();
-    const blob = await history.chart.picture(`${name()} (${address}), ${day(from)} ${clock(from)} to ${day(to)} ${clock(to)}. ${zoneText(to)}`);
-    save(`${name()}_${fileText(from)}.png`.replace(/[^\w.-]+/g, '-'), blob);
-  };
-
-  const figuresOf = async () => {
-    const { from, to } = span();
-    figuresAt = app.now();
-    const mine = turn;
-    const s = await get(`api/statistics/${encodeURIComponent(address)}`, { from: Math.floor(from), to: Math.ceil(to) });
-    if (mine === turn) drawFigures(/** @type {Statistics} */ (s));
-  };
-  /** @param {Statistics} s */
-  const drawFigures = (s) => {
-    const { from, to } = span();
-    const found = outagesWithin(outages, from, to);
-    put(figures, figure('available', percent(s.availability_percent), '%'), figure('measured', percent(s.coverage_percent), '%'),
-      figure(found.count === 1 ? 'outage' : 'outages', `${found.count}${isCut ? '+' : ''}`, found.count && !isCut ? duration(found.seconds) : ''), figure('success rate', percent(s.total_checks ? s.avg_success_rate : null), '%'),
-      figure('median', usAsMs(s.p50_us), 'ms'), figure('p95', usAsMs(s.p95_us), 'ms'), figure('p99', usAsMs(s.p99_us), 'ms'),
-      s.mdev_us === null || s.mdev_us === undefined ? figure('slowest', ms(s.p99_us === null ? null : s.overall_max_latency), 'ms') : figure('deviation', usAsMs(s.mdev_us), 'ms'));
-  };
-
-  /** @param {boolean} quiet the page stays as it is until the answers are there */
-  const load = async (quiet) => {
-    const early = asking;
-    asking = null;
-    const wanted = seriesQuery(address, span(), element.clientWidth);
-    const isSame = early && early.host_address === address && Math.abs(early.to - wanted.to) < SAME_SECONDS && Math.abs(early.from - wanted.from) < SAME_SECONDS;
-    const query = isSame ? early : wanted;
-    const range = { host_address: address, from: query.from, to: query.to };
-    turn += 1;
-    const mine = turn;
-    element.classList.toggle('loading', !quiet);
-    const known = entry()?.at || 0;
-    // The week's hours are told for a year at the most; more would blur what they say.
-    const heatFrom = Math.max(range.to - HEAT_DAYS * DAY_SECONDS, Math.min(range.from, range.to - 90 * DAY_SECONDS));
-    try {
-      const [series, events, missing] = await Promise.all([get('api/series', query), /** @type {Promise<Outage[]>} */ (get('api/outages', outagesQuery(query, app.now()))), get('api/gaps', within(query))]);
-      if (mine !== turn) return;
-      // A full list may end before the range is reached.
-      const inRange = events.length < MOST_OUTAGES ? [] : /** @type {Outage[]} */ (await get('api/outages', { ...range, limit: MOST_OUTAGES }));
-      if (mine !== turn) return;
-      isCut = inRange.length >= MOST_OUTAGES;
-      outages = [...new Map([...events, ...inRange].map((o) => [o.id, o])).values()];
-      gaps = missing;
-      active = activeNow();
-      track = trackOf({ ...series, ...range }, entry()?.interval ?? 60, known);
-      history.show(track, outages, gaps);
-      element.classList.remove('loading');
-      wrong.hidden = true;
-      figures.hidden = false;
-      drawOutages();
-      // One that is refused leaves the others whole.
-      const parts = await Promise.allSettled([figuresOf(),
-        get('api/distribution', range).then((spread) => mine === turn && distribution.show(spread)),
-        get('api/hours', { ...range, from: heatFrom }).then((hours) => mine === turn && heat.show(hours, range.to - heatFrom, heatFrom > range.from)),
-        get('api/ping-results', { ...range, limit: CHECKS }).then((rows) => mine === turn && checks.show(rows, app.now()))]);
-      if (mine !== turn) return;
-      update();
-      for (const part of parts) if (part.status === 'rejected') throw part.reason;
-    } catch (error) {
-      if (mine !== turn) return;
-      element.classList.remove('loading');
-      // A lost server is said by the live mark; asking again is up to it.
-      asked = '';
-      if (!(error instanceof Refused)) return;
-      put(wrong, isUnknown(error) ? `No host with the address ${address} is known here.` : `The server refused: ${error.message}`);
-      figures.hidden = isUnknown(error);
-      wrong.hidden = false;
-      asked = key();
-    }
-  };
-  const drawOutages = () => {
-    const recent = outages.filter((o) => app.now() - seconds(o.start_time) < OUTAGE_DAYS * DAY_SECONDS);
-    say(outageHead, `${outageSum(recent, app.now(), OUTAGE_DAYS)}${recent.length >= MOST_OUTAGES ? ', only the newest' : ''}`);
-    put(outageBody, recent.length ? outageTable(recent.slice(0, 8), app.now(), false) : h('p', { class: 'third' }, 'No outage.'), recent.length > 8 && h('a', { href: `#page=outages&host=${encodeURIComponent(address)}` }, `All ${recent.length}`));
-  };
-  const key = () => `${app.view.range} ${app.view.from} ${app.view.to}`;
-
-  const update = () => {
-    const e = entry();
-    const state = e?.state ?? 'not_measured';
-    if (mark.dataset.state !== state) put(mark, shape(state, 24));
-    mark.dataset.state = state;
-    say(crumb, name());
-    say(title, `${name()} is ${WORDS[state].toLowerCase()}`);
-    const parts = [];
-    const down = ongoing();
-    if (e?.was) parts.push(`It was ${WORDS[e.was].toLowerCase()}${e.latency === null ? '' : `, ${ms(e.latency)} ms`}, ${duration(app.now() - e.at)} ago.`);
-    else if (e?.error) parts.push(`${e.error}.`);
-    else if (state === 'down' && down) parts.push(`Down since ${moment(seconds(down.start_time), app.now())}, for ${duration(app.now() - seconds(down.start_time))}, cause: ${CAUSE_WORDS[causeOf(down)]}.`);
-    else if (e && e.latency !== null && state !== 'down') parts.push(`${ms(e.latency)} ms now.`);
-    const { from, to } = span();
-    if (track) {
-      const found = outagesWithin(outages, from, to);
-      parts.push(found.count ? `${isCut ? 'At least ' : ''}${plural(found.count, 'outage')} of ${duration(found.seconds)} in this range.` : 'No outage in this range.');
-    }
-    say(note, parts.join(' '));
-    controls.update({ from, to });
-    days.update(address, from, to);
-    report.href = reportUrl({ from, to: Math.floor(to / 60) * 60 }, address);
-    compare.setAttribute('href', `#page=compare&hosts=${encodeURIComponent(address)}`);
-  };
-
+  const report = linkInNewTab('Report', ' (printable, of this range, opens in a new tab)');
+  const compare = h('a', { class: 'button', href: writeView({ page: 'compare', hosts: [address] }) }, 'Compare');
+  const crumbs = h('nav', { class: 'crumbs third small', 'aria-label': 'Path' },
+    h('a', { href: '#' }, 'Overview'), ' / ', crumb);
+  const heading = h('div', { class: 'title' }, title, h('span', { class: 'third' }, address));
+  const element = h('div', { class: 'host-top' },
+    h('div', { class: 'verdict-words' }, mark, h('div', null, crumbs, heading, note)),
+    h('div', { class: 'host-controls' },
+      h('div', { class: 'bar' }, controls.element, compare, report, ...files), days.element));
   return {
-    element, heading: title, title: () => name(),
-    show() {
-      if (!app.status) return;
-      update();
-      heat.redraw();
-      if (asked !== key()) {
-        asked = key();
-        load(false);
-      } else if (track && span().follows && active !== activeNow()) {
-        // An outage has begun or ended: its events have changed.
-        active = activeNow();
-        load(true);
-      } else if (track) history.show(track, outages, gaps);
+    element, title,
+    /** @param {string} name @param {State} state @param {string} text @param {TimeRange} span */
+    update(name, state, text, span) {
+      if (mark.dataset.state !== state) put(mark, shape(state, 24));
+      mark.dataset.state = state;
+      setText(crumb, name);
+      setText(title, `${name} is ${STATE_WORDS[state].toLowerCase()}`);
+      setText(note, text);
+      controls.update(span);
+      days.update(address, span.from, span.to);
+      report.href = reportUrl({ from: span.from, to: Math.floor(span.to / 60) * 60 }, address);
     },
-    /** @param {Row[]} rows */
-    results(rows) {
-      const row = rows.find((r) => r.host_address === address);
-      update();
-      if (!row || !row.timestamp || !track || !span().follows || row.state === 'not_measured') return;
-      const at = seconds(row.timestamp);
-      if (missedSome(track, at, entry()?.interval ?? 60)) {
-        track.taken = at;
-        load(true);
-        return;
-      }
-      if (!takeIn(track, row, at)) return;
-      slide(track, span().from, span().to);
-      history.show(track, outages, gaps);
-      checks.add(row, app.now());
-      if (app.now() - figuresAt >= FIGURES_EVERY_SECONDS) figuresOf().catch(() => {});
-    },
-    tick() {
-      update();
-      tickAges(outageBody, app.now());
-      if (asked !== key()) {
-        asked = key();
-        load(true);
-      }
-    },
-    redraw: () => history.chart.draw(),
-    close() {
-      turn += 1;
-      history.chart.close();
-    },
-    search: () => {},
   };
+}
+
+/** The newest outages of 90 days. @param {App} app @param {string} address */
+function outagesCard(app, address) {
+  const total = h('span', { class: 'third small' });
+  const body = h('div', null);
+  return {
+    element: h('section', { class: 'card part' }, h('div', { class: 'head' }, h('h2', null, 'Outages'), total), body),
+    tick: () => updateDurations(body, app.now()),
+    /** @param {Outage[]} outages */
+    show(outages) {
+      const now = app.now();
+      const recent = outages.filter((o) => now - seconds(o.start_time) < OUTAGE_DAYS * DAY_SECONDS);
+      const cut = recent.length >= MAX_OUTAGES ? ', only the newest' : '';
+      setText(total, `${outageSummary(recent, now, OUTAGE_DAYS)}${cut}`);
+      put(body,
+        recent.length
+          ? outageTable(recent.slice(0, OUTAGES_SHOWN), now, false) : h('p', { class: 'third' }, 'No outage.'),
+        recent.length > OUTAGES_SHOWN
+          && h('a', { href: writeView({ page: 'outages', host: address }) }, `All ${recent.length}`));
+    },
+  };
+}
+
+/** @param {App} app */
+export const hostPage = (app) => new HostPage(app);
+
+class HostPage {
+  /** @param {App} app */
+  constructor(app) {
+    this.app = app;
+    this.address = app.view.host;
+    this.header = createHeader(app, this.address, [
+      button('CSV', () => this.saveCsv()), button('PNG', () => this.savePicture()),
+    ]);
+    this.error = h('p', { class: 'banner', hidden: true, role: 'alert' });
+    this.figures = h('dl', { class: 'card stats' });
+    this.history = historyCharts(app);
+    this.distribution = distributionCard();
+    this.heat = heatCard(app);
+    this.outageCard = outagesCard(app, this.address);
+    this.checks = checksCard();
+    this.heading = this.header.title;
+    this.element = h('div', { class: 'page' }, this.header.element, this.error, this.figures, this.history.element,
+      h('div', { class: 'parts' }, this.distribution.element, this.heat.element, this.outageCard.element),
+      this.checks.element);
+    /** @type {Timeline | null} */
+    this.timeline = null;
+    /** @type {Outage[]} */
+    this.outages = [];
+    this.isCut = false;
+    /** @type {Gap[]} */
+    this.gaps = [];
+    this.loadedKey = '';
+    this.loadNumber = 0;
+    this.figuresAt = 0;
+    this.loadedActive = '';
+  }
+
+  entry() {
+    return this.app.entries.find((e) => e.address === this.address);
+  }
+
+  title() {
+    return this.entry()?.name ?? this.address;
+  }
+
+  /** The range that is shown. */
+  span() {
+    return spanOf(this.app.view, this.app.now(), seconds(this.app.status?.first_check));
+  }
+
+  rangeKey() {
+    const { range, from, to } = this.app.view;
+    return `${range} ${from} ${to}`;
+  }
+
+  /** Ongoing outages of this host, as a text that differs when one begins, ends, or gets another cause. */
+  activeKey() {
+    return this.app.active.filter((o) => o.host_address === this.address).map((o) => `${o.id} ${o.cause}`).join();
+  }
+
+  /** @param {string} text @param {string} extension */
+  fileName(text, extension) {
+    return `${`${this.title()}_${text}`.replace(/[^\w.-]+/g, '-')}.${extension}`;
+  }
+
+  saveCsv() {
+    const { from, to } = this.span();
+    saveCsv(this.fileName(`${fileText(from)}_${fileText(to)}`, 'csv'), csv(...this.history.rows()));
+  }
+
+  async savePicture() {
+    const { from, to } = this.span();
+    const range = `${day(from)} ${clock(from)} to ${day(to)} ${clock(to)}`;
+    const picture = await this.history.chart.picture(`${this.title()} (${this.address}), ${range}. ${zoneText(to)}`);
+    save(this.fileName(fileText(from), 'png'), picture);
+  }
+
+  async loadFigures() {
+    const { from, to } = this.span();
+    this.figuresAt = this.app.now();
+    const number = this.loadNumber;
+    const path = `api/statistics/${encodeURIComponent(this.address)}`;
+    const statistics = await get(path, { from: Math.floor(from), to: Math.ceil(to) });
+    if (number !== this.loadNumber) return;
+    const span = this.span();
+    put(this.figures, ...figuresOf(statistics, outagesWithin(this.outages, span.from, span.to), this.isCut));
+  }
+
+  /** @param {boolean} isQuiet whether the page keeps its looks until the answers arrive */
+  async load(isQuiet) {
+    const query = preferPrefetched(seriesQuery(this.address, this.span(), this.element.clientWidth));
+    this.loadNumber += 1;
+    const number = this.loadNumber;
+    this.element.classList.toggle('loading', !isQuiet);
+    const newestAt = this.entry()?.at || 0;
+    try {
+      const history = await getHistory(query, this.app.now());
+      if (number !== this.loadNumber) return;
+      Object.assign(this, { outages: history.outages, gaps: history.gaps, isCut: history.isCut });
+      this.loadedActive = this.activeKey();
+      const series = { ...history.series, from: query.from, to: query.to };
+      this.timeline = timelineOf(series, this.entry()?.interval ?? 60, newestAt);
+      this.history.show(this.timeline, this.outages, this.gaps);
+      this.element.classList.remove('loading');
+      this.error.hidden = true;
+      this.figures.hidden = false;
+      this.outageCard.show(this.outages);
+      await this.loadCards({ host_address: this.address, from: query.from, to: query.to }, number);
+    } catch (error) {
+      if (number === this.loadNumber) this.showError(error);
+    }
+  }
+
+  /** @param {{host_address: string, from: number, to: number}} range @param {number} number of the load */
+  async loadCards(range, number) {
+    const { from, to } = range;
+    const heatFrom = Math.max(to - MAX_HEAT_DAYS * DAY_SECONDS, Math.min(from, to - MIN_HEAT_DAYS * DAY_SECONDS));
+    const isCurrent = () => number === this.loadNumber;
+    // If one request fails, the cards of the others are still shown.
+    const results = await Promise.allSettled([
+      this.loadFigures(),
+      get('api/distribution', range).then((d) => isCurrent() && this.distribution.show(d)),
+      get('api/hours', { ...range, from: heatFrom })
+        .then((hours) => isCurrent() && this.heat.show(hours, to - heatFrom, heatFrom > from)),
+      get('api/ping-results', { ...range, limit: MAX_CHECKS })
+        .then((rows) => isCurrent() && this.checks.show(rows, this.app.now())),
+    ]);
+    if (!isCurrent()) return;
+    this.update();
+    for (const result of results) if (result.status === 'rejected') throw result.reason;
+  }
+
+  /** @param {unknown} error */
+  showError(error) {
+    this.element.classList.remove('loading');
+    // Without a server the state of the connection says so, and the next tick tries again.
+    this.loadedKey = '';
+    if (!(error instanceof ApiError)) return;
+    put(this.error, isNotFound(error)
+      ? `No host with the address ${this.address} is known here.` : `The server refused: ${error.message}`);
+    this.figures.hidden = isNotFound(error);
+    this.error.hidden = false;
+    this.loadedKey = this.rangeKey();
+  }
+
+  update() {
+    const e = this.entry();
+    const now = this.app.now();
+    const span = this.span();
+    const ongoing = this.app.active.find((o) => o.host_address === this.address && isHostOutage(o));
+    const parts = [stateText(e, ongoing, now)];
+    if (this.timeline) {
+      const found = outagesWithin(this.outages, span.from, span.to);
+      const count = `${this.isCut ? 'At least ' : ''}${plural(found.count, 'outage')}`;
+      parts.push(found.count ? `${count} of ${duration(found.seconds)} in this range.` : 'No outage in this range.');
+    }
+    this.header.update(this.title(), e?.state ?? 'not_measured', parts.filter(Boolean).join(' '), span);
+  }
+
+  show() {
+    if (!this.app.status) return;
+    this.update();
+    this.heat.redraw();
+    if (this.loadedKey !== this.rangeKey()) {
+      this.loadedKey = this.rangeKey();
+      this.load(false);
+    } else if (this.timeline && this.span().follows && this.loadedActive !== this.activeKey()) {
+      // An outage has begun, ended, or got another cause.
+      this.loadedActive = this.activeKey();
+      this.load(true);
+    } else if (this.timeline) this.history.show(this.timeline, this.outages, this.gaps);
+  }
+
+  /** @param {CheckResult[]} results */
+  results(results) {
+    const { timeline } = this;
+    const result = results.find((r) => r.host_address === this.address);
+    this.update();
+    if (!result || !result.timestamp || !timeline) return;
+    if (!this.span().follows || result.state === 'not_measured') return;
+    const at = seconds(result.timestamp);
+    if (missedChecks(timeline, at, this.entry()?.interval ?? 60)) {
+      timeline.newestAt = at;
+      this.load(true);
+      return;
+    }
+    if (!addCheck(timeline, result, at)) return;
+    moveWindow(timeline, this.span().from, this.span().to);
+    this.history.show(timeline, this.outages, this.gaps);
+    this.checks.add(result, this.app.now());
+    if (this.app.now() - this.figuresAt >= FIGURES_EVERY_SECONDS) this.loadFigures().catch(() => {});
+  }
+
+  tick() {
+    this.update();
+    this.outageCard.tick();
+    if (this.loadedKey === this.rangeKey()) return;
+    this.loadedKey = this.rangeKey();
+    this.load(true);
+  }
+
+  redraw() {
+    this.history.chart.draw();
+  }
+
+  close() {
+    this.loadNumber += 1;
+    this.history.chart.close();
+  }
+
+  search() {}
 }

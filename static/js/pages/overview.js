@@ -1,156 +1,227 @@
-// The first page: the verdict, what most hosts saw in 90 days, and the table of hosts.
-import { LETTERS, CAUSE_WORDS } from '../data/cause.js';
-import { button, chips, h, newTab, press, put, save, say } from '../dom.js';
-import { csv, percent, WORDS } from '../data/format.js';
-import { TROUBLE_FIRST, chosen, tally } from '../data/hosts.js';
-import { hostTable } from '../parts/hosttable.js';
-import { pathFigure } from '../parts/path.js';
-import { reportUrl } from '../data/queries.js';
+// The first page: the verdict, what most hosts saw in 90 days, the path to the hosts, and the table of hosts.
 import { shape, strip } from '../charts/shapes.js';
-import { available, barsOf, dayStart, heightOf, lastDays, mostHosts } from '../data/days.js';
+import { CAUSE_LETTERS, CAUSE_WORDS } from '../data/cause.js';
+import { availability, barHeight, dayBars, dayStart, lastDays, mostHosts } from '../data/days.js';
+import { NO_VALUE, STATE_WORDS, csv, percent } from '../data/format.js';
+import { WORST_FIRST, countStates, filterAndSort } from '../data/hosts.js';
+import { reportUrl } from '../data/queries.js';
 import { fileText, month } from '../data/time.js';
 import { verdict } from '../data/verdict.js';
+import { button, chips, h, linkInNewTab, put, saveCsv, setPressed, setText } from '../dom.js';
+import { hostTable } from '../parts/hosttable.js';
+import { pathFigure } from '../parts/path.js';
 
-/** @type {[string, string][]} */
-const SORTS = [['trouble', 'Sort: trouble first'], ['name', 'Sort: name'], ['latency', 'Sort: slowest first'], ['availability', 'Sort: least available'], ['coverage', 'Sort: least measured']];
+/** @type {[string, string][]} key and text */
+const SORTS = [
+  ['trouble', 'Sort: worst first'],
+  ['name', 'Sort: name'],
+  ['latency', 'Sort: slowest first'],
+  ['availability', 'Sort: least available'],
+  ['coverage', 'Sort: least measured'],
+];
+const LEGEND = [['up', 'up'], ['degraded', 'degraded'], ['down', 'outage'], ['not_measured', 'not measured']];
+const STRIP_HEIGHT = 56;
+const CSV_HEAD = [
+  'host_name', 'host_address', 'state', 'avg_latency_ms', 'p95_us_24_hours', 'availability_percent', 'coverage_percent',
+  'newest_check',
+];
 
-/** @param {string} label @returns {{element: HTMLElement, value: HTMLElement}} */
-function figure(label) {
-  const value = h('dd', null, '–');
-  return { element: h('div', null, h('dt', null, label), value), value };
-}
+/** @param {HostEntry} e */
+const csvRow = (e) => [
+  e.name, e.address, e.state, e.latency, e.lastDay?.p95_us, e.availability, e.coverage,
+  Number.isNaN(e.at) ? null : new Date(e.at * 1000).toISOString(),
+];
 
-/** The month's name under its first day. @param {import('../dom.js').Child[]} into @param {string} firstDay @param {number} days */
-function monthMarks(into, firstDay, days) {
+/** @param {number | null} share @param {number} [digits] */
+const percentText = (share, digits) => (share === null ? NO_VALUE : `${percent(share, digits)} %`);
+
+/** Names of months, each under its first day. @param {string} firstDay @param {number} days */
+function monthMarks(firstDay, days) {
+  const marks = [];
+  // Not under the last four days, where today stands.
   for (let i = 0; i < days - 4; i += 1) {
     const t = dayStart(firstDay, i);
     if (new Date(t * 1000).getDate() !== 1) continue;
     const mark = h('span', null, month(t));
     mark.style.left = `${(100 * i) / days}%`;
-    into.push(mark);
+    marks.push(mark);
   }
+  return marks;
 }
 
-const STRIP_HEIGHT = 56;
-
-/** Whose fault a day's outage was, above its bar. @param {LineShares} line @param {Bars} bars */
+/** The letter of a day's cause, above its bar. @param {LineShares} line @param {DayBars} bars */
 function letterMarks(line, bars) {
   return line.days.map((letter, i) => {
     if (!letter) return null;
     const mark = h('span', { class: bars.kinds[i] === 'down' ? 'text-down' : 'second' }, letter);
     mark.style.left = `${(100 * (i + 0.4)) / line.days.length}%`;
-    mark.style.bottom = `${Math.round(heightOf(bars.kinds[i], bars.silent[i]) * STRIP_HEIGHT)}px`;
+    mark.style.bottom = `${Math.round(barHeight(bars.kinds[i], bars.silent[i]) * STRIP_HEIGHT)}px`;
     return mark;
   });
 }
 
-/** "fault of G gateway, P provider", of those that occur. @param {LineShares} line */
+/** "cause: G gateway, P provider", of the letters that occur. @param {LineShares} line */
 function letterKey(line) {
-  const used = Object.keys(LETTERS).filter((letter) => line.days.includes(letter));
-  return used.length > 0 && h('span', { class: 'faults' }, 'fault of', ...used.flatMap((letter) => [' ', h('b', { class: 'text-down' }, letter), ` ${CAUSE_WORDS[LETTERS[letter]]}`]));
+  const used = Object.keys(CAUSE_LETTERS).filter((letter) => line.days.includes(letter));
+  const keys = used.flatMap((letter) =>
+    [' ', h('b', { class: 'text-down' }, letter), ` ${CAUSE_WORDS[CAUSE_LETTERS[letter]]}`]);
+  return used.length > 0 && h('span', { class: 'faults' }, 'cause:', ...keys);
+}
+
+/** @param {Overview} overview @returns {string[]} availability in 24 hours, 7 and 90 days, and the measured share */
+function figuresOf(overview) {
+  const hosts = overview.hosts.filter((o) => o.configured);
+  const spans = [hosts.map((o) => o.last_day), ...[7, 90].map((days) => hosts.flatMap((o) => lastDays(o.days, days)))];
+  const coverages = hosts.map((o) => o.coverage_percent).filter((c) => c !== null);
+  const mean = coverages.length ? coverages.reduce((sum, c) => sum + c, 0) / coverages.length : null;
+  return [...spans.map((span) => percentText(availability(span))), percentText(mean, 1)];
+}
+
+/** The strip of 90 days with its letters and months. @param {HTMLElement} element @param {Overview} overview */
+function drawLine(element, overview) {
+  const { days, first_day: firstDay, line } = overview;
+  const bars = mostHosts(overview.hosts.filter((o) => o.configured).map((o) => dayBars(o.days)), days);
+  put(element,
+    h('div', { class: 'line-head' },
+      h('span', null, h('b', null, `What most hosts saw, ${days} days`),
+        h('span', { class: 'wide-only' }, ', one bar per day, taller is worse')),
+      letterKey(line)),
+    h('div', { class: 'days' }, strip(bars, 'What most hosts saw', 8, STRIP_HEIGHT),
+      h('div', { class: 'letters', 'aria-hidden': 'true' }, ...letterMarks(line, bars))),
+    h('div', { class: 'months third', 'aria-hidden': 'true' }, ...monthMarks(firstDay, days),
+      h('span', { class: 'end' }, 'today')));
+}
+
+/** The verdict with its figures and the strip of 90 days. @param {App} app */
+function verdictCard(app) {
+  const mark = h('span', { class: 'verdict-shape' });
+  const title = h('h1', { tabindex: -1 });
+  const text = h('p', { class: 'second' });
+  const labels = ['24 hours', '7 days', '90 days', 'measured, 90 d'];
+  const values = labels.map(() => h('dd', null, NO_VALUE));
+  const figures = values.map((value, i) => h('div', null, h('dt', null, labels[i]), value));
+  const line = h('div', { class: 'line' });
+  const element = h('section', { class: 'card verdict', 'aria-label': 'Verdict' },
+    h('div', { class: 'verdict-words' }, mark,
+      h('div', null, title, text, h('dl', { class: 'figures', 'aria-label': 'Availability, all hosts' }, ...figures))),
+    line);
+  let drawnState = '';
+  /** @type {Overview | null} */
+  let drawnOverview = null;
+  return {
+    element, title,
+    /** @param {Status} status */
+    update(status) {
+      const now = verdict(status, app.entries, app.overview?.line.last ?? null, app.now());
+      if (now.state !== drawnState) put(mark, shape(now.state, 24));
+      drawnState = now.state;
+      setText(title, now.title);
+      setText(text, now.text);
+      if (!app.overview || app.overview === drawnOverview) return;
+      drawnOverview = app.overview;
+      figuresOf(app.overview).forEach((figure, i) => setText(values[i], figure));
+      drawLine(line, app.overview);
+    },
+  };
+}
+
+/** The bar above the table: filters, sorting, files, legend. @param {App} app */
+function createBar(app) {
+  /** @type {[string, string][]} */
+  const options = [['', 'All'], ...WORST_FIRST.map((s) => /** @type {[string, string]} */ ([s, STATE_WORDS[s]]))];
+  const states = chips('State', options, app.view.state, (state) => app.go({ state }, true));
+  const filter = h('input', {
+    type: 'search', id: 'filter', placeholder: 'Filter hosts', 'aria-label': 'Filter hosts', 'aria-keyshortcuts': '/',
+    autocomplete: 'off', spellcheck: 'false',
+  });
+  filter.addEventListener('input', () => app.go({ query: filter.value }, true));
+  const sort = h('select', { 'aria-label': 'Sort hosts' },
+    ...SORTS.map(([key, name]) => h('option', { value: key }, name)));
+  sort.addEventListener('change', () => app.go({ sort: sort.value }, true));
+  const download = button('CSV', () => {
+    const rows = filterAndSort(app.entries, app.view).map(csvRow);
+    saveCsv(`hosts_${fileText(app.now())}.csv`, csv(CSV_HEAD, rows));
+  });
+  const report = linkInNewTab('Report', ' (printable, of 90 days, opens in a new tab)');
+  const legend = h('div', { class: 'legend third', 'aria-hidden': 'true' },
+    ...LEGEND.map(([kind, word]) => h('span', { class: `key key-${kind}` }, word)));
+  return {
+    filter,
+    element: h('div', { class: 'bar' }, states,
+      h('label', { class: 'search' }, filter, h('kbd', { 'aria-hidden': 'true' }, '/')),
+      sort, download, report, legend),
+    update() {
+      const count = countStates(app.entries);
+      for (const chip of states.querySelectorAll('button')) {
+        const state = /** @type {State | ''} */ (chip.dataset.key);
+        const text = state ? `${STATE_WORDS[state]} ${count[state]}` : `All ${app.entries.length}`;
+        if (chip.textContent !== text) put(chip, state && shape(state, 10), text);
+      }
+      setPressed(states, app.view.state);
+      if (document.activeElement !== filter) filter.value = app.view.query;
+      sort.value = app.view.sort;
+      // Backwards, by a click on a column's head: the select has no option for it.
+      if (sort.value !== app.view.sort) sort.value = app.view.sort.replace('-', '');
+      if (!app.overview) return;
+      const span = { from: dayStart(app.overview.first_day, 0), to: Math.floor(app.now() / 60) * 60 };
+      report.href = reportUrl(span);
+    },
+  };
+}
+
+/** Loads the explanation of the first run once it is needed. @param {App} app @param {() => void} onLoad */
+function firstRunPlace(app, onLoad) {
+  const element = h('div', { hidden: true });
+  /** @type {ReturnType<typeof import('../parts/firstrun.js').firstRun> | null} */
+  let card = null;
+  let isRequested = false;
+  return {
+    element,
+    isShown: () => card !== null && !card.element.hidden,
+    /** @param {Status} status */
+    update(status) {
+      card?.update(app);
+      const isComplete = status.first_check && app.entries.every((e) => !e.configured || !Number.isNaN(e.at));
+      if (isRequested || isComplete) return;
+      isRequested = true;
+      // Size: only a first run needs this module.
+      import('../parts/firstrun.js').then((m) => {
+        card = m.firstRun();
+        element.replaceWith(card.element);
+        onLoad();
+      }, () => {
+        isRequested = false;
+      });
+    },
+  };
 }
 
 /** @param {App} app */
 export function overviewPage(app) {
-  const mark = h('span', { class: 'verdict-shape' });
-  const title = h('h1', { tabindex: -1 });
-  const text = h('p', { class: 'second' });
-  const figures = [figure('24 hours'), figure('7 days'), figure('90 days'), figure('measured, 90 d')];
-  const line = h('div', { class: 'line' });
-  const top = h('section', { class: 'card verdict', 'aria-label': 'Verdict' },
-    h('div', { class: 'verdict-words' }, mark, h('div', null, title, text, h('dl', { class: 'figures', 'aria-label': 'Availability, all hosts' }, ...figures.map((f) => f.element)))), line);
-
-  // Only who has no result of some host yet needs to be told how results come.
-  /** @type {ReturnType<typeof import('../parts/firstrun.js').firstRun> | null} */
-  let first = null;
-  let firstAsked = false;
-  const firstPlace = h('div', { hidden: true });
-  /** @param {Status} status */
-  const updateFirst = (status) => {
-    first?.update(app);
-    if (firstAsked || (status.first_check && app.entries.every((e) => !e.configured || !Number.isNaN(e.at)))) return;
-    firstAsked = true;
-    import('../parts/firstrun.js').then((m) => {
-      first = m.firstRun();
-      firstPlace.replaceWith(first.element);
-      update();
-    }, () => {
-      firstAsked = false;
-    });
-  };
-  const states = chips('State', [['', 'All'], ...TROUBLE_FIRST.map((s) => /** @type {[string, string]} */ ([s, WORDS[s]]))], app.view.state, (state) => app.go({ state }, true));
-  const filter = h('input', { type: 'search', id: 'filter', placeholder: 'Filter hosts', 'aria-label': 'Filter hosts', 'aria-keyshortcuts': '/', autocomplete: 'off', spellcheck: 'false' });
-  filter.addEventListener('input', () => app.go({ query: filter.value }, true));
-  const sort = h('select', { 'aria-label': 'Sort hosts' }, ...SORTS.map(([key, name]) => h('option', { value: key }, name)));
-  sort.addEventListener('change', () => app.go({ sort: sort.value }, true));
-  const download = button('CSV', () => saveCsv());
-  const report = newTab('Report', ' (printable, of 90 days, opens in a new tab)');
+  const top = verdictCard(app);
   const path = pathFigure();
-  const legend = h('div', { class: 'legend third', 'aria-hidden': 'true' }, ...[['up', 'up'], ['degraded', 'degraded'], ['down', 'outage'], ['not_measured', 'not measured']].map(([k, w]) => h('span', { class: `key key-${k}` }, w)));
-  const bar = h('div', { class: 'bar' }, states, h('label', { class: 'search' }, filter, h('kbd', { 'aria-hidden': 'true' }, '/')), sort, download, report, legend);
+  const bar = createBar(app);
   const hosts = hostTable({
     sort: (key) => app.go({ sort: app.view.sort === key ? `-${key}` : key }, true),
     clear: () => {
       app.go({ query: '', state: '' }, true);
-      filter.focus();
+      bar.filter.focus();
     },
   });
-  const element = h('div', { class: 'page' }, top, firstPlace, path.element, bar, hosts.element);
-  let shown = '';
-  /** @type {Overview | null} */
-  let drawn = null;
-
-  const saveCsv = () => {
-    const rows = chosen(app.entries, app.view).map((e) => [e.name, e.address, e.state, e.latency, e.lastDay?.p95_us, e.availability, e.coverage, Number.isNaN(e.at) ? null : new Date(e.at * 1000).toISOString()]);
-    save(`hosts_${fileText(app.now())}.csv`, new Blob([csv(['host_name', 'host_address', 'state', 'avg_latency_ms', 'p95_us_24_hours', 'availability_percent', 'coverage_percent', 'newest_check'], rows)], { type: 'text/csv' }));
-  };
-
-  const drawLine = () => {
-    const overview = app.overview;
-    if (!overview || drawn === overview) return;
-    drawn = overview;
-    const configured = overview.hosts.filter((o) => o.configured);
-    const spans = [configured.map((o) => o.last_day), ...[7, 90].map((days) => configured.flatMap((o) => lastDays(o.days, days)))];
-    spans.forEach((span, i) => say(figures[i].value, `${percent(available(span))} %`.replace('– %', '–')));
-    const covered = configured.filter((o) => o.coverage_percent !== null);
-    say(figures[3].value, covered.length ? `${percent(covered.reduce((sum, o) => sum + (o.coverage_percent ?? 0), 0) / covered.length, 1)} %` : '–');
-    /** @type {import('../dom.js').Child[]} */
-    const marks = [];
-    monthMarks(marks, overview.first_day, overview.days);
-    const most = mostHosts(configured.map((o) => barsOf(o.days)), overview.days);
-    put(line, h('div', { class: 'line-head' }, h('span', null, h('b', null, `What most hosts saw, ${overview.days} days`), h('span', { class: 'wide-only' }, ', a bar a day: the taller, the worse')), letterKey(overview.line)),
-      h('div', { class: 'days' }, strip(most, 'What most hosts saw', 8, STRIP_HEIGHT), h('div', { class: 'letters', 'aria-hidden': 'true' }, ...letterMarks(overview.line, most))), h('div', { class: 'months third', 'aria-hidden': 'true' }, ...marks, h('span', { class: 'end' }, 'today')));
-  };
-
   const update = () => {
     if (!app.status) return;
-    const now = app.now();
-    const said = verdict(app.status, app.entries, app.overview?.line.last ?? null, now);
-    if (shown !== said.state + said.title) {
-      put(mark, shape(said.state, 24));
-      say(title, said.title);
-      shown = said.state + said.title;
-    }
-    say(text, said.text);
-    updateFirst(app.status);
-    const isFirst = first !== null && !first.element.hidden;
-    top.classList.toggle('first', isFirst);
-    const count = tally(app.entries);
-    for (const choice of states.querySelectorAll('button')) {
-      const state = /** @type {State | ''} */ (choice.dataset.key);
-      const wanted = state ? `${WORDS[state]} ${count[state]}` : `All ${app.entries.length}`;
-      if (choice.textContent !== wanted) put(choice, state && shape(state, 10), wanted);
-    }
-    press(states, app.view.state);
-    if (document.activeElement !== filter) filter.value = app.view.query;
-    sort.value = app.view.sort;
-    // Sorted by a column's head the other way round: the list has no word for it.
-    if (sort.value !== app.view.sort) sort.value = app.view.sort.replace('-', '');
-    hosts.update(chosen(app.entries, app.view), app.view.sort, app.view.query);
-    drawLine();
+    top.update(app.status);
+    firstRun.update(app.status);
+    top.element.classList.toggle('first', firstRun.isShown());
+    bar.update();
+    hosts.update(filterAndSort(app.entries, app.view), app.view.sort, app.view.query);
     path.update(app);
-    path.element.hidden ||= isFirst;
-    if (app.overview) report.href = reportUrl({ from: dayStart(app.overview.first_day, 0), to: Math.floor(now / 60) * 60 });
+    path.element.hidden ||= firstRun.isShown();
   };
-  return { element, title: () => 'Overview', heading: title, show: update, results: update, tick: update, redraw: () => {}, close: hosts.close, search: () => filter.focus() };
+  const firstRun = firstRunPlace(app, update);
+  return {
+    element: h('div', { class: 'page' }, top.element, firstRun.element, path.element, bar.element, hosts.element),
+    title: () => 'Overview', heading: top.title, show: update, results: update, tick: update, redraw: () => {},
+    close: hosts.close, search: () => bar.filter.focus(),
+  };
 }

@@ -1,57 +1,76 @@
-// Before every host has a result: what is done, what is under way, and what stands in its way.
-import { h, put } from '../dom.js';
-import { count, plural } from '../data/format.js';
+// The first run, before every host has a result: what is done, what is in progress, and what prevents it.
 import { shape } from '../charts/shapes.js';
+import { count, plural } from '../data/format.js';
 import { duration, seconds } from '../data/time.js';
+import { h, put } from '../dom.js';
 
-/** Nothing was measured yet, or this monitor began the database and still has hosts before it. @param {App} app @param {Status} status */
-function isFirst(app, status) {
-  const list = app.entries.filter((e) => e.configured);
-  if (!status.first_check && list.every((e) => !e.sent)) return true;
+/** Nothing was measured yet, or this monitor created the database and some hosts have no result.
+ * @param {App} app @param {Status} status */
+function isFirstRun(app, status) {
+  const hosts = app.entries.filter((e) => e.configured);
+  if (!status.first_check && hosts.every((e) => !e.sent)) return true;
   const started = seconds(status.monitor?.started_at);
-  const begun = !status.first_check || seconds(status.first_check) >= started - 1;
-  const longest = Math.max(0, ...list.map((e) => e.interval));
-  return begun && app.now() - started < 2 * longest && list.some((e) => Number.isNaN(e.at));
+  const isOwnDatabase = !status.first_check || seconds(status.first_check) >= started - 1;
+  const longest = Math.max(0, ...hosts.map((e) => e.interval));
+  return isOwnDatabase && app.now() - started < 2 * longest && hosts.some((e) => Number.isNaN(e.at));
 }
 
-/** @param {Entry[]} list @returns {[State, string]} */
-function checksSoFar(list) {
-  const fault = list.find((e) => e.error && !e.sent);
-  if (fault) return ['down', `${fault.name}: ${fault.error}. ace-connection-logger doctor says what cures it.`];
-  const done = list.filter((e) => e.sent);
-  if (!done.length) return ['not_measured', 'under way, no result yet'];
-  /** @param {(e: Entry) => number} of */
-  const sum = (of) => count(done.reduce((n, e) => n + of(e), 0));
-  return ['not_measured', `${done.length} of ${plural(list.length, 'host')}, ${sum((e) => e.received)} of ${sum((e) => e.sent)} pings answered so far`];
+/** @param {HostEntry[]} hosts @returns {[State, string]} */
+function checksSoFar(hosts) {
+  const failed = hosts.find((e) => e.error && !e.sent);
+  if (failed) {
+    const cure = 'Run ace-connection-logger doctor: it says how to fix this.';
+    return ['down', `${failed.name}: ${failed.error}. ${cure}`];
+  }
+  const checked = hosts.filter((e) => e.sent);
+  if (!checked.length) return ['not_measured', 'in progress, no result yet'];
+  const received = count(checked.reduce((sum, e) => sum + e.received, 0));
+  const sent = count(checked.reduce((sum, e) => sum + e.sent, 0));
+  const hostsText = `${checked.length} of ${plural(hosts.length, 'host')}`;
+  return ['not_measured', `${hostsText}, ${received} of ${sent} pings answered so far`];
+}
+
+/** @param {App} app @param {Status} status @returns {[State, string, string][]} state, name, explanation */
+function stepsOf(app, status) {
+  const hosts = app.entries.filter((e) => e.configured);
+  const intervals = new Set(hosts.map((e) => e.interval));
+  const pace = intervals.size === 1 ? `a check every ${[...intervals][0]} s` : 'each at its own interval';
+  /** @type {[State, string, string][]} */
+  const steps = [
+    hosts.length
+      ? ['up', 'Configuration read', `${plural(hosts.length, 'host')}, ${pace}`]
+      : ['down', 'Configuration read', 'no host in it'],
+    status.monitor
+      ? ['up', 'Database ready', status.database_path]
+      : ['not_measured', 'No database yet', status.database_path],
+  ];
+  if (status.monitor?.running) {
+    steps.push(['up', 'Monitor running', `for ${duration(app.now() - seconds(status.monitor.started_at))}`]);
+    const [state, text] = checksSoFar(hosts);
+    steps.push([state, 'First checks', text]);
+  } else steps.push(['down', 'No monitor is running', 'start it: ace-connection-logger monitor']);
+  return steps;
 }
 
 /** @returns {{element: HTMLElement, update: (app: App) => void}} */
 export function firstRun() {
   const list = h('ul', { class: 'steps' });
   const element = h('section', { class: 'card', 'aria-label': 'First run', hidden: true }, list,
-    h('p', { class: 'third small foot' }, 'A chart needs two results and the strip gains a bar a day. To add or rename hosts, edit the configuration and reload the service: results so far are kept.'));
-  let said = '';
+    h('p', { class: 'third small foot' }, 'A chart needs two results, and the strip gains one bar per day. '
+      + 'To add or rename hosts, edit the configuration and reload the service: existing results are kept.'));
+  let drawn = '';
   return {
     element,
     update(app) {
-      const status = app.status;
-      element.hidden = !status || !isFirst(app, status);
+      const { status } = app;
+      element.hidden = !status || !isFirstRun(app, status);
       if (element.hidden || !status) return;
-      const running = status.monitor?.running ?? false;
-      const hosts = app.entries.filter((e) => e.configured);
-      const intervals = [...new Set(hosts.map((e) => e.interval))];
-      const pace = intervals.length === 1 ? `a check every ${intervals[0]} s` : 'each at its own interval';
-      /** @type {[State, string, string][]} */
-      const steps = [
-        [hosts.length ? 'up' : 'down', 'Configuration read', hosts.length ? `${plural(hosts.length, 'host')}, ${pace}` : 'no host in it'],
-        [status.monitor ? 'up' : 'not_measured', status.monitor ? 'Database ready' : 'No database yet', status.database_path],
-        [running ? 'up' : 'down', running ? 'Monitor running' : 'No monitor runs', running ? `for ${duration(app.now() - seconds(status.monitor?.started_at))}` : 'start it: ace-connection-logger monitor'],
-      ];
-      if (running) steps.push([checksSoFar(hosts)[0], 'First checks', checksSoFar(hosts)[1]]);
-      const text = JSON.stringify(steps);
-      if (text === said) return;
-      said = text;
-      put(list, ...steps.map(([state, name, what]) => h('li', null, shape(state, 14), h('b', null, name), h('span', { class: state === 'down' ? 'text-down' : 'third' }, what))));
+      const steps = stepsOf(app, status);
+      const key = JSON.stringify(steps);
+      if (key === drawn) return;
+      drawn = key;
+      put(list, ...steps.map(([state, name, text]) => h('li', null, shape(state, 14), h('b', null, name),
+        h('span', { class: state === 'down' ? 'text-down' : 'third' }, text))));
     },
   };
 }

@@ -1,120 +1,161 @@
-// The table of hosts: rows are kept and patched, so that focus and selection survive each new result;
-// strips and sparklines are drawn when a row first comes into sight.
-import { button, h, put, say } from '../dom.js';
-import { NOTHING, WORDS, ms, percent, usAsMs } from '../data/format.js';
+// The table of hosts. Rows are kept and updated in place, so that focus and selection survive each new result. Strips
+// and
+// sparklines are drawn when their row first becomes visible.
 import { shape, sparkline, stateMark, strip } from '../charts/shapes.js';
-import { available, barsOf, words } from '../data/days.js';
+import { availability, dayBars, daysText } from '../data/days.js';
+import { NO_VALUE, STATE_WORDS, ms, percent, usAsMs } from '../data/format.js';
 import { writeView } from '../data/view.js';
+import { button, h, put, setText } from '../dom.js';
 
+// So many rows are drawn without waiting for the observer: they are surely visible.
 const FIRST_DRAWN = 12;
-
-/** @typedef {{row: HTMLTableRowElement, entry: Entry, seen: boolean, key: string, drawn: unknown, update: (e: Entry) => void, draw: () => void}} HostLine */
 
 /** @type {[string, string, string][]} text, class, sort key */
 const COLUMNS = [
-  ['State', 'c-state', 'trouble'], ['Host', 'c-host', 'name'], ['Now, ms', 'c-now number', 'latency'], ['Latency, 24 hours', 'c-spark', ''],
-  ['p95, ms', 'c-p95 number', ''], ['24 hours, %', 'c-day number', ''], ['90 days', 'c-strip', ''], ['90 days, %', 'c-share number', 'availability'], ['Measured, %', 'c-measured number', 'coverage'],
+  ['State', 'c-state', 'trouble'],
+  ['Host', 'c-host', 'name'],
+  ['Now, ms', 'c-now number', 'latency'],
+  ['Latency, 24 hours', 'c-spark', ''],
+  ['p95, ms', 'c-p95 number', ''],
+  ['24 hours, %', 'c-day number', ''],
+  ['90 days', 'c-strip', ''],
+  ['90 days, %', 'c-share number', 'availability'],
+  ['Measured, %', 'c-measured number', 'coverage'],
 ];
 
-/** @param {Entry} e */
-function lineOf(e) {
-  const state = h('td', { class: 'c-state' });
-  const link = h('a', { href: writeView({ page: 'host', host: e.address }) }, e.name);
+/** @typedef {{row: HTMLTableRowElement, update: (e: HostEntry) => void, draw: () => void}} HostRow */
+
+function createCells() {
+  const link = h('a', null);
   const note = h('span', { class: 'third' });
-  const inline = h('span', { class: 'phone-only' });
-  const now = h('td', { class: 'c-now number' });
-  const spark = h('td', { class: 'c-spark' });
-  const p95 = h('td', { class: 'c-p95 number second' });
-  const day = h('td', { class: 'c-day number second' });
-  const days = h('td', { class: 'c-strip' });
-  const share = h('td', { class: 'c-share number' });
-  const measured = h('td', { class: 'c-measured number second' });
-  const row = h('tr', null, state, h('th', { scope: 'row', class: 'c-host' }, link, ' ', note), now, spark, p95, day, days, share, measured);
-  /** @type {HostLine} */
-  const line = {
-    row, entry: e, seen: false, key: '', drawn: null,
-    update(next) {
-      line.entry = next;
-      const mark = next.was ? `was ${WORDS[next.was].toLowerCase()}` : WORDS[next.state];
-      const key = `${next.state} ${mark}`;
-      if (key !== line.key) put(state, stateMark(next.state, mark), inline);
-      line.key = key;
-      say(note, next.state === 'not_measured' && next.error ? next.error : next.configured ? next.address : `${next.address}, no longer configured`);
-      // A long one is cut off.
-      row.cells[1].title = `${next.name}, ${note.textContent}`;
-      say(now, next.state === 'down' || (next.state === 'not_measured' && !next.was) ? NOTHING : ms(next.latency));
-      say(inline, now.textContent === NOTHING ? '' : `, ${now.textContent} ms`);
-      now.classList.toggle('text-degraded', next.state === 'degraded');
-      now.classList.toggle('third', next.state === 'not_measured');
-      say(share, percent(next.availability));
-      say(measured, percent(next.coverage, 1));
-      say(p95, usAsMs(next.lastDay?.p95_us));
-      say(day, next.lastDay ? percent(available([next.lastDay])) : NOTHING);
-      if (line.seen) line.draw();
-    },
-    draw() {
-      line.seen = true;
-      if (line.drawn === line.entry.days) return;
-      line.drawn = line.entry.days;
-      if (line.entry.spark && !Number.isNaN(line.entry.at)) put(spark, sparkline(line.entry.spark, `Latency of ${line.entry.name} in 24 hours`));
-      if (line.entry.days) put(days, strip(line.entry.days, line.entry.name, 5, 22));
-      days.title = line.entry.days ? words(barsOf(line.entry.days)) : '';
-    },
+  return {
+    link, note,
+    latency: h('span', { class: 'phone-only' }),
+    state: h('td', { class: 'c-state' }),
+    host: h('th', { scope: 'row', class: 'c-host' }, link, ' ', note),
+    now: h('td', { class: 'c-now number' }),
+    spark: h('td', { class: 'c-spark' }),
+    p95: h('td', { class: 'c-p95 number second' }),
+    day: h('td', { class: 'c-day number second' }),
+    days: h('td', { class: 'c-strip' }),
+    share: h('td', { class: 'c-share number' }),
+    measured: h('td', { class: 'c-measured number second' }),
   };
-  line.update(e);
-  return line;
 }
 
-/** @param {{sort: (key: string) => void, clear: () => void}} wishes */
-export function hostTable(wishes) {
-  /** @type {Map<string, HostLine>} */
-  const lines = new Map();
-  const heads = COLUMNS.map(([text, name, key]) => {
-    const content = key ? h('button', { type: 'button', class: 'sorter', onclick: () => wishes.sort(key) }, text) : text;
-    const ends = name === 'c-strip' && h('span', { class: 'third today' }, 'today');
-    return h('th', { scope: 'col', class: name, 'data-sort': key }, content, ends);
-  });
+/** @param {HostEntry} e */
+function noteOf(e) {
+  if (e.state === 'not_measured' && e.error) return e.error;
+  return e.configured ? e.address : `${e.address}, no longer configured`;
+}
+
+/** @param {HostEntry} e */
+function latencyOf(e) {
+  return e.state === 'down' || (e.state === 'not_measured' && !e.was) ? NO_VALUE : ms(e.latency);
+}
+
+/** @param {HostEntry} first @returns {HostRow} */
+function createRow(first) {
+  let entry = first;
+  let isDrawn = false;
+  let drawnMark = '';
+  /** @type {unknown} */
+  let drawnDays = null;
+  const { link, note, latency, ...cells } = createCells();
+  const { state, host, now, spark, p95, day, days, share, measured } = cells;
+  link.href = writeView({ page: 'host', host: first.address });
+  link.textContent = first.name;
+
+  const draw = () => {
+    isDrawn = true;
+    if (drawnDays === entry.days) return;
+    drawnDays = entry.days;
+    if (entry.spark && !Number.isNaN(entry.at)) {
+      put(spark, sparkline(entry.spark, `Latency of ${entry.name} in 24 hours`));
+    }
+    if (entry.days) put(days, strip(entry.days, entry.name, 5, 22));
+    days.title = entry.days ? daysText(dayBars(entry.days)) : '';
+  };
+  /** @param {HostEntry} next */
+  const update = (next) => {
+    entry = next;
+    const word = next.was ? `was ${STATE_WORDS[next.was].toLowerCase()}` : STATE_WORDS[next.state];
+    const mark = `${next.state} ${word}`;
+    if (mark !== drawnMark) put(state, stateMark(next.state, word), latency);
+    drawnMark = mark;
+    setText(note, noteOf(next));
+    // A long name or note is cut off.
+    host.title = `${next.name}, ${note.textContent}`;
+    setText(now, latencyOf(next));
+    setText(latency, now.textContent === NO_VALUE ? '' : `, ${now.textContent} ms`);
+    now.classList.toggle('text-degraded', next.state === 'degraded');
+    now.classList.toggle('third', next.state === 'not_measured');
+    setText(share, percent(next.availability));
+    setText(measured, percent(next.coverage, 1));
+    setText(p95, usAsMs(next.lastDay?.p95_us));
+    setText(day, next.lastDay ? percent(availability([next.lastDay])) : NO_VALUE);
+    if (isDrawn) draw();
+  };
+  update(first);
+  return { row: h('tr', null, state, host, now, spark, p95, day, days, share, measured), update, draw };
+}
+
+/** @param {(key: string) => void} sort */
+const createHeads = (sort) => COLUMNS.map(([text, name, key]) => {
+  const content = key ? h('button', { type: 'button', class: 'sorter', onclick: () => sort(key) }, text) : text;
+  const end = name === 'c-strip' && h('span', { class: 'third today' }, 'today');
+  return h('th', { scope: 'col', class: name, 'data-sort': key }, content, end);
+});
+
+/** @param {{sort: (key: string) => void, clear: () => void}} actions */
+export function hostTable(actions) {
+  /** @type {Map<string, HostRow>} by address */
+  const rows = new Map();
+  const heads = createHeads(actions.sort);
   const body = h('tbody', null);
-  const element = h('table', { class: 'hosts card' }, h('caption', { class: 'unseen' }, 'Hosts'), h('thead', null, h('tr', null, ...heads)), body);
-  const sight = new IntersectionObserver((changes) => {
-    for (const change of changes) {
-      if (!change.isIntersecting) continue;
-      sight.unobserve(change.target);
-      for (const line of lines.values()) if (line.row === change.target) line.draw();
+  const element = h('table', { class: 'hosts card' },
+    h('caption', { class: 'unseen' }, 'Hosts'), h('thead', null, h('tr', null, ...heads)), body);
+  const observer = new IntersectionObserver((changes) => {
+    for (const { isIntersecting, target } of changes) {
+      if (!isIntersecting) continue;
+      observer.unobserve(target);
+      for (const host of rows.values()) if (host.row === target) host.draw();
     }
   }, { rootMargin: '200px' });
 
+  /** @param {HostEntry} e @param {number} i */
+  const rowOf = (e, i) => {
+    const known = rows.get(e.address);
+    if (known) {
+      known.update(e);
+      return known.row;
+    }
+    const host = createRow(e);
+    rows.set(e.address, host);
+    if (i < FIRST_DRAWN) host.draw();
+    else observer.observe(host.row);
+    return host.row;
+  };
   return {
     element,
-    close: () => sight.disconnect(),
-    /** @param {Entry[]} list in order @param {string} sort @param {string} query */
+    close: () => observer.disconnect(),
+    /** @param {HostEntry[]} list in order @param {string} sort @param {string} query */
     update(list, sort, query) {
-      const key = sort.replace('-', '');
       for (const th of heads) {
-        if (th.dataset.sort === key) th.setAttribute('aria-sort', sort.startsWith('-') ? 'descending' : 'ascending');
-        else th.removeAttribute('aria-sort');
+        if (th.dataset.sort !== sort.replace('-', '')) th.removeAttribute('aria-sort');
+        else th.setAttribute('aria-sort', sort.startsWith('-') ? 'descending' : 'ascending');
       }
-      const rows = list.map((e, i) => {
-        let line = lines.get(e.address);
-        if (line) line.update(e);
-        else {
-          line = lineOf(e);
-          lines.set(e.address, line);
-          // What is surely in sight need not wait to be seen.
-          if (i < FIRST_DRAWN) line.draw();
-          else sight.observe(line.row);
-        }
-        return line.row;
-      });
-      if (!rows.length) {
-        const clear = button('Clear filter', () => wishes.clear());
-        put(body, h('tr', { class: 'nothing' }, h('td', { colspan: COLUMNS.length }, shape('not_measured', 12), query ? ` No host matches “${query}” ` : ' No host in this state ', clear)));
+      const shown = list.map(rowOf);
+      if (!shown.length) {
+        const reason = query ? ` No host matches “${query}” ` : ' No host in this state ';
+        put(body, h('tr', { class: 'nothing' }, h('td', { colspan: COLUMNS.length },
+          shape('not_measured', 12), reason, button('Clear filter', () => actions.clear()))));
         return;
       }
-      if (rows.length === body.children.length && rows.every((r, i) => r === body.children[i])) return;
+      if (shown.length === body.children.length && shown.every((r, i) => r === body.children[i])) return;
       const focused = document.activeElement;
-      put(body, ...rows);
-      // Moving a row takes the focus from what it holds.
+      put(body, ...shown);
+      // Moving a row takes the focus from what is inside it.
       if (focused instanceof HTMLElement && body.contains(focused)) focused.focus();
     },
   };

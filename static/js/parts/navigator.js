@@ -1,14 +1,17 @@
-// The 90-day strip above a host's charts: a frame shows the range, a day leads to it.
-import { h, put } from '../dom.js';
+// The strip of 90 days above the charts of a host: a frame marks the range that is shown, a click opens a day.
 import { strip } from '../charts/shapes.js';
 import { dayStart } from '../data/days.js';
 import { startOfDay } from '../data/time.js';
+import { h, put } from '../dom.js';
 
-/** @param {App} app @returns {{element: HTMLElement, update: (address: string, from: number, to: number) => void}} times in Unix seconds */
+/** @param {App} app */
 export function navigator(app) {
   const frame = h('div', { class: 'frame' });
   const bars = h('div', { class: 'bars' });
-  const element = h('div', { class: 'navigator' }, h('div', { class: 'line-head third small', 'aria-hidden': 'true' }, h('span', null, '90 days'), h('span', null, 'today')), h('div', { class: 'track' }, bars, frame));
+  const element = h('div', { class: 'navigator' },
+    h('div', { class: 'line-head third small', 'aria-hidden': 'true' },
+      h('span', null, '90 days'), h('span', null, 'today')),
+    h('div', { class: 'track' }, bars, frame));
   /** @type {Days | null} */
   let drawn = null;
   bars.addEventListener('click', (e) => {
@@ -20,6 +23,7 @@ export function navigator(app) {
   });
   return {
     element,
+    /** @param {string} address @param {number} from @param {number} to Unix seconds */
     update(address, from, to) {
       const days = app.overview?.hosts.find((o) => o.host_address === address)?.days ?? null;
       element.hidden = !days;
@@ -28,11 +32,11 @@ export function navigator(app) {
       drawn = days;
       const start = dayStart(app.overview.first_day, 0);
       const end = dayStart(app.overview.first_day, app.overview.days);
-      const a = Math.max(0, (from - start) / (end - start));
-      const b = Math.min(1, (to - start) / (end - start));
-      frame.hidden = b <= 0;
-      frame.style.left = `${Math.min(a * 100, 99)}%`;
-      frame.style.width = `${Math.max(1, (b - a) * 100)}%`;
+      const left = Math.max(0, (from - start) / (end - start));
+      const right = Math.min(1, (to - start) / (end - start));
+      frame.hidden = right <= 0;
+      frame.style.left = `${Math.min(left * 100, 99)}%`;
+      frame.style.width = `${Math.max(1, (right - left) * 100)}%`;
     },
   };
 }

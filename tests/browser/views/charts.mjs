@@ -5,106 +5,152 @@ import { download, drawn, hash, hostHash, plot, until, visit } from '../harness.
 
 const HOST = hostHash('127.0.1.2');
 
-test('every range is a click away and stands in the URL', () => visit(async (page) => {
-  await drawn(page);
-  for (const [text, key] of [['1 h', '1h'], ['6 h', '6h'], ['7 d', '7d'], ['30 d', '30d'], ['90 d', '90d'], ['1 y', '1y'], ['All', 'all']]) {
-    await page.getByRole('group', { name: 'Range' }).getByRole('button', { name: text, exact: true }).click();
-    assert.match(await hash(page), new RegExp(`range=${key}$`));
-    await page.waitForSelector('.page:not(.loading) .readout b');
-  }
-  await page.getByRole('group', { name: 'Range' }).getByRole('button', { name: '24 h', exact: true }).click();
-  assert.doesNotMatch(await hash(page), /range/);
-}, { hash: HOST }));
+test('every range is a click away and stands in the URL', () =>
+  visit(
+    async (page) => {
+      await drawn(page);
+      for (const [text, key] of [
+        ['1 h', '1h'],
+        ['6 h', '6h'],
+        ['7 d', '7d'],
+        ['30 d', '30d'],
+        ['90 d', '90d'],
+        ['1 y', '1y'],
+        ['All', 'all'],
+      ]) {
+        await page.getByRole('group', { name: 'Range' }).getByRole('button', { name: text, exact: true }).click();
+        assert.match(await hash(page), new RegExp(`range=${key}$`));
+        await page.waitForSelector('.page:not(.loading) .readout b');
+      }
+      await page.getByRole('group', { name: 'Range' }).getByRole('button', { name: '24 h', exact: true }).click();
+      assert.doesNotMatch(await hash(page), /range/);
+    },
+    { hash: HOST },
+  ));
 
-test('any other range is given by its ends', () => visit(async (page) => {
-  await drawn(page);
-  await page.getByRole('button', { name: 'Custom' }).click();
-  const end = await page.locator('#range-to').inputValue();
-  const from = `${(await page.locator('#range-from').inputValue()).slice(0, 11)}00:00`;
-  await page.locator('#range-from').fill(from);
-  await page.getByRole('button', { name: 'Show', exact: true }).click();
-  const p = new URLSearchParams((await hash(page)).slice(1));
-  assert.equal(new Date(Number(p.get('to')) * 1000).toISOString().slice(14, 16), end.slice(14, 16));
-  await page.waitForSelector('.page:not(.loading) .readout b');
-}, { hash: HOST }));
+test('any other range is given by its ends', () =>
+  visit(
+    async (page) => {
+      await drawn(page);
+      await page.getByRole('button', { name: 'Custom' }).click();
+      const end = await page.locator('#range-to').inputValue();
+      const from = `${(await page.locator('#range-from').inputValue()).slice(0, 11)}00:00`;
+      await page.locator('#range-from').fill(from);
+      await page.getByRole('button', { name: 'Show', exact: true }).click();
+      const p = new URLSearchParams((await hash(page)).slice(1));
+      assert.equal(new Date(Number(p.get('to')) * 1000).toISOString().slice(14, 16), end.slice(14, 16));
+      await page.waitForSelector('.page:not(.loading) .readout b');
+    },
+    { hash: HOST },
+  ));
 
-test('a drag zooms, a double click goes back', () => visit(async (page) => {
-  await drawn(page);
-  const box = await plot(page);
-  await page.mouse.move(box.x + box.width * 0.3, box.y + 60);
-  await page.mouse.down();
-  await page.mouse.move(box.x + box.width * 0.5, box.y + 60, { steps: 4 });
-  assert.ok(await page.locator('.selection').first().isVisible());
-  await page.mouse.up();
-  await until(page, () => /from=\d+&to=\d+/.test(location.hash));
-  const p = new URLSearchParams((await hash(page)).slice(1));
-  const length = Number(p.get('to')) - Number(p.get('from'));
-  assert.ok(length > 3 * 3600 && length < 8 * 3600, String(length));
-  await page.waitForSelector('.page:not(.loading) .readout b');
-  await page.mouse.dblclick(box.x + box.width * 0.5, box.y + 60);
-  await until(page, () => !/from=/.test(location.hash));
-}, { hash: HOST }));
+test('a drag zooms, a double click goes back', () =>
+  visit(
+    async (page) => {
+      await drawn(page);
+      const box = await plot(page);
+      await page.mouse.move(box.x + box.width * 0.3, box.y + 60);
+      await page.mouse.down();
+      await page.mouse.move(box.x + box.width * 0.5, box.y + 60, { steps: 4 });
+      assert.ok(await page.locator('.selection').first().isVisible());
+      await page.mouse.up();
+      await until(page, () => /from=\d+&to=\d+/.test(location.hash));
+      const p = new URLSearchParams((await hash(page)).slice(1));
+      const length = Number(p.get('to')) - Number(p.get('from'));
+      assert.ok(length > 3 * 3600 && length < 8 * 3600, String(length));
+      await page.waitForSelector('.page:not(.loading) .readout b');
+      await page.mouse.dblclick(box.x + box.width * 0.5, box.y + 60);
+      await until(page, () => !/from=/.test(location.hash));
+    },
+    { hash: HOST },
+  ));
 
-test('keys move, zoom and read the charts', () => visit(async (page) => {
-  await drawn(page);
-  await page.locator('.chart').focus();
-  await page.keyboard.press('ArrowLeft');
-  await until(page, () => /from=/.test(location.hash));
-  const before = await hash(page);
-  await page.keyboard.press('ArrowRight');
-  await until(page, (h) => location.hash !== h, before);
-  await page.keyboard.press('+');
-  await page.waitForSelector('.page:not(.loading) .readout b');
-  await page.keyboard.press('Shift+ArrowLeft');
-  await until(page, () => /received \d+ of \d+/.test(document.getElementById('spoken').textContent));
-  assert.ok(await page.locator('.cursor').first().isVisible());
-  await page.keyboard.press('Escape');
-  await until(page, () => document.querySelector('.cursor').hidden);
-  const zoomed = await hash(page);
-  await page.keyboard.press('-');
-  await until(page, (h) => location.hash !== h, zoomed);
-}, { hash: HOST }));
+test('keys move, zoom and read the charts', () =>
+  visit(
+    async (page) => {
+      await drawn(page);
+      await page.locator('.chart').focus();
+      await page.keyboard.press('ArrowLeft');
+      await until(page, () => /from=/.test(location.hash));
+      const before = await hash(page);
+      await page.keyboard.press('ArrowRight');
+      await until(page, (h) => location.hash !== h, before);
+      await page.keyboard.press('+');
+      await page.waitForSelector('.page:not(.loading) .readout b');
+      await page.keyboard.press('Shift+ArrowLeft');
+      await until(page, () => /received \d+ of \d+/.test(document.getElementById('spoken').textContent));
+      assert.ok(await page.locator('.cursor').first().isVisible());
+      await page.keyboard.press('Escape');
+      await until(page, () => document.querySelector('.cursor').hidden);
+      const zoomed = await hash(page);
+      await page.keyboard.press('-');
+      await until(page, (h) => location.hash !== h, zoomed);
+    },
+    { hash: HOST },
+  ));
 
-test('one crosshair for all charts, with its values in their heads', () => visit(async (page, { shot }) => {
-  await drawn(page);
-  const still = await page.locator('.readout').first().innerText();
-  const box = await plot(page);
-  await page.mouse.move(box.x + box.width * 0.42, box.y + 50);
-  await until(page, (text) => document.querySelector('.readout').innerText !== text, still);
-  assert.equal(await page.locator('.cursor:visible').count(), await page.locator('.cursor').count());
-  assert.match(await page.locator('.readout').nth(1).innerText(), /median [\d.–]+.*p25 to p75.*p5 to p95.*min to max/s);
-  await shot('crosshair');
-  await page.mouse.move(5, 5);
-  await until(page, () => document.querySelector('.cursor').hidden);
-}, { hash: HOST }));
+test('one crosshair for all charts, with its values in their heads', () =>
+  visit(
+    async (page, { shot }) => {
+      await drawn(page);
+      const still = await page.locator('.readout').first().innerText();
+      const box = await plot(page);
+      await page.mouse.move(box.x + box.width * 0.42, box.y + 50);
+      await until(page, (text) => document.querySelector('.readout').innerText !== text, still);
+      assert.equal(await page.locator('.cursor:visible').count(), await page.locator('.cursor').count());
+      assert.match(
+        await page.locator('.readout').nth(1).innerText(),
+        /median [\d.–]+.*p25 to p75.*p5 to p95.*min to max/s,
+      );
+      await shot('crosshair');
+      await page.mouse.move(5, 5);
+      await until(page, () => document.querySelector('.cursor').hidden);
+    },
+    { hash: HOST },
+  ));
 
-test('latency is shown logarithmic or linear, the heat map as loss or latency', () => visit(async (page) => {
-  await drawn(page);
-  await page.getByRole('button', { name: 'Linear' }).click();
-  assert.match(await hash(page), /scale=linear/);
-  await page.waitForSelector('.heat');
-  await page.getByRole('group', { name: 'Heat map of' }).getByRole('button', { name: 'Latency' }).click();
-  await page.getByText(/ms\.$|stands out/).first().waitFor();
-  assert.match(await hash(page), /heat=latency/);
-}, { hash: HOST }));
+test('latency is shown logarithmic or linear, the heat map as loss or latency', () =>
+  visit(
+    async (page) => {
+      await drawn(page);
+      await page.getByRole('button', { name: 'Linear' }).click();
+      assert.match(await hash(page), /scale=linear/);
+      await page.waitForSelector('.heat');
+      await page.getByRole('group', { name: 'Heat map of' }).getByRole('button', { name: 'Latency' }).click();
+      await page
+        .getByText(/ms\.$|stands out/)
+        .first()
+        .waitFor();
+      assert.match(await hash(page), /heat=latency/);
+    },
+    { hash: HOST },
+  ));
 
-test('a day of the strip leads to that day', () => visit(async (page) => {
-  await drawn(page);
-  const box = await page.locator('.navigator .bars').boundingBox();
-  await page.mouse.click(box.x + box.width * 0.95, box.y + 10);
-  await until(page, () => /from=/.test(location.hash));
-  const p = new URLSearchParams((await hash(page)).slice(1));
-  assert.equal(Number(p.get('to')) - Number(p.get('from')), 86400);
-}, { hash: HOST }));
+test('a day of the strip leads to that day', () =>
+  visit(
+    async (page) => {
+      await drawn(page);
+      const box = await page.locator('.navigator .bars').boundingBox();
+      await page.mouse.click(box.x + box.width * 0.95, box.y + 10);
+      await until(page, () => /from=/.test(location.hash));
+      const p = new URLSearchParams((await hash(page)).slice(1));
+      assert.equal(Number(p.get('to')) - Number(p.get('from')), 86400);
+    },
+    { hash: HOST },
+  ));
 
-test('what is seen is saved as CSV and as PNG', () => visit(async (page) => {
-  await drawn(page);
-  const text = await download(page, 'CSV');
-  const lines = text.bytes.toString().trim().split('\r\n');
-  assert.match(lines[0], /^time,until,state,checks,sent,lost,success_rate/);
-  assert.ok(lines.length > 20);
-  assert.match(text.name, /\.csv$/);
-  const picture = await download(page, 'PNG');
-  assert.equal(picture.bytes.subarray(1, 4).toString(), 'PNG');
-  assert.ok(picture.bytes.readUInt32BE(16) > 1000);
-}, { hash: HOST }));
+test('what is seen is saved as CSV and as PNG', () =>
+  visit(
+    async (page) => {
+      await drawn(page);
+      const text = await download(page, 'CSV');
+      const lines = text.bytes.toString().trim().split('\r\n');
+      assert.match(lines[0], /^time,until,state,checks,sent,lost,success_rate/);
+      assert.ok(lines.length > 20);
+      assert.match(text.name, /\.csv$/);
+      const picture = await download(page, 'PNG');
+      assert.equal(picture.bytes.subarray(1, 4).toString(), 'PNG');
+      assert.ok(picture.bytes.readUInt32BE(16) > 1000);
+    },
+    { hash: HOST },
+  ));

@@ -12,89 +12,145 @@ async function whole(page) {
   for (const part of ['.histogram', '.heat', '.pings svg']) await page.waitForSelector(part);
 }
 
-test('a host’s page shows charts, figures, distribution, heat map, outages and checks', () => visit(async (page, { axe, shot }) => {
-  await whole(page);
-  assert.equal(await page.locator('.stats div').count(), 8);
-  for (const figure of await page.locator('.stats dd').allInnerTexts()) assert.match(figure, /^\d/);
-  await page.getByRole('heading', { name: 'Provider is up' }).waitFor();
-  for (const name of ['Success rate, %', 'Latency, ms', 'Distribution', 'When it is bad', 'Outages', 'Recent checks']) await page.getByRole('heading', { name, exact: true }).waitFor();
-  const painted = await page.locator('.plot canvas').first().evaluate((c) => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size);
-  assert.ok(painted > 8, 'the canvas is painted');
-  await axe();
-  await shot('host-light');
-  await page.getByRole('button', { name: 'Show more' }).click();
-  assert.ok(await page.locator('.pings').count() > 10);
-}, { hash: hostHash(PROVIDER) }));
+test('a host’s page shows charts, figures, distribution, heat map, outages and checks', () =>
+  visit(
+    async (page, { axe, shot }) => {
+      await whole(page);
+      assert.equal(await page.locator('.stats div').count(), 8);
+      for (const figure of await page.locator('.stats dd').allInnerTexts()) assert.match(figure, /^\d/);
+      await page.getByRole('heading', { name: 'Provider is up' }).waitFor();
+      for (const name of [
+        'Success rate, %',
+        'Latency, ms',
+        'Distribution',
+        'By hour of the week',
+        'Outages',
+        'Recent checks',
+      ])
+        await page.getByRole('heading', { name, exact: true }).waitFor();
+      const painted = await page
+        .locator('.plot canvas')
+        .first()
+        .evaluate((c) => new Set(c.getContext('2d').getImageData(0, 0, c.width, c.height).data).size);
+      assert.ok(painted > 8, 'the canvas is painted');
+      await axe();
+      await shot('host-light');
+      await page.getByRole('button', { name: 'Show more' }).click();
+      assert.ok((await page.locator('.pings').count()) > 10);
+    },
+    { hash: hostHash(PROVIDER) },
+  ));
 
-test('dark: the host’s page in the system’s colours', () => visit(async (page, { axe, shot }) => {
-  await whole(page);
-  await axe();
-  await shot('host-dark');
-}, { scheme: 'dark', hash: hostHash(PROVIDER, '&range=7d') }));
+test('dark: the host’s page in the system’s colours', () =>
+  visit(
+    async (page, { axe, shot }) => {
+      await whole(page);
+      await axe();
+      await shot('host-dark');
+    },
+    { scheme: 'dark', hash: hostHash(PROVIDER, '&range=7d') },
+  ));
 
-test('a click on a host leads to its page, back leads back', () => visit(async (page) => {
-  await page.getByRole('link', { name: 'Provider', exact: true }).click();
-  await drawn(page);
-  assert.equal(await hash(page), hostHash(PROVIDER));
-  assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1');
-  await page.goBack();
-  await page.waitForSelector('.hosts');
-}));
+test('a click on a host leads to its page, back leads back', () =>
+  visit(async (page) => {
+    await page.getByRole('link', { name: 'Provider', exact: true }).click();
+    await drawn(page);
+    assert.equal(await hash(page), hostHash(PROVIDER));
+    assert.equal(await page.evaluate(() => document.activeElement.tagName), 'H1');
+    await page.goBack();
+    await page.waitForSelector('.hosts');
+  }));
 
-test('a new result is seen within three seconds of the check’s end, without asking for the history again', () => visit(async (page, { requests }) => {
-  await whole(page);
-  await page.evaluate(() => {
-    const first = () => document.querySelector('.checks time')?.dateTime;
-    let known = first();
-    window.seen = [];
-    new MutationObserver(() => {
-      if (first() === known) return;
-      known = first();
-      window.seen.push({ at: Date.parse(known), after: Date.now() - Date.parse(known) });
-    }).observe(document.querySelector('.checks'), { childList: true, subtree: true });
-  });
-  const asked = requests.filter((url) => /series|ping-results\?/.test(url)).length;
-  await until(page, () => window.seen.length >= 5);
-  const seen = await page.evaluate(() => window.seen);
-  const lasts = quick.ping_spacing_ms * (quick.ping_count - 1);
-  for (const { after } of seen) assert.ok(after - lasts < 3000, `seen ${after - lasts} ms after its end`);
-  assert.ok(seen.some(({ at }, i) => i > 0 && at > seen[i - 1].at), 'newest first');
-  assert.equal(requests.filter((url) => /series|ping-results\?/.test(url)).length, asked);
-  // What came live has its pings too.
-  assert.equal(await page.locator('.checks tbody tr').first().locator('.pings rect').count(), quick.ping_count);
-}, { hash: hostHash(quick.address, '&range=1h') }));
+test('a new result is seen within three seconds of the check’s end, without asking for the history again', () =>
+  visit(
+    async (page, { requests }) => {
+      await whole(page);
+      await page.evaluate(() => {
+        const first = () => document.querySelector('.checks time')?.dateTime;
+        let known = first();
+        window.seen = [];
+        new MutationObserver(() => {
+          if (first() === known) return;
+          known = first();
+          window.seen.push({ at: Date.parse(known), after: Date.now() - Date.parse(known) });
+        }).observe(document.querySelector('.checks'), { childList: true, subtree: true });
+      });
+      const asked = requests.filter((url) => /series|ping-results\?/.test(url)).length;
+      await until(page, () => window.seen.length >= 5);
+      const seen = await page.evaluate(() => window.seen);
+      const lasts = quick.ping_spacing_ms * (quick.ping_count - 1);
+      for (const { after } of seen) assert.ok(after - lasts < 3000, `seen ${after - lasts} ms after its end`);
+      assert.ok(
+        seen.some(({ at }, i) => i > 0 && at > seen[i - 1].at),
+        'newest first',
+      );
+      assert.equal(requests.filter((url) => /series|ping-results\?/.test(url)).length, asked);
+      // What came live has its pings too.
+      assert.equal(await page.locator('.checks tbody tr').first().locator('.pings rect').count(), quick.ping_count);
+    },
+    { hash: hostHash(quick.address, '&range=1h') },
+  ));
 
-test('what was missed while paused is asked for again', () => visit(async (page, { requests }) => {
-  await whole(page);
-  const asked = series(requests);
-  await page.getByRole('button', { name: 'Pause' }).click();
-  const known = Date.parse((await home.newest(quick.address)).timestamp);
-  await soon(async () => Date.parse((await home.newest(quick.address)).timestamp) - known > 2.5 * 1000 * quick.interval_seconds, 'three more checks');
-  await Promise.all([page.waitForResponse(/series/), page.getByRole('button', { name: 'Pause' }).click()]);
-  assert.equal(series(requests), asked + 1);
-}, { hash: hostHash(quick.address) }));
+test('what was missed while paused is asked for again', () =>
+  visit(
+    async (page, { requests }) => {
+      await whole(page);
+      const asked = series(requests);
+      await page.getByRole('button', { name: 'Pause' }).click();
+      const known = Date.parse((await home.newest(quick.address)).timestamp);
+      await soon(
+        async () =>
+          Date.parse((await home.newest(quick.address)).timestamp) - known > 2.5 * 1000 * quick.interval_seconds,
+        'three more checks',
+      );
+      await Promise.all([page.waitForResponse(/series/), page.getByRole('button', { name: 'Pause' }).click()]);
+      assert.equal(series(requests), asked + 1);
+    },
+    { hash: hostHash(quick.address) },
+  ));
 
-test('a range without data keeps its axes and says so', () => visit(async (page, { axe, shot }) => {
-  await page.getByText('Not measured in this range').waitFor();
-  await page.getByText('No check in this range.').waitFor();
-  await axe();
-  await shot('no-data-light');
-}, { hash: hostHash(PROVIDER, '&from=1600000000&to=1600086400') }));
+test('a range without data keeps its axes and says so', () =>
+  visit(
+    async (page, { axe, shot }) => {
+      await page.getByText('Not measured in this range').waitFor();
+      await page.getByText('No check in this range.').waitFor();
+      await axe();
+      await shot('no-data-light');
+    },
+    { hash: hostHash(PROVIDER, '&from=1600000000&to=1600086400') },
+  ));
 
-test('a host that the server does not know is said so', () => visit(async (page) => {
-  await page.getByText('No host with the address 192.0.2.1 is known here.').waitFor();
-  assert.equal(await page.locator('.stats').isVisible(), false, 'no figures of nobody');
-}, { hash: hostHash('192.0.2.1'), faults: /404/ }));
+test('a host that the server does not know is said so', () =>
+  visit(
+    async (page) => {
+      await page.getByText('No host with the address 192.0.2.1 is known here.').waitFor();
+      assert.equal(await page.locator('.stats').isVisible(), false, 'no figures of nobody');
+    },
+    { hash: hostHash('192.0.2.1'), faults: /404/ },
+  ));
 
-test('a range of more than a year has its heat map too, of the last year', () => visit(async (page) => {
-  await drawn(page);
-  await page.locator('.heat-legend').waitFor();
-  await until(page, () => document.querySelectorAll('.checks tbody tr, .part tbody tr').length > 5);
-  await page.getByText(/What lies before is left out here\.$/).waitFor();
-  assert.equal(await page.getByText(/The server refused/).count(), 0);
-}, { hash: hostHash('127.0.1.2', `&from=${Math.floor(Date.now() / 1000) - 500 * 86400}&to=${Math.floor(Date.now() / 1000)}`) }));
+test('a range of more than a year has its heat map too, of the last year', () =>
+  visit(
+    async (page) => {
+      await drawn(page);
+      await page.locator('.heat-legend').waitFor();
+      await until(page, () => document.querySelectorAll('.checks tbody tr, .part tbody tr').length > 5);
+      await page.getByText(/Earlier hours are left out here\.$/).waitFor();
+      assert.equal(await page.getByText(/The server refused/).count(), 0);
+    },
+    {
+      hash: hostHash(
+        '127.0.1.2',
+        `&from=${Math.floor(Date.now() / 1000) - 500 * 86400}&to=${Math.floor(Date.now() / 1000)}`,
+      ),
+    },
+  ));
 
-test('the tab is named after the host once its name is known', () => visit(async (page) => {
-  await drawn(page);
-  assert.equal(await page.title(), 'Provider · ace-connection-logger');
-}, { hash: hostHash('127.0.1.2') }));
+test('the tab is named after the host once its name is known', () =>
+  visit(
+    async (page) => {
+      await drawn(page);
+      assert.equal(await page.title(), 'Provider · ace-connection-logger');
+    },
+    { hash: hostHash('127.0.1.2') },
+  ));

@@ -5,90 +5,153 @@ import { download, drawn, hash, program, recordedHost, until, visit } from '../h
 
 const listed = (page) => page.waitForSelector('.part table tbody tr');
 
-test('outages are listed, by host and whether they are over, and lead to their charts', () => visit(async (page, { axe, shot }) => {
-  await listed(page);
-  const all = await page.locator('.part tbody tr').count();
-  await axe();
-  await shot('outages-light');
-  await page.setViewportSize({ width: 720, height: 900 });
-  assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, 'a table that is too wide is scrolled by itself');
-  await page.setViewportSize({ width: 1440, height: 900 });
-  await page.getByLabel('Host', { exact: true }).selectOption('127.0.1.2');
-  await until(page, (n) => document.querySelectorAll('.part tbody tr').length < n, all);
-  // Four of the provider's, one of the gateway's and one of its own in 90 days.
-  assert.equal(await page.locator('.part tbody tr').count(), 6);
-  assert.match(await page.locator('.part tbody').innerText(), /2 h 5 min/);
-  await page.locator('.part tbody a').first().click();
-  await drawn(page);
-  assert.match(await hash(page), /host=127\.0\.1\.2&from=\d+&to=\d+/);
-}, { hash: '#page=outages' }));
+test('outages are listed, by host and whether they are over, and lead to their charts', () =>
+  visit(
+    async (page, { axe, shot }) => {
+      await listed(page);
+      const all = await page.locator('.part tbody tr').count();
+      await axe();
+      await shot('outages-light');
+      await page.setViewportSize({ width: 720, height: 900 });
+      assert.equal(
+        await page.evaluate(() => document.documentElement.scrollWidth - innerWidth),
+        0,
+        'a table that is too wide is scrolled by itself',
+      );
+      await page.setViewportSize({ width: 1440, height: 900 });
+      await page.getByLabel('Host', { exact: true }).selectOption('127.0.1.2');
+      await until(page, (n) => document.querySelectorAll('.part tbody tr').length < n, all);
+      // Four of the provider's, one of the gateway's and one of its own in 90 days.
+      assert.equal(await page.locator('.part tbody tr').count(), 6);
+      assert.match(await page.locator('.part tbody').innerText(), /2 h 5 min/);
+      await page.locator('.part tbody a').first().click();
+      await drawn(page);
+      assert.match(await hash(page), /host=127\.0\.1\.2&from=\d+&to=\d+/);
+    },
+    { hash: '#page=outages' },
+  ));
 
-test('outages are chosen by their cause, and the square of each stands where it broke', () => visit(async (page) => {
-  await listed(page);
-  await page.getByLabel('Cause', { exact: true }).selectOption('provider');
-  // Four, each of three hosts.
-  await until(page, () => document.querySelectorAll('.part tbody tr').length === 12);
-  assert.match(await hash(page), /cause=provider/);
-  const places = await page.locator('.glyph rect').evaluateAll((all) => [...new Set(all.map((r) => r.getAttribute('x')))]);
-  assert.deepEqual(places, ['34'], 'the third of five');
-  await page.getByLabel('Cause', { exact: true }).selectOption('link');
-  await page.locator('.part tbody').getByText('IPv4 and IPv6').waitFor();
-  assert.equal(await page.locator('.part tbody td', { hasText: '1 h 35 min' }).count(), 1);
-}, { hash: '#page=outages' }));
+test('outages are chosen by their cause, and the square of each stands where it broke', () =>
+  visit(
+    async (page) => {
+      await listed(page);
+      await page.getByLabel('Cause', { exact: true }).selectOption('provider');
+      // Four, each of three hosts.
+      await until(page, () => document.querySelectorAll('.part tbody tr').length === 12);
+      assert.match(await hash(page), /cause=provider/);
+      const places = await page
+        .locator('.glyph rect')
+        .evaluateAll((all) => [...new Set(all.map((r) => r.getAttribute('x')))]);
+      assert.deepEqual(places, ['34'], 'the third of five');
+      await page.getByLabel('Cause', { exact: true }).selectOption('link');
+      await page.locator('.part tbody').getByText('IPv4 and IPv6').waitFor();
+      assert.equal(await page.locator('.part tbody td', { hasText: '1 h 35 min' }).count(), 1);
+    },
+    { hash: '#page=outages' },
+  ));
 
-test('what an outage’s cause rests on opens by keyboard and is told to a screen reader', () => visit(async (page, { axe, shot }) => {
-  await listed(page);
-  const more = page.getByRole('button', { name: /^Details: Provider, / }).first();
-  assert.equal(await more.getAttribute('aria-expanded'), 'false');
-  await more.focus();
-  await page.keyboard.press('Enter');
-  assert.equal(await more.getAttribute('aria-expanded'), 'true');
-  const told = await page.locator(`[id="${await more.getAttribute('aria-controls')}"]`).innerText();
-  for (const part of [/The gateway 192\.168\.1\.1 answered\. 2 other hosts beyond it did not answer either\./, /Last reply before\s+Sun|Mon|Tue|Wed|Thu|Fri|Sat/, /200 of 200 lost/, /192\.168\.1\.1, one that does not say, 100\.64\.0\.1, then nothing/]) assert.match(told, part);
-  await page.getByRole('button', { name: /^Details: Host 3, / }).filter({ visible: true }).nth(2).click();
-  await axe();
-  await shot('outage-details-light');
-  await page.keyboard.press('Escape');
-  await more.click();
-  assert.equal(await more.getAttribute('aria-expanded'), 'false');
-  await page.getByLabel('Host', { exact: true }).selectOption('127.0.1.4');
-  await until(page, () => !document.querySelector('.part tbody')?.innerText.includes('127.0.1.2'));
-  const planned = page.locator('.part tbody tr', { hasText: 'planned' });
-  if (await planned.getByRole('button').getAttribute('aria-expanded') === 'false') await planned.getByRole('button').click();
-  await page.getByText('yes, so it counts in no figure').waitFor();
-  await page.getByText('upgrade of the mail server').waitFor();
-}, { hash: '#page=outages' }));
+test('what an outage’s cause rests on opens by keyboard and is told to a screen reader', () =>
+  visit(
+    async (page, { axe, shot }) => {
+      await listed(page);
+      const more = page.getByRole('button', { name: /^Details: Provider, / }).first();
+      assert.equal(await more.getAttribute('aria-expanded'), 'false');
+      await more.focus();
+      await page.keyboard.press('Enter');
+      assert.equal(await more.getAttribute('aria-expanded'), 'true');
+      const told = await page.locator(`[id="${await more.getAttribute('aria-controls')}"]`).innerText();
+      for (const part of [
+        /The gateway 192\.168\.1\.1 answered\. 2 other hosts beyond it did not answer either\./,
+        /Last reply before\s+Sun|Mon|Tue|Wed|Thu|Fri|Sat/,
+        /200 of 200 lost/,
+        /192\.168\.1\.1, a silent hop, 100\.64\.0\.1, then nothing/,
+      ])
+        assert.match(told, part);
+      await page
+        .getByRole('button', { name: /^Details: Host 3, / })
+        .filter({ visible: true })
+        .nth(2)
+        .click();
+      await axe();
+      await shot('outage-details-light');
+      await page.keyboard.press('Escape');
+      await more.click();
+      assert.equal(await more.getAttribute('aria-expanded'), 'false');
+      await page.getByLabel('Host', { exact: true }).selectOption('127.0.1.4');
+      await until(page, () => !document.querySelector('.part tbody')?.innerText.includes('127.0.1.2'));
+      const planned = page.locator('.part tbody tr', { hasText: 'planned' });
+      if ((await planned.getByRole('button').getAttribute('aria-expanded')) === 'false')
+        await planned.getByRole('button').click();
+      await page.getByText('yes, so it is not counted in any figure').waitFor();
+      await page.getByText('upgrade of the mail server').waitFor();
+    },
+    { hash: '#page=outages' },
+  ));
 
-test('dark: the list of outages in the system’s colours', () => visit(async (page, { axe, shot }) => {
-  await listed(page);
-  await page.getByRole('button', { name: /^Details: Provider, / }).first().click();
-  await axe();
-  await shot('outages-dark');
-}, { scheme: 'dark', hash: '#page=outages' }));
+test('dark: the list of outages in the system’s colours', () =>
+  visit(
+    async (page, { axe, shot }) => {
+      await listed(page);
+      await page
+        .getByRole('button', { name: /^Details: Provider, / })
+        .first()
+        .click();
+      await axe();
+      await shot('outages-dark');
+    },
+    { scheme: 'dark', hash: '#page=outages' },
+  ));
 
-for (const [where, ready, hosts] of [['', '.hosts .strip', ''], ['#page=outages&host=127.0.1.2', '.part table', '127.0.1.2'], ['#host=127.0.1.2&from=1790000000&to=1790003600', '.page:not(.loading)', '127.0.1.2']]) {
-  test(`${where || 'the overview'} leads to the printable report of what it shows`, () => visit(async (page) => {
-    await page.waitForSelector(ready);
-    const link = page.getByRole('link', { name: /^Report \(printable/ });
-    await until(page, () => document.querySelector('a[target=_blank]')?.hasAttribute('href'));
-    const url = new URL(await link.getAttribute('href'), 'http://x/');
-    assert.deepEqual([url.pathname, url.searchParams.get('host_address') ?? '', await link.getAttribute('rel'), await link.getAttribute('target')], ['/api/report', hosts, 'noopener', '_blank']);
-    const length = Number(url.searchParams.get('to')) - Number(url.searchParams.get('from'));
-    if (/from/.test(where)) assert.ok(Math.abs(length - 3600) <= 60, String(length));
-    else assert.ok(Math.abs(length / 86400 - 89.5) <= 1, String(length));
-  }, { hash: where }));
+for (const [where, ready, hosts] of [
+  ['', '.hosts .strip', ''],
+  ['#page=outages&host=127.0.1.2', '.part table', '127.0.1.2'],
+  ['#host=127.0.1.2&from=1790000000&to=1790003600', '.page:not(.loading)', '127.0.1.2'],
+]) {
+  test(`${where || 'the overview'} leads to the printable report of what it shows`, () =>
+    visit(
+      async (page) => {
+        await page.waitForSelector(ready);
+        const link = page.getByRole('link', { name: /^Report \(printable/ });
+        await until(page, () => document.querySelector('a[target=_blank]')?.hasAttribute('href'));
+        const url = new URL(await link.getAttribute('href'), 'http://x/');
+        assert.deepEqual(
+          [
+            url.pathname,
+            url.searchParams.get('host_address') ?? '',
+            await link.getAttribute('rel'),
+            await link.getAttribute('target'),
+          ],
+          ['/api/report', hosts, 'noopener', '_blank'],
+        );
+        const length = Number(url.searchParams.get('to')) - Number(url.searchParams.get('from'));
+        if (/from/.test(where)) assert.ok(Math.abs(length - 3600) <= 60, String(length));
+        else assert.ok(Math.abs(length / 86400 - 89.5) <= 1, String(length));
+      },
+      { hash: where },
+    ));
 }
 
-test('the outages are saved as CSV', () => visit(async (page) => {
-  await listed(page);
-  assert.match((await download(page, 'CSV')).bytes.toString(), /^host_name,host_address,event_type,start_time.*[^]*\r\n.*,outage,\d{4}-\d\d-\d\dT/);
-}, { hash: '#page=outages' }));
+test('the outages are saved as CSV', () =>
+  visit(
+    async (page) => {
+      await listed(page);
+      assert.match(
+        (await download(page, 'CSV')).bytes.toString(),
+        /^host_name,host_address,event_type,start_time.*[^]*\r\n.*,outage,\d{4}-\d\d-\d\dT/,
+      );
+    },
+    { hash: '#page=outages' },
+  ));
 
-test('a host’s page lists its outages and says how many the range has', () => visit(async (page) => {
-  await drawn(page);
-  await page.getByText(/6 outages of 4 h \d+ min in this range/).waitFor();
-  await page.getByText(/^90 days: 6, 4 h/).waitFor();
-}, { hash: '#host=127.0.1.2&range=90d' }));
+test('a host’s page lists its outages and says how many the range has', () =>
+  visit(
+    async (page) => {
+      await drawn(page);
+      await page.getByText(/6 outages of 4 h \d+ min in this range/).waitFor();
+      await page.getByText(/^90 days: 6, 4 h/).waitFor();
+    },
+    { hash: '#host=127.0.1.2&range=90d' },
+  ));
 
 test('of more outages than are told at once a range that lies before them has its own', async () => {
   const often = await program([0, 1, 2].map(recordedHost), { recorded: [3, 90] });
@@ -98,16 +161,22 @@ test('of more outages than are told at once a range that lies before them has it
     insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed)
     select 'Sensor 0', '127.0.1.1', 'outage', strftime('%Y-%m-%d %H:%M:%S', 'now', '-' || (i * 90 + 30) || ' minutes'), strftime('%Y-%m-%d %H:%M:%S', 'now', '-' || (i * 90 + 29) || ' minutes'), 60, 1 from n`);
   const now = Math.floor(Date.now() / 1000);
-  await visit(async (page) => {
-    await drawn(page);
-    // The newest thousand reach back 62 days; these four days lie 80 to 84 days ago.
-    await page.getByText(/^6\d outages? of 1 h \d+ min in this range|^.* 6\d outages of .* in this range/).waitFor();
-    await page.getByText(/, only the newest$/).waitFor();
-  }, { of: often, hash: `#host=127.0.1.1&from=${now - 84 * 86400}&to=${now - 80 * 86400}` });
-  await visit(async (page, { shot }) => {
-    await drawn(page);
-    await page.getByText(/At least 1,\d\d\d outages of/).waitFor();
-    await shot('outages-dense');
-  }, { of: often, hash: '#host=127.0.1.1&range=90d' });
+  await visit(
+    async (page) => {
+      await drawn(page);
+      // The newest thousand reach back 62 days; these four days lie 80 to 84 days ago.
+      await page.getByText(/^6\d outages? of 1 h \d+ min in this range|^.* 6\d outages of .* in this range/).waitFor();
+      await page.getByText(/, only the newest$/).waitFor();
+    },
+    { of: often, hash: `#host=127.0.1.1&from=${now - 84 * 86400}&to=${now - 80 * 86400}` },
+  );
+  await visit(
+    async (page, { shot }) => {
+      await drawn(page);
+      await page.getByText(/At least 1,\d\d\d outages of/).waitFor();
+      await shot('outages-dense');
+    },
+    { of: often, hash: '#host=127.0.1.1&range=90d' },
+  );
   await often.stop();
 });

@@ -5,131 +5,193 @@ import { download, hash, home, program, recordedHost, until, visit } from '../ha
 
 const strips = (page) => page.waitForSelector('.hosts tbody .strip');
 
-test('the overview says how the line is, and lists every host with state, strip and figures', () => visit(async (page, { axe, shot, requests }) => {
-  await strips(page);
-  assert.equal(await page.locator('.hosts tbody tr').count(), home.hosts.length);
-  await page.getByRole('heading', { name: 'The line is well' }).waitFor();
-  await page.locator('#link').getByText(/^Live, last check \d+ s ago$/).waitFor();
-  assert.match(await page.locator('#zone').innerText(), /^Times in Europe\/Berlin \(UTC\+[12]\)$/);
-  assert.match(await page.locator('.hosts tbody .strip').last().getAttribute('aria-label'), /days? up/);
-  const row = page.locator('.hosts tbody tr', { hasText: '127.0.1.2' });
-  assert.match(await row.innerText(), /Up\s+Provider 127\.0\.1\.2\s+[\d.]+\s+[\d.]+\s+\d+\.\d\d\s+9\d\.\d\d\s+9\d\.\d$/);
-  assert.ok(!requests.some((url) => /host\.js|compare\.js/.test(url)), 'other pages are not loaded yet');
-  for (const path of ['api/overview?', 'api/status']) assert.equal(requests.filter((url) => url.includes(path)).length, 1, `${path} is asked once, and early`);
-  await axe();
-  await shot('overview-light');
-}));
+test('the overview says how the line is, and lists every host with state, strip and figures', () =>
+  visit(async (page, { axe, shot, requests }) => {
+    await strips(page);
+    assert.equal(await page.locator('.hosts tbody tr').count(), home.hosts.length);
+    await page.getByRole('heading', { name: 'The line is up' }).waitFor();
+    await page
+      .locator('#connection')
+      .getByText(/^Live, last check \d+ s ago$/)
+      .waitFor();
+    assert.match(await page.locator('#zone').innerText(), /^Times in Europe\/Berlin \(UTC\+[12]\)$/);
+    assert.match(await page.locator('.hosts tbody .strip').last().getAttribute('aria-label'), /days? up/);
+    const row = page.locator('.hosts tbody tr', { hasText: '127.0.1.2' });
+    assert.match(
+      await row.innerText(),
+      /Up\s+Provider 127\.0\.1\.2\s+[\d.]+\s+[\d.]+\s+\d+\.\d\d\s+9\d\.\d\d\s+9\d\.\d$/,
+    );
+    assert.ok(!requests.some((url) => /host\.js|compare\.js/.test(url)), 'other pages are not loaded yet');
+    for (const path of ['api/overview?', 'api/status'])
+      assert.equal(requests.filter((url) => url.includes(path)).length, 1, `${path} is asked once, and early`);
+    await axe();
+    await shot('overview-light');
+  }));
 
-test('a narrow window shows fewer columns, and no row sticks out', () => visit(async (page, { shot }) => {
-  await strips(page);
-  for (const width of [1200, 1000, 720, 800]) {
-    await page.setViewportSize({ width, height: 900 });
-    assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${width} pixels`);
-    const outside = await page.locator('.hosts tbody tr').evaluateAll((rows) => rows.filter((r) => r.getBoundingClientRect().right > innerWidth).length);
-    assert.equal(outside, 0, `${width} pixels`);
-  }
-  await shot('overview-narrow');
-}));
+test('a narrow window shows fewer columns, and no row sticks out', () =>
+  visit(async (page, { shot }) => {
+    await strips(page);
+    for (const width of [1200, 1000, 720, 800]) {
+      await page.setViewportSize({ width, height: 900 });
+      assert.equal(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), 0, `${width} pixels`);
+      const outside = await page
+        .locator('.hosts tbody tr')
+        .evaluateAll((rows) => rows.filter((r) => r.getBoundingClientRect().right > innerWidth).length);
+      assert.equal(outside, 0, `${width} pixels`);
+    }
+    await shot('overview-narrow');
+  }));
 
-test('dark: the overview in the system’s colours', () => visit(async (page, { axe, shot }) => {
-  await strips(page);
-  await axe();
-  await shot('overview-dark');
-}, { scheme: 'dark' }));
+test('dark: the overview in the system’s colours', () =>
+  visit(
+    async (page, { axe, shot }) => {
+      await strips(page);
+      await axe();
+      await shot('overview-dark');
+    },
+    { scheme: 'dark' },
+  ));
 
-test('what cannot be measured is said with its reason, and is not down', () => visit(async (page) => {
-  const row = page.locator('.hosts tbody tr', { hasText: 'Mirror, IPv6' });
-  await row.getByText('Not measured').waitFor();
-  await row.getByText(/no route|cannot|unreachable/i).waitFor();
-}));
+test('what cannot be measured is said with its reason, and is not down', () =>
+  visit(async (page) => {
+    const row = page.locator('.hosts tbody tr', { hasText: 'Mirror, IPv6' });
+    await row.getByText('Not measured').waitFor();
+    await row.getByText(/no route|cannot|unreachable/i).waitFor();
+  }));
 
-test('one host that is down is said in a banner, and the line is not blamed', () => visit(async (page) => {
-  await page.locator('.banner').getByText(/^Office VPN is down since \d\d:\d\d, for/).waitFor();
-  await page.getByRole('heading', { name: 'The line is well' }).waitFor();
-}));
+test('one host that is down is said in a banner, and the line is not blamed', () =>
+  visit(async (page) => {
+    await page
+      .locator('.banner')
+      .getByText(/^Office VPN is down since \d\d:\d\d, for/)
+      .waitFor();
+    await page.getByRole('heading', { name: 'The line is up' }).waitFor();
+  }));
 
-test('hosts are found by name with / and sorted by their columns', () => visit(async (page) => {
-  await strips(page);
-  const rows = page.locator('.hosts tbody tr');
-  await page.keyboard.press('/');
-  await page.keyboard.type('Local');
-  await until(page, () => document.querySelectorAll('.hosts tbody tr').length === 1);
-  assert.match(await hash(page), /query=Local/);
-  await page.locator('#filter').fill('no such host');
-  await page.getByText('No host matches “no such host”').waitFor();
-  await page.getByRole('button', { name: 'Clear filter' }).click();
-  await until(page, (n) => document.querySelectorAll('.hosts tbody tr').length === n, home.hosts.length);
-  await page.getByRole('button', { name: 'Host', exact: true }).click();
-  const names = await page.locator('.hosts .c-host a').allInnerTexts();
-  assert.deepEqual(names, [...names].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })));
-  assert.equal(await page.locator('th[data-sort=name]').getAttribute('aria-sort'), 'ascending');
-  await page.getByRole('button', { name: 'Host', exact: true }).click();
-  assert.equal(await page.locator('th[data-sort=name]').getAttribute('aria-sort'), 'descending');
-  await page.getByRole('button', { name: /^Down 1/ }).click();
-  assert.match(await hash(page), /state=down/);
-  assert.equal(await rows.count(), 1);
-  await page.reload();
-  await until(page, () => document.querySelectorAll('.hosts tbody tr').length === 1);
-}));
+test('hosts are found by name with / and sorted by their columns', () =>
+  visit(async (page) => {
+    await strips(page);
+    const rows = page.locator('.hosts tbody tr');
+    await page.keyboard.press('/');
+    await page.keyboard.type('Local');
+    await until(page, () => document.querySelectorAll('.hosts tbody tr').length === 1);
+    assert.match(await hash(page), /query=Local/);
+    await page.locator('#filter').fill('no such host');
+    await page.getByText('No host matches “no such host”').waitFor();
+    await page.getByRole('button', { name: 'Clear filter' }).click();
+    await until(page, (n) => document.querySelectorAll('.hosts tbody tr').length === n, home.hosts.length);
+    await page.getByRole('button', { name: 'Host', exact: true }).click();
+    const names = await page.locator('.hosts .c-host a').allInnerTexts();
+    assert.deepEqual(
+      names,
+      [...names].sort((a, b) => a.localeCompare(b, undefined, { numeric: true })),
+    );
+    assert.equal(await page.locator('th[data-sort=name]').getAttribute('aria-sort'), 'ascending');
+    await page.getByRole('button', { name: 'Host', exact: true }).click();
+    assert.equal(await page.locator('th[data-sort=name]').getAttribute('aria-sort'), 'descending');
+    await page.getByRole('button', { name: /^Down 1/ }).click();
+    assert.match(await hash(page), /state=down/);
+    assert.equal(await rows.count(), 1);
+    await page.reload();
+    await until(page, () => document.querySelectorAll('.hosts tbody tr').length === 1);
+  }));
 
-test('the overview is saved as CSV', () => visit(async (page) => {
-  await strips(page);
-  const text = (await download(page, 'CSV')).bytes.toString().trim().split('\r\n');
-  assert.equal(text.length, home.hosts.length + 1);
-  assert.ok(text.some((line) => /^Provider,127\.0\.1\.2,up,[\d.]+,/.test(line)), text.join('\n'));
-}));
+test('the overview is saved as CSV', () =>
+  visit(async (page) => {
+    await strips(page);
+    const text = (await download(page, 'CSV')).bytes.toString().trim().split('\r\n');
+    assert.equal(text.length, home.hosts.length + 1);
+    assert.ok(
+      text.some((line) => /^Provider,127\.0\.1\.2,up,[\d.]+,/.test(line)),
+      text.join('\n'),
+    );
+  }));
 
-test('refreshing stops and goes on as wished', () => visit(async (page, { requests }) => {
-  const asked = () => requests.filter((url) => url.includes('latest')).length;
-  await page.locator('#link').getByText(/^Live/).waitFor();
-  await page.getByRole('button', { name: 'Pause' }).click();
-  await page.getByText(/^Paused at \d\d:\d\d$/).waitFor();
-  const paused = asked();
-  // A second is long enough for the question that a page which goes on would ask.
-  await page.evaluate(() => new Promise((done) => { setTimeout(done, 2200); }));
-  assert.ok(asked() <= paused + 1, 'one question may have been under way');
-  await page.getByRole('button', { name: 'Pause' }).click();
-  await page.locator('#link').getByText(/^Live/).waitFor();
-  await page.waitForResponse(/latest/);
-}));
+test('refreshing stops and goes on as wished', () =>
+  visit(async (page, { requests }) => {
+    const asked = () => requests.filter((url) => url.includes('latest')).length;
+    await page.locator('#connection').getByText(/^Live/).waitFor();
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.getByText(/^Paused at \d\d:\d\d$/).waitFor();
+    const paused = asked();
+    // A second is long enough for the question that a page which goes on would ask.
+    await page.evaluate(
+      () =>
+        new Promise((done) => {
+          setTimeout(done, 2200);
+        }),
+    );
+    assert.ok(asked() <= paused + 1, 'one question may have been under way');
+    await page.getByRole('button', { name: 'Pause' }).click();
+    await page.locator('#connection').getByText(/^Live/).waitFor();
+    await page.waitForResponse(/latest/);
+  }));
 
 test('a hundred hosts stay usable, rows out of sight are not drawn', async () => {
-  const many = await program(Array.from({ length: 100 }, (_, i) => recordedHost(i)), { recorded: [100, 2] });
+  const many = await program(
+    Array.from({ length: 100 }, (_, i) => recordedHost(i)),
+    { recorded: [100, 2] },
+  );
   await many.start();
-  await visit(async (page, { axe, shot }) => {
-    await strips(page);
-    assert.equal(await page.locator('.hosts tbody tr').count(), 100);
-    assert.ok(await page.locator('.hosts tbody .strip').count() < 60);
-    await page.locator('.hosts tbody tr').last().scrollIntoViewIfNeeded();
-    await until(page, () => document.querySelector('.hosts tbody tr:last-child .strip'));
-    await page.evaluate(() => scrollTo(0, 0));
-    await axe();
-    await shot('hundred-light');
-    await page.keyboard.press('/');
-    await page.keyboard.type('sensor 77 .78');
-    await until(page, () => document.querySelectorAll('.hosts tbody tr').length === 1);
-  }, { of: many });
+  await visit(
+    async (page, { axe, shot }) => {
+      await strips(page);
+      assert.equal(await page.locator('.hosts tbody tr').count(), 100);
+      assert.ok((await page.locator('.hosts tbody .strip').count()) < 60);
+      await page.locator('.hosts tbody tr').last().scrollIntoViewIfNeeded();
+      await until(page, () => document.querySelector('.hosts tbody tr:last-child .strip'));
+      await page.evaluate(() => scrollTo(0, 0));
+      await axe();
+      await shot('hundred-light');
+      await page.keyboard.press('/');
+      await page.keyboard.type('sensor 77 .78');
+      await until(page, () => document.querySelectorAll('.hosts tbody tr').length === 1);
+    },
+    { of: many },
+  );
   await many.stop();
 });
 
 test('of names that begin alike the ends are seen, and so are the addresses', async () => {
-  const alike = await program([1, 2, 3].map((i) => ({ ...recordedHost(i), name: `customer-site-berlin-north-rack-${i}-switch` })), { recorded: [4, 2] });
+  const alike = await program(
+    [1, 2, 3].map((i) => ({ ...recordedHost(i), name: `customer-site-berlin-north-rack-${i}-switch` })),
+    { recorded: [4, 2] },
+  );
   await alike.start();
-  await visit(async (page, { shot }) => {
-    await strips(page);
-    for (const width of [1440, 1100, 800]) {
-      await page.setViewportSize({ width, height: 900 });
-      const hidden = await page.locator('.hosts .c-host').evaluateAll((cells) => cells.filter((c) => c.textContent.includes('rack') && [c, ...c.children].some((e) => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1)).map((c) => c.textContent));
-      assert.deepEqual(hidden, [], `${width} pixels`);
-      await shot(`alike-${width}`);
-    }
-  }, { of: alike });
+  await visit(
+    async (page, { shot }) => {
+      await strips(page);
+      for (const width of [1440, 1100, 800]) {
+        await page.setViewportSize({ width, height: 900 });
+        const hidden = await page
+          .locator('.hosts .c-host')
+          .evaluateAll((cells) =>
+            cells
+              .filter(
+                (c) =>
+                  c.textContent.includes('rack') &&
+                  [c, ...c.children].some((e) => e.clientWidth > 0 && e.scrollWidth > e.clientWidth + 1),
+              )
+              .map((c) => c.textContent),
+          );
+        assert.deepEqual(hidden, [], `${width} pixels`);
+        await shot(`alike-${width}`);
+      }
+    },
+    { of: alike },
+  );
   await alike.stop();
 });
 
-test('the first load is small over the wire', () => visit(async (page, { requests }) => {
-  await strips(page);
-  const bytes = await page.evaluate(() => [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].reduce((sum, e) => sum + e.transferSize, 0));
-  assert.ok(bytes < 60000, `${bytes} bytes`);
-  assert.ok(!requests.some((url) => url.includes('firstrun')), 'only a first run needs that');
-}));
+test('the first load is small over the wire', () =>
+  visit(async (page, { requests }) => {
+    await strips(page);
+    const bytes = await page.evaluate(() =>
+      [...performance.getEntriesByType('navigation'), ...performance.getEntriesByType('resource')].reduce(
+        (sum, e) => sum + e.transferSize,
+        0,
+      ),
+    );
+    assert.ok(bytes < 60000, `${bytes} bytes`);
+    assert.ok(!requests.some((url) => url.includes('firstrun')), 'only a first run needs that');
+  }));

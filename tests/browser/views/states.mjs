@@ -12,60 +12,75 @@ test('the first run says what is going on, and fills by itself', async () => {
   const slow = { ping_count: 10, ping_spacing_ms: 1000, interval_seconds: 12 };
   const young = await program(three.map((host) => ({ ...host, ...slow })));
   await young.start();
-  await visit(async (page, { axe, shot }) => {
-    await page.getByRole('heading', { name: 'Waiting for the first results' }).waitFor();
-    await page.getByText('under way, no result yet').waitFor();
-    await page.getByText('Measuring for the first time').waitFor();
-    await axe();
-    await shot('empty-light');
-    await page.getByRole('heading', { name: 'The line is well' }).waitFor();
-    assert.ok(await page.locator('.steps').isHidden());
-  }, { of: young });
+  await visit(
+    async (page, { axe, shot }) => {
+      await page.getByRole('heading', { name: 'Waiting for the first results' }).waitFor();
+      await page.getByText('in progress, no result yet').waitFor();
+      await page.getByText('Measuring for the first time').waitFor();
+      await axe();
+      await shot('empty-light');
+      await page.getByRole('heading', { name: 'The line is up' }).waitFor();
+      assert.ok(await page.locator('.steps').isHidden());
+    },
+    { of: young },
+  );
   await young.stop();
 });
 
 test('a first run that cannot measure says why and what cures it', async () => {
   const cut = await program([{ ...quick, name: 'Far end', address: '2001:db8::1' }]);
   await cut.start();
-  await visit(async (page, { shot }) => {
-    await page.getByText(/^Far end: .*doctor says what cures it/).waitFor();
-    await shot('cut-off-light');
-  }, { of: cut });
+  await visit(
+    async (page, { shot }) => {
+      await page.getByText(/^Far end: .*doctor: it says how to fix this/).waitFor();
+      await shot('cut-off-light');
+    },
+    { of: cut },
+  );
   await cut.stop();
 });
 
 test('a page without any database says that no monitor runs', async () => {
   const bare = await program(three);
   await bare.start('dashboard');
-  await visit(async (page, { axe, shot }) => {
-    await page.getByRole('heading', { name: 'Nothing is measured yet' }).waitFor();
-    await page.getByText('start it: ace-connection-logger monitor').waitFor();
-    assert.equal(await page.locator('.hosts tbody tr').count(), 3);
-    await axe();
-    await shot('no-database-light');
-    await bare.stop();
-    await bare.start();
-    await page.getByRole('heading', { name: 'The line is well' }).waitFor();
-  }, { of: bare, faults: /Failed to load resource/ });
+  await visit(
+    async (page, { axe, shot }) => {
+      await page.getByRole('heading', { name: 'Nothing measured yet' }).waitFor();
+      await page.getByText('start it: ace-connection-logger monitor').waitFor();
+      assert.equal(await page.locator('.hosts tbody tr').count(), 3);
+      await axe();
+      await shot('no-database-light');
+      await bare.stop();
+      await bare.start();
+      await page.getByRole('heading', { name: 'The line is up' }).waitFor();
+    },
+    { of: bare, faults: /Failed to load resource/ },
+  );
   await bare.stop();
 });
 
-for (const [name, words] of [['stopped', /It was stopped cleanly at /], ['killed', /without a clean stop/]]) {
+for (const [name, words] of [
+  ['stopped', /It was stopped cleanly at /],
+  ['killed', /without a clean stop/],
+]) {
   test(`a monitor that was ${name} is said in red with the age of the last result`, async () => {
     const silent = await program(three, { recorded: [3, 90, AGO_MINUTES] });
     if (name === 'killed') await silent.sql('update monitor_run set stopped_at = null');
     await silent.start('dashboard');
-    await visit(async (page, { axe, shot }) => {
-      await page.locator('.banner').getByText('The monitor has stopped. Nothing is measured.').waitFor();
-      assert.match(await page.locator('.banner').innerText(), words);
-      assert.match(await page.locator('.banner').innerText(), /The last result is 2 h 1\d min old/);
-      assert.match(await page.locator('#link').innerText(), /Stopped, 2 h 1\d min old/);
-      await page.getByRole('heading', { name: 'The line is not measured' }).waitFor();
-      assert.match(await page.locator('.hosts .c-state').nth(1).innerText(), /was up/);
-      await page.waitForSelector('.hosts .strip');
-      await axe();
-      await shot(`${name}-light`);
-    }, { of: silent });
+    await visit(
+      async (page, { axe, shot }) => {
+        await page.locator('.banner').getByText('The monitor has stopped. Nothing is measured.').waitFor();
+        assert.match(await page.locator('.banner').innerText(), words);
+        assert.match(await page.locator('.banner').innerText(), /The last result is 2 h 1\d min old/);
+        assert.match(await page.locator('#connection').innerText(), /Stopped, 2 h 1\d min old/);
+        await page.getByRole('heading', { name: 'The line is not measured' }).waitFor();
+        assert.match(await page.locator('.hosts .c-state').nth(1).innerText(), /was up/);
+        await page.waitForSelector('.hosts .strip');
+        await axe();
+        await shot(`${name}-light`);
+      },
+      { of: silent },
+    );
     await silent.stop();
   });
 }
@@ -73,52 +88,76 @@ for (const [name, words] of [['stopped', /It was stopped cleanly at /], ['killed
 test('a lost server is said, the data stays, and it recovers by itself', async () => {
   const lost = await program(three, { recorded: [3, 90] });
   await lost.start();
-  await visit(async (page, { axe, shot }) => {
-    await page.waitForSelector('.hosts .strip');
-    await lost.stop('SIGKILL');
-    await page.getByText(/^Server not reached, trying again in \d+ s$/).waitFor();
-    assert.equal(await page.locator('.hosts tbody .strip').count(), 3);
-    await axe();
-    await shot('lost-light');
-    await lost.start();
-    await page.getByText(/^Live, last check/).waitFor();
-  }, { of: lost, faults: /Failed to load resource/ });
+  await visit(
+    async (page, { axe, shot }) => {
+      await page.waitForSelector('.hosts .strip');
+      await lost.stop('SIGKILL');
+      await page.getByText(/^Server not reached, trying again in \d+ s$/).waitFor();
+      assert.equal(await page.locator('.hosts tbody .strip').count(), 3);
+      await axe();
+      await shot('lost-light');
+      await lost.start();
+      await page.getByText(/^Live, last check/).waitFor();
+    },
+    { of: lost, faults: /Failed to load resource/ },
+  );
   await lost.stop();
 });
 
 /** A program that no monitor disturbs but seems to run, on hosts of which only the gateway answers, and events of its own. */
 async function frozen(events) {
-  const one = await program(three.map((host, i) => (i ? host : { ...host, role: 'gateway' })), { recorded: [3, 90] });
+  const one = await program(
+    three.map((host, i) => (i ? host : { ...host, role: 'gateway' })),
+    { recorded: [3, 90] },
+  );
   await one.start('dashboard');
   const now = "strftime('%Y-%m-%d %H:%M:%f', 'now')";
-  const check = (i, got) => `insert into ping_results(host_name, host_address, timestamp, success_count, failure_count, min_latency, avg_latency, max_latency) values('Sensor ${i}', '127.0.1.${i + 1}', ${now}, ${got}, ${5 - got}, 1, 1, 1);`;
-  await one.sql(`update monitor_run set stopped_at = null, alive_at = unixepoch() * 1000; ${events.map(([kind, name, address, cause, notes]) => `insert into outage_events(host_name, host_address, event_type, start_time, cause, notes) values('${name}', '${address}', '${kind}', strftime('%Y-%m-%d %H:%M:%f', 'now', '-250 seconds'), '${cause}', ${notes ? `'${notes}'` : 'null'});`).join('')} ${check(0, 5)} ${check(1, 0)} ${check(2, 0)}`);
+  const check = (i, got) =>
+    `insert into ping_results(host_name, host_address, timestamp, success_count, failure_count, min_latency, avg_latency, max_latency) values('Sensor ${i}', '127.0.1.${i + 1}', ${now}, ${got}, ${5 - got}, 1, 1, 1);`;
+  await one.sql(
+    `update monitor_run set stopped_at = null, alive_at = unixepoch() * 1000; ${events.map(([kind, name, address, cause, notes]) => `insert into outage_events(host_name, host_address, event_type, start_time, cause, notes) values('${name}', '${address}', '${kind}', strftime('%Y-%m-%d %H:%M:%f', 'now', '-250 seconds'), '${cause}', ${notes ? `'${notes}'` : 'null'});`).join('')} ${check(0, 5)} ${check(1, 0)} ${check(2, 0)}`,
+  );
   return one;
 }
 
 const PROVIDER_OUT = [1, 2].map((i) => ['outage', `Sensor ${i}`, `127.0.1.${i + 1}`, 'provider']);
 
-for (const [look, options] of [['light', {}], ['dark', { scheme: 'dark' }], ['phone', { size: 'phone' }]]) {
+for (const [look, options] of [
+  ['light', {}],
+  ['dark', { scheme: 'dark' }],
+  ['phone', { size: 'phone' }],
+]) {
   test(`hosts that are down for one cause are one banner with a duration that lives: ${look}`, async () => {
     const cut = await frozen(PROVIDER_OUT);
-    await visit(async (page, { axe, shot }) => {
-      await page.locator('.banner').getByText(/^Provider outage, 2 hosts, since \d\d:\d\d, for 4 min \d+ s\. The gateway answers, and nothing beyond it\.$/).waitFor();
-      assert.equal(await page.locator('.banner').count(), 1);
-      const first = await page.locator('.banner [data-since]').innerText();
-      await until(page, (text) => document.querySelector('.banner [data-since]').textContent !== text, first);
-      await page.waitForSelector('.step .shape');
-      const words = await page.locator('.step').allInnerTexts();
-      assert.deepEqual(words.map((w) => /Not judged|Down|Up/.exec(w)?.[0]).join(), look === 'phone' ? 'Up,Up,Down,,' : 'Up,Up,Down,Not judged,Not judged');
-      await page.waitForSelector('.hosts .strip');
-      await axe();
-      await shot(`provider-out-${look}`);
-      await page.getByRole('link', { name: 'Show outages' }).click();
-      await page.waitForSelector('.running');
-      assert.equal(await page.locator('.running').count(), 2);
-      const lasts = await page.locator('.running [data-since]').first().innerText();
-      await until(page, (text) => document.querySelector('.running [data-since]').textContent !== text, lasts);
-      await shot(`running-${look}`);
-    }, { of: cut, ...options });
+    await visit(
+      async (page, { axe, shot }) => {
+        await page
+          .locator('.banner')
+          .getByText(
+            /^Provider outage, 2 hosts, since \d\d:\d\d, for 4 min \d+ s\. The gateway answers, but nothing beyond it does\.$/,
+          )
+          .waitFor();
+        assert.equal(await page.locator('.banner').count(), 1);
+        const first = await page.locator('.banner [data-since]').innerText();
+        await until(page, (text) => document.querySelector('.banner [data-since]').textContent !== text, first);
+        await page.waitForSelector('.step .shape');
+        const words = await page.locator('.step').allInnerTexts();
+        assert.deepEqual(
+          words.map((w) => /Not judged|Down|Up/.exec(w)?.[0]).join(),
+          look === 'phone' ? 'Up,Up,Down,,' : 'Up,Up,Down,Not judged,Not judged',
+        );
+        await page.waitForSelector('.hosts .strip');
+        await axe();
+        await shot(`provider-out-${look}`);
+        await page.getByRole('link', { name: 'Show outages' }).click();
+        await page.waitForSelector('.running');
+        assert.equal(await page.locator('.running').count(), 2);
+        const lasts = await page.locator('.running [data-since]').first().innerText();
+        await until(page, (text) => document.querySelector('.running [data-since]').textContent !== text, lasts);
+        await shot(`running-${look}`);
+      },
+      { of: cut, ...options },
+    );
     await cut.stop();
   });
 }
@@ -126,14 +165,24 @@ for (const [look, options] of [['light', {}], ['dark', { scheme: 'dark' }], ['ph
 test('a link that is down is said as not measured, and nothing beyond it is judged', async () => {
   const cut = await frozen([['link_down', 'link', 'IPv4 and IPv6', 'link', 'eth0 has no carrier']]);
   await cut.sql('delete from check_result where checked_at > (unixepoch() - 300) * 1000');
-  await visit(async (page, { axe, shot }) => {
-    const told = page.locator('.banner.calm');
-    await told.getByText(/^This machine’s link is down since \d\d:\d\d, for 4 min \d+ s\. Nothing can be sent, so nothing is measured: eth0 has no carrier\.$/).waitFor();
-    await page.waitForSelector('.step .shape');
-    assert.match((await page.locator('.step').allInnerTexts()).join(), /Link Down[^]*Gateway Not judged[^]*Hosts Not judged/);
-    await axe();
-    await shot('link-down-light');
-  }, { of: cut });
+  await visit(
+    async (page, { axe, shot }) => {
+      const told = page.locator('.banner.calm');
+      await told
+        .getByText(
+          /^This machine’s link is down since \d\d:\d\d, for 4 min \d+ s\. Nothing can be sent, so nothing is measured: eth0 has no carrier\.$/,
+        )
+        .waitFor();
+      await page.waitForSelector('.step .shape');
+      assert.match(
+        (await page.locator('.step').allInnerTexts()).join(),
+        /Link Down[^]*Gateway Not judged[^]*Hosts Not judged/,
+      );
+      await axe();
+      await shot('link-down-light');
+    },
+    { of: cut },
+  );
   await cut.stop();
 });
 
@@ -141,20 +190,28 @@ test('a line that falls silent is said at once, and so is its end', async () => 
   const line = await program([1, 2, 3].map((i) => ({ ...quick, name: `Far end ${i}`, address: `127.0.2.${i}` })));
   await line.start();
   try {
-    await visit(async (page, { axe, shot }) => {
-      await page.getByRole('heading', { name: 'The line is well' }).waitFor();
-      await network(4, 'silent');
-      await page.getByRole('heading', { name: 'The line is down' }).waitFor();
-      await page.locator('.banner').getByText(/^3 hosts are down: Far end 1, Far end 2 and Far end 3\. The first since \d\d:\d\d, for \d+ s\. Cause: host\.$/).waitFor();
-      await axe();
-      await shot('down-light');
-      await network(4, 'answers');
-      await page.getByRole('heading', { name: 'The line is well' }).waitFor();
-      await page.locator('.banner').waitFor({ state: 'detached' });
-      await page.getByRole('link', { name: 'Outages', exact: true }).click();
-      await until(page, () => document.querySelectorAll('.part tbody tr').length === 3);
-      assert.doesNotMatch(await page.locator('.part tbody').innerText(), /still down/);
-    }, { of: line });
+    await visit(
+      async (page, { axe, shot }) => {
+        await page.getByRole('heading', { name: 'The line is up' }).waitFor();
+        await network(4, 'silent');
+        await page.getByRole('heading', { name: 'The line is down' }).waitFor();
+        await page
+          .locator('.banner')
+          .getByText(
+            /^3 hosts are down: Far end 1, Far end 2 and Far end 3\. The first since \d\d:\d\d, for \d+ s\. Cause: host\.$/,
+          )
+          .waitFor();
+        await axe();
+        await shot('down-light');
+        await network(4, 'answers');
+        await page.getByRole('heading', { name: 'The line is up' }).waitFor();
+        await page.locator('.banner').waitFor({ state: 'detached' });
+        await page.getByRole('link', { name: 'Outages', exact: true }).click();
+        await until(page, () => document.querySelectorAll('.part tbody tr').length === 3);
+        assert.doesNotMatch(await page.locator('.part tbody').innerText(), /still down/);
+      },
+      { of: line },
+    );
   } finally {
     await network(4, 'answers');
   }
