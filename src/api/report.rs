@@ -46,13 +46,13 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let made =
         report::gather(&reader, &question, &mut |_, _| ()).map_err(|problem| match problem {
             report::ReportError::Store(error) => error.into(),
-            report::ReportError::UnknownHost { asked, .. } => ApiError::Unknown(format!(
-                "host_address: {asked:?} was never recorded and is not configured"
+            report::ReportError::UnknownHost { requested, .. } => ApiError::Unknown(format!(
+                "host_address: {requested:?} was never recorded and is not configured"
             )),
         })?;
     drop(reader);
-    let written = made.write(format);
-    let body = Body::Whole((written.head + written.tail).into_bytes());
+    let text = made.format(format);
+    let body = Body::Whole((text.before_pings + text.after_pings).into_bytes());
     Ok(Reply {
         content_security_policy: (format == Format::Html).then(html_policy),
         ..Reply::ok(format.content_type(), body)

@@ -51,8 +51,8 @@ pub fn run(arguments: &arguments::Report) -> Result<CommandStatus, CliError> {
     })
     .map_err(|problem| match problem {
         ReportError::Store(error) => CliError::Store(error),
-        ReportError::UnknownHost { asked, known } => CliError::Usage(format!(
-            "--host: {asked:?} was never recorded and is not configured; known are: {}",
+        ReportError::UnknownHost { requested, known } => CliError::Usage(format!(
+            "--host: {requested:?} was never recorded and is not configured; known are: {}",
             known.join(", ")
         )),
     })?;
@@ -64,14 +64,14 @@ pub fn run(arguments: &arguments::Report) -> Result<CommandStatus, CliError> {
         .map(|_| stop_on_signals())
         .transpose()?;
     let mut output = Output::open(arguments.output.as_deref())?;
-    let written = report.write(format);
+    let text = report.format(format);
     output
-        .write_all(written.head.as_bytes())
+        .write_all(text.before_pings.as_bytes())
         .map_err(|cause| output.write_error(cause))?;
     if appendix == Appendix::RawPings {
         let (mut raw, mut before) = (RawPings::of(&report), 0);
         while let Some(checks) = raw.next(&reader)? {
-            let rows = report.raw_rows(format, &checks, before);
+            let rows = report.format_pings(format, &checks, before);
             output
                 .write_all(rows.as_bytes())
                 .map_err(|cause| output.write_error(cause))?;
@@ -87,7 +87,7 @@ pub fn run(arguments: &arguments::Report) -> Result<CommandStatus, CliError> {
         }
     }
     output
-        .write_all(written.tail.as_bytes())
+        .write_all(text.after_pings.as_bytes())
         .map_err(|cause| output.write_error(cause))?;
     drop(progress);
     output.finish()?;

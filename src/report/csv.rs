@@ -2,11 +2,11 @@
 //! record is: outages first, then hosts, the own line, gaps, planned events, and raw pings where
 //! they are wanted.
 
-use super::seen::meanwhile;
-use super::told::local;
-use super::{Report, told};
+use super::figures::Report;
+use super::raw_pings::cells;
+use super::wording::{local, meanwhile, percent};
 use crate::pure::time::UtcMillis;
-use crate::store::GroupedOutage;
+use crate::store::{GroupedOutage, RecordedCheck};
 
 const COLUMNS: [&str; 16] = [
     "record",
@@ -27,18 +27,18 @@ const COLUMNS: [&str; 16] = [
     "remark",
 ];
 
-pub(super) fn write(report: &Report) -> String {
+pub(super) fn report(report: &Report) -> String {
     let mut out = String::new();
     record(&mut out, &COLUMNS);
     report
         .outages
         .iter()
-        .for_each(|episode| event(&mut out, report, &episode.event.event_type, episode));
+        .for_each(|outage| event(&mut out, report, &outage.event.event_type, outage));
     for host in &report.hosts {
         let whole = host.measured_seconds + host.not_measured_seconds;
         let number =
             |number: Option<f64>| number.map_or(String::new(), |number| format!("{number:.6}"));
-        let coverage = format!("measured {}", told::percent(host.coverage_percent));
+        let coverage = format!("measured {}", percent(host.coverage_percent));
         line(
             &mut out,
             report,
@@ -63,7 +63,7 @@ pub(super) fn write(report: &Report) -> String {
         .own_line
         .events
         .iter()
-        .for_each(|episode| event(&mut out, report, "link_down", episode));
+        .for_each(|outage| event(&mut out, report, "link_down", outage));
     for gap in &report.gaps {
         let seconds = ((gap.to.0 - gap.from.0) / 1000).to_string();
         let rest = [
@@ -86,7 +86,7 @@ pub(super) fn write(report: &Report) -> String {
     report
         .planned
         .iter()
-        .for_each(|episode| event(&mut out, report, "planned", episode));
+        .for_each(|outage| event(&mut out, report, "planned", outage));
     // Plain ASCII is the same in every encoding; anything else a spreadsheet takes for UTF-8 only
     // behind a mark.
     if out.is_ascii() {
@@ -96,8 +96,8 @@ pub(super) fn write(report: &Report) -> String {
     }
 }
 
-fn event(out: &mut String, report: &Report, what: &str, episode: &GroupedOutage) {
-    let event = &episode.event;
+fn event(out: &mut String, report: &Report, what: &str, outage: &GroupedOutage) {
+    let event = &outage.event;
     let number = |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
     let remark: Vec<String> = meanwhile(event)
         .into_iter()
@@ -105,8 +105,8 @@ fn event(out: &mut String, report: &Report, what: &str, episode: &GroupedOutage)
         .collect();
     let rest = [
         number(event.duration_seconds),
-        episode.down_seconds.to_string(),
-        episode.cause().as_str().into(),
+        outage.down_seconds.to_string(),
+        outage.cause().as_str().into(),
         number(event.packets_sent),
         number(event.packets_lost),
         String::new(),
@@ -116,7 +116,7 @@ fn event(out: &mut String, report: &Report, what: &str, episode: &GroupedOutage)
         out,
         report,
         [what, &event.host_name, &event.host_address],
-        (episode.start(), episode.end()),
+        (outage.start(), outage.end()),
         rest,
     );
 }
@@ -147,9 +147,34 @@ fn line(
     record(out, &cells);
 }
 
+pub(super) fn pings(out: &mut String, report: &Report, check: &RecordedCheck) {
+    let [_, name, sent, lost, replies] = &cells(report, check);
+    let (clock, offset) = clock(report, check.checked_at);
+    let utc = check.checked_at.rfc3339();
+    let cells = [
+        "ping",
+        name,
+        &check.address,
+        &clock,
+        &offset,
+        "",
+        "",
+        &utc,
+        "",
+        "",
+        "",
+        "",
+        sent,
+        lost,
+        "",
+        replies,
+    ];
+    record(out, &cells);
+}
+
 /// A local time as a spreadsheet reads it, and what is behind it: `2026-11-02 14:03:22`,
 /// `UTC+01:00`.
-pub(super) fn clock(report: &Report, at: UtcMillis) -> (String, String) {
+fn clock(report: &Report, at: UtcMillis) -> (String, String) {
     let text = local(report, at);
     let (clock, offset) = text.rsplit_once(' ').unwrap_or((&text, ""));
     (clock.into(), format!("UTC{offset}"))

@@ -1,125 +1,82 @@
-//! The report as one page of HTML that needs nothing else: no script, no file, and it prints on A4.
-//! Every text is escaped.
+//! The report as one page of HTML without script and without other files, which prints on A4.
 
-use super::told::{Picture, Row, Section, sections, top};
-use super::{Appendix, Report, picture};
-use crate::pure::phrase::printable;
+use super::charts;
+use super::figures::Report;
+use super::markup::{element, row};
+use super::raw_pings::cells;
+use super::sections::sections;
+use super::summary::heading;
+use super::table::{Follows, Section};
+use crate::store::RecordedCheck;
 
-/// The page's only style, which stands in it. Written for paper first.
+/// Written for paper first. It stands in the page.
 const STYLE: &str = include_str!("style.css");
-/// What a content security policy knows it by. tests/report.rs says what it must be when the style
-/// has changed.
+/// The hash that the Content-Security-Policy allows the style by. When the style has changed, a
+/// test in tests/report.rs prints the new hash.
 pub const STYLE_HASH: &str = "sha256-esgu6lq83yzMyGaV5eb0HDwJDLAudGQ/HMwdhmumKgI=";
 
-/// All but the end of the page, which the raw pings may stand before.
-pub(super) fn write(report: &Report) -> String {
-    let top = top(report);
+/// All but what [`end`] returns. With raw pings their table is the last section, and is left open.
+pub(super) fn report(report: &Report) -> String {
+    let heading = heading(report);
     let mut out = String::from("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");
-    out += "<meta name=\"viewport\" content=\"width=device-width\"><title>";
-    escape(
-        &mut out,
-        &format!(
-            "{} {}",
-            top.title,
-            report.from.rfc3339().get(..10).unwrap_or_default()
-        ),
-    );
-    out += "</title><style>";
+    out += "<meta name=\"viewport\" content=\"width=device-width\">";
+    let day = report.from.rfc3339();
+    let day = day.get(..10).unwrap_or_default();
+    element(&mut out, "title", &format!("{} {day}", heading.title));
+    out += "<style>";
     out += STYLE;
-    out += "</style></head><body><h1>";
-    out += top.title;
-    out += "</h1><dl>";
-    for (name, value) in &top.about {
+    out += "</style></head><body>";
+    element(&mut out, "h1", heading.title);
+    out += "<dl>";
+    for (name, value) in &heading.about {
         element(&mut out, "dt", name);
         element(&mut out, "dd", value);
     }
     out += "</dl>";
-    element(&mut out, "p class=verdict", &top.verdict);
-    for section in sections(report) {
-        write_section(&mut out, report, &section);
+    element(&mut out, "p class=verdict", &heading.summary);
+    for part in sections(report) {
+        section(&mut out, report, &part);
     }
     out
 }
 
-fn write_section(out: &mut String, report: &Report, section: &Section) {
+pub(super) fn end(has_pings: bool) -> &'static str {
+    if has_pings {
+        "</table></section></body></html>\n"
+    } else {
+        "</body></html>\n"
+    }
+}
+
+pub(super) fn pings(out: &mut String, report: &Report, check: &RecordedCheck) {
+    row(out, &cells(report, check), &[]);
+}
+
+fn section(out: &mut String, report: &Report, section: &Section) {
     *out += "<section>";
     element(out, "h2", section.title);
     for sentence in &section.sentences {
         element(out, "p", sentence);
     }
-    let is_raw = section.rows.is_empty()
-        && !section.columns.is_empty()
-        && section.title == super::raw::TITLE;
-    if !section.rows.is_empty() || is_raw {
+    let has_pings = section.follows == Some(Follows::RawPings);
+    if has_pings || !section.rows.is_empty() {
         *out += "<table><thead><tr>";
-        section
-            .columns
-            .iter()
-            .for_each(|column| element(out, "th", column.title));
+        for column in &section.columns {
+            element(out, "th", column.title);
+        }
         *out += "</tr></thead>";
-        section.rows.iter().for_each(|item| row(out, item));
+        for item in &section.rows {
+            row(out, &item.cells, &item.details);
+        }
+        if has_pings {
+            return;
+        }
+        *out += "</table>";
     }
-    if is_raw && report.appendix == Appendix::RawPings {
-        // The rows follow, and the end of the page with them.
-        return;
-    }
-    *out += if section.rows.is_empty() {
-        ""
-    } else {
-        "</table>"
-    };
-    match section.picture {
-        Some(Picture::Strips) => picture::strips(out, report),
-        Some(Picture::Charts) => picture::charts(out, report),
-        None => {}
+    match section.follows {
+        Some(Follows::Strips) => charts::strips(out, report),
+        Some(Follows::Charts) => charts::charts(out, report),
+        Some(Follows::RawPings) | None => {}
     }
     *out += "</section>\n";
-}
-
-/// A row with what is said below it: a body of its own, which a page is not broken in.
-pub(super) fn row(out: &mut String, row: &Row) {
-    *out += "<tbody><tr>";
-    // What is short is not broken, so that a time stays in one line.
-    row.cells.iter().for_each(|cell| {
-        element(
-            out,
-            if cell.len() > 26 {
-                "td class=long"
-            } else {
-                "td"
-            },
-            cell,
-        )
-    });
-    *out += "</tr>";
-    for detail in row.details.iter().filter(|detail| !detail.is_empty()) {
-        *out += "<tr class=detail>";
-        element(out, &format!("td colspan={}", row.cells.len()), detail);
-        *out += "</tr>";
-    }
-    *out += "</tbody>\n";
-}
-
-/// An element of a text; `tag` may have attributes.
-pub(super) fn element(out: &mut String, tag: &str, text: &str) {
-    *out += "<";
-    *out += tag;
-    *out += ">";
-    escape(out, text);
-    *out += "</";
-    *out += tag.split(' ').next().unwrap_or(tag);
-    *out += ">";
-}
-
-fn escape(out: &mut String, text: &str) {
-    for character in printable(text).chars() {
-        match character {
-            '&' => *out += "&amp;",
-            '<' => *out += "&lt;",
-            '>' => *out += "&gt;",
-            '"' => *out += "&quot;",
-            '\'' => *out += "&#39;",
-            other => out.push(other),
-        }
-    }
 }

@@ -3,11 +3,16 @@
 
 use serde_json::{Value, json};
 
-use super::hours::{Bar, Cells, Point};
+use super::figures::{CauseTime, CheckMethod, HostFigures, LinkDowntime, Method, WorstHour, Zone};
 use super::period::local_days;
+use super::timeline::{Bar, BarSpans, ChartPoint};
 use super::*;
+use crate::pure::cause::Cause;
 use crate::pure::model::State;
-use crate::store::{INTERMITTENT, LINK_DOWN, OUTAGE, OutageEvent, RecordedCheck};
+use crate::pure::time::UtcMillis;
+use crate::store::{
+    Gap, GroupedOutage, INTERMITTENT, Incident, LINK_DOWN, OUTAGE, OutageEvent, RecordedCheck,
+};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -70,13 +75,16 @@ fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) ->
 fn report() -> Report {
     let (from, to) = (CHANGE - 24 * HOUR, CHANGE + 24 * HOUR);
     let offset_at: fn(i64) -> i64 = berlin;
-    let cells = Cells::of(&(UtcMillis(from)..UtcMillis(to)), offset_at);
-    let bars = cells
-        .spans
-        .iter()
-        .enumerate()
-        .map(|(n, _)| [Bar::Up, Bar::Down(600), Bar::Nothing, Bar::NotMeasured][n % 4]);
-    let point = |n: i64| Point {
+    let spans = BarSpans::of(&(UtcMillis(from)..UtcMillis(to)), offset_at);
+    let bars = spans.spans.iter().enumerate().map(|(n, _)| {
+        [
+            Bar::Up,
+            Bar::Down(600),
+            Bar::NotRecordedYet,
+            Bar::NotMeasured,
+        ][n % 4]
+    });
+    let point = |n: i64| ChartPoint {
         at: from + n * HOUR,
         width: HOUR,
         quantiles_us: Some([900, 12_000, 40_000]),
@@ -115,7 +123,7 @@ fn report() -> Report {
         }],
         incidents: Vec::new(),
         planned: Vec::new(),
-        own_line: OwnLine {
+        own_line: LinkDowntime {
             down_seconds: 0,
             events: Vec::new(),
         },
@@ -156,13 +164,16 @@ fn report() -> Report {
             not_measured: "c",
             received: "d",
         },
-        cells,
+        bars: spans,
         appendix: Appendix::Nothing,
     }
 }
 
 fn whole(report: &Report, format: Format) -> String {
-    let Written { head, tail } = report.write(format);
+    let FormattedReport {
+        before_pings: head,
+        after_pings: tail,
+    } = report.format(format);
     head + tail
 }
 
@@ -342,7 +353,7 @@ fn text_fits_80_columns_and_commands_no_terminal() {
         let mut check = raw_check();
         check.rtts_us = Some(vec![Some(4_000_000_000); 100]);
         check.name = "東京".repeat(40);
-        let text = whole(&report, Format::Text) + &report.raw_rows(Format::Text, &[check], 0);
+        let text = whole(&report, Format::Text) + &report.format_pings(Format::Text, &[check], 0);
         for line in text.lines() {
             assert!(line.width() <= 80, "{} columns: {line}", line.width());
             assert!(
@@ -357,7 +368,7 @@ fn text_fits_80_columns_and_commands_no_terminal() {
 fn a_spreadsheet_gets_whole_records_and_no_formula() {
     let mut report = hostile();
     report.appendix = Appendix::RawPings;
-    let csv = whole(&report, Format::Csv) + &report.raw_rows(Format::Csv, &[raw_check()], 0);
+    let csv = whole(&report, Format::Csv) + &report.format_pings(Format::Csv, &[raw_check()], 0);
     let csv = csv
         .strip_prefix('\u{feff}')
         .expect("it is not ASCII, so it says that it is UTF-8");
@@ -447,11 +458,14 @@ fn json_has_the_fields_of_the_contract_first_and_the_raw_pings_last() {
         ["from", "to", "hosts", "outages", "gaps"]
     );
     report.appendix = Appendix::RawPings;
-    let Written { head, tail } = report.write(Format::Json);
+    let FormattedReport {
+        before_pings: head,
+        after_pings: tail,
+    } = report.format(Format::Json);
     let none: Value = serde_json::from_str(&(head.clone() + tail)).expect("JSON");
     assert_eq!(none["checks"], json!([]));
-    let rows = report.raw_rows(Format::Json, &[raw_check()], 0)
-        + &report.raw_rows(Format::Json, &[raw_check()], 1);
+    let rows = report.format_pings(Format::Json, &[raw_check()], 0)
+        + &report.format_pings(Format::Json, &[raw_check()], 1);
     let text = head + &rows + tail;
     assert_eq!(keys(&text).last().map(String::as_str), Some("checks"));
     let value: Value = serde_json::from_str(&text).expect("JSON");
@@ -473,7 +487,7 @@ fn what_the_gateway_did_is_a_sentence() {
     let said = |facts: Value, path: Value| {
         let mut event = episode(1, OUTAGE, CHANGE, None, CHANGE).event;
         (event.facts, event.path) = (Some(facts.to_string()), Some(path.to_string()));
-        seen::meanwhile(&event).unwrap_or_default()
+        wording::meanwhile(&event).unwrap_or_default()
     };
     let facts = json!({"gateway_address": "192.168.1.1", "gateway": "answers", "beyond_answering": 0, "beyond_silent": 2, "near_answering": 1});
     assert_eq!(

@@ -2,25 +2,29 @@
 
 use unicode_width::UnicodeWidthStr;
 
-use super::Report;
-use super::told::{Row, Section, sections, top};
+use super::figures::Report;
+use super::raw_pings::cells;
+use super::sections::sections;
+use super::summary::heading;
+use super::table::{Row, Section};
 use crate::pure::phrase::{cut, pad, printable, wrap};
+use crate::store::RecordedCheck;
 
 const WIDTH: usize = 80;
 const MARGIN: &str = "  ";
 
-pub(super) fn write(report: &Report) -> String {
-    let top = top(report);
+pub(super) fn report(report: &Report) -> String {
+    let heading = heading(report);
     let mut text = format!(
         "{}\n{}\n\n",
-        top.title.to_ascii_uppercase(),
-        "=".repeat(top.title.len())
+        heading.title.to_ascii_uppercase(),
+        "=".repeat(heading.title.len())
     );
-    for (name, value) in &top.about {
+    for (name, value) in &heading.about {
         text += &wrap(&format!("{name}: {}", printable(value)), WIDTH, "");
     }
     text.push('\n');
-    text += &wrap(&printable(&top.verdict), WIDTH, "");
+    text += &wrap(&printable(&heading.summary), WIDTH, "");
     for section in sections(report) {
         text += &format!(
             "\n{}\n{}\n",
@@ -40,7 +44,13 @@ pub(super) fn write(report: &Report) -> String {
     text
 }
 
-/// A table whose widest column gives way until a line fits.
+pub(super) fn pings(out: &mut String, report: &Report, check: &RecordedCheck) {
+    let [at, name, _, _, replies] = &cells(report, check);
+    let name = pad(&cut(&printable(name), 18), 18);
+    *out += &format!("{at}{MARGIN}{name}{MARGIN}{}\n", cut(replies, 32));
+}
+
+/// The widest column that is not exact is narrowed until a row fits in a line.
 fn table(text: &mut String, section: &Section) {
     let shown: Vec<usize> = (0..section.columns.len())
         .filter(|index| !section.columns[*index].is_wide_only)
@@ -66,7 +76,6 @@ fn table(text: &mut String, section: &Section) {
     let mut widths: Vec<usize> = (0..shown.len()).map(width).collect();
     let room = WIDTH - MARGIN.len() * (widths.len() - 1);
     while widths.iter().sum::<usize>() > room {
-        // A time is never cut: it is the first of its table, and shorter than that.
         let widest = (0..widths.len())
             .filter(|column| !is_exact(&rows, *column))
             .max_by_key(|column| widths[*column]);
@@ -96,7 +105,7 @@ fn table(text: &mut String, section: &Section) {
     }
 }
 
-/// Whether a column holds times or lengths, of which every figure counts.
+/// Whether a column holds times or durations, which must not be cut.
 fn is_exact(rows: &[Vec<String>], column: usize) -> bool {
     rows.iter()
         .all(|cells| cells[column].starts_with(|first: char| first.is_ascii_digit()))

@@ -1,32 +1,30 @@
-//! The pictures of the page: a strip a host, and its latency and losses over the span. Inline SVG,
-//! drawn for paper: shape tells what colour tells.
+//! The drawings of the page, as inline SVG: each host's strip of bars, and a chart of its latency and
+//! losses. They are drawn for paper: what differs in colour differs in shape too.
 
 use std::fmt::Write as _;
 
-use super::hours::{Bar, Point};
-use super::html::element;
-use super::{HostFigures, Report};
+use super::figures::{HostFigures, Report};
+use super::markup::element;
+use super::timeline::{Bar, ChartPoint};
 use crate::pure::order::by_key;
 use crate::pure::phrase::ms;
 use crate::pure::time::UtcMillis;
 
-/// The width of every picture, in its own units: a quarter of a millimetre on A4.
+/// Width of every drawing in SVG units: a unit is a quarter of a millimetre on A4.
 const WIDTH: f64 = 720.0;
 const STRIP_HEIGHT: f64 = 30.0;
 const LATENCY_HEIGHT: f64 = 84.0;
 const LOSS_HEIGHT: f64 = 22.0;
-/// Charts of more hosts than that would hide what matters: those that were the least available are
-/// drawn.
+/// With more hosts, charts are drawn for the hosts with the lowest availability.
 const MAX_CHARTS: usize = 12;
-/// An outage of four hours fills its bar.
+/// An outage of four hours has the full height.
 const FULL_MINUTES: f64 = 240.0;
 
-/// A strip a host.
 pub(super) fn strips(out: &mut String, report: &Report) {
     if report
         .hosts
         .iter()
-        .all(|host| host.bars.iter().all(|bar| *bar == Bar::Nothing))
+        .all(|host| host.bars.iter().all(|bar| *bar == Bar::NotRecordedYet))
     {
         return;
     }
@@ -41,8 +39,7 @@ pub(super) fn strips(out: &mut String, report: &Report) {
             for (index, bar) in host.bars.iter().enumerate().filter(|(_, bar)| is_it(bar)) {
                 let (x, height) = (index as f64 * unit, height_of(*bar) * STRIP_HEIGHT);
                 let (width, y) = (unit - gap, STRIP_HEIGHT - height);
-                // What was not measured is a frame, and an outage has a notch: told apart without
-                // any colour.
+                // A frame for what was not measured: visible without colour.
                 let _ = write!(path, "M{x:.1} {y:.1}h{width:.1}v{height:.1}h-{width:.1}z");
                 if class == "n" && width > 4.0 {
                     let _ = write!(
@@ -66,24 +63,25 @@ pub(super) fn strips(out: &mut String, report: &Report) {
     let legend = format!(
         "One bar for each {}. The taller, the worse: green up, amber where {} % of the checks or more were not up, red an outage \
          (the longer, the taller; full from four hours on), a grey frame where more than half was not measured.",
-        report.cells.unit, report.cells.degraded_percent
+        report.bars.unit, report.bars.degraded_percent
     );
     element(out, "figcaption", &legend);
 }
 
+/// The class of style.css for each kind of bar.
 type Kind = (&'static str, fn(&Bar) -> bool);
 const KINDS: [Kind; 5] = [
-    ("o", |bar| *bar == Bar::Nothing),
+    ("o", |bar| *bar == Bar::NotRecordedYet),
     ("n", |bar| *bar == Bar::NotMeasured),
     ("u", |bar| *bar == Bar::Up),
     ("w", |bar| *bar == Bar::Degraded),
     ("d", |bar| matches!(bar, Bar::Down(_))),
 ];
 
-/// The share of the full height.
+/// As a share of the full height.
 fn height_of(bar: Bar) -> f64 {
     match bar {
-        Bar::Nothing => 0.08,
+        Bar::NotRecordedYet => 0.08,
         Bar::Up => 0.3,
         Bar::Degraded | Bar::NotMeasured => 0.54,
         Bar::Down(seconds) => {
@@ -92,7 +90,6 @@ fn height_of(bar: Bar) -> f64 {
     }
 }
 
-/// Latency and losses, a picture a host.
 pub(super) fn charts(out: &mut String, report: &Report) {
     let mut hosts: Vec<&HostFigures> = report.hosts.iter().filter(|host| host.sent > 0).collect();
     if hosts.is_empty() {
@@ -100,7 +97,7 @@ pub(super) fn charts(out: &mut String, report: &Report) {
     }
     let is_cut = hosts.len() > MAX_CHARTS;
     if is_cut {
-        // By the share that they were down, in millionths.
+        // Millionths of the measured time in which they were down.
         by_key(&mut hosts, |host| {
             [
                 -host.down_seconds * 1_000_000 / host.measured_seconds.max(1),
@@ -168,9 +165,9 @@ fn chart(out: &mut String, report: &Report, host: &HostFigures) {
             );
         }
     }
-    // What was not measured interrupts the line: nothing is drawn where nothing is known.
+    // Gaps in the measurements are gaps in the line.
     for run in runs(&host.points) {
-        let middle = |point: &Point| x(point.at + point.width / 2);
+        let middle = |point: &ChartPoint| x(point.at + point.width / 2);
         let along = |quantile: usize| {
             run.iter().map(move |point| {
                 (
@@ -202,7 +199,7 @@ fn chart(out: &mut String, report: &Report, host: &HostFigures) {
         let Some(loss) = point.loss.filter(|loss| *loss > 0.0) else {
             continue;
         };
-        // By the root, so that one ping of a thousand is still seen.
+        // The square root keeps one lost ping of a thousand visible.
         let height = (LOSS_HEIGHT * loss.sqrt()).max(1.5);
         let width = (x(point.at + point.width) - x(point.at)).max(0.8);
         let _ = write!(
@@ -220,11 +217,11 @@ fn chart(out: &mut String, report: &Report, host: &HostFigures) {
     *out += "</svg></figure>\n";
 }
 
-/// The points between two gaps.
-fn runs(points: &[Point]) -> Vec<Vec<Point>> {
-    let mut runs: Vec<Vec<Point>> = Vec::new();
+/// Points without a gap between them.
+fn runs(points: &[ChartPoint]) -> Vec<Vec<ChartPoint>> {
+    let mut runs: Vec<Vec<ChartPoint>> = Vec::new();
     for point in points.iter().filter(|point| point.quantiles_us.is_some()) {
-        let follows = |run: &&mut Vec<Point>| {
+        let follows = |run: &&mut Vec<ChartPoint>| {
             run.last()
                 .is_some_and(|last| point.at - last.at <= 2 * point.width)
         };
@@ -240,16 +237,16 @@ fn open(out: &mut String, height: f64) {
     let _ = write!(out, "<svg viewBox=\"0 0 {WIDTH} {height}\" role=img>");
 }
 
-/// The local day, or the time where there are only a few, at some bars below a picture.
+/// Labels below a drawing: local days, or local times where the bars are hours.
 fn axis(out: &mut String, report: &Report, y: f64) {
-    let cells = &report.cells.spans;
-    let step = cells.len().div_ceil(8).max(1);
+    let spans = &report.bars.spans;
+    let step = spans.len().div_ceil(8).max(1);
     let span = (report.to.0 - report.from.0) as f64;
-    for cell in cells.iter().step_by(step) {
-        let x = (cell.start.0 - report.from.0) as f64 / span * WIDTH;
-        let offset = (report.method.zone.offset_at)(cell.start.0.div_euclid(1000));
-        let text = UtcMillis(cell.start.0).local_text(offset);
-        let label = if report.cells.unit == "hour" {
+    for bar in spans.iter().step_by(step) {
+        let x = (bar.start.0 - report.from.0) as f64 / span * WIDTH;
+        let offset = (report.method.zone.offset_at)(bar.start.0.div_euclid(1000));
+        let text = UtcMillis(bar.start.0).local_text(offset);
+        let label = if report.bars.unit == "hour" {
             text.get(5..16)
         } else {
             text.get(..10)

@@ -3,9 +3,27 @@
 
 use serde_json::Value;
 
+use super::figures::Report;
 use crate::pure::cause::Cause;
-use crate::pure::phrase::count;
+use crate::pure::phrase::{count, offset};
+use crate::pure::time::UtcMillis;
 use crate::store::OutageEvent;
+
+/// A local time with its zone's offset: `2026-11-02 14:03:22 +01:00`.
+pub(super) fn local(report: &Report, at: UtcMillis) -> String {
+    let seconds = (report.method.zone.offset_at)(at.0.div_euclid(1000));
+    format!("{} {}", at.local_text(seconds), offset(seconds))
+}
+
+/// A share with as many figures as tell it from all and nothing.
+pub(super) fn percent(share: Option<f64>) -> String {
+    match share {
+        None => "-".into(),
+        Some(share) if share > 99.999 && share < 100.0 => "> 99.999 %".into(),
+        Some(share) if share > 99.0 && share < 100.0 => format!("{share:.3} %"),
+        Some(share) => format!("{share:.2} %"),
+    }
+}
 
 /// A cause in a word or two.
 pub(super) fn cause_word(cause: Cause) -> &'static str {

@@ -1,0 +1,88 @@
+//! For how long outages kept hosts down within a span.
+
+use std::ops::Range;
+
+use super::figures::CauseTime;
+use crate::pure::cause::Cause;
+use crate::pure::order::by_key;
+use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::store::{Gap, GroupedOutage, missing_ms};
+
+/// Milliseconds of a span in which an outage is proved by measurements. A host's downtime is less
+/// the gaps; a link is known to be down without any.
+pub(super) fn down_ms(outage: &GroupedOutage, span: &Range<UtcMillis>, gaps: &[Gap]) -> i64 {
+    outage
+        .spells
+        .iter()
+        .map(|spell| spell.start.max(span.start)..spell.end.min(span.end))
+        .filter(|part| part.start < part.end)
+        .map(|part| measured_ms(&part, outage.is_of_host(), gaps))
+        .sum()
+}
+
+fn measured_ms(part: &Range<UtcMillis>, is_of_host: bool, gaps: &[Gap]) -> i64 {
+    let missing = if is_of_host {
+        missing_ms(gaps, part)
+    } else {
+        0
+    };
+    part.end.0 - part.start.0 - missing
+}
+
+/// Seconds of a span in which at least one of several outages lasted.
+pub(super) fn any_down_seconds<'o>(
+    outages: impl Iterator<Item = &'o GroupedOutage>,
+    span: &Range<UtcMillis>,
+    gaps: &[Gap],
+) -> i64 {
+    let parts_of = |outage: &'o GroupedOutage| {
+        let spells = outage.spells.iter();
+        spells.map(|spell| {
+            let part = spell.start.max(span.start)..spell.end.min(span.end);
+            (part, outage.is_of_host())
+        })
+    };
+    let mut parts: Vec<(Range<UtcMillis>, bool)> = outages.flat_map(parts_of).collect();
+    by_key(&mut parts, |(part, _)| [part.start.0, 0]);
+    let (mut sum_ms, mut counted_until) = (0, span.start);
+    for (part, is_of_host) in parts {
+        let part = part.start.max(counted_until)..part.end;
+        if part.start < part.end {
+            sum_ms += measured_ms(&part, is_of_host, gaps);
+            counted_until = part.end;
+        }
+    }
+    sum_ms / 1000
+}
+
+pub(super) fn by_cause<'o>(
+    outages: impl Iterator<Item = &'o GroupedOutage> + Clone,
+    span: &Range<UtcMillis>,
+    gaps: &[Gap],
+) -> Vec<CauseTime> {
+    let of = |cause| {
+        let parts: Vec<GroupedOutage> = outages
+            .clone()
+            .filter_map(|outage| outage.part_of(cause))
+            .collect();
+        CauseTime {
+            cause,
+            seconds: any_down_seconds(parts.iter(), span, gaps),
+            events: parts.len(),
+        }
+    };
+    Cause::ALL
+        .into_iter()
+        .map(of)
+        .filter(|time| time.events > 0)
+        .collect()
+}
+
+/// Whether a planned outage touches an hour: its losses do not count.
+pub(super) fn is_planned_hour(outages: &[&GroupedOutage], hour: i64) -> bool {
+    let span = UtcMillis(hour * HOUR_MS)..UtcMillis((hour + 1) * HOUR_MS);
+    let touches = |spell: &Range<UtcMillis>| spell.start < span.end && spell.end > span.start;
+    outages
+        .iter()
+        .any(|outage| outage.event.planned && outage.spells.iter().any(touches))
+}

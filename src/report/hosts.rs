@@ -1,0 +1,140 @@
+//! Which hosts a report is about.
+
+use super::query::{ReportError, ReportQuery};
+use crate::config::HostConfig;
+use crate::pure::model::Host;
+use crate::store::{GroupedOutage, Reader, RecordedHost, StoreError};
+
+pub(super) struct ReportedHost<'a> {
+    /// With its version of IP where several hosts of the report have the address.
+    pub name: String,
+    pub address: String,
+    pub recorded: Option<RecordedHost>,
+    pub config: &'a HostConfig,
+    /// Whether it is the first host with its address. An outage that was recorded without a version
+    /// of IP belongs to that one.
+    is_first: bool,
+}
+
+impl ReportedHost<'_> {
+    pub fn has(&self, outage: &GroupedOutage) -> bool {
+        match outage.event.host_id {
+            Some(id) => self.recorded.as_ref().is_some_and(|host| host.id == id),
+            None => self.is_first && self.is_at(&outage.event.host_address),
+        }
+    }
+
+    fn is_at(&self, address: &str) -> bool {
+        self.address.eq_ignore_ascii_case(address)
+    }
+
+    /// Whether `--host` means this host: by its name, its address, or its address and version of IP.
+    fn is_meant_by(&self, text: &str) -> bool {
+        let recorded = self.recorded.as_ref();
+        let recorded_name = recorded.map_or("", |host| host.name.as_str());
+        let family = recorded.map_or(self.config.host.family, |host| host.family);
+        let (address, wanted) = Host::split_key(text);
+        [self.name.as_str(), &self.config.host.name, recorded_name].contains(&text)
+            || self.is_at(address) && wanted.is_none_or(|version| family == Some(version))
+    }
+}
+
+/// The configured hosts in their order, then those that were recorded within the span and are no
+/// longer configured; or only the one that the query names.
+pub(super) fn reported_hosts<'a>(
+    reader: &Reader,
+    query: &ReportQuery<'a>,
+    outages: &[GroupedOutage],
+) -> Result<Vec<ReportedHost<'a>>, ReportError> {
+    let mut hosts = configured_hosts(reader.hosts()?, query);
+    distinguish_ip_versions(&mut hosts);
+    if let Some(wanted) = query.only {
+        let known = hosts.iter().map(|host| host.name.clone()).collect();
+        hosts.retain(|host| host.is_meant_by(wanted));
+        if hosts.is_empty() {
+            return Err(ReportError::UnknownHost {
+                requested: wanted.into(),
+                known,
+            });
+        }
+        return Ok(hosts);
+    }
+    let unlisted = hosts.split_off(query.settings.hosts.len());
+    for host in unlisted {
+        if was_recorded(reader, query, outages, &host)? {
+            hosts.push(host);
+        }
+    }
+    Ok(hosts)
+}
+
+/// The configured hosts, and behind them all others that are recorded.
+fn configured_hosts<'a>(
+    mut recorded: Vec<RecordedHost>,
+    query: &ReportQuery<'a>,
+) -> Vec<ReportedHost<'a>> {
+    let settings = query.settings;
+    let mut hosts = Vec::new();
+    for config in &settings.hosts {
+        let host = &config.host;
+        let is_same = |recorded: &RecordedHost| {
+            recorded.address.eq_ignore_ascii_case(host.address.as_str())
+                && recorded.family == host.family
+        };
+        hosts.push(ReportedHost {
+            name: host.name.clone(),
+            address: host.address.to_string(),
+            recorded: recorded
+                .iter()
+                .position(is_same)
+                .map(|index| recorded.remove(index)),
+            config,
+            is_first: false,
+        });
+    }
+    for host in recorded {
+        let has_address = |config: &&HostConfig| {
+            let address = config.host.address.as_str();
+            address.eq_ignore_ascii_case(&host.address)
+        };
+        let config = settings.hosts.iter().find(has_address);
+        hosts.push(ReportedHost {
+            name: host.name.clone(),
+            address: host.address.clone(),
+            config: config.unwrap_or(&settings.unlisted),
+            recorded: Some(host),
+            is_first: false,
+        });
+    }
+    hosts
+}
+
+fn distinguish_ip_versions(hosts: &mut [ReportedHost<'_>]) {
+    for index in 0..hosts.len() {
+        let address = &hosts[index].address;
+        let is_first = !hosts[..index].iter().any(|other| other.is_at(address));
+        let is_last = !hosts[index + 1..].iter().any(|other| other.is_at(address));
+        let host = &mut hosts[index];
+        host.is_first = is_first;
+        let family = host.recorded.as_ref().and_then(|host| host.family);
+        if let Some(version) = family.filter(|_| !(is_first && is_last)) {
+            host.name += &format!(" ({version})");
+        }
+    }
+}
+
+fn was_recorded(
+    reader: &Reader,
+    query: &ReportQuery<'_>,
+    outages: &[GroupedOutage],
+    host: &ReportedHost<'_>,
+) -> Result<bool, StoreError> {
+    let mut is_recorded = outages.iter().any(|outage| host.has(outage));
+    if let Some(host) = &host.recorded {
+        let hours = query.span.start.hour()..query.span.end.hour() + 1;
+        reader.each_hour(host.id, hours, |_, counts| {
+            is_recorded |= counts.checks() + counts.not_measured > 0
+        })?;
+    }
+    Ok(is_recorded)
+}

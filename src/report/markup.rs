@@ -1,0 +1,46 @@
+//! HTML elements. Every text is escaped here.
+
+use crate::pure::phrase::printable;
+
+/// A cell of at most so many bytes is not wrapped, so that a time stays on one line.
+const MAX_UNWRAPPED: usize = 26;
+
+/// A table row. It is a body of its own together with its details: no page breaks inside it.
+pub(super) fn row(out: &mut String, cells: &[String], details: &[String]) {
+    *out += "<tbody><tr>";
+    for cell in cells {
+        let is_long = cell.len() > MAX_UNWRAPPED;
+        element(out, if is_long { "td class=long" } else { "td" }, cell);
+    }
+    *out += "</tr>";
+    for detail in details.iter().filter(|detail| !detail.is_empty()) {
+        *out += "<tr class=detail>";
+        element(out, &format!("td colspan={}", cells.len()), detail);
+        *out += "</tr>";
+    }
+    *out += "</tbody>\n";
+}
+
+/// `tag` may have attributes.
+pub(super) fn element(out: &mut String, tag: &str, text: &str) {
+    *out += "<";
+    *out += tag;
+    *out += ">";
+    escape(out, text);
+    *out += "</";
+    *out += tag.split(' ').next().unwrap_or(tag);
+    *out += ">";
+}
+
+fn escape(out: &mut String, text: &str) {
+    for character in printable(text).chars() {
+        match character {
+            '&' => *out += "&amp;",
+            '<' => *out += "&lt;",
+            '>' => *out += "&gt;",
+            '"' => *out += "&quot;",
+            '\'' => *out += "&#39;",
+            other => out.push(other),
+        }
+    }
+}

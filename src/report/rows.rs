@@ -1,0 +1,154 @@
+//! The rows of hosts, outages and incidents.
+
+use super::downtime::down_ms;
+use super::figures::{HostFigures, Report};
+use super::table::Row;
+use super::wording::{cause_word, local, meanwhile, percent};
+use crate::pure::cause::Cause;
+use crate::pure::phrase::{count, duration_of, ms};
+use crate::pure::time::parse_instant;
+use crate::store::{DNS, GroupedOutage, INTERMITTENT, Incident, LINK_DOWN};
+
+pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
+    let us = |us: Option<u32>| us.map_or("-".into(), |us| ms(f64::from(us)));
+    let down = if host.checks > 0 {
+        duration_of(host.down_seconds)
+    } else {
+        "-".into()
+    };
+    let mut details = Vec::new();
+    if host.host_address != host.host_name {
+        details.push(host.host_address.clone());
+    }
+    if host.sent > 0 {
+        let share = percent(Some(100.0 * host.lost as f64 / host.sent as f64));
+        details.push(format!(
+            "{} of {} lost ({share})",
+            host.lost,
+            count(host.sent, "ping")
+        ));
+        details.push(format!(
+            "95 % of the replies within {}, 99 % within {}",
+            us(host.p95_us),
+            us(host.p99_us)
+        ));
+    }
+    if host.lossy_seconds > 0 {
+        details.push(format!(
+            "{} of the down time are checks with too few replies outside of outages",
+            duration_of(host.lossy_seconds)
+        ));
+    }
+    if host.not_measured_seconds > 0 {
+        details.push(format!(
+            "not measured for {}",
+            duration_of(host.not_measured_seconds)
+        ));
+    }
+    match host.first_recorded {
+        None => details.push("never recorded".into()),
+        Some(first) if first > report.from => {
+            details.push(format!("recorded since {}", local(report, first)))
+        }
+        Some(_) => {}
+    }
+    Row {
+        cells: vec![
+            host.host_name.clone(),
+            percent(host.availability_percent),
+            percent(host.coverage_percent),
+            host.outages.to_string(),
+            down,
+            us(host.p50_us),
+        ],
+        details: vec![details.join(", ")],
+    }
+}
+
+pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
+    let event = &outage.event;
+    let span = report.from..report.to;
+    let end = outage
+        .end()
+        .map_or("goes on".into(), |end| local(report, end));
+    let whole = outage.lasted_seconds(report.to);
+    let cause = if event.event_type == DNS {
+        Cause::Dns
+    } else {
+        outage.cause()
+    };
+    let pings = match (event.packets_lost, event.packets_sent) {
+        (Some(lost), Some(sent)) => format!("{lost} of {sent}"),
+        _ => "-".into(),
+    };
+    let mut details = Vec::new();
+    if event.event_type == INTERMITTENT {
+        details.push(format!(
+            "It came and went: {}, down for {} in all.",
+            count(outage.members.len(), "outage"),
+            duration_of(outage.down_seconds)
+        ));
+    } else if outage.members.len() > 1 {
+        let outages = count(outage.members.len(), "outage");
+        details.push(format!(
+            "Told as one: {outages} shortly after one another, down for {} in all.",
+            duration_of(outage.down_seconds)
+        ));
+    } else if whole - outage.down_seconds > 1 {
+        details.push(format!(
+            "Down for {} of that, as far as this machine measured.",
+            duration_of(outage.down_seconds)
+        ));
+    }
+    if outage.start() < report.from || outage.end().is_some_and(|end| end > report.to) {
+        details.push(format!(
+            "{} of it in this period.",
+            duration_of(down_ms(outage, &span, &report.gaps) / 1000)
+        ));
+    }
+    if let Some(at) = event
+        .earliest()
+        .filter(|at| outage.start().0 - at.0 >= 2000)
+    {
+        details.push(format!("Last reply before it at {}.", local(report, at)));
+    }
+    if let Some(seen) = meanwhile(event) {
+        details.push(format!("Meanwhile {seen}."));
+    }
+    if let Some(notes) = event
+        .notes
+        .as_deref()
+        .filter(|notes| event.event_type != LINK_DOWN && !notes.is_empty())
+    {
+        details.push(format!("Note: {notes}"));
+    }
+    let cells = vec![
+        local(report, outage.start()),
+        end,
+        duration_of(whole),
+        event.host_name.clone(),
+        cause_word(cause).into(),
+        pings,
+    ];
+    Row {
+        cells,
+        details: vec![details.join(" ")],
+    }
+}
+
+pub(super) fn incident_row(report: &Report, incident: &Incident) -> Row {
+    let at = |text: &str| parse_instant(text).unwrap_or(report.from);
+    let start = at(&incident.start_time);
+    let end = incident.end_time.as_deref().map(at);
+    let cause = Cause::from_word(incident.cause).unwrap_or(Cause::Unknown);
+    Row {
+        cells: vec![
+            local(report, start),
+            end.map_or("goes on".into(), |end| local(report, end)),
+            duration_of((end.unwrap_or(report.to).0 - start.0) / 1000),
+            count(incident.hosts, "host"),
+            cause_word(cause).into(),
+        ],
+        details: vec![incident.host_names.join(", ")],
+    }
+}

@@ -1,0 +1,237 @@
+//! The sections of a report, in their order: text and page lay out the same ones.
+
+use super::figures::{Appendix, CauseTime, CheckMethod, Report, WorstHour};
+use super::raw_pings;
+use super::rows::{host_row, incident_row, outage_row};
+use super::table::{Follows, Row, Section, columns};
+use super::wording::{cause_meaning, cause_word, local, percent};
+use crate::pure::phrase::{count, duration_of};
+use crate::store::{Gap, GroupedOutage};
+
+const OUTAGE_COLUMNS: [&str; 6] = ["Begin", "End*", "Lasted", "Host", "Cause", "Pings lost*"];
+
+pub(super) fn sections(report: &Report) -> Vec<Section> {
+    let mut sections = vec![hosts(report), outages(report)];
+    if !report.causes.is_empty() {
+        sections.push(causes(report));
+    }
+    if !report.incidents.is_empty() {
+        sections.push(incidents(report));
+    }
+    sections.push(own_link(report));
+    if !report.worst_hours.is_empty() {
+        sections.push(worst_hours(report));
+    }
+    sections.push(not_measured(report));
+    if !report.planned.is_empty() {
+        sections.push(planned(report));
+    }
+    sections.push(Section {
+        title: "Method",
+        sentences: method(report),
+        ..Section::default()
+    });
+    if report.appendix == Appendix::RawPings {
+        sections.push(Section {
+            title: "Raw pings",
+            columns: columns(&raw_pings::COLUMNS),
+            follows: Some(Follows::RawPings),
+            ..Section::default()
+        });
+    }
+    sections
+}
+
+fn hosts(report: &Report) -> Section {
+    let row = |host| host_row(report, host);
+    Section {
+        title: "Hosts",
+        columns: columns(&[
+            "Host",
+            "Availability",
+            "Measured",
+            "Outages",
+            "Down",
+            "Median",
+        ]),
+        rows: report.hosts.iter().map(row).collect(),
+        follows: Some(Follows::Strips),
+        ..Section::default()
+    }
+}
+
+fn outage_rows(report: &Report, outages: &[GroupedOutage]) -> Vec<Row> {
+    let row = |outage| outage_row(report, outage);
+    outages.iter().map(row).collect()
+}
+
+fn outages(report: &Report) -> Section {
+    let nothing = report.outages.is_empty().then(|| "Nothing.".into());
+    Section {
+        title: "What was down",
+        sentences: nothing.into_iter().collect(),
+        columns: columns(&OUTAGE_COLUMNS),
+        rows: outage_rows(report, &report.outages),
+        ..Section::default()
+    }
+}
+
+fn causes(report: &Report) -> Section {
+    let row = |time: &CauseTime| {
+        Row::of([
+            cause_word(time.cause).into(),
+            duration_of(time.seconds),
+            time.events.to_string(),
+            cause_meaning(time.cause).into(),
+        ])
+    };
+    Section {
+        title: "Down time by cause",
+        sentences: vec![
+            "In which at least one host was down for that cause; what overlaps counts once.".into(),
+        ],
+        columns: columns(&["Cause", "Time", "Events", "Meaning*"]),
+        rows: report.causes.iter().map(row).collect(),
+        ..Section::default()
+    }
+}
+
+fn incidents(report: &Report) -> Section {
+    let row = |incident| incident_row(report, incident);
+    Section {
+        title: "Hosts that failed together",
+        columns: columns(&["Begin", "End*", "Lasted", "Hosts", "Cause"]),
+        rows: report.incidents.iter().map(row).collect(),
+        ..Section::default()
+    }
+}
+
+fn own_link(report: &Report) -> Section {
+    let link = &report.own_line;
+    Section {
+        title: "This machine's own line",
+        sentences: vec![if link.events.is_empty() {
+            "It was never down.".into()
+        } else {
+            format!(
+                "Down for {} in all. Nothing was measured meanwhile, so this is no outage of any host.",
+                duration_of(link.down_seconds)
+            )
+        }],
+        columns: columns(&OUTAGE_COLUMNS),
+        rows: outage_rows(report, &link.events),
+        follows: Some(Follows::Charts),
+    }
+}
+
+fn worst_hours(report: &Report) -> Section {
+    let row = |hour: &WorstHour| {
+        Row::of([
+            local(report, hour.from),
+            hour.lost.to_string(),
+            hour.sent.to_string(),
+            percent(Some(100.0 * hour.lost as f64 / hour.sent.max(1) as f64)),
+        ])
+    };
+    Section {
+        title: "Worst hours",
+        sentences: vec![
+            "The hours in which most pings were lost, over all hosts of this report.".into(),
+        ],
+        columns: columns(&["Hour from", "Lost", "Sent", "Share"]),
+        rows: report.worst_hours.iter().map(row).collect(),
+        ..Section::default()
+    }
+}
+
+fn not_measured(report: &Report) -> Section {
+    let row = |gap: &Gap| {
+        Row::of([
+            local(report, gap.from),
+            local(report, gap.to),
+            duration_of((gap.to.0 - gap.from.0) / 1000),
+            gap.reason.clone(),
+        ])
+    };
+    let nothing = report
+        .gaps
+        .is_empty()
+        .then(|| "The monitor ran all the time since its first record.".into());
+    Section {
+        title: "Not measured",
+        sentences: nothing.into_iter().collect(),
+        columns: columns(&["From", "To*", "Lasted", "Why"]),
+        rows: report.gaps.iter().map(row).collect(),
+        ..Section::default()
+    }
+}
+
+fn planned(report: &Report) -> Section {
+    Section {
+        title: "Planned",
+        sentences: vec!["Counted neither as outages nor in any availability.".into()],
+        columns: columns(&OUTAGE_COLUMNS),
+        rows: outage_rows(report, &report.planned),
+        ..Section::default()
+    }
+}
+
+/// How the figures were determined, a paragraph each.
+fn method(report: &Report) -> Vec<String> {
+    let method = &report.method;
+    let mut sentences = Vec::new();
+    for check in &method.checks {
+        let CheckMethod {
+            hosts,
+            interval_seconds,
+            ping_count,
+            timeout_seconds,
+            payload_bytes,
+            up_percent,
+            degraded_percent,
+            ..
+        } = check;
+        let whose = if method.checks.len() == 1 {
+            "Every host".into()
+        } else {
+            hosts.join(", ")
+        };
+        let limit = check.latency_limit_ms.map_or(String::new(), |limit| {
+            format!(", or slower than {limit} ms on average")
+        });
+        sentences.push(format!(
+            "{whose}: a check every {interval_seconds} s of {ping_count} ICMP echo requests (ping) with {payload_bytes} bytes of \
+             payload; a reply within {timeout_seconds} s counts. A check is up from {up_percent} % of replies on, degraded below \
+             that{limit}, and down below {degraded_percent} %."
+        ));
+    }
+    let fast = method.fast_interval_seconds.map_or(String::new(), |seconds| {
+        format!(" While a host is silent it is pinged every {seconds} s too, so that begin and end are exact to that.")
+    });
+    let checks = count(method.down_after_checks, "check");
+    sentences.push(format!(
+        "An outage is a run of {checks} or more without any reply, from the first lost ping to the first reply.{fast} Outages \
+         less than {} s apart are one; {} and more that begin within {} s are one that came and went.",
+        method.merge_seconds, method.intermittent_count, method.intermittent_seconds
+    ));
+    sentences.push(method.received.into());
+    sentences.push(format!(
+        "{} {} {}",
+        method.availability, method.coverage, method.not_measured
+    ));
+    sentences.push(
+        "The cause is judged by what else answered during the outage: the default gateway, hosts beyond it, hosts on the own \
+         network, and how far packets with a rising time to live got."
+            .into(),
+    );
+    let zone = method
+        .zone
+        .name
+        .as_deref()
+        .map_or(String::new(), |name| format!(" ({name})"));
+    sentences.push(format!(
+        "Times are those of the measuring machine's zone{zone}, each with its offset from UTC. Intervals and limits are those \
+         that are configured now."
+    ));
+    sentences
+}

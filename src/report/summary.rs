@@ -1,0 +1,139 @@
+//! The heading of a report and its summary in a few sentences.
+
+use super::figures::Report;
+use super::wording::{cause_meaning, local, percent};
+use crate::pure::cause::Cause;
+use crate::pure::phrase::{count, duration_of};
+use crate::store::GroupedOutage;
+
+pub(super) struct Heading {
+    pub title: &'static str,
+    /// Names and values.
+    pub about: Vec<(&'static str, String)>,
+    pub summary: String,
+}
+
+pub(super) fn heading(report: &Report) -> Heading {
+    let names: Vec<&str> = report
+        .hosts
+        .iter()
+        .take(MAX_NAMES)
+        .map(|host| host.host_name.as_str())
+        .collect();
+    let more = report.hosts.len().saturating_sub(MAX_NAMES);
+    let hosts = names.join(", ")
+        + &if more > 0 {
+            format!(" and {more} more")
+        } else {
+            String::new()
+        };
+    let method = &report.method;
+    let about = vec![
+        (
+            "Period",
+            format!(
+                "{} to {}",
+                local(report, report.from),
+                local(report, report.to)
+            ),
+        ),
+        ("Hosts", hosts),
+        (
+            "Made",
+            format!(
+                "{} by {} {}",
+                local(report, method.made_at),
+                method.program,
+                method.version
+            ),
+        ),
+    ];
+    Heading {
+        title: "Connection report",
+        about,
+        summary: summary(report),
+    }
+}
+
+const MAX_NAMES: usize = 12;
+
+fn summary(report: &Report) -> String {
+    let mut hosts = report.hosts.iter().filter(|host| host.checks > 0);
+    let Some(first) = hosts.next() else {
+        return "Nothing was measured in this period.".into();
+    };
+    let worst = hosts.fold(first, |worst, host| {
+        if host.availability_percent < worst.availability_percent {
+            host
+        } else {
+            worst
+        }
+    });
+    let outages: Vec<&GroupedOutage> = report
+        .outages
+        .iter()
+        .filter(|outage| outage.is_of_host())
+        .collect();
+    let mut sentences = Vec::new();
+    match outages.iter().max_by_key(|outage| outage.down_seconds) {
+        None => sentences.push("No outage.".to_string()),
+        Some(longest) => {
+            let silent = report.hosts.iter().filter(|host| host.outages > 0).count();
+            let together: usize = report.incidents.iter().map(|incident| incident.hosts).sum();
+            let incidents = match report.incidents.len() {
+                0 => String::new(),
+                number => {
+                    let which = if together == outages.len() {
+                        "all".into()
+                    } else {
+                        together.to_string()
+                    };
+                    format!(
+                        ", {which} of them in {} of several at once",
+                        count(number, "incident")
+                    )
+                }
+            };
+            sentences.push(format!(
+                "{} of {}{incidents}.",
+                count(outages.len(), "outage"),
+                count(silent, "host")
+            ));
+            let (all, long) = (
+                duration_of(report.any_down_seconds),
+                duration_of(longest.down_seconds),
+            );
+            let since = local(report, longest.start());
+            sentences.push(match outages.len() {
+                1 if longest.is_open() => format!("It goes on and has lasted {long} so far, from {since}."),
+                1 => format!("It lasted {long}, from {since}."),
+                _ => format!("At least one host was silent for {all} in all, the longest for {long} from {since}."),
+            });
+        }
+    }
+    let is_of_line = |cause: Cause| {
+        matches!(
+            cause,
+            Cause::Link | Cause::Gateway | Cause::Provider | Cause::Dns
+        )
+    };
+    for cause in report.causes.iter().filter(|time| is_of_line(time.cause)) {
+        sentences.push(format!(
+            "For {} {}.",
+            duration_of(cause.seconds),
+            cause_meaning(cause.cause)
+        ));
+    }
+    let (available, measured) = (
+        percent(worst.availability_percent),
+        percent(worst.coverage_percent),
+    );
+    sentences.push(match report.hosts.len() {
+        1 => format!("Availability {available}; {measured} of the period was measured."),
+        _ => format!(
+            "The lowest availability is that of {}: {available}, of {measured} measured.",
+            worst.host_name
+        ),
+    });
+    sentences.join(" ")
+}

@@ -1,0 +1,54 @@
+//! The parts that the text and the page are laid out from: sections with sentences and a table.
+
+#[derive(Debug, Default)]
+pub(super) struct Section {
+    pub title: &'static str,
+    /// Before the table.
+    pub sentences: Vec<String>,
+    pub columns: Vec<Column>,
+    pub rows: Vec<Row>,
+    pub follows: Option<Follows>,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Column {
+    pub title: &'static str,
+    /// Text has no room for it and writes its cells below the row.
+    pub is_wide_only: bool,
+}
+
+#[derive(Clone, Debug, Default, PartialEq)]
+pub(super) struct Row {
+    pub cells: Vec<String>,
+    /// Written below the cells.
+    pub details: Vec<String>,
+}
+
+impl Row {
+    pub fn of<const N: usize>(cells: [String; N]) -> Row {
+        Row {
+            cells: cells.into(),
+            details: Vec::new(),
+        }
+    }
+}
+
+/// What follows the table of a section.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Follows {
+    /// A strip a host; on the page only.
+    Strips,
+    /// A chart a host; on the page only.
+    Charts,
+    /// The rows of the raw pings, which are written later: the table stays open.
+    RawPings,
+}
+
+/// A `*` at the end of a title marks a column that is wide only.
+pub(super) fn columns(titles: &[&'static str]) -> Vec<Column> {
+    let column = |title: &&'static str| Column {
+        title: title.trim_end_matches('*'),
+        is_wide_only: title.ends_with('*'),
+    };
+    titles.iter().map(column).collect()
+}
