@@ -23,7 +23,7 @@ const LASTED_MS: i64 = 85_000;
 pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     if config.alerts.command.is_empty() {
-        let hint = "name a program in the configuration, as a list: alerts: {command: [/usr/local/bin/tell-me]}".to_string();
+        let hint = "name a program in the configuration, as a list: alerts: {command: [/usr/local/bin/notify]}".to_string();
         return Err(CliError::Config {
             text: "alerts.command: there is none, so nobody is told".into(),
             hint: Some(hint),
