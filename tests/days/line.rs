@@ -1,4 +1,4 @@
-//! The line that a day is played on: this machine, a router and the far ends, each in a network of
+//! The networks of a day: this machine, a router and the far ends, each in a network namespace of
 //! its own.
 //!
 //! ```text
@@ -17,14 +17,14 @@ use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 use super::common::{TempDir, bin, sys};
 use super::script::{Action, Day};
 
-/// A network of its own, held by a process that does nothing until it is left alone.
+/// A network namespace, held by a process that sleeps until it is killed.
 struct Network {
     holder: Child,
 }
 
 impl Network {
     fn new() -> Result<Network, String> {
-        // Mounts of its own too: the monitor's names are looked up in files of the day's.
+        // It has mounts of its own too: the monitor resolves names by files of the day.
         let mut command = Command::new("unshare");
         command.args(["--net", "--mount", "sh", "-c", "echo ready; exec cat"]);
         let mut holder = command
@@ -57,7 +57,7 @@ impl Network {
         command
     }
 
-    /// Runs a shell script in it.
+    /// Runs a shell script in the namespace.
     fn run(&self, script: &str) -> Result<(), String> {
         let output = self
             .command(Path::new("sh"))
@@ -83,7 +83,7 @@ impl Drop for Network {
     }
 }
 
-/// Why days cannot be played here.
+/// Why days cannot be run here.
 pub fn probe() -> Result<(), String> {
     for program in ["nft", "nsenter", "ip", "unshare", "faketime"] {
         let found = Command::new(program)
@@ -128,7 +128,7 @@ pub const INTERVAL_SECONDS: f64 = 2.0;
 pub const FAST_SECONDS: f64 = 0.5;
 
 fn config(day: &Day, folder: &Path) -> String {
-    // A family of its own tells the two gateways apart.
+    // The family distinguishes the two gateways.
     let entry = |host: &String| {
         let family = match host.as_str() {
             "gateway" => "\n  family: 4",
@@ -149,15 +149,15 @@ fn config(day: &Day, folder: &Path) -> String {
         "monitoring:\n  interval_seconds: {INTERVAL_SECONDS}\n  ping_count: 2\n  ping_spacing_ms: 200\n  timeout_seconds: 0.4\n{}\
          hosts:\n{hosts}database:\n  path: {}/connection_logs.db\n  flush_seconds: 1\noutages:\n  fast_interval_seconds: {FAST_SECONDS}\n{}",
         own("monitoring"),
-        // Whoever enters another view of the mounts starts at its root.
+        // A process that enters another mount namespace starts at its root.
         folder.display(),
         own("outages"),
     )
 }
 
 impl Line {
-    /// Lays it and starts the monitor on it.
-    pub fn lay(day: &Day) -> Result<Line, String> {
+    /// Creates the networks and starts the monitor.
+    pub fn create(day: &Day) -> Result<Line, String> {
         let (me, router, far) = (Network::new()?, Network::new()?, Network::new()?);
         me.run(&format!(
             "ip link add eth0 type veth peer name lan netns {}",
@@ -200,7 +200,7 @@ impl Line {
              mount --make-rprivate /
              for f in hosts resolv.conf nsswitch.conf; do mount --bind {at}/$f /etc/$f; done"
         ))?;
-        // The first packets find their neighbours, so that the first check finds them found.
+        // Fills the neighbour tables, so that the first check does not wait for ARP and NDP.
         me.run("for a in 10.20.0.1 10.30.0.11 10.30.0.12 fd20::1 fd30::11 fd30::12; do ip route get $a >/dev/null; done")?;
         let has_faked_clock = day
             .actions
@@ -289,7 +289,7 @@ impl Line {
         fs::read_to_string(self.folder.path().join("log")).unwrap_or_default()
     }
 
-    /// Waits until so many seconds of the day are over.
+    /// Waits until this second of the day.
     pub fn wait_until(&self, at: f64) {
         let due = self.began + Duration::from_secs_f64(at);
         std::thread::sleep(due.saturating_duration_since(Instant::now()));
@@ -334,7 +334,7 @@ impl Line {
             Action::Route { is_there: false } => self.me.run("ip route del default; ip -6 route del default"),
             Action::NarrowRoute => self.me.run(NARROW_ROUTES),
             Action::Route { is_there: true } => self.me.run(ADD_ROUTES),
-            // In place: a mount stays with the file that it was made for.
+            // Written in place: the mount refers to this very file.
             Action::Names { resolve } => {
                 let mut file = fs::OpenOptions::new()
                     .write(true)
@@ -405,7 +405,7 @@ impl Drop for Line {
 }
 
 const NAMES: &str = "10.30.0.11 far.test\nfd30::11 far6.test\n";
-/// Ways to the far ends alone, so that there is no default gateway.
+/// Routes to the far ends alone, so that there is no default gateway.
 const NARROW_ROUTES: &str =
     "ip route add 10.30.0.0/24 via 10.20.0.1; ip route add fd30::/64 via fd20::1
     ip route del default; ip -6 route del default";

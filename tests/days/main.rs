@@ -1,7 +1,7 @@
-//! Days in the life of a line, scripted: what is switched off and on, and which outages, causes,
-//! incidents, gaps and coverage must come out; nothing else may. One file a day, see
-//! tests/days/README.md. Each day has networks of its own, with a real router between this machine
-//! and the far ends, and time is compressed by short intervals.
+//! Scripted days of an internet line: each file says what is switched off and on, and which
+//! outages, causes, incidents, gaps and coverage must be recorded, and nothing else: see
+//! tests/days/README.md. Each day has network namespaces of its own, with a real router between
+//! this machine and the far ends. Short intervals compress the time.
 
 #[path = "../common/mod.rs"]
 mod common;
@@ -20,9 +20,8 @@ use common::skip;
 use line::Line;
 use script::Day;
 
-/// How many days are played side by side: they wait most of the time, and what they measure is some
-/// tenths of a second.
-const SIDE_BY_SIDE: usize = 6;
+/// Days that run at the same time: they mostly wait, and they measure tenths of a second.
+const CONCURRENT_DAYS: usize = 6;
 
 #[test]
 fn every_day_ends_with_what_its_script_says_and_nothing_else() {
@@ -38,26 +37,27 @@ fn every_day_ends_with_what_its_script_says_and_nothing_else() {
         .map(|path| Day::read(&path))
         .collect();
     assert!(days.len() >= 20, "{} days were found", days.len());
-    // The longest first, so that the last ones end together.
+    // The longest first, so that the last ones end at about the same time.
     days.sort_by(|a, b| b.end.total_cmp(&a.end));
     let next = AtomicUsize::new(0);
-    let told: Mutex<BTreeMap<String, Result<Vec<String>, String>>> = Mutex::default();
+    let results: Mutex<BTreeMap<String, Result<Vec<String>, String>>> = Mutex::default();
     std::thread::scope(|scope| {
-        for _ in 0..SIDE_BY_SIDE {
+        for _ in 0..CONCURRENT_DAYS {
             scope.spawn(|| {
                 while let Some(day) = days.get(next.fetch_add(1, Ordering::Relaxed)) {
                     let outcome = std::panic::catch_unwind(|| play(day))
-                        .unwrap_or_else(|_| Err("it broke off".into()));
-                    told.lock()
+                        .unwrap_or_else(|_| Err("it panicked".into()));
+                    results
+                        .lock()
                         .expect("nobody panics with it")
                         .insert(day.name.clone(), outcome);
                 }
             });
         }
     });
-    let told = told.into_inner().expect("nobody panics with it");
-    write_table(&days, &told);
-    let failed: Vec<String> = told
+    let results = results.into_inner().expect("nobody panics with it");
+    write_table(&days, &results);
+    let failed: Vec<String> = results
         .iter()
         .filter_map(|(name, outcome)| {
             outcome
@@ -68,16 +68,16 @@ fn every_day_ends_with_what_its_script_says_and_nothing_else() {
         .collect();
     assert!(
         failed.is_empty(),
-        "{} of {} days went otherwise:\n{}",
+        "{} of {} days had another result:\n{}",
         failed.len(),
-        told.len(),
+        results.len(),
         failed.join("\n")
     );
 }
 
-/// Plays a day and compares; says what came out.
+/// Runs a day; returns what was recorded.
 fn play(day: &Day) -> Result<Vec<String>, String> {
-    let mut line = Line::lay(day)?;
+    let mut line = Line::create(day)?;
     for (at, action) in &day.actions {
         line.wait_until(*at);
         line.perform(action)
@@ -88,13 +88,13 @@ fn play(day: &Day) -> Result<Vec<String>, String> {
     verdict::compare(day, &line)
 }
 
-/// What is recognised and how exactly, as it came out: target/days.md.
-fn write_table(days: &[Day], told: &BTreeMap<String, Result<Vec<String>, String>>) {
+/// Writes what was recognised, and how exactly, to target/days.md.
+fn write_table(days: &[Day], results: &BTreeMap<String, Result<Vec<String>, String>>) {
     let mut text = String::from("| what happens | what is recorded |\n| --- | --- |\n");
     let mut days: Vec<&Day> = days.iter().collect();
     days.sort_by(|a, b| a.name.cmp(&b.name));
     for day in days {
-        let recorded = match told.get(&day.name) {
+        let recorded = match results.get(&day.name) {
             Some(Ok(lines)) if lines.is_empty() => "nothing: no outage".to_string(),
             Some(Ok(lines)) => lines.join("<br>"),
             _ => continue,

@@ -1,56 +1,54 @@
-//! The script of a day, read from its file.
+//! Parses the script of a day.
 
 use std::ops::RangeInclusive;
 use std::path::Path;
 
-/// A day.
 #[derive(Clone, Debug)]
 pub struct Day {
     pub name: String,
-    /// The first line of the file, a sentence.
+    /// The first line of the file: a sentence.
     pub title: String,
     pub hosts: Vec<String>,
-    /// Lines for the configuration.
+    /// Lines of the configuration.
     pub config: Vec<String>,
-    /// Seconds from the start, in order.
+    /// With the second of the day, in order.
     pub actions: Vec<(f64, Action)>,
     pub end: f64,
     pub expected: Vec<Expected>,
 }
 
-/// Something that happens.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Action {
-    /// A far end or neighbour stops answering, or answers again.
+    /// A far end, or a host on the link, stops answering or answers again.
     Host { name: String, is_on: bool },
-    /// The router answers no ping, or does again.
+    /// The router stops answering pings, or answers again.
     Gateway { is_on: bool },
-    /// The router passes nothing on, or does again.
+    /// The router stops forwarding, or forwards again.
     Provider { is_on: bool },
-    /// The router passes nothing on of one version of IP, or does again.
+    /// The router stops forwarding one version of IP, or forwards it again.
     ProviderOf { is_v6: bool, is_on: bool },
-    /// The cable's other end is gone, or there again.
+    /// The cable is pulled or connected again.
     Cable { is_in: bool },
-    /// This machine's interface is switched off, or on again.
+    /// The interface of this machine is set down or up.
     Interface { is_up: bool },
-    /// The default routes are gone, or there again.
+    /// The default routes are removed or added again.
     Route { is_there: bool },
-    /// Ways to the far ends take the place of the default routes.
+    /// The default routes are replaced by routes to the far ends.
     NarrowRoute,
-    /// Names do not resolve, or do again.
+    /// Names stop resolving, or resolve again.
     Names { resolve: bool },
     /// A signal to the monitor.
     Signal(String),
     /// The monitor is started again.
     Start,
-    /// The wall clock is set to so many seconds beside the right time.
+    /// The wall clock is set to this many seconds from the right time.
     Clock(i64),
 }
 
-/// Something that must come out.
+/// What must be recorded.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Expected {
-    /// An episode: of whom, from and until when, seconds; its type and cause.
+    /// A grouped outage: host, start and end in seconds, type and cause.
     GroupedOutage {
         of: String,
         from: f64,
@@ -58,9 +56,9 @@ pub enum Expected {
         kind: String,
         cause: String,
     },
-    /// So many episodes that began together, of these hosts.
+    /// Outages of these hosts that began together.
     Incident { hosts: Vec<String>, cause: String },
-    /// A span in which nothing was measured, with a word of its reason.
+    /// A span that was not measured, with part of its reason.
     Gap {
         from: f64,
         until: f64,
@@ -71,9 +69,9 @@ pub enum Expected {
         of: String,
         percent: RangeInclusive<f64>,
     },
-    /// How far packets got on the way to a host: the last machine.
+    /// The last router on the path to a host that answered.
     Path { of: String, reached: String },
-    /// How many seconds of an outage were observed.
+    /// The observed seconds of an outage.
     Down {
         of: String,
         seconds: RangeInclusive<f64>,

@@ -1,4 +1,4 @@
-//! What came out of a day, held against its script.
+//! Compares what was recorded of a day with its script.
 
 use std::fmt::Write as _;
 
@@ -9,10 +9,11 @@ use ace_connection_logger::store::{Gap, GroupedOutage, Reader, incidents};
 use super::line::{FAST_SECONDS, INTERVAL_SECONDS, Line};
 use super::script::{Day, Expected};
 
-/// What a busy machine adds to everything.
+/// Tolerance for a busy machine, in seconds.
 const SLACK: f64 = 0.6;
 
-/// Everything that the day must have, and nothing else; says what came out, in sentences.
+/// Fails unless everything in the script was recorded, and nothing else. Returns what was recorded,
+/// in sentences.
 pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
     let reader = Reader::open(&line.database())
         .map_err(|error| error.to_string())?
@@ -25,7 +26,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
         .gaps(&(at(-5.0)..at(day.end - 0.5)))
         .map_err(|error| error.to_string())?
         .into_iter()
-        // Before the first start and behind the last stop nothing was to be measured.
+        // Nothing was to be measured before the first start and after the last stop.
         .filter(|gap| gap.from > at(-4.0))
         .collect();
     let grouping = grouping_of(day);
@@ -34,7 +35,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
         .map_err(|error| error.to_string())?;
     let found = incidents(&episodes);
     let second = |at: UtcMillis| (at.0 - line.began_ms) as f64 / 1000.0;
-    let told = told(&episodes, &found, &gaps, &second);
+    let described = described(&episodes, &found, &gaps, &second);
     let mut wrong = Vec::new();
     let mut left: Vec<&GroupedOutage> = episodes.iter().collect();
     let mut gaps_left: Vec<&Gap> = gaps.iter().collect();
@@ -57,7 +58,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                     };
                     let is_end = match (until, episode.end()) {
                         (None, None) => true,
-                        // Right to the interval of the pings in between; a link and a name by the
+                        // Exact to the interval of the probes; for a link or a name, to that of the
                         // checks.
                         (Some(until), Some(end)) => {
                             let late = if kind == "dns" {
@@ -161,14 +162,14 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
             gap.reason
         )
     }));
-    wrong.extend(nonsense(line, end));
+    wrong.extend(impossible_records(line, end));
     if wrong.is_empty() {
-        return Ok(told);
+        return Ok(described);
     }
     Err(format!(
         "{}\n  what came out:\n    {}\n  facts: {:?}\n  the log:\n{}",
         wrong.join("\n  "),
-        told.join("\n    "),
+        described.join("\n    "),
         episodes
             .iter()
             .map(|e| (&e.event.host_name, &e.event.facts, &e.event.path))
@@ -196,9 +197,9 @@ fn earliest(episode: &GroupedOutage) -> Option<UtcMillis> {
     ace_connection_logger::pure::time::parse_instant(&format!("{}Z", text.replacen(' ', "T", 1)))
 }
 
-/// What must never be, whatever the day: times that run backwards, rows in the future, sums that do
-/// not add up.
-fn nonsense(line: &Line, end: UtcMillis) -> Vec<String> {
+/// What must never be recorded on any day: times that run backwards, rows in the future, sums that
+/// do not add up.
+fn impossible_records(line: &Line, end: UtcMillis) -> Vec<String> {
     let database = rusqlite::Connection::open(line.database()).expect("the database");
     let count = |sql: &str| {
         database
@@ -261,18 +262,18 @@ fn one(episode: &GroupedOutage, second: &impl Fn(UtcMillis) -> f64) -> String {
     )
 }
 
-fn told(
+fn described(
     episodes: &[GroupedOutage],
     found: &[ace_connection_logger::store::Incident],
     gaps: &[Gap],
     second: &impl Fn(UtcMillis) -> f64,
 ) -> Vec<String> {
-    let mut told: Vec<String> = episodes
+    let mut described: Vec<String> = episodes
         .iter()
         .rev()
         .map(|episode| one(episode, second))
         .collect();
-    told.extend(found.iter().rev().map(|incident| {
+    described.extend(found.iter().rev().map(|incident| {
         format!(
             "incident: {}, cause {}",
             incident.host_names.join(", "),
@@ -288,7 +289,7 @@ fn told(
             second(gap.to),
             gap.reason
         );
-        told.push(text);
+        described.push(text);
     }
-    told
+    described
 }
