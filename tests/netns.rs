@@ -1,6 +1,6 @@
-//! The program against far ends that do as a script says, in networks of the tests' own. The
-//! scenarios are in scenarios/, a file a behaviour; what needs another network or a look at the
-//! packets is written out below.
+//! The program against far ends that respond as a script says, in network namespaces. The scenarios
+//! are in scenarios/, one file per behaviour; tests that need another network or inspect the
+//! packets are below.
 
 mod common;
 mod reflector;
@@ -20,11 +20,11 @@ use reflector::packet::Request;
 use reflector::player::{Checked, check, check_with, config_text};
 use reflector::scenario::Plan;
 
-/// A test a scenario file, named as the file is.
+/// One test per scenario file, with its name.
 macro_rules! scenarios {
     ($($name:ident)*) => {
         mod scenarios {
-            /// The files that are played.
+            /// The files that are run.
             pub const PLAYED: &[&str] = &[$(stringify!($name)),*];
             $(
                 #[test]
@@ -187,9 +187,9 @@ fn both_with(v4_keys: &str, v6_keys: &str) -> Vec<String> {
     ]
 }
 
-/// Checks these hosts once against a far end that answers everybody, over both kinds of sockets,
-/// after `prepare` has changed the network; then `judge` looks at what came out and at the requests
-/// as they arrived.
+/// Changes the network by `prepare`, checks these hosts once against a far end that answers
+/// everything, over both types of sockets, and passes the results and the requests in the order of
+/// arrival to `judge`.
 fn check_echoing(
     test: &str,
     plan: Plan,
@@ -202,7 +202,7 @@ fn check_echoing(
     }
 }
 
-/// The same where it is known that there can be networks.
+/// The same, without testing whether namespaces are available.
 fn check_echoing_here(
     plan: Plan,
     hosts: &[String],
@@ -240,8 +240,8 @@ fn assert_up(host: &Value, plan: &Plan) {
     );
 }
 
-/// The observer's own fault: nothing sent, nothing lost, and the reason in words of which one at
-/// least is among these.
+/// Asserts a fault of this machine: nothing sent, nothing lost, and a reason that contains one of
+/// these texts.
 #[track_caller]
 fn assert_not_measured(host: &Value, any_of: &[&str]) {
     assert_eq!(
@@ -436,7 +436,7 @@ fn pings_of_a_check_leave_at_their_spacing() {
                     "{first_to_last:?}"
                 );
                 for pair in requests.windows(2) {
-                    // Reading the request may have taken longer for the first of the two.
+                    // Reading the first request may have taken longer.
                     let apart = pair[1].at.duration_since(pair[0].at);
                     assert!(apart > Duration::from_millis(40), "{apart:?}");
                 }
@@ -531,8 +531,7 @@ fn without_a_route_nothing_is_measured_and_nothing_lost() {
 
 #[test]
 fn a_route_that_refuses_is_not_measured() {
-    // An administrator's "unreachable" and "prohibit" routes are this machine's own refusal, as is
-    // no route.
+    // "unreachable" and "prohibit" routes are a refusal of this machine, as is a missing route.
     let hosts = both("");
     let prepare = "route add unreachable 10.9.0.2/32\nroute add prohibit fd09::2/128";
     check_echoing(
@@ -606,7 +605,7 @@ fn a_host_behind_a_router_is_pinged_like_a_neighbour() {
 
 #[test]
 fn this_machine_itself_can_be_a_host() {
-    // Its own kernel answers, in some microseconds: the least that is recorded is one.
+    // The own kernel answers within microseconds; the minimum that is recorded is one.
     let hosts = [
         "name: four, address: 127.0.0.1".to_string(),
         "name: six, address: \"::1\"".to_string(),
@@ -621,8 +620,7 @@ fn this_machine_itself_can_be_a_host() {
             for host in &checked.hosts {
                 assert_up(host, &PLAN);
                 assert!(host["min_us"].as_u64().is_some_and(|us| us >= 1), "{host}");
-                // A raw socket sees its own requests pass; they are neither answers nor anybody
-                // else's.
+                // A raw socket receives its own requests, which are neither replies nor foreign.
                 assert_eq!(
                     (&host["foreign"], &host["duplicates"], &host["late"]),
                     (&0.into(), &0.into(), &0.into())
@@ -662,7 +660,7 @@ fn every_check_has_a_fresh_identifier_and_every_ping_a_payload_of_its_own() {
                     "one identifier a host and check: {identifiers:?}"
                 );
             }
-            // Three random numbers of sixteen bits are equal once in four thousand million runs.
+            // Three random numbers of sixteen bits are equal once in 4 x 10^9 runs.
             assert!(
                 !(identifiers[0] == identifiers[1] && identifiers[1] == identifiers[2]),
                 "{kind:?}: {identifiers:?}"
@@ -673,8 +671,7 @@ fn every_check_has_a_fresh_identifier_and_every_ping_a_payload_of_its_own() {
                 .map(|request| request.payload.as_slice())
                 .collect();
             assert_eq!(payloads.len(), requests.len());
-            // Not only a counter in one place: the least payload that can be configured must differ
-            // as well.
+            // The payload must differ in more than a counter, also with the smallest size.
             let starts: HashSet<&[u8]> = requests
                 .iter()
                 .map(|request| &request.payload[..16])
@@ -718,13 +715,13 @@ fn a_name_is_pinged_over_the_ip_version_its_host_asks_for() {
             "hosts",
             "127.0.0.1 localhost\n10.9.0.2 far.test either.test\nfd09::2 far.test either.test\n10.9.0.2 four.test\n",
         );
-        // Only files are asked, so that no name server is needed.
+        // Names are resolved by files alone, so that no name server is needed.
         let order = folder.write("nsswitch.conf", "hosts: files\n");
         in_namespace(kind, |tun| {
             sys::unshare_mounts()
                 .expect("who may have a network of his own may have mounts as well");
             for (from, to) in [(&names, "/etc/hosts"), (&order, "/etc/nsswitch.conf")] {
-                // Private first, or the mount would be seen outside.
+                // Private first, or the mount would be visible outside.
                 let script = "mount --make-rprivate / && exec mount --bind \"$0\" \"$1\"";
                 let mounted = run(Command::new("sh").args(["-c", script]).arg(from).arg(to));
                 assert_eq!(mounted.code, Some(0), "{mounted:?}");

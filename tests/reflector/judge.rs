@@ -1,13 +1,13 @@
-//! Compares what `check --json` says about a host with what a scenario wants, and its numbers with
-//! one another.
+//! Compares the output of `check --json` for a host with the expectations of a scenario, and its
+//! numbers with one another.
 
 use serde_json::Value;
 
 use super::player::{Checked, far};
-use super::scenario::{Check, Family, Fate, Plan};
+use super::scenario::{Check, Expected, Family, Plan};
 use crate::common::namespace::SocketKind;
 
-/// One line for everything that is not as it should be.
+/// Returns a line for every difference.
 pub fn compare(
     check: &Check,
     plan: &Plan,
@@ -25,8 +25,11 @@ pub fn compare(
             wrong.push(format!("{what}: expected {expected}, was {actual}"));
         }
     };
-    let fates = check.fates(family, kind);
-    let received = fates.iter().filter(|fate| **fate != Fate::Lost).count();
+    let outcomes = check.outcomes(family, kind);
+    let received = outcomes
+        .iter()
+        .filter(|outcome| **outcome != Expected::Lost)
+        .count();
     let state = check.state(family, kind);
     let address = far(family).to_string();
     equal("host_name", name.into(), &host["host_name"]);
@@ -56,29 +59,29 @@ pub fn compare(
         {
             wrong.push(format!(
                 "{key}: expected {}, was {}",
-                spoken(expected),
+                range_text(expected),
                 host[key]
             ));
         }
     }
     compare_error(check.error(family, kind), &host["error"], &mut wrong);
     match rtts(host) {
-        Some(rtts) if rtts.len() == fates.len() => {
-            for (index, (fate, rtt)) in fates.iter().zip(&rtts).enumerate() {
-                compare_fate(index + 1, *fate, *rtt, plan, &mut wrong);
+        Some(rtts) if rtts.len() == outcomes.len() => {
+            for (index, (outcome, rtt)) in outcomes.iter().zip(&rtts).enumerate() {
+                compare_outcome(index + 1, *outcome, *rtt, plan, &mut wrong);
             }
             wrong.extend(inconsistencies(host, &rtts));
         }
         _ => wrong.push(format!(
             "rtts_us: expected {} integers or nulls, was {}",
-            fates.len(),
+            outcomes.len(),
             host["rtts_us"]
         )),
     }
     wrong
 }
 
-fn spoken(range: std::ops::RangeInclusive<u64>) -> String {
+fn range_text(range: std::ops::RangeInclusive<u64>) -> String {
     match range.into_inner() {
         (least, most) if least == most => least.to_string(),
         (least, u64::MAX) => format!("{least} or more"),
@@ -104,16 +107,22 @@ fn compare_error(expected: Option<Vec<String>>, actual: &Value, wrong: &mut Vec<
     }
 }
 
-fn compare_fate(number: usize, fate: Fate, rtt: Option<u64>, plan: &Plan, wrong: &mut Vec<String>) {
-    match (fate, rtt) {
-        (Fate::Lost, None) => {}
-        (Fate::Lost, Some(us)) => wrong.push(format!(
+fn compare_outcome(
+    number: usize,
+    outcome: Expected,
+    rtt: Option<u64>,
+    plan: &Plan,
+    wrong: &mut Vec<String>,
+) {
+    match (outcome, rtt) {
+        (Expected::Lost, None) => {}
+        (Expected::Lost, Some(us)) => wrong.push(format!(
             "ping {number}: expected to be lost, was answered after {us} us"
         )),
-        (Fate::Answered { .. }, None) => {
+        (Expected::Answered { .. }, None) => {
             wrong.push(format!("ping {number}: expected to be answered, was lost"))
         }
-        (Fate::Answered { least_us, most_us }, Some(us)) => {
+        (Expected::Answered { least_us, most_us }, Some(us)) => {
             let most_us = most_us.min(plan.timeout_ms * 1000);
             if !(least_us..=most_us).contains(&us) {
                 wrong.push(format!(
@@ -135,7 +144,7 @@ fn rtts(host: &Value) -> Option<Vec<Option<u64>>> {
     host["rtts_us"].as_array()?.iter().map(rtt).collect()
 }
 
-/// What must hold between the numbers of any result, whatever they are.
+/// What must hold between the numbers of any result.
 fn inconsistencies(host: &Value, rtts: &[Option<u64>]) -> Vec<String> {
     let answered: Vec<u64> = rtts.iter().flatten().copied().collect();
     let mut wrong = Vec::new();
@@ -156,8 +165,8 @@ fn inconsistencies(host: &Value, rtts: &[Option<u64>]) -> Vec<String> {
     let count = answered.len() as f64;
     let any = |value: f64| (!answered.is_empty()).then_some(value);
     let mean = answered.iter().sum::<u64>() as f64 / count;
-    // ping(8) of iputils computes with whole numbers, truncated before the square root; both it and
-    // the exact value will do.
+    // ping(8) of iputils computes with integers, truncated before the square root; its value and
+    // the exact one are both accepted.
     let exact = (answered
         .iter()
         .map(|us| (*us as f64 - mean).powi(2))
@@ -184,7 +193,7 @@ fn inconsistencies(host: &Value, rtts: &[Option<u64>]) -> Vec<String> {
 }
 
 #[test]
-fn every_kind_of_wrong_result_is_noticed() {
+fn every_wrong_field_is_reported() {
     let text = "# Why.\npings: 2\nping 1: reply\nping 2: unreachable\nrtts: answered lost\nstate: down\nerror: says \"host unreachable\"\n";
     let scenario = super::scenario::Scenario::parse(text).expect("it is of the form");
     let right = r#"{"host_name": "x", "host_address": "10.9.0.2", "resolved_address": "10.9.0.2", "sent": 2, "received": 1,

@@ -1,6 +1,6 @@
-//! The far end of the tests: reads what the program sends into a TUN device and answers as a
-//! closure says, at the time it says. Time is kept here, on the monotonic clock, so that a busy
-//! test thread cannot shift it.
+//! The far end of the tests: reads the packets of the program from a TUN device and sends the
+//! responses that a closure returns, at the requested times. It keeps time itself, so that a busy
+//! test thread cannot delay it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -21,10 +21,10 @@ pub mod scenario;
 
 use packet::Request;
 
-/// Something to put on the wire.
+/// Packets to send.
 #[derive(Clone, Debug)]
 pub struct Sending {
-    /// From the arrival of the request.
+    /// Delay after the arrival of the request.
     pub after: Duration,
     /// IP packets, sent back to back.
     pub packets: Vec<Vec<u8>>,
@@ -41,12 +41,12 @@ pub struct FarEnd {
     thread: Option<JoinHandle<()>>,
 }
 
-/// What a far end saw and did.
+/// What a far end received and sent.
 #[derive(Debug)]
 pub struct Seen {
-    /// Every echo request in the order of arrival.
+    /// Every echo request, in the order of arrival.
     pub requests: Vec<Request>,
-    /// A line an event, for the reader of a failed test.
+    /// One line per event, for the output of a failed test.
     pub log: Vec<String>,
     began: Instant,
 }
@@ -59,8 +59,8 @@ impl Seen {
 }
 
 impl FarEnd {
-    /// Starts answering what arrives at `tun`. `respond` says what is to be sent for a request; the
-    /// requests so far, this one included, are its second argument.
+    /// Answers what arrives at `tun`. `respond` returns what to send for a request; its second
+    /// argument holds all requests so far, this one included.
     pub fn start(
         tun: File,
         respond: impl FnMut(&Request, &[Request]) -> Vec<Sending> + Send + 'static,
@@ -73,7 +73,7 @@ impl FarEnd {
         let (life, end) = UnixStream::pair().expect("two descriptors are free");
         let thread = std::thread::spawn({
             let seen = Arc::clone(&seen);
-            // Not granted to ordinary users; there the tests' margins have to do.
+            // Needs privileges; without them the margins of the tests must suffice.
             move || {
                 drop(sys::run_before_others());
                 Reflector {
@@ -93,12 +93,12 @@ impl FarEnd {
         }
     }
 
-    /// A far end that answers every request at once and rightly.
+    /// A far end that sends a valid reply to every request at once.
     pub fn echoing(tun: File) -> FarEnd {
         FarEnd::start(tun, |request, _| vec![request.reply().at_once()])
     }
 
-    /// A far end that answers rightly for all addresses but these, and is silent for them.
+    /// The same, but silent for these addresses.
     pub fn echoing_except(tun: File, silent: &[IpAddr]) -> FarEnd {
         let silent = silent.to_vec();
         FarEnd::start(tun, move |request, _| {
@@ -110,12 +110,12 @@ impl FarEnd {
         })
     }
 
-    /// What it saw until now.
+    /// What it has received and sent so far.
     pub fn seen(&self) -> MutexGuard<'_, Seen> {
         self.seen.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The requests it saw until now.
+    /// The requests it has received so far.
     pub fn requests(&self) -> Vec<Request> {
         self.seen().requests.clone()
     }
@@ -166,7 +166,7 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
             match self.tun.read(&mut buffer) {
                 Ok(len) => self.take(&buffer[..len]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
-                // The interface was taken down, and nothing can arrive.
+                // The interface is down, so nothing can arrive.
                 Err(error) => return self.lock().note(Instant::now(), &format!("read: {error}")),
             }
         }
@@ -196,8 +196,8 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
             let began = Instant::now();
             for packet in std::iter::repeat_n(&sending.packets, sending.times as usize).flatten() {
                 if let Err(error) = self.tun.write_all(packet) {
-                    // Without it the scenario is not what it says, so the runner treats a failed
-                    // write as a failure.
+                    // Without this packet the scenario is incomplete, so the test fails on such a
+                    // line.
                     self.lock()
                         .note(Instant::now(), &format!("{WRITE_FAILED}: {error}"));
                     break;
@@ -218,5 +218,5 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
     }
 }
 
-/// How a line of the log begins that says that a packet did not get onto the wire.
+/// The beginning of a log line about a packet that could not be sent.
 pub const WRITE_FAILED: &str = "-> not sent";

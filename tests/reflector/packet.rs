@@ -1,6 +1,6 @@
-//! IP packets as bytes: reads echo requests, builds whatever a far end may send, right or wrong.
-//! RFC 791, RFC 8200, RFC 792, RFC 4443. Written apart from the program's own code on purpose: a
-//! mistake in one shows against the other.
+//! IP packets as bytes: parses echo requests, and builds valid and invalid responses. RFC 791, RFC
+//! 8200, RFC 792, RFC 4443. Written independently of the program, so that a mistake in one shows
+//! against the other.
 
 use std::fmt;
 use std::net::IpAddr;
@@ -13,29 +13,22 @@ const IPV6_HEADER_LEN: usize = 40;
 const ICMP_HEADER_LEN: usize = 8;
 const PROTOCOL_ICMP: u8 = 1;
 const PROTOCOL_ICMPV6: u8 = 58;
-/// RFC 1812 section 4.3.2.3: an error quotes as much as fits into 576 bytes.
+/// RFC 1812 section 4.3.2.3: an error quotes as much as fits 576 bytes.
 const IPV4_ERROR_MAX: usize = 576;
-/// RFC 4443 section 2.4 (c): as much as fits into the least IPv6 MTU.
+/// RFC 4443 section 2.4 (c): as much as fits the minimum IPv6 MTU.
 const IPV6_ERROR_MAX: usize = 1280;
 
-/// An echo request that arrived.
+/// A received echo request.
 #[derive(Clone, Debug)]
 pub struct Request {
-    /// When it was read.
     pub at: Instant,
-    /// The whole packet.
     pub packet: Vec<u8>,
-    /// Who sent it.
     pub source: IpAddr,
-    /// Whom it was sent to.
     pub destination: IpAddr,
-    /// Time to live, hop limit.
+    /// Time to live or hop limit.
     pub time_to_live: u8,
-    /// Echo identifier.
     pub identifier: u16,
-    /// Echo sequence number.
     pub sequence: u16,
-    /// What follows the echo header.
     pub payload: Vec<u8>,
 }
 
@@ -58,7 +51,7 @@ impl fmt::Display for Request {
 }
 
 impl Request {
-    /// Reads an IP packet; `None` when it is not a right echo request.
+    /// Parses an IP packet; `None` unless it is a valid echo request.
     pub fn read(packet: &[u8], at: Instant) -> Option<Request> {
         let is_v6 = packet.first()? >> 4 == 6;
         let (source, destination, time_to_live, protocol, icmp);
@@ -101,13 +94,13 @@ impl Request {
         })
     }
 
-    /// The right reply.
+    /// The valid reply.
     pub fn reply(&self) -> Message {
         let kind = if self.source.is_ipv6() { 129 } else { 0 };
         self.answer(Echo::of(self).message(kind, 0))
     }
 
-    /// Any ICMP message, header without checksum, on the way back.
+    /// An ICMP message to the sender of the request; the checksum is added later.
     pub fn answer(&self, icmp: Vec<u8>) -> Message {
         Message {
             source: self.destination,
@@ -120,9 +113,9 @@ impl Request {
         }
     }
 
-    /// An ICMP error about a packet like this one, with another echo message inside it when one is
-    /// given, cut to `quote_len` bytes behind the quoted IP header. `rest` is what an error has
-    /// between its checksum and the quote.
+    /// An ICMP error that quotes the request, with another echo message inside when one is given,
+    /// truncated to `quote_len` bytes after the quoted IP header. `rest` is the field between
+    /// checksum and quote.
     pub fn error(
         &self,
         kind: u8,
@@ -160,19 +153,16 @@ impl Request {
     }
 }
 
-/// What an echo message carries.
+/// The contents of an echo message.
 #[derive(Clone, Debug)]
 pub struct Echo {
-    /// Identifier.
     pub identifier: u16,
-    /// Sequence number.
     pub sequence: u16,
-    /// What follows the header.
     pub payload: Vec<u8>,
 }
 
 impl Echo {
-    /// As it was asked for.
+    /// The contents of the request.
     pub fn of(request: &Request) -> Echo {
         Echo {
             identifier: request.identifier,
@@ -181,7 +171,7 @@ impl Echo {
         }
     }
 
-    /// As an ICMP message of some type and code, its checksum still missing.
+    /// An ICMP message of this type and code, without its checksum.
     pub fn message(&self, kind: u8, code: u8) -> Vec<u8> {
         let mut icmp = vec![kind, code, 0, 0];
         icmp.extend(self.identifier.to_be_bytes());
@@ -191,36 +181,35 @@ impl Echo {
     }
 }
 
-/// What goes between the IP header and the message.
+/// An option between IP header and message.
 #[derive(Clone, Debug)]
 pub struct IpOption {
-    /// IPv6: the extension header's number. IPv4 has one kind of place only.
+    /// IPv6: number of the extension header. Unused for IPv4.
     pub header: u8,
-    /// IPv4: a multiple of four bytes. IPv6: what follows next header and length, six bytes.
+    /// IPv4: a multiple of four bytes. IPv6: six bytes after next header and length.
     pub bytes: Vec<u8>,
 }
 
-/// An ICMP message that is to become one IP packet, or several.
+/// An ICMP message to be sent in one or several IP packets.
 #[derive(Clone, Debug)]
 pub struct Message {
-    /// Who claims to send it.
+    /// The claimed sender.
     pub source: IpAddr,
-    /// Who is to get it.
     pub destination: IpAddr,
-    /// Time to live, hop limit.
+    /// Time to live or hop limit.
     pub time_to_live: u8,
     /// The message; its checksum is filled in.
     pub icmp: Vec<u8>,
-    /// Whether the checksum is filled in wrongly.
+    /// Whether its checksum is wrong.
     pub has_wrong_checksum: bool,
     /// IPv4 options or IPv6 extension headers.
     pub options: Vec<IpOption>,
-    /// Bytes a fragment, a multiple of eight; `None` sends it in one piece.
+    /// Bytes per fragment, a multiple of eight; `None` sends one packet.
     pub fragment_len: Option<usize>,
 }
 
 impl Message {
-    /// To be sent on the arrival of the request.
+    /// Sent at the arrival of the request.
     pub fn at_once(&self) -> Sending {
         Sending {
             after: Duration::ZERO,
@@ -229,7 +218,7 @@ impl Message {
         }
     }
 
-    /// The packets it is sent in.
+    /// Its packets.
     pub fn packets(&self) -> Vec<Vec<u8>> {
         let mut icmp = self.icmp.clone();
         let pseudo = match self.source {
@@ -238,7 +227,8 @@ impl Message {
         };
         let sum = checksum(&[&pseudo, &icmp]) ^ if self.has_wrong_checksum { 0x0101 } else { 0 };
         icmp[2..4].copy_from_slice(&sum.to_be_bytes());
-        // The fragments of a message have the same number, and two messages of a test hardly ever.
+        // The fragments of a message share an identification; two messages of a test hardly ever
+        // do.
         let number = sum;
         let fragment_len = self.fragment_len.unwrap_or(icmp.len().max(1));
         let mut offset = 0;
@@ -306,7 +296,7 @@ impl Message {
         offset: usize,
         has_more: bool,
     ) -> Vec<u8> {
-        // Each header says in its first byte what follows it; the packet is built from its end.
+        // The first byte of each header names the next one, so the packet is built from its end.
         let (mut next, mut body) = (PROTOCOL_ICMPV6, part.to_vec());
         if self.fragment_len.is_some() {
             let mut header = vec![next, 0];
@@ -329,20 +319,19 @@ impl Message {
     }
 }
 
-/// The Internet checksum over the parts one after the other, of which only the last may have an odd
-/// length: RFC 1071.
+/// The Internet checksum over the parts, of which only the last may have an odd length: RFC 1071.
 fn checksum(parts: &[&[u8]]) -> u16 {
     let words = parts.iter().flat_map(|part| part.chunks(2));
     let sum: u64 = words
         .map(|word| u64::from(word[0]) << 8 | u64::from(word.get(1).copied().unwrap_or(0)))
         .sum();
-    // Adding the carries back in is the remainder by 0xffff, with 0xffff itself for all sums but
-    // zero.
+    // The sum with the carries added back is the remainder by 0xffff, except that it is 0xffff
+    // itself for every sum but zero.
     let folded = if sum == 0 { 0 } else { (sum - 1) % 0xffff + 1 };
     !low_word(usize::try_from(folded).expect("sixteen bits"))
 }
 
-/// What ICMPv6 checksums besides the message: RFC 8200 section 8.1.
+/// The pseudo-header of ICMPv6 checksums: RFC 8200 section 8.1.
 fn pseudo_header(source: IpAddr, destination: IpAddr, len: usize) -> Vec<u8> {
     let mut bytes = Vec::new();
     for address in [source, destination] {
@@ -368,7 +357,7 @@ fn low_byte(value: usize) -> u8 {
 }
 
 #[test]
-fn the_checksum_is_that_of_rfc_1071_section_3() {
+fn the_checksum_matches_the_example_of_rfc_1071_section_3() {
     assert_eq!(
         checksum(&[&[0x00, 0x01, 0xf2, 0x03], &[0xf4, 0xf5, 0xf6, 0xf7]]),
         !0xddf2
@@ -378,7 +367,7 @@ fn the_checksum_is_that_of_rfc_1071_section_3() {
 }
 
 #[test]
-fn a_reply_that_is_read_as_a_request_is_none() {
+fn a_reply_is_not_parsed_as_a_request() {
     let icmp = Echo {
         identifier: 7,
         sequence: 1,

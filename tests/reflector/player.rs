@@ -1,5 +1,5 @@
-//! Plays a scenario: builds what a far end sends from what its script says, and runs the program
-//! against it.
+//! Runs a scenario: builds the packets that its script describes, and runs the program against
+//! them.
 
 use std::fmt::Write as _;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -17,7 +17,7 @@ use super::{FarEnd, Sending, WRITE_FAILED};
 use crate::common::namespace::{SOCKET_KINDS, SocketKind, in_namespace};
 use crate::common::{Finished, TempDir, bin, run};
 
-/// The address that is pinged.
+/// The pinged address.
 pub fn far(family: Family) -> IpAddr {
     match family {
         Family::V4 => Ipv4Addr::new(10, 9, 0, 2).into(),
@@ -34,17 +34,16 @@ fn address(party: Party, family: Family) -> IpAddr {
     }
 }
 
-/// What one run of `check --json` said.
+/// The result of one run of `check --json`.
 #[derive(Debug)]
 pub struct Checked {
-    /// Exit code, output, time.
     pub finished: Finished,
     /// The hosts in the order of the configuration.
     pub hosts: Vec<Value>,
 }
 
-/// Runs `check --json --no-store` with this configuration. Output that is no list of objects is a
-/// failed test.
+/// Runs `check --json --no-store` with this configuration. Output that is not a list of objects
+/// fails the test.
 pub fn check(config: &Path) -> Checked {
     check_with(Command::new(bin()), config)
 }
@@ -61,7 +60,7 @@ pub fn check_with(mut command: Command, config: &Path) -> Checked {
     Checked { finished, hosts }
 }
 
-/// The text of a configuration: a plan and, each a line of keys, the hosts.
+/// The text of a configuration with these settings and hosts, one line of keys per host.
 pub fn config_text(plan: &Plan, hosts: &[String]) -> String {
     let Plan {
         pings,
@@ -80,8 +79,8 @@ pub fn config_text(plan: &Plan, hosts: &[String]) -> String {
     text
 }
 
-/// Plays a scenario over both kinds of sockets and all its IP versions, all at once, and says in
-/// which of them something else came out than the file says.
+/// Runs a scenario over both types of sockets and all its IP versions at the same time, and reports
+/// every difference from the file.
 pub fn play(name: &str, text: &str) -> Result<(), String> {
     let scenario = Scenario::parse(text).map_err(|error| format!("{name}.scenario: {error}"))?;
     let stages = scenario
@@ -121,7 +120,7 @@ fn play_on(
     let host = format!("name: \"{name}\", address: \"{}\"", far(family));
     let config = folder.write("config.yaml", &config_text(&scenario.plan, &[host]));
     in_namespace(kind, |tun| {
-        // Where in the list of all requests each check begins.
+        // The index of the first request of each check.
         let begins = Arc::new(Mutex::new(Vec::new()));
         let unscripted = Arc::new(AtomicUsize::new(0));
         let far_end = FarEnd::start(tun, {
@@ -187,7 +186,7 @@ fn play_on(
     })
 }
 
-/// The packets that an action stands for.
+/// The packets of an action.
 fn sending(action: &Action, request: &Request, all: &[Request], begins: &[usize]) -> Sending {
     if action.times == 0 {
         return Sending {
@@ -274,13 +273,12 @@ fn option(extra: Extra) -> IpOption {
             header: 0,
             bytes: vec![1, 1, 1, 1],
         },
-        // Room for nine addresses, the pointer behind the first, which is filled in: the longest
-        // header there is.
+        // Room for nine addresses, the first filled in: the longest possible header.
         Extra::RecordRoute => IpOption {
             header: 0,
             bytes: [&[7, 39, 8, 10, 9, 0, 254][..], &[0; 32], &[0]].concat(),
         },
-        // Four time stamps without addresses, none of them taken yet.
+        // Four timestamps without addresses, none of them set yet.
         Extra::InternetTimestamp => IpOption {
             header: 0,
             bytes: [&[68, 20, 5, 0][..], &[0; 16]].concat(),

@@ -11,48 +11,41 @@ use crate::common::namespace::SocketKind;
 pub struct Scenario {
     /// The comment at its beginning: why it must come out so.
     pub why: String,
-    /// Which IP versions it is played over.
+    /// The IP versions it runs over.
     pub families: Vec<Family>,
-    /// How the pings are sent.
     pub plan: Plan,
     /// One run of the program each, one after the other.
     pub checks: Vec<Check>,
 }
 
-/// A version of IP.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Family {
-    /// IPv4.
     V4,
-    /// IPv6.
     V6,
 }
 
-/// How the pings are sent.
 #[derive(Clone, Copy, Debug)]
 pub struct Plan {
-    /// Pings a check.
+    /// Pings per check.
     pub pings: usize,
-    /// From one ping to the next.
+    /// Time between two pings.
     pub every_ms: u64,
-    /// How long a ping waits.
     pub timeout_ms: u64,
-    /// Payload bytes.
     pub payload: usize,
 }
 
 /// One run of the program.
 #[derive(Debug)]
 pub struct Check {
-    /// For each ping what the far end does about it.
+    /// What the far end sends for each ping.
     pub actions: Vec<Vec<Action>>,
-    /// What must come out, in the order of the file.
+    /// What is expected, in the order of the file.
     expectations: Vec<Expectation>,
 }
 
 #[derive(Debug)]
 struct Expectation {
-    /// Words that must all fit; none fits everywhere.
+    /// Words that must all match; without words it always matches.
     only_on: Vec<String>,
     key: String,
     value: String,
@@ -61,13 +54,12 @@ struct Expectation {
 /// What the far end sends.
 #[derive(Clone, Debug)]
 pub struct Action {
-    /// What it is.
     pub kind: Kind,
-    /// From the arrival of the request.
+    /// Delay after the arrival of the request.
     pub after: Duration,
-    /// Back to back.
+    /// How often, back to back.
     pub times: u32,
-    /// How it differs from what is right.
+    /// How it deviates from a valid message.
     pub changes: Vec<Change>,
 }
 
@@ -78,65 +70,63 @@ pub enum Kind {
     Reply,
     /// The request itself, from the far end.
     Request,
-    /// The host (IPv4) or the address (IPv6) is unreachable.
+    /// Host (IPv4) or address (IPv6) unreachable.
     Unreachable,
-    /// The time to live (IPv4) or the hop limit (IPv6) is used up.
+    /// Time to live (IPv4) or hop limit (IPv6) exceeded.
     TimeExceeded,
     /// An ICMP error that quotes the request.
     Error(u8, u8),
-    /// Any ICMP message: what an echo reply carries, under another type and code.
+    /// The contents of an echo reply with another type and code.
     Message(u8, u8),
 }
 
-/// One deviation from a right reply, or from an error about the very request.
+/// A deviation from a valid reply, or from an error that quotes the request.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Change {
-    /// This is added to the identifier.
+    /// Added to the identifier.
     Identifier(u16),
-    /// This is added to the sequence number.
+    /// Added to the sequence number.
     Sequence(u16),
-    /// Identifier, sequence number and payload are those of another ping.
+    /// Identifier, sequence number and payload of another ping.
     Of(Which),
-    /// The payload is that of another ping.
+    /// The payload of another ping.
     PayloadOf(Which),
-    /// One bit of this byte of the payload is another.
+    /// One bit of this byte of the payload is changed.
     PayloadDamagedAt(usize),
-    /// The last bit of the payload is another.
+    /// The last bit of the payload is changed.
     PayloadDamaged,
-    /// The payload ends after so many bytes.
+    /// The payload is truncated to this many bytes.
     PayloadCutTo(usize),
-    /// So many bytes follow the payload.
+    /// This many bytes follow the payload.
     PayloadLongerBy(usize),
-    /// The ICMP message, header and all, ends after so many bytes.
+    /// The ICMP message including its header is truncated to this many bytes.
     MessageCutTo(usize),
-    /// The ICMP code.
     Code(u8),
-    /// The checksum of the ICMP message.
+    /// The checksum is wrong.
     ChecksumWrong,
-    /// Who sends it.
+    /// The sender.
     From(Party),
-    /// Time to live, hop limit.
+    /// Time to live or hop limit.
     TimeToLive(u8),
     /// An IPv4 option or IPv6 extension header.
     With(Extra),
-    /// Bytes a fragment.
+    /// Bytes per fragment.
     InFragmentsOf(usize),
-    /// An error quotes so many bytes behind the IP header.
+    /// The error quotes this many bytes after the IP header.
     QuoteCutTo(usize),
-    /// What an error says the greatest packet is.
+    /// The next-hop MTU that the error reports.
     Mtu(u16),
 }
 
-/// A ping, by the number of its check and its own, both counted from 1.
+/// A ping, by the number of its check and its own number, both counted from 1.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Which {
-    /// `None` is the running check.
+    /// `None` is the current check.
     pub check: Option<usize>,
-    /// In its check.
     pub ping: usize,
 }
 
-/// A machine other than the one that is pinged.
+/// Another machine than the pinged one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Party {
     /// 10.9.0.254, fd09::fe.
@@ -145,7 +135,7 @@ pub enum Party {
     Elsewhere,
 }
 
-/// What may stand between the IP header and the message.
+/// Options between the IP header and the message.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Extra {
     /// IPv4, RFC 791.
@@ -162,25 +152,22 @@ pub enum Extra {
     DestinationOptions,
 }
 
-/// What must become of a ping.
+/// The expected outcome of a ping.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fate {
-    /// No round-trip time.
+pub enum Expected {
     Lost,
     /// A round-trip time within these bounds.
     Answered {
-        /// Microseconds.
         least_us: u64,
-        /// Microseconds.
         most_us: u64,
     },
 }
 
-/// What `answered` allows: the way there and back inside one busy machine.
+/// The bounds of `answered`: a round trip inside one busy machine.
 const AT_ONCE_US: u64 = 80_000;
 
 impl Scenario {
-    /// Reads a file. The error names the line.
+    /// Parses a file. The error names the line.
     pub fn parse(text: &str) -> Result<Scenario, String> {
         let mut why = Vec::new();
         let mut families = vec![Family::V4, Family::V6];
@@ -321,7 +308,7 @@ impl Check {
             "late" | "duplicates" | "foreign" => {
                 range(value)?;
             }
-            "rtts" => match fates(value)?.len() == self.actions.len() {
+            "rtts" => match outcomes(value)?.len() == self.actions.len() {
                 true => {}
                 false => return Err(format!("not {} of them", self.actions.len())),
             },
@@ -352,7 +339,7 @@ impl Check {
         }
     }
 
-    /// The last line about `key` that fits.
+    /// The last line about `key` that matches.
     fn value(&self, key: &str, family: Family, kind: SocketKind) -> Option<&str> {
         let is_here = |word: &String| match word.as_str() {
             "IPv4" => family == Family::V4,
@@ -369,20 +356,19 @@ impl Check {
             .map(|expectation| expectation.value.as_str())
     }
 
-    /// What must become of each ping.
-    pub fn fates(&self, family: Family, kind: SocketKind) -> Vec<Fate> {
+    /// The expected outcome of each ping.
+    pub fn outcomes(&self, family: Family, kind: SocketKind) -> Vec<Expected> {
         self.value("rtts", family, kind)
-            .and_then(|value| fates(value).ok())
+            .and_then(|value| outcomes(value).ok())
             .expect("every family and kind has its rtts")
     }
 
-    /// How many `late`, `duplicates` or `foreign` there may be; none where the file is silent.
+    /// The expected number of `late`, `duplicates` or `foreign`; 0 when the file does not say.
     pub fn count(&self, key: &str, family: Family, kind: SocketKind) -> RangeInclusive<u64> {
         self.value(key, family, kind)
             .map_or(0..=0, |value| range(value).expect("read before"))
     }
 
-    /// The state.
     pub fn state(&self, family: Family, kind: SocketKind) -> &str {
         self.value("state", family, kind)
             .expect("every family and kind has its state")
@@ -412,38 +398,38 @@ fn range(value: &str) -> Result<RangeInclusive<u64>, String> {
     }
 }
 
-/// `lost`, `answered`, `20..80` in milliseconds; each with `*N` for several.
-fn fates(value: &str) -> Result<Vec<Fate>, String> {
-    let mut fates = Vec::new();
+/// `lost`, `answered` or `20..80` in milliseconds; each with `*N` for several pings.
+fn outcomes(value: &str) -> Result<Vec<Expected>, String> {
+    let mut outcomes = Vec::new();
     for word in value.split_whitespace() {
         let (word, times) = word.split_once('*').unwrap_or((word, "1"));
-        let fate = match word {
-            "lost" => Fate::Lost,
-            "answered" => Fate::Answered {
+        let outcome = match word {
+            "lost" => Expected::Lost,
+            "answered" => Expected::Answered {
                 least_us: 1,
                 most_us: AT_ONCE_US,
             },
             span => {
                 let (least, most) = span
                     .split_once("..")
-                    .ok_or_else(|| format!("{span} is no fate of a ping"))?;
+                    .ok_or_else(|| format!("{span} is no outcome of a ping"))?;
                 let us = |ms: &str| {
                     ms.parse::<u64>()
                         .map(|ms| ms * 1000)
                         .map_err(|_| format!("{ms} is no number"))
                 };
-                Fate::Answered {
+                Expected::Answered {
                     least_us: us(least)?,
                     most_us: us(most)?,
                 }
             }
         };
-        fates.extend(std::iter::repeat_n(fate, number_in(times)?));
+        outcomes.extend(std::iter::repeat_n(outcome, number_in(times)?));
     }
-    Ok(fates)
+    Ok(outcomes)
 }
 
-/// `none`, or `says "..."`, several of them with `and`.
+/// `none`, or `says "..."`; several joined by `and`.
 fn wanted_text(value: &str) -> Result<Option<Vec<String>>, String> {
     if value == "none" {
         return Ok(None);
@@ -460,7 +446,7 @@ fn wanted_text(value: &str) -> Result<Option<Vec<String>>, String> {
 }
 
 impl Action {
-    /// `None` in the list is nothing to send.
+    /// `None` in the list sends nothing.
     fn parse(value: &str) -> Result<Action, String> {
         let mut clauses = value
             .split(',')
@@ -468,7 +454,7 @@ impl Action {
         let first = clauses.next().unwrap_or_default();
         let byte = |word: &str| word.parse::<u8>().map_err(|_| format!("{word} is no byte"));
         let (kind, times) = match first.as_slice() {
-            // Sent no times, so that the ping has been spoken about.
+            // Sent 0 times, so that the ping counts as specified.
             ["nothing"] => (Kind::Reply, 0),
             ["reply"] => (Kind::Reply, 1),
             ["request"] => (Kind::Request, 1),
@@ -494,7 +480,7 @@ impl Action {
                 ["times", times] => {
                     action.times = times.parse().map_err(|_| "no number".to_string())?
                 }
-                // What an error says about a ping it says by its quote.
+                // For an error these words apply to its quote.
                 ["quoted", words @ ..] if is_error => {
                     action.changes.push(Change::parse_echo(words)?)
                 }
@@ -518,7 +504,7 @@ impl Action {
 }
 
 impl Change {
-    /// What can be done to any message.
+    /// Deviations of any message.
     fn parse_message(words: &[&str]) -> Result<Option<Change>, String> {
         Ok(Some(match words {
             ["checksum", "wrong"] => Change::ChecksumWrong,
@@ -546,7 +532,7 @@ impl Change {
         }))
     }
 
-    /// What can be done to an echo message, sent or quoted.
+    /// Deviations of an echo message, sent or quoted.
     fn parse_echo(words: &[&str]) -> Result<Change, String> {
         let shift = |word: &str| {
             word.parse::<i16>()
@@ -584,13 +570,13 @@ impl Change {
 }
 
 #[test]
-fn a_scenario_that_is_not_understood_is_an_error_with_its_line() {
+fn a_scenario_that_cannot_be_parsed_is_an_error_with_its_line() {
     let good = "# Why.\npings: 2, every 50 ms, timeout 200 ms\nping 1: reply\nother pings: nothing\nrtts: answered lost\nstate: down\n";
     let scenario = Scenario::parse(good).expect("every line is one of the form");
     assert_eq!(scenario.checks[0].actions[1][0].times, 0);
     assert_eq!(
-        scenario.checks[0].fates(Family::V4, SocketKind::Raw)[1],
-        Fate::Lost
+        scenario.checks[0].outcomes(Family::V4, SocketKind::Raw)[1],
+        Expected::Lost
     );
     let broken = [
         ("# Why.", "", "no comment says why"),
@@ -633,7 +619,7 @@ fn a_scenario_that_is_not_understood_is_an_error_with_its_line() {
 }
 
 #[test]
-fn the_last_expectation_that_fits_is_the_one() {
+fn the_last_matching_expectation_applies() {
     let text = "# Why.\npings: 1\nping 1: reply\nrtts: lost\nstate: down\nforeign: 1..\nforeign on IPv4 raw: 0\nrtts on IPv6: 5..9\n\
                 error on datagram: says \"Host\" and says \"router\"\n";
     let scenario = Scenario::parse(text).expect("every line is one of the form");
@@ -645,8 +631,8 @@ fn the_last_expectation_that_fits_is_the_one() {
     );
     assert_eq!(check.count("late", Family::V4, SocketKind::Datagram), 0..=0);
     assert_eq!(
-        check.fates(Family::V6, SocketKind::Raw),
-        [Fate::Answered {
+        check.outcomes(Family::V6, SocketKind::Raw),
+        [Expected::Answered {
             least_us: 5000,
             most_us: 9000
         }]
