@@ -264,7 +264,7 @@ fn only_what_is_asked_for_is_exported() {
         ),
         (
             &["--from", "2025-11-03", "--to", "2025-11-02"],
-            "--to must lie behind --from",
+            "--to must be later than --from",
         ),
         (&["--from", "yesterday"], "\"yesterday\" is not a time"),
         (
@@ -273,7 +273,7 @@ fn only_what_is_asked_for_is_exported() {
         ),
         (
             &["--format", "sqlite"],
-            "a database goes to a file, name it with -o FILE",
+            "a database needs a file, name it with -o FILE",
         ),
     ] {
         let refused = program(folder.path(), &[&["export"], arguments].concat());

@@ -679,7 +679,7 @@ hosts: [{name: silent, address: 10.9.0.2}, {name: here, address: 127.0.0.1}]
         );
         let log = monitor.log();
         assert_eq!(
-            log.matches("a check was not over").count(),
+            log.matches("a check had not finished").count(),
             1,
             "said once: {log}"
         );

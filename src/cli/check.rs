@@ -1,5 +1,5 @@
-//! `check`: one check of every host, side by side. On a terminal each host is shown as its replies
-//! come in.
+//! `check`: one check of every host, all at the same time. A terminal shows the replies as they
+//! arrive.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -29,36 +29,37 @@ use crate::pure::stats;
 use crate::store::RunStart;
 use crate::sys;
 
-/// Somebody waits for this check, so it can wait a moment for duplicates.
+/// How long a check waits for duplicates after its last reply.
 const LINGER: Duration = Duration::from_millis(100);
 const STACK_BYTES: usize = 128 * 1024;
 
-enum News {
+/// What the thread of a host reports, with the index of the host.
+enum Report {
     Ping(usize, Outcome),
-    Done(usize, Option<CheckResult>),
+    /// `None` where the check was interrupted.
+    Finished(usize, Option<CheckResult>),
 }
 
 pub fn run(arguments: &Check) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
-    let plans = select(&config, &arguments.hosts)?;
-    if plans.is_empty() {
+    let hosts = select(&config, &arguments.hosts)?;
+    if hosts.is_empty() {
         return Err(CliError::Config {
             text: "hosts: the list is empty, there is nothing to check".into(),
             hint: None,
         });
     }
-    daemon::prepare_for_one_check(plans.len())?;
+    daemon::prepare_for_one_check(hosts.len())?;
     let is_live = !arguments.json
         && is_terminal()
-        && sys::terminal_size().is_some_and(|(rows, _)| plans.len() + 2 < rows);
-    let Some(results) = check_all(&plans, is_live)? else {
+        && sys::terminal_size().is_some_and(|(rows, _)| hosts.len() + 2 < rows);
+    let Some(results) = check_all(&hosts, is_live)? else {
         return Err(CliError::Refused {
             text: "check: interrupted".into(),
             hint: "nothing is recorded".into(),
         });
     };
-    // Printed first, since that is waited for; but recorded, too, where nobody reads what is
-    // printed.
+    // Printed first, because the user waits for it; recorded even if printing fails.
     let printed = if arguments.json {
         print_json(&results.iter().map(Row::from).collect::<Vec<_>>())
     } else {
@@ -66,7 +67,7 @@ pub fn run(arguments: &Check) -> Result<CommandStatus, CliError> {
     };
     if !arguments.no_store {
         let configured =
-            |result: &&CheckResult| config.hosts.iter().any(|plan| plan.host == result.host);
+            |result: &&CheckResult| config.hosts.iter().any(|host| host.host == result.host);
         let recorded: Vec<CheckResult> = results.iter().filter(configured).cloned().collect();
         if recorded.len() < results.len() {
             log::info!("hosts that are not in the configuration are not recorded");
@@ -80,6 +81,16 @@ pub fn run(arguments: &Check) -> Result<CommandStatus, CliError> {
     Ok(CommandStatus::success_if(!is_bad))
 }
 
+/// A check that is no part of monitoring: `linger` is how long it waits for duplicates.
+pub fn settings_of_one_check(linger: Duration) -> ProbeSettings {
+    ProbeSettings {
+        read_mode: ReadMode::Immediate,
+        linger,
+        fast_interval: None,
+        outages: OutageRules::default(),
+    }
+}
+
 fn record(config: &Config, results: &[CheckResult]) -> Result<(), CliError> {
     if results.is_empty() {
         return Ok(());
@@ -87,28 +98,25 @@ fn record(config: &Config, results: &[CheckResult]) -> Result<(), CliError> {
     Ok(open_database(config)?.write(results, sys::clocks().utc(), RunStart::GoesOn)?)
 }
 
-/// The hosts that are meant: all, or the named ones. An IP address that is not configured is
-/// checked with the common settings.
+/// All configured hosts, or the named ones. An IP address that is not configured is checked with
+/// the default settings.
 fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliError> {
     if wanted.is_empty() {
         return Ok(config.hosts.clone());
     }
-    let mut plans: Vec<HostConfig> = Vec::new();
+    let mut hosts: Vec<HostConfig> = Vec::new();
     for word in wanted {
-        let is_meant = |plan: &&HostConfig| {
-            plan.host.name == *word || plan.host.address.as_str().eq_ignore_ascii_case(word)
+        let is_meant = |config: &&HostConfig| {
+            config.host.name == *word || config.host.address.as_str().eq_ignore_ascii_case(word)
         };
         let found: Vec<HostConfig> = config.hosts.iter().filter(is_meant).cloned().collect();
         if found.is_empty() {
-            let is_address = word
-                .split('%')
-                .next()
-                .is_some_and(|ip| ip.parse::<IpAddr>().is_ok());
-            if !is_address {
+            let host = Host::unlisted(word);
+            if host.address.ip().is_none() {
                 let known: Vec<&str> = config
                     .hosts
                     .iter()
-                    .map(|plan| plan.host.name.as_str())
+                    .map(|config| config.host.name.as_str())
                     .take(20)
                     .collect();
                 return Err(CliError::Usage(format!(
@@ -116,42 +124,31 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliErro
                     known.join(", ")
                 )));
             }
-            plans.push(config.plan_for(Host::unlisted(word)));
+            hosts.push(config.plan_for(host));
         }
-        plans.extend(found);
+        hosts.extend(found);
     }
     let mut seen = std::collections::HashSet::new();
-    plans.retain(|plan| seen.insert(Arc::clone(&plan.host)));
-    Ok(plans)
+    hosts.retain(|config| seen.insert(Arc::clone(&config.host)));
+    Ok(hosts)
 }
 
-/// Checks all hosts at once; `None` when a signal ended it.
-fn check_all(plans: &[HostConfig], is_live: bool) -> Result<Option<Vec<CheckResult>>, CliError> {
+/// `None` when a signal interrupted it.
+fn check_all(hosts: &[HostConfig], is_live: bool) -> Result<Option<Vec<CheckResult>>, CliError> {
     let stop = stop_on_signals()?;
     let _stamps = TimestampSwitch::start();
-    let (sender, news) = channel();
-    for (index, plan) in plans.iter().enumerate() {
-        let (stop, sender, plan) = (stop.clone(), sender.clone(), plan.clone());
-        let failed = |cause| DaemonError::Resources {
-            what: format!("the thread of {}", plan.host),
-            cause,
-        };
-        let mut pinger = Pinger::new(
-            Arc::new(plan.clone()),
-            ProbeSettings {
-                read_mode: ReadMode::Immediate,
-                linger: LINGER,
-                fast_interval: None,
-                outages: OutageRules::default(),
-            },
-        );
+    let (sender, reports) = channel();
+    for (index, config) in hosts.iter().enumerate() {
+        let (stop, sender, config) = (stop.clone(), sender.clone(), config.clone());
+        let failed = DaemonError::starting(format!("the thread of {}", config.host));
+        let mut pinger = Pinger::new(Arc::new(config), settings_of_one_check(LINGER));
         let work = move || {
             let result = pinger.check(&stop, &mut |progress| {
                 if let CheckProgress::Ping(_, outcome) = progress {
-                    let _ = sender.send(News::Ping(index, outcome));
+                    let _ = sender.send(Report::Ping(index, outcome));
                 }
             });
-            let _ = sender.send(News::Done(index, result));
+            let _ = sender.send(Report::Finished(index, result));
         };
         std::thread::Builder::new()
             .name(format!("ping-{index}"))
@@ -160,45 +157,45 @@ fn check_all(plans: &[HostConfig], is_live: bool) -> Result<Option<Vec<CheckResu
             .map_err(failed)?;
     }
     drop(sender);
-    let mut live = Live::start(plans, is_live);
-    let mut results: Vec<Option<CheckResult>> = vec![None; plans.len()];
-    for message in news {
-        match message {
-            News::Ping(index, outcome) => live.show(index, outcome),
-            News::Done(index, result) => results[index] = result,
+    let mut view = LiveView::start(hosts, is_live);
+    let mut results: Vec<Option<CheckResult>> = vec![None; hosts.len()];
+    for report in reports {
+        match report {
+            Report::Ping(index, outcome) => view.show(index, outcome),
+            Report::Finished(index, result) => results[index] = result,
         }
     }
-    live.finish();
+    view.finish();
     Ok(results.into_iter().collect())
 }
 
-/// One line a host while the replies come in, drawn over itself.
-struct Live {
+/// The lines that show each host's replies as they arrive, redrawn for every reply.
+struct LiveView {
     names: Vec<String>,
     pings: Vec<String>,
     is_shown: bool,
 }
 
-impl Live {
-    fn start(plans: &[HostConfig], is_shown: bool) -> Live {
-        let names: Vec<String> = plans
+impl LiveView {
+    fn start(hosts: &[HostConfig], is_shown: bool) -> LiveView {
+        let names: Vec<String> = hosts
             .iter()
-            .map(|plan| cut(&printable(&plan.host.name), 32))
+            .map(|config| cut(&printable(&config.host.name), 32))
             .collect();
         let width = names.iter().map(|name| name.width()).max().unwrap_or(0);
         let names = names
             .into_iter()
             .map(|name| pad(&name, width))
             .collect::<Vec<_>>();
-        let live = Live {
+        let view = LiveView {
             pings: vec![String::new(); names.len()],
             names,
             is_shown,
         };
         if is_shown {
-            live.draw();
+            view.draw();
         }
-        live
+        view
     }
 
     fn show(&mut self, index: usize, outcome: Outcome) {
@@ -241,7 +238,7 @@ impl Live {
     }
 }
 
-/// A result as `--json` prints it; `_us` are microseconds, `success_rate` is 0 to 100.
+/// A result in the form of `--json`. `success_rate` is 0 to 100.
 #[derive(Serialize)]
 struct Row<'a> {
     host_name: &'a str,

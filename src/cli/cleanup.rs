@@ -1,5 +1,5 @@
-//! `cleanup` and `cleanup-continuous`: delete what is older than the retention, beside a running
-//! monitor or without one.
+//! `cleanup` and `cleanup-continuous`: delete results older than the retention period, with or
+//! without a running monitor.
 
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use crate::stop::Stop;
 use crate::store::Pruned;
 use crate::sys;
 
-/// How many rows a step deletes; between two steps a monitor gets its turn.
+/// Rows that are deleted in one step. Between two steps the monitor can write.
 const STEP_ROWS: u32 = 5000;
 const STEP_PAUSE: Duration = Duration::from_millis(5);
 
@@ -42,9 +42,9 @@ pub fn run_continuously(arguments: &CleanupContinuous) -> Result<CommandStatus, 
     while !stop.wait_until(due) {
         match clean(&config, &stop) {
             Ok(deleted) => print::print(&sentence(&config, &deleted))?,
-            // The disk may be full or the database held by somebody now, and not the next time.
+            // The disk may be full or the database locked now, but not the next time.
             Err(CliError::Store(error)) => log::error!("{error}"),
-            Err(failure) => return Err(failure),
+            Err(error) => return Err(error),
         }
         due = due.after(interval);
     }

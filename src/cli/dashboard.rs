@@ -1,5 +1,4 @@
-//! `dashboard`: the page of a database without measuring anything, beside a running monitor or
-//! without one.
+//! `dashboard`: serves the dashboard without measuring, with or without a running monitor.
 
 use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -7,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::arguments::{CommonOptions, Dashboard as Arguments};
+use super::arguments::Dashboard as Arguments;
 use super::exit::{CliError, CommandStatus};
 use super::print;
 use super::startup::{configure, open_database};
@@ -19,15 +18,14 @@ use crate::store;
 use crate::sys;
 use crate::web::WebError;
 
-/// The stop flag is looked up this often for no reason but that it must be some time.
-const LONG: Duration = Duration::from_secs(3600);
-/// How long whoever has the port may take to say who it is.
-const PATIENCE: Duration = Duration::from_secs(2);
+/// A wait needs some limit; this one has no meaning.
+const LONG_WAIT: Duration = Duration::from_secs(3600);
+/// How long the program that has the port may take to answer.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 
 pub fn run(arguments: &Arguments) -> Result<CommandStatus, CliError> {
-    let common: CommonOptions = arguments.common();
-    let (mut config, _) = configure(&common)?;
-    place(&mut config, arguments.host.as_deref(), arguments.port);
+    let (mut config, _) = configure(&arguments.common())?;
+    override_listener(&mut config, arguments.host.as_deref(), arguments.port);
     let stop = stop_on_signals()?;
     daemon::ignore_sighup()?;
     daemon::allow_files_for_dashboard()?;
@@ -42,31 +40,30 @@ pub fn run(arguments: &Arguments) -> Result<CommandStatus, CliError> {
         }
         Err(error) => return Err(DaemonError::Web(error).into()),
     };
-    // What an older version or the original wrote is brought up to date; a file that is not there
-    // yet is waited for.
+    // Upgrades a database of an older version or of the original.
     if config.database.path.exists() {
         drop(open_database(&config)?);
     } else {
         log::info!(
-            "{}: nothing is recorded yet; the monitor begins it",
+            "{}: nothing is recorded yet; the monitor creates it",
             config.database.path.display()
         );
     }
-    while !stop.wait_until(sys::monotonic().after(LONG)) {}
+    while !stop.wait_until(sys::monotonic().after(LONG_WAIT)) {}
     dashboard.stop();
     Ok(CommandStatus::Success)
 }
 
-/// What the command line says of where to listen goes before the configuration.
-pub(super) fn place(config: &mut Config, host: Option<&str>, port: Option<u16>) {
+/// `--host` and `--port` override the configuration.
+pub fn override_listener(config: &mut Config, host: Option<&str>, port: Option<u16>) {
     if let Some(host) = host {
         config.dashboard.host = host.to_string();
     }
     config.dashboard.port = port.unwrap_or(config.dashboard.port);
 }
 
-/// Whether what listens where the configuration says is a dashboard of the same database.
-pub(super) fn is_served(config: &Config) -> bool {
+/// Whether a dashboard of the same database listens at the configured address.
+pub fn is_served(config: &Config) -> bool {
     let DashboardConfig {
         host,
         port,
@@ -78,7 +75,7 @@ pub(super) fn is_served(config: &Config) -> bool {
         .into_iter()
         .flatten();
     let health = addresses
-        .filter_map(|address| ask(address, &format!("{base_path}/health")))
+        .filter_map(|address| get_json(address, &format!("{base_path}/health")))
         .next();
     health.is_some_and(|health| {
         health["program"] == env!("CARGO_PKG_NAME")
@@ -86,8 +83,8 @@ pub(super) fn is_served(config: &Config) -> bool {
     })
 }
 
-/// The JSON that is found at a path of a server of this machine.
-fn ask(mut address: SocketAddr, path: &str) -> Option<Value> {
+/// The body of a response as JSON, from a server on this machine.
+fn get_json(mut address: SocketAddr, path: &str) -> Option<Value> {
     if address.ip().is_unspecified() {
         address.set_ip(if address.is_ipv4() {
             Ipv4Addr::LOCALHOST.into()
@@ -95,20 +92,20 @@ fn ask(mut address: SocketAddr, path: &str) -> Option<Value> {
             Ipv6Addr::LOCALHOST.into()
         });
     }
-    let mut stream = TcpStream::connect_timeout(&address, PATIENCE).ok()?;
-    stream.set_read_timeout(Some(PATIENCE)).ok()?;
+    let mut stream = TcpStream::connect_timeout(&address, HEALTH_TIMEOUT).ok()?;
+    stream.set_read_timeout(Some(HEALTH_TIMEOUT)).ok()?;
     let request = format!("GET {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).ok()?;
-    let mut answer = Vec::new();
-    // Whatever listens there may send what it likes, for as long as it likes.
-    let until = sys::monotonic().after(PATIENCE);
+    let mut response = Vec::new();
+    // An unknown server may send anything, without end.
+    let deadline = sys::monotonic().after(HEALTH_TIMEOUT);
     let mut part = [0; 4096];
-    while answer.len() < 64 * 1024 && sys::monotonic() < until {
+    while response.len() < 64 * 1024 && sys::monotonic() < deadline {
         match stream.read(&mut part) {
             Ok(0) | Err(_) => break,
-            Ok(length) => answer.extend_from_slice(&part[..length]),
+            Ok(length) => response.extend_from_slice(&part[..length]),
         }
     }
-    let body = answer.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
-    serde_json::from_slice(&answer[body..]).ok()
+    let body = response.windows(4).position(|end| end == b"\r\n\r\n")? + 4;
+    serde_json::from_slice(&response[body..]).ok()
 }

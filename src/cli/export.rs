@@ -1,4 +1,4 @@
-//! `export`: the recorded checks, to a file or to standard output.
+//! `export`: writes the recorded checks to a file or to standard output.
 
 use std::io::{self, IsTerminal};
 use std::ops::Range;
@@ -24,27 +24,27 @@ pub fn run(arguments: &Export) -> Result<CommandStatus, CliError> {
         .as_deref()
         .filter(|path| *path != Path::new("-"));
     let work = match (arguments.format, to) {
-        (ExportFormat::Text(format), to) => Work::Text(format, to),
-        (ExportFormat::Original, Some(to)) => Work::Original(to),
+        (ExportFormat::Text(format), to) => Destination::Text(format, to),
+        (ExportFormat::Original, Some(to)) => Destination::Original(to),
         (ExportFormat::Original, None) => {
             return Err(CliError::Usage(
-                "export --format sqlite: a database goes to a file, name it with -o FILE".into(),
+                "export --format sqlite: a database needs a file, name it with -o FILE".into(),
             ));
         }
     };
     let (config, _) = configure(&arguments.common())?;
     let path = &config.database.path;
-    let reader = Reader::open(path)?.ok_or_else(|| recorded::nothing(path))?;
+    let reader = Reader::open(path)?.ok_or_else(|| recorded::nothing_recorded(path))?;
     let hosts = recorded::hosts(&reader, &config, arguments.host.as_deref())?;
     match work {
-        Work::Text(format, to) => write(&reader, &hosts, &span, format, to)?,
-        Work::Original(to) => write_original(&reader, &hosts, &span, to)?,
+        Destination::Text(format, to) => write(&reader, &hosts, &span, format, to)?,
+        Destination::Original(to) => write_original(&reader, &hosts, &span, to)?,
     }
     Ok(CommandStatus::Success)
 }
 
-/// What is to be written where.
-enum Work<'a> {
+/// A format and its destination: a database cannot go to standard output.
+enum Destination<'a> {
     Text(Format, Option<&'a Path>),
     Original(&'a Path),
 }
@@ -54,7 +54,7 @@ fn span(arguments: &Export) -> Result<Range<UtcMillis>, CliError> {
         arguments.from.unwrap_or(UtcMillis(0))..arguments.to.unwrap_or(UtcMillis(LATEST_MS + 1));
     match span.is_empty() {
         true => Err(CliError::Usage(
-            "export: --to must lie behind --from".into(),
+            "export: --to must be later than --from".into(),
         )),
         false => Ok(span),
     }
@@ -85,7 +85,7 @@ fn write(
     format: Format,
     to: Option<&Path>,
 ) -> Result<(), CliError> {
-    // On a terminal that shows the checks there is no line for anything else.
+    // Without a progress line where the terminal shows the checks themselves.
     let mut progress = Progress::new(
         reader,
         hosts,
@@ -96,7 +96,7 @@ fn write(
     let written = export::write(reader, hosts, span, format, &mut output, &mut |done| {
         progress.show(done)
     });
-    let checks = written.map_err(|broken| match broken {
+    let checks = written.map_err(|error| match error {
         ExportError::Store(error) => CliError::Store(error),
         ExportError::Output(cause) => output.write_error(cause),
     })?;
@@ -112,7 +112,7 @@ fn write(
     }
 }
 
-/// How far it is, where somebody sees it: the checks are counted only for that.
+/// Counts the checks only where the progress is shown.
 struct Progress {
     line: Option<ProgressLine>,
     total: u64,

@@ -1,4 +1,4 @@
-//! `import` and `backup`: whole databases in and out.
+//! `import` and `backup`: copies of whole databases.
 
 use std::fs;
 use std::sync::mpsc::{RecvTimeoutError, channel};
@@ -18,17 +18,17 @@ pub fn import(arguments: &Import) -> Result<CommandStatus, CliError> {
         path: arguments.file.clone(),
         cause,
     })?;
-    // Before ours is begun: a wrong file leaves nothing behind.
+    // Before our database is created: a wrong file leaves nothing behind.
     require_original(&arguments.file)?;
     let path = &config.database.path;
-    let same = fs::canonicalize(path)
+    let is_same_file = fs::canonicalize(path)
         .ok()
         .is_some_and(|ours| fs::canonicalize(&arguments.file).is_ok_and(|theirs| theirs == ours));
     let mut progress = ProgressLine::new("import");
     let mut opened = Database::open(path, &mut |done, total| progress.show(done, total))?;
     let import = match opened.import {
-        // database.path is the original's file itself: opening it has taken it over.
-        Some(import) if same => import,
+        // database.path is the original's file itself: opening it has imported it.
+        Some(import) if is_same_file => import,
         _ => opened
             .database
             .import(&arguments.file, &mut |done, total| {

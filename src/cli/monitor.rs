@@ -1,7 +1,7 @@
 //! `monitor`: the daemon.
 
 use super::arguments::{CommonOptions, Monitor};
-use super::dashboard::place;
+use super::dashboard::override_listener;
 use super::exit::{CliError, CommandStatus};
 use super::startup::{configure, find_config, load_config, open_database};
 use crate::config::{Config, ProblemKind};
@@ -11,15 +11,16 @@ use crate::pure::phrase::count;
 use crate::{daemon, logging};
 
 pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
-    // From the first moment on: without a handler a SIGHUP would end the program. The configuration
-    // is about to be read in any case, so that nothing else need come of it.
+    // First, because a SIGHUP would end the program. It needs no reload: the configuration is not
+    // read yet.
     daemon::ignore_sighup()?;
     let common = arguments.common();
     let (mut config, log_file) = configure(&common)?;
-    let place = |config: &mut Config| place(config, arguments.host.as_deref(), arguments.port);
-    place(&mut config);
-    // A database begun by a program that cannot ping, or whose place is taken by another, helps
-    // nobody.
+    let override_listener = |config: &mut Config| {
+        override_listener(config, arguments.host.as_deref(), arguments.port);
+    };
+    override_listener(&mut config);
+    // Before the database is created, so that a monitor that cannot ping or listen leaves none.
     daemon::prepare_to_monitor(config.hosts.len())?;
     let dashboard = if arguments.no_dashboard {
         None
@@ -29,7 +30,7 @@ pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
     let database = open_database(&config)?;
     let mut reload = || {
         let mut config = reload(&common)?;
-        place(&mut config);
+        override_listener(&mut config);
         Ok(config)
     };
     match daemon::run(config, database, dashboard, &mut reload, &log_file)? {
@@ -38,15 +39,15 @@ pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
     }
 }
 
-/// Reads the configuration again. Anything wrong in it but an unknown key keeps the running one: a
-/// value that falls back to its default must not take the place of one that works.
+/// Reads the configuration again. Any problem but an unknown key keeps the running one: a default
+/// must not replace a value that works.
 fn reload(common: &CommonOptions) -> Result<Config, String> {
     let path = match find_config(common) {
         Ok(Some(path)) => path,
-        Ok(None) => return Err("config.yaml is gone".into()),
-        Err(failure) => return Err(failure.to_string()),
+        Ok(None) => return Err("config.yaml does not exist any more".into()),
+        Err(error) => return Err(error.to_string()),
     };
-    let loaded = load_config(&path).map_err(|failure| failure.to_string())?;
+    let loaded = load_config(&path).map_err(|error| error.to_string())?;
     for problem in &loaded.problems {
         log::warn!("{problem}");
     }

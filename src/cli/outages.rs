@@ -20,7 +20,7 @@ pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
     let now = sys::clocks().utc();
     let reader = match Reader::open(path)? {
         Some(reader) => reader,
-        None if note.is_some() => return Err(recorded::nothing(path)),
+        None if note.is_some() => return Err(recorded::nothing_recorded(path)),
         None if arguments.json => return print_json(&[(); 0]).map(|()| CommandStatus::Success),
         None => {
             return print(&format!("nothing recorded yet in {}\n", path.display()))

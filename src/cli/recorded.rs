@@ -1,5 +1,4 @@
-//! What is recorded, as far as several commands ask for it: whether there is anything, and which
-//! hosts a name means.
+//! Looks up recorded hosts by name, for several commands.
 
 use std::path::Path;
 
@@ -8,8 +7,8 @@ use super::print::printable;
 use crate::config::Config;
 use crate::store::{Reader, RecordedHost};
 
-/// The recorded hosts of a name or an address, in whatever case; all of them where none is named.
-/// None of one that is only configured.
+/// The recorded hosts with a name or an address, ignoring case; all of them without one. Empty for
+/// a host that is configured but not recorded.
 pub fn hosts(
     reader: &Reader,
     config: &Config,
@@ -19,21 +18,21 @@ pub fn hosts(
     let Some(wanted) = wanted else {
         return Ok(known);
     };
-    let is_meant = |name: &str, address: &str| {
+    let is_wanted = |name: &str, address: &str| {
         [name, address]
             .iter()
             .any(|text| text.to_lowercase() == wanted.to_lowercase())
     };
-    let meant: Vec<RecordedHost> = known
+    let found: Vec<RecordedHost> = known
         .iter()
-        .filter(|host| is_meant(&host.name, &host.address))
+        .filter(|host| is_wanted(&host.name, &host.address))
         .cloned()
         .collect();
-    if meant.is_empty()
+    if found.is_empty()
         && !config
             .hosts
             .iter()
-            .any(|plan| is_meant(&plan.host.name, plan.host.address.as_str()))
+            .any(|plan| is_wanted(&plan.host.name, plan.host.address.as_str()))
     {
         let names: Vec<String> = known
             .iter()
@@ -49,11 +48,11 @@ pub fn hosts(
             "--host {wanted:?}: no such host is recorded, but: {names}"
         )));
     }
-    Ok(meant)
+    Ok(found)
 }
 
-/// There is no database yet.
-pub fn nothing(path: &Path) -> CliError {
+/// The error of a command that needs a database.
+pub fn nothing_recorded(path: &Path) -> CliError {
     CliError::Refused {
         text: format!("nothing recorded yet in {}", path.display()),
         hint: "start recording with: ace-connection-logger monitor".into(),

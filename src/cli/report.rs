@@ -1,4 +1,4 @@
-//! `report`: the evidence, on standard output or in a file.
+//! `report`: writes the evidence to standard output or a file.
 
 use std::io::Write as _;
 
@@ -17,19 +17,19 @@ use crate::sys;
 
 pub fn run(arguments: &arguments::Report) -> Result<CommandStatus, CliError> {
     let now = sys::clocks().utc();
-    // What is asked for is looked at before anything is done.
+    // A wrong period is reported before anything else is done.
     let period = period(arguments)?;
     let span = period
         .span(now, sys::utc_offset_at)
-        .map_err(|problem| CliError::Usage(format!("report: the period: {problem}")))?;
+        .map_err(|error| CliError::Usage(format!("report: the period: {error}")))?;
     let (config, _) = configure(&arguments.common())?;
     let path = &config.database.path;
-    let nothing = || CliError::File {
+    let nothing_recorded = || CliError::File {
         operation: "report from",
         path: path.clone(),
         cause: std::io::Error::other("nothing is recorded yet"),
     };
-    let reader = Reader::open(path)?.ok_or_else(nothing)?;
+    let reader = Reader::open(path)?.ok_or_else(nothing_recorded)?;
     let settings = ReportSettings::of(&config);
     let appendix = if arguments.raw {
         Appendix::RawPings
@@ -37,7 +37,7 @@ pub fn run(arguments: &arguments::Report) -> Result<CommandStatus, CliError> {
         Appendix::Nothing
     };
     let only = arguments.host.as_deref();
-    let question = ReportQuery {
+    let query = ReportQuery {
         span,
         now,
         only,
@@ -46,10 +46,10 @@ pub fn run(arguments: &arguments::Report) -> Result<CommandStatus, CliError> {
         appendix,
     };
     let mut progress = ProgressLine::new("report");
-    let report = gather(&reader, &question, &mut |done, total| {
+    let report = gather(&reader, &query, &mut |done, total| {
         progress.show(done, total)
     })
-    .map_err(|problem| match problem {
+    .map_err(|error| match error {
         ReportError::Store(error) => CliError::Store(error),
         ReportError::UnknownHost { requested, known } => CliError::Usage(format!(
             "--host: {requested:?} was never recorded and is not configured; known are: {}",
@@ -57,7 +57,7 @@ pub fn run(arguments: &arguments::Report) -> Result<CommandStatus, CliError> {
         )),
     })?;
     let format = arguments.format.unwrap_or(Format::Text);
-    // Whoever ends it with a signal finds no half of a file either.
+    // So that a signal removes the unfinished file.
     let stop = arguments
         .output
         .as_ref()
@@ -107,9 +107,7 @@ fn period(arguments: &arguments::Report) -> Result<Period, CliError> {
         (None, None, None, None) => Ok(Period::Days(30)),
         (Some(period), None, None, None) | (None, Some(period), None, None) => Ok(period.clone()),
         (None, None, Some(from), to) => Ok(Period::Between(*from, *to)),
-        (None, None, None, Some(_)) => {
-            Err(CliError::Usage("--to: it needs --from beside it".into()))
-        }
+        (None, None, None, Some(_)) => Err(CliError::Usage("--to: it needs --from, too".into())),
         _ => Err(CliError::Usage(
             "report: give one of --days, --month, or --from with --to".into(),
         )),
