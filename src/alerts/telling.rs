@@ -3,7 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use crate::pure::cause::Cause;
-use crate::pure::model::AlertKind;
+use crate::pure::model::{AlertKind, EventId};
 use crate::pure::phrase;
 use crate::pure::time::{UtcMillis, parse_instant};
 use crate::store::{DNS, LINK_DOWN, Notice, OutageEvent};
@@ -140,7 +140,7 @@ struct About {
     names: Vec<String>,
     address: String,
     event_type: String,
-    ids: Vec<i64>,
+    ids: Vec<EventId>,
     start: Option<UtcMillis>,
     /// When the last of them was over.
     end: Option<UtcMillis>,

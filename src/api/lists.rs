@@ -5,7 +5,7 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::{Api, ApiError, ApiResult, json, now};
-use crate::pure::model::Host;
+use crate::pure::model::{Host, HostId};
 use crate::pure::time::UtcMillis;
 use crate::status::HostStatuses;
 use crate::store::MonitorRun;
@@ -34,7 +34,7 @@ pub(super) fn status(api: &Api) -> ApiResult {
         run = reader
             .newest_run()?
             .map(|run| run_row(&run, facts.flush.as_secs_f64(), now));
-        let ids: Vec<i64> = reader.hosts()?.iter().map(|host| host.id).collect();
+        let ids: Vec<HostId> = reader.hosts()?.iter().map(|host| host.id).collect();
         first = reader.first_recorded(&ids)?.map(UtcMillis::rfc3339);
     }
     let is_shared = |address: &str| {

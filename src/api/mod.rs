@@ -19,7 +19,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::{Config, HostConfig};
-use crate::pure::model::Host;
+use crate::pure::model::{Host, HostId};
 use crate::pure::time::UtcMillis;
 use crate::report::ReportSettings;
 use crate::store::{CheckIntervals, Reader, StoreError};
@@ -252,7 +252,7 @@ fn now() -> UtcMillis {
 }
 
 /// The ids of a host that was recorded, or is configured and not recorded yet, by its key.
-fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<i64>, ApiError> {
+fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<HostId>, ApiError> {
     let ids = reader.host_ids(key)?;
     let (address, _) = Host::split_key(key);
     let is_configured = || {
@@ -275,7 +275,7 @@ fn check_intervals(
     api: &Api,
     reader: &Reader,
     key: &str,
-    ids: &[i64],
+    ids: &[HostId],
 ) -> Result<CheckIntervals, ApiError> {
     let facts = api.facts();
     let (address, family) = Host::split_key(key);

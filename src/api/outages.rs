@@ -9,7 +9,7 @@ use serde_json::json;
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, host_ids, json, now};
 use crate::pure::cause::Cause;
-use crate::pure::model::Host;
+use crate::pure::model::{Host, HostId};
 use crate::pure::time::UtcMillis;
 use crate::store::{DNS, GroupedOutage, Reader, incidents as incidents_of};
 
@@ -63,7 +63,7 @@ fn open(api: &Api, reader: &Reader) -> Result<Vec<GroupedOutage>, ApiError> {
 struct Whose<'a> {
     address: &'a str,
     /// Of one IP version of the address only.
-    ids: Option<Vec<i64>>,
+    ids: Option<Vec<HostId>>,
 }
 
 impl<'a> Whose<'a> {
@@ -83,7 +83,7 @@ impl<'a> Whose<'a> {
 
     fn has(&self, episode: &GroupedOutage) -> bool {
         let is_of_version =
-            |ids: &Vec<i64>| episode.event.host_id.is_some_and(|id| ids.contains(&id));
+            |ids: &Vec<HostId>| episode.event.host_id.is_some_and(|id| ids.contains(&id));
         episode
             .event
             .host_address

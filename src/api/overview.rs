@@ -9,9 +9,9 @@ use super::line::{Line, line};
 use super::parameters::Parameters;
 use super::zone::Zone;
 use super::{Api, ApiError, ApiResult, check_intervals, json, now};
-use crate::pure::model::State;
+use crate::pure::model::{HostId, State};
 use crate::pure::sums::{Counts, Sums};
-use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::pure::time::{HOUR_MS, Hour, UtcMillis};
 use crate::status::HostStatuses;
 use crate::store::{CheckIntervals, Reader, Source};
 
@@ -142,7 +142,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
 /// them.
 fn sum_up_days(
     reader: &Reader,
-    ids: &[i64],
+    ids: &[HostId],
     span: &Range<UtcMillis>,
     zone: &Zone,
     check_intervals: &CheckIntervals,
@@ -154,9 +154,9 @@ fn sum_up_days(
     for id in ids {
         reader.each_hour(
             *id,
-            span.start.hour()..span.end.hour() + 1,
+            span.start.hour()..span.end.hour().next(),
             |hour, counts| {
-                let begin = hour.saturating_mul(HOUR_MS);
+                let begin = hour.start().0;
                 let interval_ms = check_intervals.at(begin);
                 all.add(counts, interval_ms);
                 // Where a zone is off by half an hour, the first hour begins the day before.
@@ -174,9 +174,9 @@ fn sum_up_days(
 }
 
 /// The last 24 hours as a small picture, and summed up.
-fn spark(reader: &Reader, ids: &[i64], now: UtcMillis) -> Result<(Spark, Sums), ApiError> {
-    let last = now.hour();
-    let span = UtcMillis((last - 24) * HOUR_MS)..UtcMillis(now.0 + 1);
+fn spark(reader: &Reader, ids: &[HostId], now: UtcMillis) -> Result<(Spark, Sums), ApiError> {
+    let last = now.hour().0;
+    let span = Hour(last - 24).start()..UtcMillis(now.0 + 1);
     let hours = reader.buckets(ids, &span, HOUR_MS, Source::Rollup)?;
     let mut columns = Spark::default();
     let (none, mut all) = (Sums::default(), Sums::default());

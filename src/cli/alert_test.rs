@@ -10,7 +10,7 @@ use crate::alerts::{self, AlertResult, End};
 use crate::config::{Config, HostConfig};
 use crate::daemon::stop_on_signals;
 use crate::pure::cause::Cause;
-use crate::pure::model::{AlertKind, Host};
+use crate::pure::model::{AlertKind, EventId, Host};
 use crate::pure::phrase::count;
 use crate::pure::time::UtcMillis;
 use crate::store::{Notice, OUTAGE, OutageEvent};
@@ -96,7 +96,7 @@ fn made_up(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
     let start = UtcMillis(now.0 - BEGAN_MS);
     let end = (kind == AlertKind::Up).then_some(UtcMillis(start.0 + LASTED_MS));
     let event = |(id, host): (i64, &Host)| OutageEvent {
-        id,
+        id: EventId(id),
         host_name: host.name.clone(),
         host_address: host.address.to_string(),
         event_type: OUTAGE.into(),

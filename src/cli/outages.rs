@@ -7,7 +7,7 @@ use super::recorded;
 use super::startup::{configure, open_database};
 use crate::config::Config;
 use crate::pure::cause::Cause;
-use crate::pure::model::State;
+use crate::pure::model::{EventId, State};
 use crate::pure::phrase::duration_of;
 use crate::pure::time::UtcMillis;
 use crate::store::{DNS, GroupedOutage, INTERMITTENT, LINK_DOWN, Reader};
@@ -49,7 +49,7 @@ pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
 
 /// What is to be noted on an episode.
 struct Note {
-    id: i64,
+    id: EventId,
     text: Option<String>,
     is_planned: bool,
 }
@@ -72,7 +72,7 @@ fn note(arguments: &Outages) -> Result<Option<Note>, CliError> {
             "outages --note {id}: what is to be noted? write it behind, or --planned"
         ))),
         Some(id) => Ok(Some(Note {
-            id,
+            id: EventId(id),
             text,
             is_planned: arguments.planned,
         })),

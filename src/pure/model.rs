@@ -5,10 +5,28 @@ use std::fmt;
 use std::net::IpAddr;
 use std::sync::Arc;
 
+use serde::Serialize;
+
 use crate::pure::address::{HostAddress, IpVersion};
 use crate::pure::cause::NetworkPosition;
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
+
+/// The id of a recorded host.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct HostId(pub i64);
+
+/// The id of a recorded outage or other event.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(transparent)]
+pub struct EventId(pub i64);
+
+impl fmt::Display for EventId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// A host to ping. Address and family are its identity; the name is for people and may change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]

@@ -2,6 +2,7 @@
 //! the time between them. Only arithmetic: the clocks are read in sys/, and the time zone is an
 //! argument.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use ::time::{Date, Month, OffsetDateTime, PrimitiveDateTime, Time};
@@ -20,9 +21,14 @@ pub struct UtcMillis(pub i64);
 pub const IMPLAUSIBLE_BEFORE: UtcMillis = UtcMillis(1_577_836_800_000);
 
 impl UtcMillis {
-    /// The hour the instant is in, counted from 1970.
-    pub fn hour(self) -> i64 {
-        self.0.div_euclid(HOUR_MS)
+    /// The hour the instant is in.
+    pub fn hour(self) -> Hour {
+        Hour(self.0.div_euclid(HOUR_MS))
+    }
+
+    /// The first hour that begins at the instant or later.
+    pub fn first_full_hour(self) -> Hour {
+        Hour(-(-self.0).div_euclid(HOUR_MS))
     }
 
     /// `YYYY-MM-DDTHH:MM:SS.sssZ` (RFC 3339).
@@ -55,6 +61,42 @@ impl UtcMillis {
             t.minute(),
             t.second()
         )
+    }
+}
+
+/// An hour of UTC, counted from 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Hour(pub i64);
+
+impl Hour {
+    const PER_DAY: i64 = 24;
+
+    /// Saturates, since a damaged database may contain any number.
+    pub fn start(self) -> UtcMillis {
+        UtcMillis(self.0.saturating_mul(HOUR_MS))
+    }
+
+    pub fn next(self) -> Hour {
+        Hour(self.0.saturating_add(1))
+    }
+
+    pub fn day(self) -> Day {
+        Day(self.0.div_euclid(Hour::PER_DAY))
+    }
+}
+
+/// A day of UTC, counted from 1970.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Day(pub i64);
+
+impl Day {
+    /// Saturates, since a damaged database may contain any number.
+    pub fn first_hour(self) -> Hour {
+        Hour(self.0.saturating_mul(Hour::PER_DAY))
+    }
+
+    pub fn hours(self) -> Range<Hour> {
+        self.first_hour()..Day(self.0.saturating_add(1)).first_hour()
     }
 }
 

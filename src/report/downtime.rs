@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::figures::CauseTime;
 use crate::pure::cause::Cause;
 use crate::pure::order::by_key;
-use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::pure::time::{Hour, UtcMillis};
 use crate::store::{Gap, GroupedOutage, missing_ms};
 
 /// Milliseconds of a span in which an outage is proved by measurements. A host's downtime is less
@@ -79,8 +79,8 @@ pub(super) fn by_cause<'o>(
 }
 
 /// Whether a planned outage touches an hour: its losses do not count.
-pub(super) fn is_planned_hour(outages: &[&GroupedOutage], hour: i64) -> bool {
-    let span = UtcMillis(hour * HOUR_MS)..UtcMillis((hour + 1) * HOUR_MS);
+pub(super) fn is_planned_hour(outages: &[&GroupedOutage], hour: Hour) -> bool {
+    let span = hour.start()..hour.next().start();
     let touches = |spell: &Range<UtcMillis>| spell.start < span.end && spell.end > span.start;
     outages
         .iter()

@@ -10,6 +10,7 @@ use super::hours::HourlyLosses;
 use super::method;
 use super::query::{ReportError, ReportQuery};
 use super::timeline::BarSpans;
+use crate::pure::model::EventId;
 use crate::pure::order::by_key;
 use crate::pure::time::UtcMillis;
 use crate::store::{Gap, GroupedOutage, LINK_DOWN, Reader, incidents};
@@ -35,7 +36,7 @@ pub fn gather(
     let reported = reported_hosts(reader, query, &outages)?;
     outages.retain(|outage| is_of_link(outage) || reported.iter().any(|host| host.has(outage)));
     incidents.retain(|incident| {
-        let is_listed = |id: &i64| outages.iter().any(|outage| outage.event.id == *id);
+        let is_listed = |id: &EventId| outages.iter().any(|outage| outage.event.id == *id);
         incident.event_ids.iter().any(is_listed)
     });
     let bars = BarSpans::of(&span, query.offset_at);

@@ -8,7 +8,7 @@ use super::hosts::ReportedHost;
 use super::hours::{HostHours, HourlyLosses};
 use super::method::check_method;
 use super::timeline::BarSpans;
-use crate::pure::model::State;
+use crate::pure::model::{HostId, State};
 use crate::pure::sums::Sums;
 use crate::pure::time::UtcMillis;
 use crate::store::{Checks, Gap, GroupedOutage, Reader, RecordedHost, StoreError};
@@ -30,7 +30,7 @@ impl Source<'_> {
         losses: &mut HourlyLosses,
     ) -> Result<(HostFigures, CheckMethod), StoreError> {
         let Source { reader, span, .. } = *self;
-        let ids: Vec<i64> = host.recorded.iter().map(|host| host.id).collect();
+        let ids: Vec<HostId> = host.recorded.iter().map(|host| host.id).collect();
         let is_configured = !host.config.host.address.as_str().is_empty();
         let configured = Some(host.config.interval).filter(|_| is_configured);
         let check_intervals = reader.check_intervals(&ids, configured, host.config.interval)?;
@@ -103,7 +103,7 @@ impl Source<'_> {
     /// the checks in which an outage began or ended, of which a part was answered.
     fn down_checks_inside(
         &self,
-        ids: &[i64],
+        ids: &[HostId],
         outages: &[&GroupedOutage],
         interval_ms: i64,
     ) -> Result<i64, StoreError> {
@@ -143,7 +143,7 @@ impl Source<'_> {
     /// The time of the check that ran at an edge of an outage, if it was down with some replies.
     fn partly_answered_check(
         &self,
-        ids: &[i64],
+        ids: &[HostId],
         edge: UtcMillis,
         interval_ms: i64,
     ) -> Result<Option<UtcMillis>, StoreError> {

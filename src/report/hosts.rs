@@ -131,7 +131,7 @@ fn was_recorded(
 ) -> Result<bool, StoreError> {
     let mut is_recorded = outages.iter().any(|outage| host.has(outage));
     if let Some(host) = &host.recorded {
-        let hours = query.span.start.hour()..query.span.end.hour() + 1;
+        let hours = query.span.start.hour()..query.span.end.hour().next();
         reader.each_hour(host.id, hours, |_, counts| {
             is_recorded |= counts.checks() + counts.not_measured > 0
         })?;

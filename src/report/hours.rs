@@ -5,9 +5,10 @@ use std::ops::Range;
 use super::downtime::{down_ms, is_planned_hour};
 use super::figures::WorstHour;
 use super::timeline::{Bar, BarSpans, ChartPoint};
+use crate::pure::model::HostId;
 use crate::pure::order::by_key;
 use crate::pure::sums::{Counts, Sums};
-use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::pure::time::{HOUR_MS, Hour, UtcMillis};
 use crate::store::{CheckIntervals, Gap, GroupedOutage, Reader, Source, StoreError};
 
 const MINUTE_MS: i64 = 60_000;
@@ -18,7 +19,7 @@ const MAX_POINTS: i64 = 800;
 #[derive(Debug)]
 pub(super) struct HourlyLosses {
     /// The first hour of the span.
-    first: i64,
+    first: Hour,
     /// One for each hour that the span touches.
     hours: Vec<WorstHour>,
 }
@@ -27,9 +28,9 @@ const WORST_HOURS: usize = 5;
 
 impl HourlyLosses {
     pub fn of(span: &Range<UtcMillis>) -> HourlyLosses {
-        let hours = span.start.hour()..=UtcMillis(span.end.0 - 1).hour();
+        let hours = span.start.hour().0..=UtcMillis(span.end.0 - 1).hour().0;
         let hour = |hour: i64| WorstHour {
-            from: UtcMillis(hour * HOUR_MS).max(span.start),
+            from: Hour(hour).start().max(span.start),
             sent: 0,
             lost: 0,
         };
@@ -39,8 +40,8 @@ impl HourlyLosses {
         }
     }
 
-    fn add(&mut self, hour: i64, counts: &Counts) {
-        let index = usize::try_from(hour - self.first);
+    fn add(&mut self, hour: Hour, counts: &Counts) {
+        let index = usize::try_from(hour.0 - self.first.0);
         if let Some(sum) = index.ok().and_then(|index| self.hours.get_mut(index)) {
             sum.sent = sum.sent.saturating_add(counts.sent);
             sum.lost = sum.lost.saturating_add(counts.lost());
@@ -61,7 +62,7 @@ pub(super) struct HostHours<'a> {
     pub reader: &'a Reader,
     pub span: &'a Range<UtcMillis>,
     pub gaps: &'a [Gap],
-    pub ids: &'a [i64],
+    pub ids: &'a [HostId],
     /// The host's own.
     pub outages: &'a [&'a GroupedOutage],
     pub check_intervals: &'a CheckIntervals,
@@ -72,14 +73,14 @@ impl HostHours<'_> {
     /// Adds the host's lost pings to the losses of all hosts.
     pub fn bars(&self, bars: &BarSpans, losses: &mut HourlyLosses) -> Result<Vec<Bar>, StoreError> {
         let mut of_bars = vec![Counts::default(); bars.spans.len()];
-        self.each_part(|at_ms, counts| {
-            let hour = at_ms.div_euclid(HOUR_MS);
+        self.each_part(|at, counts| {
+            let hour = at.hour();
             let is_recorded = counts.checks() + counts.not_measured > 0;
             if is_recorded && !is_planned_hour(self.outages, hour) {
                 losses.add(hour, counts);
             }
             // In a zone with an offset of half an hour, an hour counts for the day it begins in.
-            let after = bars.spans.partition_point(|span| span.start.0 <= at_ms);
+            let after = bars.spans.partition_point(|span| span.start <= at);
             if let Some(sum) = of_bars.get_mut(after.saturating_sub(1)) {
                 sum.merge(counts);
             }
@@ -92,20 +93,18 @@ impl HostHours<'_> {
 
     /// Calls `take` with the beginning and the counts of every whole hour within the span, then of
     /// the parts of hours at its ends.
-    fn each_part(&self, mut take: impl FnMut(i64, &Counts)) -> Result<(), StoreError> {
+    fn each_part(&self, mut take: impl FnMut(UtcMillis, &Counts)) -> Result<(), StoreError> {
         let HostHours { reader, span, .. } = *self;
-        let first = -(-span.start.0).div_euclid(HOUR_MS);
-        let last = span.end.0.div_euclid(HOUR_MS);
+        let first = span.start.first_full_hour();
+        let last = span.end.hour();
         for id in self.ids {
-            reader.each_hour(*id, first..last, |hour, counts| {
-                take(hour.saturating_mul(HOUR_MS), counts)
-            })?;
+            reader.each_hour(*id, first..last, |hour, counts| take(hour.start(), counts))?;
         }
-        let first = UtcMillis(first * HOUR_MS).min(span.end);
-        let last = UtcMillis(last * HOUR_MS).max(span.start);
+        let first = first.start().min(span.end);
+        let last = last.start().max(span.start);
         for part in [span.start..first, last.max(first)..span.end] {
             if part.start < part.end {
-                take(part.start.0, &reader.sums(self.ids, &part)?.counts);
+                take(part.start, &reader.sums(self.ids, &part)?.counts);
             }
         }
         Ok(())

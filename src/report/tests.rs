@@ -8,7 +8,7 @@ use super::period::local_days;
 use super::timeline::{Bar, BarSpans, ChartPoint};
 use super::*;
 use crate::pure::cause::Cause;
-use crate::pure::model::State;
+use crate::pure::model::{EventId, HostId, State};
 use crate::pure::time::UtcMillis;
 use crate::store::{
     Gap, GroupedOutage, INTERMITTENT, Incident, LINK_DOWN, OUTAGE, OutageEvent, RecordedCheck,
@@ -35,7 +35,7 @@ fn at(text: &str) -> UtcMillis {
 fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) -> GroupedOutage {
     let text = |ms: i64| UtcMillis(ms).sql_text();
     let event = OutageEvent {
-        id,
+        id: EventId(id),
         host_name: "Name server".into(),
         host_address: "192.0.2.1".into(),
         event_type: event_type.into(),
@@ -57,7 +57,7 @@ fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) ->
         path: Some(json!([{"at": "x", "reached": false, "hops": ["192.168.1.1", null, "10.0.0.1", null]}]).to_string()),
         planned: false,
         answered_since: None,
-        host_id: Some(1),
+        host_id: Some(HostId(1)),
     };
     let until = end.unwrap_or(now);
     let spells = vec![UtcMillis(start)..UtcMillis(until)];
@@ -65,7 +65,7 @@ fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) ->
     GroupedOutage {
         event,
         down_seconds: (until - start) / 1000,
-        members: vec![id],
+        members: vec![EventId(id)],
         spells,
         causes,
     }
@@ -302,7 +302,7 @@ fn hostile() -> Report {
         cause: "provider",
         hosts: 2,
         host_names: vec![name.clone(), name],
-        event_ids: vec![8, 9],
+        event_ids: vec![EventId(8), EventId(9)],
     });
     report
 }
@@ -532,7 +532,7 @@ fn fragments_are_told_with_how_long_nothing_answered_and_a_gap_as_what_nobody_me
     assert!(
         in_one_line(&report).contains("Down for 47 s of that, as far as this machine measured.")
     );
-    report.outages[0].members = vec![1, 2];
+    report.outages[0].members = vec![EventId(1), EventId(2)];
     let told = in_one_line(&report);
     assert!(
         told.contains("Told as one: 2 outages shortly after one another, down for 47 s in all."),

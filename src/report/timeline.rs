@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::period::local_days;
-use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::pure::time::{HOUR_MS, Hour, UtcMillis};
 
 /// The longest span that has a bar for every hour.
 const MAX_HOURLY_MS: i64 = 72 * HOUR_MS;
@@ -24,8 +24,8 @@ pub struct BarSpans {
 impl BarSpans {
     pub fn of(span: &Range<UtcMillis>, offset_at: fn(i64) -> i64) -> BarSpans {
         if span.end.0 - span.start.0 <= MAX_HOURLY_MS {
-            let hours = span.start.hour()..=UtcMillis(span.end.0 - 1).hour();
-            let within = |hour: i64| UtcMillis(hour * HOUR_MS).clamp(span.start, span.end);
+            let hours = span.start.hour().0..=UtcMillis(span.end.0 - 1).hour().0;
+            let within = |hour: i64| Hour(hour).start().clamp(span.start, span.end);
             return BarSpans {
                 spans: hours.map(|hour| within(hour)..within(hour + 1)).collect(),
                 unit: "hour",

@@ -1,10 +1,10 @@
 //! Columns as they are read. Whoever writes with plain SQL may write nonsense: it counts as nothing.
 
 use rusqlite::Row;
-use rusqlite::types::{FromSql, ValueRef};
+use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
-use crate::pure::model::Thresholds;
-use crate::pure::time::{LATEST_MS, UtcMillis, parse_naive_ms};
+use crate::pure::model::{EventId, HostId, Thresholds};
+use crate::pure::time::{Day, Hour, LATEST_MS, UtcMillis, parse_naive_ms};
 
 /// Text that plain SQL may have written, in whatever encoding.
 pub fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
@@ -36,3 +36,22 @@ pub fn read_thresholds(row: &Row<'_>, first: usize) -> Thresholds {
         latency_limit_us: number(2),
     }
 }
+
+/// A newtype of an integer is stored as that integer.
+macro_rules! integer_columns {
+    ($($newtype:ident),*) => {$(
+        impl ToSql for $newtype {
+            fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
+                self.0.to_sql()
+            }
+        }
+
+        impl FromSql for $newtype {
+            fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
+                i64::column_result(value).map($newtype)
+            }
+        }
+    )*};
+}
+
+integer_columns!(HostId, EventId, Hour, Day, UtcMillis);

@@ -5,6 +5,7 @@ use serde::Serialize;
 
 use super::columns::{instant_of, text, value};
 use crate::pure::cause::Cause;
+use crate::pure::model::{EventId, HostId};
 use crate::pure::time::UtcMillis;
 
 /// A row of `outage_events`; times as text in UTC, `YYYY-MM-DD HH:MM:SS.sss`.
@@ -14,7 +15,7 @@ use crate::pure::time::UtcMillis;
     reason = "the fields are the columns, which the contract names"
 )]
 pub struct OutageEvent {
-    pub id: i64,
+    pub id: EventId,
     pub host_name: String,
     pub host_address: String,
     pub event_type: String,
@@ -42,7 +43,7 @@ pub struct OutageEvent {
     /// Which of the hosts with this address; `None` for what was taken over or written with plain
     /// SQL.
     #[serde(skip)]
-    pub host_id: Option<i64>,
+    pub host_id: Option<HostId>,
 }
 
 impl OutageEvent {
@@ -67,7 +68,7 @@ impl OutageEvent {
     }
 
     /// Which host it is of: addresses have several, and what was taken over says none.
-    pub(in crate::store) fn of_host(&self) -> (Option<i64>, &str) {
+    pub(in crate::store) fn of_host(&self) -> (Option<HostId>, &str) {
         (self.host_id, &self.host_address)
     }
 

@@ -6,7 +6,7 @@ use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::read_thresholds;
 use crate::pure::address::IpVersion;
-use crate::pure::model::Thresholds;
+use crate::pure::model::{HostId, Thresholds};
 
 /// How many pings a check may have, those taken over and written with plain SQL included.
 pub const PINGS: RangeInclusive<i64> = 0..=1_000_000;
@@ -17,12 +17,12 @@ pub fn enter_host(
     address: &str,
     family: Option<IpVersion>,
     name: &str,
-) -> rusqlite::Result<i64> {
+) -> rusqlite::Result<HostId> {
     const FIND: &str = "select id, name from host where address = ?1 and family = ?2";
     const ENTER: &str = "insert into host(address, family, name) values(?1, ?2, ?3)";
     const RENAME: &str = "update host set name = ?2 where id = ?1";
     let mut find = connection.prepare_cached(FIND)?;
-    let found: Option<(i64, String)> = find
+    let found: Option<(HostId, String)> = find
         .query_row(params![address, IpVersion::family_column(family)], |row| {
             Ok((row.get(0)?, row.get(1)?))
         })
@@ -35,13 +35,13 @@ pub fn enter_host(
                 ENTER,
                 params![address, IpVersion::family_column(family), name],
             )?;
-            Ok(connection.last_insert_rowid())
+            Ok(HostId(connection.last_insert_rowid()))
         }
     }
 }
 
 /// By what a host's checks are judged.
-pub fn thresholds_of(connection: &Connection, host_id: i64) -> rusqlite::Result<Thresholds> {
+pub fn thresholds_of(connection: &Connection, host_id: HostId) -> rusqlite::Result<Thresholds> {
     const THRESHOLDS: &str =
         "select up_rate, degraded_rate, latency_limit_us from host where id = ?1";
     let found = connection
@@ -52,7 +52,10 @@ pub fn thresholds_of(connection: &Connection, host_id: i64) -> rusqlite::Result<
 }
 
 /// How far apart a host's newest checks lie, in the middle.
-pub fn typical_interval_ms(connection: &Connection, host_id: i64) -> rusqlite::Result<Option<i64>> {
+pub fn typical_interval_ms(
+    connection: &Connection,
+    host_id: HostId,
+) -> rusqlite::Result<Option<i64>> {
     const NEWEST: &str =
         "select checked_at from check_result where host_id = ?1 order by checked_at desc limit 50";
     let mut statement = connection.prepare_cached(NEWEST)?;
@@ -78,7 +81,7 @@ pub struct CheckRow {
 /// Writes a row; `false` when the host has one at that millisecond.
 pub fn insert_row(
     connection: &Connection,
-    host_id: i64,
+    host_id: HostId,
     at: i64,
     row: &CheckRow,
 ) -> rusqlite::Result<bool> {

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use ace_connection_logger::pure::incident::GroupingRules;
+use ace_connection_logger::pure::model::HostId;
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Gap, GroupedOutage, Reader, incidents};
 
@@ -229,7 +230,7 @@ fn impossible_records(line: &Line, end: UtcMillis) -> Vec<String> {
 
 /// Checks that were made, in percent of those that were due.
 fn coverage(reader: &Reader, host: &str, from: UtcMillis, to: UtcMillis, seconds: f64) -> f64 {
-    let ids: Vec<i64> = reader
+    let ids: Vec<HostId> = reader
         .hosts()
         .expect("hosts")
         .into_iter()

@@ -4,7 +4,9 @@
 use super::*;
 use ace_connection_logger::pure::cause::{Cause, NetworkPosition};
 use ace_connection_logger::pure::incident::GroupingRules;
-use ace_connection_logger::pure::model::{Interruption, InterruptionKind, Probe, Thresholds};
+use ace_connection_logger::pure::model::{
+    EventId, HostId, Interruption, InterruptionKind, Probe, Thresholds,
+};
 use ace_connection_logger::pure::scene::{Observation, Path as Way, Scene};
 use ace_connection_logger::store::{ClockStep, GroupedOutage, Reader, Record, RunStart, incidents};
 
@@ -525,7 +527,7 @@ fn what_belongs_together_is_told_as_one_and_what_was_planned_apart() {
     );
     assert_eq!(
         database
-            .annotate(&[999], Some("x"), false)
+            .annotate(&[EventId(999)], Some("x"), false)
             .expect("it writes"),
         0
     );
@@ -699,7 +701,11 @@ fn the_first_record_is_the_first_check_also_when_its_hour_is_rolled_up() {
     write(&mut database, &[pings(&one, 0, "r")], at(5).0);
     write(&mut database, &[pings(&one, 7200, "r")], at(7205).0);
     assert!(number(&path, "select count(*) from rollup") > 0);
-    let first = || reader(&path).first_recorded(&[1]).expect("it reads");
+    let first = || {
+        reader(&path)
+            .first_recorded(&[HostId(1)])
+            .expect("it reads")
+    };
     assert_eq!(first(), Some(at(0)));
     other_program(&path)
         .execute("delete from check_result", [])
@@ -896,7 +902,7 @@ fn thresholds_of_a_hosts_own_are_in_every_answer_and_stay_in_roll_ups() {
     );
     let sums = |now: i64| {
         reader(&path)
-            .sums(&[1], &(at(-3600)..at(now)))
+            .sums(&[HostId(1)], &(at(-3600)..at(now)))
             .expect("sums")
             .counts
     };
@@ -940,7 +946,7 @@ fn a_file_of_the_version_before_is_brought_up_to_date_and_tells_the_same() {
     drop(database);
     let sums = || {
         reader(&path)
-            .sums(&[1], &(at(-3600)..at(200_000)))
+            .sums(&[HostId(1)], &(at(-3600)..at(200_000)))
             .expect("sums")
     };
     let before = (

@@ -1,6 +1,7 @@
 //! Days: packed once they are over, and never anything but the sum of their hours.
 
 use ace_connection_logger::pure::sums::Counts;
+use ace_connection_logger::pure::time::Hour;
 use ace_connection_logger::store::{Reader, Source};
 
 use super::rollup::{LATER, START, some_checks};
@@ -24,7 +25,7 @@ fn told(path: &Path) -> (Vec<String>, String) {
     let take = |hour, sums: &Counts| {
         assert!(
             counts.insert(hour, *sums).is_none(),
-            "hour {hour} is told twice"
+            "{hour:?} is told twice"
         )
     };
     reader
@@ -33,7 +34,7 @@ fn told(path: &Path) -> (Vec<String>, String) {
     assert!(
         hours
             .iter()
-            .map(|(hour, sums)| (*hour, sums.counts))
+            .map(|(hour, sums)| (Hour(*hour), sums.counts))
             .eq(counts),
         "the same with and without latencies"
     );

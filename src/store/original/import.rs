@@ -8,6 +8,7 @@ use rusqlite::{Connection, Row, TransactionBehavior, params};
 use super::rows::{describe, read_check, read_span};
 use super::tables::{CHECK_COLUMNS, EVENT_COLUMNS, has_columns};
 use super::text::{Writer, writer_of};
+use crate::pure::model::HostId;
 use crate::pure::phrase::count;
 use crate::pure::time::UtcMillis;
 use crate::store::connection::open_to_read;
@@ -181,7 +182,7 @@ pub fn read(
 /// stands there already.
 fn place(
     connection: &Connection,
-    host_id: i64,
+    host_id: HostId,
     at: UtcMillis,
     check: &CheckRow,
 ) -> rusqlite::Result<Option<UtcMillis>> {

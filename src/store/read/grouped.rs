@@ -6,12 +6,14 @@ use std::cmp::Reverse;
 use std::ops::Range;
 use std::time::Duration;
 
+use rusqlite::params;
 use serde::Serialize;
 
 use super::gaps::{Gap, missing_ms};
 use super::reader::Reader;
 use crate::pure::cause::Cause;
 use crate::pure::incident::{self, GroupingRules, OutageSpan};
+use crate::pure::model::EventId;
 use crate::pure::order::by_key;
 use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
@@ -29,7 +31,7 @@ pub struct GroupedOutage {
     pub down_seconds: i64,
     /// The ids of the rows.
     #[serde(rename = "event_ids")]
-    pub members: Vec<i64>,
+    pub members: Vec<EventId>,
     /// From when until when each row says it was down; what goes on, until the end of the span that
     /// was asked about.
     #[serde(skip)]
@@ -115,7 +117,7 @@ pub struct Incident {
     /// Their names, in the order in which they failed.
     pub host_names: Vec<String>,
     /// The ids of the episodes.
-    pub event_ids: Vec<i64>,
+    pub event_ids: Vec<EventId>,
 }
 
 fn cause_of(event: &OutageEvent) -> Cause {
@@ -167,7 +169,9 @@ impl Reader {
             return Ok(now);
         };
         let newest: Option<i64> = self
-            .query(NEWEST, [host_id, now.0], |row| row.get::<_, Option<i64>>(0))?
+            .query(NEWEST, params![host_id, now], |row| {
+                row.get::<_, Option<i64>>(0)
+            })?
             .into_iter()
             .flatten()
             .next();
@@ -203,7 +207,7 @@ impl Fragments {
             episode.end().is_none_or(|end| end > self.span.start) && episode.start() < self.span.end
         });
         by_key(&mut episodes, |episode| {
-            [-episode.start().0, episode.event.id.saturating_neg()]
+            [-episode.start().0, episode.event.id.0.saturating_neg()]
         });
         episodes
     }

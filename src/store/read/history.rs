@@ -7,9 +7,9 @@ use std::ops::Range;
 use rusqlite::{Row, params};
 
 use super::reader::Reader;
-use crate::pure::model::Thresholds;
+use crate::pure::model::{HostId, Thresholds};
 use crate::pure::sums::{CheckSums, Counts, Sums};
-use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::pure::time::{Hour, UtcMillis};
 use crate::store::error::StoreError;
 use crate::store::rollup::checks::{each_check, each_not_measured};
 use crate::store::rollup::day;
@@ -59,20 +59,15 @@ impl Reader {
     }
 
     /// The sums of a span: from roll-ups where whole hours lie in it, at its edges from the checks.
-    pub fn sums(&self, hosts: &[i64], span: &Range<UtcMillis>) -> Result<Sums, StoreError> {
-        let first_hour = -(-span.start.0).div_euclid(HOUR_MS);
-        let last_hour = span.end.0.div_euclid(HOUR_MS).max(first_hour);
+    pub fn sums(&self, hosts: &[HostId], span: &Range<UtcMillis>) -> Result<Sums, StoreError> {
+        let first_hour = span.start.first_full_hour();
+        let last_hour = span.end.hour().max(first_hour);
         let mut sums = Sums::default();
-        if span.end.0 <= first_hour * HOUR_MS {
-            self.add_checks(hosts, span.start.0..span.end.0, &mut |_, what| {
-                what.add_to(&mut sums)
-            })?;
+        if span.end <= first_hour.start() {
+            self.add_checks(hosts, span.clone(), &mut |_, what| what.add_to(&mut sums))?;
             return Ok(sums);
         }
-        for edge in [
-            span.start.0..first_hour * HOUR_MS,
-            last_hour * HOUR_MS..span.end.0,
-        ] {
+        for edge in [span.start..first_hour.start(), last_hour.start()..span.end] {
             self.add_checks(hosts, edge, &mut |_, what| what.add_to(&mut sums))?;
         }
         for host in hosts {
@@ -85,7 +80,7 @@ impl Reader {
     /// anything are left out.
     pub fn buckets(
         &self,
-        hosts: &[i64],
+        hosts: &[HostId],
         span: &Range<UtcMillis>,
         width_ms: i64,
         source: Source,
@@ -93,18 +88,18 @@ impl Reader {
         let mut buckets: BTreeMap<i64, Sums> = BTreeMap::new();
         match source {
             Source::Raw => {
-                self.add_checks(hosts, span.start.0..span.end.0, &mut |at, what| {
-                    what.add_to(buckets.entry(at.div_euclid(width_ms)).or_default());
+                self.add_checks(hosts, span.clone(), &mut |at, what| {
+                    what.add_to(buckets.entry(at.0.div_euclid(width_ms)).or_default());
                 })?;
             }
             Source::Rollup => {
-                let hours = span.start.hour()..-(-span.end.0).div_euclid(HOUR_MS);
+                let hours = span.start.hour()..span.end.first_full_hour();
                 for host in hosts {
                     self.ask_together(|c| {
                         day::each_hour(c, *host, hours.clone(), Detail::Whole, &mut |hour, sums| {
                             sums.add_to(
                                 buckets
-                                    .entry(hour.saturating_mul(HOUR_MS).div_euclid(width_ms))
+                                    .entry(hour.start().0.div_euclid(width_ms))
                                     .or_default(),
                             );
                         })
@@ -118,9 +113,9 @@ impl Reader {
     /// Hands over the counts of a host's hours, in no certain order.
     pub fn each_hour(
         &self,
-        host: i64,
-        hours: Range<i64>,
-        mut take: impl FnMut(i64, &Counts),
+        host: HostId,
+        hours: Range<Hour>,
+        mut take: impl FnMut(Hour, &Counts),
     ) -> Result<(), StoreError> {
         self.ask_together(|c| {
             day::each_hour(c, host, hours, Detail::Counts, &mut |number, hour| {
@@ -131,9 +126,9 @@ impl Reader {
 
     fn add_checks(
         &self,
-        hosts: &[i64],
-        span: Range<i64>,
-        add: &mut dyn FnMut(i64, Addition<'_>),
+        hosts: &[HostId],
+        span: Range<UtcMillis>,
+        add: &mut dyn FnMut(UtcMillis, Addition<'_>),
     ) -> Result<(), StoreError> {
         for host in hosts {
             self.ask_together(|c| {
@@ -150,7 +145,7 @@ impl Reader {
     /// What was noted beside the checks of a span.
     pub fn note_sums(
         &self,
-        hosts: &[i64],
+        hosts: &[HostId],
         span: &Range<UtcMillis>,
     ) -> Result<NoteSums, StoreError> {
         const NOTES: &str = "select coalesce(sum(late), 0), coalesce(sum(duplicates), 0), coalesce(sum(foreigners), 0)

@@ -4,7 +4,7 @@ use rusqlite::params;
 
 use super::reader::Reader;
 use crate::pure::address::IpVersion;
-use crate::pure::model::Host;
+use crate::pure::model::{Host, HostId};
 use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
 use crate::store::columns::text;
 use crate::store::error::StoreError;
@@ -13,7 +13,7 @@ use crate::store::error::StoreError;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedHost {
     /// Its id; 4 and 6 of one address are two.
-    pub id: i64,
+    pub id: HostId,
     /// Its newest name.
     pub name: String,
     /// Its address.
@@ -43,7 +43,7 @@ impl Reader {
 
     /// The ids of a host by its key: an address, which means all its families, or one with its
     /// family behind it (see [`Host::key`]). None when it was never recorded.
-    pub fn host_ids(&self, key: &str) -> Result<Vec<i64>, StoreError> {
+    pub fn host_ids(&self, key: &str) -> Result<Vec<HostId>, StoreError> {
         const IDS: &str = "select id from host where address = ?1 collate nocase and (?2 is null or family = ?2) order by id";
         let (address, family) = Host::split_key(key);
         self.query(
@@ -55,7 +55,7 @@ impl Reader {
 
     /// When one of the hosts was first recorded, roll-ups included. What a board without a clock
     /// dated in 1970 counts only where there is nothing else.
-    pub fn first_recorded(&self, hosts: &[i64]) -> Result<Option<UtcMillis>, StoreError> {
+    pub fn first_recorded(&self, hosts: &[HostId]) -> Result<Option<UtcMillis>, StoreError> {
         // An hour that begins before the first of its own checks says nothing that they don't say
         // better.
         const FIRST: &str = "with raw(at) as (select min(at) from (
@@ -63,13 +63,13 @@ impl Reader {
             union all select (select min(checked_at) from not_measured_check where host_id = ?1 and checked_at >= ?2)))
             select iif(hour < at / 3600000 or at is null, hour * 3600000, at)
               from raw, (select (select min(hour) from rollup where host_id = ?1 and hour >= ?2 / 3600000) as hour)";
-        let since = |host: &i64, from: i64| {
+        let since = |host: &HostId, from: i64| {
             self.ask(|c| {
                 c.prepare_cached(FIRST)?
                     .query_row(params![host, from], |row| row.get::<_, Option<i64>>(0))
             })
         };
-        let first = |host: &i64| match since(host, IMPLAUSIBLE_BEFORE.0)? {
+        let first = |host: &HostId| match since(host, IMPLAUSIBLE_BEFORE.0)? {
             None => since(host, 0),
             found => Ok(found),
         };

@@ -5,6 +5,7 @@ use std::ops::Range;
 use std::time::Duration;
 
 use super::reader::Reader;
+use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
 use crate::store::rows::typical_interval_ms;
@@ -21,7 +22,7 @@ impl Reader {
     /// newest checks lie, else `otherwise`.
     pub fn check_intervals(
         &self,
-        hosts: &[i64],
+        hosts: &[HostId],
         configured: Option<Duration>,
         otherwise: Duration,
     ) -> Result<CheckIntervals, StoreError> {

@@ -4,7 +4,7 @@ use rusqlite::Row;
 
 use super::reader::Reader;
 use crate::pure::address::IpVersion;
-use crate::pure::model::{State, Thresholds};
+use crate::pure::model::{HostId, State, Thresholds};
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
 use crate::store::columns::{read_thresholds, text};
@@ -14,7 +14,7 @@ use crate::store::error::StoreError;
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatestCheck {
     /// The host's id.
-    pub host_id: i64,
+    pub host_id: HostId,
     /// The host's newest name.
     pub name: String,
     /// Its address.

@@ -4,15 +4,17 @@ use std::ops::Range;
 
 use rusqlite::{Connection, params};
 
+use crate::pure::model::HostId;
 use crate::pure::sums::CheckSums;
+use crate::pure::time::UtcMillis;
 use crate::store::rows::PINGS;
 
 /// Hands over a host's checks between two instants in milliseconds, ascending.
 pub fn each_check(
     connection: &Connection,
-    host_id: i64,
-    span: Range<i64>,
-    mut take: impl FnMut(i64, CheckSums<'_>),
+    host_id: HostId,
+    span: Range<UtcMillis>,
+    mut take: impl FnMut(UtcMillis, CheckSums<'_>),
 ) -> rusqlite::Result<()> {
     const CHECKS: &str = "select checked_at, sent, received, min_us, avg_us, max_us, rtts from check_result
                            where host_id = ?1 and checked_at >= ?2 and checked_at < ?3 order by checked_at";
@@ -53,9 +55,9 @@ pub fn each_check(
 /// Hands over when a host could not be measured, between two instants in milliseconds.
 pub fn each_not_measured(
     connection: &Connection,
-    host_id: i64,
-    span: Range<i64>,
-    mut take: impl FnMut(i64),
+    host_id: HostId,
+    span: Range<UtcMillis>,
+    mut take: impl FnMut(UtcMillis),
 ) -> rusqlite::Result<()> {
     const CHECKS: &str = "select checked_at from not_measured_check where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
     let mut statement = connection.prepare_cached(CHECKS)?;

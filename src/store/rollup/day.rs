@@ -8,19 +8,18 @@ use std::time::Instant;
 
 use rusqlite::{Connection, Row, params};
 
-use super::hour::{self, Detail, Hour};
+use super::hour::{self, Detail, HourSums};
+use crate::pure::model::HostId;
 use crate::pure::sums::{Counts, Latencies, Sums};
+use crate::pure::time::{Day, Hour};
 use crate::pure::varint;
 
-/// Hours of a day.
-pub const HOURS: i64 = 24;
-
 /// Takes away the day of an hour whose roll-up has changed, and marks it to be made again.
-pub fn forget(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
+pub fn forget(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite::Result<()> {
     const FORGET: &str = "delete from rollup_day where host_id = ?1 and day = ?2";
     const MARK: &str =
         "insert into stale_rollup_day(host_id, day) values(?1, ?2) on conflict do nothing";
-    let day = hour.div_euclid(HOURS);
+    let day = hour.day();
     connection
         .prepare_cached(FORGET)?
         .execute(params![host_id, day])?;
@@ -31,16 +30,14 @@ pub fn forget(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Res
 }
 
 /// Makes the marked days before that of `hour`, oldest first, until the time is up.
-pub fn make_due(connection: &Connection, hour: i64, until: Instant) -> rusqlite::Result<()> {
+pub fn make_due(connection: &Connection, hour: Hour, until: Instant) -> rusqlite::Result<()> {
     const DUE: &str =
         "select host_id, day from stale_rollup_day where day < ?1 order by day, host_id limit 64";
     const UNMARK: &str = "delete from stale_rollup_day where host_id = ?1 and day = ?2";
     while Instant::now() < until {
         let mut statement = connection.prepare_cached(DUE)?;
-        let due: Vec<(i64, i64)> = statement
-            .query_map([hour.div_euclid(HOURS)], |row| {
-                Ok((row.get(0)?, row.get(1)?))
-            })?
+        let due: Vec<(HostId, Day)> = statement
+            .query_map([hour.day()], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
         if due.is_empty() {
             break;
@@ -55,9 +52,9 @@ pub fn make_due(connection: &Connection, hour: i64, until: Instant) -> rusqlite:
     Ok(())
 }
 
-fn make(connection: &Connection, host_id: i64, day: i64) -> rusqlite::Result<()> {
+fn make(connection: &Connection, host_id: HostId, day: Day) -> rusqlite::Result<()> {
     const WRITE: &str = "insert or replace into rollup_day(host_id, day, counts, total, latencies) values(?1, ?2, ?3, ?4, ?5)";
-    let span = span_of(day);
+    let span = day.hours();
     let mut sum = Sums::default();
     let (mut counts, mut latencies, mut total) = (Vec::new(), Vec::new(), Vec::new());
     hour::each_hour(
@@ -68,7 +65,7 @@ fn make(connection: &Connection, host_id: i64, day: i64) -> rusqlite::Result<()>
         &mut |number, hour| {
             let mut one = Sums::default();
             hour.add_to(&mut one);
-            varint::write(&mut counts, number.abs_diff(span.start));
+            varint::write(&mut counts, number.0.abs_diff(span.start.0));
             one.counts.encode(&mut counts);
             one.latencies.encode(&mut latencies);
             sum.merge(&one);
@@ -85,11 +82,6 @@ fn make(connection: &Connection, host_id: i64, day: i64) -> rusqlite::Result<()>
         .map(|_| ())
 }
 
-/// The hours of a day. A damaged database may name any.
-fn span_of(day: i64) -> Range<i64> {
-    day.saturating_mul(HOURS)..day.saturating_add(1).saturating_mul(HOURS)
-}
-
 /// The query for a host's days from one to another, as far as they may be read: none with a stale
 /// hour.
 fn select(columns: &str) -> String {
@@ -104,10 +96,10 @@ fn select(columns: &str) -> String {
 /// stay behind.
 pub fn each_hour(
     connection: &Connection,
-    host_id: i64,
-    hours: Range<i64>,
+    host_id: HostId,
+    hours: Range<Hour>,
     detail: Detail,
-    take: &mut dyn FnMut(i64, &Hour<'_>),
+    take: &mut dyn FnMut(Hour, &HourSums<'_>),
 ) -> rusqlite::Result<()> {
     if hours.is_empty() {
         return Ok(());
@@ -119,12 +111,12 @@ pub fn each_hour(
     }))?;
     let mut rows = statement.query(params![
         host_id,
-        hours.start.div_euclid(HOURS),
-        (hours.end - 1).div_euclid(HOURS)
+        hours.start.day(),
+        Hour(hours.end.0 - 1).day()
     ])?;
     let mut next = hours.start;
     while let Some(row) = rows.next()? {
-        let day = span_of(row.get(0)?);
+        let day = row.get::<_, Day>(0)?.hours();
         hour::each_hour(connection, host_id, next..day.start, detail, take)?;
         // Where a row is damaged, the rest of its day is read by the hour.
         next = unpack(row, &day, &hours, take)?.max(next);
@@ -136,24 +128,23 @@ pub fn each_hour(
 /// told by it.
 fn unpack(
     row: &Row<'_>,
-    day: &Range<i64>,
-    wanted: &Range<i64>,
-    take: &mut dyn FnMut(i64, &Hour<'_>),
-) -> rusqlite::Result<i64> {
+    day: &Range<Hour>,
+    wanted: &Range<Hour>,
+    take: &mut dyn FnMut(Hour, &HourSums<'_>),
+) -> rusqlite::Result<Hour> {
     let mut counts = row.get_ref(1)?.as_blob().unwrap_or_default();
     let mut latencies = row.get_ref(2)?.as_blob_or_null().unwrap_or_default();
     let mut next = day.start;
-    let mut read = |next: i64| {
-        let hour = day
-            .start
-            .checked_add(i64::try_from(varint::read(&mut counts)?).ok()?)?;
+    let mut read = |next: Hour| {
+        let offset = i64::try_from(varint::read(&mut counts)?).ok()?;
+        let hour = Hour(day.start.0.checked_add(offset)?);
         let sums = Counts::decode(&mut counts)?;
         let latencies = match &mut latencies {
             Some(bytes) => Some(Latencies::decode(bytes)?),
             None => None,
         };
         let hour = Some(hour).filter(|hour| (next..day.end).contains(hour))?;
-        Some((hour, Hour::packed(sums, latencies), counts.is_empty()))
+        Some((hour, HourSums::packed(sums, latencies), counts.is_empty()))
     };
     loop {
         let Some((number, hour, is_last)) = read(next) else {
@@ -162,7 +153,7 @@ fn unpack(
         if wanted.contains(&number) {
             take(number, &hour);
         }
-        next = number + 1;
+        next = number.next();
         if is_last {
             return Ok(day.end);
         }
@@ -172,13 +163,13 @@ fn unpack(
 /// Adds up a host's hours in a span: from whole days where they lie in it.
 pub fn sum_up(
     connection: &Connection,
-    host_id: i64,
-    hours: Range<i64>,
+    host_id: HostId,
+    hours: Range<Hour>,
     sums: &mut Sums,
 ) -> rusqlite::Result<()> {
     let mut statement = connection.prepare_cached(&select("total"))?;
-    let first_day = -(-hours.start).div_euclid(HOURS);
-    let mut rows = statement.query(params![host_id, first_day, hours.end.div_euclid(HOURS) - 1])?;
+    let first_day = Day(-(-hours.start.0).div_euclid(24));
+    let mut rows = statement.query(params![host_id, first_day, Day(hours.end.day().0 - 1)])?;
     let mut next = hours.start;
     while let Some(row) = rows.next()? {
         let mut total = row.get_ref(1)?.as_blob().unwrap_or_default();
@@ -189,7 +180,7 @@ pub fn sum_up(
         let Some(latencies) = Latencies::decode(&mut total) else {
             continue;
         };
-        let day = span_of(row.get(0)?);
+        let day = row.get::<_, Day>(0)?.hours();
         each_hour(
             connection,
             host_id,
@@ -197,7 +188,7 @@ pub fn sum_up(
             Detail::Whole,
             &mut |_, hour| hour.add_to(sums),
         )?;
-        Hour::packed(counts, Some(latencies)).add_to(sums);
+        HourSums::packed(counts, Some(latencies)).add_to(sums);
         next = day.end;
     }
     each_hour(

@@ -6,13 +6,15 @@ use std::time::{Duration, Instant};
 use rusqlite::{Connection, params};
 
 use super::{day, hour};
+use crate::pure::model::HostId;
 use crate::pure::sums::Sums;
+use crate::pure::time::Hour;
 
 /// How long roll-ups may hold a transaction: the rest has time until the next.
 const BUDGET: Duration = Duration::from_millis(200);
 
 /// Marks an hour: its roll-up is missing or no longer right.
-pub fn mark_stale(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
+pub fn mark_stale(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite::Result<()> {
     const MARK: &str =
         "insert into stale_rollup(host_id, hour) values(?1, ?2) on conflict do nothing";
     connection
@@ -23,13 +25,13 @@ pub fn mark_stale(connection: &Connection, host_id: i64, hour: i64) -> rusqlite:
 
 /// Makes the roll-ups of marked hours before `hour`, oldest first, then those of days, for a
 /// fraction of a second. Says whether there are more hours.
-pub fn make_due(connection: &Connection, hour: i64) -> rusqlite::Result<bool> {
+pub fn make_due(connection: &Connection, hour: Hour) -> rusqlite::Result<bool> {
     const DUE: &str =
         "select host_id, hour from stale_rollup where hour < ?1 order by hour, host_id limit 64";
     let began = Instant::now();
     loop {
         let mut statement = connection.prepare_cached(DUE)?;
-        let due: Vec<(i64, i64)> = statement
+        let due: Vec<(HostId, Hour)> = statement
             .query_map([hour], |row| Ok((row.get(0)?, row.get(1)?)))?
             .collect::<rusqlite::Result<_>>()?;
         if due.is_empty() {
@@ -47,7 +49,7 @@ pub fn make_due(connection: &Connection, hour: i64) -> rusqlite::Result<bool> {
 
 /// Makes one hour's roll-up and takes its mark away. Where checks of the hour were deleted by the
 /// retention, a roll-up that was made from all of them stays.
-fn make(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<()> {
+fn make(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite::Result<()> {
     const UNMARK: &str = "delete from stale_rollup where host_id = ?1 and hour = ?2";
     const IS_KEPT: &str = "select exists(select 1 from pruning where pruned_before > ?2 * 3600000)
                               and exists(select 1 from rollup where host_id = ?1 and hour = ?2)";

@@ -5,9 +5,10 @@ use std::ops::Range;
 use rusqlite::{Connection, Row, params};
 
 use super::checks::{each_check, each_not_measured};
+use crate::pure::model::HostId;
 use crate::pure::stats::Histogram;
 use crate::pure::sums::{Counts, Latencies, Sums};
-use crate::pure::time::HOUR_MS;
+use crate::pure::time::Hour;
 use crate::store::rows::thresholds_of;
 
 /// How much of the sums is asked for.
@@ -21,20 +22,20 @@ pub enum Detail {
 
 /// The sums of an hour as far as they were asked for, the histogram as it is stored.
 #[derive(Debug)]
-pub struct Hour<'a> {
+pub struct HourSums<'a> {
     /// How many checks there were, and how well they were answered.
     pub counts: Counts,
     latencies: Latencies,
     histogram: &'a [u8],
 }
 
-impl<'a> Hour<'a> {
+impl<'a> HourSums<'a> {
     pub(in crate::store) fn packed(
         counts: Counts,
         latencies: Option<(Latencies, &'a [u8])>,
-    ) -> Hour<'a> {
+    ) -> HourSums<'a> {
         let (latencies, histogram) = latencies.unwrap_or_default();
-        Hour {
+        HourSums {
             counts,
             latencies,
             histogram,
@@ -54,10 +55,10 @@ impl<'a> Hour<'a> {
 /// their checks.
 pub fn each_hour(
     connection: &Connection,
-    host_id: i64,
-    hours: Range<i64>,
+    host_id: HostId,
+    hours: Range<Hour>,
     detail: Detail,
-    take: &mut dyn FnMut(i64, &Hour<'_>),
+    take: &mut dyn FnMut(Hour, &HourSums<'_>),
 ) -> rusqlite::Result<()> {
     const ROLLUPS: &str = "select hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full, not_measured, sent, received,
                 rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram, down, degraded
@@ -74,14 +75,14 @@ pub fn each_hour(
         take(row.get(0)?, &read(row, detail)?);
     }
     let mut statement = connection.prepare_cached(STALE)?;
-    let stale: Vec<i64> = statement
+    let stale: Vec<Hour> = statement
         .query_map(params![host_id, hours.start, hours.end], |row| row.get(0))?
         .collect::<rusqlite::Result<_>>()?;
     for hour in stale {
         let Sums { counts, latencies } = sum_up_hour(connection, host_id, hour)?;
         take(
             hour,
-            &Hour {
+            &HourSums {
                 counts,
                 latencies,
                 histogram: &[],
@@ -91,7 +92,7 @@ pub fn each_hour(
     Ok(())
 }
 
-fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<Hour<'a>> {
+fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<HourSums<'a>> {
     let mut counts = Counts {
         not_measured: row.get(9)?,
         sent: row.get(10)?,
@@ -109,7 +110,7 @@ fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<Hour<'a>> {
         _ => counts.judge_by_rate(),
     }
     if detail == Detail::Counts {
-        return Ok(Hour::packed(counts, None));
+        return Ok(HourSums::packed(counts, None));
     }
     let latencies = Latencies {
         min_us: row.get(15)?,
@@ -119,7 +120,7 @@ fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<Hour<'a>> {
         checks: row.get(19)?,
         histogram: Histogram::default(),
     };
-    Ok(Hour {
+    Ok(HourSums {
         counts,
         latencies,
         histogram: row.get_ref(20)?.as_blob().unwrap_or_default(),
@@ -129,8 +130,8 @@ fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<Hour<'a>> {
 pub fn write(
     sums: &Sums,
     connection: &Connection,
-    host_id: i64,
-    hour: i64,
+    host_id: HostId,
+    hour: Hour,
 ) -> rusqlite::Result<()> {
     const WRITE: &str = "insert or replace into rollup(host_id, hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full,
         not_measured, sent, received, rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram,
@@ -171,9 +172,8 @@ pub fn write(
 }
 
 /// The sums of an hour's checks.
-pub fn sum_up_hour(connection: &Connection, host_id: i64, hour: i64) -> rusqlite::Result<Sums> {
-    // A damaged database may name any hour.
-    let span = hour.saturating_mul(HOUR_MS)..hour.saturating_add(1).saturating_mul(HOUR_MS);
+pub fn sum_up_hour(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite::Result<Sums> {
+    let span = hour.start()..hour.next().start();
     let thresholds = thresholds_of(connection, host_id)?;
     let mut sums = Sums::default();
     each_check(connection, host_id, span.clone(), |_, check| {

@@ -2,7 +2,7 @@
 
 use rusqlite::{Transaction, params};
 
-use crate::pure::model::{CheckResult, State};
+use crate::pure::model::{CheckResult, HostId, State};
 use crate::pure::stats;
 use crate::pure::time::{LATEST_MS, UtcMillis};
 use crate::store::rows::{CheckRow, insert_row, next_millisecond};
@@ -11,7 +11,7 @@ use crate::store::rows::{CheckRow, insert_row, next_millisecond};
 /// already, a later one.
 pub fn insert(
     transaction: &Transaction<'_>,
-    host_id: i64,
+    host_id: HostId,
     result: &CheckResult,
 ) -> rusqlite::Result<UtcMillis> {
     const NOT_MEASURED: &str = "insert into not_measured_check(host_id, checked_at, reason) values(?1, ?2, ?3) on conflict do nothing";

@@ -4,7 +4,7 @@
 //! somebody set the clock wrong is put back when the clock is right again.
 
 use super::ledger;
-use crate::pure::model::{Interruption, InterruptionKind};
+use crate::pure::model::{HostId, Interruption, InterruptionKind};
 use crate::pure::phrase;
 use crate::pure::time::{IMPLAUSIBLE_BEFORE, LATEST_MS, UtcMillis};
 use crate::store::columns::instant_of;
@@ -243,7 +243,7 @@ fn undo(connection: &Connection, step: &ClockStep) -> rusqlite::Result<usize> {
         return Ok(0);
     };
     let mark = format!("{MARK}{} s", earlier / 1000);
-    let rows: Vec<(i64, i64)> = connection
+    let rows: Vec<(HostId, i64)> = connection
         .prepare(MARKED)?
         .query_map(params![since, step.now.0, mark], |row| {
             Ok((row.get(0)?, row.get(1)?))
@@ -265,7 +265,7 @@ fn each_moved(
     connection: &Connection,
     table: &str,
     times: &RangeInclusive<i64>,
-) -> rusqlite::Result<Vec<(i64, i64)>> {
+) -> rusqlite::Result<Vec<(HostId, i64)>> {
     let rows =
         format!("select host_id, checked_at from {table} where checked_at between ?1 and ?2");
     connection
@@ -277,7 +277,12 @@ fn each_moved(
 }
 
 /// Dates one check anew; where another has that millisecond, a later one. Says which it has become.
-fn move_check(connection: &Connection, host_id: i64, from: i64, to: i64) -> rusqlite::Result<i64> {
+fn move_check(
+    connection: &Connection,
+    host_id: HostId,
+    from: i64,
+    to: i64,
+) -> rusqlite::Result<i64> {
     const MOVE: &str =
         "update or ignore check_result set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
     const MOVE_NOTE: &str =
@@ -298,7 +303,7 @@ fn move_check(connection: &Connection, host_id: i64, from: i64, to: i64) -> rusq
     Ok(to)
 }
 
-fn mark_both(connection: &Connection, host_id: i64, from: i64, to: i64) -> rusqlite::Result<()> {
+fn mark_both(connection: &Connection, host_id: HostId, from: i64, to: i64) -> rusqlite::Result<()> {
     mark_stale(connection, host_id, UtcMillis(from).hour())?;
     mark_stale(connection, host_id, UtcMillis(to).hour())
 }

@@ -4,7 +4,7 @@ use rusqlite::{OptionalExtension, params};
 
 use super::database::Database;
 use crate::pure::address::IpVersion;
-use crate::pure::model::Host;
+use crate::pure::model::{EventId, Host};
 use crate::pure::time::UtcMillis;
 use crate::store::columns::instant_of;
 use crate::store::error::StoreError;
@@ -30,7 +30,7 @@ impl Database {
                     row.get::<_, Option<i64>>(2)?,
                 ))
             };
-            let open: Option<(i64, String, Option<i64>)> = connection
+            let open: Option<(EventId, String, Option<i64>)> = connection
                 .query_row(
                     OPEN,
                     params![
@@ -60,7 +60,7 @@ impl Database {
     /// these ids.
     pub fn annotate(
         &mut self,
-        ids: &[i64],
+        ids: &[EventId],
         note: Option<&str>,
         is_planned: bool,
     ) -> Result<usize, StoreError> {

@@ -5,14 +5,14 @@ use std::collections::HashMap;
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
 use crate::pure::address::{HostAddress, IpVersion};
-use crate::pure::model::{Host, Thresholds};
+use crate::pure::model::{Host, HostId, Thresholds};
 use crate::pure::time::UtcMillis;
 use crate::store::rows::{enter_host, typical_interval_ms};
 
 /// A host as far as it must be known to see that nothing about it has changed.
 #[derive(Clone, Debug)]
 pub struct CachedHost {
-    id: i64,
+    id: HostId,
     name: String,
     manner: HostSettings,
 }
@@ -32,7 +32,7 @@ pub fn host_id(
     host: &Host,
     at: UtcMillis,
     manner: Option<HostSettings>,
-) -> rusqlite::Result<i64> {
+) -> rusqlite::Result<HostId> {
     const DESCRIBE: &str =
         "update host set up_rate = ?2, degraded_rate = ?3, latency_limit_us = ?4,
             ping_spacing_ms = coalesce(?5, ping_spacing_ms) where id = ?1";
@@ -78,7 +78,7 @@ pub fn host_id(
 /// noted that is as far apart as its newest checks are.
 fn note_interval(
     connection: &Connection,
-    host_id: i64,
+    host_id: HostId,
     at: UtcMillis,
     interval_ms: i64,
 ) -> rusqlite::Result<()> {

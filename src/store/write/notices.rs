@@ -4,12 +4,12 @@
 
 use super::outages::Changed;
 use crate::pure::incident::{self, OutageSpan};
-use crate::pure::model::{AlertKind, AlertKinds, CheckResult, State};
+use crate::pure::model::{AlertKind, AlertKinds, CheckResult, EventId, HostId, State};
 use crate::pure::outage::OutageChange;
 use crate::pure::time::UtcMillis;
 use crate::store::columns::{instant_of, value};
 use crate::store::event::{COLUMNS, LINK_DOWN, OutageEvent, read_event};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::json;
 
 /// More than wait when a line that comes and goes is told to nobody for a month.
@@ -50,8 +50,8 @@ pub struct Notices<'c> {
 }
 
 enum Moment {
-    Began(i64),
-    Ended(i64),
+    Began(EventId),
+    Ended(EventId),
     /// With the JSON of what is told.
     Degraded(String),
 }
@@ -83,12 +83,12 @@ impl<'c> Notices<'c> {
     }
 
     /// An event began.
-    pub fn began(&mut self, event_id: i64) {
+    pub fn began(&mut self, event_id: EventId) {
         self.moments.push(Moment::Began(event_id));
     }
 
     /// An event is over.
-    pub fn ended(&mut self, event_id: i64) {
+    pub fn ended(&mut self, event_id: EventId) {
         self.moments.push(Moment::Ended(event_id));
     }
 
@@ -96,7 +96,7 @@ impl<'c> Notices<'c> {
     /// and was up before. A host that was silent is on its way back.
     pub fn look_at(
         &mut self,
-        host_id: i64,
+        host_id: HostId,
         result: &CheckResult,
         at: UtcMillis,
     ) -> rusqlite::Result<()> {
@@ -161,8 +161,8 @@ impl<'c> Notices<'c> {
     }
 
     /// Events that began together and are not over, of those that begin now; by their ids.
-    fn incidents(&self) -> rusqlite::Result<Vec<Vec<i64>>> {
-        let began: Vec<i64> = self
+    fn incidents(&self) -> rusqlite::Result<Vec<Vec<EventId>>> {
+        let began: Vec<EventId> = self
             .moments
             .iter()
             .filter_map(|moment| {
@@ -215,13 +215,13 @@ impl<'c> Notices<'c> {
         };
         let live = incident::incidents(&spells).into_iter().map(live_of);
         Ok(live
-            .filter(|members: &Vec<i64>| members.len() > 1)
+            .filter(|members: &Vec<EventId>| members.len() > 1)
             .collect())
     }
 
     /// An event that began together with others: the first of them makes the incident, and takes
     /// the place of what was to be told of each; the later ones are told at its end.
-    fn join(&self, event_id: i64, members: &[i64]) -> rusqlite::Result<()> {
+    fn join(&self, event_id: EventId, members: &[EventId]) -> rusqlite::Result<()> {
         const JOIN: &str = "insert into notice_event(event_id, notice_id) values(?1, ?2)";
         const WITHDRAW: &str = "delete from notice where kind = 'down' and told_at is null
                                    and id in (select notice_id from notice_event where event_id = ?1)";
@@ -247,7 +247,7 @@ impl<'c> Notices<'c> {
 
     /// An event that is over: told by itself, or with the incident that it is part of when that is
     /// over.
-    fn end(&self, event_id: i64) -> rusqlite::Result<()> {
+    fn end(&self, event_id: EventId) -> rusqlite::Result<()> {
         const IS_TOLD: &str =
             "select exists(select 1 from notice_event e join notice n on n.id = e.notice_id
                                               where e.event_id = ?1 and n.kind = 'up')";
@@ -263,20 +263,20 @@ impl<'c> Notices<'c> {
             return Ok(());
         }
         let mut members = self.connection.prepare_cached(MEMBERS)?;
-        let members: Vec<i64> = members
+        let members: Vec<EventId> = members
             .query_map([notice_id], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         self.add(AlertKind::Up, &members, None)
     }
 
-    fn ask(&self, question: &str, id: i64) -> rusqlite::Result<bool> {
+    fn ask(&self, question: &str, id: impl ToSql) -> rusqlite::Result<bool> {
         self.connection
             .prepare_cached(question)?
             .query_row([id], |row| row.get(0))
     }
 
     /// The notice of the incident that an event is part of.
-    fn incident_of(&self, event_id: i64) -> rusqlite::Result<Option<i64>> {
+    fn incident_of(&self, event_id: EventId) -> rusqlite::Result<Option<i64>> {
         const INCIDENT: &str = "select n.id from notice_event e join notice n on n.id = e.notice_id
                                  where e.event_id = ?1 and n.kind = 'incident'";
         self.connection
@@ -285,7 +285,12 @@ impl<'c> Notices<'c> {
             .optional()
     }
 
-    fn add(&self, kind: AlertKind, events: &[i64], facts: Option<&str>) -> rusqlite::Result<()> {
+    fn add(
+        &self,
+        kind: AlertKind,
+        events: &[EventId],
+        facts: Option<&str>,
+    ) -> rusqlite::Result<()> {
         const ADD: &str = "insert into notice(made_at, kind, facts) values(?1, ?2, ?3)";
         const ABOUT: &str = "insert into notice_event(event_id, notice_id) values(?1, ?2)";
         if !self.kinds.contains(kind) {

@@ -4,7 +4,7 @@
 //! stands, also after a restart, after a commit that failed, and where several processes write.
 //! While every host answers that is one look at an empty index a commit.
 
-use crate::pure::model::{CheckResult, Host, Probe};
+use crate::pure::model::{CheckResult, EventId, Host, HostId, Probe};
 use crate::pure::outage::{
     CheckSample, LastReply, Outage, OutageChange, OutageDetector, OutageEnd, OutageRules,
     PingCounts, ReplySpan,
@@ -23,24 +23,24 @@ pub struct Outages<'c> {
     rules: OutageRules,
     now: UtcMillis,
     /// Open events of hosts that had no check in this transaction yet.
-    open: HashMap<i64, Open>,
+    open: HashMap<HostId, Open>,
     /// Open events that only say an address.
     open_by_address: HashMap<String, Open>,
-    watches: HashMap<i64, Watched>,
+    watches: HashMap<HostId, Watched>,
     /// What this transaction has changed, in the order of the changes.
     pub changed: Vec<Changed>,
 }
 
 /// An event that this transaction began, ended or went on with.
 pub struct Changed {
-    pub event_id: i64,
+    pub event_id: EventId,
     pub host: Arc<Host>,
     pub change: OutageChange,
 }
 
 /// An open event.
 struct Open {
-    event_id: i64,
+    event_id: EventId,
     outage: Outage,
 }
 
@@ -58,7 +58,7 @@ const MAX_DOUBTED_PINGS: i64 = 100_000;
 /// A host's state machine and the event it writes to.
 struct Watched {
     watch: OutageDetector,
-    event_id: Option<i64>,
+    event_id: Option<EventId>,
 }
 
 impl<'c> Outages<'c> {
@@ -97,7 +97,7 @@ impl<'c> Outages<'c> {
     /// Takes a check that has just been written as made at `at`; writes what it changes.
     pub fn take(
         &mut self,
-        host_id: i64,
+        host_id: HostId,
         result: &CheckResult,
         at: UtcMillis,
     ) -> rusqlite::Result<()> {
@@ -120,7 +120,7 @@ impl<'c> Outages<'c> {
     }
 
     /// Takes a ping between two checks.
-    pub fn probe(&mut self, host_id: i64, probe: &Probe) -> rusqlite::Result<()> {
+    pub fn probe(&mut self, host_id: HostId, probe: &Probe) -> rusqlite::Result<()> {
         let mut watched = match self.watched(host_id, &probe.host, probe.at)? {
             Some(watched) => watched,
             // No outage is on, but one may be about to begin.
@@ -141,7 +141,7 @@ impl<'c> Outages<'c> {
 
     fn note(
         &mut self,
-        host_id: i64,
+        host_id: HostId,
         host: &Arc<Host>,
         mut watched: Watched,
         change: Option<OutageChange>,
@@ -162,7 +162,7 @@ impl<'c> Outages<'c> {
     /// The state machine of a host that is known not to be simply well.
     fn watched(
         &mut self,
-        host_id: i64,
+        host_id: HostId,
         host: &Host,
         at: UtcMillis,
     ) -> rusqlite::Result<Option<Watched>> {
@@ -173,7 +173,7 @@ impl<'c> Outages<'c> {
     }
 
     /// Remembers what a single ping said of a host that is silent, but is not out yet.
-    fn note_doubt(&self, host_id: i64, probe: &Probe, before: Doubt) -> rusqlite::Result<()> {
+    fn note_doubt(&self, host_id: HostId, probe: &Probe, before: Doubt) -> rusqlite::Result<()> {
         const NOTE: &str = "insert or replace into doubt(host_id, noted_at, replied_at, lost) values(?1, ?2, ?3, ?4)";
         let (replied_at, lost) = if probe.is_answered {
             (Some(probe.at.0), 0)
@@ -189,7 +189,7 @@ impl<'c> Outages<'c> {
     /// What single pings before `at` have said of a host since its newest answered check.
     fn doubt(
         &self,
-        host_id: i64,
+        host_id: HostId,
         at: UtcMillis,
         newest: &[CheckSample],
     ) -> rusqlite::Result<Doubt> {
@@ -218,7 +218,7 @@ impl<'c> Outages<'c> {
     /// The state machine of a host that an open event is about.
     fn resume(
         &mut self,
-        host_id: i64,
+        host_id: HostId,
         host: &Host,
         at: UtcMillis,
     ) -> rusqlite::Result<Option<Watched>> {
@@ -259,7 +259,11 @@ impl<'c> Outages<'c> {
 
     /// The state machine of a host without an open event, as its newest checks before `at` and the
     /// pings between them leave it; and these pings.
-    fn look_back(&self, host_id: i64, at: UtcMillis) -> rusqlite::Result<(OutageDetector, Doubt)> {
+    fn look_back(
+        &self,
+        host_id: HostId,
+        at: UtcMillis,
+    ) -> rusqlite::Result<(OutageDetector, Doubt)> {
         let mut newest = self.newest_checks(host_id, at, self.rules.down_after)?;
         let doubt = self.doubt(host_id, at, &newest)?;
         // A single ping was answered behind these checks: their silence is over.
@@ -289,7 +293,7 @@ impl<'c> Outages<'c> {
     /// At most so many checks of a host before an instant, newest first.
     fn newest_checks(
         &self,
-        host_id: i64,
+        host_id: HostId,
         before: UtcMillis,
         limit: u16,
     ) -> rusqlite::Result<Vec<CheckSample>> {
@@ -308,7 +312,7 @@ impl<'c> Outages<'c> {
     /// The first check with a reply between two instants.
     fn first_reply(
         &self,
-        host_id: i64,
+        host_id: HostId,
         after: UtcMillis,
         before: UtcMillis,
     ) -> rusqlite::Result<Option<CheckSample>> {
@@ -324,11 +328,11 @@ impl<'c> Outages<'c> {
     /// Writes a change into the host's event; says which that is, and again while it is open.
     fn record(
         &self,
-        host_id: i64,
+        host_id: HostId,
         host: &Host,
-        event_id: Option<i64>,
+        event_id: Option<EventId>,
         change: &OutageChange,
-    ) -> rusqlite::Result<(i64, Option<i64>)> {
+    ) -> rusqlite::Result<(EventId, Option<EventId>)> {
         const BEGIN: &str = "insert into outage_events(host_name, host_address, event_type, start_time) values(?1, ?2, ?3, ?4)";
         const WRITE: &str = "update outage_events set host_id = ?2, start_time = ?3, earliest_start = ?4, checks_failed = ?5,
                 checks_during_outage = ?6, packets_sent = ?7, packets_lost = ?8, end_time = ?9, duration_seconds = ?10,
@@ -347,7 +351,7 @@ impl<'c> Outages<'c> {
                     OUTAGE,
                     start
                 ])?;
-                self.connection.last_insert_rowid()
+                EventId(self.connection.last_insert_rowid())
             }
         };
         self.connection.prepare_cached(WRITE)?.execute(params![

@@ -6,9 +6,10 @@ use std::time::Duration;
 use rusqlite::{TransactionBehavior, params};
 
 use super::database::Database;
+use crate::pure::model::HostId;
 use crate::pure::time::{UtcMillis, nanoseconds};
 use crate::store::error::StoreError;
-use crate::store::rollup::{day, due};
+use crate::store::rollup::due;
 
 /// What a step deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -53,14 +54,14 @@ impl Database {
                                    where r.hour = (select min(hour) from rollup where host_id = h.id) and r.hour < ?1)";
         let mut pruned = Pruned::default();
         let connection = self.connection();
-        let hosts: Vec<i64> = connection
+        let hosts: Vec<HostId> = connection
             .prepare_cached(HOSTS)?
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // The hour that the cut goes through too: afterwards its roll-up could not be made any
         // more.
-        if due::make_due(&transaction, before.hour() + 1)? {
+        if due::make_due(&transaction, before.hour().next())? {
             transaction.commit()?;
             return Ok(Pruned {
                 is_more: true,
@@ -90,8 +91,8 @@ impl Database {
             transaction.prepare_cached(NOTE_CUT)?.execute([before.0])?;
         }
         // By whole days, so that a day is always the sum of its hours.
-        let first_day = rollups_before.hour().div_euclid(day::HOURS);
-        let first_hour = first_day * day::HOURS;
+        let first_day = rollups_before.hour().day();
+        let first_hour = first_day.first_hour();
         if transaction
             .prepare_cached(OLD_ROLLUP)?
             .query_row([first_hour], |row| row.get(0))?
@@ -117,7 +118,7 @@ impl Database {
 fn delete_oldest(
     transaction: &rusqlite::Transaction<'_>,
     table: &'static str,
-    host_id: i64,
+    host_id: HostId,
     before: UtcMillis,
     limit: u64,
 ) -> rusqlite::Result<u64> {

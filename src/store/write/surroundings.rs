@@ -6,7 +6,7 @@ use super::notices::Notices;
 use super::outages::{Changed, Outages};
 use crate::pure::address::IpVersion;
 use crate::pure::cause::{self, Cause};
-use crate::pure::model::Host;
+use crate::pure::model::{EventId, Host};
 use crate::pure::outage::OutageChange;
 use crate::pure::phrase;
 use crate::pure::scene::{LinkDown, NameFailure, Path, Scene};
@@ -78,7 +78,7 @@ fn judge_changed(
 fn judge(
     connection: &Connection,
     scene: &Scene,
-    event_id: i64,
+    event_id: EventId,
     host: &Host,
     from: UtcMillis,
     to: UtcMillis,
@@ -98,7 +98,7 @@ fn judge(
 }
 
 /// Adds a path to those of an event.
-fn add_path(connection: &Connection, event_id: i64, path: &Path) -> rusqlite::Result<()> {
+fn add_path(connection: &Connection, event_id: EventId, path: &Path) -> rusqlite::Result<()> {
     const READ: &str = "select path from outage_events where id = ?1";
     const WRITE: &str = "update outage_events set path = ?2 where id = ?1";
     let known: Option<String> = connection
@@ -172,7 +172,7 @@ fn begin(
         facts
     ];
     connection.prepare_cached(BEGIN)?.execute(values)?;
-    notices.began(connection.last_insert_rowid());
+    notices.began(EventId(connection.last_insert_rowid()));
     Ok(())
 }
 
