@@ -46,10 +46,9 @@ pub struct ApiConfig {
 impl ApiConfig {
     /// Those of a configuration.
     pub fn of(config: &Config) -> ApiConfig {
-        let nobody = Host::unlisted("");
         ApiConfig {
             hosts: config.hosts.clone(),
-            interval: config.plan_for(nobody).interval,
+            interval: config.unlisted.interval,
             database: config.database.path.clone(),
             flush: config.database.flush,
             report: ReportSettings::of(config),

@@ -124,7 +124,7 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliErro
                     known.join(", ")
                 )));
             }
-            hosts.push(config.plan_for(host));
+            hosts.push(config.unlisted_host(host));
         }
         hosts.extend(found);
     }

@@ -11,7 +11,7 @@ use crate::pure::model::{AlertKind, AlertKinds};
 const COMMAND: Key<List, Without> = Key {
     name: "command",
     kind: List("a list of words belongs: the program and its arguments"),
-    default: Without("nobody is told"),
+    default: Without("no alerts are sent"),
 };
 const EVENTS: Key<List, [AlertKind; 3]> = Key {
     name: "events",

@@ -67,7 +67,7 @@ pub struct Config {
     /// In the order of the file; no two have the same address and family.
     pub hosts: Vec<HostConfig>,
     /// The settings of a host that is not in the list; its name and address are empty.
-    unlisted: HostConfig,
+    pub unlisted: HostConfig,
     pub database: DatabaseConfig,
     pub outages: OutageRules,
     pub grouping: GroupingRules,
@@ -88,8 +88,8 @@ impl Default for Config {
 }
 
 impl Config {
-    /// How a host that is not listed is checked: by the keys of `monitoring`.
-    pub fn plan_for(&self, host: Host) -> HostConfig {
+    /// The settings of `monitoring` for a host that is not in the list.
+    pub fn unlisted_host(&self, host: Host) -> HostConfig {
         HostConfig {
             host: Arc::new(host),
             ..self.unlisted.clone()

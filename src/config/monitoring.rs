@@ -37,7 +37,7 @@ const PAYLOAD: Key<Whole, u16> = Key {
 const TIME_TO_LIVE: Key<Whole, Without> = Key {
     name: "time_to_live",
     kind: Whole::new(1, 255),
-    default: Without("the system's own used"),
+    default: Without("the system's default used"),
 };
 const UP_PERCENT: Key<Range, f64> = Key {
     name: "up_percent",

@@ -1,4 +1,4 @@
-//! Behaviour of the whole module, from text to configuration and messages.
+//! Tests of the whole module, from text to configuration and messages.
 
 use std::fmt::Write;
 use std::net::IpAddr;
@@ -39,7 +39,7 @@ fn hosts(config: &Config) -> Vec<(&str, &str)> {
     config
         .hosts
         .iter()
-        .map(|plan| (plan.host.name.as_str(), plan.host.address.as_str()))
+        .map(|host| (host.host.name.as_str(), host.host.address.as_str()))
         .collect()
 }
 
@@ -95,7 +95,7 @@ dashboard:
 ";
 
 #[test]
-fn the_file_of_the_original_is_read_with_its_list_indented_or_not() {
+fn a_file_of_the_original_program_is_read_with_its_list_indented_or_not() {
     for text in [PYYAML, README_STYLE] {
         for text in [
             text.to_owned(),
@@ -127,17 +127,17 @@ fn the_commented_example_is_the_default() {
             ("Local Gateway", "gateway")
         ]
     );
-    let plan = &config.hosts[2];
+    let host = &config.hosts[2];
     assert_eq!(
-        (plan.interval, plan.ping_count, plan.timeout),
+        (host.interval, host.ping_count, host.timeout),
         (Duration::from_secs(60), 5, Duration::from_secs(2))
     );
     assert_eq!(
-        (plan.spacing, plan.payload_bytes, plan.time_to_live),
+        (host.spacing, host.payload_bytes, host.time_to_live),
         (Duration::from_secs(1), 56, None)
     );
     assert_eq!(
-        (plan.source.clone(), plan.role, config.hosts[0].role),
+        (host.source.clone(), host.role, config.hosts[0].role),
         (None, Role::Gateway, Role::Internet)
     );
     let days = |days: u64| Duration::from_secs(days * 86_400);
@@ -151,7 +151,7 @@ fn the_commented_example_is_the_default() {
     assert_eq!((config.outages.down_after, config.outages.up_after), (1, 1));
     assert_eq!(config.fast_interval, Some(Duration::from_secs(1)));
     assert_eq!(
-        (config.grouping, plan.thresholds),
+        (config.grouping, host.thresholds),
         (GroupingRules::default(), Thresholds::default())
     );
     let alerts = &config.alerts;
@@ -185,8 +185,8 @@ fn the_commented_example_is_the_default() {
 
 #[test]
 fn the_commented_example_names_every_key_in_its_section() {
-    // A section of the example reaches from its name to the next line without indentation that is
-    // no comment.
+    // A section of the example reaches from its name to the next line without indentation that
+    // is not a comment.
     let section_of = |name: &str| {
         let start = DEFAULT_TEXT
             .find(&format!("\n{name}:\n"))
@@ -278,7 +278,7 @@ fn the_optional_keys_of_the_example_are_right_when_uncommented() {
 }
 
 #[test]
-fn the_keys_of_outages_and_alerts_say_what_is_wrong_with_their_values() {
+fn wrong_values_of_outages_alerts_and_thresholds_are_reported() {
     let config = config_without_problems(
         "outages:\n  fast_interval_seconds: 0\n  merge_seconds: 0\n  intermittent_count: 0\n",
     );
@@ -328,8 +328,8 @@ fn the_keys_of_outages_and_alerts_say_what_is_wrong_with_their_values() {
             "0 is too little (allowed: more than 0, up to 60000 milliseconds); none used",
         ),
     ] {
-        let said = message(text);
-        assert!(said.contains(wrong), "{text}: {said}");
+        let reported = message(text);
+        assert!(reported.contains(wrong), "{text}: {reported}");
     }
 }
 
@@ -351,7 +351,7 @@ fn an_empty_file_and_one_of_comments_mean_the_defaults() {
 }
 
 #[test]
-fn a_wrong_number_is_said_with_line_value_range_and_what_is_used() {
+fn a_wrong_number_is_reported_with_line_value_range_and_what_is_used() {
     assert_eq!(
         message("monitoring:\n  interval_seconds: 0\n"),
         "c:2: monitoring.interval_seconds: 0 is too little (allowed: 0.1 to 86400 seconds); default 60 used"
@@ -411,20 +411,20 @@ fn whole_and_fractional_seconds_are_both_accepted() {
         ("86400", 86_400_000, "5"),
         ("+30", 30_000, "5"),
     ] {
-        let plan = &config_without_problems(&format!(
+        let host = &config_without_problems(&format!(
             "monitoring:\n  interval_seconds: {text}\n  ping_count: {ping_count}\n"
         ))
         .hosts[0];
         assert_eq!(
-            (plan.interval, plan.ping_count),
+            (host.interval, host.ping_count),
             (Duration::from_millis(interval_ms), 5),
             "{text}"
         );
     }
     let text = "monitoring:\n  interval_seconds: 0.1\n  timeout_seconds: .05\n  ping_count: 1\n";
-    let plan = &config_without_problems(text).hosts[0];
+    let host = &config_without_problems(text).hosts[0];
     assert_eq!(
-        (plan.interval, plan.timeout),
+        (host.interval, host.timeout),
         (Duration::from_millis(100), Duration::from_millis(50))
     );
     assert_eq!(
@@ -442,7 +442,7 @@ fn whole_and_fractional_seconds_are_both_accepted() {
 }
 
 #[test]
-fn a_number_that_the_two_yamls_read_differently_is_a_problem() {
+fn a_number_with_two_meanings_in_the_yaml_versions_is_a_problem() {
     for (value, wrong) in [
         (
             "1:30",
@@ -483,7 +483,7 @@ fn a_number_that_the_two_yamls_read_differently_is_a_problem() {
 }
 
 #[test]
-fn a_name_that_the_two_yamls_read_differently_gives_way_to_the_address() {
+fn a_name_with_two_meanings_in_the_yaml_versions_is_replaced_by_the_address() {
     let text = "hosts:\n- name: no\n  address: 1.1.1.1\n";
     assert_eq!(
         message(text),
@@ -511,7 +511,7 @@ fn a_name_that_the_two_yamls_read_differently_gives_way_to_the_address() {
 }
 
 #[test]
-fn a_name_may_be_a_number_or_long_or_of_any_script() {
+fn a_name_can_be_a_number_or_long_or_in_any_script() {
     for (written, name) in [
         ("2024", "2024"),
         ("1.10", "1.10"),
@@ -545,7 +545,7 @@ fn a_name_may_be_a_number_or_long_or_of_any_script() {
 }
 
 #[test]
-fn a_name_that_cannot_be_used_gives_way_to_the_address() {
+fn a_name_that_cannot_be_used_is_replaced_by_the_address() {
     for (name, wrong) in [
         ("\"\"", "is empty"),
         ("\"  \"", "is empty"),
@@ -566,7 +566,7 @@ fn a_name_that_cannot_be_used_gives_way_to_the_address() {
 }
 
 #[test]
-fn an_address_is_just_text_whatever_yaml_takes_it_for() {
+fn an_address_is_used_as_written_whatever_its_meaning_in_yaml() {
     for address in [
         "::1",
         "fe80::1%eth0",
@@ -586,16 +586,16 @@ fn an_address_is_just_text_whatever_yaml_takes_it_for() {
         );
     }
     for lines in ["address: gateway", "address: GATEWAY"] {
-        let plan = host(lines);
+        let host = host(lines);
         assert_eq!(
-            (plan.host.address.as_str(), plan.role),
+            (host.host.address.as_str(), host.role),
             ("gateway", Role::Gateway)
         );
     }
 }
 
 #[test]
-fn a_host_with_a_wrong_address_is_left_out_and_the_others_stay() {
+fn a_host_with_a_wrong_address_is_left_out_and_the_others_remain() {
     let text = "hosts:\n  - address: 8.8.8\n  - address: 1.1.1.1\n  - name: x\n  - address:\n  - address: [a]\n  - address: 8.8\n";
     assert_eq!(
         messages(text),
@@ -619,7 +619,7 @@ fn a_host_with_a_wrong_address_is_left_out_and_the_others_stay() {
 }
 
 #[test]
-fn nobody_is_pinged_who_was_not_listed() {
+fn only_hosts_in_the_list_are_pinged_even_if_none_is_left() {
     let empty = "hosts: []\n";
     assert_eq!(
         message(empty),
@@ -631,7 +631,7 @@ fn nobody_is_pinged_who_was_not_listed() {
 }
 
 #[test]
-fn what_is_no_list_of_hosts_falls_back_to_the_default_hosts() {
+fn hosts_that_are_no_list_fall_back_to_the_default_hosts() {
     for (text, wrong) in [
         ("hosts:\n", "has no value: a list of hosts belongs here"),
         (
@@ -656,7 +656,7 @@ fn what_is_no_list_of_hosts_falls_back_to_the_default_hosts() {
 }
 
 #[test]
-fn a_host_that_is_no_section_is_left_out() {
+fn a_host_that_is_not_a_section_is_left_out() {
     let text = "hosts:\n- 8.8.8.8\n- [a, b]\n-\n- 5\n";
     assert_eq!(
         messages(text),
@@ -670,7 +670,7 @@ fn a_host_that_is_no_section_is_left_out() {
 }
 
 #[test]
-fn what_is_no_section_falls_back_to_the_defaults_of_the_section() {
+fn a_section_that_is_something_else_falls_back_to_its_defaults() {
     for (value, wrong) in [
         (" 5", "5"),
         ("\n  - a", "a list"),
@@ -706,7 +706,7 @@ fn a_file_without_sections_is_unusable() {
 }
 
 #[test]
-fn of_duplicate_keys_the_last_counts_and_both_lines_are_named() {
+fn the_last_of_duplicate_keys_counts_and_all_their_lines_are_named() {
     let text = "monitoring:\n  ping_count: 3\n  ping_count: 4\n";
     assert_eq!(
         message(text),
@@ -735,7 +735,7 @@ fn of_duplicate_keys_the_last_counts_and_both_lines_are_named() {
 }
 
 #[test]
-fn an_unknown_key_is_said_with_the_nearest_known_one() {
+fn an_unknown_key_is_reported_with_the_nearest_known_one() {
     for (text, expected) in [
         (
             "monitorng: {}\n",
@@ -784,7 +784,7 @@ fn an_unknown_key_is_said_with_the_nearest_known_one() {
 }
 
 #[test]
-fn several_findings_come_in_the_order_of_the_lines_within_a_section() {
+fn the_problems_of_a_section_are_in_the_order_of_its_lines() {
     let text: String = (0..50).fold("logging:\n".to_owned(), |text, index| {
         format!("{text}  k{index}: 1\n")
     });
@@ -797,7 +797,7 @@ fn several_findings_come_in_the_order_of_the_lines_within_a_section() {
 }
 
 #[test]
-fn the_same_address_and_family_twice_is_one_host() {
+fn two_hosts_with_the_same_address_and_family_are_one() {
     for (first, second) in [
         ("address: 8.8.8.8", "address: 8.8.8.8"),
         ("address: ::1", "address: 0:0:0:0:0:0:0:1"),
@@ -814,19 +814,19 @@ fn the_same_address_and_family_twice_is_one_host() {
             .unwrap()
             .strip_prefix("address: ")
             .unwrap();
-        let said = message(&text);
+        let reported = message(&text);
         assert!(
-            said.ends_with(&format!(
+            reported.ends_with(&format!(
                 "hosts[1].address: \"{written}\" is the address of hosts[0] already; this second one left out"
             )),
-            "{said}"
+            "{reported}"
         );
         assert_eq!(loaded(&text).config.hosts.len(), 1);
     }
     let config = config_without_problems(
         "hosts:\n- address: a.b\n  family: 4\n- address: a.b\n  family: 6\n- address: a.b\n- address: fe80::1%a\n- address: fe80::1%b\n",
     );
-    let families: Vec<_> = config.hosts.iter().map(|plan| plan.host.family).collect();
+    let families: Vec<_> = config.hosts.iter().map(|host| host.host.family).collect();
     assert_eq!(
         families,
         [Some(IpVersion::V4), Some(IpVersion::V6), None, None, None]
@@ -834,7 +834,7 @@ fn the_same_address_and_family_twice_is_one_host() {
 }
 
 #[test]
-fn an_address_that_is_not_of_one_host_is_refused_with_the_cure() {
+fn an_address_that_is_not_of_one_host_is_refused_with_a_hint() {
     for (address, wrong) in [
         ("::ffff:10.2.0.2", "write 10.2.0.2"),
         ("fe80::1", "write the interface too, fe80::1%eth0"),
@@ -843,10 +843,10 @@ fn an_address_that_is_not_of_one_host_is_refused_with_the_cure() {
         ("ff02::1", "is a multicast address"),
     ] {
         let text = format!("hosts:\n- address: '{address}'\n");
-        let said = message(&text);
+        let reported = message(&text);
         assert!(
-            said.contains(wrong) && said.contains("host left out"),
-            "{said}"
+            reported.contains(wrong) && reported.contains("host left out"),
+            "{reported}"
         );
     }
 }
@@ -1121,14 +1121,18 @@ fn the_other_sections_check_their_values() {
 }
 
 #[test]
-fn a_tab_is_a_syntax_error_that_says_so() {
+fn a_tab_is_reported_as_the_cause_of_a_syntax_error() {
     let text = "monitoring:\n  ping_count: 5\n\tinterval_seconds: 60\n";
-    let said = message(text);
+    let reported = message(text);
     assert!(
-        said.starts_with("c:3: column 1: not YAML: a tab indents here, and YAML wants spaces: "),
-        "{said}"
+        reported
+            .starts_with("c:3: column 1: not YAML: a tab indents here, and YAML wants spaces: "),
+        "{reported}"
     );
-    assert!(said.ends_with("; default configuration used"), "{said}");
+    assert!(
+        reported.ends_with("; default configuration used"),
+        "{reported}"
+    );
     assert!(loaded(text).is_unusable());
     let first = message("monitoring:\n\tping_count: 5\n");
     assert!(
@@ -1138,7 +1142,7 @@ fn a_tab_is_a_syntax_error_that_says_so() {
 }
 
 #[test]
-fn a_syntax_error_falls_back_whole_with_line_and_column() {
+fn a_syntax_error_is_reported_with_line_and_column_and_all_defaults_are_used() {
     for (text, place) in [
         (
             "monitoring:\n  ping_count: [5\n",
@@ -1167,15 +1171,15 @@ fn a_syntax_error_falls_back_whole_with_line_and_column() {
             "c:3: column 1: not YAML: a second document begins",
         ),
     ] {
-        let said = message(text);
-        assert!(said.starts_with(place), "{said}");
+        let reported = message(text);
+        assert!(reported.starts_with(place), "{reported}");
         assert!(loaded(text).is_unusable());
         assert_eq!(loaded(text).config, Config::default());
     }
 }
 
 #[test]
-fn what_is_not_utf_8_is_unreadable() {
+fn text_that_is_not_utf_8_is_unreadable() {
     let utf_16 = |text: &str, to_bytes: fn(u16) -> [u8; 2]| {
         text.encode_utf16().flat_map(to_bytes).collect::<Vec<u8>>()
     };
@@ -1225,13 +1229,13 @@ fn what_is_not_utf_8_is_unreadable() {
 }
 
 #[test]
-fn anchors_aliases_and_merge_keys_work() {
+fn anchors_aliases_and_merge_keys_are_resolved() {
     let text = "hosts:\n- &a\n  address: a.b\n  ping_count: 7\n- <<: *a\n  address: c.d\n- {<<: [*a], address: e.f, ping_count: 8}\n";
     let config = config_without_problems(text);
     let counts: Vec<_> = config
         .hosts
         .iter()
-        .map(|plan| (plan.host.address.as_str(), plan.ping_count))
+        .map(|host| (host.host.address.as_str(), host.ping_count))
         .collect();
     assert_eq!(counts, [("a.b", 7), ("c.d", 7), ("e.f", 8)]);
     let config = config_without_problems(
@@ -1243,7 +1247,7 @@ fn anchors_aliases_and_merge_keys_work() {
         wrong,
         "c:2: logging.<<: 5 where a section to merge belongs; nothing merged"
     );
-    // A wrong value behind an alias is said without a line rather than with a wrong one.
+    // A wrong value from an alias is reported without a line.
     let alias = messages("hosts:\n- &a\n  address: 8.8.8\n- *a\n");
     assert_eq!(alias.len(), 2);
     assert!(
@@ -1261,17 +1265,17 @@ fn tags_of_other_programs_construct_nothing() {
         "!x",
         "!!binary",
     ] {
-        let said = message(&format!("monitoring:\n  ping_count: {tag} 5\n"));
+        let reported = message(&format!("monitoring:\n  ping_count: {tag} 5\n"));
         assert!(
-            said.starts_with(&format!(
+            reported.starts_with(&format!(
                 "c:2: monitoring.ping_count: a value with the tag {tag} is not a number"
             )),
-            "{said}"
+            "{reported}"
         );
-        let said = message(&format!("monitoring: {tag} {{ping_count: 5}}\n"));
+        let reported = message(&format!("monitoring: {tag} {{ping_count: 5}}\n"));
         assert!(
-            said.contains(&format!("a value with the tag {tag} where a section")),
-            "{said}"
+            reported.contains(&format!("a value with the tag {tag} where a section")),
+            "{reported}"
         );
     }
     assert_eq!(
@@ -1282,21 +1286,21 @@ fn tags_of_other_programs_construct_nothing() {
 }
 
 #[test]
-fn an_alias_bomb_does_not_go_off() {
+fn exponentially_nested_aliases_are_refused() {
     let mut text = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
     for level in 1..30 {
         let aliases = vec![format!("*a{}", level - 1); 10].join(", ");
         writeln!(text, "a{level}: &a{level} [{aliases}]").unwrap();
     }
-    let said = message(&text);
-    assert!(said.contains("repe"), "{said}");
+    let reported = message(&text);
+    assert!(reported.contains("repe"), "{reported}");
     let mut text = format!("a: &a {}\nb:\n", "x".repeat(1_000_000));
     text.push_str(&"- *a\n".repeat(100_000));
     assert!(message(&text).contains("aliases repeat too much"));
 }
 
 #[test]
-fn deep_nesting_is_a_syntax_error_and_no_crash() {
+fn deep_nesting_is_a_syntax_error_and_not_a_crash() {
     for text in [
         "[".repeat(1000),
         "{a: ".repeat(1000),
@@ -1311,7 +1315,7 @@ fn deep_nesting_is_a_syntax_error_and_no_crash() {
 }
 
 #[test]
-fn ten_thousand_hosts_are_read_each_with_its_line() {
+fn ten_thousand_hosts_are_read_and_problems_have_their_lines() {
     let mut text = "hosts:\n".to_owned();
     for index in 0..10_000 {
         writeln!(
@@ -1358,10 +1362,10 @@ fn a_file_that_cannot_be_read_is_named_with_the_cause() {
 
     let path = directory.join(format!("ace-config-test-{}.yaml", std::process::id()));
     std::fs::write(&path, "monitoring:\n  ping_count: 0\n").unwrap();
-    let said = load(&path).unwrap().problems[0].to_string();
+    let reported = load(&path).unwrap().problems[0].to_string();
     assert!(
-        said.starts_with(&format!("{}:2: monitoring.ping_count: ", path.display())),
-        "{said}"
+        reported.starts_with(&format!("{}:2: monitoring.ping_count: ", path.display())),
+        "{reported}"
     );
     let sparse = std::fs::OpenOptions::new().write(true).open(&path).unwrap();
     sparse.set_len(16 * 1024 * 1024 + 1).unwrap();
@@ -1374,7 +1378,7 @@ fn a_file_that_cannot_be_read_is_named_with_the_cause() {
 }
 
 #[test]
-fn the_version_of_a_literal_address_makes_no_other_host_of_it() {
+fn a_family_that_repeats_the_version_of_the_address_is_the_same_host() {
     let with = |family: &str| {
         config_without_problems(&format!("hosts: [{{address: 8.8.8.8{family}}}]")).hosts
     };

@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::figures::Appendix;
 use crate::config::{Config, HostConfig};
 use crate::pure::incident::GroupingRules;
-use crate::pure::model::Host;
 use crate::pure::outage::OutageRules;
 use crate::pure::time::UtcMillis;
 use crate::store::StoreError;
@@ -40,7 +39,7 @@ impl ReportSettings {
     pub fn of(config: &Config) -> ReportSettings {
         ReportSettings {
             hosts: config.hosts.clone(),
-            unlisted: config.plan_for(Host::unlisted("")),
+            unlisted: config.unlisted.clone(),
             grouping: config.grouping,
             rules: config.outages,
             fast_interval: config.fast_interval,
