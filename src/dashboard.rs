@@ -1,5 +1,5 @@
-//! The dashboard put together: the server, its API, and the monitor's writer, which is told when
-//! somebody watches.
+//! The dashboard: the web server with the API as its handler. While a client polls the newest
+//! results, the monitor writes results without delay.
 
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -12,30 +12,29 @@ use crate::store::{Database, WriterHandle};
 use crate::sys;
 use crate::web::{WebError, WebServer};
 
-/// How often the database is told that somebody watches: the monitor takes it for a minute.
-const NOTE_EVERY: Duration = Duration::from_secs(20);
+/// How often the database records that the page is watched. The monitor takes that to last a minute.
+const NOTE_INTERVAL: Duration = Duration::from_secs(20);
 
 /// A running dashboard. Dropping it stops it.
 pub struct Dashboard {
-    web: WebServer,
+    server: WebServer,
     api: Api,
     writer: Arc<OnceLock<WriterHandle>>,
 }
 
 impl Dashboard {
-    /// Serves what the configured database holds from now on, also while there is none yet. Fails
-    /// when it cannot listen.
+    /// Serves the configured database, which need not exist yet. Fails when it cannot listen.
     pub fn start(config: &Config) -> Result<Dashboard, WebError> {
         let writer: Arc<OnceLock<WriterHandle>> = Arc::default();
-        let told = Arc::clone(&writer);
+        let writer_of_monitor = Arc::clone(&writer);
         let (path, noted) = (config.database.path.clone(), Mutex::new(None::<Monotonic>));
-        let on_watch = move || match told.get() {
+        let on_watched = move || match writer_of_monitor.get() {
             Some(writer) => writer.watched(),
-            // The monitor is another process, if there is one: the database tells it.
+            // The monitor, if there is one, is another process and reads it from the database.
             None => {
                 let now = sys::clocks();
                 let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
-                if noted.is_none_or(|at| now.monotonic.since(at) >= NOTE_EVERY) {
+                if noted.is_none_or(|at| now.monotonic.since(at) >= NOTE_INTERVAL) {
                     *noted = Some(now.monotonic);
                     if let Err(error) = Database::note_watcher(&path, now.utc()) {
                         log::debug!("{error}");
@@ -43,37 +42,40 @@ impl Dashboard {
                 }
             }
         };
-        let api = Api::new(ApiConfig::of(config), on_watch);
-        let web = WebServer::start(&config.dashboard, Arc::new(api.clone()))?;
-        log::info!("dashboard: {}", url(&config.dashboard, &web.addresses()));
-        Ok(Dashboard { web, api, writer })
+        let api = Api::new(ApiConfig::of(config), on_watched);
+        let server = WebServer::start(&config.dashboard, Arc::new(api.clone()))?;
+        log::info!("dashboard: {}", url(&config.dashboard, &server.addresses()));
+        Ok(Dashboard {
+            server,
+            api,
+            writer,
+        })
     }
 
-    /// From now on this writer is told when somebody watches.
-    pub fn tell(&self, writer: WriterHandle) {
-        // It is told once; a second would be a second monitor.
+    /// The writer of a monitor in this process.
+    pub fn set_writer(&self, writer: WriterHandle) {
+        // A second call has no effect: there is one monitor.
         let _ = self.writer.set(writer);
     }
 
-    /// From now on answers go by another configuration. Where it listens stays.
-    pub fn follow(&self, config: &Config) {
-        self.api.set(ApiConfig::of(config));
+    /// Applies a reloaded configuration. The address and port stay as they are.
+    pub fn set_config(&self, config: &Config) {
+        self.api.set_config(ApiConfig::of(config));
     }
 
-    /// Stops within a fraction of a second, open connections included.
+    /// Closes all connections and returns within a fraction of a second.
     pub fn stop(self) {
-        self.web.stop();
+        self.server.stop();
     }
 }
 
-/// What to type into a browser.
 fn url(config: &DashboardConfig, addresses: &[SocketAddr]) -> String {
     let port = addresses.first().map_or(config.port, SocketAddr::port);
     let is_any = addresses
         .first()
         .is_some_and(|address| address.ip().is_unspecified());
     let host = match config.host.as_str() {
-        // Every address of this machine: by its name it can be found from elsewhere.
+        // It listens at every address; the host name also works from other machines.
         _ if is_any => sys::host_name(),
         host if host.contains(':') => format!("[{host}]"),
         host => host.to_string(),
@@ -86,7 +88,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_url_is_one_that_a_browser_understands() {
+    fn the_url_works_in_a_browser() {
         let shown = |host: &str, base_path: &str, address: &str| {
             let config = DashboardConfig {
                 port: 1,

@@ -1,29 +1,28 @@
-//! What is known of each host now: the configured ones in their order, then those that are only
-//! recorded, and whether what is known is too old to say anything.
+//! The current state of every host: its newest check, whether that is stale, and whether the monitor
+//! is running.
 
-use crate::pure::address::IpVersion;
 use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config::HostConfig;
+use crate::pure::address::IpVersion;
 use crate::pure::model::{Host, State};
 use crate::pure::time::UtcMillis;
-use crate::store::{LatestCheck, OutageEvent, Reader, StoreError};
+use crate::store::{LatestCheck, MonitorRun, OutageEvent, Reader, StoreError};
 
-/// What the database knows of now.
 #[derive(Debug)]
 pub struct HostStatuses {
     /// The newest check of every host that was ever recorded.
     pub latest: Vec<LatestCheck>,
-    /// The outages that are not over, where somebody wants them beside their hosts.
+    /// The ongoing outages, if the caller has read them.
     pub outages: Vec<OutageEvent>,
     now: UtcMillis,
     delay: Duration,
 }
 
 impl HostStatuses {
-    /// Nothing: there is no database yet.
-    pub fn nothing(now: UtcMillis) -> HostStatuses {
+    /// While there is no database.
+    pub fn empty(now: UtcMillis) -> HostStatuses {
         HostStatuses {
             latest: Vec::new(),
             outages: Vec::new(),
@@ -32,15 +31,18 @@ impl HostStatuses {
         }
     }
 
-    /// What a database knows, without its outages. `flush` is how long its monitor keeps results in
-    /// memory.
+    /// Leaves `outages` empty. `flush` is how long the monitor keeps results in memory.
     pub fn read(
         reader: &Reader,
         flush: Duration,
         now: UtcMillis,
     ) -> Result<HostStatuses, StoreError> {
         let latest = reader.latest_checks(UtcMillis(now.0.saturating_add(AHEAD_MS)))?;
-        let delay = delay(flush, reader.last_sign_of_life()?, now);
+        let run = reader.newest_run()?;
+        let delay = match run.filter(|run| is_running(run, flush, now)) {
+            Some(_) => flush,
+            None => Duration::ZERO,
+        };
         Ok(HostStatuses {
             latest,
             outages: Vec::new(),
@@ -50,7 +52,7 @@ impl HostStatuses {
     }
 
     /// The configured hosts in their order, then those that are only recorded.
-    pub fn lines<'a>(&'a self, plans: &'a [HostConfig]) -> Vec<HostStatus<'a>> {
+    pub fn of_hosts<'a>(&'a self, configured: &'a [HostConfig]) -> Vec<HostStatus<'a>> {
         let HostStatuses {
             latest,
             outages,
@@ -62,22 +64,22 @@ impl HostStatuses {
                 .iter()
                 .filter(|check| check.address == address)
                 .map(|check| check.family);
-            let configured = plans
+            let listed = configured
                 .iter()
-                .filter(|plan| plan.host.address.as_str() == address)
-                .map(|plan| plan.host.family);
+                .filter(|config| config.host.address.as_str() == address)
+                .map(|config| config.host.family);
             recorded
-                .chain(configured)
+                .chain(listed)
                 .collect::<HashSet<Option<IpVersion>>>()
                 .len()
         };
-        let line =
-            |name, address: &'a str, family, plan, latest: Option<&'a LatestCheck>| HostStatus {
+        let status =
+            |name, address: &'a str, family, config, latest: Option<&'a LatestCheck>| HostStatus {
                 name,
                 address,
                 family,
                 key: Host::key(address, family, families(address) > 1),
-                plan,
+                config,
                 latest,
                 outage: outages.iter().find(|event| match event.host_id {
                     Some(id) => latest.is_some_and(|check| check.host_id == id),
@@ -90,37 +92,37 @@ impl HostStatuses {
                 delay: *delay,
             };
         let mut shown = HashSet::new();
-        let mut lines = Vec::new();
-        for plan in plans {
-            let family = plan.host.family;
-            // What was written with plain SQL or taken over has no family; it is the host's unless
-            // another is listed without.
-            let is_listed_without = plans.iter().any(|other| {
-                other.host.address == plan.host.address && other.host.family.is_none()
+        let mut statuses = Vec::new();
+        for config in configured {
+            let (address, family) = (config.host.address.as_str(), config.host.family);
+            // Rows written with plain SQL or imported from the original have no family. They belong
+            // to this host unless the address is also configured without a family.
+            let is_listed_without = configured.iter().any(|other| {
+                other.host.address == config.host.address && other.host.family.is_none()
             });
             let is_own = |check: &&LatestCheck| {
                 check.family == family || (check.family.is_none() && !is_listed_without)
             };
             let found = latest
                 .iter()
-                .filter(|check| check.address == plan.host.address.as_str())
+                .filter(|check| check.address == address)
                 .filter(is_own);
             let newest = found.max_by_key(|check| check.checked_at);
-            shown.insert((plan.host.address.as_str(), family));
-            shown.insert((plan.host.address.as_str(), None));
-            lines.push(line(
-                plan.host.name.as_str(),
-                plan.host.address.as_str(),
+            shown.insert((address, family));
+            shown.insert((address, None));
+            statuses.push(status(
+                config.host.name.as_str(),
+                address,
                 family,
-                Some(plan),
+                Some(config),
                 newest,
             ));
         }
         let others = latest
             .iter()
             .filter(|check| !shown.contains(&(check.address.as_str(), check.family)));
-        lines.extend(others.map(|check| {
-            line(
+        statuses.extend(others.map(|check| {
+            status(
                 check.name.as_str(),
                 check.address.as_str(),
                 check.family,
@@ -128,62 +130,136 @@ impl HostStatuses {
                 Some(check),
             )
         }));
-        lines
+        statuses
     }
 }
 
-/// One host, configured or not any more.
 pub struct HostStatus<'a> {
-    /// For people.
     pub name: &'a str,
-    /// As configured or recorded.
     pub address: &'a str,
-    /// `None` for either version of IP.
     pub family: Option<IpVersion>,
-    /// What tells it from all others: see [`Host::key`].
+    /// Distinguishes hosts that share an address: see [`Host::key`].
     pub key: String,
-    /// Its configuration; `None` when it is not monitored any more.
-    pub plan: Option<&'a HostConfig>,
-    /// Its newest check.
+    /// `None` when the host is not monitored any more.
+    pub config: Option<&'a HostConfig>,
+    /// The newest check.
     pub latest: Option<&'a LatestCheck>,
-    /// The outage that is not over.
+    /// The ongoing outage.
     pub outage: Option<&'a OutageEvent>,
-    /// How long ago the newest check was.
+    /// Of the newest check; `None` also when its time is in the future.
     pub age: Option<Duration>,
     /// How long a result may still be in the monitor's memory.
     delay: Duration,
 }
 
-/// After so many intervals without a check a result says nothing about now.
-const STALE_INTERVALS: u32 = 3;
-/// A result that is dated further ahead was dated by a clock that was wrong.
+/// A check dated further into the future was dated by a wrong clock.
 const AHEAD_MS: i64 = 60_000;
 
 impl HostStatus<'_> {
-    /// Whether the newest check says nothing about now.
+    /// Whether the newest check says nothing about the present.
     pub fn is_stale(&self) -> bool {
-        match (self.plan, self.age) {
-            (Some(plan), Some(age)) => age > plan.interval * STALE_INTERVALS + self.delay,
+        match (self.config, self.age) {
+            (Some(config), Some(age)) => is_stale(age, config.interval, self.delay),
             _ => true,
         }
     }
 
-    /// Its newest check, if that could be made.
+    /// The newest check, if it could be made.
     pub fn measured(&self) -> Option<&LatestCheck> {
         self.latest.filter(|check| check.is_measured)
     }
 
-    /// Its state by the newest check.
     pub fn state(&self) -> State {
         self.latest.map_or(State::NotMeasured, LatestCheck::state)
     }
 }
 
-/// A monitor that runs keeps results in memory for up to a flush; its sign of life comes with every
-/// flush, at least once a minute.
-fn delay(flush: Duration, alive: Option<UtcMillis>, now: UtcMillis) -> Duration {
-    let silence = alive.map(|alive| Duration::from_millis(now.0.abs_diff(alive.0)));
-    let is_running =
-        silence.is_some_and(|silence| silence < flush.max(Duration::from_secs(60)) * 2);
-    if is_running { flush } else { Duration::ZERO }
+/// Whether a monitor is running: it has not recorded that it stopped, and was alive within the last
+/// two flushes. It records that it is alive with every flush, at least once a minute.
+pub fn is_running(run: &MonitorRun, flush: Duration, now: UtcMillis) -> bool {
+    let silence = Duration::from_millis(now.0.abs_diff(run.alive_at.0));
+    run.stopped_at.is_none() && silence < flush.max(Duration::from_secs(60)) * 2
+}
+
+/// Whether a monitor has started so recently that its first check may not have been written.
+pub fn is_starting(run: &MonitorRun, now: UtcMillis) -> bool {
+    run.stopped_at.is_none() && now.0 - run.started_at.0 < 180_000
+}
+
+/// Whether a check of this age is too old: three intervals have passed, and the `delay` for which a
+/// newer result may still be in the monitor's memory.
+fn is_stale(age: Duration, interval: Duration, delay: Duration) -> bool {
+    age > interval * 3 + delay
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_monitor_runs_that_was_alive_within_two_flushes_and_did_not_stop() {
+        let now = 1_000_000;
+        for (alive_ago_ms, is_stopped, flush_seconds, expected) in [
+            (0, false, 60, true),
+            (119_999, false, 60, true),
+            (120_000, false, 60, false),
+            // It is alive at least once a minute, however often it flushes.
+            (119_999, false, 1, true),
+            (120_000, false, 1, false),
+            (599_999, false, 300, true),
+            (600_000, false, 300, false),
+            // The clock was set back since.
+            (-119_999, false, 60, true),
+            (-120_000, false, 60, false),
+            (0, true, 60, false),
+        ] {
+            let run = MonitorRun {
+                started_at: UtcMillis(0),
+                alive_at: UtcMillis(now - alive_ago_ms),
+                stopped_at: is_stopped.then_some(UtcMillis(now)),
+            };
+            assert_eq!(
+                is_running(&run, Duration::from_secs(flush_seconds), UtcMillis(now)),
+                expected,
+                "alive {alive_ago_ms} ms ago, stopped: {is_stopped}, flush {flush_seconds} s"
+            );
+        }
+    }
+
+    #[test]
+    fn a_monitor_is_starting_for_three_minutes() {
+        for (started_ago_ms, is_stopped, expected) in [
+            (0, false, true),
+            (179_999, false, true),
+            (180_000, false, false),
+            (0, true, false),
+        ] {
+            let now = UtcMillis(1_000_000);
+            let run = MonitorRun {
+                started_at: UtcMillis(now.0 - started_ago_ms),
+                alive_at: now,
+                stopped_at: is_stopped.then_some(now),
+            };
+            assert_eq!(is_starting(&run, now), expected, "{started_ago_ms} ms ago");
+        }
+    }
+
+    #[test]
+    fn a_check_is_stale_after_three_intervals_and_the_delay() {
+        let seconds = Duration::from_secs;
+        for (age, interval, delay, expected) in [
+            (180, 60, 0, false),
+            (181, 60, 0, true),
+            (240, 60, 60, false),
+            (241, 60, 60, true),
+            (0, 1, 0, false),
+            (4, 1, 0, true),
+        ] {
+            assert_eq!(
+                is_stale(seconds(age), seconds(interval), seconds(delay)),
+                expected,
+                "{age} s old, every {interval} s, delay {delay} s"
+            );
+        }
+    }
 }

@@ -22,14 +22,13 @@ const WIDTHS: &[i64] = &[
 ];
 
 /// The narrowest width by which a span has at most `points` buckets.
-fn width_ms(span: &Range<UtcMillis>, points: u64, least_ms: i64) -> i64 {
-    let points = i64::try_from(points).unwrap_or(i64::MAX);
+fn width_ms(span: &Range<UtcMillis>, points: i64, min_ms: i64) -> i64 {
     let fits =
         |width: &i64| span.end.0.div_euclid(*width) - span.start.0.div_euclid(*width) < points;
     let widths = WIDTHS
         .iter()
         .map(|seconds| seconds * 1000)
-        .filter(|width| *width >= least_ms);
+        .filter(|width| *width >= min_ms);
     widths
         .clone()
         .find(fits)
@@ -191,7 +190,8 @@ impl Measure {
     }
 }
 
-pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) -> ApiResult {
+pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
+    let address = parameters.path_address;
     let span = parameters.span(now(), 24.0)?;
     let reader = api.reader()?;
     // The original answers for an unknown host too, with zeros.
@@ -265,7 +265,7 @@ pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.address()?;
     let span = parameters.between(now())?;
     if span.end.0 - span.start.0 > 400 * DAY_MS {
-        return Err(ApiError::Parameter(
+        return Err(ApiError::BadParameter(
             "from: at most 400 days are told hour by hour".into(),
         ));
     }

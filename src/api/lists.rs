@@ -1,13 +1,17 @@
-//! Short lists: hosts, what the monitor is doing, and whether all is well.
+//! The hosts, the state of the monitor, and the health check.
 
-use crate::pure::address::IpVersion;
+use std::time::Duration;
+
 use serde::Serialize;
 use serde_json::json;
 
+use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, json, now};
+use crate::config::HostConfig;
+use crate::pure::address::IpVersion;
 use crate::pure::model::{Host, HostId};
 use crate::pure::time::UtcMillis;
-use crate::status::HostStatuses;
+use crate::status::{self, HostStatuses};
 use crate::store::MonitorRun;
 
 /// A family as the configuration writes it: `4`, `6` or `any`.
@@ -15,70 +19,63 @@ fn family_text(family: Option<IpVersion>) -> String {
     family.map_or("any".into(), |version| version.number().to_string())
 }
 
-/// What the ledger says of the newest daemon.
 #[derive(Serialize)]
-struct RunRow {
+struct MonitorRow {
     running: bool,
     started_at: String,
     alive_at: String,
     stopped_at: Option<String>,
 }
 
-pub(super) fn status(api: &Api) -> ApiResult {
-    let facts = api.facts();
+pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
+    let config = api.config();
     let now = now();
-    // Before the first check there may be no database; the configuration is told all the same.
+    // Before the first check there may be no database, but there is a configuration.
     let reader = api.reader().ok();
-    let (mut run, mut first) = (None, None);
+    let (mut monitor, mut first) = (None, None);
     if let Some(reader) = &reader {
-        run = reader
-            .newest_run()?
-            .map(|run| run_row(&run, facts.flush.as_secs_f64(), now));
+        let run = reader.newest_run()?;
+        monitor = run.map(|run| monitor_row(&run, config.flush, now));
         let ids: Vec<HostId> = reader.hosts()?.iter().map(|host| host.id).collect();
         first = reader.first_recorded(&ids)?.map(UtcMillis::rfc3339);
     }
     let is_shared = |address: &str| {
-        facts
-            .hosts
-            .iter()
-            .filter(|plan| plan.host.address.as_str() == address)
-            .count()
-            > 1
+        let has_address = |other: &&HostConfig| other.host.address.as_str() == address;
+        config.hosts.iter().filter(has_address).count() > 1
     };
-    let hosts: Vec<_> = facts
+    let hosts: Vec<_> = config
         .hosts
         .iter()
-        .map(|plan| {
-            let address = plan.host.address.as_str();
+        .map(|configured| {
+            let address = configured.host.address.as_str();
+            let family = configured.host.family;
             json!({
-                "name": plan.host.name,
+                "name": configured.host.name,
                 "address": address,
-                "family": family_text(plan.host.family),
-                "host_key": Host::key(address, plan.host.family, is_shared(address)),
-                "interval_seconds": plan.interval.as_secs_f64(),
-                "ping_count": plan.ping_count,
-                "role": plan.role.as_str(),
+                "family": family_text(family),
+                "host_key": Host::key(address, family, is_shared(address)),
+                "interval_seconds": configured.interval.as_secs_f64(),
+                "ping_count": configured.ping_count,
+                "role": configured.role.as_str(),
             })
         })
         .collect();
     json(&json!({
         "hosts": hosts,
-        "total_hosts": facts.hosts.len(),
-        "monitoring_interval": facts.interval.as_secs_f64(),
-        "database_path": facts.database,
+        "total_hosts": config.hosts.len(),
+        "monitoring_interval": config.interval.as_secs_f64(),
+        "database_path": config.database,
         "version": env!("CARGO_PKG_VERSION"),
         "now": now.rfc3339(),
-        "flush_seconds": facts.flush.as_secs_f64(),
-        "monitor": run,
+        "flush_seconds": config.flush.as_secs_f64(),
+        "monitor": monitor,
         "first_check": first,
     }))
 }
 
-/// A daemon runs when it did not end and has given a sign of life within two of its flushes.
-fn run_row(run: &MonitorRun, flush_seconds: f64, now: UtcMillis) -> RunRow {
-    let silence = (now.0 - run.alive_at.0) as f64 / 1000.0;
-    RunRow {
-        running: run.stopped_at.is_none() && silence.abs() < 2.0 * flush_seconds.max(60.0),
+fn monitor_row(run: &MonitorRun, flush: Duration, now: UtcMillis) -> MonitorRow {
+    MonitorRow {
+        running: status::is_running(run, flush, now),
         started_at: run.started_at.rfc3339(),
         alive_at: run.alive_at.rfc3339(),
         stopped_at: run.stopped_at.map(UtcMillis::rfc3339),
@@ -92,7 +89,7 @@ struct HostRow {
     host_key: String,
 }
 
-/// Hosts by name, address and family; each with its key among them.
+/// From name, address and family.
 fn host_rows<'a>(
     hosts: impl Iterator<Item = (&'a str, &'a str, Option<IpVersion>)>,
 ) -> Vec<HostRow> {
@@ -107,38 +104,35 @@ fn host_rows<'a>(
     all.iter().map(row).collect()
 }
 
-pub(super) fn hosts(api: &Api) -> ApiResult {
-    let facts = api.facts();
-    json(&host_rows(facts.hosts.iter().map(|plan| {
-        (
-            plan.host.name.as_str(),
-            plan.host.address.as_str(),
-            plan.host.family,
-        )
+pub(super) fn hosts(api: &Api, _: &Parameters<'_>) -> ApiResult {
+    let config = api.config();
+    json(&host_rows(config.hosts.iter().map(|configured| {
+        let host = &configured.host;
+        (host.name.as_str(), host.address.as_str(), host.family)
     })))
 }
 
-pub(super) fn all_hosts(api: &Api) -> ApiResult {
+pub(super) fn all_hosts(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let hosts = api.reader()?.hosts()?;
     json(&host_rows(hosts.iter().map(|host| {
         (host.name.as_str(), host.address.as_str(), host.family)
     })))
 }
 
-pub(super) fn health(api: &Api) -> ApiResult {
-    let facts = api.facts();
+pub(super) fn health(api: &Api, _: &Parameters<'_>) -> ApiResult {
+    let config = api.config();
     let reader = api.reader()?;
-    let known = HostStatuses::read(&reader, facts.flush, now())?;
-    let lines = known.lines(&facts.hosts);
-    let is_fresh = facts.hosts.is_empty()
-        || lines
+    let now = now();
+    let statuses = HostStatuses::read(&reader, config.flush, now)?;
+    let is_fresh = config.hosts.is_empty()
+        || statuses
+            .of_hosts(&config.hosts)
             .iter()
-            .any(|line| line.plan.is_some() && !line.is_stale());
-    // In its first moments a monitor has nothing to show yet.
-    let is_starting = known.latest.is_empty()
+            .any(|status| status.config.is_some() && !status.is_stale());
+    let is_starting = statuses.latest.is_empty()
         && reader
             .newest_run()?
-            .is_some_and(|run| run.stopped_at.is_none() && now().0 - run.started_at.0 < 180_000);
+            .is_some_and(|run| status::is_starting(&run, now));
     if !is_fresh && !is_starting {
         return Err(ApiError::Unavailable(
             "no check of any host came within three intervals: is the monitor running?".into(),
@@ -149,6 +143,6 @@ pub(super) fn health(api: &Api) -> ApiResult {
         "program": "ace-connection-logger",
         "version": env!("CARGO_PKG_VERSION"),
         "database_id": reader.database_id(),
-        "timestamp": now().rfc3339(),
+        "timestamp": now.rfc3339(),
     }))
 }

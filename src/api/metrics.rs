@@ -3,6 +3,7 @@
 
 use std::fmt::Write;
 
+use super::parameters::Parameters;
 use super::{Api, ApiResult, now};
 use crate::pure::model::State;
 use crate::status::{HostStatus, HostStatuses};
@@ -11,19 +12,19 @@ use crate::web::{Body, Reply};
 /// What a line says under one name; nothing where it has nothing to say.
 type Gauge<'a> = dyn Fn(&HostStatus<'_>) -> Option<f64> + 'a;
 
-pub(super) fn metrics(api: &Api) -> ApiResult {
-    let facts = api.facts();
+pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
+    let config = api.config();
     let reader = api.reader()?;
-    let known = HostStatuses::read(&reader, facts.flush, now())?;
-    let lines = known.lines(&facts.hosts);
+    let known = HostStatuses::read(&reader, config.flush, now())?;
+    let statuses = known.of_hosts(&config.hosts);
     let mut text = String::new();
     let seconds = |us: Option<i64>| us.map(|us| us as f64 / 1e6);
-    let measured = |line: &HostStatus<'_>| line.measured().cloned();
+    let measured = |status: &HostStatus<'_>| status.measured().cloned();
     let families: [(&str, &str, &Gauge<'_>); 8] = [
         (
             "ace_host_up",
             "1 when the newest check found the host up or degraded, 0 when down; absent when not measured.",
-            &|line| match line.state() {
+            &|status| match status.state() {
                 State::Up | State::Degraded => Some(1.0),
                 State::Down => Some(0.0),
                 State::NotMeasured => None,
@@ -32,51 +33,52 @@ pub(super) fn metrics(api: &Api) -> ApiResult {
         (
             "ace_host_not_measured",
             "1 when the newest check could not be made.",
-            &|line| {
-                line.latest
+            &|status| {
+                status
+                    .latest
                     .map(|check| f64::from(u8::from(!check.is_measured)))
             },
         ),
         (
             "ace_check_success_ratio",
             "Share of the newest check's pings that were answered.",
-            &|line| measured(line).map(|check| check.success_rate() / 100.0),
+            &|status| measured(status).map(|check| check.success_rate() / 100.0),
         ),
         (
             "ace_check_rtt_min_seconds",
             "Least round-trip time of the newest check.",
-            &|line| seconds(measured(line)?.min_us),
+            &|status| seconds(measured(status)?.min_us),
         ),
         (
             "ace_check_rtt_avg_seconds",
             "Mean round-trip time of the newest check.",
-            &|line| seconds(measured(line)?.avg_us),
+            &|status| seconds(measured(status)?.avg_us),
         ),
         (
             "ace_check_rtt_max_seconds",
             "Greatest round-trip time of the newest check.",
-            &|line| seconds(measured(line)?.max_us),
+            &|status| seconds(measured(status)?.max_us),
         ),
         (
             "ace_check_timestamp_seconds",
             "When the newest check was made.",
-            &|line| Some(line.latest?.checked_at.0 as f64 / 1000.0),
+            &|status| Some(status.latest?.checked_at.0 as f64 / 1000.0),
         ),
         (
             "ace_host_stale",
             "1 when no check came within three intervals.",
-            &|line| Some(f64::from(u8::from(line.is_stale()))),
+            &|status| Some(f64::from(u8::from(status.is_stale()))),
         ),
     ];
     for (name, help, value) in families {
         let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} gauge\n");
-        for line in &lines {
-            if let Some(value) = value(line) {
+        for status in &statuses {
+            if let Some(value) = value(status) {
                 let _ = writeln!(
                     text,
                     "{name}{{host=\"{}\",address=\"{}\"}} {value}",
-                    escape(line.name),
-                    escape(&line.key)
+                    escape(status.name),
+                    escape(&status.key)
                 );
             }
         }

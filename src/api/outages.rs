@@ -33,10 +33,9 @@ fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, ApiError> {
 /// How many are listed; as everywhere in the original 0 means all.
 fn limit(parameters: &Parameters<'_>) -> Result<usize, ApiError> {
     let limit = parameters.whole("limit", 0..1_000_001, 50)?;
-    Ok(if limit == 0 {
-        usize::MAX
-    } else {
-        usize::try_from(limit).unwrap_or(usize::MAX)
+    Ok(match usize::try_from(limit) {
+        Ok(0) | Err(_) => usize::MAX,
+        Ok(limit) => limit,
     })
 }
 
@@ -48,7 +47,7 @@ fn episodes(
 ) -> Result<Vec<GroupedOutage>, ApiError> {
     // What began before the span is counted from its own beginning.
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    Ok(reader.episodes(span, &api.facts().report.grouping, &gaps)?)
+    Ok(reader.episodes(span, &api.config().report.grouping, &gaps)?)
 }
 
 /// Everything that goes on, newest first.
@@ -133,7 +132,7 @@ pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let word = |text: &str| {
         let words = Cause::ALL.map(Cause::as_str).join(", ");
         Cause::from_word(text)
-            .ok_or_else(|| ApiError::Parameter(format!("cause: {text:?} is none of {words}")))
+            .ok_or_else(|| ApiError::BadParameter(format!("cause: {text:?} is none of {words}")))
     };
     let cause = parameters.text("cause").map(word).transpose()?;
     let reader = api.reader()?;
@@ -153,12 +152,13 @@ pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     )?)
 }
 
-pub(super) fn active(api: &Api) -> ApiResult {
+pub(super) fn active(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let reader = api.reader()?;
     json(&told(&reader, open(api, &reader)?.iter())?)
 }
 
-pub(super) fn active_of(api: &Api, address: &str) -> ApiResult {
+pub(super) fn active_of_host(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
+    let address = parameters.path_address;
     let reader = api.reader()?;
     let whose = Whose::known(api, &reader, address)?;
     let open = open(api, &reader)?;
@@ -172,7 +172,8 @@ pub(super) fn active_of(api: &Api, address: &str) -> ApiResult {
 }
 
 /// Planned ones do not count, and neither does a name that did not resolve while the pings went on.
-pub(super) fn statistics(api: &Api, address: &str, parameters: &Parameters<'_>) -> ApiResult {
+pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
+    let address = parameters.path_address;
     let span = span(parameters)?;
     let reader = api.reader()?;
     let whose = Whose::of(&reader, address)?;

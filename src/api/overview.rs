@@ -76,12 +76,12 @@ struct Overview<'a> {
 
 pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let zone = Zone::read(parameters)?;
-    let days = parameters.signed("days", 1..401, 90)?;
+    let days = parameters.whole("days", 1..401, 90)?;
     let now = now();
-    let facts = api.facts();
+    let config = api.config();
     let reader = api.reader()?;
-    let known = HostStatuses::read(&reader, facts.flush, now)?;
-    let lines = known.lines(&facts.hosts);
+    let known = HostStatuses::read(&reader, config.flush, now)?;
+    let lines = known.of_hosts(&config.hosts);
     let today = zone.day_of(now.0);
     let span = UtcMillis(zone.begin_of(today - days + 1))..UtcMillis(now.0 + 1);
     let mut rows = Vec::with_capacity(lines.len());
@@ -109,8 +109,8 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             host_name: line.name,
             host_address: line.address,
             host_key: &line.key,
-            configured: line.plan.is_some(),
-            role: line.plan.map(|plan| plan.role.as_str()),
+            configured: line.config.is_some(),
+            role: line.config.map(|config| config.role.as_str()),
             state: line.state().as_str(),
             stale: line.is_stale(),
             timestamp: line.latest.map(|check| check.checked_at.rfc3339()),
@@ -128,7 +128,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         });
     }
     let first_day = UtcMillis((today - days + 1) * DAY_MS).sql_text()[..10].to_string();
-    let line = line(&reader, &facts.report.grouping, &span, &zone)?;
+    let line = line(&reader, &config.report.grouping, &span, &zone)?;
     json(&Overview {
         now: now.rfc3339(),
         first_day,

@@ -7,8 +7,9 @@ use crate::sys;
 use crate::web::{Body, Reply};
 
 pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
-    let named =
-        |name: &'static str| move |detail: String| ApiError::Parameter(format!("{name}: {detail}"));
+    let named = |name: &'static str| {
+        move |detail: String| ApiError::BadParameter(format!("{name}: {detail}"))
+    };
     let format = parameters
         .text("format")
         .map_or(Ok(Format::Html), Format::from_word)
@@ -18,23 +19,25 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let (name, period) = match (from, days, month) {
         (Some(from), None, None) => ("from", Period::Between(from, to)),
         (None, None, None) if to.is_some() => {
-            return Err(ApiError::Parameter("from: it is missing beside to".into()));
+            return Err(ApiError::BadParameter(
+                "from: it is missing beside to".into(),
+            ));
         }
         (None, Some(days), None) => ("days", Period::days(days).map_err(named("days"))?),
         (None, None, Some(month)) => ("month", Period::month(month).map_err(named("month"))?),
         (None, None, None) => ("days", Period::Days(30)),
         _ => {
-            return Err(ApiError::Parameter(
+            return Err(ApiError::BadParameter(
                 "from: give one of from with to, days and month".into(),
             ));
         }
     };
     let now = now();
     let span = period.span(now, sys::utc_offset_at).map_err(named(name))?;
-    let facts = api.facts();
+    let config = api.config();
     let reader = api.reader()?;
     let only = parameters.text("host_address");
-    let settings = &facts.report;
+    let settings = &config.report;
     let question = ReportQuery {
         span,
         now,
@@ -46,7 +49,7 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let made =
         report::gather(&reader, &question, &mut |_, _| ()).map_err(|problem| match problem {
             report::ReportError::Store(error) => error.into(),
-            report::ReportError::UnknownHost { requested, .. } => ApiError::Unknown(format!(
+            report::ReportError::UnknownHost { requested, .. } => ApiError::NotFound(format!(
                 "host_address: {requested:?} was never recorded and is not configured"
             )),
         })?;

@@ -31,45 +31,45 @@ struct LatestRow<'a> {
 }
 
 impl<'a> From<&'a HostStatus<'a>> for LatestRow<'a> {
-    fn from(line: &'a HostStatus<'a>) -> Self {
-        let measured = line.measured();
+    fn from(status: &'a HostStatus<'a>) -> Self {
+        let measured = status.measured();
         let [min_latency, avg_latency, max_latency] =
             measured.map_or([None; 3], LatestCheck::latencies_ms);
         LatestRow {
-            host_name: line.name,
-            host_address: line.address,
-            timestamp: line.latest.map(|check| check.checked_at.rfc3339()),
+            host_name: status.name,
+            host_address: status.address,
+            timestamp: status.latest.map(|check| check.checked_at.rfc3339()),
             success_count: measured.map(|check| check.received),
             failure_count: measured.map(LatestCheck::failure_count),
             success_rate: measured.map(LatestCheck::success_rate),
             min_latency,
             max_latency,
             avg_latency,
-            state: line.state().as_str(),
+            state: status.state().as_str(),
             sent: measured.map(|check| check.sent),
             rtts_us: measured.and_then(|check| check.rtts_us.as_deref()),
-            error: line.latest.and_then(|check| check.reason.as_deref()),
-            configured: line.plan.is_some(),
-            stale: line.is_stale(),
-            age_seconds: line.age.map(|age| age.as_millis() as f64 / 1000.0),
-            host_key: &line.key,
+            error: status.latest.and_then(|check| check.reason.as_deref()),
+            configured: status.config.is_some(),
+            stale: status.is_stale(),
+            age_seconds: status.age.map(|age| age.as_millis() as f64 / 1000.0),
+            host_key: &status.key,
         }
     }
 }
 
-pub(super) fn latest(api: &Api) -> ApiResult {
-    (api.shared.on_watch)();
-    let facts = api.facts();
+pub(super) fn latest(api: &Api, _: &Parameters<'_>) -> ApiResult {
+    (api.on_watched)();
+    let config = api.config();
     // Before the first check there may be no database; the hosts are told all the same.
     let (etag, known) = match api.reader() {
         Ok(reader) => {
             let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
-            (etag, HostStatuses::read(&reader, facts.flush, now())?)
+            (etag, HostStatuses::read(&reader, config.flush, now())?)
         }
-        Err(_) if !facts.database.exists() => ("none".to_string(), HostStatuses::nothing(now())),
+        Err(_) if !config.database.exists() => ("none".to_string(), HostStatuses::empty(now())),
         Err(problem) => return Err(problem),
     };
-    let lines = known.lines(&facts.hosts);
+    let lines = known.of_hosts(&config.hosts);
     let rows: Vec<LatestRow> = lines.iter().map(LatestRow::from).collect();
     // Whether a result has become stale is news too.
     let stale = rows.iter().filter(|row| row.stale).count();
@@ -85,7 +85,10 @@ const PAGE_BYTES: usize = 32 * 1024;
 pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let span = parameters.span(now(), 24.0)?;
     let limit = parameters.whole("limit", 0..1_000_000_001, 1000)?;
-    let limit = if limit == 0 { u64::MAX } else { limit };
+    let limit = match u64::try_from(limit) {
+        Ok(0) | Err(_) => u64::MAX,
+        Ok(limit) => limit,
+    };
     let reader = api.reader()?;
     let hosts = reader.hosts()?;
     let hosts: Vec<_> = match parameters.text("host_address") {

@@ -13,8 +13,8 @@ pub(super) struct Zone {
 
 impl Zone {
     pub fn read(parameters: &Parameters<'_>) -> Result<Zone, ApiError> {
-        let offset = parameters.signed("offset_minutes", -900..901, 0)?;
-        let earlier = parameters.signed("earlier_offset_minutes", -900..901, offset)?;
+        let offset = parameters.whole("offset_minutes", -900..901, 0)?;
+        let earlier = parameters.whole("earlier_offset_minutes", -900..901, offset)?;
         let changed_at_ms = parameters.instant("changed_at")?.map_or(0, |at| at.0);
         Ok(Zone {
             offset_ms: offset * 60_000,

@@ -21,9 +21,9 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
             known.outages = reader.open_outages()?;
             known
         }
-        None => HostStatuses::nothing(now),
+        None => HostStatuses::empty(now),
     };
-    let lines = known.lines(&config.hosts);
+    let lines = known.of_hosts(&config.hosts);
     if arguments.json {
         print_json(&lines.iter().map(Row::from).collect::<Vec<_>>())?;
     } else if known.latest.is_empty() {
@@ -36,7 +36,7 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     }
     let is_fresh = lines
         .iter()
-        .all(|line| line.plan.is_none() || !line.is_stale());
+        .all(|line| line.config.is_none() || !line.is_stale());
     Ok(CommandStatus::success_if(!arguments.fresh || is_fresh))
 }
 
@@ -79,7 +79,7 @@ impl<'a> From<&'a HostStatus<'a>> for Row<'a> {
             avg_latency,
             max_latency,
             error: line.latest.and_then(|check| check.reason.as_deref()),
-            configured: line.plan.is_some(),
+            configured: line.config.is_some(),
             outage: line.outage.map(OutageEvent::with_rfc3339_times),
         }
     }
@@ -167,7 +167,7 @@ fn last_check(line: &HostStatus<'_>, check: &LatestCheck) -> String {
             outage.start_time.get(..19).unwrap_or(&outage.start_time)
         )
     });
-    let remark = match line.plan {
+    let remark = match line.config {
         None => Some("not monitored any more".to_string()),
         Some(_) if line.is_stale() => Some("STALE: is the monitor running?".to_string()),
         Some(_) => check

@@ -77,7 +77,7 @@ impl Monitor {
         let time_stamps = TimestampSwitch::start();
         let writer = Writer::start(database, store_settings(&config), config.hosts.len())?;
         if let Some(dashboard) = &dashboard {
-            dashboard.tell(writer.handle());
+            dashboard.set_writer(writer.handle());
         }
         let settings = ProbeSettings {
             read_mode: if time_stamps.works() {
@@ -194,7 +194,7 @@ impl Monitor {
             });
         }
         if let Some(dashboard) = &self.dashboard {
-            dashboard.follow(new);
+            dashboard.set_config(new);
         }
     }
 

@@ -37,17 +37,3 @@ impl Reader {
         })
     }
 }
-
-impl Reader {
-    /// When the daemon that still runs, as far as the ledger knows, last gave a sign of life;
-    /// `None` when every one ended.
-    pub fn last_sign_of_life(&self) -> Result<Option<UtcMillis>, StoreError> {
-        const ALIVE: &str = "select max(alive_at) from monitor_run where stopped_at is null";
-        Ok(self
-            .query(ALIVE, [], |row| row.get::<_, Option<i64>>(0))?
-            .into_iter()
-            .flatten()
-            .next()
-            .map(UtcMillis))
-    }
-}
