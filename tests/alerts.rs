@@ -776,7 +776,7 @@ fn alert_test_runs_the_command_once_and_says_what_came_of_it() {
         );
         assert!(
             done.stdout
-                .starts_with(&format!("running \"sh\" \"tell\"\ntelling {text}")),
+                .starts_with(&format!("running \"sh\" \"tell\"\nsending {text}")),
             "{}",
             done.stdout
         );
@@ -809,7 +809,7 @@ fn alert_test_runs_the_command_once_and_says_what_came_of_it() {
     assert_eq!(done.code, Some(1));
     assert!(
         done.stdout
-            .contains("killed, since it ran longer than alerts.timeout_seconds, after 0.5"),
+            .contains("killed because it ran longer than alerts.timeout_seconds, after 0.5"),
         "{}",
         done.stdout
     );

@@ -1,5 +1,5 @@
-//! Running the program that tells a notice, so that it can do no harm: it may hang, print without
-//! end, read nothing, or leave others behind that hold its pipes.
+//! Runs the user's command for an alert. It may hang, print without end, read nothing, or leave
+//! processes behind that keep its pipes open: none of that stops this program.
 
 use std::io::{self, ErrorKind, PipeReader, Read, Seek, Write};
 use std::os::fd::AsFd;
@@ -7,53 +7,47 @@ use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
-use super::telling::AlertText;
+use super::text::AlertText;
 use crate::stop::Stop;
 use crate::sys;
 
-/// What of its output is wanted.
+/// Which output of the command is kept.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum AlertResult {
-    /// What it complains of; the rest goes nowhere.
-    Complaints,
-    /// All.
-    All,
+pub enum Capture {
+    /// Standard output is discarded.
+    Stderr,
+    Both,
 }
 
-/// How it ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum End {
-    /// By itself.
+pub enum CommandEnd {
     Exited(ExitStatus),
-    /// It ran too long and was killed.
+    /// Killed because it ran too long.
     TimedOut,
-    /// It was killed since this program stops.
+    /// Killed because this program stops.
     Stopped,
 }
 
-/// A program that was run.
 #[derive(Clone, Debug)]
-pub struct Run {
-    /// How it ended.
-    pub end: End,
-    /// The last of what it wrote.
+pub struct CommandRun {
+    pub end: CommandEnd,
+    /// The last part of its output.
     pub output: Vec<u8>,
-    /// How much that was in all.
+    /// The length of the whole output.
     pub output_bytes: u64,
-    /// From start to end.
-    pub took: Duration,
+    pub duration: Duration,
 }
 
-/// How much of its output is kept.
+/// How much of the output is kept.
 const KEPT_BYTES: usize = 16 * 1024;
-/// As much as a pipe holds.
+/// The capacity of a pipe.
 const BUFFER_BYTES: usize = 64 * 1024;
-/// How often it is asked whether it has ended, when its output does not say so.
-const TICK: Duration = Duration::from_millis(50);
-/// How long it is waited for after it was killed: one that waits for a dead disk cannot be killed.
-const LAST_WAIT: Duration = Duration::from_millis(500);
-/// What the service manager has told us is not for others.
-const OUR_OWN: [&str; 6] = [
+/// How often the exit status is polled: the end of the output may come much later.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How long to wait for the end of a killed process, which may hang in a system call.
+const KILL_TIMEOUT: Duration = Duration::from_millis(500);
+/// Variables of the service manager that are meant only for this process.
+const PRIVATE_VARIABLES: [&str; 6] = [
     "NOTIFY_SOCKET",
     "WATCHDOG_USEC",
     "WATCHDOG_PID",
@@ -62,43 +56,40 @@ const OUR_OWN: [&str; 6] = [
     "LISTEN_FDNAMES",
 ];
 
-/// Runs a program until it ends, `timeout` is over, or the flag is raised. Fails when it cannot be
-/// started. Its input is a file, so that it may read it or not; it is in a process group of its
-/// own, and all of that is killed.
-pub fn run(
+/// Runs a command until it ends, the timeout expires, or `stop` is raised. Fails when it cannot be
+/// started. Its input is a file, so that nothing blocks if it does not read it. Its whole process
+/// group is killed.
+pub fn run_command(
     words: &[String],
-    telling: &AlertText,
+    text: &AlertText,
     timeout: Duration,
     stop: &Stop,
-    heard: AlertResult,
-) -> io::Result<Run> {
+    capture: Capture,
+) -> io::Result<CommandRun> {
     let (program, arguments) = words.split_first().ok_or(ErrorKind::InvalidInput)?;
     let (mut pipe, output) = io::pipe()?;
     sys::set_nonblocking(pipe.as_fd())?;
     let mut input = sys::memory_file()?;
-    input.write_all(telling.json.as_bytes())?;
+    input.write_all(text.json.as_bytes())?;
     input.rewind()?;
     let mut command = Command::new(program);
-    command.args(arguments).envs(
-        telling
-            .environment
-            .iter()
-            .map(|(name, value)| (name, value)),
-    );
-    for name in OUR_OWN {
+    command
+        .args(arguments)
+        .envs(text.environment.iter().map(|(name, value)| (name, value)));
+    for name in PRIVATE_VARIABLES {
         command.env_remove(name);
     }
-    command.stdout(match heard {
-        AlertResult::Complaints => Stdio::null(),
-        AlertResult::All => output.try_clone()?.into(),
+    command.stdout(match capture {
+        Capture::Stderr => Stdio::null(),
+        Capture::Both => output.try_clone()?.into(),
     });
     command.stdin(input).stderr(output).process_group(0);
     sys::drop_ambient_capabilities(&mut command);
-    let began = sys::monotonic();
+    let started = sys::monotonic();
     let mut child = command.spawn()?;
-    // With it our ends of its pipes: it is over when nobody else has one.
+    // Closes our ends of its pipes, so that the output ends when no other process has one.
     drop(command);
-    let deadline = began.after(timeout);
+    let deadline = started.after(timeout);
     let mut tail = Tail {
         bytes: Vec::new(),
         total: 0,
@@ -106,7 +97,7 @@ pub fn run(
         buffer: vec![0; BUFFER_BYTES],
     };
     let end = loop {
-        let until = sys::monotonic().after(TICK).min(deadline);
+        let until = sys::monotonic().after(POLL_INTERVAL).min(deadline);
         let is_stopped = if tail.is_open {
             stop.wait_readable(pipe.as_fd(), until)
         } else {
@@ -114,46 +105,46 @@ pub fn run(
         };
         tail.read(&mut pipe);
         if let Some(status) = child.try_wait()? {
-            break End::Exited(status);
+            break CommandEnd::Exited(status);
         }
         if is_stopped || sys::monotonic() >= deadline {
             kill(&mut child);
             break if is_stopped {
-                End::Stopped
+                CommandEnd::Stopped
             } else {
-                End::TimedOut
+                CommandEnd::TimedOut
             };
         }
     };
-    // What it wrote last; those whom it left behind may go on for ever.
+    // The last output. Processes that it left behind may write for ever.
     tail.read(&mut pipe);
-    Ok(Run {
+    Ok(CommandRun {
         end,
         output: tail.bytes,
         output_bytes: tail.total,
-        took: sys::monotonic().since(began),
+        duration: sys::monotonic().since(started),
     })
 }
 
 fn kill(child: &mut Child) {
     sys::kill_group(child.id());
-    let until = sys::monotonic().after(LAST_WAIT);
+    let until = sys::monotonic().after(KILL_TIMEOUT);
     while matches!(child.try_wait(), Ok(None)) && sys::monotonic() < until {
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// The end of an output.
+/// The last part of an output.
 struct Tail {
     bytes: Vec<u8>,
     total: u64,
-    /// Whether anybody may still write.
+    /// Whether some process can still write.
     is_open: bool,
     buffer: Vec<u8>,
 }
 
 impl Tail {
-    /// Reads what is there, at most as much as a pipe holds.
+    /// Reads what the pipe contains.
     fn read(&mut self, pipe: &mut PipeReader) {
         match pipe.read(&mut self.buffer) {
             Ok(0) => self.is_open = false,
@@ -172,19 +163,18 @@ impl Tail {
     }
 }
 
-impl Run {
-    /// Whether the notice was heard.
+impl CommandRun {
     pub fn is_success(&self) -> bool {
-        matches!(self.end, End::Exited(status) if status.success())
+        matches!(self.end, CommandEnd::Exited(status) if status.success())
     }
 
-    /// How it ended, and the last line that it wrote.
-    pub fn account(&self) -> String {
+    /// How the command ended, and its last line of output.
+    pub fn summary(&self) -> String {
         const MAX_LINE: usize = 200;
-        let how = match self.end {
-            End::Exited(status) => status.to_string(),
-            End::TimedOut => format!("killed after {:.1} s", self.took.as_secs_f64()),
-            End::Stopped => "killed".into(),
+        let end = match self.end {
+            CommandEnd::Exited(status) => status.to_string(),
+            CommandEnd::TimedOut => format!("killed after {:.1} s", self.duration.as_secs_f64()),
+            CommandEnd::Stopped => "killed".into(),
         };
         let output = String::from_utf8_lossy(&self.output);
         match output.lines().map(str::trim).rfind(|line| !line.is_empty()) {
@@ -194,9 +184,9 @@ impl Run {
                     .take(MAX_LINE)
                     .map(|c| if c.is_control() { ' ' } else { c })
                     .collect();
-                format!("{how}: {line}")
+                format!("{end}: {line}")
             }
-            None => how,
+            None => end,
         }
     }
 }

@@ -1,9 +1,9 @@
-//! One thread that tells the notices that wait in the database, one after the other, by running a
-//! program for each until it has done so. It reads the database by itself and writes nothing: what
-//! came of a notice is handed to the store. What is told when is documented in config.yaml.
+//! One thread that sends the waiting notices of the database as alerts: it runs the user's command
+//! for one after the other, and repeats a failed one. It only reads the database; the writer records
+//! the results. config.yaml documents which notices there are.
 
 mod command;
-mod telling;
+mod text;
 
 use std::collections::VecDeque;
 use std::io;
@@ -20,131 +20,132 @@ use crate::stop::Stop;
 use crate::store::{Notice, NoticeResult, Reader, StoreError};
 use crate::sys;
 
-pub use command::{AlertResult, End, Run, run};
-pub use telling::{AlertText, tell};
+pub use command::{Capture, CommandEnd, CommandRun, run_command};
+pub use text::{AlertText, alert_text};
 
 /// The running thread.
 pub struct Alerts {
     stop: Stop,
-    bell: SyncSender<()>,
+    waker: SyncSender<()>,
     thread: JoinHandle<AlertHistory>,
 }
 
-/// What one thread leaves to the next.
+/// What the next thread must know after a change of the configuration.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlertHistory {
-    /// The notice that was told last, by its id and when it was made: the store may not have
-    /// written that yet.
-    settled: Option<(i64, UtcMillis)>,
-    /// What the store did not take yet.
-    owed: Option<NoticeResult>,
+    /// ID and creation time of the notice that was sent last. The writer may not have recorded that
+    /// yet.
+    sent: Option<(i64, UtcMillis)>,
+    /// A result that the writer has not accepted yet.
+    unrecorded: Option<NoticeResult>,
 }
 
-/// How soon after it was written the beginning of an outage is told: its cause is known by then.
+/// How long after its beginning an outage is reported: by then its cause is known.
 const CAUSE_KNOWN_AFTER: Duration = Duration::from_secs(2);
-/// From one try to the next: doubled each time, from the one to the other.
+/// The time between two attempts, doubled after each failure.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(600);
-/// How often it is looked for notices that another process has written, which rings no bell.
-const LOOK_EVERY: Duration = Duration::from_secs(60);
-/// How soon a database that could not be read is tried again.
+/// How often the database is read without being woken: another process may write notices, too.
+const POLL_INTERVAL: Duration = Duration::from_secs(60);
 const READ_RETRY: Duration = Duration::from_secs(10);
-/// How soon it is looked again whether the store has written what it was handed.
-const WRITTEN_SOON: Duration = Duration::from_millis(100);
-/// `most_per_hour` is over this.
+/// How soon to read the database again for a result that the writer was given.
+const RECORDED_AFTER: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_secs(3600);
-/// SQLite asks for some 20 kB; the rest is address space.
+/// SQLite uses some 20 kB; the rest is only address space.
 const STACK_BYTES: usize = 256 * 1024;
 
 impl Alerts {
-    /// Starts telling what waits in a database. `settle` hands what came of a notice to the store;
-    /// `false` when that does not take it now.
+    /// Starts sending the waiting notices. `deliver` gives a result to the writer; `false` when the
+    /// writer does not accept it now.
     pub fn start(
         config: AlertsConfig,
         database: PathBuf,
-        memory: AlertHistory,
-        settle: impl Fn(NoticeResult) -> bool + Send + 'static,
+        history: AlertHistory,
+        deliver: impl Fn(NoticeResult) -> bool + Send + 'static,
     ) -> io::Result<Alerts> {
         let stop = Stop::new()?;
-        let (bell, rung) = sync_channel(1);
-        let teller = AlertsState {
+        let (waker, woken) = sync_channel(1);
+        let state = AlertsState {
             config,
             database,
-            settle,
+            deliver,
             stop: stop.clone(),
-            head: None,
-            memory,
-            told: VecDeque::new(),
+            next: None,
+            history,
+            sent_at: VecDeque::new(),
             failures: 0,
-            is_blind: false,
+            cannot_read: false,
             is_limited: false,
         };
-        let work = move || teller.work(&rung);
+        let run = move || state.run(&woken);
         let thread = thread::Builder::new()
             .name("alerts".into())
             .stack_size(STACK_BYTES)
-            .spawn(work)?;
-        Ok(Alerts { stop, bell, thread })
+            .spawn(run)?;
+        Ok(Alerts {
+            stop,
+            waker,
+            thread,
+        })
     }
 
-    /// What is to be rung when there is something to tell.
-    pub fn bell(&self) -> SyncSender<()> {
-        self.bell.clone()
+    /// Wakes the thread to send a new notice.
+    pub fn waker(&self) -> SyncSender<()> {
+        self.waker.clone()
     }
 
-    /// Ends it within a second. A program that runs is killed, and its notice stays. Returns what
-    /// the next one must know.
+    /// Stops the thread within a second. A running command is killed, and its notice keeps waiting.
     pub fn stop(self) -> AlertHistory {
         self.stop.raise();
-        // Where the bell rings already it is awake.
-        let _ = self.bell.try_send(());
+        // A full channel wakes it as well.
+        let _ = self.waker.try_send(());
         self.thread.join().unwrap_or_default()
     }
 }
 
-/// What the thread works with.
+/// The state of the thread.
 struct AlertsState<S> {
     config: AlertsConfig,
     database: PathBuf,
-    settle: S,
+    deliver: S,
     stop: Stop,
-    /// The notice that is told next.
-    head: Option<Head>,
-    memory: AlertHistory,
-    /// When notices were told within the last hour.
-    told: VecDeque<Monotonic>,
-    /// How often in a row the program failed.
+    next: Option<NextNotice>,
+    history: AlertHistory,
+    /// When notices were sent within the last hour.
+    sent_at: VecDeque<Monotonic>,
+    /// How often in a row the command failed.
     failures: u32,
-    is_blind: bool,
+    /// Whether the last reading of the database failed, which is logged once.
+    cannot_read: bool,
     is_limited: bool,
 }
 
-struct Head {
+/// The notice that is sent next.
+struct NextNotice {
     id: i64,
     tries: u32,
     due: Monotonic,
 }
 
 impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
-    fn work(mut self, rung: &Receiver<()>) -> AlertHistory {
-        self.recall();
+    fn run(mut self, woken: &Receiver<()>) -> AlertHistory {
+        self.count_recently_sent();
         while !self.stop.is_raised() {
             let until = self.step();
-            // However it ends, it is looked again.
-            let _ = rung.recv_timeout(until.since(sys::monotonic()));
+            let _ = woken.recv_timeout(until.since(sys::monotonic()));
         }
-        self.memory
+        self.history
     }
 
-    /// What was told within the last hour before a restart counts too.
-    fn recall(&mut self) {
+    /// Notices that were sent before a restart count for the limit per hour.
+    fn count_recently_sent(&mut self) {
         let (now, clock) = (sys::monotonic(), sys::clocks().utc());
         let since = UtcMillis(clock.0 - nanoseconds(HOUR) / 1_000_000);
-        let told = Reader::open_current(&self.database).and_then(|reader| {
+        let sent_at = Reader::open_current(&self.database).and_then(|reader| {
             reader.map_or(Ok(Vec::new()), |reader| reader.notices_told_since(since))
         });
         let ago = |at: &UtcMillis| Monotonic(now.0 - (clock.0 - at.0).max(0) * 1_000_000);
-        self.told = told
+        self.sent_at = sent_at
             .unwrap_or_default()
             .iter()
             .filter(|at| **at <= clock)
@@ -152,49 +153,48 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
             .collect();
     }
 
-    /// Does what there is to do, and says when to look again.
+    /// Sends a notice if one is due. Returns when to continue.
     fn step(&mut self) -> Monotonic {
         let now = sys::monotonic();
-        if let Some(fate) = self.memory.owed.take()
-            && !(self.settle)(fate)
+        if let Some(result) = self.history.unrecorded.take()
+            && !(self.deliver)(result)
         {
-            self.memory.owed = Some(fate);
+            self.history.unrecorded = Some(result);
             return now.after(READ_RETRY);
         }
         let notice = match self.next_notice() {
             Ok(Some(notice)) => notice,
-            Ok(None) => return now.after(LOOK_EVERY),
+            Ok(None) => return now.after(POLL_INTERVAL),
             Err(error) => {
-                if !std::mem::replace(&mut self.is_blind, true) {
+                if !std::mem::replace(&mut self.cannot_read, true) {
                     log::error!("alerts: {error}");
                 }
                 return now.after(READ_RETRY);
             }
         };
-        self.is_blind = false;
-        if self.memory.settled == Some((notice.id, notice.made_at)) {
-            return now.after(WRITTEN_SOON);
+        self.cannot_read = false;
+        if self.history.sent == Some((notice.id, notice.made_at)) {
+            return now.after(RECORDED_AFTER);
         }
-        let due = match &self.head {
-            Some(head) if head.id == notice.id => head.due,
-            _ => self.take_up(&notice, now),
+        let due = match &self.next {
+            Some(next) if next.id == notice.id => next.due,
+            _ => self.first_due(&notice, now),
         };
-        match self.free_at(now) {
+        match self.limited_until(now) {
             _ if due > now => due,
-            Some(free_at) => free_at,
-            None => self.deliver(&notice),
+            Some(until) => until,
+            None => self.send(&notice),
         }
     }
 
     fn next_notice(&self) -> Result<Option<Notice>, StoreError> {
-        // Opened afresh each time: the file may be another by now, and most of the time nobody
-        // asks.
+        // Opened each time: this is rare, and the file may have been replaced.
         Reader::open_current(&self.database)?.map_or(Ok(None), |reader| reader.next_notice())
     }
 
-    /// A notice that nobody has tried since this thread runs: due at once, unless its cause may not
+    /// When to send a notice that this thread has not tried yet: at once, unless its cause may not
     /// be known yet.
-    fn take_up(&mut self, notice: &Notice, now: Monotonic) -> Monotonic {
+    fn first_due(&mut self, notice: &Notice, now: Monotonic) -> Monotonic {
         let is_beginning = matches!(notice.kind, AlertKind::Down | AlertKind::Incident);
         let age = sys::clocks().utc().0 - notice.made_at.0;
         let wait = match u64::try_from(age) {
@@ -204,7 +204,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
             Err(_) => CAUSE_KNOWN_AFTER,
         };
         let due = now.after(wait);
-        self.head = Some(Head {
+        self.next = Some(NextNotice {
             id: notice.id,
             tries: notice.tries,
             due,
@@ -212,41 +212,42 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         due
     }
 
-    /// When the next may be told, where so many were told within an hour that it must wait.
-    fn free_at(&mut self, now: Monotonic) -> Option<Monotonic> {
-        while self.told.front().is_some_and(|at| at.after(HOUR) <= now) {
-            self.told.pop_front();
+    /// When the limit per hour allows the next notice; `None` where it does now.
+    fn limited_until(&mut self, now: Monotonic) -> Option<Monotonic> {
+        while self.sent_at.front().is_some_and(|at| at.after(HOUR) <= now) {
+            self.sent_at.pop_front();
         }
-        let most = usize::from(self.config.most_per_hour);
-        let free_at =
-            (self.told.len() >= most).then(|| self.told[self.told.len() - most].after(HOUR));
-        if free_at.is_some() && !self.is_limited {
+        let max = usize::from(self.config.most_per_hour);
+        let until =
+            (self.sent_at.len() >= max).then(|| self.sent_at[self.sent_at.len() - max].after(HOUR));
+        if until.is_some() && !self.is_limited {
             log::warn!(
                 "alerts: {} sent within an hour; the others wait (alerts.most_per_hour)",
-                count(most, "notice")
+                count(max, "notice")
             );
         }
-        self.is_limited = free_at.is_some();
-        free_at
+        self.is_limited = until.is_some();
+        until
     }
 
-    fn deliver(&mut self, notice: &Notice) -> Monotonic {
-        // What it was about somebody has deleted meanwhile.
+    fn send(&mut self, notice: &Notice) -> Monotonic {
+        // Its event has been deleted meanwhile.
         if notice.events.is_empty() && notice.facts.is_none() {
-            return self.note(notice, Some(sys::clocks().utc()));
+            return self.record(notice, Some(sys::clocks().utc()));
         }
-        let telling = tell(notice, sys::clocks().utc(), sys::utc_offset_at);
-        log::debug!("alerts: {}", telling.text);
-        let result = run(
+        let alert = alert_text(notice, sys::clocks().utc(), sys::utc_offset_at);
+        log::debug!("alerts: {}", alert.text);
+        let result = run_command(
             &self.config.command,
-            &telling,
+            &alert,
             self.config.timeout,
             &self.stop,
-            AlertResult::Complaints,
+            Capture::Stderr,
         );
         match result {
-            Ok(Run {
-                end: End::Stopped, ..
+            Ok(CommandRun {
+                end: CommandEnd::Stopped,
+                ..
             }) => sys::monotonic(),
             Ok(run) if run.is_success() => {
                 if self.failures > 0 {
@@ -256,10 +257,10 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
                     );
                 }
                 self.failures = 0;
-                self.told.push_back(sys::monotonic());
-                self.note(notice, Some(sys::clocks().utc()))
+                self.sent_at.push_back(sys::monotonic());
+                self.record(notice, Some(sys::clocks().utc()))
             }
-            Ok(run) => self.fail(notice, &run.account(), ""),
+            Ok(run) => self.fail(notice, &run.summary(), ""),
             Err(error) => self.fail(notice, &error.to_string(), "; correct it and send SIGHUP"),
         }
     }
@@ -272,33 +273,33 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
             );
         }
         self.failures = self.failures.saturating_add(1);
-        let tries = self.head.as_ref().map_or(0, |head| head.tries);
+        let tries = self.next.as_ref().map_or(0, |next| next.tries);
         let due = sys::monotonic().after(backoff(tries));
-        self.head = Some(Head {
+        self.next = Some(NextNotice {
             id: notice.id,
             tries: tries.saturating_add(1),
             due,
         });
-        self.note(notice, None);
+        self.record(notice, None);
         due
     }
 
-    fn note(&mut self, notice: &Notice, told_at: Option<UtcMillis>) -> Monotonic {
-        let fate = NoticeResult {
+    fn record(&mut self, notice: &Notice, told_at: Option<UtcMillis>) -> Monotonic {
+        let result = NoticeResult {
             id: notice.id,
             told_at,
         };
         if told_at.is_some() {
-            self.memory.settled = Some((notice.id, notice.made_at));
+            self.history.sent = Some((notice.id, notice.made_at));
         }
-        if !(self.settle)(fate) {
-            self.memory.owed = Some(fate);
+        if !(self.deliver)(result) {
+            self.history.unrecorded = Some(result);
         }
-        sys::monotonic().after(WRITTEN_SOON)
+        sys::monotonic().after(RECORDED_AFTER)
     }
 }
 
-/// How long a notice waits that failed so often before and now once more.
+/// How long a notice waits that has failed so often before this failure.
 fn backoff(tries: u32) -> Duration {
     FIRST_RETRY
         .saturating_mul(2u32.saturating_pow(tries))
@@ -310,7 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn tries_lie_further_and_further_apart_up_to_ten_minutes() {
+    fn attempts_are_further_and_further_apart_up_to_ten_minutes() {
         let waits: Vec<u64> = [0, 1, 2, 9, 10, 1000]
             .into_iter()
             .map(|tries| backoff(tries).as_secs())

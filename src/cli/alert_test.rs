@@ -1,4 +1,4 @@
-//! `alert-test`: runs the command that tells notices once, with an event that is made up.
+//! `alert-test`: runs alerts.command once with an invented event.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use super::arguments::AlertTest;
 use super::exit::{CliError, CommandStatus};
 use super::print::{print, printable};
 use super::startup::configure;
-use crate::alerts::{self, AlertResult, End};
+use crate::alerts::{Capture, CommandEnd, alert_text, run_command};
 use crate::config::{Config, HostConfig};
 use crate::daemon::stop_on_signals;
 use crate::pure::cause::Cause;
@@ -16,51 +16,51 @@ use crate::pure::time::UtcMillis;
 use crate::store::{Notice, OUTAGE, OutageEvent};
 use crate::sys;
 
-/// How long ago the made-up event began, and how long it lasted where it is over.
-const BEGAN_MS: i64 = 90_000;
-const LASTED_MS: i64 = 85_000;
+/// The invented event: how long ago it began, and its duration where it has ended.
+const AGE_MS: i64 = 90_000;
+const DURATION_MS: i64 = 85_000;
 
 pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     if config.alerts.command.is_empty() {
         let hint = "name a program in the configuration, as a list: alerts: {command: [/usr/local/bin/notify]}".to_string();
         return Err(CliError::Config {
-            text: "alerts.command: there is none, so nobody is told".into(),
+            text: "alerts.command: there is none, so no alert is sent".into(),
             hint: Some(hint),
         });
     }
     let now = sys::clocks().utc();
-    let mut telling = alerts::tell(
-        &made_up(&config, arguments.event, now),
+    let mut alert = alert_text(
+        &invented_notice(&config, arguments.event, now),
         now,
         sys::utc_offset_at,
     );
-    telling.environment.push(("ACE_TEST", "1".into()));
+    alert.environment.push(("ACE_TEST", "1".into()));
     let stop = stop_on_signals()?;
     let words = config.alerts.command.iter().map(|word| format!("{word:?}"));
     print(&format!(
-        "running {}\ntelling {}\n",
+        "running {}\nsending {}\n",
         words.collect::<Vec<_>>().join(" "),
-        printable(&telling.text)
+        printable(&alert.text)
     ))?;
-    let run = alerts::run(
+    let run = run_command(
         &config.alerts.command,
-        &telling,
+        &alert,
         config.alerts.timeout,
         &stop,
-        AlertResult::All,
+        Capture::Both,
     )
     .map_err(|cause| CliError::File {
         operation: "running",
         path: config.alerts.command[0].clone().into(),
         cause,
     })?;
-    let how = match run.end {
-        End::Exited(status) => status.to_string(),
-        End::TimedOut => "killed, since it ran longer than alerts.timeout_seconds".into(),
-        End::Stopped => "killed on a signal".into(),
+    let end = match run.end {
+        CommandEnd::Exited(status) => status.to_string(),
+        CommandEnd::TimedOut => "killed because it ran longer than alerts.timeout_seconds".into(),
+        CommandEnd::Stopped => "killed on a signal".into(),
     };
-    let mut text = format!("{how}, after {:.3} s\n", run.took.as_secs_f64());
+    let mut text = format!("{end}, after {:.3} s\n", run.duration.as_secs_f64());
     let missing = run.output_bytes - run.output.len() as u64;
     if missing > 0 {
         let _ = writeln!(
@@ -78,8 +78,8 @@ pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
     Ok(CommandStatus::success_if(run.is_success()))
 }
 
-/// A notice about the first hosts of the configuration.
-fn made_up(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
+/// A notice about the first configured hosts.
+fn invented_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
     let example = |n: u8| Host {
         name: format!("Example {n}"),
         address: format!("192.0.2.{n}").as_str().into(),
@@ -93,8 +93,8 @@ fn made_up(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         .chain([example(1), example(2)])
         .take(2)
         .collect();
-    let start = UtcMillis(now.0 - BEGAN_MS);
-    let end = (kind == AlertKind::Up).then_some(UtcMillis(start.0 + LASTED_MS));
+    let start = UtcMillis(now.0 - AGE_MS);
+    let end = (kind == AlertKind::Up).then_some(UtcMillis(start.0 + DURATION_MS));
     let event = |(id, host): (i64, &Host)| OutageEvent {
         id: EventId(id),
         host_name: host.name.clone(),

@@ -241,6 +241,6 @@ fn start_alerts(
         move |result| store.deliver(Record::Notice(result)),
     )
     .map_err(DaemonError::starting("the thread of the alerts"))?;
-    writer.ring(alerts.bell());
+    writer.ring(alerts.waker());
     Ok(Some(alerts))
 }

@@ -1,4 +1,4 @@
-//! What a notice says: in words, as JSON, and as variables of an environment. Pure.
+//! The contents of an alert: a sentence, JSON, and environment variables.
 
 use serde_json::{Map, Value, json};
 
@@ -8,30 +8,27 @@ use crate::pure::phrase;
 use crate::pure::time::{UtcMillis, parse_instant};
 use crate::store::{DNS, LINK_DOWN, Notice, OutageEvent};
 
-/// The longest value of a variable. The kernel takes 128 KiB, and would refuse the whole program
-/// for one byte more.
-const MAX_VALUE: usize = 4096;
-/// How many names a sentence holds.
-const NAMES_SPOKEN: usize = 10;
+/// Length of an environment variable. With one above 128 KiB execve(2) fails.
+const MAX_VALUE_BYTES: usize = 4096;
+const MAX_NAMES_IN_SENTENCE: usize = 10;
 
-/// A notice as it is handed to the program that tells it.
+/// What the command for an alert is given.
 #[derive(Clone, Debug, PartialEq)]
 pub struct AlertText {
     /// One sentence for people.
     pub text: String,
     /// One line of JSON.
     pub json: String,
-    /// The names begin with `ACE_`. All are always set: nothing is left from an environment that
-    /// happens to have them.
+    /// All names begin with `ACE_`. Variables without a value are empty, so that none is inherited.
     pub environment: Vec<(&'static str, String)>,
 }
 
-/// Says a notice, as things stand at `now`. `offset_at` is how far east of UTC people's clocks are
-/// at an instant, in seconds both.
-pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> AlertText {
+/// The alert for a notice. `now` decides which dates are left out; `offset_at` is the local offset
+/// from UTC at an instant, both in seconds.
+pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> AlertText {
     let clock = |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
     let today = clock(now);
-    let spoken = |at: UtcMillis| {
+    let shown_time = |at: UtcMillis| {
         let text = clock(at);
         let (date, time) = text.split_at_checked(11).unwrap_or(("", &text));
         let time = time.get(..8).unwrap_or(time);
@@ -41,8 +38,8 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
             format!("{date}{time}")
         }
     };
-    let about = About::of(notice);
-    let text = about.sentence(notice, &spoken);
+    let summary = Summary::of(notice);
+    let text = summary.sentence(notice, &shown_time);
     let mut object = Map::new();
     object.insert("kind".into(), notice.kind.as_str().into());
     object.insert("time".into(), notice.made_at.rfc3339().into());
@@ -66,19 +63,19 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
         }
         events => {
             object.insert("hosts".into(), events.len().into());
-            object.insert("host_names".into(), json!(about.names));
-            object.insert("event_ids".into(), json!(about.ids));
-            object.insert("start_time".into(), json!(span(about.start)));
-            object.insert("end_time".into(), json!(span(about.end)));
-            object.insert("duration_seconds".into(), json!(about.seconds()));
-            object.insert("cause".into(), about.cause.as_str().into());
+            object.insert("host_names".into(), json!(summary.names));
+            object.insert("event_ids".into(), json!(summary.ids));
+            object.insert("start_time".into(), json!(span(summary.start)));
+            object.insert("end_time".into(), json!(span(summary.end)));
+            object.insert("duration_seconds".into(), json!(summary.seconds()));
+            object.insert("cause".into(), summary.cause.as_str().into());
         }
     }
     let joined = |words: &[String]| words.join(", ");
     let or_empty = |text: Option<String>| text.unwrap_or_default();
-    let ids: Vec<String> = about.ids.iter().map(ToString::to_string).collect();
+    let ids: Vec<String> = summary.ids.iter().map(ToString::to_string).collect();
     let single = |text: &str| {
-        if about.ids.len() > 1 {
+        if summary.ids.len() > 1 {
             String::new()
         } else {
             text.to_string()
@@ -88,30 +85,30 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
         ("ACE_KIND", notice.kind.as_str().to_string()),
         ("ACE_TEXT", text.clone()),
         ("ACE_TIME", notice.made_at.rfc3339()),
-        ("ACE_HOST_NAME", single(&joined(&about.names))),
-        ("ACE_HOST_ADDRESS", single(&about.address)),
-        ("ACE_HOST_NAMES", joined(&about.names)),
-        ("ACE_EVENT_TYPE", about.event_type.clone()),
+        ("ACE_HOST_NAME", single(&joined(&summary.names))),
+        ("ACE_HOST_ADDRESS", single(&summary.address)),
+        ("ACE_HOST_NAMES", joined(&summary.names)),
+        ("ACE_EVENT_TYPE", summary.event_type.clone()),
         ("ACE_EVENT_ID", single(&joined(&ids))),
         ("ACE_EVENT_IDS", joined(&ids)),
-        ("ACE_START_TIME", or_empty(span(about.start))),
-        ("ACE_END_TIME", or_empty(span(about.end))),
+        ("ACE_START_TIME", or_empty(span(summary.start))),
+        ("ACE_END_TIME", or_empty(span(summary.end))),
         (
             "ACE_DURATION_SECONDS",
-            or_empty(about.seconds().map(|seconds| seconds.to_string())),
+            or_empty(summary.seconds().map(|seconds| seconds.to_string())),
         ),
         (
             "ACE_CAUSE",
-            if about.ids.is_empty() {
+            if summary.ids.is_empty() {
                 String::new()
             } else {
-                about.cause.as_str().into()
+                summary.cause.as_str().into()
             },
         ),
     ];
     let environment = environment
         .into_iter()
-        .map(|(name, value)| (name, harmless(&value)))
+        .map(|(name, value)| (name, one_line(&value)))
         .collect();
     AlertText {
         text,
@@ -120,13 +117,13 @@ pub fn tell(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> 
     }
 }
 
-/// A value that fits into one line, of a mail's head for example, and into an environment. Names
-/// come from a configuration, a resolver, or plain SQL.
-fn harmless(value: &str) -> String {
+/// Makes a value fit on one line, such as a mail header, and into an environment variable. Host
+/// names may come from anywhere, even from SQL by hand.
+fn one_line(value: &str) -> String {
     let mut len = 0;
     let fits = |c: &char| {
         len += c.len_utf8();
-        len <= MAX_VALUE
+        len <= MAX_VALUE_BYTES
     };
     value
         .chars()
@@ -135,25 +132,25 @@ fn harmless(value: &str) -> String {
         .collect()
 }
 
-/// What the events of a notice say together.
-struct About {
+/// What the events of a notice have in common.
+struct Summary {
     names: Vec<String>,
     address: String,
     event_type: String,
     ids: Vec<EventId>,
     start: Option<UtcMillis>,
-    /// When the last of them was over.
+    /// When the last event ended; `None` while one is ongoing.
     end: Option<UtcMillis>,
-    /// The one that lies nearest to this machine.
+    /// The cause that is nearest to this machine.
     cause: Cause,
     check: Value,
 }
 
-impl About {
-    fn of(notice: &Notice) -> About {
+impl Summary {
+    fn of(notice: &Notice) -> Summary {
         let events = &notice.events;
         let ends: Option<Vec<UtcMillis>> = events.iter().map(OutageEvent::end).collect();
-        let mut about = About {
+        let mut summary = Summary {
             names: events.iter().map(|event| event.host_name.clone()).collect(),
             address: events
                 .first()
@@ -180,11 +177,11 @@ impl About {
                 .and_then(|facts| serde_json::from_str::<Value>(facts).ok())
         {
             let word = |name: &str| facts[name].as_str().unwrap_or_default().to_string();
-            (about.names, about.address) = (vec![word("host_name")], word("host_address"));
-            about.start = facts["check"]["timestamp"].as_str().and_then(parse_instant);
-            about.check = facts["check"].clone();
+            (summary.names, summary.address) = (vec![word("host_name")], word("host_address"));
+            summary.start = facts["check"]["timestamp"].as_str().and_then(parse_instant);
+            summary.check = facts["check"].clone();
         }
-        about
+        summary
     }
 
     fn seconds(&self) -> Option<i64> {
@@ -193,9 +190,9 @@ impl About {
             .map(|(end, start)| (end.0 - start.0) / 1000)
     }
 
-    fn sentence(&self, notice: &Notice, spoken: &impl Fn(UtcMillis) -> String) -> String {
-        let since = self.start.map(spoken).unwrap_or_default();
-        let who = self.who();
+    fn sentence(&self, notice: &Notice, shown_time: &impl Fn(UtcMillis) -> String) -> String {
+        let since = self.start.map(shown_time).unwrap_or_default();
+        let subject = self.subject();
         let is_one = self.names.len() == 1;
         let (is, was) = if is_one {
             ("is", "was")
@@ -209,7 +206,7 @@ impl About {
         let names = if is_one {
             String::new()
         } else {
-            format!(": {}", self.spoken_names())
+            format!(": {}", self.listed_names())
         };
         let (down, up) = match self.event_type.as_str() {
             DNS if is_one => ("without an address", "resolved again"),
@@ -223,7 +220,7 @@ impl About {
                     .unwrap_or_default();
                 let number = |name: &str| self.check[name].as_u64().unwrap_or(0);
                 format!(
-                    "{who} answers badly since {since}: {} of {}{ms}",
+                    "{subject} answers badly since {since}: {} of {}{ms}",
                     number("received"),
                     phrase::count(number("sent"), "ping")
                 )
@@ -234,19 +231,19 @@ impl About {
                     .map(|seconds| format!(" after {}", phrase::duration_of(seconds)))
                     .unwrap_or_default();
                 format!(
-                    "{who} {is} {up} since {}{lasted}{cause}{names}",
-                    spoken(end)
+                    "{subject} {is} {up} since {}{lasted}{cause}{names}",
+                    shown_time(end)
                 )
             }
             (_, Some(end)) => format!(
-                "{who} {was} {down} from {since} to {}{cause}{names}",
-                spoken(end)
+                "{subject} {was} {down} from {since} to {}{cause}{names}",
+                shown_time(end)
             ),
-            (_, None) => format!("{who} {is} {down} since {since}{cause}{names}"),
+            (_, None) => format!("{subject} {is} {down} since {since}{cause}{names}"),
         }
     }
 
-    fn who(&self) -> String {
+    fn subject(&self) -> String {
         match self.names.as_slice() {
             [name] if self.event_type == LINK_DOWN => {
                 format!("this machine's {name} ({})", self.address)
@@ -256,8 +253,8 @@ impl About {
         }
     }
 
-    fn spoken_names(&self) -> String {
-        let more = self.names.len().saturating_sub(NAMES_SPOKEN);
+    fn listed_names(&self) -> String {
+        let more = self.names.len().saturating_sub(MAX_NAMES_IN_SENTENCE);
         let names = self.names[..self.names.len() - more].join(", ");
         if more > 0 {
             format!("{names} and {more} more")
