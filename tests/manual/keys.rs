@@ -1,6 +1,6 @@
 //! Keys of the configuration: the program, the manual page and config.yaml have the same ones, with
-//! the same ranges, units and defaults. What the program knows is heard from its own messages about
-//! wrong values.
+//! the same ranges, units and defaults. Those of the program are taken from its messages about wrong
+//! values.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -18,16 +18,16 @@ fn messages(text: &str) -> Vec<String> {
         .collect()
 }
 
-/// A key that nobody could have meant.
-const STRANGE: &str = "zzzzzzzz";
+/// Similar to no key, so that the message about it lists the known keys.
+const UNKNOWN: &str = "zzzzzzzz";
 
-/// The list in the message about a strange key.
+/// The list of known keys in the message about an unknown one.
 fn known(text: &str) -> Vec<String> {
-    let said = messages(text);
-    let list = said
+    let reported = messages(text);
+    let list = reported
         .iter()
         .find_map(|text| text.split_once("known here: "))
-        .unwrap_or_else(|| panic!("{text}: {said:?}"))
+        .unwrap_or_else(|| panic!("{text}: {reported:?}"))
         .1;
     list.split(';')
         .next()
@@ -47,26 +47,26 @@ fn file_with(section: &str, key: &str, value: &str) -> String {
 }
 
 /// The keys of the program by section.
-fn of_the_program() -> BTreeMap<String, Vec<String>> {
-    let sections = known(&format!("{STRANGE}: 1"));
+fn program_keys() -> BTreeMap<String, Vec<String>> {
+    let sections = known(&format!("{UNKNOWN}: 1"));
     assert!(sections.len() > 5, "{sections:?}");
     sections
         .into_iter()
-        .map(|section| (section.clone(), known(&file_with(&section, STRANGE, "1"))))
+        .map(|section| (section.clone(), known(&file_with(&section, UNKNOWN, "1"))))
         .collect()
 }
 
-/// What a key may be.
+/// What the value of a key may be.
 #[derive(Debug, PartialEq)]
 enum Allowed {
-    /// `a whole number, 10 to 60000`, and of what.
+    /// `a whole number, 10 to 60000`, and the unit.
     Range(String, String),
     Words(BTreeSet<String>),
 }
 
 impl Allowed {
     /// `0.1 to 86400 seconds`, or `4, 6 or any`.
-    fn of(text: &str) -> Allowed {
+    fn parse(text: &str) -> Allowed {
         if !text.contains(" to ") {
             return Allowed::Words(
                 text.replace(" or ", ", ")
@@ -83,50 +83,49 @@ impl Allowed {
         }
     }
 
-    /// Whether a comment of config.yaml says it: `Seconds from one check to the next: 0.1 to
+    /// Whether a comment of config.yaml states it: `Seconds from one check to the next: 0.1 to
     /// 86400.`
-    fn is_said_in(&self, about: &str) -> bool {
+    fn is_stated_in(&self, comment: &str) -> bool {
         match self {
             Allowed::Range(range, unit) => {
-                about.contains(range.as_str()) && about.to_lowercase().contains(unit.as_str())
+                comment.contains(range.as_str()) && comment.to_lowercase().contains(unit.as_str())
             }
-            Allowed::Words(words) => words.iter().all(|word| about.contains(word.as_str())),
+            Allowed::Words(words) => words.iter().all(|word| comment.contains(word.as_str())),
         }
     }
 }
 
-/// What the program says that a key may be, and what it uses otherwise.
+/// What the program allows for a key, and its default.
 fn allowed_and_default(section: &str, key: &str) -> (Option<Allowed>, Option<String>) {
     let wrong = if (section, key) == ("alerts", "events") {
-        format!("[{STRANGE}]")
+        format!("[{UNKNOWN}]")
     } else {
         "-1".to_string()
     };
-    let said = messages(&file_with(section, key, &wrong)).join(" | ");
-    let allowed = said
+    let reported = messages(&file_with(section, key, &wrong)).join(" | ");
+    let allowed = reported
         .split_once("(allowed: ")
         .and_then(|(_, rest)| rest.split_once(");"))
         .map(|(allowed, _)| allowed);
-    let words = said
+    let words = reported
         .split_once(" is none of ")
         .and_then(|(_, rest)| rest.split_once(';'))
         .map(|(words, _)| words);
-    let default = said
+    let default = reported
         .split_once("; default ")
         .and_then(|(_, rest)| rest.split_once(" used"))
         .map(|(default, _)| default);
-    // What is neither a range nor a list of words is said in words of each one's own.
+    // The allowed characters of a path are neither a range nor a list of words.
     let allowed = allowed
         .or(words)
         .filter(|allowed| !allowed.contains("letters"));
-    // This one depends on other keys.
+    // The default of this key depends on other keys.
     let default = default.filter(|_| key != "ping_spacing_ms");
-    (allowed.map(Allowed::of), default.map(String::from))
+    (allowed.map(Allowed::parse), default.map(String::from))
 }
 
-/// `Default: x.` or `Default x.` in a text, up to the end of the sentence, without marks of
-/// quotation.
-fn default_in(text: &str) -> Option<String> {
+/// The `x` of `Default: x.` or `Default x.` in a text, without quotation marks.
+fn stated_default(text: &str) -> Option<String> {
     let (_, rest) = text.split_once("Default")?;
     let rest = rest.trim_start_matches(':').trim_start();
     let end = rest.find(". ").unwrap_or(rest.len());
@@ -144,7 +143,7 @@ fn entries(page: &Page, section: &str) -> Vec<(Vec<String>, Item)> {
 
 #[test]
 fn the_page_has_every_key_and_no_other() {
-    let (page, program) = (Page::read(OF_THE_FILE), of_the_program());
+    let (page, program) = (Page::read(OF_THE_FILE), program_keys());
     assert_same(
         "sections",
         ("the page", page.subsections("KEYS")),
@@ -162,54 +161,55 @@ fn the_page_has_every_key_and_no_other() {
     }
 }
 
-/// A key in config.yaml: with the value behind it, and the text above it.
-struct Explained {
+/// A key in config.yaml.
+struct ExampleKey {
     section: String,
     key: String,
     value: String,
     is_commented_out: bool,
-    about: String,
+    /// The comment above the key.
+    comment: String,
 }
 
 /// The keys of config.yaml, those that are commented out included.
-fn of_the_file(program: &BTreeMap<String, Vec<String>>) -> Vec<Explained> {
+fn example_keys(program: &BTreeMap<String, Vec<String>>) -> Vec<ExampleKey> {
     let mut found = Vec::new();
-    let (mut section, mut about) = (String::new(), String::new());
+    let (mut section, mut comment) = (String::new(), String::new());
     let text = read("config.yaml");
     for line in text.lines() {
         if let Some(name) = line
             .strip_suffix(':')
             .filter(|name| !name.starts_with([' ', '#']))
         {
-            (section, about) = (name.to_string(), String::new());
+            (section, comment) = (name.to_string(), String::new());
             continue;
         }
         let words = line.trim_start().trim_start_matches("- ");
-        let comment = words.strip_prefix("# ");
-        let entry = comment.unwrap_or(words).split_once(':');
+        let commented = words.strip_prefix("# ");
+        let entry = commented.unwrap_or(words).split_once(':');
         let key = entry.filter(|(key, _)| {
             program
                 .get(&section)
                 .is_some_and(|keys| keys.iter().any(|known| known == key))
         });
-        match (key, comment) {
-            (Some((key, value)), comment) => found.push(Explained {
+        match (key, commented) {
+            (Some((key, value)), commented) => found.push(ExampleKey {
                 section: section.clone(),
                 key: key.to_string(),
                 value: value.trim().to_string(),
-                is_commented_out: comment.is_some(),
-                about: std::mem::take(&mut about),
+                is_commented_out: commented.is_some(),
+                comment: std::mem::take(&mut comment),
             }),
-            (None, Some(comment)) => {
-                about.push_str(comment);
-                about.push(' ');
+            (None, Some(text)) => {
+                comment.push_str(text);
+                comment.push(' ');
             }
             (None, None) => {
                 assert!(
                     words.is_empty() || section.is_empty() || words.starts_with('#'),
-                    "config.yaml: what is {line:?}?"
+                    "config.yaml: unexpected line {line:?}"
                 );
-                about.clear();
+                comment.clear();
             }
         }
     }
@@ -218,30 +218,30 @@ fn of_the_file(program: &BTreeMap<String, Vec<String>>) -> Vec<Explained> {
 
 #[test]
 fn config_yaml_has_every_key_and_no_other() {
-    let program = of_the_program();
-    let file = of_the_file(&program);
+    let program = program_keys();
+    let file = example_keys(&program);
     for (section, keys) in &program {
         let in_file = file
             .iter()
-            .filter(|explained| explained.section == *section)
-            .map(|explained| explained.key.clone());
+            .filter(|example| example.section == *section)
+            .map(|example| example.key.clone());
         assert_same(
             section,
             ("config.yaml", in_file),
             ("the program", keys.clone()),
         );
     }
-    // With the examples that are commented out in force there is nothing to say either.
+    // The keys that are commented out are right too.
     let text: String = read("config.yaml")
         .lines()
-        .map(|line| format!("{}\n", in_force(line, &program)))
+        .map(|line| format!("{}\n", uncomment(line, &program)))
         .collect();
-    let said: Vec<String> = messages(&text);
-    assert!(said.is_empty(), "{said:?}");
+    let reported: Vec<String> = messages(&text);
+    assert!(reported.is_empty(), "{reported:?}");
 }
 
-/// A line of config.yaml with its key in force.
-fn in_force(line: &str, program: &BTreeMap<String, Vec<String>>) -> String {
+/// A line of config.yaml, uncommented if it is a key.
+fn uncomment(line: &str, program: &BTreeMap<String, Vec<String>>) -> String {
     let Some((indent, rest)) = line
         .split_once("# ")
         .filter(|(indent, _)| !indent.is_empty() && indent.trim().is_empty())
@@ -260,8 +260,8 @@ fn in_force(line: &str, program: &BTreeMap<String, Vec<String>>) -> String {
 
 #[test]
 fn ranges_units_and_defaults_are_the_same_everywhere() {
-    let (page, program) = (Page::read(OF_THE_FILE), of_the_program());
-    let file = of_the_file(&program);
+    let (page, program) = (Page::read(OF_THE_FILE), program_keys());
+    let file = example_keys(&program);
     let (mut ranges, mut defaults) = (0, 0);
     for (section, key) in program
         .iter()
@@ -273,7 +273,7 @@ fn ranges_units_and_defaults_are_the_same_everywhere() {
             .iter()
             .find(|(keys, _)| keys.contains(key))
             .expect("the page has it");
-        // A host's own values of what is for all stand under one head.
+        // The page lists the keys that a host shares with `monitoring` in one entry.
         if keys.len() > 1 {
             assert!(
                 section == "hosts" && program["monitoring"].contains(key),
@@ -281,43 +281,43 @@ fn ranges_units_and_defaults_are_the_same_everywhere() {
             );
             continue;
         }
-        let said = item.text();
+        let description = item.text();
         let (allowed, default) = allowed_and_default(section, key);
-        let on_page = said
+        let on_page = description
             .split_once("Allowed: ")
-            .map(|(_, rest)| Allowed::of(rest.split(". ").next().unwrap_or_default()));
+            .map(|(_, rest)| Allowed::parse(rest.split(". ").next().unwrap_or_default()));
         assert_eq!(
             on_page, allowed,
             "{what}: what the page allows, and what the program does"
         );
-        let explained = file
+        let example = file
             .iter()
-            .find(|explained| explained.section == *section && explained.key == *key)
+            .find(|example| example.section == *section && example.key == *key)
             .expect("it is there");
         if let Some(allowed) = allowed {
             assert!(
-                allowed.is_said_in(&explained.about),
+                allowed.is_stated_in(&example.comment),
                 "{what}: {allowed:?} is not in config.yaml: {:?}",
-                explained.about
+                example.comment
             );
             ranges += 1;
         }
-        let on_page = default_in(&said);
-        // What the names of hosts are stands above the list of them.
+        let on_page = stated_default(&description);
+        // config.yaml explains these two above the list of hosts.
         if !matches!(
             (section.as_str(), key.as_str()),
             ("hosts", "name" | "address")
         ) {
             assert_eq!(
                 on_page,
-                default_in(&explained.about),
+                stated_default(&example.comment),
                 "{what}: the default on the page, and in config.yaml"
             );
-            let on_page = on_page.unwrap_or_else(|| panic!("{what}: the page says no default"));
+            let on_page = on_page.unwrap_or_else(|| panic!("{what}: the page states no default"));
             let first = on_page.split(',').next().unwrap_or_default();
-            if section != "hosts" && !explained.is_commented_out {
+            if section != "hosts" && !example.is_commented_out {
                 assert_eq!(
-                    first, explained.value,
+                    first, example.value,
                     "{what}: the default on the page, and the value in config.yaml"
                 );
             }
@@ -337,8 +337,8 @@ fn ranges_units_and_defaults_are_the_same_everywhere() {
 }
 
 #[test]
-fn every_example_on_the_page_is_right_and_every_key_is_in_one() {
-    let (page, program) = (Page::read(OF_THE_FILE), of_the_program());
+fn examples_on_the_page_have_no_problems_and_contain_every_key() {
+    let (page, program) = (Page::read(OF_THE_FILE), program_keys());
     let displays = page.displays();
     assert!(
         displays.len() >= program.len(),
@@ -367,7 +367,7 @@ fn every_example_on_the_page_is_right_and_every_key_is_in_one() {
     );
 }
 
-/// Files with the faults of which the page speaks.
+/// Files with the errors that the page describes.
 const FAULTY: [&str; 2] = [
     "monitoring:
   interval_seconds: 60
@@ -392,9 +392,9 @@ hosts:
 ];
 
 #[test]
-fn messages_on_the_page_are_those_about_files_with_these_faults() {
+fn messages_about_the_file_on_the_page_are_those_of_the_program() {
     let problems = |text: &&str| parse(text.as_bytes(), "config.yaml").problems;
-    let said: Vec<String> = FAULTY
+    let reported: Vec<String> = FAULTY
         .iter()
         .flat_map(problems)
         .map(|problem| problem.to_string())
@@ -406,13 +406,14 @@ fn messages_on_the_page_are_those_about_files_with_these_faults() {
         .iter()
         .flat_map(|item| item.marked("Sy"))
         .collect();
-    assert_eq!(on_page.len(), said.len(), "{on_page:#?} {said:#?}");
+    assert_eq!(on_page.len(), reported.len(), "{on_page:#?} {reported:#?}");
     for message in &on_page {
         let (begin, end) = message.split_once("...").unwrap_or((message, ""));
         assert!(
-            said.iter()
-                .any(|said| said.starts_with(begin) && said.ends_with(end)),
-            "{message} is not said: {said:#?}"
+            reported
+                .iter()
+                .any(|reported| reported.starts_with(begin) && reported.ends_with(end)),
+            "{message} is not reported: {reported:#?}"
         );
     }
 }
