@@ -208,34 +208,68 @@ fn is_of_the_api(path: &str) -> bool {
     path.starts_with("/api/") || matches!(path, "/" | "/health" | "/metrics")
 }
 
-/// What SQLite says, and not we.
-const OF_OTHERS: &[&str] = &["database disk image is malformed"];
+/// Messages of SQLite.
+const OF_SQLITE: &[&str] = &["database disk image is malformed", "file is not a database"];
 
-#[test]
-fn messages_on_the_page_are_those_of_the_program() {
-    // A text that goes on in the next line of the source does so behind a backslash, and quotes are
-    // escaped.
-    let sources = sources().replace("\\\"", "\"");
-    let joined: String = sources
+/// The sources with texts of several lines joined and quotes not escaped, as messages are printed.
+fn sources_as_printed() -> String {
+    sources()
+        .replace("\\\"", "\"")
         .split("\\\n")
         .map(|line| line.trim_start())
-        .collect();
+        .collect()
+}
+
+/// Asserts that each constant piece of the messages is in the sources, and returns how many there
+/// are.
+fn assert_are_in_sources(messages: &[String]) -> usize {
+    let sources = sources_as_printed();
     let mut checked = 0;
-    let page = Page::read(OF_THE_PROGRAM);
-    let part = page.part("DIAGNOSTICS");
-    for message in part.items().iter().flat_map(|item| item.marked("Sy")) {
-        for piece in pieces(&message)
+    for message in messages {
+        for piece in pieces(message)
             .iter()
-            .filter(|piece| !OF_OTHERS.contains(&piece.as_str()))
+            .filter(|piece| !OF_SQLITE.contains(&piece.as_str()))
         {
             assert!(
-                joined.contains(piece.as_str()),
+                sources.contains(piece.as_str()),
                 "{piece:?} of {message:?} is said nowhere"
             );
             checked += 1;
         }
     }
+    checked
+}
+
+#[test]
+fn messages_on_the_page_are_those_of_the_program() {
+    let page = Page::read(OF_THE_PROGRAM);
+    let part = page.part("DIAGNOSTICS");
+    let messages: Vec<String> = part
+        .items()
+        .iter()
+        .flat_map(|item| item.marked("Sy"))
+        .collect();
+    let checked = assert_are_in_sources(&messages);
     assert!(checked > 40, "only {checked} pieces were seen");
+}
+
+#[test]
+fn messages_among_the_symptoms_of_the_readme_are_those_of_the_program() {
+    let readme = read("README.md");
+    let table = readme
+        .split_once("| symptom | reason and cure |\n| --- | --- |\n")
+        .expect("a table of symptoms")
+        .1;
+    // The first column; a message is in italics.
+    let messages: Vec<String> = table
+        .lines()
+        .take_while(|line| line.starts_with('|'))
+        .filter_map(|row| row.split('|').nth(1))
+        .flat_map(|cell| cell.split('*').skip(1).step_by(2))
+        .map(String::from)
+        .collect();
+    let checked = assert_are_in_sources(&messages);
+    assert!(checked > 5, "only {checked} pieces were seen");
 }
 
 /// What of a message is the same each time: dots stand for the rest.
