@@ -301,3 +301,28 @@ fn every_dependency_has_its_reason_on_the_line_above() {
     }
     assert!(checked >= 10, "only {checked} dependencies were seen");
 }
+
+#[test]
+fn the_page_is_at_most_120_columns_wide() {
+    fn check(folder: &Path) -> usize {
+        let mut checked = 0;
+        for entry in fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() {
+                checked += check(&path);
+            } else if path
+                .extension()
+                .is_some_and(|end| end == "js" || end == "css")
+            {
+                checked += 1;
+                for (index, line) in fs::read_to_string(&path).expect("text").lines().enumerate() {
+                    let place = format!("{}:{}", path.display(), index + 1);
+                    assert!(line.chars().count() <= 120, "{place} is longer: {line}");
+                }
+            }
+        }
+        checked
+    }
+    let checked = check(&Path::new(env!("CARGO_MANIFEST_DIR")).join("static"));
+    assert!(checked > 30, "only {checked} files were seen");
+}

@@ -51,12 +51,32 @@ function readouts(p, timeline, isPointed) {
   };
 }
 
+/** @param {App} app @param {{timeline: Timeline, bands: Span[]}} data
+ * @param {{rates: HTMLElement, latencies: HTMLElement, scales: HTMLElement}} heads @returns {Pane[]} */
+const createPanes = (app, data, { rates, latencies, scales }) => [
+  {
+    label: 'Success rate, %',
+    height: 128,
+    head: h('div', { class: 'head' }, h('h2', null, 'Success rate, %'), rates),
+    draw: (f) => drawSuccess(f, data.timeline, data.bands),
+  },
+  { label: '', height: 18, head: null, draw: (f) => drawStates(f, data.timeline) },
+  {
+    label: 'Latency, ms: median, p25 to p75, p5 to p95, min to max',
+    height: 264,
+    head: h('div', { class: 'head' }, h('h2', null, 'Latency, ms'), latencies, scales),
+    draw: (f) => drawLatency(f, data.timeline, data.bands, app.view.scale === 'log',
+      (s) => bandLabel(s, data.timeline.to - data.timeline.from)),
+  },
+];
+
+/** @type {Timeline} */
+const NO_DATA = { from: 0, to: 1, bucket: 60, pointSeconds: 60, newestAt: 0, points: [] };
+
 /** @param {App} app */
 export function historyCharts(app) {
-  /** @type {Timeline} */
-  let timeline = { from: 0, to: 1, bucket: 60, pointSeconds: 60, newestAt: 0, points: [] };
-  /** @type {Span[]} */
-  let shownBands = [];
+  /** @type {{timeline: Timeline, bands: Span[]}} */
+  const data = { timeline: NO_DATA, bands: [] };
   const rates = h('div', { class: 'readout' });
   const latencies = h('div', { class: 'readout' });
   const scales = scaleChips(app);
@@ -65,47 +85,31 @@ export function historyCharts(app) {
 
   /** @param {Point | undefined} p @param {boolean} isPointed */
   const read = (p, isPointed) => {
-    const values = p ? readouts(p, timeline, isPointed) : { rates: [], latencies: [] };
+    const values = p ? readouts(p, data.timeline, isPointed) : { rates: [], latencies: [] };
     put(rates, ...values.rates);
     put(latencies, ...values.latencies);
   };
   /** @type {ChartActions} */
   const actions = {
-    ...zoomActions(app, () => timeline),
+    ...zoomActions(app, () => data.timeline),
     point(t, isSpoken) {
-      const points = timeline.points;
+      const { points } = data.timeline;
       read(points[t === null ? points.length - 1 : nearestPoint(points, t)], t !== null);
       if (isSpoken) announce(`${rates.textContent}, ${latencies.textContent} milliseconds`);
     },
-    step: (t, by) => stepTime(timeline.points, t, by),
+    step: (t, by) => stepTime(data.timeline.points, t, by),
   };
-  /** @type {Pane[]} */
-  const panes = [
-    {
-      label: 'Success rate, %',
-      height: 128,
-      head: h('div', { class: 'head' }, h('h2', null, 'Success rate, %'), rates),
-      draw: (f) => drawSuccess(f, timeline, shownBands),
-    },
-    { label: '', height: 18, head: null, draw: (f) => drawStates(f, timeline) },
-    {
-      label: 'Latency, ms: median, p25 to p75, p5 to p95, min to max',
-      height: 264,
-      head: h('div', { class: 'head' }, h('h2', null, 'Latency, ms'), latencies, scales),
-      draw: (f) => drawLatency(f, timeline, shownBands, app.view.scale === 'log',
-        (s) => bandLabel(s, timeline.to - timeline.from)),
-    },
-  ];
+  const panes = createPanes(app, data, { rates, latencies, scales });
   const chart = createChart('Success rate, state and latency', panes, actions);
 
   return {
     element: h('section', { class: 'card history', 'aria-label': 'History' }, chart.element, empty, foot, keysHint()),
     chart,
-    /** @param {Timeline} next @param {Outage[]} outages of this host @param {Gap[]} gaps */
-    show(next, outages, gaps) {
-      timeline = next;
+    /** @param {Timeline} timeline @param {Outage[]} outages of this host @param {Gap[]} gaps */
+    show(timeline, outages, gaps) {
+      data.timeline = timeline;
       const { points, bucket, pointSeconds } = timeline;
-      shownBands = bands(timeline, outages, gaps);
+      data.bands = bands(timeline, outages, gaps);
       setPressed(scales, app.view.scale);
       empty.hidden = points.length > 0;
       const point = bucket >= 2 ? `A point is ${duration(Math.max(bucket, pointSeconds))}. ` : '';
@@ -115,6 +119,6 @@ export function historyCharts(app) {
       chart.show(timeline.from, timeline.to);
     },
     /** What is shown, as a table: head and rows. @returns {[string[], (string | number | null)[][]]} */
-    rows: () => [CSV_HEAD, timeline.points.map(csvRow)],
+    rows: () => [CSV_HEAD, data.timeline.points.map(csvRow)],
   };
 }

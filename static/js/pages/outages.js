@@ -27,6 +27,18 @@ function emptyText(view) {
   return view.cause || view.host ? `No such outage in ${DAYS} days.` : `No outage in ${DAYS} days.`;
 }
 
+/** Keeps the focus on the button that has it. @param {HTMLElement} body @param {Outage[]} list @param {App} app */
+function drawList(body, list, app) {
+  const { activeElement } = document;
+  const focused = body.contains(activeElement) ? activeElement?.getAttribute('aria-controls') : null;
+  if (list.length) {
+    put(body, outageTable(list, app.now(), true), h('p', { class: 'third small' },
+      'Link, gateway, provider, DNS, host: the square is where it broke; what lies beyond could not be judged.'));
+  } else put(body, h('p', { class: 'third' }, emptyText(app.view)));
+  if (!focused) return;
+  for (const b of body.querySelectorAll('button')) if (b.getAttribute('aria-controls') === focused) b.focus();
+}
+
 /** @param {App} app */
 function createControls(app) {
   const kinds = chips('Outages', [['', 'All'], ['active', 'Ongoing']], '',
@@ -77,15 +89,7 @@ export function outagesPage(app) {
     const cut = list.length === MAX_OUTAGES ? ', only the newest are shown' : '';
     setText(sum, `${outageSummary(list, app.now(), DAYS)}${cut}. Time that was not measured never counts as an outage, `
       + 'and planned outages are not counted.');
-    const { activeElement } = document;
-    const focused = body.contains(activeElement) ? activeElement?.getAttribute('aria-controls') : null;
-    if (list.length) {
-      put(body, outageTable(list, app.now(), true), h('p', { class: 'third small' },
-        'Link, gateway, provider, DNS, host: the square is where it broke; what lies beyond could not be judged.'));
-    } else put(body, h('p', { class: 'third' }, emptyText(app.view)));
-    // A new list keeps the focus where it was.
-    if (!focused) return;
-    for (const b of body.querySelectorAll('button')) if (b.getAttribute('aria-controls') === focused) b.focus();
+    drawList(body, list, app);
   };
   const load = async () => {
     loadNumber += 1;

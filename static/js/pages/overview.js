@@ -65,7 +65,7 @@ function letterKey(line) {
   const used = Object.keys(CAUSE_LETTERS).filter((letter) => line.days.includes(letter));
   const keys = used.flatMap((letter) =>
     [' ', h('b', { class: 'text-down' }, letter), ` ${CAUSE_WORDS[CAUSE_LETTERS[letter]]}`]);
-  return used.length > 0 && h('span', { class: 'faults' }, 'cause:', ...keys);
+  return used.length > 0 && h('span', { class: 'causes' }, 'cause:', ...keys);
 }
 
 /** @param {Overview} overview @returns {string[]} availability in 24 hours, 7 and 90 days, and the measured share */

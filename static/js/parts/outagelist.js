@@ -29,8 +29,8 @@ function pathGlyph(cause) {
   const at = PATH_STEPS.findIndex(([step]) => step === cause);
   const broken = NODES[at] ?? 0;
   return svg('svg', { viewBox: '0 0 78 12', width: 78, height: 12, 'aria-hidden': 'true', class: 'glyph' },
-    svg('path', { d: `M5 6H${broken}`, class: 'way' }),
-    svg('path', { d: `M${broken || 5} 6H73`, class: 'way unjudged' }),
+    svg('path', { d: `M5 6H${broken}`, class: 'path-line' }),
+    svg('path', { d: `M${broken || 5} 6H73`, class: 'path-line unjudged' }),
     ...NODES.map((x, i) => (i === at
       ? svg('rect', { x: x - 5, y: 1, width: 10, height: 10, rx: 1.5, class: 'fill-down' })
       : svg('circle', { cx: x, cy: 6, r: 3, class: i < at ? 'fill-up' : 'hollow' }))),
