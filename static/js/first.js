@@ -1,6 +1,5 @@
 // Runs before all other modules and imports none of them: sends the requests that every page needs, while the rest of
-// the
-// page is loading. api.js passes the responses on.
+// the page is loading. data/api.js passes the responses on.
 
 const TIMEOUT_MS = 15000;
 
@@ -27,8 +26,7 @@ export function prefetch(url) {
 }
 
 /** When the UTC offset last changed within some days, to the minute, and what it was before. It is here because the
- * module
- * that sends the first requests must not import others.
+ * module that sends the first requests must not import others.
  * @param {number} now Unix seconds @param {number} days @param {(t: number) => number} offsetAt minutes east of UTC
  * @returns {{at: number, earlier: number} | null} at: Unix seconds */
 export function offsetChange(now, days, offsetAt) {
@@ -52,7 +50,7 @@ export function offsetChange(now, days, offsetAt) {
 const offset = (t) => -new Date(t * 1000).getTimezoneOffset() || 0;
 const change = offsetChange(Date.now() / 1000, 90, offset);
 
-// Size: the query is written again as queries.js does, without that module. A test sees if the two differ.
+// Size: the query is written again as data/queries.js does, without that module. A test sees if the two differ.
 prefetch(
   `api/overview?offset_minutes=${offset(Date.now() / 1000)}&days=90` +
     (change ? `&changed_at=${change.at}&earlier_offset_minutes=${change.earlier}` : ''),

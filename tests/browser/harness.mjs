@@ -21,7 +21,7 @@ const ARGUMENTS = [
 ];
 const DAYS = 90;
 
-// The check of the quick one lasts 0.1 s, so that a new result is never far.
+// A check of this host takes 0.1 s, so that a new result comes soon.
 const QUICK = {
   name: 'Quick',
   address: '127.0.1.50',
@@ -36,11 +36,11 @@ const HOSTS = [
   { name: 'Name server', address: '127.0.1.3', role: 'dns' },
   { name: 'Mail server', address: '127.0.1.4' },
   QUICK,
-  // IPv6 is silent in this network, and leads nowhere.
+  // In this network nothing answers over IPv6, and there is no route to other machines.
   { ...QUICK, name: 'Office VPN', address: '::1', interval_seconds: 5 },
   { ...QUICK, name: 'Mirror, IPv6', address: '2001:db8::1', interval_seconds: 5 },
 ];
-/** Host `i` of a made-up history as the configuration has it. @param {number} i */
+/** The configuration of host `i` of a generated history. @param {number} i */
 export const recordedHost = (i) => ({ name: `Sensor ${i}`, address: `127.0.1.${i + 1}` });
 
 /** @type {import('playwright-core').Browser} */
@@ -55,7 +55,7 @@ export async function program(...wanted) {
   return one;
 }
 
-/** The program that most tests look at: a running monitor on 90 days of history, and its hosts. @type {import('./program.mjs').Program} */
+/** The program of most tests: a running monitor with 90 days of history. @type {import('./program.mjs').Program} */
 export let home;
 export const quick = QUICK;
 
@@ -63,7 +63,7 @@ export async function start() {
   assert.deepEqual(
     Object.keys(networkInterfaces()),
     ['lo'],
-    'these tests need a network of their own: tests/browser/run gives it',
+    'these tests need a network namespace: start them with tests/browser/run',
   );
   await mkdir(SHOTS, { recursive: true });
   await network(4, 'answers');
@@ -79,10 +79,16 @@ export async function stop() {
 }
 
 /**
- * @param {(page: import('playwright-core').Page, tools: {requests: string[], shot: (name: string) => Promise<unknown>, axe: () => Promise<void>}) => Promise<void>} use
- * @param {{hash?: string, size?: keyof typeof SIZES, scheme?: 'light' | 'dark', of?: import('./program.mjs').Program, faults?: RegExp}} [options]
- *   of: the program whose page it is; faults: console errors that belong to the case
+ * @typedef {{requests: string[], shot: (name: string) => Promise<unknown>, axe: () => Promise<void>}} Tools
+ *   requests: the URLs so far; shot: saves a screenshot; axe: checks accessibility
+ * @typedef {{
+ *   hash?: string, size?: keyof typeof SIZES, scheme?: 'light' | 'dark', of?: import('./program.mjs').Program,
+ *   faults?: RegExp,
+ * }} Options of: the program whose page it is; faults: expected console errors
  */
+
+/** Opens a page, and afterwards checks its width, its console and its requests.
+ * @param {(page: import('playwright-core').Page, tools: Tools) => Promise<void>} use @param {Options} [options] */
 export async function visit(use, options = {}) {
   const { url } = options.of ?? home;
   const context = await browser.newContext({
@@ -129,7 +135,7 @@ export async function visit(use, options = {}) {
   }
 }
 
-/** axe finds nothing. Its script goes in by the debugger's door, so the page's own rules stay as strict. */
+/** axe finds nothing. Its script is injected through the debugger, so the page's Content-Security-Policy stays. */
 async function clean(page) {
   await page.evaluate(axe.source);
   const found = await page.evaluate(() => window.axe.run(document, { resultTypes: ['violations'] }));
@@ -145,7 +151,7 @@ async function clean(page) {
   );
 }
 
-/** Saved bytes of what a click downloads. */
+/** The file that a click on a button downloads. */
 export async function download(page, name) {
   const [file] = await Promise.all([
     page.waitForEvent('download'),
@@ -158,7 +164,7 @@ export async function download(page, name) {
 
 export const hash = (page) => page.evaluate(() => location.hash);
 export const hostHash = (address, more = '') => `#host=${encodeURIComponent(address)}${more}`;
-/** The charts are there: their heads show a point's values. */
+/** Waits for the charts: the values of a point are above them. */
 export const drawn = (page) => page.waitForSelector('.page:not(.loading) .readout b');
 export const plot = async (page) => page.locator('.plot').first().boundingBox();
 export const until = (page, claim, argument) => page.waitForFunction(claim, argument, { polling: 50 });

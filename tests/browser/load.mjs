@@ -1,5 +1,5 @@
-// How much the first load brings over the wire, and how soon it can be used: printed, not judged.
-//     ./run node load.mjs        BUILT names the folder of the release build
+// Measures how many bytes the first load takes, and when the page can be used. Prints only, checks nothing.
+//     BUILT=<folder of the release build> ./run node load.mjs
 import { chromium } from 'playwright-core';
 import { clear, createProgram } from './program.mjs';
 
@@ -28,7 +28,8 @@ const CASES = [
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
-/** A first visit: nothing is cached. @returns {Promise<{bytes: number, requests: number, usable: number}>} usable in milliseconds from the navigation's start */
+/** A first visit, with an empty cache. @returns {Promise<{bytes: number, requests: number, usable: number}>}
+ * usable: milliseconds from the start of the navigation */
 async function visit(browser, url, selector) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 1100 } });
   const page = await context.newPage();
@@ -47,16 +48,16 @@ async function visit(browser, url, selector) {
     found.requests += 1;
   });
   await page.addInitScript((wanted) => {
-    const look = () => {
+    const check = () => {
       if (document.querySelector(wanted)) window.usable = performance.now();
-      else requestAnimationFrame(look);
+      else requestAnimationFrame(check);
     };
-    look();
+    check();
   }, selector);
   await page.goto(url);
   await page.waitForFunction(() => window.usable);
   found.usable = await page.evaluate(() => window.usable);
-  // What goes on in the background belongs to the first load too, until the page asks for news.
+  // What is loaded in the background counts too, until the page polls for new results.
   while (!isOver) await page.waitForResponse(/latest/);
   if (process.env.TRACE) {
     console.log(
@@ -80,14 +81,15 @@ try {
       programs.set(count, await createProgram(hosts(count), { recorded: [count, 90] }));
       await programs.get(count).start();
     }
-    // The first visit of all warms up the browser.
+    // The first visit warms up the browser.
     await visit(browser, programs.get(count).url + hash, selector);
     const runs = [];
     for (let n = 0; n < RUNS; n += 1) runs.push(await visit(browser, programs.get(count).url + hash, selector));
     const usable = runs.map((r) => Math.round(r.usable));
-    console.log(
-      `${name}: ${(median(runs.map((r) => r.bytes)) / 1000).toFixed(1)} kB in ${median(runs.map((r) => r.requests))} requests, usable after ${median(usable)} ms (${Math.min(...usable)} to ${Math.max(...usable)})`,
-    );
+    const kilobytes = (median(runs.map((r) => r.bytes)) / 1000).toFixed(1);
+    const requests = median(runs.map((r) => r.requests));
+    const times = `${median(usable)} ms (${Math.min(...usable)} to ${Math.max(...usable)})`;
+    console.log(`${name}: ${kilobytes} kB in ${requests} requests, usable after ${times}`);
   }
 } finally {
   await browser.close();

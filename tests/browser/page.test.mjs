@@ -1,4 +1,4 @@
-// Every feature of the page, clicked through in headless Chromium against the real program.
+// Every feature of the page, used in headless Chromium with the real program.
 import { after, before } from 'node:test';
 import { start, stop } from './harness.mjs';
 

@@ -1,4 +1,4 @@
-// The real program with a folder of its own: configuration, database, log. It pings nothing but loopback addresses.
+// Starts the real program in a temporary folder with configuration, database and log. It pings loopback addresses only.
 import { execFile, spawn } from 'node:child_process';
 import { copyFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
@@ -8,17 +8,18 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 
 const run = promisify(execFile);
-/** Where cargo has put the binary, and examples/history beside it. */
+/** The folder in which cargo has put the binary and examples/history. */
 const BUILT = process.env.BUILT ?? fileURLToPath(new URL('../../target/debug', import.meta.url));
-const PATIENCE_MS = 20000;
+const TIMEOUT_MS = 20000;
 
-/** Asks until the answer is there. @template T @param {() => Promise<T>} ask @param {string} what @returns {Promise<T>} the first that is not falsy */
-export async function soon(ask, what) {
-  const giveUp = Date.now() + PATIENCE_MS;
+/** Calls a function until its result is truthy. @template T @param {() => Promise<T>} call
+ * @param {string} what for the error @returns {Promise<T>} */
+export async function soon(call, what) {
+  const giveUp = Date.now() + TIMEOUT_MS;
   for (;;) {
-    const answer = await ask();
-    if (answer) return answer;
-    if (Date.now() > giveUp) throw new Error(`${what}: not within ${PATIENCE_MS / 1000} s`);
+    const result = await call();
+    if (result) return result;
+    if (Date.now() > giveUp) throw new Error(`${what}: not within ${TIMEOUT_MS / 1000} s`);
     await new Promise((done) => {
       setTimeout(done, 50);
     });
@@ -39,7 +40,8 @@ async function freePort() {
 
 /** @type {Map<string, Promise<string>>} */
 const made = new Map();
-/** A database of made-up history that ends now or some minutes ago; made once, since it takes seconds. @param {number[]} wanted hosts, days, minutes ago */
+/** A database with a generated history; each is generated once, since that takes seconds.
+ * @param {number[]} wanted number of hosts, days, and how many minutes ago it ends */
 function history(wanted) {
   const key = wanted.join();
   const write = async () => {
@@ -51,9 +53,14 @@ function history(wanted) {
   return /** @type {Promise<string>} */ (made.get(key));
 }
 
-/** @typedef {{name: string, address: string, interval_seconds?: number, ping_count?: number, ping_spacing_ms?: number, timeout_seconds?: number, role?: string, family?: number}} HostPlan */
+/**
+ * @typedef {{
+ *   name: string, address: string, interval_seconds?: number, ping_count?: number, ping_spacing_ms?: number,
+ *   timeout_seconds?: number, role?: string, family?: number,
+ * }} HostConfig
+ */
 
-/** @param {HostPlan[]} hosts @param {number} port @param {string} database */
+/** @param {HostConfig[]} hosts @param {number} port @param {string} database */
 function configuration(hosts, port, database) {
   const entry = (host) =>
     Object.entries(host)
@@ -67,8 +74,8 @@ const running = new Set();
 process.on('exit', () => running.forEach((child) => child.kill('SIGKILL')));
 
 /**
- * @param {HostPlan[]} hosts
- * @param {{recorded?: number[]}} [options] recorded: history of so many hosts (127.0.1.1 and following) and days, which ended so many minutes ago
+ * @param {HostConfig[]} hosts
+ * @param {{recorded?: number[]}} [options] recorded: a history as in `history`, of hosts from 127.0.1.1 on
  */
 export async function createProgram(hosts, options = {}) {
   const folder = await mkdtemp(join(tmpdir(), 'page-program-'));
@@ -122,7 +129,7 @@ export async function createProgram(hosts, options = {}) {
     },
     /** @param {string} statement as the sqlite3 shell takes it */
     sql: async (statement) => (await run('sqlite3', ['-cmd', '.timeout 5000', database, statement])).stdout.trim(),
-    /** The newest check of a host as the API tells it. @param {string} address */
+    /** The newest check of a host in the API. @param {string} address */
     newest: async (address) => (await get('api/ping-results/latest')).find((row) => row.host_address === address),
     async remove() {
       await this.stop();
@@ -132,16 +139,16 @@ export async function createProgram(hosts, options = {}) {
 }
 /** @typedef {Awaited<ReturnType<typeof createProgram>>} Program */
 
-/** Every program is stopped and every folder removed. @param {Program[]} programs */
+/** Stops every program and removes every folder. @param {Program[]} programs */
 export async function clear(programs) {
   await Promise.all(programs.map((program) => program.remove()));
   await Promise.all([...made.values()].map(async (file) => rm(join(await file, '..'), { recursive: true })));
   made.clear();
 }
 
-/** Whether this network answers pings, from now on. Only ever said inside a network namespace of the tests' own.
- * @param {4 | 6} family @param {'answers' | 'silent'} manner */
-export async function network(family, manner) {
+/** Sets whether this network answers pings. Only for the tests' network namespace.
+ * @param {4 | 6} family @param {'answers' | 'silent'} state */
+export async function network(family, state) {
   const file = family === 4 ? '/proc/sys/net/ipv4/icmp_echo_ignore_all' : '/proc/sys/net/ipv6/icmp/echo_ignore_all';
-  await writeFile(file, manner === 'silent' ? '1' : '0');
+  await writeFile(file, state === 'silent' ? '1' : '0');
 }

@@ -587,14 +587,14 @@ test('there is one problem per cause, and planned outages are none', () => {
     ],
   );
   assert.equal(found[1].since, NOW - 310);
-  const said = found.map((t) => cause.problemText(t, [entryOf('z')]));
+  const words = found.map((t) => cause.problemText(t, [entryOf('z')]));
   assert.deepEqual(
-    said.map((w) => w.title + w.which),
+    words.map((w) => w.title + w.which),
     ['This machine’s link is down for IPv6', 'Provider outage, 2 hosts,', 'c is down', 'e loses most pings'],
   );
-  assert.equal(said[0].state, 'not_measured');
-  assert.equal(said[0].rest, 'Nothing can be sent over it, so nothing is measured: no route.');
-  assert.equal(said[2].rest, 'Cause: host. Other hosts answer, so it is not your line.');
+  assert.equal(words[0].state, 'not_measured');
+  assert.equal(words[0].rest, 'Nothing can be sent over it, so nothing is measured: no route.');
+  assert.equal(words[2].rest, 'Cause: host. Other hosts answer, so it is not your line.');
 });
 
 test('the path is up as far as the step that is down, and not judged beyond it', () => {
@@ -641,9 +641,9 @@ test('the path is up as far as the step that is down, and not judged beyond it',
 });
 
 test('the evidence for a cause is written in sentences', () => {
-  const said = (f, more) => details.factsText(outageOf(NOW - 60, 0, { facts: f, ...more }));
+  const words = (f, more) => details.factsText(outageOf(NOW - 60, 0, { facts: f, ...more }));
   assert.equal(
-    said({
+    words({
       gateway_address: '192.168.1.1',
       gateway: 'answers',
       beyond_answering: 0,
@@ -654,8 +654,8 @@ test('the evidence for a cause is written in sentences', () => {
     }),
     'The gateway 192.168.1.1 answered. 8 other hosts beyond it did not answer either. 1 other host on this machine’s own networks answered. On the path, 100.64.0.1 still answered.',
   );
-  assert.equal(said({ link_fault: 'eth0 has no carrier' }), 'Nothing could be sent: eth0 has no carrier.');
-  assert.equal(said(null), 'It was not recorded what else answered.');
+  assert.equal(words({ link_fault: 'eth0 has no carrier' }), 'Nothing could be sent: eth0 has no carrier.');
+  assert.equal(words(null), 'It was not recorded what else answered.');
   assert.equal(
     details.hopsText({ at: '', reached: false, hops: ['192.168.1.1', null, '100.64.0.1'] }),
     '192.168.1.1, a silent hop, 100.64.0.1, then nothing',

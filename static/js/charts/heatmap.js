@@ -15,8 +15,7 @@ function valueText(value, measure, bin) {
   return measure === 'lost' ? `${percent(value)} % lost of ${bin.sent} pings` : `median ${usAsMs(value)} ms`;
 }
 
-/** @param {Bin[][]} bins @param {Measure} measure @param {(text: string) => void} read called with the cell pointed
- * at */
+/** @param {Bin[][]} bins @param {Measure} measure @param {(text: string) => void} read shows the text of a cell */
 function drawCells(bins, measure, read) {
   const usual = usualLatency(bins);
   /** @type {SVGElement[]} */

@@ -88,8 +88,7 @@ function drawRate(f, points, y, shift) {
 }
 
 /** A thin line down to each check that was down, so that an outage is visible at any zoom. Degraded checks get none:
- * for
- * several hosts over months these lines would cover the chart.
+ * for several hosts over months these lines would cover the chart.
  * @param {Frame} f @param {Point[]} points @param {Scale} y @param {number} shift pixels */
 function drawDownStems(f, points, y, shift) {
   const { context: c, x } = f;

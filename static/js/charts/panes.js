@@ -13,7 +13,7 @@ const LABELS_HEIGHT = 22;
 const MIN_HATCH_PIXELS = 5;
 const MIN_NAMES_PIXELS = 60;
 
-/** @type {[number, State][]} where a lane's name stands, percent */
+/** @type {[number, State][]} position of a lane's name, percent */
 const LANE_NAMES = [[97.5, 'up'], [87.5, 'degraded'], [40, 'down']];
 /** @type {['min' | 'p5' | 'p25', 'max' | 'p95' | 'p75', number][]} lower edge, upper edge, opacity */
 const SPREADS = [['min', 'max', 0.12], ['p5', 'p95', 0.24], ['p25', 'p75', 0.34]];

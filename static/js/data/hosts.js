@@ -52,9 +52,8 @@ const ORDERS = {
   coverage: (a, b) => (a.coverage ?? 101) - (b.coverage ?? 101),
 };
 
-/** @param {HostEntry[]} list @param {{state: string, query: string, sort: string}} wanted a sort key after - sorts
- * backwards
- * @returns {HostEntry[]} */
+/** A sort key that begins with - sorts backwards.
+ * @param {HostEntry[]} list @param {{state: string, query: string, sort: string}} wanted @returns {HostEntry[]} */
 export function filterAndSort(list, wanted) {
   const words = wanted.query.toLowerCase().split(/\s+/).filter(Boolean);
   const back = wanted.sort.startsWith('-') ? -1 : 1;

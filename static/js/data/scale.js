@@ -50,8 +50,8 @@ export function logTicks(low, high, count) {
   return tens.length > 1 ? tens : inside.filter((_, i) => i % Math.ceil(inside.length / count) === 0);
 }
 
-/** The axis of the latencies shown: logarithmic from a little below the minimum to a little above the maximum, linear
- * from 0.
+/** The ends of a latency axis: logarithmic from a little below the minimum to a little above the maximum, linear from
+ * 0.
  * @param {(number | null)[][]} columns microseconds @param {boolean} log
  * @returns {[number, number]} milliseconds */
 export function latencyDomain(columns, log) {

@@ -63,8 +63,7 @@ function setEnds(t) {
 }
 
 /** Adds a new check. In a bucket of several checks minimum, maximum and counts stay exact; percentiles become means
- * weighted
- * by pings, until the next request.
+ * weighted by pings, until the next request.
  * @param {Timeline} t @param {CheckResult} row @param {number} at when it began
  * @returns {boolean} whether anything changed */
 export function addCheck(t, row, at) {
@@ -224,8 +223,7 @@ function outageLabel(o) {
 }
 
 /** What is drawn behind the lines: recorded outages and gaps from their own start to their own end, however long a
- * bucket
- * is; elsewhere the state of whole points. One bad check in a bucket of hours gets no band, only a stem and its state.
+ * bucket is; elsewhere the state of whole points. One bad check in a bucket of hours gets no band, only a stem.
  * @param {Timeline} t @param {Outage[]} outages @param {Gap[]} [gaps] @returns {Span[]} none of them up */
 export function bands(t, outages, gaps = []) {
   const down = outages

@@ -1,5 +1,4 @@
-// The view (page, host, range and so on) as the fragment of the URL, so that a link leads to it. Times are Unix
-// seconds.
+// The view (page, host, range and so on) as the fragment of the URL, so that it can be linked. Times are Unix seconds.
 import { RANGES } from './time.js';
 
 /** @type {View} */

@@ -232,7 +232,7 @@ class HostPage {
     put(this.figures, ...figuresOf(statistics, outagesWithin(this.outages, span.from, span.to), this.isCut));
   }
 
-  /** @param {boolean} isQuiet whether the page keeps its looks until the answers arrive */
+  /** @param {boolean} isQuiet whether the page is not dimmed until the answers arrive */
   async load(isQuiet) {
     const query = preferPrefetched(seriesQuery(this.address, this.span(), this.element.clientWidth));
     this.loadNumber += 1;

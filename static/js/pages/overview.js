@@ -38,7 +38,7 @@ const percentText = (share, digits) => (share === null ? NO_VALUE : `${percent(s
 /** Names of months, each under its first day. @param {string} firstDay @param {number} days */
 function monthMarks(firstDay, days) {
   const marks = [];
-  // Not under the last four days, where today stands.
+  // Not under the last four days, where "today" is written.
   for (let i = 0; i < days - 4; i += 1) {
     const t = dayStart(firstDay, i);
     if (new Date(t * 1000).getDate() !== 1) continue;

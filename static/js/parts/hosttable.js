@@ -1,6 +1,5 @@
 // The table of hosts. Rows are kept and updated in place, so that focus and selection survive each new result. Strips
-// and
-// sparklines are drawn when their row first becomes visible.
+// and sparklines are drawn when their row first becomes visible.
 import { shape, sparkline, stateMark, strip } from '../charts/shapes.js';
 import { availability, dayBars, daysText } from '../data/days.js';
 import { NO_VALUE, STATE_WORDS, ms, percent, usAsMs } from '../data/format.js';

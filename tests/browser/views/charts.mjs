@@ -1,11 +1,11 @@
-// What is done to a host's charts: ranges, zoom, keys, crosshair, files.
+// The controls of a host's charts: ranges, zoom, keys, crosshair, files.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { download, drawn, hash, hostHash, plot, until, visit } from '../harness.mjs';
 
 const HOST = hostHash('127.0.1.2');
 
-test('every range is a click away and stands in the URL', () =>
+test('every range is one click away and is in the URL', () =>
   visit(
     async (page) => {
       await drawn(page);
@@ -28,7 +28,7 @@ test('every range is a click away and stands in the URL', () =>
     { hash: HOST },
   ));
 
-test('any other range is given by its ends', () =>
+test('a custom range is set by its start and end', () =>
   visit(
     async (page) => {
       await drawn(page);
@@ -44,7 +44,7 @@ test('any other range is given by its ends', () =>
     { hash: HOST },
   ));
 
-test('a drag zooms, a double click goes back', () =>
+test('dragging zooms in, a double click goes back', () =>
   visit(
     async (page) => {
       await drawn(page);
@@ -65,7 +65,7 @@ test('a drag zooms, a double click goes back', () =>
     { hash: HOST },
   ));
 
-test('keys move, zoom and read the charts', () =>
+test('keys pan, zoom and read the charts', () =>
   visit(
     async (page) => {
       await drawn(page);
@@ -89,7 +89,7 @@ test('keys move, zoom and read the charts', () =>
     { hash: HOST },
   ));
 
-test('one crosshair for all charts, with its values in their heads', () =>
+test('one crosshair spans all charts, and its values are above them', () =>
   visit(
     async (page, { shot }) => {
       await drawn(page);
@@ -109,7 +109,7 @@ test('one crosshair for all charts, with its values in their heads', () =>
     { hash: HOST },
   ));
 
-test('latency is shown logarithmic or linear, the heat map as loss or latency', () =>
+test('latency is logarithmic or linear, and the heat map shows loss or latency', () =>
   visit(
     async (page) => {
       await drawn(page);
@@ -126,7 +126,7 @@ test('latency is shown logarithmic or linear, the heat map as loss or latency', 
     { hash: HOST },
   ));
 
-test('a day of the strip leads to that day', () =>
+test('a click on a day of the strip shows that day', () =>
   visit(
     async (page) => {
       await drawn(page);
@@ -139,7 +139,7 @@ test('a day of the strip leads to that day', () =>
     { hash: HOST },
   ));
 
-test('what is seen is saved as CSV and as PNG', () =>
+test('the charts are saved as CSV and as PNG', () =>
   visit(
     async (page) => {
       await drawn(page);

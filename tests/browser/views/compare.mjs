@@ -1,9 +1,9 @@
-// Several hosts over each other.
+// The page that compares hosts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { download, drawn, hash, plot, program, quick, until, visit } from '../harness.mjs';
 
-test('several hosts are shown over each other', () =>
+test('several hosts share the same charts', () =>
   visit(
     async (page, { axe, shot }) => {
       await drawn(page);
@@ -27,16 +27,16 @@ test('several hosts are shown over each other', () =>
     { hash: '#page=compare&hosts=127.0.1.1,127.0.1.2' },
   ));
 
-test('a host that nobody knows is said, and the others are shown', () =>
+test('an unknown host is named, and the others are shown', () =>
   visit(
     async (page, { requests }) => {
       await page.getByText('Not known here: 192.0.2.99.').waitFor();
       await until(page, () => document.querySelectorAll('.part tbody tr').length === 1);
-      const asked = () => requests.filter((url) => url.includes('192.0.2.99')).length;
-      const before = asked();
+      const requestCount = () => requests.filter((url) => url.includes('192.0.2.99')).length;
+      const before = requestCount();
       await page.waitForTimeout(2500);
-      assert.equal(asked(), before, 'it is not asked for again and again');
-      // Whatever the page learns meanwhile, the sentence stays, until the host is taken out.
+      assert.equal(requestCount(), before, 'it is not requested again');
+      // The sentence stays until the host is removed.
       await page.evaluate(() => {
         location.hash += '&scale=linear';
       });
@@ -48,7 +48,7 @@ test('a host that nobody knows is said, and the others are shown', () =>
     { hash: '#page=compare&hosts=192.0.2.99,127.0.1.1', faults: /404/ },
   ));
 
-test('two IP versions of one name are two rows, two pages and two lines', async () => {
+test('one name with two IP versions has two rows, two pages and two lines', async () => {
   const twins = await program(
     [4, 6].map((family) => ({ ...quick, name: `Twin ${family}`, address: 'localhost', family })),
   );
@@ -57,7 +57,7 @@ test('two IP versions of one name are two rows, two pages and two lines', async 
     async (page) => {
       const row = (name) => page.locator('.hosts tbody tr', { hasText: name });
       await row('Twin 4').getByText('Up').waitFor();
-      // IPv6 is silent here, or localhost has none.
+      // Over IPv6 nothing answers here, or localhost has no IPv6 address.
       await row('Twin 6')
         .getByText(/^(Down|Not measured)$/)
         .waitFor();

@@ -1,4 +1,4 @@
-// The page of one host: what it shows, and how it stays fresh.
+// The page of one host: what it shows, and how it is kept up to date.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { drawn, hash, home, hostHash, quick, until, visit } from '../harness.mjs';
@@ -41,7 +41,7 @@ test('a host’s page shows charts, figures, distribution, heat map, outages and
     { hash: hostHash(PROVIDER) },
   ));
 
-test('dark: the host’s page in the system’s colours', () =>
+test('a host’s page follows the system’s dark colour scheme', () =>
   visit(
     async (page, { axe, shot }) => {
       await whole(page);
@@ -51,7 +51,7 @@ test('dark: the host’s page in the system’s colours', () =>
     { scheme: 'dark', hash: hostHash(PROVIDER, '&range=7d') },
   ));
 
-test('a click on a host leads to its page, back leads back', () =>
+test('a click on a host opens its page, and the back button returns', () =>
   visit(async (page) => {
     await page.getByRole('link', { name: 'Provider', exact: true }).click();
     await drawn(page);
@@ -61,7 +61,7 @@ test('a click on a host leads to its page, back leads back', () =>
     await page.waitForSelector('.hosts');
   }));
 
-test('a new result is seen within three seconds of the check’s end, without asking for the history again', () =>
+test('a new result appears within 3 s of the check’s end, without another request for the history', () =>
   visit(
     async (page, { requests }) => {
       await whole(page);
@@ -75,7 +75,7 @@ test('a new result is seen within three seconds of the check’s end, without as
           window.seen.push({ at: Date.parse(known), after: Date.now() - Date.parse(known) });
         }).observe(document.querySelector('.checks'), { childList: true, subtree: true });
       });
-      const asked = requests.filter((url) => /series|ping-results\?/.test(url)).length;
+      const requestCount = requests.filter((url) => /series|ping-results\?/.test(url)).length;
       await until(page, () => window.seen.length >= 5);
       const seen = await page.evaluate(() => window.seen);
       const lasts = quick.ping_spacing_ms * (quick.ping_count - 1);
@@ -84,18 +84,18 @@ test('a new result is seen within three seconds of the check’s end, without as
         seen.some(({ at }, i) => i > 0 && at > seen[i - 1].at),
         'newest first',
       );
-      assert.equal(requests.filter((url) => /series|ping-results\?/.test(url)).length, asked);
-      // What came live has its pings too.
+      assert.equal(requests.filter((url) => /series|ping-results\?/.test(url)).length, requestCount);
+      // A result that was added has its pings too.
       assert.equal(await page.locator('.checks tbody tr').first().locator('.pings rect').count(), quick.ping_count);
     },
     { hash: hostHash(quick.address, '&range=1h') },
   ));
 
-test('what was missed while paused is asked for again', () =>
+test('results missed during a pause are requested', () =>
   visit(
     async (page, { requests }) => {
       await whole(page);
-      const asked = series(requests);
+      const requestCount = series(requests);
       await page.getByRole('button', { name: 'Pause' }).click();
       const known = Date.parse((await home.newest(quick.address)).timestamp);
       await soon(
@@ -104,12 +104,12 @@ test('what was missed while paused is asked for again', () =>
         'three more checks',
       );
       await Promise.all([page.waitForResponse(/series/), page.getByRole('button', { name: 'Pause' }).click()]);
-      assert.equal(series(requests), asked + 1);
+      assert.equal(series(requests), requestCount + 1);
     },
     { hash: hostHash(quick.address) },
   ));
 
-test('a range without data keeps its axes and says so', () =>
+test('a range without data says so and keeps its axes', () =>
   visit(
     async (page, { axe, shot }) => {
       await page.getByText('Not measured in this range').waitFor();
@@ -120,16 +120,16 @@ test('a range without data keeps its axes and says so', () =>
     { hash: hostHash(PROVIDER, '&from=1600000000&to=1600086400') },
   ));
 
-test('a host that the server does not know is said so', () =>
+test('a host that the server does not know gets a message', () =>
   visit(
     async (page) => {
       await page.getByText('No host with the address 192.0.2.1 is known here.').waitFor();
-      assert.equal(await page.locator('.stats').isVisible(), false, 'no figures of nobody');
+      assert.equal(await page.locator('.stats').isVisible(), false, 'no figures of an unknown host');
     },
     { hash: hostHash('192.0.2.1'), faults: /404/ },
   ));
 
-test('a range of more than a year has its heat map too, of the last year', () =>
+test('the heat map of a range of more than a year shows the last year', () =>
   visit(
     async (page) => {
       await drawn(page);
@@ -146,7 +146,7 @@ test('a range of more than a year has its heat map too, of the last year', () =>
     },
   ));
 
-test('the tab is named after the host once its name is known', () =>
+test('the title of the tab is the name of the host', () =>
   visit(
     async (page) => {
       await drawn(page);

@@ -1,4 +1,4 @@
-// Which modules the page loads, and when: the build works it out from their imports, this test does so again by itself.
+// Which modules the page loads first. The build finds them in the imports; these tests do so independently.
 import assert from 'node:assert/strict';
 import { readdir, readFile } from 'node:fs/promises';
 import { test } from 'node:test';
@@ -8,7 +8,8 @@ import { home } from '../harness.mjs';
 
 const text = async (path) => (await fetch(home.url + path)).text();
 
-/** A module and all that it imports statically. @param {string} path @param {Map<string, string>} [found] path to text */
+/** A module and all that it imports statically. @param {string} path
+ * @param {Map<string, string>} [found] path to text */
 async function closure(path, found = new Map()) {
   if (found.has(path)) return found;
   const body = await text(path);
@@ -52,12 +53,13 @@ test('a link to another page preloads exactly the modules which that page adds',
 });
 
 test('modules are served as they are in the source, without comments and with the same line numbers', async () => {
-  const source = new URL('../../../static/', import.meta.url);
-  const files = (await readdir(new URL('js/', source), { recursive: true })).filter((file) => file.endsWith('.js'));
+  const folder = new URL('../../../static/js/', import.meta.url);
+  const files = (await readdir(folder, { recursive: true })).filter((file) => file.endsWith('.js'));
   const options = { compilerOptions: { target: 'esnext', module: 'esnext', removeComments: true } };
   for (const file of files) {
-    const [served, original] = [await text(`js/${file}`), await readFile(new URL(`js/${file}`, source), 'utf8')];
-    assert.equal(ts.transpileModule(served, options).outputText, ts.transpileModule(original, options).outputText, file);
+    const [served, original] = [await text(`js/${file}`), await readFile(new URL(file, folder), 'utf8')];
+    const [code, originalCode] = [served, original].map((source) => ts.transpileModule(source, options).outputText);
+    assert.equal(code, originalCode, file);
     assert.doesNotMatch(served, /^ *(\/\/|\/?\*)/m, file);
     assert.equal(served.split('\n').length, original.split('\n').length, file);
   }

@@ -1,11 +1,11 @@
-// The list of outages.
+// The page of outages.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { download, drawn, hash, program, recordedHost, until, visit } from '../harness.mjs';
 
 const listed = (page) => page.waitForSelector('.part table tbody tr');
 
-test('outages are listed, by host and whether they are over, and lead to their charts', () =>
+test('outages are filtered by host, and link to their charts', () =>
   visit(
     async (page, { axe, shot }) => {
       await listed(page);
@@ -21,7 +21,7 @@ test('outages are listed, by host and whether they are over, and lead to their c
       await page.setViewportSize({ width: 1440, height: 900 });
       await page.getByLabel('Host', { exact: true }).selectOption('127.0.1.2');
       await until(page, (n) => document.querySelectorAll('.part tbody tr').length < n, all);
-      // Four of the provider's, one of the gateway's and one of its own in 90 days.
+      // In 90 days four with cause provider, one with cause gateway, one with cause host.
       assert.equal(await page.locator('.part tbody tr').count(), 6);
       assert.match(await page.locator('.part tbody').innerText(), /2 h 5 min/);
       await page.locator('.part tbody a').first().click();
@@ -31,12 +31,12 @@ test('outages are listed, by host and whether they are over, and lead to their c
     { hash: '#page=outages' },
   ));
 
-test('outages are chosen by their cause, and the square of each stands where it broke', () =>
+test('outages are filtered by cause, and the square marks where each broke', () =>
   visit(
     async (page) => {
       await listed(page);
       await page.getByLabel('Cause', { exact: true }).selectOption('provider');
-      // Four, each of three hosts.
+      // Four outages of three hosts each.
       await until(page, () => document.querySelectorAll('.part tbody tr').length === 12);
       assert.match(await hash(page), /cause=provider/);
       const places = await page
@@ -50,7 +50,7 @@ test('outages are chosen by their cause, and the square of each stands where it 
     { hash: '#page=outages' },
   ));
 
-test('what an outage’s cause rests on opens by keyboard and is told to a screen reader', () =>
+test('the details of an outage open by keyboard, and a screen reader can tell', () =>
   visit(
     async (page, { axe, shot }) => {
       await listed(page);
@@ -59,14 +59,14 @@ test('what an outage’s cause rests on opens by keyboard and is told to a scree
       await more.focus();
       await page.keyboard.press('Enter');
       assert.equal(await more.getAttribute('aria-expanded'), 'true');
-      const told = await page.locator(`[id="${await more.getAttribute('aria-controls')}"]`).innerText();
+      const text = await page.locator(`[id="${await more.getAttribute('aria-controls')}"]`).innerText();
       for (const part of [
         /The gateway 192\.168\.1\.1 answered\. 2 other hosts beyond it did not answer either\./,
         /Last reply before\s+Sun|Mon|Tue|Wed|Thu|Fri|Sat/,
         /200 of 200 lost/,
         /192\.168\.1\.1, a silent hop, 100\.64\.0\.1, then nothing/,
       ])
-        assert.match(told, part);
+        assert.match(text, part);
       await page
         .getByRole('button', { name: /^Details: Host 3, / })
         .filter({ visible: true })
@@ -88,7 +88,7 @@ test('what an outage’s cause rests on opens by keyboard and is told to a scree
     { hash: '#page=outages' },
   ));
 
-test('dark: the list of outages in the system’s colours', () =>
+test('the page of outages follows the system’s dark colour scheme', () =>
   visit(
     async (page, { axe, shot }) => {
       await listed(page);
@@ -107,7 +107,7 @@ for (const [where, ready, hosts] of [
   ['#page=outages&host=127.0.1.2', '.part table', '127.0.1.2'],
   ['#host=127.0.1.2&from=1790000000&to=1790003600', '.page:not(.loading)', '127.0.1.2'],
 ]) {
-  test(`${where || 'the overview'} leads to the printable report of what it shows`, () =>
+  test(`${where || 'the overview'} links to the printable report of its range and host`, () =>
     visit(
       async (page) => {
         await page.waitForSelector(ready);
@@ -143,7 +143,7 @@ test('the outages are saved as CSV', () =>
     { hash: '#page=outages' },
   ));
 
-test('a host’s page lists its outages and says how many the range has', () =>
+test('a host’s page lists its outages and counts those of the range', () =>
   visit(
     async (page) => {
       await drawn(page);
@@ -153,18 +153,20 @@ test('a host’s page lists its outages and says how many the range has', () =>
     { hash: '#host=127.0.1.2&range=90d' },
   ));
 
-test('of more outages than are told at once a range that lies before them has its own', async () => {
+test('an old range shows its outages even if newer ones fill the list', async () => {
   const often = await program([0, 1, 2].map(recordedHost), { recorded: [3, 90] });
   await often.start();
-  // One of a minute every hour and a half of 90 days, in what is recorded of the gateway.
+  // One minute of outage every 90 minutes for 87 days, added to the record of the gateway.
+  const ago = (minutes) => `strftime('%Y-%m-%d %H:%M:%S', 'now', '-' || (${minutes}) || ' minutes')`;
   await often.sql(`with recursive n(i) as (select 1 union all select i + 1 from n where i < 1400)
-    insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed)
-    select 'Sensor 0', '127.0.1.1', 'outage', strftime('%Y-%m-%d %H:%M:%S', 'now', '-' || (i * 90 + 30) || ' minutes'), strftime('%Y-%m-%d %H:%M:%S', 'now', '-' || (i * 90 + 29) || ' minutes'), 60, 1 from n`);
+    insert into outage_events(host_name, host_address, event_type,
+      start_time, end_time, duration_seconds, checks_failed)
+    select 'Sensor 0', '127.0.1.1', 'outage', ${ago('i * 90 + 30')}, ${ago('i * 90 + 29')}, 60, 1 from n`);
   const now = Math.floor(Date.now() / 1000);
   await visit(
     async (page) => {
       await drawn(page);
-      // The newest thousand reach back 62 days; these four days lie 80 to 84 days ago.
+      // The newest thousand reach back 62 days; this range is 80 to 84 days ago.
       await page.getByText(/^6\d outages? of 1 h \d+ min in this range|^.* 6\d outages of .* in this range/).waitFor();
       await page.getByText(/, only the newest$/).waitFor();
     },

@@ -1,11 +1,11 @@
-// The first page: verdict, figures, table of hosts.
+// The overview: verdict, figures, table of hosts.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { download, hash, home, program, recordedHost, until, visit } from '../harness.mjs';
 
 const strips = (page) => page.waitForSelector('.hosts tbody .strip');
 
-test('the overview says how the line is, and lists every host with state, strip and figures', () =>
+test('the overview shows the verdict, and every host with state, strip and figures', () =>
   visit(async (page, { axe, shot, requests }) => {
     await strips(page);
     assert.equal(await page.locator('.hosts tbody tr').count(), home.hosts.length);
@@ -23,12 +23,12 @@ test('the overview says how the line is, and lists every host with state, strip 
     );
     assert.ok(!requests.some((url) => /host\.js|compare\.js/.test(url)), 'other pages are not loaded yet');
     for (const path of ['api/overview?', 'api/status'])
-      assert.equal(requests.filter((url) => url.includes(path)).length, 1, `${path} is asked once, and early`);
+      assert.equal(requests.filter((url) => url.includes(path)).length, 1, `${path} is requested once, and early`);
     await axe();
     await shot('overview-light');
   }));
 
-test('a narrow window shows fewer columns, and no row sticks out', () =>
+test('a narrow window shows fewer columns, and no row is too wide', () =>
   visit(async (page, { shot }) => {
     await strips(page);
     for (const width of [1200, 1000, 720, 800]) {
@@ -42,7 +42,7 @@ test('a narrow window shows fewer columns, and no row sticks out', () =>
     await shot('overview-narrow');
   }));
 
-test('dark: the overview in the system’s colours', () =>
+test('the overview follows the system’s dark colour scheme', () =>
   visit(
     async (page, { axe, shot }) => {
       await strips(page);
@@ -52,14 +52,14 @@ test('dark: the overview in the system’s colours', () =>
     { scheme: 'dark' },
   ));
 
-test('what cannot be measured is said with its reason, and is not down', () =>
+test('a host that cannot be measured is not down, and the reason is shown', () =>
   visit(async (page) => {
     const row = page.locator('.hosts tbody tr', { hasText: 'Mirror, IPv6' });
     await row.getByText('Not measured').waitFor();
     await row.getByText(/no route|cannot|unreachable/i).waitFor();
   }));
 
-test('one host that is down is said in a banner, and the line is not blamed', () =>
+test('one host that is down gets a banner, and the line stays up', () =>
   visit(async (page) => {
     await page
       .locator('.banner')
@@ -68,7 +68,7 @@ test('one host that is down is said in a banner, and the line is not blamed', ()
     await page.getByRole('heading', { name: 'The line is up' }).waitFor();
   }));
 
-test('hosts are found by name with / and sorted by their columns', () =>
+test('hosts are filtered by name after / and sorted by columns', () =>
   visit(async (page) => {
     await strips(page);
     const rows = page.locator('.hosts tbody tr');
@@ -107,27 +107,27 @@ test('the overview is saved as CSV', () =>
     );
   }));
 
-test('refreshing stops and goes on as wished', () =>
+test('the button Pause stops the updates and resumes them', () =>
   visit(async (page, { requests }) => {
-    const asked = () => requests.filter((url) => url.includes('latest')).length;
+    const requestCount = () => requests.filter((url) => url.includes('latest')).length;
     await page.locator('#connection').getByText(/^Live/).waitFor();
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.getByText(/^Paused at \d\d:\d\d$/).waitFor();
-    const paused = asked();
-    // A second is long enough for the question that a page which goes on would ask.
+    const paused = requestCount();
+    // A page that is not paused would send two requests in that time.
     await page.evaluate(
       () =>
         new Promise((done) => {
           setTimeout(done, 2200);
         }),
     );
-    assert.ok(asked() <= paused + 1, 'one question may have been under way');
+    assert.ok(requestCount() <= paused + 1, 'one request may have been in progress');
     await page.getByRole('button', { name: 'Pause' }).click();
     await page.locator('#connection').getByText(/^Live/).waitFor();
     await page.waitForResponse(/latest/);
   }));
 
-test('a hundred hosts stay usable, rows out of sight are not drawn', async () => {
+test('with a hundred hosts the rows that are not visible are not drawn', async () => {
   const many = await program(
     Array.from({ length: 100 }, (_, i) => recordedHost(i)),
     { recorded: [100, 2] },
@@ -152,7 +152,7 @@ test('a hundred hosts stay usable, rows out of sight are not drawn', async () =>
   await many.stop();
 });
 
-test('of names that begin alike the ends are seen, and so are the addresses', async () => {
+test('long names are shown to their ends, and so are the addresses', async () => {
   const alike = await program(
     [1, 2, 3].map((i) => ({ ...recordedHost(i), name: `customer-site-berlin-north-rack-${i}-switch` })),
     { recorded: [4, 2] },

@@ -1,4 +1,4 @@
-// The same page on a phone, where it must not scroll sideways either.
+// The pages on a phone. None may scroll sideways.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { hostHash, program, recordedHost, visit } from '../harness.mjs';
@@ -21,7 +21,7 @@ for (const [name, where, ready] of PLACES) {
     ));
 }
 
-test('long names and a narrow phone make no page wider than it is', async () => {
+test('long names on a narrow phone make no page scroll sideways', async () => {
   const long = await program(
     [{ ...recordedHost(0), name: 'a-very-long-host-name-that-goes-on-for-fifty-three-ch' }, recordedHost(1)],
     { recorded: [2, 90] },

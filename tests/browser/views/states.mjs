@@ -1,4 +1,4 @@
-// What the page says when something is not as usual: no data yet, no monitor, no server, no line.
+// What the page says in special states: no data yet, no monitor, no server, no line.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { program, quick, recordedHost, until, visit } from '../harness.mjs';
@@ -7,8 +7,8 @@ import { network } from '../program.mjs';
 const three = [0, 1, 2].map(recordedHost);
 const AGO_MINUTES = 134;
 
-test('the first run says what is going on, and fills by itself', async () => {
-  // A first check of ten seconds: time to look.
+test('the first run says what happens, and is replaced by the results', async () => {
+  // A first check of ten seconds, so that its state is seen.
   const slow = { ping_count: 10, ping_spacing_ms: 1000, interval_seconds: 12 };
   const young = await program(three.map((host) => ({ ...host, ...slow })));
   await young.start();
@@ -27,7 +27,7 @@ test('the first run says what is going on, and fills by itself', async () => {
   await young.stop();
 });
 
-test('a first run that cannot measure says why and what cures it', async () => {
+test('a first run that cannot measure says why, and what to do', async () => {
   const cut = await program([{ ...quick, name: 'Far end', address: '2001:db8::1' }]);
   await cut.start();
   await visit(
@@ -40,7 +40,7 @@ test('a first run that cannot measure says why and what cures it', async () => {
   await cut.stop();
 });
 
-test('a page without any database says that no monitor runs', async () => {
+test('a page without a database says that no monitor is running', async () => {
   const bare = await program(three);
   await bare.start('dashboard');
   await visit(
@@ -63,7 +63,7 @@ for (const [name, words] of [
   ['stopped', /It was stopped cleanly at /],
   ['killed', /without a clean stop/],
 ]) {
-  test(`a monitor that was ${name} is said in red with the age of the last result`, async () => {
+  test(`a monitor that was ${name} gets a red banner with the age of the last result`, async () => {
     const silent = await program(three, { recorded: [3, 90, AGO_MINUTES] });
     if (name === 'killed') await silent.sql('update monitor_run set stopped_at = null');
     await silent.start('dashboard');
@@ -85,7 +85,7 @@ for (const [name, words] of [
   });
 }
 
-test('a lost server is said, the data stays, and it recovers by itself', async () => {
+test('without a server the page says so, keeps its data, and recovers', async () => {
   const lost = await program(three, { recorded: [3, 90] });
   await lost.start();
   await visit(
@@ -104,19 +104,25 @@ test('a lost server is said, the data stays, and it recovers by itself', async (
   await lost.stop();
 });
 
-/** A program that no monitor disturbs but seems to run, on hosts of which only the gateway answers, and events of its own. */
-async function frozen(events) {
+/** A dashboard on a database whose monitor seems to be running, with the given outages. Of the hosts only the gateway
+ * answers. */
+async function frozen(outages) {
   const one = await program(
     three.map((host, i) => (i ? host : { ...host, role: 'gateway' })),
     { recorded: [3, 90] },
   );
   await one.start('dashboard');
-  const now = "strftime('%Y-%m-%d %H:%M:%f', 'now')";
-  const check = (i, got) =>
-    `insert into ping_results(host_name, host_address, timestamp, success_count, failure_count, min_latency, avg_latency, max_latency) values('Sensor ${i}', '127.0.1.${i + 1}', ${now}, ${got}, ${5 - got}, 1, 1, 1);`;
-  await one.sql(
-    `update monitor_run set stopped_at = null, alive_at = unixepoch() * 1000; ${events.map(([kind, name, address, cause, notes]) => `insert into outage_events(host_name, host_address, event_type, start_time, cause, notes) values('${name}', '${address}', '${kind}', strftime('%Y-%m-%d %H:%M:%f', 'now', '-250 seconds'), '${cause}', ${notes ? `'${notes}'` : 'null'});`).join('')} ${check(0, 5)} ${check(1, 0)} ${check(2, 0)}`,
-  );
+  const check = (i, received) => `
+    insert into ping_results(host_name, host_address, timestamp,
+      success_count, failure_count, min_latency, avg_latency, max_latency)
+    values('Sensor ${i}', '127.0.1.${i + 1}', strftime('%Y-%m-%d %H:%M:%f', 'now'),
+      ${received}, ${5 - received}, 1, 1, 1);`;
+  const outage = ([kind, name, address, cause, notes]) => `
+    insert into outage_events(host_name, host_address, event_type, start_time, cause, notes)
+    values('${name}', '${address}', '${kind}', strftime('%Y-%m-%d %H:%M:%f', 'now', '-250 seconds'),
+      '${cause}', ${notes ? `'${notes}'` : 'null'});`;
+  await one.sql(`update monitor_run set stopped_at = null, alive_at = unixepoch() * 1000;
+    ${outages.map(outage).join('')} ${check(0, 5)} ${check(1, 0)} ${check(2, 0)}`);
   return one;
 }
 
@@ -127,7 +133,7 @@ for (const [look, options] of [
   ['dark', { scheme: 'dark' }],
   ['phone', { size: 'phone' }],
 ]) {
-  test(`hosts that are down for one cause are one banner with a duration that lives: ${look}`, async () => {
+  test(`hosts that are down for one cause share one banner, whose duration counts up: ${look}`, async () => {
     const cut = await frozen(PROVIDER_OUT);
     await visit(
       async (page, { axe, shot }) => {
@@ -162,13 +168,13 @@ for (const [look, options] of [
   });
 }
 
-test('a link that is down is said as not measured, and nothing beyond it is judged', async () => {
+test('a link that is down is shown as not measured, and nothing beyond it is judged', async () => {
   const cut = await frozen([['link_down', 'link', 'IPv4 and IPv6', 'link', 'eth0 has no carrier']]);
   await cut.sql('delete from check_result where checked_at > (unixepoch() - 300) * 1000');
   await visit(
     async (page, { axe, shot }) => {
-      const told = page.locator('.banner.calm');
-      await told
+      const banner = page.locator('.banner.calm');
+      await banner
         .getByText(
           /^This machine’s link is down since \d\d:\d\d, for 4 min \d+ s\. Nothing can be sent, so nothing is measured: eth0 has no carrier\.$/,
         )
@@ -186,7 +192,7 @@ test('a link that is down is said as not measured, and nothing beyond it is judg
   await cut.stop();
 });
 
-test('a line that falls silent is said at once, and so is its end', async () => {
+test('a line that goes down is shown at once, and so is its recovery', async () => {
   const line = await program([1, 2, 3].map((i) => ({ ...quick, name: `Far end ${i}`, address: `127.0.2.${i}` })));
   await line.start();
   try {
