@@ -1,5 +1,4 @@
-//! `export`, from a database of known content: what comes out, and what comes back when it is read
-//! in again.
+//! `export`, from a database of known content: what is written, and that it reads back unchanged.
 
 mod common;
 
@@ -40,7 +39,7 @@ fn check(host: &Arc<Host>, at: i64, rtts: &[u32]) -> CheckResult {
     }
 }
 
-/// A folder with a database that holds nothing yet.
+/// A folder with an empty database.
 fn fresh() -> (TempDir, Database) {
     let folder = TempDir::new();
     folder.write(
@@ -53,7 +52,7 @@ fn fresh() -> (TempDir, Database) {
     (folder, database)
 }
 
-/// A folder whose database holds these checks.
+/// A folder with a database of these checks.
 fn folder_with(checks: &[CheckResult]) -> TempDir {
     let (folder, mut database) = fresh();
     let now = checks
@@ -78,7 +77,7 @@ fn program(folder: &Path, arguments: &[&str]) -> Finished {
     program_in(folder, "UTC", arguments)
 }
 
-/// What a command prints that must succeed.
+/// The output of a command, which must succeed.
 fn output(folder: &Path, arguments: &[&str]) -> String {
     let finished = program(folder, arguments);
     assert_eq!(
@@ -141,7 +140,7 @@ fn rows(path: &Path, sql: &str) -> Vec<String> {
 /// 2025-11-02 12:34:56.007 UTC.
 const AT: i64 = 1_762_086_896_007;
 
-/// Three checks of two hosts with all that a check may have.
+/// Three checks of two hosts that use every column.
 fn three() -> TempDir {
     let (one, two) = (
         host("one \"1\", etc", "192.0.2.1", None),
@@ -180,7 +179,7 @@ zwölf,2001:db8::c,2025-11-02 12:34:56.008,1,0,100,12.345,12.345,12.345,up,[1234
         output(folder.path(), &["export", "--format=csv", "-o-"]),
         expected
     );
-    // To a file, in place of what is there, and through a link to it.
+    // A file is replaced, also through a symbolic link to it.
     let file = folder.write("a.csv", "old");
     std::os::unix::fs::symlink("a.csv", folder.path().join("link.csv")).expect("a link");
     assert_eq!(
@@ -193,7 +192,7 @@ zwölf,2001:db8::c,2025-11-02 12:34:56.008,1,0,100,12.345,12.345,12.345,up,[1234
 }
 
 #[test]
-fn jsonl_has_an_object_a_check_with_the_same_columns() {
+fn jsonl_has_one_object_per_check_with_the_same_columns() {
     let folder = three();
     let text = output(folder.path(), &["export", "--format", "jsonl"]);
     let expected = r#"{"host_name":"one \"1\", etc","host_address":"192.0.2.1","timestamp":"2025-11-02T12:34:56.007Z","success_count":2,"failure_count":1,"success_rate":66.66666666666667,"min_latency":0.25,"max_latency":0.5,"avg_latency":0.375,"state":"down","rtts_us":[250,null,500],"late":0,"duplicates":0,"foreign":0,"reason":null}"#;
@@ -212,7 +211,7 @@ fn jsonl_has_an_object_a_check_with_the_same_columns() {
 }
 
 #[test]
-fn only_what_is_asked_for_is_exported() {
+fn only_the_requested_hosts_and_times_are_exported() {
     let folder = three();
     let names = |arguments: &[&str]| {
         let all = [&["export", "--format=jsonl"], arguments].concat();
@@ -234,7 +233,7 @@ fn only_what_is_asked_for_is_exported() {
         "",
         "nothing is recorded of it yet"
     );
-    // From is part of a span, to is not.
+    // `--from` is inclusive, `--to` is not.
     assert_eq!(
         names(&[
             "--from",
@@ -287,7 +286,7 @@ fn only_what_is_asked_for_is_exported() {
 }
 
 #[test]
-fn without_a_database_there_is_nothing_to_export_and_none_is_begun() {
+fn without_a_database_the_export_fails_and_creates_none() {
     let folder = TempDir::new();
     for arguments in [
         &["export", "-o", "a.csv"][..],
@@ -309,7 +308,7 @@ fn without_a_database_there_is_nothing_to_export_and_none_is_begun() {
 }
 
 #[test]
-fn what_cannot_be_written_is_said_and_leaves_no_half_file() {
+fn a_failed_export_is_reported_and_leaves_no_partial_file() {
     let folder = three();
     for target in ["/dev/full", "no/such/folder.csv", "."] {
         let failed = program(folder.path(), &["export", "-o", target]);
@@ -331,7 +330,7 @@ fn what_cannot_be_written_is_said_and_leaves_no_half_file() {
         .stderr(Stdio::null())
         .status();
     assert_eq!(ended.expect("it runs").code(), Some(74));
-    // A database that breaks in the middle.
+    // A database that is corrupt in the middle.
     let database = Connection::open(folder.path().join(FILE)).expect("it opens");
     database
         .execute_batch("drop table check_note")
@@ -349,7 +348,7 @@ fn what_cannot_be_written_is_said_and_leaves_no_half_file() {
     assert_eq!(files_in(folder.path()), ["kept.csv"]);
 }
 
-/// Many checks of three hosts with figures of all kinds, the same every time.
+/// Many checks of three hosts with varied figures, the same in every run.
 fn many() -> TempDir {
     let hosts = [
         host("one, \"the\" first", "192.0.2.1", None),
@@ -383,7 +382,7 @@ fn many() -> TempDir {
     folder_with(&checks)
 }
 
-/// The first columns of every record of a CSV text, as they are written.
+/// The first columns of every record of a CSV text, unchanged.
 fn columns(csv: &str, count: usize) -> Vec<String> {
     let mut records = Vec::new();
     let (mut is_quoted, mut commas, mut record) = (false, 0, String::new());
@@ -401,8 +400,8 @@ fn columns(csv: &str, count: usize) -> Vec<String> {
 }
 
 #[test]
-fn what_csv_says_reads_back_to_the_byte() {
-    const NAME: &str = "what_csv_says_reads_back_to_the_byte";
+fn csv_reads_back_byte_for_byte() {
+    const NAME: &str = "csv_reads_back_byte_for_byte";
     if Command::new("sqlite3")
         .arg("-version")
         .stdout(Stdio::null())
@@ -435,7 +434,7 @@ fn what_csv_says_reads_back_to_the_byte() {
 }
 
 #[test]
-fn what_jsonl_says_reads_back_to_the_byte() {
+fn jsonl_reads_back_byte_for_byte() {
     let (folder, (fresh, _)) = (many(), fresh());
     let first = output(folder.path(), &["export", "--format=jsonl"]);
     let names = [
@@ -488,7 +487,7 @@ fn what_jsonl_says_reads_back_to_the_byte() {
 }
 
 #[test]
-fn rows_come_in_the_order_of_time_over_all_pages() {
+fn rows_are_in_chronological_order_across_all_pages() {
     let folder = many();
     let text = output(folder.path(), &["export", "--format=jsonl"]);
     let times: Vec<&str> = text
@@ -501,8 +500,8 @@ fn rows_come_in_the_order_of_time_over_all_pages() {
 }
 
 #[test]
-fn promtool_takes_the_openmetrics() {
-    const NAME: &str = "promtool_takes_the_openmetrics";
+fn promtool_accepts_the_openmetrics() {
+    const NAME: &str = "promtool_accepts_the_openmetrics";
     // Two checks in one millisecond of an address that is measured over both versions of IP: one
     // sample.
     let (v4, v6) = (
@@ -653,8 +652,7 @@ fn round_trip(folder: &TempDir, zone: &str, options: &[&str]) -> (TempDir, TempD
 }
 
 #[test]
-fn an_export_in_the_originals_schema_comes_back_with_every_value_through_the_hour_that_autumn_repeats()
- {
+fn an_export_in_the_originals_schema_survives_the_hour_that_autumn_repeats() {
     let folder = autumn();
     let path = folder.path().join(FILE);
     for zone in [
@@ -679,7 +677,7 @@ fn an_export_in_the_originals_schema_comes_back_with_every_value_through_the_hou
             "{again:?}"
         );
     }
-    // What begins in the second pass has no row before it to tell it by.
+    // A row that begins in the second pass has no earlier row to distinguish it by.
     let (_exported, fresh) = round_trip(
         &folder,
         "Europe/Berlin",
@@ -775,7 +773,7 @@ fn the_file_has_the_originals_tables_indexes_and_texts() {
 }
 
 #[test]
-fn checks_that_meet_in_a_millisecond_each_have_a_row_in_the_originals_file() {
+fn checks_of_the_same_millisecond_each_have_a_row_in_the_originals_file() {
     let (v4, v6) = (
         host("both", "both.example", Some(IpVersion::V4)),
         host("both", "both.example", Some(IpVersion::V6)),
@@ -808,7 +806,7 @@ fn checks_that_meet_in_a_millisecond_each_have_a_row_in_the_originals_file() {
 }
 
 #[test]
-fn a_file_that_is_there_is_not_overwritten_by_a_database() {
+fn an_existing_file_is_not_overwritten_by_a_database() {
     let folder = three();
     let mine = folder.write("mine.db", "mine");
     std::os::unix::fs::symlink("nowhere", folder.path().join("link.db")).expect("a link");
@@ -828,7 +826,7 @@ fn a_file_that_is_there_is_not_overwritten_by_a_database() {
 }
 
 #[test]
-fn an_exported_file_that_is_configured_as_the_database_is_taken_over_with_every_value() {
+fn an_exported_database_that_is_configured_is_migrated_with_every_value() {
     let folder = autumn();
     let (exported, _fresh) = round_trip(&folder, "Europe/Berlin", &[]);
     std::fs::rename(
@@ -845,7 +843,7 @@ fn an_exported_file_that_is_configured_as_the_database_is_taken_over_with_every_
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_it_without_a_word() {
+fn the_export_ends_silently_when_its_reader_closes_the_pipe() {
     let folder = many();
     let line = format!("{} export | head -n 1", bin().display());
     let finished = run(Command::new("bash")

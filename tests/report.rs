@@ -1,5 +1,5 @@
-//! `report` as a person uses it, over a database whose every check is known: the figures are
-//! reckoned by hand.
+//! The `report` command, with a database whose checks are all known: the figures are calculated by
+//! hand.
 
 mod common;
 
@@ -31,9 +31,9 @@ fn minute(host: &Arc<Host>, at: i64, rtts: [Option<u32>; 2]) -> CheckResult {
     }
 }
 
-/// Eight hours, a check a minute of two pings. One is silent for 20 minutes across midnight and for
-/// 60 across the clock change; both while the monitor is off for 15, in which the link is down for
-/// 5; two has a planned outage of 10.
+/// Eight hours with one check a minute of two pings. Host One is silent for 20 minutes across midnight
+/// and for 60 minutes across the clock change. The monitor is off for 15 minutes, and the link is down
+/// during 5 of them. Host Two has a planned outage of 10 minutes.
 fn folder() -> TempDir {
     let folder = TempDir::new();
     folder.write(
@@ -132,7 +132,7 @@ fn json_of(folder: &TempDir, arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn every_figure_is_the_one_reckoned_by_hand() {
+fn every_figure_is_the_one_calculated_by_hand() {
     let folder = folder();
     let text = report(&folder, &["--format", "json"]);
     let value: Value = serde_json::from_str(&text).expect("JSON");
@@ -207,7 +207,7 @@ fn every_figure_is_the_one_reckoned_by_hand() {
     assert_eq!(value["gaps"], gap);
     let causes = json!([{"cause": "link", "seconds": 300, "events": 1}, {"cause": "provider", "seconds": 4800, "events": 2}]);
     assert_eq!(value["causes"], causes);
-    // Of two the hour of the planned outage does not count.
+    // Host Two: the hour of its planned outage does not count.
     let hour = |from: &str, lost: i64| json!({"from": from, "sent": 240, "lost": lost});
     let worst = [
         ("2025-10-26T00:00:00.000Z", 60),
@@ -248,7 +248,7 @@ fn every_figure_is_the_one_reckoned_by_hand() {
 }
 
 #[test]
-fn what_began_before_the_period_or_ends_after_it_counts_as_far_as_it_lies_in_it() {
+fn of_an_outage_only_the_part_within_the_period_counts() {
     let folder = folder();
     let finished = program(
         folder.path(),
@@ -293,7 +293,7 @@ fn what_began_before_the_period_or_ends_after_it_counts_as_far_as_it_lies_in_it(
 }
 
 #[test]
-fn text_and_page_tell_local_times_across_midnight_and_the_clock_change() {
+fn text_and_html_have_local_times_across_midnight_and_the_clock_change() {
     let folder = folder();
     let text = report(&folder, &[]);
     for part in [
@@ -354,7 +354,7 @@ fn text_and_page_tell_local_times_across_midnight_and_the_clock_change() {
 }
 
 #[test]
-fn raw_pings_come_in_the_order_of_time_in_every_format() {
+fn raw_pings_are_in_chronological_order_in_every_format() {
     let folder = folder();
     let span = [
         "--from",
@@ -400,7 +400,7 @@ fn raw_pings_come_in_the_order_of_time_in_every_format() {
 }
 
 #[test]
-fn one_host_is_named_by_name_or_address_and_an_unknown_one_is_refused_with_those_that_are_known() {
+fn a_host_is_chosen_by_name_or_address_and_an_unknown_one_is_refused() {
     let folder = folder();
     for host in ["Two", "192.0.2.2"] {
         let value = json_of(&folder, &["--host", host]);
@@ -421,7 +421,7 @@ fn one_host_is_named_by_name_or_address_and_an_unknown_one_is_refused_with_those
 }
 
 #[test]
-fn a_host_that_is_not_configured_any_more_is_in_the_report_of_its_time_only() {
+fn a_host_that_is_no_longer_configured_is_only_in_reports_of_its_time() {
     let folder = folder();
     folder.write("config.yaml", "hosts: [{name: Two, address: 192.0.2.2}]\n");
     let names = |arguments: &[&str]| {
@@ -442,7 +442,7 @@ fn a_host_that_is_not_configured_any_more_is_in_the_report_of_its_time_only() {
 }
 
 #[test]
-fn what_is_no_period_is_a_usage_error_that_names_the_option_and_the_cure() {
+fn an_invalid_period_is_a_usage_error_that_names_option_and_cure() {
     let folder = folder();
     for (arguments, named) in [
         (&["--days", "0"][..], "--days"),
@@ -475,7 +475,7 @@ fn what_is_no_period_is_a_usage_error_that_names_the_option_and_the_cure() {
 }
 
 #[test]
-fn days_and_months_are_those_of_the_zone() {
+fn days_and_months_are_those_of_the_time_zone() {
     let folder = folder();
     let finished = program(folder.path(), &["--month=2025-10", "--format", "json"]);
     let value: Value = serde_json::from_str(&finished.stdout).expect("JSON");
@@ -495,7 +495,7 @@ fn days_and_months_are_those_of_the_zone() {
 }
 
 #[test]
-fn a_file_is_written_whole_or_not_at_all() {
+fn a_file_is_written_completely_or_not_at_all() {
     let folder = folder();
     let written = |arguments: &[&str]| program(folder.path(), &[&SPAN, arguments].concat());
     let names = || {
@@ -548,7 +548,7 @@ fn a_file_is_written_whole_or_not_at_all() {
 }
 
 #[test]
-fn without_a_database_it_is_said_and_none_is_made() {
+fn without_a_database_the_report_fails_and_creates_none() {
     let folder = TempDir::new();
     let finished = program(folder.path(), &[]);
     assert_eq!(finished.code, Some(74));
@@ -563,7 +563,7 @@ fn without_a_database_it_is_said_and_none_is_made() {
 }
 
 #[test]
-fn the_server_gives_the_same_report_and_a_policy_that_its_style_passes() {
+fn the_server_sends_the_same_report_with_a_policy_that_allows_its_style() {
     let folder = folder();
     let mut config = config::load(&folder.path().join("config.yaml"))
         .expect("it is there")
@@ -643,7 +643,7 @@ fn the_server_gives_the_same_report_and_a_policy_that_its_style_passes() {
     }
 }
 
-/// FIPS 180-4, with its constants reckoned: the fractions of the roots of the first primes.
+/// FIPS 180-4, with its constants calculated: the fractions of the roots of the first primes.
 fn sha256(bytes: &[u8]) -> Vec<u8> {
     let primes: Vec<u64> = (2..312).filter(|n| (2..*n).all(|d| n % d != 0)).collect();
     let root = |prime: u64, power: u32| {

@@ -1,6 +1,6 @@
-//! The recorded checks as other programs read them: CSV, one JSON object a line, OpenMetrics.
-//! Written as they are read, so that the memory does not grow with their number. The original's own
-//! format is a database: see store/export.rs.
+//! Writes recorded checks for other programs: CSV, JSON Lines, OpenMetrics. They are written as they
+//! are read, so that memory does not grow with their number. The original's format is a database,
+//! which the store writes.
 
 mod openmetrics;
 mod rows;
@@ -12,24 +12,20 @@ use std::ops::Range;
 use crate::pure::time::UtcMillis;
 use crate::store::{Reader, RecordedHost, StoreError};
 
-/// What is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
-    /// RFC 4180, but with the line ends of Unix. Its first columns are those of `ping_results`, in
-    /// the same texts.
+    /// RFC 4180, but with line feeds only. The first columns are those of `ping_results`, with the
+    /// same texts.
     Csv,
-    /// One JSON object a line; times as RFC 3339 has them.
+    /// Times are in RFC 3339 format.
     JsonLines,
     /// OpenMetrics 1.0, for `promtool tsdb create-blocks-from openmetrics`.
     OpenMetrics,
 }
 
-/// Why an export broke off.
 #[derive(Debug)]
 pub enum ExportError {
-    /// The database could not be read.
     Store(StoreError),
-    /// It could not be written on.
     Output(io::Error),
 }
 
@@ -54,8 +50,8 @@ impl From<io::Error> for ExportError {
     }
 }
 
-/// Writes the checks of hosts within a span, oldest first; says how many. `progress` hears the
-/// checks done.
+/// Writes the checks of hosts within a span, oldest first, and returns their number. `progress` is
+/// called with the number of checks written so far.
 pub fn write(
     reader: &Reader,
     hosts: &[RecordedHost],

@@ -1,5 +1,5 @@
-//! OpenMetrics 1.0: gauges with the names and labels of `/metrics`, a sample a check at the time of
-//! the check. The format wants one family behind the other, so the checks are read once for each.
+//! OpenMetrics 1.0: gauges with the names and labels of `/metrics`, and a sample for each check at its
+//! time. Each metric family must be contiguous, so the checks are read once for each family.
 
 use std::io::Write;
 use std::ops::Range;
@@ -8,7 +8,7 @@ use super::ExportError;
 use crate::pure::time::UtcMillis;
 use crate::store::{Checks, Reader, RecordedCheck, RecordedHost};
 
-/// A gauge: its name, its unit, what it is, and what a check says of it.
+/// Name, unit, help text, and the value of a check.
 type Family = (
     &'static str,
     &'static str,
@@ -26,7 +26,7 @@ const FAMILIES: [Family; 6] = [
     (
         "rtt_min",
         "seconds",
-        "Least round-trip time of the check.",
+        "Minimum round-trip time of the check.",
         |check| seconds(check.min_us),
     ),
     (
@@ -38,7 +38,7 @@ const FAMILIES: [Family; 6] = [
     (
         "rtt_max",
         "seconds",
-        "Greatest round-trip time of the check.",
+        "Maximum round-trip time of the check.",
         |check| seconds(check.max_us),
     ),
     ("sent", "pings", "Pings that were sent.", |check| {
@@ -70,7 +70,7 @@ pub fn write(
             out,
             "# TYPE {name} gauge\n# UNIT {name} {unit}\n# HELP {name} {help}\n"
         )?;
-        // What is measured over both versions of IP is one series, since its labels are the same.
+        // Hosts that differ only in their version of IP have the same labels: one series.
         for series in hosts.chunk_by(|a, b| (&a.name, &a.address) == (&b.name, &b.address)) {
             let labels = format!(
                 "{{host=\"{}\",address=\"{}\"}}",
@@ -85,7 +85,7 @@ pub fn write(
                     progress(read / FAMILIES.len() as u64);
                 }
                 done += u64::from(number == 0);
-                // A series has one sample at a time.
+                // Timestamps of a series must increase.
                 let Some(value) = value(&check).filter(|_| newest < Some(check.checked_at)) else {
                     continue;
                 };
@@ -104,7 +104,7 @@ pub fn write(
     Ok(done)
 }
 
-/// A label's value: backslash, quote and line feed are escaped.
+/// Escapes a label's value: backslash, quote and line feed.
 fn escape(text: &str) -> String {
     text.replace('\\', "\\\\")
         .replace('"', "\\\"")

@@ -1,4 +1,4 @@
-//! One line a check: CSV and JSON.
+//! CSV and JSON Lines: each check is a line.
 
 use std::io::{self, Write};
 use std::ops::Range;
@@ -7,18 +7,17 @@ use super::ExportError;
 use crate::pure::time::UtcMillis;
 use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck, RecordedHost};
 
-/// The columns of `ping_results` but for its id, and then what it has no columns for.
+/// The columns of `ping_results` without its id, then what it has no columns for.
 pub const CSV_HEADER: &str = "host_name,host_address,timestamp,success_count,failure_count,success_rate,min_latency,\
                               max_latency,avg_latency,state,rtts_us,late,duplicates,foreign,reason\n";
 
-/// Writes a check.
-type Line = fn(&RecordedCheck, &mut dyn Write) -> io::Result<()>;
+type WriteLine = fn(&RecordedCheck, &mut dyn Write) -> io::Result<()>;
 
 pub fn write(
     reader: &Reader,
     hosts: &[RecordedHost],
     span: &Range<UtcMillis>,
-    line: Line,
+    write_line: WriteLine,
     header: &str,
     out: &mut dyn Write,
     progress: &mut dyn FnMut(u64),
@@ -27,7 +26,7 @@ pub fn write(
     let mut checks = Checks::oldest_first(hosts.to_vec(), span);
     let mut done = 0;
     while let Some(check) = checks.next(reader)? {
-        line(&check, out)?;
+        write_line(&check, out)?;
         done += 1;
         if done % 4096 == 0 {
             progress(done);
@@ -36,8 +35,7 @@ pub fn write(
     Ok(done)
 }
 
-/// Numbers are as short as they may be to be read as the same again; the pings are a list as in
-/// JSON.
+/// Numbers have the fewest digits that read back as the same number; the pings are a JSON list.
 pub fn csv(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
     let [min, avg, max] = check
         .latencies_ms()
@@ -90,9 +88,9 @@ mod tests {
     use super::*;
     use crate::pure::model::State;
 
-    fn written(line: Line, check: &RecordedCheck) -> String {
+    fn written(write_line: WriteLine, check: &RecordedCheck) -> String {
         let mut out = Vec::new();
-        line(check, &mut out).expect("memory takes it");
+        write_line(check, &mut out).expect("memory takes it");
         String::from_utf8(out).expect("text")
     }
 
@@ -116,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn a_line_of_csv_has_a_cell_a_column_and_quotes_what_needs_it() {
+    fn a_line_of_csv_has_one_cell_per_column_and_quotes_where_needed() {
         assert_eq!(
             written(csv, &check()),
             "\"a \"\"b\"\", c\nd\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,0.001,12.345,1,down,\

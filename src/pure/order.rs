@@ -1,7 +1,7 @@
-//! Puts things in an order that numbers say. One sort for things of every kind: the library's is
-//! made anew for each kind and each key, 6 kB at a time, which a router's flash notices. Pure.
+//! Size: one sort for items of every type. The library's sort is compiled for each type and key
+//! function, 6 kB each time, which matters in a router's flash.
 
-/// Sorts by a key of two numbers; what has the same key stays in the order that it has.
+/// Sorts by a key of two numbers. The sort is stable.
 pub fn by_key<T>(items: &mut Vec<T>, key: impl Fn(&T) -> [i64; 2]) {
     let keys = items
         .iter()
@@ -27,7 +27,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn things_of_the_same_key_stay_in_their_order() {
+    fn items_with_the_same_key_stay_in_their_order() {
         let mut words = vec!["b2", "a1", "b1", "a2", "c", "a3"];
         by_key(&mut words, |word| [-i64::from(word.as_bytes()[0]), 0]);
         assert_eq!(words, ["c", "b2", "b1", "a1", "a2", "a3"]);

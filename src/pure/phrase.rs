@@ -1,11 +1,11 @@
-//! Figures and names as people read them, on a terminal and on paper. Pure.
+//! Numbers, durations and names as people read them, on a terminal and on paper.
 
 use std::fmt::Display;
 use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// Microseconds as milliseconds with three figures that count: `0.123 ms`, `12.3 ms`, `123 ms`.
+/// Microseconds as milliseconds with three significant figures: `0.123 ms`, `12.3 ms`, `123 ms`.
 pub fn ms(us: f64) -> String {
     let ms = us / 1000.0;
     let decimals = match ms {
@@ -17,14 +17,14 @@ pub fn ms(us: f64) -> String {
     format!("{ms:.decimals$} ms")
 }
 
-/// What a terminal shows of a text: control characters from names or files must not reach it.
+/// Replaces control characters: those of a name or a file must not reach the terminal.
 pub fn printable(text: &str) -> String {
     text.chars()
         .map(|c| if c.is_control() { '\u{fffd}' } else { c })
         .collect()
 }
 
-/// A text cut to a width in cells, with `...` where something is missing.
+/// Shortens a text to a width in terminal cells, with `...` at the end.
 pub fn cut(text: &str, width: usize) -> String {
     if text.width() <= width {
         return text.to_string();
@@ -39,7 +39,7 @@ pub fn cut(text: &str, width: usize) -> String {
     kept + "..."
 }
 
-/// A text filled up with blanks to a width in cells.
+/// Fills a text up with blanks to a width in terminal cells.
 pub fn pad(text: &str, width: usize) -> String {
     format!(
         "{text}{:blanks$}",
@@ -60,7 +60,7 @@ pub fn duration(length: Duration) -> String {
     }
 }
 
-/// The same of a number of seconds; a negative one is none.
+/// The same for a number of seconds; a negative number counts as 0.
 pub fn duration_of(seconds: i64) -> String {
     duration(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
 }
@@ -83,8 +83,8 @@ pub fn count(number: impl Display, noun: &str) -> String {
     format!("{number} {noun}{plural}")
 }
 
-/// Lines of a text no wider than so many cells, each begun with `indent`; a word that is wider is
-/// cut.
+/// Breaks a text into lines of at most `width` terminal cells, `indent` included. A wider word is
+/// shortened.
 pub fn wrap(text: &str, width: usize, indent: &str) -> String {
     let (mut lines, mut line) = (String::new(), String::from(indent));
     let room = width - indent.width();
@@ -154,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn no_line_is_wider_than_it_may_be() {
+    fn no_line_is_wider_than_the_width() {
         assert_eq!(
             wrap("one two  three\nfour", 10, "  "),
             "  one two\n  three\n  four\n"

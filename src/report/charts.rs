@@ -62,7 +62,7 @@ pub(super) fn strips(out: &mut String, report: &Report) {
     }
     let legend = format!(
         "One bar for each {}. The taller, the worse: green up, amber where {} % of the checks or more were not up, red an outage \
-         (the longer, the taller; full from four hours on), a grey frame where more than half was not measured.",
+         (the longer, the taller; full height from four hours on), a grey frame where more than half was not measured.",
         report.bars.unit, report.bars.degraded_percent
     );
     element(out, "figcaption", &legend);
@@ -107,9 +107,9 @@ pub(super) fn charts(out: &mut String, report: &Report) {
         hosts.truncate(MAX_CHARTS);
     }
     *out += "</section><section>";
-    element(out, "h2", "Latency and losses");
+    element(out, "h2", "Latency and lost pings");
     let which = if is_cut {
-        " The hosts that were available the least."
+        " Shown are the hosts with the lowest availability."
     } else {
         ""
     };

@@ -1,10 +1,10 @@
-//! The report as CSV (RFC 4180), for a spreadsheet. One table, whose first column says what a
-//! record is: outages first, then hosts, the own line, gaps, planned events, and raw pings where
-//! they are wanted.
+//! The report as CSV (RFC 4180), for a spreadsheet. It is one table, whose first column says what
+//! the record is: outages first, then hosts, this machine's own link, gaps, planned outages, and the
+//! raw pings if requested.
 
-use super::figures::Report;
-use super::raw_pings::cells;
-use super::wording::{local, meanwhile, percent};
+use super::figures::{HostFigures, Report};
+use super::raw_pings::replies;
+use super::wording::{local, observations, percent};
 use crate::pure::time::UtcMillis;
 use crate::store::{GroupedOutage, RecordedCheck};
 
@@ -30,65 +30,28 @@ const COLUMNS: [&str; 16] = [
 pub(super) fn report(report: &Report) -> String {
     let mut out = String::new();
     record(&mut out, &COLUMNS);
-    report
-        .outages
-        .iter()
-        .for_each(|outage| event(&mut out, report, &outage.event.event_type, outage));
+    for outage in &report.outages {
+        outage_record(&outage.event.event_type, outage).append(&mut out, report);
+    }
     for host in &report.hosts {
-        let whole = host.measured_seconds + host.not_measured_seconds;
-        let number =
-            |number: Option<f64>| number.map_or(String::new(), |number| format!("{number:.6}"));
-        let coverage = format!("measured {}", percent(host.coverage_percent));
-        line(
-            &mut out,
-            report,
-            ["host", &host.host_name, &host.host_address],
-            (
-                host.first_recorded
-                    .map_or(report.from, |first| first.max(report.from)),
-                Some(report.to),
-            ),
-            [
-                whole.to_string(),
-                host.down_seconds.to_string(),
-                String::new(),
-                host.sent.to_string(),
-                host.lost.to_string(),
-                number(host.availability_percent),
-                coverage,
-            ],
-        );
+        host_record(host, report).append(&mut out, report);
     }
-    report
-        .own_line
-        .events
-        .iter()
-        .for_each(|outage| event(&mut out, report, "link_down", outage));
+    for outage in &report.own_line.events {
+        outage_record("link_down", outage).append(&mut out, report);
+    }
     for gap in &report.gaps {
-        let seconds = ((gap.to.0 - gap.from.0) / 1000).to_string();
-        let rest = [
-            seconds,
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-            String::new(),
-            gap.reason.clone(),
-        ];
-        line(
-            &mut out,
-            report,
-            ["not_measured", "", ""],
-            (gap.from, Some(gap.to)),
-            rest,
-        );
+        let record = Record {
+            kind: "not_measured",
+            seconds: Some((gap.to.0 - gap.from.0) / 1000),
+            remark: gap.reason.clone(),
+            ..Record::of(gap.from, Some(gap.to))
+        };
+        record.append(&mut out, report);
     }
-    report
-        .planned
-        .iter()
-        .for_each(|outage| event(&mut out, report, "planned", outage));
-    // Plain ASCII is the same in every encoding; anything else a spreadsheet takes for UTF-8 only
-    // behind a mark.
+    for outage in &report.planned {
+        outage_record("planned", outage).append(&mut out, report);
+    }
+    // Spreadsheets recognise UTF-8 only by a byte order mark. ASCII needs none.
     if out.is_ascii() {
         out
     } else {
@@ -96,92 +59,128 @@ pub(super) fn report(report: &Report) -> String {
     }
 }
 
-fn event(out: &mut String, report: &Report, what: &str, outage: &GroupedOutage) {
+/// What is `None` is an empty cell.
+struct Record<'a> {
+    kind: &'a str,
+    name: &'a str,
+    address: &'a str,
+    begin: UtcMillis,
+    end: Option<UtcMillis>,
+    seconds: Option<i64>,
+    down_seconds: Option<i64>,
+    cause: &'a str,
+    sent: Option<i64>,
+    lost: Option<i64>,
+    availability_percent: Option<f64>,
+    remark: String,
+}
+
+impl Record<'_> {
+    fn of(begin: UtcMillis, end: Option<UtcMillis>) -> Record<'static> {
+        Record {
+            kind: "",
+            name: "",
+            address: "",
+            begin,
+            end,
+            seconds: None,
+            down_seconds: None,
+            cause: "",
+            sent: None,
+            lost: None,
+            availability_percent: None,
+            remark: String::new(),
+        }
+    }
+
+    fn append(&self, out: &mut String, report: &Report) {
+        let number =
+            |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
+        let (begin, begin_offset) = clock(report, self.begin);
+        let (end, end_offset) = self.end.map(|end| clock(report, end)).unwrap_or_default();
+        let availability = self.availability_percent;
+        record(
+            out,
+            &[
+                self.kind,
+                self.name,
+                self.address,
+                &begin,
+                &begin_offset,
+                &end,
+                &end_offset,
+                &self.begin.rfc3339(),
+                &self.end.map_or(String::new(), UtcMillis::rfc3339),
+                &number(self.seconds),
+                &number(self.down_seconds),
+                self.cause,
+                &number(self.sent),
+                &number(self.lost),
+                &availability.map_or(String::new(), |percent| format!("{percent:.6}")),
+                &self.remark,
+            ],
+        );
+    }
+}
+
+fn host_record<'a>(host: &'a HostFigures, report: &Report) -> Record<'a> {
+    let first = host.first_recorded.unwrap_or(report.from);
+    Record {
+        kind: "host",
+        name: &host.host_name,
+        address: &host.host_address,
+        seconds: Some(host.measured_seconds + host.not_measured_seconds),
+        down_seconds: Some(host.down_seconds),
+        sent: Some(host.sent),
+        lost: Some(host.lost),
+        availability_percent: host.availability_percent,
+        remark: format!("measured {}", percent(host.coverage_percent)),
+        ..Record::of(first.max(report.from), Some(report.to))
+    }
+}
+
+fn outage_record<'a>(kind: &'a str, outage: &'a GroupedOutage) -> Record<'a> {
     let event = &outage.event;
-    let number = |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
-    let remark: Vec<String> = meanwhile(event)
+    let remarks: Vec<String> = observations(event)
         .into_iter()
         .chain(event.notes.clone())
         .collect();
-    let rest = [
-        number(event.duration_seconds),
-        outage.down_seconds.to_string(),
-        outage.cause().as_str().into(),
-        number(event.packets_sent),
-        number(event.packets_lost),
-        String::new(),
-        remark.join("; "),
-    ];
-    line(
-        out,
-        report,
-        [what, &event.host_name, &event.host_address],
-        (outage.start(), outage.end()),
-        rest,
-    );
-}
-
-fn line(
-    out: &mut String,
-    report: &Report,
-    what: [&str; 3],
-    (begin, end): (UtcMillis, Option<UtcMillis>),
-    rest: [String; 7],
-) {
-    let (begin_clock, begin_offset) = clock(report, begin);
-    let (end_clock, end_offset) = end.map(|end| clock(report, end)).unwrap_or_default();
-    let end_utc = end.map_or(String::new(), UtcMillis::rfc3339);
-    let times = [
-        begin_clock,
-        begin_offset,
-        end_clock,
-        end_offset,
-        begin.rfc3339(),
-        end_utc,
-    ];
-    let cells: Vec<&str> = what
-        .into_iter()
-        .chain(times.iter().map(String::as_str))
-        .chain(rest.iter().map(String::as_str))
-        .collect();
-    record(out, &cells);
+    Record {
+        kind,
+        name: &event.host_name,
+        address: &event.host_address,
+        seconds: event.duration_seconds,
+        down_seconds: Some(outage.down_seconds),
+        cause: outage.cause().as_str(),
+        sent: event.packets_sent,
+        lost: event.packets_lost,
+        remark: remarks.join("; "),
+        ..Record::of(outage.start(), outage.end())
+    }
 }
 
 pub(super) fn pings(out: &mut String, report: &Report, check: &RecordedCheck) {
-    let [_, name, sent, lost, replies] = &cells(report, check);
-    let (clock, offset) = clock(report, check.checked_at);
-    let utc = check.checked_at.rfc3339();
-    let cells = [
-        "ping",
-        name,
-        &check.address,
-        &clock,
-        &offset,
-        "",
-        "",
-        &utc,
-        "",
-        "",
-        "",
-        "",
-        sent,
-        lost,
-        "",
-        replies,
-    ];
-    record(out, &cells);
+    let record = Record {
+        kind: "ping",
+        name: &check.name,
+        address: &check.address,
+        sent: Some(check.sent),
+        lost: Some(check.failure_count()),
+        remark: replies(check),
+        ..Record::of(check.checked_at, None)
+    };
+    record.append(out, report);
 }
 
-/// A local time as a spreadsheet reads it, and what is behind it: `2026-11-02 14:03:22`,
-/// `UTC+01:00`.
+/// A local time that a spreadsheet recognises, and its offset: `2026-11-02 14:03:22`, `UTC+01:00`.
 fn clock(report: &Report, at: UtcMillis) -> (String, String) {
     let text = local(report, at);
     let (clock, offset) = text.rsplit_once(' ').unwrap_or((&text, ""));
     (clock.into(), format!("UTC{offset}"))
 }
 
-/// Appends a record. What a spreadsheet would take for a formula is marked as text: OWASP, CSV
-/// injection.
+/// Appends a record. A cell that a spreadsheet would execute as a formula gets a `'` before it:
+/// OWASP, CSV injection.
 pub(super) fn record(out: &mut String, cells: &[&str]) {
     for (index, cell) in cells.iter().enumerate() {
         if index > 0 {

@@ -65,13 +65,13 @@ pub(super) fn method(query: &ReportQuery<'_>, checks: Vec<CheckMethod>) -> Metho
         intermittent_count: grouping.intermittent_count,
         intermittent_seconds: grouping.intermittent_span.as_secs_f64(),
         availability: "Availability is 1 - down / measured time. Down is the time of the outages in the period while this \
-                       machine measured, plus one interval for each other check that found the host below the limit of \
-                       degraded. Planned events are not counted.",
+                       machine measured, plus one interval for each other check that found the host below the limit \
+                       of degraded. Planned outages are not counted.",
         coverage: "Measured is the checks that were made, one interval each, as a share of the period since the host's first \
                    record.",
         not_measured: "What this machine could not measure (switched off, asleep, no link, no route, a name that never \
-                       resolved) is neither up nor down and is told apart.",
-        received: "A ping is received if, before its timeout, an echo reply comes from the address it was sent to, with a right \
+                       resolved) is neither up nor down and is reported separately.",
+        received: "A ping is received if, before its timeout, an echo reply comes from the address it was sent to, with a correct \
                    checksum and the ping's own identifier, sequence number and whole payload.",
     }
 }

@@ -1,48 +1,44 @@
-//! Which span a report is about: so many days, a month, or what lies between two instants. Days and
-//! months are those of the machine's zone, which may be an hour shorter or longer than others.
+//! The period of a report: a number of days, a month, or the time between two instants. Days and
+//! months are those of the machine's time zone; at a clock change they are an hour shorter or longer.
 
 use std::ops::Range;
 
 use crate::pure::time::{UtcMillis, local_to_utc, parse_naive_ms};
 
 const DAY_MS: i64 = 86_400_000;
-/// No more days can be asked for: all that the program can have recorded, and less than calendars
-/// end with.
+/// More than anyone can have recorded, and small enough for every calendar calculation.
 const MAX_DAYS: i64 = 36_600;
 
-/// What is asked for.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Period {
-    /// Today and the days before it.
+    /// So many days, today included.
     Days(i64),
     /// `YYYY-MM`.
     Month(String),
-    /// Between two instants; until now where only the first is given.
+    /// Between two instants; without the second, until now.
     Between(UtcMillis, Option<UtcMillis>),
 }
 
 impl Period {
-    /// A number of days from a text.
     pub fn days(text: &str) -> Result<Period, String> {
         let days = text
             .parse()
             .ok()
             .filter(|days| (1..=MAX_DAYS).contains(days));
         days.map(Period::Days)
-            .ok_or_else(|| format!("{text:?} is no whole number of days from 1 to {MAX_DAYS}"))
+            .ok_or_else(|| format!("{text:?} is not a whole number of days from 1 to {MAX_DAYS}"))
     }
 
-    /// A month from a text.
     pub fn month(text: &str) -> Result<Period, String> {
         let is_month = text.len() == 7 && first_of(text).is_some();
         if is_month {
             Ok(Period::Month(text.into()))
         } else {
-            Err(format!("{text:?} is no month: give it as 2026-11"))
+            Err(format!("{text:?} is not a month: give it as 2026-11"))
         }
     }
 
-    /// The span, which ends now at the latest. An error says what is wrong with it.
+    /// The period as a span that ends now at the latest.
     pub fn span(
         &self,
         now: UtcMillis,
@@ -53,8 +49,7 @@ impl Period {
             Period::Days(days) => (local((local_day(now, offset_at) - days + 1) * DAY_MS), now),
             Period::Month(month) => {
                 let first = first_of(month).unwrap_or(0);
-                // The first of the next month: no month is longer, none is shorter by more than
-                // three days.
+                // 31 days after the first of a month lie within the next month.
                 let next = UtcMillis(first + 31 * DAY_MS).sql_text();
                 let next = first_of(&next[..7])
                     .filter(|next| *next > first)
@@ -63,7 +58,7 @@ impl Period {
             }
             Period::Between(from, to) => (*from, to.unwrap_or(now).min(now)),
         };
-        // What is asked for from before 1970 on is asked for from then on.
+        // Nothing was recorded before 1970.
         let from = from.max(UtcMillis(0));
         let local_text = |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
         match from < to {
@@ -78,17 +73,17 @@ impl Period {
     }
 }
 
-/// The first instant of a month, `YYYY-MM`, as if its zone were UTC.
+/// The first millisecond of a month, `YYYY-MM`, as if its time zone were UTC.
 fn first_of(month: &str) -> Option<i64> {
     parse_naive_ms(&format!("{month}-01 00:00:00")).filter(|ms| *ms >= 0)
 }
 
-/// The day of a zone that an instant is in, counted from 1970.
+/// The local day of an instant, counted from 1970-01-01.
 pub(super) fn local_day(at: UtcMillis, offset_at: fn(i64) -> i64) -> i64 {
     (at.0 + offset_at(at.0.div_euclid(1000)) * 1000).div_euclid(DAY_MS)
 }
 
-/// The days of a zone that a span touches, cut to it.
+/// The local days that a span touches, clipped to the span.
 pub(super) fn local_days(
     span: &Range<UtcMillis>,
     offset_at: fn(i64) -> i64,

@@ -85,7 +85,7 @@ pub(super) fn cells(report: &Report, check: &RecordedCheck) -> [String; COLUMNS.
 }
 
 /// Milliseconds to the reply of each ping, `x` for a lost one.
-fn replies(check: &RecordedCheck) -> String {
+pub(super) fn replies(check: &RecordedCheck) -> String {
     let ms = |us: u32| format!("{}.{:03}", us / 1000, us % 1000);
     match (&check.rtts_us, check.min_us, check.max_us) {
         (Some(rtts), ..) => rtts

@@ -3,7 +3,7 @@
 use super::downtime::down_ms;
 use super::figures::{HostFigures, Report};
 use super::table::Row;
-use super::wording::{cause_word, local, meanwhile, percent};
+use super::wording::{cause_word, local, observations, percent};
 use crate::pure::cause::Cause;
 use crate::pure::phrase::{count, duration_of, ms};
 use crate::pure::time::parse_instant;
@@ -35,7 +35,7 @@ pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
     }
     if host.lossy_seconds > 0 {
         details.push(format!(
-            "{} of the down time are checks with too few replies outside of outages",
+            "{} of the downtime are checks outside outages with too few replies",
             duration_of(host.lossy_seconds)
         ));
     }
@@ -70,8 +70,8 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
     let span = report.from..report.to;
     let end = outage
         .end()
-        .map_or("goes on".into(), |end| local(report, end));
-    let whole = outage.lasted_seconds(report.to);
+        .map_or("ongoing".into(), |end| local(report, end));
+    let lasted = outage.lasted_seconds(report.to);
     let cause = if event.event_type == DNS {
         Cause::Dns
     } else {
@@ -84,17 +84,17 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
     let mut details = Vec::new();
     if event.event_type == INTERMITTENT {
         details.push(format!(
-            "It came and went: {}, down for {} in all.",
+            "Intermittent: {}, down for {} in total.",
             count(outage.members.len(), "outage"),
             duration_of(outage.down_seconds)
         ));
     } else if outage.members.len() > 1 {
         let outages = count(outage.members.len(), "outage");
         details.push(format!(
-            "Told as one: {outages} shortly after one another, down for {} in all.",
+            "Shown as one: {outages} shortly after one another, down for {} in total.",
             duration_of(outage.down_seconds)
         ));
-    } else if whole - outage.down_seconds > 1 {
+    } else if lasted - outage.down_seconds > 1 {
         details.push(format!(
             "Down for {} of that, as far as this machine measured.",
             duration_of(outage.down_seconds)
@@ -112,8 +112,8 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
     {
         details.push(format!("Last reply before it at {}.", local(report, at)));
     }
-    if let Some(seen) = meanwhile(event) {
-        details.push(format!("Meanwhile {seen}."));
+    if let Some(observations) = observations(event) {
+        details.push(format!("Meanwhile {observations}."));
     }
     if let Some(notes) = event
         .notes
@@ -125,7 +125,7 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
     let cells = vec![
         local(report, outage.start()),
         end,
-        duration_of(whole),
+        duration_of(lasted),
         event.host_name.clone(),
         cause_word(cause).into(),
         pings,
@@ -144,7 +144,7 @@ pub(super) fn incident_row(report: &Report, incident: &Incident) -> Row {
     Row {
         cells: vec![
             local(report, start),
-            end.map_or("goes on".into(), |end| local(report, end)),
+            end.map_or("ongoing".into(), |end| local(report, end)),
             duration_of((end.unwrap_or(report.to).0 - start.0) / 1000),
             count(incident.hosts, "host"),
             cause_word(cause).into(),

@@ -66,9 +66,9 @@ fn outage_rows(report: &Report, outages: &[GroupedOutage]) -> Vec<Row> {
 }
 
 fn outages(report: &Report) -> Section {
-    let nothing = report.outages.is_empty().then(|| "Nothing.".into());
+    let nothing = report.outages.is_empty().then(|| "No outages.".into());
     Section {
-        title: "What was down",
+        title: "Outages",
         sentences: nothing.into_iter().collect(),
         columns: columns(&OUTAGE_COLUMNS),
         rows: outage_rows(report, &report.outages),
@@ -86,9 +86,9 @@ fn causes(report: &Report) -> Section {
         ])
     };
     Section {
-        title: "Down time by cause",
+        title: "Downtime by cause",
         sentences: vec![
-            "In which at least one host was down for that cause; what overlaps counts once.".into(),
+            "Time in which at least one host was down for that cause; overlapping outages count once.".into(),
         ],
         columns: columns(&["Cause", "Time", "Events", "Meaning*"]),
         rows: report.causes.iter().map(row).collect(),
@@ -109,12 +109,12 @@ fn incidents(report: &Report) -> Section {
 fn own_link(report: &Report) -> Section {
     let link = &report.own_line;
     Section {
-        title: "This machine's own line",
+        title: "This machine's own link",
         sentences: vec![if link.events.is_empty() {
             "It was never down.".into()
         } else {
             format!(
-                "Down for {} in all. Nothing was measured meanwhile, so this is no outage of any host.",
+                "Down for {} in total. Nothing was measured during that time, so it is not an outage of any host.",
                 duration_of(link.down_seconds)
             )
         }],
@@ -136,7 +136,7 @@ fn worst_hours(report: &Report) -> Section {
     Section {
         title: "Worst hours",
         sentences: vec![
-            "The hours in which most pings were lost, over all hosts of this report.".into(),
+            "The hours with the most lost pings, over all hosts of this report.".into(),
         ],
         columns: columns(&["Hour from", "Lost", "Sent", "Share"]),
         rows: report.worst_hours.iter().map(row).collect(),
@@ -156,7 +156,7 @@ fn not_measured(report: &Report) -> Section {
     let nothing = report
         .gaps
         .is_empty()
-        .then(|| "The monitor ran all the time since its first record.".into());
+        .then(|| "The monitor has run without interruption since its first record.".into());
     Section {
         title: "Not measured",
         sentences: nothing.into_iter().collect(),
@@ -169,7 +169,7 @@ fn not_measured(report: &Report) -> Section {
 fn planned(report: &Report) -> Section {
     Section {
         title: "Planned",
-        sentences: vec!["Counted neither as outages nor in any availability.".into()],
+        sentences: vec!["Not counted as outages, nor in any availability.".into()],
         columns: columns(&OUTAGE_COLUMNS),
         rows: outage_rows(report, &report.planned),
         ..Section::default()
@@ -201,17 +201,17 @@ fn method(report: &Report) -> Vec<String> {
         });
         sentences.push(format!(
             "{whose}: a check every {interval_seconds} s of {ping_count} ICMP echo requests (ping) with {payload_bytes} bytes of \
-             payload; a reply within {timeout_seconds} s counts. A check is up from {up_percent} % of replies on, degraded below \
-             that{limit}, and down below {degraded_percent} %."
+             payload; a reply within {timeout_seconds} s counts. A check is up with at least {up_percent} % of replies, degraded \
+             below that{limit}, and down below {degraded_percent} %."
         ));
     }
     let fast = method.fast_interval_seconds.map_or(String::new(), |seconds| {
-        format!(" While a host is silent it is pinged every {seconds} s too, so that begin and end are exact to that.")
+        format!(" While a host is silent it is also pinged every {seconds} s, so that begin and end are exact to that.")
     });
     let checks = count(method.down_after_checks, "check");
     sentences.push(format!(
         "An outage is a run of {checks} or more without any reply, from the first lost ping to the first reply.{fast} Outages \
-         less than {} s apart are one; {} and more that begin within {} s are one that came and went.",
+         less than {} s apart count as one; {} or more that begin within {} s count as one intermittent outage.",
         method.merge_seconds, method.intermittent_count, method.intermittent_seconds
     ));
     sentences.push(method.received.into());
@@ -220,8 +220,8 @@ fn method(report: &Report) -> Vec<String> {
         method.availability, method.coverage, method.not_measured
     ));
     sentences.push(
-        "The cause is judged by what else answered during the outage: the default gateway, hosts beyond it, hosts on the own \
-         network, and how far packets with a rising time to live got."
+        "The cause is judged by what else answered during the outage: the default gateway, hosts beyond it, hosts on this \
+         machine's own networks, and how far packets with increasing time to live got."
             .into(),
     );
     let zone = method
@@ -230,8 +230,8 @@ fn method(report: &Report) -> Vec<String> {
         .as_deref()
         .map_or(String::new(), |name| format!(" ({name})"));
     sentences.push(format!(
-        "Times are those of the measuring machine's zone{zone}, each with its offset from UTC. Intervals and limits are those \
-         that are configured now."
+        "Times are in the time zone of the measuring machine{zone}, each with its offset from UTC. Intervals and limits are \
+         those configured now."
     ));
     sentences
 }

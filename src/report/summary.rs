@@ -89,7 +89,7 @@ fn summary(report: &Report) -> String {
                         together.to_string()
                     };
                     format!(
-                        ", {which} of them in {} of several at once",
+                        ", {which} of them in {} in which several hosts failed together",
                         count(number, "incident")
                     )
                 }
@@ -105,19 +105,14 @@ fn summary(report: &Report) -> String {
             );
             let since = local(report, longest.start());
             sentences.push(match outages.len() {
-                1 if longest.is_open() => format!("It goes on and has lasted {long} so far, from {since}."),
+                1 if longest.is_open() => format!("It is ongoing and has lasted {long} so far, from {since}."),
                 1 => format!("It lasted {long}, from {since}."),
-                _ => format!("At least one host was silent for {all} in all, the longest for {long} from {since}."),
+                _ => format!("At least one host was silent for {all} in total, the longest for {long} from {since}."),
             });
         }
     }
-    let is_of_line = |cause: Cause| {
-        matches!(
-            cause,
-            Cause::Link | Cause::Gateway | Cause::Provider | Cause::Dns
-        )
-    };
-    for cause in report.causes.iter().filter(|time| is_of_line(time.cause)) {
+    let is_shared = |cause: Cause| !matches!(cause, Cause::Host | Cause::Unknown);
+    for cause in report.causes.iter().filter(|time| is_shared(time.cause)) {
         sentences.push(format!(
             "For {} {}.",
             duration_of(cause.seconds),
@@ -131,7 +126,7 @@ fn summary(report: &Report) -> String {
     sentences.push(match report.hosts.len() {
         1 => format!("Availability {available}; {measured} of the period was measured."),
         _ => format!(
-            "The lowest availability is that of {}: {available}, of {measured} measured.",
+            "{} has the lowest availability: {available}; {measured} of the period was measured for it.",
             worst.host_name
         ),
     });

@@ -1,5 +1,4 @@
-//! The formats, on reports made by hand: what is escaped, how wide a line is, which offset a time
-//! has.
+//! The formats, with reports made by hand: escaping, width of lines, offsets of times.
 
 use serde_json::{Value, json};
 
@@ -221,7 +220,7 @@ fn an_outage_across_the_autumn_clock_change_has_both_offsets() {
 }
 
 #[test]
-fn days_are_those_of_the_zone_and_one_has_25_hours() {
+fn days_are_those_of_the_time_zone_and_one_has_25_hours() {
     let days = local_days(
         &(at("2025-10-24T22:00:00Z")..at("2025-10-27T11:00:00Z")),
         berlin,
@@ -483,11 +482,11 @@ fn json_has_the_fields_of_the_contract_first_and_the_raw_pings_last() {
 }
 
 #[test]
-fn what_the_gateway_did_is_a_sentence() {
+fn observations_are_worded_as_a_sentence() {
     let said = |facts: Value, path: Value| {
         let mut event = episode(1, OUTAGE, CHANGE, None, CHANGE).event;
         (event.facts, event.path) = (Some(facts.to_string()), Some(path.to_string()));
-        wording::meanwhile(&event).unwrap_or_default()
+        wording::observations(&event).unwrap_or_default()
     };
     let facts = json!({"gateway_address": "192.168.1.1", "gateway": "answers", "beyond_answering": 0, "beyond_silent": 2, "near_answering": 1});
     assert_eq!(
@@ -503,7 +502,7 @@ fn what_the_gateway_did_is_a_sentence() {
             json!({"gateway": "silent"}),
             json!([{"reached": false, "hops": []}])
         ),
-        "the gateway did not answer; no machine on the way answered"
+        "the gateway did not answer; no router on the path answered"
     );
     assert_eq!(
         said(
@@ -514,13 +513,13 @@ fn what_the_gateway_did_is_a_sentence() {
     );
     assert_eq!(
         said(json!({"resolver": "no such name"}), Value::Null),
-        "the resolver said: no such name"
+        "the resolver reported: no such name"
     );
     assert_eq!(said(json!([1]), json!("x")), "");
 }
 
 #[test]
-fn fragments_are_told_with_how_long_nothing_answered_and_a_gap_as_what_nobody_measured() {
+fn an_outage_in_parts_or_with_a_gap_says_how_long_it_was_down() {
     let mut report = report();
     report.outages[0].down_seconds = 47;
     let in_one_line = |report: &Report| {
@@ -533,10 +532,10 @@ fn fragments_are_told_with_how_long_nothing_answered_and_a_gap_as_what_nobody_me
         in_one_line(&report).contains("Down for 47 s of that, as far as this machine measured.")
     );
     report.outages[0].members = vec![EventId(1), EventId(2)];
-    let told = in_one_line(&report);
+    let text = in_one_line(&report);
     assert!(
-        told.contains("Told as one: 2 outages shortly after one another, down for 47 s in all."),
-        "{told}"
+        text.contains("Shown as one: 2 outages shortly after one another, down for 47 s in total."),
+        "{text}"
     );
-    assert!(!told.contains("as far as this machine measured"), "{told}");
+    assert!(!text.contains("as far as this machine measured"), "{text}");
 }

@@ -1,4 +1,4 @@
-//! The report as text: 80 columns, for a terminal and a mail.
+//! The report as text of 80 columns, for a terminal or a mail.
 
 use unicode_width::UnicodeWidthStr;
 

@@ -1,5 +1,5 @@
-//! What was seen meanwhile, in a sentence: an event's facts and paths, as the record keeps them,
-//! for a person to read.
+//! Wording that several parts of a report share: times, shares, causes, and what was observed during
+//! an outage.
 
 use serde_json::Value;
 
@@ -9,13 +9,13 @@ use crate::pure::phrase::{count, offset};
 use crate::pure::time::UtcMillis;
 use crate::store::OutageEvent;
 
-/// A local time with its zone's offset: `2026-11-02 14:03:22 +01:00`.
+/// Local time with its offset from UTC: `2026-11-02 14:03:22 +01:00`.
 pub(super) fn local(report: &Report, at: UtcMillis) -> String {
     let seconds = (report.method.zone.offset_at)(at.0.div_euclid(1000));
     format!("{} {}", at.local_text(seconds), offset(seconds))
 }
 
-/// A share with as many figures as tell it from all and nothing.
+/// With enough decimals to distinguish a share from 100 %.
 pub(super) fn percent(share: Option<f64>) -> String {
     match share {
         None => "-".into(),
@@ -25,51 +25,50 @@ pub(super) fn percent(share: Option<f64>) -> String {
     }
 }
 
-/// A cause in a word or two.
 pub(super) fn cause_word(cause: Cause) -> &'static str {
     match cause {
         Cause::Link => "own link",
         Cause::Gateway => "gateway",
         Cause::Provider => "provider",
-        Cause::Dns => "names",
+        Cause::Dns => "DNS",
         Cause::Host => "host alone",
         Cause::Unknown => "unknown",
     }
 }
 
-/// What a cause means.
+/// A sentence without its full stop.
 pub(super) fn cause_meaning(cause: Cause) -> &'static str {
     match cause {
         Cause::Link => "this machine's own link was down: nothing could be sent",
-        Cause::Gateway => "the default gateway itself was silent, and everything beyond it",
+        Cause::Gateway => "the default gateway was silent, and so was everything beyond it",
         Cause::Provider => "the gateway answered and nothing beyond it did: the provider's side",
         Cause::Dns => "names did not resolve while addresses answered",
         Cause::Host => "single hosts were silent while others answered",
-        Cause::Unknown => "too little was seen to tell the cause",
+        Cause::Unknown => "too little was observed to determine the cause",
     }
 }
 
-/// What the gateway and others did during an event, and how far packets got. `None` where nobody
-/// noted it.
-pub(super) fn meanwhile(event: &OutageEvent) -> Option<String> {
+/// What the gateway and other hosts did during an event, and how far packets got. `None` where
+/// nothing was recorded of it.
+pub(super) fn observations(event: &OutageEvent) -> Option<String> {
     let read = |text: &Option<String>| {
         text.as_deref()
             .and_then(|text| serde_json::from_str::<Value>(text).ok())
     };
     let facts = read(&event.facts).unwrap_or_default();
-    let words = |key: &str| facts[key].as_str();
+    let text_of = |key: &str| facts[key].as_str();
     let mut parts = Vec::new();
-    if let Some(fault) = words("link_fault") {
+    if let Some(fault) = text_of("link_fault") {
         parts.push(format!("nothing could be sent: {fault}"));
     }
-    if let Some(fault) = words("resolver") {
-        parts.push(format!("the resolver said: {fault}"));
+    if let Some(fault) = text_of("resolver") {
+        parts.push(format!("the resolver reported: {fault}"));
     }
-    if let Some(sign) = words("gateway") {
-        let gateway = words("gateway_address").map_or("the gateway".to_string(), |address| {
+    if let Some(reachability) = text_of("gateway") {
+        let gateway = text_of("gateway_address").map_or("the gateway".to_string(), |address| {
             format!("the gateway {address}")
         });
-        parts.push(match sign {
+        parts.push(match reachability {
             "answers" => format!("{gateway} answered"),
             "silent" => format!("{gateway} did not answer"),
             _ => format!("whether {gateway} answered is not known"),
@@ -90,16 +89,15 @@ pub(super) fn meanwhile(event: &OutageEvent) -> Option<String> {
             }
         }
     }
-    parts.extend(reached(
+    parts.extend(path_end(
         &read(&event.path).unwrap_or_default(),
-        words("path_reached"),
+        text_of("path_reached"),
     ));
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// How far packets got when that was last tried: before the host was back, where there is such a
-/// try.
-fn reached(paths: &Value, by_facts: Option<&str>) -> Option<String> {
+/// How far packets got in the newest trace that did not reach the host, else in the newest one.
+fn path_end(paths: &Value, by_facts: Option<&str>) -> Option<String> {
     let paths = paths.as_array().map_or(&[][..], Vec::as_slice);
     let last = paths
         .iter()
@@ -113,8 +111,8 @@ fn reached(paths: &Value, by_facts: Option<&str>) -> Option<String> {
         .as_array()
         .and_then(|hops| hops.iter().rev().find_map(Value::as_str));
     Some(match (last["reached"].as_bool(), hop) {
-        (Some(true), _) => "packets that were followed reached the host".into(),
+        (Some(true), _) => "traced packets reached the host".into(),
         (_, Some(address)) => format!("packets got as far as {address}"),
-        (_, None) => "no machine on the way answered".into(),
+        (_, None) => "no router on the path answered".into(),
     })
 }
