@@ -1,5 +1,5 @@
-//! Answers made of sums: the series of a chart, statistics, distributions and hours. Columns, one
-//! array each.
+//! Endpoints that return sums: series for charts, statistics, distributions and hours. A series has
+//! one array per column.
 
 use std::ops::Range;
 
@@ -15,13 +15,13 @@ use crate::store::Source;
 
 pub(super) const DAY_MS: i64 = 86_400_000;
 
-/// Widths of buckets, in seconds, that people can read an axis by.
+/// Bucket widths in seconds that give a readable time axis.
 const WIDTHS: &[i64] = &[
     1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 14_400, 21_600, 43_200,
     86_400, 172_800, 604_800, 1_209_600, 2_419_200, 4_838_400, 9_676_800, 31_536_000,
 ];
 
-/// The narrowest width by which a span has at most `points` buckets.
+/// The smallest width with which a span has at most `points` buckets.
 fn width_ms(span: &Range<UtcMillis>, points: i64, min_ms: i64) -> i64 {
     let fits =
         |width: &i64| span.end.0.div_euclid(*width) - span.start.0.div_euclid(*width) < points;
@@ -35,7 +35,6 @@ fn width_ms(span: &Range<UtcMillis>, points: i64, min_ms: i64) -> i64 {
         .unwrap_or_else(|| (span.end.0 - span.start.0) / points.max(1) + 31_536_000_000)
 }
 
-/// The columns of a chart.
 #[derive(Serialize, Default)]
 struct Columns {
     t: Vec<i64>,
@@ -56,7 +55,6 @@ struct Columns {
     avg_us: Vec<Option<u32>>,
 }
 
-/// A chart.
 #[derive(Serialize)]
 struct Series {
     from: String,
@@ -66,7 +64,7 @@ struct Series {
     columns: Columns,
 }
 
-/// A quantile as whole microseconds, within the least and the greatest that were measured.
+/// Between the smallest and the largest measured latency.
 pub(super) fn quantile(sums: &Sums, share: f64) -> Option<u32> {
     sums.latencies.quantile_us(share)
 }
@@ -137,15 +135,15 @@ pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     })
 }
 
-/// How much of a span was measured, and how much of that the host was down.
-pub(super) struct Measure {
+/// How much of a span was measured, and for how much of that the host was down.
+pub(super) struct Availability {
     down_seconds: f64,
     not_measured_seconds: f64,
     pub availability_percent: Option<f64>,
     pub coverage_percent: Option<f64>,
 }
 
-/// The time that checks stand for, in milliseconds.
+/// The time for which checks are valid, in milliseconds.
 #[derive(Clone, Copy, Default)]
 pub(super) struct CoveredTime {
     pub measured: i64,
@@ -154,7 +152,7 @@ pub(super) struct CoveredTime {
 }
 
 impl CoveredTime {
-    /// Adds checks that stand for `interval_ms` each.
+    /// Each check is valid for `interval_ms`.
     pub fn add(&mut self, counts: &Counts, interval_ms: i64) {
         self.measured = self
             .measured
@@ -168,20 +166,24 @@ impl CoveredTime {
     }
 }
 
-impl Measure {
-    /// A check stands for the time to the next.
-    pub fn of(stood: &CoveredTime, span: &Range<UtcMillis>, first: Option<UtcMillis>) -> Measure {
+impl Availability {
+    /// Coverage counts from `first`, when the host was first recorded.
+    pub fn of(
+        covered: &CoveredTime,
+        span: &Range<UtcMillis>,
+        first: Option<UtcMillis>,
+    ) -> Availability {
         let from = span.start.max(first.unwrap_or(span.end)).min(span.end);
         let seconds = (span.end.0 - from.0) as f64 / 1000.0;
-        let all = stood.measured as f64 / 1000.0;
+        let all = covered.measured as f64 / 1000.0;
         let measured = all.min(seconds);
-        let down_share = if stood.measured > 0 {
-            stood.down as f64 / stood.measured as f64
+        let down_share = if covered.measured > 0 {
+            covered.down as f64 / covered.measured as f64
         } else {
             0.0
         };
-        let is_measured = stood.measured > 0;
-        Measure {
+        let is_measured = covered.measured > 0;
+        Availability {
             down_seconds: down_share * measured,
             not_measured_seconds: (seconds - measured).max(0.0),
             availability_percent: is_measured.then_some(100.0 * (1.0 - down_share)),
@@ -194,16 +196,16 @@ pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.path_address;
     let span = parameters.span(now(), 24.0)?;
     let reader = api.reader()?;
-    // The original answers for an unknown host too, with zeros.
+    // Zeros for an unknown host, as in the original.
     let ids = reader.host_ids(address)?;
-    let (mut sums, mut stood) = (Sums::default(), CoveredTime::default());
+    let (mut sums, mut covered) = (Sums::default(), CoveredTime::default());
     for (part, interval_ms) in check_intervals(api, &reader, address, &ids)?.parts(&span) {
         let of_part = reader.sums(&ids, &part)?;
-        stood.add(&of_part.counts, interval_ms);
+        covered.add(&of_part.counts, interval_ms);
         sums.merge(&of_part);
     }
     let notes = reader.note_sums(&ids, &span)?;
-    let measure = Measure::of(&stood, &span, reader.first_recorded(&ids)?);
+    let availability = Availability::of(&covered, &span, reader.first_recorded(&ids)?);
     let ms = |us: Option<u32>| us.map_or(0.0, |us| f64::from(us) / 1000.0);
     let mean_of_means = if sums.latencies.checks > 0 {
         sums.latencies.avg_sum_us as f64 / sums.latencies.checks as f64 / 1000.0
@@ -227,10 +229,10 @@ pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         "p50_us": quantile(&sums, 0.5),
         "p95_us": quantile(&sums, 0.95),
         "p99_us": quantile(&sums, 0.99),
-        "availability_percent": measure.availability_percent,
-        "coverage_percent": measure.coverage_percent,
-        "down_seconds": measure.down_seconds,
-        "not_measured_seconds": measure.not_measured_seconds,
+        "availability_percent": availability.availability_percent,
+        "coverage_percent": availability.coverage_percent,
+        "down_seconds": availability.down_seconds,
+        "not_measured_seconds": availability.not_measured_seconds,
     }))
 }
 
@@ -243,7 +245,7 @@ pub(super) fn distribution(api: &Api, parameters: &Parameters<'_>) -> ApiResult 
     let classes: Vec<_> = RATE_CLASSES
         .iter()
         .zip(sums.counts.by_rate)
-        // A class that begins just above a whole number says that number.
+        // A class that begins just above a whole number is labelled with that number.
         .map(|((from, to), checks)| json!({ "from": from / 1000, "to": percent(*to), "checks": checks }))
         .collect();
     let latency: Vec<_> = sums
@@ -266,7 +268,7 @@ pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let span = parameters.between(now())?;
     if span.end.0 - span.start.0 > 400 * DAY_MS {
         return Err(ApiError::BadParameter(
-            "from: at most 400 days are told hour by hour".into(),
+            "from: at most 400 days can be listed by hour".into(),
         ));
     }
     let reader = api.reader()?;

@@ -1,49 +1,47 @@
-//! What the line did for some days: for how long it was down by each cause, and which of them each
-//! day is marked with.
+//! Summary of the internet line over some days: for how long each cause had it down, and which cause
+//! marks each day.
 
 use std::ops::Range;
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::zone::Zone;
+use super::zone::ViewerZone;
 use crate::pure::cause::Cause;
 use crate::pure::incident::GroupingRules;
 use crate::pure::time::UtcMillis;
 use crate::store::{GroupedOutage, Reader, StoreError, missing_ms};
 
-/// How long and how often something was the cause.
 #[derive(Serialize, Default)]
-struct Share {
-    /// Of the line's causes the time counts once, however many hosts noticed; of the others for
-    /// each host.
+struct CauseTotals {
+    /// For a cause of the line, time counts once however many hosts were down; for the others it
+    /// counts for each host.
     down_seconds: i64,
     outages: usize,
 }
 
-/// The outage that ended last.
 #[derive(Serialize)]
-struct Last {
+struct LastOutage {
     host_name: String,
     end_time: String,
     cause: &'static str,
 }
 
-/// The line, and what was no fault of it.
+/// By cause; `host` and `unknown` are not causes of the line.
 #[derive(Serialize)]
-pub(super) struct Line {
-    link: Share,
-    gateway: Share,
-    provider: Share,
-    dns: Share,
-    host: Share,
-    unknown: Share,
-    /// The line's cause that lasted longest that day, by its first letter.
+pub(super) struct LineSummary {
+    link: CauseTotals,
+    gateway: CauseTotals,
+    provider: CauseTotals,
+    dns: CauseTotals,
+    host: CauseTotals,
+    unknown: CauseTotals,
+    /// The letter of the line's cause that lasted longest on each day.
     days: Vec<Option<&'static str>>,
-    last: Option<Last>,
+    last: Option<LastOutage>,
 }
 
-/// The causes that are the line's own, and the letter of each.
+/// The causes that concern the line, with the letter that marks a day.
 const LINE_CAUSES: [(Cause, &str); 4] = [
     (Cause::Link, "L"),
     (Cause::Gateway, "G"),
@@ -51,19 +49,19 @@ const LINE_CAUSES: [(Cause, &str); 4] = [
     (Cause::Dns, "D"),
 ];
 
-/// Days begin by the reader's zone.
-pub(super) fn line(
+/// Days are those of the viewer's zone.
+pub(super) fn line_summary(
     reader: &Reader,
     grouping: &GroupingRules,
     span: &Range<UtcMillis>,
-    zone: &Zone,
-) -> Result<Line, StoreError> {
+    zone: &ViewerZone,
+) -> Result<LineSummary, StoreError> {
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    let is_counted = |episode: &GroupedOutage| !episode.event.planned;
+    let is_counted = |outage: &GroupedOutage| !outage.event.planned;
     let fragments = reader.fragments(span)?;
     let mut outages = fragments.episodes(grouping, &gaps);
     outages.retain(is_counted);
-    // Each row by itself: between the spells of an intermittent outage the host was up.
+    // Not grouped: between the parts of an intermittent outage the host was up.
     let apart = GroupingRules {
         merge: Duration::ZERO,
         intermittent_count: 0,
@@ -71,18 +69,18 @@ pub(super) fn line(
     };
     let mut rows = fragments.episodes(&apart, &gaps);
     rows.retain(is_counted);
-    let within = |episode: &GroupedOutage| {
-        episode.start().max(span.start)..episode.end().unwrap_or(span.end).min(span.end)
+    let within = |outage: &GroupedOutage| {
+        outage.start().max(span.start)..outage.end().unwrap_or(span.end).min(span.end)
     };
     let of = |episodes: &[GroupedOutage], cause: Cause| -> Vec<Range<UtcMillis>> {
         episodes
             .iter()
-            .filter(|episode| episode.cause() == cause)
+            .filter(|outage| outage.cause() == cause)
             .map(within)
             .collect()
     };
     let is_link = |cause| cause == Cause::Link;
-    // A link that is down is itself a time in which nothing is measured.
+    // While the link is down nothing is measured, so gaps are not subtracted from it.
     let seconds = |cause: Cause, spans: &[Range<UtcMillis>]| {
         let measured = |span: &Range<UtcMillis>| {
             span.end.0
@@ -95,19 +93,19 @@ pub(super) fn line(
         };
         spans.iter().map(measured).sum::<i64>() / 1000
     };
-    let of_line = |cause| Share {
+    let of_line = |cause| CauseTotals {
         down_seconds: seconds(cause, &joined(of(&rows, cause))),
         outages: joined(of(&outages, cause)).len(),
     };
-    let of_hosts = |cause| Share {
+    let of_hosts = |cause| CauseTotals {
         down_seconds: seconds(cause, &of(&rows, cause)),
         outages: of(&outages, cause).len(),
     };
     let ended = outages
         .iter()
-        .filter(|episode| !episode.is_open())
-        .max_by_key(|episode| episode.end());
-    Ok(Line {
+        .filter(|outage| !outage.is_open())
+        .max_by_key(|outage| outage.end());
+    Ok(LineSummary {
         link: of_line(Cause::Link),
         gateway: of_line(Cause::Gateway),
         provider: of_line(Cause::Provider),
@@ -119,15 +117,15 @@ pub(super) fn line(
             span,
             zone,
         ),
-        last: ended.map(|episode| Last {
-            host_name: episode.event.host_name.clone(),
-            end_time: episode.end().unwrap_or(span.end).rfc3339(),
-            cause: episode.cause().as_str(),
+        last: ended.map(|outage| LastOutage {
+            host_name: outage.event.host_name.clone(),
+            end_time: outage.end().unwrap_or(span.end).rfc3339(),
+            cause: outage.cause().as_str(),
         }),
     })
 }
 
-/// Spans in the order of time, those that touch as one.
+/// Sorted by time, with overlapping and adjacent spans merged.
 fn joined(mut spans: Vec<Range<UtcMillis>>) -> Vec<Range<UtcMillis>> {
     spans.sort_by_key(|span| span.start);
     let mut joined: Vec<Range<UtcMillis>> = Vec::new();
@@ -140,11 +138,11 @@ fn joined(mut spans: Vec<Range<UtcMillis>>) -> Vec<Range<UtcMillis>> {
     joined
 }
 
-/// The letter of each day: of the spans that hold most of it.
+/// For each day the letter whose spans cover most of it.
 fn letters(
     causes: &[(&'static str, Vec<Range<UtcMillis>>)],
     span: &Range<UtcMillis>,
-    zone: &Zone,
+    zone: &ViewerZone,
 ) -> Vec<Option<&'static str>> {
     let day_of = |at: UtcMillis| zone.day_of(at.0);
     let first = day_of(span.start);
@@ -184,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn what_several_hosts_noticed_counts_once() {
+    fn time_when_several_hosts_were_down_counts_once() {
         assert_eq!(
             joined(spans(&[(50, 60), (10, 20), (15, 40), (40, 45)])),
             spans(&[(10, 45), (50, 60)])
@@ -192,9 +190,9 @@ mod tests {
     }
 
     #[test]
-    fn a_day_is_marked_with_what_lasted_longest_in_the_readers_zone() {
+    fn a_day_is_marked_with_the_longest_cause_in_the_viewers_zone() {
         let hour = 3_600_000;
-        // Two hours east: the reader's day begins at 22:00 UTC.
+        // Two hours east: the viewer's day begins at 22:00 UTC.
         let span = UtcMillis(22 * hour)..UtcMillis(94 * hour);
         let causes = [
             (
@@ -204,9 +202,9 @@ mod tests {
             ("P", spans(&[(44 * hour, 47 * hour)])),
         ];
         assert_eq!(
-            letters(&causes, &span, &Zone::east_by(2 * hour)),
+            letters(&causes, &span, &ViewerZone::east_by(2 * hour)),
             [Some("P"), Some("P"), Some("G")]
         );
-        assert_eq!(letters(&causes, &span, &Zone::east_by(0)).len(), 4);
+        assert_eq!(letters(&causes, &span, &ViewerZone::east_by(0)).len(), 4);
     }
 }

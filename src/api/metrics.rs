@@ -9,7 +9,7 @@ use crate::pure::model::State;
 use crate::status::{HostStatus, HostStatuses};
 use crate::web::{Body, Reply};
 
-/// What a line says under one name; nothing where it has nothing to say.
+/// The value of one metric for a host; `None` leaves the sample out.
 type Gauge<'a> = dyn Fn(&HostStatus<'_>) -> Option<f64> + 'a;
 
 pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {

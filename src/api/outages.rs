@@ -1,5 +1,5 @@
-//! What was down, as people are told of it: outages put together, incidents over them, and the
-//! spans in which nothing was measured. What belongs together is for the store to say.
+//! Outages, incidents, and the gaps in which nothing was measured. The store groups the recorded
+//! events into outages.
 
 use std::ops::Range;
 
@@ -13,11 +13,11 @@ use crate::pure::model::{Host, HostId};
 use crate::pure::time::UtcMillis;
 use crate::store::{DNS, GroupedOutage, Reader, incidents as incidents_of};
 
-/// What an event of this machine's own link has for an address.
+/// The `host_address` of events of this machine's own link.
 const LINKS: [&str; 3] = ["IPv4", "IPv6", "IPv4 and IPv6"];
 
-/// From `from` to `to` where they are given, else the last `days`, else all; never beyond now,
-/// until when what goes on is counted.
+/// From `from` to `to` if one of them is given, else the last `days`, else all. It ends now at the
+/// latest, since an ongoing outage counts until its end.
 fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, ApiError> {
     let end = UtcMillis(now().0 + 1);
     if parameters.text("from").is_some() || parameters.text("to").is_some() {
@@ -30,7 +30,7 @@ fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, ApiError> {
     Ok(UtcMillis(since)..end)
 }
 
-/// How many are listed; as everywhere in the original 0 means all.
+/// 0 means all, as in the original.
 fn limit(parameters: &Parameters<'_>) -> Result<usize, ApiError> {
     let limit = parameters.whole("limit", 0..1_000_001, 50)?;
     Ok(match usize::try_from(limit) {
@@ -39,78 +39,72 @@ fn limit(parameters: &Parameters<'_>) -> Result<usize, ApiError> {
     })
 }
 
-/// Everything within a span, newest first.
-fn episodes(
+/// The outages within a span, newest first.
+fn grouped_outages(
     api: &Api,
     reader: &Reader,
     span: &Range<UtcMillis>,
 ) -> Result<Vec<GroupedOutage>, ApiError> {
-    // What began before the span is counted from its own beginning.
+    // From the beginning, since an outage within the span may have begun before it.
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
     Ok(reader.episodes(span, &api.config().report.grouping, &gaps)?)
 }
 
-/// Everything that goes on, newest first.
-fn open(api: &Api, reader: &Reader) -> Result<Vec<GroupedOutage>, ApiError> {
+/// The ongoing outages, newest first.
+fn ongoing(api: &Api, reader: &Reader) -> Result<Vec<GroupedOutage>, ApiError> {
     let now = now();
-    let mut episodes = episodes(api, reader, &(now..UtcMillis(now.0 + 1)))?;
-    episodes.retain(GroupedOutage::is_open);
-    Ok(episodes)
+    let mut outages = grouped_outages(api, reader, &(now..UtcMillis(now.0 + 1)))?;
+    outages.retain(GroupedOutage::is_open);
+    Ok(outages)
 }
 
-/// Whose events are asked for: a host's, by its key, or this machine's own link.
-struct Whose<'a> {
+/// Selects the outages of one host, by its key, or of this machine's own link.
+struct HostFilter<'a> {
     address: &'a str,
-    /// Of one IP version of the address only.
+    /// Set when the key names an IP version.
     ids: Option<Vec<HostId>>,
 }
 
-impl<'a> Whose<'a> {
-    fn of(reader: &Reader, key: &'a str) -> Result<Whose<'a>, ApiError> {
+impl<'a> HostFilter<'a> {
+    fn of(reader: &Reader, key: &'a str) -> Result<HostFilter<'a>, ApiError> {
         let (address, family) = Host::split_key(key);
         let ids = family.map(|_| reader.host_ids(key)).transpose()?;
-        Ok(Whose { address, ids })
+        Ok(HostFilter { address, ids })
     }
 
-    /// The same, and nobody whom nobody knows.
-    fn known(api: &Api, reader: &Reader, key: &'a str) -> Result<Whose<'a>, ApiError> {
+    /// An error when the host was never recorded and is not configured.
+    fn known(api: &Api, reader: &Reader, key: &'a str) -> Result<HostFilter<'a>, ApiError> {
         if !LINKS.iter().any(|link| link.eq_ignore_ascii_case(key)) {
             host_ids(api, reader, key)?;
         }
-        Whose::of(reader, key)
+        HostFilter::of(reader, key)
     }
 
-    fn has(&self, episode: &GroupedOutage) -> bool {
+    fn matches(&self, outage: &GroupedOutage) -> bool {
         let is_of_version =
-            |ids: &Vec<HostId>| episode.event.host_id.is_some_and(|id| ids.contains(&id));
-        episode
-            .event
-            .host_address
-            .eq_ignore_ascii_case(self.address)
+            |ids: &Vec<HostId>| outage.event.host_id.is_some_and(|id| ids.contains(&id));
+        outage.event.host_address.eq_ignore_ascii_case(self.address)
             && self.ids.as_ref().is_none_or(is_of_version)
     }
 }
 
-/// An episode as it is answered.
 #[derive(Serialize)]
-struct Told {
+struct OutageRow {
     #[serde(flatten)]
-    episode: GroupedOutage,
-    /// What tells its host from all others.
+    outage: GroupedOutage,
     host_key: String,
 }
 
-/// Puts the key of its host to each.
-fn told<'a>(
+fn outage_rows<'a>(
     reader: &Reader,
-    episodes: impl Iterator<Item = &'a GroupedOutage>,
-) -> Result<Vec<Told>, ApiError> {
+    outages: impl Iterator<Item = &'a GroupedOutage>,
+) -> Result<Vec<OutageRow>, ApiError> {
     let hosts = reader.hosts()?;
-    let key = |episode: &GroupedOutage| {
-        let address = episode.event.host_address.as_str();
+    let key = |outage: &GroupedOutage| {
+        let address = outage.event.host_address.as_str();
         let family = hosts
             .iter()
-            .find(|host| Some(host.id) == episode.event.host_id)
+            .find(|host| Some(host.id) == outage.event.host_id)
             .and_then(|host| host.family);
         Host::key(
             address,
@@ -118,10 +112,10 @@ fn told<'a>(
             hosts.iter().filter(|host| host.address == address).count() > 1,
         )
     };
-    Ok(episodes
-        .map(|episode| Told {
-            host_key: key(episode),
-            episode: episode.with_rfc3339_times(),
+    Ok(outages
+        .map(|outage| OutageRow {
+            host_key: key(outage),
+            outage: outage.with_rfc3339_times(),
         })
         .collect())
 }
@@ -136,68 +130,71 @@ pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     };
     let cause = parameters.text("cause").map(word).transpose()?;
     let reader = api.reader()?;
-    let whose = parameters
+    let filter = parameters
         .text("host_address")
-        .map(|key| Whose::known(api, &reader, key))
+        .map(|key| HostFilter::known(api, &reader, key))
         .transpose()?;
-    let episodes = episodes(api, &reader, &span)?;
-    let is_wanted = |episode: &&GroupedOutage| {
-        whose.as_ref().is_none_or(|whose| whose.has(episode))
-            && cause.is_none_or(|cause| episode.cause() == cause)
-            && (!is_active_only || episode.is_open())
+    let found = grouped_outages(api, &reader, &span)?;
+    let is_wanted = |outage: &&GroupedOutage| {
+        filter.as_ref().is_none_or(|filter| filter.matches(outage))
+            && cause.is_none_or(|cause| outage.cause() == cause)
+            && (!is_active_only || outage.is_open())
     };
-    json(&told(
+    json(&outage_rows(
         &reader,
-        episodes.iter().filter(is_wanted).take(limit),
+        found.iter().filter(is_wanted).take(limit),
     )?)
 }
 
 pub(super) fn active(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let reader = api.reader()?;
-    json(&told(&reader, open(api, &reader)?.iter())?)
+    json(&outage_rows(&reader, ongoing(api, &reader)?.iter())?)
 }
 
 pub(super) fn active_of_host(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.path_address;
     let reader = api.reader()?;
-    let whose = Whose::known(api, &reader, address)?;
-    let open = open(api, &reader)?;
+    let filter = HostFilter::known(api, &reader, address)?;
+    let ongoing = ongoing(api, &reader)?;
     json(
-        &told(
+        &outage_rows(
             &reader,
-            open.iter().filter(|episode| whose.has(episode)).take(1),
+            ongoing
+                .iter()
+                .filter(|outage| filter.matches(outage))
+                .take(1),
         )?
         .pop(),
     )
 }
 
-/// Planned ones do not count, and neither does a name that did not resolve while the pings went on.
+/// Without planned outages, and without names that did not resolve while the pings went on.
 pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.path_address;
     let span = span(parameters)?;
     let reader = api.reader()?;
-    let whose = Whose::of(&reader, address)?;
-    let mut episodes = episodes(api, &reader, &span)?;
-    episodes.retain(|episode| {
-        whose.has(episode) && !episode.event.planned && episode.event.event_type != DNS
+    let filter = HostFilter::of(&reader, address)?;
+    let mut found = grouped_outages(api, &reader, &span)?;
+    found.retain(|outage| {
+        filter.matches(outage) && !outage.event.planned && outage.event.event_type != DNS
     });
-    let durations: Vec<i64> = episodes
+    let durations: Vec<i64> = found
         .iter()
-        .map(|episode| episode.lasted_seconds(span.end))
+        .map(|outage| outage.lasted_seconds(span.end))
         .collect();
     let total: i64 = durations.iter().sum();
     json(&json!({
-        "total_outages": episodes.len(),
-        "active_outages": episodes.iter().filter(|episode| episode.is_open()).count(),
+        "total_outages": found.len(),
+        "active_outages": found.iter().filter(|outage| outage.is_open()).count(),
         "avg_duration_seconds": if durations.is_empty() { 0.0 } else { total as f64 / durations.len() as f64 },
         "max_duration_seconds": durations.iter().max().copied().unwrap_or(0),
-        "total_downtime_seconds": episodes.iter().map(|episode| episode.down_seconds).sum::<i64>(),
+        "total_downtime_seconds": found.iter().map(|outage| outage.down_seconds).sum::<i64>(),
     }))
 }
 
 pub(super) fn incidents(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let (span, limit) = (span(parameters)?, limit(parameters)?);
-    let mut found = incidents_of(&episodes(api, &*api.reader()?, &span)?);
+    let mut found = incidents_of(&grouped_outages(api, &*api.reader()?, &span)?);
     found.truncate(limit);
     json(&found)
 }

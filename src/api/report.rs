@@ -1,4 +1,4 @@
-//! The report of a span: the same that the command writes, for the page to open and to print.
+//! The report, the same that the command `report` writes.
 
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, now};
@@ -20,7 +20,7 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         (Some(from), None, None) => ("from", Period::Between(from, to)),
         (None, None, None) if to.is_some() => {
             return Err(ApiError::BadParameter(
-                "from: it is missing beside to".into(),
+                "from: this parameter is required with to".into(),
             ));
         }
         (None, Some(days), None) => ("days", Period::days(days).map_err(named("days"))?),
@@ -28,7 +28,7 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         (None, None, None) => ("days", Period::Days(30)),
         _ => {
             return Err(ApiError::BadParameter(
-                "from: give one of from with to, days and month".into(),
+                "from: give either from and to, or days, or month".into(),
             ));
         }
     };
@@ -38,7 +38,7 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let reader = api.reader()?;
     let only = parameters.text("host_address");
     let settings = &config.report;
-    let question = ReportQuery {
+    let query = ReportQuery {
         span,
         now,
         only,
@@ -46,15 +46,14 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         offset_at: sys::utc_offset_at,
         appendix: Appendix::Nothing,
     };
-    let made =
-        report::gather(&reader, &question, &mut |_, _| ()).map_err(|problem| match problem {
-            report::ReportError::Store(error) => error.into(),
-            report::ReportError::UnknownHost { requested, .. } => ApiError::NotFound(format!(
-                "host_address: {requested:?} was never recorded and is not configured"
-            )),
-        })?;
+    let report = report::gather(&reader, &query, &mut |_, _| ()).map_err(|error| match error {
+        report::ReportError::Store(error) => error.into(),
+        report::ReportError::UnknownHost { requested, .. } => ApiError::NotFound(format!(
+            "host_address: {requested:?} was never recorded and is not configured"
+        )),
+    })?;
     drop(reader);
-    let text = made.format(format);
+    let text = report.format(format);
     let body = Body::Whole((text.before_pings + text.after_pings).into_bytes());
     Ok(Reply {
         content_security_policy: (format == Format::Html).then(html_policy),

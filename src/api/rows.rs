@@ -1,4 +1,4 @@
-//! Checks as rows: the newest of every host, and the recorded ones page by page.
+//! Checks: the newest of every host, and the recorded ones, which are sent in chunks.
 
 use serde::Serialize;
 
@@ -60,7 +60,7 @@ impl<'a> From<&'a HostStatus<'a>> for LatestRow<'a> {
 pub(super) fn latest(api: &Api, _: &Parameters<'_>) -> ApiResult {
     (api.on_watched)();
     let config = api.config();
-    // Before the first check there may be no database; the hosts are told all the same.
+    // Before the first check there may be no database, but there are configured hosts.
     let (etag, known) = match api.reader() {
         Ok(reader) => {
             let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
@@ -69,9 +69,9 @@ pub(super) fn latest(api: &Api, _: &Parameters<'_>) -> ApiResult {
         Err(_) if !config.database.exists() => ("none".to_string(), HostStatuses::empty(now())),
         Err(problem) => return Err(problem),
     };
-    let lines = known.of_hosts(&config.hosts);
-    let rows: Vec<LatestRow> = lines.iter().map(LatestRow::from).collect();
-    // Whether a result has become stale is news too.
+    let statuses = known.of_hosts(&config.hosts);
+    let rows: Vec<LatestRow> = statuses.iter().map(LatestRow::from).collect();
+    // The tag also changes when a result becomes stale.
     let stale = rows.iter().filter(|row| row.stale).count();
     Ok(Reply {
         etag: Some(format!("{etag}-{stale}")),
@@ -79,8 +79,8 @@ pub(super) fn latest(api: &Api, _: &Parameters<'_>) -> ApiResult {
     })
 }
 
-/// How many bytes a page gathers before it is sent.
-const PAGE_BYTES: usize = 32 * 1024;
+/// A chunk is sent when it has reached this size.
+const CHUNK_BYTES: usize = 32 * 1024;
 
 pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let span = parameters.span(now(), 24.0)?;
@@ -101,28 +101,27 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
                 .collect()
         }
     };
-    let mut pages = Pages {
+    let mut chunks = CheckChunks {
         checks: Checks::new(hosts, &span, limit),
-        is_begun: false,
-        is_over: false,
+        has_begun: false,
+        is_complete: false,
     };
-    // The first page is made here, so that a database that cannot be read is still said as an
-    // error.
-    let first = pages.make(&reader)?;
+    // Made here, so that a database that cannot be read still gives an error status.
+    let first = chunks.next(&reader)?;
     drop(reader);
-    if pages.is_over {
+    if chunks.is_complete {
         return Ok(Reply::ok("application/json", Body::Whole(first)));
     }
     let mut first = Some(first);
     let api = api.clone();
     let make = move || match first.take() {
-        Some(page) => Some(page),
-        None if pages.is_over => None,
-        None => match api.reader().and_then(|reader| pages.make(&reader)) {
-            Ok(page) => Some(page),
+        Some(chunk) => Some(chunk),
+        None if chunks.is_complete => None,
+        None => match api.reader().and_then(|reader| chunks.next(&reader)) {
+            Ok(chunk) => Some(chunk),
             Err(_) => {
-                // The answer ends without its bracket: whoever reads it sees that it is not whole.
-                pages.is_over = true;
+                // The list ends without its bracket, so the client sees that it is incomplete.
+                chunks.is_complete = true;
                 None
             }
         },
@@ -130,31 +129,31 @@ pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     Ok(Reply::ok("application/json", Body::Chunks(Box::new(make))))
 }
 
-/// A list of rows that is made piece by piece.
-struct Pages {
+/// A JSON list that is made chunk by chunk.
+struct CheckChunks {
     checks: Checks,
-    is_begun: bool,
-    is_over: bool,
+    has_begun: bool,
+    is_complete: bool,
 }
 
-impl Pages {
-    fn make(&mut self, reader: &Reader) -> Result<Vec<u8>, ApiError> {
-        let mut page = Vec::with_capacity(PAGE_BYTES + 1024);
-        while page.len() < PAGE_BYTES {
+impl CheckChunks {
+    fn next(&mut self, reader: &Reader) -> Result<Vec<u8>, ApiError> {
+        let mut chunk = Vec::with_capacity(CHUNK_BYTES + 1024);
+        while chunk.len() < CHUNK_BYTES {
             let Some(check) = self.checks.next(reader)? else {
-                page.extend_from_slice(if self.is_begun { b"]" } else { b"[]" });
-                self.is_over = true;
-                return Ok(page);
+                chunk.extend_from_slice(if self.has_begun { b"]" } else { b"[]" });
+                self.is_complete = true;
+                return Ok(chunk);
             };
-            page.push(if self.is_begun { b',' } else { b'[' });
-            self.is_begun = true;
+            chunk.push(if self.has_begun { b',' } else { b'[' });
+            self.has_begun = true;
             let row = CheckJson {
                 check: &check,
                 fields: JsonFields::Api,
             };
-            serde_json::to_writer(&mut page, &row)
+            serde_json::to_writer(&mut chunk, &row)
                 .map_err(|error| ApiError::Unavailable(error.to_string()))?;
         }
-        Ok(page)
+        Ok(chunk)
     }
 }

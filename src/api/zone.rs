@@ -1,32 +1,32 @@
-//! The days of the reader, who may live in another zone than this machine.
+//! The days of the viewer, whose browser may be in another time zone than this machine.
 
 use super::ApiError;
 use super::charts::DAY_MS;
 use super::parameters::Parameters;
 
-/// The reader's zone: how far east of UTC, and how far before its last change.
-pub(super) struct Zone {
+/// The offset east of UTC, and the one that applied before its last change (daylight saving time).
+pub(super) struct ViewerZone {
     offset_ms: i64,
     changed_at_ms: i64,
     earlier_offset_ms: i64,
 }
 
-impl Zone {
-    pub fn read(parameters: &Parameters<'_>) -> Result<Zone, ApiError> {
+impl ViewerZone {
+    pub fn read(parameters: &Parameters<'_>) -> Result<ViewerZone, ApiError> {
         let offset = parameters.whole("offset_minutes", -900..901, 0)?;
         let earlier = parameters.whole("earlier_offset_minutes", -900..901, offset)?;
         let changed_at_ms = parameters.instant("changed_at")?.map_or(0, |at| at.0);
-        Ok(Zone {
+        Ok(ViewerZone {
             offset_ms: offset * 60_000,
             changed_at_ms,
             earlier_offset_ms: earlier * 60_000,
         })
     }
 
-    /// One whose clocks never change.
+    /// A zone with a constant offset.
     #[cfg(test)]
-    pub fn east_by(offset_ms: i64) -> Zone {
-        Zone {
+    pub fn east_by(offset_ms: i64) -> ViewerZone {
+        ViewerZone {
             offset_ms,
             changed_at_ms: 0,
             earlier_offset_ms: offset_ms,
