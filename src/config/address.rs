@@ -164,7 +164,7 @@ mod tests {
         }
         let is_same = |a, b| {
             let read = |text| parse_address(text).expect("an address");
-            read(a).is_same_as(&read(b))
+            read(a).identity() == read(b).identity()
         };
         assert!(parse_address("Gateway").is_ok_and(|address| address.is_gateway()));
         assert!(is_same("0:0:0:0:0:0:0:1", "::1"));

@@ -39,13 +39,6 @@ pub enum ReadError {
     TooLong { path: PathBuf },
 }
 
-impl ReadError {
-    /// Whether there is no such file.
-    pub fn is_not_found(&self) -> bool {
-        matches!(self, ReadError::Failed { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
-    }
-}
-
 impl fmt::Display for ReadError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

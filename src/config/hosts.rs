@@ -132,7 +132,7 @@ pub(super) fn read(
     if items.is_empty() {
         root.report(problems, name, "the list is empty", "nothing is pinged");
     }
-    let mut listed = HashMap::new();
+    let mut listed = ListedHosts::new();
     let mut hosts = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         hosts.extend(read_host(problems, (index, item), monitoring, &mut listed));
@@ -143,8 +143,7 @@ pub(super) fn read(
 fn default_hosts(monitoring: &SharedSettings) -> Vec<HostConfig> {
     let host = |(name, address): (&str, &str)| Host {
         name: name.into(),
-        address: address.into(),
-        family: None,
+        ..Host::unlisted(address)
     };
     DEFAULTS
         .into_iter()
@@ -186,21 +185,14 @@ fn default_role(address: &HostAddress) -> Role {
     }
 }
 
-/// What makes two hosts the same one: the meaning of the address, a name in lower case, the family.
-type Identity = (AddressKind, Option<String>, Option<IpVersion>);
-
-fn identity(address: &HostAddress, family: Option<IpVersion>) -> Identity {
-    let name = address
-        .is_name()
-        .then(|| address.as_str().to_ascii_lowercase());
-    (address.kind().clone(), name, family)
-}
+/// The identities of the hosts so far, address and family, with their indexes.
+type ListedHosts = HashMap<((AddressKind, Option<String>), Option<IpVersion>), usize>;
 
 fn read_host(
     problems: &mut Problems,
     (index, item): (usize, &Node),
     monitoring: &SharedSettings,
-    listed: &mut HashMap<Identity, usize>,
+    listed: &mut ListedHosts,
 ) -> Option<HostConfig> {
     let path = format!("hosts[{index}]");
     let otherwise = match &item.content {
@@ -218,7 +210,7 @@ fn read_host(
     let address = section.optional(problems, &ADDRESS)?;
     let ip = address.ip();
     let family = read_family(problems, &section, ip);
-    match listed.entry(identity(&address, family)) {
+    match listed.entry((address.identity(), family)) {
         Entry::Vacant(entry) => entry.insert(index),
         Entry::Occupied(earlier) => {
             let wrong = format!(

@@ -111,13 +111,6 @@ impl Loaded {
     pub fn errors(&self) -> impl Iterator<Item = &Problem> {
         self.problems.iter().filter(|problem| !problem.is_note())
     }
-
-    /// Whether nothing of the file could be used, so that the whole configuration is the default.
-    pub fn is_unusable(&self) -> bool {
-        self.problems
-            .iter()
-            .any(|problem| matches!(problem.kind, ProblemKind::Unreadable | ProblemKind::Syntax))
-    }
 }
 
 /// Reads the configuration from a file.

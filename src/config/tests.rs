@@ -5,6 +5,7 @@ mod value_tests;
 mod yaml_tests;
 
 use std::fmt::Write;
+use std::io;
 use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
@@ -13,6 +14,21 @@ use std::time::Duration;
 use super::*;
 use crate::pure::address::IpVersion;
 use crate::pure::model::{AlertKind, Source, Thresholds};
+
+impl Loaded {
+    /// Whether nothing of the file could be used.
+    fn is_unusable(&self) -> bool {
+        self.problems
+            .iter()
+            .any(|problem| matches!(problem.kind, ProblemKind::Unreadable | ProblemKind::Syntax))
+    }
+}
+
+impl ReadError {
+    fn is_not_found(&self) -> bool {
+        matches!(self, ReadError::Failed { cause, .. } if cause.kind() == io::ErrorKind::NotFound)
+    }
+}
 
 fn loaded(text: &str) -> Loaded {
     parse(text.as_bytes(), "c")

@@ -94,9 +94,10 @@ impl HostAddress {
         }
     }
 
-    /// Whether both mean the same host: `0:0::1` and `::1` do, and names do whatever their case.
-    pub fn is_same_as(&self, other: &HostAddress) -> bool {
-        self.kind == other.kind && (!self.is_name() || self.text.eq_ignore_ascii_case(&other.text))
+    /// Equal for the addresses of one host: for `0:0::1` and `::1`, and for a name in any case.
+    pub fn identity(&self) -> (AddressKind, Option<String>) {
+        let name = self.is_name().then(|| self.text.to_ascii_lowercase());
+        (self.kind.clone(), name)
     }
 
     pub fn is_gateway(&self) -> bool {
