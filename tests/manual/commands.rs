@@ -1,16 +1,16 @@
 //! Commands and options: --help, the manual page and docs/ list the same ones and describe them
 //! alike.
 
-use super::help::{self, Choice, Help, ask};
+use super::help::{self, Help, OptionHelp, run_program};
 use super::page::{Item, Page, Part};
-use super::{COMMANDS_FILE, OF_THE_PROGRAM, assert_same, read};
+use super::{COMMAND_PAGE, COMMANDS_FILE, assert_same, read};
 
 /// Options of every command. `--help` lists only itself; src/cli/command_line.rs handles the rest.
-const EVERYWHERE: [(char, &str); 2] = [('h', "--help"), ('V', "--version")];
+const BUILT_IN: [(char, &str); 2] = [('h', "--help"), ('V', "--version")];
 
 /// An option as the head of an entry shows it: `Fl c , Fl Fl config Ar path`.
-fn choice(item: &Item) -> Choice {
-    let mut found = Choice {
+fn choice(item: &Item) -> OptionHelp {
+    let mut found = OptionHelp {
         short: None,
         long: String::new(),
         value: None,
@@ -30,26 +30,26 @@ fn choice(item: &Item) -> Choice {
                 found.value = Some(value.to_string());
                 words.next();
             }
-            other => panic!("what is {other:?} in {:?}?", item.head),
+            other => panic!("unexpected {other:?} in {:?}", item.head),
         }
     }
     found
 }
 
-fn options_of(part: &Part<'_>) -> Vec<Choice> {
+fn options_of(part: &Part<'_>) -> Vec<OptionHelp> {
     part.items().iter().map(choice).collect()
 }
 
-/// Without what `--help` of the program names as it likes.
-fn without_everywhere(choices: &[Choice]) -> Vec<Choice> {
+/// Without the options that `--help` lists in its own way.
+fn without_built_in(choices: &[OptionHelp]) -> Vec<OptionHelp> {
     choices
         .iter()
-        .filter(|choice| !EVERYWHERE.iter().any(|(_, long)| choice.long == *long))
+        .filter(|choice| !BUILT_IN.iter().any(|(_, long)| choice.long == *long))
         .cloned()
         .collect()
 }
 
-fn own(command: &Help, common: &[Choice]) -> Vec<Choice> {
+fn own(command: &Help, common: &[OptionHelp]) -> Vec<OptionHelp> {
     command
         .choices
         .iter()
@@ -59,8 +59,8 @@ fn own(command: &Help, common: &[Choice]) -> Vec<Choice> {
 }
 
 #[test]
-fn the_page_has_every_command_and_no_other() {
-    let page = Page::read(OF_THE_PROGRAM);
+fn the_manual_has_every_command_and_no_other() {
+    let page = Page::read(COMMAND_PAGE);
     assert_same(
         "commands",
         ("COMMANDS", page.subsections("COMMANDS")),
@@ -75,26 +75,26 @@ fn the_page_has_every_command_and_no_other() {
 }
 
 #[test]
-fn the_page_has_every_option_and_no_other() {
-    let (page, commands) = (Page::read(OF_THE_PROGRAM), help::all());
+fn the_manual_has_every_option_and_no_other() {
+    let (page, commands) = (Page::read(COMMAND_PAGE), help::all());
     let common = help::common(&commands);
     let on_page = options_of(&page.part("COMMON OPTIONS"));
     assert_same(
         "common options",
-        ("the page", without_everywhere(&on_page)),
-        ("--help", without_everywhere(&common)),
+        ("the manual", without_built_in(&on_page)),
+        ("--help", without_built_in(&common)),
     );
     let mut checked = 0;
-    for (short, long) in EVERYWHERE {
-        let is_it = |choice: &Choice| choice.short == Some(short) && choice.long == long;
+    for (short, long) in BUILT_IN {
+        let is_it = |choice: &OptionHelp| choice.short == Some(short) && choice.long == long;
         assert!(
             on_page.iter().any(is_it),
             "{long} is not among the common options"
         );
         for command in &commands {
             assert_eq!(
-                ask(&[&command.name, &format!("-{short}")]),
-                ask(&[&command.name, long]),
+                run_program(&[&command.name, &format!("-{short}")]),
+                run_program(&[&command.name, long]),
                 "{} {long}",
                 command.name
             );
@@ -104,15 +104,15 @@ fn the_page_has_every_option_and_no_other() {
         let on_page = options_of(&page.part(&command.name));
         let expected = own(command, &common);
         checked += expected.len();
-        assert_same(&command.name, ("the page", on_page), ("--help", expected));
+        assert_same(&command.name, ("the manual", on_page), ("--help", expected));
     }
     assert!(checked > 25, "only {checked} options were seen");
 }
 
-/// One form of the synopsis.
+/// One line of the synopsis.
 struct Form {
     command: String,
-    /// As they are spelt there, with the name of the value.
+    /// As spelt there, with the name of the value.
     options: Vec<(String, Option<String>)>,
     positionals: Vec<String>,
 }
@@ -138,9 +138,9 @@ fn forms(page: &Page) -> Vec<Form> {
                 .options
                 .push((format!("-{short}"), Some(value.to_string()))),
             (["Ar", rest @ ..], Some(form)) => form.positionals.push(rest.join(" ")),
-            // The form that stands for all of them, before the first command.
+            // The general line before the first command.
             (_, None) | (["Nm"], _) => {}
-            other => panic!("what is {:?} in the synopsis?", other.0),
+            other => panic!("unexpected {:?} in the synopsis", other.0),
         }
     }
     forms
@@ -148,14 +148,14 @@ fn forms(page: &Page) -> Vec<Form> {
 
 #[test]
 fn the_synopsis_has_every_option_and_argument_of_every_command() {
-    let (page, commands) = (Page::read(OF_THE_PROGRAM), help::all());
+    let (page, commands) = (Page::read(COMMAND_PAGE), help::all());
     let common = help::common(&commands);
     for command in &commands {
         let mine: Vec<Form> = forms(&page)
             .into_iter()
             .filter(|form| form.command == command.name)
             .collect();
-        let spelt = |choice: &Choice| {
+        let spelt = |choice: &OptionHelp| {
             choice
                 .short
                 .map_or(choice.long.clone(), |short| format!("-{short}"))
@@ -174,8 +174,8 @@ fn the_synopsis_has_every_option_and_argument_of_every_command() {
     }
 }
 
-/// What the page says of an option.
-fn said_of(page: &Page, command: &str, long: &str) -> (Vec<String>, String) {
+/// The words that the manual marks as values of an option, and its description.
+fn description_of(page: &Page, command: &str, long: &str) -> (Vec<String>, String) {
     let part = page.part(command);
     let items = part.items();
     let item = items
@@ -186,8 +186,8 @@ fn said_of(page: &Page, command: &str, long: &str) -> (Vec<String>, String) {
 }
 
 #[test]
-fn defaults_are_the_same_on_the_page_as_in_the_help() {
-    let (page, commands) = (Page::read(OF_THE_PROGRAM), help::all());
+fn defaults_in_the_manual_are_those_in_the_help() {
+    let (page, commands) = (Page::read(COMMAND_PAGE), help::all());
     let common = help::common(&commands);
     let mut checked = 0;
     for command in &commands {
@@ -203,7 +203,7 @@ fn defaults_are_the_same_on_the_page_as_in_the_help() {
                 continue;
             };
             let is_common = common.iter().any(|choice| choice.long == *long);
-            let (_, said) = said_of(
+            let (_, said) = description_of(
                 &page,
                 if is_common {
                     "COMMON OPTIONS"
@@ -224,8 +224,8 @@ fn defaults_are_the_same_on_the_page_as_in_the_help() {
 }
 
 #[test]
-fn words_and_ranges_are_the_same_on_the_page_as_in_the_refusal_of_others() {
-    let (page, commands) = (Page::read(OF_THE_PROGRAM), help::all());
+fn words_and_ranges_in_the_manual_are_those_in_error_messages() {
+    let (page, commands) = (Page::read(COMMAND_PAGE), help::all());
     let common = help::common(&commands);
     let (mut words_checked, mut ranges_checked) = (0, 0);
     for command in &commands {
@@ -234,14 +234,14 @@ fn words_and_ranges_are_the_same_on_the_page_as_in_the_refusal_of_others() {
             .filter(|choice| choice.value.is_some())
         {
             let (_, _, refusal) =
-                ask(&[&command.name, &format!("{}=-1", choice.long), "--json=no"]);
+                run_program(&[&command.name, &format!("{}=-1", choice.long), "--json=no"]);
             let refusal = refusal.lines().next().unwrap_or_default();
-            let (marked, said) = said_of(&page, &command.name, &choice.long);
+            let (marked, said) = description_of(&page, &command.name, &choice.long);
             if let Some((_, words)) = refusal.split_once(" is none of ") {
                 let what = format!("{} {}", command.name, choice.long);
                 assert_same(
                     &what,
-                    ("the page", marked),
+                    ("the manual", marked),
                     ("the refusal", words.split(", ").map(String::from)),
                 );
                 words_checked += 1;
@@ -257,9 +257,9 @@ fn words_and_ranges_are_the_same_on_the_page_as_in_the_refusal_of_others() {
             };
             let (least, most) = range.split_once(" to ").expect("it has one");
             let most = most.split(' ').next().unwrap_or_default();
-            // The page of the monitor says for both what the port may be.
+            // The range of the port is stated only for `monitor`.
             let said = if said.contains("as for monitor") {
-                said_of(&page, "monitor", &choice.long).1
+                description_of(&page, "monitor", &choice.long).1
             } else {
                 said
             };
@@ -292,9 +292,9 @@ fn docs_list_every_command_and_no_other() {
         .flat_map(|cell| cell.split('`').skip(1).step_by(2))
         .filter_map(|words| words.split(' ').next())
         .collect();
-    // A second name of a command is answered with the help of the first.
+    // The help of an alias is that of its command.
     let first_names = names.iter().map(|name| {
-        let (code, usage, _) = ask(&[name, "--help"]);
+        let (code, usage, _) = run_program(&[name, "--help"]);
         assert_eq!(code, Some(0), "{name} is no command");
         usage.split(' ').nth(2).unwrap_or_default().to_string()
     });
@@ -303,7 +303,7 @@ fn docs_list_every_command_and_no_other() {
         (COMMANDS_FILE, first_names),
         ("--help", help::command_names()),
     );
-    let page = read(OF_THE_PROGRAM);
+    let page = read(COMMAND_PAGE);
     for name in names {
         assert!(
             page.contains(&format!(".Cm {name}\n")),

@@ -1,4 +1,4 @@
-//! What `--help` says, taken apart.
+//! Parses the output of `--help`.
 
 use std::process::Command;
 
@@ -6,7 +6,7 @@ use super::common::{bin, run};
 
 /// One option as `--help` shows it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Choice {
+pub struct OptionHelp {
     pub short: Option<char>,
     pub long: String,
     /// The name of its value; `None` for a switch.
@@ -16,22 +16,22 @@ pub struct Choice {
 /// The help of one command.
 pub struct Help {
     pub name: String,
-    pub choices: Vec<Choice>,
-    /// What each option says, by its long name.
+    pub choices: Vec<OptionHelp>,
+    /// The description of each option, by its long name.
     pub about: Vec<(String, String)>,
-    /// Names of what goes without an option, with ` ...` where it may be several.
+    /// Names of the positional arguments, with ` ...` if there can be several.
     pub positionals: Vec<String>,
 }
 
-/// What the program prints and what it complains of.
-pub fn ask(arguments: &[&str]) -> (Option<i32>, String, String) {
+/// Runs the program: exit code, standard output and standard error.
+pub fn run_program(arguments: &[&str]) -> (Option<i32>, String, String) {
     let finished = run(Command::new(bin()).args(arguments));
     (finished.code, finished.stdout, finished.stderr)
 }
 
 /// The names of the commands.
 pub fn command_names() -> Vec<String> {
-    let (_, help, _) = ask(&["--help"]);
+    let (_, help, _) = run_program(&["--help"]);
     let list = help
         .split_once("Commands:\n")
         .expect("a list of commands")
@@ -56,7 +56,7 @@ pub fn all() -> Vec<Help> {
 }
 
 fn of(name: &str) -> Help {
-    let (code, help, _) = ask(&[name, "--help"]);
+    let (code, help, _) = run_program(&[name, "--help"]);
     assert_eq!(code, Some(0), "{name} --help");
     let (usage, _) = help.split_once("\n\n").expect("usage, and what follows");
     let list = help.split_once("Options:\n").expect("a list of options").1;
@@ -67,7 +67,7 @@ fn of(name: &str) -> Help {
             .strip_prefix("  ")
             .filter(|line| !line.starts_with(' '));
         if let Some(spelt) = spelt {
-            // Two blanks stand between the option and what it is.
+            // Two spaces separate an option from its description.
             let (spelt, what) = spelt.split_once("  ").unwrap_or((spelt, ""));
             let names: Vec<&str> = spelt.split(", ").collect();
             let long = *names
@@ -79,7 +79,7 @@ fn of(name: &str) -> Help {
                 .find(|name| !name.starts_with("--") && name.starts_with('-'))
                 .map(|name| &name[1..]);
             about.push((long.to_string(), what.trim().to_string()));
-            choices.push(Choice {
+            choices.push(OptionHelp {
                 short: short.and_then(|short| short.chars().next()),
                 long: long.to_string(),
                 value: None,
@@ -90,7 +90,7 @@ fn of(name: &str) -> Help {
         }
     }
     for choice in &mut choices {
-        // In the line of usage it is spelt by its short name where it has one.
+        // The usage line has the short name if there is one.
         let spelt = choice
             .short
             .map_or(choice.long.clone(), |short| format!("-{short}"));
@@ -121,8 +121,8 @@ fn of(name: &str) -> Help {
 }
 
 /// The options of every command that has all of them.
-pub fn common(commands: &[Help]) -> Vec<Choice> {
-    let has = |choice: &&Choice| {
+pub fn common(commands: &[Help]) -> Vec<OptionHelp> {
+    let has = |choice: &&OptionHelp| {
         commands
             .iter()
             .all(|command| command.choices.contains(choice))

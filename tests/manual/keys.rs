@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use ace_connection_logger::config::{Config, parse};
 
 use super::page::{Item, Page};
-use super::{OF_THE_FILE, assert_same, read};
+use super::{CONFIG_PAGE, assert_same, read};
 
 /// The messages about a configuration.
 fn messages(text: &str) -> Vec<String> {
@@ -143,10 +143,10 @@ fn entries(page: &Page, section: &str) -> Vec<(Vec<String>, Item)> {
 
 #[test]
 fn the_page_has_every_key_and_no_other() {
-    let (page, program) = (Page::read(OF_THE_FILE), program_keys());
+    let (page, program) = (Page::read(CONFIG_PAGE), program_keys());
     assert_same(
         "sections",
-        ("the page", page.subsections("KEYS")),
+        ("the manual", page.subsections("KEYS")),
         ("the program", program.keys().cloned()),
     );
     for (section, keys) in &program {
@@ -155,7 +155,7 @@ fn the_page_has_every_key_and_no_other() {
             .flat_map(|(keys, _)| keys);
         assert_same(
             section,
-            ("the page", on_page),
+            ("the manual", on_page),
             ("the program", keys.clone()),
         );
     }
@@ -260,7 +260,7 @@ fn uncomment(line: &str, program: &BTreeMap<String, Vec<String>>) -> String {
 
 #[test]
 fn ranges_units_and_defaults_are_the_same_everywhere() {
-    let (page, program) = (Page::read(OF_THE_FILE), program_keys());
+    let (page, program) = (Page::read(CONFIG_PAGE), program_keys());
     let file = example_keys(&program);
     let (mut ranges, mut defaults) = (0, 0);
     for (section, key) in program
@@ -338,7 +338,7 @@ fn ranges_units_and_defaults_are_the_same_everywhere() {
 
 #[test]
 fn examples_on_the_page_have_no_problems_and_contain_every_key() {
-    let (page, program) = (Page::read(OF_THE_FILE), program_keys());
+    let (page, program) = (Page::read(CONFIG_PAGE), program_keys());
     let displays = page.displays();
     assert!(
         displays.len() >= program.len(),
@@ -399,7 +399,7 @@ fn messages_about_the_file_on_the_page_are_those_of_the_program() {
         .flat_map(problems)
         .map(|problem| problem.to_string())
         .collect();
-    let page = Page::read(OF_THE_FILE);
+    let page = Page::read(CONFIG_PAGE);
     let on_page: Vec<String> = page
         .part("DIAGNOSTICS")
         .items()

@@ -1,10 +1,10 @@
-//! The pages as mandoc(1) and man(1) read them: neither has anything to say.
+//! mandoc(1) and man(1) accept the manual pages without a warning.
 
 use std::path::Path;
 use std::process::Command;
 
 use super::common::{run, skip};
-use super::{OF_THE_FILE, OF_THE_PROGRAM};
+use super::{COMMAND_PAGE, CONFIG_PAGE};
 
 fn has(program: &str, test: &str) -> bool {
     let is_here = std::env::var_os("PATH").is_some_and(|path| {
@@ -17,17 +17,16 @@ fn has(program: &str, test: &str) -> bool {
 }
 
 #[test]
-fn mandoc_has_nothing_to_say_about_the_pages() {
-    if !has("mandoc", "mandoc_has_nothing_to_say_about_the_pages") {
+fn mandoc_reports_nothing_about_the_manual_pages() {
+    if !has("mandoc", "mandoc_reports_nothing_about_the_manual_pages") {
         return;
     }
-    for page in [OF_THE_PROGRAM, OF_THE_FILE] {
+    for page in [COMMAND_PAGE, CONFIG_PAGE] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let finished = run(Command::new("mandoc")
             .args(["-T", "lint", "-W", "all"])
             .arg(path));
-        // Which other pages there are depends on what is installed here, and whether they are
-        // indexed.
+        // Which other pages exist and are indexed depends on this machine.
         let is_about_others = |line: &&str| {
             line.contains("referenced manual not found") || line.contains("outdated mandoc.db")
         };
@@ -45,7 +44,7 @@ fn man_shows_the_pages_without_a_warning_and_within_80_columns() {
     ) {
         return;
     }
-    for page in [OF_THE_PROGRAM, OF_THE_FILE] {
+    for page in [COMMAND_PAGE, CONFIG_PAGE] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(page);
         let mut man = Command::new("man");
         man.args(["--warnings", "-l"])

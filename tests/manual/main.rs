@@ -22,10 +22,10 @@ fn read(name: &str) -> String {
     std::fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The manual page of the program.
-const OF_THE_PROGRAM: &str = "man/ace-connection-logger.8";
-/// The manual page of its configuration.
-const OF_THE_FILE: &str = "man/ace-connection-logger.yaml.5";
+/// The manual page of the commands.
+const COMMAND_PAGE: &str = "man/ace-connection-logger.8";
+/// The manual page of the configuration.
+const CONFIG_PAGE: &str = "man/ace-connection-logger.yaml.5";
 
 /// The file with the table of commands and the exit statuses.
 const COMMANDS_FILE: &str = "docs/commands.md";

@@ -5,8 +5,8 @@ pub struct Page {
     lines: Vec<String>,
 }
 
-/// One entry of a list: the words of its head with their macros, and the lines below it, inner
-/// lists included.
+/// One entry of a list: the words of its head with their macros, and the lines below it including
+/// inner lists.
 pub struct Item {
     pub head: Vec<String>,
     pub body: Vec<String>,
@@ -47,7 +47,7 @@ impl Page {
             .collect()
     }
 
-    /// What stands between `.Bd` and `.Ed`, each.
+    /// The text of each display, from `.Bd` to `.Ed`.
     pub fn displays(&self) -> Vec<String> {
         let mut displays = Vec::new();
         let mut open: Option<String> = None;
@@ -69,7 +69,7 @@ impl Page {
 pub struct Part<'p>(pub &'p [String]);
 
 impl Part<'_> {
-    /// The entries of its lists, of inner lists only as lines of the outer entry.
+    /// The entries of its lists; inner lists are lines of the outer entry.
     pub fn items(&self) -> Vec<Item> {
         let mut items: Vec<Item> = Vec::new();
         let mut depth = 0;
@@ -102,7 +102,7 @@ impl Part<'_> {
         items
     }
 
-    /// The words that a macro marks, wherever it stands.
+    /// The words that a macro marks, on any line.
     pub fn marked(&self, name: &str) -> Vec<String> {
         self.0
             .iter()
@@ -117,7 +117,7 @@ impl Item {
         marked(&self.head, name)
     }
 
-    /// What stands below it, as it is read.
+    /// The text below its head, as rendered.
     pub fn text(&self) -> String {
         text(&self.body)
     }
@@ -135,7 +135,7 @@ fn line_words(line: &str) -> Vec<String> {
     }
 }
 
-/// A line of macros in words; what is quoted is one.
+/// The words of a line of macros; a quoted text is one word.
 fn words(line: &str) -> Vec<String> {
     let mut words = Vec::new();
     let mut rest = line.trim();
@@ -154,7 +154,7 @@ fn words(line: &str) -> Vec<String> {
     words
 }
 
-/// The words behind a macro, up to the next.
+/// The words after a macro, up to the next macro.
 fn marked(words: &[String], name: &str) -> Vec<String> {
     let mut found = Vec::new();
     let mut is_inside = false;
@@ -168,7 +168,7 @@ fn marked(words: &[String], name: &str) -> Vec<String> {
     found
 }
 
-/// Lines as they are read: without macros, and punctuation where it belongs.
+/// Lines as rendered: without macros, and with punctuation attached.
 pub fn text(lines: &[String]) -> String {
     let mut text = String::new();
     for line in lines {

@@ -1,5 +1,4 @@
-//! The completions as bash, zsh and fish carry them out: each offers what the program takes, and
-//! nothing else. src/cli/completions compares the files with the declared arguments.
+//! The completions, run by bash, zsh and fish: each offers exactly what the program accepts. src/cli/completions compares the files with the declared arguments.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -9,18 +8,18 @@ use super::common::{TempDir, run, skip};
 use super::help::{self, Help};
 
 const PROGRAM: &str = "ace-connection-logger";
-/// What is offered where files are.
+/// Stands for file names among the offered words.
 const FILES: &str = "(files)";
 
 fn folder() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/completions")
 }
 
-/// A shell that completes; the line ends where the cursor is.
+/// A shell with completion. The cursor is at the end of the line.
 trait Shell {
     const NAME: &'static str;
     fn command(line: &str) -> Command;
-    /// What it does not show before a dash is typed, or shows otherwise.
+    /// Brings the shell's output to the common form.
     fn tidy(offered: Vec<String>) -> Vec<String> {
         offered
     }
@@ -30,10 +29,10 @@ struct Bash;
 impl Shell for Bash {
     const NAME: &'static str = "bash";
 
-    /// Without a terminal: the words as bash splits them, and what comes of calling the function.
-    /// It leaves files to readline by returning before it takes that back with `compopt`.
+    /// Without a terminal: calls the function with the words as bash splits them. Readline completes
+    /// file names unless the function calls `compopt`.
     fn command(line: &str) -> Command {
-        const ASK: &str = r#"source "$1"
+        const SCRIPT: &str = r#"source "$1"
 shift
 offered='(files)'
 compopt() { offered=; }
@@ -50,7 +49,7 @@ printf '%s\n' $offered "${COMPREPLY[@]}""#;
             }
         }
         let mut bash = Command::new("bash");
-        bash.args(["--norc", "--noprofile", "-c", ASK, "bash"])
+        bash.args(["--norc", "--noprofile", "-c", SCRIPT, "bash"])
             .arg(folder().join("ace-connection-logger.bash"))
             .args(words);
         bash
@@ -70,7 +69,7 @@ impl Shell for Fish {
     }
 
     fn tidy(offered: Vec<String>) -> Vec<String> {
-        // A word, a tab and what it is; behind `--option=` the whole word.
+        // A word, a tab and a description; after `--option=` the whole word.
         let word = |line: String| line.split('\t').next().unwrap_or_default().to_string();
         let value = |word: String| {
             word.split_once('=')
@@ -84,9 +83,9 @@ struct Zsh;
 impl Shell for Zsh {
     const NAME: &'static str = "zsh";
 
-    /// It completes only at a terminal, so it is given one. What is offered passes through compadd.
+    /// Completes only on a terminal, so a pseudo-terminal is used. compadd receives the offered words.
     fn command(line: &str) -> Command {
-        const ASK: &str = r#"zmodload zsh/zpty
+        const SCRIPT: &str = r#"zmodload zsh/zpty
 offered=$PWD/.offered
 zpty child zsh -f -i
 zpty -w child "PROMPT= ; stty -echo ; fpath=(${(q)1} \$fpath) ; autoload -Uz compinit ; compinit -D -u"
@@ -105,7 +104,7 @@ zpty -n -w child "$2"$'\t'
 while zpty -r child line; do :; done
 [[ ! -f $offered ]] || cat $offered"#;
         let mut zsh = Command::new("zsh");
-        zsh.args(["-f", "-c", ASK, "zsh"])
+        zsh.args(["-f", "-c", SCRIPT, "zsh"])
             .arg(folder())
             .arg(line)
             .env("TERM", "dumb");
@@ -113,12 +112,12 @@ while zpty -r child line; do :; done
     }
 }
 
-/// What a shell offers behind a line, in a folder with one file.
+/// The words that a shell offers after a line, in a folder with one file.
 fn offered<S: Shell>(line: &str) -> Vec<String> {
     let folder = TempDir::new();
     folder.write("only-file.db", "");
     let mut command = S::command(line);
-    // With a home of its own nothing of the user's is loaded.
+    // An empty home, so that no settings of the user are loaded.
     let finished = run(command
         .current_dir(folder.path())
         .env("HOME", folder.path())
@@ -162,7 +161,7 @@ fn options(command: &Help) -> Vec<String> {
             .chain([choice.long.clone()])
             .collect::<Vec<_>>()
     });
-    // The help names neither of the second ways to ask for it, nor the version.
+    // `--help` lists neither -h nor the version.
     spelt
         .chain(["-h", "-V", "--version"].map(String::from))
         .collect()
@@ -195,7 +194,7 @@ fn completes_all<S: Shell>(test: &str) {
         .iter()
         .find(|command| command.name == "outages")
         .expect("it is there");
-    // A value that is called like a command is none.
+    // A value that equals the name of a command is no command.
     for line in ["events", "outages --host report", "outages -c check -v"] {
         let words = offered::<S>(&format!("{PROGRAM} {line} --"));
         let given = |option: &String| {
@@ -216,7 +215,7 @@ fn completes_all<S: Shell>(test: &str) {
     }
 }
 
-/// Lines, and what is offered behind them.
+/// Lines, and the words that are offered after them.
 const VALUES: &[(&str, &[&str])] = &[
     ("mon", &["monitor"]),
     (

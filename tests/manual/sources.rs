@@ -1,10 +1,10 @@
-//! What only the sources say: exit statuses, variables of the environment, paths of the page,
-//! messages. Each is on the page, and nothing else is.
+//! What only the sources have: exit statuses, environment variables, HTTP paths, messages. The manual
+//! has exactly these.
 
 use std::path::Path;
 
 use super::page::Page;
-use super::{COMMANDS_FILE, HTTP_FILE, OF_THE_PROGRAM, assert_same, read};
+use super::{COMMAND_PAGE, COMMANDS_FILE, HTTP_FILE, assert_same, read};
 
 /// Whether this file is compiled only for tests.
 fn is_of_tests(path: &Path) -> bool {
@@ -15,7 +15,7 @@ fn is_of_tests(path: &Path) -> bool {
             .is_some_and(|name| name.to_string_lossy().ends_with("tests"))
 }
 
-/// All of src/ that becomes the program.
+/// All of src/ that is compiled into the program.
 fn sources() -> String {
     fn collect(folder: &Path, text: &mut String) {
         for entry in std::fs::read_dir(folder)
@@ -67,7 +67,7 @@ fn exit_statuses_in_the_manual_and_docs_are_those_of_the_program() {
     program.sort_unstable();
     program.dedup();
     assert!(program.len() > 5, "{program:?}");
-    let page = Page::read(OF_THE_PROGRAM);
+    let page = Page::read(COMMAND_PAGE);
     let on_page = page
         .part("EXIT STATUS")
         .items()
@@ -75,8 +75,8 @@ fn exit_statuses_in_the_manual_and_docs_are_those_of_the_program() {
         .flat_map(|item| numbers(&item.head.join(" ")));
     assert_same(
         "exit statuses",
-        ("the page", on_page),
-        ("src/cli/mod.rs", program.clone()),
+        ("the manual", on_page),
+        ("src/cli/exit.rs", program.clone()),
     );
     let text = read(COMMANDS_FILE);
     let sentence = text
@@ -87,10 +87,10 @@ fn exit_statuses_in_the_manual_and_docs_are_those_of_the_program() {
     assert_same(
         "exit statuses",
         (COMMANDS_FILE, numbers(sentence)),
-        ("src/cli/mod.rs", program),
+        ("src/cli/exit.rs", program),
     );
-    // And in the help and elsewhere on the page no other is spoken of.
-    for line in read(OF_THE_PROGRAM).lines() {
+    // No other exit status is named elsewhere in the manual.
+    for line in read(COMMAND_PAGE).lines() {
         if let Some((_, rest)) = line.to_lowercase().split_once("exit status ")
             && let Some(number) = numbers(rest.split(' ').next().unwrap_or_default()).first()
         {
@@ -100,7 +100,7 @@ fn exit_statuses_in_the_manual_and_docs_are_those_of_the_program() {
 }
 
 #[test]
-fn variables_of_the_environment_are_those_of_the_sources() {
+fn environment_variables_in_the_manual_are_those_in_the_sources() {
     let sources = sources();
     let is_name = |word: &&str| {
         word.len() > 1
@@ -109,8 +109,8 @@ fn variables_of_the_environment_are_those_of_the_sources() {
                 .all(|byte| byte.is_ascii_uppercase() || byte == b'_')
             && word.starts_with(char::is_alphabetic)
     };
-    // Read by us: env::var, var_os, and the closure of systemd.rs that parses one.
-    let read_by_us = ["env::var(\"", "env::var_os(\"", " number(\""]
+    // Read by the program: env::var, var_os, and the closure of systemd.rs that parses one.
+    let read_by_program = ["env::var(\"", "env::var_os(\"", " number(\""]
         .into_iter()
         .flat_map(|call| {
             sources
@@ -119,28 +119,28 @@ fn variables_of_the_environment_are_those_of_the_sources() {
                 .filter_map(|rest| rest.split('"').next())
                 .collect::<Vec<_>>()
         });
-    let told_to_programs = sources
+    let given_to_commands = sources
         .split("\"ACE_")
         .skip(1)
         .filter_map(|rest| rest.split('"').next())
         .map(|name| format!("ACE_{name}"));
-    let known: Vec<String> = read_by_us
+    let known: Vec<String> = read_by_program
         .filter(is_name)
         .map(String::from)
-        .chain(told_to_programs)
+        .chain(given_to_commands)
         .collect();
     assert!(known.len() > 15, "only {known:?} were seen");
-    let page = Page::read(OF_THE_PROGRAM);
+    let page = Page::read(COMMAND_PAGE);
     let on_page = page
         .part("ENVIRONMENT")
         .items()
         .into_iter()
         .flat_map(|item| item.marked("Ev"));
-    assert_same("variables", ("the page", on_page), ("src", known));
+    assert_same("variables", ("the manual", on_page), ("src", known));
 }
 
 #[test]
-fn paths_on_the_page_are_those_that_are_answered() {
+fn http_paths_in_the_manual_and_docs_are_those_that_are_served() {
     let api = read("src/api/mod.rs");
     let routes = api
         .split_once("const ROUTES")
@@ -150,7 +150,7 @@ fn paths_on_the_page_are_those_that_are_answered() {
     let mut known: Vec<&str> = routes.split('"').skip(1).step_by(2).collect();
     assert!(known.len() > 15, "only {known:?} were found");
     known.push("/");
-    let page = Page::read(OF_THE_PROGRAM);
+    let page = Page::read(COMMAND_PAGE);
     let on_page = page.part("THE PAGE").items().into_iter().map(|item| {
         let path = item
             .head
@@ -170,12 +170,16 @@ fn paths_on_the_page_are_those_that_are_answered() {
     let on_page: Vec<String> = on_page.collect();
     assert_same(
         "paths",
-        ("the page", on_page.clone()),
+        ("the manual", on_page.clone()),
         ("src/api/mod.rs", known.into_iter().map(String::from)),
     );
     let (in_docs, mentioned) = (paths_in_docs(), mentioned_paths());
     assert!(mentioned.len() >= in_docs.len(), "{mentioned:?}");
-    assert_same("paths", (HTTP_FILE, in_docs), ("the page", on_page.clone()));
+    assert_same(
+        "paths",
+        (HTTP_FILE, in_docs),
+        ("the manual", on_page.clone()),
+    );
     for (file, path) in mentioned {
         assert!(on_page.contains(&path), "{file}: {path} is not served");
     }
@@ -232,7 +236,7 @@ fn assert_are_in_sources(messages: &[String]) -> usize {
         {
             assert!(
                 sources.contains(piece.as_str()),
-                "{piece:?} of {message:?} is said nowhere"
+                "{piece:?} of {message:?} is not in the sources"
             );
             checked += 1;
         }
@@ -241,8 +245,8 @@ fn assert_are_in_sources(messages: &[String]) -> usize {
 }
 
 #[test]
-fn messages_on_the_page_are_those_of_the_program() {
-    let page = Page::read(OF_THE_PROGRAM);
+fn messages_in_the_manual_are_those_of_the_program() {
+    let page = Page::read(COMMAND_PAGE);
     let part = page.part("DIAGNOSTICS");
     let messages: Vec<String> = part
         .items()
@@ -254,7 +258,7 @@ fn messages_on_the_page_are_those_of_the_program() {
 }
 
 #[test]
-fn messages_among_the_symptoms_of_the_readme_are_those_of_the_program() {
+fn messages_in_the_symptoms_of_the_readme_are_those_of_the_program() {
     let readme = read("README.md");
     let table = readme
         .split_once("| symptom | reason and cure |\n| --- | --- |\n")
@@ -272,7 +276,7 @@ fn messages_among_the_symptoms_of_the_readme_are_those_of_the_program() {
     assert!(checked > 5, "only {checked} pieces were seen");
 }
 
-/// What of a message is the same each time: dots stand for the rest.
+/// The constant pieces of a message, in which dots replace the variable ones.
 fn pieces(message: &str) -> Vec<String> {
     let piece = |piece: &str| piece.trim_matches([' ', ':', ';', ',']).to_string();
     message
