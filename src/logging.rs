@@ -1,4 +1,4 @@
-//! Where log lines go: standard error, or a file that SIGHUP opens anew so that it can be rotated.
+//! The log: standard error, or a file that SIGHUP reopens after its rotation.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
@@ -9,19 +9,17 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use log::LevelFilter;
 use simplelog::{ConfigBuilder, WriteLogger, format_description};
 
-/// Tells the log file to be opened anew with the next line.
+/// Requests that the log file is reopened before the next line.
 #[derive(Clone, Debug, Default)]
 pub struct Reopen(Arc<AtomicBool>);
 
 impl Reopen {
-    /// Asks for it.
     pub fn request(&self) {
         self.0.store(true, Ordering::Release);
     }
 }
 
-/// Starts logging, once: to a file, or else to standard error. Fails when the log file cannot be
-/// opened.
+/// Starts logging to a file, or else to standard error. Fails when the file cannot be opened.
 pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
     let reopen = Reopen::default();
     let mut format = ConfigBuilder::new();
@@ -33,7 +31,7 @@ pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
         .set_time_format_custom(format_description!(
             "[year]-[month]-[day]T[hour]:[minute]:[second].[subsecond digits:3]Z"
         ));
-    // journald writes the time before every line itself.
+    // journald adds the time to every line itself.
     if file.is_none() && std::env::var_os("JOURNAL_STREAM").is_some() {
         format.set_time_level(LevelFilter::Off);
     }
@@ -45,12 +43,11 @@ pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
         }),
         None => Box::new(io::stderr()),
     };
-    // A second start finds the first logger in place, which goes on.
+    // Fails if logging was started before; that logger continues.
     let _ = WriteLogger::init(level, format.build(), output);
     Ok(reopen)
 }
 
-/// From now on lines of this level and above are written.
 pub fn set_level(level: LevelFilter) {
     log::set_max_level(level);
 }
@@ -64,7 +61,7 @@ struct LogFile {
 impl Write for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
         if self.reopen.0.swap(false, Ordering::AcqRel) {
-            // Where the new file cannot be opened the old one goes on.
+            // If that fails, the old file stays in use.
             if let Ok(file) = open(&self.path) {
                 self.file = file;
             }

@@ -1,5 +1,4 @@
-//! Runs one command, prints its error once, and exits with its code. Everything else is in the
-//! library.
+//! Runs the command line; everything is in the library.
 
 use std::process::ExitCode;
 

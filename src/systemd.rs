@@ -1,5 +1,5 @@
-//! Messages to the service manager: sd_notify(3). A datagram to the socket it names in the
-//! environment; without one nothing happens.
+//! Messages to the service manager: sd_notify(3). Without `NOTIFY_SOCKET` in the environment nothing
+//! is sent.
 
 use std::ffi::OsStr;
 use std::io;
@@ -11,7 +11,6 @@ use std::time::Duration;
 use crate::pure::time::Monotonic;
 use crate::sys;
 
-/// The service manager, where there is one that listens.
 #[derive(Debug)]
 pub struct Notifier {
     socket: Option<(UnixDatagram, SocketAddr)>,
@@ -33,15 +32,15 @@ impl Notifier {
                 .ok()
                 .and_then(|text| text.parse::<u64>().ok())
         };
-        let is_meant =
+        let is_for_us =
             number("WATCHDOG_PID").is_none_or(|pid| pid == u64::from(std::process::id()));
         let watchdog = number("WATCHDOG_USEC")
-            .filter(|us| is_meant && *us > 0)
+            .filter(|us| is_for_us && *us > 0)
             .map(Duration::from_micros);
         Notifier { socket, watchdog }
     }
 
-    /// How often a sign of life is due: half of what the manager waits for, as
+    /// How often [`Notifier::alive`] is due: half of the watchdog's timeout, as
     /// sd_watchdog_enabled(3) advises.
     pub fn watchdog_interval(&self) -> Option<Duration> {
         self.watchdog
@@ -49,22 +48,20 @@ impl Notifier {
             .map(|limit| limit / 2)
     }
 
-    /// The service does its work; `status` is one line for `systemctl status`.
+    /// The service is ready. `status` is the line that `systemctl status` shows.
     pub fn ready(&self, status: &str) {
         self.send(&format!("READY=1\nSTATUS={status}"));
     }
 
-    /// The configuration is being read again; [`Notifier::ready`] ends it.
+    /// The configuration is being reloaded, until [`Notifier::ready`].
     pub fn reloading(&self, now: Monotonic) {
         self.send(&format!("RELOADING=1\nMONOTONIC_USEC={}", now.0 / 1000));
     }
 
-    /// The service is about to end.
     pub fn stopping(&self) {
         self.send("STOPPING=1");
     }
 
-    /// A sign of life.
     pub fn alive(&self) {
         self.send("WATCHDOG=1");
     }

@@ -1,5 +1,4 @@
-//! Notices as they are told by a running monitor: to a program that hears them, and to one that
-//! does everything wrong.
+//! Alerts of a running monitor, with commands that work and with commands that do everything wrong.
 
 mod common;
 
@@ -16,13 +15,13 @@ use common::{Finished, TempDir, bin, run, skip};
 use rusqlite::{Connection, OpenFlags};
 use serde_json::Value;
 
-/// A monitor in a folder of its own, where the program that is told runs too.
+/// A monitor and its alert command in a folder of their own.
 struct Monitor {
     child: Child,
     folder: TempDir,
 }
 
-/// A check every 200 ms that takes some 50.
+/// A check every 200 ms, which takes about 50 ms.
 const QUICK: &str =
     "monitoring: {interval_seconds: 0.2, ping_count: 2, ping_spacing_ms: 40, timeout_seconds: 0.1}
 database: {flush_seconds: 0.2}
@@ -31,7 +30,7 @@ const ONE: &str = "hosts: [{name: one, address: 127.0.0.1}]\n";
 const TELL: &str = "alerts: {command: [sh, tell]}\n";
 
 impl Monitor {
-    /// With this configuration, and this script as `tell`.
+    /// Starts it with this configuration, and with this script as the file `tell`.
     fn start(config: &str, script: &str) -> Monitor {
         Monitor::start_by(Command::new(bin()), config, script)
     }
@@ -58,7 +57,7 @@ impl Monitor {
         command.stderr(log).spawn().expect("the program starts")
     }
 
-    /// Ends it without a chance to do anything about it, and starts it anew.
+    /// Kills it with SIGKILL and starts it again.
     fn restart(&mut self) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it is our child");
@@ -93,12 +92,12 @@ impl Monitor {
         }
     }
 
-    /// Waits until so many lines are in `told`.
+    /// Waits until the file `told` has so many lines.
     fn wait_told(&self, count: usize) {
         self.wait_for("the notice", |monitor| monitor.told().len() >= count);
     }
 
-    /// Waits for checks, since nobody is told of a host that was never there.
+    /// Waits for checks: no alert is sent for a host that never answered.
     fn wait_checked(&self) {
         self.wait_for("the first checks", |monitor| {
             monitor.number("select count(*) from check_result where received > 0") > 2
@@ -118,7 +117,7 @@ impl Monitor {
         });
     }
 
-    /// Stops it and says how long that took.
+    /// Stops it; returns the exit code and how long that took.
     fn stop(&mut self) -> Duration {
         let began = Instant::now();
         self.signal("TERM");
@@ -140,7 +139,7 @@ impl Monitor {
         self.ask(sql).unwrap_or(0)
     }
 
-    /// A number of kilobytes, or a word, that the kernel says of it.
+    /// A value of /proc/PID/status: a number of kilobytes, or a word.
     fn status(&self, name: &str) -> String {
         let status =
             fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
@@ -167,7 +166,7 @@ impl Drop for Monitor {
     }
 }
 
-/// Whether nothing on this machine answers.
+/// Switches the replies of this network off or on.
 fn silence(is_silent: bool) {
     sysctl(
         "ipv4/icmp_echo_ignore_all",
@@ -176,7 +175,7 @@ fn silence(is_silent: bool) {
     .expect("the network is ours");
 }
 
-/// Whether a process runs; one that is dead and that nobody has asked for does not.
+/// Whether a process runs; a zombie does not.
 fn runs(pid: &str) -> bool {
     let state = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
     state
@@ -184,7 +183,7 @@ fn runs(pid: &str) -> bool {
         .is_some_and(|(_, state)| !state.starts_with(['Z', 'X']))
 }
 
-/// Runs in a network of its own, where everything answers at first.
+/// Runs in a network namespace in which everything answers at first.
 fn in_network(test: &str, then: impl FnOnce(File) + Send) {
     if is_available(test) {
         in_namespace(SocketKind::Datagram, then);
@@ -192,9 +191,9 @@ fn in_network(test: &str, then: impl FnOnce(File) + Send) {
 }
 
 #[test]
-fn the_beginning_and_the_end_are_told_with_what_is_on_record_of_them() {
+fn the_beginning_and_the_end_of_an_outage_are_sent_with_their_recorded_event() {
     in_network(
-        "the_beginning_and_the_end_are_told_with_what_is_on_record_of_them",
+        "the_beginning_and_the_end_of_an_outage_are_sent_with_their_recorded_event",
         |_tun| {
             let mut command = Command::new(bin());
             command
@@ -317,9 +316,9 @@ fn the_beginning_and_the_end_are_told_with_what_is_on_record_of_them() {
 }
 
 #[test]
-fn what_nobody_heard_is_told_again_in_order_also_after_a_kill_and_a_restart() {
+fn a_failed_notice_is_sent_again_in_order_even_after_a_kill_and_a_restart() {
     in_network(
-        "what_nobody_heard_is_told_again_in_order_also_after_a_kill_and_a_restart",
+        "a_failed_notice_is_sent_again_in_order_even_after_a_kill_and_a_restart",
         |_tun| {
             let script = "echo $ACE_KIND >> tries; echo 'no line' >&2; [ $(wc -l < tries) -gt 5 ] || exit 3; echo $ACE_KIND >> told";
             let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
@@ -369,9 +368,9 @@ fn what_nobody_heard_is_told_again_in_order_also_after_a_kill_and_a_restart() {
 }
 
 #[test]
-fn a_program_that_fails_and_works_again_is_said_once_each() {
+fn a_command_that_fails_and_works_again_is_logged_once_each() {
     in_network(
-        "a_program_that_fails_and_works_again_is_said_once_each",
+        "a_command_that_fails_and_works_again_is_logged_once_each",
         |_tun| {
             let script = "[ -e works ] || exit 1; echo $ACE_KIND >> told";
             let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
@@ -401,9 +400,9 @@ fn a_program_that_fails_and_works_again_is_said_once_each() {
 }
 
 #[test]
-fn a_program_that_hangs_is_killed_with_all_it_started_and_delays_nobody() {
+fn a_command_that_hangs_is_killed_with_its_children_and_delays_nothing() {
     in_network(
-        "a_program_that_hangs_is_killed_with_all_it_started_and_delays_nobody",
+        "a_command_that_hangs_is_killed_with_its_children_and_delays_nothing",
         |_tun| {
             let script =
                 "[ -e pid ] || { sleep 1000 & echo $! > pid; wait; }; echo $ACE_KIND >> told";
@@ -430,7 +429,7 @@ fn a_program_that_hangs_is_killed_with_all_it_started_and_delays_nobody() {
                 "{log}"
             );
 
-            // A stop waits for none, and what it did not hear is told after the start.
+            // A stop does not wait for the command; its notice is sent after the start.
             fs::remove_file(monitor.folder.path().join("pid")).expect("it is there");
             monitor.folder.write(
                 "config.yaml",
@@ -463,9 +462,9 @@ fn a_program_that_hangs_is_killed_with_all_it_started_and_delays_nobody() {
 }
 
 #[test]
-fn a_program_that_reads_nothing_and_prints_a_gigabyte_neither_waits_nor_fills_the_memory() {
+fn a_command_that_reads_nothing_and_prints_a_gigabyte_does_no_harm() {
     in_network(
-        "a_program_that_reads_nothing_and_prints_a_gigabyte_neither_waits_nor_fills_the_memory",
+        "a_command_that_reads_nothing_and_prints_a_gigabyte_does_no_harm",
         |_tun| {
             let script = "exec <&-; yes | head -c 1G; yes | head -c 1G >&2; echo $ACE_KIND >> told; [ $ACE_KIND = up ]";
             let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
@@ -486,9 +485,9 @@ fn a_program_that_reads_nothing_and_prints_a_gigabyte_neither_waits_nor_fills_th
 }
 
 #[test]
-fn a_program_that_leaves_others_behind_has_told_when_it_ends_itself() {
+fn a_command_that_leaves_processes_behind_has_finished_when_it_exits() {
     in_network(
-        "a_program_that_leaves_others_behind_has_told_when_it_ends_itself",
+        "a_command_that_leaves_processes_behind_has_finished_when_it_exits",
         |_tun| {
             let script = "sleep 1000 & echo $! >> pids; echo $ACE_KIND >> told";
             let monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
@@ -512,9 +511,9 @@ fn a_program_that_leaves_others_behind_has_told_when_it_ends_itself() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_said_once_with_the_cure_and_sighup_is_one() {
+fn a_missing_command_is_logged_once_with_the_cure_and_sighup_retries_it() {
     in_network(
-        "a_program_that_is_not_there_is_said_once_with_the_cure_and_sighup_is_one",
+        "a_missing_command_is_logged_once_with_the_cure_and_sighup_retries_it",
         |_tun| {
             let monitor = Monitor::start(ONE, "echo $ACE_KIND >> told");
             monitor.wait_checked();
@@ -558,9 +557,9 @@ fn a_program_that_is_not_there_is_said_once_with_the_cure_and_sighup_is_one() {
 }
 
 #[test]
-fn more_than_may_be_told_in_an_hour_waits_also_after_a_restart() {
+fn notices_above_the_limit_per_hour_wait_even_after_a_restart() {
     in_network(
-        "more_than_may_be_told_in_an_hour_waits_also_after_a_restart",
+        "notices_above_the_limit_per_hour_wait_even_after_a_restart",
         |_tun| {
             let alerts = "alerts: {command: [sh, tell], most_per_hour: 1}\n";
             let mut monitor = Monitor::start(&format!("{ONE}{alerts}"), "echo $ACE_KIND >> told");
@@ -587,9 +586,9 @@ fn more_than_may_be_told_in_an_hour_waits_also_after_a_restart() {
 }
 
 #[test]
-fn hosts_that_fail_together_are_told_as_one_incident_and_its_end() {
+fn hosts_that_fail_together_are_one_incident_with_one_end() {
     in_network(
-        "hosts_that_fail_together_are_told_as_one_incident_and_its_end",
+        "hosts_that_fail_together_are_one_incident_with_one_end",
         |_tun| {
             let hosts: String = (1..=5)
                 .map(|n| format!("- {{name: host {n}, address: 127.0.0.{n}}}\n"))
@@ -649,7 +648,7 @@ fn hosts_that_fail_together_are_told_as_one_incident_and_its_end() {
     );
 }
 
-/// Answers pings at the other end of the device, until `is_over`; of those with an odd number only
+/// Answers pings at the other end of the device until `is_over`; those with an odd number only
 /// while `is_well`.
 fn answer(tun: &mut File, is_well: &AtomicBool, is_over: &AtomicBool) {
     let mut packet = [0u8; 2000];
@@ -675,8 +674,8 @@ fn answer(tun: &mut File, is_well: &AtomicBool, is_over: &AtomicBool) {
 }
 
 #[test]
-fn a_host_that_answers_badly_is_told_once() {
-    in_network("a_host_that_answers_badly_is_told_once", |mut tun| {
+fn a_degraded_host_is_reported_once() {
+    in_network("a_degraded_host_is_reported_once", |mut tun| {
         let (is_well, is_over) = (AtomicBool::new(true), AtomicBool::new(false));
         std::thread::scope(|scope| {
             scope.spawn(|| answer(&mut tun, &is_well, &is_over));
@@ -714,8 +713,8 @@ alerts: {command: [sh, tell], events: [degraded, down, up]}\n";
 }
 
 #[test]
-fn the_program_has_none_of_the_rights_that_the_monitor_was_given() {
-    let test = "the_program_has_none_of_the_rights_that_the_monitor_was_given";
+fn the_command_gets_no_capability_of_the_monitor() {
+    let test = "the_command_gets_no_capability_of_the_monitor";
     in_network(test, |_tun| {
         let mut command = Command::new("setpriv");
         let caps = ["--inh-caps", "+net_raw", "--ambient-caps", "+net_raw"];
@@ -743,9 +742,6 @@ fn the_program_has_none_of_the_rights_that_the_monitor_was_given() {
     });
 }
 
-// -- alert-test
-// -----------------------------------------------------------------------------------------------------
-
 fn alert_test(folder: &TempDir, alerts: &str, arguments: &[&str]) -> Finished {
     folder.write("config.yaml", &format!("{ONE}{alerts}"));
     run(Command::new(bin())
@@ -755,7 +751,7 @@ fn alert_test(folder: &TempDir, alerts: &str, arguments: &[&str]) -> Finished {
 }
 
 #[test]
-fn alert_test_runs_the_command_once_and_says_what_came_of_it() {
+fn alert_test_runs_the_command_once_and_prints_the_result() {
     let folder = TempDir::new();
     for (kind, text) in [
         ("down", "one is down since "),
@@ -836,11 +832,8 @@ fn alert_test_runs_the_command_once_and_says_what_came_of_it() {
     );
 }
 
-// -- the examples
-// ---------------------------------------------------------------------------------------------------
-
-/// Runs an example by alert-test, with a program `name` in place of the real one; what that was
-/// given: its arguments, one a line, and its input.
+/// Runs an example script by alert-test with a fake program `name`. Returns what that was given:
+/// its arguments, one a line, and its input.
 fn example(
     name: &str,
     replaced: &str,
@@ -877,7 +870,7 @@ fn example(
 }
 
 #[test]
-fn the_examples_hand_on_what_they_are_told_and_fail_when_that_fails() {
+fn the_example_scripts_forward_the_alert_and_fail_when_that_fails() {
     let mail = [("ACE_MAIL_TO", "me@example.org")];
     let ntfy = [("ACE_NTFY_URL", "https://ntfy.example.org/lines")];
     let webhook = [("ACE_WEBHOOK_URL", "https://example.org/hook")];

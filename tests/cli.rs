@@ -120,7 +120,7 @@ fn an_argument_that_is_not_utf8_is_named() {
 }
 
 #[test]
-fn init_config_writes_a_file_that_has_no_problems_and_leaves_an_existing_one_alone() {
+fn init_config_writes_a_file_without_problems_and_keeps_an_existing_one() {
     let folder = TempDir::new();
     assert_eq!(program(folder.path(), &["init-config"]).code, Some(0));
     let written =
@@ -196,7 +196,7 @@ fn a_single_host_problem_day_or_check_is_written_in_the_singular() {
 }
 
 #[test]
-fn init_config_says_which_path_it_cannot_write() {
+fn init_config_names_the_path_that_it_cannot_write() {
     let folder = TempDir::new();
     let finished = program(folder.path(), &["init-config", "-c", "no/such/folder.yaml"]);
     assert_eq!(finished.code, Some(74));
@@ -234,7 +234,7 @@ fn check_config_prints_every_problem_with_its_line_to_standard_output() {
 }
 
 #[test]
-fn a_configuration_that_is_named_and_missing_is_an_error_with_the_cure() {
+fn a_missing_configuration_file_given_by_the_user_is_an_error_with_a_cure() {
     let folder = TempDir::new();
     for command in ["check-config", "status", "check", "monitor", "cleanup"] {
         let finished = program(folder.path(), &[command, "-c", "nowhere.yaml"]);
@@ -270,7 +270,7 @@ fn a_configuration_that_cannot_be_read_is_an_error() {
 }
 
 #[test]
-fn a_configuration_that_is_there_but_leads_nowhere_does_not_make_room_for_the_defaults() {
+fn a_dangling_link_as_configuration_is_an_error_and_not_a_reason_for_defaults() {
     let folder = TempDir::new();
     std::os::unix::fs::symlink("nowhere", folder.path().join("config.yaml")).expect("a link");
     for command in ["check-config", "status", "check"] {
@@ -285,7 +285,7 @@ fn a_configuration_that_is_there_but_leads_nowhere_does_not_make_room_for_the_de
 }
 
 #[test]
-fn problems_are_loud_and_with_strict_they_are_fatal() {
+fn problems_are_logged_and_with_strict_they_are_fatal() {
     let folder = TempDir::new();
     folder.write("config.yaml", "monitoring: {ping_count: many}\n");
     let tolerated = program(folder.path(), &["status"]);
@@ -333,8 +333,8 @@ fn without_a_file_the_defaults_are_used_and_one_line_says_so() {
 }
 
 #[test]
-fn check_prints_an_aligned_line_a_host_and_records_it() {
-    let test = "check_prints_an_aligned_line_a_host_and_records_it";
+fn check_prints_an_aligned_line_for_each_host_and_records_the_results() {
+    let test = "check_prints_an_aligned_line_for_each_host_and_records_the_results";
     if !is_available(test) {
         return;
     }
@@ -466,9 +466,8 @@ fn check_as_json_has_the_fields_of_the_contract_in_order() {
 }
 
 #[test]
-fn a_host_is_named_by_name_or_address_and_an_unknown_one_is_an_error_that_lists_the_known() {
-    let test =
-        "a_host_is_named_by_name_or_address_and_an_unknown_one_is_an_error_that_lists_the_known";
+fn check_accepts_names_and_addresses_and_lists_the_hosts_for_an_unknown_name() {
+    let test = "check_accepts_names_and_addresses_and_lists_the_hosts_for_an_unknown_name";
     if !is_available(test) {
         return;
     }
@@ -510,8 +509,8 @@ fn a_host_is_named_by_name_or_address_and_an_unknown_one_is_an_error_that_lists_
 }
 
 #[test]
-fn a_host_that_cannot_be_measured_is_said_with_the_reason_and_is_no_loss() {
-    let test = "a_host_that_cannot_be_measured_is_said_with_the_reason_and_is_no_loss";
+fn a_host_that_cannot_be_measured_is_shown_with_the_reason_and_not_as_loss() {
+    let test = "a_host_that_cannot_be_measured_is_shown_with_the_reason_and_not_as_loss";
     if !is_available(test) {
         return;
     }
@@ -621,8 +620,8 @@ fn without_permission_check_and_monitor_exit_77_with_the_cures_and_record_nothin
 }
 
 #[test]
-fn the_doctor_finds_a_machine_well_and_says_what_is_not() {
-    let test = "the_doctor_finds_a_machine_well_and_says_what_is_not";
+fn doctor_passes_a_working_machine_and_names_what_fails() {
+    let test = "doctor_passes_a_working_machine_and_names_what_fails";
     if !is_available(test) {
         return;
     }
@@ -673,8 +672,8 @@ fn the_doctor_finds_a_machine_well_and_says_what_is_not() {
 }
 
 #[test]
-fn the_doctor_sees_a_port_that_is_taken_and_a_limit_that_is_too_low() {
-    let test = "the_doctor_sees_a_port_that_is_taken_and_a_limit_that_is_too_low";
+fn doctor_reports_a_taken_port_and_a_low_limit_of_open_files() {
+    let test = "doctor_reports_a_taken_port_and_a_low_limit_of_open_files";
     if !is_available(test) {
         return;
     }
@@ -728,7 +727,7 @@ fn the_doctor_sees_a_port_that_is_taken_and_a_limit_that_is_too_low() {
 }
 
 #[test]
-fn a_reader_that_goes_away_ends_a_command_without_a_word() {
+fn a_closed_standard_output_ends_a_command_silently() {
     let folder = TempDir::new();
     let finished = run(Command::new("sh")
         .args(["-c", "\"$0\" --help | true; \"$0\" init-config | true"])
@@ -738,8 +737,8 @@ fn a_reader_that_goes_away_ends_a_command_without_a_word() {
 }
 
 #[test]
-fn a_name_with_control_characters_cannot_command_a_terminal() {
-    let test = "a_name_with_control_characters_cannot_command_a_terminal";
+fn control_characters_in_a_name_do_not_reach_the_terminal() {
+    let test = "control_characters_in_a_name_do_not_reach_the_terminal";
     if !is_available(test) {
         return;
     }
@@ -760,7 +759,7 @@ fn a_name_with_control_characters_cannot_command_a_terminal() {
 }
 
 #[test]
-fn cleanup_says_how_many_checks_it_deleted() {
+fn cleanup_prints_how_many_checks_it_deleted() {
     let folder = TempDir::new();
     folder.write(
         "config.yaml",
@@ -849,13 +848,13 @@ fn a_backup_does_not_overwrite() {
 }
 
 #[test]
-fn a_result_is_stale_after_three_intervals_but_a_running_monitor_may_hold_newer_ones_in_memory() {
+fn a_result_is_stale_after_three_intervals_unless_the_monitor_may_hold_newer_ones() {
     let folder = TempDir::new();
     folder.write(
         "config.yaml",
         "monitoring: {interval_seconds: 10}\ndatabase: {flush_seconds: 300}\nhosts: [{name: a, address: 192.0.2.1}]\n",
     );
-    // The program makes the file; what is in it is written by hand.
+    // The program creates the file; the test writes the rows.
     let path = folder.path().join("connection_logs.db");
     ace_connection_logger::store::Database::open(&path, &mut |_, _| ()).expect("a new database");
     let database = rusqlite::Connection::open(&path).expect("the same");
@@ -918,14 +917,14 @@ fn a_result_is_stale_after_three_intervals_but_a_running_monitor_may_hold_newer_
 }
 
 #[test]
-fn on_a_terminal_check_shows_the_replies_as_they_come_and_colours_the_states() {
-    let test = "on_a_terminal_check_shows_the_replies_as_they_come_and_colours_the_states";
+fn on_a_terminal_check_shows_replies_as_they_arrive_and_colours_the_states() {
+    let test = "on_a_terminal_check_shows_replies_as_they_arrive_and_colours_the_states";
     if !is_available(test) {
         return;
     }
     let folder = TempDir::new();
     folder.write("config.yaml", LOOPBACK);
-    // script(1) runs a command on a terminal of its own.
+    // script(1) runs a command on a new terminal.
     let on_terminal = |no_color: &str| {
         let line = format!(
             "stty rows 20 cols 90; NO_COLOR={no_color} {} check --no-store",
@@ -970,7 +969,7 @@ fn on_a_terminal_check_shows_the_replies_as_they_come_and_colours_the_states() {
 }
 
 #[test]
-fn a_result_that_a_wrong_clock_dated_ahead_does_not_stand_for_the_newest() {
+fn a_result_that_a_wrong_clock_dated_ahead_is_not_the_newest_one() {
     let folder = TempDir::new();
     folder.write(
         "config.yaml",
@@ -1009,8 +1008,8 @@ fn a_result_that_a_wrong_clock_dated_ahead_does_not_stand_for_the_newest() {
 }
 
 #[test]
-fn a_check_is_recorded_even_where_nobody_reads_what_it_prints() {
-    let test = "a_check_is_recorded_even_where_nobody_reads_what_it_prints";
+fn a_check_is_recorded_even_if_standard_output_is_closed() {
+    let test = "a_check_is_recorded_even_if_standard_output_is_closed";
     if !is_available(test) {
         return;
     }

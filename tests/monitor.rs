@@ -1,5 +1,4 @@
-//! The running monitor: its schedule, its signals, what it tells the service manager, and clocks
-//! that are set.
+//! The running monitor: its schedule, signals, messages to the service manager, and clock changes.
 
 mod common;
 
@@ -14,13 +13,13 @@ use common::namespace::{SocketKind, in_namespace, is_available, sysctl};
 use common::{TempDir, bin, run, skip};
 use rusqlite::{Connection, OpenFlags};
 
-/// One after the other: they measure time, and some of them keep the machine busy.
+/// Runs the tests one after the other: they measure time, and some keep the machine busy.
 fn in_turn() -> MutexGuard<'static, ()> {
     static TURN: Mutex<()> = Mutex::new(());
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A monitor in a folder of its own, which holds its config.yaml, its log and its database.
+/// A monitor in a folder of its own, with its config.yaml, log and database.
 struct Monitor {
     child: Child,
     folder: TempDir,
@@ -62,7 +61,7 @@ impl Monitor {
         }
     }
 
-    /// Ends it, if it runs, without a chance to do anything about it, and starts it anew.
+    /// Kills it with SIGKILL, if it runs, and starts it again.
     fn restart(&mut self) {
         drop(self.child.kill());
         self.child.wait().expect("it is our child");
@@ -78,7 +77,7 @@ impl Monitor {
             .expect("the program starts");
     }
 
-    /// A check by hand in its folder; says the exit code.
+    /// Runs `check` in its folder; returns the exit code.
     fn check_by_hand(&self) -> Option<i32> {
         run(Command::new(bin())
             .arg("check")
@@ -104,7 +103,7 @@ impl Monitor {
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
     }
 
-    /// Waits for something to become true. The time is far more than it should take.
+    /// Waits for a condition, far longer than it should take.
     fn wait_for(&self, what: &str, mut is_true: impl FnMut(&Monitor) -> bool) {
         let deadline = Instant::now() + Duration::from_secs(20);
         while !is_true(self) {
@@ -117,7 +116,7 @@ impl Monitor {
         }
     }
 
-    /// Stops it and says how long that took.
+    /// Stops it; returns the exit code and how long that took.
     fn stop(&mut self, signal: &str) -> (Option<i32>, Duration) {
         let began = Instant::now();
         self.signal(signal);
@@ -140,7 +139,7 @@ impl Monitor {
         Connection::open_with_flags(self.folder.path().join("connection_logs.db"), flags).ok()
     }
 
-    /// When the host was checked, in milliseconds, as far as it is on the disk.
+    /// The recorded times of the host's checks, in milliseconds.
     fn checks(&self, address: &str) -> Vec<i64> {
         const CHECKS: &str = "select checked_at from check_result c join host h on h.id = c.host_id where h.address = ?1 order by 1";
         let read = |database: Connection| {
@@ -154,18 +153,18 @@ impl Monitor {
             .unwrap_or_default()
     }
 
-    /// The events that are on the disk and what the checks say of them, which must be the same.
+    /// The recorded events, and the events that follow from the recorded checks: both must agree.
     fn outages(&self) -> Vec<String> {
         const EVENTS: &str = "select host_address || ' ' || start_time || ' to ' || coalesce(end_time, 'now') || ', before '
             || coalesce(earliest_start, 'unknown') || ', checks ' || checks_failed || ' pings ' || packets_lost from outage_events order by start_time";
-        // Runs of silent checks, each with the answered one before and behind it.
+        // Runs of silent checks, each with the answered check before and after it.
         const RUNS: &str = "with c as (select *, strftime('%Y-%m-%d %H:%M:%f', checked_at / 1000.0, 'unixepoch') as at, sum(received > 0)
                 over (partition by host_id order by checked_at) as run from check_result)
             select h.address || ' ' || min(at) || ' to ' || coalesce((select min(at) from c r where r.host_id = c.host_id and r.run = c.run + 1), 'now')
                 || ', before ' || coalesce((select max(at) from c r where r.host_id = c.host_id and r.run = c.run and received > 0), 'unknown')
                 || ', checks ' || count(*) || ' pings ' || sum(sent)
               from c join host h on h.id = c.host_id where received = 0 group by c.host_id, run order by min(at)";
-        // Both of one commit.
+        // Both read in one transaction.
         let database = self.database().expect("there is a database");
         database.execute_batch("begin").expect("a read transaction");
         let [events, runs] = [EVENTS, RUNS].map(|sql| {
@@ -196,7 +195,7 @@ impl Drop for Monitor {
     }
 }
 
-/// A check of 127.0.0.1 every 200 ms that takes some 50.
+/// A check of 127.0.0.1 every 200 ms, which takes about 50 ms.
 const QUICK: &str =
     "monitoring: {interval_seconds: 0.2, ping_count: 2, ping_spacing_ms: 40, timeout_seconds: 0.1}
 database: {flush_seconds: 0.2}
@@ -204,22 +203,22 @@ hosts:
 - {name: one, address: 127.0.0.1}
 ";
 
-/// From one check to the next. A busy machine may wake a sleeper late by a part of an interval, and
-/// then the next gap is as much shorter; a skipped tick or a burst is a whole interval.
+/// The time from each check to the next. On a busy machine a check may be late by a part of an
+/// interval, and the next gap is as much shorter; a skipped tick or a burst is a whole interval.
 fn gaps(times: &[i64]) -> Vec<i64> {
     times.windows(2).map(|pair| pair[1] - pair[0]).collect()
 }
 
 #[test]
-fn it_records_while_it_runs_and_ends_within_two_seconds_with_every_finished_check() {
-    let test = "it_records_while_it_runs_and_ends_within_two_seconds_with_every_finished_check";
+fn the_monitor_records_and_ends_within_two_seconds_with_every_finished_check() {
+    let test = "the_monitor_records_and_ends_within_two_seconds_with_every_finished_check";
     if !is_available(test) {
         return;
     }
     let _turn = in_turn();
     for signal in ["TERM", "INT"] {
         in_namespace(SocketKind::Datagram, |_tun| {
-            // Results wait in memory for an hour: what is there at the end was written at the end.
+            // Results wait in memory for an hour, so the recorded ones were written at the end.
             let mut monitor =
                 Monitor::start(&QUICK.replace("flush_seconds: 0.2", "flush_seconds: 3600"));
             monitor.wait_for("the first check", |monitor| {
@@ -253,14 +252,14 @@ fn it_records_while_it_runs_and_ends_within_two_seconds_with_every_finished_chec
 }
 
 #[test]
-fn it_ends_within_two_seconds_while_a_check_waits_a_name_is_looked_up_and_the_database_is_held() {
-    let test = "it_ends_within_two_seconds_while_a_check_waits_a_name_is_looked_up_and_the_database_is_held";
+fn the_monitor_ends_within_two_seconds_during_a_check_a_lookup_and_a_database_lock() {
+    let test = "the_monitor_ends_within_two_seconds_during_a_check_a_lookup_and_a_database_lock";
     if !is_available(test) {
         return;
     }
     let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
-        // 10.9.0.2 never answers. Nobody answers for the name either: the far end is silent.
+        // Neither 10.9.0.2 nor the name server answers: the far end is silent.
         let mut monitor = Monitor::start(
             "monitoring: {interval_seconds: 60, ping_count: 1, timeout_seconds: 30}
 hosts: [{name: silent, address: 10.9.0.2}, {name: here, address: 127.0.0.1}, {name: named, address: nobody.example}]
@@ -286,8 +285,8 @@ hosts: [{name: silent, address: 10.9.0.2}, {name: here, address: 127.0.0.1}, {na
 }
 
 #[test]
-fn a_stopped_process_skips_ticks_and_loses_no_reply() {
-    let test = "a_stopped_process_skips_ticks_and_loses_no_reply";
+fn a_suspended_process_skips_ticks_and_loses_no_reply() {
+    let test = "a_suspended_process_skips_ticks_and_loses_no_reply";
     if !is_available(test) {
         return;
     }
@@ -316,8 +315,8 @@ fn a_stopped_process_skips_ticks_and_loses_no_reply() {
             gaps.iter().all(|gap| *gap > 100),
             "no burst makes up for the ticks: {gaps:?}"
         );
-        // The same grid as before, no drift: on a busy machine some checks are late, but most are
-        // not.
+        // The same ticks as before, without drift: on a busy machine some checks are late, but most
+        // are not.
         let mut late: Vec<i64> = times[1..]
             .iter()
             .map(|at| (at - times[1] + 100).rem_euclid(200) - 100)
@@ -336,8 +335,8 @@ fn a_stopped_process_skips_ticks_and_loses_no_reply() {
 }
 
 #[test]
-fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
-    let test = "a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip";
+fn setting_the_wall_clock_changes_neither_the_schedule_nor_round_trip_times() {
+    let test = "setting_the_wall_clock_changes_neither_the_schedule_nor_round_trip_times";
     if !is_available(test) {
         return;
     }
@@ -350,8 +349,7 @@ fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
         return skip(test, "cannot run faketime");
     }
     in_namespace(SocketKind::Datagram, |_tun| {
-        // faketime reads the offset from a file again and again, and only the wall clock is to
-        // follow it.
+        // faketime re-reads the offset from a file and applies it only to the wall clock.
         let folder = TempDir::new();
         folder.write("config.yaml", QUICK);
         let offset = folder.write("offset", "+0");
@@ -379,20 +377,20 @@ fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
         let began = Instant::now();
         for step in ["-3600", "+7200", "+0"] {
             fs::write(&offset, step).expect("the file is ours");
-            // Several are written at once: there may be more by now than were waited for.
+            // Several are written at once, so there may be more than the test waited for.
             let expected = monitor.checks("127.0.0.1").len() + 5;
             monitor.wait_for("checks after a step", |monitor| {
                 monitor.checks("127.0.0.1").len() >= expected
             });
         }
-        // Fifteen checks at 200 ms, whatever the wall clock said.
+        // Fifteen checks at 200 ms, independent of the wall clock.
         assert!(
             began.elapsed() < Duration::from_secs(8),
             "{:?}",
             began.elapsed()
         );
         monitor.stop("TERM");
-        // Each step is on record, and what it showed to be in the future is dated anew.
+        // Each clock step is recorded, and rows that it left in the future get new times.
         assert_eq!(
             monitor.number("select count(*) from clock_step"),
             3,
@@ -428,8 +426,8 @@ fn a_wall_clock_that_is_set_changes_neither_the_schedule_nor_a_round_trip() {
 }
 
 #[test]
-fn sighup_takes_over_hosts_that_came_changed_and_went_and_leaves_the_others_alone() {
-    let test = "sighup_takes_over_hosts_that_came_changed_and_went_and_leaves_the_others_alone";
+fn sighup_adds_changes_and_removes_hosts_and_leaves_the_others_undisturbed() {
+    let test = "sighup_adds_changes_and_removes_hosts_and_leaves_the_others_undisturbed";
     if !is_available(test) {
         return;
     }
@@ -507,8 +505,8 @@ fn sighup_takes_over_hosts_that_came_changed_and_went_and_leaves_the_others_alon
 }
 
 #[test]
-fn the_log_file_is_opened_anew_on_sighup_and_the_level_is_taken_over() {
-    let test = "the_log_file_is_opened_anew_on_sighup_and_the_level_is_taken_over";
+fn sighup_reopens_the_log_file_and_applies_the_level() {
+    let test = "sighup_reopens_the_log_file_and_applies_the_level";
     if !is_available(test) {
         return;
     }
@@ -553,8 +551,8 @@ fn the_log_file_is_opened_anew_on_sighup_and_the_level_is_taken_over() {
 }
 
 #[test]
-fn the_service_manager_hears_ready_reloading_signs_of_life_and_stopping() {
-    let test = "the_service_manager_hears_ready_reloading_signs_of_life_and_stopping";
+fn the_service_manager_gets_ready_reloading_watchdog_and_stopping_messages() {
+    let test = "the_service_manager_gets_ready_reloading_watchdog_and_stopping_messages";
     if !is_available(test) {
         return;
     }
@@ -604,8 +602,8 @@ fn the_service_manager_hears_ready_reloading_signs_of_life_and_stopping() {
 }
 
 #[test]
-fn hosts_are_checked_at_once_and_a_dead_one_delays_nobody() {
-    let test = "hosts_are_checked_at_once_and_a_dead_one_delays_nobody";
+fn hosts_are_checked_at_the_same_time_and_a_dead_one_delays_no_other() {
+    let test = "hosts_are_checked_at_the_same_time_and_a_dead_one_delays_no_other";
     if !is_available(test) {
         return;
     }
@@ -655,8 +653,8 @@ hosts:
 }
 
 #[test]
-fn a_check_that_overruns_its_interval_skips_ticks_and_says_so_once() {
-    let test = "a_check_that_overruns_its_interval_skips_ticks_and_says_so_once";
+fn a_check_that_overruns_its_interval_skips_ticks_and_is_logged_once() {
+    let test = "a_check_that_overruns_its_interval_skips_ticks_and_is_logged_once";
     if !is_available(test) {
         return;
     }
@@ -691,8 +689,8 @@ hosts: [{name: silent, address: 10.9.0.2}, {name: here, address: 127.0.0.1}]
 }
 
 #[test]
-fn a_full_start_of_a_thousand_hosts_at_a_one_second_interval_loses_nothing() {
-    let test = "a_full_start_of_a_thousand_hosts_at_a_one_second_interval_loses_nothing";
+fn starting_a_thousand_hosts_at_a_one_second_interval_loses_nothing() {
+    let test = "starting_a_thousand_hosts_at_a_one_second_interval_loses_nothing";
     if !is_available(test) {
         return;
     }
@@ -735,7 +733,7 @@ fn a_full_start_of_a_thousand_hosts_at_a_one_second_interval_loses_nothing() {
 }
 
 #[test]
-fn many_requests_to_reload_delay_neither_the_stop_nor_the_signs_of_life() {
+fn many_reload_requests_delay_neither_the_stop_nor_the_watchdog_messages() {
     let folder = TempDir::new();
     folder.write("config.yaml", QUICK);
     let socket = UnixDatagram::bind(folder.path().join("notify")).expect("a socket");
@@ -770,14 +768,14 @@ fn many_requests_to_reload_delay_neither_the_stop_nor_the_signs_of_life() {
 }
 
 #[test]
-fn a_sighup_in_the_first_moments_does_not_end_it() {
-    let test = "a_sighup_in_the_first_moments_does_not_end_it";
+fn a_sighup_during_the_start_does_not_end_the_monitor() {
+    let test = "a_sighup_during_the_start_does_not_end_the_monitor";
     if !is_available(test) {
         return;
     }
     let _turn = in_turn();
     in_namespace(SocketKind::Datagram, |_tun| {
-        // The database is held, so that the start takes until it is given back.
+        // The database is locked, so that the start waits until it is unlocked.
         let folder = TempDir::new();
         folder.write("config.yaml", QUICK);
         let path = folder.path().join("connection_logs.db");
@@ -810,9 +808,8 @@ fn a_sighup_in_the_first_moments_does_not_end_it() {
 }
 
 #[test]
-fn a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its_checks() {
-    let test =
-        "a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its_checks";
+fn a_host_that_is_silent_for_a_while_leaves_one_outage_that_agrees_with_its_checks() {
+    let test = "a_host_that_is_silent_for_a_while_leaves_one_outage_that_agrees_with_its_checks";
     if !is_available(test) {
         return;
     }
@@ -820,7 +817,7 @@ fn a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its
     in_namespace(SocketKind::Datagram, |_tun| {
         let silence =
             |value| sysctl("ipv4/icmp_echo_ignore_all", value).expect("the namespace is ours");
-        // One ping a check: then an outage begins and ends with a check and not within one.
+        // One ping a check, so that an outage begins and ends with a check and not within one.
         let quick = QUICK.replace("ping_count: 2", "ping_count: 1");
         assert_ne!(quick, QUICK);
         let mut monitor = Monitor::start(&quick);
@@ -840,7 +837,7 @@ fn a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its
         monitor.wait_for("more of it", |monitor| {
             open(monitor) && monitor.number("select count(*) from check_result") >= began + 3
         });
-        // It outlives the monitor, and a check by hand counts in it.
+        // It outlives the monitor, and a manual check counts.
         monitor.restart();
         monitor.wait_for("its next checks", |monitor| {
             open(monitor) && monitor.number("select count(*) from check_result") >= began + 8
@@ -856,7 +853,7 @@ fn a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its
             monitor.number("select count(*) from outage_events where duration_seconds = cast((julianday(end_time) - julianday(start_time)) * 86400 + 1e-4 as integer)"),
             1
         );
-        // By hand alone: it begins after two checks, as configured, and ends.
+        // Manual checks alone: an outage begins after two, as configured, and ends.
         monitor.folder.write(
             "config.yaml",
             &format!("{quick}outages: {{down_after: 2}}\n"),
@@ -869,7 +866,7 @@ fn a_host_that_goes_silent_and_comes_back_leaves_one_outage_that_agrees_with_its
         silence("0");
         assert_eq!(monitor.check_by_hand(), Some(0));
         assert_eq!((monitor.outages().len(), open(&monitor)), (2, false));
-        // The monitor goes by the configuration, too.
+        // The monitor applies the configuration, too.
         monitor.folder.write(
             "config.yaml",
             &format!("{quick}outages: {{down_after: 100}}\n"),

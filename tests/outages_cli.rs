@@ -1,4 +1,4 @@
-//! `outages`, from a database of known content: what is listed, what is counted, and what is noted.
+//! `outages`, from a database with known contents: the list, the counts and the notes.
 
 mod common;
 
@@ -28,8 +28,8 @@ fn now() -> i64 {
     .expect("before 2248")
 }
 
-/// Hosts `One` and `Two`, and checks a minute apart from `began` on, a letter each: r a reply, s
-/// silence.
+/// Hosts `One` and `Two`, and checks a minute apart from `began` on, one letter each: `r` for a
+/// reply, `s` for silence.
 struct Record {
     folder: TempDir,
     path: PathBuf,
@@ -197,7 +197,7 @@ fn json_has_the_fields_of_the_contract_in_its_order() {
 }
 
 #[test]
-fn outages_are_listed_newest_first_as_far_as_they_are_asked_for() {
+fn outages_are_listed_newest_first_and_filtered_by_the_options() {
     // One was down twice, far apart, and is down again; Two once in between.
     let record = Record::new(
         now() - 40 * MINUTE,
@@ -256,7 +256,7 @@ fn outages_are_listed_newest_first_as_far_as_they_are_asked_for() {
 }
 
 #[test]
-fn people_read_local_times_causes_in_words_and_what_it_comes_to() {
+fn the_table_has_local_times_causes_in_words_and_a_summary() {
     // 2025-07-01 10:00 UTC, which is noon in Berlin.
     let record = Record::new(
         1_751_364_000_000,
@@ -288,7 +288,7 @@ T\u{fffd}wo (two.example)  1        1 min 0 s   1 min 0 s  1 min 0 s
 }
 
 #[test]
-fn one_that_goes_on_is_running_and_what_nobody_measured_is_not_counted() {
+fn an_ongoing_outage_is_running_and_unmeasured_time_is_not_counted() {
     let record = Record::new(now() - 10 * MINUTE, "rsssssssss", "r");
     let (from, to) = (record.began + 2 * MINUTE, record.began + 7 * MINUTE);
     record.sql(&format!(
@@ -309,8 +309,8 @@ fn one_that_goes_on_is_running_and_what_nobody_measured_is_not_counted() {
     );
 }
 
-/// Events of host One, of so many seconds; one as the original may have left it, whose duration is a
-/// second less than its times say.
+/// Outages of host One that last so many seconds; one as the original may have left it, whose
+/// duration is a second less than its times say.
 #[test]
 fn the_same_outage_has_one_length_in_the_list_and_in_the_report() {
     let record = Record::new(now() - 20 * DAY, "r", "r");
@@ -341,7 +341,7 @@ fn the_same_outage_has_one_length_in_the_list_and_in_the_report() {
 }
 
 #[test]
-fn nothing_recorded_is_no_outage_and_begins_no_database() {
+fn without_a_database_there_are_no_outages_and_none_is_created() {
     let folder = TempDir::new();
     folder.write(
         "config.yaml",
@@ -371,7 +371,7 @@ fn nothing_recorded_is_no_outage_and_begins_no_database() {
 }
 
 #[test]
-fn a_note_stands_on_the_outage_and_a_planned_one_is_listed_apart_and_not_counted() {
+fn a_note_is_shown_and_a_planned_outage_is_listed_separately_and_not_counted() {
     let record = Record::new(now() - DAY, "rssrrrrrrrrrrrrrrrrrrrrsrrr", "rrrrrrrrrrsrr");
     let noted = record.text(&[
         "outages", "--note", "1", "called", "them,", "--json", "ticket 7",
@@ -400,7 +400,7 @@ fn a_note_stands_on_the_outage_and_a_planned_one_is_listed_apart_and_not_counted
         "{text}"
     );
     assert!(text.ends_with("\n\nHOST             OUTAGES  AVERAGE     LONGEST    TOTAL\nOne (192.0.2.1)  2        1 min 30 s  2 min 0 s  3 min 0 s\n"), "{text}");
-    // Planned without a word keeps the note.
+    // --planned without text keeps the note.
     assert!(
         record
             .text(&["outages", "--note", "1", "--planned"])
@@ -446,7 +446,7 @@ fn a_note_on_an_outage_of_several_rows_is_found_by_any_of_their_ids() {
 }
 
 #[test]
-fn what_cannot_be_noted_is_said() {
+fn a_wrong_note_is_refused_with_the_reason() {
     let record = Record::new(now() - DAY, "rsr", "r");
     let unknown = program(record.folder.path(), &["outages", "--note", "99", "what"]);
     assert_eq!((unknown.code, unknown.stdout.as_str()), (Some(1), ""));
@@ -458,8 +458,8 @@ fn what_cannot_be_noted_is_said() {
         unknown.stderr
     );
     for (arguments, what) in [
-        (&["--note", "1"][..], "what is to be noted?"),
-        (&["--note", "1", "  "], "what is to be noted?"),
+        (&["--note", "1"][..], "give the text of the note"),
+        (&["--note", "1", "  "], "give the text of the note"),
         (&["--planned"], "which? name it with --note ID"),
         (
             &["one"],
@@ -484,7 +484,7 @@ fn what_cannot_be_noted_is_said() {
 }
 
 #[test]
-fn a_note_waits_for_a_monitor_that_writes() {
+fn writing_a_note_waits_while_the_monitor_writes() {
     let record = Record::new(now() - DAY, "rsr", "r");
     let other = Connection::open(&record.path).expect("it opens");
     other.execute_batch("begin immediate").expect("it writes");

@@ -1,4 +1,4 @@
-//! `outages`: what was down, newest first, and notes on it.
+//! `outages`: lists outages, newest first, and writes notes on them.
 
 use super::arguments::Outages;
 use super::exit::{CliError, CommandStatus};
@@ -47,7 +47,7 @@ pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
     Ok(CommandStatus::Success)
 }
 
-/// What is to be noted on an episode.
+/// The note to write on an outage.
 struct Note {
     id: EventId,
     text: Option<String>,
@@ -69,7 +69,7 @@ fn note(arguments: &Outages) -> Result<Option<Note>, CliError> {
         }
         None => Ok(None),
         Some(id) if text.is_none() && !arguments.planned => Err(CliError::Usage(format!(
-            "outages --note {id}: what is to be noted? write it behind, or --planned"
+            "outages --note {id}: give the text of the note, or --planned"
         ))),
         Some(id) => Ok(Some(Note {
             id: EventId(id),
@@ -79,7 +79,7 @@ fn note(arguments: &Outages) -> Result<Option<Note>, CliError> {
     }
 }
 
-/// Writes it on the rows of the episode, and gives the episode as it is then.
+/// Writes the note on all rows of the outage. Returns the outage with its note.
 fn write_note(
     config: &Config,
     reader: &Reader,
@@ -87,9 +87,9 @@ fn write_note(
     now: UtcMillis,
 ) -> Result<GroupedOutage, CliError> {
     let find = || -> Result<Option<GroupedOutage>, CliError> {
-        Ok(episodes(config, reader, UtcMillis(0), now)?
+        Ok(outages_since(config, reader, UtcMillis(0), now)?
             .into_iter()
-            .find(|episode| episode.members.contains(&note.id)))
+            .find(|outage| outage.members.contains(&note.id)))
     };
     let unknown = || CliError::Refused {
         text: format!(
@@ -98,12 +98,12 @@ fn write_note(
         ),
         hint: "the ids are listed by: ace-connection-logger outages --limit 0".into(),
     };
-    let episode = find()?.ok_or_else(unknown)?;
-    open_database(config)?.annotate(&episode.members, note.text.as_deref(), note.is_planned)?;
+    let outage = find()?.ok_or_else(unknown)?;
+    open_database(config)?.annotate(&outage.members, note.text.as_deref(), note.is_planned)?;
     find()?.ok_or_else(unknown)
 }
 
-fn episodes(
+fn outages_since(
     config: &Config,
     reader: &Reader,
     since: UtcMillis,
@@ -114,7 +114,7 @@ fn episodes(
     Ok(reader.episodes(&span, &config.grouping, &gaps)?)
 }
 
-/// The episodes that are shown, and all that were asked for.
+/// The outages to show, and all that the options select: `--limit` cuts only the former.
 fn select(
     arguments: &Outages,
     config: &Config,
@@ -125,16 +125,16 @@ fn select(
     let since = arguments
         .days
         .map_or(0, |days| now.0 - (days * 86_400_000.0) as i64);
-    let mut all = episodes(config, reader, UtcMillis(since.max(0)), now)?;
+    let mut all = outages_since(config, reader, UtcMillis(since.max(0)), now)?;
     if let Some(wanted) = &arguments.host {
         let hosts = recorded::hosts(reader, config, Some(wanted))?;
-        let is_meant = |episode: &GroupedOutage| match episode.event.host_id {
+        let is_of_host = |outage: &GroupedOutage| match outage.event.host_id {
             Some(id) => hosts.iter().any(|host| host.id == id),
             None => hosts
                 .iter()
-                .any(|host| host.address == episode.event.host_address),
+                .any(|host| host.address == outage.event.host_address),
         };
-        all.retain(is_meant);
+        all.retain(is_of_host);
     }
     if arguments.active {
         all.retain(GroupedOutage::is_open);
@@ -147,13 +147,13 @@ fn select(
     Ok((all.iter().take(limit).cloned().collect(), all))
 }
 
-/// The episodes as a table, those that were planned as another, and what `all` of a host's come to.
+/// A table of the outages, another one of the planned ones, and the sums over `all` of each host.
 fn text_of(shown: &[GroupedOutage], all: &[GroupedOutage], now: UtcMillis) -> String {
     if shown.is_empty() {
         return "no outages\n".into();
     }
     let (planned, counted): (Vec<&GroupedOutage>, Vec<&GroupedOutage>) =
-        shown.iter().partition(|episode| episode.event.planned);
+        shown.iter().partition(|outage| outage.event.planned);
     let mut parts = Vec::new();
     if !counted.is_empty() {
         parts.push(table(&counted, now));
@@ -172,7 +172,7 @@ fn text_of(shown: &[GroupedOutage], all: &[GroupedOutage], now: UtcMillis) -> St
     parts.join("\n")
 }
 
-fn table(episodes: &[&GroupedOutage], now: UtcMillis) -> String {
+fn table(outages: &[&GroupedOutage], now: UtcMillis) -> String {
     let mut rows = vec![
         [
             "STATE", "ID", "BEGAN", "ENDED", "LASTED", "HOST", "CAUSE", "LOST", "NOTES",
@@ -180,13 +180,13 @@ fn table(episodes: &[&GroupedOutage], now: UtcMillis) -> String {
         .map(String::from)
         .to_vec(),
     ];
-    rows.extend(episodes.iter().map(|episode| row(episode, now)));
+    rows.extend(outages.iter().map(|outage| row(outage, now)));
     let is_coloured = is_coloured();
     align(&rows, |row, column, cell| {
-        match row.checked_sub(1).map(|index| episodes[index]) {
-            Some(episode) if column == 0 => paint(
+        match row.checked_sub(1).map(|index| outages[index]) {
+            Some(outage) if column == 0 => paint(
                 &cell,
-                if episode.is_open() {
+                if outage.is_open() {
                     State::Down
                 } else {
                     State::Up
@@ -198,19 +198,19 @@ fn table(episodes: &[&GroupedOutage], now: UtcMillis) -> String {
     })
 }
 
-fn row(episode: &GroupedOutage, now: UtcMillis) -> Vec<String> {
-    let event = &episode.event;
+fn row(outage: &GroupedOutage, now: UtcMillis) -> Vec<String> {
+    let event = &outage.event;
     let local = |at: UtcMillis| at.local_text(utc_offset_at(at.0.div_euclid(1000)));
-    let lasted = episode.lasted_seconds(now);
+    let lasted = outage.lasted_seconds(now);
     let mut duration = duration_of(lasted);
-    if episode.down_seconds < lasted {
-        // Between fragments the host answered; in one row nobody looked.
-        let what = if episode.members.len() > 1 {
+    if outage.down_seconds < lasted {
+        // Between several rows the host answered; in a single row some time was not measured.
+        let word = if outage.members.len() > 1 {
             "down"
         } else {
             "measured"
         };
-        duration += &format!(" ({} {what})", duration_of(episode.down_seconds));
+        duration += &format!(" ({} {word})", duration_of(outage.down_seconds));
     }
     let lost = match (event.packets_lost, event.packets_sent) {
         (Some(lost), Some(sent)) => format!("{lost} of {sent}"),
@@ -224,20 +224,20 @@ fn row(episode: &GroupedOutage, now: UtcMillis) -> Vec<String> {
         .collect::<Vec<_>>()
         .join("; ");
     vec![
-        if episode.is_open() { "running" } else { "over" }.into(),
+        if outage.is_open() { "running" } else { "over" }.into(),
         event.id.to_string(),
-        local(episode.start()),
-        episode.end().map_or("-".into(), local),
+        local(outage.start()),
+        outage.end().map_or("-".into(), local),
         duration,
-        host_of(episode),
-        words(episode),
+        host_of(outage),
+        cause_text(outage),
         lost,
         cut(&printable(&notes), 80),
     ]
 }
 
-fn host_of(episode: &GroupedOutage) -> String {
-    let event = &episode.event;
+fn host_of(outage: &GroupedOutage) -> String {
+    let event = &outage.event;
     let name = cut(&printable(&event.host_name), 32);
     if event.host_name == event.host_address {
         name
@@ -246,9 +246,8 @@ fn host_of(episode: &GroupedOutage) -> String {
     }
 }
 
-/// Whose fault it was, in words.
-fn words(episode: &GroupedOutage) -> String {
-    let cause = match episode.cause() {
+fn cause_text(outage: &GroupedOutage) -> String {
+    let cause = match outage.cause() {
         Cause::Link => "link: nothing could be sent",
         Cause::Gateway => "gateway: it was silent",
         Cause::Provider => "provider: only the gateway answered",
@@ -256,27 +255,27 @@ fn words(episode: &GroupedOutage) -> String {
         Cause::Host => "host: others answered",
         Cause::Unknown => "unknown",
     };
-    match episode.members.len() {
-        times if episode.event.event_type == INTERMITTENT => {
+    match outage.members.len() {
+        times if outage.event.event_type == INTERMITTENT => {
             format!("{cause}; intermittent, {times} times")
         }
         _ => cause.into(),
     }
 }
 
-/// What the outages of each host come to, those that were planned left out; nothing where there are
-/// none. Counted is only what was seen.
+/// Number and durations of each host's outages without the planned ones; `None` where there are
+/// none. Only measured time counts.
 fn summary(all: &[GroupedOutage]) -> Option<String> {
     let mut hosts: Vec<(String, Vec<i64>)> = Vec::new();
-    for episode in all.iter().filter(|episode| !episode.event.planned) {
-        let what = match episode.event.event_type.as_str() {
-            LINK_DOWN => format!("link down: {}", printable(&episode.event.host_address)),
-            DNS => format!("dns: {}", host_of(episode)),
-            _ => host_of(episode),
+    for outage in all.iter().filter(|outage| !outage.event.planned) {
+        let what = match outage.event.event_type.as_str() {
+            LINK_DOWN => format!("link down: {}", printable(&outage.event.host_address)),
+            DNS => format!("dns: {}", host_of(outage)),
+            _ => host_of(outage),
         };
         match hosts.binary_search_by(|(known, _)| known.cmp(&what)) {
-            Ok(index) => hosts[index].1.push(episode.down_seconds),
-            Err(index) => hosts.insert(index, (what, vec![episode.down_seconds])),
+            Ok(index) => hosts[index].1.push(outage.down_seconds),
+            Err(index) => hosts.insert(index, (what, vec![outage.down_seconds])),
         }
     }
     if hosts.is_empty() {

@@ -1,5 +1,5 @@
-//! What several test files need: the program, a folder to work in, a child that cannot hang, a
-//! network of one's own.
+//! Helpers of several test files: the program, temporary folders, commands with a timeout, network
+//! namespaces.
 #![allow(dead_code, reason = "every test file uses its own part of this")]
 
 use std::io::{Read, Write};
@@ -18,19 +18,19 @@ pub fn bin() -> &'static Path {
     Path::new(env!("CARGO_BIN_EXE_ace-connection-logger"))
 }
 
-/// Says that a test could not be made here. Whoever runs the tests counts these lines.
+/// Prints that a test cannot run here. tests/run counts these lines.
 pub fn skip(test: &str, reason: &str) {
-    // Not by eprintln, whose text the test runner keeps to itself when a test passes. In one piece,
-    // so that the lines of tests that run side by side do not mix.
+    // Not by eprintln, which the test runner captures. In one write, so that the lines of parallel
+    // tests do not mix.
     drop(std::io::stderr().write_all(format!("SKIP {test}: {reason}\n").as_bytes()));
 }
 
-/// A folder of the test's own, removed with everything in it at the end.
+/// A temporary folder, removed with its contents at the end.
 #[derive(Debug)]
 pub struct TempDir(PathBuf);
 
 impl TempDir {
-    /// An empty folder that no other test and no other run knows.
+    /// An empty folder that no other test or run uses.
     pub fn new() -> TempDir {
         static MADE: AtomicUsize = AtomicUsize::new(0);
         let number = MADE.fetch_add(1, Ordering::Relaxed);
@@ -42,12 +42,11 @@ impl TempDir {
         TempDir(path)
     }
 
-    /// Where it is.
     pub fn path(&self) -> &Path {
         &self.0
     }
 
-    /// Writes a file into it and says where that is.
+    /// Writes a file in the folder and returns its path.
     pub fn write(&self, name: &str, content: &str) -> PathBuf {
         let path = self.0.join(name);
         std::fs::write(&path, content)
@@ -58,7 +57,7 @@ impl TempDir {
 
 impl Drop for TempDir {
     fn drop(&mut self) {
-        // What cannot be removed is the system's to clear; a test should not fail for it.
+        // A test should not fail because its folder cannot be removed.
         drop(std::fs::remove_dir_all(&self.0));
     }
 }
@@ -66,18 +65,14 @@ impl Drop for TempDir {
 /// How a command ended and what it wrote.
 #[derive(Debug)]
 pub struct Finished {
-    /// The exit code; `None` when a signal ended it.
+    /// `None` when a signal ended it.
     pub code: Option<i32>,
-    /// Standard output.
     pub stdout: String,
-    /// Standard error.
     pub stderr: String,
-    /// From start to end.
     pub took: Duration,
 }
 
-/// Far more than any command of the tests takes, so that a program that hangs fails its test and
-/// not the whole run.
+/// Far more than any command takes, so that a program that hangs fails only its test.
 const MAX_RUN: Duration = Duration::from_secs(20);
 
 /// Runs a command to its end. A command that cannot be started or does not end is a failed test.
@@ -96,7 +91,7 @@ pub fn run(command: &mut Command) -> Finished {
         output
             .recv_timeout(deadline.saturating_duration_since(Instant::now()))
             .unwrap_or_else(|_| {
-                // Best effort: the test fails in any case.
+                // The test fails in any case.
                 drop(child.kill());
                 panic!("{command:?} did not end within {MAX_RUN:?}")
             })
@@ -117,7 +112,7 @@ fn read_to_end(mut pipe: impl Read + Send + 'static) -> mpsc::Receiver<String> {
     let (sender, receiver) = mpsc::channel();
     std::thread::spawn(move || {
         let mut bytes = Vec::new();
-        // An error ends the text where it is; what is missing then fails the comparison.
+        // After an error the text is incomplete, which fails the comparison.
         drop(pipe.read_to_end(&mut bytes));
         drop(sender.send(String::from_utf8_lossy(&bytes).into_owned()));
     });

@@ -1,10 +1,9 @@
-//! Networks of the tests' own: a namespace a thread, in it a TUN device `tun0` and nothing else
-//! that leads anywhere. What a test breaks in it nobody else sees, and it goes away with its
-//! thread.
+//! One network namespace for each test thread, with a TUN device `tun0` as its only link. It
+//! disappears with its thread, and nothing outside is affected.
 //!
 //! ```text
 //! this machine   10.9.0.1/24  fd09::1/64  fe80::1   on tun0
-//! far ends       10.9.0.2...  fd09::2...  fe80::2   whatever the reader of the device says they are
+//! far ends       10.9.0.2...  fd09::2...  fe80::2   simulated by the reader of the device
 //! behind them    10.10.0.0/16 fd10::/64             routed through 10.9.0.2 and fd09::2
 //! ```
 
@@ -16,25 +15,24 @@ use std::time::{Duration, Instant};
 
 use super::{run, skip, sys};
 
-/// The way a program gets at ICMP: by a datagram socket, which the system grants to groups, or by a
-/// raw socket, which it grants to privileged programs.
+/// How a program sends ICMP: with a datagram socket, which the system permits to groups, or with a
+/// raw socket, which it permits to privileged programs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SocketKind {
     /// `net.ipv4.ping_group_range` is open.
     Datagram,
-    /// It is closed, as the kernel has it by default.
+    /// `net.ipv4.ping_group_range` is empty, the kernel's default.
     Raw,
 }
 
-/// Both.
 pub const SOCKET_KINDS: [SocketKind; 2] = [SocketKind::Datagram, SocketKind::Raw];
 
-/// Set in the environment of a test that was started again inside a user namespace.
+/// Environment variable of a test that runs again inside a user namespace.
 pub const INSIDE: &str = "ACE_CONNECTION_LOGGER_TEST_INSIDE";
 
-/// Whether `test` can have networks of its own, right here. It is also `false` for an ordinary user
-/// whose system offers user namespaces: then this very test has just been run to its end inside
-/// one, and its failure is passed on. Otherwise the reason has been said.
+/// Whether `test` can make network namespaces in this process. For an ordinary user whose system
+/// offers user namespaces it runs the test again inside one, fails where that fails, and returns
+/// `false`. Otherwise it prints the reason.
 pub fn is_available(test: &str) -> bool {
     static HERE: OnceLock<Result<(), String>> = OnceLock::new();
     let here = HERE.get_or_init(|| in_own_thread(probe));
@@ -68,7 +66,7 @@ pub fn is_available(test: &str) -> bool {
         inner.stdout,
         inner.stderr
     );
-    // A name that fits no test would pass as well.
+    // With a name that matches no test, nothing would have run.
     assert!(
         inner.stdout.contains("running 1 test"),
         "{test} is no test of {}",
@@ -99,8 +97,8 @@ fn probe() -> Result<(), String> {
     }
 }
 
-/// Runs something in a network of its own, in which `tun0` is up as drawn above, and gives it the
-/// device's other end. Programs that it starts are in the same network.
+/// Runs a function in a new network namespace as drawn above, and gives it the other end of `tun0`.
+/// Programs that it starts are in the same namespace.
 pub fn in_namespace<T: Send>(kind: SocketKind, then: impl FnOnce(File) -> T + Send) -> T {
     in_own_thread(|| {
         sys::unshare_network().expect("probed before");
@@ -116,14 +114,14 @@ fn in_own_thread<T: Send>(run: impl FnOnce() -> T + Send) -> T {
 }
 
 fn set_up(kind: SocketKind) -> io::Result<()> {
-    // Addresses are usable at once, and the kernel says nothing of its own accord.
+    // Addresses are usable at once, and the kernel sends nothing by itself.
     for interface in ["default", "tun0"] {
         sysctl(&format!("ipv6/conf/{interface}/disable_ipv6"), "0")?;
         sysctl(&format!("ipv6/conf/{interface}/accept_dad"), "0")?;
         sysctl(&format!("ipv6/conf/{interface}/router_solicitations"), "0")?;
     }
-    // Closed it is in every new network, and inside a user namespace that cannot be written: the
-    // numbers of a closed range are not both groups of its own.
+    // A new namespace has an empty range. Inside a user namespace an empty range cannot be written,
+    // because its limits are no groups there.
     if kind == SocketKind::Datagram {
         let group = sys::effective_group();
         sysctl("ipv4/ping_group_range", &format!("{group} {group}"))?;
@@ -137,14 +135,14 @@ fn set_up(kind: SocketKind) -> io::Result<()> {
         route add fd10::/64 via fd09::2")
 }
 
-/// Sets a value below `net.` in this thread's network.
+/// Sets a `net.` sysctl in this thread's network namespace.
 pub fn sysctl(name: &str, value: &str) -> io::Result<()> {
     std::fs::write(format!("/proc/sys/net/{name}"), value)
         .map_err(|error| io::Error::new(error.kind(), format!("{name}={value}: {error}")))
 }
 
-/// Runs `ip` with these commands, one a line, in this thread's network. Addresses that they add are
-/// in use when it returns.
+/// Runs `ip` with these commands, one a line, in this thread's namespace. Addresses that they add
+/// are usable when it returns.
 pub fn ip(commands: &str) -> io::Result<()> {
     let mut child = Command::new("ip")
         .args(["-batch", "-"])
@@ -162,8 +160,8 @@ pub fn ip(commands: &str) -> io::Result<()> {
     wait_for_own_ipv6_routes()
 }
 
-/// The kernel makes the route by which a new IPv6 address receives in a work queue, some time after
-/// it has said that the address is there. What arrives before is dropped.
+/// The kernel adds the local route of a new IPv6 address in a work queue, some time after the
+/// address is visible. Packets that arrive before are dropped.
 fn wait_for_own_ipv6_routes() -> io::Result<()> {
     const LOCAL_ROUTE_FLAG: &str = "8";
     let deadline = Instant::now() + Duration::from_secs(10);

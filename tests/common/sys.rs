@@ -1,5 +1,5 @@
-//! System calls that the tests need and the standard library has no words for. All `unsafe` of the
-//! tests is here.
+//! System calls of the tests that the standard library lacks. All `unsafe` code of the tests is
+//! here.
 #![expect(
     unsafe_code,
     reason = "this file is where the tests' system calls are made"
@@ -23,48 +23,45 @@ fn check(result: libc::c_int) -> io::Result<()> {
     }
 }
 
-/// Moves this thread, and what it starts from now on, into an empty network of its own: unshare(2).
+/// Moves this thread, and what it starts later, into a new empty network namespace: unshare(2).
 pub fn unshare_network() -> io::Result<()> {
     // SAFETY: a system call without pointers.
     check(unsafe { libc::unshare(libc::CLONE_NEWNET) })
 }
 
-/// Gives this thread, and what it starts from now on, a view of the mounts of its own.
+/// Moves this thread, and what it starts later, into a new mount namespace.
 pub fn unshare_mounts() -> io::Result<()> {
     // SAFETY: a system call without pointers.
     check(unsafe { libc::unshare(libc::CLONE_NEWNS) })
 }
 
-/// The group this process acts as.
 pub fn effective_group() -> u32 {
     // SAFETY: a system call without pointers that cannot fail.
     unsafe { libc::getegid() }
 }
 
-/// The user this process acts as.
 pub fn effective_user() -> u32 {
     // SAFETY: a system call without pointers that cannot fail.
     unsafe { libc::geteuid() }
 }
 
-/// Takes the right to open raw sockets from every program this thread starts from now on:
-/// capabilities(7), the bounding set.
+/// Removes CAP_NET_RAW from the bounding set of every program that this thread starts later:
+/// capabilities(7).
 pub fn forbid_raw_sockets() -> io::Result<()> {
     const CAP_NET_RAW: libc::c_ulong = 13;
     // SAFETY: a system call without pointers.
     check(unsafe { libc::prctl(libc::PR_CAPBSET_DROP, CAP_NET_RAW, 0, 0, 0) })
 }
 
-/// Lets this thread run before all ordinary ones, so that a busy machine does not change what it
-/// measures.
+/// Gives this thread real-time priority, so that a busy machine does not change what it measures.
 pub fn run_before_others() -> io::Result<()> {
     let priority = libc::sched_param { sched_priority: 10 };
     // SAFETY: the pointer is to a whole sched_param; 0 is the calling thread.
     check(unsafe { libc::sched_setscheduler(0, libc::SCHED_FIFO, &raw const priority) })
 }
 
-/// Makes a TUN device in this thread's network: what is routed to it can be read as bare IP
-/// packets, what is written to it has arrived. It vanishes with the file. Reading does not wait.
+/// Creates a TUN device in this thread's namespace: packets routed to it can be read, packets
+/// written to it arrive. It disappears with the file. Reading does not block.
 pub fn open_tun(name: &str) -> io::Result<File> {
     let file = OpenOptions::new()
         .read(true)
@@ -86,8 +83,8 @@ pub fn open_tun(name: &str) -> io::Result<File> {
     Ok(file)
 }
 
-/// Waits until one of the two can be read or was closed at its other end, at most `longest`, for
-/// ever when it is `None`. Says for each whether it is so.
+/// Waits until one of the two is readable or closed at its other end, for at most `longest` or
+/// without limit. Returns for each whether it is.
 pub fn wait_readable(
     files: [BorrowedFd<'_>; 2],
     longest: Option<Duration>,
@@ -114,31 +111,30 @@ pub fn wait_readable(
     }
 }
 
-/// What a service manager takes from a program before it starts it.
+/// What a service manager restricts before it starts a program.
 #[derive(Debug)]
 pub struct Confinement {
-    /// What it sees as `/`, and where it starts therein.
+    /// Its `/`, and its working directory below that.
     pub root: CString,
     pub folder: CString,
     /// Its user and its only group.
     pub uid: u32,
     pub gid: u32,
     pub umask: u32,
-    /// Namespaces of its own, CLONE_NEW*.
+    /// Its new namespaces, CLONE_NEW*.
     pub namespaces: libc::c_int,
-    /// Capabilities as sets of bits: what it has, and what it can ever get.
+    /// Capability sets as bits.
     pub ambient: u64,
     pub bounding: u64,
     pub no_new_privileges: bool,
-    /// How many files it may have open, and how many tasks its user may have.
+    /// Limits of open files, and of the tasks of its user.
     pub files: u64,
     pub tasks: u64,
-    /// Which system calls it may make: seccomp(2).
+    /// The filter of its system calls: seccomp(2).
     pub filter: Vec<libc::sock_filter>,
 }
 
-/// Has a program start with no more than `confinement` leaves it. Nobody less than root can do
-/// this.
+/// Makes a command start with these restrictions. Needs root.
 pub fn confine(command: &mut Command, confinement: Confinement) {
     // SAFETY: between fork and exec only system calls are made, with pointers into `confinement`,
     // which was made before and lives in the closure.
@@ -147,7 +143,7 @@ pub fn confine(command: &mut Command, confinement: Confinement) {
     }
 }
 
-/// In the order in which systemd does it: each step takes what the ones before needed.
+/// In the order of systemd: each step removes what the steps before it need.
 fn apply(to: &Confinement) -> io::Result<()> {
     const LAST_CAPABILITY: libc::c_ulong = 63;
     const VERSION_3: u32 = 0x2008_0522;
@@ -173,7 +169,7 @@ fn apply(to: &Confinement) -> io::Result<()> {
         check(libc::chroot(to.root.as_ptr()))?;
         check(libc::chdir(to.folder.as_ptr()))?;
         for capability in (0..=LAST_CAPABILITY).filter(|bit| to.bounding >> bit & 1 == 0) {
-            // The kernel knows fewer, and refuses the others.
+            // Fails for numbers that this kernel does not know.
             libc::prctl(libc::PR_CAPBSET_DROP, capability, 0, 0, 0);
         }
         check(libc::prctl(
