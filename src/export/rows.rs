@@ -90,7 +90,7 @@ mod tests {
 
     fn written(write_line: WriteLine, check: &RecordedCheck) -> String {
         let mut out = Vec::new();
-        write_line(check, &mut out).expect("memory takes it");
+        write_line(check, &mut out).expect("a Vec accepts every write");
         String::from_utf8(out).expect("text")
     }
 

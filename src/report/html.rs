@@ -9,7 +9,7 @@ use super::summary::heading;
 use super::table::{Follows, Section};
 use crate::store::RecordedCheck;
 
-/// Written for paper first. It stands in the page.
+/// Part of the page. Designed for paper first.
 const STYLE: &str = include_str!("style.css");
 /// The hash that the Content-Security-Policy allows the style by. When the style has changed, a
 /// test in tests/report.rs prints the new hash.

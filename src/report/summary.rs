@@ -14,43 +14,23 @@ pub(super) struct Heading {
 }
 
 pub(super) fn heading(report: &Report) -> Heading {
-    let names: Vec<&str> = report
-        .hosts
-        .iter()
-        .take(MAX_NAMES)
-        .map(|host| host.host_name.as_str())
-        .collect();
-    let more = report.hosts.len().saturating_sub(MAX_NAMES);
-    let hosts = names.join(", ")
-        + &if more > 0 {
-            format!(" and {more} more")
-        } else {
-            String::new()
-        };
+    let hosts = report.hosts.iter().take(MAX_NAMES);
+    let names: Vec<&str> = hosts.map(|host| host.host_name.as_str()).collect();
+    let mut hosts = names.join(", ");
+    if report.hosts.len() > MAX_NAMES {
+        hosts += &format!(" and {} more", report.hosts.len() - MAX_NAMES);
+    }
     let method = &report.method;
-    let about = vec![
-        (
-            "Period",
-            format!(
-                "{} to {}",
-                local(report, report.from),
-                local(report, report.to)
-            ),
-        ),
-        ("Hosts", hosts),
-        (
-            "Made",
-            format!(
-                "{} by {} {}",
-                local(report, method.made_at),
-                method.program,
-                method.version
-            ),
-        ),
-    ];
+    let (program, version) = (method.program, method.version);
+    let (from, to) = (local(report, report.from), local(report, report.to));
+    let made_at = local(report, method.made_at);
     Heading {
         title: "Connection report",
-        about,
+        about: vec![
+            ("Period", format!("{from} to {to}")),
+            ("Hosts", hosts),
+            ("Made", format!("{made_at} by {program} {version}")),
+        ],
         summary: summary(report),
     }
 }
@@ -83,7 +63,8 @@ fn summary(report: &Report) -> String {
             let incidents = match report.incidents.len() {
                 0 => String::new(),
                 number => {
-                    let which = if together == outages.len() {
+                    let is_all = together == outages.len();
+                    let which = if is_all {
                         "all".into()
                     } else {
                         together.to_string()
@@ -99,10 +80,8 @@ fn summary(report: &Report) -> String {
                 count(outages.len(), "outage"),
                 count(silent, "host")
             ));
-            let (all, long) = (
-                duration_of(report.any_down_seconds),
-                duration_of(longest.down_seconds),
-            );
+            let all = duration_of(report.any_down_seconds);
+            let long = duration_of(longest.down_seconds);
             let since = local(report, longest.start());
             sentences.push(match outages.len() {
                 1 if longest.is_open() => format!("It is ongoing and has lasted {long} so far, from {since}."),

@@ -370,8 +370,8 @@ fn a_spreadsheet_gets_whole_records_and_no_formula() {
     let csv = whole(&report, Format::Csv) + &report.format_pings(Format::Csv, &[raw_check()], 0);
     let csv = csv
         .strip_prefix('\u{feff}')
-        .expect("it is not ASCII, so it says that it is UTF-8");
-    // Read back as RFC 4180 says.
+        .expect("text that is not ASCII begins with a byte order mark");
+    // Parsed by the rules of RFC 4180.
     let (mut records, mut cells, mut cell, mut is_quoted) =
         (Vec::new(), Vec::new(), String::new(), false);
     let mut letters = csv.chars().peekable();
