@@ -213,7 +213,7 @@ fn the_newest_row_of_a_host_has_each_of_its_pings() {
 }
 
 #[test]
-fn statistics_are_those_of_a_hand_and_of_an_unknown_host_zeros() {
+fn statistics_match_hand_computed_ones_and_are_zero_for_unknown_hosts() {
     let site = Site::new(&three_checks());
     let found = site.json("/api/statistics/192.0.2.1");
     for (field, expected) in [
@@ -488,7 +488,7 @@ fn what_happened() -> String {
 }
 
 #[test]
-fn outages_are_told_as_people_see_them_with_their_cause() {
+fn outages_are_grouped_and_have_their_cause() {
     let site = Site::new(&(three_checks() + &what_happened()));
     let all = site.json("/api/outages");
     let kinds: Vec<_> = all
@@ -561,7 +561,7 @@ fn outages_are_told_as_people_see_them_with_their_cause() {
 }
 
 #[test]
-fn what_was_planned_counts_nowhere() {
+fn planned_outages_are_not_counted() {
     let site = Site::new(&(three_checks() + &what_happened()));
     let statistics = site.json("/api/outages/statistics/192.0.2.1");
     // Ten minutes and, from the first of three to the last, nine.
@@ -625,7 +625,7 @@ fn a_link_that_was_down_over_one_version_of_ip_is_no_gap_of_the_other() {
 }
 
 #[test]
-fn the_overview_tells_for_how_long_each_cause_had_the_line_down() {
+fn the_overview_has_the_down_time_of_the_line_by_cause() {
     let line = Site::new(&(three_checks() + &what_happened())).json("/api/overview?days=3")["line"]
         .clone();
     let share = |cause: &str| {
@@ -839,7 +839,7 @@ fn a_check_stands_for_the_interval_that_it_was_made_at() {
 }
 
 #[test]
-fn days_are_the_readers_also_before_the_clocks_change() {
+fn days_are_those_of_the_viewers_zone_also_before_the_clocks_change() {
     // 2026-09-09 22:10 UTC is the 10th in Berlin, where the clocks change on the 25th of October at
     // 01:00 UTC.
     let check = |at: &str| {

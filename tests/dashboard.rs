@@ -280,8 +280,8 @@ fn the_dashboard_alone_finds_the_monitor_that_serves_its_database() {
 }
 
 #[test]
-fn the_dashboard_alone_waits_for_a_database_and_brings_none_about() {
-    let test = "the_dashboard_alone_waits_for_a_database_and_brings_none_about";
+fn the_dashboard_alone_waits_for_a_database_and_creates_none() {
+    let test = "the_dashboard_alone_waits_for_a_database_and_creates_none";
     if !is_available(test) {
         return;
     }

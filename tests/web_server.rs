@@ -71,7 +71,7 @@ fn the_page_is_at_the_root_and_every_answer_has_the_protecting_headers() {
 }
 
 #[test]
-fn data_is_not_kept_and_what_has_a_tag_is_asked_for_again() {
+fn data_is_not_cached_and_tagged_content_is_revalidated() {
     let server = Server::usual();
     let mut client = server.client();
     for (target, control) in [
@@ -121,7 +121,7 @@ fn head_has_the_headers_of_get_and_no_body() {
 }
 
 #[test]
-fn who_knows_the_version_gets_304_without_a_body() {
+fn a_client_that_has_the_version_gets_304_without_a_body() {
     let server = Server::usual();
     let mut client = server.client();
     for target in ["/", "/style.css", "/api/tagged", "/api/long"] {
@@ -174,7 +174,7 @@ fn who_knows_the_version_gets_304_without_a_body() {
 }
 
 #[test]
-fn text_is_compressed_for_those_who_want_it_where_it_pays() {
+fn text_is_compressed_when_accepted_and_smaller() {
     let server = Server::usual();
     let mut client = server.client();
     let plain = client.get("/api/long");
@@ -293,7 +293,7 @@ fn long_answers_come_in_chunks_or_up_to_the_end_of_the_connection() {
 }
 
 #[test]
-fn other_methods_are_told_which_ones_are_answered() {
+fn other_methods_get_405_and_the_allowed_ones() {
     let server = Server::usual();
     let mut client = server.client();
     for method in [
@@ -387,7 +387,7 @@ fn broken_encodings_are_refused_and_the_connection_goes_on() {
 }
 
 #[test]
-fn a_foreign_host_is_told_where_names_are_allowed() {
+fn a_foreign_host_gets_403_that_names_allowed_hosts() {
     let allowed = DashboardConfig {
         allowed_hosts: vec!["ping.example.org".into()],
         ..config()
@@ -443,7 +443,7 @@ fn a_foreign_host_is_told_where_names_are_allowed() {
 }
 
 #[test]
-fn a_connection_is_kept_until_one_side_has_enough() {
+fn a_connection_stays_open_until_one_side_closes_it() {
     let server = Server::usual();
     let mut client = server.client();
     for _ in 0..100 {
@@ -475,7 +475,7 @@ fn a_connection_is_kept_until_one_side_has_enough() {
 }
 
 #[test]
-fn an_idle_connection_is_closed_without_a_word() {
+fn an_idle_connection_is_closed_without_a_response() {
     let server = Server::start(
         &config(),
         Limits {
@@ -521,7 +521,7 @@ fn pipelined_requests_are_answered_in_order() {
 }
 
 #[test]
-fn a_base_path_is_taken_off_and_its_slash_is_put_on() {
+fn a_base_path_is_removed_and_its_slash_added_by_redirect() {
     let server = Server::start(
         &DashboardConfig {
             base_path: "/ping".into(),
@@ -605,7 +605,7 @@ impl log::Log for Listener {
 }
 
 #[test]
-fn listening_beyond_this_machine_is_said_once() {
+fn listening_beyond_this_machine_is_warned_of_once() {
     log::set_logger(&Listener).expect("nobody else listens");
     log::set_max_level(log::LevelFilter::Warn);
     let server = Server::usual();
@@ -648,7 +648,7 @@ fn listening_beyond_this_machine_is_said_once() {
 }
 
 #[test]
-fn the_stop_ends_open_connections_within_a_fraction_of_a_second() {
+fn stopping_closes_open_connections_within_half_a_second() {
     let server = Server::usual();
     let mut clients: Vec<_> = (0..5).map(|_| server.client()).collect();
     assert_eq!(clients[0].get("/api/tagged").status, 200);

@@ -51,7 +51,7 @@ fn five_hundred_idle_connections() {
 }
 
 #[test]
-fn answers_without_end_to_clients_who_want_them_whole() {
+fn endless_responses_to_clients_that_refuse_chunks() {
     bears(|server| {
         for request in [
             "GET /endless HTTP/1.0\r\n\r\n",
@@ -70,7 +70,7 @@ fn answers_without_end_to_clients_who_want_them_whole() {
 }
 
 #[test]
-fn clients_who_never_read() {
+fn clients_that_never_read() {
     bears(|server| {
         let clients: Vec<Client> = (0..100)
             .map(|number| {
@@ -133,7 +133,7 @@ fn lengths_that_no_body_has() {
 }
 
 #[test]
-fn resets_behind_the_question() {
+fn resets_after_the_request() {
     bears(|server| {
         for number in 0..300 {
             let mut client = server.client();
@@ -153,7 +153,7 @@ fn resets_behind_the_question() {
 }
 
 #[test]
-fn bytes_at_random() {
+fn random_bytes() {
     bears(|server| {
         let mut state = 42u64;
         let mut random = || {
@@ -297,7 +297,7 @@ fn settled(server: &Server) -> usize {
 }
 
 #[test]
-fn an_answer_that_nobody_reads_ends_at_its_deadline() {
+fn a_response_that_is_not_read_ends_at_its_deadline() {
     let (answer, patience) = (Duration::from_millis(300), Duration::from_secs(3600));
     let server = Server::start(
         &config(),
@@ -345,7 +345,7 @@ fn a_long_answer_ends_at_its_deadline_however_well_it_is_read() {
 }
 
 #[test]
-fn whoever_has_waited_longest_leaves_and_whoever_is_being_answered_stays() {
+fn the_longest_waiting_connection_is_closed_and_a_busy_one_stays() {
     let server = Server::start(
         &config(),
         Limits {
@@ -368,7 +368,7 @@ fn whoever_has_waited_longest_leaves_and_whoever_is_being_answered_stays() {
 }
 
 #[test]
-fn a_full_house_of_answers_in_the_making_lets_the_next_one_wait() {
+fn a_new_connection_waits_while_every_slot_is_handling_a_request() {
     let server = Server::start(
         &config(),
         Limits {
@@ -388,7 +388,7 @@ fn a_full_house_of_answers_in_the_making_lets_the_next_one_wait() {
 }
 
 #[test]
-fn whoever_takes_a_long_answer_leaves_when_all_places_are_taken() {
+fn a_long_response_is_closed_when_all_slots_are_taken() {
     bears(|server| {
         // They read as fast as they can.
         let readers: Vec<_> = (0..64)
