@@ -3,10 +3,10 @@
 use serde_json::{Map, Value, json};
 
 use crate::pure::cause::Cause;
-use crate::pure::model::{AlertKind, EventId};
+use crate::pure::model::{AlertKind, EventId, EventKind};
 use crate::pure::phrase;
 use crate::pure::time::{UtcMillis, parse_instant};
-use crate::store::{DNS, LINK_DOWN, Notice, OutageEvent};
+use crate::store::Notice;
 
 /// Length of an environment variable. With one above 128 KiB execve(2) fails.
 const MAX_VALUE_BYTES: usize = 4096;
@@ -59,7 +59,7 @@ pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i6
         [event] => {
             object.insert("host_name".into(), event.host_name.clone().into());
             object.insert("host_address".into(), event.host_address.clone().into());
-            object.insert("event".into(), json!(event.with_rfc3339_times()));
+            object.insert("event".into(), json!(event));
         }
         events => {
             object.insert("hosts".into(), events.len().into());
@@ -88,7 +88,12 @@ pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i6
         ("ACE_HOST_NAME", single(&joined(&summary.names))),
         ("ACE_HOST_ADDRESS", single(&summary.address)),
         ("ACE_HOST_NAMES", joined(&summary.names)),
-        ("ACE_EVENT_TYPE", summary.event_type.clone()),
+        (
+            "ACE_EVENT_TYPE",
+            summary
+                .event_type
+                .map_or(String::new(), |kind| kind.to_string()),
+        ),
         ("ACE_EVENT_ID", single(&joined(&ids))),
         ("ACE_EVENT_IDS", joined(&ids)),
         ("ACE_START_TIME", or_empty(span(summary.start))),
@@ -136,7 +141,7 @@ fn one_line(value: &str) -> String {
 struct Summary {
     names: Vec<String>,
     address: String,
-    event_type: String,
+    event_type: Option<EventKind>,
     ids: Vec<EventId>,
     start: Option<UtcMillis>,
     /// When the last event ended; `None` while one is ongoing.
@@ -149,23 +154,20 @@ struct Summary {
 impl Summary {
     fn of(notice: &Notice) -> Summary {
         let events = &notice.events;
-        let ends: Option<Vec<UtcMillis>> = events.iter().map(OutageEvent::end).collect();
+        let ends: Option<Vec<UtcMillis>> = events.iter().map(|event| event.end_time).collect();
         let mut summary = Summary {
             names: events.iter().map(|event| event.host_name.clone()).collect(),
             address: events
                 .first()
                 .map(|event| event.host_address.clone())
                 .unwrap_or_default(),
-            event_type: events
-                .first()
-                .map(|event| event.event_type.clone())
-                .unwrap_or_default(),
+            event_type: events.first().map(|event| event.event_type),
             ids: events.iter().map(|event| event.id).collect(),
-            start: events.iter().filter_map(OutageEvent::start).min(),
+            start: events.iter().filter_map(|event| event.start_time).min(),
             end: ends.and_then(|ends| ends.into_iter().max()),
             cause: events
                 .iter()
-                .filter_map(OutageEvent::cause)
+                .filter_map(|event| event.cause)
                 .min()
                 .unwrap_or(Cause::Unknown),
             check: Value::Null,
@@ -208,8 +210,8 @@ impl Summary {
         } else {
             format!(": {}", self.listed_names())
         };
-        let (down, up) = match self.event_type.as_str() {
-            DNS if is_one => ("without an address", "resolved again"),
+        let (down, up) = match self.event_type {
+            Some(EventKind::Dns) if is_one => ("without an address", "resolved again"),
             _ => ("down", "up again"),
         };
         match (notice.kind, self.end) {
@@ -245,7 +247,7 @@ impl Summary {
 
     fn subject(&self) -> String {
         match self.names.as_slice() {
-            [name] if self.event_type == LINK_DOWN => {
+            [name] if self.event_type == Some(EventKind::LinkDown) => {
                 format!("this machine's {name} ({})", self.address)
             }
             [name] => name.clone(),

@@ -9,9 +9,9 @@ use serde_json::json;
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, host_ids, json, now};
 use crate::pure::cause::Cause;
-use crate::pure::model::{Host, HostId};
+use crate::pure::model::{EventKind, Host, HostId};
 use crate::pure::time::UtcMillis;
-use crate::store::{DNS, GroupedOutage, Reader, incidents as incidents_of};
+use crate::store::{GroupedOutage, Reader, incidents as incidents_of};
 
 /// The `host_address` of events of this machine's own link.
 const LINKS: [&str; 3] = ["IPv4", "IPv6", "IPv4 and IPv6"];
@@ -89,16 +89,16 @@ impl<'a> HostFilter<'a> {
 }
 
 #[derive(Serialize)]
-struct OutageRow {
+struct OutageRow<'a> {
     #[serde(flatten)]
-    outage: GroupedOutage,
+    outage: &'a GroupedOutage,
     host_key: String,
 }
 
 fn outage_rows<'a>(
     reader: &Reader,
     outages: impl Iterator<Item = &'a GroupedOutage>,
-) -> Result<Vec<OutageRow>, ApiError> {
+) -> Result<Vec<OutageRow<'a>>, ApiError> {
     let hosts = reader.hosts()?;
     let key = |outage: &GroupedOutage| {
         let address = outage.event.host_address.as_str();
@@ -115,7 +115,7 @@ fn outage_rows<'a>(
     Ok(outages
         .map(|outage| OutageRow {
             host_key: key(outage),
-            outage: outage.with_rfc3339_times(),
+            outage,
         })
         .collect())
 }
@@ -176,7 +176,7 @@ pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let filter = HostFilter::of(&reader, address)?;
     let mut found = grouped_outages(api, &reader, &span)?;
     found.retain(|outage| {
-        filter.matches(outage) && !outage.event.planned && outage.event.event_type != DNS
+        filter.matches(outage) && !outage.event.planned && outage.event.event_type != EventKind::Dns
     });
     let durations: Vec<i64> = found
         .iter()

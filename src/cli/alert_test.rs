@@ -10,10 +10,10 @@ use crate::alerts::{Capture, CommandEnd, alert_text, run_command};
 use crate::config::{Config, HostConfig};
 use crate::daemon::stop_on_signals;
 use crate::pure::cause::Cause;
-use crate::pure::model::{AlertKind, EventId, Host};
+use crate::pure::model::{AlertKind, EventId, EventKind, Host};
 use crate::pure::phrase::count;
 use crate::pure::time::UtcMillis;
-use crate::store::{Notice, OUTAGE, OutageEvent};
+use crate::store::{Notice, OutageEvent};
 use crate::sys;
 
 /// The invented event: how long ago it began, and its duration where it has ended.
@@ -99,18 +99,18 @@ fn invented_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         id: EventId(id),
         host_name: host.name.clone(),
         host_address: host.address.to_string(),
-        event_type: OUTAGE.into(),
-        start_time: start.sql_text(),
-        end_time: end.map(UtcMillis::sql_text),
+        event_type: EventKind::Outage,
+        start_time: Some(start),
+        end_time: end,
         duration_seconds: end.map(|end| (end.0 - start.0) / 1000),
         checks_failed: Some(2),
         checks_during_outage: Some(2),
         recovery_success_rate: end.map(|_| 100.0),
         notes: Some("made up by alert-test".into()),
-        earliest_start: Some(start.sql_text()),
+        earliest_start: Some(start),
         packets_sent: Some(10),
         packets_lost: Some(10),
-        cause: Some(Cause::Provider.as_str().into()),
+        cause: Some(Cause::Provider),
         facts: None,
         path: None,
         planned: false,

@@ -7,10 +7,10 @@ use super::recorded;
 use super::startup::{configure, open_database};
 use crate::config::Config;
 use crate::pure::cause::Cause;
-use crate::pure::model::{EventId, State};
+use crate::pure::model::{EventId, EventKind, State};
 use crate::pure::phrase::duration_of;
 use crate::pure::time::UtcMillis;
-use crate::store::{DNS, GroupedOutage, INTERMITTENT, LINK_DOWN, Reader};
+use crate::store::{GroupedOutage, Reader};
 use crate::sys::{self, utc_offset_at};
 
 pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
@@ -35,12 +35,7 @@ pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
         }
     };
     if arguments.json {
-        print_json(
-            &shown
-                .iter()
-                .map(GroupedOutage::with_rfc3339_times)
-                .collect::<Vec<_>>(),
-        )?;
+        print_json(&shown)?;
     } else {
         print(&text_of(&shown, all.as_deref().unwrap_or_default(), now))?;
     }
@@ -256,7 +251,7 @@ fn cause_text(outage: &GroupedOutage) -> String {
         Cause::Unknown => "unknown",
     };
     match outage.members.len() {
-        times if outage.event.event_type == INTERMITTENT => {
+        times if outage.event.event_type == EventKind::Intermittent => {
             format!("{cause}; intermittent, {times} times")
         }
         _ => cause.into(),
@@ -268,9 +263,9 @@ fn cause_text(outage: &GroupedOutage) -> String {
 fn summary(all: &[GroupedOutage]) -> Option<String> {
     let mut hosts: Vec<(String, Vec<i64>)> = Vec::new();
     for outage in all.iter().filter(|outage| !outage.event.planned) {
-        let what = match outage.event.event_type.as_str() {
-            LINK_DOWN => format!("link down: {}", printable(&outage.event.host_address)),
-            DNS => format!("dns: {}", host_of(outage)),
+        let what = match outage.event.event_type {
+            EventKind::LinkDown => format!("link down: {}", printable(&outage.event.host_address)),
+            EventKind::Dns => format!("dns: {}", host_of(outage)),
             _ => host_of(outage),
         };
         match hosts.binary_search_by(|(known, _)| known.cmp(&what)) {

@@ -57,7 +57,7 @@ struct Row<'a> {
     max_latency: Option<f64>,
     error: Option<&'a str>,
     configured: bool,
-    outage: Option<OutageEvent>,
+    outage: Option<&'a OutageEvent>,
 }
 
 impl<'a> From<&'a HostStatus<'a>> for Row<'a> {
@@ -80,7 +80,7 @@ impl<'a> From<&'a HostStatus<'a>> for Row<'a> {
             max_latency,
             error: line.latest.and_then(|check| check.reason.as_deref()),
             configured: line.config.is_some(),
-            outage: line.outage.map(OutageEvent::with_rfc3339_times),
+            outage: line.outage,
         }
     }
 }
@@ -159,13 +159,12 @@ fn last_check(line: &HostStatus<'_>, check: &LatestCheck) -> String {
     let since = line.outage.map(|outage| {
         let cause = outage
             .cause
-            .as_deref()
-            .map(|cause| format!(", cause {}", printable(cause)))
+            .map(|cause| format!(", cause {}", cause.as_str()))
             .unwrap_or_default();
-        format!(
-            "outage since {} UTC{cause}",
-            outage.start_time.get(..19).unwrap_or(&outage.start_time)
-        )
+        let since = outage
+            .start_time
+            .map_or("an unreadable time".into(), |at| at.local_text(0) + " UTC");
+        format!("outage since {since}{cause}")
     });
     let remark = match line.config {
         None => Some("not monitored any more".to_string()),

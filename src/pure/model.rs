@@ -28,6 +28,56 @@ impl fmt::Display for EventId {
     }
 }
 
+/// What a recorded event is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum EventKind {
+    /// A host did not answer.
+    Outage,
+    /// Several outages of a host in a short time.
+    Intermittent,
+    /// A name did not resolve.
+    Dns,
+    /// Nothing could be sent.
+    LinkDown,
+    /// A word that only another program can have written.
+    Unknown,
+}
+
+impl EventKind {
+    const ALL: [EventKind; 5] = [
+        EventKind::Outage,
+        EventKind::Intermittent,
+        EventKind::Dns,
+        EventKind::LinkDown,
+        EventKind::Unknown,
+    ];
+
+    /// The word in JSON and SQL.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            EventKind::Outage => "outage",
+            EventKind::Intermittent => "intermittent",
+            EventKind::Dns => "dns",
+            EventKind::LinkDown => "link_down",
+            EventKind::Unknown => "unknown",
+        }
+    }
+
+    pub fn from_word(word: &str) -> EventKind {
+        EventKind::ALL
+            .into_iter()
+            .find(|kind| kind.as_str() == word)
+            .unwrap_or(EventKind::Unknown)
+    }
+}
+
+impl fmt::Display for EventKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
 /// A host to ping. Address and family are its identity; the name is for people and may change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {

@@ -31,7 +31,7 @@ pub(super) fn report(report: &Report) -> String {
     let mut out = String::new();
     record(&mut out, &COLUMNS);
     for outage in &report.outages {
-        outage_record(&outage.event.event_type, outage).append(&mut out, report);
+        outage_record(outage.event.event_type.as_str(), outage).append(&mut out, report);
     }
     for host in &report.hosts {
         host_record(host, report).append(&mut out, report);

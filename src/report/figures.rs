@@ -1,7 +1,7 @@
 //! What a report says, as numbers. [`Report`] serialised is the report in JSON: names and order of
 //! the fields are documented and stay.
 
-use serde::{Serialize, Serializer};
+use serde::Serialize;
 
 use super::timeline::{Bar, BarSpans, ChartPoint};
 use crate::pure::cause::Cause;
@@ -14,11 +14,9 @@ pub struct Report {
     pub to: UtcMillis,
     pub hosts: Vec<HostFigures>,
     /// Of hosts and of name lookups, oldest first, without planned ones.
-    #[serde(serialize_with = "with_rfc3339_times")]
     pub outages: Vec<GroupedOutage>,
     pub gaps: Vec<Gap>,
     pub incidents: Vec<Incident>,
-    #[serde(serialize_with = "with_rfc3339_times")]
     pub planned: Vec<GroupedOutage>,
     pub own_line: LinkDowntime,
     /// How long at least one host did not answer.
@@ -39,13 +37,6 @@ pub enum Appendix {
     Nothing,
     /// Every check of the span with all its pings.
     RawPings,
-}
-
-fn with_rfc3339_times<S: Serializer>(
-    outages: &[GroupedOutage],
-    serializer: S,
-) -> Result<S::Ok, S::Error> {
-    serializer.collect_seq(outages.iter().map(GroupedOutage::with_rfc3339_times))
 }
 
 /// Seconds are counted within the report's span.
@@ -95,7 +86,6 @@ pub struct CheckMethod {
 #[derive(Debug, Serialize)]
 pub struct LinkDowntime {
     pub down_seconds: i64,
-    #[serde(serialize_with = "with_rfc3339_times")]
     pub events: Vec<GroupedOutage>,
 }
 

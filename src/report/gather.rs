@@ -10,10 +10,10 @@ use super::hours::HourlyLosses;
 use super::method;
 use super::query::{ReportError, ReportQuery};
 use super::timeline::BarSpans;
-use crate::pure::model::EventId;
+use crate::pure::model::{EventId, EventKind};
 use crate::pure::order::by_key;
 use crate::pure::time::UtcMillis;
-use crate::store::{Gap, GroupedOutage, LINK_DOWN, Reader, incidents};
+use crate::store::{Gap, GroupedOutage, Reader, incidents};
 
 /// `progress` is called with the number of hosts done and of all hosts.
 pub fn gather(
@@ -98,5 +98,5 @@ fn part_within(gap: &Gap, span: &Range<UtcMillis>) -> Option<Gap> {
 }
 
 fn is_of_link(outage: &GroupedOutage) -> bool {
-    outage.event.event_type == LINK_DOWN
+    outage.event.event_type == EventKind::LinkDown
 }

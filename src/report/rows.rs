@@ -5,9 +5,9 @@ use super::figures::{HostFigures, Report};
 use super::table::Row;
 use super::wording::{cause_word, local, observations, percent};
 use crate::pure::cause::Cause;
+use crate::pure::model::EventKind;
 use crate::pure::phrase::{count, duration_of, ms};
-use crate::pure::time::parse_instant;
-use crate::store::{DNS, GroupedOutage, INTERMITTENT, Incident, LINK_DOWN};
+use crate::store::{GroupedOutage, Incident};
 
 pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
     let us = |us: Option<u32>| us.map_or("-".into(), |us| ms(f64::from(us)));
@@ -72,7 +72,7 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
         .end()
         .map_or("ongoing".into(), |end| local(report, end));
     let lasted = outage.lasted_seconds(report.to);
-    let cause = if event.event_type == DNS {
+    let cause = if event.event_type == EventKind::Dns {
         Cause::Dns
     } else {
         outage.cause()
@@ -82,7 +82,7 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
         _ => "-".into(),
     };
     let mut details = Vec::new();
-    if event.event_type == INTERMITTENT {
+    if event.event_type == EventKind::Intermittent {
         details.push(format!(
             "Intermittent: {}, down for {} in total.",
             count(outage.members.len(), "outage"),
@@ -107,7 +107,7 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
         ));
     }
     if let Some(at) = event
-        .earliest()
+        .earliest_start
         .filter(|at| outage.start().0 - at.0 >= 2000)
     {
         details.push(format!("Last reply before it at {}.", local(report, at)));
@@ -118,7 +118,7 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
     if let Some(notes) = event
         .notes
         .as_deref()
-        .filter(|notes| event.event_type != LINK_DOWN && !notes.is_empty())
+        .filter(|notes| event.event_type != EventKind::LinkDown && !notes.is_empty())
     {
         details.push(format!("Note: {notes}"));
     }
@@ -137,17 +137,14 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
 }
 
 pub(super) fn incident_row(report: &Report, incident: &Incident) -> Row {
-    let at = |text: &str| parse_instant(text).unwrap_or(report.from);
-    let start = at(&incident.start_time);
-    let end = incident.end_time.as_deref().map(at);
-    let cause = Cause::from_word(incident.cause).unwrap_or(Cause::Unknown);
+    let (start, end) = (incident.start_time, incident.end_time);
     Row {
         cells: vec![
             local(report, start),
             end.map_or("ongoing".into(), |end| local(report, end)),
             duration_of((end.unwrap_or(report.to).0 - start.0) / 1000),
             count(incident.hosts, "host"),
-            cause_word(cause).into(),
+            cause_word(incident.cause).into(),
         ],
         details: vec![incident.host_names.join(", ")],
     }

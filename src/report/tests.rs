@@ -7,11 +7,9 @@ use super::period::local_days;
 use super::timeline::{Bar, BarSpans, ChartPoint};
 use super::*;
 use crate::pure::cause::Cause;
-use crate::pure::model::{EventId, HostId, State};
+use crate::pure::model::{EventId, EventKind, HostId, State};
 use crate::pure::time::UtcMillis;
-use crate::store::{
-    Gap, GroupedOutage, INTERMITTENT, Incident, LINK_DOWN, OUTAGE, OutageEvent, RecordedCheck,
-};
+use crate::store::{Gap, GroupedOutage, Incident, OutageEvent, RecordedCheck};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
@@ -31,24 +29,29 @@ fn at(text: &str) -> UtcMillis {
     crate::pure::time::parse_instant(text).expect("an instant")
 }
 
-fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) -> GroupedOutage {
-    let text = |ms: i64| UtcMillis(ms).sql_text();
+fn episode(
+    id: i64,
+    event_type: EventKind,
+    start: i64,
+    end: Option<i64>,
+    now: i64,
+) -> GroupedOutage {
     let event = OutageEvent {
         id: EventId(id),
         host_name: "Name server".into(),
         host_address: "192.0.2.1".into(),
-        event_type: event_type.into(),
-        start_time: text(start),
-        end_time: end.map(text),
+        event_type,
+        start_time: Some(UtcMillis(start)),
+        end_time: end.map(UtcMillis),
         duration_seconds: end.map(|end| (end - start) / 1000),
         checks_failed: Some(5),
         checks_during_outage: Some(5),
         recovery_success_rate: None,
         notes: None,
-        earliest_start: Some(text(start - MINUTE)),
+        earliest_start: Some(UtcMillis(start - MINUTE)),
         packets_sent: Some(25),
         packets_lost: Some(24),
-        cause: Some("provider".into()),
+        cause: Some(Cause::Provider),
         facts: Some(
             json!({"gateway": "answers", "gateway_address": "192.168.1.1", "beyond_answering": 0, "beyond_silent": 2})
                 .to_string(),
@@ -60,7 +63,7 @@ fn episode(id: i64, event_type: &str, start: i64, end: Option<i64>, now: i64) ->
     };
     let until = end.unwrap_or(now);
     let spells = vec![UtcMillis(start)..UtcMillis(until)];
-    let causes = vec![event.cause().unwrap_or(Cause::Unknown)];
+    let causes = vec![event.cause.unwrap_or(Cause::Unknown)];
     GroupedOutage {
         event,
         down_seconds: (until - start) / 1000,
@@ -110,7 +113,7 @@ fn report() -> Report {
         hosts: vec![host],
         outages: vec![episode(
             7,
-            OUTAGE,
+            EventKind::Outage,
             CHANGE - 30 * MINUTE,
             Some(CHANGE + 30 * MINUTE),
             to,
@@ -276,7 +279,7 @@ fn hostile() -> Report {
     let name = "=cmd<script>alert('1')</script>&\"x\"\x1b[2J東京".to_string() + &"長".repeat(60);
     report.hosts[0].host_name.clone_from(&name);
     report.hosts[0].host_address = "a".repeat(253);
-    let mut hostile = episode(8, INTERMITTENT, CHANGE, None, report.to.0);
+    let mut hostile = episode(8, EventKind::Intermittent, CHANGE, None, report.to.0);
     hostile.event.host_name.clone_from(&name);
     hostile.event.notes = Some(format!(
         "@sum(1)\r\n<img src=x onerror=y> {}",
@@ -287,7 +290,7 @@ fn hostile() -> Report {
     );
     hostile.event.path = Some("nonsense".into());
     report.outages.push(hostile);
-    let mut link = episode(9, LINK_DOWN, CHANGE, Some(CHANGE + MINUTE), 0);
+    let mut link = episode(9, EventKind::LinkDown, CHANGE, Some(CHANGE + MINUTE), 0);
     link.event.facts = Some(json!({ "link_fault": "<i>eth0</i>" }).to_string());
     report.own_line.events.push(link);
     report.gaps.push(Gap {
@@ -296,9 +299,9 @@ fn hostile() -> Report {
         reason: "why ".repeat(60),
     });
     report.incidents.push(Incident {
-        start_time: UtcMillis(CHANGE).rfc3339(),
+        start_time: UtcMillis(CHANGE),
         end_time: None,
-        cause: "provider",
+        cause: Cause::Provider,
         hosts: 2,
         host_names: vec![name.clone(), name],
         event_ids: vec![EventId(8), EventId(9)],
@@ -484,7 +487,7 @@ fn json_has_the_fields_of_the_contract_first_and_the_raw_pings_last() {
 #[test]
 fn observations_are_worded_as_a_sentence() {
     let said = |facts: Value, path: Value| {
-        let mut event = episode(1, OUTAGE, CHANGE, None, CHANGE).event;
+        let mut event = episode(1, EventKind::Outage, CHANGE, None, CHANGE).event;
         (event.facts, event.path) = (Some(facts.to_string()), Some(path.to_string()));
         wording::observations(&event).unwrap_or_default()
     };

@@ -1,14 +1,15 @@
 //! The rows of `outage_events`, as they are read.
 
+use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use serde::Serialize;
 
 use super::columns::{instant_of, text, value};
 use crate::pure::cause::Cause;
-use crate::pure::model::{EventId, HostId};
+use crate::pure::model::{EventId, EventKind, HostId};
 use crate::pure::time::UtcMillis;
 
-/// A row of `outage_events`; times as text in UTC, `YYYY-MM-DD HH:MM:SS.sss`.
+/// A row of `outage_events`. Its JSON has these fields, and times in RFC 3339.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[expect(
     missing_docs,
@@ -18,16 +19,19 @@ pub struct OutageEvent {
     pub id: EventId,
     pub host_name: String,
     pub host_address: String,
-    pub event_type: String,
-    pub start_time: String,
-    pub end_time: Option<String>,
+    pub event_type: EventKind,
+    /// `None` where another program has written something else than a time.
+    pub start_time: Option<UtcMillis>,
+    /// `None` while it is ongoing.
+    pub end_time: Option<UtcMillis>,
     pub duration_seconds: Option<i64>,
     pub checks_failed: Option<i64>,
     pub checks_during_outage: Option<i64>,
     pub recovery_success_rate: Option<f64>,
     pub notes: Option<String>,
-    pub cause: Option<String>,
-    pub earliest_start: Option<String>,
+    pub cause: Option<Cause>,
+    /// The last reply before it.
+    pub earliest_start: Option<UtcMillis>,
     pub packets_sent: Option<i64>,
     pub packets_lost: Option<i64>,
     /// How far packets got.
@@ -39,7 +43,7 @@ pub struct OutageEvent {
     pub facts: Option<String>,
     /// The first reply of a host that is not yet counted as back.
     #[serde(skip)]
-    pub answered_since: Option<String>,
+    pub answered_since: Option<UtcMillis>,
     /// Which of the hosts with this address; `None` for what was taken over or written with plain
     /// SQL.
     #[serde(skip)]
@@ -47,40 +51,9 @@ pub struct OutageEvent {
 }
 
 impl OutageEvent {
-    /// When it began; `None` where its row says nonsense.
-    pub fn start(&self) -> Option<UtcMillis> {
-        instant_of(&self.start_time)
-    }
-
-    /// When it was over; `None` while it goes on, and where its row says nonsense.
-    pub fn end(&self) -> Option<UtcMillis> {
-        self.end_time.as_deref().and_then(instant_of)
-    }
-
-    /// The last reply before it.
-    pub fn earliest(&self) -> Option<UtcMillis> {
-        self.earliest_start.as_deref().and_then(instant_of)
-    }
-
-    /// Its cause, where it was judged.
-    pub fn cause(&self) -> Option<Cause> {
-        self.cause.as_deref().and_then(Cause::from_word)
-    }
-
-    /// Which host it is of: addresses have several, and what was taken over says none.
-    pub(in crate::store) fn of_host(&self) -> (Option<HostId>, &str) {
+    /// The host's id and address: several hosts have the same address, and some events no id.
+    pub(in crate::store) fn host(&self) -> (Option<HostId>, &str) {
         (self.host_id, &self.host_address)
-    }
-
-    /// The same event with its times as RFC 3339 has them.
-    pub fn with_rfc3339_times(&self) -> OutageEvent {
-        let rfc3339 = |text: &str| format!("{}Z", text.replacen(' ', "T", 1));
-        OutageEvent {
-            start_time: rfc3339(&self.start_time),
-            end_time: self.end_time.as_deref().map(rfc3339),
-            earliest_start: self.earliest_start.as_deref().map(rfc3339),
-            ..self.clone()
-        }
     }
 }
 
@@ -92,27 +65,39 @@ pub const COLUMNS: &str = "id, host_name, host_address, event_type, start_time, 
 /// Reads an event. Whoever writes with plain SQL may write nonsense: it counts as nothing.
 pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
     let words = |index| text(row, index).unwrap_or(None);
+    let word = |index| {
+        row.get_ref(index)
+            .ok()
+            .and_then(|value| value.as_str().ok())
+    };
+    let instant = |index| word(index).and_then(instant_of);
+    let start_time = instant(4);
+    // An end that cannot be read is an end all the same.
+    let end_time = match row.get_ref(5)? {
+        ValueRef::Null => None,
+        _ => instant(5).or(start_time).or(Some(UtcMillis(0))),
+    };
     Ok(OutageEvent {
         id: row.get(0)?,
         host_name: words(1).unwrap_or_default(),
         host_address: words(2).unwrap_or_default(),
-        event_type: words(3).unwrap_or_default(),
-        start_time: words(4).unwrap_or_default(),
-        end_time: words(5),
+        event_type: word(3).map_or(EventKind::Unknown, EventKind::from_word),
+        start_time,
+        end_time,
         duration_seconds: value(row, 6),
         checks_failed: value(row, 7),
         checks_during_outage: value(row, 8),
         recovery_success_rate: value(row, 9),
         notes: words(10),
-        earliest_start: words(11),
+        earliest_start: instant(11),
         packets_sent: value(row, 12),
         packets_lost: value(row, 13),
         host_id: value(row, 14),
-        cause: words(15),
+        cause: word(15).and_then(Cause::from_word),
         facts: words(16),
         path: words(17),
         planned: value(row, 18).unwrap_or(false),
-        answered_since: words(19),
+        answered_since: instant(19),
     })
 }
 
@@ -135,15 +120,3 @@ pub fn open_events(connection: &Connection) -> rusqlite::Result<Vec<OutageEvent>
         .query_map([], read_event)?
         .collect()
 }
-
-/// What `event_type` says of a host that does not answer.
-pub const OUTAGE: &str = "outage";
-
-/// What it says where nothing can be sent.
-pub const LINK_DOWN: &str = "link_down";
-
-/// What it says of a name that does not resolve.
-pub const DNS: &str = "dns";
-
-/// What `event_type` says of several outages in a short time.
-pub const INTERMITTENT: &str = "intermittent";

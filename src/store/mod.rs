@@ -19,7 +19,7 @@ mod write;
 
 pub use copy::{backup, partial_copy};
 pub use error::StoreError;
-pub use event::{DNS, INTERMITTENT, LINK_DOWN, OUTAGE, OutageEvent};
+pub use event::OutageEvent;
 pub use file::database_id;
 pub use original::import::{Import, require_original};
 pub use read::check_json::{CheckJson, JsonFields};

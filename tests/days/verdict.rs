@@ -2,8 +2,9 @@
 
 use std::fmt::Write as _;
 
+use ace_connection_logger::pure::cause::Cause;
 use ace_connection_logger::pure::incident::GroupingRules;
-use ace_connection_logger::pure::model::HostId;
+use ace_connection_logger::pure::model::{EventKind, HostId};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Gap, GroupedOutage, Reader, incidents};
 
@@ -72,11 +73,12 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                         _ => false,
                     };
                     let start = second(episode.start());
-                    let earliest = event.earliest_start.is_none()
-                        || earliest(episode).is_some_and(|at| second(at) <= from + 0.3);
+                    let earliest = event
+                        .earliest_start
+                        .is_none_or(|at| second(at) <= from + 0.3);
                     name == *of
-                        && event.event_type == *kind
-                        && event.cause.as_deref() == Some(cause)
+                        && event.event_type.as_str() == *kind
+                        && event.cause.map(Cause::as_str) == Some(cause.as_str())
                         && (from - 0.3..from + INTERVAL_SECONDS + SLACK).contains(&start)
                         && earliest
                         && is_end
@@ -92,7 +94,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                 let fits = |incident: &ace_connection_logger::store::Incident| {
                     let mut names = incident.host_names.clone();
                     names.sort();
-                    names == wanted && incident.cause == cause
+                    names == wanted && incident.cause.as_str() == cause
                 };
                 match incidents_left.iter().position(fits) {
                     Some(index) => drop(incidents_left.remove(index)),
@@ -193,11 +195,6 @@ fn grouping_of(day: &Day) -> GroupingRules {
     }
 }
 
-fn earliest(episode: &GroupedOutage) -> Option<UtcMillis> {
-    let text = episode.event.earliest_start.as_deref()?;
-    ace_connection_logger::pure::time::parse_instant(&format!("{}Z", text.replacen(' ', "T", 1)))
-}
-
 /// What must never be recorded on any day: times that run backwards, rows in the future, sums that
 /// do not add up.
 fn impossible_records(line: &Line, end: UtcMillis) -> Vec<String> {
@@ -247,7 +244,7 @@ fn coverage(reader: &Reader, host: &str, from: UtcMillis, to: UtcMillis, seconds
 
 fn one(episode: &GroupedOutage, second: &impl Fn(UtcMillis) -> f64) -> String {
     let event = &episode.event;
-    let whose = if event.event_type == "link_down" {
+    let whose = if event.event_type == EventKind::LinkDown {
         "link"
     } else {
         event.host_name.as_str()
@@ -259,7 +256,7 @@ fn one(episode: &GroupedOutage, second: &impl Fn(UtcMillis) -> f64) -> String {
         "{whose}: {} from {:.1} s to {until}, cause {}",
         event.event_type,
         second(episode.start()),
-        event.cause.as_deref().unwrap_or("none")
+        event.cause.map_or("none", Cause::as_str)
     )
 }
 
@@ -278,7 +275,7 @@ fn described(
         format!(
             "incident: {}, cause {}",
             incident.host_names.join(", "),
-            incident.cause
+            incident.cause.as_str()
         )
     }));
     for gap in gaps {

@@ -7,11 +7,11 @@ use std::path::Path;
 use rusqlite::{Connection, params};
 
 use super::text::{original_text, pass_of};
-use crate::pure::time::{UtcMillis, parse_naive_ms};
+use crate::pure::model::EventKind;
+use crate::pure::time::UtcMillis;
 use crate::store::connection::prepare;
 use crate::store::copy::write_whole;
 use crate::store::error::StoreError;
-use crate::store::event::{DNS, LINK_DOWN};
 use crate::store::file::literal;
 use crate::store::read::checks::{Checks, RecordedCheck};
 use crate::store::read::hosts::RecordedHost;
@@ -105,20 +105,18 @@ impl Reader {
             "insert into outage_events(host_name, host_address, event_type, start_time, end_time,
                 duration_seconds, checks_failed, checks_during_outage, recovery_success_rate, notes)
             values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
-        let local = |text: &str| {
-            parse_naive_ms(text).map(|ms| original_text(UtcMillis(ms), pass_of(UtcMillis(ms))))
-        };
+        let local = |at: UtcMillis| original_text(at, pass_of(at));
         let mut written = 0;
         for event in self.events_within(span, None)? {
-            let is_of_host = event.event_type != LINK_DOWN && event.event_type != DNS;
+            let is_of_host =
+                event.event_type != EventKind::LinkDown && event.event_type != EventKind::Dns;
             let is_asked_for = hosts
                 .iter()
                 .any(|host| host.address.eq_ignore_ascii_case(&event.host_address));
-            let Some(start) = local(&event.start_time).filter(|_| is_of_host && is_asked_for)
-            else {
+            let Some(start) = event.start_time.filter(|_| is_of_host && is_asked_for) else {
                 continue;
             };
-            let end = event.end_time.as_deref().and_then(local);
+            let end = event.end_time.map(local);
             let kind = if event.end_time.is_none() {
                 "outage_start"
             } else {
@@ -131,7 +129,7 @@ impl Reader {
                 event.host_name,
                 event.host_address,
                 kind,
-                start,
+                local(start),
                 end,
                 duration,
                 failures,

@@ -5,6 +5,7 @@ use std::ops::Range;
 use rusqlite::params;
 
 use super::reader::Reader;
+use crate::pure::model::EventKind;
 use crate::pure::time::{LATEST_MS, UtcMillis};
 use crate::store::error::StoreError;
 use crate::store::event::{COLUMNS, OutageEvent, open_events, read_event};
@@ -55,7 +56,7 @@ impl Reader {
     pub(in crate::store) fn events_within(
         &self,
         span: &Range<UtcMillis>,
-        only: Option<&str>,
+        only: Option<EventKind>,
     ) -> Result<Vec<OutageEvent>, StoreError> {
         let events = format!(
             "select {COLUMNS} from outage_events where start_time < ?2 and (end_time is null or end_time >= ?1)
@@ -64,7 +65,11 @@ impl Reader {
         let text = |at: UtcMillis| UtcMillis(at.0.clamp(0, LATEST_MS)).sql_text();
         self.query(
             &events,
-            params![text(span.start), text(span.end), only],
+            params![
+                text(span.start),
+                text(span.end),
+                only.map(EventKind::as_str)
+            ],
             read_event,
         )
     }

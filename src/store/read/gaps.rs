@@ -6,11 +6,11 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::reader::Reader;
-use crate::pure::model::InterruptionKind;
+use crate::pure::model::{EventKind, InterruptionKind};
 use crate::pure::order::by_key;
 use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
-use crate::store::event::{LINK_DOWN, OutageEvent};
+use crate::store::event::OutageEvent;
 
 /// A span of time in which nothing was measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -89,12 +89,8 @@ impl Reader {
     /// nothing is missing.
     fn links_down(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         let gap = |event: OutageEvent| {
-            let from = event.start()?;
-            let to = if event.end_time.is_none() {
-                span.end
-            } else {
-                event.end()?
-            };
+            let from = event.start_time?;
+            let to = event.end_time.unwrap_or(span.end);
             let why = event
                 .notes
                 .as_deref()
@@ -108,7 +104,7 @@ impl Reader {
             })
         };
         let mut gaps = Vec::new();
-        for event in self.events_within(span, Some(LINK_DOWN))? {
+        for event in self.events_within(span, Some(EventKind::LinkDown))? {
             let is_of_one_version = !event.host_address.contains(" and ");
             let Some(gap) = gap(event) else { continue };
             if !is_of_one_version || !self.was_measured(&(gap.from..gap.to))? {

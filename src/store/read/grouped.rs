@@ -13,11 +13,11 @@ use super::gaps::{Gap, missing_ms};
 use super::reader::Reader;
 use crate::pure::cause::Cause;
 use crate::pure::incident::{self, GroupingRules, OutageSpan};
-use crate::pure::model::EventId;
+use crate::pure::model::{EventId, EventKind};
 use crate::pure::order::by_key;
 use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
-use crate::store::event::{INTERMITTENT, LINK_DOWN, OUTAGE, OutageEvent};
+use crate::store::event::OutageEvent;
 
 /// An outage, a link that was down or a name that did not resolve, as it is told. One that is made
 /// of several rows has the id of the first.
@@ -44,15 +44,12 @@ pub struct GroupedOutage {
 impl GroupedOutage {
     /// When it began.
     pub fn start(&self) -> UtcMillis {
-        self.event.start().unwrap_or(UtcMillis(0))
+        self.event.start_time.unwrap_or(UtcMillis(0))
     }
 
     /// When it was over; `None` while it goes on.
     pub fn end(&self) -> Option<UtcMillis> {
-        self.event
-            .end_time
-            .as_ref()
-            .map(|_| self.event.end().unwrap_or(self.start()))
+        self.event.end_time
     }
 
     /// From its beginning to its end, or until `now` while it goes on.
@@ -71,7 +68,10 @@ impl GroupedOutage {
 
     /// Whether a host did not answer, and not this machine's link or its names.
     pub fn is_of_host(&self) -> bool {
-        matches!(self.event.event_type.as_str(), OUTAGE | INTERMITTENT)
+        matches!(
+            self.event.event_type,
+            EventKind::Outage | EventKind::Intermittent
+        )
     }
 
     /// Its cause; of several the one that kept the host silent for longest.
@@ -93,25 +93,17 @@ impl GroupedOutage {
             ..self.clone()
         })
     }
-
-    /// The same with its times as RFC 3339 has them.
-    pub fn with_rfc3339_times(&self) -> GroupedOutage {
-        GroupedOutage {
-            event: self.event.with_rfc3339_times(),
-            ..self.clone()
-        }
-    }
 }
 
 /// Episodes of several hosts that began together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Incident {
     /// Since the first lost ping of the first.
-    pub start_time: String,
+    pub start_time: UtcMillis,
     /// Until the last of them was over; null while one goes on.
-    pub end_time: Option<String>,
+    pub end_time: Option<UtcMillis>,
     /// The cause that lies nearest to this machine.
-    pub cause: &'static str,
+    pub cause: Cause,
     /// How many hosts.
     pub hosts: usize,
     /// Their names, in the order in which they failed.
@@ -121,7 +113,7 @@ pub struct Incident {
 }
 
 fn cause_of(event: &OutageEvent) -> Cause {
-    event.cause().unwrap_or(Cause::Unknown)
+    event.cause.unwrap_or(Cause::Unknown)
 }
 
 /// How far before a span rows are read, since what began there may be one with what is in it.
@@ -164,7 +156,7 @@ impl Reader {
             "select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2";
         let Some(host_id) = event
             .host_id
-            .filter(|_| event.end_time.is_none() && event.event_type == OUTAGE)
+            .filter(|_| event.end_time.is_none() && event.event_type == EventKind::Outage)
         else {
             return Ok(now);
         };
@@ -226,14 +218,11 @@ fn put_together(
         .map(|event| {
             // Nobody can tell when a row began that says nonsense: it stands alone, at the
             // beginning of time.
-            let start = event.start().unwrap_or(UtcMillis(0));
-            let end = event
-                .end_time
-                .as_ref()
-                .map(|_| event.end().unwrap_or(start).max(start));
+            let start = event.start_time.unwrap_or(UtcMillis(0));
+            let end = event.end_time.map(|end| end.max(start));
             OutageSpan {
-                host: (&*event.event_type, event.of_host()),
-                earliest_start: event.earliest(),
+                host: (event.event_type, event.host()),
+                earliest_start: event.earliest_start,
                 start,
                 end,
             }
@@ -253,13 +242,13 @@ fn put_together(
             let span = span_of(index);
             span.end.0
                 - span.start.0
-                - if rows[*index].event_type == OUTAGE {
+                - if rows[*index].event_type == EventKind::Outage {
                     missing_ms(gaps, &span)
                 } else {
                     0
                 }
         };
-        let is_intermittent = group.is_intermittent && of_group[0].event_type == OUTAGE;
+        let is_intermittent = group.is_intermittent && of_group[0].event_type == EventKind::Outage;
         let lengths: Vec<i64> = group.members.iter().map(measured_ms).collect();
         GroupedOutage {
             event: merged(&of_group, &lengths, is_intermittent),
@@ -288,11 +277,9 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
     };
     let end_time = last
         .end_time
-        .clone()
         .filter(|_| rows.iter().all(|event| event.end_time.is_some()));
     let lasted = end_time
-        .as_ref()
-        .and(last.end().zip(first.start()))
+        .zip(first.start_time)
         .map(|(end, start)| (end.0 - start.0) / 1000);
     let mut notes: Vec<&str> = rows
         .iter()
@@ -319,9 +306,9 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
     let judged = judged.map(|(event, _)| *event);
     OutageEvent {
         event_type: if is_intermittent {
-            INTERMITTENT.into()
+            EventKind::Intermittent
         } else {
-            first.event_type.clone()
+            first.event_type
         },
         duration_seconds: lasted,
         checks_failed: sum(|event| event.checks_failed),
@@ -330,7 +317,7 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
         notes: (!notes.is_empty()).then(|| notes.join("\n")),
         packets_sent: sum(|event| event.packets_sent),
         packets_lost: sum(|event| event.packets_lost),
-        cause: judged.and_then(|event| event.cause.clone()),
+        cause: judged.and_then(|event| event.cause),
         facts: judged.and_then(|event| event.facts.clone()),
         path: rows.iter().find_map(|event| event.path.clone()),
         planned: rows.iter().all(|event| event.planned),
@@ -344,14 +331,15 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
 /// of none.
 pub fn incidents(episodes: &[GroupedOutage]) -> Vec<Incident> {
     // Oldest first: of those that began in the same millisecond too.
-    let is_of_host =
-        |episode: &&GroupedOutage| !episode.event.planned && episode.event.event_type != LINK_DOWN;
+    let is_of_host = |episode: &&GroupedOutage| {
+        !episode.event.planned && episode.event.event_type != EventKind::LinkDown
+    };
     let of_hosts: Vec<&GroupedOutage> = episodes.iter().rev().filter(is_of_host).collect();
     let spells: Vec<OutageSpan<_>> = of_hosts
         .iter()
         .map(|episode| OutageSpan {
-            host: episode.event.of_host(),
-            earliest_start: episode.event.earliest(),
+            host: episode.event.host(),
+            earliest_start: episode.event.earliest_start,
             start: episode.start(),
             end: episode.end(),
         })
@@ -373,11 +361,9 @@ pub fn incidents(episodes: &[GroupedOutage]) -> Vec<Incident> {
                 .min()
                 .unwrap_or(Cause::Unknown);
             Incident {
-                start_time: start.rfc3339(),
-                end_time: ends
-                    .and_then(|ends| ends.into_iter().max())
-                    .map(UtcMillis::rfc3339),
-                cause: cause.as_str(),
+                start_time: start,
+                end_time: ends.and_then(|ends| ends.into_iter().max()),
+                cause,
                 hosts: own.len(),
                 host_names: own
                     .iter()

@@ -4,11 +4,10 @@ use rusqlite::{OptionalExtension, params};
 
 use super::database::Database;
 use crate::pure::address::IpVersion;
-use crate::pure::model::{EventId, Host};
+use crate::pure::model::{EventId, EventKind, Host};
 use crate::pure::time::UtcMillis;
 use crate::store::columns::instant_of;
 use crate::store::error::StoreError;
-use crate::store::event::OUTAGE;
 
 /// What is noted on an outage whose host is checked no more.
 const LEFT: &str = "taken off the list while it was down: its end was not seen";
@@ -34,7 +33,7 @@ impl Database {
                 .query_row(
                     OPEN,
                     params![
-                        OUTAGE,
+                        EventKind::Outage.as_str(),
                         host.address.as_str(),
                         IpVersion::family_column(host.family)
                     ],

@@ -4,11 +4,11 @@
 
 use super::outages::Changed;
 use crate::pure::incident::{self, OutageSpan};
-use crate::pure::model::{AlertKind, AlertKinds, CheckResult, EventId, HostId, State};
+use crate::pure::model::{AlertKind, AlertKinds, CheckResult, EventId, EventKind, HostId, State};
 use crate::pure::outage::OutageChange;
 use crate::pure::time::UtcMillis;
 use crate::store::columns::{instant_of, value};
-use crate::store::event::{COLUMNS, LINK_DOWN, OutageEvent, read_event};
+use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::json;
 
@@ -191,16 +191,18 @@ impl<'c> Notices<'c> {
         let events: Vec<OutageEvent> = self
             .connection
             .prepare_cached(&events)?
-            .query_map(params![since, LINK_DOWN], read_event)?
+            .query_map(params![since, EventKind::LinkDown.as_str()], read_event)?
             .collect::<rusqlite::Result<_>>()?;
         let (mut dated, mut spells) = (Vec::new(), Vec::new());
         for event in &events {
-            let Some(start) = event.start() else { continue };
+            let Some(start) = event.start_time else {
+                continue;
+            };
             spells.push(OutageSpan {
-                host: event.of_host(),
-                earliest_start: event.earliest(),
+                host: event.host(),
+                earliest_start: event.earliest_start,
                 start,
-                end: event.end(),
+                end: event.end_time,
             });
             dated.push(event);
         }

@@ -4,15 +4,15 @@
 //! stands, also after a restart, after a commit that failed, and where several processes write.
 //! While every host answers that is one look at an empty index a commit.
 
-use crate::pure::model::{CheckResult, EventId, Host, HostId, Probe};
+use crate::pure::model::{CheckResult, EventId, EventKind, Host, HostId, Probe};
 use crate::pure::outage::{
     CheckSample, LastReply, Outage, OutageChange, OutageDetector, OutageEnd, OutageRules,
     PingCounts, ReplySpan,
 };
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
-use crate::store::columns::{instant_of, value};
-use crate::store::event::{OUTAGE, OutageEvent, open_events};
+use crate::store::columns::value;
+use crate::store::event::{OutageEvent, open_events};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -348,7 +348,7 @@ impl<'c> Outages<'c> {
                 self.connection.prepare_cached(BEGIN)?.execute(params![
                     host.name,
                     host.address.as_str(),
-                    OUTAGE,
+                    EventKind::Outage.as_str(),
                     start
                 ])?;
                 EventId(self.connection.last_insert_rowid())
@@ -401,12 +401,12 @@ fn outage_of(event: &OutageEvent) -> Option<Outage> {
         .zip(event.packets_lost)
         .map(|(sent, lost)| PingCounts { sent, lost });
     let outage = Outage {
-        start: event.start()?,
-        earliest_start: event.earliest(),
+        start: event.start_time?,
+        earliest_start: event.earliest_start,
         checks_failed: event.checks_failed.unwrap_or(0),
         checks: event.checks_during_outage.unwrap_or(0),
         pings,
-        answered_since: event.answered_since.as_deref().and_then(instant_of),
+        answered_since: event.answered_since,
     };
-    (event.event_type == OUTAGE).then_some(outage)
+    (event.event_type == EventKind::Outage).then_some(outage)
 }

@@ -6,12 +6,12 @@ use super::notices::Notices;
 use super::outages::{Changed, Outages};
 use crate::pure::address::IpVersion;
 use crate::pure::cause::{self, Cause};
-use crate::pure::model::{EventId, Host};
+use crate::pure::model::{EventId, EventKind, Host};
 use crate::pure::outage::OutageChange;
 use crate::pure::phrase;
 use crate::pure::scene::{LinkDown, NameFailure, Path, Scene};
 use crate::pure::time::UtcMillis;
-use crate::store::event::{COLUMNS, DNS, LINK_DOWN, OutageEvent, read_event};
+use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use rusqlite::{Connection, OptionalExtension, params};
 
 /// How many paths an event keeps: the first, and then the newest.
@@ -127,13 +127,13 @@ fn add_path(connection: &Connection, event_id: EventId, path: &Path) -> rusqlite
 }
 
 /// An event that is not over, of a kind that is no outage of a host.
-fn open_events_of(connection: &Connection, event_type: &str) -> rusqlite::Result<Vec<OutageEvent>> {
+fn open_events_of(connection: &Connection, kind: EventKind) -> rusqlite::Result<Vec<OutageEvent>> {
     let open = format!(
         "select {COLUMNS} from outage_events where end_time is null and event_type = ?1 order by id"
     );
     connection
         .prepare_cached(&open)?
-        .query_map([event_type], read_event)?
+        .query_map([kind.as_str()], read_event)?
         .collect()
 }
 
@@ -164,7 +164,7 @@ fn begin(
     let values = params![
         name,
         address,
-        event_type,
+        event_type.as_str(),
         start.sql_text(),
         earliest,
         notes,
@@ -179,7 +179,7 @@ fn begin(
 struct NewEvent<'a> {
     name: &'a str,
     address: &'a str,
-    event_type: &'static str,
+    event_type: EventKind,
     start: UtcMillis,
     earliest: Option<UtcMillis>,
     notes: &'a str,
@@ -194,7 +194,7 @@ fn end(
     at: UtcMillis,
 ) -> rusqlite::Result<()> {
     const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3 where id = ?1";
-    let start = event.start().unwrap_or(at);
+    let start = event.start_time.unwrap_or(at);
     let at = at.max(start);
     let lasted = phrase::duration_of((at.0 - start.0) / 1000);
     notices.news.push(format!(
@@ -243,7 +243,7 @@ fn record_links(
     now: UtcMillis,
 ) -> rusqlite::Result<()> {
     const RENAME: &str = "update outage_events set host_address = ?2 where id = ?1";
-    let open = open_events_of(connection, LINK_DOWN)?;
+    let open = open_events_of(connection, EventKind::LinkDown)?;
     let mut down = scene.links_down();
     for event in open {
         let known = versions_of(&event.host_address);
@@ -328,7 +328,7 @@ fn begin_link(
         &NewEvent {
             name: LINK,
             address: &address_of(&link.versions),
-            event_type: LINK_DOWN,
+            event_type: EventKind::LinkDown,
             start: link.since,
             earliest: link.earliest,
             notes: &link.reason,
@@ -346,7 +346,7 @@ fn record_names(
     now: UtcMillis,
 ) -> rusqlite::Result<()> {
     let failing = scene.unresolved_names();
-    let open = open_events_of(connection, DNS)?;
+    let open = open_events_of(connection, EventKind::Dns)?;
     for event in &open {
         if failing
             .iter()
@@ -382,7 +382,7 @@ fn record_names(
             &NewEvent {
                 name: &host.name,
                 address: host.address.as_str(),
-                event_type: DNS,
+                event_type: EventKind::Dns,
                 start: since,
                 earliest,
                 notes: &reason,
