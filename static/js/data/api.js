@@ -46,8 +46,9 @@ export function useHostKeys(body) {
 export async function get(path, query = {}) {
   const response = await request(path, query);
   const body = await response.json().catch(() => null);
-  if (!response.ok || body === null)
+  if (!response.ok || body === null) {
     throw new ApiError(body?.detail ?? `${path}: status ${response.status}`, response.status);
+  }
   return useHostKeys(body);
 }
 

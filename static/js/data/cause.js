@@ -56,7 +56,7 @@ export function currentProblems(active, entries) {
   );
   for (const t of found.values()) t.names.sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
   const all = [...found.values()].sort((a, b) => CAUSES.indexOf(a.cause) - CAUSES.indexOf(b.cause));
-  if (lossy.length)
+  if (lossy.length) {
     all.push({
       cause: 'unknown',
       kind: 'loss',
@@ -65,6 +65,7 @@ export function currentProblems(active, entries) {
       addresses: lossy.map((e) => e.address),
       outages: [],
     });
+  }
   return all;
 }
 
@@ -86,13 +87,14 @@ export function problemText(t, entries) {
       rest: `Nothing can be sent${version && ' over it'}, so nothing is measured${why && `: ${why}`}.`,
     };
   }
-  if (t.kind === 'dns')
+  if (t.kind === 'dns') {
     return {
       state: 'degraded',
       title: one ? `${names} does not resolve` : `${t.names.length} names do not resolve`,
       which: one ? '' : `: ${names},`,
       rest: 'Pings continue to the last good address.',
     };
+  }
   if (t.kind === 'outage' && t.cause !== 'host' && t.cause !== 'unknown') {
     const rest = {
       gateway: 'Neither the gateway nor anything beyond it answers.',
@@ -107,13 +109,14 @@ export function problemText(t, entries) {
       rest,
     };
   }
-  if (t.kind === 'loss')
+  if (t.kind === 'loss') {
     return {
       state: 'down',
       title: one ? `${names} loses most pings` : `${plural(t.names.length, 'host')} lose most pings`,
       which: one ? '' : `: ${names}`,
       rest: '',
     };
+  }
   const others = entries.some((e) => e.configured && e.role !== 'gateway' && e.state === 'up');
   const rest =
     t.cause === 'unknown'

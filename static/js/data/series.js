@@ -257,8 +257,9 @@ export function commonBands(timelines, incidents, gaps) {
 export function bandLabel(s, range) {
   const length = s.to - s.from;
   if (s.state === 'down' && s.what) return `${s.what}, ${duration(s.length ?? length)}`;
-  if (s.state === 'not_measured')
+  if (s.state === 'not_measured') {
     return length < range / 200 ? '' : `Not measured, ${duration(s.length ?? length)}${s.what ? `: ${s.what}` : ''}`;
+  }
   if (s.state === 'degraded') return length < range / 60 ? '' : `Degraded, ${duration(length)}`;
   return length < range / 30 ? '' : `Down, ${duration(length)}`;
 }
@@ -329,8 +330,9 @@ export function crowded(bands) {
   const result = bands.map(() => false);
   narrow.forEach((first, n) => {
     const crowd = narrow.slice(n, n + MAX_IN_CROWD + 1);
-    if (crowd.length > MAX_IN_CROWD && crowd[MAX_IN_CROWD].at - first.at < CROWD_PIXELS)
+    if (crowd.length > MAX_IN_CROWD && crowd[MAX_IN_CROWD].at - first.at < CROWD_PIXELS) {
       for (const { i } of crowd) result[i] = true;
+    }
   });
   return result;
 }

@@ -42,8 +42,9 @@ export function verdict(status, all, last, now) {
     };
   }
   if (!status.monitor?.running) {
-    if (!Number.isFinite(newest))
+    if (!Number.isFinite(newest)) {
       return { state: 'not_measured', title: 'Nothing measured yet', text: 'No monitor has run on this database.' };
+    }
     const was = stateOfMost(list, (e) => e.was ?? e.state);
     return {
       state: 'not_measured',

@@ -64,8 +64,9 @@ export function writeView(change) {
     if (view.heat !== DEFAULTS.heat) p.set('heat', view.heat);
   }
   if (view.page === 'overview') {
-    for (const key of /** @type {const} */ (['state', 'query', 'sort']))
+    for (const key of /** @type {const} */ (['state', 'query', 'sort'])) {
       if (view[key] !== DEFAULTS[key]) p.set(key, view[key]);
+    }
   }
   if (view.page === 'outages' && view.active) p.set('active', '1');
   if (view.page === 'outages' && view.cause) p.set('cause', view.cause);
