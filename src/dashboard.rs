@@ -29,7 +29,7 @@ impl Dashboard {
         let writer_of_monitor = Arc::clone(&writer);
         let (path, noted) = (config.database.path.clone(), Mutex::new(None::<Monotonic>));
         let on_watched = move || match writer_of_monitor.get() {
-            Some(writer) => writer.watched(),
+            Some(writer) => writer.note_watcher(),
             // The monitor, if there is one, is another process and reads it from the database.
             None => {
                 let now = sys::clocks();

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use ace_connection_logger::pure::model::{CheckResult, Host, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Database, RunStart};
+use ace_connection_logger::store::{Database, RunState};
 use common::{Finished, TempDir, bin, run, skip};
 use rusqlite::Connection;
 use serde_json::Value;
@@ -61,7 +61,7 @@ fn folder_with(checks: &[CheckResult]) -> TempDir {
         .max()
         .expect("a check");
     database
-        .write(checks, UtcMillis(now.0 + 1000), RunStart::GoesOn)
+        .write(checks, UtcMillis(now.0 + 1000), RunState::Running)
         .expect("it is written");
     folder
 }

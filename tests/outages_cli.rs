@@ -9,7 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use ace_connection_logger::pure::model::{CheckResult, Host, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Database, RunStart};
+use ace_connection_logger::store::{Database, RunState};
 use common::{Finished, TempDir, bin, run};
 use rusqlite::Connection;
 use serde_json::{Value, json};
@@ -68,7 +68,7 @@ impl Record {
             let checks: Vec<CheckResult> = (0..).zip(letters.chars()).map(check).collect();
             let until = UtcMillis(began + i64::try_from(letters.len()).expect("few") * MINUTE);
             database
-                .write(&checks, until, RunStart::GoesOn)
+                .write(&checks, until, RunState::Running)
                 .expect("it is written");
         }
         Record {

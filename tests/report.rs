@@ -11,7 +11,7 @@ use ace_connection_logger::api::{Api, ApiConfig};
 use ace_connection_logger::config;
 use ace_connection_logger::pure::model::{CheckResult, Host, Outcome};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Database, RunStart};
+use ace_connection_logger::store::{Database, RunState};
 use ace_connection_logger::web::WebServer;
 use common::{Finished, TempDir, bin, run};
 use rusqlite::Connection;
@@ -81,7 +81,7 @@ fn folder() -> TempDir {
             .write(
                 &results,
                 UtcMillis(BEGIN + minutes.end * MINUTE),
-                RunStart::Ends,
+                RunState::Stopped,
             )
             .expect("it is written");
     };

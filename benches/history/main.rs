@@ -21,7 +21,7 @@ use std::sync::Arc;
 
 use ace_connection_logger::pure::model::{CheckResult, Host, LocalFault};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Database, RunStart};
+use ace_connection_logger::store::{Database, RunState};
 use ace_connection_logger::sys;
 
 use random::{Random, ReplyModel, check};
@@ -108,15 +108,15 @@ fn main() {
             let span = begin + day * DAY_MS..begin + (day + 1) * DAY_MS;
             let results = results(index, &host, &span, end.0);
             database
-                .write(&results, UtcMillis(span.end), RunStart::GoesOn)
+                .write(&results, UtcMillis(span.end), RunState::Running)
                 .unwrap();
         }
     }
     // Each write rolls up for a fraction of a second only.
     for _ in 0..hosts * 2 {
-        database.write(&[], end, RunStart::GoesOn).unwrap();
+        database.write(&[], end, RunState::Running).unwrap();
     }
-    database.write(&[], end, RunStart::Ends).unwrap();
+    database.write(&[], end, RunState::Stopped).unwrap();
     database.checkpoint();
     drop(database);
     events::explain(&PathBuf::from(file), end);

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use ace_connection_logger::pure::model::{CheckResult, Host};
 use ace_connection_logger::pure::time::UtcMillis;
-use ace_connection_logger::store::{Database, RunStart};
+use ace_connection_logger::store::{Database, RunState};
 
 use super::Row;
 
@@ -66,7 +66,7 @@ pub fn measure(_: &Program) {
             .write(
                 &results,
                 UtcMillis(START.0 + (minute + 1) * MINUTE_MS),
-                RunStart::GoesOn,
+                RunState::Running,
             )
             .unwrap();
     }

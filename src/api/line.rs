@@ -58,8 +58,8 @@ pub(super) fn line_summary(
 ) -> Result<LineSummary, StoreError> {
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
     let is_counted = |outage: &GroupedOutage| !outage.event.planned;
-    let fragments = reader.fragments(span)?;
-    let mut outages = fragments.episodes(grouping, &gaps);
+    let fragments = reader.ungrouped_outages(span)?;
+    let mut outages = fragments.grouped(grouping, &gaps);
     outages.retain(is_counted);
     // Not grouped: between the parts of an intermittent outage the host was up.
     let apart = GroupingRules {
@@ -67,7 +67,7 @@ pub(super) fn line_summary(
         intermittent_count: 0,
         ..*grouping
     };
-    let mut rows = fragments.episodes(&apart, &gaps);
+    let mut rows = fragments.grouped(&apart, &gaps);
     rows.retain(is_counted);
     let within = |outage: &GroupedOutage| {
         outage.start().max(span.start)..outage.end().unwrap_or(span.end).min(span.end)

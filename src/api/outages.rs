@@ -47,7 +47,7 @@ fn grouped_outages(
 ) -> Result<Vec<GroupedOutage>, ApiError> {
     // From the beginning, since an outage within the span may have begun before it.
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    Ok(reader.episodes(span, &api.config().report.grouping, &gaps)?)
+    Ok(reader.grouped_outages(span, &api.config().report.grouping, &gaps)?)
 }
 
 /// The ongoing outages, newest first.

@@ -26,7 +26,7 @@ use crate::pure::check::ReadMode;
 use crate::pure::model::{CheckResult, Host, Outcome, State};
 use crate::pure::outage::OutageRules;
 use crate::pure::stats;
-use crate::store::RunStart;
+use crate::store::RunState;
 use crate::sys;
 
 /// How long a check waits for duplicates after its last reply.
@@ -95,7 +95,7 @@ fn record(config: &Config, results: &[CheckResult]) -> Result<(), CliError> {
     if results.is_empty() {
         return Ok(());
     }
-    Ok(open_database(config)?.write(results, sys::clocks().utc(), RunStart::GoesOn)?)
+    Ok(open_database(config)?.write(results, sys::clocks().utc(), RunState::Running)?)
 }
 
 /// All configured hosts, or the named ones. An IP address that is not configured is checked with

@@ -106,7 +106,7 @@ fn outages_since(
 ) -> Result<Vec<GroupedOutage>, CliError> {
     let span = since..UtcMillis(now.0 + 1);
     let gaps = reader.gaps(&span)?;
-    Ok(reader.episodes(&span, &config.grouping, &gaps)?)
+    Ok(reader.grouped_outages(&span, &config.grouping, &gaps)?)
 }
 
 /// The outages to show, and all that the options select: `--limit` cuts only the former.

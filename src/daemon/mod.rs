@@ -91,7 +91,7 @@ impl Monitor {
         };
         let observations = writer.handle();
         let witness = Witness::start(config.fast_interval, move |observation| {
-            observations.tell(observation)
+            observations.observe(observation)
         })
         .map_err(DaemonError::starting("the witness"))?;
         let mut pingers = Pingers::new(settings, writer.handle(), witness.handle());
@@ -178,7 +178,7 @@ impl Monitor {
         let writer = self.writer.handle();
         match allow_files_for_monitoring(new.hosts.len()) {
             Ok(()) => {
-                writer.set(store_settings(new));
+                writer.set_settings(store_settings(new));
                 self.pingers.apply(new);
             }
             Err(error) => {
@@ -238,9 +238,9 @@ fn start_alerts(
         config.alerts.clone(),
         config.database.path.clone(),
         history,
-        move |result| store.deliver(Record::Notice(result)),
+        move |result| store.record(Record::Notice(result)),
     )
     .map_err(DaemonError::starting("the thread of the alerts"))?;
-    writer.ring(alerts.waker());
+    writer.wake_for_notices(alerts.waker());
     Ok(Some(alerts))
 }

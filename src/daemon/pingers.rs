@@ -147,10 +147,10 @@ impl Pingers {
 /// `false` when the event is lost.
 fn deliver(event: PingerEvent, writer: &WriterHandle, witness: &WitnessHandle) -> bool {
     match event {
-        PingerEvent::Check(result) => writer.deliver(result),
-        PingerEvent::Probe(probe) => writer.deliver(Record::Probe(probe)),
+        PingerEvent::Check(result) => writer.record(result),
+        PingerEvent::Probe(probe) => writer.record(Record::Probe(probe)),
         PingerEvent::Interruption(interruption) => {
-            writer.deliver(Record::Interruption(interruption))
+            writer.record(Record::Interruption(interruption))
         }
         PingerEvent::HostEvent(event) => {
             witness.host_event(event);

@@ -28,7 +28,7 @@ pub fn gather(
         .iter()
         .filter_map(|gap| part_within(gap, &span))
         .collect();
-    let mut outages = reader.episodes(&span, &query.settings.grouping, &all_gaps)?;
+    let mut outages = reader.grouped_outages(&span, &query.settings.grouping, &all_gaps)?;
     let mut incidents = incidents(&outages);
     // The store has the newest first.
     incidents.reverse();

@@ -8,21 +8,21 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use super::file::literal;
 use super::journal::{self, BUSY_TIMEOUT};
 
-/// What SQLite may keep in memory of a file, in KiB: a few hundred pages serve a commit.
+/// /// Page cache in KiB: a commit needs a few hundred pages.
 const CACHE_KIB: i64 = 512;
 
-/// The same for who only reads: there may be several, and they read most pages once.
+/// /// Of a reader: there may be several, and they read most pages once.
 const READER_CACHE_KIB: i64 = 128;
 
-/// A connection that cannot write. What a writer that was killed in the middle left behind is
-/// undone first.
+/// /// A connection that cannot write. An unfinished transaction of a killed writer is rolled back
+/// first.
 pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let open = |flags| -> rusqlite::Result<Connection> {
         let connection =
             Connection::open_with_flags(literal(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         prepare(&connection)?;
         connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-        // The first look at the content.
+        // // Reads the content for the first time.
         connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
         Ok(connection)
     };
@@ -43,14 +43,13 @@ pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     }
 }
 
-/// What every connection is set to, whatever is in the file: nothing that a file's schema says may
-/// do more than read.
+/// /// Sets up every connection. A file's schema must not call functions with side effects.
 pub fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    // Or statements that are kept are planned anew for other values: a fifth of the time of an
-    // overview (SQLite 3.54, as tried).
+    // // Otherwise cached statements are planned again for other values: a fifth of the time of an
+    // overview (SQLite 3.54, measured).
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())

@@ -38,14 +38,13 @@ pub struct OutageEvent {
     #[serde(serialize_with = "as_json")]
     pub path: Option<String>,
     pub planned: bool,
-    /// What the cause rests on.
+    /// /// The evidence for the cause.
     #[serde(serialize_with = "as_json")]
     pub facts: Option<String>,
-    /// The first reply of a host that is not yet counted as back.
+    /// /// The first reply of a host that does not count as up yet.
     #[serde(skip)]
     pub answered_since: Option<UtcMillis>,
-    /// Which of the hosts with this address; `None` for what was taken over or written with plain
-    /// SQL.
+    /// /// `None` in imported events and those of other programs.
     #[serde(skip)]
     pub host_id: Option<HostId>,
 }
@@ -62,7 +61,7 @@ pub const COLUMNS: &str = "id, host_name, host_address, event_type, start_time, 
                                   checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, \
                                   packets_lost, host_id, cause, facts, path, planned, answered_since";
 
-/// Reads an event. Whoever writes with plain SQL may write nonsense: it counts as nothing.
+/// /// Other programs may have written anything; what cannot be read counts as missing.
 pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
     let words = |index| text(row, index).unwrap_or(None);
     let word = |index| {
@@ -110,7 +109,7 @@ fn as_json<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result
     value.serialize(serializer)
 }
 
-/// The outages that are not over, oldest first.
+/// /// Oldest first.
 pub fn open_events(connection: &Connection) -> rusqlite::Result<Vec<OutageEvent>> {
     let open = format!(
         "select {COLUMNS} from outage_events where end_time is null order by start_time, id"

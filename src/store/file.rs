@@ -11,8 +11,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use super::original::tables::has_table;
 use super::schema;
 
-/// A file's name such that SQLite takes it for nothing else: `file:x` and `:memory:` are files,
-/// too.
+/// /// A path that SQLite always takes for a file, also `file:x` and `:memory:`.
 pub fn literal(path: &Path) -> PathBuf {
     if path.is_absolute() || path.as_os_str().is_empty() {
         path.to_path_buf()
@@ -21,7 +20,7 @@ pub fn literal(path: &Path) -> PathBuf {
     }
 }
 
-/// The same as a value in SQL; a name need not be UTF-8.
+/// /// A path as a value in SQL. It need not be UTF-8.
 pub fn literal_text(path: &OsStr) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(ValueRef::Text(path.as_bytes()))
 }
@@ -38,7 +37,7 @@ pub fn identity_of(path: &Path) -> Option<(u64, u64)> {
         .map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// What tells a database file from every other on this machine.
+/// /// Unique on this machine.
 pub fn database_id(path: &Path) -> String {
     std::fs::metadata(path).map_or_else(
         |_| "gone".into(),
@@ -46,28 +45,26 @@ pub fn database_id(path: &Path) -> String {
     )
 }
 
-/// Whose a file is.
+/// /// Which program wrote a file.
 pub enum FileKind {
-    /// This program's, of this schema version.
+    /// /// With the schema version.
     Ours(i64),
-    /// Nobody's yet.
     Empty,
-    /// The original's.
     Original,
-    /// Somebody else's.
     Foreign,
 }
 
-/// Whose the file is, by one look at it: between two another process may make it its own.
+/// /// Classifies the file in one transaction, since another process may initialise it between two
+/// reads.
 pub fn file_kind(connection: &Connection) -> rusqlite::Result<FileKind> {
     if !connection.is_autocommit() {
-        return look(connection);
+        return classify(connection);
     }
-    let look_once = connection.unchecked_transaction()?;
-    look(&look_once)
+    let transaction = connection.unchecked_transaction()?;
+    classify(&transaction)
 }
 
-fn look(connection: &Connection) -> rusqlite::Result<FileKind> {
+fn classify(connection: &Connection) -> rusqlite::Result<FileKind> {
     let number = |name: &str| connection.pragma_query_value(None, name, |row| row.get::<_, i64>(0));
     match number("application_id")? {
         0 | schema::EXPORT_ID => {}

@@ -64,15 +64,14 @@ pub fn open_to_write(
         }
     };
     keep_copy(path);
-    give_back_pages(&connection, path);
+    enable_vacuum(&connection, path);
     journal::set(&connection, path).map_err(failed("opening database"))?;
     Ok((connection, import))
 }
 
-/// A file that was taken over is written anew once, so that it is no larger than it must be and
-/// gives back what pruning frees. Where that fails, for want of room or because somebody reads, it
-/// is tried again at the next opening.
-fn give_back_pages(connection: &Connection, path: &Path) {
+/// /// Rewrites a converted file once, so that it is compact and deletions shrink it. If that
+/// fails, for lack of space or because of a reader, the next opening retries it.
+fn enable_vacuum(connection: &Connection, path: &Path) {
     const INCREMENTAL: i64 = 2;
     let mode = || connection.pragma_query_value(None, "auto_vacuum", |row| row.get::<_, i64>(0));
     let result = mode().and_then(|mode| match mode {
@@ -89,8 +88,7 @@ fn begin_file(connection: &mut Connection) -> rusqlite::Result<()> {
     upgrade(connection)
 }
 
-/// Runs the missing migrations. Another process may do the same at the same moment: whoever comes
-/// second finds it done.
+/// /// Runs the missing migrations, unless another process has just done so.
 fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = match file_kind(&transaction)? {

@@ -33,7 +33,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
         .collect();
     let grouping = grouping_of(day);
     let episodes = reader
-        .episodes(&whole, &grouping, &gaps)
+        .grouped_outages(&whole, &grouping, &gaps)
         .map_err(|error| error.to_string())?;
     let found = incidents(&episodes);
     let second = |at: UtcMillis| (at.0 - line.began_ms) as f64 / 1000.0;

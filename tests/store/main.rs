@@ -74,7 +74,7 @@ fn write(database: &mut Database, results: &[CheckResult], now: i64) {
     let written = database.write(
         results,
         UtcMillis(now),
-        ace_connection_logger::store::RunStart::GoesOn,
+        ace_connection_logger::store::RunState::Running,
     );
     written.unwrap_or_else(|error| panic!("{error}"));
 }

@@ -1,7 +1,7 @@
 //! What is spooled to be told, and what is not.
 
 use ace_connection_logger::pure::model::{AlertKind, Thresholds};
-use ace_connection_logger::store::{Notice, NoticeResult, Reader, Record, RunStart};
+use ace_connection_logger::store::{Notice, NoticeResult, Reader, Record, RunState};
 
 use super::*;
 
@@ -43,11 +43,11 @@ fn settle(database: &mut Database, id: i64, told_at: Option<i64>) {
         told_at: told_at.map(UtcMillis),
     });
     database
-        .write_entries(
+        .write_records(
             &[fate],
             &Default::default(),
             UtcMillis(told_at.unwrap_or(0)),
-            RunStart::GoesOn,
+            RunState::Running,
         )
         .expect("it is written");
 }
@@ -83,8 +83,8 @@ fn an_outage_is_told_when_it_begins_and_when_it_ends_and_only_what_is_asked_for(
             ],
         );
         assert_eq!(rows(&path, NOTICES), expected, "{kinds:?}");
-        assert_eq!(database.take_spooled(), !expected.is_empty());
-        assert!(!database.take_spooled(), "it is news once");
+        assert_eq!(database.take_new_notices(), !expected.is_empty());
+        assert!(!database.take_new_notices(), "it is news once");
     }
 }
 
@@ -102,9 +102,9 @@ fn what_cannot_be_written_is_not_told_and_told_once_when_it_can() {
         .expect("SQL");
     let silent = [second(&one, 4000, "s")];
     database
-        .write(&silent, UtcMillis(4_001_000), RunStart::GoesOn)
+        .write(&silent, UtcMillis(4_001_000), RunState::Running)
         .expect_err("it is refused");
-    assert!(rows(&path, NOTICES).is_empty() && !database.take_spooled());
+    assert!(rows(&path, NOTICES).is_empty() && !database.take_new_notices());
     other_program(&path)
         .execute_batch("drop trigger t")
         .expect("SQL");

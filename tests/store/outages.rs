@@ -155,7 +155,7 @@ fn what_cannot_be_written_leaves_neither_check_nor_event_and_gives_the_same_when
             .execute_batch(&trigger)
             .expect("a trigger");
         let now = results[0].checked_at.0 + 1000;
-        let life = ace_connection_logger::store::RunStart::GoesOn;
+        let life = ace_connection_logger::store::RunState::Running;
         for _ in 0..3 {
             database
                 .write(&results, UtcMillis(now), life)
@@ -255,7 +255,7 @@ fn the_writer_goes_by_its_settings_and_by_new_ones() {
     let writer =
         Writer::start(open(&path), settings(2), 10).unwrap_or_else(|error| panic!("{error}"));
     let deliver = |at, pings| {
-        assert!(writer.handle().deliver(minute(&one, at, pings)));
+        assert!(writer.handle().record(minute(&one, at, pings)));
         wait_for("the check", || {
             number(
                 &path,
@@ -267,7 +267,7 @@ fn the_writer_goes_by_its_settings_and_by_new_ones() {
     assert_eq!(number(&path, OPEN), 0);
     deliver(2, "s");
     deliver(3, "r");
-    writer.handle().set(settings(1));
+    writer.handle().set_settings(settings(1));
     deliver(4, "s");
     // In the file's place there is a new one.
     for suffix in ["", "-wal", "-shm"] {
@@ -277,9 +277,9 @@ fn the_writer_goes_by_its_settings_and_by_new_ones() {
         )
         .expect("it is there");
     }
-    writer.handle().set(settings(3));
-    assert!(writer.handle().deliver(minute(&one, 5, "s")));
-    assert!(writer.handle().deliver(minute(&one, 6, "s")));
+    writer.handle().set_settings(settings(3));
+    assert!(writer.handle().record(minute(&one, 5, "s")));
+    assert!(writer.handle().record(minute(&one, 6, "s")));
     assert_eq!(writer.finish(), 0);
     assert_eq!(number(&path, "select count(*) from check_result"), 2);
     assert_eq!(number(&path, OPEN), 0);

@@ -8,7 +8,7 @@ use ace_connection_logger::pure::model::{
     EventId, HostId, Interruption, InterruptionKind, Probe, Thresholds,
 };
 use ace_connection_logger::pure::scene::{Observation, Path as Way, Scene};
-use ace_connection_logger::store::{ClockStep, GroupedOutage, Reader, Record, RunStart, incidents};
+use ace_connection_logger::store::{ClockStep, GroupedOutage, Reader, Record, RunState, incidents};
 
 /// A time that a clock may show: 2023-11-14 22:13:20 UTC.
 const START: i64 = 1_700_000_000_000;
@@ -53,7 +53,7 @@ fn write_all(
     }
     facts.iter().for_each(|fact| scene.add_observation(fact));
     database
-        .write_entries(&entries, scene, at(now), RunStart::GoesOn)
+        .write_records(&entries, scene, at(now), RunState::Running)
         .expect("it writes");
 }
 
@@ -69,7 +69,9 @@ fn episodes(path: &Path, grouping: GroupingRules) -> Vec<GroupedOutage> {
     let reader = reader(path);
     let span = at(-3600)..at(86_400);
     let gaps = reader.gaps(&span).expect("gaps");
-    reader.episodes(&span, &grouping, &gaps).expect("episodes")
+    reader
+        .grouped_outages(&span, &grouping, &gaps)
+        .expect("episodes")
 }
 
 #[test]
@@ -437,7 +439,7 @@ fn what_was_not_measured_is_not_in_the_seconds_that_a_host_was_down() {
         pings(&one, 1400, "r").into(),
     ];
     database
-        .write_entries(&entries, &Scene::default(), at(1401), RunStart::Ends)
+        .write_records(&entries, &Scene::default(), at(1401), RunState::Stopped)
         .expect("it writes");
     let all = episodes(&path, GroupingRules::default());
     assert_eq!(all.len(), 1);
@@ -568,7 +570,7 @@ fn a_clock_that_is_set_back_leaves_nothing_in_the_future_and_is_taken_back_by_on
     let before = rows(&path, times);
     let set = |database: &mut Database, now: i64, step: i64| {
         database
-            .clock_was_set(&ClockStep {
+            .apply_clock_step(&ClockStep {
                 now: at(now),
                 step_ms: step * 1000,
             })
@@ -619,7 +621,7 @@ fn a_clock_that_is_set_forward_in_an_outage_makes_it_no_longer_and_leaves_a_gap_
         at(65).0,
     );
     database
-        .clock_was_set(&ClockStep {
+        .apply_clock_step(&ClockStep {
             now: at(4070),
             step_ms: 4_000_000,
         })
@@ -642,7 +644,7 @@ fn a_clock_that_is_set_forward_in_an_outage_makes_it_no_longer_and_leaves_a_gap_
     );
     // A leap that is taken back has left nothing out.
     database
-        .clock_was_set(&ClockStep {
+        .apply_clock_step(&ClockStep {
             now: at(130),
             step_ms: -4_000_000,
         })
@@ -859,7 +861,7 @@ fn a_board_that_begins_in_1970_has_its_checks_where_they_belong_once_it_knows_th
         now: at(0),
         step_ms: START - 90_000,
     };
-    assert_eq!(database.clock_was_set(&step).expect("it writes"), 2);
+    assert_eq!(database.apply_clock_step(&step).expect("it writes"), 2);
     write(&mut database, &[pings(&one, 40, "r")], at(45).0);
     assert_eq!(
         rows(

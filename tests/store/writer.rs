@@ -27,7 +27,7 @@ fn deliver(writer: &Writer, results: impl IntoIterator<Item = CheckResult>) {
     let handle = writer.handle();
     for result in results {
         // A full queue is emptied as fast as the thread can; nothing is to be lost here.
-        wait_for("room in the queue", || handle.deliver(result.clone()));
+        wait_for("room in the queue", || handle.record(result.clone()));
     }
 }
 

@@ -1,6 +1,5 @@
-//! Recorded checks one after the other, however many there are. No transaction is held between two
-//! of them, so that a slow reader never keeps the log from being folded in, and only a few rows, so
-//! that many slow readers are no burden.
+//! //! A cursor over recorded checks. Between two checks it holds no transaction, so that a slow
+//! client never blocks a checkpoint, and few rows, so that many slow clients need little memory.
 
 use std::collections::VecDeque;
 use std::ops::Range;
@@ -79,22 +78,22 @@ enum Order {
 #[derive(Debug)]
 struct Cursor {
     host: RecordedHost,
-    /// Asked for with the first rows.
+    /// /// Read with the first rows.
     thresholds: Option<Thresholds>,
-    /// What is still to be read.
+    /// /// Not read yet.
     span: Range<i64>,
-    rows: VecDeque<Kept>,
+    rows: VecDeque<BufferedRow>,
     is_at_end: bool,
 }
 
-/// A row that waits for its turn, as small as may be.
+/// /// A buffered row.
 #[derive(Debug)]
-struct Kept {
+struct BufferedRow {
     checked_at: i64,
     sent: i64,
     received: i64,
     latencies: [Option<i64>; 3],
-    /// As they are stored.
+    /// /// Encoded.
     rtts: Option<Box<[u8]>>,
     note: Option<Box<Note>>,
 }
@@ -107,7 +106,7 @@ struct Note {
     reason: Option<String>,
 }
 
-/// How many rows all cursors together hold: some 120 kB.
+/// /// Rows buffered by all cursors together, about 120 kB.
 const ROWS_HELD: usize = 1000;
 
 impl Checks {
@@ -147,7 +146,6 @@ impl Checks {
         }
     }
 
-    /// The next one.
     pub fn next(&mut self, reader: &Reader) -> Result<Option<RecordedCheck>, StoreError> {
         if self.left == 0 {
             return Ok(None);
@@ -186,7 +184,7 @@ impl Cursor {
     fn read(&mut self, reader: &Reader, order: Order, rows: usize) -> Result<(), StoreError> {
         if self.thresholds.is_none() {
             self.thresholds =
-                Some(reader.ask(|connection| thresholds_of(connection, self.host.id))?);
+                Some(reader.with_connection(|connection| thresholds_of(connection, self.host.id))?);
         }
         let limit = i64::try_from(rows).unwrap_or(i64::MAX);
         let direction = if order == Order::NewestFirst {
@@ -195,10 +193,10 @@ impl Cursor {
             "asc"
         };
         let checks = format!("{CHECKS} {direction} limit ?4");
-        let found: Vec<Kept> = reader.query(
+        let found: Vec<BufferedRow> = reader.query(
             &checks,
             params![self.host.id, self.span.start, self.span.end, limit],
-            Kept::read,
+            BufferedRow::read,
         )?;
         self.is_at_end = found.len() < rows;
         match (found.last(), order) {
@@ -221,7 +219,7 @@ impl Reader {
         const COUNT: &str = "select count(*) from check_result where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
         let count = |host: &RecordedHost| {
             let values = params![host.id, span.start.0, span.end.0];
-            self.ask(|c| {
+            self.with_connection(|c| {
                 c.prepare_cached(COUNT)?
                     .query_row(values, |row| row.get::<_, i64>(0))
             })
@@ -233,9 +231,9 @@ impl Reader {
     }
 }
 
-impl Kept {
-    fn read(row: &Row<'_>) -> rusqlite::Result<Kept> {
-        // Whoever writes with plain SQL may write nonsense.
+impl BufferedRow {
+    fn read(row: &Row<'_>) -> rusqlite::Result<BufferedRow> {
+        // // Other programs may have written anything.
         let number = |index| row.get_ref(index).map(|value| value.as_i64().ok());
         let rtts = row
             .get_ref(6)?
@@ -251,7 +249,7 @@ impl Kept {
         };
         let is_noted =
             note.late != 0 || note.duplicates != 0 || note.foreign != 0 || note.reason.is_some();
-        Ok(Kept {
+        Ok(BufferedRow {
             checked_at: row.get(0)?,
             sent: count(1)?,
             received: count(2)?,

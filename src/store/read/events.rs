@@ -36,7 +36,7 @@ impl Reader {
         );
         let since = since.map(UtcMillis::sql_text);
         let open = i64::from(standing == OutageFilter::OpenOnly);
-        self.ask(|c| {
+        self.with_connection(|c| {
             c.prepare_cached(&outages)?
                 .query_map(params![address, open, since, limit], read_event)?
                 .collect()
@@ -47,7 +47,7 @@ impl Reader {
 impl Reader {
     /// The outages that have not ended, oldest first.
     pub fn open_outages(&self) -> Result<Vec<OutageEvent>, StoreError> {
-        self.ask(open_events)
+        self.with_connection(open_events)
     }
 }
 

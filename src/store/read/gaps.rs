@@ -1,5 +1,5 @@
-//! The ledger: when a daemon ran, when it was kept from running, when the clock was set. What lies
-//! between is time in which nothing was measured, whoever asks.
+//! //! Gaps: the time in which nothing was measured, from the recorded runs, interruptions and
+//! links that were down.
 
 use std::ops::Range;
 
@@ -23,7 +23,7 @@ pub struct Gap {
     pub reason: String,
 }
 
-/// A daemon that gives a sign of life once a minute was there until a little after its last.
+/// /// Shorter gaps are not reported.
 const MIN_GAP_MS: i64 = 1000;
 
 impl Reader {
@@ -47,7 +47,7 @@ impl Reader {
         let runs: Vec<(i64, i64, Option<i64>)> =
             self.query(RUNS, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let mut gaps = Vec::new();
-        // Several may run side by side: a gap is where none does.
+        // // Several may run at the same time: a gap is where none does.
         let mut until: Option<(i64, bool)> = None;
         for (started_at, alive_at, stopped_at) in runs {
             if let Some((last, was_stopped)) = until.filter(|(last, _)| started_at > *last) {
@@ -58,7 +58,7 @@ impl Reader {
                 until = Some((end, stopped_at.is_some()));
             }
         }
-        // Behind the last sign of life of one that still runs nothing is missing yet.
+        // // After the last activity of a run that is not stopped, nothing is missing yet.
         if let Some((last, true)) = until {
             gaps.push(between_runs(last, span.end.0, true));
         } else if let Some((last, false)) = until
@@ -125,8 +125,7 @@ impl Reader {
     }
 }
 
-/// After so long without a sign of life a daemon that did not say that it stops does not run any
-/// more.
+/// /// A run without a recorded stop counts as ended after this time without activity.
 const SILENT_RUN_MS: i64 = 180_000;
 
 fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
@@ -142,8 +141,7 @@ fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
     }
 }
 
-/// Gaps in the order of time, none over another; where two overlap, the one that began first gives
-/// the reason.
+/// /// Ordered and without overlaps; where two overlap, the one that began first gives the reason.
 fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
     by_key(&mut gaps, |gap| [gap.from.0, gap.to.0]);
     let mut joined: Vec<Gap> = Vec::new();
@@ -163,7 +161,6 @@ fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
     joined
 }
 
-/// How many milliseconds of a span lie in gaps.
 pub fn missing_ms(gaps: &[Gap], span: &Range<UtcMillis>) -> i64 {
     gaps.iter()
         .map(|gap| (gap.to.min(span.end).0 - gap.from.max(span.start).0).max(0))

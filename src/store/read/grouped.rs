@@ -1,6 +1,6 @@
-//! The outages as people are told of them: fragments put together, outages that come and go as one,
-//! and those of several hosts that began together as an incident. Made when they are asked for,
-//! from the plain rows; which belong together is for incident.rs to say.
+//! //! Outages as they are shown: fragments merged, intermittent outages as one, and outages of
+//! several hosts that began together as an incident. Computed from the rows at every query, by the
+//! rules of incident.rs.
 
 use std::cmp::Reverse;
 use std::ops::Range;
@@ -19,21 +19,19 @@ use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
 use crate::store::event::OutageEvent;
 
-/// An outage, a link that was down or a name that did not resolve, as it is told. One that is made
-/// of several rows has the id of the first.
+/// /// An outage, a link that was down or a name that did not resolve. One of several rows has the
+/// id of the first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GroupedOutage {
-    /// The columns, put together; times as the rows have them.
+    /// /// The merged columns.
     #[serde(flatten)]
     pub event: OutageEvent,
-    /// How long nothing answered while somebody looked: the duration less what was not measured.
-    /// Until now, where it goes on.
+    /// /// The duration without gaps in measuring; until now while ongoing.
     pub down_seconds: i64,
     /// The ids of the rows.
     #[serde(rename = "event_ids")]
     pub members: Vec<EventId>,
-    /// From when until when each row says it was down; what goes on, until the end of the span that
-    /// was asked about.
+    /// /// Of each row; an ongoing one ends with the queried span.
     #[serde(skip)]
     pub spells: Vec<Range<UtcMillis>>,
     /// The cause of each row.
@@ -42,17 +40,15 @@ pub struct GroupedOutage {
 }
 
 impl GroupedOutage {
-    /// When it began.
     pub fn start(&self) -> UtcMillis {
         self.event.start_time.unwrap_or(UtcMillis(0))
     }
 
-    /// When it was over; `None` while it goes on.
     pub fn end(&self) -> Option<UtcMillis> {
         self.event.end_time
     }
 
-    /// From its beginning to its end, or until `now` while it goes on.
+    /// /// From its start to its end, or until `now` while ongoing.
     pub fn lasted_seconds(&self, now: UtcMillis) -> i64 {
         let end = self.end().unwrap_or(now);
         self.event
@@ -61,12 +57,11 @@ impl GroupedOutage {
             .unwrap_or((end.0 - self.start().0).max(0) / 1000)
     }
 
-    /// Whether it goes on.
     pub fn is_open(&self) -> bool {
         self.event.end_time.is_none()
     }
 
-    /// Whether a host did not answer, and not this machine's link or its names.
+    /// /// Not of this machine's link or of a name.
     pub fn is_of_host(&self) -> bool {
         matches!(
             self.event.event_type,
@@ -74,12 +69,12 @@ impl GroupedOutage {
         )
     }
 
-    /// Its cause; of several the one that kept the host silent for longest.
+    /// /// Of several causes the one with the longest downtime.
     pub fn cause(&self) -> Cause {
         cause_of(&self.event)
     }
 
-    /// The part of it that had this cause, where there is one.
+    /// /// The rows with this cause, if any.
     pub fn part_of(&self, cause: Cause) -> Option<GroupedOutage> {
         let own = self
             .spells
@@ -98,17 +93,15 @@ impl GroupedOutage {
 /// Episodes of several hosts that began together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Incident {
-    /// Since the first lost ping of the first.
     pub start_time: UtcMillis,
-    /// Until the last of them was over; null while one goes on.
+    /// /// When the last outage ended; `None` while one is ongoing.
     pub end_time: Option<UtcMillis>,
-    /// The cause that lies nearest to this machine.
+    /// /// The one nearest to this machine.
     pub cause: Cause,
-    /// How many hosts.
     pub hosts: usize,
-    /// Their names, in the order in which they failed.
+    /// /// In the order in which they failed.
     pub host_names: Vec<String>,
-    /// The ids of the episodes.
+    /// The ids of the outages.
     pub event_ids: Vec<EventId>,
 }
 
@@ -116,42 +109,45 @@ fn cause_of(event: &OutageEvent) -> Cause {
     event.cause.unwrap_or(Cause::Unknown)
 }
 
-/// How far before a span rows are read, since what began there may be one with what is in it.
-const REACH_MS: i64 = 86_400_000;
+/// /// How far before a span rows are read, since they may belong to a group within it.
+const LOOKBACK_MS: i64 = 86_400_000;
 
-/// How long a check may wait until it is written.
+/// /// The longest time until a check is written.
 const UNWRITTEN_MS: i64 = 90_000;
 
 impl Reader {
     /// Everything that was on at some time within a span, newest first. `gaps` are the spans in
     /// which nothing was measured.
-    pub fn episodes(
+    pub fn grouped_outages(
         &self,
         span: &Range<UtcMillis>,
         grouping: &GroupingRules,
         gaps: &[Gap],
     ) -> Result<Vec<GroupedOutage>, StoreError> {
-        Ok(self.fragments(span)?.episodes(grouping, gaps))
+        Ok(self.ungrouped_outages(span)?.grouped(grouping, gaps))
     }
 
-    /// The rows that episodes of a span are made of.
-    pub fn fragments(&self, span: &Range<UtcMillis>) -> Result<Fragments, StoreError> {
-        let from = UtcMillis((span.start.0 - REACH_MS).max(0));
+    /// The rows that outages of a span are made of.
+    pub fn ungrouped_outages(
+        &self,
+        span: &Range<UtcMillis>,
+    ) -> Result<UngroupedOutages, StoreError> {
+        let from = UtcMillis((span.start.0 - LOOKBACK_MS).max(0));
         let rows = self.events_within(&(from..span.end), None)?;
-        let seen_until = rows
+        let measured_until = rows
             .iter()
-            .map(|event| self.seen_until(event, span.end))
+            .map(|event| self.measured_until(event, span.end))
             .collect::<Result<_, _>>()?;
-        Ok(Fragments {
+        Ok(UngroupedOutages {
             rows,
-            seen_until,
+            measured_until,
             span: span.clone(),
         })
     }
 
     /// Until when somebody looked at a host that is out, before `now`: it may be on no list any
     /// more.
-    fn seen_until(&self, event: &OutageEvent, now: UtcMillis) -> Result<UtcMillis, StoreError> {
+    fn measured_until(&self, event: &OutageEvent, now: UtcMillis) -> Result<UtcMillis, StoreError> {
         const NEWEST: &str =
             "select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2";
         let Some(host_id) = event
@@ -172,9 +168,9 @@ impl Reader {
             .check_intervals(&[host_id], None, Duration::ZERO)?
             .at(newest);
         // What is not written yet is no proof.
-        let is_looked_at =
+        let is_checked =
             now.0 - newest <= interval_ms.saturating_mul(3).saturating_add(UNWRITTEN_MS);
-        Ok(if is_looked_at {
+        Ok(if is_checked {
             now
         } else {
             UtcMillis(newest.saturating_add(interval_ms)).min(now)
@@ -182,32 +178,32 @@ impl Reader {
     }
 }
 
-/// Rows of a span that are not put together yet.
+/// /// The rows of a span before they are grouped.
 #[derive(Debug)]
-pub struct Fragments {
+pub struct UngroupedOutages {
     rows: Vec<OutageEvent>,
     /// Until when somebody looked at the host of each.
-    seen_until: Vec<UtcMillis>,
+    measured_until: Vec<UtcMillis>,
     span: Range<UtcMillis>,
 }
 
-impl Fragments {
-    /// What they come to, as [`Reader::episodes`] has it.
-    pub fn episodes(&self, grouping: &GroupingRules, gaps: &[Gap]) -> Vec<GroupedOutage> {
-        let mut episodes = put_together(&self.rows, grouping, &self.seen_until, gaps);
-        episodes.retain(|episode| {
-            episode.end().is_none_or(|end| end > self.span.start) && episode.start() < self.span.end
+impl UngroupedOutages {
+    /// What they come to, as [`Reader::outages`] has it.
+    pub fn grouped(&self, grouping: &GroupingRules, gaps: &[Gap]) -> Vec<GroupedOutage> {
+        let mut outages = group_rows(&self.rows, grouping, &self.measured_until, gaps);
+        outages.retain(|outage| {
+            outage.end().is_none_or(|end| end > self.span.start) && outage.start() < self.span.end
         });
-        by_key(&mut episodes, |episode| {
-            [-episode.start().0, episode.event.id.0.saturating_neg()]
+        by_key(&mut outages, |outage| {
+            [-outage.start().0, outage.event.id.0.saturating_neg()]
         });
-        episodes
+        outages
     }
 }
 
 /// Episodes from rows, in the order of the rows. What has not ended is counted until it was last
 /// `seen`.
-fn put_together(
+fn group_rows(
     rows: &[OutageEvent],
     grouping: &GroupingRules,
     seen: &[UtcMillis],
@@ -229,7 +225,7 @@ fn put_together(
         })
         .collect();
     let groups = incident::group(&spells, grouping);
-    let episode = |group: &incident::Group| {
+    let outage = |group: &incident::Group| {
         let of_group: Vec<&OutageEvent> = group.members.iter().map(|index| &rows[*index]).collect();
         let span_of = |index: &usize| {
             spells[*index].start
@@ -251,18 +247,18 @@ fn put_together(
         let is_intermittent = group.is_intermittent && of_group[0].event_type == EventKind::Outage;
         let lengths: Vec<i64> = group.members.iter().map(measured_ms).collect();
         GroupedOutage {
-            event: merged(&of_group, &lengths, is_intermittent),
+            event: merge_rows(&of_group, &lengths, is_intermittent),
             causes: of_group.iter().map(|event| cause_of(event)).collect(),
             down_seconds: lengths.iter().sum::<i64>() / 1000,
             members: of_group.iter().map(|event| event.id).collect(),
             spells: group.members.iter().map(span_of).collect(),
         }
     };
-    groups.iter().map(episode).collect()
+    groups.iter().map(outage).collect()
 }
 
-/// Several rows of a host as one, each with how long it was down.
-fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> OutageEvent {
+/// /// `lengths`: the downtime of each row.
+fn merge_rows(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> OutageEvent {
     let first = rows[0];
     if rows.len() == 1 {
         return first.clone();
@@ -286,7 +282,7 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
         .filter_map(|event| event.notes.as_deref())
         .collect();
     notes.dedup();
-    // Nobody is blamed for what somebody else did for longer; what was not judged blames nobody.
+    // // The cause with the longest downtime; rows that were not judged do not count.
     let judged: Vec<(&OutageEvent, i64)> = rows
         .iter()
         .copied()
@@ -327,37 +323,37 @@ fn merged(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> Outa
     }
 }
 
-/// The incidents that episodes make, newest first; times as RFC 3339 has them. What is planned is
+/// The incidents that outages make, newest first; times as RFC 3339 has them. What is planned is
 /// of none.
-pub fn incidents(episodes: &[GroupedOutage]) -> Vec<Incident> {
+pub fn incidents(outages: &[GroupedOutage]) -> Vec<Incident> {
     // Oldest first: of those that began in the same millisecond too.
-    let is_of_host = |episode: &&GroupedOutage| {
-        !episode.event.planned && episode.event.event_type != EventKind::LinkDown
+    let is_of_host = |outage: &&GroupedOutage| {
+        !outage.event.planned && outage.event.event_type != EventKind::LinkDown
     };
-    let of_hosts: Vec<&GroupedOutage> = episodes.iter().rev().filter(is_of_host).collect();
+    let of_hosts: Vec<&GroupedOutage> = outages.iter().rev().filter(is_of_host).collect();
     let spells: Vec<OutageSpan<_>> = of_hosts
         .iter()
-        .map(|episode| OutageSpan {
-            host: episode.event.host(),
-            earliest_start: episode.event.earliest_start,
-            start: episode.start(),
-            end: episode.end(),
+        .map(|outage| OutageSpan {
+            host: outage.event.host(),
+            earliest_start: outage.event.earliest_start,
+            start: outage.start(),
+            end: outage.end(),
         })
         .collect();
-    // They come in the order of their starts.
+    // // They are in the order of their starts.
     let newest_first = incident::incidents(&spells).into_iter().rev();
     newest_first
         .map(|members| {
             let own: Vec<&GroupedOutage> = members.iter().map(|index| of_hosts[*index]).collect();
             let start = own
                 .iter()
-                .map(|episode| episode.start())
+                .map(|outage| outage.start())
                 .min()
                 .unwrap_or(UtcMillis(0));
-            let ends: Option<Vec<UtcMillis>> = own.iter().map(|episode| episode.end()).collect();
+            let ends: Option<Vec<UtcMillis>> = own.iter().map(|outage| outage.end()).collect();
             let cause = own
                 .iter()
-                .map(|episode| episode.cause())
+                .map(|outage| outage.cause())
                 .min()
                 .unwrap_or(Cause::Unknown);
             Incident {
@@ -367,9 +363,9 @@ pub fn incidents(episodes: &[GroupedOutage]) -> Vec<Incident> {
                 hosts: own.len(),
                 host_names: own
                     .iter()
-                    .map(|episode| episode.event.host_name.clone())
+                    .map(|outage| outage.event.host_name.clone())
                     .collect(),
-                event_ids: own.iter().map(|episode| episode.event.id).collect(),
+                event_ids: own.iter().map(|outage| outage.event.id).collect(),
             }
         })
         .collect()

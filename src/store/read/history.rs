@@ -54,8 +54,10 @@ impl Addition<'_> {
 impl Reader {
     /// Before this instant the checks themselves are deleted.
     pub fn pruned_before(&self) -> Result<UtcMillis, StoreError> {
-        self.ask(|c| c.query_row("select pruned_before from pruning", [], |row| row.get(0)))
-            .map(UtcMillis)
+        self.with_connection(|c| {
+            c.query_row("select pruned_before from pruning", [], |row| row.get(0))
+        })
+        .map(UtcMillis)
     }
 
     /// The sums of a span: from roll-ups where whole hours lie in it, at its edges from the checks.
@@ -71,7 +73,7 @@ impl Reader {
             self.add_checks(hosts, edge, &mut |_, what| what.add_to(&mut sums))?;
         }
         for host in hosts {
-            self.ask_together(|c| day::sum_up(c, *host, first_hour..last_hour, &mut sums))?;
+            self.in_transaction(|c| day::sum_up(c, *host, first_hour..last_hour, &mut sums))?;
         }
         Ok(sums)
     }
@@ -95,7 +97,7 @@ impl Reader {
             Source::Rollup => {
                 let hours = span.start.hour()..span.end.first_full_hour();
                 for host in hosts {
-                    self.ask_together(|c| {
+                    self.in_transaction(|c| {
                         day::each_hour(c, *host, hours.clone(), Detail::Whole, &mut |hour, sums| {
                             sums.add_to(
                                 buckets
@@ -117,7 +119,7 @@ impl Reader {
         hours: Range<Hour>,
         mut take: impl FnMut(Hour, &Counts),
     ) -> Result<(), StoreError> {
-        self.ask_together(|c| {
+        self.in_transaction(|c| {
             day::each_hour(c, host, hours, Detail::Counts, &mut |number, hour| {
                 take(number, &hour.counts)
             })
@@ -131,7 +133,7 @@ impl Reader {
         add: &mut dyn FnMut(UtcMillis, Addition<'_>),
     ) -> Result<(), StoreError> {
         for host in hosts {
-            self.ask_together(|c| {
+            self.in_transaction(|c| {
                 let thresholds = thresholds_of(c, *host)?;
                 each_check(c, *host, span.clone(), |at, check| {
                     add(at, Addition::Check(check, thresholds))
@@ -159,7 +161,7 @@ impl Reader {
                     foreign: row.get(2)?,
                 })
             };
-            let one = self.ask(|c| {
+            let one = self.with_connection(|c| {
                 c.prepare_cached(NOTES)?
                     .query_row(params![host, span.start.0, span.end.0], read)
             })?;
@@ -176,7 +178,7 @@ impl Reader {
             select max((select coalesce(max(checked_at), 0) from check_result where host_id = h.id),
                        (select coalesce(max(checked_at), 0) from not_measured_check where host_id = h.id)) as at from host h)";
         let times: String =
-            self.ask(|c| c.prepare_cached(NEWEST)?.query_row([], |row| row.get(0)))?;
+            self.with_connection(|c| c.prepare_cached(NEWEST)?.query_row([], |row| row.get(0)))?;
         let mut hash = std::hash::DefaultHasher::new();
         times.hash(&mut hash);
         Ok(format!("{:x}", hash.finish()))

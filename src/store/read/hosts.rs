@@ -64,7 +64,7 @@ impl Reader {
             select iif(hour < at / 3600000 or at is null, hour * 3600000, at)
               from raw, (select (select min(hour) from rollup where host_id = ?1 and hour >= ?2 / 3600000) as hour)";
         let since = |host: &HostId, from: i64| {
-            self.ask(|c| {
+            self.with_connection(|c| {
                 c.prepare_cached(FIRST)?
                     .query_row(params![host, from], |row| row.get::<_, Option<i64>>(0))
             })

@@ -37,7 +37,8 @@ impl Reader {
             configured.map(|interval| i64::try_from(interval.as_millis()).unwrap_or(i64::MAX));
         for host in hosts {
             if interval_ms.is_none() {
-                interval_ms = self.ask(|connection| typical_interval_ms(connection, *host))?;
+                interval_ms =
+                    self.with_connection(|connection| typical_interval_ms(connection, *host))?;
             }
         }
         let otherwise = i64::try_from(otherwise.as_millis()).unwrap_or(i64::MAX);

@@ -1,4 +1,4 @@
-//! Questions about what is recorded, one method a question, on a connection that cannot write.
+//! Questions about what is recorded, one method a query, on a connection that cannot write.
 
 use std::path::{Path, PathBuf};
 
@@ -10,7 +10,6 @@ use crate::store::file::{FileKind, database_id, file_kind, identity_of};
 use crate::store::open::open_to_write;
 use crate::store::schema;
 
-/// An open database that can only be read.
 #[derive(Debug)]
 pub struct Reader {
     connection: Connection,
@@ -20,8 +19,8 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// Opens a database; `None` where there is no file yet. A file that an older version or the
-    /// original wrote is brought up to date first, which needs to write.
+    /// /// `None` if there is no file yet. A file of an older version or of the original is
+    /// upgraded first, which needs to write.
     pub fn open(path: &Path) -> Result<Option<Reader>, StoreError> {
         if !path.exists() {
             return Ok(None);
@@ -35,8 +34,7 @@ impl Reader {
         Reader::open_current(path)
     }
 
-    /// The same, but `None` too where the file must be brought up to date first: somebody else does
-    /// that.
+    /// /// `None` also if the file must be upgraded first: another process does that.
     pub fn open_current(path: &Path) -> Result<Option<Reader>, StoreError> {
         if !path.exists() {
             return Ok(None);
@@ -65,7 +63,7 @@ impl Reader {
         }
     }
 
-    /// Whether its file is still the one at its path.
+    /// /// Whether the file at its path is still the same.
     pub fn is_current(&self) -> bool {
         identity_of(&self.path) == self.identity
     }
@@ -75,27 +73,26 @@ impl Reader {
         &self.path
     }
 
-    /// Asks something; an error names the file.
-    pub(in crate::store) fn ask<T>(
+    /// /// An error names the file.
+    pub(in crate::store) fn with_connection<T>(
         &self,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
         let failed = |cause| StoreError::Sqlite {
             operation: "reading database",
             path: self.path.clone(),
             cause,
         };
-        question(&self.connection).map_err(failed)
+        query(&self.connection).map_err(failed)
     }
 
-    /// Asks several things of one moment: what is written meanwhile is not seen. An error names the
-    /// file.
-    pub(in crate::store) fn ask_together<T>(
+    /// /// Runs several queries on the same state of the database. An error names the file.
+    pub(in crate::store) fn in_transaction<T>(
         &self,
-        question: impl FnOnce(&Connection) -> rusqlite::Result<T>,
+        query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        // Ended when it is dropped, with the answer in memory and nothing sent yet.
-        self.ask(|connection| question(&*connection.unchecked_transaction()?))
+        // // It ends before anything is sent to a client.
+        self.with_connection(|connection| query(&*connection.unchecked_transaction()?))
     }
 
     pub(in crate::store) fn query<T>(
@@ -104,7 +101,7 @@ impl Reader {
         values: impl rusqlite::Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        self.ask(|connection| {
+        self.with_connection(|connection| {
             connection
                 .prepare_cached(sql)?
                 .query_map(values, read)?
@@ -112,7 +109,7 @@ impl Reader {
         })
     }
 
-    /// What tells this file from every other on this machine.
+    /// /// Unique on this machine.
     pub fn database_id(&self) -> String {
         database_id(self.path())
     }

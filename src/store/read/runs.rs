@@ -23,7 +23,7 @@ impl Reader {
         const NEWEST: &str = "select started_at, alive_at, stopped_at from monitor_run
                                order by stopped_at is null and alive_at = (select max(alive_at) from monitor_run) desc,
                                         alive_at desc limit 1";
-        self.ask(|c| {
+        self.with_connection(|c| {
             c.prepare_cached(NEWEST)?
                 .query_row([], |row| {
                     let stopped_at: Option<i64> = row.get(2)?;

@@ -9,26 +9,23 @@ use crate::store::columns::{text, value};
 use crate::store::error::StoreError;
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 
-/// A notice that waits to be told.
+/// /// A notice that has not been sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// In the order in which they are told.
+    /// /// Ascending in the order of sending.
     pub id: i64,
-    /// When it was written.
     pub made_at: UtcMillis,
-    /// What it tells.
     pub kind: AlertKind,
-    /// How often it was told to nobody.
+    /// /// Failed attempts to send it.
     pub tries: u32,
-    /// What it is about, as it is on record now; more than one of an incident, none where a check
-    /// is degraded.
+    /// /// As they are recorded now: several of an incident, none for a degraded check.
     pub events: Vec<OutageEvent>,
-    /// The JSON of a check that is degraded.
+    /// /// The JSON of a degraded check.
     pub facts: Option<String>,
 }
 
 impl Reader {
-    /// The notice that is to be told next.
+    /// /// The oldest notice that has not been sent.
     pub fn next_notice(&self) -> Result<Option<Notice>, StoreError> {
         const NEXT: &str = "select id, made_at, kind, tries, facts from notice where told_at is null
                                and kind in ('down', 'up', 'degraded', 'incident') order by id limit 1";
@@ -49,7 +46,7 @@ impl Reader {
                 events: Vec::new(),
             })
         };
-        self.ask_together(|connection| {
+        self.in_transaction(|connection| {
             let Some(mut notice) = connection
                 .prepare_cached(NEXT)?
                 .query_row([], read)
@@ -65,7 +62,7 @@ impl Reader {
         })
     }
 
-    /// When notices were told since an instant, in order.
+    /// /// When notices were sent since an instant, in order.
     pub fn notices_told_since(&self, since: UtcMillis) -> Result<Vec<UtcMillis>, StoreError> {
         const TOLD: &str = "select told_at from notice where told_at > ?1 order by told_at";
         self.query(TOLD, [since.0], |row| row.get(0).map(UtcMillis))

@@ -1,5 +1,4 @@
-//! The writing connection: opening a file, making it ours, and writing checks into it. Used by the
-//! writer thread, and directly by commands that write once.
+//! //! The writing connection. Used by the writer thread, and directly by commands that write once.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -10,9 +9,9 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 use super::checks::insert;
 use super::clock::{self, ClockStep};
 use super::hosts::{CachedHost, HostSettings, host_id};
-use super::notices::{self, Notices, Spool};
+use super::notices::{self, Notices, PendingNotices};
 use super::outages::Outages;
-use super::record::{Record, RunStart};
+use super::record::{Record, RunState};
 use super::{ledger, surroundings};
 use crate::pure::address::{HostAddress, IpVersion};
 use crate::pure::model::{AlertKinds, CheckResult};
@@ -26,32 +25,28 @@ use crate::store::open::open_to_write;
 use crate::store::original::import::{self, Import};
 use crate::store::rollup::due::{make_due, mark_stale};
 
-/// An open database that may be written.
 #[derive(Debug)]
 pub struct Database {
     connection: Connection,
     path: PathBuf,
-    /// Device and inode, to notice that the file was taken away.
+    /// /// Device and inode, to notice that the file was deleted or replaced.
     identity: Option<(u64, u64)>,
     hosts: HashMap<(HostAddress, Option<IpVersion>), CachedHost>,
     run_id: Option<i64>,
     outage_rules: OutageRules,
-    /// What is told of what is written.
-    spool: Spool,
+    pending_notices: PendingNotices,
 }
 
-/// A database, and what was done to open it.
 #[derive(Debug)]
 pub struct Opened {
-    /// The database.
     pub database: Database,
-    /// Set when the file was the original's and has been taken over.
+    /// /// Set when the file was one of the original's and has been converted.
     pub import: Option<Import>,
 }
 
 impl Database {
-    /// Opens a file of ours, begins one where there is none, or takes over one of the original's.
-    /// `progress` hears the rows done and the rows in all.
+    /// /// Opens or creates a file of ours, or converts one of the original's. `progress` is called
+    /// with the number of rows done and of all rows.
     pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError> {
         let (connection, import) = open_to_write(path, progress)?;
         let database = Database {
@@ -61,42 +56,40 @@ impl Database {
             hosts: HashMap::new(),
             run_id: None,
             outage_rules: OutageRules::default(),
-            spool: Spool::default(),
+            pending_notices: PendingNotices::default(),
         };
         Ok(Opened { database, import })
     }
 
-    /// The file.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Whether the file was deleted or replaced under us: what is written then nobody will read.
+    /// /// Whether the file was deleted or replaced while it was open: what is written then is
+    /// lost.
     pub fn is_taken_away(&self) -> bool {
         self.identity.is_some() && identity_of(&self.path) != self.identity
     }
 
-    /// Lets go of a file that was taken away, opens what is there now or begins it, and enters the
-    /// daemon there.
+    /// /// Closes a file that was deleted or replaced, and opens or creates the one at its path.
     pub fn reopen(&mut self, now: UtcMillis) -> Result<(), StoreError> {
-        // What the log still holds belongs to the file that is gone, not to the one in its place.
-        // Both use the same names for log and index, so the old one is closed before the new one is
-        // opened.
+        // // The log belongs to the old file. Both files use the same names for log and index, so
+        // the old one is closed before the new one is opened.
         self.checkpoint();
         let nothing =
             Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
         drop(std::mem::replace(&mut self.connection, nothing));
-        // No file is this one: until there is one to write to, this is to be tried again.
+        // // Matches no file: this is retried until a file can be opened.
         self.identity = Some((0, 0));
         let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
         database.begin_run(now)?;
         database.set_outage_rules(self.outage_rules);
-        database.spool = self.spool;
+        database.pending_notices = self.pending_notices;
         *self = database;
         Ok(())
     }
 
-    /// When each daemon that ever wrote here started and was last alive, in the order in which they
+    /// /// Start and last activity of each recorded run of a monitor, in the order in which they
     /// ran.
     pub fn runs(&self) -> Result<Vec<(UtcMillis, UtcMillis)>, StoreError> {
         const RUNS: &str = "select started_at, alive_at from monitor_run order by id";
@@ -111,7 +104,7 @@ impl Database {
         read().map_err(|cause| self.failed("reading", cause))
     }
 
-    /// Enters this daemon into the ledger.
+    /// /// Records that this monitor runs.
     pub fn begin_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
         const BEGIN: &str =
             "insert into monitor_run(started_at, alive_at, version) values(?1, ?1, ?2)";
@@ -123,33 +116,31 @@ impl Database {
         Ok(())
     }
 
-    /// Writes checks and the outages that they begin and end, as [`Database::write_entries`] does
-    /// with nothing else known.
+    /// /// As [`Database::write_records`], with a scene of these checks only.
     pub fn write(
         &mut self,
         results: &[CheckResult],
         now: UtcMillis,
-        life: RunStart,
+        run: RunState,
     ) -> Result<(), StoreError> {
-        let entries: Vec<Record> = results.iter().cloned().map(Record::Check).collect();
+        let records: Vec<Record> = results.iter().cloned().map(Record::Check).collect();
         let mut scene = Scene::default();
         results.iter().for_each(|result| scene.add_check(result));
-        self.write_entries(&entries, &scene, now, life).map(|_| ())
+        self.write_records(&records, &scene, now, run).map(|_| ())
     }
 
-    /// Writes checks, the outages that they begin and end with their causes as far as `scene`
-    /// tells, what the ledger says of this daemon, and the roll-ups that are due, in one
-    /// transaction: all or nothing. Returns what is worth a line in the log: outages that are over,
-    /// links that went down or came back.
-    pub fn write_entries(
+    /// /// Writes records, the outages that they begin and end with the causes that `scene` shows,
+    /// the state of this run, and the roll-ups that are due, in one transaction. Returns lines for
+    /// the log: outages that ended, links that went down or were restored.
+    pub fn write_records(
         &mut self,
-        entries: &[Record],
+        records: &[Record],
         scene: &Scene,
         now: UtcMillis,
-        life: RunStart,
+        run: RunState,
     ) -> Result<Vec<String>, StoreError> {
-        self.write_all(entries, scene, now, life).map_err(|cause| {
-            // What the rolled-back transaction had entered is not there.
+        self.write_all(records, scene, now, run).map_err(|cause| {
+            // // Hosts that the transaction had inserted were rolled back.
             self.hosts.clear();
             self.failed("writing", cause)
         })
@@ -157,18 +148,18 @@ impl Database {
 
     fn write_all(
         &mut self,
-        entries: &[Record],
+        records: &[Record],
         scene: &Scene,
         now: UtcMillis,
-        life: RunStart,
+        run: RunState,
     ) -> rusqlite::Result<Vec<String>> {
         let transaction = self
             .connection
             .transaction_with_behavior(TransactionBehavior::Immediate)?;
-        let mut outages = Outages::look(&transaction, self.outage_rules, now)?;
-        let mut notices = Notices::new(&transaction, self.spool, now);
-        for entry in entries {
-            match entry {
+        let mut outages = Outages::read(&transaction, self.outage_rules, now)?;
+        let mut notices = Notices::new(&transaction, self.pending_notices, now);
+        for record in records {
+            match record {
                 Record::Check(result) => {
                     let CheckResult {
                         thresholds,
@@ -176,7 +167,7 @@ impl Database {
                         interval_ms,
                         ..
                     } = *result;
-                    let manner = HostSettings {
+                    let settings = HostSettings {
                         thresholds,
                         spacing_ms,
                         interval_ms,
@@ -186,45 +177,45 @@ impl Database {
                         &mut self.hosts,
                         &result.host,
                         result.checked_at,
-                        Some(manner),
+                        Some(settings),
                     )?;
                     let written_at = insert(&transaction, host_id, result)?;
-                    // Not remembered from one commit to the next: another process may have made the
-                    // roll-up meanwhile.
+                    // // Not cached between commits: another process may have made the roll-up
+                    // meanwhile.
                     mark_stale(&transaction, host_id, written_at.hour())?;
-                    outages.take(host_id, result, written_at)?;
-                    notices.look_at(host_id, result, written_at)?;
+                    outages.add_check(host_id, result, written_at)?;
+                    notices.check_degraded(host_id, result, written_at)?;
                 }
                 Record::Probe(probe) => {
                     let host_id =
                         host_id(&transaction, &mut self.hosts, &probe.host, probe.at, None)?;
-                    outages.probe(host_id, probe)?;
+                    outages.add_probe(host_id, probe)?;
                 }
                 Record::Interruption(interruption) => ledger::record(&transaction, interruption)?,
-                Record::Notice(fate) => notices::settle(&transaction, fate)?,
+                Record::Notice(result) => notices::record_result(&transaction, result)?,
             }
         }
-        notices.take(&outages.changed);
+        notices.add_changes(&outages.changed);
         surroundings::record(&transaction, scene, &outages, &mut notices, now)?;
         let news = std::mem::take(&mut notices.news);
-        let has_spooled = notices.spool()?;
+        let has_notices = notices.write()?;
         make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
-            // A clock that was set back does not shorten what was lived.
+            // // A clock that was set back does not shorten the run.
             const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2 where id = ?3";
-            let stopped_at = (life == RunStart::Ends).then_some(now.0);
+            let stopped_at = (run == RunState::Stopped).then_some(now.0);
             transaction
                 .prepare_cached(ALIVE)?
                 .execute(params![now.0, stopped_at, run_id])?;
         }
         transaction.commit()?;
-        self.spool.note(has_spooled);
+        self.pending_notices.note(has_notices);
         Ok(news)
     }
 
-    /// Takes over that the wall clock was set: what it had dated wrongly is dated anew. Says how
-    /// many checks that are.
-    pub fn clock_was_set(&mut self, step: &ClockStep) -> Result<usize, StoreError> {
+    /// /// Corrects the times of rows that were recorded while the clock was wrong; returns how
+    /// many checks.
+    pub fn apply_clock_step(&mut self, step: &ClockStep) -> Result<usize, StoreError> {
         let run_id = self.run_id;
         let mut write = || -> rusqlite::Result<usize> {
             let transaction = self
@@ -237,8 +228,7 @@ impl Database {
         write().map_err(|cause| self.failed("writing", cause))
     }
 
-    /// Notes for the monitor of this file, which is another process, that somebody looks at the
-    /// newest results.
+    /// /// Notes for the monitor, which is another process, that a user views the newest results.
     pub fn note_watcher(path: &Path, now: UtcMillis) -> Result<(), StoreError> {
         let write = || -> rusqlite::Result<()> {
             let connection =
@@ -257,7 +247,7 @@ impl Database {
         })
     }
 
-    /// When somebody last looked at the newest results through another process.
+    /// /// When a user last viewed the newest results through another process.
     pub fn watched_at(&self) -> Option<UtcMillis> {
         const LOOKED: &str = "select max(looked_at) from watcher";
         let looked = self
@@ -267,20 +257,19 @@ impl Database {
         looked.ok().flatten().map(UtcMillis)
     }
 
-    /// Goes by these from now on: which silence is an outage.
     pub fn set_outage_rules(&mut self, rules: OutageRules) {
         self.outage_rules = rules;
     }
 
-    /// Waits at most this long for another writer from now on.
-    pub fn set_patience(&mut self, patience: Duration) {
-        if let Err(error) = self.connection.busy_timeout(patience) {
+    /// /// The longest time to wait for another writer.
+    pub fn set_busy_timeout(&mut self, timeout: Duration) {
+        if let Err(error) = self.connection.busy_timeout(timeout) {
             log::debug!("{}: {error}", self.path.display());
         }
     }
 
-    /// Reads a file of the original into this database, in one transaction; what was imported
-    /// before is known again.
+    /// /// Imports a file of the original in one transaction; what was imported before is
+    /// recognised.
     pub fn import(
         &mut self,
         from: &Path,
@@ -289,12 +278,10 @@ impl Database {
         import::import(&mut self.connection, &self.path, from, progress)
     }
 
-    /// The connection, for the other files of this folder.
     pub(in crate::store) fn connection(&mut self) -> &mut Connection {
         &mut self.connection
     }
 
-    /// An error about this database.
     pub(in crate::store) fn failed(
         &self,
         operation: &'static str,
@@ -307,8 +294,7 @@ impl Database {
         }
     }
 
-    /// Moves the write-ahead log into the file. Readers that are in the middle of an answer keep it
-    /// from doing all.
+    /// /// Moves the write-ahead log into the file, except what active readers still need.
     pub fn checkpoint(&self) {
         if let Err(error) = self
             .connection
@@ -318,13 +304,12 @@ impl Database {
         }
     }
 
-    /// From now on this is told.
     pub fn set_alerts(&mut self, kinds: AlertKinds) {
-        self.spool.kinds = kinds;
+        self.pending_notices.kinds = kinds;
     }
 
-    /// Whether there is something to tell that was not there when this was last asked.
-    pub fn take_spooled(&mut self) -> bool {
-        std::mem::take(&mut self.spool.is_new)
+    /// /// Whether a notice was written since the last call.
+    pub fn take_new_notices(&mut self) -> bool {
+        std::mem::take(&mut self.pending_notices.is_new)
     }
 }

@@ -14,7 +14,7 @@ use crate::store::rows::{enter_host, typical_interval_ms};
 pub struct CachedHost {
     id: HostId,
     name: String,
-    manner: HostSettings,
+    settings: HostSettings,
 }
 
 /// How a host is checked, as far as the record needs it.
@@ -31,7 +31,7 @@ pub fn host_id(
     known: &mut HashMap<(HostAddress, Option<IpVersion>), CachedHost>,
     host: &Host,
     at: UtcMillis,
-    manner: Option<HostSettings>,
+    settings: Option<HostSettings>,
 ) -> rusqlite::Result<HostId> {
     const DESCRIBE: &str =
         "update host set up_rate = ?2, degraded_rate = ?3, latency_limit_us = ?4,
@@ -39,17 +39,17 @@ pub fn host_id(
     let key = (host.address.clone(), host.family);
     if let Some(entry) = known.get(&key)
         && entry.name == host.name
-        && manner.is_none_or(|manner| entry.manner == manner)
+        && settings.is_none_or(|settings| entry.settings == settings)
     {
         return Ok(entry.id);
     }
     let id = enter_host(transaction, host.address.as_str(), host.family, &host.name)?;
-    if let Some(manner) = manner {
+    if let Some(settings) = settings {
         let HostSettings {
             thresholds,
             spacing_ms,
             interval_ms,
-        } = manner;
+        } = settings;
         let spacing_ms = (spacing_ms > 0).then_some(spacing_ms);
         let values = params![
             id,
@@ -67,7 +67,7 @@ pub fn host_id(
             CachedHost {
                 id,
                 name: host.name.clone(),
-                manner,
+                settings,
             },
         );
     }

@@ -1,6 +1,6 @@
-//! The notices that wait until somebody has heard them. They are written in the transaction that
-//! records what they are about, so that none is lost and none is invented; of events they hold only
-//! the ids, and what is told is what is on record of them by then. Who tells them: src/alerts/.
+//! //! Writes notices, which src/alerts/ sends, in the transaction that records what they are
+//! about, so that none is lost and none is wrong. A notice has only the ids of its events: the
+//! alert describes them as they are recorded when it is sent.
 
 use super::outages::Changed;
 use crate::pure::incident::{self, OutageSpan};
@@ -12,64 +12,61 @@ use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::json;
 
-/// More than wait when a line that comes and goes is told to nobody for a month.
+/// /// More than an unstable line causes in a month without a successful alert.
 const MAX_WAITING: i64 = 10_000;
 
-/// How many are given up together, so that it is said once for all of them.
-const GIVEN_UP: i64 = 1000;
+/// /// Dropped together, so that one log line reports all of them.
+const DROPPED_AT_ONCE: i64 = 1000;
 
-/// How long it is kept what was told.
-const TOLD_KEPT_MS: i64 = 30 * 86_400_000;
+const SENT_RETENTION_MS: i64 = 30 * 86_400_000;
 
-/// How far back events may have begun together with one that begins now: what incident.rs takes for
-/// possible, and some more.
-const TOGETHER_MS: i64 = 3_700_000;
+/// /// How much earlier an event of the same incident may have begun: the limit of incident.rs, and
+/// a margin.
+const MAX_INCIDENT_MS: i64 = 3_700_000;
 
-/// What is told, and whether there is something new to tell.
+/// /// The configured kinds, and whether a notice was written since this was last queried.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Spool {
+pub struct PendingNotices {
     pub kinds: AlertKinds,
     pub is_new: bool,
 }
 
-impl Spool {
-    /// A transaction with or without something to tell was committed.
-    pub fn note(&mut self, has_spooled: bool) {
-        self.is_new |= has_spooled;
+impl PendingNotices {
+    pub fn note(&mut self, has_notices: bool) {
+        self.is_new |= has_notices;
     }
 }
 
-/// What happened in a transaction that somebody may want to be told.
+/// /// What may need a notice, collected during a transaction.
 pub struct Notices<'c> {
     connection: &'c Connection,
     kinds: AlertKinds,
     now: UtcMillis,
-    moments: Vec<Moment>,
+    changes: Vec<Change>,
     /// What is worth a line in the log.
     pub news: Vec<String>,
 }
 
-enum Moment {
+enum Change {
     Began(EventId),
     Ended(EventId),
-    /// With the JSON of what is told.
+    /// /// With the JSON of the check.
     Degraded(String),
 }
 
 impl<'c> Notices<'c> {
-    /// Nothing yet, inside the caller's transaction.
-    pub fn new(connection: &'c Connection, spool: Spool, now: UtcMillis) -> Notices<'c> {
+    /// /// Within the caller's transaction.
+    pub fn new(connection: &'c Connection, pending: PendingNotices, now: UtcMillis) -> Notices<'c> {
         Notices {
             connection,
-            kinds: spool.kinds,
+            kinds: pending.kinds,
             now,
-            moments: Vec::new(),
+            changes: Vec::new(),
             news: Vec::new(),
         }
     }
 
-    /// What became of outages.
-    pub fn take(&mut self, changed: &[Changed]) {
+    pub fn add_changes(&mut self, changed: &[Changed]) {
         for Changed {
             event_id, change, ..
         } in changed
@@ -82,19 +79,17 @@ impl<'c> Notices<'c> {
         }
     }
 
-    /// An event began.
     pub fn began(&mut self, event_id: EventId) {
-        self.moments.push(Moment::Began(event_id));
+        self.changes.push(Change::Began(event_id));
     }
 
-    /// An event is over.
     pub fn ended(&mut self, event_id: EventId) {
-        self.moments.push(Moment::Ended(event_id));
+        self.changes.push(Change::Ended(event_id));
     }
 
-    /// Looks at a check that has just been written as made at `at`: whether its host answers badly
-    /// and was up before. A host that was silent is on its way back.
-    pub fn look_at(
+    /// /// Whether a check that was recorded at `at` is degraded and its host was up before. After
+    /// silence a degraded check is part of the recovery.
+    pub fn check_degraded(
         &mut self,
         host_id: HostId,
         result: &CheckResult,
@@ -129,14 +124,14 @@ impl<'c> Notices<'c> {
                 "avg_us": result.avg_us(),
             });
             let facts = json!({ "host_name": result.host.name, "host_address": result.host.address.as_str(), "check": check });
-            self.moments.push(Moment::Degraded(facts.to_string()));
+            self.changes.push(Change::Degraded(facts.to_string()));
         }
         Ok(())
     }
 
-    /// Writes what is to be told of it; says whether there is anything.
-    pub fn spool(self) -> rusqlite::Result<bool> {
-        if self.kinds.is_empty() || self.moments.is_empty() {
+    /// /// Writes the notices; returns whether there are any.
+    pub fn write(self) -> rusqlite::Result<bool> {
+        if self.kinds.is_empty() || self.changes.is_empty() {
             return Ok(false);
         }
         let incidents = if self.kinds.contains(AlertKind::Incident) {
@@ -144,29 +139,29 @@ impl<'c> Notices<'c> {
         } else {
             Vec::new()
         };
-        for moment in &self.moments {
-            match moment {
-                Moment::Began(event_id) => {
+        for change in &self.changes {
+            match change {
+                Change::Began(event_id) => {
                     match incidents.iter().find(|members| members.contains(event_id)) {
                         Some(members) => self.join(*event_id, members)?,
                         None => self.add(AlertKind::Down, &[*event_id], None)?,
                     }
                 }
-                Moment::Ended(event_id) => self.end(*event_id)?,
-                Moment::Degraded(facts) => self.add(AlertKind::Degraded, &[], Some(facts))?,
+                Change::Ended(event_id) => self.end(*event_id)?,
+                Change::Degraded(facts) => self.add(AlertKind::Degraded, &[], Some(facts))?,
             }
         }
-        self.give_up_oldest()?;
+        self.drop_oldest()?;
         Ok(true)
     }
 
-    /// Events that began together and are not over, of those that begin now; by their ids.
+    /// /// Ids of the events of each incident that has a new event.
     fn incidents(&self) -> rusqlite::Result<Vec<Vec<EventId>>> {
         let began: Vec<EventId> = self
-            .moments
+            .changes
             .iter()
-            .filter_map(|moment| {
-                if let Moment::Began(id) = moment {
+            .filter_map(|change| {
+                if let Change::Began(id) = change {
                     Some(*id)
                 } else {
                     None
@@ -187,18 +182,18 @@ impl<'c> Notices<'c> {
         let Some(first) = first.as_deref().and_then(instant_of) else {
             return Ok(Vec::new());
         };
-        let since = UtcMillis((first.0 - TOGETHER_MS).max(0)).sql_text();
+        let since = UtcMillis((first.0 - MAX_INCIDENT_MS).max(0)).sql_text();
         let events: Vec<OutageEvent> = self
             .connection
             .prepare_cached(&events)?
             .query_map(params![since, EventKind::LinkDown.as_str()], read_event)?
             .collect::<rusqlite::Result<_>>()?;
-        let (mut dated, mut spells) = (Vec::new(), Vec::new());
+        let (mut dated, mut spans) = (Vec::new(), Vec::new());
         for event in &events {
             let Some(start) = event.start_time else {
                 continue;
             };
-            spells.push(OutageSpan {
+            spans.push(OutageSpan {
                 host: event.host(),
                 earliest_start: event.earliest_start,
                 start,
@@ -206,23 +201,24 @@ impl<'c> Notices<'c> {
             });
             dated.push(event);
         }
-        let is_live = |event: &OutageEvent| event.end_time.is_none() || began.contains(&event.id);
-        let live_of = |members: Vec<usize>| {
+        let is_current =
+            |event: &OutageEvent| event.end_time.is_none() || began.contains(&event.id);
+        let current_of = |members: Vec<usize>| {
             members
                 .iter()
                 .map(|index| dated[*index])
-                .filter(|e| is_live(e))
+                .filter(|e| is_current(e))
                 .map(|e| e.id)
                 .collect()
         };
-        let live = incident::incidents(&spells).into_iter().map(live_of);
-        Ok(live
+        let current = incident::incidents(&spans).into_iter().map(current_of);
+        Ok(current
             .filter(|members: &Vec<EventId>| members.len() > 1)
             .collect())
     }
 
-    /// An event that began together with others: the first of them makes the incident, and takes
-    /// the place of what was to be told of each; the later ones are told at its end.
+    /// /// An event that began together with others. The first makes the notice of the incident,
+    /// which replaces the unsent notices of its events; later ones are reported when it ends.
     fn join(&self, event_id: EventId, members: &[EventId]) -> rusqlite::Result<()> {
         const JOIN: &str = "insert into notice_event(event_id, notice_id) values(?1, ?2)";
         const WITHDRAW: &str = "delete from notice where kind = 'down' and told_at is null
@@ -247,10 +243,10 @@ impl<'c> Notices<'c> {
         self.add(AlertKind::Incident, members, None)
     }
 
-    /// An event that is over: told by itself, or with the incident that it is part of when that is
-    /// over.
+    /// /// An event that ended: it has a notice of its own, or one for its whole incident when that
+    /// ended.
     fn end(&self, event_id: EventId) -> rusqlite::Result<()> {
-        const IS_TOLD: &str =
+        const IS_SENT: &str =
             "select exists(select 1 from notice_event e join notice n on n.id = e.notice_id
                                               where e.event_id = ?1 and n.kind = 'up')";
         const GOES_ON: &str =
@@ -261,7 +257,7 @@ impl<'c> Notices<'c> {
         let Some(notice_id) = self.incident_of(event_id)? else {
             return self.add(AlertKind::Up, &[event_id], None);
         };
-        if self.ask(IS_TOLD, event_id)? || self.ask(GOES_ON, notice_id)? {
+        if self.exists(IS_SENT, event_id)? || self.exists(GOES_ON, notice_id)? {
             return Ok(());
         }
         let mut members = self.connection.prepare_cached(MEMBERS)?;
@@ -271,7 +267,7 @@ impl<'c> Notices<'c> {
         self.add(AlertKind::Up, &members, None)
     }
 
-    fn ask(&self, question: &str, id: impl ToSql) -> rusqlite::Result<bool> {
+    fn exists(&self, question: &str, id: impl ToSql) -> rusqlite::Result<bool> {
         self.connection
             .prepare_cached(question)?
             .query_row([id], |row| row.get(0))
@@ -308,45 +304,45 @@ impl<'c> Notices<'c> {
             .try_for_each(|event_id| about.execute(params![event_id, notice_id]).map(|_| ()))
     }
 
-    fn give_up_oldest(&self) -> rusqlite::Result<()> {
+    fn drop_oldest(&self) -> rusqlite::Result<()> {
         const WAITING: &str = "select count(*) from notice where told_at is null";
-        const GIVE_UP: &str = "delete from notice where id in (select id from notice where told_at is null order by id limit ?1)";
+        const DROP: &str = "delete from notice where id in (select id from notice where told_at is null order by id limit ?1)";
         let waiting: i64 = self
             .connection
             .prepare_cached(WAITING)?
             .query_row([], |row| row.get(0))?;
         if waiting > MAX_WAITING {
-            let given_up = self
+            let dropped = self
                 .connection
-                .execute(GIVE_UP, [waiting - MAX_WAITING + GIVEN_UP])?;
+                .execute(DROP, [waiting - MAX_WAITING + DROPPED_AT_ONCE])?;
             log::error!(
-                "alerts: {waiting} notices wait to be told; the {given_up} oldest are given up"
+                "alerts: {waiting} notices wait to be sent; the {dropped} oldest are dropped"
             );
         }
         Ok(())
     }
 }
 
-/// What came of telling a notice.
+/// /// The result of sending a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoticeResult {
-    /// Its id.
+    /// /// The notice's.
     pub id: i64,
-    /// When it was heard; `None` when it was not, this time.
+    /// /// `None` when the attempt failed.
     pub told_at: Option<UtcMillis>,
 }
 
-/// Writes what came of telling a notice, and forgets what was told long ago.
-pub fn settle(connection: &Connection, fate: &NoticeResult) -> rusqlite::Result<()> {
-    const SETTLE: &str = "update notice set tries = tries + 1, told_at = ?2 where id = ?1";
-    const FORGET: &str = "delete from notice where told_at < ?1";
+/// /// Records the result of sending a notice, and deletes notices that were sent long ago.
+pub fn record_result(connection: &Connection, result: &NoticeResult) -> rusqlite::Result<()> {
+    const RECORD: &str = "update notice set tries = tries + 1, told_at = ?2 where id = ?1";
+    const DELETE: &str = "delete from notice where told_at < ?1";
     connection
-        .prepare_cached(SETTLE)?
-        .execute(params![fate.id, fate.told_at.map(|at| at.0)])?;
-    match fate.told_at {
+        .prepare_cached(RECORD)?
+        .execute(params![result.id, result.told_at.map(|at| at.0)])?;
+    match result.told_at {
         Some(at) => connection
-            .prepare_cached(FORGET)?
-            .execute([at.0 - TOLD_KEPT_MS])
+            .prepare_cached(DELETE)?
+            .execute([at.0 - SENT_RETENTION_MS])
             .map(|_| ()),
         None => Ok(()),
     }

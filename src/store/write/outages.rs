@@ -1,8 +1,8 @@
-//! Recording outages. Each check that is written passes through its host's state machine
-//! (outage.rs) in the same transaction, so that events and checks never disagree. Nothing is
-//! remembered from one commit to the next: the open events and the newest checks say where a host
-//! stands, also after a restart, after a commit that failed, and where several processes write.
-//! While every host answers that is one look at an empty index a commit.
+//! //! Records outages. Each check passes through its host's outage detector in the transaction
+//! that writes it, so that events and checks agree. Nothing is cached between commits: the state of
+//! a host is read from its ongoing event and its newest checks, also after a restart, after a
+//! failed commit, and when several processes write. While every host answers, that costs a query of
+//! an empty index per commit.
 
 use crate::pure::model::{CheckResult, EventId, EventKind, Host, HostId, Probe};
 use crate::pure::outage::{
@@ -17,53 +17,53 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// The hosts of a transaction that are not simply well.
+/// /// The hosts of a transaction that did not answer lately.
 pub struct Outages<'c> {
     connection: &'c Connection,
     rules: OutageRules,
     now: UtcMillis,
-    /// Open events of hosts that had no check in this transaction yet.
+    /// /// Ongoing events of hosts that had no check in this transaction yet.
     open: HashMap<HostId, Open>,
-    /// Open events that only say an address.
+    /// /// Ongoing events without a host id.
     open_by_address: HashMap<String, Open>,
-    watches: HashMap<HostId, Watched>,
-    /// What this transaction has changed, in the order of the changes.
+    detectors: HashMap<HostId, TrackedHost>,
+    /// /// What this transaction has changed, in order.
     pub changed: Vec<Changed>,
 }
 
-/// An event that this transaction began, ended or went on with.
+/// /// An event that this transaction began, continued or ended.
 pub struct Changed {
     pub event_id: EventId,
     pub host: Arc<Host>,
     pub change: OutageChange,
 }
 
-/// An open event.
+/// /// An ongoing event.
 struct Open {
     event_id: EventId,
     outage: Outage,
 }
 
-/// What single pings have said of a host that is silent, but is not out yet.
+/// /// The probes to a silent host that has no outage yet.
 #[derive(Clone, Copy, Default)]
-struct Doubt {
+struct Suspicion {
     replied_at: Option<UtcMillis>,
-    /// Pings since that nothing answered.
+    /// /// Lost probes since then.
     lost: i64,
 }
 
-/// More than fit into the longest doubt: a damaged database may hold any number.
-const MAX_DOUBTED_PINGS: i64 = 100_000;
+/// More than fit into the longest suspicion: a damaged database may hold any number.
+const MAX_LOST_PROBES: i64 = 100_000;
 
-/// A host's state machine and the event it writes to.
-struct Watched {
-    watch: OutageDetector,
+/// /// The detector of a host and its ongoing event.
+struct TrackedHost {
+    detector: OutageDetector,
     event_id: Option<EventId>,
 }
 
 impl<'c> Outages<'c> {
-    /// Looks at what is on record, inside the caller's transaction.
-    pub fn look(
+    /// /// Reads the ongoing events, inside the caller's transaction.
+    pub fn read(
         connection: &'c Connection,
         rules: OutageRules,
         now: UtcMillis,
@@ -77,7 +77,7 @@ impl<'c> Outages<'c> {
                 event_id: event.id,
                 outage,
             };
-            // Of several the newest: the others come in later transactions.
+            // // The newest of several: the others follow in later transactions.
             match event.host_id {
                 Some(host_id) => open.insert(host_id, found),
                 None => open_by_address.insert(event.host_address, found),
@@ -89,13 +89,13 @@ impl<'c> Outages<'c> {
             now,
             open,
             open_by_address,
-            watches: HashMap::new(),
+            detectors: HashMap::new(),
             changed: Vec::new(),
         })
     }
 
-    /// Takes a check that has just been written as made at `at`; writes what it changes.
-    pub fn take(
+    /// /// Adds a check that was recorded at `at`, and writes what it changes.
+    pub fn add_check(
         &mut self,
         host_id: HostId,
         result: &CheckResult,
@@ -105,75 +105,79 @@ impl<'c> Outages<'c> {
         if !check.is_measured() {
             return Ok(());
         }
-        let watched = self.watched(host_id, &result.host, at)?;
-        let mut watched = match watched {
-            Some(watched) => watched,
-            None if check.is_silent() => Watched {
-                watch: self.look_back(host_id, at)?.0,
+        let tracked = self.tracked(host_id, &result.host, at)?;
+        let mut tracked = match tracked {
+            Some(tracked) => tracked,
+            None if check.is_silent() => TrackedHost {
+                detector: self.detector_without_event(host_id, at)?.0,
                 event_id: None,
             },
-            // All is well: nothing is asked, written or kept.
+            // // An answered check of a host without an outage changes nothing.
             None => return Ok(()),
         };
-        let change = watched.watch.add_check(&check, self.now);
-        self.note(host_id, &result.host, watched, change)
+        let change = tracked.detector.add_check(&check, self.now);
+        self.store(host_id, &result.host, tracked, change)
     }
 
-    /// Takes a ping between two checks.
-    pub fn probe(&mut self, host_id: HostId, probe: &Probe) -> rusqlite::Result<()> {
-        let mut watched = match self.watched(host_id, &probe.host, probe.at)? {
-            Some(watched) => watched,
-            // No outage is on, but one may be about to begin.
+    pub fn add_probe(&mut self, host_id: HostId, probe: &Probe) -> rusqlite::Result<()> {
+        let mut tracked = match self.tracked(host_id, &probe.host, probe.at)? {
+            Some(tracked) => tracked,
+            // // No ongoing outage, but one may begin.
             None if self.rules.down_after > 1 => {
-                let (watch, doubt) = self.look_back(host_id, probe.at)?;
-                if !watch.needs_probing() {
+                let (detector, suspicion) = self.detector_without_event(host_id, probe.at)?;
+                if !detector.needs_probing() {
                     return Ok(());
                 }
-                self.note_doubt(host_id, probe, doubt)?;
-                // Not kept: what is noted says it all.
+                self.record_suspicion(host_id, probe, suspicion)?;
+                // // The detector is not kept: the recorded probes suffice.
                 return Ok(());
             }
             None => return Ok(()),
         };
-        let change = watched.watch.add_probe(probe.at, probe.is_answered);
-        self.note(host_id, &probe.host, watched, change)
+        let change = tracked.detector.add_probe(probe.at, probe.is_answered);
+        self.store(host_id, &probe.host, tracked, change)
     }
 
-    fn note(
+    fn store(
         &mut self,
         host_id: HostId,
         host: &Arc<Host>,
-        mut watched: Watched,
+        mut tracked: TrackedHost,
         change: Option<OutageChange>,
     ) -> rusqlite::Result<()> {
         if let Some(change) = change {
-            let (event_id, open) = self.record(host_id, host, watched.event_id, &change)?;
-            watched.event_id = open;
+            let (event_id, open) = self.record(host_id, host, tracked.event_id, &change)?;
+            tracked.event_id = open;
             self.changed.push(Changed {
                 event_id,
                 host: Arc::clone(host),
                 change,
             });
         }
-        self.watches.insert(host_id, watched);
+        self.detectors.insert(host_id, tracked);
         Ok(())
     }
 
-    /// The state machine of a host that is known not to be simply well.
-    fn watched(
+    /// /// The detector of a host with an ongoing event, or of this transaction.
+    fn tracked(
         &mut self,
         host_id: HostId,
         host: &Host,
         at: UtcMillis,
-    ) -> rusqlite::Result<Option<Watched>> {
-        match self.watches.remove(&host_id) {
-            Some(watched) => Ok(Some(watched)),
+    ) -> rusqlite::Result<Option<TrackedHost>> {
+        match self.detectors.remove(&host_id) {
+            Some(tracked) => Ok(Some(tracked)),
             None => self.resume(host_id, host, at),
         }
     }
 
-    /// Remembers what a single ping said of a host that is silent, but is not out yet.
-    fn note_doubt(&self, host_id: HostId, probe: &Probe, before: Doubt) -> rusqlite::Result<()> {
+    /// /// Records a probe to a silent host that has no outage yet.
+    fn record_suspicion(
+        &self,
+        host_id: HostId,
+        probe: &Probe,
+        before: Suspicion,
+    ) -> rusqlite::Result<()> {
         const NOTE: &str = "insert or replace into doubt(host_id, noted_at, replied_at, lost) values(?1, ?2, ?3, ?4)";
         let (replied_at, lost) = if probe.is_answered {
             (Some(probe.at.0), 0)
@@ -186,42 +190,42 @@ impl<'c> Outages<'c> {
             .map(|_| ())
     }
 
-    /// What single pings before `at` have said of a host since its newest answered check.
-    fn doubt(
+    /// /// The probes to a host before `at` and after its newest answered check.
+    fn suspicion(
         &self,
         host_id: HostId,
         at: UtcMillis,
         newest: &[CheckSample],
-    ) -> rusqlite::Result<Doubt> {
-        const DOUBT: &str = "select replied_at, lost from doubt where host_id = ?1 and noted_at > ?2 and noted_at < ?3";
+    ) -> rusqlite::Result<Suspicion> {
+        const SUSPICION: &str = "select replied_at, lost from doubt where host_id = ?1 and noted_at > ?2 and noted_at < ?3";
         if self.rules.down_after <= 1 {
-            return Ok(Doubt::default());
+            return Ok(Suspicion::default());
         }
         let answered_at = newest
             .iter()
             .find(|check| !check.is_silent())
             .map_or(0, |check| check.at.0);
         let read = |row: &Row<'_>| {
-            Ok(Doubt {
+            Ok(Suspicion {
                 replied_at: value(row, 0).map(UtcMillis),
-                lost: value(row, 1).unwrap_or(0).clamp(0, MAX_DOUBTED_PINGS),
+                lost: value(row, 1).unwrap_or(0).clamp(0, MAX_LOST_PROBES),
             })
         };
         let found = self
             .connection
-            .prepare_cached(DOUBT)?
+            .prepare_cached(SUSPICION)?
             .query_row(params![host_id, answered_at, at.0], read)
             .optional();
         Ok(found?.unwrap_or_default())
     }
 
-    /// The state machine of a host that an open event is about.
+    /// /// The detector of a host with an ongoing event.
     fn resume(
         &mut self,
         host_id: HostId,
         host: &Host,
         at: UtcMillis,
-    ) -> rusqlite::Result<Option<Watched>> {
+    ) -> rusqlite::Result<Option<TrackedHost>> {
         let own = self.open.remove(&host_id);
         let is_own = own.is_some();
         let Some(Open { event_id, outage }) =
@@ -229,7 +233,7 @@ impl<'c> Outages<'c> {
         else {
             return Ok(None);
         };
-        // What was taken over may have ended long ago, as far as what was here already tells.
+        // // A check that was recorded before the import may show that an imported event ended.
         if !is_own && let Some(reply) = self.first_reply(host_id, outage.start, at)? {
             let end = outage.end(&reply);
             self.record(
@@ -240,7 +244,7 @@ impl<'c> Outages<'c> {
             )?;
             return Ok(None);
         }
-        let mut watch = OutageDetector::resume(self.rules, outage);
+        let mut detector = OutageDetector::resume(self.rules, outage);
         let answered = self.newest_checks(host_id, at, self.rules.up_after.saturating_sub(1))?;
         for check in answered
             .iter()
@@ -249,48 +253,48 @@ impl<'c> Outages<'c> {
             .into_iter()
             .rev()
         {
-            watch.add_check(check, self.now);
+            detector.add_check(check, self.now);
         }
-        Ok(Some(Watched {
-            watch,
+        Ok(Some(TrackedHost {
+            detector,
             event_id: Some(event_id),
         }))
     }
 
-    /// The state machine of a host without an open event, as its newest checks before `at` and the
-    /// pings between them leave it; and these pings.
-    fn look_back(
+    /// /// The detector of a host without an ongoing event, after its newest checks and probes
+    /// before `at`; and these probes.
+    fn detector_without_event(
         &self,
         host_id: HostId,
         at: UtcMillis,
-    ) -> rusqlite::Result<(OutageDetector, Doubt)> {
+    ) -> rusqlite::Result<(OutageDetector, Suspicion)> {
         let mut newest = self.newest_checks(host_id, at, self.rules.down_after)?;
-        let doubt = self.doubt(host_id, at, &newest)?;
-        // A single ping was answered behind these checks: their silence is over.
-        if let Some(replied) = doubt.replied_at {
+        let suspicion = self.suspicion(host_id, at, &newest)?;
+        // // A probe after these checks was answered: their silence is over.
+        if let Some(replied) = suspicion.replied_at {
             newest.retain(|check| check.at > replied);
         }
         let silent = newest.iter().take_while(|check| check.is_silent()).count();
         let last = newest
             .get(silent)
             .map(CheckSample::last_reply)
-            .or(doubt.replied_at.map(|at| LastReply {
+            .or(suspicion.replied_at.map(|at| LastReply {
                 at,
                 trailing_loss: None,
             }));
-        let mut watch = OutageDetector::new(self.rules, last);
-        // More silence than that is of an event that somebody has deleted.
+        let mut detector = OutageDetector::new(self.rules, last);
+        // // More silent checks belong to an event that was deleted.
         let counted = silent.min(usize::from(self.rules.down_after.saturating_sub(1)));
         for check in newest[..counted].iter().rev() {
-            watch.add_check(check, self.now);
+            detector.add_check(check, self.now);
         }
-        for _ in 0..doubt.lost {
-            watch.add_probe(at, false);
+        for _ in 0..suspicion.lost {
+            detector.add_probe(at, false);
         }
-        Ok((watch, doubt))
+        Ok((detector, suspicion))
     }
 
-    /// At most so many checks of a host before an instant, newest first.
+    /// /// Newest first.
     fn newest_checks(
         &self,
         host_id: HostId,
@@ -325,7 +329,7 @@ impl<'c> Outages<'c> {
             .optional()
     }
 
-    /// Writes a change into the host's event; says which that is, and again while it is open.
+    /// /// Writes a change to the host's event; returns its id, and once more if it is ongoing.
     fn record(
         &self,
         host_id: HostId,
@@ -372,8 +376,8 @@ impl<'c> Outages<'c> {
     }
 }
 
-/// A check as a row has it. What the original noted as sent to nobody had failed; nonsense is
-/// silence too.
+/// /// A check without any sent ping had failed in the original. Values that are not numbers count
+/// as silence.
 fn read_check(row: &Row<'_>) -> rusqlite::Result<CheckSample> {
     let count = |index| value::<u32>(row, index).unwrap_or(0);
     let at = UtcMillis(row.get(0)?);
@@ -393,8 +397,7 @@ fn read_check(row: &Row<'_>) -> rusqlite::Result<CheckSample> {
     })
 }
 
-/// An open event as the state machine has it; `None` where it is no outage, or nobody can tell
-/// since when.
+/// /// `None` for other events than outages, and without a readable start.
 fn outage_of(event: &OutageEvent) -> Option<Outage> {
     let pings = event
         .packets_sent

@@ -1,4 +1,4 @@
-//! What the writer is given.
+//! //! What the writer receives.
 
 use std::ops::RangeInclusive;
 
@@ -6,35 +6,31 @@ use super::notices::NoticeResult;
 use crate::pure::model::{CheckResult, Interruption, Probe};
 use crate::pure::time::UtcMillis;
 
-/// What is to be written.
+/// /// What is written to the database.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
-    /// A check, as a row.
     Check(CheckResult),
-    /// A ping between two checks, which moves an outage.
     Probe(Probe),
-    /// A time in which nothing was measured.
     Interruption(Interruption),
-    /// What came of telling a notice.
     Notice(NoticeResult),
 }
 
 impl Record {
-    /// Dates it anew where it lies within times that have turned out to be wrong.
+    /// /// Moves its times that lie within `times`, which were taken from a wrong clock.
     pub(in crate::store) fn redate(&mut self, times: &RangeInclusive<i64>, by_ms: i64) {
-        let mend = |at: &mut UtcMillis| {
+        let correct = |at: &mut UtcMillis| {
             if times.contains(&at.0) {
                 at.0 = at.0.saturating_add(by_ms);
             }
         };
         match self {
-            Record::Check(result) => mend(&mut result.checked_at),
-            Record::Probe(probe) => mend(&mut probe.at),
+            Record::Check(result) => correct(&mut result.checked_at),
+            Record::Probe(probe) => correct(&mut probe.at),
             Record::Interruption(interruption) => {
-                mend(&mut interruption.from);
-                mend(&mut interruption.to);
+                correct(&mut interruption.from);
+                correct(&mut interruption.to);
             }
-            Record::Notice(fate) => fate.told_at.iter_mut().for_each(mend),
+            Record::Notice(result) => result.told_at.iter_mut().for_each(correct),
         }
     }
 }
@@ -45,11 +41,9 @@ impl From<CheckResult> for Record {
     }
 }
 
-/// What the ledger is to say of the daemon that writes.
+/// /// What is recorded of the running monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum RunStart {
-    /// It goes on.
-    GoesOn,
-    /// This is its last word.
-    Ends,
+pub enum RunState {
+    Running,
+    Stopped,
 }

@@ -2,7 +2,7 @@
 
 use super::clock::{CLOCK_DOUBT, ClockStep, clock_doubt};
 use super::database::Database;
-use super::record::{Record, RunStart};
+use super::record::{Record, RunState};
 use crate::pure::model::{AlertKinds, Host, State};
 use crate::pure::outage::OutageRules;
 use crate::pure::phrase;
@@ -16,18 +16,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-/// How the writer goes about it: part of the configuration.
+/// /// The configuration of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
-    /// At most this long a result waits in memory.
+    /// /// The longest time that a result waits in memory.
     pub flush: Duration,
-    /// How long checks are kept.
+    /// /// Of checks.
     pub retention: Duration,
-    /// How long roll-ups are kept.
     pub rollup_retention: Duration,
-    /// Which silence is an outage.
     pub outages: OutageRules,
-    /// What is told.
     pub alerts: AlertKinds,
 }
 
@@ -37,73 +34,72 @@ pub enum Order {
     StoreSettings(StoreSettings),
     Hosts(Vec<Arc<Host>>),
     Watched,
-    Bell(SyncSender<()>),
+    Wake(SyncSender<()>),
     Finish,
 }
 
-/// How soon a result is on disk when somebody may be waiting for it.
-const HURRY: Duration = Duration::from_millis(1500);
+/// /// A result is written this soon while a user may be waiting for it.
+const SOON: Duration = Duration::from_millis(1500);
 
-/// How often the sign of life is written when there is nothing else to write.
+/// /// How often the time of the monitor's last activity is written when there is nothing else to
+/// write.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// How long a commit waits for another writer. A stop is over within two seconds, and may find a
-/// commit and a deletion waiting before its own last commit.
-pub const PATIENCE: Duration = Duration::from_millis(500);
+/// /// How long a commit waits for another writer. A stop takes at most two seconds, and a commit
+/// and a deletion may have to end before the last commit begins.
+pub const COMMIT_BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a look at the newest results counts as watching.
+/// /// How long a user counts as watching after a request for the newest results.
 const WATCHED: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether somebody watches through another process.
-const WATCH_LOOK: Duration = Duration::from_secs(2);
+/// How often it is looked whether somebody detectors through another process.
+const WATCHER_POLL: Duration = Duration::from_secs(2);
 
-/// How long after its start the daemon is in a hurry: somebody is setting it up.
-const START_HURRY: Duration = Duration::from_secs(60);
+/// /// Results are written soon for this long after the start: a user may be setting the program
+/// up.
+const STARTUP: Duration = Duration::from_secs(60);
 
-/// How soon a failed commit is tried again.
+/// /// Until a failed commit is retried.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// How many results are kept in memory while nothing can be written: four days of three hosts at
+/// /// The most records kept in memory while nothing can be written: four days of three hosts at
 /// one check a minute, 6 MB.
-const PENDING_MAX: usize = 20_000;
+const MAX_PENDING: usize = 20_000;
 
-/// So many results are written whatever the time is: with many hosts waiting costs memory and saves
+/// /// This many records are written at once: with many hosts, waiting costs memory and saves
 /// little.
-const PENDING_ENOUGH: usize = 2000;
+const FLUSH_PENDING: usize = 2000;
 
-/// When results come closer than this the writer sleeps as long between two looks at its queue:
-/// waking for each would cost a tenth of what a ping costs.
-const NAP: Duration = Duration::from_millis(200);
+/// /// The shortest time between two wake-ups: waking for each result would cost a tenth of what a
+/// ping costs.
+const MIN_WAKE_INTERVAL: Duration = Duration::from_millis(200);
 
-/// How often what is older than the retention is deleted.
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
-/// How many rows a deletion takes at once: some milliseconds on a router.
+/// /// Rows deleted in one transaction: some milliseconds on a router.
 const PRUNE_ROWS: u32 = 1000;
 
-/// A clock that is set by less than this was kept right, not set.
+/// /// A smaller change of the clock is an adjustment, not a step.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
 
-/// What the thread works with.
 pub struct WriterState {
     database: Database,
     settings: StoreSettings,
     started: Monotonic,
     last_flush: Monotonic,
     watched_until: Monotonic,
-    /// When it is looked again whether somebody watches through another process.
-    watch_look_at: Monotonic,
+    /// When it is looked again whether somebody detectors through another process.
+    watcher_poll_at: Monotonic,
     pending: VecDeque<Record>,
     states: HashMap<Arc<Host>, State>,
     scene: Scene,
-    /// When the pending results are to be written.
     flush_at: Monotonic,
     prune_at: Monotonic,
-    /// The clocks when they were last looked at.
+    /// /// As they were last read.
     clocks: ClockSample,
-    /// When this run began, by the clock as it is now.
+    /// /// When this run began, corrected for clock steps.
     run_started: UtcMillis,
-    bell: Option<SyncSender<()>>,
+    wake: Option<SyncSender<()>>,
     is_failing: bool,
     dropped: u64,
 }
@@ -122,46 +118,46 @@ impl WriterState {
             started,
             last_flush: started,
             watched_until: started,
-            watch_look_at: started,
+            watcher_poll_at: started,
             pending: VecDeque::new(),
             states: HashMap::new(),
             scene: Scene::default(),
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
-            // Not in the first moments, when the first checks run.
+            // // Not while the first checks run.
             prune_at: started.after(doubt.unwrap_or(Duration::from_secs(10))),
             clocks: start,
             run_started: start.utc(),
-            bell: None,
+            wake: None,
             is_failing: false,
             dropped: 0,
         }
     }
 
-    pub fn work(mut self, orders: &Receiver<Order>) -> u64 {
-        let mut last_look = self.started;
+    pub fn run(mut self, orders: &Receiver<Order>) -> u64 {
+        let mut last_wake = self.started;
         loop {
             let due = self.flush_at.min(self.prune_at);
             let mut order = orders.recv_timeout(due.since(sys::monotonic()));
-            if order.is_ok() && sys::monotonic().since(last_look) < NAP {
-                thread::sleep(NAP);
+            if order.is_ok() && sys::monotonic().since(last_wake) < MIN_WAKE_INTERVAL {
+                thread::sleep(MIN_WAKE_INTERVAL);
             }
             loop {
                 match order {
-                    Ok(Order::Record(entry)) => self.take(entry),
-                    Ok(Order::Observation(fact)) => self.learn(&fact),
-                    Ok(Order::Hosts(hosts)) => self.keep_only(&hosts),
-                    Ok(Order::StoreSettings(settings)) => self.follow(settings),
+                    Ok(Order::Record(record)) => self.receive(record),
+                    Ok(Order::Observation(observation)) => self.observe(&observation),
+                    Ok(Order::Hosts(hosts)) => self.set_hosts(&hosts),
+                    Ok(Order::StoreSettings(settings)) => self.set_settings(settings),
                     Ok(Order::Watched) => self.note_watcher(),
-                    Ok(Order::Bell(bell)) => self.bell = Some(bell),
+                    Ok(Order::Wake(wake)) => self.wake = Some(wake),
                     Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
                     Err(RecvTimeoutError::Timeout) => break,
                 }
                 order = orders.try_recv().or(Err(RecvTimeoutError::Timeout));
             }
             let now = sys::monotonic();
-            last_look = now;
+            last_wake = now;
             if self.flush_at <= now {
-                self.flush(RunStart::GoesOn);
+                self.flush(RunState::Running);
             }
             if self.prune_at <= now {
                 self.prune();
@@ -169,11 +165,11 @@ impl WriterState {
         }
     }
 
-    fn take(&mut self, entry: Record) {
-        let is_news = match &entry {
+    fn receive(&mut self, record: Record) {
+        let is_news = match &record {
             Record::Check(result) => {
                 self.scene.add_check(result);
-                self.look_for_watchers();
+                self.poll_watcher();
                 let state = result.state();
                 match self.states.get_mut(&result.host) {
                     Some(known) => std::mem::replace(known, state) != state,
@@ -185,33 +181,33 @@ impl WriterState {
             }
             Record::Probe(probe) => {
                 self.scene.add_probe(probe);
-                // The first reply may be the end of an outage.
+                // // It may be the end of an outage.
                 probe.is_answered
             }
             Record::Interruption(_) | Record::Notice(_) => true,
         };
         if self.is_failing
-            && self.pending.len() >= PENDING_MAX / 2
-            && matches!(&entry, Record::Probe(probe) if !probe.is_answered)
+            && self.pending.len() >= MAX_PENDING / 2
+            && matches!(&record, Record::Probe(probe) if !probe.is_answered)
         {
-            // A ping a second of each silent host would push out checks.
+            // // A probe a second for each silent host would displace checks.
             return;
         }
-        if self.pending.len() >= PENDING_MAX && self.is_failing {
+        if self.pending.len() >= MAX_PENDING && self.is_failing {
             self.pending.pop_front();
             self.dropped += 1;
         }
-        let is_fate = matches!(entry, Record::Notice(_));
-        self.pending.push_back(entry);
-        self.hasten(is_news);
-        // Whoever tells the next one waits for it, and a sudden end would have this one told again.
-        if is_fate && !self.is_failing {
+        let is_notice = matches!(record, Record::Notice(_));
+        self.pending.push_back(record);
+        self.schedule_flush(is_news);
+        // // The next notice waits for it, and after a crash this one would be sent again.
+        if is_notice && !self.is_failing {
             self.flush_at = sys::monotonic();
         }
     }
 
-    /// Leaves alone hosts that are checked no more: nobody will see the end of an outage of theirs.
-    fn keep_only(&mut self, hosts: &[Arc<Host>]) {
+    /// /// Ends the outages of hosts that are no longer checked, since their end will not be seen.
+    fn set_hosts(&mut self, hosts: &[Arc<Host>]) {
         self.scene
             .retain_hosts(|host| hosts.iter().any(|kept| **kept == *host));
         let is_kept = |host: &Host| {
@@ -229,36 +225,33 @@ impl WriterState {
             return;
         }
         self.states.retain(|host, _| is_kept(host));
-        // Their last checks first.
-        self.flush(RunStart::GoesOn);
+        // // Their last checks are written first.
+        self.flush(RunState::Running);
         if let Err(error) = gone.iter().try_for_each(|host| self.database.leave(host)) {
             log::warn!("{error}");
         }
     }
 
-    /// What is going on around an outage is news when it is its cause.
-    fn learn(&mut self, fact: &Observation) {
-        self.scene.add_observation(fact);
-        self.hasten(matches!(
-            fact,
+    fn observe(&mut self, observation: &Observation) {
+        self.scene.add_observation(observation);
+        self.schedule_flush(matches!(
+            observation,
             Observation::LinkRestored { .. } | Observation::Path { .. }
         ));
     }
 
-    /// Has what is pending written in time, and soon when it is news or somebody may be waiting for
-    /// it.
-    fn hasten(&mut self, is_news: bool) {
+    /// /// Soon for news or while a user may be waiting, else after the configured time.
+    fn schedule_flush(&mut self, is_news: bool) {
         let now = sys::monotonic();
-        let is_hurried =
-            is_news || now < self.watched_until || now < self.started.after(START_HURRY);
+        let is_urgent = is_news || now < self.watched_until || now < self.started.after(STARTUP);
         if !self.is_failing {
             let due = self.last_flush.after(self.settings.flush);
-            let due = if is_hurried {
-                due.min(now.after(HURRY))
+            let due = if is_urgent {
+                due.min(now.after(SOON))
             } else {
                 due
             };
-            let due = if self.pending.len() >= PENDING_ENOUGH {
+            let due = if self.pending.len() >= FLUSH_PENDING {
                 now
             } else {
                 due
@@ -267,19 +260,19 @@ impl WriterState {
         }
     }
 
-    fn follow(&mut self, settings: StoreSettings) {
+    fn set_settings(&mut self, settings: StoreSettings) {
         self.settings = settings;
         self.database.set_outage_rules(settings.outages);
         self.database.set_alerts(settings.alerts);
     }
 
-    /// Whether somebody looks at the newest results through a dashboard of its own.
-    fn look_for_watchers(&mut self) {
+    /// /// Whether a user views the newest results through a dashboard in another process.
+    fn poll_watcher(&mut self) {
         let now = sys::clocks();
-        if now.monotonic < self.watched_until || now.monotonic < self.watch_look_at {
+        if now.monotonic < self.watched_until || now.monotonic < self.watcher_poll_at {
             return;
         }
-        self.watch_look_at = now.monotonic.after(WATCH_LOOK);
+        self.watcher_poll_at = now.monotonic.after(WATCHER_POLL);
         let watched = i64::try_from(WATCHED.as_millis()).unwrap_or(i64::MAX);
         if self
             .database
@@ -290,24 +283,25 @@ impl WriterState {
         }
     }
 
-    /// What is pending is written soon, and so is what comes in the next minute.
+    /// /// Pending records, and those of the next minute, are written soon.
     fn note_watcher(&mut self) {
         let now = sys::monotonic();
         self.watched_until = now.after(WATCHED);
         if !self.pending.is_empty() && !self.is_failing {
-            self.flush_at = self.flush_at.min(now.after(HURRY));
+            self.flush_at = self.flush_at.min(now.after(SOON));
         }
     }
 
-    /// Writes what is pending and the sign of life. What fails stays pending.
-    fn flush(&mut self, life: RunStart) {
+    /// /// Writes the pending records and the time of the last activity. On failure they stay
+    /// pending.
+    fn flush(&mut self, run: RunState) {
         let result = self
-            .reopen_if_taken_away()
-            .and_then(|()| self.note_step())
+            .reopen_if_replaced()
+            .and_then(|()| self.check_clock())
             .and_then(|()| {
                 let pending = self.pending.make_contiguous();
                 self.database
-                    .write_entries(pending, &self.scene, sys::clocks().utc(), life)
+                    .write_records(pending, &self.scene, sys::clocks().utc(), run)
             });
         let now = sys::monotonic();
         self.last_flush = now;
@@ -326,10 +320,10 @@ impl WriterState {
                 (self.is_failing, self.dropped) = (false, 0);
                 self.pending.clear();
                 self.pending.shrink_to(256);
-                if self.database.take_spooled() {
-                    // By the time it is told its cause is on record.
-                    self.flush_at = self.flush_at.min(now.after(HURRY));
-                    self.bell.as_ref().map(|bell| bell.try_send(()));
+                if self.database.take_new_notices() {
+                    // // So that the cause is recorded by the time the alert is sent.
+                    self.flush_at = self.flush_at.min(now.after(SOON));
+                    self.wake.as_ref().map(|wake| wake.try_send(()));
                 }
             }
             Err(error) => {
@@ -342,9 +336,8 @@ impl WriterState {
         }
     }
 
-    /// A file that was deleted or replaced while it was open takes writes that nobody will ever
-    /// read.
-    fn reopen_if_taken_away(&mut self) -> Result<(), StoreError> {
+    /// /// Writes to a file that was deleted or replaced while it was open would be lost.
+    fn reopen_if_replaced(&mut self) -> Result<(), StoreError> {
         if !self.database.is_taken_away() {
             return Ok(());
         }
@@ -355,14 +348,13 @@ impl WriterState {
             );
         }
         self.database.reopen(sys::clocks().utc())?;
-        self.database.set_patience(PATIENCE);
+        self.database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         Ok(())
     }
 
-    /// A clock that was set since it was last looked at: what is pending, and what this run has
-    /// written, may be dated wrongly. One that is set far ahead is doubted as one that was so at
-    /// the start, and what was lived before is no proof of it.
-    fn note_step(&mut self) -> Result<(), StoreError> {
+    /// /// When the clock was set since it was last read, corrects the times of pending and
+    /// recorded rows. A clock that was set far ahead may be wrong, as at the start.
+    fn check_clock(&mut self) -> Result<(), StoreError> {
         let now = sys::clocks();
         let step_ns = now.set_since(&self.clocks);
         if step_ns.abs() >= nanoseconds(CLOCK_STEP) {
@@ -370,7 +362,7 @@ impl WriterState {
                 now: now.utc(),
                 step_ms: step_ns / 1_000_000,
             };
-            let moved = self.database.clock_was_set(&step)?;
+            let moved = self.database.apply_clock_step(&step)?;
             let wrong = step.wrong_times(self.run_started);
             if wrong
                 .as_ref()
@@ -378,20 +370,19 @@ impl WriterState {
             {
                 self.run_started = UtcMillis(self.run_started.0.saturating_add(step.step_ms));
             }
-            // Where the clock was set forward, what is pending is of the time before it, whichever
-            // was right.
+            // // Pending records are older than a step forward, whichever clock was right.
             let times = wrong.or((step.step_ms > 0).then(|| 0..=step.before().0));
             if let Some(times) = &times {
                 self.pending
                     .iter_mut()
-                    .for_each(|entry| entry.redate(times, step.step_ms));
+                    .for_each(|record| record.redate(times, step.step_ms));
             }
-            // What is known of the surroundings is dated by the old clock.
+            // // The scene's times are those of the old clock.
             self.scene = Scene::default();
-            let way = if step.step_ms < 0 { "back" } else { "forward" };
+            let direction = if step.step_ms < 0 { "back" } else { "forward" };
             let length = phrase::duration(Duration::from_millis(step.step_ms.unsigned_abs()));
             log::warn!(
-                "the clock was set {way} by {length}, to {}; {} dated anew",
+                "the clock was set {direction} by {length}, to {}; {} dated anew",
                 step.now.rfc3339(),
                 phrase::count(moved, "check")
             );
@@ -407,7 +398,7 @@ impl WriterState {
     }
 
     fn prune(&mut self) {
-        let is_ready = !self.database.is_taken_away() && self.note_step().is_ok();
+        let is_ready = !self.database.is_taken_away() && self.check_clock().is_ok();
         if !is_ready {
             self.prune_at = sys::monotonic().after(RETRY);
         }
@@ -423,7 +414,7 @@ impl WriterState {
             self.database
                 .prune(sys::clocks().utc(), retention, rollup_retention, PRUNE_ROWS);
         let pause = match result {
-            // Between two steps results are taken and others may write.
+            // // Between two transactions results are received and others may write.
             Ok(pruned) if pruned.is_more => Duration::from_millis(50),
             Ok(_) => PRUNE_EVERY,
             Err(error) if error.is_busy() => RETRY,
@@ -435,20 +426,20 @@ impl WriterState {
         self.prune_at = sys::monotonic().after(pause);
     }
 
-    /// The last commit; says how many results are lost.
+    /// /// The last commit; returns how many results are lost.
     fn close(mut self) -> u64 {
-        self.flush(RunStart::Ends);
+        self.flush(RunState::Stopped);
         if self.is_failing {
             return self.dropped + self.pending.len() as u64;
         }
-        self.database.set_patience(Duration::ZERO);
+        self.database.set_busy_timeout(Duration::ZERO);
         self.database.checkpoint();
         0
     }
 }
 
-// A stop may find the thread before a commit and a deletion, and its own last commit follows.
+// // A commit, a deletion and the last commit may each wait that long.
 const _: () = assert!(
-    PATIENCE.as_millis() * 3 < 2000,
+    COMMIT_BUSY_TIMEOUT.as_millis() * 3 < 2000,
     "a stop is over within two seconds"
 );

@@ -1,6 +1,6 @@
-//! Recording what went on around an outage: its cause and the facts this rests on, how far packets
-//! got, and the events that are no host's own: a link that is down, a name that does not resolve.
-//! In the transaction that records the outages, from what the scene knows.
+//! //! Records from the scene the cause of an outage with its evidence and the path of packets, and
+//! the events that are not a host's: a link that is down, a name that does not resolve. In the
+//! transaction that records the outages.
 
 use super::notices::Notices;
 use super::outages::{Changed, Outages};
@@ -14,10 +14,9 @@ use crate::pure::time::UtcMillis;
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// How many paths an event keeps: the first, and then the newest.
+/// /// Paths stored with an event: the first and the newest.
 const PATHS: usize = 5;
 
-/// Brings the record up to what is known now.
 pub fn record(
     connection: &Connection,
     scene: &Scene,
@@ -30,8 +29,7 @@ pub fn record(
     record_names(connection, scene, notices, now)
 }
 
-/// Judges every outage that began, ended or went on, by what was seen from its start until its end,
-/// or now.
+/// /// Judges every outage that changed, by the observations from its start to its end or now.
 fn judge_changed(
     connection: &Connection,
     scene: &Scene,
@@ -40,7 +38,7 @@ fn judge_changed(
     news: &mut Vec<String>,
 ) -> rusqlite::Result<()> {
     let mut judged = std::collections::HashSet::new();
-    // Of several changes of an event the newest holds all of them.
+    // // The newest change of an event includes the earlier ones.
     for Changed {
         event_id,
         host,
@@ -83,7 +81,7 @@ fn judge(
     from: UtcMillis,
     to: UtcMillis,
 ) -> rusqlite::Result<Option<Cause>> {
-    // Nobody who knows nothing takes back what was known when it was seen.
+    // // An unknown cause never replaces a known one.
     const WRITE: &str = "update outage_events set cause = ?2, facts = ?3 where id = ?1
                             and (cause is not ?2 or facts is not ?3) and (?2 <> 'unknown' or coalesce(cause, 'unknown') = 'unknown')";
     let Some(snapshot) = scene.evidence(host, from, to) else {
@@ -97,7 +95,6 @@ fn judge(
     Ok(Some(cause))
 }
 
-/// Adds a path to those of an event.
 fn add_path(connection: &Connection, event_id: EventId, path: &Path) -> rusqlite::Result<()> {
     const READ: &str = "select path from outage_events where id = ?1";
     const WRITE: &str = "update outage_events set path = ?2 where id = ?1";
@@ -126,7 +123,7 @@ fn add_path(connection: &Connection, event_id: EventId, path: &Path) -> rusqlite
         .map(|_| ())
 }
 
-/// An event that is not over, of a kind that is no outage of a host.
+/// /// Ongoing events of a kind.
 fn open_events_of(connection: &Connection, kind: EventKind) -> rusqlite::Result<Vec<OutageEvent>> {
     let open = format!(
         "select {COLUMNS} from outage_events where end_time is null and event_type = ?1 order by id"
@@ -210,7 +207,8 @@ fn end(
     Ok(())
 }
 
-/// What the record calls the machine's own link, and which version of IP an event of it is about.
+/// /// `host_name` of events of this machine's own link; their `host_address` says for which
+/// versions of IP.
 const LINK: &str = "link";
 
 fn address_of(versions: &[IpVersion]) -> String {
@@ -229,13 +227,12 @@ fn versions_of(address: &str) -> Vec<IpVersion> {
         .collect()
 }
 
-/// How long the second version of IP may take to be back behind the first.
+/// /// How much later than the first the second version of IP may be restored.
 const LINK_SETTLES_MS: i64 = 5_000;
 
-/// Whether a host was ever measured.
 const WAS_RECORDED: &str = "select exists(select 1 from check_result where host_id in (select id from host where address = ?1))";
 
-/// One event for all hosts that nothing can be sent to.
+/// /// One event for all hosts to which nothing can be sent.
 fn record_links(
     connection: &Connection,
     scene: &Scene,
@@ -260,7 +257,7 @@ fn record_links(
                         .execute(params![event.id, address_of(&versions)])?;
                 }
             }
-            // Of two versions one is back: the other goes on by itself.
+            // // One of two versions is restored: the other gets an event of its own.
             Some(LinkDown {
                 versions,
                 reason,
@@ -272,7 +269,7 @@ fn record_links(
                     .filter_map(|version| scene.link_restored_at(*version))
                     .max()
                     .unwrap_or(now);
-                // Both come back by one cable, one a moment after the other.
+                // // Both versions of one cable are restored shortly after each other.
                 if (0..LINK_SETTLES_MS).contains(&(now.0 - at.0)) {
                     continue;
                 }
@@ -294,7 +291,7 @@ fn record_links(
                     .iter()
                     .filter_map(|version| scene.link_restored_at(*version))
                     .max();
-                // After a restart nobody knows when, until something has been sent.
+                // // After a restart that is unknown until something was sent.
                 if let Some(at) = cleared.or_else(|| scene.measured_at(&known)) {
                     end(connection, notices, &event, at)?;
                 }
@@ -310,8 +307,8 @@ fn begin_link(
     notices: &mut Notices<'_>,
     link: &LinkDown,
 ) -> rusqlite::Result<()> {
-    // A version of IP that never was there is not down: somebody has listed a host that this
-    // network cannot reach.
+    // // A version of IP that never worked is not down: the user listed a host that this network
+    // cannot reach.
     let mut was_there = link.earliest.is_some();
     for host in &link.hosts {
         was_there = was_there
@@ -368,7 +365,7 @@ fn record_names(
         let is_known = open
             .iter()
             .any(|event| event.host_address == host.address.as_str());
-        // A name that never resolved is a slip in the configuration.
+        // // A name that never resolved is an error in the configuration.
         if is_known
             || !connection
                 .prepare_cached(WAS_RECORDED)?

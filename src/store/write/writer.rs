@@ -1,7 +1,7 @@
-//! The thread that owns the writing connection. It gathers results and commits them together: every
-//! commit costs the same journal, whatever is in it. While the disk is full or the database held by
-//! somebody else it keeps results in memory, up to a bound, and tries again; nobody waits for the
-//! disk but this thread.
+//! //! The thread that owns the writing connection. It collects records and commits them together,
+//! since every commit writes the same amount of journal. While the disk is full or another program
+//! has locked the database it keeps a bounded number of records in memory and retries. No other
+//! thread waits for the disk.
 
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
@@ -10,57 +10,56 @@ use std::thread::{self, JoinHandle};
 use super::clock::clock_doubt;
 use super::database::Database;
 use super::record::Record;
-use super::state::{Order, PATIENCE, StoreSettings, WriterState};
+use super::state::{COMMIT_BUSY_TIMEOUT, Order, StoreSettings, WriterState};
 use crate::pure::model::Host;
 use crate::pure::scene::Observation;
 use crate::store::error::StoreError;
 use crate::sys;
 
-/// How many results wait in the channel for the writer while it is in the middle of a slow commit:
-/// so many, or so many a host where that is more.
+/// /// Capacity of the channel to the writer, for the time of a slow commit: at least this many
+/// results.
 const QUEUE_LEN: usize = 1024;
 
+/// With many hosts, this many per host.
 const QUEUE_LEN_PER_HOST: usize = 4;
 
-/// The way to the writer; clones lead to the same.
+/// /// Sends to the writer thread.
 #[derive(Clone, Debug)]
 pub struct WriterHandle {
     orders: SyncSender<Order>,
 }
 
 impl WriterHandle {
-    /// Hands a result over without waiting; `false` when the writer is so far behind that it is
-    /// lost.
-    pub fn deliver(&self, entry: impl Into<Record>) -> bool {
+    /// /// Does not wait; `false` when the queue is full and the record is lost.
+    pub fn record(&self, record: impl Into<Record>) -> bool {
         !matches!(
-            self.orders.try_send(Order::Record(entry.into())),
+            self.orders.try_send(Order::Record(record.into())),
             Err(TrySendError::Full(_))
         )
     }
 
-    /// Tells it what is going on around this machine; where it is far behind that is lost.
-    pub fn tell(&self, fact: Observation) {
-        let _ = self.orders.try_send(Order::Observation(fact));
+    /// /// Does not wait; an observation is lost when the queue is full.
+    pub fn observe(&self, observation: Observation) {
+        let _ = self.orders.try_send(Order::Observation(observation));
     }
 
-    /// From now on only these hosts are checked.
+    /// /// Only these hosts are checked from now on.
     pub fn set_hosts(&self, hosts: Vec<Arc<Host>>) {
         let _ = self.orders.send(Order::Hosts(hosts));
     }
 
-    /// Somebody looks at the newest results: for the next minute they are written soon.
-    pub fn watched(&self) {
-        // When the queue is full there are more urgent things.
+    /// /// A user is viewing the newest results: they are written sooner for a minute.
+    pub fn note_watcher(&self) {
+        // // When the queue is full, results are more urgent.
         let _ = self.orders.try_send(Order::Watched);
     }
 
-    /// Has it ring when there is something to tell.
-    pub fn ring(&self, bell: SyncSender<()>) {
-        let _ = self.orders.send(Order::Bell(bell));
+    /// /// Has `wake` signalled when a notice was written.
+    pub fn wake_for_notices(&self, wake: SyncSender<()>) {
+        let _ = self.orders.send(Order::Wake(wake));
     }
 
-    /// Makes it go by new settings.
-    pub fn set(&self, settings: StoreSettings) {
+    pub fn set_settings(&self, settings: StoreSettings) {
         let _ = self.orders.send(Order::StoreSettings(settings));
     }
 }
@@ -73,8 +72,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Enters the daemon into the ledger and starts the thread, with room for the results of so
-    /// many hosts.
+    /// /// Records that the monitor runs and starts the thread. `hosts` is the number of hosts.
     pub fn start(
         mut database: Database,
         settings: StoreSettings,
@@ -85,14 +83,15 @@ impl Writer {
         database.begin_run(start.utc())?;
         let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
         let path = database.path().to_path_buf();
-        // Whoever holds the file longer is tried again later: meanwhile the queue must be emptied.
-        database.set_patience(PATIENCE);
+        // // A commit that another program blocks for longer is retried: meanwhile the queue is
+        // emptied.
+        database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         database.set_outage_rules(settings.outages);
         database.set_alerts(settings.alerts);
-        let desk = WriterState::new(database, settings, start, doubt);
+        let state = WriterState::new(database, settings, start, doubt);
         let thread = thread::Builder::new()
             .name("store".into())
-            .spawn(move || desk.work(&received));
+            .spawn(move || state.run(&received));
         let thread = thread.map_err(|cause| StoreError::File {
             operation: "starting the thread for",
             path,
@@ -104,18 +103,16 @@ impl Writer {
         })
     }
 
-    /// The way to it.
     pub fn handle(&self) -> WriterHandle {
         self.handle.clone()
     }
 
-    /// Whether the thread still runs.
     pub fn is_alive(&self) -> bool {
         !self.thread.is_finished()
     }
 
-    /// Has everything that was delivered written and the file closed; says how many results could
-    /// not be written.
+    /// /// Writes all received records and closes the file; returns how many records could not be
+    /// written.
     pub fn finish(self) -> u64 {
         let _ = self.handle.orders.send(Order::Finish);
         self.thread.join().unwrap_or(0)
