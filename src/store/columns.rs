@@ -1,4 +1,4 @@
-//! //! Reads columns. Other programs may have written anything; what cannot be read counts as
+//! Reads columns. Other programs may have written anything; what cannot be read counts as
 //! missing.
 
 use rusqlite::Row;
@@ -7,7 +7,7 @@ use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 use crate::pure::model::{EventId, HostId, Thresholds};
 use crate::pure::time::{Day, Hour, LATEST_MS, UtcMillis, parse_naive_ms};
 
-/// /// Text in any encoding, as another program may have written it.
+/// Text in any encoding, as another program may have written it.
 pub fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
     Ok(match row.get_ref(index)? {
         ValueRef::Text(bytes) => Some(String::from_utf8_lossy(bytes).into_owned()),
@@ -27,7 +27,7 @@ pub fn instant_of(text: &str) -> Option<UtcMillis> {
         .map(UtcMillis)
 }
 
-/// /// Three columns from `first` on: the two rates and the limit. Defaults replace unreadable
+/// Three columns from `first` on: the two rates and the limit. Defaults replace unreadable
 /// values.
 pub fn read_thresholds(row: &Row<'_>, first: usize) -> Thresholds {
     let default = Thresholds::default();

@@ -8,13 +8,13 @@ use rusqlite::{Connection, OpenFlags, ffi};
 use super::file::literal;
 use super::journal::{self, BUSY_TIMEOUT};
 
-/// /// Page cache in KiB: a commit needs a few hundred pages.
+/// Page cache in KiB: a commit needs a few hundred pages.
 const CACHE_KIB: i64 = 512;
 
-/// /// Of a reader: there may be several, and they read most pages once.
+/// Of a reader: there may be several, and they read most pages once.
 const READER_CACHE_KIB: i64 = 128;
 
-/// /// A connection that cannot write. An unfinished transaction of a killed writer is rolled back
+/// A connection that cannot write. An unfinished transaction of a killed writer is rolled back
 /// first.
 pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     let open = |flags| -> rusqlite::Result<Connection> {
@@ -22,7 +22,7 @@ pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
             Connection::open_with_flags(literal(path), flags | OpenFlags::SQLITE_OPEN_NO_MUTEX)?;
         prepare(&connection)?;
         connection.pragma_update(None, "cache_size", -READER_CACHE_KIB)?;
-        // // Reads the content for the first time.
+        // Reads the content for the first time.
         connection.pragma_query_value(None, "schema_version", |_| Ok(()))?;
         Ok(connection)
     };
@@ -43,12 +43,12 @@ pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
     }
 }
 
-/// /// Sets up every connection. A file's schema must not call functions with side effects.
+/// Sets up every connection. A file's schema must not call functions with side effects.
 pub fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    // // Otherwise cached statements are planned again for other values: a fifth of the time of an
+    // Otherwise cached statements are planned again for other values: a fifth of the time of an
     // overview (SQLite 3.54, measured).
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(32);

@@ -9,12 +9,12 @@ use super::connection::open_to_read;
 use super::error::StoreError;
 use super::file::{beside, literal, literal_text};
 
-/// /// The name of a copy until it is complete.
+/// The name of a copy until it is complete.
 pub fn partial_copy(to: &Path) -> PathBuf {
     beside(to, ".part")
 }
 
-/// /// Writes a consistent and complete copy of a connection's database, or none.
+/// Writes a consistent and complete copy of a connection's database, or none.
 pub fn copy_database(connection: &Connection, path: &Path, to: &Path) -> Result<(), StoreError> {
     write_whole(to, |partial| {
         let vacuum = connection.execute(
@@ -30,7 +30,7 @@ pub fn copy_database(connection: &Connection, path: &Path, to: &Path) -> Result<
     })
 }
 
-/// /// Writes a database file beside `to` and renames it when it is complete. `to` must not exist.
+/// Writes a database file beside `to` and renames it when it is complete. `to` must not exist.
 pub fn write_whole<T>(
     to: &Path,
     write: impl FnOnce(&Path) -> Result<T, StoreError>,
@@ -44,7 +44,7 @@ pub fn write_whole<T>(
                 cause,
             }
         };
-        // // Left by a copy that was interrupted.
+        // Left by a copy that was interrupted.
         remove_partial(&partial).map_err(file("writing a copy to"))?;
         let written = write(&partial)?;
         fs::File::open(&partial)
@@ -70,7 +70,7 @@ pub fn write_whole<T>(
     result
 }
 
-/// /// Removes an unfinished copy and its journal.
+/// Removes an unfinished copy and its journal.
 fn remove_partial(partial: &Path) -> std::io::Result<()> {
     for file in [partial, &beside(partial, "-journal")] {
         match fs::remove_file(file) {

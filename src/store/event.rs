@@ -38,13 +38,13 @@ pub struct OutageEvent {
     #[serde(serialize_with = "as_json")]
     pub path: Option<String>,
     pub planned: bool,
-    /// /// The evidence for the cause.
+    /// The evidence for the cause.
     #[serde(serialize_with = "as_json")]
     pub facts: Option<String>,
-    /// /// The first reply of a host that does not count as up yet.
+    /// The first reply of a host that does not count as up yet.
     #[serde(skip)]
     pub answered_since: Option<UtcMillis>,
-    /// /// `None` in imported events and those of other programs.
+    /// `None` in imported events and those of other programs.
     #[serde(skip)]
     pub host_id: Option<HostId>,
 }
@@ -61,7 +61,7 @@ pub const COLUMNS: &str = "id, host_name, host_address, event_type, start_time, 
                                   checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, \
                                   packets_lost, host_id, cause, facts, path, planned, answered_since";
 
-/// /// Other programs may have written anything; what cannot be read counts as missing.
+/// Other programs may have written anything; what cannot be read counts as missing.
 pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
     let words = |index| text(row, index).unwrap_or(None);
     let word = |index| {
@@ -109,7 +109,7 @@ fn as_json<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result
     value.serialize(serializer)
 }
 
-/// /// Oldest first.
+/// Oldest first.
 pub fn open_events(connection: &Connection) -> rusqlite::Result<Vec<OutageEvent>> {
     let open = format!(
         "select {COLUMNS} from outage_events where end_time is null order by start_time, id"

@@ -11,7 +11,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use super::original::tables::has_table;
 use super::schema;
 
-/// /// A path that SQLite always takes for a file, also `file:x` and `:memory:`.
+/// A path that SQLite always takes for a file, also `file:x` and `:memory:`.
 pub fn literal(path: &Path) -> PathBuf {
     if path.is_absolute() || path.as_os_str().is_empty() {
         path.to_path_buf()
@@ -20,7 +20,7 @@ pub fn literal(path: &Path) -> PathBuf {
     }
 }
 
-/// /// A path as a value in SQL. It need not be UTF-8.
+/// A path as a value in SQL. It need not be UTF-8.
 pub fn literal_text(path: &OsStr) -> ToSqlOutput<'_> {
     ToSqlOutput::Borrowed(ValueRef::Text(path.as_bytes()))
 }
@@ -37,7 +37,7 @@ pub fn identity_of(path: &Path) -> Option<(u64, u64)> {
         .map(|meta| (meta.dev(), meta.ino()))
 }
 
-/// /// Unique on this machine.
+/// Unique on this machine.
 pub fn database_id(path: &Path) -> String {
     std::fs::metadata(path).map_or_else(
         |_| "gone".into(),
@@ -45,16 +45,16 @@ pub fn database_id(path: &Path) -> String {
     )
 }
 
-/// /// Which program wrote a file.
+/// Which program wrote a file.
 pub enum FileKind {
-    /// /// With the schema version.
+    /// With the schema version.
     Ours(i64),
     Empty,
     Original,
     Foreign,
 }
 
-/// /// Classifies the file in one transaction, since another process may initialise it between two
+/// Classifies the file in one transaction, since another process may initialise it between two
 /// reads.
 pub fn file_kind(connection: &Connection) -> rusqlite::Result<FileKind> {
     if !connection.is_autocommit() {

@@ -69,7 +69,7 @@ pub fn open_to_write(
     Ok((connection, import))
 }
 
-/// /// Rewrites a converted file once, so that it is compact and deletions shrink it. If that
+/// Rewrites a converted file once, so that it is compact and deletions shrink it. If that
 /// fails, for lack of space or because of a reader, the next opening retries it.
 fn enable_vacuum(connection: &Connection, path: &Path) {
     const INCREMENTAL: i64 = 2;
@@ -88,7 +88,7 @@ fn begin_file(connection: &mut Connection) -> rusqlite::Result<()> {
     upgrade(connection)
 }
 
-/// /// Runs the missing migrations, unless another process has just done so.
+/// Runs the missing migrations, unless another process has just done so.
 fn upgrade(connection: &mut Connection) -> rusqlite::Result<()> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let version = match file_kind(&transaction)? {

@@ -1,4 +1,4 @@
-//! //! A cursor over recorded checks. Between two checks it holds no transaction, so that a slow
+//! A cursor over recorded checks. Between two checks it holds no transaction, so that a slow
 //! client never blocks a checkpoint, and few rows, so that many slow clients need little memory.
 
 use std::collections::VecDeque;
@@ -78,22 +78,22 @@ enum Order {
 #[derive(Debug)]
 struct Cursor {
     host: RecordedHost,
-    /// /// Read with the first rows.
+    /// Read with the first rows.
     thresholds: Option<Thresholds>,
-    /// /// Not read yet.
+    /// Not read yet.
     span: Range<i64>,
     rows: VecDeque<BufferedRow>,
     is_at_end: bool,
 }
 
-/// /// A buffered row.
+/// A buffered row.
 #[derive(Debug)]
 struct BufferedRow {
     checked_at: i64,
     sent: i64,
     received: i64,
     latencies: [Option<i64>; 3],
-    /// /// Encoded.
+    /// Encoded.
     rtts: Option<Box<[u8]>>,
     note: Option<Box<Note>>,
 }
@@ -106,7 +106,7 @@ struct Note {
     reason: Option<String>,
 }
 
-/// /// Rows buffered by all cursors together, about 120 kB.
+/// Rows buffered by all cursors together, about 120 kB.
 const ROWS_HELD: usize = 1000;
 
 impl Checks {
@@ -233,7 +233,7 @@ impl Reader {
 
 impl BufferedRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<BufferedRow> {
-        // // Other programs may have written anything.
+        // Other programs may have written anything.
         let number = |index| row.get_ref(index).map(|value| value.as_i64().ok());
         let rtts = row
             .get_ref(6)?

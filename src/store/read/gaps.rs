@@ -1,4 +1,4 @@
-//! //! Gaps: the time in which nothing was measured, from the recorded runs, interruptions and
+//! Gaps: the time in which nothing was measured, from the recorded runs, interruptions and
 //! links that were down.
 
 use std::ops::Range;
@@ -23,7 +23,7 @@ pub struct Gap {
     pub reason: String,
 }
 
-/// /// Shorter gaps are not reported.
+/// Shorter gaps are not reported.
 const MIN_GAP_MS: i64 = 1000;
 
 impl Reader {
@@ -47,7 +47,7 @@ impl Reader {
         let runs: Vec<(i64, i64, Option<i64>)> =
             self.query(RUNS, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
         let mut gaps = Vec::new();
-        // // Several may run at the same time: a gap is where none does.
+        // Several may run at the same time: a gap is where none does.
         let mut until: Option<(i64, bool)> = None;
         for (started_at, alive_at, stopped_at) in runs {
             if let Some((last, was_stopped)) = until.filter(|(last, _)| started_at > *last) {
@@ -58,7 +58,7 @@ impl Reader {
                 until = Some((end, stopped_at.is_some()));
             }
         }
-        // // After the last activity of a run that is not stopped, nothing is missing yet.
+        // After the last activity of a run that is not stopped, nothing is missing yet.
         if let Some((last, true)) = until {
             gaps.push(between_runs(last, span.end.0, true));
         } else if let Some((last, false)) = until
@@ -125,7 +125,7 @@ impl Reader {
     }
 }
 
-/// /// A run without a recorded stop counts as ended after this time without activity.
+/// A run without a recorded stop counts as ended after this time without activity.
 const SILENT_RUN_MS: i64 = 180_000;
 
 fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
@@ -141,7 +141,7 @@ fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
     }
 }
 
-/// /// Ordered and without overlaps; where two overlap, the one that began first gives the reason.
+/// Ordered and without overlaps; where two overlap, the one that began first gives the reason.
 fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
     by_key(&mut gaps, |gap| [gap.from.0, gap.to.0]);
     let mut joined: Vec<Gap> = Vec::new();

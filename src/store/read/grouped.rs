@@ -1,4 +1,4 @@
-//! //! Outages as they are shown: fragments merged, intermittent outages as one, and outages of
+//! Outages as they are shown: fragments merged, intermittent outages as one, and outages of
 //! several hosts that began together as an incident. Computed from the rows at every query, by the
 //! rules of incident.rs.
 
@@ -19,19 +19,19 @@ use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
 use crate::store::event::OutageEvent;
 
-/// /// An outage, a link that was down or a name that did not resolve. One of several rows has the
+/// An outage, a link that was down or a name that did not resolve. One of several rows has the
 /// id of the first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GroupedOutage {
-    /// /// The merged columns.
+    /// The merged columns.
     #[serde(flatten)]
     pub event: OutageEvent,
-    /// /// The duration without gaps in measuring; until now while ongoing.
+    /// The duration without gaps in measuring; until now while ongoing.
     pub down_seconds: i64,
     /// The ids of the rows.
     #[serde(rename = "event_ids")]
     pub members: Vec<EventId>,
-    /// /// Of each row; an ongoing one ends with the queried span.
+    /// Of each row; an ongoing one ends with the queried span.
     #[serde(skip)]
     pub spells: Vec<Range<UtcMillis>>,
     /// The cause of each row.
@@ -48,7 +48,7 @@ impl GroupedOutage {
         self.event.end_time
     }
 
-    /// /// From its start to its end, or until `now` while ongoing.
+    /// From its start to its end, or until `now` while ongoing.
     pub fn lasted_seconds(&self, now: UtcMillis) -> i64 {
         let end = self.end().unwrap_or(now);
         self.event
@@ -61,7 +61,7 @@ impl GroupedOutage {
         self.event.end_time.is_none()
     }
 
-    /// /// Not of this machine's link or of a name.
+    /// Not of this machine's link or of a name.
     pub fn is_of_host(&self) -> bool {
         matches!(
             self.event.event_type,
@@ -69,12 +69,12 @@ impl GroupedOutage {
         )
     }
 
-    /// /// Of several causes the one with the longest downtime.
+    /// Of several causes the one with the longest downtime.
     pub fn cause(&self) -> Cause {
         cause_of(&self.event)
     }
 
-    /// /// The rows with this cause, if any.
+    /// The rows with this cause, if any.
     pub fn part_of(&self, cause: Cause) -> Option<GroupedOutage> {
         let own = self
             .spells
@@ -94,12 +94,12 @@ impl GroupedOutage {
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Incident {
     pub start_time: UtcMillis,
-    /// /// When the last outage ended; `None` while one is ongoing.
+    /// When the last outage ended; `None` while one is ongoing.
     pub end_time: Option<UtcMillis>,
-    /// /// The one nearest to this machine.
+    /// The one nearest to this machine.
     pub cause: Cause,
     pub hosts: usize,
-    /// /// In the order in which they failed.
+    /// In the order in which they failed.
     pub host_names: Vec<String>,
     /// The ids of the outages.
     pub event_ids: Vec<EventId>,
@@ -109,10 +109,10 @@ fn cause_of(event: &OutageEvent) -> Cause {
     event.cause.unwrap_or(Cause::Unknown)
 }
 
-/// /// How far before a span rows are read, since they may belong to a group within it.
+/// How far before a span rows are read, since they may belong to a group within it.
 const LOOKBACK_MS: i64 = 86_400_000;
 
-/// /// The longest time until a check is written.
+/// The longest time until a check is written.
 const UNWRITTEN_MS: i64 = 90_000;
 
 impl Reader {
@@ -178,7 +178,7 @@ impl Reader {
     }
 }
 
-/// /// The rows of a span before they are grouped.
+/// The rows of a span before they are grouped.
 #[derive(Debug)]
 pub struct UngroupedOutages {
     rows: Vec<OutageEvent>,
@@ -188,7 +188,7 @@ pub struct UngroupedOutages {
 }
 
 impl UngroupedOutages {
-    /// What they come to, as [`Reader::outages`] has it.
+    /// As [`Reader::grouped_outages`].
     pub fn grouped(&self, grouping: &GroupingRules, gaps: &[Gap]) -> Vec<GroupedOutage> {
         let mut outages = group_rows(&self.rows, grouping, &self.measured_until, gaps);
         outages.retain(|outage| {
@@ -257,7 +257,7 @@ fn group_rows(
     groups.iter().map(outage).collect()
 }
 
-/// /// `lengths`: the downtime of each row.
+/// `lengths`: the downtime of each row.
 fn merge_rows(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> OutageEvent {
     let first = rows[0];
     if rows.len() == 1 {
@@ -282,7 +282,7 @@ fn merge_rows(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> 
         .filter_map(|event| event.notes.as_deref())
         .collect();
     notes.dedup();
-    // // The cause with the longest downtime; rows that were not judged do not count.
+    // The cause with the longest downtime; rows that were not judged do not count.
     let judged: Vec<(&OutageEvent, i64)> = rows
         .iter()
         .copied()
@@ -323,8 +323,7 @@ fn merge_rows(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> 
     }
 }
 
-/// The incidents that outages make, newest first; times as RFC 3339 has them. What is planned is
-/// of none.
+/// Newest first. Planned outages are in none.
 pub fn incidents(outages: &[GroupedOutage]) -> Vec<Incident> {
     // Oldest first: of those that began in the same millisecond too.
     let is_of_host = |outage: &&GroupedOutage| {
@@ -340,7 +339,7 @@ pub fn incidents(outages: &[GroupedOutage]) -> Vec<Incident> {
             end: outage.end(),
         })
         .collect();
-    // // They are in the order of their starts.
+    // They are in the order of their starts.
     let newest_first = incident::incidents(&spells).into_iter().rev();
     newest_first
         .map(|members| {

@@ -19,7 +19,7 @@ pub struct Reader {
 }
 
 impl Reader {
-    /// /// `None` if there is no file yet. A file of an older version or of the original is
+    /// `None` if there is no file yet. A file of an older version or of the original is
     /// upgraded first, which needs to write.
     pub fn open(path: &Path) -> Result<Option<Reader>, StoreError> {
         if !path.exists() {
@@ -34,7 +34,7 @@ impl Reader {
         Reader::open_current(path)
     }
 
-    /// /// `None` also if the file must be upgraded first: another process does that.
+    /// `None` also if the file must be upgraded first: another process does that.
     pub fn open_current(path: &Path) -> Result<Option<Reader>, StoreError> {
         if !path.exists() {
             return Ok(None);
@@ -63,7 +63,7 @@ impl Reader {
         }
     }
 
-    /// /// Whether the file at its path is still the same.
+    /// Whether the file at its path is still the same.
     pub fn is_current(&self) -> bool {
         identity_of(&self.path) == self.identity
     }
@@ -73,7 +73,7 @@ impl Reader {
         &self.path
     }
 
-    /// /// An error names the file.
+    /// An error names the file.
     pub(in crate::store) fn with_connection<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
@@ -86,12 +86,12 @@ impl Reader {
         query(&self.connection).map_err(failed)
     }
 
-    /// /// Runs several queries on the same state of the database. An error names the file.
+    /// Runs several queries on the same state of the database. An error names the file.
     pub(in crate::store) fn in_transaction<T>(
         &self,
         query: impl FnOnce(&Connection) -> rusqlite::Result<T>,
     ) -> Result<T, StoreError> {
-        // // It ends before anything is sent to a client.
+        // It ends before anything is sent to a client.
         self.with_connection(|connection| query(&*connection.unchecked_transaction()?))
     }
 
@@ -109,7 +109,7 @@ impl Reader {
         })
     }
 
-    /// /// Unique on this machine.
+    /// Unique on this machine.
     pub fn database_id(&self) -> String {
         database_id(self.path())
     }

@@ -9,23 +9,23 @@ use crate::store::columns::{text, value};
 use crate::store::error::StoreError;
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 
-/// /// A notice that has not been sent.
+/// A notice that has not been sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// /// Ascending in the order of sending.
+    /// Ascending in the order of sending.
     pub id: i64,
     pub made_at: UtcMillis,
     pub kind: AlertKind,
-    /// /// Failed attempts to send it.
+    /// Failed attempts to send it.
     pub tries: u32,
-    /// /// As they are recorded now: several of an incident, none for a degraded check.
+    /// As they are recorded now: several of an incident, none for a degraded check.
     pub events: Vec<OutageEvent>,
-    /// /// The JSON of a degraded check.
+    /// The JSON of a degraded check.
     pub facts: Option<String>,
 }
 
 impl Reader {
-    /// /// The oldest notice that has not been sent.
+    /// The oldest notice that has not been sent.
     pub fn next_notice(&self) -> Result<Option<Notice>, StoreError> {
         const NEXT: &str = "select id, made_at, kind, tries, facts from notice where told_at is null
                                and kind in ('down', 'up', 'degraded', 'incident') order by id limit 1";
@@ -62,7 +62,7 @@ impl Reader {
         })
     }
 
-    /// /// When notices were sent since an instant, in order.
+    /// When notices were sent since an instant, in order.
     pub fn notices_told_since(&self, since: UtcMillis) -> Result<Vec<UtcMillis>, StoreError> {
         const TOLD: &str = "select told_at from notice where told_at > ?1 order by told_at";
         self.query(TOLD, [since.0], |row| row.get(0).map(UtcMillis))

@@ -1,4 +1,4 @@
-//! //! The writing connection. Used by the writer thread, and directly by commands that write once.
+//! The writing connection. Used by the writer thread, and directly by commands that write once.
 
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -29,7 +29,7 @@ use crate::store::rollup::due::{make_due, mark_stale};
 pub struct Database {
     connection: Connection,
     path: PathBuf,
-    /// /// Device and inode, to notice that the file was deleted or replaced.
+    /// Device and inode, to notice that the file was deleted or replaced.
     identity: Option<(u64, u64)>,
     hosts: HashMap<(HostAddress, Option<IpVersion>), CachedHost>,
     run_id: Option<i64>,
@@ -40,12 +40,12 @@ pub struct Database {
 #[derive(Debug)]
 pub struct Opened {
     pub database: Database,
-    /// /// Set when the file was one of the original's and has been converted.
+    /// Set when the file was one of the original's and has been converted.
     pub import: Option<Import>,
 }
 
 impl Database {
-    /// /// Opens or creates a file of ours, or converts one of the original's. `progress` is called
+    /// Opens or creates a file of ours, or converts one of the original's. `progress` is called
     /// with the number of rows done and of all rows.
     pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError> {
         let (connection, import) = open_to_write(path, progress)?;
@@ -65,21 +65,21 @@ impl Database {
         &self.path
     }
 
-    /// /// Whether the file was deleted or replaced while it was open: what is written then is
+    /// Whether the file was deleted or replaced while it was open: what is written then is
     /// lost.
     pub fn is_taken_away(&self) -> bool {
         self.identity.is_some() && identity_of(&self.path) != self.identity
     }
 
-    /// /// Closes a file that was deleted or replaced, and opens or creates the one at its path.
+    /// Closes a file that was deleted or replaced, and opens or creates the one at its path.
     pub fn reopen(&mut self, now: UtcMillis) -> Result<(), StoreError> {
-        // // The log belongs to the old file. Both files use the same names for log and index, so
+        // The log belongs to the old file. Both files use the same names for log and index, so
         // the old one is closed before the new one is opened.
         self.checkpoint();
         let nothing =
             Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
         drop(std::mem::replace(&mut self.connection, nothing));
-        // // Matches no file: this is retried until a file can be opened.
+        // Matches no file: this is retried until a file can be opened.
         self.identity = Some((0, 0));
         let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
         database.begin_run(now)?;
@@ -89,7 +89,7 @@ impl Database {
         Ok(())
     }
 
-    /// /// Start and last activity of each recorded run of a monitor, in the order in which they
+    /// Start and last activity of each recorded run of a monitor, in the order in which they
     /// ran.
     pub fn runs(&self) -> Result<Vec<(UtcMillis, UtcMillis)>, StoreError> {
         const RUNS: &str = "select started_at, alive_at from monitor_run order by id";
@@ -104,7 +104,7 @@ impl Database {
         read().map_err(|cause| self.failed("reading", cause))
     }
 
-    /// /// Records that this monitor runs.
+    /// Records that this monitor runs.
     pub fn begin_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
         const BEGIN: &str =
             "insert into monitor_run(started_at, alive_at, version) values(?1, ?1, ?2)";
@@ -116,7 +116,7 @@ impl Database {
         Ok(())
     }
 
-    /// /// As [`Database::write_records`], with a scene of these checks only.
+    /// As [`Database::write_records`], with a scene of these checks only.
     pub fn write(
         &mut self,
         results: &[CheckResult],
@@ -129,7 +129,7 @@ impl Database {
         self.write_records(&records, &scene, now, run).map(|_| ())
     }
 
-    /// /// Writes records, the outages that they begin and end with the causes that `scene` shows,
+    /// Writes records, the outages that they begin and end with the causes that `scene` shows,
     /// the state of this run, and the roll-ups that are due, in one transaction. Returns lines for
     /// the log: outages that ended, links that went down or were restored.
     pub fn write_records(
@@ -140,7 +140,7 @@ impl Database {
         run: RunState,
     ) -> Result<Vec<String>, StoreError> {
         self.write_all(records, scene, now, run).map_err(|cause| {
-            // // Hosts that the transaction had inserted were rolled back.
+            // Hosts that the transaction had inserted were rolled back.
             self.hosts.clear();
             self.failed("writing", cause)
         })
@@ -180,7 +180,7 @@ impl Database {
                         Some(settings),
                     )?;
                     let written_at = insert(&transaction, host_id, result)?;
-                    // // Not cached between commits: another process may have made the roll-up
+                    // Not cached between commits: another process may have made the roll-up
                     // meanwhile.
                     mark_stale(&transaction, host_id, written_at.hour())?;
                     outages.add_check(host_id, result, written_at)?;
@@ -201,7 +201,7 @@ impl Database {
         let has_notices = notices.write()?;
         make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
-            // // A clock that was set back does not shorten the run.
+            // A clock that was set back does not shorten the run.
             const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2 where id = ?3";
             let stopped_at = (run == RunState::Stopped).then_some(now.0);
             transaction
@@ -213,7 +213,7 @@ impl Database {
         Ok(news)
     }
 
-    /// /// Corrects the times of rows that were recorded while the clock was wrong; returns how
+    /// Corrects the times of rows that were recorded while the clock was wrong; returns how
     /// many checks.
     pub fn apply_clock_step(&mut self, step: &ClockStep) -> Result<usize, StoreError> {
         let run_id = self.run_id;
@@ -228,7 +228,7 @@ impl Database {
         write().map_err(|cause| self.failed("writing", cause))
     }
 
-    /// /// Notes for the monitor, which is another process, that a user views the newest results.
+    /// Notes for the monitor, which is another process, that a user views the newest results.
     pub fn note_watcher(path: &Path, now: UtcMillis) -> Result<(), StoreError> {
         let write = || -> rusqlite::Result<()> {
             let connection =
@@ -247,7 +247,7 @@ impl Database {
         })
     }
 
-    /// /// When a user last viewed the newest results through another process.
+    /// When a user last viewed the newest results through another process.
     pub fn watched_at(&self) -> Option<UtcMillis> {
         const LOOKED: &str = "select max(looked_at) from watcher";
         let looked = self
@@ -261,14 +261,14 @@ impl Database {
         self.outage_rules = rules;
     }
 
-    /// /// The longest time to wait for another writer.
+    /// The longest time to wait for another writer.
     pub fn set_busy_timeout(&mut self, timeout: Duration) {
         if let Err(error) = self.connection.busy_timeout(timeout) {
             log::debug!("{}: {error}", self.path.display());
         }
     }
 
-    /// /// Imports a file of the original in one transaction; what was imported before is
+    /// Imports a file of the original in one transaction; what was imported before is
     /// recognised.
     pub fn import(
         &mut self,
@@ -294,7 +294,7 @@ impl Database {
         }
     }
 
-    /// /// Moves the write-ahead log into the file, except what active readers still need.
+    /// Moves the write-ahead log into the file, except what active readers still need.
     pub fn checkpoint(&self) {
         if let Err(error) = self
             .connection
@@ -308,7 +308,7 @@ impl Database {
         self.pending_notices.kinds = kinds;
     }
 
-    /// /// Whether a notice was written since the last call.
+    /// Whether a notice was written since the last call.
     pub fn take_new_notices(&mut self) -> bool {
         std::mem::take(&mut self.pending_notices.is_new)
     }

@@ -1,4 +1,4 @@
-//! //! Writes notices, which src/alerts/ sends, in the transaction that records what they are
+//! Writes notices, which src/alerts/ sends, in the transaction that records what they are
 //! about, so that none is lost and none is wrong. A notice has only the ids of its events: the
 //! alert describes them as they are recorded when it is sent.
 
@@ -12,19 +12,19 @@ use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
 use serde_json::json;
 
-/// /// More than an unstable line causes in a month without a successful alert.
+/// More than an unstable line causes in a month without a successful alert.
 const MAX_WAITING: i64 = 10_000;
 
-/// /// Dropped together, so that one log line reports all of them.
+/// Dropped together, so that one log line reports all of them.
 const DROPPED_AT_ONCE: i64 = 1000;
 
 const SENT_RETENTION_MS: i64 = 30 * 86_400_000;
 
-/// /// How much earlier an event of the same incident may have begun: the limit of incident.rs, and
+/// How much earlier an event of the same incident may have begun: the limit of incident.rs, and
 /// a margin.
 const MAX_INCIDENT_MS: i64 = 3_700_000;
 
-/// /// The configured kinds, and whether a notice was written since this was last queried.
+/// The configured kinds, and whether a notice was written since this was last queried.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PendingNotices {
     pub kinds: AlertKinds,
@@ -37,7 +37,7 @@ impl PendingNotices {
     }
 }
 
-/// /// What may need a notice, collected during a transaction.
+/// What may need a notice, collected during a transaction.
 pub struct Notices<'c> {
     connection: &'c Connection,
     kinds: AlertKinds,
@@ -50,12 +50,12 @@ pub struct Notices<'c> {
 enum Change {
     Began(EventId),
     Ended(EventId),
-    /// /// With the JSON of the check.
+    /// With the JSON of the check.
     Degraded(String),
 }
 
 impl<'c> Notices<'c> {
-    /// /// Within the caller's transaction.
+    /// Within the caller's transaction.
     pub fn new(connection: &'c Connection, pending: PendingNotices, now: UtcMillis) -> Notices<'c> {
         Notices {
             connection,
@@ -87,7 +87,7 @@ impl<'c> Notices<'c> {
         self.changes.push(Change::Ended(event_id));
     }
 
-    /// /// Whether a check that was recorded at `at` is degraded and its host was up before. After
+    /// Whether a check that was recorded at `at` is degraded and its host was up before. After
     /// silence a degraded check is part of the recovery.
     pub fn check_degraded(
         &mut self,
@@ -129,7 +129,7 @@ impl<'c> Notices<'c> {
         Ok(())
     }
 
-    /// /// Writes the notices; returns whether there are any.
+    /// Writes the notices; returns whether there are any.
     pub fn write(self) -> rusqlite::Result<bool> {
         if self.kinds.is_empty() || self.changes.is_empty() {
             return Ok(false);
@@ -155,7 +155,7 @@ impl<'c> Notices<'c> {
         Ok(true)
     }
 
-    /// /// Ids of the events of each incident that has a new event.
+    /// Ids of the events of each incident that has a new event.
     fn incidents(&self) -> rusqlite::Result<Vec<Vec<EventId>>> {
         let began: Vec<EventId> = self
             .changes
@@ -217,7 +217,7 @@ impl<'c> Notices<'c> {
             .collect())
     }
 
-    /// /// An event that began together with others. The first makes the notice of the incident,
+    /// An event that began together with others. The first makes the notice of the incident,
     /// which replaces the unsent notices of its events; later ones are reported when it ends.
     fn join(&self, event_id: EventId, members: &[EventId]) -> rusqlite::Result<()> {
         const JOIN: &str = "insert into notice_event(event_id, notice_id) values(?1, ?2)";
@@ -243,7 +243,7 @@ impl<'c> Notices<'c> {
         self.add(AlertKind::Incident, members, None)
     }
 
-    /// /// An event that ended: it has a notice of its own, or one for its whole incident when that
+    /// An event that ended: it has a notice of its own, or one for its whole incident when that
     /// ended.
     fn end(&self, event_id: EventId) -> rusqlite::Result<()> {
         const IS_SENT: &str =
@@ -323,16 +323,16 @@ impl<'c> Notices<'c> {
     }
 }
 
-/// /// The result of sending a notice.
+/// The result of sending a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoticeResult {
-    /// /// The notice's.
+    /// The notice's.
     pub id: i64,
-    /// /// `None` when the attempt failed.
+    /// `None` when the attempt failed.
     pub told_at: Option<UtcMillis>,
 }
 
-/// /// Records the result of sending a notice, and deletes notices that were sent long ago.
+/// Records the result of sending a notice, and deletes notices that were sent long ago.
 pub fn record_result(connection: &Connection, result: &NoticeResult) -> rusqlite::Result<()> {
     const RECORD: &str = "update notice set tries = tries + 1, told_at = ?2 where id = ?1";
     const DELETE: &str = "delete from notice where told_at < ?1";

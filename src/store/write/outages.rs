@@ -1,4 +1,4 @@
-//! //! Records outages. Each check passes through its host's outage detector in the transaction
+//! Records outages. Each check passes through its host's outage detector in the transaction
 //! that writes it, so that events and checks agree. Nothing is cached between commits: the state of
 //! a host is read from its ongoing event and its newest checks, also after a restart, after a
 //! failed commit, and when several processes write. While every host answers, that costs a query of
@@ -17,52 +17,52 @@ use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// /// The hosts of a transaction that did not answer lately.
+/// The hosts of a transaction that did not answer lately.
 pub struct Outages<'c> {
     connection: &'c Connection,
     rules: OutageRules,
     now: UtcMillis,
-    /// /// Ongoing events of hosts that had no check in this transaction yet.
+    /// Ongoing events of hosts that had no check in this transaction yet.
     open: HashMap<HostId, Open>,
-    /// /// Ongoing events without a host id.
+    /// Ongoing events without a host id.
     open_by_address: HashMap<String, Open>,
     detectors: HashMap<HostId, TrackedHost>,
-    /// /// What this transaction has changed, in order.
+    /// What this transaction has changed, in order.
     pub changed: Vec<Changed>,
 }
 
-/// /// An event that this transaction began, continued or ended.
+/// An event that this transaction began, continued or ended.
 pub struct Changed {
     pub event_id: EventId,
     pub host: Arc<Host>,
     pub change: OutageChange,
 }
 
-/// /// An ongoing event.
+/// An ongoing event.
 struct Open {
     event_id: EventId,
     outage: Outage,
 }
 
-/// /// The probes to a silent host that has no outage yet.
+/// The probes to a silent host that has no outage yet.
 #[derive(Clone, Copy, Default)]
 struct Suspicion {
     replied_at: Option<UtcMillis>,
-    /// /// Lost probes since then.
+    /// Lost probes since then.
     lost: i64,
 }
 
-/// More than fit into the longest suspicion: a damaged database may hold any number.
+/// More than fit into a suspicion: a damaged database may contain any number.
 const MAX_LOST_PROBES: i64 = 100_000;
 
-/// /// The detector of a host and its ongoing event.
+/// The detector of a host and its ongoing event.
 struct TrackedHost {
     detector: OutageDetector,
     event_id: Option<EventId>,
 }
 
 impl<'c> Outages<'c> {
-    /// /// Reads the ongoing events, inside the caller's transaction.
+    /// Reads the ongoing events, inside the caller's transaction.
     pub fn read(
         connection: &'c Connection,
         rules: OutageRules,
@@ -77,7 +77,7 @@ impl<'c> Outages<'c> {
                 event_id: event.id,
                 outage,
             };
-            // // The newest of several: the others follow in later transactions.
+            // The newest of several: the others follow in later transactions.
             match event.host_id {
                 Some(host_id) => open.insert(host_id, found),
                 None => open_by_address.insert(event.host_address, found),
@@ -94,7 +94,7 @@ impl<'c> Outages<'c> {
         })
     }
 
-    /// /// Adds a check that was recorded at `at`, and writes what it changes.
+    /// Adds a check that was recorded at `at`, and writes what it changes.
     pub fn add_check(
         &mut self,
         host_id: HostId,
@@ -112,7 +112,7 @@ impl<'c> Outages<'c> {
                 detector: self.detector_without_event(host_id, at)?.0,
                 event_id: None,
             },
-            // // An answered check of a host without an outage changes nothing.
+            // An answered check of a host without an outage changes nothing.
             None => return Ok(()),
         };
         let change = tracked.detector.add_check(&check, self.now);
@@ -122,14 +122,14 @@ impl<'c> Outages<'c> {
     pub fn add_probe(&mut self, host_id: HostId, probe: &Probe) -> rusqlite::Result<()> {
         let mut tracked = match self.tracked(host_id, &probe.host, probe.at)? {
             Some(tracked) => tracked,
-            // // No ongoing outage, but one may begin.
+            // No ongoing outage, but one may begin.
             None if self.rules.down_after > 1 => {
                 let (detector, suspicion) = self.detector_without_event(host_id, probe.at)?;
                 if !detector.needs_probing() {
                     return Ok(());
                 }
                 self.record_suspicion(host_id, probe, suspicion)?;
-                // // The detector is not kept: the recorded probes suffice.
+                // The detector is not kept: the recorded probes suffice.
                 return Ok(());
             }
             None => return Ok(()),
@@ -158,7 +158,7 @@ impl<'c> Outages<'c> {
         Ok(())
     }
 
-    /// /// The detector of a host with an ongoing event, or of this transaction.
+    /// The detector of a host with an ongoing event, or of this transaction.
     fn tracked(
         &mut self,
         host_id: HostId,
@@ -171,7 +171,7 @@ impl<'c> Outages<'c> {
         }
     }
 
-    /// /// Records a probe to a silent host that has no outage yet.
+    /// Records a probe to a silent host that has no outage yet.
     fn record_suspicion(
         &self,
         host_id: HostId,
@@ -190,7 +190,7 @@ impl<'c> Outages<'c> {
             .map(|_| ())
     }
 
-    /// /// The probes to a host before `at` and after its newest answered check.
+    /// The probes to a host before `at` and after its newest answered check.
     fn suspicion(
         &self,
         host_id: HostId,
@@ -219,7 +219,7 @@ impl<'c> Outages<'c> {
         Ok(found?.unwrap_or_default())
     }
 
-    /// /// The detector of a host with an ongoing event.
+    /// The detector of a host with an ongoing event.
     fn resume(
         &mut self,
         host_id: HostId,
@@ -233,7 +233,7 @@ impl<'c> Outages<'c> {
         else {
             return Ok(None);
         };
-        // // A check that was recorded before the import may show that an imported event ended.
+        // A check that was recorded before the import may show that an imported event ended.
         if !is_own && let Some(reply) = self.first_reply(host_id, outage.start, at)? {
             let end = outage.end(&reply);
             self.record(
@@ -261,7 +261,7 @@ impl<'c> Outages<'c> {
         }))
     }
 
-    /// /// The detector of a host without an ongoing event, after its newest checks and probes
+    /// The detector of a host without an ongoing event, after its newest checks and probes
     /// before `at`; and these probes.
     fn detector_without_event(
         &self,
@@ -270,7 +270,7 @@ impl<'c> Outages<'c> {
     ) -> rusqlite::Result<(OutageDetector, Suspicion)> {
         let mut newest = self.newest_checks(host_id, at, self.rules.down_after)?;
         let suspicion = self.suspicion(host_id, at, &newest)?;
-        // // A probe after these checks was answered: their silence is over.
+        // A probe after these checks was answered: their silence is over.
         if let Some(replied) = suspicion.replied_at {
             newest.retain(|check| check.at > replied);
         }
@@ -283,7 +283,7 @@ impl<'c> Outages<'c> {
                 trailing_loss: None,
             }));
         let mut detector = OutageDetector::new(self.rules, last);
-        // // More silent checks belong to an event that was deleted.
+        // More silent checks belong to an event that was deleted.
         let counted = silent.min(usize::from(self.rules.down_after.saturating_sub(1)));
         for check in newest[..counted].iter().rev() {
             detector.add_check(check, self.now);
@@ -294,7 +294,7 @@ impl<'c> Outages<'c> {
         Ok((detector, suspicion))
     }
 
-    /// /// Newest first.
+    /// Newest first.
     fn newest_checks(
         &self,
         host_id: HostId,
@@ -329,7 +329,7 @@ impl<'c> Outages<'c> {
             .optional()
     }
 
-    /// /// Writes a change to the host's event; returns its id, and once more if it is ongoing.
+    /// Writes a change to the host's event; returns its id, and once more if it is ongoing.
     fn record(
         &self,
         host_id: HostId,
@@ -376,7 +376,7 @@ impl<'c> Outages<'c> {
     }
 }
 
-/// /// A check without any sent ping had failed in the original. Values that are not numbers count
+/// A check without any sent ping had failed in the original. Values that are not numbers count
 /// as silence.
 fn read_check(row: &Row<'_>) -> rusqlite::Result<CheckSample> {
     let count = |index| value::<u32>(row, index).unwrap_or(0);
@@ -397,7 +397,7 @@ fn read_check(row: &Row<'_>) -> rusqlite::Result<CheckSample> {
     })
 }
 
-/// /// `None` for other events than outages, and without a readable start.
+/// `None` for other events than outages, and without a readable start.
 fn outage_of(event: &OutageEvent) -> Option<Outage> {
     let pings = event
         .packets_sent

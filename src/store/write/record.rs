@@ -1,4 +1,4 @@
-//! //! What the writer receives.
+//! What the writer receives.
 
 use std::ops::RangeInclusive;
 
@@ -6,7 +6,7 @@ use super::notices::NoticeResult;
 use crate::pure::model::{CheckResult, Interruption, Probe};
 use crate::pure::time::UtcMillis;
 
-/// /// What is written to the database.
+/// What is written to the database.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Record {
     Check(CheckResult),
@@ -16,7 +16,7 @@ pub enum Record {
 }
 
 impl Record {
-    /// /// Moves its times that lie within `times`, which were taken from a wrong clock.
+    /// Moves its times that lie within `times`, which were taken from a wrong clock.
     pub(in crate::store) fn redate(&mut self, times: &RangeInclusive<i64>, by_ms: i64) {
         let correct = |at: &mut UtcMillis| {
             if times.contains(&at.0) {
@@ -41,7 +41,7 @@ impl From<CheckResult> for Record {
     }
 }
 
-/// /// What is recorded of the running monitor.
+/// What is recorded of the running monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum RunState {
     Running,

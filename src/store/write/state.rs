@@ -16,12 +16,12 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
 use std::thread;
 use std::time::Duration;
 
-/// /// The configuration of the store.
+/// The configuration of the store.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct StoreSettings {
-    /// /// The longest time that a result waits in memory.
+    /// The longest time that a result waits in memory.
     pub flush: Duration,
-    /// /// Of checks.
+    /// Of checks.
     pub retention: Duration,
     pub rollup_retention: Duration,
     pub outages: OutageRules,
@@ -38,48 +38,48 @@ pub enum Order {
     Finish,
 }
 
-/// /// A result is written this soon while a user may be waiting for it.
+/// A result is written this soon while a user may be waiting for it.
 const SOON: Duration = Duration::from_millis(1500);
 
-/// /// How often the time of the monitor's last activity is written when there is nothing else to
+/// How often the time of the monitor's last activity is written when there is nothing else to
 /// write.
 const HEARTBEAT: Duration = Duration::from_secs(60);
 
-/// /// How long a commit waits for another writer. A stop takes at most two seconds, and a commit
+/// How long a commit waits for another writer. A stop takes at most two seconds, and a commit
 /// and a deletion may have to end before the last commit begins.
 pub const COMMIT_BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// /// How long a user counts as watching after a request for the newest results.
+/// How long a user counts as watching after a request for the newest results.
 const WATCHED: Duration = Duration::from_secs(60);
 
-/// How often it is looked whether somebody detectors through another process.
+/// How often the database is queried for a user who watches through another process.
 const WATCHER_POLL: Duration = Duration::from_secs(2);
 
-/// /// Results are written soon for this long after the start: a user may be setting the program
+/// Results are written soon for this long after the start: a user may be setting the program
 /// up.
 const STARTUP: Duration = Duration::from_secs(60);
 
-/// /// Until a failed commit is retried.
+/// Until a failed commit is retried.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// /// The most records kept in memory while nothing can be written: four days of three hosts at
+/// The most records kept in memory while nothing can be written: four days of three hosts at
 /// one check a minute, 6 MB.
 const MAX_PENDING: usize = 20_000;
 
-/// /// This many records are written at once: with many hosts, waiting costs memory and saves
+/// This many records are written at once: with many hosts, waiting costs memory and saves
 /// little.
 const FLUSH_PENDING: usize = 2000;
 
-/// /// The shortest time between two wake-ups: waking for each result would cost a tenth of what a
+/// The shortest time between two wake-ups: waking for each result would cost a tenth of what a
 /// ping costs.
 const MIN_WAKE_INTERVAL: Duration = Duration::from_millis(200);
 
 const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 
-/// /// Rows deleted in one transaction: some milliseconds on a router.
+/// Rows deleted in one transaction: some milliseconds on a router.
 const PRUNE_ROWS: u32 = 1000;
 
-/// /// A smaller change of the clock is an adjustment, not a step.
+/// A smaller change of the clock is an adjustment, not a step.
 const CLOCK_STEP: Duration = Duration::from_secs(2);
 
 pub struct WriterState {
@@ -88,16 +88,15 @@ pub struct WriterState {
     started: Monotonic,
     last_flush: Monotonic,
     watched_until: Monotonic,
-    /// When it is looked again whether somebody detectors through another process.
     watcher_poll_at: Monotonic,
     pending: VecDeque<Record>,
     states: HashMap<Arc<Host>, State>,
     scene: Scene,
     flush_at: Monotonic,
     prune_at: Monotonic,
-    /// /// As they were last read.
+    /// As they were last read.
     clocks: ClockSample,
-    /// /// When this run began, corrected for clock steps.
+    /// When this run began, corrected for clock steps.
     run_started: UtcMillis,
     wake: Option<SyncSender<()>>,
     is_failing: bool,
@@ -123,7 +122,7 @@ impl WriterState {
             states: HashMap::new(),
             scene: Scene::default(),
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
-            // // Not while the first checks run.
+            // Not while the first checks run.
             prune_at: started.after(doubt.unwrap_or(Duration::from_secs(10))),
             clocks: start,
             run_started: start.utc(),
@@ -181,7 +180,7 @@ impl WriterState {
             }
             Record::Probe(probe) => {
                 self.scene.add_probe(probe);
-                // // It may be the end of an outage.
+                // It may be the end of an outage.
                 probe.is_answered
             }
             Record::Interruption(_) | Record::Notice(_) => true,
@@ -190,7 +189,7 @@ impl WriterState {
             && self.pending.len() >= MAX_PENDING / 2
             && matches!(&record, Record::Probe(probe) if !probe.is_answered)
         {
-            // // A probe a second for each silent host would displace checks.
+            // A probe a second for each silent host would displace checks.
             return;
         }
         if self.pending.len() >= MAX_PENDING && self.is_failing {
@@ -200,13 +199,13 @@ impl WriterState {
         let is_notice = matches!(record, Record::Notice(_));
         self.pending.push_back(record);
         self.schedule_flush(is_news);
-        // // The next notice waits for it, and after a crash this one would be sent again.
+        // The next notice waits for it, and after a crash this one would be sent again.
         if is_notice && !self.is_failing {
             self.flush_at = sys::monotonic();
         }
     }
 
-    /// /// Ends the outages of hosts that are no longer checked, since their end will not be seen.
+    /// Ends the outages of hosts that are no longer checked, since their end will not be seen.
     fn set_hosts(&mut self, hosts: &[Arc<Host>]) {
         self.scene
             .retain_hosts(|host| hosts.iter().any(|kept| **kept == *host));
@@ -225,7 +224,7 @@ impl WriterState {
             return;
         }
         self.states.retain(|host, _| is_kept(host));
-        // // Their last checks are written first.
+        // Their last checks are written first.
         self.flush(RunState::Running);
         if let Err(error) = gone.iter().try_for_each(|host| self.database.leave(host)) {
             log::warn!("{error}");
@@ -240,7 +239,7 @@ impl WriterState {
         ));
     }
 
-    /// /// Soon for news or while a user may be waiting, else after the configured time.
+    /// Soon for news or while a user may be waiting, else after the configured time.
     fn schedule_flush(&mut self, is_news: bool) {
         let now = sys::monotonic();
         let is_urgent = is_news || now < self.watched_until || now < self.started.after(STARTUP);
@@ -266,7 +265,7 @@ impl WriterState {
         self.database.set_alerts(settings.alerts);
     }
 
-    /// /// Whether a user views the newest results through a dashboard in another process.
+    /// Whether a user views the newest results through a dashboard in another process.
     fn poll_watcher(&mut self) {
         let now = sys::clocks();
         if now.monotonic < self.watched_until || now.monotonic < self.watcher_poll_at {
@@ -283,7 +282,7 @@ impl WriterState {
         }
     }
 
-    /// /// Pending records, and those of the next minute, are written soon.
+    /// Pending records, and those of the next minute, are written soon.
     fn note_watcher(&mut self) {
         let now = sys::monotonic();
         self.watched_until = now.after(WATCHED);
@@ -292,7 +291,7 @@ impl WriterState {
         }
     }
 
-    /// /// Writes the pending records and the time of the last activity. On failure they stay
+    /// Writes the pending records and the time of the last activity. On failure they stay
     /// pending.
     fn flush(&mut self, run: RunState) {
         let result = self
@@ -321,7 +320,7 @@ impl WriterState {
                 self.pending.clear();
                 self.pending.shrink_to(256);
                 if self.database.take_new_notices() {
-                    // // So that the cause is recorded by the time the alert is sent.
+                    // So that the cause is recorded by the time the alert is sent.
                     self.flush_at = self.flush_at.min(now.after(SOON));
                     self.wake.as_ref().map(|wake| wake.try_send(()));
                 }
@@ -336,7 +335,7 @@ impl WriterState {
         }
     }
 
-    /// /// Writes to a file that was deleted or replaced while it was open would be lost.
+    /// Writes to a file that was deleted or replaced while it was open would be lost.
     fn reopen_if_replaced(&mut self) -> Result<(), StoreError> {
         if !self.database.is_taken_away() {
             return Ok(());
@@ -352,7 +351,7 @@ impl WriterState {
         Ok(())
     }
 
-    /// /// When the clock was set since it was last read, corrects the times of pending and
+    /// When the clock was set since it was last read, corrects the times of pending and
     /// recorded rows. A clock that was set far ahead may be wrong, as at the start.
     fn check_clock(&mut self) -> Result<(), StoreError> {
         let now = sys::clocks();
@@ -370,14 +369,14 @@ impl WriterState {
             {
                 self.run_started = UtcMillis(self.run_started.0.saturating_add(step.step_ms));
             }
-            // // Pending records are older than a step forward, whichever clock was right.
+            // Pending records are older than a step forward, whichever clock was right.
             let times = wrong.or((step.step_ms > 0).then(|| 0..=step.before().0));
             if let Some(times) = &times {
                 self.pending
                     .iter_mut()
                     .for_each(|record| record.redate(times, step.step_ms));
             }
-            // // The scene's times are those of the old clock.
+            // The scene's times are those of the old clock.
             self.scene = Scene::default();
             let direction = if step.step_ms < 0 { "back" } else { "forward" };
             let length = phrase::duration(Duration::from_millis(step.step_ms.unsigned_abs()));
@@ -414,7 +413,7 @@ impl WriterState {
             self.database
                 .prune(sys::clocks().utc(), retention, rollup_retention, PRUNE_ROWS);
         let pause = match result {
-            // // Between two transactions results are received and others may write.
+            // Between two transactions results are received and others may write.
             Ok(pruned) if pruned.is_more => Duration::from_millis(50),
             Ok(_) => PRUNE_EVERY,
             Err(error) if error.is_busy() => RETRY,
@@ -426,7 +425,7 @@ impl WriterState {
         self.prune_at = sys::monotonic().after(pause);
     }
 
-    /// /// The last commit; returns how many results are lost.
+    /// The last commit; returns how many results are lost.
     fn close(mut self) -> u64 {
         self.flush(RunState::Stopped);
         if self.is_failing {
@@ -438,7 +437,7 @@ impl WriterState {
     }
 }
 
-// // A commit, a deletion and the last commit may each wait that long.
+// A commit, a deletion and the last commit may each wait that long.
 const _: () = assert!(
     COMMIT_BUSY_TIMEOUT.as_millis() * 3 < 2000,
     "a stop is over within two seconds"

@@ -1,4 +1,4 @@
-//! //! Records from the scene the cause of an outage with its evidence and the path of packets, and
+//! Records from the scene the cause of an outage with its evidence and the path of packets, and
 //! the events that are not a host's: a link that is down, a name that does not resolve. In the
 //! transaction that records the outages.
 
@@ -14,7 +14,7 @@ use crate::pure::time::UtcMillis;
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use rusqlite::{Connection, OptionalExtension, params};
 
-/// /// Paths stored with an event: the first and the newest.
+/// Paths stored with an event: the first and the newest.
 const PATHS: usize = 5;
 
 pub fn record(
@@ -29,7 +29,7 @@ pub fn record(
     record_names(connection, scene, notices, now)
 }
 
-/// /// Judges every outage that changed, by the observations from its start to its end or now.
+/// Judges every outage that changed, by the observations from its start to its end or now.
 fn judge_changed(
     connection: &Connection,
     scene: &Scene,
@@ -38,7 +38,7 @@ fn judge_changed(
     news: &mut Vec<String>,
 ) -> rusqlite::Result<()> {
     let mut judged = std::collections::HashSet::new();
-    // // The newest change of an event includes the earlier ones.
+    // The newest change of an event includes the earlier ones.
     for Changed {
         event_id,
         host,
@@ -81,7 +81,7 @@ fn judge(
     from: UtcMillis,
     to: UtcMillis,
 ) -> rusqlite::Result<Option<Cause>> {
-    // // An unknown cause never replaces a known one.
+    // An unknown cause never replaces a known one.
     const WRITE: &str = "update outage_events set cause = ?2, facts = ?3 where id = ?1
                             and (cause is not ?2 or facts is not ?3) and (?2 <> 'unknown' or coalesce(cause, 'unknown') = 'unknown')";
     let Some(snapshot) = scene.evidence(host, from, to) else {
@@ -123,7 +123,7 @@ fn add_path(connection: &Connection, event_id: EventId, path: &Path) -> rusqlite
         .map(|_| ())
 }
 
-/// /// Ongoing events of a kind.
+/// Ongoing events of a kind.
 fn open_events_of(connection: &Connection, kind: EventKind) -> rusqlite::Result<Vec<OutageEvent>> {
     let open = format!(
         "select {COLUMNS} from outage_events where end_time is null and event_type = ?1 order by id"
@@ -207,7 +207,7 @@ fn end(
     Ok(())
 }
 
-/// /// `host_name` of events of this machine's own link; their `host_address` says for which
+/// `host_name` of events of this machine's own link; their `host_address` says for which
 /// versions of IP.
 const LINK: &str = "link";
 
@@ -227,12 +227,12 @@ fn versions_of(address: &str) -> Vec<IpVersion> {
         .collect()
 }
 
-/// /// How much later than the first the second version of IP may be restored.
+/// How much later than the first the second version of IP may be restored.
 const LINK_SETTLES_MS: i64 = 5_000;
 
 const WAS_RECORDED: &str = "select exists(select 1 from check_result where host_id in (select id from host where address = ?1))";
 
-/// /// One event for all hosts to which nothing can be sent.
+/// One event for all hosts to which nothing can be sent.
 fn record_links(
     connection: &Connection,
     scene: &Scene,
@@ -257,7 +257,7 @@ fn record_links(
                         .execute(params![event.id, address_of(&versions)])?;
                 }
             }
-            // // One of two versions is restored: the other gets an event of its own.
+            // One of two versions is restored: the other gets an event of its own.
             Some(LinkDown {
                 versions,
                 reason,
@@ -269,7 +269,7 @@ fn record_links(
                     .filter_map(|version| scene.link_restored_at(*version))
                     .max()
                     .unwrap_or(now);
-                // // Both versions of one cable are restored shortly after each other.
+                // Both versions of one cable are restored shortly after each other.
                 if (0..LINK_SETTLES_MS).contains(&(now.0 - at.0)) {
                     continue;
                 }
@@ -291,7 +291,7 @@ fn record_links(
                     .iter()
                     .filter_map(|version| scene.link_restored_at(*version))
                     .max();
-                // // After a restart that is unknown until something was sent.
+                // After a restart that is unknown until something was sent.
                 if let Some(at) = cleared.or_else(|| scene.measured_at(&known)) {
                     end(connection, notices, &event, at)?;
                 }
@@ -307,7 +307,7 @@ fn begin_link(
     notices: &mut Notices<'_>,
     link: &LinkDown,
 ) -> rusqlite::Result<()> {
-    // // A version of IP that never worked is not down: the user listed a host that this network
+    // A version of IP that never worked is not down: the user listed a host that this network
     // cannot reach.
     let mut was_there = link.earliest.is_some();
     for host in &link.hosts {
@@ -365,7 +365,7 @@ fn record_names(
         let is_known = open
             .iter()
             .any(|event| event.host_address == host.address.as_str());
-        // // A name that never resolved is an error in the configuration.
+        // A name that never resolved is an error in the configuration.
         if is_known
             || !connection
                 .prepare_cached(WAS_RECORDED)?

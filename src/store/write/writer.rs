@@ -1,4 +1,4 @@
-//! //! The thread that owns the writing connection. It collects records and commits them together,
+//! The thread that owns the writing connection. It collects records and commits them together,
 //! since every commit writes the same amount of journal. While the disk is full or another program
 //! has locked the database it keeps a bounded number of records in memory and retries. No other
 //! thread waits for the disk.
@@ -16,21 +16,21 @@ use crate::pure::scene::Observation;
 use crate::store::error::StoreError;
 use crate::sys;
 
-/// /// Capacity of the channel to the writer, for the time of a slow commit: at least this many
+/// Capacity of the channel to the writer, for the time of a slow commit: at least this many
 /// results.
 const QUEUE_LEN: usize = 1024;
 
 /// With many hosts, this many per host.
 const QUEUE_LEN_PER_HOST: usize = 4;
 
-/// /// Sends to the writer thread.
+/// Sends to the writer thread.
 #[derive(Clone, Debug)]
 pub struct WriterHandle {
     orders: SyncSender<Order>,
 }
 
 impl WriterHandle {
-    /// /// Does not wait; `false` when the queue is full and the record is lost.
+    /// Does not wait; `false` when the queue is full and the record is lost.
     pub fn record(&self, record: impl Into<Record>) -> bool {
         !matches!(
             self.orders.try_send(Order::Record(record.into())),
@@ -38,23 +38,23 @@ impl WriterHandle {
         )
     }
 
-    /// /// Does not wait; an observation is lost when the queue is full.
+    /// Does not wait; an observation is lost when the queue is full.
     pub fn observe(&self, observation: Observation) {
         let _ = self.orders.try_send(Order::Observation(observation));
     }
 
-    /// /// Only these hosts are checked from now on.
+    /// Only these hosts are checked from now on.
     pub fn set_hosts(&self, hosts: Vec<Arc<Host>>) {
         let _ = self.orders.send(Order::Hosts(hosts));
     }
 
-    /// /// A user is viewing the newest results: they are written sooner for a minute.
+    /// A user is viewing the newest results: they are written sooner for a minute.
     pub fn note_watcher(&self) {
-        // // When the queue is full, results are more urgent.
+        // When the queue is full, results are more urgent.
         let _ = self.orders.try_send(Order::Watched);
     }
 
-    /// /// Has `wake` signalled when a notice was written.
+    /// Has `wake` signalled when a notice was written.
     pub fn wake_for_notices(&self, wake: SyncSender<()>) {
         let _ = self.orders.send(Order::Wake(wake));
     }
@@ -72,7 +72,7 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// /// Records that the monitor runs and starts the thread. `hosts` is the number of hosts.
+    /// Records that the monitor runs and starts the thread. `hosts` is the number of hosts.
     pub fn start(
         mut database: Database,
         settings: StoreSettings,
@@ -83,7 +83,7 @@ impl Writer {
         database.begin_run(start.utc())?;
         let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
         let path = database.path().to_path_buf();
-        // // A commit that another program blocks for longer is retried: meanwhile the queue is
+        // A commit that another program blocks for longer is retried: meanwhile the queue is
         // emptied.
         database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         database.set_outage_rules(settings.outages);
@@ -111,7 +111,7 @@ impl Writer {
         !self.thread.is_finished()
     }
 
-    /// /// Writes all received records and closes the file; returns how many records could not be
+    /// Writes all received records and closes the file; returns how many records could not be
     /// written.
     pub fn finish(self) -> u64 {
         let _ = self.handle.orders.send(Order::Finish);
