@@ -8,7 +8,7 @@ use crate::config::HostConfig;
 use crate::pure::address::IpVersion;
 use crate::pure::model::{Host, State};
 use crate::pure::time::UtcMillis;
-use crate::store::{LatestCheck, MonitorRun, OutageEvent, Reader, StoreError};
+use crate::store::{LatestCheck, MonitorRun, OutageEvent, Reader, RecordedCheck, StoreError};
 
 #[derive(Debug)]
 pub struct HostStatuses {
@@ -62,7 +62,7 @@ impl HostStatuses {
         let families = |address: &str| {
             let recorded = latest
                 .iter()
-                .filter(|check| check.address == address)
+                .filter(|latest| latest.check.address == address)
                 .map(|check| check.family);
             let listed = configured
                 .iter()
@@ -86,7 +86,7 @@ impl HostStatuses {
                     None => event.host_address == address,
                 }),
                 age: latest
-                    .map(|check| now.0.saturating_sub(check.checked_at.0))
+                    .map(|latest| now.0.saturating_sub(latest.check.checked_at.0))
                     .filter(|age_ms| *age_ms >= -AHEAD_MS)
                     .map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or(0))),
                 delay: *delay,
@@ -105,9 +105,9 @@ impl HostStatuses {
             };
             let found = latest
                 .iter()
-                .filter(|check| check.address == address)
+                .filter(|latest| latest.check.address == address)
                 .filter(is_own);
-            let newest = found.max_by_key(|check| check.checked_at);
+            let newest = found.max_by_key(|latest| latest.check.checked_at);
             shown.insert((address, family));
             shown.insert((address, None));
             statuses.push(status(
@@ -120,14 +120,14 @@ impl HostStatuses {
         }
         let others = latest
             .iter()
-            .filter(|check| !shown.contains(&(check.address.as_str(), check.family)));
-        statuses.extend(others.map(|check| {
+            .filter(|other| !shown.contains(&(other.check.address.as_str(), other.family)));
+        statuses.extend(others.map(|other| {
             status(
-                check.name.as_str(),
-                check.address.as_str(),
-                check.family,
+                other.check.name.as_str(),
+                other.check.address.as_str(),
+                other.family,
                 None,
-                Some(check),
+                Some(other),
             )
         }));
         statuses
@@ -165,12 +165,15 @@ impl HostStatus<'_> {
     }
 
     /// The newest check, if it could be made.
-    pub fn measured(&self) -> Option<&LatestCheck> {
-        self.latest.filter(|check| check.is_measured)
+    pub fn measured(&self) -> Option<&RecordedCheck> {
+        self.latest
+            .filter(|latest| latest.is_measured())
+            .map(|latest| &latest.check)
     }
 
     pub fn state(&self) -> State {
-        self.latest.map_or(State::NotMeasured, LatestCheck::state)
+        self.latest
+            .map_or(State::NotMeasured, |latest| latest.check.state)
     }
 }
 

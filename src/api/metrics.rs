@@ -36,7 +36,7 @@ pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
             &|status| {
                 status
                     .latest
-                    .map(|check| f64::from(u8::from(!check.is_measured)))
+                    .map(|check| f64::from(u8::from(!check.is_measured())))
             },
         ),
         (
@@ -62,7 +62,7 @@ pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
         (
             "ace_check_timestamp_seconds",
             "When the newest check was made.",
-            &|status| Some(status.latest?.checked_at.0 as f64 / 1000.0),
+            &|status| Some(status.latest?.check.checked_at.0 as f64 / 1000.0),
         ),
         (
             "ace_host_stale",

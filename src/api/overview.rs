@@ -112,8 +112,12 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             role: status.config.map(|config| config.role.as_str()),
             state: status.state().as_str(),
             stale: status.is_stale(),
-            timestamp: status.latest.map(|check| check.checked_at.rfc3339()),
-            error: status.latest.and_then(|check| check.reason.as_deref()),
+            timestamp: status
+                .latest
+                .map(|latest| latest.check.checked_at.rfc3339()),
+            error: status
+                .latest
+                .and_then(|latest| latest.check.reason.as_deref()),
             avg_latency: measured.and_then(|check| check.latencies_ms()[1]),
             availability_percent: availability.availability_percent,
             coverage_percent: availability.coverage_percent,

@@ -5,7 +5,7 @@ use serde::Serialize;
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, json, now};
 use crate::status::{HostStatus, HostStatuses};
-use crate::store::{CheckJson, Checks, JsonFields, LatestCheck, Reader};
+use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck};
 use crate::web::{Body, Reply};
 
 /// The newest row of a host; null where nothing was recorded or nothing could be measured.
@@ -34,21 +34,25 @@ impl<'a> From<&'a HostStatus<'a>> for LatestRow<'a> {
     fn from(status: &'a HostStatus<'a>) -> Self {
         let measured = status.measured();
         let [min_latency, avg_latency, max_latency] =
-            measured.map_or([None; 3], LatestCheck::latencies_ms);
+            measured.map_or([None; 3], RecordedCheck::latencies_ms);
         LatestRow {
             host_name: status.name,
             host_address: status.address,
-            timestamp: status.latest.map(|check| check.checked_at.rfc3339()),
+            timestamp: status
+                .latest
+                .map(|latest| latest.check.checked_at.rfc3339()),
             success_count: measured.map(|check| check.received),
-            failure_count: measured.map(LatestCheck::failure_count),
-            success_rate: measured.map(LatestCheck::success_rate),
+            failure_count: measured.map(RecordedCheck::failure_count),
+            success_rate: measured.map(RecordedCheck::success_rate),
             min_latency,
             max_latency,
             avg_latency,
             state: status.state().as_str(),
             sent: measured.map(|check| check.sent),
             rtts_us: measured.and_then(|check| check.rtts_us.as_deref()),
-            error: status.latest.and_then(|check| check.reason.as_deref()),
+            error: status
+                .latest
+                .and_then(|latest| latest.check.reason.as_deref()),
             configured: status.config.is_some(),
             stale: status.is_stale(),
             age_seconds: status.age.map(|age| age.as_millis() as f64 / 1000.0),

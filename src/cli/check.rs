@@ -275,7 +275,8 @@ impl<'a> From<&'a CheckResult> for Row<'a> {
             late: result.late,
             duplicates: result.duplicates,
             foreign: result.foreign,
-            success_rate: (sent > 0).then(|| f64::from(received) * 100.0 / f64::from(sent)),
+            success_rate: (sent > 0)
+                .then(|| stats::success_rate(i64::from(sent), i64::from(received))),
             min_us: summary.map(|s| s.min_us),
             avg_us: summary.map(|s| s.avg_us),
             max_us: summary.map(|s| s.max_us),

@@ -9,7 +9,7 @@ use super::startup::configure;
 use crate::pure::model::State;
 use crate::pure::phrase;
 use crate::status::{HostStatus, HostStatuses};
-use crate::store::{LatestCheck, OutageEvent, Reader};
+use crate::store::{OutageEvent, Reader, RecordedCheck};
 use crate::sys;
 
 pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
@@ -64,21 +64,23 @@ impl<'a> From<&'a HostStatus<'a>> for Row<'a> {
     fn from(line: &'a HostStatus<'a>) -> Self {
         let measured = line.measured();
         let [min_latency, avg_latency, max_latency] =
-            measured.map_or([None; 3], LatestCheck::latencies_ms);
+            measured.map_or([None; 3], RecordedCheck::latencies_ms);
         Row {
             host_name: line.name,
             host_address: line.address,
-            timestamp: line.latest.map(|check| check.checked_at.rfc3339()),
+            timestamp: line.latest.map(|latest| latest.check.checked_at.rfc3339()),
             age_seconds: line.age.map(|age| age.as_millis() as f64 / 1000.0),
             stale: line.is_stale(),
             state: line.state().as_str(),
-            success_rate: measured.map(LatestCheck::success_rate),
+            success_rate: measured.map(RecordedCheck::success_rate),
             success_count: measured.map(|check| check.received),
-            failure_count: measured.map(LatestCheck::failure_count),
+            failure_count: measured.map(RecordedCheck::failure_count),
             min_latency,
             avg_latency,
             max_latency,
-            error: line.latest.and_then(|check| check.reason.as_deref()),
+            error: line
+                .latest
+                .and_then(|latest| latest.check.reason.as_deref()),
             configured: line.config.is_some(),
             outage: line.outage,
         }
@@ -104,10 +106,10 @@ fn text_of(lines: &[HostStatus<'_>]) -> String {
             cut(&printable(line.name), 32),
             cut(&printable(line.address), 40),
         ];
-        match line.latest {
+        match line.latest.map(|latest| &latest.check) {
             None => row.extend(["-".into(), "-".into(), "nothing recorded yet".into()]),
             Some(check) => {
-                let replies = if check.is_measured {
+                let replies = if line.measured().is_some() {
                     format!("{}/{}", check.received, check.sent)
                 } else {
                     "-".into()
@@ -133,7 +135,7 @@ fn text_of(lines: &[HostStatus<'_>]) -> String {
     })
 }
 
-fn latency(check: &LatestCheck) -> String {
+fn latency(check: &RecordedCheck) -> String {
     match (check.avg_us, check.min_us, check.max_us) {
         (Some(avg), Some(min), Some(max)) if max > min => {
             format!(
@@ -148,7 +150,7 @@ fn latency(check: &LatestCheck) -> String {
     }
 }
 
-fn last_check(line: &HostStatus<'_>, check: &LatestCheck) -> String {
+fn last_check(line: &HostStatus<'_>, check: &RecordedCheck) -> String {
     let mut text = match line.age {
         Some(age) => format!("{} ago", phrase::duration(age)),
         None => format!(

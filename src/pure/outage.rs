@@ -5,6 +5,7 @@
 //! store/write/outages.rs records the changes; pinger/ asks it whether to send probes.
 
 use crate::pure::model::CheckResult;
+use crate::pure::stats;
 use crate::pure::time::UtcMillis;
 
 /// When silence is an outage, and when the outage is over.
@@ -105,11 +106,7 @@ impl CheckSample {
 
     /// 0 to 100.
     pub fn success_rate(&self) -> f64 {
-        if self.sent == 0 {
-            0.0
-        } else {
-            f64::from(self.received) * 100.0 / f64::from(self.sent)
-        }
+        stats::success_rate(i64::from(self.sent), i64::from(self.received))
     }
 
     /// When the first ping that was answered was sent.

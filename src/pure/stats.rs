@@ -3,6 +3,15 @@
 
 use crate::pure::varint;
 
+/// 0 to 100 percent; 0 when nothing was sent.
+pub fn success_rate(sent: i64, received: i64) -> f64 {
+    if sent > 0 {
+        received as f64 * 100.0 / sent as f64
+    } else {
+        0.0
+    }
+}
+
 /// Summary of the round-trip times of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Summary {

@@ -911,7 +911,9 @@ fn thresholds_of_a_hosts_own_are_in_every_answer_and_stay_in_roll_ups() {
     let counts = sums(200);
     assert_eq!((counts.degraded, counts.down, counts.checks()), (2, 1, 3));
     assert_eq!(
-        reader(&path).latest_checks(at(200)).expect("checks")[0].state(),
+        reader(&path).latest_checks(at(200)).expect("checks")[0]
+            .check
+            .state,
         ace_connection_logger::pure::model::State::Down
     );
     // Two hours later they are rolled up; thresholds that are changed then judge what comes.

@@ -136,7 +136,7 @@ pub fn clock(database: &Path) -> Diagnosis {
         .ok()
         .flatten()
         .and_then(|reader| reader.latest_checks(UtcMillis(i64::MAX)).ok())
-        .and_then(|checks| checks.iter().map(|check| check.checked_at).max());
+        .and_then(|checks| checks.iter().map(|latest| latest.check.checked_at).max());
     match newest {
         _ if now < MIN_CLOCK => {
             Diagnosis::failed(SUBJECT, format!("it says {shown}"), sys::CLOCK_CURE)

@@ -42,11 +42,7 @@ pub struct RecordedCheck {
 impl RecordedCheck {
     /// 0 to 100.
     pub fn success_rate(&self) -> f64 {
-        if self.sent > 0 {
-            self.received as f64 * 100.0 / self.sent as f64
-        } else {
-            0.0
-        }
+        stats::success_rate(self.sent, self.received)
     }
 
     /// Pings that were not answered.

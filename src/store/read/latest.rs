@@ -2,83 +2,37 @@
 
 use rusqlite::Row;
 
+use super::checks::RecordedCheck;
 use super::reader::Reader;
 use crate::pure::address::IpVersion;
 use crate::pure::model::{HostId, State, Thresholds};
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
-use crate::store::columns::{read_thresholds, text};
+use crate::store::columns::{read_thresholds, text, value};
 use crate::store::error::StoreError;
 
 /// The newest check of a host.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LatestCheck {
-    /// The host's id.
     pub host_id: HostId,
-    /// The host's newest name.
-    pub name: String,
-    /// Its address.
-    pub address: String,
     /// `None` for either version of IP.
     pub family: Option<IpVersion>,
-    /// When it was checked.
-    pub checked_at: UtcMillis,
-    /// Pings sent; 0 when it could not be measured.
-    pub sent: i64,
-    /// Pings answered.
-    pub received: i64,
-    /// Least round-trip time in microseconds.
-    pub min_us: Option<i64>,
-    /// Mean round-trip time in microseconds.
-    pub avg_us: Option<i64>,
-    /// Greatest round-trip time in microseconds.
-    pub max_us: Option<i64>,
-    /// Each ping's round-trip time in microseconds, `None` a lost one; `None` where only the sums
-    /// are known.
-    pub rtts_us: Option<Vec<Option<u32>>>,
-    /// Why pings were lost or nothing could be measured.
-    pub reason: Option<String>,
-    /// Whether the check could be made at all.
-    pub is_measured: bool,
-    /// By what its state is judged.
-    pub thresholds: Thresholds,
+    /// Without any pings where it could not be measured.
+    pub check: RecordedCheck,
 }
 
 impl LatestCheck {
-    /// 0 to 100.
-    pub fn success_rate(&self) -> f64 {
-        if self.sent == 0 {
-            0.0
-        } else {
-            self.received as f64 * 100.0 / self.sent as f64
+    pub fn is_measured(&self) -> bool {
+        self.check.state != State::NotMeasured
+    }
+}
+
+fn state(thresholds: &Thresholds, sent: i64, received: i64, avg_us: Option<i64>) -> State {
+    match (u64::try_from(sent), u64::try_from(received)) {
+        (Ok(sent @ 1..), Ok(received)) => {
+            thresholds.judge(sent, received, avg_us.and_then(|us| u32::try_from(us).ok()))
         }
-    }
-
-    /// Pings that were not answered.
-    pub fn failure_count(&self) -> i64 {
-        self.sent.saturating_sub(self.received)
-    }
-
-    /// Least, mean and greatest round-trip time in milliseconds.
-    pub fn latencies_ms(&self) -> [Option<f64>; 3] {
-        [self.min_us, self.avg_us, self.max_us].map(|us| us.map(|us| us as f64 / 1000.0))
-    }
-
-    /// Its state.
-    pub fn state(&self) -> State {
-        match (
-            self.is_measured,
-            u64::try_from(self.sent),
-            u64::try_from(self.received),
-        ) {
-            (true, Ok(0) | Err(_), _) | (true, _, Err(_)) => State::Down,
-            (true, Ok(sent), Ok(received)) => self.thresholds.judge(
-                sent,
-                received,
-                self.avg_us.and_then(|us| u32::try_from(us).ok()),
-            ),
-            (false, ..) => State::NotMeasured,
-        }
+        _ => State::Down,
     }
 }
 
@@ -88,7 +42,8 @@ impl Reader {
     pub fn latest_checks(&self, now: UtcMillis) -> Result<Vec<LatestCheck>, StoreError> {
         const LATEST: &str = "
             select h.name, h.address, h.family, c.checked_at, c.sent, c.received, c.min_us, c.avg_us, c.max_us, n.reason,
-                   m.checked_at, m.reason, h.id, c.rtts, h.up_rate, h.degraded_rate, h.latency_limit_us
+                   m.checked_at, m.reason, h.id, c.rtts, h.up_rate, h.degraded_rate, h.latency_limit_us,
+                   n.late, n.duplicates, n.foreigners
               from host h
               left join check_result c on c.host_id = h.id
                    and c.checked_at = coalesce((select max(checked_at) from check_result where host_id = h.id and checked_at <= ?1),
@@ -121,21 +76,35 @@ impl Reader {
                 .unwrap_or(None)
                 .filter(|_| is_measured);
             let least = min_us.and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
-            Ok(LatestCheck {
-                host_id: row.get(12)?,
+            let sent = if_measured(4)?.unwrap_or(0);
+            let received = if_measured(5)?.unwrap_or(0);
+            let avg_us = if_measured(7)?;
+            let note = |index| value(row, index).filter(|_| is_measured).unwrap_or(0);
+            let state = if is_measured {
+                state(&read_thresholds(row, 14), sent, received, avg_us)
+            } else {
+                State::NotMeasured
+            };
+            let check = RecordedCheck {
                 name: text(row, 0)?.unwrap_or_default(),
                 address: text(row, 1)?.unwrap_or_default(),
-                family: IpVersion::from_number(row.get(2)?),
                 checked_at: UtcMillis(measured_at.max(not_measured_at).unwrap_or(0)),
-                sent: if_measured(4)?.unwrap_or(0),
-                received: if_measured(5)?.unwrap_or(0),
+                sent,
+                received,
                 min_us,
-                avg_us: if_measured(7)?,
+                avg_us,
                 max_us: if_measured(8)?,
                 rtts_us: rtts.and_then(|bytes| stats::decode_rtts(bytes, least)),
+                late: note(17),
+                duplicates: note(18),
+                foreign: note(19),
                 reason: text(row, if is_measured { 9 } else { 11 })?,
-                is_measured,
-                thresholds: read_thresholds(row, 14),
+                state,
+            };
+            Ok(LatestCheck {
+                host_id: row.get(12)?,
+                family: IpVersion::from_number(row.get(2)?),
+                check,
             })
         };
         self.query(LATEST, [now.0], read)

@@ -6,6 +6,7 @@ use super::outages::Changed;
 use crate::pure::incident::{self, OutageSpan};
 use crate::pure::model::{AlertKind, AlertKinds, CheckResult, EventId, EventKind, HostId, State};
 use crate::pure::outage::OutageChange;
+use crate::pure::stats;
 use crate::pure::time::UtcMillis;
 use crate::store::columns::{instant_of, value};
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
@@ -120,7 +121,7 @@ impl<'c> Notices<'c> {
                 "state": result.state().as_str(),
                 "sent": sent,
                 "received": received,
-                "success_rate": f64::from(received) * 100.0 / f64::from(sent),
+                "success_rate": stats::success_rate(i64::from(sent), i64::from(received)),
                 "avg_us": result.avg_us(),
             });
             let facts = json!({ "host_name": result.host.name, "host_address": result.host.address.as_str(), "check": check });
