@@ -9,42 +9,33 @@ use super::schema;
 /// Why the store could not do its work.
 #[derive(Debug)]
 pub enum StoreError {
-    /// SQLite refused.
     Sqlite {
-        /// What was being done.
         operation: &'static str,
-        /// The database file.
         path: PathBuf,
-        /// What SQLite said.
         cause: rusqlite::Error,
     },
-    /// The file system refused.
     File {
         /// What was being done.
         operation: &'static str,
-        /// The file.
         path: PathBuf,
-        /// What the system said.
         cause: io::Error,
     },
-    /// The file is a database, but neither this program's nor the original's.
+    /// A database of another program.
     Foreign {
         /// The file.
         path: PathBuf,
     },
-    /// The file was written by a newer version of this program.
+    /// Written by a newer version of this program.
     Newer {
         /// The file.
         path: PathBuf,
-        /// Its schema version.
         version: i64,
     },
-    /// The file to be read is none of the original's.
+    /// Not a database of the original.
     NotOriginal {
         /// The file.
         path: PathBuf,
     },
-    /// The file to be written exists.
     Exists {
         /// The file.
         path: PathBuf,
@@ -52,13 +43,13 @@ pub enum StoreError {
 }
 
 impl StoreError {
-    /// Whether somebody else holds the database at the moment.
+    /// Whether another program has locked the database.
     pub fn is_busy(&self) -> bool {
         matches!(self, StoreError::Sqlite { cause, .. } if matches!(cause.sqlite_error_code(),
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)))
     }
 
-    /// What helps, where that is known.
+    /// A remedy, if there is one.
     pub fn hint(&self) -> Option<String> {
         use rusqlite::ErrorCode;
         match self {

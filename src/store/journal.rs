@@ -31,20 +31,20 @@ pub fn set(connection: &Connection, path: &Path) -> rusqlite::Result<()> {
         path.display()
     );
     roll_back(connection)?;
-    // Less could damage the file when the power fails.
+    // A lower level could damage the file on a power failure.
     connection.pragma_update(None, "synchronous", "full")
 }
 
-/// Whether this is said of a file with a write-ahead log where there can be none: one that was
-/// copied here.
+/// Whether a file has a write-ahead log on a file system that cannot have one, since it was copied
+/// there.
 pub fn is_misplaced(error: &rusqlite::Error) -> bool {
     error
         .sqlite_error()
         .is_some_and(|error| error.extended_code == ffi::SQLITE_IOERR_SHMMAP)
 }
 
-/// Gives such a file a rollback journal. It takes a connection of its own that has the file to
-/// itself from its first look on: SQLite then keeps the log's index in its own memory.
+/// Gives such a file a rollback journal. With an exclusive lock from the start, SQLite has the
+/// log's index in its own memory.
 pub fn take_log_away(path: &Path) -> rusqlite::Result<()> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let connection = Connection::open_with_flags(literal(path), flags)?;

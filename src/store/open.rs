@@ -11,8 +11,8 @@ use super::original::import::Import;
 use super::original::take_over::{keep_copy, take_over};
 use super::{journal, schema};
 
-/// Opens a file of ours, begins one where there is none, or converts one of the original's; says what
-/// that found. `progress` is called with the rows done and the rows in all.
+/// Opens or creates a file of ours, or converts one of the original's. `progress` is called with
+/// the number of rows done and of all rows.
 pub fn open_to_write(
     path: &Path,
     progress: &mut dyn FnMut(u64, u64),

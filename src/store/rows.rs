@@ -8,10 +8,10 @@ use super::columns::read_thresholds;
 use crate::pure::address::IpVersion;
 use crate::pure::model::{HostId, Thresholds};
 
-/// How many pings a check may have, those taken over and written with plain SQL included.
-pub const PINGS: RangeInclusive<i64> = 0..=1_000_000;
+/// Pings of a check, also of imported ones and those of other programs.
+pub const PING_COUNTS: RangeInclusive<i64> = 0..=1_000_000;
 
-/// The id of a host, entered when it is new; its name becomes the newest.
+/// Inserts a new host, and updates the name of a known one.
 pub fn enter_host(
     connection: &Connection,
     address: &str,
@@ -40,7 +40,6 @@ pub fn enter_host(
     }
 }
 
-/// By what a host's checks are judged.
 pub fn thresholds_of(connection: &Connection, host_id: HostId) -> rusqlite::Result<Thresholds> {
     const THRESHOLDS: &str =
         "select up_rate, degraded_rate, latency_limit_us from host where id = ?1";
@@ -51,7 +50,7 @@ pub fn thresholds_of(connection: &Connection, host_id: HostId) -> rusqlite::Resu
     Ok(found.unwrap_or_default())
 }
 
-/// How far apart a host's newest checks lie, in the middle.
+/// Median interval of a host's newest checks.
 pub fn typical_interval_ms(
     connection: &Connection,
     host_id: HostId,
@@ -67,7 +66,7 @@ pub fn typical_interval_ms(
     Ok(gaps.get(gaps.len() / 2).copied())
 }
 
-/// What `check_result` holds of a check besides whose and when.
+/// The columns of `check_result` besides host and time.
 #[derive(Debug, PartialEq, Eq)]
 pub struct CheckRow {
     pub sent: i64,
@@ -78,7 +77,7 @@ pub struct CheckRow {
     pub rtts: Option<Vec<u8>>,
 }
 
-/// Writes a row; `false` when the host has one at that millisecond.
+/// `false` if the host has a check at that millisecond.
 pub fn insert_row(
     connection: &Connection,
     host_id: HostId,
@@ -103,8 +102,8 @@ pub fn insert_row(
         .map(|written| written == 1)
 }
 
-/// The millisecond after one that is taken. That many cannot be, unless the file does not take rows
-/// at all.
+/// The next millisecond after one that is taken. So many are taken only if the file accepts no
+/// rows.
 pub fn next_millisecond(first: i64, taken: i64) -> rusqlite::Result<i64> {
     const MOST: i64 = 10_000;
     if taken - first < MOST {

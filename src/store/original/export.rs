@@ -46,7 +46,7 @@ CREATE TABLE outage_events (
     notes TEXT
 );";
 
-/// Made behind the rows, which is faster.
+/// Created after the rows, which is faster.
 const INDEXES: &str = "
 CREATE INDEX idx_timestamp ON ping_results(timestamp);
 CREATE INDEX idx_host_address ON ping_results(host_address);
@@ -92,8 +92,7 @@ impl Reader {
         })
     }
 
-    /// The outages of hosts: that a link was down or a name did not resolve is nothing that the
-    /// original knows.
+    /// Only outages of hosts: the original has no events of links or names.
     fn write_events(
         &self,
         file: &Connection,
@@ -146,8 +145,8 @@ impl Reader {
     }
 }
 
-/// A new file with the tables, inside of a transaction. It is nobody's until it is whole, so no
-/// journal is kept of it.
+/// A new file with the tables, inside a transaction. No journal is needed, since an incomplete file
+/// is deleted.
 fn begin(path: &Path) -> rusqlite::Result<Connection> {
     let file = Connection::open(literal(path))?;
     prepare(&file)?;
@@ -164,7 +163,7 @@ fn insert_check(file: &Connection, check: &RecordedCheck) -> rusqlite::Result<()
     let mut insert = file.prepare_cached(INSERT)?;
     let [min, avg, max] = check.latencies_ms();
     let (name, address, rate) = (&check.name, &check.address, check.success_rate());
-    // An address that is measured over both versions of IP may have two checks in a millisecond.
+    // An address that is checked over both versions of IP may have two checks in a millisecond.
     for micros in (pass_of(check.checked_at)..1000).step_by(2) {
         let at = original_text(check.checked_at, micros);
         if insert.execute(params![

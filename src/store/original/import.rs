@@ -17,25 +17,25 @@ use crate::store::file::{FileKind, file_kind, literal, literal_text};
 use crate::store::rollup::due::mark_stale;
 use crate::store::rows::{CheckRow, enter_host, insert_row, next_millisecond};
 
-/// What taking over found.
+/// The result of an import.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Import {
-    /// Checks that were written.
+    /// Written checks.
     pub checks: u64,
-    /// Checks that were there already.
+    /// Checks that were already recorded.
     pub known: u64,
-    /// Outage events that were written.
+    /// Written outage events.
     pub events: u64,
-    /// Rows that could not be read; the first is described.
+    /// Unreadable rows.
     pub unreadable: u64,
-    /// What was wrong with the first of them.
+    /// The problem with the first unreadable row.
     pub first_unreadable: Option<String>,
-    /// Where the copy of the file was left, when it was taken over in place.
+    /// The copy of a file that was converted in place.
     pub copy: Option<PathBuf>,
 }
 
 impl Import {
-    /// Counts a row that could not be read; `row` starts with its id.
+    /// Counts an unreadable row; `row` starts with its id.
     fn refuse(&mut self, noun: &str, row: &Row<'_>, problem: &str) {
         self.unreadable += 1;
         let id = row.get_ref(0).map(|id| describe(&id)).unwrap_or_default();
@@ -69,7 +69,7 @@ impl fmt::Display for Import {
     }
 }
 
-/// Whether a file is a database of the original; otherwise the error says what it is instead.
+/// An error unless a file is a database of the original.
 pub fn require_original(path: &Path) -> Result<(), StoreError> {
     match open_to_read(path).and_then(|connection| file_kind(&connection)) {
         Ok(FileKind::Original) => Ok(()),
@@ -144,7 +144,8 @@ pub fn read(
             row.get(0)
         })?;
     let total = u64::try_from(total).unwrap_or(0);
-    // In the order of writing: it tells the two passes through the hour that autumn repeats apart.
+    // In the order of writing, which distinguishes the two passes through the hour that autumn
+    // repeats.
     let mut statement = connection.prepare(&format!(
         "select {CHECK_COLUMNS}, julianday(timestamp) from {checks} order by id"
     ))?;
@@ -178,8 +179,8 @@ pub fn read(
     Ok(import)
 }
 
-/// Writes a check at its millisecond or the next one that is free; `None` when the same check
-/// stands there already.
+/// Writes a check at its millisecond or the next free one; `None` if the same check is already
+/// there.
 fn place(
     connection: &Connection,
     host_id: HostId,
@@ -211,8 +212,7 @@ fn place(
     Ok(Some(at))
 }
 
-/// Takes the events over, times to UTC. An event that is known by host and start is left alone, but
-/// for its end.
+/// Of an event with the same host and start only a missing end is written.
 fn read_events(
     connection: &Connection,
     table: &str,

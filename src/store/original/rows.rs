@@ -4,7 +4,7 @@ use rusqlite::{Row, types::ValueRef};
 
 use super::text::Writer;
 use crate::pure::time::{LATEST_MS, UtcMillis};
-use crate::store::rows::{CheckRow, PINGS};
+use crate::store::rows::{CheckRow, PING_COUNTS};
 
 type Check = (UtcMillis, String, String, CheckRow);
 
@@ -20,7 +20,7 @@ pub fn read_check(
         .as_str()
         .ok()
         .and_then(|text| writer.instant(text, previous))
-        // A text with a zone, which SQLite knows to read; the original writes none.
+        // Text with a zone, which SQLite can parse; the original writes none.
         .or_else(|| {
             row.get::<_, f64>(9)
                 .ok()
@@ -40,13 +40,13 @@ pub fn read_check(
         found
             .as_i64()
             .ok()
-            .filter(|count| PINGS.contains(count))
+            .filter(|count| PING_COUNTS.contains(count))
             .ok_or_else(|| format!("{column} {}", describe(&found)))
     };
     let received = count(4, "success_count")?;
     let sent = received + count(5, "failure_count")?;
-    // With exactly three replies the original stores them as they came, in place of least, mean and
-    // greatest.
+    // With exactly three replies the original stores them in order of arrival instead of minimum,
+    // mean and maximum.
     let mut latencies = [
         latency_us(&value(6)?),
         latency_us(&value(7)?),
@@ -95,8 +95,8 @@ pub fn read_span(
     let start = instant("start_time", &value(3)?, previous)?;
     let end = match value(4)? {
         ValueRef::Null => None,
-        // One that can be read, or an outage that ended would go on for ever. None ends before it
-        // began: then the hour that autumn repeats lies between.
+        // An unreadable end is an error, or an ended outage would be ongoing for ever. An end
+        // before the start lies in the second pass of the hour that autumn repeats.
         end => match instant("end_time", &end, Some(start))? {
             early if early < start => Some(instant("end_time", &end, Some(UtcMillis(i64::MAX)))?),
             end => Some(end),
@@ -113,7 +113,7 @@ fn from_julian_day(day: f64) -> UtcMillis {
     UtcMillis(((day - 2_440_587.5) * 86_400_000.0).round() as i64)
 }
 
-/// Milliseconds as a number to whole microseconds; `None` when it is nothing of the kind.
+/// Milliseconds as whole microseconds; `None` if it is not a valid number.
 fn latency_us(value: &ValueRef<'_>) -> Option<u32> {
     let ms = match value {
         ValueRef::Real(ms) => *ms,

@@ -14,8 +14,7 @@ use crate::store::error::StoreError;
 use crate::store::file::{FileKind, beside, file_kind};
 use crate::store::schema;
 
-/// Turns a file of the original into one of ours, in one transaction; `None` when another process
-/// has just done so.
+/// Converts the file in one transaction; `None` if another process has just done so.
 pub fn take_over(
     connection: &mut Connection,
     path: &Path,
@@ -26,15 +25,14 @@ pub fn take_over(
         path: path.to_path_buf(),
         cause,
     };
-    // From here on nobody else writes, so that the copy has every row.
+    // Locks out other writers, so that the copy has every row.
     let transaction = connection
         .transaction_with_behavior(TransactionBehavior::Immediate)
         .map_err(failed)?;
     if !matches!(file_kind(&transaction).map_err(failed)?, FileKind::Original) {
         return Ok(None);
     }
-    // Under a name of its own until the file is ours: a taking over that was broken off leaves no
-    // second copy.
+    // Under another name until the conversion is done: an interrupted one leaves no second copy.
     let unfinished = beside(path, ".original.new");
     if let Err(cause) = fs::remove_file(&unfinished)
         && cause.kind() != std::io::ErrorKind::NotFound
@@ -45,7 +43,7 @@ pub fn take_over(
             cause,
         });
     }
-    // Another connection, since a copy cannot be made inside of a transaction.
+    // Another connection, since VACUUM INTO does not work inside a transaction.
     copy_database(&open_to_read(path).map_err(failed)?, path, &unfinished)?;
     match fill(&transaction, progress).and_then(|import| transaction.commit().map(|()| import)) {
         Ok(import) => Ok(Some(Import {
@@ -59,8 +57,8 @@ pub fn take_over(
     }
 }
 
-/// Gives the copy of a file that was taken over its name; says which. Where this program was
-/// stopped between the two, the next opening does it.
+/// Renames the copy of a converted file and returns the name. After an interruption the next
+/// opening does it.
 pub fn keep_copy(path: &Path) -> Option<PathBuf> {
     let unfinished = beside(path, ".original.new");
     if !unfinished.exists() {
@@ -76,7 +74,7 @@ pub fn keep_copy(path: &Path) -> Option<PathBuf> {
     }
 }
 
-/// Puts our tables in the place of the original's, with all that these hold.
+/// Replaces the original's tables with ours and their content.
 fn fill(transaction: &Connection, progress: &mut dyn FnMut(u64, u64)) -> rusqlite::Result<Import> {
     let has_events = has_columns(transaction, "main", "outage_events", EVENT_COLUMNS)?;
     let writer = writer_of(transaction, "main")?;
@@ -103,7 +101,7 @@ fn fill(transaction: &Connection, progress: &mut dyn FnMut(u64, u64)) -> rusqlit
     Ok(import)
 }
 
-/// `connection_logs.db.original`, or with a number behind it: never a name that is taken.
+/// `connection_logs.db.original`, with a number if that exists.
 fn free_name(path: &Path) -> PathBuf {
     let mut candidate = beside(path, ".original");
     let mut number = 2;

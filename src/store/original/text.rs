@@ -10,10 +10,9 @@ use crate::pure::time::{UtcMillis, local_to_utc, parse_naive_ms};
 use crate::store::schema;
 use crate::sys::utc_offset_at;
 
-/// Who wrote a file with the original's schema.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum Writer {
-    /// The original, or who imitates it.
+    /// The original or a compatible program.
     Original,
     /// This program's `export`.
     Export,
@@ -30,8 +29,8 @@ pub fn writer_of(connection: &Connection, schema: &str) -> rusqlite::Result<Writ
 }
 
 impl Writer {
-    /// The instant that a text means. In the hour that autumn repeats the original's rows are told
-    /// apart by the row before, ours by themselves.
+    /// In the hour that autumn repeats, the original's rows are distinguished by the previous row,
+    /// ours by themselves.
     pub fn instant(self, text: &str, previous: Option<UtcMillis>) -> Option<UtcMillis> {
         let previous = match self {
             Writer::Original => previous,
@@ -45,12 +44,11 @@ fn naive(at: UtcMillis) -> UtcMillis {
     UtcMillis(at.0.saturating_add(utc_offset_at(at.0.div_euclid(1000)) * 1000))
 }
 
-/// 1 for an instant whose local time is there for the second time, else 0.
+/// 1 in the second pass of a repeated local time, else 0.
 pub fn pass_of(at: UtcMillis) -> u32 {
     u32::from(local_to_utc(naive(at).0, None, utc_offset_at) != at)
 }
 
-/// Whether an exported text means the second of two times.
 pub fn is_second_pass(text: &str) -> bool {
     text.as_bytes().get(25).is_some_and(|digit| digit % 2 == 1)
 }

@@ -116,8 +116,7 @@ const LOOKBACK_MS: i64 = 86_400_000;
 const UNWRITTEN_MS: i64 = 90_000;
 
 impl Reader {
-    /// Everything that was on at some time within a span, newest first. `gaps` are the spans in
-    /// which nothing was measured.
+    /// All that touch a span, newest first.
     pub fn grouped_outages(
         &self,
         span: &Range<UtcMillis>,
@@ -127,7 +126,6 @@ impl Reader {
         Ok(self.ungrouped_outages(span)?.grouped(grouping, gaps))
     }
 
-    /// The rows that outages of a span are made of.
     pub fn ungrouped_outages(
         &self,
         span: &Range<UtcMillis>,
@@ -145,8 +143,7 @@ impl Reader {
         })
     }
 
-    /// Until when somebody looked at a host that is out, before `now`: it may be on no list any
-    /// more.
+    /// Until when a host with an ongoing outage was checked: it may no longer be configured.
     fn measured_until(&self, event: &OutageEvent, now: UtcMillis) -> Result<UtcMillis, StoreError> {
         const NEWEST: &str =
             "select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2";
@@ -167,7 +164,7 @@ impl Reader {
         let interval_ms = self
             .check_intervals(&[host_id], None, Duration::ZERO)?
             .at(newest);
-        // What is not written yet is no proof.
+        // Its last checks may not be written yet.
         let is_checked =
             now.0 - newest <= interval_ms.saturating_mul(3).saturating_add(UNWRITTEN_MS);
         Ok(if is_checked {
@@ -182,7 +179,7 @@ impl Reader {
 #[derive(Debug)]
 pub struct UngroupedOutages {
     rows: Vec<OutageEvent>,
-    /// Until when somebody looked at the host of each.
+    /// For each row.
     measured_until: Vec<UtcMillis>,
     span: Range<UtcMillis>,
 }
@@ -201,19 +198,17 @@ impl UngroupedOutages {
     }
 }
 
-/// Episodes from rows, in the order of the rows. What has not ended is counted until it was last
-/// `seen`.
+/// In the order of the rows. An ongoing outage counts until its `measured_until`.
 fn group_rows(
     rows: &[OutageEvent],
     grouping: &GroupingRules,
-    seen: &[UtcMillis],
+    measured_until: &[UtcMillis],
     gaps: &[Gap],
 ) -> Vec<GroupedOutage> {
     let spells: Vec<OutageSpan<_>> = rows
         .iter()
         .map(|event| {
-            // Nobody can tell when a row began that says nonsense: it stands alone, at the
-            // beginning of time.
+            // A row without a readable start stands alone, in 1970.
             let start = event.start_time.unwrap_or(UtcMillis(0));
             let end = event.end_time.map(|end| end.max(start));
             OutageSpan {
@@ -231,7 +226,7 @@ fn group_rows(
             spells[*index].start
                 ..spells[*index]
                     .end
-                    .unwrap_or(seen[*index])
+                    .unwrap_or(measured_until[*index])
                     .max(spells[*index].start)
         };
         let measured_ms = |index: &usize| {

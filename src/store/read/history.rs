@@ -16,27 +16,21 @@ use crate::store::rollup::day;
 use crate::store::rollup::hour::Detail;
 use crate::store::rows::thresholds_of;
 
-/// What was noted beside the checks of a span.
+/// Sums of the notes on checks.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct NoteSums {
-    /// Replies after their timeout.
     pub late: i64,
-    /// Replies that came again.
     pub duplicates: i64,
-    /// Messages that answered nothing.
     pub foreign: i64,
 }
 
-/// From where a chart's buckets are read.
+/// What a chart's buckets are made from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// The checks themselves.
     Raw,
-    /// Hourly roll-ups.
     Rollup,
 }
 
-/// What a sum is made of.
 enum Addition<'a> {
     Check(CheckSums<'a>, Thresholds),
     NotMeasured,
@@ -52,7 +46,7 @@ impl Addition<'_> {
 }
 
 impl Reader {
-    /// Before this instant the checks themselves are deleted.
+    /// Checks before this instant are deleted.
     pub fn pruned_before(&self) -> Result<UtcMillis, StoreError> {
         self.with_connection(|c| {
             c.query_row("select pruned_before from pruning", [], |row| row.get(0))
@@ -112,7 +106,7 @@ impl Reader {
         Ok(buckets)
     }
 
-    /// Hands over the counts of a host's hours, in no certain order.
+    /// Calls `take` with the counts of a host's hours, in no particular order.
     pub fn each_hour(
         &self,
         host: HostId,
@@ -172,7 +166,7 @@ impl Reader {
         Ok(sums)
     }
 
-    /// Changes with every result that is recorded.
+    /// Changes with every recorded result.
     pub fn newest_write(&self) -> Result<String, StoreError> {
         const NEWEST: &str = "select coalesce(group_concat(at, '-'), '') from (
             select max((select coalesce(max(checked_at), 0) from check_result where host_id = h.id),

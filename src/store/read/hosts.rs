@@ -9,21 +9,19 @@ use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
 use crate::store::columns::text;
 use crate::store::error::StoreError;
 
-/// A host that was ever recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedHost {
-    /// Its id; 4 and 6 of one address are two.
+    /// Of address and family.
     pub id: HostId,
-    /// Its newest name.
+    /// The newest.
     pub name: String,
-    /// Its address.
     pub address: String,
     /// `None` for either version of IP.
     pub family: Option<IpVersion>,
 }
 
 impl Reader {
-    /// Every host that was ever recorded, by name.
+    /// By name.
     pub fn hosts(&self) -> Result<Vec<RecordedHost>, StoreError> {
         const HOSTS: &str =
             "select id, name, address, family from host order by name, address, family";
@@ -53,11 +51,10 @@ impl Reader {
         )
     }
 
-    /// When one of the hosts was first recorded, roll-ups included. What a board without a clock
-    /// dated in 1970 counts only where there is nothing else.
+    /// The first record of any of the hosts, roll-ups included. Times near 1970, of a computer
+    /// without a clock, count only if there are no others.
     pub fn first_recorded(&self, hosts: &[HostId]) -> Result<Option<UtcMillis>, StoreError> {
-        // An hour that begins before the first of its own checks says nothing that they don't say
-        // better.
+        // An hour that contains the first check begins before it, so the check is more exact.
         const FIRST: &str = "with raw(at) as (select min(at) from (
             select (select min(checked_at) from check_result where host_id = ?1 and checked_at >= ?2) as at
             union all select (select min(checked_at) from not_measured_check where host_id = ?1 and checked_at >= ?2)))

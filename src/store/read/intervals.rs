@@ -1,5 +1,5 @@
-//! How far apart a host's checks are and were, from when on: for so long each of them stands.
-//! Whoever changes the interval changes what comes, and nothing that is past.
+//! The intervals between a host's checks over time: each check counts for one interval. A changed
+//! interval does not change what was recorded before.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -10,16 +10,15 @@ use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
 use crate::store::rows::typical_interval_ms;
 
-/// The intervals of a host.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckIntervals {
-    /// From when on, and how far, both in milliseconds; the oldest first, never empty.
+    /// Since when, and the interval, in milliseconds; the oldest first, never empty.
     intervals: Vec<(i64, i64)>,
 }
 
 impl Reader {
-    /// The check_intervals of a host: as it was noted with its checks, else as `configured`, else as its
-    /// newest checks lie, else `otherwise`.
+    /// As recorded with the checks, else as `configured`, else those of the newest checks, else
+    /// `otherwise`.
     pub fn check_intervals(
         &self,
         hosts: &[HostId],
@@ -49,8 +48,7 @@ impl Reader {
 }
 
 impl CheckIntervals {
-    /// How many milliseconds a check stands for that was made at an instant. Days and hours go by
-    /// their beginning.
+    /// The interval of a check at an instant, in milliseconds.
     pub fn at(&self, instant_ms: i64) -> i64 {
         let index = self
             .intervals
@@ -58,8 +56,7 @@ impl CheckIntervals {
         self.intervals[index.saturating_sub(1)].1
     }
 
-    /// A span cut where the check_intervals changes, each part with how many milliseconds a check stands for
-    /// in it.
+    /// A span split where the interval changes, each part with its interval in milliseconds.
     pub fn parts(&self, span: &Range<UtcMillis>) -> Vec<(Range<UtcMillis>, i64)> {
         let mut parts = Vec::new();
         for (index, (since, interval)) in self.intervals.iter().enumerate() {

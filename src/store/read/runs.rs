@@ -6,19 +6,17 @@ use super::reader::Reader;
 use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
 
-/// A daemon in the ledger.
+/// A run of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MonitorRun {
-    /// When it began.
     pub started_at: UtcMillis,
-    /// Its last sign of life.
+    /// Its last activity.
     pub alive_at: UtcMillis,
-    /// When it ended cleanly.
+    /// `None` also after a crash.
     pub stopped_at: Option<UtcMillis>,
 }
 
 impl Reader {
-    /// The newest daemon in the ledger.
     pub fn newest_run(&self) -> Result<Option<MonitorRun>, StoreError> {
         const NEWEST: &str = "select started_at, alive_at, stopped_at from monitor_run
                                order by stopped_at is null and alive_at = (select max(alive_at) from monitor_run) desc,

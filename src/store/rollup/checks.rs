@@ -7,9 +7,9 @@ use rusqlite::{Connection, params};
 use crate::pure::model::HostId;
 use crate::pure::sums::CheckSums;
 use crate::pure::time::UtcMillis;
-use crate::store::rows::PINGS;
+use crate::store::rows::PING_COUNTS;
 
-/// Hands over a host's checks between two instants in milliseconds, ascending.
+/// Calls `take` with a host's checks in a span, ascending.
 pub fn each_check(
     connection: &Connection,
     host_id: HostId,
@@ -21,14 +21,14 @@ pub fn each_check(
     let mut statement = connection.prepare_cached(CHECKS)?;
     let mut rows = statement.query(params![host_id, span.start, span.end])?;
     while let Some(row) = rows.next()? {
-        // Whoever writes with plain SQL may write nonsense. It counts as nothing: an error here
-        // would keep every later result from being written.
+        // Other programs may have written anything. Unreadable values count as 0: an error here
+        // would prevent all later writes.
         let count = |index| {
             row.get_ref(index).map(|value| {
                 value
                     .as_i64()
                     .ok()
-                    .filter(|n| PINGS.contains(n))
+                    .filter(|n| PING_COUNTS.contains(n))
                     .unwrap_or(0)
             })
         };
@@ -52,7 +52,7 @@ pub fn each_check(
     Ok(())
 }
 
-/// Hands over when a host could not be measured, between two instants in milliseconds.
+/// Calls `take` with the times in a span at which a host could not be measured.
 pub fn each_not_measured(
     connection: &Connection,
     host_id: HostId,

@@ -1,7 +1,7 @@
-//! Days: the roll-ups of a day's hours once more, packed into one row, since a row costs more to
-//! read than what is in it. Ninety days of a host are 90 rows instead of 2160. Made when the day is
-//! over (UTC), always the sum of its hours: when one of these is made anew the day is taken away,
-//! and while one of them is stale nobody reads the day.
+//! The roll-up of a day (UTC): the roll-ups of its hours packed into one row, since reading a row
+//! costs more than its content. Ninety days of a host are 90 rows instead of 2160. A day is always
+//! the sum of its hours: when an hour is made again the day is deleted, and while an hour is stale
+//! the day is not read.
 
 use std::ops::Range;
 use std::time::Instant;
@@ -14,7 +14,7 @@ use crate::pure::sums::{Counts, Latencies, Sums};
 use crate::pure::time::{Day, Hour};
 use crate::pure::varint;
 
-/// Takes away the day of an hour whose roll-up has changed, and marks it to be made again.
+/// Deletes the day of a changed hour, and marks it to be made again.
 pub fn forget(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite::Result<()> {
     const FORGET: &str = "delete from rollup_day where host_id = ?1 and day = ?2";
     const MARK: &str =
@@ -29,7 +29,7 @@ pub fn forget(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite:
         .map(|_| ())
 }
 
-/// Makes the marked days before that of `hour`, oldest first, until the time is up.
+/// Makes the marked days before that of `hour`, oldest first, until `until`.
 pub fn make_due(connection: &Connection, hour: Hour, until: Instant) -> rusqlite::Result<()> {
     const DUE: &str =
         "select host_id, day from stale_rollup_day where day < ?1 order by day, host_id limit 64";
@@ -82,8 +82,7 @@ fn make(connection: &Connection, host_id: HostId, day: Day) -> rusqlite::Result<
         .map(|_| ())
 }
 
-/// The query for a host's days from one to another, as far as they may be read: none with a stale
-/// hour.
+/// Selects a host's days without a stale hour.
 fn select(columns: &str) -> String {
     format!(
         "select day, {columns} from rollup_day d where host_id = ?1 and day between ?2 and ?3
@@ -92,8 +91,7 @@ fn select(columns: &str) -> String {
     )
 }
 
-/// Hands over the sums of a host's hours, in no certain order. With `Detail::Counts` the latencies
-/// stay behind.
+/// Calls `take` with the sums of a host's hours, in no particular order.
 pub fn each_hour(
     connection: &Connection,
     host_id: HostId,
@@ -118,14 +116,14 @@ pub fn each_hour(
     while let Some(row) = rows.next()? {
         let day = row.get::<_, Day>(0)?.hours();
         hour::each_hour(connection, host_id, next..day.start, detail, take)?;
-        // Where a row is damaged, the rest of its day is read by the hour.
+        // If a row is damaged, the rest of its day is read from its hours.
         next = unpack(row, &day, &hours, take)?.max(next);
     }
     hour::each_hour(connection, host_id, next..hours.end, detail, take)
 }
 
-/// Hands over the hours of a packed row that lie in `wanted`; returns the first hour that is not
-/// told by it.
+/// Calls `take` with the hours of a packed row that are in `wanted`; returns the first hour after
+/// those.
 fn unpack(
     row: &Row<'_>,
     day: &Range<Hour>,
@@ -160,7 +158,7 @@ fn unpack(
     }
 }
 
-/// Adds up a host's hours in a span: from whole days where they lie in it.
+/// Adds up a host's hours, from whole days where possible.
 pub fn sum_up(
     connection: &Connection,
     host_id: HostId,
@@ -173,7 +171,7 @@ pub fn sum_up(
     let mut next = hours.start;
     while let Some(row) = rows.next()? {
         let mut total = row.get_ref(1)?.as_blob().unwrap_or_default();
-        // What is damaged is added up with the hours that follow.
+        // A damaged day is added up from its hours.
         let Some(counts) = Counts::decode(&mut total) else {
             continue;
         };

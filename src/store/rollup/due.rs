@@ -10,10 +10,10 @@ use crate::pure::model::HostId;
 use crate::pure::sums::Sums;
 use crate::pure::time::Hour;
 
-/// How long roll-ups may hold a transaction: the rest has time until the next.
+/// The longest time that roll-ups extend a transaction: the rest is made in the next.
 const BUDGET: Duration = Duration::from_millis(200);
 
-/// Marks an hour: its roll-up is missing or no longer right.
+/// Marks an hour whose roll-up is missing or outdated.
 pub fn mark_stale(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite::Result<()> {
     const MARK: &str =
         "insert into stale_rollup(host_id, hour) values(?1, ?2) on conflict do nothing";
@@ -23,8 +23,8 @@ pub fn mark_stale(connection: &Connection, host_id: HostId, hour: Hour) -> rusql
         .map(|_| ())
 }
 
-/// Makes the roll-ups of marked hours before `hour`, oldest first, then those of days, for a
-/// fraction of a second. Says whether there are more hours.
+/// Makes the roll-ups of marked hours before `hour`, oldest first, then those of days, within
+/// `BUDGET`. Returns whether hours are left.
 pub fn make_due(connection: &Connection, hour: Hour) -> rusqlite::Result<bool> {
     const DUE: &str =
         "select host_id, hour from stale_rollup where hour < ?1 order by hour, host_id limit 64";
@@ -47,8 +47,8 @@ pub fn make_due(connection: &Connection, hour: Hour) -> rusqlite::Result<bool> {
     }
 }
 
-/// Makes one hour's roll-up and takes its mark away. Where checks of the hour were deleted by the
-/// retention, a roll-up that was made from all of them stays.
+/// Makes one hour's roll-up and removes its mark. A roll-up that was made before the retention
+/// deleted checks of the hour stays.
 fn make(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite::Result<()> {
     const UNMARK: &str = "delete from stale_rollup where host_id = ?1 and hour = ?2";
     const IS_KEPT: &str = "select exists(select 1 from pruning where pruned_before > ?2 * 3600000)

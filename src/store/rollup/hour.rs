@@ -1,4 +1,5 @@
-//! The roll-up of an hour: one row a host, made from the hour's checks once the hour is over, kept for years.
+//! The roll-up of an hour: one row per host, made from the hour's checks after the hour is over,
+//! and stored for years.
 
 use std::ops::Range;
 
@@ -11,19 +12,16 @@ use crate::pure::sums::{Counts, Latencies, Sums};
 use crate::pure::time::Hour;
 use crate::store::rows::thresholds_of;
 
-/// How much of the sums is asked for.
+/// What is read of the sums.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Detail {
-    /// Everything.
     Whole,
-    /// All but the latencies.
     Counts,
 }
 
-/// The sums of an hour as far as they were asked for, the histogram as it is stored.
+/// The sums of an hour as far as they were read, with the encoded histogram.
 #[derive(Debug)]
 pub struct HourSums<'a> {
-    /// How many checks there were, and how well they were answered.
     pub counts: Counts,
     latencies: Latencies,
     histogram: &'a [u8],
@@ -42,17 +40,16 @@ impl<'a> HourSums<'a> {
         }
     }
 
-    /// Adds it to other sums.
     pub(in crate::store) fn add_to(&self, sums: &mut Sums) {
         sums.counts.merge(&self.counts);
         sums.latencies.merge(&self.latencies);
-        // What is damaged counts as far as it can be read.
+        // A damaged histogram counts as far as it can be read.
         let _ = sums.latencies.histogram.merge_stored(self.histogram);
     }
 }
 
-/// Hands over the sums of a host's hours: roll-ups where they are right, then the stale ones from
-/// their checks.
+/// Calls `take` with the sums of a host's hours: valid roll-ups, then stale hours from their
+/// checks.
 pub fn each_hour(
     connection: &Connection,
     host_id: HostId,
@@ -171,7 +168,6 @@ pub fn write(
         .map(|_| ())
 }
 
-/// The sums of an hour's checks.
 pub fn sum_up_hour(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite::Result<Sums> {
     let span = hour.start()..hour.next().start();
     let thresholds = thresholds_of(connection, host_id)?;

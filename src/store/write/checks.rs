@@ -7,8 +7,7 @@ use crate::pure::stats;
 use crate::pure::time::{LATEST_MS, UtcMillis};
 use crate::store::rows::{CheckRow, insert_row, next_millisecond};
 
-/// Writes one check; says when it is recorded as made: where another row has that millisecond
-/// already, a later one.
+/// Returns the time it is recorded at: a later millisecond if another check has its own.
 pub fn insert(
     transaction: &Transaction<'_>,
     host_id: HostId,

@@ -1,7 +1,7 @@
-//! What was recorded while the wall clock was wrong. A clock that is set back leaves rows in the
-//! future, and a board without one begins in 1970 and learns the time later: what this run of the
-//! monitor dated so is dated anew, by as much as the clock was set. What had been right before
-//! somebody set the clock wrong is put back when the clock is right again.
+//! Corrects the times of rows that were recorded while the wall clock was wrong. A clock that is
+//! set back leaves rows in the future, and a computer without a battery-backed clock begins in
+//! 1970: rows of this run are moved by the step. Rows that a wrong setting moved are moved back
+//! when the clock is corrected.
 
 use super::ledger;
 use crate::pure::model::{HostId, Interruption, InterruptionKind};
@@ -16,14 +16,14 @@ use std::time::Duration;
 
 /// A clock that shows the last daemon this far behind may be wrong, and deletes nothing before the
 /// day is over.
-pub const CLOCK_DOUBT: Duration = Duration::from_secs(30 * 86_400);
+pub const SUSPICIOUS_STEP: Duration = Duration::from_secs(30 * 86_400);
 
-const CLOCK_PROOF: Duration = Duration::from_secs(86_400);
+const TRUST_AFTER: Duration = Duration::from_secs(86_400);
 
 /// How long to wait before anything is deleted, when the clock seems to have leapt ahead since a
 /// daemon was last alive. `runs` are starts and last signs of life; those behind a leap prove the
 /// clock only when they lasted for a day together.
-pub fn clock_doubt(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Duration> {
+pub fn pruning_delay(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Duration> {
     let between = |from: UtcMillis, to: UtcMillis| {
         Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or_default())
     };
@@ -31,50 +31,48 @@ pub fn clock_doubt(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Du
     let (_, mut proven) = *runs.next()?;
     let mut lived = Duration::ZERO;
     for &(started, alive) in runs {
-        if between(proven, started) >= CLOCK_DOUBT {
+        if between(proven, started) >= SUSPICIOUS_STEP {
             lived = lived.saturating_add(between(started, alive));
         }
-        if between(proven, started) < CLOCK_DOUBT || lived >= CLOCK_PROOF {
+        if between(proven, started) < SUSPICIOUS_STEP || lived >= TRUST_AFTER {
             (proven, lived) = (proven.max(alive), Duration::ZERO);
         }
     }
     let away = between(proven, now);
-    if away < CLOCK_DOUBT {
+    if away < SUSPICIOUS_STEP {
         return None;
     }
     log::warn!(
         "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
         phrase::duration(away)
     );
-    Some(CLOCK_PROOF.saturating_sub(lived))
+    Some(TRUST_AFTER.saturating_sub(lived))
 }
 
-/// A step that takes back another is off by what the two clocks drifted apart meanwhile.
+/// A step that undoes another may differ by the drift of the clock in between.
 const SAME_STEP_MS: u64 = 60_000;
 
-/// How long a step may be taken back.
+/// How long a step can be undone.
 const UNDO_MS: i64 = 7 * 86_400_000;
 
-/// The wall clock was set: by how much, and what it shows now.
+/// A change of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClockStep {
-    /// The new time.
     pub now: UtcMillis,
-    /// By how much it was set, in milliseconds; negative where back.
+    /// Negative when it was set back.
     pub step_ms: i64,
 }
 
 impl ClockStep {
-    /// What the clock showed just before.
+    /// The clock's time just before.
     pub fn before(&self) -> UtcMillis {
         UtcMillis(self.now.0.saturating_sub(self.step_ms))
     }
 
-    /// Which times of this run are wrong, and were dated before the step; `None` where none can be
-    /// told to be.
+    /// The times of this run before the step that were wrong; `None` if none are known to be.
     pub fn wrong_times(&self, run_started: UtcMillis) -> Option<RangeInclusive<i64>> {
         if self.step_ms < 0 {
-            // Whatever lies between the new time and the old one is in the future now.
+            // Between the new time and the old one lies the future.
             Some(self.now.0 + 1..=self.before().0)
         } else if run_started < IMPLAUSIBLE_BEFORE && self.now >= IMPLAUSIBLE_BEFORE {
             Some(run_started.0..=self.before().0)
@@ -84,8 +82,8 @@ impl ClockStep {
     }
 }
 
-/// Dates anew what a step shows to be wrong, and notes the step; says how many checks that
-/// concerned. Inside the caller's transaction.
+/// Moves the rows whose times a step shows to be wrong, and records the step; returns the number of
+/// moved checks. Inside the caller's transaction.
 pub fn record(
     connection: &Connection,
     step: &ClockStep,
@@ -104,13 +102,13 @@ pub fn record(
         None => {
             let undone = undo(connection, step)?;
             if undone == 0 && step.step_ms > 0 {
-                leap(connection, step, started.unwrap_or(step.before().0))?;
+                skip_time(connection, step, started.unwrap_or(step.before().0))?;
             }
             undone
         }
     };
     if let (Some(run), Some(started)) = (run, started) {
-        // The run itself began by the wrong clock too.
+        // The start of the run was taken from the wrong clock too.
         const MOVE_RUN: &str = "update monitor_run set started_at = max(started_at + ?2, 0), alive_at = max(alive_at + ?2, 0) where id = ?1";
         let is_wrong = step
             .wrong_times(UtcMillis(started))
@@ -135,9 +133,9 @@ pub fn record(
     Ok(moved)
 }
 
-/// A clock that was set forward: nobody lived the time between, and an outage of this run that is
-/// on began so much later.
-fn leap(connection: &Connection, step: &ClockStep, run_started: i64) -> rusqlite::Result<()> {
+/// A clock that was set forward: the time between did not exist, and ongoing outages of this run
+/// began that much later.
+fn skip_time(connection: &Connection, step: &ClockStep, run_started: i64) -> rusqlite::Result<()> {
     const OLDEST: &str = "select min(start_time) from outage_events where end_time is null and start_time between ?1 and ?2";
     const MOVE: &str =
         "update outage_events set start_time = strftime('%Y-%m-%d %H:%M:%f', start_time, ?3),
@@ -155,7 +153,7 @@ fn leap(connection: &Connection, step: &ClockStep, run_started: i64) -> rusqlite
         .and_then(instant_of)
         .unwrap_or(step.before());
     connection.execute(MOVE, params![from, to, seconds(step.step_ms)])?;
-    // Where an outage was moved the missing time lies before it.
+    // The missing time lies before a moved outage.
     let to = UtcMillis(oldest.0.saturating_add(step.step_ms));
     ledger::record(
         connection,
@@ -167,15 +165,15 @@ fn leap(connection: &Connection, step: &ClockStep, run_started: i64) -> rusqlite
     )
 }
 
-/// A time by which SQLite moves another.
+/// A modifier of SQLite's date functions.
 fn seconds(by_ms: i64) -> String {
     format!("{:+}.{:03} seconds", by_ms / 1000, (by_ms % 1000).abs())
 }
 
-/// The word that stands before the reason of a check that was dated anew; the step follows.
+/// Marks the reason of a moved check; the step follows.
 const MARK: &str = "dated anew: the clock was set by ";
 
-/// Moves everything that is dated within a range. Checks that were moved say so.
+/// Moves all rows with times in a range, and marks moved checks.
 fn redate(
     connection: &Connection,
     times: &RangeInclusive<i64>,
@@ -201,7 +199,7 @@ fn redate(
         mark_both(connection, host_id, at, to)?;
     }
     move_events(connection, times, by_ms)?;
-    // A leap that is taken back has left nothing out.
+    // An undone step left no time out.
     const LEAPS: &str = "delete from interruption where kind = ?3 and ended_at between ?1 and ?2";
     connection.execute(
         LEAPS,
@@ -220,7 +218,7 @@ fn redate(
     Ok(rows.len())
 }
 
-/// Puts back what an earlier step had moved, when this one takes that back.
+/// Moves back what an earlier step had moved, if this step undoes it.
 fn undo(connection: &Connection, step: &ClockStep) -> rusqlite::Result<usize> {
     const EARLIER: &str =
         "select step_ms from clock_step where moved > 0 and at > ?1 order by id desc limit 1";
@@ -276,7 +274,7 @@ fn each_moved(
         .collect()
 }
 
-/// Dates one check anew; where another has that millisecond, a later one. Says which it has become.
+/// Returns the new time: a later millisecond if another check has it.
 fn move_check(
     connection: &Connection,
     host_id: HostId,
@@ -373,14 +371,14 @@ mod tests {
                 .iter()
                 .map(|(start, alive)| (UtcMillis(start * day), UtcMillis(alive * day)))
                 .collect();
-            clock_doubt(&runs, UtcMillis(now * day))
+            pruning_delay(&runs, UtcMillis(now * day))
         };
         assert_eq!(doubt(&[], 20_000), None);
         assert_eq!(doubt(&[(20_000, 20_001)], 20_030), None);
-        assert_eq!(doubt(&[(20_000, 20_001)], 47_000), Some(CLOCK_PROOF));
+        assert_eq!(doubt(&[(20_000, 20_001)], 47_000), Some(TRUST_AFTER));
         assert_eq!(
             doubt(&[(20_000, 20_001), (47_000, 47_000)], 47_000),
-            Some(CLOCK_PROOF),
+            Some(TRUST_AFTER),
             "a restart proves nothing"
         );
         assert_eq!(
@@ -395,7 +393,7 @@ mod tests {
         );
         // A machine without a clock of its own: every start is in 1970, until the time service has
         // answered.
-        assert_eq!(doubt(&[(0, 0)], 20_000), Some(CLOCK_PROOF));
+        assert_eq!(doubt(&[(0, 0)], 20_000), Some(TRUST_AFTER));
         assert_eq!(doubt(&[(0, 0), (20_000, 20_001), (0, 0)], 20_001), None);
     }
 }

@@ -9,11 +9,11 @@ use crate::pure::time::UtcMillis;
 use crate::store::columns::instant_of;
 use crate::store::error::StoreError;
 
-/// What is noted on an outage whose host is checked no more.
+/// Note on an outage of a host that is no longer checked.
 const LEFT: &str = "taken off the list while it was down: its end was not seen";
 
 impl Database {
-    /// Ends an outage with the last check of a host that is checked no more, and notes so.
+    /// Ends the outage of a host that is no longer checked at its last check, with a note.
     pub fn leave(&mut self, host: &Host) -> Result<(), StoreError> {
         const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id)
               from outage_events e join host h on h.id = e.host_id
@@ -55,8 +55,7 @@ impl Database {
         write().map_err(|cause| self.failed("writing", cause))
     }
 
-    /// Notes something on events, and says whether they were planned. Says how many there are of
-    /// these ids.
+    /// Adds a note to events and marks them as planned. Returns how many of the ids exist.
     pub fn annotate(
         &mut self,
         ids: &[EventId],
@@ -68,7 +67,7 @@ impl Database {
         let write = || -> rusqlite::Result<usize> {
             let mut changed = 0;
             for (index, id) in ids.iter().enumerate() {
-                // The note stands once, on the first.
+                // The note is written once, on the first.
                 let note = note.filter(|_| index == 0);
                 changed += connection.execute(ANNOTATE, params![id, note, is_planned])?;
             }

@@ -9,7 +9,7 @@ use crate::pure::model::{Host, HostId, Thresholds};
 use crate::pure::time::UtcMillis;
 use crate::store::rows::{enter_host, typical_interval_ms};
 
-/// A host as far as it must be known to see that nothing about it has changed.
+/// What is cached of a host to notice changes.
 #[derive(Clone, Debug)]
 pub struct CachedHost {
     id: HostId,
@@ -17,7 +17,7 @@ pub struct CachedHost {
     settings: HostSettings,
 }
 
-/// How a host is checked, as far as the record needs it.
+/// The recorded settings of a host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HostSettings {
     pub thresholds: Thresholds,
@@ -25,7 +25,7 @@ pub struct HostSettings {
     pub interval_ms: u32,
 }
 
-/// The id of a host, entered when it is new; what is known of it becomes the newest.
+/// Inserts a new host, and updates a known one.
 pub fn host_id(
     transaction: &Transaction<'_>,
     known: &mut HashMap<(HostAddress, Option<IpVersion>), CachedHost>,
@@ -74,8 +74,8 @@ pub fn host_id(
     Ok(id)
 }
 
-/// Notes that a host's checks are so far apart from an instant on. What was recorded before anybody
-/// noted that is as far apart as its newest checks are.
+/// Records a host's interval from an instant on. Checks before the first recorded interval have
+/// that of the newest checks.
 fn note_interval(
     connection: &Connection,
     host_id: HostId,

@@ -4,9 +4,9 @@ use rusqlite::{Connection, params};
 
 use crate::pure::model::{Interruption, InterruptionKind};
 
-/// Enters a time in which nothing was measured. Every host notices it: what overlaps is one. A
-/// sleep lies within what each of them noticed, since the clock they wait by stood still; of a
-/// process that was held up each noticed its own part.
+/// Records a time in which nothing was measured. Every host reports it, and overlapping reports are
+/// one. A sleep is the intersection of the reports, since the monotonic clock stands still; a
+/// suspended process is their union.
 pub fn record(connection: &Connection, interruption: &Interruption) -> rusqlite::Result<()> {
     const NARROW: &str =
         "update interruption set started_at = max(started_at, ?1), ended_at = min(ended_at, ?2)
@@ -23,7 +23,7 @@ pub fn record(connection: &Connection, interruption: &Interruption) -> rusqlite:
     let merged = match interruption.kind {
         InterruptionKind::Asleep => connection.prepare_cached(NARROW)?.execute(values)?,
         InterruptionKind::HeldUp => connection.prepare_cached(WIDEN)?.execute(values)?,
-        // The store notices it, once.
+        // Only the store reports it, once.
         InterruptionKind::ClockSet => 0,
     };
     if merged == 0 {

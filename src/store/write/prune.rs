@@ -1,5 +1,5 @@
-//! The retention: deletes what is older, in steps small enough that neither readers nor the other
-//! writer wait.
+//! Deletes what is older than the retention, in transactions so short that neither readers nor
+//! another writer wait.
 
 use std::time::Duration;
 
@@ -11,10 +11,9 @@ use crate::pure::time::{UtcMillis, nanoseconds};
 use crate::store::error::StoreError;
 use crate::store::rollup::due;
 
-/// What a step deleted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Pruned {
-    /// Checks, those that could not be made included.
+    /// Those that could not be made included.
     pub checks: u64,
     /// Hourly roll-ups.
     pub rollups: u64,
@@ -22,12 +21,12 @@ pub struct Pruned {
     pub is_more: bool,
 }
 
-/// Pages given back to the file system in a step.
+/// Pages returned to the file system in a step.
 const VACUUM_PAGES: u32 = 256;
 
 impl Database {
-    /// Deletes up to about `limit` rows that are older than the retention at `now`. Roll-ups of
-    /// what goes are made first.
+    /// Deletes up to about `limit` rows that are older than the retention at `now`, after making
+    /// their roll-ups.
     pub fn prune(
         &mut self,
         now: UtcMillis,
@@ -59,8 +58,7 @@ impl Database {
             .query_map([], |row| row.get(0))?
             .collect::<rusqlite::Result<_>>()?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-        // The hour that the cut goes through too: afterwards its roll-up could not be made any
-        // more.
+        // Including the hour of the cut: its roll-up could not be made afterwards.
         if due::make_due(&transaction, before.hour().next())? {
             transaction.commit()?;
             return Ok(Pruned {
@@ -90,7 +88,7 @@ impl Database {
         if pruned.checks > 0 {
             transaction.prepare_cached(NOTE_CUT)?.execute([before.0])?;
         }
-        // By whole days, so that a day is always the sum of its hours.
+        // Whole days, so that a day is always the sum of its hours.
         let first_day = rollups_before.hour().day();
         let first_hour = first_day.first_hour();
         if transaction
@@ -102,7 +100,7 @@ impl Database {
         }
         transaction.commit()?;
         if pruned.checks > 0 {
-            // A page is given back each time the statement is stepped.
+            // Each step of the statement returns a page.
             let vacuum = format!("pragma incremental_vacuum({VACUUM_PAGES})");
             self.connection()
                 .prepare_cached(&vacuum)?

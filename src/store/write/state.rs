@@ -1,6 +1,6 @@
 //! What the writer thread does with what it receives.
 
-use super::clock::{CLOCK_DOUBT, ClockStep, clock_doubt};
+use super::clock::{ClockStep, SUSPICIOUS_STEP, pruning_delay};
 use super::database::Database;
 use super::record::{Record, RunState};
 use crate::pure::model::{AlertKinds, Host, State};
@@ -108,7 +108,7 @@ impl WriterState {
         database: Database,
         settings: StoreSettings,
         start: ClockSample,
-        doubt: Option<Duration>,
+        delay: Option<Duration>,
     ) -> WriterState {
         let started = start.monotonic;
         WriterState {
@@ -123,7 +123,7 @@ impl WriterState {
             scene: Scene::default(),
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
             // Not while the first checks run.
-            prune_at: started.after(doubt.unwrap_or(Duration::from_secs(10))),
+            prune_at: started.after(delay.unwrap_or(Duration::from_secs(10))),
             clocks: start,
             run_started: start.utc(),
             wake: None,
@@ -386,11 +386,11 @@ impl WriterState {
                 phrase::count(moved, "check")
             );
         }
-        if step_ns >= nanoseconds(CLOCK_DOUBT) {
-            let doubt = clock_doubt(&self.database.runs()?, now.utc());
+        if step_ns >= nanoseconds(SUSPICIOUS_STEP) {
+            let delay = pruning_delay(&self.database.runs()?, now.utc());
             self.database.begin_run(now.utc())?;
             self.run_started = now.utc();
-            self.prune_at = doubt.map_or(self.prune_at, |doubt| now.monotonic.after(doubt));
+            self.prune_at = delay.map_or(self.prune_at, |delay| now.monotonic.after(delay));
         }
         self.clocks = now;
         Ok(())

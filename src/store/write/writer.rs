@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use super::clock::clock_doubt;
+use super::clock::pruning_delay;
 use super::database::Database;
 use super::record::Record;
 use super::state::{COMMIT_BUSY_TIMEOUT, Order, StoreSettings, WriterState};
@@ -79,7 +79,7 @@ impl Writer {
         hosts: usize,
     ) -> Result<Writer, StoreError> {
         let start = sys::clocks();
-        let doubt = clock_doubt(&database.runs()?, start.utc());
+        let delay = pruning_delay(&database.runs()?, start.utc());
         database.begin_run(start.utc())?;
         let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
         let path = database.path().to_path_buf();
@@ -88,7 +88,7 @@ impl Writer {
         database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         database.set_outage_rules(settings.outages);
         database.set_alerts(settings.alerts);
-        let state = WriterState::new(database, settings, start, doubt);
+        let state = WriterState::new(database, settings, start, delay);
         let thread = thread::Builder::new()
             .name("store".into())
             .spawn(move || state.run(&received));
