@@ -19,7 +19,7 @@ _ace_connection_logger() {
     COMPREPLY=()
     # Where this returns early, file names are offered.
     case $command:$before in
-        :*) words='init-config check-config monitor dashboard check status cleanup cleanup-continuous outages events export import backup report alert-test doctor -h --help -V --version' ;;
+        :*) words='init-config check-config monitor dashboard check status cleanup cleanup-continuous outages events export import backup report doctor alert-test -h --help -V --version' ;;
         *:-c | *:--config) return ;;
         init-config:*) words="--force $common" ;;
         check-config:*) words="$common" ;;
@@ -61,9 +61,9 @@ _ace_connection_logger() {
         report:--format) words='text html csv json' ;;
         report:-o | report:--output) return ;;
         report:*) words="--days --month --from --to --host --format -o --output --raw $common" ;;
+        doctor:*) words="--json $common" ;;
         alert-test:--event) words='down up degraded incident' ;;
         alert-test:*) words="--event $common" ;;
-        doctor:*) words="--json $common" ;;
     esac
     compopt +o default 2>/dev/null
     if [[ -z $ended ]]; then

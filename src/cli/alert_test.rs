@@ -1,4 +1,4 @@
-//! `alert-test`: runs alerts.command once with an invented event.
+//! `alert-test`: runs alerts.command once with a test notice.
 
 use std::fmt::Write;
 
@@ -16,7 +16,7 @@ use crate::pure::time::UtcMillis;
 use crate::store::{Notice, OutageEvent};
 use crate::sys;
 
-/// The invented event: how long ago it began, and its duration where it has ended.
+/// How long ago the outage of the test notice began, and its duration where it has ended.
 const AGE_MS: i64 = 90_000;
 const DURATION_MS: i64 = 85_000;
 
@@ -31,7 +31,7 @@ pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
     }
     let now = sys::clocks().utc();
     let mut alert = alert_text(
-        &invented_notice(&config, arguments.event, now),
+        &test_notice(&config, arguments.event, now),
         now,
         sys::utc_offset_at,
     );
@@ -79,17 +79,17 @@ pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
 }
 
 /// A notice about the first configured hosts.
-fn invented_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
+fn test_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
     let example = |n: u8| Host {
         name: format!("Example {n}"),
         address: format!("192.0.2.{n}").as_str().into(),
         family: None,
     };
-    let known = |plan: &HostConfig| Host::clone(&plan.host);
+    let host_of = |configured: &HostConfig| Host::clone(&configured.host);
     let hosts: Vec<Host> = config
         .hosts
         .iter()
-        .map(known)
+        .map(host_of)
         .chain([example(1), example(2)])
         .take(2)
         .collect();
@@ -106,7 +106,7 @@ fn invented_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         checks_failed: Some(2),
         checks_during_outage: Some(2),
         recovery_success_rate: end.map(|_| 100.0),
-        notes: Some("made up by alert-test".into()),
+        notes: Some("test by alert-test".into()),
         earliest_start: Some(start),
         packets_sent: Some(10),
         packets_lost: Some(10),

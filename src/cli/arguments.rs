@@ -333,19 +333,19 @@ commands! {
         raw: bool,
     }
 
-    /// Run alerts.command once with an invented event; exit status 1 unless it exits with 0.
-    #[argh(subcommand, name = "alert-test")]
-    AlertTest {
-        /// kind of event: down, up, degraded or incident (default: down)
-        #[argh(option, arg_name = "kind", default = "AlertKind::Down", from_str_fn(alert_kind))]
-        event: AlertKind,
-    }
-
     /// Check whether this machine can ping, resolve names, write and serve, and print cures.
     #[argh(subcommand, name = "doctor")]
     Doctor {
         /// print JSON
         #[argh(switch)]
         json: bool,
+    }
+
+    /// Run alerts.command once with a test notice; exit status 1 unless it exits with 0.
+    #[argh(subcommand, name = "alert-test")]
+    AlertTest {
+        /// kind of notice: down, up, degraded or incident (default: down)
+        #[argh(option, arg_name = "kind", default = "AlertKind::Down", from_str_fn(alert_kind))]
+        event: AlertKind,
     }
 }

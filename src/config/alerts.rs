@@ -10,12 +10,18 @@ use crate::pure::model::{AlertKind, AlertKinds};
 
 const COMMAND: Key<List, Without> = Key {
     name: "command",
-    kind: List("a list of words belongs: the program and its arguments"),
+    kind: List {
+        what: "a list of words",
+        detail: ": the program and its arguments",
+    },
     default: Without("no alerts are sent"),
 };
 const EVENTS: Key<List, [AlertKind; 3]> = Key {
     name: "events",
-    kind: List("a list belongs"),
+    kind: List {
+        what: "a list",
+        detail: "",
+    },
     default: [AlertKind::Down, AlertKind::Up, AlertKind::Incident],
 };
 const TIMEOUT: Key<Time, Duration> = Key {

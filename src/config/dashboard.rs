@@ -24,7 +24,10 @@ const BASE_PATH: Key<Parsed<String>, Without> = Key {
 };
 const ALLOWED_HOSTS: Key<List, Without> = Key {
     name: "allowed_hosts",
-    kind: List("a list of names belongs"),
+    kind: List {
+        what: "a list of names",
+        detail: "",
+    },
     default: Without("none used"),
 };
 

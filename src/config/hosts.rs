@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::address::{parse_address, parse_source};
 use super::key::{Key, SectionKeys, Without, concat};
-use super::kind::{Choice, Parsed, Text, describe};
+use super::kind::{Choice, List, Parsed, Text, describe};
 use super::monitoring::{self, SharedSettings};
 use super::problem::{ProblemKind, Problems, shorten};
 use super::section::Section;
@@ -64,6 +64,11 @@ const DEFAULTS: [(&str, &str); 3] = [
     ("Cloudflare DNS", "1.1.1.1"),
     ("Local Gateway", HostAddress::GATEWAY),
 ];
+
+const HOSTS: List = List {
+    what: "a list of hosts",
+    detail: "",
+};
 
 const MAX_NAME_CHARACTERS: usize = 4096;
 
@@ -122,10 +127,7 @@ pub(super) fn read(
         return default_hosts(monitoring);
     };
     let Content::List(items) = &node.content else {
-        let wrong = match node.content {
-            Content::Null => "has no value: a list of hosts belongs here".into(),
-            _ => format!("{} where a list of hosts belongs", describe(node)),
-        };
+        let wrong = HOSTS.wrong(node);
         root.report(problems, name, &wrong, "default hosts used");
         return default_hosts(monitoring);
     };

@@ -25,7 +25,7 @@ pub(super) trait Format: Parse {
 pub(super) struct Range {
     min: f64,
     max: f64,
-    /// Whether `min` itself is too little.
+    /// Whether `min` itself is not allowed.
     is_open: bool,
     is_whole: bool,
     unit: &'static str,
@@ -298,8 +298,22 @@ impl Format for Parsed<String> {
     }
 }
 
-/// A list. The text says in a message what belongs there, as in "a list belongs".
-pub(super) struct List(pub &'static str);
+/// A list. In a message that something else is found, `what` names it and `detail` may follow.
+pub(super) struct List {
+    pub what: &'static str,
+    pub detail: &'static str,
+}
+
+impl List {
+    /// What is wrong with a node that is not a list.
+    pub fn wrong(&self, node: &Node) -> String {
+        let List { what, detail } = self;
+        match &node.content {
+            Content::Null => format!("has no value: {what} belongs here{detail}"),
+            _ => format!("{} where {what} belongs{detail}", describe(node)),
+        }
+    }
+}
 
 /// A scalar as it is written, whatever its meaning in YAML: an address may look like a number.
 pub(super) fn parse_word(node: &Node) -> Result<String, String> {

@@ -114,7 +114,7 @@ impl<'n> Section<'n> {
         self.value_or(problems, key, "default", key.default.into())
     }
 
-    /// The value of a key, or another one; `origin` says in the message whose.
+    /// The value of a key, or another one; `origin` says in the message whose value that is.
     pub fn value_or<K: Format, D>(
         &self,
         problems: &mut Problems,
@@ -171,12 +171,10 @@ impl<'n> Section<'n> {
         otherwise: &str,
     ) -> Option<&'n [Node]> {
         let node = self.get(key.name)?;
-        let wrong = match &node.content {
-            Content::List(items) => return Some(items),
-            Content::Null => "has no value".to_owned(),
-            _ => format!("{} where {}", describe(node), key.kind.0),
-        };
-        self.report(problems, key.name, &wrong, otherwise);
+        if let Content::List(items) = &node.content {
+            return Some(items);
+        }
+        self.report(problems, key.name, &key.kind.wrong(node), otherwise);
         None
     }
 

@@ -44,6 +44,10 @@ fn wrong_values_of_outages_alerts_and_thresholds_are_reported() {
             "alerts: {command: tell me}",
             "alerts.command: \"tell me\" where a list of words belongs",
         ),
+        (
+            "alerts: {command: }",
+            "alerts.command: has no value: a list of words belongs here: the program and its arguments; no alerts are sent",
+        ),
         ("alerts: {command: [[a]]}", "alerts.command[0]: "),
         (
             "alerts: {events: [down, sideways]}",
@@ -52,6 +56,10 @@ fn wrong_values_of_outages_alerts_and_thresholds_are_reported() {
         (
             "alerts: {events: down}",
             "alerts.events: \"down\" where a list belongs",
+        ),
+        (
+            "alerts: {events: }",
+            "alerts.events: has no value: a list belongs here; down, up and incident used",
         ),
         (
             "monitoring: {up_percent: 70}",
@@ -351,7 +359,7 @@ fn the_other_sections_check_their_values() {
         ),
         (
             "dashboard:\n  allowed_hosts:\n",
-            "c:2: dashboard.allowed_hosts: has no value; none used",
+            "c:2: dashboard.allowed_hosts: has no value: a list of names belongs here; none used",
         ),
         (
             "dashboard:\n  allowed_hosts:\n  - a\n  - b:1\n",
