@@ -45,7 +45,7 @@ fn a_backup_is_consistent_while_a_writer_is_busy() {
 }
 
 #[test]
-fn a_backup_does_not_touch_what_exists_and_leaves_nothing_half_done() {
+fn a_backup_overwrites_nothing_and_leaves_no_partial_file() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["127.0.0.1"]);
     drop(open(&folder.path().join(FILE)));
@@ -89,8 +89,8 @@ fn a_backup_does_not_touch_what_exists_and_leaves_nothing_half_done() {
 }
 
 #[test]
-fn a_backup_to_a_full_disk_leaves_no_half_file() {
-    let test = "copies::a_backup_to_a_full_disk_leaves_no_half_file";
+fn a_backup_to_a_full_disk_leaves_no_partial_file() {
+    let test = "copies::a_backup_to_a_full_disk_leaves_no_partial_file";
     with_small_disk(test, 64, |folder, small| {
         configure(folder, FILE, &["127.0.0.1"]);
         let mut database = open(&folder.path().join(FILE));

@@ -84,7 +84,7 @@ fn sample(path: &Path) {
 }
 
 #[test]
-fn what_is_no_database_of_ours_is_refused_with_the_reason_and_left_untouched() {
+fn files_of_other_programs_are_rejected_with_the_reason_and_unchanged() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["127.0.0.1"]);
     let path = folder.path().join(FILE);
@@ -152,7 +152,7 @@ fn what_is_no_database_of_ours_is_refused_with_the_reason_and_left_untouched() {
 }
 
 #[test]
-fn paths_that_cannot_be_opened_are_named_with_the_cure_where_it_is_known() {
+fn errors_name_paths_that_cannot_be_opened_with_a_remedy() {
     let folder = TempDir::new();
     fs::create_dir(folder.path().join("folder")).expect("a folder");
     configure(&folder, "missing/log.db", &["127.0.0.1"]);
@@ -172,8 +172,8 @@ fn paths_that_cannot_be_opened_are_named_with_the_cure_where_it_is_known() {
 }
 
 #[test]
-fn a_file_that_cannot_be_written_is_said_and_not_changed() {
-    let test = "hostile::a_file_that_cannot_be_written_is_said_and_not_changed";
+fn a_read_only_file_is_reported_and_unchanged() {
+    let test = "hostile::a_read_only_file_is_reported_and_unchanged";
     with_small_disk(test, 1024, |folder, small| {
         configure(folder, "small/log.db", &["127.0.0.1"]);
         // Not written by this process: while another test starts a program, that has this one's
@@ -205,7 +205,7 @@ fn a_file_that_cannot_be_written_is_said_and_not_changed() {
 }
 
 #[test]
-fn a_path_is_a_file_name_whatever_it_looks_like() {
+fn a_path_that_looks_like_a_uri_or_memory_is_a_file_name() {
     let names = [
         "with space",
         "quo'te\"s",
@@ -236,7 +236,7 @@ fn a_path_is_a_file_name_whatever_it_looks_like() {
 }
 
 #[test]
-fn a_symbolic_link_leads_to_the_file() {
+fn a_symbolic_link_opens_its_target() {
     let folder = TempDir::new();
     configure(&folder, "link", &["127.0.0.1"]);
     fs::create_dir(folder.path().join("real")).expect("a folder");
@@ -257,7 +257,7 @@ fn a_symbolic_link_leads_to_the_file() {
 }
 
 #[test]
-fn a_reader_that_is_in_the_way_of_the_write_ahead_log_is_waited_for() {
+fn opening_waits_for_a_reader_that_blocks_the_write_ahead_log() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     sample(&path);
@@ -279,7 +279,7 @@ fn a_reader_that_is_in_the_way_of_the_write_ahead_log_is_waited_for() {
 }
 
 #[test]
-fn processes_that_begin_a_file_at_the_same_moment_all_get_it() {
+fn processes_that_create_a_file_at_the_same_time_all_open_it() {
     for _ in 0..10 {
         let folder = TempDir::new();
         let path = folder.path().join(FILE);
@@ -302,7 +302,7 @@ fn processes_that_begin_a_file_at_the_same_moment_all_get_it() {
 }
 
 #[test]
-fn a_file_cut_short_anywhere_is_no_crash() {
+fn a_truncated_file_causes_no_crash() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["127.0.0.1"]);
     let path = folder.path().join(FILE);
@@ -329,7 +329,7 @@ fn a_file_cut_short_anywhere_is_no_crash() {
 }
 
 #[test]
-fn a_file_with_bytes_changed_at_random_is_no_crash() {
+fn a_file_with_random_bytes_changed_causes_no_crash() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["127.0.0.1"]);
     let path = folder.path().join(FILE);
@@ -361,7 +361,7 @@ fn a_file_with_bytes_changed_at_random_is_no_crash() {
 }
 
 #[test]
-fn values_of_the_wrong_kind_are_no_crash() {
+fn values_of_the_wrong_type_cause_no_crash() {
     let most = i64::MAX;
     let least = i64::MIN;
     let bad_blob = "x'ffffffffffffffffffff'";
@@ -422,7 +422,7 @@ fn values_of_the_wrong_kind_are_no_crash() {
 }
 
 #[test]
-fn a_schema_that_was_tampered_with_is_no_crash_and_no_endless_loop() {
+fn a_manipulated_schema_causes_no_crash_and_no_endless_loop() {
     let mut missing = String::new();
     for table in [
         "stale_rollup",

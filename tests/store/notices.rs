@@ -61,7 +61,7 @@ fn next(path: &Path) -> Option<Notice> {
 }
 
 #[test]
-fn an_outage_is_told_when_it_begins_and_when_it_ends_and_only_what_is_asked_for() {
+fn an_outage_has_notices_of_its_start_and_end_as_far_as_they_are_configured() {
     let expected: [(&[AlertKind], &[&str]); 4] = [
         (&ALL, &["down|0|0|1", "up|0|0|1"]),
         (&[AlertKind::Down], &["down|0|0|1"]),
@@ -89,7 +89,7 @@ fn an_outage_is_told_when_it_begins_and_when_it_ends_and_only_what_is_asked_for(
 }
 
 #[test]
-fn what_cannot_be_written_is_not_told_and_told_once_when_it_can() {
+fn a_failed_commit_writes_no_notice_and_its_retry_writes_one() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &ALL);
@@ -113,7 +113,7 @@ fn what_cannot_be_written_is_not_told_and_told_once_when_it_can() {
 }
 
 #[test]
-fn hosts_that_fail_together_are_one_incident_and_one_end() {
+fn hosts_that_fail_together_have_one_notice_of_the_start_and_one_of_the_end() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &ALL);
@@ -179,7 +179,7 @@ fn hosts_that_fail_together_are_one_incident_and_one_end() {
 }
 
 #[test]
-fn a_whole_line_that_fails_in_one_transaction_is_one_incident_and_so_is_one_that_is_back_in_it() {
+fn all_hosts_that_fail_or_recover_in_one_transaction_are_one_incident() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &ALL);
@@ -216,7 +216,7 @@ fn a_whole_line_that_fails_in_one_transaction_is_one_incident_and_so_is_one_that
 }
 
 #[test]
-fn without_incidents_each_host_is_told_by_itself() {
+fn without_incidents_each_host_has_its_own_notice() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &[AlertKind::Down, AlertKind::Up]);
@@ -235,7 +235,7 @@ fn without_incidents_each_host_is_told_by_itself() {
 }
 
 #[test]
-fn a_host_that_was_up_and_answers_badly_is_told_once_and_not_on_its_way_back() {
+fn a_degraded_host_has_one_notice_and_none_during_its_recovery() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &[AlertKind::Degraded]);
@@ -296,7 +296,7 @@ fn a_host_that_was_up_and_answers_badly_is_told_once_and_not_on_its_way_back() {
 }
 
 #[test]
-fn they_are_told_in_order_tries_are_counted_and_what_was_told_is_forgotten_after_a_month() {
+fn notices_are_read_in_order_count_attempts_and_are_deleted_a_month_after_sending() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &ALL);
@@ -338,7 +338,7 @@ fn they_are_told_in_order_tries_are_counted_and_what_was_told_is_forgotten_after
 }
 
 #[test]
-fn too_many_that_wait_are_given_up_the_oldest_first() {
+fn too_many_unsent_notices_are_dropped_the_oldest_first() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &ALL);
@@ -354,7 +354,7 @@ fn too_many_that_wait_are_given_up_the_oldest_first() {
 }
 
 #[test]
-fn a_deleted_event_leaves_nothing_to_the_next_that_gets_its_id() {
+fn a_new_event_with_the_id_of_a_deleted_one_inherits_no_notice() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_telling(&path, &ALL);

@@ -76,7 +76,7 @@ const CHECKS: &str = "select host_name, host_address, timestamp, success_count, 
                       max_latency from ping_results order by timestamp, host_address";
 
 #[test]
-fn a_file_of_either_version_is_taken_over_once_with_its_rows_in_order_and_kept_beside() {
+fn a_file_of_either_version_is_converted_once_in_order_with_a_copy() {
     for has_events in [false, true] {
         let folder = TempDir::new();
         configure(&folder, FILE, &["192.0.2.1"]);
@@ -161,7 +161,7 @@ fn a_file_of_either_version_is_taken_over_once_with_its_rows_in_order_and_kept_b
 }
 
 #[test]
-fn the_hours_that_autumn_repeats_and_spring_skips_are_told_apart_in_every_zone() {
+fn the_hours_that_autumn_repeats_and_spring_skips_are_converted_in_every_zone() {
     // Local times in the order of writing, and what they are in UTC.
     let zones: [(&str, &str, &[&str], &[&str]); 4] = [
         (
@@ -251,7 +251,7 @@ fn an_outage_over_the_repeated_hour_does_not_end_before_it_began() {
 }
 
 #[test]
-fn broken_rows_are_counted_and_said_and_the_others_come_over() {
+fn unreadable_rows_are_counted_and_reported_and_the_others_are_imported() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1"]);
     let path = folder.path().join(FILE);
@@ -307,7 +307,7 @@ fn broken_rows_are_counted_and_said_and_the_others_come_over() {
 }
 
 #[test]
-fn a_hundred_thousand_rows_are_taken_over_in_seconds_with_every_row() {
+fn a_hundred_thousand_rows_are_converted_within_seconds() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1"]);
     let path = folder.path().join(FILE);
@@ -330,7 +330,7 @@ fn a_hundred_thousand_rows_are_taken_over_in_seconds_with_every_row() {
 }
 
 #[test]
-fn an_original_that_holds_the_file_is_waited_for_and_one_that_goes_on_holding_it_is_said() {
+fn opening_waits_for_an_original_that_locks_the_file_and_reports_a_long_lock() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1"]);
     let path = folder.path().join(FILE);
@@ -356,7 +356,7 @@ fn an_original_that_holds_the_file_is_waited_for_and_one_that_goes_on_holding_it
 }
 
 #[test]
-fn an_original_that_writes_all_the_time_loses_no_row_to_the_taking_over() {
+fn an_original_that_writes_during_the_conversion_loses_no_row() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1"]);
     let path = folder.path().join(FILE);
@@ -395,7 +395,7 @@ fn an_original_that_writes_all_the_time_loses_no_row_to_the_taking_over() {
 }
 
 #[test]
-fn a_diagnosis_takes_nothing_over() {
+fn the_self_check_converts_nothing() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1"]);
     let path = folder.path().join(FILE);
@@ -417,7 +417,7 @@ fn a_diagnosis_takes_nothing_over() {
 }
 
 #[test]
-fn a_taking_over_that_is_killed_leaves_the_original_or_ours_and_nothing_between() {
+fn a_killed_conversion_leaves_the_original_file_or_the_converted_one() {
     let rows_in_it = 4000;
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1"]);
@@ -496,7 +496,7 @@ fn a_taking_over_that_is_killed_leaves_the_original_or_ours_and_nothing_between(
 }
 
 #[test]
-fn an_import_into_an_existing_database_adds_what_is_new_and_twice_changes_nothing() {
+fn an_import_adds_what_is_new_and_a_second_import_changes_nothing() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.0"]);
     let path = folder.path().join(FILE);
@@ -578,7 +578,7 @@ fn an_import_into_an_existing_database_adds_what_is_new_and_twice_changes_nothin
 }
 
 #[test]
-fn an_import_of_the_database_file_itself_is_the_taking_over() {
+fn importing_the_database_file_itself_converts_it() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.0"]);
     let path = folder.path().join(FILE);
@@ -592,7 +592,7 @@ fn an_import_of_the_database_file_itself_is_the_taking_over() {
 }
 
 #[test]
-fn a_file_that_cannot_be_imported_is_named_with_the_reason_and_begins_no_database() {
+fn a_file_that_cannot_be_imported_is_reported_and_creates_no_database() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.0"]);
     folder.write("text", &"no database ".repeat(100));
@@ -644,7 +644,7 @@ fn with_hot_journal(path: &Path) {
 }
 
 #[test]
-fn what_a_killed_original_left_half_done_is_undone_first() {
+fn an_unfinished_transaction_of_a_killed_original_is_rolled_back_first() {
     for arguments in [&["status"][..], &["import", "theirs"], &["cleanup"]] {
         let folder = TempDir::new();
         configure(&folder, FILE, &["192.0.2.0"]);

@@ -42,7 +42,7 @@ fn open_with(path: &Path, down_after: u16, up_after: u16) -> Database {
 }
 
 #[test]
-fn an_outage_is_on_record_from_its_first_lost_check_and_closed_by_the_first_reply() {
+fn an_outage_begins_with_its_first_lost_check_and_ends_with_the_first_reply() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -80,7 +80,7 @@ fn an_outage_is_on_record_from_its_first_lost_check_and_closed_by_the_first_repl
 }
 
 #[test]
-fn checks_that_are_written_together_make_the_events_that_they_make_one_by_one() {
+fn checks_make_the_same_events_whether_written_together_or_one_by_one() {
     let hosts = [host("one", "192.0.2.1"), host("two", "192.0.2.2")];
     let letters = [
         "r", "s", "r", "s", "s", "", "s", "r", "r", "s", "s", "r", "s", "r", "r", "s",
@@ -116,7 +116,7 @@ fn checks_that_are_written_together_make_the_events_that_they_make_one_by_one() 
 }
 
 #[test]
-fn what_cannot_be_written_leaves_neither_check_nor_event_and_gives_the_same_when_tried_again() {
+fn a_failed_commit_writes_neither_check_nor_event_and_its_retry_writes_both() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -179,7 +179,7 @@ fn what_cannot_be_written_leaves_neither_check_nor_event_and_gives_the_same_when
 }
 
 #[test]
-fn an_outage_that_a_stop_left_open_goes_on_or_ends_with_the_first_check_after_the_start() {
+fn an_outage_that_is_ongoing_at_a_stop_continues_or_ends_at_the_next_start() {
     for (pings, expected) in [
         ("s", "192.0.2.1|00:02:00.000|||2|2||00:01:00.000|2|2"),
         (
@@ -201,7 +201,7 @@ fn an_outage_that_a_stop_left_open_goes_on_or_ends_with_the_first_check_after_th
 }
 
 #[test]
-fn a_run_that_is_not_yet_long_enough_is_counted_over_a_restart() {
+fn failed_checks_count_across_a_restart() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
@@ -237,7 +237,7 @@ fn a_run_that_is_not_yet_long_enough_is_counted_over_a_restart() {
 }
 
 #[test]
-fn the_writer_goes_by_its_settings_and_by_new_ones() {
+fn the_writer_applies_changed_settings() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
@@ -293,7 +293,7 @@ fn the_writer_goes_by_its_settings_and_by_new_ones() {
 }
 
 #[test]
-fn both_ip_versions_of_one_address_have_outages_of_their_own() {
+fn each_ip_version_of_an_address_has_its_own_outages() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -341,7 +341,7 @@ fn both_ip_versions_of_one_address_have_outages_of_their_own() {
 }
 
 #[test]
-fn a_check_beside_a_monitor_opens_and_closes_the_same_outage() {
+fn a_check_from_the_command_line_begins_and_ends_the_monitors_outages() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut monitor, mut by_hand) = (open(&path), open(&path));
@@ -374,7 +374,7 @@ fn a_check_beside_a_monitor_opens_and_closes_the_same_outage() {
 }
 
 #[test]
-fn the_retention_deletes_checks_and_keeps_outages() {
+fn the_retention_deletes_checks_but_not_outages() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -395,7 +395,7 @@ fn the_retention_deletes_checks_and_keeps_outages() {
 }
 
 #[test]
-fn an_open_outage_that_says_only_an_address_is_that_of_the_host_with_it() {
+fn an_ongoing_outage_without_a_host_id_belongs_to_the_host_with_its_address() {
     let begin = |at: &str| {
         let folder = TempDir::new();
         let path = folder.path().join(FILE);
@@ -453,7 +453,7 @@ fn an_open_outage_that_says_only_an_address_is_that_of_the_host_with_it() {
 }
 
 #[test]
-fn nonsense_in_the_events_keeps_no_result_from_being_written() {
+fn unreadable_events_prevent_no_write() {
     let most = i64::MAX;
     for nonsense in [
         "start_time = 'ä'".to_string(),
@@ -486,7 +486,7 @@ fn nonsense_in_the_events_keeps_no_result_from_being_written() {
 }
 
 #[test]
-fn an_event_of_another_kind_is_left_alone() {
+fn an_event_of_another_kind_is_not_changed() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -505,7 +505,7 @@ fn an_event_of_another_kind_is_left_alone() {
 }
 
 #[test]
-fn an_event_that_was_deleted_or_closed_by_hand_begins_anew_while_the_host_is_silent() {
+fn after_an_event_is_deleted_or_closed_by_hand_a_silent_host_gets_a_new_one() {
     for change in [
         "delete from outage_events",
         "update outage_events set end_time = '1970-01-01 00:02:30'",
@@ -529,7 +529,7 @@ fn an_event_that_was_deleted_or_closed_by_hand_begins_anew_while_the_host_is_sil
 }
 
 #[test]
-fn status_shows_the_outage_that_is_on_with_what_is_known_of_it() {
+fn status_shows_the_ongoing_outage_with_its_cause() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1", "192.0.2.2"]);
     let mut database = open(&folder.path().join(FILE));

@@ -75,7 +75,7 @@ fn episodes(path: &Path, grouping: GroupingRules) -> Vec<GroupedOutage> {
 }
 
 #[test]
-fn pings_between_checks_move_start_and_end_and_are_counted() {
+fn probes_move_the_start_and_end_of_an_outage() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = (open(&path), Scene::default());
@@ -137,7 +137,7 @@ fn pings_between_checks_move_start_and_end_and_are_counted() {
 }
 
 #[test]
-fn a_silent_host_that_is_not_out_yet_is_remembered_with_its_pings_from_commit_to_commit() {
+fn probes_to_a_silent_host_without_an_outage_count_across_commits() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let rules = ace_connection_logger::pure::outage::OutageRules {
@@ -170,7 +170,7 @@ fn a_silent_host_that_is_not_out_yet_is_remembered_with_its_pings_from_commit_to
 }
 
 #[test]
-fn the_cause_is_judged_when_an_outage_begins_and_again_when_it_ends_and_rests_on_facts() {
+fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = (open(&path), Scene::default());
@@ -264,7 +264,7 @@ fn the_cause_is_judged_when_an_outage_begins_and_again_when_it_ends_and_rests_on
 }
 
 #[test]
-fn a_link_that_is_down_is_one_event_and_no_outage_of_any_host() {
+fn a_link_that_is_down_is_one_event_and_no_outage_of_a_host() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = (open(&path), Scene::default());
@@ -330,7 +330,7 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_any_host() {
 }
 
 #[test]
-fn one_host_that_cannot_be_sent_to_while_others_are_measured_is_no_link_that_is_down() {
+fn a_host_without_a_route_while_others_are_measured_is_no_link_event() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = (open(&path), Scene::default());
@@ -356,7 +356,7 @@ fn one_host_that_cannot_be_sent_to_while_others_are_measured_is_no_link_that_is_
 }
 
 #[test]
-fn a_version_of_ip_that_never_was_there_is_no_link_that_is_down() {
+fn a_version_of_ip_that_never_worked_is_no_link_event() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (four, six) = (host("four", "192.0.2.1"), host("six", "2001:db8::1"));
@@ -403,7 +403,7 @@ fn a_version_of_ip_that_never_was_there_is_no_link_that_is_down() {
 }
 
 #[test]
-fn what_was_not_measured_is_not_in_the_seconds_that_a_host_was_down() {
+fn downtime_does_not_include_time_that_was_not_measured() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
@@ -470,7 +470,7 @@ fn what_was_not_measured_is_not_in_the_seconds_that_a_host_was_down() {
 }
 
 #[test]
-fn what_belongs_together_is_told_as_one_and_what_was_planned_apart() {
+fn fragments_are_merged_and_planned_outages_are_not_merged_with_others() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
@@ -548,8 +548,7 @@ fn what_belongs_together_is_told_as_one_and_what_was_planned_apart() {
 }
 
 #[test]
-fn a_clock_that_is_set_back_leaves_nothing_in_the_future_and_is_taken_back_by_one_that_is_set_right()
- {
+fn a_clock_set_back_leaves_no_future_rows_and_correcting_it_restores_the_times() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
@@ -609,7 +608,7 @@ fn a_clock_that_is_set_back_leaves_nothing_in_the_future_and_is_taken_back_by_on
 }
 
 #[test]
-fn a_clock_that_is_set_forward_in_an_outage_makes_it_no_longer_and_leaves_a_gap_before_it() {
+fn a_clock_set_forward_makes_an_outage_no_longer_and_leaves_a_gap_before_it() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
@@ -657,7 +656,7 @@ fn a_clock_that_is_set_forward_in_an_outage_makes_it_no_longer_and_leaves_a_gap_
 }
 
 #[test]
-fn an_outage_whose_host_is_checked_no_more_is_down_for_as_long_as_it_was_seen() {
+fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_check() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
@@ -720,7 +719,7 @@ fn the_first_record_is_the_first_check_also_when_its_hour_is_rolled_up() {
 }
 
 #[test]
-fn of_an_intermittent_outage_that_is_blamed_which_was_the_cause_for_longest() {
+fn the_cause_of_an_intermittent_outage_is_the_one_with_the_longest_downtime() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
@@ -792,7 +791,7 @@ fn with_a_cable_pulled(path: &Path) -> (Database, Scene) {
 }
 
 #[test]
-fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
+fn both_versions_of_ip_restored_by_one_cable_end_one_event() {
     use ace_connection_logger::pure::address::IpVersion;
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
@@ -823,7 +822,7 @@ fn both_versions_of_ip_that_come_back_by_one_cable_end_one_event() {
 }
 
 #[test]
-fn one_version_of_ip_that_is_back_alone_leaves_the_other_down() {
+fn one_restored_version_of_ip_leaves_the_other_down() {
     use ace_connection_logger::pure::address::IpVersion;
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
@@ -846,7 +845,7 @@ fn one_version_of_ip_that_is_back_alone_leaves_the_other_down() {
 }
 
 #[test]
-fn a_board_that_begins_in_1970_has_its_checks_where_they_belong_once_it_knows_the_time() {
+fn checks_of_a_computer_that_starts_in_1970_are_moved_once_the_time_is_known() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
@@ -882,7 +881,7 @@ fn a_board_that_begins_in_1970_has_its_checks_where_they_belong_once_it_knows_th
 }
 
 #[test]
-fn thresholds_of_a_hosts_own_are_in_every_answer_and_stay_in_roll_ups() {
+fn a_hosts_own_thresholds_apply_to_all_queries_and_are_fixed_in_roll_ups() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
@@ -932,7 +931,7 @@ fn thresholds_of_a_hosts_own_are_in_every_answer_and_stay_in_roll_ups() {
 }
 
 #[test]
-fn a_file_of_the_version_before_is_brought_up_to_date_and_tells_the_same() {
+fn upgrading_a_file_of_the_previous_version_changes_no_result() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");

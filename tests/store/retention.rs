@@ -47,7 +47,7 @@ fn prune_all(
 }
 
 #[test]
-fn exactly_what_is_older_goes_in_steps_and_the_file_shrinks() {
+fn exactly_what_is_older_is_deleted_in_steps_and_the_file_shrinks() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = fill(&path, 10, 2);
@@ -112,7 +112,7 @@ fn exactly_what_is_older_goes_in_steps_and_the_file_shrinks() {
 }
 
 #[test]
-fn a_reader_in_the_middle_of_an_answer_sees_its_snapshot_and_holds_nobody_up() {
+fn a_reader_within_a_query_sees_its_snapshot_and_blocks_no_writer() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = fill(&path, 4, 1);
@@ -144,7 +144,7 @@ fn a_reader_in_the_middle_of_an_answer_sees_its_snapshot_and_holds_nobody_up() {
 }
 
 #[test]
-fn cleanup_says_what_it_deleted_and_runs_beside_a_monitor() {
+fn cleanup_reports_what_it_deleted_and_runs_while_a_monitor_runs() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     configure(&folder, FILE, &["127.0.0.1"]);

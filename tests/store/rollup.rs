@@ -32,7 +32,7 @@ pub(super) fn some_checks(host: &Arc<Host>) -> Vec<CheckResult> {
 const WORKED_BY_HAND: &str = "1|473352|1|0|1|0|0|1|0|1|1|18|9|220000|0|100000|1000|7000|22400|9100|3|6F0406010A0108010C010801";
 
 #[test]
-fn a_roll_up_is_what_a_hand_works_out_and_is_made_once_the_hour_is_over() {
+fn a_roll_up_equals_sums_by_hand_and_is_made_when_the_hour_is_over() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -52,7 +52,7 @@ fn a_roll_up_is_what_a_hand_works_out_and_is_made_once_the_hour_is_over() {
 }
 
 #[test]
-fn checks_of_which_only_least_mean_and_greatest_are_known_count_with_these() {
+fn checks_with_only_minimum_mean_and_maximum_count_with_these() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -79,7 +79,7 @@ fn checks_of_which_only_least_mean_and_greatest_are_known_count_with_these() {
 }
 
 #[test]
-fn an_old_hour_that_plain_sql_changes_is_rolled_up_anew() {
+fn an_old_hour_that_plain_sql_changes_is_rolled_up_again() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -118,7 +118,7 @@ fn an_old_hour_that_plain_sql_changes_is_rolled_up_anew() {
 }
 
 #[test]
-fn a_check_that_comes_late_counts_though_another_process_has_rolled_the_hour_up() {
+fn a_late_check_counts_although_another_process_has_rolled_up_its_hour() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut late, mut early) = (open(&path), open(&path));
@@ -131,7 +131,7 @@ fn a_check_that_comes_late_counts_though_another_process_has_rolled_the_hour_up(
 }
 
 #[test]
-fn roll_ups_outlive_their_checks_and_a_later_insert_into_a_pruned_hour_leaves_them() {
+fn roll_ups_outlive_their_checks_and_an_insert_into_a_pruned_hour_changes_none() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -177,7 +177,7 @@ fn roll_ups_outlive_their_checks_and_a_later_insert_into_a_pruned_hour_leaves_th
 }
 
 #[test]
-fn nonsense_in_the_tables_counts_as_nothing_and_does_not_keep_later_results_from_being_written() {
+fn unreadable_values_count_as_nothing_and_prevent_no_later_write() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);

@@ -46,7 +46,7 @@ fn told(path: &Path) -> (Vec<String>, String) {
 }
 
 #[test]
-fn a_day_is_packed_once_it_is_over_and_says_what_its_hours_say() {
+fn a_day_is_packed_when_it_is_over_and_equals_the_sum_of_its_hours() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -74,7 +74,7 @@ fn a_day_is_packed_once_it_is_over_and_says_what_its_hours_say() {
 }
 
 #[test]
-fn a_day_follows_its_hours_whatever_happens_to_them() {
+fn a_day_is_made_again_when_one_of_its_hours_changes() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -112,7 +112,7 @@ fn a_day_follows_its_hours_whatever_happens_to_them() {
 }
 
 #[test]
-fn a_damaged_day_is_told_by_its_hours() {
+fn a_damaged_day_is_read_from_its_hours() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);

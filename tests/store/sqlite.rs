@@ -12,7 +12,7 @@ fn refusal(connection: &Connection, sql: &str) -> String {
 }
 
 #[test]
-fn what_the_program_asks_of_sqlite_is_compiled_in() {
+fn the_required_features_of_sqlite_are_compiled_in() {
     let folder = TempDir::new();
     let path = folder.path().join("words.db");
     let connection = Connection::open(&path).expect("a new file");
@@ -124,9 +124,8 @@ const CHANGES: [&str; 4] = [
 ];
 
 #[test]
-fn the_view_and_its_triggers_do_the_same_in_this_programs_sqlite_as_in_the_shell() {
-    let test =
-        "sqlite::the_view_and_its_triggers_do_the_same_in_this_programs_sqlite_as_in_the_shell";
+fn the_view_and_its_triggers_work_alike_in_the_shell_and_in_this_program() {
+    let test = "sqlite::the_view_and_its_triggers_work_alike_in_the_shell_and_in_this_program";
     if !has_shell(test) {
         return;
     }
@@ -164,7 +163,7 @@ fn the_view_and_its_triggers_do_the_same_in_this_programs_sqlite_as_in_the_shell
 }
 
 #[test]
-fn what_nobody_needs_of_sqlite_is_left_out() {
+fn unused_features_of_sqlite_are_not_compiled_in() {
     let connection = Connection::open_in_memory().expect("a database");
     for (sql, expected) in [
         (

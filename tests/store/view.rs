@@ -12,9 +12,9 @@ fn insert(values: &str) -> String {
 }
 
 #[test]
-fn ping_results_has_the_originals_columns_in_order_with_times_in_utc_and_null_where_nothing_was_received()
- {
-    let test = "view::ping_results_has_the_originals_columns_in_order_with_times_in_utc_and_null_where_nothing_was_received";
+fn ping_results_has_the_originals_columns_with_utc_times_and_null_without_replies() {
+    let test =
+        "view::ping_results_has_the_originals_columns_with_utc_times_and_null_without_replies";
     if !has_shell(test) {
         return;
     }
@@ -53,8 +53,8 @@ fn ping_results_has_the_originals_columns_in_order_with_times_in_utc_and_null_wh
 }
 
 #[test]
-fn timestamps_compare_with_what_sqlite_says_of_now() {
-    let test = "view::timestamps_compare_with_what_sqlite_says_of_now";
+fn timestamps_compare_with_sqlites_current_time() {
+    let test = "view::timestamps_compare_with_sqlites_current_time";
     if !has_shell(test) {
         return;
     }
@@ -80,9 +80,8 @@ fn timestamps_compare_with_what_sqlite_says_of_now() {
 }
 
 #[test]
-fn rows_are_inserted_replaced_ignored_and_deleted_by_plain_sql_and_keep_their_ids() {
-    let test =
-        "view::rows_are_inserted_replaced_ignored_and_deleted_by_plain_sql_and_keep_their_ids";
+fn plain_sql_inserts_replaces_ignores_and_deletes_rows_with_stable_ids() {
+    let test = "view::plain_sql_inserts_replaces_ignores_and_deletes_rows_with_stable_ids";
     if !has_shell(test) {
         return;
     }
@@ -133,7 +132,7 @@ fn rows_are_inserted_replaced_ignored_and_deleted_by_plain_sql_and_keep_their_id
 }
 
 #[test]
-fn a_replaced_check_loses_the_note_of_the_one_before_and_an_ignored_one_leaves_it() {
+fn a_replaced_check_loses_its_note_and_an_ignored_insert_preserves_it() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -184,7 +183,7 @@ fn a_csv_file_is_imported_by_the_shell() {
 }
 
 #[test]
-fn a_new_name_for_a_known_address_renames_the_host_and_no_name_leaves_it() {
+fn a_new_name_for_a_known_address_renames_the_host_and_an_empty_one_does_not() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let _database = open(&path);
@@ -214,7 +213,7 @@ fn a_new_name_for_a_known_address_renames_the_host_and_no_name_leaves_it() {
 }
 
 #[test]
-fn times_with_a_t_a_z_or_an_offset_are_the_instants_that_they_say() {
+fn times_with_a_t_a_z_or_an_offset_are_converted_to_utc() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let _database = open(&path);
@@ -246,8 +245,8 @@ fn times_with_a_t_a_z_or_an_offset_are_the_instants_that_they_say() {
 }
 
 #[test]
-fn nonsense_is_refused_with_its_reason_and_changes_nothing() {
-    let test = "view::nonsense_is_refused_with_its_reason_and_changes_nothing";
+fn invalid_values_are_rejected_with_the_reason_and_change_nothing() {
+    let test = "view::invalid_values_are_rejected_with_the_reason_and_change_nothing";
     if !has_shell(test) {
         return;
     }

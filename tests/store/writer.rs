@@ -39,7 +39,7 @@ const CHECKED_AT: &str =
     "select checked_at from check_result c join host h on h.id = c.host_id order by 1";
 
 #[test]
-fn every_ping_of_every_check_reads_back_and_the_rare_tables_hold_only_what_is_rare() {
+fn every_ping_can_be_read_back_and_only_unusual_checks_have_notes() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -92,7 +92,7 @@ fn every_ping_of_every_check_reads_back_and_the_rare_tables_hold_only_what_is_ra
 }
 
 #[test]
-fn a_check_in_a_millisecond_that_is_taken_moves_on_by_one() {
+fn a_check_in_a_millisecond_that_is_taken_gets_the_next_one() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open(&path);
@@ -152,7 +152,7 @@ fn a_check_in_a_millisecond_that_is_taken_moves_on_by_one() {
 }
 
 #[test]
-fn what_was_not_measured_is_shown_by_status_with_its_reason() {
+fn status_shows_the_reason_why_a_host_was_not_measured() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1"]);
     let mut database = open(&folder.path().join(FILE));
@@ -204,7 +204,7 @@ fn results_are_committed_together_within_two_seconds_of_news_and_at_the_stop() {
 }
 
 #[test]
-fn a_database_that_another_program_holds_for_some_seconds_loses_nothing() {
+fn a_database_that_another_program_locks_for_some_seconds_loses_nothing() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let writer = start(&path, Duration::from_millis(100));
@@ -235,7 +235,7 @@ fn a_database_that_another_program_holds_for_some_seconds_loses_nothing() {
 }
 
 #[test]
-fn while_nothing_can_be_written_memory_is_bounded_and_the_newest_results_are_kept() {
+fn without_writes_memory_is_bounded_and_the_newest_results_are_kept() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let writer = start(&path, Duration::from_secs(3600));
@@ -270,8 +270,8 @@ fn while_nothing_can_be_written_memory_is_bounded_and_the_newest_results_are_kep
 }
 
 #[test]
-fn a_full_disk_keeps_results_in_memory_says_so_once_and_loses_none() {
-    let test = "writer::a_full_disk_keeps_results_in_memory_says_so_once_and_loses_none";
+fn on_a_full_disk_results_stay_in_memory_with_one_log_line_and_none_is_lost() {
+    let test = "writer::on_a_full_disk_results_stay_in_memory_with_one_log_line_and_none_is_lost";
     with_small_disk(test, 1024, |folder, small| {
         configure(folder, "small/log.db", &["127.0.0.1"]);
         let path = small.join("log.db");
@@ -311,7 +311,7 @@ fn a_full_disk_keeps_results_in_memory_says_so_once_and_loses_none() {
 }
 
 #[test]
-fn a_file_that_is_deleted_while_open_is_begun_anew_and_others_see_the_results_there() {
+fn a_file_that_is_deleted_while_open_is_created_again() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
@@ -354,7 +354,7 @@ fn a_file_that_is_deleted_while_open_is_begun_anew_and_others_see_the_results_th
 }
 
 #[test]
-fn a_file_that_is_replaced_while_open_takes_the_results_and_is_not_mixed_with_the_old_log() {
+fn a_file_that_is_replaced_while_open_gets_the_results_but_not_the_old_log() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let other_path = folder.path().join("other.db");
@@ -389,7 +389,7 @@ fn a_file_that_is_replaced_while_open_takes_the_results_and_is_not_mixed_with_th
 }
 
 #[test]
-fn a_folder_that_goes_away_and_comes_back_loses_nothing() {
+fn a_folder_that_disappears_and_returns_loses_nothing() {
     let folder = TempDir::new();
     let (place, away) = (folder.path().join("place"), folder.path().join("away"));
     fs::create_dir(&place).expect("a folder");
@@ -410,7 +410,7 @@ fn a_folder_that_goes_away_and_comes_back_loses_nothing() {
 }
 
 #[test]
-fn a_monitor_that_is_killed_leaves_a_whole_file_with_every_committed_row() {
+fn a_killed_monitor_leaves_an_intact_file_with_every_committed_row() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["127.0.0.1", "127.0.0.2", "127.0.0.3"]);
     let path = folder.path().join(FILE);
@@ -436,7 +436,7 @@ fn a_monitor_that_is_killed_leaves_a_whole_file_with_every_committed_row() {
 }
 
 #[test]
-fn two_writers_on_one_file_lose_and_double_nothing() {
+fn two_writers_on_one_file_lose_and_duplicate_nothing() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let writers = [

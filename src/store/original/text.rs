@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exported_time_has_six_digits_or_none_and_says_by_the_last_which_pass_it_is() {
+    fn an_exported_time_has_six_digits_or_none_and_the_last_one_tells_the_pass() {
         let whole = original_text(UtcMillis(1_762_086_896_000), 0);
         assert_eq!((whole.len(), is_second_pass(&whole)), (19, false));
         let second = original_text(UtcMillis(1_762_086_896_000), 1);

@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn gaps_that_overlap_are_told_once() {
+    fn overlapping_gaps_are_joined() {
         let all = vec![
             gap(50, 90, "b"),
             gap(0, 60, "a"),

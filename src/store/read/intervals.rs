@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_span_is_cut_where_the_rhythm_changes() {
+    fn a_span_is_split_where_the_interval_changes() {
         let check_intervals = CheckIntervals {
             intervals: vec![(0, 60), (100, 20), (200, 30)],
         };

@@ -340,7 +340,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_lies_in_the_future_after_a_step_back_is_wrong_and_so_is_a_run_that_began_in_1970() {
+    fn after_a_step_back_future_times_are_wrong_and_so_is_a_run_that_began_in_1970() {
         let at = |seconds: i64| UtcMillis(1_700_000_000_000 + seconds * 1000);
         let back = ClockStep {
             now: at(0),
@@ -364,7 +364,7 @@ mod tests {
     }
 
     #[test]
-    fn a_clock_that_leaps_ahead_is_believed_only_after_a_day_however_often_it_is_started() {
+    fn a_clock_that_jumps_ahead_is_trusted_after_a_day_despite_restarts() {
         let day = 86_400_000;
         let doubt = |runs: &[(i64, i64)], now| {
             let runs: Vec<_> = runs
