@@ -32,8 +32,8 @@
 //!    is *not measured*.
 //! 3. [`net::Exchange`] opens a new socket, so that every check has its own ICMP identifier.
 //! 4. [`pure::check::CheckRun`] returns the next action (send, sleep, listen, done) and judges
-//!    every message that the socket receives. `CheckRun::received` decides whether it is a reply to
-//!    one of our pings.
+//!    every message that the socket receives: `EchoSocket::read` in `net/socket.rs` compares the
+//!    sender's address, and `CheckRun::received` decides whether it is a reply to one of our pings.
 //! 5. The [`pure::model::CheckResult`] goes to the store's thread through a bounded channel. No
 //!    pinger waits for the disk.
 //! 6. The writer, in `store/write/writer.rs`, collects results and commits them together, at most
@@ -79,8 +79,11 @@
 //! `main` waits for events; `signals` turns signals into events; one `ping-N` per host; `store`
 //! owns the writing connection; `witness` sleeps except during outages, and traces paths in a
 //! thread `trace`; a name is resolved in a thread `lookup`; `alerts` runs commands; [`web`] has
-//! `web-accept` and one `web` per connection. Pingers send results to the store and events to
-//! `main`. Nothing flows back: whoever needs results reads the database.
+//! `web-accept` and one `web` per connection.
+//!
+//! Pingers send results to the store and host events to the witness; the witness sends observations
+//! to the store. The store wakes `alerts` when there is a notice, and `alerts` sends its result to
+//! the store. No results flow back to these threads, and whatever shows results reads the database.
 //!
 //! Shared mutable state is in five modules: [`stop`] has the stop flag, [`logging`] the flag that
 //! reopens the log file, [`web`] the table of its connections, the compressor and the ETags of the
@@ -88,8 +91,8 @@
 //! configuration in force, [`dashboard`] the writer that is notified while the page is open.
 //!
 //! The monitor stops in this order: alerts (a running command is killed, its notice stays), web,
-//! pingers (a check in flight is discarded), then the store, which receives `Finish` after the last
-//! result, commits and closes. So no finished check is lost.
+//! pingers (a check in flight is discarded), the witness, then the store, which receives `Finish`
+//! after the last result, commits and closes. So no finished check is lost.
 //!
 //! ## Errors
 //!
