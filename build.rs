@@ -22,9 +22,9 @@ const CONTENT_TYPES: &[(&str, &str)] = &[
 const SCRIPTS: [&str; 3] = ["first", "early", "main"];
 /// The page that opens without a fragment in the URL. Main imports it dynamically, as every page.
 const FIRST_PAGE: &str = "pages/overview";
-/// What index.html has where the preload links of the first page go.
+/// The place in index.html for the preload links of the first page.
 const PRELOAD_MARK: &str = "<!-- modulepreload -->";
-/// What index.html has where early.js finds the modules of the other pages.
+/// The place in index.html where early.js finds the modules of the other pages.
 const MODULES_MARK: &str = "data-modules";
 
 /// Drops the tables for unwinding stacks: a tenth of the binary. A panic aborts, so nothing unwinds,
@@ -47,7 +47,7 @@ fn main() -> io::Result<()> {
         let script = out.join("without-unwind-tables.ld");
         fs::write(&script, WITHOUT_UNWIND_TABLES)?;
         println!("cargo:rustc-link-arg-bins=-T{}", script.display());
-        // Nor the index of these tables.
+        // Drops the index of these tables too.
         println!("cargo:rustc-link-arg-bins=-Wl,--no-eh-frame-hdr");
     }
     Ok(())
@@ -87,7 +87,7 @@ fn embed_page(out: &Path) -> io::Result<()> {
             table,
             "    asset({path:?}, {content_type:?}, include_bytes!(\"{file}.gz\")),"
         )
-        .expect("a String takes all");
+        .expect("writing to a String cannot fail");
     }
     table.push_str("];\n");
     fs::write(out.join("assets.rs"), table)
@@ -154,8 +154,8 @@ fn without_comments(file: &str, source: &str) -> String {
 /// early.js imports before the others, since it sends the first requests. The modules that another
 /// page needs in addition become an attribute with the page's name, which early.js reads.
 fn fill_in_modules(html: &str) -> String {
-    let early = closure(&["early"]);
-    let first_page = closure(&["early", "main", FIRST_PAGE]);
+    let early = modules_needed_by(&["early"]);
+    let first_page = modules_needed_by(&["early", "main", FIRST_PAGE]);
     let links: Vec<String> = early
         .iter()
         .chain(first_page.difference(&early))
@@ -175,7 +175,10 @@ fn fill_in_modules(html: &str) -> String {
         })
         .filter(|page| *page != FIRST_PAGE)
         .map(|page| {
-            let more: Vec<String> = closure(&[page]).difference(&first_page).cloned().collect();
+            let more: Vec<String> = modules_needed_by(&[page])
+                .difference(&first_page)
+                .cloned()
+                .collect();
             format!(
                 "data-{}=\"{}\"",
                 page.trim_start_matches("pages/"),
@@ -194,7 +197,7 @@ fn fill_in_modules(html: &str) -> String {
 }
 
 /// The modules with these names and all that they import statically, as names below static/js.
-fn closure(names: &[&str]) -> BTreeSet<String> {
+fn modules_needed_by(names: &[&str]) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     let mut open: Vec<String> = names.iter().map(ToString::to_string).collect();
     while let Some(name) = open.pop() {
@@ -212,7 +215,7 @@ fn closure(names: &[&str]) -> BTreeSet<String> {
 fn imports(text: &str) -> impl Iterator<Item = &str> {
     text.split(';')
         .map(|statement| {
-            // The first statement stands behind the comment that opens the file.
+            // The first statement follows the comment at the beginning of the file.
             statement
                 .find("\nimport ")
                 .map_or("", |start| &statement[start..])
