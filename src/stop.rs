@@ -7,7 +7,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use crate::pure::time::Monotonic;
 use crate::sys::{self, Event, WaitResult};
 
-/// A flag that tells a worker to stop; clones are the same flag.
+/// A flag that makes a worker stop; clones are the same flag.
 #[derive(Clone, Debug)]
 pub struct Stop {
     flag: Arc<Flag>,
@@ -82,7 +82,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn raising_the_flag_ends_every_wait_at_once_and_for_good() {
+    fn raising_the_flag_ends_every_current_and_later_wait() {
         let stop = Stop::new().expect("a descriptor is free");
         let socket = UdpSocket::bind("127.0.0.1:0").expect("a port is free");
         let soon = || sys::monotonic().after(Duration::from_millis(5));

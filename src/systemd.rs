@@ -75,7 +75,7 @@ impl Notifier {
     }
 }
 
-/// `NOTIFY_SOCKET` is a path, or the name of an abstract socket behind an `@`.
+/// `NOTIFY_SOCKET` is a path, or the name of an abstract socket after an `@`.
 fn open(name: &OsStr) -> io::Result<(UnixDatagram, SocketAddr)> {
     let address = match name.as_bytes().strip_prefix(b"@") {
         Some(abstract_name) => sys::abstract_address(abstract_name)?,

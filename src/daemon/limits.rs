@@ -5,24 +5,24 @@ use crate::net::{self, SocketError};
 use crate::pure::address::IpVersion;
 use crate::{sys, web};
 
-/// Descriptors of the database, the log, signals, the time stamp switch and lookups.
+/// Descriptors of the database, the log, signals, the timestamp switch and lookups.
 const OTHER_FILES: u64 = 64;
 /// A monitored host has a stop flag and, during a check, a socket.
 const FILES_PER_MONITORED_HOST: u64 = 2;
 
-/// Makes sure that this process can monitor so many hosts, before it changes anything.
+/// Makes sure that this process may monitor this many hosts, before it changes anything.
 pub fn prepare_to_monitor(hosts: usize) -> Result<(), DaemonError> {
     allow_files_for_monitoring(hosts)?;
     require_ping_permission()
 }
 
-/// Makes sure that this process can check so many hosts once, all at the same time.
+/// Makes sure that this process may check this many hosts once, all at the same time.
 pub fn prepare_for_one_check(hosts: usize) -> Result<(), DaemonError> {
     allow_files(hosts, hosts as u64)?;
     require_ping_permission()
 }
 
-/// Raises the limit of open files to what so many monitored hosts and the dashboard need.
+/// Raises the limit of open files to what this many monitored hosts and the dashboard need.
 pub fn allow_files_for_monitoring(hosts: usize) -> Result<(), DaemonError> {
     let files = hosts as u64 * FILES_PER_MONITORED_HOST + web::MAX_FILES;
     allow_files(hosts, files)

@@ -64,8 +64,8 @@ struct Monitor {
     pingers: Pingers,
     alerts: Option<Alerts>,
     dashboard: Option<Dashboard>,
-    /// Keeps the kernel's time stamps switched on.
-    _time_stamps: TimestampSwitch,
+    /// Keeps the kernel's timestamps switched on.
+    _timestamps: TimestampSwitch,
 }
 
 impl Monitor {
@@ -74,13 +74,13 @@ impl Monitor {
         database: Database,
         dashboard: Option<Dashboard>,
     ) -> Result<Monitor, DaemonError> {
-        let time_stamps = TimestampSwitch::start();
+        let timestamps = TimestampSwitch::start();
         let writer = Writer::start(database, store_settings(&config), config.hosts.len())?;
         if let Some(dashboard) = &dashboard {
             dashboard.set_writer(writer.handle());
         }
         let settings = ProbeSettings {
-            read_mode: if time_stamps.works() {
+            read_mode: if timestamps.works() {
                 ReadMode::Deferred
             } else {
                 ReadMode::Immediate
@@ -113,7 +113,7 @@ impl Monitor {
             pingers,
             alerts,
             dashboard,
-            _time_stamps: time_stamps,
+            _timestamps: timestamps,
         })
     }
 
@@ -159,7 +159,7 @@ impl Monitor {
         }
     }
 
-    /// Puts a new configuration into force, except for what needs a restart.
+    /// Applies a new configuration, except for what needs a restart.
     fn apply(&mut self, new: Config) {
         let old = std::mem::replace(&mut self.config, new);
         let new = &mut self.config;

@@ -67,7 +67,7 @@ impl Pingers {
         Ok(())
     }
 
-    /// A function that hands on what a pinger reports, and logs when results begin and cease to be
+    /// A function that passes on what a pinger reports, and logs when results begin and cease to be
     /// lost.
     fn deliver_events_of(&self, config: &HostConfig) -> impl FnMut(PingerEvent) + use<> {
         let (writer, witness) = (self.writer.clone(), self.witness.clone());
@@ -159,7 +159,7 @@ fn deliver(event: PingerEvent, writer: &WriterHandle, witness: &WitnessHandle) -
     }
 }
 
-/// Stops pingers together, so that it takes as long as the slowest of them.
+/// Stops pingers together, so that this takes only as long as the slowest of them.
 fn stop(pingers: Vec<RunningPinger>) {
     for pinger in &pingers {
         pinger.stop.raise();

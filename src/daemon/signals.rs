@@ -1,4 +1,4 @@
-//! Signals to this process, received by a thread of their own.
+//! Signals to this process, received by a separate thread.
 
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, channel};
@@ -10,7 +10,7 @@ use signal_hook::iterator::Signals;
 use super::error::DaemonError;
 use crate::stop::Stop;
 
-/// What a signal asks the monitor to do.
+/// What a signal requests.
 #[derive(Debug, PartialEq)]
 pub enum SignalEvent {
     /// Stop, because of the signal with this name.

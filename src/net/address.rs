@@ -18,9 +18,9 @@ use crate::sys;
 /// The addresses of a name, in the resolver's order.
 type LookupResult = io::Result<Vec<SocketAddr>>;
 
-/// Wait for the resolver while no address is known yet.
+/// Maximum wait for the resolver while no address is known yet.
 const FIRST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Wait for the resolver when the last good address could be used instead.
+/// Maximum wait for the resolver when the last good address could be used instead.
 const LATER_LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
 /// A wait for the resolver checks the stop flag this often.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(200);
@@ -230,11 +230,11 @@ mod tests {
     }
 
     #[test]
-    fn a_name_gives_an_address_of_the_family_that_is_asked_for() {
+    fn a_name_resolves_to_an_address_of_the_configured_family() {
         let stop = Stop::new().expect("a descriptor");
         let target = resolver("localhost", Some(IpVersion::V4))
             .resolve(&stop)
-            .expect("every machine knows localhost");
+            .expect("localhost resolves on every machine");
         assert_eq!(target.ip, IpAddr::from([127, 0, 0, 1]));
     }
 
@@ -253,10 +253,10 @@ mod tests {
         let began = sys::monotonic();
         assert!(resolver.resolve(&stop).is_ok());
         assert!(sys::monotonic().since(began) < LATER_LOOKUP_TIMEOUT * 3);
-        // The answer that comes at last is used by the next check.
+        // A result that arrives later is used by the next check.
         sender
             .send(Ok(vec![([127, 0, 0, 2], 0).into()]))
-            .expect("still waited for");
+            .expect("the lookup is pending");
         assert_eq!(
             resolver.resolve(&stop).map(|t| t.ip),
             Ok([127, 0, 0, 2].into())

@@ -20,8 +20,8 @@ pub struct Exchange {
 }
 
 impl Exchange {
-    /// Opens a socket to the target; sends nothing. Boxed, since the stack of a host's thread is
-    /// meant to stay within two pages.
+    /// Opens a socket to the target; sends nothing. Boxed, so that the stack of a host's thread
+    /// stays within two pages.
     pub fn open(
         target: &Target,
         options: &SocketOptions,

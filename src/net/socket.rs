@@ -40,14 +40,14 @@ pub struct SocketOptions {
 pub enum SocketError {
     /// This process may open neither type of socket.
     Permission,
-    /// This machine does not speak that version of IP.
+    /// This machine does not support that version of IP.
     NoVersion(IpVersion),
     /// No route to the target, or no address to send from: connect(2) failed.
     NoRoute { target: IpAddr, cause: io::Error },
     /// This machine lacks the configured source address or interface: bind(2) or setsockopt(2)
     /// failed.
     NoSource { source: String, cause: io::Error },
-    /// Any other system call failed, for example for want of descriptors or memory.
+    /// Any other system call failed, for example for lack of descriptors or memory.
     Socket {
         operation: &'static str,
         cause: io::Error,
@@ -87,6 +87,7 @@ pub struct EchoSocket {
     version: IpVersion,
     identifier: u16,
     target: Target,
+    /// The address that replies come from.
     peer: IpAddr,
     /// Whether the kernel's number of a transmit timestamp (SOF_TIMESTAMPING_OPT_ID) is the index
     /// of a ping. After a failed send it is not known which sends the kernel counted.
@@ -262,17 +263,17 @@ impl EchoSocket {
                     return;
                 }
                 let read = *read.get_or_insert_with(sys::clocks);
-                let receipt = ReceiveTime {
+                let arrival = ReceiveTime {
                     kernel_ns: message.timestamp_ns,
                     read,
                 };
                 if message.source != Some(peer) {
-                    run.received_foreign(receipt);
+                    run.received_foreign(arrival);
                     return;
                 }
                 let is_whole =
                     |icmp: &&[u8]| !message.is_cut && (!has_ip_header || icmp::checksum(icmp) == 0);
-                run.received(bytes.filter(is_whole).and_then(icmp::parse_echo), receipt);
+                run.received(bytes.filter(is_whole).and_then(icmp::parse_echo), arrival);
             });
             // The kernel returns a pending ICMP error once, before the queued messages.
             if result.is_ok() || self.read_errors(batch, run) == 0 {
@@ -487,7 +488,7 @@ impl TimestampSwitch {
         let socket = UdpSocket::bind(("127.0.0.1", 0))?;
         socket.connect(socket.local_addr()?)?;
         sys::request_timestamps(socket.as_fd())?;
-        // The kernel enables timestamps in a work queue; a millisecond is mostly enough.
+        // The kernel enables timestamps in a work queue; a millisecond is usually enough.
         socket.set_read_timeout(Some(Duration::from_millis(1)))?;
         let mut batch = Batch::new(1);
         for _ in 0..100 {

@@ -34,7 +34,7 @@ pub struct ProbeSettings {
     pub outages: OutageRules,
 }
 
-/// What is known while a check runs.
+/// The progress of a running check.
 #[derive(Clone, Copy, Debug)]
 pub enum CheckProgress {
     /// The address is resolved; the pings begin.
@@ -150,7 +150,7 @@ impl Pinger {
         }
     }
 
-    /// The changes that a check shows to the witness.
+    /// The events that the witness must know of after a check.
     fn host_events(
         &self,
         result: &CheckResult,
@@ -372,7 +372,7 @@ fn corrected_start(end: &ClockSample, begin: &ClockSample) -> UtcMillis {
 /// A shorter delay of a check is no interruption: a busy machine, a slow resolver.
 const MIN_INTERRUPTION: Duration = Duration::from_secs(5);
 
-/// Why this thread, which was to wait from `before` until `tick`, waited until `now`: the machine
+/// Why this thread, which should have waited from `before` until `tick`, waited until `now`: the machine
 /// slept or the process was not scheduled. `None` when it is not late.
 fn interruption(before: &ClockSample, now: &ClockSample, tick: Monotonic) -> Option<Interruption> {
     if !now.slept_since(before).is_zero() {

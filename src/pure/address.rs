@@ -1,5 +1,5 @@
-//! Addresses of hosts: the version of IP, and what a configured address means. Parsed once, so that
-//! nobody has to find out again whether a text is a literal address or a name.
+//! Addresses of hosts: the version of IP, and what a configured address means. Parsed once, so that no
+//! caller has to decide again whether a text is a literal address or a name.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -74,7 +74,7 @@ pub enum AddressKind {
 }
 
 impl HostAddress {
-    /// The address that stands for this machine's default gateway.
+    /// The text that means this machine's default gateway.
     pub const GATEWAY: &str = "gateway";
 
     pub fn as_str(&self) -> &str {
@@ -110,8 +110,8 @@ impl HostAddress {
 }
 
 impl From<&str> for HostAddress {
-    /// Whatever is neither `gateway` nor an IP address is a name: whether it is a good one is for
-    /// the configuration to judge.
+    /// Whatever is neither `gateway` nor an IP address is a name; config/ checks
+    /// whether the name is valid.
     fn from(text: &str) -> HostAddress {
         let kind = if text == HostAddress::GATEWAY {
             AddressKind::Gateway

@@ -13,7 +13,7 @@ pub enum Cause {
     Link,
     /// Neither the default gateway nor anything beyond it answered.
     Gateway,
-    /// The gateway answered, and no_evidence beyond it.
+    /// The gateway answered, and nothing beyond it.
     Provider,
     /// Names did not resolve while addresses answered.
     Dns,
@@ -62,7 +62,7 @@ pub enum NetworkPosition {
     BeyondGateway,
 }
 
-/// Whether the pings to a host or gateway were answered during an outage of another.
+/// Whether the pings to a host or gateway were answered during the outage of another host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reachability {
@@ -230,13 +230,13 @@ mod tests {
                 Cause::Unknown,
             ),
         ];
-        for (seen, cause) in cases {
-            assert_eq!(judge(&seen), cause, "{seen:?}");
+        for (evidence, cause) in cases {
+            assert_eq!(judge(&evidence), cause, "{evidence:?}");
         }
     }
 
     #[test]
-    fn with_a_single_host_the_path_decides_whether_it_is_the_provider() {
+    fn with_a_single_host_the_path_decides_whether_the_provider_is_the_cause() {
         let alone = CauseEvidence {
             gateway: Reachability::Answers,
             ..no_evidence(NetworkPosition::BeyondGateway)
@@ -244,7 +244,7 @@ mod tests {
         assert_eq!(
             judge(&alone),
             Cause::Provider,
-            "everything beyond is silent, as far as anybody asked"
+            "every host beyond the gateway that was pinged is silent"
         );
         assert_eq!(
             judge(&CauseEvidence {

@@ -123,7 +123,8 @@ impl CheckRun {
     pub fn next_action(&self, now: Monotonic) -> Action {
         let attempted = self.pings.len();
         if attempted < usize::from(self.settings.ping_count) {
-            // Counted from the previous send, not from the first: no burst after a standstill.
+            // Counted from the previous send, not from the first: after the process was stopped, the
+            // remaining pings are not sent all at once.
             let due = self.pings.last().map_or(now, |ping| {
                 ping.clock.monotonic.after(self.settings.spacing)
             });
@@ -384,7 +385,7 @@ fn reason(pings: &[Outcome]) -> Option<String> {
     for ping in pings {
         match ping {
             Outcome::Unreachable(error) => {
-                match errors.iter_mut().find(|(seen, _)| seen == error) {
+                match errors.iter_mut().find(|(known, _)| known == error) {
                     Some((_, count)) => *count += 1,
                     None => errors.push((*error, 1)),
                 }
@@ -396,7 +397,7 @@ fn reason(pings: &[Outcome]) -> Option<String> {
             Outcome::Reply { .. } | Outcome::TimedOut => {}
         }
     }
-    let worst = errors
+    let most_frequent = errors
         .into_iter()
         .rev()
         .max_by_key(|(_, count)| *count)
@@ -413,7 +414,10 @@ fn reason(pings: &[Outcome]) -> Option<String> {
         1 => "a reply could not be timed: the clock was set".to_string(),
         _ => format!("{untimed} replies could not be timed: the clock was set"),
     });
-    let texts: Vec<String> = [worst, unsent, untimed].into_iter().flatten().collect();
+    let texts: Vec<String> = [most_frequent, unsent, untimed]
+        .into_iter()
+        .flatten()
+        .collect();
     if texts.is_empty() {
         None
     } else {

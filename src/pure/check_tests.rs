@@ -129,7 +129,7 @@ fn a_check_waits_for_every_lost_ping_until_its_own_deadline() {
 }
 
 #[test]
-fn after_a_standstill_the_remaining_pings_do_not_burst() {
+fn after_the_process_was_stopped_the_remaining_pings_are_not_sent_all_at_once() {
     let mut run = run(3);
     run.sent(clock(0));
     // The process was stopped for five seconds.
@@ -170,7 +170,7 @@ fn a_second_valid_reply_is_a_duplicate_and_the_first_one_counts() {
     assert_eq!(
         run.next_action(at(20)),
         Action::ListenUntil(at(120)),
-        "more of them may be on the way"
+        "more duplicates may arrive"
     );
     let found = run.finish(&clock(120)).expect("measured");
     assert_eq!(
@@ -212,7 +212,7 @@ fn a_message_that_differs_in_any_field_is_foreign() {
         ("payload", wrong(|b| b[63] ^= 1)),
         ("cut", wrong(|b| b.truncate(63))),
         ("longer", wrong(|b| b.push(0))),
-        ("headless", wrong(|b| b.truncate(7))),
+        ("shorter than its header", wrong(|b| b.truncate(7))),
     ];
     for (what, bytes) in messages {
         let mut run = run(2);

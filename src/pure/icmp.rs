@@ -316,7 +316,7 @@ mod tests {
     }
 
     #[test]
-    fn every_ping_of_a_check_has_another_payload() {
+    fn every_ping_of_a_check_has_a_different_payload() {
         let payloads: std::collections::HashSet<Vec<u8>> = (0..=u16::MAX)
             .map(|sequence| {
                 let mut payload = vec![0; 16];
@@ -364,7 +364,7 @@ mod tests {
     ];
 
     #[test]
-    fn the_message_inside_an_ipv4_packet_is_found_behind_options() {
+    fn the_message_inside_an_ipv4_packet_is_found_after_options() {
         let message = strip_ipv4_header(&REPLY_PACKET).expect("a whole packet");
         assert_eq!(message.len(), 16);
         let mut with_options = REPLY_PACKET.to_vec();
@@ -460,10 +460,10 @@ mod tests {
         assert_eq!(describe(error(IpVersion::V4, 3, 1)), "host unreachable");
         assert_eq!(describe(error(IpVersion::V6, 1, 3)), "address unreachable");
         assert_eq!(describe(error(IpVersion::V4, 3, 77)), "ICMP type 3 code 77");
-        let said = IcmpError {
+        let reported = IcmpError {
             from: Some([10, 0, 0, 1].into()),
             ..error(IpVersion::V4, 11, 0)
         };
-        assert_eq!(describe(said), "time to live exceeded, says 10.0.0.1");
+        assert_eq!(describe(reported), "time to live exceeded, says 10.0.0.1");
     }
 }

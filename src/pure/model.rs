@@ -28,7 +28,7 @@ impl fmt::Display for EventId {
     }
 }
 
-/// What a recorded event is about.
+/// The kind of a recorded event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum EventKind {
@@ -500,7 +500,7 @@ mod tests {
         assert_eq!(
             own.judge(1000, 0, None),
             State::Down,
-            "without any reply a host is down whatever is asked of it"
+            "without any reply a host is down, whatever the thresholds"
         );
         assert_eq!(
             Thresholds { up_rate: 0, ..own }.judge(10, 0, Some(1)),

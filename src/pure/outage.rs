@@ -2,7 +2,7 @@
 //! `down_after` checks in a row without any reply and ends after `up_after` checks in a row with
 //! one. Checks that could not be made neither begin nor end an outage. Probes, the single pings
 //! between checks, do not begin one either; they determine when it began and ended.
-//! store/write/outages.rs records the changes; pinger/ asks it whether to send probes.
+//! store/write/outages.rs records the changes; pinger/ uses it to decide whether to send probes.
 
 use crate::pure::model::CheckResult;
 use crate::pure::stats;
@@ -53,8 +53,8 @@ pub struct ReplySpan {
 }
 
 impl ReplySpan {
-    /// The span of a check made at `at` with pings `spacing_ms` apart; `answers` says of each ping
-    /// whether it was answered. `None` when none was, or when the spacing is unknown (0).
+    /// The span of a check made at `at` with pings `spacing_ms` apart; `answers` has for each
+    /// ping whether it was answered. `None` when none was, or when the spacing is unknown (0).
     pub fn of(
         at: UtcMillis,
         spacing_ms: u32,
@@ -157,8 +157,8 @@ pub struct TrailingLoss {
     pub lost: u32,
 }
 
-/// Trailing losses older than this, seen from a silent check, do not belong to its outage: the host
-/// was not pinged in between.
+/// Pings lost this long before a silent check do not belong to its outage: the host was not pinged
+/// in between.
 const MAX_TRAILING_LOSS_AGE_MS: i64 = 300_000;
 
 /// An outage so far: from its first lost ping to its newest. Answered checks count in it once

@@ -39,7 +39,7 @@ pub fn cut(text: &str, width: usize) -> String {
     kept + "..."
 }
 
-/// Fills a text up with blanks to a width in terminal cells.
+/// Pads a text with blanks to a width in terminal cells.
 pub fn pad(text: &str, width: usize) -> String {
     format!(
         "{text}{:blanks$}",
@@ -87,7 +87,7 @@ pub fn count(number: impl Display, noun: &str) -> String {
 /// shortened.
 pub fn wrap(text: &str, width: usize, indent: &str) -> String {
     let (mut lines, mut line) = (String::new(), String::from(indent));
-    let room = width - indent.width();
+    let max_word_width = width - indent.width();
     for word in text.split_whitespace() {
         if line.len() > indent.len() && line.width() + 1 + word.width() > width {
             lines += &line;
@@ -97,7 +97,7 @@ pub fn wrap(text: &str, width: usize, indent: &str) -> String {
         if line.len() > indent.len() {
             line.push(' ');
         }
-        line += &cut(word, room);
+        line += &cut(word, max_word_width);
     }
     if line.len() > indent.len() {
         lines += &line;

@@ -58,7 +58,7 @@ struct Run {
     last: UtcMillis,
 }
 
-/// Runs that are kept. An outage with more changes is judged by its newest part.
+/// Number of runs that are kept. An outage with more changes is judged by its newest part.
 const MAX_RUNS: usize = 32;
 /// Replies this close to the start or end of an outage may belong to the time before or after it,
 /// since hosts are not pinged at the same instant.
@@ -112,7 +112,7 @@ impl ReplyRuns {
 struct HostRecord {
     version: Option<IpVersion>,
     position: Option<NetworkPosition>,
-    record: ReplyRuns,
+    replies: ReplyRuns,
     /// Whether the pings of its newest check could not be sent.
     is_unsendable: bool,
     /// Its newest check in which pings were sent.
@@ -186,44 +186,46 @@ impl Scene {
     pub fn add_check(&mut self, result: &CheckResult) {
         let at = result.checked_at;
         let (is_measured, is_answered) = (result.sent() > 0, result.received() > 0);
-        let seen = self.hosts.entry(Arc::clone(&result.host)).or_default();
+        let record = self.hosts.entry(Arc::clone(&result.host)).or_default();
         if let Some(ip) = result.resolved {
-            seen.version = Some(IpVersion::of(ip));
+            record.version = Some(IpVersion::of(ip));
         }
-        seen.position = result.position.or(seen.position);
+        record.position = result.position.or(record.position);
         let is_name = result.host.address.is_name();
         if result.name_failure.is_none() && is_measured {
-            (seen.unresolved, seen.resolved_at) = (None, Some(at).filter(|_| is_name));
-            seen.not_found_since = None;
+            (record.unresolved, record.resolved_at) = (None, Some(at).filter(|_| is_name));
+            record.not_found_since = None;
         } else if let Some(reason) = result.name_failure.as_ref().filter(|_| is_answered) {
             // Its pings are answered, at the last good address.
-            seen.unresolved.get_or_insert_with(|| (at, reason.clone()));
+            record
+                .unresolved
+                .get_or_insert_with(|| (at, reason.clone()));
         } else if result.local_fault == Some(LocalFault::Name) {
             // It has not resolved since the start. Its next check shows whether another host
             // answers meanwhile.
-            let since = *seen.not_found_since.get_or_insert(at);
+            let since = *record.not_found_since.get_or_insert(at);
             let reason = result.reason.clone().unwrap_or_default();
             let another_answered = self
                 .hosts
                 .values()
-                .filter_map(|other| other.record.last_reply())
+                .filter_map(|other| other.replies.last_reply())
                 .any(|reply| reply > since);
-            if another_answered && let Some(seen) = self.hosts.get_mut(&result.host) {
-                seen.unresolved.get_or_insert((since, reason));
+            if another_answered && let Some(record) = self.hosts.get_mut(&result.host) {
+                record.unresolved.get_or_insert((since, reason));
             }
             return;
         }
-        let version = seen.version.unwrap_or(IpVersion::V4);
+        let version = record.version.unwrap_or(IpVersion::V4);
         if is_measured {
             for (index, rtt) in (0..).zip(result.rtts_us()) {
-                seen.record.add(
+                record.replies.add(
                     UtcMillis(at.0.saturating_add(index * i64::from(result.spacing_ms))),
                     rtt.is_some(),
                 );
             }
-            let was_unsendable = std::mem::replace(&mut seen.is_unsendable, false);
-            seen.measured_at = Some(at);
-            let position = seen.position;
+            let was_unsendable = std::mem::replace(&mut record.is_unsendable, false);
+            record.measured_at = Some(at);
+            let position = record.position;
             if was_unsendable || position == Some(NetworkPosition::BeyondGateway) {
                 self.links.entry(version).or_default().restore(at);
             }
@@ -234,7 +236,7 @@ impl Scene {
                 self.add_gateway_ping(ip, at, is_answered);
             }
         } else if result.local_fault == Some(LocalFault::Link) {
-            seen.is_unsendable = true;
+            record.is_unsendable = true;
             self.link_failed(
                 version,
                 at,
@@ -248,14 +250,14 @@ impl Scene {
         let own = self
             .hosts
             .values()
-            .filter(|seen| seen.version.unwrap_or(IpVersion::V4) == version);
+            .filter(|record| record.version.unwrap_or(IpVersion::V4) == version);
         let earliest = own
-            .filter(|seen| !matches!(seen.position, Some(NetworkPosition::ThisMachine)))
-            .filter_map(|seen| seen.measured_at)
+            .filter(|record| !matches!(record.position, Some(NetworkPosition::ThisMachine)))
+            .filter_map(|record| record.measured_at)
             .max();
         let link = self.links.entry(version).or_default();
         if link.down.is_none()
-            && link.restored_at.is_none_or(|cleared| cleared < at)
+            && link.restored_at.is_none_or(|restored| restored < at)
             && earliest.is_none_or(|measured| measured < at)
         {
             link.down = Some((at, earliest, reason.to_string()));
@@ -263,13 +265,13 @@ impl Scene {
     }
 
     pub fn add_probe(&mut self, probe: &Probe) {
-        if let Some(seen) = self.hosts.get_mut(&probe.host) {
-            seen.record.add(probe.at, probe.is_answered);
-            if let (Some(NetworkPosition::Gateway), Some((_, record))) = (
-                seen.position,
-                seen.version.and_then(|v| self.gateways.get_mut(&v)),
+        if let Some(record) = self.hosts.get_mut(&probe.host) {
+            record.replies.add(probe.at, probe.is_answered);
+            if let (Some(NetworkPosition::Gateway), Some((_, replies))) = (
+                record.position,
+                record.version.and_then(|v| self.gateways.get_mut(&v)),
             ) {
-                record.add(probe.at, probe.is_answered);
+                replies.add(probe.at, probe.is_answered);
             }
         }
     }
@@ -286,30 +288,30 @@ impl Scene {
                 at,
                 is_answered,
             } => {
-                if let Some(seen) = self.hosts.get_mut(host) {
-                    seen.record.add(*at, *is_answered);
+                if let Some(record) = self.hosts.get_mut(host) {
+                    record.replies.add(*at, *is_answered);
                 }
             }
             Observation::LinkRestored { version, at } => {
                 self.links.entry(*version).or_default().restore(*at)
             }
             Observation::Path { host, path } => {
-                if let Some(seen) = self.hosts.get_mut(host) {
-                    seen.path = Some(path.clone());
+                if let Some(record) = self.hosts.get_mut(host) {
+                    record.path = Some(path.clone());
                 }
             }
         }
     }
 
     fn add_gateway_ping(&mut self, ip: IpAddr, at: UtcMillis, is_answered: bool) {
-        let (known, record) = self
+        let (known, replies) = self
             .gateways
             .entry(IpVersion::of(ip))
             .or_insert_with(|| (ip, ReplyRuns::default()));
         if *known != ip {
-            (*known, *record) = (ip, ReplyRuns::default());
+            (*known, *replies) = (ip, ReplyRuns::default());
         }
-        record.add(at, is_answered);
+        replies.add(at, is_answered);
     }
 
     /// The evidence for the cause of a host's outage between two instants; `None` for an unknown
@@ -319,43 +321,45 @@ impl Scene {
         let version = subject.version?;
         let gateway = self.gateways.get(&version);
         // A path that reached the host was traced when the host answered again.
-        let path_reached = subject
+        let unreached_path = subject
             .path
             .as_ref()
             .filter(|path| path.at >= from && path.at <= to && !path.reached);
-        let mut seen = CauseEvidence {
+        let mut evidence = CauseEvidence {
             position: subject.position?,
             // The pings of this outage were sent, so it was not the link.
             link_fault: None,
             gateway_address: gateway.map(|(ip, _)| *ip),
-            gateway: gateway.map_or(Reachability::Unknown, |(_, record)| {
-                record.reachability(from, to)
+            gateway: gateway.map_or(Reachability::Unknown, |(_, replies)| {
+                replies.reachability(from, to)
             }),
             beyond_answering: 0,
             beyond_silent: 0,
             near_answering: 0,
             near_silent: 0,
-            path_reached: path_reached
+            path_reached: unreached_path
                 .and_then(|path| path.hops.iter().rev().flatten().next().copied()),
         };
         for (other, record) in &self.hosts {
             if **other == *host || record.version != Some(version) {
                 continue;
             }
-            let counted = match (record.position, record.record.reachability(from, to)) {
+            let counted = match (record.position, record.replies.reachability(from, to)) {
                 (Some(NetworkPosition::BeyondGateway), Reachability::Answers) => {
-                    &mut seen.beyond_answering
+                    &mut evidence.beyond_answering
                 }
                 (Some(NetworkPosition::BeyondGateway), Reachability::Silent) => {
-                    &mut seen.beyond_silent
+                    &mut evidence.beyond_silent
                 }
-                (Some(NetworkPosition::OnLink), Reachability::Answers) => &mut seen.near_answering,
-                (Some(NetworkPosition::OnLink), Reachability::Silent) => &mut seen.near_silent,
+                (Some(NetworkPosition::OnLink), Reachability::Answers) => {
+                    &mut evidence.near_answering
+                }
+                (Some(NetworkPosition::OnLink), Reachability::Silent) => &mut evidence.near_silent,
                 _ => continue,
             };
             *counted += 1;
         }
-        Some(seen)
+        Some(evidence)
     }
 
     /// The versions of IP whose packets cannot be sent; those that failed together as one entry.
@@ -366,13 +370,13 @@ impl Scene {
                 continue;
             };
             let version = *version;
-            let is_unsendable = |seen: &HostRecord| {
-                seen.is_unsendable && seen.version.unwrap_or(IpVersion::V4) == version
+            let is_unsendable = |record: &HostRecord| {
+                record.is_unsendable && record.version.unwrap_or(IpVersion::V4) == version
             };
             let hosts = self
                 .hosts
                 .iter()
-                .filter(|(_, seen)| is_unsendable(seen))
+                .filter(|(_, record)| is_unsendable(record))
                 .map(|(host, _)| Arc::clone(host));
             match found
                 .iter_mut()
@@ -403,12 +407,12 @@ impl Scene {
 
     /// The names that do not resolve although other hosts answer.
     pub fn unresolved_names(&self) -> Vec<NameFailure> {
-        let failure = |(host, seen): (&Arc<Host>, &HostRecord)| {
-            let (since, reason) = seen.unresolved.clone()?;
+        let failure = |(host, record): (&Arc<Host>, &HostRecord)| {
+            let (since, reason) = record.unresolved.clone()?;
             Some(NameFailure {
                 host: Arc::clone(host),
                 since,
-                earliest: seen.resolved_at,
+                earliest: record.resolved_at,
                 reason,
             })
         };
@@ -424,25 +428,26 @@ impl Scene {
         self.hosts
             .iter()
             .filter(|(host, _)| host.address.as_str() == address)
-            .filter_map(|(_, seen)| seen.resolved_at)
+            .filter_map(|(_, record)| record.resolved_at)
             .max()
     }
 
-    /// When something was last measured over one of these versions.
+    /// When something was sent over one of these versions: the earliest of the hosts' newest checks.
     pub fn measured_at(&self, versions: &[IpVersion]) -> Option<UtcMillis> {
-        let is_meant = |seen: &&HostRecord| {
-            seen.version
+        let has_version = |record: &&HostRecord| {
+            record
+                .version
                 .is_some_and(|version| versions.contains(&version))
         };
         self.hosts
             .values()
-            .filter(is_meant)
-            .filter_map(|seen| seen.measured_at)
+            .filter(has_version)
+            .filter_map(|record| record.measured_at)
             .min()
     }
 
     /// The newest traced path to a host.
     pub fn path(&self, host: &Host) -> Option<&Path> {
-        self.hosts.get(host).and_then(|seen| seen.path.as_ref())
+        self.hosts.get(host).and_then(|record| record.path.as_ref())
     }
 }

@@ -41,8 +41,9 @@ pub fn summarize(rtts_us: impl IntoIterator<Item = u32>) -> Option<Summary> {
     // In integers: (n * squares - sum^2) / n^2 is the variance, exact up to the root.
     let variance = (u128::from(count) * squares - u128::from(sum) * u128::from(sum))
         / (u128::from(count) * u128::from(count));
-    let within_u32 =
-        |value: u128| u32::try_from(value).expect("neither mean nor spread is above the greatest");
+    let within_u32 = |value: u128| {
+        u32::try_from(value).expect("neither mean nor deviation is above the maximum")
+    };
     Some(Summary {
         min_us,
         avg_us: within_u32(u128::from((sum + count / 2) / count)),
@@ -361,7 +362,11 @@ mod tests {
         assert_eq!(decode_rtts(&stored, 12_345).as_deref(), Some(&rtts[..]));
         assert_eq!(decode_rtts(&stored[..stored.len() - 1], 12_345), None);
         assert_eq!(decode_rtts(&[0xff; 11], 0), None);
-        assert_eq!(decode_rtts(&stored, u32::MAX), None, "beyond any time");
+        assert_eq!(
+            decode_rtts(&stored, u32::MAX),
+            None,
+            "more than a u32 holds"
+        );
         assert_eq!(
             decode_rtts(&vec![1; 100_000], 0),
             None,
@@ -370,7 +375,7 @@ mod tests {
         assert_eq!(
             encode_rtts([Some(5), Some(104), None].into_iter(), 5),
             [1, 100, 0],
-            "a byte a ping where they are close"
+            "one byte per ping where the times are close"
         );
     }
 }

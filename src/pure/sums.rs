@@ -30,8 +30,8 @@ impl CheckSums<'_> {
     }
 }
 
-/// Classes of success rates: minimum and maximum in thousandths of a percent, both included. No
-/// reply, four that are down, one degraded, two that are up.
+/// Classes of success rates: minimum and maximum in thousandths of a percent, both included. One
+/// class without a reply, four that are down, one that is degraded, and two that are up.
 pub const RATE_CLASSES: [(i64, i64); 8] = [
     (0, 0),
     (1, 20_000),
@@ -86,8 +86,8 @@ pub struct Sums {
     pub latencies: Latencies,
 }
 
-/// Larger sums cannot result from measurements and are taken as damage of the database. Thousands
-/// of sums below it can be added without overflow.
+/// Larger sums cannot result from measurements and are treated as damage of the database.
+/// Thousands of sums below it can be added without overflow.
 const MAX_SUM: i64 = 1 << 48;
 
 impl Sums {
@@ -118,14 +118,14 @@ impl Counts {
         };
         let class = RATE_CLASSES
             .iter()
-            .position(|(_, greatest)| rate <= *greatest)
+            .position(|(_, max)| rate <= *max)
             .unwrap_or(UP_CLASS);
         self.by_rate[class] += 1;
         self.sent += sent;
         self.received += received;
         self.rate_sum += rate;
-        self.rate_min = Some(self.rate_min.map_or(rate, |least| least.min(rate)));
-        self.rate_max = Some(self.rate_max.map_or(rate, |greatest| greatest.max(rate)));
+        self.rate_min = Some(self.rate_min.map_or(rate, |min| min.min(rate)));
+        self.rate_max = Some(self.rate_max.map_or(rate, |max| max.max(rate)));
     }
 
     pub fn merge(&mut self, other: &Counts) {
@@ -396,9 +396,9 @@ mod tests {
                 .iter()
                 .position(|checks| *checks == 1)
                 .expect("one");
-            let (least, greatest) = RATE_CLASSES[class];
+            let (min, max) = RATE_CLASSES[class];
             assert!(
-                (least..=greatest).contains(&sums.counts.rate_sum),
+                (min..=max).contains(&sums.counts.rate_sum),
                 "{received} of {sent}"
             );
             let state =

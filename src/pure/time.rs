@@ -1,4 +1,4 @@
-//! Instants and their text, the schedule of checks, and what two samples of the clocks say about
+//! Instants and their text, the schedule of checks, and what two samples of the clocks show about
 //! the time between them. Only arithmetic: the clocks are read in sys/, and the time zone is an
 //! argument.
 
@@ -17,7 +17,7 @@ pub const HOUR_MS: i64 = 3_600_000;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcMillis(pub i64);
 
-/// A clock that is right never shows an earlier time: 2020-01-01.
+/// 2020-01-01: a correct clock never shows an earlier time.
 pub const IMPLAUSIBLE_BEFORE: UtcMillis = UtcMillis(1_577_836_800_000);
 
 impl UtcMillis {
@@ -157,7 +157,7 @@ pub fn parse_instant(text: &str) -> Option<UtcMillis> {
     let ms = if let Ok(seconds) = text.parse::<f64>() {
         #[expect(
             clippy::cast_possible_truncation,
-            reason = "a cast from a float saturates, and the range is checked behind"
+            reason = "a cast from a float saturates, and the range is checked below"
         )]
         Some((seconds * 1000.0).round() as i64).filter(|_| seconds.is_finite())
     } else if let Some(naive) = text.strip_suffix(['Z', 'z']) {
@@ -167,11 +167,11 @@ pub fn parse_instant(text: &str) -> Option<UtcMillis> {
         let at = text.get(19..)?.find(['+', '-', ' '])? + 19;
         let (hours, minutes) = text[at + 1..].split_once(':')?;
         // Two digits each: RFC 3339, section 5.6.
-        let part = |text: &str, most: i64| {
+        let part = |text: &str, max: i64| {
             let is_written = text.len() == 2 && text.bytes().all(|b| b.is_ascii_digit());
             text.parse::<i64>()
                 .ok()
-                .filter(|number| is_written && *number <= most)
+                .filter(|number| is_written && *number <= max)
         };
         let offset = part(hours, 23)? * 60 + part(minutes, 59)?;
         let offset = if text[at..].starts_with('-') {
@@ -199,9 +199,9 @@ fn numbers(text: &str, separator: char) -> Option<[u32; 3]> {
 
 /// Converts a local time without offset, given the zone as a function from an instant (Unix
 /// seconds) to its offset east of UTC (seconds). In the hour that occurs twice in autumn two
-/// instants are possible: the earlier is taken, unless it precedes `previous`, the instant of the
+/// instants are possible: the earlier one is used, unless it precedes `previous`, the instant of the
 /// previous row, by more than half of the repeated time. Two originals that share a file interleave
-/// their rows by less. A time that spring skips is read with the offset before the change.
+/// their rows by less. A time that is skipped in spring is read with the offset before the change.
 pub fn local_to_utc(
     naive_ms: i64,
     previous: Option<UtcMillis>,
@@ -230,7 +230,7 @@ pub fn local_to_utc(
     }
 }
 
-/// An instant of the monotonic clock in nanoseconds. It cannot be set and stands still while the
+/// An instant of the monotonic clock in nanoseconds. It cannot be set, and it stops while the
 /// machine sleeps.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Monotonic(pub i64);
@@ -527,7 +527,7 @@ mod tests {
     }
 
     #[test]
-    fn a_time_that_spring_skips_is_read_with_the_offset_before_it() {
+    fn a_time_that_is_skipped_in_spring_is_read_with_the_offset_before_it() {
         assert_eq!(
             to_utc("2025-03-30 02:30:00", None).sql_text(),
             "2025-03-30 01:30:00.000"

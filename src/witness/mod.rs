@@ -1,6 +1,5 @@
 //! One thread that collects evidence during an outage and sleeps otherwise: it pings the gateway
-//! and other hosts, checks whether packets can be sent second_round, and traces the path to silent
-//! hosts. It delivers observations; pure/cause.rs judges them.
+//! and other hosts, checks whether packets can be sent again, and traces the paths to silent hosts. It delivers observations; pure/cause.rs judges them.
 
 mod probe;
 
@@ -133,25 +132,25 @@ struct WitnessState<S> {
     fast_interval: Option<Duration>,
     deliver: S,
     hosts: Vec<OtherHost>,
-    /// Where hosts were last pinged.
+    /// The targets at which hosts were last pinged.
     targets: HashMap<Arc<Host>, Target>,
-    /// Hosts that do not answer, and when packets to them are followed next.
+    /// Silent hosts, and when the path to each is traced next.
     silent: HashMap<Arc<Host>, Monotonic>,
-    /// Targets that nothing could be sent to, one of each version of IP.
+    /// Targets to which nothing could be sent, one for each version of IP.
     down_links: Vec<(Target, Option<Source>)>,
-    /// Follows packets, so that the looks go on meanwhile.
+    /// The thread that traces paths, so that the pings continue meanwhile.
     trace: Option<JoinHandle<()>>,
-    /// When the others are pinged once more, some of which may have been found only now.
+    /// When the other hosts are pinged again. Some may have been resolved since the first round.
     second_round: Option<Monotonic>,
 }
 
 impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
     fn run(mut self, messages: &Receiver<Message>) {
-        let mut next_look = sys::monotonic();
+        let mut next_round = sys::monotonic();
         while !self.stop.is_raised() {
             let is_idle = self.silent.is_empty() && self.down_links.is_empty();
             let message = match self.fast_interval.filter(|_| !is_idle) {
-                Some(_) => messages.recv_timeout(next_look.since(sys::monotonic())),
+                Some(_) => messages.recv_timeout(next_round.since(sys::monotonic())),
                 None => messages.recv_timeout(Duration::from_secs(3600)),
             };
             match message {
@@ -160,7 +159,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
                 Err(RecvTimeoutError::Timeout) if is_idle => {}
                 Err(RecvTimeoutError::Timeout) => {
-                    next_look =
+                    next_round =
                         sys::monotonic().after(self.fast_interval.unwrap_or(TRACE_INTERVAL));
                     self.continue_round();
                 }
@@ -203,14 +202,14 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             }
             HostEventKind::CannotSend => {
                 if let Some(target) = target {
-                    self.watch_link(target, self.source_of(&host));
+                    self.add_down_link(target, self.source_of(&host));
                 }
             }
         }
     }
 
-    /// One target represents its version of IP, preferably one without a source of its own.
-    fn watch_link(&mut self, target: Target, source: Option<Source>) {
+    /// One target represents its version of IP, preferably one without a configured source.
+    fn add_down_link(&mut self, target: Target, source: Option<Source>) {
         let known = self
             .down_links
             .iter()
@@ -312,7 +311,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         }
     }
 
-    /// Reports the versions of IP whose packets can be sent second_round.
+    /// Reports the versions of IP whose packets can be sent again.
     fn check_links(&mut self) {
         let restored: Vec<IpVersion> = self
             .down_links

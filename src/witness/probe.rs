@@ -25,7 +25,7 @@ pub(super) struct ProbeTarget {
 
 /// The payload of ping(8).
 const PAYLOAD_LEN: usize = 56;
-/// Wait for one socket before the others are read.
+/// Maximum wait for one socket before the others are read.
 const SOCKET_WAIT: Duration = Duration::from_millis(20);
 
 struct PendingPing {
@@ -82,7 +82,7 @@ pub(super) fn ping_all(
     answers
 }
 
-fn plan(ping_count: u16, timeout: Duration) -> CheckSettings {
+fn settings(ping_count: u16, timeout: Duration) -> CheckSettings {
     let spacing = Duration::from_millis(20);
     CheckSettings {
         ping_count,
@@ -99,7 +99,7 @@ fn send(target: ProbeTarget, timeout: Duration) -> Option<PendingPing> {
         time_to_live: None,
         source: target.source.clone(),
     };
-    let mut exchange = Exchange::open(&target.target, &options, plan(1, timeout)).ok()?;
+    let mut exchange = Exchange::open(&target.target, &options, settings(1, timeout)).ok()?;
     let clock = exchange.send(1);
     let is_sent = !matches!(
         exchange.run.outcome_so_far(0, clock.monotonic),
@@ -123,7 +123,7 @@ pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Opt
         time_to_live: Some(1),
         source,
     };
-    let mut exchange = Exchange::open(target, &options, plan(MAX_HOPS, TRACE_TIMEOUT)).ok()?;
+    let mut exchange = Exchange::open(target, &options, settings(MAX_HOPS, TRACE_TIMEOUT)).ok()?;
     let at = sys::clocks().utc();
     loop {
         match exchange.run.next_action(sys::monotonic()) {
