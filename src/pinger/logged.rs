@@ -72,8 +72,8 @@ impl SkippedTicks {
         }
         if skipped == 0 && self.skipped > 0 {
             log::info!(
-                "{host}: on schedule again after {} skipped ticks",
-                self.skipped
+                "{host}: on schedule again after {}",
+                count(self.skipped, "skipped tick")
             );
             self.skipped = 0;
         }

@@ -142,7 +142,7 @@ impl WebServer {
         {
             log::warn!(
                 "dashboard: {open} is reachable from other machines, without password and without encryption; \
-                 the README's section on reverse proxies says how to add both"
+                 docs/reverse-proxy.md describes how to add both"
             );
         }
         let shared = Arc::new(Shared {

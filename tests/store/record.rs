@@ -462,7 +462,7 @@ fn downtime_does_not_include_time_that_was_not_measured() {
     assert_eq!(
         reasons,
         [
-            "130 the monitor ended without a word: killed, or no power",
+            "130 the monitor ended without a clean stop: killed, or no power",
             "1150 this machine was asleep",
             "1401 the monitor was stopped"
         ]

@@ -132,7 +132,7 @@ fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
     let reason = if was_stopped {
         "the monitor was stopped"
     } else {
-        "the monitor ended without a word: killed, or no power"
+        "the monitor ended without a clean stop: killed, or no power"
     };
     Gap {
         from: UtcMillis(from),

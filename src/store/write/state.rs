@@ -342,7 +342,7 @@ impl WriterState {
         }
         if !self.is_failing {
             log::error!(
-                "{}: the file was deleted or replaced; beginning anew there",
+                "{}: the file was deleted or replaced; opening this path again",
                 self.database.path().display()
             );
         }
