@@ -296,7 +296,7 @@ fn an_ongoing_outage_is_running_and_unmeasured_time_is_not_counted() {
     ));
     let text = record.text(&["outages"]);
     let line = text.lines().nth(1).expect("a line");
-    assert!(line.starts_with("running  1 "), "{text}");
+    assert!(line.starts_with("ongoing  1 "), "{text}");
     assert!(
         line.contains(" -  ") && line.contains("  9 min ") && line.contains(" (4 min "),
         "{text}"

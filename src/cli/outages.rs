@@ -219,7 +219,7 @@ fn row(outage: &GroupedOutage, now: UtcMillis) -> Vec<String> {
         .collect::<Vec<_>>()
         .join("; ");
     vec![
-        if outage.is_open() { "running" } else { "over" }.into(),
+        if outage.is_open() { "ongoing" } else { "over" }.into(),
         event.id.to_string(),
         local(outage.start()),
         outage.end().map_or("-".into(), local),
