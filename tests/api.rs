@@ -1,4 +1,4 @@
-//! The JSON of the dashboard, over real sockets, against a database of known content.
+//! The JSON of the API, over real sockets, from a database with known contents.
 
 mod common;
 
@@ -14,7 +14,7 @@ use common::http::{Answer, get};
 use rusqlite::Connection;
 use serde_json::Value;
 
-/// A dashboard over a database of its own, at any port that is free.
+/// A dashboard with its own database, at any free port.
 struct Site {
     folder: TempDir,
     web: WebServer,
@@ -29,10 +29,10 @@ impl Site {
         Connection::open(&path)
             .and_then(|database| database.execute_batch(sql))
             .expect("plain SQL");
-        Site::over(folder, path)
+        Site::with_database(folder, path)
     }
 
-    fn over(folder: TempDir, path: PathBuf) -> Site {
+    fn with_database(folder: TempDir, path: PathBuf) -> Site {
         let text = format!(
             "hosts: [{{name: A, address: 192.0.2.1}}, {{name: B, address: '2001:db8::1'}}]\ndatabase: {{path: {}}}\n",
             path.display()
@@ -68,7 +68,8 @@ impl Site {
     }
 }
 
-/// A check of A so many minutes ago: pings answered and lost, and the mean in milliseconds.
+/// A check of A `minutes_ago`, with the numbers of answered and lost pings and the mean in
+/// milliseconds.
 fn check(minutes_ago: u32, answered: u32, lost: u32, avg: &str) -> String {
     format!(
         "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count, min_latency, avg_latency, max_latency)
@@ -76,7 +77,7 @@ fn check(minutes_ago: u32, answered: u32, lost: u32, avg: &str) -> String {
     )
 }
 
-/// What is written into the tables below the relation has to say so.
+/// Rows that are inserted directly into `check_result` must mark their roll-ups as stale.
 const STALE: &str = "insert into stale_rollup(host_id, hour) select distinct host_id, checked_at / 3600000 from check_result;";
 
 fn three_checks() -> String {
@@ -84,7 +85,7 @@ fn three_checks() -> String {
 }
 
 #[test]
-fn rows_come_newest_first_with_the_originals_fields() {
+fn rows_are_newest_first_and_have_the_fields_of_the_original() {
     let site = Site::new(&three_checks());
     let rows = site.json("/api/ping-results?host_address=192.0.2.1");
     let states: Vec<_> = rows
@@ -131,7 +132,7 @@ fn rows_come_newest_first_with_the_originals_fields() {
 }
 
 #[test]
-fn many_rows_come_page_by_page_and_none_twice() {
+fn many_rows_are_sent_in_chunks_and_each_row_once() {
     let mut sql = String::from("begin;");
     for n in 0..3000 {
         sql += &format!(
@@ -241,8 +242,8 @@ fn statistics_match_hand_computed_ones_and_are_zero_for_unknown_hosts() {
 }
 
 #[test]
-fn no_outage_disappears_by_zooming_out_and_gaps_are_null() {
-    // A year of hours, all well but for one check in the middle that got no reply.
+fn no_outage_disappears_in_a_long_range_and_gaps_are_null() {
+    // One check per hour for a year; only one in the middle got no reply.
     let mut sql = String::from("insert into host(address, name) values('192.0.2.1', 'A'); begin;");
     let start = 472_222 * 3_600_000i64;
     for hour in 0..8760i64 {
@@ -333,7 +334,7 @@ fn a_wrong_parameter_is_named_and_an_unknown_path_or_host_is_not_found() {
 }
 
 #[test]
-fn health_is_good_while_checks_come_and_bad_when_they_stop() {
+fn health_is_good_while_checks_are_recorded_and_bad_when_they_stop() {
     let site = Site::new(&check(1, 5, 0, "1"));
     let health = site.json("/health");
     assert_eq!(
@@ -352,7 +353,7 @@ fn health_is_good_while_checks_come_and_bad_when_they_stop() {
     );
     let folder = TempDir::new();
     let path = folder.path().join("missing.db");
-    let site = Site::over(folder, path);
+    let site = Site::with_database(folder, path);
     assert_eq!(site.get("/health").status, 503);
     assert_eq!(
         site.get("/").status,
@@ -398,7 +399,7 @@ fn outages_are_listed_counted_and_found_by_host() {
         site.json("/api/outages/active").as_array().map(Vec::len),
         Some(1)
     );
-    // What goes on is of every day, whenever it began.
+    // An ongoing outage is in every range that ends now.
     assert_eq!(
         site.json("/api/outages?active_only=true&days=1")
             .as_array()
@@ -413,8 +414,8 @@ fn outages_are_listed_counted_and_found_by_host() {
         site.json("/api/hosts/2001%3Adb8%3A%3A1/active-outage"),
         Value::Null
     );
-    // What a file of the original has not is null; what the monitor writes is there, times as
-    // everywhere.
+    // Columns that a file of the original lacks are null; values that the monitor writes are
+    // present, times in RFC 3339.
     let added = |event: &Value| {
         ["earliest_start", "packets_sent", "packets_lost"].map(|field| event[field].clone())
     };
@@ -436,7 +437,7 @@ fn outages_are_listed_counted_and_found_by_host() {
             .as_object()
             .expect("an event")
             .contains_key("host_id"),
-        "that is nobody's business"
+        "it is internal"
     );
     let statistics = site.json("/api/outages/statistics/192.0.2.1");
     assert_eq!(
@@ -447,11 +448,11 @@ fn outages_are_listed_counted_and_found_by_host() {
         statistics["total_downtime_seconds"]
             .as_i64()
             .is_some_and(|seconds| seconds > 60),
-        "the running one counts"
+        "the ongoing one counts"
     );
 }
 
-/// An event of so many minutes ago that lasted so many; `None` goes on.
+/// An event that began `minutes_ago` and lasted `minutes`; `None` for an ongoing one.
 fn event(
     kind: &str,
     name: &str,
@@ -470,9 +471,9 @@ fn event(
     )
 }
 
-/// Both hosts silent for ten minutes, A three times within nine by its own fault, a link that is
-/// down, and a planned outage.
-fn what_happened() -> String {
+/// Both hosts down for ten minutes, A three times within nine minutes with the cause host, a
+/// planned outage, and a link that is down.
+fn known_events() -> String {
     let of_a = |cause, ago, minutes| event("outage", "A", "192.0.2.1", cause, ago, minutes);
     [
         of_a("provider", 600, Some(10)),
@@ -489,7 +490,7 @@ fn what_happened() -> String {
 
 #[test]
 fn outages_are_grouped_and_have_their_cause() {
-    let site = Site::new(&(three_checks() + &what_happened()));
+    let site = Site::new(&(three_checks() + &known_events()));
     let all = site.json("/api/outages");
     let kinds: Vec<_> = all
         .as_array()
@@ -562,9 +563,9 @@ fn outages_are_grouped_and_have_their_cause() {
 
 #[test]
 fn planned_outages_are_not_counted() {
-    let site = Site::new(&(three_checks() + &what_happened()));
+    let site = Site::new(&(three_checks() + &known_events()));
     let statistics = site.json("/api/outages/statistics/192.0.2.1");
-    // Ten minutes and, from the first of three to the last, nine.
+    // One of ten minutes, and three shown as one, nine minutes from first to last.
     for (field, expected) in [
         ("total_outages", 2),
         ("active_outages", 0),
@@ -585,8 +586,8 @@ fn planned_outages_are_not_counted() {
 }
 
 #[test]
-fn hosts_that_failed_together_are_one_incident_and_a_dead_link_is_a_gap() {
-    let site = Site::new(&(three_checks() + &what_happened()));
+fn hosts_that_failed_together_are_one_incident_and_a_link_down_is_a_gap() {
+    let site = Site::new(&(three_checks() + &known_events()));
     let incidents = site.json("/api/incidents?days=1");
     assert_eq!(incidents.as_array().map(Vec::len), Some(1), "{incidents}");
     assert_eq!(
@@ -609,7 +610,7 @@ fn hosts_that_failed_together_are_one_incident_and_a_dead_link_is_a_gap() {
 }
 
 #[test]
-fn a_link_that_was_down_over_one_version_of_ip_is_no_gap_of_the_other() {
+fn a_link_down_for_one_ip_version_is_no_gap_for_the_other() {
     let link = event("link_down", "link", "IPv6", "link", 20, None);
     let site = Site::new(
         &(three_checks() + &link + &event("outage", "A", "192.0.2.1", "host", 10, Some(5))),
@@ -626,8 +627,8 @@ fn a_link_that_was_down_over_one_version_of_ip_is_no_gap_of_the_other() {
 
 #[test]
 fn the_overview_has_the_down_time_of_the_line_by_cause() {
-    let line = Site::new(&(three_checks() + &what_happened())).json("/api/overview?days=3")["line"]
-        .clone();
+    let line =
+        Site::new(&(three_checks() + &known_events())).json("/api/overview?days=3")["line"].clone();
     let share = |cause: &str| {
         (
             line[cause]["down_seconds"].as_i64(),
@@ -696,7 +697,7 @@ fn days_and_hours_add_up_to_the_checks() {
         (measured - 180.0).abs() < 0.1,
         "three checks a minute apart: {host}"
     );
-    // One lost a ping and one lost all.
+    // One check lost one ping, one lost all.
     for (column, expected) in [
         ("silent_seconds", 60),
         ("not_up_percent", 66),
@@ -815,9 +816,8 @@ fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
 }
 
 #[test]
-fn a_check_stands_for_the_interval_that_it_was_made_at() {
-    // Ten minutes of a check a minute, then ten of one every twenty seconds, all of the last half
-    // hour.
+fn a_check_represents_the_interval_that_it_was_made_at() {
+    // Ten minutes with a check every minute, then ten with one every twenty seconds.
     let sql = "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
         insert into host_interval values(1, 0, 60000), (1, (strftime('%s', 'now') - 601) * 1000, 20000);
         with recursive n(i) as (select 1 union all select i + 1 from n where i < 10)

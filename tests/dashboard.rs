@@ -1,5 +1,5 @@
-//! The dashboard of the running program: in the monitor, alone, and where something stands in its
-//! way. What it answers is in api.rs, how it bears its clients in web_server.rs.
+//! The dashboard of the running program: in the monitor, alone, and when its port is taken. Its
+//! answers are tested in api.rs, its server in web_server.rs.
 
 mod common;
 
@@ -18,10 +18,10 @@ use serde_json::Value;
 
 const DEFAULT: ([u8; 4], u16) = ([127, 0, 0, 1], 8501);
 
-/// Far more than anything here takes.
-const LONGEST: Duration = Duration::from_secs(20);
+/// Far longer than anything here takes.
+const MAX_WAIT: Duration = Duration::from_secs(20);
 
-/// A running program in a folder that others may use too.
+/// The running program in a folder, which several programs may share.
 struct Program<'a> {
     child: Child,
     folder: &'a TempDir,
@@ -53,14 +53,14 @@ impl Program<'_> {
     }
 
     fn wait_for<T>(&self, what: &str, mut find: impl FnMut() -> Option<T>) -> T {
-        let deadline = Instant::now() + LONGEST;
+        let deadline = Instant::now() + MAX_WAIT;
         loop {
             if let Some(found) = find() {
                 return found;
             }
             assert!(
                 Instant::now() < deadline,
-                "{what} did not come about; the log:\n{}",
+                "{what}: waited in vain; the log:\n{}",
                 self.log()
             );
             std::thread::sleep(Duration::from_millis(10));
@@ -74,7 +74,7 @@ impl Program<'_> {
         });
     }
 
-    /// `VmRSS`.
+    /// Resident memory: `VmRSS` in proc(5).
     fn resident_kib(&self) -> u64 {
         let status =
             fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
@@ -95,7 +95,7 @@ impl Program<'_> {
         assert!(sent.is_ok_and(|status| status.success()), "kill -s {name}");
     }
 
-    /// Stops it and says how it ended and how long that took.
+    /// Stops it; returns the exit code and how long that took.
     fn stop(&mut self) -> (Option<i32>, Duration) {
         let began = Instant::now();
         self.signal("TERM");
@@ -112,12 +112,12 @@ impl Drop for Program<'_> {
     }
 }
 
-fn ask(address: ([u8; 4], u16), path: &str) -> Answer {
+fn request(address: ([u8; 4], u16), path: &str) -> Answer {
     get(SocketAddr::from(address), path, "")
 }
 
 fn json(path: &str) -> Value {
-    let answer = ask(DEFAULT, path);
+    let answer = request(DEFAULT, path);
     assert_eq!(answer.status, 200, "{path}: {}", answer.body);
     answer.json()
 }
@@ -132,14 +132,14 @@ fn finish(folder: &TempDir, arguments: &[&str]) -> common::Finished {
 const ONE_HOST: &str = "monitoring: {interval_seconds: 2, ping_count: 2, ping_spacing_ms: 20, timeout_seconds: 1}\nhosts: [{name: here, address: 127.0.0.1}]\n";
 
 #[test]
-fn the_monitor_serves_its_page_and_writes_results_soon_while_it_is_watched() {
-    let test = "the_monitor_serves_its_page_and_writes_results_soon_while_it_is_watched";
+fn the_monitor_serves_its_page_and_writes_results_soon_while_it_is_open() {
+    let test = "the_monitor_serves_its_page_and_writes_results_soon_while_it_is_open";
     if !is_available(test) {
         return;
     }
     in_namespace(SocketKind::Datagram, |_tun| {
         let folder = TempDir::new();
-        // Unwatched, results would be written once an hour.
+        // While nobody views the page, results would be written once an hour.
         folder.write(
             "config.yaml",
             &format!("{ONE_HOST}database: {{flush_seconds: 3600}}\n"),
@@ -171,7 +171,7 @@ fn the_monitor_serves_its_page_and_writes_results_soon_while_it_is_watched() {
                 .map(str::to_string)
         };
         let first = monitor.wait_for("a first result", newest);
-        // It takes 20 ms, is made every two seconds, and is seen at most three seconds after that.
+        // A check takes 20 ms, one begins every two seconds, and a result appears within 3 s.
         let began = Instant::now();
         monitor.wait_for("another one", || newest().filter(|at| *at != first));
         assert!(
@@ -190,16 +190,16 @@ fn the_monitor_serves_its_page_and_writes_results_soon_while_it_is_watched() {
 }
 
 #[test]
-fn a_port_that_is_taken_is_named_and_nothing_is_begun() {
-    let test = "a_port_that_is_taken_is_named_and_nothing_is_begun";
+fn a_port_that_is_taken_is_named_and_no_database_is_created() {
+    let test = "a_port_that_is_taken_is_named_and_no_database_is_created";
     if !is_available(test) {
         return;
     }
     in_namespace(SocketKind::Datagram, |_tun| {
         let folder = TempDir::new();
         folder.write("config.yaml", ONE_HOST);
-        let taken = TcpListener::bind("127.0.0.1:8501").expect("nobody else is in this network");
-        // Whoever has the port is no program of ours: it accepts, and says nothing.
+        let taken = TcpListener::bind("127.0.0.1:8501").expect("the network namespace is new");
+        // Another program has the port: it accepts connections and sends nothing.
         for command in ["monitor", "dashboard"] {
             let finished = finish(&folder, &[command]);
             assert_eq!(finished.code, Some(69), "{command}: {}", finished.stderr);
@@ -219,7 +219,7 @@ fn a_port_that_is_taken_is_named_and_nothing_is_begun() {
             );
         }
         assert!(!folder.path().join("connection_logs.db").exists());
-        // Not asked for, it stands in nobody's way; elsewhere neither.
+        // The monitor starts without a dashboard, and with one at another port.
         for (arguments, port) in [
             (&["monitor", "--no-dashboard"][..], None),
             (&["monitor", "-p", "8502"], Some(8502)),
@@ -230,7 +230,7 @@ fn a_port_that_is_taken_is_named_and_nothing_is_begun() {
             });
             if let Some(port) = port {
                 monitor.wait_until_served();
-                assert_eq!(ask(([127, 0, 0, 1], port), "/api/hosts").status, 200);
+                assert_eq!(request(([127, 0, 0, 1], port), "/api/hosts").status, 200);
             }
             assert_eq!(monitor.stop().0, Some(0), "{}", monitor.log());
             fs::remove_file(folder.path().join("log")).expect("the log");
@@ -252,7 +252,7 @@ fn the_dashboard_alone_finds_the_monitor_that_serves_its_database() {
         let mut monitor = Program::start(&folder, &["monitor"]);
         monitor.wait_until_served();
         monitor.wait_for("the database", || {
-            (ask(DEFAULT, "/health").status == 200).then_some(())
+            (request(DEFAULT, "/health").status == 200).then_some(())
         });
         let here = finish(&folder, &["dashboard"]);
         assert_eq!(
@@ -272,7 +272,7 @@ fn the_dashboard_alone_finds_the_monitor_that_serves_its_database() {
             alone.log().contains("http://127.0.0.1:8600/").then_some(())
         });
         let both = [8501, 8600]
-            .map(|port| ask(([127, 0, 0, 1], port), "/health").json()["database_id"].clone());
+            .map(|port| request(([127, 0, 0, 1], port), "/health").json()["database_id"].clone());
         assert!(both[0].is_string() && both[0] == both[1], "{both:?}");
         assert_eq!(alone.stop().0, Some(0));
         assert_eq!(monitor.stop().0, Some(0));
@@ -290,7 +290,7 @@ fn the_dashboard_alone_waits_for_a_database_and_creates_none() {
         folder.write("config.yaml", ONE_HOST);
         let mut alone = Program::start(&folder, &["dashboard"]);
         alone.wait_until_served();
-        let health = ask(DEFAULT, "/health");
+        let health = request(DEFAULT, "/health");
         assert_eq!(health.status, 503);
         assert!(
             health.body.contains("nothing is recorded yet"),
@@ -302,7 +302,7 @@ fn the_dashboard_alone_waits_for_a_database_and_creates_none() {
         assert!(!folder.path().join("connection_logs.db").exists());
         assert_eq!(finish(&folder, &["check", "-q"]).code, Some(0));
         assert_eq!(json("/api/ping-results/latest")[0]["state"], "up");
-        // A SIGHUP has no meaning here, and ends nothing.
+        // A SIGHUP is ignored.
         alone.signal("HUP");
         assert_eq!(json("/api/ping-results/latest")[0]["state"], "up");
         assert_eq!(alone.stop().0, Some(0));
@@ -310,8 +310,8 @@ fn the_dashboard_alone_waits_for_a_database_and_creates_none() {
 }
 
 #[test]
-fn a_reload_changes_what_is_shown_and_not_where() {
-    let test = "a_reload_changes_what_is_shown_and_not_where";
+fn a_reload_changes_the_hosts_and_not_the_address() {
+    let test = "a_reload_changes_the_hosts_and_not_the_address";
     if !is_available(test) {
         return;
     }
@@ -320,7 +320,7 @@ fn a_reload_changes_what_is_shown_and_not_where() {
         folder.write("config.yaml", ONE_HOST);
         let mut monitor = Program::start(&folder, &["monitor", "--port", "8700"]);
         monitor.wait_until_served();
-        let names = || ask(([127, 0, 0, 1], 8700), "/api/hosts").json()[0]["name"].clone();
+        let names = || request(([127, 0, 0, 1], 8700), "/api/hosts").json()[0]["name"].clone();
         monitor.wait_for("the monitor", || {
             monitor.log().contains("monitoring 1 host").then_some(())
         });
@@ -354,8 +354,8 @@ fn a_reload_changes_what_is_shown_and_not_where() {
 }
 
 #[test]
-fn an_address_that_others_reach_is_warned_of_in_one_line() {
-    let test = "an_address_that_others_reach_is_warned_of_in_one_line";
+fn one_line_warns_when_other_machines_can_connect() {
+    let test = "one_line_warns_when_other_machines_can_connect";
     if !is_available(test) {
         return;
     }
@@ -374,10 +374,13 @@ fn an_address_that_others_reach_is_warned_of_in_one_line() {
             warnings[0].contains("without password") && warnings[0].contains("reverse prox"),
             "{log}"
         );
-        // By the address of the interface, below the path that is configured.
-        assert_eq!(ask(([10, 9, 0, 1], 8501), "/lines/api/hosts").status, 200);
-        // A proxy may take the path away before it asks.
-        assert_eq!(ask(([10, 9, 0, 1], 8501), "/api/hosts").status, 200);
+        // At the address of the interface, below the configured base path.
+        assert_eq!(
+            request(([10, 9, 0, 1], 8501), "/lines/api/hosts").status,
+            200
+        );
+        // A proxy may remove the base path.
+        assert_eq!(request(([10, 9, 0, 1], 8501), "/api/hosts").status, 200);
         assert_eq!(alone.stop().0, Some(0));
         let nowhere = finish(&folder, &["dashboard", "--host", "203.0.113.7"]);
         assert_eq!(nowhere.code, Some(69), "{}", nowhere.stderr);
@@ -390,8 +393,8 @@ fn an_address_that_others_reach_is_warned_of_in_one_line() {
 }
 
 #[test]
-fn many_slow_readers_of_long_answers_cost_little() {
-    let test = "many_slow_readers_of_long_answers_cost_little";
+fn many_slow_readers_of_long_responses_take_little_memory() {
+    let test = "many_slow_readers_of_long_responses_take_little_memory";
     if !is_available(test) {
         return;
     }
@@ -423,11 +426,11 @@ fn many_slow_readers_of_long_answers_cost_little() {
             })
             .collect();
         let each = (alone.resident_kib() - before) / 60;
-        assert!(each < 500, "{each} KiB a reader");
-        // Neither do they keep others from being answered.
+        assert!(each < 500, "{each} KiB per reader");
+        // Other requests are answered meanwhile.
         let began = Instant::now();
         assert_eq!(
-            ask(
+            request(
                 DEFAULT,
                 "/api/ping-results?host_address=192.0.2.7&hours=0&limit=1"
             )

@@ -1,4 +1,4 @@
-//! The dashboard's server over real sockets: what it says to whom. What it bears is in
+//! The responses of the dashboard's server, over real sockets. How it resists abuse is tested in
 //! web_server/abuse.rs.
 
 #[path = "web_server/abuse.rs"]
@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use ace_connection_logger::config::DashboardConfig;
 use ace_connection_logger::web::{Limits, WebError, WebServer};
-use client::{CHILD_VARIABLE, ChildServer, Echo, Server, config, page};
+use client::{CHILD_VARIABLE, ChildServer, Server, TestHandler, chunk, config};
 
 #[test]
 fn the_server_of_the_other_tests() {
@@ -21,16 +21,16 @@ fn the_server_of_the_other_tests() {
     }
 }
 
-fn twenty_pages() -> Vec<u8> {
+fn twenty_chunks() -> Vec<u8> {
     (1..=20)
         .filter(|number| *number != 3)
-        .flat_map(page)
+        .flat_map(chunk)
         .collect()
 }
 
 #[test]
-fn the_page_is_at_the_root_and_every_answer_has_the_protecting_headers() {
-    let server = Server::usual();
+fn the_page_is_at_the_root_and_every_response_has_the_security_headers() {
+    let server = Server::with_default_limits();
     let mut client = server.client();
     let page = client.get("/");
     assert_eq!(
@@ -47,7 +47,7 @@ fn the_page_is_at_the_root_and_every_answer_has_the_protecting_headers() {
         client.get("/js/main.js").header("Content-Type"),
         Some("text/javascript; charset=utf-8")
     );
-    for target in ["/", "/api/tagged", "/api/nothing", "/%", "/pages"] {
+    for target in ["/", "/api/tagged", "/api/nothing", "/%", "/chunks"] {
         let answer = server.client().get(target);
         let policy = answer.header("Content-Security-Policy").expect("a policy");
         assert!(
@@ -72,7 +72,7 @@ fn the_page_is_at_the_root_and_every_answer_has_the_protecting_headers() {
 
 #[test]
 fn data_is_not_cached_and_tagged_content_is_revalidated() {
-    let server = Server::usual();
+    let server = Server::with_default_limits();
     let mut client = server.client();
     for (target, control) in [
         ("/", "no-cache"),
@@ -90,13 +90,13 @@ fn data_is_not_cached_and_tagged_content_is_revalidated() {
 
 #[test]
 fn head_has_the_headers_of_get_and_no_body() {
-    let server = Server::usual();
+    let server = Server::with_default_limits();
     for target in [
         "/",
         "/api/tagged",
         "/api/long",
         "/picture",
-        "/pages",
+        "/chunks",
         "/nothing",
     ] {
         for lines in ["", "Accept-Encoding: gzip\r\n"] {
@@ -108,7 +108,7 @@ fn head_has_the_headers_of_get_and_no_body() {
                     .collect::<Vec<_>>()
             };
             let head = client.head_with(target, lines);
-            // The next answer begins right behind the head.
+            // The next response begins right after the head.
             let get = client.get_with(target, lines);
             assert_eq!(
                 (head.status, strip(head.headers)),
@@ -122,7 +122,7 @@ fn head_has_the_headers_of_get_and_no_body() {
 
 #[test]
 fn a_client_that_has_the_version_gets_304_without_a_body() {
-    let server = Server::usual();
+    let server = Server::with_default_limits();
     let mut client = server.client();
     for target in ["/", "/style.css", "/api/tagged", "/api/long"] {
         for packing in ["", "Accept-Encoding: gzip\r\n"] {
@@ -175,20 +175,20 @@ fn a_client_that_has_the_version_gets_304_without_a_body() {
 
 #[test]
 fn text_is_compressed_when_accepted_and_smaller() {
-    let server = Server::usual();
+    let server = Server::with_default_limits();
     let mut client = server.client();
     let plain = client.get("/api/long");
     assert_eq!(
         (plain.header("Content-Encoding"), plain.header("Vary")),
         (None, Some("Accept-Encoding"))
     );
-    let packed = client.get_with("/api/long", "Accept-Encoding: br, gzip;q=0.8\r\n");
+    let compressed = client.get_with("/api/long", "Accept-Encoding: br, gzip;q=0.8\r\n");
     assert_eq!(
-        (packed.unpacked(), packed.header("Vary")),
+        (compressed.decompressed(), compressed.header("Vary")),
         (plain.body, Some("Accept-Encoding"))
     );
-    assert!(packed.body.len() < 200, "{}", packed.body.len());
-    assert_eq!(packed.header("ETag"), Some("W/\"v2\""));
+    assert!(compressed.body.len() < 200, "{}", compressed.body.len());
+    assert_eq!(compressed.header("ETag"), Some("W/\"v2\""));
     for (target, lines) in [
         ("/api/long", "Accept-Encoding: gzip;q=0, *;q=1\r\n"),
         ("/api/long", "Accept-Encoding: identity\r\n"),
@@ -207,7 +207,7 @@ fn text_is_compressed_when_accepted_and_smaller() {
 
 #[test]
 fn a_file_of_the_page_is_the_same_compressed_and_not() {
-    let server = Server::usual();
+    let server = Server::with_default_limits();
     let mut client = server.client();
     for target in ["/index.html", "/style.css", "/icon.svg", "/js/main.js"] {
         // The build fills in index.html and removes comments from modules.
@@ -228,15 +228,15 @@ fn a_file_of_the_page_is_the_same_compressed_and_not() {
             "{target}"
         );
         assert_eq!(plain.body, file, "{target}");
-        let packed = client.get_with(target, "Accept-Encoding: gzip\r\n");
+        let compressed = client.get_with(target, "Accept-Encoding: gzip\r\n");
         assert_eq!(
-            (packed.unpacked(), packed.header("Vary")),
+            (compressed.decompressed(), compressed.header("Vary")),
             (file, Some("Accept-Encoding")),
             "{target}"
         );
-        assert!(packed.body.len() < plain.body.len(), "{target}");
+        assert!(compressed.body.len() < plain.body.len(), "{target}");
         assert_eq!(
-            packed
+            compressed
                 .header("ETag")
                 .map(|tag| tag.trim_start_matches("W/")),
             plain.header("ETag"),
@@ -246,10 +246,10 @@ fn a_file_of_the_page_is_the_same_compressed_and_not() {
 }
 
 #[test]
-fn long_answers_come_in_chunks_or_up_to_the_end_of_the_connection() {
-    let server = Server::usual();
+fn a_long_response_is_sent_in_chunks_or_ends_with_the_connection() {
+    let server = Server::with_default_limits();
     let mut client = server.client();
-    let chunked = client.get("/pages");
+    let chunked = client.get("/chunks");
     assert_eq!(
         (
             chunked.header("Transfer-Encoding"),
@@ -257,23 +257,26 @@ fn long_answers_come_in_chunks_or_up_to_the_end_of_the_connection() {
         ),
         (Some("chunked"), None)
     );
-    assert_eq!(chunked.body, twenty_pages());
-    let packed = client.get_with("/pages", "Accept-Encoding: gzip\r\nTE: identity\r\n");
+    assert_eq!(chunked.body, twenty_chunks());
+    let compressed = client.get_with("/chunks", "Accept-Encoding: gzip\r\nTE: identity\r\n");
     assert_eq!(
-        (packed.header("Transfer-Encoding"), packed.unpacked()),
-        (Some("chunked"), twenty_pages())
+        (
+            compressed.header("Transfer-Encoding"),
+            compressed.decompressed()
+        ),
+        (Some("chunked"), twenty_chunks())
     );
     assert!(
-        packed.body.len() < chunked.body.len() / 3 * 2,
+        compressed.body.len() < chunked.body.len() / 3 * 2,
         "{}",
-        packed.body.len()
+        compressed.body.len()
     );
     assert_eq!(client.get("/api/tagged").text(), "[1]");
 
     for lines in ["", "Connection: keep-alive\r\n"] {
         let old = server
             .client()
-            .exchange(format!("GET /pages HTTP/1.0\r\n{lines}\r\n"));
+            .exchange(format!("GET /chunks HTTP/1.0\r\n{lines}\r\n"));
         assert_eq!(
             (
                 old.header("Transfer-Encoding"),
@@ -283,23 +286,23 @@ fn long_answers_come_in_chunks_or_up_to_the_end_of_the_connection() {
         );
         assert_eq!(
             (old.header("Connection"), &old.body),
-            (Some("close"), &twenty_pages())
+            (Some("close"), &twenty_chunks())
         );
     }
-    let packed = server
+    let compressed = server
         .client()
-        .exchange("GET /pages HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n");
-    assert_eq!(packed.unpacked(), twenty_pages());
+        .exchange("GET /chunks HTTP/1.0\r\nAccept-Encoding: gzip\r\n\r\n");
+    assert_eq!(compressed.decompressed(), twenty_chunks());
 }
 
 #[test]
 fn other_methods_get_405_and_the_allowed_ones() {
-    let server = Server::usual();
+    let server = Server::with_default_limits();
     let mut client = server.client();
     for method in [
         "POST", "PUT", "DELETE", "OPTIONS", "PATCH", "TRACE", "BREW", "get",
     ] {
-        client.ask(method, "/api/tagged", "");
+        client.send_request(method, "/api/tagged", "");
         let answer = client.read();
         assert_eq!(
             (answer.status, answer.header("Allow")),
@@ -308,20 +311,20 @@ fn other_methods_get_405_and_the_allowed_ones() {
         );
         assert!(answer.text().starts_with("{\"detail\":"));
     }
-    client.ask("POST", "/", "Content-Length: 100000\r\n");
+    client.send_request("POST", "/", "Content-Length: 100000\r\n");
     client.send([b'x'; 100_000]);
     let answer = client.read();
     assert_eq!(
         (answer.status, answer.header("Connection")),
         (405, Some("close"))
     );
-    // What it had not read does not turn into a reset, which may overtake the answer.
-    assert!(client.ends());
+    // The unread body causes no reset, which the client could see before the response.
+    assert!(client.ends_without_reset());
 }
 
 #[test]
-fn queries_arrive_decoded_however_long_and_odd() {
-    let server = Server::usual();
+fn queries_are_decoded_even_if_they_are_long_or_unusual() {
+    let server = Server::with_default_limits();
     let mut client = server.client();
     let odd = client.get("/api/echo?a=1&a=%C3%A4&&b&=c&d==e&f=+%2B&g=%00;'\"<>[]{}|^`\\");
     let shown = r#"[("a", "1"), ("a", "ä"), ("b", ""), ("", "c"), ("d", "=e"), ("f", " +"), ("g", "\0;'\"<>[]{}|^`\\")]"#;
@@ -344,8 +347,8 @@ fn queries_arrive_decoded_however_long_and_odd() {
 }
 
 #[test]
-fn broken_encodings_are_refused_and_the_connection_goes_on() {
-    let server = Server::usual();
+fn broken_encodings_are_refused_and_the_connection_stays_open() {
+    let server = Server::with_default_limits();
     let mut client = server.client();
     for target in [
         "/%",
@@ -387,7 +390,7 @@ fn broken_encodings_are_refused_and_the_connection_goes_on() {
 }
 
 #[test]
-fn a_foreign_host_gets_403_that_names_allowed_hosts() {
+fn an_unknown_host_gets_403_that_names_allowed_hosts() {
     let allowed = DashboardConfig {
         allowed_hosts: vec!["ping.example.org".into()],
         ..config()
@@ -417,7 +420,7 @@ fn a_foreign_host_gets_403_that_names_allowed_hosts() {
     ] {
         let answer = status(host);
         if host.contains('\u{7f}') {
-            // Not even a header; it ends the connection.
+            // Not a valid header: the connection ends.
             assert_eq!(answer.status, 400);
         } else {
             assert_eq!(
@@ -444,7 +447,7 @@ fn a_foreign_host_gets_403_that_names_allowed_hosts() {
 
 #[test]
 fn a_connection_stays_open_until_one_side_closes_it() {
-    let server = Server::usual();
+    let server = Server::with_default_limits();
     let mut client = server.client();
     for _ in 0..100 {
         assert_eq!(
@@ -498,15 +501,15 @@ fn an_idle_connection_is_closed_without_a_response() {
 
 #[test]
 fn pipelined_requests_are_answered_in_order() {
-    let server = Server::usual();
+    let server = Server::with_default_limits();
     let mut client = server.client();
     let mut all = String::new();
     for number in 0..50 {
         all += &format!("GET /api/echo?n={number} HTTP/1.1\r\nHost: localhost\r\n\r\n");
     }
-    all += "\r\nHEAD / HTTP/1.1\r\nHost: localhost\r\n\r\nPOST / HTTP/1.1\nHost: localhost\n\nGET /pages HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    all += "\r\nHEAD / HTTP/1.1\r\nHost: localhost\r\n\r\nPOST / HTTP/1.1\nHost: localhost\n\nGET /chunks HTTP/1.1\r\nHost: localhost\r\n\r\n";
     all += "GET /api/tagged HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\nGET /never HTTP/1.1\r\nHost: localhost\r\n\r\n";
-    // Cut at odd places, so that no request begins where a piece does.
+    // Cut into pieces of 61 bytes, so that requests do not begin where a piece does.
     for piece in all.as_bytes().chunks(61) {
         client.send(piece);
     }
@@ -515,7 +518,7 @@ fn pipelined_requests_are_answered_in_order() {
     }
     assert_eq!(client.read_head().status, 200);
     assert_eq!(client.read().status, 405);
-    assert_eq!(client.read().body, twenty_pages());
+    assert_eq!(client.read().body, twenty_chunks());
     assert_eq!(client.read().text(), "[1]");
     assert!(client.is_closed_within(Duration::from_secs(3)));
 }
@@ -549,7 +552,7 @@ fn localhost_is_both_loopback_addresses_and_a_taken_port_is_named() {
                 port,
                 ..config()
             },
-            std::sync::Arc::new(Echo::default()),
+            std::sync::Arc::new(TestHandler::default()),
         )
     };
     let web = start("localhost", 0).expect("a port is free");
@@ -586,18 +589,20 @@ fn localhost_is_both_loopback_addresses_and_a_taken_port_is_named() {
         .stop();
 }
 
-static SAID: Mutex<Vec<String>> = Mutex::new(Vec::new());
+/// The warnings of all tests.
+static WARNINGS: Mutex<Vec<String>> = Mutex::new(Vec::new());
 
-struct Listener;
+struct WarningLog;
 
-impl log::Log for Listener {
+impl log::Log for WarningLog {
     fn enabled(&self, metadata: &log::Metadata<'_>) -> bool {
         metadata.level() <= log::Level::Warn
     }
     fn log(&self, record: &log::Record<'_>) {
         if self.enabled(record.metadata()) {
-            SAID.lock()
-                .expect("no test breaks off here")
+            WARNINGS
+                .lock()
+                .expect("no test panics while it logs")
                 .push(record.args().to_string());
         }
     }
@@ -605,10 +610,10 @@ impl log::Log for Listener {
 }
 
 #[test]
-fn listening_beyond_this_machine_is_warned_of_once() {
-    log::set_logger(&Listener).expect("nobody else listens");
+fn one_warning_is_logged_when_other_machines_can_connect() {
+    log::set_logger(&WarningLog).expect("no other test sets a logger");
     log::set_max_level(log::LevelFilter::Warn);
-    let server = Server::usual();
+    let server = Server::with_default_limits();
     let open = Server::start(
         &DashboardConfig {
             host: "0.0.0.0".into(),
@@ -617,8 +622,9 @@ fn listening_beyond_this_machine_is_warned_of_once() {
         Limits::DEFAULT,
     );
     let warnings = |server: &Server| {
-        let said = SAID.lock().expect("as above");
-        said.iter()
+        let logged = WARNINGS.lock().expect("as above");
+        logged
+            .iter()
             .filter(|line| line.contains(&server.address.to_string()))
             .cloned()
             .collect::<Vec<_>>()
@@ -631,7 +637,7 @@ fn listening_beyond_this_machine_is_warned_of_once() {
             && warnings[0].contains("README"),
         "{warnings:?}"
     );
-    // The address by which a request comes is a name of ours.
+    // The address at which a request arrives is an allowed host.
     let mut client = client::Client::connect(([127, 0, 0, 2], open.address.port()).into());
     assert_eq!(
         client
@@ -649,12 +655,12 @@ fn listening_beyond_this_machine_is_warned_of_once() {
 
 #[test]
 fn stopping_closes_open_connections_within_half_a_second() {
-    let server = Server::usual();
+    let server = Server::with_default_limits();
     let mut clients: Vec<_> = (0..5).map(|_| server.client()).collect();
     assert_eq!(clients[0].get("/api/tagged").status, 200);
     clients[1].send("GET / HT");
-    clients[2].ask("GET", "/endless", "");
-    clients[3].ask("GET", "/slow", "");
+    clients[2].send_request("GET", "/endless", "");
+    clients[3].send_request("GET", "/slow", "");
     assert_eq!(clients[2].read_head().status, 200);
     let began = Instant::now();
     server.web.stop();

@@ -1,4 +1,4 @@
-//! One question a connection, as a script would ask it.
+//! One HTTP request per connection, as a script would send it.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-/// An answer: status, head and body.
+/// The parts of a response.
 #[derive(Debug)]
 pub struct Answer {
     pub status: u16,
@@ -15,18 +15,18 @@ pub struct Answer {
 }
 
 impl Answer {
-    /// Its body as JSON.
+    /// The body as JSON.
     pub fn json(&self) -> Value {
         serde_json::from_str(&self.body).unwrap_or_else(|error| panic!("{error}: {}", self.body))
     }
 }
 
-/// Asks a server, in the words of HTTP/1.0. `headers` are whole lines.
+/// Sends a request of HTTP/1.0. `headers` are whole lines with their ends.
 pub fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
     let mut stream = TcpStream::connect(address).expect("it listens");
     stream
         .set_read_timeout(Some(Duration::from_secs(20)))
-        .expect("a time-out");
+        .expect("a timeout");
     let request = format!("GET {path} HTTP/1.0\r\nHost: localhost\r\n{headers}\r\n");
     stream.write_all(request.as_bytes()).expect("it reads");
     let mut bytes = Vec::new();

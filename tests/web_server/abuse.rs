@@ -1,42 +1,42 @@
-//! What the server bears: after each of these it answers an ordinary request within a second, and
-//! its memory is bounded.
+//! Abuse by clients: after each test the server still answers an ordinary request within a second,
+//! and its memory is bounded.
 
 use std::time::{Duration, Instant};
 
 use ace_connection_logger::web::Limits;
 use socket2::SockRef;
 
-use crate::client::{ChildServer, Client, PAGE_BYTES, Server, config};
+use crate::client::{CHUNK_BYTES, ChildServer, Client, Server, config};
 
-/// Enough for every test but the one that is about it.
+/// Enough open files for every test except those about open files.
 const FILES: u32 = 512;
-/// What a server may grow by, whatever is done to it: 64 small stacks, heads and pages, and the
-/// allocator's own waste.
+/// How much the memory of a server may grow: 64 small stacks, heads and chunks, and the overhead of
+/// the allocator.
 const MAX_GROWTH_KB: u64 = 8 * 1024;
 
-/// Does something to a server, then looks whether it is still well.
-fn bears(abuse: impl FnOnce(&ChildServer)) {
+/// Runs `abuse`, then checks that the server responds and has bounded memory and threads.
+fn survives(abuse: impl FnOnce(&ChildServer)) {
     let server = ChildServer::start(FILES);
-    server.answers_as_ever();
+    server.assert_responsive();
     let before = server.memory_kb("VmRSS");
     abuse(&server);
-    server.answers_as_ever();
+    server.assert_responsive();
     let peak = server.memory_kb("VmHWM");
-    eprintln!("{before} kB before, {peak} kB at most");
+    eprintln!("{before} kB before, {peak} kB maximum");
     assert!(
         peak < before + MAX_GROWTH_KB,
-        "{before} kB before, {peak} kB at most"
+        "{before} kB before, {peak} kB maximum"
     );
     assert!(server.threads() <= 64 + 8, "{} threads", server.threads());
 }
 
 #[test]
-fn five_hundred_idle_connections() {
-    bears(|server| {
+fn five_hundred_idle_connections_do_not_block_others() {
+    survives(|server| {
         let idle: Vec<Client> = (0..500)
             .map(|number| {
                 let mut client = server.client();
-                // Every other one has begun to say something.
+                // Every other one has sent the beginning of a head.
                 client.send(if number % 2 == 0 {
                     ""
                 } else {
@@ -45,14 +45,14 @@ fn five_hundred_idle_connections() {
                 client
             })
             .collect();
-        server.answers_as_ever();
+        server.assert_responsive();
         drop(idle);
     });
 }
 
 #[test]
-fn endless_responses_to_clients_that_refuse_chunks() {
-    bears(|server| {
+fn clients_that_refuse_chunks_get_endless_responses_in_bounded_memory() {
+    survives(|server| {
         for request in [
             "GET /endless HTTP/1.0\r\n\r\n",
             "GET /endless HTTP/1.1\r\nHost: localhost\r\nTE: identity\r\n\r\n",
@@ -63,35 +63,35 @@ fn endless_responses_to_clients_that_refuse_chunks() {
             assert_eq!(client.read_head().status, 200);
             let mut bytes = vec![0; 4096];
             for _ in 0..2000 {
-                std::io::Read::read_exact(&mut client.stream, &mut bytes).expect("it goes on");
+                std::io::Read::read_exact(&mut client.stream, &mut bytes).expect("more chunks");
             }
         }
     });
 }
 
 #[test]
-fn clients_that_never_read() {
-    bears(|server| {
+fn clients_that_never_read_do_not_block_others() {
+    survives(|server| {
         let clients: Vec<Client> = (0..100)
             .map(|number| {
                 let mut client = server.client();
-                client.ask("GET", "/endless", "");
-                // All places are taken by answers that have begun.
+                client.send_request("GET", "/endless", "");
+                // All slots are taken by responses that have begun.
                 if number < 64 {
                     assert_eq!(client.read_head().status, 200);
                 }
                 client
             })
             .collect();
-        server.answers_as_ever();
-        server.answers_as_ever();
+        server.assert_responsive();
+        server.assert_responsive();
         drop(clients);
     });
 }
 
 #[test]
-fn ten_megabytes_of_header() {
-    bears(|server| {
+fn ten_megabytes_of_headers_are_refused() {
+    survives(|server| {
         let mut client = server.client();
         client.send("GET / HTTP/1.1\r\nHost: localhost\r\nX-Long: ");
         for _ in 0..10 * 1024 {
@@ -108,8 +108,8 @@ fn ten_megabytes_of_header() {
 }
 
 #[test]
-fn lengths_that_no_body_has() {
-    bears(|server| {
+fn impossible_content_lengths_are_refused() {
+    survives(|server| {
         for (line, status) in [
             ("Content-Length: 1e15", 400),
             ("Content-Length: 1000000000000000", 413),
@@ -119,7 +119,7 @@ fn lengths_that_no_body_has() {
         ] {
             for method in ["GET", "POST"] {
                 let mut client = server.client();
-                client.ask(method, "/", &format!("{line}\r\n"));
+                client.send_request(method, "/", &format!("{line}\r\n"));
                 let answer = client.read();
                 let expected = if method == "GET" { status } else { 405 };
                 assert_eq!(
@@ -133,13 +133,13 @@ fn lengths_that_no_body_has() {
 }
 
 #[test]
-fn resets_after_the_request() {
-    bears(|server| {
+fn connections_reset_after_their_request_do_no_harm() {
+    survives(|server| {
         for number in 0..300 {
             let mut client = server.client();
-            client.ask(
+            client.send_request(
                 "GET",
-                ["/", "/pages", "/endless", "/api/tagged"][number % 4],
+                ["/", "/chunks", "/endless", "/api/tagged"][number % 4],
                 "",
             );
             if number % 3 == 0 {
@@ -153,8 +153,8 @@ fn resets_after_the_request() {
 }
 
 #[test]
-fn random_bytes() {
-    bears(|server| {
+fn random_bytes_do_no_harm() {
+    survives(|server| {
         let mut state = 42u64;
         let mut random = || {
             state = state
@@ -177,7 +177,7 @@ fn random_bytes() {
             }
             client.send(bytes);
         }
-        // TLS, and the first words of HTTP/2.
+        // TLS, the preface of HTTP/2, and an unknown version.
         assert_eq!(
             server
                 .client()
@@ -203,31 +203,31 @@ fn random_bytes() {
 }
 
 #[test]
-fn file_descriptors_used_up_by_connections() {
-    // Standard streams, listener and stop flag are five; forty clients are too many.
+fn connections_that_use_up_all_descriptors_do_not_block_others() {
+    // Standard streams, listener and stop flag are five descriptors; forty clients need too many.
     let server = ChildServer::start(32);
     let clients: Vec<Client> = (0..40).map(|_| server.client()).collect();
-    server.answers_as_ever();
+    server.assert_responsive();
     drop(clients);
-    server.answers_as_ever();
+    server.assert_responsive();
 }
 
 #[test]
-fn file_descriptors_used_up_by_others() {
+fn accepting_waits_without_spinning_while_no_descriptor_is_free() {
     let mut server = ChildServer::start(32);
-    server.turn_descriptors();
+    server.toggle_descriptors();
     let mut client = server.client();
-    client.ask("GET", "/api/tagged", "");
+    client.send_request("GET", "/api/tagged", "");
     let before = server.cpu_ticks();
     std::thread::sleep(Duration::from_millis(500));
-    assert!(server.cpu_ticks() - before < 10, "it spins");
-    server.turn_descriptors();
+    assert!(server.cpu_ticks() - before < 10, "it spins while it waits");
+    server.toggle_descriptors();
     assert_eq!(client.read().text(), "[1]");
-    server.answers_as_ever();
+    server.assert_responsive();
 }
 
 #[test]
-fn a_byte_at_a_time_does_not_extend_the_time_for_a_head() {
+fn sending_a_head_byte_by_byte_does_not_extend_its_deadline() {
     let server = Server::start(
         &config(),
         Limits {
@@ -238,7 +238,7 @@ fn a_byte_at_a_time_does_not_extend_the_time_for_a_head() {
     let mut slow = server.client();
     let began = Instant::now();
     slow.send("GET / HTTP/1.1\r\nX: ");
-    while !slow.has_something_to_read() {
+    while !slow.is_readable() {
         assert!(began.elapsed() < Duration::from_secs(3));
         slow.send("x");
         std::thread::sleep(Duration::from_millis(20));
@@ -254,42 +254,42 @@ fn a_byte_at_a_time_does_not_extend_the_time_for_a_head() {
 }
 
 #[test]
-fn pages_are_made_no_faster_than_they_are_read() {
-    let server = Server::usual();
+fn chunks_are_made_no_faster_than_they_are_read() {
+    let server = Server::with_default_limits();
     let mut slow = server.client();
-    // Fixed, or the kernel would let this side hold more the more it reads.
+    // A fixed size, since the kernel would otherwise enlarge the buffer as it is read.
     SockRef::from(&slow.stream)
         .set_recv_buffer_size(128 * 1024)
         .expect("an option");
-    slow.ask("GET", "/endless", "");
+    slow.send_request("GET", "/endless", "");
     assert_eq!(slow.read_head().status, 200);
-    let settled = settled(&server);
-    // What the kernel holds for both ends, and the page that is on its way.
-    assert!(settled * PAGE_BYTES < 1024 * 1024, "{settled} pages");
-    let mut bytes = vec![0; 64 * PAGE_BYTES];
-    std::io::Read::read_exact(&mut slow.stream, &mut bytes).expect("it goes on");
-    let after = self::settled(&server);
+    let settled = chunks_when_stalled(&server);
+    // The buffers of both ends, and the chunk that is being sent.
+    assert!(settled * CHUNK_BYTES < 1024 * 1024, "{settled} chunks");
+    let mut bytes = vec![0; 64 * CHUNK_BYTES];
+    std::io::Read::read_exact(&mut slow.stream, &mut bytes).expect("more chunks");
+    let after = chunks_when_stalled(&server);
     assert!(
         after > settled && after <= settled + 80,
-        "{settled} pages, then {after}"
+        "{settled} chunks, then {after}"
     );
 }
 
-/// Waits until so many slow answers are in the making.
-fn wait_for(server: &Server, count: usize) {
+/// Waits until `count` slow responses have begun.
+fn wait_for_slow(server: &Server, count: usize) {
     let until = Instant::now() + Duration::from_secs(10);
-    while server.pages_made() < count {
+    while server.chunks_made() < count {
         assert!(Instant::now() < until);
         std::thread::sleep(Duration::from_millis(2));
     }
 }
 
-/// How many pages are made until no more are.
-fn settled(server: &Server) -> usize {
-    let mut known = server.pages_made();
+/// Waits until no more chunks are made, and returns their number.
+fn chunks_when_stalled(server: &Server) -> usize {
+    let mut known = server.chunks_made();
     loop {
         std::thread::sleep(Duration::from_millis(100));
-        match server.pages_made() {
+        match server.chunks_made() {
             same if same == known => return same,
             more => known = more,
         }
@@ -298,31 +298,31 @@ fn settled(server: &Server) -> usize {
 
 #[test]
 fn a_response_that_is_not_read_ends_at_its_deadline() {
-    let (answer, patience) = (Duration::from_millis(300), Duration::from_secs(3600));
+    let (write_timeout, stall_tolerance) = (Duration::from_millis(300), Duration::from_secs(3600));
     let server = Server::start(
         &config(),
         Limits {
-            write_timeout: answer,
-            stall_tolerance: patience,
+            write_timeout,
+            stall_tolerance,
             connections: 1,
             ..Limits::DEFAULT
         },
     );
     let mut never = server.client();
     let began = Instant::now();
-    never.ask("GET", "/endless", "");
+    never.send_request("GET", "/endless", "");
     assert_eq!(never.read_head().status, 200);
-    // There is but one place, and nobody is closed for another.
+    // There is one slot, and a stalled client keeps it until its deadline.
     assert_eq!(server.client().get("/api/tagged").text(), "[1]");
     assert!(
-        began.elapsed() >= answer && began.elapsed() < Duration::from_secs(3),
+        began.elapsed() >= write_timeout && began.elapsed() < Duration::from_secs(3),
         "{:?}",
         began.elapsed()
     );
 }
 
 #[test]
-fn a_long_answer_ends_at_its_deadline_however_well_it_is_read() {
+fn a_long_response_ends_at_its_deadline_even_if_it_is_read_fast() {
     let server = Server::start(
         &config(),
         Limits {
@@ -332,7 +332,7 @@ fn a_long_answer_ends_at_its_deadline_however_well_it_is_read() {
     );
     let began = Instant::now();
     let mut client = server.client();
-    client.ask("GET", "/endless", "");
+    client.send_request("GET", "/endless", "");
     let mut bytes = vec![0; 256 * 1024];
     while std::io::Read::read(&mut client.stream, &mut bytes).is_ok_and(|len| len > 0) {
         assert!(began.elapsed() < Duration::from_secs(3));
@@ -354,11 +354,11 @@ fn the_longest_waiting_connection_is_closed_and_a_busy_one_stays() {
         },
     );
     let mut busy = server.client();
-    busy.ask("GET", "/slow", "");
-    wait_for(&server, 1);
-    // The order in which they come is the order in which they are accepted.
+    busy.send_request("GET", "/slow", "");
+    wait_for_slow(&server, 1);
+    // Accepted in the order in which they connect.
     let mut waiting: Vec<Client> = (0..3).map(|_| server.client()).collect();
-    // It asks for something, and so has waited less than the next one.
+    // After a request it has waited less than those without one.
     assert_eq!(waiting[2].get("/api/tagged").status, 200);
     assert_eq!(waiting[0].get("/api/tagged").status, 200);
     assert_eq!(server.client().get("/api/tagged").status, 200);
@@ -378,9 +378,9 @@ fn a_new_connection_waits_while_every_slot_is_handling_a_request() {
     );
     let mut busy: Vec<Client> = (0..2).map(|_| server.client()).collect();
     for client in &mut busy {
-        client.ask("GET", "/slow", "");
+        client.send_request("GET", "/slow", "");
     }
-    wait_for(&server, 2);
+    wait_for_slow(&server, 2);
     assert_eq!(server.client().get("/api/tagged").text(), "[1]");
     for client in &mut busy {
         assert_eq!(client.read().text(), "at last");
@@ -389,20 +389,20 @@ fn a_new_connection_waits_while_every_slot_is_handling_a_request() {
 
 #[test]
 fn a_long_response_is_closed_when_all_slots_are_taken() {
-    bears(|server| {
-        // They read as fast as they can.
+    survives(|server| {
+        // Even though they read as fast as they can.
         let readers: Vec<_> = (0..64)
             .map(|_| {
                 let mut client = server.client();
-                client.ask("GET", "/endless", "");
+                client.send_request("GET", "/endless", "");
                 assert_eq!(client.read_head().status, 200);
                 std::thread::spawn(
                     move || while !client.is_closed_within(Duration::from_secs(1)) {},
                 )
             })
             .collect();
-        server.answers_as_ever();
-        server.answers_as_ever();
+        server.assert_responsive();
+        server.assert_responsive();
         drop(readers);
     });
 }

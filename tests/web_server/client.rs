@@ -1,5 +1,5 @@
-//! The other end of the wire: a client that says exactly what it is told to, an `Answer` of the
-//! tests' own, and a server with it, in this process or in a child whose memory can be looked at.
+//! A client that sends exactly the given bytes, a test handler, and a server with this handler, in
+//! this process or in a child process whose memory can be measured.
 
 use std::io::{BufRead, BufReader, Lines, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -11,32 +11,32 @@ use std::time::{Duration, Instant};
 use ace_connection_logger::config::DashboardConfig;
 use ace_connection_logger::web::{Body, Handler, Limits, Reply, Request, WebServer};
 
-/// A page of a long answer.
-pub const PAGE_BYTES: usize = 16 * 1024;
-/// Far more than anything here takes, so that what hangs fails.
-const LONGEST: Duration = Duration::from_secs(10);
+/// Size of a chunk of a long response.
+pub const CHUNK_BYTES: usize = 16 * 1024;
+/// Far longer than anything here takes, so that a test that hangs fails.
+const MAX_WAIT: Duration = Duration::from_secs(10);
 
-/// Answers with what it was asked, and with long answers whose pages it counts.
+/// Echoes queries, and sends long responses whose chunks it counts.
 #[derive(Default)]
-pub struct Echo {
+pub struct TestHandler {
     made: Arc<AtomicUsize>,
 }
 
-/// What a page of a long answer holds: digits that do not compress to nothing.
-pub fn page(number: usize) -> Vec<u8> {
-    let mut text = String::with_capacity(PAGE_BYTES + 16);
+/// A chunk of a long response: digits that do not compress to nothing.
+pub fn chunk(number: usize) -> Vec<u8> {
+    let mut text = String::with_capacity(CHUNK_BYTES + 16);
     let mut state = number as u64;
-    while text.len() < PAGE_BYTES {
+    while text.len() < CHUNK_BYTES {
         state = state
             .wrapping_mul(6_364_136_223_846_793_005)
             .wrapping_add(1_442_695_040_888_963_407);
         text += &format!("{},", state >> 40);
     }
-    text.truncate(PAGE_BYTES);
+    text.truncate(CHUNK_BYTES);
     text.into_bytes()
 }
 
-impl Handler for Echo {
+impl Handler for TestHandler {
     fn handle(&self, request: &Request) -> Reply {
         let whole = |content_type, etag: Option<&str>, text: String| Reply {
             etag: etag.map(String::from),
@@ -53,9 +53,9 @@ impl Handler for Echo {
                 std::thread::sleep(Duration::from_millis(400));
                 whole("text/plain", None, "at last".into())
             }
-            "/pages" | "/endless" => {
+            "/chunks" | "/endless" => {
                 let made = Arc::clone(&self.made);
-                let last = if request.path == "/pages" {
+                let last = if request.path == "/chunks" {
                     20
                 } else {
                     usize::MAX
@@ -64,8 +64,8 @@ impl Handler for Echo {
                 let maker = move || {
                     next += 1;
                     made.fetch_add(1, Ordering::Relaxed);
-                    // One page is empty, which must not look like the end.
-                    (next <= last).then(|| if next == 3 { Vec::new() } else { page(next) })
+                    // One chunk is empty, which must not look like the end.
+                    (next <= last).then(|| if next == 3 { Vec::new() } else { chunk(next) })
                 };
                 Reply::ok("text/csv", Body::Chunks(Box::new(maker)))
             }
@@ -74,7 +74,7 @@ impl Handler for Echo {
     }
 }
 
-/// 127.0.0.1 and any port.
+/// Listens on 127.0.0.1 at any free port.
 pub fn config() -> DashboardConfig {
     DashboardConfig {
         port: 0,
@@ -84,7 +84,7 @@ pub fn config() -> DashboardConfig {
     }
 }
 
-/// A server of this process.
+/// A server in this process.
 pub struct Server {
     pub web: WebServer,
     pub address: SocketAddr,
@@ -93,19 +93,19 @@ pub struct Server {
 
 impl Server {
     pub fn start(config: &DashboardConfig, limits: Limits) -> Server {
-        let echo = Echo::default();
-        let made = Arc::clone(&echo.made);
-        let web = WebServer::start_with(config, Arc::new(echo), limits).expect("a port is free");
+        let handler = TestHandler::default();
+        let made = Arc::clone(&handler.made);
+        let web = WebServer::start_with(config, Arc::new(handler), limits).expect("a port is free");
         let address = web.addresses()[0];
         Server { web, address, made }
     }
 
-    pub fn usual() -> Server {
+    pub fn with_default_limits() -> Server {
         Server::start(&config(), Limits::DEFAULT)
     }
 
-    /// How many pages of long answers were made, or slow answers begun.
-    pub fn pages_made(&self) -> usize {
+    /// Number of chunks of long responses that were made, and of slow responses that were begun.
+    pub fn chunks_made(&self) -> usize {
         self.made.load(Ordering::Relaxed)
     }
 
@@ -114,19 +114,19 @@ impl Server {
     }
 }
 
-/// A server in a process of its own.
+/// A server in its own process.
 pub struct ChildServer {
     child: Child,
     lines: Lines<BufReader<ChildStdout>>,
     pub address: SocketAddr,
 }
 
-/// The test that is the child when this is in its environment.
+/// The environment variable with which [`CHILD_TEST`] runs as the child.
 pub const CHILD_VARIABLE: &str = "WEB_SERVER_TEST_CHILD";
 const CHILD_TEST: &str = "the_server_of_the_other_tests";
 
 impl ChildServer {
-    /// Starts it with at most so many open files.
+    /// Starts it with a limit of open files.
     pub fn start(files: u32) -> ChildServer {
         let script = format!("ulimit -n {files} && exec \"$0\" \"$@\"");
         let mut child = Command::new("sh")
@@ -145,7 +145,7 @@ impl ChildServer {
                     .split_once("listening at ")
                     .and_then(|(_, address)| address.trim().parse().ok())
             })
-            .expect("the child says where it listens");
+            .expect("the child prints its address");
         ChildServer {
             child,
             lines,
@@ -153,41 +153,41 @@ impl ChildServer {
         }
     }
 
-    /// What the child does: serves until its standard input ends. A line there makes it use up all
-    /// its descriptors, the next one give them back.
+    /// Runs in the child: serves until its standard input ends. At one line there it uses up all
+    /// descriptors, at the next one it closes them again.
     pub fn serve() {
-        // As in the program itself, where a panic ends everything.
+        // As in the program itself, where a panic ends the process.
         std::panic::set_hook(Box::new(|info| {
             eprintln!("{info}");
             std::process::abort();
         }));
-        let server = Server::usual();
+        let server = Server::with_default_limits();
         println!("listening at {}", server.address);
-        let mut hoard = Vec::new();
+        let mut held = Vec::new();
         for line in std::io::stdin().lines() {
             line.expect("text");
-            if hoard.is_empty() {
-                hoard.extend(std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()));
+            if held.is_empty() {
+                held.extend(std::iter::from_fn(|| std::fs::File::open("/dev/null").ok()));
             } else {
-                hoard.clear();
+                held.clear();
             }
             println!("done");
         }
         std::process::exit(0);
     }
 
-    /// Makes it use up all its descriptors, or give them back.
-    pub fn turn_descriptors(&mut self) {
+    /// Makes it use up all descriptors, or close them again.
+    pub fn toggle_descriptors(&mut self) {
         self.child
             .stdin
             .as_mut()
             .expect("a pipe")
-            .write_all(b"turn\n")
+            .write_all(b"toggle\n")
             .expect("it reads");
         assert!(self.lines.any(|line| line.expect("text").ends_with("done")));
     }
 
-    /// A line of /proc/PID/status in kB: VmRSS what it has now, VmHWM the most it ever had.
+    /// A line of /proc/PID/status in kB: `VmRSS` the memory in use, `VmHWM` its maximum so far.
     pub fn memory_kb(&self, name: &str) -> u64 {
         let status =
             std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).expect("it runs");
@@ -207,7 +207,7 @@ impl ChildServer {
             .count()
     }
 
-    /// Processor time so far, in hundredths of a second.
+    /// Processor time so far, in clock ticks of 10 ms.
     pub fn cpu_ticks(&self) -> u64 {
         let stat =
             std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).expect("it runs");
@@ -224,8 +224,8 @@ impl ChildServer {
         Client::connect(self.address)
     }
 
-    /// Asks for something small in the way a browser would, and fails when that takes a second.
-    pub fn answers_as_ever(&self) {
+    /// Sends a small request as a browser would, and fails when the response takes a second.
+    pub fn assert_responsive(&self) {
         let began = Instant::now();
         let answer = self.client().get("/api/tagged");
         assert_eq!((answer.status, answer.text().as_str()), (200, "[1]"));
@@ -242,27 +242,27 @@ impl Drop for ChildServer {
         drop(self.child.stdin.take());
         let status = self.child.wait().expect("it ends");
         if !std::thread::panicking() {
-            assert!(status.success(), "the server broke down: {status}");
+            assert!(status.success(), "the server crashed: {status}");
         }
     }
 }
 
-/// An answer as it came over the wire, chunks joined.
+/// A response as received, with its chunks joined.
 #[derive(Debug)]
-pub struct Answered {
+pub struct Response {
     pub status: u16,
     pub headers: Vec<(String, String)>,
     pub body: Vec<u8>,
 }
 
-impl Answered {
+impl Response {
     pub fn header(&self, name: &str) -> Option<&str> {
         let mut found = self
             .headers
             .iter()
             .filter(|(known, _)| known.eq_ignore_ascii_case(name));
         let value = found.next().map(|(_, value)| value.as_str());
-        assert!(found.next().is_none(), "{name} is there twice");
+        assert!(found.next().is_none(), "there are two headers {name}");
         value
     }
 
@@ -270,8 +270,8 @@ impl Answered {
         String::from_utf8(self.body.clone()).expect("text")
     }
 
-    /// The body with its compression taken off.
-    pub fn unpacked(&self) -> Vec<u8> {
+    /// The decompressed body.
+    pub fn decompressed(&self) -> Vec<u8> {
         assert_eq!(self.header("Content-Encoding"), Some("gzip"));
         let mut out = Vec::new();
         flate2::read::GzDecoder::new(self.body.as_slice())
@@ -289,87 +289,87 @@ pub struct Client {
 
 impl Client {
     pub fn connect(address: SocketAddr) -> Client {
-        let stream = TcpStream::connect_timeout(&address, LONGEST).expect("a connection");
-        stream.set_read_timeout(Some(LONGEST)).expect("a timeout");
-        stream.set_write_timeout(Some(LONGEST)).expect("a timeout");
+        let stream = TcpStream::connect_timeout(&address, MAX_WAIT).expect("a connection");
+        stream.set_read_timeout(Some(MAX_WAIT)).expect("a timeout");
+        stream.set_write_timeout(Some(MAX_WAIT)).expect("a timeout");
         let read = BufReader::new(stream.try_clone().expect("a descriptor"));
         Client { stream, read }
     }
 
-    /// Sends bytes, and lets a server that has hung up be.
+    /// Sends bytes. It is no error that the server has closed the connection.
     pub fn send(&mut self, bytes: impl AsRef<[u8]>) {
         drop(self.stream.write_all(bytes.as_ref()));
     }
 
-    /// Sends a request with these further lines, each with its end.
-    pub fn ask(&mut self, method: &str, target: &str, lines: &str) {
+    /// Sends a request with further header lines, each with its line end.
+    pub fn send_request(&mut self, method: &str, target: &str, lines: &str) {
         self.send(format!(
             "{method} {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n"
         ));
     }
 
-    pub fn get(&mut self, target: &str) -> Answered {
+    pub fn get(&mut self, target: &str) -> Response {
         self.get_with(target, "")
     }
 
-    pub fn get_with(&mut self, target: &str, lines: &str) -> Answered {
-        self.ask("GET", target, lines);
+    pub fn get_with(&mut self, target: &str, lines: &str) -> Response {
+        self.send_request("GET", target, lines);
         self.read()
     }
 
-    pub fn head_with(&mut self, target: &str, lines: &str) -> Answered {
-        self.ask("HEAD", target, lines);
+    pub fn head_with(&mut self, target: &str, lines: &str) -> Response {
+        self.send_request("HEAD", target, lines);
         self.read_head()
     }
 
-    /// Sends something and reads the answer to it.
-    pub fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Answered {
+    /// Sends bytes and reads the response.
+    pub fn exchange(&mut self, bytes: impl AsRef<[u8]>) -> Response {
         self.send(bytes);
         self.read()
     }
 
-    pub fn read(&mut self) -> Answered {
-        let mut answered = self.read_head();
-        if answered.status == 304 {
-            return answered;
+    pub fn read(&mut self) -> Response {
+        let mut response = self.read_head();
+        if response.status == 304 {
+            return response;
         }
-        if answered.header("Transfer-Encoding") == Some("chunked") {
-            assert_eq!(answered.header("Content-Length"), None);
+        if response.header("Transfer-Encoding") == Some("chunked") {
+            assert_eq!(response.header("Content-Length"), None);
             loop {
                 let mut line = String::new();
                 self.read.read_line(&mut line).expect("a length");
                 let len = usize::from_str_radix(line.trim(), 16)
-                    .unwrap_or_else(|_| panic!("{line:?} is no length"));
+                    .unwrap_or_else(|_| panic!("{line:?} is not a length"));
                 let mut chunk = vec![0; len + 2];
                 self.read.read_exact(&mut chunk).expect("a chunk");
                 assert_eq!(&chunk[len..], b"\r\n");
-                answered.body.extend_from_slice(&chunk[..len]);
+                response.body.extend_from_slice(&chunk[..len]);
                 if len == 0 {
-                    return answered;
+                    return response;
                 }
             }
         }
-        match answered
+        match response
             .header("Content-Length")
             .map(|len| len.parse().expect("a number"))
         {
             Some(len) => {
-                answered.body = vec![0; len];
-                self.read.read_exact(&mut answered.body).expect("the body");
+                response.body = vec![0; len];
+                self.read.read_exact(&mut response.body).expect("the body");
             }
-            None => drop(self.read.read_to_end(&mut answered.body).expect("the body")),
+            None => drop(self.read.read_to_end(&mut response.body).expect("the body")),
         }
-        answered
+        response
     }
 
-    pub fn read_head(&mut self) -> Answered {
+    pub fn read_head(&mut self) -> Response {
         let mut lines = Vec::new();
         loop {
             let mut line = String::new();
             assert_ne!(
                 self.read.read_line(&mut line).expect("a line"),
                 0,
-                "hung up after {lines:?}"
+                "closed after {lines:?}"
             );
             match line.strip_suffix("\r\n").expect("an end") {
                 "" => break,
@@ -385,32 +385,32 @@ impl Client {
                 .map(|(name, value)| (name.into(), value.into()))
                 .expect("a header")
         };
-        Answered {
+        Response {
             status: status.parse().expect("a number"),
             headers: lines[1..].iter().map(split).collect(),
             body: vec![],
         }
     }
 
-    /// Whether an answer, or the end, has begun to come.
-    pub fn has_something_to_read(&mut self) -> bool {
+    /// Whether a response or the end of the connection has arrived.
+    pub fn is_readable(&mut self) -> bool {
         self.stream.set_nonblocking(true).expect("an option");
         let found = self.stream.peek(&mut [0]);
         self.stream.set_nonblocking(false).expect("an option");
         found.is_ok()
     }
 
-    /// Whether the server has closed this connection in order: by an end, not by a reset.
-    pub fn ends(&mut self) -> bool {
+    /// Whether the server has closed this connection without a reset.
+    pub fn ends_without_reset(&mut self) -> bool {
         matches!(self.read.read(&mut [0]), Ok(0))
     }
 
-    /// Whether the server has closed this connection, or does within `longest`.
-    pub fn is_closed_within(&mut self, longest: Duration) -> bool {
+    /// Whether the server closes this connection within `max_wait`, or has closed it already.
+    pub fn is_closed_within(&mut self, max_wait: Duration) -> bool {
         self.stream
-            .set_read_timeout(Some(longest))
+            .set_read_timeout(Some(max_wait))
             .expect("a timeout");
-        let until = Instant::now() + longest;
+        let until = Instant::now() + max_wait;
         let mut bytes = [0; 4096];
         while Instant::now() < until {
             match self.read.read(&mut bytes) {
