@@ -22,7 +22,7 @@ const MINUTE: i64 = 60_000;
 const BEGIN: i64 = 1_761_422_400_000;
 const SPAN: [&str; 4] = ["--from", "2025-10-25 22:00", "--to", "2025-10-26T04:00:00Z"];
 
-fn minute(host: &Arc<Host>, at: i64, rtts: [Option<u32>; 2]) -> CheckResult {
+fn check(host: &Arc<Host>, at: i64, rtts: [Option<u32>; 2]) -> CheckResult {
     let outcome =
         |rtt: Option<u32>| rtt.map_or(Outcome::TimedOut, |rtt_us| Outcome::Reply { rtt_us });
     CheckResult {
@@ -61,13 +61,13 @@ fn folder() -> TempDir {
             let answered = [Some(10_000), Some(20_000)];
             results.push(match at {
                 // Half of the pings: down, but no outage.
-                10 => minute(&one, at, [Some(10_000), None]),
-                110..130 | 270..330 => minute(&one, at, [None; 2]),
+                10 => check(&one, at, [Some(10_000), None]),
+                110..130 | 270..330 => check(&one, at, [None; 2]),
                 // The check in which the outage ends.
-                130 => minute(&one, at, [None, Some(10_000)]),
-                _ => minute(&one, at, answered),
+                130 => check(&one, at, [None, Some(10_000)]),
+                _ => check(&one, at, answered),
             });
-            results.push(minute(
+            results.push(check(
                 &two,
                 at,
                 if (420..430).contains(&at) {
@@ -232,7 +232,7 @@ fn every_figure_is_the_one_calculated_by_hand() {
         ),
         (&json!("+01:00"), &json!(2))
     );
-    let places: Vec<usize> = [
+    let positions: Vec<usize> = [
         "\"from\"",
         "\"hosts\"",
         "\"host_name\"",
@@ -244,11 +244,11 @@ fn every_figure_is_the_one_calculated_by_hand() {
     ]
     .map(|field| text.find(field).unwrap_or_else(|| panic!("{field}")))
     .to_vec();
-    assert!(places.is_sorted(), "{places:?}");
+    assert!(positions.is_sorted(), "{positions:?}");
 }
 
 #[test]
-fn of_an_outage_only_the_part_within_the_period_counts() {
+fn only_the_part_of_an_outage_within_the_period_counts() {
     let folder = folder();
     let finished = program(
         folder.path(),
@@ -447,7 +447,7 @@ fn an_invalid_period_is_a_usage_error_that_names_option_and_cure() {
     for (arguments, named) in [
         (&["--days", "0"][..], "--days"),
         (&["--month", "October"], "give it as 2026-11"),
-        (&["--month", "2199-01"], "has not come yet"),
+        (&["--month", "2199-01"], "is in the future"),
         (&["--from", "yesterday"], "2026-11-02 14:03"),
         (
             &["--from", "2025-10-26", "--to", "2025-10-25"],
@@ -606,13 +606,13 @@ fn the_server_sends_the_same_report_with_a_policy_that_allows_its_style() {
         "{}",
         page.body
     );
-    let mut own = get(&format!("{span}&format=json")).json();
+    let mut by_server = get(&format!("{span}&format=json")).json();
     let mut by_command = json_of(&folder, &[]);
-    for report in [&mut own, &mut by_command] {
+    for report in [&mut by_server, &mut by_command] {
         report["method"]["made_at"].take();
         report["method"]["zone"].take();
     }
-    assert_eq!(own, by_command);
+    assert_eq!(by_server, by_command);
     assert_eq!(
         get(&format!("{span}&host_address=192.0.2.2&format=json")).json()["hosts"][0]["host_name"],
         "Two"
@@ -631,14 +631,14 @@ fn the_server_sends_the_same_report_with_a_policy_that_allows_its_style() {
         ("days=1&month=2025-10", 400, "from: "),
         ("host_address=192.0.2.99", 404, "host_address: "),
     ] {
-        let answer = get(query);
-        assert_eq!(answer.status, status, "{query}");
+        let response = get(query);
+        assert_eq!(response.status, status, "{query}");
         assert!(
-            answer.json()["detail"]
+            response.json()["detail"]
                 .as_str()
                 .is_some_and(|detail| detail.starts_with(named)),
             "{}",
-            answer.body
+            response.body
         );
     }
 }

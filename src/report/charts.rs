@@ -97,7 +97,7 @@ pub(super) fn charts(out: &mut String, report: &Report) {
     }
     let is_cut = hosts.len() > MAX_CHARTS;
     if is_cut {
-        // Millionths of the measured time in which they were down.
+        // The share of the measured time in which they were down, in millionths.
         by_key(&mut hosts, |host| {
             [
                 -host.down_seconds * 1_000_000 / host.measured_seconds.max(1),

@@ -1,5 +1,5 @@
-//! The report as CSV (RFC 4180), for a spreadsheet. It is one table, whose first column says what
-//! the record is: outages first, then hosts, this machine's own link, gaps, planned outages, and the
+//! The report as CSV (RFC 4180), for a spreadsheet. It is one table, whose first column is the
+//! kind of the record: outages first, then hosts, this machine's own link, gaps, planned outages, and the
 //! raw pings if requested.
 
 use super::figures::{HostFigures, Report};
@@ -59,7 +59,7 @@ pub(super) fn report(report: &Report) -> String {
     }
 }
 
-/// What is `None` is an empty cell.
+/// `None` becomes an empty cell.
 struct Record<'a> {
     kind: &'a str,
     name: &'a str,

@@ -1,4 +1,4 @@
-//! For how long outages kept hosts down within a span.
+//! How long outages lasted within a span.
 
 use std::ops::Range;
 
@@ -8,8 +8,8 @@ use crate::pure::order::by_key;
 use crate::pure::time::{Hour, UtcMillis};
 use crate::store::{Gap, GroupedOutage, missing_ms};
 
-/// Milliseconds of a span in which an outage is proved by measurements. A host's downtime is less
-/// the gaps; a link is known to be down without any.
+/// Milliseconds of a span in which an outage is proved by measurements: gaps are subtracted for a
+/// host, but not for a link, which is known to be down without measurements.
 pub(super) fn down_ms(outage: &GroupedOutage, span: &Range<UtcMillis>, gaps: &[Gap]) -> i64 {
     outage
         .spells
@@ -78,7 +78,7 @@ pub(super) fn by_cause<'o>(
         .collect()
 }
 
-/// Whether a planned outage touches an hour: its losses do not count.
+/// Whether a planned outage touches an hour: the losses of such an hour do not count.
 pub(super) fn is_planned_hour(outages: &[&GroupedOutage], hour: Hour) -> bool {
     let span = hour.start()..hour.next().start();
     let touches = |spell: &Range<UtcMillis>| spell.start < span.end && spell.end > span.start;

@@ -1,5 +1,5 @@
-//! What a report says, as numbers. [`Report`] serialised is the report in JSON: names and order of
-//! the fields are documented and stay.
+//! The figures of a report. [`Report`] serialised is the report in JSON: the names and the order of
+//! its fields are documented and must not change.
 
 use serde::Serialize;
 
@@ -82,14 +82,14 @@ pub struct CheckMethod {
     pub latency_limit_ms: Option<f64>,
 }
 
-/// When this machine itself could not send.
+/// How long this machine itself could not send.
 #[derive(Debug, Serialize)]
 pub struct LinkDowntime {
     pub down_seconds: i64,
     pub events: Vec<GroupedOutage>,
 }
 
-/// How long at least one host did not answer for a cause; overlapping outages count once.
+/// How long at least one host was down for a cause; overlapping outages count once.
 #[derive(Debug, Serialize)]
 pub struct CauseTime {
     pub cause: Cause,

@@ -30,7 +30,7 @@ pub fn gather(
         .collect();
     let mut outages = reader.grouped_outages(&span, &query.settings.grouping, &all_gaps)?;
     let mut incidents = incidents(&outages);
-    // The store has the newest first.
+    // The store returns the newest first.
     incidents.reverse();
     outages.reverse();
     let reported = reported_hosts(reader, query, &outages)?;

@@ -108,7 +108,7 @@ impl Source<'_> {
         interval_ms: i64,
     ) -> Result<i64, StoreError> {
         let mut inside = 0;
-        // Two outages may share a check; both times then follow one another.
+        // Two outages may share a check, whose time is then found twice in a row.
         let mut edges: Vec<UtcMillis> = Vec::new();
         for outage in outages {
             inside += self.failed_checks(outage);
@@ -124,7 +124,7 @@ impl Source<'_> {
         Ok(inside + i64::try_from(edges.len()).unwrap_or(0))
     }
 
-    /// The failed checks of an outage; of one that reaches out of the span, in proportion.
+    /// The failed checks of an outage; a part in proportion where it extends beyond the span.
     fn failed_checks(&self, outage: &GroupedOutage) -> i64 {
         let failed = outage.event.checks_failed.unwrap_or(0).max(0);
         let whole_ms = |spell: &Range<UtcMillis>| spell.end.0 - spell.start.0;

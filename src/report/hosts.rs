@@ -1,4 +1,4 @@
-//! Which hosts a report is about.
+//! The hosts of a report.
 
 use super::query::{ReportError, ReportQuery};
 use crate::config::HostConfig;
@@ -28,8 +28,8 @@ impl ReportedHost<'_> {
         self.address.eq_ignore_ascii_case(address)
     }
 
-    /// Whether `--host` means this host: by its name, its address, or its address and version of IP.
-    fn is_meant_by(&self, text: &str) -> bool {
+    /// Whether the text of `--host` names this host: by its name, its address, or its address and version of IP.
+    fn is_named_by(&self, text: &str) -> bool {
         let recorded = self.recorded.as_ref();
         let recorded_name = recorded.map_or("", |host| host.name.as_str());
         let family = recorded.map_or(self.config.host.family, |host| host.family);
@@ -50,7 +50,7 @@ pub(super) fn reported_hosts<'a>(
     distinguish_ip_versions(&mut hosts);
     if let Some(wanted) = query.only {
         let known = hosts.iter().map(|host| host.name.clone()).collect();
-        hosts.retain(|host| host.is_meant_by(wanted));
+        hosts.retain(|host| host.is_named_by(wanted));
         if hosts.is_empty() {
             return Err(ReportError::UnknownHost {
                 requested: wanted.into(),
@@ -68,7 +68,7 @@ pub(super) fn reported_hosts<'a>(
     Ok(hosts)
 }
 
-/// The configured hosts, and behind them all others that are recorded.
+/// The configured hosts, then all others that are recorded.
 fn configured_hosts<'a>(
     mut recorded: Vec<RecordedHost>,
     query: &ReportQuery<'a>,

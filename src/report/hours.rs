@@ -91,20 +91,20 @@ impl HostHours<'_> {
             .collect())
     }
 
-    /// Calls `take` with the beginning and the counts of every whole hour within the span, then of
+    /// Calls `visit` with the beginning and the counts of every whole hour within the span, then of
     /// the parts of hours at its ends.
-    fn each_part(&self, mut take: impl FnMut(UtcMillis, &Counts)) -> Result<(), StoreError> {
+    fn each_part(&self, mut visit: impl FnMut(UtcMillis, &Counts)) -> Result<(), StoreError> {
         let HostHours { reader, span, .. } = *self;
         let first = span.start.first_full_hour();
         let last = span.end.hour();
         for id in self.ids {
-            reader.each_hour(*id, first..last, |hour, counts| take(hour.start(), counts))?;
+            reader.each_hour(*id, first..last, |hour, counts| visit(hour.start(), counts))?;
         }
         let first = first.start().min(span.end);
         let last = last.start().max(span.start);
         for part in [span.start..first, last.max(first)..span.end] {
             if part.start < part.end {
-                take(part.start, &reader.sums(self.ids, &part)?.counts);
+                visit(part.start, &reader.sums(self.ids, &part)?.counts);
             }
         }
         Ok(())
@@ -120,8 +120,8 @@ impl HostHours<'_> {
         };
         let planned_ms = outages_ms(true);
         let interval_ms = self.check_intervals.at(span.start.0);
-        // Silent checks without an outage were taken over from the original, or were too few for
-        // an outage.
+        // Silent checks without an outage were imported from the original, or were too few for an
+        // outage.
         let silent_ms = if planned_ms > 0 {
             0
         } else {

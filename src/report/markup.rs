@@ -2,10 +2,10 @@
 
 use crate::pure::phrase::printable;
 
-/// A cell of at most so many bytes is not wrapped, so that a time stays on one line.
+/// A cell of up to this many bytes is not wrapped, so that a time stays on one line.
 const MAX_UNWRAPPED: usize = 26;
 
-/// A table row. It is a body of its own together with its details: no page breaks inside it.
+/// A table row. It and its details are one `tbody`, which no page break separates.
 pub(super) fn row(out: &mut String, cells: &[String], details: &[String]) {
     *out += "<tbody><tr>";
     for cell in cells {

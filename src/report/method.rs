@@ -64,11 +64,11 @@ pub(super) fn method(query: &ReportQuery<'_>, checks: Vec<CheckMethod>) -> Metho
         merge_seconds: grouping.merge.as_secs_f64(),
         intermittent_count: grouping.intermittent_count,
         intermittent_seconds: grouping.intermittent_span.as_secs_f64(),
-        availability: "Availability is 1 - down / measured time. Down is the time of the outages in the period while this \
-                       machine measured, plus one interval for each other check that found the host below the limit \
-                       of degraded. Planned outages are not counted.",
-        coverage: "Measured is the checks that were made, one interval each, as a share of the period since the host's first \
-                   record.",
+        availability: "Availability is 1 - downtime / measured time. Downtime is the time within the period in which an \
+                       outage lasted and this machine measured, plus one interval for each check outside outages \
+                       that found the host down. Planned outages are not counted.",
+        coverage: "Measured is the share of the period that is covered by checks, one interval each; the period begins no \
+                   earlier than the host's first record.",
         not_measured: "What this machine could not measure (switched off, asleep, no link, no route, a name that never \
                        resolved) is neither up nor down and is reported separately.",
         received: "A ping is received if, before its timeout, an echo reply comes from the address it was sent to, with a correct \

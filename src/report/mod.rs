@@ -71,7 +71,7 @@ impl Format {
     }
 }
 
-/// A report that is ready to be written, but for its raw pings: they go between the two parts.
+/// A report that is ready to be written. Its raw pings go between the two parts.
 pub struct FormattedReport {
     pub before_pings: String,
     pub after_pings: &'static str,

@@ -11,7 +11,7 @@ const MAX_DAYS: i64 = 36_600;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Period {
-    /// So many days, today included.
+    /// A number of days, today included.
     Days(i64),
     /// `YYYY-MM`.
     Month(String),
@@ -63,7 +63,7 @@ impl Period {
         let local_text = |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
         match from < to {
             true => Ok(from..to),
-            false if to == now => Err(format!("{} has not come yet", local_text(from))),
+            false if to == now => Err(format!("{} is in the future", local_text(from))),
             false => Err(format!(
                 "{} is not before {}",
                 local_text(from),

@@ -1,4 +1,4 @@
-//! What a report is requested with, and why there may be none.
+//! The parameters of a report, and why one may be impossible.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub struct ReportSettings {
     pub unlisted: HostConfig,
     pub grouping: GroupingRules,
     pub rules: OutageRules,
-    /// From one ping to the next while a host is silent.
+    /// Between two probes of a silent host.
     pub fast_interval: Option<Duration>,
 }
 

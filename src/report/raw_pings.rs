@@ -12,7 +12,7 @@ use crate::store::{Checks, Reader, RecordedCheck, StoreError};
 pub struct RawPings {
     checks: Checks,
     /// Begins at the newest check that was read.
-    rest: Range<UtcMillis>,
+    unread: Range<UtcMillis>,
     /// Length of the whole span.
     hours: u64,
 }
@@ -37,7 +37,7 @@ impl RawPings {
         RawPings {
             checks: Checks::oldest_first(hosts, &span),
             hours: hours_of(&span),
-            rest: span,
+            unread: span,
         }
     }
 
@@ -49,13 +49,15 @@ impl RawPings {
         {
             found.push(check);
         }
-        self.rest.start = found.last().map_or(self.rest.end, |check| check.checked_at);
+        self.unread.start = found
+            .last()
+            .map_or(self.unread.end, |check| check.checked_at);
         Ok((!found.is_empty()).then_some(found))
     }
 
-    /// Hours that were read, and hours of the whole span.
+    /// How many hours were read, and how many the whole span has.
     pub fn progress(&self) -> (u64, u64) {
-        (self.hours - hours_of(&self.rest), self.hours)
+        (self.hours - hours_of(&self.unread), self.hours)
     }
 }
 
@@ -71,7 +73,7 @@ pub(super) const COLUMNS: [&str; 5] = [
     "Host",
     "Sent",
     "Lost",
-    "Replies after, in ms (x: lost)",
+    "Round-trip times in ms (x: lost)",
 ];
 
 pub(super) fn cells(report: &Report, check: &RecordedCheck) -> [String; COLUMNS.len()] {
@@ -84,7 +86,7 @@ pub(super) fn cells(report: &Report, check: &RecordedCheck) -> [String; COLUMNS.
     ]
 }
 
-/// Milliseconds to the reply of each ping, `x` for a lost one.
+/// The round-trip time of each ping in milliseconds, `x` for a lost one.
 pub(super) fn replies(check: &RecordedCheck) -> String {
     let ms = |us: u32| format!("{}.{:03}", us / 1000, us % 1000);
     match (&check.rtts_us, check.min_us, check.max_us) {

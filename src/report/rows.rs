@@ -35,7 +35,7 @@ pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
     }
     if host.lossy_seconds > 0 {
         details.push(format!(
-            "{} of the downtime are checks outside outages with too few replies",
+            "{} of the downtime is from checks outside outages with too few replies",
             duration_of(host.lossy_seconds)
         ));
     }

@@ -111,7 +111,7 @@ fn own_link(report: &Report) -> Section {
     Section {
         title: "This machine's own link",
         sentences: vec![if link.events.is_empty() {
-            "It was never down.".into()
+            "It was never down in this period.".into()
         } else {
             format!(
                 "Down for {} in total. Nothing was measured during that time, so it is not an outage of any host.",
@@ -153,10 +153,9 @@ fn not_measured(report: &Report) -> Section {
             gap.reason.clone(),
         ])
     };
-    let nothing = report
-        .gaps
-        .is_empty()
-        .then(|| "The monitor has run without interruption since its first record.".into());
+    let nothing = report.gaps.is_empty().then(|| {
+        "Since its first record in this period the monitor has run without interruption.".into()
+    });
     Section {
         title: "Not measured",
         sentences: nothing.into_iter().collect(),
@@ -169,7 +168,7 @@ fn not_measured(report: &Report) -> Section {
 fn planned(report: &Report) -> Section {
     Section {
         title: "Planned",
-        sentences: vec!["Not counted as outages, nor in any availability.".into()],
+        sentences: vec!["Planned outages count neither as outages nor in the availability.".into()],
         columns: columns(&OUTAGE_COLUMNS),
         rows: outage_rows(report, &report.planned),
         ..Section::default()
@@ -197,21 +196,25 @@ fn method(report: &Report) -> Vec<String> {
             hosts.join(", ")
         };
         let limit = check.latency_limit_ms.map_or(String::new(), |limit| {
-            format!(", or slower than {limit} ms on average")
+            format!(" or the mean round-trip time was above {limit} ms")
         });
         sentences.push(format!(
-            "{whose}: a check every {interval_seconds} s of {ping_count} ICMP echo requests (ping) with {payload_bytes} bytes of \
-             payload; a reply within {timeout_seconds} s counts. A check is up with at least {up_percent} % of replies, degraded \
-             below that{limit}, and down below {degraded_percent} %."
+            "{whose}: a check every {interval_seconds} s, of {} with {payload_bytes} bytes of payload. A \
+             reply counts if it arrives within {timeout_seconds} s. A check is up if at least {up_percent} % of its \
+             pings were answered, degraded if fewer were{limit}, and down if fewer than {degraded_percent} % were.",
+            count(*ping_count, "ICMP echo request")
         ));
     }
     let fast = method.fast_interval_seconds.map_or(String::new(), |seconds| {
-        format!(" While a host is silent it is also pinged every {seconds} s, so that begin and end are exact to that.")
+        format!(" While a host is silent it is also pinged every {seconds} s, so that the begin and end of an outage are exact to that interval.")
     });
-    let checks = count(method.down_after_checks, "check");
+    let outage = match method.down_after_checks {
+        1 => "one or more consecutive checks".into(),
+        checks => format!("at least {checks} consecutive checks"),
+    };
     sentences.push(format!(
-        "An outage is a run of {checks} or more without any reply, from the first lost ping to the first reply.{fast} Outages \
-         less than {} s apart count as one; {} or more that begin within {} s count as one intermittent outage.",
+        "An outage is {outage} without any reply, from the first lost ping to the first reply.{fast} Outages \
+         of a host less than {} s apart count as one; {} or more that begin within {} s count as one intermittent outage.",
         method.merge_seconds, method.intermittent_count, method.intermittent_seconds
     ));
     sentences.push(method.received.into());
@@ -221,7 +224,7 @@ fn method(report: &Report) -> Vec<String> {
     ));
     sentences.push(
         "The cause is judged by what else answered during the outage: the default gateway, hosts beyond it, hosts on this \
-         machine's own networks, and how far packets with increasing time to live got."
+         machine's own networks, and by how far packets with increasing time to live got."
             .into(),
     );
     let zone = method

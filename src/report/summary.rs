@@ -84,7 +84,7 @@ fn summary(report: &Report) -> String {
             let long = duration_of(longest.down_seconds);
             let since = local(report, longest.start());
             sentences.push(match outages.len() {
-                1 if longest.is_open() => format!("It is ongoing and has lasted {long} so far, from {since}."),
+                1 if longest.is_open() => format!("It is ongoing and has lasted {long} so far, since {since}."),
                 1 => format!("It lasted {long}, from {since}."),
                 _ => format!("At least one host was silent for {all} in total, the longest for {long} from {since}."),
             });

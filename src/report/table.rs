@@ -13,7 +13,7 @@ pub(super) struct Section {
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Column {
     pub title: &'static str,
-    /// Text has no room for it and writes its cells below the row.
+    /// In text, which has 80 columns, its cells are written below the row.
     pub is_wide_only: bool,
 }
 
@@ -36,11 +36,11 @@ impl Row {
 /// What follows the table of a section.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Follows {
-    /// A strip a host; on the page only.
+    /// One strip per host, only in HTML.
     Strips,
-    /// A chart a host; on the page only.
+    /// One chart per host, only in HTML.
     Charts,
-    /// The rows of the raw pings, which are written later: the table stays open.
+    /// The rows of the raw pings. They are written later, so the table is not closed.
     RawPings,
 }
 

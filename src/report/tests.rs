@@ -13,7 +13,7 @@ use crate::store::{Gap, GroupedOutage, Incident, OutageEvent, RecordedCheck};
 
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
-/// The hour that comes twice ends: 26 October 2025, 03:00 summer time, is 02:00 again.
+/// The autumn clock change: on 26 October 2025, 03:00 summer time becomes 02:00 standard time.
 const CHANGE: i64 = 1_761_440_400_000;
 
 /// Central Europe in 2025, in seconds.
@@ -29,7 +29,7 @@ fn at(text: &str) -> UtcMillis {
     crate::pure::time::parse_instant(text).expect("an instant")
 }
 
-fn episode(
+fn grouped_outage(
     id: i64,
     event_type: EventKind,
     start: i64,
@@ -111,7 +111,7 @@ fn report() -> Report {
         from: UtcMillis(from),
         to: UtcMillis(to),
         hosts: vec![host],
-        outages: vec![episode(
+        outages: vec![grouped_outage(
             7,
             EventKind::Outage,
             CHANGE - 30 * MINUTE,
@@ -236,7 +236,7 @@ fn days_are_those_of_the_time_zone_and_one_has_25_hours() {
     let month = Period::month("2025-10")
         .expect("a month")
         .span(at("2026-01-01T00:00:00Z"), berlin)
-        .expect("it has been");
+        .expect("a past month");
     assert_eq!(
         month,
         at("2025-09-30T22:00:00Z")..at("2025-10-31T23:00:00Z")
@@ -272,14 +272,13 @@ fn days_are_those_of_the_time_zone_and_one_has_25_hours() {
     }
 }
 
-/// Names and notes that would be markup, a command to a terminal, or a formula; and the longest
-/// there are.
+/// Names and notes that contain markup, control sequences and formulas, some of the maximum length.
 fn hostile() -> Report {
     let mut report = report();
     let name = "=cmd<script>alert('1')</script>&\"x\"\x1b[2J東京".to_string() + &"長".repeat(60);
     report.hosts[0].host_name.clone_from(&name);
     report.hosts[0].host_address = "a".repeat(253);
-    let mut hostile = episode(8, EventKind::Intermittent, CHANGE, None, report.to.0);
+    let mut hostile = grouped_outage(8, EventKind::Intermittent, CHANGE, None, report.to.0);
     hostile.event.host_name.clone_from(&name);
     hostile.event.notes = Some(format!(
         "@sum(1)\r\n<img src=x onerror=y> {}",
@@ -290,7 +289,7 @@ fn hostile() -> Report {
     );
     hostile.event.path = Some("nonsense".into());
     report.outages.push(hostile);
-    let mut link = episode(9, EventKind::LinkDown, CHANGE, Some(CHANGE + MINUTE), 0);
+    let mut link = grouped_outage(9, EventKind::LinkDown, CHANGE, Some(CHANGE + MINUTE), 0);
     link.event.facts = Some(json!({ "link_fault": "<i>eth0</i>" }).to_string());
     report.own_line.events.push(link);
     report.gaps.push(Gap {
@@ -310,7 +309,7 @@ fn hostile() -> Report {
 }
 
 #[test]
-fn no_name_or_note_is_markup() {
+fn html_escapes_names_and_notes() {
     let html = whole(&hostile(), Format::Html);
     for markup in ["<script", "<img", "<i>", "<b>", "\x1b", "onerror=y>"] {
         assert!(!html.contains(markup), "{markup}");
@@ -335,7 +334,7 @@ fn no_name_or_note_is_markup() {
 }
 
 #[test]
-fn a_page_needs_nothing_else() {
+fn html_refers_to_no_other_file() {
     let html = whole(&report(), Format::Html);
     for foreign in ["<script", "<link", "src=", "url(", "@import", "http"] {
         assert!(!html.contains(foreign), "{foreign}");
@@ -348,7 +347,7 @@ fn a_page_needs_nothing_else() {
 }
 
 #[test]
-fn text_fits_80_columns_and_commands_no_terminal() {
+fn text_fits_80_columns_and_has_no_control_characters() {
     use unicode_width::UnicodeWidthStr;
     for mut report in [report(), hostile()] {
         report.appendix = Appendix::RawPings;
@@ -446,7 +445,7 @@ fn a_spreadsheet_gets_whole_records_and_no_formula() {
 }
 
 #[test]
-fn json_has_the_fields_of_the_contract_first_and_the_raw_pings_last() {
+fn json_has_the_documented_fields_first_and_the_raw_pings_last() {
     let mut report = report();
     let keys = |text: &str| -> Vec<String> {
         let top = text.lines().filter_map(|line| line.strip_prefix("  \""));
@@ -486,14 +485,14 @@ fn json_has_the_fields_of_the_contract_first_and_the_raw_pings_last() {
 
 #[test]
 fn observations_are_worded_as_a_sentence() {
-    let said = |facts: Value, path: Value| {
-        let mut event = episode(1, EventKind::Outage, CHANGE, None, CHANGE).event;
+    let worded = |facts: Value, path: Value| {
+        let mut event = grouped_outage(1, EventKind::Outage, CHANGE, None, CHANGE).event;
         (event.facts, event.path) = (Some(facts.to_string()), Some(path.to_string()));
         wording::observations(&event).unwrap_or_default()
     };
     let facts = json!({"gateway_address": "192.168.1.1", "gateway": "answers", "beyond_answering": 0, "beyond_silent": 2, "near_answering": 1});
     assert_eq!(
-        said(
+        worded(
             facts,
             json!([{"reached": true, "hops": []}, {"reached": false, "hops": ["192.168.1.1", "10.0.0.1", null]}])
         ),
@@ -501,28 +500,28 @@ fn observations_are_worded_as_a_sentence() {
          answered; packets got as far as 10.0.0.1"
     );
     assert_eq!(
-        said(
+        worded(
             json!({"gateway": "silent"}),
             json!([{"reached": false, "hops": []}])
         ),
         "the gateway did not answer; no router on the path answered"
     );
     assert_eq!(
-        said(
+        worded(
             json!({"gateway": "unknown", "path_reached": "10.0.0.9"}),
             Value::Null
         ),
         "whether the gateway answered is not known; packets got as far as 10.0.0.9"
     );
     assert_eq!(
-        said(json!({"resolver": "no such name"}), Value::Null),
+        worded(json!({"resolver": "no such name"}), Value::Null),
         "the resolver reported: no such name"
     );
-    assert_eq!(said(json!([1]), json!("x")), "");
+    assert_eq!(worded(json!([1]), json!("x")), "");
 }
 
 #[test]
-fn an_outage_in_parts_or_with_a_gap_says_how_long_it_was_down() {
+fn text_has_the_downtime_of_an_outage_with_fragments_or_a_gap() {
     let mut report = report();
     report.outages[0].down_seconds = 47;
     let in_one_line = |report: &Report| {

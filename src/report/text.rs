@@ -50,7 +50,7 @@ pub(super) fn pings(out: &mut String, report: &Report, check: &RecordedCheck) {
     *out += &format!("{at}{MARGIN}{name}{MARGIN}{}\n", cut(replies, 32));
 }
 
-/// The widest column that is not exact is narrowed until a row fits in a line.
+/// Narrows the widest column that may be cut until a row fits on a line.
 fn table(text: &mut String, section: &Section) {
     let shown: Vec<usize> = (0..section.columns.len())
         .filter(|index| !section.columns[*index].is_wide_only)
@@ -74,8 +74,8 @@ fn table(text: &mut String, section: &Section) {
             .unwrap_or(0)
     };
     let mut widths: Vec<usize> = (0..shown.len()).map(width).collect();
-    let room = WIDTH - MARGIN.len() * (widths.len() - 1);
-    while widths.iter().sum::<usize>() > room {
+    let available = WIDTH - MARGIN.len() * (widths.len() - 1);
+    while widths.iter().sum::<usize>() > available {
         let widest = (0..widths.len())
             .filter(|column| !is_exact(&rows, *column))
             .max_by_key(|column| widths[*column]);

@@ -16,8 +16,8 @@ pub struct BarSpans {
     pub spans: Vec<Range<UtcMillis>>,
     /// `hour`, `day` or `week`.
     pub unit: &'static str,
-    /// A bar is degraded when at least so many percent of its checks were not up. An hour has few
-    /// checks, so that a single one is already more than one percent.
+    /// A bar is degraded when at least this percentage of its checks was not up. An hour has few
+    /// checks: a single one may already be more than one percent.
     pub degraded_percent: i64,
 }
 
