@@ -12,7 +12,8 @@ use crate::store::{Database, WriterHandle};
 use crate::sys;
 use crate::web::{WebError, WebServer};
 
-/// How often the database records that the page is watched. The monitor takes that to last a minute.
+/// How often the database records that the page is open. The monitor treats the page as open for a
+/// minute after that.
 const NOTE_INTERVAL: Duration = Duration::from_secs(20);
 
 /// A running dashboard. Dropping it stops it.

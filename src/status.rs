@@ -21,7 +21,7 @@ pub struct HostStatuses {
 }
 
 impl HostStatuses {
-    /// While there is no database.
+    /// For a database that does not exist yet.
     pub fn empty(now: UtcMillis) -> HostStatuses {
         HostStatuses {
             latest: Vec::new(),
@@ -37,7 +37,7 @@ impl HostStatuses {
         flush: Duration,
         now: UtcMillis,
     ) -> Result<HostStatuses, StoreError> {
-        let latest = reader.latest_checks(UtcMillis(now.0.saturating_add(AHEAD_MS)))?;
+        let latest = reader.latest_checks(UtcMillis(now.0.saturating_add(MAX_AHEAD_MS)))?;
         let run = reader.newest_run()?;
         let delay = match run.filter(|run| is_running(run, flush, now)) {
             Some(_) => flush,
@@ -87,7 +87,7 @@ impl HostStatuses {
                 }),
                 age: latest
                     .map(|latest| now.0.saturating_sub(latest.check.checked_at.0))
-                    .filter(|age_ms| *age_ms >= -AHEAD_MS)
+                    .filter(|age_ms| *age_ms >= -MAX_AHEAD_MS)
                     .map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or(0))),
                 delay: *delay,
             };
@@ -152,8 +152,8 @@ pub struct HostStatus<'a> {
     delay: Duration,
 }
 
-/// A check dated further into the future was dated by a wrong clock.
-const AHEAD_MS: i64 = 60_000;
+/// The time of a check that is further in the future was read from a wrong clock.
+const MAX_AHEAD_MS: i64 = 60_000;
 
 impl HostStatus<'_> {
     /// Whether the newest check says nothing about the present.
@@ -200,7 +200,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_monitor_runs_that_was_alive_within_two_flushes_and_did_not_stop() {
+    fn a_monitor_runs_if_it_was_alive_within_two_flushes_and_has_not_stopped() {
         let now = 1_000_000;
         for (alive_ago_ms, is_stopped, flush_seconds, expected) in [
             (0, false, 60, true),
@@ -211,7 +211,7 @@ mod tests {
             (120_000, false, 1, false),
             (599_999, false, 300, true),
             (600_000, false, 300, false),
-            // The clock was set back since.
+            // The clock was set back meanwhile.
             (-119_999, false, 60, true),
             (-120_000, false, 60, false),
             (0, true, 60, false),

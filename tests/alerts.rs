@@ -1,4 +1,4 @@
-//! Alerts of a running monitor, with commands that work and with commands that do everything wrong.
+//! Alerts of a running monitor, with commands that work and with commands that misbehave.
 
 mod common;
 
@@ -27,10 +27,10 @@ const QUICK: &str =
 database: {flush_seconds: 0.2}
 ";
 const ONE: &str = "hosts: [{name: one, address: 127.0.0.1}]\n";
-const TELL: &str = "alerts: {command: [sh, tell]}\n";
+const NOTIFY: &str = "alerts: {command: [sh, notify]}\n";
 
 impl Monitor {
-    /// Starts it with this configuration, and with this script as the file `tell`.
+    /// Starts it with this configuration, and with this script as the file `notify`.
     fn start(config: &str, script: &str) -> Monitor {
         Monitor::start_by(Command::new(bin()), config, script)
     }
@@ -38,7 +38,7 @@ impl Monitor {
     fn start_by(command: Command, config: &str, script: &str) -> Monitor {
         let folder = TempDir::new();
         folder.write("config.yaml", &format!("{QUICK}{config}"));
-        folder.write("tell", script);
+        folder.write("notify", script);
         folder.write("log", "");
         let child = Monitor::spawn(command, &folder);
         Monitor { child, folder }
@@ -75,8 +75,8 @@ impl Monitor {
         fs::read_to_string(self.folder.path().join(name)).unwrap_or_default()
     }
 
-    fn told(&self) -> Vec<String> {
-        self.file("told").lines().map(String::from).collect()
+    fn sent(&self) -> Vec<String> {
+        self.file("sent").lines().map(String::from).collect()
     }
 
     fn wait_for(&self, what: &str, mut is_true: impl FnMut(&Monitor) -> bool) {
@@ -84,17 +84,17 @@ impl Monitor {
         while !is_true(self) {
             assert!(
                 Instant::now() < deadline,
-                "{what} did not come about; told: {:?}; the log:\n{}",
-                self.told(),
+                "{what} did not happen; sent: {:?}; the log:\n{}",
+                self.sent(),
                 self.file("log")
             );
             std::thread::sleep(Duration::from_millis(20));
         }
     }
 
-    /// Waits until the file `told` has so many lines.
-    fn wait_told(&self, count: usize) {
-        self.wait_for("the notice", |monitor| monitor.told().len() >= count);
+    /// Waits until the file `sent` has so many lines.
+    fn wait_sent(&self, count: usize) {
+        self.wait_for("the notice", |monitor| monitor.sent().len() >= count);
     }
 
     /// Waits for checks: no alert is sent for a host that never answered.
@@ -117,7 +117,7 @@ impl Monitor {
         });
     }
 
-    /// Stops it; returns the exit code and how long that took.
+    /// Stops it, which must succeed, and returns how long that took.
     fn stop(&mut self) -> Duration {
         let began = Instant::now();
         self.signal("TERM");
@@ -126,7 +126,7 @@ impl Monitor {
         began.elapsed()
     }
 
-    fn ask<T: rusqlite::types::FromSql>(&self, sql: &str) -> Option<T> {
+    fn query<T: rusqlite::types::FromSql>(&self, sql: &str) -> Option<T> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         let database =
             Connection::open_with_flags(self.folder.path().join("connection_logs.db"), flags)
@@ -136,7 +136,7 @@ impl Monitor {
     }
 
     fn number(&self, sql: &str) -> i64 {
-        self.ask(sql).unwrap_or(0)
+        self.query(sql).unwrap_or(0)
     }
 
     /// A value of /proc/PID/status: a number of kilobytes, or a word.
@@ -146,7 +146,7 @@ impl Monitor {
         let line = status
             .lines()
             .find(|line| line.starts_with(name))
-            .expect("the kernel says so");
+            .expect("the kernel reports it");
         line.split_whitespace().nth(1).expect("a value").to_string()
     }
 
@@ -198,16 +198,16 @@ fn the_beginning_and_the_end_of_an_outage_are_sent_with_their_recorded_event() {
             let mut command = Command::new(bin());
             command
                 .env("LISTEN_FDS", "3")
-                .env("ACE_END_TIME", "somebody else's");
+                .env("ACE_END_TIME", "inherited");
             let script = "cat > json.$ACE_KIND; env > env.$ACE_KIND; ls -l /proc/self/fd > files
-            grep Sig /proc/self/status > signals; echo $ACE_KIND >> told";
-            let mut monitor = Monitor::start_by(command, &format!("{ONE}{TELL}"), script);
+            grep Sig /proc/self/status > signals; echo $ACE_KIND >> sent";
+            let mut monitor = Monitor::start_by(command, &format!("{ONE}{NOTIFY}"), script);
             monitor.wait_checked();
             silence(true);
-            monitor.wait_told(1);
+            monitor.wait_sent(1);
             silence(false);
-            monitor.wait_told(2);
-            assert_eq!(monitor.told(), ["down", "up"]);
+            monitor.wait_sent(2);
+            assert_eq!(monitor.sent(), ["down", "up"]);
             monitor.stop();
             assert_eq!(
                 monitor.number("select count(*) from notice where told_at is null"),
@@ -216,12 +216,12 @@ fn the_beginning_and_the_end_of_an_outage_are_sent_with_their_recorded_event() {
             assert!(
                 monitor.number("select min(told_at - made_at) from notice where kind = 'down'")
                     >= 2000,
-                "the cause was waited for"
+                "it is sent once its cause is known"
             );
             let columns = ["start_time", "end_time", "duration_seconds", "cause"];
             let [start, end, seconds, cause] = columns.map(|column| {
                 monitor
-                    .ask::<String>(&format!("select cast({column} as text) from outage_events"))
+                    .query::<String>(&format!("select cast({column} as text) from outage_events"))
                     .expect("an event")
             });
             for kind in ["down", "up"] {
@@ -281,9 +281,9 @@ fn the_beginning_and_the_end_of_an_outage_are_sent_with_their_recorded_event() {
                     (Some(cause.as_str()), cause.as_str())
                 );
                 let begins = if is_up {
-                    "one is up again since "
+                    "one has been up again since "
                 } else {
-                    "one is down since "
+                    "one has been down since "
                 };
                 assert!(env["ACE_TEXT"].starts_with(begins), "{text}");
                 assert!(!env.contains_key("LISTEN_FDS"), "{text}");
@@ -309,7 +309,7 @@ fn the_beginning_and_the_end_of_an_outage_are_sent_with_their_recorded_event() {
             assert_eq!(
                 (mask("SigBlk"), mask("SigIgn") & SIGPIPE),
                 (0, 0),
-                "what ends a pipe ends it"
+                "it neither blocks signals nor ignores SIGPIPE"
             );
         },
     );
@@ -320,8 +320,8 @@ fn a_failed_notice_is_sent_again_in_order_even_after_a_kill_and_a_restart() {
     in_network(
         "a_failed_notice_is_sent_again_in_order_even_after_a_kill_and_a_restart",
         |_tun| {
-            let script = "echo $ACE_KIND >> tries; echo 'no line' >&2; [ $(wc -l < tries) -gt 5 ] || exit 3; echo $ACE_KIND >> told";
-            let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
+            let script = "echo $ACE_KIND >> tries; echo 'no line' >&2; [ $(wc -l < tries) -gt 5 ] || exit 3; echo $ACE_KIND >> sent";
+            let mut monitor = Monitor::start(&format!("{ONE}{NOTIFY}"), script);
             monitor.wait_checked();
             silence(true);
             monitor.wait_down();
@@ -342,10 +342,10 @@ fn a_failed_notice_is_sent_again_in_order_even_after_a_kill_and_a_restart() {
                     tries(monitor) == expected
                 });
             }
-            assert_eq!(monitor.told(), [""; 0]);
+            assert_eq!(monitor.sent(), [""; 0]);
             monitor.restart();
-            monitor.wait_told(2);
-            assert_eq!(monitor.told(), ["down", "up"]);
+            monitor.wait_sent(2);
+            assert_eq!(monitor.sent(), ["down", "up"]);
             assert_eq!(
                 monitor.file("tries").lines().collect::<Vec<_>>(),
                 ["down", "down", "down", "down", "down", "down", "up"]
@@ -358,11 +358,7 @@ fn a_failed_notice_is_sent_again_in_order_even_after_a_kill_and_a_restart() {
                 monitor.number("select count(*) from monitor_run") == 5
             });
             std::thread::sleep(Duration::from_millis(1000));
-            assert_eq!(
-                monitor.told(),
-                ["down", "up"],
-                "what was heard is not told again"
-            );
+            assert_eq!(monitor.sent(), ["down", "up"], "a notice is sent once");
         },
     );
 }
@@ -372,8 +368,8 @@ fn a_command_that_fails_and_works_again_is_logged_once_each() {
     in_network(
         "a_command_that_fails_and_works_again_is_logged_once_each",
         |_tun| {
-            let script = "[ -e works ] || exit 1; echo $ACE_KIND >> told";
-            let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
+            let script = "[ -e works ] || exit 1; echo $ACE_KIND >> sent";
+            let mut monitor = Monitor::start(&format!("{ONE}{NOTIFY}"), script);
             monitor.wait_checked();
             silence(true);
             monitor.wait_for("two tries", |monitor| {
@@ -381,7 +377,7 @@ fn a_command_that_fails_and_works_again_is_logged_once_each() {
             });
             monitor.folder.write("works", "");
             silence(false);
-            monitor.wait_told(2);
+            monitor.wait_sent(2);
             monitor.stop();
             let log = monitor.file("log");
             assert_eq!(
@@ -405,8 +401,8 @@ fn a_command_that_hangs_is_killed_with_its_children_and_delays_nothing() {
         "a_command_that_hangs_is_killed_with_its_children_and_delays_nothing",
         |_tun| {
             let script =
-                "[ -e pid ] || { sleep 1000 & echo $! > pid; wait; }; echo $ACE_KIND >> told";
-            let alerts = "alerts: {command: [sh, tell], timeout_seconds: 1.5}\n";
+                "[ -e pid ] || { sleep 1000 & echo $! > pid; wait; }; echo $ACE_KIND >> sent";
+            let alerts = "alerts: {command: [sh, notify], timeout_seconds: 1.5}\n";
             let mut monitor = Monitor::start(&format!("{ONE}{alerts}"), script);
             monitor.wait_checked();
             silence(true);
@@ -418,10 +414,13 @@ fn a_command_that_hangs_is_killed_with_its_children_and_delays_nothing() {
             monitor.wait_for("checks meanwhile", |monitor| {
                 monitor.number("select count(*) from check_result") > checks + 2
             });
-            assert!(runs(&monitor.file("pid")), "it hangs yet");
-            monitor.wait_told(2);
-            assert_eq!(monitor.told(), ["down", "up"]);
-            assert!(!runs(&monitor.file("pid")), "what it had started is gone");
+            assert!(runs(&monitor.file("pid")), "it still hangs");
+            monitor.wait_sent(2);
+            assert_eq!(monitor.sent(), ["down", "up"]);
+            assert!(
+                !runs(&monitor.file("pid")),
+                "its child process is killed too"
+            );
             let log = monitor.file("log");
             assert_eq!(
                 log.matches("alerts.command: sh: killed after ").count(),
@@ -445,18 +444,21 @@ fn a_command_that_hangs_is_killed_with_its_children_and_delays_nothing() {
             });
             let took = monitor.stop();
             assert!(took < Duration::from_secs(2), "{took:?}");
-            assert!(!runs(&monitor.file("pid")), "nothing is left behind");
+            assert!(
+                !runs(&monitor.file("pid")),
+                "its child process is killed too"
+            );
             let waits =
                 "select group_concat(kind || ' ' || tries || ' ' || (told_at is null)) from notice";
             assert_eq!(
-                monitor.ask::<String>(waits).as_deref(),
+                monitor.query::<String>(waits).as_deref(),
                 Some("down 2 0,up 1 0,down 0 1"),
                 "{}",
                 monitor.file("log")
             );
             monitor.child = Monitor::spawn(Command::new(bin()), &monitor.folder);
-            monitor.wait_told(3);
-            assert_eq!(monitor.told(), ["down", "up", "down"]);
+            monitor.wait_sent(3);
+            assert_eq!(monitor.sent(), ["down", "up", "down"]);
         },
     );
 }
@@ -466,12 +468,12 @@ fn a_command_that_reads_nothing_and_prints_a_gigabyte_does_no_harm() {
     in_network(
         "a_command_that_reads_nothing_and_prints_a_gigabyte_does_no_harm",
         |_tun| {
-            let script = "exec <&-; yes | head -c 1G; yes | head -c 1G >&2; echo $ACE_KIND >> told; [ $ACE_KIND = up ]";
-            let mut monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
+            let script = "exec <&-; yes | head -c 1G; yes | head -c 1G >&2; echo $ACE_KIND >> sent; [ $ACE_KIND = up ]";
+            let mut monitor = Monitor::start(&format!("{ONE}{NOTIFY}"), script);
             monitor.wait_checked();
             let before: i64 = monitor.status("VmHWM").parse().expect("a number");
             silence(true);
-            monitor.wait_told(1);
+            monitor.wait_sent(1);
             monitor.wait_for("the failure", |monitor| {
                 monitor
                     .file("log")
@@ -489,16 +491,16 @@ fn a_command_that_leaves_processes_behind_has_finished_when_it_exits() {
     in_network(
         "a_command_that_leaves_processes_behind_has_finished_when_it_exits",
         |_tun| {
-            let script = "sleep 1000 & echo $! >> pids; echo $ACE_KIND >> told";
-            let monitor = Monitor::start(&format!("{ONE}{TELL}"), script);
+            let script = "sleep 1000 & echo $! >> pids; echo $ACE_KIND >> sent";
+            let monitor = Monitor::start(&format!("{ONE}{NOTIFY}"), script);
             monitor.wait_checked();
             silence(true);
-            monitor.wait_told(1);
+            monitor.wait_sent(1);
             silence(false);
-            monitor.wait_told(2);
+            monitor.wait_sent(2);
             let pids = monitor.file("pids");
             for pid in pids.lines() {
-                assert!(runs(pid), "it is nobody's to end");
+                assert!(runs(pid), "a process in the background keeps running");
                 assert!(
                     Command::new("kill")
                         .arg(pid)
@@ -515,36 +517,36 @@ fn a_missing_command_is_logged_once_with_the_cure_and_sighup_retries_it() {
     in_network(
         "a_missing_command_is_logged_once_with_the_cure_and_sighup_retries_it",
         |_tun| {
-            let monitor = Monitor::start(ONE, "echo $ACE_KIND >> told");
+            let monitor = Monitor::start(ONE, "echo $ACE_KIND >> sent");
             monitor.wait_checked();
-            assert!(!monitor.has_thread("alerts"), "nobody is to be told");
+            assert!(!monitor.has_thread("alerts"), "no alerts are configured");
             silence(true);
             monitor.wait_down();
             silence(false);
             monitor.wait_over();
             monitor.folder.write(
                 "config.yaml",
-                &format!("{QUICK}{ONE}alerts: {{command: [/nowhere/tell]}}\n"),
+                &format!("{QUICK}{ONE}alerts: {{command: [/nowhere/notify]}}\n"),
             );
             monitor.signal("HUP");
             monitor.wait_for("the thread", |monitor| monitor.has_thread("alerts"));
             assert_eq!(
                 monitor.number("select count(*) from notice"),
                 0,
-                "nobody was to be told of it"
+                "no alerts were configured at its beginning"
             );
             silence(true);
             monitor.wait_for("two tries", |monitor| {
                 monitor.number("select coalesce(max(tries), 0) from notice") >= 2
             });
             let log = monitor.file("log");
-            let line = "alerts.command: /nowhere/tell: No such file or directory (os error 2); correct it and send SIGHUP";
+            let line = "alerts.command: /nowhere/notify: No such file or directory (os error 2); correct it and send SIGHUP";
             assert_eq!(log.matches(line).count(), 1, "{log}");
             monitor
                 .folder
-                .write("config.yaml", &format!("{QUICK}{ONE}{TELL}"));
+                .write("config.yaml", &format!("{QUICK}{ONE}{NOTIFY}"));
             monitor.signal("HUP");
-            monitor.wait_told(1);
+            monitor.wait_sent(1);
             monitor
                 .folder
                 .write("config.yaml", &format!("{QUICK}{ONE}"));
@@ -561,11 +563,11 @@ fn notices_above_the_limit_per_hour_wait_even_after_a_restart() {
     in_network(
         "notices_above_the_limit_per_hour_wait_even_after_a_restart",
         |_tun| {
-            let alerts = "alerts: {command: [sh, tell], most_per_hour: 1}\n";
-            let mut monitor = Monitor::start(&format!("{ONE}{alerts}"), "echo $ACE_KIND >> told");
+            let alerts = "alerts: {command: [sh, notify], most_per_hour: 1}\n";
+            let mut monitor = Monitor::start(&format!("{ONE}{alerts}"), "echo $ACE_KIND >> sent");
             monitor.wait_checked();
             silence(true);
-            monitor.wait_told(1);
+            monitor.wait_sent(1);
             silence(false);
             let waits = |monitor: &Monitor| {
                 monitor
@@ -576,7 +578,7 @@ fn notices_above_the_limit_per_hour_wait_even_after_a_restart() {
             monitor.wait_for("the limit", |monitor| waits(monitor) == 1);
             monitor.restart();
             monitor.wait_for("the limit after the restart", |monitor| waits(monitor) == 2);
-            assert_eq!(monitor.told(), ["down"]);
+            assert_eq!(monitor.sent(), ["down"]);
             assert_eq!(
                 monitor.number("select count(*) from notice where told_at is null"),
                 1
@@ -593,20 +595,20 @@ fn hosts_that_fail_together_are_one_incident_with_one_end() {
             let hosts: String = (1..=5)
                 .map(|n| format!("- {{name: host {n}, address: 127.0.0.{n}}}\n"))
                 .collect();
-            let script = "cat > json.$ACE_KIND; echo \"$ACE_KIND $ACE_HOST_NAMES;$ACE_HOST_NAME;$ACE_EVENT_IDS\" >> told";
-            let monitor = Monitor::start(&format!("hosts:\n{hosts}{TELL}"), script);
+            let script = "cat > json.$ACE_KIND; echo \"$ACE_KIND $ACE_HOST_NAMES;$ACE_HOST_NAME;$ACE_EVENT_IDS\" >> sent";
+            let monitor = Monitor::start(&format!("hosts:\n{hosts}{NOTIFY}"), script);
             monitor.wait_for("checks of all", |monitor| {
                 monitor.number("select count(distinct host_id) from check_result") == 5
             });
             silence(true);
-            monitor.wait_told(1);
+            monitor.wait_sent(1);
             silence(false);
-            monitor.wait_told(2);
+            monitor.wait_sent(2);
             monitor.wait_over();
             std::thread::sleep(Duration::from_millis(500));
-            let told = monitor.told();
-            assert_eq!(told.len(), 2, "{told:?}");
-            for (line, kind) in told.iter().zip(["incident", "up"]) {
+            let sent = monitor.sent();
+            assert_eq!(sent.len(), 2, "{sent:?}");
+            for (line, kind) in sent.iter().zip(["incident", "up"]) {
                 assert!(
                     line.starts_with(&format!("{kind} host ")) && line.contains(";;"),
                     "{line}"
@@ -636,7 +638,7 @@ fn hosts_that_fail_together_are_one_incident_with_one_end() {
                 assert!(
                     json["text"]
                         .as_str()
-                        .is_some_and(|text| text.starts_with("5 hosts are ")),
+                        .is_some_and(|text| text.starts_with("5 hosts have been ")),
                     "{json}"
                 );
                 assert!(
@@ -680,24 +682,24 @@ fn a_degraded_host_is_reported_once() {
         std::thread::scope(|scope| {
             scope.spawn(|| answer(&mut tun, &is_well, &is_over));
             let config = "hosts: [{name: far, address: 10.9.0.2}]
-alerts: {command: [sh, tell], events: [degraded, down, up]}\n";
-            let script = "cat > json; echo \"$ACE_KIND $ACE_HOST_NAME $ACE_TEXT\" >> told";
+alerts: {command: [sh, notify], events: [degraded, down, up]}\n";
+            let script = "cat > json; echo \"$ACE_KIND $ACE_HOST_NAME $ACE_TEXT\" >> sent";
             let mut monitor = Monitor::start(config, script);
             monitor.wait_checked();
             is_well.store(false, Ordering::Relaxed);
-            monitor.wait_told(1);
+            monitor.wait_sent(1);
             let checks = monitor.number("select count(*) from check_result");
             monitor.wait_for("more checks", |monitor| {
                 monitor.number("select count(*) from check_result") > checks + 5
             });
             monitor.stop();
             is_over.store(true, Ordering::Relaxed);
-            let told = monitor.told();
-            assert_eq!(told.len(), 1, "{told:?}");
+            let sent = monitor.sent();
+            assert_eq!(sent.len(), 1, "{sent:?}");
             assert!(
-                told[0].starts_with("degraded far far answers badly since ")
-                    && told[0].contains(": 1 of 2 pings in "),
-                "{told:?}"
+                sent[0].starts_with("degraded far far has been degraded since ")
+                    && sent[0].contains(": 1 of 2 pings answered, "),
+                "{sent:?}"
             );
             let json: Value = serde_json::from_str(&monitor.file("json")).expect("JSON");
             assert_eq!(
@@ -730,15 +732,15 @@ fn the_command_gets_no_capability_of_the_monitor() {
         command.args(caps).arg(bin());
         let monitor = Monitor::start_by(
             command,
-            &format!("{ONE}{TELL}"),
-            "grep CapAmb /proc/self/status >> told",
+            &format!("{ONE}{NOTIFY}"),
+            "grep CapAmb /proc/self/status >> sent",
         );
         monitor.wait_checked();
         let none = "0000000000000000";
         assert_ne!(monitor.status("CapAmb"), none);
         silence(true);
-        monitor.wait_told(1);
-        assert_eq!(monitor.told(), [format!("CapAmb:\t{none}")]);
+        monitor.wait_sent(1);
+        assert_eq!(monitor.sent(), [format!("CapAmb:\t{none}")]);
     });
 }
 
@@ -754,16 +756,16 @@ fn alert_test(folder: &TempDir, alerts: &str, arguments: &[&str]) -> Finished {
 fn alert_test_runs_the_command_once_and_prints_the_result() {
     let folder = TempDir::new();
     for (kind, text) in [
-        ("down", "one is down since "),
-        ("up", "one is up again since "),
-        ("degraded", "one answers badly since "),
-        ("incident", "2 hosts are down since "),
+        ("down", "one has been down since "),
+        ("up", "one has been up again since "),
+        ("degraded", "one has been degraded since "),
+        ("incident", "2 hosts have been down since "),
     ] {
         folder.write(
-            "tell",
-            "echo \"heard $ACE_KIND, $ACE_TEST\"; grep -c \"$ACE_KIND\"; echo oh >&2; exit 0",
+            "notify",
+            "echo \"received $ACE_KIND, $ACE_TEST\"; grep -c \"$ACE_KIND\"; echo oh >&2; exit 0",
         );
-        let done = alert_test(&folder, TELL, &["--event", kind]);
+        let done = alert_test(&folder, NOTIFY, &["--event", kind]);
         assert_eq!(
             (done.code, done.stderr.as_str()),
             (Some(0), ""),
@@ -772,7 +774,7 @@ fn alert_test_runs_the_command_once_and_prints_the_result() {
         );
         assert!(
             done.stdout
-                .starts_with(&format!("running \"sh\" \"tell\"\nsending {text}")),
+                .starts_with(&format!("running \"sh\" \"notify\"\nsending {text}")),
             "{}",
             done.stdout
         );
@@ -783,23 +785,23 @@ fn alert_test_runs_the_command_once_and_prints_the_result() {
         );
         assert!(
             done.stdout
-                .ends_with(&format!("output:\n  heard {kind}, 1\n  1\n  oh\n")),
+                .ends_with(&format!("output:\n  received {kind}, 1\n  1\n  oh\n")),
             "{}",
             done.stdout
         );
     }
-    folder.write("tell", "echo no; exit 7");
-    let done = alert_test(&folder, TELL, &[]);
+    folder.write("notify", "echo no; exit 7");
+    let done = alert_test(&folder, NOTIFY, &[]);
     assert_eq!(done.code, Some(1));
     assert!(
         done.stdout.contains("exit status: 7") && done.stdout.ends_with("output:\n  no\n"),
         "{}",
         done.stdout
     );
-    folder.write("tell", "yes | head -c 100000; sleep 100");
+    folder.write("notify", "yes | head -c 100000; sleep 100");
     let done = alert_test(
         &folder,
-        "alerts: {command: [sh, tell], timeout_seconds: 0.5}\n",
+        "alerts: {command: [sh, notify], timeout_seconds: 0.5}\n",
         &[],
     );
     assert_eq!(done.code, Some(1));
@@ -815,11 +817,11 @@ fn alert_test_runs_the_command_once_and_prints_the_result() {
         "{}",
         done.stdout
     );
-    let done = alert_test(&folder, "alerts: {command: [/nowhere/tell]}\n", &[]);
+    let done = alert_test(&folder, "alerts: {command: [/nowhere/notify]}\n", &[]);
     assert_eq!(done.code, Some(74));
     assert!(
         done.stderr
-            .contains("running /nowhere/tell: No such file or directory"),
+            .contains("running /nowhere/notify: No such file or directory"),
         "{}",
         done.stderr
     );
@@ -832,8 +834,8 @@ fn alert_test_runs_the_command_once_and_prints_the_result() {
     );
 }
 
-/// Runs an example script by alert-test with a fake program `name`. Returns what that was given:
-/// its arguments, one a line, and its input.
+/// Runs the example script `name` with `alert-test`; a fake program stands in for `replaced`. Returns
+/// what the fake program was given: its arguments, one per line, and its input.
 fn example(
     name: &str,
     replaced: &str,
@@ -901,13 +903,13 @@ fn the_example_scripts_forward_the_alert_and_fail_when_that_fails() {
         assert_eq!(
             done.code,
             Some(1),
-            "{name}: what was not heard is told again"
+            "{name}: its failure makes the monitor try again"
         );
         let (done, given) = example(name, replaced, "down", &[], 0);
         assert_eq!((done.code, given.as_str()), (Some(1), ""), "{name}");
         assert!(
             done.stdout.contains(environment[0].0),
-            "{name} says what is missing: {}",
+            "{name} names the missing variable: {}",
             done.stdout
         );
     }

@@ -1,4 +1,5 @@
-//! `export`, from a database of known content: what is written, and that it reads back unchanged.
+//! The `export` command, with a database of known content: what it writes, and that other programs
+//! read it back unchanged.
 
 mod common;
 
@@ -77,7 +78,7 @@ fn program(folder: &Path, arguments: &[&str]) -> Finished {
     program_in(folder, "UTC", arguments)
 }
 
-/// The output of a command, which must succeed.
+/// The output of a command that must succeed.
 fn output(folder: &Path, arguments: &[&str]) -> String {
     let finished = program(folder, arguments);
     assert_eq!(
@@ -425,11 +426,11 @@ fn csv_reads_back_byte_for_byte() {
     let second = output(fresh.path(), &["export"]);
     assert!(
         columns(&first, 9) == columns(&second, 9),
-        "other bytes came back"
+        "the bytes differ"
     );
     assert!(
         rows(&folder.path().join(FILE), CHECKS) == rows(&fresh.path().join(FILE), CHECKS),
-        "other values came back"
+        "the values differ"
     );
 }
 
@@ -479,10 +480,10 @@ fn jsonl_reads_back_byte_for_byte() {
             .collect::<Vec<_>>()
     };
     assert_eq!(first.lines().count(), 4500);
-    assert!(shared(&first) == shared(&second), "other bytes came back");
+    assert!(shared(&first) == shared(&second), "the bytes differ");
     assert!(
         rows(&folder.path().join(FILE), CHECKS) == rows(&fresh.path().join(FILE), CHECKS),
-        "other values came back"
+        "the values differ"
     );
 }
 
@@ -587,7 +588,7 @@ fn promtool_accepts_the_openmetrics() {
         .args(["tsdb", "create-blocks-from", "openmetrics", "a.om", "data"])
         .current_dir(folder.path()));
     assert_eq!(made.code, Some(0), "{made:?}");
-    // What it reads back wants a log beside the blocks.
+    // `promtool tsdb dump` requires the folder of the write-ahead log.
     std::fs::create_dir(folder.path().join("data/wal")).expect("a folder");
     let dump = run(Command::new("promtool")
         .args(["tsdb", "dump", "data"])
@@ -610,8 +611,8 @@ const CHECKS: &str = "select h.name, h.address, checked_at, sent, received, min_
 const EVENTS: &str = "select host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
     checks_during_outage, recovery_success_rate, notes from outage_events order by start_time";
 
-/// In Berlin, 26 October 2025, 00:00 UTC, it is two o'clock for the first time; an hour later for
-/// the second.
+/// 26 October 2025, 00:00 UTC. In Berlin it is two o'clock for the first time that night, and an hour
+/// later for the second time.
 const TWO: i64 = 1_761_436_800_000;
 const MINUTE: i64 = 60_000;
 
@@ -625,8 +626,7 @@ fn autumn() -> TempDir {
         check(&one, TWO + 20 * MINUTE, &[1, 2, 3]),
         check(&one, TWO + 40 * MINUTE + 123, &[0]),
         check(&two, TWO + 75 * MINUTE, &[4_000_000]),
-        // Twenty past two again, to the millisecond, and a quarter of an hour after a row of the
-        // first pass.
+        // 02:20 again, to the millisecond: the local time of a check of the first pass.
         check(&one, TWO + 80 * MINUTE, &[7]),
         check(&two, TWO + 90 * MINUTE, &[0]),
         check(&one, TWO + 100 * MINUTE + 123, &[9]),
@@ -634,8 +634,7 @@ fn autumn() -> TempDir {
     ])
 }
 
-/// Exports as the original's database, imports that into a new one and says whether the values are
-/// the same.
+/// Exports as the original's database and imports that into a new one. Returns the folders of both.
 fn round_trip(folder: &TempDir, zone: &str, options: &[&str]) -> (TempDir, TempDir) {
     let (exported, fresh) = (TempDir::new(), TempDir::new());
     let file = exported.path().join("original.db");
@@ -667,7 +666,7 @@ fn an_export_in_the_originals_schema_survives_the_hour_that_autumn_repeats() {
         assert_eq!(rows(&path, EVENTS), rows(&back, EVENTS), "{zone}");
         assert_eq!(rows(&back, "select count(*) from outage_events"), ["2"]);
         assert_eq!(files_in(exported.path()), ["original.db"]);
-        // Nothing is new in it.
+        // A second import finds nothing new.
         let file = exported.path().join("original.db");
         let again = program_in(folder.path(), zone, &["import", &file.to_string_lossy()]);
         assert!(
@@ -677,7 +676,7 @@ fn an_export_in_the_originals_schema_survives_the_hour_that_autumn_repeats() {
             "{again:?}"
         );
     }
-    // A row that begins in the second pass has no earlier row to distinguish it by.
+    // An export that begins in the second pass has no row of the first pass to distinguish it by.
     let (_exported, fresh) = round_trip(
         &folder,
         "Europe/Berlin",
@@ -834,8 +833,8 @@ fn an_exported_database_that_is_configured_is_migrated_with_every_value() {
         exported.path().join(FILE),
     )
     .expect("a name");
-    let taken = program_in(exported.path(), "Europe/Berlin", &["status"]);
-    assert_eq!(taken.code, Some(0), "{taken:?}");
+    let migrated = program_in(exported.path(), "Europe/Berlin", &["status"]);
+    assert_eq!(migrated.code, Some(0), "{migrated:?}");
     assert_eq!(
         rows(&exported.path().join(FILE), CHECKS),
         rows(&folder.path().join(FILE), CHECKS)

@@ -116,7 +116,7 @@ pub fn run_command(
             };
         }
     };
-    // The last output. Processes that it left behind may write for ever.
+    // Reads the last output only once: processes that it left behind may write forever.
     tail.read(&mut pipe);
     Ok(CommandRun {
         end,

@@ -1,5 +1,5 @@
 //! One thread that sends the waiting notices of the database as alerts: it runs the user's command
-//! for one after the other, and repeats a failed one. It only reads the database; the writer records
+//! for one after the other, and runs it again where it failed. It only reads the database; the writer records
 //! the results. config.yaml documents which notices there are.
 
 mod command;
@@ -30,7 +30,7 @@ pub struct Alerts {
     thread: JoinHandle<AlertHistory>,
 }
 
-/// What the next thread must know after a change of the configuration.
+/// What the next thread must know when the configuration changes and the thread is replaced.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct AlertHistory {
     /// ID and creation time of the notice that was sent last. The writer may not have recorded that
@@ -48,7 +48,7 @@ const MAX_RETRY: Duration = Duration::from_secs(600);
 /// How often the database is read without being woken: another process may write notices, too.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
 const READ_RETRY: Duration = Duration::from_secs(10);
-/// How soon to read the database again for a result that the writer was given.
+/// How soon to read the database again after a result was given to the writer.
 const RECORDED_AFTER: Duration = Duration::from_millis(100);
 const HOUR: Duration = Duration::from_secs(3600);
 /// SQLite uses some 20 kB; the rest is only address space.
@@ -115,7 +115,7 @@ struct AlertsState<S> {
     sent_at: VecDeque<Monotonic>,
     /// How often in a row the command failed.
     failures: u32,
-    /// Whether the last reading of the database failed, which is logged once.
+    /// Whether the last attempt to read the database failed, which is logged once.
     cannot_read: bool,
     is_limited: bool,
 }
@@ -142,7 +142,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         let (now, clock) = (sys::monotonic(), sys::clocks().utc());
         let since = UtcMillis(clock.0 - nanoseconds(HOUR) / 1_000_000);
         let sent_at = Reader::open_current(&self.database).and_then(|reader| {
-            reader.map_or(Ok(Vec::new()), |reader| reader.notices_told_since(since))
+            reader.map_or(Ok(Vec::new()), |reader| reader.notices_sent_since(since))
         });
         let ago = |at: &UtcMillis| Monotonic(now.0 - (clock.0 - at.0).max(0) * 1_000_000);
         self.sent_at = sent_at
@@ -231,7 +231,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
     }
 
     fn send(&mut self, notice: &Notice) -> Monotonic {
-        // Its event has been deleted meanwhile.
+        // Its event has been deleted: there is nothing left to send.
         if notice.events.is_empty() && notice.facts.is_none() {
             return self.record(notice, Some(sys::clocks().utc()));
         }
@@ -284,12 +284,12 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         due
     }
 
-    fn record(&mut self, notice: &Notice, told_at: Option<UtcMillis>) -> Monotonic {
+    fn record(&mut self, notice: &Notice, sent_at: Option<UtcMillis>) -> Monotonic {
         let result = NoticeResult {
             id: notice.id,
-            told_at,
+            sent_at,
         };
-        if told_at.is_some() {
+        if sent_at.is_some() {
             self.history.sent = Some((notice.id, notice.made_at));
         }
         if !(self.deliver)(result) {
@@ -299,7 +299,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
     }
 }
 
-/// How long a notice waits that has failed so often before this failure.
+/// How long a notice waits after a failure. `tries` is the number of its earlier failures.
 fn backoff(tries: u32) -> Duration {
     FIRST_RETRY
         .saturating_mul(2u32.saturating_pow(tries))

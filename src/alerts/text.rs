@@ -23,7 +23,7 @@ pub struct AlertText {
     pub environment: Vec<(&'static str, String)>,
 }
 
-/// The alert for a notice. `now` decides which dates are left out; `offset_at` is the local offset
+/// The alert for a notice. Times of the day of `now` are shown without their date; `offset_at` is the local offset
 /// from UTC at an instant, both in seconds.
 pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> AlertText {
     let clock = |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
@@ -123,7 +123,7 @@ pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i6
 }
 
 /// Makes a value fit on one line, such as a mail header, and into an environment variable. Host
-/// names may come from anywhere, even from SQL by hand.
+/// names are untrusted: any program may have written them to the database.
 fn one_line(value: &str) -> String {
     let mut len = 0;
     let fits = |c: &char| {
@@ -196,14 +196,14 @@ impl Summary {
         let since = self.start.map(shown_time).unwrap_or_default();
         let subject = self.subject();
         let is_one = self.names.len() == 1;
-        let (is, was) = if is_one {
-            ("is", "was")
+        let (has, was) = if is_one {
+            ("has", "was")
         } else {
-            ("are", "were")
+            ("have", "were")
         };
         let cause = match self.cause {
             Cause::Unknown => String::new(),
-            cause => format!(", {}", cause.as_str()),
+            cause => format!(" (cause: {})", cause.as_str()),
         };
         let names = if is_one {
             String::new()
@@ -218,11 +218,11 @@ impl Summary {
             (AlertKind::Degraded, _) => {
                 let ms = self.check["avg_us"]
                     .as_f64()
-                    .map(|us| format!(" in {:.1} ms", us / 1000.0))
+                    .map(|us| format!(", {:.1} ms on average", us / 1000.0))
                     .unwrap_or_default();
                 let number = |name: &str| self.check[name].as_u64().unwrap_or(0);
                 format!(
-                    "{subject} answers badly since {since}: {} of {}{ms}",
+                    "{subject} has been degraded since {since}: {} of {} answered{ms}",
                     number("received"),
                     phrase::count(number("sent"), "ping")
                 )
@@ -233,7 +233,7 @@ impl Summary {
                     .map(|seconds| format!(" after {}", phrase::duration_of(seconds)))
                     .unwrap_or_default();
                 format!(
-                    "{subject} {is} {up} since {}{lasted}{cause}{names}",
+                    "{subject} {has} been {up} since {}{lasted}{cause}{names}",
                     shown_time(end)
                 )
             }
@@ -241,7 +241,7 @@ impl Summary {
                 "{subject} {was} {down} from {since} to {}{cause}{names}",
                 shown_time(end)
             ),
-            (_, None) => format!("{subject} {is} {down} since {since}{cause}{names}"),
+            (_, None) => format!("{subject} {has} been {down} since {since}{cause}{names}"),
         }
     }
 

@@ -1,6 +1,6 @@
-//! Writes recorded checks for other programs: CSV, JSON Lines, OpenMetrics. They are written as they
-//! are read, so that memory does not grow with their number. The original's format is a database,
-//! which the store writes.
+//! Writes recorded checks for other programs: CSV, JSON Lines, OpenMetrics. Each check is written as
+//! soon as it is read, so that memory does not grow with their number. The format `sqlite`, the
+//! original's database, is written by the store.
 
 mod openmetrics;
 mod rows;

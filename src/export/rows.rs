@@ -7,7 +7,7 @@ use super::ExportError;
 use crate::pure::time::UtcMillis;
 use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck, RecordedHost};
 
-/// The columns of `ping_results` without its id, then what it has no columns for.
+/// The columns of `ping_results` without its ID, then the values that it has no columns for.
 pub const CSV_HEADER: &str = "host_name,host_address,timestamp,success_count,failure_count,success_rate,min_latency,\
                               max_latency,avg_latency,state,rtts_us,late,duplicates,foreign,reason\n";
 
@@ -35,7 +35,7 @@ pub fn write(
     Ok(done)
 }
 
-/// Numbers have the fewest digits that read back as the same number; the pings are a JSON list.
+/// Numbers have the fewest digits that parse to the same number; the round-trip times are a JSON list.
 pub fn csv(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
     let [min, avg, max] = check
         .latencies_ms()
@@ -140,9 +140,9 @@ mod tests {
     fn a_line_of_json_has_the_columns_of_the_csv() {
         let line = written(json_line, &check());
         let fields = CSV_HEADER.trim_end().split(',');
-        let mut behind = line.as_str();
+        let mut rest = line.as_str();
         for field in fields {
-            behind = behind
+            rest = rest
                 .split_once(&format!("\"{field}\":"))
                 .unwrap_or_else(|| panic!("{field}: {line}"))
                 .1;

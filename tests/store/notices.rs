@@ -37,16 +37,16 @@ fn write_each(database: &mut Database, checks: &[CheckResult]) {
     }
 }
 
-fn settle(database: &mut Database, id: i64, told_at: Option<i64>) {
+fn settle(database: &mut Database, id: i64, sent_at: Option<i64>) {
     let fate = Record::Notice(NoticeResult {
         id,
-        told_at: told_at.map(UtcMillis),
+        sent_at: sent_at.map(UtcMillis),
     });
     database
         .write_records(
             &[fate],
             &Default::default(),
-            UtcMillis(told_at.unwrap_or(0)),
+            UtcMillis(sent_at.unwrap_or(0)),
             RunState::Running,
         )
         .expect("it is written");
@@ -327,7 +327,7 @@ fn notices_are_read_in_order_count_attempts_and_are_deleted_a_month_after_sendin
         Reader::open(&path)
             .expect("it opens")
             .expect("it is there")
-            .notices_told_since(UtcMillis(since))
+            .notices_sent_since(UtcMillis(since))
     };
     assert_eq!(told(0).expect("it is read"), [UtcMillis(MINUTE)]);
     assert!(told(MINUTE).expect("it is read").is_empty());

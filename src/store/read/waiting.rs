@@ -63,8 +63,8 @@ impl Reader {
     }
 
     /// When notices were sent since an instant, in order.
-    pub fn notices_told_since(&self, since: UtcMillis) -> Result<Vec<UtcMillis>, StoreError> {
-        const TOLD: &str = "select told_at from notice where told_at > ?1 order by told_at";
-        self.query(TOLD, [since.0], |row| row.get(0).map(UtcMillis))
+    pub fn notices_sent_since(&self, since: UtcMillis) -> Result<Vec<UtcMillis>, StoreError> {
+        const SENT: &str = "select told_at from notice where told_at > ?1 order by told_at";
+        self.query(SENT, [since.0], |row| row.get(0).map(UtcMillis))
     }
 }

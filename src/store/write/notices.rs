@@ -330,7 +330,7 @@ pub struct NoticeResult {
     /// The notice's.
     pub id: i64,
     /// `None` when the attempt failed.
-    pub told_at: Option<UtcMillis>,
+    pub sent_at: Option<UtcMillis>,
 }
 
 /// Records the result of sending a notice, and deletes notices that were sent long ago.
@@ -339,8 +339,8 @@ pub fn record_result(connection: &Connection, result: &NoticeResult) -> rusqlite
     const DELETE: &str = "delete from notice where told_at < ?1";
     connection
         .prepare_cached(RECORD)?
-        .execute(params![result.id, result.told_at.map(|at| at.0)])?;
-    match result.told_at {
+        .execute(params![result.id, result.sent_at.map(|at| at.0)])?;
+    match result.sent_at {
         Some(at) => connection
             .prepare_cached(DELETE)?
             .execute([at.0 - SENT_RETENTION_MS])

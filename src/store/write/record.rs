@@ -30,7 +30,7 @@ impl Record {
                 correct(&mut interruption.from);
                 correct(&mut interruption.to);
             }
-            Record::Notice(result) => result.told_at.iter_mut().for_each(correct),
+            Record::Notice(result) => result.sent_at.iter_mut().for_each(correct),
         }
     }
 }
