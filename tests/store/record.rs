@@ -671,7 +671,7 @@ fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_check() {
     };
     write(&mut database, &silent(60), at(65).0);
     write(&mut database, &silent(120), at(125).0);
-    // One is taken off the list; of the other nothing more is heard.
+    // One host is removed from the configuration; the other sends no further record.
     database.leave(&one).expect("it writes");
     let told = rows(
         &path,
@@ -679,7 +679,7 @@ fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_check() {
     );
     assert_eq!(
         told[0],
-        "one|60|taken off the list while it was down: its end was not seen"
+        "one|60|the host was removed from the configuration during the outage: its end is unknown"
     );
     assert!(told[1].starts_with("two|"), "{told:?}");
     let down: Vec<i64> = episodes(&path, GroupingRules::default())

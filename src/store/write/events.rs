@@ -10,7 +10,8 @@ use crate::store::columns::instant_of;
 use crate::store::error::StoreError;
 
 /// Note on an outage of a host that is no longer checked.
-const LEFT: &str = "taken off the list while it was down: its end was not seen";
+const LEFT: &str =
+    "the host was removed from the configuration during the outage: its end is unknown";
 
 impl Database {
     /// Ends the outage of a host that is no longer checked at its last check, with a note.
