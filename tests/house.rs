@@ -35,7 +35,7 @@ const IMPURE: &[&str] = &[
     "File::",
     "libc::",
 ];
-/// Lines of code in a file without its tests: a longer file holds two nouns.
+/// Lines of code in a file without its tests: a longer file does more than one thing.
 const MAX_LINES: usize = 450;
 
 /// A file of src/.
@@ -77,7 +77,7 @@ fn code(path: &Path) -> String {
     lines.map(|line| format!("{line}\n")).collect()
 }
 
-/// All files below a folder, without what builds leave there.
+/// All files below a folder, without the output of builds.
 fn files_below(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
@@ -165,9 +165,9 @@ fn a_module_imports_only_modules_of_lower_layers() {
             .position(|modules| modules.contains(module))
             .unwrap_or_else(|| panic!("{module} is in no layer of src/lib.rs"))
     };
-    let arrows = Imports::read(&root().join("src"), code).between_modules();
-    assert!(arrows.len() > 60, "only {} imports were seen", arrows.len());
-    for (from, to) in &arrows {
+    let edges = Imports::read(&root().join("src"), code).between_modules();
+    assert!(edges.len() > 60, "only {} imports were seen", edges.len());
+    for (from, to) in &edges {
         assert!(layer(to) < layer(from), "{from} imports {to}");
     }
 }
@@ -183,13 +183,9 @@ fn every_module_is_in_exactly_one_layer() {
 #[test]
 fn no_files_import_each_other_in_a_circle() {
     let imports = Imports::read(&root().join("src"), code);
-    let arrows: Vec<(&Path, &Path)> = imports.between_files().collect();
-    assert!(
-        arrows.len() > 300,
-        "only {} imports were seen",
-        arrows.len()
-    );
-    assert_eq!(circles(&arrows), Vec::<Vec<&Path>>::new());
+    let edges: Vec<(&Path, &Path)> = imports.between_files().collect();
+    assert!(edges.len() > 300, "only {} imports were seen", edges.len());
+    assert_eq!(circles(&edges), Vec::<Vec<&Path>>::new());
 }
 
 #[test]
@@ -199,10 +195,10 @@ fn each_crate_has_one_owner() {
             .into_iter()
             .filter(|source| is_word(&source.code, word))
             .collect();
-        assert!(!users.is_empty(), "nobody uses {word}");
+        assert!(!users.is_empty(), "{word} is used nowhere");
         for user in users {
             let is_owner = owners.contains(&user.module.as_str());
-            assert!(is_owner, "{} says {word}", user.path.display());
+            assert!(is_owner, "{} contains {word}", user.path.display());
         }
     }
 }
@@ -214,11 +210,11 @@ fn only_sys_depends_on_the_operating_system() {
         .partition(|source| source.module == "sys");
     for word in ["target_os", "os::linux", "os::macos", "os::freebsd"] {
         let is_used = system.iter().any(|source| source.code.contains(word));
-        assert!(word != "target_os" || is_used, "nobody says {word}");
+        assert!(word != "target_os" || is_used, "{word} is used nowhere");
         for source in &others {
             assert!(
                 !source.code.contains(word),
-                "{} says {word}",
+                "{} contains {word}",
                 source.path.display()
             );
         }
@@ -231,7 +227,7 @@ fn the_pure_core_uses_no_socket_clock_file_or_thread() {
         for word in IMPURE {
             assert!(
                 !source.code.contains(word),
-                "{} says {word}",
+                "{} contains {word}",
                 source.path.display()
             );
         }
@@ -274,7 +270,7 @@ fn shared_mutable_state_is_only_where_the_architecture_says() {
 }
 
 #[test]
-fn no_file_is_longer_than_one_noun_needs() {
+fn no_file_has_more_than_450_lines_of_code() {
     for source in sources() {
         let lines = source
             .code
@@ -290,7 +286,7 @@ fn no_file_is_longer_than_one_noun_needs() {
 }
 
 #[test]
-fn every_file_begins_with_what_it_is_for() {
+fn every_file_begins_with_a_comment_about_its_purpose() {
     for source in sources() {
         let text = read(&root().join("src").join(&source.path));
         assert!(text.starts_with("//! "), "{}", source.path.display());

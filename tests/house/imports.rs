@@ -1,4 +1,4 @@
-//! The imports of src/ as arrows between files: every `use`, and every path that begins with
+//! The imports of src/ as the edges of a graph of files: every `use`, and every path that begins with
 //! `crate` or `super`. A name that a mod.rs passes on belongs to the file that defines it.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -16,7 +16,7 @@ pub struct Imports {
     passed_on: BTreeMap<Module, Vec<(String, Vec<String>)>>,
     /// The code of each module.
     texts: BTreeMap<Module, String>,
-    arrows: BTreeSet<(PathBuf, PathBuf)>,
+    edges: BTreeSet<(PathBuf, PathBuf)>,
 }
 
 impl Imports {
@@ -42,9 +42,9 @@ impl Imports {
             files,
             passed_on,
             texts,
-            arrows: BTreeSet::new(),
+            edges: BTreeSet::new(),
         };
-        let mut arrows = BTreeSet::new();
+        let mut edges = BTreeSet::new();
         for (module, text) in &imports.texts {
             let from = &imports.files[module];
             let used = uses(text)
@@ -57,13 +57,13 @@ impl Imports {
                 .map(|target| imports.files[&target].clone())
                 .filter(|to| to != from)
                 .collect();
-            arrows.extend(targets.into_iter().map(|to| (from.clone(), to)));
+            edges.extend(targets.into_iter().map(|to| (from.clone(), to)));
         }
-        imports.arrows = arrows;
+        imports.edges = edges;
         imports
     }
 
-    /// The arrows between files, without those between a mod.rs and the files below its folder,
+    /// The edges between files, without those between a mod.rs and the files below its folder,
     /// which it declares.
     pub fn between_files(&self) -> impl Iterator<Item = (&Path, &Path)> {
         let is_entry = |entry: &Path, other: &Path| {
@@ -72,15 +72,15 @@ impl Imports {
                     .parent()
                     .is_some_and(|folder| other.starts_with(folder))
         };
-        self.arrows
+        self.edges
             .iter()
             .map(|(from, to)| (from.as_path(), to.as_path()))
             .filter(move |(from, to)| !is_entry(from, to) && !is_entry(to, from))
     }
 
-    /// The arrows between the top-level modules.
+    /// The edges between the top-level modules.
     pub fn between_modules(&self) -> BTreeSet<(String, String)> {
-        self.arrows
+        self.edges
             .iter()
             .map(|(from, to)| (top_level(from), top_level(to)))
             .filter(|(from, to)| from != to && from != "main")
@@ -144,10 +144,10 @@ impl Imports {
     }
 }
 
-/// The circles among arrows: sets of nodes each of which leads to all others.
-pub fn circles<T: Ord + Clone>(arrows: &[(T, T)]) -> Vec<Vec<T>> {
+/// The circles among edges: sets of nodes each of which leads to all others.
+pub fn circles<T: Ord + Clone>(edges: &[(T, T)]) -> Vec<Vec<T>> {
     let mut reachable: BTreeMap<T, BTreeSet<T>> = BTreeMap::new();
-    for (from, to) in arrows {
+    for (from, to) in edges {
         reachable
             .entry(from.clone())
             .or_default()
@@ -232,9 +232,9 @@ fn uses(text: &str) -> Vec<(bool, String)> {
         let is_item = line.is_empty() || line == "pub" || line.starts_with("pub(");
         rest = &rest[at + 4..];
         if is_item {
-            let (tree, behind) = rest.split_once(';').expect("a use item ends");
+            let (tree, after) = rest.split_once(';').expect("a use item ends");
             found.push((!line.is_empty(), tree.split_whitespace().collect()));
-            rest = behind;
+            rest = after;
         }
     }
     found
