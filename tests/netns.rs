@@ -175,7 +175,7 @@ const PLAN: Plan = Plan {
     payload: 56,
 };
 
-/// Two hosts, one of each IP version, with further keys.
+/// Two hosts, one of each IP version, with these additional keys.
 fn both(keys: &str) -> Vec<String> {
     both_with(keys, keys)
 }
@@ -448,8 +448,8 @@ fn pings_of_a_check_leave_at_their_spacing() {
 #[test]
 fn the_gateway_is_the_one_of_the_default_route() {
     let hosts = [
-        "name: way out, address: gateway".to_string(),
-        "name: way out by six, address: gateway, family: 6".to_string(),
+        "name: router, address: gateway".to_string(),
+        "name: router over IPv6, address: gateway, family: 6".to_string(),
     ];
     let prepare = "route add default via 10.9.0.3\nroute add default via fd09::3";
     check_echoing(
@@ -473,7 +473,7 @@ fn the_gateway_is_the_one_of_the_default_route() {
 
 #[test]
 fn a_link_local_gateway_is_pinged_through_its_interface() {
-    let hosts = ["name: way out, address: gateway, family: 6".to_string()];
+    let hosts = ["name: router, address: gateway, family: 6".to_string()];
     let prepare = "route add default via fe80::3 dev tun0";
     check_echoing(
         "a_link_local_gateway_is_pinged_through_its_interface",
@@ -490,7 +490,7 @@ fn a_link_local_gateway_is_pinged_through_its_interface() {
 
 #[test]
 fn without_a_default_route_there_is_no_gateway_to_measure() {
-    let hosts = ["name: way out, address: gateway".to_string()];
+    let hosts = ["name: router, address: gateway".to_string()];
     check_echoing(
         "without_a_default_route_there_is_no_gateway_to_measure",
         PLAN,
@@ -570,10 +570,10 @@ fn with_the_interface_down_nothing_is_measured_and_nothing_lost() {
 }
 
 #[test]
-fn one_host_that_cannot_be_measured_does_not_keep_the_others_from_it() {
+fn a_host_that_cannot_be_measured_does_not_prevent_others_from_being_measured() {
     let mut hosts = both("");
     hosts.push("name: nowhere, address: 192.0.2.1".to_string());
-    let test = "one_host_that_cannot_be_measured_does_not_keep_the_others_from_it";
+    let test = "a_host_that_cannot_be_measured_does_not_prevent_others_from_being_measured";
     check_echoing(test, PLAN, &hosts, "", |checked, _| {
         assert_eq!(checked.finished.code, Some(1));
         assert_up(&checked.hosts[0], &PLAN);
@@ -605,7 +605,7 @@ fn a_host_behind_a_router_is_pinged_like_a_neighbour() {
 
 #[test]
 fn this_machine_itself_can_be_a_host() {
-    // The own kernel answers within microseconds; the minimum that is recorded is one.
+    // The kernel itself answers within microseconds; the minimum that is recorded is one.
     let hosts = [
         "name: four, address: 127.0.0.1".to_string(),
         "name: six, address: \"::1\"".to_string(),
@@ -631,8 +631,8 @@ fn this_machine_itself_can_be_a_host() {
 }
 
 #[test]
-fn every_check_has_a_fresh_identifier_and_every_ping_a_payload_of_its_own() {
-    if !is_available("every_check_has_a_fresh_identifier_and_every_ping_a_payload_of_its_own") {
+fn every_check_has_a_new_identifier_and_every_ping_a_different_payload() {
+    if !is_available("every_check_has_a_new_identifier_and_every_ping_a_different_payload") {
         return;
     }
     for kind in SOCKET_KINDS {
@@ -657,7 +657,7 @@ fn every_check_has_a_fresh_identifier_and_every_ping_a_payload_of_its_own() {
                 assert_eq!(
                     check.len(),
                     2,
-                    "one identifier a host and check: {identifiers:?}"
+                    "one identifier for each host and check: {identifiers:?}"
                 );
             }
             // Three random numbers of sixteen bits are equal once in 4 x 10^9 runs.
@@ -682,11 +682,11 @@ fn every_check_has_a_fresh_identifier_and_every_ping_a_payload_of_its_own() {
 }
 
 #[test]
-fn hosts_checked_side_by_side_have_identifiers_of_their_own() {
+fn hosts_checked_at_the_same_time_have_different_identifiers() {
     let hosts: Vec<String> = (2..12)
         .map(|n| format!("name: h{n}, address: 10.9.0.{n}"))
         .collect();
-    let test = "hosts_checked_side_by_side_have_identifiers_of_their_own";
+    let test = "hosts_checked_at_the_same_time_have_different_identifiers";
     check_echoing(test, PLAN, &hosts, "", |checked, requests| {
         assert_eq!(checked.finished.code, Some(0));
         let identifiers: HashSet<u16> = requests.iter().map(|request| request.identifier).collect();
@@ -698,8 +698,8 @@ fn hosts_checked_side_by_side_have_identifiers_of_their_own() {
 }
 
 #[test]
-fn a_name_is_pinged_over_the_ip_version_its_host_asks_for() {
-    if !is_available("a_name_is_pinged_over_the_ip_version_its_host_asks_for") {
+fn a_name_is_pinged_over_the_configured_ip_version_of_its_host() {
+    if !is_available("a_name_is_pinged_over_the_configured_ip_version_of_its_host") {
         return;
     }
     let hosts = [
@@ -719,7 +719,7 @@ fn a_name_is_pinged_over_the_ip_version_its_host_asks_for() {
         let order = folder.write("nsswitch.conf", "hosts: files\n");
         in_namespace(kind, |tun| {
             sys::unshare_mounts()
-                .expect("who may have a network of his own may have mounts as well");
+                .expect("a process that may have its own network may also have its own mounts");
             for (from, to) in [(&names, "/etc/hosts"), (&order, "/etc/nsswitch.conf")] {
                 // Private first, or the mount would be visible outside.
                 let script = "mount --make-rprivate / && exec mount --bind \"$0\" \"$1\"";
@@ -781,7 +781,7 @@ fn a_dead_host_does_not_hold_up_the_others() {
                 );
                 assert_eq!(host["state"], if is_dead { "down" } else { "up" }, "{host}");
             }
-            // Four pings apart and one timeout: no ping waits for the fate of the one before.
+            // Four pings apart and one timeout: no ping waits for the outcome of the one before.
             let shortest = Duration::from_millis(4 * plan.every_ms + plan.timeout_ms);
             assert!(
                 checked.finished.took >= shortest,
@@ -825,7 +825,7 @@ fn datagram_sockets_are_used_where_they_are_granted_and_raw_ones_elsewhere() {
                 let open = Arc::clone(&open);
                 move |request, _| {
                     // The far end's thread lives in the same network, and the socket that sent is
-                    // open while we look.
+                    // open during this read.
                     for table in ["icmp", "icmp6", "raw", "raw6"] {
                         let path = format!("/proc/thread-self/net/{table}");
                         let lines =

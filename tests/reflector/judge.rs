@@ -83,22 +83,23 @@ pub fn compare(
 
 fn range_text(range: std::ops::RangeInclusive<u64>) -> String {
     match range.into_inner() {
-        (least, most) if least == most => least.to_string(),
-        (least, u64::MAX) => format!("{least} or more"),
-        (least, most) => format!("{least} to {most}"),
+        (min, max) if min == max => min.to_string(),
+        (min, u64::MAX) => format!("{min} or more"),
+        (min, max) => format!("{min} to {max}"),
     }
 }
 
 fn compare_error(expected: Option<Vec<String>>, actual: &Value, wrong: &mut Vec<String>) {
-    let said = actual.as_str().map(str::to_lowercase);
-    match (expected, said) {
+    let reported = actual.as_str().map(str::to_lowercase);
+    match (expected, reported) {
         (None, None) if actual.is_null() => {}
         (None, _) => wrong.push(format!("error: expected null, was {actual}")),
-        (Some(texts), said) => {
-            for text in texts
-                .iter()
-                .filter(|text| !said.as_ref().is_some_and(|said| said.contains(*text)))
-            {
+        (Some(texts), reported) => {
+            for text in texts.iter().filter(|text| {
+                !reported
+                    .as_ref()
+                    .is_some_and(|reported| reported.contains(*text))
+            }) {
                 wrong.push(format!(
                     "error: expected something with {text:?}, was {actual}"
                 ));
@@ -122,11 +123,11 @@ fn compare_outcome(
         (Expected::Answered { .. }, None) => {
             wrong.push(format!("ping {number}: expected to be answered, was lost"))
         }
-        (Expected::Answered { least_us, most_us }, Some(us)) => {
-            let most_us = most_us.min(plan.timeout_ms * 1000);
-            if !(least_us..=most_us).contains(&us) {
+        (Expected::Answered { min_us, max_us }, Some(us)) => {
+            let max_us = max_us.min(plan.timeout_ms * 1000);
+            if !(min_us..=max_us).contains(&us) {
                 wrong.push(format!(
-                    "ping {number}: expected {least_us} to {most_us} us, were {us} us"
+                    "ping {number}: expected {min_us} to {max_us} us, were {us} us"
                 ));
             }
         }
@@ -144,7 +145,7 @@ fn rtts(host: &Value) -> Option<Vec<Option<u64>>> {
     host["rtts_us"].as_array()?.iter().map(rtt).collect()
 }
 
-/// What must hold between the numbers of any result.
+/// Contradictions between the numbers of a result: there must be none.
 fn inconsistencies(host: &Value, rtts: &[Option<u64>]) -> Vec<String> {
     let answered: Vec<u64> = rtts.iter().flatten().copied().collect();
     let mut wrong = Vec::new();

@@ -1,6 +1,6 @@
 //! The far end of the tests: reads the packets of the program from a TUN device and sends the
-//! responses that a closure returns, at the requested times. It keeps time itself, so that a busy
-//! test thread cannot delay it.
+//! responses that a closure returns, at the requested times. It has its own thread and timer, so that a
+//! busy test thread cannot delay it.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -164,7 +164,7 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
         let mut buffer = [0u8; 65_536];
         loop {
             match self.tun.read(&mut buffer) {
-                Ok(len) => self.take(&buffer[..len]),
+                Ok(len) => self.receive(&buffer[..len]),
                 Err(error) if error.kind() == ErrorKind::WouldBlock => return,
                 // The interface is down, so nothing can arrive.
                 Err(error) => return self.lock().note(Instant::now(), &format!("read: {error}")),
@@ -172,7 +172,7 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
         }
     }
 
-    fn take(&mut self, packet: &[u8]) {
+    fn receive(&mut self, packet: &[u8]) {
         let at = Instant::now();
         let Some(request) = Request::read(packet, at) else {
             return;
@@ -192,7 +192,7 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
             if entry.key().0 > Instant::now() {
                 return;
             }
-            let (asked_at, sending) = entry.remove();
+            let (requested_at, sending) = entry.remove();
             let began = Instant::now();
             for packet in std::iter::repeat_n(&sending.packets, sending.times as usize).flatten() {
                 if let Err(error) = self.tun.write_all(packet) {
@@ -203,7 +203,7 @@ impl<R: FnMut(&Request, &[Request]) -> Vec<Sending>> Reflector<R> {
                     break;
                 }
             }
-            let delay = began.saturating_duration_since(asked_at).as_secs_f64() * 1000.0;
+            let delay = began.saturating_duration_since(requested_at).as_secs_f64() * 1000.0;
             let bytes: usize = sending.packets.iter().map(Vec::len).sum();
             let what = format!(
                 "-> {} x {bytes} bytes, {delay:.3} ms after its request",

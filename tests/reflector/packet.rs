@@ -65,7 +65,7 @@ impl Request {
             destination = IpAddr::from(<[u8; 4]>::try_from(packet.get(16..20)?).ok()?);
             (time_to_live, protocol, icmp) = (packet[8], packet[9], packet.get(header_len..)?);
         }
-        let (kind, wanted) = if is_v6 {
+        let (kind, icmp_protocol) = if is_v6 {
             (128, PROTOCOL_ICMPV6)
         } else {
             (8, PROTOCOL_ICMP)
@@ -75,7 +75,7 @@ impl Request {
         } else {
             Vec::new()
         };
-        if protocol != wanted
+        if protocol != icmp_protocol
             || icmp.len() < ICMP_HEADER_LEN
             || icmp[..2] != [kind, 0]
             || checksum(&[&pseudo, icmp]) != 0

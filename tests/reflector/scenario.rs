@@ -1,5 +1,5 @@
-//! The scenario files: what the far end does for each ping, and what the program has to make of it.
-//! Their form is told in scenarios/README.md; a line that is not understood is an error.
+//! The scenario files: what the far end does for each ping, and what the program must report.
+//! scenarios/README.md describes their format; a line that cannot be parsed is an error.
 
 use std::ops::RangeInclusive;
 use std::time::Duration;
@@ -9,7 +9,7 @@ use crate::common::namespace::SocketKind;
 /// One file.
 #[derive(Debug)]
 pub struct Scenario {
-    /// The comment at its beginning: why it must come out so.
+    /// The comment at its beginning: why this result is expected.
     pub why: String,
     /// The IP versions it runs over.
     pub families: Vec<Family>,
@@ -51,7 +51,7 @@ struct Expectation {
     value: String,
 }
 
-/// What the far end sends.
+/// One response of the far end to a ping.
 #[derive(Clone, Debug)]
 pub struct Action {
     pub kind: Kind,
@@ -63,7 +63,7 @@ pub struct Action {
     pub changes: Vec<Change>,
 }
 
-/// What the far end sends.
+/// The type of a message that the far end sends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// An echo reply.
@@ -158,8 +158,8 @@ pub enum Expected {
     Lost,
     /// A round-trip time within these bounds.
     Answered {
-        least_us: u64,
-        most_us: u64,
+        min_us: u64,
+        max_us: u64,
     },
 }
 
@@ -204,7 +204,7 @@ impl Scenario {
                 }
                 (key, Some(_)) => {
                     let check = checks.last_mut().expect("made with the plan");
-                    if let Err(error) = check.take(key, value) {
+                    if let Err(error) = check.add_line(key, value) {
                         return fail(&error);
                     }
                 }
@@ -215,7 +215,7 @@ impl Scenario {
             return Err("no comment says why".to_string());
         }
         for check in &checks {
-            check.is_whole()?;
+            check.require_complete()?;
         }
         Ok(Scenario {
             why: why.join(" "),
@@ -265,7 +265,7 @@ impl Check {
         }
     }
 
-    fn take(&mut self, key: &[&str], value: &str) -> Result<(), String> {
+    fn add_line(&mut self, key: &[&str], value: &str) -> Result<(), String> {
         let pings: Vec<usize> = match key {
             ["ping", number] | ["pings", number] if !number.contains("..") => {
                 vec![number_in(number)?]
@@ -313,7 +313,7 @@ impl Check {
                 false => return Err(format!("not {} of them", self.actions.len())),
             },
             "state" if ["up", "degraded", "down"].contains(&value) => {}
-            "error" => drop(wanted_text(value)?),
+            "error" => drop(error_texts(value)?),
             _ => return Err("no such expectation".to_string()),
         }
         let only_on = only_on.iter().map(|word| (*word).to_string()).collect();
@@ -325,9 +325,9 @@ impl Check {
         Ok(())
     }
 
-    fn is_whole(&self) -> Result<(), String> {
+    fn require_complete(&self) -> Result<(), String> {
         if let Some(index) = self.actions.iter().position(Vec::is_empty) {
-            return Err(format!("nothing is said about ping {}", index + 1));
+            return Err(format!("no line is about ping {}", index + 1));
         }
         match ["rtts", "state"].into_iter().find(|key| {
             self.expectations
@@ -377,7 +377,7 @@ impl Check {
     /// The texts that the error must contain, in lower case; `None` when there must be no error.
     pub fn error(&self, family: Family, kind: SocketKind) -> Option<Vec<String>> {
         self.value("error", family, kind)
-            .and_then(|value| wanted_text(value).expect("read before"))
+            .and_then(|value| error_texts(value).expect("read before"))
     }
 }
 
@@ -393,8 +393,8 @@ fn range(value: &str) -> Result<RangeInclusive<u64>, String> {
     };
     match value.split_once("..") {
         None => number(value).map(|exact| exact..=exact),
-        Some((least, "")) => number(least).map(|least| least..=u64::MAX),
-        Some((least, most)) => Ok(number(least)?..=number(most)?),
+        Some((min, "")) => number(min).map(|min| min..=u64::MAX),
+        Some((min, max)) => Ok(number(min)?..=number(max)?),
     }
 }
 
@@ -406,11 +406,11 @@ fn outcomes(value: &str) -> Result<Vec<Expected>, String> {
         let outcome = match word {
             "lost" => Expected::Lost,
             "answered" => Expected::Answered {
-                least_us: 1,
-                most_us: AT_ONCE_US,
+                min_us: 1,
+                max_us: AT_ONCE_US,
             },
             span => {
-                let (least, most) = span
+                let (min, max) = span
                     .split_once("..")
                     .ok_or_else(|| format!("{span} is no outcome of a ping"))?;
                 let us = |ms: &str| {
@@ -419,8 +419,8 @@ fn outcomes(value: &str) -> Result<Vec<Expected>, String> {
                         .map_err(|_| format!("{ms} is no number"))
                 };
                 Expected::Answered {
-                    least_us: us(least)?,
-                    most_us: us(most)?,
+                    min_us: us(min)?,
+                    max_us: us(max)?,
                 }
             }
         };
@@ -430,7 +430,7 @@ fn outcomes(value: &str) -> Result<Vec<Expected>, String> {
 }
 
 /// `none`, or `says "..."`; several joined by `and`.
-fn wanted_text(value: &str) -> Result<Option<Vec<String>>, String> {
+fn error_texts(value: &str) -> Result<Option<Vec<String>>, String> {
     if value == "none" {
         return Ok(None);
     }
@@ -592,7 +592,7 @@ fn a_scenario_that_cannot_be_parsed_is_an_error_with_its_line() {
             "ping 1: reply, in fragments of 9",
             "line 3: a fragment is a multiple of 8",
         ),
-        ("other pings: nothing", "", "nothing is said about ping 2"),
+        ("other pings: nothing", "", "no line is about ping 2"),
         (
             "rtts: answered lost",
             "rtts: answered",
@@ -613,8 +613,8 @@ fn a_scenario_that_cannot_be_parsed_is_an_error_with_its_line() {
     ];
     for (from, to, error) in broken {
         let text = good.replacen(from, to, 1);
-        let said = Scenario::parse(&text).expect_err(&text);
-        assert!(said.starts_with(error), "{said}\nfor\n{text}");
+        let error_text = Scenario::parse(&text).expect_err(&text);
+        assert!(error_text.starts_with(error), "{error_text}\nfor\n{text}");
     }
 }
 
@@ -633,8 +633,8 @@ fn the_last_matching_expectation_applies() {
     assert_eq!(
         check.outcomes(Family::V6, SocketKind::Raw),
         [Expected::Answered {
-            least_us: 5000,
-            most_us: 9000
+            min_us: 5000,
+            max_us: 9000
         }]
     );
     assert_eq!(check.error(Family::V6, SocketKind::Raw), None);
