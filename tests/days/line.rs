@@ -3,7 +3,7 @@
 //!
 //! ```text
 //! this machine   10.20.0.2/24  fd20::2/64   eth0
-//! router, lan    10.20.0.1/24  fd20::1/64   the default gateway; 10.20.0.9 is a neighbour that it plays
+//! router, lan    10.20.0.1/24  fd20::1/64   the default gateway; 10.20.0.9 is a neighbour that the router also answers for
 //! router, wan    10.30.0.1/24  fd30::1/64
 //! far ends       10.30.0.11 and .12, fd30::11 and ::12; the names far.test and far6.test are the first of each
 //! ```
@@ -167,10 +167,10 @@ impl Line {
             "ip link add wan type veth peer name eth0 netns {}",
             far.pid()
         ))?;
-        let quiet =
+        let setup =
             "for f in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 >$f; done; ip link set lo up";
         router.run(&format!(
-            "{quiet}; ip addr add 10.20.0.1/24 dev lan; ip addr add 10.20.0.9/24 dev lan; ip addr add fd20::1/64 dev lan nodad
+            "{setup}; ip addr add 10.20.0.1/24 dev lan; ip addr add 10.20.0.9/24 dev lan; ip addr add fd20::1/64 dev lan nodad
              ip addr add 10.30.0.1/24 dev wan; ip addr add fd30::1/64 dev wan nodad; ip link set lan up; ip link set wan up
              echo 1 >/proc/sys/net/ipv4/ip_forward; echo 1 >/proc/sys/net/ipv6/conf/all/forwarding
              echo 0 >/proc/sys/net/ipv4/icmp_ratelimit; echo 0 >/proc/sys/net/ipv6/icmp/ratelimit
@@ -178,7 +178,7 @@ impl Line {
              nft 'add chain inet t through {{ type filter hook forward priority 0; }}'"
         ))?;
         far.run(&format!(
-            "{quiet}; ip addr add 10.30.0.11/24 dev eth0; ip addr add 10.30.0.12/24 dev eth0
+            "{setup}; ip addr add 10.30.0.11/24 dev eth0; ip addr add 10.30.0.12/24 dev eth0
              ip addr add fd30::11/64 dev eth0 nodad; ip addr add fd30::12/64 dev eth0 nodad; ip link set eth0 up
              ip route add default via 10.30.0.1; ip route add default via fd30::1
              nft add table inet t; nft 'add chain inet t inn {{ type filter hook input priority 0; }}'"
@@ -194,7 +194,7 @@ impl Line {
         folder.write("offset", "+0");
         let at = folder.path().display();
         me.run(&format!(
-            "{quiet}; echo '0 2147483647' >/proc/sys/net/ipv4/ping_group_range
+            "{setup}; echo '0 2147483647' >/proc/sys/net/ipv4/ping_group_range
              ip addr add 10.20.0.2/24 dev eth0; ip addr add fd20::2/64 dev eth0 nodad; ip link set eth0 up
              {ADD_ROUTES}
              mount --make-rprivate /
@@ -428,7 +428,7 @@ fn faketime_library() -> String {
     .map(|folder| format!("{folder}/faketime/libfaketimeMT.so.1"))
     .into_iter()
     .find(|path| Path::new(path).exists())
-    .expect("faketime has its library with it")
+    .expect("faketime comes with its library")
 }
 
 #[allow(

@@ -1,6 +1,5 @@
-//! Scripted days of an internet line: each file says what is switched off and on, and which
-//! outages, causes, incidents, gaps and coverage must be recorded, and nothing else: see
-//! tests/days/README.md. Each day has network namespaces of its own, with a real router between
+//! Scripted days of an internet line: each file lists what is switched off and on, and exactly
+//! which outages, causes, incidents, gaps and coverage must be recorded: see tests/days/README.md. Each day has network namespaces of its own, with a real router between
 //! this machine and the far ends. Short intervals compress the time.
 
 #[path = "../common/mod.rs"]
@@ -24,8 +23,8 @@ use script::Day;
 const CONCURRENT_DAYS: usize = 6;
 
 #[test]
-fn every_day_ends_with_what_its_script_says_and_nothing_else() {
-    let test = "every_day_ends_with_what_its_script_says_and_nothing_else";
+fn every_day_records_what_its_script_expects_and_nothing_else() {
+    let test = "every_day_records_what_its_script_expects_and_nothing_else";
     if let Err(reason) = line::probe() {
         return skip(test, &reason);
     }
@@ -49,13 +48,15 @@ fn every_day_ends_with_what_its_script_says_and_nothing_else() {
                         .unwrap_or_else(|_| Err("it panicked".into()));
                     results
                         .lock()
-                        .expect("nobody panics with it")
+                        .expect("no thread panics while it holds the lock")
                         .insert(day.name.clone(), outcome);
                 }
             });
         }
     });
-    let results = results.into_inner().expect("nobody panics with it");
+    let results = results
+        .into_inner()
+        .expect("no thread panics while it holds the lock");
     write_table(&days, &results);
     let failed: Vec<String> = results
         .iter()
@@ -68,7 +69,7 @@ fn every_day_ends_with_what_its_script_says_and_nothing_else() {
         .collect();
     assert!(
         failed.is_empty(),
-        "{} of {} days had another result:\n{}",
+        "{} of {} days recorded something else:\n{}",
         failed.len(),
         results.len(),
         failed.join("\n")
@@ -88,7 +89,7 @@ fn play(day: &Day) -> Result<Vec<String>, String> {
     verdict::compare(day, &line)
 }
 
-/// Writes what was recognised, and how exactly, to target/days.md.
+/// Writes what was recorded, and how exactly, to target/days.md.
 fn write_table(days: &[Day], results: &BTreeMap<String, Result<Vec<String>, String>>) {
     let mut text = String::from("| what happens | what is recorded |\n| --- | --- |\n");
     let mut days: Vec<&Day> = days.iter().collect();
@@ -101,11 +102,11 @@ fn write_table(days: &[Day], results: &BTreeMap<String, Result<Vec<String>, Stri
         };
         text += &format!("| {} | {recorded} |\n", day.title);
     }
-    let target = bin_folder().join("days.md");
+    let target = target_folder().join("days.md");
     fs::write(&target, text).unwrap_or_else(|error| panic!("{}: {error}", target.display()));
 }
 
-fn bin_folder() -> std::path::PathBuf {
+fn target_folder() -> std::path::PathBuf {
     common::bin()
         .parent()
         .and_then(Path::parent)
@@ -117,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_script_that_is_not_understood_is_an_error_with_its_line() {
+    fn a_script_that_cannot_be_parsed_is_an_error_with_its_line() {
         for (text, wrong) in [
             ("# Title\nhosts far1\nat x cut provider\nend 5\n", "line 3"),
             ("# Title\nhosts nobody\nend 5\n", "line 2"),

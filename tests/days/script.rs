@@ -114,7 +114,7 @@ impl Day {
         for (index, line) in text.lines().enumerate() {
             let line = line.split('#').next().unwrap_or_default().trim();
             if !line.is_empty() {
-                day.take(line)
+                day.add_line(line)
                     .map_err(|error| format!("line {}: {line:?}: {error}", index + 1))?;
             }
         }
@@ -124,7 +124,7 @@ impl Day {
         Ok(day)
     }
 
-    fn take(&mut self, line: &str) -> Result<(), String> {
+    fn add_line(&mut self, line: &str) -> Result<(), String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let words: Vec<&str> = rest.split_whitespace().collect();
         match (word, words.as_slice()) {
@@ -202,15 +202,15 @@ impl Day {
                     reached: (*reached).into(),
                 });
             }
-            _ => return Err("it is not understood".into()),
+            _ => return Err("it cannot be parsed".into()),
         }
         Ok(())
     }
 }
 
 fn read_range(text: &str) -> Result<RangeInclusive<f64>, String> {
-    let (least, most) = text.split_once("..").ok_or("a range is LEAST..MOST")?;
-    Ok(seconds(least)?..=seconds(most)?)
+    let (min, max) = text.split_once("..").ok_or("a range is MIN..MAX")?;
+    Ok(seconds(min)?..=seconds(max)?)
 }
 
 fn seconds(text: &str) -> Result<f64, String> {
@@ -258,6 +258,6 @@ fn read_action(words: &[&str]) -> Result<Action, String> {
             name: known(host)?,
             is_on: *state == "on",
         },
-        _ => return Err("that does not happen".into()),
+        _ => return Err("there is no such action".into()),
     })
 }

@@ -32,14 +32,14 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
         .filter(|gap| gap.from > at(-4.0))
         .collect();
     let grouping = grouping_of(day);
-    let episodes = reader
+    let outages = reader
         .grouped_outages(&whole, &grouping, &gaps)
         .map_err(|error| error.to_string())?;
-    let found = incidents(&episodes);
+    let found = incidents(&outages);
     let second = |at: UtcMillis| (at.0 - line.began_ms) as f64 / 1000.0;
-    let described = described(&episodes, &found, &gaps, &second);
+    let described = described(&outages, &found, &gaps, &second);
     let mut wrong = Vec::new();
-    let mut left: Vec<&GroupedOutage> = episodes.iter().collect();
+    let mut left: Vec<&GroupedOutage> = outages.iter().collect();
     let mut gaps_left: Vec<&Gap> = gaps.iter().collect();
     let mut incidents_left = found.clone();
     for expected in &day.expected {
@@ -51,14 +51,14 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                 kind,
                 cause,
             } => {
-                let fits = |episode: &&GroupedOutage| {
-                    let event = &episode.event;
+                let fits = |outage: &&GroupedOutage| {
+                    let event = &outage.event;
                     let name = if kind == "link_down" {
                         event.host_address.replace(" and ", "+")
                     } else {
                         event.host_name.clone()
                     };
-                    let is_end = match (until, episode.end()) {
+                    let is_end = match (until, outage.end()) {
                         (None, None) => true,
                         // Exact to the interval of the probes; for a link or a name, to that of the
                         // checks.
@@ -72,7 +72,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                         }
                         _ => false,
                     };
-                    let start = second(episode.start());
+                    let start = second(outage.start());
                     let earliest = event
                         .earliest_start
                         .is_none_or(|at| second(at) <= from + 0.3);
@@ -89,12 +89,12 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                 }
             }
             Expected::Incident { hosts, cause } => {
-                let mut wanted = hosts.clone();
-                wanted.sort();
+                let mut expected_names = hosts.clone();
+                expected_names.sort();
                 let fits = |incident: &ace_connection_logger::store::Incident| {
                     let mut names = incident.host_names.clone();
                     names.sort();
-                    names == wanted && incident.cause.as_str() == cause
+                    names == expected_names && incident.cause.as_str() == cause
                 };
                 match incidents_left.iter().position(fits) {
                     Some(index) => drop(incidents_left.remove(index)),
@@ -123,7 +123,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                 }
             }
             Expected::Down { of, seconds } => {
-                let down: i64 = episodes
+                let down: i64 = outages
                     .iter()
                     .filter(|e| e.event.host_name == *of)
                     .map(|e| e.down_seconds)
@@ -133,7 +133,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                 }
             }
             Expected::Path { of, reached } => {
-                let path = episodes
+                let path = outages
                     .iter()
                     .find(|e| e.event.host_name == *of)
                     .and_then(|e| e.event.path.clone())
@@ -142,7 +142,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                 let last = paths
                     .first()
                     .and_then(|path| path["hops"].as_array()?.last()?.as_str().map(String::from));
-                if last.as_deref().unwrap_or("nobody") != reached {
+                if last.as_deref().unwrap_or("none") != reached {
                     wrong.push(format!("{expected:?}: {path}"));
                 }
             }
@@ -150,16 +150,16 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
     }
     wrong.extend(
         left.iter()
-            .map(|episode| format!("nobody expected {}", one(episode, &second))),
+            .map(|outage| format!("unexpected: {}", sentence(outage, &second))),
     );
     wrong.extend(
         incidents_left
             .iter()
-            .map(|incident| format!("nobody expected {incident:?}")),
+            .map(|incident| format!("unexpected: {incident:?}")),
     );
     wrong.extend(gaps_left.iter().map(|gap| {
         format!(
-            "nobody expected the gap {:.1}..{:.1} {}",
+            "unexpected: the gap {:.1}..{:.1} {}",
             second(gap.from),
             second(gap.to),
             gap.reason
@@ -170,10 +170,10 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
         return Ok(described);
     }
     Err(format!(
-        "{}\n  what came out:\n    {}\n  facts: {:?}\n  the log:\n{}",
+        "{}\n  recorded:\n    {}\n  facts: {:?}\n  the log:\n{}",
         wrong.join("\n  "),
         described.join("\n    "),
-        episodes
+        outages
             .iter()
             .map(|e| (&e.event.host_name, &e.event.facts, &e.event.path))
             .collect::<Vec<_>>(),
@@ -217,7 +217,7 @@ fn impossible_records(line: &Line, end: UtcMillis) -> Vec<String> {
             "an event in the future",
             format!("select count(*) from outage_events where start_time > '{future}' or end_time > '{future}'"),
         ),
-        ("a month-long duration", "select count(*) from outage_events where duration_seconds > 600".into()),
+        ("a duration longer than the day", "select count(*) from outage_events where duration_seconds > 600".into()),
     ]
     .into_iter()
     .filter(|(_, sql)| count(sql) > 0)
@@ -242,34 +242,34 @@ fn coverage(reader: &Reader, host: &str, from: UtcMillis, to: UtcMillis, seconds
     100.0 * checks as f64 * INTERVAL_SECONDS / seconds
 }
 
-fn one(episode: &GroupedOutage, second: &impl Fn(UtcMillis) -> f64) -> String {
-    let event = &episode.event;
+fn sentence(outage: &GroupedOutage, second: &impl Fn(UtcMillis) -> f64) -> String {
+    let event = &outage.event;
     let whose = if event.event_type == EventKind::LinkDown {
         "link"
     } else {
         event.host_name.as_str()
     };
-    let until = episode
-        .end()
-        .map_or("still on".into(), |end| format!("{:.1} s", second(end)));
+    let until = outage.end().map_or(", ongoing".into(), |end| {
+        format!(" to {:.1} s", second(end))
+    });
     format!(
-        "{whose}: {} from {:.1} s to {until}, cause {}",
+        "{whose}: {} from {:.1} s{until}, cause {}",
         event.event_type,
-        second(episode.start()),
+        second(outage.start()),
         event.cause.map_or("none", Cause::as_str)
     )
 }
 
 fn described(
-    episodes: &[GroupedOutage],
+    outages: &[GroupedOutage],
     found: &[ace_connection_logger::store::Incident],
     gaps: &[Gap],
     second: &impl Fn(UtcMillis) -> f64,
 ) -> Vec<String> {
-    let mut described: Vec<String> = episodes
+    let mut described: Vec<String> = outages
         .iter()
         .rev()
-        .map(|episode| one(episode, second))
+        .map(|outage| sentence(outage, second))
         .collect();
     described.extend(found.iter().rev().map(|incident| {
         format!(
