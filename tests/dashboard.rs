@@ -371,7 +371,8 @@ fn one_line_warns_when_other_machines_can_connect() {
         let warnings: Vec<&str> = log.lines().filter(|line| line.contains("[WARN]")).collect();
         assert_eq!(warnings.len(), 1, "{log}");
         assert!(
-            warnings[0].contains("without password") && warnings[0].contains("reverse prox"),
+            warnings[0].contains("without password")
+                && warnings[0].contains("docs/reverse-proxy.md"),
             "{log}"
         );
         // At the address of the interface, below the configured base path.

@@ -634,7 +634,7 @@ fn one_warning_is_logged_when_other_machines_can_connect() {
     assert!(
         warnings.len() == 1
             && warnings[0].contains("without password")
-            && warnings[0].contains("README"),
+            && warnings[0].contains("docs/reverse-proxy.md"),
         "{warnings:?}"
     );
     // The address at which a request arrives is an allowed host.
