@@ -10,10 +10,8 @@ use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, check_intervals, host_ids, json, now};
 use crate::pure::model::State;
 use crate::pure::sums::{Counts, RATE_CLASSES, Sums};
-use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::pure::time::{DAY_MS, HOUR_MS, UtcMillis};
 use crate::store::Source;
-
-pub(super) const DAY_MS: i64 = 86_400_000;
 
 /// Bucket widths in seconds that give a readable time axis.
 const WIDTHS: &[i64] = &[

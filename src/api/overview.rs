@@ -4,14 +4,14 @@ use std::ops::Range;
 
 use serde::Serialize;
 
-use super::charts::{Availability, CoveredTime, DAY_MS, quantile};
+use super::charts::{Availability, CoveredTime, quantile};
 use super::line::{LineSummary, line_summary};
 use super::parameters::Parameters;
 use super::zone::ViewerZone;
 use super::{Api, ApiError, ApiResult, check_intervals, json, now};
 use crate::pure::model::{HostId, State};
 use crate::pure::sums::{Counts, Sums};
-use crate::pure::time::{HOUR_MS, Hour, UtcMillis};
+use crate::pure::time::{DAY_MS, HOUR_MS, Hour, UtcMillis};
 use crate::status::HostStatuses;
 use crate::store::{CheckIntervals, Reader, Source};
 

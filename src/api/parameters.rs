@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::ApiError;
-use crate::pure::time::{UtcMillis, parse_instant};
+use crate::pure::time::{DAY_MS, HOUR_MS, UtcMillis, parse_instant};
 
 pub(super) struct Parameters<'a> {
     /// The text in place of `ADDRESS` in the path.
@@ -89,7 +89,7 @@ impl<'a> Parameters<'a> {
         #[expect(clippy::cast_possible_truncation, reason = "bounded above")]
         Ok(value
             .filter(|value| *value > 0.0)
-            .map(|value| (value * unit_hours * 3_600_000.0) as i64))
+            .map(|value| (value * unit_hours * HOUR_MS as f64) as i64))
     }
 
     pub fn instant(&self, name: &str) -> Result<Option<UtcMillis>, ApiError> {
@@ -109,7 +109,7 @@ impl<'a> Parameters<'a> {
         let to = self.instant("to")?.unwrap_or(UtcMillis(now.0 + 1));
         let from = self
             .instant("from")?
-            .unwrap_or(UtcMillis((to.0 - 86_400_000).max(0)));
+            .unwrap_or(UtcMillis((to.0 - DAY_MS).max(0)));
         if from >= to {
             return Err(ApiError::BadParameter(format!(
                 "from: {} is not before to: {}",

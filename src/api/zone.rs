@@ -1,8 +1,8 @@
 //! The days of the viewer, whose browser may be in another time zone than this machine.
 
 use super::ApiError;
-use super::charts::DAY_MS;
 use super::parameters::Parameters;
+use crate::pure::time::DAY_MS;
 
 /// The offset east of UTC, and the one that applied before its last change (daylight saving time).
 pub(super) struct ViewerZone {

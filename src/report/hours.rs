@@ -8,11 +8,10 @@ use super::timeline::{Bar, BarSpans, ChartPoint};
 use crate::pure::model::HostId;
 use crate::pure::order::by_key;
 use crate::pure::sums::{Counts, Sums};
-use crate::pure::time::{HOUR_MS, Hour, UtcMillis};
+use crate::pure::time::{DAY_MS, HOUR_MS, Hour, UtcMillis};
 use crate::store::{CheckIntervals, Gap, GroupedOutage, Reader, Source, StoreError};
 
 const MINUTE_MS: i64 = 60_000;
-const DAY_MS: i64 = 24 * HOUR_MS;
 const MAX_POINTS: i64 = 800;
 
 /// Lost pings of all hosts by the hour.

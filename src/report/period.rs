@@ -3,9 +3,8 @@
 
 use std::ops::Range;
 
-use crate::pure::time::{UtcMillis, local_to_utc, parse_naive_ms};
+use crate::pure::time::{DAY_MS, UtcMillis, local_to_utc, parse_naive_ms};
 
-const DAY_MS: i64 = 86_400_000;
 /// More than anyone can have recorded, and small enough for every calendar calculation.
 const MAX_DAYS: i64 = 36_600;
 

@@ -15,7 +15,7 @@ use crate::pure::cause::Cause;
 use crate::pure::incident::{self, GroupingRules, OutageSpan};
 use crate::pure::model::{EventId, EventKind};
 use crate::pure::order::by_key;
-use crate::pure::time::UtcMillis;
+use crate::pure::time::{DAY_MS, UtcMillis};
 use crate::store::error::StoreError;
 use crate::store::event::OutageEvent;
 
@@ -110,7 +110,7 @@ fn cause_of(event: &OutageEvent) -> Cause {
 }
 
 /// How far before a span rows are read, since they may belong to a group within it.
-const LOOKBACK_MS: i64 = 86_400_000;
+const LOOKBACK_MS: i64 = DAY_MS;
 
 /// The longest time until a check is written.
 const UNWRITTEN_MS: i64 = 90_000;

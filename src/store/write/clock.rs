@@ -6,7 +6,7 @@
 use super::ledger;
 use crate::pure::model::{HostId, Interruption, InterruptionKind};
 use crate::pure::phrase;
-use crate::pure::time::{IMPLAUSIBLE_BEFORE, LATEST_MS, UtcMillis};
+use crate::pure::time::{DAY_MS, IMPLAUSIBLE_BEFORE, LATEST_MS, UtcMillis};
 use crate::store::columns::instant_of;
 use crate::store::rollup::due::mark_stale;
 use crate::store::rows::next_millisecond;
@@ -53,7 +53,7 @@ pub fn pruning_delay(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<
 const SAME_STEP_MS: u64 = 60_000;
 
 /// How long a step can be undone.
-const UNDO_MS: i64 = 7 * 86_400_000;
+const UNDO_MS: i64 = 7 * DAY_MS;
 
 /// A change of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use crate::pure::incident::{self, OutageSpan};
 use crate::pure::model::{AlertKind, AlertKinds, CheckResult, EventId, EventKind, HostId, State};
 use crate::pure::outage::OutageChange;
 use crate::pure::stats;
-use crate::pure::time::UtcMillis;
+use crate::pure::time::{DAY_MS, UtcMillis};
 use crate::store::columns::{instant_of, value};
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
@@ -19,7 +19,7 @@ const MAX_WAITING: i64 = 10_000;
 /// Dropped together, so that one log line reports all of them.
 const DROPPED_AT_ONCE: i64 = 1000;
 
-const SENT_RETENTION_MS: i64 = 30 * 86_400_000;
+const SENT_RETENTION_MS: i64 = 30 * DAY_MS;
 
 /// How much earlier an event of the same incident may have begun: the limit of incident.rs, and
 /// a margin.
