@@ -45,7 +45,7 @@ export const button = (text, onClick) =>
 export const linkInNewTab = (text, note) =>
   h('a', { class: 'button', target: '_blank', rel: 'noopener' }, text, h('span', { class: 'unseen' }, note));
 
-/** How long something has lasted; updateDurations keeps it right. @param {number} since
+/** How long something has lasted; updateDurations updates it. @param {number} since
  * @param {number} now Unix seconds */
 export const runningDuration = (since, now) => h('b', { 'data-since': since }, duration(now - since));
 

@@ -397,7 +397,7 @@ test('the nearest point is found on both sides of a gap', () => {
   assert.equal(series.nearestPoint(t.points, NOW - 600 + 350), 1);
 });
 
-test('hours are binned in local time, and the summary names the bad ones', () => {
+test('hours are binned in local time, and the summary names the worst ones', () => {
   const columns = { t: [], checks: [], sent: [], lost: [], not_measured: [], down: [], p50_us: [] };
   for (let t = NOW - 28 * 86400; t < NOW; t += 3600) {
     const hour = new Date(t * 1000).getHours();

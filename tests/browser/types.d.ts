@@ -219,7 +219,7 @@ interface Gap {
   reason: string;
 }
 
-// What the page makes of the answers. Times are Unix seconds.
+// What the page computes from the answers. Times are Unix seconds.
 
 type Scale = (value: number) => number;
 /** none: not yet recorded */
@@ -277,7 +277,7 @@ interface TimeRange {
   from: number;
   to: number;
 }
-/** bucket and pointSeconds in seconds; pointSeconds: the most that a point covers */
+/** bucket and pointSeconds in seconds; pointSeconds: the maximum time that a point covers */
 interface Timeline {
   from: number;
   to: number;
@@ -358,7 +358,7 @@ interface Pane {
   label: string;
   draw: (frame: Frame) => void;
 }
-/** What a chart calls. point: t is pointed at; step: the time of another point */
+/** What a chart calls. point: the pointer is at t; step: the time of another point */
 interface ChartActions {
   range: (from: number, to: number) => void;
   back: () => void;

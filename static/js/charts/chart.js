@@ -6,7 +6,7 @@ import { chips, h } from '../dom.js';
 import { FONT, colour } from './colours.js';
 
 const AXIS_HEIGHT = 28;
-// A shorter drag is a click with an unsteady hand.
+// A shorter drag counts as a click.
 const MIN_DRAG_PIXELS = 6;
 // A narrower chart has less room at its sides, and fewer ticks.
 const NARROW_PIXELS = 560;

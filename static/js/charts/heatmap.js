@@ -34,7 +34,7 @@ function drawCells(bins, measure, read) {
       const text = `${WEEK[day]} ${hour} to ${hour + 1}: ${valueText(value, measure, bin)}`;
       cell.addEventListener('pointerenter', () => read(text));
       cells.push(cell);
-      // The two worst steps have dots too, for those who cannot tell the colours apart.
+      // The two worst steps have dots too, for people who cannot distinguish the colours.
       if (step < 3) return;
       cells.push(svg('circle', { cx: x + CELL / 2, cy: y + CELL / 2, r: step === 4 ? 3 : 1.8, class: 'heat-dot' }));
     });

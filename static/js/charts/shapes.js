@@ -31,7 +31,7 @@ export function stateMark(state, text) {
   return span;
 }
 
-/** One bar per day, today at the right. @param {Days | DayBars} days @param {string} label what it is of
+/** One bar per day, today at the right. @param {Days | DayBars} days @param {string} label what it shows
  * @param {number} unit pixels per day @param {number} height pixels @returns {SVGSVGElement} */
 export function strip(days, label, unit, height) {
   const bars = 'kinds' in days ? days : dayBars(days);
@@ -94,7 +94,7 @@ function latencyPaths(spark, step) {
   return { line, band, end };
 }
 
-/** At least a factor of two, so that a steady host is a calm line. @param {Spark} spark */
+/** At least a factor of two, so that a host with a steady latency has a nearly flat line. @param {Spark} spark */
 function sparkScale(spark) {
   const values = [...spark.p5_us, ...spark.p95_us, ...spark.p50_us].filter((v) => v !== null);
   const low = Math.min(...values);

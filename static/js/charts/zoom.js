@@ -1,4 +1,4 @@
-// Turns what is done on a chart into another range in the URL, and remembers the ranges before.
+// Turns zooming and panning into another range in the URL, and remembers the earlier ranges.
 import { panned, rangeOf, zoomed } from '../data/view.js';
 
 /** @type {{range: string, from: number, to: number}[]} */

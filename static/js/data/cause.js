@@ -54,7 +54,7 @@ export function currentProblems(active, entries) {
   const lossy = entries.filter(
     (e) => e.state === 'down' && e.received > 0 && !active.some((o) => isHostOutage(o) && o.host_address === e.address),
   );
-  for (const t of found.values()) t.names.sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
+  for (const p of found.values()) p.names.sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
   const all = [...found.values()].sort((a, b) => CAUSES.indexOf(a.cause) - CAUSES.indexOf(b.cause));
   if (lossy.length) {
     all.push({
@@ -69,17 +69,17 @@ export function currentProblems(active, entries) {
   return all;
 }
 
-/** Why a link is down, without errno, which is for logs. @param {Problem} t */
-const linkFault = (t) => t.outages[0].notes?.split('\n')[0].replace(/ \(os error \d+\)$/, '') ?? '';
+/** Why a link is down, without errno, which is for logs. @param {Problem} p */
+const linkFault = (p) => p.outages[0].notes?.split('\n')[0].replace(/ \(os error \d+\)$/, '') ?? '';
 
-/** A problem in words: title, affected hosts, and consequence. @param {Problem} t @param {HostEntry[]} entries
+/** A problem in words: title, affected hosts, and consequence. @param {Problem} p @param {HostEntry[]} entries
  * @returns {{state: State, title: string, which: string, rest: string}} */
-export function problemText(t, entries) {
-  const names = joinNames(t.names);
-  const one = t.names.length === 1;
-  if (t.kind === 'link_down') {
-    const version = t.addresses.some((a) => a.includes(' and ')) || t.addresses.length > 1 ? '' : t.addresses[0];
-    const why = linkFault(t);
+export function problemText(p, entries) {
+  const names = joinNames(p.names);
+  const one = p.names.length === 1;
+  if (p.kind === 'link_down') {
+    const version = p.addresses.some((a) => a.includes(' and ')) || p.addresses.length > 1 ? '' : p.addresses[0];
+    const why = linkFault(p);
     return {
       state: 'not_measured',
       title: `This machine’s link is down${version && ` for ${version}`}`,
@@ -87,44 +87,44 @@ export function problemText(t, entries) {
       rest: `Nothing can be sent${version && ' over it'}, so nothing is measured${why && `: ${why}`}.`,
     };
   }
-  if (t.kind === 'dns') {
+  if (p.kind === 'dns') {
     return {
       state: 'degraded',
-      title: one ? `${names} does not resolve` : `${t.names.length} names do not resolve`,
+      title: one ? `${names} does not resolve` : `${p.names.length} names do not resolve`,
       which: one ? '' : `: ${names},`,
       rest: 'Pings continue to the last good address.',
     };
   }
-  if (t.kind === 'outage' && t.cause !== 'host' && t.cause !== 'unknown') {
+  if (p.kind === 'outage' && p.cause !== 'host' && p.cause !== 'unknown') {
     const rest = {
       gateway: 'Neither the gateway nor anything beyond it answers.',
       provider: 'The gateway answers, but nothing beyond it does.',
       link: '',
       dns: '',
-    }[t.cause];
+    }[p.cause];
     return {
       state: 'down',
-      title: `${CAUSE_WORDS[t.cause][0].toUpperCase()}${CAUSE_WORDS[t.cause].slice(1)} outage`,
-      which: `, ${one ? names : plural(t.names.length, 'host')},`,
+      title: `${CAUSE_WORDS[p.cause][0].toUpperCase()}${CAUSE_WORDS[p.cause].slice(1)} outage`,
+      which: `, ${one ? names : plural(p.names.length, 'host')},`,
       rest,
     };
   }
-  if (t.kind === 'loss') {
+  if (p.kind === 'loss') {
     return {
       state: 'down',
-      title: one ? `${names} loses most pings` : `${plural(t.names.length, 'host')} lose most pings`,
+      title: one ? `${names} loses most pings` : `${plural(p.names.length, 'host')} lose most pings`,
       which: one ? '' : `: ${names}`,
       rest: '',
     };
   }
   const others = entries.some((e) => e.configured && e.role !== 'gateway' && e.state === 'up');
   const rest =
-    t.cause === 'unknown'
+    p.cause === 'unknown'
       ? 'The cause is not known.'
       : `Cause: host.${others ? ' Other hosts answer, so it is not your line.' : ''}`;
   return {
     state: 'down',
-    title: one ? `${names} is down` : `${plural(t.names.length, 'host')} are down`,
+    title: one ? `${names} is down` : `${plural(p.names.length, 'host')} are down`,
     which: one ? '' : `: ${names}. The first`,
     rest,
   };
@@ -147,7 +147,7 @@ export function pathNow(active, entries) {
   const problems = currentProblems(active, list);
   const steps = stepsFromResults(list, problems);
   const broken = problems.find(
-    (t) => t.kind === 'link_down' || (t.kind === 'outage' && ['link', 'gateway', 'provider'].includes(t.cause)),
+    (p) => p.kind === 'link_down' || (p.kind === 'outage' && ['link', 'gateway', 'provider'].includes(p.cause)),
   );
   const at = broken ? PATH_STEPS.findIndex(([cause]) => cause === broken.cause) : Infinity;
   // IPv4 and IPv6 fail separately: as long as a host beyond the gateway answers, the path is only partly down.
@@ -161,7 +161,7 @@ export function pathNow(active, entries) {
   });
 }
 
-/** What the newest results say of each step. @param {HostEntry[]} list @param {Problem[]} problems
+/** The state of each step according to the newest results. @param {HostEntry[]} list @param {Problem[]} problems
  * @returns {Record<string, StepState>} */
 function stepsFromResults(list, problems) {
   const beyond = list.filter(isBeyondGateway);
@@ -187,7 +187,7 @@ const isBeyondGateway = (e) => e.role === 'internet' || e.role === 'dns';
 function dnsNow(list, problems) {
   const servers = list.filter((e) => e.role === 'dns');
   const answering = servers.filter(answers).length;
-  const unresolved = problems.find((t) => t.kind === 'dns');
+  const unresolved = problems.find((p) => p.kind === 'dns');
   if (unresolved) return step('down', 'Down', `${joinNames(unresolved.names)} not resolved`);
   if (answering) return step('up', 'Up', `${answering} of ${plural(servers.length, 'server')} up`);
   if (list.some((e) => isName(e.address) && answers(e))) return step('up', 'Up', 'names resolve');

@@ -1,4 +1,4 @@
-// The queries of requests that are sent before the module of the page is there. No DOM.
+// The queries of requests that are sent before the module of the page is loaded. No DOM.
 import { offsetChange } from '../first.js';
 import { DAY_SECONDS, offsetMinutes } from './time.js';
 

@@ -316,12 +316,12 @@ export function outagesWithin(outages, from, to) {
   return result;
 }
 
-// More narrow bands than that within so many pixels would hide the data.
+// More narrow bands than MAX_IN_CROWD within CROWD_PIXELS would hide the data.
 const CROWD_PIXELS = 24;
 const MAX_IN_CROWD = 3;
 const NARROW_PIXELS = 2;
 
-/** Which bands are drawn pale: narrow ones that are so many next to each other that they would hide the data.
+/** Which bands are drawn pale: narrow ones so close together that they would hide the data.
  * @param {([number, number] | null)[]} bands pixels from and to; null is never pale @returns {boolean[]} */
 export function crowded(bands) {
   const narrow = bands

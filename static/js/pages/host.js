@@ -21,16 +21,16 @@ const MAX_CHECKS = 50;
 const OUTAGE_DAYS = 90;
 const OUTAGES_SHOWN = 8;
 const MIN_HEAT_DAYS = 90;
-// Hours of more than a year ago say little about now.
+// Hours more than a year ago say little about the present.
 const MAX_HEAT_DAYS = 365;
 const FIGURES_EVERY_SECONDS = 60;
-// If the clock was wrong by more than this, what was prefetched is of the wrong range.
+// If the clock was wrong by more than this, the prefetched responses are for another range.
 const SAME_RANGE_SECONDS = 5;
 
 /** The query that early.js has sent; used by the first page of a visit only. */
 let prefetched = PREFETCHED_SERIES;
 
-/** The prefetched query if it is of the same range. @param {SeriesQuery} query @returns {SeriesQuery} */
+/** The prefetched query if it is for the same range. @param {SeriesQuery} query @returns {SeriesQuery} */
 function preferPrefetched(query) {
   const early = prefetched;
   prefetched = null;
@@ -232,12 +232,12 @@ class HostPage {
     put(this.figures, ...figuresOf(statistics, outagesWithin(this.outages, span.from, span.to), this.isCut));
   }
 
-  /** @param {boolean} isQuiet whether the page is not dimmed until the answers arrive */
-  async load(isQuiet) {
+  /** @param {boolean} isBackground whether the page stays undimmed until the responses arrive */
+  async load(isBackground) {
     const query = preferPrefetched(seriesQuery(this.address, this.span(), this.element.clientWidth));
     this.loadNumber += 1;
     const number = this.loadNumber;
-    this.element.classList.toggle('loading', !isQuiet);
+    this.element.classList.toggle('loading', !isBackground);
     const newestAt = this.entry()?.at || 0;
     try {
       const history = await getHistory(query, this.app.now());

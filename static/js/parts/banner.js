@@ -35,7 +35,7 @@ function problemBanner(app, problem) {
     ? writeView({ page: 'host', host: addresses[0] })
     : writeView({ page: 'outages', active: since > 0 });
   return h('section', {
-    class: state === 'down' ? 'banner' : 'banner calm', 'aria-label': title,
+    class: state === 'down' ? 'banner' : 'banner minor', 'aria-label': title,
     title: names.length > 4 ? names.join(', ') : null,
   },
   shape(state, 16),

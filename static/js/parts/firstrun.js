@@ -19,7 +19,7 @@ function isFirstRun(app, status) {
 function checksSoFar(hosts) {
   const failed = hosts.find((e) => e.error && !e.sent);
   if (failed) {
-    const cure = 'Run ace-connection-logger doctor: it says how to fix this.';
+    const cure = 'Run ace-connection-logger doctor: it prints how to fix this.';
     return ['down', `${failed.name}: ${failed.error}. ${cure}`];
   }
   const checked = hosts.filter((e) => e.sent);
@@ -34,11 +34,11 @@ function checksSoFar(hosts) {
 function stepsOf(app, status) {
   const hosts = app.entries.filter((e) => e.configured);
   const intervals = new Set(hosts.map((e) => e.interval));
-  const pace = intervals.size === 1 ? `a check every ${[...intervals][0]} s` : 'each at its own interval';
+  const interval = intervals.size === 1 ? `a check every ${[...intervals][0]} s` : 'each at its own interval';
   /** @type {[State, string, string][]} */
   const steps = [
     hosts.length
-      ? ['up', 'Configuration read', `${plural(hosts.length, 'host')}, ${pace}`]
+      ? ['up', 'Configuration read', `${plural(hosts.length, 'host')}, ${interval}`]
       : ['down', 'Configuration read', 'no host in it'],
     status.monitor
       ? ['up', 'Database ready', status.database_path]

@@ -6,7 +6,7 @@ import { NO_VALUE, STATE_WORDS, ms, percent, usAsMs } from '../data/format.js';
 import { writeView } from '../data/view.js';
 import { button, h, put, setText } from '../dom.js';
 
-// So many rows are drawn without waiting for the observer: they are surely visible.
+// This many rows are drawn without waiting for the observer: they are certainly visible.
 const FIRST_DRAWN = 12;
 
 /** @type {[string, string, string][]} text, class, sort key */

@@ -64,7 +64,7 @@ export function details(o, now) {
     ['Last reply before', o.earliest_start && exactTime(seconds(o.earliest_start))],
     ['First reply after', end > 0 && exactTime(end)],
     ['Single outages', isGroup && `${o.event_ids.length}, together ${duration(o.down_seconds)}`],
-    ['Of it not measured', isInterrupted && duration(notMeasured)],
+    ['Not measured meanwhile', isInterrupted && duration(notMeasured)],
     ['Pings', sent !== null && `${count(o.packets_lost)} of ${count(sent)} lost`],
     ['Checks', checks !== null && `${count(o.checks_failed)} of ${count(checks)} failed`],
     ['Path', o.path && o.path.length > 0 && pathList(o.path)],

@@ -17,9 +17,9 @@ function downTime(share, max) {
   ];
 }
 
-/** Whether the path up to each step is known to be whole: something behind it answers, or is known to be down.
+/** Whether the path up to each step is known to work: a later step answers, or this step is known to be down.
  * @param {PathStep[]} steps */
-function wholeUpTo(steps) {
+function worksUpTo(steps) {
   return steps.map((s, i) => steps.slice(i).some((later) => later.state === 'up' || later.state === 'degraded')
     || (s.state === 'down' && steps[i - 1]?.state !== 'not_measured'));
 }
@@ -44,8 +44,8 @@ export function pathFigure() {
       if (key === drawn) return;
       drawn = key;
       const max = Math.max(...steps.map((s) => line[s.cause].down_seconds));
-      const isWhole = wholeUpTo(steps);
-      put(list, ...steps.map((s, i) => h('li', { class: isWhole[i] ? 'step' : 'step unjudged' },
+      const works = worksUpTo(steps);
+      put(list, ...steps.map((s, i) => h('li', { class: works[i] ? 'step' : 'step unjudged' },
         h('span', { class: 'node' }, shape(s.state, 18)),
         h('p', null, h('b', null, s.name), ' ', h('span', { class: `text-${s.state}` }, s.word)),
         h('p', { class: 'small third wide-only', title: s.detail }, s.detail || '–'),

@@ -109,7 +109,7 @@ test('results missed during a pause are requested', () =>
     { hash: hostHash(quick.address) },
   ));
 
-test('a range without data says so and keeps its axes', () =>
+test('a range without data shows a message and keeps its axes', () =>
   visit(
     async (page, { axe, shot }) => {
       await page.getByText('Not measured in this range').waitFor();

@@ -31,7 +31,7 @@ test('outages are filtered by host, and link to their charts', () =>
     { hash: '#page=outages' },
   ));
 
-test('outages are filtered by cause, and the square marks where each broke', () =>
+test('outages are filtered by cause, and the square marks the failed step', () =>
   visit(
     async (page) => {
       await listed(page);
@@ -50,7 +50,7 @@ test('outages are filtered by cause, and the square marks where each broke', () 
     { hash: '#page=outages' },
   ));
 
-test('the details of an outage open by keyboard, and a screen reader can tell', () =>
+test('the details of an outage open by keyboard, and a screen reader announces that', () =>
   visit(
     async (page, { axe, shot }) => {
       await listed(page);

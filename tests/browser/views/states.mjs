@@ -1,4 +1,4 @@
-// What the page says in special states: no data yet, no monitor, no server, no line.
+// What the page shows in special states: no data yet, no monitor, no server, no line.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { program, quick, recordedHost, until, visit } from '../harness.mjs';
@@ -7,8 +7,8 @@ import { network } from '../program.mjs';
 const three = [0, 1, 2].map(recordedHost);
 const AGO_MINUTES = 134;
 
-test('the first run says what happens, and is replaced by the results', async () => {
-  // A first check of ten seconds, so that its state is seen.
+test('the first run shows its progress, and is replaced by the results', async () => {
+  // A first check of ten seconds, so that its state is visible.
   const slow = { ping_count: 10, ping_spacing_ms: 1000, interval_seconds: 12 };
   const young = await program(three.map((host) => ({ ...host, ...slow })));
   await young.start();
@@ -27,12 +27,12 @@ test('the first run says what happens, and is replaced by the results', async ()
   await young.stop();
 });
 
-test('a first run that cannot measure says why, and what to do', async () => {
+test('a first run that cannot measure shows the reason and the cure', async () => {
   const cut = await program([{ ...quick, name: 'Far end', address: '2001:db8::1' }]);
   await cut.start();
   await visit(
     async (page, { shot }) => {
-      await page.getByText(/^Far end: .*doctor: it says how to fix this/).waitFor();
+      await page.getByText(/^Far end: .*doctor: it prints how to fix this/).waitFor();
       await shot('cut-off-light');
     },
     { of: cut },
@@ -85,7 +85,7 @@ for (const [name, words] of [
   });
 }
 
-test('without a server the page says so, keeps its data, and recovers', async () => {
+test('without a server the page shows that, keeps its data, and recovers', async () => {
   const lost = await program(three, { recorded: [3, 90] });
   await lost.start();
   await visit(
@@ -173,7 +173,7 @@ test('a link that is down is shown as not measured, and nothing beyond it is jud
   await cut.sql('delete from check_result where checked_at > (unixepoch() - 300) * 1000');
   await visit(
     async (page, { axe, shot }) => {
-      const banner = page.locator('.banner.calm');
+      const banner = page.locator('.banner.minor');
       await banner
         .getByText(
           /^This machine’s link is down since \d\d:\d\d, for 4 min \d+ s\. Nothing can be sent, so nothing is measured: eth0 has no carrier\.$/,
