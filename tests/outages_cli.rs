@@ -267,9 +267,9 @@ fn the_table_has_local_times_causes_in_words_and_a_summary() {
     let text = record.text(&["outages"]);
     let expected = "\
 STATE  ID  BEGAN                ENDED                LASTED     HOST                CAUSE                                LOST    NOTES
-over   2   2025-07-01 12:23:00  2025-07-01 12:24:00  1 min 0 s  One (192.0.2.1)     unknown                              2 of 2
-over   3   2025-07-01 12:10:00  2025-07-01 12:11:00  1 min 0 s  T\u{fffd}wo (two.example)  host: others answered                2 of 2
-over   1   2025-07-01 12:01:00  2025-07-01 12:03:00  2 min 0 s  One (192.0.2.1)     provider: only the gateway answered  4 of 4  called them
+ended  2   2025-07-01 12:23:00  2025-07-01 12:24:00  1 min 0 s  One (192.0.2.1)     unknown                              2 of 2
+ended  3   2025-07-01 12:10:00  2025-07-01 12:11:00  1 min 0 s  T\u{fffd}wo (two.example)  host: others answered                2 of 2
+ended  1   2025-07-01 12:01:00  2025-07-01 12:03:00  2 min 0 s  One (192.0.2.1)     provider: only the gateway answered  4 of 4  called them
 
 HOST                OUTAGES  AVERAGE     LONGEST    TOTAL
 One (192.0.2.1)     2        1 min 30 s  2 min 0 s  3 min 0 s
@@ -288,7 +288,7 @@ T\u{fffd}wo (two.example)  1        1 min 0 s   1 min 0 s  1 min 0 s
 }
 
 #[test]
-fn an_ongoing_outage_is_running_and_unmeasured_time_is_not_counted() {
+fn an_ongoing_outage_is_marked_and_unmeasured_time_is_not_counted() {
     let record = Record::new(now() - 10 * MINUTE, "rsssssssss", "r");
     let (from, to) = (record.began + 2 * MINUTE, record.began + 7 * MINUTE);
     record.sql(&format!(
@@ -460,7 +460,7 @@ fn a_wrong_note_is_refused_with_the_reason() {
     for (arguments, what) in [
         (&["--note", "1"][..], "give the text of the note"),
         (&["--note", "1", "  "], "give the text of the note"),
-        (&["--planned"], "which? name it with --note ID"),
+        (&["--planned"], "name the outage with --note ID"),
         (
             &["one"],
             "a note goes with --note ID, a host with --host HOST",

@@ -217,7 +217,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         while self.sent_at.front().is_some_and(|at| at.after(HOUR) <= now) {
             self.sent_at.pop_front();
         }
-        let max = usize::from(self.config.most_per_hour);
+        let max = usize::from(self.config.max_per_hour);
         let until =
             (self.sent_at.len() >= max).then(|| self.sent_at[self.sent_at.len() - max].after(HOUR));
         if until.is_some() && !self.is_limited {

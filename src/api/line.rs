@@ -1,5 +1,5 @@
-//! Summary of the internet line over some days: for how long each cause had it down, and which cause
-//! marks each day.
+//! Summary of the internet line over some days: its down time by cause, and the main cause of each
+//! day.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -72,8 +72,8 @@ pub(super) fn line_summary(
     let within = |outage: &GroupedOutage| {
         outage.start().max(span.start)..outage.end().unwrap_or(span.end).min(span.end)
     };
-    let of = |episodes: &[GroupedOutage], cause: Cause| -> Vec<Range<UtcMillis>> {
-        episodes
+    let of = |outages: &[GroupedOutage], cause: Cause| -> Vec<Range<UtcMillis>> {
+        outages
             .iter()
             .filter(|outage| outage.cause() == cause)
             .map(within)

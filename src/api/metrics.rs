@@ -46,7 +46,7 @@ pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
         ),
         (
             "ace_check_rtt_min_seconds",
-            "Least round-trip time of the newest check.",
+            "Minimum round-trip time of the newest check.",
             &|status| seconds(measured(status)?.min_us),
         ),
         (
@@ -56,7 +56,7 @@ pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
         ),
         (
             "ace_check_rtt_max_seconds",
-            "Greatest round-trip time of the newest check.",
+            "Maximum round-trip time of the newest check.",
             &|status| seconds(measured(status)?.max_us),
         ),
         (

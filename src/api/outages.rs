@@ -168,7 +168,7 @@ pub(super) fn active_of_host(api: &Api, parameters: &Parameters<'_>) -> ApiResul
     )
 }
 
-/// Without planned outages, and without names that did not resolve while the pings went on.
+/// Without planned outages, and without events in which only a name did not resolve.
 pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.path_address;
     let span = span(parameters)?;

@@ -81,7 +81,7 @@ pub fn run(arguments: &Check) -> Result<CommandStatus, CliError> {
     Ok(CommandStatus::success_if(!is_bad))
 }
 
-/// A check that is no part of monitoring: `linger` is how long it waits for duplicates.
+/// For a check outside monitoring: `linger` is how long it waits for duplicates.
 pub fn settings_of_one_check(linger: Duration) -> ProbeSettings {
     ProbeSettings {
         read_mode: ReadMode::Immediate,
@@ -106,10 +106,10 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliErro
     }
     let mut hosts: Vec<HostConfig> = Vec::new();
     for word in wanted {
-        let is_meant = |config: &&HostConfig| {
+        let is_named = |config: &&HostConfig| {
             config.host.name == *word || config.host.address.as_str().eq_ignore_ascii_case(word)
         };
-        let found: Vec<HostConfig> = config.hosts.iter().filter(is_meant).cloned().collect();
+        let found: Vec<HostConfig> = config.hosts.iter().filter(is_named).cloned().collect();
         if found.is_empty() {
             let host = Host::unlisted(word);
             if host.address.ip().is_none() {

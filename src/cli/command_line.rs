@@ -1,4 +1,4 @@
-//! Parses the command line. argh does the most part; this file adds `--option=value`, `-oVALUE`,
+//! Parses the command line. argh does most of the work; this file adds `--option=value`, `-oVALUE`,
 //! `-vq`, and `-h`, `-V` and `--version` at every place.
 
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! How a command ends: its exit code, or the error that is printed with a hint.
+//! The end of a command: its exit code, or the error that is printed with a hint.
 
 use std::fmt;
 use std::io;
@@ -10,7 +10,7 @@ use crate::pure::phrase::count;
 use crate::store::StoreError;
 use crate::sys;
 
-/// How a command ends that did its work.
+/// The result of a command that did its work.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CommandStatus {
     /// Exit code 0.

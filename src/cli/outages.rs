@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::pure::cause::Cause;
 use crate::pure::model::{EventId, EventKind, State};
 use crate::pure::phrase::duration_of;
-use crate::pure::time::UtcMillis;
+use crate::pure::time::{DAY_MS, UtcMillis};
 use crate::store::{GroupedOutage, Reader};
 use crate::sys::{self, utc_offset_at};
 
@@ -54,7 +54,7 @@ fn note(arguments: &Outages) -> Result<Option<Note>, CliError> {
     let text = Some(text.trim().to_string()).filter(|text| !text.is_empty());
     match arguments.note {
         None if arguments.planned => Err(CliError::Usage(
-            "outages --planned: which? name it with --note ID".into(),
+            "outages --planned: name the outage with --note ID".into(),
         )),
         None if text.is_some() => {
             let text = text.unwrap_or_default();
@@ -119,7 +119,7 @@ fn select(
     #[expect(clippy::cast_possible_truncation, reason = "at most 100000 days")]
     let since = arguments
         .days
-        .map_or(0, |days| now.0 - (days * 86_400_000.0) as i64);
+        .map_or(0, |days| now.0 - (days * DAY_MS as f64) as i64);
     let mut all = outages_since(config, reader, UtcMillis(since.max(0)), now)?;
     if let Some(wanted) = &arguments.host {
         let hosts = recorded::hosts(reader, config, Some(wanted))?;
@@ -219,7 +219,7 @@ fn row(outage: &GroupedOutage, now: UtcMillis) -> Vec<String> {
         .collect::<Vec<_>>()
         .join("; ");
     vec![
-        if outage.is_open() { "ongoing" } else { "over" }.into(),
+        if outage.is_open() { "ongoing" } else { "ended" }.into(),
         event.id.to_string(),
         local(outage.start()),
         outage.end().map_or("-".into(), local),

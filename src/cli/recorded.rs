@@ -32,7 +32,7 @@ pub fn hosts(
         && !config
             .hosts
             .iter()
-            .any(|plan| is_wanted(&plan.host.name, plan.host.address.as_str()))
+            .any(|configured| is_wanted(&configured.host.name, configured.host.address.as_str()))
     {
         let names: Vec<String> = known
             .iter()

@@ -48,7 +48,7 @@ pub struct AlertsConfig {
     /// How long the command may run.
     pub timeout: Duration,
     /// Limit of notices per hour.
-    pub most_per_hour: u16,
+    pub max_per_hour: u16,
 }
 
 impl AlertsConfig {
@@ -69,7 +69,7 @@ pub(super) fn read(problems: &mut Problems, section: &Section<'_>) -> AlertsConf
             .unwrap_or_default(),
         events: read_events(problems, section),
         timeout: section.value(problems, &TIMEOUT),
-        most_per_hour: section.value(problems, &MAX_PER_HOUR),
+        max_per_hour: section.value(problems, &MAX_PER_HOUR),
     }
 }
 

@@ -104,9 +104,9 @@ impl Parse for Range {
                 format!("{} is not whole", describe(node))
             }
             Ok(value) if value < self.min || self.is_open && value == self.min => {
-                format!("{} is too little", describe(node))
+                format!("{} is too small", describe(node))
             }
-            Ok(value) if value > self.max => format!("{} is too much", describe(node)),
+            Ok(value) if value > self.max => format!("{} is too large", describe(node)),
             Ok(value) => return Ok(value),
             Err(wrong) => wrong,
         };

@@ -176,7 +176,7 @@ fn the_commented_example_is_the_default() {
     );
     let alerts = &config.alerts;
     assert_eq!(
-        (alerts.command.len(), alerts.timeout, alerts.most_per_hour),
+        (alerts.command.len(), alerts.timeout, alerts.max_per_hour),
         (0, Duration::from_secs(30), 60)
     );
     assert_eq!(

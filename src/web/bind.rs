@@ -1,4 +1,4 @@
-//! Opens the listening sockets for `dashboard.host` and `dashboard.port`, or says why that fails.
+//! Opens the listening sockets for `dashboard.host` and `dashboard.port`, or reports why that fails.
 
 use std::fmt;
 use std::io::{self, ErrorKind};

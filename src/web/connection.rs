@@ -18,7 +18,7 @@ use crate::sys;
 
 /// Twice what a browser's request takes.
 const READ_BYTES: usize = 1024;
-/// At most so much is written at once. The deadline is checked after each write.
+/// At most this many bytes are written at once. The deadline is checked after each write.
 const WRITE_BYTES: usize = 32 * 1024;
 /// A body up to this size is written together with its head.
 const MAX_JOINED_BYTES: usize = 8 * 1024;
@@ -110,10 +110,10 @@ impl Connection<'_> {
         }
     }
 
-    fn read(&mut self, room: usize, longest: Duration) -> io::Result<usize> {
+    fn read(&mut self, room: usize, max_wait: Duration) -> io::Result<usize> {
         let mut piece = [0; READ_BYTES];
         let piece = &mut piece[..room.min(READ_BYTES)];
-        self.stream.set_read_timeout(Some(longest))?;
+        self.stream.set_read_timeout(Some(max_wait))?;
         let mut stream = self.stream;
         let len = stream.read(piece)?;
         self.input

@@ -10,7 +10,7 @@ use flate2::{Compress, Compression, Crc, Decompress, FlushCompress, FlushDecompr
 /// 0.8 ms, level 6 makes 12.8 kB in 2.5 ms.
 const LEVEL: u32 = 4;
 
-/// At most so much is compressed under one lock, so that a long response does not delay a short one.
+/// At most this many bytes are compressed under one lock, so that a long response does not delay a short one.
 /// It is twice deflate's window, so cutting a body into pieces costs little.
 const PIECE_BYTES: usize = 64 * 1024;
 
@@ -23,7 +23,7 @@ const LAST_BLOCK: [u8; 2] = [3, 0];
 /// A shorter body fits in one packet uncompressed.
 const MIN_BYTES: usize = 600;
 
-/// The most that an uncompressed block holds: RFC 1951, section 3.2.4.
+/// The maximum size of an uncompressed block: RFC 1951, section 3.2.4.
 const MAX_STORED_BYTES: usize = 0xffff;
 
 /// `Compress::new` moves 300 kB through the stack.

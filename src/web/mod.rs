@@ -1,6 +1,6 @@
 //! The dashboard's HTTP server: accepts connections, enforces its limits, sends the page's files
 //! and what a [`Handler`] returns. It owns sockets, deadlines and headers; it does not know what the
-//! responses are about.
+//! responses contain.
 //!
 //! Status codes and headers are tiny_http's. Its server is not used (0.12.0, as tested): one request
 //! with `Content-Length: 1e15`, or a reset after a GET, aborts the process; an error of accept ends
@@ -214,7 +214,7 @@ impl Shared {
                     failures = 0;
                 }
                 Ok(()) => {}
-                Err(error) if is_of_the_client(&error) => {}
+                Err(error) if is_caused_by_client(&error) => {}
                 Err(error) => {
                     if failures == 0 {
                         log::warn!("dashboard: accepting a connection: {error}; trying again");
@@ -255,7 +255,7 @@ impl Shared {
 }
 
 /// Whether the client has closed the connection before it was accepted: accept(2).
-fn is_of_the_client(error: &io::Error) -> bool {
+fn is_caused_by_client(error: &io::Error) -> bool {
     use ErrorKind::{ConnectionAborted, ConnectionReset, Interrupted, WouldBlock};
     matches!(
         error.kind(),

@@ -1,8 +1,8 @@
-//! What a handler returns: status, content type and body, and what else the head must say of it.
+//! What a handler returns: status, content type and body, and values for further headers.
 
 use std::fmt;
 
-/// Makes the parts of a long body, one a call; `None` after the last.
+/// Makes the parts of a long body, one per call; `None` after the last.
 pub type NextChunk = Box<dyn FnMut() -> Option<Vec<u8>> + Send>;
 
 pub enum Body {

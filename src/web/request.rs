@@ -22,7 +22,7 @@ pub struct Request {
 impl Request {
     /// Whether the client already has the version with this tag. Tags are compared weakly: RFC 9110,
     /// section 13.1.2.
-    pub fn knows(&self, etag: &str) -> bool {
+    pub fn has_version(&self, etag: &str) -> bool {
         let bare = |tag: &str| {
             tag.trim()
                 .trim_start_matches("W/")

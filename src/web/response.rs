@@ -174,7 +174,7 @@ impl Response {
     }
 
     fn unless_known(mut self, etag: &str, request: &Request) -> Response {
-        if request.knows(etag) {
+        if request.has_version(etag) {
             self.status = StatusCode(304);
             self.content = Content::Empty;
             self.headers.retain(|header| {

@@ -1,5 +1,5 @@
 //! The slots for connections, and which connection has to close when all are taken. One table under
-//! one lock: connection threads enter in it what they are doing, acceptors decide by it.
+//! one lock: connection threads record there what they are doing, and acceptors decide by it.
 
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -116,8 +116,8 @@ impl Slots {
     }
 
     /// Closes a connection to free its file descriptor and waits for that; `false` when none may be
-    /// closed or it takes longer than `longest`.
-    pub(super) fn evict_one(&self, longest: Duration) -> bool {
+    /// closed or it takes longer than `max_wait`.
+    pub(super) fn evict_one(&self, max_wait: Duration) -> bool {
         let mut table = self.lock();
         let count = table.connections.len();
         if !self.evict(&mut table) {
@@ -126,7 +126,7 @@ impl Slots {
         let is_there = |table: &mut Table| table.connections.len() >= count;
         let waited = self
             .freed
-            .wait_timeout_while(table, longest, is_there)
+            .wait_timeout_while(table, max_wait, is_there)
             .unwrap_or_else(PoisonError::into_inner);
         !waited.1.timed_out()
     }
@@ -181,10 +181,13 @@ impl Slots {
             .for_each(Entry::close);
     }
 
-    fn wait_until_empty(&self, longest: Duration) {
+    fn wait_until_empty(&self, max_wait: Duration) {
         let is_busy = |table: &mut Table| !table.connections.is_empty();
-        // The caller goes on in either case.
-        drop(self.freed.wait_timeout_while(self.lock(), longest, is_busy));
+        // The caller continues in either case.
+        drop(
+            self.freed
+                .wait_timeout_while(self.lock(), max_wait, is_busy),
+        );
     }
 }
 

@@ -14,7 +14,7 @@ use crate::{daemon, sys};
 
 /// With less free space, it may not last for a week of results.
 const MIN_FREE_BYTES: u64 = 50 << 20;
-/// 2026-01-01: a clock that says less was never set.
+/// 2026-01-01: a clock that shows an earlier time was never set.
 const MIN_CLOCK: UtcMillis = UtcMillis(1_767_225_600_000);
 
 pub fn open_files(config: &Config) -> Diagnosis {
@@ -127,7 +127,7 @@ fn chown_cure(folder: &Path, file: Option<&Path>) -> String {
     )
 }
 
-/// Whether the clock is synchronised, and not behind the newest result.
+/// Whether the clock is synchronised, and not earlier than the newest result.
 pub fn clock(database: &Path) -> Diagnosis {
     const SUBJECT: &str = "clock";
     let now = sys::clocks().utc();
@@ -139,12 +139,12 @@ pub fn clock(database: &Path) -> Diagnosis {
         .and_then(|checks| checks.iter().map(|latest| latest.check.checked_at).max());
     match newest {
         _ if now < MIN_CLOCK => {
-            Diagnosis::failed(SUBJECT, format!("it says {shown}"), sys::CLOCK_CURE)
+            Diagnosis::failed(SUBJECT, format!("it shows {shown}"), sys::CLOCK_CURE)
         }
         Some(newest) if newest > now => Diagnosis::failed(
             SUBJECT,
             format!(
-                "it says {shown}, but the newest result is of {}",
+                "it shows {shown}, but the newest result is from {}",
                 newest.rfc3339()
             ),
             sys::CLOCK_CURE,

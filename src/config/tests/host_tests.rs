@@ -283,7 +283,7 @@ fn a_wrong_key_of_a_host_falls_back_to_that_of_monitoring() {
     let text = "monitoring:\n  ping_count: 3\nhosts:\n- address: a.b\n  ping_count: 0\n";
     assert_eq!(
         message(text),
-        "c:5: hosts[0].ping_count: 0 is too little (allowed: a whole number, 1 to 100); monitoring's 3 used"
+        "c:5: hosts[0].ping_count: 0 is too small (allowed: a whole number, 1 to 100); monitoring's 3 used"
     );
     assert_eq!(loaded(text).config.hosts[0].ping_count, 3);
     let text =

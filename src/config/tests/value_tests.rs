@@ -38,7 +38,7 @@ fn wrong_values_of_outages_alerts_and_thresholds_are_reported() {
     for (text, wrong) in [
         (
             "outages: {fast_interval_seconds: 61}",
-            "61 is too much (allowed: 0 to 60 seconds); default 1 used",
+            "61 is too large (allowed: 0 to 60 seconds); default 1 used",
         ),
         (
             "alerts: {command: tell me}",
@@ -67,11 +67,11 @@ fn wrong_values_of_outages_alerts_and_thresholds_are_reported() {
         ),
         (
             "monitoring: {degraded_percent: 101}",
-            "101 is too much (allowed: 0 to 100 percent); default 80 used",
+            "101 is too large (allowed: 0 to 100 percent); default 80 used",
         ),
         (
             "monitoring: {latency_limit_ms: 0}",
-            "0 is too little (allowed: more than 0, up to 60000 milliseconds); none used",
+            "0 is too small (allowed: more than 0, up to 60000 milliseconds); none used",
         ),
     ] {
         let reported = message(text);
@@ -83,26 +83,26 @@ fn wrong_values_of_outages_alerts_and_thresholds_are_reported() {
 fn a_wrong_number_is_reported_with_line_value_range_and_what_is_used() {
     assert_eq!(
         message("monitoring:\n  interval_seconds: 0\n"),
-        "c:2: monitoring.interval_seconds: 0 is too little (allowed: 0.1 to 86400 seconds); default 60 used"
+        "c:2: monitoring.interval_seconds: 0 is too small (allowed: 0.1 to 86400 seconds); default 60 used"
     );
     assert_eq!(
         message("database:\n\n  retention_days: 0 # none\n"),
-        "c:3: database.retention_days: 0 is too little (allowed: more than 0, up to 36500 days); default 90 used"
+        "c:3: database.retention_days: 0 is too small (allowed: more than 0, up to 36500 days); default 90 used"
     );
     assert_eq!(
         message("dashboard: {host: localhost,\n  port: 65536}\n"),
-        "c:2: dashboard.port: 65536 is too much (allowed: a whole number, 1 to 65535); default 8501 used"
+        "c:2: dashboard.port: 65536 is too large (allowed: a whole number, 1 to 65535); default 8501 used"
     );
     for (value, wrong) in [
-        ("-1", "-1 is too little"),
-        ("101", "101 is too much"),
+        ("-1", "-1 is too small"),
+        ("101", "101 is too large"),
         ("5.5", "5.5 is not whole"),
         (".nan", ".nan is not a number"),
-        (".inf", ".inf is too much"),
-        ("-.inf", "-.inf is too little"),
+        (".inf", ".inf is too large"),
+        ("-.inf", "-.inf is too small"),
         (
             "99999999999999999999999999999999999999999999999999",
-            "99999999999999999999999999999999999999999999999999 is too much",
+            "99999999999999999999999999999999999999999999999999 is too large",
         ),
         ("true", "true is not a number"),
         ("\"5\"", "\"5\" is text, remove the quotes"),
@@ -351,7 +351,7 @@ fn the_other_sections_check_their_values() {
         ),
         (
             "dashboard:\n  port: 0\n",
-            "c:2: dashboard.port: 0 is too little (allowed: a whole number, 1 to 65535); default 8501 used",
+            "c:2: dashboard.port: 0 is too small (allowed: a whole number, 1 to 65535); default 8501 used",
         ),
         (
             "dashboard:\n  allowed_hosts: a\n",
@@ -383,11 +383,11 @@ fn the_other_sections_check_their_values() {
         ),
         (
             "outages:\n  down_after: 0\n",
-            "c:2: outages.down_after: 0 is too little (allowed: a whole number, 1 to 100 checks); default 1 used",
+            "c:2: outages.down_after: 0 is too small (allowed: a whole number, 1 to 100 checks); default 1 used",
         ),
         (
             "outages:\n  down_after: 2\n  up_after: 101\n",
-            "c:3: outages.up_after: 101 is too much (allowed: a whole number, 1 to 100 checks); default 1 used",
+            "c:3: outages.up_after: 101 is too large (allowed: a whole number, 1 to 100 checks); default 1 used",
         ),
         (
             "outages:\n  up_after: 1.5\n",
@@ -395,7 +395,7 @@ fn the_other_sections_check_their_values() {
         ),
         (
             "database:\n  flush_seconds: 3601\n",
-            "c:2: database.flush_seconds: 3601 is too much (allowed: 0 to 3600 seconds); default 60 used",
+            "c:2: database.flush_seconds: 3601 is too large (allowed: 0 to 3600 seconds); default 60 used",
         ),
     ] {
         assert_eq!(message(text), expected);

@@ -255,13 +255,13 @@ fn a_known_tag_is_found_among_several() {
         ("d", false),
         ("", false),
     ] {
-        assert_eq!(request.knows(etag), is_known, "{etag}");
+        assert_eq!(request.has_version(etag), is_known, "{etag}");
     }
     assert!(
         head("GET / HTTP/1.1\nHost: localhost\nIf-None-Match: *")
             .request
             .expect("valid")
-            .knows("x")
+            .has_version("x")
     );
 }
 
