@@ -128,7 +128,7 @@ fn find_intermittent<K>(
     groups
 }
 
-/// Hosts that fail within this time fail together: each notices it with its own next ping.
+/// Hosts that fail within this time fail together: each is found silent by its own next ping.
 const TOGETHER_MS: i64 = 5_000;
 /// An outage may have begun at most this long before its first lost ping, however old the last
 /// reply is: the monitor may have been off.

@@ -433,7 +433,7 @@ fn an_outage_lasts_from_its_first_lost_ping_to_the_first_answered_one() {
     assert_eq!(
         outage.pings,
         Some(PingCounts { sent: 9, lost: 9 }),
-        "two behind the last reply, five, two before the first"
+        "two lost after the last reply, five in the silent check, two lost before the first reply"
     );
     // Losses long before do not belong to this outage, but the last reply was then.
     let (outage, _) = ended(

@@ -60,7 +60,7 @@ pub(super) fn fill_random(bytes: &mut [u8]) -> bool {
 // Waiting.
 
 /// An event that happens once, and that a thread can wait for together with a socket: a pipe that
-/// nobody reads.
+/// is never read.
 #[derive(Debug)]
 pub struct Event {
     reader: PipeReader,
@@ -187,11 +187,11 @@ pub fn bind_to_interface(socket: BorrowedFd<'_>, name: &str, version: IpVersion)
     unsafe {
         while let Some(one) = entry.as_ref() {
             entry = one.ifa_next;
-            let is_meant = CStr::from_ptr(one.ifa_name).to_bytes() == name.as_bytes();
+            let has_name = CStr::from_ptr(one.ifa_name).to_bytes() == name.as_bytes();
             let Some(address) = one
                 .ifa_addr
                 .as_ref()
-                .filter(|address| is_meant && c_int::from(address.sa_family) == family)
+                .filter(|address| has_name && c_int::from(address.sa_family) == family)
             else {
                 continue;
             };
@@ -369,7 +369,7 @@ fn routing_table(version: IpVersion) -> io::Result<Vec<u8>> {
         libc::NET_RT_DUMP,
         0,
     ];
-    let mut ask = |into: *mut u8, len: &mut usize| {
+    let mut query = |into: *mut u8, len: &mut usize| {
         // SAFETY: the name has the given length, and the call writes at most `len` bytes to the
         // buffer. With a null pointer it only returns the length.
         check(unsafe {
@@ -385,11 +385,11 @@ fn routing_table(version: IpVersion) -> io::Result<Vec<u8>> {
     };
     loop {
         let mut len = 0;
-        ask(std::ptr::null_mut(), &mut len)?;
+        query(std::ptr::null_mut(), &mut len)?;
         // The table may grow between the two calls.
         len += len / 4 + 1024;
         let mut table = vec![0; len];
-        match ask(table.as_mut_ptr(), &mut len) {
+        match query(table.as_mut_ptr(), &mut len) {
             Ok(_) => {
                 table.truncate(len);
                 return Ok(table);
@@ -465,7 +465,7 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
         }
     };
     let fd = check(fd).ok()?;
-    // SAFETY: a new descriptor, owned by nobody else.
+    // SAFETY: a new descriptor without another owner.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     // SAFETY: a system call without pointers. A program started between the two calls inherits an
     // idle socket.

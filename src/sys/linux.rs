@@ -57,7 +57,7 @@ impl Event {
     pub fn new() -> io::Result<Event> {
         // SAFETY: a system call without pointers.
         let fd = check(unsafe { libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK) })?;
-        // SAFETY: a new descriptor, owned by nobody else.
+        // SAFETY: a new descriptor without another owner.
         Ok(Event(unsafe { OwnedFd::from_raw_fd(fd) }))
     }
 
@@ -176,8 +176,8 @@ pub fn filter_replies(
 fn reply_filter(version: IpVersion, kind: u8, identifier: u16) -> Vec<libc::sock_filter> {
     const LOAD_BYTE_AT: u16 = 0x30; // BPF_LD | BPF_B | BPF_ABS
     const LOAD_HALF_AT: u16 = 0x28; // BPF_LD | BPF_H | BPF_ABS
-    const LOAD_BYTE_BEHIND: u16 = 0x50; // BPF_LD | BPF_B | BPF_IND
-    const LOAD_HALF_BEHIND: u16 = 0x48; // BPF_LD | BPF_H | BPF_IND
+    const LOAD_BYTE_AFTER: u16 = 0x50; // BPF_LD | BPF_B | BPF_IND
+    const LOAD_HALF_AFTER: u16 = 0x48; // BPF_LD | BPF_H | BPF_IND
     const LOAD_HEADER_LEN: u16 = 0xb1; // BPF_LDX | BPF_B | BPF_MSH
     const JUMP_IF_EQUAL: u16 = 0x15; // BPF_JMP | BPF_JEQ | BPF_K
     const RETURN: u16 = 0x06; // BPF_RET | BPF_K
@@ -207,8 +207,8 @@ fn reply_filter(version: IpVersion, kind: u8, identifier: u16) -> Vec<libc::sock
     } else {
         // The filter also sees the IPv4 header; its length goes into the index register.
         [
-            &[step(LOAD_HEADER_LEN, 0), step(LOAD_BYTE_BEHIND, 0)][..],
-            &judgement(LOAD_HALF_BEHIND),
+            &[step(LOAD_HEADER_LEN, 0), step(LOAD_BYTE_AFTER, 0)][..],
+            &judgement(LOAD_HALF_AFTER),
         ]
         .concat()
     }
@@ -230,11 +230,13 @@ pub fn bind_to_interface(
 ) -> io::Result<()> {
     let mut padded = [0u8; libc::IFNAMSIZ];
     // The last byte remains zero.
-    let room = padded.iter_mut().take(libc::IFNAMSIZ - 1);
-    if name.len() > room.len() {
+    let name_bytes = padded.iter_mut().take(libc::IFNAMSIZ - 1);
+    if name.len() > name_bytes.len() {
         return Err(io::Error::from_raw_os_error(libc::ENODEV));
     }
-    room.zip(name.bytes()).for_each(|(to, from)| *to = from);
+    name_bytes
+        .zip(name.bytes())
+        .for_each(|(to, from)| *to = from);
     set_option(socket, libc::SOL_SOCKET, libc::SO_BINDTODEVICE, padded)
 }
 
@@ -480,7 +482,7 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
         }
     };
     let fd = check(fd).ok()?;
-    // SAFETY: a new descriptor, owned by nobody else.
+    // SAFETY: a new descriptor without another owner.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
     // SAFETY: the pointer is to a whole ifreq, which the call fills in.
     check(unsafe {
@@ -538,7 +540,7 @@ pub fn drop_ambient_capabilities(command: &mut Command) {
 pub fn memory_file() -> io::Result<File> {
     // SAFETY: the name ends with a zero byte.
     let fd = check(unsafe { libc::memfd_create(c"notice".as_ptr(), libc::MFD_CLOEXEC) })?;
-    // SAFETY: a new descriptor, owned by nobody else.
+    // SAFETY: a new descriptor without another owner.
     Ok(unsafe { File::from_raw_fd(fd) })
 }
 

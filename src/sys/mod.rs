@@ -338,11 +338,11 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
     Ok(u64::from(stat.f_bavail) * stat.f_frsize as u64)
 }
 
-/// Whether a file next to `beside` can be mapped as memory shared between processes. Tried with a
-/// new file, since closing `beside` itself would release the locks that this process holds on it.
+/// Whether a file next to `path` can be mapped as memory shared between processes. Tried with a
+/// new file, since closing `path` itself would release the locks that this process holds on it.
 /// `true` where the trial file cannot be created.
-pub fn shares_memory_of_files(beside: &Path) -> bool {
-    let mut name = beside.as_os_str().to_os_string();
+pub fn shares_memory_of_files(path: &Path) -> bool {
+    let mut name = path.as_os_str().to_os_string();
     name.push(format!("-map-{}", std::process::id()));
     let Ok(file) = std::fs::File::options()
         .read(true)
@@ -404,7 +404,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn clocks_that_nobody_sets_are_read_without_a_step_on_a_busy_machine() {
+    fn clocks_that_are_not_set_are_read_without_a_step_on_a_busy_machine() {
         let until = monotonic().after(Duration::from_secs(1));
         let threads = std::thread::available_parallelism().map_or(2, usize::from) * 4;
         let busy = move || {
