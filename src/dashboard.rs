@@ -29,21 +29,21 @@ impl Dashboard {
         let writer: Arc<OnceLock<WriterHandle>> = Arc::default();
         let writer_of_monitor = Arc::clone(&writer);
         let (path, noted) = (config.database.path.clone(), Mutex::new(None::<Monotonic>));
-        let on_watched = move || match writer_of_monitor.get() {
-            Some(writer) => writer.note_watcher(),
+        let on_viewed = move || match writer_of_monitor.get() {
+            Some(writer) => writer.note_viewer(),
             // The monitor, if there is one, is another process and reads it from the database.
             None => {
                 let now = sys::clocks();
                 let mut noted = noted.lock().unwrap_or_else(PoisonError::into_inner);
                 if noted.is_none_or(|at| now.monotonic.since(at) >= NOTE_INTERVAL) {
                     *noted = Some(now.monotonic);
-                    if let Err(error) = Database::note_watcher(&path, now.utc()) {
+                    if let Err(error) = Database::note_viewer(&path, now.utc()) {
                         log::debug!("{error}");
                     }
                 }
             }
         };
-        let api = Api::new(ApiConfig::of(config), on_watched);
+        let api = Api::new(ApiConfig::of(config), on_viewed);
         let server = WebServer::start(&config.dashboard, Arc::new(api.clone()))?;
         log::info!("dashboard: {}", url(&config.dashboard, &server.addresses()));
         Ok(Dashboard {

@@ -834,8 +834,8 @@ fn alert_test_runs_the_command_once_and_prints_the_result() {
     );
 }
 
-/// Runs the example script `name` with `alert-test`; a fake program stands in for `replaced`. Returns
-/// what the fake program was given: its arguments, one per line, and its input.
+/// Runs the example script `name` with `alert-test`; a fake program stands in for `replaced`.
+/// Returns what the fake program was given: its arguments, one per line, and its input.
 fn example(
     name: &str,
     replaced: &str,

@@ -611,8 +611,8 @@ const CHECKS: &str = "select h.name, h.address, checked_at, sent, received, min_
 const EVENTS: &str = "select host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
     checks_during_outage, recovery_success_rate, notes from outage_events order by start_time";
 
-/// 26 October 2025, 00:00 UTC. In Berlin it is two o'clock for the first time that night, and an hour
-/// later for the second time.
+/// 26 October 2025, 00:00 UTC. In Berlin it is two o'clock for the first time that night, and an
+/// hour later for the second time.
 const TWO: i64 = 1_761_436_800_000;
 const MINUTE: i64 = 60_000;
 

@@ -1,6 +1,6 @@
 //! One thread that sends the waiting notices of the database as alerts: it runs the user's command
-//! for one after the other, and runs it again where it failed. It only reads the database; the writer records
-//! the results. config.yaml documents which notices there are.
+//! for one after the other, and runs it again where it failed. It only reads the database; the
+//! writer records the results. config.yaml documents which notices there are.
 
 mod command;
 mod text;

@@ -23,8 +23,8 @@ pub struct AlertText {
     pub environment: Vec<(&'static str, String)>,
 }
 
-/// The alert for a notice. Times of the day of `now` are shown without their date; `offset_at` is the local offset
-/// from UTC at an instant, both in seconds.
+/// The alert for a notice. Times of the day of `now` are shown without their date; `offset_at` is
+/// the local offset from UTC at an instant, both in seconds.
 pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> AlertText {
     let clock = |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
     let today = clock(now);

@@ -100,7 +100,7 @@ pub struct Api {
     config: Arc<Mutex<Arc<ApiConfig>>>,
     readers: Arc<ReaderPool>,
     /// Called when a client requests the newest results.
-    on_watched: Arc<dyn Fn() + Send + Sync>,
+    on_viewed: Arc<dyn Fn() + Send + Sync>,
 }
 
 enum ApiError {
@@ -121,13 +121,13 @@ impl From<StoreError> for ApiError {
 type ApiResult = Result<Reply, ApiError>;
 
 impl Api {
-    /// The database need not exist yet. `on_watched` is called whenever a client requests the newest
+    /// The database need not exist yet. `on_viewed` is called whenever a client requests the newest
     /// results.
-    pub fn new(config: ApiConfig, on_watched: impl Fn() + Send + Sync + 'static) -> Api {
+    pub fn new(config: ApiConfig, on_viewed: impl Fn() + Send + Sync + 'static) -> Api {
         Api {
             config: Arc::new(Mutex::new(Arc::new(config))),
             readers: Arc::default(),
-            on_watched: Arc::new(on_watched),
+            on_viewed: Arc::new(on_viewed),
         }
     }
 

@@ -62,7 +62,7 @@ impl<'a> From<&'a HostStatus<'a>> for LatestRow<'a> {
 }
 
 pub(super) fn latest(api: &Api, _: &Parameters<'_>) -> ApiResult {
-    (api.on_watched)();
+    (api.on_viewed)();
     let config = api.config();
     // Before the first check there may be no database, but there are configured hosts.
     let (etag, known) = match api.reader() {

@@ -1,5 +1,5 @@
-//! Writes recorded checks for other programs: CSV, JSON Lines, OpenMetrics. Each check is written as
-//! soon as it is read, so that memory does not grow with their number. The format `sqlite`, the
+//! Writes recorded checks for other programs: CSV, JSON Lines, OpenMetrics. Each check is written
+//! as soon as it is read, so that memory does not grow with their number. The format `sqlite`, the
 //! original's database, is written by the store.
 
 mod openmetrics;

@@ -1,5 +1,5 @@
-//! OpenMetrics 1.0: gauges with the names and labels of `/metrics`, and a sample for each check at its
-//! time. Each metric family must be contiguous, so the checks are read once for each family.
+//! OpenMetrics 1.0: gauges with the names and labels of `/metrics`, and a sample for each check at
+//! its time. Each metric family must be contiguous, so the checks are read once for each family.
 
 use std::io::Write;
 use std::ops::Range;

@@ -35,7 +35,8 @@ pub fn write(
     Ok(done)
 }
 
-/// Numbers have the fewest digits that parse to the same number; the round-trip times are a JSON list.
+/// Numbers have the fewest digits that parse to the same number; the round-trip times are a JSON
+/// list.
 pub fn csv(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
     let [min, avg, max] = check
         .latencies_ms()

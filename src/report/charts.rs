@@ -1,5 +1,5 @@
-//! The drawings of the page, as inline SVG: each host's strip of bars, and a chart of its latency and
-//! losses. They are drawn for paper: what differs in colour differs in shape too.
+//! The drawings of the page, as inline SVG: each host's strip of bars, and a chart of its latency
+//! and losses. They are drawn for paper: what differs in colour differs in shape too.
 
 use std::fmt::Write as _;
 

@@ -1,6 +1,6 @@
-//! The report as CSV (RFC 4180), for a spreadsheet. It is one table, whose first column is the
-//! kind of the record: outages first, then hosts, this machine's own link, gaps, planned outages, and the
-//! raw pings if requested.
+//! The report as CSV (RFC 4180), for a spreadsheet. It is one table, whose first column is the kind
+//! of the record: outages first, then hosts, this machine's own link, gaps, planned outages, and
+//! the raw pings if requested.
 
 use super::figures::{HostFigures, Report};
 use super::raw_pings::replies;

@@ -12,9 +12,9 @@ use crate::store::{Gap, GroupedOutage, missing_ms};
 /// host, but not for a link, which is known to be down without measurements.
 pub(super) fn down_ms(outage: &GroupedOutage, span: &Range<UtcMillis>, gaps: &[Gap]) -> i64 {
     outage
-        .spells
+        .spans
         .iter()
-        .map(|spell| spell.start.max(span.start)..spell.end.min(span.end))
+        .map(|down| down.start.max(span.start)..down.end.min(span.end))
         .filter(|part| part.start < part.end)
         .map(|part| measured_ms(&part, outage.is_of_host(), gaps))
         .sum()
@@ -36,9 +36,9 @@ pub(super) fn any_down_seconds<'o>(
     gaps: &[Gap],
 ) -> i64 {
     let parts_of = |outage: &'o GroupedOutage| {
-        let spells = outage.spells.iter();
-        spells.map(|spell| {
-            let part = spell.start.max(span.start)..spell.end.min(span.end);
+        let spans = outage.spans.iter();
+        spans.map(|down| {
+            let part = down.start.max(span.start)..down.end.min(span.end);
             (part, outage.is_of_host())
         })
     };
@@ -81,8 +81,8 @@ pub(super) fn by_cause<'o>(
 /// Whether a planned outage touches an hour: the losses of such an hour do not count.
 pub(super) fn is_planned_hour(outages: &[&GroupedOutage], hour: Hour) -> bool {
     let span = hour.start()..hour.next().start();
-    let touches = |spell: &Range<UtcMillis>| spell.start < span.end && spell.end > span.start;
+    let touches = |down: &Range<UtcMillis>| down.start < span.end && down.end > span.start;
     outages
         .iter()
-        .any(|outage| outage.event.planned && outage.spells.iter().any(touches))
+        .any(|outage| outage.event.planned && outage.spans.iter().any(touches))
 }

@@ -112,10 +112,7 @@ impl Source<'_> {
         let mut edges: Vec<UtcMillis> = Vec::new();
         for outage in outages {
             inside += self.failed_checks(outage);
-            let times = outage
-                .spells
-                .iter()
-                .flat_map(|spell| [spell.start, spell.end]);
+            let times = outage.spans.iter().flat_map(|down| [down.start, down.end]);
             for at in times.filter(|at| self.span.contains(at)) {
                 edges.extend(self.partly_answered_check(ids, at, interval_ms)?);
             }
@@ -127,12 +124,12 @@ impl Source<'_> {
     /// The failed checks of an outage; a part in proportion where it extends beyond the span.
     fn failed_checks(&self, outage: &GroupedOutage) -> i64 {
         let failed = outage.event.checks_failed.unwrap_or(0).max(0);
-        let whole_ms = |spell: &Range<UtcMillis>| spell.end.0 - spell.start.0;
-        let within_ms = |spell: &Range<UtcMillis>| {
-            (spell.end.min(self.span.end).0 - spell.start.max(self.span.start).0).max(0)
+        let whole_ms = |down: &Range<UtcMillis>| down.end.0 - down.start.0;
+        let within_ms = |down: &Range<UtcMillis>| {
+            (down.end.min(self.span.end).0 - down.start.max(self.span.start).0).max(0)
         };
-        let all: i64 = outage.spells.iter().map(whole_ms).sum();
-        let within: i64 = outage.spells.iter().map(within_ms).sum();
+        let all: i64 = outage.spans.iter().map(whole_ms).sum();
+        let within: i64 = outage.spans.iter().map(within_ms).sum();
         if within >= all {
             return failed;
         }

@@ -28,7 +28,8 @@ impl ReportedHost<'_> {
         self.address.eq_ignore_ascii_case(address)
     }
 
-    /// Whether the text of `--host` names this host: by its name, its address, or its address and version of IP.
+    /// Whether the text of `--host` names this host: by its name, its address, or its address and
+    /// version of IP.
     fn is_named_by(&self, text: &str) -> bool {
         let recorded = self.recorded.as_ref();
         let recorded_name = recorded.map_or("", |host| host.name.as_str());

@@ -15,7 +15,8 @@ const STYLE: &str = include_str!("style.css");
 /// test in tests/report.rs prints the new hash.
 pub const STYLE_HASH: &str = "sha256-esgu6lq83yzMyGaV5eb0HDwJDLAudGQ/HMwdhmumKgI=";
 
-/// The page up to what [`end`] returns. With raw pings, the table of its last section is not closed.
+/// The page up to what [`end`] returns. With raw pings, the table of its last section is not
+/// closed.
 pub(super) fn report(report: &Report) -> String {
     let heading = heading(report);
     let mut out = String::from("<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">");

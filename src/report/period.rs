@@ -1,5 +1,6 @@
 //! The period of a report: a number of days, a month, or the time between two instants. Days and
-//! months are those of the machine's time zone; at a clock change they are an hour shorter or longer.
+//! months are those of the machine's time zone; at a clock change they are an hour shorter or
+//! longer.
 
 use std::ops::Range;
 

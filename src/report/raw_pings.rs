@@ -1,5 +1,5 @@
-//! The raw pings of a span: every check with all its pings, oldest first. They are read in portions,
-//! so that a year takes no more memory than a day.
+//! The raw pings of a span: every check with all its pings, oldest first. They are read in
+//! portions, so that a year takes no more memory than a day.
 
 use std::ops::Range;
 

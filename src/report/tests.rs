@@ -62,13 +62,13 @@ fn grouped_outage(
         host_id: Some(HostId(1)),
     };
     let until = end.unwrap_or(now);
-    let spells = vec![UtcMillis(start)..UtcMillis(until)];
+    let spans = vec![UtcMillis(start)..UtcMillis(until)];
     let causes = vec![event.cause.unwrap_or(Cause::Unknown)];
     GroupedOutage {
         event,
         down_seconds: (until - start) / 1000,
         members: vec![EventId(id)],
-        spells,
+        spans,
         causes,
     }
 }

@@ -1,5 +1,5 @@
-//! Wording that several parts of a report share: times, shares, causes, and what was observed during
-//! an outage.
+//! Wording that several parts of a report share: times, shares, causes, and what was observed
+//! during an outage.
 
 use serde_json::Value;
 

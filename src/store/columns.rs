@@ -20,7 +20,7 @@ pub fn value<T: FromSql>(row: &Row<'_>, index: usize) -> Option<T> {
     row.get(index).unwrap_or(None)
 }
 
-/// The instant of an event's column; `None` where it is none.
+/// The instant in a column of an event; `None` if it is not one.
 pub fn instant_of(text: &str) -> Option<UtcMillis> {
     parse_naive_ms(text)
         .filter(|ms| (0..=LATEST_MS).contains(ms))

@@ -1,4 +1,5 @@
-//! Connections to a database file: what every one of them is set to, and those that only read.
+//! Connections to a database file: the settings of every connection, and connections that only
+//! read.
 
 use std::path::Path;
 
@@ -11,7 +12,7 @@ use super::journal::{self, BUSY_TIMEOUT};
 /// Page cache in KiB: a commit needs a few hundred pages.
 const CACHE_KIB: i64 = 512;
 
-/// Of a reader: there may be several, and they read most pages once.
+/// Smaller for readers: there may be several, and they read most pages once.
 const READER_CACHE_KIB: i64 = 128;
 
 /// A connection that cannot write. An unfinished transaction of a killed writer is rolled back
@@ -35,8 +36,8 @@ pub fn open_to_read(path: &Path) -> rusqlite::Result<Connection> {
             drop(open(OpenFlags::SQLITE_OPEN_READ_WRITE)?);
             open(OpenFlags::SQLITE_OPEN_READ_ONLY)
         }
-        Err(error) if journal::is_misplaced(&error) => {
-            journal::take_log_away(path)?;
+        Err(error) if journal::is_log_impossible(&error) => {
+            journal::replace_log(path)?;
             open(OpenFlags::SQLITE_OPEN_READ_ONLY)
         }
         other => other,
@@ -48,8 +49,8 @@ pub fn prepare(connection: &Connection) -> rusqlite::Result<()> {
     connection.busy_timeout(BUSY_TIMEOUT)?;
     connection.pragma_update(None, "trusted_schema", false)?;
     connection.pragma_update(None, "cache_size", -CACHE_KIB)?;
-    // Otherwise cached statements are planned again for other values: a fifth of the time of an
-    // overview (SQLite 3.54, measured).
+    // Otherwise SQLite plans cached statements again for new values, which takes a fifth of the
+    // time of an overview (SQLite 3.54, measured).
     connection.set_db_config(DbConfig::SQLITE_DBCONFIG_ENABLE_QPSG, true)?;
     connection.set_prepared_statement_cache_capacity(32);
     Ok(())

@@ -1,4 +1,4 @@
-//! Why the store could not do its work.
+//! The error type of the store.
 
 use std::fmt;
 use std::io;
@@ -15,29 +15,24 @@ pub enum StoreError {
         cause: rusqlite::Error,
     },
     File {
-        /// What was being done.
         operation: &'static str,
         path: PathBuf,
         cause: io::Error,
     },
     /// A database of another program.
     Foreign {
-        /// The file.
         path: PathBuf,
     },
     /// Written by a newer version of this program.
     Newer {
-        /// The file.
         path: PathBuf,
         version: i64,
     },
     /// Not a database of the original.
     NotOriginal {
-        /// The file.
         path: PathBuf,
     },
     Exists {
-        /// The file.
         path: PathBuf,
     },
 }
@@ -68,7 +63,7 @@ impl StoreError {
                     Some("the file and its folder must be writable: SQLite keeps its log beside the file".into())
                 }
                 ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase => Some(format!(
-                    "the file is damaged: move it away (a new one is begun) and try sqlite3 {} .recover",
+                    "the file is damaged: move it away (a new one will be created) and try sqlite3 {} .recover",
                     path.display()
                 )),
                 ErrorCode::DiskFull => Some("the disk is full".into()),

@@ -11,16 +11,12 @@ use crate::pure::time::UtcMillis;
 
 /// A row of `outage_events`. Its JSON has these fields, and times in RFC 3339.
 #[derive(Clone, Debug, PartialEq, Serialize)]
-#[expect(
-    missing_docs,
-    reason = "the fields are the columns, which the contract names"
-)]
 pub struct OutageEvent {
     pub id: EventId,
     pub host_name: String,
     pub host_address: String,
     pub event_type: EventKind,
-    /// `None` where another program has written something else than a time.
+    /// `None` where another program has written something that is not a time.
     pub start_time: Option<UtcMillis>,
     /// `None` while it is ongoing.
     pub end_time: Option<UtcMillis>,
@@ -56,7 +52,7 @@ impl OutageEvent {
     }
 }
 
-/// The columns of an event in the order in which [`read_event`] takes them.
+/// The columns of an event in the order in which [`read_event`] reads them.
 pub const COLUMNS: &str = "id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed, \
                                   checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, \
                                   packets_lost, host_id, cause, facts, path, planned, answered_since";
@@ -71,7 +67,7 @@ pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
     };
     let instant = |index| word(index).and_then(instant_of);
     let start_time = instant(4);
-    // An end that cannot be read is an end all the same.
+    // Even an unreadable end means that the event is over.
     let end_time = match row.get_ref(5)? {
         ValueRef::Null => None,
         _ => instant(5).or(start_time).or(Some(UtcMillis(0))),
@@ -100,8 +96,8 @@ pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
     })
 }
 
-/// A text that is JSON as what it says; `null` where it is none, which only plain SQL can bring
-/// about.
+/// Serialises a text that contains JSON as that JSON, and as `null` if it is not valid, which only
+/// plain SQL can cause.
 fn as_json<S: serde::Serializer>(text: &Option<String>, serializer: S) -> Result<S::Ok, S::Error> {
     let value: Option<serde_json::Value> = text
         .as_deref()

@@ -1,4 +1,4 @@
-//! A database file: its name as SQLite takes it, its identity, and which program wrote it.
+//! A database file: its name as SQLite reads it, its identity, and which program wrote it.
 
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
@@ -11,7 +11,7 @@ use rusqlite::types::{ToSqlOutput, ValueRef};
 use super::original::tables::has_table;
 use super::schema;
 
-/// A path that SQLite always takes for a file, also `file:x` and `:memory:`.
+/// A path that SQLite always reads as the name of a file, even `file:x` and `:memory:`.
 pub fn literal(path: &Path) -> PathBuf {
     if path.is_absolute() || path.as_os_str().is_empty() {
         path.to_path_buf()

@@ -1,4 +1,5 @@
-//! Opens a file for writing: begins it, upgrades its schema or converts one of the original's.
+//! Opens a database file for writing: creates it, upgrades its schema, or converts a file of the
+//! original.
 
 use std::path::Path;
 
@@ -34,8 +35,8 @@ pub fn open_to_write(
         Ok((connection, file_kind))
     };
     let opened = match open() {
-        Err(error) if journal::is_misplaced(&error) => {
-            journal::take_log_away(path).and_then(|()| open())
+        Err(error) if journal::is_log_impossible(&error) => {
+            journal::replace_log(path).and_then(|()| open())
         }
         other => other,
     };
@@ -53,7 +54,7 @@ pub fn open_to_write(
             None
         }
         FileKind::Empty => {
-            begin_file(&mut connection).map_err(failed("beginning database"))?;
+            create_file(&mut connection).map_err(failed("creating database"))?;
             None
         }
         FileKind::Original => take_over(&mut connection, path, progress)?,
@@ -83,7 +84,7 @@ fn enable_vacuum(connection: &Connection, path: &Path) {
     }
 }
 
-fn begin_file(connection: &mut Connection) -> rusqlite::Result<()> {
+fn create_file(connection: &mut Connection) -> rusqlite::Result<()> {
     connection.pragma_update(None, "auto_vacuum", "incremental")?;
     upgrade(connection)
 }

@@ -1,4 +1,4 @@
-//! The rows of hosts and checks, as everything that writes them does.
+//! Rows of hosts and checks, for the code that records and the code that imports.
 
 use std::ops::RangeInclusive;
 
@@ -8,7 +8,7 @@ use super::columns::read_thresholds;
 use crate::pure::address::IpVersion;
 use crate::pure::model::{HostId, Thresholds};
 
-/// Pings of a check, also of imported ones and those of other programs.
+/// Valid numbers of pings in a check that was imported or written by another program.
 pub const PING_COUNTS: RangeInclusive<i64> = 0..=1_000_000;
 
 /// Inserts a new host, and updates the name of a known one.
@@ -102,11 +102,11 @@ pub fn insert_row(
         .map(|written| written == 1)
 }
 
-/// The next millisecond after one that is taken. So many are taken only if the file accepts no
-/// rows.
+/// The millisecond after `taken`, which another check has. An error if all since `first` are taken:
+/// then the file accepts no rows at all.
 pub fn next_millisecond(first: i64, taken: i64) -> rusqlite::Result<i64> {
-    const MOST: i64 = 10_000;
-    if taken - first < MOST {
+    const MAX_TAKEN: i64 = 10_000;
+    if taken - first < MAX_TAKEN {
         Ok(taken + 1)
     } else {
         Err(rusqlite::Error::StatementChangedRows(0))

@@ -1,5 +1,5 @@
-//! The tables, as an append-only list of migrations. A file says by `application_id` whose it is
-//! and by `user_version` how many of these it has seen.
+//! The tables, as an append-only list of migrations. `application_id` identifies a file of this
+//! program, and `user_version` is the number of migrations that it has.
 //!
 //! Times are Unix milliseconds, latencies microseconds. No feature of SQLite younger than 3.22 may
 //! be used in what is stored here (no `strict`, no `returning`): the files are for the plain
@@ -7,11 +7,11 @@
 
 use rusqlite::Connection;
 
-/// "ACLg": what file(1) and we know our files by.
+/// "ACLg": file(1) and this program recognise our files by it.
 pub const APPLICATION_ID: i64 = 0x4143_4c67;
 
-/// "ACLx": a file in the original's schema that this program has exported. The original does not
-/// look at it; export.rs says what it means.
+/// "ACLx": a file in the original's schema that this program has exported. The original ignores
+/// it; original/text.rs explains what differs.
 pub const EXPORT_ID: i64 = 0x4143_4c78;
 
 /// How many migrations there are.
@@ -30,7 +30,7 @@ pub fn migrate(connection: &Connection, version: i64) -> rusqlite::Result<()> {
 }
 
 const MIGRATIONS: &[&str] = &["
--- What was ever monitored. Address and family (0 any, 4, 6) are the identity, the name is the newest.
+-- Every host that was ever monitored. Address and family (0 any, 4, 6) identify it; name is its newest name.
 create table host(
     id      integer primary key,
     address text not null,
@@ -39,7 +39,7 @@ create table host(
     unique(address, family)
 );
 
--- One row a check. rtts: a varint a ping, 0 lost, else its time less min_us plus 1; null where only the sums are known.
+-- One row per check. rtts: a varint per ping, 0 if it was lost, else its time - min_us + 1; null where only the sums are known.
 -- Clustered on host and time, since that is how it is read.
 create table check_result(
     host_id    integer not null,
@@ -53,7 +53,7 @@ create table check_result(
     primary key(host_id, checked_at)
 ) without rowid;
 
--- What is rare: written only when there is something to tell.
+-- Rare details of a check. There is a row only if one of them is not zero or null.
 create table check_note(
     host_id    integer not null,
     checked_at integer not null,
@@ -64,7 +64,7 @@ create table check_note(
     primary key(host_id, checked_at)
 ) without rowid;
 
--- Checks that could not be made, through no fault of the host.
+-- Checks that could not be made, for a reason on this machine.
 create table not_measured_check(
     host_id    integer not null,
     checked_at integer not null,
@@ -72,10 +72,11 @@ create table not_measured_check(
     primary key(host_id, checked_at)
 ) without rowid;
 
--- One row a host and hour (hours since 1970), made from the hour's checks once the hour is over. none to full count
+-- One row per host and hour (hours since 1970), made from the hour's checks once the hour is over. none to full count
 -- checks by their success rate: none answered, up to 20, 40, 60 %, below 80, 95, 100 %, all answered; below 80 is down,
--- below 95 degraded. Success rates are in thousandths of a percent. sum_us is over the replies; avg_sum_us over the means of the checks that have one, latency_checks their
--- number. histogram: of the replies' times, as stats.rs writes it.
+-- below 95 degraded. Success rates are in thousandths of a percent. sum_us adds the round-trip times of all replies,
+-- avg_sum_us the means of the checks that have one, and latency_checks is the number of these checks. histogram: of the
+-- round-trip times, as encoded by stats.rs.
 create table rollup(
     host_id        integer not null,
     hour           integer not null,
@@ -102,16 +103,17 @@ create table rollup(
     primary key(host_id, hour)
 ) without rowid;
 
--- Hours whose roll-up is missing or no longer right. Until it is made, the hour is read from its checks.
+-- Hours whose roll-up is missing or outdated. Until it is made again, the hour is read from its checks.
 create table stale_rollup(
     host_id integer not null,
     hour    integer not null,
     primary key(host_id, hour)
 ) without rowid;
 
--- One row a host and day (days since 1970, UTC), made from its roll-ups once the day is over: counts are those of its hours
--- (which hour, then its counts, as sums.rs writes them), total the sums of the day, latencies what the replies of each
--- hour took: in the order in which SQLite reads the rest of a row only where it is asked for. Nothing is lost with these rows: they only save reading 24.
+-- One row per host and day (days since 1970, UTC), made from its roll-ups once the day is over. counts: each hour with its
+-- counts, as encoded by sums.rs; total: the sums of the day; latencies: those of each hour. The columns are in this order
+-- because SQLite reads a row only up to the last column that a query needs. Such a row saves reading 24 roll-ups, and can
+-- always be made from them.
 create table rollup_day(
     host_id   integer not null,
     day       integer not null,
@@ -121,7 +123,7 @@ create table rollup_day(
     primary key(host_id, day)
 ) without rowid;
 
--- Days whose packed row is missing.
+-- Days whose row in rollup_day is missing.
 create table stale_rollup_day(
     host_id integer not null,
     day     integer not null,
@@ -132,7 +134,7 @@ create table stale_rollup_day(
 create table pruning(pruned_before integer not null);
 insert into pruning values(0);
 
--- The ledger of daemons: between alive_at of one and started_at of the next nothing was measured.
+-- The runs of the monitor: between alive_at of one and started_at of the next nothing was measured.
 create table monitor_run(
     id         integer primary key,
     started_at integer not null,
@@ -141,8 +143,8 @@ create table monitor_run(
     version    text not null
 );
 
--- Outages, with the original's columns first. One that goes on has no end_time. earliest_start is the last check with a
--- reply before it; packets_ count the pings of its checks. host_id is null where only the address is known.
+-- Outages, with the original's columns first. An ongoing one has no end_time. earliest_start is the last check with a
+-- reply before it; packets_sent and packets_lost count the pings of its checks. host_id is null where only the address is known.
 create table outage_events(
     id                    integer primary key,
     host_name             text not null,
@@ -164,7 +166,7 @@ create index outage_events_by_host on outage_events(host_address, start_time des
 create index outage_events_by_time on outage_events(start_time desc);
 create index outage_events_open on outage_events(start_time) where end_time is null;
 
--- The original's relation.
+-- The original's table, as a view.
 create view ping_results as
 select (c.host_id << 43) | c.checked_at as id,
        h.name as host_name,
@@ -229,14 +231,14 @@ create trigger ping_results_delete instead of delete on ping_results begin
      where not exists (select 1 from stale_rollup where host_id = old.id >> 43 and hour = (old.id & 8796093022207) / 3600000);
 end;
 ", "
--- By what a host's checks are judged, newest: success rates in thousandths of a percent. ping_spacing_ms: from one ping of
--- a check to the next.
+-- The thresholds that a host's newest checks are judged by: success rates in thousandths of a percent. ping_spacing_ms:
+-- between two pings of a check.
 alter table host add column up_rate integer not null default 95000;
 alter table host add column degraded_rate integer not null default 80000;
 alter table host add column latency_limit_us integer;
 alter table host add column ping_spacing_ms integer;
 
--- How far apart a host's checks were, from when on: for so long each of them stands.
+-- The interval between a host's checks since an instant: each check represents that much time.
 create table host_interval(
     host_id     integer not null,
     since       integer not null,
@@ -244,29 +246,29 @@ create table host_interval(
     primary key(host_id, since)
 ) without rowid;
 
--- When somebody last looked at the newest results through another process.
+-- When a user last viewed the newest results through another process.
 create table watcher(looked_at integer not null);
 insert into watcher values(0);
 
--- Checks that were down and degraded as they were judged when the roll-up was made; null in older ones, where the classes
--- tell.
+-- The numbers of checks that were judged down and degraded when the roll-up was made; null in older roll-ups, where they
+-- follow from none to full.
 alter table rollup add column down integer;
 alter table rollup add column degraded integer;
--- The packed form has changed: the days are made again from their hours.
+-- The encoding of days has changed: they are made again from their hours.
 insert into stale_rollup_day(host_id, day)
 select distinct host_id, day from rollup_day r
  where not exists (select 1 from stale_rollup_day s where s.host_id = r.host_id and s.day = r.day);
 delete from rollup_day;
 
--- cause and facts: whose fault it was, and the JSON of what that rests on; path: the JSON of how far packets got. planned:
--- told apart and not counted. answered_since: the first reply of a host that is not yet counted as back.
+-- facts: the JSON of the evidence for the cause. path: the JSON of how far packets got. planned: 1 excludes the event from
+-- the totals. answered_since: the first reply of a host that does not count as up yet.
 alter table outage_events add column cause text;
 alter table outage_events add column facts text;
 alter table outage_events add column path text;
 alter table outage_events add column planned integer not null default 0;
 alter table outage_events add column answered_since text;
 
--- What single pings said of a host that is silent, but not for long enough to be out: the last reply, and lost pings since.
+-- The probes to a silent host that has no outage yet: the last reply, and the number of lost probes since.
 create table doubt(
     host_id    integer primary key,
     noted_at   integer not null,
@@ -274,7 +276,7 @@ create table doubt(
     lost       integer not null
 );
 
--- Times in which a daemon that was not stopped measured nothing: kind asleep, held_up, or clock where it was set forward.
+-- Times in which a running monitor could not measure. kind: asleep, held_up, or clock where the clock was set forward.
 create table interruption(
     id         integer primary key,
     started_at integer not null,
@@ -283,7 +285,7 @@ create table interruption(
 );
 create index interruption_by_end on interruption(ended_at);
 
--- When the wall clock was set, by the new time, and by how much. moved: how many checks were dated anew.
+-- Changes of the wall clock. at: the time after the change. moved: the number of checks whose times were corrected.
 create table clock_step(
     id      integer primary key,
     at      integer not null,
@@ -291,9 +293,9 @@ create table clock_step(
     moved   integer not null
 );
 
--- What is to be told, until somebody has heard it. kind: down, up, degraded, incident. facts: the JSON of a check that was
--- degraded; of events is told what is on record of them by then. An id is never used again, so that nobody takes one
--- notice for another.
+-- Notices, each of which waits until its alert succeeds. kind: down, up, degraded, incident. facts: the JSON of a degraded
+-- check; events are described as they are recorded when the alert is sent. told_at: when it was sent. An id is never used
+-- again, so that no notice is mistaken for another.
 create table notice(
     id      integer primary key autoincrement,
     made_at integer not null,
@@ -303,7 +305,7 @@ create table notice(
     told_at integer
 );
 create index notice_waiting on notice(id) where told_at is null;
--- The events that a notice is about: several of an incident.
+-- The events that a notice is about: several for an incident.
 create table notice_event(
     event_id  integer not null,
     notice_id integer not null,
@@ -313,7 +315,7 @@ create index notice_event_by_notice on notice_event(notice_id);
 create trigger notice_gone after delete on notice begin
     delete from notice_event where notice_id = old.id;
 end;
--- The next event may get its id.
+-- A later event may get the same id.
 create trigger outage_event_gone after delete on outage_events begin
     delete from notice_event where event_id = old.id;
 end;

@@ -1,4 +1,5 @@
-//! `backup`: whole, beside whoever writes, never over anything.
+//! The command `backup`: the copy is complete even while another program writes, and never
+//! overwrites a file.
 
 use super::*;
 

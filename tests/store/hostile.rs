@@ -4,7 +4,8 @@
 use super::*;
 use std::fmt::Write as _;
 
-/// The commands that open the database end well or say that they cannot, with the file's exit code.
+/// The commands that open the database succeed, or report that they cannot, with the exit code for
+/// a file error.
 fn expect_no_crash(folder: &Path, what: &str) {
     for arguments in [
         &["status"][..],
@@ -27,7 +28,7 @@ fn expect_no_crash(folder: &Path, what: &str) {
     }
 }
 
-/// The monitor begins and goes on, or says that it cannot.
+/// The monitor starts and keeps running, or reports that it cannot.
 fn expect_monitor_survives(folder: &TempDir, what: &str) {
     let mut monitor = Monitor::start(folder);
     let deadline = Instant::now() + Duration::from_secs(20);
@@ -146,7 +147,7 @@ fn files_of_other_programs_are_rejected_with_the_reason_and_unchanged() {
         assert_eq!(
             fs::read_dir(folder.path()).expect("a folder").count(),
             2,
-            "nothing is left beside it"
+            "no other file is left in its folder"
         );
     }
 }
@@ -262,14 +263,14 @@ fn opening_waits_for_a_reader_that_blocks_the_write_ahead_log() {
     let path = folder.path().join(FILE);
     sample(&path);
     let other = other_program(&path);
-    // As a copy has it, and a file that was just begun or taken over.
+    // As in a copy, and in a file that was just created or converted.
     other
         .execute_batch("pragma journal_mode = delete; begin; select count(*) from host")
         .expect("a lock");
     std::thread::scope(|scope| {
         let opening = scope.spawn(|| drop(open(&path)));
         std::thread::sleep(Duration::from_millis(700));
-        assert!(!opening.is_finished(), "it could not be open yet");
+        assert!(!opening.is_finished(), "it cannot have been opened yet");
         other
             .execute_batch("commit")
             .expect("the lock is given back");
@@ -346,7 +347,7 @@ fn a_file_with_random_bytes_changed_causes_no_crash() {
         let mut bytes = whole.clone();
         for _ in 0..[1, 10, 200, 3000][round % 4] {
             let at = next(bytes.len());
-            // The first page holds the schema, where a change does most.
+            // The first page contains the schema, where a change has the greatest effect.
             let at = if next(4) == 0 { 100 + next(3900) } else { at };
             bytes[at] = u8::try_from(next(256)).expect("a byte");
         }
@@ -362,42 +363,42 @@ fn a_file_with_random_bytes_changed_causes_no_crash() {
 
 #[test]
 fn values_of_the_wrong_type_cause_no_crash() {
-    let most = i64::MAX;
-    let least = i64::MIN;
+    let max = i64::MAX;
+    let min = i64::MIN;
     let bad_blob = "x'ffffffffffffffffffff'";
     let statements = [
-        format!("update check_result set sent = {most}, received = {most}"),
-        format!("update check_result set sent = {most}, received = {least}, min_us = {most}, avg_us = {least}, max_us = -1"),
+        format!("update check_result set sent = {max}, received = {max}"),
+        format!("update check_result set sent = {max}, received = {min}, min_us = {max}, avg_us = {min}, max_us = -1"),
         "update check_result set sent = 'many', received = x'00', min_us = 'a', avg_us = 1.5, max_us = 'c', rtts = 'text'".into(),
         format!("update check_result set rtts = {bad_blob}, min_us = 4294967295"),
         "update check_result set rtts = zeroblob(300000)".into(),
-        format!("insert into check_result values(1, {most}, 1, 1, 1, 1, 1, null)"),
+        format!("insert into check_result values(1, {max}, 1, 1, 1, 1, 1, null)"),
         format!(
-            "insert into check_result values(1, {least}, 1, 1, 1, 1, 1, null); delete from check_result where checked_at >= 0"
+            "insert into check_result values(1, {min}, 1, 1, 1, 1, 1, null); delete from check_result where checked_at >= 0"
         ),
         "insert into check_result values(1, 'soon', 1, 1, 1, 1, 1, null)".into(),
         "insert into check_result values(1, 1e300, 1, 1, 1, 1, 1, null)".into(),
         format!(
-            "insert into not_measured_check values(1, {least}, x'ff'); insert into not_measured_check values(2, {most}, 'x')"
+            "insert into not_measured_check values(1, {min}, x'ff'); insert into not_measured_check values(2, {max}, 'x')"
         ),
         "update host set name = cast(x'ff00fe' as text), address = cast(x'c0' as text) where id = 1".into(),
         "update host set name = x'ff00fe' where id = 1".into(),
         "update host set family = 'six'".into(),
-        format!("update monitor_run set alive_at = {least}; insert into monitor_run values(null, 1, {least}, null, 'x')"),
-        format!("insert into monitor_run values(null, {most}, {most}, null, 'x')"),
+        format!("update monitor_run set alive_at = {min}; insert into monitor_run values(null, 1, {min}, null, 'x')"),
+        format!("insert into monitor_run values(null, {max}, {max}, null, 'x')"),
         "insert into monitor_run values(null, 'x', 'x', null, 'x')".into(),
-        format!("insert into stale_rollup values({most}, {most}); insert into stale_rollup values({least}, {least})"),
+        format!("insert into stale_rollup values({max}, {max}); insert into stale_rollup values({min}, {min})"),
         "insert into stale_rollup values('x', 1.5); insert into stale_rollup values(x'', 'x')".into(),
         format!(
-            "insert into rollup select 77, {least}, {most}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {bad_blob}, {most}, {least}"
+            "insert into rollup select 77, {min}, {max}, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, {bad_blob}, {max}, {min}"
         ),
-        format!("update pruning set pruned_before = {most}; insert into stale_rollup select host_id, hour from rollup"),
+        format!("update pruning set pruned_before = {max}; insert into stale_rollup select host_id, hour from rollup"),
         format!(
-            "insert into rollup_day values(1, {most}, x'ff', x'ff', x'ff'), (1, {least}, x'', x'', x''), (1, 20000, 1, 2, 3)"
+            "insert into rollup_day values(1, {max}, x'ff', x'ff', x'ff'), (1, {min}, x'', x'', x''), (1, 20000, 1, 2, 3)"
         ),
-        format!("insert into stale_rollup_day values({least}, {least}), ({most}, {most}), (1, 'x'), ('x', 2.5)"),
+        format!("insert into stale_rollup_day values({min}, {min}), ({max}, {max}), (1, 'x'), ('x', 2.5)"),
         "delete from pruning; insert into pruning values('x'); insert into pruning values(null)".into(),
-        format!("update outage_events set start_time = 'ä', end_time = null, duration_seconds = {most}"),
+        format!("update outage_events set start_time = 'ä', end_time = null, duration_seconds = {max}"),
         "update outage_events set start_time = cast(x'ff' as text), host_name = x'ff', notes = x'ff', checks_failed = 'x'".into(),
     ];
     for statement in statements {

@@ -233,7 +233,7 @@ impl Monitor {
         fs::read_to_string(&self.log).expect("the log file")
     }
 
-    /// Ends it with SIGTERM; says the exit code.
+    /// Ends it with SIGTERM and returns the exit code.
     fn stop(&mut self) -> Option<i32> {
         let sent = Command::new("kill")
             .arg(self.child.id().to_string())
@@ -257,7 +257,8 @@ impl Drop for Monitor {
     }
 }
 
-/// Whether the file is whole. The shell says it: the SQLite that is compiled in cannot.
+/// Whether the file is intact, by the shell's `pragma integrity_check`: the compiled-in SQLite
+/// cannot check it.
 fn expect_whole(path: &Path) {
     if has_shell("expect_whole") {
         assert_eq!(
@@ -270,8 +271,8 @@ fn expect_whole(path: &Path) {
 }
 
 /// Runs something where a file system of so many KiB is mounted on the folder `small` of a test's
-/// folder. Programs and threads that it starts see it, nobody else does. `false` when that cannot
-/// be had here, which is said.
+/// folder. Only programs and threads that it starts see it. `false`, with a message, when that is
+/// impossible here.
 fn with_small_disk(test: &str, kib: u32, then: impl FnOnce(&TempDir, &Path) + Send) -> bool {
     std::thread::scope(|scope| {
         let inside = scope.spawn(|| {

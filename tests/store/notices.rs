@@ -1,4 +1,4 @@
-//! What is spooled to be told, and what is not.
+//! Which notices are written.
 
 use ace_connection_logger::pure::model::{AlertKind, Thresholds};
 use ace_connection_logger::store::{Notice, NoticeResult, Reader, Record, RunState};
@@ -7,11 +7,11 @@ use super::*;
 
 const MINUTE: i64 = 60_000;
 const ALL: [AlertKind; 4] = AlertKind::ALL;
-/// Kind, tries, whether it was told, and the events it is about.
+/// Kind, tries, whether it was sent, and its events.
 const NOTICES: &str = "select kind, tries, told_at is not null,
     (select group_concat(event_id) from (select event_id from notice_event where notice_id = n.id order by event_id)) from notice n order by id";
 
-fn open_telling(path: &Path, kinds: &[AlertKind]) -> Database {
+fn open_with_alerts(path: &Path, kinds: &[AlertKind]) -> Database {
     let mut database = open(path);
     database.set_alerts(kinds.iter().copied().collect());
     database
@@ -37,14 +37,14 @@ fn write_each(database: &mut Database, checks: &[CheckResult]) {
     }
 }
 
-fn settle(database: &mut Database, id: i64, sent_at: Option<i64>) {
-    let fate = Record::Notice(NoticeResult {
+fn record_result(database: &mut Database, id: i64, sent_at: Option<i64>) {
+    let result = Record::Notice(NoticeResult {
         id,
         sent_at: sent_at.map(UtcMillis),
     });
     database
         .write_records(
-            &[fate],
+            &[result],
             &Default::default(),
             UtcMillis(sent_at.unwrap_or(0)),
             RunState::Running,
@@ -71,7 +71,7 @@ fn an_outage_has_notices_of_its_start_and_end_as_far_as_they_are_configured() {
     for (kinds, expected) in expected {
         let folder = TempDir::new();
         let path = folder.path().join(FILE);
-        let mut database = open_telling(&path, kinds);
+        let mut database = open_with_alerts(&path, kinds);
         let one = host("one", "192.0.2.1");
         write_each(
             &mut database,
@@ -84,7 +84,7 @@ fn an_outage_has_notices_of_its_start_and_end_as_far_as_they_are_configured() {
         );
         assert_eq!(rows(&path, NOTICES), expected, "{kinds:?}");
         assert_eq!(database.take_new_notices(), !expected.is_empty());
-        assert!(!database.take_new_notices(), "it is news once");
+        assert!(!database.take_new_notices(), "a notice is new only once");
     }
 }
 
@@ -92,7 +92,7 @@ fn an_outage_has_notices_of_its_start_and_end_as_far_as_they_are_configured() {
 fn a_failed_commit_writes_no_notice_and_its_retry_writes_one() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let mut database = open_telling(&path, &ALL);
+    let mut database = open_with_alerts(&path, &ALL);
     let one = host("one", "192.0.2.1");
     write_each(&mut database, &[second(&one, 1, "r")]);
     other_program(&path)
@@ -116,7 +116,7 @@ fn a_failed_commit_writes_no_notice_and_its_retry_writes_one() {
 fn hosts_that_fail_together_have_one_notice_of_the_start_and_one_of_the_end() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let mut database = open_telling(&path, &ALL);
+    let mut database = open_with_alerts(&path, &ALL);
     let hosts: Vec<Arc<Host>> = (1..=5)
         .map(|n| host(&format!("host {n}"), &format!("192.0.2.{n}")))
         .collect();
@@ -129,7 +129,7 @@ fn hosts_that_fail_together_have_one_notice_of_the_start_and_one_of_the_end() {
     );
     write_each(&mut database, &[second(&hosts[0], 60, "s")]);
     assert_eq!(rows(&path, NOTICES), ["down|0|0|1"]);
-    // The one that waits is told with the other.
+    // The waiting notice is replaced by one for both hosts.
     write_each(&mut database, &[second(&hosts[1], 61, "s")]);
     assert_eq!(rows(&path, NOTICES), ["incident|0|0|1,2"]);
     let incident = next(&path).expect("it waits");
@@ -138,7 +138,7 @@ fn hosts_that_fail_together_have_one_notice_of_the_start_and_one_of_the_end() {
         (2, 2),
         "an id is never used again"
     );
-    settle(&mut database, incident.id, Some(70_000));
+    record_result(&mut database, incident.id, Some(70_000));
     // Two more in one transaction, and one after the other.
     write(
         &mut database,
@@ -146,7 +146,7 @@ fn hosts_that_fail_together_have_one_notice_of_the_start_and_one_of_the_end() {
         63_000,
     );
     assert_eq!(rows(&path, NOTICES), ["incident|1|1|1,2,3,4"]);
-    // All but one are back: it goes on.
+    // All but one are up again: the incident continues.
     write_each(
         &mut database,
         &hosts[..3]
@@ -170,7 +170,7 @@ fn hosts_that_fail_together_have_one_notice_of_the_start_and_one_of_the_end() {
             "up|0|0|1,2,3,4"
         ]
     );
-    // Whoever notices only now is told by itself: the end of the others is told already.
+    // A host that fails only now has its own notices: the others have ended already.
     write_each(
         &mut database,
         &[second(&hosts[4], 130, "s"), second(&hosts[4], 131, "r")],
@@ -182,7 +182,7 @@ fn hosts_that_fail_together_have_one_notice_of_the_start_and_one_of_the_end() {
 fn all_hosts_that_fail_or_recover_in_one_transaction_are_one_incident() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let mut database = open_telling(&path, &ALL);
+    let mut database = open_with_alerts(&path, &ALL);
     let hosts: Vec<Arc<Host>> = (0..300)
         .map(|n| {
             host(
@@ -219,7 +219,7 @@ fn all_hosts_that_fail_or_recover_in_one_transaction_are_one_incident() {
 fn without_incidents_each_host_has_its_own_notice() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let mut database = open_telling(&path, &[AlertKind::Down, AlertKind::Up]);
+    let mut database = open_with_alerts(&path, &[AlertKind::Down, AlertKind::Up]);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
     for (at, pings) in [(1, "r"), (2, "s"), (3, "r")] {
         write(
@@ -238,7 +238,7 @@ fn without_incidents_each_host_has_its_own_notice() {
 fn a_degraded_host_has_one_notice_and_none_during_its_recovery() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let mut database = open_telling(&path, &[AlertKind::Degraded]);
+    let mut database = open_with_alerts(&path, &[AlertKind::Degraded]);
     let one = host("one", "192.0.2.1");
     let kinds = |database: &mut Database, at: i64, pings: &str| {
         write_each(database, &[second(&one, at, pings)]);
@@ -247,12 +247,12 @@ fn a_degraded_host_has_one_notice_and_none_during_its_recovery() {
             "select kind, substr(facts, instr(facts, 'received') + 10, 1) from notice",
         )
     };
-    for (at, pings, told) in [
+    for (at, pings, notices) in [
         (1, "rrrrs", 0),
         (2, "rrrrr", 0),
         (3, "rrrrs", 1),
         (4, "rrrrs", 1),
-        // Worse, but it answers: it is known already.
+        // Worse, but still degraded: there is a notice already.
         (5, "rssss", 1),
         (6, "sssss", 1),
         (7, "rrrss", 1),
@@ -260,13 +260,17 @@ fn a_degraded_host_has_one_notice_and_none_during_its_recovery() {
         (9, "rrrrr", 1),
         (10, "rssss", 2),
     ] {
-        assert_eq!(kinds(&mut database, at, pings).len(), told, "second {at}");
+        assert_eq!(
+            kinds(&mut database, at, pings).len(),
+            notices,
+            "second {at}"
+        );
     }
     assert_eq!(
         kinds(&mut database, 11, "rrrrr"),
         ["degraded|4", "degraded|1"]
     );
-    // Slower than it may be is degraded too.
+    // A check above the latency limit is degraded too.
     let thresholds = Thresholds {
         latency_limit_us: Some(900),
         ..Thresholds::default()
@@ -299,7 +303,7 @@ fn a_degraded_host_has_one_notice_and_none_during_its_recovery() {
 fn notices_are_read_in_order_count_attempts_and_are_deleted_a_month_after_sending() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let mut database = open_telling(&path, &ALL);
+    let mut database = open_with_alerts(&path, &ALL);
     let one = host("one", "192.0.2.1");
     write_each(
         &mut database,
@@ -314,24 +318,24 @@ fn notices_are_read_in_order_count_attempts_and_are_deleted_a_month_after_sendin
         (down.kind, down.tries, down.events[0].end_time.is_some()),
         (AlertKind::Down, 0, true)
     );
-    settle(&mut database, down.id, None);
-    settle(&mut database, down.id, None);
+    record_result(&mut database, down.id, None);
+    record_result(&mut database, down.id, None);
     assert_eq!(
         next(&path).map(|notice| (notice.id, notice.tries)),
         Some((down.id, 2))
     );
-    settle(&mut database, down.id, Some(MINUTE));
+    record_result(&mut database, down.id, Some(MINUTE));
     let up = next(&path).expect("it waits");
     assert_eq!(up.kind, AlertKind::Up);
-    let told = |since| {
+    let sent = |since| {
         Reader::open(&path)
             .expect("it opens")
             .expect("it is there")
             .notices_sent_since(UtcMillis(since))
     };
-    assert_eq!(told(0).expect("it is read"), [UtcMillis(MINUTE)]);
-    assert!(told(MINUTE).expect("it is read").is_empty());
-    settle(&mut database, up.id, Some(31 * 24 * HOUR));
+    assert_eq!(sent(0).expect("it is read"), [UtcMillis(MINUTE)]);
+    assert!(sent(MINUTE).expect("it is read").is_empty());
+    record_result(&mut database, up.id, Some(31 * 24 * HOUR));
     assert_eq!(rows(&path, NOTICES), ["up|1|1|1"]);
     assert_eq!(number(&path, "select count(*) from notice_event"), 1);
     assert!(next(&path).is_none());
@@ -341,7 +345,7 @@ fn notices_are_read_in_order_count_attempts_and_are_deleted_a_month_after_sendin
 fn too_many_unsent_notices_are_dropped_the_oldest_first() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let mut database = open_telling(&path, &ALL);
+    let mut database = open_with_alerts(&path, &ALL);
     let fill = "with recursive n(i) as (select 1 union all select i + 1 from n where i < 10000)
                 insert into notice(made_at, kind) select i, 'degraded' from n";
     other_program(&path).execute(fill, []).expect("SQL");
@@ -357,7 +361,7 @@ fn too_many_unsent_notices_are_dropped_the_oldest_first() {
 fn a_new_event_with_the_id_of_a_deleted_one_inherits_no_notice() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let mut database = open_telling(&path, &ALL);
+    let mut database = open_with_alerts(&path, &ALL);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
     for (at, pings) in [(1, "r"), (2, "s")] {
         write(

@@ -1,4 +1,4 @@
-//! Files of the Python original: taken over in place, or imported.
+//! Files of the Python original: converted in place, or imported.
 
 use super::*;
 
@@ -107,12 +107,16 @@ fn a_file_of_either_version_is_converted_once_in_order_with_a_copy() {
         }
         drop(connection);
         let dump = rows(&path, "select * from ping_results");
-        let taken = expect_success(in_zone(
+        let converted = expect_success(in_zone(
             folder.path(),
             "Europe/Berlin",
             &["status", "--json"],
         ));
-        assert!(taken.stderr.contains("5 checks and"), "{}", taken.stderr);
+        assert!(
+            converted.stderr.contains("5 checks and"),
+            "{}",
+            converted.stderr
+        );
         assert_eq!(
             rows(&path, CHECKS),
             [
@@ -132,7 +136,7 @@ fn a_file_of_either_version_is_converted_once_in_order_with_a_copy() {
             false => &[],
         };
         assert_eq!(rows(&path, events), expected);
-        let status: serde_json::Value = serde_json::from_str(&taken.stdout).expect("JSON");
+        let status: serde_json::Value = serde_json::from_str(&converted.stdout).expect("JSON");
         assert_eq!(status[0]["outage"].is_object(), has_events);
         assert_eq!(
             number(
@@ -277,20 +281,20 @@ fn unreadable_rows_are_counted_and_reported_and_the_others_are_imported() {
         ),
     ];
     begin(&path, &statements.concat());
-    let taken = expect_success(in_zone(folder.path(), "UTC", &["status"]));
+    let converted = expect_success(in_zone(folder.path(), "UTC", &["status"]));
     assert!(
-        taken
+        converted
             .stderr
             .contains("4 checks and 1 outage event taken over, 10 rows could not be read"),
         "{}",
-        taken.stderr
+        converted.stderr
     );
     assert!(
-        taken
+        converted
             .stderr
             .contains("check id 1, timestamp \"not a time\""),
         "{}",
-        taken.stderr
+        converted.stderr
     );
     assert_eq!(
         rows(
@@ -312,8 +316,12 @@ fn a_hundred_thousand_rows_are_converted_within_seconds() {
     configure(&folder, FILE, &["192.0.2.1"]);
     let path = folder.path().join(FILE);
     begin(&path, &many(100_000));
-    let taken = expect_success(program(folder.path(), &["status"]));
-    assert!(taken.took < Duration::from_secs(15), "{:?}", taken.took);
+    let converted = expect_success(program(folder.path(), &["status"]));
+    assert!(
+        converted.took < Duration::from_secs(15),
+        "{:?}",
+        converted.took
+    );
     assert_eq!(number(&path, "select count(*) from ping_results"), 100_000);
     assert_eq!(
         number(
@@ -376,7 +384,7 @@ fn an_original_that_writes_during_the_conversion_loses_no_row() {
             let insert = row(&format!("'w', 'w', '{at}', 1, 0, 100.0, 1, 1, 1"));
             let began = Instant::now();
             written += i32::from(original.execute_batch(&insert).is_ok());
-            // It holds the file half of the time: more would be a program that lets nobody else in.
+            // It holds the file half of the time: more would be a program that blocks all others.
             std::thread::sleep(began.elapsed());
         }
         expect_success(taking_over.join().expect("it ends"));
@@ -401,12 +409,13 @@ fn the_self_check_converts_nothing() {
     let path = folder.path().join(FILE);
     begin(&path, &many(30));
     let before = fs::read(&path).expect("a file");
-    let said = program(folder.path(), &["doctor"]);
+    let output = program(folder.path(), &["doctor"]);
     assert!(
-        said.stdout
+        output
+            .stdout
             .contains("connection_logs.db is of an older version"),
         "{}",
-        said.stdout
+        output.stdout
     );
     assert!(
         fs::read(&path).expect("a file") == before,
@@ -534,10 +543,10 @@ fn an_import_adds_what_is_new_and_a_second_import_changes_nothing() {
     let name = from.to_string_lossy().into_owned();
     let import =
         || expect_success(in_zone(folder.path(), "Europe/Berlin", &["import", &name])).stdout;
-    let said = import();
+    let output = import();
     assert!(
-        said.contains("502 checks and 1 outage event taken over"),
-        "{said}"
+        output.contains("502 checks and 1 outage event taken over"),
+        "{output}"
     );
     let content = || {
         [CHECKS, "select * from outage_events", "select * from host"].map(|sql| rows(&path, sql))
@@ -550,10 +559,10 @@ fn an_import_adds_what_is_new_and_a_second_import_changes_nothing() {
         ),
         ["0|1|1", "1|5|5", "2|5|4"]
     );
-    let said = import();
+    let output = import();
     assert!(
-        said.contains("0 checks and 0 outage events taken over, 502 known already"),
-        "{said}"
+        output.contains("0 checks and 0 outage events taken over, 502 known already"),
+        "{output}"
     );
     assert_eq!(content(), once);
     assert_eq!(
@@ -583,10 +592,10 @@ fn importing_the_database_file_itself_converts_it() {
     configure(&folder, FILE, &["192.0.2.0"]);
     let path = folder.path().join(FILE);
     begin(&path, &many(50));
-    let said = expect_success(program(folder.path(), &["import", FILE])).stdout;
+    let output = expect_success(program(folder.path(), &["import", FILE])).stdout;
     assert!(
-        said.contains("50 checks and 0 outage events taken over; the file as it was is kept as"),
-        "{said}"
+        output.contains("50 checks and 0 outage events taken over; the file as it was is kept as"),
+        "{output}"
     );
     assert_eq!(number(&path, "select count(*) from ping_results"), 50);
 }

@@ -64,7 +64,7 @@ fn an_outage_begins_with_its_first_lost_check_and_ends_with_the_first_reply() {
     let over = "192.0.2.1|00:02:00.000|00:05:00.000|180|2|2|75.0|00:01:00.000|5|5";
     assert_eq!(rows(&path, EVENTS), [over]);
     write_minute(&mut database, &one, 6, "rr");
-    assert_eq!(rows(&path, EVENTS), [over], "nothing more is told of it");
+    assert_eq!(rows(&path, EVENTS), [over], "nothing is added to it");
     write_minute(&mut database, &one, 7, "ss");
     assert_eq!(
         rows(&path, EVENTS),
@@ -95,11 +95,11 @@ fn checks_make_the_same_events_whether_written_together_or_one_by_one() {
         })
         .collect();
     for (down_after, up_after) in [(1, 1), (2, 1), (1, 2), (3, 2)] {
-        let told = [all.len(), 1, 3].map(|together| {
+        let results = [all.len(), 1, 3].map(|together| {
             let folder = TempDir::new();
             let path = folder.path().join(FILE);
             for results in all.chunks(together) {
-                // As if the program had been started anew each time.
+                // As if the program had been restarted each time.
                 write(&mut open_with(&path, down_after, up_after), results, HOUR);
             }
             rows(
@@ -107,10 +107,10 @@ fn checks_make_the_same_events_whether_written_together_or_one_by_one() {
                 &EVENTS.replace("order by id", "order by start_time, host_address"),
             )
         });
-        assert!(told[0].len() >= 2, "{told:?}");
+        assert!(results[0].len() >= 2, "{results:?}");
         assert!(
-            told.iter().all(|rows| *rows == told[0]),
-            "{down_after} {up_after}: {told:#?}"
+            results.iter().all(|rows| *rows == results[0]),
+            "{down_after} {up_after}: {results:#?}"
         );
     }
 }
@@ -454,16 +454,16 @@ fn an_ongoing_outage_without_a_host_id_belongs_to_the_host_with_its_address() {
 
 #[test]
 fn unreadable_events_prevent_no_write() {
-    let most = i64::MAX;
+    let max = i64::MAX;
     for nonsense in [
         "start_time = 'ä'".to_string(),
         "start_time = '1969-12-31 23:59:59'".into(),
         "start_time = '9999-12-31 23:59:59'".into(),
         "start_time = x'ff', host_name = x'ff', event_type = x'00'".into(),
-        format!("checks_failed = {most}, checks_during_outage = {most}, packets_sent = {most}, packets_lost = {most}"),
+        format!("checks_failed = {max}, checks_during_outage = {max}, packets_sent = {max}, packets_lost = {max}"),
         "checks_failed = 'x', checks_during_outage = -5, packets_sent = x'00', packets_lost = 1.5, duration_seconds = 'x'".into(),
         "earliest_start = 'never', host_address = ''".into(),
-        format!("host_id = {most}"),
+        format!("host_id = {max}"),
         "host_id = 'one'".into(),
     ] {
         let folder = TempDir::new();
@@ -476,7 +476,7 @@ fn unreadable_events_prevent_no_write() {
         write_minute(&mut database, &one, 3, "s");
         write_minute(&mut database, &one, 4, "r");
         assert_eq!(number(&path, "select count(*) from check_result"), 4, "{nonsense}");
-        // An event that nobody can make sense of stays as it is; the host has its own beside it.
+        // An unreadable event stays as it is; the host gets another one.
         assert_eq!(number(&path, "select count(*) from outage_events where end_time like '%00:04:00.000'"), 1, "{nonsense}");
         assert!(number(&path, OPEN) <= 1, "{nonsense}");
         assert_eq!(number(&path, "select count(*) from outage_events where duration_seconds < 0"), 0, "{nonsense}");

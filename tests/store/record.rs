@@ -1,4 +1,4 @@
-//! The record of outages as it is told: causes, what belongs together, what was not measured,
+//! Recorded outages as they are shown: causes, what belongs together, what was not measured,
 //! clocks that were set, and files of the version before.
 
 use super::*;
@@ -36,7 +36,7 @@ fn reader(path: &Path) -> Reader {
     Reader::open(path).expect("it opens").expect("it is there")
 }
 
-/// Writes entries, with everything that they and the facts tell of the surroundings.
+/// Writes records, with the scene that they and the observations result in.
 fn write_all(
     database: &mut Database,
     scene: &mut Scene,
@@ -65,13 +65,13 @@ fn probe(host: &Arc<Host>, seconds: i64, is_answered: bool) -> Record {
     })
 }
 
-fn episodes(path: &Path, grouping: GroupingRules) -> Vec<GroupedOutage> {
+fn grouped_outages(path: &Path, grouping: GroupingRules) -> Vec<GroupedOutage> {
     let reader = reader(path);
     let span = at(-3600)..at(86_400);
     let gaps = reader.gaps(&span).expect("gaps");
     reader
         .grouped_outages(&span, &grouping, &gaps)
-        .expect("episodes")
+        .expect("the outages are read")
 }
 
 #[test]
@@ -118,10 +118,10 @@ fn probes_move_the_start_and_end_of_an_outage() {
         &[],
         125,
     );
-    let told = "select substr(earliest_start, 15), substr(start_time, 15), substr(end_time, 15), duration_seconds, checks_failed,
+    let query = "select substr(earliest_start, 15), substr(start_time, 15), substr(end_time, 15), duration_seconds, checks_failed,
         checks_during_outage, packets_sent, packets_lost, recovery_success_rate from outage_events";
     assert_eq!(
-        rows(&path, told),
+        rows(&path, query),
         ["13:21.000|13:22.000|14:30.000|68|1|1|11|11|100.0"]
     );
     assert_eq!(
@@ -161,9 +161,9 @@ fn probes_to_a_silent_host_without_an_outage_count_across_commits() {
     assert_eq!(number(&path, "select count(*) from outage_events"), 0);
     write_one(probe(&one, 123, false), 124);
     write_one(pings(&one, 180, "ss").into(), 185);
-    let told = "select substr(earliest_start, 15), substr(start_time, 15), checks_failed, packets_sent, packets_lost from outage_events";
+    let query = "select substr(earliest_start, 15), substr(start_time, 15), checks_failed, packets_sent, packets_lost from outage_events";
     assert_eq!(
-        rows(&path, told),
+        rows(&path, query),
         ["14:24.000|15:20.000|2|5|5"],
         "two checks, and the ping between them"
     );
@@ -198,7 +198,7 @@ fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends(
     assert_eq!(
         cause(&path),
         ["one|unknown"],
-        "nobody else has been asked since"
+        "no other host has been pinged since"
     );
     let gateway = "192.0.2.254".parse().expect("an address");
     let way = Way {
@@ -234,7 +234,7 @@ fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends(
         67,
     );
     assert_eq!(cause(&path), ["one|provider"]);
-    let event = &episodes(&path, GroupingRules::default())[0].event;
+    let event = &grouped_outages(&path, GroupingRules::default())[0].event;
     let facts: serde_json::Value =
         serde_json::from_str(event.facts.as_deref().expect("facts")).expect("JSON");
     assert_eq!(
@@ -252,7 +252,7 @@ fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends(
     let later = vec![pings(&two, 80, "rr").into(), probe(&one, 90, false)];
     write_all(&mut database, &mut scene, later, &[], 91);
     assert_eq!(cause(&path), ["one|host"]);
-    // A daemon that knows nothing takes nothing back.
+    // After a restart the scene is empty, which does not replace a known cause.
     write_all(
         &mut database,
         &mut Scene::default(),
@@ -297,9 +297,9 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_a_host() {
     drop(database);
     let (mut database, mut scene) = (open(&path), Scene::default());
     write_all(&mut database, &mut scene, both(&blocked, 120), &[], 125);
-    let told = "select host_name, host_address, event_type, cause, notes, substr(start_time, 15), substr(end_time, 15) from outage_events";
+    let query = "select host_name, host_address, event_type, cause, notes, substr(start_time, 15), substr(end_time, 15) from outage_events";
     assert_eq!(
-        rows(&path, told),
+        rows(&path, query),
         ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|"]
     );
     let clear = [Observation::LinkRestored {
@@ -308,7 +308,7 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_a_host() {
     }];
     write_all(&mut database, &mut scene, Vec::new(), &clear, 131);
     assert_eq!(
-        rows(&path, told),
+        rows(&path, query),
         ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|15:30.000"]
     );
     write_all(
@@ -441,7 +441,7 @@ fn downtime_does_not_include_time_that_was_not_measured() {
     database
         .write_records(&entries, &Scene::default(), at(1401), RunState::Stopped)
         .expect("it writes");
-    let all = episodes(&path, GroupingRules::default());
+    let all = grouped_outages(&path, GroupingRules::default());
     assert_eq!(all.len(), 1);
     assert_eq!(
         all[0].event.duration_seconds,
@@ -491,34 +491,34 @@ fn fragments_are_merged_and_planned_outages_are_not_merged_with_others() {
         merge: Duration::from_secs(61),
         ..GroupingRules::default()
     };
-    let told = |grouping| -> Vec<String> {
-        let one = |episode: &GroupedOutage| {
+    let summaries = |grouping| -> Vec<String> {
+        let one = |outage: &GroupedOutage| {
             format!(
                 "{} {} {:?} {}",
-                episode.event.host_name,
-                episode.event.event_type,
-                episode.members.len(),
-                episode.down_seconds
+                outage.event.host_name,
+                outage.event.event_type,
+                outage.members.len(),
+                outage.down_seconds
             )
         };
-        episodes(&path, grouping).iter().map(one).collect()
+        grouped_outages(&path, grouping).iter().map(one).collect()
     };
     assert_eq!(
-        told(GroupingRules::default()),
+        summaries(GroupingRules::default()),
         [
             "one intermittent 3 180",
             "two outage 1 120",
             "one outage 1 60"
         ]
     );
-    assert_eq!(told(wide)[0], "one outage 3 180", "fragments");
-    let together = incidents(&episodes(&path, GroupingRules::default()));
+    assert_eq!(summaries(wide)[0], "one outage 3 180", "fragments");
+    let together = incidents(&grouped_outages(&path, GroupingRules::default()));
     assert_eq!(together.len(), 1);
     assert_eq!(
         (together[0].hosts, together[0].host_names.join(" ")),
         (2, "one two".to_string())
     );
-    let first = episodes(&path, GroupingRules::default())
+    let first = grouped_outages(&path, GroupingRules::default())
         .pop()
         .expect("three");
     assert_eq!(
@@ -533,7 +533,7 @@ fn fragments_are_merged_and_planned_outages_are_not_merged_with_others() {
             .expect("it writes"),
         0
     );
-    let noted = episodes(&path, GroupingRules::default())
+    let noted = grouped_outages(&path, GroupingRules::default())
         .pop()
         .expect("three");
     assert_eq!(
@@ -541,7 +541,7 @@ fn fragments_are_merged_and_planned_outages_are_not_merged_with_others() {
         (Some("new router"), true)
     );
     assert_eq!(
-        incidents(&episodes(&path, GroupingRules::default())),
+        incidents(&grouped_outages(&path, GroupingRules::default())),
         [],
         "what was planned is of no incident"
     );
@@ -626,7 +626,7 @@ fn a_clock_set_forward_makes_an_outage_no_longer_and_leaves_a_gap_before_it() {
         })
         .expect("it writes");
     write(&mut database, &[pings(&one, 4120, "r")], at(4125).0);
-    let [outage] = &episodes(&path, GroupingRules::default())[..] else {
+    let [outage] = &grouped_outages(&path, GroupingRules::default())[..] else {
         panic!("one outage")
     };
     assert_eq!(
@@ -641,7 +641,7 @@ fn a_clock_set_forward_makes_an_outage_no_longer_and_leaves_a_gap_before_it() {
         (gap.from, gap.to, gap.reason.as_str()),
         (at(60), at(4060), "the clock was set forward over this time")
     );
-    // A leap that is taken back has left nothing out.
+    // A step forward that is undone leaves no gap.
     database
         .apply_clock_step(&ClockStep {
             now: at(130),
@@ -671,25 +671,25 @@ fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_check() {
     };
     write(&mut database, &silent(60), at(65).0);
     write(&mut database, &silent(120), at(125).0);
-    // One host is removed from the configuration; the other sends no further record.
-    database.leave(&one).expect("it writes");
-    let told = rows(
+    // One host is removed from the configuration; the other has no further checks.
+    database.end_outage_of(&one).expect("it writes");
+    let events = rows(
         &path,
         "select host_name, duration_seconds, notes from outage_events order by id",
     );
     assert_eq!(
-        told[0],
+        events[0],
         "one|60|the host was removed from the configuration during the outage: its end is unknown"
     );
-    assert!(told[1].starts_with("two|"), "{told:?}");
-    let down: Vec<i64> = episodes(&path, GroupingRules::default())
+    assert!(events[1].starts_with("two|"), "{events:?}");
+    let down: Vec<i64> = grouped_outages(&path, GroupingRules::default())
         .iter()
-        .map(|episode| episode.down_seconds)
+        .map(|outage| outage.down_seconds)
         .collect();
     assert_eq!(
         down,
         [120, 60],
-        "until its last check, and for as long as that stands"
+        "until its last check, plus the interval that it represents"
     );
 }
 
@@ -736,7 +736,7 @@ fn the_cause_of_an_intermittent_outage_is_the_one_with_the_longest_downtime() {
     }
     let judged = "update outage_events set cause = iif(id < 4, 'host', 'provider'), facts = '{\"id\":' || id || '}'";
     other_program(&path).execute(judged, []).expect("it writes");
-    let [outage] = &episodes(&path, GroupingRules::default())[..] else {
+    let [outage] = &grouped_outages(&path, GroupingRules::default())[..] else {
         panic!("one outage")
     };
     assert_eq!(
@@ -749,7 +749,7 @@ fn the_cause_of_an_intermittent_outage_is_the_one_with_the_longest_downtime() {
         "the facts are of that cause"
     );
     let parts = [Cause::Provider, Cause::Host, Cause::Unknown]
-        .map(|cause| outage.part_of(cause).map_or(0, |part| part.spells.len()));
+        .map(|cause| outage.part_of(cause).map_or(0, |part| part.spans.len()));
     assert_eq!(parts, [1, 3, 0]);
 }
 
@@ -809,8 +809,8 @@ fn both_versions_of_ip_restored_by_one_cable_end_one_event() {
         &clear(IpVersion::V6, 70),
         71,
     );
-    let told = "select host_address, substr(end_time, 15) from outage_events order by id";
-    assert_eq!(rows(&path, told), ["IPv4 and IPv6|"]);
+    let query = "select host_address, substr(end_time, 15) from outage_events order by id";
+    assert_eq!(rows(&path, query), ["IPv4 and IPv6|"]);
     write_all(
         &mut database,
         &mut scene,
@@ -818,7 +818,7 @@ fn both_versions_of_ip_restored_by_one_cable_end_one_event() {
         &clear(IpVersion::V4, 72),
         73,
     );
-    assert_eq!(rows(&path, told), ["IPv4 and IPv6|14:32.000"]);
+    assert_eq!(rows(&path, query), ["IPv4 and IPv6|14:32.000"]);
 }
 
 #[test]
@@ -837,9 +837,9 @@ fn one_restored_version_of_ip_leaves_the_other_down() {
         }],
         90,
     );
-    let told = "select host_address, substr(start_time, 15), substr(end_time, 15) from outage_events order by id";
+    let query = "select host_address, substr(start_time, 15), substr(end_time, 15) from outage_events order by id";
     assert_eq!(
-        rows(&path, told),
+        rows(&path, query),
         ["IPv4 and IPv6|14:20.000|14:30.000", "IPv4|14:30.000|"]
     );
 }

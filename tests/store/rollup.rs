@@ -1,4 +1,4 @@
-//! Roll-ups: what they say, when they are made, and what must not change them.
+//! Roll-ups: what they contain, when they are made, and what must not change them.
 
 use super::*;
 
@@ -59,7 +59,7 @@ fn checks_with_only_minimum_mean_and_maximum_count_with_these() {
     let insert =
         "insert into ping_results values(null, 'one', '192.0.2.1', ?1, ?2, ?3, null, ?4, ?5, ?6)";
     let other = other_program(&path);
-    // Least, greatest, and twice the mean: 20, 30 (the means) and 10 us, one reply of 31 us, and
+    // Minimum, maximum, and twice the mean: 20, 30 (the means) and 10 us, one reply of 31 us, and
     // one without a time.
     for (second, received, lost, min, max, avg) in [
         (0, 4, 1, Some(0.010), Some(0.030), Some(0.020)),
@@ -185,12 +185,12 @@ fn unreadable_values_count_as_nothing_and_prevent_no_later_write() {
     write(&mut database, &[check(&one, START, &[Some(5)])], START);
     let insert = "insert into check_result values(1, ?1, ?2, ?3, ?4, ?5, ?6, ?7)";
     let other = other_program(&path);
-    let most = i64::MAX;
+    let max = i64::MAX;
     for (at, values) in [
         (1, "'many', 'none', 'x', 'y', 'z', 'w'".to_string()),
         (2, "-5, -6, -7, -8, -9, zeroblob(1000000)".into()),
-        (3, format!("{most}, {most}, 1, 1, 1, null")),
-        (4, format!("{most}, {most}, {most}, {most}, {most}, null")),
+        (3, format!("{max}, {max}, 1, 1, 1, null")),
+        (4, format!("{max}, {max}, {max}, {max}, {max}, null")),
         (
             5,
             "1, 1e308, 4294967295, 4294967295, 4294967295, x'ffffffffffffffffffff'".into(),

@@ -13,8 +13,8 @@ const DAYS: &str =
 const DAY_OF_START: i64 = START / 86_400_000;
 const NEXT_DAY: i64 = (DAY_OF_START + 1) * 86_400_000;
 
-/// What a reader says of every hour of two days around `START`, and of their sum.
-fn told(path: &Path) -> (Vec<String>, String) {
+/// What a reader returns for every hour of two days around `START`, and of their sum.
+fn read_hours(path: &Path) -> (Vec<String>, String) {
     let reader = Reader::open(path).expect("a database").expect("is there");
     let ids = reader.host_ids("192.0.2.1").expect("ids");
     let span = UtcMillis(NEXT_DAY - 2 * 86_400_000)..UtcMillis(NEXT_DAY + 86_400_000);
@@ -25,7 +25,7 @@ fn told(path: &Path) -> (Vec<String>, String) {
     let take = |hour, sums: &Counts| {
         assert!(
             counts.insert(hour, *sums).is_none(),
-            "{hour:?} is told twice"
+            "{hour:?} is read twice"
         )
     };
     reader
@@ -61,16 +61,16 @@ fn a_day_is_packed_when_it_is_over_and_equals_the_sum_of_its_hours() {
     }
     write(&mut database, &[], NEXT_DAY - 1);
     assert_eq!(rows(&path, DAYS), [""; 0]);
-    let by_the_hour = told(&path);
+    let by_the_hour = read_hours(&path);
     write(&mut database, &[], NEXT_DAY);
     assert_eq!(number(&path, "select count(*) from rollup_day"), 1);
     assert_eq!(number(&path, "select day from rollup_day"), DAY_OF_START);
-    assert_eq!(told(&path), by_the_hour);
-    // Nothing else of that day is read: what the hours' own rows say has no meaning then.
+    assert_eq!(read_hours(&path), by_the_hour);
+    // Nothing else of that day is read: the rows of its hours have no effect then.
     other_program(&path)
         .execute_batch("update rollup set sent = 77 where hour % 24 < 23")
         .expect("it is spoilt");
-    assert_eq!(told(&path), by_the_hour);
+    assert_eq!(read_hours(&path), by_the_hour);
 }
 
 #[test]
@@ -83,17 +83,17 @@ fn a_day_is_made_again_when_one_of_its_hours_changes() {
         &some_checks(&host("one", "192.0.2.1")),
         NEXT_DAY,
     );
-    let before = (told(&path), rows(&path, DAYS));
+    let before = (read_hours(&path), rows(&path, DAYS));
     let other = other_program(&path);
     let row = "insert into ping_results values(null, 'one', '192.0.2.1', '2024-01-01 00:30:00', 1, 0, 100, 9, 9, 9)";
     other.execute(row, []).expect("it is inserted");
-    let (hours, sum) = told(&path);
+    let (hours, sum) = read_hours(&path);
     assert!(
         sum.contains("sent: 19,") && hours.len() == 1,
         "a stale hour is read from its checks: {sum}"
     );
     write(&mut database, &[], NEXT_DAY);
-    assert_eq!(told(&path), (hours, sum));
+    assert_eq!(read_hours(&path), (hours, sum));
     assert_ne!(rows(&path, DAYS), before.1);
     other
         .execute(
@@ -102,7 +102,7 @@ fn a_day_is_made_again_when_one_of_its_hours_changes() {
         )
         .expect("it is deleted");
     write(&mut database, &[], NEXT_DAY);
-    assert_eq!((told(&path), rows(&path, DAYS)), before);
+    assert_eq!((read_hours(&path), rows(&path, DAYS)), before);
     other
         .execute_batch("delete from ping_results; delete from not_measured_check")
         .expect("they are deleted");
@@ -121,7 +121,7 @@ fn a_damaged_day_is_read_from_its_hours() {
         .map(|hour| check(&one, START + hour * HOUR, &[Some(700), None, Some(900)]))
         .collect();
     write(&mut database, &checks, NEXT_DAY);
-    let whole = told(&path);
+    let whole = read_hours(&path);
     let other = other_program(&path);
     let length = number(&path, "select length(counts) from rollup_day");
     for column in ["counts", "latencies", "total"] {
@@ -137,8 +137,8 @@ fn a_damaged_day_is_read_from_its_hours() {
                  update rollup_day set {column} = cast(substr({column}, 1, {cut}) || {rest} as blob)"
             );
             other.execute_batch(&spoil).expect("it is spoilt");
-            // What reads as a list of hours all the same may say nonsense, but no hour twice.
-            let damaged = told(&path);
+            // A damaged row that still decodes may have wrong values, but no hour twice.
+            let damaged = read_hours(&path);
             if !rest.contains("zero") {
                 assert_eq!(damaged, whole, "{column} cut at {cut}");
             }
@@ -147,7 +147,7 @@ fn a_damaged_day_is_read_from_its_hours() {
                 .expect("whole");
         }
     }
-    assert_eq!(told(&path), whole);
+    assert_eq!(read_hours(&path), whole);
 }
 
 #[test]

@@ -1,5 +1,6 @@
-//! SQLite is compiled in without what nobody needs: .cargo/config.toml. What is used must be in it,
-//! and what is left out must be out, or the binary is larger than the README says.
+//! SQLite is compiled without features that this program does not use: .cargo/config.toml. The
+//! features in use must be there, and the others must be absent, or the binary is larger than the
+//! README states.
 
 use super::*;
 
@@ -19,7 +20,7 @@ fn the_required_features_of_sqlite_are_compiled_in() {
     let other = folder.path().join("other.db");
     let other = other.to_str().expect("UTF-8");
     // In this order: each builds on those before it. Where nothing is expected, it must only work.
-    let asked: &[(&str, &[&str])] = &[
+    let used: &[(&str, &[&str])] = &[
         // How a file is set up.
         ("pragma auto_vacuum = incremental", &[]),
         ("pragma journal_mode = wal", &["wal"]),
@@ -89,7 +90,7 @@ fn the_required_features_of_sqlite_are_compiled_in() {
         ("pragma wal_checkpoint(truncate)", &["0|0|0"]),
         ("vacuum", &[]),
     ];
-    for (sql, expected) in asked {
+    for (sql, expected) in used {
         let answer = rows_of(&connection, sql).unwrap_or_else(|error| panic!("{sql}: {error}"));
         if !expected.is_empty() {
             assert_eq!(answer, *expected, "{sql}");

@@ -126,7 +126,7 @@ fn plain_sql_inserts_replaces_ignores_and_deletes_rows_with_stable_ids() {
     assert_eq!(
         sql(&path, &["select id from host"]),
         "1\n",
-        "neither statement made the host anew"
+        "neither statement replaced the host"
     );
     expect_whole(&path);
 }

@@ -375,8 +375,8 @@ fn a_file_that_is_replaced_while_open_gets_the_results_but_not_the_old_log() {
     wait_for("the first results", || count(&path) == 1000);
     fs::rename(&other_path, &path).expect("it is replaced");
     deliver(&writer, [check(&one, first + 5000, &[Some(1)])]);
-    // Nobody looks at the file before the writer has noticed: whoever opens it with the old log
-    // beside it spoils it.
+    // The file is not read before the writer has noticed: a program that opens it next to the old
+    // log damages it.
     assert_eq!(writer.finish(), 0);
     expect_whole(&path);
     assert_eq!(

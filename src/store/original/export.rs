@@ -1,5 +1,5 @@
 //! Writes a file with the original's literal schema, which the original itself reads: text in local
-//! time, latencies in milliseconds. What it has no columns for stays behind.
+//! time, latencies in milliseconds. Values that it has no columns for are left out.
 
 use std::ops::Range;
 use std::path::Path;
@@ -55,8 +55,8 @@ CREATE INDEX idx_events_host_time ON outage_events(host_address, start_time DESC
 CREATE INDEX idx_events_time ON outage_events(start_time DESC);";
 
 impl Reader {
-    /// Writes the checks and the outages of hosts within a span to a file that must not exist; says
-    /// how many of each. `progress` hears the checks done.
+    /// Writes the checks and the outages of hosts within a span to a file that must not exist, and
+    /// returns the number of each. `progress` is called with the number of checks written.
     pub fn export_original(
         &self,
         hosts: &[RecordedHost],
@@ -109,10 +109,10 @@ impl Reader {
         for event in self.events_within(span, None)? {
             let is_of_host =
                 event.event_type != EventKind::LinkDown && event.event_type != EventKind::Dns;
-            let is_asked_for = hosts
+            let is_requested = hosts
                 .iter()
                 .any(|host| host.address.eq_ignore_ascii_case(&event.host_address));
-            let Some(start) = event.start_time.filter(|_| is_of_host && is_asked_for) else {
+            let Some(start) = event.start_time.filter(|_| is_of_host && is_requested) else {
                 continue;
             };
             let end = event.end_time.map(local);

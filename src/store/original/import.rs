@@ -85,7 +85,7 @@ pub fn require_original(path: &Path) -> Result<(), StoreError> {
 }
 
 /// Reads a file of the original into this database, in one transaction; what was imported
-/// before is known again.
+/// before is recognised.
 pub fn import(
     connection: &mut Connection,
     path: &Path,
@@ -212,7 +212,7 @@ fn place(
     Ok(Some(at))
 }
 
-/// Of an event with the same host and start only a missing end is written.
+/// An event whose host and start are already recorded only adds a missing end.
 fn read_events(
     connection: &Connection,
     table: &str,

@@ -95,7 +95,7 @@ pub fn read_span(
     let start = instant("start_time", &value(3)?, previous)?;
     let end = match value(4)? {
         ValueRef::Null => None,
-        // An unreadable end is an error, or an ended outage would be ongoing for ever. An end
+        // An unreadable end is an error, or an ended outage would be ongoing forever. An end
         // before the start lies in the second pass of the hour that autumn repeats.
         end => match instant("end_time", &end, Some(start))? {
             early if early < start => Some(instant("end_time", &end, Some(UtcMillis(i64::MAX)))?),
@@ -108,7 +108,7 @@ pub fn read_span(
 fn from_julian_day(day: f64) -> UtcMillis {
     #[expect(
         clippy::cast_possible_truncation,
-        reason = "a cast from a float saturates, and the range is checked behind"
+        reason = "a cast from a float saturates, and the range is checked afterwards"
     )]
     UtcMillis(((day - 2_440_587.5) * 86_400_000.0).round() as i64)
 }

@@ -1,8 +1,8 @@
 //! Times in the original's schema: text in local time.
 //!
-//! Local time comes twice in autumn. The original's texts do not say which of the two is meant, and
-//! its table allows an address each of them once. Ours are in whole milliseconds, so the
-//! microseconds are free to say it: odd the second time.
+//! In autumn an hour of local time is repeated. The original's text does not distinguish the two
+//! passes, and its table allows each text once per address. Our times are whole milliseconds, so
+//! the microseconds can mark the pass: they are odd in the second one.
 
 use rusqlite::Connection;
 
@@ -70,7 +70,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_exported_time_has_six_digits_or_none_and_the_last_one_tells_the_pass() {
+    fn an_exported_time_has_six_digits_or_none_and_the_last_one_marks_the_pass() {
         let whole = original_text(UtcMillis(1_762_086_896_000), 0);
         assert_eq!((whole.len(), is_second_pass(&whole)), (19, false));
         let second = original_text(UtcMillis(1_762_086_896_000), 1);

@@ -18,10 +18,6 @@ use crate::store::rows::thresholds_of;
 
 /// A recorded check.
 #[derive(Clone, Debug, PartialEq)]
-#[expect(
-    missing_docs,
-    reason = "the fields are those of ping_results and of the notes beside it, which the contract names"
-)]
 pub struct RecordedCheck {
     pub name: String,
     pub address: String,
@@ -50,18 +46,18 @@ impl RecordedCheck {
         self.sent.saturating_sub(self.received)
     }
 
-    /// Least, mean and greatest round-trip time in milliseconds.
+    /// Minimum, mean and maximum round-trip time in milliseconds.
     pub fn latencies_ms(&self) -> [Option<f64>; 3] {
         [self.min_us, self.avg_us, self.max_us].map(|us| us.map(|us| us as f64 / 1000.0))
     }
 }
 
-/// Recorded checks in the order of time, of several hosts at once.
+/// Recorded checks of several hosts in chronological order.
 #[derive(Debug)]
 pub struct Checks {
     cursors: Vec<Cursor>,
     order: Order,
-    rows_a_read: usize,
+    rows_per_read: usize,
     left: u64,
 }
 
@@ -123,7 +119,7 @@ impl Checks {
         limit: u64,
         order: Order,
     ) -> Checks {
-        let rows_a_read = (ROWS_HELD / hosts.len().max(1))
+        let rows_per_read = (ROWS_HELD / hosts.len().max(1))
             .clamp(10, 500)
             .min(usize::try_from(limit).unwrap_or(usize::MAX));
         let span = span.start.0..span.end.0;
@@ -137,7 +133,7 @@ impl Checks {
         Checks {
             cursors: hosts.into_iter().map(cursor).collect(),
             order,
-            rows_a_read,
+            rows_per_read,
             left: limit,
         }
     }
@@ -148,7 +144,7 @@ impl Checks {
         }
         for cursor in &mut self.cursors {
             if cursor.rows.is_empty() && !cursor.is_at_end {
-                cursor.read(reader, self.order, self.rows_a_read)?;
+                cursor.read(reader, self.order, self.rows_per_read)?;
             }
         }
         let next_at = |cursor: &&mut Cursor| cursor.rows.front().map(|row| row.checked_at);
@@ -171,7 +167,7 @@ impl Checks {
     }
 }
 
-/// The rows of a host; behind it comes the order.
+/// The checks of a host. The direction of the order is appended.
 const CHECKS: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, late, duplicates, foreigners, reason
                         from check_result c left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at
                        where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3 order by c.checked_at";
@@ -258,7 +254,7 @@ impl BufferedRow {
     fn into_check(self, host: &RecordedHost, thresholds: &Thresholds) -> RecordedCheck {
         let [min_us, avg_us, max_us] = self.latencies;
         let short = |us: Option<i64>| us.and_then(|us| u32::try_from(us).ok());
-        let least = short(min_us).unwrap_or(0);
+        let min = short(min_us).unwrap_or(0);
         let latencies = [short(min_us), short(avg_us), short(max_us)];
         let sums = CheckSums {
             sent: self.sent,
@@ -276,9 +272,7 @@ impl BufferedRow {
             min_us,
             avg_us,
             max_us,
-            rtts_us: self
-                .rtts
-                .and_then(|bytes| stats::decode_rtts(&bytes, least)),
+            rtts_us: self.rtts.and_then(|bytes| stats::decode_rtts(&bytes, min)),
             late: note.late,
             duplicates: note.duplicates,
             foreign: note.foreign,

@@ -10,22 +10,18 @@ use crate::pure::time::{LATEST_MS, UtcMillis};
 use crate::store::error::StoreError;
 use crate::store::event::{COLUMNS, OutageEvent, open_events, read_event};
 
-/// Which outages are asked for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum OutageFilter {
-    /// All of them.
     All,
-    /// Those that are not over.
     OpenOnly,
 }
 
 impl Reader {
-    /// Outages, newest first: of one address or of all, those not over or all, begun since an
-    /// instant.
+    /// Outages, newest first. `None` stands for every address and for all time.
     pub fn outages(
         &self,
         address: Option<&str>,
-        standing: OutageFilter,
+        filter: OutageFilter,
         since: Option<UtcMillis>,
         limit: i64,
     ) -> Result<Vec<OutageEvent>, StoreError> {
@@ -35,7 +31,7 @@ impl Reader {
             COLUMNS
         );
         let since = since.map(UtcMillis::sql_text);
-        let open = i64::from(standing == OutageFilter::OpenOnly);
+        let open = i64::from(filter == OutageFilter::OpenOnly);
         self.with_connection(|c| {
             c.prepare_cached(&outages)?
                 .query_map(params![address, open, since, limit], read_event)?

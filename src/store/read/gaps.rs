@@ -15,11 +15,9 @@ use crate::store::event::OutageEvent;
 /// A span of time in which nothing was measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Gap {
-    /// From when on.
     pub from: UtcMillis,
-    /// Until when.
     pub to: UtcMillis,
-    /// Why: one of a few sentences.
+    /// A sentence.
     pub reason: String,
 }
 
@@ -27,9 +25,9 @@ pub struct Gap {
 const MIN_GAP_MS: i64 = 1000;
 
 impl Reader {
-    /// The spans within `span` in which nothing at all was measured, in the order of time, those
-    /// that overlap as one: no daemon ran, the machine slept, nothing could be sent. What is still
-    /// going on ends with `span`.
+    /// The spans within `span` in which nothing at all was measured, in chronological order and
+    /// without overlaps: the monitor did not run, the machine slept, nothing could be sent. An
+    /// ongoing gap ends with `span`.
     pub fn gaps(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         let mut gaps = self.gaps_between_runs(span)?;
         gaps.extend(self.interruptions(span)?);
@@ -85,8 +83,8 @@ impl Reader {
         })
     }
 
-    /// Where a link was down over one version of IP only and the other was measured all the same,
-    /// nothing is missing.
+    /// A link that was down for one version of IP only is no gap if the other was measured
+    /// meanwhile.
     fn links_down(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         let gap = |event: OutageEvent| {
             let from = event.start_time?;

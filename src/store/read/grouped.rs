@@ -19,8 +19,8 @@ use crate::pure::time::{DAY_MS, UtcMillis};
 use crate::store::error::StoreError;
 use crate::store::event::OutageEvent;
 
-/// An outage, a link that was down or a name that did not resolve. One of several rows has the
-/// id of the first.
+/// An outage, a link that was down or a name that did not resolve. It may consist of several
+/// rows, and then has the id of the first.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct GroupedOutage {
     /// The merged columns.
@@ -33,7 +33,7 @@ pub struct GroupedOutage {
     pub members: Vec<EventId>,
     /// Of each row; an ongoing one ends with the queried span.
     #[serde(skip)]
-    pub spells: Vec<Range<UtcMillis>>,
+    pub spans: Vec<Range<UtcMillis>>,
     /// The cause of each row.
     #[serde(skip)]
     pub causes: Vec<Cause>,
@@ -77,20 +77,20 @@ impl GroupedOutage {
     /// The rows with this cause, if any.
     pub fn part_of(&self, cause: Cause) -> Option<GroupedOutage> {
         let own = self
-            .spells
+            .spans
             .iter()
             .zip(&self.causes)
             .filter(|(_, own)| **own == cause);
-        let spells: Vec<Range<UtcMillis>> = own.map(|(spell, _)| spell.clone()).collect();
-        (!spells.is_empty()).then(|| GroupedOutage {
-            causes: vec![cause; spells.len()],
-            spells,
+        let spans: Vec<Range<UtcMillis>> = own.map(|(span, _)| span.clone()).collect();
+        (!spans.is_empty()).then(|| GroupedOutage {
+            causes: vec![cause; spans.len()],
+            spans,
             ..self.clone()
         })
     }
 }
 
-/// Episodes of several hosts that began together.
+/// Outages of several hosts that began together.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Incident {
     pub start_time: UtcMillis,
@@ -205,7 +205,7 @@ fn group_rows(
     measured_until: &[UtcMillis],
     gaps: &[Gap],
 ) -> Vec<GroupedOutage> {
-    let spells: Vec<OutageSpan<_>> = rows
+    let spans: Vec<OutageSpan<_>> = rows
         .iter()
         .map(|event| {
             // A row without a readable start stands alone, in 1970.
@@ -219,15 +219,15 @@ fn group_rows(
             }
         })
         .collect();
-    let groups = incident::group(&spells, grouping);
+    let groups = incident::group(&spans, grouping);
     let outage = |group: &incident::Group| {
         let of_group: Vec<&OutageEvent> = group.members.iter().map(|index| &rows[*index]).collect();
         let span_of = |index: &usize| {
-            spells[*index].start
-                ..spells[*index]
+            spans[*index].start
+                ..spans[*index]
                     .end
                     .unwrap_or(measured_until[*index])
-                    .max(spells[*index].start)
+                    .max(spans[*index].start)
         };
         let measured_ms = |index: &usize| {
             let span = span_of(index);
@@ -246,7 +246,7 @@ fn group_rows(
             causes: of_group.iter().map(|event| cause_of(event)).collect(),
             down_seconds: lengths.iter().sum::<i64>() / 1000,
             members: of_group.iter().map(|event| event.id).collect(),
-            spells: group.members.iter().map(span_of).collect(),
+            spans: group.members.iter().map(span_of).collect(),
         }
     };
     groups.iter().map(outage).collect()
@@ -325,7 +325,7 @@ pub fn incidents(outages: &[GroupedOutage]) -> Vec<Incident> {
         !outage.event.planned && outage.event.event_type != EventKind::LinkDown
     };
     let of_hosts: Vec<&GroupedOutage> = outages.iter().rev().filter(is_of_host).collect();
-    let spells: Vec<OutageSpan<_>> = of_hosts
+    let spans: Vec<OutageSpan<_>> = of_hosts
         .iter()
         .map(|outage| OutageSpan {
             host: outage.event.host(),
@@ -335,7 +335,7 @@ pub fn incidents(outages: &[GroupedOutage]) -> Vec<Incident> {
         })
         .collect();
     // They are in the order of their starts.
-    let newest_first = incident::incidents(&spells).into_iter().rev();
+    let newest_first = incident::incidents(&spans).into_iter().rev();
     newest_first
         .map(|members| {
             let own: Vec<&GroupedOutage> = members.iter().map(|index| of_hosts[*index]).collect();

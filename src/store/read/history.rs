@@ -106,16 +106,16 @@ impl Reader {
         Ok(buckets)
     }
 
-    /// Calls `take` with the counts of a host's hours, in no particular order.
+    /// Calls `visit` with the counts of a host's hours, in no particular order.
     pub fn each_hour(
         &self,
         host: HostId,
         hours: Range<Hour>,
-        mut take: impl FnMut(Hour, &Counts),
+        mut visit: impl FnMut(Hour, &Counts),
     ) -> Result<(), StoreError> {
         self.in_transaction(|c| {
             day::each_hour(c, host, hours, Detail::Counts, &mut |number, hour| {
-                take(number, &hour.counts)
+                visit(number, &hour.counts)
             })
         })
     }
@@ -138,7 +138,7 @@ impl Reader {
         Ok(())
     }
 
-    /// What was noted beside the checks of a span.
+    /// The sums of the notes on the checks of a span.
     pub fn note_sums(
         &self,
         hosts: &[HostId],

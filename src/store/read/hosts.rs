@@ -11,9 +11,8 @@ use crate::store::error::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RecordedHost {
-    /// Of address and family.
     pub id: HostId,
-    /// The newest.
+    /// Its newest name.
     pub name: String,
     pub address: String,
     /// `None` for either version of IP.
@@ -39,8 +38,8 @@ impl Reader {
         })
     }
 
-    /// The ids of a host by its key: an address, which means all its families, or one with its
-    /// family behind it (see [`Host::key`]). None when it was never recorded.
+    /// The ids of a host by its key: an address, which means all its families, or an address
+    /// followed by a family (see [`Host::key`]). None when it was never recorded.
     pub fn host_ids(&self, key: &str) -> Result<Vec<HostId>, StoreError> {
         const IDS: &str = "select id from host where address = ?1 collate nocase and (?2 is null or family = ?2) order by id";
         let (address, family) = Host::split_key(key);

@@ -37,8 +37,8 @@ fn state(thresholds: &Thresholds, sent: i64, received: i64, avg_us: Option<i64>)
 }
 
 impl Reader {
-    /// The newest check of every host that was ever recorded, by name. What a clock that was wrong
-    /// has dated behind `now` stands only for a host that has nothing else.
+    /// The newest check of every host that was ever recorded, by name. A check that a
+    /// wrong clock dated after `now` is returned only for a host without any other.
     pub fn latest_checks(&self, now: UtcMillis) -> Result<Vec<LatestCheck>, StoreError> {
         const LATEST: &str = "
             select h.name, h.address, h.family, c.checked_at, c.sent, c.received, c.min_us, c.avg_us, c.max_us, n.reason,
@@ -75,7 +75,7 @@ impl Reader {
                 .as_blob_or_null()
                 .unwrap_or(None)
                 .filter(|_| is_measured);
-            let least = min_us.and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
+            let min = min_us.and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
             let sent = if_measured(4)?.unwrap_or(0);
             let received = if_measured(5)?.unwrap_or(0);
             let avg_us = if_measured(7)?;
@@ -94,7 +94,7 @@ impl Reader {
                 min_us,
                 avg_us,
                 max_us: if_measured(8)?,
-                rtts_us: rtts.and_then(|bytes| stats::decode_rtts(bytes, least)),
+                rtts_us: rtts.and_then(|bytes| stats::decode_rtts(bytes, min)),
                 late: note(17),
                 duplicates: note(18),
                 foreign: note(19),

@@ -1,4 +1,4 @@
-//! What is recorded, read on connections that cannot write.
+//! Reads the recorded data, on connections that cannot write.
 
 pub mod check_json;
 pub mod checks;

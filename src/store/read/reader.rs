@@ -1,4 +1,4 @@
-//! Questions about what is recorded, one method a query, on a connection that cannot write.
+//! Queries on the recorded data, one per method, on a connection that cannot write.
 
 use std::path::{Path, PathBuf};
 

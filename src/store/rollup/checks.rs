@@ -9,12 +9,12 @@ use crate::pure::sums::CheckSums;
 use crate::pure::time::UtcMillis;
 use crate::store::rows::PING_COUNTS;
 
-/// Calls `take` with a host's checks in a span, ascending.
+/// Calls `visit` with a host's checks in a span, ascending.
 pub fn each_check(
     connection: &Connection,
     host_id: HostId,
     span: Range<UtcMillis>,
-    mut take: impl FnMut(UtcMillis, CheckSums<'_>),
+    mut visit: impl FnMut(UtcMillis, CheckSums<'_>),
 ) -> rusqlite::Result<()> {
     const CHECKS: &str = "select checked_at, sent, received, min_us, avg_us, max_us, rtts from check_result
                            where host_id = ?1 and checked_at >= ?2 and checked_at < ?3 order by checked_at";
@@ -39,7 +39,7 @@ pub fn each_check(
         let rtts = row.get_ref(6)?.as_blob_or_null().unwrap_or(None);
         let latencies = [latency(3)?, latency(4)?, latency(5)?];
         let sent = count(1)?;
-        take(
+        visit(
             row.get(0)?,
             CheckSums {
                 sent,
@@ -52,18 +52,18 @@ pub fn each_check(
     Ok(())
 }
 
-/// Calls `take` with the times in a span at which a host could not be measured.
+/// Calls `visit` with the times in a span at which a host could not be measured.
 pub fn each_not_measured(
     connection: &Connection,
     host_id: HostId,
     span: Range<UtcMillis>,
-    mut take: impl FnMut(UtcMillis),
+    mut visit: impl FnMut(UtcMillis),
 ) -> rusqlite::Result<()> {
     const CHECKS: &str = "select checked_at from not_measured_check where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
     let mut statement = connection.prepare_cached(CHECKS)?;
     let mut rows = statement.query(params![host_id, span.start, span.end])?;
     while let Some(row) = rows.next()? {
-        take(row.get(0)?);
+        visit(row.get(0)?);
     }
     Ok(())
 }

@@ -91,13 +91,13 @@ fn select(columns: &str) -> String {
     )
 }
 
-/// Calls `take` with the sums of a host's hours, in no particular order.
+/// Calls `visit` with the sums of a host's hours, in no particular order.
 pub fn each_hour(
     connection: &Connection,
     host_id: HostId,
     hours: Range<Hour>,
     detail: Detail,
-    take: &mut dyn FnMut(Hour, &HourSums<'_>),
+    visit: &mut dyn FnMut(Hour, &HourSums<'_>),
 ) -> rusqlite::Result<()> {
     if hours.is_empty() {
         return Ok(());
@@ -115,20 +115,20 @@ pub fn each_hour(
     let mut next = hours.start;
     while let Some(row) = rows.next()? {
         let day = row.get::<_, Day>(0)?.hours();
-        hour::each_hour(connection, host_id, next..day.start, detail, take)?;
+        hour::each_hour(connection, host_id, next..day.start, detail, visit)?;
         // If a row is damaged, the rest of its day is read from its hours.
-        next = unpack(row, &day, &hours, take)?.max(next);
+        next = unpack(row, &day, &hours, visit)?.max(next);
     }
-    hour::each_hour(connection, host_id, next..hours.end, detail, take)
+    hour::each_hour(connection, host_id, next..hours.end, detail, visit)
 }
 
-/// Calls `take` with the hours of a packed row that are in `wanted`; returns the first hour after
+/// Calls `visit` with the hours of a packed row that are in `wanted`; returns the first hour after
 /// those.
 fn unpack(
     row: &Row<'_>,
     day: &Range<Hour>,
     wanted: &Range<Hour>,
-    take: &mut dyn FnMut(Hour, &HourSums<'_>),
+    visit: &mut dyn FnMut(Hour, &HourSums<'_>),
 ) -> rusqlite::Result<Hour> {
     let mut counts = row.get_ref(1)?.as_blob().unwrap_or_default();
     let mut latencies = row.get_ref(2)?.as_blob_or_null().unwrap_or_default();
@@ -149,7 +149,7 @@ fn unpack(
             return Ok(next);
         };
         if wanted.contains(&number) {
-            take(number, &hour);
+            visit(number, &hour);
         }
         next = number.next();
         if is_last {

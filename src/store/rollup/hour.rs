@@ -48,14 +48,14 @@ impl<'a> HourSums<'a> {
     }
 }
 
-/// Calls `take` with the sums of a host's hours: valid roll-ups, then stale hours from their
+/// Calls `visit` with the sums of a host's hours: valid roll-ups, then stale hours from their
 /// checks.
 pub fn each_hour(
     connection: &Connection,
     host_id: HostId,
     hours: Range<Hour>,
     detail: Detail,
-    take: &mut dyn FnMut(Hour, &HourSums<'_>),
+    visit: &mut dyn FnMut(Hour, &HourSums<'_>),
 ) -> rusqlite::Result<()> {
     const ROLLUPS: &str = "select hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full, not_measured, sent, received,
                 rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram, down, degraded
@@ -69,7 +69,7 @@ pub fn each_hour(
     let mut statement = connection.prepare_cached(ROLLUPS)?;
     let mut rows = statement.query(params![host_id, hours.start, hours.end])?;
     while let Some(row) = rows.next()? {
-        take(row.get(0)?, &read(row, detail)?);
+        visit(row.get(0)?, &read(row, detail)?);
     }
     let mut statement = connection.prepare_cached(STALE)?;
     let stale: Vec<Hour> = statement
@@ -77,7 +77,7 @@ pub fn each_hour(
         .collect::<rusqlite::Result<_>>()?;
     for hour in stale {
         let Sums { counts, latencies } = sum_up_hour(connection, host_id, hour)?;
-        take(
+        visit(
             hour,
             &HourSums {
                 counts,

@@ -14,28 +14,27 @@ use rusqlite::{Connection, OptionalExtension, params};
 use std::ops::RangeInclusive;
 use std::time::Duration;
 
-/// A clock that shows the last daemon this far behind may be wrong, and deletes nothing before the
-/// day is over.
+/// If the last run ended this long ago, the clock may be wrong, and nothing is deleted for a day.
 pub const SUSPICIOUS_STEP: Duration = Duration::from_secs(30 * 86_400);
 
 const TRUST_AFTER: Duration = Duration::from_secs(86_400);
 
-/// How long to wait before anything is deleted, when the clock seems to have leapt ahead since a
-/// daemon was last alive. `runs` are starts and last signs of life; those behind a leap prove the
-/// clock only when they lasted for a day together.
+/// How long to wait before anything is deleted, if the clock seems to have jumped ahead since the
+/// last run. `runs` are the start and last activity of each run; runs after a jump prove that the
+/// clock is right once they have lasted for a day in total.
 pub fn pruning_delay(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Duration> {
     let between = |from: UtcMillis, to: UtcMillis| {
         Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or_default())
     };
     let mut runs = runs.iter();
     let (_, mut proven) = *runs.next()?;
-    let mut lived = Duration::ZERO;
+    let mut lasted = Duration::ZERO;
     for &(started, alive) in runs {
         if between(proven, started) >= SUSPICIOUS_STEP {
-            lived = lived.saturating_add(between(started, alive));
+            lasted = lasted.saturating_add(between(started, alive));
         }
-        if between(proven, started) < SUSPICIOUS_STEP || lived >= TRUST_AFTER {
-            (proven, lived) = (proven.max(alive), Duration::ZERO);
+        if between(proven, started) < SUSPICIOUS_STEP || lasted >= TRUST_AFTER {
+            (proven, lasted) = (proven.max(alive), Duration::ZERO);
         }
     }
     let away = between(proven, now);
@@ -46,7 +45,7 @@ pub fn pruning_delay(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<
         "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
         phrase::duration(away)
     );
-    Some(TRUST_AFTER.saturating_sub(lived))
+    Some(TRUST_AFTER.saturating_sub(lasted))
 }
 
 /// A step that undoes another may differ by the drift of the clock in between.
@@ -72,7 +71,7 @@ impl ClockStep {
     /// The times of this run before the step that were wrong; `None` if none are known to be.
     pub fn wrong_times(&self, run_started: UtcMillis) -> Option<RangeInclusive<i64>> {
         if self.step_ms < 0 {
-            // Between the new time and the old one lies the future.
+            // Times after the new one lie in the future.
             Some(self.now.0 + 1..=self.before().0)
         } else if run_started < IMPLAUSIBLE_BEFORE && self.now >= IMPLAUSIBLE_BEFORE {
             Some(run_started.0..=self.before().0)
@@ -199,10 +198,10 @@ fn redate(
         mark_both(connection, host_id, at, to)?;
     }
     move_events(connection, times, by_ms)?;
-    // An undone step left no time out.
-    const LEAPS: &str = "delete from interruption where kind = ?3 and ended_at between ?1 and ?2";
+    // The clock was set back over the skipped time, which therefore was not skipped.
+    const SKIPPED: &str = "delete from interruption where kind = ?3 and ended_at between ?1 and ?2";
     connection.execute(
-        LEAPS,
+        SKIPPED,
         params![
             times.start(),
             times.end(),
@@ -354,46 +353,46 @@ mod tests {
         assert_eq!(
             forward.wrong_times(at(-9)),
             None,
-            "an hour that nobody measured in"
+            "nothing was measured in the skipped hour"
         );
-        let learnt = ClockStep {
+        let corrected = ClockStep {
             now: at(0),
             step_ms: at(0).0 - 90_000,
         };
-        assert_eq!(learnt.wrong_times(UtcMillis(7)), Some(7..=90_000));
+        assert_eq!(corrected.wrong_times(UtcMillis(7)), Some(7..=90_000));
     }
 
     #[test]
     fn a_clock_that_jumps_ahead_is_trusted_after_a_day_despite_restarts() {
         let day = 86_400_000;
-        let doubt = |runs: &[(i64, i64)], now| {
+        let delay = |runs: &[(i64, i64)], now| {
             let runs: Vec<_> = runs
                 .iter()
                 .map(|(start, alive)| (UtcMillis(start * day), UtcMillis(alive * day)))
                 .collect();
             pruning_delay(&runs, UtcMillis(now * day))
         };
-        assert_eq!(doubt(&[], 20_000), None);
-        assert_eq!(doubt(&[(20_000, 20_001)], 20_030), None);
-        assert_eq!(doubt(&[(20_000, 20_001)], 47_000), Some(TRUST_AFTER));
+        assert_eq!(delay(&[], 20_000), None);
+        assert_eq!(delay(&[(20_000, 20_001)], 20_030), None);
+        assert_eq!(delay(&[(20_000, 20_001)], 47_000), Some(TRUST_AFTER));
         assert_eq!(
-            doubt(&[(20_000, 20_001), (47_000, 47_000)], 47_000),
+            delay(&[(20_000, 20_001), (47_000, 47_000)], 47_000),
             Some(TRUST_AFTER),
             "a restart proves nothing"
         );
         assert_eq!(
-            doubt(&[(20_000, 20_001), (47_000, 47_001)], 47_001),
+            delay(&[(20_000, 20_001), (47_000, 47_001)], 47_001),
             None,
             "a day does"
         );
         assert_eq!(
-            doubt(&[(20_000, 20_001), (47_000, 47_000)], 20_002),
+            delay(&[(20_000, 20_001), (47_000, 47_000)], 20_002),
             None,
             "the clock is right again"
         );
-        // A machine without a clock of its own: every start is in 1970, until the time service has
-        // answered.
-        assert_eq!(doubt(&[(0, 0)], 20_000), Some(TRUST_AFTER));
-        assert_eq!(doubt(&[(0, 0), (20_000, 20_001), (0, 0)], 20_001), None);
+        // A machine without a battery-backed clock: every start is in 1970, until the time service
+        // has answered.
+        assert_eq!(delay(&[(0, 0)], 20_000), Some(TRUST_AFTER));
+        assert_eq!(delay(&[(0, 0), (20_000, 20_001), (0, 0)], 20_001), None);
     }
 }

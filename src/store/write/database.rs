@@ -65,9 +65,8 @@ impl Database {
         &self.path
     }
 
-    /// Whether the file was deleted or replaced while it was open: what is written then is
-    /// lost.
-    pub fn is_taken_away(&self) -> bool {
+    /// Whether the file was deleted or replaced while it was open: writes to it would be lost.
+    pub fn is_replaced(&self) -> bool {
         self.identity.is_some() && identity_of(&self.path) != self.identity
     }
 
@@ -197,7 +196,7 @@ impl Database {
         }
         notices.add_changes(&outages.changed);
         surroundings::record(&transaction, scene, &outages, &mut notices, now)?;
-        let news = std::mem::take(&mut notices.news);
+        let log_lines = std::mem::take(&mut notices.log_lines);
         let has_notices = notices.write()?;
         make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
@@ -210,7 +209,7 @@ impl Database {
         }
         transaction.commit()?;
         self.pending_notices.note(has_notices);
-        Ok(news)
+        Ok(log_lines)
     }
 
     /// Corrects the times of rows that were recorded while the clock was wrong; returns how
@@ -229,7 +228,7 @@ impl Database {
     }
 
     /// Notes for the monitor, which is another process, that a user views the newest results.
-    pub fn note_watcher(path: &Path, now: UtcMillis) -> Result<(), StoreError> {
+    pub fn note_viewer(path: &Path, now: UtcMillis) -> Result<(), StoreError> {
         let write = || -> rusqlite::Result<()> {
             let connection =
                 Connection::open_with_flags(literal(path), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
@@ -248,13 +247,13 @@ impl Database {
     }
 
     /// When a user last viewed the newest results through another process.
-    pub fn watched_at(&self) -> Option<UtcMillis> {
-        const LOOKED: &str = "select max(looked_at) from watcher";
-        let looked = self
+    pub fn viewed_at(&self) -> Option<UtcMillis> {
+        const VIEWED: &str = "select max(looked_at) from watcher";
+        let viewed_at = self
             .connection
-            .prepare_cached(LOOKED)
-            .and_then(|mut looked| looked.query_row([], |row| row.get(0)));
-        looked.ok().flatten().map(UtcMillis)
+            .prepare_cached(VIEWED)
+            .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
+        viewed_at.ok().flatten().map(UtcMillis)
     }
 
     pub fn set_outage_rules(&mut self, rules: OutageRules) {

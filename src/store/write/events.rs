@@ -15,7 +15,7 @@ const LEFT: &str =
 
 impl Database {
     /// Ends the outage of a host that is no longer checked at its last check, with a note.
-    pub fn leave(&mut self, host: &Host) -> Result<(), StoreError> {
+    pub fn end_outage_of(&mut self, host: &Host) -> Result<(), StoreError> {
         const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id)
               from outage_events e join host h on h.id = e.host_id
              where e.end_time is null and e.event_type = ?1 and h.address = ?2 and h.family = ?3";

@@ -25,7 +25,7 @@ const SENT_RETENTION_MS: i64 = 30 * DAY_MS;
 /// a margin.
 const MAX_INCIDENT_MS: i64 = 3_700_000;
 
-/// The configured kinds, and whether a notice was written since this was last queried.
+/// The configured kinds of notices, and whether a notice was written since this was last read.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct PendingNotices {
     pub kinds: AlertKinds,
@@ -44,8 +44,7 @@ pub struct Notices<'c> {
     kinds: AlertKinds,
     now: UtcMillis,
     changes: Vec<Change>,
-    /// What is worth a line in the log.
-    pub news: Vec<String>,
+    pub log_lines: Vec<String>,
 }
 
 enum Change {
@@ -63,7 +62,7 @@ impl<'c> Notices<'c> {
             kinds: pending.kinds,
             now,
             changes: Vec::new(),
-            news: Vec::new(),
+            log_lines: Vec::new(),
         }
     }
 
@@ -88,8 +87,8 @@ impl<'c> Notices<'c> {
         self.changes.push(Change::Ended(event_id));
     }
 
-    /// Whether a check that was recorded at `at` is degraded and its host was up before. After
-    /// silence a degraded check is part of the recovery.
+    /// Adds a change if a check that was recorded at `at` is degraded and its host was up before.
+    /// After silence a degraded check is part of the recovery.
     pub fn check_degraded(
         &mut self,
         host_id: HostId,
@@ -250,7 +249,7 @@ impl<'c> Notices<'c> {
         const IS_SENT: &str =
             "select exists(select 1 from notice_event e join notice n on n.id = e.notice_id
                                               where e.event_id = ?1 and n.kind = 'up')";
-        const GOES_ON: &str =
+        const IS_ONGOING: &str =
             "select exists(select 1 from notice_event e join outage_events o on o.id = e.event_id
                                               where e.notice_id = ?1 and o.end_time is null)";
         const MEMBERS: &str =
@@ -258,7 +257,7 @@ impl<'c> Notices<'c> {
         let Some(notice_id) = self.incident_of(event_id)? else {
             return self.add(AlertKind::Up, &[event_id], None);
         };
-        if self.exists(IS_SENT, event_id)? || self.exists(GOES_ON, notice_id)? {
+        if self.exists(IS_SENT, event_id)? || self.exists(IS_ONGOING, notice_id)? {
             return Ok(());
         }
         let mut members = self.connection.prepare_cached(MEMBERS)?;
@@ -268,9 +267,9 @@ impl<'c> Notices<'c> {
         self.add(AlertKind::Up, &members, None)
     }
 
-    fn exists(&self, question: &str, id: impl ToSql) -> rusqlite::Result<bool> {
+    fn exists(&self, query: &str, id: impl ToSql) -> rusqlite::Result<bool> {
         self.connection
-            .prepare_cached(question)?
+            .prepare_cached(query)?
             .query_row([id], |row| row.get(0))
     }
 
@@ -327,7 +326,6 @@ impl<'c> Notices<'c> {
 /// The result of sending a notice.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct NoticeResult {
-    /// The notice's.
     pub id: i64,
     /// `None` when the attempt failed.
     pub sent_at: Option<UtcMillis>,

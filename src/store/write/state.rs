@@ -33,7 +33,7 @@ pub enum Order {
     Observation(Observation),
     StoreSettings(StoreSettings),
     Hosts(Vec<Arc<Host>>),
-    Watched,
+    Viewed,
     Wake(SyncSender<()>),
     Finish,
 }
@@ -49,21 +49,21 @@ const HEARTBEAT: Duration = Duration::from_secs(60);
 /// and a deletion may have to end before the last commit begins.
 pub const COMMIT_BUSY_TIMEOUT: Duration = Duration::from_millis(500);
 
-/// How long a user counts as watching after a request for the newest results.
-const WATCHED: Duration = Duration::from_secs(60);
+/// How long a user counts as viewing the newest results after requesting them.
+const VIEWING: Duration = Duration::from_secs(60);
 
-/// How often the database is queried for a user who watches through another process.
-const WATCHER_POLL: Duration = Duration::from_secs(2);
+/// How often the database is queried for a user who views them through another process.
+const VIEWER_POLL: Duration = Duration::from_secs(2);
 
 /// Results are written soon for this long after the start: a user may be setting the program
 /// up.
 const STARTUP: Duration = Duration::from_secs(60);
 
-/// Until a failed commit is retried.
+/// How soon a failed commit is retried.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// The most records kept in memory while nothing can be written: four days of three hosts at
-/// one check a minute, 6 MB.
+/// The maximum number of records kept in memory while nothing can be written: four days of three
+/// hosts at one check a minute, 6 MB.
 const MAX_PENDING: usize = 20_000;
 
 /// This many records are written at once: with many hosts, waiting costs memory and saves
@@ -87,8 +87,8 @@ pub struct WriterState {
     settings: StoreSettings,
     started: Monotonic,
     last_flush: Monotonic,
-    watched_until: Monotonic,
-    watcher_poll_at: Monotonic,
+    viewed_until: Monotonic,
+    viewer_poll_at: Monotonic,
     pending: VecDeque<Record>,
     states: HashMap<Arc<Host>, State>,
     scene: Scene,
@@ -116,8 +116,8 @@ impl WriterState {
             settings,
             started,
             last_flush: started,
-            watched_until: started,
-            watcher_poll_at: started,
+            viewed_until: started,
+            viewer_poll_at: started,
             pending: VecDeque::new(),
             states: HashMap::new(),
             scene: Scene::default(),
@@ -146,7 +146,7 @@ impl WriterState {
                     Ok(Order::Observation(observation)) => self.observe(&observation),
                     Ok(Order::Hosts(hosts)) => self.set_hosts(&hosts),
                     Ok(Order::StoreSettings(settings)) => self.set_settings(settings),
-                    Ok(Order::Watched) => self.note_watcher(),
+                    Ok(Order::Viewed) => self.note_viewer(),
                     Ok(Order::Wake(wake)) => self.wake = Some(wake),
                     Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
                     Err(RecvTimeoutError::Timeout) => break,
@@ -165,10 +165,10 @@ impl WriterState {
     }
 
     fn receive(&mut self, record: Record) {
-        let is_news = match &record {
+        let is_change = match &record {
             Record::Check(result) => {
                 self.scene.add_check(result);
-                self.poll_watcher();
+                self.poll_viewer();
                 let state = result.state();
                 match self.states.get_mut(&result.host) {
                     Some(known) => std::mem::replace(known, state) != state,
@@ -198,7 +198,7 @@ impl WriterState {
         }
         let is_notice = matches!(record, Record::Notice(_));
         self.pending.push_back(record);
-        self.schedule_flush(is_news);
+        self.schedule_flush(is_change);
         // The next notice waits for it, and after a crash this one would be sent again.
         if is_notice && !self.is_failing {
             self.flush_at = sys::monotonic();
@@ -226,7 +226,10 @@ impl WriterState {
         self.states.retain(|host, _| is_kept(host));
         // Their last checks are written first.
         self.flush(RunState::Running);
-        if let Err(error) = gone.iter().try_for_each(|host| self.database.leave(host)) {
+        if let Err(error) = gone
+            .iter()
+            .try_for_each(|host| self.database.end_outage_of(host))
+        {
             log::warn!("{error}");
         }
     }
@@ -239,10 +242,10 @@ impl WriterState {
         ));
     }
 
-    /// Soon for news or while a user may be waiting, else after the configured time.
-    fn schedule_flush(&mut self, is_news: bool) {
+    /// Soon after a change or while a user may be waiting, else after the configured time.
+    fn schedule_flush(&mut self, is_change: bool) {
         let now = sys::monotonic();
-        let is_urgent = is_news || now < self.watched_until || now < self.started.after(STARTUP);
+        let is_urgent = is_change || now < self.viewed_until || now < self.started.after(STARTUP);
         if !self.is_failing {
             let due = self.last_flush.after(self.settings.flush);
             let due = if is_urgent {
@@ -266,26 +269,26 @@ impl WriterState {
     }
 
     /// Whether a user views the newest results through a dashboard in another process.
-    fn poll_watcher(&mut self) {
+    fn poll_viewer(&mut self) {
         let now = sys::clocks();
-        if now.monotonic < self.watched_until || now.monotonic < self.watcher_poll_at {
+        if now.monotonic < self.viewed_until || now.monotonic < self.viewer_poll_at {
             return;
         }
-        self.watcher_poll_at = now.monotonic.after(WATCHER_POLL);
-        let watched = i64::try_from(WATCHED.as_millis()).unwrap_or(i64::MAX);
+        self.viewer_poll_at = now.monotonic.after(VIEWER_POLL);
+        let viewing_ms = i64::try_from(VIEWING.as_millis()).unwrap_or(i64::MAX);
         if self
             .database
-            .watched_at()
-            .is_some_and(|at| (0..watched).contains(&(now.utc().0 - at.0)))
+            .viewed_at()
+            .is_some_and(|at| (0..viewing_ms).contains(&(now.utc().0 - at.0)))
         {
-            self.watched_until = now.monotonic.after(WATCHED);
+            self.viewed_until = now.monotonic.after(VIEWING);
         }
     }
 
     /// Pending records, and those of the next minute, are written soon.
-    fn note_watcher(&mut self) {
+    fn note_viewer(&mut self) {
         let now = sys::monotonic();
-        self.watched_until = now.after(WATCHED);
+        self.viewed_until = now.after(VIEWING);
         if !self.pending.is_empty() && !self.is_failing {
             self.flush_at = self.flush_at.min(now.after(SOON));
         }
@@ -306,8 +309,8 @@ impl WriterState {
         self.last_flush = now;
         self.flush_at = now.after(HEARTBEAT.max(self.settings.flush));
         match result {
-            Ok(news) => {
-                news.iter().for_each(|line| log::info!("{line}"));
+            Ok(log_lines) => {
+                log_lines.iter().for_each(|line| log::info!("{line}"));
                 if self.is_failing {
                     log::info!(
                         "{}: writing again; {} kept, {} lost",
@@ -337,7 +340,7 @@ impl WriterState {
 
     /// Writes to a file that was deleted or replaced while it was open would be lost.
     fn reopen_if_replaced(&mut self) -> Result<(), StoreError> {
-        if !self.database.is_taken_away() {
+        if !self.database.is_replaced() {
             return Ok(());
         }
         if !self.is_failing {
@@ -397,7 +400,7 @@ impl WriterState {
     }
 
     fn prune(&mut self) {
-        let is_ready = !self.database.is_taken_away() && self.check_clock().is_ok();
+        let is_ready = !self.database.is_replaced() && self.check_clock().is_ok();
         if !is_ready {
             self.prune_at = sys::monotonic().after(RETRY);
         }
@@ -425,7 +428,7 @@ impl WriterState {
         self.prune_at = sys::monotonic().after(pause);
     }
 
-    /// The last commit; returns how many results are lost.
+    /// Commits for the last time; returns how many results are lost.
     fn close(mut self) -> u64 {
         self.flush(RunState::Stopped);
         if self.is_failing {

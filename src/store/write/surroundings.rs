@@ -24,7 +24,7 @@ pub fn record(
     notices: &mut Notices<'_>,
     now: UtcMillis,
 ) -> rusqlite::Result<()> {
-    judge_changed(connection, scene, outages, now, &mut notices.news)?;
+    judge_changed(connection, scene, outages, now, &mut notices.log_lines)?;
     record_links(connection, scene, notices, now)?;
     record_names(connection, scene, notices, now)
 }
@@ -35,7 +35,7 @@ fn judge_changed(
     scene: &Scene,
     outages: &Outages<'_>,
     now: UtcMillis,
-    news: &mut Vec<String>,
+    log_lines: &mut Vec<String>,
 ) -> rusqlite::Result<()> {
     let mut judged = std::collections::HashSet::new();
     // The newest change of an event includes the earlier ones.
@@ -61,7 +61,7 @@ fn judge_changed(
             let cause = cause
                 .map(|cause| format!("; cause: {}", cause.as_str()))
                 .unwrap_or_default();
-            news.push(format!("{host}: an outage of {lasted} is over{cause}"));
+            log_lines.push(format!("{host}: an outage of {lasted} is over{cause}"));
         }
         if let Some(path) = scene
             .path(host)
@@ -84,11 +84,11 @@ fn judge(
     // An unknown cause never replaces a known one.
     const WRITE: &str = "update outage_events set cause = ?2, facts = ?3 where id = ?1
                             and (cause is not ?2 or facts is not ?3) and (?2 <> 'unknown' or coalesce(cause, 'unknown') = 'unknown')";
-    let Some(snapshot) = scene.evidence(host, from, to) else {
+    let Some(evidence) = scene.evidence(host, from, to) else {
         return Ok(None);
     };
-    let cause = cause::judge(&snapshot);
-    let facts = serde_json::to_string(&snapshot).unwrap_or_default();
+    let cause = cause::judge(&evidence);
+    let facts = serde_json::to_string(&evidence).unwrap_or_default();
     connection
         .prepare_cached(WRITE)?
         .execute(params![event_id, cause.as_str(), facts])?;
@@ -153,7 +153,7 @@ fn begin(
         facts,
     } = event;
     notices
-        .news
+        .log_lines
         .push(format!("{event_type}, {name} {address}: {notes}"));
     let earliest = earliest
         .filter(|earliest| earliest <= start)
@@ -194,7 +194,7 @@ fn end(
     let start = event.start_time.unwrap_or(at);
     let at = at.max(start);
     let lasted = phrase::duration_of((at.0 - start.0) / 1000);
-    notices.news.push(format!(
+    notices.log_lines.push(format!(
         "{}, {} {}: over after {lasted}",
         event.event_type, event.host_name, event.host_address
     ));

@@ -49,9 +49,9 @@ impl WriterHandle {
     }
 
     /// A user is viewing the newest results: they are written sooner for a minute.
-    pub fn note_watcher(&self) {
+    pub fn note_viewer(&self) {
         // When the queue is full, results are more urgent.
-        let _ = self.orders.try_send(Order::Watched);
+        let _ = self.orders.try_send(Order::Viewed);
     }
 
     /// Has `wake` signalled when a notice was written.
