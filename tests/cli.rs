@@ -687,7 +687,7 @@ fn doctor_reports_a_taken_port_and_a_low_limit_of_open_files() {
     );
     in_namespace(SocketKind::Datagram, |_tun| {
         let _taken =
-            std::net::TcpListener::bind("127.0.0.1:8501").expect("nobody else is in this network");
+            std::net::TcpListener::bind("127.0.0.1:8501").expect("the network namespace is new");
         let script = "ulimit -n 100 && exec \"$0\" \"$@\"";
         let finished = run(Command::new("sh")
             .args(["-c", script])
@@ -814,7 +814,7 @@ fn import_and_backup_name_the_file_that_is_wrong() {
     );
     assert!(
         !folder.path().join("connection_logs.db").exists(),
-        "a wrong file leaves nothing behind"
+        "a wrong file creates no database"
     );
     let nothing = program(folder.path(), &["backup", "copy.db"]);
     assert_eq!(nothing.code, Some(74));
@@ -872,7 +872,7 @@ fn a_result_is_stale_after_three_intervals_unless_the_monitor_may_hold_newer_one
         assert_eq!(
             program(folder.path(), &["status", "--fresh"]).code,
             Some(i32::from(is_stale)),
-            "what a watchdog asks"
+            "--fresh agrees"
         );
         is_stale
     };
@@ -893,7 +893,7 @@ fn a_result_is_stale_after_three_intervals_unless_the_monitor_may_hold_newer_one
          values('gone', '192.0.2.2', '2026-01-01 00:00:00.000', 5, 0);";
     assert!(
         !is_stale(other),
-        "a host that is not configured any more is nobody's to watch"
+        "a host that is no longer configured does not count"
     );
     assert!(is_stale(&check(35)));
     let run = "insert into monitor_run(started_at, alive_at, stopped_at, version)

@@ -19,7 +19,7 @@ fn in_turn() -> MutexGuard<'static, ()> {
     TURN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// A monitor in a folder of its own, with its config.yaml, log and database.
+/// A monitor in its own folder, with its config.yaml, log and database.
 struct Monitor {
     child: Child,
     folder: TempDir,
@@ -272,7 +272,7 @@ hosts: [{name: silent, address: 10.9.0.2}, {name: here, address: 127.0.0.1}, {na
             .expect("the database");
         holder
             .execute_batch("begin immediate")
-            .expect("nobody else writes now");
+            .expect("no other writer is active");
         let (code, took) = monitor.stop("TERM");
         assert!(took < Duration::from_secs(2), "{took:?}: {}", monitor.log());
         assert_eq!(code, Some(0), "{}", monitor.log());
@@ -784,7 +784,7 @@ fn a_sighup_during_the_start_does_not_end_the_monitor() {
         let holder = Connection::open(&path).expect("the same");
         holder
             .execute_batch("begin exclusive")
-            .expect("nobody else writes now");
+            .expect("no other writer is active");
         let mut monitor = Monitor::start_in(folder, bin(), |command| {
             command.args(["monitor", "--no-dashboard", "-v"])
         });

@@ -73,7 +73,7 @@ fn find_route(path: &str) -> Option<(Endpoint, &str)> {
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
     pub hosts: Vec<HostConfig>,
-    /// Of a host that has no interval of its own.
+    /// The interval of hosts for which none is configured.
     pub interval: Duration,
     /// The database file.
     pub database: PathBuf,

@@ -18,7 +18,7 @@ pub fn import(arguments: &Import) -> Result<CommandStatus, CliError> {
         path: arguments.file.clone(),
         cause,
     })?;
-    // Before our database is created: a wrong file leaves nothing behind.
+    // Before our database is created, so that a wrong file does not create one.
     require_original(&arguments.file)?;
     let path = &config.database.path;
     let is_same_file = fs::canonicalize(path)
@@ -68,7 +68,7 @@ pub fn backup(arguments: &Backup) -> Result<CommandStatus, CliError> {
                 break Err(StoreError::File {
                     operation: "backup of",
                     path: path.clone(),
-                    cause: std::io::Error::other("the copying thread broke off"),
+                    cause: std::io::Error::other("the copying thread panicked"),
                 });
             }
         }

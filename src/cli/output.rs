@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::exit::CliError;
 
-/// Where a command writes its result. Dropped before [`Output::finish`], it leaves no file behind.
+/// Where a command writes its result. Dropped before [`Output::finish`], it removes its unfinished file.
 pub struct Output {
     out: BufWriter<File>,
     /// Its name in error messages.

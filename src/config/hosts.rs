@@ -1,4 +1,4 @@
-//! The section `hosts`: a list of hosts, each with its address and keys of its own.
+//! The section `hosts`: a list of hosts, each with its address and the keys that it overrides.
 
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
@@ -153,7 +153,7 @@ fn default_hosts(monitoring: &SharedSettings) -> Vec<HostConfig> {
         .collect()
 }
 
-/// A host that has no keys of its own.
+/// A host that overrides no key of `monitoring`.
 pub(super) fn unlisted(host: Host, monitoring: &SharedSettings) -> HostConfig {
     let role = default_role(&host.address);
     with_settings(host, monitoring, None, role)

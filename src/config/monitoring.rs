@@ -1,4 +1,4 @@
-//! The section `monitoring`. Every host may have the same keys with values of its own. Also decides
+//! The section `monitoring`. Every host may override its keys. Also decides
 //! whether a check fits its interval.
 
 use std::time::Duration;
@@ -120,12 +120,13 @@ impl SharedSettings {
     pub fn fitted_spacing(&self) -> FittedSpacing {
         let default = Duration::from_millis(SPACING.default.into());
         let wanted = self.configured_spacing.unwrap_or(default);
-        let room = self.interval.checked_sub(self.timeout);
+        let available = self.interval.checked_sub(self.timeout);
         let gaps = u32::from(self.ping_count) - 1;
-        let max = match (room, gaps) {
+        let max = match (available, gaps) {
             (Some(_), 0) => wanted,
-            (Some(room), gaps) => Duration::from_millis(
-                u64::try_from((room / gaps).as_millis()).expect("an interval is at most a day"),
+            (Some(available), gaps) => Duration::from_millis(
+                u64::try_from((available / gaps).as_millis())
+                    .expect("an interval is at most a day"),
             ),
             (None, 0) => {
                 return FittedSpacing {
@@ -144,7 +145,7 @@ impl SharedSettings {
         }
     }
 
-    /// The settings of a section, and whether it has a spacing of its own. What it does not have is
+    /// The settings of a section, and whether it sets the spacing. What it does not have is
     /// taken from `self`; `origin` says in a message whose settings these are.
     fn read(&self, problems: &mut Problems, section: &Section<'_>, origin: &str) -> (Self, bool) {
         let interval = section.value_or(problems, &INTERVAL, origin, self.interval);

@@ -92,8 +92,8 @@ impl Connection<'_> {
                 self.input.shrink_to(READ_BYTES);
                 return Ok(Some(head));
             }
-            let room = self.limits.head_bytes.saturating_sub(self.input.len());
-            if room == 0 {
+            let space = self.limits.head_bytes.saturating_sub(self.input.len());
+            if space == 0 {
                 return Ok(Some(RequestHead::refused(Refusal::TooLarge)));
             }
             let now = sys::monotonic();
@@ -101,7 +101,7 @@ impl Connection<'_> {
             if left.is_zero() {
                 return Ok(head_until.map(|_| RequestHead::refused(Refusal::TooSlow)));
             }
-            match self.read(room, left) {
+            match self.read(space, left) {
                 Ok(0) => return Ok(None),
                 Ok(_) => head_until = head_until.or_else(|| Some(now.after(head_timeout))),
                 Err(error) if may_retry(&error) => {}
@@ -110,9 +110,9 @@ impl Connection<'_> {
         }
     }
 
-    fn read(&mut self, room: usize, max_wait: Duration) -> io::Result<usize> {
+    fn read(&mut self, max_bytes: usize, max_wait: Duration) -> io::Result<usize> {
         let mut piece = [0; READ_BYTES];
-        let piece = &mut piece[..room.min(READ_BYTES)];
+        let piece = &mut piece[..max_bytes.min(READ_BYTES)];
         self.stream.set_read_timeout(Some(max_wait))?;
         let mut stream = self.stream;
         let len = stream.read(piece)?;

@@ -70,7 +70,7 @@ impl Compressor {
             deflate.reset();
             let mut rest = piece;
             loop {
-                // Includes room for the flush, without which another call would be needed.
+                // Includes space for the flush, without which another call would be needed.
                 out.reserve(rest.len() / 4 + 64);
                 let before = deflate.total_in();
                 // Fails only over a preset dictionary, and there is none.
@@ -82,7 +82,7 @@ impl Compressor {
                 }
                 let taken = usize::try_from(deflate.total_in() - before).unwrap_or(usize::MAX);
                 rest = rest.get(taken..).unwrap_or_default();
-                // Room left in the output means that all of it was written.
+                // Unused capacity means that all output was written.
                 if rest.is_empty() && out.len() < out.capacity() {
                     break;
                 }

@@ -4,7 +4,7 @@
 //! ```text
 //! this machine   10.9.0.1/24  fd09::1/64  fe80::1   on tun0
 //! far ends       10.9.0.2...  fd09::2...  fe80::2   simulated by the reader of the device
-//! behind them    10.10.0.0/16 fd10::/64             routed through 10.9.0.2 and fd09::2
+//! beyond them    10.10.0.0/16 fd10::/64             routed through 10.9.0.2 and fd09::2
 //! ```
 
 use std::fs::File;
@@ -185,9 +185,7 @@ fn wait_for_own_ipv6_routes() -> io::Result<()> {
         {
             None => return Ok(()),
             Some(address) if Instant::now() > deadline => {
-                return Err(io::Error::other(format!(
-                    "{address} has no route of its own"
-                )));
+                return Err(io::Error::other(format!("{address} has no local route")));
             }
             Some(_) => std::thread::sleep(Duration::from_millis(1)),
         }

@@ -160,7 +160,7 @@ fn apply(to: &Confinement) -> io::Result<()> {
     };
     // SAFETY: pointers are to live values of the types that the calls read; strings end with a zero
     // byte. In `halves` lie effective, permitted and inheritable bits, the lower words first, as
-    // capset(2) wants them.
+    // capset(2) expects them.
     unsafe {
         check(libc::unshare(to.namespaces))?;
         check(libc::setrlimit(libc::RLIMIT_NOFILE, &raw const files))?;

@@ -18,15 +18,15 @@ const NAME_HEIGHT = 14;
 /** @param {Frame} f @param {ComparedHost[]} hosts @param {(host: ComparedHost) => number | null} levelOf pixels */
 function nameEnds(f, hosts, levelOf) {
   const c = f.context;
-  const room = c.canvas.clientWidth - f.right - 12;
-  if (room < 50) return;
+  const space = c.canvas.clientWidth - f.right - 12;
+  if (space < 50) return;
   c.textAlign = 'left';
   c.textBaseline = 'middle';
   const ends = hosts.map((host, i) => ({ name: host.name, i, y: levelOf(host) ?? NaN }));
   for (const { name, i, y } of spread(ends.filter((e) => !Number.isNaN(e.y)), f.height - 8)) {
     c.fillStyle = colour(LINE_STYLES[i][0]);
     let text = name;
-    while (text.length > 2 && c.measureText(text).width > room) {
+    while (text.length > 2 && c.measureText(text).width > space) {
       text = `${text.slice(0, text.endsWith('…') ? -2 : -1)}…`;
     }
     c.fillText(text, f.right + 8, y);
