@@ -88,7 +88,7 @@ fn causes(report: &Report) -> Section {
     Section {
         title: "Downtime by cause",
         sentences: vec![
-            "Time in which at least one host was down for that cause; overlapping outages count once.".into(),
+            "Time in which at least one host was down for this cause; overlapping outages count once.".into(),
         ],
         columns: columns(&["Cause", "Time", "Events", "Meaning*"]),
         rows: report.causes.iter().map(row).collect(),

@@ -7,11 +7,11 @@ use rusqlite::Connection;
 
 use super::connection::open_to_read;
 use super::error::StoreError;
-use super::file::{beside, literal, literal_text};
+use super::file::{literal, literal_text, with_suffix};
 
 /// The name of a copy until it is complete.
 pub fn partial_copy(to: &Path) -> PathBuf {
-    beside(to, ".part")
+    with_suffix(to, ".part")
 }
 
 /// Writes a consistent and complete copy of a connection's database, or none.
@@ -30,7 +30,7 @@ pub fn copy_database(connection: &Connection, path: &Path, to: &Path) -> Result<
     })
 }
 
-/// Writes a database file beside `to` and renames it when it is complete. `to` must not exist.
+/// Writes a database file next to `to` and renames it when it is complete. `to` must not exist.
 pub fn write_whole<T>(
     to: &Path,
     write: impl FnOnce(&Path) -> Result<T, StoreError>,
@@ -72,7 +72,7 @@ pub fn write_whole<T>(
 
 /// Removes an unfinished copy and its journal.
 fn remove_partial(partial: &Path) -> std::io::Result<()> {
-    for file in [partial, &beside(partial, "-journal")] {
+    for file in [partial, &with_suffix(partial, "-journal")] {
         match fs::remove_file(file) {
             Err(error) if error.kind() != std::io::ErrorKind::NotFound => return Err(error),
             _ => {}

@@ -1,4 +1,4 @@
-//! Converts a file of the original in place, once, after a copy of it has been written beside it.
+//! Converts a file of the original in place, once, after a copy of it has been written next to it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ use super::text::writer_of;
 use crate::store::connection::open_to_read;
 use crate::store::copy::copy_database;
 use crate::store::error::StoreError;
-use crate::store::file::{FileKind, beside, file_kind};
+use crate::store::file::{FileKind, file_kind, with_suffix};
 use crate::store::schema;
 
 /// Converts the file in one transaction; `None` if another process has just done so.
@@ -33,7 +33,7 @@ pub fn take_over(
         return Ok(None);
     }
     // Under another name until the conversion is done: an interrupted one leaves no second copy.
-    let unfinished = beside(path, ".original.new");
+    let unfinished = with_suffix(path, ".original.new");
     if let Err(cause) = fs::remove_file(&unfinished)
         && cause.kind() != std::io::ErrorKind::NotFound
     {
@@ -60,7 +60,7 @@ pub fn take_over(
 /// Renames the copy of a converted file and returns the name. After an interruption the next
 /// opening does it.
 pub fn keep_copy(path: &Path) -> Option<PathBuf> {
-    let unfinished = beside(path, ".original.new");
+    let unfinished = with_suffix(path, ".original.new");
     if !unfinished.exists() {
         return None;
     }
@@ -103,10 +103,10 @@ fn fill(transaction: &Connection, progress: &mut dyn FnMut(u64, u64)) -> rusqlit
 
 /// `connection_logs.db.original`, with a number if that exists.
 fn free_name(path: &Path) -> PathBuf {
-    let mut candidate = beside(path, ".original");
+    let mut candidate = with_suffix(path, ".original");
     let mut number = 2;
     while candidate.exists() {
-        candidate = beside(path, &format!(".original-{number}"));
+        candidate = with_suffix(path, &format!(".original-{number}"));
         number += 1;
     }
     candidate
