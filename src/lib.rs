@@ -22,6 +22,10 @@
 //! | | [`daemon`] | |
 //! | | [`cli`] | |
 //!
+//! Inside `store`, `write` and `read` do not import each other; what both need (columns, opening,
+//! rows, the types of events) and the sums of `rollup` lie below them, and `original` uses the
+//! same. So the reader of a dashboard cannot reach code that writes.
+//!
 //! A crate has one owner: serde_yaml belongs to `config`, rusqlite to `store`, socket2 to `net`,
 //! argh to `cli`, tiny_http and httparse to `web`.
 //!

@@ -189,6 +189,30 @@ fn no_files_import_each_other_in_a_circle() {
 }
 
 #[test]
+fn reading_and_writing_the_store_do_not_import_each_other() {
+    let imports = Imports::read(&root().join("src"), code);
+    let (read, write) = (Path::new("store/read"), Path::new("store/write"));
+    let from_both: Vec<(&Path, &Path)> = imports
+        .between_files()
+        .filter(|(from, _)| from.starts_with(read) || from.starts_with(write))
+        .collect();
+    assert!(
+        from_both.len() > 50,
+        "only {} imports were seen",
+        from_both.len()
+    );
+    for (from, to) in from_both {
+        let other = if from.starts_with(read) { write } else { read };
+        assert!(
+            !to.starts_with(other),
+            "{} imports {}",
+            from.display(),
+            to.display()
+        );
+    }
+}
+
+#[test]
 fn each_crate_has_one_owner() {
     for (word, owners) in OWNERS {
         let users: Vec<Source> = sources()
