@@ -281,7 +281,7 @@ fn the_beginning_and_the_end_of_an_outage_are_sent_with_their_recorded_event() {
                     (Some(cause.as_str()), cause.as_str())
                 );
                 let begins = if is_up {
-                    "one has been up again since "
+                    "one came up again at "
                 } else {
                     "one has been down since "
                 };
@@ -635,10 +635,14 @@ fn hosts_that_fail_together_are_one_incident_with_one_end() {
                     (Some(5), kind == "incident"),
                     "{json}"
                 );
+                let begins = match kind {
+                    "up" => "5 hosts came up again at ",
+                    _ => "5 hosts have been down since ",
+                };
                 assert!(
                     json["text"]
                         .as_str()
-                        .is_some_and(|text| text.starts_with("5 hosts have been ")),
+                        .is_some_and(|text| text.starts_with(begins)),
                     "{json}"
                 );
                 assert!(
@@ -757,7 +761,7 @@ fn alert_test_runs_the_command_once_and_prints_the_result() {
     let folder = TempDir::new();
     for (kind, text) in [
         ("down", "one has been down since "),
-        ("up", "one has been up again since "),
+        ("up", "one came up again at "),
         ("degraded", "one has been degraded since "),
         ("incident", "2 hosts have been down since "),
     ] {

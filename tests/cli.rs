@@ -520,7 +520,7 @@ fn a_host_that_cannot_be_measured_is_shown_with_the_reason_and_not_as_loss() {
         let finished = program(folder.path(), &["check"]);
         assert_eq!(finished.code, Some(1));
         assert!(
-            finished.stdout.contains("not measured  far   192.0.2.1  -        -  no route to 192.0.2.1: Network is unreachable"),
+            finished.stdout.contains("not measured  far   192.0.2.1  -        -  cannot send to 192.0.2.1: Network is unreachable"),
             "{}",
             finished.stdout
         );

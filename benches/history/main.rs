@@ -169,7 +169,7 @@ fn results(index: usize, host: &Arc<Host>, span: &Range<i64>, end: i64) -> Vec<C
                 Arc::clone(host),
                 checked_at,
                 LocalFault::Other,
-                "sending: no route to it".into(),
+                "sending: cannot send to it".into(),
             ));
             continue;
         }

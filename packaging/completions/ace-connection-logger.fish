@@ -47,7 +47,7 @@ complete -c ace-connection-logger -n '__ace_connection_logger_is status' -l fres
 complete -c ace-connection-logger -n '__ace_connection_logger_is cleanup-continuous' -s i -l interval -x -d 'hours between two cleanups (default: 24)'
 complete -c ace-connection-logger -n '__ace_connection_logger_is outages events' -l active -d 'only ongoing outages'
 complete -c ace-connection-logger -n '__ace_connection_logger_is outages events' -l host -x -d 'only outages of this host, by name or address'
-complete -c ace-connection-logger -n '__ace_connection_logger_is outages events' -l days -x -d 'only outages of this many last days (default: all)'
+complete -c ace-connection-logger -n '__ace_connection_logger_is outages events' -l days -x -d 'only outages of the last so many days (default: all)'
 complete -c ace-connection-logger -n '__ace_connection_logger_is outages events' -l limit -x -d 'maximum number of outages, 0 for all (default: 50)'
 complete -c ace-connection-logger -n '__ace_connection_logger_is outages events' -l note -x -d 'add the text as a note to the outage with this ID'
 complete -c ace-connection-logger -n '__ace_connection_logger_is outages events' -l planned -d 'mark the outage of --note as planned'

@@ -212,7 +212,7 @@ impl Summary {
         };
         let (down, up) = match self.event_type {
             Some(EventKind::Dns) if is_one => ("without an address", "resolved again"),
-            _ => ("down", "up again"),
+            _ => ("down", "came up again"),
         };
         match (notice.kind, self.end) {
             (AlertKind::Degraded, _) => {
@@ -230,10 +230,10 @@ impl Summary {
             (AlertKind::Up, Some(end)) => {
                 let lasted = self
                     .seconds()
-                    .map(|seconds| format!(" after {}", phrase::duration_of(seconds)))
+                    .map(|seconds| format!(", after {}", phrase::duration_of(seconds)))
                     .unwrap_or_default();
                 format!(
-                    "{subject} {has} been {up} since {}{lasted}{cause}{names}",
+                    "{subject} {up} at {}{lasted}{cause}{names}",
                     shown_time(end)
                 )
             }

@@ -246,7 +246,7 @@ commands! {
         /// only outages of this host, by name or address
         #[argh(option, arg_name = "host")]
         host: Option<String>,
-        /// only outages of this many last days (default: all)
+        /// only outages of the last so many days (default: all)
         #[argh(option, arg_name = "days", from_str_fn(days))]
         days: Option<f64>,
         /// maximum number of outages, 0 for all (default: 50)

@@ -123,7 +123,11 @@ impl fmt::Display for CliError {
                 cause,
             } => write!(f, "{operation} {}: {cause}", path.display()),
             CliError::ResultsLost(lost) => {
-                write!(f, "{} could not be written: lost", count(lost, "result"))
+                write!(
+                    f,
+                    "{} could not be written and had to be discarded",
+                    count(lost, "result")
+                )
             }
             CliError::OutputClosed => f.write_str("standard output is closed"),
         }

@@ -107,7 +107,9 @@ fn period(arguments: &arguments::Report) -> Result<Period, CliError> {
         (None, None, None, None) => Ok(Period::Days(30)),
         (Some(period), None, None, None) | (None, Some(period), None, None) => Ok(period.clone()),
         (None, None, Some(from), to) => Ok(Period::Between(*from, *to)),
-        (None, None, None, Some(_)) => Err(CliError::Usage("--to: it needs --from, too".into())),
+        (None, None, None, Some(_)) => {
+            Err(CliError::Usage("--to: --from is missing; give both".into()))
+        }
         _ => Err(CliError::Usage(
             "report: give one of --days, --month, or --from with --to".into(),
         )),

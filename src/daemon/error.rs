@@ -11,7 +11,8 @@ use crate::web::WebError;
 pub enum DaemonError {
     /// Neither a datagram nor a raw socket for ICMP is permitted.
     Permission,
-    /// The hosts need more open files than this process may have.
+    /// The hosts, or with 0 hosts the dashboard alone, need more open files than this process may
+    /// have.
     OpenFiles {
         hosts: usize,
         needed: u64,
@@ -45,6 +46,14 @@ impl fmt::Display for DaemonError {
                 f.write_str("sending ICMP: no permission for a datagram or a raw socket")
             }
             DaemonError::OpenFiles {
+                hosts: 0,
+                needed,
+                limit,
+            } => write!(
+                f,
+                "the dashboard takes {needed} open files, the limit is {limit}"
+            ),
+            DaemonError::OpenFiles {
                 hosts,
                 needed,
                 limit,
@@ -69,5 +78,30 @@ impl From<WebError> for DaemonError {
 impl From<StoreError> for DaemonError {
     fn from(error: StoreError) -> Self {
         DaemonError::Store(error)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_limit_of_open_files_names_what_needs_more() {
+        let message = |hosts| {
+            DaemonError::OpenFiles {
+                hosts,
+                needed: 136,
+                limit: 64,
+            }
+            .to_string()
+        };
+        assert_eq!(
+            message(0),
+            "the dashboard takes 136 open files, the limit is 64"
+        );
+        assert_eq!(
+            message(1),
+            "hosts: checking 1 host takes 136 open files, the limit is 64"
+        );
     }
 }

@@ -52,7 +52,10 @@ pub fn run(
     log::info!("stopping on {reason}");
     let lost = monitor.stop();
     if lost > 0 {
-        log::error!("{} could not be written: lost", count(lost, "result"));
+        log::error!(
+            "{} could not be written and had to be discarded",
+            count(lost, "result")
+        );
     }
     Ok(lost)
 }

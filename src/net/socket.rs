@@ -43,7 +43,7 @@ pub enum SocketError {
     /// This machine does not support that version of IP.
     NoVersion(IpVersion),
     /// No route to the target, or no address to send from: connect(2) failed.
-    NoRoute { target: IpAddr, cause: io::Error },
+    CannotConnect { target: IpAddr, cause: io::Error },
     /// This machine lacks the configured source address or interface: bind(2) or setsockopt(2)
     /// failed.
     NoSource { source: String, cause: io::Error },
@@ -58,7 +58,7 @@ impl SocketError {
     pub fn local_fault(&self) -> LocalFault {
         match self {
             SocketError::NoVersion(_)
-            | SocketError::NoRoute { .. }
+            | SocketError::CannotConnect { .. }
             | SocketError::NoSource { .. } => LocalFault::Link,
             SocketError::Permission | SocketError::Socket { .. } => LocalFault::Other,
         }
@@ -72,7 +72,9 @@ impl fmt::Display for SocketError {
         match self {
             SocketError::Permission => write!(f, "no permission to send ICMP"),
             SocketError::NoVersion(version) => write!(f, "this machine has no {version}"),
-            SocketError::NoRoute { target, cause } => write!(f, "no route to {target}: {cause}"),
+            SocketError::CannotConnect { target, cause } => {
+                write!(f, "cannot send to {target}: {cause}")
+            }
             SocketError::NoSource { source, cause } => write!(f, "source {source}: {cause}"),
             SocketError::Socket { operation, cause } => write!(f, "{operation}: {cause}"),
         }
@@ -124,16 +126,16 @@ impl EchoSocket {
                 })?;
         }
         apply_options(&socket, target, options)?;
-        let no_route = |cause| SocketError::NoRoute {
+        let cannot_connect = |cause| SocketError::CannotConnect {
             target: target.ip,
             cause,
         };
         let own = if sys::SEES_ALL_MESSAGES {
-            route::source_address_for(target).map_err(no_route)?
+            route::source_address_for(target).map_err(cannot_connect)?
         } else {
             socket
                 .connect(&target.socket_address().into())
-                .map_err(no_route)?;
+                .map_err(cannot_connect)?;
             let local = socket
                 .local_addr()
                 .ok()

@@ -199,14 +199,14 @@ fn method(report: &Report) -> Vec<String> {
             format!(" or the mean round-trip time was above {limit} ms")
         });
         sentences.push(format!(
-            "{whose}: a check every {interval_seconds} s, of {} with {payload_bytes} bytes of payload. A \
+            "{whose}: every {interval_seconds} s a check of {} with {payload_bytes} bytes of payload. A \
              reply counts if it arrives within {timeout_seconds} s. A check is up if at least {up_percent} % of its \
              pings were answered, degraded if fewer were{limit}, and down if fewer than {degraded_percent} % were.",
             count(*ping_count, "ICMP echo request")
         ));
     }
     let fast = method.fast_interval_seconds.map_or(String::new(), |seconds| {
-        format!(" While a host is silent it is also pinged every {seconds} s, so that the begin and end of an outage are exact to that interval.")
+        format!(" While a host is silent it is also pinged every {seconds} s, so that the start and end of an outage are exact to that interval.")
     });
     let outage = match method.down_after_checks {
         1 => "one or more consecutive checks".into(),

@@ -365,7 +365,7 @@ fn a_version_of_ip_that_never_worked_is_no_link_event() {
             Arc::clone(&six),
             at(seconds),
             LocalFault::Link,
-            "no route to it".into(),
+            "cannot send to it".into(),
         );
         Record::Check(CheckResult {
             resolved: six.address.ip(),
