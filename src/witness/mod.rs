@@ -202,7 +202,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             }
             HostEventKind::CannotSend => {
                 if let Some(target) = target {
-                    self.add_down_link(target, self.source_of(&host));
+                    self.add_down_link(target, source_of(&self.hosts, &host));
                 }
             }
         }
@@ -220,13 +220,6 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             None => self.down_links.push((target, source)),
         }
         self.check_links();
-    }
-
-    fn source_of(&self, host: &Host) -> Option<Source> {
-        self.hosts
-            .iter()
-            .find(|known| *known.host == *host)
-            .and_then(|known| known.source.clone())
     }
 
     /// Runs at every `fast_interval` during an outage.
@@ -350,12 +343,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 .filter(|_| *next <= now && due.len() < MAX_TRACES)
             {
                 *next = now.after(TRACE_INTERVAL);
-                let source = self
-                    .hosts
-                    .iter()
-                    .find(|known| known.host == *host)
-                    .and_then(|known| known.source.clone());
-                due.push((Arc::clone(host), *target, source));
+                due.push((Arc::clone(host), *target, source_of(&self.hosts, host)));
             }
         }
         if due.is_empty() {
@@ -375,4 +363,11 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             .spawn(work)
             .ok();
     }
+}
+
+fn source_of(hosts: &[OtherHost], host: &Host) -> Option<Source> {
+    hosts
+        .iter()
+        .find(|known| *known.host == *host)
+        .and_then(|known| known.source.clone())
 }
