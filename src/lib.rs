@@ -139,7 +139,7 @@
 //! | late | a reply after the timeout of its ping, which counts as lost |
 //! | ledger | the record of when the monitor ran and when it was interrupted |
 //! | link | the interface and route by which packets leave this machine |
-//! | local fault | what prevents this machine from measuring: link, name, other |
+//! | local fault | what prevents this machine from measuring: link, host (this host alone), name, other |
 //! | loss | a ping without a reply in time |
 //! | migration | the SQL statements that bring an older database file to the current schema |
 //! | monitor | the daemon: the command `monitor` |

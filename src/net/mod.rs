@@ -11,7 +11,7 @@ pub use address::Resolver;
 pub use exchange::Exchange;
 pub use route::{Gateway, Link, can_send, default_gateways, position_of, target_of};
 pub use socket::{
-    EchoSocket, SocketError, SocketOptions, SocketType, TimestampSwitch, may_open,
+    EchoSocket, SocketError, SocketOptions, SocketType, TimestampSwitch, may_open, send_fault,
     usable_socket_type,
 };
 pub use target::Target;

@@ -57,11 +57,22 @@ pub enum SocketError {
 impl SocketError {
     pub fn local_fault(&self) -> LocalFault {
         match self {
-            SocketError::NoVersion(_)
-            | SocketError::CannotConnect { .. }
-            | SocketError::NoSource { .. } => LocalFault::Link,
+            SocketError::NoVersion(_) => LocalFault::Link,
+            SocketError::NoSource { .. } => LocalFault::Host,
+            SocketError::CannotConnect { cause, .. } => send_fault(cause),
             SocketError::Permission | SocketError::Socket { .. } => LocalFault::Other,
         }
+    }
+}
+
+/// What prevented a packet from being sent: connect(2) and send(2) return EACCES for a route of
+/// type prohibit, EHOSTUNREACH for unreachable, EINVAL for blackhole (ip-route(8)) and for a source
+/// address that was removed, EPERM for a packet that the firewall dropped.
+pub fn send_fault(error: &io::Error) -> LocalFault {
+    match error.raw_os_error() {
+        Some(libc::EPERM | libc::EACCES | libc::EHOSTUNREACH | libc::EINVAL) => LocalFault::Host,
+        Some(libc::ENOBUFS | libc::ENOMEM | libc::EMSGSIZE) => LocalFault::Other,
+        _ => LocalFault::Link,
     }
 }
 

@@ -5,6 +5,7 @@
 mod logged;
 mod probing;
 
+use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -342,24 +343,31 @@ impl Pinger {
         let began_at = corrected_start(&end, &begin);
         Some(match exchange.run.finish(&end) {
             Ok(found) => {
-                let is_unsent = !found.pings.is_empty()
-                    && found
-                        .pings
-                        .iter()
-                        .all(|ping| matches!(ping, Outcome::SendFailed { .. }));
+                let local_fault = unsent_fault(&found.pings);
                 CheckResult {
                     pings: found.pings,
                     late: found.late,
                     duplicates: found.duplicates,
                     foreign: found.foreign,
                     reason: found.reason,
-                    local_fault: is_unsent.then_some(LocalFault::Link),
+                    local_fault,
                     ..CheckResult::begin(host, began_at)
                 }
             }
             Err(reason) => CheckResult::not_measured(host, began_at, LocalFault::Other, reason),
         })
     }
+}
+
+/// What prevented a check's pings from being sent, where none was sent: by the last of them.
+fn unsent_fault(pings: &[Outcome]) -> Option<LocalFault> {
+    let faults = pings.iter().map(|ping| match ping {
+        Outcome::SendFailed { errno } => {
+            Some(net::send_fault(&io::Error::from_raw_os_error(*errno)))
+        }
+        _ => None,
+    });
+    faults.collect::<Option<Vec<_>>>()?.last().copied()
 }
 
 /// When a check began, by the wall clock at its `end`: a clock that was set meanwhile was wrong at

@@ -271,8 +271,12 @@ pub struct CheckResult {
 /// A fault of this machine that prevents measuring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum LocalFault {
-    /// No interface, no carrier, no address or no route to send by.
+    /// No interface, carrier, address or route to send by. It is this machine's link if no other
+    /// host can be sent to either.
     Link,
+    /// This machine sends, but not to this host: its configured source is absent, a route or this
+    /// machine's firewall forbids it.
+    Host,
     /// The host's name does not resolve.
     Name,
     /// No permission, no file descriptors, the machine slept, or the clock was set.
