@@ -3,25 +3,34 @@
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use log::LevelFilter;
 use simplelog::{ConfigBuilder, WriteLogger, format_description};
 
-/// Requests that the log file is reopened before the next line.
+/// Reopens the log file after its rotation. Without a log file it does nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Reopen(Arc<AtomicBool>);
+pub struct Reopen(Option<(PathBuf, LogFile)>);
 
 impl Reopen {
-    pub fn request(&self) {
-        self.0.store(true, Ordering::Release);
+    /// Later lines go to the file that now has the configured name. If that cannot be opened, they
+    /// go to the old file, and the log says so.
+    pub fn reopen(&self) {
+        let Some((path, log_file)) = &self.0 else {
+            return;
+        };
+        match open(path) {
+            Ok(file) => *log_file.0.lock().unwrap_or_else(PoisonError::into_inner) = file,
+            Err(error) => log::error!(
+                "logging.file: cannot open {}: {error}; the log continues in the file opened before",
+                path.display()
+            ),
+        }
     }
 }
 
 /// Starts logging to a file, or else to standard error. Fails when the file cannot be opened.
 pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
-    let reopen = Reopen::default();
     let mut format = ConfigBuilder::new();
     format
         .set_target_level(LevelFilter::Off)
@@ -35,13 +44,13 @@ pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
     if file.is_none() && std::env::var_os("JOURNAL_STREAM").is_some() {
         format.set_time_level(LevelFilter::Off);
     }
-    let output: Box<dyn Write + Send> = match file {
-        Some(path) => Box::new(LogFile {
-            file: open(path)?,
-            path: path.to_path_buf(),
-            reopen: reopen.clone(),
-        }),
-        None => Box::new(io::stderr()),
+    let (output, reopen): (Box<dyn Write + Send>, _) = match file {
+        Some(path) => {
+            let log_file = LogFile(Arc::new(Mutex::new(open(path)?)));
+            let reopen = Reopen(Some((path.to_path_buf(), log_file.clone())));
+            (Box::new(log_file), reopen)
+        }
+        None => (Box::new(io::stderr()), Reopen::default()),
     };
     // Fails if logging was started before; that logger continues.
     let _ = WriteLogger::init(level, format.build(), output);
@@ -52,25 +61,18 @@ pub fn set_level(level: LevelFilter) {
     log::set_max_level(level);
 }
 
-struct LogFile {
-    path: PathBuf,
-    file: File,
-    reopen: Reopen,
-}
+/// The logger writes to it while [`Reopen`] may replace it.
+#[derive(Clone, Debug)]
+struct LogFile(Arc<Mutex<File>>);
 
 impl Write for LogFile {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if self.reopen.0.swap(false, Ordering::AcqRel) {
-            // If that fails, the old file stays in use.
-            if let Ok(file) = open(&self.path) {
-                self.file = file;
-            }
-        }
-        self.file.write(bytes)
+        let mut file = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        file.write(bytes)
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
+        Ok(())
     }
 }
 

@@ -164,6 +164,11 @@ impl HostStatus<'_> {
         }
     }
 
+    /// The newest check, unless it is stale.
+    pub fn current(&self) -> Option<&LatestCheck> {
+        self.latest.filter(|_| !self.is_stale())
+    }
+
     /// The newest check, if it could be made.
     pub fn measured(&self) -> Option<&RecordedCheck> {
         self.latest

@@ -319,6 +319,13 @@ fn a_wrong_parameter_is_named_and_an_unknown_path_or_host_is_not_found() {
         ("/api/series?host_address=nobody", 404, "nobody"),
         ("/api/hosts/nobody/active-outage", 404, "nobody"),
         ("/api/frobnicate", 404, "/api/frobnicate"),
+        ("/ping", 404, "set dashboard.base_path to /ping"),
+        ("/ping/", 404, "set dashboard.base_path to /ping"),
+        (
+            "/a/ping/api/status",
+            404,
+            "set dashboard.base_path to /a/ping",
+        ),
     ] {
         let answer = site.get(path);
         let detail = answer.json()["detail"]
@@ -671,6 +678,22 @@ fn metrics_are_in_base_units_and_names_are_escaped() {
     assert!(
         text.contains("ace_check_rtt_avg_seconds{host=\"A\",address=\"192.0.2.1\"} 0.02\n"),
         "{text}"
+    );
+    // A host that is not configured, and a configured one whose newest check is old.
+    let site = Site::new(
+        &(check(1000, 5, 0, "20") + &check(1, 5, 0, "20").replace("192.0.2.1", "198.51.100.9")),
+    );
+    let stale = site.get("/metrics").body;
+    assert!(!stale.contains("198.51.100.9"), "{stale}");
+    let of_host: Vec<&str> = stale
+        .lines()
+        .filter(|line| line.contains("address=\"192.0.2.1\""))
+        .filter_map(|line| line.split_once('{').map(|(name, _)| name))
+        .collect();
+    assert_eq!(
+        of_host,
+        ["ace_check_timestamp_seconds", "ace_host_stale"],
+        "{stale}"
     );
     for line in text.lines().filter(|line| !line.starts_with('#')) {
         assert!(

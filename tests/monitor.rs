@@ -474,6 +474,17 @@ fn sighup_adds_changes_and_removes_hosts_and_leaves_the_others_undisturbed() {
                 .count()
                 == 2
         });
+        // The built-in hosts lie outside: they must not replace the running ones.
+        for (refused, text) in [(3, ""), (4, "logging:\n  level: info\n")] {
+            monitor.folder.write("config.yaml", text);
+            monitor.signal("HUP");
+            monitor.wait_for("a refusal of a file without hosts", |monitor| {
+                let log = monitor.log();
+                let said = "config.yaml: has no hosts; the running configuration stays";
+                let errors = log.lines().filter(|line| line.contains("[ERROR]"));
+                errors.filter(|line| line.contains(said)).count() == refused - 2
+            });
+        }
         let so_far = monitor.checks("127.0.0.3").len();
         monitor.wait_for("checks after the refusals", |monitor| {
             monitor.checks("127.0.0.3").len() > so_far + 1
@@ -529,6 +540,17 @@ fn sighup_reopens_the_log_file_and_applies_the_level() {
             text(monitor, "my.log").contains("configuration reloaded")
         });
         assert!(!text(&monitor, "my.log.1").contains("configuration reloaded"));
+        // Its name is taken by a folder: the log continues in the file that is open, and says so.
+        let path = |name: &str| monitor.folder.path().join(name);
+        fs::rename(path("my.log"), path("my.log.2")).expect("rotated");
+        fs::create_dir(path("my.log")).expect("a folder");
+        monitor.signal("HUP");
+        monitor.wait_for("the error in the old file", |monitor| {
+            let log = text(monitor, "my.log.2");
+            log.contains("[ERROR] logging.file: cannot open my.log: Is a directory")
+                && log.matches("configuration reloaded").count() == 2
+        });
+        fs::remove_dir(path("my.log")).expect("an empty folder");
         let quieter = format!(
             "{QUICK}- {{name: two, address: 127.0.0.2}}\nlogging: {{file: my.log, level: error}}\n"
         );

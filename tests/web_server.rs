@@ -371,7 +371,6 @@ fn broken_encodings_are_refused_and_the_connection_stays_open() {
     for target in [
         "/../etc/passwd",
         "/%2e%2e/static/index.html",
-        "//",
         "/js/../index.html",
         "/js/",
         "/INDEX.HTML",

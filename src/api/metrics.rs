@@ -16,15 +16,17 @@ pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let config = api.config();
     let reader = api.reader()?;
     let known = HostStatuses::read(&reader, config.flush, now())?;
-    let statuses = known.of_hosts(&config.hosts);
+    let mut statuses = known.of_hosts(&config.hosts);
+    statuses.retain(|status| status.config.is_some());
     let mut text = String::new();
     let seconds = |us: Option<i64>| us.map(|us| us as f64 / 1e6);
-    let measured = |status: &HostStatus<'_>| status.measured().cloned();
+    let measured =
+        |status: &HostStatus<'_>| status.measured().filter(|_| !status.is_stale()).cloned();
     let families: [(&str, &str, &Gauge<'_>); 8] = [
         (
             "ace_host_up",
-            "1 when the newest check found the host up or degraded, 0 when down; absent when not measured.",
-            &|status| match status.state() {
+            "1 when the newest check found the host up or degraded, 0 when down; absent when stale or not measured.",
+            &|status| match status.current()?.check.state {
                 State::Up | State::Degraded => Some(1.0),
                 State::Down => Some(0.0),
                 State::NotMeasured => None,
@@ -35,7 +37,7 @@ pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
             "1 when the newest check could not be made.",
             &|status| {
                 status
-                    .latest
+                    .current()
                     .map(|check| f64::from(u8::from(!check.is_measured())))
             },
         ),

@@ -69,6 +69,33 @@ fn find_route(path: &str) -> Option<(Endpoint, &str)> {
     })
 }
 
+/// The message for a path that is not here. Where one of ours follows another path, a proxy serves
+/// the page below that path and passes it on.
+fn describe_unknown(path: &str) -> String {
+    let is_ours = |rest: &str| {
+        rest == "/"
+            || rest.starts_with("/js/")
+            || rest == "/style.css"
+            || find_route(rest).is_some()
+    };
+    let splits = path.match_indices('/').skip(1);
+    let found = splits
+        .map(|(at, _)| path.split_at(at))
+        .find(|(_, rest)| is_ours(rest));
+    let base_path = match found {
+        Some((base_path, _)) => Some(base_path),
+        // Its last slash is missing too.
+        None => Some(path).filter(|path| path.matches('/').count() == 1 && !path.contains('.')),
+    };
+    match base_path.filter(|base_path| !base_path.starts_with("/api")) {
+        Some(base_path) => format!(
+            "there is no {path}; if a proxy serves this page below {base_path}, set \
+             dashboard.base_path to {base_path}"
+        ),
+        None => format!("there is no {path}"),
+    }
+}
+
 /// The parts of the configuration that the API needs.
 #[derive(Clone, Debug)]
 pub struct ApiConfig {
@@ -148,7 +175,7 @@ impl Api {
     fn route(&self, request: &Request) -> ApiResult {
         let path = request.path.as_str();
         let (endpoint, path_address) =
-            find_route(path).ok_or_else(|| ApiError::NotFound(format!("there is no {path}")))?;
+            find_route(path).ok_or_else(|| ApiError::NotFound(describe_unknown(path)))?;
         endpoint(self, &Parameters::new(path_address, &request.query))
     }
 }

@@ -20,7 +20,7 @@ pub fn run(arguments: &CheckConfig) -> Result<CommandStatus, CliError> {
     for problem in &loaded.problems {
         let _ = writeln!(text, "{problem}");
     }
-    let problems = loaded.errors().count();
+    let problems = loaded.errors(arguments.common().strict).count();
     let hosts = loaded.config.hosts.len();
     let summary = match problems {
         0 => format!("no problems, {}", count(hosts, "host")),

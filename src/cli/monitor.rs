@@ -4,7 +4,7 @@ use super::arguments::{CommonOptions, Monitor};
 use super::dashboard::override_listener;
 use super::exit::{CliError, CommandStatus};
 use super::startup::{configure, find_config, load_config, open_database};
-use crate::config::{Config, ProblemKind};
+use crate::config::{Config, Problem, ProblemKind};
 use crate::daemon::DaemonError;
 use crate::dashboard::Dashboard;
 use crate::pure::phrase::count;
@@ -48,12 +48,17 @@ fn reload(common: &CommonOptions) -> Result<Config, String> {
         Err(error) => return Err(error.to_string()),
     };
     let loaded = load_config(&path).map_err(|error| error.to_string())?;
+    // The built-in hosts must not replace those of a file that an editor or a full disk emptied.
+    let lacks_hosts = |problem: &Problem| problem.kind == ProblemKind::NoHosts;
+    if loaded.problems.iter().any(lacks_hosts) {
+        return Err(format!("{}: has no hosts", path.display()));
+    }
     for problem in &loaded.problems {
         log::warn!("{problem}");
     }
     let is_harmless = |kind| !common.strict && kind == ProblemKind::UnknownKey;
     let problems = loaded
-        .errors()
+        .errors(common.strict)
         .filter(|problem| !is_harmless(problem.kind))
         .count();
     if problems > 0 {

@@ -37,7 +37,7 @@ pub fn configure(options: &CommonOptions) -> Result<(Config, Reopen), CliError> 
     for problem in &loaded.problems {
         log::warn!("{problem}");
     }
-    let problems = loaded.errors().count();
+    let problems = loaded.errors(options.strict).count();
     if let Some(path) = &found
         && options.strict
         && problems > 0

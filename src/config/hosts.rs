@@ -116,7 +116,7 @@ impl Role {
     }
 }
 
-/// The hosts of the file, or the default hosts if it has no list. An empty list stays empty.
+/// The hosts of the file, or the built-in hosts if it has no list. An empty list stays empty.
 pub(super) fn read(
     problems: &mut Problems,
     root: &Section<'_>,
@@ -124,11 +124,15 @@ pub(super) fn read(
 ) -> Vec<HostConfig> {
     let name = KEYS.name();
     let Some(node) = root.get(name) else {
-        return default_hosts(monitoring);
+        let hosts = default_hosts(monitoring);
+        let shown: Vec<String> = hosts.iter().map(|host| host.host.to_string()).collect();
+        let text = format!("has no hosts; built-in hosts used: {}", shown.join(", "));
+        problems.add(ProblemKind::NoHosts, None, String::new(), text);
+        return hosts;
     };
     let Content::List(items) = &node.content else {
         let wrong = HOSTS.wrong(node);
-        root.report(problems, name, &wrong, "default hosts used");
+        root.report(problems, name, &wrong, "built-in hosts used");
         return default_hosts(monitoring);
     };
     if items.is_empty() {

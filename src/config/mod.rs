@@ -107,9 +107,15 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// The problems without the notes.
-    pub fn errors(&self) -> impl Iterator<Item = &Problem> {
-        self.problems.iter().filter(|problem| !problem.is_note())
+    /// The problems without the notes. A file without hosts is an error where `is_strict`.
+    pub fn errors(&self, is_strict: bool) -> impl Iterator<Item = &Problem> {
+        self.problems
+            .iter()
+            .filter(move |problem| match problem.kind {
+                ProblemKind::Note => false,
+                ProblemKind::NoHosts => is_strict,
+                _ => true,
+            })
     }
 }
 
@@ -134,7 +140,7 @@ fn read_document(problems: &mut Problems, bytes: &[u8]) -> Option<Config> {
     let node = document::read(problems, bytes)?;
     let names = section_names();
     match &node.content {
-        Content::Null => None,
+        Content::Null => Some(read_sections(problems, &Section::absent("", &names))),
         Content::Mapping(_) => {
             let root = Section::open(problems, &node, "", &names, "")?;
             Some(read_sections(problems, &root))

@@ -14,6 +14,9 @@ pub enum ProblemKind {
     UnknownKey,
     /// A key whose value cannot be used.
     Value,
+    /// The file has no list of hosts, so the built-in ones are used: an error only with `--strict`
+    /// and at a reload.
+    NoHosts,
     /// The file is right, but has an effect that the user should know.
     Note,
 }
@@ -30,13 +33,6 @@ pub struct Problem {
     pub key: String,
     /// The value, what is wrong with it, what is allowed and what is used instead.
     pub text: String,
-}
-
-impl Problem {
-    /// Whether nothing is wrong: the file has an effect that the user should know.
-    pub fn is_note(&self) -> bool {
-        self.kind == ProblemKind::Note
-    }
 }
 
 impl fmt::Display for Problem {

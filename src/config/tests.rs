@@ -30,8 +30,13 @@ impl ReadError {
     }
 }
 
+/// Without the message that there are no hosts: most of these texts have none.
 fn loaded(text: &str) -> Loaded {
-    parse(text.as_bytes(), "c")
+    let mut loaded = parse(text.as_bytes(), "c");
+    loaded
+        .problems
+        .retain(|problem| problem.kind != ProblemKind::NoHosts);
+    loaded
 }
 
 fn messages(text: &str) -> Vec<String> {
@@ -298,6 +303,27 @@ fn an_empty_file_and_one_of_comments_mean_the_defaults() {
         "---\n...\n",
     ] {
         assert_eq!(config_without_problems(text), Config::default(), "{text:?}");
+        assert_eq!(
+            parse(text.as_bytes(), "c").errors(true).count(),
+            1,
+            "{text:?}"
+        );
+    }
+}
+
+#[test]
+fn a_file_without_hosts_is_an_error_only_if_strict() {
+    let said = "c: has no hosts; built-in hosts used: Google DNS (8.8.8.8), \
+                Cloudflare DNS (1.1.1.1), Local Gateway (gateway)";
+    for (text, strict_errors) in [
+        ("", 1),
+        ("logging:\n  level: warn\n", 1),
+        ("hosts:\n- address: a.b\n", 0),
+    ] {
+        let loaded = parse(text.as_bytes(), "c");
+        let messages: Vec<String> = loaded.errors(true).map(Problem::to_string).collect();
+        assert_eq!(messages, vec![said; strict_errors], "{text:?}");
+        assert_eq!(loaded.errors(false).count(), 0, "{text:?}");
     }
 }
 

@@ -143,7 +143,7 @@ impl Monitor {
                 Ok(SignalEvent::Stop(signal)) => return signal,
                 Ok(SignalEvent::Reload) => {
                     notifier.reloading(sys::monotonic());
-                    log_file.request();
+                    log_file.reopen();
                     match reload() {
                         Ok(new) => self.apply(new),
                         Err(reason) => log::error!("{reason}; the running configuration stays"),

@@ -174,12 +174,13 @@ fn parse_request(
 
 /// The host and the rest of a target in absolute form; other targets as they are.
 fn split_authority(target: &str) -> (Option<&str>, &str) {
-    match target
-        .get(..7)
-        .filter(|scheme| scheme.eq_ignore_ascii_case("http://"))
-    {
-        Some(_) => {
-            let rest = target.get(7..).unwrap_or_default();
+    let without = |scheme: &str| {
+        let (start, rest) = target.split_at_checked(scheme.len())?;
+        start.eq_ignore_ascii_case(scheme).then_some(rest)
+    };
+    // A proxy that ends TLS may pass on the target of its client: RFC 9112, section 3.2.2.
+    match without("http://").or_else(|| without("https://")) {
+        Some(rest) => {
             let (authority, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
             (Some(authority), if path.is_empty() { "/" } else { path })
         }
@@ -209,7 +210,9 @@ fn parse_path(raw_path: &str, raw_query: Option<&str>, base_path: &str) -> Resul
     if !raw_path.starts_with('/') && raw_query.is_none_or(|_| !raw_path.is_empty()) {
         return Err(Refusal::Malformed("the path does not begin with a slash"));
     }
-    let raw_path = if raw_path.is_empty() { "/" } else { raw_path };
+    // Several leading slashes are one, and a redirect to them would lead to another server: RFC 3986,
+    // section 4.2.
+    let raw_path = &format!("/{}", raw_path.trim_start_matches('/'));
     let path = percent_decode(raw_path, PlusSign::Literal)
         .ok_or(Refusal::Malformed("the path has a broken percent-encoding"))?;
     if path.chars().any(char::is_control) {

@@ -41,7 +41,10 @@ fn configuration(arguments: &Doctor) -> (Diagnosis, Config) {
         .and_then(|path| path.map(|path| Ok((load_config(&path)?, path))).transpose());
     match found {
         Ok(Some((loaded, path))) => {
-            let (problems, path) = (loaded.errors().count(), path.display());
+            let (problems, path) = (
+                loaded.errors(arguments.common().strict).count(),
+                path.display(),
+            );
             let diagnosis = match problems {
                 0 => {
                     let hosts = count(loaded.config.hosts.len(), "host");

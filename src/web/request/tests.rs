@@ -98,10 +98,42 @@ fn a_host_in_the_target_overrules_the_host_header() {
         parse_target("http://evil.example/a"),
         Err(Refusal::Host("evil.example".into()))
     );
+    assert_eq!(
+        parse_target("https://localhost/a").expect("allowed").path,
+        "/a",
+        "a proxy that ends TLS passes it on"
+    );
+    assert_eq!(
+        parse_target("hTTps://evil.example/a"),
+        Err(Refusal::Host("evil.example".into()))
+    );
     assert!(matches!(
         parse_target("ftp://localhost/a"),
         Err(Refusal::Malformed(_))
     ));
+}
+
+#[test]
+fn several_leading_slashes_are_one() {
+    for (target, path) in [
+        ("//api/status", "/api/status"),
+        ("///", "/"),
+        ("http://attic//a", "/a"),
+        ("/a//b", "/a//b"),
+    ] {
+        assert_eq!(parse_target(target).expect("valid").path, path, "{target}");
+    }
+    assert_eq!(
+        parse_target_below("/ping", "//ping/api/status")
+            .expect("valid")
+            .path,
+        "/api/status"
+    );
+    // Not `//ping/`, which would lead to a server of that name.
+    assert_eq!(
+        parse_target_below("/ping", "//ping"),
+        Err(Refusal::Redirect("/ping/".into()))
+    );
 }
 
 #[test]
