@@ -118,7 +118,7 @@
 //! | degraded | between `degraded_percent` and `up_percent` of a check's pings answered, or too slow |
 //! | deliver | pass a result to the function that a caller provided |
 //! | detector | the state machine that turns checks and probes of a host into outages |
-//! | down | a check with fewer replies than `degraded_percent`; an outage requires no reply at all |
+//! | down | a check without any reply |
 //! | duplicate | a further reply to a ping that was answered before |
 //! | event | a row of `outage_events`: outage, intermittent, dns or link_down |
 //! | evidence | what answered during an outage; the cause is judged by it |
@@ -152,6 +152,7 @@
 //! | path | the routers between this machine and a host |
 //! | ping | one ICMP echo request |
 //! | planned | a note on an event that excludes it from the totals |
+//! | poor | a check with fewer replies than `degraded_percent`, but some |
 //! | position | where a host lies: this machine, on the link, gateway, beyond the gateway |
 //! | probe | a single ping between checks, sent while a host is silent |
 //! | prune | delete what is older than the retention |
@@ -164,7 +165,7 @@
 //! | silent | pinged without any reply |
 //! | slot | one of the places for a web connection |
 //! | stale | a result older than three intervals; a roll-up whose checks changed |
-//! | state | up, degraded, down, not measured |
+//! | state | up, degraded, poor, down, not measured |
 //! | success rate | answered pings of a check in percent |
 //! | sums | counts and latencies added over checks |
 //! | target | a resolved address |

@@ -171,7 +171,7 @@ fn csv_has_every_column_of_every_check_oldest_first() {
     let folder = three();
     let expected = "\
 host_name,host_address,timestamp,success_count,failure_count,success_rate,min_latency,max_latency,avg_latency,state,rtts_us,late,duplicates,foreign,reason
-\"one \"\"1\"\", etc\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,0.25,0.5,0.375,down,\"[250,null,500]\",0,0,0,
+\"one \"\"1\"\", etc\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,0.25,0.5,0.375,poor,\"[250,null,500]\",0,0,0,
 zwölf,2001:db8::c,2025-11-02 12:34:56.008,1,0,100,12.345,12.345,12.345,up,[12345],0,0,0,
 \"one \"\"1\"\", etc\",192.0.2.1,2025-11-02 12:35:56.007,0,2,0,,,,down,\"[null,null]\",1,2,3,no route from 192.0.2.254
 ";
@@ -196,7 +196,7 @@ zwölf,2001:db8::c,2025-11-02 12:34:56.008,1,0,100,12.345,12.345,12.345,up,[1234
 fn jsonl_has_one_object_per_check_with_the_same_columns() {
     let folder = three();
     let text = output(folder.path(), &["export", "--format", "jsonl"]);
-    let expected = r#"{"host_name":"one \"1\", etc","host_address":"192.0.2.1","timestamp":"2025-11-02T12:34:56.007Z","success_count":2,"failure_count":1,"success_rate":66.66666666666667,"min_latency":0.25,"max_latency":0.5,"avg_latency":0.375,"state":"down","rtts_us":[250,null,500],"late":0,"duplicates":0,"foreign":0,"reason":null}"#;
+    let expected = r#"{"host_name":"one \"1\", etc","host_address":"192.0.2.1","timestamp":"2025-11-02T12:34:56.007Z","success_count":2,"failure_count":1,"success_rate":66.66666666666667,"min_latency":0.25,"max_latency":0.5,"avg_latency":0.375,"state":"poor","rtts_us":[250,null,500],"late":0,"duplicates":0,"foreign":0,"reason":null}"#;
     assert_eq!(text.lines().next(), Some(expected));
     let last: Value = serde_json::from_str(text.lines().last().expect("a line")).expect("JSON");
     assert_eq!(text.lines().count(), 3);

@@ -146,7 +146,7 @@ scenarios! {
     the_payload_of_an_earlier_check_is_foreign_with_any_number
     the_payload_of_another_ping_is_foreign
     the_smallest_payload_works
-    three_of_four_is_down
+    three_of_four_is_poor
 }
 
 #[test]

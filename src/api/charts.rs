@@ -157,10 +157,10 @@ impl CoveredTime {
             .saturating_add(counts.checks().saturating_mul(interval_ms));
         self.down = self
             .down
-            .saturating_add(counts.down.saturating_mul(interval_ms));
+            .saturating_add(counts.down().saturating_mul(interval_ms));
         self.silent = self
             .silent
-            .saturating_add(counts.silent().saturating_mul(interval_ms));
+            .saturating_add(counts.down().saturating_mul(interval_ms));
     }
 }
 
@@ -282,7 +282,7 @@ pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             "sent": column(|sums| sums.counts.sent),
             "lost": column(|sums| sums.counts.lost()),
             "not_measured": column(|sums| sums.counts.not_measured),
-            "down": column(|sums| sums.counts.down),
+            "down": column(|sums| sums.counts.down()),
             "p50_us": buckets.values().map(|sums| quantile(sums, 0.5)).collect::<Vec<_>>(),
         },
     }))

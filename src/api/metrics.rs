@@ -25,9 +25,9 @@ pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let families: [(&str, &str, &Gauge<'_>); 8] = [
         (
             "ace_host_up",
-            "1 when the newest check found the host up or degraded, 0 when down; absent when stale or not measured.",
+            "1 when any ping of the newest check was answered, 0 when none was; absent when stale or not measured.",
             &|status| match status.current()?.check.state {
-                State::Up | State::Degraded => Some(1.0),
+                State::Up | State::Degraded | State::Poor => Some(1.0),
                 State::Down => Some(0.0),
                 State::NotMeasured => None,
             },

@@ -96,7 +96,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             columns.silent_seconds.push(seconds(covered.silent));
             columns
                 .not_up_percent
-                .push(100 * (counts.down + counts.degraded) / counts.checks().max(1));
+                .push(100 * (counts.checks() - counts.up()) / counts.checks().max(1));
             columns.measured_seconds.push(seconds(covered.measured));
         }
         let (spark, last_day) = sparkline(&reader, &ids, now)?;

@@ -57,6 +57,7 @@ pub fn paint(text: &str, state: State, is_coloured: bool) -> String {
     let code = match state {
         State::Up => "32",
         State::Degraded => "33",
+        State::Poor => "35",
         State::Down => "31;1",
         State::NotMeasured => "2",
     };

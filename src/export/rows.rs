@@ -110,7 +110,7 @@ mod tests {
             duplicates: 0,
             foreign: 2,
             reason: None,
-            state: State::Down,
+            state: State::Poor,
         }
     }
 
@@ -118,7 +118,7 @@ mod tests {
     fn a_line_of_csv_has_one_cell_per_column_and_quotes_where_needed() {
         assert_eq!(
             written(csv, &check()),
-            "\"a \"\"b\"\", c\nd\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,0.001,12.345,1,down,\
+            "\"a \"\"b\"\", c\nd\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,0.001,12.345,1,poor,\
              \"[1,null,12345]\",1,0,2,\n"
         );
         let sums_only = RecordedCheck {
@@ -132,7 +132,7 @@ mod tests {
         let line = written(csv, &sums_only);
         assert_eq!(
             line,
-            "\"x\"\"\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,,,,down,,1,0,2,\n"
+            "\"x\"\"\",192.0.2.1,2025-11-02 12:34:56.007,2,1,66.66666666666667,,,,poor,,1,0,2,\n"
         );
         assert_eq!(line.matches(',').count(), CSV_HEADER.matches(',').count());
     }

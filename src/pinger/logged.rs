@@ -16,7 +16,7 @@ impl StateChanges {
         let host = &result.host;
         let next = match result.state() {
             State::Up | State::Degraded => None,
-            State::Down => Some((State::Down, String::new())),
+            state @ (State::Poor | State::Down) => Some((state, String::new())),
             State::NotMeasured => Some((
                 State::NotMeasured,
                 result.reason.clone().unwrap_or_default(),
@@ -35,19 +35,20 @@ impl StateChanges {
                 _ if next.is_none() => {
                     log::info!("{host} is up again after {checks}")
                 }
-                _ => log::info!("{host} was down for {checks}"),
+                _ => log::info!("{host} was {} for {checks}", state.text()),
             }
         }
         match &next {
             Some((State::NotMeasured, reason)) => log::warn!("{host} is not measured: {reason}"),
-            Some(_) => {
+            Some((state, _)) => {
                 let reason = result
                     .reason
                     .as_deref()
                     .map(|reason| format!(" ({reason})"))
                     .unwrap_or_default();
                 log::warn!(
-                    "{host} is down: {} of {} answered{reason}",
+                    "{host} is {}: {} of {} answered{reason}",
+                    state.text(),
                     result.received(),
                     count(result.sent(), "ping")
                 );

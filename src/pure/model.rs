@@ -168,7 +168,9 @@ pub enum State {
     Up,
     /// At least `degraded_percent` (80), or above `latency_limit_ms`.
     Degraded,
-    /// Fewer, or none.
+    /// Fewer, but some.
+    Poor,
+    /// None.
     Down,
     /// This machine could not send any ping.
     NotMeasured,
@@ -179,7 +181,7 @@ pub enum State {
 pub struct Thresholds {
     /// Minimum success rate of a host that is up.
     pub up_rate: u32,
-    /// Minimum success rate of a host that is degraded and not down.
+    /// Minimum success rate of a host that is degraded and not poor.
     pub degraded_rate: u32,
     /// A check whose mean round-trip time is above this is degraded, however many replies arrived.
     pub latency_limit_us: Option<u32>,
@@ -207,8 +209,10 @@ impl Thresholds {
         };
         if sent == 0 {
             State::NotMeasured
-        } else if received == 0 || !reaches(self.degraded_rate) {
+        } else if received == 0 {
             State::Down
+        } else if !reaches(self.degraded_rate) {
+            State::Poor
         } else if !reaches(self.up_rate) || is_slow() {
             State::Degraded
         } else {
@@ -223,6 +227,7 @@ impl State {
         match self {
             State::Up => "up",
             State::Degraded => "degraded",
+            State::Poor => "poor",
             State::Down => "down",
             State::NotMeasured => "not_measured",
         }
@@ -483,9 +488,12 @@ mod tests {
         assert_eq!(judge(100, 95), State::Up);
         assert_eq!(judge(100, 94), State::Degraded);
         assert_eq!(judge(100, 80), State::Degraded);
-        assert_eq!(judge(100, 79), State::Down);
+        assert_eq!(judge(100, 79), State::Poor);
+        assert_eq!(judge(100, 1), State::Poor);
+        assert_eq!(judge(100, 0), State::Down);
         assert_eq!(judge(5, 5), State::Up);
         assert_eq!(judge(5, 4), State::Degraded);
+        assert_eq!(judge(5, 2), State::Poor);
         assert_eq!(judge(5, 0), State::Down);
         assert_eq!(judge(0, 0), State::NotMeasured);
     }
@@ -530,6 +538,6 @@ mod tests {
         ];
         assert_eq!((result.sent(), result.received()), (2, 1));
         assert_eq!(result.rtts_us().collect::<Vec<_>>(), [Some(5), None]);
-        assert_eq!(result.state(), State::Down);
+        assert_eq!(result.state(), State::Poor);
     }
 }

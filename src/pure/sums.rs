@@ -31,7 +31,7 @@ impl CheckSums<'_> {
 }
 
 /// Classes of success rates: minimum and maximum in thousandths of a percent, both included. One
-/// class without a reply, four that are down, one that is degraded, and two that are up.
+/// class without a reply (down), four that are poor, one that is degraded, and two that are up.
 pub const RATE_CLASSES: [(i64, i64); 8] = [
     (0, 0),
     (1, 20_000),
@@ -43,7 +43,9 @@ pub const RATE_CLASSES: [(i64, i64); 8] = [
     (100_000, 100_000),
 ];
 const FULL_RATE: i64 = 100_000;
-/// The first class that is degraded and the first that is up, by the default thresholds.
+/// The first class that is poor, and by the default thresholds the first that is degraded and the
+/// first that is up.
+const POOR_CLASS: usize = 1;
 const DEGRADED_CLASS: usize = 5;
 const UP_CLASS: usize = 6;
 
@@ -51,9 +53,9 @@ const UP_CLASS: usize = 6;
 pub struct Counts {
     /// Checks per class of [`RATE_CLASSES`].
     pub by_rate: [i64; RATE_CLASSES.len()],
-    /// Checks that found the host down, by its own thresholds.
-    pub down: i64,
-    /// Checks that found it degraded.
+    /// Checks that found the host poor, by its own thresholds.
+    pub poor: i64,
+    /// Checks that found it degraded, by its own thresholds.
     pub degraded: i64,
     /// Checks that could not be made.
     pub not_measured: i64,
@@ -95,9 +97,9 @@ impl Sums {
     pub fn add(&mut self, check: &CheckSums<'_>, thresholds: &Thresholds) {
         self.counts.add(check.sent, check.received);
         match check.state(thresholds) {
-            State::Down => self.counts.down += 1,
+            State::Poor => self.counts.poor += 1,
             State::Degraded => self.counts.degraded += 1,
-            State::Up | State::NotMeasured => {}
+            State::Up | State::Down | State::NotMeasured => {}
         }
         self.latencies.add(check);
     }
@@ -112,7 +114,8 @@ impl Counts {
     fn add(&mut self, sent: i64, received: i64) {
         // A row of the original with no sent ping is a failed check.
         let rate = if sent > 0 {
-            (received * FULL_RATE / sent).clamp(0, FULL_RATE)
+            // A check with any reply is not in the class without one.
+            (received * FULL_RATE / sent).clamp(received.min(1), FULL_RATE)
         } else {
             0
         };
@@ -132,7 +135,7 @@ impl Counts {
         for (own, other) in self.by_rate.iter_mut().zip(&other.by_rate) {
             *own = own.saturating_add(*other);
         }
-        self.down = self.down.saturating_add(other.down);
+        self.poor = self.poor.saturating_add(other.poor);
         self.degraded = self.degraded.saturating_add(other.degraded);
         self.not_measured = self.not_measured.saturating_add(other.not_measured);
         self.sent = self.sent.saturating_add(other.sent);
@@ -149,20 +152,38 @@ impl Counts {
     }
 
     /// Checks without any reply.
-    pub fn silent(&self) -> i64 {
+    pub fn down(&self) -> i64 {
         self.by_rate[0]
     }
 
-    /// Derives the down and degraded checks from the success rates, by the default thresholds: for
+    /// Poor and down checks together: the number that is stored. Earlier versions of this program
+    /// called all of them down, so their sums need no migration.
+    pub fn below_degraded(&self) -> i64 {
+        self.poor.saturating_add(self.down())
+    }
+
+    /// Sets the judged checks from stored numbers.
+    pub fn set_judged(&mut self, below_degraded: i64, degraded: i64) {
+        self.poor = below_degraded.saturating_sub(self.down()).max(0);
+        self.degraded = degraded;
+    }
+
+    /// Derives the poor and degraded checks from the success rates, by the default thresholds: for
     /// old rows that were not judged.
     pub fn judge_by_rate(&mut self) {
-        self.down = Counts::sum(&self.by_rate[..DEGRADED_CLASS]);
+        self.poor = Counts::sum(&self.by_rate[POOR_CLASS..DEGRADED_CLASS]);
         self.degraded = self.by_rate[DEGRADED_CLASS];
     }
 
     /// Checks in which pings were sent.
     pub fn checks(&self) -> i64 {
         Counts::sum(&self.by_rate)
+    }
+
+    /// Checks that found the host up.
+    pub fn up(&self) -> i64 {
+        let others = self.below_degraded().saturating_add(self.degraded);
+        self.checks().saturating_sub(others).max(0)
     }
 
     pub fn lost(&self) -> i64 {
@@ -172,8 +193,10 @@ impl Counts {
     /// The worst state of any check, so that long good times cannot hide a short failure. `None`
     /// where nothing was recorded.
     pub fn worst_state(&self) -> Option<State> {
-        if self.down > 0 {
+        if self.down() > 0 {
             Some(State::Down)
+        } else if self.poor > 0 {
+            Some(State::Poor)
         } else if self.degraded > 0 {
             Some(State::Degraded)
         } else if self.checks() > 0 {
@@ -192,7 +215,7 @@ impl Counts {
             .saturating_mul(FULL_RATE)
             .saturating_sub(self.rate_sum);
         let others = [
-            self.down,
+            self.below_degraded(),
             self.degraded,
             self.not_measured,
             self.sent,
@@ -211,7 +234,8 @@ impl Counts {
         for checks in &mut counts.by_rate {
             *checks = read(bytes)?;
         }
-        (counts.down, counts.degraded) = (read(bytes)?, read(bytes)?);
+        let (below_degraded, degraded) = (read(bytes)?, read(bytes)?);
+        counts.set_judged(below_degraded, degraded);
         counts.not_measured = read(bytes)?;
         counts.sent = read(bytes)?;
         counts.received = counts.sent - read(bytes)?;
@@ -369,7 +393,7 @@ mod tests {
         assert_eq!(one, all);
         let Sums { counts, latencies } = all;
         assert_eq!(
-            (counts.by_rate, counts.down, counts.checks()),
+            (counts.by_rate, counts.down(), counts.checks()),
             ([2, 0, 0, 0, 0, 1, 0, 1], 2, 4)
         );
         assert_eq!(
@@ -472,6 +496,8 @@ mod tests {
         assert_eq!(sums.counts.worst_state(), Some(State::Up));
         sums.add(&check(5, 4, None), &own);
         assert_eq!(sums.counts.worst_state(), Some(State::Degraded));
+        sums.add(&check(5, 1, None), &own);
+        assert_eq!(sums.counts.worst_state(), Some(State::Poor));
         sums.add(&check(5, 0, None), &own);
         assert_eq!(sums.counts.worst_state(), Some(State::Down));
     }

@@ -57,7 +57,7 @@ impl Source<'_> {
             .map(|outage| down_ms(outage, span, self.gaps))
             .sum();
         let inside = self.down_checks_inside(&ids, outages, interval_ms)?;
-        let outside = (sums.counts.down - inside).max(0);
+        let outside = (sums.counts.down() - inside).max(0);
         let down_ms = (outages_ms + outside.saturating_mul(interval_ms)).min(measured_ms);
         let hours = HostHours {
             reader,

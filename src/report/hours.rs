@@ -124,7 +124,7 @@ impl HostHours<'_> {
         let silent_ms = if planned_ms > 0 {
             0
         } else {
-            counts.silent().saturating_mul(interval_ms)
+            counts.down().saturating_mul(interval_ms)
         };
         let down_ms = outages_ms(false).max(silent_ms);
         let measured_ms = counts.checks().saturating_mul(interval_ms);
@@ -136,7 +136,7 @@ impl HostHours<'_> {
         } else if measured_ms * 2 < span.end.0 - since {
             Bar::NotMeasured
         } else if planned_ms == 0
-            && 100 * (counts.down + counts.degraded) >= degraded_percent * counts.checks()
+            && 100 * (counts.checks() - counts.up()) >= degraded_percent * counts.checks()
         {
             Bar::Degraded
         } else {

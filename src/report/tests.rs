@@ -194,7 +194,7 @@ fn raw_check() -> RecordedCheck {
         duplicates: 0,
         foreign: 0,
         reason: None,
-        state: State::Down,
+        state: State::Poor,
     }
 }
 

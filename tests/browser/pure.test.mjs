@@ -91,12 +91,13 @@ test('the three lanes have the same height and meet at the thresholds', () => {
     [0, 1, 2, 3],
   );
   for (let r = 1; r <= 100; r += 1) assert.ok(scale.lane(r) > scale.lane(r - 1));
-  assert.deepEqual([100, 95, 94.9, 80, 79.9, 0].map(scale.stateOf), [
+  assert.deepEqual([100, 95, 94.9, 80, 79.9, 0.1, 0].map(scale.stateOf), [
     'up',
     'up',
     'degraded',
     'degraded',
-    'down',
+    'poor',
+    'poor',
     'down',
   ]);
 });
@@ -531,7 +532,7 @@ test('hosts are sorted worst first, and filtered by words and state', () => {
     hosts.filterAndSort(list, { ...wanted, sort: '-name' }).map((e) => e.name),
     ['Quad9', 'Google DNS', 'Gateway'],
   );
-  assert.deepEqual(hosts.countStates(list), { up: 2, degraded: 0, down: 1, not_measured: 0 });
+  assert.deepEqual(hosts.countStates(list), { up: 2, degraded: 0, poor: 0, down: 1, not_measured: 0 });
 });
 
 test('the verdict is the state of most hosts beyond the gateway', () => {
@@ -572,7 +573,7 @@ test('there is one problem per cause, and planned outages are none', () => {
     ],
     [
       entryOf('d', down),
-      entryOf('e', { ...down, received: 1 }),
+      entryOf('e', { state: 'poor', received: 1 }),
       entryOf('f', { ...down, received: 0 }),
       entryOf('a', down),
     ],

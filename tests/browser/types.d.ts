@@ -2,7 +2,7 @@
 
 // Answers of the API. Names with _us are microseconds, latencies without it milliseconds.
 
-type State = 'up' | 'degraded' | 'down' | 'not_measured';
+type State = 'up' | 'degraded' | 'poor' | 'down' | 'not_measured';
 type Column = (number | null)[];
 
 interface Host {

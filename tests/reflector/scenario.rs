@@ -312,7 +312,7 @@ impl Check {
                 true => {}
                 false => return Err(format!("not {} of them", self.actions.len())),
             },
-            "state" if ["up", "degraded", "down"].contains(&value) => {}
+            "state" if ["up", "degraded", "poor", "down"].contains(&value) => {}
             "error" => drop(error_texts(value)?),
             _ => return Err("no such expectation".to_string()),
         }

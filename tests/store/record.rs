@@ -908,12 +908,12 @@ fn a_hosts_own_thresholds_apply_to_all_queries_and_are_fixed_in_roll_ups() {
             .counts
     };
     let counts = sums(200);
-    assert_eq!((counts.degraded, counts.down, counts.checks()), (2, 1, 3));
+    assert_eq!((counts.degraded, counts.poor, counts.checks()), (2, 1, 3));
     assert_eq!(
         reader(&path).latest_checks(at(200)).expect("checks")[0]
             .check
             .state,
-        ace_connection_logger::pure::model::State::Down
+        ace_connection_logger::pure::model::State::Poor
     );
     // Two hours later they are rolled up; thresholds that are changed then judge what comes.
     write(&mut database, &[judged(7200, "rrrr")], at(7201).0);
@@ -924,7 +924,7 @@ fn a_hosts_own_thresholds_apply_to_all_queries_and_are_fixed_in_roll_ups() {
     write(&mut database, &[pings(&one, 7260, "rrss")], at(7300).0);
     let counts = sums(7300);
     assert_eq!(
-        (counts.degraded, counts.down, counts.checks()),
+        (counts.degraded, counts.poor, counts.checks()),
         (2, 2, 5),
         "the newest hour by the new ones"
     );

@@ -103,7 +103,7 @@ fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<HourSums<'a>> 
         *checks = row.get(column)?;
     }
     match (row.get(21)?, row.get(22)?) {
-        (Some(down), Some(degraded)) => (counts.down, counts.degraded) = (down, degraded),
+        (Some(below_degraded), Some(degraded)) => counts.set_judged(below_degraded, degraded),
         _ => counts.judge_by_rate(),
     }
     if detail == Detail::Counts {
@@ -159,7 +159,7 @@ pub fn write(
         latencies.avg_sum_us,
         latencies.checks,
         latencies.histogram.encode(),
-        counts.down,
+        counts.below_degraded(),
         counts.degraded,
     ];
     connection

@@ -15,18 +15,19 @@ export function colour(name) {
   return value;
 }
 
-/** Lines that fall for down and rise for not measured, dots for degraded.
+/** Lines that fall for down and rise for not measured, dots for degraded, dashes for poor.
  * @param {CanvasRenderingContext2D} context @param {State} state */
 export function hatch(context, state) {
   const known = patterns.get(state);
   if (known) return known;
-  const size = state === 'degraded' ? 4 : 6;
+  const size = state === 'degraded' || state === 'poor' ? 4 : 6;
   const tile = document.createElement('canvas');
   tile.width = size;
   tile.height = size;
   const c = /** @type {CanvasRenderingContext2D} */ (tile.getContext('2d'));
   c.strokeStyle = c.fillStyle = colour(state);
   if (state === 'degraded') c.fillRect(1, 1, 1, 1);
+  else if (state === 'poor') c.fillRect(0, 1, 3, 1);
   else {
     const [start, end, outside] = state === 'down' ? [0, size, 1] : [size, 0, -1];
     c.lineWidth = state === 'down' ? 1.8 : 1;

@@ -14,7 +14,7 @@ const MIN_HATCH_PIXELS = 5;
 const MIN_NAMES_PIXELS = 60;
 
 /** @type {[number, State][]} position of a lane's name, percent */
-const LANE_NAMES = [[97.5, 'up'], [87.5, 'degraded'], [40, 'down']];
+const LANE_NAMES = [[97.5, 'up'], [87.5, 'degraded'], [40, 'poor'], [0, 'down']];
 /** @type {['min' | 'p5' | 'p25', 'max' | 'p95' | 'p75', number][]} lower edge, upper edge, opacity */
 const SPREADS = [['min', 'max', 0.12], ['p5', 'p95', 0.24], ['p25', 'p75', 0.34]];
 
@@ -49,7 +49,7 @@ export function drawLanes(f) {
   c.textAlign = 'right';
   for (const rate of [0, 80, 95, 100]) {
     const at = Math.round(y(rate)) + 0.5;
-    c.strokeStyle = rate === 95 ? colour('degraded') : rate === 80 ? colour('down') : colour('grid');
+    c.strokeStyle = rate === 95 ? colour('degraded') : rate === 80 ? colour('poor') : colour('grid');
     c.setLineDash(rate === 95 ? [5, 3] : rate === 80 ? [1.5, 2.5] : []);
     lineAcross(f, at);
     c.fillStyle = colour('third');
@@ -120,7 +120,9 @@ export function drawSuccess(f, timeline, bands) {
     drawStems(f, timeline.points, y);
     f.context.lineWidth = 1.75;
     f.context.lineCap = 'square';
-    for (const state of /** @type {State[]} */ (['up', 'degraded', 'down'])) drawRate(f, timeline.points, y, state);
+    for (const state of /** @type {State[]} */ (['up', 'degraded', 'poor', 'down'])) {
+      drawRate(f, timeline.points, y, state);
+    }
   });
 }
 
@@ -284,7 +286,7 @@ function nameEnds(f, last, y) {
   c.fillText('p95', f.right + 10, Math.min(y(last.p95), median - 15));
 }
 
-const LABEL_ORDER = ['down', 'not_measured', 'degraded', 'up'];
+const LABEL_ORDER = ['down', 'not_measured', 'poor', 'degraded', 'up'];
 
 /** Where there is no room for all labels, the worst and longest bands get theirs.
  * @param {Frame} f @param {Span[]} bands @param {(s: Span) => string} labelOf */

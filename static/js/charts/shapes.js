@@ -8,6 +8,7 @@ import { svg } from '../dom.js';
 const SHAPES = {
   up: () => [svg('circle', { cx: 8, cy: 8, r: 6.5, class: 'fill-up' })],
   degraded: () => [svg('path', { d: 'M8 1.5 15.2 14.5H.8z', class: 'fill-degraded' })],
+  poor: () => [svg('path', { d: 'M8 .6 15.4 8 8 15.4.6 8z', class: 'fill-poor' })],
   down: () => [
     svg('rect', { x: 1, y: 1, width: 14, height: 14, rx: 2, class: 'fill-down' }),
     svg('path', { d: 'M5 5l6 6M11 5l-6 6', class: 'cross' }),

@@ -50,9 +50,8 @@ export function currentProblems(active, entries) {
     known.outages.push(o);
     found.set(key, known);
   }
-  // A check without any reply but without an outage: that outage is over, or not yet confirmed.
   const lossy = entries.filter(
-    (e) => e.state === 'down' && e.received > 0 && !active.some((o) => isHostOutage(o) && o.host_address === e.address),
+    (e) => e.state === 'poor' && !active.some((o) => isHostOutage(o) && o.host_address === e.address),
   );
   for (const p of found.values()) p.names.sort((a, b) => a.localeCompare(b, undefined, { numeric: true }));
   const all = [...found.values()].sort((a, b) => CAUSES.indexOf(a.cause) - CAUSES.indexOf(b.cause));
@@ -111,7 +110,7 @@ export function problemText(p, entries) {
   }
   if (p.kind === 'loss') {
     return {
-      state: 'down',
+      state: 'poor',
       title: one ? `${names} loses most pings` : `${plural(p.names.length, 'host')} lose most pings`,
       which: one ? '' : `: ${names}`,
       rest: '',
@@ -131,7 +130,7 @@ export function problemText(p, entries) {
 }
 
 /** @param {HostEntry} e */
-const answers = (e) => e.state === 'up' || e.state === 'degraded';
+const answers = (e) => e.state === 'up' || e.state === 'degraded' || e.state === 'poor';
 /** @param {string} address */
 const isName = (address) => !/^[\d.]+$|:/.test(address);
 
@@ -201,7 +200,7 @@ function dnsNow(list, problems) {
 function hostsNow(list) {
   /** @param {State} state */
   const count = (state) => list.filter((e) => e.state === state).length;
-  const state = /** @type {const} */ (['down', 'degraded', 'up']).find((s) => count(s)) ?? 'not_measured';
+  const state = /** @type {const} */ (['down', 'poor', 'degraded', 'up']).find((s) => count(s)) ?? 'not_measured';
   const word = state === 'up' ? 'Up' : state === 'not_measured' ? 'Not measured' : `${count(state)} ${state}`;
-  return { state, word, detail: `${count('up') + count('degraded')} of ${list.length} answer` };
+  return { state, word, detail: `${list.filter(answers).length} of ${list.length} answer` };
 }

@@ -65,7 +65,7 @@ export function daysText({ kinds }) {
 }
 
 /** @type {DayKind[]} */
-const MEDIAN_ORDER = ['none', 'up', 'degraded', 'down', 'not_measured'];
+const MEDIAN_ORDER = ['none', 'up', 'degraded', 'poor', 'down', 'not_measured'];
 
 /** What most hosts saw each day: the median host, so that a fault of one host alone does not count for the line.
  * @param {DayBars[]} all @param {number} length days @returns {DayBars} */

@@ -40,7 +40,13 @@ export function joinNames(names) {
 }
 
 /** @type {Record<State, string>} */
-export const STATE_WORDS = { up: 'Up', degraded: 'Degraded', down: 'Down', not_measured: 'Not measured' };
+export const STATE_WORDS = {
+  up: 'Up',
+  degraded: 'Degraded',
+  poor: 'Poor',
+  down: 'Down',
+  not_measured: 'Not measured',
+};
 
 /** As in RFC 4180. A text that a spreadsheet would run as a formula begins with an apostrophe.
  * @param {string[]} head @param {(string | number | null | undefined)[][]} rows */

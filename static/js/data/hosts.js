@@ -41,7 +41,7 @@ export function entries(status, rows, overview, running) {
 }
 
 /** @type {State[]} */
-export const WORST_FIRST = ['down', 'degraded', 'not_measured', 'up'];
+export const WORST_FIRST = ['down', 'poor', 'degraded', 'not_measured', 'up'];
 
 /** @type {Record<string, (a: HostEntry, b: HostEntry) => number>} */
 const ORDERS = {
@@ -70,7 +70,7 @@ export function filterAndSort(list, wanted) {
 
 /** @param {HostEntry[]} list @returns {Record<State, number>} */
 export function countStates(list) {
-  const result = { up: 0, degraded: 0, down: 0, not_measured: 0 };
+  const result = { up: 0, degraded: 0, poor: 0, down: 0, not_measured: 0 };
   for (const e of list) result[e.state] += 1;
   return result;
 }

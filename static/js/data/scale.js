@@ -14,7 +14,8 @@ export function logarithmic(low, high, start, end) {
   return (value) => inner(Math.log(Math.max(value, low)));
 }
 
-/** Three lanes of equal height: down 0 to 80, degraded 80 to 95, up 95 to 100, so that both thresholds are visible.
+/** Three lanes of equal height: poor from 0 (down) to 80, degraded 80 to 95, up 95 to 100, so that both thresholds are
+ * visible.
  * @param {number} rate percent @returns {number} 0 (bottom) to 1 (top) */
 export function lane(rate) {
   if (rate < 80) return rate / 240;
@@ -23,7 +24,7 @@ export function lane(rate) {
 }
 
 /** @param {number} rate percent @returns {State} */
-export const stateOf = (rate) => (rate >= 95 ? 'up' : rate >= 80 ? 'degraded' : 'down');
+export const stateOf = (rate) => (rate >= 95 ? 'up' : rate >= 80 ? 'degraded' : rate > 0 ? 'poor' : 'down');
 
 /** Ticks at multiples of 1, 2 or 5 times a power of ten.
  * @param {number} low @param {number} high @param {number} count about how many */

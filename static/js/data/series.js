@@ -1,6 +1,7 @@
 // The answer of api/series as the charts need it: points, gaps between them, and bands for outages and gaps. New checks
 // are added without another request. Times are Unix seconds. No DOM.
 import { CAUSE_WORDS, causeOf, isHostOutage } from './cause.js';
+import { STATE_WORDS } from './format.js';
 import { stateOf } from './scale.js';
 import { duration, seconds } from './time.js';
 
@@ -106,7 +107,7 @@ export function addCheck(t, row, at) {
 export const missedChecks = (t, at, interval) => t.newestAt > 0 && at - t.newestAt > 1.9 * interval;
 
 /** @type {State[]} */
-const WORST_LAST = ['up', 'not_measured', 'degraded', 'down'];
+const WORST_LAST = ['up', 'not_measured', 'degraded', 'poor', 'down'];
 /** The worse of two states. @param {State} a @param {State} b */
 export const worse = (a, b) => (WORST_LAST.indexOf(a) >= WORST_LAST.indexOf(b) ? a : b);
 
@@ -260,7 +261,9 @@ export function bandLabel(s, range) {
   if (s.state === 'not_measured') {
     return length < range / 200 ? '' : `Not measured, ${duration(s.length ?? length)}${s.what ? `: ${s.what}` : ''}`;
   }
-  if (s.state === 'degraded') return length < range / 60 ? '' : `Degraded, ${duration(length)}`;
+  if (s.state === 'degraded' || s.state === 'poor') {
+    return length < range / 60 ? '' : `${STATE_WORDS[s.state]}, ${duration(length)}`;
+  }
   return length < range / 30 ? '' : `Down, ${duration(length)}`;
 }
 

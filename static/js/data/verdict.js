@@ -8,11 +8,12 @@ import { moment, seconds } from './time.js';
 const TITLES = {
   up: 'The line is up',
   degraded: 'The line is degraded',
+  poor: 'The line is poor',
   down: 'The line is down',
   not_measured: 'The line is not measured',
 };
 /** @type {Record<State, string>} */
-const WAS = { up: 'up', degraded: 'degraded', down: 'down', not_measured: 'not measured' };
+const WAS = { up: 'up', degraded: 'degraded', poor: 'poor', down: 'down', not_measured: 'not measured' };
 
 /** The state of most hosts beyond the gateway, or of most gateways without such hosts. Hosts that are not measured do
  * not count. @param {HostEntry[]} list @param {(e: HostEntry) => State | null} stateOf @returns {State} */
@@ -20,7 +21,7 @@ function stateOfMost(list, stateOf) {
   const beyond = list.filter((e) => e.role !== 'gateway');
   for (const group of [beyond, list]) {
     /** @type {State[]} */
-    const order = ['up', 'degraded', 'down'];
+    const order = ['up', 'degraded', 'poor', 'down'];
     const states = group.map(stateOf).filter((s) => s !== null && s !== 'not_measured');
     const sorted = states.map((s) => order.indexOf(/** @type {State} */ (s))).sort();
     // The lower median: of two hosts, both must have failed.
@@ -73,17 +74,18 @@ export function verdict(status, all, last, now) {
 /** Which hosts answer, lose pings, or are not measured. @param {HostEntry[]} list */
 function answersText(list) {
   const count = countStates(list);
-  const answering = count.up + count.degraded;
-  /** @param {State} s */
-  const names = (s) => joinNames(list.filter((e) => e.state === s).map((e) => e.name));
+  const lossy = count.degraded + count.poor;
+  const answering = count.up + lossy;
+  /** @param {State[]} s */
+  const names = (...s) => joinNames(list.filter((e) => s.includes(e.state)).map((e) => e.name));
   const parts = [];
   if (count.up === list.length) {
     parts.push(list.length === 1 ? `${list[0].name} answers.` : `All ${list.length} hosts answer.`);
   } else if (answering) {
     parts.push(`${answering} of ${plural(list.length, 'host')} ${answering === 1 ? 'answers' : 'answer'}.`);
   } else if (count.down) parts.push('No host answers.');
-  if (count.degraded && count.degraded < list.length) {
-    parts.push(`${names('degraded')} ${count.degraded === 1 ? 'loses' : 'lose'} pings.`);
+  if (lossy && lossy < list.length) {
+    parts.push(`${names('degraded', 'poor')} ${lossy === 1 ? 'loses' : 'lose'} pings.`);
   }
   if (count.not_measured) {
     parts.push(`${names('not_measured')} ${count.not_measured === 1 ? 'is' : 'are'} not measured.`);

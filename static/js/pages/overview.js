@@ -19,7 +19,9 @@ const SORTS = [
   ['availability', 'Sort: least available'],
   ['coverage', 'Sort: least measured'],
 ];
-const LEGEND = [['up', 'up'], ['degraded', 'degraded'], ['down', 'outage'], ['not_measured', 'not measured']];
+const LEGEND = [
+  ['up', 'up'], ['degraded', 'degraded'], ['poor', 'poor'], ['down', 'outage'], ['not_measured', 'not measured'],
+];
 const STRIP_HEIGHT = 56;
 const CSV_HEAD = [
   'host_name', 'host_address', 'state', 'avg_latency_ms', 'p95_us_24_hours', 'availability_percent', 'coverage_percent',

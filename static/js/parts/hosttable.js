@@ -88,6 +88,7 @@ function createRow(first) {
     setText(now, latencyOf(next));
     setText(latency, now.textContent === NO_VALUE ? '' : `, ${now.textContent} ms`);
     now.classList.toggle('text-degraded', next.state === 'degraded');
+    now.classList.toggle('text-poor', next.state === 'poor');
     now.classList.toggle('third', next.state === 'not_measured');
     setText(share, percent(next.availability));
     setText(measured, percent(next.coverage, 1));

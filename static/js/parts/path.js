@@ -20,7 +20,7 @@ function downTime(share, max) {
 /** Whether the path up to each step is known to work: a later step answers, or this step is known to be down.
  * @param {PathStep[]} steps */
 function worksUpTo(steps) {
-  return steps.map((s, i) => steps.slice(i).some((later) => later.state === 'up' || later.state === 'degraded')
+  return steps.map((s, i) => steps.slice(i).some((later) => ['up', 'degraded', 'poor'].includes(later.state))
     || (s.state === 'down' && steps[i - 1]?.state !== 'not_measured'));
 }
 
