@@ -29,6 +29,12 @@ pub fn unshare_network() -> io::Result<()> {
     check(unsafe { libc::unshare(libc::CLONE_NEWNET) })
 }
 
+/// Moves this thread, and what it starts later, into the network namespace of a file: setns(2).
+pub fn enter_network(namespace: &File) -> io::Result<()> {
+    // SAFETY: a system call without pointers.
+    check(unsafe { libc::setns(namespace.as_raw_fd(), libc::CLONE_NEWNET) })
+}
+
 /// Moves this thread, and what it starts later, into a new mount namespace.
 pub fn unshare_mounts() -> io::Result<()> {
     // SAFETY: a system call without pointers.

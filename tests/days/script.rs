@@ -2,47 +2,33 @@
 
 use std::ops::RangeInclusive;
 use std::path::Path;
+use std::str::FromStr;
+
+use super::actions::{self, Action};
+use super::network::Kind;
 
 #[derive(Clone, Debug)]
 pub struct Day {
     pub name: String,
     /// The first line of the file: a sentence.
     pub title: String,
+    pub network: Kind,
+    /// Names of the hosts that are checked from the start.
     pub hosts: Vec<String>,
-    /// Lines of the configuration.
+    /// Hosts of the day's own: name, address, keys of the configuration.
+    pub own_hosts: Vec<(String, String, Vec<String>)>,
+    /// Hosts that do not answer when the day begins.
+    pub unanswered: Vec<String>,
+    /// Whether hosts are checked as without any configuration: every minute with five pings.
+    pub has_default_settings: bool,
+    /// Lines of the configuration, each with its section.
     pub config: Vec<String>,
+    /// What happens before the monitor starts.
+    pub before: Vec<Action>,
     /// With the second of the day, in order.
     pub actions: Vec<(f64, Action)>,
     pub end: f64,
     pub expected: Vec<Expected>,
-}
-
-#[derive(Clone, Debug, PartialEq)]
-pub enum Action {
-    /// A far end, or a host on the link, stops answering or answers again.
-    Host { name: String, is_on: bool },
-    /// The router stops answering pings, or answers again.
-    Gateway { is_on: bool },
-    /// The router stops forwarding, or forwards again.
-    Provider { is_on: bool },
-    /// The router stops forwarding one version of IP, or forwards it again.
-    ProviderOf { is_v6: bool, is_on: bool },
-    /// The cable is pulled or connected again.
-    Cable { is_in: bool },
-    /// The interface of this machine is set down or up.
-    Interface { is_up: bool },
-    /// The default routes are removed or added again.
-    Route { is_there: bool },
-    /// The default routes are replaced by routes to the far ends.
-    NarrowRoute,
-    /// Names stop resolving, or resolve again.
-    Names { resolve: bool },
-    /// A signal to the monitor.
-    Signal(String),
-    /// The monitor is started again.
-    Start,
-    /// The wall clock is set to this many seconds from the right time.
-    Clock(i64),
 }
 
 /// What must be recorded.
@@ -76,10 +62,44 @@ pub enum Expected {
         of: String,
         seconds: RangeInclusive<f64>,
     },
+    /// No event of any kind.
+    NoOutage,
+    /// The checks of one host in this span could not be made.
+    NotMeasured {
+        of: String,
+        from: f64,
+        until: f64,
+        reason: String,
+    },
+    /// A field of a host in `report --format json` for the time of the day.
+    Report {
+        of: String,
+        field: String,
+        range: RangeInclusive<f64>,
+    },
+    /// Lost pings of the checks in percent.
+    Loss {
+        of: String,
+        percent: RangeInclusive<f64>,
+    },
+    /// A text in the monitor's log, or in none of its lines.
+    Log { text: String, is_there: bool },
 }
 
-pub const HOSTS: [&str; 9] = [
-    "far1", "far2", "far1v6", "far2v6", "near", "gateway", "gateway6", "name", "name6",
+pub const HOSTS: [(&str, &str); 13] = [
+    ("far1", "10.30.0.11"),
+    ("far2", "10.30.0.12"),
+    ("far1v6", "fd30::11"),
+    ("far2v6", "fd30::12"),
+    ("near", "10.20.0.9"),
+    ("gateway", "gateway"),
+    ("gateway6", "gateway"),
+    ("name", "far.test"),
+    ("name6", "far6.test"),
+    ("hop1", "10.41.0.2"),
+    ("hop2", "10.42.0.2"),
+    ("dns1", "one.test"),
+    ("dns2", "two.test"),
 ];
 const CAUSES: [&str; 6] = ["link", "gateway", "provider", "dns", "host", "unknown"];
 const KINDS: [&str; 4] = ["outage", "intermittent", "link_down", "dns"];
@@ -105,8 +125,13 @@ impl Day {
         let mut day = Day {
             name: name.into(),
             title: title.into(),
+            network: Kind::Router,
             hosts: Vec::new(),
+            own_hosts: Vec::new(),
+            unanswered: Vec::new(),
+            has_default_settings: false,
             config: Vec::new(),
+            before: Vec::new(),
             actions: Vec::new(),
             end: 0.0,
             expected: Vec::new(),
@@ -121,24 +146,115 @@ impl Day {
         if day.end <= 0.0 {
             return Err("it has no end".into());
         }
+        day.actions.sort_by(|(a, _), (b, _)| a.total_cmp(b));
         Ok(day)
+    }
+
+    /// A host that the day knows, by its name.
+    pub fn known(&self, host: &str) -> Result<String, String> {
+        self.address_of(host).map(|_| host.to_string())
+    }
+
+    pub fn address_of(&self, host: &str) -> Result<String, String> {
+        let own = self.own_hosts.iter().find(|(name, ..)| name == host);
+        if let Some((_, address, _)) = own {
+            return Ok(address.clone());
+        }
+        let built_in = HOSTS.iter().find(|(name, _)| *name == host);
+        let (_, address) = built_in.ok_or(format!("there is no host {host:?}"))?;
+        Ok((*address).to_string())
+    }
+
+    fn setting(&self, key: &str) -> Option<f64> {
+        self.config
+            .iter()
+            .find_map(|line| line.strip_prefix(key)?.strip_prefix(": ")?.parse().ok())
+    }
+
+    /// Seconds between two checks of a host.
+    pub fn interval(&self) -> f64 {
+        let default = if self.has_default_settings { 60.0 } else { 2.0 };
+        self.setting("monitoring.interval_seconds")
+            .unwrap_or(default)
+    }
+
+    /// Seconds between two probes of a silent host.
+    pub fn probe_interval(&self) -> f64 {
+        let default = if self.has_default_settings { 1.0 } else { 0.5 };
+        self.setting("outages.fast_interval_seconds")
+            .unwrap_or(default)
     }
 
     fn add_line(&mut self, line: &str) -> Result<(), String> {
         let (word, rest) = line.split_once(' ').unwrap_or((line, ""));
         let words: Vec<&str> = rest.split_whitespace().collect();
         match (word, words.as_slice()) {
+            ("network", [kind]) => {
+                self.network = Kind::named(kind).ok_or("there is no such network")?;
+            }
+            ("settings", ["default"]) => self.has_default_settings = true,
+            ("host", [name, address, keys @ ..]) => {
+                let keys = keys.iter().map(|key| key.replace('=', ": ")).collect();
+                self.own_hosts
+                    .push(((*name).into(), (*address).into(), keys));
+            }
             ("hosts", hosts) => {
                 for host in hosts {
-                    self.hosts.push(known(host)?);
+                    self.hosts.push(self.known(host)?);
+                }
+            }
+            ("unanswered", hosts) => {
+                for host in hosts {
+                    self.unanswered.push(self.known(host)?);
                 }
             }
             ("config", _) => self.config.push(rest.into()),
             ("end", [at]) => self.end = seconds(at)?,
-            ("at", [at, action @ ..]) => {
-                let action = read_action(action)?;
-                self.actions.push((seconds(at)?, action));
+            ("before", action) => {
+                let actions = actions::read(action, self)?;
+                self.before
+                    .extend(actions.into_iter().map(|(_, action)| action));
             }
+            ("at", [at, action @ ..]) => {
+                let at = seconds(at)?;
+                let actions = actions::read(action, self)?;
+                let timed = actions
+                    .into_iter()
+                    .map(|(later, action)| (at + later, action));
+                self.actions.extend(timed);
+            }
+            ("no", ["outage"]) => self.expected.push(Expected::NoOutage),
+            ("log", _) => self.expected.push(Expected::Log {
+                text: rest.into(),
+                is_there: true,
+            }),
+            ("no_log", _) => self.expected.push(Expected::Log {
+                text: rest.into(),
+                is_there: false,
+            }),
+            ("not_measured", [of, span, reason]) => {
+                let (from, until) = read_span(span)?;
+                self.expected.push(Expected::NotMeasured {
+                    of: self.known(of)?,
+                    from,
+                    until,
+                    reason: reason.replace('_', " "),
+                });
+            }
+            ("report", [of, field, range]) => self.expected.push(Expected::Report {
+                of: (*of).into(),
+                field: (*field).into(),
+                range: read_range(range)?,
+            }),
+            ("state", [of, state, range]) => self.expected.push(Expected::Report {
+                of: (*of).into(),
+                field: format!("{state}_seconds"),
+                range: read_range(range)?,
+            }),
+            ("loss", [of, range]) => self.expected.push(Expected::Loss {
+                of: (*of).into(),
+                percent: read_range(range)?,
+            }),
             ("outage", [of, span, rest @ ..]) => {
                 let (from, until) = span.split_once("..").ok_or("a span is FROM..UNTIL")?;
                 let until = if until.is_empty() {
@@ -155,11 +271,8 @@ impl Day {
                     .find(|word| CAUSES.contains(word) && *word != kind)
                     .copied();
                 let cause = cause.or(if *kind == "dns" { Some("dns") } else { None });
-                let of = if *kind == "link_down" {
-                    (*of).to_string()
-                } else {
-                    known(of)?
-                };
+                // A host can have been renamed, and a link has no name.
+                let of = (*of).to_string();
                 let cause = cause.ok_or("it has no known cause")?.to_string();
                 self.expected.push(Expected::GroupedOutage {
                     of,
@@ -170,35 +283,32 @@ impl Day {
                 });
             }
             ("incident", [hosts @ .., cause]) if CAUSES.contains(cause) => {
-                let hosts = hosts
-                    .iter()
-                    .map(|host| known(host))
-                    .collect::<Result<_, _>>()?;
+                let hosts = hosts.iter().map(|host| (*host).to_string()).collect();
                 self.expected.push(Expected::Incident {
                     hosts,
                     cause: (*cause).into(),
                 });
             }
             ("gap", [span, reason]) => {
-                let (from, until) = span.split_once("..").ok_or("a span is FROM..UNTIL")?;
+                let (from, until) = read_span(span)?;
                 let reason = reason.replace('_', " ");
                 self.expected.push(Expected::Gap {
-                    from: seconds(from)?,
-                    until: seconds(until)?,
+                    from,
+                    until,
                     reason,
                 });
             }
             ("coverage", [of, range]) => self.expected.push(Expected::Coverage {
-                of: known(of)?,
+                of: self.known(of)?,
                 percent: read_range(range)?,
             }),
             ("down", [of, range]) => self.expected.push(Expected::Down {
-                of: known(of)?,
+                of: self.known(of)?,
                 seconds: read_range(range)?,
             }),
             ("path", [of, reached]) => {
                 self.expected.push(Expected::Path {
-                    of: known(of)?,
+                    of: self.known(of)?,
                     reached: (*reached).into(),
                 });
             }
@@ -213,51 +323,15 @@ fn read_range(text: &str) -> Result<RangeInclusive<f64>, String> {
     Ok(seconds(min)?..=seconds(max)?)
 }
 
-fn seconds(text: &str) -> Result<f64, String> {
-    text.parse().map_err(|_| format!("{text:?} is no number"))
+fn read_span(text: &str) -> Result<(f64, f64), String> {
+    let (from, until) = text.split_once("..").ok_or("a span is FROM..UNTIL")?;
+    Ok((seconds(from)?, seconds(until)?))
 }
 
-fn known(host: &str) -> Result<String, String> {
-    HOSTS
-        .contains(&host)
-        .then(|| host.to_string())
-        .ok_or(format!("there is no host {host:?}"))
+pub fn seconds(text: &str) -> Result<f64, String> {
+    number(text)
 }
 
-fn read_action(words: &[&str]) -> Result<Action, String> {
-    Ok(match words {
-        ["gateway", "off"] => Action::Gateway { is_on: false },
-        ["gateway", "on"] => Action::Gateway { is_on: true },
-        ["provider", "off"] => Action::Provider { is_on: false },
-        ["provider", "on"] => Action::Provider { is_on: true },
-        ["provider4", state @ ("off" | "on")] => Action::ProviderOf {
-            is_v6: false,
-            is_on: *state == "on",
-        },
-        ["provider6", state @ ("off" | "on")] => Action::ProviderOf {
-            is_v6: true,
-            is_on: *state == "on",
-        },
-        ["cable", "out"] => Action::Cable { is_in: false },
-        ["cable", "in"] => Action::Cable { is_in: true },
-        ["interface", "down"] => Action::Interface { is_up: false },
-        ["interface", "up"] => Action::Interface { is_up: true },
-        ["route", "gone"] => Action::Route { is_there: false },
-        ["route", "back"] => Action::Route { is_there: true },
-        ["route", "narrow"] => Action::NarrowRoute,
-        ["names", "dead"] => Action::Names { resolve: false },
-        ["names", "back"] => Action::Names { resolve: true },
-        ["signal", name @ ("STOP" | "CONT" | "KILL" | "TERM")] => Action::Signal((*name).into()),
-        ["start"] => Action::Start,
-        ["clock", offset] => Action::Clock(
-            offset
-                .parse()
-                .map_err(|_| format!("{offset:?} is no number of seconds"))?,
-        ),
-        [host, state @ ("off" | "on")] => Action::Host {
-            name: known(host)?,
-            is_on: *state == "on",
-        },
-        _ => return Err("there is no such action".into()),
-    })
+pub fn number<T: FromStr>(text: &str) -> Result<T, String> {
+    text.parse().map_err(|_| format!("{text:?} cannot be read"))
 }

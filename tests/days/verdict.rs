@@ -8,7 +8,7 @@ use ace_connection_logger::pure::model::{EventKind, HostId};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Gap, GroupedOutage, Reader, incidents};
 
-use super::line::{FAST_SECONDS, INTERVAL_SECONDS, Line};
+use super::line::Line;
 use super::script::{Day, Expected};
 
 /// Tolerance for a busy machine, in seconds.
@@ -38,6 +38,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
     let found = incidents(&outages);
     let second = |at: UtcMillis| (at.0 - line.began_ms) as f64 / 1000.0;
     let described = described(&outages, &found, &gaps, &second);
+    let interval = day.interval();
     let mut wrong = Vec::new();
     let mut left: Vec<&GroupedOutage> = outages.iter().collect();
     let mut gaps_left: Vec<&Gap> = gaps.iter().collect();
@@ -64,9 +65,9 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                         // checks.
                         (Some(until), Some(end)) => {
                             let late = if kind == "dns" {
-                                INTERVAL_SECONDS
+                                interval
                             } else {
-                                FAST_SECONDS
+                                day.probe_interval()
                             };
                             (until - 0.3..until + late + SLACK).contains(&second(end))
                         }
@@ -79,7 +80,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                     name == *of
                         && event.event_type.as_str() == *kind
                         && event.cause.map(Cause::as_str) == Some(cause.as_str())
-                        && (from - 0.3..from + INTERVAL_SECONDS + SLACK).contains(&start)
+                        && (from - 0.3..from + interval + SLACK).contains(&start)
                         && earliest
                         && is_end
                 };
@@ -108,8 +109,8 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
             } => {
                 let fits = |gap: &&Gap| {
                     gap.reason.contains(reason)
-                        && (second(gap.from) - from).abs() < INTERVAL_SECONDS + SLACK
-                        && (second(gap.to) - until).abs() < INTERVAL_SECONDS + SLACK
+                        && (second(gap.from) - from).abs() < interval + SLACK
+                        && (second(gap.to) - until).abs() < interval + SLACK
                 };
                 match gaps_left.iter().position(fits) {
                     Some(index) => drop(gaps_left.remove(index)),
@@ -117,7 +118,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                 }
             }
             Expected::Coverage { of, percent } => {
-                let measured = coverage(&reader, of, at(0.0), at(day.end), day.end);
+                let measured = coverage(&reader, of, at(0.0), at(day.end), day);
                 if !percent.contains(&measured) {
                     wrong.push(format!("{expected:?}: it is {measured:.0}"));
                 }
@@ -130,6 +131,49 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                     .sum();
                 if !seconds.contains(&(down as f64)) {
                     wrong.push(format!("{expected:?}: it is {down}"));
+                }
+            }
+            Expected::NoOutage => {
+                if !outages.is_empty() {
+                    wrong.push("there are outages".into());
+                }
+            }
+            Expected::NotMeasured {
+                of,
+                from,
+                until,
+                reason,
+            } => {
+                let found = unsendable_checks(line).into_iter().filter(|check| {
+                    check.host == *of
+                        && check.reason.contains(reason)
+                        && (from - 0.3..until + 0.3).contains(&second(check.at))
+                });
+                let times: Vec<f64> = found.map(|check| second(check.at)).collect();
+                // One check of each interval.
+                #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+                let due = ((until - from) / interval).floor() as usize;
+                if times.len() < due.max(1) {
+                    wrong.push(format!("missing: {expected:?}, only at {times:?}"));
+                }
+            }
+            Expected::Report { of, field, range } => {
+                let value = reported(line, day, of)?[field].as_f64();
+                if !value.is_some_and(|value| range.contains(&value)) {
+                    wrong.push(format!("{expected:?}: it is {value:?}"));
+                }
+            }
+            Expected::Loss { of, percent } => {
+                let host = reported(line, day, of)?;
+                let share = |name: &str| host[name].as_f64().unwrap_or(f64::NAN);
+                let lost = 100.0 * share("lost") / share("sent");
+                if !percent.contains(&lost) {
+                    wrong.push(format!("{expected:?}: it is {lost:.1}"));
+                }
+            }
+            Expected::Log { text, is_there } => {
+                if line.log().contains(text) != *is_there {
+                    wrong.push(format!("the log: {expected:?}"));
                 }
             }
             Expected::Path { of, reached } => {
@@ -165,7 +209,9 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
             gap.reason
         )
     }));
+    wrong.extend(unexpected_unsendable_checks(day, line, &second));
     wrong.extend(impossible_records(line, end));
+    wrong.extend(differences_from_the_wire(day, line));
     if wrong.is_empty() {
         return Ok(described);
     }
@@ -193,6 +239,154 @@ fn grouping_of(day: &Day) -> GroupingRules {
         merge,
         ..GroupingRules::default()
     }
+}
+
+/// A check that could not be made.
+struct UnsendableCheck {
+    host: String,
+    at: UtcMillis,
+    reason: String,
+}
+
+fn unsendable_checks(line: &Line) -> Vec<UnsendableCheck> {
+    let database = rusqlite::Connection::open(line.database()).expect("the database");
+    let mut query = database
+        .prepare(
+            "select h.name, n.checked_at, n.reason
+               from not_measured_check n join host h on h.id = n.host_id order by n.checked_at",
+        )
+        .expect("the tables");
+    let rows = query
+        .query_map([], |row| {
+            Ok(UnsendableCheck {
+                host: row.get(0)?,
+                at: UtcMillis(row.get(1)?),
+                reason: row.get(2)?,
+            })
+        })
+        .expect("a query");
+    rows.collect::<Result<_, _>>().expect("rows")
+}
+
+/// Checks that could not be made in no gap that the script expects.
+fn unexpected_unsendable_checks(
+    day: &Day,
+    line: &Line,
+    second: &impl Fn(UtcMillis) -> f64,
+) -> Vec<String> {
+    let is_expected = |check: &UnsendableCheck| {
+        day.expected.iter().any(|expected| {
+            let (from, until) = match expected {
+                Expected::NotMeasured {
+                    of, from, until, ..
+                } if *of == check.host => (from, until),
+                Expected::Gap { from, until, .. } => (from, until),
+                _ => return false,
+            };
+            (from - 0.3..until + day.interval() + SLACK).contains(&second(check.at))
+        })
+    };
+    unsendable_checks(line)
+        .iter()
+        .filter(|check| !is_expected(check))
+        .map(|check| {
+            format!(
+                "unexpected: {} was not measured at {:.1}: {}",
+                check.host,
+                second(check.at),
+                check.reason
+            )
+        })
+        .collect()
+}
+
+/// A host's part of the report about the time of the day.
+fn reported(line: &Line, day: &Day, host: &str) -> Result<serde_json::Value, String> {
+    let from = line.began_ms as f64 / 1000.0;
+    let arguments = [
+        "report".into(),
+        "--format=json".into(),
+        format!("--from={from:.0}"),
+        format!("--to={:.0}", from + day.end),
+    ];
+    let text = line.output(&arguments)?;
+    let start = text.find('{').unwrap_or(0);
+    let report: serde_json::Value = serde_json::Deserializer::from_str(&text[start..])
+        .into_iter()
+        .next()
+        .and_then(Result::ok)
+        .ok_or(format!("no report: {text}"))?;
+    let hosts = report["hosts"].as_array().cloned().unwrap_or_default();
+    hosts
+        .into_iter()
+        .find(|entry| entry["host_name"] == host)
+        .ok_or(format!("{host} is not in the report"))
+}
+
+/// What was recorded and contradicts the packets that the tap has seen.
+fn differences_from_the_wire(day: &Day, line: &Line) -> Vec<String> {
+    let database = rusqlite::Connection::open(line.database()).expect("the database");
+    let counts = |sql: &str, address: &str| -> Vec<(i64, i64)> {
+        let mut query = database.prepare(sql).expect("the tables");
+        let rows = query.query_map([address], |row| Ok((row.get(0)?, row.get(1)?)));
+        rows.expect("a query")
+            .collect::<Result<_, _>>()
+            .expect("rows")
+    };
+    let mut wrong = Vec::new();
+    let mut addresses: Vec<String> = day
+        .hosts
+        .iter()
+        .filter_map(|host| day.address_of(host).ok())
+        .collect();
+    addresses.sort();
+    addresses.dedup();
+    for address in addresses {
+        // Only the program itself knows what a name or the word gateway leads to.
+        let Ok(ip) = address.parse() else { continue };
+        let seen = line.tap.seen(ip);
+        let [(sent, received)] = counts(
+            "select coalesce(sum(sent), 0), coalesce(sum(received), 0)
+               from check_result join host on id = host_id where address = ?1",
+            &address,
+        )[..] else {
+            unreachable!("sums are one row");
+        };
+        if sent > seen.requests.len() as i64 || received > seen.replies.len() as i64 {
+            wrong.push(format!(
+                "{address}: {sent} pings and {received} replies are recorded, {} and {} were on the wire",
+                seen.requests.len(),
+                seen.replies.len()
+            ));
+        }
+        if line.has_faked_clock || day.config.iter().any(|line| line.contains("up_after")) {
+            continue;
+        }
+        let outages = counts(
+            "select cast(round((julianday(start_time) - 2440587.5) * 86400000) as integer),
+                    cast(round((julianday(coalesce(end_time, 'now')) - 2440587.5) * 86400000) as integer)
+               from outage_events where event_type = 'outage' and host_address = ?1",
+            &address,
+        );
+        for (start, end) in outages {
+            // Another host's outage makes the witness ping this one up to a probe earlier.
+            #[allow(clippy::cast_possible_truncation)]
+            let end = end - ((day.probe_interval() + 0.2) * 1000.0) as i64;
+            let within = seen
+                .replies
+                .iter()
+                .filter(|at| (start + 100..end).contains(at));
+            if within.clone().count() > 0 {
+                let times: Vec<i64> = within.map(|at| at - line.began_ms).collect();
+                wrong.push(format!(
+                    "{address}: an outage from {} to {} ms, with replies on the wire at {times:?}",
+                    start - line.began_ms,
+                    end - line.began_ms
+                ));
+            }
+        }
+    }
+    wrong
 }
 
 /// What must never be recorded on any day: times that run backwards, rows in the future, sums that
@@ -226,7 +420,7 @@ fn impossible_records(line: &Line, end: UtcMillis) -> Vec<String> {
 }
 
 /// Checks that were made, in percent of those that were due.
-fn coverage(reader: &Reader, host: &str, from: UtcMillis, to: UtcMillis, seconds: f64) -> f64 {
+fn coverage(reader: &Reader, host: &str, from: UtcMillis, to: UtcMillis, day: &Day) -> f64 {
     let ids: Vec<HostId> = reader
         .hosts()
         .expect("hosts")
@@ -239,7 +433,7 @@ fn coverage(reader: &Reader, host: &str, from: UtcMillis, to: UtcMillis, seconds
         .expect("sums")
         .counts
         .checks();
-    100.0 * checks as f64 * INTERVAL_SECONDS / seconds
+    100.0 * checks as f64 * day.interval() / day.end
 }
 
 fn sentence(outage: &GroupedOutage, second: &impl Fn(UtcMillis) -> f64) -> String {
