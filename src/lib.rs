@@ -130,8 +130,8 @@
 //! | gap | a span of time that was not measured, with the reason |
 //! | gateway | this machine's default router |
 //! | grouped outage | fragments or intermittent outages, shown as one |
-//! | host | an address to ping; address and family identify it, its name may change |
-//! | host key | the address of a host, with its version of IP where two hosts share the address |
+//! | host | an address to ping; address, family and source identify it, its name may change |
+//! | host key | the address of a host, with its version of IP and its source where hosts that share the address differ in them |
 //! | incident | outages of several hosts that began together |
 //! | intermittent | several outages of a host within a short time, shown as one |
 //! | interruption | a span in which the running monitor could not measure: sleep, a stopped process, a clock step |
@@ -168,6 +168,7 @@
 //! | state | up, degraded, poor, down, not measured |
 //! | success rate | answered pings of a check in percent |
 //! | sums | counts and latencies added over checks |
+//! | source | the address or interface of this machine that a host is pinged from |
 //! | target | a resolved address |
 //! | thresholds | the limits between the states |
 //! | tick | an instant at which a check is due |

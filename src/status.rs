@@ -5,8 +5,8 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use crate::config::HostConfig;
-use crate::pure::address::IpVersion;
-use crate::pure::model::{Host, State};
+use crate::pure::host_key::HostIdentity;
+use crate::pure::model::State;
 use crate::pure::time::UtcMillis;
 use crate::store::{LatestCheck, MonitorRun, OutageEvent, Reader, RecordedCheck, StoreError};
 
@@ -59,73 +59,48 @@ impl HostStatuses {
             now,
             delay,
         } = self;
-        let families = |address: &str| {
-            let recorded = latest
-                .iter()
-                .filter(|latest| latest.check.address == address)
-                .map(|check| check.family);
-            let listed = configured
-                .iter()
-                .filter(|config| config.host.address.as_str() == address)
-                .map(|config| config.host.family);
-            recorded
-                .chain(listed)
-                .collect::<HashSet<Option<IpVersion>>>()
-                .len()
-        };
-        let status =
-            |name, address: &'a str, family, config, latest: Option<&'a LatestCheck>| HostStatus {
+        let recorded = || latest.iter().map(LatestCheck::identity);
+        let listed = || configured.iter().map(|config| config.host.identity());
+        let status = |name, identity: HostIdentity<'a>, config, latest: Option<&'a LatestCheck>| {
+            HostStatus {
                 name,
-                address,
-                family,
-                key: Host::key(address, family, families(address) > 1),
+                address: identity.address,
+                key: identity.key(recorded().chain(listed())),
                 config,
                 latest,
                 outage: outages.iter().find(|event| match event.host_id {
                     Some(id) => latest.is_some_and(|check| check.host_id == id),
-                    None => event.host_address == address,
+                    None => event.host_address == identity.address,
                 }),
                 age: latest
                     .map(|latest| now.0.saturating_sub(latest.check.checked_at.0))
                     .filter(|age_ms| *age_ms >= -MAX_AHEAD_MS)
                     .map(|age_ms| Duration::from_millis(u64::try_from(age_ms).unwrap_or(0))),
                 delay: *delay,
-            };
+            }
+        };
         let mut shown = HashSet::new();
         let mut statuses = Vec::new();
         for config in configured {
-            let (address, family) = (config.host.address.as_str(), config.host.family);
-            // Rows written with plain SQL or imported from the original have no family. They belong
-            // to this host unless the address is also configured without a family.
-            let is_listed_without = configured.iter().any(|other| {
-                other.host.address == config.host.address && other.host.family.is_none()
-            });
-            let is_own = |check: &&LatestCheck| {
-                check.family == family || (check.family.is_none() && !is_listed_without)
-            };
-            let found = latest
-                .iter()
-                .filter(|latest| latest.check.address == address)
-                .filter(is_own);
+            let own = config.host.identity();
+            // Rows written with plain SQL or imported from the original have neither family nor
+            // source. They belong to this host unless the address is also configured like that.
+            let is_listed_plain = listed().any(|other| other == plain(own));
+            let is_own =
+                |check: HostIdentity| check == own || (check == plain(own) && !is_listed_plain);
+            let found = latest.iter().filter(|latest| is_own(latest.identity()));
             let newest = found.max_by_key(|latest| latest.check.checked_at);
-            shown.insert((address, family));
-            shown.insert((address, None));
-            statuses.push(status(
-                config.host.name.as_str(),
-                address,
-                family,
-                Some(config),
-                newest,
-            ));
+            shown.insert(own);
+            shown.insert(plain(own));
+            statuses.push(status(config.host.name.as_str(), own, Some(config), newest));
         }
         let others = latest
             .iter()
-            .filter(|other| !shown.contains(&(other.check.address.as_str(), other.family)));
+            .filter(|other| !shown.contains(&other.identity()));
         statuses.extend(others.map(|other| {
             status(
                 other.check.name.as_str(),
-                other.check.address.as_str(),
-                other.family,
+                other.identity(),
                 None,
                 Some(other),
             )
@@ -134,11 +109,19 @@ impl HostStatuses {
     }
 }
 
+/// A host of this address without family and source.
+fn plain(identity: HostIdentity<'_>) -> HostIdentity<'_> {
+    HostIdentity {
+        family: None,
+        source: None,
+        ..identity
+    }
+}
+
 pub struct HostStatus<'a> {
     pub name: &'a str,
     pub address: &'a str,
-    pub family: Option<IpVersion>,
-    /// Distinguishes hosts that share an address: see [`Host::key`].
+    /// Distinguishes hosts that share an address: see [`HostIdentity::key`].
     pub key: String,
     /// `None` when the host is not monitored any more.
     pub config: Option<&'a HostConfig>,

@@ -760,6 +760,73 @@ fn days_and_hours_add_up_to_the_checks() {
 }
 
 #[test]
+fn one_address_from_two_sources_is_two_hosts_in_every_answer() {
+    let sql = "insert into host(id, address, source, name) values(1, '192.0.2.1', '', 'main'), (2, '192.0.2.1', 'wg0', 'tunnel');
+        insert into check_result(host_id, checked_at, sent, received)
+        select id, (strftime('%s', 'now') - 60) * 1000, 5, 5 * (id = 1) from host;
+        insert into outage_events(host_name, host_address, event_type, start_time, host_id)
+        values('tunnel', '192.0.2.1', 'outage', datetime('now', '-1 minute'), 2);"
+        .to_string()
+        + STALE;
+    let folder = TempDir::new();
+    let path = folder.path().join("connection_logs.db");
+    Database::open(&path, &mut |_, _| ()).expect("a new database");
+    Connection::open(&path)
+        .and_then(|database| database.execute_batch(&sql))
+        .expect("plain SQL");
+    let text = format!(
+        "hosts: [{{name: main, address: 192.0.2.1}}, {{name: tunnel, address: 192.0.2.1, source: wg0}}]\ndatabase: {{path: {}}}\n",
+        path.display()
+    );
+    let mut config = config::parse(text.as_bytes(), "config.yaml").config;
+    config.dashboard.port = 0;
+    let web = WebServer::start(
+        &config.dashboard,
+        Arc::new(Api::new(ApiConfig::of(&config), || ())),
+    )
+    .expect("a port is free");
+    let site = Site { folder, web };
+    let keys = ["192.0.2.1", "192.0.2.1 via wg0"];
+    for path in ["/api/ping-results/latest", "/api/hosts", "/api/hosts/all"] {
+        let rows = site.json(path);
+        assert_eq!([&rows[0]["host_key"], &rows[1]["host_key"]], keys, "{path}");
+    }
+    let status = site.json("/api/status");
+    assert_eq!(status["hosts"][0]["source"], Value::Null);
+    assert_eq!(status["hosts"][1]["source"], "wg0");
+    let successes = |text: &str| {
+        let path = format!(
+            "/api/ping-results?host_address={}",
+            text.replace(' ', "%20")
+        );
+        let rows = site.json(&path);
+        let rows = rows.as_array().expect("a list").iter();
+        rows.map(|row| row["success_count"].as_i64().unwrap_or(-1))
+            .collect::<Vec<_>>()
+    };
+    for (text, expected) in [
+        ("192.0.2.1", 5),
+        ("Main", 5),
+        ("192.0.2.1 via wg0", 0),
+        ("tunnel", 0),
+    ] {
+        assert_eq!(successes(text), [expected], "{text}");
+    }
+    let outages = |text: &str| {
+        let path = format!("/api/outages?host_address={}", text.replace(' ', "%20"));
+        site.json(&path).as_array().map(Vec::len)
+    };
+    assert_eq!(
+        [keys[0], keys[1], "tunnel"].map(outages),
+        [Some(0), Some(1), Some(1)]
+    );
+    assert_eq!(site.json("/api/outages")[0]["host_key"], keys[1]);
+    let overview = site.json("/api/overview");
+    let states = [0, 1].map(|index| overview["hosts"][index]["state"].clone());
+    assert_eq!(states, ["up", "down"]);
+}
+
+#[test]
 fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
     let row = |host: u8, minutes: u32, answered: u8| {
         format!(

@@ -22,6 +22,7 @@ fn host(name: &str, address: &str, family: Option<IpVersion>) -> Arc<Host> {
         name: name.into(),
         address: address.into(),
         family,
+        source: None,
     })
 }
 

@@ -52,6 +52,7 @@ impl Record {
                 name: name.into(),
                 address: address.into(),
                 family: None,
+                source: None,
             });
             let check = |(minute, letter): (i64, char)| {
                 let ping = if letter == 'r' {

@@ -49,6 +49,7 @@ fn folder() -> TempDir {
             name: name.into(),
             address: address.into(),
             family: None,
+            source: None,
         })
     };
     let (one, two) = (host("One <b>", "192.0.2.1"), host("Two", "192.0.2.2"));

@@ -103,6 +103,7 @@ fn main() {
             name: name_of(index),
             address: address_of(index).as_str().into(),
             family: None,
+            source: None,
         });
         for day in 0..days {
             let span = begin + day * DAY_MS..begin + (day + 1) * DAY_MS;

@@ -34,6 +34,7 @@ pub fn measure(_: &Program) {
             name: address.into(),
             address: address.into(),
             family: None,
+            source: None,
         })
     });
     let mut random = Random(1);

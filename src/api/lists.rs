@@ -7,9 +7,9 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, json, now};
-use crate::config::HostConfig;
-use crate::pure::address::IpVersion;
-use crate::pure::model::{Host, HostId};
+use crate::pure::address::{IpVersion, Source};
+use crate::pure::host_key::HostIdentity;
+use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
 use crate::status::{self, HostStatuses};
 use crate::store::MonitorRun;
@@ -39,21 +39,18 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
         let ids: Vec<HostId> = reader.hosts()?.iter().map(|host| host.id).collect();
         first = reader.first_recorded(&ids)?.map(UtcMillis::rfc3339);
     }
-    let is_shared = |address: &str| {
-        let has_address = |other: &&HostConfig| other.host.address.as_str() == address;
-        config.hosts.iter().filter(has_address).count() > 1
-    };
+    let all = || config.hosts.iter().map(|other| other.host.identity());
     let hosts: Vec<_> = config
         .hosts
         .iter()
         .map(|configured| {
-            let address = configured.host.address.as_str();
-            let family = configured.host.family;
+            let host = &configured.host;
             json!({
-                "name": configured.host.name,
-                "address": address,
-                "family": family_text(family),
-                "host_key": Host::key(address, family, is_shared(address)),
+                "name": host.name,
+                "address": host.address.as_str(),
+                "family": family_text(host.family),
+                "source": host.source.as_ref().map(Source::to_string),
+                "host_key": host.identity().key(all()),
                 "interval_seconds": configured.interval.as_secs_f64(),
                 "ping_count": configured.ping_count,
                 "role": configured.role.as_str(),
@@ -89,34 +86,31 @@ struct HostRow {
     host_key: String,
 }
 
-/// From name, address and family.
-fn host_rows<'a>(
-    hosts: impl Iterator<Item = (&'a str, &'a str, Option<IpVersion>)>,
-) -> Vec<HostRow> {
-    let all: Vec<(&str, &str, Option<IpVersion>)> = hosts.collect();
-    let is_shared =
-        |address: &str| all.iter().filter(|(_, other, _)| *other == address).count() > 1;
-    let row = |(name, address, family): &(&str, &str, Option<IpVersion>)| HostRow {
+fn host_rows<'a>(hosts: impl Iterator<Item = (&'a str, HostIdentity<'a>)>) -> Vec<HostRow> {
+    let all: Vec<(&str, HostIdentity<'_>)> = hosts.collect();
+    let row = |(name, host): &(&str, HostIdentity<'_>)| HostRow {
         name: (*name).to_string(),
-        address: (*address).to_string(),
-        host_key: Host::key(address, *family, is_shared(address)),
+        address: host.address.to_string(),
+        host_key: host.key(all.iter().map(|(_, other)| *other)),
     };
     all.iter().map(row).collect()
 }
 
 pub(super) fn hosts(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let config = api.config();
-    json(&host_rows(config.hosts.iter().map(|configured| {
-        let host = &configured.host;
-        (host.name.as_str(), host.address.as_str(), host.family)
-    })))
+    let hosts = config.hosts.iter().map(|configured| &configured.host);
+    json(&host_rows(
+        hosts.map(|host| (host.name.as_str(), host.identity())),
+    ))
 }
 
 pub(super) fn all_hosts(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let hosts = api.reader()?.hosts()?;
-    json(&host_rows(hosts.iter().map(|host| {
-        (host.name.as_str(), host.address.as_str(), host.family)
-    })))
+    json(&host_rows(
+        hosts
+            .iter()
+            .map(|host| (host.name.as_str(), host.identity())),
+    ))
 }
 
 pub(super) fn health(api: &Api, _: &Parameters<'_>) -> ApiResult {

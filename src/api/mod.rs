@@ -20,10 +20,11 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::config::{Config, HostConfig};
-use crate::pure::model::{Host, HostId};
+use crate::pure::host_key;
+use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
 use crate::report::ReportSettings;
-use crate::store::{CheckIntervals, Reader, StoreError};
+use crate::store::{CheckIntervals, Reader, RecordedHost, StoreError};
 use crate::sys;
 use crate::web::{Body, Handler, Reply, Request};
 
@@ -208,25 +209,31 @@ fn now() -> UtcMillis {
     sys::clocks().utc()
 }
 
-/// The ids of the host with this key; none when it is configured and not recorded yet.
-fn host_ids(api: &Api, reader: &Reader, key: &str) -> Result<Vec<HostId>, ApiError> {
-    let ids = reader.host_ids(key)?;
-    let (address, _) = Host::split_key(key);
-    let is_configured = || {
-        api.config().hosts.iter().any(|configured| {
-            configured
-                .host
-                .address
-                .as_str()
-                .eq_ignore_ascii_case(address)
-        })
-    };
-    if ids.is_empty() && !is_configured() {
+/// The recorded hosts that a text names; none when they are configured and not recorded yet.
+fn hosts_named(api: &Api, reader: &Reader, text: &str) -> Result<Vec<RecordedHost>, ApiError> {
+    let found = reader.hosts_named(text)?;
+    if found.is_empty() && configured(&api.config(), text).is_empty() {
         return Err(ApiError::NotFound(format!(
-            "host_address: {key:?} was never recorded and is not configured"
+            "host_address: {text:?} was never recorded and is not configured"
         )));
     }
-    Ok(ids)
+    Ok(found)
+}
+
+fn host_ids(api: &Api, reader: &Reader, text: &str) -> Result<Vec<HostId>, ApiError> {
+    let hosts = hosts_named(api, reader, text)?;
+    Ok(hosts.iter().map(|host| host.id).collect())
+}
+
+/// The configured hosts that a text names.
+fn configured<'a>(config: &'a ApiConfig, text: &str) -> Vec<&'a HostConfig> {
+    let all = config.hosts.iter().collect();
+    host_key::named(
+        text,
+        all,
+        |config| config.host.identity(),
+        |config| vec![config.host.name.as_str()],
+    )
 }
 
 /// The intervals at which the host with this key was checked: as recorded, else as configured, else
@@ -238,15 +245,6 @@ fn check_intervals(
     ids: &[HostId],
 ) -> Result<CheckIntervals, ApiError> {
     let config = api.config();
-    let (address, family) = Host::split_key(key);
-    let has_key = |configured: &&HostConfig| {
-        configured
-            .host
-            .address
-            .as_str()
-            .eq_ignore_ascii_case(address)
-            && family.is_none_or(|version| configured.host.family == Some(version))
-    };
-    let interval = config.hosts.iter().find(has_key).map(|host| host.interval);
+    let interval = configured(&config, key).first().map(|host| host.interval);
     Ok(reader.check_intervals(ids, interval, config.interval)?)
 }

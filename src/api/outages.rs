@@ -7,11 +7,12 @@ use serde::Serialize;
 use serde_json::json;
 
 use super::parameters::Parameters;
-use super::{Api, ApiError, ApiResult, host_ids, json, now};
+use super::{Api, ApiError, ApiResult, hosts_named, json, now};
 use crate::pure::cause::Cause;
-use crate::pure::model::{EventKind, Host, HostId};
+use crate::pure::host_key::HostKey;
+use crate::pure::model::EventKind;
 use crate::pure::time::UtcMillis;
-use crate::store::{GroupedOutage, Reader, incidents as incidents_of};
+use crate::store::{GroupedOutage, Reader, RecordedHost, incidents as incidents_of};
 
 /// The `host_address` of events of this machine's own link.
 const LINKS: [&str; 3] = ["IPv4", "IPv6", "IPv4 and IPv6"];
@@ -58,33 +59,34 @@ fn ongoing(api: &Api, reader: &Reader) -> Result<Vec<GroupedOutage>, ApiError> {
     Ok(outages)
 }
 
-/// Selects the outages of one host, by its key, or of this machine's own link.
+/// Selects the outages of the hosts that a text names, or of this machine's own link.
 struct HostFilter<'a> {
-    address: &'a str,
-    /// Set when the key names an IP version.
-    ids: Option<Vec<HostId>>,
+    text: &'a str,
+    hosts: Vec<RecordedHost>,
 }
 
 impl<'a> HostFilter<'a> {
-    fn of(reader: &Reader, key: &'a str) -> Result<HostFilter<'a>, ApiError> {
-        let (address, family) = Host::split_key(key);
-        let ids = family.map(|_| reader.host_ids(key)).transpose()?;
-        Ok(HostFilter { address, ids })
+    fn of(reader: &Reader, text: &'a str) -> Result<HostFilter<'a>, ApiError> {
+        let hosts = reader.hosts_named(text)?;
+        Ok(HostFilter { text, hosts })
     }
 
     /// An error when the host was never recorded and is not configured.
-    fn known(api: &Api, reader: &Reader, key: &'a str) -> Result<HostFilter<'a>, ApiError> {
-        if !LINKS.iter().any(|link| link.eq_ignore_ascii_case(key)) {
-            host_ids(api, reader, key)?;
+    fn known(api: &Api, reader: &Reader, text: &'a str) -> Result<HostFilter<'a>, ApiError> {
+        if !LINKS.iter().any(|link| link.eq_ignore_ascii_case(text)) {
+            hosts_named(api, reader, text)?;
         }
-        HostFilter::of(reader, key)
+        HostFilter::of(reader, text)
     }
 
+    /// An event without an id, of a link or of the original, is found by its address alone.
     fn matches(&self, outage: &GroupedOutage) -> bool {
-        let is_of_version =
-            |ids: &Vec<HostId>| outage.event.host_id.is_some_and(|id| ids.contains(&id));
-        outage.event.host_address.eq_ignore_ascii_case(self.address)
-            && self.ids.as_ref().is_none_or(is_of_version)
+        let is_at = |address: &str| address.eq_ignore_ascii_case(&outage.event.host_address);
+        match outage.event.host_id {
+            Some(id) => self.hosts.iter().any(|host| host.id == id),
+            None if !HostKey::parse(self.text).is_address() => false,
+            None => is_at(self.text) || self.hosts.iter().any(|host| is_at(&host.address)),
+        }
     }
 }
 
@@ -101,16 +103,13 @@ fn outage_rows<'a>(
 ) -> Result<Vec<OutageRow<'a>>, ApiError> {
     let hosts = reader.hosts()?;
     let key = |outage: &GroupedOutage| {
-        let address = outage.event.host_address.as_str();
-        let family = hosts
+        let host = hosts
             .iter()
-            .find(|host| Some(host.id) == outage.event.host_id)
-            .and_then(|host| host.family);
-        Host::key(
-            address,
-            family,
-            hosts.iter().filter(|host| host.address == address).count() > 1,
-        )
+            .find(|host| Some(host.id) == outage.event.host_id);
+        host.map_or(outage.event.host_address.clone(), |host| {
+            host.identity()
+                .key(hosts.iter().map(RecordedHost::identity))
+        })
     };
     Ok(outages
         .map(|outage| OutageRow {

@@ -84,6 +84,7 @@ fn test_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         name: format!("Example {n}"),
         address: format!("192.0.2.{n}").as_str().into(),
         family: None,
+        source: None,
     };
     let host_of = |configured: &HostConfig| Host::clone(&configured.host);
     let hosts: Vec<Host> = config

@@ -23,6 +23,7 @@ use crate::daemon::{self, DaemonError};
 use crate::net::TimestampSwitch;
 use crate::pinger::{CheckProgress, Pinger, ProbeSettings};
 use crate::pure::check::ReadMode;
+use crate::pure::host_key;
 use crate::pure::model::{CheckResult, Host, Outcome, State};
 use crate::pure::outage::OutageRules;
 use crate::pure::stats;
@@ -106,10 +107,12 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliErro
     }
     let mut hosts: Vec<HostConfig> = Vec::new();
     for word in wanted {
-        let is_named = |config: &&HostConfig| {
-            config.host.name == *word || config.host.address.as_str().eq_ignore_ascii_case(word)
-        };
-        let found: Vec<HostConfig> = config.hosts.iter().filter(is_named).cloned().collect();
+        let found: Vec<&HostConfig> = host_key::named(
+            word,
+            config.hosts.iter().collect(),
+            |config| config.host.identity(),
+            |config| vec![config.host.name.as_str()],
+        );
         if found.is_empty() {
             let host = Host::unlisted(word);
             if host.address.ip().is_none() {
@@ -126,7 +129,7 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliErro
             }
             hosts.push(config.unlisted_host(host));
         }
-        hosts.extend(found);
+        hosts.extend(found.into_iter().cloned());
     }
     let mut seen = std::collections::HashSet::new();
     hosts.retain(|config| seen.insert(Arc::clone(&config.host)));

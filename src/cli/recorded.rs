@@ -5,35 +5,32 @@ use std::path::Path;
 use super::exit::CliError;
 use super::print::printable;
 use crate::config::Config;
+use crate::pure::host_key;
 use crate::store::{Reader, RecordedHost};
 
-/// The recorded hosts with a name or an address, ignoring case; all of them without one. Empty for
-/// a host that is configured but not recorded.
+/// The recorded hosts with a name, an address or a key, ignoring case; all of them without one.
+/// Empty for a host that is configured but not recorded.
 pub fn hosts(
     reader: &Reader,
     config: &Config,
     wanted: Option<&str>,
 ) -> Result<Vec<RecordedHost>, CliError> {
-    let known = reader.hosts()?;
     let Some(wanted) = wanted else {
-        return Ok(known);
+        return Ok(reader.hosts()?);
     };
-    let is_wanted = |name: &str, address: &str| {
-        [name, address]
-            .iter()
-            .any(|text| text.to_lowercase() == wanted.to_lowercase())
+    let found = reader.hosts_named(wanted)?;
+    let is_configured = || {
+        let hosts = config.hosts.iter().map(|config| &config.host);
+        let named = host_key::named(
+            wanted,
+            hosts.collect(),
+            |host| host.identity(),
+            |host| vec![host.name.as_str()],
+        );
+        !named.is_empty()
     };
-    let found: Vec<RecordedHost> = known
-        .iter()
-        .filter(|host| is_wanted(&host.name, &host.address))
-        .cloned()
-        .collect();
-    if found.is_empty()
-        && !config
-            .hosts
-            .iter()
-            .any(|configured| is_wanted(&configured.host.name, configured.host.address.as_str()))
-    {
+    if found.is_empty() && !is_configured() {
+        let known = reader.hosts()?;
         let names: Vec<String> = known
             .iter()
             .map(|host| printable(&host.name))

@@ -4,8 +4,7 @@
 
 use std::net::{IpAddr, Ipv6Addr};
 
-use crate::pure::address::HostAddress;
-use crate::pure::model::Source;
+use crate::pure::address::{HostAddress, Source};
 
 const NEITHER: &str = "is neither an IP address nor a host name";
 

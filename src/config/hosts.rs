@@ -13,8 +13,8 @@ use super::monitoring::{self, SharedSettings};
 use super::problem::{ProblemKind, Problems, shorten};
 use super::section::Section;
 use super::yaml::{Content, Node};
-use crate::pure::address::{AddressKind, HostAddress, IpVersion};
-use crate::pure::model::{Host, Source, Thresholds};
+use crate::pure::address::{AddressKind, HostAddress, IpVersion, Source};
+use crate::pure::model::{Host, Thresholds};
 
 const NAME: Key<Text, Without> = Key {
     name: "name",
@@ -89,8 +89,6 @@ pub struct HostConfig {
     /// Hop limit in IPv6; `None` for the system's default.
     pub time_to_live: Option<u8>,
     pub thresholds: Thresholds,
-    /// `None` lets routing choose.
-    pub source: Option<Source>,
     pub role: Role,
 }
 
@@ -160,15 +158,10 @@ fn default_hosts(monitoring: &SharedSettings) -> Vec<HostConfig> {
 /// A host that overrides no key of `monitoring`.
 pub(super) fn unlisted(host: Host, monitoring: &SharedSettings) -> HostConfig {
     let role = default_role(&host.address);
-    with_settings(host, monitoring, None, role)
+    with_settings(host, monitoring, role)
 }
 
-fn with_settings(
-    host: Host,
-    settings: &SharedSettings,
-    source: Option<Source>,
-    role: Role,
-) -> HostConfig {
+fn with_settings(host: Host, settings: &SharedSettings, role: Role) -> HostConfig {
     HostConfig {
         host: Arc::new(host),
         interval: settings.interval,
@@ -178,7 +171,6 @@ fn with_settings(
         payload_bytes: settings.payload_bytes,
         time_to_live: settings.time_to_live,
         thresholds: settings.thresholds,
-        source,
         role,
     }
 }
@@ -191,8 +183,15 @@ fn default_role(address: &HostAddress) -> Role {
     }
 }
 
-/// The identities of the hosts so far, address and family, with their indexes.
-type ListedHosts = HashMap<((AddressKind, Option<String>), Option<IpVersion>), usize>;
+/// The identities of the hosts so far, with their indexes.
+type ListedHosts = HashMap<Identity, usize>;
+
+/// Address, family and source.
+type Identity = (
+    (AddressKind, Option<String>),
+    Option<IpVersion>,
+    Option<Source>,
+);
 
 fn read_host(
     problems: &mut Problems,
@@ -216,7 +215,8 @@ fn read_host(
     let address = section.optional(problems, &ADDRESS)?;
     let ip = address.ip();
     let family = read_family(problems, &section, ip);
-    match listed.entry((address.identity(), family)) {
+    let source = read_source_of_host(problems, &section, ip, family);
+    match listed.entry((address.identity(), family, source.clone())) {
         Entry::Vacant(entry) => entry.insert(index),
         Entry::Occupied(earlier) => {
             let wrong = format!(
@@ -230,7 +230,6 @@ fn read_host(
     };
     let name = read_name(problems, &section).unwrap_or_else(|| address.to_string());
     let settings = monitoring::read_of_host(problems, &section, monitoring);
-    let source = read_source_of_host(problems, &section, ip, family);
     let default_role = default_role(&address);
     let otherwise = format!("{} used", default_role.as_str());
     let role = section.own_value(problems, &ROLE, &otherwise);
@@ -238,9 +237,10 @@ fn read_host(
         name,
         address,
         family,
+        source,
     };
     let role = role.unwrap_or(default_role);
-    Some(with_settings(host, &settings, source, role))
+    Some(with_settings(host, &settings, role))
 }
 
 fn read_name(problems: &mut Problems, section: &Section<'_>) -> Option<String> {

@@ -64,7 +64,7 @@ fn section_names() -> Vec<&'static str> {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
-    /// In the order of the file; no two have the same address and family.
+    /// In the order of the file; no two have the same address, family and source.
     pub hosts: Vec<HostConfig>,
     /// The settings of a host that is not in the list; its name and address are empty.
     pub unlisted: HostConfig,

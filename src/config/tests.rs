@@ -13,7 +13,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::pure::address::IpVersion;
-use crate::pure::model::{AlertKind, Source, Thresholds};
+use crate::pure::address::Source;
+use crate::pure::model::{AlertKind, Thresholds};
 
 impl Loaded {
     /// Whether nothing of the file could be used.
@@ -162,7 +163,7 @@ fn the_commented_example_is_the_default() {
         (Duration::from_secs(1), 56, None)
     );
     assert_eq!(
-        (host.source.clone(), host.role, config.hosts[0].role),
+        (host.host.source.clone(), host.role, config.hosts[0].role),
         (None, Role::Gateway, Role::Internet)
     );
     let days = |days: u64| Duration::from_secs(days * 86_400);
@@ -280,7 +281,7 @@ fn the_optional_keys_of_the_example_are_right_when_uncommented() {
         Some(Path::new("/var/log/ace-connection-logger.log"))
     );
     assert_eq!(
-        config.hosts[0].source,
+        config.hosts[0].host.source,
         Some(Source::Interface("eth0".into()))
     );
     assert_eq!(config.hosts[0].role, Role::Dns);

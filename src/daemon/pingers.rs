@@ -100,7 +100,7 @@ impl Pingers {
         );
         let other_host = |config: &HostConfig| OtherHost {
             host: Arc::clone(&config.host),
-            source: config.source.clone(),
+            source: config.host.source.clone(),
         };
         self.witness
             .set_hosts(hosts.iter().map(other_host).collect());

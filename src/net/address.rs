@@ -193,6 +193,7 @@ mod tests {
             name: "x".into(),
             address: address.into(),
             family,
+            source: None,
         }))
     }
 

@@ -6,8 +6,8 @@ use std::io;
 use std::net::{IpAddr, UdpSocket};
 
 use super::Target;
+use crate::pure::address::Source;
 use crate::pure::cause::NetworkPosition;
-use crate::pure::model::Source;
 use crate::sys::{self, Route};
 
 /// A default route's next hop.

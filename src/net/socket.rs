@@ -13,9 +13,10 @@ use socket2::{Domain, Protocol, Socket, Type};
 
 use super::{Target, route};
 use crate::pure::address::IpVersion;
+use crate::pure::address::Source;
 use crate::pure::check::{CheckRun, ReceiveTime};
 use crate::pure::icmp;
-use crate::pure::model::{IcmpError, LocalFault, Source};
+use crate::pure::model::{IcmpError, LocalFault};
 use crate::sys::{self, Batch, Queue};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

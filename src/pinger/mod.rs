@@ -214,7 +214,7 @@ impl Pinger {
         // After a check that could not send, pings sent while the link is still down are not lost
         // either.
         let fault = if self.could_not_send {
-            Link::to(&target, self.config.source.as_ref()).fault()
+            Link::to(&target, self.config.host.source.as_ref()).fault()
         } else {
             None
         };
@@ -256,7 +256,7 @@ impl Pinger {
     fn socket_options(&self) -> SocketOptions {
         SocketOptions {
             time_to_live: self.config.time_to_live,
-            source: self.config.source.clone(),
+            source: self.config.host.source.clone(),
         }
     }
 
@@ -268,7 +268,7 @@ impl Pinger {
         if !result.pings.last().is_some_and(is_lost) {
             return;
         }
-        let Some(fault) = Link::to(target, self.config.source.as_ref()).fault() else {
+        let Some(fault) = Link::to(target, self.config.host.source.as_ref()).fault() else {
             return;
         };
         for outcome in result

@@ -74,7 +74,7 @@ impl Pinger {
         stop: &Stop,
         deliver: &mut dyn FnMut(PingerEvent),
     ) -> Option<()> {
-        let link = Link::to(target, self.config.source.as_ref());
+        let link = Link::to(target, self.config.host.source.as_ref());
         // The interval is at least 50 ms.
         let fitting = tick.since(sys::monotonic()).as_millis() / interval.as_millis().max(1);
         let settings = CheckSettings {

@@ -1,5 +1,5 @@
-//! Addresses of hosts: the version of IP, and what a configured address means. Parsed once, so that no
-//! caller has to decide again whether a text is a literal address or a name.
+//! Addresses of hosts: the version of IP, what a configured address means, and the source of pings.
+//! Parsed once, so that no caller has to decide again whether a text is a literal address or a name.
 
 use std::fmt;
 use std::net::{IpAddr, Ipv6Addr};
@@ -132,6 +132,32 @@ impl From<&str> for HostAddress {
 impl fmt::Display for HostAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(&self.text)
+    }
+}
+
+/// The source of a host's pings: an address or an interface of this machine.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub enum Source {
+    Address(IpAddr),
+    Interface(String),
+}
+
+impl From<&str> for Source {
+    /// Whatever is no IP address is an interface; config/ checks whether it is a valid name.
+    fn from(text: &str) -> Source {
+        match text.parse() {
+            Ok(address) => Source::Address(address),
+            Err(_) => Source::Interface(text.to_owned()),
+        }
+    }
+}
+
+impl fmt::Display for Source {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Source::Address(address) => address.fmt(f),
+            Source::Interface(name) => f.write_str(name),
+        }
     }
 }
 

@@ -7,8 +7,9 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use crate::pure::address::{HostAddress, IpVersion};
+use crate::pure::address::{HostAddress, IpVersion, Source};
 use crate::pure::cause::NetworkPosition;
+use crate::pure::host_key::HostIdentity;
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
 
@@ -78,13 +79,16 @@ impl fmt::Display for EventKind {
     }
 }
 
-/// A host to ping. Address and family are its identity; the name is for people and may change.
+/// A host to ping. Address, family and source are its identity; the name is for people and may
+/// change.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Host {
     pub name: String,
     pub address: HostAddress,
     /// The version of IP to use; `None` for either.
     pub family: Option<IpVersion>,
+    /// `None` lets routing choose.
+    pub source: Option<Source>,
 }
 
 impl Host {
@@ -94,26 +98,16 @@ impl Host {
             name: address.to_owned(),
             address: address.into(),
             family: None,
+            source: None,
         }
     }
 
-    /// Text that identifies a host: its address, and where several hosts have that address
-    /// (`is_shared`), its version of IP too.
-    pub fn key(address: &str, family: Option<IpVersion>, is_shared: bool) -> String {
-        match family.filter(|_| is_shared) {
-            Some(version) => format!("{address} ({version})"),
-            None => address.to_string(),
+    pub fn identity(&self) -> HostIdentity<'_> {
+        HostIdentity {
+            address: self.address.as_str(),
+            family: self.family,
+            source: self.source.as_ref(),
         }
-    }
-
-    /// Splits a key into the address and the version of IP, where it names one. No address ends
-    /// like that.
-    pub fn split_key(key: &str) -> (&str, Option<IpVersion>) {
-        let address_for = |version: IpVersion| key.strip_suffix(&format!(" ({version})"));
-        IpVersion::ALL
-            .into_iter()
-            .find_map(|version| Some((address_for(version)?, Some(version))))
-            .unwrap_or((key, None))
     }
 }
 
@@ -125,13 +119,6 @@ impl fmt::Display for Host {
             write!(f, "{} ({})", self.name, self.address)
         }
     }
-}
-
-/// The source of a host's pings: an address or an interface of this machine.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Source {
-    Address(IpAddr),
-    Interface(String),
 }
 
 /// The outcome of one ping that was sent, or was to be sent.
@@ -526,6 +513,7 @@ mod tests {
             name: "a".into(),
             address: "127.0.0.1".into(),
             family: None,
+            source: None,
         });
         let mut result =
             CheckResult::not_measured(host, UtcMillis(0), LocalFault::Other, "x".into());

@@ -150,6 +150,7 @@ impl Source<'_> {
             name: String::new(),
             address: String::new(),
             family: None,
+            source: None,
         });
         let check = Checks::new(hosts.collect(), &before, 1).next(self.reader)?;
         Ok(check

@@ -2,11 +2,11 @@
 
 use super::query::{ReportError, ReportQuery};
 use crate::config::HostConfig;
-use crate::pure::model::Host;
+use crate::pure::host_key::{self, HostIdentity};
 use crate::store::{GroupedOutage, Reader, RecordedHost, StoreError};
 
 pub(super) struct ReportedHost<'a> {
-    /// With its version of IP where several hosts of the report have the address.
+    /// With its version of IP and source where hosts of the report with its address differ in them.
     pub name: String,
     pub address: String,
     pub recorded: Option<RecordedHost>,
@@ -28,15 +28,16 @@ impl ReportedHost<'_> {
         self.address.eq_ignore_ascii_case(address)
     }
 
-    /// Whether the text of `--host` names this host: by its name, its address, or its address and
-    /// version of IP.
-    fn is_named_by(&self, text: &str) -> bool {
+    fn identity(&self) -> HostIdentity<'_> {
         let recorded = self.recorded.as_ref();
-        let recorded_name = recorded.map_or("", |host| host.name.as_str());
-        let family = recorded.map_or(self.config.host.family, |host| host.family);
-        let (address, wanted) = Host::split_key(text);
-        [self.name.as_str(), &self.config.host.name, recorded_name].contains(&text)
-            || self.is_at(address) && wanted.is_none_or(|version| family == Some(version))
+        recorded.map_or(self.config.host.identity(), RecordedHost::identity)
+    }
+
+    /// With those that it has in the configuration and in the database.
+    fn names(&self) -> Vec<&str> {
+        let recorded = self.recorded.iter().map(|host| host.name.as_str());
+        let own = [self.name.as_str(), &self.config.host.name];
+        own.into_iter().chain(recorded).collect()
     }
 }
 
@@ -48,10 +49,10 @@ pub(super) fn reported_hosts<'a>(
     outages: &[GroupedOutage],
 ) -> Result<Vec<ReportedHost<'a>>, ReportError> {
     let mut hosts = configured_hosts(reader.hosts()?, query);
-    distinguish_ip_versions(&mut hosts);
+    distinguish_hosts_of_one_address(&mut hosts);
     if let Some(wanted) = query.only {
         let known = hosts.iter().map(|host| host.name.clone()).collect();
-        hosts.retain(|host| host.is_named_by(wanted));
+        hosts = host_key::named(wanted, hosts, ReportedHost::identity, ReportedHost::names);
         if hosts.is_empty() {
             return Err(ReportError::UnknownHost {
                 requested: wanted.into(),
@@ -80,7 +81,7 @@ fn configured_hosts<'a>(
         let host = &config.host;
         let is_same = |recorded: &RecordedHost| {
             recorded.address.eq_ignore_ascii_case(host.address.as_str())
-                && recorded.family == host.family
+                && (recorded.family, &recorded.source) == (host.family, &host.source)
         };
         hosts.push(ReportedHost {
             name: host.name.clone(),
@@ -110,17 +111,17 @@ fn configured_hosts<'a>(
     hosts
 }
 
-fn distinguish_ip_versions(hosts: &mut [ReportedHost<'_>]) {
+fn distinguish_hosts_of_one_address(hosts: &mut [ReportedHost<'_>]) {
     for index in 0..hosts.len() {
-        let address = &hosts[index].address;
-        let is_first = !hosts[..index].iter().any(|other| other.is_at(address));
-        let is_last = !hosts[index + 1..].iter().any(|other| other.is_at(address));
+        let host = &hosts[index];
+        let is_first = !hosts[..index]
+            .iter()
+            .any(|other| other.is_at(&host.address));
+        let all = hosts.iter().map(ReportedHost::identity);
+        let distinction = host.identity().distinction(all);
         let host = &mut hosts[index];
         host.is_first = is_first;
-        let family = host.recorded.as_ref().and_then(|host| host.family);
-        if let Some(version) = family.filter(|_| !(is_first && is_last)) {
-            host.name += &format!(" ({version})");
-        }
+        host.name += &distinction;
     }
 }
 

@@ -4,6 +4,7 @@
 use rusqlite::Row;
 use rusqlite::types::{FromSql, FromSqlResult, ToSql, ToSqlOutput, ValueRef};
 
+use crate::pure::address::Source;
 use crate::pure::model::{EventId, HostId, Thresholds};
 use crate::pure::time::{Day, Hour, LATEST_MS, UtcMillis, parse_naive_ms};
 
@@ -14,6 +15,13 @@ pub fn text(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<String>> {
         ValueRef::Null => None,
         _ => row.get(index).map(Some)?,
     })
+}
+
+/// The source of a host; `None` where routing chooses, or where it is not known.
+pub fn source(row: &Row<'_>, index: usize) -> rusqlite::Result<Option<Source>> {
+    Ok(text(row, index)?
+        .filter(|text| !text.is_empty())
+        .map(|text| text.as_str().into()))
 }
 
 pub fn value<T: FromSql>(row: &Row<'_>, index: usize) -> Option<T> {

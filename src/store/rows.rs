@@ -5,36 +5,40 @@ use std::ops::RangeInclusive;
 use rusqlite::{Connection, OptionalExtension, params};
 
 use super::columns::read_thresholds;
-use crate::pure::address::IpVersion;
-use crate::pure::model::{HostId, Thresholds};
+use crate::pure::address::{IpVersion, Source};
+use crate::pure::model::{Host, HostId, Thresholds};
 
 /// Valid numbers of pings in a check that was imported or written by another program.
 pub const PING_COUNTS: RangeInclusive<i64> = 0..=1_000_000;
 
-/// Inserts a new host, and updates the name of a known one.
-pub fn enter_host(
-    connection: &Connection,
-    address: &str,
-    family: Option<IpVersion>,
-    name: &str,
-) -> rusqlite::Result<HostId> {
-    const FIND: &str = "select id, name from host where address = ?1 and family = ?2";
-    const ENTER: &str = "insert into host(address, family, name) values(?1, ?2, ?3)";
-    const RENAME: &str = "update host set name = ?2 where id = ?1";
-    let mut find = connection.prepare_cached(FIND)?;
-    let found: Option<(HostId, String)> = find
-        .query_row(params![address, IpVersion::family_column(family)], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+/// The column `host.source`.
+pub fn source_column(source: Option<&Source>) -> String {
+    source.map(Source::to_string).unwrap_or_default()
+}
+
+/// Inserts a new host, and updates the name of a known one. A host of an older database, whose
+/// source is unknown, is the first that is recorded with its address and family.
+pub fn enter_host(connection: &Connection, host: &Host) -> rusqlite::Result<HostId> {
+    const FIND: &str = "select id, name, source is null from host
+         where address = ?1 and family = ?2 and coalesce(source, ?3) = ?3 order by source is null";
+    const ENTER: &str = "insert into host(address, family, source, name) values(?1, ?2, ?3, ?4)";
+    const UPDATE: &str = "update host set name = ?2, source = ?3 where id = ?1";
+    let (address, name) = (host.address.as_str(), &host.name);
+    let family = IpVersion::family_column(host.family);
+    let source = source_column(host.source.as_ref());
+    let found: Option<(HostId, String, bool)> = connection
+        .prepare_cached(FIND)?
+        .query_row(params![address, family, source], |row| {
+            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
         })
         .optional()?;
     match found {
-        Some((id, known)) if known == name => Ok(id),
-        Some((id, _)) => connection.execute(RENAME, params![id, name]).map(|_| id),
+        Some((id, known, false)) if known == *name => Ok(id),
+        Some((id, ..)) => connection
+            .execute(UPDATE, params![id, name, source])
+            .map(|_| id),
         None => {
-            connection.execute(
-                ENTER,
-                params![address, IpVersion::family_column(family), name],
-            )?;
+            connection.execute(ENTER, params![address, family, source, name])?;
             Ok(HostId(connection.last_insert_rowid()))
         }
     }

@@ -319,4 +319,28 @@ end;
 create trigger outage_event_gone after delete on outage_events begin
     delete from notice_event where event_id = old.id;
 end;
+", "
+-- A host is identified by its source too: an address or an interface; empty where routing chooses, and null in a host of
+-- before, until it is checked again. The table is made anew, because SQLite cannot change a unique constraint; no alter table
+-- rename, because that fails for a table which a view uses.
+create table host_before as select * from host;
+drop table host;
+create table host(
+    id               integer primary key,
+    address          text not null,
+    family           integer not null default 0,
+    source           text default '',
+    name             text not null,
+    up_rate          integer not null default 95000,
+    degraded_rate    integer not null default 80000,
+    latency_limit_us integer,
+    ping_spacing_ms  integer,
+    unique(address, family, source)
+);
+insert into host(id, address, family, source, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms)
+select id, address, family, null, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from host_before;
+drop table host_before;
+-- A name that does not resolve is one host's: its twins over another version of IP or from another source may be fine.
+update outage_events set host_id = (select id from host h where h.address = host_address order by h.name <> host_name, id limit 1)
+ where event_type = 'dns' and host_id is null;
 "];

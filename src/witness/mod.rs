@@ -12,8 +12,8 @@ use std::time::Duration;
 
 use crate::net::{self, Target};
 use crate::pinger::{HostEvent, HostEventKind};
-use crate::pure::address::IpVersion;
-use crate::pure::model::{Host, Source};
+use crate::pure::address::{IpVersion, Source};
+use crate::pure::model::Host;
 use crate::pure::scene::Observation;
 use crate::pure::time::Monotonic;
 use crate::stop::Stop;

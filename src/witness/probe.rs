@@ -6,9 +6,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::net::{Exchange, SocketOptions, Target};
+use crate::pure::address::Source;
 use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::icmp;
-use crate::pure::model::{Host, Outcome, Source};
+use crate::pure::model::{Host, Outcome};
 use crate::pure::scene::Path;
 use crate::pure::time::UtcMillis;
 use crate::stop::Stop;

@@ -39,6 +39,7 @@ fn host(name: &str, address: &str) -> Arc<Host> {
         name: name.into(),
         address: address.into(),
         family: None,
+        source: None,
     })
 }
 

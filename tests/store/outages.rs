@@ -302,6 +302,7 @@ fn each_ip_version_of_an_address_has_its_own_outages() {
             name: "name".into(),
             address: "name.example".into(),
             family,
+            source: None,
         })
     };
     let (four, six) = (of(Some(IpVersion::V4)), of(Some(IpVersion::V6)));

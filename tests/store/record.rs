@@ -977,7 +977,7 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
         .execute_batch(first)
         .expect("the first version");
     drop(open(&path));
-    assert_eq!(number(&path, "pragma user_version"), 2);
+    assert_eq!(number(&path, "pragma user_version"), 3);
     assert_eq!(
         (
             sums(),
@@ -988,4 +988,109 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
         ),
         before
     );
+}
+
+#[test]
+fn a_host_of_the_second_version_continues_with_the_source_that_it_is_checked_from() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let plain = host("one", "192.0.2.1");
+    let mut database = open(&path);
+    write(&mut database, &[pings(&plain, 0, "sss")], at(1).0);
+    drop(database);
+    // As the second version had it, with the id of an event of a name that does not resolve.
+    let second = "
+        insert into outage_events(host_name, host_address, event_type, start_time)
+        values('one', '192.0.2.1', 'dns', '2026-01-01 00:00:00.000');
+        create table h as select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from host;
+        drop table host;
+        create table host(id integer primary key, address text not null, family integer not null default 0, name text not null,
+            up_rate integer not null default 95000, degraded_rate integer not null default 80000, latency_limit_us integer,
+            ping_spacing_ms integer, unique(address, family));
+        insert into host select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from h;
+        drop table h;
+        update host set up_rate = 99000;
+        pragma user_version = 2";
+    other_program(&path)
+        .execute_batch(second)
+        .expect("the second version");
+    drop(open(&path));
+    let hosts = "select id, address, source, name, up_rate from host order by id";
+    assert_eq!(rows(&path, hosts), ["1|192.0.2.1||one|99000"]);
+    assert_eq!(
+        number(&path, "select count(*) from host where source is null"),
+        1
+    );
+    assert_eq!(
+        number(
+            &path,
+            "select count(*) from outage_events where host_id = 1"
+        ),
+        2
+    );
+    let via = Arc::new(Host {
+        source: Some("wg0".into()),
+        ..(*plain).clone()
+    });
+    // The first that is checked continues the history, and the other begins one.
+    let mut database = open(&path);
+    write(
+        &mut database,
+        &[pings(&via, 60, "rrr"), pings(&plain, 61, "rrr")],
+        at(62).0,
+    );
+    assert_eq!(
+        rows(&path, "select id, source from host order by id"),
+        ["1|wg0", "2|"]
+    );
+    assert_eq!(
+        number(
+            &path,
+            "select count(*) from outage_events where end_time is not null"
+        ),
+        1
+    );
+    // Plain SQL enters a host without a source.
+    other_program(&path)
+        .execute_batch(
+            "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count)
+             values('two', '192.0.2.2', '2026-01-01 00:00:00', 5, 0)",
+        )
+        .expect("the view");
+    assert_eq!(
+        number(&path, "select count(*) from host where source = ''"),
+        2
+    );
+}
+
+#[test]
+fn one_address_over_two_lines_is_two_hosts_with_outages_of_their_own() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let plain = host("one", "192.0.2.1");
+    let via = Arc::new(Host {
+        name: "one by wg0".into(),
+        source: Some("wg0".into()),
+        ..(*plain).clone()
+    });
+    let mut database = open(&path);
+    let all = [
+        pings(&plain, 0, "rrr"),
+        pings(&via, 0, "rrr"),
+        pings(&plain, 60, "rrr"),
+        pings(&via, 60, "sss"),
+    ];
+    write(&mut database, &all, at(61).0);
+    let open_events = "select host_id, host_name from outage_events where end_time is null";
+    assert_eq!(rows(&path, open_events), ["2|one by wg0"]);
+    let ids = |text: &str| reader(&path).host_ids(text).expect("ids");
+    assert_eq!(ids("192.0.2.1"), [HostId(1)]);
+    assert_eq!(ids("192.0.2.1 via wg0"), [HostId(2)]);
+    assert_eq!(ids("One by WG0"), [HostId(2)]);
+    assert_eq!(ids("192.0.2.1 via wg1"), []);
+    // Removed from the configuration, only its own outage ends.
+    database.end_outage_of(&plain).expect("a write");
+    assert_eq!(rows(&path, open_events).len(), 1);
+    database.end_outage_of(&via).expect("a write");
+    assert_eq!(rows(&path, open_events).len(), 0);
 }

@@ -94,7 +94,7 @@ fn is_pinged_over(version: IpVersion, host: &Host) -> bool {
 /// The round-trip time of one ping in microseconds.
 fn ping(address: IpAddr, config: &Config) -> Result<u32, String> {
     let mut host = config.unlisted_host(Host::unlisted(&address.to_string()));
-    (host.ping_count, host.timeout, host.source) = (1, Duration::from_secs(1), None);
+    (host.ping_count, host.timeout) = (1, Duration::from_secs(1));
     let stop = Stop::new().map_err(|error| error.to_string())?;
     let result = Pinger::new(host.into(), settings_of_one_check(Duration::ZERO))
         .check(&stop, &mut |_| ())

@@ -199,6 +199,10 @@ fn two_hosts_with_the_same_address_and_family_are_one() {
         ("address: gateway", "address: Gateway"),
         ("address: a.b\n  family: 6", "address: a.b\n  family: 6"),
         ("address: 8.8.8.8\n  family: 4", "address: 8.8.8.8"),
+        (
+            "address: 8.8.8.8\n  source: wg0",
+            "address: 8.8.8.8\n  source: wg0",
+        ),
     ] {
         let text = format!("hosts:\n- {first}\n- {second}\n");
         let written = second
@@ -218,6 +222,9 @@ fn two_hosts_with_the_same_address_and_family_are_one() {
     }
     let config = config_without_problems(
         "hosts:\n- address: a.b\n  family: 4\n- address: a.b\n  family: 6\n- address: a.b\n- address: fe80::1%a\n- address: fe80::1%b\n",
+    );
+    config_without_problems(
+        "hosts:\n- address: 8.8.8.8\n- address: 8.8.8.8\n  source: wg0\n- address: 8.8.8.8\n  source: 192.0.2.1\n",
     );
     let families: Vec<_> = config.hosts.iter().map(|host| host.host.family).collect();
     assert_eq!(
@@ -255,6 +262,7 @@ fn a_host_has_its_own_keys_and_inherits_the_others() {
             name: "a.b".into(),
             address: "a.b".into(),
             family: Some(IpVersion::V6),
+            source: Some(Source::Address("::1".parse::<IpAddr>().unwrap())),
         }),
         interval: Duration::from_secs(5),
         ping_count: 2,
@@ -267,7 +275,6 @@ fn a_host_has_its_own_keys_and_inherits_the_others() {
             degraded_rate: 80_000,
             latency_limit_us: Some(80_000),
         },
-        source: Some(Source::Address("::1".parse::<IpAddr>().unwrap())),
         role: Role::Other,
     };
     assert_eq!(config.hosts[0], expected);

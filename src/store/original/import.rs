@@ -8,7 +8,7 @@ use rusqlite::{Connection, Row, TransactionBehavior, params};
 use super::rows::{describe, read_check, read_span};
 use super::tables::{CHECK_COLUMNS, EVENT_COLUMNS, has_columns};
 use super::text::{Writer, writer_of};
-use crate::pure::model::HostId;
+use crate::pure::model::{Host, HostId};
 use crate::pure::phrase::count;
 use crate::pure::time::UtcMillis;
 use crate::store::connection::open_to_read;
@@ -160,7 +160,13 @@ pub fn read(
         match read_check(row, writer, previous) {
             Ok((at, address, name, check)) => {
                 previous = Some(at);
-                let host_id = enter_host(connection, &address, None, &name)?;
+                let host_id = enter_host(
+                    connection,
+                    &Host {
+                        name,
+                        ..Host::unlisted(&address)
+                    },
+                )?;
                 match place(connection, host_id, at, &check)? {
                     Some(placed) => {
                         import.checks += 1;

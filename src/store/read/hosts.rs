@@ -3,10 +3,11 @@
 use rusqlite::params;
 
 use super::reader::Reader;
-use crate::pure::address::IpVersion;
-use crate::pure::model::{Host, HostId};
+use crate::pure::address::{IpVersion, Source};
+use crate::pure::host_key::{self, HostIdentity, HostKey};
+use crate::pure::model::HostId;
 use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
-use crate::store::columns::text;
+use crate::store::columns::{source, text};
 use crate::store::error::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,14 +18,31 @@ pub struct RecordedHost {
     pub address: String,
     /// `None` for either version of IP.
     pub family: Option<IpVersion>,
+    /// `None` where routing chooses.
+    pub source: Option<Source>,
+}
+
+impl RecordedHost {
+    pub fn identity(&self) -> HostIdentity<'_> {
+        HostIdentity {
+            address: &self.address,
+            family: self.family,
+            source: self.source.as_ref(),
+        }
+    }
 }
 
 impl Reader {
     /// By name.
     pub fn hosts(&self) -> Result<Vec<RecordedHost>, StoreError> {
-        const HOSTS: &str =
-            "select id, name, address, family from host order by name, address, family";
-        self.query(HOSTS, [], |row| {
+        self.hosts_at(None)
+    }
+
+    /// The hosts with an address, or all, by name.
+    fn hosts_at(&self, address: Option<&str>) -> Result<Vec<RecordedHost>, StoreError> {
+        const HOSTS: &str = "select id, name, address, family, source from host
+              where ?1 is null or address = ?1 collate nocase order by name, address, family, source";
+        self.query(HOSTS, [address], |row| {
             let (name, address) = (
                 text(row, 1)?.unwrap_or_default(),
                 text(row, 2)?.unwrap_or_default(),
@@ -34,20 +52,31 @@ impl Reader {
                 name,
                 address,
                 family: IpVersion::from_number(row.get(3)?),
+                source: source(row, 4)?,
             })
         })
     }
 
-    /// The ids of a host by its key: an address, which means all its families, or an address
-    /// followed by a family (see [`Host::key`]). None when it was never recorded.
-    pub fn host_ids(&self, key: &str) -> Result<Vec<HostId>, StoreError> {
-        const IDS: &str = "select id from host where address = ?1 collate nocase and (?2 is null or family = ?2) order by id";
-        let (address, family) = Host::split_key(key);
-        self.query(
-            IDS,
-            params![address, family.map(IpVersion::number)],
-            |row| row.get(0),
-        )
+    /// The hosts that a text names: by their [`HostKey`], else by their name. None when none of them
+    /// was ever recorded.
+    pub fn hosts_named(&self, text: &str) -> Result<Vec<RecordedHost>, StoreError> {
+        let at_address = self.hosts_at(Some(HostKey::parse(text).address))?;
+        let all = if at_address.is_empty() {
+            self.hosts()?
+        } else {
+            at_address
+        };
+        Ok(host_key::named(text, all, RecordedHost::identity, |host| {
+            vec![host.name.as_str()]
+        }))
+    }
+
+    /// Their ids.
+    pub fn host_ids(&self, text: &str) -> Result<Vec<HostId>, StoreError> {
+        let hosts = self.hosts_named(text)?;
+        let mut ids: Vec<HostId> = hosts.iter().map(|host| host.id).collect();
+        ids.sort_unstable();
+        Ok(ids)
     }
 
     /// The first record of any of the hosts, roll-ups included. Times near 1970, of a computer

@@ -4,11 +4,12 @@ use rusqlite::Row;
 
 use super::checks::RecordedCheck;
 use super::reader::Reader;
-use crate::pure::address::IpVersion;
+use crate::pure::address::{IpVersion, Source};
+use crate::pure::host_key::HostIdentity;
 use crate::pure::model::{HostId, State, Thresholds};
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
-use crate::store::columns::{read_thresholds, text, value};
+use crate::store::columns::{read_thresholds, source, text, value};
 use crate::store::error::StoreError;
 
 /// The newest check of a host.
@@ -17,11 +18,21 @@ pub struct LatestCheck {
     pub host_id: HostId,
     /// `None` for either version of IP.
     pub family: Option<IpVersion>,
+    /// `None` where routing chooses.
+    pub source: Option<Source>,
     /// Without any pings where it could not be measured.
     pub check: RecordedCheck,
 }
 
 impl LatestCheck {
+    pub fn identity(&self) -> HostIdentity<'_> {
+        HostIdentity {
+            address: &self.check.address,
+            family: self.family,
+            source: self.source.as_ref(),
+        }
+    }
+
     pub fn is_measured(&self) -> bool {
         self.check.state != State::NotMeasured
     }
@@ -43,7 +54,7 @@ impl Reader {
         const LATEST: &str = "
             select h.name, h.address, h.family, c.checked_at, c.sent, c.received, c.min_us, c.avg_us, c.max_us, n.reason,
                    m.checked_at, m.reason, h.id, c.rtts, h.up_rate, h.degraded_rate, h.latency_limit_us,
-                   n.late, n.duplicates, n.foreigners
+                   n.late, n.duplicates, n.foreigners, h.source
               from host h
               left join check_result c on c.host_id = h.id
                    and c.checked_at = coalesce((select max(checked_at) from check_result where host_id = h.id and checked_at <= ?1),
@@ -57,7 +68,7 @@ impl Reader {
                                                  and not exists (select 1 from check_result
                                                                   where host_id = h.id and checked_at <= ?1)))
              where c.checked_at is not null or m.checked_at is not null
-             order by h.name, h.address, h.family";
+             order by h.name, h.address, h.family, h.source";
         let read = |row: &Row<'_>| {
             let measured_at: Option<i64> = row.get(3)?;
             let not_measured_at: Option<i64> = row.get(10)?;
@@ -104,6 +115,7 @@ impl Reader {
             Ok(LatestCheck {
                 host_id: row.get(12)?,
                 family: IpVersion::from_number(row.get(2)?),
+                source: source(row, 20)?,
                 check,
             })
         };

@@ -1,6 +1,5 @@
 //! The writing connection. Used by the writer thread, and directly by commands that write once.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -8,12 +7,11 @@ use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::checks::insert;
 use super::clock::{self, ClockStep};
-use super::hosts::{CachedHost, HostSettings, host_id};
+use super::hosts::{HostSettings, KnownHosts, host_id};
 use super::notices::{self, Notices, PendingNotices};
 use super::outages::Outages;
 use super::record::{Record, RunState};
 use super::{ledger, surroundings};
-use crate::pure::address::{HostAddress, IpVersion};
 use crate::pure::model::{AlertKinds, CheckResult};
 use crate::pure::outage::OutageRules;
 use crate::pure::scene::Scene;
@@ -31,7 +29,7 @@ pub struct Database {
     path: PathBuf,
     /// Device and inode, to notice that the file was deleted or replaced.
     identity: Option<(u64, u64)>,
-    hosts: HashMap<(HostAddress, Option<IpVersion>), CachedHost>,
+    hosts: KnownHosts,
     run_id: Option<i64>,
     outage_rules: OutageRules,
     pending_notices: PendingNotices,
@@ -53,7 +51,7 @@ impl Database {
             connection,
             path: path.to_path_buf(),
             identity: identity_of(path),
-            hosts: HashMap::new(),
+            hosts: KnownHosts::new(),
             run_id: None,
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),

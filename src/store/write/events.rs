@@ -8,6 +8,7 @@ use crate::pure::model::{EventId, EventKind, Host};
 use crate::pure::time::UtcMillis;
 use crate::store::columns::instant_of;
 use crate::store::error::StoreError;
+use crate::store::rows::source_column;
 
 /// Note on an outage of a host that is no longer checked.
 const LEFT: &str =
@@ -18,7 +19,8 @@ impl Database {
     pub fn end_outage_of(&mut self, host: &Host) -> Result<(), StoreError> {
         const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id)
               from outage_events e join host h on h.id = e.host_id
-             where e.end_time is null and e.event_type = ?1 and h.address = ?2 and h.family = ?3";
+             where e.end_time is null and e.event_type = ?1 and h.address = ?2 and h.family = ?3
+               and coalesce(h.source, ?4) = ?4";
         const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3,
                                   notes = coalesce(notes || char(10), '') || ?4 where id = ?1";
         let connection = self.connection();
@@ -36,7 +38,8 @@ impl Database {
                     params![
                         EventKind::Outage.as_str(),
                         host.address.as_str(),
-                        IpVersion::family_column(host.family)
+                        IpVersion::family_column(host.family),
+                        source_column(host.source.as_ref())
                     ],
                     read,
                 )

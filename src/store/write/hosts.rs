@@ -4,10 +4,13 @@ use std::collections::HashMap;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
-use crate::pure::address::{HostAddress, IpVersion};
+use crate::pure::address::{HostAddress, IpVersion, Source};
 use crate::pure::model::{Host, HostId, Thresholds};
 use crate::pure::time::UtcMillis;
 use crate::store::rows::{enter_host, typical_interval_ms};
+
+/// Cached hosts by address, family and source.
+pub type KnownHosts = HashMap<(HostAddress, Option<IpVersion>, Option<Source>), CachedHost>;
 
 /// What is cached of a host to notice changes.
 #[derive(Clone, Debug)]
@@ -28,7 +31,7 @@ pub struct HostSettings {
 /// Inserts a new host, and updates a known one.
 pub fn host_id(
     transaction: &Transaction<'_>,
-    known: &mut HashMap<(HostAddress, Option<IpVersion>), CachedHost>,
+    known: &mut KnownHosts,
     host: &Host,
     at: UtcMillis,
     settings: Option<HostSettings>,
@@ -36,14 +39,14 @@ pub fn host_id(
     const DESCRIBE: &str =
         "update host set up_rate = ?2, degraded_rate = ?3, latency_limit_us = ?4,
             ping_spacing_ms = coalesce(?5, ping_spacing_ms) where id = ?1";
-    let key = (host.address.clone(), host.family);
+    let key = (host.address.clone(), host.family, host.source.clone());
     if let Some(entry) = known.get(&key)
         && entry.name == host.name
         && settings.is_none_or(|settings| entry.settings == settings)
     {
         return Ok(entry.id);
     }
-    let id = enter_host(transaction, host.address.as_str(), host.family, &host.name)?;
+    let id = enter_host(transaction, host)?;
     if let Some(settings) = settings {
         let HostSettings {
             thresholds,

@@ -209,11 +209,7 @@ impl WriterState {
     fn set_hosts(&mut self, hosts: &[Arc<Host>]) {
         self.scene
             .retain_hosts(|host| hosts.iter().any(|kept| **kept == *host));
-        let is_kept = |host: &Host| {
-            hosts
-                .iter()
-                .any(|kept| (&kept.address, kept.family) == (&host.address, host.family))
-        };
+        let is_kept = |host: &Host| hosts.iter().any(|kept| kept.identity() == host.identity());
         let gone: Vec<Arc<Host>> = self
             .states
             .keys()
