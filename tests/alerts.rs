@@ -5,6 +5,7 @@ mod common;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -822,13 +823,41 @@ fn alert_test_runs_the_command_once_and_prints_the_result() {
         done.stdout
     );
     let done = alert_test(&folder, "alerts: {command: [/nowhere/notify]}\n", &[]);
-    assert_eq!(done.code, Some(74));
+    assert_eq!(done.code, Some(1));
     assert!(
         done.stderr
             .contains("running /nowhere/notify: No such file or directory"),
         "{}",
         done.stderr
     );
+    for (name, text, mode, wrong) in [
+        (
+            "crlf",
+            "#!/bin/sh\r\ntrue\r\n",
+            0o755,
+            "its lines end as in Windows, save it with Unix line ends",
+        ),
+        (
+            "gone",
+            "#!/nowhere/sh -e\n",
+            0o755,
+            "its first line names /nowhere/sh -e, which does not exist",
+        ),
+        (
+            "plain",
+            "#!/bin/sh\n",
+            0o644,
+            "make it executable: chmod +x ",
+        ),
+    ] {
+        folder.write(name, text);
+        let path = folder.path().join(name);
+        fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a file");
+        let config = format!("alerts: {{command: [{}]}}\n", path.display());
+        let done = alert_test(&folder, &config, &[]);
+        assert_eq!(done.code, Some(1), "{name}: {}", done.stderr);
+        assert!(done.stderr.contains(wrong), "{name}: {}", done.stderr);
+    }
     let done = alert_test(&folder, "", &[]);
     assert_eq!(done.code, Some(78));
     assert!(

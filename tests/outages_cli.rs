@@ -342,26 +342,36 @@ fn the_same_outage_has_one_length_in_the_list_and_in_the_report() {
 }
 
 #[test]
-fn without_a_database_there_are_no_outages_and_none_is_created() {
+fn without_a_database_every_command_has_the_same_status_and_creates_none() {
     let folder = TempDir::new();
     folder.write(
         "config.yaml",
         "hosts: [{name: Three, address: 192.0.2.3}]\n",
     );
-    assert_eq!(
-        output(folder.path(), &["outages"]),
-        "nothing recorded yet in connection_logs.db\n"
-    );
-    assert_eq!(output(folder.path(), &["outages", "--json"]), "[]\n");
-    let refused = program(folder.path(), &["outages", "--note", "1", "x", "--json"]);
-    assert_eq!((refused.code, refused.stdout.as_str()), (Some(1), ""));
-    assert!(
-        refused
-            .stderr
-            .contains("nothing recorded yet in connection_logs.db\nhint: "),
-        "{}",
-        refused.stderr
-    );
+    for (arguments, stdout) in [
+        (&["outages"][..], ""),
+        (&["outages", "--json"], "[]\n"),
+        (&["outages", "--note", "1", "x", "--json"], ""),
+        (&["status"], ""),
+        (&["report"], ""),
+        (&["export"], ""),
+        (&["backup", "copy.db"], ""),
+        (&["cleanup"], ""),
+    ] {
+        let refused = program(folder.path(), arguments);
+        assert_eq!(
+            (refused.code, refused.stdout.as_str()),
+            (Some(1), stdout),
+            "{arguments:?}"
+        );
+        assert!(
+            refused
+                .stderr
+                .contains("nothing recorded yet in connection_logs.db\nhint: "),
+            "{}",
+            refused.stderr
+        );
+    }
     assert_eq!(
         std::fs::read_dir(folder.path()).expect("a folder").count(),
         1
@@ -470,7 +480,10 @@ fn a_wrong_note_is_refused_with_the_reason() {
             &["--host", "nobody"],
             "--host \"nobody\": no such host is recorded, but: One, Two",
         ),
-        (&["--days", "0"], "not between 0 and 100000 days"),
+        (
+            &["--days", "0"],
+            "0 is not a number of days from more than 0 to 100000",
+        ),
         (&["--note", "one", "x"], "one"),
     ] {
         let refused = program(record.folder.path(), &[&["outages"], arguments].concat());

@@ -552,11 +552,11 @@ fn a_file_is_written_completely_or_not_at_all() {
 fn without_a_database_the_report_fails_and_creates_none() {
     let folder = TempDir::new();
     let finished = program(folder.path(), &[]);
-    assert_eq!(finished.code, Some(74));
+    assert_eq!(finished.code, Some(1));
     assert!(
         finished
             .stderr
-            .contains("connection_logs.db: nothing is recorded yet"),
+            .contains("nothing recorded yet in connection_logs.db"),
         "{}",
         finished.stderr
     );

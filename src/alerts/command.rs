@@ -86,7 +86,9 @@ pub fn run_command(
     command.stdin(input).stderr(output).process_group(0);
     sys::drop_ambient_capabilities(&mut command);
     let started = sys::monotonic();
-    let mut child = command.spawn()?;
+    let mut child = command
+        .spawn()
+        .map_err(|error| explain_start(program, error))?;
     // Closes our ends of its pipes, so that the output ends when no other process has one.
     drop(command);
     let deadline = started.after(timeout);
@@ -124,6 +126,34 @@ pub fn run_command(
         output_bytes: tail.total,
         duration: sys::monotonic().since(started),
     })
+}
+
+/// Adds the cause and the remedy where the system's message misleads: execve(2) also reports "No such
+/// file" when the interpreter that a script names does not exist.
+fn explain_start(program: &str, error: io::Error) -> io::Error {
+    let text = match error.kind() {
+        ErrorKind::NotFound => match interpreter(program) {
+            Some(line) if line.ends_with('\r') => {
+                "its lines end as in Windows, save it with Unix line ends".into()
+            }
+            Some(line) => format!("its first line names {line}, which does not exist"),
+            None => return error,
+        },
+        ErrorKind::PermissionDenied => format!("{error}; make it executable: chmod +x {program}"),
+        _ => return error,
+    };
+    io::Error::new(error.kind(), text)
+}
+
+/// The interpreter that the first line of a script names, with what follows it.
+fn interpreter(program: &str) -> Option<String> {
+    const MAX_LINE: u64 = 256;
+    let mut start = Vec::new();
+    let file = std::fs::File::open(program).ok()?;
+    file.take(MAX_LINE).read_to_end(&mut start).ok()?;
+    let text = String::from_utf8_lossy(&start);
+    let line = text.strip_prefix("#!")?.split('\n').next()?;
+    Some(line.trim_start().to_string())
 }
 
 fn kill(child: &mut Child) {

@@ -50,10 +50,9 @@ pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
         &stop,
         Capture::Both,
     )
-    .map_err(|cause| CliError::File {
-        operation: "running",
-        path: config.alerts.command[0].clone().into(),
-        cause,
+    .map_err(|cause| CliError::Refused {
+        text: format!("running {}: {cause}", config.alerts.command[0]),
+        hint: "correct alerts.command in the configuration, or the program".into(),
     })?;
     let end = match run.end {
         CommandEnd::Exited(status) => status.to_string(),

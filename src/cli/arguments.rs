@@ -57,11 +57,16 @@ impl Declared {
             return false;
         }
         match argument.strip_prefix("--") {
-            Some(long) => long == self.field.replace('_', "-"),
+            Some(_) => self.long().as_deref() == Some(argument),
             None => argument
                 .strip_prefix('-')
                 .is_some_and(|short| self.short.iter().any(|letter| letter.to_string() == short)),
         }
+    }
+
+    /// The long option; `None` for a positional argument.
+    pub fn long(&self) -> Option<String> {
+        (self.kind != "positional").then(|| format!("--{}", self.field.replace('_', "-")))
     }
 
     pub fn takes_value(&self) -> bool {

@@ -14,10 +14,10 @@ use unicode_width::UnicodeWidthStr;
 use super::arguments::Check;
 use super::exit::{CliError, CommandStatus};
 use super::print::{
-    align, cut, is_coloured, is_terminal, ms, pad, paint, print, print_json, printable,
+    align, cut, is_coloured, is_dumb, is_terminal, ms, pad, paint, print, print_json, printable,
 };
 use super::startup::{configure, open_database};
-use crate::config::{Config, HostConfig};
+use crate::config::{Config, HostConfig, address_hint};
 use crate::daemon::stop_on_signals;
 use crate::daemon::{self, DaemonError};
 use crate::net::TimestampSwitch;
@@ -53,6 +53,7 @@ pub fn run(arguments: &Check) -> Result<CommandStatus, CliError> {
     daemon::prepare_for_one_check(hosts.len())?;
     let is_live = !arguments.json
         && is_terminal()
+        && !is_dumb()
         && sys::terminal_size().is_some_and(|(rows, _)| hosts.len() + 2 < rows);
     let Some(results) = check_all(&hosts, is_live)? else {
         return Err(CliError::Refused {
@@ -114,6 +115,9 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliErro
             |config| vec![config.host.name.as_str()],
         );
         if found.is_empty() {
+            if let Some(wrong) = address_hint(word) {
+                return Err(CliError::Usage(format!("host {word:?} {wrong}")));
+            }
             let host = Host::unlisted(word);
             if host.address.ip().is_none() {
                 let known: Vec<&str> = config

@@ -8,6 +8,7 @@ use serde_json::json;
 use super::arguments::{Cleanup, CleanupContinuous};
 use super::exit::{CliError, CommandStatus};
 use super::print;
+use super::recorded::nothing_recorded;
 use super::startup::{configure, open_database};
 use crate::config::Config;
 use crate::daemon::stop_on_signals;
@@ -23,15 +24,19 @@ const STEP_PAUSE: Duration = Duration::from_millis(5);
 pub fn run_once(arguments: &Cleanup) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let stop = stop_on_signals()?;
-    let deleted = clean(&config, &stop)?;
+    let cleaned = clean(&config, &stop)?;
+    let deleted = cleaned.unwrap_or_default();
     if arguments.json {
         print::print_json(
             &json!({ "deleted_checks": deleted.checks, "deleted_rollups": deleted.rollups }),
         )?;
-    } else {
+    } else if cleaned.is_some() {
         print::print(&sentence(&config, &deleted))?;
     }
-    Ok(CommandStatus::Success)
+    match cleaned {
+        Some(_) => Ok(CommandStatus::Success),
+        None => Err(nothing_recorded(&config.database.path)),
+    }
 }
 
 pub fn run_continuously(arguments: &CleanupContinuous) -> Result<CommandStatus, CliError> {
@@ -41,7 +46,11 @@ pub fn run_continuously(arguments: &CleanupContinuous) -> Result<CommandStatus, 
     let mut due = sys::monotonic();
     while !stop.wait_until(due) {
         match clean(&config, &stop) {
-            Ok(deleted) => print::print(&sentence(&config, &deleted))?,
+            Ok(Some(deleted)) => print::print(&sentence(&config, &deleted))?,
+            Ok(None) => log::info!(
+                "{}: there is no database yet",
+                config.database.path.display()
+            ),
             // The disk may be full or the database locked now, but not the next time.
             Err(CliError::Store(error)) => log::error!("{error}"),
             Err(error) => return Err(error),
@@ -64,11 +73,11 @@ fn sentence(config: &Config, deleted: &Pruned) -> String {
     }
 }
 
-fn clean(config: &Config, stop: &Stop) -> Result<Pruned, CliError> {
+/// `None` where there is no database.
+fn clean(config: &Config, stop: &Stop) -> Result<Option<Pruned>, CliError> {
     let settings = &config.database;
     if !settings.path.exists() {
-        log::info!("{}: there is no database yet", settings.path.display());
-        return Ok(Pruned::default());
+        return Ok(None);
     }
     let mut database = open_database(config)?;
     let now = sys::clocks().utc();
@@ -83,7 +92,7 @@ fn clean(config: &Config, stop: &Stop) -> Result<Pruned, CliError> {
         sum.checks += step.checks;
         sum.rollups += step.rollups;
         if !step.is_more || stop.wait_until(sys::monotonic().after(STEP_PAUSE)) {
-            return Ok(sum);
+            return Ok(Some(sum));
         }
     }
 }

@@ -3,10 +3,11 @@
 
 use std::ffi::OsString;
 
-use argh::FromArgs;
+use argh::{FromArgs, SubCommands};
 
 use super::arguments::{Arguments, Command, DECLARED, Declared};
 use super::exit::CliError;
+use crate::pure::spelling::nearest_word;
 
 #[derive(Debug)]
 pub enum Parsed {
@@ -62,7 +63,53 @@ pub fn parse(arguments: impl Iterator<Item = OsString>) -> Result<Parsed, CliErr
         Err(exit) if exit.status.is_ok() => {
             Ok(Parsed::Text(format!("{}\n", exit.output.trim_end())))
         }
-        Err(exit) => Err(CliError::Usage(exit.output.trim_end().to_string())),
+        Err(exit) => {
+            let text = exit.output.trim_end();
+            let unknown = text.strip_prefix("Unrecognized argument: ");
+            Err(CliError::Usage(unknown.map_or(text.into(), |unknown| {
+                describe_unknown(unknown, words.first().copied())
+            })))
+        }
+    }
+}
+
+fn commands() -> impl Iterator<Item = &'static str> {
+    Command::COMMANDS.iter().map(|command| command.name)
+}
+
+/// The message for an argument that is not known. `first` is the command, if it is one.
+fn describe_unknown(unknown: &str, first: Option<&str>) -> String {
+    let index = commands().position(|command| Some(command) == first);
+    let (what, meant) = match index {
+        None => {
+            let aliases = ALIASES.iter().map(|(alias, _)| *alias);
+            let meant = nearest_word(unknown, commands().chain(aliases)).map(String::from);
+            ("there is no command", meant)
+        }
+        Some(index) if unknown.starts_with('-') => {
+            let options: Vec<String> = DECLARED[index].iter().filter_map(Declared::long).collect();
+            let meant = nearest_word(unknown, options.iter().map(String::as_str));
+            ("there is no option", meant.map(String::from))
+        }
+        Some(_) => ("one argument too many:", None),
+    };
+    match meant {
+        Some(meant) => format!("{what} {unknown}; did you mean {meant}?"),
+        None => format!("{what} {unknown}"),
+    }
+}
+
+/// The command that prints the help for these arguments, of which the first is the program's name.
+pub fn help_command(arguments: &[OsString]) -> String {
+    let words = arguments.iter().skip(1).filter_map(|word| word.to_str());
+    let known = |word: &str| ALIASES.iter().any(|(alias, _)| *alias == word);
+    match words
+        .clone()
+        .next()
+        .filter(|word| known(word) || commands().any(|name| name == *word))
+    {
+        Some(command) => format!("ace-connection-logger {command} --help"),
+        None => "ace-connection-logger --help".into(),
     }
 }
 

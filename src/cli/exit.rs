@@ -95,8 +95,9 @@ impl CliError {
             CliError::Daemon(DaemonError::Store(error)) | CliError::Store(error) => error.hint(),
             CliError::Config { hint, .. } => hint.clone(),
             CliError::Refused { hint, .. } => Some(hint.clone()),
-            CliError::Usage(_) => Some("ace-connection-logger --help".into()),
-            CliError::File { .. } | CliError::ResultsLost(_) | CliError::OutputClosed => None,
+            // It depends on the command: see command_line::help_command.
+            CliError::Usage(_)
+            | CliError::File { .. } | CliError::ResultsLost(_) | CliError::OutputClosed => None,
         }
     }
 }

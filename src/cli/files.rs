@@ -1,6 +1,7 @@
 //! `import` and `backup`: copies of whole databases.
 
 use std::fs;
+use std::io::ErrorKind;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use super::arguments::{Backup, Import};
 use super::exit::{CliError, CommandStatus};
 use super::print;
 use super::progress::ProgressLine;
+use super::recorded;
 use super::startup::configure;
 use crate::store::{self, Database, StoreError, partial_copy, require_original};
 
@@ -48,7 +50,12 @@ pub fn backup(arguments: &Backup) -> Result<CommandStatus, CliError> {
         path: path.clone(),
         cause,
     };
-    let total = fs::metadata(&path).map_err(failed)?.len();
+    let total = match fs::metadata(&path) {
+        Err(cause) if cause.kind() == ErrorKind::NotFound => {
+            return Err(recorded::nothing_recorded(&path));
+        }
+        other => other.map_err(failed)?.len(),
+    };
     let to = arguments.file.clone();
     let (sender, done) = channel();
     let from = path.clone();

@@ -40,11 +40,16 @@ pub use exit::CliError;
 /// Runs the command that the arguments name. The first argument is the program's own name.
 pub fn run(arguments: impl Iterator<Item = OsString>) -> ExitCode {
     sys::share_memory();
-    match run_command(arguments) {
+    let words: Vec<OsString> = arguments.collect();
+    match run_command(words.iter().cloned()) {
         Ok(status) => status.into(),
         Err(CliError::OutputClosed) => ExitCode::SUCCESS,
         Err(error) => {
-            print::print_error(&error.to_string(), error.hint().as_deref());
+            let hint = match &error {
+                CliError::Usage(_) => Some(command_line::help_command(&words)),
+                other => other.hint(),
+            };
+            print::print_error(&error.to_string(), hint.as_deref());
             ExitCode::from(error.exit_code())
         }
     }

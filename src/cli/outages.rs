@@ -20,11 +20,11 @@ pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
     let now = sys::clocks().utc();
     let reader = match Reader::open(path)? {
         Some(reader) => reader,
-        None if note.is_some() => return Err(recorded::nothing_recorded(path)),
-        None if arguments.json => return print_json(&[(); 0]).map(|()| CommandStatus::Success),
         None => {
-            return print(&format!("nothing recorded yet in {}\n", path.display()))
-                .map(|()| CommandStatus::Success);
+            if arguments.json && note.is_none() {
+                print_json(&[(); 0])?;
+            }
+            return Err(recorded::nothing_recorded(path));
         }
     };
     let (shown, all) = match note {

@@ -49,7 +49,13 @@ pub fn is_terminal() -> bool {
 
 /// Results are coloured on a terminal unless `NO_COLOR` is set (no-color.org).
 pub fn is_coloured() -> bool {
-    is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+    let is_refused = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
+    is_terminal() && !is_refused && !is_dumb()
+}
+
+/// Whether the terminal has neither colours nor a movable cursor: term(7).
+pub fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| name == "dumb")
 }
 
 /// Puts a text into the colour of a state. The text itself is the same without colour.

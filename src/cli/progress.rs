@@ -3,6 +3,8 @@
 use std::io::{self, IsTerminal, Write};
 use std::time::{Duration, Instant};
 
+use super::print::is_dumb;
+
 /// Prints nothing where standard error is not a terminal, or the work is short.
 pub struct ProgressLine {
     operation: &'static str,
@@ -14,7 +16,7 @@ impl ProgressLine {
     pub fn new(operation: &'static str) -> ProgressLine {
         ProgressLine {
             operation,
-            is_terminal: io::stderr().is_terminal(),
+            is_terminal: io::stderr().is_terminal() && !is_dumb(),
             shown_at: None,
         }
     }

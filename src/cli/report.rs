@@ -6,6 +6,7 @@ use super::arguments;
 use super::exit::{CliError, CommandStatus};
 use super::output::Output;
 use super::progress::ProgressLine;
+use super::recorded;
 use super::startup::configure;
 use crate::daemon::stop_on_signals;
 use crate::report::{
@@ -24,12 +25,7 @@ pub fn run(arguments: &arguments::Report) -> Result<CommandStatus, CliError> {
         .map_err(|error| CliError::Usage(format!("report: the period: {error}")))?;
     let (config, _) = configure(&arguments.common())?;
     let path = &config.database.path;
-    let nothing_recorded = || CliError::File {
-        operation: "report from",
-        path: path.clone(),
-        cause: std::io::Error::other("nothing is recorded yet"),
-    };
-    let reader = Reader::open(path)?.ok_or_else(nothing_recorded)?;
+    let reader = Reader::open(path)?.ok_or_else(|| recorded::nothing_recorded(path))?;
     let settings = ReportSettings::of(&config);
     let appendix = if arguments.raw {
         Appendix::RawPings

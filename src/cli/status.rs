@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::arguments::Status;
 use super::exit::{CliError, CommandStatus};
 use super::print::{align, cut, is_coloured, ms, paint, print, print_json, printable};
+use super::recorded;
 use super::startup::configure;
 use crate::pure::model::State;
 use crate::pure::phrase;
@@ -26,13 +27,11 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     let lines = known.of_hosts(&config.hosts);
     if arguments.json {
         print_json(&lines.iter().map(Row::from).collect::<Vec<_>>())?;
-    } else if known.latest.is_empty() {
-        let path = config.database.path.display();
-        print(&format!(
-            "nothing recorded yet in {path}; start recording with: ace-connection-logger monitor\n"
-        ))?;
-    } else {
+    } else if !known.latest.is_empty() {
         print(&text_of(&lines))?;
+    }
+    if known.latest.is_empty() {
+        return Err(recorded::nothing_recorded(&config.database.path));
     }
     let is_fresh = lines
         .iter()

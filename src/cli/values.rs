@@ -21,7 +21,9 @@ pub fn days(text: &str) -> Result<f64, String> {
     if days > 0.0 && days <= 100_000.0 {
         Ok(days)
     } else {
-        Err(format!("{text} is not between 0 and 100000 days"))
+        Err(format!(
+            "{text} is not a number of days from more than 0 to 100000"
+        ))
     }
 }
 

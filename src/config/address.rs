@@ -2,7 +2,7 @@
 //! source of its pings. Only the syntax is checked; whether a name resolves is known at each check.
 //! Names: RFC 952, RFC 1123; zones: RFC 4007.
 
-use std::net::{IpAddr, Ipv6Addr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use crate::pure::address::{HostAddress, Source};
 
@@ -30,6 +30,12 @@ pub(super) fn parse_address(text: &str) -> Result<HostAddress, String> {
         Some(wrong) => Err(wrong),
         None => Ok(text.into()),
     }
+}
+
+/// What to write in place of a text that was meant as an address; `None` for an address and for a
+/// text of which that is not known.
+pub fn address_hint(text: &str) -> Option<String> {
+    parse_address(text).err().filter(|wrong| wrong != NEITHER)
 }
 
 /// Why an IP address without a zone is not the address of one host.
@@ -88,13 +94,29 @@ fn wrong_name(text: &str) -> Option<String> {
 fn hint(text: &str) -> Option<String> {
     let is_address = |text: &str| parse_address(text).is_ok();
     if let Some((_, rest)) = text.split_once("://") {
-        let host = rest.split(['/', ':', '?', '#']).next().unwrap_or_default();
+        let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+        let host = authority.rsplit('@').next().unwrap_or_default();
+        let end = if host.starts_with('[') { ']' } else { ':' };
+        let host = host
+            .trim_start_matches('[')
+            .split(end)
+            .next()
+            .unwrap_or_default();
         let example = if is_address(host) {
             format!(", {host}")
         } else {
             String::new()
         };
         return Some(format!("write only the host of this URL{example}"));
+    }
+    if let Some((_, host)) = text.rsplit_once('@') {
+        return is_address(host).then(|| format!("write it without the user, {host}"));
+    }
+    if let Some((ip, length)) = text.split_once('/') {
+        return prefix_hint(ip.parse().ok()?, length.parse().ok()?);
+    }
+    if let Some(ip) = inet_aton(text) {
+        return Some(format!("write it as four decimal numbers, {ip}"));
     }
     if let Some(rest) = text.strip_prefix('[') {
         let inner = rest.split(']').next().unwrap_or_default();
@@ -113,6 +135,57 @@ fn hint(text: &str) -> Option<String> {
             .chars()
             .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
     is_international.then(|| "write the name in its xn-- form".into())
+}
+
+/// For an address with the length of its prefix, as `ip address` prints it.
+fn prefix_hint(ip: IpAddr, length: u32) -> Option<String> {
+    let (bits, all) = match ip {
+        IpAddr::V4(ip) => (u128::from(ip.to_bits()) << 96, 32),
+        IpAddr::V6(ip) => (ip.to_bits(), 128),
+    };
+    let host_bits = bits.checked_shl(length).unwrap_or(0);
+    if length > all {
+        None
+    } else if length < all && host_bits == 0 {
+        Some("this is a network, write the address of one host in it".into())
+    } else {
+        Some(format!("write it without the length of its prefix, {ip}"))
+    }
+}
+
+/// The address that inet_aton(3) reads in a text with hexadecimal numbers, with leading zeros, or
+/// with fewer than four numbers. `None` for three decimal ones, of which one was probably forgotten,
+/// and for a small number. A leading zero is read as decimal: nobody writes octal addresses.
+fn inet_aton(text: &str) -> Option<Ipv4Addr> {
+    let numbers: Vec<u32> = text
+        .split('.')
+        .map(
+            |part| match part.strip_prefix("0x").or(part.strip_prefix("0X")) {
+                Some(hex) => u32::from_str_radix(hex, 16).ok(),
+                None => part
+                    .bytes()
+                    .all(|b| b.is_ascii_digit())
+                    .then_some(part)?
+                    .parse()
+                    .ok(),
+            },
+        )
+        .collect::<Option<_>>()?;
+    let (last, first) = numbers.split_last()?;
+    let is_hexadecimal = text.contains(['x', 'X']);
+    let is_plausible =
+        is_hexadecimal || numbers.len() == 4 || numbers.len() == 2 || *last > 1 << 24;
+    if !is_plausible || numbers.len() > 4 || first.iter().any(|number| *number > 255) {
+        return None;
+    }
+    let first_bits = first
+        .iter()
+        .fold(0_u64, |bits, number| bits << 8 | u64::from(*number));
+    let last_bits = 8 * (4 - first.len());
+    let is_fitting = u64::from(*last) < 1 << last_bits;
+    is_fitting
+        .then(|| u32::try_from(first_bits << last_bits | u64::from(*last)).ok())?
+        .map(Ipv4Addr::from_bits)
 }
 
 /// The source in a text; otherwise what is wrong with the text.
@@ -168,6 +241,7 @@ mod tests {
         assert!(parse_address("Gateway").is_ok_and(|address| address.is_gateway()));
         assert!(is_same("0:0:0:0:0:0:0:1", "::1"));
         assert!(is_same("Example.COM", "example.com"));
+        assert!(is_same("example.com.", "example.com"));
         assert!(!is_same("fe80::1%eth0", "fe80::1%eth1"));
     }
 
@@ -206,7 +280,10 @@ mod tests {
             "[",
             "[]",
             "a\u{7}",
-            "10.0.0.0/8",
+            "10.0.0.0/33",
+            "a/24",
+            "@",
+            "1.2.3.256",
             "é b",
         ] {
             assert_eq!(
@@ -225,6 +302,28 @@ mod tests {
             ("example.com:80", "without the port, example.com"),
             (" 8.8.8.8", "spaces around it, 8.8.8.8"),
             ("münchen.de", "xn-- form"),
+            ("http://[fd53::2]/", "the host of this URL, fd53::2"),
+            (
+                "https://me:secret@[fd53::2]:8/",
+                "the host of this URL, fd53::2",
+            ),
+            ("ssh://root@a.example", "the host of this URL, a.example"),
+            ("root@8.8.8.8", "without the user, 8.8.8.8"),
+            ("8.8.8.8/32", "without the length of its prefix, 8.8.8.8"),
+            (
+                "192.168.1.7/24",
+                "without the length of its prefix, 192.168.1.7",
+            ),
+            ("fd53::2/64", "without the length of its prefix, fd53::2"),
+            ("10.0.0.0/8", "this is a network"),
+            ("fd53::/64", "this is a network"),
+            ("0.0.0.0/0", "this is a network"),
+            ("127.1", "four decimal numbers, 127.0.0.1"),
+            ("0x08080808", "four decimal numbers, 8.8.8.8"),
+            ("0x7f.1", "four decimal numbers, 127.0.0.1"),
+            ("0x8.0x8.0X8.0x8", "four decimal numbers, 8.8.8.8"),
+            ("192.168.001.010", "four decimal numbers, 192.168.1.10"),
+            ("134744072", "four decimal numbers, 8.8.8.8"),
             ("", "is empty"),
         ] {
             assert!(

@@ -242,7 +242,7 @@ impl<T: Copy + PartialEq> Format for Choice<T> {
     }
 }
 
-/// Text without control characters; a number counts as text.
+/// Text without invisible characters; a number counts as text.
 pub(super) struct Text;
 
 impl Parse for Text {
@@ -265,8 +265,12 @@ impl Parse for Text {
         let text = parse_word(node)?;
         if text.trim().is_empty() {
             Err("is empty".into())
-        } else if text.contains(is_unprintable) {
-            Err(format!("\"{}\" has control characters", shorten(&text)))
+        } else if let Some(character) = text.chars().find(|c| is_unprintable(*c)) {
+            let code = u32::from(character);
+            Err(format!(
+                "\"{}\" has the invisible character U+{code:04X}, delete it",
+                shorten(&text)
+            ))
         } else {
             Ok(text)
         }

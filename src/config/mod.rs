@@ -37,6 +37,7 @@ use problem::Problems;
 use section::Section;
 use yaml::Content;
 
+pub use address::address_hint;
 pub use alerts::AlertsConfig;
 pub use dashboard::DashboardConfig;
 pub use database::DatabaseConfig;

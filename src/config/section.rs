@@ -56,12 +56,11 @@ impl<'n> Section<'n> {
         };
         let mut merged = Vec::new();
         for (name, value) in entries {
-            let name_text = key_text(name);
-            if name_text == "<<" && name.style != ScalarStyle::Quoted {
+            if is_merge(name) {
                 merged.push(value);
                 continue;
             }
-            let entry = section.entries.entry(name_text).or_insert(Entry {
+            let entry = section.entries.entry(key_text(name)).or_insert(Entry {
                 node: value,
                 lines: Vec::new(),
             });
@@ -226,11 +225,17 @@ impl<'n> Section<'n> {
                 continue;
             };
             // Of duplicate keys the last one counts here as well.
-            for (name, value) in entries.iter().rev() {
+            let (merges, keys): (Vec<_>, Vec<_>) =
+                entries.iter().rev().partition(|(name, _)| is_merge(name));
+            for (name, value) in keys {
                 self.entries.entry(key_text(name)).or_insert(Entry {
                     node: value,
                     lines: vec![None],
                 });
+            }
+            // A section's own keys take precedence over those that it merges.
+            for (_, value) in merges {
+                self.merge(problems, value);
             }
         }
     }
@@ -258,6 +263,11 @@ impl<'n> Section<'n> {
             problems.add(kind, line, self.path_of(&shorten(name)), text);
         }
     }
+}
+
+/// Whether a key is YAML's merge key.
+fn is_merge(name: &Node) -> bool {
+    name.style != ScalarStyle::Quoted && key_text(name) == "<<"
 }
 
 fn describe_duplicates(entry: &Entry<'_>) -> String {

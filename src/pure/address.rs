@@ -94,9 +94,11 @@ impl HostAddress {
         }
     }
 
-    /// Equal for the addresses of one host: for `0:0::1` and `::1`, and for a name in any case.
+    /// Equal for the addresses of one host: for `0:0::1` and `::1`, and for a name in any case, with
+    /// and without its last dot.
     pub fn identity(&self) -> (AddressKind, Option<String>) {
-        let name = self.is_name().then(|| self.text.to_ascii_lowercase());
+        let name = self.text.strip_suffix('.').unwrap_or(&self.text);
+        let name = self.is_name().then(|| name.to_ascii_lowercase());
         (self.kind.clone(), name)
     }
 

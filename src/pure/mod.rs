@@ -13,6 +13,7 @@ pub mod order;
 pub mod outage;
 pub mod phrase;
 pub mod scene;
+pub mod spelling;
 pub mod stats;
 pub mod sums;
 pub mod time;

@@ -31,6 +31,7 @@ pub enum StoreError {
     /// Not a database of the original.
     NotOriginal {
         path: PathBuf,
+        is_database: bool,
     },
     Exists {
         path: PathBuf,
@@ -75,7 +76,10 @@ impl StoreError {
             StoreError::Foreign { .. } => Some("database.path must name a new file or one of this program's".into()),
             StoreError::Newer { .. } => Some("install the newer version of ace-connection-logger".into()),
             StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
-            StoreError::File { .. } | StoreError::NotOriginal { .. } => None,
+            StoreError::NotOriginal { .. } => {
+                Some("name the database that the original wrote, connection_logs.db by default".into())
+            }
+            StoreError::File { .. } => None,
         }
     }
 }
@@ -104,12 +108,13 @@ impl fmt::Display for StoreError {
                     schema::VERSION
                 )
             }
-            StoreError::NotOriginal { path } => {
-                write!(
-                    f,
-                    "import {}: it has no table ping_results with the original's columns",
-                    path.display()
-                )
+            StoreError::NotOriginal { path, is_database } => {
+                let wrong = if *is_database {
+                    "it has no table ping_results with the original's columns"
+                } else {
+                    "it is not an SQLite database"
+                };
+                write!(f, "import {}: {wrong}", path.display())
             }
             StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
         }

@@ -71,9 +71,22 @@ fn a_name_that_cannot_be_used_is_replaced_by_the_address() {
         ("\"  \"", "is empty"),
         ("", "has no value"),
         ("true", "true is not text, write \"true\" with quotes"),
-        ("\"a\\nb\"", "\"a\\nb\" has control characters"),
-        ("\"\\e[31m\"", "\"\\u{1b}[31m\" has control characters"),
-        ("\"\\u202Ex\"", "\"\\u{202e}x\" has control characters"),
+        (
+            "\"a\\nb\"",
+            "\"a\\nb\" has the invisible character U+000A, delete it",
+        ),
+        (
+            "\"\\e[31m\"",
+            "\"\\u{1b}[31m\" has the invisible character U+001B, delete it",
+        ),
+        (
+            "\"\\u202Ex\"",
+            "\"\\u{202e}x\" has the invisible character U+202E, delete it",
+        ),
+        (
+            "\"a\\u200F\"",
+            "\"a\\u{200f}\" has the invisible character U+200F, delete it",
+        ),
         ("[a]", "a list where text belongs"),
         ("{a: b}", "a section where text belongs"),
     ] {
@@ -124,7 +137,7 @@ fn a_host_with_a_wrong_address_is_left_out_and_the_others_remain() {
             "c:4: hosts[2]: has no address; host left out",
             "c:5: hosts[3].address: has no value; host left out",
             "c:6: hosts[4].address: a list where text belongs; host left out",
-            "c:7: hosts[5].address: \"8.8\" is neither an IP address nor a host name; host left out",
+            "c:7: hosts[5].address: \"8.8\" is neither an IP address nor a host name: write it as four decimal numbers, 8.0.0.8; host left out",
         ]
     );
     assert_eq!(hosts(&loaded(text).config), [("1.1.1.1", "1.1.1.1")]);

@@ -120,6 +120,17 @@ fn anchors_aliases_and_merge_keys_are_resolved() {
         .map(|host| (host.host.address.as_str(), host.ping_count))
         .collect();
     assert_eq!(counts, [("a.b", 7), ("c.d", 7), ("e.f", 8)]);
+    // A merged section merges another one; its own keys come first.
+    let text = "hosts:\n- &a {address: a.b, ping_count: 7, payload_bytes: 60}\n- &b {<<: *a, address: c.d, ping_count: 8}\n- {<<: *b, address: e.f}\n";
+    let host = &config_without_problems(text).hosts[2];
+    assert_eq!(
+        (
+            host.host.address.as_str(),
+            host.ping_count,
+            host.payload_bytes
+        ),
+        ("e.f", 8, 60)
+    );
     let config = config_without_problems(
         "monitoring:\n  ping_count: &n 6\n  payload_bytes: 60\nhosts:\n- address: a.b\n  ping_count: *n\n",
     );

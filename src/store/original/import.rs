@@ -3,7 +3,7 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
-use rusqlite::{Connection, Row, TransactionBehavior, params};
+use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior, params};
 
 use super::rows::{describe, read_check, read_span};
 use super::tables::{CHECK_COLUMNS, EVENT_COLUMNS, has_columns};
@@ -75,7 +75,14 @@ pub fn require_original(path: &Path) -> Result<(), StoreError> {
         Ok(FileKind::Original) => Ok(()),
         Ok(_) => Err(StoreError::NotOriginal {
             path: path.to_path_buf(),
+            is_database: true,
         }),
+        Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
+            Err(StoreError::NotOriginal {
+                path: path.to_path_buf(),
+                is_database: false,
+            })
+        }
         Err(cause) => Err(StoreError::Sqlite {
             operation: "opening",
             path: path.to_path_buf(),
