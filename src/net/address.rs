@@ -55,7 +55,9 @@ impl Resolver {
     pub fn resolve(&mut self, stop: &Stop) -> Result<Target, String> {
         let host = Arc::clone(&self.host);
         match host.address.kind() {
-            AddressKind::Gateway => return route::gateway_target(host.family),
+            AddressKind::Gateway => {
+                return route::gateway_target(host.family, host.source.as_ref());
+            }
             AddressKind::Ip(ip) => {
                 return Ok(Target {
                     ip: *ip,

@@ -3,6 +3,7 @@
 //! decides when to send and when to read.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::{EchoSocket, SocketError, SocketOptions, Target};
@@ -38,6 +39,11 @@ impl Exchange {
             batch,
             request,
         }))
+    }
+
+    /// This machine's address, from which the pings are sent.
+    pub fn own_address(&self) -> IpAddr {
+        self.socket.own_address()
     }
 
     /// Sends the ping with this sequence number, or records that it could not be sent. Returns the

@@ -9,7 +9,7 @@ mod target;
 
 pub use address::Resolver;
 pub use exchange::Exchange;
-pub use route::{Gateway, Link, can_send, default_gateways, position_of, target_of};
+pub use route::{Gateway, Route, can_send, default_gateway, gateway_of, interface_fault, route_to};
 pub use socket::{
     EchoSocket, SocketError, SocketOptions, SocketType, TimestampSwitch, may_open, send_fault,
     usable_socket_type,

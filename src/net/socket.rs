@@ -101,6 +101,8 @@ pub struct EchoSocket {
     version: IpVersion,
     identifier: u16,
     target: Target,
+    /// This machine's address, from which requests are sent.
+    own: IpAddr,
     /// The address that replies come from.
     peer: IpAddr,
     /// Whether the kernel's number of a transmit timestamp (SOF_TIMESTAMPING_OPT_ID) is the index
@@ -143,7 +145,7 @@ impl EchoSocket {
             cause,
         };
         let own = if sys::SEES_ALL_MESSAGES {
-            route::source_address_for(target).map_err(cannot_connect)?
+            route::source_address_for(target, options.source.as_ref()).map_err(cannot_connect)?
         } else {
             socket
                 .connect(&target.socket_address().into())
@@ -174,6 +176,7 @@ impl EchoSocket {
             version,
             identifier,
             target: *target,
+            own,
             peer,
             stamp_ids_are_indexes: true,
         })
@@ -181,6 +184,10 @@ impl EchoSocket {
 
     pub fn identifier(&self) -> u16 {
         self.identifier
+    }
+
+    pub fn own_address(&self) -> IpAddr {
+        self.own
     }
 
     pub fn set_time_to_live(&self, hops: u8) -> io::Result<()> {
@@ -216,7 +223,7 @@ impl EchoSocket {
     /// Whether a send failed for lack of an answer from ARP or NDP although a route exists. Such a
     /// ping is lost, not unsent.
     pub fn is_unresolved_neighbour(&self, error: &io::Error) -> bool {
-        sys::is_silent_neighbour(error) && route::source_address_for(&self.target).is_ok()
+        sys::is_silent_neighbour(error) && route::source_address_for(&self.target, None).is_ok()
     }
 
     fn send_once(&self, request: &[u8]) -> io::Result<usize> {

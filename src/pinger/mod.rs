@@ -11,9 +11,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::HostConfig;
-use crate::net::{self, Exchange, Link, Resolver, SocketOptions, Target};
+use crate::net::{self, Exchange, Resolver, Route, SocketOptions, Target};
 use crate::pure::cause::NetworkPosition;
 use crate::pure::check::{Action, CheckSettings, ReadMode};
+use crate::pure::link::Link;
 use crate::pure::model::{
     CheckResult, Host, Interruption, InterruptionKind, LocalFault, Outcome, Probe,
 };
@@ -61,6 +62,8 @@ pub struct HostEvent {
     pub host: Arc<Host>,
     /// Its address, where it is resolved.
     pub target: Option<Target>,
+    /// The interface and gateway that its pings leave by.
+    pub link: Option<Arc<Link>>,
     pub kind: HostEventKind,
 }
 
@@ -82,7 +85,8 @@ pub struct Pinger {
     settings: ProbeSettings,
     resolver: Resolver,
     target: Option<Target>,
-    position: Option<NetworkPosition>,
+    /// The route of the newest check's pings.
+    route: Option<Route>,
     /// Whether no ping of the previous check could be sent.
     could_not_send: bool,
 }
@@ -95,7 +99,7 @@ impl Pinger {
             settings,
             resolver,
             target: None,
-            position: None,
+            route: None,
             could_not_send: false,
         }
     }
@@ -162,6 +166,7 @@ impl Pinger {
         let event = |kind| HostEvent {
             host: Arc::clone(&self.config.host),
             target: self.target,
+            link: self.link(),
             kind,
         };
         let mut found = Vec::new();
@@ -207,50 +212,62 @@ impl Pinger {
                 ));
             }
         };
-        if self.target != Some(target) || self.position.is_none() {
-            (self.target, self.position) = (Some(target), net::position_of(&target));
-        }
+        self.target = Some(target);
         progress(CheckProgress::Target(target));
+        let source = self.config.host.source.as_ref();
+        let exchange = Exchange::open(&target, &self.socket_options(), self.check_settings());
+        // Asked at each check: routes change.
+        self.route = exchange.as_ref().ok().and_then(|exchange| {
+            net::route_to(&target, source, exchange.own_address())
+                .inspect_err(|error| log::debug!("{host}: the route: {error}"))
+                .ok()
+        });
         // After a check that could not send, pings sent while the link is still down are not lost
         // either.
         let fault = if self.could_not_send {
-            Link::to(&target, self.config.host.source.as_ref()).fault()
+            self.interface_fault()
         } else {
             None
         };
-        let mut result =
-            match Exchange::open(&target, &self.socket_options(), self.check_settings()) {
-                Ok(_) if fault.is_some() => CheckResult::not_measured(
-                    host,
-                    sys::clocks().utc(),
-                    LocalFault::Link,
-                    fault.unwrap_or_default(),
-                ),
-                Ok(exchange) => self.run_exchange(exchange, stop, progress)?,
-                Err(fault) => {
-                    // The next route may lead elsewhere.
-                    self.position = None;
-                    CheckResult::not_measured(
-                        host,
-                        sys::clocks().utc(),
-                        fault.local_fault(),
-                        fault.to_string(),
-                    )
-                }
-            };
+        let mut result = match exchange {
+            Ok(_) if fault.is_some() => CheckResult::not_measured(
+                host,
+                sys::clocks().utc(),
+                LocalFault::Link,
+                fault.unwrap_or_default(),
+            ),
+            Ok(exchange) => self.run_exchange(exchange, stop, progress)?,
+            Err(fault) => CheckResult::not_measured(
+                host,
+                sys::clocks().utc(),
+                fault.local_fault(),
+                fault.to_string(),
+            ),
+        };
         result.resolved = Some(target.ip);
         result.position = if self.config.role == crate::config::Role::Gateway {
             Some(NetworkPosition::Gateway)
         } else {
-            self.position
+            self.route.as_ref().map(|route| route.position)
         };
+        result.link = self.link();
         result.thresholds = self.config.thresholds;
         result.spacing_ms = u32::try_from(self.config.spacing.as_millis()).unwrap_or(0);
         result.interval_ms = u32::try_from(self.config.interval.as_millis()).unwrap_or(0);
         result.name_failure = self.resolver.failure().map(String::from);
-        self.uncount_unsent(&mut result, &target);
+        self.uncount_unsent(&mut result);
         self.could_not_send = result.local_fault == Some(LocalFault::Link);
         Some(result)
+    }
+
+    fn link(&self) -> Option<Arc<Link>> {
+        self.route.as_ref().and_then(|route| route.link.clone())
+    }
+
+    /// Why the interface that the pings leave by cannot send.
+    fn interface_fault(&self) -> Option<String> {
+        let link = self.route.as_ref()?.link.as_ref()?;
+        net::interface_fault(&link.interface)
     }
 
     fn socket_options(&self) -> SocketOptions {
@@ -262,13 +279,13 @@ impl Pinger {
 
     /// Makes trailing lost pings unsent where the interface is down or has no carrier: they have
     /// not left this machine.
-    fn uncount_unsent(&self, result: &mut CheckResult, target: &Target) {
+    fn uncount_unsent(&self, result: &mut CheckResult) {
         let is_lost =
             |outcome: &Outcome| matches!(outcome, Outcome::TimedOut | Outcome::Unreachable(_));
         if !result.pings.last().is_some_and(is_lost) {
             return;
         }
-        let Some(fault) = Link::to(target, self.config.host.source.as_ref()).fault() else {
+        let Some(fault) = self.interface_fault() else {
             return;
         };
         for outcome in result

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::{HostEvent, HostEventKind, Pinger, PingerEvent};
-use crate::net::{Exchange, Link, Target};
+use crate::net::{Exchange, Target};
 use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::model::{Outcome, Probe};
 use crate::pure::outage::OutageDetector;
@@ -54,6 +54,7 @@ impl Pinger {
                 deliver(PingerEvent::HostEvent(HostEvent {
                     host: Arc::clone(&self.config.host),
                     target: Some(target),
+                    link: self.link(),
                     kind: HostEventKind::AnswersAgain,
                 }));
             }
@@ -74,7 +75,6 @@ impl Pinger {
         stop: &Stop,
         deliver: &mut dyn FnMut(PingerEvent),
     ) -> Option<()> {
-        let link = Link::to(target, self.config.host.source.as_ref());
         // The interval is at least 50 ms.
         let fitting = tick.since(sys::monotonic()).as_millis() / interval.as_millis().max(1);
         let settings = CheckSettings {
@@ -108,7 +108,7 @@ impl Pinger {
                 let is_answered = match outcome {
                     Outcome::Reply { .. } => true,
                     // It has not left this machine.
-                    _ if link.fault().is_some() => return None,
+                    _ if self.interface_fault().is_some() => return None,
                     Outcome::TimedOut | Outcome::Unreachable(_) => false,
                     Outcome::SendFailed { .. } | Outcome::Untimed => continue,
                 };

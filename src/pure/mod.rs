@@ -8,6 +8,7 @@ pub mod check;
 pub mod host_key;
 pub mod icmp;
 pub mod incident;
+pub mod link;
 pub mod model;
 pub mod order;
 pub mod outage;

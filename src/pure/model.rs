@@ -10,6 +10,7 @@ use serde::Serialize;
 use crate::pure::address::{HostAddress, IpVersion, Source};
 use crate::pure::cause::NetworkPosition;
 use crate::pure::host_key::HostIdentity;
+use crate::pure::link::Link;
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
 
@@ -255,6 +256,9 @@ pub struct CheckResult {
     pub local_fault: Option<LocalFault>,
     /// Where the host lies in the network, where that is known.
     pub position: Option<NetworkPosition>,
+    /// The interface and gateway that the pings left by; `None` where that is not known, and for an
+    /// address of this machine.
+    pub link: Option<Arc<Link>>,
     /// Why the host's name did not resolve, where its last good address was pinged instead.
     pub name_failure: Option<String>,
     pub thresholds: Thresholds,
@@ -291,6 +295,7 @@ impl CheckResult {
             reason: None,
             local_fault: None,
             position: None,
+            link: None,
             name_failure: None,
             thresholds: Thresholds::default(),
         }

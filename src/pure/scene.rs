@@ -11,15 +11,16 @@ use serde::Serialize;
 
 use crate::pure::address::IpVersion;
 use crate::pure::cause::{CauseEvidence, NetworkPosition, Reachability};
+use crate::pure::link::Link;
 use crate::pure::model::{CheckResult, Host, LocalFault, Probe};
 use crate::pure::time::UtcMillis;
 
 /// What the witness observed during an outage.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Observation {
-    /// The default gateway was pinged.
+    /// The gateway of a silent host's link was pinged.
     Gateway {
-        ip: IpAddr,
+        link: Arc<Link>,
         at: UtcMillis,
         is_answered: bool,
     },
@@ -279,10 +280,14 @@ impl Scene {
     pub fn add_observation(&mut self, observation: &Observation) {
         match observation {
             Observation::Gateway {
-                ip,
+                link,
                 at,
                 is_answered,
-            } => self.add_gateway_ping(*ip, *at, *is_answered),
+            } => {
+                if let Some(ip) = link.gateway {
+                    self.add_gateway_ping(ip, *at, *is_answered);
+                }
+            }
             Observation::OtherHost {
                 host,
                 at,

@@ -16,10 +16,10 @@ use std::process::Command;
 
 use libc::{c_int, c_uint};
 
-use super::route_messages::{self, Layout};
+use super::route_messages::{self, Entry, Layout};
 use super::{
-    ExtendedError, InterfaceState, Message, Queue, Route, WaitResult, check, interface_index,
-    monotonic, random_u64, set_nonblocking, set_option,
+    ExtendedError, InterfaceState, Message, Packet, Queue, Route, WaitResult, check,
+    interface_index, monotonic, random_u64, set_nonblocking, set_option,
 };
 use crate::pure::time::Monotonic;
 
@@ -332,27 +332,49 @@ fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
-/// The routes of one version of IP: sysctl(3), NET_RT_DUMP.
-pub fn routes(version: IpVersion) -> Vec<Route> {
-    let inet6 = libc::AF_INET6 as u8;
-    let layout = if cfg!(target_os = "macos") {
-        Layout {
-            header_len: 92,
-            alignment: 4,
-            inet6,
+/// The routing table, sysctl(3) NET_RT_DUMP, in which routes are found.
+#[derive(Debug)]
+pub struct Routes {
+    entries: Vec<Entry>,
+}
+
+impl Routes {
+    pub fn open() -> io::Result<Routes> {
+        let inet6 = libc::AF_INET6 as u8;
+        let layout = if cfg!(target_os = "macos") {
+            Layout {
+                header_len: 92,
+                alignment: 4,
+                inet6,
+            }
+        } else {
+            Layout {
+                header_len: 14 * size_of::<libc::c_ulong>() + 40,
+                alignment: size_of::<libc::c_ulong>(),
+                inet6,
+            }
+        };
+        let mut entries = Vec::new();
+        for version in IpVersion::ALL {
+            entries.extend(route_messages::parse(&routing_table(version)?, layout));
         }
-    } else {
-        Layout {
-            header_len: 14 * size_of::<libc::c_ulong>() + 40,
-            alignment: size_of::<libc::c_ulong>(),
-            inet6,
-        }
-    };
-    route_messages::parse(
-        &routing_table(version).unwrap_or_default(),
-        layout,
-        interface_name,
-    )
+        Ok(Routes { entries })
+    }
+
+    /// The route of a packet.
+    pub fn find(&mut self, packet: &Packet) -> io::Result<Route> {
+        route_messages::route_of(packet, &self.entries)
+            .ok_or_else(|| io::Error::from_raw_os_error(libc::ENETUNREACH))
+    }
+
+    /// The entry of the routing table from which the route is made.
+    pub fn entry(&mut self, packet: &Packet) -> io::Result<Option<Route>> {
+        self.find(packet).map(Some)
+    }
+
+    pub fn interface_name(&self, index: u32) -> Option<String> {
+        interface_name(index)
+    }
 }
 
 fn routing_table(version: IpVersion) -> io::Result<Vec<u8>> {

@@ -2,7 +2,7 @@
 //! sockets, capabilities.
 
 use crate::pure::address::IpVersion;
-use std::fs::{self, File};
+use std::fs::File;
 use std::io;
 use std::mem;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
@@ -16,8 +16,8 @@ use std::time::Duration;
 use libc::c_int;
 
 use super::{
-    ExtendedError, InterfaceState, Message, Queue, Route, WaitResult, check, monotonic, narrowed,
-    route_text, set_option, timespec_ns,
+    ExtendedError, InterfaceState, Message, Queue, WaitResult, check, monotonic, narrowed,
+    set_option, timespec_ns,
 };
 use crate::pure::time::Monotonic;
 
@@ -499,16 +499,6 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
         is_up: flags & libc::IFF_UP != 0,
         has_carrier: flags & libc::IFF_RUNNING != 0,
     })
-}
-
-/// The routes of one version of IP in the main table.
-pub fn routes(version: IpVersion) -> Vec<Route> {
-    let read = |path| fs::read_to_string(path).unwrap_or_default();
-    if version == IpVersion::V6 {
-        route_text::parse_v6(&read("/proc/self/net/ipv6_route"))
-    } else {
-        route_text::parse_v4(&read("/proc/self/net/route"))
-    }
 }
 
 /// A socket address in the abstract namespace: unix(7).

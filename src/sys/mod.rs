@@ -27,11 +27,13 @@ mod system;
 #[path = "linux.rs"]
 mod system;
 
+#[cfg(target_os = "linux")]
+mod netlink;
 #[cfg(any(test, not(target_os = "linux")))]
 mod route_messages;
-#[cfg(any(test, target_os = "linux"))]
-mod route_text;
 
+#[cfg(target_os = "linux")]
+pub use netlink::Routes;
 pub use system::*;
 
 use crate::pure::time::{ClockSample, Monotonic};
@@ -234,15 +236,46 @@ pub fn interface_index(name: &str) -> Option<u32> {
     Some(unsafe { libc::if_nametoindex(name.as_ptr()) }).filter(|index| *index != 0)
 }
 
+/// A packet for which a route is asked.
+#[derive(Clone, Copy, Debug)]
+pub struct Packet {
+    pub to: IpAddr,
+    pub from: Option<IpAddr>,
+    /// The index of the interface that its socket is bound to.
+    pub interface: Option<u32>,
+}
+
+/// How the kernel sends a packet.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    pub network: IpAddr,
-    pub prefix_len: u8,
-    /// The next hop; unspecified for a network that an interface belongs to.
-    pub gateway: IpAddr,
-    pub interface: String,
-    /// The smallest is preferred.
-    pub metric: u32,
+    /// Whether the destination is an address of this machine.
+    pub is_local: bool,
+    /// The index of the interface it leaves by.
+    pub interface: u32,
+    /// The next hop; `None` where the interface itself reaches the destination.
+    pub gateway: Option<IpAddr>,
+    /// Of the network in the routing table's entry.
+    prefix_len: u8,
+    /// Whether the kernel made the entry for an address of the interface.
+    is_by_kernel: bool,
+}
+
+/// No network on an interface has a shorter prefix: such a route is a default route or a part of
+/// one.
+const MIN_PREFIX_LEN: u8 = 8;
+
+impl Route {
+    /// Whether the entry's network, which contains `to`, is one that the interface belongs to:
+    /// `own` is the packet's source.
+    pub fn is_own_network(&self, to: IpAddr, own: IpAddr) -> bool {
+        let common = match (to, own) {
+            (IpAddr::V4(to), IpAddr::V4(own)) => (to.to_bits() ^ own.to_bits()).leading_zeros(),
+            (IpAddr::V6(to), IpAddr::V6(own)) => (to.to_bits() ^ own.to_bits()).leading_zeros(),
+            _ => 0,
+        };
+        self.prefix_len >= MIN_PREFIX_LEN
+            && (self.is_by_kernel || common >= u32::from(self.prefix_len))
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

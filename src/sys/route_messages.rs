@@ -1,9 +1,52 @@
 //! Parses the routing table of macOS and FreeBSD: a sequence of messages, each followed by
-//! addresses, route(4) and net/route.h. bsd.rs reads the bytes.
+//! addresses, route(4) and net/route.h. bsd.rs reads the bytes. Finds the route of a packet in it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
-use super::Route;
+use super::{Packet, Route};
+
+/// An entry of the routing table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Entry {
+    network: IpAddr,
+    prefix_len: u8,
+    /// `None` for a network that an interface belongs to.
+    gateway: Option<IpAddr>,
+    /// The index of its interface.
+    interface: u32,
+    /// The smallest is preferred.
+    metric: u32,
+}
+
+/// The route of a packet: the longest prefix, then the lowest metric.
+pub(super) fn route_of(packet: &Packet, entries: &[Entry]) -> Option<Route> {
+    let fits = |entry: &&Entry| {
+        contains(entry, packet.to)
+            && packet
+                .interface
+                .is_none_or(|interface| interface == entry.interface)
+    };
+    let entry = entries
+        .iter()
+        .filter(fits)
+        .min_by_key(|entry| (std::cmp::Reverse(entry.prefix_len), entry.metric))?;
+    Some(Route {
+        is_local: false,
+        interface: entry.interface,
+        gateway: entry.gateway,
+        prefix_len: entry.prefix_len,
+        is_by_kernel: false,
+    })
+}
+
+fn contains(entry: &Entry, ip: IpAddr) -> bool {
+    let differs = match (entry.network, ip) {
+        (IpAddr::V4(a), IpAddr::V4(b)) => u128::from(a.to_bits() ^ b.to_bits()) << 96,
+        (IpAddr::V6(a), IpAddr::V6(b)) => a.to_bits() ^ b.to_bits(),
+        _ => return false,
+    };
+    differs.leading_zeros() >= u32::from(entry.prefix_len)
+}
 
 /// What differs between the two systems.
 #[derive(Clone, Copy, Debug)]
@@ -34,13 +77,8 @@ const DESTINATION: usize = 0;
 const GATEWAY: usize = 1;
 const NETMASK: usize = 2;
 
-/// The usable routes in the messages; a truncated message ends the list. `name_of` returns the name
-/// of an interface by its index.
-pub(super) fn parse(
-    mut bytes: &[u8],
-    layout: Layout,
-    name_of: impl Fn(u32) -> Option<String>,
-) -> Vec<Route> {
+/// The usable routes in the messages; a truncated message ends the list.
+pub(super) fn parse(mut bytes: &[u8], layout: Layout) -> Vec<Entry> {
     let mut found = Vec::new();
     while let Some(len) = bytes
         .get(..2)
@@ -52,17 +90,13 @@ pub(super) fn parse(
         else {
             break;
         };
-        found.extend(route_in(message, layout, &name_of));
+        found.extend(entry_in(message, layout));
         bytes = rest;
     }
     found
 }
 
-fn route_in(
-    message: &[u8],
-    layout: Layout,
-    name_of: impl Fn(u32) -> Option<String>,
-) -> Option<Route> {
+fn entry_in(message: &[u8], layout: Layout) -> Option<Entry> {
     let word = |at: usize| {
         message
             .get(at..at + 4)
@@ -83,20 +117,15 @@ fn route_in(
         None if network.is_unspecified() => 0,
         _ => bits,
     };
-    let unspecified: IpAddr = if network.is_ipv4() {
-        Ipv4Addr::UNSPECIFIED.into()
-    } else {
-        Ipv6Addr::UNSPECIFIED.into()
-    };
     // Without the flag the gateway is the interface of the network.
     let gateway = addresses[GATEWAY]
         .filter(|_| flags & FLAG_GATEWAY != 0)
         .and_then(|bytes| ip_in(bytes, layout));
-    Some(Route {
+    Some(Entry {
         network,
         prefix_len,
-        gateway: gateway.unwrap_or(unspecified),
-        interface: name_of(index)?,
+        gateway,
+        interface: index,
         metric: u32::from(flags & FLAG_SCOPED != 0),
     })
 }
@@ -221,19 +250,17 @@ mod tests {
         bytes
     }
 
-    fn name_of(index: u32) -> Option<String> {
-        ["lo0", "en0", "en1"]
-            .get(usize::try_from(index).ok()?.checked_sub(1)?)
-            .map(|name| name.to_string())
-    }
-
-    fn texts(routes: &[Route]) -> Vec<String> {
+    fn texts(routes: &[Entry]) -> Vec<String> {
         routes
             .iter()
             .map(|r| {
                 format!(
                     "{}/{} by {} at {} metric {}",
-                    r.network, r.prefix_len, r.gateway, r.interface, r.metric
+                    r.network,
+                    r.prefix_len,
+                    r.gateway.map_or("none".into(), |ip| ip.to_string()),
+                    r.interface,
+                    r.metric
                 )
             })
             .collect()
@@ -294,8 +321,7 @@ mod tests {
                         ],
                     ],
                 ),
-                // Rejecting, down, to this machine itself, by an interface that no longer exists,
-                // of another family.
+                // Rejecting, down, to this machine itself, of another family.
                 message(
                     layout,
                     1,
@@ -321,29 +347,22 @@ mod tests {
                     3,
                     &[&inet([192, 168, 1, 5]), &link(1)],
                 ),
-                message(
-                    layout,
-                    9,
-                    0x803,
-                    7,
-                    &[&inet([0; 4]), &inet([192, 168, 9, 9]), &[]],
-                ),
                 message(layout, 2, 0x803, 3, &[&link(2), &link(2)]),
             ]
             .concat();
             assert_eq!(
-                texts(&parse(&table, layout, name_of)),
+                texts(&parse(&table, layout)),
                 [
-                    "0.0.0.0/0 by 192.168.1.1 at en0 metric 0",
-                    "0.0.0.0/0 by 192.168.2.1 at en1 metric 1",
-                    "192.168.1.0/24 by 0.0.0.0 at en0 metric 0",
-                    "10.1.2.3/32 by 192.168.1.7 at en0 metric 0",
-                    "::/0 by fe80::1 at en0 metric 0",
-                    "2001:db8::/64 by :: at en0 metric 0",
+                    "0.0.0.0/0 by 192.168.1.1 at 2 metric 0",
+                    "0.0.0.0/0 by 192.168.2.1 at 3 metric 1",
+                    "192.168.1.0/24 by none at 2 metric 0",
+                    "10.1.2.3/32 by 192.168.1.7 at 2 metric 0",
+                    "::/0 by fe80::1 at 2 metric 0",
+                    "2001:db8::/64 by none at 2 metric 0",
                 ]
             );
             for len in 0..table.len() {
-                assert!(parse(&table[..len], layout, name_of).len() <= 6);
+                assert!(parse(&table[..len], layout).len() <= 6);
             }
         }
     }
@@ -361,10 +380,85 @@ mod tests {
             for value in 0..=u8::MAX {
                 let mut changed = table.clone();
                 changed[position] = value;
-                assert!(parse(&changed, MACOS, name_of).len() <= 1);
+                assert!(parse(&changed, MACOS).len() <= 1);
             }
         }
         let other_version = [&table[..2], &[6], &table[3..]].concat();
-        assert!(parse(&other_version, MACOS, name_of).is_empty());
+        assert!(parse(&other_version, MACOS).is_empty());
+    }
+
+    fn entry(network: &str, prefix_len: u8, gateway: &str, interface: u32, metric: u32) -> Entry {
+        Entry {
+            network: network.parse().expect("an address"),
+            prefix_len,
+            gateway: gateway.parse().ok(),
+            interface,
+            metric,
+        }
+    }
+
+    #[test]
+    fn a_packet_takes_the_longest_prefix_and_then_the_lowest_metric() {
+        let (en0, en1, tun0) = (2, 3, 4);
+        let entries = [
+            entry("0.0.0.0", 0, "192.168.2.1", en1, 600),
+            entry("0.0.0.0", 0, "192.168.1.1", en0, 100),
+            entry("192.168.1.0", 24, "", en0, 100),
+            entry("0.0.0.0", 1, "", tun0, 50),
+            entry("::", 0, "fe80::1", en0, 1024),
+            entry("2001:db8::", 64, "", en0, 256),
+        ];
+        let packet = |to: &str, interface| Packet {
+            to: to.parse().expect("an address"),
+            from: None,
+            interface,
+        };
+        let found = |to: &str, interface| {
+            let route = route_of(&packet(to, interface), &entries).expect("a default route");
+            let gateway = route.gateway.map_or(String::new(), |ip| ip.to_string());
+            (route.interface, route.prefix_len, gateway)
+        };
+        let none = String::new;
+        assert_eq!(
+            found("192.168.1.77", None),
+            (en0, 24, none()),
+            "on the link"
+        );
+        assert_eq!(
+            found("8.8.8.8", None),
+            (tun0, 1, none()),
+            "half the internet"
+        );
+        assert_eq!(found("200.0.0.1", None), (en0, 0, "192.168.1.1".into()));
+        assert_eq!(found("8.8.8.8", Some(en1)), (en1, 0, "192.168.2.1".into()));
+        assert_eq!(found("2001:db8::77", None), (en0, 64, none()));
+        assert!(route_of(&packet("::1", None), &entries[..4]).is_none());
+    }
+
+    #[test]
+    fn a_network_is_an_interfaces_own_when_it_contains_the_source_of_packets() {
+        let is_own = |network: &str, prefix_len, to: &str, own: &str| {
+            let entries = [entry(network, prefix_len, "", 2, 0)];
+            let to = to.parse().expect("an address");
+            let packet = Packet {
+                to,
+                from: None,
+                interface: None,
+            };
+            let route = route_of(&packet, &entries).expect("it fits");
+            route.is_own_network(to, own.parse().expect("an address"))
+        };
+        assert!(is_own("10.0.0.0", 8, "10.9.9.9", "10.1.1.1"));
+        assert!(
+            !is_own("0.0.0.0", 0, "8.8.8.8", "10.1.1.1"),
+            "a default route"
+        );
+        assert!(!is_own("0.0.0.0", 1, "8.8.8.8", "10.1.1.1"), "half of one");
+        assert!(
+            !is_own("203.0.113.0", 24, "203.0.113.9", "10.1.1.1"),
+            "routed"
+        );
+        assert!(is_own("2001:db8::", 64, "2001:db8::77", "2001:db8::1"));
+        assert!(!is_own("2000::", 3, "2a00::1", "2001:db8::1"));
     }
 }

@@ -3,7 +3,7 @@
 
 mod probe;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
@@ -13,13 +13,14 @@ use std::time::Duration;
 use crate::net::{self, Target};
 use crate::pinger::{HostEvent, HostEventKind};
 use crate::pure::address::{IpVersion, Source};
+use crate::pure::link::Link;
 use crate::pure::model::Host;
 use crate::pure::scene::Observation;
 use crate::pure::time::Monotonic;
 use crate::stop::Stop;
 use crate::sys;
 
-use probe::ProbeTarget;
+use probe::{ProbeTarget, Subject};
 
 /// A configured host.
 #[derive(Clone, Debug)]
@@ -91,6 +92,7 @@ impl Witness {
                 deliver,
                 hosts: Vec::new(),
                 targets: HashMap::new(),
+                links: HashMap::new(),
                 silent: HashMap::new(),
                 down_links: Vec::new(),
                 trace: None,
@@ -134,6 +136,8 @@ struct WitnessState<S> {
     hosts: Vec<OtherHost>,
     /// The targets at which hosts were last pinged.
     targets: HashMap<Arc<Host>, Target>,
+    /// The links that the pings to silent hosts leave by.
+    links: HashMap<Arc<Host>, Arc<Link>>,
     /// Silent hosts, and when the path to each is traced next.
     silent: HashMap<Arc<Host>, Monotonic>,
     /// Targets to which nothing could be sent, one for each version of IP.
@@ -174,12 +178,18 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         let is_kept = |host: &Arc<Host>| hosts.iter().any(|kept| kept.host == *host);
         self.targets.retain(|host, _| is_kept(host));
         self.silent.retain(|host, _| is_kept(host));
+        self.links.retain(|host, _| is_kept(host));
         self.down_links.clear();
         self.hosts = hosts;
     }
 
     fn handle_event(&mut self, event: HostEvent) {
-        let HostEvent { host, target, kind } = event;
+        let HostEvent {
+            host,
+            target,
+            link,
+            kind,
+        } = event;
         if let Some(target) = target {
             self.targets.insert(Arc::clone(&host), target);
         }
@@ -190,9 +200,14 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             }
             HostEventKind::AnswersAgain => {
                 self.silent.remove(&host);
+                self.links.remove(&host);
             }
             HostEventKind::Silent => {
                 let is_new = !self.silent.contains_key(&host);
+                // At each check: routes change.
+                if let Some(link) = link {
+                    self.links.insert(Arc::clone(&host), link);
+                }
                 self.silent.entry(host).or_insert_with(sys::monotonic);
                 if is_new || self.fast_interval.is_none() {
                     self.ping_gateway_and_others();
@@ -249,54 +264,37 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             Some(ProbeTarget {
                 target: *target,
                 source: other.source.clone(),
-                host: Some(Arc::clone(&other.host)),
+                subject: Subject::OtherHost(Arc::clone(&other.host)),
             })
         });
         targets.extend(pinged.take(MAX_OTHER_HOSTS));
         self.ping(targets);
     }
 
-    /// The default gateways of the versions of IP that silent hosts are pinged over.
+    /// The gateways of the links that the pings to silent hosts leave by.
     fn gateways(&self) -> Vec<ProbeTarget> {
-        let mut versions: Vec<IpVersion> = self
-            .silent
-            .keys()
-            .filter_map(|host| self.targets.get(host))
-            .map(Target::version)
-            .collect();
-        versions.sort_by_key(|version| *version == IpVersion::V6);
-        versions.dedup();
-        if versions.is_empty() {
-            return Vec::new();
-        }
-        let gateways = net::default_gateways();
-        let best = |version: IpVersion| {
-            gateways
-                .iter()
-                .filter_map(net::target_of)
-                .find(|gateway| gateway.version() == version)
-        };
-        versions
-            .into_iter()
-            .filter_map(best)
-            .map(|target| ProbeTarget {
-                target,
-                source: None,
-                host: None,
+        let links: BTreeSet<&Arc<Link>> = self.links.values().collect();
+        let gateway = |link: &Arc<Link>| {
+            Some(ProbeTarget {
+                target: net::gateway_of(link)?,
+                // Two links may have gateways with the same address.
+                source: Some(Source::Interface(link.interface.clone())),
+                subject: Subject::Gateway(Arc::clone(link)),
             })
-            .collect()
+        };
+        links.into_iter().filter_map(gateway).collect()
     }
 
     fn ping(&self, targets: Vec<ProbeTarget>) {
         for (target, at, is_answered) in probe::ping_all(targets, PING_TIMEOUT, &self.stop) {
-            (self.deliver)(match target.host {
-                Some(host) => Observation::OtherHost {
+            (self.deliver)(match target.subject {
+                Subject::OtherHost(host) => Observation::OtherHost {
                     host,
                     at,
                     is_answered,
                 },
-                None => Observation::Gateway {
-                    ip: target.target.ip,
+                Subject::Gateway(link) => Observation::Gateway {
+                    link,
                     at,
                     is_answered,
                 },

@@ -9,6 +9,7 @@ use crate::net::{Exchange, SocketOptions, Target};
 use crate::pure::address::Source;
 use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::icmp;
+use crate::pure::link::Link;
 use crate::pure::model::{Host, Outcome};
 use crate::pure::scene::Path;
 use crate::pure::time::UtcMillis;
@@ -20,8 +21,15 @@ use crate::sys;
 pub(super) struct ProbeTarget {
     pub target: Target,
     pub source: Option<Source>,
-    /// The host it belongs to; `None` for the gateway.
-    pub host: Option<Arc<Host>>,
+    pub subject: Subject,
+}
+
+/// What is observed by the ping.
+#[derive(Clone, Debug)]
+pub(super) enum Subject {
+    OtherHost(Arc<Host>),
+    /// The gateway of this link.
+    Gateway(Arc<Link>),
 }
 
 /// The payload of ping(8).
@@ -96,11 +104,20 @@ fn settings(ping_count: u16, timeout: Duration) -> CheckSettings {
 }
 
 fn send(target: ProbeTarget, timeout: Duration) -> Option<PendingPing> {
-    let options = SocketOptions {
-        time_to_live: None,
-        source: target.source.clone(),
+    let open = |source| {
+        let options = SocketOptions {
+            time_to_live: None,
+            source,
+        };
+        Exchange::open(&target.target, &options, settings(1, timeout))
     };
-    let mut exchange = Exchange::open(&target.target, &options, settings(1, timeout)).ok()?;
+    let mut exchange = open(target.source.clone())
+        // Before Linux 5.7 only root may bind a socket to an interface.
+        .or_else(|error| match target.subject {
+            Subject::Gateway(_) => open(None),
+            Subject::OtherHost(_) => Err(error),
+        })
+        .ok()?;
     let clock = exchange.send(1);
     let is_sent = !matches!(
         exchange.run.outcome_so_far(0, clock.monotonic),

@@ -169,6 +169,7 @@ fn family_number(name: &str) -> u32 {
         "AF_UNIX" => libc::AF_UNIX.unsigned_abs(),
         "AF_INET" => libc::AF_INET.unsigned_abs(),
         "AF_INET6" => libc::AF_INET6.unsigned_abs(),
+        "AF_NETLINK" => libc::AF_NETLINK.unsigned_abs(),
         other => panic!("the test does not know the number of {other}"),
     }
 }

@@ -2,8 +2,10 @@
 //! clocks that were set, and files of the version before.
 
 use super::*;
+use ace_connection_logger::pure::address::IpVersion;
 use ace_connection_logger::pure::cause::{Cause, NetworkPosition};
 use ace_connection_logger::pure::incident::GroupingRules;
+use ace_connection_logger::pure::link::Link;
 use ace_connection_logger::pure::model::{
     EventId, HostId, Interruption, InterruptionKind, Probe, Thresholds,
 };
@@ -212,7 +214,11 @@ fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends(
     };
     let facts = [
         Observation::Gateway {
-            ip: gateway,
+            link: Arc::new(Link {
+                version: IpVersion::V4,
+                interface: "eth0".into(),
+                gateway: Some(gateway),
+            }),
             at: at(64),
             is_answered: true,
         },
@@ -303,7 +309,7 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_a_host() {
         ["link|IPv4|link_down|link|eth0 has no carrier|14:20.000|"]
     );
     let clear = [Observation::LinkRestored {
-        version: ace_connection_logger::pure::address::IpVersion::V4,
+        version: IpVersion::V4,
         at: at(130),
     }];
     write_all(&mut database, &mut scene, Vec::new(), &clear, 131);

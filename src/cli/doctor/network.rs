@@ -12,7 +12,7 @@ use crate::cli::exit::permission_cure;
 use crate::config::Config;
 use crate::net::{self, SocketError, SocketType};
 use crate::pinger::Pinger;
-use crate::pure::address::IpVersion;
+use crate::pure::address::{IpVersion, Source};
 use crate::pure::model::Host;
 use crate::stop::Stop;
 use crate::sys;
@@ -153,16 +153,42 @@ fn resolver_cure() -> String {
 pub fn gateway(config: &Config) -> Diagnosis {
     const SUBJECT: &str = "default gateway";
     const NONE: &str = "this machine has no default route";
-    let gateways: Vec<String> = net::default_gateways()
-        .iter()
-        .map(|gateway| format!("{} by {}", gateway.ip, gateway.interface))
-        .collect();
+    let mut sources: Vec<Option<&Source>> = vec![None];
+    for config in &config.hosts {
+        if !sources.contains(&config.host.source.as_ref()) {
+            sources.push(config.host.source.as_ref());
+        }
+    }
+    let (mut texts, mut has_address) = (Vec::new(), false);
+    for source in sources {
+        let suffix = source.map(|source| format!(" for source {source}"));
+        for version in IpVersion::ALL {
+            let Ok(gateway) = net::default_gateway(version, source) else {
+                continue;
+            };
+            has_address |= gateway.ip.is_some();
+            let address = gateway.ip.map_or_else(
+                || format!("no gateway address for {version}: the default route is"),
+                |ip| ip.to_string(),
+            );
+            let suffix = suffix.as_deref().unwrap_or_default();
+            texts.push(format!("{address} by {}{suffix}", gateway.interface));
+        }
+    }
     let is_needed = config
         .hosts
         .iter()
         .any(|config| config.host.address.is_gateway());
-    if !gateways.is_empty() {
-        Diagnosis::ok(SUBJECT, gateways.join(", "))
+    let text = texts.join(", ");
+    if has_address {
+        Diagnosis::ok(SUBJECT, text)
+    } else if !texts.is_empty() {
+        let diagnosis = Diagnosis::note(SUBJECT, text);
+        if is_needed {
+            diagnosis.with_cure("replace the host \"gateway\" by the provider's first router")
+        } else {
+            diagnosis
+        }
     } else if is_needed {
         let cure = format!("{}, or remove the host \"gateway\"", sys::ROUTE_CURE);
         Diagnosis::failed(SUBJECT, NONE, cure)
