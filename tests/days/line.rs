@@ -53,10 +53,9 @@ impl Line<'_> {
             began: Instant::now(),
             began_ms: 0,
             monitor: None,
-            has_faked_clock: day
-                .actions
-                .iter()
-                .any(|(_, action)| matches!(action, Action::Clock(_))),
+            has_faked_clock: (day.actions.iter().map(|(_, action)| action))
+                .chain(&day.before)
+                .any(|action| matches!(action, Action::Clock(_))),
         };
         line.write_config();
         for action in &day.before {

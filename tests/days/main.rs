@@ -7,6 +7,7 @@ mod common;
 
 mod actions;
 mod config;
+mod contradictions;
 mod line;
 mod names;
 mod network;

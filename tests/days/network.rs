@@ -442,7 +442,8 @@ impl Network {
         for (place, namespace) in &network.namespaces {
             namespace.run(&format!(
                 "for f in /proc/sys/net/ipv6/conf/*/accept_dad; do echo 0 >$f; done
-                 for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$f; done; ip link set lo up
+                 for f in /proc/sys/net/ipv4/conf/*/rp_filter; do echo 0 >$f; done
+                 for f in /proc/sys/net/ipv[46]/neigh/*/retrans_time_ms; do echo 100 >$f; done; ip link set lo up
                  {}{}",
                 kind.addresses(*place),
                 kind.filters(*place)

@@ -64,6 +64,8 @@ pub enum Expected {
     },
     /// No event of any kind.
     NoOutage,
+    /// However many outages there are, this is their cause.
+    EveryOutage { cause: String },
     /// The checks of one host in this span could not be made.
     NotMeasured {
         of: String,
@@ -223,6 +225,11 @@ impl Day {
                     .map(|(later, action)| (at + later, action));
                 self.actions.extend(timed);
             }
+            ("every", ["outage", cause]) if is_cause(cause) => {
+                self.expected.push(Expected::EveryOutage {
+                    cause: (*cause).into(),
+                });
+            }
             ("no", ["outage"]) => self.expected.push(Expected::NoOutage),
             ("log", _) => self.expected.push(Expected::Log {
                 text: rest.into(),
@@ -268,7 +275,7 @@ impl Day {
                     .unwrap_or(&"outage");
                 let cause = rest
                     .iter()
-                    .find(|word| CAUSES.contains(word) && *word != kind)
+                    .find(|word| is_cause(word) && *word != kind)
                     .copied();
                 let cause = cause.or(if *kind == "dns" { Some("dns") } else { None });
                 // A host can have been renamed, and a link has no name.
@@ -282,7 +289,7 @@ impl Day {
                     cause,
                 });
             }
-            ("incident", [hosts @ .., cause]) if CAUSES.contains(cause) => {
+            ("incident", [hosts @ .., cause]) if is_cause(cause) => {
                 let hosts = hosts.iter().map(|host| (*host).to_string()).collect();
                 self.expected.push(Expected::Incident {
                     hosts,
@@ -316,6 +323,11 @@ impl Day {
         }
         Ok(())
     }
+}
+
+/// One cause, or several with `|` between them.
+fn is_cause(word: &str) -> bool {
+    word.split('|').all(|cause| CAUSES.contains(&cause))
 }
 
 fn read_range(text: &str) -> Result<RangeInclusive<f64>, String> {

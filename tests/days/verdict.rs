@@ -8,6 +8,7 @@ use ace_connection_logger::pure::model::{EventKind, HostId};
 use ace_connection_logger::pure::time::UtcMillis;
 use ace_connection_logger::store::{Gap, GroupedOutage, Reader, incidents};
 
+use super::contradictions;
 use super::line::Line;
 use super::script::{Day, Expected};
 
@@ -79,7 +80,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                         .is_none_or(|at| second(at) <= from + 0.3);
                     name == *of
                         && event.event_type.as_str() == *kind
-                        && event.cause.map(Cause::as_str) == Some(cause.as_str())
+                        && is_one_of(cause, event.cause)
                         && (from - 0.3..from + interval + SLACK).contains(&start)
                         && earliest
                         && is_end
@@ -95,7 +96,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                 let fits = |incident: &ace_connection_logger::store::Incident| {
                     let mut names = incident.host_names.clone();
                     names.sort();
-                    names == expected_names && incident.cause.as_str() == cause
+                    names == expected_names && is_one_of(cause, Some(incident.cause))
                 };
                 match incidents_left.iter().position(fits) {
                     Some(index) => drop(incidents_left.remove(index)),
@@ -133,6 +134,13 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                     wrong.push(format!("{expected:?}: it is {down}"));
                 }
             }
+            Expected::EveryOutage { cause } => {
+                if left.is_empty() {
+                    wrong.push("there is no outage".into());
+                }
+                left.retain(|outage| !is_one_of(cause, outage.event.cause));
+                incidents_left.retain(|incident| !is_one_of(cause, Some(incident.cause)));
+            }
             Expected::NoOutage => {
                 if !outages.is_empty() {
                     wrong.push("there are outages".into());
@@ -150,10 +158,10 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                         && (from - 0.3..until + 0.3).contains(&second(check.at))
                 });
                 let times: Vec<f64> = found.map(|check| second(check.at)).collect();
-                // One check of each interval.
+                // One check of each interval, but for the edges.
                 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-                let due = ((until - from) / interval).floor() as usize;
-                if times.len() < due.max(1) {
+                let due = ((until - from) / interval) as usize;
+                if times.len() < due.saturating_sub(1).max(1) {
                     wrong.push(format!("missing: {expected:?}, only at {times:?}"));
                 }
             }
@@ -210,8 +218,7 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
         )
     }));
     wrong.extend(unexpected_unsendable_checks(day, line, &second));
-    wrong.extend(impossible_records(line, end));
-    wrong.extend(differences_from_the_wire(day, line));
+    wrong.extend(contradictions::find(day, line, end, &outages, &found));
     if wrong.is_empty() {
         return Ok(described);
     }
@@ -225,6 +232,13 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
             .collect::<Vec<_>>(),
         line.log()
     ))
+}
+
+/// `expected` is one cause, or several with `|` between them.
+fn is_one_of(expected: &str, cause: Option<Cause>) -> bool {
+    expected
+        .split('|')
+        .any(|expected| cause.is_some_and(|cause| cause.as_str() == expected))
 }
 
 fn grouping_of(day: &Day) -> GroupingRules {
@@ -288,7 +302,7 @@ fn unexpected_unsendable_checks(
     };
     unsendable_checks(line)
         .iter()
-        .filter(|check| !is_expected(check))
+        .filter(|check| second(check.at) > 0.0 && !is_expected(check))
         .map(|check| {
             format!(
                 "unexpected: {} was not measured at {:.1}: {}",
@@ -321,102 +335,6 @@ fn reported(line: &Line, day: &Day, host: &str) -> Result<serde_json::Value, Str
         .into_iter()
         .find(|entry| entry["host_name"] == host)
         .ok_or(format!("{host} is not in the report"))
-}
-
-/// What was recorded and contradicts the packets that the tap has seen.
-fn differences_from_the_wire(day: &Day, line: &Line) -> Vec<String> {
-    let database = rusqlite::Connection::open(line.database()).expect("the database");
-    let counts = |sql: &str, address: &str| -> Vec<(i64, i64)> {
-        let mut query = database.prepare(sql).expect("the tables");
-        let rows = query.query_map([address], |row| Ok((row.get(0)?, row.get(1)?)));
-        rows.expect("a query")
-            .collect::<Result<_, _>>()
-            .expect("rows")
-    };
-    let mut wrong = Vec::new();
-    let mut addresses: Vec<String> = day
-        .hosts
-        .iter()
-        .filter_map(|host| day.address_of(host).ok())
-        .collect();
-    addresses.sort();
-    addresses.dedup();
-    for address in addresses {
-        // Only the program itself knows what a name or the word gateway leads to.
-        let Ok(ip) = address.parse() else { continue };
-        let seen = line.tap.seen(ip);
-        let [(sent, received)] = counts(
-            "select coalesce(sum(sent), 0), coalesce(sum(received), 0)
-               from check_result join host on id = host_id where address = ?1",
-            &address,
-        )[..] else {
-            unreachable!("sums are one row");
-        };
-        if sent > seen.requests.len() as i64 || received > seen.replies.len() as i64 {
-            wrong.push(format!(
-                "{address}: {sent} pings and {received} replies are recorded, {} and {} were on the wire",
-                seen.requests.len(),
-                seen.replies.len()
-            ));
-        }
-        if line.has_faked_clock || day.config.iter().any(|line| line.contains("up_after")) {
-            continue;
-        }
-        let outages = counts(
-            "select cast(round((julianday(start_time) - 2440587.5) * 86400000) as integer),
-                    cast(round((julianday(coalesce(end_time, 'now')) - 2440587.5) * 86400000) as integer)
-               from outage_events where event_type = 'outage' and host_address = ?1",
-            &address,
-        );
-        for (start, end) in outages {
-            // Another host's outage makes the witness ping this one up to a probe earlier.
-            #[allow(clippy::cast_possible_truncation)]
-            let end = end - ((day.probe_interval() + 0.2) * 1000.0) as i64;
-            let within = seen
-                .replies
-                .iter()
-                .filter(|at| (start + 100..end).contains(at));
-            if within.clone().count() > 0 {
-                let times: Vec<i64> = within.map(|at| at - line.began_ms).collect();
-                wrong.push(format!(
-                    "{address}: an outage from {} to {} ms, with replies on the wire at {times:?}",
-                    start - line.began_ms,
-                    end - line.began_ms
-                ));
-            }
-        }
-    }
-    wrong
-}
-
-/// What must never be recorded on any day: times that run backwards, rows in the future, sums that
-/// do not add up.
-fn impossible_records(line: &Line, end: UtcMillis) -> Vec<String> {
-    let database = rusqlite::Connection::open(line.database()).expect("the database");
-    let count = |sql: &str| {
-        database
-            .query_row(sql, [], |row| row.get::<_, i64>(0))
-            .unwrap_or_else(|error| panic!("{sql}: {error}"))
-    };
-    let future = end.sql_text();
-    [
-        (
-            "an end before its start",
-            "select count(*) from outage_events where end_time < start_time or duration_seconds < 0".to_string(),
-        ),
-        ("more lost than sent", "select count(*) from outage_events where packets_lost > packets_sent".into()),
-        ("a start before the last reply", "select count(*) from outage_events where earliest_start > start_time".into()),
-        ("a row in the future", format!("select count(*) from ping_results where timestamp > '{future}'")),
-        (
-            "an event in the future",
-            format!("select count(*) from outage_events where start_time > '{future}' or end_time > '{future}'"),
-        ),
-        ("a duration longer than the day", "select count(*) from outage_events where duration_seconds > 600".into()),
-    ]
-    .into_iter()
-    .filter(|(_, sql)| count(sql) > 0)
-    .map(|(what, _)| what.to_string())
-    .collect()
 }
 
 /// Checks that were made, in percent of those that were due.
