@@ -93,7 +93,7 @@ pub struct Pinger {
 
 impl Pinger {
     pub fn new(config: Arc<HostConfig>, settings: ProbeSettings) -> Pinger {
-        let resolver = Resolver::new(Arc::clone(&config.host));
+        let resolver = Resolver::new(Arc::clone(&config.host), config.interval);
         Pinger {
             config,
             settings,
@@ -199,10 +199,12 @@ impl Pinger {
         let target = match found {
             Ok(target) => target,
             Err(reason) => {
-                let local_fault = if self.resolver.is_name() {
-                    LocalFault::Name
-                } else {
+                let local_fault = if !self.resolver.is_name() {
                     LocalFault::Link
+                } else if self.resolver.has_no_address() {
+                    LocalFault::Host
+                } else {
+                    LocalFault::Name
                 };
                 return Some(CheckResult::not_measured(
                     host,

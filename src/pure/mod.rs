@@ -10,6 +10,7 @@ pub mod icmp;
 pub mod incident;
 pub mod link;
 pub mod model;
+pub mod names;
 pub mod order;
 pub mod outage;
 pub mod phrase;
