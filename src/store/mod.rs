@@ -8,6 +8,7 @@ mod copy;
 mod error;
 mod event;
 mod file;
+mod header;
 mod journal;
 mod open;
 mod original;
