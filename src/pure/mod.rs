@@ -9,6 +9,7 @@ pub mod host_key;
 pub mod icmp;
 pub mod incident;
 pub mod link;
+pub mod link_history;
 pub mod model;
 pub mod names;
 pub mod order;
