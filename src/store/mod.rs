@@ -32,6 +32,7 @@ pub use read::history::{NoteSums, Source};
 pub use read::hosts::RecordedHost;
 pub use read::intervals::CheckIntervals;
 pub use read::latest::LatestCheck;
+pub use read::measured::{CoveredTime, MeasuredTime, down_spans, joined, length_ms};
 pub use read::reader::Reader;
 pub use read::runs::MonitorRun;
 pub use read::waiting::Notice;
