@@ -55,8 +55,8 @@
 //!    [`pure::outage::OutageDetector`], sends probes, single pings every second, until the host
 //!    answers again. Each [`pure::model::Probe`] goes to the store like a check; it moves the start
 //!    and end of the event.
-//! 2. The pinger also reports the silence to the [`witness`], which pings the gateway and the other
-//!    hosts, tests whether packets can be sent, and traces the path. Each
+//! 2. The pinger also reports the silence to the [`witness`], which pings the gateway of its
+//!    link and the other hosts, tests whether packets can be sent, and traces the path. Each
 //!    [`pure::scene::Observation`] goes to the store.
 //! 3. The store's thread collects checks, probes and observations in a [`pure::scene::Scene`]. When
 //!    it records an event it takes the [`pure::cause::CauseEvidence`] of that time, and
@@ -82,17 +82,17 @@
 //!
 //! `main` waits for events; `signals` turns signals into events; one `ping-N` per host; `store`
 //! owns the writing connection; `witness` sleeps except during outages, and traces paths in a
-//! thread `trace`; `links` watches the links; a name is resolved in a thread `lookup`; `alerts` runs
-//! commands; [`web`] has `web-accept` and one `web` per connection.
+//! thread `trace`; a name is resolved in a thread `lookup`; `alerts` runs commands; [`web`] has
+//! `web-accept` and one `web` per connection.
 //!
 //! Pingers send results to the store and host events to the witness; the witness sends observations
 //! to the store. The store wakes `alerts` when there is a notice, and `alerts` sends its result to
 //! the store. No results flow back to these threads, and whatever shows results reads the database.
 //!
-//! Shared mutable state is in six modules: [`stop`] has the stop flag, [`logging`] the log file,
-//! [`net`] what happened to the links, [`web`] the table of its connections, the compressor and the
-//! ETags of the page's files, [`api`] the database connections that requests take turns with and
-//! the configuration in force, [`dashboard`] the writer that is notified while the page is open.
+//! Shared mutable state is in five modules: [`stop`] has the stop flag, [`logging`] the log file,
+//! [`web`] the table of its connections, the compressor and the ETags of the page's files, [`api`]
+//! the database connections that requests take turns with and the configuration in force,
+//! [`dashboard`] the writer that is notified while the page is open.
 //!
 //! The monitor stops in this order: alerts (a running command is killed, its notice stays), web,
 //! pingers (a check in flight is discarded), the witness, then the store, which receives `Finish`
@@ -128,7 +128,7 @@
 //! | foreign | a received message that answers none of our pings |
 //! | fragment | one of several outages of a host that are so close that they are shown as one |
 //! | gap | a span of time that was not measured, with the reason |
-//! | gateway | this machine's default router |
+//! | gateway | the router that a host's packets are sent to; `address: gateway` is that of the default route |
 //! | grouped outage | fragments or intermittent outages, shown as one |
 //! | host | an address to ping; address, family and source identify it, its name may change |
 //! | host key | the address of a host, with its version of IP and its source where hosts that share the address differ in them |
@@ -138,7 +138,7 @@
 //! | interval | time between two checks of a host; a check represents the interval it was made at |
 //! | late | a reply after the timeout of its ping, which counts as lost |
 //! | ledger | the record of when the monitor ran and when it was interrupted |
-//! | link | the interface and route by which packets leave this machine |
+//! | link | the interface and gateway by which packets to a host leave this machine |
 //! | local fault | what prevents this machine from measuring: link, host (this host alone), name, other |
 //! | loss | a ping without a reply in time |
 //! | migration | the SQL statements that bring an older database file to the current schema |

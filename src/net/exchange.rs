@@ -3,10 +3,10 @@
 //! decides when to send and when to read.
 
 use std::io;
-use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{EchoSocket, SocketError, SocketOptions, Target};
+use super::{EchoSocket, Route, SocketError, SocketOptions, Target};
+use crate::pure::address::Source;
 use crate::pure::check::{CheckRun, CheckSettings};
 use crate::pure::icmp;
 use crate::pure::time::ClockSample;
@@ -41,9 +41,9 @@ impl Exchange {
         }))
     }
 
-    /// This machine's address, from which the pings are sent.
-    pub fn own_address(&self) -> IpAddr {
-        self.socket.own_address()
+    /// The route that the pings take now.
+    pub fn route(&self, source: Option<&Source>) -> io::Result<Route> {
+        self.socket.route(source)
     }
 
     /// Sends the ping with this sequence number, or records that it could not be sent. Returns the

@@ -21,34 +21,41 @@ pub struct Route {
     pub link: Option<Arc<Link>>,
 }
 
-/// The route of packets to the target from this machine's address `own`, by the interface that
-/// their socket is bound to.
-pub fn route_to(target: &Target, source: Option<&Source>, own: IpAddr) -> io::Result<Route> {
+/// The route of packets to the target. The error is that of a send: without a source address or a
+/// route, or for a route that forbids it.
+pub fn route_to(target: &Target, source: Option<&Source>) -> io::Result<Route> {
+    let own = source_address_for(target, source)?;
+    route_of(&packet_to(target, source, own, true), target)
+}
+
+/// The route of a packet to the target.
+pub(super) fn route_of(packet: &Packet, target: &Target) -> io::Result<Route> {
     let this_machine = Route {
         position: NetworkPosition::ThisMachine,
         link: None,
     };
-    if target.ip.is_loopback() || target.ip.is_unspecified() || target.ip == own {
+    if target.ip.is_loopback() || target.ip.is_unspecified() || target.ip == packet.from {
         return Ok(this_machine);
     }
     let mut routes = Routes::open()?;
-    let packet = packet_to(target, source, own);
-    let found = routes.find(&packet)?;
+    let found = routes.find(packet)?;
     if found.is_local {
         return Ok(this_machine);
     }
-    let (position, gateway) = if found.gateway.is_some() {
+    let (position, gateway) = if found.gateway == Some(target.ip) {
+        (NetworkPosition::Gateway, found.gateway)
+    } else if found.gateway.is_some() {
         (NetworkPosition::BeyondGateway, found.gateway)
     } else {
         let far = Packet {
             to: far_address(target.version()),
-            from: Some(own),
             interface: Some(found.interface),
+            ..*packet
         };
         let gateway = routes.find(&far).ok().and_then(|route| route.gateway);
         if gateway == Some(target.ip) {
             (NetworkPosition::Gateway, gateway)
-        } else if is_on_link(&mut routes, &packet, own) {
+        } else if is_on_link(&mut routes, packet) {
             (NetworkPosition::OnLink, gateway)
         } else {
             // By an interface without a gateway address, such as ppp0.
@@ -66,20 +73,27 @@ pub fn route_to(target: &Target, source: Option<&Source>, own: IpAddr) -> io::Re
 }
 
 /// For a route without a gateway.
-fn is_on_link(routes: &mut Routes, packet: &Packet, own: IpAddr) -> bool {
+fn is_on_link(routes: &mut Routes, packet: &Packet) -> bool {
     routes
         .entry(packet)
-        .is_ok_and(|entry| entry.is_none_or(|entry| entry.is_own_network(packet.to, own)))
+        .is_ok_and(|entry| entry.is_none_or(|entry| entry.is_own_network(packet)))
 }
 
-fn packet_to(target: &Target, source: Option<&Source>, own: IpAddr) -> Packet {
+/// `keeps_route`: whether the socket keeps the route that it found when it was connected.
+pub(super) fn packet_to(
+    target: &Target,
+    source: Option<&Source>,
+    own: IpAddr,
+    keeps_route: bool,
+) -> Packet {
     let bound = match source {
         Some(Source::Interface(name)) => sys::interface_index(name),
         _ => None,
     };
     Packet {
         to: target.ip,
-        from: Some(own),
+        from: own,
+        is_source_chosen: keeps_route && !matches!(source, Some(Source::Address(_))),
         interface: bound.or((target.scope_id != 0).then_some(target.scope_id)),
     }
 }
@@ -122,7 +136,7 @@ pub fn default_gateway(version: IpVersion, source: Option<&Source>) -> io::Resul
     };
     let own = source_address_for(&far, source)?;
     let mut routes = Routes::open()?;
-    let packet = packet_to(&far, source, own);
+    let packet = packet_to(&far, source, own, true);
     let found = routes.find(&packet)?;
     // Where no route leads by the interface that a socket is bound to, Linux assumes that every
     // IPv4 address is on its link.
@@ -140,30 +154,38 @@ pub fn default_gateway(version: IpVersion, source: Option<&Source>) -> io::Resul
 }
 
 /// The target of `address: gateway`; `Err` is the reason why there is none.
-pub(super) fn gateway_target(
+pub fn default_gateway_target(
     family: Option<IpVersion>,
     source: Option<&Source>,
 ) -> Result<Target, String> {
-    let mut reason = "no default gateway".to_string();
+    let mut reasons = Vec::new();
     for version in IpVersion::ALL {
         if family.is_some_and(|family| family != version) {
             continue;
         }
-        match default_gateway(version, source) {
-            Ok(gateway) => match gateway.target() {
-                Some(target) => return Ok(target),
-                None => {
-                    reason = format!(
-                        "the {version} default route by {} has no gateway address",
-                        gateway.interface
-                    );
-                }
-            },
-            Err(error) if error.raw_os_error() == Some(libc::ENETUNREACH) => {}
-            Err(error) => reason = format!("no default gateway: {error}"),
-        }
+        let gateway = match default_gateway(version, source) {
+            Ok(gateway) => gateway,
+            Err(error) if error.raw_os_error() == Some(libc::ENETUNREACH) => continue,
+            Err(error) => {
+                reasons.push(format!("no default gateway: {error}"));
+                continue;
+            }
+        };
+        let by = &gateway.interface;
+        reasons.push(match gateway.target() {
+            Some(target) if IpVersion::admits(family, target.ip) => return Ok(target),
+            Some(target) => format!(
+                "the gateway of {version} by {by} is {}, which family: {} excludes",
+                target.ip,
+                version.number()
+            ),
+            None => format!("the {version} default route by {by} has no gateway address"),
+        });
     }
-    Err(reason)
+    Err(reasons
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| "no default gateway".into()))
 }
 
 /// The gateway of a link as a target for pings; `None` where it has no address.
@@ -195,8 +217,7 @@ pub fn interface_fault(interface: &str) -> Option<String> {
 /// Whether a ping to the target could be sent now: there is a route, a source address, and the
 /// interface has a carrier.
 pub fn can_send(target: &Target, source: Option<&Source>) -> bool {
-    let route = source_address_for(target, source).and_then(|own| route_to(target, source, own));
-    route.is_ok_and(|route| {
+    route_to(target, source).is_ok_and(|route| {
         route
             .link
             .is_none_or(|link| interface_fault(&link.interface).is_none())
@@ -226,21 +247,6 @@ pub(super) fn source_address_for(target: &Target, source: Option<&Source>) -> io
     socket.local_addr().map(|local| local.ip())
 }
 
-/// Whether the target is the broadcast address of a network of this machine: connecting a socket to
-/// it needs its permission (ip(7), EACCES).
-pub(super) fn is_broadcast(target: &Target) -> bool {
-    let mut to = target.socket_address();
-    to.set_port(9);
-    let may_connect = |is_permitted| -> io::Result<()> {
-        let socket = UdpSocket::bind("0.0.0.0:0")?;
-        socket.set_broadcast(is_permitted)?;
-        socket.connect(to)
-    };
-    target.ip.is_ipv4()
-        && may_connect(false).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
-        && may_connect(true).is_ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -249,8 +255,7 @@ mod tests {
     fn addresses_of_this_machine_have_no_link() {
         for ip in [Ipv4Addr::LOCALHOST.into(), Ipv4Addr::UNSPECIFIED.into()] {
             let target = Target { ip, scope_id: 0 };
-            let own = source_address_for(&target, None).expect("loopback is up");
-            let route = route_to(&target, None, own).expect("it needs none");
+            let route = route_to(&target, None).expect("loopback is up");
             assert_eq!(
                 (route.position, route.link),
                 (NetworkPosition::ThisMachine, None)

@@ -56,7 +56,6 @@ pub enum Bar {
     NotMeasured,
     Up,
     Degraded,
-    Poor,
     /// For how many seconds.
     Down(i64),
 }

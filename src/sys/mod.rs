@@ -28,14 +28,10 @@ mod system;
 mod system;
 
 #[cfg(target_os = "linux")]
-mod link_events;
-#[cfg(target_os = "linux")]
 mod netlink;
 #[cfg(any(test, not(target_os = "linux")))]
 mod route_messages;
 
-#[cfg(target_os = "linux")]
-pub use link_events::LinkEvents;
 #[cfg(target_os = "linux")]
 pub use netlink::Routes;
 pub use system::*;
@@ -244,7 +240,10 @@ pub fn interface_index(name: &str) -> Option<u32> {
 #[derive(Clone, Copy, Debug)]
 pub struct Packet {
     pub to: IpAddr,
-    pub from: Option<IpAddr>,
+    pub from: IpAddr,
+    /// Whether the kernel finds an IPv6 route before it chooses that source, and keeps the route
+    /// (ip6_dst_lookup_tail in net/ipv6/ip6_output.c).
+    pub is_source_chosen: bool,
     /// The index of the interface that its socket is bound to.
     pub interface: Option<u32>,
 }
@@ -269,10 +268,10 @@ pub struct Route {
 const MIN_PREFIX_LEN: u8 = 8;
 
 impl Route {
-    /// Whether the entry's network, which contains `to`, is one that the interface belongs to:
-    /// `own` is the packet's source.
-    pub fn is_own_network(&self, to: IpAddr, own: IpAddr) -> bool {
-        let common = match (to, own) {
+    /// Whether the entry's network, which contains the packet's destination, is one that the
+    /// interface belongs to.
+    pub fn is_own_network(&self, packet: &Packet) -> bool {
+        let common = match (packet.to, packet.from) {
             (IpAddr::V4(to), IpAddr::V4(own)) => (to.to_bits() ^ own.to_bits()).leading_zeros(),
             (IpAddr::V6(to), IpAddr::V6(own)) => (to.to_bits() ^ own.to_bits()).leading_zeros(),
             _ => 0,

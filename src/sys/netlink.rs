@@ -50,13 +50,13 @@ impl Routes {
     /// The route of a packet. The error is that of a send: ENETUNREACH without a route, EHOSTUNREACH,
     /// EACCES or EINVAL for a route of type unreachable, prohibit or blackhole.
     pub fn find(&mut self, packet: &Packet) -> io::Result<Route> {
-        self.ask_as_bound(packet, 0).map(|(route, _)| route)
+        self.ask_as_sent(packet, 0).map(|(route, _)| route)
     }
 
     /// The entry of the routing tables from which the route is made; `None` from a kernel that does
     /// not return it.
     pub fn entry(&mut self, packet: &Packet) -> io::Result<Option<Route>> {
-        let (route, flags) = self.ask_as_bound(packet, FIB_MATCH)?;
+        let (route, flags) = self.ask_as_sent(packet, FIB_MATCH)?;
         Ok(Some(route).filter(|_| flags & CLONED == 0))
     }
 
@@ -78,24 +78,37 @@ impl Routes {
         String::from_utf8(bytes.take_while(|byte| *byte != 0).collect()).ok()
     }
 
-    fn ask_as_bound(&mut self, packet: &Packet, flags: u32) -> io::Result<(Route, u32)> {
+    fn ask_as_sent(&mut self, packet: &Packet, flags: u32) -> io::Result<(Route, u32)> {
+        if packet.to.is_ipv4() {
+            return self.ask(packet, Some(packet.from), flags);
+        }
         // With a source address the kernel takes the interface of an IPv6 packet for a preference
         // (ip6_route_output_flags_noref in net/ipv6/route.c), which that of a bound socket is not.
-        if packet.to.is_ipv6() && packet.interface.is_some() && packet.from.is_some() {
-            let from = None;
-            if let Ok(found) = self.ask(&Packet { from, ..*packet }, flags) {
-                return Ok(found);
-            }
+        if (packet.is_source_chosen || packet.interface.is_some())
+            && let Ok(found) = self.ask(packet, None, flags)
+        {
+            return Ok(found);
         }
-        self.ask(packet, flags)
+        let found = self.ask(packet, Some(packet.from), flags)?;
+        match packet.interface {
+            Some(index) if index != found.0.interface => {
+                Err(io::Error::from_raw_os_error(libc::ENETUNREACH))
+            }
+            _ => Ok(found),
+        }
     }
 
     /// Returns the flags of the answer too.
-    fn ask(&mut self, packet: &Packet, flags: u32) -> io::Result<(Route, u32)> {
-        match self.exchange(packet, flags, true) {
+    fn ask(
+        &mut self,
+        packet: &Packet,
+        from: Option<IpAddr>,
+        flags: u32,
+    ) -> io::Result<(Route, u32)> {
+        match self.exchange(packet, from, flags, true) {
             // Linux 4.17 to 5.0 know no ICMPv6 there.
             Err(error) if error.raw_os_error() == Some(libc::EOPNOTSUPP) => {
-                self.exchange(packet, flags, false)
+                self.exchange(packet, from, flags, false)
             }
             result => result,
         }
@@ -104,11 +117,12 @@ impl Routes {
     fn exchange(
         &mut self,
         packet: &Packet,
+        from: Option<IpAddr>,
         flags: u32,
         names_protocol: bool,
     ) -> io::Result<(Route, u32)> {
         self.sequence = self.sequence.wrapping_add(1);
-        let request = request(packet, flags, self.sequence, names_protocol);
+        let request = request(packet, from, flags, self.sequence, names_protocol);
         // SAFETY: the pointer and the length describe `request`. Without an address it goes to the
         // kernel.
         let sent = unsafe {
@@ -157,7 +171,13 @@ impl Routes {
 
 /// A message that asks for the route of a packet: `struct nlmsghdr`, `struct rtmsg`, attributes. The
 /// protocol is part of policy rules and of the choice among several next hops.
-fn request(packet: &Packet, flags: u32, sequence: u32, names_protocol: bool) -> Vec<u8> {
+fn request(
+    packet: &Packet,
+    from: Option<IpAddr>,
+    flags: u32,
+    sequence: u32,
+    names_protocol: bool,
+) -> Vec<u8> {
     let (family, bits, protocol) = if packet.to.is_ipv4() {
         (libc::AF_INET, 32, libc::IPPROTO_ICMP)
     } else {
@@ -167,7 +187,7 @@ fn request(packet: &Packet, flags: u32, sequence: u32, names_protocol: bool) -> 
     message[4..6].copy_from_slice(&libc::RTM_GETROUTE.to_ne_bytes());
     message[6..8].copy_from_slice(&(libc::NLM_F_REQUEST as u16).to_ne_bytes());
     message[8..12].copy_from_slice(&sequence.to_ne_bytes());
-    let source_bits = packet.from.map_or(0, |_| bits);
+    let source_bits = from.map_or(0, |_| bits);
     message.extend([
         family.unsigned_abs() as u8,
         bits,
@@ -185,7 +205,7 @@ fn request(packet: &Packet, flags: u32, sequence: u32, names_protocol: bool) -> 
         message.extend(value);
     };
     add(libc::RTA_DST, &octets(packet.to));
-    if let Some(from) = packet.from {
+    if let Some(from) = from {
         add(libc::RTA_SRC, &octets(from));
     }
     if let Some(interface) = packet.interface {
@@ -246,7 +266,7 @@ fn answer(message: &[u8], sequence: u32) -> Option<io::Result<(Route, u32)>> {
 }
 
 /// Splits off the first attribute, `struct rtattr`: its type and its value.
-pub(super) fn attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+fn attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let len = usize::from(u16::from_ne_bytes(part(bytes, 0)?));
     // The upper bits are flags: NLA_TYPE_MASK.
     let kind = u16::from_ne_bytes(part(bytes, 2)?) & 0x3fff;
@@ -255,11 +275,11 @@ pub(super) fn attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((kind, value, after))
 }
 
-pub(super) fn part<const LEN: usize>(bytes: &[u8], at: usize) -> Option<[u8; LEN]> {
+fn part<const LEN: usize>(bytes: &[u8], at: usize) -> Option<[u8; LEN]> {
     bytes.get(at..at + LEN)?.try_into().ok()
 }
 
-pub(super) fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
+fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
         4 => part::<4>(bytes, 0).map(|octets| Ipv4Addr::from(octets).into()),
         16 => part::<16>(bytes, 0).map(|octets| Ipv6Addr::from(octets).into()),
@@ -363,7 +383,8 @@ mod tests {
         let mut routes = Routes::open().expect("a netlink socket");
         let packet = Packet {
             to: Ipv4Addr::LOCALHOST.into(),
-            from: None,
+            from: Ipv4Addr::LOCALHOST.into(),
+            is_source_chosen: true,
             interface: None,
         };
         let route = routes.find(&packet).expect("a route");

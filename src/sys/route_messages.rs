@@ -410,7 +410,8 @@ mod tests {
         ];
         let packet = |to: &str, interface| Packet {
             to: to.parse().expect("an address"),
-            from: None,
+            from: Ipv4Addr::UNSPECIFIED.into(),
+            is_source_chosen: true,
             interface,
         };
         let found = |to: &str, interface| {
@@ -439,14 +440,14 @@ mod tests {
     fn a_network_is_an_interfaces_own_when_it_contains_the_source_of_packets() {
         let is_own = |network: &str, prefix_len, to: &str, own: &str| {
             let entries = [entry(network, prefix_len, "", 2, 0)];
-            let to = to.parse().expect("an address");
             let packet = Packet {
-                to,
-                from: None,
+                to: to.parse().expect("an address"),
+                from: own.parse().expect("an address"),
+                is_source_chosen: true,
                 interface: None,
             };
             let route = route_of(&packet, &entries).expect("it fits");
-            route.is_own_network(to, own.parse().expect("an address"))
+            route.is_own_network(&packet)
         };
         assert!(is_own("10.0.0.0", 8, "10.9.9.9", "10.1.1.1"));
         assert!(

@@ -9,7 +9,7 @@ use super::diagnosis::Diagnosis;
 use crate::cli::check::settings_of_one_check;
 use crate::cli::dashboard::is_served;
 use crate::cli::exit::permission_cure;
-use crate::config::Config;
+use crate::config::{Config, HostConfig};
 use crate::net::{self, SocketError, SocketType};
 use crate::pinger::Pinger;
 use crate::pure::address::{IpVersion, Source};
@@ -150,9 +150,9 @@ fn resolver_cure() -> String {
     }
 }
 
+/// The default gateways, also of each configured source, and whether `address: gateway` has one.
 pub fn gateway(config: &Config) -> Diagnosis {
     const SUBJECT: &str = "default gateway";
-    const NONE: &str = "this machine has no default route";
     let mut sources: Vec<Option<&Source>> = vec![None];
     for config in &config.hosts {
         if !sources.contains(&config.host.source.as_ref()) {
@@ -167,33 +167,36 @@ pub fn gateway(config: &Config) -> Diagnosis {
                 continue;
             };
             has_address |= gateway.ip.is_some();
-            let address = gateway.ip.map_or_else(
-                || format!("no gateway address for {version}: the default route is"),
-                |ip| ip.to_string(),
-            );
             let suffix = suffix.as_deref().unwrap_or_default();
-            texts.push(format!("{address} by {}{suffix}", gateway.interface));
+            let by = format!("by {}{suffix}", gateway.interface);
+            texts.push(match gateway.ip {
+                Some(ip) => format!("{ip} {by}"),
+                None => format!("no gateway address: the {version} default route is {by}"),
+            });
         }
     }
-    let is_needed = config
-        .hosts
-        .iter()
-        .any(|config| config.host.address.is_gateway());
-    let text = texts.join(", ");
-    if has_address {
-        Diagnosis::ok(SUBJECT, text)
-    } else if !texts.is_empty() {
-        let diagnosis = Diagnosis::note(SUBJECT, text);
-        if is_needed {
-            diagnosis.with_cure("replace the host \"gateway\" by the provider's first router")
-        } else {
-            diagnosis
-        }
-    } else if is_needed {
-        let cure = format!("{}, or remove the host \"gateway\"", sys::ROUTE_CURE);
-        Diagnosis::failed(SUBJECT, NONE, cure)
+    let text = if texts.is_empty() {
+        "this machine has no default route".to_string()
     } else {
-        Diagnosis::note(SUBJECT, NONE)
+        texts.join(", ")
+    };
+    let reason = |config: &HostConfig| {
+        let host = &config.host;
+        let found = net::default_gateway_target(host.family, host.source.as_ref());
+        let reason = found.err().filter(|_| host.address.is_gateway())?;
+        Some((host.name.clone(), reason))
+    };
+    match config.hosts.iter().find_map(reason) {
+        Some((name, _)) if texts.is_empty() => {
+            let cure = format!("{}, or remove the host {name:?}", sys::ROUTE_CURE);
+            Diagnosis::failed(SUBJECT, text, cure)
+        }
+        Some((name, reason)) => {
+            let cure = format!("list the provider's first router in place of the host {name:?}");
+            Diagnosis::failed(SUBJECT, format!("{text}; {name} has none: {reason}"), cure)
+        }
+        None if has_address => Diagnosis::ok(SUBJECT, text),
+        None => Diagnosis::note(SUBJECT, text),
     }
 }
 
