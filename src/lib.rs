@@ -82,17 +82,17 @@
 //!
 //! `main` waits for events; `signals` turns signals into events; one `ping-N` per host; `store`
 //! owns the writing connection; `witness` sleeps except during outages, and traces paths in a
-//! thread `trace`; a name is resolved in a thread `lookup`; `alerts` runs commands; [`web`] has
-//! `web-accept` and one `web` per connection.
+//! thread `trace`; `links` watches the links; a name is resolved in a thread `lookup`; `alerts` runs
+//! commands; [`web`] has `web-accept` and one `web` per connection.
 //!
 //! Pingers send results to the store and host events to the witness; the witness sends observations
 //! to the store. The store wakes `alerts` when there is a notice, and `alerts` sends its result to
 //! the store. No results flow back to these threads, and whatever shows results reads the database.
 //!
-//! Shared mutable state is in five modules: [`stop`] has the stop flag, [`logging`] the log file,
-//! [`web`] the table of its connections, the compressor and the ETags of the page's files, [`api`]
-//! the database connections that requests take turns with and the configuration in force,
-//! [`dashboard`] the writer that is notified while the page is open.
+//! Shared mutable state is in six modules: [`stop`] has the stop flag, [`logging`] the log file,
+//! [`net`] what happened to the links, [`web`] the table of its connections, the compressor and the
+//! ETags of the page's files, [`api`] the database connections that requests take turns with and
+//! the configuration in force, [`dashboard`] the writer that is notified while the page is open.
 //!
 //! The monitor stops in this order: alerts (a running command is killed, its notice stays), web,
 //! pingers (a check in flight is discarded), the witness, then the store, which receives `Finish`

@@ -77,6 +77,22 @@ fn check(minutes_ago: u32, answered: u32, lost: u32, avg: &str) -> String {
     )
 }
 
+/// An outage of the host with `address`, in minutes before now.
+fn outage(address: &str, from: f64, to: f64) -> String {
+    let at = |minutes: f64| {
+        format!(
+            "strftime('%Y-%m-%d %H:%M:%f', 'now', '-{} seconds')",
+            minutes * 60.0
+        )
+    };
+    format!(
+        "insert into outage_events(host_name, host_address, event_type, start_time, end_time)
+         values('A', '{address}', 'outage', {}, {});",
+        at(from),
+        at(to)
+    )
+}
+
 /// Rows that are inserted directly into `check_result` must mark their roll-ups as stale.
 const STALE: &str = "insert into stale_rollup(host_id, hour) select distinct host_id, checked_at / 3600000 from check_result;";
 
@@ -215,7 +231,7 @@ fn the_newest_row_of_a_host_has_each_of_its_pings() {
 
 #[test]
 fn statistics_match_hand_computed_ones_and_are_zero_for_unknown_hosts() {
-    let site = Site::new(&three_checks());
+    let site = Site::new(&(three_checks() + &outage("192.0.2.1", 1.0, 0.5)));
     let found = site.json("/api/statistics/192.0.2.1");
     for (field, expected) in [
         ("avg_success_rate", 60.0),
@@ -226,13 +242,16 @@ fn statistics_match_hand_computed_ones_and_are_zero_for_unknown_hosts() {
         ("overall_max_latency", 20.0),
         ("total_checks", 3.0),
         ("lost", 6.0),
+        ("loss_percent", 40.0),
+        ("degraded_seconds", 60.0),
+        ("poor_seconds", 0.0),
     ] {
         assert_eq!(found[field].as_f64(), Some(expected), "{field}: {found}");
     }
     assert!(
         found["availability_percent"]
             .as_f64()
-            .is_some_and(|share| (share - 66.67).abs() < 0.01),
+            .is_some_and(|share| (share - 100.0 * 150.0 / 180.0).abs() < 0.01),
         "{found}"
     );
     assert_eq!(
@@ -706,7 +725,7 @@ fn metrics_are_in_base_units_and_names_are_escaped() {
 
 #[test]
 fn days_and_hours_add_up_to_the_checks() {
-    let site = Site::new(&three_checks());
+    let site = Site::new(&(three_checks() + &outage("192.0.2.1", 1.0, 0.5)));
     let overview = site.json("/api/overview?days=2&offset_minutes=120");
     let host = &overview["hosts"][0];
     assert_eq!(host["days"]["state"].as_array().map(Vec::len), Some(2));
@@ -722,9 +741,9 @@ fn days_and_hours_add_up_to_the_checks() {
     );
     // One check lost one ping, one lost all.
     for (column, expected) in [
-        ("silent_seconds", 60),
+        ("poor_percent", 33),
         ("not_up_percent", 66),
-        ("down_seconds", 60),
+        ("down_seconds", 30),
     ] {
         let seconds: i64 = host["days"][column]
             .as_array()
@@ -737,7 +756,7 @@ fn days_and_hours_add_up_to_the_checks() {
     let last_day = &host["last_day"];
     assert_eq!(
         (&last_day["down_seconds"], &last_day["measured_seconds"]),
-        (&60.into(), &180.into()),
+        (&30.into(), &180.into()),
         "{host}"
     );
     assert_eq!(host["spark"]["t"].as_array().map(Vec::len), Some(25));
@@ -839,7 +858,9 @@ fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
         + &row(1, 2, 5)
         + &row(2, 1, 0)
         + &row(2, 2, 0)
-        + STALE;
+        + STALE
+        + &outage("twin.test", 3.0, 0.0)
+        + "update outage_events set host_id = 2;";
     let folder = TempDir::new();
     let path = folder.path().join("connection_logs.db");
     Database::open(&path, &mut |_, _| ()).expect("a new database");
@@ -914,7 +935,7 @@ fn a_check_represents_the_interval_that_it_was_made_at() {
         insert into check_result(host_id, checked_at, sent, received) select 1, (strftime('%s', 'now') - 600 - i * 60) * 1000, 5, iif(i > 5, 5, 0) from n;
         with recursive n(i) as (select 1 union all select i + 1 from n where i < 30)
         insert into check_result(host_id, checked_at, sent, received) select 1, (strftime('%s', 'now') - i * 20) * 1000, 5, 5 from n;";
-    let site = Site::new(&(sql.to_string() + STALE));
+    let site = Site::new(&(sql.to_string() + STALE + &outage("192.0.2.1", 15.0, 10.0)));
     let statistics = site.json("/api/statistics/192.0.2.1");
     let near = |field: &str, expected: f64| {
         let value = statistics[field].as_f64().expect(field);

@@ -22,7 +22,7 @@ const MINUTE: i64 = 60_000;
 const BEGIN: i64 = 1_761_422_400_000;
 const SPAN: [&str; 4] = ["--from", "2025-10-25 22:00", "--to", "2025-10-26T04:00:00Z"];
 
-fn check(host: &Arc<Host>, at: i64, rtts: [Option<u32>; 2]) -> CheckResult {
+fn check<const N: usize>(host: &Arc<Host>, at: i64, rtts: [Option<u32>; N]) -> CheckResult {
     let outcome =
         |rtt: Option<u32>| rtt.map_or(Outcome::TimedOut, |rtt_us| Outcome::Reply { rtt_us });
     CheckResult {
@@ -61,7 +61,7 @@ fn folder() -> TempDir {
         for at in minutes.clone() {
             let answered = [Some(10_000), Some(20_000)];
             results.push(match at {
-                // Half of the pings: down, but no outage.
+                // Half of the pings: poor, but no outage.
                 10 => check(&one, at, [Some(10_000), None]),
                 110..130 | 270..330 => check(&one, at, [None; 2]),
                 // The check in which the outage ends.
@@ -145,19 +145,22 @@ fn every_figure_is_the_one_calculated_by_hand() {
         )
     );
     let one = &value["hosts"][0];
-    // 465 checks of 480 minutes; 80 minutes of outages, and one check with half of its replies
-    // outside of them.
+    // 465 checks of 480 minutes; 80 minutes of outages. One check with half of its replies is poor
+    // and takes nothing from the availability; so is the one in which an outage ended, but that loss
+    // is the outage's.
     for (field, expected) in [
         ("checks", json!(465)),
         ("coverage_percent", json!(100.0 * 465.0 / 480.0)),
         ("not_measured_seconds", json!(900)),
         ("outages", json!(2)),
-        ("down_seconds", json!(81 * 60)),
-        ("lossy_seconds", json!(60)),
+        ("down_seconds", json!(80 * 60)),
+        ("degraded_seconds", json!(0)),
+        ("poor_seconds", json!(60)),
         (
             "availability_percent",
-            json!(100.0 * (465.0 - 81.0) / 465.0),
+            json!(100.0 * (465.0 - 80.0) / 465.0),
         ),
+        ("loss_percent", json!(100.0 * 162.0 / 930.0)),
         ("sent", json!(930)),
         ("lost", json!(162)),
         ("longest_outage_seconds", json!(3600)),
@@ -209,17 +212,18 @@ fn every_figure_is_the_one_calculated_by_hand() {
     let causes = json!([{"cause": "link", "seconds": 300, "events": 1}, {"cause": "provider", "seconds": 4800, "events": 2}]);
     assert_eq!(value["causes"], causes);
     // Host Two: the hour of its planned outage does not count.
-    let hour = |from: &str, lost: i64| json!({"from": from, "sent": 240, "lost": lost});
+    let hour = |from: &str, lost: i64, silent: i64| json!({"from": from, "sent": 240, "lost": lost, "lost_while_down": silent});
     let worst = [
-        ("2025-10-26T00:00:00.000Z", 60),
-        ("2025-10-26T01:00:00.000Z", 60),
-        ("2025-10-25T22:00:00.000Z", 21),
-        ("2025-10-25T21:00:00.000Z", 20),
-        ("2025-10-25T20:00:00.000Z", 1),
+        ("2025-10-25T22:00:00.000Z", 21, 20),
+        ("2025-10-25T20:00:00.000Z", 1, 0),
+        ("2025-10-26T00:00:00.000Z", 60, 60),
+        ("2025-10-26T01:00:00.000Z", 60, 60),
+        ("2025-10-25T21:00:00.000Z", 20, 20),
     ];
     assert_eq!(
         value["worst_hours"],
-        json!(worst.map(|(from, lost)| hour(from, lost)))
+        json!(worst.map(|(from, lost, silent)| hour(from, lost, silent))),
+        "hours that lost pings outside silence come first"
     );
     let method = &value["method"];
     assert_eq!(
@@ -246,6 +250,63 @@ fn every_figure_is_the_one_calculated_by_hand() {
     .map(|field| text.find(field).unwrap_or_else(|| panic!("{field}")))
     .to_vec();
     assert!(positions.is_sorted(), "{positions:?}");
+}
+
+#[test]
+fn a_host_that_loses_two_of_five_pings_is_poor_and_fully_available() {
+    let folder = TempDir::new();
+    folder.write(
+        "config.yaml",
+        "hosts: [{name: Lossy, address: 192.0.2.1}]\n",
+    );
+    let path = folder.path().join("connection_logs.db");
+    let mut database = Database::open(&path, &mut |_, _| ())
+        .expect("a new database")
+        .database;
+    let host = Arc::new(Host {
+        name: "Lossy".into(),
+        address: "192.0.2.1".into(),
+        family: None,
+        source: None,
+    });
+    database.begin_run(UtcMillis(BEGIN)).expect("it is written");
+    let lossy = [Some(10_000), None, Some(10_000), None, Some(10_000)];
+    let results: Vec<CheckResult> = (0..480).map(|at| check(&host, at, lossy)).collect();
+    database
+        .write(&results, UtcMillis(BEGIN + 480 * MINUTE), RunState::Stopped)
+        .expect("it is written");
+    let value = json_of(&folder, &[]);
+    let of_host = &value["hosts"][0];
+    for (field, expected) in [
+        ("availability_percent", json!(100.0)),
+        ("outages", json!(0)),
+        ("down_seconds", json!(0)),
+        ("degraded_seconds", json!(0)),
+        ("poor_seconds", json!(8 * 3600)),
+        ("sent", json!(2400)),
+        ("lost", json!(960)),
+        ("loss_percent", json!(40.0)),
+    ] {
+        assert_eq!(of_host[field], expected, "{field}: {of_host}");
+    }
+    let text = report(&folder, &[]);
+    for part in [
+        "No outage. Lossy lost 960 of 2400 pings (40.00 %): poor for 8 h 0 min 0 s.",
+        "Availability 100.00 %",
+        "960 of 2400 pings lost (40.00 %)",
+    ] {
+        let words = text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(words.contains(part), "{part}: {text}");
+    }
+    let csv = report(&folder, &["--format", "csv"]);
+    assert!(
+        csv.contains(",28800,0,0,28800,40.000000,,2400,960,100.000000,"),
+        "{csv}"
+    );
+    assert!(
+        report(&folder, &["--format", "html"]).contains("<path class=p"),
+        "its bars are poor"
+    );
 }
 
 #[test]

@@ -6,12 +6,13 @@ use std::ops::Range;
 use serde::Serialize;
 use serde_json::json;
 
+use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, check_intervals, host_ids, json, now};
 use crate::pure::model::State;
-use crate::pure::sums::{Counts, RATE_CLASSES, Sums};
+use crate::pure::sums::{RATE_CLASSES, Sums};
 use crate::pure::time::{DAY_MS, HOUR_MS, UtcMillis};
-use crate::store::Source;
+use crate::store::{GroupedOutage, Source};
 
 /// Bucket widths in seconds that give a readable time axis.
 const WIDTHS: &[i64] = &[
@@ -133,77 +134,22 @@ pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     })
 }
 
-/// How much of a span was measured, and for how much of that the host was down.
-pub(super) struct Availability {
-    down_seconds: f64,
-    not_measured_seconds: f64,
-    pub availability_percent: Option<f64>,
-    pub coverage_percent: Option<f64>,
-}
-
-/// The time for which checks are valid, in milliseconds.
-#[derive(Clone, Copy, Default)]
-pub(super) struct CoveredTime {
-    pub measured: i64,
-    pub down: i64,
-    pub silent: i64,
-}
-
-impl CoveredTime {
-    /// Each check is valid for `interval_ms`.
-    pub fn add(&mut self, counts: &Counts, interval_ms: i64) {
-        self.measured = self
-            .measured
-            .saturating_add(counts.checks().saturating_mul(interval_ms));
-        self.down = self
-            .down
-            .saturating_add(counts.down().saturating_mul(interval_ms));
-        self.silent = self
-            .silent
-            .saturating_add(counts.down().saturating_mul(interval_ms));
-    }
-}
-
-impl Availability {
-    /// Coverage counts from `first`, when the host was first recorded.
-    pub fn of(
-        covered: &CoveredTime,
-        span: &Range<UtcMillis>,
-        first: Option<UtcMillis>,
-    ) -> Availability {
-        let from = span.start.max(first.unwrap_or(span.end)).min(span.end);
-        let seconds = (span.end.0 - from.0) as f64 / 1000.0;
-        let all = covered.measured as f64 / 1000.0;
-        let measured = all.min(seconds);
-        let down_share = if covered.measured > 0 {
-            covered.down as f64 / covered.measured as f64
-        } else {
-            0.0
-        };
-        let is_measured = covered.measured > 0;
-        Availability {
-            down_seconds: down_share * measured,
-            not_measured_seconds: (seconds - measured).max(0.0),
-            availability_percent: is_measured.then_some(100.0 * (1.0 - down_share)),
-            coverage_percent: (seconds > 0.0).then(|| 100.0 * measured / seconds),
-        }
-    }
-}
-
 pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.path_address;
     let span = parameters.span(now(), 24.0)?;
     let reader = api.reader()?;
     // Zeros for an unknown host, as in the original.
     let ids = reader.host_ids(address)?;
-    let (mut sums, mut covered) = (Sums::default(), CoveredTime::default());
-    for (part, interval_ms) in check_intervals(api, &reader, address, &ids)?.parts(&span) {
-        let of_part = reader.sums(&ids, &part)?;
-        covered.add(&of_part.counts, interval_ms);
-        sums.merge(&of_part);
-    }
+    let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
+    let outages = reader.grouped_outages(&span, &api.config().report.grouping, &gaps)?;
+    let filter = HostFilter::of(&reader, address)?;
+    let is_own = |outage: &&GroupedOutage| outage.is_of_host() && filter.matches(outage);
+    let own: Vec<&GroupedOutage> = outages.iter().filter(is_own).collect();
+    let intervals = check_intervals(api, &reader, address, &ids)?;
+    let (sums, time) = reader.measured_time(&ids, &span, &intervals, &own, &gaps)?;
     let notes = reader.note_sums(&ids, &span)?;
-    let availability = Availability::of(&covered, &span, reader.first_recorded(&ids)?);
+    let seconds = |ms: i64| ms as f64 / 1000.0;
+    let lost = sums.counts.lost();
     let ms = |us: Option<u32>| us.map_or(0.0, |us| f64::from(us) / 1000.0);
     let mean_of_means = if sums.latencies.checks > 0 {
         sums.latencies.avg_sum_us as f64 / sums.latencies.checks as f64 / 1000.0
@@ -219,7 +165,8 @@ pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         "overall_max_latency": ms(sums.latencies.max_us),
         "total_checks": sums.counts.checks(),
         "sent": sums.counts.sent,
-        "lost": sums.counts.lost(),
+        "lost": lost,
+        "loss_percent": (sums.counts.sent > 0).then(|| 100.0 * lost as f64 / sums.counts.sent as f64),
         "late": notes.late,
         "duplicates": notes.duplicates,
         "foreign": notes.foreign,
@@ -227,10 +174,12 @@ pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         "p50_us": quantile(&sums, 0.5),
         "p95_us": quantile(&sums, 0.95),
         "p99_us": quantile(&sums, 0.99),
-        "availability_percent": availability.availability_percent,
-        "coverage_percent": availability.coverage_percent,
-        "down_seconds": availability.down_seconds,
-        "not_measured_seconds": availability.not_measured_seconds,
+        "availability_percent": time.availability_percent(),
+        "coverage_percent": time.coverage_percent(),
+        "down_seconds": seconds(time.down),
+        "degraded_seconds": seconds(time.degraded),
+        "poor_seconds": seconds(time.poor),
+        "not_measured_seconds": seconds(time.not_measured()),
     }))
 }
 
@@ -282,6 +231,8 @@ pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             "sent": column(|sums| sums.counts.sent),
             "lost": column(|sums| sums.counts.lost()),
             "not_measured": column(|sums| sums.counts.not_measured),
+            "lost_while_down": column(|sums| sums.counts.lost_while_down()),
+            "poor": column(|sums| sums.counts.poor),
             "down": column(|sums| sums.counts.down()),
             "p50_us": buckets.values().map(|sums| quantile(sums, 0.5)).collect::<Vec<_>>(),
         },

@@ -2,7 +2,6 @@
 //! day.
 
 use std::ops::Range;
-use std::time::Duration;
 
 use serde::Serialize;
 
@@ -10,7 +9,7 @@ use super::zone::ViewerZone;
 use crate::pure::cause::Cause;
 use crate::pure::incident::GroupingRules;
 use crate::pure::time::UtcMillis;
-use crate::store::{GroupedOutage, Reader, StoreError, missing_ms};
+use crate::store::{Gap, GroupedOutage, UngroupedOutages, joined, missing_ms};
 
 #[derive(Serialize, Default)]
 struct CauseTotals {
@@ -50,25 +49,19 @@ const LINE_CAUSES: [(Cause, &str); 4] = [
 ];
 
 /// Days are those of the viewer's zone.
+///
+/// `rows` are the outages that count, without grouping: between the parts of an intermittent
+/// outage the host was up.
 pub(super) fn line_summary(
-    reader: &Reader,
+    fragments: &UngroupedOutages,
+    rows: &[GroupedOutage],
     grouping: &GroupingRules,
+    gaps: &[Gap],
     span: &Range<UtcMillis>,
     zone: &ViewerZone,
-) -> Result<LineSummary, StoreError> {
-    let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    let is_counted = |outage: &GroupedOutage| !outage.event.planned;
-    let fragments = reader.ungrouped_outages(span)?;
-    let mut outages = fragments.grouped(grouping, &gaps);
-    outages.retain(is_counted);
-    // Not grouped: between the parts of an intermittent outage the host was up.
-    let apart = GroupingRules {
-        merge: Duration::ZERO,
-        intermittent_count: 0,
-        ..*grouping
-    };
-    let mut rows = fragments.grouped(&apart, &gaps);
-    rows.retain(is_counted);
+) -> LineSummary {
+    let mut outages = fragments.grouped(grouping, gaps);
+    outages.retain(|outage| !outage.event.planned);
     let within = |outage: &GroupedOutage| {
         outage.start().max(span.start)..outage.end().unwrap_or(span.end).min(span.end)
     };
@@ -88,24 +81,24 @@ pub(super) fn line_summary(
                 - if is_link(cause) {
                     0
                 } else {
-                    missing_ms(&gaps, span)
+                    missing_ms(gaps, span)
                 }
         };
         spans.iter().map(measured).sum::<i64>() / 1000
     };
     let of_line = |cause| CauseTotals {
-        down_seconds: seconds(cause, &joined(of(&rows, cause))),
+        down_seconds: seconds(cause, &joined(of(rows, cause))),
         outages: joined(of(&outages, cause)).len(),
     };
     let of_hosts = |cause| CauseTotals {
-        down_seconds: seconds(cause, &of(&rows, cause)),
+        down_seconds: seconds(cause, &of(rows, cause)),
         outages: of(&outages, cause).len(),
     };
     let ended = outages
         .iter()
         .filter(|outage| !outage.is_open())
         .max_by_key(|outage| outage.end());
-    Ok(LineSummary {
+    LineSummary {
         link: of_line(Cause::Link),
         gateway: of_line(Cause::Gateway),
         provider: of_line(Cause::Provider),
@@ -113,7 +106,7 @@ pub(super) fn line_summary(
         host: of_hosts(Cause::Host),
         unknown: of_hosts(Cause::Unknown),
         days: letters(
-            &LINE_CAUSES.map(|(cause, letter)| (letter, joined(of(&rows, cause)))),
+            &LINE_CAUSES.map(|(cause, letter)| (letter, joined(of(rows, cause)))),
             span,
             zone,
         ),
@@ -122,20 +115,7 @@ pub(super) fn line_summary(
             end_time: outage.end().unwrap_or(span.end).rfc3339(),
             cause: outage.cause().as_str(),
         }),
-    })
-}
-
-/// Sorted by time, with overlapping and adjacent spans merged.
-fn joined(mut spans: Vec<Range<UtcMillis>>) -> Vec<Range<UtcMillis>> {
-    spans.sort_by_key(|span| span.start);
-    let mut joined: Vec<Range<UtcMillis>> = Vec::new();
-    for span in spans {
-        match joined.last_mut().filter(|last| span.start <= last.end) {
-            Some(last) => last.end = last.end.max(span.end),
-            None => joined.push(span),
-        }
     }
-    joined
 }
 
 /// For each day the letter whose spans cover most of it.
@@ -179,14 +159,6 @@ mod tests {
         all.iter()
             .map(|(from, to)| UtcMillis(*from)..UtcMillis(*to))
             .collect()
-    }
-
-    #[test]
-    fn time_when_several_hosts_were_down_counts_once() {
-        assert_eq!(
-            joined(spans(&[(50, 60), (10, 20), (15, 40), (40, 45)])),
-            spans(&[(10, 45), (50, 60)])
-        );
     }
 
     #[test]

@@ -60,13 +60,13 @@ fn ongoing(api: &Api, reader: &Reader) -> Result<Vec<GroupedOutage>, ApiError> {
 }
 
 /// Selects the outages of the hosts that a text names, or of this machine's own link.
-struct HostFilter<'a> {
+pub(super) struct HostFilter<'a> {
     text: &'a str,
     hosts: Vec<RecordedHost>,
 }
 
 impl<'a> HostFilter<'a> {
-    fn of(reader: &Reader, text: &'a str) -> Result<HostFilter<'a>, ApiError> {
+    pub fn of(reader: &Reader, text: &'a str) -> Result<HostFilter<'a>, ApiError> {
         let hosts = reader.hosts_named(text)?;
         Ok(HostFilter { text, hosts })
     }
@@ -80,7 +80,7 @@ impl<'a> HostFilter<'a> {
     }
 
     /// An event without an id, of a link or of the original, is found by its address alone.
-    fn matches(&self, outage: &GroupedOutage) -> bool {
+    pub fn matches(&self, outage: &GroupedOutage) -> bool {
         let is_at = |address: &str| address.eq_ignore_ascii_case(&outage.event.host_address);
         match outage.event.host_id {
             Some(id) => self.hosts.iter().any(|host| host.id == id),

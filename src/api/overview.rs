@@ -1,19 +1,24 @@
 //! All hosts: the current state of each, its days, and a small chart of its last 24 hours.
 
 use std::ops::Range;
+use std::time::Duration;
 
 use serde::Serialize;
 
-use super::charts::{Availability, CoveredTime, quantile};
+use super::charts::quantile;
 use super::line::{LineSummary, line_summary};
+use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::zone::ViewerZone;
 use super::{Api, ApiError, ApiResult, check_intervals, json, now};
+use crate::pure::incident::GroupingRules;
 use crate::pure::model::{HostId, State};
 use crate::pure::sums::{Counts, Sums};
 use crate::pure::time::{DAY_MS, HOUR_MS, Hour, UtcMillis};
 use crate::status::HostStatuses;
-use crate::store::{CheckIntervals, Reader, Source};
+use crate::store::{
+    CheckIntervals, CoveredTime, GroupedOutage, MeasuredTime, Reader, Source, down_spans, length_ms,
+};
 
 #[derive(Serialize)]
 struct OverviewRow<'a> {
@@ -39,7 +44,8 @@ struct OverviewRow<'a> {
 struct Days {
     state: Vec<Option<&'static str>>,
     down_seconds: Vec<i64>,
-    silent_seconds: Vec<i64>,
+    /// Checks with fewer replies than `degraded_percent`, of all checks, rounded down.
+    poor_percent: Vec<i64>,
     /// Of the checks, rounded down.
     not_up_percent: Vec<i64>,
     measured_seconds: Vec<i64>,
@@ -83,26 +89,49 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let statuses = known.of_hosts(&config.hosts);
     let today = zone.day_of(now.0);
     let span = UtcMillis(zone.begin_of(today - days + 1))..UtcMillis(now.0 + 1);
+    let grouping = &config.report.grouping;
+    let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
+    let fragments = reader.ungrouped_outages(&span)?;
+    let apart = GroupingRules {
+        merge: Duration::ZERO,
+        intermittent_count: 0,
+        ..*grouping
+    };
+    let last_day = Hour(now.hour().0 - 24).start()..span.end;
+    let recent = reader.ungrouped_outages(&last_day)?;
+    let [outages, recent] = [&fragments, &recent].map(|fragments| {
+        let mut outages = fragments.grouped(&apart, &gaps);
+        outages.retain(|outage| !outage.event.planned);
+        outages
+    });
     let mut rows = Vec::with_capacity(statuses.len());
     for status in &statuses {
         let ids = reader.host_ids(&status.key)?;
         let check_intervals = check_intervals(api, &reader, &status.key, &ids)?;
         let (by_day, all) = sum_up_days(&reader, &ids, &span, &zone, &check_intervals)?;
         let seconds = |ms: i64| (ms.min(DAY_MS) + 500) / 1000;
-        let mut columns = Days::default();
+        let filter = HostFilter::of(&reader, &status.key)?;
+        let is_own = |outage: &&GroupedOutage| outage.is_of_host() && filter.matches(outage);
+        let down = down_spans(outages.iter().filter(is_own), &span, &gaps);
+        let mut columns = Days {
+            down_seconds: down_by_day(&down, &zone, by_day.len(), &span),
+            ..Days::default()
+        };
         for (counts, covered) in &by_day {
+            let percent = |checks: i64| checks.saturating_mul(100) / counts.checks().max(1);
             columns.state.push(counts.worst_state().map(State::as_str));
-            columns.down_seconds.push(seconds(covered.down));
-            columns.silent_seconds.push(seconds(covered.silent));
+            columns.poor_percent.push(percent(counts.below_degraded()));
             columns
                 .not_up_percent
-                .push(100 * (counts.checks() - counts.up()) / counts.checks().max(1));
+                .push(percent(counts.checks() - counts.up()));
             columns.measured_seconds.push(seconds(covered.measured));
         }
-        let (spark, last_day) = sparkline(&reader, &ids, now)?;
+        let (spark, of_last_hours) = sparkline(&reader, &ids, now)?;
         let mut of_last_day = CoveredTime::default();
-        of_last_day.add(&last_day.counts, check_intervals.at(now.0));
-        let availability = Availability::of(&all, &span, reader.first_recorded(&ids)?);
+        of_last_day.add(&of_last_hours.counts, check_intervals.at(now.0));
+        let first = reader.first_recorded(&ids)?;
+        let time = MeasuredTime::of(all, length_ms(&down), &span, first);
+        let down_last = down_spans(recent.iter().filter(is_own), &last_day, &gaps);
         let measured = status.measured();
         rows.push(OverviewRow {
             host_name: status.name,
@@ -119,19 +148,19 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
                 .latest
                 .and_then(|latest| latest.check.reason.as_deref()),
             avg_latency: measured.and_then(|check| check.latencies_ms()[1]),
-            availability_percent: availability.availability_percent,
-            coverage_percent: availability.coverage_percent,
+            availability_percent: time.availability_percent(),
+            coverage_percent: time.coverage_percent(),
             days: columns,
             last_day: LastDay {
-                down_seconds: seconds(of_last_day.down),
+                down_seconds: seconds(length_ms(&down_last)),
                 measured_seconds: seconds(of_last_day.measured),
-                p95_us: quantile(&last_day, 0.95),
+                p95_us: quantile(&of_last_hours, 0.95),
             },
             spark,
         });
     }
     let first_day = UtcMillis((today - days + 1) * DAY_MS).sql_text()[..10].to_string();
-    let line = line_summary(&reader, &config.report.grouping, &span, &zone)?;
+    let line = line_summary(&fragments, &outages, grouping, &gaps, &span, &zone);
     json(&Overview {
         now: now.rfc3339(),
         first_day,
@@ -173,6 +202,31 @@ fn sum_up_days(
         )?;
     }
     Ok((days, all))
+}
+
+/// Seconds in outages on each day of the viewer.
+fn down_by_day(
+    down: &[Range<UtcMillis>],
+    zone: &ViewerZone,
+    days: usize,
+    span: &Range<UtcMillis>,
+) -> Vec<i64> {
+    let first = zone.day_of(span.start.0);
+    let mut ms = vec![0; days];
+    for part in down {
+        for day in zone.day_of(part.start.0)..=zone.day_of(part.end.0 - 1) {
+            let within =
+                part.start.0.max(zone.begin_of(day))..part.end.0.min(zone.begin_of(day + 1));
+            let index = usize::try_from(day - first).ok();
+            if let Some(sum) = index.and_then(|index| ms.get_mut(index)) {
+                *sum += within.end - within.start;
+            }
+        }
+    }
+    // A second at least, so that no outage is missing.
+    ms.iter()
+        .map(|ms| (ms + 500) / 1000 + i64::from((1..500).contains(ms)))
+        .collect()
 }
 
 /// The small chart, and the sums of its hours.

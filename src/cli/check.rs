@@ -20,7 +20,7 @@ use super::startup::{configure, open_database};
 use crate::config::{Config, HostConfig, address_hint};
 use crate::daemon::stop_on_signals;
 use crate::daemon::{self, DaemonError};
-use crate::net::TimestampSwitch;
+use crate::net::{LinkWatch, TimestampSwitch};
 use crate::pinger::{CheckProgress, Pinger, ProbeSettings};
 use crate::pure::check::ReadMode;
 use crate::pure::host_key;
@@ -144,6 +144,7 @@ fn select(config: &Config, wanted: &[String]) -> Result<Vec<HostConfig>, CliErro
 fn check_all(hosts: &[HostConfig], is_live: bool) -> Result<Option<Vec<CheckResult>>, CliError> {
     let stop = stop_on_signals()?;
     let _stamps = TimestampSwitch::start();
+    let _links = LinkWatch::start();
     let (sender, reports) = channel();
     for (index, config) in hosts.iter().enumerate() {
         let (stop, sender, config) = (stop.clone(), sender.clone(), config.clone());

@@ -12,7 +12,7 @@ use crate::alerts::{AlertHistory, Alerts};
 use crate::config::Config;
 use crate::dashboard::Dashboard;
 use crate::logging::Reopen;
-use crate::net::TimestampSwitch;
+use crate::net::{LinkWatch, TimestampSwitch};
 use crate::pinger::ProbeSettings;
 use crate::pure::check::ReadMode;
 use crate::pure::phrase::count;
@@ -69,6 +69,7 @@ struct Monitor {
     dashboard: Option<Dashboard>,
     /// Keeps the kernel's timestamps switched on.
     _timestamps: TimestampSwitch,
+    _links: LinkWatch,
 }
 
 impl Monitor {
@@ -78,6 +79,7 @@ impl Monitor {
         dashboard: Option<Dashboard>,
     ) -> Result<Monitor, DaemonError> {
         let timestamps = TimestampSwitch::start();
+        let links = LinkWatch::start();
         let writer = Writer::start(database, store_settings(&config), config.hosts.len())?;
         if let Some(dashboard) = &dashboard {
             dashboard.set_writer(writer.handle());
@@ -117,6 +119,7 @@ impl Monitor {
             alerts,
             dashboard,
             _timestamps: timestamps,
+            _links: links,
         })
     }
 

@@ -9,19 +9,29 @@ use std::thread;
 use std::time::Duration;
 
 use super::{Target, route};
-use crate::pure::address::{AddressKind, IpVersion};
+use crate::pure::address::{AddressKind, Source};
+use crate::pure::cause::NetworkPosition;
 use crate::pure::model::Host;
+use crate::pure::names::{NameAddresses, NameFault};
 use crate::pure::phrase::count;
+use crate::pure::time::Monotonic;
 use crate::stop::Stop;
 use crate::sys;
 
 /// The addresses of a name, in the resolver's order.
 type LookupResult = io::Result<Vec<SocketAddr>>;
 
-/// Maximum wait for the resolver while no address is known yet.
-const FIRST_LOOKUP_TIMEOUT: Duration = Duration::from_secs(5);
-/// Maximum wait for the resolver when the last good address could be used instead.
-const LATER_LOOKUP_TIMEOUT: Duration = Duration::from_secs(1);
+/// Limits of the wait for the resolver while no address is known yet; between them it is the
+/// interval. The C library asks a second server after 5 s, and a third after 10 s.
+const MIN_FIRST_WAIT: Duration = Duration::from_secs(6);
+const MAX_FIRST_WAIT: Duration = Duration::from_secs(12);
+/// Maximum wait for the resolver when the last good address can be pinged, and a tenth of the
+/// interval at most.
+const MAX_LATER_WAIT: Duration = Duration::from_secs(1);
+/// A lookup that takes longer, and longer than the interval, has failed.
+const MAX_PENDING: Duration = Duration::from_secs(15);
+/// Minimum time between the starts of two lookups by [`Resolver::poll`].
+const MIN_POLL_INTERVAL: Duration = Duration::from_secs(2);
 /// A wait for the resolver checks the stop flag this often.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// The C library's resolver puts large buffers on the stack.
@@ -31,141 +41,216 @@ const LOOKUP_STACK_BYTES: usize = 512 * 1024;
 #[derive(Debug)]
 pub struct Resolver {
     host: Arc<Host>,
-    last_good: Option<Target>,
-    /// A lookup in progress: the C library's resolver cannot be interrupted.
-    pending: Option<Receiver<LookupResult>>,
+    /// Time between two checks.
+    interval: Duration,
+    addresses: NameAddresses,
+    /// The only lookup in progress: the C library's resolver cannot be interrupted.
+    pending: Option<Lookup>,
+    /// When the newest lookup was started.
+    started_at: Option<Monotonic>,
     failures: u64,
-    /// Why the name did not resolve, while its last good address is pinged.
-    failure: Option<String>,
+}
+
+#[derive(Debug)]
+struct Lookup {
+    answers: Receiver<LookupResult>,
+    began: Monotonic,
 }
 
 impl Resolver {
-    pub fn new(host: Arc<Host>) -> Resolver {
+    pub fn new(host: Arc<Host>, interval: Duration) -> Resolver {
+        let addresses = NameAddresses::new(host.address.clone(), host.family);
         Resolver {
             host,
-            last_good: None,
+            interval,
+            addresses,
             pending: None,
+            started_at: None,
             failures: 0,
-            failure: None,
         }
     }
 
-    /// The target of the next check; `Err` is the reason why there is none. A stop ends the wait
-    /// for the resolver.
+    /// The target of the next check; `Err` is the reason why there is none. Looks the name up, and
+    /// waits a moment for the answer; one that comes later is for the next call. A stop ends the
+    /// wait.
     pub fn resolve(&mut self, stop: &Stop) -> Result<Target, String> {
-        let host = Arc::clone(&self.host);
-        match host.address.kind() {
-            AddressKind::Gateway => {
-                return route::default_gateway_target(host.family, host.source.as_ref());
-            }
-            AddressKind::Ip(ip) => {
-                return Ok(Target {
-                    ip: *ip,
-                    scope_id: 0,
-                });
-            }
-            AddressKind::Scoped(ip, zone) => return scoped(*ip, zone),
-            AddressKind::Name => {}
+        if self.is_name() {
+            self.receive(Duration::ZERO, stop);
+            self.start_lookup();
+            let wait = if self.addresses.in_use().is_some() {
+                MAX_LATER_WAIT.min(self.interval / 10)
+            } else {
+                self.interval.clamp(MIN_FIRST_WAIT, MAX_FIRST_WAIT)
+            };
+            self.receive(wait, stop);
         }
-        let looked_up = self.look_up(stop).and_then(|found| {
-            let admitted = found
-                .into_iter()
-                .map(Target::from)
-                .find(|target| IpVersion::admits(host.family, target.ip));
-            admitted.ok_or_else(|| match host.family {
-                Some(version) => format!("{} has no {version} address", host.address),
-                None => format!("{} has no address", host.address),
-            })
-        });
-        match looked_up {
-            Ok(target) => {
-                if self.failures > 0 {
-                    log::info!(
-                        "{host}: the name resolves again after {}, to {}",
-                        count(self.failures, "check"),
-                        target.ip
-                    );
-                }
-                (self.failures, self.failure) = (0, None);
-                self.last_good = Some(target);
-                Ok(target)
+        self.target()
+    }
+
+    /// As [`Resolver::resolve`], without any wait, and with a lookup every few seconds at most.
+    pub fn poll(&mut self, stop: &Stop) -> Result<Target, String> {
+        if self.is_name() {
+            self.receive(Duration::ZERO, stop);
+            let is_recent = |began: Monotonic| sys::monotonic().since(began) < MIN_POLL_INTERVAL;
+            if !self.started_at.is_some_and(is_recent) {
+                self.start_lookup();
             }
-            Err(reason) => {
-                self.failures += 1;
-                let Some(target) = self.last_good else {
-                    return Err(reason);
-                };
-                if self.failures == 1 {
-                    log::warn!("{host}: {reason}; pinging its last address {}", target.ip);
-                }
-                self.failure = Some(reason);
-                Ok(target)
+        }
+        self.target()
+    }
+
+    /// The target by what is known now.
+    fn target(&self) -> Result<Target, String> {
+        match self.host.address.kind() {
+            AddressKind::Gateway => {
+                route::default_gateway_target(self.host.family, self.host.source.as_ref())
             }
+            AddressKind::Ip(ip) => Ok(Target {
+                ip: *ip,
+                scope_id: 0,
+            }),
+            AddressKind::Scoped(ip, zone) => scoped(*ip, zone),
+            AddressKind::Name => match (self.addresses.in_use(), self.addresses.fault()) {
+                (Some(address), _) => Ok(address.into()),
+                (None, Some(fault)) => Err(fault.reason().to_owned()),
+                (None, None) => Err(self.no_answer()),
+            },
         }
     }
 
-    /// Why the name did not resolve for the newest check, which pinged the last good address.
+    /// Why the name did not resolve, while its last good address is pinged.
     pub fn failure(&self) -> Option<&str> {
-        self.failure.as_deref()
+        let fault = self.addresses.fault();
+        let is_kept = self.addresses.in_use().is_some();
+        fault.filter(|_| is_kept).map(NameFault::reason)
     }
 
     pub fn is_name(&self) -> bool {
         self.host.address.is_name()
     }
 
-    fn look_up(&mut self, stop: &Stop) -> Result<Vec<SocketAddr>, String> {
-        let answers = match self.pending.take() {
-            Some(answers) => answers,
-            None => self
-                .start_lookup()
-                .map_err(|error| format!("starting a lookup: {error}"))?,
+    /// Whether the name is known to have no address of the host's family.
+    pub fn has_no_address(&self) -> bool {
+        matches!(self.addresses.fault(), Some(NameFault::NoAddress(_)))
+    }
+
+    /// The addresses of the name besides the one in use.
+    pub fn other_targets(&self) -> Vec<Target> {
+        let others = self.addresses.others().iter();
+        others.map(|address| Target::from(*address)).collect()
+    }
+
+    /// Uses another address of the name from now on.
+    pub fn switch_to(&mut self, target: &Target) {
+        self.addresses.switch_to(target.socket_address());
+    }
+
+    fn no_answer(&self) -> String {
+        format!(
+            "{} does not resolve: the resolver does not answer",
+            self.host.address
+        )
+    }
+
+    /// Waits for the answer of the pending lookup, if there is one.
+    fn receive(&mut self, wait: Duration, stop: &Stop) {
+        let Some(lookup) = self.pending.take() else {
+            return;
         };
-        let mut time_left = if self.last_good.is_some() {
-            LATER_LOOKUP_TIMEOUT
-        } else {
-            FIRST_LOOKUP_TIMEOUT
-        };
+        let until = sys::monotonic().after(wait);
         loop {
-            match answers.recv_timeout(STOP_CHECK_INTERVAL) {
-                Ok(Ok(found)) => return Ok(found),
-                Ok(Err(error)) => {
-                    return Err(format!(
-                        "{} does not resolve: {}",
-                        self.host.address,
-                        resolver_message(&error)
-                    ));
-                }
+            let now = sys::monotonic();
+            let left = until.since(now).min(STOP_CHECK_INTERVAL);
+            match lookup.answers.recv_timeout(left) {
+                Ok(answer) => return self.take(answer.map_err(|error| self.failed(&error))),
                 Err(RecvTimeoutError::Disconnected) => {
-                    return Err(format!(
-                        "the lookup of {} ended without a result",
-                        self.host.address
-                    ));
+                    let name = &self.host.address;
+                    return self.take(Err(format!("the lookup of {name} ended without a result")));
                 }
-                Err(RecvTimeoutError::Timeout) => {
-                    time_left = time_left.saturating_sub(STOP_CHECK_INTERVAL);
-                    if time_left.is_zero() || stop.is_raised() {
-                        self.pending = Some(answers);
-                        return Err(format!(
-                            "{} does not resolve: the resolver does not answer",
-                            self.host.address
-                        ));
+                Err(RecvTimeoutError::Timeout) if now >= until || stop.is_raised() => {
+                    if now.since(lookup.began) > MAX_PENDING.max(self.interval) {
+                        self.take(Err(self.no_answer()));
                     }
+                    self.pending = Some(lookup);
+                    return;
                 }
+                Err(RecvTimeoutError::Timeout) => {}
             }
         }
     }
 
-    fn start_lookup(&self) -> io::Result<Receiver<LookupResult>> {
+    fn failed(&self, error: &io::Error) -> String {
+        let message = resolver_message(error);
+        format!("{} does not resolve: {message}", self.host.address)
+    }
+
+    fn take(&mut self, answer: Result<Vec<SocketAddr>, String>) {
+        let before = self.addresses.in_use().map(|address| address.ip());
+        let source = self.host.source.as_ref();
+        self.addresses
+            .answer(answer, |address| unfit(&address.into(), source));
+        let host = &self.host;
+        let now = self.addresses.in_use().map(|address| address.ip());
+        match (self.addresses.fault(), now) {
+            (None, Some(now)) => {
+                if self.failures > 0 {
+                    let lookups = count(self.failures, "lookup");
+                    log::info!("{host}: the name resolves again after {lookups}, to {now}");
+                } else if let Some(before) = before.filter(|before| *before != now) {
+                    log::info!("{host}: the name leads to {now} now, before to {before}");
+                }
+                self.failures = 0;
+            }
+            (Some(fault), Some(now)) => {
+                if self.failures == 0 {
+                    let reason = fault.reason();
+                    log::warn!("{host}: {reason}; pinging its last address {now}");
+                }
+                self.failures += 1;
+            }
+            // The check that is not measured is logged with its reason.
+            (_, None) => self.failures += 1,
+        }
+    }
+
+    /// Starts a lookup unless one is pending.
+    fn start_lookup(&mut self) {
+        if self.pending.is_some() {
+            return;
+        }
         let (sender, answers) = sync_channel(1);
         let name = self.host.address.clone();
-        thread::Builder::new()
+        let look_up = move || {
+            // The receiver is gone when its host was removed or the program ends.
+            let _ = sender.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect));
+        };
+        let began = sys::monotonic();
+        self.started_at = Some(began);
+        let started = thread::Builder::new()
             .name("lookup".into())
             .stack_size(LOOKUP_STACK_BYTES)
-            .spawn(move || {
-                // The receiver is gone when its host was removed or the program ends.
-                let _ = sender.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect));
-            })?;
-        Ok(answers)
+            .spawn(look_up);
+        match started {
+            Ok(_) => self.pending = Some(Lookup { answers, began }),
+            Err(error) => self.take(Err(format!("starting a lookup: {error}"))),
+        }
+    }
+}
+
+/// What is said of an address that is this machine's own or its network's broadcast address.
+fn unfit(target: &Target, source: Option<&Source>) -> Option<String> {
+    // A name of loopback may lead to it.
+    if target.ip.is_loopback() {
+        return None;
+    }
+    if route::route_to(target, source)
+        .is_ok_and(|route| route.position == NetworkPosition::ThisMachine)
+    {
+        Some(", an address of this machine".into())
+    } else if route::is_broadcast(target) {
+        Some(", a broadcast address".into())
+    } else {
+        None
     }
 }
 
@@ -189,80 +274,118 @@ fn scoped(ip: Ipv6Addr, zone: &str) -> Result<Target, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::pure::address::IpVersion;
 
     fn resolver(address: &str, family: Option<IpVersion>) -> Resolver {
-        Resolver::new(Arc::new(Host {
-            name: "x".into(),
-            address: address.into(),
+        let host = Host {
             family,
-            source: None,
-        }))
+            ..Host::unlisted(address)
+        };
+        Resolver::new(Arc::new(host), Duration::from_secs(1))
+    }
+
+    fn target(ip: [u8; 4]) -> Target {
+        Target {
+            ip: ip.into(),
+            scope_id: 0,
+        }
+    }
+
+    /// A pending lookup that began some time ago, and where to send its answer.
+    fn pending(
+        resolver: &mut Resolver,
+        ago: Duration,
+    ) -> std::sync::mpsc::SyncSender<LookupResult> {
+        let (sender, answers) = sync_channel(1);
+        let now = sys::monotonic();
+        let began = Monotonic(now.0 - crate::pure::time::nanoseconds(ago));
+        resolver.pending = Some(Lookup { answers, began });
+        sender
     }
 
     #[test]
     fn literals_and_zones_need_no_resolver() {
         let stop = Stop::new().expect("a descriptor");
         let find = |address: &str| resolver(address, None).resolve(&stop);
-        assert_eq!(
-            find("192.0.2.1"),
-            Ok(Target {
-                ip: [192, 0, 2, 1].into(),
-                scope_id: 0
-            })
-        );
+        assert_eq!(find("198.51.100.1"), Ok(target([198, 51, 100, 1])));
         assert_eq!(find("fe80::1%7").map(|t| t.scope_id), Ok(7));
         assert_eq!(find("fe80::1%lo").map(|t| t.scope_id), Ok(1));
         assert_eq!(find("fe80::1%nosuch0"), Err("no interface nosuch0".into()));
+        assert_eq!(
+            resolver("198.51.100.1", None).poll(&stop),
+            Ok(target([198, 51, 100, 1]))
+        );
     }
 
     #[test]
     fn a_name_that_never_resolved_is_a_reason_and_one_that_stops_resolving_keeps_its_address() {
         let stop = Stop::new().expect("a descriptor");
         let mut resolver = resolver("host.invalid", None);
+        let reason = resolver.resolve(&stop).expect_err("no address");
         assert!(
-            resolver
-                .resolve(&stop)
-                .is_err_and(|reason| reason.starts_with("host.invalid does not resolve: "))
+            reason.starts_with("host.invalid does not resolve: "),
+            "{reason}"
         );
-        let target = Target {
-            ip: [127, 0, 0, 9].into(),
-            scope_id: 0,
-        };
-        resolver.last_good = Some(target);
-        assert_eq!(resolver.resolve(&stop), Ok(target));
+        assert_eq!(resolver.failure(), None, "nothing is pinged");
+        resolver.take(Ok(vec![([198, 51, 100, 9], 0).into()]));
+        assert_eq!(resolver.failure(), None);
+        assert_eq!(resolver.resolve(&stop), Ok(target([198, 51, 100, 9])));
+        assert_eq!(resolver.failure(), Some(reason.as_str()));
     }
 
     #[test]
     fn a_name_resolves_to_an_address_of_the_configured_family() {
         let stop = Stop::new().expect("a descriptor");
-        let target = resolver("localhost", Some(IpVersion::V4))
-            .resolve(&stop)
-            .expect("localhost resolves on every machine");
-        assert_eq!(target.ip, IpAddr::from([127, 0, 0, 1]));
+        let found = resolver("localhost", Some(IpVersion::V4)).resolve(&stop);
+        assert_eq!(found, Ok(target([127, 0, 0, 1])));
     }
 
     #[test]
-    fn a_resolver_that_hangs_delays_a_check_with_a_last_address_only_a_little() {
+    fn an_address_of_this_machine_is_not_another_hosts() {
+        let mut resolver = resolver("a.test", None);
+        let Ok(own) = route::source_address_for(&target([198, 51, 100, 1]), None) else {
+            eprintln!("SKIP: this machine has no default route");
+            return;
+        };
+        resolver.take(Ok(vec![SocketAddr::new(own, 0)]));
+        let reason = format!("a.test resolves to {own}, an address of this machine");
+        assert_eq!(resolver.target(), Err(reason));
+    }
+
+    #[test]
+    fn a_slow_answer_is_waited_for_and_no_failure_and_only_one_lookup_is_pending() {
         let stop = Stop::new().expect("a descriptor");
         let mut resolver = resolver("slow.example", None);
-        let (sender, answers) = sync_channel(1);
-        (resolver.pending, resolver.last_good) = (
-            Some(answers),
-            Some(Target {
-                ip: [127, 0, 0, 1].into(),
-                scope_id: 0,
-            }),
-        );
+        resolver.take(Ok(vec![([198, 51, 100, 1], 0).into()]));
+        let sender = pending(&mut resolver, Duration::from_secs(14));
         let began = sys::monotonic();
-        assert!(resolver.resolve(&stop).is_ok());
-        assert!(sys::monotonic().since(began) < LATER_LOOKUP_TIMEOUT * 3);
-        // A result that arrives later is used by the next check.
-        sender
-            .send(Ok(vec![([127, 0, 0, 2], 0).into()]))
-            .expect("the lookup is pending");
-        assert_eq!(
-            resolver.resolve(&stop).map(|t| t.ip),
-            Ok([127, 0, 0, 2].into())
+        for _ in 0..3 {
+            assert_eq!(resolver.resolve(&stop), Ok(target([198, 51, 100, 1])));
+            assert_eq!(resolver.poll(&stop), Ok(target([198, 51, 100, 1])));
+        }
+        assert_eq!((resolver.failure(), resolver.started_at), (None, None));
+        assert!(
+            sys::monotonic().since(began) < MAX_LATER_WAIT,
+            "a check is not delayed"
         );
+        let answer = Ok(vec![([198, 51, 100, 2], 0).into()]);
+        sender.send(answer).expect("the lookup is pending");
+        assert_eq!(resolver.poll(&stop), Ok(target([198, 51, 100, 2])));
+        assert!(resolver.started_at.is_some() && resolver.pending.is_some());
+    }
+
+    #[test]
+    fn a_lookup_that_takes_too_long_has_failed_until_its_answer_comes() {
+        let stop = Stop::new().expect("a descriptor");
+        let mut resolver = resolver("dead.example", None);
+        resolver.take(Ok(vec![([198, 51, 100, 1], 0).into()]));
+        let sender = pending(&mut resolver, MAX_PENDING + Duration::from_secs(1));
+        assert_eq!(resolver.resolve(&stop), Ok(target([198, 51, 100, 1])));
+        let reason = "dead.example does not resolve: the resolver does not answer";
+        assert_eq!(resolver.failure(), Some(reason));
+        let answer = Ok(vec![([198, 51, 100, 1], 0).into()]);
+        sender.send(answer).expect("the lookup is pending");
+        assert!(resolver.poll(&stop).is_ok());
+        assert_eq!(resolver.failure(), None);
     }
 }

@@ -3,6 +3,7 @@
 //! decides when to send and when to read.
 
 use std::io;
+use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
 use super::{EchoSocket, Route, SocketError, SocketOptions, Target};
@@ -39,6 +40,11 @@ impl Exchange {
             batch,
             request,
         }))
+    }
+
+    /// This machine's address, from which the pings are sent.
+    pub fn own_address(&self) -> IpAddr {
+        self.socket.own_address()
     }
 
     /// The route that the pings take now.

@@ -3,18 +3,21 @@
 
 mod address;
 mod exchange;
+mod link_watch;
 mod route;
 mod socket;
+mod socket_error;
 mod target;
 
 pub use address::Resolver;
 pub use exchange::Exchange;
+pub use link_watch::{LinkWatch, link_losses};
 pub use route::{
     Gateway, Route, can_send, default_gateway, default_gateway_target, gateway_of, interface_fault,
     route_to,
 };
 pub use socket::{
-    EchoSocket, SocketError, SocketOptions, SocketType, TimestampSwitch, may_open, send_fault,
-    usable_socket_type,
+    EchoSocket, SocketOptions, SocketType, TimestampSwitch, may_open, usable_socket_type,
 };
+pub use socket_error::{SocketError, send_fault};
 pub use target::Target;

@@ -247,6 +247,21 @@ pub(super) fn source_address_for(target: &Target, source: Option<&Source>) -> io
     socket.local_addr().map(|local| local.ip())
 }
 
+/// Whether the target is the broadcast address of a network of this machine: connecting a socket to
+/// it needs its permission (ip(7), EACCES).
+pub(super) fn is_broadcast(target: &Target) -> bool {
+    let mut to = target.socket_address();
+    to.set_port(9);
+    let may_connect = |is_permitted| -> io::Result<()> {
+        let socket = UdpSocket::bind("0.0.0.0:0")?;
+        socket.set_broadcast(is_permitted)?;
+        socket.connect(to)
+    };
+    target.ip.is_ipv4()
+        && may_connect(false).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied)
+        && may_connect(true).is_ok()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -3,7 +3,6 @@
 //! message to every such socket ([`sys::SEES_ALL_MESSAGES`]) it is not connected, since a connected
 //! socket would miss the errors that routers send, and it selects its own messages itself.
 
-use std::fmt;
 use std::io;
 use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -11,12 +10,12 @@ use std::time::Duration;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use super::{Route, Target, route};
+use super::{Route, SocketError, Target, route};
 use crate::pure::address::IpVersion;
 use crate::pure::address::Source;
 use crate::pure::check::{CheckRun, ReceiveTime};
 use crate::pure::icmp;
-use crate::pure::model::{IcmpError, LocalFault};
+use crate::pure::model::IcmpError;
 use crate::sys::{self, Batch, Queue};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -34,63 +33,6 @@ pub struct SocketOptions {
     /// IPv4 time to live or IPv6 hop limit.
     pub time_to_live: Option<u8>,
     pub source: Option<Source>,
-}
-
-/// Why this machine could not make a check.
-#[derive(Debug)]
-pub enum SocketError {
-    /// This process may open neither type of socket.
-    Permission,
-    /// This machine does not support that version of IP.
-    NoVersion(IpVersion),
-    /// No route to the target, or no address to send from: connect(2) failed.
-    CannotConnect { target: IpAddr, cause: io::Error },
-    /// This machine lacks the configured source address or interface: bind(2) or setsockopt(2)
-    /// failed.
-    NoSource { source: String, cause: io::Error },
-    /// Any other system call failed, for example for lack of descriptors or memory.
-    Socket {
-        operation: &'static str,
-        cause: io::Error,
-    },
-}
-
-impl SocketError {
-    pub fn local_fault(&self) -> LocalFault {
-        match self {
-            SocketError::NoVersion(_) => LocalFault::Link,
-            SocketError::NoSource { .. } => LocalFault::Host,
-            SocketError::CannotConnect { cause, .. } => send_fault(cause),
-            SocketError::Permission | SocketError::Socket { .. } => LocalFault::Other,
-        }
-    }
-}
-
-/// What prevented a packet from being sent: connect(2) and send(2) return EACCES for a route of
-/// type prohibit, EHOSTUNREACH for unreachable, EINVAL for blackhole (ip-route(8)) and for a source
-/// address that was removed, EPERM for a packet that the firewall dropped.
-pub fn send_fault(error: &io::Error) -> LocalFault {
-    match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES | libc::EHOSTUNREACH | libc::EINVAL) => LocalFault::Host,
-        Some(libc::ENOBUFS | libc::ENOMEM | libc::EMSGSIZE) => LocalFault::Other,
-        _ => LocalFault::Link,
-    }
-}
-
-impl std::error::Error for SocketError {}
-
-impl fmt::Display for SocketError {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            SocketError::Permission => write!(f, "no permission to send ICMP"),
-            SocketError::NoVersion(version) => write!(f, "this machine has no {version}"),
-            SocketError::CannotConnect { target, cause } => {
-                write!(f, "cannot send to {target}: {cause}")
-            }
-            SocketError::NoSource { source, cause } => write!(f, "source {source}: {cause}"),
-            SocketError::Socket { operation, cause } => write!(f, "{operation}: {cause}"),
-        }
-    }
 }
 
 /// A socket that pings one address.
@@ -184,6 +126,10 @@ impl EchoSocket {
 
     pub fn identifier(&self) -> u16 {
         self.identifier
+    }
+
+    pub fn own_address(&self) -> IpAddr {
+        self.own
     }
 
     /// The route that requests take now.

@@ -4,8 +4,8 @@
 
 mod logged;
 mod probing;
+mod unlinked;
 
-use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -24,6 +24,7 @@ use crate::stop::Stop;
 use crate::sys;
 
 use logged::{SkippedTicks, StateChanges};
+use unlinked::unsent_fault;
 
 /// Settings that are the same for every host.
 #[derive(Clone, Copy, Debug)]
@@ -93,7 +94,7 @@ pub struct Pinger {
 
 impl Pinger {
     pub fn new(config: Arc<HostConfig>, settings: ProbeSettings) -> Pinger {
-        let resolver = Resolver::new(Arc::clone(&config.host));
+        let resolver = Resolver::new(Arc::clone(&config.host), config.interval);
         Pinger {
             config,
             settings,
@@ -199,10 +200,12 @@ impl Pinger {
         let target = match found {
             Ok(target) => target,
             Err(reason) => {
-                let local_fault = if self.resolver.is_name() {
-                    LocalFault::Name
-                } else {
+                let local_fault = if !self.resolver.is_name() {
                     LocalFault::Link
+                } else if self.resolver.has_no_address() {
+                    LocalFault::Host
+                } else {
+                    LocalFault::Name
                 };
                 return Some(CheckResult::not_measured(
                     host,
@@ -241,7 +244,7 @@ impl Pinger {
             Err(fault) => CheckResult::not_measured(
                 host,
                 sys::clocks().utc(),
-                fault.local_fault(),
+                self.fault_of(&fault, &target),
                 fault.to_string(),
             ),
         };
@@ -256,7 +259,6 @@ impl Pinger {
         result.spacing_ms = u32::try_from(self.config.spacing.as_millis()).unwrap_or(0);
         result.interval_ms = u32::try_from(self.config.interval.as_millis()).unwrap_or(0);
         result.name_failure = self.resolver.failure().map(String::from);
-        self.uncount_unsent(&mut result);
         self.could_not_send = result.local_fault == Some(LocalFault::Link);
         Some(result)
     }
@@ -275,31 +277,6 @@ impl Pinger {
         SocketOptions {
             time_to_live: self.config.time_to_live,
             source: self.config.host.source.clone(),
-        }
-    }
-
-    /// Makes trailing lost pings unsent where the interface is down or has no carrier: they have
-    /// not left this machine.
-    fn uncount_unsent(&self, result: &mut CheckResult) {
-        let is_lost =
-            |outcome: &Outcome| matches!(outcome, Outcome::TimedOut | Outcome::Unreachable(_));
-        if !result.pings.last().is_some_and(is_lost) {
-            return;
-        }
-        let Some(fault) = self.interface_fault() else {
-            return;
-        };
-        for outcome in result
-            .pings
-            .iter_mut()
-            .rev()
-            .take_while(|outcome| is_lost(outcome))
-        {
-            *outcome = Outcome::SendFailed { errno: 0 };
-        }
-        result.reason = Some(fault);
-        if result.sent() == 0 {
-            result.local_fault = Some(LocalFault::Link);
         }
     }
 
@@ -356,36 +333,29 @@ impl Pinger {
         if !exchange.run.has_all_transmit_times() {
             exchange.read_errors();
         }
+        let unmeasured = self.exclude_unlinked(&mut exchange, begin.monotonic);
         let host = Arc::clone(&self.config.host);
         let end = sys::clocks();
         let began_at = corrected_start(&end, &begin);
         Some(match exchange.run.finish(&end) {
             Ok(found) => {
-                let local_fault = unsent_fault(&found.pings);
+                let by_errno = unsent_fault(&found.pings);
+                let fault = unmeasured.as_ref().map(|unmeasured| unmeasured.fault);
                 CheckResult {
                     pings: found.pings,
                     late: found.late,
                     duplicates: found.duplicates,
                     foreign: found.foreign,
-                    reason: found.reason,
-                    local_fault,
+                    reason: unmeasured
+                        .map(|unmeasured| unmeasured.reason)
+                        .or(found.reason),
+                    local_fault: by_errno.map(|by_errno| fault.unwrap_or(by_errno)),
                     ..CheckResult::begin(host, began_at)
                 }
             }
             Err(reason) => CheckResult::not_measured(host, began_at, LocalFault::Other, reason),
         })
     }
-}
-
-/// What prevented a check's pings from being sent, where none was sent: by the last of them.
-fn unsent_fault(pings: &[Outcome]) -> Option<LocalFault> {
-    let faults = pings.iter().map(|ping| match ping {
-        Outcome::SendFailed { errno } => {
-            Some(net::send_fault(&io::Error::from_raw_os_error(*errno)))
-        }
-        _ => None,
-    });
-    faults.collect::<Option<Vec<_>>>()?.last().copied()
 }
 
 /// When a check began, by the wall clock at its `end`: a clock that was set meanwhile was wrong at

@@ -80,6 +80,8 @@ struct Ping {
     arrival: Option<ReceiveTime>,
     error: Option<IcmpError>,
     send_errno: Option<i32>,
+    /// Why it is not measured although it was sent.
+    excluded: Option<i32>,
 }
 
 #[derive(Debug, PartialEq)]
@@ -135,11 +137,10 @@ impl CheckRun {
                 ReadMode::Immediate => Action::ListenUntil(due),
             };
         }
-        let open = |ping: &&Ping| ping.arrival.is_none() && ping.send_errno.is_none();
         let last_deadline = self
             .pings
             .iter()
-            .filter(open)
+            .filter(|ping| ping.is_open())
             .map(|ping| ping.clock.monotonic.after(self.settings.timeout))
             .max();
         let has_unexpected = self.duplicates > 0 || self.foreign > 0;
@@ -185,6 +186,7 @@ impl CheckRun {
             arrival: None,
             error: None,
             send_errno: None,
+            excluded: None,
         });
     }
 
@@ -196,6 +198,7 @@ impl CheckRun {
             arrival: None,
             error: None,
             send_errno: Some(errno),
+            excluded: None,
         });
     }
 
@@ -204,6 +207,54 @@ impl CheckRun {
     pub fn transmitted(&mut self, index: usize, stamp_ns: i64) {
         if let Some(ping) = self.pings.get_mut(index) {
             ping.transmit_ns = Some(stamp_ns);
+        }
+    }
+
+    /// Excludes the unanswered pings that waited for their reply during a span, with `errno` as the
+    /// reason: they or their replies had no link. Returns whether there were any.
+    pub fn exclude(&mut self, from: Monotonic, until: Monotonic, errno: i32) -> bool {
+        let mut is_any = false;
+        let timeout = self.settings.timeout;
+        let is_within = |at: Monotonic| at <= until && at.after(timeout) >= from;
+        for ping in self.pings.iter_mut().filter(|ping| ping.is_open()) {
+            if is_within(ping.clock.monotonic) {
+                ping.excluded = Some(errno);
+                is_any = true;
+            }
+        }
+        is_any
+    }
+
+    /// Excludes the pings that were sent after the last one that was answered.
+    pub fn exclude_since_last_reply(&mut self, errno: i32) {
+        let is_unanswered = |ping: &&mut Ping| ping.arrival.is_none();
+        for ping in self.pings.iter_mut().rev().take_while(is_unanswered) {
+            ping.excluded = Some(errno);
+        }
+    }
+
+    /// Whether the last ping was sent and is not answered.
+    pub fn ends_unanswered(&self) -> bool {
+        self.pings.last().is_some_and(Ping::is_open)
+    }
+
+    /// Whether a ping was sent and is not answered.
+    pub fn has_unanswered(&self) -> bool {
+        self.pings.iter().any(Ping::is_open)
+    }
+
+    /// Excludes the unanswered pings around those that could not be sent: the link was lost between
+    /// the previous ping and the first of these, and came back before the next.
+    fn exclude_around_failed_sends(&mut self) {
+        let failed: Vec<(Monotonic, i32)> = self
+            .pings
+            .iter()
+            .filter_map(|ping| Some((ping.clock.monotonic, ping.send_errno?)))
+            .collect();
+        let before = nanoseconds(self.settings.spacing);
+        let after = self.settings.spacing.max(link_settles(self.version));
+        for (at, errno) in failed {
+            self.exclude(Monotonic(at.0 - before), at.after(after), errno);
         }
     }
 
@@ -279,8 +330,7 @@ impl CheckRun {
     /// The outcome of ping number `index` (from 0); `None` while a reply may still arrive in time.
     pub fn outcome_so_far(&self, index: usize, now: Monotonic) -> Option<Outcome> {
         let ping = self.pings.get(index)?;
-        let is_open = ping.arrival.is_none() && ping.send_errno.is_none();
-        if is_open && ping.clock.monotonic.after(self.settings.timeout) > now {
+        if ping.is_open() && ping.clock.monotonic.after(self.settings.timeout) > now {
             None
         } else {
             Some(ping.outcome(&self.settings).0)
@@ -289,7 +339,7 @@ impl CheckRun {
 
     /// Judges every ping. `end` is when the check ended. If the machine slept since the first ping,
     /// none can be judged, and the error says so.
-    pub fn finish(self, end: &ClockSample) -> Result<JudgedPings, String> {
+    pub fn finish(mut self, end: &ClockSample) -> Result<JudgedPings, String> {
         if let Some(first) = self.pings.first() {
             let slept = end.slept_since(&first.clock);
             if !slept.is_zero() {
@@ -299,6 +349,7 @@ impl CheckRun {
                 ));
             }
         }
+        self.exclude_around_failed_sends();
         let mut late = 0;
         let pings: Vec<Outcome> = self
             .pings
@@ -320,10 +371,21 @@ impl CheckRun {
     }
 }
 
+/// How long after a link is back packets may still be lost on this side: the neighbours are asked
+/// for anew, and an IPv6 address is usable up to two seconds later (RFC 4862 section 5.4).
+pub fn link_settles(version: IpVersion) -> Duration {
+    Duration::from_millis(if version == IpVersion::V6 { 3000 } else { 1000 })
+}
+
 impl Ping {
+    /// It was sent and is not answered.
+    fn is_open(&self) -> bool {
+        self.arrival.is_none() && self.send_errno.is_none() && self.excluded.is_none()
+    }
+
     /// The outcome, and whether a valid reply arrived after the timeout.
     fn outcome(&self, settings: &CheckSettings) -> (Outcome, bool) {
-        if let Some(errno) = self.send_errno {
+        if let Some(errno) = self.send_errno.or(self.excluded) {
             return (Outcome::SendFailed { errno }, false);
         }
         let lost = self.error.map_or(Outcome::TimedOut, Outcome::Unreachable);
@@ -403,7 +465,7 @@ fn reason(pings: &[Outcome]) -> Option<String> {
         .max_by_key(|(_, count)| *count)
         .map(|(error, _)| icmp::describe(error));
     let unsent = unsent.map(|(errno, count)| {
-        let what = std::io::Error::from_raw_os_error(errno);
+        let what = phrase::send_error(&std::io::Error::from_raw_os_error(errno));
         if count == pings.len() {
             format!("cannot send: {what}")
         } else {

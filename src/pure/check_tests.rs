@@ -505,3 +505,83 @@ fn when_no_ping_can_be_sent_the_check_ends_without_waiting() {
             .is_some_and(|reason| reason.starts_with("cannot send: Network is unreachable"))
     );
 }
+
+/// A check of pings a second apart with a timeout of two seconds. `R` is answered, `L` lost, `F`
+/// could not be sent; the same letters come back, with `x` for an excluded ping.
+fn judged(version: IpVersion, pings: &str, prepare: impl Fn(&mut CheckRun)) -> String {
+    let settings = CheckSettings {
+        spacing: Duration::from_secs(1),
+        timeout: Duration::from_secs(2),
+        ..settings(u16::try_from(pings.len()).expect("short"))
+    };
+    let mut run = CheckRun::new(settings, version, 77, 4711);
+    for (index, ping) in pings.bytes().enumerate() {
+        let ms = i64::try_from(index).expect("short") * 1000;
+        if ping == b'F' {
+            run.send_failed(clock(ms), 101);
+            continue;
+        }
+        run.sent(clock(ms));
+        if ping == b'R' {
+            let sequence = u16::try_from(index + 1).expect("short");
+            let mut bytes = vec![0; icmp::HEADER_LEN + 56];
+            icmp::write_request(&mut bytes, version, 77, sequence, 4711);
+            bytes[0] = version.reply_type();
+            let arrival = ReceiveTime {
+                kernel_ns: Some(EPOCH + (ms + 10) * MS),
+                read: clock(ms + 10),
+            };
+            deliver(&mut run, &bytes, arrival);
+        }
+    }
+    prepare(&mut run);
+    let found = run.finish(&clock(60_000)).expect("measured");
+    let letter = |(ping, before): (&Outcome, char)| match ping {
+        Outcome::Reply { .. } => 'R',
+        Outcome::SendFailed { .. } if before == 'F' => 'F',
+        Outcome::SendFailed { .. } => 'x',
+        _ => 'L',
+    };
+    found.pings.iter().zip(pings.chars()).map(letter).collect()
+}
+
+#[test]
+fn lost_pings_around_one_that_could_not_be_sent_are_not_held_against_the_host() {
+    for (version, pings, expected) in [
+        (IpVersion::V4, "LFFFF", "xFFFF"),
+        (IpVersion::V4, "RLFFF", "RxFFF"),
+        (IpVersion::V4, "RLLLLF", "RLxxxF"),
+        (IpVersion::V4, "RFLRR", "RFxRR"),
+        (IpVersion::V4, "RFLLL", "RFxLL"),
+        (IpVersion::V6, "RFLLLLL", "RFxxxLL"),
+        (IpVersion::V4, "LLLLL", "LLLLL"),
+        (IpVersion::V4, "RRFRR", "RRFRR"),
+    ] {
+        assert_eq!(
+            judged(version, pings, |_| ()),
+            expected,
+            "{version} {pings}"
+        );
+    }
+}
+
+#[test]
+fn lost_pings_that_waited_while_the_link_was_gone_are_excluded_and_no_others() {
+    let excluding = |pings, from, until| {
+        judged(IpVersion::V4, pings, |run| {
+            run.exclude(at(from), at(until), 100);
+        })
+    };
+    assert_eq!(excluding("RLLLR", 1500, 3500), "RxxxR");
+    assert_eq!(excluding("RLLLLLL", 3500, 4500), "RLxxxLL");
+    assert_eq!(excluding("LLLLL", 9000, 9500), "LLLLL");
+    assert_eq!(excluding("RRRRR", 0, 9000), "RRRRR");
+    let at_the_end = |pings| {
+        judged(IpVersion::V4, pings, |run| {
+            run.exclude_since_last_reply(100)
+        })
+    };
+    assert_eq!(at_the_end("LRLLL"), "LRxxx");
+    assert_eq!(at_the_end("LLLLL"), "xxxxx");
+    assert_eq!(at_the_end("LLLLR"), "LLLLR");
+}

@@ -1,6 +1,7 @@
 //! Numbers, durations and names as people read them, on a terminal and on paper.
 
 use std::fmt::Display;
+use std::io;
 use std::time::Duration;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
@@ -63,6 +64,22 @@ pub fn duration(length: Duration) -> String {
 /// The same for a number of seconds; a negative number counts as 0.
 pub fn duration_of(seconds: i64) -> String {
     duration(Duration::from_secs(u64::try_from(seconds).unwrap_or(0)))
+}
+
+/// Why a packet could not be sent, for the errors that do not say it. Their numbers are the same on
+/// every Unix.
+pub fn send_error(error: &io::Error) -> String {
+    const EPERM: i32 = 1;
+    const EACCES: i32 = 13;
+    const EINVAL: i32 = 22;
+    let why = match error.raw_os_error() {
+        Some(EPERM) => "this machine's firewall drops it",
+        Some(EACCES) => "a route of type prohibit, or a broadcast address",
+        Some(EINVAL) => "a route of type blackhole, or the source address was removed",
+        _ if error.kind() == io::ErrorKind::HostUnreachable => "a route of type unreachable",
+        _ => return error.to_string(),
+    };
+    format!("{error}: {why}")
 }
 
 /// An offset east of UTC in seconds as RFC 3339 writes it: `+01:00`.

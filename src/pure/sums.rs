@@ -190,6 +190,13 @@ impl Counts {
         self.sent.saturating_sub(self.received)
     }
 
+    /// Lost pings in checks without any reply, if every check sent as many pings.
+    pub fn lost_while_down(&self) -> i64 {
+        let pings = i128::from(self.sent) * i128::from(self.down());
+        let lost = pings / i128::from(self.checks().max(1));
+        i64::try_from(lost).unwrap_or(i64::MAX).min(self.lost())
+    }
+
     /// The worst state of any check, so that long good times cannot hide a short failure. `None`
     /// where nothing was recorded.
     pub fn worst_state(&self) -> Option<State> {

@@ -61,20 +61,23 @@ pub(super) fn strips(out: &mut String, report: &Report) {
         *out += "</svg></figure>\n";
     }
     let legend = format!(
-        "One bar for each {}. The taller, the worse: green up, amber where {} % of the checks or more were not up, red an outage \
-         (the longer, the taller; full height from four hours on), a grey frame where more than half was not measured.",
-        report.bars.unit, report.bars.degraded_percent
+        "One bar for each {}. The taller, the worse: green up, amber where {percent} % of the checks or more were degraded or \
+         worse, purple where {percent} % or more were poor, red an outage (the longer, the taller; full height from four hours on), a \
+         grey frame where more than half was not measured.",
+        report.bars.unit,
+        percent = report.bars.degraded_percent
     );
     element(out, "figcaption", &legend);
 }
 
 /// The class of style.css for each kind of bar.
 type Kind = (&'static str, fn(&Bar) -> bool);
-const KINDS: [Kind; 5] = [
+const KINDS: [Kind; 6] = [
     ("o", |bar| *bar == Bar::NotRecordedYet),
     ("n", |bar| *bar == Bar::NotMeasured),
     ("u", |bar| *bar == Bar::Up),
     ("w", |bar| *bar == Bar::Degraded),
+    ("p", |bar| *bar == Bar::Poor),
     ("d", |bar| matches!(bar, Bar::Down(_))),
 ];
 
@@ -83,7 +86,7 @@ fn height_of(bar: Bar) -> f64 {
     match bar {
         Bar::NotRecordedYet => 0.08,
         Bar::Up => 0.3,
-        Bar::Degraded | Bar::NotMeasured => 0.54,
+        Bar::Degraded | Bar::Poor | Bar::NotMeasured => 0.54,
         Bar::Down(seconds) => {
             (0.66 + 0.34 * (seconds as f64 / 60.0).ln_1p() / FULL_MINUTES.ln_1p()).min(1.0)
         }

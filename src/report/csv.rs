@@ -8,7 +8,7 @@ use super::wording::{local, observations, percent};
 use crate::pure::time::UtcMillis;
 use crate::store::{GroupedOutage, RecordedCheck};
 
-const COLUMNS: [&str; 16] = [
+const COLUMNS: [&str; 19] = [
     "record",
     "name",
     "address",
@@ -20,6 +20,9 @@ const COLUMNS: [&str; 16] = [
     "end_utc",
     "seconds",
     "down_seconds",
+    "degraded_seconds",
+    "poor_seconds",
+    "loss_percent",
     "cause",
     "pings_sent",
     "pings_lost",
@@ -73,6 +76,8 @@ struct Record<'a> {
     lost: Option<i64>,
     availability_percent: Option<f64>,
     remark: String,
+    /// Seconds degraded and poor, and lost pings in percent.
+    loss: Option<(i64, i64, Option<f64>)>,
 }
 
 impl Record<'_> {
@@ -90,6 +95,7 @@ impl Record<'_> {
             lost: None,
             availability_percent: None,
             remark: String::new(),
+            loss: None,
         }
     }
 
@@ -98,7 +104,8 @@ impl Record<'_> {
             |number: Option<i64>| number.map_or(String::new(), |number| number.to_string());
         let (begin, begin_offset) = clock(report, self.begin);
         let (end, end_offset) = self.end.map(|end| clock(report, end)).unwrap_or_default();
-        let availability = self.availability_percent;
+        let percent =
+            |percent: Option<f64>| percent.map_or(String::new(), |percent| format!("{percent:.6}"));
         record(
             out,
             &[
@@ -113,10 +120,13 @@ impl Record<'_> {
                 &self.end.map_or(String::new(), UtcMillis::rfc3339),
                 &number(self.seconds),
                 &number(self.down_seconds),
+                &number(self.loss.map(|(degraded, ..)| degraded)),
+                &number(self.loss.map(|(_, poor, _)| poor)),
+                &percent(self.loss.and_then(|(.., percent)| percent)),
                 self.cause,
                 &number(self.sent),
                 &number(self.lost),
-                &availability.map_or(String::new(), |percent| format!("{percent:.6}")),
+                &percent(self.availability_percent),
                 &self.remark,
             ],
         );
@@ -135,6 +145,7 @@ fn host_record<'a>(host: &'a HostFigures, report: &Report) -> Record<'a> {
         lost: Some(host.lost),
         availability_percent: host.availability_percent,
         remark: format!("measured {}", percent(host.coverage_percent)),
+        loss: Some((host.degraded_seconds, host.poor_seconds, host.loss_percent)),
         ..Record::of(first.max(report.from), Some(report.to))
     }
 }

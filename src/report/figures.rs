@@ -47,7 +47,10 @@ pub struct HostFigures {
     pub availability_percent: Option<f64>,
     pub coverage_percent: Option<f64>,
     pub outages: usize,
+    /// In outages.
     pub down_seconds: i64,
+    pub degraded_seconds: i64,
+    pub poor_seconds: i64,
     pub not_measured_seconds: i64,
     pub p50_us: Option<u32>,
     pub p95_us: Option<u32>,
@@ -58,9 +61,8 @@ pub struct HostFigures {
     pub not_measured_checks: i64,
     pub sent: i64,
     pub lost: i64,
+    pub loss_percent: Option<f64>,
     pub first_recorded: Option<UtcMillis>,
-    /// The part of `down_seconds` that is not in any outage.
-    pub lossy_seconds: i64,
     #[serde(skip)]
     pub recorded: Option<RecordedHost>,
     #[serde(skip)]
@@ -103,6 +105,8 @@ pub struct WorstHour {
     pub from: UtcMillis,
     pub sent: i64,
     pub lost: i64,
+    /// The part of `lost` in checks without any reply.
+    pub lost_while_down: i64,
 }
 
 /// How the figures were determined.

@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use super::downtime::{down_ms, is_planned_hour};
+use super::downtime::is_planned_hour;
 use super::figures::WorstHour;
 use super::timeline::{Bar, BarSpans, ChartPoint};
 use crate::pure::model::HostId;
 use crate::pure::order::by_key;
 use crate::pure::sums::{Counts, Sums};
 use crate::pure::time::{DAY_MS, HOUR_MS, Hour, UtcMillis};
-use crate::store::{CheckIntervals, Gap, GroupedOutage, Reader, Source, StoreError};
+use crate::store::{CheckIntervals, Gap, GroupedOutage, Reader, Source, StoreError, down_spans};
 
 const MINUTE_MS: i64 = 60_000;
 const MAX_POINTS: i64 = 800;
@@ -32,6 +32,7 @@ impl HourlyLosses {
             from: Hour(hour).start().max(span.start),
             sent: 0,
             lost: 0,
+            lost_while_down: 0,
         };
         HourlyLosses {
             first: span.start.hour(),
@@ -44,14 +45,18 @@ impl HourlyLosses {
         if let Some(sum) = index.ok().and_then(|index| self.hours.get_mut(index)) {
             sum.sent = sum.sent.saturating_add(counts.sent);
             sum.lost = sum.lost.saturating_add(counts.lost());
+            sum.lost_while_down = sum.lost_while_down.saturating_add(counts.lost_while_down());
         }
     }
 
-    /// The hours with the most lost pings, the worst first.
+    /// The hours with the most lost pings, the worst first: those that lost most beside silence
+    /// come before those whose pings were lost in outages, which are listed by themselves.
     pub fn worst(self) -> Vec<WorstHour> {
         let mut hours = self.hours;
         hours.retain(|hour| hour.lost > 0);
-        by_key(&mut hours, |hour| [-hour.lost, 0]);
+        by_key(&mut hours, |hour| {
+            [hour.lost_while_down - hour.lost, -hour.lost]
+        });
         hours.truncate(WORST_HOURS);
         hours
     }
@@ -84,9 +89,18 @@ impl HostHours<'_> {
                 sum.merge(counts);
             }
         })?;
+        let down_of = |is_planned: bool| {
+            let outages = self.outages.iter().copied();
+            let outages = outages.filter(|outage| outage.event.planned == is_planned);
+            down_spans(outages, self.span, self.gaps)
+        };
+        let down = [down_of(false), down_of(true)];
         let both = bars.spans.iter().zip(&of_bars);
         Ok(both
-            .map(|(span, counts)| self.bar(span, counts, bars.degraded_percent))
+            .map(|(span, counts)| {
+                let [down, planned] = down.each_ref().map(|down| ms_within(down, span));
+                self.bar(span, counts, bars.degraded_percent, down, planned)
+            })
             .collect())
     }
 
@@ -109,35 +123,29 @@ impl HostHours<'_> {
         Ok(())
     }
 
-    fn bar(&self, span: &Range<UtcMillis>, counts: &Counts, degraded_percent: i64) -> Bar {
-        let outages_ms = |is_planned: bool| -> i64 {
-            let outages = self.outages.iter();
-            outages
-                .filter(|outage| outage.event.planned == is_planned)
-                .map(|outage| down_ms(outage, span, self.gaps))
-                .sum()
-        };
-        let planned_ms = outages_ms(true);
+    fn bar(
+        &self,
+        span: &Range<UtcMillis>,
+        counts: &Counts,
+        degraded_percent: i64,
+        down_ms: i64,
+        planned_ms: i64,
+    ) -> Bar {
         let interval_ms = self.check_intervals.at(span.start.0);
-        // Silent checks without an outage were imported from the original, or were too few for an
-        // outage.
-        let silent_ms = if planned_ms > 0 {
-            0
-        } else {
-            counts.down().saturating_mul(interval_ms)
-        };
-        let down_ms = outages_ms(false).max(silent_ms);
         let measured_ms = counts.checks().saturating_mul(interval_ms);
         let since = span.start.0.max(self.first_recorded.map_or(0, |at| at.0));
+        let is_part = |checks: i64| {
+            planned_ms == 0 && checks.saturating_mul(100) >= degraded_percent * counts.checks()
+        };
         if self.first_recorded.is_none_or(|first| first >= span.end) {
             Bar::NotRecordedYet
         } else if down_ms > 0 {
             Bar::Down((down_ms / 1000).max(1))
         } else if measured_ms * 2 < span.end.0 - since {
             Bar::NotMeasured
-        } else if planned_ms == 0
-            && 100 * (counts.checks() - counts.up()) >= degraded_percent * counts.checks()
-        {
+        } else if is_part(counts.below_degraded()) {
+            Bar::Poor
+        } else if is_part(counts.checks() - counts.up()) {
             Bar::Degraded
         } else {
             Bar::Up
@@ -178,4 +186,10 @@ impl HostHours<'_> {
             .find(|width| span_ms / width <= MAX_POINTS);
         Ok((width.unwrap_or(7 * DAY_MS), Source::Rollup))
     }
+}
+
+/// How much of `span` is in `down`.
+fn ms_within(down: &[Range<UtcMillis>], span: &Range<UtcMillis>) -> i64 {
+    let within = |down: &Range<UtcMillis>| down.end.min(span.end).0 - down.start.max(span.start).0;
+    down.iter().map(|down| within(down).max(0)).sum()
 }

@@ -64,9 +64,10 @@ pub(super) fn method(query: &ReportQuery<'_>, checks: Vec<CheckMethod>) -> Metho
         merge_seconds: grouping.merge.as_secs_f64(),
         intermittent_count: grouping.intermittent_count,
         intermittent_seconds: grouping.intermittent_span.as_secs_f64(),
-        availability: "Availability is 1 - downtime / measured time. Downtime is the time within the period in which an \
-                       outage lasted and this machine measured, plus one interval for each check outside outages \
-                       that found the host down. Planned outages are not counted.",
+        availability: "Availability is 1 - outage time / measured time. Outage time (down) is the time within the period in \
+                       which an outage lasted and this machine measured; planned outages are not counted. Lost pings \
+                       alone take nothing from it: degraded and poor time is one interval for each such check, except \
+                       for the checks in which an outage began or ended, and loss is the lost of all sent pings.",
         coverage: "Measured is the share of the period that is covered by checks, one interval each; the period begins no \
                    earlier than the host's first record.",
         not_measured: "What this machine could not measure (switched off, asleep, no link, no route, a name that never \

@@ -1,11 +1,11 @@
 //! The rows of hosts, outages and incidents.
 
-use super::downtime::down_ms;
+use super::downtime::any_down_seconds;
 use super::figures::{HostFigures, Report};
 use super::table::Row;
 use super::wording::{cause_word, local, observations, percent};
 use crate::pure::cause::Cause;
-use crate::pure::model::EventKind;
+use crate::pure::model::{EventKind, State};
 use crate::pure::phrase::{count, duration_of, ms};
 use crate::store::{GroupedOutage, Incident};
 
@@ -21,7 +21,7 @@ pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
         details.push(host.host_address.clone());
     }
     if host.sent > 0 {
-        let share = percent(Some(100.0 * host.lost as f64 / host.sent as f64));
+        let share = percent(host.loss_percent);
         details.push(format!(
             "{} of {} lost ({share})",
             host.lost,
@@ -33,12 +33,7 @@ pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
             us(host.p99_us)
         ));
     }
-    if host.lossy_seconds > 0 {
-        details.push(format!(
-            "{} of the downtime is from checks outside outages with too few replies",
-            duration_of(host.lossy_seconds)
-        ));
-    }
+    details.extend(lossy_times(host));
     if host.not_measured_seconds > 0 {
         details.push(format!(
             "not measured for {}",
@@ -63,6 +58,17 @@ pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
         ],
         details: vec![details.join(", ")],
     }
+}
+
+/// "poor for 4 min", "degraded for 2 min": the time in which pings were lost beside outages.
+pub(super) fn lossy_times(host: &HostFigures) -> impl Iterator<Item = String> {
+    [
+        (State::Poor, host.poor_seconds),
+        (State::Degraded, host.degraded_seconds),
+    ]
+    .into_iter()
+    .filter(|(_, seconds)| *seconds > 0)
+    .map(|(state, seconds)| format!("{} for {}", state.text(), duration_of(seconds)))
 }
 
 pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
@@ -103,7 +109,11 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
     if outage.start() < report.from || outage.end().is_some_and(|end| end > report.to) {
         details.push(format!(
             "{} of it in this period.",
-            duration_of(down_ms(outage, &span, &report.gaps) / 1000)
+            duration_of(any_down_seconds(
+                std::iter::once(outage),
+                &span,
+                &report.gaps
+            ))
         ));
     }
     if let Some(at) = event

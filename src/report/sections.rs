@@ -131,14 +131,16 @@ fn worst_hours(report: &Report) -> Section {
             hour.lost.to_string(),
             hour.sent.to_string(),
             percent(Some(100.0 * hour.lost as f64 / hour.sent.max(1) as f64)),
+            hour.lost_while_down.to_string(),
         ])
     };
     Section {
         title: "Worst hours",
         sentences: vec![
-            "The hours with the most lost pings, over all hosts of this report.".into(),
+            "The hours with the most lost pings, over all hosts of this report. Pings of checks without any reply are \
+             counted as lost in silence; hours that lost most besides come first.".into(),
         ],
-        columns: columns(&["Hour from", "Lost", "Sent", "Share"]),
+        columns: columns(&["Hour from", "Lost", "Sent", "Share", "In silence"]),
         rows: report.worst_hours.iter().map(row).collect(),
         ..Section::default()
     }
@@ -201,7 +203,8 @@ fn method(report: &Report) -> Vec<String> {
         sentences.push(format!(
             "{whose}: every {interval_seconds} s a check of {} with {payload_bytes} bytes of payload. A \
              reply counts if it arrives within {timeout_seconds} s. A check is up if at least {up_percent} % of its \
-             pings were answered, degraded if fewer were{limit}, and down if fewer than {degraded_percent} % were.",
+             pings were answered, degraded if fewer were{limit}, poor if fewer than {degraded_percent} % were, and down if \
+             none was.",
             count(*ping_count, "ICMP echo request")
         ));
     }

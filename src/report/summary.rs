@@ -1,6 +1,7 @@
 //! The heading of a report and its summary in a few sentences.
 
-use super::figures::Report;
+use super::figures::{HostFigures, Report};
+use super::rows::lossy_times;
 use super::wording::{cause_meaning, local, percent};
 use crate::pure::cause::Cause;
 use crate::pure::phrase::{count, duration_of};
@@ -98,6 +99,7 @@ fn summary(report: &Report) -> String {
             cause_meaning(cause.cause)
         ));
     }
+    sentences.extend(lossiest(report));
     let (available, measured) = (
         percent(worst.availability_percent),
         percent(worst.coverage_percent),
@@ -110,4 +112,21 @@ fn summary(report: &Report) -> String {
         ),
     });
     sentences.join(" ")
+}
+
+/// The host that was poor or degraded for longest.
+fn lossiest(report: &Report) -> Option<String> {
+    let lossy = |host: &&HostFigures| (host.poor_seconds, host.degraded_seconds);
+    let host = report.hosts.iter().max_by_key(lossy)?;
+    let times: Vec<String> = lossy_times(host).collect();
+    (!times.is_empty()).then(|| {
+        format!(
+            "{} lost {} of {} ({}): {}.",
+            host.host_name,
+            host.lost,
+            count(host.sent, "ping"),
+            percent(host.loss_percent),
+            times.join(", ")
+        )
+    })
 }

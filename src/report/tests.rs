@@ -139,6 +139,7 @@ fn report() -> Report {
             from: UtcMillis(CHANGE),
             sent: 300,
             lost: 20,
+            lost_while_down: 0,
         }],
         method: Method {
             program: "ace-connection-logger",
@@ -217,7 +218,7 @@ fn an_outage_across_the_autumn_clock_change_has_both_offsets() {
     );
     let csv = whole(&report, Format::Csv);
     assert!(
-        csv.contains("outage,Name server,192.0.2.1,2025-10-26 02:30:00,UTC+02:00,2025-10-26 02:30:00,UTC+01:00,2025-10-26T00:30:00.000Z,2025-10-26T01:30:00.000Z,3600,3600,provider,25,24,"),
+        csv.contains("outage,Name server,192.0.2.1,2025-10-26 02:30:00,UTC+02:00,2025-10-26 02:30:00,UTC+01:00,2025-10-26T00:30:00.000Z,2025-10-26T01:30:00.000Z,3600,3600,,,,provider,25,24,"),
         "{csv}"
     );
 }
@@ -425,6 +426,9 @@ fn a_spreadsheet_gets_whole_records_and_no_formula() {
             "",
             "",
             "2025-10-26T01:00:00.000Z",
+            "",
+            "",
+            "",
             "",
             "",
             "",

@@ -56,6 +56,7 @@ pub enum Bar {
     NotMeasured,
     Up,
     Degraded,
+    Poor,
     /// For how many seconds.
     Down(i64),
 }

@@ -36,6 +36,10 @@ pub enum StoreError {
     Exists {
         path: PathBuf,
     },
+    /// Another program has begun to write over the open file, without SQLite.
+    WrittenOver {
+        path: PathBuf,
+    },
 }
 
 impl StoreError {
@@ -79,7 +83,7 @@ impl StoreError {
             StoreError::NotOriginal { .. } => {
                 Some("name the database that the original wrote, connection_logs.db by default".into())
             }
-            StoreError::File { .. } => None,
+            StoreError::File { .. } | StoreError::WrittenOver { .. } => None,
         }
     }
 }
@@ -117,6 +121,13 @@ impl fmt::Display for StoreError {
                 write!(f, "import {}: {wrong}", path.display())
             }
             StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
+            StoreError::WrittenOver { path } => {
+                write!(
+                    f,
+                    "{}: another program is writing over this file",
+                    path.display()
+                )
+            }
         }
     }
 }

@@ -28,10 +28,14 @@ mod system;
 mod system;
 
 #[cfg(target_os = "linux")]
+mod link_events;
+#[cfg(target_os = "linux")]
 mod netlink;
 #[cfg(any(test, not(target_os = "linux")))]
 mod route_messages;
 
+#[cfg(target_os = "linux")]
+pub use link_events::LinkEvents;
 #[cfg(target_os = "linux")]
 pub use netlink::Routes;
 pub use system::*;

@@ -266,7 +266,7 @@ fn answer(message: &[u8], sequence: u32) -> Option<io::Result<(Route, u32)>> {
 }
 
 /// Splits off the first attribute, `struct rtattr`: its type and its value.
-fn attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
+pub(super) fn attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     let len = usize::from(u16::from_ne_bytes(part(bytes, 0)?));
     // The upper bits are flags: NLA_TYPE_MASK.
     let kind = u16::from_ne_bytes(part(bytes, 2)?) & 0x3fff;
@@ -275,11 +275,11 @@ fn attribute(bytes: &[u8]) -> Option<(u16, &[u8], &[u8])> {
     Some((kind, value, after))
 }
 
-fn part<const LEN: usize>(bytes: &[u8], at: usize) -> Option<[u8; LEN]> {
+pub(super) fn part<const LEN: usize>(bytes: &[u8], at: usize) -> Option<[u8; LEN]> {
     bytes.get(at..at + LEN)?.try_into().ok()
 }
 
-fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
+pub(super) fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
     match bytes.len() {
         4 => part::<4>(bytes, 0).map(|octets| Ipv4Addr::from(octets).into()),
         16 => part::<16>(bytes, 0).map(|octets| Ipv6Addr::from(octets).into()),

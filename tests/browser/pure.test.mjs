@@ -399,16 +399,20 @@ test('the nearest point is found on both sides of a gap', () => {
 });
 
 test('hours are binned in local time, and the summary names the worst ones', () => {
-  const columns = { t: [], checks: [], sent: [], lost: [], not_measured: [], down: [], p50_us: [] };
+  const columns = { t: [], checks: [], sent: [], lost: [], lost_while_down: [], p50_us: [] };
   for (let t = NOW - 28 * 86400; t < NOW; t += 3600) {
     const hour = new Date(t * 1000).getHours();
     columns.t.push(t);
     columns.sent.push(300);
-    columns.lost.push(hour >= 19 && hour < 22 ? 9 : 0);
+    // At 4 o'clock there is an outage of 12 minutes, which is no loss.
+    columns.lost.push(hour >= 19 && hour < 22 ? 9 : hour === 4 ? 60 : 0);
+    columns.lost_while_down.push(hour === 4 ? 60 : 0);
     columns.p50_us.push(10000);
   }
   const bins = week.binByWeekHour(columns);
   assert.equal(week.valueOf([bins[2][20]], 'lost'), 3);
+  assert.equal(week.valueOf([bins[2][4]], 'lost'), 0);
+  assert.ok(bins[2][4].silent > 0);
   assert.equal(week.colourStep(3, 'lost', null), 4);
   assert.equal(week.colourStep(null, 'lost', null), -1);
   assert.equal(
@@ -423,38 +427,40 @@ test('a worse day has a taller bar, and four hours of outage fill it', () => {
   const heights = [
     days.barHeight('up', 0),
     days.barHeight('degraded', 0),
+    days.barHeight('poor', 0),
     days.barHeight('down', 60),
     days.barHeight('down', 3600),
     days.barHeight('down', 4 * 3600),
   ];
   assert.ok(heights.every((x, i) => !i || x > heights[i - 1]));
-  assert.equal(heights[4], 1);
+  assert.equal(heights[5], 1);
   assert.equal(days.barHeight('down', 1e6), 1);
 });
 
 const DAY = 86400;
-/** Each day as seconds without any reply, otherwise down, degraded, and measured. */
+/** Each day as seconds in outages, poor, degraded, and measured. */
 const daysOf = (...list) => ({
   state: list.map((d) =>
-    d === null ? null : d[3] ? (d[0] + d[1] ? 'down' : d[2] ? 'degraded' : 'up') : 'not_measured',
+    d === null ? null : d[3] ? (d[0] ? 'down' : d[1] ? 'poor' : d[2] ? 'degraded' : 'up') : 'not_measured',
   ),
-  silent_seconds: list.map((d) => d?.[0] ?? 0),
-  down_seconds: list.map((d) => (d ? d[0] + d[1] : 0)),
+  down_seconds: list.map((d) => d?.[0] ?? 0),
+  poor_percent: list.map((d) => (d ? Math.floor((100 * (d[0] + d[1])) / Math.max(1, d[3])) : 0)),
   not_up_percent: list.map((d) => (d ? Math.floor((100 * (d[0] + d[1] + d[2])) / Math.max(1, d[3])) : 0)),
   measured_seconds: list.map((d) => d?.[3] ?? 0),
 });
 const QUIET = [0, 0, 0, DAY];
 
-test('a day is down after an outage, degraded from 1 % on, and up with a lost ping', () => {
+test('a day is down with an outage, poor or degraded from 1 % on, and up with a lost ping', () => {
   const kinds = (...list) => days.dayBars(daysOf(...list)).kinds;
-  assert.deepEqual(kinds(QUIET, [60, 0, 0, DAY], [0, 60, 600, DAY], [0, 300, 600, DAY], QUIET), [
+  assert.deepEqual(kinds(QUIET, [60, 0, 0, DAY], [0, 60, 600, DAY], [0, 300, 600, DAY], [0, 900, 0, DAY], QUIET), [
     'up',
     'down',
     'up',
     'degraded',
+    'poor',
     'up',
   ]);
-  assert.deepEqual(days.dayBars(daysOf([60, 0, 0, DAY], QUIET)).silent, [60, 0]);
+  assert.deepEqual(days.dayBars(daysOf([60, 0, 0, DAY], QUIET)).down, [60, 0]);
 });
 
 test('a day measured by less than half is not measured, except the first day and today', () => {
@@ -482,13 +488,13 @@ test('the outage of one host alone does not count for the line', () => {
   ].map(days.dayBars);
   const most = days.mostHosts(all, 4);
   assert.deepEqual(most.kinds, ['up', 'down', 'up', 'up']);
-  assert.equal(most.silent[1], 600);
+  assert.equal(most.down[1], 600);
   assert.equal(days.daysText(all[0]), '2 days up, 1 with an outage, 1 not recorded');
 });
 
-test('availability is the share of the measured time that was not down', () => {
+test('availability is the share of the measured time without an outage, whatever was lost', () => {
   const two = daysOf([600, 300, 0, DAY], [0, 0, 0, DAY / 2]);
-  assert.ok(Math.abs(days.availability(days.lastDays(two, 2)) - (100 - (100 * 900) / (1.5 * DAY))) < 1e-9);
+  assert.ok(Math.abs(days.availability(days.lastDays(two, 2)) - (100 - (100 * 600) / (1.5 * DAY))) < 1e-9);
   assert.equal(days.availability(days.lastDays(two, 1)), 100);
   assert.equal(days.availability([]), null);
 });

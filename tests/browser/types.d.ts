@@ -73,11 +73,11 @@ interface Series {
   columns: Columns;
 }
 
-/** One value per day. silent: time of checks without any reply, which is part of the down time */
+/** One value per day. down: time in outages; poor and not up: share of the checks */
 interface Days {
   state: (State | null)[];
   down_seconds: Column;
-  silent_seconds: Column;
+  poor_percent: Column;
   not_up_percent: Column;
   measured_seconds: Column;
 }
@@ -132,6 +132,7 @@ interface Statistics {
   total_checks: number;
   sent: number;
   lost: number;
+  loss_percent: number | null;
   overall_min_latency: number | null;
   overall_max_latency: number | null;
   p50_us: number | null;
@@ -140,6 +141,8 @@ interface Statistics {
   availability_percent: number | null;
   coverage_percent: number | null;
   down_seconds: number | null;
+  degraded_seconds: number | null;
+  poor_seconds: number | null;
   not_measured_seconds: number | null;
 }
 
@@ -158,7 +161,9 @@ interface Hours {
     checks: Column;
     sent: Column;
     lost: Column;
+    lost_while_down: Column;
     not_measured: Column;
+    poor: Column;
     down: Column;
     p50_us: Column;
   };
@@ -224,10 +229,10 @@ interface Gap {
 type Scale = (value: number) => number;
 /** none: not yet recorded */
 type DayKind = State | 'none';
-/** kinds: the state of each day; silent: seconds without any reply */
+/** kinds: the state of each day; down: seconds in outages */
 interface DayBars {
   kinds: DayKind[];
-  silent: number[];
+  down: number[];
 }
 
 /** Rates in percent, min to max in microseconds; blocked: checks that could not be made */
@@ -337,6 +342,7 @@ interface View {
 interface Bin {
   sent: number;
   lost: number;
+  silent: number;
   latency: number;
   weight: number;
 }

@@ -2,7 +2,7 @@
 //! the file.
 
 use super::*;
-use ace_connection_logger::store::{StoreSettings, Writer};
+use ace_connection_logger::store::{StoreSettings, Writer, backup};
 
 /// The writer's queue has room for what a test delivers at once.
 const HOSTS: usize = 10_000;
@@ -386,6 +386,102 @@ fn a_file_that_is_replaced_while_open_gets_the_results_but_not_the_old_log() {
         ),
         ["192.0.2.1|1", "192.0.2.2|2000"]
     );
+}
+
+/// The files that were set aside, in any order.
+fn set_aside(folder: &TempDir) -> Vec<PathBuf> {
+    let files = fs::read_dir(folder.path()).expect("a folder");
+    files
+        .map(|file| file.expect("a file").path())
+        .filter(|path| path.extension().is_some_and(|end| end == "overwritten"))
+        .collect()
+}
+
+#[test]
+fn a_file_that_is_written_over_is_set_aside_and_a_new_one_begun() {
+    type Overwrite = fn(&Path, &Path);
+    let cases: [(&str, Overwrite); 4] = [
+        ("emptied", |path, _| {
+            drop(fs::File::create(path).expect("it is there"))
+        }),
+        ("a backup", |path, backup| {
+            fs::copy(backup, path).expect("copied");
+        }),
+        ("cut short", |path, _| {
+            let file = fs::OpenOptions::new()
+                .write(true)
+                .open(path)
+                .expect("it is there");
+            file.set_len(8192).expect("cut");
+        }),
+        ("another text", |path, _| {
+            fs::write(path, "mine").expect("written")
+        }),
+    ];
+    for (what, overwrite) in cases {
+        for is_stopped_at_once in [false, true] {
+            let folder = TempDir::new();
+            let (path, copy) = (folder.path().join(FILE), folder.path().join("copy"));
+            let one = host("one", "192.0.2.1");
+            let first = now();
+            let writer = start(&path, Duration::from_millis(100));
+            deliver(
+                &writer,
+                (0..1000).map(|i| check(&one, first + i, &[Some(1)])),
+            );
+            wait_for("the first results", || count(&path) == 1000);
+            backup(&path, &copy).expect("a copy");
+            overwrite(&path, &copy);
+            let overwritten = fs::read(&path).expect("it is there");
+            if !is_stopped_at_once {
+                deliver(&writer, [check(&one, first + 5000, &[Some(1)])]);
+                wait_for("the new file", || !set_aside(&folder).is_empty());
+            }
+            deliver(&writer, [check(&one, first + 6000, &[Some(1)])]);
+            assert_eq!(writer.finish(), 0, "{what}");
+            expect_whole(&path);
+            assert_eq!(
+                count(&path),
+                if is_stopped_at_once { 1 } else { 2 },
+                "{what}"
+            );
+            let aside = set_aside(&folder);
+            assert_eq!(aside.len(), 1, "{what}: {aside:?}");
+            assert_eq!(
+                fs::read(&aside[0]).expect("it is there"),
+                overwritten,
+                "{what}: nothing was written into it"
+            );
+            let log = PathBuf::from(format!("{}.wal", aside[0].display()));
+            assert!(log.metadata().is_ok_and(|log| log.len() > 0), "{what}");
+        }
+    }
+}
+
+#[test]
+fn checkpoints_and_vacuums_of_other_programs_are_not_taken_for_writing_over() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let first = now();
+    let writer = start(&path, Duration::from_millis(20));
+    let changes = [
+        "pragma wal_checkpoint(truncate)",
+        "vacuum",
+        "delete from ping_results where id % 3 = 0; pragma incremental_vacuum",
+    ];
+    for (round, sql) in (0..18).zip(changes.iter().cycle()) {
+        deliver(
+            &writer,
+            (0..100).map(|i| check(&one, first + round * 100 + i, &[Some(1)])),
+        );
+        let other = Connection::open(&path).expect("a database");
+        other.busy_timeout(Duration::from_secs(5)).expect("set");
+        other.execute_batch(sql).expect("plain SQL");
+    }
+    assert_eq!(writer.finish(), 0);
+    expect_whole(&path);
+    assert_eq!(set_aside(&folder), [] as [PathBuf; 0]);
 }
 
 #[test]

@@ -9,6 +9,7 @@ pub mod history;
 pub mod hosts;
 pub mod intervals;
 pub mod latest;
+pub mod measured;
 pub mod reader;
 pub mod runs;
 pub mod waiting;

@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::checks::insert;
@@ -18,7 +19,8 @@ use crate::pure::scene::Scene;
 use crate::pure::time::UtcMillis;
 use crate::store::connection::prepare;
 use crate::store::error::StoreError;
-use crate::store::file::{identity_of, literal};
+use crate::store::file::{identity_of, literal, with_suffix};
+use crate::store::header::FileStart;
 use crate::store::open::open_to_write;
 use crate::store::original::import::{self, Import};
 use crate::store::rollup::due::{make_due, mark_stale};
@@ -29,10 +31,25 @@ pub struct Database {
     path: PathBuf,
     /// Device and inode, to notice that the file was deleted or replaced.
     identity: Option<(u64, u64)>,
+    /// As SQLite left it when it was last looked at; `None` if it could not be read.
+    start: Option<FileStart>,
+    /// As another program left it, where it wrote over the file.
+    overwritten: Option<FileStart>,
     hosts: KnownHosts,
     run_id: Option<i64>,
     outage_rules: OutageRules,
     pending_notices: PendingNotices,
+}
+
+/// What other programs did to the open file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileState {
+    /// It is this program's, or cannot be read now.
+    InUse,
+    /// It was deleted or replaced: writes to it would be lost.
+    Replaced,
+    /// Another program wrote to it without SQLite. `is_complete` when it was found so twice.
+    WrittenOver { is_complete: bool },
 }
 
 #[derive(Debug)]
@@ -51,6 +68,8 @@ impl Database {
             connection,
             path: path.to_path_buf(),
             identity: identity_of(path),
+            start: FileStart::read(path).ok(),
+            overwritten: None,
             hosts: KnownHosts::new(),
             run_id: None,
             outage_rules: OutageRules::default(),
@@ -63,16 +82,61 @@ impl Database {
         &self.path
     }
 
-    /// Whether the file was deleted or replaced while it was open: writes to it would be lost.
-    pub fn is_replaced(&self) -> bool {
-        self.identity.is_some() && identity_of(&self.path) != self.identity
+    /// What other programs did to the file since it was opened.
+    pub fn file_state(&mut self) -> FileState {
+        if self.identity.is_some() && identity_of(&self.path) != self.identity {
+            return FileState::Replaced;
+        }
+        let (Some(known), Ok(found)) = (&self.start, FileStart::read(&self.path)) else {
+            return FileState::InUse;
+        };
+        if known.is_continued_by(&found) {
+            self.start = Some(found);
+            if self.overwritten.take().is_some() {
+                self.checkpoint_on_close(true);
+            }
+            return FileState::InUse;
+        }
+        // What is in the log belongs to the old contents.
+        self.checkpoint_on_close(false);
+        let is_complete = self.overwritten.as_ref() == Some(&found);
+        self.overwritten = Some(found);
+        FileState::WrittenOver { is_complete }
     }
 
-    /// Closes a file that was deleted or replaced, and opens or creates the one at its path.
+    /// Whether closing the connection moves the write-ahead log into the file.
+    fn checkpoint_on_close(&self, is_wanted: bool) {
+        let option = DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE;
+        if let Err(error) = self.connection.set_db_config(option, !is_wanted) {
+            log::debug!("{}: {error}", self.path.display());
+        }
+    }
+
+    /// Renames a file that another program wrote over, together with the write-ahead log of the
+    /// old contents, so that [`Database::reopen`] begins a new one. Returns its new name.
+    pub fn set_aside(&mut self, now: UtcMillis) -> Result<PathBuf, StoreError> {
+        let time = now.rfc3339()[..19].replace(':', "-");
+        let aside = with_suffix(&self.path, &format!(".{time}.overwritten"));
+        let renamed = std::fs::rename(&self.path, &aside);
+        renamed.map_err(|cause| StoreError::File {
+            operation: "setting aside",
+            path: self.path.clone(),
+            cause,
+        })?;
+        // Not `-wal`: SQLite would apply it to contents that it does not belong to.
+        let log = with_suffix(&self.path, "-wal");
+        drop(std::fs::rename(log, with_suffix(&aside, ".wal")));
+        drop(std::fs::remove_file(with_suffix(&self.path, "-shm")));
+        Ok(aside)
+    }
+
+    /// Closes a file that was deleted, replaced or set aside, and opens or creates the one at its path.
     pub fn reopen(&mut self, now: UtcMillis) -> Result<(), StoreError> {
         // The log belongs to the old file. Both files use the same names for log and index, so
         // the old one is closed before the new one is opened.
-        self.checkpoint();
+        if self.overwritten.is_none() {
+            self.checkpoint();
+        }
         let nothing =
             Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
         drop(std::mem::replace(&mut self.connection, nothing));

@@ -1,7 +1,7 @@
 //! What the writer thread does with what it receives.
 
 use super::clock::{ClockStep, SUSPICIOUS_STEP, pruning_delay};
-use super::database::Database;
+use super::database::{Database, FileState};
 use super::record::{Record, RunState};
 use crate::pure::model::{AlertKinds, Host, State};
 use crate::pure::outage::OutageRules;
@@ -294,7 +294,7 @@ impl WriterState {
     /// pending.
     fn flush(&mut self, run: RunState) {
         let result = self
-            .reopen_if_replaced()
+            .check_file(run)
             .and_then(|()| self.check_clock())
             .and_then(|()| {
                 let pending = self.pending.make_contiguous();
@@ -329,23 +329,36 @@ impl WriterState {
                     log::error!("{error}; results are kept in memory until it can be written");
                 }
                 self.is_failing = true;
-                self.flush_at = now.after(RETRY);
+                let is_written_over = matches!(error, StoreError::WrittenOver { .. });
+                self.flush_at = now.after(if is_written_over { SOON } else { RETRY });
             }
         }
     }
 
-    /// Writes to a file that was deleted or replaced while it was open would be lost.
-    fn reopen_if_replaced(&mut self) -> Result<(), StoreError> {
-        if !self.database.is_replaced() {
-            return Ok(());
+    /// Opens another file where writes to the open one would be lost or damage it.
+    fn check_file(&mut self, run: RunState) -> Result<(), StoreError> {
+        let path = self.database.path().display().to_string();
+        let now = sys::clocks().utc();
+        match self.database.file_state() {
+            FileState::InUse => return Ok(()),
+            FileState::Replaced if self.is_failing => {}
+            FileState::Replaced => {
+                log::error!("{path}: the file was deleted or replaced; opening this path again")
+            }
+            FileState::WrittenOver { is_complete } => {
+                // A copy may be under way, but nothing waits at the stop.
+                if !is_complete && run == RunState::Running {
+                    return Err(StoreError::WrittenOver { path: path.into() });
+                }
+                let aside = self.database.set_aside(now)?;
+                log::error!(
+                    "{path}: another program wrote over this file; what it contains now is in {}, \
+                     and a new file is begun",
+                    aside.display()
+                );
+            }
         }
-        if !self.is_failing {
-            log::error!(
-                "{}: the file was deleted or replaced; opening this path again",
-                self.database.path().display()
-            );
-        }
-        self.database.reopen(sys::clocks().utc())?;
+        self.database.reopen(now)?;
         self.database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         Ok(())
     }
@@ -396,7 +409,7 @@ impl WriterState {
     }
 
     fn prune(&mut self) {
-        let is_ready = !self.database.is_replaced() && self.check_clock().is_ok();
+        let is_ready = self.database.file_state() == FileState::InUse && self.check_clock().is_ok();
         if !is_ready {
             self.prune_at = sys::monotonic().after(RETRY);
         }

@@ -80,7 +80,7 @@ function rateBars(d) {
   const max = Math.max(1, ...d.rates.map((r) => r.checks));
   const shown = d.rates.filter((r) => r.checks > 0 || r.from === 100 || r.to === 0).reverse();
   return h('dl', { class: 'rates' }, ...shown.flatMap((r) => {
-    const bar = svg('rect', { width: `${(100 * r.checks) / max}%`, height: 10, class: `fill-${stateOf(r.from)}` });
+    const bar = svg('rect', { width: `${(100 * r.checks) / max}%`, height: 10, class: `fill-${stateOf(r.to)}` });
     return [
       h('dt', null, rateLabel(r)),
       h('dd', null,

@@ -11,8 +11,9 @@ const PITCH = CELL + GAP;
 
 /** @param {number | null} value @param {Measure} measure @param {Bin} bin */
 function valueText(value, measure, bin) {
-  if (value === null) return 'not measured';
-  return measure === 'lost' ? `${percent(value)} % lost of ${bin.sent} pings` : `median ${usAsMs(value)} ms`;
+  if (value === null) return bin.silent ? 'no reply' : 'not measured';
+  if (measure !== 'lost') return `median ${usAsMs(value)} ms`;
+  return `${percent(value)} % lost of ${bin.sent} pings${bin.silent ? `, and ${bin.silent} without any reply` : ''}`;
 }
 
 /** @param {Bin[][]} bins @param {Measure} measure @param {(text: string) => void} read shows the text of a cell */
@@ -26,7 +27,7 @@ function drawCells(bins, measure, read) {
     row.forEach((bin, hour) => {
       const x = LEFT + hour * PITCH;
       const value = valueOf([bin], measure);
-      const step = colourStep(value, measure, usual);
+      const step = value === null && bin.silent ? 0 : colourStep(value, measure, usual);
       const cell = svg('rect', {
         x, y, width: CELL, height: CELL, rx: 2,
         class: step < 0 ? 'heat-none' : `heat-${step}`, fill: step < 0 ? 'url(#rising)' : null,
@@ -34,6 +35,9 @@ function drawCells(bins, measure, read) {
       const text = `${WEEK[day]} ${hour} to ${hour + 1}: ${valueText(value, measure, bin)}`;
       cell.addEventListener('pointerenter', () => read(text));
       cells.push(cell);
+      if (bin.silent) {
+        cells.push(svg('rect', { x: x + 2, y: y + 2, width: CELL - 4, height: CELL - 4, class: 'heat-outage' }));
+      }
       // The two worst steps have dots too, for people who cannot distinguish the colours.
       if (step < 3) return;
       cells.push(svg('circle', { cx: x + CELL / 2, cy: y + CELL / 2, r: step === 4 ? 3 : 1.8, class: 'heat-dot' }));
@@ -53,6 +57,7 @@ function legendKeys(measure) {
     : ['usual', ...COLOUR_STEPS.latency.map((s) => `≥ ${s}×`)];
   return [
     ...names.map((name, i) => h('span', { class: `heat-key heat-key-${i}` }, name)),
+    h('span', { class: 'heat-key heat-key-outage' }, 'no reply'),
     h('span', { class: 'key key-not_measured' }, 'not measured'),
   ];
 }

@@ -4,11 +4,11 @@ import { plural } from './format.js';
 // An outage of four hours fills the bar.
 const FULL_MINUTES = 240;
 // A line that sometimes loses a ping has a check below 95 % on most days; that does not make the day degraded.
-const DEGRADED_PERCENT = 1;
+const MIN_PERCENT = 1;
 const HALF_DAY_SECONDS = 43200;
 
-/** The state of each day: down after a check without any reply; degraded if at least 1 % of the checks were not up;
- * not measured if more than half of a whole day is missing.
+/** The state of each day: down with an outage; poor or degraded if at least 1 % of the checks were so, or worse; not
+ * measured if more than half of a whole day is missing.
  * @param {Days} days @returns {DayBars} */
 export function dayBars(days) {
   const first = days.state.findIndex((s) => s !== null);
@@ -18,21 +18,23 @@ export function dayBars(days) {
     /** @type {DayKind} */
     let kind = 'up';
     if (first < 0 || i < first || (state === null && i === last)) kind = 'none';
-    else if (days.silent_seconds[i]) kind = 'down';
+    else if (days.down_seconds[i]) kind = 'down';
     else if (state === null || state === 'not_measured' || (measured < HALF_DAY_SECONDS && i > first && i < last))
       kind = 'not_measured';
-    else if ((days.not_up_percent[i] ?? 0) >= DEGRADED_PERCENT) kind = 'degraded';
+    else if ((days.poor_percent[i] ?? 0) >= MIN_PERCENT) kind = 'poor';
+    else if ((days.not_up_percent[i] ?? 0) >= MIN_PERCENT) kind = 'degraded';
     return kind;
   });
-  return { kinds, silent: days.silent_seconds.map((s) => s ?? 0) };
+  return { kinds, down: days.down_seconds.map((s) => s ?? 0) };
 }
 
-/** @param {DayKind} kind @param {number} silentSeconds @returns {number} share of the full height */
-export function barHeight(kind, silentSeconds) {
+/** @param {DayKind} kind @param {number} downSeconds @returns {number} share of the full height */
+export function barHeight(kind, downSeconds) {
   if (kind === 'up') return 0.3;
   if (kind === 'none') return 0.08;
+  if (kind === 'poor') return 0.6;
   if (kind !== 'down') return 0.54;
-  return Math.min(1, 0.66 + (0.34 * Math.log1p(silentSeconds / 60)) / Math.log1p(FULL_MINUTES));
+  return Math.min(1, 0.66 + (0.34 * Math.log1p(downSeconds / 60)) / Math.log1p(FULL_MINUTES));
 }
 
 /** SVG path data for each kind.
@@ -43,7 +45,7 @@ export function barPaths(bars, unit, gap, height) {
   /** @type {Map<DayKind, string>} */
   const result = new Map();
   bars.kinds.forEach((kind, i) => {
-    const bar = Math.max(1, Math.round(barHeight(kind, bars.silent[i]) * height));
+    const bar = Math.max(1, Math.round(barHeight(kind, bars.down[i]) * height));
     const width = kind === 'none' ? 1 : unit - gap;
     const top = kind === 'none' ? height - 1 : height - bar;
     const tall = kind === 'none' ? 1 : bar;
@@ -58,6 +60,7 @@ export function daysText({ kinds }) {
   const count = (kind) => kinds.filter((k) => k === kind).length;
   const parts = [`${plural(count('up'), 'day')} up`];
   if (count('degraded')) parts.push(`${count('degraded')} degraded`);
+  if (count('poor')) parts.push(`${count('poor')} poor`);
   if (count('down')) parts.push(`${count('down')} with an outage`);
   if (count('not_measured')) parts.push(`${count('not_measured')} mostly not measured`);
   if (count('none')) parts.push(`${count('none')} not recorded`);
@@ -71,7 +74,7 @@ const MEDIAN_ORDER = ['none', 'up', 'degraded', 'poor', 'down', 'not_measured'];
  * @param {DayBars[]} all @param {number} length days @returns {DayBars} */
 export function mostHosts(all, length) {
   /** @type {DayBars} */
-  const result = { kinds: [], silent: [] };
+  const result = { kinds: [], down: [] };
   /** The lower median: of two hosts, both must have failed. @template T @param {T[]} sorted */
   const middle = (sorted) => sorted[Math.floor((sorted.length - 1) / 2)];
   for (let i = 0; i < length; i += 1) {
@@ -80,9 +83,9 @@ export function mostHosts(all, length) {
     const judged = measured.length * 2 >= known.length && measured.length ? measured : known;
     const kinds = judged.map((b) => b.kinds[i]).sort((a, b) => MEDIAN_ORDER.indexOf(a) - MEDIAN_ORDER.indexOf(b));
     const kind = middle(kinds) ?? 'none';
-    const silent = judged.filter((b) => b.kinds[i] === kind).map((b) => b.silent[i]);
+    const down = judged.filter((b) => b.kinds[i] === kind).map((b) => b.down[i]);
     result.kinds.push(kind);
-    result.silent.push(middle(silent.sort((a, b) => a - b)) ?? 0);
+    result.down.push(middle(down.sort((a, b) => a - b)) ?? 0);
   }
   return result;
 }

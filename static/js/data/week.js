@@ -6,15 +6,19 @@ const WEEKDAYS_PLURAL = ['Mondays', 'Tuesdays', 'Wednesdays', 'Thursdays', 'Frid
 
 /** @param {Hours['columns']} columns @returns {Bin[][]} 7 days from Monday, 24 hours each */
 export function binByWeekHour(columns) {
+  const empty = () => ({ sent: 0, lost: 0, silent: 0, latency: 0, weight: 0 });
   /** @type {Bin[][]} */
-  const bins = WEEK.map(() => Array.from({ length: 24 }, () => ({ sent: 0, lost: 0, latency: 0, weight: 0 })));
+  const bins = WEEK.map(() => Array.from({ length: 24 }, empty));
   columns.t.forEach((t, i) => {
     const at = new Date(t * 1000);
     const bin = bins[(at.getDay() + 6) % 7][at.getHours()];
-    const sent = columns.sent[i] ?? 0;
-    const lost = columns.lost[i] ?? 0;
+    // Loss beside silence: checks without any reply are outages, which are marked by themselves.
+    const silent = columns.lost_while_down[i] ?? 0;
+    const sent = (columns.sent[i] ?? 0) - silent;
+    const lost = (columns.lost[i] ?? 0) - silent;
     bin.sent += sent;
     bin.lost += lost;
+    bin.silent += silent;
     const median = columns.p50_us[i];
     if (median === null || median === undefined) return;
     bin.latency += median * (sent - lost);
@@ -57,7 +61,9 @@ export function usualLatency(bins) {
 export function summary(bins, measure, span) {
   const all = valueOf(bins.flat(), measure);
   if (all === null) return `Nothing measured in these ${span}.`;
-  if (measure === 'lost' && all === 0) return `No ping was lost in these ${span}.`;
+  if (measure === 'lost' && all === 0) {
+    return `No ping was lost${bins.flat().some((b) => b.silent) ? ' outside silence' : ''} in these ${span}.`;
+  }
   /** @param {number} v */
   const text = (v) => (measure === 'lost' ? `${percent(v)} % lost` : `${usAsMs(v)} ms`);
   const [factor, min] = measure === 'lost' ? [2, 0.1] : [1.2, 0];

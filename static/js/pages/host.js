@@ -5,7 +5,7 @@ import { historyCharts } from '../charts/history.js';
 import { shape } from '../charts/shapes.js';
 import { ApiError, get, isNotFound } from '../data/api.js';
 import { CAUSE_WORDS, causeOf, isHostOutage } from '../data/cause.js';
-import { NO_VALUE, STATE_WORDS, csv, ms, percent, plural, usAsMs } from '../data/format.js';
+import { NO_VALUE, STATE_WORDS, count, csv, ms, percent, plural, usAsMs } from '../data/format.js';
 import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
 import { addCheck, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
 import { DAY_SECONDS, clock, day, duration, fileText, moment, seconds, zoneText } from '../data/time.js';
@@ -68,12 +68,19 @@ function figuresOf(s, outages, isCut) {
     figure('measured', percent(s.coverage_percent), '%'),
     figure(outages.count === 1 ? 'outage' : 'outages', outagesText,
       outages.count && !isCut ? duration(outages.seconds) : ''),
-    figure('success rate', percent(s.total_checks ? s.avg_success_rate : null), '%'),
+    figure('lost', percent(s.loss_percent), `%, ${count(s.lost)} of ${count(s.sent)}`),
     figure('median', usAsMs(s.p50_us), 'ms'),
     figure('p95', usAsMs(s.p95_us), 'ms'),
     figure('p99', usAsMs(s.p99_us), 'ms'),
     figure('slowest', ms(s.p99_us === null ? null : s.overall_max_latency), 'ms'),
   ];
+}
+
+/** The time in which pings were lost beside outages. @param {Statistics} s */
+function lossyText(s) {
+  const parts = [['degraded', s.degraded_seconds], ['poor', s.poor_seconds]]
+    .flatMap(([word, length]) => (length ? [`${word} for ${duration(Number(length))}`] : []));
+  return parts.length ? `It was ${parts.join(' and ')} besides.` : '';
 }
 
 /** @param {HostEntry | undefined} e @param {Outage | undefined} ongoing @param {number} now Unix seconds */
@@ -173,6 +180,7 @@ class HostPage {
     /** @type {Outage[]} */
     this.outages = [];
     this.isCut = false;
+    this.lossy = '';
     /** @type {Gap[]} */
     this.gaps = [];
     this.loadedKey = '';
@@ -229,6 +237,7 @@ class HostPage {
     const statistics = await get(path, { from: Math.floor(from), to: Math.ceil(to) });
     if (number !== this.loadNumber) return;
     const span = this.span();
+    this.lossy = lossyText(statistics);
     put(this.figures, ...figuresOf(statistics, outagesWithin(this.outages, span.from, span.to), this.isCut));
   }
 
@@ -297,8 +306,9 @@ class HostPage {
     const parts = [stateText(e, ongoing, now)];
     if (this.timeline) {
       const found = outagesWithin(this.outages, span.from, span.to);
-      const count = `${this.isCut ? 'At least ' : ''}${plural(found.count, 'outage')}`;
-      parts.push(found.count ? `${count} of ${duration(found.seconds)} in this range.` : 'No outage in this range.');
+      const text = `${this.isCut ? 'At least ' : ''}${plural(found.count, 'outage')}`;
+      parts.push(found.count ? `${text} of ${duration(found.seconds)} in this range.` : 'No outage in this range.');
+      parts.push(this.lossy);
     }
     this.header.update(this.title(), e?.state ?? 'not_measured', parts.filter(Boolean).join(' '), span);
   }

@@ -57,7 +57,7 @@ function letterMarks(line, bars) {
     if (!letter) return null;
     const mark = h('span', { class: bars.kinds[i] === 'down' ? 'text-down' : 'second' }, letter);
     mark.style.left = `${(100 * (i + 0.4)) / line.days.length}%`;
-    mark.style.bottom = `${Math.round(barHeight(bars.kinds[i], bars.silent[i]) * STRIP_HEIGHT)}px`;
+    mark.style.bottom = `${Math.round(barHeight(bars.kinds[i], bars.down[i]) * STRIP_HEIGHT)}px`;
     return mark;
   });
 }

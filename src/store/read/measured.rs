@@ -1,0 +1,214 @@
+//! How much of a span was measured for a host, and how much of that it was in an outage, or lost
+//! pings.
+
+use std::ops::Range;
+
+use super::checks::Checks;
+use super::gaps::Gap;
+use super::grouped::GroupedOutage;
+use super::hosts::RecordedHost;
+use super::intervals::CheckIntervals;
+use super::reader::Reader;
+use crate::pure::model::{HostId, State};
+use crate::pure::order::by_key;
+use crate::pure::sums::{Counts, Sums};
+use crate::pure::time::UtcMillis;
+use crate::store::error::StoreError;
+
+/// The time that checks stand for, in milliseconds: each stands for one interval.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CoveredTime {
+    pub measured: i64,
+    pub degraded: i64,
+    pub poor: i64,
+}
+
+impl CoveredTime {
+    pub fn add(&mut self, counts: &Counts, interval_ms: i64) {
+        let add = |sum: &mut i64, checks: i64| {
+            *sum = sum.saturating_add(checks.saturating_mul(interval_ms));
+        };
+        add(&mut self.measured, counts.checks());
+        add(&mut self.degraded, counts.degraded);
+        add(&mut self.poor, counts.poor);
+    }
+}
+
+/// What the time of a span was for a host, in milliseconds. `down`, `degraded` and `poor` are
+/// separate parts of `measured`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MeasuredTime {
+    /// Since the first record.
+    pub whole: i64,
+    pub measured: i64,
+    /// In outages.
+    pub down: i64,
+    pub degraded: i64,
+    pub poor: i64,
+}
+
+impl MeasuredTime {
+    /// `first` is when the host was first recorded.
+    pub fn of(
+        covered: CoveredTime,
+        down: i64,
+        span: &Range<UtcMillis>,
+        first: Option<UtcMillis>,
+    ) -> MeasuredTime {
+        let since = first.unwrap_or(span.end).clamp(span.start, span.end);
+        let whole = span.end.0 - since.0;
+        let measured = covered.measured.min(whole);
+        let down = down.min(measured);
+        let poor = covered.poor.clamp(0, measured - down);
+        MeasuredTime {
+            whole,
+            measured,
+            down,
+            poor,
+            degraded: covered.degraded.clamp(0, measured - down - poor),
+        }
+    }
+
+    pub fn not_measured(&self) -> i64 {
+        self.whole - self.measured
+    }
+
+    /// `1 - outages / measured time`, in percent.
+    pub fn availability_percent(&self) -> Option<f64> {
+        percent_of(self.measured - self.down, self.measured)
+    }
+
+    pub fn coverage_percent(&self) -> Option<f64> {
+        percent_of(self.measured, self.whole)
+    }
+}
+
+fn percent_of(part: i64, whole: i64) -> Option<f64> {
+    (whole > 0).then(|| 100.0 * part as f64 / whole as f64)
+}
+
+impl Reader {
+    /// The sums and the times of a host within a span. `outages` are all of the host's own; planned
+    /// ones are not down time.
+    pub fn measured_time(
+        &self,
+        ids: &[HostId],
+        span: &Range<UtcMillis>,
+        intervals: &CheckIntervals,
+        outages: &[&GroupedOutage],
+        gaps: &[Gap],
+    ) -> Result<(Sums, MeasuredTime), StoreError> {
+        let (mut sums, mut covered) = (Sums::default(), CoveredTime::default());
+        for (part, interval_ms) in intervals.parts(span) {
+            let of_part = self.sums(ids, &part)?;
+            covered.add(&of_part.counts, interval_ms);
+            sums.merge(&of_part);
+        }
+        self.subtract_edges(&mut covered, ids, span, intervals, outages)?;
+        let counted = outages.iter().copied().filter(|o| !o.event.planned);
+        let down = length_ms(&down_spans(counted, span, gaps));
+        let first = self.first_recorded(ids)?;
+        Ok((sums, MeasuredTime::of(covered, down, span, first)))
+    }
+
+    /// The checks in which an outage began or ended are answered in part. Their lost pings are the
+    /// outage's, so their time is not lossy besides.
+    fn subtract_edges(
+        &self,
+        covered: &mut CoveredTime,
+        ids: &[HostId],
+        span: &Range<UtcMillis>,
+        intervals: &CheckIntervals,
+        outages: &[&GroupedOutage],
+    ) -> Result<(), StoreError> {
+        let edges = outages.iter().flat_map(|outage| &outage.spans);
+        let edges = edges.flat_map(|down| [down.start, down.end]);
+        // Two outages may share a check, which is then found twice in a row.
+        let mut last = None;
+        for edge in edges.filter(|edge| span.contains(edge)) {
+            let interval_ms = intervals.at(edge.0);
+            let before = UtcMillis(edge.0 - interval_ms).max(span.start)..UtcMillis(edge.0 + 1);
+            let hosts = ids.iter().map(|id| RecordedHost {
+                id: *id,
+                name: String::new(),
+                address: String::new(),
+                family: None,
+                source: None,
+            });
+            let check = Checks::new(hosts.collect(), &before, 1).next(self)?;
+            let Some(check) = check.filter(|check| last != Some(check.checked_at)) else {
+                continue;
+            };
+            last = Some(check.checked_at);
+            match check.state {
+                State::Poor => covered.poor -= interval_ms,
+                State::Degraded if check.received < check.sent => covered.degraded -= interval_ms,
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+}
+
+/// The parts of a span in which at least one of several outages lasted, as far as this machine
+/// measured: gaps are left out for a host, but not for a link, which is known to be down without
+/// measurements. In order, without overlaps.
+pub fn down_spans<'o>(
+    outages: impl Iterator<Item = &'o GroupedOutage>,
+    span: &Range<UtcMillis>,
+    gaps: &[Gap],
+) -> Vec<Range<UtcMillis>> {
+    let mut parts = Vec::new();
+    for outage in outages {
+        for down in &outage.spans {
+            let mut start = down.start.max(span.start);
+            let end = down.end.min(span.end);
+            if outage.is_of_host() {
+                let first = gaps.partition_point(|gap| gap.to <= start);
+                for gap in gaps[first..].iter().take_while(|gap| gap.from < end) {
+                    parts.push(start..gap.from);
+                    start = gap.to;
+                }
+            }
+            parts.push(start..end);
+        }
+    }
+    parts.retain(|part| part.start < part.end);
+    joined(parts)
+}
+
+/// In order, with overlapping and adjacent spans as one.
+pub fn joined(mut spans: Vec<Range<UtcMillis>>) -> Vec<Range<UtcMillis>> {
+    by_key(&mut spans, |span| [span.start.0, 0]);
+    let mut joined: Vec<Range<UtcMillis>> = Vec::new();
+    for span in spans {
+        match joined.last_mut().filter(|last| span.start <= last.end) {
+            Some(last) => last.end = last.end.max(span.end),
+            None => joined.push(span),
+        }
+    }
+    joined
+}
+
+pub fn length_ms(spans: &[Range<UtcMillis>]) -> i64 {
+    spans.iter().map(|span| span.end.0 - span.start.0).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn spans(all: &[(i64, i64)]) -> Vec<Range<UtcMillis>> {
+        all.iter()
+            .map(|(from, to)| UtcMillis(*from)..UtcMillis(*to))
+            .collect()
+    }
+
+    #[test]
+    fn time_when_several_hosts_were_down_counts_once() {
+        assert_eq!(
+            joined(spans(&[(50, 60), (10, 20), (15, 40), (40, 45)])),
+            spans(&[(10, 45), (50, 60)])
+        );
+    }
+}
