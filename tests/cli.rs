@@ -869,7 +869,7 @@ fn import_names_the_file_that_is_wrong() {
     assert_eq!(import.code, Some(74));
     assert!(
         import.stderr.contains(
-            "text: it is not an SQLite database\nhint: name the database that the original wrote"
+            "text: it is not a database\nhint: name the database that the original wrote"
         ),
         "{}",
         import.stderr

@@ -16,7 +16,9 @@ use crate::sys;
 pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let now = sys::clocks().utc();
-    let known = match Reader::open(&config.database.path)? {
+    let reader = Reader::open(&config.database.path)?;
+    let has_database = reader.is_some();
+    let known = match reader {
         Some(reader) => {
             let mut known = HostStatuses::read(&reader, config.database.flush, now)?;
             known.outages = reader.open_outages()?;
@@ -27,10 +29,10 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     let lines = known.of_hosts(&config.hosts);
     if arguments.json {
         print_json(&lines.iter().map(Row::from).collect::<Vec<_>>())?;
-    } else if !known.latest.is_empty() {
+    } else if has_database {
         print(&text_of(&lines))?;
     }
-    if known.latest.is_empty() {
+    if !has_database {
         return Err(recorded::nothing_recorded(&config.database.path));
     }
     let is_fresh = lines

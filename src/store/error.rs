@@ -116,7 +116,7 @@ impl fmt::Display for StoreError {
                 let wrong = if *is_database {
                     "it has no table ping_results with the original's columns"
                 } else {
-                    "it is not an SQLite database"
+                    "it is not a database"
                 };
                 write!(f, "import {}: {wrong}", path.display())
             }

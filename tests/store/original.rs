@@ -683,3 +683,76 @@ fn an_unfinished_transaction_of_a_killed_original_is_rolled_back_first() {
         expect_whole(&path);
     }
 }
+
+#[test]
+fn an_export_and_its_import_bring_back_what_the_original_has_no_columns_for() {
+    let folder = TempDir::new();
+    configure(&folder, "one.db", &["192.0.2.1"]);
+    let (one, two) = (folder.path().join("one.db"), folder.path().join("two.db"));
+    drop(open(&one));
+    let sql = "
+        insert into host(id, address, family, source, name) values
+            (3, '192.0.2.1', 0, '', 'plain'), (5, 'twin.test', 4, '', 'four'), (7, 'twin.test', 6, '', 'six'),
+            (9, '192.0.2.1', 0, 'wg0', 'by tunnel');
+        insert into check_result(host_id, checked_at, sent, received, min_us, avg_us, max_us) values
+            (3, 1700000000000, 5, 5, 1, 2, 3), (5, 1700000000000, 5, 4, 1, 2, 3), (7, 1700000000000, 5, 0, null, null, null),
+            (9, 1700000000007, 4, 4, 1, 2, 3);
+        insert into check_note values(5, 1700000000000, 1, 2, 3, 'a reason');
+        insert into not_measured_check values(7, 1700000060000, 'no route');
+        insert into host_interval values(3, 1700000000000, 20000), (9, 1700000000000, 60000);
+        insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
+            checks_during_outage, recovery_success_rate, notes, host_id, earliest_start, packets_sent, packets_lost, cause, facts,
+            path, planned) values
+            ('six', 'twin.test', 'outage', '2023-11-14 22:13:20.000', '2023-11-14 22:14:20.000', 60, 1, 2, 80.0, 'a note', 7,
+             '2023-11-14 22:12:20.000', 10, 10, 'provider', '{}', '{}', 1),
+            ('name', 'twin.test', 'dns', '2023-11-14 22:13:30.000', '2023-11-14 22:14:20.000', 50, 0, 0, null, null, 5,
+             null, null, null, 'dns', null, null, 0),
+            ('link', 'IPv4', 'link_down', '2023-11-14 22:13:40.000', null, null, 0, 0, null, 'no carrier', null,
+             null, null, null, 'link', null, null, 0);
+        insert into monitor_run(started_at, alive_at, stopped_at, version) values
+            (1699999990000, 1700000010000, null, '0.1.0'), (1700000020000, 1700000070000, 1700000070000, '0.1.0');
+        insert into interruption(started_at, ended_at, kind) values(1700000030000, 1700000040000, 'asleep');
+        insert into clock_step(at, step_ms, moved) values(1700000050000, 7000, 2);";
+    Connection::open(&one)
+        .and_then(|database| database.execute_batch(sql))
+        .expect("plain SQL");
+    let zone =
+        |zone: &str, arguments: &[&str]| expect_success(in_zone(folder.path(), zone, arguments));
+    zone(
+        "Europe/Berlin",
+        &["export", "--format", "sqlite", "-o", "out.db"],
+    );
+    configure(&folder, "two.db", &["192.0.2.1"]);
+    let content = |path: &Path| {
+        let of_host = "h.address || h.family || coalesce(h.source, '')";
+        [
+            "select address, family, coalesce(source, ''), name from host order by 1, 2, 3".to_string(),
+            format!("select {of_host}, checked_at, sent, received, min_us from check_result c join host h on h.id = host_id order by 1"),
+            format!("select {of_host}, checked_at, late, duplicates, foreigners, reason from check_note join host h on h.id = host_id"),
+            format!("select {of_host}, checked_at, reason from not_measured_check join host h on h.id = host_id"),
+            format!("select {of_host}, since, interval_ms from host_interval join host h on h.id = host_id order by 1"),
+            format!("select {of_host}, e.host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
+                checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, packets_lost, cause, facts, path,
+                planned from outage_events e left join host h on h.id = host_id order by start_time"),
+            "select started_at, alive_at, stopped_at, version from monitor_run order by id".to_string(),
+            "select started_at, ended_at, kind from interruption".to_string(),
+            "select at, step_ms, moved from clock_step".to_string(),
+        ]
+        .map(|sql| rows(path, &sql))
+    };
+    let exported = content(&one);
+    for times in 0..2 {
+        let output = zone("Europe/Berlin", &["import", "out.db"]).stdout;
+        let said = [
+            "4 checks and 3 outage events taken over",
+            "0 checks and 0 outage events taken over, 4 known",
+        ];
+        assert!(output.contains(said[times]), "{output}");
+        assert_eq!(content(&two), exported);
+    }
+    // The exported file itself as the database.
+    configure(&folder, "out.db", &["192.0.2.1"]);
+    let status = in_zone(folder.path(), "Europe/Berlin", &["outages", "--json"]);
+    assert_eq!(status.code, Some(0), "{status:?}");
+    assert_eq!(content(&folder.path().join("out.db")), exported);
+}

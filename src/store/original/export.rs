@@ -1,11 +1,13 @@
 //! Writes a file with the original's literal schema, which the original itself reads: text in local
-//! time, latencies in milliseconds. Values that it has no columns for are left out.
+//! time, latencies in milliseconds. What it has no columns for is in tables that it does not read:
+//! own.rs.
 
 use std::ops::Range;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
 
+use super::own;
 use super::text::{original_text, pass_of};
 use crate::pure::model::EventKind;
 use crate::pure::time::UtcMillis;
@@ -76,16 +78,20 @@ impl Reader {
                 cause,
             };
             let file = begin(partial).map_err(failed)?;
+            own::begin_export(&file, hosts).map_err(failed)?;
             let mut checks = Checks::oldest_first(hosts.to_vec(), span);
             let mut done = 0;
-            while let Some(check) = checks.next(self)? {
-                insert_check(&file, &check).map_err(failed)?;
+            while let Some((host, check)) = checks.next_with_host(self)? {
+                insert_check(&file, &check)
+                    .and_then(|()| own::note_host(&file, host))
+                    .map_err(failed)?;
                 done += 1;
                 if done % 4096 == 0 {
                     progress(done);
                 }
             }
             let events = self.write_events(&file, hosts, span, &failed)?;
+            self.export_own(&file, hosts, span, &failed)?;
             file.execute_batch(&format!("{INDEXES} commit"))
                 .map_err(failed)?;
             Ok((done, events))

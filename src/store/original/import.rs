@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, ErrorCode, Row, TransactionBehavior, params};
 
+use super::own::OwnRows;
 use super::rows::{describe, read_check, read_span};
 use super::tables::{CHECK_COLUMNS, EVENT_COLUMNS, has_columns};
 use super::text::{Writer, writer_of};
@@ -121,13 +122,9 @@ pub fn import(
         let has_events = has_columns(&transaction, "original", "outage_events", EVENT_COLUMNS)?;
         let events = has_events.then_some("original.outage_events");
         let writer = writer_of(&transaction, "original")?;
-        let import = read(
-            &transaction,
-            "original.ping_results",
-            events,
-            writer,
-            progress,
-        )?;
+        let checks = "original.ping_results";
+        let own = OwnRows::begin(&transaction, "original")?;
+        let import = read(&transaction, checks, events, own, writer, progress)?;
         transaction.commit()?;
         Ok(import)
     })();
@@ -142,6 +139,7 @@ pub fn read(
     connection: &Connection,
     checks: &str,
     events: Option<&str>,
+    own: Option<OwnRows<'_>>,
     writer: Writer,
     progress: &mut dyn FnMut(u64, u64),
 ) -> rusqlite::Result<Import> {
@@ -167,13 +165,20 @@ pub fn read(
         match read_check(row, writer, previous) {
             Ok((at, address, name, check)) => {
                 previous = Some(at);
-                let host_id = enter_host(
-                    connection,
-                    &Host {
-                        name,
-                        ..Host::unlisted(&address)
-                    },
-                )?;
+                let noted = match &own {
+                    Some(own) => own.host_of(connection, row.get(0)?)?,
+                    None => None,
+                };
+                let host_id = match noted {
+                    Some(id) => id,
+                    None => enter_host(
+                        connection,
+                        &Host {
+                            name,
+                            ..Host::unlisted(&address)
+                        },
+                    )?,
+                };
                 match place(connection, host_id, at, &check)? {
                     Some(placed) => {
                         import.checks += 1;
@@ -186,6 +191,10 @@ pub fn read(
         }
     }
     progress(done, total);
+    // First, because they say more of an outage than the original's rows.
+    if let Some(own) = own {
+        import.events += own.finish(connection)?;
+    }
     if let Some(events) = events {
         read_events(connection, events, writer, &mut import)?;
     }

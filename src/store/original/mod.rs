@@ -2,6 +2,7 @@
 
 pub mod export;
 pub mod import;
+pub mod own;
 pub mod rows;
 pub mod tables;
 pub mod take_over;

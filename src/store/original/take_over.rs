@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use rusqlite::{Connection, TransactionBehavior};
 
 use super::import::{Import, read};
+use super::own::{OwnRows, drop_tables};
 use super::tables::{EVENT_COLUMNS, has_columns};
 use super::text::writer_of;
 use crate::store::connection::open_to_read;
@@ -88,13 +89,10 @@ fn fill(transaction: &Connection, progress: &mut dyn FnMut(u64, u64)) -> rusqlit
     }
     schema::migrate(transaction, 0)?;
     let events = has_events.then_some("main.original_outage_events");
-    let import = read(
-        transaction,
-        "main.original_ping_results",
-        events,
-        writer,
-        progress,
-    )?;
+    let checks = "main.original_ping_results";
+    let own = OwnRows::begin(transaction, "main")?;
+    let import = read(transaction, checks, events, own, writer, progress)?;
+    drop_tables(transaction)?;
     transaction.execute_batch(
         "drop table original_ping_results; drop table if exists original_outage_events",
     )?;

@@ -139,6 +139,13 @@ impl Checks {
     }
 
     pub fn next(&mut self, reader: &Reader) -> Result<Option<RecordedCheck>, StoreError> {
+        Ok(self.next_with_host(reader)?.map(|(_, check)| check))
+    }
+
+    pub fn next_with_host(
+        &mut self,
+        reader: &Reader,
+    ) -> Result<Option<(&RecordedHost, RecordedCheck)>, StoreError> {
         if self.left == 0 {
             return Ok(None);
         }
@@ -157,10 +164,9 @@ impl Checks {
                 .min_by_key(next_at),
         };
         let check = due.and_then(|cursor| {
-            cursor
-                .rows
-                .pop_front()
-                .map(|row| row.into_check(&cursor.host, &cursor.thresholds.unwrap_or_default()))
+            let row = cursor.rows.pop_front()?;
+            let thresholds = cursor.thresholds.unwrap_or_default();
+            Some((&cursor.host, row.into_check(&cursor.host, &thresholds)))
         });
         self.left -= u64::from(check.is_some());
         Ok(check)

@@ -1,0 +1,337 @@
+//! What an exported file has beyond the original's tables: hosts with their version of IP and
+//! source, causes, planned outages, links and names that failed, and when nothing was measured. It
+//! is in tables that the original does not read, and an import brings it back.
+
+use std::ops::Range;
+
+use rusqlite::types::Value;
+use rusqlite::{Connection, params, params_from_iter};
+
+use super::tables::has_columns;
+use crate::pure::address::{IpVersion, Source};
+use crate::pure::model::{Host, HostId};
+use crate::pure::time::{Hour, UtcMillis};
+use crate::store::error::StoreError;
+use crate::store::read::hosts::RecordedHost;
+use crate::store::read::reader::Reader;
+use crate::store::rollup::due::mark_stale;
+use crate::store::rows::{enter_host, source_column};
+
+/// A table of an exported file, and where its rows come from and go to.
+struct OwnTable {
+    name: &'static str,
+    /// The table here.
+    ours: &'static str,
+    /// Without the host; the same in both tables.
+    columns: &'static str,
+    /// Whether each row belongs to a host, which `host_id` then names.
+    has_host: bool,
+    /// Which rows lie in the time from ?1 to ?2, of the host ?3 where they have one.
+    exported: &'static str,
+    /// Which rows `e` of the file are imported: those that are right and not here yet.
+    imported: &'static str,
+}
+
+const EVENT_COLUMNS: &str = "host_name, host_address, event_type, start_time, end_time, duration_seconds, \
+     checks_failed, checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, packets_lost, cause, facts, \
+     path, planned, answered_since";
+
+const TABLES: [OwnTable; 8] = [
+    OwnTable {
+        name: "ace_event",
+        ours: "outage_events",
+        columns: EVENT_COLUMNS,
+        has_host: true,
+        exported: "host_id = ?3 and start_time < strftime('%Y-%m-%d %H:%M:%f', ?2 / 1000.0, 'unixepoch')
+            and coalesce(end_time, '9') > strftime('%Y-%m-%d %H:%M:%f', ?1 / 1000.0, 'unixepoch')",
+        imported: "not exists (select 1 from main.outage_events o where o.start_time = e.start_time
+            and o.event_type = e.event_type and o.host_address = e.host_address and coalesce(o.host_id, m.new) is m.new)",
+    },
+    // Of links, and of outages that were imported.
+    OwnTable {
+        name: "ace_event_without_host",
+        ours: "outage_events",
+        columns: EVENT_COLUMNS,
+        has_host: false,
+        exported: "host_id is null and start_time < strftime('%Y-%m-%d %H:%M:%f', ?2 / 1000.0, 'unixepoch')
+            and coalesce(end_time, '9') > strftime('%Y-%m-%d %H:%M:%f', ?1 / 1000.0, 'unixepoch')",
+        imported: "not exists (select 1 from main.outage_events o where o.start_time = e.start_time
+            and o.event_type = e.event_type and o.host_address = e.host_address)",
+    },
+    OwnTable {
+        name: "ace_interval",
+        ours: "host_interval",
+        columns: "since, interval_ms",
+        has_host: true,
+        exported: "host_id = ?3 and ?1 is not null and ?2 is not null",
+        imported: "typeof(e.since) = 'integer' and typeof(e.interval_ms) = 'integer'",
+    },
+    OwnTable {
+        name: "ace_check_note",
+        ours: "check_note",
+        columns: "checked_at, late, duplicates, foreigners, reason",
+        has_host: true,
+        exported: "host_id = ?3 and checked_at >= ?1 and checked_at < ?2",
+        imported: "exists (select 1 from main.check_result c where c.host_id = m.new and c.checked_at = e.checked_at)",
+    },
+    OwnTable {
+        name: "ace_not_measured",
+        ours: "not_measured_check",
+        columns: "checked_at, reason",
+        has_host: true,
+        exported: "host_id = ?3 and checked_at >= ?1 and checked_at < ?2",
+        imported: "typeof(e.checked_at) = 'integer'",
+    },
+    OwnTable {
+        name: "ace_run",
+        ours: "monitor_run",
+        columns: "started_at, alive_at, stopped_at, version",
+        has_host: false,
+        exported: "started_at < ?2 and max(alive_at, coalesce(stopped_at, 0)) >= ?1",
+        imported: "typeof(e.started_at) = 'integer' and typeof(e.alive_at) = 'integer'
+            and typeof(e.stopped_at) in ('integer', 'null')
+            and not exists (select 1 from main.monitor_run r where r.started_at = e.started_at)",
+    },
+    OwnTable {
+        name: "ace_interruption",
+        ours: "interruption",
+        columns: "started_at, ended_at, kind",
+        has_host: false,
+        exported: "started_at < ?2 and ended_at > ?1",
+        imported: "typeof(e.started_at) = 'integer' and typeof(e.ended_at) = 'integer'
+            and not exists (select 1 from main.interruption i
+                where i.started_at = e.started_at and i.ended_at = e.ended_at and i.kind = e.kind)",
+    },
+    OwnTable {
+        name: "ace_clock_step",
+        ours: "clock_step",
+        columns: "at, step_ms, moved",
+        has_host: false,
+        exported: "at >= ?1 and at < ?2",
+        imported: "typeof(e.at) = 'integer' and typeof(e.step_ms) = 'integer' and typeof(e.moved) = 'integer'
+            and not exists (select 1 from main.clock_step s where s.at = e.at and s.step_ms = e.step_ms)",
+    },
+];
+
+/// ace_check: the host of a check where an address alone does not identify it.
+const HOST_TABLES: &str = "
+create table ace_host(id integer primary key, address text, family integer, source text, name text);
+create table ace_check(check_id integer primary key, host_id integer);";
+
+/// Whether the original's rows of a host say which one it is.
+fn is_plain(host: &RecordedHost) -> bool {
+    host.family.is_none() && host.source.is_none()
+}
+
+/// Creates the tables, and names the hosts.
+pub fn begin_export(file: &Connection, hosts: &[RecordedHost]) -> rusqlite::Result<()> {
+    file.execute_batch(HOST_TABLES)?;
+    for table in &TABLES {
+        let host = if table.has_host { "host_id, " } else { "" };
+        file.execute_batch(&format!(
+            "create table {}({host}{})",
+            table.name, table.columns
+        ))?;
+    }
+    for host in hosts {
+        let (family, source) = (
+            IpVersion::family_column(host.family),
+            source_column(host.source.as_ref()),
+        );
+        file.execute(
+            "insert into ace_host values(?1, ?2, ?3, ?4, ?5)",
+            params![host.id, host.address, family, source, host.name],
+        )?;
+    }
+    Ok(())
+}
+
+/// Notes the host of the check that was inserted last.
+pub fn note_host(file: &Connection, host: &RecordedHost) -> rusqlite::Result<()> {
+    if !is_plain(host) {
+        let id = file.last_insert_rowid();
+        file.prepare_cached("insert into ace_check values(?1, ?2)")?
+            .execute(params![id, host.id])?;
+    }
+    Ok(())
+}
+
+impl Reader {
+    /// Fills the tables of an exported file.
+    pub fn export_own(
+        &self,
+        file: &Connection,
+        hosts: &[RecordedHost],
+        span: &Range<UtcMillis>,
+        failed: &dyn Fn(rusqlite::Error) -> StoreError,
+    ) -> Result<(), StoreError> {
+        for table in &TABLES {
+            let owners: Vec<Option<HostId>> = if table.has_host {
+                hosts.iter().map(|host| Some(host.id)).collect()
+            } else {
+                vec![None]
+            };
+            let columns = table.columns.split(',').count();
+            let places = vec!["?"; columns + usize::from(table.has_host)].join(", ");
+            let insert = format!("insert into {} values({places})", table.name);
+            for owner in owners {
+                let select = format!(
+                    "select {} from {} where {} and ?3 is ?3",
+                    table.columns, table.ours, table.exported
+                );
+                let values = params![span.start.0, span.end.0, owner];
+                let rows = self.query(&select, values, |row| {
+                    (0..columns)
+                        .map(|index| row.get(index))
+                        .collect::<rusqlite::Result<Vec<Value>>>()
+                })?;
+                for row in rows {
+                    let host = owner.map(|id| Value::from(id.0));
+                    file.prepare_cached(&insert)
+                        .and_then(|mut insert| {
+                            insert.execute(params_from_iter(host.into_iter().chain(row)))
+                        })
+                        .map_err(failed)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// What an import reads beyond the original's tables.
+pub struct OwnRows<'a> {
+    schema: &'a str,
+}
+
+impl<'a> OwnRows<'a> {
+    /// `None` for a file without these tables. Hosts are entered here; temp.ace_host_here has their
+    /// ids in both files.
+    pub fn begin(
+        connection: &Connection,
+        schema: &'a str,
+    ) -> rusqlite::Result<Option<OwnRows<'a>>> {
+        if !has_columns(
+            connection,
+            schema,
+            "ace_host",
+            "id, address, family, source, name",
+        )? {
+            return Ok(None);
+        }
+        connection.execute_batch(
+            "drop table if exists temp.ace_host_here;
+             create temp table ace_host_here(old integer primary key, new integer)",
+        )?;
+        let mut hosts = connection.prepare(&format!(
+            "select id, address, family, source, name from {schema}.ace_host
+              where typeof(address) = 'text' and typeof(name) = 'text'"
+        ))?;
+        let mut rows = hosts.query([])?;
+        while let Some(row) = rows.next()? {
+            let address: String = row.get(1)?;
+            let family: Option<i64> = row.get_ref(2)?.as_i64().ok();
+            let source = row.get_ref(3)?.as_str().unwrap_or_default().to_string();
+            let host = Host {
+                name: row.get(4)?,
+                family: family.and_then(IpVersion::from_number),
+                source: (!source.is_empty()).then(|| Source::from(source.as_str())),
+                ..Host::unlisted(&address)
+            };
+            let id = enter_host(connection, &host)?;
+            connection
+                .prepare_cached("insert into temp.ace_host_here values(?1, ?2)")?
+                .execute(params![row.get::<_, i64>(0)?, id])?;
+        }
+        Ok(Some(OwnRows { schema }))
+    }
+
+    /// The host of a check where the file names it.
+    pub fn host_of(
+        &self,
+        connection: &Connection,
+        check_id: i64,
+    ) -> rusqlite::Result<Option<HostId>> {
+        let find = format!(
+            "select new from {}.ace_check c join temp.ace_host_here on old = c.host_id where check_id = ?1",
+            self.schema
+        );
+        let mut find = connection.prepare_cached(&find)?;
+        let mut rows = find.query([check_id])?;
+        rows.next()?.map(|row| row.get(0)).transpose()
+    }
+
+    /// Imports the rows after the checks; returns the number of events.
+    pub fn finish(self, connection: &Connection) -> rusqlite::Result<u64> {
+        let mut events = 0;
+        for table in &TABLES {
+            let OwnTable {
+                name,
+                ours,
+                columns,
+                has_host,
+                imported,
+                ..
+            } = table;
+            if !has_columns(connection, self.schema, name, columns)? {
+                continue;
+            }
+            let (host, joined) = if *has_host {
+                (
+                    "host_id, ",
+                    "join temp.ace_host_here m on m.old = e.host_id",
+                )
+            } else {
+                ("", "")
+            };
+            let own_host = if *has_host { "m.new, " } else { "" };
+            // Older runs come before those that are recorded: `id` is the order of runs.
+            let (id, own_id) = if *ours == "monitor_run" {
+                (
+                    "id, ",
+                    "(select coalesce(min(id), 1) from main.monitor_run) - row_number() over (order by e.started_at desc), ",
+                )
+            } else {
+                ("", "")
+            };
+            let values: Vec<String> = columns
+                .split(',')
+                .map(|column| format!("e.{}", column.trim()))
+                .collect();
+            let written = connection.execute(
+                &format!(
+                    "insert or ignore into main.{ours}({id}{host}{columns})
+                     select {own_id}{own_host}{} from {}.{name} e {joined} where {imported}",
+                    values.join(", "),
+                    self.schema
+                ),
+                [],
+            )?;
+            if *ours == "outage_events" {
+                events += written as u64;
+            }
+        }
+        let mut hours = connection.prepare(
+            "select distinct n.host_id, n.checked_at / 3600000 from main.not_measured_check n
+               join temp.ace_host_here on new = n.host_id",
+        )?;
+        let mut rows = hours.query([])?;
+        while let Some(row) = rows.next()? {
+            mark_stale(connection, row.get(0)?, Hour(row.get(1)?))?;
+        }
+        connection.execute_batch("drop table temp.ace_host_here")?;
+        Ok(events)
+    }
+}
+
+/// Drops the tables of a file that is converted in place.
+pub fn drop_tables(connection: &Connection) -> rusqlite::Result<()> {
+    for name in TABLES
+        .iter()
+        .map(|table| table.name)
+        .chain(["ace_host", "ace_check"])
+    {
+        connection.execute_batch(&format!("drop table if exists main.{name}"))?;
+    }
+    Ok(())
+}
