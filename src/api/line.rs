@@ -81,7 +81,7 @@ pub(super) fn line_summary(
                 - if is_link(cause) {
                     0
                 } else {
-                    missing_ms(gaps, span)
+                    missing_ms(gaps, span, None)
                 }
         };
         spans.iter().map(measured).sum::<i64>() / 1000

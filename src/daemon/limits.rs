@@ -9,6 +9,8 @@ use crate::{sys, web};
 const OTHER_FILES: u64 = 64;
 /// A monitored host has a stop flag and, during a check, a socket.
 const FILES_PER_MONITORED_HOST: u64 = 2;
+/// While it is silent it has two sockets more: MAX_WAITING_SOCKETS in pinger/probing.rs.
+const FILES_PER_SILENT_HOST: u64 = 4;
 
 /// Makes sure that this process may monitor this many hosts, before it changes anything.
 pub fn prepare_to_monitor(hosts: usize) -> Result<(), DaemonError> {
@@ -24,8 +26,11 @@ pub fn prepare_for_one_check(hosts: usize) -> Result<(), DaemonError> {
 
 /// Raises the limit of open files to what this many monitored hosts and the dashboard need.
 pub fn allow_files_for_monitoring(hosts: usize) -> Result<(), DaemonError> {
-    let files = hosts as u64 * FILES_PER_MONITORED_HOST + web::MAX_FILES;
-    allow_files(hosts, files)
+    let files = |per_host| hosts as u64 * per_host + web::MAX_FILES;
+    allow_files(hosts, files(FILES_PER_MONITORED_HOST))?;
+    // Where the system refuses, some probes are left out if every host is silent.
+    let _ = sys::allow_open_files(files(FILES_PER_SILENT_HOST) + OTHER_FILES);
+    Ok(())
 }
 
 /// Raises the limit of open files to what the dashboard alone needs.

@@ -152,6 +152,7 @@ fn deliver(event: PingerEvent, writer: &WriterHandle, witness: &WitnessHandle) -
         PingerEvent::Interruption(interruption) => {
             writer.record(Record::Interruption(interruption))
         }
+        PingerEvent::Unsent(unsent) => writer.record(Record::Unsent(unsent)),
         PingerEvent::HostEvent(event) => {
             witness.host_event(event);
             true

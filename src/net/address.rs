@@ -30,8 +30,9 @@ const MAX_FIRST_WAIT: Duration = Duration::from_secs(12);
 const MAX_LATER_WAIT: Duration = Duration::from_secs(1);
 /// A lookup that takes longer, and longer than the interval, has failed.
 const MAX_PENDING: Duration = Duration::from_secs(15);
-/// Minimum time between the starts of two lookups by [`Resolver::poll`].
-const MIN_POLL_INTERVAL: Duration = Duration::from_secs(2);
+/// Minimum time between the starts of two lookups by [`Resolver::poll`]: less than the second of two
+/// probes at the default.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(900);
 /// A wait for the resolver checks the stop flag this often.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// The C library's resolver puts large buffers on the stack.

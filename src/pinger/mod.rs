@@ -16,9 +16,10 @@ use crate::pure::cause::NetworkPosition;
 use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::link::Link;
 use crate::pure::model::{
-    CheckResult, Host, Interruption, InterruptionKind, LocalFault, Outcome, Probe,
+    CheckResult, Host, Interruption, InterruptionKind, LocalFault, Outcome, Probe, Unsent,
 };
-use crate::pure::outage::{CheckSample, OutageChange, OutageDetector, OutageRules};
+use crate::pure::outage::{OutageChange, OutageDetector, OutageRules};
+use crate::pure::sample::CheckSample;
 use crate::pure::time::{ClockSample, Monotonic, Schedule, UtcMillis, nanoseconds};
 use crate::stop::Stop;
 use crate::sys;
@@ -53,6 +54,7 @@ pub enum PingerEvent {
     Probe(Probe),
     /// A span in which this thread did not run.
     Interruption(Interruption),
+    Unsent(Unsent),
     /// For the witness.
     HostEvent(HostEvent),
 }
@@ -86,10 +88,14 @@ pub struct Pinger {
     settings: ProbeSettings,
     resolver: Resolver,
     target: Option<Target>,
-    /// The route of the newest check's pings.
+    /// The route of the newest check's or probe's pings.
     route: Option<Route>,
     /// Whether no ping of the previous check could be sent.
     could_not_send: bool,
+    /// Since when nothing could be sent to the silent host, and why.
+    unsent: Option<(UtcMillis, String)>,
+    /// The spans of the running check in which this thread did not run.
+    held_up: Vec<Interruption>,
 }
 
 impl Pinger {
@@ -102,6 +108,8 @@ impl Pinger {
             target: None,
             route: None,
             could_not_send: false,
+            unsent: None,
+            held_up: Vec::new(),
         }
     }
 
@@ -134,6 +142,9 @@ impl Pinger {
                 return;
             };
             state_changes.log(&result);
+            for interruption in self.held_up.drain(..) {
+                deliver(PingerEvent::Interruption(interruption));
+            }
             let needed_probing = detector.needs_probing();
             let change = detector.add_check(
                 &CheckSample::of(&result, result.checked_at),
@@ -141,12 +152,17 @@ impl Pinger {
             );
             let host_events =
                 self.host_events(&result, previous_target, needed_probing, change.as_ref());
+            self.note_unsent_check(&result, needed_probing, &mut deliver);
             // The result first: the observations of the witness must follow it.
             deliver(PingerEvent::Check(result));
             for event in host_events {
                 deliver(PingerEvent::HostEvent(event));
             }
             last_run = sys::clocks();
+            let slept = interruption(&clocks, &last_run, last_run.monotonic);
+            if let Some(interruption) = slept {
+                deliver(PingerEvent::Interruption(interruption));
+            }
             let next = schedule.next_check(began, last_run.monotonic);
             if !is_first {
                 skipped_ticks.log(&self.config.host, schedule.ticks_between(tick, next));
@@ -164,12 +180,7 @@ impl Pinger {
         needed_probing: bool,
         change: Option<&OutageChange>,
     ) -> Vec<HostEvent> {
-        let event = |kind| HostEvent {
-            host: Arc::clone(&self.config.host),
-            target: self.target,
-            link: self.link(),
-            kind,
-        };
+        let event = |kind| self.event(kind);
         let mut found = Vec::new();
         if self.target != previous_target {
             found.push(event(HostEventKind::AddressChanged));
@@ -217,15 +228,11 @@ impl Pinger {
         };
         self.target = Some(target);
         progress(CheckProgress::Target(target));
-        let source = self.config.host.source.as_ref();
         let exchange = Exchange::open(&target, &self.socket_options(), self.check_settings());
-        // Asked at each check: routes change.
-        self.route = exchange.as_ref().ok().and_then(|exchange| {
-            exchange
-                .route(source)
-                .inspect_err(|error| log::debug!("{host}: the route: {error}"))
-                .ok()
-        });
+        self.route = exchange
+            .as_ref()
+            .ok()
+            .and_then(|exchange| self.route_of(exchange));
         // After a check that could not send, pings sent while the link is still down are not lost
         // either.
         let fault = if self.could_not_send {
@@ -263,6 +270,15 @@ impl Pinger {
         Some(result)
     }
 
+    /// Asked for each socket: routes change.
+    fn route_of(&self, exchange: &Exchange) -> Option<Route> {
+        let host = &self.config.host;
+        exchange
+            .route(host.source.as_ref())
+            .inspect_err(|error| log::debug!("{host}: the route: {error}"))
+            .ok()
+    }
+
     fn link(&self) -> Option<Arc<Link>> {
         self.route.as_ref().and_then(|route| route.link.clone())
     }
@@ -293,7 +309,7 @@ impl Pinger {
 
     /// Sends the pings and reads messages until every ping is answered or timed out.
     fn run_exchange(
-        &self,
+        &mut self,
         mut exchange: Box<Exchange>,
         stop: &Stop,
         progress: &mut dyn FnMut(CheckProgress),
@@ -318,17 +334,24 @@ impl Pinger {
                     if stop.wait_until(until) {
                         return None;
                     }
+                    now = until;
                 }
                 Action::ListenUntil(until) => {
                     exchange.read_errors();
                     if stop.wait_readable(exchange.as_fd(), until) {
                         return None;
                     }
+                    now = until;
                 }
                 Action::Done => break,
             }
+            let until = now;
             exchange.read();
             now = sys::monotonic();
+            if now.since(until) >= MIN_INTERRUPTION {
+                let clocks = sys::clocks();
+                self.held_up.extend(interruption(&begin, &clocks, until));
+            }
         }
         if !exchange.run.has_all_transmit_times() {
             exchange.read_errors();
@@ -336,13 +359,15 @@ impl Pinger {
         let unmeasured = self.exclude_unlinked(&mut exchange, begin.monotonic);
         let host = Arc::clone(&self.config.host);
         let end = sys::clocks();
-        let began_at = corrected_start(&end, &begin);
+        let first = exchange.run.sent_at(0).unwrap_or(begin);
+        let began_at = corrected_start(&end, &first);
         Some(match exchange.run.finish(&end) {
             Ok(found) => {
                 let by_errno = unsent_fault(&found.pings);
                 let fault = unmeasured.as_ref().map(|unmeasured| unmeasured.fault);
                 CheckResult {
                     pings: found.pings,
+                    sent_after_ms: found.sent_after_ms,
                     late: found.late,
                     duplicates: found.duplicates,
                     foreign: found.foreign,

@@ -36,6 +36,9 @@ pub enum ReadMode {
     Immediate,
 }
 
+/// A ping that is later than this by its spacing has its own time recorded.
+const MAX_UNEVENNESS: Duration = Duration::from_millis(200);
+
 /// How long a check that received a duplicate or foreign message waits for more of them.
 pub const UNEXPECTED_MESSAGE_LINGER: Duration = Duration::from_millis(100);
 
@@ -88,6 +91,9 @@ struct Ping {
 pub struct JudgedPings {
     /// One outcome per ping.
     pub pings: Vec<Outcome>,
+    /// When each was sent, in milliseconds after the first; empty where they were sent a spacing
+    /// apart.
+    pub sent_after_ms: Vec<u32>,
     /// Valid replies after their timeout.
     pub late: u32,
     /// Further valid replies to an answered ping.
@@ -337,6 +343,23 @@ impl CheckRun {
         }
     }
 
+    /// When each ping was sent, in milliseconds after the first, if the process was held up between
+    /// two of them.
+    fn irregular_times_ms(&self) -> Vec<u32> {
+        let Some(first) = self.pings.first() else {
+            return Vec::new();
+        };
+        let sent_after = |ping: &Ping| ping.clock.monotonic.since(first.clock.monotonic);
+        let is_irregular = |(index, ping): (u32, &Ping)| {
+            sent_after(ping) > self.settings.spacing * index + MAX_UNEVENNESS
+        };
+        if !(0..).zip(&self.pings).any(is_irregular) {
+            return Vec::new();
+        }
+        let ms = |ping| u32::try_from(sent_after(ping).as_millis()).unwrap_or(u32::MAX);
+        self.pings.iter().map(ms).collect()
+    }
+
     /// Judges every ping. `end` is when the check ended. If the machine slept since the first ping,
     /// none can be judged, and the error says so.
     pub fn finish(mut self, end: &ClockSample) -> Result<JudgedPings, String> {
@@ -363,6 +386,7 @@ impl CheckRun {
         let reason = reason(&pings);
         Ok(JudgedPings {
             pings,
+            sent_after_ms: self.irregular_times_ms(),
             late,
             duplicates: self.duplicates,
             foreign: self.foreign,

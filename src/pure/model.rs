@@ -242,6 +242,9 @@ pub struct CheckResult {
     pub pings: Vec<Outcome>,
     /// Time between two pings; 0 when unknown.
     pub spacing_ms: u32,
+    /// When each ping was sent, in milliseconds after `checked_at`. Empty where they were sent
+    /// `spacing_ms` apart.
+    pub sent_after_ms: Vec<u32>,
     /// Time between two checks of the host, which the result represents; 0 when unknown.
     pub interval_ms: u32,
     /// Valid replies that arrived after their timeout; their pings count as lost.
@@ -288,6 +291,7 @@ impl CheckResult {
             checked_at,
             pings: Vec::new(),
             spacing_ms: 0,
+            sent_after_ms: Vec::new(),
             interval_ms: 0,
             late: 0,
             duplicates: 0,
@@ -317,11 +321,30 @@ impl CheckResult {
 
     /// Round-trip time of each ping that was sent; `None` where it was lost.
     pub fn rtts_us(&self) -> impl Iterator<Item = Option<u32>> + '_ {
-        self.pings.iter().filter_map(|outcome| match outcome {
-            Outcome::Reply { rtt_us } => Some(Some(*rtt_us)),
-            Outcome::TimedOut | Outcome::Unreachable(_) => Some(None),
-            Outcome::SendFailed { .. } | Outcome::Untimed => None,
-        })
+        self.timed_rtts().map(|(_, rtt)| rtt)
+    }
+
+    /// When each ping was sent and its round-trip time; without those that could not be sent.
+    pub fn timed_rtts(&self) -> impl Iterator<Item = (UtcMillis, Option<u32>)> + '_ {
+        let regular = |index: usize| i64::try_from(index).unwrap_or(0) * i64::from(self.spacing_ms);
+        let sent_at = move |index: usize| {
+            let after = self.sent_after_ms.get(index).copied().map(i64::from);
+            let after = after.unwrap_or_else(|| regular(index));
+            UtcMillis(self.checked_at.0.saturating_add(after))
+        };
+        self.pings
+            .iter()
+            .enumerate()
+            .filter_map(move |(index, outcome)| match outcome {
+                Outcome::Reply { rtt_us } => Some((sent_at(index), Some(*rtt_us))),
+                Outcome::TimedOut | Outcome::Unreachable(_) => Some((sent_at(index), None)),
+                Outcome::SendFailed { .. } | Outcome::Untimed => None,
+            })
+    }
+
+    /// Whether it is known when each ping was sent.
+    pub fn has_ping_times(&self) -> bool {
+        self.spacing_ms > 0 || !self.sent_after_ms.is_empty()
     }
 
     /// Number of pings that were sent and could be judged.
@@ -453,6 +476,15 @@ pub struct Interruption {
     pub kind: InterruptionKind,
     pub from: UtcMillis,
     pub to: UtcMillis,
+}
+
+/// A span in which a host was to be pinged and nothing could be sent to it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Unsent {
+    pub host: Arc<Host>,
+    pub from: UtcMillis,
+    pub to: UtcMillis,
+    pub reason: String,
 }
 
 /// One ping between two checks, sent while a host is silent. It moves the start and end of an

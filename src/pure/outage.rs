@@ -1,11 +1,11 @@
 //! Detects outages: a state machine over the checks of one host. An outage begins after
 //! `down_after` checks in a row without any reply and ends after `up_after` checks in a row with
 //! one. Checks that could not be made neither begin nor end an outage. Probes, the single pings
-//! between checks, do not begin one either; they determine when it began and ended.
+//! between checks, do not begin one either; they determine when it began and ended. One reply alone
+//! ends no outage: if the next ping is lost the outage goes on, else it ended with the first reply.
 //! store/write/outages.rs records the changes; pinger/ uses it to decide whether to send probes.
 
-use crate::pure::model::CheckResult;
-use crate::pure::stats;
+use crate::pure::sample::{CheckSample, LastReply, PingCounts, TrailingLoss};
 use crate::pure::time::UtcMillis;
 
 /// When silence is an outage, and when the outage is over.
@@ -24,137 +24,6 @@ impl Default for OutageRules {
             up_after: 1,
         }
     }
-}
-
-/// A check as far as the detector needs it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CheckSample {
-    /// When it was made.
-    pub at: UtcMillis,
-    /// Pings that were sent and judged; 0 when the check could not be made.
-    pub sent: u32,
-    pub received: u32,
-    /// `None` without a reply, or when the spacing of the pings is unknown.
-    pub replies: Option<ReplySpan>,
-}
-
-/// The first and last answered ping of a check. Pings lost before the first belong to the outage
-/// before the check, pings lost after the last to the one after it.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ReplySpan {
-    /// When the first ping that was answered was sent.
-    pub first_reply: UtcMillis,
-    pub lost_before: u32,
-    /// When the last ping that was answered was sent.
-    pub last_reply: UtcMillis,
-    pub lost_after: u32,
-    /// Time between two pings.
-    pub spacing_ms: u32,
-}
-
-impl ReplySpan {
-    /// The span of a check made at `at` with pings `spacing_ms` apart; `answers` has for each
-    /// ping whether it was answered. `None` when none was, or when the spacing is unknown (0).
-    pub fn of(
-        at: UtcMillis,
-        spacing_ms: u32,
-        answers: impl Iterator<Item = bool>,
-    ) -> Option<ReplySpan> {
-        let answers: Vec<bool> = answers.collect();
-        let first = answers.iter().position(|is_answered| *is_answered)?;
-        let last = answers.iter().rposition(|is_answered| *is_answered)?;
-        let sent_at = |index: usize| {
-            UtcMillis(at.0.saturating_add(
-                i64::from(spacing_ms).saturating_mul(i64::try_from(index).unwrap_or(i64::MAX)),
-            ))
-        };
-        let count = |pings: usize| u32::try_from(pings).unwrap_or(u32::MAX);
-        (spacing_ms > 0).then(|| ReplySpan {
-            first_reply: sent_at(first),
-            lost_before: count(first),
-            last_reply: sent_at(last),
-            lost_after: count(answers.len() - 1 - last),
-            spacing_ms,
-        })
-    }
-}
-
-impl CheckSample {
-    /// The sample of a result that is recorded with the time `at`.
-    pub fn of(result: &CheckResult, at: UtcMillis) -> CheckSample {
-        let replies = ReplySpan::of(
-            at,
-            result.spacing_ms,
-            result.rtts_us().map(|rtt| rtt.is_some()),
-        );
-        CheckSample {
-            at,
-            sent: result.sent(),
-            received: result.received(),
-            replies,
-        }
-    }
-
-    pub fn is_measured(&self) -> bool {
-        self.sent > 0
-    }
-
-    /// Whether pings were sent and none was answered.
-    pub fn is_silent(&self) -> bool {
-        self.is_measured() && self.received == 0
-    }
-
-    /// 0 to 100.
-    pub fn success_rate(&self) -> f64 {
-        stats::success_rate(i64::from(self.sent), i64::from(self.received))
-    }
-
-    /// When the first ping that was answered was sent.
-    fn first_reply(&self) -> UtcMillis {
-        self.replies.map_or(self.at, |replies| replies.first_reply)
-    }
-
-    fn pings(&self) -> PingCounts {
-        PingCounts {
-            sent: i64::from(self.sent),
-            lost: i64::from(self.sent.saturating_sub(self.received)),
-        }
-    }
-
-    /// The last answered ping, and the pings lost after it.
-    pub fn last_reply(&self) -> LastReply {
-        let at = self.replies.map_or(self.at, |replies| replies.last_reply);
-        let trailing_loss = self
-            .replies
-            .filter(|replies| replies.lost_after > 0)
-            .map(|replies| TrailingLoss {
-                since: UtcMillis(
-                    replies
-                        .last_reply
-                        .0
-                        .saturating_add(i64::from(replies.spacing_ms)),
-                ),
-                lost: replies.lost_after,
-            });
-        LastReply { at, trailing_loss }
-    }
-}
-
-/// The last reply of a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct LastReply {
-    /// When the answered ping was sent.
-    pub at: UtcMillis,
-    /// The pings of the same check that were lost after it.
-    pub trailing_loss: Option<TrailingLoss>,
-}
-
-/// Pings that were lost at the end of a check.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct TrailingLoss {
-    /// When the first of them was sent.
-    pub since: UtcMillis,
-    pub lost: u32,
 }
 
 /// Pings lost this long before a silent check do not belong to its outage: the host was not pinged
@@ -177,28 +46,6 @@ pub struct Outage {
     pub pings: Option<PingCounts>,
     /// The first reply since the last silence, while it does not end the outage yet.
     pub answered_since: Option<UtcMillis>,
-}
-
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct PingCounts {
-    pub sent: i64,
-    /// Of these not answered.
-    pub lost: i64,
-}
-
-impl PingCounts {
-    fn add(&mut self, more: PingCounts) {
-        // Saturating, since a damaged database may hold any number.
-        self.sent = self.sent.saturating_add(more.sent);
-        self.lost = self.lost.saturating_add(more.lost);
-    }
-
-    fn lost(count: u32) -> PingCounts {
-        PingCounts {
-            sent: i64::from(count),
-            lost: i64::from(count),
-        }
-    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -283,7 +130,11 @@ impl Outage {
 #[derive(Clone, Debug, PartialEq)]
 enum HostCondition {
     /// The host answers, or nothing is known of it yet.
-    Answers { last_reply: Option<LastReply> },
+    Answers {
+        last_reply: Option<LastReply>,
+        /// It was silent until one reply: the next ping shows whether it still is.
+        is_doubted: bool,
+    },
     /// Silent, for fewer than `down_after` checks.
     Suspected(Outage),
     /// In an outage, with the replies since the last silence.
@@ -312,7 +163,22 @@ impl OutageDetector {
     pub fn new(rules: OutageRules, last_reply: Option<LastReply>) -> OutageDetector {
         OutageDetector {
             rules,
-            condition: HostCondition::Answers { last_reply },
+            condition: HostCondition::Answers {
+                last_reply,
+                is_doubted: false,
+            },
+        }
+    }
+
+    /// The detector of a host without an ongoing outage that answered only one ping, `reply`, after
+    /// it was silent.
+    pub fn doubting(rules: OutageRules, reply: LastReply) -> OutageDetector {
+        OutageDetector {
+            rules,
+            condition: HostCondition::Answers {
+                last_reply: Some(reply),
+                is_doubted: true,
+            },
         }
     }
 
@@ -342,17 +208,22 @@ impl OutageDetector {
                 self.is_in_outage()
                     .then_some(OutageChange::Continues(outage))
             }
-            HostCondition::Answers { last_reply } if !check.is_silent() => {
+            HostCondition::Answers {
+                last_reply,
+                is_doubted,
+            } if !check.is_silent() => {
                 *last_reply = Some(check.last_reply());
+                *is_doubted &= check.has_one_reply();
                 None
             }
-            HostCondition::Answers { last_reply } => {
+            HostCondition::Answers { last_reply, .. } => {
                 let last = *last_reply;
                 self.suspect(Outage::begin(check, last))
             }
             HostCondition::Suspected(_) if !check.is_silent() => {
                 self.condition = HostCondition::Answers {
                     last_reply: Some(check.last_reply()),
+                    is_doubted: check.has_one_reply(),
                 };
                 None
             }
@@ -370,6 +241,22 @@ impl OutageDetector {
                 let mut pings = check.pings();
                 let before =
                     PingCounts::lost(check.replies.map_or(0, |replies| replies.lost_before));
+                let follows_reply = |outage: &Outage| {
+                    let first = check.first_reply();
+                    outage.answered_since.is_some_and(|since| since < first)
+                };
+                let is_one_reply = self.rules.up_after <= 1 || answered.checks.is_empty();
+                if before.lost > 0 && is_one_reply && follows_reply(outage) {
+                    answered.move_into(outage);
+                }
+                let is_doubted = check.has_one_reply() && !follows_reply(outage);
+                // A check of one ping cannot show more.
+                let is_lone = is_doubted && check.sent > 1;
+                if is_lone && check.last_reply().trailing_loss.is_some() {
+                    answered.move_into(outage);
+                    outage.add(check);
+                    return Some(OutageChange::Continues(outage.clone()));
+                }
                 if outage.answered_since.is_none() {
                     outage.answered_since = Some(check.first_reply());
                     outage.count(before);
@@ -384,27 +271,34 @@ impl OutageDetector {
                 }
                 answered.checks.push(*check);
                 answered.pings.add(pings);
-                if answered.checks.len() < usize::from(self.rules.up_after) {
+                if is_lone || answered.checks.len() < usize::from(self.rules.up_after) {
                     return Some(OutageChange::Continues(outage.clone()));
                 }
                 let since = outage.answered_since.unwrap_or(check.at);
                 let end = outage.end_at(since, answered.checks[0].success_rate());
-                Some(self.finish(end, check.last_reply()))
+                Some(self.finish(end, check.last_reply(), is_doubted))
             }
         }
     }
 
     /// Adds a probe; returns what to record. A probe cannot begin an outage and does not count as a
-    /// check of it; it determines its start and end.
+    /// check of it; it determines its start and end. With `up_after` 1, two answered in a row end
+    /// it.
     pub fn add_probe(&mut self, at: UtcMillis, is_answered: bool) -> Option<OutageChange> {
         let reply = LastReply {
             at,
             trailing_loss: None,
         };
         match &mut self.condition {
-            HostCondition::Answers { last_reply } => {
+            HostCondition::Answers {
+                last_reply,
+                is_doubted,
+            } => {
                 if is_answered {
+                    *is_doubted &= last_reply.is_some_and(|last| last.trailing_loss.is_some());
                     *last_reply = Some(reply);
+                } else if let (Some(last_reply), true) = (last_reply, *is_doubted) {
+                    TrailingLoss::add(&mut last_reply.trailing_loss, at);
                 }
                 None
             }
@@ -416,12 +310,27 @@ impl OutageDetector {
             HostCondition::Suspected(_) => {
                 self.condition = HostCondition::Answers {
                     last_reply: Some(reply),
+                    is_doubted: true,
                 };
                 None
             }
-            HostCondition::Down { outage, .. } if is_answered && self.rules.up_after <= 1 => {
-                let end = outage.end_at(outage.answered_since.unwrap_or(at), 100.0);
-                Some(self.finish(end, reply))
+            HostCondition::Down { outage, answered } if self.rules.up_after <= 1 => {
+                match outage.answered_since {
+                    Some(since) if is_answered => {
+                        let rate = answered.checks.first().map(CheckSample::success_rate);
+                        let end = outage.end_at(since, rate.unwrap_or(100.0));
+                        return Some(self.finish(end, reply, false));
+                    }
+                    _ if is_answered => {
+                        outage.answered_since = Some(at);
+                        answered.pings.add(PingCounts { sent: 1, lost: 0 });
+                    }
+                    _ => {
+                        answered.move_into(outage);
+                        outage.count(PingCounts::lost(1));
+                    }
+                }
+                Some(OutageChange::Continues(outage.clone()))
             }
             HostCondition::Down { outage, answered } => {
                 if is_answered {
@@ -442,16 +351,24 @@ impl OutageDetector {
         matches!(self.condition, HostCondition::Down { .. })
     }
 
-    /// Whether the host is silent or was until just now, so that it is to be probed between checks.
+    /// Whether the host is silent, or answered only one ping since, so that it is to be probed
+    /// between checks.
     pub fn needs_probing(&self) -> bool {
-        !matches!(self.condition, HostCondition::Answers { .. })
+        !matches!(
+            self.condition,
+            HostCondition::Answers {
+                is_doubted: false,
+                ..
+            }
+        )
     }
 
-    fn finish(&mut self, end: OutageEnd, last_reply: LastReply) -> OutageChange {
+    fn finish(&mut self, end: OutageEnd, last_reply: LastReply, is_doubted: bool) -> OutageChange {
         let ended = std::mem::replace(
             &mut self.condition,
             HostCondition::Answers {
                 last_reply: Some(last_reply),
+                is_doubted,
             },
         );
         let HostCondition::Down { mut outage, .. } = ended else {
@@ -478,7 +395,11 @@ impl OutageDetector {
 impl RepliesInOutage {
     /// Counts these replies in the outage after all, since silence followed them.
     fn move_into(&mut self, outage: &mut Outage) {
-        outage.answered_since = None;
+        let was_answered = outage.answered_since.take().is_some();
+        // The reply to a probe, if the outage was read from the database since.
+        if was_answered && self.pings.sent == 0 {
+            self.pings.sent = 1;
+        }
         outage.checks = outage
             .checks
             .saturating_add(i64::try_from(self.checks.len()).unwrap_or(i64::MAX));

@@ -1,6 +1,8 @@
 //! The detector of one host, check by check.
 
 use super::*;
+use crate::pure::model::CheckResult;
+use crate::pure::sample::ReplySpan;
 
 const NOW: UtcMillis = UtcMillis(i64::MAX);
 const MINUTE_MS: i64 = 60_000;
@@ -411,7 +413,11 @@ fn pings(minute: i64, letters: &str) -> CheckSample {
         at,
         sent: count(|_| true),
         received: count(|answered| *answered),
-        replies: ReplySpan::of(at, 1000, answers()),
+        replies: ReplySpan::of(
+            (0..)
+                .map(|second| UtcMillis(at.0 + second * 1000))
+                .zip(answers()),
+        ),
     }
 }
 
@@ -503,16 +509,24 @@ fn change_letters_with_probes(
 }
 
 #[test]
-fn an_answered_probe_ends_an_outage_unless_up_after_is_above_1() {
-    let (change_letters, all) = change_letters_with_probes(1, 1, "rs--+r");
-    assert_eq!(change_letters, ".BGGE.");
+fn two_answered_probes_end_an_outage_with_the_first_unless_up_after_is_above_1() {
+    for letters in ["rs--+r", "rs--++"] {
+        let (change_letters, all) = change_letters_with_probes(1, 1, letters);
+        assert_eq!(change_letters, ".BGGGE");
+        let Some(OutageChange::Ended(outage, end)) = all.last() else {
+            panic!("{all:?}")
+        };
+        assert_eq!((outage.start, end.at), (UtcMillis(1000), UtcMillis(4000)));
+        assert_eq!(
+            (outage.checks, outage.pings),
+            (1, Some(PingCounts { sent: 7, lost: 7 }))
+        );
+    }
+    let (_, all) = change_letters_with_probes(1, 1, "rs--++");
     let Some(OutageChange::Ended(outage, end)) = all.last() else {
         panic!("{all:?}")
     };
-    assert_eq!(
-        (outage.start, end.at, end.success_rate),
-        (UtcMillis(1000), UtcMillis(4000), 100.0)
-    );
+    assert_eq!(end.success_rate, 100.0);
     assert_eq!(
         (outage.checks, outage.pings),
         (1, Some(PingCounts { sent: 7, lost: 7 }))
@@ -554,12 +568,109 @@ fn an_answered_probe_interrupts_silence_and_a_lost_probe_begins_no_outage() {
     };
     assert_eq!(
         (outage.earliest_start, outage.start),
-        (Some(UtcMillis(2000)), UtcMillis(4000))
+        (Some(UtcMillis(2000)), UtcMillis(3000)),
+        "from the first probe that was lost after the reply"
     );
-    assert_eq!(outage.pings, Some(PingCounts { sent: 11, lost: 11 }));
+    assert_eq!(outage.pings, Some(PingCounts { sent: 12, lost: 12 }));
     assert_eq!(
         change_letters_with_probes(1, 1, "r---").0,
         "....",
         "lost pings alone are no outage"
     );
+}
+
+#[test]
+fn an_outage_goes_on_from_a_lone_reply_after_which_the_next_ping_is_lost() {
+    // A reply to a probe, and after it a lost probe or a silent check.
+    for letters in ["rs--+-s--++", "rs--+s---++", "rs---s+s-++"] {
+        let (change_letters, all) = change_letters_with_probes(1, 1, letters);
+        assert_eq!(change_letters, ".BGGGGGGGGE", "{letters}");
+        let Some(OutageChange::Ended(outage, end)) = all.last() else {
+            panic!("{all:?}")
+        };
+        assert_eq!((outage.start, end.at), (UtcMillis(1000), UtcMillis(9000)));
+        let silent = letters.matches('s').count() as i64;
+        let lost = 5 * silent + letters.matches('-').count() as i64;
+        assert_eq!(
+            (outage.checks, outage.pings),
+            (
+                silent,
+                Some(PingCounts {
+                    sent: lost + 1,
+                    lost
+                })
+            )
+        );
+    }
+}
+
+#[test]
+fn a_lone_reply_in_a_check_ends_no_outage_before_the_next_ping_confirms_it() {
+    let rules = OutageRules::default();
+    let ends = |second: &str, third: &str| {
+        let all = [pings(1, "sssss"), pings(2, second), pings(3, third)];
+        ended(rules, &all)
+            .pop()
+            .map(|(outage, end)| (outage.checks, outage.pings, end.at.0))
+    };
+    let counts = |sent, lost| Some(PingCounts { sent, lost });
+    assert_eq!(ends("ssrss", "sssss"), None);
+    assert_eq!(ends("ssrss", "ssrrr"), Some((2, counts(12, 11), 182_000)));
+    assert_eq!(ends("ssssr", "rrrrr"), Some((1, counts(9, 9), 124_000)));
+    assert_eq!(ends("ssssr", "srrrr"), Some((2, counts(11, 10), 181_000)));
+    assert_eq!(ends("ssrsr", "sssss"), Some((1, counts(7, 7), 122_000)));
+    // The reply to a probe, confirmed by the first ping of a check.
+    let mut detector = OutageDetector::new(rules, None);
+    detector.add_check(&pings(1, "sssss"), NOW);
+    detector.add_probe(UtcMillis(119_000), true);
+    let Some(OutageChange::Ended(_, end)) = detector.add_check(&pings(2, "rssss"), NOW) else {
+        panic!("{detector:?}")
+    };
+    assert_eq!(end.at, UtcMillis(119_000));
+}
+
+#[test]
+fn a_host_is_probed_until_a_second_reply_confirms_the_first() {
+    for down_after in [1, 2] {
+        let rules = OutageRules {
+            down_after,
+            up_after: 1,
+        };
+        let mut detector = OutageDetector::new(rules, None);
+        detector.add_check(&pings(1, "sssss"), NOW);
+        for (second, is_answered, needs_probing) in [
+            (70, false, true),
+            (71, true, true),
+            (72, false, true),
+            (73, true, true),
+            (74, true, false),
+        ] {
+            detector.add_probe(UtcMillis(second * 1000), is_answered);
+            assert_eq!(detector.needs_probing(), needs_probing, "{second}");
+        }
+    }
+}
+
+#[test]
+fn a_ping_that_was_sent_after_a_pause_is_dated_after_it() {
+    let host = std::sync::Arc::new(crate::pure::model::Host::unlisted("192.0.2.1"));
+    let lost = crate::pure::model::Outcome::TimedOut;
+    let unsent = crate::pure::model::Outcome::SendFailed { errno: 1 };
+    let reply = crate::pure::model::Outcome::Reply { rtt_us: 7 };
+    let mut result = CheckResult {
+        pings: vec![lost, unsent, reply, reply],
+        spacing_ms: 1000,
+        ..CheckResult::begin(host, UtcMillis(5000))
+    };
+    let end = |result: &CheckResult| {
+        let mut detector = OutageDetector::new(OutageRules::default(), None);
+        detector.add_check(&pings(0, "sssss"), NOW);
+        match detector.add_check(&CheckSample::of(result, result.checked_at), NOW) {
+            Some(OutageChange::Ended(_, end)) => end.at.0,
+            other => panic!("{other:?}"),
+        }
+    };
+    assert_eq!(end(&result), 7000, "a ping that was not sent has its place");
+    result.sent_after_ms = vec![0, 1000, 12_000, 13_000];
+    assert_eq!(end(&result), 17_000);
 }

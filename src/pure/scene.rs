@@ -218,11 +218,8 @@ impl Scene {
         }
         let version = record.version.unwrap_or(IpVersion::V4);
         if is_measured {
-            for (index, rtt) in (0..).zip(result.rtts_us()) {
-                record.replies.add(
-                    UtcMillis(at.0.saturating_add(index * i64::from(result.spacing_ms))),
-                    rtt.is_some(),
-                );
+            for (sent, rtt) in result.timed_rtts() {
+                record.replies.add(sent, rtt.is_some());
             }
             let was_unsendable = std::mem::replace(&mut record.is_unsendable, false);
             record.measured_at = Some(at);

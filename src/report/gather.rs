@@ -93,7 +93,7 @@ fn part_within(gap: &Gap, span: &Range<UtcMillis>) -> Option<Gap> {
     (from < to).then(|| Gap {
         from,
         to,
-        reason: gap.reason.clone(),
+        ..gap.clone()
     })
 }
 

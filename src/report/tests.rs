@@ -122,6 +122,7 @@ fn report() -> Report {
             from: UtcMillis(from),
             to: UtcMillis(from + HOUR),
             reason: "this machine was asleep".into(),
+            host_id: None,
         }],
         incidents: Vec::new(),
         planned: Vec::new(),
@@ -297,6 +298,7 @@ fn hostile() -> Report {
         from: UtcMillis(CHANGE),
         to: UtcMillis(CHANGE + HOUR),
         reason: "why ".repeat(60),
+        host_id: None,
     });
     report.incidents.push(Incident {
         start_time: UtcMillis(CHANGE),

@@ -343,4 +343,19 @@ drop table host_before;
 -- A name that does not resolve is one host's: its twins over another version of IP or from another source may be fine.
 update outage_events set host_id = (select id from host h where h.address = host_address order by h.name <> host_name, id limit 1)
  where event_type = 'dns' and host_id is null;
+
+-- When the pings of a check were sent, if not a spacing apart: milliseconds after it began, separated by commas.
+alter table check_note add column sent_after_ms text;
+-- When the first of the lost probes was sent.
+alter table doubt add column silent_since integer;
+
+-- Times in which a host was to be pinged and nothing could be sent to it.
+create table unsent(
+    id         integer primary key,
+    host_id    integer not null,
+    started_at integer not null,
+    ended_at   integer not null,
+    reason     text not null
+);
+create index unsent_by_end on unsent(ended_at);
 "];

@@ -8,6 +8,7 @@ mod hostile;
 mod notices;
 mod original;
 mod outages;
+mod probes;
 mod record;
 mod retention;
 mod rollup;

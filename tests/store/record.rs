@@ -50,7 +50,7 @@ fn write_all(
         match entry {
             Record::Check(result) => scene.add_check(result),
             Record::Probe(probe) => scene.add_probe(probe),
-            Record::Interruption(_) | Record::Notice(_) => {}
+            Record::Interruption(_) | Record::Unsent(_) | Record::Notice(_) => {}
         }
     }
     facts.iter().for_each(|fact| scene.add_observation(fact));
@@ -156,7 +156,8 @@ fn probes_to_a_silent_host_without_an_outage_count_across_commits() {
     write_one(pings(&one, 0, "rr").into(), 5);
     write_one(pings(&one, 60, "ss").into(), 65);
     write_one(probe(&one, 63, false), 64);
-    // A reply breaks the run: the next silent check is the first again.
+    // A reply breaks the run: the next silent check is the first again. The silence began with the
+    // probe before it.
     write_one(probe(&one, 64, true), 65);
     write_one(probe(&one, 65, false), 66);
     write_one(pings(&one, 120, "ss").into(), 125);
@@ -166,8 +167,8 @@ fn probes_to_a_silent_host_without_an_outage_count_across_commits() {
     let query = "select substr(earliest_start, 15), substr(start_time, 15), checks_failed, packets_sent, packets_lost from outage_events";
     assert_eq!(
         rows(&path, query),
-        ["14:24.000|15:20.000|2|5|5"],
-        "two checks, and the ping between them"
+        ["14:24.000|14:25.000|2|6|6"],
+        "two checks, and the pings before and between them"
     );
 }
 
@@ -969,8 +970,9 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
     // As the first version had it.
     let first = "
         drop table doubt; drop table interruption; drop table clock_step; drop table notice; drop table notice_event;
-        drop table host_interval; drop table watcher;
+        drop table host_interval; drop table watcher; drop table unsent;
         drop trigger outage_event_gone;
+        alter table check_note drop column sent_after_ms;
         alter table host drop column up_rate; alter table host drop column degraded_rate;
         alter table host drop column latency_limit_us; alter table host drop column ping_spacing_ms;
         alter table rollup drop column down; alter table rollup drop column degraded;
@@ -1009,6 +1011,7 @@ fn a_host_of_the_second_version_continues_with_the_source_that_it_is_checked_fro
         insert into outage_events(host_name, host_address, event_type, start_time)
         values('one', '192.0.2.1', 'dns', '2026-01-01 00:00:00.000');
         create table h as select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from host;
+        drop table unsent; alter table check_note drop column sent_after_ms; alter table doubt drop column silent_since;
         drop table host;
         create table host(id integer primary key, address text not null, family integer not null default 0, name text not null,
             up_rate integer not null default 95000, degraded_rate integer not null default 80000, latency_limit_us integer,

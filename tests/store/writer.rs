@@ -78,7 +78,7 @@ fn every_ping_can_be_read_back_and_only_unusual_checks_have_notes() {
     );
     assert_eq!(
         rows(&path, "select * from check_note"),
-        ["1|2000|1|2|3|why"]
+        ["1|2000|1|2|3|why|"]
     );
     assert_eq!(
         rows(&path, "select * from not_measured_check"),

@@ -6,7 +6,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::reader::Reader;
-use crate::pure::model::{EventKind, InterruptionKind};
+use crate::pure::model::{EventKind, HostId, InterruptionKind};
 use crate::pure::order::by_key;
 use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
@@ -19,24 +19,49 @@ pub struct Gap {
     pub to: UtcMillis,
     /// A sentence.
     pub reason: String,
+    /// The only host that was not measured; `None` when none was.
+    #[serde(skip)]
+    pub host_id: Option<HostId>,
+}
+
+impl Gap {
+    /// Whether this host was not measured meanwhile.
+    pub fn concerns(&self, host_id: Option<HostId>) -> bool {
+        self.host_id.is_none() || self.host_id == host_id
+    }
 }
 
 /// Shorter gaps are not reported.
 const MIN_GAP_MS: i64 = 1000;
 
 impl Reader {
-    /// The spans within `span` in which nothing at all was measured, in chronological order and
-    /// without overlaps: the monitor did not run, the machine slept, nothing could be sent. An
-    /// ongoing gap ends with `span`.
+    /// The spans within `span` in which nothing at all was measured: the monitor did not run, the
+    /// machine slept, nothing could be sent; and those in which a silent host could not be pinged.
+    /// In chronological order, and without overlaps for any host. An ongoing gap ends with `span`.
     pub fn gaps(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         let mut gaps = self.gaps_between_runs(span)?;
         gaps.extend(self.interruptions(span)?);
         gaps.extend(self.links_down(span)?);
+        gaps.extend(self.unsent(span)?);
         for gap in &mut gaps {
             (gap.from, gap.to) = (gap.from.max(span.start), gap.to.min(span.end));
         }
         gaps.retain(|gap| gap.to.0 - gap.from.0 >= MIN_GAP_MS);
         Ok(joined(gaps))
+    }
+
+    fn unsent(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
+        const UNSENT: &str = "select started_at, ended_at, host_id, coalesce(name, ''), reason
+            from unsent u left join host h on h.id = u.host_id where ended_at > ?1 and started_at < ?2";
+        self.query(UNSENT, [span.start.0, span.end.0], |row| {
+            let (name, reason): (String, String) = (row.get(3)?, row.get(4)?);
+            Ok(Gap {
+                from: UtcMillis(row.get(0)?),
+                to: UtcMillis(row.get(1)?),
+                reason: format!("{name} could not be pinged: {reason}"),
+                host_id: Some(row.get(2)?),
+            })
+        })
     }
 
     fn gaps_between_runs(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
@@ -79,6 +104,7 @@ impl Reader {
                 from: UtcMillis(row.get(0)?),
                 to: UtcMillis(row.get(1)?),
                 reason: reason.into(),
+                host_id: None,
             })
         })
     }
@@ -99,6 +125,7 @@ impl Reader {
                 from,
                 to,
                 reason: format!("nothing could be sent: {why}"),
+                host_id: None,
             })
         };
         let mut gaps = Vec::new();
@@ -136,14 +163,18 @@ fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
         from: UtcMillis(from),
         to: UtcMillis(to),
         reason: reason.into(),
+        host_id: None,
     }
 }
 
-/// Ordered and without overlaps; where two overlap, the one that began first gives the reason.
-fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
-    by_key(&mut gaps, |gap| [gap.from.0, gap.to.0]);
+/// Ordered and without overlaps; where two overlap, the one that began first gives the reason. Of a
+/// host's own gaps the parts that no other gap covers are left.
+fn joined(gaps: Vec<Gap>) -> Vec<Gap> {
+    let (own, mut common): (Vec<Gap>, Vec<Gap>) =
+        gaps.into_iter().partition(|gap| gap.host_id.is_some());
+    by_key(&mut common, |gap| [gap.from.0, gap.to.0]);
     let mut joined: Vec<Gap> = Vec::new();
-    for mut gap in gaps {
+    for mut gap in common {
         if let Some(last) = joined.last_mut() {
             if gap.to <= last.to {
                 continue;
@@ -156,13 +187,33 @@ fn joined(mut gaps: Vec<Gap>) -> Vec<Gap> {
         }
         joined.push(gap);
     }
-    joined
+    let mut all = joined.clone();
+    for mut gap in own {
+        let first = joined.partition_point(|other| other.to <= gap.from);
+        for other in joined[first..].iter().take_while(|o| o.from < gap.to) {
+            if other.from > gap.from {
+                all.push(Gap {
+                    to: other.from,
+                    ..gap.clone()
+                });
+            }
+            gap.from = other.to;
+        }
+        if gap.from < gap.to {
+            all.push(gap);
+        }
+    }
+    by_key(&mut all, |gap| [gap.from.0, gap.to.0]);
+    all
 }
 
-pub fn missing_ms(gaps: &[Gap], span: &Range<UtcMillis>) -> i64 {
+/// How much of a span the gaps take; of the gaps of single hosts those of this one.
+pub fn missing_ms(gaps: &[Gap], span: &Range<UtcMillis>, host_id: Option<HostId>) -> i64 {
     gaps.iter()
+        .filter(|gap| gap.concerns(host_id))
         .map(|gap| (gap.to.min(span.end).0 - gap.from.max(span.start).0).max(0))
-        .sum()
+        .sum::<i64>()
+        .min(span.end.0 - span.start.0)
 }
 
 #[cfg(test)]
@@ -174,7 +225,41 @@ mod tests {
             from: UtcMillis(from),
             to: UtcMillis(to),
             reason: reason.into(),
+            host_id: None,
         }
+    }
+
+    fn of_host(id: i64, from: i64, to: i64) -> Gap {
+        Gap {
+            host_id: Some(HostId(id)),
+            ..gap(from, to, "x")
+        }
+    }
+
+    #[test]
+    fn a_gap_of_one_host_counts_where_no_other_gap_does_and_for_this_host_alone() {
+        let all = joined(vec![
+            of_host(1, 0, 100),
+            of_host(2, 55, 70),
+            gap(20, 30, "a"),
+            gap(50, 60, "b"),
+            of_host(3, 52, 58),
+        ]);
+        assert_eq!(
+            all,
+            [
+                of_host(1, 0, 20),
+                gap(20, 30, "a"),
+                of_host(1, 30, 50),
+                gap(50, 60, "b"),
+                of_host(2, 60, 70),
+                of_host(1, 60, 100),
+            ]
+        );
+        let missing = |id| missing_ms(&all, &(UtcMillis(10)..UtcMillis(65)), id);
+        assert_eq!(missing(Some(HostId(1))), 55);
+        assert_eq!(missing(Some(HostId(2))), 25);
+        assert_eq!(missing(None), 20);
     }
 
     #[test]
@@ -191,7 +276,10 @@ mod tests {
             [gap(0, 60, "a"), gap(60, 95, "b"), gap(200, 300, "a")]
         );
         let gaps = [gap(0, 60, "a"), gap(200, 300, "a")];
-        assert_eq!(missing_ms(&gaps, &(UtcMillis(30)..UtcMillis(250))), 80);
-        assert_eq!(missing_ms(&gaps, &(UtcMillis(60)..UtcMillis(200))), 0);
+        assert_eq!(
+            missing_ms(&gaps, &(UtcMillis(30)..UtcMillis(250)), None),
+            80
+        );
+        assert_eq!(missing_ms(&gaps, &(UtcMillis(60)..UtcMillis(200)), None), 0);
     }
 }

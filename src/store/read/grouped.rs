@@ -234,7 +234,7 @@ fn group_rows(
             span.end.0
                 - span.start.0
                 - if rows[*index].event_type == EventKind::Outage {
-                    missing_ms(gaps, &span)
+                    missing_ms(gaps, &span, rows[*index].host_id)
                 } else {
                     0
                 }

@@ -164,10 +164,10 @@ pub fn down_spans<'o>(
             let mut start = down.start.max(span.start);
             let end = down.end.min(span.end);
             if outage.is_of_host() {
-                let first = gaps.partition_point(|gap| gap.to <= start);
-                for gap in gaps[first..].iter().take_while(|gap| gap.from < end) {
+                let of_host = gaps.iter().filter(|gap| gap.concerns(outage.event.host_id));
+                for gap in of_host.take_while(|gap| gap.from < end) {
                     parts.push(start..gap.from);
-                    start = gap.to;
+                    start = gap.to.max(start);
                 }
             }
             parts.push(start..end);

@@ -15,8 +15,8 @@ pub fn insert(
 ) -> rusqlite::Result<UtcMillis> {
     const NOT_MEASURED: &str = "insert into not_measured_check(host_id, checked_at, reason) values(?1, ?2, ?3) on conflict do nothing";
     const NOTE: &str =
-        "insert into check_note(host_id, checked_at, late, duplicates, foreigners, reason)
-                        values(?1, ?2, ?3, ?4, ?5, ?6) on conflict do nothing";
+        "insert into check_note(host_id, checked_at, late, duplicates, foreigners, reason, sent_after_ms)
+                        values(?1, ?2, ?3, ?4, ?5, ?6, ?7) on conflict do nothing";
     let mut at = result.checked_at.0.clamp(0, LATEST_MS);
     if result.state() == State::NotMeasured {
         let reason = result.reason.as_deref().unwrap_or("unknown");
@@ -46,16 +46,37 @@ pub fn insert(
     while !insert_row(transaction, host_id, at, &row)? {
         at = next_millisecond(first, at)?;
     }
-    if result.late > 0 || result.duplicates > 0 || result.foreign > 0 || result.reason.is_some() {
+    let sent_after_ms = irregular_times(result);
+    if result.late > 0
+        || result.duplicates > 0
+        || result.foreign > 0
+        || result.reason.is_some()
+        || sent_after_ms.is_some()
+    {
         let note = params![
             host_id,
             at,
             result.late,
             result.duplicates,
             result.foreign,
-            result.reason
+            result.reason,
+            sent_after_ms
         ];
         transaction.prepare_cached(NOTE)?.execute(note)?;
     }
     Ok(UtcMillis(at))
+}
+
+/// When the pings in `rtts` were sent, if not a spacing apart: milliseconds after the check began,
+/// separated by commas.
+fn irregular_times(result: &CheckResult) -> Option<String> {
+    let after = || {
+        result
+            .timed_rtts()
+            .map(|(sent, _)| sent.0 - result.checked_at.0)
+    };
+    let spacing = i64::from(result.spacing_ms);
+    let is_regular = (0..).zip(after()).all(|(index, ms)| ms == spacing * index);
+    let texts = || after().map(|ms| ms.to_string()).collect::<Vec<_>>();
+    (!is_regular).then(|| texts().join(","))
 }

@@ -212,6 +212,9 @@ fn redate(
         "update interruption set started_at = started_at + ?3, ended_at = ended_at + ?3
                                   where started_at between ?1 and ?2 or ended_at between ?1 and ?2";
     connection.execute(INTERRUPTIONS, params![times.start(), times.end(), by_ms])?;
+    const UNSENT: &str = "update unsent set started_at = started_at + ?3, ended_at = ended_at + ?3
+                           where started_at between ?1 and ?2 or ended_at between ?1 and ?2";
+    connection.execute(UNSENT, params![times.start(), times.end(), by_ms])?;
     const NOTICES: &str = "update notice set made_at = made_at + ?3 where told_at is null and made_at between ?1 and ?2";
     connection.execute(NOTICES, params![times.start(), times.end(), by_ms])?;
     Ok(rows.len())

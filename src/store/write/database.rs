@@ -253,6 +253,16 @@ impl Database {
                     outages.add_probe(host_id, probe)?;
                 }
                 Record::Interruption(interruption) => ledger::record(&transaction, interruption)?,
+                Record::Unsent(unsent) => {
+                    let host_id = host_id(
+                        &transaction,
+                        &mut self.hosts,
+                        &unsent.host,
+                        unsent.from,
+                        None,
+                    )?;
+                    ledger::record_unsent(&transaction, host_id, unsent)?;
+                }
                 Record::Notice(result) => notices::record_result(&transaction, result)?,
             }
         }

@@ -2,7 +2,7 @@
 
 use rusqlite::{Connection, params};
 
-use crate::pure::model::{Interruption, InterruptionKind};
+use crate::pure::model::{HostId, Interruption, InterruptionKind, Unsent};
 
 /// Records a time in which nothing was measured. Every host reports it, and overlapping reports are
 /// one. A sleep is the intersection of the reports, since the monotonic clock stands still; a
@@ -27,6 +27,24 @@ pub fn record(connection: &Connection, interruption: &Interruption) -> rusqlite:
         InterruptionKind::ClockSet => 0,
     };
     if merged == 0 {
+        connection.prepare_cached(ENTER)?.execute(values)?;
+    }
+    Ok(())
+}
+
+/// Records a time in which nothing could be sent to a host. A longer report of the same time
+/// replaces the shorter.
+pub fn record_unsent(
+    connection: &Connection,
+    host_id: HostId,
+    unsent: &Unsent,
+) -> rusqlite::Result<()> {
+    const WIDEN: &str = "update unsent set ended_at = max(ended_at, ?3)
+                          where host_id = ?1 and reason = ?4 and started_at <= ?3 and ended_at >= ?2";
+    const ENTER: &str =
+        "insert into unsent(host_id, started_at, ended_at, reason) values(?1, ?2, ?3, ?4)";
+    let values = params![host_id, unsent.from, unsent.to, unsent.reason];
+    if connection.prepare_cached(WIDEN)?.execute(values)? == 0 {
         connection.prepare_cached(ENTER)?.execute(values)?;
     }
     Ok(())

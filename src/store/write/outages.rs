@@ -5,13 +5,11 @@
 //! an empty index per commit.
 
 use crate::pure::model::{CheckResult, EventId, EventKind, Host, HostId, Probe};
-use crate::pure::outage::{
-    CheckSample, LastReply, Outage, OutageChange, OutageDetector, OutageEnd, OutageRules,
-    PingCounts, ReplySpan,
-};
+use crate::pure::outage::{Outage, OutageChange, OutageDetector, OutageEnd, OutageRules};
+use crate::pure::sample::{CheckSample, LastReply, PingCounts, ReplySpan, TrailingLoss};
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
-use crate::store::columns::value;
+use crate::store::columns::{text, value};
 use crate::store::event::{OutageEvent, open_events};
 use rusqlite::{Connection, OptionalExtension, Row, params};
 use std::collections::HashMap;
@@ -50,6 +48,8 @@ struct Suspicion {
     replied_at: Option<UtcMillis>,
     /// Lost probes since then.
     lost: i64,
+    /// When the first of them was sent; `None` in rows of an older version.
+    silent_since: Option<UtcMillis>,
 }
 
 /// More than fit into a suspicion: a damaged database may contain any number.
@@ -123,7 +123,7 @@ impl<'c> Outages<'c> {
         let mut tracked = match self.tracked(host_id, &probe.host, probe.at)? {
             Some(tracked) => tracked,
             // No ongoing outage, but one may begin.
-            None if self.rules.down_after > 1 => {
+            None => {
                 let (detector, suspicion) = self.detector_without_event(host_id, probe.at)?;
                 if !detector.needs_probing() {
                     return Ok(());
@@ -132,7 +132,6 @@ impl<'c> Outages<'c> {
                 // The detector is not kept: the recorded probes suffice.
                 return Ok(());
             }
-            None => return Ok(()),
         };
         let change = tracked.detector.add_probe(probe.at, probe.is_answered);
         self.store(host_id, &probe.host, tracked, change)
@@ -178,15 +177,28 @@ impl<'c> Outages<'c> {
         probe: &Probe,
         before: Suspicion,
     ) -> rusqlite::Result<()> {
-        const NOTE: &str = "insert or replace into doubt(host_id, noted_at, replied_at, lost) values(?1, ?2, ?3, ?4)";
-        let (replied_at, lost) = if probe.is_answered {
-            (Some(probe.at.0), 0)
+        const NOTE: &str = "insert or replace into doubt(host_id, noted_at, replied_at, lost, silent_since) values(?1, ?2, ?3, ?4, ?5)";
+        let after = if probe.is_answered {
+            Suspicion {
+                replied_at: Some(probe.at),
+                ..Suspicion::default()
+            }
         } else {
-            (before.replied_at.map(|at| at.0), before.lost + 1)
+            Suspicion {
+                lost: before.lost + 1,
+                silent_since: before.silent_since.or(Some(probe.at)),
+                ..before
+            }
         };
         self.connection
             .prepare_cached(NOTE)?
-            .execute(params![host_id, probe.at.0, replied_at, lost])
+            .execute(params![
+                host_id,
+                probe.at,
+                after.replied_at,
+                after.lost,
+                after.silent_since
+            ])
             .map(|_| ())
     }
 
@@ -197,10 +209,7 @@ impl<'c> Outages<'c> {
         at: UtcMillis,
         newest: &[CheckSample],
     ) -> rusqlite::Result<Suspicion> {
-        const SUSPICION: &str = "select replied_at, lost from doubt where host_id = ?1 and noted_at > ?2 and noted_at < ?3";
-        if self.rules.down_after <= 1 {
-            return Ok(Suspicion::default());
-        }
+        const SUSPICION: &str = "select replied_at, lost, silent_since from doubt where host_id = ?1 and noted_at > ?2 and noted_at < ?3";
         let answered_at = newest
             .iter()
             .find(|check| !check.is_silent())
@@ -209,6 +218,7 @@ impl<'c> Outages<'c> {
             Ok(Suspicion {
                 replied_at: value(row, 0).map(UtcMillis),
                 lost: value(row, 1).unwrap_or(0).clamp(0, MAX_LOST_PROBES),
+                silent_since: value(row, 2).map(UtcMillis),
             })
         };
         let found = self
@@ -244,16 +254,18 @@ impl<'c> Outages<'c> {
             )?;
             return Ok(None);
         }
+        let answered_since = outage.answered_since;
         let mut detector = OutageDetector::resume(self.rules, outage);
-        let answered = self.newest_checks(host_id, at, self.rules.up_after.saturating_sub(1))?;
-        for check in answered
-            .iter()
-            .take_while(|check| !check.is_silent())
-            .collect::<Vec<_>>()
-            .into_iter()
-            .rev()
-        {
-            detector.add_check(check, self.now);
+        // The checks since the first reply, which does not end the outage yet.
+        if let Some(since) = answered_since {
+            let answered = self.newest_checks(host_id, at, self.rules.up_after)?;
+            let answered: Vec<&CheckSample> = answered
+                .iter()
+                .take_while(|check| !check.is_silent() && check.first_reply() >= since)
+                .collect();
+            for check in answered.into_iter().rev() {
+                detector.add_check(check, self.now);
+            }
         }
         Ok(Some(TrackedHost {
             detector,
@@ -275,21 +287,43 @@ impl<'c> Outages<'c> {
             newest.retain(|check| check.at > replied);
         }
         let silent = newest.iter().take_while(|check| check.is_silent()).count();
-        let last = newest
-            .get(silent)
-            .map(CheckSample::last_reply)
-            .or(suspicion.replied_at.map(|at| LastReply {
-                at,
-                trailing_loss: None,
-            }));
-        let mut detector = OutageDetector::new(self.rules, last);
         // More silent checks belong to an event that was deleted.
         let counted = silent.min(usize::from(self.rules.down_after.saturating_sub(1)));
-        for check in newest[..counted].iter().rev() {
+        let counted = &newest[..counted];
+        // Probes that were lost before these checks, after the last reply.
+        let lost_before = suspicion
+            .silent_since
+            .filter(|since| counted.last().is_none_or(|check| *since < check.at))
+            .map(|since| TrailingLoss {
+                since,
+                lost: u32::try_from(suspicion.lost).unwrap_or(u32::MAX),
+            });
+        let before = newest.get(silent);
+        let is_doubted = before.is_none_or(CheckSample::has_one_reply);
+        let at_probe = |at| LastReply {
+            at,
+            trailing_loss: None,
+        };
+        let last = before
+            .map(CheckSample::last_reply)
+            .or(suspicion.replied_at.map(at_probe));
+        let mut detector = match last {
+            Some(last) if is_doubted => OutageDetector::doubting(
+                self.rules,
+                LastReply {
+                    trailing_loss: lost_before.or(last.trailing_loss),
+                    ..last
+                },
+            ),
+            last => OutageDetector::new(self.rules, last),
+        };
+        for check in counted.iter().rev() {
             detector.add_check(check, self.now);
         }
-        for _ in 0..suspicion.lost {
-            detector.add_probe(at, false);
+        if lost_before.is_none() {
+            for _ in 0..suspicion.lost {
+                detector.add_probe(at, false);
+            }
         }
         Ok((detector, suspicion))
     }
@@ -301,9 +335,10 @@ impl<'c> Outages<'c> {
         before: UtcMillis,
         limit: u16,
     ) -> rusqlite::Result<Vec<CheckSample>> {
-        const NEWEST: &str = "select checked_at, sent, received, min_us, rtts, ping_spacing_ms
+        const NEWEST: &str = "select c.checked_at, sent, received, min_us, rtts, ping_spacing_ms, sent_after_ms
                                 from check_result c join host h on h.id = c.host_id
-                               where host_id = ?1 and checked_at < ?2 order by checked_at desc limit ?3";
+                                left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at
+                               where c.host_id = ?1 and c.checked_at < ?2 order by c.checked_at desc limit ?3";
         if limit == 0 {
             return Ok(Vec::new());
         }
@@ -320,7 +355,7 @@ impl<'c> Outages<'c> {
         after: UtcMillis,
         before: UtcMillis,
     ) -> rusqlite::Result<Option<CheckSample>> {
-        const FIRST: &str = "select checked_at, sent, received, null, null, null from check_result
+        const FIRST: &str = "select checked_at, sent, received, null, null, null, null from check_result
                               where host_id = ?1 and checked_at > ?2 and checked_at < ?3 and received > 0
                               order by checked_at limit 1";
         self.connection
@@ -387,8 +422,29 @@ fn read_check(row: &Row<'_>) -> rusqlite::Result<CheckSample> {
         .unwrap_or(None)
         .filter(|bytes| bytes.len() <= stats::MAX_RTTS_BYTES);
     let rtts = rtts.and_then(|bytes| stats::decode_rtts(bytes, count(3)));
-    let replies = rtts
-        .and_then(|rtts| ReplySpan::of(at, count(5), rtts.into_iter().map(|rtt| rtt.is_some())));
+    let spacing_ms = value::<u32>(row, 5).filter(|spacing| *spacing > 0);
+    let own_times: Option<Vec<i64>> = text(row, 6)?.and_then(|times| {
+        let ms = |after: &str| after.parse::<u32>().ok().map(i64::from);
+        times.split(',').map(ms).collect()
+    });
+    let regular = |index: i64| spacing_ms.map(|spacing| i64::from(spacing).saturating_mul(index));
+    let sent_after = |index: usize| match &own_times {
+        Some(times) => times.get(index).copied(),
+        None => i64::try_from(index).ok().and_then(regular),
+    };
+    let pings = rtts.and_then(|rtts| {
+        let ping = |(index, rtt): (usize, &Option<u32>)| {
+            Some((
+                UtcMillis(at.0.saturating_add(sent_after(index)?)),
+                rtt.is_some(),
+            ))
+        };
+        rtts.iter()
+            .enumerate()
+            .map(ping)
+            .collect::<Option<Vec<_>>>()
+    });
+    let replies = pings.and_then(|pings| ReplySpan::of(pings.into_iter()));
     Ok(CheckSample {
         at,
         sent: count(1).max(1),

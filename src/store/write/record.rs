@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::notices::NoticeResult;
-use crate::pure::model::{CheckResult, Interruption, Probe};
+use crate::pure::model::{CheckResult, Interruption, Probe, Unsent};
 use crate::pure::time::UtcMillis;
 
 /// What is written to the database.
@@ -12,6 +12,7 @@ pub enum Record {
     Check(CheckResult),
     Probe(Probe),
     Interruption(Interruption),
+    Unsent(Unsent),
     Notice(NoticeResult),
 }
 
@@ -29,6 +30,10 @@ impl Record {
             Record::Interruption(interruption) => {
                 correct(&mut interruption.from);
                 correct(&mut interruption.to);
+            }
+            Record::Unsent(unsent) => {
+                correct(&mut unsent.from);
+                correct(&mut unsent.to);
             }
             Record::Notice(result) => result.sent_at.iter_mut().for_each(correct),
         }

@@ -183,7 +183,7 @@ impl WriterState {
                 // It may be the end of an outage.
                 probe.is_answered
             }
-            Record::Interruption(_) | Record::Notice(_) => true,
+            Record::Interruption(_) | Record::Unsent(_) | Record::Notice(_) => true,
         };
         if self.is_failing
             && self.pending.len() >= MAX_PENDING / 2
