@@ -37,8 +37,13 @@ impl HostStatuses {
         flush: Duration,
         now: UtcMillis,
     ) -> Result<HostStatuses, StoreError> {
-        let latest = reader.latest_checks(UtcMillis(now.0.saturating_add(MAX_AHEAD_MS)))?;
         let run = reader.newest_run()?;
+        // The present by the clock of the record.
+        let now = now.plus(
+            run.filter(|run| run.stopped_at.is_none())
+                .map_or(0, |run| run.behind_ms),
+        );
+        let latest = reader.latest_checks(now.plus(MAX_AHEAD_MS))?;
         let delay = match run.filter(|run| is_running(run, flush, now)) {
             Some(_) => flush,
             None => Duration::ZERO,
@@ -205,6 +210,7 @@ mod tests {
             (0, true, 60, false),
         ] {
             let run = MonitorRun {
+                behind_ms: 0,
                 started_at: UtcMillis(0),
                 alive_at: UtcMillis(now - alive_ago_ms),
                 stopped_at: is_stopped.then_some(UtcMillis(now)),
@@ -227,6 +233,7 @@ mod tests {
         ] {
             let now = UtcMillis(1_000_000);
             let run = MonitorRun {
+                behind_ms: 0,
                 started_at: UtcMillis(now.0 - started_ago_ms),
                 alive_at: now,
                 stopped_at: is_stopped.then_some(now),

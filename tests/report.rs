@@ -55,7 +55,7 @@ fn folder() -> TempDir {
     let (one, two) = (host("One <b>", "192.0.2.1"), host("Two", "192.0.2.2"));
     let write = |database: &mut Database, minutes: std::ops::Range<i64>| {
         database
-            .begin_run(UtcMillis(BEGIN + minutes.start * MINUTE))
+            .begin_run(UtcMillis(BEGIN + minutes.start * MINUTE), true)
             .expect("it is written");
         let mut results = Vec::new();
         for at in minutes.clone() {

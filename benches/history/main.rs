@@ -97,7 +97,7 @@ fn main() {
         .database;
     let end = UtcMillis((sys::clocks().utc().0 / MINUTE_MS - minutes_ago) * MINUTE_MS);
     let begin = end.0 - days * DAY_MS;
-    database.begin_run(UtcMillis(begin)).unwrap();
+    database.begin_run(UtcMillis(begin), true).unwrap();
     for index in 0..hosts {
         let host = Arc::new(Host {
             name: name_of(index),

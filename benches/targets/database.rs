@@ -28,7 +28,7 @@ pub fn measure(_: &Program) {
     let mut database = Database::open(&bench.database(), &mut |_, _| ())
         .unwrap()
         .database;
-    database.begin_run(START).unwrap();
+    database.begin_run(START, true).unwrap();
     let hosts = HOSTS.map(|(address, ..)| {
         Arc::new(Host {
             name: address.into(),

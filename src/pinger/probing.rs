@@ -10,7 +10,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{HostEvent, HostEventKind, Pinger, PingerEvent, interruption};
+use super::{HostEvent, HostEventKind, Pinger, PingerEvent, corrected_start, interruption};
 use crate::net::{Exchange, Target};
 use crate::pure::check::{CheckSettings, ReadMode};
 use crate::pure::model::{CheckResult, LocalFault, Outcome, Probe, Unsent};
@@ -165,7 +165,8 @@ impl Pinger {
                 return;
             };
             socket.judged += 1;
-            let at = sent.utc();
+            // By the clock of now, as a check is.
+            let at = corrected_start(now, &sent);
             let is_answered = match outcome {
                 Outcome::Reply { .. } => true,
                 Outcome::TimedOut | Outcome::Unreachable(_) => false,

@@ -15,6 +15,7 @@ pub mod names;
 pub mod order;
 pub mod outage;
 pub mod phrase;
+pub mod run_clock;
 pub mod sample;
 pub mod scene;
 pub mod spelling;

@@ -36,6 +36,18 @@ pub enum Observation {
     Path { host: Arc<Host>, path: Path },
 }
 
+impl Observation {
+    /// When it was made.
+    pub fn at_mut(&mut self) -> &mut UtcMillis {
+        match self {
+            Observation::Gateway { at, .. }
+            | Observation::OtherHost { at, .. }
+            | Observation::LinkRestored { at, .. } => at,
+            Observation::Path { path, .. } => &mut path.at,
+        }
+    }
+}
+
 /// The routers on the path to a host that answered a ping with a limited time to live.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct Path {

@@ -18,10 +18,15 @@ pub const DAY_MS: i64 = 24 * HOUR_MS;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UtcMillis(pub i64);
 
-/// 2020-01-01: a correct clock never shows an earlier time.
+/// 2020-01-01: a correct clock never shows an earlier time, and `doctor` says so.
 pub const IMPLAUSIBLE_BEFORE: UtcMillis = UtcMillis(1_577_836_800_000);
 
 impl UtcMillis {
+    /// Saturates, since a damaged database may contain any number.
+    pub fn plus(self, ms: i64) -> UtcMillis {
+        UtcMillis(self.0.saturating_add(ms))
+    }
+
     /// The hour the instant is in.
     pub fn hour(self) -> Hour {
         Hour(self.0.div_euclid(HOUR_MS))

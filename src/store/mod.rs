@@ -36,7 +36,6 @@ pub use read::measured::{CoveredTime, MeasuredTime, down_spans, joined, length_m
 pub use read::reader::Reader;
 pub use read::runs::MonitorRun;
 pub use read::waiting::Notice;
-pub use write::clock::ClockStep;
 pub use write::database::{Database, Opened};
 pub use write::notices::NoticeResult;
 pub use write::prune::Pruned;

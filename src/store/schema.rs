@@ -358,4 +358,12 @@ create table unsent(
     reason     text not null
 );
 create index unsent_by_end on unsent(ended_at);
+
+-- behind_ms: the wall clock of this run shows a time before the newest result of before, hence what it records is dated so
+-- much later. copied_at: the file is a copy, made while this run was going on: what it recorded later is not in it.
+alter table monitor_run add column behind_ms integer not null default 0;
+alter table monitor_run add column copied_at integer;
+-- run_id: during which run. why: behind, unsynchronised, set_back or undone, where times were corrected; else skipped.
+alter table clock_step add column run_id integer;
+alter table clock_step add column why text;
 "];

@@ -384,9 +384,9 @@ fn values_of_the_wrong_type_cause_no_crash() {
         "update host set name = cast(x'ff00fe' as text), address = cast(x'c0' as text) where id = 1".into(),
         "update host set name = x'ff00fe' where id = 1".into(),
         "update host set family = 'six'".into(),
-        format!("update monitor_run set alive_at = {min}; insert into monitor_run values(null, 1, {min}, null, 'x')"),
-        format!("insert into monitor_run values(null, {max}, {max}, null, 'x')"),
-        "insert into monitor_run values(null, 'x', 'x', null, 'x')".into(),
+        format!("update monitor_run set alive_at = {min}; insert into monitor_run(started_at, alive_at, stopped_at, version) values(1, {min}, null, 'x')"),
+        format!("insert into monitor_run(started_at, alive_at, stopped_at, version) values({max}, {max}, null, 'x')"),
+        "insert into monitor_run(started_at, alive_at, stopped_at, version) values('x', 'x', null, 'x')".into(),
         format!("insert into stale_rollup values({max}, {max}); insert into stale_rollup values({min}, {min})"),
         "insert into stale_rollup values('x', 1.5); insert into stale_rollup values(x'', 'x')".into(),
         format!(

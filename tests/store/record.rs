@@ -9,8 +9,9 @@ use ace_connection_logger::pure::link::Link;
 use ace_connection_logger::pure::model::{
     EventId, HostId, Interruption, InterruptionKind, Probe, Thresholds,
 };
+use ace_connection_logger::pure::run_clock::ClockStep;
 use ace_connection_logger::pure::scene::{Observation, Path as Way, Scene};
-use ace_connection_logger::store::{ClockStep, GroupedOutage, Reader, Record, RunState, incidents};
+use ace_connection_logger::store::{GroupedOutage, Reader, Record, RunState, incidents};
 
 /// A time that a clock may show: 2023-11-14 22:13:20 UTC.
 const START: i64 = 1_700_000_000_000;
@@ -32,6 +33,13 @@ fn pings(host: &Arc<Host>, seconds: i64, letters: &str) -> CheckResult {
         resolved,
         ..check(host, at(seconds).0, &rtts)
     }
+}
+
+/// As the writer does it; returns how many checks were moved.
+pub fn set_clock(database: &mut Database, now: UtcMillis, step_ms: i64) -> usize {
+    let step = ClockStep { now, step_ms };
+    let correction = database.run_clock.step(&step);
+    database.correct(&step, &correction).expect("it writes")
 }
 
 fn reader(path: &Path) -> Reader {
@@ -415,7 +423,7 @@ fn downtime_does_not_include_time_that_was_not_measured() {
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
     let mut database = open(&path);
-    database.begin_run(at(0)).expect("the ledger");
+    database.begin_run(at(0), true).expect("the ledger");
     write(
         &mut database,
         &[
@@ -428,7 +436,7 @@ fn downtime_does_not_include_time_that_was_not_measured() {
     drop(database);
     // It was killed, and started again.
     let mut database = open(&path);
-    database.begin_run(at(1000)).expect("the ledger");
+    database.begin_run(at(1000), true).expect("the ledger");
     let slept = Interruption {
         kind: InterruptionKind::Asleep,
         from: at(1100),
@@ -560,7 +568,7 @@ fn a_clock_set_back_leaves_no_future_rows_and_correcting_it_restores_the_times()
     let path = folder.path().join(FILE);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
     let mut database = open(&path);
-    database.begin_run(at(0)).expect("the ledger");
+    database.begin_run(at(0), true).expect("the ledger");
     write(
         &mut database,
         &[
@@ -574,14 +582,8 @@ fn a_clock_set_back_leaves_no_future_rows_and_correcting_it_restores_the_times()
     let times =
         "select host_id, (checked_at - 1700000000000) / 1000 from check_result order by 1, 2";
     let before = rows(&path, times);
-    let set = |database: &mut Database, now: i64, step: i64| {
-        database
-            .apply_clock_step(&ClockStep {
-                now: at(now),
-                step_ms: step * 1000,
-            })
-            .expect("it writes")
-    };
+    let set =
+        |database: &mut Database, now: i64, step: i64| set_clock(database, at(now), step * 1000);
     assert_eq!(set(&mut database, 130 - 3600, -3600), 4);
     assert_eq!(
         number(
@@ -620,18 +622,13 @@ fn a_clock_set_forward_makes_an_outage_no_longer_and_leaves_a_gap_before_it() {
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
     let mut database = open(&path);
-    database.begin_run(at(0)).expect("the ledger");
+    database.begin_run(at(0), true).expect("the ledger");
     write(
         &mut database,
         &[pings(&one, 0, "r"), pings(&one, 60, "s")],
         at(65).0,
     );
-    database
-        .apply_clock_step(&ClockStep {
-            now: at(4070),
-            step_ms: 4_000_000,
-        })
-        .expect("it writes");
+    set_clock(&mut database, at(4070), 4_000_000);
     write(&mut database, &[pings(&one, 4120, "r")], at(4125).0);
     let [outage] = &grouped_outages(&path, GroupingRules::default())[..] else {
         panic!("one outage")
@@ -649,12 +646,7 @@ fn a_clock_set_forward_makes_an_outage_no_longer_and_leaves_a_gap_before_it() {
         (at(60), at(4060), "the clock was set forward over this time")
     );
     // A step forward that is undone leaves no gap.
-    database
-        .apply_clock_step(&ClockStep {
-            now: at(130),
-            step_ms: -4_000_000,
-        })
-        .expect("it writes");
+    set_clock(&mut database, at(4130 - 4000), -4_000_000);
     assert_eq!(number(&path, "select count(*) from interruption"), 0);
     assert_eq!(
         rows(&path, "select duration_seconds from outage_events"),
@@ -857,17 +849,15 @@ fn checks_of_a_computer_that_starts_in_1970_are_moved_once_the_time_is_known() {
     let path = folder.path().join(FILE);
     let one = host("one", "192.0.2.1");
     let mut database = open(&path);
-    database.begin_run(UtcMillis(5_000)).expect("the ledger");
+    database
+        .begin_run(UtcMillis(5_000), true)
+        .expect("the ledger");
     let early = |seconds: i64, letters: &str| CheckResult {
         checked_at: UtcMillis(seconds * 1000),
         ..pings(&one, 0, letters)
     };
     write(&mut database, &[early(10, "r"), early(70, "s")], 75_000);
-    let step = ClockStep {
-        now: at(0),
-        step_ms: START - 90_000,
-    };
-    assert_eq!(database.apply_clock_step(&step).expect("it writes"), 2);
+    assert_eq!(set_clock(&mut database, at(0), START - 90_000), 2);
     write(&mut database, &[pings(&one, 40, "r")], at(45).0);
     assert_eq!(
         rows(
@@ -980,6 +970,7 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
         alter table outage_events drop column path; alter table outage_events drop column planned;
         alter table outage_events drop column answered_since;
         update rollup_day set counts = x'00', total = x'00';
+        alter table monitor_run drop column behind_ms; alter table monitor_run drop column copied_at;
         pragma user_version = 1";
     other_program(&path)
         .execute_batch(first)

@@ -8,14 +8,12 @@ use super::diagnosis::Diagnosis;
 use crate::cli::exit::CliError;
 use crate::config::Config;
 use crate::pure::phrase::count;
-use crate::pure::time::UtcMillis;
+use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
 use crate::store::Reader;
 use crate::{daemon, sys};
 
 /// With less free space, it may not last for a week of results.
 const MIN_FREE_BYTES: u64 = 50 << 20;
-/// 2026-01-01: a clock that shows an earlier time was never set.
-const MIN_CLOCK: UtcMillis = UtcMillis(1_767_225_600_000);
 
 pub fn open_files(config: &Config) -> Diagnosis {
     const SUBJECT: &str = "open files";
@@ -138,7 +136,7 @@ pub fn clock(database: &Path) -> Diagnosis {
         .and_then(|reader| reader.latest_checks(UtcMillis(i64::MAX)).ok())
         .and_then(|checks| checks.iter().map(|latest| latest.check.checked_at).max());
     match newest {
-        _ if now < MIN_CLOCK => {
+        _ if now < IMPLAUSIBLE_BEFORE => {
             Diagnosis::failed(SUBJECT, format!("it shows {shown}"), sys::CLOCK_CURE)
         }
         Some(newest) if newest > now => Diagnosis::failed(

@@ -14,11 +14,13 @@ pub struct MonitorRun {
     pub alive_at: UtcMillis,
     /// `None` also after a crash.
     pub stopped_at: Option<UtcMillis>,
+    /// How much later than the wall clock it dates what it records, because that clock is behind.
+    pub behind_ms: i64,
 }
 
 impl Reader {
     pub fn newest_run(&self) -> Result<Option<MonitorRun>, StoreError> {
-        const NEWEST: &str = "select started_at, alive_at, stopped_at from monitor_run
+        const NEWEST: &str = "select started_at, alive_at, stopped_at, behind_ms from monitor_run
                                order by stopped_at is null and alive_at = (select max(alive_at) from monitor_run) desc,
                                         alive_at desc limit 1";
         self.with_connection(|c| {
@@ -29,6 +31,7 @@ impl Reader {
                         started_at: UtcMillis(row.get(0)?),
                         alive_at: UtcMillis(row.get(1)?),
                         stopped_at: stopped_at.map(UtcMillis),
+                        behind_ms: row.get(3)?,
                     })
                 })
                 .optional()

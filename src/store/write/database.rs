@@ -7,7 +7,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
 
 use super::checks::insert;
-use super::clock::{self, ClockStep};
+use super::clock;
 use super::hosts::{HostSettings, KnownHosts, host_id};
 use super::notices::{self, Notices, PendingNotices};
 use super::outages::Outages;
@@ -15,6 +15,7 @@ use super::record::{Record, RunState};
 use super::{ledger, surroundings};
 use crate::pure::model::{AlertKinds, CheckResult};
 use crate::pure::outage::OutageRules;
+use crate::pure::run_clock::{ClockStep, Correction, RunClock};
 use crate::pure::scene::Scene;
 use crate::pure::time::UtcMillis;
 use crate::store::connection::prepare;
@@ -37,6 +38,8 @@ pub struct Database {
     overwritten: Option<FileStart>,
     hosts: KnownHosts,
     run_id: Option<i64>,
+    /// Decides by what time this run dates its records.
+    pub run_clock: RunClock,
     outage_rules: OutageRules,
     pending_notices: PendingNotices,
 }
@@ -72,6 +75,7 @@ impl Database {
             overwritten: None,
             hosts: KnownHosts::new(),
             run_id: None,
+            run_clock: RunClock::start(UtcMillis(i64::MAX), None, true),
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),
         };
@@ -131,7 +135,7 @@ impl Database {
     }
 
     /// Closes a file that was deleted, replaced or set aside, and opens or creates the one at its path.
-    pub fn reopen(&mut self, now: UtcMillis) -> Result<(), StoreError> {
+    pub fn reopen(&mut self, now: UtcMillis, is_synchronised: bool) -> Result<(), StoreError> {
         // The log belongs to the old file. Both files use the same names for log and index, so
         // the old one is closed before the new one is opened.
         if self.overwritten.is_none() {
@@ -143,7 +147,7 @@ impl Database {
         // Matches no file: this is retried until a file can be opened.
         self.identity = Some((0, 0));
         let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
-        database.begin_run(now)?;
+        database.begin_run(now, is_synchronised)?;
         database.set_outage_rules(self.outage_rules);
         database.pending_notices = self.pending_notices;
         *self = database;
@@ -165,15 +169,32 @@ impl Database {
         read().map_err(|cause| self.failed("reading", cause))
     }
 
-    /// Records that this monitor runs.
-    pub fn begin_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
-        const BEGIN: &str =
-            "insert into monitor_run(started_at, alive_at, version) values(?1, ?1, ?2)";
-        let result = self
-            .connection
-            .execute(BEGIN, params![now.0, env!("CARGO_PKG_VERSION")]);
-        result.map_err(|cause| self.failed("writing", cause))?;
-        self.run_id = Some(self.connection.last_insert_rowid());
+    /// Records that this monitor runs, since the wall clock shows `now`. `is_synchronised`: whether
+    /// a time service has set it.
+    pub fn begin_run(&mut self, now: UtcMillis, is_synchronised: bool) -> Result<(), StoreError> {
+        let mut begin = || -> rusqlite::Result<(i64, RunClock)> {
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            let mut newest = clock::newest_on_record(&transaction)?;
+            if newest > Some(now) && clock::take_back_lead(&transaction, now, None)? > 0 {
+                newest = clock::newest_on_record(&transaction)?;
+            }
+            let run_clock = RunClock::start(now, newest, is_synchronised);
+            let run_id = insert_run(&transaction, &run_clock, now)?;
+            transaction.commit()?;
+            Ok((run_id, run_clock))
+        };
+        let (run_id, run_clock) = begin().map_err(|cause| self.failed("writing", cause))?;
+        (self.run_id, self.run_clock) = (Some(run_id), run_clock);
+        Ok(())
+    }
+
+    /// Begins another run after a step that may be wrong: see [`clock::pruning_delay`].
+    pub fn continue_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
+        let run_id = insert_run(&self.connection, &self.run_clock, now)
+            .map_err(|cause| self.failed("writing", cause))?;
+        self.run_id = Some(run_id);
         Ok(())
     }
 
@@ -273,26 +294,33 @@ impl Database {
         make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
             // A clock that was set back does not shorten the run.
-            const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2 where id = ?3";
+            const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2, behind_ms = ?4 where id = ?3";
             let stopped_at = (run == RunState::Stopped).then_some(now.0);
-            transaction
-                .prepare_cached(ALIVE)?
-                .execute(params![now.0, stopped_at, run_id])?;
+            transaction.prepare_cached(ALIVE)?.execute(params![
+                now.0,
+                stopped_at,
+                run_id,
+                self.run_clock.behind_ms()
+            ])?;
         }
         transaction.commit()?;
         self.pending_notices.note(has_notices);
         Ok(log_lines)
     }
 
-    /// Corrects the times of rows that were recorded while the clock was wrong; returns how
-    /// many checks.
-    pub fn apply_clock_step(&mut self, step: &ClockStep) -> Result<usize, StoreError> {
+    /// Corrects the times of what was recorded while the clock was wrong, as [`RunClock::step`]
+    /// decided; returns how many checks.
+    pub fn correct(
+        &mut self,
+        step: &ClockStep,
+        correction: &Correction,
+    ) -> Result<usize, StoreError> {
         let run_id = self.run_id;
         let mut write = || -> rusqlite::Result<usize> {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let moved = clock::record(&transaction, step, run_id)?;
+            let moved = clock::apply(&transaction, step, correction, run_id)?;
             transaction.commit()?;
             Ok(moved)
         };
@@ -383,4 +411,20 @@ impl Database {
     pub fn take_new_notices(&mut self) -> bool {
         std::mem::take(&mut self.pending_notices.is_new)
     }
+}
+
+fn insert_run(
+    connection: &Connection,
+    run_clock: &RunClock,
+    now: UtcMillis,
+) -> rusqlite::Result<i64> {
+    const BEGIN: &str =
+        "insert into monitor_run(started_at, alive_at, version, behind_ms) values(?1, ?1, ?2, ?3)";
+    let values = params![
+        run_clock.dated(now).0,
+        env!("CARGO_PKG_VERSION"),
+        run_clock.behind_ms()
+    ];
+    connection.execute(BEGIN, values)?;
+    Ok(connection.last_insert_rowid())
 }

@@ -17,11 +17,11 @@ pub enum Record {
 }
 
 impl Record {
-    /// Moves its times that lie within `times`, which were taken from a wrong clock.
+    /// Moves its times that lie within `times`.
     pub(in crate::store) fn redate(&mut self, times: &RangeInclusive<i64>, by_ms: i64) {
         let correct = |at: &mut UtcMillis| {
             if times.contains(&at.0) {
-                at.0 = at.0.saturating_add(by_ms);
+                *at = at.plus(by_ms);
             }
         };
         match self {
@@ -37,6 +37,11 @@ impl Record {
             }
             Record::Notice(result) => result.sent_at.iter_mut().for_each(correct),
         }
+    }
+
+    /// Moves all its times.
+    pub(in crate::store) fn shift(&mut self, by_ms: i64) {
+        self.redate(&(i64::MIN..=i64::MAX), by_ms);
     }
 }
 

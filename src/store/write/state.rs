@@ -1,13 +1,14 @@
 //! What the writer thread does with what it receives.
 
-use super::clock::{ClockStep, SUSPICIOUS_STEP, pruning_delay};
+use super::clock::{SUSPICIOUS_STEP, pruning_delay};
 use super::database::{Database, FileState};
 use super::record::{Record, RunState};
 use crate::pure::model::{AlertKinds, Host, State};
 use crate::pure::outage::OutageRules;
 use crate::pure::phrase;
+use crate::pure::run_clock::{ClockStep, Correction, MIN_STEP_MS};
 use crate::pure::scene::{Observation, Scene};
-use crate::pure::time::{ClockSample, Monotonic, UtcMillis, nanoseconds};
+use crate::pure::time::{ClockSample, Monotonic, UtcMillis};
 use crate::store::error::StoreError;
 use crate::sys;
 use std::collections::{HashMap, VecDeque};
@@ -29,7 +30,8 @@ pub struct StoreSettings {
 }
 
 pub enum Order {
-    Record(Record),
+    /// With the clocks when it was sent, by which its times were taken.
+    Record(Record, ClockSample),
     Observation(Observation),
     StoreSettings(StoreSettings),
     Hosts(Vec<Arc<Host>>),
@@ -79,8 +81,9 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Rows deleted in one transaction: some milliseconds on a router.
 const PRUNE_ROWS: u32 = 1000;
 
-/// A smaller change of the clock is an adjustment, not a step.
-const CLOCK_STEP: Duration = Duration::from_secs(2);
+/// A run that began before the newest result is believed if a time service has confirmed its clock
+/// for this long.
+const BELIEVED_AFTER: Duration = Duration::from_secs(600);
 
 pub struct WriterState {
     database: Database,
@@ -96,8 +99,8 @@ pub struct WriterState {
     prune_at: Monotonic,
     /// As they were last read.
     clocks: ClockSample,
-    /// When this run began, corrected for clock steps.
-    run_started: UtcMillis,
+    /// Steps of the clock that the database has not been corrected for yet, in order.
+    corrections: VecDeque<(ClockStep, Correction)>,
     wake: Option<SyncSender<()>>,
     is_failing: bool,
     dropped: u64,
@@ -125,7 +128,7 @@ impl WriterState {
             // Not while the first checks run.
             prune_at: started.after(delay.unwrap_or(Duration::from_secs(10))),
             clocks: start,
-            run_started: start.utc(),
+            corrections: VecDeque::new(),
             wake: None,
             is_failing: false,
             dropped: 0,
@@ -142,8 +145,8 @@ impl WriterState {
             }
             loop {
                 match order {
-                    Ok(Order::Record(record)) => self.receive(record),
-                    Ok(Order::Observation(observation)) => self.observe(&observation),
+                    Ok(Order::Record(record, sent)) => self.receive(record, &sent),
+                    Ok(Order::Observation(observation)) => self.observe(observation),
                     Ok(Order::Hosts(hosts)) => self.set_hosts(&hosts),
                     Ok(Order::StoreSettings(settings)) => self.set_settings(settings),
                     Ok(Order::Viewed) => self.note_viewer(),
@@ -164,7 +167,15 @@ impl WriterState {
         }
     }
 
-    fn receive(&mut self, record: Record) {
+    fn receive(&mut self, mut record: Record, sent: &ClockSample) {
+        let older_ms = self.clocks.set_since(sent) / 1_000_000;
+        if sent.monotonic >= self.clocks.monotonic {
+            self.watch_clock(sent);
+        } else if older_ms.abs() >= MIN_STEP_MS {
+            // Another thread has sent a record since the clock was set.
+            record.shift(older_ms);
+        }
+        record.shift(self.database.run_clock.behind_ms());
         let is_change = match &record {
             Record::Check(result) => {
                 self.scene.add_check(result);
@@ -230,10 +241,12 @@ impl WriterState {
         }
     }
 
-    fn observe(&mut self, observation: &Observation) {
-        self.scene.add_observation(observation);
+    fn observe(&mut self, mut observation: Observation) {
+        let at = observation.at_mut();
+        *at = self.database.run_clock.dated(*at);
+        self.scene.add_observation(&observation);
         self.schedule_flush(matches!(
-            observation,
+            &observation,
             Observation::LinkRestored { .. } | Observation::Path { .. }
         ));
     }
@@ -290,16 +303,26 @@ impl WriterState {
         }
     }
 
+    /// The present time as it is recorded.
+    fn now(&self) -> UtcMillis {
+        self.database.run_clock.dated(sys::clocks().utc())
+    }
+
     /// Writes the pending records and the time of the last activity. On failure they stay
     /// pending.
     fn flush(&mut self, run: RunState) {
+        self.watch_clock(&sys::clocks());
+        self.write(self.now(), run);
+    }
+
+    fn write(&mut self, now_utc: UtcMillis, run: RunState) {
         let result = self
             .check_file(run)
-            .and_then(|()| self.check_clock())
+            .and_then(|()| self.correct())
             .and_then(|()| {
                 let pending = self.pending.make_contiguous();
                 self.database
-                    .write_records(pending, &self.scene, sys::clocks().utc(), run)
+                    .write_records(pending, &self.scene, now_utc, run)
             });
         let now = sys::monotonic();
         self.last_flush = now;
@@ -358,58 +381,94 @@ impl WriterState {
                 );
             }
         }
-        self.database.reopen(now)?;
+        self.database.reopen(now, sys::is_clock_synchronised())?;
         self.database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         Ok(())
     }
 
-    /// When the clock was set since it was last read, corrects the times of pending and
-    /// recorded rows. A clock that was set far ahead may be wrong, as at the start.
-    fn check_clock(&mut self) -> Result<(), StoreError> {
-        let now = sys::clocks();
-        let step_ns = now.set_since(&self.clocks);
-        if step_ns.abs() >= nanoseconds(CLOCK_STEP) {
-            let step = ClockStep {
-                now: now.utc(),
-                step_ms: step_ns / 1_000_000,
-            };
-            let moved = self.database.apply_clock_step(&step)?;
-            let wrong = step.wrong_times(self.run_started);
-            if wrong
-                .as_ref()
-                .is_some_and(|times| times.contains(&self.run_started.0))
-            {
-                self.run_started = UtcMillis(self.run_started.0.saturating_add(step.step_ms));
+    /// When the clock was set since it was last read, decides what that means for what this run
+    /// has recorded.
+    fn watch_clock(&mut self, now: &ClockSample) {
+        let step_ms = now.set_since(&self.clocks) / 1_000_000;
+        self.clocks = *now;
+        let step = ClockStep {
+            now: now.utc(),
+            step_ms,
+        };
+        if step_ms.abs() >= MIN_STEP_MS {
+            if !self.pending.is_empty() && !self.is_failing {
+                // With the times of before the step, as what is recorded already.
+                self.write(
+                    self.database.run_clock.dated(step.before()),
+                    RunState::Running,
+                );
             }
-            // Pending records are older than a step forward, whichever clock was right.
-            let times = wrong.or((step.step_ms > 0).then(|| 0..=step.before().0));
-            if let Some(times) = &times {
-                self.pending
-                    .iter_mut()
-                    .for_each(|record| record.redate(times, step.step_ms));
+            let correction = self.database.run_clock.step(&step);
+            self.plan(step, correction);
+        } else if self.database.run_clock.is_doubted() && sys::is_clock_synchronised() {
+            let is_behind = self.database.run_clock.behind_ms() > 0;
+            if !is_behind || now.monotonic.since(self.started) >= BELIEVED_AFTER {
+                let correction = self.database.run_clock.believe(now.utc());
+                self.plan(ClockStep { step_ms: 0, ..step }, correction);
             }
+        }
+    }
+
+    fn plan(&mut self, step: ClockStep, correction: Correction) {
+        if step.step_ms == 0 && correction == Correction::Nothing {
+            return;
+        }
+        if let Correction::Redate { times, by_ms, .. } = &correction {
+            self.pending
+                .iter_mut()
+                .for_each(|record| record.redate(times, *by_ms));
+        }
+        if !matches!(
+            correction,
+            Correction::Nothing | Correction::Redate { by_ms: 0, .. }
+        ) {
             // The scene's times are those of the old clock.
             self.scene = Scene::default();
-            let direction = if step.step_ms < 0 { "back" } else { "forward" };
-            let length = phrase::duration(Duration::from_millis(step.step_ms.unsigned_abs()));
+        }
+        self.corrections.push_back((step, correction));
+        if !self.is_failing {
+            self.flush_at = sys::monotonic();
+        }
+    }
+
+    /// Corrects what is recorded. A clock that was set far ahead may be wrong, as at the start.
+    fn correct(&mut self) -> Result<(), StoreError> {
+        while let Some((step, correction)) = self.corrections.front() {
+            let moved = self.database.correct(step, correction)?;
+            let seconds = step.step_ms.unsigned_abs().saturating_add(500) / 1000;
+            let length = phrase::duration(Duration::from_secs(seconds));
+            let what = match step.step_ms {
+                0 => "a time service confirms the clock, and the record was ahead".into(),
+                1.. => format!("the clock was set forward by {length}"),
+                _ => format!("the clock was set back by {length}"),
+            };
             log::warn!(
-                "the clock was set {direction} by {length}, to {}; {} dated anew",
+                "{what}, to {}; {} dated anew",
                 step.now.rfc3339(),
                 phrase::count(moved, "check")
             );
+            if u128::try_from(step.step_ms).is_ok_and(|ms| ms >= SUSPICIOUS_STEP.as_millis()) {
+                let now = sys::clocks();
+                if matches!(correction, Correction::Skip { .. }) {
+                    self.database.continue_run(now.utc())?;
+                }
+                let runs = self.database.runs()?;
+                let delay = pruning_delay(&runs[..runs.len().saturating_sub(1)], now.utc());
+                self.prune_at = delay.map_or(self.prune_at, |delay| now.monotonic.after(delay));
+            }
+            self.corrections.pop_front();
         }
-        if step_ns >= nanoseconds(SUSPICIOUS_STEP) {
-            let delay = pruning_delay(&self.database.runs()?, now.utc());
-            self.database.begin_run(now.utc())?;
-            self.run_started = now.utc();
-            self.prune_at = delay.map_or(self.prune_at, |delay| now.monotonic.after(delay));
-        }
-        self.clocks = now;
         Ok(())
     }
 
     fn prune(&mut self) {
-        let is_ready = self.database.file_state() == FileState::InUse && self.check_clock().is_ok();
+        self.watch_clock(&sys::clocks());
+        let is_ready = self.database.file_state() == FileState::InUse && self.correct().is_ok();
         if !is_ready {
             self.prune_at = sys::monotonic().after(RETRY);
         }
@@ -421,9 +480,9 @@ impl WriterState {
             rollup_retention,
             ..
         } = self.settings;
-        let result =
-            self.database
-                .prune(sys::clocks().utc(), retention, rollup_retention, PRUNE_ROWS);
+        let result = self
+            .database
+            .prune(self.now(), retention, rollup_retention, PRUNE_ROWS);
         let pause = match result {
             // Between two transactions results are received and others may write.
             Ok(pruned) if pruned.is_more => Duration::from_millis(50),

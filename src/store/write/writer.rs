@@ -33,7 +33,8 @@ impl WriterHandle {
     /// Does not wait; `false` when the queue is full and the record is lost.
     pub fn record(&self, record: impl Into<Record>) -> bool {
         !matches!(
-            self.orders.try_send(Order::Record(record.into())),
+            self.orders
+                .try_send(Order::Record(record.into(), sys::clocks())),
             Err(TrySendError::Full(_))
         )
     }
@@ -79,8 +80,17 @@ impl Writer {
         hosts: usize,
     ) -> Result<Writer, StoreError> {
         let start = sys::clocks();
-        let delay = pruning_delay(&database.runs()?, start.utc());
-        database.begin_run(start.utc())?;
+        let runs = database.runs()?;
+        database.begin_run(start.utc(), sys::is_clock_synchronised())?;
+        let dated = database.run_clock.dated(start.utc());
+        if dated != start.utc() {
+            log::warn!(
+                "the clock shows {}, but the newest result is from {}: results are dated after it until the clock is set forward",
+                start.utc().rfc3339(),
+                dated.rfc3339()
+            );
+        }
+        let delay = pruning_delay(&runs, dated);
         let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
         let path = database.path().to_path_buf();
         // A commit that another program blocks for longer is retried: meanwhile the queue is
