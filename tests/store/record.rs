@@ -1010,6 +1010,8 @@ fn a_host_of_the_second_version_continues_with_the_source_that_it_is_checked_fro
         insert into host select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from h;
         drop table h;
         update host set up_rate = 99000;
+        alter table monitor_run drop column behind_ms; alter table monitor_run drop column copied_at;
+        alter table clock_step drop column run_id; alter table clock_step drop column why;
         pragma user_version = 2";
     other_program(&path)
         .execute_batch(second)
