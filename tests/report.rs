@@ -269,7 +269,9 @@ fn a_host_that_loses_two_of_five_pings_is_poor_and_fully_available() {
         family: None,
         source: None,
     });
-    database.begin_run(UtcMillis(BEGIN)).expect("it is written");
+    database
+        .begin_run(UtcMillis(BEGIN), true)
+        .expect("it is written");
     let lossy = [Some(10_000), None, Some(10_000), None, Some(10_000)];
     let results: Vec<CheckResult> = (0..480).map(|at| check(&host, at, lossy)).collect();
     database
