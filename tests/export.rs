@@ -703,7 +703,7 @@ fn the_file_has_the_originals_tables_indexes_and_texts() {
     assert_eq!(
         rows(
             &file,
-            "select type, name, tbl_name from sqlite_schema where name not like 'sqlite_%' order by 1 desc, 2"
+            "select type, name, tbl_name from sqlite_schema where name not like 'sqlite_%' and name not like 'ace_%' order by 1 desc, 2"
         ),
         [
             "table|outage_events|outage_events",
