@@ -3,7 +3,6 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::mpsc::channel;
 use std::time::Duration;
@@ -251,7 +250,7 @@ impl LiveView {
 struct Row<'a> {
     host_name: &'a str,
     host_address: &'a str,
-    resolved_address: Option<IpAddr>,
+    resolved_address: Option<String>,
     timestamp: String,
     state: &'static str,
     sent: u32,
@@ -275,7 +274,7 @@ impl<'a> From<&'a CheckResult> for Row<'a> {
         Row {
             host_name: &result.host.name,
             host_address: result.host.address.as_str(),
-            resolved_address: result.resolved,
+            resolved_address: result.pinged_address(),
             timestamp: result.checked_at.rfc3339(),
             state: result.state().as_str(),
             sent,
@@ -302,8 +301,8 @@ fn text_of(results: &[CheckResult]) -> String {
             .to_vec(),
     ];
     for result in results {
-        let address = match result.resolved {
-            Some(ip) if ip.to_string() != result.host.address.as_str() => {
+        let address = match result.pinged_address() {
+            Some(ip) if ip != result.host.address.as_str() => {
                 format!("{} ({ip})", result.host.address)
             }
             _ => result.host.address.to_string(),

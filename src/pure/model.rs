@@ -319,6 +319,15 @@ impl CheckResult {
         }
     }
 
+    /// The text of the address that was pinged: with its interface where it is link-local.
+    pub fn pinged_address(&self) -> Option<String> {
+        let ip = self.resolved?;
+        Some(match &self.link {
+            Some(link) => link.text_of(ip),
+            None => ip.to_string(),
+        })
+    }
+
     /// Round-trip time of each ping that was sent; `None` where it was lost.
     pub fn rtts_us(&self) -> impl Iterator<Item = Option<u32>> + '_ {
         self.timed_rtts().map(|(_, rtt)| rtt)
