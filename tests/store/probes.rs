@@ -87,7 +87,7 @@ fn time_in_which_nothing_could_be_sent_to_a_silent_host_is_no_downtime_of_it() {
     let hosts = [host("one", "192.0.2.1"), host("two", "192.0.2.2")];
     let at = |seconds: i64| UtcMillis(1_700_000_000_000 + seconds * 1000);
     let mut database = open(&path);
-    database.begin_run(at(0)).expect("the ledger");
+    database.begin_run(at(0), true).expect("the ledger");
     let unsent = |to: i64| {
         Record::Unsent(Unsent {
             host: Arc::clone(&hosts[0]),
