@@ -130,7 +130,13 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         let mut of_last_day = CoveredTime::default();
         of_last_day.add(&of_last_hours.counts, check_intervals.at(now.0));
         let first = reader.first_recorded(&ids)?;
-        let time = MeasuredTime::of(all, length_ms(&down), &span, first);
+        let time = MeasuredTime::of(
+            all,
+            length_ms(&down),
+            &span,
+            (&gaps, ids.first().copied()),
+            first,
+        );
         let down_last = down_spans(recent.iter().filter(is_own), &last_day, &gaps);
         let measured = status.measured();
         rows.push(OverviewRow {

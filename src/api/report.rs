@@ -33,6 +33,7 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         }
     };
     let now = now();
+    sys::reread_zone();
     let span = period.span(now, sys::utc_offset_at).map_err(named(name))?;
     let config = api.config();
     let reader = api.reader()?;

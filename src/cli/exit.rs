@@ -45,7 +45,7 @@ pub enum CliError {
     Usage(String),
     /// The monitor could not start: 69, 74, 77 or 78.
     Daemon(DaemonError),
-    /// 74, or 1 where a file would have been overwritten.
+    /// 74, or 1 where a file would have been overwritten or its times are in another zone.
     Store(StoreError),
     /// A file could not be read or written: 74.
     File {
@@ -66,7 +66,8 @@ pub enum CliError {
 impl CliError {
     pub fn exit_code(&self) -> u8 {
         match self {
-            CliError::Refused { .. } | CliError::Store(StoreError::Exists { .. }) => 1,
+            CliError::Refused { .. }
+            | CliError::Store(StoreError::Exists { .. } | StoreError::WrongZone { .. }) => 1,
             CliError::Usage(_) => 2,
             CliError::OutputClosed => 0,
             CliError::Store(_)

@@ -10,6 +10,7 @@ use crate::config::{self, Config, Loaded};
 use crate::logging::{self, Reopen};
 use crate::pure::phrase::count;
 use crate::store::Database;
+use crate::sys;
 
 /// Reads the configuration, starts logging, and logs the problems of the configuration. Fails on
 /// a problem where `--strict` is given.
@@ -34,6 +35,9 @@ pub fn configure(options: &CommonOptions) -> Result<(Config, Reopen), CliError> 
             "no config.yaml here and none in /etc/ace-connection-logger: using the built-in defaults"
         );
     }
+    if let Some(set) = sys::unknown_zone() {
+        log::warn!("{}; {ZONE_CURE}", unknown_zone(&set));
+    }
     for problem in &loaded.problems {
         log::warn!("{problem}");
     }
@@ -53,6 +57,13 @@ pub fn configure(options: &CommonOptions) -> Result<(Config, Reopen), CliError> 
     }
     Ok((loaded.config, reopen))
 }
+
+pub fn unknown_zone(set: &str) -> String {
+    format!("{set}: this machine does not know that time zone, so local times are in UTC")
+}
+
+pub const ZONE_CURE: &str =
+    "install tzdata, or set TZ to a name below /usr/share/zoneinfo, such as TZ=Europe/Berlin";
 
 /// Opens the configured database for writing. A database of the original is converted, which the
 /// log says.

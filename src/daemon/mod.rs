@@ -3,6 +3,7 @@
 mod error;
 mod limits;
 mod pingers;
+mod pulse;
 mod signals;
 
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -22,6 +23,7 @@ use crate::systemd::Notifier;
 use crate::witness::Witness;
 
 use pingers::Pingers;
+use pulse::Pulse;
 use signals::SignalEvent;
 
 pub use error::DaemonError;
@@ -136,11 +138,14 @@ impl Monitor {
         reload: &mut dyn FnMut() -> Reloaded,
         log_file: &Reopen,
     ) -> &'static str {
+        let writer = self.writer.handle();
+        let mut pulse = Pulse::new(sys::clocks());
+        let mut alive_at = sys::monotonic();
         loop {
-            let event = match notifier.watchdog_interval() {
-                Some(interval) => events.recv_timeout(interval),
-                None => events.recv().map_err(RecvTimeoutError::from),
-            };
+            let event = events.recv_timeout(pulse::INTERVAL);
+            if let Some(interruption) = pulse.beat(sys::clocks()) {
+                writer.record(Record::Interruption(interruption));
+            }
             // One reload answers all waiting requests, and a stop waits for no reload.
             match event.map(|first| events.try_iter().fold(first, SignalEvent::merge)) {
                 Ok(SignalEvent::Stop(signal)) => return signal,
@@ -152,14 +157,26 @@ impl Monitor {
                         Err(reason) => log::error!("{reason}; the running configuration stays"),
                     }
                     sys::release_memory();
+                    sys::reread_zone();
+                    pulse = Pulse::new(sys::clocks());
                     notifier.ready(&self.status());
                     // Frequent reloads must not keep the watchdog waiting.
                     if self.writer.is_alive() {
                         notifier.alive();
                     }
                 }
-                Err(RecvTimeoutError::Timeout) if self.writer.is_alive() => notifier.alive(),
-                Err(RecvTimeoutError::Timeout) => log::error!("the store's thread has ended"),
+                Err(RecvTimeoutError::Timeout) => {
+                    let interval = notifier.watchdog_interval();
+                    if interval.is_some_and(|interval| alive_at.after(interval) <= sys::monotonic())
+                    {
+                        alive_at = sys::monotonic();
+                        if self.writer.is_alive() {
+                            notifier.alive();
+                        } else {
+                            log::error!("the store's thread has ended");
+                        }
+                    }
+                }
                 Err(RecvTimeoutError::Disconnected) => return "the end of the signal thread",
             }
         }

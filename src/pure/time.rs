@@ -203,6 +203,21 @@ fn numbers(text: &str, separator: char) -> Option<[u32; 3]> {
     }
 }
 
+/// Whether a value of `TZ` describes its zone itself, as `CET-1CEST` does (POSIX.1, section 8.3): a
+/// name of three letters or more, or one in angle brackets, and an offset. UTC needs none.
+pub fn is_zone_rule(text: &str) -> bool {
+    let rest = match text.strip_prefix('<') {
+        Some(quoted) => quoted.split_once('>').map(|(_, rest)| rest),
+        None => {
+            let rest = text.trim_start_matches(|c: char| c.is_ascii_alphabetic());
+            (text.len() - rest.len() >= 3).then_some(rest)
+        }
+    };
+    let offset = rest.map(|rest| rest.strip_prefix(['+', '-']).unwrap_or(rest));
+    matches!(text, "UTC" | "GMT")
+        || offset.is_some_and(|offset| offset.starts_with(|c: char| c.is_ascii_digit()))
+}
+
 /// Converts a local time without offset, given the zone as a function from an instant (Unix
 /// seconds) to its offset east of UTC (seconds). In the hour that occurs twice in autumn two
 /// instants are possible: the earlier one is used, unless it precedes `previous`, the instant of the
@@ -451,6 +466,22 @@ mod tests {
             "2025-11-02T12:34:5ä+01:00",
         ] {
             assert_eq!(parse_instant(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_zone_can_be_described_instead_of_named() {
+        for text in [
+            "CET-1CEST,M3.5.0,M10.5.0/3",
+            "<+0330>-3:30",
+            "EST5",
+            "UTC0",
+            "UTC",
+        ] {
+            assert!(is_zone_rule(text), "{text}");
+        }
+        for text in ["Nonsense/Zone", "Europe/Berlin", "CET", "A1", "<x", "", "5"] {
+            assert!(!is_zone_rule(text), "{text}");
         }
     }
 

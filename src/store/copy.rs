@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::Connection;
 
-use super::connection::open_to_read;
+use super::connection::{open_to_read, prepare};
 use super::error::StoreError;
 use super::file::{literal, literal_text, with_suffix};
 
@@ -16,16 +16,28 @@ pub fn partial_copy(to: &Path) -> PathBuf {
 
 /// Writes a consistent and complete copy of a connection's database, or none.
 pub fn copy_database(connection: &Connection, path: &Path, to: &Path) -> Result<(), StoreError> {
+    copy_and(connection, path, to, |_| Ok(()))
+}
+
+/// `finish` changes the copy before it gets its name.
+fn copy_and(
+    connection: &Connection,
+    path: &Path,
+    to: &Path,
+    finish: impl FnOnce(&Path) -> rusqlite::Result<()>,
+) -> Result<(), StoreError> {
     write_whole(to, |partial| {
         let vacuum = connection.execute(
             "vacuum into ?1",
             [literal_text(literal(partial).as_os_str())],
         );
-        vacuum.map_err(|cause| StoreError::Sqlite {
-            operation: "copying database",
-            path: path.to_path_buf(),
-            cause,
-        })?;
+        vacuum
+            .and_then(|_| finish(partial))
+            .map_err(|cause| StoreError::Sqlite {
+                operation: "copying database",
+                path: path.to_path_buf(),
+                cause,
+            })?;
         Ok(())
     })
 }
@@ -94,5 +106,22 @@ pub fn backup(path: &Path, to: &Path) -> Result<(), StoreError> {
         path: path.to_path_buf(),
         cause,
     };
-    copy_database(&open_to_read(path).map_err(failed)?, path, to)
+    copy_and(&open_to_read(path).map_err(failed)?, path, to, note_copy)
+}
+
+/// Notes in a copy that the run which is going on goes on elsewhere: when the copy is restored, the
+/// time after it is not one without power.
+fn note_copy(copy: &Path) -> rusqlite::Result<()> {
+    const NOTE: &str = "update monitor_run set copied_at = alive_at where stopped_at is null
+                           and id = (select max(id) from monitor_run)";
+    let connection = Connection::open(literal(copy))?;
+    prepare(&connection)?;
+    connection.pragma_update(None, "journal_mode", "off")?;
+    match connection.execute(NOTE, []) {
+        // A file of an older version has no such column.
+        Err(rusqlite::Error::SqliteFailure(..) | rusqlite::Error::SqlInputError { .. }) | Ok(_) => {
+            Ok(())
+        }
+        Err(error) => Err(error),
+    }
 }

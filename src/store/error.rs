@@ -33,6 +33,11 @@ pub enum StoreError {
         path: PathBuf,
         is_database: bool,
     },
+    /// The times of a file that is imported were written in another zone.
+    WrongZone {
+        path: PathBuf,
+        why: String,
+    },
     Exists {
         path: PathBuf,
     },
@@ -79,6 +84,11 @@ impl StoreError {
             },
             StoreError::Foreign { .. } => Some("database.path must name a new file or one of this program's".into()),
             StoreError::Newer { .. } => Some("install the newer version of ace-connection-logger".into()),
+            StoreError::WrongZone { path, .. } => Some(format!(
+                "nothing is imported; name the zone of the machine that wrote the file, as in \
+                 TZ=Europe/Berlin ace-connection-logger import {}; rows that a wrong clock dated are to be deleted from it first",
+                path.display()
+            )),
             StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
             StoreError::NotOriginal { .. } => {
                 Some("name the database that the original wrote, connection_logs.db by default".into())
@@ -120,6 +130,7 @@ impl fmt::Display for StoreError {
                 };
                 write!(f, "import {}: {wrong}", path.display())
             }
+            StoreError::WrongZone { path, why } => write!(f, "import {}: {why}", path.display()),
             StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
             StoreError::WrittenOver { path } => {
                 write!(

@@ -40,7 +40,7 @@ pub use link_events::LinkEvents;
 pub use netlink::Routes;
 pub use system::*;
 
-use crate::pure::time::{ClockSample, Monotonic};
+use crate::pure::time::{ClockSample, Monotonic, is_zone_rule};
 
 /// Turns the result -1 of a system call into the error in `errno`.
 fn check(result: c_int) -> io::Result<c_int> {
@@ -134,20 +134,58 @@ pub fn utc_offset_at(unix_seconds: i64) -> i64 {
     i64::from(fields.tm_gmtoff)
 }
 
+/// Reads the time zone anew, in case it was changed since the process began. musl reads a zone only
+/// once.
+pub fn reread_zone() {
+    unsafe extern "C" {
+        safe fn tzset();
+    }
+    tzset();
+}
+
 /// Name of the local time zone, for example `Europe/Berlin`: `TZ`, else the target of
-/// /etc/localtime.
+/// /etc/localtime. `None` where times are in UTC because this machine does not know the zone.
 pub fn zone_name() -> Option<String> {
-    let named = std::env::var("TZ").ok().filter(|name| !name.is_empty());
+    if unknown_zone().is_some() {
+        return None;
+    }
     let linked = || {
-        let target = std::fs::read_link("/etc/localtime").ok()?;
+        let target = std::fs::read_link(LOCAL_ZONE).ok()?;
         target
             .to_str()?
             .split_once("zoneinfo/")
             .map(|(_, name)| name.to_string())
     };
-    named
+    named_zone()
         .map(|name| name.trim_start_matches(':').to_string())
         .or_else(linked)
+}
+
+const LOCAL_ZONE: &str = "/etc/localtime";
+
+fn named_zone() -> Option<String> {
+    std::env::var("TZ").ok().filter(|name| !name.is_empty())
+}
+
+/// The time zone that is set and that this machine does not know, so that times are in UTC.
+pub fn unknown_zone() -> Option<String> {
+    /// TZif: RFC 9636, section 3.1.
+    fn is_zone(path: &Path) -> bool {
+        std::fs::read(path).is_ok_and(|bytes| bytes.starts_with(b"TZif"))
+    }
+    let Some(set) = named_zone() else {
+        let target = std::fs::read_link(LOCAL_ZONE).ok()?;
+        return (!is_zone(Path::new(LOCAL_ZONE)))
+            .then(|| format!("{LOCAL_ZONE} -> {}", target.display()));
+    };
+    let name = set.trim_start_matches(':');
+    let folders = std::env::var("TZDIR")
+        .into_iter()
+        .chain(["/usr/share/zoneinfo", "/share/zoneinfo", "/etc/zoneinfo"].map(String::from));
+    let is_known = is_zone_rule(name)
+        // An absolute name replaces the folder.
+        || folders.into_iter().any(|folder| is_zone(&Path::new(&folder).join(name)));
+    (!is_known).then(|| format!("TZ={set}"))
 }
 
 /// Eight random bytes from the kernel.

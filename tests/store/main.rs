@@ -3,6 +3,7 @@
 #[path = "../common/mod.rs"]
 mod common;
 
+mod clock;
 mod copies;
 mod hostile;
 mod notices;

@@ -587,6 +587,81 @@ fn an_import_adds_what_is_new_and_a_second_import_changes_nothing() {
 }
 
 #[test]
+fn an_import_names_its_zone_and_is_recognised_in_another_one() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.0"]);
+    let (path, from) = (folder.path().join(FILE), folder.path().join("theirs.db"));
+    begin(&from, &many(500));
+    let import = |zone| in_zone(folder.path(), zone, &["import", "theirs.db"]);
+    let output = expect_success(import("Europe/Berlin")).stdout;
+    assert!(
+        output.contains("; times read in the zone Europe/Berlin, from 2023-11-14 22:13:20 to 2023-11-15 01:01:44"),
+        "{output}"
+    );
+    // It has grown since.
+    let grow = "insert into ping_results select id + 500, host_name, host_address, datetime(timestamp, '+1 day'), 5, 0, 100.0, 1, 1, 1
+                  from ping_results where id <= 50";
+    Connection::open(&from)
+        .expect("it opens")
+        .execute(grow, [])
+        .expect("it is written");
+    for zone in ["UTC", "America/New_York", "Asia/Kathmandu"] {
+        let refused = import(zone);
+        assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+        assert!(
+            refused.stderr.contains("its rows are recorded already")
+                && refused.stderr.contains("TZ="),
+            "{}",
+            refused.stderr
+        );
+    }
+    assert_eq!(number(&path, "select count(*) from check_result"), 500);
+    let output = expect_success(import("Europe/Berlin")).stdout;
+    assert!(
+        output.contains("50 checks and 0 outage events taken over, 500 known already"),
+        "{output}"
+    );
+}
+
+#[test]
+fn an_import_of_rows_of_the_future_is_refused_with_a_cure() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.0"]);
+    let (path, from) = (folder.path().join(FILE), folder.path().join("theirs.db"));
+    let now = row("'a', '192.0.2.1', strftime('%Y-%m-%d %H:%M:%f', 'now'), 1, 0, 100.0, 1, 1, 1");
+    begin(&from, &format!("{};{now}", many(50)));
+    let refused = in_zone(folder.path(), "America/New_York", &["import", "theirs.db"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    for part in [
+        "in the future",
+        "America/New_York",
+        "TZ=Europe/Berlin ace-connection-logger import theirs.db",
+    ] {
+        assert!(refused.stderr.contains(part), "{part}: {}", refused.stderr);
+    }
+    assert_eq!(number(&path, "select count(*) from check_result"), 0);
+    expect_success(in_zone(folder.path(), "UTC", &["import", "theirs.db"]));
+}
+
+#[test]
+fn an_unknown_time_zone_is_reported_by_doctor_and_at_the_start() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.0"]);
+    drop(open(&folder.path().join(FILE)));
+    let report = |zone| in_zone(folder.path(), zone, &["report"]);
+    let doctor = |zone| in_zone(folder.path(), zone, &["doctor"]).stdout;
+    assert!(!report("Europe/Berlin").stderr.contains("time zone"));
+    assert!(doctor("Europe/Berlin").contains("Europe/Berlin, now UTC+0"));
+    for text in [report("Nonsense/Zone").stderr, doctor("Nonsense/Zone")] {
+        assert!(
+            text.contains("TZ=Nonsense/Zone: this machine does not know that time zone")
+                && text.contains("tzdata"),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn importing_the_database_file_itself_converts_it() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.0"]);

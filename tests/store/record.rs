@@ -16,12 +16,12 @@ use ace_connection_logger::store::{GroupedOutage, Reader, Record, RunState, inci
 /// A time that a clock may show: 2023-11-14 22:13:20 UTC.
 const START: i64 = 1_700_000_000_000;
 
-fn at(seconds: i64) -> UtcMillis {
+pub fn at(seconds: i64) -> UtcMillis {
     UtcMillis(START + seconds * 1000)
 }
 
 /// A check of so many pings a second apart: r a reply, s silence; of a host beyond the gateway.
-fn pings(host: &Arc<Host>, seconds: i64, letters: &str) -> CheckResult {
+pub fn pings(host: &Arc<Host>, seconds: i64, letters: &str) -> CheckResult {
     let rtts: Vec<Option<u32>> = letters
         .chars()
         .map(|letter| (letter == 'r').then_some(1000))
@@ -42,12 +42,12 @@ pub fn set_clock(database: &mut Database, now: UtcMillis, step_ms: i64) -> usize
     database.correct(&step, &correction).expect("it writes")
 }
 
-fn reader(path: &Path) -> Reader {
+pub fn reader(path: &Path) -> Reader {
     Reader::open(path).expect("it opens").expect("it is there")
 }
 
 /// Writes records, with the scene that they and the observations result in.
-fn write_all(
+pub fn write_all(
     database: &mut Database,
     scene: &mut Scene,
     entries: Vec<Record>,
@@ -67,7 +67,7 @@ fn write_all(
         .expect("it writes");
 }
 
-fn probe(host: &Arc<Host>, seconds: i64, is_answered: bool) -> Record {
+pub fn probe(host: &Arc<Host>, seconds: i64, is_answered: bool) -> Record {
     Record::Probe(Probe {
         host: Arc::clone(host),
         at: at(seconds),

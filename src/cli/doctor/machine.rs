@@ -6,8 +6,9 @@ use std::path::Path;
 
 use super::diagnosis::Diagnosis;
 use crate::cli::exit::CliError;
+use crate::cli::startup::{ZONE_CURE, unknown_zone};
 use crate::config::Config;
-use crate::pure::phrase::count;
+use crate::pure::phrase::{self, count};
 use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
 use crate::store::Reader;
 use crate::{daemon, sys};
@@ -153,5 +154,19 @@ pub fn clock(database: &Path) -> Diagnosis {
         )
         .with_cure(sys::CLOCK_CURE),
         _ => Diagnosis::ok(SUBJECT, format!("{shown}, synchronised by a time service")),
+    }
+}
+
+/// Whether the time zone is known, in which periods, days and the times of an import are read.
+pub fn time_zone() -> Diagnosis {
+    const SUBJECT: &str = "time zone";
+    match sys::unknown_zone() {
+        Some(set) => Diagnosis::failed(SUBJECT, unknown_zone(&set), ZONE_CURE),
+        None => {
+            let now = sys::clocks().utc().0.div_euclid(1000);
+            let offset = phrase::offset(sys::utc_offset_at(now));
+            let name = sys::zone_name().map_or_else(String::new, |name| format!("{name}, "));
+            Diagnosis::ok(SUBJECT, format!("{name}now UTC{offset}"))
+        }
     }
 }

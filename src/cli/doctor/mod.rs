@@ -23,6 +23,7 @@ pub fn run(arguments: &Doctor) -> Result<CommandStatus, CliError> {
     all.push(machine::database(&config.database.path));
     all.push(machine::disk_space(&config.database.path));
     all.push(machine::clock(&config.database.path));
+    all.push(machine::time_zone());
     all.push(network::port(&config));
     if arguments.json {
         print_json(&diagnosis::json(&all))?;

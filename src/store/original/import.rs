@@ -9,6 +9,7 @@ use super::own::OwnRows;
 use super::rows::{describe, read_check, read_span};
 use super::tables::{CHECK_COLUMNS, EVENT_COLUMNS, has_columns};
 use super::text::{Writer, writer_of};
+use super::zone;
 use crate::pure::model::{Host, HostId};
 use crate::pure::phrase::count;
 use crate::pure::time::UtcMillis;
@@ -27,6 +28,8 @@ pub struct Import {
     pub known: u64,
     /// Written outage events.
     pub events: u64,
+    /// The times of the first and the last check of the file.
+    pub span: Option<(UtcMillis, UtcMillis)>,
     /// Unreadable rows.
     pub unreadable: u64,
     /// The problem with the first unreadable row.
@@ -65,6 +68,11 @@ impl fmt::Display for Import {
         }
         if let Some(copy) = &self.copy {
             write!(f, "; the file as it was is kept as {}", copy.display())?;
+        }
+        if let Some((first, last)) = self.span {
+            let (first, last) = (zone::local_time(first), zone::local_time(last));
+            let zone = zone::zone();
+            write!(f, "; times read in the zone {zone}, from {first} to {last}")?;
         }
         Ok(())
     }
@@ -123,15 +131,24 @@ pub fn import(
         let events = has_events.then_some("original.outage_events");
         let writer = writer_of(&transaction, "original")?;
         let checks = "original.ping_results";
+        if let Some(why) = zone::known_in_another_zone(&transaction, checks, writer)? {
+            return Ok(Err(why));
+        }
         let own = OwnRows::begin(&transaction, "original")?;
         let import = read(&transaction, checks, events, own, writer, progress)?;
+        if let Some(why) = import.span.and_then(|(_, last)| zone::in_the_future(last)) {
+            return Ok(Err(why));
+        }
         transaction.commit()?;
-        Ok(import)
+        Ok(Ok(import))
     })();
     let detached = connection.execute_batch("detach database original");
     let import = result.map_err(failed)?;
     detached.map_err(failed)?;
-    Ok(import)
+    import.map_err(|why| StoreError::WrongZone {
+        path: from.to_path_buf(),
+        why,
+    })
 }
 
 /// Reads checks and events from tables with the original's columns into ours.
@@ -165,6 +182,8 @@ pub fn read(
         match read_check(row, writer, previous) {
             Ok((at, address, name, check)) => {
                 previous = Some(at);
+                let (first, last) = import.span.unwrap_or((at, at));
+                import.span = Some((first.min(at), last.max(at)));
                 let noted = match &own {
                     Some(own) => own.host_of(connection, row.get(0)?)?,
                     None => None,

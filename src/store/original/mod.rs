@@ -7,3 +7,4 @@ pub mod rows;
 pub mod tables;
 pub mod take_over;
 pub mod text;
+pub mod zone;

@@ -65,48 +65,86 @@ impl Reader {
     }
 
     fn gaps_between_runs(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
-        const RUNS: &str =
-            "select started_at, alive_at, stopped_at from monitor_run order by started_at, id";
-        let runs: Vec<(i64, i64, Option<i64>)> =
-            self.query(RUNS, [], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+        const RUNS: &str = "select started_at, alive_at, stopped_at, copied_at is not null
+                              from monitor_run order by started_at, id";
+        let runs: Vec<(i64, i64, RunEnd)> = self.query(RUNS, [], |row| {
+            let (alive_at, stopped_at): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
+            let end = match stopped_at {
+                Some(_) => RunEnd::Stopped,
+                None if row.get(3)? => RunEnd::Copied,
+                None => RunEnd::Unknown,
+            };
+            let until = stopped_at.map_or(alive_at, |stopped| stopped.max(alive_at));
+            Ok((row.get(0)?, until, end))
+        })?;
         let mut gaps = Vec::new();
         // Several may run at the same time: a gap is where none does.
-        let mut until: Option<(i64, bool)> = None;
-        for (started_at, alive_at, stopped_at) in runs {
-            if let Some((last, was_stopped)) = until.filter(|(last, _)| started_at > *last) {
-                gaps.push(between_runs(last, started_at, was_stopped));
+        let mut until: Option<(i64, RunEnd)> = None;
+        for (started_at, run_until, end) in runs {
+            if let Some((last, end)) = until.filter(|(last, _)| started_at > *last) {
+                gaps.push(between_runs(last, started_at, end));
             }
-            let end = stopped_at.map_or(alive_at, |stopped| stopped.max(alive_at));
-            if until.is_none_or(|(last, _)| end > last) {
-                until = Some((end, stopped_at.is_some()));
+            if until.is_none_or(|(last, _)| run_until > last) {
+                until = Some((run_until, end));
             }
         }
         // After the last activity of a run that is not stopped, nothing is missing yet.
-        if let Some((last, true)) = until {
-            gaps.push(between_runs(last, span.end.0, true));
-        } else if let Some((last, false)) = until
-            && span.end.0 - last > SILENT_RUN_MS
+        if let Some((last, end)) = until
+            && (end != RunEnd::Unknown || span.end.0 - last > SILENT_RUN_MS)
         {
-            gaps.push(between_runs(last, span.end.0, false));
+            gaps.push(between_runs(last, span.end.0, end));
         }
         Ok(gaps)
     }
 
     fn interruptions(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         const INTERRUPTIONS: &str = "select started_at, ended_at, kind from interruption where ended_at > ?1 and started_at < ?2 order by started_at";
-        self.query(INTERRUPTIONS, [span.start.0, span.end.0], |row| {
-            let word: String = row.get(2)?;
-            let kind = InterruptionKind::ALL
-                .into_iter()
-                .find(|kind| kind.as_str() == word);
-            let reason = kind.unwrap_or(InterruptionKind::HeldUp).reason();
-            Ok(Gap {
-                from: UtcMillis(row.get(0)?),
-                to: UtcMillis(row.get(1)?),
-                reason: reason.into(),
-                host_id: None,
-            })
-        })
+        let found: Vec<(Gap, bool)> =
+            self.query(INTERRUPTIONS, [span.start.0, span.end.0], |row| {
+                let word: String = row.get(2)?;
+                let kind = InterruptionKind::ALL
+                    .into_iter()
+                    .find(|kind| kind.as_str() == word);
+                let reason = kind.unwrap_or(InterruptionKind::HeldUp).reason();
+                let gap = Gap {
+                    from: UtcMillis(row.get(0)?),
+                    to: UtcMillis(row.get(1)?),
+                    reason: reason.into(),
+                    host_id: None,
+                };
+                Ok((gap, kind == Some(InterruptionKind::ClockSet)))
+            })?;
+        let mut gaps = Vec::new();
+        for (gap, is_of_clock) in found {
+            match self.first_and_last_check(&gap)?.filter(|_| is_of_clock) {
+                // An older version let such a gap cover what was measured.
+                Some((first, last)) => gaps.extend([
+                    Gap {
+                        to: first,
+                        ..gap.clone()
+                    },
+                    Gap { from: last, ..gap },
+                ]),
+                None => gaps.push(gap),
+            }
+        }
+        Ok(gaps)
+    }
+
+    /// Of any host within a gap.
+    fn first_and_last_check(
+        &self,
+        gap: &Gap,
+    ) -> Result<Option<(UtcMillis, UtcMillis)>, StoreError> {
+        const CHECKS: &str = "select min(first), max(last) from (select
+            (select min(checked_at) from check_result where host_id = h.id and checked_at > ?1 and checked_at < ?2) as first,
+            (select max(checked_at) from check_result where host_id = h.id and checked_at > ?1 and checked_at < ?2) as last
+            from host h)";
+        let found: Vec<Option<(i64, i64)>> = self.query(CHECKS, [gap.from.0, gap.to.0], |row| {
+            Ok(Option::zip(row.get(0)?, row.get(1)?))
+        })?;
+        let found = found.into_iter().flatten().next();
+        Ok(found.map(|(first, last)| (UtcMillis(first), UtcMillis(last))))
     }
 
     /// A link that was down for one version of IP only is no gap if the other was measured
@@ -153,11 +191,20 @@ impl Reader {
 /// A run without a recorded stop counts as ended after this time without activity.
 const SILENT_RUN_MS: i64 = 180_000;
 
-fn between_runs(from: i64, to: i64, was_stopped: bool) -> Gap {
-    let reason = if was_stopped {
-        "the monitor was stopped"
-    } else {
-        "the monitor ended without a clean stop: killed, or no power"
+/// How the record of a run ends.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum RunEnd {
+    Stopped,
+    /// The file is a copy that was made while the monitor ran.
+    Copied,
+    Unknown,
+}
+
+fn between_runs(from: i64, to: i64, end: RunEnd) -> Gap {
+    let reason = match end {
+        RunEnd::Stopped => "the monitor was stopped",
+        RunEnd::Copied => "what was measured after this backup was made is not in it",
+        RunEnd::Unknown => "the monitor ended without a clean stop: killed, or no power",
     };
     Gap {
         from: UtcMillis(from),

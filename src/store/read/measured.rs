@@ -4,7 +4,7 @@
 use std::ops::Range;
 
 use super::checks::Checks;
-use super::gaps::Gap;
+use super::gaps::{Gap, missing_ms};
 use super::grouped::GroupedOutage;
 use super::hosts::RecordedHost;
 use super::intervals::CheckIntervals;
@@ -53,11 +53,14 @@ impl MeasuredTime {
         covered: CoveredTime,
         down: i64,
         span: &Range<UtcMillis>,
+        (gaps, host_id): (&[Gap], Option<HostId>),
         first: Option<UtcMillis>,
     ) -> MeasuredTime {
         let since = first.unwrap_or(span.end).clamp(span.start, span.end);
         let whole = span.end.0 - since.0;
-        let measured = covered.measured.min(whole);
+        // A check stands for its interval, but not for the time in which nothing was measured.
+        let missing = missing_ms(gaps, &(since..span.end), host_id);
+        let measured = covered.measured.min(whole - missing);
         let down = down.min(measured);
         let poor = covered.poor.clamp(0, measured - down);
         MeasuredTime {
@@ -108,7 +111,10 @@ impl Reader {
         let counted = outages.iter().copied().filter(|o| !o.event.planned);
         let down = length_ms(&down_spans(counted, span, gaps));
         let first = self.first_recorded(ids)?;
-        Ok((sums, MeasuredTime::of(covered, down, span, first)))
+        Ok((
+            sums,
+            MeasuredTime::of(covered, down, span, (gaps, ids.first().copied()), first),
+        ))
     }
 
     /// The checks in which an outage began or ended are answered in part. Their lost pings are the
@@ -202,6 +208,27 @@ mod tests {
         all.iter()
             .map(|(from, to)| UtcMillis(*from)..UtcMillis(*to))
             .collect()
+    }
+
+    #[test]
+    fn a_check_stands_for_no_time_in_which_the_monitor_stood() {
+        // Checks every 10 s, of a monitor that runs for 4 s and stands for 6.
+        let covered = CoveredTime {
+            measured: 60_000,
+            ..CoveredTime::default()
+        };
+        let gaps: Vec<Gap> = (0..6)
+            .map(|round| Gap {
+                from: UtcMillis(round * 10_000 + 4_000),
+                to: UtcMillis(round * 10_000 + 10_000),
+                reason: "held up".into(),
+                host_id: None,
+            })
+            .collect();
+        let span = UtcMillis(0)..UtcMillis(60_000);
+        let time = MeasuredTime::of(covered, 0, &span, (&gaps, None), Some(UtcMillis(0)));
+        assert_eq!(time.coverage_percent(), Some(40.0));
+        assert_eq!(time.not_measured(), missing_ms(&gaps, &span, None));
     }
 
     #[test]

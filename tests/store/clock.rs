@@ -1,0 +1,205 @@
+//! Clocks that are behind or ahead when a run begins, and gaps of the clock.
+
+use super::record::{at, pings, reader, set_clock};
+use super::*;
+
+/// A run that ended without a clean stop 130 s after it began, with an outage from 60 s to 66 s.
+fn first_run(path: &Path, one: &Arc<Host>) {
+    let mut database = open(path);
+    database.begin_run(at(0), true).expect("the ledger");
+    let all = [
+        pings(one, 0, "rrr"),
+        pings(one, 60, "sss"),
+        pings(one, 66, "rrr"),
+        pings(one, 120, "rrr"),
+    ];
+    write(&mut database, &all, at(130).0);
+}
+
+#[test]
+fn a_run_whose_clock_is_behind_moves_whole_and_nothing_of_before_it() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    first_run(&path, &one);
+    let before = rows(
+        &path,
+        "select * from check_result union all select id, start_time, end_time, duration_seconds, 0, 0, 0, 0 from outage_events",
+    );
+    // Without power from 130 s to 200 s; the clock is half an hour behind, and set right at 290 s.
+    let mut database = open(&path);
+    let slow = |seconds: i64| seconds - 1800;
+    database.begin_run(at(slow(200)), true).expect("the ledger");
+    let dated = |database: &Database, seconds, letters| CheckResult {
+        checked_at: database.run_clock.dated(at(slow(seconds))),
+        ..pings(&one, 0, letters)
+    };
+    let silent = [
+        dated(&database, 210, "rrr"),
+        dated(&database, 230, "sss"),
+        dated(&database, 250, "sss"),
+    ];
+    let now = database.run_clock.dated(at(slow(280)));
+    write(&mut database, &silent, now.0);
+    assert_eq!(
+        number(
+            &path,
+            "select count(*) from outage_events where start_time < (select max(end_time) from outage_events)"
+        ),
+        1,
+        "nothing interleaves with what was recorded before"
+    );
+    let note = format!(
+        "insert into notice(made_at, kind, facts) values({}, 'down', '{{\"at\":\"{}\"}}');
+         update outage_events set path = '[{{\"at\":\"{}\",\"hops\":[]}}]' where end_time is null;
+         insert into doubt(host_id, noted_at, replied_at, lost) values(1, {}, {}, 1)",
+        now.0,
+        now.rfc3339(),
+        now.rfc3339(),
+        now.0,
+        at(120).0
+    );
+    other_program(&path)
+        .execute_batch(&note)
+        .expect("it is written");
+    assert_eq!(set_clock(&mut database, at(290), 1_800_000), 3);
+    write(&mut database, &[pings(&one, 300, "rrr")], at(305).0);
+    assert_eq!(
+        rows(
+            &path,
+            "select * from check_result where checked_at < 1700000150000
+             union all select id, start_time, end_time, duration_seconds, 0, 0, 0, 0 from outage_events where id = 1"
+        ),
+        before
+    );
+    let times = "select (checked_at - 1700000000000) / 1000 from check_result order by 1";
+    assert_eq!(
+        rows(&path, times),
+        ["0", "60", "66", "120", "210", "230", "250", "300"]
+    );
+    assert_eq!(
+        rows(
+            &path,
+            "select substr(start_time, 15), substr(end_time, 15), duration_seconds from outage_events where id = 2"
+        ),
+        ["17:10.000|18:20.000|70"],
+        "22:13:20 is the second 0"
+    );
+    let moved = at(280).rfc3339();
+    assert_eq!(
+        rows(&path, "select made_at - 1700000000000, facts from notice"),
+        [format!("280000|{{\"at\":\"{moved}\"}}")]
+    );
+    assert_eq!(
+        rows(&path, "select path from outage_events where id = 2"),
+        [format!("[{{\"at\":\"{moved}\",\"hops\":[]}}]")]
+    );
+    assert_eq!(
+        rows(
+            &path,
+            "select noted_at - 1700000000000, replied_at - 1700000000000 from doubt"
+        ),
+        ["280000|120000"]
+    );
+    let gaps = reader(&path).gaps(&(at(0)..at(305))).expect("gaps");
+    let [gap] = &gaps[..] else {
+        panic!("one gap: {gaps:?}")
+    };
+    assert_eq!((gap.from, gap.to), (at(130), at(200)));
+    assert!(gap.reason.contains("no power"), "{gap:?}");
+}
+
+#[test]
+fn rows_that_a_clock_left_in_the_future_move_back_at_the_next_start() {
+    for is_synchronised in [true, false] {
+        let folder = TempDir::new();
+        let path = folder.path().join(FILE);
+        let one = host("one", "192.0.2.1");
+        let mut database = open(&path);
+        database
+            .begin_run(at(0), is_synchronised)
+            .expect("the ledger");
+        write(&mut database, &[pings(&one, 10, "r")], at(11).0);
+        set_clock(&mut database, at(20 + 3600), 3_600_000);
+        write(
+            &mut database,
+            &[pings(&one, 30 + 3600, "r")],
+            at(31 + 3600).0,
+        );
+        drop(database);
+        let mut database = open(&path);
+        database
+            .begin_run(at(60), is_synchronised)
+            .expect("the ledger");
+        assert_eq!(database.run_clock.dated(at(60)), at(60));
+        let times = "select (checked_at - 1700000000000) / 1000 from check_result";
+        assert_eq!(rows(&path, times), ["10", "30"]);
+        let gaps = reader(&path).gaps(&(at(0)..at(61))).expect("gaps");
+        assert_eq!(
+            gaps.iter()
+                .map(|gap| (gap.from, gap.to))
+                .collect::<Vec<_>>(),
+            [(at(31), at(60))]
+        );
+    }
+}
+
+#[test]
+fn a_row_of_the_distant_future_dates_no_run() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    first_run(&path, &one);
+    let insert = "insert into check_result values(1, 8796093022207, 1, 1, 1, 1, 1, null)";
+    other_program(&path)
+        .execute(insert, [])
+        .expect("it is written");
+    let mut database = open(&path);
+    database.begin_run(at(200), true).expect("the ledger");
+    assert_eq!(database.run_clock.dated(at(200)), at(200));
+}
+
+#[test]
+fn a_gap_of_the_clock_of_an_older_version_covers_nothing_that_was_measured() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    first_run(&path, &host("one", "192.0.2.1"));
+    let insert = format!(
+        "insert into interruption(started_at, ended_at, kind) values({}, {}, 'clock')",
+        at(-3600).0,
+        at(125).0
+    );
+    other_program(&path)
+        .execute(&insert, [])
+        .expect("it is written");
+    let gaps = reader(&path).gaps(&(at(-3600)..at(130))).expect("gaps");
+    assert_eq!(
+        gaps.iter()
+            .map(|gap| (gap.from, gap.to))
+            .collect::<Vec<_>>(),
+        [(at(-3600), at(0)), (at(120), at(125))]
+    );
+}
+
+#[test]
+fn the_time_after_a_restored_backup_is_not_one_without_power() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    first_run(&path, &host("one", "192.0.2.1"));
+    let copy = folder.path().join("copy");
+    ace_connection_logger::store::backup(&path, &copy).expect("a copy");
+    let reason = |path: &Path| {
+        open(path).begin_run(at(500), true).expect("the ledger");
+        let gaps = reader(path).gaps(&(at(0)..at(501))).expect("gaps");
+        let [gap] = &gaps[..] else {
+            panic!("one gap: {gaps:?}")
+        };
+        assert_eq!((gap.from, gap.to), (at(130), at(500)));
+        gap.reason.clone()
+    };
+    assert_eq!(
+        reason(&copy),
+        "what was measured after this backup was made is not in it"
+    );
+    assert!(reason(&path).contains("killed"));
+}
