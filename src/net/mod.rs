@@ -14,7 +14,7 @@ pub use exchange::Exchange;
 pub use link_watch::{LinkWatch, link_losses};
 pub use route::{
     Gateway, Route, can_send, default_gateway, default_gateway_target, gateway_of, interface_fault,
-    route_to,
+    is_remote, route_to,
 };
 pub use socket::{
     EchoSocket, SocketOptions, SocketType, TimestampSwitch, may_open, usable_socket_type,

@@ -214,6 +214,11 @@ pub fn interface_fault(interface: &str) -> Option<String> {
     }
 }
 
+/// Whether packets to the target leave this machine: not those to its own addresses.
+pub fn is_remote(target: &Target) -> bool {
+    !route_to(target, None).is_ok_and(|route| route.position == NetworkPosition::ThisMachine)
+}
+
 /// Whether a ping to the target could be sent now: there is a route, a source address, and the
 /// interface has a carrier.
 pub fn can_send(target: &Target, source: Option<&Source>) -> bool {

@@ -26,7 +26,11 @@ impl StateChanges {
             self.checks += 1;
             return;
         }
-        if let Some((state, _)) = &self.current {
+        let is_other_reason = matches!(
+            (&self.current, &next),
+            (Some((State::NotMeasured, _)), Some((State::NotMeasured, _)))
+        );
+        if let Some((state, _)) = self.current.as_ref().filter(|_| !is_other_reason) {
             let checks = count(self.checks, "check");
             match state {
                 State::NotMeasured => {
@@ -56,7 +60,7 @@ impl StateChanges {
             None => {}
         }
         self.current = next;
-        self.checks = 1;
+        self.checks = if is_other_reason { self.checks + 1 } else { 1 };
     }
 }
 

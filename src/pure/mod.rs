@@ -14,6 +14,7 @@ pub mod model;
 pub mod names;
 pub mod order;
 pub mod outage;
+pub mod own_link;
 pub mod phrase;
 pub mod run_clock;
 pub mod sample;

@@ -13,6 +13,7 @@ use crate::pure::address::IpVersion;
 use crate::pure::cause::{CauseEvidence, NetworkPosition, Reachability};
 use crate::pure::link::Link;
 use crate::pure::model::{CheckResult, Host, LocalFault, Probe};
+use crate::pure::own_link::OwnLinks;
 use crate::pure::time::UtcMillis;
 
 /// What the witness observed during an outage.
@@ -30,6 +31,8 @@ pub enum Observation {
         at: UtcMillis,
         is_answered: bool,
     },
+    /// Packets of this version of IP cannot be sent to any host.
+    LinkLost { version: IpVersion, at: UtcMillis },
     /// Packets of this version of IP can be sent again.
     LinkRestored { version: IpVersion, at: UtcMillis },
     /// The path to a host was traced.
@@ -42,6 +45,7 @@ impl Observation {
         match self {
             Observation::Gateway { at, .. }
             | Observation::OtherHost { at, .. }
+            | Observation::LinkLost { at, .. }
             | Observation::LinkRestored { at, .. } => at,
             Observation::Path { path, .. } => &mut path.at,
         }
@@ -126,10 +130,6 @@ struct HostRecord {
     version: Option<IpVersion>,
     position: Option<NetworkPosition>,
     replies: ReplyRuns,
-    /// Whether the pings of its newest check could not be sent.
-    is_unsendable: bool,
-    /// Its newest check in which pings were sent.
-    measured_at: Option<UtcMillis>,
     /// Since when its name has not resolved although another host answered, and the
     /// resolver's message.
     unresolved: Option<(UtcMillis, String)>,
@@ -138,18 +138,6 @@ struct HostRecord {
     /// The last check for which its name resolved.
     resolved_at: Option<UtcMillis>,
     path: Option<Path>,
-}
-
-/// Packets cannot be sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LinkDown {
-    pub versions: Vec<IpVersion>,
-    pub since: UtcMillis,
-    /// When something was last sent.
-    pub earliest: Option<UtcMillis>,
-    pub reason: String,
-    /// The hosts whose pings could not be sent.
-    pub hosts: Vec<Arc<Host>>,
 }
 
 /// The name of a host does not resolve.
@@ -167,33 +155,14 @@ pub struct NameFailure {
 pub struct Scene {
     hosts: HashMap<Arc<Host>, HostRecord>,
     gateways: BTreeMap<IpVersion, (IpAddr, ReplyRuns)>,
-    links: BTreeMap<IpVersion, LinkState>,
+    links: OwnLinks,
 }
-
-/// Whether packets of one version of IP can be sent.
-#[derive(Clone, Debug, Default)]
-struct LinkState {
-    /// Since when they cannot, when something was last sent, and the reason.
-    down: Option<(UtcMillis, Option<UtcMillis>, String)>,
-    /// When they could be sent again.
-    restored_at: Option<UtcMillis>,
-}
-
-impl LinkState {
-    fn restore(&mut self, at: UtcMillis) {
-        if self.down.take_if(|(since, ..)| *since <= at).is_some() {
-            self.restored_at = Some(at);
-        }
-    }
-}
-
-/// Failures of both versions of IP within this time have one cause.
-const SAME_FAILURE_MS: u64 = 120_000;
 
 impl Scene {
     /// Removes the hosts that are no longer checked.
     pub fn retain_hosts(&mut self, is_checked: impl Fn(&Host) -> bool) {
         self.hosts.retain(|host, _| is_checked(host));
+        self.links.retain_hosts(is_checked);
     }
 
     pub fn add_check(&mut self, result: &CheckResult) {
@@ -229,48 +198,18 @@ impl Scene {
             return;
         }
         let version = record.version.unwrap_or(IpVersion::V4);
+        self.links.add_check(result, version, record.position);
         if is_measured {
             for (sent, rtt) in result.timed_rtts() {
                 record.replies.add(sent, rtt.is_some());
             }
-            let was_unsendable = std::mem::replace(&mut record.is_unsendable, false);
-            record.measured_at = Some(at);
             let position = record.position;
-            if was_unsendable || position == Some(NetworkPosition::BeyondGateway) {
-                self.links.entry(version).or_default().restore(at);
-            }
             if let Some(ip) = result
                 .resolved
                 .filter(|_| position == Some(NetworkPosition::Gateway))
             {
                 self.add_gateway_ping(ip, at, is_answered);
             }
-        } else if result.local_fault == Some(LocalFault::Link) {
-            record.is_unsendable = true;
-            self.link_failed(
-                version,
-                at,
-                result.reason.as_deref().unwrap_or("nothing can be sent"),
-            );
-        }
-    }
-
-    /// The pings of a check could not be sent: the link is down, unless something was sent since.
-    fn link_failed(&mut self, version: IpVersion, at: UtcMillis, reason: &str) {
-        let own = self
-            .hosts
-            .values()
-            .filter(|record| record.version.unwrap_or(IpVersion::V4) == version);
-        let earliest = own
-            .filter(|record| !matches!(record.position, Some(NetworkPosition::ThisMachine)))
-            .filter_map(|record| record.measured_at)
-            .max();
-        let link = self.links.entry(version).or_default();
-        if link.down.is_none()
-            && link.restored_at.is_none_or(|restored| restored < at)
-            && earliest.is_none_or(|measured| measured < at)
-        {
-            link.down = Some((at, earliest, reason.to_string()));
         }
     }
 
@@ -306,9 +245,8 @@ impl Scene {
                     record.replies.add(*at, *is_answered);
                 }
             }
-            Observation::LinkRestored { version, at } => {
-                self.links.entry(*version).or_default().restore(*at)
-            }
+            Observation::LinkLost { version, at } => self.links.lost(*version, *at),
+            Observation::LinkRestored { version, at } => self.links.restored(*version, *at),
             Observation::Path { host, path } => {
                 if let Some(record) = self.hosts.get_mut(host) {
                     record.path = Some(path.clone());
@@ -376,47 +314,8 @@ impl Scene {
         Some(evidence)
     }
 
-    /// The versions of IP whose packets cannot be sent; those that failed together as one entry.
-    pub fn links_down(&self) -> Vec<LinkDown> {
-        let mut found: Vec<LinkDown> = Vec::new();
-        for (version, link) in &self.links {
-            let Some((since, earliest, reason)) = &link.down else {
-                continue;
-            };
-            let version = *version;
-            let is_unsendable = |record: &HostRecord| {
-                record.is_unsendable && record.version.unwrap_or(IpVersion::V4) == version
-            };
-            let hosts = self
-                .hosts
-                .iter()
-                .filter(|(_, record)| is_unsendable(record))
-                .map(|(host, _)| Arc::clone(host));
-            match found
-                .iter_mut()
-                .find(|other| other.since.0.abs_diff(since.0) <= SAME_FAILURE_MS)
-            {
-                Some(other) => {
-                    other.versions.push(version);
-                    other.hosts.extend(hosts);
-                    (other.since, other.earliest) =
-                        (other.since.min(*since), other.earliest.max(*earliest));
-                }
-                None => found.push(LinkDown {
-                    versions: vec![version],
-                    since: *since,
-                    earliest: *earliest,
-                    reason: reason.clone(),
-                    hosts: hosts.collect(),
-                }),
-            }
-        }
-        found
-    }
-
-    /// When packets of this version could be sent again.
-    pub fn link_restored_at(&self, version: IpVersion) -> Option<UtcMillis> {
-        self.links.get(&version).and_then(|link| link.restored_at)
+    pub fn own_links(&self) -> &OwnLinks {
+        &self.links
     }
 
     /// The names that do not resolve although other hosts answer.
@@ -444,20 +343,6 @@ impl Scene {
             .filter(|(host, _)| host.address.as_str() == address)
             .filter_map(|(_, record)| record.resolved_at)
             .max()
-    }
-
-    /// When something was sent over one of these versions: the earliest of the hosts' newest checks.
-    pub fn measured_at(&self, versions: &[IpVersion]) -> Option<UtcMillis> {
-        let has_version = |record: &&HostRecord| {
-            record
-                .version
-                .is_some_and(|version| versions.contains(&version))
-        };
-        self.hosts
-            .values()
-            .filter(has_version)
-            .filter_map(|record| record.measured_at)
-            .min()
     }
 
     /// The newest traced path to a host.

@@ -4,7 +4,6 @@
 //! compiled, not run.
 
 use crate::pure::address::IpVersion;
-use crate::pure::link_history::LinkChange;
 use std::ffi::CStr;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, PipeReader, PipeWriter, Write};
@@ -471,26 +470,6 @@ const SIOCGIFMEDIA: libc::c_ulong = in_and_out::<MediaRequest>(56);
 /// carrier.
 const STATUS_IS_VALID: c_int = 1;
 const STATUS_IS_ACTIVE: c_int = 2;
-
-/// Changes of links are not watched here: a check looks at its link when it ends.
-#[derive(Debug)]
-pub enum LinkEvents {}
-
-impl LinkEvents {
-    pub fn open() -> io::Result<LinkEvents> {
-        Err(io::ErrorKind::Unsupported.into())
-    }
-
-    pub fn read(&self, _: impl FnMut(LinkChange)) -> io::Result<()> {
-        match *self {}
-    }
-}
-
-impl AsFd for LinkEvents {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        match *self {}
-    }
-}
 
 /// The state of an interface: netintro(4), ifmedia(4). `None` when it does not exist.
 pub fn interface_state(name: &str) -> Option<InterfaceState> {

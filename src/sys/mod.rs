@@ -29,12 +29,14 @@ mod system;
 
 #[cfg(target_os = "linux")]
 mod link_events;
+#[cfg(not(target_os = "linux"))]
+#[path = "no_link_events.rs"]
+mod link_events;
 #[cfg(target_os = "linux")]
 mod netlink;
 #[cfg(any(test, not(target_os = "linux")))]
 mod route_messages;
 
-#[cfg(target_os = "linux")]
 pub use link_events::LinkEvents;
 #[cfg(target_os = "linux")]
 pub use netlink::Routes;

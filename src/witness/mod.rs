@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use crate::net::{self, Target};
 use crate::pinger::{HostEvent, HostEventKind};
-use crate::pure::address::{IpVersion, Source};
+use crate::pure::address::{AddressKind, IpVersion, Source};
 use crate::pure::link::Link;
 use crate::pure::model::Host;
 use crate::pure::scene::Observation;
@@ -94,7 +94,8 @@ impl Witness {
                 targets: HashMap::new(),
                 links: HashMap::new(),
                 silent: HashMap::new(),
-                down_links: Vec::new(),
+                suspects: Vec::new(),
+                started: sys::monotonic(),
                 trace: None,
                 second_round: None,
             };
@@ -129,6 +130,16 @@ impl Witness {
 /// close to the start of the outage to prove anything.
 const SECOND_ROUND_DELAY: Duration = Duration::from_secs(2);
 
+/// Within this time after the start most names have been resolved.
+const MAX_FIRST_CHECK: Duration = Duration::from_secs(10);
+
+/// A version of IP of a host that could not be sent to.
+struct Suspect {
+    version: IpVersion,
+    /// No host of this version can be sent to, and that is reported.
+    is_down: bool,
+}
+
 struct WitnessState<S> {
     stop: Stop,
     fast_interval: Option<Duration>,
@@ -140,8 +151,9 @@ struct WitnessState<S> {
     links: HashMap<Arc<Host>, Arc<Link>>,
     /// Silent hosts, and when the path to each is traced next.
     silent: HashMap<Arc<Host>, Monotonic>,
-    /// Targets to which nothing could be sent, one for each version of IP.
-    down_links: Vec<(Target, Option<Source>)>,
+    /// The versions of IP of hosts that could not be sent to.
+    suspects: Vec<Suspect>,
+    started: Monotonic,
     /// The thread that traces paths, so that the pings continue meanwhile.
     trace: Option<JoinHandle<()>>,
     /// When the other hosts are pinged again. Some may have been resolved since the first round.
@@ -152,7 +164,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
     fn run(mut self, messages: &Receiver<Message>) {
         let mut next_round = sys::monotonic();
         while !self.stop.is_raised() {
-            let is_idle = self.silent.is_empty() && self.down_links.is_empty();
+            let is_idle = self.silent.is_empty() && self.suspects.is_empty();
             let message = match self.fast_interval.filter(|_| !is_idle) {
                 Some(_) => messages.recv_timeout(next_round.since(sys::monotonic())),
                 None => messages.recv_timeout(Duration::from_secs(3600)),
@@ -179,7 +191,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         self.targets.retain(|host, _| is_kept(host));
         self.silent.retain(|host, _| is_kept(host));
         self.links.retain(|host, _| is_kept(host));
-        self.down_links.clear();
+        self.suspects.clear();
         self.hosts = hosts;
     }
 
@@ -217,23 +229,24 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             }
             HostEventKind::CannotSend => {
                 if let Some(target) = target {
-                    self.add_down_link(target, source_of(&self.hosts, &host));
+                    self.suspect(target.version());
                 }
             }
         }
     }
 
-    /// One target represents its version of IP, preferably one without a configured source.
-    fn add_down_link(&mut self, target: Target, source: Option<Source>) {
-        let known = self
-            .down_links
-            .iter()
-            .position(|(known, _)| known.version() == target.version());
-        match known.map(|index| &mut self.down_links[index]) {
-            Some((_, known_source)) if known_source.is_none() || source.is_some() => return,
-            Some(entry) => *entry = (target, source),
-            None => self.down_links.push((target, source)),
+    /// A host of this version could not be sent to.
+    fn suspect(&mut self, version: IpVersion) {
+        if let Some(known) = self.suspects.iter().find(|known| known.version == version) {
+            if known.is_down {
+                self.report_lost(version);
+            }
+            return;
         }
+        self.suspects.push(Suspect {
+            version,
+            is_down: false,
+        });
         self.check_links();
     }
 
@@ -302,25 +315,69 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         }
     }
 
-    /// Reports the versions of IP whose packets can be sent again.
+    /// Reports the versions of IP whose packets can be sent to no host, and those whose packets can
+    /// be sent again.
     fn check_links(&mut self) {
-        let restored: Vec<IpVersion> = self
-            .down_links
-            .iter()
-            .filter(|(target, source)| net::can_send(target, source.as_ref()))
-            .map(|(target, _)| target.version())
-            .collect();
-        for version in [IpVersion::V4, IpVersion::V6]
-            .into_iter()
-            .filter(|version| restored.contains(version))
-        {
-            (self.deliver)(Observation::LinkRestored {
-                version,
-                at: sys::clocks().utc(),
-            });
-        }
-        self.down_links
-            .retain(|(target, _)| !restored.contains(&target.version()));
+        let mut suspects = std::mem::take(&mut self.suspects);
+        suspects.retain_mut(|Suspect { version, is_down }| {
+            let version = *version;
+            if self.can_send_to_any(version, *is_down) {
+                if *is_down {
+                    let at = sys::clocks().utc();
+                    (self.deliver)(Observation::LinkRestored { version, at });
+                }
+                return false;
+            }
+            if !*is_down && self.knows_all_hosts() {
+                *is_down = true;
+                self.report_lost(version);
+            }
+            true
+        });
+        self.suspects = suspects;
+    }
+
+    fn report_lost(&self, version: IpVersion) {
+        let at = sys::clocks().utc();
+        (self.deliver)(Observation::LinkLost { version, at });
+    }
+
+    /// While the link is down a part of the hosts is enough to find that it is back.
+    fn can_send_to_any(&self, version: IpVersion, is_down: bool) -> bool {
+        let most = if is_down { MAX_OTHER_HOSTS } else { usize::MAX };
+        let own = self.hosts.iter().filter_map(|other| {
+            let target = self.target_of(other)?;
+            (target.version() == version).then_some((other, target))
+        });
+        let can_send = |(other, target): (&OtherHost, Target)| {
+            let source = other.source.as_ref();
+            let is_gateway = *other.host.address.kind() == AddressKind::Gateway;
+            (!is_gateway || net::default_gateway(version, source).is_ok())
+                && net::can_send(&target, source)
+                && net::is_remote(&target)
+        };
+        own.take(most).any(can_send)
+    }
+
+    /// The address that a host was last pinged at, or that it is configured with.
+    fn target_of(&self, other: &OtherHost) -> Option<Target> {
+        let configured = || match other.host.address.kind() {
+            AddressKind::Ip(ip) => Some(Target {
+                ip: *ip,
+                scope_id: 0,
+            }),
+            _ => None,
+        };
+        self.targets.get(&other.host).copied().or_else(configured)
+    }
+
+    /// A name that has not been resolved some time after the start is not waited for.
+    fn knows_all_hosts(&self) -> bool {
+        sys::monotonic().since(self.started) >= MAX_FIRST_CHECK
+            || self
+                .hosts
+                .iter()
+                .all(|other| self.target_of(other).is_some())
     }
 
     /// Starts a thread that traces the paths that are due, unless one is running.

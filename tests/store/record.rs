@@ -307,11 +307,15 @@ fn a_link_that_is_down_is_one_event_and_no_outage_of_a_host() {
         &[],
         5,
     );
-    write_all(&mut database, &mut scene, both(&blocked, 60), &[], 65);
+    let lost = [Observation::LinkLost {
+        version: IpVersion::V4,
+        at: at(125),
+    }];
+    write_all(&mut database, &mut scene, both(&blocked, 60), &lost, 65);
     // Killed and started again meanwhile.
     drop(database);
     let (mut database, mut scene) = (open(&path), Scene::default());
-    write_all(&mut database, &mut scene, both(&blocked, 120), &[], 125);
+    write_all(&mut database, &mut scene, both(&blocked, 120), &lost, 125);
     let query = "select host_name, host_address, event_type, cause, notes, substr(start_time, 15), substr(end_time, 15) from outage_events";
     assert_eq!(
         rows(&path, query),
@@ -388,11 +392,15 @@ fn a_version_of_ip_that_never_worked_is_no_link_event() {
         })
     };
     let mut database = open(&path);
+    let lost = [Observation::LinkLost {
+        version: IpVersion::V6,
+        at: at(125),
+    }];
     write_all(
         &mut database,
         &mut Scene::default(),
         vec![blocked(0), pings(&four, 1, "rr").into()],
-        &[],
+        &lost,
         5,
     );
     assert_eq!(number(&path, "select count(*) from outage_events"), 0);
@@ -408,7 +416,7 @@ fn a_version_of_ip_that_never_worked_is_no_link_event() {
         &mut database,
         &mut Scene::default(),
         vec![blocked(120)],
-        &[],
+        &lost,
         125,
     );
     assert_eq!(
@@ -783,7 +791,10 @@ fn with_a_cable_pulled(path: &Path) -> (Database, Scene) {
         &mut database,
         &mut scene,
         hosts.iter().map(blocked).collect(),
-        &[],
+        &IpVersion::ALL.map(|version| Observation::LinkLost {
+            version,
+            at: at(65),
+        }),
         65,
     );
     (database, scene)
@@ -791,7 +802,6 @@ fn with_a_cable_pulled(path: &Path) -> (Database, Scene) {
 
 #[test]
 fn both_versions_of_ip_restored_by_one_cable_end_one_event() {
-    use ace_connection_logger::pure::address::IpVersion;
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = with_a_cable_pulled(&path);
@@ -822,7 +832,6 @@ fn both_versions_of_ip_restored_by_one_cable_end_one_event() {
 
 #[test]
 fn one_restored_version_of_ip_leaves_the_other_down() {
-    use ace_connection_logger::pure::address::IpVersion;
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (mut database, mut scene) = with_a_cable_pulled(&path);

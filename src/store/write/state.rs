@@ -247,7 +247,9 @@ impl WriterState {
         self.scene.add_observation(&observation);
         self.schedule_flush(matches!(
             &observation,
-            Observation::LinkRestored { .. } | Observation::Path { .. }
+            Observation::LinkLost { .. }
+                | Observation::LinkRestored { .. }
+                | Observation::Path { .. }
         ));
     }
 

@@ -8,8 +8,9 @@ use crate::pure::address::IpVersion;
 use crate::pure::cause::{self, Cause};
 use crate::pure::model::{EventId, EventKind, Host};
 use crate::pure::outage::OutageChange;
+use crate::pure::own_link::LinkDown;
 use crate::pure::phrase;
-use crate::pure::scene::{LinkDown, NameFailure, Path, Scene};
+use crate::pure::scene::{NameFailure, Path, Scene};
 use crate::pure::time::UtcMillis;
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -241,7 +242,7 @@ fn record_links(
 ) -> rusqlite::Result<()> {
     const RENAME: &str = "update outage_events set host_address = ?2 where id = ?1";
     let open = open_events_of(connection, EventKind::LinkDown)?;
-    let mut down = scene.links_down();
+    let mut down = scene.own_links().down();
     for event in open {
         let known = versions_of(&event.host_address);
         let same = down
@@ -266,7 +267,7 @@ fn record_links(
             }) => {
                 let back = known.iter().filter(|version| !versions.contains(version));
                 let at = back
-                    .filter_map(|version| scene.link_restored_at(*version))
+                    .filter_map(|version| scene.own_links().restored_at(*version))
                     .max()
                     .unwrap_or(now);
                 // Both versions of one cable are restored shortly after each other.
@@ -289,10 +290,10 @@ fn record_links(
             None => {
                 let cleared = known
                     .iter()
-                    .filter_map(|version| scene.link_restored_at(*version))
+                    .filter_map(|version| scene.own_links().restored_at(*version))
                     .max();
                 // After a restart that is unknown until something was sent.
-                if let Some(at) = cleared.or_else(|| scene.measured_at(&known)) {
+                if let Some(at) = cleared.or_else(|| scene.own_links().first_sent_at(&known)) {
                     end(connection, notices, &event, at)?;
                 }
             }
