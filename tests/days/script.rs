@@ -180,6 +180,11 @@ impl Day {
             .unwrap_or(default)
     }
 
+    /// Seconds from the start of the monitor, about.
+    pub fn lasts(&self) -> f64 {
+        self.end + self.interval() / 10.0
+    }
+
     /// Seconds between two probes of a silent host.
     pub fn probe_interval(&self) -> f64 {
         let default = if self.has_default_settings { 1.0 } else { 0.5 };

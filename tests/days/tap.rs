@@ -84,13 +84,22 @@ fn parse(packet: &[u8]) -> Option<(IpAddr, bool)> {
     let octets = |from: usize| <[u8; 4]>::try_from(packet.get(from..from + 4)?).ok();
     let octets_v6 = |from: usize| <[u8; 16]>::try_from(packet.get(from..from + 16)?).ok();
     if packet.first()? >> 4 == 4 {
+        let is_later_fragment = u16::from_be_bytes([packet[6], packet[7]]) & 0x1fff > 0;
         let kind = *packet.get(usize::from(packet[0] & 0x0f) * 4)?;
         let is_reply = kind == 0;
         let peer = Ipv4Addr::from(octets(if is_reply { 12 } else { 16 })?);
-        return (packet[9] == ICMP && matches!(kind, 0 | 8)).then_some((peer.into(), is_reply));
+        let is_ping = packet[9] == ICMP && matches!(kind, 0 | 8) && !is_later_fragment;
+        return is_ping.then_some((peer.into(), is_reply));
     }
-    let kind = *packet.get(40)?;
+    // A fragment has a header of 8 bytes more.
+    let (next, at) = match *packet.get(6)? {
+        44 if u16::from_be_bytes([*packet.get(42)?, *packet.get(43)?]) >> 3 == 0 => {
+            (packet[40], 48)
+        }
+        other => (other, 40),
+    };
+    let kind = *packet.get(at)?;
     let is_reply = kind == 129;
     let peer = Ipv6Addr::from(octets_v6(if is_reply { 8 } else { 24 })?);
-    (packet[6] == ICMPV6 && matches!(kind, 128 | 129)).then_some((peer.into(), is_reply))
+    (next == ICMPV6 && matches!(kind, 128 | 129)).then_some((peer.into(), is_reply))
 }
