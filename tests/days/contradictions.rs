@@ -75,7 +75,11 @@ fn contradiction(outage: &GroupedOutage) -> Option<String> {
         "its facts"
     } else if path.is_some_and(|path| path["reached"] == true) {
         "a path that reached the host"
-    } else if facts["path_reached"].as_str() != hops.last().copied() && cause != Cause::Dns {
+    } else if facts["path_reached"].as_str() != hops.last().copied()
+        && cause != Cause::Dns
+        // The facts of fragments are those of the first, and the path can be another's.
+        && outage.event_ids.len() == 1
+    {
         "another router that the path reached"
     } else {
         return None;

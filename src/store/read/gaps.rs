@@ -33,6 +33,9 @@ impl Gap {
 
 /// Shorter gaps are not reported.
 const MIN_GAP_MS: i64 = 1000;
+/// The end of a link event is found at most this long after the link is back: the witness tries
+/// every second.
+const MAX_END_DELAY_MS: i64 = 2000;
 
 impl Reader {
     /// The spans within `span` in which nothing at all was measured: the monitor did not run, the
@@ -170,7 +173,9 @@ impl Reader {
         for event in self.events_within(span, Some(EventKind::LinkDown))? {
             let is_of_one_version = !event.host_address.contains(" and ");
             let Some(gap) = gap(event) else { continue };
-            if !is_of_one_version || !self.was_measured(&(gap.from..gap.to))? {
+            // The check that finds the link back begins before the end of the event is found.
+            let measured_until = UtcMillis(gap.to.0.saturating_sub(MAX_END_DELAY_MS));
+            if !is_of_one_version || !self.was_measured(&(gap.from..measured_until))? {
                 gaps.push(gap);
             }
         }
