@@ -764,6 +764,7 @@ fn alert_test_runs_the_command_once_and_prints_the_result() {
         ("down", "one has been down since "),
         ("up", "one came up again at "),
         ("degraded", "one has been degraded since "),
+        ("loss", "one has been losing pings since "),
         ("incident", "2 hosts have been down since "),
     ] {
         folder.write(
@@ -914,7 +915,7 @@ fn the_example_scripts_forward_the_alert_and_fail_when_that_fails() {
         ("ntfy", "curl", &ntfy),
         ("webhook", "curl", &webhook),
     ] {
-        for kind in ["down", "up", "degraded", "incident"] {
+        for kind in ["down", "up", "degraded", "incident", "loss"] {
             let (done, given) = example(name, replaced, kind, environment, 0);
             assert_eq!(done.code, Some(0), "{name}: {}{}", done.stdout, done.stderr);
             assert!(given.contains("one"), "{name}: {given}");

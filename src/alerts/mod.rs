@@ -72,7 +72,7 @@ impl Alerts {
             stop: stop.clone(),
             next: None,
             history,
-            sent_at: VecDeque::new(),
+            sent_at: Default::default(),
             failures: 0,
             cannot_read: false,
             is_limited: false,
@@ -111,8 +111,9 @@ struct AlertsState<S> {
     stop: Stop,
     next: Option<NextNotice>,
     history: AlertHistory,
-    /// When notices were sent within the last hour.
-    sent_at: VecDeque<Monotonic>,
+    /// When notices were sent within the last hour: those about loss are counted by themselves,
+    /// so that they delay no other.
+    sent_at: [VecDeque<Monotonic>; 2],
     /// How often in a row the command failed.
     failures: u32,
     /// Whether the last attempt to read the database failed, which is logged once.
@@ -144,13 +145,12 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         let sent_at = Reader::open_current(&self.database).and_then(|reader| {
             reader.map_or(Ok(Vec::new()), |reader| reader.notices_sent_since(since))
         });
-        let ago = |at: &UtcMillis| Monotonic(now.0 - (clock.0 - at.0).max(0) * 1_000_000);
-        self.sent_at = sent_at
-            .unwrap_or_default()
-            .iter()
-            .filter(|at| **at <= clock)
-            .map(ago)
-            .collect();
+        let ago = |at: UtcMillis| Monotonic(now.0 - (clock.0 - at.0).max(0) * 1_000_000);
+        for (at, is_loss) in sent_at.unwrap_or_default() {
+            if at <= clock {
+                self.sent_at[usize::from(is_loss)].push_back(ago(at));
+            }
+        }
     }
 
     /// Sends a notice if one is due. Returns when to continue.
@@ -180,7 +180,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
             Some(next) if next.id == notice.id => next.due,
             _ => self.first_due(&notice, now),
         };
-        match self.limited_until(now) {
+        match self.limited_until(notice.kind, now) {
             _ if due > now => due,
             Some(until) => until,
             None => self.send(&notice),
@@ -213,13 +213,13 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
     }
 
     /// When the limit per hour allows the next notice; `None` where it does now.
-    fn limited_until(&mut self, now: Monotonic) -> Option<Monotonic> {
-        while self.sent_at.front().is_some_and(|at| at.after(HOUR) <= now) {
-            self.sent_at.pop_front();
+    fn limited_until(&mut self, kind: AlertKind, now: Monotonic) -> Option<Monotonic> {
+        let sent_at = &mut self.sent_at[usize::from(kind == AlertKind::Loss)];
+        while sent_at.front().is_some_and(|at| at.after(HOUR) <= now) {
+            sent_at.pop_front();
         }
         let max = usize::from(self.config.max_per_hour);
-        let until =
-            (self.sent_at.len() >= max).then(|| self.sent_at[self.sent_at.len() - max].after(HOUR));
+        let until = (sent_at.len() >= max).then(|| sent_at[sent_at.len() - max].after(HOUR));
         if until.is_some() && !self.is_limited {
             log::warn!(
                 "alerts: {} sent within an hour; the others wait (alerts.most_per_hour)",
@@ -257,7 +257,8 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
                     );
                 }
                 self.failures = 0;
-                self.sent_at.push_back(sys::monotonic());
+                self.sent_at[usize::from(notice.kind == AlertKind::Loss)]
+                    .push_back(sys::monotonic());
                 self.record(notice, Some(sys::clocks().utc()))
             }
             Ok(run) => self.fail(notice, &run.summary(), ""),

@@ -148,7 +148,8 @@ struct Summary {
     end: Option<UtcMillis>,
     /// The cause that is nearest to this machine.
     cause: Cause,
-    check: Value,
+    /// A degraded check, or a loss.
+    facts: Value,
 }
 
 impl Summary {
@@ -170,7 +171,7 @@ impl Summary {
                 .filter_map(|event| event.cause)
                 .min()
                 .unwrap_or(Cause::Unknown),
-            check: Value::Null,
+            facts: Value::Null,
         };
         if events.is_empty()
             && let Some(facts) = notice
@@ -180,8 +181,13 @@ impl Summary {
         {
             let word = |name: &str| facts[name].as_str().unwrap_or_default().to_string();
             (summary.names, summary.address) = (vec![word("host_name")], word("host_address"));
-            summary.start = facts["check"]["timestamp"].as_str().and_then(parse_instant);
-            summary.check = facts["check"].clone();
+            let (of, start) = match notice.kind {
+                AlertKind::Loss => (&facts["loss"], "start_time"),
+                _ => (&facts["check"], "timestamp"),
+            };
+            let instant = |name: &str| of[name].as_str().and_then(parse_instant);
+            (summary.start, summary.end) = (instant(start), instant("end_time"));
+            summary.facts = of.clone();
         }
         summary
     }
@@ -214,13 +220,26 @@ impl Summary {
             Some(EventKind::Dns) if is_one => ("without an address", "resolved again"),
             _ => ("down", "came up again"),
         };
+        let number = |name: &str| self.facts[name].as_u64().unwrap_or(0);
         match (notice.kind, self.end) {
+            (AlertKind::Loss, end) => {
+                let pings = phrase::count(number("sent"), "ping");
+                let percent = self.facts["loss_percent"].as_f64().unwrap_or(0.0);
+                let lost = format!("{} of {pings} lost ({percent:.0} %)", number("lost"));
+                let Some(end) = end else {
+                    return format!("{subject} has been losing pings since {since}: {lost}");
+                };
+                let lasted = phrase::duration_of(self.seconds().unwrap_or(0));
+                format!(
+                    "{subject} stopped losing pings at {}, after {lasted}: {lost}",
+                    shown_time(end)
+                )
+            }
             (AlertKind::Degraded, _) => {
-                let ms = self.check["avg_us"]
+                let ms = self.facts["avg_us"]
                     .as_f64()
                     .map(|us| format!(", {:.1} ms on average", us / 1000.0))
                     .unwrap_or_default();
-                let number = |name: &str| self.check[name].as_u64().unwrap_or(0);
                 format!(
                     "{subject} has been degraded since {since}: {} of {} answered{ms}",
                     number("received"),

@@ -118,21 +118,28 @@ fn test_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         host_id: None,
     };
     let count = match kind {
-        AlertKind::Degraded => 0,
+        AlertKind::Degraded | AlertKind::Loss => 0,
         AlertKind::Incident => 2,
         AlertKind::Down | AlertKind::Up => 1,
     };
-    let check = serde_json::json!({
+    let mut facts = serde_json::json!({
         "host_name": hosts[0].name,
         "host_address": hosts[0].address.as_str(),
+        "loss": { "start_time": start.rfc3339(), "end_time": null, "sent": 25, "lost": 10, "loss_percent": 40.0 },
         "check": { "timestamp": start.rfc3339(), "state": "degraded", "sent": 5, "received": 4, "success_rate": 80.0, "avg_us": 23_400 },
     });
+    let other = if kind == AlertKind::Loss {
+        "check"
+    } else {
+        "loss"
+    };
+    facts.as_object_mut().map(|facts| facts.remove(other));
     Notice {
         id: 0,
         made_at: now,
         kind,
         tries: 0,
         events: (1..).zip(&hosts).take(count).map(event).collect(),
-        facts: (kind == AlertKind::Degraded).then(|| check.to_string()),
+        facts: (count == 0).then(|| facts.to_string()),
     }
 }

@@ -16,13 +16,18 @@ const COMMAND: Key<List, Without> = Key {
     },
     default: Without("no alerts are sent"),
 };
-const EVENTS: Key<List, [AlertKind; 3]> = Key {
+const EVENTS: Key<List, [AlertKind; 4]> = Key {
     name: "events",
     kind: List {
         what: "a list",
         detail: "",
     },
-    default: [AlertKind::Down, AlertKind::Up, AlertKind::Incident],
+    default: [
+        AlertKind::Down,
+        AlertKind::Up,
+        AlertKind::Incident,
+        AlertKind::Loss,
+    ],
 };
 const TIMEOUT: Key<Time, Duration> = Key {
     name: "timeout_seconds",

@@ -187,7 +187,12 @@ fn the_commented_example_is_the_default() {
     );
     assert_eq!(
         alerts.events,
-        [AlertKind::Down, AlertKind::Up, AlertKind::Incident]
+        [
+            AlertKind::Down,
+            AlertKind::Up,
+            AlertKind::Incident,
+            AlertKind::Loss
+        ]
     );
     assert_eq!(
         (config.dashboard.port, config.dashboard.host.as_str()),

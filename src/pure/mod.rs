@@ -10,6 +10,7 @@ pub mod icmp;
 pub mod incident;
 pub mod link;
 pub mod link_history;
+pub mod loss;
 pub mod model;
 pub mod names;
 pub mod order;

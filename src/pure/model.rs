@@ -391,14 +391,17 @@ pub enum AlertKind {
     Degraded,
     /// Several hosts failed together.
     Incident,
+    /// A host began or ceased to lose pings: see loss.rs.
+    Loss,
 }
 
 impl AlertKind {
-    pub const ALL: [AlertKind; 4] = [
+    pub const ALL: [AlertKind; 5] = [
         AlertKind::Down,
         AlertKind::Up,
         AlertKind::Degraded,
         AlertKind::Incident,
+        AlertKind::Loss,
     ];
 
     /// As written in the configuration, JSON and SQL.
@@ -408,6 +411,7 @@ impl AlertKind {
             AlertKind::Up => "up",
             AlertKind::Degraded => "degraded",
             AlertKind::Incident => "incident",
+            AlertKind::Loss => "loss",
         }
     }
 

@@ -493,6 +493,25 @@ mod tests {
     }
 
     #[test]
+    fn sums_of_the_second_version_tell_poor_checks_from_silent_ones() {
+        // Two checks without a reply, three with 2 of 5, one with 4 of 5, four with all: as the
+        // second version stored them, with 5 checks that it called down.
+        let by_rate = [2, 0, 3, 0, 0, 1, 0, 4];
+        let others = [5, 1, 0, 50, 20, 400_000, 100_001, 1];
+        let mut stored = Vec::new();
+        for number in by_rate.into_iter().chain(others) {
+            varint::write(&mut stored, number);
+        }
+        let counts = Counts::decode(&mut &stored[..]).expect("whole");
+        let states = [counts.down(), counts.poor, counts.degraded, counts.up()];
+        assert_eq!(states, [2, 3, 1, 4]);
+        assert_eq!(counts.lost_while_down(), 10);
+        let mut again = Vec::new();
+        counts.encode(&mut again);
+        assert_eq!(again, stored, "and they are stored as before");
+    }
+
+    #[test]
     fn the_worst_state_survives_any_number_of_sums() {
         let mut sums = Sums::default();
         assert_eq!(sums.counts.worst_state(), None);

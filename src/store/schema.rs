@@ -366,4 +366,10 @@ alter table monitor_run add column copied_at integer;
 -- run_id: during which run. why: behind, unsynchronised, set_back or undone, where times were corrected; else skipped.
 alter table clock_step add column run_id integer;
 alter table clock_step add column why text;
+
+-- The hosts that are losing pings, which are notified of as `loss`, and since when.
+create table loss(
+    host_id integer primary key,
+    since   integer not null
+);
 "];

@@ -6,7 +6,7 @@ use ace_connection_logger::store::{Notice, NoticeResult, Reader, Record, RunStat
 use super::*;
 
 const MINUTE: i64 = 60_000;
-const ALL: [AlertKind; 4] = AlertKind::ALL;
+const ALL: [AlertKind; 5] = AlertKind::ALL;
 /// Kind, tries, whether it was sent, and its events.
 const NOTICES: &str = "select kind, tries, told_at is not null,
     (select group_concat(event_id) from (select event_id from notice_event where notice_id = n.id order by event_id)) from notice n order by id";
@@ -300,6 +300,72 @@ fn a_degraded_host_has_one_notice_and_none_during_its_recovery() {
 }
 
 #[test]
+fn a_loss_is_reported_when_it_begins_and_when_it_ends_and_delays_no_outage() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let mut database = open_with_alerts(&path, &[AlertKind::Loss, AlertKind::Down]);
+    let one = host("one", "192.0.2.1");
+    let letters = |replies: &str| -> Vec<CheckResult> {
+        (0..)
+            .zip(replies.chars())
+            .map(|(at, received)| {
+                let received = received.to_digit(10).expect("a digit") as usize;
+                let pings = "r".repeat(received) + &"s".repeat(5 - received);
+                second(&one, 10 + at, &pings)
+            })
+            .collect()
+    };
+    let kinds = || rows(&path, "select kind from notice order by id");
+    let checks = letters("555334333335055555");
+    write_each(&mut database, &checks[..5]);
+    assert!(kinds().is_empty(), "two lossy checks are not enough");
+    write_each(&mut database, &checks[5..11]);
+    assert_eq!(kinds(), ["loss"]);
+    assert_eq!(number(&path, "select since from loss"), 13_000);
+    write_each(&mut database, &checks[11..13]);
+    assert_eq!(kinds(), ["loss", "down"]);
+    assert_eq!(
+        next(&path).map(|notice| notice.kind),
+        Some(AlertKind::Down),
+        "the outage is sent before the loss"
+    );
+    record_result(&mut database, 2, Some(MINUTE));
+    write_each(&mut database, &checks[13..17]);
+    assert_eq!(
+        kinds(),
+        ["loss", "down", "loss"],
+        "five good checks, silence apart"
+    );
+    assert_eq!(number(&path, "select count(*) from loss"), 0);
+    let facts = rows(&path, "select facts from notice where kind = 'loss'");
+    let facts: Vec<_> = facts
+        .iter()
+        .map(|facts| {
+            let facts: serde_json::Value = serde_json::from_str(facts).expect("JSON");
+            ["start_time", "end_time", "lost", "sent"].map(|name| facts["loss"][name].clone())
+        })
+        .collect();
+    let since = "1970-01-01T00:00:13.000Z";
+    let json = serde_json::json!([
+        [since, null, 5, 15],
+        [since, "1970-01-01T00:00:21.000Z", 15, 40]
+    ]);
+    assert_eq!(serde_json::json!(facts), json);
+}
+
+#[test]
+fn without_the_kind_loss_nothing_is_written_about_it() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let mut database = open_with_alerts(&path, &[AlertKind::Down]);
+    let one = host("one", "192.0.2.1");
+    let lossy: Vec<CheckResult> = (1..9).map(|at| second(&one, at, "rrrss")).collect();
+    write_each(&mut database, &lossy);
+    assert!(rows(&path, "select kind from notice").is_empty());
+    assert_eq!(number(&path, "select count(*) from loss"), 0);
+}
+
+#[test]
 fn notices_are_read_in_order_count_attempts_and_are_deleted_a_month_after_sending() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
@@ -333,7 +399,7 @@ fn notices_are_read_in_order_count_attempts_and_are_deleted_a_month_after_sendin
             .expect("it is there")
             .notices_sent_since(UtcMillis(since))
     };
-    assert_eq!(sent(0).expect("it is read"), [UtcMillis(MINUTE)]);
+    assert_eq!(sent(0).expect("it is read"), [(UtcMillis(MINUTE), false)]);
     assert!(sent(MINUTE).expect("it is read").is_empty());
     record_result(&mut database, up.id, Some(31 * 24 * HOUR));
     assert_eq!(rows(&path, NOTICES), ["up|1|1|1"]);

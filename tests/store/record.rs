@@ -969,7 +969,7 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
     // As the first version had it.
     let first = "
         drop table doubt; drop table interruption; drop table clock_step; drop table notice; drop table notice_event;
-        drop table host_interval; drop table watcher; drop table unsent;
+        drop table host_interval; drop table watcher; drop table unsent; drop table loss;
         drop trigger outage_event_gone;
         alter table check_note drop column sent_after_ms;
         alter table host drop column up_rate; alter table host drop column degraded_rate;
@@ -998,6 +998,55 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
     );
 }
 
+/// Makes a database of the current version one of the second.
+const TO_SECOND_VERSION: &str = "
+        create table h as select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from host;
+        drop table unsent; alter table check_note drop column sent_after_ms; alter table doubt drop column silent_since;
+        drop table loss;
+        drop table host;
+        create table host(id integer primary key, address text not null, family integer not null default 0, name text not null,
+            up_rate integer not null default 95000, degraded_rate integer not null default 80000, latency_limit_us integer,
+            ping_spacing_ms integer, unique(address, family));
+        insert into host select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from h;
+        drop table h;
+        alter table monitor_run drop column behind_ms; alter table monitor_run drop column copied_at;
+        alter table clock_step drop column run_id; alter table clock_step drop column why;
+        pragma user_version = 2";
+
+#[test]
+fn roll_ups_of_the_second_version_tell_poor_hours_from_silent_ones() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    drop(open(&path));
+    // An hour of ten checks in which the second version counted 5 as down: 2 without a reply and 3
+    // with 2 of 5. Its day is packed as that version did, with the same counts as its total.
+    let second = "
+        insert into host(id, address, name, source) values(1, '192.0.2.1', 'one', null);
+        insert into rollup(host_id, hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full, not_measured, sent, received,
+            rate_sum, rate_min, rate_max, sum_us, avg_sum_us, latency_checks, histogram, down, degraded)
+        values(1, 490800, 2, 0, 3, 0, 0, 1, 0, 4, 0, 50, 30, 600000, 0, 100000, 0, 0, 0, x'', 5, 1);
+        insert into rollup_day(host_id, day, counts, total, latencies) values(1, 20450,
+            x'00' || x'02000300000100040501003214' || x'80B518' || x'A18D06' || x'01',
+            x'02000300000100040501003214' || x'80B518' || x'A18D06' || x'01' || x'000000000000', x'000000000000');";
+    other_program(&path)
+        .execute_batch(&format!("{second}{TO_SECOND_VERSION}"))
+        .expect("the second version");
+    drop(open(&path));
+    assert_eq!(number(&path, "pragma user_version"), 3);
+    let hour = UtcMillis(490_800 * 3_600_000);
+    let states = |path: &Path| {
+        let counts = reader(path)
+            .sums(&[HostId(1)], &(hour..UtcMillis(hour.0 + 24 * 3_600_000)))
+            .expect("sums")
+            .counts;
+        [counts.down(), counts.poor, counts.degraded, counts.up()]
+    };
+    assert_eq!(states(&path), [2, 3, 1, 4], "from the day");
+    let deleted = other_program(&path).execute("delete from rollup_day", []);
+    assert_eq!(deleted, Ok(1));
+    assert_eq!(states(&path), [2, 3, 1, 4], "from the hour");
+}
+
 #[test]
 fn a_host_of_the_second_version_continues_with_the_source_that_it_is_checked_from() {
     let folder = TempDir::new();
@@ -1010,20 +1059,9 @@ fn a_host_of_the_second_version_continues_with_the_source_that_it_is_checked_fro
     let second = "
         insert into outage_events(host_name, host_address, event_type, start_time)
         values('one', '192.0.2.1', 'dns', '2026-01-01 00:00:00.000');
-        create table h as select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from host;
-        drop table unsent; alter table check_note drop column sent_after_ms; alter table doubt drop column silent_since;
-        drop table host;
-        create table host(id integer primary key, address text not null, family integer not null default 0, name text not null,
-            up_rate integer not null default 95000, degraded_rate integer not null default 80000, latency_limit_us integer,
-            ping_spacing_ms integer, unique(address, family));
-        insert into host select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from h;
-        drop table h;
-        update host set up_rate = 99000;
-        alter table monitor_run drop column behind_ms; alter table monitor_run drop column copied_at;
-        alter table clock_step drop column run_id; alter table clock_step drop column why;
-        pragma user_version = 2";
+        update host set up_rate = 99000;";
     other_program(&path)
-        .execute_batch(second)
+        .execute_batch(&format!("{second}{TO_SECOND_VERSION}"))
         .expect("the second version");
     drop(open(&path));
     let hosts = "select id, address, source, name, up_rate from host order by id";

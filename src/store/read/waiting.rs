@@ -12,23 +12,24 @@ use crate::store::event::{COLUMNS, OutageEvent, read_event};
 /// A notice that has not been sent.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
-    /// Ascending in the order of sending.
+    /// Ascending in the order of making.
     pub id: i64,
     pub made_at: UtcMillis,
     pub kind: AlertKind,
     /// Failed attempts to send it.
     pub tries: u32,
-    /// As they are recorded now: several of an incident, none for a degraded check.
+    /// As they are recorded now: several of an incident, none for a degraded check or loss.
     pub events: Vec<OutageEvent>,
-    /// The JSON of a degraded check.
+    /// The JSON of a degraded check or of loss.
     pub facts: Option<String>,
 }
 
 impl Reader {
-    /// The oldest notice that has not been sent.
+    /// The oldest notice that has not been sent. One about loss comes after the others, so that it
+    /// delays none.
     pub fn next_notice(&self) -> Result<Option<Notice>, StoreError> {
         const NEXT: &str = "select id, made_at, kind, tries, facts from notice where told_at is null
-                               and kind in ('down', 'up', 'degraded', 'incident') order by id limit 1";
+                               and kind in ('down', 'up', 'degraded', 'incident', 'loss') order by kind = 'loss', id limit 1";
         let events = format!(
             "select {COLUMNS} from outage_events where id in (select event_id from notice_event where notice_id = ?1)
               order by start_time, id"
@@ -62,9 +63,15 @@ impl Reader {
         })
     }
 
-    /// When notices were sent since an instant, in order.
-    pub fn notices_sent_since(&self, since: UtcMillis) -> Result<Vec<UtcMillis>, StoreError> {
-        const SENT: &str = "select told_at from notice where told_at > ?1 order by told_at";
-        self.query(SENT, [since.0], |row| row.get(0).map(UtcMillis))
+    /// When notices were sent since an instant, in order, and whether they are about loss.
+    pub fn notices_sent_since(
+        &self,
+        since: UtcMillis,
+    ) -> Result<Vec<(UtcMillis, bool)>, StoreError> {
+        const SENT: &str =
+            "select told_at, kind = 'loss' from notice where told_at > ?1 order by told_at";
+        self.query(SENT, [since.0], |row| {
+            Ok((UtcMillis(row.get(0)?), row.get(1)?))
+        })
     }
 }

@@ -267,6 +267,7 @@ impl Database {
                     mark_stale(&transaction, host_id, written_at.hour())?;
                     outages.add_check(host_id, result, written_at)?;
                     notices.check_degraded(host_id, result, written_at)?;
+                    notices.check_loss(host_id, result, written_at)?;
                 }
                 Record::Probe(probe) => {
                     let host_id =

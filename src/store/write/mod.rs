@@ -6,6 +6,7 @@ pub mod database;
 pub mod events;
 pub mod hosts;
 pub mod ledger;
+pub mod loss;
 pub mod notices;
 pub mod outages;
 pub mod prune;

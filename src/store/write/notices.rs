@@ -2,6 +2,7 @@
 //! about, so that none is lost and none is wrong. A notice has only the ids of its events: the
 //! alert describes them as they are recorded when it is sent.
 
+use super::loss;
 use super::outages::Changed;
 use crate::pure::incident::{self, OutageSpan};
 use crate::pure::model::{AlertKind, AlertKinds, CheckResult, EventId, EventKind, HostId, State};
@@ -52,6 +53,8 @@ enum Change {
     Ended(EventId),
     /// With the JSON of the check.
     Degraded(String),
+    /// With its JSON.
+    Loss(String),
 }
 
 impl<'c> Notices<'c> {
@@ -129,6 +132,20 @@ impl<'c> Notices<'c> {
         Ok(())
     }
 
+    /// Adds a change if a host began or ceased to lose pings with a check that was recorded at `at`.
+    pub fn check_loss(
+        &mut self,
+        host_id: HostId,
+        result: &CheckResult,
+        at: UtcMillis,
+    ) -> rusqlite::Result<()> {
+        if self.kinds.contains(AlertKind::Loss) {
+            let facts = loss::record_check(self.connection, host_id, result, at)?;
+            self.changes.extend(facts.map(Change::Loss));
+        }
+        Ok(())
+    }
+
     /// Writes the notices; returns whether there are any.
     pub fn write(self) -> rusqlite::Result<bool> {
         if self.kinds.is_empty() || self.changes.is_empty() {
@@ -149,6 +166,7 @@ impl<'c> Notices<'c> {
                 }
                 Change::Ended(event_id) => self.end(*event_id)?,
                 Change::Degraded(facts) => self.add(AlertKind::Degraded, &[], Some(facts))?,
+                Change::Loss(facts) => self.add(AlertKind::Loss, &[], Some(facts))?,
             }
         }
         self.drop_oldest()?;
