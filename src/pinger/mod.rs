@@ -72,8 +72,8 @@ pub struct HostEvent {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum HostEventKind {
-    /// The host is pinged at another address from now on.
-    AddressChanged,
+    /// The host is pinged at another address or over another link from now on.
+    RouteChanged,
     /// No ping of a check was answered.
     Silent,
     AnswersAgain,
@@ -137,7 +137,7 @@ impl Pinger {
                 deliver(PingerEvent::Interruption(interruption));
             }
             let began = clocks.monotonic;
-            let previous_target = self.target;
+            let previous = (self.target, self.link());
             let Some(result) = self.check(stop, &mut |_| ()) else {
                 return;
             };
@@ -150,8 +150,7 @@ impl Pinger {
                 &CheckSample::of(&result, result.checked_at),
                 result.checked_at,
             );
-            let host_events =
-                self.host_events(&result, previous_target, needed_probing, change.as_ref());
+            let host_events = self.host_events(&result, previous, needed_probing, change.as_ref());
             self.note_unsent_check(&result, needed_probing, &mut deliver);
             // The result first: the observations of the witness must follow it.
             deliver(PingerEvent::Check(result));
@@ -176,14 +175,15 @@ impl Pinger {
     fn host_events(
         &self,
         result: &CheckResult,
-        previous_target: Option<Target>,
+        (previous_target, previous_link): (Option<Target>, Option<Arc<Link>>),
         needed_probing: bool,
         change: Option<&OutageChange>,
     ) -> Vec<HostEvent> {
         let event = |kind| self.event(kind);
         let mut found = Vec::new();
-        if self.target != previous_target {
-            found.push(event(HostEventKind::AddressChanged));
+        let has_other_link = self.route.is_some() && self.link() != previous_link;
+        if self.target != previous_target || has_other_link {
+            found.push(event(HostEventKind::RouteChanged));
         }
         if result.sent() > 0 && result.received() == 0 {
             found.push(event(HostEventKind::Silent));

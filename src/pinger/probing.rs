@@ -219,7 +219,7 @@ impl Pinger {
         }
         if is_new {
             deliver(PingerEvent::HostEvent(
-                self.event(HostEventKind::AddressChanged),
+                self.event(HostEventKind::RouteChanged),
             ));
         }
         let Some(socket) = sockets.back_mut() else {

@@ -11,13 +11,13 @@ use serde::Serialize;
 pub enum Cause {
     /// This machine could not send: no link, address or route.
     Link,
-    /// Neither the default gateway nor anything beyond it answered.
+    /// Neither the gateway nor anything beyond it answered.
     Gateway,
-    /// The gateway answered, and nothing beyond it.
+    /// Packets got past this machine's network, and the hosts beyond were silent together.
     Provider,
     /// Names did not resolve while addresses answered.
     Dns,
-    /// Other hosts answered.
+    /// Other hosts answered over the same link and for as long.
     Host,
     /// The evidence does not decide.
     Unknown,
@@ -62,7 +62,7 @@ pub enum NetworkPosition {
     BeyondGateway,
 }
 
-/// Whether the pings to a host or gateway were answered during the outage of another host.
+/// Whether a gateway answered pings during an outage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Reachability {
@@ -73,8 +73,8 @@ pub enum Reachability {
     Unknown,
 }
 
-/// What the cause of one host's outage is judged by: what answered meanwhile, over the host's
-/// version of IP.
+/// What the cause of one host's outage is judged by: what answered meanwhile over the host's link.
+/// It is stored as JSON.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
 pub struct CauseEvidence {
     #[serde(skip)]
@@ -84,64 +84,113 @@ pub struct CauseEvidence {
     pub link_fault: Option<String>,
     pub gateway_address: Option<IpAddr>,
     pub gateway: Reachability,
-    /// Number of other hosts beyond the gateway that answered.
+    /// Whether it answered pings before the outage; `None` when it was not pinged then.
+    #[serde(rename = "gateway_answered_before")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_gateway_reliable: Option<bool>,
+    /// Number of other hosts beyond the gateway that answered for as long, and not as a part of the
+    /// path.
     pub beyond_answering: usize,
-    /// Number of other hosts beyond the gateway that were pinged without a reply.
+    /// Number of other hosts that answered and lie on the path to the host, before the break.
+    pub on_path_answering: usize,
+    /// Number of other hosts beyond the gateway that failed too.
     pub beyond_silent: usize,
-    /// Number of hosts on this machine's own networks that answered.
+    /// Number of hosts on this machine's own networks that answered for as long.
     pub near_answering: usize,
-    /// Number of those that were pinged without a reply.
+    /// Number of those that failed too.
     pub near_silent: usize,
     /// The last router on the path to the host that answered.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub path_reached: Option<IpAddr>,
+    /// The distance of that router in hops; 0 when none answered. `None` when the path was not
+    /// traced.
+    #[serde(skip)]
+    pub reach: Option<usize>,
+    /// The same of any path over this link that was traced meanwhile.
+    #[serde(skip)]
+    pub link_reach: Option<usize>,
+    /// Whether packets got as far as they did before the outage.
+    #[serde(rename = "path_is_whole")]
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub is_path_whole: Option<bool>,
+    /// Whether the first router answered when the path was traced before the outage.
+    #[serde(skip)]
+    pub is_first_router_known: bool,
+    /// Whether the time before the outage was observed too.
+    #[serde(skip)]
+    pub is_complete: bool,
 }
+
+/// Routers this near are those of the provider, not of the host's network.
+const PROVIDERS_HOPS: usize = 3;
 
 /// Judges the cause of an outage.
 pub fn judge(evidence: &CauseEvidence) -> Cause {
     if evidence.link_fault.is_some() {
         return Cause::Link;
     }
+    let others_answered = evidence.beyond_answering + evidence.on_path_answering > 0;
     match evidence.position {
         NetworkPosition::ThisMachine => Cause::Host,
         // A gateway that ignores pings but forwards them is not the cause.
-        NetworkPosition::Gateway if evidence.beyond_answering > 0 => Cause::Host,
-        NetworkPosition::Gateway => Cause::Gateway,
+        NetworkPosition::Gateway if others_answered => Cause::Host,
+        NetworkPosition::Gateway if evidence.is_gateway_dead() == Some(true) => Cause::Gateway,
+        NetworkPosition::Gateway => Cause::Unknown,
         NetworkPosition::OnLink
-            if evidence.near_answering + evidence.beyond_answering > 0
+            if evidence.near_answering > 0
+                || others_answered
                 || evidence.gateway == Reachability::Answers =>
         {
             Cause::Host
         }
-        NetworkPosition::OnLink if evidence.gateway == Reachability::Silent => Cause::Gateway,
+        NetworkPosition::OnLink if evidence.is_gateway_dead() == Some(true) => Cause::Gateway,
         NetworkPosition::OnLink => Cause::Unknown,
-        NetworkPosition::BeyondGateway if evidence.beyond_answering > 0 => Cause::Host,
-        NetworkPosition::BeyondGateway => match evidence.gateway {
-            Reachability::Silent => Cause::Gateway,
-            Reachability::Answers
-                if evidence.beyond_silent > 0 || !evidence.path_passes_gateway() =>
-            {
-                Cause::Provider
-            }
-            // No other host beyond the gateway was pinged, and routers beyond it answered: the host
-            // itself may be down.
-            Reachability::Answers => Cause::Unknown,
-            // Where no gateway is known, a router on the path that answers proves that the link
-            // works.
-            Reachability::Unknown
-                if evidence.beyond_silent > 0 && evidence.path_reached.is_some() =>
-            {
-                Cause::Provider
-            }
-            Reachability::Unknown => Cause::Unknown,
-        },
+        NetworkPosition::BeyondGateway => judge_beyond(evidence),
+    }
+}
+
+fn judge_beyond(evidence: &CauseEvidence) -> Cause {
+    if evidence.beyond_answering > 0 {
+        return Cause::Host;
+    }
+    let is_alone = evidence.beyond_silent == 0;
+    match evidence.is_path_whole {
+        // All routers up to its neighbour answer.
+        Some(true) if is_alone && evidence.on_path_answering > 0 => return Cause::Host,
+        Some(true) if is_alone || evidence.reach > Some(PROVIDERS_HOPS) => return Cause::Unknown,
+        _ => {}
+    }
+    match (evidence.gateway_address, evidence.is_gateway_dead()) {
+        (Some(_), Some(true)) => Cause::Gateway,
+        (Some(_), None) => Cause::Unknown,
+        // The other end of a link without a gateway address is the provider's.
+        (None, _) if evidence.link_reach.is_none() => Cause::Unknown,
+        _ if !is_alone => Cause::Provider,
+        // Of a single host the path alone shows that it is not the host itself.
+        _ if evidence.is_path_whole == Some(false) && evidence.reach <= Some(PROVIDERS_HOPS) => {
+            Cause::Provider
+        }
+        _ => Cause::Unknown,
     }
 }
 
 impl CauseEvidence {
-    /// Whether a router beyond the gateway answered on the path to the host.
-    fn path_passes_gateway(&self) -> bool {
-        self.path_reached.is_some() && self.path_reached != self.gateway_address
+    /// Whether the gateway failed: neither its own replies nor those of routers and hosts beyond it
+    /// arrived. `None` where that is not known.
+    fn is_gateway_dead(&self) -> Option<bool> {
+        let got_beyond = self.link_reach > Some(1) || self.on_path_answering > 0;
+        if got_beyond || self.gateway == Reachability::Answers {
+            return Some(false);
+        }
+        match (self.is_gateway_reliable, self.link_reach) {
+            _ if self.gateway == Reachability::Unknown => None,
+            (Some(true), _) => Some(true),
+            // It reports packets that expire at it.
+            (_, Some(1..)) => Some(false),
+            (None, Some(0)) => Some(true),
+            (Some(false), Some(0)) if self.is_first_router_known => Some(true),
+            _ => None,
+        }
     }
 }
 
@@ -149,181 +198,167 @@ impl CauseEvidence {
 mod tests {
     use super::*;
 
-    const GATEWAY: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(192, 168, 1, 1));
-    const FAR: IpAddr = IpAddr::V4(std::net::Ipv4Addr::new(203, 0, 113, 1));
-
-    fn no_evidence(position: NetworkPosition) -> CauseEvidence {
-        CauseEvidence {
-            position,
+    /// Evidence in words: where the host lies, what its gateway did, and numbers of other hosts.
+    ///
+    /// `gateway+` answered, `gateway-` did not, `reliable` or `mute` before the outage;
+    /// `none` has no address. `apart 1`, `passed 1`, `silent 1`: other hosts beyond the gateway that
+    /// answered, answered on the path, failed too; `near+ 1`, `near- 1`. `reach 2`, `link 2`, `whole`,
+    /// `cut`, `router` (the first one is known): traced paths.
+    fn evidence(text: &str) -> CauseEvidence {
+        let mut evidence = CauseEvidence {
+            position: NetworkPosition::BeyondGateway,
             link_fault: None,
-            gateway_address: Some(GATEWAY),
+            gateway_address: Some(IpAddr::from([192, 168, 1, 1])),
             gateway: Reachability::Unknown,
+            is_gateway_reliable: None,
             beyond_answering: 0,
+            on_path_answering: 0,
             beyond_silent: 0,
             near_answering: 0,
             near_silent: 0,
             path_reached: None,
+            reach: None,
+            link_reach: None,
+            is_path_whole: None,
+            is_first_router_known: false,
+            is_complete: true,
+        };
+        let mut words = text.split_whitespace();
+        while let Some(word) = words.next() {
+            let mut number = || words.next().and_then(|n| n.parse().ok()).expect("a number");
+            match word {
+                "this-machine" => evidence.position = NetworkPosition::ThisMachine,
+                "the-gateway" => evidence.position = NetworkPosition::Gateway,
+                "on-link" => evidence.position = NetworkPosition::OnLink,
+                "fault" => evidence.link_fault = Some("eth0 has no carrier".into()),
+                "none" => evidence.gateway_address = None,
+                "gateway+" => evidence.gateway = Reachability::Answers,
+                "gateway-" => evidence.gateway = Reachability::Silent,
+                "reliable" => evidence.is_gateway_reliable = Some(true),
+                "mute" => evidence.is_gateway_reliable = Some(false),
+                "apart" => evidence.beyond_answering = number(),
+                "passed" => evidence.on_path_answering = number(),
+                "silent" => evidence.beyond_silent = number(),
+                "near+" => evidence.near_answering = number(),
+                "near-" => evidence.near_silent = number(),
+                "reach" => {
+                    evidence.reach = Some(number());
+                    evidence.link_reach = evidence.reach;
+                }
+                "link" => evidence.link_reach = Some(number()),
+                "whole" => evidence.is_path_whole = Some(true),
+                "cut" => evidence.is_path_whole = Some(false),
+                "router" => evidence.is_first_router_known = true,
+                other => panic!("{other:?}"),
+            }
+        }
+        evidence
+    }
+
+    fn check(cases: &[(&str, Cause)]) {
+        for (text, cause) in cases {
+            assert_eq!(judge(&evidence(text)), *cause, "{text}");
         }
     }
 
     #[test]
-    fn the_hosts_that_answer_decide_the_cause() {
-        let beyond = no_evidence(NetworkPosition::BeyondGateway);
-        let cases = [
+    fn the_hosts_that_answer_over_the_same_link_decide_the_cause() {
+        check(&[
+            ("fault gateway+", Cause::Link),
+            ("gateway+ silent 2", Cause::Provider),
+            ("gateway+ silent 2 reach 4", Cause::Provider),
+            ("gateway+ silent 1 apart 1", Cause::Host),
+            ("gateway- apart 1", Cause::Host),
+            ("gateway- reliable silent 2", Cause::Gateway),
+            ("gateway- silent 2 reach 0", Cause::Gateway),
+            ("", Cause::Unknown),
+            ("near+ 1", Cause::Unknown),
+        ]);
+    }
+
+    #[test]
+    fn hosts_on_the_path_before_the_break_do_not_prove_that_the_line_is_fine() {
+        check(&[
+            ("gateway+ passed 1 silent 1", Cause::Provider),
+            ("gateway+ passed 1 silent 1 reach 2 cut", Cause::Provider),
+            ("gateway- mute passed 1 silent 1", Cause::Provider),
+            ("gateway+ passed 1 reach 2 cut", Cause::Provider),
+            ("gateway+ passed 1 reach 9 cut", Cause::Unknown),
+            ("gateway+ passed 1", Cause::Unknown),
+            ("gateway+ passed 1 reach 2 whole", Cause::Host),
+        ]);
+    }
+
+    #[test]
+    fn a_single_silent_host_is_never_the_providers_fault_while_its_neighbour_answers() {
+        check(&[
+            ("gateway+", Cause::Unknown),
+            ("gateway+ reach 1", Cause::Unknown),
+            ("gateway+ reach 1 whole", Cause::Unknown),
+            ("gateway+ reach 7 whole", Cause::Unknown),
+            ("gateway+ reach 1 cut", Cause::Provider),
+            ("gateway+ reach 0 cut", Cause::Provider),
+            ("gateway+ reach 7 cut", Cause::Unknown),
+            // Two hosts of one distant network.
+            ("gateway+ silent 1 reach 7 whole", Cause::Unknown),
+            ("gateway+ silent 1 reach 1 whole", Cause::Provider),
+        ]);
+    }
+
+    #[test]
+    fn a_gateway_that_ignores_or_limits_pings_is_not_blamed_for_the_provider() {
+        check(&[
+            ("gateway- silent 1", Cause::Unknown),
+            ("gateway- silent 1 reach 2", Cause::Provider),
+            ("gateway- reliable silent 1 reach 2", Cause::Provider),
+            ("gateway- mute silent 1", Cause::Unknown),
+            ("gateway- mute silent 1 reach 1", Cause::Provider),
+            ("gateway- silent 1 link 1", Cause::Provider),
+            ("gateway- mute silent 1 reach 0", Cause::Unknown),
+            ("gateway- mute silent 1 reach 0 router", Cause::Gateway),
+            // One that answered all pings before also fails while it still reports expired packets.
+            ("gateway- reliable silent 1 reach 1", Cause::Gateway),
             (
-                CauseEvidence {
-                    link_fault: Some("eth0 has no carrier".into()),
-                    gateway: Reachability::Answers,
-                    ..beyond.clone()
-                },
-                Cause::Link,
-            ),
-            (
-                CauseEvidence {
-                    gateway: Reachability::Silent,
-                    beyond_silent: 2,
-                    ..beyond.clone()
-                },
+                "the-gateway gateway- reliable silent 1 link 1",
                 Cause::Gateway,
             ),
+            ("the-gateway gateway- mute silent 1 link 1", Cause::Unknown),
             (
-                CauseEvidence {
-                    gateway: Reachability::Answers,
-                    beyond_silent: 2,
-                    ..beyond.clone()
-                },
-                Cause::Provider,
-            ),
-            (
-                CauseEvidence {
-                    gateway: Reachability::Answers,
-                    beyond_silent: 2,
-                    path_reached: Some(FAR),
-                    ..beyond.clone()
-                },
-                Cause::Provider,
-            ),
-            (
-                CauseEvidence {
-                    gateway: Reachability::Answers,
-                    beyond_silent: 1,
-                    beyond_answering: 1,
-                    ..beyond.clone()
-                },
-                Cause::Host,
-            ),
-            // Behind a gateway that forwards pings but answers none itself.
-            (
-                CauseEvidence {
-                    gateway: Reachability::Silent,
-                    beyond_answering: 1,
-                    ..beyond.clone()
-                },
-                Cause::Host,
-            ),
-            (beyond.clone(), Cause::Unknown),
-            (
-                CauseEvidence {
-                    near_answering: 1,
-                    ..beyond.clone()
-                },
+                "the-gateway gateway- reliable silent 1 link 3",
                 Cause::Unknown,
             ),
-        ];
-        for (evidence, cause) in cases {
-            assert_eq!(judge(&evidence), cause, "{evidence:?}");
-        }
+        ]);
     }
 
     #[test]
-    fn with_a_single_host_the_path_decides_whether_the_provider_is_the_cause() {
-        let alone = CauseEvidence {
-            gateway: Reachability::Answers,
-            ..no_evidence(NetworkPosition::BeyondGateway)
-        };
-        assert_eq!(
-            judge(&alone),
-            Cause::Provider,
-            "every host beyond the gateway that was pinged is silent"
-        );
-        assert_eq!(
-            judge(&CauseEvidence {
-                path_reached: Some(GATEWAY),
-                ..alone.clone()
-            }),
-            Cause::Provider
-        );
-        assert_eq!(
-            judge(&CauseEvidence {
-                path_reached: Some(FAR),
-                ..alone.clone()
-            }),
-            Cause::Unknown
-        );
-        let no_gateway = CauseEvidence {
-            gateway_address: None,
-            gateway: Reachability::Unknown,
-            beyond_silent: 1,
-            ..alone
-        };
-        assert_eq!(judge(&no_gateway), Cause::Unknown);
-        assert_eq!(
-            judge(&CauseEvidence {
-                path_reached: Some(FAR),
-                ..no_gateway
-            }),
-            Cause::Provider
-        );
+    fn without_a_gateway_address_the_path_shows_that_the_link_works() {
+        check(&[
+            ("none silent 1", Cause::Unknown),
+            ("none silent 1 reach 1", Cause::Provider),
+            ("none silent 1 reach 0", Cause::Provider),
+            ("none", Cause::Unknown),
+            ("none reach 1 whole", Cause::Unknown),
+            ("none reach 1 cut", Cause::Provider),
+            ("none silent 1 apart 1", Cause::Host),
+        ]);
     }
 
     #[test]
     fn the_gateway_and_hosts_on_the_link_are_judged_by_their_position() {
-        assert_eq!(
-            judge(&no_evidence(NetworkPosition::ThisMachine)),
-            Cause::Host
-        );
-        let gateway = no_evidence(NetworkPosition::Gateway);
-        assert_eq!(judge(&gateway), Cause::Gateway);
-        assert_eq!(
-            judge(&CauseEvidence {
-                beyond_answering: 1,
-                ..gateway.clone()
-            }),
-            Cause::Host
-        );
-        assert_eq!(
-            judge(&CauseEvidence {
-                near_answering: 1,
-                beyond_silent: 1,
-                ..gateway
-            }),
-            Cause::Gateway
-        );
-        let near = no_evidence(NetworkPosition::OnLink);
-        assert_eq!(judge(&near), Cause::Unknown);
-        assert_eq!(
-            judge(&CauseEvidence {
-                gateway: Reachability::Silent,
-                near_silent: 1,
-                ..near.clone()
-            }),
-            Cause::Gateway
-        );
-        assert_eq!(
-            judge(&CauseEvidence {
-                gateway: Reachability::Silent,
-                near_answering: 1,
-                ..near.clone()
-            }),
-            Cause::Host
-        );
-        assert_eq!(
-            judge(&CauseEvidence {
-                gateway: Reachability::Answers,
-                ..near
-            }),
-            Cause::Host
-        );
+        check(&[
+            ("this-machine", Cause::Host),
+            ("the-gateway gateway- reliable", Cause::Gateway),
+            (
+                "the-gateway gateway- reliable near+ 1 silent 1",
+                Cause::Gateway,
+            ),
+            ("the-gateway gateway- reliable apart 1", Cause::Host),
+            ("the-gateway gateway- mute passed 1", Cause::Host),
+            ("on-link", Cause::Unknown),
+            ("on-link gateway- reliable near- 1", Cause::Gateway),
+            ("on-link gateway- near+ 1", Cause::Host),
+            ("on-link gateway+", Cause::Host),
+        ]);
     }
 
     #[test]

@@ -3,17 +3,17 @@
 //! observations of witness/; provides the evidence by which the cause of an outage is judged. The
 //! store's thread keeps it in memory: after a restart it is empty.
 
-use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::collections::{BTreeMap, HashMap};
 use std::net::IpAddr;
 use std::sync::Arc;
-
-use serde::Serialize;
 
 use crate::pure::address::IpVersion;
 use crate::pure::cause::{CauseEvidence, NetworkPosition, Reachability};
 use crate::pure::link::Link;
 use crate::pure::model::{CheckResult, Host, LocalFault, Probe};
 use crate::pure::own_link::OwnLinks;
+use crate::pure::path::{KnownPaths, Path};
+use crate::pure::replies::{Conduct, OutageTime, Replies};
 use crate::pure::time::UtcMillis;
 
 /// What the witness observed during an outage.
@@ -52,84 +52,21 @@ impl Observation {
     }
 }
 
-/// The routers on the path to a host that answered a ping with a limited time to live.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
-pub struct Path {
-    pub at: UtcMillis,
-    /// Whether the host itself answered.
-    pub reached: bool,
-    /// The nearest first; `None` for one that did not answer. Ends with the last that did.
-    pub hops: Vec<Option<IpAddr>>,
-}
-
-/// When a host or gateway answered and when not: runs of replies and runs of silence in turn.
-#[derive(Clone, Debug, Default)]
-struct ReplyRuns {
-    runs: VecDeque<Run>,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Run {
-    is_answered: bool,
-    first: UtcMillis,
-    last: UtcMillis,
-}
-
-/// Number of runs that are kept. An outage with more changes is judged by its newest part.
-const MAX_RUNS: usize = 32;
-/// Replies this close to the start or end of an outage may belong to the time before or after it,
-/// since hosts are not pinged at the same instant.
-const MARGIN_MS: i64 = 2000;
-
-impl ReplyRuns {
-    fn add(&mut self, at: UtcMillis, is_answered: bool) {
-        match self.runs.back_mut() {
-            Some(run) if run.is_answered == is_answered => {
-                (run.first, run.last) = (run.first.min(at), run.last.max(at));
-            }
-            _ => {
-                if self.runs.len() == MAX_RUNS {
-                    self.runs.pop_front();
-                }
-                self.runs.push_back(Run {
-                    is_answered,
-                    first: at,
-                    last: at,
-                });
-            }
-        }
-    }
-
-    /// Whether pings were answered during an outage, without its first and last moments.
-    fn reachability(&self, from: UtcMillis, to: UtcMillis) -> Reachability {
-        let margin = MARGIN_MS.min((to.0 - from.0).max(0) / 4);
-        let (from, to) = (from.0 + margin, to.0 - margin);
-        let mut within = self
-            .runs
-            .iter()
-            .filter(|run| run.first.0 <= to && run.last.0 >= from)
-            .map(|run| run.is_answered);
-        match (within.clone().any(|is_answered| is_answered), within.next()) {
-            (true, _) => Reachability::Answers,
-            (false, Some(_)) => Reachability::Silent,
-            (false, None) => Reachability::Unknown,
-        }
-    }
-
-    fn last_reply(&self) -> Option<UtcMillis> {
-        self.runs
-            .iter()
-            .rev()
-            .find(|run| run.is_answered)
-            .map(|run| run.last)
-    }
-}
+/// How old the last reply of a host that answers may be, for hosts that are rarely checked: the
+/// witness pings them this often at least.
+const MAX_AGE_MS: i64 = 10_000;
+/// As many as are stored with an event.
+const MAX_TRACES: usize = 5;
 
 #[derive(Clone, Debug, Default)]
 struct HostRecord {
     version: Option<IpVersion>,
     position: Option<NetworkPosition>,
-    replies: ReplyRuns,
+    /// The address that was last pinged, and the link that the pings left by.
+    ip: Option<IpAddr>,
+    link: Option<Arc<Link>>,
+    interval_ms: i64,
+    replies: Replies,
     /// Since when its name has not resolved although another host answered, and the
     /// resolver's message.
     unresolved: Option<(UtcMillis, String)>,
@@ -137,7 +74,49 @@ struct HostRecord {
     not_found_since: Option<UtcMillis>,
     /// The last check for which its name resolved.
     resolved_at: Option<UtcMillis>,
-    path: Option<Path>,
+    /// The traced paths since the host last answered a trace: the first and the newest.
+    traces: Vec<Path>,
+    /// The newest path that reached the host.
+    healthy_path: Option<Path>,
+}
+
+impl HostRecord {
+    fn is_over(&self, link: &Link) -> bool {
+        match &self.link {
+            Some(own) => **own == *link,
+            None => self.version == Some(link.version) && link.interface.is_empty(),
+        }
+    }
+
+    /// The traces of an outage that did not reach the host: the one that got farthest.
+    fn broken_path(&self, outage: &OutageTime) -> Option<&Path> {
+        let silent = self.traced(outage).filter(|path| !path.reached);
+        silent.max_by_key(|path| path.reach())
+    }
+
+    fn traced(&self, outage: &OutageTime) -> impl Iterator<Item = &Path> {
+        let (from, to) = (outage.from, outage.to);
+        self.traces
+            .iter()
+            .filter(move |path| path.at >= from && path.at <= to)
+    }
+
+    fn add_trace(&mut self, path: &Path) {
+        if path.reached {
+            self.traces.clear();
+            self.healthy_path = Some(path.clone());
+        } else if self.traces.len() == MAX_TRACES {
+            self.traces.remove(1);
+        }
+        self.traces.push(path.clone());
+    }
+
+    fn paths(&self, outage: &OutageTime) -> KnownPaths<'_> {
+        KnownPaths {
+            healthy: self.healthy_path.as_ref(),
+            broken: self.broken_path(outage),
+        }
+    }
 }
 
 /// The name of a host does not resolve.
@@ -154,8 +133,18 @@ pub struct NameFailure {
 #[derive(Clone, Debug, Default)]
 pub struct Scene {
     hosts: HashMap<Arc<Host>, HostRecord>,
-    gateways: BTreeMap<IpVersion, (IpAddr, ReplyRuns)>,
+    /// The gateways of links that have one.
+    gateways: BTreeMap<Arc<Link>, Replies>,
     links: OwnLinks,
+}
+
+/// A gateway that answered this many pings in a row answers pings.
+const RELIABLE_PINGS: u32 = 3;
+
+/// The link whose gateway a host is.
+fn own_gateway(record: &HostRecord, ip: Option<IpAddr>) -> Option<Arc<Link>> {
+    let is_gateway = |link: &&Arc<Link>| ip.is_some() && link.gateway == ip;
+    record.link.as_ref().filter(is_gateway).cloned()
 }
 
 impl Scene {
@@ -173,6 +162,12 @@ impl Scene {
             record.version = Some(IpVersion::of(ip));
         }
         record.position = result.position.or(record.position);
+        if result.link.is_some() && result.link != record.link {
+            // The old path led elsewhere.
+            (record.link, record.healthy_path) = (result.link.clone(), None);
+        }
+        record.ip = result.resolved.or(record.ip);
+        record.interval_ms = i64::from(result.interval_ms);
         let is_name = result.host.address.is_name();
         if result.name_failure.is_none() && is_measured {
             (record.unresolved, record.resolved_at) = (None, Some(at).filter(|_| is_name));
@@ -200,27 +195,27 @@ impl Scene {
         let version = record.version.unwrap_or(IpVersion::V4);
         self.links.add_check(result, version, record.position);
         if is_measured {
-            for (sent, rtt) in result.timed_rtts() {
-                record.replies.add(sent, rtt.is_some());
-            }
-            let position = record.position;
-            if let Some(ip) = result
-                .resolved
-                .filter(|_| position == Some(NetworkPosition::Gateway))
-            {
-                self.add_gateway_ping(ip, at, is_answered);
+            let own_gateway = own_gateway(record, result.resolved);
+            let mut gateway = own_gateway.map(|link| self.gateways.entry(link).or_default());
+            for (at, rtt) in result.timed_rtts() {
+                record.replies.add(at, rtt.is_some());
+                if let Some(gateway) = &mut gateway {
+                    gateway.add(at, rtt.is_some());
+                }
             }
         }
     }
 
     pub fn add_probe(&mut self, probe: &Probe) {
-        if let Some(record) = self.hosts.get_mut(&probe.host) {
-            record.replies.add(probe.at, probe.is_answered);
-            if let (Some(NetworkPosition::Gateway), Some((_, replies))) = (
-                record.position,
-                record.version.and_then(|v| self.gateways.get_mut(&v)),
-            ) {
-                replies.add(probe.at, probe.is_answered);
+        self.add_ping(&probe.host, probe.at, probe.is_answered);
+    }
+
+    /// A ping that belongs to no check.
+    fn add_ping(&mut self, host: &Host, at: UtcMillis, is_answered: bool) {
+        if let Some(record) = self.hosts.get_mut(host) {
+            record.replies.add(at, is_answered);
+            if let Some(link) = own_gateway(record, record.ip) {
+                self.gateways.entry(link).or_default().add(at, is_answered);
             }
         }
     }
@@ -232,82 +227,102 @@ impl Scene {
                 at,
                 is_answered,
             } => {
-                if let Some(ip) = link.gateway {
-                    self.add_gateway_ping(ip, *at, *is_answered);
-                }
+                let gateway = self.gateways.entry(Arc::clone(link)).or_default();
+                gateway.add(*at, *is_answered);
             }
             Observation::OtherHost {
                 host,
                 at,
                 is_answered,
-            } => {
-                if let Some(record) = self.hosts.get_mut(host) {
-                    record.replies.add(*at, *is_answered);
-                }
-            }
+            } => self.add_ping(host, *at, *is_answered),
             Observation::LinkLost { version, at } => self.links.lost(*version, *at),
             Observation::LinkRestored { version, at } => self.links.restored(*version, *at),
             Observation::Path { host, path } => {
                 if let Some(record) = self.hosts.get_mut(host) {
-                    record.path = Some(path.clone());
+                    record.add_trace(path);
                 }
             }
         }
-    }
-
-    fn add_gateway_ping(&mut self, ip: IpAddr, at: UtcMillis, is_answered: bool) {
-        let (known, replies) = self
-            .gateways
-            .entry(IpVersion::of(ip))
-            .or_insert_with(|| (ip, ReplyRuns::default()));
-        if *known != ip {
-            (*known, *replies) = (ip, ReplyRuns::default());
-        }
-        replies.add(at, is_answered);
     }
 
     /// The evidence for the cause of a host's outage between two instants; `None` for an unknown
     /// host.
     pub fn evidence(&self, host: &Host, from: UtcMillis, to: UtcMillis) -> Option<CauseEvidence> {
-        let (_, subject) = self.hosts.get_key_value(host)?;
-        let version = subject.version?;
-        let gateway = self.gateways.get(&version);
-        // A path that reached the host was traced when the host answered again.
-        let unreached_path = subject
-            .path
-            .as_ref()
-            .filter(|path| path.at >= from && path.at <= to && !path.reached);
+        let subject = self.hosts.get(host)?;
+        let link = subject.link.clone().or_else(|| {
+            let version = subject.version?;
+            Some(Arc::new(Link {
+                version,
+                interface: String::new(),
+                gateway: None,
+            }))
+        })?;
+        let outage = OutageTime {
+            last_reply: subject.replies.last_reply_before(from),
+            from,
+            to,
+        };
+        let gateway = self.gateways.get(&link);
+        let broken_path = subject.broken_path(&outage);
+        let healthy_path = subject.healthy_path.as_ref();
+        let longest_run = gateway.and_then(|replies| replies.longest_run_before(from));
+        let is_gateway_reliable = longest_run.map(|pings| pings >= RELIABLE_PINGS);
         let mut evidence = CauseEvidence {
             position: subject.position?,
             // The pings of this outage were sent, so it was not the link.
             link_fault: None,
-            gateway_address: gateway.map(|(ip, _)| *ip),
-            gateway: gateway.map_or(Reachability::Unknown, |(_, replies)| {
-                replies.reachability(from, to)
-            }),
+            gateway_address: link.gateway,
+            gateway: gateway
+                .and_then(|replies| replies.answered(&outage, is_gateway_reliable == Some(true)))
+                .map_or(Reachability::Unknown, |is_answered| match is_answered {
+                    true => Reachability::Answers,
+                    false => Reachability::Silent,
+                }),
+            is_gateway_reliable,
             beyond_answering: 0,
+            on_path_answering: 0,
             beyond_silent: 0,
             near_answering: 0,
             near_silent: 0,
-            path_reached: unreached_path
-                .and_then(|path| path.hops.iter().rev().flatten().next().copied()),
+            path_reached: broken_path.and_then(Path::last),
+            reach: broken_path.map(Path::reach),
+            link_reach: None,
+            is_path_whole: broken_path
+                .zip(healthy_path)
+                .and_then(|(b, h)| b.is_whole(h)),
+            is_first_router_known: healthy_path
+                .is_some_and(|path| path.hops.first().is_some_and(Option::is_some)),
+            is_complete: subject.replies.since().is_some_and(|since| since < from),
         };
-        for (other, record) in &self.hosts {
-            if **other == *host || record.version != Some(version) {
+        let paths = subject.paths(&outage);
+        for (other, record) in self
+            .hosts
+            .iter()
+            .filter(|(_, record)| record.is_over(&link))
+        {
+            let is_gateway = record.position == Some(NetworkPosition::Gateway);
+            let is_beyond = record.position == Some(NetworkPosition::BeyondGateway)
+                || (is_gateway && record.ip != link.gateway);
+            if is_beyond {
+                let reach = record.traced(&outage).map(Path::reach).max();
+                evidence.link_reach = evidence.link_reach.max(reach);
+            }
+            if **other == *host {
                 continue;
             }
-            let counted = match (record.position, record.replies.reachability(from, to)) {
-                (Some(NetworkPosition::BeyondGateway), Reachability::Answers) => {
-                    &mut evidence.beyond_answering
-                }
-                (Some(NetworkPosition::BeyondGateway), Reachability::Silent) => {
-                    &mut evidence.beyond_silent
-                }
-                (Some(NetworkPosition::OnLink), Reachability::Answers) => {
-                    &mut evidence.near_answering
-                }
-                (Some(NetworkPosition::OnLink), Reachability::Silent) => &mut evidence.near_silent,
-                _ => continue,
+            let max_age_ms = MAX_AGE_MS.max(record.interval_ms + MAX_AGE_MS / 2);
+            let is_passed = || {
+                let path = record.healthy_path.as_ref();
+                record.ip.is_some_and(|ip| paths.pass(ip, path))
+            };
+            let counted = match record.replies.conduct(&outage, max_age_ms) {
+                Conduct::Answered if is_beyond && is_passed() => &mut evidence.on_path_answering,
+                Conduct::Answered if is_beyond => &mut evidence.beyond_answering,
+                Conduct::FailedToo if is_beyond => &mut evidence.beyond_silent,
+                _ if record.position != Some(NetworkPosition::OnLink) => continue,
+                Conduct::Answered => &mut evidence.near_answering,
+                Conduct::FailedToo => &mut evidence.near_silent,
+                Conduct::Unclear => continue,
             };
             *counted += 1;
         }
@@ -347,6 +362,6 @@ impl Scene {
 
     /// The newest traced path to a host.
     pub fn path(&self, host: &Host) -> Option<&Path> {
-        self.hosts.get(host).and_then(|record| record.path.as_ref())
+        self.hosts.get(host).and_then(|record| record.traces.last())
     }
 }

@@ -40,10 +40,14 @@ pub(super) fn cause_word(cause: Cause) -> &'static str {
 pub(super) fn cause_meaning(cause: Cause) -> &'static str {
     match cause {
         Cause::Link => "this machine's own link was down: nothing could be sent",
-        Cause::Gateway => "the default gateway was silent, and so was everything beyond it",
-        Cause::Provider => "the gateway answered and nothing beyond it did: the provider's side",
+        Cause::Gateway => {
+            "the default gateway was silent, and so was everything beyond it: this network's router, or the provider's where this machine is connected to it directly"
+        }
+        Cause::Provider => {
+            "packets got past this machine's own network and were lost beyond it: the provider's side"
+        }
         Cause::Dns => "names did not resolve while addresses answered",
-        Cause::Host => "single hosts were silent while others answered",
+        Cause::Host => "single hosts were silent while others answered over the same link",
         Cause::Unknown => "too little was observed to determine the cause",
     }
 }
@@ -68,45 +72,66 @@ pub(super) fn observations(event: &OutageEvent) -> Option<String> {
         let gateway = text_of("gateway_address").map_or("the gateway".to_string(), |address| {
             format!("the gateway {address}")
         });
-        parts.push(match reachability {
-            "answers" => format!("{gateway} answered"),
-            "silent" => format!("{gateway} did not answer"),
-            _ => format!("whether {gateway} answered is not known"),
-        });
+        parts.push(
+            match (reachability, facts["gateway_answered_before"].as_bool()) {
+                ("answers", _) => format!("{gateway} answered"),
+                ("silent", Some(false)) => {
+                    format!("{gateway} answered no pings, nor did it before")
+                }
+                ("silent", _) => format!("{gateway} did not answer"),
+                _ if facts.get("gateway_address") == Some(&Value::Null) => {
+                    "no gateway address is known".into()
+                }
+                _ => format!("whether {gateway} answered is not known"),
+            },
+        );
     }
-    for (key, place) in [
-        ("beyond", "beyond it"),
-        ("near", "on this machine's own networks"),
+    let beyond = if facts.get("gateway_address") == Some(&Value::Null) {
+        "beyond this machine's networks"
+    } else {
+        "beyond it"
+    };
+    let near = "on this machine's own networks";
+    for (key, place, did) in [
+        ("beyond_answering", beyond, "answered"),
+        ("on_path_answering", "on the path to the host", "answered"),
+        ("beyond_silent", beyond, "did not"),
+        ("near_answering", near, "answered"),
+        ("near_silent", near, "did not"),
     ] {
-        let number = |what: &str| {
-            facts[format!("{key}_{what}").as_str()]
-                .as_u64()
-                .and_then(|number| usize::try_from(number).ok())
-        };
-        for (what, did) in [("answering", "answered"), ("silent", "did not")] {
-            if let Some(number) = number(what).filter(|number| *number > 0) {
-                parts.push(format!("{} {place} {did}", count(number, "other host")));
-            }
+        let number = facts[key].as_u64().unwrap_or(0);
+        if number > 0 {
+            parts.push(format!("{} {place} {did}", count(number, "other host")));
         }
     }
-    parts.extend(path_end(
+    let path = path_end(
         &read(&event.path).unwrap_or_default(),
         text_of("path_reached"),
-    ));
+        text_of("gateway_address"),
+    );
+    let is_whole = facts["path_is_whole"] == true;
+    parts.extend(path.map(|path| {
+        path + if is_whole {
+            ", as before the outage"
+        } else {
+            ""
+        }
+    }));
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 
-/// How far packets got in the newest trace that did not reach the host, else in the newest one.
-fn path_end(paths: &Value, by_facts: Option<&str>) -> Option<String> {
+/// How far packets got: by the evidence for the cause, else by the traces.
+fn path_end(paths: &Value, by_facts: Option<&str>, gateway: Option<&str>) -> Option<String> {
+    if let Some(address) = by_facts {
+        return Some(if Some(address) == gateway {
+            "packets got no further than the gateway".into()
+        } else {
+            format!("packets got as far as {address}")
+        });
+    }
     let paths = paths.as_array().map_or(&[][..], Vec::as_slice);
-    let last = paths
-        .iter()
-        .rev()
-        .find(|path| path["reached"] == false)
-        .or(paths.last());
-    let Some(last) = last else {
-        return by_facts.map(|address| format!("packets got as far as {address}"));
-    };
+    let silent = |path: &&Value| path["reached"] == false;
+    let last = paths.iter().rev().find(silent).or(paths.last())?;
     let hop = last["hops"]
         .as_array()
         .and_then(|hops| hops.iter().rev().find_map(Value::as_str));

@@ -2,6 +2,7 @@
 //! and other hosts, checks whether packets can be sent again, and traces the paths to silent hosts. It delivers observations; pure/cause.rs judges them.
 
 mod probe;
+mod traces;
 
 use std::collections::{BTreeSet, HashMap};
 use std::io;
@@ -21,6 +22,7 @@ use crate::stop::Stop;
 use crate::sys;
 
 use probe::{ProbeTarget, Subject};
+use traces::{Trace, Traces};
 
 /// A configured host.
 #[derive(Clone, Debug)]
@@ -87,6 +89,7 @@ impl Witness {
         let flag = stop.clone();
         let run = move || {
             let state = WitnessState {
+                traces: Traces::new(flag.clone(), deliver.clone()),
                 stop: flag,
                 fast_interval,
                 deliver,
@@ -96,8 +99,7 @@ impl Witness {
                 silent: HashMap::new(),
                 suspects: Vec::new(),
                 started: sys::monotonic(),
-                trace: None,
-                second_round: None,
+                others_due: None,
             };
             state.run(&received);
         };
@@ -127,8 +129,10 @@ impl Witness {
 }
 
 /// The other hosts are pinged a second time after this delay, since the first pings may lie too
-/// close to the start of the outage to prove anything.
+/// close to the start of the outage to prove anything, and some may be resolved only then.
 const SECOND_ROUND_DELAY: Duration = Duration::from_secs(2);
+/// Then they are pinged as long as the outage lasts: scene.rs asks for a reply every ten seconds.
+const OTHERS_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Within this time after the start most names have been resolved.
 const MAX_FIRST_CHECK: Duration = Duration::from_secs(10);
@@ -154,10 +158,9 @@ struct WitnessState<S> {
     /// The versions of IP of hosts that could not be sent to.
     suspects: Vec<Suspect>,
     started: Monotonic,
-    /// The thread that traces paths, so that the pings continue meanwhile.
-    trace: Option<JoinHandle<()>>,
-    /// When the other hosts are pinged again. Some may have been resolved since the first round.
-    second_round: Option<Monotonic>,
+    traces: Traces<S>,
+    /// When the other hosts are pinged again.
+    others_due: Option<Monotonic>,
 }
 
 impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
@@ -165,15 +168,19 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         let mut next_round = sys::monotonic();
         while !self.stop.is_raised() {
             let is_idle = self.silent.is_empty() && self.suspects.is_empty();
-            let message = match self.fast_interval.filter(|_| !is_idle) {
-                Some(_) => messages.recv_timeout(next_round.since(sys::monotonic())),
-                None => messages.recv_timeout(Duration::from_secs(3600)),
-            };
+            let round = self.fast_interval.filter(|_| !is_idle).map(|_| next_round);
+            let due = round.into_iter().chain(self.traces.next_healthy()).min();
+            let message = messages.recv_timeout(match due {
+                Some(due) => due.since(sys::monotonic()),
+                None => Duration::from_secs(3600),
+            });
+            self.trace_healthy();
             match message {
                 Ok(Message::Hosts(hosts)) => self.set_hosts(hosts),
                 Ok(Message::HostEvent(event)) => self.handle_event(event),
                 Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout) if is_idle => {}
+                Err(RecvTimeoutError::Timeout)
+                    if round.is_none_or(|due| sys::monotonic() < due) => {}
                 Err(RecvTimeoutError::Timeout) => {
                     next_round =
                         sys::monotonic().after(self.fast_interval.unwrap_or(TRACE_INTERVAL));
@@ -181,9 +188,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 }
             }
         }
-        if let Some(trace) = self.trace.take() {
-            drop(trace.join());
-        }
+        self.traces.join();
     }
 
     fn set_hosts(&mut self, hosts: Vec<OtherHost>) {
@@ -191,6 +196,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         self.targets.retain(|host, _| is_kept(host));
         self.silent.retain(|host, _| is_kept(host));
         self.links.retain(|host, _| is_kept(host));
+        self.traces.retain_hosts(is_kept);
         self.suspects.clear();
         self.hosts = hosts;
     }
@@ -206,13 +212,16 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             self.targets.insert(Arc::clone(&host), target);
         }
         match kind {
-            HostEventKind::AddressChanged if self.silent.is_empty() => {}
-            HostEventKind::AddressChanged => {
-                self.second_round = Some(sys::monotonic().after(SECOND_ROUND_DELAY))
+            HostEventKind::RouteChanged => {
+                self.traces.add_healthy(host, link);
+                if !self.silent.is_empty() {
+                    self.others_due = Some(sys::monotonic().after(SECOND_ROUND_DELAY));
+                }
             }
             HostEventKind::AnswersAgain => {
                 self.silent.remove(&host);
                 self.links.remove(&host);
+                self.traces.add_healthy(host, link);
             }
             HostEventKind::Silent => {
                 let is_new = !self.silent.contains_key(&host);
@@ -223,7 +232,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 self.silent.entry(host).or_insert_with(sys::monotonic);
                 if is_new || self.fast_interval.is_none() {
                     self.ping_gateway_and_others();
-                    self.second_round = Some(sys::monotonic().after(SECOND_ROUND_DELAY));
+                    self.others_due = Some(sys::monotonic().after(SECOND_ROUND_DELAY));
                 }
                 self.trace_paths();
             }
@@ -253,11 +262,8 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
     /// Runs at every `fast_interval` during an outage.
     fn continue_round(&mut self) {
         self.check_links();
-        if self
-            .second_round
-            .take_if(|due| *due <= sys::monotonic())
-            .is_some()
-        {
+        if self.others_due.is_some_and(|due| due <= sys::monotonic()) {
+            self.others_due = Some(sys::monotonic().after(OTHERS_INTERVAL));
             self.ping_gateway_and_others();
         } else {
             self.ping(self.gateways());
@@ -287,32 +293,11 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
     /// The gateways of the links that the pings to silent hosts leave by.
     fn gateways(&self) -> Vec<ProbeTarget> {
         let links: BTreeSet<&Arc<Link>> = self.links.values().collect();
-        let gateway = |link: &Arc<Link>| {
-            Some(ProbeTarget {
-                target: net::gateway_of(link)?,
-                // Two links may have gateways with the same address.
-                source: Some(Source::Interface(link.interface.clone())),
-                subject: Subject::Gateway(Arc::clone(link)),
-            })
-        };
-        links.into_iter().filter_map(gateway).collect()
+        links.into_iter().filter_map(ProbeTarget::gateway).collect()
     }
 
     fn ping(&self, targets: Vec<ProbeTarget>) {
-        for (target, at, is_answered) in probe::ping_all(targets, PING_TIMEOUT, &self.stop) {
-            (self.deliver)(match target.subject {
-                Subject::OtherHost(host) => Observation::OtherHost {
-                    host,
-                    at,
-                    is_answered,
-                },
-                Subject::Gateway(link) => Observation::Gateway {
-                    link,
-                    at,
-                    is_answered,
-                },
-            });
-        }
+        traces::ping(targets, &self.stop, &self.deliver);
     }
 
     /// Reports the versions of IP whose packets can be sent to no host, and those whose packets can
@@ -380,17 +365,13 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 .all(|other| self.target_of(other).is_some())
     }
 
-    /// Starts a thread that traces the paths that are due, unless one is running.
+    /// Traces the paths to silent hosts that are due, unless a trace is running.
     fn trace_paths(&mut self) {
-        if self
-            .trace
-            .as_ref()
-            .is_some_and(|trace| !trace.is_finished())
-        {
+        if self.traces.is_tracing() {
             return;
         }
         let now = sys::monotonic();
-        let mut due: Vec<(Arc<Host>, Target, Option<Source>)> = Vec::new();
+        let mut due = Vec::new();
         for (host, next) in &mut self.silent {
             if let Some(target) = self
                 .targets
@@ -398,25 +379,34 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 .filter(|_| *next <= now && due.len() < MAX_TRACES)
             {
                 *next = now.after(TRACE_INTERVAL);
-                due.push((Arc::clone(host), *target, source_of(&self.hosts, host)));
+                due.push(Trace {
+                    host: Arc::clone(host),
+                    target: *target,
+                    source: source_of(&self.hosts, host),
+                });
             }
         }
-        if due.is_empty() {
-            return;
+        if !due.is_empty() {
+            self.traces.trace(due);
         }
-        let (deliver, stop) = (self.deliver.clone(), self.stop.clone());
-        let work = move || {
-            for (host, target, source) in due {
-                if let Some(path) = probe::trace(&target, source, &stop) {
-                    deliver(Observation::Path { host, path });
-                }
-            }
-        };
-        self.trace = thread::Builder::new()
-            .name("trace".into())
-            .stack_size(STACK_BYTES)
-            .spawn(work)
-            .ok();
+    }
+
+    /// Traces the next path to a host that answers.
+    fn trace_healthy(&mut self) {
+        let WitnessState {
+            traces,
+            silent,
+            targets,
+            hosts,
+            ..
+        } = self;
+        traces.trace_healthy(|host| {
+            Some(Trace {
+                host: Arc::clone(host),
+                target: *targets.get(host).filter(|_| !silent.contains_key(host))?,
+                source: source_of(hosts, host),
+            })
+        });
     }
 }
 

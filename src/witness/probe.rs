@@ -5,13 +5,13 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::{Exchange, SocketOptions, Target};
+use crate::net::{self, Exchange, SocketOptions, Target};
 use crate::pure::address::Source;
 use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::icmp;
 use crate::pure::link::Link;
 use crate::pure::model::{Host, Outcome};
-use crate::pure::scene::Path;
+use crate::pure::path::Path;
 use crate::pure::time::UtcMillis;
 use crate::stop::Stop;
 use crate::sys;
@@ -22,6 +22,18 @@ pub(super) struct ProbeTarget {
     pub target: Target,
     pub source: Option<Source>,
     pub subject: Subject,
+}
+
+impl ProbeTarget {
+    /// The gateway of a link; `None` where that has no address.
+    pub fn gateway(link: &Arc<Link>) -> Option<ProbeTarget> {
+        Some(ProbeTarget {
+            target: net::gateway_of(link)?,
+            // Two links may have gateways with the same address.
+            source: Some(Source::Interface(link.interface.clone())),
+            subject: Subject::Gateway(Arc::clone(link)),
+        })
+    }
 }
 
 /// What is observed by the ping.
@@ -131,24 +143,67 @@ fn send(target: ProbeTarget, timeout: Duration) -> Option<PendingPing> {
 }
 
 /// Largest time to live of a trace: routers further away are not the provider's.
-const MAX_HOPS: u16 = 16;
+const MAX_HOPS: u8 = 16;
+/// Routers that are pinged twice by a trace to a silent host: those that tell the provider from the
+/// host. Routers limit their messages about expired packets.
+const NEAR_HOPS: u8 = 4;
 const TRACE_TIMEOUT: Duration = Duration::from_millis(1200);
 
-/// Traces the path to a target: one ping for each time to live, all within a second and a half.
+/// Traces the path to a silent host: one ping for each time to live, all within two seconds.
 /// `None` when nothing can be sent, or `stop` was raised.
 pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
+    let hops: Vec<u8> = (1..=MAX_HOPS).chain(1..=NEAR_HOPS).collect();
+    let at = sys::clocks().utc();
+    let mut pings = ping_hops(target, source.as_ref(), &hops, stop)?;
+    let again = pings.split_off(usize::from(MAX_HOPS));
+    for (ping, again) in pings.iter_mut().zip(again) {
+        if !says_anything(ping) {
+            *ping = again;
+        }
+    }
+    Some(path_of(at, target.ip, &pings))
+}
+
+/// Traces the path to a host that answers, a few hops at a time, so that it gets few pings more.
+pub(super) fn trace_healthy(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
+    let at = sys::clocks().utc();
+    let mut pings = Vec::new();
+    for first in (1..=MAX_HOPS).step_by(usize::from(NEAR_HOPS)) {
+        let hops: Vec<u8> = (first..first + NEAR_HOPS).collect();
+        pings.extend(ping_hops(target, source.as_ref(), &hops, stop)?);
+        if pings
+            .iter()
+            .any(|ping| matches!(ping, Outcome::Reply { .. }))
+        {
+            break;
+        }
+    }
+    Some(path_of(at, target.ip, &pings))
+}
+
+fn says_anything(ping: &Outcome) -> bool {
+    matches!(ping, Outcome::Reply { .. } | Outcome::Unreachable(_))
+}
+
+/// Sends a ping with each of these times to live.
+fn ping_hops(
+    target: &Target,
+    source: Option<&Source>,
+    hops: &[u8],
+    stop: &Stop,
+) -> Option<Vec<Outcome>> {
     let options = SocketOptions {
         time_to_live: Some(1),
-        source,
+        source: source.cloned(),
     };
-    let mut exchange = Exchange::open(target, &options, settings(MAX_HOPS, TRACE_TIMEOUT)).ok()?;
-    let at = sys::clocks().utc();
+    let count = u16::try_from(hops.len()).ok()?;
+    let mut exchange = Exchange::open(target, &options, settings(count, TRACE_TIMEOUT)).ok()?;
+    let own = exchange.own_address();
     loop {
         match exchange.run.next_action(sys::monotonic()) {
             Action::Send(sequence) => {
-                exchange
-                    .set_time_to_live(u8::try_from(sequence).ok()?)
-                    .ok()?;
+                let hop = hops.get(usize::from(sequence).checked_sub(1)?)?;
+                exchange.set_time_to_live(*hop).ok()?;
                 exchange.send(sequence);
             }
             Action::SleepUntil(until) | Action::ListenUntil(until) => {
@@ -162,8 +217,15 @@ pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Opt
         }
     }
     exchange.read_errors();
-    let pings = exchange.run.finish(&sys::clocks()).ok()?.pings;
-    Some(path_of(at, target.ip, &pings))
+    let mut pings = exchange.run.finish(&sys::clocks()).ok()?.pings;
+    for ping in &mut pings {
+        // This machine reports that its neighbour does not answer ARP or NDP.
+        if matches!(ping, Outcome::Unreachable(error) if error.from.is_none_or(|from| from == own))
+        {
+            *ping = Outcome::TimedOut;
+        }
+    }
+    Some(pings)
 }
 
 /// The path that the outcomes of the pings show, in the order of their time to live.
@@ -179,16 +241,14 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
                     hops,
                 };
             }
+            Outcome::Unreachable(error) if icmp::is_time_exceeded(*error) => hops.push(error.from),
+            // A router that reports the host as unreachable ends the path. It has reported an
+            // expired packet before, if it does that.
             Outcome::Unreachable(error) => {
-                hops.push(error.from);
-                // A router that reports the host as unreachable ends the path.
-                if !icmp::is_time_exceeded(*error) {
-                    return Path {
-                        at,
-                        reached: false,
-                        hops,
-                    };
+                if !hops.contains(&error.from) {
+                    hops.push(error.from);
                 }
+                break;
             }
             _ => hops.push(None),
         }
@@ -244,6 +304,11 @@ mod tests {
         assert_eq!(
             hops(&[exceeded(1), refused, refused, refused]),
             [Some(ip(1)), Some(ip(2))]
+        );
+        assert_eq!(
+            hops(&[exceeded(1), exceeded(2), refused]),
+            [Some(ip(1)), Some(ip(2))],
+            "it is one router"
         );
         let whole = path(&[exceeded(1), reply, reply]);
         assert_eq!(

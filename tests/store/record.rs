@@ -9,8 +9,9 @@ use ace_connection_logger::pure::link::Link;
 use ace_connection_logger::pure::model::{
     EventId, HostId, Interruption, InterruptionKind, Probe, Thresholds,
 };
+use ace_connection_logger::pure::path::Path as Way;
 use ace_connection_logger::pure::run_clock::ClockStep;
-use ace_connection_logger::pure::scene::{Observation, Path as Way, Scene};
+use ace_connection_logger::pure::scene::{Observation, Scene};
 use ace_connection_logger::store::{GroupedOutage, Reader, Record, RunState, incidents};
 
 /// A time that a clock may show: 2023-11-14 22:13:20 UTC.
@@ -30,6 +31,11 @@ pub fn pings(host: &Arc<Host>, seconds: i64, letters: &str) -> CheckResult {
     CheckResult {
         spacing_ms: 1000,
         position: Some(NetworkPosition::BeyondGateway),
+        link: Some(Arc::new(Link {
+            version: IpVersion::V4,
+            interface: "eth0".into(),
+            gateway: "192.0.2.254".parse().ok(),
+        })),
         resolved,
         ..check(host, at(seconds).0, &rtts)
     }
@@ -263,10 +269,10 @@ fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends(
         path_told[0]["hops"],
         serde_json::json!(["192.0.2.254", null, "198.51.100.1"])
     );
-    // The other one answers while the outage is still on: it was the host.
+    // The other one failed too and comes back sooner: that proves nothing.
     let later = vec![pings(&two, 80, "rr").into(), probe(&one, 90, false)];
     write_all(&mut database, &mut scene, later, &[], 91);
-    assert_eq!(cause(&path), ["one|host"]);
+    assert_eq!(cause(&path), ["one|provider"]);
     // After a restart the scene is empty, which does not replace a known cause.
     write_all(
         &mut database,
@@ -275,7 +281,25 @@ fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends(
         &[],
         125,
     );
-    assert_eq!(cause(&path), ["one|host"]);
+    assert_eq!(cause(&path), ["one|provider"]);
+}
+
+#[test]
+fn a_later_verdict_may_say_that_the_cause_is_unknown() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let (mut database, mut scene) = (open(&path), Scene::default());
+    let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
+    let mut write = |entries: Vec<Record>, seconds: i64| {
+        write_all(&mut database, &mut scene, entries, &[], seconds);
+        rows(&path, "select cause from outage_events")
+    };
+    write(vec![pings(&one, 0, "rr").into()], 5);
+    write(vec![pings(&two, 58, "rrr").into()], 59);
+    let first = vec![pings(&one, 60, "ss").into(), pings(&two, 62, "rrr").into()];
+    assert_eq!(write(first, 63), ["host"]);
+    // Nothing is known of the other one since.
+    assert_eq!(write(vec![probe(&one, 200, false)], 201), ["unknown"]);
 }
 
 #[test]

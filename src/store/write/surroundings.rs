@@ -9,8 +9,9 @@ use crate::pure::cause::{self, Cause};
 use crate::pure::model::{EventId, EventKind, Host};
 use crate::pure::outage::OutageChange;
 use crate::pure::own_link::LinkDown;
+use crate::pure::path::Path;
 use crate::pure::phrase;
-use crate::pure::scene::{NameFailure, Path, Scene};
+use crate::pure::scene::{NameFailure, Scene};
 use crate::pure::time::UtcMillis;
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use rusqlite::{Connection, OptionalExtension, params};
@@ -82,17 +83,21 @@ fn judge(
     from: UtcMillis,
     to: UtcMillis,
 ) -> rusqlite::Result<Option<Cause>> {
-    // An unknown cause never replaces a known one.
-    const WRITE: &str = "update outage_events set cause = ?2, facts = ?3 where id = ?1
-                            and (cause is not ?2 or facts is not ?3) and (?2 <> 'unknown' or coalesce(cause, 'unknown') = 'unknown')";
+    // An unknown cause replaces a known one if the beginning of the outage was observed too: after
+    // a restart nothing is known of it.
+    const WRITE: &str = "update outage_events set cause = ?2, facts = ?3 where id = ?1 and (cause is not ?2 or facts is not ?3)
+                            and (?2 <> 'unknown' or ?4 or coalesce(cause, 'unknown') = 'unknown')";
     let Some(evidence) = scene.evidence(host, from, to) else {
         return Ok(None);
     };
     let cause = cause::judge(&evidence);
     let facts = serde_json::to_string(&evidence).unwrap_or_default();
-    connection
-        .prepare_cached(WRITE)?
-        .execute(params![event_id, cause.as_str(), facts])?;
+    connection.prepare_cached(WRITE)?.execute(params![
+        event_id,
+        cause.as_str(),
+        facts,
+        evidence.is_complete
+    ])?;
     Ok(Some(cause))
 }
 

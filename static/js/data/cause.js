@@ -25,6 +25,8 @@ const CAUSES = /** @type {Cause[]} */ (Object.keys(CAUSE_WORDS));
 
 /** @param {Outage} o @returns {Cause} */
 export const causeOf = (o) => o.cause ?? 'unknown';
+/** The host's present name, and the one of then. @param {Outage} o */
+export const nameOf = (o) => o.host_name + (o.former_name ? ` (was ${o.former_name})` : '');
 /** Whether a host did not answer: not a link that was down, nor a name that did not resolve. @param {Outage} o */
 export const isHostOutage = (o) => o.event_type === 'outage' || o.event_type === 'intermittent';
 
@@ -45,7 +47,7 @@ export function currentProblems(active, entries) {
       addresses: [],
       outages: [],
     };
-    known.names.push(o.host_name);
+    known.names.push(nameOf(o));
     known.addresses.push(o.host_address);
     known.outages.push(o);
     found.set(key, known);
@@ -95,9 +97,12 @@ export function problemText(p, entries) {
     };
   }
   if (p.kind === 'outage' && p.cause !== 'host' && p.cause !== 'unknown') {
+    const isPlain = p.outages.every(({ facts: f }) => !f || (f.gateway === 'answers' && !f.on_path_answering));
     const rest = {
       gateway: 'Neither the gateway nor anything beyond it answers.',
-      provider: 'The gateway answers, but nothing beyond it does.',
+      provider: isPlain
+        ? 'The gateway answers, but nothing beyond it does.'
+        : 'Packets get past this network and are lost beyond it.',
       link: '',
       dns: '',
     }[p.cause];

@@ -1,0 +1,341 @@
+//! When a host or gateway answered pings and when not: runs of replies and of silence in turn, and
+//! what they say about the time of another host's outage.
+
+use std::collections::VecDeque;
+
+use crate::pure::time::UtcMillis;
+
+#[derive(Clone, Debug, Default)]
+pub struct Replies {
+    runs: VecDeque<Run>,
+    /// The first ping of all.
+    since: Option<UtcMillis>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Run {
+    is_answered: bool,
+    first: UtcMillis,
+    last: UtcMillis,
+    pings: u32,
+}
+
+/// Number of runs that are kept. An outage with more changes is judged by its newest part.
+const MAX_RUNS: usize = 32;
+/// Replies this close to the start or end of an outage may belong to the time before or after it,
+/// since hosts are not pinged at the same instant.
+const MARGIN_MS: i64 = 2_000;
+/// Hosts that fail within this time fail together, as in incident.rs.
+const TOGETHER_MS: i64 = 5_000;
+/// The time before an outage in which losses count too.
+const LOSSY_SPAN_MS: i64 = 60_000;
+/// Fewer answered pings in a row may be chance while most are lost.
+const MIN_RUN_PINGS: u32 = 3;
+
+/// The outage of a host for which another host is a witness.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct OutageTime {
+    /// The last reply before it.
+    pub last_reply: Option<UtcMillis>,
+    pub from: UtcMillis,
+    /// Its end, or now.
+    pub to: UtcMillis,
+}
+
+/// What another host did during an outage.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Conduct {
+    /// It answered when the outage began and for as long.
+    Answered,
+    /// It fell silent at the same time, or it loses most pings as well.
+    FailedToo,
+    /// It answered for a part of the time, or was silent since long before, or was not pinged.
+    Unclear,
+}
+
+/// Answered and silent time of a host within a span, and the number of pings there.
+#[derive(Clone, Copy, Debug, Default)]
+struct Share {
+    answered_ms: i64,
+    silent_ms: i64,
+    longest_silence_ms: i64,
+    answered: u32,
+    silent: u32,
+}
+
+impl Share {
+    fn pings(&self) -> u32 {
+        self.answered + self.silent
+    }
+
+    /// Whether at least this many percent of the time was answered; of the pings where they are too
+    /// few to have a time between them.
+    fn is_answered_for(&self, percent: i64) -> bool {
+        let ms = self.answered_ms + self.silent_ms;
+        if ms > 0 {
+            self.answered_ms * 100 >= ms * percent
+        } else {
+            i64::from(self.answered) * 100 >= i64::from(self.pings()) * percent
+        }
+    }
+}
+
+impl Replies {
+    pub fn add(&mut self, at: UtcMillis, is_answered: bool) {
+        self.since = Some(self.since.map_or(at, |since| since.min(at)));
+        match self.runs.back_mut() {
+            Some(run) if run.is_answered == is_answered => {
+                (run.first, run.last) = (run.first.min(at), run.last.max(at));
+                run.pings = run.pings.saturating_add(1);
+            }
+            _ => {
+                if self.runs.len() == MAX_RUNS {
+                    self.runs.pop_front();
+                }
+                self.runs.push_back(Run {
+                    is_answered,
+                    first: at,
+                    last: at,
+                    pings: 1,
+                });
+            }
+        }
+    }
+
+    pub fn since(&self) -> Option<UtcMillis> {
+        self.since
+    }
+
+    pub fn last_reply(&self) -> Option<UtcMillis> {
+        let answered = self.runs.iter().rev().find(|run| run.is_answered);
+        answered.map(|run| run.last)
+    }
+
+    /// The last reply before an instant.
+    pub fn last_reply_before(&self, at: UtcMillis) -> Option<UtcMillis> {
+        let mut answered = self.runs.iter().rev().filter(|run| run.is_answered);
+        let run = answered.find(|run| run.first < at)?;
+        Some(run.last.min(UtcMillis(at.0 - 1)))
+    }
+
+    /// The time between two runs is divided between them.
+    fn share(&self, from: i64, to: i64) -> Share {
+        let mut share = Share::default();
+        let middle = |a: Run, b: Run| a.last.0 + (b.first.0 - a.last.0) / 2;
+        for (index, run) in self.runs.iter().enumerate() {
+            let before = index.checked_sub(1).and_then(|index| self.runs.get(index));
+            let begin = before.map_or(run.first.0, |before| middle(*before, *run));
+            let end = self
+                .runs
+                .get(index + 1)
+                .map_or(run.last.0, |after| middle(*run, *after));
+            let ms = (end.min(to) - begin.max(from)).max(0);
+            let pings = run.pings_within(from, to);
+            if run.is_answered {
+                share.answered_ms += ms;
+                share.answered += pings;
+            } else {
+                share.silent_ms += ms;
+                share.silent += pings;
+                share.longest_silence_ms = share.longest_silence_ms.max(ms);
+            }
+        }
+        share
+    }
+
+    /// What this host did during the outage of another one. `max_age_ms` is how old its last reply
+    /// may be at the end: it is pinged no more often.
+    pub fn conduct(&self, outage: &OutageTime, max_age_ms: i64) -> Conduct {
+        if self.is_lossy(outage, max_age_ms) {
+            return Conduct::FailedToo;
+        }
+        let (from, to) = outage.without_margins();
+        let share = self.share(from, to);
+        let failed_with_it = self.failed_with(outage, from, to);
+        // A host that fell silent too and came back much sooner was not hit by the rest.
+        let is_most = share.is_answered_for(if failed_with_it { 90 } else { 50 });
+        match share.pings() {
+            0 => Conduct::Unclear,
+            _ if is_most && self.is_established(from, to, max_age_ms) => Conduct::Answered,
+            _ if failed_with_it && !is_most => Conduct::FailedToo,
+            _ => Conduct::Unclear,
+        }
+    }
+
+    /// Whether its replies are more than single ones, and lasted until the end.
+    fn is_established(&self, from: i64, to: i64, max_age_ms: i64) -> bool {
+        self.runs.iter().any(|run| {
+            run.is_answered
+                && run.pings >= MIN_RUN_PINGS
+                && run.first.0 <= to
+                && run.last.0 >= from.max(to - max_age_ms)
+        })
+    }
+
+    /// Whether its silence within the span may have begun at the same instant as the outage.
+    fn failed_with(&self, outage: &OutageTime, from: i64, to: i64) -> bool {
+        let silent = |run: &Run| !run.is_answered && run.first.0 <= to && run.last.0 >= from;
+        let Some(index) = self.runs.iter().position(silent) else {
+            return false;
+        };
+        let earliest = outage.last_reply.map_or(i64::MIN, |at| at.0 - TOGETHER_MS);
+        let before = index.checked_sub(1).and_then(|index| self.runs.get(index));
+        self.runs[index].first.0 >= earliest
+            && before.is_none_or(|before| before.last.0 <= outage.from.0 + TOGETHER_MS)
+    }
+
+    /// Whether many of its pings are lost, again and again.
+    fn is_lossy(&self, outage: &OutageTime, max_age_ms: i64) -> bool {
+        let from = outage.from.0 - LOSSY_SPAN_MS.max(3 * max_age_ms);
+        let within = |run: &&Run| run.last.0 >= from && run.first.0 <= outage.to.0;
+        let (mut silences, mut silent, mut pings) = (0, 0, 0);
+        for run in self.runs.iter().filter(within) {
+            let count = u64::from(run.pings_within(from, outage.to.0));
+            pings += count;
+            if !run.is_answered {
+                silences += 1;
+                silent += count;
+            }
+        }
+        silences >= 3 && silent * 10 >= pings * 3
+    }
+
+    /// Whether this gateway answered during an outage; `None` when it was not pinged. It forwards
+    /// packets as long as it answers any pings: many routers limit their replies. `is_reliable` says
+    /// that it answered all pings before; then it did not answer if it was silent for most of the
+    /// time.
+    pub fn answered(&self, outage: &OutageTime, is_reliable: bool) -> Option<bool> {
+        let (from, to) = outage.without_margins();
+        let share = self.share(from, to);
+        let is_mostly_silent = share.longest_silence_ms * 4 >= (to - from) * 3;
+        (share.pings() > 0).then_some(share.answered > 0 && !(is_reliable && is_mostly_silent))
+    }
+
+    /// The most answered pings in a row before an instant; `None` when it was not pinged then.
+    pub fn longest_run_before(&self, at: UtcMillis) -> Option<u32> {
+        let before = self.runs.iter().filter(|run| run.first < at);
+        before
+            .map(|run| if run.is_answered { run.pings } else { 0 })
+            .max()
+    }
+}
+
+impl Run {
+    /// Its pings in a span, as far as they are evenly distributed over it.
+    fn pings_within(&self, from: i64, to: i64) -> u32 {
+        let overlap = self.last.0.min(to) - self.first.0.max(from);
+        if overlap < 0 {
+            return 0;
+        }
+        let has_end_within = self.first.0 >= from || self.last.0 <= to;
+        let share = i64::from(self.pings) * overlap / (self.last.0 - self.first.0).max(1);
+        u32::try_from(share)
+            .unwrap_or(u32::MAX)
+            .max(u32::from(has_end_within))
+    }
+}
+
+impl OutageTime {
+    /// Without its first and last moments.
+    fn without_margins(&self) -> (i64, i64) {
+        let margin = MARGIN_MS.min((self.to.0 - self.from.0).max(0) / 4);
+        (self.from.0 + margin, self.to.0 - margin)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Seconds with an answered (`+`) or lost (`-`) ping: `"-20+ -10+ 1-"`.
+    fn replies(text: &str) -> Replies {
+        let mut replies = Replies::default();
+        for ping in text.split_whitespace() {
+            let (at, answer) = ping.split_at(ping.len() - 1);
+            replies.add(second(at.parse().expect("a second")), answer == "+");
+        }
+        replies
+    }
+
+    fn second(at: f64) -> UtcMillis {
+        #[expect(clippy::cast_possible_truncation, reason = "small numbers")]
+        UtcMillis((at * 1000.0) as i64)
+    }
+
+    const OUTAGE: OutageTime = OutageTime {
+        last_reply: Some(UtcMillis(-2_000)),
+        from: UtcMillis(0),
+        to: UtcMillis(20_000),
+    };
+
+    #[test]
+    fn a_witness_answers_when_the_outage_begins_and_for_as_long() {
+        for (pings, conduct, why) in [
+            ("-4+ -2+ 0+ 5+ 10+ 15+ 20+", Conduct::Answered, "always"),
+            (
+                "-2+ 0+ 2.5+ 7+ 12+ 13- 14+ 17+",
+                Conduct::Answered,
+                "one lost",
+            ),
+            ("5+", Conduct::Unclear, "one ping"),
+            ("-90+ -60+ -30+ 30+", Conduct::Unclear, "not pinged"),
+            ("-4+ -2+ 0+ 3+", Conduct::Unclear, "no longer pinged"),
+            ("-4+ -2+ 0- 1- 5- 10- 15- 19-", Conduct::FailedToo, "silent"),
+            (
+                "-4+ -2+ 1- 5- 11- 12+ 15+ 18+ 20+",
+                Conduct::FailedToo,
+                "back sooner",
+            ),
+            (
+                "-2+ 0- 1+ 3+ 5+ 8+ 11+ 14+ 17+",
+                Conduct::Answered,
+                "one lost at the start",
+            ),
+            (
+                "-40- -30- -20- -1- 5- 10- 15-",
+                Conduct::Unclear,
+                "silent since long before",
+            ),
+            (
+                "-2+ 0+ 3+ 6+ 9+ 12+ 15- 16- 18-",
+                Conduct::Answered,
+                "failed much later",
+            ),
+            (
+                "-2+ 0+ 3+ 6+ 8- 10- 13- 16- 18-",
+                Conduct::Unclear,
+                "failed later",
+            ),
+            (
+                "-9+ -8- -7- -6- -5+ -4- -3- -2+ -1- 0- 5+ 10+",
+                Conduct::FailedToo,
+                "lossy",
+            ),
+        ] {
+            assert_eq!(replies(pings).conduct(&OUTAGE, 10_000), conduct, "{why}");
+        }
+        let since_start = OutageTime {
+            last_reply: None,
+            ..OUTAGE
+        };
+        assert_eq!(
+            replies("0- 5- 10- 15-").conduct(&since_start, 10_000),
+            Conduct::FailedToo,
+            "nothing is known of the time before"
+        );
+    }
+
+    #[test]
+    fn a_gateway_that_answers_any_ping_answers() {
+        let answered = |pings, is_reliable| replies(pings).answered(&OUTAGE, is_reliable);
+        assert_eq!(answered("-2+ 5- 10- 15-", true), Some(false));
+        assert_eq!(
+            answered("-2- 4- 5- 6+ 7- 8- 9- 10- 11+ 12-", false),
+            Some(true)
+        );
+        assert_eq!(answered("-5+ 30+", true), None);
+        assert_eq!(answered("-3+ 0- 5- 10- 16- 17+ 20+", true), Some(false));
+        assert_eq!(answered("-3+ 0- 5- 10- 16- 17+ 20+", false), Some(true));
+        assert_eq!(answered("0+ 5+ 10+ 16+ 17+ 20-", true), Some(true));
+    }
+}
