@@ -6,7 +6,7 @@ use crate::pure::cause::Cause;
 use crate::pure::model::{AlertKind, EventId, EventKind};
 use crate::pure::phrase;
 use crate::pure::time::{UtcMillis, parse_instant};
-use crate::store::Notice;
+use crate::store::{Notice, OutageEvent};
 
 /// Length of an environment variable. With one above 128 KiB execve(2) fails.
 const MAX_VALUE_BYTES: usize = 4096;
@@ -140,6 +140,8 @@ fn one_line(value: &str) -> String {
 /// What the events of a notice have in common.
 struct Summary {
     names: Vec<String>,
+    /// The names with the former ones.
+    full_names: Vec<String>,
     address: String,
     event_type: Option<EventKind>,
     ids: Vec<EventId>,
@@ -158,6 +160,7 @@ impl Summary {
         let ends: Option<Vec<UtcMillis>> = events.iter().map(|event| event.end_time).collect();
         let mut summary = Summary {
             names: events.iter().map(|event| event.host_name.clone()).collect(),
+            full_names: events.iter().map(OutageEvent::name).collect(),
             address: events
                 .first()
                 .map(|event| event.host_address.clone())
@@ -269,14 +272,17 @@ impl Summary {
             [name] if self.event_type == Some(EventKind::LinkDown) => {
                 format!("this machine's {name} ({})", self.address)
             }
-            [name] => name.clone(),
+            [name] => match self.full_names.as_slice() {
+                [full] if full != name => format!("{full}, {},", self.address),
+                _ => name.clone(),
+            },
             names => phrase::count(names.len(), "host"),
         }
     }
 
     fn listed_names(&self) -> String {
         let more = self.names.len().saturating_sub(MAX_NAMES_IN_SENTENCE);
-        let names = self.names[..self.names.len() - more].join(", ");
+        let names = self.full_names[..self.names.len() - more].join(", ");
         if more > 0 {
             format!("{names} and {more} more")
         } else {

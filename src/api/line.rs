@@ -111,7 +111,7 @@ pub(super) fn line_summary(
             zone,
         ),
         last: ended.map(|outage| LastOutage {
-            host_name: outage.event.host_name.clone(),
+            host_name: outage.event.name(),
             end_time: outage.end().unwrap_or(span.end).rfc3339(),
             cause: outage.cause().as_str(),
         }),

@@ -98,6 +98,7 @@ fn test_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
     let event = |(id, host): (i64, &Host)| OutageEvent {
         id: EventId(id),
         host_name: host.name.clone(),
+        former_name: None,
         host_address: host.address.to_string(),
         event_type: EventKind::Outage,
         start_time: Some(start),
@@ -116,6 +117,7 @@ fn test_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         planned: false,
         answered_since: None,
         host_id: None,
+        is_removed: false,
     };
     let count = match kind {
         AlertKind::Degraded | AlertKind::Loss => 0,

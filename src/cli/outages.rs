@@ -233,7 +233,7 @@ fn row(outage: &GroupedOutage, now: UtcMillis) -> Vec<String> {
 
 fn host_of(outage: &GroupedOutage) -> String {
     let event = &outage.event;
-    let name = cut(&printable(&event.host_name), 32);
+    let name = cut(&printable(&event.name()), 32);
     if event.host_name == event.host_address {
         name
     } else {
@@ -245,12 +245,15 @@ fn cause_text(outage: &GroupedOutage) -> String {
     let cause = match outage.cause() {
         Cause::Link => "link: nothing could be sent",
         Cause::Gateway => "gateway: it was silent",
-        Cause::Provider => "provider: only the gateway answered",
+        Cause::Provider if outage.event.only_gateway_answered() => {
+            "provider: only the gateway answered"
+        }
+        Cause::Provider => "provider: lost on its side",
         Cause::Dns => "dns: the name did not resolve",
         Cause::Host => "host: others answered",
         Cause::Unknown => "unknown",
     };
-    match outage.members.len() {
+    match outage.outages() {
         times if outage.event.event_type == EventKind::Intermittent => {
             format!("{cause}; intermittent, {times} times")
         }

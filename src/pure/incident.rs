@@ -39,6 +39,9 @@ pub struct OutageSpan<K> {
     pub start: UtcMillis,
     /// The first reply after it; `None` while the outage is ongoing.
     pub end: Option<UtcMillis>,
+    /// Whether its end is that of the checks: the host was removed from the configuration. Later
+    /// outages are not grouped with it.
+    pub is_last: bool,
 }
 
 /// The spans of one host that form one outage: their indexes, in the order of time.
@@ -46,8 +49,9 @@ pub struct OutageSpan<K> {
 pub struct Group {
     /// Never empty.
     pub members: Vec<usize>,
-    /// Whether it consists of several outages in a short time, not of fragments.
-    pub is_intermittent: bool,
+    /// The number of outages, of which each may consist of several fragments: more than one in an
+    /// intermittent outage.
+    pub outages: usize,
 }
 
 fn ms(duration: Duration) -> i64 {
@@ -64,11 +68,10 @@ pub fn group<K: Copy + Eq + Hash>(spans: &[OutageSpan<K>], grouping: &GroupingRu
     let mut groups: Vec<Group> = Vec::new();
     for mut own in by_host.into_values() {
         by_key(&mut own, |index| [spans[*index].start.0, 0]);
-        groups.extend(find_intermittent(
-            spans,
-            merge(spans, &own, ms(grouping.merge)),
-            grouping,
-        ));
+        for own in own.chunk_by(|before, _| !spans[*before].is_last) {
+            let outages = merge(spans, own, ms(grouping.merge));
+            groups.extend(find_intermittent(spans, &outages, grouping));
+        }
     }
     by_key(&mut groups, |group| {
         [
@@ -98,7 +101,7 @@ fn merge<K>(spans: &[OutageSpan<K>], own: &[usize], merge_ms: i64) -> Vec<Vec<us
 /// Joins outages of one host that are intermittent.
 fn find_intermittent<K>(
     spans: &[OutageSpan<K>],
-    outages: Vec<Vec<usize>>,
+    outages: &[Vec<usize>],
     grouping: &GroupingRules,
 ) -> Vec<Group> {
     let count = grouping.intermittent_count;
@@ -118,10 +121,13 @@ fn find_intermittent<K>(
             group_end = index + count;
         }
         match groups.last_mut().filter(|_| is_member) {
-            Some(group) => group.members.extend(outage),
+            Some(group) => {
+                group.members.extend(outage);
+                group.outages += 1;
+            }
             None => groups.push(Group {
                 members: outage.clone(),
-                is_intermittent: is_dense(index),
+                outages: 1,
             }),
         }
     }
@@ -198,14 +204,15 @@ mod tests {
             earliest_start: Some(at(earliest)),
             start: at(start),
             end: (end > 0).then(|| at(end)),
+            is_last: false,
         }
     }
 
-    fn grouped(spans: &[(u8, i64, i64, i64)], grouping: GroupingRules) -> Vec<(Vec<usize>, bool)> {
+    fn grouped(spans: &[(u8, i64, i64, i64)], grouping: GroupingRules) -> Vec<(Vec<usize>, usize)> {
         let spans: Vec<OutageSpan<u8>> = spans.iter().copied().map(span).collect();
         group(&spans, &grouping)
             .into_iter()
-            .map(|group| (group.members, group.is_intermittent))
+            .map(|group| (group.members, group.outages))
             .collect()
     }
 
@@ -225,7 +232,7 @@ mod tests {
         ];
         assert_eq!(
             grouped(&spans, MERGE_10),
-            [(vec![0, 2], false), (vec![1], false), (vec![3], false)]
+            [(vec![0, 2], 1), (vec![1], 1), (vec![3], 1)]
         );
         assert_eq!(
             grouped(
@@ -252,12 +259,7 @@ mod tests {
         ];
         assert_eq!(
             grouped(&flapping, MERGE_10),
-            [
-                (vec![0, 1, 2], true),
-                (vec![3], false),
-                (vec![4], false),
-                (vec![5], false)
-            ]
+            [(vec![0, 1, 2], 3), (vec![3], 1), (vec![4], 1), (vec![5], 1)]
         );
         let longer = GroupingRules {
             intermittent_span: Duration::from_secs(140),
@@ -265,7 +267,7 @@ mod tests {
         };
         assert_eq!(
             grouped(&flapping, longer)[0],
-            (vec![0, 1, 2, 3], true),
+            (vec![0, 1, 2, 3], 4),
             "runs that overlap are one"
         );
         let never = GroupingRules {
@@ -275,7 +277,7 @@ mod tests {
         assert!(
             grouped(&flapping, never)
                 .iter()
-                .all(|(members, is_intermittent)| members.len() == 1 && !is_intermittent)
+                .all(|(members, outages)| members.len() == 1 && *outages == 1)
         );
         // Fragments of one outage are not several outages.
         assert_eq!(
@@ -283,8 +285,37 @@ mod tests {
                 &[(1, 0, 100, 110), (1, 0, 111, 120), (1, 0, 121, 130)],
                 MERGE_10
             ),
-            [(vec![0, 1, 2], false)]
+            [(vec![0, 1, 2], 1)]
         );
+        let three = [
+            (1, 0, 100, 110),
+            (1, 0, 111, 120),
+            (1, 0, 150, 160),
+            (1, 0, 180, 190),
+        ];
+        assert_eq!(
+            grouped(&three, MERGE_10),
+            [(vec![0, 1, 2, 3], 3)],
+            "three times, one of them in two fragments"
+        );
+    }
+
+    #[test]
+    fn outages_before_and_after_a_change_of_the_host_list_are_not_grouped() {
+        let mut spans: Vec<OutageSpan<u8>> = [
+            (1, 0, 100, 110),
+            (1, 0, 111, 120),
+            (1, 0, 130, 140),
+            (1, 0, 145, 150),
+        ]
+        .map(span)
+        .to_vec();
+        spans[1].is_last = true;
+        let members: Vec<Vec<usize>> = group(&spans, &MERGE_10)
+            .into_iter()
+            .map(|group| group.members)
+            .collect();
+        assert_eq!(members, [vec![0, 1], vec![2, 3]]);
     }
 
     fn together(spans: &[(u8, i64, i64, i64)]) -> Vec<Vec<usize>> {

@@ -35,7 +35,7 @@ impl ReportedHost<'_> {
 
     /// With those that it has in the configuration and in the database.
     fn names(&self) -> Vec<&str> {
-        let recorded = self.recorded.iter().map(|host| host.name.as_str());
+        let recorded = self.recorded.iter().flat_map(RecordedHost::names);
         let own = [self.name.as_str(), &self.config.host.name];
         own.into_iter().chain(recorded).collect()
     }

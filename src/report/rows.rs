@@ -88,10 +88,13 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
         _ => "-".into(),
     };
     let mut details = Vec::new();
+    if event.former_name.is_some() {
+        details.push(format!("{}.", event.host_address));
+    }
     if event.event_type == EventKind::Intermittent {
         details.push(format!(
             "Intermittent: {}, down for {} in total.",
-            count(outage.members.len(), "outage"),
+            count(outage.outages(), "outage"),
             duration_of(outage.down_seconds)
         ));
     } else if outage.members.len() > 1 {
@@ -136,7 +139,7 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
         local(report, outage.start()),
         end,
         duration_of(lasted),
-        event.host_name.clone(),
+        event.name(),
         cause_word(cause).into(),
         pings,
     ];

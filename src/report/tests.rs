@@ -39,6 +39,7 @@ fn grouped_outage(
     let event = OutageEvent {
         id: EventId(id),
         host_name: "Name server".into(),
+        former_name: None,
         host_address: "192.0.2.1".into(),
         event_type,
         start_time: Some(UtcMillis(start)),
@@ -60,6 +61,7 @@ fn grouped_outage(
         planned: false,
         answered_since: None,
         host_id: Some(HostId(1)),
+        is_removed: false,
     };
     let until = end.unwrap_or(now);
     let spans = vec![UtcMillis(start)..UtcMillis(until)];
@@ -68,6 +70,7 @@ fn grouped_outage(
         event,
         down_seconds: (until - start) / 1000,
         members: vec![EventId(id)],
+        outage_count: None,
         spans,
         causes,
     }

@@ -13,6 +13,7 @@ use crate::pure::time::UtcMillis;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct OutageEvent {
     pub id: EventId,
+    /// The host's present name.
     pub host_name: String,
     pub host_address: String,
     pub event_type: EventKind,
@@ -37,12 +38,18 @@ pub struct OutageEvent {
     /// The evidence for the cause.
     #[serde(serialize_with = "as_json")]
     pub facts: Option<String>,
+    /// The host's name when the event was recorded, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub former_name: Option<String>,
     /// The first reply of a host that does not count as up yet.
     #[serde(skip)]
     pub answered_since: Option<UtcMillis>,
     /// `None` in imported events and those of other programs.
     #[serde(skip)]
     pub host_id: Option<HostId>,
+    /// Whether it ended because the host was removed from the configuration.
+    #[serde(skip)]
+    pub is_removed: bool,
 }
 
 impl OutageEvent {
@@ -50,12 +57,34 @@ impl OutageEvent {
     pub(in crate::store) fn host(&self) -> (Option<HostId>, &str) {
         (self.host_id, &self.host_address)
     }
+
+    /// Whether the evidence is that the gateway answered and nothing beyond it did. Also without any
+    /// evidence.
+    pub fn only_gateway_answered(&self) -> bool {
+        let facts: Option<serde_json::Value> = self
+            .facts
+            .as_deref()
+            .and_then(|facts| serde_json::from_str(facts).ok());
+        facts.is_none_or(|facts| {
+            facts["gateway"] == "answers" && facts["on_path_answering"].as_u64().unwrap_or(0) == 0
+        })
+    }
+
+    /// The name for people: `NEW (was OLD)` for a host that was renamed since.
+    pub fn name(&self) -> String {
+        match &self.former_name {
+            Some(former) => format!("{} (was {former})", self.host_name),
+            None => self.host_name.clone(),
+        }
+    }
 }
 
 /// The columns of an event in the order in which [`read_event`] reads them.
 pub const COLUMNS: &str = "id, host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed, \
                                   checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, \
-                                  packets_lost, host_id, cause, facts, path, planned, answered_since";
+                                  packets_lost, host_id, cause, facts, path, planned, answered_since, removed, \
+                                  (select h.name from former_name f join host h on h.id = f.host_id \
+                                    where f.host_id = outage_events.host_id and f.name = outage_events.host_name)";
 
 /// Other programs may have written anything; what cannot be read counts as missing.
 pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
@@ -72,9 +101,11 @@ pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
         ValueRef::Null => None,
         _ => instant(5).or(start_time).or(Some(UtcMillis(0))),
     };
+    let recorded = words(1).unwrap_or_default();
+    let present = words(21).unwrap_or_else(|| recorded.clone());
     Ok(OutageEvent {
         id: row.get(0)?,
-        host_name: words(1).unwrap_or_default(),
+        host_name: present.clone(),
         host_address: words(2).unwrap_or_default(),
         event_type: word(3).map_or(EventKind::Unknown, EventKind::from_word),
         start_time,
@@ -92,7 +123,9 @@ pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
         facts: words(16),
         path: words(17),
         planned: value(row, 18).unwrap_or(false),
+        former_name: (present != recorded).then_some(recorded),
         answered_since: instant(19),
+        is_removed: value(row, 20).unwrap_or(false),
     })
 }
 

@@ -372,4 +372,22 @@ create table loss(
     host_id integer primary key,
     since   integer not null
 );
+
+-- removed: 1 where an outage ended with the last check because its host was removed from the configuration.
+alter table outage_events add column removed integer not null default 0;
+update outage_events set removed = 1
+ where notes like '%the host was removed from the configuration during the outage: its end is unknown%';
+-- The earlier names of a host.
+create table former_name(
+    host_id integer not null,
+    name    text not null,
+    primary key(host_id, name)
+) without rowid;
+insert into former_name(host_id, name)
+select distinct e.host_id, e.host_name from outage_events e join host h on h.id = e.host_id where e.host_name <> h.name;
+create trigger host_renamed after update of name on host when new.name <> old.name begin
+    insert into former_name(host_id, name)
+    select old.id, old.name where not exists (select 1 from former_name where host_id = old.id and name = old.name);
+    delete from former_name where host_id = new.id and name = new.name;
+end;
 "];

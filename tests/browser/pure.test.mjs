@@ -661,6 +661,22 @@ test('the evidence for a cause is written in sentences', () => {
     }),
     'The gateway 192.168.1.1 answered. 8 other hosts beyond it did not answer either. 1 other host on this machine’s own networks answered. On the path, 100.64.0.1 still answered.',
   );
+  assert.equal(
+    words({
+      gateway_address: '192.168.1.1',
+      gateway: 'silent',
+      gateway_answered_before: false,
+      on_path_answering: 1,
+      beyond_silent: 1,
+      path_reached: '192.168.1.1',
+      path_is_whole: true,
+    }),
+    'The gateway 192.168.1.1 did not answer pings, nor did it before. 1 other host beyond it did not answer either. 1 other host on the path to the host answered. Packets got no further than the gateway, as before the outage.',
+  );
+  assert.equal(
+    words({ gateway_address: null, gateway: 'unknown', beyond_silent: 2, path_reached: '100.64.0.1' }),
+    'No gateway address is known. 2 other hosts beyond this machine’s networks did not answer either. On the path, 100.64.0.1 still answered.',
+  );
   assert.equal(words({ link_fault: 'eth0 has no carrier' }), 'Nothing could be sent: eth0 has no carrier.');
   assert.equal(words(null), 'It was not recorded what else answered.');
   assert.equal(

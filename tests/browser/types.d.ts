@@ -176,11 +176,14 @@ interface Facts {
   resolver?: string;
   gateway_address?: string | null;
   gateway?: Reachability;
+  gateway_answered_before?: boolean;
   beyond_answering?: number;
+  on_path_answering?: number;
   beyond_silent?: number;
   near_answering?: number;
   near_silent?: number;
   path_reached?: string;
+  path_is_whole?: boolean;
 }
 /** hops: null for one without an answer */
 interface HopPath {
@@ -191,6 +194,8 @@ interface HopPath {
 interface Outage {
   id: number;
   host_name: string;
+  /** The name when the outage was recorded, where the host was renamed since. */
+  former_name?: string;
   host_address: string;
   event_type: string;
   start_time: string;
@@ -209,6 +214,7 @@ interface Outage {
   planned: boolean;
   down_seconds: number;
   event_ids: number[];
+  outage_count?: number;
 }
 interface Incident {
   start_time: string;

@@ -1001,7 +1001,8 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
         alter table rollup drop column down; alter table rollup drop column degraded;
         alter table outage_events drop column cause; alter table outage_events drop column facts;
         alter table outage_events drop column path; alter table outage_events drop column planned;
-        alter table outage_events drop column answered_since;
+        alter table outage_events drop column answered_since; alter table outage_events drop column removed;
+        drop trigger host_renamed; drop table former_name;
         update rollup_day set counts = x'00', total = x'00';
         alter table monitor_run drop column behind_ms; alter table monitor_run drop column copied_at;
         pragma user_version = 1";
@@ -1027,6 +1028,7 @@ const TO_SECOND_VERSION: &str = "
         create table h as select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from host;
         drop table unsent; alter table check_note drop column sent_after_ms; alter table doubt drop column silent_since;
         drop table loss;
+        alter table outage_events drop column removed; drop trigger host_renamed; drop table former_name;
         drop table host;
         create table host(id integer primary key, address text not null, family integer not null default 0, name text not null,
             up_rate integer not null default 95000, degraded_rate integer not null default 80000, latency_limit_us integer,

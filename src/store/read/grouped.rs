@@ -31,6 +31,9 @@ pub struct GroupedOutage {
     /// The ids of the rows.
     #[serde(rename = "event_ids")]
     pub members: Vec<EventId>,
+    /// How many outages it consists of, if that is not the number of rows: fragments count as one.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outage_count: Option<usize>,
     /// Of each row; an ongoing one ends with the queried span.
     #[serde(skip)]
     pub spans: Vec<Range<UtcMillis>>,
@@ -55,6 +58,11 @@ impl GroupedOutage {
             .duration_seconds
             .filter(|_| !self.is_open())
             .unwrap_or((end.0 - self.start().0).max(0) / 1000)
+    }
+
+    /// How many outages it consists of.
+    pub fn outages(&self) -> usize {
+        self.outage_count.unwrap_or(self.members.len())
     }
 
     pub fn is_open(&self) -> bool {
@@ -216,6 +224,7 @@ fn group_rows(
                 earliest_start: event.earliest_start,
                 start,
                 end,
+                is_last: event.is_removed,
             }
         })
         .collect();
@@ -239,13 +248,14 @@ fn group_rows(
                     0
                 }
         };
-        let is_intermittent = group.is_intermittent && of_group[0].event_type == EventKind::Outage;
+        let is_intermittent = group.outages > 1 && of_group[0].event_type == EventKind::Outage;
         let lengths: Vec<i64> = group.members.iter().map(measured_ms).collect();
         GroupedOutage {
             event: merge_rows(&of_group, &lengths, is_intermittent),
             causes: of_group.iter().map(|event| cause_of(event)).collect(),
             down_seconds: lengths.iter().sum::<i64>() / 1000,
             members: of_group.iter().map(|event| event.id).collect(),
+            outage_count: (group.outages != group.members.len()).then_some(group.outages),
             spans: group.members.iter().map(span_of).collect(),
         }
     };
@@ -310,9 +320,9 @@ fn merge_rows(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> 
         packets_lost: sum(|event| event.packets_lost),
         cause: judged.and_then(|event| event.cause),
         facts: judged.and_then(|event| event.facts.clone()),
-        path: rows.iter().find_map(|event| event.path.clone()),
+        // What is shown of one verdict belongs to one row.
+        path: judged.unwrap_or(first).path.clone(),
         planned: rows.iter().all(|event| event.planned),
-        host_name: last.host_name.clone(),
         end_time,
         ..first.clone()
     }
@@ -332,6 +342,7 @@ pub fn incidents(outages: &[GroupedOutage]) -> Vec<Incident> {
             earliest_start: outage.event.earliest_start,
             start: outage.start(),
             end: outage.end(),
+            is_last: false,
         })
         .collect();
     // They are in the order of their starts.
@@ -355,10 +366,7 @@ pub fn incidents(outages: &[GroupedOutage]) -> Vec<Incident> {
                 end_time: ends.and_then(|ends| ends.into_iter().max()),
                 cause,
                 hosts: own.len(),
-                host_names: own
-                    .iter()
-                    .map(|outage| outage.event.host_name.clone())
-                    .collect(),
+                host_names: own.iter().map(|outage| outage.event.name()).collect(),
                 event_ids: own.iter().map(|outage| outage.event.id).collect(),
             }
         })

@@ -15,6 +15,7 @@ pub struct RecordedHost {
     pub id: HostId,
     /// Its newest name.
     pub name: String,
+    pub former_names: Vec<String>,
     pub address: String,
     /// `None` for either version of IP.
     pub family: Option<IpVersion>,
@@ -30,6 +31,12 @@ impl RecordedHost {
             source: self.source.as_ref(),
         }
     }
+
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        std::iter::once(&self.name)
+            .chain(&self.former_names)
+            .map(String::as_str)
+    }
 }
 
 impl Reader {
@@ -40,7 +47,8 @@ impl Reader {
 
     /// The hosts with an address, or all, by name.
     fn hosts_at(&self, address: Option<&str>) -> Result<Vec<RecordedHost>, StoreError> {
-        const HOSTS: &str = "select id, name, address, family, source from host
+        const HOSTS: &str = "select id, name, address, family, source,
+                (select group_concat(name, char(10)) from former_name where host_id = host.id) from host
               where ?1 is null or address = ?1 collate nocase order by name, address, family, source";
         self.query(HOSTS, [address], |row| {
             let (name, address) = (
@@ -50,6 +58,9 @@ impl Reader {
             Ok(RecordedHost {
                 id: row.get(0)?,
                 name,
+                former_names: text(row, 5)?
+                    .map(|names| names.lines().map(String::from).collect())
+                    .unwrap_or_default(),
                 address,
                 family: IpVersion::from_number(row.get(3)?),
                 source: source(row, 4)?,
@@ -67,7 +78,7 @@ impl Reader {
             at_address
         };
         Ok(host_key::named(text, all, RecordedHost::identity, |host| {
-            vec![host.name.as_str()]
+            host.names().collect()
         }))
     }
 

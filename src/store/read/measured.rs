@@ -137,6 +137,7 @@ impl Reader {
             let hosts = ids.iter().map(|id| RecordedHost {
                 id: *id,
                 name: String::new(),
+                former_names: Vec::new(),
                 address: String::new(),
                 family: None,
                 source: None,

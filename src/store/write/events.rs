@@ -21,7 +21,8 @@ impl Database {
               from outage_events e join host h on h.id = e.host_id
              where e.end_time is null and e.event_type = ?1 and h.address = ?2 and h.family = ?3
                and coalesce(h.source, ?4) = ?4";
-        const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3,
+        const END: &str =
+            "update outage_events set end_time = ?2, duration_seconds = ?3, removed = 1,
                                   notes = coalesce(notes || char(10), '') || ?4 where id = ?1";
         let connection = self.connection();
         let write = || -> rusqlite::Result<()> {

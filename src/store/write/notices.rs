@@ -216,6 +216,7 @@ impl<'c> Notices<'c> {
                 earliest_start: event.earliest_start,
                 start,
                 end: event.end_time,
+                is_last: false,
             });
             dated.push(event);
         }

@@ -16,9 +16,19 @@ function othersText(answering, silent, where) {
 function gatewayText(f, cause) {
   const gateway = f.gateway_address ? `The gateway ${f.gateway_address}` : 'The gateway';
   if (f.gateway === 'answers') return `${gateway} answered.`;
-  if (f.gateway === 'silent') return `${gateway} did not answer.`;
+  if (f.gateway === 'silent') {
+    return `${gateway} did not answer pings${f.gateway_answered_before === false ? ', nor did it before' : ''}.`;
+  }
   if (f.gateway !== 'unknown' || cause === 'host') return '';
-  return f.gateway_address ? `${gateway} was not pinged.` : 'No gateway is known.';
+  return f.gateway_address ? `${gateway} was not pinged.` : 'No gateway address is known.';
+}
+
+/** @param {Facts} f */
+function pathText(f) {
+  if (!f.path_reached) return '';
+  const as = f.path_is_whole ? ', as before the outage' : '';
+  if (f.path_reached === f.gateway_address) return `Packets got no further than the gateway${as}.`;
+  return `On the path, ${f.path_reached} still answered${as}.`;
 }
 
 /** The evidence for a cause, in sentences. @param {Outage} o @returns {string} */
@@ -28,9 +38,11 @@ export function factsText(o) {
     f.link_fault && `Nothing could be sent: ${f.link_fault}.`,
     f.resolver && `The name did not resolve while addresses answered: ${f.resolver}.`,
     gatewayText(f, causeOf(o)),
-    othersText(f.beyond_answering ?? 0, f.beyond_silent ?? 0, 'beyond it'),
+    othersText(f.beyond_answering ?? 0, f.beyond_silent ?? 0,
+      f.gateway_address ? 'beyond it' : 'beyond this machine’s networks'),
+    othersText(f.on_path_answering ?? 0, 0, 'on the path to the host'),
     othersText(f.near_answering ?? 0, f.near_silent ?? 0, 'on this machine’s own networks'),
-    f.path_reached && `On the path, ${f.path_reached} still answered.`,
+    pathText(f),
   ];
   return parts.filter(Boolean).join(' ') || 'It was not recorded what else answered.';
 }
@@ -55,6 +67,7 @@ export function details(o, now) {
   const length = Math.round(o.duration_seconds ?? (end || now) - start);
   const notMeasured = length - o.down_seconds;
   const isGroup = o.event_ids.length > 1;
+  const single = (o.outage_count ?? 1) > 1 ? o.outage_count : o.event_ids.length;
   const isInterrupted = !isGroup && o.event_type === 'outage' && end > 0 && notMeasured > 1;
   const { checks_during_outage: checks, packets_sent: sent } = o;
   /** @type {[string, string | HTMLElement | false | null][]} */
@@ -63,7 +76,7 @@ export function details(o, now) {
     ['First lost ping', exactTime(start)],
     ['Last reply before', o.earliest_start && exactTime(seconds(o.earliest_start))],
     ['First reply after', end > 0 && exactTime(end)],
-    ['Single outages', isGroup && `${o.event_ids.length}, together ${duration(o.down_seconds)}`],
+    ['Single outages', isGroup && `${single}, together ${duration(o.down_seconds)}`],
     ['Not measured meanwhile', isInterrupted && duration(notMeasured)],
     ['Pings', sent !== null && `${count(o.packets_lost)} of ${count(sent)} lost`],
     ['Checks', checks !== null && `${count(o.checks_failed)} of ${count(checks)} failed`],

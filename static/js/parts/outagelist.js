@@ -1,5 +1,5 @@
 // Outages as a table: each with its cause, its details on click, and a link to the charts of its time.
-import { CAUSE_WORDS, PATH_STEPS, causeOf, isHostOutage } from '../data/cause.js';
+import { CAUSE_WORDS, PATH_STEPS, causeOf, isHostOutage, nameOf } from '../data/cause.js';
 import { duration, moment, seconds } from '../data/time.js';
 import { writeView } from '../data/view.js';
 import { h, runningDuration, svg, table } from '../dom.js';
@@ -46,7 +46,7 @@ function detailsToggle(o, now, began, columns, row) {
   const more = () => h('tr', { class: 'detail', id: `outage-${o.id}` }, h('td', { colspan: columns }, details(o, now)));
   const button = h('button', {
     type: 'button', class: 'button more', 'aria-expanded': String(open.has(o.id)), 'aria-controls': `outage-${o.id}`,
-    'aria-label': `Details: ${o.host_name}, ${began}`,
+    'aria-label': `Details: ${nameOf(o)}, ${began}`,
     onclick: () => {
       if (open.delete(o.id)) row().nextElementSibling?.remove();
       else {
@@ -70,7 +70,7 @@ function rowsOf(o, now, withHost) {
   const row = h('tr', { class: o.end_time ? null : 'running' },
     h('td', null, hasCharts ? h('a', { href: linkTo(o, now) }, began) : began,
       !withHost && note && h('span', { class: 'third' }, ` ${note}`)),
-    withHost && h('td', null, o.event_type === 'link_down' ? 'This machine’s link' : o.host_name, ' ',
+    withHost && h('td', null, o.event_type === 'link_down' ? 'This machine’s link' : nameOf(o), ' ',
       h('span', { class: 'third' }, note ? `${o.host_address}, ${note}` : o.host_address)),
     h('td', null, o.end_time ? duration(outageSeconds(o, now)) : runningDuration(seconds(o.start_time), now),
       !o.end_time && h('span', { class: withHost ? 'phone-only' : null }, ' so far')),
