@@ -78,7 +78,7 @@ fn contradiction(outage: &GroupedOutage) -> Option<String> {
     } else if facts["path_reached"].as_str() != hops.last().copied()
         && cause != Cause::Dns
         // The facts of fragments are those of the first, and the path can be another's.
-        && outage.event_ids.len() == 1
+        && outage.members.len() == 1
     {
         "another router that the path reached"
     } else {
