@@ -90,9 +90,10 @@
 //! the store. No results flow back to these threads, and whatever shows results reads the database.
 //!
 //! Shared mutable state is in six modules: [`stop`] has the stop flag, [`logging`] the log file,
-//! [`net`] what happened to the links, [`web`] the table of its connections, the compressor and the
-//! ETags of the page's files, [`api`] the database connections that requests take turns with and
-//! the configuration in force, [`dashboard`] the writer that is notified while the page is open.
+//! [`net`] what happened to the links and when a host beyond the gateway answered, [`web`] the table
+//! of its connections, the compressor and the ETags of the page's files, [`api`] the database
+//! connections that requests take turns with and the configuration in force, [`dashboard`] the writer
+//! that is notified while the page is open.
 //!
 //! The monitor stops in this order: alerts (a running command is killed, its notice stays), web,
 //! pingers (a check in flight is discarded), the witness, then the store, which receives `Finish`

@@ -164,6 +164,11 @@ impl HostStatus<'_> {
             .map(|latest| &latest.check)
     }
 
+    /// The address that a name or the gateway was last pinged at.
+    pub fn resolved(&self) -> Option<&str> {
+        self.latest.and_then(|latest| latest.resolved.as_deref())
+    }
+
     pub fn state(&self) -> State {
         self.latest
             .map_or(State::NotMeasured, |latest| latest.check.state)

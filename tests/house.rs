@@ -268,6 +268,7 @@ const SHARED_STATE: &[&str] = &[
     "AtomicU8",
     "AtomicU32",
     "AtomicU64",
+    "AtomicI64",
     "AtomicUsize",
 ];
 

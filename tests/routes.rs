@@ -74,7 +74,14 @@ fn gateway(family: Option<IpVersion>, from: &str) -> String {
         source: source(from),
     };
     let stop = Stop::new().expect("a descriptor");
-    match Resolver::new(Arc::new(host), Duration::from_secs(60)).resolve(&stop) {
+    match Resolver::new(
+        Arc::new(host),
+        Duration::from_secs(60),
+        false,
+        Arc::default(),
+    )
+    .resolve(&stop)
+    {
         Ok(target) if target.scope_id != 0 => format!("{}%{}", target.ip, target.scope_id),
         Ok(target) => target.ip.to_string(),
         Err(reason) => reason,

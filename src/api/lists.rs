@@ -12,7 +12,7 @@ use crate::pure::host_key::HostIdentity;
 use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
 use crate::status::{self, HostStatuses};
-use crate::store::MonitorRun;
+use crate::store::{MonitorRun, RecordedHost};
 
 /// A family as the configuration writes it: `4`, `6` or `any`.
 fn family_text(family: Option<IpVersion>) -> String {
@@ -32,14 +32,16 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let now = now();
     // Before the first check there may be no database, but there is a configuration.
     let reader = api.reader().ok();
-    let (mut monitor, mut first) = (None, None);
+    let (mut monitor, mut first, mut recorded) = (None, None, Vec::new());
     if let Some(reader) = &reader {
         let run = reader.newest_run()?;
         monitor = run.map(|run| monitor_row(&run, config.flush, now));
-        let ids: Vec<HostId> = reader.hosts()?.iter().map(|host| host.id).collect();
+        recorded = reader.hosts()?;
+        let ids: Vec<HostId> = recorded.iter().map(|host| host.id).collect();
         first = reader.first_recorded(&ids)?.map(UtcMillis::rfc3339);
     }
-    let all = || config.hosts.iter().map(|other| other.host.identity());
+    let listed = || config.hosts.iter().map(|other| other.host.identity());
+    let all = || recorded.iter().map(RecordedHost::identity).chain(listed());
     let hosts: Vec<_> = config
         .hosts
         .iter()

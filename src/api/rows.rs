@@ -13,6 +13,7 @@ use crate::web::{Body, Reply};
 struct LatestRow<'a> {
     host_name: &'a str,
     host_address: &'a str,
+    resolved_address: Option<&'a str>,
     timestamp: Option<String>,
     success_count: Option<i64>,
     failure_count: Option<i64>,
@@ -38,6 +39,7 @@ impl<'a> From<&'a HostStatus<'a>> for LatestRow<'a> {
         LatestRow {
             host_name: status.name,
             host_address: status.address,
+            resolved_address: status.resolved(),
             timestamp: status
                 .latest
                 .map(|latest| latest.check.checked_at.rfc3339()),

@@ -46,6 +46,7 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
 struct Row<'a> {
     host_name: &'a str,
     host_address: &'a str,
+    resolved_address: Option<&'a str>,
     timestamp: Option<String>,
     age_seconds: Option<f64>,
     stale: bool,
@@ -69,6 +70,7 @@ impl<'a> From<&'a HostStatus<'a>> for Row<'a> {
         Row {
             host_name: line.name,
             host_address: line.address,
+            resolved_address: line.resolved(),
             timestamp: line.latest.map(|latest| latest.check.checked_at.rfc3339()),
             age_seconds: line.age.map(|age| age.as_millis() as f64 / 1000.0),
             stale: line.is_stale(),
@@ -105,7 +107,7 @@ fn text_of(lines: &[HostStatus<'_>]) -> String {
         let mut row = vec![
             line.state().text().to_string(),
             cut(&printable(line.name), 32),
-            cut(&printable(line.address), 40),
+            cut(&printable(&address_of(line)), 56),
         ];
         match line.latest.map(|latest| &latest.check) {
             None => row.extend(["-".into(), "-".into(), "nothing recorded yet".into()]),
@@ -134,6 +136,14 @@ fn text_of(lines: &[HostStatus<'_>]) -> String {
             _ => cell,
         }
     })
+}
+
+/// With the address that a name or the gateway is pinged at.
+fn address_of(line: &HostStatus<'_>) -> String {
+    match line.resolved() {
+        Some(resolved) => format!("{} ({resolved})", line.address),
+        None => line.address.to_owned(),
+    }
 }
 
 fn latency(check: &RecordedCheck) -> String {

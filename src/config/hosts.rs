@@ -89,6 +89,8 @@ pub struct HostConfig {
     /// Hop limit in IPv6; `None` for the system's default.
     pub time_to_live: Option<u8>,
     pub thresholds: Thresholds,
+    /// Whether another address of a name is pinged when the one in use is silent.
+    pub uses_other_addresses: bool,
     pub role: Role,
 }
 
@@ -171,6 +173,7 @@ fn with_settings(host: Host, settings: &SharedSettings, role: Role) -> HostConfi
         payload_bytes: settings.payload_bytes,
         time_to_live: settings.time_to_live,
         thresholds: settings.thresholds,
+        uses_other_addresses: settings.uses_other_addresses,
         role,
     }
 }

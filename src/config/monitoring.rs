@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::key::{Key, SectionKeys, Without};
-use super::kind::{Range, Time, Whole};
+use super::kind::{Choice, Range, Time, Whole};
 use super::problem::Problems;
 use super::section::Section;
 use crate::pure::model::Thresholds;
@@ -55,6 +55,12 @@ const LATENCY_LIMIT: Key<Range, Without> = Key {
     default: Without("none used"),
 };
 
+const OTHER_ADDRESSES: Key<Choice<bool>, bool> = Key {
+    name: "other_addresses",
+    kind: Choice(&[("use", true), ("report", false)]),
+    default: true,
+};
+
 /// The keys that a host may have too.
 pub(super) const SHARED: &[&str] = &[
     INTERVAL.name,
@@ -66,6 +72,7 @@ pub(super) const SHARED: &[&str] = &[
     UP_PERCENT.name,
     DEGRADED_PERCENT.name,
     LATENCY_LIMIT.name,
+    OTHER_ADDRESSES.name,
 ];
 
 pub(super) const KEYS: SectionKeys = SectionKeys {
@@ -86,6 +93,7 @@ pub(super) struct SharedSettings {
     pub payload_bytes: u16,
     pub time_to_live: Option<u8>,
     pub thresholds: Thresholds,
+    pub uses_other_addresses: bool,
 }
 
 /// The spacing of the pings that lets a check fit its interval.
@@ -112,6 +120,7 @@ impl SharedSettings {
                 degraded_rate: thousandths(DEGRADED_PERCENT.default),
                 latency_limit_us: None,
             },
+            uses_other_addresses: OTHER_ADDRESSES.default,
         }
     }
 
@@ -172,6 +181,12 @@ impl SharedSettings {
             payload_bytes,
             time_to_live: hops.and_then(|hops| u8::try_from(hops).ok()),
             thresholds: read_thresholds(problems, section, origin, self.thresholds),
+            uses_other_addresses: section.value_or(
+                problems,
+                &OTHER_ADDRESSES,
+                origin,
+                self.uses_other_addresses,
+            ),
         };
         (settings, own_spacing.is_some())
     }

@@ -6,6 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use super::error::DaemonError;
 use crate::config::{Config, HostConfig};
+use crate::net::RepliesBeyond;
 use crate::pinger::{Pinger, PingerEvent, ProbeSettings};
 use crate::pure::phrase::count;
 use crate::pure::time::Schedule;
@@ -22,6 +23,7 @@ pub struct Pingers {
     settings: ProbeSettings,
     writer: WriterHandle,
     witness: WitnessHandle,
+    beyond: Arc<RepliesBeyond>,
 }
 
 struct RunningPinger {
@@ -37,6 +39,7 @@ impl Pingers {
             settings,
             writer,
             witness,
+            beyond: Arc::default(),
         }
     }
 
@@ -50,7 +53,8 @@ impl Pingers {
             let schedule = Schedule::phased(start, config.interval, index, hosts.len());
             let config = Arc::new(config.clone());
             // Size: on the heap, so that only two pages of the thread's stack are touched.
-            let mut pinger = Box::new(Pinger::new(Arc::clone(&config), self.settings));
+            let beyond = Arc::clone(&self.beyond);
+            let mut pinger = Box::new(Pinger::new(Arc::clone(&config), self.settings, beyond));
             let flag = stop.clone();
             let deliver = self.deliver_events_of(&config);
             let thread = thread::Builder::new()

@@ -1,9 +1,11 @@
 //! Resolves the address of a host anew for every check: a literal address, a name, or this
 //! machine's default gateway. A name that stops resolving keeps its last good address.
 
+use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
 use std::thread;
 use std::time::Duration;
@@ -14,7 +16,7 @@ use crate::pure::cause::NetworkPosition;
 use crate::pure::model::Host;
 use crate::pure::names::{NameAddresses, NameFault};
 use crate::pure::phrase::count;
-use crate::pure::time::Monotonic;
+use crate::pure::time::{Monotonic, nanoseconds};
 use crate::stop::Stop;
 use crate::sys;
 
@@ -50,6 +52,30 @@ pub struct Resolver {
     /// When the newest lookup was started.
     started_at: Option<Monotonic>,
     failures: u64,
+    beyond: Arc<RepliesBeyond>,
+    /// Whether the gateway's address may be this host's: by its role or its local name.
+    may_be_gateway: bool,
+    /// Since when the name has led to the gateway's address, which is not believed.
+    gateway_since: Option<Monotonic>,
+}
+
+/// When hosts beyond the gateway were pinged and answered: nanoseconds of the monotonic clock, 0 for
+/// never. All resolvers share it: a router that has lost its line may answer every name with its own
+/// address, which then answers for the host.
+#[derive(Debug, Default)]
+pub struct RepliesBeyond {
+    pinged_at: AtomicI64,
+    answered_at: AtomicI64,
+}
+
+impl RepliesBeyond {
+    /// Adds a check of a host beyond the gateway, by its beginning.
+    pub fn note(&self, began: Monotonic, is_answered: bool) {
+        self.pinged_at.fetch_max(began.0, Ordering::Relaxed);
+        if is_answered {
+            self.answered_at.fetch_max(began.0, Ordering::Relaxed);
+        }
+    }
 }
 
 #[derive(Debug)]
@@ -59,8 +85,15 @@ struct Lookup {
 }
 
 impl Resolver {
-    pub fn new(host: Arc<Host>, interval: Duration) -> Resolver {
+    /// `beyond` is shared with the other hosts.
+    pub fn new(
+        host: Arc<Host>,
+        interval: Duration,
+        has_gateway_role: bool,
+        beyond: Arc<RepliesBeyond>,
+    ) -> Resolver {
         let addresses = NameAddresses::new(host.address.clone(), host.family);
+        let may_be_gateway = has_gateway_role || is_local_name(host.address.as_str());
         Resolver {
             host,
             interval,
@@ -68,7 +101,15 @@ impl Resolver {
             pending: None,
             started_at: None,
             failures: 0,
+            beyond,
+            may_be_gateway,
+            gateway_since: None,
         }
+    }
+
+    /// For the answers to this and all other names: a check of this host, which is beyond the gateway.
+    pub fn note_check_beyond(&self, began: Monotonic, is_answered: bool) {
+        self.beyond.note(began, is_answered);
     }
 
     /// The target of the next check; `Err` is the reason why there is none. Looks the name up, and
@@ -76,22 +117,22 @@ impl Resolver {
     /// wait.
     pub fn resolve(&mut self, stop: &Stop) -> Result<Target, String> {
         if self.is_name() {
-            self.receive(Duration::ZERO, stop);
+            self.receive(Duration::ZERO, || false);
             self.start_lookup();
             let wait = if self.addresses.in_use().is_some() {
                 MAX_LATER_WAIT.min(self.interval / 10)
             } else {
                 self.interval.clamp(MIN_FIRST_WAIT, MAX_FIRST_WAIT)
             };
-            self.receive(wait, stop);
+            self.receive(wait, || stop.is_raised());
         }
         self.target()
     }
 
     /// As [`Resolver::resolve`], without any wait, and with a lookup every few seconds at most.
-    pub fn poll(&mut self, stop: &Stop) -> Result<Target, String> {
+    pub fn poll(&mut self) -> Result<Target, String> {
         if self.is_name() {
-            self.receive(Duration::ZERO, stop);
+            self.receive(Duration::ZERO, || false);
             let is_recent = |began: Monotonic| sys::monotonic().since(began) < MIN_POLL_INTERVAL;
             if !self.started_at.is_some_and(is_recent) {
                 self.start_lookup();
@@ -154,7 +195,7 @@ impl Resolver {
     }
 
     /// Waits for the answer of the pending lookup, if there is one.
-    fn receive(&mut self, wait: Duration, stop: &Stop) {
+    fn receive(&mut self, wait: Duration, is_stopped: impl Fn() -> bool) {
         let Some(lookup) = self.pending.take() else {
             return;
         };
@@ -168,7 +209,7 @@ impl Resolver {
                     let name = &self.host.address;
                     return self.take(Err(format!("the lookup of {name} ended without a result")));
                 }
-                Err(RecvTimeoutError::Timeout) if now >= until || stop.is_raised() => {
+                Err(RecvTimeoutError::Timeout) if now >= until || is_stopped() => {
                     if now.since(lookup.began) > MAX_PENDING.max(self.interval) {
                         self.take(Err(self.no_answer()));
                     }
@@ -180,16 +221,45 @@ impl Resolver {
         }
     }
 
+    /// Whether the gateway's address in an answer is the host's. Where another address was good, only
+    /// after a host beyond the gateway has answered since; at the start, if one has answered lately,
+    /// or if there seems to be none.
+    fn believes_gateway(&self) -> bool {
+        let answered_at = self.beyond.answered_at.load(Ordering::Relaxed);
+        let now = sys::monotonic();
+        let since = self.gateway_since.unwrap_or(now);
+        let has_answered_since = |at: i64| answered_at > 0 && answered_at > at;
+        self.may_be_gateway
+            || if self.addresses.in_use().is_some() {
+                has_answered_since(since.0)
+            } else {
+                let is_none_pinged = self.beyond.pinged_at.load(Ordering::Relaxed) == 0;
+                has_answered_since(since.0 - nanoseconds(self.interval))
+                    || (is_none_pinged && now.since(since) > MAX_FIRST_WAIT)
+            }
+    }
+
     fn failed(&self, error: &io::Error) -> String {
         let message = resolver_message(error);
         format!("{} does not resolve: {message}", self.host.address)
     }
 
     fn take(&mut self, answer: Result<Vec<SocketAddr>, String>) {
-        let before = self.addresses.in_use().map(|address| address.ip());
+        let in_use = self.addresses.in_use();
+        let before = in_use.map(|address| address.ip());
         let source = self.host.source.as_ref();
-        self.addresses
-            .answer(answer, |address| unfit(&address.into(), source));
+        let (is_gateway_believed, is_gateway) = (self.believes_gateway(), Cell::new(false));
+        self.addresses.answer(answer, |address| {
+            let unfit = unfit(&address.into(), source)?;
+            if unfit != GATEWAY {
+                return Some(unfit);
+            }
+            is_gateway.set(true);
+            (!is_gateway_believed && in_use != Some(address)).then_some(unfit)
+        });
+        self.gateway_since = is_gateway
+            .get()
+            .then(|| self.gateway_since.unwrap_or_else(sys::monotonic));
         let host = &self.host;
         let now = self.addresses.in_use().map(|address| address.ip());
         match (self.addresses.fault(), now) {
@@ -238,21 +308,44 @@ impl Resolver {
     }
 }
 
-/// What is said of an address that is this machine's own or its network's broadcast address.
-fn unfit(target: &Target, source: Option<&Source>) -> Option<String> {
+/// What is said of the gateway's address.
+const GATEWAY: &str = ", the gateway's address, while no host beyond the gateway answers";
+
+/// What is said of an address that is this machine's own, its network's broadcast address, or the
+/// gateway's.
+fn unfit(target: &Target, source: Option<&Source>) -> Option<&'static str> {
     // A name of loopback may lead to it.
     if target.ip.is_loopback() {
         return None;
     }
-    if route::route_to(target, source)
-        .is_ok_and(|route| route.position == NetworkPosition::ThisMachine)
-    {
-        Some(", an address of this machine".into())
-    } else if route::is_broadcast(target) {
-        Some(", a broadcast address".into())
-    } else {
-        None
+    match route::route_to(target, source) {
+        Ok(route) if route.position == NetworkPosition::ThisMachine => {
+            Some(", an address of this machine")
+        }
+        Ok(route) if route.position == NetworkPosition::Gateway => Some(GATEWAY),
+        _ if route::is_broadcast(target) => Some(", a broadcast address"),
+        _ => None,
     }
+}
+
+/// Whether a name is one that a local network gives its machines.
+fn is_local_name(name: &str) -> bool {
+    const SUFFIXES: [&str; 8] = [
+        "lan",
+        "local",
+        "home",
+        "box",
+        "internal",
+        "localdomain",
+        "home.arpa",
+        "intranet",
+    ];
+    let name = name.trim_end_matches('.').to_ascii_lowercase();
+    let has_suffix = |suffix: &&str| {
+        name.strip_suffix(*suffix)
+            .is_some_and(|rest| rest.ends_with('.'))
+    };
+    !name.contains('.') || SUFFIXES.iter().any(has_suffix)
 }
 
 /// The C library's message, without the words that the standard library puts before it.
@@ -282,7 +375,12 @@ mod tests {
             family,
             ..Host::unlisted(address)
         };
-        Resolver::new(Arc::new(host), Duration::from_secs(1))
+        Resolver::new(
+            Arc::new(host),
+            Duration::from_secs(1),
+            false,
+            Arc::default(),
+        )
     }
 
     fn target(ip: [u8; 4]) -> Target {
@@ -299,7 +397,7 @@ mod tests {
     ) -> std::sync::mpsc::SyncSender<LookupResult> {
         let (sender, answers) = sync_channel(1);
         let now = sys::monotonic();
-        let began = Monotonic(now.0 - crate::pure::time::nanoseconds(ago));
+        let began = Monotonic(now.0 - nanoseconds(ago));
         resolver.pending = Some(Lookup { answers, began });
         sender
     }
@@ -313,7 +411,7 @@ mod tests {
         assert_eq!(find("fe80::1%lo").map(|t| t.scope_id), Ok(1));
         assert_eq!(find("fe80::1%nosuch0"), Err("no interface nosuch0".into()));
         assert_eq!(
-            resolver("198.51.100.1", None).poll(&stop),
+            resolver("198.51.100.1", None).poll(),
             Ok(target([198, 51, 100, 1]))
         );
     }
@@ -354,6 +452,45 @@ mod tests {
     }
 
     #[test]
+    fn the_gateways_address_is_believed_when_a_host_beyond_it_answers() {
+        let Ok(gateway) = route::default_gateway_target(Some(IpVersion::V4), None) else {
+            eprintln!("SKIP: this machine has no gateway");
+            return;
+        };
+        let answer = || Ok(vec![gateway.socket_address()]);
+        let mut hijacked = resolver("a.test", None);
+        hijacked.take(Ok(vec![([198, 51, 100, 1], 0).into()]));
+        hijacked.beyond.note(sys::monotonic(), true);
+        for _ in 0..2 {
+            hijacked.take(answer());
+            let reason = format!("a.test resolves to {}{GATEWAY}", gateway.ip);
+            assert_eq!(hijacked.failure(), Some(reason.as_str()));
+            assert_eq!(hijacked.target(), Ok(target([198, 51, 100, 1])));
+        }
+        hijacked.beyond.note(sys::monotonic(), false);
+        hijacked.take(answer());
+        assert_eq!(hijacked.target(), Ok(target([198, 51, 100, 1])));
+        hijacked.beyond.note(sys::monotonic(), true);
+        for _ in 0..2 {
+            hijacked.take(answer());
+            assert_eq!(hijacked.target(), Ok(gateway), "another host answers");
+        }
+        for (name, is_believed) in [
+            ("a.test", false),
+            ("router", true),
+            ("fritz.box", true),
+            ("nas.home.arpa.", true),
+            ("notlan", true),
+            ("a.notlan", false),
+        ] {
+            let mut fresh = resolver(name, None);
+            fresh.beyond.note(sys::monotonic(), false);
+            fresh.take(answer());
+            assert_eq!(fresh.target().is_ok(), is_believed, "{name}");
+        }
+    }
+
+    #[test]
     fn a_slow_answer_is_waited_for_and_no_failure_and_only_one_lookup_is_pending() {
         let stop = Stop::new().expect("a descriptor");
         let mut resolver = resolver("slow.example", None);
@@ -362,7 +499,7 @@ mod tests {
         let began = sys::monotonic();
         for _ in 0..3 {
             assert_eq!(resolver.resolve(&stop), Ok(target([198, 51, 100, 1])));
-            assert_eq!(resolver.poll(&stop), Ok(target([198, 51, 100, 1])));
+            assert_eq!(resolver.poll(), Ok(target([198, 51, 100, 1])));
         }
         assert_eq!((resolver.failure(), resolver.started_at), (None, None));
         assert!(
@@ -371,7 +508,7 @@ mod tests {
         );
         let answer = Ok(vec![([198, 51, 100, 2], 0).into()]);
         sender.send(answer).expect("the lookup is pending");
-        assert_eq!(resolver.poll(&stop), Ok(target([198, 51, 100, 2])));
+        assert_eq!(resolver.poll(), Ok(target([198, 51, 100, 2])));
         assert!(resolver.started_at.is_some() && resolver.pending.is_some());
     }
 
@@ -386,7 +523,7 @@ mod tests {
         assert_eq!(resolver.failure(), Some(reason));
         let answer = Ok(vec![([198, 51, 100, 1], 0).into()]);
         sender.send(answer).expect("the lookup is pending");
-        assert!(resolver.poll(&stop).is_ok());
+        assert!(resolver.poll().is_ok());
         assert_eq!(resolver.failure(), None);
     }
 }

@@ -9,7 +9,7 @@ mod socket;
 mod socket_error;
 mod target;
 
-pub use address::Resolver;
+pub use address::{RepliesBeyond, Resolver};
 pub use exchange::Exchange;
 pub use link_watch::{LinkWatch, link_losses};
 pub use route::{

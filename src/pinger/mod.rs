@@ -3,6 +3,7 @@
 //! that the caller provides: nothing here knows the store.
 
 mod logged;
+mod names;
 mod probing;
 mod unlinked;
 
@@ -10,8 +11,8 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::HostConfig;
-use crate::net::{self, Exchange, Resolver, Route, SocketOptions, Target};
+use crate::config::{HostConfig, Role};
+use crate::net::{self, Exchange, RepliesBeyond, Resolver, Route, SocketOptions, Target};
 use crate::pure::cause::NetworkPosition;
 use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::link::Link;
@@ -99,8 +100,15 @@ pub struct Pinger {
 }
 
 impl Pinger {
-    pub fn new(config: Arc<HostConfig>, settings: ProbeSettings) -> Pinger {
-        let resolver = Resolver::new(Arc::clone(&config.host), config.interval);
+    /// `beyond` is shared with the pingers of the other hosts.
+    pub fn new(
+        config: Arc<HostConfig>,
+        settings: ProbeSettings,
+        beyond: Arc<RepliesBeyond>,
+    ) -> Pinger {
+        let has_gateway_role = config.role == Role::Gateway;
+        let host = Arc::clone(&config.host);
+        let resolver = Resolver::new(host, config.interval, has_gateway_role, beyond);
         Pinger {
             config,
             settings,
@@ -129,6 +137,10 @@ impl Pinger {
         let mut is_first = true;
         let mut last_run = sys::clocks();
         loop {
+            let Some(due) = self.wait_for_name(tick, stop) else {
+                return;
+            };
+            tick = due;
             if self.probe_until(tick, &mut detector, &mut last_run, stop, &mut deliver) {
                 return;
             }
@@ -204,6 +216,7 @@ impl Pinger {
         progress: &mut dyn FnMut(CheckProgress),
     ) -> Option<CheckResult> {
         let host = Arc::clone(&self.config.host);
+        let began = sys::monotonic();
         let found = self.resolver.resolve(stop);
         if stop.is_raised() {
             return None;
@@ -256,7 +269,7 @@ impl Pinger {
             ),
         };
         result.resolved = Some(target.ip);
-        result.position = if self.config.role == crate::config::Role::Gateway {
+        result.position = if self.config.role == Role::Gateway {
             Some(NetworkPosition::Gateway)
         } else {
             self.route.as_ref().map(|route| route.position)
@@ -266,6 +279,11 @@ impl Pinger {
         result.spacing_ms = u32::try_from(self.config.spacing.as_millis()).unwrap_or(0);
         result.interval_ms = u32::try_from(self.config.interval.as_millis()).unwrap_or(0);
         result.name_failure = self.resolver.failure().map(String::from);
+        if result.sent() > 0 && result.position == Some(NetworkPosition::BeyondGateway) {
+            self.resolver
+                .note_check_beyond(began, result.received() > 0);
+        }
+        self.try_other_addresses(&target, &mut result, stop);
         self.could_not_send = result.local_fault == Some(LocalFault::Link);
         Some(result)
     }

@@ -134,7 +134,7 @@ impl Pinger {
                 return false;
             }
             if now.monotonic >= due && !is_last {
-                self.send_probe(&mut sockets, interval, &now, stop, deliver);
+                self.send_probe(&mut sockets, interval, &now, deliver);
                 due = due.after(interval);
                 // Held up: the probes in between are left out.
                 if due < now.monotonic {
@@ -195,11 +195,10 @@ impl Pinger {
         sockets: &mut VecDeque<ProbeSocket>,
         interval: Duration,
         now: &ClockSample,
-        stop: &Stop,
         deliver: &mut dyn FnMut(PingerEvent),
     ) {
         // Another address, if the name or the default gateway changed.
-        let followed = self.resolver.poll(stop).ok().or(self.target);
+        let followed = self.resolver.poll().ok().or(self.target);
         let is_new = self.target != followed;
         self.target = followed;
         let Some(target) = followed else { return };

@@ -54,7 +54,7 @@ impl NameAddresses {
     pub fn answer(
         &mut self,
         answer: Result<Vec<SocketAddr>, String>,
-        unfit: impl Fn(SocketAddr) -> Option<String>,
+        unfit: impl Fn(SocketAddr) -> Option<&'static str>,
     ) {
         let addresses = match answer {
             Ok(addresses) => addresses,
@@ -75,10 +75,7 @@ impl NameAddresses {
             return self.fault = Some(NameFault::NoAddress(reason));
         }
         let wrong = |address: SocketAddr| {
-            let fault = self
-                .unfit(address.ip())
-                .map(str::to_owned)
-                .or_else(|| unfit(address))?;
+            let fault = self.unfit(address.ip()).or_else(|| unfit(address))?;
             Some(format!("{} resolves to {}{fault}", self.name, address.ip()))
         };
         let first_wrong = wrong(admitted[0]);
@@ -234,8 +231,7 @@ mod tests {
     fn what_only_this_machine_can_know_of_an_address_is_asked() {
         let mut name = name("a.test", None);
         let own = |address: SocketAddr| {
-            (address.ip() == IpAddr::from([10, 0, 0, 1]))
-                .then(|| ", an address of this machine".into())
+            (address.ip() == IpAddr::from([10, 0, 0, 1])).then_some(", an address of this machine")
         };
         name.answer(Ok(addresses(&["10.0.0.1"])), own);
         let reason = "a.test resolves to 10.0.0.1, an address of this machine";

@@ -74,6 +74,8 @@ struct HostRecord {
     not_found_since: Option<UtcMillis>,
     /// The last check for which its name resolved.
     resolved_at: Option<UtcMillis>,
+    /// The first check for which its name resolved again.
+    recovered_at: Option<UtcMillis>,
     /// The traced paths since the host last answered a trace: the first and the newest.
     traces: Vec<Path>,
     /// The newest path that reached the host.
@@ -169,8 +171,13 @@ impl Scene {
         record.ip = result.resolved.or(record.ip);
         record.interval_ms = i64::from(result.interval_ms);
         let is_name = result.host.address.is_name();
-        if result.name_failure.is_none() && is_measured {
-            (record.unresolved, record.resolved_at) = (None, Some(at).filter(|_| is_name));
+        // Not measured for another reason: the resolver has answered.
+        let is_resolved = is_measured || result.local_fault == Some(LocalFault::Host);
+        if result.name_failure.is_none() && is_resolved {
+            if record.unresolved.take().is_some() {
+                record.recovered_at = Some(at);
+            }
+            record.resolved_at = Some(at).filter(|_| is_name);
             record.not_found_since = None;
         } else if let Some(reason) = result.name_failure.as_ref().filter(|_| is_answered) {
             // Its pings are answered, at the last good address.
@@ -346,18 +353,31 @@ impl Scene {
         };
         let mut found: Vec<NameFailure> = self.hosts.iter().filter_map(failure).collect();
         found.sort_by(|a, b| {
-            (a.since, a.host.address.as_str()).cmp(&(b.since, b.host.address.as_str()))
+            let order = |failure: &NameFailure| (failure.since, failure.host.name.clone());
+            order(a).cmp(&order(b))
         });
         found
     }
 
-    /// When the name of an address last resolved.
-    pub fn resolved_at_address(&self, address: &str) -> Option<UtcMillis> {
-        self.hosts
-            .iter()
-            .filter(|(host, _)| host.address.as_str() == address)
-            .filter_map(|(_, record)| record.resolved_at)
-            .max()
+    /// When the name of an address first resolved again for one of its hosts, after `since`, if it
+    /// resolves for all of them.
+    pub fn resolved_at_address(&self, address: &str, since: UtcMillis) -> Option<UtcMillis> {
+        let has_address =
+            |(host, _): &(&Arc<Host>, _)| host.address.as_str().eq_ignore_ascii_case(address);
+        let records = || {
+            self.hosts
+                .iter()
+                .filter(has_address)
+                .map(|(_, record)| record)
+        };
+        let is_resolved = |record: &HostRecord| record.not_found_since.is_none();
+        let recovered = records().filter_map(|record| record.recovered_at);
+        let recovered = recovered.filter(|at| *at >= since).min();
+        // After a restart the first failed lookup is not known.
+        let resolved = records().filter_map(|record| record.resolved_at).max();
+        recovered
+            .or(resolved)
+            .filter(|_| records().all(is_resolved))
     }
 
     /// The newest traced path to a host.

@@ -335,6 +335,8 @@ create table host(
     degraded_rate    integer not null default 80000,
     latency_limit_us integer,
     ping_spacing_ms  integer,
+    -- The address that the newest check of a name or of the gateway pinged.
+    resolved_address text,
     unique(address, family, source)
 );
 insert into host(id, address, family, source, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms)

@@ -26,6 +26,7 @@ interface Status {
 interface CheckResult {
   host_name: string;
   host_address: string;
+  resolved_address?: string | null;
   timestamp: string | null;
   success_count: number | null;
   failure_count: number | null;
@@ -305,6 +306,7 @@ interface Timeline {
 interface HostEntry {
   name: string;
   address: string;
+  resolved: string | null;
   role: string;
   configured: boolean;
   interval: number;

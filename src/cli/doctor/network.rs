@@ -96,9 +96,13 @@ fn ping(address: IpAddr, config: &Config) -> Result<u32, String> {
     let mut host = config.unlisted_host(Host::unlisted(&address.to_string()));
     (host.ping_count, host.timeout) = (1, Duration::from_secs(1));
     let stop = Stop::new().map_err(|error| error.to_string())?;
-    let result = Pinger::new(host.into(), settings_of_one_check(Duration::ZERO))
-        .check(&stop, &mut |_| ())
-        .ok_or("interrupted")?;
+    let result = Pinger::new(
+        host.into(),
+        settings_of_one_check(Duration::ZERO),
+        std::sync::Arc::default(),
+    )
+    .check(&stop, &mut |_| ())
+    .ok_or("interrupted")?;
     let rtt_us = result.rtts_us().flatten().next();
     rtt_us.ok_or_else(|| {
         result

@@ -267,7 +267,7 @@ fn an_address_that_is_not_of_one_host_is_refused_with_a_hint() {
 #[test]
 fn a_host_has_its_own_keys_and_inherits_the_others() {
     let text = "monitoring:\n  ping_count: 3\n  payload_bytes: 100\nhosts:\n- address: a.b\n  interval_seconds: 5\n  ping_count: 2\n  \
-                timeout_seconds: 0.5\n  ping_spacing_ms: 200\n  payload_bytes: 16\n  time_to_live: 255\n  up_percent: 99.5\n  latency_limit_ms: 80\n  family: 6\n  source: '::1'\n  \
+                timeout_seconds: 0.5\n  ping_spacing_ms: 200\n  payload_bytes: 16\n  time_to_live: 255\n  up_percent: 99.5\n  latency_limit_ms: 80\n  other_addresses: report\n  family: 6\n  source: '::1'\n  \
                 role: Other\n- address: c.d\n";
     let config = config_without_problems(text);
     let expected = HostConfig {
@@ -288,6 +288,7 @@ fn a_host_has_its_own_keys_and_inherits_the_others() {
             degraded_rate: 80_000,
             latency_limit_us: Some(80_000),
         },
+        uses_other_addresses: false,
         role: Role::Other,
     };
     assert_eq!(config.hosts[0], expected);

@@ -20,6 +20,8 @@ pub struct LatestCheck {
     pub family: Option<IpVersion>,
     /// `None` where routing chooses.
     pub source: Option<Source>,
+    /// The address that a name or the gateway was last pinged at.
+    pub resolved: Option<String>,
     /// Without any pings where it could not be measured.
     pub check: RecordedCheck,
 }
@@ -54,7 +56,7 @@ impl Reader {
         const LATEST: &str = "
             select h.name, h.address, h.family, c.checked_at, c.sent, c.received, c.min_us, c.avg_us, c.max_us, n.reason,
                    m.checked_at, m.reason, h.id, c.rtts, h.up_rate, h.degraded_rate, h.latency_limit_us,
-                   n.late, n.duplicates, n.foreigners, h.source
+                   n.late, n.duplicates, n.foreigners, h.source, h.resolved_address
               from host h
               left join check_result c on c.host_id = h.id
                    and c.checked_at = coalesce((select max(checked_at) from check_result where host_id = h.id and checked_at <= ?1),
@@ -116,6 +118,7 @@ impl Reader {
                 host_id: row.get(12)?,
                 family: IpVersion::from_number(row.get(2)?),
                 source: source(row, 20)?,
+                resolved: text(row, 21)?,
                 check,
             })
         };

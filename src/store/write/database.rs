@@ -247,12 +247,15 @@ impl Database {
                         thresholds,
                         spacing_ms,
                         interval_ms,
+                        resolved,
                         ..
                     } = *result;
+                    let is_literal = result.host.address.ip().is_some();
                     let settings = HostSettings {
                         thresholds,
                         spacing_ms,
                         interval_ms,
+                        resolved: resolved.filter(|_| !is_literal),
                     };
                     let host_id = host_id(
                         &transaction,

@@ -1,6 +1,7 @@
 //! The ids of hosts, and how they are checked.
 
 use std::collections::HashMap;
+use std::net::IpAddr;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -26,6 +27,8 @@ pub struct HostSettings {
     pub thresholds: Thresholds,
     pub spacing_ms: u32,
     pub interval_ms: u32,
+    /// `None` also where the host's address is literal.
+    pub resolved: Option<IpAddr>,
 }
 
 /// Inserts a new host, and updates a known one.
@@ -38,7 +41,7 @@ pub fn host_id(
 ) -> rusqlite::Result<HostId> {
     const DESCRIBE: &str =
         "update host set up_rate = ?2, degraded_rate = ?3, latency_limit_us = ?4,
-            ping_spacing_ms = coalesce(?5, ping_spacing_ms) where id = ?1";
+            ping_spacing_ms = coalesce(?5, ping_spacing_ms), resolved_address = coalesce(?6, resolved_address) where id = ?1";
     let key = (host.address.clone(), host.family, host.source.clone());
     if let Some(entry) = known.get(&key)
         && entry.name == host.name
@@ -52,6 +55,7 @@ pub fn host_id(
             thresholds,
             spacing_ms,
             interval_ms,
+            resolved,
         } = settings;
         let spacing_ms = (spacing_ms > 0).then_some(spacing_ms);
         let values = params![
@@ -59,7 +63,8 @@ pub fn host_id(
             thresholds.up_rate,
             thresholds.degraded_rate,
             thresholds.latency_limit_us,
-            spacing_ms
+            spacing_ms,
+            resolved.map(|ip| ip.to_string())
         ];
         transaction.prepare_cached(DESCRIBE)?.execute(values)?;
         if interval_ms > 0 {

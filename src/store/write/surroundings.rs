@@ -6,7 +6,7 @@ use super::notices::Notices;
 use super::outages::{Changed, Outages};
 use crate::pure::address::IpVersion;
 use crate::pure::cause::{self, Cause};
-use crate::pure::model::{EventId, EventKind, Host};
+use crate::pure::model::{EventId, EventKind, Host, HostId};
 use crate::pure::outage::OutageChange;
 use crate::pure::own_link::LinkDown;
 use crate::pure::path::Path;
@@ -14,7 +14,9 @@ use crate::pure::phrase;
 use crate::pure::scene::{NameFailure, Scene};
 use crate::pure::time::UtcMillis;
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
+use crate::store::rows::source_column;
 use rusqlite::{Connection, OptionalExtension, params};
+use std::sync::Arc;
 
 /// Paths stored with an event: the first and the newest.
 const PATHS: usize = 5;
@@ -146,11 +148,12 @@ fn begin(
     event: &NewEvent<'_>,
 ) -> rusqlite::Result<()> {
     const BEGIN: &str =
-        "insert into outage_events(host_name, host_address, event_type, start_time, earliest_start, notes, cause, facts)
-                         values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)";
+        "insert into outage_events(host_name, host_address, event_type, start_time, earliest_start, notes, cause, facts, host_id)
+                         values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)";
     let NewEvent {
         name,
         address,
+        host_id,
         event_type,
         start,
         earliest,
@@ -172,7 +175,8 @@ fn begin(
         earliest,
         notes,
         cause.as_str(),
-        facts
+        facts,
+        host_id
     ];
     connection.prepare_cached(BEGIN)?.execute(values)?;
     notices.began(EventId(connection.last_insert_rowid()));
@@ -182,6 +186,8 @@ fn begin(
 struct NewEvent<'a> {
     name: &'a str,
     address: &'a str,
+    /// `None` for a link.
+    host_id: Option<HostId>,
     event_type: EventKind,
     start: UtcMillis,
     earliest: Option<UtcMillis>,
@@ -331,6 +337,7 @@ fn begin_link(
         &NewEvent {
             name: LINK,
             address: &address_of(&link.versions),
+            host_id: None,
             event_type: EventKind::LinkDown,
             start: link.since,
             earliest: link.earliest,
@@ -341,26 +348,39 @@ fn begin_link(
     )
 }
 
-/// An event for each name that stopped resolving.
+/// An event for each name that stopped resolving, whatever the number of its hosts.
 fn record_names(
     connection: &Connection,
     scene: &Scene,
     notices: &mut Notices<'_>,
     now: UtcMillis,
 ) -> rusqlite::Result<()> {
+    const RENAME: &str =
+        "update outage_events set host_name = ?2, host_id = coalesce(?3, host_id) where id = ?1";
     let failing = scene.unresolved_names();
     let open = open_events_of(connection, EventKind::Dns)?;
     for event in &open {
-        if failing
+        let of_event = failing
             .iter()
-            .any(|failure| failure.host.address.as_str() == event.host_address)
-        {
+            .filter(|failure| is_name_of(event, &failure.host));
+        if let Some(failure) = of_event.min_by_key(|failure| &failure.host.name) {
+            // Of several hosts the first by name, not the one whose check was first.
+            if failure.host.name < event.host_name {
+                let host_id = recorded_id(connection, &failure.host)?;
+                connection.prepare_cached(RENAME)?.execute(params![
+                    event.id,
+                    failure.host.name,
+                    host_id
+                ])?;
+            }
             continue;
         }
-        if let Some(at) = scene.resolved_at_address(&event.host_address) {
+        let since = event.start_time.unwrap_or(UtcMillis(0));
+        if let Some(at) = scene.resolved_at_address(&event.host_address, since) {
             end(connection, notices, event, at.min(now))?;
         }
     }
+    let mut begun: Vec<Arc<Host>> = Vec::new();
     for NameFailure {
         host,
         since,
@@ -368,23 +388,24 @@ fn record_names(
         reason,
     } in failing
     {
-        let is_known = open
-            .iter()
-            .any(|event| event.host_address == host.address.as_str());
-        // A name that never resolved is an error in the configuration.
-        if is_known
-            || !connection
-                .prepare_cached(WAS_RECORDED)?
-                .query_row([host.address.as_str()], |row| row.get(0))?
-        {
+        let has_same_name = |other: &Arc<Host>| {
+            let address = other.address.as_str();
+            address.eq_ignore_ascii_case(host.address.as_str())
+        };
+        if open.iter().any(|event| is_name_of(event, &host)) || begun.iter().any(has_same_name) {
             continue;
         }
+        // A name that never resolved is an error in the configuration.
+        let Some(host_id) = recorded_id(connection, &host)? else {
+            continue;
+        };
         begin(
             connection,
             notices,
             &NewEvent {
                 name: &host.name,
                 address: host.address.as_str(),
+                host_id: Some(host_id),
                 event_type: EventKind::Dns,
                 start: since,
                 earliest,
@@ -393,6 +414,27 @@ fn record_names(
                 facts: serde_json::json!({ "resolver": reason }).to_string(),
             },
         )?;
+        begun.push(host);
     }
     Ok(())
+}
+
+fn is_name_of(event: &OutageEvent, host: &Host) -> bool {
+    (event.host_address).eq_ignore_ascii_case(host.address.as_str())
+}
+
+/// The id of a host that was measured at least once.
+fn recorded_id(connection: &Connection, host: &Host) -> rusqlite::Result<Option<HostId>> {
+    const RECORDED: &str = "select id from host
+         where address = ?1 and family = ?2 and coalesce(source, ?3) = ?3
+           and exists(select 1 from check_result where host_id = id)";
+    let values = params![
+        host.address.as_str(),
+        IpVersion::family_column(host.family),
+        source_column(host.source.as_ref())
+    ];
+    connection
+        .prepare_cached(RECORDED)?
+        .query_row(values, |row| row.get(0))
+        .optional()
 }

@@ -20,6 +20,7 @@ export function entries(status, rows, overview, running) {
     return {
       name: host?.name ?? row?.host_name ?? past?.host_name ?? address,
       address,
+      resolved: row?.resolved_address ?? null,
       role: host?.role ?? past?.role ?? 'other',
       configured: Boolean(host),
       interval: host?.interval_seconds ?? status.monitoring_interval,
@@ -39,6 +40,9 @@ export function entries(status, rows, overview, running) {
     };
   });
 }
+
+/** With the address that a name or the gateway is pinged at. @param {HostEntry} e */
+export const addressText = (e) => (e.resolved ? `${e.address} (${e.resolved})` : e.address);
 
 /** @type {State[]} */
 export const WORST_FIRST = ['down', 'poor', 'degraded', 'not_measured', 'up'];

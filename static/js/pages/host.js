@@ -6,6 +6,7 @@ import { shape } from '../charts/shapes.js';
 import { ApiError, get, isNotFound } from '../data/api.js';
 import { CAUSE_WORDS, causeOf, isHostOutage } from '../data/cause.js';
 import { NO_VALUE, STATE_WORDS, count, csv, ms, percent, plural, usAsMs } from '../data/format.js';
+import { addressText } from '../data/hosts.js';
 import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
 import { addCheck, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
 import { DAY_SECONDS, clock, day, duration, fileText, moment, seconds, zoneText } from '../data/time.js';
@@ -102,6 +103,7 @@ function stateText(e, ongoing, now) {
 function createHeader(app, address, files) {
   const mark = h('span', { class: 'verdict-shape' });
   const title = h('h1', { tabindex: -1 });
+  const where = h('span', { class: 'third' }, address);
   const note = h('p', { class: 'second' });
   const crumb = h('span', null);
   const controls = rangeControls(app);
@@ -110,15 +112,17 @@ function createHeader(app, address, files) {
   const compare = h('a', { class: 'button', href: writeView({ page: 'compare', hosts: [address] }) }, 'Compare');
   const crumbs = h('nav', { class: 'crumbs third small', 'aria-label': 'Path' },
     h('a', { href: '#' }, 'Overview'), ' / ', crumb);
-  const heading = h('div', { class: 'title' }, title, h('span', { class: 'third' }, address));
+  const heading = h('div', { class: 'title' }, title, where);
   const element = h('div', { class: 'host-top' },
     h('div', { class: 'verdict-words' }, mark, h('div', null, crumbs, heading, note)),
     h('div', { class: 'host-controls' },
       h('div', { class: 'bar' }, controls.element, compare, report, ...files), days.element));
   return {
     element, title,
-    /** @param {string} name @param {State} state @param {string} text @param {TimeRange} span */
-    update(name, state, text, span) {
+    /** @param {string} name @param {HostEntry | undefined} e @param {string} text @param {TimeRange} span */
+    update(name, e, text, span) {
+      const state = e?.state ?? 'not_measured';
+      if (e) setText(where, addressText(e));
       if (mark.dataset.state !== state) put(mark, shape(state, 24));
       mark.dataset.state = state;
       setText(crumb, name);
@@ -310,7 +314,7 @@ class HostPage {
       parts.push(found.count ? `${text} of ${duration(found.seconds)} in this range.` : 'No outage in this range.');
       parts.push(this.lossy);
     }
-    this.header.update(this.title(), e?.state ?? 'not_measured', parts.filter(Boolean).join(' '), span);
+    this.header.update(this.title(), e, parts.filter(Boolean).join(' '), span);
   }
 
   show() {

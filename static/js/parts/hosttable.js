@@ -3,6 +3,7 @@
 import { shape, sparkline, stateMark, strip } from '../charts/shapes.js';
 import { availability, dayBars, daysText } from '../data/days.js';
 import { NO_VALUE, STATE_WORDS, ms, percent, usAsMs } from '../data/format.js';
+import { addressText } from '../data/hosts.js';
 import { writeView } from '../data/view.js';
 import { button, h, put, setText } from '../dom.js';
 
@@ -45,7 +46,7 @@ function createCells() {
 /** @param {HostEntry} e */
 function noteOf(e) {
   if (e.state === 'not_measured' && e.error) return e.error;
-  return e.configured ? e.address : `${e.address}, no longer configured`;
+  return e.configured ? addressText(e) : `${e.address}, no longer configured`;
 }
 
 /** @param {HostEntry} e */
