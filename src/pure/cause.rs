@@ -83,6 +83,9 @@ pub struct CauseEvidence {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub link_fault: Option<String>,
     pub gateway_address: Option<IpAddr>,
+    /// The interface that the pings to the host left by, which the gateway belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub interface: Option<String>,
     pub gateway: Reachability,
     /// Whether it answered pings before the outage; `None` when it was not pinged then.
     #[serde(rename = "gateway_answered_before")]
@@ -209,6 +212,7 @@ mod tests {
             position: NetworkPosition::BeyondGateway,
             link_fault: None,
             gateway_address: Some(IpAddr::from([192, 168, 1, 1])),
+            interface: None,
             gateway: Reachability::Unknown,
             is_gateway_reliable: None,
             beyond_answering: 0,

@@ -279,6 +279,7 @@ impl Scene {
             // The pings of this outage were sent, so it was not the link.
             link_fault: None,
             gateway_address: link.gateway,
+            interface: Some(link.interface.clone()).filter(|name| !name.is_empty()),
             gateway: gateway
                 .and_then(|replies| replies.answered(&outage, is_gateway_reliable == Some(true)))
                 .map_or(Reachability::Unknown, |is_answered| match is_answered {

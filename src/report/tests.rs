@@ -515,6 +515,16 @@ fn observations_are_worded_as_a_sentence() {
         ),
         "the gateway did not answer; no router on the path answered"
     );
+    let by_eth1 = json!({"gateway": "answers", "gateway_address": "fe80::1", "interface": "eth1"});
+    assert_eq!(
+        worded(by_eth1, json!([])),
+        "the gateway fe80::1 by eth1 answered"
+    );
+    let by_ppp0 = json!({"gateway": "unknown", "gateway_address": null, "interface": "ppp0"});
+    assert_eq!(
+        worded(by_ppp0, json!([])),
+        "the route by ppp0 has no gateway address"
+    );
     assert_eq!(
         worded(
             json!({"gateway": "unknown", "path_reached": "10.0.0.9"}),

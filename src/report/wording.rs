@@ -69,8 +69,9 @@ pub(super) fn observations(event: &OutageEvent) -> Option<String> {
         parts.push(format!("the resolver reported: {fault}"));
     }
     if let Some(reachability) = text_of("gateway") {
+        let by = text_of("interface").map_or(String::new(), |name| format!(" by {name}"));
         let gateway = text_of("gateway_address").map_or("the gateway".to_string(), |address| {
-            format!("the gateway {address}")
+            format!("the gateway {address}{by}")
         });
         parts.push(
             match (reachability, facts["gateway_answered_before"].as_bool()) {
@@ -80,7 +81,11 @@ pub(super) fn observations(event: &OutageEvent) -> Option<String> {
                 }
                 ("silent", _) => format!("{gateway} did not answer"),
                 _ if facts.get("gateway_address") == Some(&Value::Null) => {
-                    "no gateway address is known".into()
+                    if by.is_empty() {
+                        "no gateway address is known".into()
+                    } else {
+                        format!("the route{by} has no gateway address")
+                    }
                 }
                 _ => format!("whether {gateway} answered is not known"),
             },

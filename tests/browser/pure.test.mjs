@@ -677,6 +677,14 @@ test('the evidence for a cause is written in sentences', () => {
     words({ gateway_address: null, gateway: 'unknown', beyond_silent: 2, path_reached: '100.64.0.1' }),
     'No gateway address is known. 2 other hosts beyond this machine’s networks did not answer either. On the path, 100.64.0.1 still answered.',
   );
+  assert.equal(
+    words({ gateway_address: 'fe80::1', interface: 'eth1', gateway: 'answers' }),
+    'The gateway fe80::1 by eth1 answered.',
+  );
+  assert.equal(
+    words({ gateway_address: null, interface: 'ppp0', gateway: 'unknown' }),
+    'The route by ppp0 has no gateway address.',
+  );
   assert.equal(words({ link_fault: 'eth0 has no carrier' }), 'Nothing could be sent: eth0 has no carrier.');
   assert.equal(words(null), 'It was not recorded what else answered.');
   assert.equal(

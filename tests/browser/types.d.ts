@@ -176,6 +176,7 @@ interface Facts {
   link_fault?: string;
   resolver?: string;
   gateway_address?: string | null;
+  interface?: string;
   gateway?: Reachability;
   gateway_answered_before?: boolean;
   beyond_answering?: number;

@@ -14,13 +14,15 @@ function othersText(answering, silent, where) {
 
 /** @param {Facts} f @param {Cause} cause */
 function gatewayText(f, cause) {
-  const gateway = f.gateway_address ? `The gateway ${f.gateway_address}` : 'The gateway';
+  const by = f.interface ? ` by ${f.interface}` : '';
+  const gateway = f.gateway_address ? `The gateway ${f.gateway_address}${by}` : 'The gateway';
   if (f.gateway === 'answers') return `${gateway} answered.`;
   if (f.gateway === 'silent') {
     return `${gateway} did not answer pings${f.gateway_answered_before === false ? ', nor did it before' : ''}.`;
   }
   if (f.gateway !== 'unknown' || cause === 'host') return '';
-  return f.gateway_address ? `${gateway} was not pinged.` : 'No gateway address is known.';
+  if (f.gateway_address) return `${gateway} was not pinged.`;
+  return by ? `The route${by} has no gateway address.` : 'No gateway address is known.';
 }
 
 /** @param {Facts} f */
