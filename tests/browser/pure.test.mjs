@@ -352,6 +352,34 @@ test('an outage is shown from its own start to its own end, however long a bucke
   );
 });
 
+test('loss has bands beside outages, not for the silence of an outage', () => {
+  const t = series.timelineOf(minutes(['up', 'poor', 'poor', 'down', 'poor', 'up']), 60);
+  const [, first, , silent, last] = t.points;
+  const outage = outageOf(silent.at - 20, last.at + 10);
+  assert.deepEqual(
+    series.bands(t, [outage]).map((b) => [b.state, b.from - first.at, b.to - b.from]),
+    [
+      ['poor', 0, 100],
+      ['poor', 190, 50],
+      ['down', 100, 90],
+    ],
+  );
+  // A bucket of hours: half of its checks were silent, so its rate says nothing about loss.
+  const long = minutes(['up', 'down', 'poor']);
+  long.bucket_seconds = 3600;
+  long.columns.t = [NOW - 10800, NOW - 7200, NOW - 3600];
+  long.columns.checks = [60, 60, 60];
+  long.columns.success_rate = [100, 50, 50];
+  const hours = series.timelineOf({ ...long, from: NOW - 10800, to: NOW }, 60);
+  assert.deepEqual(
+    series.bands(hours, [outageOf(NOW - 7000, NOW - 5200)]).map((b) => [b.state, b.to - b.from]),
+    [
+      ['poor', 3600],
+      ['down', 1800],
+    ],
+  );
+});
+
 test('a recorded gap has its own ends and its reason, next to gaps without a record', () => {
   const t = series.timelineOf(minutes(['up', ...Array(30).fill(null), 'up', 'up']), 60);
   const from = t.points[0].end;

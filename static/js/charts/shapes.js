@@ -49,18 +49,19 @@ export function strip(days, label, unit, height) {
 const SPARK_WIDTH = 144;
 const SPARK_HEIGHT = 24;
 
-/** The median on a light p5 to p95 band, with its own scale; red where down, hatched where not measured.
+/** The median on a light p5 to p95 band, with its own scale; marks where down or poor, hatched where not measured.
  * @param {Spark} spark @param {string} label @returns {SVGSVGElement} */
 export function sparkline(spark, label) {
   const step = SPARK_WIDTH / Math.max(1, spark.t.length);
   const { line, band, end } = latencyPaths(spark, step);
-  const { down, hatched } = statePaths(spark, step);
+  const { down, poor, hatched } = statePaths(spark, step);
   return svg('svg', {
     viewBox: `0 0 ${SPARK_WIDTH} ${SPARK_HEIGHT}`, width: SPARK_WIDTH, height: SPARK_HEIGHT, class: 'spark',
     role: 'img', 'aria-label': label,
   },
   svg('path', { d: hatched, fill: 'url(#rising)', class: 'hatched' }), svg('path', { d: band, class: 'spark-band' }),
-  svg('path', { d: line, class: 'spark-line' }), svg('path', { d: down, class: 'spark-down' }),
+  svg('path', { d: line, class: 'spark-line' }), svg('path', { d: poor, class: 'spark-poor' }),
+  svg('path', { d: down, class: 'spark-down' }),
   end && svg('circle', { cx: end[0], cy: end[1], r: 2, class: 'fill-latency' }));
 }
 
@@ -104,19 +105,21 @@ function sparkScale(spark) {
   return logarithmic(Math.max(1, Math.min(low, middle / 1.5)), Math.max(2, high, middle * 1.5), SPARK_HEIGHT - 3, 2);
 }
 
-/** Red marks where down, areas where not measured. @param {Spark} spark @param {number} step pixels per point */
+/** Marks where down or poor, areas where not measured. @param {Spark} spark @param {number} step pixels per point */
 function statePaths(spark, step) {
-  let down = '';
+  const marks = { down: '', poor: '' };
   let hatched = '';
   let isRecorded = false;
   spark.state.forEach((state, i) => {
     // Full height where no ping was answered at all.
     const top = (spark.p50_us[i] ?? null) === null ? 1 : SPARK_HEIGHT - 6;
-    if (state === 'down') down += `M${((i + 0.5) * step).toFixed(1)} ${top}V${SPARK_HEIGHT - 1}`;
+    if (state === 'down' || state === 'poor') {
+      marks[state] += `M${((i + 0.5) * step).toFixed(1)} ${top}V${SPARK_HEIGHT - 1}`;
+    }
     // Before the first record nothing is missing.
     isRecorded ||= state !== null;
     if (state !== 'not_measured' && !(isRecorded && state === null)) return;
     hatched += `M${(i * step).toFixed(1)} 2h${step.toFixed(1)}v${SPARK_HEIGHT - 4}h${-step.toFixed(1)}z`;
   });
-  return { down, hatched };
+  return { ...marks, hatched };
 }

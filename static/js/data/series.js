@@ -232,9 +232,20 @@ export function bands(t, outages, gaps = []) {
     .map((o) => downSpan(t, o, outageLabel(o)))
     .filter((s) => s.to > s.from);
   const missing = gapSpans(t, gaps);
-  const rest = stateSpans(t, (p) => (p.checks > 1 && p.rate !== null ? stateOf(p.rate) : p.state))
-    .filter((s) => s.state !== 'up' && !(s.state === 'down' && down.some((o) => o.from < s.to && o.to > s.from)))
-    .flatMap((s) => (s.state === 'not_measured' ? subtract(s, missing, GAP_FACTOR * t.pointSeconds) : [s]));
+  down.sort((a, b) => a.from - b.from);
+  /** @param {{from: number, to: number}} s */
+  const isOut = (s) => down.some((o) => o.from < s.to && o.to > s.from);
+  // Where a bucket has silent checks of an outage, its rate says nothing about loss beside it.
+  /** @param {Point} p @returns {State} */
+  const stateWithout = (p) => {
+    if (p.checks <= 1 || p.rate === null) return p.state;
+    return p.state === 'down' && isOut({ from: p.at, to: p.end }) ? 'up' : stateOf(p.rate);
+  };
+  const rest = stateSpans(t, stateWithout)
+    .filter((s) => s.state !== 'up' && !(s.state === 'down' && isOut(s)))
+    .flatMap((s) =>
+      s.state === 'not_measured' ? subtract(s, missing, GAP_FACTOR * t.pointSeconds) : subtract(s, down, 0),
+    );
   return [...rest, ...missing, ...down];
 }
 
