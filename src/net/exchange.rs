@@ -31,6 +31,9 @@ impl Exchange {
     ) -> Result<Box<Exchange>, SocketError> {
         let cookie = sys::random_u64();
         let socket = EchoSocket::open(target, options, cookie.rotate_left(17))?;
+        if settings.payload_len > icmp::UNFRAGMENTED_LEN_V4 {
+            socket.allow_fragments();
+        }
         let batch = socket.batch(settings.payload_len);
         let request = vec![0; icmp::HEADER_LEN + settings.payload_len];
         let run = CheckRun::new(settings, target.version(), socket.identifier(), cookie);

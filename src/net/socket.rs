@@ -140,6 +140,13 @@ impl EchoSocket {
         route::route_of(&packet, &self.target)
     }
 
+    /// For requests that may exceed the MTU of a path.
+    pub fn allow_fragments(&self) {
+        if let Err(error) = sys::allow_fragments(self.socket.as_fd(), self.version) {
+            log::debug!("socket options for {}: {error}", self.target.ip);
+        }
+    }
+
     pub fn set_time_to_live(&self, hops: u8) -> io::Result<()> {
         set_time_to_live(&self.socket, self.version, hops)
     }

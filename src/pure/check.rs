@@ -304,7 +304,12 @@ impl CheckRun {
             && echo.identifier == self.identifier
             && icmp::has_own_payload_start(echo.payload, self.cookie, echo.sequence);
         if let (true, Some(index)) = (is_ours, self.index_of(echo.sequence)) {
-            self.pings[index].error.get_or_insert(error);
+            let ping = &mut self.pings[index];
+            if icmp::is_too_big(error, self.settings.payload_len) {
+                ping.excluded = Some(libc::EMSGSIZE);
+            } else {
+                ping.error.get_or_insert(error);
+            }
         }
     }
 

@@ -585,3 +585,45 @@ fn lost_pings_that_waited_while_the_link_was_gone_are_excluded_and_no_others() {
     assert_eq!(at_the_end("LLLLL"), "xxxxx");
     assert_eq!(at_the_end("LLLLR"), "LLLLR");
 }
+
+#[test]
+fn a_ping_that_was_too_big_for_the_path_is_not_lost_but_fragmented_the_next_time() {
+    let error = |kind| IcmpError {
+        kind,
+        code: 0,
+        version: IpVersion::V6,
+        from: None,
+    };
+    let outcome = |payload_len, kind| {
+        let settings = CheckSettings {
+            payload_len,
+            ..settings(1)
+        };
+        let mut run = CheckRun::new(settings, IpVersion::V6, 77, 4711);
+        run.sent(clock(0));
+        let mut quote = vec![0; icmp::HEADER_LEN + payload_len];
+        icmp::write_request(&mut quote, IpVersion::V6, 77, 1, 4711);
+        run.received_error(&quote, error(kind));
+        run.finish(&clock(1000)).expect("measured").pings[0]
+    };
+    let unsent = Outcome::SendFailed {
+        errno: libc::EMSGSIZE,
+    };
+    assert_eq!(outcome(1233, 2), unsent);
+    // The smallest MTU of IPv6 has room for this one.
+    assert_eq!(outcome(1232, 2), Outcome::Unreachable(error(2)));
+    assert_eq!(outcome(1233, 1), Outcome::Unreachable(error(1)));
+}
+
+#[test]
+fn the_pings_of_a_check_that_was_held_up_have_their_own_times() {
+    let sent_after_ms = |times: [i64; 3]| {
+        let mut run = run(3);
+        times.iter().for_each(|ms| run.sent(clock(*ms)));
+        run.finish(&clock(times[2] + 300))
+            .expect("measured")
+            .sent_after_ms
+    };
+    assert_eq!(sent_after_ms([5, 105, 215]), [0_u32; 0]);
+    assert_eq!(sent_after_ms([5, 9005, 9105]), [0, 9000, 9100]);
+}

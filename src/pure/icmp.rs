@@ -211,6 +211,17 @@ pub fn explains_loss(error: IcmpError) -> bool {
     }
 }
 
+/// The longest payload of an echo request that every host receives unfragmented: the packet has 576
+/// bytes over IPv4 (RFC 791 section 3.1) and 1280 over IPv6 (RFC 8200 section 5).
+pub const UNFRAGMENTED_LEN_V4: usize = 576 - 20 - HEADER_LEN;
+const UNFRAGMENTED_LEN_V6: usize = 1280 - 40 - HEADER_LEN;
+
+/// Whether an ICMPv6 error says that a request with so much payload exceeds the path's MTU. This
+/// machine fragments the next one.
+pub fn is_too_big(error: IcmpError, payload_len: usize) -> bool {
+    payload_len > UNFRAGMENTED_LEN_V6 && error.version == IpVersion::V6 && error.kind == 2
+}
+
 /// Whether the time to live or hop limit of a packet was exceeded.
 pub fn is_time_exceeded(error: IcmpError) -> bool {
     let time_exceeded = match error.version {

@@ -120,6 +120,11 @@ pub fn request_errors(_: BorrowedFd<'_>, _version: IpVersion) -> io::Result<()> 
     Ok(())
 }
 
+/// Nothing: these systems do not set the DF bit.
+pub fn allow_fragments(_: BorrowedFd<'_>, _version: IpVersion) -> io::Result<()> {
+    Ok(())
+}
+
 /// Whether the kernel assigns the identifier of a datagram ICMP socket and delivers only matching
 /// replies, without their IP header. Datagram sockets of macOS need no privileges, but otherwise
 /// behave like raw ones; FreeBSD has none.

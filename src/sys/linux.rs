@@ -144,6 +144,20 @@ pub fn request_errors(socket: BorrowedFd<'_>, version: IpVersion) -> io::Result<
     }
 }
 
+/// Lets routers fragment the IPv4 packets of a socket: IP_MTU_DISCOVER in ip(7). By default Linux sets
+/// the DF bit. IPv6 packets are fragmented here, as soon as the path's MTU is known.
+pub fn allow_fragments(socket: BorrowedFd<'_>, version: IpVersion) -> io::Result<()> {
+    if version == IpVersion::V6 {
+        return Ok(());
+    }
+    set_option(
+        socket,
+        libc::IPPROTO_IP,
+        libc::IP_MTU_DISCOVER,
+        libc::IP_PMTUDISC_DONT,
+    )
+}
+
 /// Whether the kernel assigns the identifier of a datagram ICMP socket and delivers only matching
 /// replies, without their IP header.
 pub const PING_SOCKETS_DEMULTIPLEX: bool = true;
