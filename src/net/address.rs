@@ -32,9 +32,11 @@ const MAX_FIRST_WAIT: Duration = Duration::from_secs(12);
 const MAX_LATER_WAIT: Duration = Duration::from_secs(1);
 /// A lookup that takes longer, and longer than the interval, has failed.
 const MAX_PENDING: Duration = Duration::from_secs(15);
-/// Minimum time between the starts of two lookups by [`Resolver::poll`]: less than the second of two
-/// probes at the default.
-const MIN_POLL_INTERVAL: Duration = Duration::from_millis(900);
+/// Minimum time between the starts of two lookups by [`Resolver::poll`]. Probes follow the name to
+/// the second, so it is less than their interval.
+const MIN_POLL_INTERVAL: Duration = Duration::from_millis(400);
+/// How long [`Resolver::follow`] waits for an answer.
+const FOLLOW_WAIT: Duration = Duration::from_millis(50);
 /// A wait for the resolver checks the stop flag this often.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(200);
 /// The C library's resolver puts large buffers on the stack.
@@ -138,6 +140,17 @@ impl Resolver {
                 self.start_lookup();
             }
         }
+        self.target()
+    }
+
+    /// As [`Resolver::poll`], with a wait for the answer of a resolver nearby.
+    pub fn follow(&mut self) -> Result<Target, String> {
+        let before = self.started_at;
+        let found = self.poll();
+        if self.started_at == before {
+            return found;
+        }
+        self.receive(FOLLOW_WAIT, || false);
         self.target()
     }
 

@@ -198,8 +198,8 @@ impl Pinger {
         deliver: &mut dyn FnMut(PingerEvent),
     ) {
         // Another address, if the name or the default gateway changed.
-        let followed = self.resolver.poll().ok().or(self.target);
-        let is_new = self.target != followed;
+        let followed = self.resolver.follow().ok().or(self.target);
+        let before = (self.target, self.link());
         self.target = followed;
         let Some(target) = followed else { return };
         let is_usable =
@@ -216,7 +216,7 @@ impl Pinger {
                 Err(reason) => return self.note_unsent(now.utc(), reason),
             }
         }
-        if is_new {
+        if before != (followed, self.link()) {
             deliver(PingerEvent::HostEvent(
                 self.event(HostEventKind::RouteChanged),
             ));
