@@ -59,6 +59,8 @@ pub struct Resolver {
     may_be_gateway: bool,
     /// Since when the name has led to the gateway's address, which is not believed.
     gateway_since: Option<Monotonic>,
+    /// The newest target of `address: gateway`.
+    gateway: Option<IpAddr>,
 }
 
 /// When hosts beyond the gateway were pinged and answered: nanoseconds of the monotonic clock, 0 for
@@ -106,6 +108,7 @@ impl Resolver {
             beyond,
             may_be_gateway,
             gateway_since: None,
+            gateway: None,
         }
     }
 
@@ -155,10 +158,20 @@ impl Resolver {
     }
 
     /// The target by what is known now.
-    fn target(&self) -> Result<Target, String> {
+    fn target(&mut self) -> Result<Target, String> {
         match self.host.address.kind() {
             AddressKind::Gateway => {
-                route::default_gateway_target(self.host.family, self.host.source.as_ref())
+                let source = self.host.source.as_ref();
+                let gateway = route::default_gateway_target(self.host.family, source)?;
+                if let Some(before) = self
+                    .gateway
+                    .replace(gateway.ip)
+                    .filter(|ip| *ip != gateway.ip)
+                {
+                    let host = &self.host;
+                    log::info!("{host}: the gateway is {} now, before {before}", gateway.ip);
+                }
+                Ok(gateway)
             }
             AddressKind::Ip(ip) => Ok(Target {
                 ip: *ip,

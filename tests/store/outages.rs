@@ -4,7 +4,9 @@
 use super::*;
 use ace_connection_logger::pure::address::IpVersion;
 use ace_connection_logger::pure::outage::OutageRules;
-use ace_connection_logger::store::{StoreSettings, Writer};
+use ace_connection_logger::pure::scene::Scene;
+use ace_connection_logger::status::HostStatuses;
+use ace_connection_logger::store::{Reader, Record, RunState, StoreSettings, Writer};
 
 const MINUTE: i64 = 60_000;
 
@@ -155,7 +157,7 @@ fn a_failed_commit_writes_neither_check_nor_event_and_its_retry_writes_both() {
             .execute_batch(&trigger)
             .expect("a trigger");
         let now = results[0].checked_at.0 + 1000;
-        let life = ace_connection_logger::store::RunState::Running;
+        let life = RunState::Running;
         for _ in 0..3 {
             database
                 .write(&results, UtcMillis(now), life)
@@ -574,4 +576,64 @@ fn status_shows_the_ongoing_outage_with_its_cause() {
         (&2.into(), &2.into(), &1.into())
     );
     assert!(status[1]["outage"].is_null(), "{status}");
+}
+
+#[test]
+fn a_name_that_does_not_resolve_is_one_event_and_not_its_healthy_twins() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let mut database = open(&path);
+    let of = |name: &str, family| {
+        Arc::new(Host {
+            name: name.into(),
+            address: "name.example".into(),
+            family: Some(family),
+            source: None,
+        })
+    };
+    let (four, six) = (of("four", IpVersion::V4), of("a six", IpVersion::V6));
+    let mut scene = Scene::default();
+    let mut write = |results: Vec<CheckResult>, minutes: i64| {
+        results.iter().for_each(|result| scene.add_check(result));
+        let records: Vec<Record> = results.into_iter().map(Record::Check).collect();
+        database
+            .write_records(
+                &records,
+                &scene,
+                UtcMillis(60_000 * minutes),
+                RunState::Running,
+            )
+            .expect("a write");
+    };
+    let failing = |host: &Arc<Host>, minutes| CheckResult {
+        name_failure: Some("name.example does not resolve: x".into()),
+        ..minute(host, minutes, "r")
+    };
+    let events = "select host_name, host_id, end_time is null from outage_events order by id";
+    write(vec![minute(&four, 0, "r"), minute(&six, 0, "r")], 1);
+    write(vec![failing(&four, 1), minute(&six, 1, "r")], 2);
+    assert_eq!(rows(&path, events), ["four|1|1"]);
+    let reader = Reader::open(&path).expect("it opens").expect("a database");
+    let mut statuses =
+        HostStatuses::read(&reader, Duration::ZERO, UtcMillis(120_000)).expect("statuses");
+    statuses.outages = reader.open_outages().expect("outages");
+    let shown = statuses.of_hosts(&[]);
+    let in_outage = shown.iter().filter(|status| status.outage.is_some());
+    assert_eq!(
+        in_outage.map(|status| status.name).collect::<Vec<_>>(),
+        ["four"]
+    );
+    drop(shown);
+    // Whichever fails first, it is one event, of the first host by name.
+    write(vec![failing(&four, 2), failing(&six, 2)], 3);
+    assert_eq!(rows(&path, events), ["a six|2|1"]);
+    write(vec![minute(&four, 3, "r"), failing(&six, 3)], 4);
+    assert_eq!(rows(&path, events), ["a six|2|1"]);
+    write(vec![minute(&six, 4, "r")], 5);
+    assert_eq!(rows(&path, events), ["a six|2|0"]);
+    assert_eq!(
+        rows(&path, "select substr(end_time, 12, 5) from outage_events"),
+        ["00:03"],
+        "it resolved again then"
+    );
 }
