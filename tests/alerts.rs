@@ -681,6 +681,40 @@ fn answer(tun: &mut File, is_well: &AtomicBool, is_over: &AtomicBool) {
 }
 
 #[test]
+fn a_host_that_loses_pings_is_reported_by_default_at_the_beginning_and_the_end() {
+    let test = "a_host_that_loses_pings_is_reported_by_default_at_the_beginning_and_the_end";
+    in_network(test, |mut tun| {
+        let (is_well, is_over) = (AtomicBool::new(true), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| answer(&mut tun, &is_well, &is_over));
+            let config = "hosts: [{name: far, address: 10.9.0.2}]
+alerts: {command: [sh, notify]}\n";
+            let script = "echo \"$ACE_KIND,$ACE_HOST_NAME,$ACE_END_TIME,$ACE_TEXT\" >> sent";
+            let mut monitor = Monitor::start(config, script);
+            monitor.wait_checked();
+            is_well.store(false, Ordering::Relaxed);
+            monitor.wait_sent(1);
+            is_well.store(true, Ordering::Relaxed);
+            monitor.wait_sent(2);
+            monitor.stop();
+            is_over.store(true, Ordering::Relaxed);
+            let sent = monitor.sent();
+            assert_eq!(sent.len(), 2, "{sent:?}");
+            assert!(
+                sent[0].starts_with("loss,far,,far has been losing pings since "),
+                "{sent:?}"
+            );
+            assert!(
+                sent[1].starts_with("loss,far,20")
+                    && sent[1].contains("far stopped losing pings at "),
+                "{sent:?}"
+            );
+            assert_eq!(monitor.number("select count(*) from outage_events"), 0);
+        });
+    });
+}
+
+#[test]
 fn a_degraded_host_is_reported_once() {
     in_network("a_degraded_host_is_reported_once", |mut tun| {
         let (is_well, is_over) = (AtomicBool::new(true), AtomicBool::new(false));

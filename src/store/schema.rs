@@ -369,6 +369,7 @@ alter table monitor_run add column copied_at integer;
 alter table clock_step add column run_id integer;
 alter table clock_step add column why text;
 
+-- rollup.down counts poor checks too, as before: down from now on are those in none.
 -- The hosts that are losing pings, which are notified of as `loss`, and since when.
 create table loss(
     host_id integer primary key,

@@ -69,7 +69,7 @@ function figuresOf(s, outages, isCut) {
     figure('measured', percent(s.coverage_percent), '%'),
     figure(outages.count === 1 ? 'outage' : 'outages', outagesText,
       outages.count && !isCut ? duration(outages.seconds) : ''),
-    figure('lost', percent(s.loss_percent), `%, ${count(s.lost)} of ${count(s.sent)}`),
+    figure(`lost, ${count(s.lost)} of ${count(s.sent)}`, percent(s.loss_percent), '%'),
     figure('median', usAsMs(s.p50_us), 'ms'),
     figure('p95', usAsMs(s.p95_us), 'ms'),
     figure('p99', usAsMs(s.p99_us), 'ms'),
