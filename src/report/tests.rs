@@ -126,6 +126,7 @@ fn report() -> Report {
             to: UtcMillis(from + HOUR),
             reason: "this machine was asleep".into(),
             host_id: None,
+            host: None,
         }],
         incidents: Vec::new(),
         planned: Vec::new(),
@@ -302,6 +303,7 @@ fn hostile() -> Report {
         to: UtcMillis(CHANGE + HOUR),
         reason: "why ".repeat(60),
         host_id: None,
+        host: None,
     });
     report.incidents.push(Incident {
         start_time: UtcMillis(CHANGE),

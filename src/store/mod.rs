@@ -26,7 +26,7 @@ pub use original::import::{Import, require_original};
 pub use read::check_json::{CheckJson, JsonFields};
 pub use read::checks::{Checks, RecordedCheck};
 pub use read::events::OutageFilter;
-pub use read::gaps::{Gap, missing_ms};
+pub use read::gaps::{Gap, GapHost, missing_ms};
 pub use read::grouped::{GroupedOutage, Incident, UngroupedOutages, incidents};
 pub use read::history::{NoteSums, Source};
 pub use read::hosts::RecordedHost;

@@ -230,6 +230,9 @@ interface Gap {
   from: string;
   to: string;
   reason: string;
+  /** Of the only host that was not measured. */
+  host_name?: string;
+  host_address?: string;
 }
 
 // What the page computes from the answers. Times are Unix seconds.

@@ -164,6 +164,18 @@ pub fn compare(day: &Day, line: &Line) -> Result<Vec<String>, String> {
                 if times.len() < due.saturating_sub(1).max(1) {
                     wrong.push(format!("missing: {expected:?}, only at {times:?}"));
                 }
+                // The gaps of this host alone, of which one has the reason.
+                let late = interval + SLACK;
+                let is_own = |gap: &&Gap| {
+                    gap.host.as_ref().is_some_and(|host| host.host_name == *of)
+                        && (from - late..until + late).contains(&second(gap.from))
+                };
+                let own = gaps_left.iter().copied().filter(is_own);
+                if !own.clone().any(|gap| gap.reason.contains(reason)) {
+                    let own: Vec<&Gap> = own.collect();
+                    wrong.push(format!("missing: the gap of {expected:?}, only {own:?}"));
+                }
+                gaps_left.retain(|gap| !is_own(gap));
             }
             Expected::Report { of, field, range } => {
                 let value = reported(line, day, of)?[field].as_f64();

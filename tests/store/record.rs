@@ -399,6 +399,43 @@ fn a_host_without_a_route_while_others_are_measured_is_no_link_event() {
 }
 
 #[test]
+fn a_host_that_alone_could_not_be_pinged_has_a_gap_of_its_own() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let mut database = open(&path);
+    database.begin_run(at(0), true).expect("the ledger");
+    let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
+    let forbidden = |seconds| {
+        let fault = LocalFault::Host;
+        CheckResult::not_measured(Arc::clone(&one), at(seconds), fault, "a route".into())
+    };
+    let results = [
+        pings(&one, 0, "r"),
+        pings(&two, 1, "r"),
+        forbidden(60),
+        pings(&two, 61, "r"),
+        forbidden(120),
+        pings(&two, 121, "r"),
+        pings(&one, 170, "r"),
+        forbidden(230),
+        pings(&two, 231, "r"),
+    ];
+    write(&mut database, &results, at(232).0);
+    let gaps = reader(&path).gaps(&(at(0)..at(240))).expect("gaps");
+    let spans: Vec<_> = gaps.iter().map(|gap| (gap.from, gap.to)).collect();
+    assert_eq!(spans, [(at(60), at(170)), (at(230), at(240))]);
+    let json = serde_json::to_value(&gaps[0]).expect("JSON");
+    assert_eq!(
+        (&json["host_name"], &json["host_address"], &json["reason"]),
+        (
+            &"one".into(),
+            &"192.0.2.1".into(),
+            &"one could not be pinged: a route".into()
+        )
+    );
+}
+
+#[test]
 fn a_version_of_ip_that_never_worked_is_no_link_event() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);

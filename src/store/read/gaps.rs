@@ -1,6 +1,7 @@
 //! Gaps: the time in which nothing was measured, from the recorded runs, interruptions and
 //! links that were down.
 
+use std::collections::HashMap;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -22,6 +23,15 @@ pub struct Gap {
     /// The only host that was not measured; `None` when none was.
     #[serde(skip)]
     pub host_id: Option<HostId>,
+    /// Its name and address.
+    #[serde(flatten)]
+    pub host: Option<GapHost>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct GapHost {
+    pub host_name: String,
+    pub host_address: String,
 }
 
 impl Gap {
@@ -46,23 +56,99 @@ impl Reader {
         gaps.extend(self.interruptions(span)?);
         gaps.extend(self.links_down(span)?);
         gaps.extend(self.unsent(span)?);
+        gaps.extend(self.not_measured(span, &gaps)?);
         for gap in &mut gaps {
             (gap.from, gap.to) = (gap.from.max(span.start), gap.to.min(span.end));
         }
-        gaps.retain(|gap| gap.to.0 - gap.from.0 >= MIN_GAP_MS);
-        Ok(joined(gaps))
+        let is_long = |gap: &Gap| gap.to.0 - gap.from.0 >= MIN_GAP_MS;
+        gaps.retain(is_long);
+        let mut gaps = joined(gaps);
+        gaps.retain(is_long);
+        Ok(gaps)
+    }
+
+    /// The spans in which a host's checks could not be made, apart from those that lie within the
+    /// gaps of all hosts. A check stands for its interval, until the next that was made.
+    fn not_measured(&self, span: &Range<UtcMillis>, all: &[Gap]) -> Result<Vec<Gap>, StoreError> {
+        const HOSTS: &str = "select id, name, address from host h
+                              where exists(select 1 from not_measured_check where host_id = h.id)";
+        // The next such check, the next that was made, and the last such check before that.
+        const SPAN: &str = "
+            select first, measured, reason,
+                   (select max(checked_at) from not_measured_check
+                     where host_id = ?1 and checked_at < coalesce(measured, ?3)),
+                   coalesce((select interval_ms from host_interval where host_id = ?1 and since <= first
+                              order by since desc limit 1), 60000)
+              from (select n.checked_at as first, n.reason,
+                           (select min(checked_at) from check_result
+                             where host_id = ?1 and checked_at > n.checked_at) as measured
+                      from not_measured_check n
+                     where n.host_id = ?1 and n.checked_at >= ?2 and n.checked_at < ?3
+                     order by n.checked_at limit 1)";
+        type Found = (i64, Option<i64>, String, i64, i64);
+        let hosts: Vec<(HostId, GapHost)> = self.query(HOSTS, [], |row| {
+            let (host_name, host_address) = (row.get(1)?, row.get(2)?);
+            let host = GapHost {
+                host_name,
+                host_address,
+            };
+            Ok((row.get(0)?, host))
+        })?;
+        let is_of_all = |first: i64, last: i64| {
+            let covers = |gap: &Gap| gap.from.0 <= first && last <= gap.to.0;
+            all.iter().any(|gap| gap.host_id.is_none() && covers(gap))
+        };
+        let mut gaps = Vec::new();
+        for (id, host) in hosts {
+            let mut from = span.start.0;
+            loop {
+                let found: Vec<Found> = self.query(SPAN, (id, from, span.end.0), |row| {
+                    Ok((
+                        row.get(0)?,
+                        row.get(1)?,
+                        row.get(2)?,
+                        row.get(3)?,
+                        row.get(4)?,
+                    ))
+                })?;
+                let Some((first, measured, reason, last, interval_ms)) = found.into_iter().next()
+                else {
+                    break;
+                };
+                let to = measured.unwrap_or(i64::MAX);
+                if !is_of_all(first, last) {
+                    gaps.push(Gap {
+                        from: UtcMillis(first),
+                        to: UtcMillis(last.saturating_add(interval_ms).min(to)),
+                        reason: format!("{} could not be pinged: {reason}", host.host_name),
+                        host_id: Some(id),
+                        host: Some(host.clone()),
+                    });
+                }
+                from = to;
+                if measured.is_none() {
+                    break;
+                }
+            }
+        }
+        Ok(gaps)
     }
 
     fn unsent(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
-        const UNSENT: &str = "select started_at, ended_at, host_id, coalesce(name, ''), reason
+        const UNSENT: &str = "select started_at, ended_at, host_id, coalesce(name, ''), reason, coalesce(address, '')
             from unsent u left join host h on h.id = u.host_id where ended_at > ?1 and started_at < ?2";
         self.query(UNSENT, [span.start.0, span.end.0], |row| {
             let (name, reason): (String, String) = (row.get(3)?, row.get(4)?);
+            let host_address = row.get(5)?;
             Ok(Gap {
                 from: UtcMillis(row.get(0)?),
                 to: UtcMillis(row.get(1)?),
                 reason: format!("{name} could not be pinged: {reason}"),
                 host_id: Some(row.get(2)?),
+                host: Some(GapHost {
+                    host_name: name,
+                    host_address,
+                }),
             })
         })
     }
@@ -114,6 +200,7 @@ impl Reader {
                     to: UtcMillis(row.get(1)?),
                     reason: reason.into(),
                     host_id: None,
+                    host: None,
                 };
                 Ok((gap, kind == Some(InterruptionKind::ClockSet)))
             })?;
@@ -167,6 +254,7 @@ impl Reader {
                 to,
                 reason: format!("nothing could be sent: {why}"),
                 host_id: None,
+                host: None,
             })
         };
         let mut gaps = Vec::new();
@@ -216,6 +304,7 @@ fn between_runs(from: i64, to: i64, end: RunEnd) -> Gap {
         to: UtcMillis(to),
         reason: reason.into(),
         host_id: None,
+        host: None,
     }
 }
 
@@ -240,7 +329,7 @@ fn joined(gaps: Vec<Gap>) -> Vec<Gap> {
         joined.push(gap);
     }
     let mut all = joined.clone();
-    for mut gap in own {
+    for mut gap in without_overlaps(own) {
         let first = joined.partition_point(|other| other.to <= gap.from);
         for other in joined[first..].iter().take_while(|o| o.from < gap.to) {
             if other.from > gap.from {
@@ -257,6 +346,18 @@ fn joined(gaps: Vec<Gap>) -> Vec<Gap> {
     }
     by_key(&mut all, |gap| [gap.from.0, gap.to.0]);
     all
+}
+
+/// The gaps of single hosts, without those parts that an earlier one of the same host covers.
+fn without_overlaps(mut own: Vec<Gap>) -> Vec<Gap> {
+    let mut until: HashMap<Option<HostId>, UtcMillis> = HashMap::new();
+    by_key(&mut own, |gap| [gap.from.0, gap.to.0]);
+    for gap in &mut own {
+        let last = until.entry(gap.host_id).or_insert(gap.from);
+        gap.from = gap.from.max(*last).min(gap.to);
+        *last = gap.to.max(*last);
+    }
+    own
 }
 
 /// How much of a span the gaps take; of the gaps of single hosts those of this one.
@@ -278,6 +379,7 @@ mod tests {
             to: UtcMillis(to),
             reason: reason.into(),
             host_id: None,
+            host: None,
         }
     }
 

@@ -224,6 +224,7 @@ mod tests {
                 to: UtcMillis(round * 10_000 + 10_000),
                 reason: "held up".into(),
                 host_id: None,
+                host: None,
             })
             .collect();
         let span = UtcMillis(0)..UtcMillis(60_000);

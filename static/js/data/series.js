@@ -256,6 +256,11 @@ function incidentLabel(i) {
   return label[0].toUpperCase() + label.slice(1);
 }
 
+/** The gaps of all hosts and of this one. @param {Gap[]} gaps @param {string} key of the host */
+export function gapsOf(gaps, key) {
+  return gaps.filter((g) => !g.host_address || key === g.host_address || key.startsWith(`${g.host_address} `));
+}
+
 /** The same for several hosts: incidents, and gaps that all hosts have.
  * @param {Timeline[]} timelines @param {Incident[]} incidents @param {Gap[]} gaps @returns {Span[]} */
 export function commonBands(timelines, incidents, gaps) {

@@ -8,7 +8,7 @@ import { CAUSE_WORDS, causeOf, isHostOutage } from '../data/cause.js';
 import { NO_VALUE, STATE_WORDS, count, csv, ms, percent, plural, usAsMs } from '../data/format.js';
 import { addressText } from '../data/hosts.js';
 import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
-import { addCheck, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
+import { addCheck, gapsOf, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
 import { DAY_SECONDS, clock, day, duration, fileText, moment, seconds, zoneText } from '../data/time.js';
 import { spanOf, writeView } from '../data/view.js';
 import { button, h, linkInNewTab, put, save, saveCsv, setText, updateDurations } from '../dom.js';
@@ -54,7 +54,8 @@ async function getHistory(query, now) {
   const inRange = newest.length < MAX_OUTAGES
     ? [] : await get('api/outages', { host_address, from, to, limit: MAX_OUTAGES });
   const byId = new Map([...newest, ...inRange].map((o) => [o.id, o]));
-  return { series, outages: [...byId.values()], gaps, isCut: inRange.length >= MAX_OUTAGES };
+  const isCut = inRange.length >= MAX_OUTAGES;
+  return { series, outages: [...byId.values()], gaps: gapsOf(gaps, host_address), isCut };
 }
 
 /** @param {string} label @param {string} value @param {string} unit */
