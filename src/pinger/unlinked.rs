@@ -51,6 +51,13 @@ impl Pinger {
         {
             exchange.run.exclude_since_last_reply(errno);
             found = Some(unmeasured);
+        } else if found.is_none() && exchange.run.ends_unsent() {
+            // Without a carrier a send fails with ENOBUFS at first: noop_qdisc in
+            // net/sched/sch_generic.c.
+            let fault = LocalFault::Link;
+            found = self
+                .interface_fault()
+                .map(|reason| Unmeasured { fault, reason });
         }
         found
     }

@@ -217,15 +217,15 @@ impl CheckRun {
     }
 
     /// Excludes the unanswered pings that waited for their reply during a span, with `errno` as the
-    /// reason: they or their replies had no link. Returns whether there were any.
+    /// reason: they or their replies had no link. Returns whether there were any, or any unsent ones.
     pub fn exclude(&mut self, from: Monotonic, until: Monotonic, errno: i32) -> bool {
-        let mut is_any = false;
         let timeout = self.settings.timeout;
-        let is_within = |at: Monotonic| at <= until && at.after(timeout) >= from;
-        for ping in self.pings.iter_mut().filter(|ping| ping.is_open()) {
-            if is_within(ping.clock.monotonic) {
-                ping.excluded = Some(errno);
+        let mut is_any = false;
+        for ping in self.pings.iter_mut().filter(|ping| ping.arrival.is_none()) {
+            let at = ping.clock.monotonic;
+            if at <= until && at.after(timeout) >= from {
                 is_any = true;
+                ping.excluded.get_or_insert(errno);
             }
         }
         is_any
@@ -244,9 +244,16 @@ impl CheckRun {
         self.pings.last().is_some_and(Ping::is_open)
     }
 
-    /// Whether a ping was sent and is not answered.
+    /// Whether the last ping could not be sent.
+    pub fn ends_unsent(&self) -> bool {
+        self.pings
+            .last()
+            .is_some_and(|ping| ping.send_errno.is_some())
+    }
+
+    /// Whether a ping has no reply.
     pub fn has_unanswered(&self) -> bool {
-        self.pings.iter().any(Ping::is_open)
+        self.pings.iter().any(|ping| ping.arrival.is_none())
     }
 
     /// Excludes the unanswered pings around those that could not be sent: the link was lost between
