@@ -247,7 +247,6 @@ impl Database {
                         thresholds,
                         spacing_ms,
                         interval_ms,
-                        resolved,
                         ..
                     } = *result;
                     let is_literal = result.host.address.ip().is_some();
@@ -255,7 +254,7 @@ impl Database {
                         thresholds,
                         spacing_ms,
                         interval_ms,
-                        resolved: resolved.filter(|_| !is_literal),
+                        resolved: result.pinged_address().filter(|_| !is_literal),
                     };
                     let host_id = host_id(
                         &transaction,

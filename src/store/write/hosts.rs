@@ -1,7 +1,6 @@
 //! The ids of hosts, and how they are checked.
 
 use std::collections::HashMap;
-use std::net::IpAddr;
 
 use rusqlite::{Connection, OptionalExtension, Transaction, params};
 
@@ -22,13 +21,13 @@ pub struct CachedHost {
 }
 
 /// The recorded settings of a host.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostSettings {
     pub thresholds: Thresholds,
     pub spacing_ms: u32,
     pub interval_ms: u32,
-    /// `None` also where the host's address is literal.
-    pub resolved: Option<IpAddr>,
+    /// The address that was pinged; `None` also where the host's address is literal.
+    pub resolved: Option<String>,
 }
 
 /// Inserts a new host, and updates a known one.
@@ -45,7 +44,9 @@ pub fn host_id(
     let key = (host.address.clone(), host.family, host.source.clone());
     if let Some(entry) = known.get(&key)
         && entry.name == host.name
-        && settings.is_none_or(|settings| entry.settings == settings)
+        && settings
+            .as_ref()
+            .is_none_or(|settings| entry.settings == *settings)
     {
         return Ok(entry.id);
     }
@@ -55,7 +56,7 @@ pub fn host_id(
             thresholds,
             spacing_ms,
             interval_ms,
-            resolved,
+            ref resolved,
         } = settings;
         let spacing_ms = (spacing_ms > 0).then_some(spacing_ms);
         let values = params![
@@ -64,7 +65,7 @@ pub fn host_id(
             thresholds.degraded_rate,
             thresholds.latency_limit_us,
             spacing_ms,
-            resolved.map(|ip| ip.to_string())
+            resolved
         ];
         transaction.prepare_cached(DESCRIBE)?.execute(values)?;
         if interval_ms > 0 {
