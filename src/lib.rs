@@ -80,7 +80,7 @@
 //!
 //! ## Threads and channels
 //!
-//! `main` waits for events; `signals` turns signals into events; one `ping-N` per host; `store`
+//! `main` waits for events and notices, once a second, that the process stood still; `signals` turns signals into events; one `ping-N` per host; `store`
 //! owns the writing connection; `witness` sleeps except during outages, and traces paths in a
 //! thread `trace`; `links` watches the links; a name is resolved in a thread `lookup`; `alerts` runs
 //! commands; [`web`] has `web-accept` and one `web` per connection.
