@@ -52,6 +52,19 @@ pub enum Correction {
     Restore { since: UtcMillis, step_ms: i64 },
 }
 
+impl Correction {
+    /// Whether it corrects what was recorded by a clock that was never right.
+    pub fn is_of_whole_run(&self) -> bool {
+        matches!(
+            self,
+            Correction::Redate {
+                why: Why::Behind | Why::Unsynchronised,
+                ..
+            }
+        )
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
     /// The run began before the newest result on record, or before 2020.
@@ -92,7 +105,6 @@ pub struct RunClock {
     /// What is added to the wall clock in what is recorded: not zero while the clock shows a time
     /// before the newest result of before the run.
     behind_ms: i64,
-    /// Why the first step forward corrects the whole run; `None` when the clock is believed.
     doubt: Option<Why>,
     earlier: Option<Earlier>,
 }
@@ -132,7 +144,11 @@ impl RunClock {
         wall.plus(self.behind_ms)
     }
 
-    /// Whether it matters if a time service sets the clock right.
+    /// Why the first step forward corrects the whole run; `None` when the clock is believed.
+    pub fn doubt(&self) -> Option<Why> {
+        self.doubt
+    }
+
     pub fn is_doubted(&self) -> bool {
         self.doubt.is_some()
     }

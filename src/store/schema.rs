@@ -365,6 +365,10 @@ create index unsent_by_end on unsent(ended_at);
 -- much later. copied_at: the file is a copy, made while this run was going on: what it recorded later is not in it.
 alter table monitor_run add column behind_ms integer not null default 0;
 alter table monitor_run add column copied_at integer;
+-- doubt: why a step forward corrects the whole run. boot_id: the kernel's; clock_offset_ms: wall clock minus time since boot.
+alter table monitor_run add column doubt text;
+alter table monitor_run add column boot_id text;
+alter table monitor_run add column clock_offset_ms integer;
 -- run_id: during which run. why: behind, unsynchronised, set_back or undone, where times were corrected; else skipped.
 alter table clock_step add column run_id integer;
 alter table clock_step add column why text;

@@ -51,6 +51,11 @@ pub fn is_clock_synchronised() -> bool {
     state >= 0 && state != libc::TIME_ERROR
 }
 
+/// Not known here.
+pub fn boot_id() -> Option<String> {
+    None
+}
+
 /// Fills the bytes, at most 256, with random numbers from the kernel; returns whether it succeeded.
 pub(super) fn fill_random(bytes: &mut [u8]) -> bool {
     // SAFETY: the pointer and the length describe `bytes`.

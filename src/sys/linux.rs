@@ -38,6 +38,12 @@ pub fn is_clock_synchronised() -> bool {
     state >= 0 && state != libc::TIME_ERROR
 }
 
+/// Differs each time that the machine is booted: random(4).
+pub fn boot_id() -> Option<String> {
+    let id = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").ok()?;
+    Some(id.trim().to_string())
+}
+
 /// Fills the bytes with random numbers from the kernel; returns whether it succeeded.
 pub(super) fn fill_random(bytes: &mut [u8]) -> bool {
     // SAFETY: the pointer and the length describe `bytes`.

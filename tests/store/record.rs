@@ -1042,6 +1042,8 @@ fn upgrading_a_file_of_the_previous_version_changes_no_result() {
         drop trigger host_renamed; drop table former_name;
         update rollup_day set counts = x'00', total = x'00';
         alter table monitor_run drop column behind_ms; alter table monitor_run drop column copied_at;
+        alter table monitor_run drop column doubt; alter table monitor_run drop column boot_id;
+        alter table monitor_run drop column clock_offset_ms;
         pragma user_version = 1";
     other_program(&path)
         .execute_batch(first)
@@ -1073,6 +1075,8 @@ const TO_SECOND_VERSION: &str = "
         insert into host select id, address, family, name, up_rate, degraded_rate, latency_limit_us, ping_spacing_ms from h;
         drop table h;
         alter table monitor_run drop column behind_ms; alter table monitor_run drop column copied_at;
+        alter table monitor_run drop column doubt; alter table monitor_run drop column boot_id;
+        alter table monitor_run drop column clock_offset_ms;
         alter table clock_step drop column run_id; alter table clock_step drop column why;
         pragma user_version = 2";
 

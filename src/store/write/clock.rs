@@ -94,7 +94,7 @@ pub fn apply(
     Ok(moved)
 }
 
-fn note(
+pub fn note(
     connection: &Connection,
     step: &ClockStep,
     run: Option<i64>,
@@ -199,7 +199,7 @@ const MARK: &str = "dated anew: the clock was set by ";
 
 /// Moves all rows with times in a range. Checks that move because the clock was set back are marked,
 /// so that a step that takes it back finds them.
-fn redate(
+pub fn redate(
     connection: &Connection,
     times: &RangeInclusive<i64>,
     by_ms: i64,

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
-use rusqlite::{Connection, OpenFlags, TransactionBehavior, params};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::checks::insert;
 use super::clock;
@@ -12,7 +12,7 @@ use super::hosts::{HostSettings, KnownHosts, host_id};
 use super::notices::{self, Notices, PendingNotices};
 use super::outages::Outages;
 use super::record::{Record, RunState};
-use super::{ledger, surroundings};
+use super::{ledger, runs, surroundings};
 use crate::pure::model::{AlertKinds, CheckResult};
 use crate::pure::outage::OutageRules;
 use crate::pure::run_clock::{ClockStep, Correction, RunClock};
@@ -176,12 +176,13 @@ impl Database {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            runs::correct_before(&transaction, now)?;
             let mut newest = clock::newest_on_record(&transaction)?;
             if newest > Some(now) && clock::take_back_lead(&transaction, now, None)? > 0 {
                 newest = clock::newest_on_record(&transaction)?;
             }
             let run_clock = RunClock::start(now, newest, is_synchronised);
-            let run_id = insert_run(&transaction, &run_clock, now)?;
+            let run_id = runs::insert(&transaction, &run_clock, now)?;
             transaction.commit()?;
             Ok((run_id, run_clock))
         };
@@ -192,7 +193,7 @@ impl Database {
 
     /// Begins another run after a step that may be wrong: see [`clock::pruning_delay`].
     pub fn continue_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
-        let run_id = insert_run(&self.connection, &self.run_clock, now)
+        let run_id = runs::insert(&self.connection, &self.run_clock, now)
             .map_err(|cause| self.failed("writing", cause))?;
         self.run_id = Some(run_id);
         Ok(())
@@ -296,15 +297,8 @@ impl Database {
         let has_notices = notices.write()?;
         make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
-            // A clock that was set back does not shorten the run.
-            const ALIVE: &str = "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2, behind_ms = ?4 where id = ?3";
-            let stopped_at = (run == RunState::Stopped).then_some(now.0);
-            transaction.prepare_cached(ALIVE)?.execute(params![
-                now.0,
-                stopped_at,
-                run_id,
-                self.run_clock.behind_ms()
-            ])?;
+            let is_stopped = run == RunState::Stopped;
+            runs::note_alive(&transaction, run_id, &self.run_clock, now, is_stopped)?;
         }
         transaction.commit()?;
         self.pending_notices.note(has_notices);
@@ -324,6 +318,9 @@ impl Database {
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
             let moved = clock::apply(&transaction, step, correction, run_id)?;
+            if let (true, Some(run_id)) = (correction.is_of_whole_run(), run_id) {
+                runs::correct_others(&transaction, step, run_id)?;
+            }
             transaction.commit()?;
             Ok(moved)
         };
@@ -414,20 +411,4 @@ impl Database {
     pub fn take_new_notices(&mut self) -> bool {
         std::mem::take(&mut self.pending_notices.is_new)
     }
-}
-
-fn insert_run(
-    connection: &Connection,
-    run_clock: &RunClock,
-    now: UtcMillis,
-) -> rusqlite::Result<i64> {
-    const BEGIN: &str =
-        "insert into monitor_run(started_at, alive_at, version, behind_ms) values(?1, ?1, ?2, ?3)";
-    let values = params![
-        run_clock.dated(now).0,
-        env!("CARGO_PKG_VERSION"),
-        run_clock.behind_ms()
-    ];
-    connection.execute(BEGIN, values)?;
-    Ok(connection.last_insert_rowid())
 }

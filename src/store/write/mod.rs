@@ -11,6 +11,7 @@ pub mod notices;
 pub mod outages;
 pub mod prune;
 pub mod record;
+pub mod runs;
 pub mod state;
 pub mod surroundings;
 pub mod writer;

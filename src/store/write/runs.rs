@@ -1,0 +1,136 @@
+//! The rows of the monitor's runs. Runs since the machine was booted have one clock: a step is also
+//! noticed if it was between two of them, and corrects each that was dated by the clock of before.
+
+use rusqlite::{Connection, OptionalExtension, params};
+
+use super::clock;
+use crate::pure::run_clock::{ClockStep, MIN_STEP_MS, RunClock, Why};
+use crate::pure::time::UtcMillis;
+use crate::sys;
+
+/// Wall clock minus the time since boot, in milliseconds: only a step changes it, while time services
+/// adjust the clock by less.
+fn clock_offset(wall: UtcMillis) -> i64 {
+    wall.0.saturating_sub(sys::clocks().boottime_ns / 1_000_000)
+}
+
+/// Returns the id of the new run, which begins when the wall clock shows `now`.
+pub fn insert(
+    connection: &Connection,
+    run_clock: &RunClock,
+    now: UtcMillis,
+) -> rusqlite::Result<i64> {
+    const BEGIN: &str =
+        "insert into monitor_run(started_at, alive_at, version, boot_id) values(?1, ?1, ?2, ?3)";
+    let dated = run_clock.dated(now);
+    connection.execute(
+        BEGIN,
+        params![dated.0, env!("CARGO_PKG_VERSION"), sys::boot_id()],
+    )?;
+    let id = connection.last_insert_rowid();
+    note_alive(connection, id, run_clock, dated, false)?;
+    Ok(id)
+}
+
+/// `now` is the present as it is recorded.
+pub fn note_alive(
+    connection: &Connection,
+    id: i64,
+    run_clock: &RunClock,
+    now: UtcMillis,
+    is_stopped: bool,
+) -> rusqlite::Result<()> {
+    // A clock that was set back does not shorten the run.
+    const ALIVE: &str =
+        "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2, behind_ms = ?4,
+                                doubt = ?5, clock_offset_ms = ?6 where id = ?3";
+    let behind_ms = run_clock.behind_ms();
+    let values = params![
+        now.0,
+        is_stopped.then_some(now.0),
+        id,
+        behind_ms,
+        run_clock.doubt().map(Why::as_str),
+        clock_offset(now.plus(-behind_ms))
+    ];
+    connection
+        .prepare_cached(ALIVE)?
+        .execute(values)
+        .map(|_| ())
+}
+
+/// Before a run begins: notices a step forward since the last run.
+pub fn correct_before(connection: &Connection, now: UtcMillis) -> rusqlite::Result<()> {
+    const LAST: &str =
+        "select id, clock_offset_ms from monitor_run where id = (select max(id) from monitor_run)
+                           and boot_id = ?1 and clock_offset_ms is not null";
+    let last: Option<(i64, i64)> = connection
+        .query_row(LAST, [sys::boot_id()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((id, offset_ms)) = last else {
+        return Ok(());
+    };
+    let step = ClockStep {
+        now,
+        step_ms: clock_offset(now).saturating_sub(offset_ms),
+    };
+    if step.step_ms >= MIN_STEP_MS && !correct_earlier(connection, &step, offset_ms, None)? {
+        clock::note(connection, &step, Some(id), 0, None)?;
+    }
+    Ok(())
+}
+
+/// After a step forward has corrected a run: corrects the runs before it that its clock dated too.
+pub fn correct_others(connection: &Connection, step: &ClockStep, run: i64) -> rusqlite::Result<()> {
+    const OFFSET: &str = "select clock_offset_ms from monitor_run where id = ?1";
+    let offset: Option<i64> = connection.query_row(OFFSET, [run], |row| row.get(0))?;
+    match offset {
+        Some(offset_ms) => correct_earlier(connection, step, offset_ms, Some(run)).map(|_| ()),
+        None => Ok(()),
+    }
+}
+
+/// Moves the doubted runs since boot that had this clock; returns whether there are any.
+fn correct_earlier(
+    connection: &Connection,
+    step: &ClockStep,
+    offset_ms: i64,
+    present: Option<i64>,
+) -> rusqlite::Result<bool> {
+    const DOUBTED: &str = "select id, started_at, max(alive_at, coalesce(stopped_at, 0)), behind_ms, doubt from monitor_run
+        where boot_id = ?1 and doubt is not null and abs(clock_offset_ms - ?2) < ?3 and id is not ?4 order by id desc";
+    const SETTLE: &str =
+        "update monitor_run set behind_ms = ?2, doubt = case when ?2 > 0 then doubt end,
+                                 clock_offset_ms = clock_offset_ms + ?3 where id = ?1";
+    type Doubted = (i64, i64, i64, i64, String);
+    let runs: Vec<Doubted> = connection
+        .prepare(DOUBTED)?
+        .query_map(
+            params![sys::boot_id(), offset_ms, MIN_STEP_MS, present],
+            |row| {
+                Ok((
+                    row.get(0)?,
+                    row.get(1)?,
+                    row.get(2)?,
+                    row.get(3)?,
+                    row.get(4)?,
+                ))
+            },
+        )?
+        .collect::<rusqlite::Result<_>>()?;
+    for (id, started, until, behind_ms, doubt) in &runs {
+        let still_behind = behind_ms.saturating_sub(step.step_ms).max(0);
+        let why = if doubt == Why::Behind.as_str() {
+            Why::Behind
+        } else {
+            Why::Unsynchronised
+        };
+        if still_behind == 0 {
+            let by_ms = step.step_ms.saturating_sub(*behind_ms);
+            let moved = clock::redate(connection, &(*started..=*until), by_ms, why)?;
+            clock::note(connection, step, Some(*id), moved, Some(why))?;
+        }
+        connection.execute(SETTLE, params![id, still_behind, step.step_ms])?;
+    }
+    Ok(!runs.is_empty())
+}
