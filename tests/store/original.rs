@@ -772,7 +772,7 @@ fn an_export_and_its_import_bring_back_what_the_original_has_no_columns_for() {
         insert into check_result(host_id, checked_at, sent, received, min_us, avg_us, max_us) values
             (3, 1700000000000, 5, 5, 1, 2, 3), (5, 1700000000000, 5, 4, 1, 2, 3), (7, 1700000000000, 5, 0, null, null, null),
             (9, 1700000000007, 4, 4, 1, 2, 3);
-        insert into check_note values(5, 1700000000000, 1, 2, 3, 'a reason');
+        insert into check_note(host_id, checked_at, late, duplicates, foreigners, reason) values(5, 1700000000000, 1, 2, 3, 'a reason');
         insert into not_measured_check values(7, 1700000060000, 'no route');
         insert into host_interval values(3, 1700000000000, 20000), (9, 1700000000000, 60000);
         insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
