@@ -405,6 +405,14 @@ test('a link that was down for one IP version is no gap of a host that was measu
   assert.equal(series.bands(t, [], [gap]).length, 1);
 });
 
+test('a gap of one host is drawn at this host only', () => {
+  const all = { from: '', to: '', reason: 'stopped' };
+  const own = { ...all, host_name: 'far', host_address: '192.0.2.1' };
+  assert.deepEqual(series.gapsOf([all, own], '192.0.2.1'), [all, own]);
+  assert.deepEqual(series.gapsOf([all, own], '192.0.2.1 via wg0'), [all, own]);
+  assert.deepEqual(series.gapsOf([all, own], '192.0.2.11'), [all]);
+});
+
 test('compared hosts share the band of an incident, and a gap only if all have it', () => {
   const tracks = [
     series.timelineOf(minutes(['up', 'up', 'up', 'up']), 60),
