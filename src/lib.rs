@@ -81,8 +81,8 @@
 //! ## Threads and channels
 //!
 //! `main` waits for events and notices, once a second, that the process stood still; `signals` turns signals into events; one `ping-N` per host; `store`
-//! owns the writing connection; `witness` sleeps except during outages, and traces paths in a
-//! thread `trace`; `links` watches the links; a name is resolved in a thread `lookup`; `alerts` runs
+//! owns the writing connection; `witness` mostly sleeps except during outages, and traces paths in
+//! threads `trace`; `links` watches the links; a name is resolved in a thread `lookup`; `alerts` runs
 //! commands; [`web`] has `web-accept` and one `web` per connection.
 //!
 //! Pingers send results to the store and host events to the witness; the witness sends observations
@@ -174,7 +174,7 @@
 //! | thresholds | the limits between the states |
 //! | tick | an instant at which a check is due |
 //! | timestamp | when the kernel sent or received a message |
-//! | witness | the thread that collects evidence during an outage |
+//! | witness | the thread that collects evidence, most of it during an outage |
 //! | writer | the thread that owns the writing database connection |
 
 pub mod pure;

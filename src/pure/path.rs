@@ -40,6 +40,15 @@ impl Path {
         *self.hops.get(distance.checked_sub(1)?)?
     }
 
+    /// Whether this longer path differs from a known one only because pings were lost: no router
+    /// answered where the host did.
+    pub fn is_lossy_copy_of(&self, known: &Path) -> bool {
+        let (Some(own), Some(distance)) = (self.distance(), known.distance()) else {
+            return false;
+        };
+        own > distance && self.hops[distance - 1..own - 1].iter().all(Option::is_none)
+    }
+
     /// Whether packets to a silent host get as far as they did while it answered: its last router
     /// that ever answers still does. `None` where that is not known.
     pub fn is_whole(&self, healthy: &Path) -> Option<bool> {
@@ -128,6 +137,19 @@ mod tests {
             assert_eq!(found, is_whole, "{healthy}, then {broken}");
         }
         assert_eq!(path("1", false).is_whole(&path("1 2", false)), None);
+    }
+
+    #[test]
+    fn a_path_that_is_longer_because_pings_were_lost_is_no_other_path() {
+        for (longer, known, is_copy) in [
+            ("1 - - 9", "1 9", true),
+            ("1 2 - 9", "1 9", false),
+            ("1 9", "1 9", false),
+            ("1 9", "1 - 9", false),
+        ] {
+            let found = path(longer, true).is_lossy_copy_of(&path(known, true));
+            assert_eq!(found, is_copy, "{longer}, known {known}");
+        }
     }
 
     #[test]

@@ -106,7 +106,10 @@ impl HostRecord {
     fn add_trace(&mut self, path: &Path) {
         if path.reached {
             self.traces.clear();
-            self.healthy_path = Some(path.clone());
+            let is_worse = |known: &Path| path.is_lossy_copy_of(known);
+            if !self.healthy_path.as_ref().is_some_and(is_worse) {
+                self.healthy_path = Some(path.clone());
+            }
         } else if self.traces.len() == MAX_TRACES {
             self.traces.remove(1);
         }

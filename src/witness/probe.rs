@@ -167,18 +167,30 @@ pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Opt
 /// Traces the path to a host that answers, a few hops at a time, so that it gets few pings more.
 pub(super) fn trace_healthy(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
     let at = sys::clocks().utc();
+    let ping = |hops: &[u8]| ping_hops(target, source.as_ref(), hops, stop);
     let mut pings = Vec::new();
     for first in (1..=MAX_HOPS).step_by(usize::from(NEAR_HOPS)) {
         let hops: Vec<u8> = (first..first + NEAR_HOPS).collect();
-        pings.extend(ping_hops(target, source.as_ref(), &hops, stop)?);
-        if pings
-            .iter()
-            .any(|ping| matches!(ping, Outcome::Reply { .. }))
-        {
+        pings.extend(ping(&hops)?);
+        if pings.iter().any(is_reply) {
             break;
         }
     }
+    // Once more where nothing answered before the host: a lost ping makes it seem farther away.
+    let distance = pings.iter().position(is_reply).unwrap_or(0);
+    let before = (1..=MAX_HOPS).zip(&pings[..distance]);
+    let silent = before.filter(|(_, ping)| !says_anything(ping));
+    let again: Vec<u8> = silent.map(|(hop, _)| hop).collect();
+    if !again.is_empty() {
+        for (hop, ping) in again.iter().zip(ping(&again)?) {
+            pings[usize::from(*hop) - 1] = ping;
+        }
+    }
     Some(path_of(at, target.ip, &pings))
+}
+
+fn is_reply(ping: &Outcome) -> bool {
+    matches!(ping, Outcome::Reply { .. })
 }
 
 fn says_anything(ping: &Outcome) -> bool {
