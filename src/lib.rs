@@ -53,8 +53,8 @@
 //!
 //! 1. After a check without any reply the pinger, which has its own
 //!    [`pure::outage::OutageDetector`], sends probes, single pings every second, until the host
-//!    answers again. Each [`pure::model::Probe`] goes to the store like a check; it moves the start
-//!    and end of the event.
+//!    answers two pings in a row. Each [`pure::model::Probe`] goes to the store like a check; it
+//!    moves the start and end of the event.
 //! 2. The pinger also reports the silence to the [`witness`], which pings the gateway of its
 //!    link and the other hosts, tests whether packets can be sent, and traces the path. Each
 //!    [`pure::scene::Observation`] goes to the store.

@@ -29,6 +29,7 @@ impl Pinger {
         if !exchange.run.has_unanswered() {
             return None;
         }
+        exchange.run.exclude_too_big(libc::EMSGSIZE);
         let target = self.target?;
         let link = self.link();
         let interface = link.as_ref().map(|link| link.interface.as_str());

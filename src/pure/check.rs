@@ -239,6 +239,20 @@ impl CheckRun {
         }
     }
 
+    /// Excludes the pings that exceeded the MTU of the path, with `errno` as the reason: later ones
+    /// are fragmented.
+    pub fn exclude_too_big(&mut self, errno: i32) {
+        let payload_len = self.settings.payload_len;
+        for ping in self.pings.iter_mut().filter(|ping| ping.is_open()) {
+            if ping
+                .error
+                .is_some_and(|error| icmp::is_too_big(error, payload_len))
+            {
+                ping.excluded = Some(errno);
+            }
+        }
+    }
+
     /// Whether the last ping was sent and is not answered.
     pub fn ends_unanswered(&self) -> bool {
         self.pings.last().is_some_and(Ping::is_open)
@@ -311,12 +325,7 @@ impl CheckRun {
             && echo.identifier == self.identifier
             && icmp::has_own_payload_start(echo.payload, self.cookie, echo.sequence);
         if let (true, Some(index)) = (is_ours, self.index_of(echo.sequence)) {
-            let ping = &mut self.pings[index];
-            if icmp::is_too_big(error, self.settings.payload_len) {
-                ping.excluded = Some(libc::EMSGSIZE);
-            } else {
-                ping.error.get_or_insert(error);
-            }
+            self.pings[index].error.get_or_insert(error);
         }
     }
 
