@@ -930,7 +930,7 @@ fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
 fn a_check_represents_the_interval_that_it_was_made_at() {
     // Ten minutes with a check every minute, then ten with one every twenty seconds.
     let sql = "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
-        insert into host_interval values(1, 0, 60000), (1, (strftime('%s', 'now') - 601) * 1000, 20000);
+        insert into host_interval(host_id, since, interval_ms) values(1, 0, 60000), (1, (strftime('%s', 'now') - 601) * 1000, 20000);
         with recursive n(i) as (select 1 union all select i + 1 from n where i < 10)
         insert into check_result(host_id, checked_at, sent, received) select 1, (strftime('%s', 'now') - 600 - i * 60) * 1000, 5, iif(i > 5, 5, 0) from n;
         with recursive n(i) as (select 1 union all select i + 1 from n where i < 30)
@@ -978,4 +978,132 @@ fn days_are_those_of_the_viewers_zone_also_before_the_clocks_change() {
         })
         .collect();
     assert_eq!(days, ["2026-09-10", "2026-11-10"]);
+}
+
+/// An hour of checks, one a minute, of which the last quarter lost everything, and its roll-up
+/// alone: the checks are deleted.
+fn pruned_hour() -> String {
+    "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
+     insert into host_interval(host_id, since, interval_ms) values(1, 0, 60000);
+     insert into rollup(host_id, hour, none, to_20, to_40, to_60, to_80, to_95, to_100, full, not_measured, sent, received,
+        rate_sum, rate_min, rate_max, min_us, max_us, sum_us, avg_sum_us, latency_checks, histogram, down, degraded)
+     values(1, 480000, 0, 0, 0, 0, 0, 15, 0, 45, 0, 300, 285, 5700000, 80000, 100000, 10, 10, 2850, 600, 60, x'', 0, 15);
+     update pruning set pruned_before = 480024 * 3600000;"
+        .into()
+}
+
+#[test]
+fn a_span_that_cuts_hours_of_which_only_sums_are_left_has_their_share() {
+    let site = Site::new(&pruned_hour());
+    let hour = 480_000 * 3600;
+    for (from, to, checks, sent, lost) in [
+        (hour, hour + 3600, 60, 300, 15),
+        (hour - 1800, hour + 1800, 30, 150, 8),
+        (hour + 1800, hour + 9000, 30, 150, 8),
+        (hour + 900, hour + 1800, 15, 75, 4),
+    ] {
+        let statistics = site.json(&format!("/api/statistics/192.0.2.1?from={from}&to={to}"));
+        assert_eq!(
+            ["total_checks", "sent", "lost"].map(|field| statistics[field].as_i64()),
+            [Some(checks), Some(sent), Some(lost)],
+            "{from} to {to}: {statistics}"
+        );
+        assert_eq!(statistics["availability_percent"].as_f64(), Some(100.0));
+    }
+    let report = site.json(&format!(
+        "/api/report?format=json&from={}&to={}",
+        hour + 900,
+        hour + 1800
+    ));
+    let host = &report["hosts"][0];
+    assert_eq!(
+        (&host["measured_seconds"], &host["coverage_percent"]),
+        (&900.into(), &100.0.into()),
+        "{host}"
+    );
+    assert_eq!(
+        report["method"]["checks_since"], "2024-10-05T00:00:00.000Z",
+        "{report}"
+    );
+}
+
+#[test]
+fn hours_and_days_of_zones_with_half_hours_begin_when_they_do() {
+    // From half an hour before midnight in India to half an hour after it: one check of each
+    // minute before it lost everything.
+    let midnight = "(strftime('%s', 'now', '+330 minutes', 'start of day') - 330 * 60) * 1000";
+    let sql = format!(
+        "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
+         insert into host_interval(host_id, since, interval_ms) values(1, 0, 60000);
+         with recursive n(i) as (select -30 union all select i + 1 from n where i < 29)
+         insert into check_result(host_id, checked_at, sent, received) select 1, {midnight} + i * 60000, 5, iif(i < 0, 3, 5) from n;"
+    );
+    let site = Site::new(&(sql + STALE));
+    let overview = site.json("/api/overview?days=2&offset_minutes=330");
+    let days = &overview["hosts"][0]["days"];
+    assert_eq!(days["measured_seconds"][0], 1800, "{days}");
+    assert_eq!(days["state"][0], "poor", "{days}");
+    assert_ne!(days["state"][1], "poor", "{days}");
+    let from = |minutes: i64| {
+        let at = format!(
+            "select strftime('%s', 'now', '+330 minutes', 'start of day') - 330 * 60 + {minutes} * 60"
+        );
+        let database =
+            Connection::open(site.folder.path().join("connection_logs.db")).expect("the database");
+        database
+            .query_row(&at, [], |row| row.get::<_, i64>(0))
+            .expect("a number")
+    };
+    let hours = site.json(&format!(
+        "/api/hours?host_address=192.0.2.1&offset_minutes=330&from={}&to={}",
+        from(-120),
+        from(120)
+    ));
+    let columns = &hours["columns"];
+    let measured: Vec<(i64, i64)> = (0..columns["t"].as_array().expect("hours").len())
+        .map(|i| (columns["t"][i].as_i64(), columns["lost"][i].as_i64()))
+        .map(|(t, lost)| (t.expect("a time") - from(0), lost.expect("a number")))
+        .filter(|(t, _)| [-3600, 0].contains(t))
+        .collect();
+    assert_eq!(measured, [(-3600, 60), (0, 0)], "{columns}");
+}
+
+#[test]
+fn the_changes_of_an_offset_are_lists_of_the_same_length() {
+    let site = Site::new(&three_checks());
+    site.json("/api/overview?offset_minutes=60&changed_at=1700000000,1690000000&earlier_offset_minutes=0,60");
+    for wrong in [
+        "changed_at=1700000000",
+        "changed_at=1,2&earlier_offset_minutes=0",
+        "changed_at=1&earlier_offset_minutes=901",
+        "changed_at=never&earlier_offset_minutes=0",
+    ] {
+        let answer = site.get(&format!("/api/overview?{wrong}"));
+        assert_eq!(answer.status, 400, "{wrong}: {}", answer.body);
+    }
+}
+
+#[test]
+fn a_check_by_hand_stands_for_the_time_of_its_pings() {
+    // By cron every five minutes for an hour; one got no reply.
+    let sql = "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
+        insert into host_interval(host_id, since, interval_ms, by_hand) values(1, 0, 5000, 1);
+        with recursive n(i) as (select 1 union all select i + 1 from n where i < 12)
+        insert into check_result(host_id, checked_at, sent, received)
+            select 1, (strftime('%s', 'now') - i * 300) * 1000, 5, iif(i = 6, 0, 5) from n;
+        insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, host_id)
+            values('A', '192.0.2.1', 'outage', strftime('%Y-%m-%d %H:%M:%f', 'now', '-30 minutes'),
+                   strftime('%Y-%m-%d %H:%M:%f', 'now', '-25 minutes'), 300, 1);";
+    let site = Site::new(&(sql.to_string() + STALE));
+    let statistics = site.json("/api/statistics/192.0.2.1");
+    let number = |field: &str| statistics[field].as_f64().expect(field);
+    assert_eq!(number("down_seconds"), 5.0, "{statistics}");
+    assert!(
+        (number("availability_percent") - 100.0 * 11.0 / 12.0).abs() < 0.01,
+        "{statistics}"
+    );
+    assert!(
+        (number("coverage_percent") - 100.0 * 60.0 / 3600.0).abs() < 0.1,
+        "{statistics}"
+    );
 }

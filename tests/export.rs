@@ -766,7 +766,7 @@ fn the_file_has_the_originals_tables_indexes_and_texts() {
             "select id, host_name, event_type, start_time, end_time, duration_seconds, checks_failed from outage_events"
         ),
         [
-            "1|one|outage_end|2025-10-26 02:40:00.123000|2025-10-26 02:20:00.000001|2399|1",
+            "1|one|outage_end|2025-10-26 02:40:00.123000|2025-10-26 02:20:00.000001|2400|1",
             "2|two|outage_start|2025-10-26 02:30:00.000001|||2",
         ]
     );

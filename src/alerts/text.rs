@@ -5,6 +5,7 @@ use serde_json::{Map, Value, json};
 use crate::pure::cause::Cause;
 use crate::pure::model::{AlertKind, EventId, EventKind};
 use crate::pure::phrase;
+use crate::pure::time::whole_seconds;
 use crate::pure::time::{UtcMillis, parse_instant};
 use crate::store::{Notice, OutageEvent};
 
@@ -198,7 +199,7 @@ impl Summary {
     fn seconds(&self) -> Option<i64> {
         self.end
             .zip(self.start)
-            .map(|(end, start)| (end.0 - start.0) / 1000)
+            .map(|(end, start)| whole_seconds(&(start..end)))
     }
 
     fn sentence(&self, notice: &Notice, shown_time: &impl Fn(UtcMillis) -> String) -> String {

@@ -1,6 +1,7 @@
 //! Endpoints that return sums: series for charts, statistics, distributions and hours. A series has
 //! one array per column.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use serde::Serialize;
@@ -9,10 +10,10 @@ use serde_json::json;
 use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, check_intervals, host_ids, json, now};
-use crate::pure::model::State;
+use crate::pure::model::{HostId, State};
 use crate::pure::sums::{RATE_CLASSES, Sums};
 use crate::pure::time::{DAY_MS, HOUR_MS, UtcMillis};
-use crate::store::{GroupedOutage, Source};
+use crate::store::{GroupedOutage, Reader, Source};
 
 /// Bucket widths in seconds that give a readable time axis.
 const WIDTHS: &[i64] = &[
@@ -38,6 +39,8 @@ fn width_ms(span: &Range<UtcMillis>, points: i64, min_ms: i64) -> i64 {
 struct Columns {
     t: Vec<i64>,
     state: Vec<Option<&'static str>>,
+    /// How much time a check stood for, in seconds.
+    interval: Vec<f64>,
     checks: Vec<i64>,
     sent: Vec<Option<i64>>,
     lost: Vec<Option<i64>>,
@@ -78,12 +81,13 @@ fn percent(thousandths: i64) -> f64 {
 }
 
 impl Columns {
-    fn push(&mut self, at_ms: i64, sums: &Sums) {
+    fn push(&mut self, at_ms: i64, interval_ms: i64, sums: &Sums) {
         let is_measured = sums.counts.checks() > 0;
         let if_measured = |number: i64| is_measured.then_some(number);
         self.t.push(at_ms / 1000);
         self.state
             .push(sums.counts.worst_state().map(State::as_str));
+        self.interval.push(interval_ms as f64 / 1000.0);
         self.checks.push(sums.counts.checks());
         self.sent.push(if_measured(sums.counts.sent));
         self.lost.push(if_measured(sums.counts.lost()));
@@ -116,10 +120,13 @@ pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         (Source::Rollup, width_ms(&span, points, HOUR_MS))
     };
     let buckets = reader.buckets(&ids, &span, width, source)?;
+    let intervals = check_intervals(api, &reader, address, &ids)?;
     let mut columns = Columns::default();
     let none = Sums::default();
     for index in span.start.0.div_euclid(width)..=(span.end.0 - 1).div_euclid(width) {
-        columns.push(index * width, buckets.get(&index).unwrap_or(&none));
+        let at = index * width;
+        let interval_ms = intervals.at((at + width - 1).min(span.end.0 - 1)).ms;
+        columns.push(at, interval_ms, buckets.get(&index).unwrap_or(&none));
     }
     json(&Series {
         from: span.start.rfc3339(),
@@ -220,13 +227,14 @@ pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     }
     let reader = api.reader()?;
     let ids = host_ids(api, &reader, address)?;
-    let buckets = reader.buckets(&ids, &span, HOUR_MS, Source::Rollup)?;
+    let offset = parameters.whole("offset_minutes", -900..901, 0)?;
+    let buckets = local_hours(&reader, &ids, &span, (-offset * 60_000).rem_euclid(HOUR_MS))?;
     let column = |value: fn(&Sums) -> i64| buckets.values().map(value).collect::<Vec<_>>();
     json(&json!({
         "from": span.start.rfc3339(),
         "to": span.end.rfc3339(),
         "columns": {
-            "t": buckets.keys().map(|hour| hour * 3600).collect::<Vec<_>>(),
+            "t": buckets.keys().map(|at| at / 1000).collect::<Vec<_>>(),
             "checks": column(|sums| sums.counts.checks()),
             "sent": column(|sums| sums.counts.sent),
             "lost": column(|sums| sums.counts.lost()),
@@ -237,4 +245,34 @@ pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             "p50_us": buckets.values().map(|sums| quantile(sums, 0.5)).collect::<Vec<_>>(),
         },
     }))
+}
+
+/// The sums of hours, by when they begin: `shift_ms` after an hour of UTC, since some time zones are
+/// not a whole number of hours away.
+fn local_hours(
+    reader: &Reader,
+    ids: &[HostId],
+    span: &Range<UtcMillis>,
+    shift_ms: i64,
+) -> Result<BTreeMap<i64, Sums>, ApiError> {
+    let mut local: BTreeMap<i64, Sums> = BTreeMap::new();
+    let hours = reader.buckets(ids, span, HOUR_MS, Source::Rollup)?;
+    for (hour, sums) in hours {
+        let start = hour * HOUR_MS;
+        let cut = start + shift_ms;
+        if shift_ms == 0 {
+            local.insert(start, sums);
+            continue;
+        }
+        for part in [start..cut, cut..start + HOUR_MS] {
+            let of_part = if sums.counts.is_even() {
+                sums.share(part.end - part.start, HOUR_MS)
+            } else {
+                reader.sums(ids, &(UtcMillis(part.start)..UtcMillis(part.end)))?
+            };
+            let begin = if part.start < cut { cut - HOUR_MS } else { cut };
+            local.entry(begin).or_default().merge(&of_part);
+        }
+    }
+    Ok(local)
 }

@@ -113,6 +113,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         let filter = HostFilter::of(&reader, &status.key)?;
         let is_own = |outage: &&GroupedOutage| outage.is_of_host() && filter.matches(outage);
         let down = down_spans(outages.iter().filter(is_own), &span, &gaps);
+        let down = check_intervals.of_monitor(&down);
         let mut columns = Days {
             down_seconds: down_by_day(&down, &zone, by_day.len(), &span),
             ..Days::default()
@@ -124,19 +125,13 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             columns
                 .not_up_percent
                 .push(percent(counts.checks() - counts.up()));
-            columns.measured_seconds.push(seconds(covered.measured));
+            columns.measured_seconds.push(seconds(covered.all()));
         }
         let (spark, of_last_hours) = sparkline(&reader, &ids, now)?;
         let mut of_last_day = CoveredTime::default();
         of_last_day.add(&of_last_hours.counts, check_intervals.at(now.0));
         let first = reader.first_recorded(&ids)?;
-        let time = MeasuredTime::of(
-            all,
-            length_ms(&down),
-            &span,
-            (&gaps, ids.first().copied()),
-            first,
-        );
+        let time = MeasuredTime::of(all, &down, &span, (&gaps, ids.first().copied()), first);
         let down_last = down_spans(recent.iter().filter(is_own), &last_day, &gaps);
         let measured = status.measured();
         rows.push(OverviewRow {
@@ -159,7 +154,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             days: columns,
             last_day: LastDay {
                 down_seconds: seconds(length_ms(&down_last)),
-                measured_seconds: seconds(of_last_day.measured),
+                measured_seconds: seconds(of_last_day.all()),
                 p95_us: quantile(&of_last_hours, 0.95),
             },
             spark,
@@ -189,23 +184,18 @@ fn sum_up_days(
     let mut days = vec![(Counts::default(), CoveredTime::default()); count];
     let mut all = CoveredTime::default();
     for id in ids {
-        reader.each_hour(
-            *id,
-            span.start.hour()..span.end.hour().next(),
-            |hour, counts| {
-                let begin = hour.start().0;
-                let interval_ms = check_intervals.at(begin);
-                all.add(counts, interval_ms);
-                // With an offset of half an hour the first hour begins on the day before.
-                let day = zone.day_of(begin).max(first) - first;
-                if let Some((sum, covered)) =
-                    usize::try_from(day).ok().and_then(|day| days.get_mut(day))
-                {
-                    sum.merge(counts);
-                    covered.add(counts, interval_ms);
-                }
-            },
-        )?;
+        let hours = span.start.hour()..span.end.hour().next();
+        let cut_at = |hour: Hour| zone.day_beginning_in(hour);
+        reader.each_cut_hour(*id, hours, cut_at, |begin, counts| {
+            let interval = check_intervals.at(begin.0);
+            let day = usize::try_from(zone.day_of(begin.0) - first);
+            // The first hour may have begun on the day before.
+            if let Some((sum, covered)) = day.ok().and_then(|day| days.get_mut(day)) {
+                all.add(counts, interval);
+                sum.merge(counts);
+                covered.add(counts, interval);
+            }
+        })?;
     }
     Ok((days, all))
 }

@@ -42,14 +42,7 @@ impl<'a> Parameters<'a> {
         let Some(text) = self.text(name) else {
             return Ok(default);
         };
-        let number = text.parse().ok().filter(|number| range.contains(number));
-        number.ok_or_else(|| {
-            ApiError::BadParameter(format!(
-                "{name}: {text:?} is not a whole number from {} to {}",
-                range.start,
-                range.end - 1
-            ))
-        })
+        parse_whole(name, text, &range)
     }
 
     pub fn flag(&self, name: &str) -> Result<bool, ApiError> {
@@ -93,15 +86,20 @@ impl<'a> Parameters<'a> {
     }
 
     pub fn instant(&self, name: &str) -> Result<Option<UtcMillis>, ApiError> {
-        let Some(text) = self.text(name) else {
-            return Ok(None);
-        };
-        let wrong = || {
-            ApiError::BadParameter(format!(
-                "{name}: {text:?} is neither RFC 3339 (2026-11-02T12:00:00Z) nor Unix seconds"
-            ))
-        };
-        parse_instant(text).map(Some).ok_or_else(wrong)
+        let text = self.text(name);
+        text.map(|text| parse_instant_of(name, text)).transpose()
+    }
+
+    /// Instants between commas.
+    pub fn instants(&self, name: &str) -> Result<Vec<UtcMillis>, ApiError> {
+        let items = self.text(name).into_iter().flat_map(|text| text.split(','));
+        items.map(|item| parse_instant_of(name, item)).collect()
+    }
+
+    /// Whole numbers between commas, within a range whose end is not in it.
+    pub fn numbers(&self, name: &str, range: &Range<i64>) -> Result<Vec<i64>, ApiError> {
+        let items = self.text(name).into_iter().flat_map(|text| text.split(','));
+        items.map(|item| parse_whole(name, item, range)).collect()
     }
 
     /// From `from` to `to`, by default the last 24 hours.
@@ -128,4 +126,23 @@ impl<'a> Parameters<'a> {
         let hours = self.span_ms("hours", 1.0, Some(default_hours))?;
         Ok(UtcMillis(hours.map_or(0, |ms| (now.0 - ms).max(0)))..UtcMillis(now.0 + 1))
     }
+}
+
+fn parse_whole(name: &str, text: &str, range: &Range<i64>) -> Result<i64, ApiError> {
+    let number = text.parse().ok().filter(|number| range.contains(number));
+    number.ok_or_else(|| {
+        ApiError::BadParameter(format!(
+            "{name}: {text:?} is not a whole number from {} to {}",
+            range.start,
+            range.end - 1
+        ))
+    })
+}
+
+fn parse_instant_of(name: &str, text: &str) -> Result<UtcMillis, ApiError> {
+    parse_instant(text).ok_or_else(|| {
+        ApiError::BadParameter(format!(
+            "{name}: {text:?} is neither RFC 3339 (2026-11-02T12:00:00Z) nor Unix seconds"
+        ))
+    })
 }

@@ -26,7 +26,8 @@ use crate::pure::host_key;
 use crate::pure::model::{CheckResult, Host, Outcome, State};
 use crate::pure::outage::OutageRules;
 use crate::pure::stats;
-use crate::store::RunState;
+use crate::status::is_running;
+use crate::store::{Reader, RunState};
 use crate::sys;
 
 /// How long a check waits for duplicates after its last reply.
@@ -69,11 +70,11 @@ pub fn run(arguments: &Check) -> Result<CommandStatus, CliError> {
     if !arguments.no_store {
         let configured =
             |result: &&CheckResult| config.hosts.iter().any(|host| host.host == result.host);
-        let recorded: Vec<CheckResult> = results.iter().filter(configured).cloned().collect();
+        let mut recorded: Vec<CheckResult> = results.iter().filter(configured).cloned().collect();
         if recorded.len() < results.len() {
             log::info!("hosts that are not in the configuration are not recorded");
         }
-        record(&config, &recorded)?;
+        record(&config, &mut recorded)?;
     }
     printed?;
     let is_bad = results
@@ -92,11 +93,30 @@ pub fn settings_of_one_check(linger: Duration) -> ProbeSettings {
     }
 }
 
-fn record(config: &Config, results: &[CheckResult]) -> Result<(), CliError> {
+/// Without a monitor a check stands for the time of its pings, not for an interval; with one, its
+/// checks cover the time.
+fn record(config: &Config, results: &mut [CheckResult]) -> Result<(), CliError> {
     if results.is_empty() {
         return Ok(());
     }
-    Ok(open_database(config)?.write(results, sys::clocks().utc(), RunState::Running)?)
+    let now = sys::clocks().utc();
+    let mut database = open_database(config)?;
+    let newest_run = Reader::open(&config.database.path)?
+        .map(|reader| reader.newest_run())
+        .transpose()?
+        .flatten();
+    let is_monitored = newest_run.is_some_and(|run| is_running(&run, config.database.flush, now));
+    for result in &mut *results {
+        let pings = u32::try_from(result.pings.len()).unwrap_or(u32::MAX);
+        let pings_ms = pings.saturating_mul(result.spacing_ms).max(1000);
+        result.is_by_hand = !is_monitored;
+        result.interval_ms = if is_monitored {
+            0
+        } else {
+            pings_ms.min(result.interval_ms)
+        };
+    }
+    Ok(database.write(results, now, RunState::Running)?)
 }
 
 /// All configured hosts, or the named ones. An IP address that is not configured is checked with

@@ -7,6 +7,7 @@
 
 use crate::pure::sample::{CheckSample, LastReply, PingCounts, TrailingLoss};
 use crate::pure::time::UtcMillis;
+use crate::pure::time::whole_seconds;
 
 /// When silence is an outage, and when the outage is over.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -121,7 +122,7 @@ impl Outage {
         let at = at.max(self.start);
         OutageEnd {
             at,
-            duration_seconds: at.0.saturating_sub(self.start.0) / 1000,
+            duration_seconds: whole_seconds(&(self.start..at)),
             success_rate,
         }
     }

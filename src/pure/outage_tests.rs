@@ -165,7 +165,7 @@ fn an_outage_that_begins_counts_every_silent_check_before() {
 }
 
 #[test]
-fn a_duration_is_rounded_down() {
+fn the_ends_of_a_duration_are_rounded_to_seconds() {
     let at = |ms, received| CheckSample {
         at: UtcMillis(ms),
         sent: 1,
@@ -176,10 +176,10 @@ fn a_duration_is_rounded_down() {
         ended(OutageRules::default(), &[at(1, 0), at(2000, 1)])[0]
             .1
             .duration_seconds,
-        1
+        2
     );
     assert_eq!(
-        ended(OutageRules::default(), &[at(1, 0), at(1000, 1)])[0]
+        ended(OutageRules::default(), &[at(1, 0), at(499, 1)])[0]
             .1
             .duration_seconds,
         0
@@ -208,7 +208,7 @@ fn a_recorded_outage_continues() {
     );
     let end = OutageEnd {
         at: UtcMillis(2 * MINUTE_MS),
-        duration_seconds: 119,
+        duration_seconds: 120,
         success_rate: 100.0,
     };
     assert_eq!(

@@ -104,6 +104,26 @@ impl Sums {
         self.latencies.add(check);
     }
 
+    /// The share of a part of the time, where nothing more is known. The histogram stays whole:
+    /// only its proportions are read.
+    pub fn share(&self, part: i64, whole: i64) -> Sums {
+        let Latencies {
+            sum_us,
+            avg_sum_us,
+            checks,
+            ..
+        } = self.latencies;
+        Sums {
+            counts: self.counts.share(part, whole),
+            latencies: Latencies {
+                sum_us: share(sum_us, part, whole),
+                avg_sum_us: share(avg_sum_us, part, whole),
+                checks: share(checks, part, whole),
+                ..self.latencies.clone()
+            },
+        }
+    }
+
     pub fn merge(&mut self, other: &Sums) {
         self.counts.merge(&other.counts);
         self.latencies.merge(&other.latencies);
@@ -143,6 +163,53 @@ impl Counts {
         self.rate_sum = self.rate_sum.saturating_add(other.rate_sum);
         self.rate_min = combine(self.rate_min, other.rate_min, i64::min);
         self.rate_max = combine(self.rate_max, other.rate_max, i64::max);
+    }
+
+    /// The share of a part of the time, where nothing more is known.
+    pub fn share(&self, part: i64, whole: i64) -> Counts {
+        let of = |number: i64| share(number, part, whole);
+        let sent = of(self.sent);
+        // Their sum is rounded once.
+        let (mut all, mut before) = (0_i64, 0);
+        let by_rate = self.by_rate.map(|checks| {
+            all = all.saturating_add(checks);
+            let until = of(all);
+            until - std::mem::replace(&mut before, until)
+        });
+        Counts {
+            by_rate,
+            poor: of(self.poor),
+            degraded: of(self.degraded),
+            not_measured: of(self.not_measured),
+            sent,
+            received: sent - of(self.lost()),
+            rate_sum: of(self.rate_sum),
+            ..*self
+        }
+    }
+
+    /// What remains without a part.
+    pub fn without(&self, part: &Counts) -> Counts {
+        let minus = |all: i64, part: i64| all.saturating_sub(part).max(0);
+        let mut by_rate = self.by_rate;
+        for (own, part) in by_rate.iter_mut().zip(&part.by_rate) {
+            *own = minus(*own, *part);
+        }
+        Counts {
+            by_rate,
+            poor: minus(self.poor, part.poor),
+            degraded: minus(self.degraded, part.degraded),
+            not_measured: minus(self.not_measured, part.not_measured),
+            sent: minus(self.sent, part.sent),
+            received: minus(self.received, part.received),
+            rate_sum: minus(self.rate_sum, part.rate_sum),
+            ..*self
+        }
+    }
+
+    /// Whether every check was made and lost nothing: then each part is like the whole.
+    pub fn is_even(&self) -> bool {
+        self.not_measured == 0 && self.lost() == 0 && self.up() == self.checks()
     }
 
     fn sum(classes: &[i64]) -> i64 {
@@ -346,6 +413,11 @@ impl Latencies {
             histogram,
         ))
     }
+}
+
+fn share(number: i64, part: i64, whole: i64) -> i64 {
+    let scaled = i128::from(number) * i128::from(part) + i128::from(whole / 2);
+    i64::try_from(scaled / i128::from(whole.max(1))).unwrap_or(number)
 }
 
 fn combine<T: Copy>(one: Option<T>, two: Option<T>, choose: fn(T, T) -> T) -> Option<T> {

@@ -21,6 +21,13 @@ pub struct UtcMillis(pub i64);
 /// 2020-01-01: a correct clock never shows an earlier time, and `doctor` says so.
 pub const IMPLAUSIBLE_BEFORE: UtcMillis = UtcMillis(1_577_836_800_000);
 
+/// The whole seconds between two instants, each rounded to a second: so that the parts of a span
+/// that is cut at a whole second add up to the span.
+pub fn whole_seconds(span: &Range<UtcMillis>) -> i64 {
+    let rounded = |at: UtcMillis| at.0.saturating_add(500).div_euclid(1000);
+    rounded(span.end) - rounded(span.start)
+}
+
 impl UtcMillis {
     /// Saturates, since a damaged database may contain any number.
     pub fn plus(self, ms: i64) -> UtcMillis {
@@ -383,6 +390,19 @@ fn share(whole: Duration, index: usize, parts: usize) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_parts_of_a_span_that_is_cut_at_a_second_add_up() {
+        let at = UtcMillis;
+        for (from, to) in [(12_400, 57_900), (499, 500), (1500, 1499), (0, 60_000)] {
+            let whole = whole_seconds(&(at(from)..at(to)));
+            for cut in [0, 1000, 30_000] {
+                let parts = [at(from)..at(cut), at(cut)..at(to)];
+                assert_eq!(parts.iter().map(whole_seconds).sum::<i64>(), whole);
+            }
+        }
+        assert_eq!(whole_seconds(&(at(12_400)..at(57_900))), 46);
+    }
 
     #[test]
     fn an_http_date_is_written_as_in_the_rfc() {

@@ -6,6 +6,7 @@ use super::figures::{HostFigures, Report};
 use super::raw_pings::replies;
 use super::wording::{local, observations, percent};
 use crate::pure::time::UtcMillis;
+use crate::pure::time::whole_seconds;
 use crate::store::{GroupedOutage, RecordedCheck};
 
 const COLUMNS: [&str; 19] = [
@@ -45,7 +46,7 @@ pub(super) fn report(report: &Report) -> String {
     for gap in &report.gaps {
         let record = Record {
             kind: "not_measured",
-            seconds: Some((gap.to.0 - gap.from.0) / 1000),
+            seconds: Some(whole_seconds(&(gap.from..gap.to))),
             remark: gap.reason.clone(),
             ..Record::of(gap.from, Some(gap.to))
         };

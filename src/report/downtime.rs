@@ -4,8 +4,9 @@ use std::ops::Range;
 
 use super::figures::CauseTime;
 use crate::pure::cause::Cause;
+use crate::pure::time::whole_seconds;
 use crate::pure::time::{Hour, UtcMillis};
-use crate::store::{Gap, GroupedOutage, down_spans, length_ms};
+use crate::store::{Gap, GroupedOutage, down_spans};
 
 /// Seconds of a span in which at least one of several outages lasted.
 pub(super) fn any_down_seconds<'o>(
@@ -13,7 +14,10 @@ pub(super) fn any_down_seconds<'o>(
     span: &Range<UtcMillis>,
     gaps: &[Gap],
 ) -> i64 {
-    length_ms(&down_spans(outages, span, gaps)) / 1000
+    down_spans(outages, span, gaps)
+        .iter()
+        .map(whole_seconds)
+        .sum()
 }
 
 pub(super) fn by_cause<'o>(

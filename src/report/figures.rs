@@ -125,6 +125,8 @@ pub struct Method {
     pub intermittent_seconds: f64,
     pub availability: &'static str,
     pub coverage: &'static str,
+    /// Checks before this are deleted: of these hours only the sums are kept.
+    pub checks_since: Option<UtcMillis>,
     pub not_measured: &'static str,
     pub received: &'static str,
 }

@@ -75,7 +75,7 @@ pub fn gather(
             events: links,
         },
         worst_hours: losses.worst(),
-        method: method::method(query, check_methods),
+        method: method::method(query, check_methods, reader.pruned_before()?),
         appendix: query.appendix,
         from: span.start,
         to: span.end,

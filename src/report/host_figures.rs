@@ -35,7 +35,7 @@ impl Source<'_> {
         let (sums, time) =
             reader.measured_time(&ids, span, &check_intervals, outages, self.gaps)?;
         let first_recorded = reader.first_recorded(&ids)?;
-        let interval_ms = check_intervals.at(span.end.0 - 1);
+        let interval_ms = check_intervals.at(span.end.0 - 1).ms;
         let unplanned = || {
             let outages = outages.iter().copied();
             outages.filter(|outage| !outage.event.planned)
@@ -57,7 +57,7 @@ impl Source<'_> {
             availability_percent: time.availability_percent(),
             coverage_percent: time.coverage_percent(),
             outages: unplanned().count(),
-            down_seconds: rounded_seconds(time.down),
+            down_seconds: time.down_seconds,
             degraded_seconds: rounded_seconds(time.degraded),
             poor_seconds: rounded_seconds(time.poor),
             not_measured_seconds: rounded_seconds(time.not_measured()),

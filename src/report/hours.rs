@@ -77,13 +77,20 @@ impl HostHours<'_> {
     /// Adds the host's lost pings to the losses of all hosts.
     pub fn bars(&self, bars: &BarSpans, losses: &mut HourlyLosses) -> Result<Vec<Bar>, StoreError> {
         let mut of_bars = vec![Counts::default(); bars.spans.len()];
-        self.each_part(|at, counts| {
+        // Days of some time zones begin within an hour.
+        let cut_at = |hour: Hour| {
+            let after = bars
+                .spans
+                .partition_point(|span| span.start <= hour.start());
+            let start = bars.spans.get(after).map(|span| span.start);
+            start.filter(|start| *start < hour.next().start())
+        };
+        self.each_part(cut_at, |at, counts| {
             let hour = at.hour();
             let is_recorded = counts.checks() + counts.not_measured > 0;
             if is_recorded && !is_planned_hour(self.outages, hour) {
                 losses.add(hour, counts);
             }
-            // In a zone with an offset of half an hour, an hour counts for the day it begins in.
             let after = bars.spans.partition_point(|span| span.start <= at);
             if let Some(sum) = of_bars.get_mut(after.saturating_sub(1)) {
                 sum.merge(counts);
@@ -106,12 +113,16 @@ impl HostHours<'_> {
 
     /// Calls `visit` with the beginning and the counts of every whole hour within the span, then of
     /// the parts of hours at its ends.
-    fn each_part(&self, mut visit: impl FnMut(UtcMillis, &Counts)) -> Result<(), StoreError> {
+    fn each_part(
+        &self,
+        cut_at: impl Fn(Hour) -> Option<UtcMillis>,
+        mut visit: impl FnMut(UtcMillis, &Counts),
+    ) -> Result<(), StoreError> {
         let HostHours { reader, span, .. } = *self;
         let first = span.start.first_full_hour();
         let last = span.end.hour();
         for id in self.ids {
-            reader.each_hour(*id, first..last, |hour, counts| visit(hour.start(), counts))?;
+            reader.each_cut_hour(*id, first..last, &cut_at, &mut visit)?;
         }
         let first = first.start().min(span.end);
         let last = last.start().max(span.start);
@@ -131,7 +142,7 @@ impl HostHours<'_> {
         down_ms: i64,
         planned_ms: i64,
     ) -> Bar {
-        let interval_ms = self.check_intervals.at(span.start.0);
+        let interval_ms = self.check_intervals.at(span.start.0).ms;
         let measured_ms = counts.checks().saturating_mul(interval_ms);
         let since = span.start.0.max(self.first_recorded.map_or(0, |at| at.0));
         let is_part = |checks: i64| {

@@ -39,7 +39,11 @@ pub(super) fn add_host(methods: &mut Vec<CheckMethod>, name: &str, method: Check
     }
 }
 
-pub(super) fn method(query: &ReportQuery<'_>, checks: Vec<CheckMethod>) -> Method {
+pub(super) fn method(
+    query: &ReportQuery<'_>,
+    checks: Vec<CheckMethod>,
+    pruned_before: UtcMillis,
+) -> Method {
     let ReportSettings {
         grouping,
         rules,
@@ -68,6 +72,7 @@ pub(super) fn method(query: &ReportQuery<'_>, checks: Vec<CheckMethod>) -> Metho
                        which an outage lasted and this machine measured; planned outages are not counted. Lost pings \
                        alone take nothing from it: degraded and poor time is one interval for each such check, except \
                        for the checks in which an outage began or ended, and loss is the lost of all sent pings.",
+        checks_since: Some(pruned_before).filter(|at| *at > query.span.start),
         coverage: "Measured is the share of the period that is covered by checks, one interval each; the period begins no \
                    earlier than the host's first record.",
         not_measured: "What this machine could not measure (switched off, asleep, no link, no route, a name that never \

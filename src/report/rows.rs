@@ -7,6 +7,7 @@ use super::wording::{cause_word, local, observations, percent};
 use crate::pure::cause::Cause;
 use crate::pure::model::{EventKind, State};
 use crate::pure::phrase::{count, duration_of, ms};
+use crate::pure::time::whole_seconds;
 use crate::store::{GroupedOutage, Incident};
 
 pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
@@ -155,7 +156,7 @@ pub(super) fn incident_row(report: &Report, incident: &Incident) -> Row {
         cells: vec![
             local(report, start),
             end.map_or("ongoing".into(), |end| local(report, end)),
-            duration_of((end.unwrap_or(report.to).0 - start.0) / 1000),
+            duration_of(whole_seconds(&(start..end.unwrap_or(report.to)))),
             count(incident.hosts, "host"),
             cause_word(incident.cause).into(),
         ],

@@ -6,6 +6,7 @@ use super::rows::{host_row, incident_row, outage_row};
 use super::table::{Follows, Row, Section, columns};
 use super::wording::{cause_meaning, cause_word, local, percent};
 use crate::pure::phrase::{count, duration_of};
+use crate::pure::time::whole_seconds;
 use crate::store::{Gap, GroupedOutage};
 
 const OUTAGE_COLUMNS: [&str; 6] = ["Begin", "End*", "Lasted", "Host", "Cause", "Pings lost*"];
@@ -151,7 +152,7 @@ fn not_measured(report: &Report) -> Section {
         Row::of([
             local(report, gap.from),
             local(report, gap.to),
-            duration_of((gap.to.0 - gap.from.0) / 1000),
+            duration_of(whole_seconds(&(gap.from..gap.to))),
             gap.reason.clone(),
         ])
     };
@@ -225,6 +226,12 @@ fn method(report: &Report) -> Vec<String> {
         "{} {} {}",
         method.availability, method.coverage, method.not_measured
     ));
+    if let Some(since) = method.checks_since {
+        sentences.push(format!(
+            "Before {} only the sums of each hour are kept: an hour that the period cuts counts in proportion.",
+            local(report, since)
+        ));
+    }
     sentences.push(
         "The cause is judged by what else answered during the outage: the default gateway, hosts beyond it, hosts on this \
          machine's own networks, and by how far packets with increasing time to live got."

@@ -169,6 +169,7 @@ fn report() -> Report {
             intermittent_seconds: 600.0,
             availability: "a",
             coverage: "b",
+            checks_since: None,
             not_measured: "c",
             received: "d",
         },

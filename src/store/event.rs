@@ -8,6 +8,7 @@ use super::columns::{instant_of, text, value};
 use crate::pure::cause::Cause;
 use crate::pure::model::{EventId, EventKind, HostId};
 use crate::pure::time::UtcMillis;
+use crate::pure::time::whole_seconds;
 
 /// A row of `outage_events`. Its JSON has these fields, and times in RFC 3339.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -110,7 +111,11 @@ pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
         event_type: word(3).map_or(EventKind::Unknown, EventKind::from_word),
         start_time,
         end_time,
-        duration_seconds: value(row, 6),
+        // Recorded ones of earlier versions were cut, not rounded.
+        duration_seconds: match (start_time, end_time) {
+            (Some(start), Some(end)) if end >= start => Some(whole_seconds(&(start..end))),
+            _ => value(row, 6),
+        },
         checks_failed: value(row, 7),
         checks_during_outage: value(row, 8),
         recovery_success_rate: value(row, 9),

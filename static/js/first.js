@@ -25,35 +25,38 @@ export function prefetch(url) {
   prefetched.set(url, response);
 }
 
-/** When the UTC offset last changed within some days, to the minute, and what it was before. It is here because the
- * module that sends the first requests must not import others.
+/** When the UTC offset changed within some days, to the minute, and what it was before; the latest change first. It is
+ * here because the module that sends the first requests must not import others.
  * @param {number} now Unix seconds @param {number} days @param {(t: number) => number} offsetAt minutes east of UTC
- * @returns {{at: number, earlier: number} | null} at: Unix seconds */
-export function offsetChange(now, days, offsetAt) {
-  const latest = offsetAt(now);
-  // Day by day from now, so that the latest of two changes counts.
-  let before = 0;
-  for (let i = 1; i <= days && !before; i += 1) if (offsetAt(now - i * 86400) !== latest) before = now - i * 86400;
-  if (!before) return null;
-  const earlier = offsetAt(before);
-  let from = Math.floor(before / 60);
-  let to = from + 1441;
-  while (to - from > 1) {
-    const middle = Math.floor((from + to) / 2);
-    if (offsetAt(middle * 60) === earlier) from = middle;
-    else to = middle;
+ * @returns {{at: number, earlier: number}[]} at: Unix seconds */
+export function offsetChanges(now, days, offsetAt) {
+  const changes = [];
+  for (let later = now; later > now - days * 86400; later -= 86400) {
+    const earlier = offsetAt(later - 86400);
+    if (earlier === offsetAt(later)) continue;
+    let from = Math.floor(later / 60) - 1440;
+    let to = Math.floor(later / 60) + 1;
+    while (to - from > 1) {
+      const middle = Math.floor((from + to) / 2);
+      if (offsetAt(middle * 60) === earlier) from = middle;
+      else to = middle;
+    }
+    changes.push({ at: to * 60, earlier });
   }
-  return { at: to * 60, earlier };
+  return changes;
 }
 
 /** @param {number} t Unix seconds */
 const offset = (t) => -new Date(t * 1000).getTimezoneOffset() || 0;
-const change = offsetChange(Date.now() / 1000, 90, offset);
+const changes = offsetChanges(Date.now() / 1000, 90, offset);
 
 // Size: the query is written again as data/queries.js does, without that module. A test sees if the two differ.
 prefetch(
   `api/overview?offset_minutes=${offset(Date.now() / 1000)}&days=90` +
-    (change ? `&changed_at=${change.at}&earlier_offset_minutes=${change.earlier}` : ''),
+    (changes.length
+      ? `&changed_at=${changes.map((c) => c.at).join('%2C')}` +
+        `&earlier_offset_minutes=${changes.map((c) => c.earlier).join('%2C')}`
+      : ''),
 );
 prefetch('api/status');
 prefetch('api/ping-results/latest');

@@ -196,7 +196,7 @@ function minutes(states, from = NOW - 600) {
     'avg_us',
     'not_measured',
   ];
-  const columns = { t: states.map((_, i) => from + i * 60), state: states };
+  const columns = { t: states.map((_, i) => from + i * 60), state: states, interval: states.map(() => 60) };
   const value = { checks: 1, sent: 5, lost: 0, success_rate: 100, worst_rate: 100, not_measured: 0 };
   for (const key of keys)
     columns[key] = states.map((s) =>
@@ -242,6 +242,25 @@ const outageOf = (from, to, more = {}) => ({
   ...more,
 });
 
+test('each check stands for the interval that it was made at', () => {
+  // Every minute, then every ten seconds, then by hand.
+  const data = minutes(['up', 'up', 'up', 'up', 'up', 'up', 'up', 'up']);
+  data.columns.t = [0, 60, 120, 130, 140, 150, 450, 750].map((t) => NOW - 900 + t);
+  data.columns.interval = [60, 60, 10, 10, 10, 10, 5, 5];
+  const t = series.timelineOf({ ...data, from: NOW - 900, to: NOW, bucket_seconds: 1 }, 10);
+  assert.deepEqual(
+    series.stateSpans(t).map((s) => [s.state, s.from - NOW + 900, s.to - NOW + 900]),
+    [
+      ['up', 0, 160],
+      ['not_measured', 160, 450],
+      ['up', 450, 455],
+      ['not_measured', 455, 750],
+      ['up', 750, 755],
+      ['not_measured', 755, 900],
+    ],
+  );
+});
+
 test('a gap is not measured, and no line crosses it', () => {
   const t = series.timelineOf(minutes(['up', 'up', null, null, null, null, 'up', 'up']), 60);
   assert.deepEqual(
@@ -271,7 +290,9 @@ test('an outage interrupts the latency line', () => {
 });
 
 test('empty buckets between the checks of a host with a long interval are not gaps', () => {
-  const t = series.timelineOf(minutes(['up', null, null, null, null, 'up', null, null, null, null, 'up']), 300);
+  const data = minutes(['up', null, null, null, null, 'up', null, null, null, null, 'up']);
+  data.columns.interval.fill(300);
+  const t = series.timelineOf(data, 300);
   assert.deepEqual(
     series.stateSpans(t).map((s) => s.state),
     ['up'],
@@ -772,12 +793,21 @@ test('a clock change is found to the minute, and none where there is none', () =
   const changed = Date.UTC(2026, 9, 25, 1) / 1000;
   /** @param {number} t */
   const berlin = (t) => (t < changed ? 120 : 60);
-  assert.deepEqual(first.offsetChange(Date.UTC(2026, 10, 25, 12) / 1000, 90, berlin), { at: changed, earlier: 120 });
-  assert.equal(first.offsetChange(Date.UTC(2026, 10, 25, 12) / 1000, 20, berlin), null);
-  assert.equal(
-    first.offsetChange(1.7e9, 90, () => -300),
-    null,
+  const now = Date.UTC(2026, 10, 25, 12) / 1000;
+  assert.deepEqual(first.offsetChanges(now, 90, berlin), [{ at: changed, earlier: 120 }]);
+  assert.deepEqual(first.offsetChanges(now, 20, berlin), []);
+  assert.deepEqual(
+    first.offsetChanges(1.7e9, 90, () => -300),
+    [],
   );
+  // Morocco sets its clocks back for Ramadan and forward again.
+  const [began, ended] = [Date.UTC(2026, 1, 15, 2) / 1000, Date.UTC(2026, 2, 22, 2) / 1000];
+  /** @param {number} t */
+  const casablanca = (t) => (t < began || t >= ended ? 60 : 0);
+  assert.deepEqual(first.offsetChanges(Date.UTC(2026, 3, 10) / 1000, 90, casablanca), [
+    { at: ended, earlier: 0 },
+    { at: began, earlier: 60 },
+  ]);
 });
 
 test('two IP versions of an address are two hosts', () => {

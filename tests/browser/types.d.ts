@@ -45,6 +45,7 @@ interface CheckResult {
 interface Columns {
   t: number[];
   state: (State | null)[];
+  interval: Column;
   checks: Column;
   sent: Column;
   lost: Column;
@@ -250,6 +251,8 @@ interface DayBars {
 interface Point {
   at: number;
   end: number;
+  /** The time that a check of this point stands for, at least a bucket. */
+  step: number;
   state: State;
   checks: number;
   blocked: number;

@@ -774,7 +774,7 @@ fn an_export_and_its_import_bring_back_what_the_original_has_no_columns_for() {
             (9, 1700000000007, 4, 4, 1, 2, 3);
         insert into check_note(host_id, checked_at, late, duplicates, foreigners, reason) values(5, 1700000000000, 1, 2, 3, 'a reason');
         insert into not_measured_check values(7, 1700000060000, 'no route');
-        insert into host_interval values(3, 1700000000000, 20000), (9, 1700000000000, 60000);
+        insert into host_interval(host_id, since, interval_ms) values(3, 1700000000000, 20000), (9, 1700000000000, 60000);
         insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, checks_failed,
             checks_during_outage, recovery_success_rate, notes, host_id, earliest_start, packets_sent, packets_lost, cause, facts,
             path, planned) values

@@ -1,13 +1,13 @@
 //! Writes a file with the original's literal schema, which the original itself reads: text in local
 //! time, latencies in milliseconds. What it has no columns for is in tables that it does not read:
-//! own.rs.
+//! export_own.rs.
 
 use std::ops::Range;
 use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::own;
+use super::export_own::{begin_export, note_host};
 use super::text::{original_text, pass_of};
 use crate::pure::model::EventKind;
 use crate::pure::time::UtcMillis;
@@ -78,12 +78,12 @@ impl Reader {
                 cause,
             };
             let file = begin(partial).map_err(failed)?;
-            own::begin_export(&file, hosts).map_err(failed)?;
+            begin_export(&file, hosts).map_err(failed)?;
             let mut checks = Checks::oldest_first(hosts.to_vec(), span);
             let mut done = 0;
             while let Some((host, check)) = checks.next_with_host(self)? {
                 insert_check(&file, &check)
-                    .and_then(|()| own::note_host(&file, host))
+                    .and_then(|()| note_host(&file, host))
                     .map_err(failed)?;
                 done += 1;
                 if done % 4096 == 0 {

@@ -1,6 +1,7 @@
 //! Files of the Python original: read into ours, converted in place, and written.
 
 pub mod export;
+pub mod export_own;
 pub mod import;
 pub mod own;
 pub mod rows;

@@ -1,33 +1,28 @@
 //! What an exported file has beyond the original's tables: hosts with their version of IP and
 //! source, causes, planned outages, links and names that failed, and when nothing was measured. It
-//! is in tables that the original does not read, and an import brings it back.
+//! is in tables that the original does not read, and an import brings it back. export_own.rs writes
+//! them.
 
-use std::ops::Range;
-
-use rusqlite::types::Value;
-use rusqlite::{Connection, params, params_from_iter};
+use rusqlite::{Connection, params};
 
 use super::tables::has_columns;
 use crate::pure::address::{IpVersion, Source};
 use crate::pure::model::{Host, HostId};
-use crate::pure::time::{Hour, UtcMillis};
-use crate::store::error::StoreError;
-use crate::store::read::hosts::RecordedHost;
-use crate::store::read::reader::Reader;
+use crate::pure::time::Hour;
 use crate::store::rollup::due::mark_stale;
-use crate::store::rows::{enter_host, source_column};
+use crate::store::rows::enter_host;
 
 /// A table of an exported file, and where its rows come from and go to.
-struct OwnTable {
-    name: &'static str,
+pub struct OwnTable {
+    pub name: &'static str,
     /// The table here.
-    ours: &'static str,
+    pub ours: &'static str,
     /// Without the host; the same in both tables.
-    columns: &'static str,
+    pub columns: &'static str,
     /// Whether each row belongs to a host, which `host_id` then names.
-    has_host: bool,
+    pub has_host: bool,
     /// Which rows lie in the time from ?1 to ?2, of the host ?3 where they have one.
-    exported: &'static str,
+    pub exported: &'static str,
     /// Which rows `e` of the file are imported: those that are right and not here yet.
     imported: &'static str,
 }
@@ -36,7 +31,7 @@ const EVENT_COLUMNS: &str = "host_name, host_address, event_type, start_time, en
      checks_failed, checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, packets_lost, cause, facts, \
      path, planned, answered_since";
 
-const TABLES: [OwnTable; 8] = [
+pub const TABLES: [OwnTable; 8] = [
     OwnTable {
         name: "ace_event",
         ours: "outage_events",
@@ -61,7 +56,7 @@ const TABLES: [OwnTable; 8] = [
     OwnTable {
         name: "ace_interval",
         ours: "host_interval",
-        columns: "since, interval_ms",
+        columns: "since, interval_ms, by_hand",
         has_host: true,
         exported: "host_id = ?3 and ?1 is not null and ?2 is not null",
         imported: "typeof(e.since) = 'integer' and typeof(e.interval_ms) = 'integer'",
@@ -112,92 +107,6 @@ const TABLES: [OwnTable; 8] = [
             and not exists (select 1 from main.clock_step s where s.at = e.at and s.step_ms = e.step_ms)",
     },
 ];
-
-/// ace_check: the host of a check where an address alone does not identify it.
-const HOST_TABLES: &str = "
-create table ace_host(id integer primary key, address text, family integer, source text, name text);
-create table ace_check(check_id integer primary key, host_id integer);";
-
-/// Whether the original's rows of a host say which one it is.
-fn is_plain(host: &RecordedHost) -> bool {
-    host.family.is_none() && host.source.is_none()
-}
-
-/// Creates the tables, and names the hosts.
-pub fn begin_export(file: &Connection, hosts: &[RecordedHost]) -> rusqlite::Result<()> {
-    file.execute_batch(HOST_TABLES)?;
-    for table in &TABLES {
-        let host = if table.has_host { "host_id, " } else { "" };
-        file.execute_batch(&format!(
-            "create table {}({host}{})",
-            table.name, table.columns
-        ))?;
-    }
-    for host in hosts {
-        let (family, source) = (
-            IpVersion::family_column(host.family),
-            source_column(host.source.as_ref()),
-        );
-        file.execute(
-            "insert into ace_host values(?1, ?2, ?3, ?4, ?5)",
-            params![host.id, host.address, family, source, host.name],
-        )?;
-    }
-    Ok(())
-}
-
-/// Notes the host of the check that was inserted last.
-pub fn note_host(file: &Connection, host: &RecordedHost) -> rusqlite::Result<()> {
-    if !is_plain(host) {
-        let id = file.last_insert_rowid();
-        file.prepare_cached("insert into ace_check values(?1, ?2)")?
-            .execute(params![id, host.id])?;
-    }
-    Ok(())
-}
-
-impl Reader {
-    /// Fills the tables of an exported file.
-    pub fn export_own(
-        &self,
-        file: &Connection,
-        hosts: &[RecordedHost],
-        span: &Range<UtcMillis>,
-        failed: &dyn Fn(rusqlite::Error) -> StoreError,
-    ) -> Result<(), StoreError> {
-        for table in &TABLES {
-            let owners: Vec<Option<HostId>> = if table.has_host {
-                hosts.iter().map(|host| Some(host.id)).collect()
-            } else {
-                vec![None]
-            };
-            let columns = table.columns.split(',').count();
-            let places = vec!["?"; columns + usize::from(table.has_host)].join(", ");
-            let insert = format!("insert into {} values({places})", table.name);
-            for owner in owners {
-                let select = format!(
-                    "select {} from {} where {} and ?3 is ?3",
-                    table.columns, table.ours, table.exported
-                );
-                let values = params![span.start.0, span.end.0, owner];
-                let rows = self.query(&select, values, |row| {
-                    (0..columns)
-                        .map(|index| row.get(index))
-                        .collect::<rusqlite::Result<Vec<Value>>>()
-                })?;
-                for row in rows {
-                    let host = owner.map(|id| Value::from(id.0));
-                    file.prepare_cached(&insert)
-                        .and_then(|mut insert| {
-                            insert.execute(params_from_iter(host.into_iter().chain(row)))
-                        })
-                        .map_err(failed)?;
-                }
-            }
-        }
-        Ok(())
-    }
-}
 
 /// What an import reads beyond the original's tables.
 pub struct OwnRows<'a> {

@@ -15,6 +15,7 @@ use crate::pure::cause::Cause;
 use crate::pure::incident::{self, GroupingRules, OutageSpan};
 use crate::pure::model::{EventId, EventKind};
 use crate::pure::order::by_key;
+use crate::pure::time::whole_seconds;
 use crate::pure::time::{DAY_MS, UtcMillis};
 use crate::store::error::StoreError;
 use crate::store::event::OutageEvent;
@@ -57,7 +58,7 @@ impl GroupedOutage {
         self.event
             .duration_seconds
             .filter(|_| !self.is_open())
-            .unwrap_or((end.0 - self.start().0).max(0) / 1000)
+            .unwrap_or(whole_seconds(&(self.start()..end)).max(0))
     }
 
     /// How many outages it consists of.
@@ -171,7 +172,8 @@ impl Reader {
         let Some(newest) = newest else { return Ok(now) };
         let interval_ms = self
             .check_intervals(&[host_id], None, Duration::ZERO)?
-            .at(newest);
+            .at(newest)
+            .ms;
         // Its last checks may not be written yet.
         let is_checked =
             now.0 - newest <= interval_ms.saturating_mul(3).saturating_add(UNWRITTEN_MS);
@@ -248,12 +250,18 @@ fn group_rows(
                     0
                 }
         };
+        // What the length of the outage would be, less what was not measured of it.
+        let measured_seconds = |index: &usize| {
+            let span = span_of(index);
+            let missing_ms = span.end.0 - span.start.0 - measured_ms(index);
+            (whole_seconds(&span) - (missing_ms + 500) / 1000).max(0)
+        };
         let is_intermittent = group.outages > 1 && of_group[0].event_type == EventKind::Outage;
         let lengths: Vec<i64> = group.members.iter().map(measured_ms).collect();
         GroupedOutage {
             event: merge_rows(&of_group, &lengths, is_intermittent),
             causes: of_group.iter().map(|event| cause_of(event)).collect(),
-            down_seconds: lengths.iter().sum::<i64>() / 1000,
+            down_seconds: group.members.iter().map(measured_seconds).sum(),
             members: of_group.iter().map(|event| event.id).collect(),
             outage_count: (group.outages != group.members.len()).then_some(group.outages),
             spans: group.members.iter().map(span_of).collect(),
@@ -281,7 +289,7 @@ fn merge_rows(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> 
         .filter(|_| rows.iter().all(|event| event.end_time.is_some()));
     let lasted = end_time
         .zip(first.start_time)
-        .map(|(end, start)| (end.0 - start.0) / 1000);
+        .map(|(end, start)| whole_seconds(&(start..end)));
     let mut notes: Vec<&str> = rows
         .iter()
         .filter_map(|event| event.notes.as_deref())

@@ -9,7 +9,7 @@ use rusqlite::{Row, params};
 use super::reader::Reader;
 use crate::pure::model::{HostId, Thresholds};
 use crate::pure::sums::{CheckSums, Counts, Sums};
-use crate::pure::time::{Hour, UtcMillis};
+use crate::pure::time::{HOUR_MS, Hour, UtcMillis};
 use crate::store::error::StoreError;
 use crate::store::rollup::checks::{each_check, each_not_measured};
 use crate::store::rollup::day;
@@ -54,22 +54,49 @@ impl Reader {
         .map(UtcMillis)
     }
 
-    /// The sums of a span: from roll-ups where whole hours lie in it, at its edges from the checks.
+    /// The sums of a span: from roll-ups where whole hours lie in it, at its edges from the checks or,
+    /// where those are deleted, the hour's share.
     pub fn sums(&self, hosts: &[HostId], span: &Range<UtcMillis>) -> Result<Sums, StoreError> {
         let first_hour = span.start.first_full_hour();
         let last_hour = span.end.hour().max(first_hour);
         let mut sums = Sums::default();
         if span.end <= first_hour.start() {
-            self.add_checks(hosts, span.clone(), &mut |_, what| what.add_to(&mut sums))?;
+            self.add_part_of_hour(hosts, span.clone(), &mut sums)?;
             return Ok(sums);
         }
         for edge in [span.start..first_hour.start(), last_hour.start()..span.end] {
-            self.add_checks(hosts, edge, &mut |_, what| what.add_to(&mut sums))?;
+            self.add_part_of_hour(hosts, edge, &mut sums)?;
         }
         for host in hosts {
             self.in_transaction(|c| day::sum_up(c, *host, first_hour..last_hour, &mut sums))?;
         }
         Ok(sums)
+    }
+
+    fn add_part_of_hour(
+        &self,
+        hosts: &[HostId],
+        part: Range<UtcMillis>,
+        sums: &mut Sums,
+    ) -> Result<(), StoreError> {
+        let hour = part.start.hour();
+        if part.is_empty() {
+            return Ok(());
+        }
+        if hour.start() >= self.pruned_before()? {
+            return self.add_checks(hosts, part, &mut |_, what| what.add_to(sums));
+        }
+        for host in hosts {
+            self.in_transaction(|c| {
+                let hours = hour..hour.next();
+                day::each_hour(c, *host, hours, Detail::Whole, &mut |_, whole| {
+                    let mut one = Sums::default();
+                    whole.add_to(&mut one);
+                    sums.merge(&one.share(part.end.0 - part.start.0, HOUR_MS));
+                })
+            })?;
+        }
+        Ok(())
     }
 
     /// The sums of a span cut into buckets, by their number: instant / width. Buckets without
@@ -118,6 +145,34 @@ impl Reader {
                 visit(number, &hour.counts)
             })
         })
+    }
+
+    /// As [`Reader::each_hour`], but an hour in which `cut_at` names an instant is visited in two
+    /// parts, which begin at these times: days and hours of some time zones begin within an hour.
+    pub fn each_cut_hour(
+        &self,
+        host: HostId,
+        hours: Range<Hour>,
+        cut_at: impl Fn(Hour) -> Option<UtcMillis>,
+        mut visit: impl FnMut(UtcMillis, &Counts),
+    ) -> Result<(), StoreError> {
+        let mut cuts: Vec<(Hour, UtcMillis, Counts)> = Vec::new();
+        let last = Hour(hours.end.0 - 1);
+        self.each_hour(host, hours, |hour, counts| match cut_at(hour) {
+            Some(at) => cuts.push((hour, at, *counts)),
+            None => visit(hour.start(), counts),
+        })?;
+        for (hour, at, counts) in cuts {
+            // The last hour may not be over.
+            let first = if counts.is_even() && hour != last {
+                counts.share(at.0 - hour.start().0, HOUR_MS)
+            } else {
+                self.sums(&[host], &(hour.start()..at))?.counts
+            };
+            visit(hour.start(), &first);
+            visit(at, &counts.without(&first));
+        }
+        Ok(())
     }
 
     fn add_checks(

@@ -12,8 +12,18 @@ use crate::store::rows::typical_interval_ms;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CheckIntervals {
-    /// Since when, and the interval, in milliseconds; the oldest first, never empty.
-    intervals: Vec<(i64, i64)>,
+    /// The oldest first, never empty.
+    intervals: Vec<Interval>,
+}
+
+/// How the checks of a host were made from an instant on.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Interval {
+    since: i64,
+    /// The time that each check stands for.
+    pub ms: i64,
+    /// Made by the command `check`: nothing is known of the time between two checks.
+    pub is_by_hand: bool,
 }
 
 impl Reader {
@@ -25,9 +35,16 @@ impl Reader {
         configured: Option<Duration>,
         otherwise: Duration,
     ) -> Result<CheckIntervals, StoreError> {
-        const INTERVALS: &str = "select since, interval_ms from host_interval where host_id = ?1 and interval_ms > 0 order by since";
+        const INTERVALS: &str = "select since, interval_ms, by_hand from host_interval
+            where host_id = ?1 and interval_ms > 0 order by since";
         for host in hosts {
-            let intervals = self.query(INTERVALS, [host], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let intervals = self.query(INTERVALS, [host], |row| {
+                Ok(Interval {
+                    since: row.get(0)?,
+                    ms: row.get(1)?,
+                    is_by_hand: row.get(2)?,
+                })
+            })?;
             if !intervals.is_empty() {
                 return Ok(CheckIntervals { intervals });
             }
@@ -42,38 +59,51 @@ impl Reader {
         }
         let otherwise = i64::try_from(otherwise.as_millis()).unwrap_or(i64::MAX);
         Ok(CheckIntervals {
-            intervals: vec![(0, interval_ms.unwrap_or(otherwise))],
+            intervals: vec![Interval {
+                since: 0,
+                ms: interval_ms.unwrap_or(otherwise),
+                is_by_hand: false,
+            }],
         })
     }
 }
 
 impl CheckIntervals {
-    /// The interval of a check at an instant, in milliseconds.
-    pub fn at(&self, instant_ms: i64) -> i64 {
+    /// The interval of a check at an instant.
+    pub fn at(&self, instant_ms: i64) -> Interval {
         let index = self
             .intervals
-            .partition_point(|(since, _)| *since <= instant_ms);
-        self.intervals[index.saturating_sub(1)].1
+            .partition_point(|interval| interval.since <= instant_ms);
+        self.intervals[index.saturating_sub(1)]
     }
 
-    /// A span split where the interval changes, each part with its interval in milliseconds.
-    pub fn parts(&self, span: &Range<UtcMillis>) -> Vec<(Range<UtcMillis>, i64)> {
+    /// A span split where the interval changes.
+    pub fn parts(&self, span: &Range<UtcMillis>) -> Vec<(Range<UtcMillis>, Interval)> {
         let mut parts = Vec::new();
-        for (index, (since, interval)) in self.intervals.iter().enumerate() {
+        for (index, interval) in self.intervals.iter().enumerate() {
             let from = if index == 0 {
                 span.start
             } else {
-                UtcMillis(*since).max(span.start)
+                UtcMillis(interval.since).max(span.start)
             };
             let to = self
                 .intervals
                 .get(index + 1)
-                .map_or(span.end, |(next, _)| UtcMillis(*next).min(span.end));
+                .map_or(span.end, |next| UtcMillis(next.since).min(span.end));
             if from < to {
                 parts.push((from..to, *interval));
             }
         }
         parts
+    }
+
+    /// The parts of spans in which a monitor made the checks.
+    pub fn of_monitor(&self, spans: &[Range<UtcMillis>]) -> Vec<Range<UtcMillis>> {
+        let parts = spans.iter().flat_map(|span| self.parts(span));
+        parts
+            .filter(|(_, interval)| !interval.is_by_hand)
+            .map(|(part, _)| part)
+            .collect()
     }
 }
 
@@ -84,21 +114,34 @@ mod tests {
     #[test]
     fn a_span_is_split_where_the_interval_changes() {
         let check_intervals = CheckIntervals {
-            intervals: vec![(0, 60), (100, 20), (200, 30)],
+            intervals: [(0, 60, false), (100, 20, true), (200, 30, false)]
+                .map(|(since, ms, is_by_hand)| Interval {
+                    since,
+                    ms,
+                    is_by_hand,
+                })
+                .into(),
+        };
+        let parts = |span| {
+            let parts = check_intervals.parts(&span).into_iter();
+            parts
+                .map(|(part, interval)| (part, interval.ms))
+                .collect::<Vec<_>>()
         };
         let span = |from: i64, to: i64| UtcMillis(from)..UtcMillis(to);
         assert_eq!(
-            check_intervals.parts(&span(50, 150)),
+            parts(span(50, 150)),
             [(span(50, 100), 60), (span(100, 150), 20)]
         );
-        assert_eq!(check_intervals.parts(&span(-5, 10)), [(span(-5, 10), 60)]);
+        assert_eq!(parts(span(-5, 10)), [(span(-5, 10), 60)]);
+        assert_eq!(parts(span(300, 400)), [(span(300, 400), 30)]);
         assert_eq!(
-            check_intervals.parts(&span(300, 400)),
-            [(span(300, 400), 30)]
+            [-1, 99, 100, 1000].map(|at| check_intervals.at(at).ms),
+            [60, 60, 20, 30]
         );
         assert_eq!(
-            [-1, 99, 100, 1000].map(|at| check_intervals.at(at)),
-            [60, 60, 20, 30]
+            check_intervals.of_monitor(&[span(50, 250), span(120, 130)]),
+            [span(50, 100), span(200, 250)]
         );
     }
 }

@@ -7,12 +7,12 @@ use super::checks::Checks;
 use super::gaps::{Gap, missing_ms};
 use super::grouped::GroupedOutage;
 use super::hosts::RecordedHost;
-use super::intervals::CheckIntervals;
+use super::intervals::{CheckIntervals, Interval};
 use super::reader::Reader;
 use crate::pure::model::{HostId, State};
 use crate::pure::order::by_key;
 use crate::pure::sums::{Counts, Sums};
-use crate::pure::time::UtcMillis;
+use crate::pure::time::{UtcMillis, whole_seconds};
 use crate::store::error::StoreError;
 
 /// The time that checks stand for, in milliseconds: each stands for one interval.
@@ -21,14 +21,27 @@ pub struct CoveredTime {
     pub measured: i64,
     pub degraded: i64,
     pub poor: i64,
+    /// By checks by hand, beside `measured`: a monitor may not have run.
+    pub by_hand: i64,
+    /// By those without any reply: an outage between two of them was not measured.
+    pub down_by_hand: i64,
 }
 
 impl CoveredTime {
-    pub fn add(&mut self, counts: &Counts, interval_ms: i64) {
+    pub fn all(&self) -> i64 {
+        self.measured.saturating_add(self.by_hand)
+    }
+
+    pub fn add(&mut self, counts: &Counts, interval: Interval) {
         let add = |sum: &mut i64, checks: i64| {
-            *sum = sum.saturating_add(checks.saturating_mul(interval_ms));
+            *sum = sum.saturating_add(checks.saturating_mul(interval.ms));
         };
-        add(&mut self.measured, counts.checks());
+        if interval.is_by_hand {
+            add(&mut self.by_hand, counts.checks());
+            add(&mut self.down_by_hand, counts.down());
+        } else {
+            add(&mut self.measured, counts.checks());
+        }
         add(&mut self.degraded, counts.degraded);
         add(&mut self.poor, counts.poor);
     }
@@ -43,15 +56,18 @@ pub struct MeasuredTime {
     pub measured: i64,
     /// In outages.
     pub down: i64,
+    /// The same in whole seconds.
+    pub down_seconds: i64,
     pub degraded: i64,
     pub poor: i64,
 }
 
 impl MeasuredTime {
-    /// `first` is when the host was first recorded.
+    /// `down` is the time in outages that a monitor saw; `first` is when the host was first
+    /// recorded.
     pub fn of(
         covered: CoveredTime,
-        down: i64,
+        down: &[Range<UtcMillis>],
         span: &Range<UtcMillis>,
         (gaps, host_id): (&[Gap], Option<HostId>),
         first: Option<UtcMillis>,
@@ -60,13 +76,17 @@ impl MeasuredTime {
         let whole = span.end.0 - since.0;
         // A check stands for its interval, but not for the time in which nothing was measured.
         let missing = missing_ms(gaps, &(since..span.end), host_id);
+        let by_hand = covered.down_by_hand;
         let measured = covered.measured.min(whole - missing);
-        let down = down.min(measured);
+        let measured = measured.saturating_add(covered.by_hand).min(whole);
+        let seconds = down.iter().map(whole_seconds).sum::<i64>() + by_hand / 1000;
+        let down = length_ms(down).saturating_add(by_hand).min(measured);
         let poor = covered.poor.clamp(0, measured - down);
         MeasuredTime {
             whole,
             measured,
             down,
+            down_seconds: seconds.min((measured + 500) / 1000),
             poor,
             degraded: covered.degraded.clamp(0, measured - down - poor),
         }
@@ -102,18 +122,18 @@ impl Reader {
         gaps: &[Gap],
     ) -> Result<(Sums, MeasuredTime), StoreError> {
         let (mut sums, mut covered) = (Sums::default(), CoveredTime::default());
-        for (part, interval_ms) in intervals.parts(span) {
+        for (part, interval) in intervals.parts(span) {
             let of_part = self.sums(ids, &part)?;
-            covered.add(&of_part.counts, interval_ms);
+            covered.add(&of_part.counts, interval);
             sums.merge(&of_part);
         }
         self.subtract_edges(&mut covered, ids, span, intervals, outages)?;
         let counted = outages.iter().copied().filter(|o| !o.event.planned);
-        let down = length_ms(&down_spans(counted, span, gaps));
+        let down = intervals.of_monitor(&down_spans(counted, span, gaps));
         let first = self.first_recorded(ids)?;
         Ok((
             sums,
-            MeasuredTime::of(covered, down, span, (gaps, ids.first().copied()), first),
+            MeasuredTime::of(covered, &down, span, (gaps, ids.first().copied()), first),
         ))
     }
 
@@ -132,7 +152,7 @@ impl Reader {
         // Two outages may share a check, which is then found twice in a row.
         let mut last = None;
         for edge in edges.filter(|edge| span.contains(edge)) {
-            let interval_ms = intervals.at(edge.0);
+            let interval_ms = intervals.at(edge.0).ms;
             let before = UtcMillis(edge.0 - interval_ms).max(span.start)..UtcMillis(edge.0 + 1);
             let hosts = ids.iter().map(|id| RecordedHost {
                 id: *id,

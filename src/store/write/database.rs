@@ -248,6 +248,7 @@ impl Database {
                         thresholds,
                         spacing_ms,
                         interval_ms,
+                        is_by_hand,
                         ..
                     } = *result;
                     let is_literal = result.host.address.ip().is_some();
@@ -256,6 +257,7 @@ impl Database {
                         spacing_ms,
                         interval_ms,
                         resolved: result.pinged_address().filter(|_| !is_literal),
+                        is_by_hand,
                     };
                     let host_id = host_id(
                         &transaction,

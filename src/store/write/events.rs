@@ -6,6 +6,7 @@ use super::database::Database;
 use crate::pure::address::IpVersion;
 use crate::pure::model::{EventId, EventKind, Host};
 use crate::pure::time::UtcMillis;
+use crate::pure::time::whole_seconds;
 use crate::store::columns::instant_of;
 use crate::store::error::StoreError;
 use crate::store::rows::source_column;
@@ -53,7 +54,7 @@ impl Database {
             connection
                 .execute(
                     END,
-                    params![id, end.sql_text(), (end.0 - start.0) / 1000, LEFT],
+                    params![id, end.sql_text(), whole_seconds(&(start..end)), LEFT],
                 )
                 .map(|_| ())
         };

@@ -28,6 +28,7 @@ pub struct HostSettings {
     pub interval_ms: u32,
     /// The address that was pinged; `None` also where the host's address is literal.
     pub resolved: Option<String>,
+    pub is_by_hand: bool,
 }
 
 /// Inserts a new host, and updates a known one.
@@ -57,6 +58,7 @@ pub fn host_id(
             spacing_ms,
             interval_ms,
             ref resolved,
+            is_by_hand,
         } = settings;
         let spacing_ms = (spacing_ms > 0).then_some(spacing_ms);
         let values = params![
@@ -69,7 +71,7 @@ pub fn host_id(
         ];
         transaction.prepare_cached(DESCRIBE)?.execute(values)?;
         if interval_ms > 0 {
-            note_interval(transaction, id, at, i64::from(interval_ms))?;
+            note_interval(transaction, id, at, (i64::from(interval_ms), is_by_hand))?;
         }
         known.insert(
             key,
@@ -89,38 +91,34 @@ fn note_interval(
     connection: &Connection,
     host_id: HostId,
     at: UtcMillis,
-    interval_ms: i64,
+    interval: (i64, bool),
 ) -> rusqlite::Result<()> {
-    const NEWEST: &str =
-        "select interval_ms from host_interval where host_id = ?1 order by since desc limit 1";
-    const NOTE: &str =
-        "insert or replace into host_interval(host_id, since, interval_ms) values(?1, ?2, ?3)";
-    let known: Option<i64> = connection
+    const NEWEST: &str = "select interval_ms, by_hand from host_interval where host_id = ?1 order by since desc limit 1";
+    const NOTE: &str = "insert or replace into host_interval(host_id, since, interval_ms, by_hand) values(?1, ?2, ?3, ?4)";
+    let known: Option<(i64, bool)> = connection
         .prepare_cached(NEWEST)?
-        .query_row([host_id], |row| row.get(0))
+        .query_row([host_id], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    if known == Some(interval_ms) {
+    if known == Some(interval) {
         return Ok(());
     }
+    let note = |since: i64, (interval_ms, is_by_hand): (i64, bool)| {
+        connection
+            .prepare_cached(NOTE)?
+            .execute(params![host_id, since, interval_ms, is_by_hand])
+    };
     let before = typical_interval_ms(connection, host_id)?;
-    match (known, before) {
-        (None, Some(before)) if before.abs_diff(interval_ms) * 10 > interval_ms.unsigned_abs() => {
-            connection
-                .prepare_cached(NOTE)?
-                .execute(params![host_id, 0, before])?;
-            connection
-                .prepare_cached(NOTE)?
-                .execute(params![host_id, at.0, interval_ms])?;
+    let is_other = |before: &i64| before.abs_diff(interval.0) * 10 > interval.0.unsigned_abs();
+    match (known, before.filter(is_other)) {
+        (None, Some(before)) => {
+            note(0, (before, false))?;
+            note(at.0, interval)?;
         }
-        (None, _) => {
-            connection
-                .prepare_cached(NOTE)?
-                .execute(params![host_id, 0, interval_ms])?;
+        (None, None) => {
+            note(0, interval)?;
         }
         (Some(_), _) => {
-            connection
-                .prepare_cached(NOTE)?
-                .execute(params![host_id, at.0, interval_ms])?;
+            note(at.0, interval)?;
         }
     }
     Ok(())

@@ -13,6 +13,7 @@ use crate::pure::path::Path;
 use crate::pure::phrase;
 use crate::pure::scene::{NameFailure, Scene};
 use crate::pure::time::UtcMillis;
+use crate::pure::time::whole_seconds;
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use crate::store::rows::source_column;
 use rusqlite::{Connection, OptionalExtension, params};
@@ -205,16 +206,17 @@ fn end(
     const END: &str = "update outage_events set end_time = ?2, duration_seconds = ?3 where id = ?1";
     let start = event.start_time.unwrap_or(at);
     let at = at.max(start);
-    let lasted = phrase::duration_of((at.0 - start.0) / 1000);
+    let lasted = whole_seconds(&(start..at));
     notices.log_lines.push(format!(
-        "{}, {} {}: over after {lasted}",
-        event.event_type, event.host_name, event.host_address
+        "{}, {} {}: over after {}",
+        event.event_type,
+        event.host_name,
+        event.host_address,
+        phrase::duration_of(lasted)
     ));
-    connection.prepare_cached(END)?.execute(params![
-        event.id,
-        at.sql_text(),
-        (at.0 - start.0) / 1000
-    ])?;
+    connection
+        .prepare_cached(END)?
+        .execute(params![event.id, at.sql_text(), lasted])?;
     notices.ended(event.id);
     Ok(())
 }

@@ -1,5 +1,5 @@
 // The queries of requests that are sent before the module of the page is loaded. No DOM.
-import { offsetChange } from '../first.js';
+import { offsetChanges } from '../first.js';
 import { DAY_SECONDS, offsetMinutes } from './time.js';
 
 const DAYS = 90;
@@ -8,12 +8,13 @@ export const MAX_OUTAGES = 1000;
 const PIXELS_PER_POINT = 2.6;
 const MAX_WIDTH_PIXELS = 1440;
 
-/** @param {number} at Unix seconds; decides the UTC offset @returns {Record<string, number>} */
+/** @param {number} at Unix seconds; decides the UTC offset @returns {Record<string, string | number>} */
 export function overviewQuery(at) {
-  /** @type {Record<string, number>} */
   const query = { offset_minutes: offsetMinutes(at), days: DAYS };
-  const change = offsetChange(at, DAYS, offsetMinutes);
-  return change ? { ...query, changed_at: change.at, earlier_offset_minutes: change.earlier } : query;
+  const changes = offsetChanges(at, DAYS, offsetMinutes);
+  if (!changes.length) return query;
+  const list = (/** @type {'at' | 'earlier'} */ key) => changes.map((change) => change[key]).join(',');
+  return { ...query, changed_at: list('at'), earlier_offset_minutes: list('earlier') };
 }
 
 /** The URL of the printable report. @param {TimeRange} span @param {string} [host] an address; all hosts without */

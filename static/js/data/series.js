@@ -12,6 +12,7 @@ const GAP_FACTOR = 2.5;
  * @param {number} [newestAt] the newest check known before the request @returns {Timeline} */
 export function timelineOf(series, interval, newestAt = 0) {
   const c = series.columns;
+  const bucket = series.bucket_seconds;
   /** @type {Point[]} */
   const points = [];
   c.t.forEach((at, i) => {
@@ -20,6 +21,7 @@ export function timelineOf(series, interval, newestAt = 0) {
     points.push({
       at,
       end: at,
+      step: Math.max(bucket, c.interval[i] ?? interval),
       state,
       checks: c.checks[i] ?? 0,
       blocked: c.not_measured[i] ?? 0,
@@ -36,18 +38,11 @@ export function timelineOf(series, interval, newestAt = 0) {
       max: c.max_us[i],
     });
   });
-  // Older checks may have been made at a different interval than the one configured now.
-  const steps = points
-    .slice(1)
-    .map((p, i) => p.at - points[i].at)
-    .sort((a, b) => a - b);
-  const usual = steps.length < 8 ? 0 : steps[Math.floor(steps.length / 2)];
-  const bucket = series.bucket_seconds;
   const result = {
     from: series.from,
     to: series.to,
     bucket,
-    pointSeconds: Math.max(bucket, interval, Math.min(usual, 3600)),
+    pointSeconds: points[points.length - 1]?.step ?? Math.max(bucket, interval),
     newestAt: Math.max(newestAt, points[points.length - 1]?.at ?? 0),
     points,
   };
@@ -59,7 +54,7 @@ export function timelineOf(series, interval, newestAt = 0) {
 function setEnds(t) {
   t.points.forEach((p, i) => {
     const next = t.points[i + 1]?.at ?? Infinity;
-    p.end = next - p.at <= GAP_FACTOR * t.pointSeconds ? next : p.at + t.pointSeconds;
+    p.end = next - p.at <= GAP_FACTOR * p.step ? next : p.at + p.step;
   });
 }
 
@@ -81,6 +76,7 @@ export function addCheck(t, row, at) {
   const point = {
     at: start + Math.floor((at - start) / t.bucket + 0.02) * t.bucket,
     end: at,
+    step: t.pointSeconds,
     state: row.state,
     checks: 1,
     blocked: 0,
@@ -160,7 +156,7 @@ export function stateSpans(t, stateOf = (p) => p.state) {
   };
   let reached = t.from;
   for (const p of t.points) {
-    if (p.at - reached > (reached === t.from ? GAP_FACTOR * t.pointSeconds : 0.5)) add(reached, p.at, 'not_measured');
+    if (p.at - reached > (reached === t.from ? GAP_FACTOR * p.step : 0.5)) add(reached, p.at, 'not_measured');
     add(p.at, p.end, stateOf(p));
     reached = p.end;
   }

@@ -9,7 +9,7 @@ import { NO_VALUE, STATE_WORDS, count, csv, ms, percent, plural, usAsMs } from '
 import { addressText } from '../data/hosts.js';
 import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
 import { addCheck, gapsOf, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
-import { DAY_SECONDS, clock, day, duration, fileText, moment, seconds, zoneText } from '../data/time.js';
+import { DAY_SECONDS, clock, day, duration, fileText, moment, offsetMinutes, seconds, zoneText } from '../data/time.js';
 import { spanOf, writeView } from '../data/view.js';
 import { button, h, linkInNewTab, put, save, saveCsv, setText, updateDurations } from '../dom.js';
 import { PREFETCHED_SERIES } from '../early.js';
@@ -280,7 +280,7 @@ class HostPage {
     const results = await Promise.allSettled([
       this.loadFigures(),
       get('api/distribution', range).then((d) => isCurrent() && this.distribution.show(d)),
-      get('api/hours', { ...range, from: heatFrom })
+      get('api/hours', { ...range, from: heatFrom, offset_minutes: offsetMinutes(to) })
         .then((hours) => isCurrent() && this.heat.show(hours, to - heatFrom, heatFrom > from)),
       get('api/ping-results', { ...range, limit: MAX_CHECKS })
         .then((rows) => isCurrent() && this.checks.show(rows, this.app.now())),
