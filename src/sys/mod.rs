@@ -181,12 +181,10 @@ pub fn unknown_zone() -> Option<String> {
             .then(|| format!("{LOCAL_ZONE} -> {}", target.display()));
     };
     let name = set.trim_start_matches(':');
-    let folders = std::env::var("TZDIR")
-        .into_iter()
-        .chain(["/usr/share/zoneinfo", "/share/zoneinfo", "/etc/zoneinfo"].map(String::from));
+    let folders = ["/usr/share/zoneinfo", "/share/zoneinfo", "/etc/zoneinfo"];
     let is_known = is_zone_rule(name)
         // An absolute name replaces the folder.
-        || folders.into_iter().any(|folder| is_zone(&Path::new(&folder).join(name)));
+        || folders.into_iter().any(|folder| is_zone(&Path::new(folder).join(name)));
     (!is_known).then(|| format!("TZ={set}"))
 }
 
