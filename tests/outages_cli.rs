@@ -513,3 +513,33 @@ fn writing_a_note_waits_while_the_monitor_writes() {
     );
     release.join().expect("it ended");
 }
+
+#[test]
+fn a_renamed_host_has_its_present_name_and_is_found_by_either() {
+    let record = Record::new(now() - DAY, "rssr", "rrrr");
+    record.sql("update host set name = 'Router' where name = 'One'");
+    for wanted in ["one", "router", "192.0.2.1"] {
+        let text = record.text(&["outages", "--host", wanted]);
+        assert!(text.contains("  Router (was One) (192.0.2.1)  "), "{text}");
+        let report = record.text(&["report", "--host", wanted]);
+        assert!(report.contains("Router (was"), "{report}");
+    }
+    let event = &record.json(&["outages"])[0];
+    assert_eq!(
+        (&event["host_name"], &event["former_name"]),
+        (&json!("Router"), &json!("One"))
+    );
+    // Its first name again: nothing was renamed.
+    record.sql("update host set name = 'One' where name = 'Router'");
+    let text = record.text(&["outages"]);
+    assert!(text.contains("  One (192.0.2.1)  "), "{text}");
+}
+
+#[test]
+fn outages_are_not_grouped_over_the_removal_of_their_host() {
+    let record = Record::new(now() - DAY, "rsrsrsr", "r");
+    let count = |record: &Record| record.json(&["outages"]).len();
+    assert_eq!(count(&record), 1, "intermittent");
+    record.sql("update outage_events set removed = 1 where id = 2");
+    assert_eq!(count(&record), 3);
+}
