@@ -31,7 +31,7 @@ const EVENT_COLUMNS: &str = "host_name, host_address, event_type, start_time, en
      checks_failed, checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, packets_lost, cause, facts, \
      path, planned, answered_since";
 
-pub const TABLES: [OwnTable; 8] = [
+pub const TABLES: [OwnTable; 9] = [
     OwnTable {
         name: "ace_event",
         ours: "outage_events",
@@ -96,6 +96,16 @@ pub const TABLES: [OwnTable; 8] = [
         imported: "typeof(e.started_at) = 'integer' and typeof(e.ended_at) = 'integer'
             and not exists (select 1 from main.interruption i
                 where i.started_at = e.started_at and i.ended_at = e.ended_at and i.kind = e.kind)",
+    },
+    OwnTable {
+        name: "ace_unsent",
+        ours: "unsent",
+        columns: "started_at, ended_at, reason",
+        has_host: true,
+        exported: "host_id = ?3 and started_at < ?2 and ended_at > ?1",
+        imported: "typeof(e.started_at) = 'integer' and typeof(e.ended_at) = 'integer' and typeof(e.reason) = 'text'
+            and not exists (select 1 from main.unsent u where u.host_id = m.new and u.started_at = e.started_at
+                and u.ended_at = e.ended_at)",
     },
     OwnTable {
         name: "ace_clock_step",
