@@ -74,14 +74,7 @@ fn gateway(family: Option<IpVersion>, from: &str) -> String {
         source: source(from),
     };
     let stop = Stop::new().expect("a descriptor");
-    match Resolver::new(
-        Arc::new(host),
-        Duration::from_secs(60),
-        false,
-        Arc::default(),
-    )
-    .resolve(&stop)
-    {
+    match Resolver::new(Arc::new(host), Duration::from_secs(60), false, None).resolve(&stop) {
         Ok(target) if target.scope_id != 0 => format!("{}%{}", target.ip, target.scope_id),
         Ok(target) => target.ip.to_string(),
         Err(reason) => reason,

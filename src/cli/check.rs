@@ -165,15 +165,10 @@ fn check_all(hosts: &[HostConfig], is_live: bool) -> Result<Option<Vec<CheckResu
     let _stamps = TimestampSwitch::start();
     let _links = LinkWatch::start();
     let (sender, reports) = channel();
-    let beyond = Arc::default();
     for (index, config) in hosts.iter().enumerate() {
         let (stop, sender, config) = (stop.clone(), sender.clone(), config.clone());
         let failed = DaemonError::starting(format!("the thread of {}", config.host));
-        let mut pinger = Pinger::new(
-            Arc::new(config),
-            settings_of_one_check(LINGER),
-            Arc::clone(&beyond),
-        );
+        let mut pinger = Pinger::new(Arc::new(config), settings_of_one_check(LINGER), None);
         let work = move || {
             let result = pinger.check(&stop, &mut |progress| {
                 if let CheckProgress::Ping(_, outcome) = progress {

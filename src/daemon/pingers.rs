@@ -54,7 +54,11 @@ impl Pingers {
             let config = Arc::new(config.clone());
             // Size: on the heap, so that only two pages of the thread's stack are touched.
             let beyond = Arc::clone(&self.beyond);
-            let mut pinger = Box::new(Pinger::new(Arc::clone(&config), self.settings, beyond));
+            let mut pinger = Box::new(Pinger::new(
+                Arc::clone(&config),
+                self.settings,
+                Some(beyond),
+            ));
             let flag = stop.clone();
             let deliver = self.deliver_events_of(&config);
             let thread = thread::Builder::new()

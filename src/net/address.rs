@@ -54,7 +54,7 @@ pub struct Resolver {
     /// When the newest lookup was started.
     started_at: Option<Monotonic>,
     failures: u64,
-    beyond: Arc<RepliesBeyond>,
+    beyond: Option<Arc<RepliesBeyond>>,
     /// Whether the gateway's address may be this host's: by its role or its local name.
     may_be_gateway: bool,
     /// Since when the name has led to the gateway's address, which is not believed.
@@ -89,12 +89,12 @@ struct Lookup {
 }
 
 impl Resolver {
-    /// `beyond` is shared with the other hosts.
+    /// `beyond` is shared with the other hosts; without it the gateway's address is believed.
     pub fn new(
         host: Arc<Host>,
         interval: Duration,
         has_gateway_role: bool,
-        beyond: Arc<RepliesBeyond>,
+        beyond: Option<Arc<RepliesBeyond>>,
     ) -> Resolver {
         let addresses = NameAddresses::new(host.address.clone(), host.family);
         let may_be_gateway = has_gateway_role || is_local_name(host.address.as_str());
@@ -114,7 +114,9 @@ impl Resolver {
 
     /// For the answers to this and all other names: a check of this host, which is beyond the gateway.
     pub fn note_check_beyond(&self, began: Monotonic, is_answered: bool) {
-        self.beyond.note(began, is_answered);
+        if let Some(beyond) = &self.beyond {
+            beyond.note(began, is_answered);
+        }
     }
 
     /// The target of the next check; `Err` is the reason why there is none. Looks the name up, and
@@ -251,7 +253,10 @@ impl Resolver {
     /// after a host beyond the gateway has answered since; at the start, if one has answered lately,
     /// or if there seems to be none.
     fn believes_gateway(&self) -> bool {
-        let answered_at = self.beyond.answered_at.load(Ordering::Relaxed);
+        let Some(beyond) = &self.beyond else {
+            return true;
+        };
+        let answered_at = beyond.answered_at.load(Ordering::Relaxed);
         let now = sys::monotonic();
         let since = self.gateway_since.unwrap_or(now);
         let has_answered_since = |at: i64| answered_at > 0 && answered_at > at;
@@ -259,7 +264,7 @@ impl Resolver {
             || if self.addresses.in_use().is_some() {
                 has_answered_since(since.0)
             } else {
-                let is_none_pinged = self.beyond.pinged_at.load(Ordering::Relaxed) == 0;
+                let is_none_pinged = beyond.pinged_at.load(Ordering::Relaxed) == 0;
                 has_answered_since(since.0 - nanoseconds(self.interval))
                     || (is_none_pinged && now.since(since) > MAX_FIRST_WAIT)
             }
@@ -405,7 +410,7 @@ mod tests {
             Arc::new(host),
             Duration::from_secs(1),
             false,
-            Arc::default(),
+            Some(Arc::default()),
         )
     }
 
@@ -486,17 +491,17 @@ mod tests {
         let answer = || Ok(vec![gateway.socket_address()]);
         let mut hijacked = resolver("a.test", None);
         hijacked.take(Ok(vec![([198, 51, 100, 1], 0).into()]));
-        hijacked.beyond.note(sys::monotonic(), true);
+        hijacked.note_check_beyond(sys::monotonic(), true);
         for _ in 0..2 {
             hijacked.take(answer());
             let reason = format!("a.test resolves to {}{GATEWAY}", gateway.ip);
             assert_eq!(hijacked.failure(), Some(reason.as_str()));
             assert_eq!(hijacked.target(), Ok(target([198, 51, 100, 1])));
         }
-        hijacked.beyond.note(sys::monotonic(), false);
+        hijacked.note_check_beyond(sys::monotonic(), false);
         hijacked.take(answer());
         assert_eq!(hijacked.target(), Ok(target([198, 51, 100, 1])));
-        hijacked.beyond.note(sys::monotonic(), true);
+        hijacked.note_check_beyond(sys::monotonic(), true);
         for _ in 0..2 {
             hijacked.take(answer());
             assert_eq!(hijacked.target(), Ok(gateway), "another host answers");
@@ -510,7 +515,7 @@ mod tests {
             ("a.notlan", false),
         ] {
             let mut fresh = resolver(name, None);
-            fresh.beyond.note(sys::monotonic(), false);
+            fresh.note_check_beyond(sys::monotonic(), false);
             fresh.take(answer());
             assert_eq!(fresh.target().is_ok(), is_believed, "{name}");
         }

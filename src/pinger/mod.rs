@@ -100,11 +100,11 @@ pub struct Pinger {
 }
 
 impl Pinger {
-    /// `beyond` is shared with the pingers of the other hosts.
+    /// `beyond` is shared with the pingers of the other hosts, where they run.
     pub fn new(
         config: Arc<HostConfig>,
         settings: ProbeSettings,
-        beyond: Arc<RepliesBeyond>,
+        beyond: Option<Arc<RepliesBeyond>>,
     ) -> Pinger {
         let has_gateway_role = config.role == Role::Gateway;
         let host = Arc::clone(&config.host);

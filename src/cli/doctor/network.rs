@@ -3,6 +3,7 @@
 use std::fs;
 use std::io::ErrorKind;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, TcpListener, ToSocketAddrs};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnosis::Diagnosis;
@@ -10,7 +11,7 @@ use crate::cli::check::settings_of_one_check;
 use crate::cli::dashboard::is_served;
 use crate::cli::exit::permission_cure;
 use crate::config::{Config, HostConfig};
-use crate::net::{self, SocketError, SocketType};
+use crate::net::{self, Resolver, SocketError, SocketType};
 use crate::pinger::Pinger;
 use crate::pure::address::{IpVersion, Source};
 use crate::pure::model::Host;
@@ -96,13 +97,9 @@ fn ping(address: IpAddr, config: &Config) -> Result<u32, String> {
     let mut host = config.unlisted_host(Host::unlisted(&address.to_string()));
     (host.ping_count, host.timeout) = (1, Duration::from_secs(1));
     let stop = Stop::new().map_err(|error| error.to_string())?;
-    let result = Pinger::new(
-        host.into(),
-        settings_of_one_check(Duration::ZERO),
-        std::sync::Arc::default(),
-    )
-    .check(&stop, &mut |_| ())
-    .ok_or("interrupted")?;
+    let result = Pinger::new(host.into(), settings_of_one_check(Duration::ZERO), None)
+        .check(&stop, &mut |_| ())
+        .ok_or("interrupted")?;
     let rtt_us = result.rtts_us().flatten().next();
     rtt_us.ok_or_else(|| {
         result
@@ -114,11 +111,10 @@ fn ping(address: IpAddr, config: &Config) -> Result<u32, String> {
 /// Whether the configured names resolve; without any, whether localhost does.
 pub fn resolver(config: &Config) -> Vec<Diagnosis> {
     const SUBJECT: &str = "resolver";
-    let names: Vec<&str> = config
+    let names: Vec<&HostConfig> = config
         .hosts
         .iter()
         .filter(|config| config.host.address.is_name())
-        .map(|config| config.host.address.as_str())
         .collect();
     if names.is_empty() {
         let text = "no host is listed by name; localhost";
@@ -127,14 +123,31 @@ pub fn resolver(config: &Config) -> Vec<Diagnosis> {
             Err(error) => Diagnosis::note(SUBJECT, format!("{text} does not resolve: {error}")),
         }];
     }
-    let resolve = |name: &str| match (name, 0).to_socket_addrs() {
-        Ok(found) => {
-            let addresses: Vec<String> = found.map(|found| found.ip().to_string()).collect();
-            Diagnosis::ok(SUBJECT, format!("{name} is {}", addresses.join(", ")))
-        }
-        Err(error) => Diagnosis::failed(SUBJECT, format!("{name}: {error}"), resolver_cure()),
+    let stop = Stop::new();
+    let resolve = |config: &HostConfig| {
+        let stop = stop
+            .as_ref()
+            .map_err(|error| Diagnosis::failed(SUBJECT, error.to_string(), ""))?;
+        let host = Arc::clone(&config.host);
+        let mut resolver = Resolver::new(host, config.interval, true, None);
+        let target = resolver
+            .resolve(stop)
+            .map_err(|reason| Diagnosis::failed(SUBJECT, reason, resolver_cure()))?;
+        let mut addresses = vec![target.ip.to_string()];
+        addresses.extend(
+            resolver
+                .other_targets()
+                .iter()
+                .map(|other| other.ip.to_string()),
+        );
+        let name = &config.host.address;
+        Ok(Diagnosis::ok(
+            SUBJECT,
+            format!("{name} is {}", addresses.join(", ")),
+        ))
     };
-    names.into_iter().map(resolve).collect()
+    let outcome = |config| resolve(config).unwrap_or_else(|failed| failed);
+    names.into_iter().map(outcome).collect()
 }
 
 fn resolver_cure() -> String {
