@@ -104,13 +104,18 @@ impl HostRecord {
     }
 
     fn add_trace(&mut self, path: &Path) {
-        if path.reached {
+        // A path that did not reach the host begins another outage. Until then those of the last one
+        // are needed: its end is judged after the path that reached the host.
+        if self.traces.last().is_some_and(|last| last.reached) {
             self.traces.clear();
+        }
+        if path.reached {
             let is_worse = |known: &Path| path.is_lossy_copy_of(known);
             if !self.healthy_path.as_ref().is_some_and(is_worse) {
                 self.healthy_path = Some(path.clone());
             }
-        } else if self.traces.len() == MAX_TRACES {
+        }
+        if self.traces.len() == MAX_TRACES {
             self.traces.remove(1);
         }
         self.traces.push(path.clone());

@@ -161,7 +161,12 @@ pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Opt
             *ping = again;
         }
     }
-    Some(path_of(at, target.ip, &pings))
+    let mut path = path_of(at, target.ip, &pings);
+    if path.reached {
+        // The host has answered meanwhile: this is no path of its outage.
+        path.at = sys::clocks().utc();
+    }
+    Some(path)
 }
 
 /// Traces the path to a host that answers, a few hops at a time, so that it gets few pings more.
