@@ -1078,6 +1078,7 @@ const TO_SECOND_VERSION: &str = "
         alter table monitor_run drop column doubt; alter table monitor_run drop column boot_id;
         alter table monitor_run drop column clock_offset_ms;
         alter table clock_step drop column run_id; alter table clock_step drop column why;
+        alter table host_interval drop column by_hand;
         pragma user_version = 2";
 
 #[test]
