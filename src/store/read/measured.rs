@@ -248,7 +248,7 @@ mod tests {
             })
             .collect();
         let span = UtcMillis(0)..UtcMillis(60_000);
-        let time = MeasuredTime::of(covered, 0, &span, (&gaps, None), Some(UtcMillis(0)));
+        let time = MeasuredTime::of(covered, &[], &span, (&gaps, None), Some(UtcMillis(0)));
         assert_eq!(time.coverage_percent(), Some(40.0));
         assert_eq!(time.not_measured(), missing_ms(&gaps, &span, None));
     }
