@@ -11,7 +11,7 @@ use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::icmp;
 use crate::pure::link::Link;
 use crate::pure::model::{Host, Outcome};
-use crate::pure::path::Path;
+use crate::pure::path::{self, Path};
 use crate::pure::time::UtcMillis;
 use crate::stop::Stop;
 use crate::sys;
@@ -247,8 +247,8 @@ fn ping_hops(
 
 /// The path that the outcomes of the pings show, in the order of their time to live.
 fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
-    let mut hops = Vec::new();
-    for ping in pings {
+    let mut hops: Vec<Option<IpAddr>> = Vec::new();
+    for (index, ping) in pings.iter().enumerate() {
         match ping {
             Outcome::Reply { .. } => {
                 hops.push(Some(target));
@@ -263,6 +263,10 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
             // expired packet before, if it does that.
             Outcome::Unreachable(error) => {
                 if !hops.contains(&error.from) {
+                    // Where it limits its messages, earlier ones are missing: it may be nearer.
+                    if !pings.get(index + 1).is_some_and(says_anything) {
+                        hops.truncate(path::reach(&hops));
+                    }
                     hops.push(error.from);
                 }
                 break;
@@ -270,11 +274,7 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
             _ => hops.push(None),
         }
     }
-    let known = hops
-        .iter()
-        .rposition(Option::is_some)
-        .map_or(0, |last| last + 1);
-    hops.truncate(known);
+    hops.truncate(path::reach(&hops));
     Path {
         at,
         reached: false,
@@ -326,6 +326,15 @@ mod tests {
             hops(&[exceeded(1), exceeded(2), refused]),
             [Some(ip(1)), Some(ip(2))],
             "it is one router"
+        );
+        assert_eq!(
+            hops(&[Outcome::TimedOut, refused, refused]),
+            [None, Some(ip(2))]
+        );
+        assert_eq!(
+            hops(&[Outcome::TimedOut, Outcome::TimedOut, refused]),
+            [Some(ip(2))],
+            "a limited router has not answered before"
         );
         let whole = path(&[exceeded(1), reply, reply]);
         assert_eq!(
