@@ -389,8 +389,9 @@ impl Scene {
             .filter(|_| records().all(is_resolved))
     }
 
-    /// The newest traced path to a host.
-    pub fn path(&self, host: &Host) -> Option<&Path> {
-        self.hosts.get(host).and_then(|record| record.traces.last())
+    /// The newest traced path to a host that did not reach it.
+    pub fn broken_path(&self, host: &Host) -> Option<&Path> {
+        let mut traces = self.hosts.get(host)?.traces.iter().rev();
+        traces.find(|path| !path.reached)
     }
 }

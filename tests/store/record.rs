@@ -269,10 +269,21 @@ fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends(
         path_told[0]["hops"],
         serde_json::json!(["192.0.2.254", null, "198.51.100.1"])
     );
-    // The other one failed too and comes back sooner: that proves nothing.
+    // The other one failed too and comes back sooner: that proves nothing. A host that answers a
+    // trace, but not its pings, has a path that is none of its outage.
     let later = vec![pings(&two, 80, "rr").into(), probe(&one, 90, false)];
-    write_all(&mut database, &mut scene, later, &[], 91);
+    let reached = Observation::Path {
+        host: Arc::clone(&one),
+        path: Way {
+            at: at(89),
+            reached: true,
+            hops: vec![Some(gateway), "192.0.2.1".parse().ok()],
+        },
+    };
+    write_all(&mut database, &mut scene, later, &[reached], 91);
     assert_eq!(cause(&path), ["one|provider"]);
+    let paths = "select path like '%true%' from outage_events";
+    assert_eq!(rows(&path, paths), ["0"]);
     // After a restart the scene is empty, which does not replace a known cause.
     write_all(
         &mut database,
