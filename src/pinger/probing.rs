@@ -15,6 +15,7 @@ use crate::net::{Exchange, Target};
 use crate::pure::check::{CheckSettings, ReadMode};
 use crate::pure::model::{CheckResult, LocalFault, Outcome, Probe, Unsent};
 use crate::pure::outage::OutageDetector;
+use crate::pure::phrase;
 use crate::pure::time::{ClockSample, Monotonic, UtcMillis};
 use crate::stop::Stop;
 use crate::sys;
@@ -235,7 +236,10 @@ impl Pinger {
             Some(Outcome::SendFailed { errno }) => {
                 socket.limit = socket.sent;
                 let error = io::Error::from_raw_os_error(errno);
-                self.note_unsent(clock.utc(), format!("cannot send: {error}"));
+                let reason = self
+                    .interface_fault()
+                    .unwrap_or_else(|| format!("cannot send: {}", phrase::send_error(&error)));
+                self.note_unsent(clock.utc(), reason);
             }
             _ => self.end_unsent(clock.utc(), deliver),
         }
