@@ -111,6 +111,11 @@ impl Replies {
         answered.map(|run| run.last)
     }
 
+    pub fn last_silence(&self) -> Option<UtcMillis> {
+        let silent = self.runs.iter().rev().find(|run| !run.is_answered);
+        silent.map(|run| run.last)
+    }
+
     /// The last reply before an instant.
     pub fn last_reply_before(&self, at: UtcMillis) -> Option<UtcMillis> {
         let mut answered = self.runs.iter().rev().filter(|run| run.is_answered);

@@ -171,7 +171,6 @@ pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Opt
 
 /// Traces the path to a host that answers, a few hops at a time, so that it gets few pings more.
 pub(super) fn trace_healthy(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
-    let at = sys::clocks().utc();
     let ping = |hops: &[u8]| ping_hops(target, source.as_ref(), hops, stop);
     let mut pings = Vec::new();
     for first in (1..=MAX_HOPS).step_by(usize::from(NEAR_HOPS)) {
@@ -191,7 +190,8 @@ pub(super) fn trace_healthy(target: &Target, source: Option<Source>, stop: &Stop
             pings[usize::from(*hop) - 1] = ping;
         }
     }
-    Some(path_of(at, target.ip, &pings))
+    // Its end: the host may have been silent when it began.
+    Some(path_of(sys::clocks().utc(), target.ip, &pings))
 }
 
 fn is_reply(ping: &Outcome) -> bool {

@@ -735,7 +735,7 @@ fn a_clock_set_forward_makes_an_outage_no_longer_and_leaves_a_gap_before_it() {
 }
 
 #[test]
-fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_check() {
+fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_silence() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
@@ -751,14 +751,17 @@ fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_check() {
     write(&mut database, &silent(60), at(65).0);
     write(&mut database, &silent(120), at(125).0);
     // One host is removed from the configuration; the other has no further checks.
-    database.end_outage_of(&one).expect("it writes");
+    let last_silence = Some(at(121));
+    database
+        .end_outage_of(&one, last_silence)
+        .expect("it writes");
     let events = rows(
         &path,
         "select host_name, duration_seconds, notes from outage_events order by id",
     );
     assert_eq!(
         events[0],
-        "one|60|the host was removed from the configuration during the outage: its end is unknown"
+        "one|61|the host was removed from the configuration during the outage: its end is unknown"
     );
     assert!(events[1].starts_with("two|"), "{events:?}");
     let down: Vec<i64> = grouped_outages(&path, GroupingRules::default())
@@ -767,8 +770,8 @@ fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_check() {
         .collect();
     assert_eq!(
         down,
-        [120, 60],
-        "until its last check, plus the interval that it represents"
+        [120, 61],
+        "until its last silence; the other until its last check, plus the interval it represents"
     );
 }
 
@@ -1217,8 +1220,8 @@ fn one_address_over_two_lines_is_two_hosts_with_outages_of_their_own() {
     assert_eq!(ids("One by WG0"), [HostId(2)]);
     assert_eq!(ids("192.0.2.1 via wg1"), []);
     // Removed from the configuration, only its own outage ends.
-    database.end_outage_of(&plain).expect("a write");
+    database.end_outage_of(&plain, None).expect("a write");
     assert_eq!(rows(&path, open_events).len(), 1);
-    database.end_outage_of(&via).expect("a write");
+    database.end_outage_of(&via, None).expect("a write");
     assert_eq!(rows(&path, open_events).len(), 0);
 }
