@@ -776,6 +776,38 @@ fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_silence()
 }
 
 #[test]
+fn a_lossy_check_by_hand_beside_a_monitor_stands_for_its_pings_alone() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let check = |seconds, text, interval_ms, is_by_hand| CheckResult {
+        interval_ms,
+        is_by_hand,
+        is_beside_monitor: is_by_hand,
+        ..pings(&one, seconds, text)
+    };
+    let mut monitor = open(&path);
+    write(&mut monitor, &[check(0, "rr", 60_000, false)], at(5).0);
+    let by_hand = [check(10, "rs", 4000, true), check(20, "rs", 4000, true)];
+    write(&mut open(&path), &by_hand, at(25).0);
+    write(&mut monitor, &[check(60, "rr", 60_000, false)], at(65).0);
+    let since = |seconds: i64, ms: i64| at(seconds).0 + ms;
+    assert_eq!(
+        rows(
+            &path,
+            "select since, interval_ms, by_hand from host_interval order by since"
+        ),
+        [
+            "0|60000|0".into(),
+            format!("{}|4000|1", since(10, 0)),
+            format!("{}|60000|0", since(10, 1)),
+            format!("{}|4000|1", since(20, 0)),
+            format!("{}|60000|0", since(20, 1)),
+        ]
+    );
+}
+
+#[test]
 fn the_first_record_is_the_first_check_also_when_its_hour_is_rolled_up() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);

@@ -257,6 +257,7 @@ impl Database {
                         spacing_ms,
                         interval_ms,
                         is_by_hand,
+                        is_beside_monitor,
                         ..
                     } = *result;
                     let is_literal = result.host.address.ip().is_some();
@@ -266,6 +267,7 @@ impl Database {
                         interval_ms,
                         resolved: result.pinged_address().filter(|_| !is_literal),
                         is_by_hand,
+                        is_beside_monitor,
                     };
                     let host_id = host_id(
                         &transaction,
