@@ -258,6 +258,12 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
                     hops,
                 };
             }
+            // Routers that send a packet back and forth do not come nearer to the host.
+            Outcome::Unreachable(error)
+                if icmp::is_time_exceeded(*error) && is_loop(&hops, error.from) =>
+            {
+                break;
+            }
             Outcome::Unreachable(error) if icmp::is_time_exceeded(*error) => hops.push(error.from),
             // A router that reports the host as unreachable ends the path. It has reported an
             // expired packet before, if it does that.
@@ -280,6 +286,12 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
         reached: false,
         hops,
     }
+}
+
+/// Whether a router answered before, and another one after it.
+fn is_loop(hops: &[Option<IpAddr>], router: Option<IpAddr>) -> bool {
+    let before = hops.iter().rposition(|hop| *hop == router);
+    router.is_some() && before.is_some_and(|before| hops[before + 1..].iter().any(Option::is_some))
 }
 
 #[cfg(test)]
@@ -335,6 +347,16 @@ mod tests {
             hops(&[Outcome::TimedOut, Outcome::TimedOut, refused]),
             [Some(ip(2))],
             "a limited router has not answered before"
+        );
+        let (lost, looped) = (Outcome::TimedOut, [exceeded(1), exceeded(2)]);
+        assert_eq!(
+            hops(&[looped, looped, looped].concat()),
+            [Some(ip(1)), Some(ip(2))]
+        );
+        assert_eq!(
+            hops(&[exceeded(1), exceeded(1), lost, exceeded(1), exceeded(2)]).len(),
+            5,
+            "one router can answer twice"
         );
         let whole = path(&[exceeded(1), reply, reply]);
         assert_eq!(
