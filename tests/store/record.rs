@@ -447,6 +447,36 @@ fn a_host_that_alone_could_not_be_pinged_has_a_gap_of_its_own() {
 }
 
 #[test]
+fn a_long_rest_of_a_check_that_could_not_be_made_is_a_gap_of_its_host() {
+    for (link_back, expected) in [
+        ("14:20.500", vec![(60_000, 120_000)]),
+        ("14:25.000", vec![(60_000, 65_000), (65_000, 120_000)]),
+        ("15:15.000", vec![(60_000, 115_000)]),
+    ] {
+        let folder = TempDir::new();
+        let path = folder.path().join(FILE);
+        let mut database = open(&path);
+        database.begin_run(at(0), true).expect("the ledger");
+        let one = host("one", "192.0.2.1");
+        let fault = LocalFault::Link;
+        let blocked =
+            CheckResult::not_measured(Arc::clone(&one), at(60), fault, "no carrier".into());
+        let results = [pings(&one, 0, "r"), blocked, pings(&one, 120, "r")];
+        write(&mut database, &results, at(121).0);
+        let event = format!(
+            "insert into outage_events(host_name, host_address, event_type, start_time, end_time)
+             values('link', 'IPv4', 'link_down', '2023-11-14 22:14:20.000', '2023-11-14 22:{link_back}')"
+        );
+        let connection = Connection::open(&path).expect("it opens");
+        connection.execute(&event, []).expect("an event");
+        let gaps = reader(&path).gaps(&(at(0)..at(121))).expect("gaps");
+        let ms = |at_gap: UtcMillis| at_gap.0 - at(0).0;
+        let spans: Vec<_> = gaps.iter().map(|gap| (ms(gap.from), ms(gap.to))).collect();
+        assert_eq!(spans, expected, "{link_back}");
+    }
+}
+
+#[test]
 fn a_version_of_ip_that_never_worked_is_no_link_event() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
