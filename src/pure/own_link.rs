@@ -199,6 +199,12 @@ impl OwnLinks {
         found
     }
 
+    /// The number of versions of IP whose packets cannot be sent.
+    pub fn count_down(&self) -> usize {
+        let links = self.links.values();
+        links.filter(|link| link.down.is_some()).count()
+    }
+
     /// When packets of this version could be sent again.
     pub fn restored_at(&self, version: IpVersion) -> Option<UtcMillis> {
         self.links.get(&version).and_then(|link| link.restored_at)

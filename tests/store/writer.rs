@@ -2,6 +2,8 @@
 //! the file.
 
 use super::*;
+use ace_connection_logger::pure::address::IpVersion;
+use ace_connection_logger::pure::scene::Observation;
 use ace_connection_logger::store::{StoreSettings, Writer, backup};
 
 /// The writer's queue has room for what a test delivers at once.
@@ -201,6 +203,40 @@ fn results_are_committed_together_within_two_seconds_of_news_and_at_the_stop() {
     let ledger =
         "select count(*) from monitor_run where stopped_at >= started_at and alive_at = stopped_at";
     assert_eq!(number(&path, ledger), 1);
+}
+
+#[test]
+fn a_link_that_is_soon_restored_was_down_all_the_same() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let writer = start(&path, DAY);
+    let handle = writer.handle();
+    let hosts = ["192.0.2.1", "2001:db8::1"].map(|address| host(address, address));
+    let checked = |host: &Arc<Host>, result: CheckResult| CheckResult {
+        resolved: host.address.as_str().parse().ok(),
+        ..result
+    };
+    for host in &hosts {
+        let answered = check(host, now() - 60_000, &[Some(1)]);
+        let blocked = CheckResult {
+            local_fault: Some(LocalFault::Link),
+            ..not_measured(host, now())
+        };
+        deliver(
+            &writer,
+            [answered, blocked].map(|result| checked(host, result)),
+        );
+    }
+    let at = UtcMillis(now());
+    for version in IpVersion::ALL {
+        handle.observe(Observation::LinkLost { version, at });
+    }
+    for version in IpVersion::ALL {
+        handle.observe(Observation::LinkRestored { version, at });
+    }
+    assert_eq!(writer.finish(), 0);
+    let events = "select host_address, end_time is not null from outage_events";
+    assert_eq!(rows(&path, events), ["IPv4 and IPv6|1"]);
 }
 
 #[test]

@@ -218,12 +218,8 @@ impl WriterState {
 
     /// Ends the outages of hosts that are no longer checked, since their end will not be seen.
     fn set_hosts(&mut self, hosts: &[Arc<Host>]) {
-        self.end_outages_of_removed(hosts);
         self.scene
             .retain_hosts(|host| hosts.iter().any(|kept| **kept == *host));
-    }
-
-    fn end_outages_of_removed(&mut self, hosts: &[Arc<Host>]) {
         let is_kept = |host: &Host| hosts.iter().any(|kept| kept.identity() == host.identity());
         let gone: Vec<Arc<Host>> = self
             .states
@@ -239,7 +235,7 @@ impl WriterState {
         self.flush(RunState::Running);
         if let Err(error) = gone
             .iter()
-            .try_for_each(|host| (self.database).end_outage_of(host, self.scene.last_silence(host)))
+            .try_for_each(|host| self.database.end_outage_of(host))
         {
             log::warn!("{error}");
         }
@@ -248,6 +244,7 @@ impl WriterState {
     fn observe(&mut self, mut observation: Observation) {
         let at = observation.at_mut();
         *at = self.database.run_clock.dated(*at);
+        let links_down = self.scene.own_links().count_down();
         self.scene.add_observation(&observation);
         self.schedule_flush(matches!(
             &observation,
@@ -255,6 +252,10 @@ impl WriterState {
                 | Observation::LinkRestored { .. }
                 | Observation::Path { .. }
         ));
+        // A link that is restored before the next commit would never have been down.
+        if self.scene.own_links().count_down() > links_down && !self.is_failing {
+            self.flush(RunState::Running);
+        }
     }
 
     /// Soon after a change or while a user may be waiting, else after the configured time.
