@@ -40,12 +40,21 @@ impl SocketError {
 
 /// What prevented a packet from being sent: connect(2) and send(2) return EACCES for a route of
 /// type prohibit, EHOSTUNREACH for unreachable, EINVAL for blackhole (ip-route(8)) and for a source
-/// address that was removed, EPERM for a packet that the firewall dropped.
+/// address that was removed, EPERM for a packet that the firewall dropped. ENOBUFS: the interface
+/// takes no packets, as in the moment in which its carrier is lost (measured with veth).
 pub fn send_fault(error: &io::Error) -> LocalFault {
     match error.raw_os_error() {
-        Some(libc::EPERM | libc::EACCES | libc::EHOSTUNREACH | libc::EINVAL) => LocalFault::Host,
-        Some(libc::ENOBUFS | libc::ENOMEM | libc::EMSGSIZE) => LocalFault::Other,
-        _ => LocalFault::Link,
+        Some(
+            libc::ENETUNREACH
+            | libc::ENETDOWN
+            | libc::ENOBUFS
+            | libc::EADDRNOTAVAIL
+            | libc::ENODEV
+            | libc::ENXIO
+            | libc::EAFNOSUPPORT,
+        ) => LocalFault::Link,
+        Some(libc::ENOMEM | libc::EMSGSIZE) => LocalFault::Other,
+        _ => LocalFault::Host,
     }
 }
 
@@ -62,5 +71,23 @@ impl fmt::Display for SocketError {
             SocketError::NoSource { source, cause } => write!(f, "source {source}: {cause}"),
             SocketError::Socket { operation, cause } => write!(f, "{operation}: {cause}"),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_what_blocks_every_host_may_be_the_link() {
+        let fault = |errno| send_fault(&io::Error::from_raw_os_error(errno));
+        for errno in [libc::ENETUNREACH, libc::ENETDOWN, libc::ENOBUFS] {
+            assert_eq!(fault(errno), LocalFault::Link, "{errno}");
+        }
+        // The last is WireGuard's, of a peer without an endpoint.
+        for errno in [libc::EPERM, libc::EACCES, libc::EINVAL, libc::EDESTADDRREQ] {
+            assert_eq!(fault(errno), LocalFault::Host, "{errno}");
+        }
+        assert_eq!(fault(libc::EMSGSIZE), LocalFault::Other);
     }
 }

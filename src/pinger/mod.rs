@@ -26,7 +26,7 @@ use crate::stop::Stop;
 use crate::sys;
 
 use logged::{SkippedTicks, StateChanges};
-use unlinked::unsent_fault;
+use unlinked::{LinkEnd, unsent_fault};
 
 /// Settings that are the same for every host.
 #[derive(Clone, Copy, Debug)]
@@ -91,8 +91,9 @@ pub struct Pinger {
     target: Option<Target>,
     /// The route of the newest check's or probe's pings.
     route: Option<Route>,
-    /// Whether no ping of the previous check could be sent.
-    could_not_send: bool,
+    link_end: LinkEnd,
+    /// How long to wait before the link is tested again.
+    link_wait: Duration,
     /// Since when nothing could be sent to the silent host, and why.
     unsent: Option<(UtcMillis, String)>,
     /// The spans of the running check in which this thread did not run.
@@ -115,7 +116,8 @@ impl Pinger {
             resolver,
             target: None,
             route: None,
-            could_not_send: false,
+            link_end: LinkEnd::Good,
+            link_wait: unlinked::FIRST_WAIT,
             unsent: None,
             held_up: Vec::new(),
         }
@@ -137,7 +139,14 @@ impl Pinger {
         let mut is_first = true;
         let mut last_run = sys::clocks();
         loop {
-            let Some(due) = self.wait_for_name(tick, stop) else {
+            let due = self.wait_for_name(tick, stop);
+            // A silent host is probed meanwhile.
+            let due = if detector.needs_probing() {
+                due
+            } else {
+                due.and_then(|due| self.wait_for_link(due, stop))
+            };
+            let Some(due) = due else {
                 return;
             };
             tick = due;
@@ -153,6 +162,7 @@ impl Pinger {
             let Some(result) = self.check(stop, &mut |_| ()) else {
                 return;
             };
+            self.note_link(&result);
             state_changes.log(&result);
             for interruption in self.held_up.drain(..) {
                 deliver(PingerEvent::Interruption(interruption));
@@ -193,6 +203,10 @@ impl Pinger {
     ) -> Vec<HostEvent> {
         let event = |kind| self.event(kind);
         let mut found = Vec::new();
+        let has_other_link = self.route.is_some() && self.link() != previous_link;
+        if self.target != previous_target || has_other_link {
+            found.push(event(HostEventKind::RouteChanged));
+        }
         if result.sent() > 0 && result.received() == 0 {
             found.push(event(HostEventKind::Silent));
         } else if result.local_fault == Some(LocalFault::Link) {
@@ -201,11 +215,6 @@ impl Pinger {
             || (needed_probing && result.received() > 0)
         {
             found.push(event(HostEventKind::AnswersAgain));
-        }
-        // Last: the path of a host that is silent is not traced as one that answers.
-        let has_other_link = self.route.is_some() && self.link() != previous_link;
-        if self.target != previous_target || has_other_link {
-            found.push(event(HostEventKind::RouteChanged));
         }
         found
     }
@@ -247,9 +256,9 @@ impl Pinger {
             .as_ref()
             .ok()
             .and_then(|exchange| self.route_of(exchange));
-        // After a check that could not send, pings sent while the link is still down are not lost
+        // After a check that ended without a link, pings sent while it is still down are not lost
         // either.
-        let fault = if self.could_not_send {
+        let fault = if self.link_end != LinkEnd::Good {
             self.interface_fault()
         } else {
             None
@@ -285,7 +294,6 @@ impl Pinger {
                 .note_check_beyond(began, result.received() > 0);
         }
         self.try_other_addresses(&target, &mut result, stop);
-        self.could_not_send = result.local_fault == Some(LocalFault::Link);
         Some(result)
     }
 

@@ -5,7 +5,6 @@
 //! address, and a NAT keeps the uplink of an ICMP identifier.
 
 use std::collections::VecDeque;
-use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,7 +14,6 @@ use crate::net::{Exchange, Target};
 use crate::pure::check::{CheckSettings, ReadMode};
 use crate::pure::model::{CheckResult, LocalFault, Outcome, Probe, Unsent};
 use crate::pure::outage::OutageDetector;
-use crate::pure::phrase;
 use crate::pure::time::{ClockSample, Monotonic, UtcMillis};
 use crate::stop::Stop;
 use crate::sys;
@@ -235,11 +233,7 @@ impl Pinger {
         match socket.exchange.run.outcome_so_far(index, clock.monotonic) {
             Some(Outcome::SendFailed { errno }) => {
                 socket.limit = socket.sent;
-                let error = io::Error::from_raw_os_error(errno);
-                let reason = self
-                    .interface_fault()
-                    .unwrap_or_else(|| format!("cannot send: {}", phrase::send_error(&error)));
-                self.note_unsent(clock.utc(), reason);
+                self.note_unsent(clock.utc(), self.send_failure(errno));
             }
             _ => self.end_unsent(clock.utc(), deliver),
         }

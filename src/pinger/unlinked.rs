@@ -2,13 +2,29 @@
 //! the machine's link or what keeps it from this host alone.
 
 use std::io;
+use std::time::Duration;
 
 use super::Pinger;
 use crate::net::{self, EchoSocket, Exchange, SocketError, Target};
 use crate::pure::check::link_settles;
-use crate::pure::model::{LocalFault, Outcome};
+use crate::pure::model::{CheckResult, LocalFault, Outcome};
+use crate::pure::phrase;
 use crate::pure::time::{Monotonic, nanoseconds};
+use crate::stop::Stop;
 use crate::sys;
+
+/// Waits between two tests of a link that was lost: doubled from the first.
+pub(super) const FIRST_WAIT: Duration = Duration::from_secs(1);
+const MAX_WAIT: Duration = Duration::from_secs(8);
+
+/// How a check ended as to this machine's link.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum LinkEnd {
+    Good,
+    /// Some pings were sent, but not the last.
+    LostWithin,
+    NothingSent,
+}
 
 /// Why pings are not measured.
 pub(super) struct Unmeasured {
@@ -17,6 +33,42 @@ pub(super) struct Unmeasured {
 }
 
 impl Pinger {
+    /// Notes whether a check ended without a link.
+    pub(super) fn note_link(&mut self, result: &CheckResult) {
+        self.link_end = if result.local_fault == Some(LocalFault::Link) {
+            LinkEnd::NothingSent
+        } else if unsent_fault(result.pings.last()) == Some(LocalFault::Link) {
+            LinkEnd::LostWithin
+        } else {
+            self.link_wait = FIRST_WAIT;
+            LinkEnd::Good
+        };
+    }
+
+    /// Until `tick`, or after a check that ended without a link until another one shows more: at
+    /// once if the link was lost within it, else when the link is back. Returns when it is due, or
+    /// `None` when `stop` was raised.
+    pub(super) fn wait_for_link(&mut self, tick: Monotonic, stop: &Stop) -> Option<Monotonic> {
+        let source = self.config.host.source.clone();
+        while self.link_end != LinkEnd::Good {
+            let next = sys::monotonic().after(self.link_wait);
+            if next >= tick {
+                break;
+            }
+            self.link_wait = (self.link_wait * 2).min(MAX_WAIT);
+            if stop.wait_until(next) {
+                return None;
+            }
+            let target = self.resolver.follow();
+            if self.link_end == LinkEnd::LostWithin
+                || target.is_ok_and(|target| net::can_send(&target, source.as_ref()))
+            {
+                return Some(sys::monotonic());
+            }
+        }
+        Some(tick)
+    }
+
     /// Excludes the lost pings that waited for their reply while the link was gone or had just come
     /// back, and those at the end of the check if nothing can be sent any more.
     // Size: inlined, its stack frame would be held by every check.
@@ -52,15 +104,30 @@ impl Pinger {
         {
             exchange.run.exclude_since_last_reply(errno);
             found = Some(unmeasured);
-        } else if found.is_none() && exchange.run.ends_unsent() {
-            // Without a carrier a send fails with ENOBUFS at first: noop_qdisc in
-            // net/sched/sch_generic.c.
+        } else if let (None, Some(errno)) = (&found, exchange.run.last_send_error()) {
             let fault = LocalFault::Link;
             found = self
-                .interface_fault()
+                .takes_no_packets(errno)
                 .map(|reason| Unmeasured { fault, reason });
         }
         found
+    }
+
+    /// Why a ping could not be sent.
+    pub(super) fn send_failure(&self, errno: i32) -> String {
+        self.takes_no_packets(errno).unwrap_or_else(|| {
+            let error = io::Error::from_raw_os_error(errno);
+            format!("cannot send: {}", phrase::send_error(&error))
+        })
+    }
+
+    /// Without a carrier a send fails with ENOBUFS at first (noop_qdisc in
+    /// net/sched/sch_generic.c), also before the interface is known to have lost it.
+    fn takes_no_packets(&self, errno: i32) -> Option<String> {
+        let link = self.route.as_ref()?.link.as_ref()?;
+        self.interface_fault().or_else(|| {
+            (errno == libc::ENOBUFS).then(|| format!("{} takes no packets", link.interface))
+        })
     }
 
     /// Why nothing could be sent to the host now, with the error of a send.
@@ -97,7 +164,7 @@ impl Pinger {
 }
 
 /// What prevented a check's pings from being sent, where none was sent: by the last of them.
-pub(super) fn unsent_fault(pings: &[Outcome]) -> Option<LocalFault> {
+pub(super) fn unsent_fault<'p>(pings: impl IntoIterator<Item = &'p Outcome>) -> Option<LocalFault> {
     let fault = |ping: &Outcome| match ping {
         Outcome::SendFailed { errno } => {
             Some(net::send_fault(&io::Error::from_raw_os_error(*errno)))
@@ -105,6 +172,6 @@ pub(super) fn unsent_fault(pings: &[Outcome]) -> Option<LocalFault> {
         _ => None,
     };
     pings
-        .iter()
+        .into_iter()
         .try_fold(None, |_, ping| fault(ping).map(Some))?
 }

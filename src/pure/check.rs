@@ -258,11 +258,9 @@ impl CheckRun {
         self.pings.last().is_some_and(Ping::is_open)
     }
 
-    /// Whether the last ping could not be sent.
-    pub fn ends_unsent(&self) -> bool {
-        self.pings
-            .last()
-            .is_some_and(|ping| ping.send_errno.is_some())
+    /// The error number of the last ping, if it could not be sent.
+    pub fn last_send_error(&self) -> Option<i32> {
+        self.pings.last()?.send_errno
     }
 
     /// Whether a ping has no reply.

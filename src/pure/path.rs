@@ -16,15 +16,13 @@ pub struct Path {
     pub hops: Vec<Option<IpAddr>>,
 }
 
-/// The distance in hops of the last machine that answered; 0 when none did.
-pub fn reach(hops: &[Option<IpAddr>]) -> usize {
-    let last = hops.iter().rposition(Option::is_some);
-    last.map_or(0, |last| last + 1)
-}
-
 impl Path {
+    /// The distance in hops of the last machine that answered; 0 when none did.
     pub fn reach(&self) -> usize {
-        reach(&self.hops)
+        self.hops
+            .iter()
+            .rposition(Option::is_some)
+            .map_or(0, |last| last + 1)
     }
 
     /// The last machine that answered.

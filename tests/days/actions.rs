@@ -155,7 +155,8 @@ pub fn read(words: &[&str], day: &Day) -> Result<Vec<(f64, Action)>, String> {
                 ]);
             }
             ["reboot", length] => {
-                let down = "for i in $(ls /sys/class/net | grep -v '^lo$'); do ip link set $i down 2>/dev/null || true; done";
+                // Not by /sys, which shows the interfaces of the network that it was mounted in.
+                let down = "for i in $(ip -o link | sed -n 's/^[0-9]*: \\([^:@]*\\)@.*/\\1/p'); do ip link set $i down; done";
                 return Ok(vec![
                     (0.0, run(Place::Router, down.into())),
                     (seconds(length)?, run(Place::Router, up(Place::Router))),

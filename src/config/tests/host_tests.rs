@@ -105,6 +105,7 @@ fn an_address_is_used_as_written_whatever_its_meaning_in_yaml() {
         "fe80::1%eth0",
         "2001:db8::1",
         "1.1.1.1",
+        "0.0.0.0",
         "no",
         "on",
         "true",
@@ -145,7 +146,9 @@ fn a_host_with_a_wrong_address_is_left_out_and_the_others_remain() {
         host_message("address: http://example.com/")
             .contains("write only the host of this URL, example.com")
     );
-    assert!(host_message("address: '::'").contains("this machine itself is ::1"));
+    assert!(
+        host_message("address: example.com:80").contains("write it without the port, example.com")
+    );
 }
 
 #[test]
