@@ -504,15 +504,9 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
     let fd = check(fd).ok()?;
     // SAFETY: a new descriptor without another owner.
     let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+    let raw = socket.as_raw_fd();
     // SAFETY: the pointer is to a whole ifreq, which the call fills in.
-    check(unsafe {
-        libc::ioctl(
-            socket.as_raw_fd(),
-            libc::SIOCGIFFLAGS as _,
-            &raw mut request,
-        )
-    })
-    .ok()?;
+    check(unsafe { libc::ioctl(raw, libc::SIOCGIFFLAGS as _, &raw mut request) }).ok()?;
     // SAFETY: after success the flags are the member that was written.
     let flags = c_int::from(unsafe { request.ifr_ifru.ifru_flags });
     Some(InterfaceState {
