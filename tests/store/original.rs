@@ -816,18 +816,25 @@ fn an_export_and_its_import_bring_back_what_the_original_has_no_columns_for() {
         .map(|sql| rows(path, &sql))
     };
     let exported = content(&one);
-    for times in 0..2 {
-        let output = zone("Europe/Berlin", &["import", "out.db"]).stdout;
-        let said = [
+    let said = |times| {
+        [
             "4 checks and 3 outage events taken over",
             "0 checks and 0 outage events taken over, 4 known",
-        ];
-        assert!(output.contains(said[times]), "{output}");
+        ][times]
+    };
+    for times in 0..2 {
+        let output = zone("Europe/Berlin", &["import", "out.db"]).stdout;
+        assert!(output.contains(said(times)), "{output}");
         assert_eq!(content(&two), exported);
     }
+    // Its times are known in every zone.
+    configure(&folder, "three.db", &["192.0.2.1"]);
+    let output = zone("America/New_York", &["import", "out.db"]).stdout;
+    assert!(output.contains(said(0)), "{output}");
+    assert_eq!(content(&folder.path().join("three.db")), exported);
     // The exported file itself as the database.
     configure(&folder, "out.db", &["192.0.2.1"]);
-    let status = in_zone(folder.path(), "Europe/Berlin", &["outages", "--json"]);
+    let status = in_zone(folder.path(), "Asia/Tokyo", &["outages", "--json"]);
     assert_eq!(status.code, Some(0), "{status:?}");
     assert_eq!(content(&folder.path().join("out.db")), exported);
 }

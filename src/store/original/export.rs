@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, params};
 
-use super::export_own::{begin_export, note_host};
+use super::export_own::{begin_export, note_check, note_outage};
 use super::text::{original_text, pass_of};
 use crate::pure::model::EventKind;
 use crate::pure::time::UtcMillis;
@@ -83,7 +83,7 @@ impl Reader {
             let mut done = 0;
             while let Some((host, check)) = checks.next_with_host(self)? {
                 insert_check(&file, &check)
-                    .and_then(|()| note_host(&file, host))
+                    .and_then(|()| note_check(&file, host, check.checked_at))
                     .map_err(failed)?;
                 done += 1;
                 if done % 4096 == 0 {
@@ -144,6 +144,7 @@ impl Reader {
             ];
             file.prepare_cached(INSERT)
                 .and_then(|mut insert| insert.execute(values))
+                .and_then(|_| note_outage(file, start, event.end_time))
                 .map_err(failed)?;
             written += 1;
         }

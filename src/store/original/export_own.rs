@@ -14,15 +14,12 @@ use crate::store::read::hosts::RecordedHost;
 use crate::store::read::reader::Reader;
 use crate::store::rows::source_column;
 
-/// ace_check: the host of a check where an address alone does not identify it.
+/// ace_check, ace_outage: the host of a row of the original's tables, and its times in UTC, since
+/// the original's are local times of a zone that it does not name.
 const HOST_TABLES: &str = "
 create table ace_host(id integer primary key, address text, family integer, source text, name text);
-create table ace_check(check_id integer primary key, host_id integer);";
-
-/// Whether the original's rows of a host say which one it is.
-fn is_plain(host: &RecordedHost) -> bool {
-    host.family.is_none() && host.source.is_none()
-}
+create table ace_check(check_id integer primary key, host_id integer, checked_at integer);
+create table ace_outage(event_id integer primary key, started_at integer, ended_at integer);";
 
 /// Creates the tables, and names the hosts.
 pub fn begin_export(file: &Connection, hosts: &[RecordedHost]) -> rusqlite::Result<()> {
@@ -47,14 +44,24 @@ pub fn begin_export(file: &Connection, hosts: &[RecordedHost]) -> rusqlite::Resu
     Ok(())
 }
 
-/// Notes the host of the check that was inserted last.
-pub fn note_host(file: &Connection, host: &RecordedHost) -> rusqlite::Result<()> {
-    if !is_plain(host) {
-        let id = file.last_insert_rowid();
-        file.prepare_cached("insert into ace_check values(?1, ?2)")?
-            .execute(params![id, host.id])?;
-    }
-    Ok(())
+/// Notes the host and the time of the check that was inserted last.
+pub fn note_check(file: &Connection, host: &RecordedHost, at: UtcMillis) -> rusqlite::Result<()> {
+    let id = file.last_insert_rowid();
+    file.prepare_cached("insert into ace_check values(?1, ?2, ?3)")?
+        .execute(params![id, host.id, at.0])
+        .map(drop)
+}
+
+/// Notes the times of the outage that was inserted last.
+pub fn note_outage(
+    file: &Connection,
+    start: UtcMillis,
+    end: Option<UtcMillis>,
+) -> rusqlite::Result<()> {
+    let id = file.last_insert_rowid();
+    file.prepare_cached("insert into ace_outage values(?1, ?2, ?3)")?
+        .execute(params![id, start.0, end.map(|end| end.0)])
+        .map(drop)
 }
 
 impl Reader {

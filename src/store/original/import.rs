@@ -30,6 +30,8 @@ pub struct Import {
     pub events: u64,
     /// The times of the first and the last check of the file.
     pub span: Option<(UtcMillis, UtcMillis)>,
+    /// Whether the file has its times in UTC too, so that no zone was assumed.
+    pub has_utc: bool,
     /// Unreadable rows.
     pub unreadable: u64,
     /// The problem with the first unreadable row.
@@ -72,7 +74,11 @@ impl fmt::Display for Import {
         if let Some((first, last)) = self.span {
             let (first, last) = (zone::local_time(first), zone::local_time(last));
             let zone = zone::zone();
-            write!(f, "; times read in the zone {zone}, from {first} to {last}")?;
+            if self.has_utc {
+                write!(f, "; from {first} to {last} in the zone {zone}")?;
+            } else {
+                write!(f, "; times read in the zone {zone}, from {first} to {last}")?;
+            }
         }
         Ok(())
     }
@@ -131,10 +137,12 @@ pub fn import(
         let events = has_events.then_some("original.outage_events");
         let writer = writer_of(&transaction, "original")?;
         let checks = "original.ping_results";
-        if let Some(why) = zone::known_in_another_zone(&transaction, checks, writer)? {
+        let own = OwnRows::begin(&transaction, "original")?;
+        if own.is_none()
+            && let Some(why) = zone::known_in_another_zone(&transaction, checks, writer)?
+        {
             return Ok(Err(why));
         }
-        let own = OwnRows::begin(&transaction, "original")?;
         let import = read(&transaction, checks, events, own, writer, progress)?;
         if let Some(why) = import.span.and_then(|(_, last)| zone::in_the_future(last)) {
             return Ok(Err(why));
@@ -160,7 +168,10 @@ pub fn read(
     writer: Writer,
     progress: &mut dyn FnMut(u64, u64),
 ) -> rusqlite::Result<Import> {
-    let mut import = Import::default();
+    let mut import = Import {
+        has_utc: own.is_some(),
+        ..Import::default()
+    };
     let total: i64 =
         connection.query_row(&format!("select count(*) from {checks}"), [], |row| {
             row.get(0)
@@ -180,16 +191,17 @@ pub fn read(
             progress(done, total);
         }
         match read_check(row, writer, previous) {
-            Ok((at, address, name, check)) => {
-                previous = Some(at);
-                let (first, last) = import.span.unwrap_or((at, at));
-                import.span = Some((first.min(at), last.max(at)));
+            Ok((local, address, name, check)) => {
+                previous = Some(local);
                 let noted = match &own {
-                    Some(own) => own.host_of(connection, row.get(0)?)?,
+                    Some(own) => own.check(connection, row.get(0)?)?,
                     None => None,
                 };
+                let at = noted.map_or(local, |(_, at)| at);
+                let (first, last) = import.span.unwrap_or((at, at));
+                import.span = Some((first.min(at), last.max(at)));
                 let host_id = match noted {
-                    Some(id) => id,
+                    Some((id, _)) => id,
                     None => enter_host(
                         connection,
                         &Host {
@@ -211,11 +223,11 @@ pub fn read(
     }
     progress(done, total);
     // First, because they say more of an outage than the original's rows.
-    if let Some(own) = own {
+    if let Some(own) = &own {
         import.events += own.finish(connection)?;
     }
     if let Some(events) = events {
-        read_events(connection, events, writer, &mut import)?;
+        read_events(connection, events, own.as_ref(), writer, &mut import)?;
     }
     Ok(import)
 }
@@ -257,6 +269,7 @@ fn place(
 fn read_events(
     connection: &Connection,
     table: &str,
+    own: Option<&OwnRows<'_>>,
     writer: Writer,
     import: &mut Import,
 ) -> rusqlite::Result<()> {
@@ -281,6 +294,13 @@ fn read_events(
             }
         };
         previous = Some(start);
+        let noted = match own {
+            Some(own) => own.outage(connection, row.get(0)?)?,
+            None => None,
+        };
+        let (start, end) = noted.map_or((start, end), |(start, noted_end)| {
+            (start, noted_end.or(end))
+        });
         let text = |index| {
             row.get_ref(index)
                 .map(|value| value.as_str().ok().map(str::to_string))

@@ -3,12 +3,12 @@
 //! is in tables that the original does not read, and an import brings it back. export_own.rs writes
 //! them.
 
-use rusqlite::{Connection, params};
+use rusqlite::{Connection, OptionalExtension, params};
 
 use super::tables::has_columns;
 use crate::pure::address::{IpVersion, Source};
 use crate::pure::model::{Host, HostId};
-use crate::pure::time::Hour;
+use crate::pure::time::{Hour, LATEST_MS, UtcMillis};
 use crate::store::rollup::due::mark_stale;
 use crate::store::rows::enter_host;
 
@@ -130,13 +130,14 @@ impl<'a> OwnRows<'a> {
         connection: &Connection,
         schema: &'a str,
     ) -> rusqlite::Result<Option<OwnRows<'a>>> {
-        if !has_columns(
-            connection,
-            schema,
-            "ace_host",
-            "id, address, family, source, name",
-        )? {
-            return Ok(None);
+        for (table, columns) in [
+            ("ace_host", "id, address, family, source, name"),
+            ("ace_check", "check_id, host_id, checked_at"),
+            ("ace_outage", "event_id, started_at, ended_at"),
+        ] {
+            if !has_columns(connection, schema, table, columns)? {
+                return Ok(None);
+            }
         }
         connection.execute_batch(
             "drop table if exists temp.ace_host_here;
@@ -165,23 +166,49 @@ impl<'a> OwnRows<'a> {
         Ok(Some(OwnRows { schema }))
     }
 
-    /// The host of a check where the file names it.
-    pub fn host_of(
+    /// The host and the time of a check that this program exported; `None` for one that the
+    /// original has added since.
+    pub fn check(
         &self,
         connection: &Connection,
         check_id: i64,
-    ) -> rusqlite::Result<Option<HostId>> {
+    ) -> rusqlite::Result<Option<(HostId, UtcMillis)>> {
         let find = format!(
-            "select new from {}.ace_check c join temp.ace_host_here on old = c.host_id where check_id = ?1",
+            "select new, checked_at from {}.ace_check c join temp.ace_host_here on old = c.host_id
+              where check_id = ?1 and typeof(checked_at) = 'integer' and checked_at between 0 and ?2",
             self.schema
         );
-        let mut find = connection.prepare_cached(&find)?;
-        let mut rows = find.query([check_id])?;
-        rows.next()?.map(|row| row.get(0)).transpose()
+        connection
+            .prepare_cached(&find)?
+            .query_row([check_id, LATEST_MS], |row| {
+                Ok((row.get(0)?, UtcMillis(row.get(1)?)))
+            })
+            .optional()
+    }
+
+    /// The begin and the end of an outage that this program exported.
+    pub fn outage(
+        &self,
+        connection: &Connection,
+        event_id: i64,
+    ) -> rusqlite::Result<Option<(UtcMillis, Option<UtcMillis>)>> {
+        let find = format!(
+            "select started_at, ended_at from {}.ace_outage
+              where event_id = ?1 and typeof(started_at) = 'integer' and started_at between 0 and ?2
+                and (ended_at is null or typeof(ended_at) = 'integer' and ended_at between 0 and ?2)",
+            self.schema
+        );
+        connection
+            .prepare_cached(&find)?
+            .query_row([event_id, LATEST_MS], |row| {
+                let end: Option<i64> = row.get(1)?;
+                Ok((UtcMillis(row.get(0)?), end.map(UtcMillis)))
+            })
+            .optional()
     }
 
     /// Imports the rows after the checks; returns the number of events.
-    pub fn finish(self, connection: &Connection) -> rusqlite::Result<u64> {
+    pub fn finish(&self, connection: &Connection) -> rusqlite::Result<u64> {
         let mut events = 0;
         for table in &TABLES {
             let OwnTable {
@@ -248,7 +275,7 @@ pub fn drop_tables(connection: &Connection) -> rusqlite::Result<()> {
     for name in TABLES
         .iter()
         .map(|table| table.name)
-        .chain(["ace_host", "ace_check"])
+        .chain(["ace_host", "ace_check", "ace_outage"])
     {
         connection.execute_batch(&format!("drop table if exists main.{name}"))?;
     }
