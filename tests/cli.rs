@@ -878,6 +878,20 @@ fn import_names_the_file_that_is_wrong() {
         !folder.path().join("connection_logs.db").exists(),
         "a wrong file creates no database"
     );
+    let ours = folder.path().join("connection_logs.db");
+    ace_connection_logger::store::Database::open(&ours, &mut |_, _| ()).expect("a new database");
+    for (file, wrong) in [
+        (".", "import .: is a directory"),
+        ("/dev/null", "import /dev/null: it is empty"),
+        (
+            "connection_logs.db",
+            "it is a database of this program, not of the original\nhint: make it database.path",
+        ),
+    ] {
+        let import = program(folder.path(), &["import", file]);
+        assert_eq!(import.code, Some(74));
+        assert!(import.stderr.contains(wrong), "{}", import.stderr);
+    }
 }
 
 #[test]

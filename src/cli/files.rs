@@ -15,7 +15,12 @@ use crate::store::{self, Database, StoreError, partial_copy, require_original};
 
 pub fn import(arguments: &Import) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
-    fs::File::open(&arguments.file).map_err(|cause| CliError::File {
+    let opened = fs::File::open(&arguments.file).and_then(|file| file.metadata());
+    let opened = opened.and_then(|metadata| match metadata.is_dir() {
+        true => Err(ErrorKind::IsADirectory.into()),
+        false => Ok(()),
+    });
+    opened.map_err(|cause| CliError::File {
         operation: "import",
         path: arguments.file.clone(),
         cause,

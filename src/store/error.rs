@@ -31,7 +31,8 @@ pub enum StoreError {
     /// Not a database of the original.
     NotOriginal {
         path: PathBuf,
-        is_database: bool,
+        wrong: &'static str,
+        cure: &'static str,
     },
     /// The times of a file that is imported were written in another zone.
     WrongZone {
@@ -90,9 +91,7 @@ impl StoreError {
                 path.display()
             )),
             StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
-            StoreError::NotOriginal { .. } => {
-                Some("name the database that the original wrote, connection_logs.db by default".into())
-            }
+            StoreError::NotOriginal { cure, .. } => Some((*cure).into()),
             StoreError::File { .. } | StoreError::WrittenOver { .. } => None,
         }
     }
@@ -122,12 +121,7 @@ impl fmt::Display for StoreError {
                     schema::VERSION
                 )
             }
-            StoreError::NotOriginal { path, is_database } => {
-                let wrong = if *is_database {
-                    "it has no table ping_results with the original's columns"
-                } else {
-                    "it is not a database"
-                };
+            StoreError::NotOriginal { path, wrong, .. } => {
                 write!(f, "import {}: {wrong}", path.display())
             }
             StoreError::WrongZone { path, why } => write!(f, "import {}: {why}", path.display()),

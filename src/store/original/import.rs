@@ -86,24 +86,35 @@ impl fmt::Display for Import {
 
 /// An error unless a file is a database of the original.
 pub fn require_original(path: &Path) -> Result<(), StoreError> {
-    match open_to_read(path).and_then(|connection| file_kind(&connection)) {
-        Ok(FileKind::Original) => Ok(()),
-        Ok(_) => Err(StoreError::NotOriginal {
-            path: path.to_path_buf(),
-            is_database: true,
-        }),
+    const NAME_IT: &str =
+        "name the database that the original wrote, connection_logs.db by default";
+    let (wrong, cure) = match open_to_read(path).and_then(|connection| file_kind(&connection)) {
+        Ok(FileKind::Original) => return Ok(()),
+        Ok(FileKind::Ours(_)) => (
+            "it is a database of this program, not of the original",
+            "make it database.path; to add it to another one, import what its export --format sqlite writes",
+        ),
+        Ok(FileKind::Empty) => ("it is empty", NAME_IT),
+        Ok(FileKind::Foreign) => (
+            "it has no table ping_results with the original's columns",
+            NAME_IT,
+        ),
         Err(cause) if cause.sqlite_error_code() == Some(ErrorCode::NotADatabase) => {
-            Err(StoreError::NotOriginal {
-                path: path.to_path_buf(),
-                is_database: false,
-            })
+            ("it is not a database", NAME_IT)
         }
-        Err(cause) => Err(StoreError::Sqlite {
-            operation: "opening",
-            path: path.to_path_buf(),
-            cause,
-        }),
-    }
+        Err(cause) => {
+            return Err(StoreError::Sqlite {
+                operation: "opening",
+                path: path.to_path_buf(),
+                cause,
+            });
+        }
+    };
+    Err(StoreError::NotOriginal {
+        path: path.to_path_buf(),
+        wrong,
+        cure,
+    })
 }
 
 /// Reads a file of the original into this database, in one transaction; what was imported
