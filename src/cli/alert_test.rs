@@ -99,6 +99,7 @@ fn test_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         id: EventId(id),
         host_name: host.name.clone(),
         former_name: None,
+        distinction: String::new(),
         host_address: host.address.to_string(),
         event_type: EventKind::Outage,
         start_time: Some(start),

@@ -2,6 +2,8 @@
 //! of the record: outages first, then hosts, this machine's own link, gaps, planned outages, and
 //! the raw pings if requested.
 
+use std::borrow::Cow;
+
 use super::figures::{HostFigures, Report};
 use super::raw_pings::replies;
 use super::wording::{local, observations, percent};
@@ -66,7 +68,7 @@ pub(super) fn report(report: &Report) -> String {
 /// `None` becomes an empty cell.
 struct Record<'a> {
     kind: &'a str,
-    name: &'a str,
+    name: Cow<'a, str>,
     address: &'a str,
     begin: UtcMillis,
     end: Option<UtcMillis>,
@@ -85,7 +87,7 @@ impl Record<'_> {
     fn of(begin: UtcMillis, end: Option<UtcMillis>) -> Record<'static> {
         Record {
             kind: "",
-            name: "",
+            name: "".into(),
             address: "",
             begin,
             end,
@@ -111,7 +113,7 @@ impl Record<'_> {
             out,
             &[
                 self.kind,
-                self.name,
+                &self.name,
                 self.address,
                 &begin,
                 &begin_offset,
@@ -138,7 +140,7 @@ fn host_record<'a>(host: &'a HostFigures, report: &Report) -> Record<'a> {
     let first = host.first_recorded.unwrap_or(report.from);
     Record {
         kind: "host",
-        name: &host.host_name,
+        name: host.host_name.as_str().into(),
         address: &host.host_address,
         seconds: Some(host.measured_seconds + host.not_measured_seconds),
         down_seconds: Some(host.down_seconds),
@@ -159,7 +161,7 @@ fn outage_record<'a>(kind: &'a str, outage: &'a GroupedOutage) -> Record<'a> {
         .collect();
     Record {
         kind,
-        name: &event.host_name,
+        name: event.distinct_name().into(),
         address: &event.host_address,
         seconds: event.duration_seconds,
         down_seconds: Some(outage.down_seconds),
@@ -174,7 +176,7 @@ fn outage_record<'a>(kind: &'a str, outage: &'a GroupedOutage) -> Record<'a> {
 pub(super) fn pings(out: &mut String, report: &Report, check: &RecordedCheck) {
     let record = Record {
         kind: "ping",
-        name: &check.name,
+        name: check.name.as_str().into(),
         address: &check.address,
         sent: Some(check.sent),
         lost: Some(check.failure_count()),

@@ -40,6 +40,7 @@ fn grouped_outage(
         id: EventId(id),
         host_name: "Name server".into(),
         former_name: None,
+        distinction: String::new(),
         host_address: "192.0.2.1".into(),
         event_type,
         start_time: Some(UtcMillis(start)),

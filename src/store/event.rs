@@ -42,6 +42,9 @@ pub struct OutageEvent {
     /// The host's name when the event was recorded, where that is another.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub former_name: Option<String>,
+    /// ` (IPv4) via eth0`: what distinguishes the host from another one with its address and name.
+    #[serde(skip)]
+    pub distinction: String,
     /// The first reply of a host that does not count as up yet.
     #[serde(skip)]
     pub answered_since: Option<UtcMillis>,
@@ -74,9 +77,14 @@ impl OutageEvent {
     /// The name for people: `NEW (was OLD)` for a host that was renamed since.
     pub fn name(&self) -> String {
         match &self.former_name {
-            Some(former) => format!("{} (was {former})", self.host_name),
-            None => self.host_name.clone(),
+            Some(former) => format!("{} (was {former})", self.distinct_name()),
+            None => self.distinct_name(),
         }
+    }
+
+    /// The present name.
+    pub fn distinct_name(&self) -> String {
+        format!("{}{}", self.host_name, self.distinction)
     }
 }
 
@@ -85,7 +93,13 @@ pub const COLUMNS: &str = "id, host_name, host_address, event_type, start_time, 
                                   checks_during_outage, recovery_success_rate, notes, earliest_start, packets_sent, \
                                   packets_lost, host_id, cause, facts, path, planned, answered_since, removed, \
                                   (select h.name from former_name f join host h on h.id = f.host_id \
-                                    where f.host_id = outage_events.host_id and f.name = outage_events.host_name)";
+                                    where f.host_id = outage_events.host_id and f.name = outage_events.host_name), \
+                                  (select case when h.family and max(o.family <> h.family) then ' (IPv' || h.family || ')' \
+                                                    else '' end \
+                                            || case when h.source <> '' and max(coalesce(o.source, '') <> h.source) \
+                                                    then ' via ' || h.source else '' end \
+                                     from host h join host o on o.address = h.address and o.name = h.name \
+                                    where h.id = outage_events.host_id)";
 
 /// Other programs may have written anything; what cannot be read counts as missing.
 pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
@@ -129,6 +143,7 @@ pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
         path: words(17),
         planned: value(row, 18).unwrap_or(false),
         former_name: (present != recorded).then_some(recorded),
+        distinction: words(22).unwrap_or_default(),
         answered_since: instant(19),
         is_removed: value(row, 20).unwrap_or(false),
     })

@@ -25,7 +25,7 @@ pub fn find(
     for incident in incidents {
         let mut of_hosts = outages
             .iter()
-            .filter(|outage| incident.host_names.contains(&outage.event.host_name));
+            .filter(|outage| incident.host_names.contains(&outage.event.name()));
         if !of_hosts.any(|outage| outage.event.cause == Some(incident.cause)) {
             wrong.push(format!(
                 "an incident has a cause of none of its hosts: {incident:?}"

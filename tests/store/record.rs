@@ -1210,4 +1210,19 @@ fn one_address_over_two_lines_is_two_hosts_with_outages_of_their_own() {
     assert_eq!(rows(&path, open_events).len(), 1);
     database.end_outage_of(&via).expect("a write");
     assert_eq!(rows(&path, open_events).len(), 0);
+    // Their names distinguish them, else their sources.
+    let namesake = Arc::new(Host {
+        name: "one".into(),
+        ..(*via).clone()
+    });
+    let names = |path| {
+        let outages = grouped_outages(path, GroupingRules::default());
+        let names = outages.iter().map(|outage| outage.event.name());
+        names.collect::<Vec<_>>()
+    };
+    assert_eq!(names(&path), ["one by wg0"]);
+    let later = [pings(&plain, 120, "rrr"), pings(&namesake, 120, "sss")];
+    write(&mut database, &later, at(121).0);
+    let renamed = "one via wg0 (was one by wg0)";
+    assert_eq!(names(&path), ["one via wg0", renamed]);
 }
