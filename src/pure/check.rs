@@ -381,7 +381,7 @@ impl CheckRun {
 
     /// Judges every ping. `end` is when the check ended. If the machine slept since the first ping,
     /// none can be judged, and the error says so.
-    pub fn finish(mut self, end: &ClockSample) -> Result<JudgedPings, String> {
+    pub fn finish(&mut self, end: &ClockSample) -> Result<JudgedPings, String> {
         if let Some(first) = self.pings.first() {
             let slept = end.slept_since(&first.clock);
             if !slept.is_zero() {

@@ -65,7 +65,7 @@ fn deliver(run: &mut CheckRun, bytes: &[u8], arrival: ReceiveTime) {
     run.received(icmp::parse_echo(bytes), arrival);
 }
 
-fn replies(run: CheckRun, end: i64) -> Vec<Option<u32>> {
+fn replies(mut run: CheckRun, end: i64) -> Vec<Option<u32>> {
     let found = run.finish(&clock(end)).expect("measured");
     found
         .pings
