@@ -38,7 +38,7 @@ const STACK_BYTES: usize = 128 * 1024;
 enum Report {
     Ping(usize, Outcome),
     /// `None` where the check was interrupted.
-    Finished(usize, Option<CheckResult>),
+    Finished(usize, Option<Box<CheckResult>>),
 }
 
 pub fn run(arguments: &Check) -> Result<CommandStatus, CliError> {
@@ -189,7 +189,7 @@ fn check_all(hosts: &[HostConfig], is_live: bool) -> Result<Option<Vec<CheckResu
     for report in reports {
         match report {
             Report::Ping(index, outcome) => view.show(index, outcome),
-            Report::Finished(index, result) => results[index] = result,
+            Report::Finished(index, result) => results[index] = result.map(|result| *result),
         }
     }
     view.finish();

@@ -175,7 +175,7 @@ impl Pinger {
             let host_events = self.host_events(&result, previous, needed_probing, change.as_ref());
             self.note_unsent_check(&result, needed_probing, &mut deliver);
             // The result first: the observations of the witness must follow it.
-            deliver(PingerEvent::Check(result));
+            deliver(PingerEvent::Check(*result));
             for event in host_events {
                 deliver(PingerEvent::HostEvent(event));
             }
@@ -220,11 +220,12 @@ impl Pinger {
     }
 
     /// Makes one check; `None` when `stop` was raised meanwhile.
+    // Size: boxed, so that the stack of a host's thread stays within two pages.
     pub fn check(
         &mut self,
         stop: &Stop,
         progress: &mut dyn FnMut(CheckProgress),
-    ) -> Option<CheckResult> {
+    ) -> Option<Box<CheckResult>> {
         let host = Arc::clone(&self.config.host);
         let began = sys::monotonic();
         let found = self.resolver.resolve(stop);
@@ -241,12 +242,12 @@ impl Pinger {
                 } else {
                     LocalFault::Name
                 };
-                return Some(CheckResult::not_measured(
+                return Some(Box::new(CheckResult::not_measured(
                     host,
                     sys::clocks().utc(),
                     local_fault,
                     reason,
-                ));
+                )));
             }
         };
         self.target = Some(target);
@@ -264,19 +265,19 @@ impl Pinger {
             None
         };
         let mut result = match exchange {
-            Ok(_) if fault.is_some() => CheckResult::not_measured(
+            Ok(_) if fault.is_some() => Box::new(CheckResult::not_measured(
                 host,
                 sys::clocks().utc(),
                 LocalFault::Link,
                 fault.unwrap_or_default(),
-            ),
+            )),
             Ok(exchange) => self.run_exchange(exchange, stop, progress)?,
-            Err(fault) => CheckResult::not_measured(
+            Err(fault) => Box::new(CheckResult::not_measured(
                 host,
                 sys::clocks().utc(),
                 self.fault_of(&fault, &target),
                 fault.to_string(),
-            ),
+            )),
         };
         result.resolved = Some(target.ip);
         result.position = if self.config.role == Role::Gateway {
@@ -340,7 +341,7 @@ impl Pinger {
         mut exchange: Box<Exchange>,
         stop: &Stop,
         progress: &mut dyn FnMut(CheckProgress),
-    ) -> Option<CheckResult> {
+    ) -> Option<Box<CheckResult>> {
         let mut reported = 0;
         let begin = sys::clocks();
         let mut now = begin.monotonic;
@@ -388,7 +389,7 @@ impl Pinger {
         let end = sys::clocks();
         let first = exchange.run.sent_at(0).unwrap_or(begin);
         let began_at = corrected_start(&end, &first);
-        Some(match exchange.run.finish(&end) {
+        Some(Box::new(match exchange.run.finish(&end) {
             Ok(found) => {
                 let by_errno = unsent_fault(&found.pings);
                 let fault = unmeasured.as_ref().map(|unmeasured| unmeasured.fault);
@@ -406,7 +407,7 @@ impl Pinger {
                 }
             }
             Err(reason) => CheckResult::not_measured(host, began_at, LocalFault::Other, reason),
-        })
+        }))
     }
 }
 

@@ -45,6 +45,8 @@ impl Pinger {
 
     /// After a check without any reply: says which of several addresses of the name is silent, and
     /// whether another one answers, which is pinged from now on if the configuration wants that.
+    // Size: inlined, its stack frame would be held by every check.
+    #[inline(never)]
     pub(super) fn try_other_addresses(
         &mut self,
         silent: &Target,
