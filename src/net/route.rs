@@ -42,6 +42,11 @@ pub(super) fn route_of(packet: &Packet, target: &Target) -> io::Result<Route> {
     if found.is_local {
         return Ok(this_machine);
     }
+    check_leads_there(&mut routes, packet, &found)?;
+    // Routers do not forward packets from a link-local address: RFC 4291 section 2.5.6.
+    if found.gateway.is_some() && is_link_local(packet.from) && !is_link_local(packet.to) {
+        return Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL));
+    }
     let (position, gateway) = if found.gateway == Some(target.ip) {
         (NetworkPosition::Gateway, found.gateway)
     } else if found.gateway.is_some() {
@@ -70,6 +75,17 @@ pub(super) fn route_of(packet: &Packet, target: &Target) -> io::Result<Route> {
         })
     });
     Ok(Route { position, link })
+}
+
+/// Fails where the kernel sends packets although no route leads there.
+fn check_leads_there(routes: &mut Routes, packet: &Packet, found: &sys::Route) -> io::Result<()> {
+    // Without a route by the interface that a socket is bound to, Linux assumes that every IPv4
+    // address is on its link.
+    if found.gateway.is_none() && packet.to.is_ipv4() && packet.interface.is_some() {
+        let unreachable = |_| io::Error::from_raw_os_error(libc::ENETUNREACH);
+        routes.entry(packet).map_err(unreachable)?;
+    }
+    Ok(())
 }
 
 /// For a route without a gateway.
@@ -138,11 +154,7 @@ pub fn default_gateway(version: IpVersion, source: Option<&Source>) -> io::Resul
     let mut routes = Routes::open()?;
     let packet = packet_to(&far, source, own, true);
     let found = routes.find(&packet)?;
-    // Where no route leads by the interface that a socket is bound to, Linux assumes that every
-    // IPv4 address is on its link.
-    if found.gateway.is_none() && routes.entry(&packet).is_err() {
-        return Err(io::Error::from_raw_os_error(libc::ENETUNREACH));
-    }
+    check_leads_there(&mut routes, &packet, &found)?;
     let interface = routes
         .interface_name(found.interface)
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;

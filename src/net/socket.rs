@@ -102,6 +102,24 @@ impl EchoSocket {
             }
             local.map_or(target.ip, |local| local.ip())
         };
+        // The kernel would send packets that cannot arrive.
+        let is_doubtful = match (&options.source, own, target.ip) {
+            (Some(Source::Interface(_)), IpAddr::V4(_), _) => true,
+            (_, IpAddr::V6(own), IpAddr::V6(to)) => {
+                own.is_unicast_link_local() && !to.is_unicast_link_local()
+            }
+            _ => false,
+        };
+        if is_doubtful {
+            let packet = route::packet_to(target, options.source.as_ref(), own, true);
+            let errors = [libc::ENETUNREACH, libc::EADDRNOTAVAIL].map(Some);
+            match route::route_of(&packet, target) {
+                Err(error) if errors.contains(&error.raw_os_error()) => {
+                    return Err(cannot_connect(error));
+                }
+                _ => {}
+            }
+        }
         if !is_demultiplexed {
             // Drops what the socket received before it had its filter.
             let _ = Batch::new(1).drain(socket.as_fd(), Queue::Messages, |_| ());

@@ -77,6 +77,9 @@ pub fn send_error(error: &io::Error) -> String {
         Some(EACCES) => "a route of type prohibit, or a broadcast address",
         Some(EINVAL) => "a route of type blackhole, or the source address was removed",
         _ if error.kind() == io::ErrorKind::HostUnreachable => "a route of type unreachable",
+        _ if error.kind() == io::ErrorKind::AddrNotAvailable => {
+            "this machine has no address to send it from"
+        }
         _ => return error.to_string(),
     };
     format!("{error}: {why}")
