@@ -999,7 +999,8 @@ fn a_span_that_cuts_hours_of_which_only_sums_are_left_has_their_share() {
     for (from, to, checks, sent, lost) in [
         (hour, hour + 3600, 60, 300, 15),
         (hour - 1800, hour + 1800, 30, 150, 8),
-        (hour + 1800, hour + 9000, 30, 150, 8),
+        // The two halves add up to the 15 lost pings of the hour.
+        (hour + 1800, hour + 9000, 30, 150, 7),
         (hour + 900, hour + 1800, 15, 75, 4),
     ] {
         let statistics = site.json(&format!("/api/statistics/192.0.2.1?from={from}&to={to}"));
@@ -1025,6 +1026,23 @@ fn a_span_that_cuts_hours_of_which_only_sums_are_left_has_their_share() {
         report["method"]["checks_since"], "2024-10-05T00:00:00.000Z",
         "{report}"
     );
+}
+
+#[test]
+fn a_day_of_two_intervals_is_measured_and_its_loss_has_its_share_of_the_time() {
+    // Yesterday checks every 10 s until 05:30, then every 5 minutes; 2 of 5 pings lost from 00:00 to
+    // 00:08. In the first hour of the change as many of both are recorded as belong to it.
+    let day = "strftime('%s', 'now', '-1 day', 'start of day') * 1000";
+    let sql = format!(
+        "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
+         insert into host_interval(host_id, since, interval_ms) values(1, 0, 10000), (1, {day} + 19800000, 300000);
+         with recursive n(at) as (select 0 union all select at + iif(at < 19800, 10, 300) from n where at < 86100)
+         insert into check_result(host_id, checked_at, sent, received) select 1, {day} + at * 1000, 5, iif(at < 480, 3, 5) from n;"
+    );
+    let site = Site::new(&(sql + STALE));
+    let days = &site.json("/api/overview?days=2")["hosts"][0]["days"];
+    assert_eq!(days["measured_seconds"][0], 86_400, "{days}");
+    assert_eq!(days["poor_percent"][0], 0, "8 minutes of a day: {days}");
 }
 
 #[test]

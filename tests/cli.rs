@@ -915,6 +915,49 @@ fn a_backup_does_not_overwrite() {
 }
 
 #[test]
+fn the_table_of_status_fits_into_80_columns_and_its_remarks_are_on_their_own_lines() {
+    let folder = TempDir::new();
+    let address = "2001:db8:1234:5678:9abc:def0:1234:5678";
+    folder.write(
+        "config.yaml",
+        &format!(
+            "hosts: [{{name: The provider's first router behind the cellar, address: '{address}'}}, \
+             {{name: b, address: b.lan}}, {{name: c, address: 192.0.2.3}}]\n"
+        ),
+    );
+    let path = folder.path().join("connection_logs.db");
+    ace_connection_logger::store::Database::open(&path, &mut |_, _| ()).expect("a new database");
+    let database = rusqlite::Connection::open(&path).expect("the same");
+    let table = |sql: &str| {
+        database.execute_batch(sql).expect("plain SQL");
+        program(folder.path(), &["status"]).stdout
+    };
+    let short = table(
+        "insert into ping_results(host_name, host_address, timestamp, success_count, failure_count,
+             min_latency, avg_latency, max_latency)
+         values('b', 'b.lan', datetime('now', '-90000 seconds'), 4, 1, 101.5, 222, 350);
+         update host set resolved_address = '2001:db8::1';",
+    );
+    assert!(
+        short.contains("b.lan              4/5      222 ms   1 d 1 h ago\n  pinged at 2001:db8::1\n  STALE: is the monitor running?\n"),
+        "{short}"
+    );
+    assert!(
+        short.contains(
+            "The pro...cellar  2001:db...34:5678  -        -        never\n  nothing recorded yet\n"
+        ),
+        "{short}"
+    );
+    assert!(short.lines().all(|line| line.len() <= 80), "{short}");
+    folder.write("config.yaml", "hosts: [{name: b, address: b.lan}]\n");
+    let wide = table("");
+    assert!(
+        wide.contains("b     b.lan (2001:db8::1)  4/5      222 ms (102 to 350)  1 d 1 h ago"),
+        "{wide}"
+    );
+}
+
+#[test]
 fn a_result_is_stale_after_three_intervals_unless_the_monitor_may_hold_newer_ones() {
     let folder = TempDir::new();
     folder.write(

@@ -133,6 +133,46 @@ fn json_of(folder: &TempDir, arguments: &[&str]) -> Value {
 }
 
 #[test]
+fn reports_of_the_parts_of_a_period_add_up_to_the_whole() {
+    let folder = folder();
+    let begin = BEGIN / 1000 + 2 * 3600;
+    let figures = |from: i64, to: i64| -> Vec<i64> {
+        let (from, to) = ((begin + from).to_string(), (begin + to).to_string());
+        let arguments = ["--from", &from, "--to", &to, "--format", "json"];
+        let finished = program(folder.path(), &arguments);
+        let report: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+        let hosts = report["hosts"].as_array().expect("hosts");
+        let fields =
+            "measured_seconds not_measured_seconds down_seconds poor_seconds checks sent lost";
+        let of_host = |host: &Value| {
+            let number = |field: &str| host[field].as_i64().expect("a number");
+            fields.split(' ').map(number).collect::<Vec<_>>()
+        };
+        hosts.iter().flat_map(of_host).collect()
+    };
+    let whole = figures(0, 21_600);
+    // Between two checks of an outage, within the check in which it ends, in a gap, anywhere.
+    for cuts in [
+        vec![5],
+        vec![605, 625, 635],
+        vec![599, 601, 9_001, 12_605],
+        vec![14_350, 14_389, 14_700, 15_319],
+        vec![12_613, 12_614, 12_671],
+    ] {
+        let ends = cuts.iter().copied().chain([21_600]);
+        let parts = [0].into_iter().chain(cuts.iter().copied()).zip(ends);
+        let mut sum = vec![0; whole.len()];
+        for (from, to) in parts {
+            let part = figures(from, to);
+            sum.iter_mut()
+                .zip(part)
+                .for_each(|(sum, part)| *sum += part);
+        }
+        assert_eq!(sum, whole, "cut at {cuts:?}");
+    }
+}
+
+#[test]
 fn every_figure_is_the_one_calculated_by_hand() {
     let folder = folder();
     let text = report(&folder, &["--format", "json"]);

@@ -200,7 +200,7 @@ pub(super) fn distribution(api: &Api, parameters: &Parameters<'_>) -> ApiResult 
         .iter()
         .zip(sums.counts.by_rate)
         // A class that begins just above a whole number is labelled with that number.
-        .map(|((from, to), checks)| json!({ "from": from / 1000, "to": percent(*to), "checks": checks }))
+        .map(|((from, to), checks)| json!({ "from": from / 1000, "to": percent(*to), "checks": checks.max(0) }))
         .collect();
     let latency: Vec<_> = sums
         .latencies
@@ -266,7 +266,7 @@ fn local_hours(
         }
         for part in [start..cut, cut..start + HOUR_MS] {
             let of_part = if sums.counts.is_even() {
-                sums.share(part.end - part.start, HOUR_MS)
+                sums.share(&(part.start - start..part.end - start), HOUR_MS)
             } else {
                 reader.sums(ids, &(UtcMillis(part.start)..UtcMillis(part.end)))?
             };

@@ -44,9 +44,9 @@ struct OverviewRow<'a> {
 struct Days {
     state: Vec<Option<&'static str>>,
     down_seconds: Vec<i64>,
-    /// Checks with fewer replies than `degraded_percent`, of all checks, rounded down.
+    /// The time of checks with fewer replies than `degraded_percent`, of the time of all, rounded down.
     poor_percent: Vec<i64>,
-    /// Of the checks, rounded down.
+    /// Of the time of all checks, rounded down.
     not_up_percent: Vec<i64>,
     measured_seconds: Vec<i64>,
 }
@@ -119,17 +119,16 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             ..Days::default()
         };
         for (counts, covered) in &by_day {
-            let percent = |checks: i64| checks.saturating_mul(100) / counts.checks().max(1);
+            let percent = |ms: i64| ms.saturating_mul(100) / covered.all().max(1);
+            let poor = covered.poor.saturating_add(covered.silent);
             columns.state.push(counts.worst_state().map(State::as_str));
-            columns.poor_percent.push(percent(counts.below_degraded()));
+            columns.poor_percent.push(percent(poor));
             columns
                 .not_up_percent
-                .push(percent(counts.checks() - counts.up()));
+                .push(percent(poor.saturating_add(covered.degraded)));
             columns.measured_seconds.push(seconds(covered.all()));
         }
-        let (spark, of_last_hours) = sparkline(&reader, &ids, now)?;
-        let mut of_last_day = CoveredTime::default();
-        of_last_day.add(&of_last_hours.counts, check_intervals.at(now.0));
+        let (spark, of_last_hours, last_ms) = sparkline(&reader, &ids, now, &check_intervals)?;
         let first = reader.first_recorded(&ids)?;
         let time = MeasuredTime::of(all, &down, &span, (&gaps, ids.first().copied()), first);
         let down_last = down_spans(recent.iter().filter(is_own), &last_day, &gaps);
@@ -154,7 +153,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             days: columns,
             last_day: LastDay {
                 down_seconds: seconds(length_ms(&down_last)),
-                measured_seconds: seconds(of_last_day.all()),
+                measured_seconds: seconds(last_ms),
                 p95_us: quantile(&of_last_hours, 0.95),
             },
             spark,
@@ -186,17 +185,23 @@ fn sum_up_days(
     for id in ids {
         let hours = span.start.hour()..span.end.hour().next();
         let cut_at = |hour: Hour| zone.day_beginning_in(hour);
-        reader.each_cut_hour(*id, hours, cut_at, |begin, counts| {
-            let interval = check_intervals.at(begin.0);
-            let day = usize::try_from(zone.day_of(begin.0) - first);
-            // The first hour may have begun on the day before.
-            if let Some((sum, covered)) = day.ok().and_then(|day| days.get_mut(day)) {
-                all.add(counts, interval);
-                sum.merge(counts);
-                covered.add(counts, interval);
-            }
-        })?;
+        reader.each_cut_hour(
+            *id,
+            hours,
+            check_intervals,
+            cut_at,
+            |begin, counts, interval| {
+                let day = usize::try_from(zone.day_of(begin.0) - first);
+                // The first hour may have begun on the day before.
+                if let Some((sum, covered)) = day.ok().and_then(|day| days.get_mut(day)) {
+                    all.add(counts, interval);
+                    sum.merge(counts);
+                    covered.add(counts, interval);
+                }
+            },
+        )?;
     }
+    reader.cut_ends(&mut all, ids, span, check_intervals)?;
     Ok((days, all))
 }
 
@@ -225,18 +230,25 @@ fn down_by_day(
         .collect()
 }
 
-/// The small chart, and the sums of its hours.
+/// The small chart, the sums of its hours, and the milliseconds that were measured of them.
 fn sparkline(
     reader: &Reader,
     ids: &[HostId],
     now: UtcMillis,
-) -> Result<(Sparkline, Sums), ApiError> {
+    intervals: &CheckIntervals,
+) -> Result<(Sparkline, Sums, i64), ApiError> {
     let last = now.hour().0;
     let span = Hour(last - 24).start()..UtcMillis(now.0 + 1);
     let hours = reader.buckets(ids, &span, HOUR_MS, Source::Rollup)?;
     let mut columns = Sparkline::default();
     let (none, mut all) = (Sums::default(), Sums::default());
-    hours.values().for_each(|hour| all.merge(hour));
+    let mut measured_ms = 0;
+    for (hour, sums) in &hours {
+        all.merge(sums);
+        let mut covered = CoveredTime::default();
+        covered.add(&sums.counts, intervals.at(hour * HOUR_MS));
+        measured_ms += covered.all().min(HOUR_MS);
+    }
     for hour in last - 24..=last {
         let sums = hours.get(&hour).unwrap_or(&none);
         columns.t.push(hour * 3600);
@@ -247,7 +259,7 @@ fn sparkline(
         columns.p50_us.push(quantile(sums, 0.5).map(three_digits));
         columns.p95_us.push(quantile(sums, 0.95).map(three_digits));
     }
-    Ok((columns, all))
+    Ok((columns, all, measured_ms))
 }
 
 /// Rounds down to three significant digits.

@@ -93,8 +93,8 @@ pub fn settings_of_one_check(linger: Duration) -> ProbeSettings {
     }
 }
 
-/// Without a monitor a check stands for the time of its pings, not for an interval; with one, its
-/// checks cover the time.
+/// A check stands for the time of its pings, not for an interval. With a monitor, whose checks cover
+/// the time, that is recorded only of one that adds lossy time.
 fn record(config: &Config, results: &mut [CheckResult]) -> Result<(), CliError> {
     if results.is_empty() {
         return Ok(());
@@ -109,11 +109,13 @@ fn record(config: &Config, results: &mut [CheckResult]) -> Result<(), CliError> 
     for result in &mut *results {
         let pings = u32::try_from(result.pings.len()).unwrap_or(u32::MAX);
         let pings_ms = pings.saturating_mul(result.spacing_ms).max(1000);
-        result.is_by_hand = !is_monitored;
-        result.interval_ms = if is_monitored {
-            0
-        } else {
+        let is_lossy = matches!(result.state(), State::Degraded | State::Poor);
+        result.is_beside_monitor = is_monitored;
+        result.is_by_hand = is_lossy || !is_monitored;
+        result.interval_ms = if result.is_by_hand {
             pings_ms.min(result.interval_ms)
+        } else {
+            0
         };
     }
     Ok(database.write(results, now, RunState::Running)?)

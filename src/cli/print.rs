@@ -8,7 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::exit::CliError;
 use crate::pure::model::State;
-pub use crate::pure::phrase::{cut, ms, pad, printable};
+pub use crate::pure::phrase::{cut, cut_middle, ms, pad, printable};
 
 /// Prints a result. A closed standard output (`| head`) ends the command silently.
 pub fn print(text: &str) -> Result<(), CliError> {
@@ -139,6 +139,9 @@ mod tests {
         assert_eq!(cut("東京東京東京", 9), "東京東...");
         assert_eq!(cut("abcdef", 6), "abcdef");
         assert_eq!(cut("abcdefg", 6), "abc...");
+        assert_eq!(cut_middle("abcdefg", 7), "abcdefg");
+        assert_eq!(cut_middle("abcdefgh", 7), "ab...gh");
+        assert_eq!(cut_middle("東京都abcdef", 8), "東...def");
     }
 
     #[test]

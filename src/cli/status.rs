@@ -1,10 +1,13 @@
 //! `status`: the newest result of every host, from the database alone.
 
+use std::time::Duration;
+
 use serde::Serialize;
+use unicode_width::UnicodeWidthStr;
 
 use super::arguments::Status;
 use super::exit::{CliError, CommandStatus};
-use super::print::{align, cut, is_coloured, ms, paint, print, print_json, printable};
+use super::print::{align, cut_middle, is_coloured, ms, paint, print, print_json, printable};
 use super::recorded;
 use super::startup::configure;
 use crate::pure::model::State;
@@ -30,7 +33,8 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     if arguments.json {
         print_json(&lines.iter().map(Row::from).collect::<Vec<_>>())?;
     } else if has_database {
-        print(&text_of(&lines))?;
+        let columns = sys::terminal_size().map_or(0, |(_, columns)| columns);
+        print(&text_of(&lines, columns.max(MIN_COLUMNS)))?;
     }
     if !has_database {
         return Err(recorded::nothing_recorded(&config.database.path));
@@ -90,40 +94,23 @@ impl<'a> From<&'a HostStatus<'a>> for Row<'a> {
     }
 }
 
-fn text_of(lines: &[HostStatus<'_>]) -> String {
-    let mut rows = vec![
-        [
-            "STATE",
-            "HOST",
-            "ADDRESS",
-            "REPLIES",
-            "LATENCY",
-            "LAST CHECK",
-        ]
-        .map(String::from)
-        .to_vec(),
-    ];
-    for line in lines {
-        let mut row = vec![
-            line.state().text().to_string(),
-            cut(&printable(line.name), 32),
-            cut(&printable(&address_of(line)), 56),
-        ];
-        match line.latest.map(|latest| &latest.check) {
-            None => row.extend(["-".into(), "-".into(), "nothing recorded yet".into()]),
-            Some(check) => {
-                let replies = if line.measured().is_some() {
-                    format!("{}/{}", check.received, check.sent)
-                } else {
-                    "-".into()
-                };
-                row.extend([replies, latency(check), last_check(line, check)]);
-            }
-        }
-        rows.push(row);
-    }
+/// The narrowest terminal that a table is made for, and the width of one in a file or a pipe.
+const MIN_COLUMNS: usize = 80;
+
+/// One line a host, no wider than `columns`, and below it what else is to be said about the host.
+fn text_of(lines: &[HostStatus<'_>], columns: usize) -> String {
+    // What does not fit is left out or said on a line of its own, in this order.
+    let forms = [(true, true), (true, false), (false, false)];
+    let mut tables =
+        forms.map(|(has_range, has_resolved)| Table::new(lines, has_range, has_resolved));
+    let index = tables
+        .iter()
+        .position(|table| table.width() <= columns)
+        .unwrap_or(2);
+    let table = &mut tables[index];
+    table.shorten(columns);
     let is_coloured = is_coloured();
-    align(&rows, |row, column, cell| {
+    let aligned = align(&table.rows, |row, column, cell| {
         match row.checked_sub(1).map(|index| &lines[index]) {
             Some(line) if column == 0 => {
                 let state = if line.is_stale() {
@@ -135,20 +122,102 @@ fn text_of(lines: &[HostStatus<'_>]) -> String {
             }
             _ => cell,
         }
-    })
+    });
+    let mut text = String::new();
+    for (index, row) in aligned.lines().enumerate() {
+        text += row;
+        text.push('\n');
+        let Some(line) = index.checked_sub(1).map(|index| &lines[index]) else {
+            continue;
+        };
+        for remark in remarks(line, table.has_resolved) {
+            text += &phrase::wrap(&remark, columns, "  ");
+        }
+    }
+    text
 }
 
-/// With the address that a name or the gateway is pinged at.
-fn address_of(line: &HostStatus<'_>) -> String {
-    match line.resolved() {
-        Some(resolved) => format!("{} ({resolved})", line.address),
-        None => line.address.to_owned(),
+struct Table {
+    rows: Vec<Vec<String>>,
+    /// Whether the address that a name is pinged at is in the column of the address.
+    has_resolved: bool,
+}
+
+/// Columns of a [`Table`].
+const HOST: usize = 1;
+const ADDRESS: usize = 2;
+
+impl Table {
+    /// `has_range`: with the lowest and the highest latency.
+    fn new(lines: &[HostStatus<'_>], has_range: bool, has_resolved: bool) -> Table {
+        let heads = [
+            "STATE",
+            "HOST",
+            "ADDRESS",
+            "REPLIES",
+            "LATENCY",
+            "LAST CHECK",
+        ];
+        let mut rows = vec![heads.map(String::from).to_vec()];
+        for line in lines {
+            let check = line.latest.map(|latest| &latest.check);
+            let address = match line.resolved() {
+                Some(resolved) if has_resolved => format!("{} ({resolved})", line.address),
+                _ => line.address.to_owned(),
+            };
+            rows.push(vec![
+                line.state().text().to_string(),
+                printable(line.name),
+                printable(&address),
+                line.measured().map_or("-".into(), |check| {
+                    format!("{}/{}", check.received, check.sent)
+                }),
+                check.map_or("-".into(), |check| latency(check, has_range)),
+                match (check, line.age) {
+                    (None, _) => "never".into(),
+                    (_, None) => "in the future".into(),
+                    (_, Some(age)) => format!("{} ago", rough(age)),
+                },
+            ]);
+        }
+        Table { rows, has_resolved }
+    }
+
+    fn width_of(&self, column: usize) -> usize {
+        let widths = self.rows.iter().map(|row| row[column].width());
+        widths.max().unwrap_or(0)
+    }
+
+    /// Columns are two blanks apart.
+    fn width(&self) -> usize {
+        (0..6)
+            .map(|column| self.width_of(column) + 2)
+            .sum::<usize>()
+            - 2
+    }
+
+    /// Shortens names and addresses until a line fits into `columns`.
+    fn shorten(&mut self, columns: usize) {
+        let (host, address) = (self.width_of(HOST), self.width_of(ADDRESS));
+        let room = (columns + host + address).saturating_sub(self.width());
+        let host_room = host.min((room / 2).max(room.saturating_sub(address)));
+        for row in &mut self.rows {
+            row[HOST] = cut_middle(&row[HOST], host_room);
+            row[ADDRESS] = cut_middle(&row[ADDRESS], room - host_room);
+        }
     }
 }
 
-fn latency(check: &RecordedCheck) -> String {
+/// The two largest units of a length of time, such as `2 d 4 h`.
+fn rough(length: Duration) -> String {
+    let text = phrase::duration(length);
+    let words: Vec<&str> = text.split(' ').take(4).collect();
+    words.join(" ")
+}
+
+fn latency(check: &RecordedCheck, has_range: bool) -> String {
     match (check.avg_us, check.min_us, check.max_us) {
-        (Some(avg), Some(min), Some(max)) if max > min => {
+        (Some(avg), Some(min), Some(max)) if has_range && max > min => {
             format!(
                 "{} ({} to {})",
                 ms(avg as f64),
@@ -161,15 +230,21 @@ fn latency(check: &RecordedCheck) -> String {
     }
 }
 
-fn last_check(line: &HostStatus<'_>, check: &RecordedCheck) -> String {
-    let mut text = match line.age {
-        Some(age) => format!("{} ago", phrase::duration(age)),
-        None => format!(
-            "dated {} by a clock that was wrong",
+fn remarks(line: &HostStatus<'_>, has_resolved: bool) -> Vec<String> {
+    let resolved = line.resolved().filter(|_| !has_resolved);
+    let resolved = resolved.map(|resolved| format!("pinged at {}", printable(resolved)));
+    let check = line.latest.map(|latest| &latest.check);
+    let reason = match (line.config, check) {
+        (None, _) => Some("not monitored any more".to_string()),
+        (_, None) => Some("nothing recorded yet".to_string()),
+        (_, Some(check)) if line.age.is_none() => Some(format!(
+            "STALE: the last check is dated {} by a clock that was wrong",
             check.checked_at.rfc3339()
-        ),
+        )),
+        _ if line.is_stale() => Some("STALE: is the monitor running?".to_string()),
+        (_, Some(check)) => check.reason.as_deref().map(printable),
     };
-    let since = line.outage.map(|outage| {
+    let outage = line.outage.map(|outage| {
         let cause = outage
             .cause
             .map(|cause| format!(", cause {}", cause.as_str()))
@@ -179,17 +254,5 @@ fn last_check(line: &HostStatus<'_>, check: &RecordedCheck) -> String {
             .map_or("an unreadable time".into(), |at| at.local_text(0) + " UTC");
         format!("outage since {since}{cause}")
     });
-    let remark = match line.config {
-        None => Some("not monitored any more".to_string()),
-        Some(_) if line.is_stale() => Some("STALE: is the monitor running?".to_string()),
-        Some(_) => check
-            .reason
-            .as_deref()
-            .map(|reason| cut(&printable(reason), 80)),
-    };
-    for part in [remark, since].into_iter().flatten() {
-        text += ", ";
-        text += &part;
-    }
-    text
+    [resolved, reason, outage].into_iter().flatten().collect()
 }

@@ -18,9 +18,11 @@ pub(super) fn parse_address(text: &str) -> Result<HostAddress, String> {
     }
     let wrong = if let Ok(ip) = text.parse() {
         unusable_ip(ip)
-    } else if let Some((ip, zone)) = text.split_once('%') {
-        let is_scoped = ip.parse::<Ipv6Addr>().is_ok() && is_interface(zone);
-        (!is_scoped).then(|| NEITHER.to_owned())
+    } else if let Some((ip, zone)) = text.split_once('%')
+        && ip.parse::<Ipv6Addr>().is_ok()
+        && is_interface(zone)
+    {
+        None
     } else if let Some(hint) = hint(text) {
         Some(format!("{NEITHER}: {hint}"))
     } else {
@@ -49,6 +51,12 @@ fn unusable_ip(ip: IpAddr) -> Option<String> {
         )),
         IpAddr::V4(v4) if v4.is_broadcast() => {
             Some("is the broadcast address, not the address of one host".into())
+        }
+        _ if ip.is_unspecified() => {
+            let own = if ip.is_ipv4() { "127.0.0.1" } else { "::1" };
+            Some(format!(
+                "is not the address of a host; this machine itself is {own}"
+            ))
         }
         _ if ip.is_multicast() => {
             Some("is a multicast address, not the address of one host".into())
@@ -93,15 +101,14 @@ fn wrong_name(text: &str) -> Option<String> {
 /// What to write instead, for mistakes that are easy to recognise.
 fn hint(text: &str) -> Option<String> {
     let is_address = |text: &str| parse_address(text).is_ok();
-    if let Some((_, rest)) = text.split_once("://") {
+    if let Some((_, rest)) = text.split_once("//") {
         let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
         let host = authority.rsplit('@').next().unwrap_or_default();
         let end = if host.starts_with('[') { ']' } else { ':' };
-        let host = host
-            .trim_start_matches('[')
-            .split(end)
-            .next()
-            .unwrap_or_default();
+        let host = match host.trim_start_matches('[') {
+            host if host.parse::<Ipv6Addr>().is_ok() => host,
+            host => host.split(end).next().unwrap_or_default(),
+        };
         let example = if is_address(host) {
             format!(", {host}")
         } else {
@@ -115,7 +122,12 @@ fn hint(text: &str) -> Option<String> {
     if let Some((ip, length)) = text.split_once('/') {
         return prefix_hint(ip.parse().ok()?, length.parse().ok()?);
     }
-    if let Some(ip) = inet_aton(text) {
+    if let Some((ip, zone)) = text.split_once('%')
+        && ip.parse::<Ipv4Addr>().is_ok()
+    {
+        return Some(format!("write {ip}, and the interface as source: {zone}"));
+    }
+    if let Some(ip) = inet_aton(text.trim_end_matches('.')) {
         return Some(format!("write it as four decimal numbers, {ip}"));
     }
     if let Some(rest) = text.strip_prefix('[') {
@@ -134,7 +146,12 @@ fn hint(text: &str) -> Option<String> {
         && text
             .chars()
             .all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
-    is_international.then(|| "write the name in its xn-- form".into())
+    if is_international {
+        return Some("write the name in its xn-- form".into());
+    }
+    let bare = text.trim_matches(|c: char| !c.is_alphanumeric());
+    let is_mistaken = bare != text && wrong_name(text).is_some();
+    (is_mistaken && is_address(bare)).then(|| format!("write only {bare}"))
 }
 
 /// For an address with the length of its prefix, as `ip address` prints it.
@@ -267,11 +284,7 @@ mod tests {
             "1.2.3.4.5",
             "a b",
             "a..b",
-            ".a",
             ".",
-            "-a",
-            "a-",
-            "1.2.3.4%eth0",
             "fe80::1%",
             "fe80::1%a b",
             "::g",
@@ -279,7 +292,6 @@ mod tests {
             "%",
             "[",
             "[]",
-            "a\u{7}",
             "10.0.0.0/33",
             "a/24",
             "@",
@@ -298,6 +310,12 @@ mod tests {
                 "the host of this URL, example.com",
             ),
             ("[::1]", "without brackets, ::1"),
+            ("http://fd53::2/", "the host of this URL, fd53::2"),
+            ("//8.8.8.8", "the host of this URL, 8.8.8.8"),
+            ("8.8.8.8.", "four decimal numbers, 8.8.8.8"),
+            ("8.8.8.8%eth0", "8.8.8.8, and the interface as source: eth0"),
+            ("\u{200f}8.8.8.8;", "only 8.8.8.8"),
+            ("-a", "only a"),
             ("[::1]:80", "without brackets, ::1"),
             ("example.com:80", "without the port, example.com"),
             (" 8.8.8.8", "spaces around it, 8.8.8.8"),

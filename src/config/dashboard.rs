@@ -1,5 +1,7 @@
 //! The section `dashboard`.
 
+use std::net::IpAddr;
+
 use super::address::parse_address;
 use super::key::{Key, SectionKeys, Without};
 use super::kind::{List, Parse, Parsed, Whole};
@@ -72,6 +74,10 @@ fn read_allowed_hosts(problems: &mut Problems, section: &Section<'_>) -> Vec<Str
 }
 
 fn parse_host(text: &str) -> Result<String, String> {
+    let is_any = text.parse().is_ok_and(|ip: IpAddr| ip.is_unspecified());
+    if is_any {
+        return Ok(text.to_owned());
+    }
     parse_address(text).map(|_| text.to_owned())
 }
 

@@ -203,10 +203,6 @@ impl Pinger {
     ) -> Vec<HostEvent> {
         let event = |kind| self.event(kind);
         let mut found = Vec::new();
-        let has_other_link = self.route.is_some() && self.link() != previous_link;
-        if self.target != previous_target || has_other_link {
-            found.push(event(HostEventKind::RouteChanged));
-        }
         if result.sent() > 0 && result.received() == 0 {
             found.push(event(HostEventKind::Silent));
         } else if result.local_fault == Some(LocalFault::Link) {
@@ -215,6 +211,11 @@ impl Pinger {
             || (needed_probing && result.received() > 0)
         {
             found.push(event(HostEventKind::AnswersAgain));
+        }
+        // Last: the path of a host that is silent is not traced as one that answers.
+        let has_other_link = self.route.is_some() && self.link() != previous_link;
+        if self.target != previous_target || has_other_link {
+            found.push(event(HostEventKind::RouteChanged));
         }
         found
     }

@@ -112,6 +112,10 @@ pub struct CauseEvidence {
     /// The same of any path over this link that was traced meanwhile.
     #[serde(skip)]
     pub link_reach: Option<usize>,
+    /// The last router that answered on the path to another host over this link, where that was
+    /// farther away.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub link_reached: Option<IpAddr>,
     /// Whether packets got as far as they did before the outage.
     #[serde(rename = "path_is_whole")]
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -178,6 +182,14 @@ fn judge_beyond(evidence: &CauseEvidence) -> Cause {
 }
 
 impl CauseEvidence {
+    /// Adds a path over this link that was traced meanwhile, of this host or another.
+    pub fn add_path_over_link(&mut self, reach: usize, last: Option<IpAddr>) {
+        if Some(reach) > self.reach.max(self.link_reach) {
+            self.link_reached = last;
+        }
+        self.link_reach = self.link_reach.max(Some(reach));
+    }
+
     /// Whether the gateway failed: neither its own replies nor those of routers and hosts beyond it
     /// arrived. `None` where that is not known.
     fn is_gateway_dead(&self) -> Option<bool> {
@@ -223,6 +235,7 @@ mod tests {
             path_reached: None,
             reach: None,
             link_reach: None,
+            link_reached: None,
             is_path_whole: None,
             is_first_router_known: false,
             is_complete: true,

@@ -247,8 +247,10 @@ pub struct CheckResult {
     pub sent_after_ms: Vec<u32>,
     /// Time between two checks of the host, which the result represents; 0 when unknown.
     pub interval_ms: u32,
-    /// Made by the command `check` while no monitor runs: `interval_ms` is the time of its pings.
+    /// Made by the command `check`: `interval_ms` is the time of its pings.
     pub is_by_hand: bool,
+    /// A monitor runs meanwhile, and its checks cover the time.
+    pub is_beside_monitor: bool,
     /// Valid replies that arrived after their timeout; their pings count as lost.
     pub late: u32,
     /// Further replies to a ping that was answered before.
@@ -296,6 +298,7 @@ impl CheckResult {
             sent_after_ms: Vec::new(),
             interval_ms: 0,
             is_by_hand: false,
+            is_beside_monitor: false,
             late: 0,
             duplicates: 0,
             foreign: 0,

@@ -75,7 +75,7 @@ impl NameAddresses {
             return self.fault = Some(NameFault::NoAddress(reason));
         }
         let wrong = |address: SocketAddr| {
-            let fault = self.unfit(address.ip()).or_else(|| unfit(address))?;
+            let fault = self.unfit(address).or_else(|| unfit(address))?;
             Some(format!("{} resolves to {}{fault}", self.name, address.ip()))
         };
         let first_wrong = wrong(admitted[0]);
@@ -91,7 +91,8 @@ impl NameAddresses {
     }
 
     /// What is said of an address that is no host's on any machine.
-    fn unfit(&self, ip: IpAddr) -> Option<&'static str> {
+    fn unfit(&self, address: SocketAddr) -> Option<&'static str> {
+        let ip = address.ip();
         let is_this_network = match ip {
             IpAddr::V4(ip) => ip.octets()[0] == 0,
             IpAddr::V6(ip) => ip.is_unspecified(),
@@ -102,6 +103,9 @@ impl NameAddresses {
             Some(", a multicast address")
         } else if ip == IpAddr::from([255; 4]) {
             Some(", a broadcast address")
+        } else if matches!(address, SocketAddr::V6(v6) if v6.ip().is_unicast_link_local() && v6.scope_id() == 0)
+        {
+            Some(", a link-local address without its interface")
         } else {
             None
         }
@@ -183,6 +187,10 @@ mod tests {
             ("::1", "::1"),
             ("224.0.0.1", "224.0.0.1, a multicast address"),
             ("ff02::1", "ff02::1, a multicast address"),
+            (
+                "fe80::1",
+                "fe80::1, a link-local address without its interface",
+            ),
             ("255.255.255.255", "255.255.255.255, a broadcast address"),
             ("::ffff:0.0.0.0", "0.0.0.0"),
             ("::ffff:127.0.0.1", "127.0.0.1"),
@@ -200,6 +208,14 @@ mod tests {
                 "one of two is good"
             );
         }
+    }
+
+    #[test]
+    fn a_link_local_address_with_its_interface_is_the_hosts() {
+        let address: SocketAddr = "[fe80::1%2]:0".parse().expect("an address");
+        let mut name = name("a.local", None);
+        name.answer(Ok(vec![address]), |_| None);
+        assert_eq!((name.in_use(), name.fault()), (Some(address), None));
     }
 
     #[test]

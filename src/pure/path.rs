@@ -16,13 +16,15 @@ pub struct Path {
     pub hops: Vec<Option<IpAddr>>,
 }
 
+/// The distance in hops of the last machine that answered; 0 when none did.
+pub fn reach(hops: &[Option<IpAddr>]) -> usize {
+    let last = hops.iter().rposition(Option::is_some);
+    last.map_or(0, |last| last + 1)
+}
+
 impl Path {
-    /// The distance in hops of the last machine that answered; 0 when none did.
     pub fn reach(&self) -> usize {
-        self.hops
-            .iter()
-            .rposition(Option::is_some)
-            .map_or(0, |last| last + 1)
+        reach(&self.hops)
     }
 
     /// The last machine that answered.

@@ -40,6 +40,17 @@ pub fn cut(text: &str, width: usize) -> String {
     kept + "..."
 }
 
+/// The same, keeping begin and end, which distinguish addresses.
+pub fn cut_middle(text: &str, width: usize) -> String {
+    if text.width() <= width {
+        return text.to_string();
+    }
+    let reversed = |text: &str| text.chars().rev().collect::<String>();
+    let head = cut(text, (width + 3).div_ceil(2));
+    let tail = cut(&reversed(text), width + 3 - head.width());
+    head + &reversed(tail.trim_end_matches("..."))
+}
+
 /// Pads a text with blanks to a width in terminal cells.
 pub fn pad(text: &str, width: usize) -> String {
     format!(

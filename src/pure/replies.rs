@@ -111,6 +111,11 @@ impl Replies {
         answered.map(|run| run.last)
     }
 
+    pub fn last_silence(&self) -> Option<UtcMillis> {
+        let silent = self.runs.iter().rev().find(|run| !run.is_answered);
+        silent.map(|run| run.last)
+    }
+
     /// The last reply before an instant.
     pub fn last_reply_before(&self, at: UtcMillis) -> Option<UtcMillis> {
         let mut answered = self.runs.iter().rev().filter(|run| run.is_answered);
@@ -151,9 +156,11 @@ impl Replies {
         }
         let (from, to) = outage.without_margins();
         let share = self.share(from, to);
-        let failed_with_it = self.failed_with(outage, from, to);
+        let failed_with_it = self.failed_with(outage);
         // A host that fell silent too and came back much sooner was not hit by the rest.
-        let is_most = share.is_answered_for(if failed_with_it { 90 } else { 50 });
+        let is_long = outage.to.0 - outage.from.0 >= 2 * MARGIN_MS;
+        let is_most = share.is_answered_for(if failed_with_it { 90 } else { 50 })
+            && (is_long || !failed_with_it);
         match share.pings() {
             0 => Conduct::Unclear,
             _ if is_most && self.is_established(from, to, max_age_ms) => Conduct::Answered,
@@ -172,8 +179,10 @@ impl Replies {
         })
     }
 
-    /// Whether its silence within the span may have begun at the same instant as the outage.
-    fn failed_with(&self, outage: &OutageTime, from: i64, to: i64) -> bool {
+    /// Whether its silence, during the outage or just before, may have begun at the same instant:
+    /// the outage began at any time since the last reply.
+    fn failed_with(&self, outage: &OutageTime) -> bool {
+        let (from, to) = (outage.from.0 - MARGIN_MS, outage.without_margins().1);
         let silent = |run: &Run| !run.is_answered && run.first.0 <= to && run.last.0 >= from;
         let Some(index) = self.runs.iter().position(silent) else {
             return false;
@@ -323,6 +332,23 @@ mod tests {
             Conduct::FailedToo,
             "nothing is known of the time before"
         );
+    }
+
+    #[test]
+    fn a_host_that_was_silent_before_a_short_outage_and_is_back_with_it_failed_too() {
+        let short = OutageTime {
+            last_reply: Some(second(-10.0)),
+            from: second(0.0),
+            to: second(1.0),
+        };
+        for (pings, conduct) in [
+            ("-12+ -5- -3- -1- 0.2+ 0.7+ 1.2+", Conduct::FailedToo),
+            ("-12+ -5- -3- 0.1- 0.6+ 1.1+ 1.6+", Conduct::FailedToo),
+            ("0+ 0.2+ 0.4+ 0.6+ 0.8+ 1+", Conduct::Answered),
+            ("-5- 0+ 0.2+ 0.4+ 0.6+ 0.8+ 1+", Conduct::Answered),
+        ] {
+            assert_eq!(replies(pings).conduct(&short, 10_000), conduct, "{pings}");
+        }
     }
 
     #[test]

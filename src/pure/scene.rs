@@ -303,6 +303,7 @@ impl Scene {
             path_reached: broken_path.and_then(Path::last),
             reach: broken_path.map(Path::reach),
             link_reach: None,
+            link_reached: None,
             is_path_whole: broken_path
                 .zip(healthy_path)
                 .and_then(|(b, h)| b.is_whole(h)),
@@ -319,9 +320,9 @@ impl Scene {
             let is_gateway = record.position == Some(NetworkPosition::Gateway);
             let is_beyond = record.position == Some(NetworkPosition::BeyondGateway)
                 || (is_gateway && record.ip != link.gateway);
-            if is_beyond {
-                let reach = record.traced(&outage).map(Path::reach).max();
-                evidence.link_reach = evidence.link_reach.max(reach);
+            let traced = record.traced(&outage).filter(|_| is_beyond);
+            if let Some(path) = traced.max_by_key(|path| path.reach()) {
+                evidence.add_path_over_link(path.reach(), path.last());
             }
             if **other == *host {
                 continue;
@@ -389,8 +390,14 @@ impl Scene {
             .filter(|_| records().all(is_resolved))
     }
 
-    /// The newest traced path to a host.
-    pub fn path(&self, host: &Host) -> Option<&Path> {
-        self.hosts.get(host).and_then(|record| record.traces.last())
+    /// The newest traced path to a host that did not reach it.
+    pub fn broken_path(&self, host: &Host) -> Option<&Path> {
+        let mut traces = self.hosts.get(host)?.traces.iter().rev();
+        traces.find(|path| !path.reached)
+    }
+
+    /// The last ping that the host did not answer.
+    pub fn last_silence(&self, host: &Host) -> Option<UtcMillis> {
+        self.hosts.get(host)?.replies.last_silence()
     }
 }

@@ -1,6 +1,8 @@
 //! Sums over checks: of an hour, a day, a bucket of a chart, and their stored form. store/rollup/
 //! decides which are stored.
 
+use std::ops::Range;
+
 use crate::pure::model::{State, Thresholds};
 use crate::pure::stats::{self, Histogram};
 use crate::pure::varint;
@@ -104,9 +106,9 @@ impl Sums {
         self.latencies.add(check);
     }
 
-    /// The share of a part of the time, where nothing more is known. The histogram stays whole:
-    /// only its proportions are read.
-    pub fn share(&self, part: i64, whole: i64) -> Sums {
+    /// The share of a part of the time `0..whole`, where nothing more is known. The histogram stays
+    /// whole: only its proportions are read.
+    pub fn share(&self, part: &Range<i64>, whole: i64) -> Sums {
         let Latencies {
             sum_us,
             avg_sum_us,
@@ -165,11 +167,12 @@ impl Counts {
         self.rate_max = combine(self.rate_max, other.rate_max, i64::max);
     }
 
-    /// The share of a part of the time, where nothing more is known.
-    pub fn share(&self, part: i64, whole: i64) -> Counts {
+    /// The share of a part of the time `0..whole`, where nothing more is known. The shares of
+    /// adjacent parts add up to the whole.
+    pub fn share(&self, part: &Range<i64>, whole: i64) -> Counts {
         let of = |number: i64| share(number, part, whole);
         let sent = of(self.sent);
-        // Their sum is rounded once.
+        // Their sum is rounded once, so in a short part one of two classes may be -1.
         let (mut all, mut before) = (0_i64, 0);
         let by_rate = self.by_rate.map(|checks| {
             all = all.saturating_add(checks);
@@ -182,7 +185,7 @@ impl Counts {
             degraded: of(self.degraded),
             not_measured: of(self.not_measured),
             sent,
-            received: sent - of(self.lost()),
+            received: (sent - of(self.lost())).max(0),
             rate_sum: of(self.rate_sum),
             ..*self
         }
@@ -415,9 +418,12 @@ impl Latencies {
     }
 }
 
-fn share(number: i64, part: i64, whole: i64) -> i64 {
-    let scaled = i128::from(number) * i128::from(part) + i128::from(whole / 2);
-    i64::try_from(scaled / i128::from(whole.max(1))).unwrap_or(number)
+fn share(number: i64, part: &Range<i64>, whole: i64) -> i64 {
+    let until = |at: i64| {
+        let scaled = i128::from(number) * i128::from(at) + i128::from(whole / 2);
+        i64::try_from(scaled / i128::from(whole.max(1))).unwrap_or(number)
+    };
+    until(part.end) - until(part.start)
 }
 
 fn combine<T: Copy>(one: Option<T>, two: Option<T>, choose: fn(T, T) -> T) -> Option<T> {

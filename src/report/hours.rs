@@ -9,7 +9,10 @@ use crate::pure::model::HostId;
 use crate::pure::order::by_key;
 use crate::pure::sums::{Counts, Sums};
 use crate::pure::time::{DAY_MS, HOUR_MS, Hour, UtcMillis};
-use crate::store::{CheckIntervals, Gap, GroupedOutage, Reader, Source, StoreError, down_spans};
+use crate::store::{
+    CheckIntervals, CoveredTime, Gap, GroupedOutage, Interval, Reader, Source, StoreError,
+    down_spans,
+};
 
 const MINUTE_MS: i64 = 60_000;
 const MAX_POINTS: i64 = 800;
@@ -76,7 +79,7 @@ pub(super) struct HostHours<'a> {
 impl HostHours<'_> {
     /// Adds the host's lost pings to the losses of all hosts.
     pub fn bars(&self, bars: &BarSpans, losses: &mut HourlyLosses) -> Result<Vec<Bar>, StoreError> {
-        let mut of_bars = vec![Counts::default(); bars.spans.len()];
+        let mut of_bars = vec![CoveredTime::default(); bars.spans.len()];
         // Days of some time zones begin within an hour.
         let cut_at = |hour: Hour| {
             let after = bars
@@ -85,15 +88,15 @@ impl HostHours<'_> {
             let start = bars.spans.get(after).map(|span| span.start);
             start.filter(|start| *start < hour.next().start())
         };
-        self.each_part(cut_at, |at, counts| {
+        self.each_part(cut_at, |at, counts, interval| {
             let hour = at.hour();
             let is_recorded = counts.checks() + counts.not_measured > 0;
             if is_recorded && !is_planned_hour(self.outages, hour) {
                 losses.add(hour, counts);
             }
             let after = bars.spans.partition_point(|span| span.start <= at);
-            if let Some(sum) = of_bars.get_mut(after.saturating_sub(1)) {
-                sum.merge(counts);
+            if let Some(covered) = of_bars.get_mut(after.saturating_sub(1)) {
+                covered.add(counts, interval);
             }
         })?;
         let down_of = |is_planned: bool| {
@@ -104,9 +107,9 @@ impl HostHours<'_> {
         let down = [down_of(false), down_of(true)];
         let both = bars.spans.iter().zip(&of_bars);
         Ok(both
-            .map(|(span, counts)| {
+            .map(|(span, covered)| {
                 let [down, planned] = down.each_ref().map(|down| ms_within(down, span));
-                self.bar(span, counts, bars.degraded_percent, down, planned)
+                self.bar(span, covered, bars.degraded_percent, down, planned)
             })
             .collect())
     }
@@ -116,19 +119,20 @@ impl HostHours<'_> {
     fn each_part(
         &self,
         cut_at: impl Fn(Hour) -> Option<UtcMillis>,
-        mut visit: impl FnMut(UtcMillis, &Counts),
+        mut visit: impl FnMut(UtcMillis, &Counts, Interval),
     ) -> Result<(), StoreError> {
         let HostHours { reader, span, .. } = *self;
+        let intervals = self.check_intervals;
         let first = span.start.first_full_hour();
         let last = span.end.hour();
         for id in self.ids {
-            reader.each_cut_hour(*id, first..last, &cut_at, &mut visit)?;
+            reader.each_cut_hour(*id, first..last, intervals, &cut_at, &mut visit)?;
         }
         let first = first.start().min(span.end);
         let last = last.start().max(span.start);
         for part in [span.start..first, last.max(first)..span.end] {
-            if part.start < part.end {
-                visit(part.start, &reader.sums(self.ids, &part)?.counts);
+            for (part, interval) in intervals.parts(&part) {
+                visit(part.start, &reader.sums(self.ids, &part)?.counts, interval);
             }
         }
         Ok(())
@@ -137,26 +141,26 @@ impl HostHours<'_> {
     fn bar(
         &self,
         span: &Range<UtcMillis>,
-        counts: &Counts,
+        covered: &CoveredTime,
         degraded_percent: i64,
         down_ms: i64,
         planned_ms: i64,
     ) -> Bar {
-        let interval_ms = self.check_intervals.at(span.start.0).ms;
-        let measured_ms = counts.checks().saturating_mul(interval_ms);
         let since = span.start.0.max(self.first_recorded.map_or(0, |at| at.0));
-        let is_part = |checks: i64| {
-            planned_ms == 0 && checks.saturating_mul(100) >= degraded_percent * counts.checks()
+        let is_part = |ms: i64| {
+            planned_ms == 0
+                && ms.saturating_mul(100) >= degraded_percent.saturating_mul(covered.all())
         };
+        let poor_ms = covered.poor.saturating_add(covered.silent);
         if self.first_recorded.is_none_or(|first| first >= span.end) {
             Bar::NotRecordedYet
         } else if down_ms > 0 {
             Bar::Down((down_ms / 1000).max(1))
-        } else if measured_ms * 2 < span.end.0 - since {
+        } else if covered.all().saturating_mul(2) < span.end.0 - since {
             Bar::NotMeasured
-        } else if is_part(counts.below_degraded()) {
+        } else if is_part(poor_ms) {
             Bar::Poor
-        } else if is_part(counts.checks() - counts.up()) {
+        } else if is_part(poor_ms.saturating_add(covered.degraded)) {
             Bar::Degraded
         } else {
             Bar::Up

@@ -537,6 +537,13 @@ fn observations_are_worded_as_a_sentence() {
         "whether the gateway answered is not known; packets got as far as 10.0.0.9"
     );
     assert_eq!(
+        worded(
+            json!({"gateway": "answers", "link_reached": "10.0.0.9"}),
+            json!([{"hops": [], "reached": false}])
+        ),
+        "the gateway answered; no router on the path answered; packets to another host got as far as 10.0.0.9"
+    );
+    assert_eq!(
         worded(json!({"resolver": "no such name"}), Value::Null),
         "the resolver reported: no such name"
     );

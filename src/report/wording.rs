@@ -122,6 +122,9 @@ pub(super) fn observations(event: &OutageEvent) -> Option<String> {
             ""
         }
     }));
+    if let Some(address) = text_of("link_reached") {
+        parts.push(format!("packets to another host got as far as {address}"));
+    }
     (!parts.is_empty()).then(|| parts.join("; "))
 }
 

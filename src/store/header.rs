@@ -2,8 +2,8 @@
 //! over the file without SQLite: sqlite.org/fileformat2.html, section 1.3.
 
 use std::fs::File;
-use std::io::{self, Read};
-use std::path::Path;
+use std::io;
+use std::os::unix::fs::FileExt;
 use std::time::SystemTime;
 
 use super::schema::APPLICATION_ID;
@@ -29,17 +29,19 @@ pub struct FileStart {
 struct Header([u8; LEN]);
 
 impl FileStart {
-    pub fn read(path: &Path) -> io::Result<FileStart> {
-        let file = File::open(path)?;
+    pub fn read(file: &File) -> io::Result<FileStart> {
         let metadata = file.metadata()?;
-        let mut bytes = Vec::new();
-        file.take(LEN as u64).read_to_end(&mut bytes)?;
         // A shorter file has no magic number or too few pages.
-        bytes.resize(LEN, 0);
-        let mut header = Header([0; LEN]);
-        header.0.copy_from_slice(&bytes);
+        let mut bytes = [0; LEN];
+        let mut read = 0;
+        while let Some(rest) = bytes.get_mut(read..).filter(|rest| !rest.is_empty()) {
+            match file.read_at(rest, read as u64)? {
+                0 => break,
+                more => read += more,
+            }
+        }
         Ok(FileStart {
-            header,
+            header: Header(bytes),
             len: metadata.len(),
             modified: metadata.modified().ok(),
         })

@@ -30,7 +30,7 @@ pub use read::gaps::{Gap, GapHost, missing_ms};
 pub use read::grouped::{GroupedOutage, Incident, UngroupedOutages, incidents};
 pub use read::history::{NoteSums, Source};
 pub use read::hosts::RecordedHost;
-pub use read::intervals::CheckIntervals;
+pub use read::intervals::{CheckIntervals, Interval};
 pub use read::latest::LatestCheck;
 pub use read::measured::{CoveredTime, MeasuredTime, down_spans, joined, length_ms};
 pub use read::reader::Reader;

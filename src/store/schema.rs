@@ -398,6 +398,6 @@ create trigger host_renamed after update of name on host when new.name <> old.na
     delete from former_name where host_id = new.id and name = new.name;
 end;
 
--- by_hand: 1 where a check was made by the command check without a monitor: it stands for the time of its pings.
+-- by_hand: 1 where a check was made by the command check: it stands for the time of its pings.
 alter table host_interval add column by_hand integer not null default 0;
 "];

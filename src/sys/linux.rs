@@ -483,6 +483,9 @@ fn ip_in(bytes: &[u8]) -> Option<IpAddr> {
     }
 }
 
+/// Whether there is a carrier: `struct ethtool_value` in linux/ethtool.h.
+const ETHTOOL_GLINK: u32 = 0x0a;
+
 /// The state of an interface: SIOCGIFFLAGS in netdevice(7). `None` when it does not exist.
 pub fn interface_state(name: &str) -> Option<InterfaceState> {
     // SAFETY: zeroes are a valid ifreq, whose name then ends with a zero byte.
@@ -509,9 +512,15 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
     check(unsafe { libc::ioctl(raw, libc::SIOCGIFFLAGS as _, &raw mut request) }).ok()?;
     // SAFETY: after success the flags are the member that was written.
     let flags = c_int::from(unsafe { request.ifr_ifru.ifru_flags });
+    // The flag changes up to a second after the carrier (net/core/link_watch.c). Drivers that do
+    // not have this request keep the value.
+    let mut link: [u32; 2] = [ETHTOOL_GLINK, 1];
+    request.ifr_ifru.ifru_data = (&raw mut link).cast();
+    // SAFETY: the pointers are to a whole ifreq and ethtool_value, which outlive the call.
+    let _ = unsafe { libc::ioctl(socket.as_raw_fd(), libc::SIOCETHTOOL as _, &raw mut request) };
     Some(InterfaceState {
         is_up: flags & libc::IFF_UP != 0,
-        has_carrier: flags & libc::IFF_RUNNING != 0,
+        has_carrier: flags & libc::IFF_RUNNING != 0 && link[1] != 0,
     })
 }
 

@@ -100,6 +100,7 @@ impl Witness {
                 suspects: Vec::new(),
                 started: sys::monotonic(),
                 others_due: None,
+                next_other: 0,
             };
             state.run(&received);
         };
@@ -161,6 +162,8 @@ struct WitnessState<S> {
     traces: Traces<S>,
     /// When the other hosts are pinged again.
     others_due: Option<Monotonic>,
+    /// The first of them, where they are more than are pinged at a time.
+    next_other: usize,
 }
 
 impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
@@ -271,9 +274,8 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         self.trace_paths();
     }
 
-    /// Pings the gateways and the hosts that are not silent.
+    /// Pings the gateways and hosts that are not silent: of many, other ones each time.
     fn ping_gateway_and_others(&mut self) {
-        let mut targets = self.gateways();
         let others = self
             .hosts
             .iter()
@@ -286,7 +288,8 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 subject: Subject::OtherHost(Arc::clone(&other.host)),
             })
         });
-        targets.extend(pinged.take(MAX_OTHER_HOSTS));
+        let mut targets = in_turn(pinged.collect(), &mut self.next_other, MAX_OTHER_HOSTS);
+        targets.extend(self.gateways());
         self.ping(targets);
     }
 
@@ -415,4 +418,31 @@ fn source_of(hosts: &[OtherHost], host: &Host) -> Option<Source> {
         .iter()
         .find(|known| *known.host == *host)
         .and_then(|known| known.source.clone())
+}
+
+/// At most this many of all, and the following ones next time.
+fn in_turn<T>(mut all: Vec<T>, next: &mut usize, most: usize) -> Vec<T> {
+    if all.len() > most {
+        let first = *next % all.len();
+        all.rotate_left(first);
+        all.truncate(most);
+        *next = first + most;
+    }
+    all
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_hosts_each_is_pinged_in_its_turn() {
+        let mut next = 0;
+        let mut pinged = |hosts: &[u8]| in_turn(hosts.to_vec(), &mut next, 2);
+        let five = [1, 2, 3, 4, 5];
+        let rounds = [pinged(&five), pinged(&five), pinged(&five)];
+        assert_eq!(rounds, [[1, 2], [3, 4], [5, 1]]);
+        assert_eq!(pinged(&[1, 2]), [1, 2]);
+        assert_eq!(pinged(&[1, 2, 3]), [1, 2], "others are silent");
+    }
 }

@@ -11,7 +11,7 @@ use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::icmp;
 use crate::pure::link::Link;
 use crate::pure::model::{Host, Outcome};
-use crate::pure::path::Path;
+use crate::pure::path::{self, Path};
 use crate::pure::time::UtcMillis;
 use crate::stop::Stop;
 use crate::sys;
@@ -171,7 +171,6 @@ pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Opt
 
 /// Traces the path to a host that answers, a few hops at a time, so that it gets few pings more.
 pub(super) fn trace_healthy(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
-    let at = sys::clocks().utc();
     let ping = |hops: &[u8]| ping_hops(target, source.as_ref(), hops, stop);
     let mut pings = Vec::new();
     for first in (1..=MAX_HOPS).step_by(usize::from(NEAR_HOPS)) {
@@ -191,7 +190,8 @@ pub(super) fn trace_healthy(target: &Target, source: Option<Source>, stop: &Stop
             pings[usize::from(*hop) - 1] = ping;
         }
     }
-    Some(path_of(at, target.ip, &pings))
+    // Its end: the host may have been silent when it began.
+    Some(path_of(sys::clocks().utc(), target.ip, &pings))
 }
 
 fn is_reply(ping: &Outcome) -> bool {
@@ -247,8 +247,8 @@ fn ping_hops(
 
 /// The path that the outcomes of the pings show, in the order of their time to live.
 fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
-    let mut hops = Vec::new();
-    for ping in pings {
+    let mut hops: Vec<Option<IpAddr>> = Vec::new();
+    for (index, ping) in pings.iter().enumerate() {
         match ping {
             Outcome::Reply { .. } => {
                 hops.push(Some(target));
@@ -258,11 +258,21 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
                     hops,
                 };
             }
+            // Routers that send a packet back and forth do not come nearer to the host.
+            Outcome::Unreachable(error)
+                if icmp::is_time_exceeded(*error) && is_loop(&hops, error.from) =>
+            {
+                break;
+            }
             Outcome::Unreachable(error) if icmp::is_time_exceeded(*error) => hops.push(error.from),
             // A router that reports the host as unreachable ends the path. It has reported an
             // expired packet before, if it does that.
             Outcome::Unreachable(error) => {
                 if !hops.contains(&error.from) {
+                    // Where it limits its messages, earlier ones are missing: it may be nearer.
+                    if !pings.get(index + 1).is_some_and(says_anything) {
+                        hops.truncate(path::reach(&hops));
+                    }
                     hops.push(error.from);
                 }
                 break;
@@ -270,16 +280,18 @@ fn path_of(at: UtcMillis, target: IpAddr, pings: &[Outcome]) -> Path {
             _ => hops.push(None),
         }
     }
-    let known = hops
-        .iter()
-        .rposition(Option::is_some)
-        .map_or(0, |last| last + 1);
-    hops.truncate(known);
+    hops.truncate(path::reach(&hops));
     Path {
         at,
         reached: false,
         hops,
     }
+}
+
+/// Whether a router answered before, and another one after it.
+fn is_loop(hops: &[Option<IpAddr>], router: Option<IpAddr>) -> bool {
+    let before = hops.iter().rposition(|hop| *hop == router);
+    router.is_some() && before.is_some_and(|before| hops[before + 1..].iter().any(Option::is_some))
 }
 
 #[cfg(test)]
@@ -326,6 +338,25 @@ mod tests {
             hops(&[exceeded(1), exceeded(2), refused]),
             [Some(ip(1)), Some(ip(2))],
             "it is one router"
+        );
+        assert_eq!(
+            hops(&[Outcome::TimedOut, refused, refused]),
+            [None, Some(ip(2))]
+        );
+        assert_eq!(
+            hops(&[Outcome::TimedOut, Outcome::TimedOut, refused]),
+            [Some(ip(2))],
+            "a limited router has not answered before"
+        );
+        let (lost, looped) = (Outcome::TimedOut, [exceeded(1), exceeded(2)]);
+        assert_eq!(
+            hops(&[looped, looped, looped].concat()),
+            [Some(ip(1)), Some(ip(2))]
+        );
+        assert_eq!(
+            hops(&[exceeded(1), exceeded(1), lost, exceeded(1), exceeded(2)]).len(),
+            5,
+            "one router can answer twice"
         );
         let whole = path(&[exceeded(1), reply, reply]);
         assert_eq!(

@@ -731,8 +731,8 @@ test('the evidence for a cause is written in sentences', () => {
     'The gateway 192.168.1.1 did not answer pings, nor did it before. 1 other host beyond it did not answer either. 1 other host on the path to the host answered. Packets got no further than the gateway, as before the outage.',
   );
   assert.equal(
-    words({ gateway_address: null, gateway: 'unknown', beyond_silent: 2, path_reached: '100.64.0.1' }),
-    'No gateway address is known. 2 other hosts beyond this machine’s networks did not answer either. On the path, 100.64.0.1 still answered.',
+    words({ gateway_address: null, gateway: 'unknown', beyond_silent: 2, link_reached: '100.64.0.1' }),
+    'No gateway address is known. 2 other hosts beyond this machine’s networks did not answer either. Packets to another host got as far as 100.64.0.1.',
   );
   assert.equal(
     words({ gateway_address: 'fe80::1', interface: 'eth1', gateway: 'answers' }),

@@ -186,6 +186,7 @@ interface Facts {
   near_answering?: number;
   near_silent?: number;
   path_reached?: string;
+  link_reached?: string;
   path_is_whole?: boolean;
 }
 /** hops: null for one without an answer */

@@ -59,13 +59,19 @@ fn contradiction(outage: &GroupedOutage) -> Option<String> {
         .and_then(|path| path["hops"].as_array())
         .map(|hops| hops.iter().filter_map(Value::as_str).collect())
         .unwrap_or_default();
-    let got_past_gateway = hops.iter().any(|hop| Some(*hop) != gateway);
+    let on_link = facts["link_reached"].as_str();
+    let mut reached = hops.iter().copied().chain(on_link);
+    let got_past_gateway = reached.any(|hop| Some(hop) != gateway);
     let is_shown = |cause: Cause| match cause {
         Cause::Link => facts["link_fault"].is_string(),
         Cause::Dns => facts["resolver"].is_string(),
         Cause::Gateway => !gateway_answered && others + on_path == 0 && !got_past_gateway,
         // Something shows that packets left this machine's network, and nothing that they arrived.
-        Cause::Provider => others == 0 && (gateway_answered || on_path > 0 || !hops.is_empty()),
+        // The other end of a link without a gateway address is the provider's.
+        Cause::Provider => {
+            let has_left = gateway_answered || on_path > 0 || !hops.is_empty() || on_link.is_some();
+            others == 0 && (has_left || (gateway.is_none() && path.is_some()))
+        }
         Cause::Host => {
             others + on_path + number("near_answering") > 0 || gateway_answered || !hops.is_empty()
         }

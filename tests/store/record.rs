@@ -269,10 +269,21 @@ fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends(
         path_told[0]["hops"],
         serde_json::json!(["192.0.2.254", null, "198.51.100.1"])
     );
-    // The other one failed too and comes back sooner: that proves nothing.
+    // The other one failed too and comes back sooner: that proves nothing. A host that answers a
+    // trace, but not its pings, has a path that is none of its outage.
     let later = vec![pings(&two, 80, "rr").into(), probe(&one, 90, false)];
-    write_all(&mut database, &mut scene, later, &[], 91);
+    let reached = Observation::Path {
+        host: Arc::clone(&one),
+        path: Way {
+            at: at(89),
+            reached: true,
+            hops: vec![Some(gateway), "192.0.2.1".parse().ok()],
+        },
+    };
+    write_all(&mut database, &mut scene, later, &[reached], 91);
     assert_eq!(cause(&path), ["one|provider"]);
+    let paths = "select path like '%true%' from outage_events";
+    assert_eq!(rows(&path, paths), ["0"]);
     // After a restart the scene is empty, which does not replace a known cause.
     write_all(
         &mut database,
@@ -433,6 +444,36 @@ fn a_host_that_alone_could_not_be_pinged_has_a_gap_of_its_own() {
             &"one could not be pinged: a route".into()
         )
     );
+}
+
+#[test]
+fn a_long_rest_of_a_check_that_could_not_be_made_is_a_gap_of_its_host() {
+    for (link_back, expected) in [
+        ("14:20.500", vec![(60_000, 120_000)]),
+        ("14:25.000", vec![(60_000, 65_000), (65_000, 120_000)]),
+        ("15:15.000", vec![(60_000, 115_000)]),
+    ] {
+        let folder = TempDir::new();
+        let path = folder.path().join(FILE);
+        let mut database = open(&path);
+        database.begin_run(at(0), true).expect("the ledger");
+        let one = host("one", "192.0.2.1");
+        let fault = LocalFault::Link;
+        let blocked =
+            CheckResult::not_measured(Arc::clone(&one), at(60), fault, "no carrier".into());
+        let results = [pings(&one, 0, "r"), blocked, pings(&one, 120, "r")];
+        write(&mut database, &results, at(121).0);
+        let event = format!(
+            "insert into outage_events(host_name, host_address, event_type, start_time, end_time)
+             values('link', 'IPv4', 'link_down', '2023-11-14 22:14:20.000', '2023-11-14 22:{link_back}')"
+        );
+        let connection = Connection::open(&path).expect("it opens");
+        connection.execute(&event, []).expect("an event");
+        let gaps = reader(&path).gaps(&(at(0)..at(121))).expect("gaps");
+        let ms = |at_gap: UtcMillis| at_gap.0 - at(0).0;
+        let spans: Vec<_> = gaps.iter().map(|gap| (ms(gap.from), ms(gap.to))).collect();
+        assert_eq!(spans, expected, "{link_back}");
+    }
 }
 
 #[test]
@@ -724,7 +765,7 @@ fn a_clock_set_forward_makes_an_outage_no_longer_and_leaves_a_gap_before_it() {
 }
 
 #[test]
-fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_check() {
+fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_silence() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let (one, two) = (host("one", "192.0.2.1"), host("two", "192.0.2.2"));
@@ -740,14 +781,17 @@ fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_check() {
     write(&mut database, &silent(60), at(65).0);
     write(&mut database, &silent(120), at(125).0);
     // One host is removed from the configuration; the other has no further checks.
-    database.end_outage_of(&one).expect("it writes");
+    let last_silence = Some(at(121));
+    database
+        .end_outage_of(&one, last_silence)
+        .expect("it writes");
     let events = rows(
         &path,
         "select host_name, duration_seconds, notes from outage_events order by id",
     );
     assert_eq!(
         events[0],
-        "one|60|the host was removed from the configuration during the outage: its end is unknown"
+        "one|61|the host was removed from the configuration during the outage: its end is unknown"
     );
     assert!(events[1].starts_with("two|"), "{events:?}");
     let down: Vec<i64> = grouped_outages(&path, GroupingRules::default())
@@ -756,8 +800,40 @@ fn an_outage_of_a_host_that_is_no_longer_checked_counts_until_its_last_check() {
         .collect();
     assert_eq!(
         down,
-        [120, 60],
-        "until its last check, plus the interval that it represents"
+        [120, 61],
+        "until its last silence; the other until its last check, plus the interval it represents"
+    );
+}
+
+#[test]
+fn a_lossy_check_by_hand_beside_a_monitor_stands_for_its_pings_alone() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let check = |seconds, text, interval_ms, is_by_hand| CheckResult {
+        interval_ms,
+        is_by_hand,
+        is_beside_monitor: is_by_hand,
+        ..pings(&one, seconds, text)
+    };
+    let mut monitor = open(&path);
+    write(&mut monitor, &[check(0, "rr", 60_000, false)], at(5).0);
+    let by_hand = [check(10, "rs", 4000, true), check(20, "rs", 4000, true)];
+    write(&mut open(&path), &by_hand, at(25).0);
+    write(&mut monitor, &[check(60, "rr", 60_000, false)], at(65).0);
+    let since = |seconds: i64, ms: i64| at(seconds).0 + ms;
+    assert_eq!(
+        rows(
+            &path,
+            "select since, interval_ms, by_hand from host_interval order by since"
+        ),
+        [
+            "0|60000|0".into(),
+            format!("{}|4000|1", since(10, 0)),
+            format!("{}|60000|0", since(10, 1)),
+            format!("{}|4000|1", since(20, 0)),
+            format!("{}|60000|0", since(20, 1)),
+        ]
     );
 }
 
@@ -1206,9 +1282,9 @@ fn one_address_over_two_lines_is_two_hosts_with_outages_of_their_own() {
     assert_eq!(ids("One by WG0"), [HostId(2)]);
     assert_eq!(ids("192.0.2.1 via wg1"), []);
     // Removed from the configuration, only its own outage ends.
-    database.end_outage_of(&plain).expect("a write");
+    database.end_outage_of(&plain, None).expect("a write");
     assert_eq!(rows(&path, open_events).len(), 1);
-    database.end_outage_of(&via).expect("a write");
+    database.end_outage_of(&via, None).expect("a write");
     assert_eq!(rows(&path, open_events).len(), 0);
     // Their names distinguish them, else their sources.
     let namesake = Arc::new(Host {

@@ -46,6 +46,9 @@ const MIN_GAP_MS: i64 = 1000;
 /// The end of a link event is found at most this long after the link is back: the witness tries
 /// every second.
 const MAX_END_DELAY_MS: i64 = 2000;
+/// After a gap of all hosts the rest of the interval of a check that could not be made is a gap of
+/// its host if it is longer than this and than the gap.
+const MAX_REST_MS: i64 = 10_000;
 
 impl Reader {
     /// The spans within `span` in which nothing at all was measured: the monitor did not run, the
@@ -60,15 +63,14 @@ impl Reader {
         for gap in &mut gaps {
             (gap.from, gap.to) = (gap.from.max(span.start), gap.to.min(span.end));
         }
-        let is_long = |gap: &Gap| gap.to.0 - gap.from.0 >= MIN_GAP_MS;
         gaps.retain(is_long);
         let mut gaps = joined(gaps);
         gaps.retain(is_long);
         Ok(gaps)
     }
 
-    /// The spans in which a host's checks could not be made, apart from those that lie within the
-    /// gaps of all hosts. A check stands for its interval, until the next that was made.
+    /// The spans in which a host's checks could not be made, apart from those of which the gaps of
+    /// all hosts leave no rest. A check stands for its interval, until the next that was made.
     fn not_measured(&self, span: &Range<UtcMillis>, all: &[Gap]) -> Result<Vec<Gap>, StoreError> {
         const HOSTS: &str = "select id, name, address from host h
                               where exists(select 1 from not_measured_check where host_id = h.id)";
@@ -94,9 +96,13 @@ impl Reader {
             };
             Ok((row.get(0)?, host))
         })?;
-        let is_of_all = |first: i64, last: i64| {
-            let covers = |gap: &Gap| gap.from.0 <= first && last <= gap.to.0;
-            all.iter().any(|gap| gap.host_id.is_none() && covers(gap))
+        // Until when a gap of all hosts lasts that has these checks.
+        let end_of_all = |first: i64, last: i64| {
+            let covers = |gap: &&Gap| gap.from.0 <= first && last <= gap.to.0;
+            let of_all = all
+                .iter()
+                .filter(|gap| gap.host_id.is_none() && is_long(gap));
+            of_all.filter(covers).map(|gap| gap.to.0).max()
         };
         let mut gaps = Vec::new();
         for (id, host) in hosts {
@@ -116,10 +122,13 @@ impl Reader {
                     break;
                 };
                 let to = measured.unwrap_or(i64::MAX);
-                if !is_of_all(first, last) {
+                let until = last.saturating_add(interval_ms).min(to);
+                let is_rest_long =
+                    |end: i64| until.saturating_sub(end) > MAX_REST_MS.max(end - first);
+                if end_of_all(first, last).is_none_or(is_rest_long) {
                     gaps.push(Gap {
                         from: UtcMillis(first),
-                        to: UtcMillis(last.saturating_add(interval_ms).min(to)),
+                        to: UtcMillis(until),
                         reason: format!("{} could not be pinged: {reason}", host.host_name),
                         host_id: Some(id),
                         host: Some(host.clone()),
@@ -279,6 +288,10 @@ impl Reader {
             .into_iter()
             .any(|found: bool| found))
     }
+}
+
+fn is_long(gap: &Gap) -> bool {
+    gap.to.0 - gap.from.0 >= MIN_GAP_MS
 }
 
 /// A run without a recorded stop counts as ended after this time without activity.

@@ -6,6 +6,7 @@ use std::ops::Range;
 
 use rusqlite::{Row, params};
 
+use super::intervals::{CheckIntervals, Interval};
 use super::reader::Reader;
 use crate::pure::model::{HostId, Thresholds};
 use crate::pure::sums::{CheckSums, Counts, Sums};
@@ -92,7 +93,8 @@ impl Reader {
                 day::each_hour(c, *host, hours, Detail::Whole, &mut |_, whole| {
                     let mut one = Sums::default();
                     whole.add_to(&mut one);
-                    sums.merge(&one.share(part.end.0 - part.start.0, HOUR_MS));
+                    let within = part.start.0 - hour.start().0..part.end.0 - hour.start().0;
+                    sums.merge(&one.share(&within, HOUR_MS));
                 })
             })?;
         }
@@ -147,30 +149,47 @@ impl Reader {
         })
     }
 
-    /// As [`Reader::each_hour`], but an hour in which `cut_at` names an instant is visited in two
-    /// parts, which begin at these times: days and hours of some time zones begin within an hour.
+    /// As [`Reader::each_hour`], with the interval of the checks, but an hour in which the interval
+    /// changes or `cut_at` names an instant is visited in parts, by when these begin: days and hours
+    /// of some time zones begin within an hour.
     pub fn each_cut_hour(
         &self,
         host: HostId,
         hours: Range<Hour>,
+        intervals: &CheckIntervals,
         cut_at: impl Fn(Hour) -> Option<UtcMillis>,
-        mut visit: impl FnMut(UtcMillis, &Counts),
+        mut visit: impl FnMut(UtcMillis, &Counts, Interval),
     ) -> Result<(), StoreError> {
-        let mut cuts: Vec<(Hour, UtcMillis, Counts)> = Vec::new();
+        let mut cuts: Vec<(Hour, Option<UtcMillis>, Counts)> = Vec::new();
         let last = Hour(hours.end.0 - 1);
+        let changes_in = |hour: Hour| {
+            let parts = intervals.parts(&(hour.start()..hour.next().start()));
+            parts.into_iter().skip(1).map(|(part, _)| part.start)
+        };
         self.each_hour(host, hours, |hour, counts| match cut_at(hour) {
-            Some(at) => cuts.push((hour, at, *counts)),
-            None => visit(hour.start(), counts),
+            None if changes_in(hour).len() == 0 => {
+                visit(hour.start(), counts, intervals.at(hour.start().0));
+            }
+            at => cuts.push((hour, at, *counts)),
         })?;
-        for (hour, at, counts) in cuts {
+        for (hour, at, mut rest) in cuts {
+            let mut cuts: Vec<UtcMillis> = changes_in(hour).chain(at).collect();
             // The last hour may not be over.
-            let first = if counts.is_even() && hour != last {
-                counts.share(at.0 - hour.start().0, HOUR_MS)
-            } else {
-                self.sums(&[host], &(hour.start()..at))?.counts
-            };
-            visit(hour.start(), &first);
-            visit(at, &counts.without(&first));
+            let is_even = rest.is_even() && hour != last && cuts.len() == 1 && at.is_some();
+            let whole = rest;
+            cuts.sort_unstable();
+            let mut begin = hour.start();
+            for cut in cuts {
+                let first = if is_even {
+                    whole.share(&(0..cut.0 - begin.0), HOUR_MS)
+                } else {
+                    self.sums(&[host], &(begin..cut))?.counts
+                };
+                visit(begin, &first, intervals.at(begin.0));
+                rest = rest.without(&first);
+                begin = cut;
+            }
+            visit(begin, &rest, intervals.at(begin.0));
         }
         Ok(())
     }

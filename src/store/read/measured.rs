@@ -1,15 +1,14 @@
 //! How much of a span was measured for a host, and how much of that it was in an outage, or lost
 //! pings.
 
+use std::collections::BTreeSet;
 use std::ops::Range;
 
-use super::checks::Checks;
 use super::gaps::{Gap, missing_ms};
 use super::grouped::GroupedOutage;
-use super::hosts::RecordedHost;
 use super::intervals::{CheckIntervals, Interval};
 use super::reader::Reader;
-use crate::pure::model::{HostId, State};
+use crate::pure::model::{EventKind, HostId};
 use crate::pure::order::by_key;
 use crate::pure::sums::{Counts, Sums};
 use crate::pure::time::{UtcMillis, whole_seconds};
@@ -21,6 +20,8 @@ pub struct CoveredTime {
     pub measured: i64,
     pub degraded: i64,
     pub poor: i64,
+    /// By checks without any reply.
+    pub silent: i64,
     /// By checks by hand, beside `measured`: a monitor may not have run.
     pub by_hand: i64,
     /// By those without any reply: an outage between two of them was not measured.
@@ -44,6 +45,7 @@ impl CoveredTime {
         }
         add(&mut self.degraded, counts.degraded);
         add(&mut self.poor, counts.poor);
+        add(&mut self.silent, counts.down());
     }
 }
 
@@ -127,6 +129,7 @@ impl Reader {
             covered.add(&of_part.counts, interval);
             sums.merge(&of_part);
         }
+        self.cut_ends(&mut covered, ids, span, intervals)?;
         self.subtract_edges(&mut covered, ids, span, intervals, outages)?;
         let counted = outages.iter().copied().filter(|o| !o.event.planned);
         let down = intervals.of_monitor(&down_spans(counted, span, gaps));
@@ -135,6 +138,84 @@ impl Reader {
             sums,
             MeasuredTime::of(covered, &down, span, (gaps, ids.first().copied()), first),
         ))
+    }
+
+    /// Leaves out the time after a span, or after its interval changed, that checks stand for, and
+    /// adds the time within the span that the checks before it stand for.
+    pub fn cut_ends(
+        &self,
+        covered: &mut CoveredTime,
+        ids: &[HostId],
+        span: &Range<UtcMillis>,
+        intervals: &CheckIntervals,
+    ) -> Result<(), StoreError> {
+        let parts = intervals.parts(span);
+        // A check by hand does not end what the monitor's check before it stands for.
+        let changes = parts.iter().skip(1).filter(|(_, next)| !next.is_by_hand);
+        let ends = changes.map(|(part, _)| part.start).chain([span.end]);
+        for (at, sign) in [(span.start, 1)].into_iter().chain(ends.map(|at| (at, -1))) {
+            for id in ids {
+                self.add_beyond(covered, *id, at, (intervals, sign))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Adds, `sign` times, the time after an instant that the checks before it stand for.
+    fn add_beyond(
+        &self,
+        covered: &mut CoveredTime,
+        id: HostId,
+        at: UtcMillis,
+        (intervals, sign): (&CheckIntervals, i64),
+    ) -> Result<(), StoreError> {
+        let mut interval = intervals.at(at.0 - 1);
+        let each_ms = interval.ms;
+        let mut add = |counts: &Counts, ms: i64| {
+            interval.ms = sign * ms;
+            covered.add(counts, interval);
+        };
+        let hour = at.hour().start()..at.hour().next().start();
+        if hour.start < self.pruned_before()? {
+            // The share of the hour's checks is that of its time. What was measured of it, and whole
+            // checks, differ from that.
+            let share = self.sums(&[id], &(hour.start..at))?.counts;
+            let whole = self.sums(&[id], &hour)?.counts;
+            let since = self
+                .first_recorded(&[id])?
+                .unwrap_or(hour.start)
+                .max(hour.start);
+            let gaps = self.gaps(&hour)?;
+            let measured = |span: Range<UtcMillis>| {
+                (span.end.0 - span.start.0 - missing_ms(&gaps, &span, Some(id))).max(0)
+            };
+            let within = measured(since.min(at)..at);
+            let of_hour = measured(since.min(hour.end)..hour.end).max(1);
+            add(&share, each_ms);
+            add(&whole, -(each_ms.saturating_mul(within) / of_hour));
+        } else if let Some((checked_at, check)) = self.last_before(id, at, each_ms)? {
+            add(&check, checked_at + each_ms - at.0);
+        }
+        Ok(())
+    }
+
+    /// The last check within an interval before an instant.
+    fn last_before(
+        &self,
+        id: HostId,
+        at: UtcMillis,
+        interval_ms: i64,
+    ) -> Result<Option<(i64, Counts)>, StoreError> {
+        const LAST: &str = "select max(checked_at) from check_result
+            where host_id = ?1 and checked_at > ?2 and checked_at < ?3";
+        let of_host = (id, at.0.saturating_sub(interval_ms), at.0);
+        let last = self.query(LAST, of_host, |row| row.get::<_, Option<i64>>(0))?;
+        let last = last.into_iter().flatten().next();
+        last.map(|last| {
+            let sums = self.sums(&[id], &(UtcMillis(last)..UtcMillis(last + 1)))?;
+            Ok((last, sums.counts))
+        })
+        .transpose()
     }
 
     /// The checks in which an outage began or ended are answered in part. Their lost pings are the
@@ -147,30 +228,42 @@ impl Reader {
         intervals: &CheckIntervals,
         outages: &[&GroupedOutage],
     ) -> Result<(), StoreError> {
-        let edges = outages.iter().flat_map(|outage| &outage.spans);
-        let edges = edges.flat_map(|down| [down.start, down.end]);
-        // Two outages may share a check, which is then found twice in a row.
-        let mut last = None;
-        for edge in edges.filter(|edge| span.contains(edge)) {
-            let interval_ms = intervals.at(edge.0).ms;
-            let before = UtcMillis(edge.0 - interval_ms).max(span.start)..UtcMillis(edge.0 + 1);
-            let hosts = ids.iter().map(|id| RecordedHost {
-                id: *id,
-                name: String::new(),
-                former_names: Vec::new(),
-                address: String::new(),
-                family: None,
-                source: None,
-            });
-            let check = Checks::new(hosts.collect(), &before, 1).next(self)?;
-            let Some(check) = check.filter(|check| last != Some(check.checked_at)) else {
-                continue;
-            };
-            last = Some(check.checked_at);
-            match check.state {
-                State::Poor => covered.poor -= interval_ms,
-                State::Degraded if check.received < check.sent => covered.degraded -= interval_ms,
-                _ => {}
+        let spans = outages.iter().flat_map(|outage| &outage.spans);
+        let mut edges: BTreeSet<UtcMillis> =
+            spans.flat_map(|down| [down.start, down.end]).collect();
+        // A lossy check that reaches over an end of the span may be that of an outage beside it.
+        for at in [span.start, span.end] {
+            let interval_ms = intervals.at(at.0).ms;
+            for id in ids {
+                let check = self.last_before(*id, at, interval_ms)?;
+                if check.is_none_or(|(_, counts)| counts.poor + counts.degraded == 0) {
+                    continue;
+                }
+                let beside = UtcMillis(at.0 - interval_ms)..UtcMillis(at.0 + interval_ms);
+                let mut rows = self.events_within(&beside, Some(EventKind::Outage))?;
+                rows.retain(|row| row.host_id == Some(*id));
+                edges.extend(
+                    rows.iter()
+                        .flat_map(|row| [row.start_time, row.end_time])
+                        .flatten(),
+                );
+            }
+        }
+        for id in ids {
+            let mut checks = BTreeSet::new();
+            for edge in &edges {
+                let interval_ms = intervals.at(edge.0).ms;
+                let found = self.last_before(*id, UtcMillis(edge.0 + 1), interval_ms)?;
+                // Two outages may share a check.
+                let Some((checked_at, counts)) = found.filter(|(at, _)| checks.insert(*at)) else {
+                    continue;
+                };
+                let end = span.end.0.min(checked_at + interval_ms);
+                let within = (end - span.start.0.max(checked_at)).max(0);
+                covered.poor -= counts.poor * within;
+                if counts.lost() > 0 {
+                    covered.degraded -= counts.degraded * within;
+                }
             }
         }
         Ok(())

@@ -1,5 +1,6 @@
 //! The writing connection. Used by the writer thread, and directly by commands that write once.
 
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -32,6 +33,10 @@ pub struct Database {
     path: PathBuf,
     /// Device and inode, to notice that the file was deleted or replaced.
     identity: Option<(u64, u64)>,
+    /// The same file. It stays open as long as the connection, which it follows: closing it ends all
+    /// locks that this process has on the file, those of SQLite too (fcntl_locking(2); sqlite.org/howtocorrupt.html,
+    /// section 2.2).
+    file: Option<File>,
     /// As SQLite left it when it was last looked at; `None` if it could not be read.
     start: Option<FileStart>,
     /// As another program left it, where it wrote over the file.
@@ -67,11 +72,13 @@ impl Database {
     /// with the number of rows done and of all rows.
     pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError> {
         let (connection, import) = open_to_write(path, progress)?;
+        let file = File::open(path).ok();
         let database = Database {
             connection,
             path: path.to_path_buf(),
             identity: identity_of(path),
-            start: FileStart::read(path).ok(),
+            start: file.as_ref().and_then(|file| FileStart::read(file).ok()),
+            file,
             overwritten: None,
             hosts: KnownHosts::new(),
             run_id: None,
@@ -91,7 +98,8 @@ impl Database {
         if self.identity.is_some() && identity_of(&self.path) != self.identity {
             return FileState::Replaced;
         }
-        let (Some(known), Ok(found)) = (&self.start, FileStart::read(&self.path)) else {
+        let found = self.file.as_ref().map(FileStart::read);
+        let (Some(known), Some(Ok(found))) = (&self.start, found) else {
             return FileState::InUse;
         };
         if known.is_continued_by(&found) {
@@ -249,6 +257,7 @@ impl Database {
                         spacing_ms,
                         interval_ms,
                         is_by_hand,
+                        is_beside_monitor,
                         ..
                     } = *result;
                     let is_literal = result.host.address.ip().is_some();
@@ -258,6 +267,7 @@ impl Database {
                         interval_ms,
                         resolved: result.pinged_address().filter(|_| !is_literal),
                         is_by_hand,
+                        is_beside_monitor,
                     };
                     let host_id = host_id(
                         &transaction,

@@ -16,8 +16,13 @@ const LEFT: &str =
     "the host was removed from the configuration during the outage: its end is unknown";
 
 impl Database {
-    /// Ends the outage of a host that is no longer checked at its last check, with a note.
-    pub fn end_outage_of(&mut self, host: &Host) -> Result<(), StoreError> {
+    /// Ends the outage of a host that is no longer checked, with a note: at the last ping that it
+    /// did not answer, or at its last check where that is not known.
+    pub fn end_outage_of(
+        &mut self,
+        host: &Host,
+        last_silence: Option<UtcMillis>,
+    ) -> Result<(), StoreError> {
         const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id)
               from outage_events e join host h on h.id = e.host_id
              where e.end_time is null and e.event_type = ?1 and h.address = ?2 and h.family = ?3
@@ -50,7 +55,8 @@ impl Database {
                 return Ok(());
             };
             let start = instant_of(&start).unwrap_or(UtcMillis(0));
-            let end = newest.map_or(start, |newest| UtcMillis(newest).max(start));
+            let end = last_silence.or(newest.map(UtcMillis));
+            let end = end.map_or(start, |end| end.max(start));
             connection
                 .execute(
                     END,

@@ -29,6 +29,7 @@ pub struct HostSettings {
     /// The address that was pinged; `None` also where the host's address is literal.
     pub resolved: Option<String>,
     pub is_by_hand: bool,
+    pub is_beside_monitor: bool,
 }
 
 /// Inserts a new host, and updates a known one.
@@ -47,7 +48,7 @@ pub fn host_id(
         && entry.name == host.name
         && settings
             .as_ref()
-            .is_none_or(|settings| entry.settings == *settings)
+            .is_none_or(|settings| entry.settings == *settings && !settings.is_beside_monitor)
     {
         return Ok(entry.id);
     }
@@ -59,6 +60,7 @@ pub fn host_id(
             interval_ms,
             ref resolved,
             is_by_hand,
+            is_beside_monitor,
         } = settings;
         let spacing_ms = (spacing_ms > 0).then_some(spacing_ms);
         let values = params![
@@ -71,7 +73,8 @@ pub fn host_id(
         ];
         transaction.prepare_cached(DESCRIBE)?.execute(values)?;
         if interval_ms > 0 {
-            note_interval(transaction, id, at, (i64::from(interval_ms), is_by_hand))?;
+            let interval = (i64::from(interval_ms), is_by_hand);
+            note_interval(transaction, id, at, interval, is_beside_monitor)?;
         }
         known.insert(
             key,
@@ -86,12 +89,13 @@ pub fn host_id(
 }
 
 /// Records a host's interval from an instant on. Checks before the first recorded interval have
-/// that of the newest checks.
+/// that of the newest checks. The interval of a check beside a monitor is its alone.
 fn note_interval(
     connection: &Connection,
     host_id: HostId,
     at: UtcMillis,
     interval: (i64, bool),
+    is_beside_monitor: bool,
 ) -> rusqlite::Result<()> {
     const NEWEST: &str = "select interval_ms, by_hand from host_interval where host_id = ?1 order by since desc limit 1";
     const NOTE: &str = "insert or replace into host_interval(host_id, since, interval_ms, by_hand) values(?1, ?2, ?3, ?4)";
@@ -107,8 +111,16 @@ fn note_interval(
             .prepare_cached(NOTE)?
             .execute(params![host_id, since, interval_ms, is_by_hand])
     };
+    if is_beside_monitor {
+        if let Some(of_monitor) = known.filter(|(_, is_by_hand)| !is_by_hand) {
+            note(at.0, interval)?;
+            note(at.0 + 1, of_monitor)?;
+        }
+        return Ok(());
+    }
     let before = typical_interval_ms(connection, host_id)?;
-    let is_other = |before: &i64| before.abs_diff(interval.0) * 10 > interval.0.unsigned_abs();
+    let is_other =
+        |before: &i64| before.abs_diff(interval.0).saturating_mul(10) > interval.0.unsigned_abs();
     match (known, before.filter(is_other)) {
         (None, Some(before)) => {
             note(0, (before, false))?;

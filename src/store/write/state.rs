@@ -218,8 +218,12 @@ impl WriterState {
 
     /// Ends the outages of hosts that are no longer checked, since their end will not be seen.
     fn set_hosts(&mut self, hosts: &[Arc<Host>]) {
+        self.end_outages_of_removed(hosts);
         self.scene
             .retain_hosts(|host| hosts.iter().any(|kept| **kept == *host));
+    }
+
+    fn end_outages_of_removed(&mut self, hosts: &[Arc<Host>]) {
         let is_kept = |host: &Host| hosts.iter().any(|kept| kept.identity() == host.identity());
         let gone: Vec<Arc<Host>> = self
             .states
@@ -235,7 +239,7 @@ impl WriterState {
         self.flush(RunState::Running);
         if let Err(error) = gone
             .iter()
-            .try_for_each(|host| self.database.end_outage_of(host))
+            .try_for_each(|host| (self.database).end_outage_of(host, self.scene.last_silence(host)))
         {
             log::warn!("{error}");
         }

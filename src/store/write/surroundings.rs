@@ -69,7 +69,7 @@ fn judge_changed(
             log_lines.push(format!("{host}: an outage of {lasted} is over{cause}"));
         }
         if let Some(path) = scene
-            .path(host)
+            .broken_path(host)
             .filter(|path| path.at >= outage.start && path.at <= to)
         {
             add_path(connection, *event_id, path)?;

@@ -7,7 +7,7 @@ const FULL_MINUTES = 240;
 const MIN_PERCENT = 1;
 const HALF_DAY_SECONDS = 43200;
 
-/** The state of each day: down with an outage; poor or degraded if at least 1 % of the checks were so, or worse; not
+/** The state of each day: down with an outage; poor or degraded if at least 1 % of the time was so, or worse; not
  * measured if more than half of a whole day is missing.
  * @param {Days} days @returns {DayBars} */
 export function dayBars(days) {

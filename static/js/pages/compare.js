@@ -237,7 +237,7 @@ class ComparePage {
       this.hosts = hosts.filter((host) => typeof host !== 'string');
       this.unknown = hosts.filter((host) => typeof host === 'string');
       this.incidents = incidents;
-      this.gaps = gaps.filter((g) => !g.host_address);
+      this.gaps = gaps.filter((/** @type {Gap} */ g) => !g.host_address);
       this.drawHint();
       this.card.hidden = !this.hosts.length;
       this.read(null);

@@ -45,6 +45,7 @@ export function factsText(o) {
     othersText(f.on_path_answering ?? 0, 0, 'on the path to the host'),
     othersText(f.near_answering ?? 0, f.near_silent ?? 0, 'on this machine’s own networks'),
     pathText(f),
+    f.link_reached && `Packets to another host got as far as ${f.link_reached}.`,
   ];
   return parts.filter(Boolean).join(' ') || 'It was not recorded what else answered.';
 }

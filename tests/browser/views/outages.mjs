@@ -68,7 +68,7 @@ test('the details of an outage open by keyboard, and a screen reader announces t
       ])
         assert.match(text, part);
       await page
-        .getByRole('button', { name: /^Details: Host 3, / })
+        .getByRole('button', { name: /^Details: Name server, / })
         .filter({ visible: true })
         .nth(2)
         .click();
