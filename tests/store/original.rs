@@ -689,10 +689,10 @@ fn a_file_that_cannot_be_imported_is_reported_and_creates_no_database() {
         .expect("it is written");
     for (name, reason) in [
         ("text", "not a database"),
-        ("empty", "no table ping_results"),
+        ("empty", "it is empty"),
         ("missing", "No such file"),
         ("folder", ""),
-        ("ours", "no table ping_results"),
+        ("ours", "it is a database of this program"),
         ("films", "no table ping_results"),
     ] {
         let refused = program(folder.path(), &["import", name]);
