@@ -173,6 +173,34 @@ fn reports_of_the_parts_of_a_period_add_up_to_the_whole() {
 }
 
 #[test]
+fn worst_hours_are_those_of_the_time_zone() {
+    // The outage of 00:30 to 01:30 UTC is an hour of Nepal's clocks from 06:15 to 07:15.
+    let folder = folder();
+    let finished = run(Command::new(bin())
+        .args(["report", "--host", "192.0.2.1", "--format", "json"])
+        .args(SPAN)
+        .current_dir(folder.path())
+        .env("TZ", "Asia/Kathmandu"));
+    let report: Value = serde_json::from_str(&finished.stdout).expect("JSON");
+    let hours = report["worst_hours"].as_array().expect("hours");
+    let of_outage: Vec<(&str, i64)> = hours
+        .iter()
+        .map(|hour| {
+            (
+                hour["from"].as_str().expect("a time"),
+                hour["lost"].as_i64().expect("pings"),
+            )
+        })
+        .filter(|(from, _)| *from >= "2025-10-26T00:00")
+        .collect();
+    let expected = [
+        ("2025-10-26T00:15:00.000Z", 90),
+        ("2025-10-26T01:15:00.000Z", 30),
+    ];
+    assert_eq!(of_outage, expected);
+}
+
+#[test]
 fn every_figure_is_the_one_calculated_by_hand() {
     let folder = folder();
     let text = report(&folder, &["--format", "json"]);

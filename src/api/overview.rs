@@ -251,6 +251,11 @@ fn sparkline(
     }
     for hour in last - 24..=last {
         let sums = hours.get(&hour).unwrap_or(&none);
+        // The check of the hour before may still stand for the beginning of this one.
+        let begun_ms = now.0 - Hour(hour).start().0;
+        if sums.counts.worst_state().is_none() && begun_ms < intervals.at(now.0).ms {
+            break;
+        }
         columns.t.push(hour * 3600);
         columns
             .state

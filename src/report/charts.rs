@@ -61,8 +61,8 @@ pub(super) fn strips(out: &mut String, report: &Report) {
         *out += "</svg></figure>\n";
     }
     let legend = format!(
-        "One bar for each {}. The taller, the worse: green up, amber where {percent} % of the checks or more were degraded or \
-         worse, purple where {percent} % or more were poor, red an outage (the longer, the taller; full height from four hours on), a \
+        "One bar for each {}. The taller, the worse: green up, amber where {percent} % of the time or more was degraded or \
+         worse, purple where {percent} % or more was poor, red an outage (the longer, the taller; full height from four hours on), a \
          grey frame where more than half was not measured.",
         report.bars.unit,
         percent = report.bars.degraded_percent

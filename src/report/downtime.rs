@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use super::figures::CauseTime;
 use crate::pure::cause::Cause;
-use crate::pure::time::whole_seconds;
-use crate::pure::time::{Hour, UtcMillis};
+use crate::pure::time::{HOUR_MS, UtcMillis, whole_seconds};
 use crate::store::{Gap, GroupedOutage, down_spans};
 
 /// Seconds of a span in which at least one of several outages lasted.
@@ -43,9 +42,9 @@ pub(super) fn by_cause<'o>(
         .collect()
 }
 
-/// Whether a planned outage touches an hour: the losses of such an hour do not count.
-pub(super) fn is_planned_hour(outages: &[&GroupedOutage], hour: Hour) -> bool {
-    let span = hour.start()..hour.next().start();
+/// Whether a planned outage touches the hour that begins then: the losses of such an hour do not count.
+pub(super) fn is_planned_hour(outages: &[&GroupedOutage], hour: UtcMillis) -> bool {
+    let span = hour..UtcMillis(hour.0 + HOUR_MS);
     let touches = |down: &Range<UtcMillis>| down.start < span.end && down.end > span.start;
     outages
         .iter()

@@ -75,7 +75,8 @@ pub struct HostFigures {
 #[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct CheckMethod {
     pub hosts: Vec<String>,
-    pub interval_seconds: f64,
+    /// `None` where the newest checks were made by hand.
+    pub interval_seconds: Option<f64>,
     pub ping_count: u16,
     pub timeout_seconds: f64,
     pub payload_bytes: u16,

@@ -45,8 +45,9 @@ pub fn gather(
         span: &span,
         gaps: &gaps,
         bars: &bars,
+        offset_at: query.offset_at,
     };
-    let mut losses = HourlyLosses::of(&span);
+    let mut losses = HourlyLosses::default();
     let mut hosts = Vec::with_capacity(reported.len());
     let mut check_methods = Vec::new();
     for (index, host) in reported.iter().enumerate() {

@@ -17,6 +17,7 @@ pub(super) struct Source<'a> {
     pub span: &'a Range<UtcMillis>,
     pub gaps: &'a [Gap],
     pub bars: &'a BarSpans,
+    pub offset_at: fn(i64) -> i64,
 }
 
 impl Source<'_> {
@@ -35,7 +36,7 @@ impl Source<'_> {
         let (sums, time) =
             reader.measured_time(&ids, span, &check_intervals, outages, self.gaps)?;
         let first_recorded = reader.first_recorded(&ids)?;
-        let interval_ms = check_intervals.at(span.end.0 - 1).ms;
+        let interval = check_intervals.at(span.end.0 - 1);
         let unplanned = || {
             let outages = outages.iter().copied();
             outages.filter(|outage| !outage.event.planned)
@@ -48,6 +49,7 @@ impl Source<'_> {
             outages,
             check_intervals: &check_intervals,
             first_recorded,
+            offset_at: self.offset_at,
         };
         let counts = &sums.counts;
         let quantile = |share| sums.latencies.quantile_us(share);
@@ -80,7 +82,7 @@ impl Source<'_> {
             bars: hours.bars(self.bars, losses)?,
             points: hours.points()?,
         };
-        Ok((figures, check_method(host.config, interval_ms)))
+        Ok((figures, check_method(host.config, interval)))
     }
 }
 

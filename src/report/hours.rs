@@ -1,9 +1,11 @@
 //! A host hour by hour: the bars of its strip, the points of its chart, and the pings it lost.
 
+use std::collections::BTreeMap;
 use std::ops::Range;
 
 use super::downtime::is_planned_hour;
 use super::figures::WorstHour;
+use super::period::local_hour;
 use super::timeline::{Bar, BarSpans, ChartPoint};
 use crate::pure::model::HostId;
 use crate::pure::order::by_key;
@@ -17,45 +19,30 @@ use crate::store::{
 const MINUTE_MS: i64 = 60_000;
 const MAX_POINTS: i64 = 800;
 
-/// Lost pings of all hosts by the hour.
-#[derive(Debug)]
-pub(super) struct HourlyLosses {
-    /// The first hour of the span.
-    first: Hour,
-    /// One for each hour that the span touches.
-    hours: Vec<WorstHour>,
-}
+/// Lost pings of all hosts by the hour of the machine's time zone, by when it begins.
+#[derive(Debug, Default)]
+pub(super) struct HourlyLosses(BTreeMap<i64, WorstHour>);
 
 const WORST_HOURS: usize = 5;
 
 impl HourlyLosses {
-    pub fn of(span: &Range<UtcMillis>) -> HourlyLosses {
-        let hours = span.start.hour().0..=UtcMillis(span.end.0 - 1).hour().0;
-        let hour = |hour: i64| WorstHour {
-            from: Hour(hour).start().max(span.start),
+    fn add(&mut self, hour: UtcMillis, from: UtcMillis, counts: &Counts) {
+        let sum = self.0.entry(hour.0).or_insert(WorstHour {
+            from,
             sent: 0,
             lost: 0,
             lost_while_down: 0,
-        };
-        HourlyLosses {
-            first: span.start.hour(),
-            hours: hours.map(hour).collect(),
-        }
-    }
-
-    fn add(&mut self, hour: Hour, counts: &Counts) {
-        let index = usize::try_from(hour.0 - self.first.0);
-        if let Some(sum) = index.ok().and_then(|index| self.hours.get_mut(index)) {
-            sum.sent = sum.sent.saturating_add(counts.sent);
-            sum.lost = sum.lost.saturating_add(counts.lost());
-            sum.lost_while_down = sum.lost_while_down.saturating_add(counts.lost_while_down());
-        }
+        });
+        sum.from = sum.from.min(from);
+        sum.sent = sum.sent.saturating_add(counts.sent);
+        sum.lost = sum.lost.saturating_add(counts.lost());
+        sum.lost_while_down = sum.lost_while_down.saturating_add(counts.lost_while_down());
     }
 
     /// The hours with the most lost pings, the worst first: those that lost most beside silence
     /// come before those whose pings were lost in outages, which are listed by themselves.
     pub fn worst(self) -> Vec<WorstHour> {
-        let mut hours = self.hours;
+        let mut hours: Vec<WorstHour> = self.0.into_values().collect();
         hours.retain(|hour| hour.lost > 0);
         by_key(&mut hours, |hour| {
             [hour.lost_while_down - hour.lost, -hour.lost]
@@ -74,25 +61,18 @@ pub(super) struct HostHours<'a> {
     pub outages: &'a [&'a GroupedOutage],
     pub check_intervals: &'a CheckIntervals,
     pub first_recorded: Option<UtcMillis>,
+    pub offset_at: fn(i64) -> i64,
 }
 
 impl HostHours<'_> {
     /// Adds the host's lost pings to the losses of all hosts.
     pub fn bars(&self, bars: &BarSpans, losses: &mut HourlyLosses) -> Result<Vec<Bar>, StoreError> {
         let mut of_bars = vec![CoveredTime::default(); bars.spans.len()];
-        // Days of some time zones begin within an hour.
-        let cut_at = |hour: Hour| {
-            let after = bars
-                .spans
-                .partition_point(|span| span.start <= hour.start());
-            let start = bars.spans.get(after).map(|span| span.start);
-            start.filter(|start| *start < hour.next().start())
-        };
-        self.each_part(cut_at, |at, counts, interval| {
-            let hour = at.hour();
+        self.each_part(|at, counts, interval| {
+            let hour = local_hour(at, self.offset_at);
             let is_recorded = counts.checks() + counts.not_measured > 0;
             if is_recorded && !is_planned_hour(self.outages, hour) {
-                losses.add(hour, counts);
+                losses.add(hour, hour.max(self.span.start), counts);
             }
             let after = bars.spans.partition_point(|span| span.start <= at);
             if let Some(covered) = of_bars.get_mut(after.saturating_sub(1)) {
@@ -115,24 +95,32 @@ impl HostHours<'_> {
     }
 
     /// Calls `visit` with the beginning and the counts of every whole hour within the span, then of
-    /// the parts of hours at its ends.
+    /// the parts of hours at its ends. Hours and days of some time zones begin within an hour.
     fn each_part(
         &self,
-        cut_at: impl Fn(Hour) -> Option<UtcMillis>,
         mut visit: impl FnMut(UtcMillis, &Counts, Interval),
     ) -> Result<(), StoreError> {
         let HostHours { reader, span, .. } = *self;
         let intervals = self.check_intervals;
         let first = span.start.first_full_hour();
         let last = span.end.hour();
+        let cut_in = |part: &Range<UtcMillis>| {
+            let begin = local_hour(UtcMillis(part.end.0 - 1), self.offset_at);
+            Some(begin).filter(|begin| *begin > part.start)
+        };
+        let cut_at = |hour: Hour| cut_in(&(hour.start()..hour.next().start()));
         for id in self.ids {
-            reader.each_cut_hour(*id, first..last, intervals, &cut_at, &mut visit)?;
+            reader.each_cut_hour(*id, first..last, intervals, cut_at, &mut visit)?;
         }
         let first = first.start().min(span.end);
         let last = last.start().max(span.start);
-        for part in [span.start..first, last.max(first)..span.end] {
-            for (part, interval) in intervals.parts(&part) {
-                visit(part.start, &reader.sums(self.ids, &part)?.counts, interval);
+        for end in [span.start..first, last.max(first)..span.end] {
+            let cut = cut_in(&end).unwrap_or(end.end);
+            for part in [end.start..cut, cut..end.end] {
+                for (part, interval) in intervals.parts(&part) {
+                    let counts = reader.sums(self.ids, &part)?.counts;
+                    visit(part.start, &counts, interval);
+                }
             }
         }
         Ok(())

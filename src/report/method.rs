@@ -5,13 +5,14 @@ use super::query::{ReportQuery, ReportSettings};
 use crate::config::HostConfig;
 use crate::pure::phrase;
 use crate::pure::time::UtcMillis;
+use crate::store::Interval;
 use crate::sys;
 
-pub(super) fn check_method(host: &HostConfig, interval_ms: i64) -> CheckMethod {
+pub(super) fn check_method(host: &HostConfig, interval: Interval) -> CheckMethod {
     let thresholds = &host.thresholds;
     CheckMethod {
         hosts: Vec::new(),
-        interval_seconds: interval_ms as f64 / 1000.0,
+        interval_seconds: (!interval.is_by_hand).then_some(interval.ms as f64 / 1000.0),
         ping_count: host.ping_count,
         timeout_seconds: host.timeout.as_secs_f64(),
         payload_bytes: host.payload_bytes,

@@ -4,7 +4,7 @@
 
 use std::ops::Range;
 
-use crate::pure::time::{DAY_MS, UtcMillis, local_to_utc, parse_naive_ms};
+use crate::pure::time::{DAY_MS, HOUR_MS, UtcMillis, local_to_utc, parse_naive_ms};
 
 /// More than anyone can have recorded, and small enough for every calendar calculation.
 const MAX_DAYS: i64 = 36_600;
@@ -76,6 +76,12 @@ impl Period {
 /// The first millisecond of a month, `YYYY-MM`, as if its time zone were UTC.
 fn first_of(month: &str) -> Option<i64> {
     parse_naive_ms(&format!("{month}-01 00:00:00")).filter(|ms| *ms >= 0)
+}
+
+/// When the hour of the machine's time zone begins that an instant is in.
+pub(super) fn local_hour(at: UtcMillis, offset_at: fn(i64) -> i64) -> UtcMillis {
+    let offset_ms = offset_at(at.0.div_euclid(1000)) * 1000;
+    UtcMillis((at.0 + offset_ms).div_euclid(HOUR_MS) * HOUR_MS - offset_ms)
 }
 
 /// The local day of an instant, counted from 1970-01-01.

@@ -201,8 +201,11 @@ fn method(report: &Report) -> Vec<String> {
         let limit = check.latency_limit_ms.map_or(String::new(), |limit| {
             format!(" or the mean round-trip time was above {limit} ms")
         });
+        let when = interval_seconds.map_or("at times, by the command check,".into(), |seconds| {
+            format!("every {seconds} s")
+        });
         sentences.push(format!(
-            "{whose}: every {interval_seconds} s a check of {} with {payload_bytes} bytes of payload. A \
+            "{whose}: {when} a check of {} with {payload_bytes} bytes of payload. A \
              reply counts if it arrives within {timeout_seconds} s. A check is up if at least {up_percent} % of its \
              pings were answered, degraded if fewer were{limit}, poor if fewer than {degraded_percent} % were, and down if \
              none was.",

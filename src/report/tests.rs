@@ -159,7 +159,7 @@ fn report() -> Report {
             },
             checks: vec![CheckMethod {
                 hosts: vec!["Name server".into()],
-                interval_seconds: 60.0,
+                interval_seconds: Some(60.0),
                 ..CheckMethod::default()
             }],
             fast_interval_seconds: Some(1.0),

@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::period::local_days;
-use crate::pure::time::{HOUR_MS, Hour, UtcMillis};
+use super::period::{local_days, local_hour};
+use crate::pure::time::{HOUR_MS, UtcMillis};
 
 /// The longest span that has a bar for every hour.
 const MAX_HOURLY_MS: i64 = 72 * HOUR_MS;
@@ -24,10 +24,15 @@ pub struct BarSpans {
 impl BarSpans {
     pub fn of(span: &Range<UtcMillis>, offset_at: fn(i64) -> i64) -> BarSpans {
         if span.end.0 - span.start.0 <= MAX_HOURLY_MS {
-            let hours = span.start.hour().0..=UtcMillis(span.end.0 - 1).hour().0;
-            let within = |hour: i64| Hour(hour).start().clamp(span.start, span.end);
+            let mut spans = Vec::new();
+            let mut start = span.start;
+            while start < span.end {
+                let end = UtcMillis(local_hour(start, offset_at).0 + HOUR_MS).min(span.end);
+                spans.push(start..end);
+                start = end;
+            }
             return BarSpans {
-                spans: hours.map(|hour| within(hour)..within(hour + 1)).collect(),
+                spans,
                 unit: "hour",
                 degraded_percent: 5,
             };

@@ -47,23 +47,27 @@ function latencyBars(d, bins, low, x) {
   });
 }
 
-/** A line with its name at each quantile; names move right where they would overlap.
+/** A line with its name at each quantile; names move aside where they would overlap or end outside.
  * @param {Distribution} d @param {Scale} x */
 function quantileMarks(d, x) {
-  let free = -Infinity;
   /** @type {[string, number | null][]} */
   const quantiles = [['median', d.p50_us], ['p95', d.p95_us], ['p99', d.p99_us]];
-  return quantiles.flatMap(([name, us]) => {
-    if (us === null) return [];
-    const at = x(us);
-    const half = name.length * 3.6;
-    const middle = Math.max(at, free + half + 5, half);
-    free = middle + half;
-    return [
-      svg('path', { d: `M${at.toFixed(1)} ${TOP - 2}V${BASE}`, class: 'quantile' }),
-      svg('text', { x: middle.toFixed(1), y: 12, 'text-anchor': 'middle', class: 'axis-text' }, name),
-    ];
-  });
+  const marks = quantiles.flatMap(([name, us]) => us === null
+    ? [] : [{ name, at: x(us), half: name.length * 3.6, middle: 0 }]);
+  let free = 0;
+  for (const mark of marks) {
+    mark.middle = Math.max(mark.at, free + mark.half);
+    free = mark.middle + mark.half + 5;
+  }
+  free = WIDTH;
+  for (const mark of [...marks].reverse()) {
+    mark.middle = Math.min(mark.middle, free - mark.half);
+    free = mark.middle - mark.half - 5;
+  }
+  return marks.flatMap(({ name, at, middle }) => [
+    svg('path', { d: `M${at.toFixed(1)} ${TOP - 2}V${BASE}`, class: 'quantile' }),
+    svg('text', { x: middle.toFixed(1), y: 12, 'text-anchor': 'middle', class: 'axis-text' }, name),
+  ]);
 }
 
 /** @param {number} low @param {number} high microseconds @param {Scale} x */
