@@ -356,7 +356,6 @@ fn without_a_database_every_command_has_the_same_status_and_creates_none() {
         (&["report"], ""),
         (&["export"], ""),
         (&["backup", "copy.db"], ""),
-        (&["cleanup"], ""),
     ] {
         let refused = program(folder.path(), arguments);
         assert_eq!(

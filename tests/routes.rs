@@ -208,6 +208,7 @@ fn a_default_route_without_an_address_leads_beyond_and_has_no_gateway() {
         link add wg0 type veth peer name p1
         link set ppp0 up
     link set p0 up
+        link set wg0 arp off
         link set wg0 up
     link set p1 up
         addr add 100.64.0.2 peer 100.64.0.1/32 dev ppp0

@@ -8,7 +8,6 @@ use serde_json::json;
 use super::arguments::{Cleanup, CleanupContinuous};
 use super::exit::{CliError, CommandStatus};
 use super::print;
-use super::recorded::nothing_recorded;
 use super::startup::{configure, open_database};
 use crate::config::Config;
 use crate::daemon::stop_on_signals;
@@ -24,19 +23,21 @@ const STEP_PAUSE: Duration = Duration::from_millis(5);
 pub fn run_once(arguments: &Cleanup) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let stop = stop_on_signals()?;
-    let cleaned = clean(&config, &stop)?;
-    let deleted = cleaned.unwrap_or_default();
+    let deleted = clean(&config, &stop)?.unwrap_or_else(|| {
+        log::info!(
+            "{}: there is no database yet",
+            config.database.path.display()
+        );
+        Pruned::default()
+    });
     if arguments.json {
         print::print_json(
             &json!({ "deleted_checks": deleted.checks, "deleted_rollups": deleted.rollups }),
         )?;
-    } else if cleaned.is_some() {
+    } else {
         print::print(&sentence(&config, &deleted))?;
     }
-    match cleaned {
-        Some(_) => Ok(CommandStatus::Success),
-        None => Err(nothing_recorded(&config.database.path)),
-    }
+    Ok(CommandStatus::Success)
 }
 
 pub fn run_continuously(arguments: &CleanupContinuous) -> Result<CommandStatus, CliError> {

@@ -142,7 +142,12 @@ impl Monitor {
         let mut pulse = Pulse::new(sys::clocks());
         let mut alive_at = sys::monotonic();
         loop {
-            let event = events.recv_timeout(pulse::INTERVAL);
+            let now = sys::monotonic();
+            let until_alive = notifier
+                .watchdog_interval()
+                .map(|interval| alive_at.after(interval).since(now));
+            let wait = until_alive.map_or(pulse::INTERVAL, |until| until.min(pulse::INTERVAL));
+            let event = events.recv_timeout(wait);
             if let Some(interruption) = pulse.beat(sys::clocks()) {
                 writer.record(Record::Interruption(interruption));
             }

@@ -42,7 +42,12 @@ pub(super) fn route_of(packet: &Packet, target: &Target) -> io::Result<Route> {
     if found.is_local {
         return Ok(this_machine);
     }
-    check_leads_there(&mut routes, packet, &found)?;
+    // A tunnel or a point-to-point line sends everything to its end.
+    let name = routes.interface_name(found.interface);
+    let state = name.and_then(|name| sys::interface_state(&name));
+    if state.is_none_or(|state| state.has_neighbours) {
+        check_leads_there(&mut routes, packet, &found)?;
+    }
     // Routers do not forward packets from a link-local address: RFC 4291 section 2.5.6.
     if found.gateway.is_some() && is_link_local(packet.from) && !is_link_local(packet.to) {
         return Err(io::Error::from_raw_os_error(libc::EADDRNOTAVAIL));
@@ -80,7 +85,7 @@ pub(super) fn route_of(packet: &Packet, target: &Target) -> io::Result<Route> {
 /// Fails where the kernel sends packets although no route leads there.
 fn check_leads_there(routes: &mut Routes, packet: &Packet, found: &sys::Route) -> io::Result<()> {
     // Without a route by the interface that a socket is bound to, Linux assumes that every IPv4
-    // address is on its link.
+    // address is on its link, and looks for a neighbour with it.
     if found.gateway.is_none() && packet.to.is_ipv4() && packet.interface.is_some() {
         let unreachable = |_| io::Error::from_raw_os_error(libc::ENETUNREACH);
         routes.entry(packet).map_err(unreachable)?;

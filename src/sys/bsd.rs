@@ -532,6 +532,7 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
     Some(InterfaceState {
         is_up: flags & libc::IFF_UP != 0,
         has_carrier,
+        has_neighbours: flags & (libc::IFF_NOARP | libc::IFF_POINTOPOINT) == 0,
     })
 }
 

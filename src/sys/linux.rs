@@ -28,14 +28,15 @@ pub(super) const CLOCK_WITHOUT_SLEEP: libc::clockid_t = libc::CLOCK_MONOTONIC;
 /// The monotonic clock that counts sleep.
 pub(super) const CLOCK_WITH_SLEEP: libc::clockid_t = libc::CLOCK_BOOTTIME;
 
-/// Whether a time service synchronises the wall clock, as far as the kernel knows: adjtimex(2).
+/// Whether a time service synchronises the wall clock, as far as the kernel knows: adjtimex(2). It is
+/// taken for synchronised where a sandbox forbids the question.
 pub fn is_clock_synchronised() -> bool {
     // SAFETY: a zeroed timex requests no change and is valid for the call to write to.
     let state = unsafe {
         let mut answer: libc::timex = mem::zeroed();
         libc::adjtimex(&raw mut answer)
     };
-    state >= 0 && state != libc::TIME_ERROR
+    state != libc::TIME_ERROR
 }
 
 /// Differs each time that the machine is booted: random(4).
@@ -521,6 +522,7 @@ pub fn interface_state(name: &str) -> Option<InterfaceState> {
     Some(InterfaceState {
         is_up: flags & libc::IFF_UP != 0,
         has_carrier: flags & libc::IFF_RUNNING != 0 && link[1] != 0,
+        has_neighbours: flags & (libc::IFF_NOARP | libc::IFF_POINTOPOINT) == 0,
     })
 }
 

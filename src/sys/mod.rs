@@ -329,6 +329,8 @@ pub struct InterfaceState {
     pub is_up: bool,
     /// Its cable is connected, or its radio network joined.
     pub has_carrier: bool,
+    /// It finds neighbours by ARP; a tunnel or a point-to-point line sends everything to its end.
+    pub has_neighbours: bool,
 }
 
 /// The name of this machine.

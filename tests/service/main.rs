@@ -69,16 +69,17 @@ fn systemd_finds_nothing_wrong_in_the_units() {
 }
 
 #[test]
-fn the_exposure_level_of_each_unit_is_at_most_1_5() {
-    let test = "the_exposure_level_of_each_unit_is_at_most_1_5";
+fn the_exposure_level_of_each_unit_is_at_most_1_8() {
+    let test = "the_exposure_level_of_each_unit_is_at_most_1_8";
     if !is_installed(test, "systemd-analyze") {
         return;
     }
     for name in SERVICES {
         let mut command = Command::new("systemd-analyze");
-        // The threshold is ten times the level.
+        // The threshold is ten times the level. Reading whether the clock is synchronised costs the
+        // monitor 0.3.
         command
-            .args(["--no-pager", "security", "--offline=true", "--threshold=15"])
+            .args(["--no-pager", "security", "--offline=true", "--threshold=18"])
             .arg(unit::folder().join(name));
         let finished = run(&mut command);
         let figure = finished
@@ -133,7 +134,7 @@ database: {path: connection_logs.db, flush_seconds: 0.2}
 hosts:
 - {name: here, address: 127.0.0.1}
 - {name: here by IPv6, address: '::1'}
-- {name: here by name, address: here.example}
+- {name: here by name, address: here.localhost}
 - {name: the gateway, address: gateway}
 ";
 
@@ -219,7 +220,7 @@ fn the_monitor_works_with_the_restrictions_of_its_unit() {
     let config = format!("{CONFIG}alerts: {{command: [/usr/local/bin/alert]}}\n");
     with_service_root(test, &config, |root| {
         ip("route add default via 10.9.0.2").expect("the network is ours");
-        root.add_names("127.0.0.1 here.example\n");
+        root.add_names("127.0.0.1 here.localhost\n");
         root.add_program("alert", ALERT_SCRIPT);
         let unit = Unit::read(MONITOR);
         let mut monitor = root.start(&unit, "ExecStart", None);
@@ -236,15 +237,16 @@ fn the_monitor_works_with_the_restrictions_of_its_unit() {
         assert_is_confined(&monitor, root, NET_RAW);
 
         // It pings with its only capability, resolves a name, and finds the gateway in /proc/self.
-        for host in ["127.0.0.1", "::1", "here.example"] {
+        for host in ["127.0.0.1", "::1", "here.localhost"] {
             monitor.wait_for("a check with replies", || {
                 let sql = format!("select 'yes' from ping_results where host_address = '{host}' and success_rate = 100 limit 1");
                 query(root, &sql).is_some()
             });
         }
+        // It has never answered a ping, so that its silence proves nothing.
         monitor.wait_for("the gateway's outage and its cause", || {
             let sql = "select cause from outage_events where host_address = 'gateway'";
-            query(root, sql).as_deref() == Some("gateway")
+            query(root, sql).as_deref() == Some("unknown")
         });
 
         // The page needs the database and the time zone.
@@ -470,10 +472,10 @@ fn a_thousand_hosts_by_name_fit_into_the_limits_of_the_unit() {
     const HOSTS: usize = 1000;
     let address = |index: usize| format!("127.1.{}.{}", index / 250, index % 250 + 1);
     let names: String = (0..HOSTS)
-        .map(|index| format!("{} h{index}.example\n", address(index)))
+        .map(|index| format!("{} h{index}.localhost\n", address(index)))
         .collect();
     let hosts: String = (0..HOSTS)
-        .map(|index| format!("- {{address: h{index}.example}}\n"))
+        .map(|index| format!("- {{address: h{index}.localhost}}\n"))
         .collect();
     let config = format!(
         "monitoring: {{interval_seconds: 5, ping_count: 1}}\ndatabase: {{path: connection_logs.db, flush_seconds: 1}}\nhosts:\n{hosts}"
