@@ -183,7 +183,8 @@ function firstRunPlace(app, onLoad) {
     /** @param {Status} status */
     update(status) {
       card?.update(app);
-      const isComplete = status.first_check && app.entries.every((e) => !e.configured || !Number.isNaN(e.at));
+      const hosts = app.entries.filter((e) => e.configured);
+      const isComplete = status.first_check && hosts.every((e) => !Number.isNaN(e.at)) && hosts.some((e) => e.sent);
       if (isRequested || isComplete) return;
       isRequested = true;
       // Size: only a first run needs this module.

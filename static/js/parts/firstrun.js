@@ -8,9 +8,9 @@ import { h, put } from '../dom.js';
  * @param {App} app @param {Status} status */
 function isFirstRun(app, status) {
   const hosts = app.entries.filter((e) => e.configured);
-  if (!status.first_check && hosts.every((e) => !e.sent)) return true;
   const started = seconds(status.monitor?.started_at);
   const isOwnDatabase = !status.first_check || seconds(status.first_check) >= started - 1;
+  if (isOwnDatabase && hosts.every((e) => !e.sent)) return true;
   const longest = Math.max(0, ...hosts.map((e) => e.interval));
   return isOwnDatabase && app.now() - started < 2 * longest && hosts.some((e) => Number.isNaN(e.at));
 }
