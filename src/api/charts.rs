@@ -147,11 +147,12 @@ pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let reader = api.reader()?;
     // Zeros for an unknown host, as in the original.
     let ids = reader.host_ids(address)?;
-    let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    let outages = reader.grouped_outages(&span, &api.config().report.grouping, &gaps)?;
+    let gaps = reader.gaps_of(&(UtcMillis(0)..span.end), Some(&ids))?;
     let filter = HostFilter::of(&reader, address)?;
-    let is_own = |outage: &&GroupedOutage| outage.is_of_host() && filter.matches(outage);
-    let own: Vec<&GroupedOutage> = outages.iter().filter(is_own).collect();
+    let mut outages = reader.ungrouped_outages(&span, Some(&ids))?;
+    outages.retain(|event| filter.matches(event));
+    let outages = outages.grouped(&api.config().report.grouping, &gaps);
+    let own: Vec<&GroupedOutage> = outages.iter().filter(|o| o.is_of_host()).collect();
     let intervals = check_intervals(api, &reader, address, &ids)?;
     let (sums, time) = reader.measured_time(&ids, &span, &intervals, &own, &gaps)?;
     let notes = reader.note_sums(&ids, &span)?;

@@ -12,7 +12,7 @@ use crate::pure::cause::Cause;
 use crate::pure::host_key::HostKey;
 use crate::pure::model::EventKind;
 use crate::pure::time::UtcMillis;
-use crate::store::{GroupedOutage, Reader, RecordedHost, incidents as incidents_of};
+use crate::store::{GroupedOutage, OutageEvent, Reader, RecordedHost, incidents as incidents_of};
 
 /// The `host_address` of events of this machine's own link.
 const LINKS: [&str; 3] = ["IPv4", "IPv6", "IPv4 and IPv6"];
@@ -80,9 +80,9 @@ impl<'a> HostFilter<'a> {
     }
 
     /// An event without an id, of a link or of the original, is found by its address alone.
-    pub fn matches(&self, outage: &GroupedOutage) -> bool {
-        let is_at = |address: &str| address.eq_ignore_ascii_case(&outage.event.host_address);
-        match outage.event.host_id {
+    pub fn matches(&self, event: &OutageEvent) -> bool {
+        let is_at = |address: &str| address.eq_ignore_ascii_case(&event.host_address);
+        match event.host_id {
             Some(id) => self.hosts.iter().any(|host| host.id == id),
             None if !HostKey::parse(self.text).is_address() => false,
             None => is_at(self.text) || self.hosts.iter().any(|host| is_at(&host.address)),
@@ -135,7 +135,9 @@ pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         .transpose()?;
     let found = grouped_outages(api, &reader, &span)?;
     let is_wanted = |outage: &&GroupedOutage| {
-        filter.as_ref().is_none_or(|filter| filter.matches(outage))
+        filter
+            .as_ref()
+            .is_none_or(|filter| filter.matches(&outage.event))
             && cause.is_none_or(|cause| outage.cause() == cause)
             && (!is_active_only || outage.is_open())
     };
@@ -160,7 +162,7 @@ pub(super) fn active_of_host(api: &Api, parameters: &Parameters<'_>) -> ApiResul
             &reader,
             ongoing
                 .iter()
-                .filter(|outage| filter.matches(outage))
+                .filter(|outage| filter.matches(&outage.event))
                 .take(1),
         )?
         .pop(),
@@ -175,7 +177,9 @@ pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let filter = HostFilter::of(&reader, address)?;
     let mut found = grouped_outages(api, &reader, &span)?;
     found.retain(|outage| {
-        filter.matches(outage) && !outage.event.planned && outage.event.event_type != EventKind::Dns
+        filter.matches(&outage.event)
+            && !outage.event.planned
+            && outage.event.event_type != EventKind::Dns
     });
     let durations: Vec<i64> = found
         .iter()

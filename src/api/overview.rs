@@ -91,14 +91,14 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let span = UtcMillis(zone.begin_of(today - days + 1))..UtcMillis(now.0 + 1);
     let grouping = &config.report.grouping;
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    let fragments = reader.ungrouped_outages(&span)?;
+    let fragments = reader.ungrouped_outages(&span, None)?;
     let apart = GroupingRules {
         merge: Duration::ZERO,
         intermittent_count: 0,
         ..*grouping
     };
     let last_day = Hour(now.hour().0 - 24).start()..span.end;
-    let recent = reader.ungrouped_outages(&last_day)?;
+    let recent = reader.ungrouped_outages(&last_day, None)?;
     let [outages, recent] = [&fragments, &recent].map(|fragments| {
         let mut outages = fragments.grouped(&apart, &gaps);
         outages.retain(|outage| !outage.event.planned);
@@ -111,7 +111,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         let (by_day, all) = sum_up_days(&reader, &ids, &span, &zone, &check_intervals)?;
         let seconds = |ms: i64| (ms.min(DAY_MS) + 500) / 1000;
         let filter = HostFilter::of(&reader, &status.key)?;
-        let is_own = |outage: &&GroupedOutage| outage.is_of_host() && filter.matches(outage);
+        let is_own = |outage: &&GroupedOutage| outage.is_of_host() && filter.matches(&outage.event);
         let down = down_spans(outages.iter().filter(is_own), &span, &gaps);
         let down = check_intervals.of_monitor(&down);
         let mut columns = Days {

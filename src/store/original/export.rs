@@ -112,7 +112,7 @@ impl Reader {
             values(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
         let local = |at: UtcMillis| original_text(at, pass_of(at));
         let mut written = 0;
-        for event in self.events_within(span, None)? {
+        for event in self.events_within(span, None, None)? {
             let is_of_host =
                 event.event_type != EventKind::LinkDown && event.event_type != EventKind::Dns;
             let is_requested = hosts

@@ -5,7 +5,7 @@ use std::ops::Range;
 use rusqlite::params;
 
 use super::reader::Reader;
-use crate::pure::model::EventKind;
+use crate::pure::model::{EventKind, HostId};
 use crate::pure::time::{LATEST_MS, UtcMillis};
 use crate::store::error::StoreError;
 use crate::store::event::{COLUMNS, OutageEvent, open_events, read_event};
@@ -53,20 +53,34 @@ impl Reader {
         &self,
         span: &Range<UtcMillis>,
         only: Option<EventKind>,
+        hosts: Option<&[HostId]>,
     ) -> Result<Vec<OutageEvent>, StoreError> {
         let events = format!(
             "select {COLUMNS} from outage_events where start_time < ?2 and (end_time is null or end_time >= ?1)
-                and (?3 is null or event_type = ?3) order by start_time, id"
+                and (?3 is null or event_type = ?3)
+                and (?4 is null or host_id is null or host_id between ?4 and ?5) order by start_time, id"
         );
+        // A host has one id; of several a few more rows are read, and left out below.
+        let ids = hosts.map(|hosts| {
+            let first = hosts.iter().min().map_or(1, |id| id.0);
+            (first, hosts.iter().max().map_or(0, |id| id.0))
+        });
         let text = |at: UtcMillis| UtcMillis(at.0.clamp(0, LATEST_MS)).sql_text();
-        self.query(
+        let mut found = self.query(
             &events,
             params![
                 text(span.start),
                 text(span.end),
-                only.map(EventKind::as_str)
+                only.map(EventKind::as_str),
+                ids.map(|ids| ids.0),
+                ids.map(|ids| ids.1)
             ],
             read_event,
-        )
+        )?;
+        found.retain(|event| match (event.host_id, hosts) {
+            (Some(id), Some(hosts)) => hosts.contains(&id),
+            _ => true,
+        });
+        Ok(found)
     }
 }

@@ -55,11 +55,22 @@ impl Reader {
     /// machine slept, nothing could be sent; and those in which a silent host could not be pinged.
     /// In chronological order, and without overlaps for any host. An ongoing gap ends with `span`.
     pub fn gaps(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
+        self.gaps_of(span, None)
+    }
+
+    /// Without those that are a gap only of hosts that are not among `hosts`; `None` for all.
+    pub fn gaps_of(
+        &self,
+        span: &Range<UtcMillis>,
+        hosts: Option<&[HostId]>,
+    ) -> Result<Vec<Gap>, StoreError> {
+        let is_wanted = |id: &HostId| hosts.is_none_or(|hosts| hosts.contains(id));
         let mut gaps = self.gaps_between_runs(span)?;
         gaps.extend(self.interruptions(span)?);
         gaps.extend(self.links_down(span)?);
         gaps.extend(self.unsent(span)?);
-        gaps.extend(self.not_measured(span, &gaps)?);
+        gaps.retain(|gap| gap.host_id.as_ref().is_none_or(is_wanted));
+        gaps.extend(self.not_measured(span, &gaps, is_wanted)?);
         for gap in &mut gaps {
             (gap.from, gap.to) = (gap.from.max(span.start), gap.to.min(span.end));
         }
@@ -71,7 +82,12 @@ impl Reader {
 
     /// The spans in which a host's checks could not be made, apart from those of which the gaps of
     /// all hosts leave no rest. A check stands for its interval, until the next that was made.
-    fn not_measured(&self, span: &Range<UtcMillis>, all: &[Gap]) -> Result<Vec<Gap>, StoreError> {
+    fn not_measured(
+        &self,
+        span: &Range<UtcMillis>,
+        all: &[Gap],
+        is_wanted: impl Fn(&HostId) -> bool,
+    ) -> Result<Vec<Gap>, StoreError> {
         const HOSTS: &str = "select id, name, address from host h
                               where exists(select 1 from not_measured_check where host_id = h.id)";
         // The next such check, the next that was made, and the last such check before that.
@@ -105,7 +121,7 @@ impl Reader {
             of_all.filter(covers).map(|gap| gap.to.0).max()
         };
         let mut gaps = Vec::new();
-        for (id, host) in hosts {
+        for (id, host) in hosts.into_iter().filter(|(id, _)| is_wanted(id)) {
             let mut from = span.start.0;
             loop {
                 let found: Vec<Found> = self.query(SPAN, (id, from, span.end.0), |row| {
@@ -215,7 +231,8 @@ impl Reader {
             })?;
         let mut gaps = Vec::new();
         for (gap, is_of_clock) in found {
-            match self.first_and_last_check(&gap)?.filter(|_| is_of_clock) {
+            let measured = is_of_clock.then(|| self.first_and_last_check(&gap));
+            match measured.transpose()?.flatten() {
                 // An older version let such a gap cover what was measured.
                 Some((first, last)) => gaps.extend([
                     Gap {
@@ -267,7 +284,7 @@ impl Reader {
             })
         };
         let mut gaps = Vec::new();
-        for event in self.events_within(span, Some(EventKind::LinkDown))? {
+        for event in self.events_within(span, Some(EventKind::LinkDown), None)? {
             let is_of_one_version = !event.host_address.contains(" and ");
             let Some(gap) = gap(event) else { continue };
             // The check that finds the link back begins before the end of the event is found.

@@ -13,7 +13,7 @@ use super::gaps::{Gap, missing_ms};
 use super::reader::Reader;
 use crate::pure::cause::Cause;
 use crate::pure::incident::{self, GroupingRules, OutageSpan};
-use crate::pure::model::{EventId, EventKind};
+use crate::pure::model::{EventId, EventKind, HostId};
 use crate::pure::order::by_key;
 use crate::pure::time::whole_seconds;
 use crate::pure::time::{DAY_MS, UtcMillis};
@@ -132,15 +132,17 @@ impl Reader {
         grouping: &GroupingRules,
         gaps: &[Gap],
     ) -> Result<Vec<GroupedOutage>, StoreError> {
-        Ok(self.ungrouped_outages(span)?.grouped(grouping, gaps))
+        Ok(self.ungrouped_outages(span, None)?.grouped(grouping, gaps))
     }
 
+    /// Of these hosts, and those without a host; `None` for all.
     pub fn ungrouped_outages(
         &self,
         span: &Range<UtcMillis>,
+        hosts: Option<&[HostId]>,
     ) -> Result<UngroupedOutages, StoreError> {
         let from = UtcMillis((span.start.0 - LOOKBACK_MS).max(0));
-        let rows = self.events_within(&(from..span.end), None)?;
+        let rows = self.events_within(&(from..span.end), None, hosts)?;
         let measured_until = rows
             .iter()
             .map(|event| self.measured_until(event, span.end))
@@ -195,6 +197,13 @@ pub struct UngroupedOutages {
 }
 
 impl UngroupedOutages {
+    /// Only hosts as a whole may be left out: the outages of one host are grouped by each other.
+    pub fn retain(&mut self, is_wanted: impl Fn(&OutageEvent) -> bool) {
+        let mut wanted = self.rows.iter().map(&is_wanted);
+        self.measured_until.retain(|_| wanted.next() == Some(true));
+        self.rows.retain(is_wanted);
+    }
+
     /// As [`Reader::grouped_outages`].
     pub fn grouped(&self, grouping: &GroupingRules, gaps: &[Gap]) -> Vec<GroupedOutage> {
         let mut outages = group_rows(&self.rows, grouping, &self.measured_until, gaps);

@@ -185,7 +185,7 @@ impl Reader {
                 .first_recorded(&[id])?
                 .unwrap_or(hour.start)
                 .max(hour.start);
-            let gaps = self.gaps(&hour)?;
+            let gaps = self.gaps_of(&hour, Some(&[id]))?;
             let measured = |span: Range<UtcMillis>| {
                 (span.end.0 - span.start.0 - missing_ms(&gaps, &span, Some(id))).max(0)
             };
@@ -240,7 +240,8 @@ impl Reader {
                     continue;
                 }
                 let beside = UtcMillis(at.0 - interval_ms)..UtcMillis(at.0 + interval_ms);
-                let mut rows = self.events_within(&beside, Some(EventKind::Outage))?;
+                let mut rows =
+                    self.events_within(&beside, Some(EventKind::Outage), Some(&[*id]))?;
                 rows.retain(|row| row.host_id == Some(*id));
                 edges.extend(
                     rows.iter()
