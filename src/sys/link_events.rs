@@ -3,16 +3,15 @@
 
 use std::io;
 use std::mem;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use libc::c_int;
 
 use super::check;
-use super::netlink::{attribute, ip_in, part};
+use super::netlink::{HEADER_LEN, attribute, ip_in, open_socket, part};
 use crate::pure::link_history::LinkChange;
 
-/// Sizes of `struct nlmsghdr`, `struct ifinfomsg` and `struct ifaddrmsg`.
-const HEADER_LEN: usize = 16;
+/// Sizes of `struct ifinfomsg` and `struct ifaddrmsg`.
 const LINK_LEN: usize = 16;
 const ADDRESS_LEN: usize = 8;
 /// Linux 3.15: how often the interface has lost or got its carrier.
@@ -28,11 +27,8 @@ pub struct LinkEvents(OwnedFd);
 impl LinkEvents {
     /// The present state of every interface arrives first.
     pub fn open() -> io::Result<LinkEvents> {
-        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK;
-        // SAFETY: a system call without pointers.
-        let fd = check(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) })?;
-        // SAFETY: a new descriptor without another owner.
-        let socket = unsafe { OwnedFd::from_raw_fd(fd) };
+        let socket = open_socket(libc::SOCK_NONBLOCK)?;
+        let fd = socket.as_raw_fd();
         // SAFETY: zeroes are a valid address.
         let mut address: libc::sockaddr_nl = unsafe { mem::zeroed() };
         address.nl_family = libc::AF_NETLINK as _;

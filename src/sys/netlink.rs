@@ -12,7 +12,7 @@ use libc::c_int;
 use super::{Packet, Route, check};
 
 /// Sizes of `struct nlmsghdr` and `struct rtmsg`.
-const HEADER_LEN: usize = 16;
+pub(super) const HEADER_LEN: usize = 16;
 const ROUTE_LEN: usize = 12;
 /// Requests the entry of the routing table instead of the route made from it. Kernels before 4.13
 /// ignore that.
@@ -34,15 +34,19 @@ pub struct Routes {
     sequence: u32,
 }
 
+/// A socket of rtnetlink(7), with further flags of its type.
+pub(super) fn open_socket(flags: c_int) -> io::Result<OwnedFd> {
+    let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC | flags;
+    // SAFETY: a system call without pointers.
+    let fd = check(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) })?;
+    // SAFETY: a new descriptor without another owner.
+    Ok(unsafe { OwnedFd::from_raw_fd(fd) })
+}
+
 impl Routes {
     pub fn open() -> io::Result<Routes> {
-        let kind = libc::SOCK_RAW | libc::SOCK_CLOEXEC;
-        // SAFETY: a system call without pointers.
-        let fd = check(unsafe { libc::socket(libc::AF_NETLINK, kind, libc::NETLINK_ROUTE) })?;
-        // SAFETY: a new descriptor without another owner.
-        let socket = unsafe { OwnedFd::from_raw_fd(fd) };
         Ok(Routes {
-            socket,
+            socket: open_socket(0)?,
             sequence: 0,
         })
     }
