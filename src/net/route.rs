@@ -42,11 +42,8 @@ pub(super) fn route_of(packet: &Packet, target: &Target) -> io::Result<Route> {
     if found.is_local {
         return Ok(this_machine);
     }
-    // A tunnel or a point-to-point line sends everything to its end.
-    let name = routes.interface_name(found.interface);
-    let state = name.and_then(|name| sys::interface_state(&name));
-    if state.is_none_or(|state| state.has_neighbours) {
-        check_leads_there(&mut routes, packet, &found)?;
+    if is_assumed_on_link(packet, &found) && has_neighbours(&routes, found.interface) {
+        check_leads_there(&mut routes, packet)?;
     }
     // Routers do not forward packets from a link-local address: RFC 4291 section 2.5.6.
     if found.gateway.is_some() && is_link_local(packet.from) && !is_link_local(packet.to) {
@@ -82,15 +79,23 @@ pub(super) fn route_of(packet: &Packet, target: &Target) -> io::Result<Route> {
     Ok(Route { position, link })
 }
 
-/// Fails where the kernel sends packets although no route leads there.
-fn check_leads_there(routes: &mut Routes, packet: &Packet, found: &sys::Route) -> io::Result<()> {
-    // Without a route by the interface that a socket is bound to, Linux assumes that every IPv4
-    // address is on its link, and looks for a neighbour with it.
-    if found.gateway.is_none() && packet.to.is_ipv4() && packet.interface.is_some() {
-        let unreachable = |_| io::Error::from_raw_os_error(libc::ENETUNREACH);
-        routes.entry(packet).map_err(unreachable)?;
-    }
-    Ok(())
+/// Without a route by the interface that a socket is bound to, Linux assumes that every IPv4 address
+/// is on its link, and looks for a neighbour with it.
+fn is_assumed_on_link(packet: &Packet, found: &sys::Route) -> bool {
+    found.gateway.is_none() && packet.to.is_ipv4() && packet.interface.is_some()
+}
+
+/// Not a tunnel or a point-to-point line, which send everything to their end.
+fn has_neighbours(routes: &Routes, interface: u32) -> bool {
+    let name = routes.interface_name(interface);
+    let state = name.and_then(|name| sys::interface_state(&name));
+    state.is_none_or(|state| state.has_neighbours)
+}
+
+/// Fails where no route leads to the destination.
+fn check_leads_there(routes: &mut Routes, packet: &Packet) -> io::Result<()> {
+    let unreachable = |_| io::Error::from_raw_os_error(libc::ENETUNREACH);
+    routes.entry(packet).map_err(unreachable).map(|_| ())
 }
 
 /// For a route without a gateway.
@@ -159,7 +164,9 @@ pub fn default_gateway(version: IpVersion, source: Option<&Source>) -> io::Resul
     let mut routes = Routes::open()?;
     let packet = packet_to(&far, source, own, true);
     let found = routes.find(&packet)?;
-    check_leads_there(&mut routes, &packet, &found)?;
+    if is_assumed_on_link(&packet, &found) {
+        check_leads_there(&mut routes, &packet)?;
+    }
     let interface = routes
         .interface_name(found.interface)
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ENODEV))?;
