@@ -14,6 +14,8 @@ use common::http::{Answer, get};
 use rusqlite::Connection;
 use serde_json::Value;
 
+const HOSTS: &str = "[{name: A, address: 192.0.2.1}, {name: B, address: '2001:db8::1'}]";
+
 /// A dashboard with its own database, at any free port.
 struct Site {
     folder: TempDir,
@@ -23,20 +25,22 @@ struct Site {
 impl Site {
     /// `sql` fills the database; the hosts `a` and `b` are configured, checked every minute.
     fn new(sql: &str) -> Site {
+        Site::with_hosts(HOSTS, sql)
+    }
+
+    /// As [`Site::new`], with these hosts as a list in YAML.
+    fn with_hosts(hosts: &str, sql: &str) -> Site {
         let folder = TempDir::new();
         let path = folder.path().join("connection_logs.db");
         Database::open(&path, &mut |_, _| ()).expect("a new database");
         Connection::open(&path)
             .and_then(|database| database.execute_batch(sql))
             .expect("plain SQL");
-        Site::with_database(folder, path)
+        Site::with_database(hosts, folder, path)
     }
 
-    fn with_database(folder: TempDir, path: PathBuf) -> Site {
-        let text = format!(
-            "hosts: [{{name: A, address: 192.0.2.1}}, {{name: B, address: '2001:db8::1'}}]\ndatabase: {{path: {}}}\n",
-            path.display()
-        );
+    fn with_database(hosts: &str, folder: TempDir, path: PathBuf) -> Site {
+        let text = format!("hosts: {hosts}\ndatabase: {{path: {}}}\n", path.display());
         let mut config = config::parse(text.as_bytes(), "config.yaml").config;
         config.dashboard.port = 0;
         let web = WebServer::start(
@@ -379,7 +383,7 @@ fn health_is_good_while_checks_are_recorded_and_bad_when_they_stop() {
     );
     let folder = TempDir::new();
     let path = folder.path().join("missing.db");
-    let site = Site::with_database(folder, path);
+    let site = Site::with_database(HOSTS, folder, path);
     assert_eq!(site.get("/health").status, 503);
     assert_eq!(
         site.get("/").status,
@@ -787,24 +791,9 @@ fn one_address_from_two_sources_is_two_hosts_in_every_answer() {
         values('tunnel', '192.0.2.1', 'outage', datetime('now', '-1 minute'), 2);"
         .to_string()
         + STALE;
-    let folder = TempDir::new();
-    let path = folder.path().join("connection_logs.db");
-    Database::open(&path, &mut |_, _| ()).expect("a new database");
-    Connection::open(&path)
-        .and_then(|database| database.execute_batch(&sql))
-        .expect("plain SQL");
-    let text = format!(
-        "hosts: [{{name: main, address: 192.0.2.1}}, {{name: tunnel, address: 192.0.2.1, source: wg0}}]\ndatabase: {{path: {}}}\n",
-        path.display()
-    );
-    let mut config = config::parse(text.as_bytes(), "config.yaml").config;
-    config.dashboard.port = 0;
-    let web = WebServer::start(
-        &config.dashboard,
-        Arc::new(Api::new(ApiConfig::of(&config), || ())),
-    )
-    .expect("a port is free");
-    let site = Site { folder, web };
+    let hosts =
+        "[{name: main, address: 192.0.2.1}, {name: tunnel, address: 192.0.2.1, source: wg0}]";
+    let site = Site::with_hosts(hosts, &sql);
     let keys = ["192.0.2.1", "192.0.2.1 via wg0"];
     for path in ["/api/ping-results/latest", "/api/hosts", "/api/hosts/all"] {
         let rows = site.json(path);
@@ -861,24 +850,9 @@ fn both_ip_versions_of_a_name_are_two_hosts_in_every_answer() {
         + STALE
         + &outage("twin.test", 3.0, 0.0)
         + "update outage_events set host_id = 2;";
-    let folder = TempDir::new();
-    let path = folder.path().join("connection_logs.db");
-    Database::open(&path, &mut |_, _| ()).expect("a new database");
-    Connection::open(&path)
-        .and_then(|database| database.execute_batch(&sql))
-        .expect("plain SQL");
-    let text = format!(
-        "hosts: [{{name: four, address: twin.test, family: 4}}, {{name: six, address: twin.test, family: 6}}]\ndatabase: {{path: {}}}\n",
-        path.display()
-    );
-    let mut config = config::parse(text.as_bytes(), "config.yaml").config;
-    config.dashboard.port = 0;
-    let web = WebServer::start(
-        &config.dashboard,
-        Arc::new(Api::new(ApiConfig::of(&config), || ())),
-    )
-    .expect("a port is free");
-    let site = Site { folder, web };
+    let hosts =
+        "[{name: four, address: twin.test, family: 4}, {name: six, address: twin.test, family: 6}]";
+    let site = Site::with_hosts(hosts, &sql);
     let keys = ["twin.test (IPv4)", "twin.test (IPv6)"];
     for path in ["/api/ping-results/latest", "/api/hosts", "/api/hosts/all"] {
         let rows = site.json(path);

@@ -23,13 +23,7 @@ const STEP_PAUSE: Duration = Duration::from_millis(5);
 pub fn run_once(arguments: &Cleanup) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let stop = stop_on_signals()?;
-    let deleted = clean(&config, &stop)?.unwrap_or_else(|| {
-        log::info!(
-            "{}: there is no database yet",
-            config.database.path.display()
-        );
-        Pruned::default()
-    });
+    let deleted = clean(&config, &stop)?.unwrap_or_default();
     if arguments.json {
         print::print_json(
             &json!({ "deleted_checks": deleted.checks, "deleted_rollups": deleted.rollups }),
@@ -48,10 +42,7 @@ pub fn run_continuously(arguments: &CleanupContinuous) -> Result<CommandStatus, 
     while !stop.wait_until(due) {
         match clean(&config, &stop) {
             Ok(Some(deleted)) => print::print(&sentence(&config, &deleted))?,
-            Ok(None) => log::info!(
-                "{}: there is no database yet",
-                config.database.path.display()
-            ),
+            Ok(None) => {}
             // The disk may be full or the database locked now, but not the next time.
             Err(CliError::Store(error)) => log::error!("{error}"),
             Err(error) => return Err(error),
@@ -78,6 +69,7 @@ fn sentence(config: &Config, deleted: &Pruned) -> String {
 fn clean(config: &Config, stop: &Stop) -> Result<Option<Pruned>, CliError> {
     let settings = &config.database;
     if !settings.path.exists() {
+        log::info!("{}: there is no database yet", settings.path.display());
         return Ok(None);
     }
     let mut database = open_database(config)?;
