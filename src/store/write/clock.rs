@@ -425,8 +425,10 @@ fn move_events(
     for (table, column) in JSON_TIMES {
         move_json_times(connection, table, column, times, by_ms)?;
     }
+    // Rounded as by whole_seconds in pure/time.rs.
     const SETTLE: &str = "update outage_events set end_time = max(end_time, start_time),
-            duration_seconds = cast((julianday(max(end_time, start_time)) - julianday(start_time)) * 86400 + 0.001 as integer)
+            duration_seconds = (cast(round((julianday(max(end_time, start_time)) - 2440587.5) * 86400000) as integer) + 500) / 1000
+                - (cast(round((julianday(start_time) - 2440587.5) * 86400000) as integer) + 500) / 1000
           where end_time is not null and (end_time < start_time or end_time >= ?1)";
     let first = UtcMillis((*times.start()).min(*times.start() + by_ms).max(0)).sql_text();
     connection.execute(SETTLE, [first])?;
