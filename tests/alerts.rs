@@ -885,8 +885,7 @@ fn alert_test_runs_the_command_once_and_prints_the_result() {
             "make it executable: chmod +x ",
         ),
     ] {
-        folder.write(name, text);
-        let path = folder.path().join(name);
+        let path = folder.write_program(name, text);
         fs::set_permissions(&path, fs::Permissions::from_mode(mode)).expect("a file");
         let config = format!("alerts: {{command: [{}]}}\n", path.display());
         let done = alert_test(&folder, &config, &[]);

@@ -100,7 +100,9 @@ fn the_program_finds_no_problem_in_any_profile() {
 #[test]
 fn a_profile_fails_where_config_yaml_lacks_a_line_that_it_replaces() {
     let folder = TempDir::new();
-    let original = std::fs::read_to_string(root().join("config.yaml")).expect("config.yaml");
+    let read = |path| std::fs::read_to_string(root().join(path)).expect("a file of the project");
+    let original = read("config.yaml");
+    let text = read("packaging/lib/config_profile.py");
     for (line, replacement) in [
         ("  flush_seconds: 60\n", "  flush_seconds: 61\n"),
         ("logging:\n", "  flush_seconds: 60\nlogging:\n"),
@@ -108,8 +110,7 @@ fn a_profile_fails_where_config_yaml_lacks_a_line_that_it_replaces() {
         assert!(original.contains(line));
         folder.write("config.yaml", &original.replace(line, replacement));
         std::fs::create_dir_all(folder.path().join("packaging/lib")).expect("a folder");
-        let script = folder.path().join("packaging/lib/config_profile.py");
-        std::fs::copy(root().join("packaging/lib/config_profile.py"), &script).expect("a copy");
+        let script = folder.write_program("packaging/lib/config_profile.py", &text);
         let output = run(&script, "flash");
         assert!(!output.status.success(), "{replacement}");
         let stderr = String::from_utf8_lossy(&output.stderr).into_owned();

@@ -547,9 +547,7 @@ fn installed_by_tests_run(programs: &[(&str, &str)]) -> Vec<String> {
     let folder = TempDir::new();
     let root = [("id", "echo 0"), ("apt-get", "echo \"$@\" >>\"$HOME/apt\"")];
     for (name, text) in root.iter().chain(programs) {
-        let path = folder.write(name, &format!("#!/bin/sh\n{text}\n"));
-        std::fs::set_permissions(path, std::os::unix::fs::PermissionsExt::from_mode(0o755))
-            .expect("its mode");
+        folder.write_program(name, &format!("#!/bin/sh\n{text}\n"));
     }
     std::os::unix::fs::symlink("/usr/bin/dirname", folder.path().join("dirname")).expect("a link");
     let output = Command::new(root_of_checkout().join("tests/run"))

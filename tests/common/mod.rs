@@ -53,6 +53,28 @@ impl TempDir {
             .unwrap_or_else(|error| panic!("{}: {error}", path.display()));
         path
     }
+
+    /// Writes a script that can be executed, in another process: what this process has open for
+    /// writing is open in every child of a parallel test until that executes its program, and until
+    /// then the script cannot be executed (ETXTBSY in execve(2)).
+    pub fn write_program(&self, name: &str, content: &str) -> PathBuf {
+        let path = self.0.join(name);
+        let mut child = Command::new("sh")
+            .args(["-c", "cat >\"$1\" && chmod 755 \"$1\"", "sh"])
+            .arg(&path)
+            .stdin(Stdio::piped())
+            .spawn()
+            .expect("sh runs");
+        let mut stdin = child.stdin.take().expect("it is a pipe");
+        stdin.write_all(content.as_bytes()).expect("sh reads it");
+        drop(stdin);
+        assert!(
+            child.wait().expect("sh ends").success(),
+            "{}",
+            path.display()
+        );
+        path
+    }
 }
 
 impl Drop for TempDir {

@@ -82,8 +82,7 @@ fn call(folder: &TempDir, name: &str, stubs: &str, then: &str) -> Finished {
 }
 
 fn add_program(folder: &TempDir, name: &str, text: &str) {
-    let path = folder.write(name, &format!("#!/bin/sh\n{text}\n"));
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).expect("it is ours");
+    folder.write_program(name, &format!("#!/bin/sh\n{text}\n"));
 }
 
 /// Stubs of procd's functions.
