@@ -6,11 +6,11 @@ use std::io;
 use std::net::IpAddr;
 use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{EchoSocket, Route, SocketError, SocketOptions, Target};
+use super::{EchoSocket, Route, SocketError, SocketOptions, Target, link_losses};
 use crate::pure::address::Source;
-use crate::pure::check::{CheckRun, CheckSettings};
+use crate::pure::check::{CheckRun, CheckSettings, link_settles};
 use crate::pure::icmp;
-use crate::pure::time::ClockSample;
+use crate::pure::time::{ClockSample, Monotonic, nanoseconds};
 use crate::sys::{self, Batch};
 
 pub struct Exchange {
@@ -92,6 +92,28 @@ impl Exchange {
     /// socket's error queue, and while it holds any, poll(2) reports the socket.
     pub fn read_errors(&mut self) {
         self.socket.read_errors(&mut self.batch, &mut self.run);
+    }
+
+    /// Excludes the unanswered pings, all sent since `begin`, that waited for their reply while the
+    /// interface had no carrier or this machine did not have its address, or just after. Returns the
+    /// reason, which is a part of a sentence, if there are any.
+    pub fn exclude_link_losses(
+        &mut self,
+        interface: Option<&str>,
+        begin: Monotonic,
+    ) -> Option<String> {
+        let settles = link_settles(self.run.version());
+        let since = Monotonic(begin.0 - nanoseconds(settles));
+        let mut reason = None;
+        for loss in link_losses(interface, self.own_address(), since) {
+            let until = loss
+                .until
+                .map_or_else(sys::monotonic, |until| until.after(settles));
+            if self.run.exclude(loss.from, until, libc::ENETDOWN) {
+                reason = Some(loss.reason);
+            }
+        }
+        reason
     }
 
     /// Sets the time to live (IPv4) or hop limit (IPv6) of later requests.

@@ -11,7 +11,8 @@ mod target;
 
 pub use address::{RepliesBeyond, Resolver};
 pub use exchange::Exchange;
-pub use link_watch::{LinkWatch, link_losses};
+pub use link_watch::LinkWatch;
+use link_watch::link_losses;
 pub use route::{
     Gateway, Route, can_send, default_gateway, default_gateway_target, gateway_of, interface_fault,
     is_remote, route_to,

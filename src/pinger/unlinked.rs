@@ -6,10 +6,9 @@ use std::time::Duration;
 
 use super::Pinger;
 use crate::net::{self, EchoSocket, Exchange, SocketError, Target};
-use crate::pure::check::link_settles;
 use crate::pure::model::{CheckResult, LocalFault, Outcome};
 use crate::pure::phrase;
-use crate::pure::time::{Monotonic, nanoseconds};
+use crate::pure::time::Monotonic;
 use crate::stop::Stop;
 use crate::sys;
 
@@ -85,20 +84,11 @@ impl Pinger {
         let target = self.target?;
         let link = self.link();
         let interface = link.as_ref().map(|link| link.interface.as_str());
-        let settles = link_settles(target.version());
-        let since = Monotonic(begin.0 - nanoseconds(settles));
-        let mut found = None;
-        for loss in net::link_losses(interface, exchange.own_address(), since) {
-            let until = loss
-                .until
-                .map_or(sys::monotonic(), |until| until.after(settles));
-            if exchange.run.exclude(loss.from, until, libc::ENETDOWN) {
-                found = Some(Unmeasured {
-                    fault: LocalFault::Link,
-                    reason: loss.reason,
-                });
-            }
-        }
+        let lost = exchange.exclude_link_losses(interface, begin);
+        let mut found = lost.map(|reason| Unmeasured {
+            fault: LocalFault::Link,
+            reason,
+        });
         if exchange.run.ends_unanswered()
             && let Some((errno, unmeasured)) = self.cannot_send(&target)
         {

@@ -5,11 +5,32 @@ use std::collections::VecDeque;
 
 use crate::pure::time::UtcMillis;
 
+/// What became of a ping.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Answered,
+    Silent,
+    /// This machine lost its link while the ping waited for its reply.
+    LinkLost,
+}
+
+impl Answer {
+    pub fn of(is_answered: bool) -> Answer {
+        if is_answered {
+            Answer::Answered
+        } else {
+            Answer::Silent
+        }
+    }
+}
+
 #[derive(Clone, Debug, Default)]
 pub struct Replies {
     runs: VecDeque<Run>,
     /// The first ping of all.
     since: Option<UtcMillis>,
+    /// Whether the link was lost since the last ping of the newest run.
+    is_interrupted: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -81,10 +102,18 @@ impl Share {
 }
 
 impl Replies {
-    pub fn add(&mut self, at: UtcMillis, is_answered: bool) {
+    pub fn add(&mut self, at: UtcMillis, answer: Answer) {
+        if answer == Answer::LinkLost {
+            self.is_interrupted = true;
+            return;
+        }
         self.since = Some(self.since.map_or(at, |since| since.min(at)));
+        let is_answered = answer == Answer::Answered;
+        // Replies before and after a loss of the link are two runs: the pings of a run count as
+        // evenly distributed over its time.
+        let is_new = std::mem::take(&mut self.is_interrupted) && is_answered;
         match self.runs.back_mut() {
-            Some(run) if run.is_answered == is_answered => {
+            Some(run) if run.is_answered == is_answered && !is_new => {
                 (run.first, run.last) = (run.first.min(at), run.last.max(at));
                 run.pings = run.pings.saturating_add(1);
             }
@@ -256,12 +285,18 @@ impl OutageTime {
 mod tests {
     use super::*;
 
-    /// Seconds with an answered (`+`) or lost (`-`) ping: `"-20+ -10+ 1-"`.
+    /// Seconds with an answered (`+`) or lost (`-`) ping, or the loss of this machine's link (`x`):
+    /// `"-20+ -10x 1-"`.
     fn replies(text: &str) -> Replies {
         let mut replies = Replies::default();
         for ping in text.split_whitespace() {
             let (at, answer) = ping.split_at(ping.len() - 1);
-            replies.add(second(at.parse().expect("a second")), answer == "+");
+            let answer = match answer {
+                "+" => Answer::Answered,
+                "-" => Answer::Silent,
+                _ => Answer::LinkLost,
+            };
+            replies.add(second(at.parse().expect("a second")), answer);
         }
         replies
     }
@@ -360,6 +395,8 @@ mod tests {
             Some(true)
         );
         assert_eq!(answered("-5+ 30+", true), None);
+        assert_eq!(answered("-5+ 3- 5x 30+", true), Some(false));
+        assert_eq!(answered("-60+ 5x 18+ 70+", true), Some(true));
         assert_eq!(answered("-3+ 0- 5- 10- 16- 17+ 20+", true), Some(false));
         assert_eq!(answered("-3+ 0- 5- 10- 16- 17+ 20+", false), Some(true));
         assert_eq!(answered("0+ 5+ 10+ 16+ 17+ 20-", true), Some(true));

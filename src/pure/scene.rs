@@ -13,7 +13,7 @@ use crate::pure::link::Link;
 use crate::pure::model::{CheckResult, Host, LocalFault, Probe};
 use crate::pure::own_link::OwnLinks;
 use crate::pure::path::{KnownPaths, Path};
-use crate::pure::replies::{Conduct, OutageTime, Replies};
+use crate::pure::replies::{Answer, Conduct, OutageTime, Replies};
 use crate::pure::time::UtcMillis;
 
 /// What the witness observed during an outage.
@@ -23,13 +23,13 @@ pub enum Observation {
     Gateway {
         link: Arc<Link>,
         at: UtcMillis,
-        is_answered: bool,
+        answer: Answer,
     },
     /// A host was pinged because another one is silent.
     OtherHost {
         host: Arc<Host>,
         at: UtcMillis,
-        is_answered: bool,
+        answer: Answer,
     },
     /// Packets of this version of IP cannot be sent to any host.
     LinkLost { version: IpVersion, at: UtcMillis },
@@ -213,43 +213,36 @@ impl Scene {
             let own_gateway = own_gateway(record, result.resolved);
             let mut gateway = own_gateway.map(|link| self.gateways.entry(link).or_default());
             for (at, rtt) in result.timed_rtts() {
-                record.replies.add(at, rtt.is_some());
+                let answer = Answer::of(rtt.is_some());
+                record.replies.add(at, answer);
                 if let Some(gateway) = &mut gateway {
-                    gateway.add(at, rtt.is_some());
+                    gateway.add(at, answer);
                 }
             }
         }
     }
 
     pub fn add_probe(&mut self, probe: &Probe) {
-        self.add_ping(&probe.host, probe.at, probe.is_answered);
+        self.add_ping(&probe.host, probe.at, Answer::of(probe.is_answered));
     }
 
     /// A ping that belongs to no check.
-    fn add_ping(&mut self, host: &Host, at: UtcMillis, is_answered: bool) {
+    fn add_ping(&mut self, host: &Host, at: UtcMillis, answer: Answer) {
         if let Some(record) = self.hosts.get_mut(host) {
-            record.replies.add(at, is_answered);
+            record.replies.add(at, answer);
             if let Some(link) = own_gateway(record, record.ip) {
-                self.gateways.entry(link).or_default().add(at, is_answered);
+                self.gateways.entry(link).or_default().add(at, answer);
             }
         }
     }
 
     pub fn add_observation(&mut self, observation: &Observation) {
         match observation {
-            Observation::Gateway {
-                link,
-                at,
-                is_answered,
-            } => {
+            Observation::Gateway { link, at, answer } => {
                 let gateway = self.gateways.entry(Arc::clone(link)).or_default();
-                gateway.add(*at, *is_answered);
+                gateway.add(*at, *answer);
             }
-            Observation::OtherHost {
-                host,
-                at,
-                is_answered,
-            } => self.add_ping(host, *at, *is_answered),
+            Observation::OtherHost { host, at, answer } => self.add_ping(host, *at, *answer),
             Observation::LinkLost { version, at } => self.links.lost(*version, *at),
             Observation::LinkRestored { version, at } => self.links.restored(*version, *at),
             Observation::Path { host, path } => {

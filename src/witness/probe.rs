@@ -12,7 +12,8 @@ use crate::pure::icmp;
 use crate::pure::link::Link;
 use crate::pure::model::{Host, Outcome};
 use crate::pure::path::{self, Path};
-use crate::pure::time::UtcMillis;
+use crate::pure::replies::Answer;
+use crate::pure::time::{ClockSample, Monotonic, UtcMillis};
 use crate::stop::Stop;
 use crate::sys;
 
@@ -52,17 +53,38 @@ const SOCKET_WAIT: Duration = Duration::from_millis(20);
 struct PendingPing {
     target: ProbeTarget,
     exchange: Box<Exchange>,
-    at: UtcMillis,
+    at: ClockSample,
+}
+
+impl PendingPing {
+    fn had_link(&mut self) -> bool {
+        had_link(
+            &mut self.exchange,
+            self.target.source.as_ref(),
+            self.at.monotonic,
+        )
+    }
+}
+
+/// Whether this machine had its link all the time while pings sent since `begin` waited for their
+/// replies: without it, their silence says nothing about the network beyond.
+fn had_link(exchange: &mut Exchange, source: Option<&Source>, begin: Monotonic) -> bool {
+    let Ok(route) = exchange.route(source) else {
+        return false;
+    };
+    let interface = route.link.as_ref().map(|link| link.interface.as_str());
+    exchange.exclude_link_losses(interface, begin).is_none()
+        && interface.is_none_or(|name| net::interface_fault(name).is_none())
 }
 
 /// Sends one ping to each target at the same time and returns when it was sent and whether it was
-/// answered within the timeout. Targets to which nothing can be sent are left out, and so are all
-/// once `stop` is raised.
+/// answered within the timeout. Targets to which nothing can be sent are left out, and all once
+/// `stop` is raised.
 pub(super) fn ping_all(
     targets: Vec<ProbeTarget>,
     timeout: Duration,
     stop: &Stop,
-) -> Vec<(ProbeTarget, UtcMillis, bool)> {
+) -> Vec<(ProbeTarget, UtcMillis, Answer)> {
     let mut open: Vec<PendingPing> = targets
         .into_iter()
         .filter_map(|target| send(target, timeout))
@@ -90,11 +112,13 @@ pub(super) fn ping_all(
         for mut ping in open {
             ping.exchange.read();
             match ping.exchange.run.outcome_so_far(0, sys::monotonic()) {
-                Some(outcome) => answers.push((
-                    ping.target,
-                    ping.at,
-                    matches!(outcome, Outcome::Reply { .. }),
-                )),
+                Some(outcome) => {
+                    let answer = match Answer::of(is_reply(&outcome)) {
+                        Answer::Silent if !ping.had_link() => Answer::LinkLost,
+                        answer => answer,
+                    };
+                    answers.push((ping.target, ping.at.utc(), answer));
+                }
                 None => waiting.push(ping),
             }
         }
@@ -138,7 +162,7 @@ fn send(target: ProbeTarget, timeout: Duration) -> Option<PendingPing> {
     is_sent.then(|| PendingPing {
         target,
         exchange,
-        at: clock.utc(),
+        at: clock,
     })
 }
 
@@ -150,7 +174,7 @@ const NEAR_HOPS: u8 = 4;
 const TRACE_TIMEOUT: Duration = Duration::from_millis(1200);
 
 /// Traces the path to a silent host: one ping for each time to live, all within two seconds.
-/// `None` when nothing can be sent, or `stop` was raised.
+/// `None` when nothing can be sent, this machine's link was lost meanwhile, or `stop` was raised.
 pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
     let hops: Vec<u8> = (1..=MAX_HOPS).chain(1..=NEAR_HOPS).collect();
     let at = sys::clocks().utc();
@@ -216,6 +240,7 @@ fn ping_hops(
     let count = u16::try_from(hops.len()).ok()?;
     let mut exchange = Exchange::open(target, &options, settings(count, TRACE_TIMEOUT)).ok()?;
     let own = exchange.own_address();
+    let begin = sys::monotonic();
     loop {
         match exchange.run.next_action(sys::monotonic()) {
             Action::Send(sequence) => {
@@ -234,6 +259,9 @@ fn ping_hops(
         }
     }
     exchange.read_errors();
+    if !had_link(&mut exchange, source, begin) {
+        return None;
+    }
     let mut pings = exchange.run.finish(&sys::clocks()).ok()?.pings;
     for ping in &mut pings {
         // This machine reports that its neighbour does not answer ARP or NDP.

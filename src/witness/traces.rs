@@ -142,18 +142,10 @@ impl<S: Fn(Observation) + Clone + Send + 'static> Traces<S> {
 
 /// Pings each target once, and delivers the outcomes.
 pub(super) fn ping(targets: Vec<ProbeTarget>, stop: &Stop, deliver: &impl Fn(Observation)) {
-    for (target, at, is_answered) in probe::ping_all(targets, PING_TIMEOUT, stop) {
+    for (target, at, answer) in probe::ping_all(targets, PING_TIMEOUT, stop) {
         deliver(match target.subject {
-            Subject::OtherHost(host) => Observation::OtherHost {
-                host,
-                at,
-                is_answered,
-            },
-            Subject::Gateway(link) => Observation::Gateway {
-                link,
-                at,
-                is_answered,
-            },
+            Subject::OtherHost(host) => Observation::OtherHost { host, at, answer },
+            Subject::Gateway(link) => Observation::Gateway { link, at, answer },
         });
     }
 }

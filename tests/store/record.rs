@@ -10,6 +10,7 @@ use ace_connection_logger::pure::model::{
     EventId, HostId, Interruption, InterruptionKind, Probe, Thresholds,
 };
 use ace_connection_logger::pure::path::Path as Way;
+use ace_connection_logger::pure::replies::Answer;
 use ace_connection_logger::pure::run_clock::ClockStep;
 use ace_connection_logger::pure::scene::{Observation, Scene};
 use ace_connection_logger::store::{GroupedOutage, Reader, Record, RunState, incidents};
@@ -235,12 +236,12 @@ fn the_cause_is_judged_with_its_evidence_when_an_outage_begins_and_when_it_ends(
                 gateway: Some(gateway),
             }),
             at: at(64),
-            is_answered: true,
+            answer: Answer::Answered,
         },
         Observation::OtherHost {
             host: Arc::clone(&two),
             at: at(64),
-            is_answered: false,
+            answer: Answer::Silent,
         },
         Observation::Path {
             host: Arc::clone(&one),
