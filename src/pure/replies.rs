@@ -208,12 +208,23 @@ impl Replies {
         })
     }
 
+    /// The first run of silence during the outage or just before.
+    fn silence(&self, outage: &OutageTime) -> Option<usize> {
+        let (from, to) = (outage.from.0 - MARGIN_MS, outage.without_margins().1);
+        let silent = |run: &Run| !run.is_answered && run.first.0 <= to && run.last.0 >= from;
+        self.runs.iter().position(silent)
+    }
+
+    /// When its silence began, if that may have been the same instant.
+    pub fn silent_since(&self, outage: &OutageTime) -> Option<UtcMillis> {
+        let index = self.silence(outage)?;
+        self.failed_with(outage).then(|| self.runs[index].first)
+    }
+
     /// Whether its silence, during the outage or just before, may have begun at the same instant:
     /// the outage began at any time since the last reply.
     fn failed_with(&self, outage: &OutageTime) -> bool {
-        let (from, to) = (outage.from.0 - MARGIN_MS, outage.without_margins().1);
-        let silent = |run: &Run| !run.is_answered && run.first.0 <= to && run.last.0 >= from;
-        let Some(index) = self.runs.iter().position(silent) else {
+        let Some(index) = self.silence(outage) else {
             return false;
         };
         let earliest = outage.last_reply.map_or(i64::MIN, |at| at.0 - TOGETHER_MS);

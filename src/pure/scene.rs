@@ -90,6 +90,14 @@ impl HostRecord {
         }
     }
 
+    fn is_beyond(&self, link: &Link) -> bool {
+        match self.position {
+            Some(NetworkPosition::BeyondGateway) => true,
+            Some(NetworkPosition::Gateway) => self.ip != link.gateway,
+            _ => false,
+        }
+    }
+
     /// The traces of an outage that did not reach the host: the one that got farthest.
     fn broken_path(&self, outage: &OutageTime) -> Option<&Path> {
         let silent = self.traced(outage).filter(|path| !path.reached);
@@ -275,18 +283,21 @@ impl Scene {
         let healthy_path = subject.healthy_path.as_ref();
         let longest_run = gateway.and_then(|replies| replies.longest_run_before(from));
         let is_gateway_reliable = longest_run.map(|pings| pings >= RELIABLE_PINGS);
+        let gateway_during = |outage: &OutageTime| {
+            let is_reliable = is_gateway_reliable == Some(true);
+            let answered = gateway.and_then(|replies| replies.answered(outage, is_reliable));
+            answered.map_or(Reachability::Unknown, |is_answered| match is_answered {
+                true => Reachability::Answers,
+                false => Reachability::Silent,
+            })
+        };
         let mut evidence = CauseEvidence {
             position: subject.position?,
             // The pings of this outage were sent, so it was not the link.
             link_fault: None,
             gateway_address: link.gateway,
             interface: Some(link.interface.clone()).filter(|name| !name.is_empty()),
-            gateway: gateway
-                .and_then(|replies| replies.answered(&outage, is_gateway_reliable == Some(true)))
-                .map_or(Reachability::Unknown, |is_answered| match is_answered {
-                    true => Reachability::Answers,
-                    false => Reachability::Silent,
-                }),
+            gateway: gateway_during(&outage),
             is_gateway_reliable,
             beyond_answering: 0,
             on_path_answering: 0,
@@ -305,18 +316,21 @@ impl Scene {
             is_complete: subject.replies.since().is_some_and(|since| since < from),
         };
         let paths = subject.paths(&outage);
-        for (other, record) in self
-            .hosts
-            .iter()
-            .filter(|(_, record)| record.is_over(&link))
-        {
-            let is_gateway = record.position == Some(NetworkPosition::Gateway);
-            let is_beyond = record.position == Some(NetworkPosition::BeyondGateway)
-                || (is_gateway && record.ip != link.gateway);
-            let traced = record.traced(&outage).filter(|_| is_beyond);
-            if let Some(path) = traced.max_by_key(|path| path.reach()) {
-                evidence.add_path_over_link(path.reach(), path.last());
+        let over_link = || {
+            let all = self.hosts.iter();
+            all.filter(|(_, record)| record.is_over(&link))
+        };
+        let add_paths = |evidence: &mut CauseEvidence, outage: &OutageTime| {
+            for (_, record) in over_link().filter(|(_, record)| record.is_beyond(&link)) {
+                if let Some(path) = record.traced(outage).max_by_key(|path| path.reach()) {
+                    evidence.add_path_over_link(path.reach(), path.last());
+                }
             }
+        };
+        add_paths(&mut evidence, &outage);
+        let mut failed_since = from;
+        for (other, record) in over_link() {
+            let is_beyond = record.is_beyond(&link);
             if **other == *host {
                 continue;
             }
@@ -328,13 +342,29 @@ impl Scene {
             let counted = match record.replies.conduct(&outage, max_age_ms) {
                 Conduct::Answered if is_beyond && is_passed() => &mut evidence.on_path_answering,
                 Conduct::Answered if is_beyond => &mut evidence.beyond_answering,
-                Conduct::FailedToo if is_beyond => &mut evidence.beyond_silent,
+                Conduct::FailedToo if is_beyond => {
+                    let since = record.replies.silent_since(&outage);
+                    failed_since = failed_since.min(since.unwrap_or(from));
+                    &mut evidence.beyond_silent
+                }
                 _ if record.position != Some(NetworkPosition::OnLink) => continue,
                 Conduct::Answered => &mut evidence.near_answering,
                 Conduct::FailedToo => &mut evidence.near_silent,
                 Conduct::Unclear => continue,
             };
             *counted += 1;
+        }
+        // Checked rarely, it may have been silent as long as those that failed with it. What was
+        // observed since then counts where nothing was later.
+        let whole = OutageTime {
+            from: failed_since,
+            ..outage
+        };
+        if evidence.gateway == Reachability::Unknown {
+            evidence.gateway = gateway_during(&whole);
+        }
+        if evidence.link_reach.is_none() {
+            add_paths(&mut evidence, &whole);
         }
         Some(evidence)
     }

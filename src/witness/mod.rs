@@ -72,6 +72,8 @@ const STACK_BYTES: usize = 128 * 1024;
 const PING_TIMEOUT: Duration = Duration::from_millis(900);
 /// Time between two traces of the path to a silent host.
 const TRACE_INTERVAL: Duration = Duration::from_secs(60);
+/// Time until a trace is tried again during which this machine had no link.
+const TRACE_RETRY: Duration = Duration::from_secs(1);
 /// Other hosts that are pinged at a time.
 const MAX_OTHER_HOSTS: usize = 16;
 /// Paths that are traced at a time.
@@ -374,6 +376,11 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             return;
         }
         let now = sys::monotonic();
+        for host in self.traces.take_untraced() {
+            if let Some(next) = self.silent.get_mut(&host) {
+                *next = now.after(TRACE_RETRY);
+            }
+        }
         let mut due = Vec::new();
         for (host, next) in &mut self.silent {
             if let Some(target) = self

@@ -34,8 +34,8 @@ pub(super) struct Trace {
 pub(super) struct Traces<S> {
     stop: Stop,
     deliver: S,
-    /// Of silent hosts.
-    thread: Option<JoinHandle<()>>,
+    /// Of silent hosts. Returns those whose paths could not be traced.
+    thread: Option<JoinHandle<Vec<Arc<Host>>>>,
     /// Of a host that answers.
     healthy_thread: Option<JoinHandle<()>>,
     /// Hosts that answer and are to be traced, with their links.
@@ -66,17 +66,28 @@ impl<S: Fn(Observation) + Clone + Send + 'static> Traces<S> {
     pub fn trace(&mut self, paths: Vec<Trace>) {
         let (deliver, stop) = (self.deliver.clone(), self.stop.clone());
         self.thread = spawn(move || {
+            let mut untraced = Vec::new();
             for Trace {
                 host,
                 target,
                 source,
             } in paths
             {
-                if let Some(path) = probe::trace(&target, source, &stop) {
-                    deliver(Observation::Path { host, path });
+                match probe::trace(&target, source, &stop) {
+                    Some(path) => deliver(Observation::Path { host, path }),
+                    None => untraced.push(host),
                 }
             }
+            untraced
         });
+    }
+
+    /// The silent hosts whose paths could not be traced, once.
+    pub fn take_untraced(&mut self) -> Vec<Arc<Host>> {
+        let finished = self.thread.take_if(|thread| thread.is_finished());
+        finished
+            .and_then(|thread| thread.join().ok())
+            .unwrap_or_default()
     }
 
     /// Notes that a host's path is to be traced while it answers.
@@ -134,9 +145,8 @@ impl<S: Fn(Observation) + Clone + Send + 'static> Traces<S> {
     }
 
     pub fn join(self) {
-        for thread in [self.thread, self.healthy_thread].into_iter().flatten() {
-            drop(thread.join());
-        }
+        drop(self.thread.map(JoinHandle::join));
+        drop(self.healthy_thread.map(JoinHandle::join));
     }
 }
 
@@ -150,11 +160,11 @@ pub(super) fn ping(targets: Vec<ProbeTarget>, stop: &Stop, deliver: &impl Fn(Obs
     }
 }
 
-fn is_running(thread: Option<&JoinHandle<()>>) -> bool {
+fn is_running<T>(thread: Option<&JoinHandle<T>>) -> bool {
     thread.is_some_and(|thread| !thread.is_finished())
 }
 
-fn spawn(work: impl FnOnce() + Send + 'static) -> Option<JoinHandle<()>> {
+fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<JoinHandle<T>> {
     let thread = thread::Builder::new().name("trace".into());
     thread.stack_size(STACK_BYTES).spawn(work).ok()
 }
