@@ -400,4 +400,7 @@ end;
 
 -- by_hand: 1 where a check was made by the command check: it stands for the time of its pings.
 alter table host_interval add column by_hand integer not null default 0;
+", "
+-- The events of a host are few beside those of all: without it each answer about one host reads every row.
+create index outage_events_by_host_id on outage_events(host_id, start_time);
 "];

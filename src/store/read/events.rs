@@ -48,18 +48,15 @@ impl Reader {
 }
 
 impl Reader {
-    /// The rows of a span, of one type or of all, oldest first.
+    /// The rows of a span, of one type or of all, oldest first: those of all hosts, or of `hosts`
+    /// and without a host.
     pub(in crate::store) fn events_within(
         &self,
         span: &Range<UtcMillis>,
         only: Option<EventKind>,
         hosts: Option<&[HostId]>,
     ) -> Result<Vec<OutageEvent>, StoreError> {
-        let events = format!(
-            "select {COLUMNS} from outage_events where start_time < ?2 and (end_time is null or end_time >= ?1)
-                and (?3 is null or event_type = ?3)
-                and (?4 is null or host_id is null or host_id between ?4 and ?5) order by start_time, id"
-        );
+        let events = rows_within(hosts.is_some());
         // A host has one id; of several a few more rows are read, and left out below.
         let ids = hosts.map(|hosts| {
             let first = hosts.iter().min().map_or(1, |id| id.0);
@@ -82,5 +79,48 @@ impl Reader {
             _ => true,
         });
         Ok(found)
+    }
+}
+
+/// The statement of `events_within`, for the rows of some hosts or of all.
+fn rows_within(is_of_hosts: bool) -> String {
+    // The plus sign keeps SQLite from reading the rows of all hosts by an index of the times.
+    let (start, of_hosts) = if is_of_hosts {
+        (
+            "+start_time",
+            "(host_id is null or host_id between ?4 and ?5)",
+        )
+    } else {
+        ("start_time", "?4 is null and ?5 is null")
+    };
+    format!(
+        "select {COLUMNS} from outage_events where {of_hosts} and {start} < ?2 and (end_time is null or end_time >= ?1)
+            and (?3 is null or event_type = ?3) order by {start}, id"
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, types::Null};
+
+    use super::*;
+    use crate::store::schema;
+
+    #[test]
+    fn the_rows_of_a_host_are_read_without_those_of_others() {
+        let connection = Connection::open_in_memory().expect("a database");
+        schema::migrate(&connection, 0).expect("a schema");
+        let sql = format!("explain query plan {}", rows_within(true));
+        let mut statement = connection.prepare(&sql).expect("a statement");
+        let values = params![Null, Null, Null, Null, Null];
+        let steps = statement.query_map(values, |row| row.get::<_, String>(3));
+        let steps: Result<Vec<String>, _> = steps.expect("a plan").collect();
+        let by_host = steps.expect("the steps").join("; ");
+        assert!(
+            by_host.contains("outage_events_by_host_id (host_id=?)"),
+            "{by_host}"
+        );
+        assert!(!by_host.contains("SCAN outage_events"), "{by_host}");
+        assert!(!by_host.contains("by_time"), "{by_host}");
     }
 }

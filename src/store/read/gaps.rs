@@ -70,7 +70,7 @@ impl Reader {
         gaps.extend(self.links_down(span)?);
         gaps.extend(self.unsent(span)?);
         gaps.retain(|gap| gap.host_id.as_ref().is_none_or(is_wanted));
-        gaps.extend(self.not_measured(span, &gaps, is_wanted)?);
+        gaps.extend(self.not_measured(span, &gaps, hosts)?);
         for gap in &mut gaps {
             (gap.from, gap.to) = (gap.from.max(span.start), gap.to.min(span.end));
         }
@@ -86,10 +86,11 @@ impl Reader {
         &self,
         span: &Range<UtcMillis>,
         all: &[Gap],
-        is_wanted: impl Fn(&HostId) -> bool,
+        wanted: Option<&[HostId]>,
     ) -> Result<Vec<Gap>, StoreError> {
-        const HOSTS: &str = "select id, name, address from host h
-                              where exists(select 1 from not_measured_check where host_id = h.id)";
+        // Each host that is looked at takes pages of its own.
+        const HOSTS: &str = "select id, name, address from host h where (?1 is null or id = ?1)
+                                and exists(select 1 from not_measured_check where host_id = h.id)";
         // The next such check, the next that was made, and the last such check before that.
         const SPAN: &str = "
             select first, measured, reason,
@@ -104,14 +105,18 @@ impl Reader {
                      where n.host_id = ?1 and n.checked_at >= ?2 and n.checked_at < ?3
                      order by n.checked_at limit 1)";
         type Found = (i64, Option<i64>, String, i64, i64);
-        let hosts: Vec<(HostId, GapHost)> = self.query(HOSTS, [], |row| {
-            let (host_name, host_address) = (row.get(1)?, row.get(2)?);
-            let host = GapHost {
-                host_name,
-                host_address,
-            };
-            Ok((row.get(0)?, host))
-        })?;
+        let ids = wanted.map_or(vec![None], |ids| ids.iter().copied().map(Some).collect());
+        let mut hosts: Vec<(HostId, GapHost)> = Vec::new();
+        for id in ids {
+            hosts.extend(self.query(HOSTS, [id], |row| {
+                let (host_name, host_address) = (row.get(1)?, row.get(2)?);
+                let host = GapHost {
+                    host_name,
+                    host_address,
+                };
+                Ok((row.get(0)?, host))
+            })?);
+        }
         // Until when a gap of all hosts lasts that has these checks.
         let end_of_all = |first: i64, last: i64| {
             let covers = |gap: &&Gap| gap.from.0 <= first && last <= gap.to.0;
@@ -121,7 +126,7 @@ impl Reader {
             of_all.filter(covers).map(|gap| gap.to.0).max()
         };
         let mut gaps = Vec::new();
-        for (id, host) in hosts.into_iter().filter(|(id, _)| is_wanted(id)) {
+        for (id, host) in hosts {
             let mut from = span.start.0;
             loop {
                 let found: Vec<Found> = self.query(SPAN, (id, from, span.end.0), |row| {
@@ -284,7 +289,7 @@ impl Reader {
             })
         };
         let mut gaps = Vec::new();
-        for event in self.events_within(span, Some(EventKind::LinkDown), None)? {
+        for event in self.events_within(span, Some(EventKind::LinkDown), Some(&[]))? {
             let is_of_one_version = !event.host_address.contains(" and ");
             let Some(gap) = gap(event) else { continue };
             // The check that finds the link back begins before the end of the event is found.
