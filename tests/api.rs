@@ -1099,3 +1099,24 @@ fn a_check_by_hand_stands_for_the_time_of_its_pings() {
         "{statistics}"
     );
 }
+
+#[test]
+fn time_that_has_not_been_yet_is_not_missing() {
+    let site = Site::new(&three_checks());
+    let at = |seconds: i64| {
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now = now.expect("after 1970").as_secs();
+        i64::try_from(now).expect("before 2554") + seconds
+    };
+    let coverage = |from: i64, to: i64| {
+        let span = format!("from={}&to={}", at(from), at(to));
+        site.json(&format!("/api/statistics/192.0.2.1?{span}"))["coverage_percent"].clone()
+    };
+    // Three checks a minute apart, the last a minute ago.
+    let until_tomorrow = coverage(-180, 86_400);
+    assert!(
+        until_tomorrow.as_f64().is_some_and(|share| share > 95.0),
+        "{until_tomorrow}"
+    );
+    assert_eq!(coverage(3_600, 7_200), Value::Null);
+}

@@ -573,6 +573,120 @@ fn a_host_that_is_no_longer_configured_is_only_in_reports_of_its_time() {
     );
 }
 
+/// One host `A` that answered every check: `checks` of them, `minutes` apart, the last a minute ago.
+fn record_of(checks: i64, minutes: i64, more_sql: &str) -> TempDir {
+    let folder = TempDir::new();
+    folder.write("config.yaml", "hosts: [{name: A, address: 192.0.2.1}]\n");
+    let path = folder.path().join("connection_logs.db");
+    Database::open(&path, &mut |_, _| ()).expect("a new database");
+    sql(
+        &folder,
+        &format!(
+            "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
+             with recursive n(i) as (select 0 union all select i + 1 from n where i + 1 < {checks})
+             insert into check_result(host_id, checked_at, sent, received)
+                 select 1, (strftime('%s', 'now') - 60 - i * 60 * {minutes}) * 1000, 5, 5 from n;
+             insert into stale_rollup(host_id, hour) select distinct host_id, checked_at / 3600000 from check_result;
+             {more_sql}"
+        ),
+    );
+    folder
+}
+
+fn in_one_line(folder: &TempDir, arguments: &[&str]) -> String {
+    let finished = program(folder.path(), arguments);
+    assert_eq!(finished.code, Some(0), "{finished:?}");
+    finished
+        .stdout
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+#[test]
+fn a_report_of_a_short_record_says_since_when_and_counts_no_time_before() {
+    // 23 minutes, one check a minute, by a monitor.
+    let folder = record_of(
+        23,
+        1,
+        "insert into host_interval(host_id, since, interval_ms, by_hand) values(1, 0, 60000, 0);
+         insert into monitor_run(started_at, alive_at, version)
+             select min(checked_at) - 100, max(checked_at), 'x' from check_result;",
+    );
+    let first: i64 = Connection::open(folder.path().join("connection_logs.db"))
+        .and_then(|database| {
+            database.query_row("select min(checked_at) from check_result", [], |row| {
+                row.get(0)
+            })
+        })
+        .expect("a check");
+    let first_utc = UtcMillis(first).rfc3339();
+    let json = program(folder.path(), &["--format", "json"]).stdout;
+    let json: Value = serde_json::from_str(&json).expect("JSON");
+    assert_eq!(json["first_recorded"], first_utc.as_str());
+    assert!(
+        json["from"].as_str().is_some_and(|from| from < &first_utc),
+        "as asked for: {json}"
+    );
+    let html = in_one_line(&folder, &["--format", "html"]);
+    let text = in_one_line(&folder, &[]);
+    let begin = text
+        .split_once("Period: ")
+        .and_then(|(_, rest)| rest.split_once(", the first record, to "))
+        .map(|(begin, _)| begin)
+        .unwrap_or_else(|| panic!("{text}"));
+    for text in [&text, &html] {
+        assert!(
+            text.contains(&format!("of the time from the first record, {begin}, to ")),
+            "{text}"
+        );
+        assert!(
+            text.contains(&format!(
+                "No interruption of the monitor is recorded from {begin} to "
+            )),
+            "{text}"
+        );
+        assert!(!text.contains("of the period was measured"), "{text}");
+    }
+    let csv = program(folder.path(), &["--format", "csv"]).stdout;
+    assert!(csv.contains(&format!(",{first_utc},")), "{csv}");
+    // Tomorrow has not been measured, and is not missing either.
+    let tomorrow = UtcMillis(first + 86_400_000).rfc3339();
+    let from = UtcMillis(first).rfc3339();
+    let json = program(
+        folder.path(),
+        &["--from", &from, "--to", &tomorrow, "--format", "json"],
+    );
+    let json: Value = serde_json::from_str(&json.stdout).expect("JSON");
+    assert!(
+        json["hosts"][0]["coverage_percent"]
+            .as_f64()
+            .is_some_and(|share| share > 95.0),
+        "{json}"
+    );
+}
+
+#[test]
+fn two_checks_by_hand_are_not_said_to_be_a_monitor_that_ran() {
+    let folder = record_of(
+        2,
+        10,
+        "insert into host_interval(host_id, since, interval_ms, by_hand) values(1, 0, 6000, 1);",
+    );
+    let text = in_one_line(&folder, &[]);
+    assert!(
+        text.contains(
+            "NOT MEASURED ------------ No run of the monitor is recorded in this period: nothing is known of the time \
+             between the checks."
+        ) && !text.contains("interruption"),
+        "{text}"
+    );
+    assert!(
+        text.contains("; 1.8") && text.contains(" % of the time from the first record, "),
+        "{text}"
+    );
+}
+
 #[test]
 fn an_invalid_period_is_a_usage_error_that_names_option_and_cure() {
     let folder = folder();

@@ -149,7 +149,7 @@ fn host_record<'a>(host: &'a HostFigures, report: &Report) -> Record<'a> {
         availability_percent: host.availability_percent,
         remark: format!("measured {}", percent(host.coverage_percent)),
         loss: Some((host.degraded_seconds, host.poor_seconds, host.loss_percent)),
-        ..Record::of(first.max(report.from), Some(report.to))
+        ..Record::of(first.clamp(report.from, report.to), Some(report.to))
     }
 }
 

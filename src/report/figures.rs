@@ -10,6 +10,11 @@ use crate::store::{Gap, GroupedOutage, Incident, RecordedHost};
 
 #[derive(Debug, Serialize)]
 pub struct Report {
+    /// As asked for.
+    #[serde(rename = "from")]
+    pub asked_from: UtcMillis,
+    /// The first record of the hosts where that is later: the figures are those from then on.
+    #[serde(skip)]
     pub from: UtcMillis,
     pub to: UtcMillis,
     pub hosts: Vec<HostFigures>,
@@ -24,6 +29,11 @@ pub struct Report {
     pub causes: Vec<CauseTime>,
     pub worst_hours: Vec<WorstHour>,
     pub method: Method,
+    /// Of all hosts of the report, before its period too.
+    pub first_recorded: Option<UtcMillis>,
+    /// When the first run of the monitor began.
+    #[serde(skip)]
+    pub run_since: Option<UtcMillis>,
     /// The spans of the bars in every host's strip.
     #[serde(skip)]
     pub bars: BarSpans,

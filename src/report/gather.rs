@@ -2,15 +2,16 @@
 
 use std::ops::Range;
 
+use super::coverage::RecordedPeriod;
 use super::downtime::{any_down_seconds, by_cause};
 use super::figures::{LinkDowntime, Report};
 use super::host_figures::Source;
-use super::hosts::reported_hosts;
+use super::hosts::{ReportedHost, reported_hosts};
 use super::hours::HourlyLosses;
 use super::method;
 use super::query::{ReportError, ReportQuery};
 use super::timeline::BarSpans;
-use crate::pure::model::{EventId, EventKind};
+use crate::pure::model::{EventId, EventKind, HostId};
 use crate::pure::order::by_key;
 use crate::pure::time::UtcMillis;
 use crate::store::{Gap, GroupedOutage, Reader, incidents};
@@ -21,14 +22,10 @@ pub fn gather(
     query: &ReportQuery<'_>,
     progress: &mut dyn FnMut(u64, u64),
 ) -> Result<Report, ReportError> {
-    let span = query.span.clone();
+    let asked = query.span.clone();
     // Gaps before the span too: they shorten the downtime of outages that began before it.
-    let all_gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    let gaps: Vec<Gap> = all_gaps
-        .iter()
-        .filter_map(|gap| part_within(gap, &span))
-        .collect();
-    let mut outages = reader.grouped_outages(&span, &query.settings.grouping, &all_gaps)?;
+    let all_gaps = reader.gaps(&(UtcMillis(0)..asked.end))?;
+    let mut outages = reader.grouped_outages(&asked, &query.settings.grouping, &all_gaps)?;
     let mut incidents = incidents(&outages);
     // The store returns the newest first.
     incidents.reverse();
@@ -39,6 +36,15 @@ pub fn gather(
         let is_listed = |id: &EventId| outages.iter().any(|outage| outage.event.id == *id);
         incident.event_ids.iter().any(is_listed)
     });
+    let period = RecordedPeriod {
+        first: first_recorded(reader, &reported, &outages)?,
+        asked,
+    };
+    let span = period.span();
+    let gaps: Vec<Gap> = all_gaps
+        .iter()
+        .filter_map(|gap| part_within(gap, &span))
+        .collect();
     let bars = BarSpans::of(&span, query.offset_at);
     let source = Source {
         reader,
@@ -76,10 +82,13 @@ pub fn gather(
             events: links,
         },
         worst_hours: losses.worst(),
-        method: method::method(query, check_methods, reader.pruned_before()?),
+        method: method::method(query, &span, check_methods, reader.pruned_before()?),
         appendix: query.appendix,
+        asked_from: period.asked.start,
         from: span.start,
         to: span.end,
+        first_recorded: period.first,
+        run_since: reader.first_run()?,
         hosts,
         outages,
         gaps,
@@ -87,6 +96,23 @@ pub fn gather(
         planned,
         bars,
     })
+}
+
+/// The first record of any of the hosts. An outage that was imported may be older than all checks.
+fn first_recorded(
+    reader: &Reader,
+    hosts: &[ReportedHost<'_>],
+    outages: &[GroupedOutage],
+) -> Result<Option<UtcMillis>, ReportError> {
+    let ids = hosts.iter().flat_map(|host| &host.recorded);
+    let ids: Vec<HostId> = ids.map(|host| host.id).collect();
+    let of_hosts = outages.iter().filter(|outage| !is_of_link(outage));
+    let of_outages = of_hosts.map(GroupedOutage::start);
+    Ok(reader
+        .first_recorded(&ids)?
+        .into_iter()
+        .chain(of_outages)
+        .min())
 }
 
 fn part_within(gap: &Gap, span: &Range<UtcMillis>) -> Option<Gap> {

@@ -1,5 +1,7 @@
 //! How the figures of a report were determined.
 
+use std::ops::Range;
+
 use super::figures::{CheckMethod, Method, Zone};
 use super::query::{ReportQuery, ReportSettings};
 use crate::config::HostConfig;
@@ -42,6 +44,7 @@ pub(super) fn add_host(methods: &mut Vec<CheckMethod>, name: &str, method: Check
 
 pub(super) fn method(
     query: &ReportQuery<'_>,
+    span: &Range<UtcMillis>,
     checks: Vec<CheckMethod>,
     pruned_before: UtcMillis,
 ) -> Method {
@@ -59,8 +62,8 @@ pub(super) fn method(
         zone: Zone {
             name: sys::zone_name(),
             offset_at: query.offset_at,
-            offset_from: offset(query.span.start),
-            offset_to: offset(query.span.end),
+            offset_from: offset(span.start),
+            offset_to: offset(span.end),
         },
         checks,
         fast_interval_seconds: fast_interval.map(|interval| interval.as_secs_f64()),
@@ -73,7 +76,7 @@ pub(super) fn method(
                        which an outage lasted and this machine measured; planned outages are not counted. Lost pings \
                        alone take nothing from it: degraded and poor time is one interval for each such check, except \
                        for the checks in which an outage began or ended, and loss is the lost of all sent pings.",
-        checks_since: Some(pruned_before).filter(|at| *at > query.span.start),
+        checks_since: Some(pruned_before).filter(|at| *at > span.start),
         coverage: "Measured is the share of the period that is covered by checks, one interval each; the period begins no \
                    earlier than the host's first record.",
         not_measured: "What this machine could not measure (switched off, asleep, no link, no route, a name that never \

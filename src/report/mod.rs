@@ -3,6 +3,7 @@
 //! file a format writes it. The callers are [`crate::cli`] and [`crate::api`].
 
 mod charts;
+mod coverage;
 mod csv;
 mod downtime;
 mod figures;

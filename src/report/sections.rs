@@ -1,5 +1,6 @@
 //! The sections of a report, in their order: text and page lay out the same ones.
 
+use super::coverage::RecordedPeriod;
 use super::figures::{Appendix, CauseTime, CheckMethod, Report, WorstHour};
 use super::raw_pings;
 use super::rows::{host_row, incident_row, outage_row};
@@ -112,7 +113,7 @@ fn own_link(report: &Report) -> Section {
     Section {
         title: "This machine's own link",
         sentences: vec![if link.events.is_empty() {
-            "It was never down in this period.".into()
+            "It is not recorded as down in this period.".into()
         } else {
             format!(
                 "Down for {} in total. Nothing was measured during that time, so it is not an outage of any host.",
@@ -156,12 +157,13 @@ fn not_measured(report: &Report) -> Section {
             gap.reason.clone(),
         ])
     };
-    let nothing = report.gaps.is_empty().then(|| {
-        "Since its first record in this period the monitor has run without interruption.".into()
-    });
+    let monitor =
+        RecordedPeriod::of(report).monitor(report.run_since, !report.gaps.is_empty(), &|at| {
+            local(report, at)
+        });
     Section {
         title: "Not measured",
-        sentences: nothing.into_iter().collect(),
+        sentences: monitor.into_iter().collect(),
         columns: columns(&["From", "To*", "Lasted", "Why"]),
         rows: report.gaps.iter().map(row).collect(),
         ..Section::default()

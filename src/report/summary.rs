@@ -1,5 +1,6 @@
 //! The heading of a report and its summary in a few sentences.
 
+use super::coverage::RecordedPeriod;
 use super::figures::{HostFigures, Report};
 use super::rows::lossy_times;
 use super::wording::{cause_meaning, local, percent};
@@ -23,12 +24,12 @@ pub(super) fn heading(report: &Report) -> Heading {
     }
     let method = &report.method;
     let (program, version) = (method.program, method.version);
-    let (from, to) = (local(report, report.from), local(report, report.to));
+    let period = RecordedPeriod::of(report).text(&|at| local(report, at));
     let made_at = local(report, method.made_at);
     Heading {
         title: "Connection report",
         about: vec![
-            ("Period", format!("{from} to {to}")),
+            ("Period", period),
             ("Hosts", hosts),
             ("Made", format!("{made_at} by {program} {version}")),
         ],
@@ -100,14 +101,15 @@ fn summary(report: &Report) -> String {
         ));
     }
     sentences.extend(lossiest(report));
-    let (available, measured) = (
-        percent(worst.availability_percent),
-        percent(worst.coverage_percent),
-    );
+    let available = percent(worst.availability_percent);
+    let measured =
+        RecordedPeriod::of(report).measured(worst.coverage_percent, worst.first_recorded, &|at| {
+            local(report, at)
+        });
     sentences.push(match report.hosts.len() {
-        1 => format!("Availability {available}; {measured} of the period was measured."),
+        1 => format!("Availability {available}; {measured}."),
         _ => format!(
-            "{} has the lowest availability: {available}; {measured} of the period was measured for it.",
+            "{} has the lowest availability: {available}; {measured} for it.",
             worst.host_name
         ),
     });

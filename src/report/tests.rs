@@ -112,8 +112,11 @@ fn report() -> Report {
         ..HostFigures::default()
     };
     Report {
+        asked_from: UtcMillis(from),
         from: UtcMillis(from),
         to: UtcMillis(to),
+        first_recorded: Some(UtcMillis(from - HOUR)),
+        run_since: Some(UtcMillis(from - HOUR)),
         hosts: vec![host],
         outages: vec![grouped_outage(
             7,

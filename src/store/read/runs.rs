@@ -37,4 +37,11 @@ impl Reader {
                 .optional()
         })
     }
+
+    /// When the first recorded run began.
+    pub fn first_run(&self) -> Result<Option<UtcMillis>, StoreError> {
+        const FIRST: &str = "select min(started_at) from monitor_run";
+        let found = self.query(FIRST, [], |row| row.get::<_, Option<i64>>(0))?;
+        Ok(found.into_iter().flatten().next().map(UtcMillis))
+    }
 }
