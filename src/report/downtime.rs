@@ -4,20 +4,8 @@ use std::ops::Range;
 
 use super::figures::CauseTime;
 use crate::pure::cause::Cause;
-use crate::pure::time::{HOUR_MS, UtcMillis, whole_seconds};
-use crate::store::{Gap, GroupedOutage, down_spans};
-
-/// Seconds of a span in which at least one of several outages lasted.
-pub(super) fn any_down_seconds<'o>(
-    outages: impl Iterator<Item = &'o GroupedOutage>,
-    span: &Range<UtcMillis>,
-    gaps: &[Gap],
-) -> i64 {
-    down_spans(outages, span, gaps)
-        .iter()
-        .map(whole_seconds)
-        .sum()
-}
+use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::store::{Gap, GroupedOutage, any_down_seconds};
 
 pub(super) fn by_cause<'o>(
     outages: impl Iterator<Item = &'o GroupedOutage> + Clone,

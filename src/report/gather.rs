@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::coverage::RecordedPeriod;
-use super::downtime::{any_down_seconds, by_cause};
+use super::downtime::by_cause;
 use super::figures::{LinkDowntime, Report};
 use super::host_figures::Source;
 use super::hosts::{ReportedHost, reported_hosts};
@@ -14,7 +14,7 @@ use super::timeline::BarSpans;
 use crate::pure::model::{EventId, EventKind, HostId};
 use crate::pure::order::by_key;
 use crate::pure::time::UtcMillis;
-use crate::store::{Gap, GroupedOutage, Reader, incidents};
+use crate::store::{Gap, GroupedOutage, Reader, any_down_seconds, incidents};
 
 /// `progress` is called with the number of hosts done and of all hosts.
 pub fn gather(

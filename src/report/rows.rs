@@ -1,6 +1,5 @@
 //! The rows of hosts, outages and incidents.
 
-use super::downtime::any_down_seconds;
 use super::figures::{HostFigures, Report};
 use super::table::Row;
 use super::wording::{cause_word, local, observations, percent};
@@ -8,7 +7,7 @@ use crate::pure::cause::Cause;
 use crate::pure::model::{EventKind, State};
 use crate::pure::phrase::{count, duration_of, ms};
 use crate::pure::time::whole_seconds;
-use crate::store::{GroupedOutage, Incident};
+use crate::store::{GroupedOutage, Incident, any_down_seconds};
 
 pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
     let us = |us: Option<u32>| us.map_or("-".into(), |us| ms(f64::from(us)));

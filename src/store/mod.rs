@@ -27,12 +27,15 @@ pub use read::check_json::{CheckJson, JsonFields};
 pub use read::checks::{Checks, RecordedCheck};
 pub use read::events::OutageFilter;
 pub use read::gaps::{Gap, GapHost, missing_ms};
-pub use read::grouped::{GroupedOutage, Incident, UngroupedOutages, incidents};
+pub use read::grouped::{GroupedOutage, UngroupedOutages};
 pub use read::history::{NoteSums, Source};
 pub use read::hosts::RecordedHost;
+pub use read::incidents::{Incident, by_incident, incidents};
 pub use read::intervals::{CheckIntervals, Interval};
 pub use read::latest::LatestCheck;
-pub use read::measured::{CoveredTime, MeasuredTime, down_spans, joined, length_ms};
+pub use read::measured::{
+    CoveredTime, MeasuredTime, any_down_seconds, down_spans, joined, length_ms,
+};
 pub use read::reader::Reader;
 pub use read::runs::MonitorRun;
 pub use read::waiting::Notice;

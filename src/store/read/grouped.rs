@@ -99,21 +99,6 @@ impl GroupedOutage {
     }
 }
 
-/// Outages of several hosts that began together.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Incident {
-    pub start_time: UtcMillis,
-    /// When the last outage ended; `None` while one is ongoing.
-    pub end_time: Option<UtcMillis>,
-    /// The one nearest to this machine.
-    pub cause: Cause,
-    pub hosts: usize,
-    /// In the order in which they failed.
-    pub host_names: Vec<String>,
-    /// The ids of the outages.
-    pub event_ids: Vec<EventId>,
-}
-
 fn cause_of(event: &OutageEvent) -> Cause {
     event.cause.unwrap_or(Cause::Unknown)
 }
@@ -343,49 +328,4 @@ fn merge_rows(rows: &[&OutageEvent], lengths: &[i64], is_intermittent: bool) -> 
         end_time,
         ..first.clone()
     }
-}
-
-/// Newest first. Planned outages are in none.
-pub fn incidents(outages: &[GroupedOutage]) -> Vec<Incident> {
-    // Oldest first: of those that began in the same millisecond too.
-    let is_of_host = |outage: &&GroupedOutage| {
-        !outage.event.planned && outage.event.event_type != EventKind::LinkDown
-    };
-    let of_hosts: Vec<&GroupedOutage> = outages.iter().rev().filter(is_of_host).collect();
-    let spans: Vec<OutageSpan<_>> = of_hosts
-        .iter()
-        .map(|outage| OutageSpan {
-            host: outage.event.host(),
-            earliest_start: outage.event.earliest_start,
-            start: outage.start(),
-            end: outage.end(),
-            is_last: false,
-        })
-        .collect();
-    // They are in the order of their starts.
-    let newest_first = incident::incidents(&spans).into_iter().rev();
-    newest_first
-        .map(|members| {
-            let own: Vec<&GroupedOutage> = members.iter().map(|index| of_hosts[*index]).collect();
-            let start = own
-                .iter()
-                .map(|outage| outage.start())
-                .min()
-                .unwrap_or(UtcMillis(0));
-            let ends: Option<Vec<UtcMillis>> = own.iter().map(|outage| outage.end()).collect();
-            let cause = own
-                .iter()
-                .map(|outage| outage.cause())
-                .min()
-                .unwrap_or(Cause::Unknown);
-            Incident {
-                start_time: start,
-                end_time: ends.and_then(|ends| ends.into_iter().max()),
-                cause,
-                hosts: own.len(),
-                host_names: own.iter().map(|outage| outage.event.name()).collect(),
-                event_ids: own.iter().map(|outage| outage.event.id).collect(),
-            }
-        })
-        .collect()
 }

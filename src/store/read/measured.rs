@@ -298,6 +298,19 @@ pub fn down_spans<'o>(
     joined(parts)
 }
 
+/// Seconds of a span in which at least one of several outages lasted: time in which several hosts
+/// were down counts once.
+pub fn any_down_seconds<'o>(
+    outages: impl Iterator<Item = &'o GroupedOutage>,
+    span: &Range<UtcMillis>,
+    gaps: &[Gap],
+) -> i64 {
+    down_spans(outages, span, gaps)
+        .iter()
+        .map(whole_seconds)
+        .sum()
+}
+
 /// In order, with overlapping and adjacent spans as one.
 pub fn joined(mut spans: Vec<Range<UtcMillis>>) -> Vec<Range<UtcMillis>> {
     by_key(&mut spans, |span| [span.start.0, 0]);

@@ -7,6 +7,7 @@ pub mod gaps;
 pub mod grouped;
 pub mod history;
 pub mod hosts;
+pub mod incidents;
 pub mod intervals;
 pub mod latest;
 pub mod measured;
