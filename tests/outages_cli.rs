@@ -275,6 +275,8 @@ ended  1   2025-07-01 12:01:00  2025-07-01 12:03:00  2 min 0 s  One (192.0.2.1) 
 HOST                OUTAGES  AVERAGE     LONGEST    TOTAL
 One (192.0.2.1)     2        1 min 30 s  2 min 0 s  3 min 0 s
 T\u{fffd}wo (two.example)  1        1 min 0 s   1 min 0 s  1 min 0 s
+
+3 outages; at least one of 2 hosts was down for 4 min 0 s in total
 ";
     assert!(text == expected, "{text}\n{expected}");
     let few = record.text(&["outages", "--limit", "1"]);
@@ -456,6 +458,119 @@ fn a_note_on_an_outage_of_several_rows_is_found_by_any_of_their_ids() {
 }
 
 #[test]
+fn a_note_and_the_mark_planned_can_be_taken_back() {
+    let record = Record::new(now() - DAY, "rsrsrsr", "r");
+    let is = |notes: Value, is_planned: bool| {
+        let event = &record.json(&["outages"])[0];
+        assert_eq!(
+            (&event["notes"], &event["planned"]),
+            (&notes, &json!(is_planned))
+        );
+    };
+    // As an earlier note on another of its rows left it.
+    record.sql("update outage_events set notes = 'old' where id = 3");
+    record.text(&["outages", "--note", "2", "flapping", "--planned"]);
+    is(json!("flapping"), true);
+    let text = record.text(&["outages", "--note", "2", "--not-planned"]);
+    assert!(
+        text.starts_with("STATE") && text.contains("flapping"),
+        "{text}"
+    );
+    is(json!("flapping"), false);
+    let text = record.text(&["outages", "--note", "1", ""]);
+    assert!(!text.contains("flapping"), "{text}");
+    is(Value::Null, false);
+}
+
+/// Both hosts fail together and one is longer down.
+fn incident() -> Record {
+    // 2025-07-01 10:00 UTC, which is noon in Berlin.
+    Record::new(1_751_364_000_000, "rssrrrrrrrrrrrrrsrr", "rsssrrrrrrrr")
+}
+
+#[test]
+fn hosts_that_failed_together_are_one_row_and_time_counts_once() {
+    let record = incident();
+    let expected = "\
+STATE  ID  BEGAN                ENDED                LASTED     HOST               CAUSE    LOST      NOTES
+ended  2   2025-07-01 12:16:00  2025-07-01 12:17:00  1 min 0 s  One (192.0.2.1)    unknown  2 of 2
+ended  1   2025-07-01 12:01:00  2025-07-01 12:04:00  3 min 0 s  2 hosts: One, Two  unknown  10 of 10
+
+each host of an incident, with its id: --each-host
+
+HOST               OUTAGES  AVERAGE     LONGEST    TOTAL
+One (192.0.2.1)    2        1 min 30 s  2 min 0 s  3 min 0 s
+Two (two.example)  1        3 min 0 s   3 min 0 s  3 min 0 s
+
+2 outages (3 of single hosts); at least one of 2 hosts was down for 4 min 0 s in total
+";
+    let text = record.text(&["outages"]);
+    assert!(text == expected, "{text}\n{expected}");
+    // The report has the same sum.
+    let report = record.text(&["report", "--from", "2025-07-01", "--to", "2025-07-02"]);
+    let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
+    assert!(
+        report.contains("At least one host was silent for 4 min 0 s in total"),
+        "{report}"
+    );
+    let each = record.text(&["outages", "--each-host"]);
+    for line in [
+        "2 hosts: One, Two    unknown  10 of 10",
+        "ended  1   2025-07-01 12:01:00  2025-07-01 12:03:00  2 min 0 s    One (192.0.2.1)    unknown  4 of 4",
+        "ended  3   2025-07-01 12:01:00  2025-07-01 12:04:00  3 min 0 s    Two (two.example)  unknown  6 of 6",
+    ] {
+        assert!(each.contains(line), "{line}\n{each}");
+    }
+    // A row is an incident; in JSON it is an outage.
+    let one = record.text(&["outages", "--limit", "1"]);
+    assert!(one.contains("1 of 2 shown"), "{one}");
+    assert_eq!(record.ids(&["outages", "--limit", "2"]), [2, 3]);
+    let of_two = record.text(&["outages", "--host", "two"]);
+    assert!(
+        !of_two.contains("at least one of") && !of_two.contains("--each-host"),
+        "{of_two}"
+    );
+}
+
+#[test]
+fn a_note_on_an_incident_is_written_on_all_hosts_and_taken_back_from_all() {
+    let record = incident();
+    let planned = |arguments: &[&str]| {
+        let text = record.text(&[&["outages", "--note", "3"], arguments].concat());
+        let events = record.json(&["outages"]);
+        let state = |event: &Value| {
+            (
+                event["id"].as_i64().expect("an id"),
+                event["notes"].as_str().map(String::from),
+                event["planned"].as_bool().expect("a bool"),
+            )
+        };
+        (text, events.iter().map(state).collect::<Vec<_>>())
+    };
+    let router = || Some("new router".to_string());
+    let (text, events) = planned(&["new", "router", "--planned", "--all-hosts"]);
+    assert!(
+        text.starts_with("planned, not counted:\n") && text.contains("2 hosts: One, Two"),
+        "{text}"
+    );
+    assert_eq!(
+        events,
+        [(2, None, false), (3, router(), true), (1, router(), true)]
+    );
+    let (_, events) = planned(&["", "--not-planned", "--all-hosts"]);
+    assert_eq!(
+        events,
+        [(2, None, false), (3, None, false), (1, None, false)]
+    );
+    let (_, events) = planned(&["new router"]);
+    assert_eq!(
+        events,
+        [(2, None, false), (3, router(), false), (1, None, false)],
+        "without --all-hosts only the one with the id"
+    );
+}
+
+#[test]
 fn a_wrong_note_is_refused_with_the_reason() {
     let record = Record::new(now() - DAY, "rsr", "r");
     let unknown = program(record.folder.path(), &["outages", "--note", "99", "what"]);
@@ -471,6 +586,13 @@ fn a_wrong_note_is_refused_with_the_reason() {
         (&["--note", "1"][..], "give the text of the note"),
         (&["--note", "1", "  "], "give the text of the note"),
         (&["--planned"], "name the outage with --note ID"),
+        (&["--not-planned"], "name the outage with --note ID"),
+        (&["--all-hosts"], "name the outage with --note ID"),
+        (&["--note", "1", "--all-hosts"], "give the text of the note"),
+        (
+            &["--note", "1", "--planned", "--not-planned"],
+            "give either --planned or --not-planned",
+        ),
         (
             &["one"],
             "a note goes with --note ID, a host with --host HOST",

@@ -38,7 +38,7 @@ _ace_connection_logger() {
         outages:--days | events:--days) ;;
         outages:--limit | events:--limit) ;;
         outages:--note | events:--note) ;;
-        outages:* | events:*) words="--active --host --days --limit --json --note --planned $common" ;;
+        outages:* | events:*) words="--active --host --days --limit --json --each-host --note --planned --not-planned --all-hosts $common" ;;
         export:--host) ;;
         export:--from) ;;
         export:--to) ;;

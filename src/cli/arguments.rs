@@ -260,12 +260,21 @@ commands! {
         /// print JSON
         #[argh(switch)]
         json: bool,
-        /// add the text as a note to the outage with this ID
+        /// list each host of an incident below it, with the ID of its outage
+        #[argh(switch)]
+        each_host: bool,
+        /// write the text as the note of the outage with this ID; an empty text ("") removes the note
         #[argh(option, arg_name = "id")]
         note: Option<i64>,
         /// mark the outage of --note as planned: it is listed separately and not counted
         #[argh(switch)]
         planned: bool,
+        /// take back that the outage of --note was planned
+        #[argh(switch)]
+        not_planned: bool,
+        /// with --note: the same for the outages of all hosts that began together with it
+        #[argh(switch)]
+        all_hosts: bool,
         /// the text of the note, in one or more words (after -- if a word begins with a dash)
         #[argh(positional, arg_name = "text")]
         text: Vec<String>,

@@ -16,6 +16,7 @@ mod files;
 mod init_config;
 mod instant;
 mod monitor;
+mod outage_table;
 mod outages;
 mod output;
 mod print;

@@ -649,13 +649,13 @@ fn fragments_are_merged_and_planned_outages_are_not_merged_with_others() {
         .expect("three");
     assert_eq!(
         database
-            .annotate(&first.members, Some("new router"), true)
+            .annotate(&first.members, Some("new router"), Some(true))
             .expect("it writes"),
         1
     );
     assert_eq!(
         database
-            .annotate(&[EventId(999)], Some("x"), false)
+            .annotate(&[EventId(999)], Some("x"), None)
             .expect("it writes"),
         0
     );

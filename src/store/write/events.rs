@@ -1,13 +1,13 @@
 //! Changes to recorded events that no check causes.
 
-use rusqlite::{OptionalExtension, params};
+use rusqlite::{OptionalExtension, TransactionBehavior, params};
 
 use super::database::Database;
 use crate::pure::address::IpVersion;
 use crate::pure::model::{EventId, EventKind, Host};
 use crate::pure::time::UtcMillis;
 use crate::pure::time::whole_seconds;
-use crate::store::columns::instant_of;
+use crate::store::columns::{instant_of, text};
 use crate::store::error::StoreError;
 use crate::store::rows::source_column;
 
@@ -67,24 +67,102 @@ impl Database {
         write().map_err(|cause| self.failed("writing", cause))
     }
 
-    /// Adds a note to events and marks them as planned. Returns how many of the ids exist.
+    /// Writes the note of events of one outage, in place of the earlier one; an empty note removes
+    /// it. `is_planned` marks them as planned or takes that back. `None` changes nothing. Returns how
+    /// many of the ids exist.
     pub fn annotate(
         &mut self,
         ids: &[EventId],
         note: Option<&str>,
-        is_planned: bool,
+        is_planned: Option<bool>,
     ) -> Result<usize, StoreError> {
-        const ANNOTATE: &str = "update outage_events set notes = coalesce(?2, notes), planned = max(planned, ?3) where id = ?1";
+        const READ: &str = "select event_type, notes from outage_events where id = ?1";
+        const ANNOTATE: &str =
+            "update outage_events set notes = ?2, planned = coalesce(?3, planned) where id = ?1";
         let connection = self.connection();
-        let write = || -> rusqlite::Result<usize> {
+        let mut write = || -> rusqlite::Result<usize> {
+            let transaction =
+                connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
             let mut changed = 0;
             for (index, id) in ids.iter().enumerate() {
+                let read = |row: &rusqlite::Row<'_>| Ok((text(row, 0)?, text(row, 1)?));
+                let Some((kind, old)) = transaction.query_row(READ, [id], read).optional()? else {
+                    continue;
+                };
                 // The note is written once, on the first.
-                let note = note.filter(|_| index == 0);
-                changed += connection.execute(ANNOTATE, params![id, note, is_planned])?;
+                let notes = match note {
+                    None => old,
+                    Some(_) if index > 0 => with_note(kind.as_deref(), old.as_deref(), ""),
+                    Some(note) => with_note(kind.as_deref(), old.as_deref(), note),
+                };
+                changed += transaction.execute(ANNOTATE, params![id, notes, is_planned])?;
             }
+            transaction.commit()?;
             Ok(changed)
         };
         write().map_err(|cause| self.failed("writing", cause))
+    }
+}
+
+/// The column of an event with another note. What this program wrote into it stays: the reason of a
+/// link that was down and of a name that did not resolve, and [`LEFT`].
+fn with_note(event_type: Option<&str>, column: Option<&str>, note: &str) -> Option<String> {
+    let has_reason = [EventKind::LinkDown, EventKind::Dns]
+        .iter()
+        .any(|kind| Some(kind.as_str()) == event_type);
+    let lines = column.unwrap_or_default().lines().enumerate();
+    let own = lines.filter(|(index, line)| (has_reason && *index == 0) || *line == LEFT);
+    let own = own.map(|(_, line)| line);
+    let lines: Vec<&str> = own
+        .chain([note].into_iter().filter(|note| !note.is_empty()))
+        .collect();
+    (!lines.is_empty()).then(|| lines.join("\n"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_note_replaces_the_earlier_one_and_nothing_that_the_program_wrote() {
+        let left = |before: &str| format!("{before}{LEFT}");
+        for (kind, column, note, expected) in [
+            ("outage", None, "new router", Some("new router".into())),
+            (
+                "outage",
+                Some("old\nlines".into()),
+                "new",
+                Some("new".into()),
+            ),
+            ("outage", Some("old".into()), "", None),
+            ("outage", None, "", None),
+            ("outage", Some(left("old\n")), "", Some(left(""))),
+            ("outage", Some(left("")), "new", Some(left("") + "\nnew")),
+            (
+                "link_down",
+                Some("no carrier".into()),
+                "cable",
+                Some("no carrier\ncable".into()),
+            ),
+            (
+                "link_down",
+                Some("no carrier\ncable".into()),
+                "",
+                Some("no carrier".into()),
+            ),
+            (
+                "dns",
+                Some("no such name\nold".into()),
+                "new",
+                Some("no such name\nnew".into()),
+            ),
+        ] {
+            let column: Option<String> = column;
+            assert_eq!(
+                with_note(Some(kind), column.as_deref(), note),
+                expected,
+                "{kind} {column:?} {note:?}"
+            );
+        }
     }
 }
