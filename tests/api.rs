@@ -640,6 +640,75 @@ fn hosts_that_failed_together_are_one_incident_and_a_link_down_is_a_gap() {
 }
 
 #[test]
+fn the_list_by_incident_counts_time_once_and_is_paged_through_the_whole_record() {
+    // A year ago, and two hosts of which one was down for five minutes longer.
+    let old = event("outage", "A", "192.0.2.1", "host", 525_600, Some(30));
+    let longer = event("outage", "C", "192.0.2.9", "provider", 600, Some(15));
+    let site = Site::new(&(old + &three_checks() + &known_events() + &longer));
+    let list = |query: &str| site.json(&format!("/api/outages/by-incident?{query}"));
+    let kinds = |list: &Value| -> Vec<(String, u64, usize)> {
+        let entries = list["incidents"].as_array().expect("a list");
+        let of = |entry: &Value| {
+            (
+                entry["outages"][0]["event_type"]
+                    .as_str()
+                    .expect("a word")
+                    .into(),
+                entry["hosts"].as_u64().expect("a number"),
+                entry["outages"].as_array().expect("a list").len(),
+            )
+        };
+        entries.iter().map(of).collect()
+    };
+    let whole = list("days=1");
+    let kind = |kind: &str, hosts: u64, outages: usize| (kind.to_string(), hosts, outages);
+    let all = [
+        kind("link_down", 1, 1),
+        kind("outage", 1, 1),
+        kind("intermittent", 1, 1),
+        kind("outage", 3, 3),
+        kind("outage", 1, 1),
+    ];
+    assert_eq!(kinds(&whole), all);
+    // Of the last day: one intermittent and one of three hosts; 15 minutes and three times one.
+    for (field, expected) in [
+        ("outages", 2),
+        ("outages_of_hosts", 4),
+        ("hosts", 3),
+        ("down_seconds", 15 * 60 + 180),
+    ] {
+        assert_eq!(whole[field], expected, "{field}: {whole}");
+    }
+    let incident = &whole["incidents"][3];
+    assert_eq!(
+        (&incident["cause"], &incident["down_seconds"]),
+        (&"provider".into(), &900.into())
+    );
+    assert_eq!(whole["older"], Value::Null);
+    // In parts: the whole list, each entry once.
+    let (mut parts, mut query) = (Vec::new(), "limit=2".to_string());
+    loop {
+        let part = list(&query);
+        parts.extend(kinds(&part));
+        match part["older"].as_str() {
+            Some(older) => query = format!("limit=2&before={older}"),
+            None => break,
+        }
+    }
+    assert_eq!(parts, all);
+    let of_b = list("host_address=2001:db8::1&days=1");
+    assert_eq!(kinds(&of_b), [kind("outage", 3, 1)], "with two others");
+    assert_eq!(of_b["down_seconds"], 600);
+    assert_eq!(kinds(&list("cause=link")), [kind("link_down", 1, 1)]);
+    assert_eq!(kinds(&list("active_only=true")), [kind("link_down", 1, 1)]);
+    for (query, named) in [("before=x", "before: "), ("cause=x", "cause: ")] {
+        let refused = site.get(&format!("/api/outages/by-incident?{query}"));
+        assert_eq!(refused.status, 400);
+        assert!(refused.body.contains(named), "{}", refused.body);
+    }
+}
+
+#[test]
 fn a_link_down_for_one_ip_version_is_no_gap_for_the_other() {
     let link = event("link_down", "link", "IPv6", "link", 20, None);
     let site = Site::new(
@@ -678,6 +747,16 @@ fn the_overview_has_the_down_time_of_the_line_by_cause() {
         "{line}"
     );
     assert_eq!(share("unknown"), (Some(0), Some(0)));
+    let together = event("outage", "C", "192.0.2.9", "host", 300, Some(1));
+    let line = Site::new(&(three_checks() + &known_events() + &together));
+    let line = line.json("/api/overview?days=3")["line"].take();
+    assert_eq!(
+        (&line["host"]["down_seconds"], &line["host"]["outages"]),
+        (&180.into(), &2.into()),
+        "a minute of two hosts is one minute: {line}"
+    );
+    let line =
+        Site::new(&(three_checks() + &known_events())).json("/api/overview?days=3")["line"].take();
     let days = line["days"].as_array().expect("days");
     assert!(
         days.len() == 3 && days.iter().any(|day| day == "L" || day == "P"),

@@ -13,9 +13,9 @@ use crate::store::{Gap, GroupedOutage, UngroupedOutages, joined, missing_ms};
 
 #[derive(Serialize, Default)]
 struct CauseTotals {
-    /// For a cause of the line, time counts once however many hosts were down; for the others it
-    /// counts for each host.
+    /// Time counts once however many hosts were down.
     down_seconds: i64,
+    /// For a cause of the line those that overlap are one; for the others each counts.
     outages: usize,
 }
 
@@ -91,7 +91,7 @@ pub(super) fn line_summary(
         outages: joined(of(&outages, cause)).len(),
     };
     let of_hosts = |cause| CauseTotals {
-        down_seconds: seconds(cause, &of(rows, cause)),
+        down_seconds: seconds(cause, &joined(of(rows, cause))),
         outages: of(&outages, cause).len(),
     };
     let ended = outages

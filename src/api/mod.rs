@@ -2,6 +2,7 @@
 //! a [`Reply`]. It knows no socket, and its database connections can only read.
 
 mod charts;
+mod incident_list;
 mod line;
 mod lists;
 mod metrics;
@@ -36,7 +37,7 @@ type Endpoint = fn(&Api, &Parameters<'_>) -> ApiResult;
 
 /// Every path, and the function that answers it. `ADDRESS` is any text, which the function finds in
 /// [`Parameters::path_address`].
-const ROUTES: [(&str, Endpoint); 19] = [
+const ROUTES: [(&str, Endpoint); 20] = [
     ("/health", lists::health),
     ("/metrics", metrics::metrics),
     ("/api/status", lists::status),
@@ -51,6 +52,7 @@ const ROUTES: [(&str, Endpoint); 19] = [
     ("/api/hours", charts::hours),
     ("/api/overview", overview::overview),
     ("/api/outages", outages::outages),
+    ("/api/outages/by-incident", incident_list::incident_list),
     ("/api/outages/active", outages::active),
     ("/api/outages/statistics/ADDRESS", outages::statistics),
     ("/api/incidents", outages::incidents),

@@ -19,7 +19,7 @@ const LINKS: [&str; 3] = ["IPv4", "IPv6", "IPv4 and IPv6"];
 
 /// From `from` to `to` if one of them is given, else the last `days`, else all. It ends now at the
 /// latest, since an ongoing outage counts until its end.
-fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, ApiError> {
+pub(super) fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, ApiError> {
     let end = UtcMillis(now().0 + 1);
     if parameters.text("from").is_some() || parameters.text("to").is_some() {
         let span = parameters.between(now())?;
@@ -32,7 +32,7 @@ fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, ApiError> {
 }
 
 /// 0 means all, as in the original.
-fn limit(parameters: &Parameters<'_>) -> Result<usize, ApiError> {
+pub(super) fn limit(parameters: &Parameters<'_>) -> Result<usize, ApiError> {
     let limit = parameters.whole("limit", 0..1_000_001, 50)?;
     Ok(match usize::try_from(limit) {
         Ok(0) | Err(_) => usize::MAX,
@@ -72,7 +72,7 @@ impl<'a> HostFilter<'a> {
     }
 
     /// An error when the host was never recorded and is not configured.
-    fn known(api: &Api, reader: &Reader, text: &'a str) -> Result<HostFilter<'a>, ApiError> {
+    pub fn known(api: &Api, reader: &Reader, text: &'a str) -> Result<HostFilter<'a>, ApiError> {
         if !LINKS.iter().any(|link| link.eq_ignore_ascii_case(text)) {
             hosts_named(api, reader, text)?;
         }
@@ -91,13 +91,13 @@ impl<'a> HostFilter<'a> {
 }
 
 #[derive(Serialize)]
-struct OutageRow<'a> {
+pub(super) struct OutageRow<'a> {
     #[serde(flatten)]
     outage: &'a GroupedOutage,
     host_key: String,
 }
 
-fn outage_rows<'a>(
+pub(super) fn outage_rows<'a>(
     reader: &Reader,
     outages: impl Iterator<Item = &'a GroupedOutage>,
 ) -> Result<Vec<OutageRow<'a>>, ApiError> {
@@ -119,15 +119,19 @@ fn outage_rows<'a>(
         .collect())
 }
 
-pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
-    let is_active_only = parameters.flag("active_only")?;
-    let (span, limit) = (span(parameters)?, limit(parameters)?);
+pub(super) fn cause_of(parameters: &Parameters<'_>) -> Result<Option<Cause>, ApiError> {
     let word = |text: &str| {
         let words = Cause::ALL.map(Cause::as_str).join(", ");
         Cause::from_word(text)
             .ok_or_else(|| ApiError::BadParameter(format!("cause: {text:?} is none of {words}")))
     };
-    let cause = parameters.text("cause").map(word).transpose()?;
+    parameters.text("cause").map(word).transpose()
+}
+
+pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
+    let is_active_only = parameters.flag("active_only")?;
+    let (span, limit) = (span(parameters)?, limit(parameters)?);
+    let cause = cause_of(parameters)?;
     let reader = api.reader()?;
     let filter = parameters
         .text("host_address")

@@ -111,7 +111,7 @@ interface OverviewHost {
   last_day: LastDay;
   spark: Spark;
 }
-/** down_seconds: for all causes but host, time is counted once however many hosts were affected */
+/** down_seconds: time is counted once however many hosts were affected */
 interface CauseShare {
   down_seconds: number;
   outages: number;

@@ -1,0 +1,143 @@
+//! The list of outages as people count them: one entry for outages of several hosts that began
+//! together, newest first, a part of the record at a time.
+
+use serde::Serialize;
+
+use super::outages::{HostFilter, OutageRow, cause_of, limit, outage_rows, span};
+use super::parameters::Parameters;
+use super::{Api, ApiResult, json, now};
+use crate::pure::cause::Cause;
+use crate::pure::time::UtcMillis;
+use crate::store::{GroupedOutage, Incident, any_down_seconds, by_incident};
+
+#[derive(Serialize)]
+struct IncidentRow<'a> {
+    start_time: UtcMillis,
+    end_time: Option<UtcMillis>,
+    cause: Cause,
+    planned: bool,
+    /// Of all that began together, also if only one is asked for.
+    hosts: usize,
+    /// How long at least one of the outages lasted, as far as it was measured.
+    down_seconds: i64,
+    outages: Vec<OutageRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct IncidentList<'a> {
+    /// The span of the sums.
+    from: UtcMillis,
+    to: UtcMillis,
+    /// Within the span, without planned ones, links and names. Those that began together are one.
+    outages: usize,
+    /// The same, for each host by itself.
+    outages_of_hosts: usize,
+    hosts: usize,
+    /// How long at least one host was down within the span.
+    down_seconds: i64,
+    /// Of the whole record.
+    incidents: Vec<IncidentRow<'a>>,
+    /// The parameter `before` for the entries that follow; null at the end of the record.
+    older: Option<UtcMillis>,
+}
+
+/// Unless a single incident has more, an answer has at most so many outages.
+const MAX_OUTAGES: usize = 1000;
+
+pub(super) fn incident_list(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
+    let is_active_only = parameters.flag("active_only")?;
+    let (span, limit) = (span(parameters)?, limit(parameters)?);
+    let before = parameters.instant("before")?;
+    let cause = cause_of(parameters)?;
+    let reader = api.reader()?;
+    let filter = parameters
+        .text("host_address")
+        .map(|key| HostFilter::known(api, &reader, key))
+        .transpose()?;
+    let whole = UtcMillis(0)..UtcMillis(now().0 + 1);
+    let gaps = reader.gaps(&whole)?;
+    let found = reader.grouped_outages(&whole, &api.config().report.grouping, &gaps)?;
+    let is_wanted = |outage: &GroupedOutage| {
+        filter
+            .as_ref()
+            .is_none_or(|filter| filter.matches(&outage.event))
+            && cause.is_none_or(|cause| outage.cause() == cause)
+            && (!is_active_only || outage.is_open())
+    };
+    // Grouped before they are selected: a host fails with others also where only it is asked for.
+    let mut all: Vec<(usize, Vec<&GroupedOutage>)> = by_incident(&found)
+        .into_iter()
+        .map(|together| (together.len(), together))
+        .collect();
+    for (_, together) in &mut all {
+        together.retain(|outage| is_wanted(outage));
+    }
+    all.retain(|(_, together)| !together.is_empty());
+    let within = |outage: &&GroupedOutage| {
+        outage.is_of_host()
+            && !outage.event.planned
+            && outage.start() < span.end
+            && outage.end().is_none_or(|end| end > span.start)
+    };
+    let counted: Vec<&GroupedOutage> = found
+        .iter()
+        .filter(|outage| is_wanted(outage) && within(outage))
+        .collect();
+    let mut hosts: Vec<_> = counted
+        .iter()
+        .map(|outage| (outage.event.host_id, &outage.event.host_address))
+        .collect();
+    hosts.sort_unstable();
+    hosts.dedup();
+    let older =
+        |together: &[&GroupedOutage]| before.is_none_or(|before| together[0].start() < before);
+    let mut rest = all
+        .iter()
+        .filter(|(_, together)| older(together))
+        .peekable();
+    let (mut listed, mut outages) = (Vec::new(), 0);
+    while let Some((_, together)) = rest.peek() {
+        // Those of one instant are not torn apart.
+        let is_other = listed
+            .last()
+            .is_none_or(|(_, last): &&(usize, Vec<&GroupedOutage>)| {
+                last[0].start() != together[0].start()
+            });
+        if is_other && (listed.len() >= limit || outages >= MAX_OUTAGES) {
+            break;
+        }
+        outages += together.len();
+        listed.extend(rest.next());
+    }
+    let older = rest
+        .peek()
+        .and(listed.last())
+        .map(|(_, together)| together[0].start());
+    let of_all = listed.iter().flat_map(|(_, together)| together);
+    let mut rows = outage_rows(&reader, of_all.copied())?.into_iter();
+    let incidents = listed.iter().map(|(hosts, together)| {
+        let incident = Incident::of(together);
+        IncidentRow {
+            start_time: incident.start_time,
+            end_time: incident.end_time,
+            cause: incident.cause,
+            planned: together[0].event.planned,
+            hosts: *hosts,
+            down_seconds: any_down_seconds(together.iter().copied(), &whole, &gaps),
+            outages: rows.by_ref().take(together.len()).collect(),
+        }
+    });
+    json(&IncidentList {
+        from: span.start,
+        to: span.end,
+        outages: all
+            .iter()
+            .filter(|(_, together)| together.iter().any(within))
+            .count(),
+        outages_of_hosts: counted.len(),
+        hosts: hosts.len(),
+        down_seconds: any_down_seconds(counted.into_iter(), &span, &gaps),
+        incidents: incidents.collect(),
+        older,
+    })
+}
