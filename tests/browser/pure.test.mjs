@@ -26,6 +26,7 @@ const details = await js('parts/outagedetails');
 const queries = await js('data/queries');
 const first = await js('first');
 const api = await js('data/api');
+const outages = await js('data/outages');
 
 const at = (text) => Date.parse(text) / 1000;
 const NOW = at('2026-11-23T14:35:00+01:00');
@@ -859,4 +860,45 @@ test('only status 404 means an unknown host', () => {
   assert.equal(api.isNotFound(new api.ApiError('was never recorded', 404)), true);
   assert.equal(api.isNotFound(new api.ApiError('nothing is recorded yet', 503)), false);
   assert.equal(api.isNotFound(new TypeError('no server')), false);
+});
+
+test('the sum over all hosts says since when, and counts what began together once', () => {
+  const from = NOW - 89.6 * 86400;
+  const said = (list, first) => outages.sumText(list, 90, from, first, NOW);
+  const sums = (count, ofHosts, number, down) => ({
+    outages: count,
+    outages_of_hosts: ofHosts,
+    hosts: number,
+    down_seconds: down,
+  });
+  const more = ' Time that was not measured never counts as an outage, and planned outages are not counted.';
+  for (const [list, first, text] of [
+    [sums(0, 0, 0, 0), NaN, 'Nothing is recorded yet.'],
+    [sums(0, 0, 0, 0), from - 1, `In 90 days no outage was recorded.${more}`],
+    [sums(0, 0, 0, 0), NOW - 1380, `Since 14:12 no outage was recorded.${more}`],
+    [sums(1, 1, 1, 60), from, `In 90 days 1 outage; the host was down for 1 min.${more}`],
+    [
+      sums(3, 27, 9, 2400),
+      from,
+      `In 90 days 3 outages (27 of single hosts); at least one of 9 hosts was down for 40 min.${more}`,
+    ],
+    [sums(2, 2, 2, 45), NOW - 1380, `Since 14:12 2 outages; at least one of 2 hosts was down for 45 s.${more}`],
+  ])
+    assert.equal(said(list, first), text);
+});
+
+test('an empty list of outages says since when nothing was recorded', () => {
+  const said = (wanted, first) => outages.emptyText({ active: false, cause: '', host: '', ...wanted }, first, NOW);
+  assert.equal(said({}, NaN), 'No outage can be listed before something was measured.');
+  assert.equal(said({ active: true }, NOW - 60), 'No outage is ongoing.');
+  assert.equal(said({}, NOW - 1380), 'No outage is recorded since 14:12.');
+  assert.equal(said({ host: '8.8.8.8' }, NOW - 1380), 'No such outage is recorded since 14:12.');
+});
+
+test('host keys replace addresses in a list by incident too', () => {
+  const rows = [{ outages: [{ host_address: 'twin.test', host_key: 'twin.test (IPv4)' }] }];
+  assert.equal(
+    api.useHostKeys({ hosts: 1, incidents: rows }).incidents[0].outages[0].host_address,
+    'twin.test (IPv4)',
+  );
 });

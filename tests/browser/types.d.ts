@@ -228,6 +228,27 @@ interface Incident {
   host_names: string[];
   event_ids: number[];
 }
+/** hosts: of all that began together, also if the answer has only some of them */
+interface IncidentRow {
+  start_time: string;
+  end_time: string | null;
+  cause: Cause;
+  planned: boolean;
+  hosts: number;
+  down_seconds: number;
+  outages: Outage[];
+}
+/** outages: those that began together are one; older: what `before` has to be for the next entries */
+interface IncidentList {
+  from: string;
+  to: string;
+  outages: number;
+  outages_of_hosts: number;
+  hosts: number;
+  down_seconds: number;
+  incidents: IncidentRow[];
+  older: string | null;
+}
 interface Gap {
   from: string;
   to: string;

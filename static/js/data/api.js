@@ -32,7 +32,8 @@ function request(path, query, init) {
  * @template T @param {T} body a JSON answer, changed in place @returns {T} */
 export function useHostKeys(body) {
   const answer = /** @type {any} */ (body);
-  for (const row of Array.isArray(answer) ? answer : (answer?.hosts ?? [])) {
+  const rows = answer?.incidents?.flatMap((/** @type {IncidentRow} */ i) => i.outages) ?? answer?.hosts ?? [];
+  for (const row of Array.isArray(answer) ? answer : rows) {
     if (!row?.host_key) continue;
     if ('host_address' in row) row.host_address = row.host_key;
     else row.address = row.host_key;

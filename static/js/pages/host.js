@@ -148,10 +148,10 @@ function outagesCard(app, address) {
       const now = app.now();
       const recent = outages.filter((o) => now - seconds(o.start_time) < OUTAGE_DAYS * DAY_SECONDS);
       const cut = recent.length >= MAX_OUTAGES ? ', only the newest' : '';
-      setText(total, `${outageSummary(recent, now, OUTAGE_DAYS)}${cut}`);
+      setText(total, `${outageSummary(recent, OUTAGE_DAYS)}${cut}`);
       put(body,
         recent.length
-          ? outageTable(recent.slice(0, OUTAGES_SHOWN), now, false) : h('p', { class: 'third' }, 'No outage.'),
+          ? outageTable(recent.slice(0, OUTAGES_SHOWN), now) : h('p', { class: 'third' }, 'No outage.'),
         recent.length > OUTAGES_SHOWN
           && h('a', { href: writeView({ page: 'outages', host: address }) }, `All ${recent.length}`));
     },

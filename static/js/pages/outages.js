@@ -1,14 +1,16 @@
-// The page of outages: those of the last 90 days, by host and cause, all or only ongoing ones.
+// The page of outages: the whole record a part at a time, by host and cause, all or only ongoing ones.
 import { get, isNotFound } from '../data/api.js';
 import { CAUSE_WORDS } from '../data/cause.js';
 import { csv } from '../data/format.js';
+import { emptyText, sumText } from '../data/outages.js';
 import { reportUrl } from '../data/queries.js';
-import { fileText, startOfDay } from '../data/time.js';
+import { fileText, seconds, startOfDay } from '../data/time.js';
 import { button, chips, h, linkInNewTab, put, saveCsv, setPressed, setText, updateDurations } from '../dom.js';
-import { outageSeconds, outageSummary, outageTable } from '../parts/outagelist.js';
+import { incidentTable } from '../parts/incidentlist.js';
+import { outageSeconds } from '../parts/outagelist.js';
 
 const DAYS = 90;
-const MAX_OUTAGES = 500;
+const ROWS = 100;
 const CSV_HEAD = [
   'host_name', 'host_address', 'event_type', 'start_time', 'end_time', 'duration_seconds', 'checks_failed', 'notes',
   'earliest_start', 'packets_sent', 'packets_lost', 'cause', 'planned', 'down_seconds',
@@ -21,20 +23,16 @@ const csvRow = (o, now) => [
   o.down_seconds,
 ];
 
-/** @param {View} view */
-function emptyText(view) {
-  if (view.active) return 'Nothing is down now.';
-  return view.cause || view.host ? `No such outage in ${DAYS} days.` : `No outage in ${DAYS} days.`;
-}
-
-/** Keeps the focus on the button that has it. @param {HTMLElement} body @param {Outage[]} list @param {App} app */
-function drawList(body, list, app) {
+/** Keeps the focus on the button that has it. @param {HTMLElement} body @param {IncidentRow[]} list @param {App} app
+ * @param {HTMLElement | null} more */
+function drawList(body, list, app, more) {
   const { activeElement } = document;
   const focused = body.contains(activeElement) ? activeElement?.getAttribute('aria-controls') : null;
   if (list.length) {
-    put(body, outageTable(list, app.now(), true), h('p', { class: 'third small' },
-      'Link, gateway, provider, DNS, host: the square is where it broke; what lies beyond could not be judged.'));
-  } else put(body, h('p', { class: 'third' }, emptyText(app.view)));
+    put(body, incidentTable(list, app.now(), () => drawList(body, list, app, more)), more,
+      h('p', { class: 'third small' },
+        'Link, gateway, provider, DNS, host: the square is where it broke; what lies beyond could not be judged.'));
+  } else put(body, h('p', { class: 'third' }, emptyText(app.view, seconds(app.status?.first_check), app.now())));
   if (!focused) return;
   for (const b of body.querySelectorAll('button')) if (b.getAttribute('aria-controls') === focused) b.focus();
 }
@@ -68,8 +66,11 @@ function createControls(app) {
 
 /** @param {App} app */
 export function outagesPage(app) {
-  /** @type {Outage[]} */
+  /** @type {IncidentRow[]} */
   let list = [];
+  /** @type {IncidentList | null} */
+  let newest = null;
+  let older = '';
   let loadedKey = '';
   let loadNumber = 0;
   const title = h('h1', { tabindex: -1 }, 'Outages');
@@ -77,32 +78,38 @@ export function outagesPage(app) {
   const body = h('div', { class: 'card part full' });
   const controls = createControls(app);
   const download = button('CSV', () => {
-    const rows = list.map((o) => csvRow(o, app.now()));
+    const rows = list.flatMap((i) => i.outages).map((o) => csvRow(o, app.now()));
     saveCsv(`outages_${fileText(app.now())}.csv`, csv(CSV_HEAD, rows));
   });
+  const more = button('Show older outages', () => load(older));
+  more.setAttribute('aria-controls', 'older');
   const element = h('div', { class: 'page' },
     h('div', { class: 'host-top' }, h('div', null, title, sum),
       h('div', { class: 'bar' }, ...controls.elements, download)),
     body);
 
   const draw = () => {
-    const cut = list.length === MAX_OUTAGES ? ', only the newest are shown' : '';
-    setText(sum, `${outageSummary(list, app.now(), DAYS)}${cut}. Time that was not measured never counts as an outage, `
-      + 'and planned outages are not counted.');
-    drawList(body, list, app);
+    const from = startOfDay(app.now(), 1 - DAYS);
+    if (newest) setText(sum, sumText(newest, DAYS, from, seconds(app.status?.first_check), app.now()));
+    drawList(body, list, app, older ? more : null);
   };
-  const load = async () => {
+  /** @param {string} before RFC 3339; what is listed stays, and older ones follow. All anew without */
+  async function load(before) {
     loadNumber += 1;
     const mine = loadNumber;
     /** @type {Record<string, string | number>} */
-    const query = { days: DAYS, limit: MAX_OUTAGES };
+    const query = { from: startOfDay(app.now(), 1 - DAYS), limit: before ? ROWS : Math.max(ROWS, list.length) };
+    if (before) query.before = before;
     if (app.view.host) query.host_address = app.view.host;
     if (app.view.cause) query.cause = app.view.cause;
     if (app.view.active) query.active_only = 'true';
     try {
-      const outages = await get('api/outages', query);
+      /** @type {IncidentList} */
+      const answer = await get('api/outages/by-incident', query);
       if (mine !== loadNumber) return;
-      list = outages;
+      list = before ? [...list, ...answer.incidents] : answer.incidents;
+      newest = answer;
+      older = answer.older ?? '';
       draw();
     } catch (error) {
       if (mine !== loadNumber) return;
@@ -112,16 +119,18 @@ export function outagesPage(app) {
         put(body, h('p', { class: 'third' }, `No host with the address ${app.view.host} is known here.`));
       } else loadedKey = '';
     }
-  };
+  }
   const show = () => {
     if (!app.status) return;
     controls.update();
     updateDurations(body, app.now());
     const { host, cause, active } = app.view;
-    const key = `${host} ${cause} ${active} ${app.active.map((o) => [o.id, o.cause])}`;
+    const filter = `${host} ${cause} ${active}`;
+    const key = `${filter} ${app.active.map((o) => [o.id, o.cause])}`;
     if (key === loadedKey) return;
+    if (!loadedKey.startsWith(`${filter} `)) list = [];
     loadedKey = key;
-    load();
+    load('');
   };
   return {
     element, heading: title, title: () => 'Outages', show, results: show, tick: show, redraw: () => {},

@@ -86,6 +86,7 @@ export function details(o, now) {
     ['Path', o.path && o.path.length > 0 && pathList(o.path)],
     ['Planned', o.planned && 'yes, so it is not counted in any figure'],
     ['Notes', o.notes],
+    ['To write a note', h('code', null, `ace-connection-logger outages --note ${o.id} "TEXT"`)],
   ];
   return h('dl', { class: 'facts' },
     ...rows.flatMap(([name, value]) => (value ? [h('dt', null, name), h('dd', null, value)] : [])));

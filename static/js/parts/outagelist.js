@@ -25,7 +25,7 @@ const NODES = [5, 22, 39, 56, 73];
 
 /** The path to the hosts in small: the square is where it broke, beyond it nothing could be judged.
  * @param {Cause} cause @returns {SVGSVGElement} */
-function pathGlyph(cause) {
+export function pathGlyph(cause) {
   const at = PATH_STEPS.findIndex(([step]) => step === cause);
   const broken = NODES[at] ?? 0;
   return svg('svg', { viewBox: '0 0 78 12', width: 78, height: 12, 'aria-hidden': 'true', class: 'glyph' },
@@ -60,11 +60,12 @@ function detailsToggle(o, now, began, columns, row) {
 }
 
 /** @param {Outage} o @param {number} now Unix seconds @param {boolean} withHost whether the host is a column
+ * @param {string} [more] what else to say of it
  * @returns {HTMLTableRowElement[]} the row, and its details if they are open */
-function rowsOf(o, now, withHost) {
+export function rowsOf(o, now, withHost, more) {
   const began = moment(seconds(o.start_time), now);
   const cause = causeOf(o);
-  const note = [o.planned && 'planned', EVENT_WORDS[o.event_type]].filter(Boolean).join(', ');
+  const note = [more, o.planned && 'planned', EVENT_WORDS[o.event_type]].filter(Boolean).join(', ');
   const hasCharts = isHostOutage(o) || o.event_type === 'dns';
   const toggle = detailsToggle(o, now, began, withHost ? 6 : 4, () => row);
   const row = h('tr', { class: o.end_time ? null : 'running' },
@@ -81,22 +82,17 @@ function rowsOf(o, now, withHost) {
   return open.has(o.id) ? [row, toggle.more()] : [row];
 }
 
-/** Ongoing outages first. @param {Outage[]} outages newest first @param {number} now Unix seconds
- * @param {boolean} withHost whether the host is a column */
-export function outageTable(outages, now, withHost) {
-  const more = h('span', { class: 'unseen' }, 'Details');
-  /** @type {[string | HTMLElement, string?][]} */
-  const heads = withHost
-    ? [['Began'], ['Host'], ['Lasted'], ['Ended', 'wide-only'], ['Cause'], [more]]
-    : [['Began'], ['Lasted'], ['Cause'], [more]];
+/** Of one host, ongoing outages first. @param {Outage[]} outages newest first @param {number} now Unix seconds */
+export function outageTable(outages, now) {
   const ordered = [...outages.filter((o) => !o.end_time), ...outages.filter((o) => o.end_time)];
-  return table('Outages', heads, ordered.flatMap((o) => rowsOf(o, now, withHost)));
+  return table('Outages', [['Began'], ['Lasted'], ['Cause'], [h('span', { class: 'unseen' }, 'Details')]],
+    ordered.flatMap((o) => rowsOf(o, now, false)));
 }
 
-/** "90 days: 4, 2 h 16 min", without planned outages and names that did not resolve.
- * @param {Outage[]} outages @param {number} now Unix seconds @param {number} days */
-export function outageSummary(outages, now, days) {
+/** "90 days: 4, 2 h 16 min" of one host, without planned outages and names that did not resolve.
+ * @param {Outage[]} outages @param {number} days */
+export function outageSummary(outages, days) {
   const counted = outages.filter((o) => isHostOutage(o) && !o.planned);
   if (!counted.length) return `none in ${days} days`;
-  return `${days} days: ${counted.length}, ${duration(counted.reduce((sum, o) => sum + outageSeconds(o, now), 0))}`;
+  return `${days} days: ${counted.length}, ${duration(counted.reduce((sum, o) => sum + o.down_seconds, 0))}`;
 }

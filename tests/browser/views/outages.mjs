@@ -36,8 +36,9 @@ test('outages are filtered by cause, and the square marks the failed step', () =
     async (page) => {
       await listed(page);
       await page.getByLabel('Cause', { exact: true }).selectOption('provider');
-      // Four outages of three hosts each.
-      await until(page, () => document.querySelectorAll('.part tbody tr').length === 12);
+      // Four outages of three hosts each, of which each is one row.
+      await until(page, () => document.querySelectorAll('.part tbody tr').length === 4);
+      assert.equal(await page.locator('.part tbody').getByText('3 hosts').count(), 4);
       assert.match(await hash(page), /cause=provider/);
       const places = await page
         .locator('.glyph rect')
@@ -50,10 +51,63 @@ test('outages are filtered by cause, and the square marks the failed step', () =
     { hash: '#page=outages' },
   ));
 
+test('outages that began together are one row, which unfolds to its hosts, and time counts once', () =>
+  visit(
+    async (page, { axe, shot }) => {
+      await listed(page);
+      await page.getByLabel('Cause', { exact: true }).selectOption('provider');
+      await until(page, () => document.querySelectorAll('.part tbody tr').length === 4);
+      const sum = await page.locator('.host-top p').innerText();
+      assert.match(sum, /^In 90 days 4 outages \(12 of single hosts\); at least one of 3 hosts was down for /);
+      const report = await page.request.get(new URL('api/report?days=90&format=json', page.url()).href);
+      const { causes } = await report.json();
+      const { seconds } = causes.find((c) => c.cause === 'provider');
+      assert.ok(sum.includes(` down for ${Math.floor(seconds / 3600)} h ${Math.floor(seconds / 60) % 60} min`), sum);
+      const more = page.getByRole('button', { name: /^Hosts: 3 hosts, / }).first();
+      await more.focus();
+      await page.keyboard.press('Enter');
+      await until(page, () => document.querySelectorAll('.part tbody tr').length === 7);
+      assert.equal(await more.getAttribute('aria-expanded'), 'true');
+      assert.ok(await more.evaluate((e) => e === document.activeElement), 'the focus stays');
+      await page.getByRole('button', { name: /^Details: Provider, / }).click();
+      await page.getByText(/^ace-connection-logger outages --note \d+ "TEXT"$/).waitFor();
+      await axe();
+      await shot('outages-unfolded');
+      await page.keyboard.press('Escape');
+      await more.click();
+      await until(page, () => document.querySelectorAll('.part tbody tr').length === 4);
+    },
+    { hash: '#page=outages' },
+  ));
+
+test('older outages than those of 90 days are paged to', async () => {
+  const long = await program([0, 1].map(recordedHost), { recorded: [2, 2] });
+  await long.start();
+  // 150 outages, one every five days.
+  const ago = (days, minutes) => `strftime('%Y-%m-%d %H:%M:%S', 'now', '-' || (${days}) || ' days', '${minutes} minutes')`;
+  await long.sql(`delete from outage_events; with recursive n(i) as (select 1 union all select i + 1 from n where i < 150)
+    insert into outage_events(host_name, host_address, event_type,
+      start_time, end_time, duration_seconds, checks_failed)
+    select 'Sensor 0', '127.0.1.1', 'outage', ${ago('i * 5', '0')}, ${ago('i * 5', '+1')}, 60, 1 from n`);
+  await visit(
+    async (page) => {
+      await listed(page);
+      assert.equal(await page.locator('.part tbody tr').count(), 100);
+      await page.getByRole('button', { name: 'Show older outages' }).click();
+      await until(page, () => document.querySelectorAll('.part tbody tr').length === 150);
+      assert.equal(await page.getByRole('button', { name: 'Show older outages' }).count(), 0);
+    },
+    { of: long, hash: '#page=outages' },
+  );
+  await long.stop();
+});
+
 test('the details of an outage open by keyboard, and a screen reader announces that', () =>
   visit(
     async (page, { axe, shot }) => {
       await listed(page);
+      await page.getByLabel('Host', { exact: true }).selectOption('127.0.1.2');
+      await until(page, () => document.querySelectorAll('.part tbody tr').length === 6);
       const more = page.getByRole('button', { name: /^Details: Provider, / }).first();
       assert.equal(await more.getAttribute('aria-expanded'), 'false');
       await more.focus();
@@ -68,8 +122,7 @@ test('the details of an outage open by keyboard, and a screen reader announces t
       ])
         assert.match(text, part);
       await page
-        .getByRole('button', { name: /^Details: Name server, / })
-        .filter({ visible: true })
+        .getByRole('button', { name: /^Details: Provider, / })
         .nth(2)
         .click();
       await axe();
@@ -92,6 +145,10 @@ test('the page of outages follows the system’s dark colour scheme', () =>
   visit(
     async (page, { axe, shot }) => {
       await listed(page);
+      await page
+        .getByRole('button', { name: /^Hosts: / })
+        .first()
+        .click();
       await page
         .getByRole('button', { name: /^Details: Provider, / })
         .first()

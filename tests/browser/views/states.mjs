@@ -157,7 +157,8 @@ for (const [look, options] of [
         await shot(`provider-out-${look}`);
         await page.getByRole('link', { name: 'Show outages' }).click();
         await page.waitForSelector('.running');
-        assert.equal(await page.locator('.running').count(), 2);
+        assert.equal(await page.locator('.running').count(), 1, 'one row for both hosts');
+        await page.locator('.running').getByText('2 hosts').waitFor();
         const lasts = await page.locator('.running [data-since]').first().innerText();
         await until(page, (text) => document.querySelector('.running [data-since]').textContent !== text, lasts);
         await shot(`running-${look}`);
