@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::config::HostConfig;
 use crate::pure::host_key::HostIdentity;
-use crate::pure::model::State;
+use crate::pure::model::{EventKind, State};
 use crate::pure::time::UtcMillis;
 use crate::store::{LatestCheck, MonitorRun, OutageEvent, Reader, RecordedCheck, StoreError};
 
@@ -73,6 +73,10 @@ impl HostStatuses {
                 key: identity.key(recorded().chain(listed())),
                 config,
                 latest,
+                is_unresolved: outages.iter().any(|event| {
+                    let is_same = (event.host_address).eq_ignore_ascii_case(identity.address);
+                    is_same && event.event_type == EventKind::Dns
+                }),
                 outage: outages.iter().find(|event| match event.host_id {
                     Some(id) => latest.is_some_and(|check| check.host_id == id),
                     None => event.host_address == identity.address,
@@ -134,6 +138,8 @@ pub struct HostStatus<'a> {
     pub latest: Option<&'a LatestCheck>,
     /// The ongoing outage.
     pub outage: Option<&'a OutageEvent>,
+    /// Whether an ongoing event says that the name does not resolve.
+    is_unresolved: bool,
     /// Of the newest check; `None` also when its time is in the future.
     pub age: Option<Duration>,
     /// How long a result may still be in the monitor's memory.
@@ -167,6 +173,18 @@ impl HostStatus<'_> {
     /// The address that a name or the gateway was last pinged at.
     pub fn resolved(&self) -> Option<&str> {
         self.latest.and_then(|latest| latest.resolved.as_deref())
+    }
+
+    /// Whether the name resolves now, as far as the newest check knows: a reply proves an address,
+    /// and a host that never had one was never pinged. `None` also where the address is no name.
+    pub fn name_resolves(&self) -> Option<bool> {
+        let config = self.config.filter(|config| config.host.address.is_name());
+        let latest = self.current().filter(|_| config.is_some())?;
+        if self.is_unresolved || (!latest.is_measured() && latest.resolved.is_none()) {
+            Some(false)
+        } else {
+            (latest.check.received > 0).then_some(true)
+        }
     }
 
     pub fn state(&self) -> State {

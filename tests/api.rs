@@ -234,6 +234,57 @@ fn the_newest_row_of_a_host_has_each_of_its_pings() {
 }
 
 #[test]
+fn the_newest_row_of_a_name_says_whether_it_resolves() {
+    let sql = "insert into host(id, address, name, resolved_address) values
+         (1, 'answers.test', 'A', '192.0.2.1'), (2, 'fails.test', 'F', '192.0.2.2'), (3, 'silent.test', 'S', '192.0.2.3'),
+         (4, 'never.test', 'N', null), (5, 'old.test', 'O', '192.0.2.5'), (6, '192.0.2.6', 'no name', '192.0.2.6'),
+         (7, 'unsent.test', 'U', '192.0.2.7');
+         insert into check_result(host_id, checked_at, sent, received)
+         select id, unixepoch() * 1000 - iif(id = 5, 900000, 1000), 5, iif(id = 3, 0, 5) from host where id not in (4, 7);
+         insert into not_measured_check(host_id, checked_at, reason)
+         select id, unixepoch() * 1000 - 1000, 'the reason' from host where id in (4, 7);"
+        .to_string()
+        + &event("dns", "F", "fails.test", "dns", 5, None)
+        + &event("dns", "A", "answers.test", "dns", 50, Some(5));
+    let hosts = "[{address: answers.test}, {address: fails.test}, {address: silent.test}, {address: never.test},
+         {address: old.test}, {address: 192.0.2.6}, {address: unsent.test}, {address: new.test}, {address: gateway}]";
+    let site = Site::with_hosts(hosts, &sql);
+    let rows = site.json("/api/ping-results/latest");
+    let of_rows: Vec<_> = rows
+        .as_array()
+        .expect("a list")
+        .iter()
+        .map(|row| {
+            let address = row["host_address"].as_str().expect("an address");
+            (address, row["name_resolves"].as_bool())
+        })
+        .collect();
+    assert_eq!(
+        of_rows,
+        [
+            ("answers.test", Some(true)),
+            ("fails.test", Some(false)),
+            // No reply shows that its address is still the name's.
+            ("silent.test", None),
+            ("never.test", Some(false)),
+            ("old.test", None),
+            ("192.0.2.6", None),
+            ("unsent.test", None),
+            ("new.test", None),
+            ("gateway", None),
+        ]
+    );
+    let configured = site.json("/api/status");
+    let names = configured["hosts"].as_array().expect("a list");
+    let are_names: Vec<_> = names.iter().map(|host| host["is_name"].as_bool()).collect();
+    let [name, no_name] = [Some(true), Some(false)];
+    assert_eq!(
+        are_names,
+        [name, name, name, name, name, no_name, name, name, no_name]
+    );
+}
+
+#[test]
 fn statistics_match_hand_computed_ones_and_are_zero_for_unknown_hosts() {
     let site = Site::new(&(three_checks() + &outage("192.0.2.1", 1.0, 0.5)));
     let found = site.json("/api/statistics/192.0.2.1");

@@ -50,6 +50,7 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
             json!({
                 "name": host.name,
                 "address": host.address.as_str(),
+                "is_name": host.address.is_name(),
                 "family": family_text(host.family),
                 "source": host.source.as_ref().map(Source::to_string),
                 "host_key": host.identity().key(all()),

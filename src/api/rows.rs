@@ -4,6 +4,7 @@ use serde::Serialize;
 
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, json, now};
+use crate::config::HostConfig;
 use crate::status::{HostStatus, HostStatuses};
 use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck};
 use crate::web::{Body, Reply};
@@ -28,6 +29,8 @@ struct LatestRow<'a> {
     configured: bool,
     stale: bool,
     age_seconds: Option<f64>,
+    /// `None` also where the address is no name.
+    name_resolves: Option<bool>,
     host_key: &'a str,
 }
 
@@ -58,6 +61,7 @@ impl<'a> From<&'a HostStatus<'a>> for LatestRow<'a> {
             configured: status.config.is_some(),
             stale: status.is_stale(),
             age_seconds: status.age.map(|age| age.as_millis() as f64 / 1000.0),
+            name_resolves: status.name_resolves(),
             host_key: &status.key,
         }
     }
@@ -70,7 +74,12 @@ pub(super) fn latest(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let (etag, known) = match api.reader() {
         Ok(reader) => {
             let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
-            (etag, HostStatuses::read(&reader, config.flush, now())?)
+            let mut known = HostStatuses::read(&reader, config.flush, now())?;
+            let is_name = |configured: &HostConfig| configured.host.address.is_name();
+            if config.hosts.iter().any(is_name) {
+                known.outages = reader.open_outages()?;
+            }
+            (etag, known)
         }
         Err(_) if !config.database.exists() => ("none".to_string(), HostStatuses::empty(now())),
         Err(problem) => return Err(problem),
