@@ -11,7 +11,10 @@ export async function send(url, init = {}) {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), TIMEOUT_MS);
   try {
-    return await fetch(url, { ...init, cache: 'no-store', credentials: 'same-origin', signal: controller.signal });
+    // A redirect leads to the login of a proxy, perhaps at another host, which the page could not read.
+    const redirect = 'manual';
+    const { signal } = controller;
+    return await fetch(url, { ...init, cache: 'no-store', credentials: 'same-origin', redirect, signal });
   } finally {
     clearTimeout(timer);
   }

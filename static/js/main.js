@@ -3,9 +3,9 @@ import { onSchemeChange } from './charts/colours.js';
 import { shape } from './charts/shapes.js';
 import { get } from './data/api.js';
 import { entries } from './data/hosts.js';
-import { live, now } from './data/live.js';
+import { connectionText, live, now, presentOf } from './data/live.js';
 import { overviewQuery } from './data/queries.js';
-import { clock, duration, zoneText } from './data/time.js';
+import { zoneText } from './data/time.js';
 import { readView, writeView } from './data/view.js';
 import { announce, h, put, setText } from './dom.js';
 import { banners } from './parts/banner.js';
@@ -20,6 +20,7 @@ const byId = (id) => /** @type {HTMLElement} */ (document.getElementById(id));
 /** @type {App} */
 const app = {
   view: readView(location.hash), status: null, overview: null, entries: [], active: [], newest: -Infinity, now,
+  present: 'loading', connection: { kind: 'live', wait: 0, at: now(), reason: '' },
   go(change, replace = false) {
     const view = { ...app.view, ...change };
     if (view.range !== 'custom') Object.assign(view, { from: 0, to: 0 });
@@ -37,6 +38,11 @@ const PAGES = {
   outages: () => import('./pages/outages.js').then((m) => m.outagesPage),
   compare: () => import('./pages/compare.js').then((m) => m.comparePage),
 };
+/** What a screen reader says of a new state of the connection. @type {Record<string, string>} */
+const SPOKEN = {
+  live: 'Live again', lost: 'Server not reached', paused: 'Paused', login: 'Login needed',
+  failed: 'The server answers with an error',
+};
 const warnings = banners();
 /** @type {Page | null} */
 let page = null;
@@ -45,8 +51,6 @@ let wantedPage = '';
 let latest = [];
 let overviewAt = -Infinity;
 let states = '';
-/** @type {ServerConnection} */
-let connection = { kind: 'live', wait: 0, at: now() };
 
 /** Opens the page that the URL names, or shows its new view. */
 function route() {
@@ -86,9 +90,11 @@ function setTitle() {
 
 /** Combines status, latest results and overview into the list of hosts. */
 function updateEntries() {
-  if (!app.status) return;
-  app.entries = entries(app.status, latest, app.overview, app.status.monitor?.running ?? false);
-  app.newest = Math.max(-Infinity, ...app.entries.map((e) => e.at).filter((t) => !Number.isNaN(t)));
+  app.present = presentOf(app.connection, app.status);
+  if (app.status) {
+    app.entries = entries(app.status, latest, app.overview, app.present === 'now');
+    app.newest = Math.max(-Infinity, ...app.entries.map((e) => e.at).filter((t) => !Number.isNaN(t)));
+  }
   warnings.update(app);
   setTitle();
 }
@@ -118,34 +124,20 @@ async function loadActive() {
   page?.show();
 }
 
-/** @returns {[State, string]} */
-function connectionState() {
-  if (connection.kind === 'lost') {
-    return ['not_measured', `Server not reached, trying again in ${Math.max(1, connection.wait)} s`];
-  }
-  if (connection.kind === 'paused') return ['not_measured', `Paused at ${clock(connection.at)}`];
-  if (!app.status) return ['not_measured', 'Loading'];
-  const hasResult = Number.isFinite(app.newest);
-  const age = duration(now() - app.newest);
-  const isRunning = app.status.monitor?.running ?? true;
-  if (!isRunning) return ['down', hasResult ? `Stopped, ${age} old` : 'No monitor is running'];
-  return hasResult ? ['up', `Live, last check ${age} ago`] : ['not_measured', 'Measuring for the first time'];
-}
-
 function drawConnection() {
   const mark = byId('connection');
-  const [state, text] = connectionState();
+  const [state, text] = connectionText(app, now());
   if (mark.dataset.state !== state) put(byId('connection-shape'), shape(state, 11));
   mark.dataset.state = state;
   setText(byId('connection-text'), text);
-  document.body.classList.toggle('unreached', connection.kind === 'lost');
+  document.body.classList.toggle('unreached', ['lost', 'login', 'failed'].includes(app.connection.kind));
 }
 
 function tick() {
   drawConnection();
   if (document.hidden) return;
   if (!wantedPage) route();
-  if (connection.kind === 'live' && app.status) {
+  if (app.connection.kind === 'live' && app.status) {
     const isIncomplete = !app.overview || app.entries.some((e) => e.days === null || e.availability === null);
     const interval = isIncomplete ? OVERVIEW_SOON_SECONDS : OVERVIEW_EVERY_SECONDS;
     const newStates = app.entries.map((e) => e.state).join();
@@ -174,11 +166,14 @@ const polling = live({
     loadActive();
   },
   connection(next) {
-    if (next.kind !== connection.kind) {
-      announce({ live: 'Live again', lost: 'Server not reached', paused: 'Paused' }[next.kind]);
+    const isNew = next.kind !== app.connection.kind;
+    app.connection = next;
+    if (isNew) {
+      if (SPOKEN[next.kind]) announce(SPOKEN[next.kind]);
       if (next.kind === 'live') overviewAt = -Infinity;
+      updateEntries();
+      page?.show();
     }
-    connection = next;
     drawConnection();
   },
 });

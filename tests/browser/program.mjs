@@ -1,6 +1,7 @@
 // Starts the real program in a temporary folder with configuration, database and log. It pings loopback addresses only.
 import { execFile, spawn } from 'node:child_process';
 import { copyFile, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { createServer as createHttpServer, request } from 'node:http';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -138,6 +139,40 @@ export async function createProgram(hosts, options = {}) {
   };
 }
 /** @typedef {Awaited<ReturnType<typeof createProgram>>} Program */
+
+/** A proxy before a program. While `answer` is set it answers requests of the API itself.
+ * @param {{url: string}} program */
+export async function createProxy({ url }) {
+  const proxy = {
+    url: '',
+    /** @type {{status: number, headers: Record<string, string>, body: string} | null} */
+    answer: null,
+    close: () =>
+      new Promise((done) => {
+        server.close(done);
+        server.closeAllConnections();
+      }),
+  };
+  const server = createHttpServer((from, to) => {
+    if (proxy.answer && from.url?.startsWith('/api/')) {
+      to.writeHead(proxy.answer.status, proxy.answer.headers).end(proxy.answer.body);
+      return;
+    }
+    const { hostname, port } = new URL(url);
+    const options = { hostname, port, path: from.url, method: from.method, headers: from.headers };
+    const next = request(options, (answer) => {
+      to.writeHead(answer.statusCode ?? 500, answer.headers);
+      answer.pipe(to);
+    });
+    next.on('error', () => to.destroy());
+    from.pipe(next);
+  });
+  await new Promise((done) => {
+    server.listen(0, '127.0.0.1', () => done(undefined));
+  });
+  proxy.url = `http://127.0.0.1:${server.address().port}/`;
+  return proxy;
+}
 
 /** Stops every program and removes every folder. @param {Program[]} programs */
 export async function clear(programs) {

@@ -27,6 +27,7 @@ const queries = await js('data/queries');
 const first = await js('first');
 const api = await js('data/api');
 const outages = await js('data/outages');
+const live = await js('data/live');
 
 const at = (text) => Date.parse(text) / 1000;
 const NOW = at('2026-11-23T14:35:00+01:00');
@@ -599,19 +600,147 @@ test('hosts are sorted worst first, and filtered by words and state', () => {
   assert.deepEqual(hosts.countStates(list), { up: 2, degraded: 0, poor: 0, down: 1, not_measured: 0 });
 });
 
-test('the verdict is the state of most hosts beyond the gateway', () => {
-  const say = (rows, status = STATUS) =>
-    verdict.verdict(status, hosts.entries(status, rows, null, status.monitor?.running ?? false), null, NOW);
-  const down = { state: 'down', success_rate: 0, avg_latency: null };
-  assert.equal(say([rowOf(0), rowOf(1), rowOf(2)]).title, 'The line is up');
-  assert.equal(say([rowOf(0), rowOf(1), rowOf(2)]).text, 'All 3 hosts answer.');
-  assert.equal(say([rowOf(0), rowOf(1), rowOf(2, down)]).title, 'The line is up');
-  assert.equal(say([rowOf(0, down), rowOf(1), rowOf(2, down)]).title, 'The line is down');
-  const stopped = say([rowOf(0), rowOf(1), rowOf(2)], { ...STATUS, monitor: { running: false } });
-  assert.equal(stopped.title, 'The line is not measured');
-  assert.equal(stopped.text, 'It was up at 14:34. The time since then counts as not measured.');
-  assert.equal(say([], { ...STATUS, first_check: null }).title, 'Waiting for the first results');
-  assert.equal(say([], { ...STATUS, hosts: [], first_check: null }).title, 'No host is configured');
+const DOWN = { state: 'down', success_rate: 0, avg_latency: null };
+const POOR = { state: 'poor', success_rate: 40 };
+const NOT_MEASURED = { state: 'not_measured', success_rate: null, avg_latency: null };
+/** The verdict for the states of Google DNS, gateway and Quad9. @param {(string | null)[]} states
+ * @param {[number, string][]} outages host and cause @param {string} present */
+function verdictOf(states, outages = [], present = 'now', more = {}) {
+  const rows = states.flatMap((state, i) => (state ? [rowOf(i, { ...freshRow(NOW - 30), state })] : []));
+  const status = { ...STATUS, ...more };
+  const entries = hosts.entries(status, rows, null, present === 'now');
+  const active = outages.map(([i, cause]) => outageOf(NOW - 90, 0, { cause, host_address: HOSTS[i].address }));
+  return verdict.verdict({ status, entries, active, present }, null, NOW);
+}
+const HOSTS_WITH_ROLES = HOSTS.map((host) => ({ role: 'internet', ...host }));
+
+test('the verdict blames the line only for what is on the way to the hosts', () => {
+  const [up, down, poor, none] = ['up', 'down', 'poor', 'not_measured'];
+  for (const [states, outages, state, title, text] of [
+    [[up, up, up], [], up, 'The line is up', 'All 3 hosts answer.'],
+    [[up, up, down], [], up, 'The line is up', '2 of 3 hosts answer.'],
+    [[up, up, down], [[2, 'host']], up, 'The line is up', '2 of 3 hosts answer.'],
+    [[up, up, down], [[2, 'provider']], 'degraded', 'The line is partly down', '2 of 3 hosts answer.'],
+    [[poor, up, down], [[2, 'unknown']], poor, 'The line is poor', '2 of 3 hosts answer. Google DNS loses pings.'],
+    [[down, up, down], [[0, 'provider'], [2, 'provider']], down, 'The line is down', '1 of 3 hosts answers.'],
+    [[down, down, down], [[1, 'gateway']], down, 'No host answers', 'Whether the fault is the line’s is not known.'],
+    [[down, down, down], [[0, 'gateway']], down, 'The line is down', 'No host answers.'],
+    // Silent, before its cause is known.
+    [
+      [down, up, down], [], down, 'No host beyond the gateway answers',
+      '1 of 3 hosts answers. Whether the fault is the line’s is not known.',
+    ],
+    [[down, up, down], [[0, 'host'], [2, 'host']], down, 'Both hosts beyond the gateway are down', '1 of 3 hosts answers.'],
+    [
+      [down, up, down], [[0, 'host'], [2, 'unknown']], down, 'No host beyond the gateway answers',
+      '1 of 3 hosts answers. Whether the fault is the line’s is not known.',
+    ],
+    [
+      [none, up, down], [], down, 'Quad9 does not answer',
+      '1 of 3 hosts answers. Google DNS is not measured. Whether the fault is the line’s is not known.',
+    ],
+    [[none, up, down], [[2, 'host']], down, 'Quad9 is down', '1 of 3 hosts answers. Google DNS is not measured.'],
+    // Nothing beyond the gateway is measured.
+    [
+      [none, up, none], [], up, 'The gateway is up',
+      '1 of 3 hosts answers. Google DNS and Quad9 are not measured. '
+        + 'Nothing beyond the gateway is measured, so nothing is known about the line.',
+    ],
+    [[none, none, none], [], none, 'The line is not measured', 'Google DNS, Gateway and Quad9 are not measured.'],
+  ]) {
+    const said = verdictOf(states, outages, 'now', { hosts: HOSTS_WITH_ROLES });
+    assert.deepEqual([said.state, said.title, said.text], [state, title, text], `${states} ${JSON.stringify(outages)}`);
+  }
+});
+
+test('hosts of the own network say nothing about the line', () => {
+  const local = HOSTS.map((host) => ({ ...host, role: host.role ?? 'other' }));
+  const said = verdictOf(['up', 'up', 'up'], [], 'now', { hosts: local });
+  assert.deepEqual(
+    [said.title, said.text],
+    ['The hosts are up', 'All 3 hosts answer. Nothing beyond the gateway is measured, so nothing is known about the line.'],
+  );
+});
+
+test('what was measured is told as the past where nobody knows the present', () => {
+  const three = ['up', 'up', 'up'];
+  for (const [present, states, title, text] of [
+    ['stopped', three, 'The line is not measured', 'The line was up at 14:34. The time since then counts as not measured.'],
+    ['lost', three, 'The line was up', 'That was at 14:34. The server is not reached, so nothing is known since then.'],
+    ['login', three, 'The line was up', 'That was at 14:34. A login is asked for, so nothing is known since then.'],
+    ['failed', three, 'The line was up', 'That was at 14:34. The server answers with an error, so nothing is known since then.'],
+    ['paused', ['down', 'up', 'down'], 'No host beyond the gateway answered', 'That was at 14:34. Updates are paused, so nothing is known since then.'],
+    ['lost', [], 'Nothing measured yet', 'The server is not reached.'],
+    ['stopped', [], 'Nothing measured yet', 'The monitor stopped before anything was measured.'],
+  ]) {
+    const said = verdictOf(states, [], present, { hosts: HOSTS_WITH_ROLES });
+    assert.deepEqual([said.state, said.title, said.text], ['not_measured', title, text], present);
+  }
+  const empty = { first_check: null };
+  assert.equal(verdictOf([], [], 'now', empty).title, 'Waiting for the first results');
+  assert.equal(verdictOf([], [], 'none', { ...empty, monitor: null }).text, 'No monitor has run on this database.');
+  assert.equal(verdictOf([], [], 'now', { ...empty, hosts: [] }).title, 'No host is configured');
+});
+
+test('a host is up only where that is known of the present', () => {
+  const entryOf = (present, more = {}) => {
+    const status = { ...STATUS, hosts: [HOSTS[0]] };
+    return hosts.entries(status, [rowOf(0, more)], null, present === 'now')[0];
+  };
+  for (const [present, more, state, text, sentence] of [
+    ['now', {}, 'up', 'Up', 'A is up'],
+    ['now', { stale: true }, 'not_measured', 'was up', 'A was up'],
+    ['stopped', {}, 'not_measured', 'was up', 'A was up'],
+    ['lost', DOWN, 'not_measured', 'was down', 'A was down'],
+    ['login', POOR, 'not_measured', 'was poor', 'A was poor'],
+    ['now', NOT_MEASURED, 'not_measured', 'Not measured', 'A is not measured'],
+  ]) {
+    const e = entryOf(present, more);
+    assert.deepEqual([e.state, hosts.stateText(e), hosts.stateSentence('A', e)], [state, text, sentence], present);
+  }
+  assert.deepEqual(
+    ['now', 'stopped', 'lost', 'paused'].map((present) => hosts.stateLabel('not_measured', present)),
+    ['Not measured', 'Not measured', 'Not known now', 'Not known now'],
+  );
+  assert.equal(hosts.stateLabel('up', 'lost'), 'Up');
+});
+
+test('the mark of the connection is live only while a running monitor is asked', () => {
+  const monitor = { running: true };
+  const old = { configured: true, isOld: true };
+  for (const [kind, status, newest, more, expected] of [
+    ['live', { monitor }, NOW - 5, {}, ['up', 'Live, last check 5 s ago']],
+    ['live', { monitor }, NOW - 500, { entries: [old] }, ['not_measured', 'No new check for 8 min 20 s']],
+    ['live', { monitor }, -Infinity, {}, ['not_measured', 'Measuring for the first time']],
+    ['live', { monitor: { running: false } }, NOW - 60, {}, ['down', 'Stopped, 1 min old']],
+    ['live', { monitor: { running: false } }, -Infinity, {}, ['down', 'No monitor is running']],
+    ['live', { monitor: null }, -Infinity, {}, ['down', 'No monitor is running']],
+    ['live', null, -Infinity, {}, ['not_measured', 'Loading']],
+    ['loading', { monitor }, NOW - 500, {}, ['not_measured', 'Loading']],
+    ['lost', { monitor }, NOW - 5, { wait: 4 }, ['not_measured', 'Server not reached, trying again in 4 s']],
+    ['login', { monitor }, NOW - 5, {}, ['not_measured', 'Login needed']],
+    ['failed', { monitor }, NOW - 5, {}, ['not_measured', 'The server answers with an error, trying again in 1 s']],
+    ['paused', { monitor }, NOW - 5, {}, ['not_measured', 'Paused at 14:35']],
+  ]) {
+    const connection = { kind, wait: more.wait ?? 0, at: NOW, reason: '' };
+    const app = { present: live.presentOf(connection, status), connection, newest, entries: more.entries ?? [] };
+    assert.deepEqual(live.connectionText(app, NOW), expected, `${kind} ${JSON.stringify(status)}`);
+  }
+});
+
+test('a login is told from an error and from a server that does not answer', () => {
+  for (const [error, kind, reason] of [
+    [new TypeError('Failed to fetch'), 'lost', ''],
+    [new DOMException('aborted', 'AbortError'), 'lost', ''],
+    [new api.ApiError('', 0, false), 'login', ''],
+    [new api.ApiError('', 200, false), 'login', ''],
+    [new api.ApiError('', 302, false), 'login', ''],
+    [new api.ApiError('', 401, false), 'login', ''],
+    [new api.ApiError('', 403, false), 'login', ''],
+    [new api.ApiError('', 502, false), 'failed', 'a proxy answers in its place, with status 502'],
+    [new api.ApiError('the disk is full', 503), 'failed', 'the disk is full'],
+  ])
+    assert.deepEqual(api.judgeFailure(error), { kind, reason }, `${error.status} ${error.isOurs}`);
 });
 
 const entryOf = (name, more = {}) => ({
@@ -621,6 +750,8 @@ const entryOf = (name, more = {}) => ({
   configured: true,
   state: 'up',
   latency: 6.1,
+  isName: false,
+  resolves: null,
   ...more,
 });
 const down = { state: 'down', latency: null };
@@ -668,7 +799,7 @@ test('the path is up as far as the step that is down, and not judged beyond it',
   assert.deepEqual(states([], list), ['up', 'up', 'up', 'up', 'up']);
   assert.deepEqual(
     cause.pathNow([], list).map((s) => s.detail),
-    ['packets can be sent', '192.168.1.1, 6.1 ms', 'nearest host 6.1 ms', '1 of 1 server up', '3 of 3 answer'],
+    ['packets can be sent', '192.168.1.1, 6.1 ms', 'nearest host 6.1 ms', '1 of 1 server answers pings', '3 of 3 answer'],
   );
   const silent = [list[0], ...list.slice(1).map((e) => ({ ...e, ...down }))];
   assert.deepEqual(states([outageOf(NOW - 60, 0)], silent), ['up', 'up', 'down', 'not_measured', 'not_measured']);
@@ -699,10 +830,87 @@ test('the path is up as far as the step that is down, and not judged beyond it',
     'down',
     'up',
   ]);
-  assert.deepEqual(
-    [['192.0.2.1'], ['a.example']].map(([address]) => cause.pathNow([], [entryOf('x', { address })])[3].word),
-    ['Not monitored', 'Up'],
-  );
+});
+
+test('old results say nothing about the hosts now', () => {
+  const old = entryOf('x', { state: 'not_measured', isOld: true, was: 'up' });
+  for (const [list, word, detail] of [
+    [[old, old], 'Not known', ''],
+    [[old, entryOf('y')], 'Up', '1 of 2 answer'],
+    [[{ ...old, isOld: false }], 'Not measured', '0 of 1 answer'],
+  ]) {
+    const step = cause.pathNow([], list)[4];
+    assert.deepEqual([step.word, step.detail], [word, detail]);
+  }
+});
+
+test('names resolve where the server says so of a host', () => {
+  const fails = outageOf(NOW - 60, 0, { event_type: 'dns', cause: 'dns', host_name: 'x' });
+  const server = { role: 'dns', isName: false };
+  for (const [active, list, word, detail] of [
+    [[], [entryOf('gateway', { role: 'gateway' }), entryOf('192.0.2.1')], 'Not monitored', 'no host has a name'],
+    [[], [entryOf('x', { isName: true, resolves: true })], 'Up', 'names resolve'],
+    [[], [entryOf('x', { isName: true, resolves: null, ...down })], 'Not known', ''],
+    [[], [entryOf('x', { isName: true, resolves: false, state: 'not_measured' })], 'Down', 'x not resolved'],
+    [[fails], [entryOf('x', { isName: true, resolves: false })], 'Down', 'x not resolved'],
+    [[], [entryOf('ns', server)], 'Up', '1 of 1 server answers pings'],
+    [[], [entryOf('ns', server), entryOf('x', { isName: true, resolves: false })], 'Down', 'x not resolved'],
+    [[], [entryOf('ns', { ...server, ...down })], 'Down', 'ns down'],
+    [[], [entryOf('ns', { ...server, state: 'not_measured' })], 'Not known', ''],
+  ]) {
+    const step = cause.pathNow(active, list)[3];
+    assert.deepEqual([step.word, step.detail], [word, detail], JSON.stringify(list));
+  }
+});
+
+test('a banner says what answers only where that is known', () => {
+  const gateway = (more = {}) => entryOf('gw', { role: 'gateway', ...more });
+  const silent = entryOf('x', down);
+  const old = { state: 'not_measured' };
+  const facts = { gateway: 'answers' };
+  for (const [problem, list, rest] of [
+    [{ cause: 'provider' }, [gateway(), silent], 'The gateway answers, but nothing beyond it does.'],
+    [{ cause: 'provider' }, [silent], 'Nothing beyond the gateway answers.'],
+    [{ cause: 'provider', facts }, [silent], 'The gateway answers, but nothing beyond it does.'],
+    [{ cause: 'provider', facts: { ...facts, on_path_answering: 1 } }, [silent],
+      'Packets get past this network and are lost beyond it.'],
+    [{ cause: 'provider', facts }, [gateway(), silent, entryOf('y')], 'Other hosts beyond the gateway answer.'],
+    [{ cause: 'gateway' }, [gateway(down), silent], 'Neither the gateway nor anything beyond it answers.'],
+    [{ cause: 'gateway' }, [gateway(), silent], 'The gateway answers again, but nothing beyond it does.'],
+    [{ cause: 'host' }, [silent, entryOf('y')], 'Cause: host. Other hosts answer, so it is not your line.'],
+    [{ cause: 'host' }, [silent, entryOf('y', { state: 'poor' })], 'Cause: host. Other hosts answer, so it is not your line.'],
+    // A printer or the gateway says nothing about the line.
+    [{ cause: 'host' }, [silent, entryOf('y', { role: 'other' }), gateway()], 'Cause: host.'],
+    [{ cause: 'host' }, [silent, entryOf('y', old)], 'Cause: host.'],
+    [{ cause: 'unknown' }, [silent, entryOf('y')], 'The cause is not known.'],
+    [{ cause: 'dns', event_type: 'dns' }, [entryOf('x')], 'Pings continue to the last good address.'],
+    [{ cause: 'dns', event_type: 'dns' }, [entryOf('x', old)], 'Without an address nothing can be sent.'],
+  ]) {
+    const active = [outageOf(NOW - 60, 0, { host_name: 'x', host_address: 'x', ...problem })];
+    const [found] = cause.currentProblems(active, list);
+    assert.equal(cause.problemText(found, list).rest, rest, JSON.stringify([problem, list.map((e) => [e.role, e.state])]));
+  }
+});
+
+test('the banner of a host never clears the line above which the verdict blames it', () => {
+  const states = ['up', 'poor', 'down', 'not_measured'];
+  const causes = [null, 'gateway', 'provider', 'host', 'unknown'];
+  for (const a of states)
+    for (const b of states)
+      for (const c of causes)
+        for (const d of causes) {
+          const list = [entryOf('a', { state: a }), entryOf('b', { state: b }), entryOf('gw', { role: 'gateway' })];
+          const active = [c, d].flatMap((cause, i) =>
+            cause && list[i].state === 'down' ? [outageOf(NOW, 0, { cause, host_address: list[i].address })] : [],
+          );
+          const line = verdict.lineOf(list, active, false);
+          for (const problem of cause.currentProblems(active, list)) {
+            const { rest } = cause.problemText(problem, list);
+            assert.ok(!(/not your line/.test(rest) && /line is down/.test(line.title)), `${a} ${b} ${c} ${d}`);
+          }
+          const provider = cause.pathNow(active, list)[2];
+          assert.ok(!(provider.state === 'up' && /line is down/.test(line.title)), `${a} ${b} ${c} ${d}`);
+        }
 });
 
 test('the evidence for a cause is written in sentences', () => {

@@ -10,6 +10,7 @@ interface Host {
   address: string;
   interval_seconds: number;
   role?: string;
+  is_name?: boolean;
 }
 
 interface Status {
@@ -40,6 +41,8 @@ interface CheckResult {
   error: string | null;
   configured?: boolean;
   stale?: boolean;
+  /** Null where the address is no name, or where it is not known. */
+  name_resolves?: boolean | null;
 }
 
 interface Columns {
@@ -336,11 +339,16 @@ interface HostEntry {
   name: string;
   address: string;
   resolved: string | null;
+  isName: boolean;
+  /** Whether the name resolves now; null also where that is not known. */
+  resolves: boolean | null;
   role: string;
   configured: boolean;
   interval: number;
   order: number;
   state: State;
+  /** Whether its newest result says nothing about the present. */
+  isOld: boolean;
   was: State | null;
   at: number;
   latency: number | null;
@@ -417,14 +425,20 @@ interface ComparedHost {
   statistics: Statistics | null;
 }
 
-/** wait: seconds until the next try; at: when this kind began */
+/** loading: the first answer after a pause; lost: no answer; login: something before the server wants a login; failed: an error; wait: seconds until the next
+ * try; at: when this kind began; reason: of a failure */
 interface ServerConnection {
-  kind: 'live' | 'paused' | 'lost';
+  kind: 'live' | 'loading' | 'paused' | 'lost' | 'login' | 'failed';
   wait: number;
   at: number;
+  reason: string;
 }
+/** What the newest results say about the present. now: all; none: no monitor has run; the others: nothing */
+type Present = 'now' | 'none' | 'stopped' | Exclude<ServerConnection['kind'], 'live'>;
 /** newest: time of the newest result, -Infinity without */
 interface App {
+  present: Present;
+  connection: ServerConnection;
   view: View;
   status: Status | null;
   overview: Overview | null;

@@ -1,13 +1,26 @@
 // Requests to the server. Every URL is relative to the page, so no setting is needed behind a proxy's sub-path.
 import { prefetched, send } from '../first.js';
 
-/** The server answered with an error, or without JSON. */
+/** The server answered with an error, or something else answered in its place. */
 export class ApiError extends Error {
-  /** @param {string} message @param {number} status HTTP status */
-  constructor(message, status) {
+  /** @param {string} message @param {number} status HTTP status, 0 of a redirect
+   * @param {boolean} [isOurs] whether this program wrote the answer */
+  constructor(message, status, isOurs = true) {
     super(message);
     this.status = status;
+    this.isOurs = isOurs;
   }
+}
+
+/** What a failed request says about the connection, and why. This program never redirects, and its answers are JSON: a
+ * redirect, a page or a refusal is the login of a proxy.
+ * @param {unknown} error @returns {{kind: 'lost' | 'login' | 'failed', reason: string}} */
+export function judgeFailure(error) {
+  if (!(error instanceof ApiError)) return { kind: 'lost', reason: '' };
+  const { status, isOurs, message } = error;
+  if (isOurs) return { kind: 'failed', reason: message };
+  if (status < 400 || status === 401 || status === 403) return { kind: 'login', reason: '' };
+  return { kind: 'failed', reason: `a proxy answers in its place, with status ${status}` };
 }
 
 /** Whether the server does not know the requested host.
@@ -41,17 +54,18 @@ export function useHostKeys(body) {
   return body;
 }
 
+/** @param {string} path @param {Response} response @returns {Promise<any>} @throws {ApiError} */
+async function read(path, response) {
+  const body = await response.json().catch(() => null);
+  if (response.ok && body !== null) return useHostKeys(body);
+  const detail = body?.detail;
+  throw new ApiError(detail ?? `${path}: status ${response.status}`, response.status, detail !== undefined);
+}
+
 /** @param {string} path relative @param {Record<string, string | number>} [query]
  * @returns {Promise<any>} see types.d.ts
  * @throws {ApiError} and TypeError where no server answers */
-export async function get(path, query = {}) {
-  const response = await request(path, query);
-  const body = await response.json().catch(() => null);
-  if (!response.ok || body === null) {
-    throw new ApiError(body?.detail ?? `${path}: status ${response.status}`, response.status);
-  }
-  return useHostKeys(body);
-}
+export const get = async (path, query = {}) => read(path, await request(path, query));
 
 let etag = '';
 
@@ -63,10 +77,10 @@ export function forgetETag() {
 /** The latest result of every host, null if unchanged since the last request.
  * @returns {Promise<CheckResult[] | null>} */
 export async function latestResults() {
-  const response = await request('api/ping-results/latest', {}, etag ? { headers: { 'If-None-Match': etag } } : {});
+  const path = 'api/ping-results/latest';
+  const response = await request(path, {}, etag ? { headers: { 'If-None-Match': etag } } : {});
   if (response.status === 304) return null;
-  if (!response.ok) throw new ApiError(`api/ping-results/latest: status ${response.status}`, response.status);
-  const rows = useHostKeys(await response.json());
+  const rows = await read(path, response);
   etag = response.headers.get('ETag') ?? '';
   return rows;
 }

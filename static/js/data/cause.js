@@ -30,6 +30,13 @@ export const nameOf = (o) => o.host_name + (o.former_name ? ` (was ${o.former_na
 /** Whether a host did not answer: not a link that was down, nor a name that did not resolve. @param {Outage} o */
 export const isHostOutage = (o) => o.event_type === 'outage' || o.event_type === 'intermittent';
 
+/** Whether the fault was on the way to the host, not at the host. @param {Outage} o */
+export const blamesLine = (o) => ['link', 'gateway', 'provider'].includes(causeOf(o));
+/** @param {HostEntry} e */
+export const answers = (e) => e.state === 'up' || e.state === 'degraded' || e.state === 'poor';
+/** @param {HostEntry} e */
+export const isBeyondGateway = (e) => e.role === 'internet' || e.role === 'dns';
+
 /** The nearest cause first: one problem for all outages with the same cause, and last the hosts that lose most pings.
  * Planned outages are left out. @param {Outage[]} active @param {HostEntry[]} entries @returns {Problem[]} */
 export function currentProblems(active, entries) {
@@ -73,11 +80,31 @@ export function currentProblems(active, entries) {
 /** Why a link is down, without errno, which is for logs. @param {Problem} p */
 const linkFault = (p) => p.outages[0].notes?.split('\n')[0].replace(/ \(os error \d+\)$/, '') ?? '';
 
+/** What answers during an outage of the line: first what answers now, then what answered at its start.
+ * @param {Problem} p @param {HostEntry[]} list configured hosts */
+function lineText(p, list) {
+  if (list.some((e) => isBeyondGateway(e) && answers(e))) return 'Other hosts beyond the gateway answer.';
+  const isGatewayUp = list.some((e) => e.role === 'gateway' && answers(e));
+  if (p.cause === 'gateway') {
+    return isGatewayUp
+      ? 'The gateway answers again, but nothing beyond it does.'
+      : 'Neither the gateway nor anything beyond it answers.';
+  }
+  const facts = p.outages.map((o) => o.facts);
+  if (facts.some((f) => f?.on_path_answering || f?.gateway === 'silent')) {
+    return 'Packets get past this network and are lost beyond it.';
+  }
+  return isGatewayUp || facts.some((f) => f?.gateway === 'answers')
+    ? 'The gateway answers, but nothing beyond it does.'
+    : 'Nothing beyond the gateway answers.';
+}
+
 /** A problem in words: title, affected hosts, and consequence. @param {Problem} p @param {HostEntry[]} entries
  * @returns {{state: State, title: string, which: string, rest: string}} */
 export function problemText(p, entries) {
   const names = joinNames(p.names);
   const one = p.names.length === 1;
+  const list = entries.filter((e) => e.configured);
   if (p.kind === 'link_down') {
     const version = p.addresses.some((a) => a.includes(' and ')) || p.addresses.length > 1 ? '' : p.addresses[0];
     const why = linkFault(p);
@@ -93,19 +120,13 @@ export function problemText(p, entries) {
       state: 'degraded',
       title: one ? `${names} does not resolve` : `${p.names.length} names do not resolve`,
       which: one ? '' : `: ${names},`,
-      rest: 'Pings continue to the last good address.',
+      rest: list.some((e) => p.addresses.includes(e.address) && e.state !== 'not_measured')
+        ? 'Pings continue to the last good address.'
+        : 'Without an address nothing can be sent.',
     };
   }
   if (p.kind === 'outage' && p.cause !== 'host' && p.cause !== 'unknown') {
-    const isPlain = p.outages.every(({ facts: f }) => !f || (f.gateway === 'answers' && !f.on_path_answering));
-    const rest = {
-      gateway: 'Neither the gateway nor anything beyond it answers.',
-      provider: isPlain
-        ? 'The gateway answers, but nothing beyond it does.'
-        : 'Packets get past this network and are lost beyond it.',
-      link: '',
-      dns: '',
-    }[p.cause];
+    const rest = p.cause === 'gateway' || p.cause === 'provider' ? lineText(p, list) : '';
     return {
       state: 'down',
       title: `${CAUSE_WORDS[p.cause][0].toUpperCase()}${CAUSE_WORDS[p.cause].slice(1)} outage`,
@@ -121,7 +142,7 @@ export function problemText(p, entries) {
       rest: '',
     };
   }
-  const others = entries.some((e) => e.configured && e.role !== 'gateway' && e.state === 'up');
+  const others = list.some((e) => isBeyondGateway(e) && answers(e));
   const rest =
     p.cause === 'unknown'
       ? 'The cause is not known.'
@@ -133,11 +154,6 @@ export function problemText(p, entries) {
     rest,
   };
 }
-
-/** @param {HostEntry} e */
-const answers = (e) => e.state === 'up' || e.state === 'degraded' || e.state === 'poor';
-/** @param {string} address */
-const isName = (address) => !/^[\d.]+$|:/.test(address);
 
 /** @typedef {{state: State, word: string, detail: string}} StepState */
 
@@ -173,7 +189,8 @@ function stepsFromResults(list, problems) {
   const nearest = Math.min(...beyond.filter(answers).map((e) => e.latency ?? Infinity));
   const unknown = step('not_measured', 'Not known', '');
   let gateway = unknown;
-  if (gateways.some(answers)) gateway = step('up', 'Up', `${gateways[0].address}, ${ms(gateways[0].latency)} ms`);
+  const answering = gateways.find(answers);
+  if (answering) gateway = step('up', 'Up', `${answering.resolved ?? answering.address}, ${ms(answering.latency)} ms`);
   else if (beyond.some(answers)) gateway = step('up', 'Up', 'forwards packets');
   return {
     link: list.some((e) => e.state !== 'not_measured') ? step('up', 'Up', 'packets can be sent') : unknown,
@@ -184,25 +201,29 @@ function stepsFromResults(list, problems) {
   };
 }
 
-/** @param {HostEntry} e */
-const isBeyondGateway = (e) => e.role === 'internet' || e.role === 'dns';
-
-/** @param {HostEntry[]} list @param {Problem[]} problems @returns {StepState} */
+/** Whether names resolve is known only where a host has one: the server says it of each.
+ * @param {HostEntry[]} list @param {Problem[]} problems @returns {StepState} */
 function dnsNow(list, problems) {
   const servers = list.filter((e) => e.role === 'dns');
   const answering = servers.filter(answers).length;
-  const unresolved = problems.find((p) => p.kind === 'dns');
-  if (unresolved) return step('down', 'Down', `${joinNames(unresolved.names)} not resolved`);
-  if (answering) return step('up', 'Up', `${answering} of ${plural(servers.length, 'server')} up`);
-  if (list.some((e) => isName(e.address) && answers(e))) return step('up', 'Up', 'names resolve');
+  const failing = [
+    ...problems.filter((p) => p.kind === 'dns').flatMap((p) => p.names),
+    ...list.filter((e) => e.resolves === false).map((e) => e.name),
+  ];
+  if (failing.length) return step('down', 'Down', `${joinNames([...new Set(failing)])} not resolved`);
+  if (list.some((e) => e.resolves)) return step('up', 'Up', 'names resolve');
+  if (answering) return step('up', 'Up', `${answering} of ${plural(servers.length, 'server')} answers pings`);
   if (servers.some((e) => e.state === 'down')) {
     return step('down', 'Down', `${joinNames(servers.map((e) => e.name))} down`);
   }
-  return step('not_measured', 'Not monitored', 'no name to resolve');
+  return servers.length || list.some((e) => e.isName)
+    ? step('not_measured', 'Not known', '')
+    : step('not_measured', 'Not monitored', 'no host has a name');
 }
 
 /** @param {HostEntry[]} list @returns {StepState} */
 function hostsNow(list) {
+  if (list.length && list.every((e) => e.isOld)) return step('not_measured', 'Not known', '');
   /** @param {State} state */
   const count = (state) => list.filter((e) => e.state === state).length;
   const state = /** @type {const} */ (['down', 'poor', 'degraded', 'up']).find((s) => count(s)) ?? 'not_measured';

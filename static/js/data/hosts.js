@@ -1,12 +1,29 @@
 // The list of hosts: what is known about each, its order, and the filter. No DOM.
+import { STATE_WORDS } from './format.js';
+
+/** Whether the server can be asked, so that it is known if anything is measured. @param {Present} present */
+export const isReached = (present) => present === 'now' || present === 'stopped' || present === 'none';
+
+/** The name of a state in the filter. Without a server nobody knows what is measured. @param {State} state
+ * @param {Present} present */
+export const stateLabel = (state, present) =>
+  state === 'not_measured' && !isReached(present) ? 'Not known now' : STATE_WORDS[state];
+
+/** "Up", or "was up" of a host whose newest result says nothing about the present. @param {HostEntry} e */
+export const stateText = (e) => (e.was ? `was ${STATE_WORDS[e.was].toLowerCase()}` : STATE_WORDS[e.state]);
+
+/** "Provider is up". @param {string} name @param {HostEntry | undefined} e */
+export const stateSentence = (name, e) =>
+  e?.was ? `${name} ${stateText(e)}` : `${name} is ${STATE_WORDS[e?.state ?? 'not_measured'].toLowerCase()}`;
 
 /** errno is for logs. @param {string | null} error */
 const withoutErrno = (error) => error && error.replace(/ \(os error \d+\)$/, '');
 
 /** @param {Status} status @param {CheckResult[]} rows @param {Overview | null} overview
- * @param {boolean} running whether the monitor is running
+ * @param {boolean} isPresent whether the results say anything about the present: the server is reached, and the
+ * monitor is running
  * @returns {HostEntry[]} configured hosts in their order, then those recorded earlier */
-export function entries(status, rows, overview, running) {
+export function entries(status, rows, overview, isPresent) {
   const configured = new Map(status.hosts.map((h, i) => [h.address, { ...h, order: i }]));
   const newest = new Map(rows.map((r) => [r.host_address, r]));
   const known = new Map((overview?.hosts ?? []).map((h) => [h.host_address, h]));
@@ -16,16 +33,19 @@ export function entries(status, rows, overview, running) {
     const row = newest.get(address);
     const past = known.get(address);
     const state = row?.state ?? past?.state ?? 'not_measured';
-    const old = !host || !running || Boolean(row?.stale) || !row;
+    const old = !host || !isPresent || Boolean(row?.stale) || !row;
     return {
       name: host?.name ?? row?.host_name ?? past?.host_name ?? address,
       address,
       resolved: row?.resolved_address ?? null,
+      isName: host?.is_name ?? false,
+      resolves: old ? null : (row?.name_resolves ?? null),
       role: host?.role ?? past?.role ?? 'other',
       configured: Boolean(host),
       interval: host?.interval_seconds ?? status.monitoring_interval,
       order: host?.order ?? 1000 + i,
       state: old ? 'not_measured' : state,
+      isOld: old,
       was: old && state !== 'not_measured' ? state : null,
       at: row?.timestamp ? Date.parse(row.timestamp) / 1000 : NaN,
       latency: row?.avg_latency ?? null,

@@ -1,15 +1,48 @@
 // Polls the server once a second while the page is visible, and reports whether it can be reached.
-import { forgetETag, get, latestResults } from './api.js';
-import { seconds } from './time.js';
+import { forgetETag, get, judgeFailure, latestResults } from './api.js';
+import { clock, duration, seconds } from './time.js';
 
 const TICK_MS = 1000;
 const STATUS_EVERY_MS = 5000;
 const MAX_WAIT_SECONDS = 10;
+// What was loaded longer ago is not the present.
+const OLD_MS = 10000;
 
 /** Milliseconds from this computer's clock to the server's, so that ages are right even if one of them is wrong. */
 let skew = 0;
 /** @returns {number} Unix seconds by the server's clock */
 export const now = () => (Date.now() + skew) / 1000;
+
+/** @param {ServerConnection} connection @param {Status | null} status @returns {Present} */
+export function presentOf(connection, status) {
+  if (connection.kind !== 'live') return connection.kind;
+  if (!status) return 'loading';
+  if (!status.monitor) return 'none';
+  return status.monitor.running ? 'now' : 'stopped';
+}
+
+/** The words beside the mark of the connection.
+ * @param {Pick<App, 'present' | 'connection' | 'newest' | 'entries'>} app @param {number} now Unix seconds
+ * @returns {[State, string]} */
+export function connectionText({ present, connection, newest, entries }, now) {
+  const again = `trying again in ${Math.max(1, connection.wait)} s`;
+  const age = duration(now - newest);
+  const hasResult = Number.isFinite(newest);
+  const configured = entries.filter((e) => e.configured);
+  switch (present) {
+    case 'lost': return ['not_measured', `Server not reached, ${again}`];
+    case 'login': return ['not_measured', 'Login needed'];
+    case 'failed': return ['not_measured', `The server answers with an error, ${again}`];
+    case 'paused': return ['not_measured', `Paused at ${clock(connection.at)}`];
+    case 'loading': return ['not_measured', 'Loading'];
+    case 'none': return ['down', 'No monitor is running'];
+    case 'stopped': return ['down', hasResult ? `Stopped, ${age} old` : 'No monitor is running'];
+    default:
+  }
+  if (!hasResult) return ['not_measured', 'Measuring for the first time'];
+  if (configured.length && configured.every((e) => e.isOld)) return ['not_measured', `No new check for ${age}`];
+  return ['up', `Live, last check ${age} ago`];
+}
 
 /**
  * @param {{
@@ -23,11 +56,12 @@ export function live(handlers) {
   let failures = 0;
   let wait = 0;
   let statusAt = -Infinity;
+  let answeredAt = performance.now();
   /** @type {ServerConnection} */
-  let connection = { kind: 'live', wait: 0, at: now() };
-  /** @param {ServerConnection['kind']} kind */
-  const set = (kind) => {
-    connection = { kind, wait, at: connection.kind === kind ? connection.at : now() };
+  let connection = { kind: 'live', wait: 0, at: now(), reason: '' };
+  /** @param {ServerConnection['kind']} kind @param {string} [reason] */
+  const set = (kind, reason = '') => {
+    connection = { kind, wait, at: connection.kind === kind ? connection.at : now(), reason };
     handlers.connection(connection);
   };
 
@@ -35,7 +69,7 @@ export function live(handlers) {
     if (paused || document.hidden) return;
     if (wait > 0) {
       wait -= 1;
-      set('lost');
+      set(connection.kind, connection.reason);
       if (wait > 0) return;
     }
     try {
@@ -48,6 +82,7 @@ export function live(handlers) {
         statusAt = performance.now();
       }
       failures = 0;
+      answeredAt = performance.now();
       if (rows) handlers.results(rows);
       if (status) handlers.status(status);
       if (!paused) set('live');
@@ -59,20 +94,22 @@ export function live(handlers) {
       failures += 1;
       wait = Math.min(2 ** failures, MAX_WAIT_SECONDS);
       statusAt = -Infinity;
-      if (!paused) set('lost');
+      const { kind, reason } = judgeFailure(error);
+      if (!paused) set(kind, reason);
     }
   };
   const loop = () => poll().finally(() => setTimeout(loop, TICK_MS));
   loop();
   document.addEventListener('visibilitychange', () => {
     wait = Math.min(wait, 1);
+    if (!document.hidden && connection.kind === 'live' && performance.now() - answeredAt > OLD_MS) set('loading');
   });
   return {
     pause(value) {
       paused = value;
       wait = 0;
       statusAt = -Infinity;
-      set(paused ? 'paused' : 'live');
+      set(paused ? 'paused' : 'loading');
     },
   };
 }

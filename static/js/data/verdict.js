@@ -1,59 +1,99 @@
 // How the line is now: the sentences at the top of the overview. No DOM.
-import { CAUSE_WORDS } from './cause.js';
+import { CAUSE_WORDS, answers, blamesLine, causeOf, isBeyondGateway, isHostOutage } from './cause.js';
 import { joinNames, plural } from './format.js';
 import { countStates } from './hosts.js';
 import { moment, seconds } from './time.js';
 
-/** @type {Record<State, string>} */
-const TITLES = {
-  up: 'The line is up',
-  degraded: 'The line is degraded',
-  poor: 'The line is poor',
-  down: 'The line is down',
-  not_measured: 'The line is not measured',
+/** Why nothing is known since the newest results. @type {Record<string, string>} */
+const UNKNOWN_SINCE = {
+  loading: 'The newest results are being loaded',
+  lost: 'The server is not reached',
+  login: 'A login is asked for',
+  failed: 'The server answers with an error',
+  paused: 'Updates are paused',
 };
-/** @type {Record<State, string>} */
-const WAS = { up: 'up', degraded: 'degraded', poor: 'poor', down: 'down', not_measured: 'not measured' };
+const NOT_BEYOND = 'Nothing beyond the gateway is measured, so nothing is known about the line.';
 
-/** The state of most hosts beyond the gateway, or of most gateways without such hosts. Hosts that are not measured do
- * not count. @param {HostEntry[]} list @param {(e: HostEntry) => State | null} stateOf @returns {State} */
-function stateOfMost(list, stateOf) {
-  const beyond = list.filter((e) => e.role !== 'gateway');
-  for (const group of [beyond, list]) {
-    /** @type {State[]} */
-    const order = ['up', 'degraded', 'poor', 'down'];
-    const states = group.map(stateOf).filter((s) => s !== null && s !== 'not_measured');
-    const sorted = states.map((s) => order.indexOf(/** @type {State} */ (s))).sort();
-    // The lower median: of two hosts, both must have failed.
-    if (sorted.length) return order[sorted[Math.floor((sorted.length - 1) / 2)]];
-  }
-  return 'not_measured';
+/** The state of most hosts: the lower median, so that of two hosts both must have failed.
+ * @param {State[]} states measured ones @returns {State} */
+function stateOfMost(states) {
+  /** @type {State[]} */
+  const order = ['up', 'degraded', 'poor', 'down'];
+  const sorted = states.map((s) => order.indexOf(s)).sort();
+  return order[sorted[Math.floor((sorted.length - 1) / 2)]] ?? 'not_measured';
 }
 
-/** @param {Status} status @param {HostEntry[]} all @param {LineShares['last']} last the outage that ended last
- * @param {number} now Unix seconds @returns {Verdict} */
-export function verdict(status, all, last, now) {
+/** What the results say about the line. It is down only if nothing beyond the gateway answers and the cause of that is
+ * on the way there: the fault of a host is not the line's. `more` says what is not known.
+ * @param {HostEntry[]} list configured hosts @param {Outage[]} active
+ * @param {boolean} isPast whether the newest results say nothing about the present
+ * @returns {{state: State, title: string, more: string}} */
+export function lineOf(list, active, isPast) {
+  /** @param {HostEntry} e */
+  const stateOf = (e) => (isPast ? (e.was ?? e.state) : e.state);
+  /** @param {HostEntry[]} some */
+  const measured = (some) => some.filter((e) => stateOf(e) !== 'not_measured');
+  const [is, are, does] = isPast ? ['was', 'were', 'did'] : ['is', 'are', 'does'];
+  const notKnown = `Whether the fault ${is} the line’s is not known.`;
+  /** @param {State} state */
+  const line = (state) => ({ state, title: `The line ${is} ${STATE_TEXT[state]}`, more: '' });
+  const beyond = measured(list.filter(isBeyondGateway));
+  if (!beyond.length) {
+    const near = measured(list);
+    if (!near.length) return line('not_measured');
+    const state = stateOfMost(near.map(stateOf));
+    const what = near.every((e) => e.role === 'gateway') ? `The gateway ${is}` : `The hosts ${are}`;
+    return { state, title: `${what} ${STATE_TEXT[state]}`, more: NOT_BEYOND };
+  }
+  const silent = beyond.filter((e) => stateOf(e) === 'down');
+  const rest = beyond.filter((e) => stateOf(e) !== 'down');
+  const outages = active.filter((o) => isHostOutage(o) && silent.some((e) => e.address === o.host_address));
+  const isBlamed = outages.some(blamesLine);
+  const isHosts = silent.every((e) => outages.some((o) => o.host_address === e.address && causeOf(o) === 'host'));
+  if (silent.length && !rest.length) {
+    if (isBlamed) return line('down');
+    const count = silent.length;
+    const [{ name }] = silent;
+    const where = measured(list).some((e) => stateOf(e) !== 'down') ? ' beyond the gateway' : '';
+    if (isHosts) {
+      const all = `${count === 2 ? 'Both' : `All ${count}`} hosts${where}`;
+      return { state: 'down', title: count === 1 ? `${name} ${is} down` : `${all} ${are} down`, more: '' };
+    }
+    const none = `No host${where} ${isPast ? 'answered' : 'answers'}`;
+    return { state: 'down', title: count === 1 ? `${name} ${does} not answer` : none, more: notKnown };
+  }
+  if (isBlamed) return { state: 'degraded', title: `The line ${is} partly down`, more: '' };
+  const most = stateOfMost(beyond.map(stateOf));
+  if (most !== 'down') return line(most);
+  if (isHosts) return line(stateOfMost(rest.map(stateOf)));
+  return {
+    state: 'down', title: `Most hosts beyond the gateway ${isPast ? 'did' : 'do'} not answer`, more: notKnown,
+  };
+}
+
+/** @type {Record<State, string>} */
+const STATE_TEXT = { up: 'up', degraded: 'degraded', poor: 'poor', down: 'down', not_measured: 'not measured' };
+
+/** @param {{status: Status, entries: HostEntry[], active: Outage[], present: Present}} known
+ * @param {LineShares['last']} last the outage that ended last @param {number} now Unix seconds @returns {Verdict} */
+export function verdict({ status, entries: all, active, present }, last, now) {
   const list = all.filter((e) => e.configured);
   const newest = Math.max(...all.map((e) => e.at).filter((t) => !Number.isNaN(t)), -Infinity);
-  if (!list.length && !Number.isFinite(newest)) {
+  const hasResult = Number.isFinite(newest);
+  const unknown = UNKNOWN_SINCE[present];
+  if (!list.length && !hasResult && !unknown) {
     return {
       state: 'not_measured',
       title: 'No host is configured',
       text: 'Add one under hosts: in the configuration and reload the service.',
     };
   }
-  if (!status.monitor?.running) {
-    if (!Number.isFinite(newest)) {
-      return { state: 'not_measured', title: 'Nothing measured yet', text: 'No monitor has run on this database.' };
-    }
-    const was = stateOfMost(list, (e) => e.was ?? e.state);
-    return {
-      state: 'not_measured',
-      title: TITLES.not_measured,
-      text: `It was ${WAS[was]} at ${moment(newest, now)}. The time since then counts as not measured.`,
-    };
+  if (!hasResult && present !== 'now') {
+    const never = status.monitor
+      ? 'The monitor stopped before anything was measured.' : 'No monitor has run on this database.';
+    return { state: 'not_measured', title: 'Nothing measured yet', text: unknown ? `${unknown}.` : never };
   }
-  if (!Number.isFinite(newest) && !status.first_check) {
+  if (!hasResult && !status.first_check) {
     const longest = plural(Math.max(...list.map((e) => e.interval)), 'second');
     return {
       state: 'not_measured',
@@ -61,21 +101,29 @@ export function verdict(status, all, last, now) {
       text: `The first check of every host is done within ${longest}; this page updates by itself.`,
     };
   }
-  const state = stateOfMost(list, (e) => e.state);
+  const line = lineOf(list, active, present !== 'now');
+  if (unknown) {
+    const text = `That was at ${moment(newest, now)}. ${unknown}, so nothing is known since then.`;
+    return { state: 'not_measured', title: line.title, text };
+  }
+  if (present !== 'now') {
+    const text = `${line.title} at ${moment(newest, now)}. The time since then counts as not measured.`;
+    return { state: 'not_measured', title: 'The line is not measured', text };
+  }
   const end = seconds(last?.end_time);
-  const parts = [answersText(list)];
+  const parts = [line.title === 'No host answers' ? '' : answersText(list), line.more];
   if (last && !list.some((e) => e.state === 'down') && now - end < 86400 * 90) {
     const cause = last.cause === 'unknown' || last.cause === 'host' ? '' : `, cause ${CAUSE_WORDS[last.cause]}`;
     parts.push(`The last outage ended ${moment(end, now)} (${last.host_name}${cause}).`);
   }
-  return { state, title: TITLES[state], text: parts.filter(Boolean).join(' ') };
+  return { state: line.state, title: line.title, text: parts.filter(Boolean).join(' ') };
 }
 
 /** Which hosts answer, lose pings, or are not measured. @param {HostEntry[]} list */
 function answersText(list) {
   const count = countStates(list);
   const lossy = count.degraded + count.poor;
-  const answering = count.up + lossy;
+  const answering = list.filter(answers).length;
   /** @param {State[]} s */
   const names = (...s) => joinNames(list.filter((e) => s.includes(e.state)).map((e) => e.name));
   const parts = [];

@@ -5,6 +5,7 @@ import { stateMark } from '../charts/shapes.js';
 import { zoomActions } from '../charts/zoom.js';
 import { get, isNotFound } from '../data/api.js';
 import { csv, percent, rate, usAsMs } from '../data/format.js';
+import { stateText } from '../data/hosts.js';
 import { wholeSeconds } from '../data/queries.js';
 import { addCheck, commonBands, missedChecks, moveWindow, nearestPoint, stepTime, timelineOf } from '../data/series.js';
 import { fileText, seconds, spanText } from '../data/time.js';
@@ -190,9 +191,10 @@ class ComparePage {
   drawFigures() {
     const rows = this.hosts.map(({ address, name, statistics }, i) => {
       const href = writeView({ ...this.app.view, page: 'host', host: address });
+      const e = this.entry(address);
       return h('tr', null,
         h('td', null, lineSample(i), h('a', { href }, name)),
-        h('td', null, stateMark(this.entry(address)?.state ?? 'not_measured')),
+        h('td', null, stateMark(e?.state ?? 'not_measured', e && stateText(e))),
         ...figuresOf(statistics).map((text) => h('td', { class: 'number' }, text)));
     });
     put(this.figures, rows.length > 0 && h('section', { class: 'card part full' },

@@ -6,7 +6,7 @@ import { shape } from '../charts/shapes.js';
 import { ApiError, get, isNotFound } from '../data/api.js';
 import { CAUSE_WORDS, causeOf, isHostOutage } from '../data/cause.js';
 import { NO_VALUE, STATE_WORDS, count, csv, ms, percent, plural, usAsMs } from '../data/format.js';
-import { addressText } from '../data/hosts.js';
+import { addressText, stateSentence } from '../data/hosts.js';
 import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
 import { addCheck, gapsOf, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
 import { DAY_SECONDS, clock, day, duration, fileText, moment, offsetMinutes, seconds, zoneText } from '../data/time.js';
@@ -127,7 +127,7 @@ function createHeader(app, address, files) {
       if (mark.dataset.state !== state) put(mark, shape(state, 24));
       mark.dataset.state = state;
       setText(crumb, name);
-      setText(title, `${name} is ${STATE_WORDS[state].toLowerCase()}`);
+      setText(title, stateSentence(name, e));
       setText(note, text);
       controls.update(span);
       days.update(address, span.from, span.to);

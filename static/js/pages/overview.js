@@ -3,7 +3,7 @@ import { shape, strip } from '../charts/shapes.js';
 import { CAUSE_LETTERS, CAUSE_WORDS } from '../data/cause.js';
 import { availability, barHeight, dayBars, dayStart, lastDays, mostHosts } from '../data/days.js';
 import { NO_VALUE, STATE_WORDS, csv, percent } from '../data/format.js';
-import { WORST_FIRST, countStates, filterAndSort } from '../data/hosts.js';
+import { WORST_FIRST, countStates, filterAndSort, stateLabel } from '../data/hosts.js';
 import { reportUrl } from '../data/queries.js';
 import { fileText, month } from '../data/time.js';
 import { verdict } from '../data/verdict.js';
@@ -114,7 +114,8 @@ function verdictCard(app) {
     element, title,
     /** @param {Status} status */
     update(status) {
-      const now = verdict(status, app.entries, app.overview?.line.last ?? null, app.now());
+      const { entries, active, present } = app;
+      const now = verdict({ status, entries, active, present }, app.overview?.line.last ?? null, app.now());
       if (now.state !== drawnState) put(mark, shape(now.state, 24));
       drawnState = now.state;
       setText(title, now.title);
@@ -156,7 +157,7 @@ function createBar(app) {
       const count = countStates(app.entries);
       for (const chip of states.querySelectorAll('button')) {
         const state = /** @type {State | ''} */ (chip.dataset.key);
-        const text = state ? `${STATE_WORDS[state]} ${count[state]}` : `All ${app.entries.length}`;
+        const text = state ? `${stateLabel(state, app.present)} ${count[state]}` : `All ${app.entries.length}`;
         if (chip.textContent !== text) put(chip, state && shape(state, 10), text);
       }
       setPressed(states, app.view.state);

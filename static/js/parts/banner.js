@@ -2,9 +2,10 @@
 import { shape } from '../charts/shapes.js';
 import { currentProblems, problemText } from '../data/cause.js';
 import { joinNames } from '../data/format.js';
+import { isReached } from '../data/hosts.js';
 import { duration, moment, seconds } from '../data/time.js';
 import { writeView } from '../data/view.js';
-import { announce, h, put, runningDuration, setText, updateDurations } from '../dom.js';
+import { announce, button, h, put, runningDuration, setText, updateDurations } from '../dom.js';
 
 /** @param {App} app @param {HTMLElement} age of the last result */
 function stoppedBanner(app, age) {
@@ -23,12 +24,25 @@ function stoppedBanner(app, age) {
       h('code', null, 'ace-connection-logger monitor'))));
 }
 
+/** The server cannot be asked, although something answers. @param {App} app */
+function connectionBanner({ present, connection }) {
+  const isLogin = present === 'login';
+  const title = isLogin ? 'A login is needed.' : 'The server answers with an error.';
+  const text = isLogin
+    ? 'Something between this browser and the server asks for it, so nothing new can be shown.'
+    : `Nothing new can be shown: ${connection.reason}.`;
+  return h('section', { class: 'banner minor', 'aria-label': title }, shape('not_measured', 16),
+    h('p', null, h('b', null, title), ' ', text), isLogin && button('Log in again', () => location.reload()));
+}
+
 /** @param {App} app @param {Problem} problem */
 function problemBanner(app, problem) {
-  const { state, title, which, rest } = problemText(problem, app.entries);
+  const { state, title, which, rest: now } = problemText(problem, app.entries);
   const { since, names, addresses } = problem;
+  const until = knownUntil(app);
+  const rest = isReached(app.present) ? now : `This was known at ${moment(until, app.now())}.`;
   const lasts = since
-    ? [` since ${moment(since, app.now())}, for `, runningDuration(since, app.now()), '. ']
+    ? [` since ${moment(since, app.now())}, for `, runningDuration(since, until), '. ']
     : ['. '];
   const isOneHost = problem.kind !== 'link_down' && addresses.length === 1;
   const href = isOneHost
@@ -44,6 +58,9 @@ function problemBanner(app, problem) {
     h('span', { class: 'unseen' }, `: ${joinNames(names)}`)));
 }
 
+/** No duration grows while the server cannot be asked. @param {App} app */
+const knownUntil = (app) => (isReached(app.present) ? app.now() : app.connection.at);
+
 /** @returns {{element: HTMLElement, update: (app: App) => void}} */
 export function banners() {
   const element = h('div', { class: 'banners' });
@@ -52,19 +69,21 @@ export function banners() {
   return {
     element,
     update(app) {
-      if (!app.status) return;
-      const { monitor, first_check: firstCheck } = app.status;
-      const isKnown = firstCheck || Number.isFinite(app.newest) || monitor;
-      const isStopped = !monitor?.running && isKnown;
-      const problems = isStopped ? [] : currentProblems(app.active, app.entries);
+      const { present, status, connection } = app;
+      const hasAnswer = present === 'login' || present === 'failed';
+      const isKnown = status?.first_check || Number.isFinite(app.newest) || status?.monitor;
+      const isStopped = (present === 'stopped' || present === 'none') && isKnown;
+      const problems = isStopped || !status ? [] : currentProblems(app.active, app.entries);
       if (isStopped) setText(age, duration(app.now() - app.newest));
-      updateDurations(element, app.now());
-      const key = isStopped
-        ? `stopped ${app.newest} ${monitor?.stopped_at}`
-        : JSON.stringify(problems.map((p) => [p, problemText(p, app.entries)]));
+      updateDurations(element, knownUntil(app));
+      const key = JSON.stringify(isStopped
+        ? ['stopped', app.newest, status?.monitor?.stopped_at]
+        : [hasAnswer && [present, connection.reason], isReached(present),
+          problems.map((p) => [p, problemText(p, app.entries)])]);
       if (key === drawn) return;
       drawn = key;
-      put(element, ...(isStopped ? [stoppedBanner(app, age)] : problems.map((p) => problemBanner(app, p))));
+      put(element, isStopped && stoppedBanner(app, age), hasAnswer && connectionBanner(app),
+        ...problems.map((p) => problemBanner(app, p)));
       announce([...element.querySelectorAll('p')].map((p) => p.textContent).join(' '));
     },
   };

@@ -62,7 +62,9 @@ export function firstRun() {
   return {
     element,
     update(app) {
-      const { status } = app;
+      const { status, present } = app;
+      // What was done and is in progress is not known meanwhile.
+      if (status && !['now', 'none', 'stopped'].includes(present)) return;
       element.hidden = !status || !isFirstRun(app, status);
       if (element.hidden || !status) return;
       const steps = stepsOf(app, status);

@@ -2,8 +2,8 @@
 // and sparklines are drawn when their row first becomes visible.
 import { shape, sparkline, stateMark, strip } from '../charts/shapes.js';
 import { availability, dayBars, daysText } from '../data/days.js';
-import { NO_VALUE, STATE_WORDS, ms, percent, usAsMs } from '../data/format.js';
-import { addressText } from '../data/hosts.js';
+import { NO_VALUE, ms, percent, usAsMs } from '../data/format.js';
+import { addressText, stateText } from '../data/hosts.js';
 import { writeView } from '../data/view.js';
 import { button, h, put, setText } from '../dom.js';
 
@@ -79,7 +79,7 @@ function createRow(first) {
   /** @param {HostEntry} next */
   const update = (next) => {
     entry = next;
-    const word = next.was ? `was ${STATE_WORDS[next.was].toLowerCase()}` : STATE_WORDS[next.state];
+    const word = stateText(next);
     const mark = `${next.state} ${word}`;
     if (mark !== drawnMark) put(state, stateMark(next.state, word), latency);
     drawnMark = mark;

@@ -39,7 +39,7 @@ export function pathFigure() {
       const line = app.overview?.line;
       element.hidden = !line || !app.entries.length;
       if (!line) return;
-      const steps = pathNow(app.status?.monitor?.running ? app.active : [], app.entries);
+      const steps = pathNow(app.present === 'now' ? app.active : [], app.entries);
       const key = JSON.stringify([steps, line]);
       if (key === drawn) return;
       drawn = key;
