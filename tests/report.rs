@@ -526,7 +526,9 @@ fn raw_pings_are_in_chronological_order_in_every_format() {
     );
     let html = of("html");
     assert!(
-        html.ends_with("<td>10.000 20.000</td></tr></tbody>\n</table></section></body></html>\n"),
+        html.ends_with(
+            "<td>10.000 20.000</td></tr></tbody>\n</table></section></main></body></html>\n"
+        ),
         "{html}"
     );
 }

@@ -4,10 +4,11 @@
 use std::fmt::Write as _;
 
 use super::figures::{HostFigures, Report};
-use super::markup::element;
+use super::markup::{attribute, begin_section, element};
 use super::timeline::{Bar, ChartPoint};
+use super::wording::percent;
 use crate::pure::order::by_key;
-use crate::pure::phrase::ms;
+use crate::pure::phrase::{count, ms};
 use crate::pure::time::UtcMillis;
 
 /// Width of every drawing in SVG units: a unit is a quarter of a millimetre on A4.
@@ -31,10 +32,10 @@ pub(super) fn strips(out: &mut String, report: &Report) {
     for host in &report.hosts {
         *out += "<figure>";
         element(out, "figcaption", &host.host_name);
-        open(out, STRIP_HEIGHT + 12.0);
+        open(out, STRIP_HEIGHT + 12.0, &strip_name(report, host));
         let unit = WIDTH / host.bars.len().max(1) as f64;
         let gap = if unit > 4.0 { 1.5 } else { unit * 0.2 };
-        for (class, is_it) in KINDS {
+        for (class, _, is_it) in KINDS {
             let mut path = String::new();
             for (index, bar) in host.bars.iter().enumerate().filter(|(_, bar)| is_it(bar)) {
                 let (x, height) = (index as f64 * unit, height_of(*bar) * STRIP_HEIGHT);
@@ -70,16 +71,29 @@ pub(super) fn strips(out: &mut String, report: &Report) {
     element(out, "figcaption", &legend);
 }
 
-/// The class of style.css for each kind of bar.
-type Kind = (&'static str, fn(&Bar) -> bool);
+/// The class of style.css for each kind of bar, and its words.
+type Kind = (&'static str, &'static str, fn(&Bar) -> bool);
 const KINDS: [Kind; 6] = [
-    ("o", |bar| *bar == Bar::NotRecordedYet),
-    ("n", |bar| *bar == Bar::NotMeasured),
-    ("u", |bar| *bar == Bar::Up),
-    ("w", |bar| *bar == Bar::Degraded),
-    ("p", |bar| *bar == Bar::Poor),
-    ("d", |bar| matches!(bar, Bar::Down(_))),
+    ("o", "before the first record", |bar| {
+        *bar == Bar::NotRecordedYet
+    }),
+    ("n", "not measured", |bar| *bar == Bar::NotMeasured),
+    ("u", "up", |bar| *bar == Bar::Up),
+    ("w", "degraded", |bar| *bar == Bar::Degraded),
+    ("p", "poor", |bar| *bar == Bar::Poor),
+    ("d", "with an outage", |bar| matches!(bar, Bar::Down(_))),
 ];
+
+/// For a screen reader: "Name server, 30 days: 1 not measured, 28 up, 1 with an outage".
+fn strip_name(report: &Report, host: &HostFigures) -> String {
+    let parts = KINDS.iter().filter_map(|(_, words, is_it)| {
+        let number = host.bars.iter().filter(|bar| is_it(bar)).count();
+        (number > 0).then(|| format!("{number} {words}"))
+    });
+    let parts: Vec<String> = parts.collect();
+    let spans = count(host.bars.len(), report.bars.unit);
+    format!("{}, {spans}: {}", host.host_name, parts.join(", "))
+}
 
 /// As a share of the full height.
 fn height_of(bar: Bar) -> f64 {
@@ -109,8 +123,8 @@ pub(super) fn charts(out: &mut String, report: &Report) {
         });
         hosts.truncate(MAX_CHARTS);
     }
-    *out += "</section><section>";
-    element(out, "h2", "Latency and lost pings");
+    *out += "</section>";
+    begin_section(out, "Latency and lost pings");
     let which = if is_cut {
         " Shown are the hosts with the lowest availability."
     } else {
@@ -123,6 +137,33 @@ pub(super) fn charts(out: &mut String, report: &Report) {
     }
 }
 
+/// The losses as they were counted: the share of a point says little, since the point may be an hour
+/// with an outage of some minutes.
+fn chart_caption(host: &HostFigures) -> String {
+    let of_band = || host.points.iter().filter_map(|point| point.quantiles_us);
+    let fastest = of_band().map(|us| us[0]).min();
+    let slowest = of_band().map(|us| us[2]).max();
+    let lost = format!(
+        "{}: {} of {} lost ({})",
+        host.host_name,
+        host.lost,
+        count(host.sent, "ping"),
+        percent(host.loss_percent)
+    );
+    match fastest.zip(slowest) {
+        None => format!("{lost}, no ping was answered"),
+        Some((low, high)) => {
+            let [low, high] = [low, high].map(|us| ms(f64::from(us)));
+            format!("{lost}, band from {low} to {high}")
+        }
+    }
+}
+
+/// A power of ten as milliseconds: `0.01 ms`, `10 ms`.
+fn tick_text(us: u32) -> String {
+    format!("{} ms", f64::from(us) / 1000.0)
+}
+
 fn chart(out: &mut String, report: &Report, host: &HostFigures) {
     let of_latency = || host.points.iter().filter_map(|point| point.quantiles_us);
     let low = of_latency().map(|us| us[0]).min().unwrap_or(1).max(1);
@@ -131,24 +172,11 @@ fn chart(out: &mut String, report: &Report, host: &HostFigures) {
         .max()
         .unwrap_or(1)
         .max(low + low / 2 + 1);
-    let worst = host
-        .points
-        .iter()
-        .filter_map(|point| point.loss)
-        .fold(0.0, f64::max);
     *out += "<figure>";
-    element(
-        out,
-        "figcaption",
-        &format!(
-            "{}: {} to {}, at most {:.1} % lost",
-            host.host_name,
-            ms(f64::from(low)),
-            ms(f64::from(high)),
-            worst * 100.0
-        ),
-    );
-    open(out, LATENCY_HEIGHT + LOSS_HEIGHT + 16.0);
+    let caption = chart_caption(host);
+    element(out, "figcaption", &caption);
+    let name = format!("Latency and lost pings of {caption}");
+    open(out, LATENCY_HEIGHT + LOSS_HEIGHT + 16.0, &name);
     let (from, span) = (report.from.0 as f64, (report.to.0 - report.from.0) as f64);
     let x = |at: i64| ((at as f64 - from) / span * WIDTH).clamp(0.0, WIDTH);
     let (low_log, high_log) = (f64::from(low).ln(), f64::from(high).ln());
@@ -164,7 +192,7 @@ fn chart(out: &mut String, report: &Report, host: &HostFigures) {
                 out,
                 "<text x=0 y={:.1}>{}</text>",
                 y(us) - 2.0,
-                ms(f64::from(us)).replace(".00", "").replace(".0", "")
+                tick_text(us)
             );
         }
     }
@@ -236,8 +264,11 @@ fn runs(points: &[ChartPoint]) -> Vec<Vec<ChartPoint>> {
     runs
 }
 
-fn open(out: &mut String, height: f64) {
-    let _ = write!(out, "<svg viewBox=\"0 0 {WIDTH} {height}\" role=img>");
+/// `name`: for a screen reader.
+fn open(out: &mut String, height: f64, name: &str) {
+    let _ = write!(out, "<svg viewBox=\"0 0 {WIDTH} {height}\" role=img");
+    attribute(out, "aria-label", name);
+    *out += ">";
 }
 
 /// Labels below a drawing: local days, or local times where the bars are hours.
@@ -261,5 +292,54 @@ fn axis(out: &mut String, report: &Report, y: f64) {
                 label.unwrap_or_default()
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn host(points: Vec<ChartPoint>) -> HostFigures {
+        HostFigures {
+            host_name: "Name server".into(),
+            sent: 14_400,
+            lost: 180,
+            loss_percent: Some(1.25),
+            points,
+            ..HostFigures::default()
+        }
+    }
+
+    #[test]
+    fn a_chart_says_what_was_lost_and_not_the_mean_of_an_hour_with_an_outage() {
+        let point = |quantiles_us, loss| ChartPoint {
+            quantiles_us,
+            loss: Some(loss),
+            ..ChartPoint::default()
+        };
+        let answered = point(Some([900, 12_000, 40_000]), 0.0);
+        let outage = point(Some([1_000, 12_000, 90_000]), 0.6);
+        let silent = point(None, 1.0);
+        for (points, caption) in [
+            (
+                vec![answered, outage],
+                "Name server: 180 of 14400 pings lost (1.25 %), band from 0.900 ms to 90.0 ms",
+            ),
+            (
+                vec![silent],
+                "Name server: 180 of 14400 pings lost (1.25 %), no ping was answered",
+            ),
+        ] {
+            assert_eq!(chart_caption(&host(points)), caption);
+        }
+    }
+
+    #[test]
+    fn labels_of_the_latency_axis_are_numbers_as_people_write_them() {
+        let labels = [1, 10, 100, 1_000, 10_000, 100_000, 1_000_000].map(tick_text);
+        assert_eq!(
+            labels.join(", "),
+            "0.001 ms, 0.01 ms, 0.1 ms, 1 ms, 10 ms, 100 ms, 1000 ms"
+        );
     }
 }

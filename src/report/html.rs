@@ -2,7 +2,7 @@
 
 use super::charts;
 use super::figures::Report;
-use super::markup::{element, row};
+use super::markup::{begin_section, element, row};
 use super::raw_pings::cells;
 use super::sections::sections;
 use super::summary::heading;
@@ -13,7 +13,7 @@ use crate::store::RecordedCheck;
 const STYLE: &str = include_str!("style.css");
 /// The hash that the Content-Security-Policy allows the style by. When the style has changed, a
 /// test in tests/report.rs prints the new hash.
-pub const STYLE_HASH: &str = "sha256-A06iJxJX5scdLWa8+BB7JBTIyRQEdf9rzoiK1j1Qazc=";
+pub const STYLE_HASH: &str = "sha256-mIrHHeP0KWUHZkY/s926hflK3uEhoW3iVLelUlchfAk=";
 
 /// The page up to what [`end`] returns. With raw pings, the table of its last section is not
 /// closed.
@@ -26,7 +26,7 @@ pub(super) fn report(report: &Report) -> String {
     element(&mut out, "title", &format!("{} {day}", heading.title));
     out += "<style>";
     out += STYLE;
-    out += "</style></head><body>";
+    out += "</style></head><body><main>";
     element(&mut out, "h1", heading.title);
     out += "<dl>";
     for (name, value) in &heading.about {
@@ -43,9 +43,9 @@ pub(super) fn report(report: &Report) -> String {
 
 pub(super) fn end(has_pings: bool) -> &'static str {
     if has_pings {
-        "</table></section></body></html>\n"
+        "</table></section></main></body></html>\n"
     } else {
-        "</body></html>\n"
+        "</main></body></html>\n"
     }
 }
 
@@ -54,8 +54,7 @@ pub(super) fn pings(out: &mut String, report: &Report, check: &RecordedCheck) {
 }
 
 fn section(out: &mut String, report: &Report, section: &Section) {
-    *out += "<section>";
-    element(out, "h2", section.title);
+    begin_section(out, section.title);
     for sentence in &section.sentences {
         element(out, "p", sentence);
     }
@@ -63,7 +62,7 @@ fn section(out: &mut String, report: &Report, section: &Section) {
     if has_pings || !section.rows.is_empty() {
         *out += "<table><thead><tr>";
         for column in &section.columns {
-            element(out, "th", column.title);
+            element(out, "th scope=col", column.title);
         }
         *out += "</tr></thead>";
         for item in &section.rows {

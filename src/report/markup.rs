@@ -32,6 +32,23 @@ pub(super) fn element(out: &mut String, tag: &str, text: &str) {
     *out += ">";
 }
 
+/// A section is a landmark, so it has a name.
+pub(super) fn begin_section(out: &mut String, title: &str) {
+    *out += "<section";
+    attribute(out, "aria-label", title);
+    *out += ">";
+    element(out, "h2", title);
+}
+
+/// ` name="text"`, within a tag.
+pub(super) fn attribute(out: &mut String, name: &str, text: &str) {
+    *out += " ";
+    *out += name;
+    *out += "=\"";
+    escape(out, text);
+    *out += "\"";
+}
+
 fn escape(out: &mut String, text: &str) {
     for character in printable(text).chars() {
         match character {
