@@ -124,7 +124,7 @@ pub(super) fn charts(out: &mut String, report: &Report) {
         hosts.truncate(MAX_CHARTS);
     }
     *out += "</section>";
-    begin_section(out, "Latency and lost pings");
+    begin_section(out, "Latency and lost pings", false);
     let which = if is_cut {
         " Shown are the hosts with the lowest availability."
     } else {

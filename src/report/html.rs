@@ -54,12 +54,13 @@ pub(super) fn pings(out: &mut String, report: &Report, check: &RecordedCheck) {
 }
 
 fn section(out: &mut String, report: &Report, section: &Section) {
-    begin_section(out, section.title);
+    let has_pings = section.follows == Some(Follows::RawPings);
+    let has_table = has_pings || !section.rows.is_empty();
+    begin_section(out, section.title, has_table);
     for sentence in &section.sentences {
         element(out, "p", sentence);
     }
-    let has_pings = section.follows == Some(Follows::RawPings);
-    if has_pings || !section.rows.is_empty() {
+    if has_table {
         *out += "<table><thead><tr>";
         for column in &section.columns {
             element(out, "th scope=col", column.title);

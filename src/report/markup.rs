@@ -32,11 +32,12 @@ pub(super) fn element(out: &mut String, tag: &str, text: &str) {
     *out += ">";
 }
 
-/// A section is a landmark, so it has a name.
-pub(super) fn begin_section(out: &mut String, title: &str) {
+/// A section is a landmark, so it has a name. One with a table, which may be wider than a screen, is
+/// scrolled by keys once it has the focus.
+pub(super) fn begin_section(out: &mut String, title: &str, has_table: bool) {
     *out += "<section";
     attribute(out, "aria-label", title);
-    *out += ">";
+    *out += if has_table { " tabindex=0>" } else { ">" };
     element(out, "h2", title);
 }
 

@@ -90,6 +90,10 @@ export function save(name, blob) {
 /** @param {string} name @param {string} text as format.js writes it */
 export const saveCsv = (name, text) => save(name, new Blob([text], { type: 'text/csv' }));
 
+/** The texts of an element's children, with a comma between them, as a screen reader speaks them.
+ * @param {Element} element */
+export const spokenText = (element) => [...element.children].map((e) => e.textContent).join(', ');
+
 /** Has a screen reader speak a text, without interrupting. @param {string} text */
 export function announce(text) {
   const region = document.getElementById('spoken');

@@ -83,7 +83,7 @@ export async function stop() {
  *   requests: the URLs so far; shot: saves a screenshot; axe: checks accessibility
  * @typedef {{
  *   hash?: string, size?: keyof typeof SIZES, scheme?: 'light' | 'dark', of?: import('./program.mjs').Program,
- *   faults?: RegExp, unfollowed?: string,
+ *   faults?: RegExp, unfollowed?: string, context?: import('playwright-core').BrowserContextOptions,
  * }} Options of: the program whose page it is; faults: expected console errors;
  *   unfollowed: where redirects lead that the page does not follow
  */
@@ -98,6 +98,7 @@ export async function visit(use, options = {}) {
     timezoneId: 'Europe/Berlin',
     locale: 'en-GB',
     acceptDownloads: true,
+    ...options.context,
   });
   const page = await context.newPage();
   page.setDefaultTimeout(20000);

@@ -12,3 +12,5 @@ await import('./views/outages.mjs');
 await import('./views/compare.mjs');
 await import('./views/phone.mjs');
 await import('./views/states.mjs');
+await import('./views/looks.mjs');
+await import('./views/dialogs.mjs');

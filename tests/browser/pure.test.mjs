@@ -145,8 +145,29 @@ test('CSV is quoted and contains no formula', () => {
         ['=1+1', -2.5],
       ],
     ),
-    'a,b\r\n"x,""y""",\r\n\'=1+1,-2.5\r\n',
+    '\ufeffa,b\r\n"x,""y""",\r\n\'=1+1,-2.5\r\n',
   );
+});
+
+test('a name of a file keeps the letters of every script', () => {
+  assert.deepEqual(
+    ['Büro 2', 'Сервер/1', '東京 (ルーター)', 'หน่วย', '../x', '?'].map(format.fileName),
+    ['Büro-2', 'Сервер-1', '東京-ルーター-', 'หน่วย', 'x', 'host'],
+  );
+});
+
+test('comparing offers every host: the chosen ones, the first that match, and how many more do', () => {
+  const list = Array.from({ length: 100 }, (_, i) => ({ name: `Sensor ${i}`, address: `10.0.0.${i}` }));
+  for (const [query, chosen, max, shown, left] of [
+    ['', [], 3, ['Sensor 0', 'Sensor 1', 'Sensor 2'], 97],
+    ['', ['10.0.0.77'], 3, ['Sensor 0', 'Sensor 1', 'Sensor 77'], 97],
+    ['SENSOR .98', [], 3, ['Sensor 98'], 0],
+    ['98 sensor', ['10.0.0.5'], 3, ['Sensor 5', 'Sensor 98'], 0],
+    ['nothing', [], 3, [], 0],
+  ]) {
+    const found = hosts.choicesOf(list, query, chosen, max);
+    assert.deepEqual([found.shown.map((e) => e.name), found.left], [shown, left], query);
+  }
 });
 
 test('many names are cut to three and a count', () => {
@@ -449,6 +470,39 @@ test('compared hosts share the band of an incident, and a gap only if all have i
   assert.deepEqual(series.commonBands(tracks, [], [gap]), []);
   tracks[1].points[1].blocked = 1;
   assert.equal(series.commonBands(tracks, [], [gap]).length, 1);
+});
+
+test('a note from the command line is drawn with its outage, also a planned one', () => {
+  const t = series.timelineOf(minutes(['up', 'down', 'down', 'up']), 60);
+  const outage = outageOf(t.points[1].at, t.points[3].at);
+  for (const [more, label] of [
+    [{ notes: 'the router was replaced\nticket 7' }, 'Outage, provider, 2 min: the router was replaced'],
+    [{ notes: 'new cable', planned: true }, 'Planned, provider, 2 min: new cable'],
+    [{ notes: 'x'.repeat(80) }, `Outage, provider, 2 min: ${'x'.repeat(59)}…`],
+    [{ notes: null }, 'Outage, provider, 2 min'],
+  ])
+    assert.equal(series.bandLabel(series.bands(t, [{ ...outage, ...more }]).at(-1), 600), label);
+});
+
+test('where the clock changes within a chart, its times have their offset', () => {
+  const change = at('2026-10-25T01:00:00Z');
+  const dayOf = { from: change - 43200, to: change + 43200 };
+  assert.deepEqual(time.clockChanges(dayOf), [change]);
+  assert.deepEqual(time.clockChanges({ from: change - 43200, to: change - 60 }), []);
+  assert.deepEqual(time.clockChanges({ from: change - 300 * 86400, to: change + 86400 }), [
+    change,
+    at('2026-03-29T01:00:00Z'),
+  ]);
+  for (const [from, length, range, text] of [
+    [change - 1800, 600, dayOf, 'Sun 02:30 to 02:40 UTC+2'],
+    [change + 1800, 600, dayOf, 'Sun 02:30 to 02:40 UTC+1'],
+    [change - 300, 600, dayOf, 'Sun 02:55 UTC+2 to 02:05 UTC+1'],
+    [change + 1800, 5, dayOf, 'Sun 02:30:00 UTC+1'],
+    [change + 86400, 600, { from: change + 43200, to: change + 90000 }, 'Mon 02:00 to 02:10'],
+    [change + 86400, 600, { from: change - 5 * 86400, to: change + 90000 }, 'Mon 26 Oct 02:00 to 02:10 UTC+1'],
+    [change - 7200, 86400, dayOf, 'Sun 25 Oct to Mon 26 Oct'],
+  ])
+    assert.equal(time.spanText(from, length, range), text);
 });
 
 test('the nearest point is found on both sides of a gap', () => {

@@ -293,13 +293,15 @@ interface Point {
   p95: number | null;
   max: number | null;
 }
-/** length: seconds, also of the part outside the window; what: the label of a recorded outage or gap */
+/** length: seconds, also of the part outside the window; what: the label of a recorded outage or gap; note: the one
+ * that the command outages has given it */
 interface Span {
   from: number;
   to: number;
   state: State;
   length?: number;
   what?: string;
+  note?: string;
 }
 /** One per cause. since: 0 if it is not known */
 interface Problem {

@@ -1,7 +1,7 @@
 // Several canvases over one time axis: frame, crosshair, zoom by dragging, keys, and all of it as one picture.
 // What a pane shows is drawn in panes.js and overlay.js.
 import { linear } from '../data/scale.js';
-import { timeTicks } from '../data/time.js';
+import { DAY_SECONDS, clockChanges, offsetText, timeTicks } from '../data/time.js';
 import { chips, h } from '../dom.js';
 import { FONT, colour } from './colours.js';
 
@@ -12,8 +12,10 @@ const MIN_DRAG_PIXELS = 6;
 const NARROW_PIXELS = 560;
 
 /** How to use the charts; each chart refers to this text. */
-export const keysHint = () => h('p', { class: 'third small foot keys', id: 'chart-keys' },
-  'Drag to zoom, double-click to go back, arrow keys to move, + and - to zoom, Shift and arrow keys to read values.');
+export const keysHint = () => h('p', { class: 'third small foot', id: 'chart-keys' },
+  h('span', { class: 'touch' }, 'Touch a chart to read its values, drag sideways to zoom, tap twice to go back. '),
+  h('span', { class: 'keys' }, 'Drag to zoom, double-click to go back, arrow keys to move, + and - to zoom, '
+    + 'Shift and arrow keys to read values.'));
 
 /** Buttons for the scale of the latency axis. @param {App} app */
 export const scaleChips = (app) => chips('Scale of latency', [['log', 'Log'], ['linear', 'Linear']], app.view.scale,
@@ -35,32 +37,46 @@ function ticksOf({ left, right, from, to }) {
   return timeTicks(from, to, (right - left) / (right - left < NARROW_PIXELS ? 70 : 110));
 }
 
-/** Vertical lines at the ticks. @param {Frame} frame */
+/** Where daylight saving time begins or ends. @param {Frame} frame */
+function changesOf(frame) {
+  const what = frame.to - frame.from <= 7 * DAY_SECONDS ? 'clock change, ' : '';
+  return clockChanges(frame).map((t) => ({ t, strong: true, text: what + offsetText(t) }));
+}
+
+/** Vertical lines at the ticks, dashed at a clock change. @param {Frame} frame */
 function drawGrid(frame) {
   const { context: c, height, x } = frame;
   c.lineWidth = 1;
-  c.strokeStyle = colour('grid');
-  for (const tick of ticksOf(frame)) {
-    const at = Math.round(x(tick.t)) + 0.5;
+  /** @param {number} t */
+  const line = (t) => {
+    const at = Math.round(x(t)) + 0.5;
     c.beginPath();
     c.moveTo(at, 0);
     c.lineTo(at, height);
     c.stroke();
-  }
+  };
+  c.strokeStyle = colour('grid');
+  for (const tick of ticksOf(frame)) line(tick.t);
+  c.strokeStyle = colour('third');
+  c.setLineDash([4, 4]);
+  for (const change of changesOf(frame)) line(change.t);
+  c.setLineDash([]);
 }
 
-/** The labels of the ticks; one that would overlap the one before is left out. @param {Frame} frame */
+/** The labels of clock changes and of ticks; one that would overlap an earlier one is left out.
+ * @param {Frame} frame */
 function drawTimeAxis(frame) {
   const { context: c, right, x } = frame;
   c.textAlign = 'center';
   c.textBaseline = 'top';
-  let free = -Infinity;
-  for (const tick of ticksOf(frame)) {
+  /** @type {[number, number][]} */
+  const taken = [];
+  for (const tick of [...changesOf(frame), ...ticksOf(frame)]) {
     c.font = tick.strong ? FONT.replace('12px', '600 12px') : FONT;
     const half = c.measureText(tick.text).width / 2;
     const at = Math.min(Math.max(Math.round(x(tick.t)) + 0.5, half), right + 40 - half);
-    if (at - half < free) continue;
-    free = at + half + 8;
+    if (taken.some(([from, to]) => at - half < to + 8 && at + half + 8 > from)) continue;
+    taken.push([at - half, at + half]);
     c.fillStyle = colour(tick.strong ? 'ink' : 'third');
     c.fillText(tick.text, at, 8);
   }

@@ -105,7 +105,7 @@ export function distributionCard() {
       if (!d) return;
       const answered = d.latency.reduce((sum, b) => sum + b.count, 0);
       const checks = d.rates.reduce((sum, r) => sum + r.checks, 0);
-      put(totals, `${count(answered)} answered, ${plural(checks, 'check')}`);
+      put(totals, `in this range: ${count(answered)} answered, ${plural(checks, 'check')}`);
       put(body,
         h('p', { class: 'second small' }, 'Latency of pings, ms'), histogram(d),
         h('p', { class: 'second small' }, 'Success rate of checks'), rateBars(d));

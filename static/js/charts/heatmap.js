@@ -1,6 +1,6 @@
 // The heat map: a week by the hour, from good to bad, with a sentence that sums it up.
 import { percent, usAsMs } from '../data/format.js';
-import { duration } from '../data/time.js';
+import { day as dayText, duration, year } from '../data/time.js';
 import { COLOUR_STEPS, WEEK, binByWeekHour, colourStep, summary, usualLatency, valueOf } from '../data/week.js';
 import { chips, h, put, setPressed, svg } from '../dom.js';
 
@@ -90,11 +90,15 @@ export function heatCard(app) {
   return {
     element: h('section', { class: 'card part' },
       h('div', { class: 'head' }, h('h2', null, 'By hour of the week'), measures), map, legend, words, reading),
-    /** @param {Hours | null} hours @param {number} length of the range, seconds
-     * @param {boolean} isShortened whether the range began earlier */
-    show(hours, length, isShortened) {
+    /** @param {Hours | null} hours @param {TimeRange} own what they cover @param {TimeRange} range that is chosen */
+    show(hours, own, range) {
       if (!hours) return;
-      note = isShortened ? ' Earlier hours are left out here.' : '';
+      const length = own.to - own.from;
+      note = '';
+      if (own.from > range.from) note = ' Earlier hours are left out here.';
+      if (own.from < range.from) {
+        note = ` Hours since ${dayText(own.from)} ${year(own.from)}, longer than the range, so that each occurs often.`;
+      }
       bins = binByWeekHour(hours.columns);
       span = length > 5400 * 24 ? `${Math.round(length / 86400)} days` : duration(length);
       draw();

@@ -2,7 +2,7 @@
 import { STATE_WORDS, rate, usAsMs } from '../data/format.js';
 import { bandLabel, bands, nearestPoint, stepTime } from '../data/series.js';
 import { duration, spanText } from '../data/time.js';
-import { announce, h, put, setPressed } from '../dom.js';
+import { announce, h, put, setPressed, spokenText } from '../dom.js';
 import { createChart, keysHint, scaleChips } from './chart.js';
 import { drawLatency, drawStates, drawSuccess } from './panes.js';
 import { shape } from './shapes.js';
@@ -14,7 +14,7 @@ const SPREADS = /** @type {const} */ ([
   ['min to max', 'min', 'max', 'swatch-range'],
 ]);
 const CSV_HEAD = [
-  'time', 'until', 'state', 'checks', 'sent', 'lost', 'success_rate', 'worst_rate',
+  'host_name', 'host_address', 'time', 'until', 'state', 'checks', 'sent', 'lost', 'success_rate', 'worst_rate',
   'min_us', 'p5_us', 'p25_us', 'p50_us', 'p75_us', 'p95_us', 'max_us',
 ];
 
@@ -34,7 +34,7 @@ const item = (name, value, swatch) =>
 /** The values of one point, above the success rate and above the latency.
  * @param {Point} p @param {Timeline} timeline @param {boolean} isPointed at it, otherwise it is the newest */
 function readouts(p, timeline, isPointed) {
-  const when = spanText(p.at, Math.min(p.end, timeline.to) - p.at, timeline.to - timeline.from);
+  const when = spanText(p.at, Math.min(p.end, timeline.to) - p.at, timeline);
   return {
     rates: [
       h('span', { class: isPointed ? 'chip' : 'chip pale' }, when),
@@ -95,7 +95,7 @@ export function historyCharts(app) {
     point(t, isSpoken) {
       const { points } = data.timeline;
       read(points[t === null ? points.length - 1 : nearestPoint(points, t)], t !== null);
-      if (isSpoken) announce(`${rates.textContent}, ${latencies.textContent} milliseconds`);
+      if (isSpoken) announce(`${spokenText(rates)}, ${spokenText(latencies)} milliseconds`);
     },
     step: (t, by) => stepTime(data.timeline.points, t, by),
   };
@@ -118,7 +118,8 @@ export function historyCharts(app) {
       read(points[points.length - 1], false);
       chart.show(timeline.from, timeline.to);
     },
-    /** What is shown, as a table: head and rows. @returns {[string[], (string | number | null)[][]]} */
-    rows: () => [CSV_HEAD, data.timeline.points.map(csvRow)],
+    /** What is shown, as a table: head and rows. @param {string} name @param {string} address of the host
+     * @returns {[string[], (string | number | null)[][]]} */
+    rows: (name, address) => [CSV_HEAD, data.timeline.points.map((p) => [name, address, ...csvRow(p)])],
   };
 }

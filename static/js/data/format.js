@@ -48,7 +48,11 @@ export const STATE_WORDS = {
   not_measured: 'Not measured',
 };
 
-/** As in RFC 4180. A text that a spreadsheet would run as a formula begins with an apostrophe.
+/** A text as a file's name: letters and digits of every script stay. @param {string} text */
+export const fileName = (text) => text.replace(/[^\p{L}\p{M}\p{N}_.-]+/gu, '-').replace(/^[-.]+/, '') || 'host';
+
+/** As in RFC 4180, and with a byte order mark, since spreadsheets recognise UTF-8 only by it. A text that a spreadsheet
+ * would run as a formula begins with an apostrophe.
  * @param {string[]} head @param {(string | number | null | undefined)[][]} rows */
 export function csv(head, rows) {
   /** @param {string | number | null | undefined} value */
@@ -57,5 +61,5 @@ export function csv(head, rows) {
     const text = typeof value === 'string' && /^[=+\-@\t\r]/.test(value) ? `'${value}` : String(value);
     return /[",\n\r]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
   };
-  return [head, ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
+  return '\ufeff' + [head, ...rows].map((row) => row.map(cell).join(',')).join('\r\n') + '\r\n';
 }

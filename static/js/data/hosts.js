@@ -76,19 +76,39 @@ const ORDERS = {
   coverage: (a, b) => (a.coverage ?? 101) - (b.coverage ?? 101),
 };
 
+/** Whether every word is in the name or the address. @param {string} query
+ * @returns {(e: HostEntry) => boolean} */
+export function matching(query) {
+  const words = query.toLowerCase().split(/\s+/).filter(Boolean);
+  return (e) => words.every((w) => `${e.name} ${e.address}`.toLowerCase().includes(w));
+}
+
+/** The first hosts that match, in the order of the list, and those that are chosen however far back they are.
+ * @param {HostEntry[]} list @param {string} query @param {string[]} chosen addresses @param {number} max
+ * @returns {{shown: HostEntry[], left: number}} left: how many more match */
+export function choicesOf(list, query, chosen, max) {
+  const matches = matching(query);
+  let left = 0;
+  let room = max - list.filter((e) => chosen.includes(e.address)).length;
+  const shown = list.filter((e) => {
+    if (chosen.includes(e.address)) return true;
+    if (!matches(e)) return false;
+    room -= 1;
+    if (room < 0) left += 1;
+    return room >= 0;
+  });
+  return { shown, left };
+}
+
 /** A sort key that begins with - sorts backwards.
  * @param {HostEntry[]} list @param {{state: string, query: string, sort: string}} wanted @returns {HostEntry[]} */
 export function filterAndSort(list, wanted) {
-  const words = wanted.query.toLowerCase().split(/\s+/).filter(Boolean);
+  const matches = matching(wanted.query);
   const back = wanted.sort.startsWith('-') ? -1 : 1;
   const key = wanted.sort.replace('-', '');
   const order = Object.hasOwn(ORDERS, key) ? ORDERS[key] : ORDERS.trouble;
   return list
-    .filter(
-      (e) =>
-        (!wanted.state || e.state === wanted.state) &&
-        words.every((w) => `${e.name} ${e.address}`.toLowerCase().includes(w)),
-    )
+    .filter((e) => (!wanted.state || e.state === wanted.state) && matches(e))
     .sort((a, b) => back * order(a, b) || a.order - b.order);
 }
 

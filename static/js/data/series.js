@@ -219,13 +219,21 @@ function outageLabel(o) {
   return cause === 'unknown' ? kind : `${kind}, ${CAUSE_WORDS[cause]}`;
 }
 
+const MAX_NOTE = 60;
+
+/** The first line of a note from the command line, for a chart. @param {Outage} o */
+function noteOf(o) {
+  const [line] = (o.notes ?? '').split('\n');
+  return line.length > MAX_NOTE ? `${line.slice(0, MAX_NOTE - 1)}…` : line;
+}
+
 /** What is drawn behind the lines: recorded outages and gaps from their own start to their own end, however long a
  * bucket is; elsewhere the state of whole points. One bad check in a bucket of hours gets no band, only a stem.
  * @param {Timeline} t @param {Outage[]} outages @param {Gap[]} [gaps] @returns {Span[]} none of them up */
 export function bands(t, outages, gaps = []) {
   const down = outages
     .filter(isHostOutage)
-    .map((o) => downSpan(t, o, outageLabel(o)))
+    .map((o) => ({ ...downSpan(t, o, outageLabel(o)), note: noteOf(o) }))
     .filter((s) => s.to > s.from);
   const missing = gapSpans(t, gaps);
   down.sort((a, b) => a.from - b.from);
@@ -269,7 +277,8 @@ export function commonBands(timelines, incidents, gaps) {
 /** A band's label, empty if it is too short for one. @param {Span} s @param {number} range seconds shown */
 export function bandLabel(s, range) {
   const length = s.to - s.from;
-  if (s.state === 'down' && s.what) return `${s.what}, ${duration(s.length ?? length)}`;
+  const note = s.note ? `: ${s.note}` : '';
+  if (s.state === 'down' && s.what) return `${s.what}, ${duration(s.length ?? length)}${note}`;
   if (s.state === 'not_measured') {
     return length < range / 200 ? '' : `Not measured, ${duration(s.length ?? length)}${s.what ? `: ${s.what}` : ''}`;
   }

@@ -1,4 +1,5 @@
 // Times and durations as text in the browser's time zone, and the ticks of a time axis. Times are Unix seconds. No DOM.
+import { offsetChanges } from '../first.js';
 
 export const DAY_SECONDS = 86400;
 
@@ -65,27 +66,42 @@ export function duration(length) {
   return pair(Math.floor(s / DAY_SECONDS), 'd', Math.floor(s / 3600) % 24, 'h');
 }
 
-/** "Times in Europe/Berlin (UTC+1)".
- * @param {number} t Unix seconds; decides the offset */
-export function zoneText(t) {
+/** "UTC+1", "UTC−3:30". @param {number} t Unix seconds */
+export function offsetText(t) {
   const minutes = offsetMinutes(t);
   const whole = Math.floor(Math.abs(minutes) / 60);
   const rest = Math.abs(minutes) % 60;
-  const offset = `UTC${minutes < 0 ? '−' : '+'}${whole}${rest ? `:${twoDigits(rest)}` : ''}`;
-  return `Times in ${Intl.DateTimeFormat().resolvedOptions().timeZone || 'local time'} (${offset})`;
+  return `UTC${minutes < 0 ? '−' : '+'}${whole}${rest ? `:${twoDigits(rest)}` : ''}`;
 }
+
+/** "Times in Europe/Berlin (UTC+1)".
+ * @param {number} t Unix seconds; decides the offset */
+export const zoneText = (t) =>
+  `Times in ${Intl.DateTimeFormat().resolvedOptions().timeZone || 'local time'} (${offsetText(t)})`;
 
 /** Minutes east of UTC. @param {number} t Unix seconds */
 export const offsetMinutes = (t) => -local(t).getTimezoneOffset() || 0;
 
-/** The time that a point covers: "20:24:05", "Sun 20:24 to 20:27", or with the date.
+/** When daylight saving time began or ended within a range. @param {{from: number, to: number}} range
+ * @returns {number[]} Unix seconds */
+export const clockChanges = ({ from, to }) =>
+  offsetChanges(to, Math.ceil((to - from) / DAY_SECONDS), offsetMinutes)
+    .map((change) => change.at)
+    .filter((at) => at > from && at <= to);
+
+/** The time that a point covers: "20:24:05", "Sun 20:24 to 20:27", or with the date. Where the clock changes within
+ * the chart, an hour may occur twice: then with the offset.
  * @param {number} from Unix seconds @param {number} length seconds
- * @param {number} range length of the whole chart, seconds */
+ * @param {{from: number, to: number}} range of the whole chart */
 export function spanText(from, length, range) {
-  const head = range > 2 * DAY_SECONDS ? `${day(from)} ` : `${WEEKDAYS[local(from).getDay()]} `;
-  if (length < 60) return head + clockSeconds(from);
   if (length >= DAY_SECONDS) return `${day(from)} to ${day(from + length)}`;
-  return `${head}${clock(from)} to ${clock(from + length)}`;
+  const head = range.to - range.from > 2 * DAY_SECONDS ? day(from) : WEEKDAYS[local(from).getDay()];
+  const isShort = length < 60;
+  const end = isShort ? from : from + length;
+  const [first, last] = clockChanges(range).length ? [offsetText(from), offsetText(end)] : ['', ''];
+  const start = `${head} ${isShort ? clockSeconds(from) : clock(from)}`;
+  const until = isShort ? '' : ` to ${clock(end)}`;
+  return `${start}${first === last ? '' : ` ${first}`}${until}${last && ` ${last}`}`;
 }
 
 /** The value of an input of type datetime-local. @param {number} t Unix seconds */

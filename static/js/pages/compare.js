@@ -4,13 +4,13 @@ import { LINE_STYLES, drawMedians, drawRates } from '../charts/overlay.js';
 import { stateMark } from '../charts/shapes.js';
 import { zoomActions } from '../charts/zoom.js';
 import { get, isNotFound } from '../data/api.js';
-import { csv, percent, rate, usAsMs } from '../data/format.js';
-import { stateText } from '../data/hosts.js';
+import { csv, percent, plural, rate, usAsMs } from '../data/format.js';
+import { choicesOf, stateText } from '../data/hosts.js';
 import { wholeSeconds } from '../data/queries.js';
 import { addCheck, commonBands, missedChecks, moveWindow, nearestPoint, stepTime, timelineOf } from '../data/series.js';
 import { fileText, seconds, spanText } from '../data/time.js';
 import { spanOf, writeView } from '../data/view.js';
-import { announce, button, h, put, save, saveCsv, setPressed, setText, svg, table } from '../dom.js';
+import { announce, button, h, put, save, saveCsv, setPressed, setText, spokenText, svg, table } from '../dom.js';
 import { rangeControls } from '../parts/controls.js';
 
 const MAX_HOSTS = LINE_STYLES.length;
@@ -49,33 +49,34 @@ function createPicker(app) {
     type: 'search', placeholder: 'Find a host', 'aria-label': 'Find a host', autocomplete: 'off',
   });
   const choices = h('div', { class: 'choices', role: 'group', 'aria-label': `Hosts, at most ${MAX_HOSTS}` });
+  const rest = h('p', { class: 'third small', role: 'status' });
   /** @param {{address: string, name: string}} host */
   const choice = ({ address, name }) => {
     const chosen = app.view.hosts;
     const isChosen = chosen.includes(address);
     return h('button', {
       type: 'button', class: 'choice', 'aria-pressed': String(isChosen), 'data-key': address,
-      disabled: !isChosen && chosen.length >= MAX_HOSTS,
+      disabled: !isChosen && chosen.length >= MAX_HOSTS, title: `${name}, ${address}`,
       onclick: () => app.go({ hosts: isChosen ? chosen.filter((a) => a !== address) : [...chosen, address] }, true),
     }, name);
   };
   const update = () => {
-    const words = filter.value.toLowerCase();
-    const found = app.entries.filter((e) => app.view.hosts.includes(e.address)
-      || `${e.name} ${e.address}`.toLowerCase().includes(words)).slice(0, MAX_CHOICES);
-    const key = `${found.map((e) => e.address)} ${app.view.hosts}`;
+    const { shown, left } = choicesOf(app.entries, filter.value, app.view.hosts, MAX_CHOICES);
+    const key = `${shown.map((e) => e.address)} ${left} ${app.view.hosts}`;
     if (key === drawn) return;
     drawn = key;
     // An unknown host of the URL is listed too, so that it can be removed.
     const unknown = app.view.hosts.filter((address) => !app.entries.some((e) => e.address === address))
       .map((address) => ({ address, name: address }));
     const focused = document.activeElement instanceof HTMLElement ? document.activeElement.dataset.key : '';
-    put(choices, ...[...unknown, ...found].map(choice));
+    put(choices, ...[...unknown, ...shown].map(choice));
+    setText(rest, left ? `${plural(left, 'more host')}: type a part of the name or of the address.`
+      : shown.length + unknown.length ? '' : `No host matches “${filter.value}”.`);
     for (const b of choices.querySelectorAll('button')) if (focused && b.dataset.key === focused) b.focus();
   };
   filter.addEventListener('input', update);
   return {
-    element: h('div', { class: 'card part picker' }, h('label', { class: 'search' }, filter), choices),
+    element: h('div', { class: 'card part picker' }, h('label', { class: 'search' }, filter), choices, rest),
     update,
     focus: () => filter.focus(),
   };
@@ -139,7 +140,7 @@ class ComparePage {
       ...zoomActions(this.app, () => this.span()),
       point: (t, isSpoken) => {
         this.read(t);
-        if (isSpoken) announce(`${this.rates.textContent}, ${this.latencies.textContent} milliseconds`);
+        if (isSpoken) announce(`${spokenText(this.rates)}, ${spokenText(this.latencies)} milliseconds`);
       },
       step: (t, by) => stepTime(this.hosts[0]?.timeline.points ?? [], t, by),
     }, NAMES_WIDTH);
@@ -166,9 +167,8 @@ class ComparePage {
       return all[t === null ? all.length - 1 : nearestPoint(all, t)];
     });
     const first = points.find(Boolean);
-    const { from, to } = this.span();
     const when = first && h('span', { class: t === null ? 'chip pale' : 'chip' },
-      spanText(first.at, first.end - first.at, to - from));
+      spanText(first.at, first.end - first.at, this.span()));
     /** @param {(p: Point | undefined) => string} valueOf */
     const items = (valueOf) => this.hosts.map((host, i) =>
       h('span', { class: 'item' }, lineSample(i), `${host.name} `, h('b', null, valueOf(points[i]))));

@@ -5,7 +5,7 @@ import { historyCharts } from '../charts/history.js';
 import { shape } from '../charts/shapes.js';
 import { ApiError, get, isNotFound } from '../data/api.js';
 import { CAUSE_WORDS, causeOf, isHostOutage } from '../data/cause.js';
-import { NO_VALUE, STATE_WORDS, count, csv, ms, percent, plural, usAsMs } from '../data/format.js';
+import { NO_VALUE, STATE_WORDS, count, csv, fileName, ms, percent, plural, usAsMs } from '../data/format.js';
 import { addressText, stateSentence } from '../data/hosts.js';
 import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
 import { addCheck, gapsOf, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
@@ -16,10 +16,9 @@ import { PREFETCHED_SERIES } from '../early.js';
 import { checksCard } from '../parts/checks.js';
 import { rangeControls } from '../parts/controls.js';
 import { navigator } from '../parts/navigator.js';
-import { outageSummary, outageTable } from '../parts/outagelist.js';
+import { outageTable } from '../parts/outagelist.js';
 
 const MAX_CHECKS = 50;
-const OUTAGE_DAYS = 90;
 const OUTAGES_SHOWN = 8;
 const MIN_HEAT_DAYS = 90;
 // Hours more than a year ago say little about the present.
@@ -136,24 +135,24 @@ function createHeader(app, address, files) {
   };
 }
 
-/** The newest outages of 90 days. @param {App} app @param {string} address */
+/** The newest outages of the range. @param {App} app @param {string} address */
 function outagesCard(app, address) {
   const total = h('span', { class: 'third small' });
   const body = h('div', null);
   return {
     element: h('section', { class: 'card part' }, h('div', { class: 'head' }, h('h2', null, 'Outages'), total), body),
     tick: () => updateDurations(body, app.now()),
-    /** @param {Outage[]} outages */
-    show(outages) {
+    /** @param {Outage[]} outages @param {TimeRange} span */
+    show(outages, { from, to }) {
       const now = app.now();
-      const recent = outages.filter((o) => now - seconds(o.start_time) < OUTAGE_DAYS * DAY_SECONDS);
-      const cut = recent.length >= MAX_OUTAGES ? ', only the newest' : '';
-      setText(total, `${outageSummary(recent, OUTAGE_DAYS)}${cut}`);
+      const list = outages.filter((o) => seconds(o.start_time) < to && (seconds(o.end_time) || now) > from)
+        .sort((a, b) => seconds(b.start_time) - seconds(a.start_time));
+      const shown = list.slice(0, OUTAGES_SHOWN);
+      const newest = list.length > shown.length ? `, the newest ${shown.length} of ${list.length}` : '';
+      setText(total, `in this range${newest}`);
       put(body,
-        recent.length
-          ? outageTable(recent.slice(0, OUTAGES_SHOWN), now) : h('p', { class: 'third' }, 'No outage.'),
-        recent.length > OUTAGES_SHOWN
-          && h('a', { href: writeView({ page: 'outages', host: address }) }, `All ${recent.length}`));
+        shown.length ? outageTable(shown, now) : h('p', { class: 'third' }, 'No outage in this range.'),
+        h('a', { href: writeView({ page: 'outages', host: address }) }, 'All outages'));
     },
   };
 }
@@ -170,7 +169,7 @@ class HostPage {
       button('CSV', () => this.saveCsv()), button('PNG', () => this.savePicture()),
     ]);
     this.error = h('p', { class: 'banner', hidden: true, role: 'alert' });
-    this.figures = h('dl', { class: 'card stats' });
+    this.figures = h('dl', { class: 'card stats', 'aria-label': 'Figures of this range' });
     this.history = historyCharts(app);
     this.distribution = distributionCard();
     this.heat = heatCard(app);
@@ -219,12 +218,13 @@ class HostPage {
 
   /** @param {string} text @param {string} extension */
   fileName(text, extension) {
-    return `${`${this.title()}_${text}`.replace(/[^\w.-]+/g, '-')}.${extension}`;
+    return `${fileName(`${this.title()}_${text}`)}.${extension}`;
   }
 
   saveCsv() {
     const { from, to } = this.span();
-    saveCsv(this.fileName(`${fileText(from)}_${fileText(to)}`, 'csv'), csv(...this.history.rows()));
+    const table = this.history.rows(this.title(), this.address);
+    saveCsv(this.fileName(`${fileText(from)}_${fileText(to)}`, 'csv'), csv(...table));
   }
 
   async savePicture() {
@@ -264,7 +264,7 @@ class HostPage {
       this.element.classList.remove('loading');
       this.error.hidden = true;
       this.figures.hidden = false;
-      this.outageCard.show(this.outages);
+      this.outageCard.show(this.outages, query);
       await this.loadCards({ host_address: this.address, from: query.from, to: query.to }, number);
     } catch (error) {
       if (number === this.loadNumber) this.showError(error);
@@ -281,7 +281,7 @@ class HostPage {
       this.loadFigures(),
       get('api/distribution', range).then((d) => isCurrent() && this.distribution.show(d)),
       get('api/hours', { ...range, from: heatFrom, offset_minutes: offsetMinutes(to) })
-        .then((hours) => isCurrent() && this.heat.show(hours, to - heatFrom, heatFrom > from)),
+        .then((hours) => isCurrent() && this.heat.show(hours, { from: heatFrom, to }, range)),
       get('api/ping-results', { ...range, limit: MAX_CHECKS })
         .then((rows) => isCurrent() && this.checks.show(rows, this.app.now())),
     ]);

@@ -82,7 +82,8 @@ export function checksCard() {
   };
   return {
     element: h('section', { class: 'card part full checks' },
-      h('div', { class: 'head' }, h('h2', null, 'Recent checks'), h('span', { class: 'third small' }, 'newest first')),
+      h('div', { class: 'head' }, h('h2', null, 'Recent checks'),
+        h('span', { class: 'third small' }, 'of this range, newest first')),
       body, more),
     /** @param {CheckResult[]} next @param {number} now Unix seconds */
     show(next, now) {

@@ -104,7 +104,7 @@ function createRow(first) {
 /** @param {(key: string) => void} sort */
 const createHeads = (sort) => COLUMNS.map(([text, name, key]) => {
   const content = key ? h('button', { type: 'button', class: 'sorter', onclick: () => sort(key) }, text) : text;
-  const end = name === 'c-strip' && h('span', { class: 'third today' }, 'today');
+  const end = name === 'c-strip' && h('span', { class: 'third today' }, ' today');
   return h('th', { scope: 'col', class: name, 'data-sort': key }, content, end);
 });
 
@@ -137,9 +137,15 @@ export function hostTable(actions) {
     else observer.observe(host.row);
     return host.row;
   };
+  // Paper has every row.
+  const drawAll = () => rows.forEach((host) => host.draw());
+  addEventListener('beforeprint', drawAll);
   return {
     element,
-    close: () => observer.disconnect(),
+    close() {
+      observer.disconnect();
+      removeEventListener('beforeprint', drawAll);
+    },
     /** @param {HostEntry[]} list in order @param {string} sort @param {string} query */
     update(list, sort, query) {
       for (const th of heads) {

@@ -118,7 +118,7 @@ test('latency is logarithmic or linear, and the heat map shows loss or latency',
       await page.waitForSelector('.heat');
       await page.getByRole('group', { name: 'Heat map of' }).getByRole('button', { name: 'Latency' }).click();
       await page
-        .getByText(/ms\.$|stands out/)
+        .getByText(/ ms\. |stands out/)
         .first()
         .waitFor();
       assert.match(await hash(page), /heat=latency/);
@@ -144,10 +144,12 @@ test('the charts are saved as CSV and as PNG', () =>
     async (page) => {
       await drawn(page);
       const text = await download(page, 'CSV');
-      const lines = text.bytes.toString().trim().split('\r\n');
-      assert.match(lines[0], /^time,until,state,checks,sent,lost,success_rate/);
+      assert.equal(text.bytes.subarray(0, 3).toString('hex'), 'efbbbf', 'spreadsheets recognise UTF-8 by it');
+      const lines = text.bytes.subarray(3).toString().trim().split('\r\n');
+      assert.match(lines[0], /^host_name,host_address,time,until,state,checks,sent,lost,success_rate/);
+      assert.match(lines[1], /^Provider,127\.0\.1\.2,\d{4}-/);
       assert.ok(lines.length > 20);
-      assert.match(text.name, /\.csv$/);
+      assert.match(text.name, /^Provider_.*\.csv$/);
       const picture = await download(page, 'PNG');
       assert.equal(picture.bytes.subarray(1, 4).toString(), 'PNG');
       assert.ok(picture.bytes.readUInt32BE(16) > 1000);

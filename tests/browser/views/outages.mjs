@@ -194,18 +194,25 @@ test('the outages are saved as CSV', () =>
       await listed(page);
       assert.match(
         (await download(page, 'CSV')).bytes.toString(),
-        /^host_name,host_address,event_type,start_time.*[^]*\r\n.*,outage,\d{4}-\d\d-\d\dT/,
+        /^\ufeffhost_name,host_address,event_type,start_time.*[^]*\r\n.*,outage,\d{4}-\d\d-\d\dT/,
       );
     },
     { hash: '#page=outages' },
   ));
 
-test('a host’s page lists its outages and counts those of the range', () =>
+test('a host’s page lists and counts the outages of the range, and every card shows that range', () =>
   visit(
     async (page) => {
+      const card = page.locator('.part', { has: page.getByRole('heading', { name: 'Outages', exact: true }) });
       await drawn(page);
       await page.getByText(/6 outages of 4 h \d+ min in this range/).waitFor();
-      await page.getByText(/^90 days: 6, 4 h/).waitFor();
+      await card.getByText('in this range', { exact: true }).waitFor();
+      assert.equal(await card.locator('tbody tr').count(), 6);
+      await page.getByRole('button', { name: '1 h', exact: true }).click();
+      await page.getByText('No outage in this range.', { exact: true }).first().waitFor();
+      await until(page, () => document.querySelectorAll('.parts tbody tr').length === 0);
+      await page.getByText(/^in this range: \d+ answered, \d+ checks?$/).waitFor();
+      await page.getByText(/Hours since \S+ \d+ \S+ \d{4}, longer than the range/).waitFor();
     },
     { hash: '#host=127.0.1.2&range=90d' },
   ));
@@ -225,7 +232,7 @@ test('an old range shows its outages even if newer ones fill the list', async ()
       await drawn(page);
       // The newest thousand reach back 62 days; this range is 80 to 84 days ago.
       await page.getByText(/^6\d outages? of 1 h \d+ min in this range|^.* 6\d outages of .* in this range/).waitFor();
-      await page.getByText(/, only the newest$/).waitFor();
+      await page.getByText(/^in this range, the newest 8 of 6\d$/).waitFor();
     },
     { of: often, hash: `#host=127.0.1.1&from=${now - 84 * 86400}&to=${now - 80 * 86400}` },
   );
