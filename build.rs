@@ -19,7 +19,7 @@ const CONTENT_TYPES: &[(&str, &str)] = &[
 ];
 
 /// The modules that index.html loads by a script element.
-const SCRIPTS: [&str; 3] = ["first", "early", "main"];
+const SCRIPTS: [&str; 4] = ["first", "theme", "early", "main"];
 /// The page that opens without a fragment in the URL. Main imports it dynamically, as every page.
 const FIRST_PAGE: &str = "pages/overview";
 /// The place in index.html for the preload links of the first page.

@@ -64,6 +64,7 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
         "hosts": hosts,
         "total_hosts": config.hosts.len(),
         "monitoring_interval": config.interval.as_secs_f64(),
+        "config_path": config.file,
         "database_path": config.database,
         "version": env!("CARGO_PKG_VERSION"),
         "now": now.rfc3339(),

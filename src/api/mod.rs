@@ -105,6 +105,8 @@ pub struct ApiConfig {
     pub hosts: Vec<HostConfig>,
     /// The interval of hosts for which none is configured.
     pub interval: Duration,
+    /// The configuration's file, where there is one.
+    pub file: Option<PathBuf>,
     /// The database file.
     pub database: PathBuf,
     /// How long a result may wait in the monitor's memory.
@@ -117,6 +119,7 @@ impl ApiConfig {
         ApiConfig {
             hosts: config.hosts.clone(),
             interval: config.unlisted.interval,
+            file: config.file.clone(),
             database: config.database.path.clone(),
             flush: config.database.flush,
             report: ReportSettings::of(config),

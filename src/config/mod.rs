@@ -25,7 +25,7 @@ mod section;
 mod tests;
 mod yaml;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -65,6 +65,8 @@ fn section_names() -> Vec<&'static str> {
 
 #[derive(Clone, Debug, PartialEq)]
 pub struct Config {
+    /// The file it was read from; `None` for the built-in defaults.
+    pub file: Option<PathBuf>,
     /// In the order of the file; no two have the same address, family and source.
     pub hosts: Vec<HostConfig>,
     /// The settings of a host that is not in the list; its name and address are empty.
@@ -123,7 +125,10 @@ impl Loaded {
 /// Reads the configuration from a file.
 pub fn load(path: &Path) -> Result<Loaded, ReadError> {
     let bytes = file::read(path)?;
-    Ok(parse(&bytes, &path.display().to_string()))
+    let mut loaded = parse(&bytes, &path.display().to_string());
+    // The working directory of a reader of the page is another one.
+    loaded.config.file = Some(std::path::absolute(path).unwrap_or_else(|_| path.into()));
+    Ok(loaded)
 }
 
 /// Reads the configuration from the bytes of a file; messages name it `file`. A wrong value falls
@@ -175,6 +180,7 @@ fn read_sections(problems: &mut Problems, root: &Section<'_>) -> Config {
     let section = open(problems, root, &logging::KEYS);
     let logging = logging::read(problems, &section);
     Config {
+        file: None,
         hosts,
         unlisted: hosts::unlisted(Host::unlisted(""), &monitoring),
         database,

@@ -5,7 +5,7 @@ import { get } from './data/api.js';
 import { entries } from './data/hosts.js';
 import { connectionText, live, now, presentOf } from './data/live.js';
 import { overviewQuery } from './data/queries.js';
-import { zoneText } from './data/time.js';
+import { clock, day, year, zoneText } from './data/time.js';
 import { readView, writeView } from './data/view.js';
 import { announce, h, put, setText } from './dom.js';
 import { banners } from './parts/banner.js';
@@ -55,6 +55,7 @@ let states = '';
 /** Opens the page that the URL names, or shows its new view. */
 function route() {
   app.view = readView(location.hash);
+  document.body.classList.toggle('wall', app.view.wall);
   const key = `${app.view.page} ${app.view.page === 'host' ? app.view.host : ''}`;
   for (const a of byId('pages').querySelectorAll('a')) {
     if (a.dataset.page === app.view.page) a.setAttribute('aria-current', 'page');
@@ -184,13 +185,19 @@ pause.addEventListener('click', () => {
   pause.setAttribute('aria-pressed', String(isPaused));
   polling.pause(isPaused);
 });
+// Size: the dialogs and the view for a wall are loaded when they are first wanted.
+const loadView = () => import('./parts/viewdialog.js');
+byId('view').addEventListener('click', () => loadView().then((m) => m.openViewDialog(app), () => {}));
 document.addEventListener('keydown', (e) => {
   const isTyping = e.target instanceof HTMLInputElement || e.target instanceof HTMLSelectElement;
-  if (isTyping || e.ctrlKey || e.altKey || e.metaKey) return;
+  if (isTyping || e.ctrlKey || e.altKey || e.metaKey || document.querySelector('dialog[open]')) return;
   if (e.key === '/') {
     e.preventDefault();
     page?.search();
   }
+  if (e.key === '?') byId('view').click();
+  if (e.key === 'f') loadView().then((m) => m.toggleWall(app), () => {});
+  if (e.key === 'Escape' && app.view.wall) app.go({ wall: false }, true);
   // The charts' keys work wherever no control needs them.
   const chart = document.querySelector('.chart');
   const isFree = e.target === document.body || e.target === page?.heading;
@@ -205,7 +212,14 @@ byId('skip').addEventListener('click', (e) => {
 });
 window.addEventListener('hashchange', route);
 window.addEventListener('popstate', route);
-onSchemeChange(() => page?.redraw());
+document.addEventListener('fullscreenchange', () => {
+  // The browser has its own key for that.
+  if (!document.fullscreenElement && app.view.wall) app.go({ wall: false }, true);
+});
+onSchemeChange(() => {
+  setText(byId('printed'), `As of ${day(now())} ${year(now())}, ${clock(now())}.`);
+  page?.redraw();
+});
 put(byId('banners'), warnings.element);
 setInterval(tick, 1000);
 route();

@@ -25,6 +25,8 @@ const cause = await js('data/cause');
 const details = await js('parts/outagedetails');
 const queries = await js('data/queries');
 const first = await js('first');
+const theme = await js('theme');
+const addhost = await js('parts/addhost');
 const api = await js('data/api');
 const outages = await js('data/outages');
 const live = await js('data/live');
@@ -170,6 +172,27 @@ test('comparing offers every host: the chosen ones, the first that match, and ho
   }
 });
 
+test('the lines that add a host are YAML, whatever the name', () => {
+  for (const [name, address, lines] of [
+    ['NAS', '192.168.1.20', '  - name: NAS\n    address: 192.168.1.20'],
+    ['Büro: 2', 'fe80::1%eth0', '  - name: "Büro: 2"\n    address: "fe80::1%eth0"'],
+    ['yes', 'gateway', '  - name: "yes"\n    address: gateway'],
+    ['', ' nas.example ', '  - name: Name\n    address: nas.example'],
+  ])
+    assert.equal(addhost.hostLines(name, address), lines);
+  assert.deepEqual(['/etc/a.yaml', "/home/it's/a b"].map(addhost.shellText), ['/etc/a.yaml', "'/home/it'\\''s/a b'"]);
+});
+
+test('the chosen colours apply on a screen, unless the system forces its own', () => {
+  const system = 'screen and (prefers-color-scheme: dark)';
+  for (const [chosen, media] of [
+    ['system', system],
+    ['dark', `screen and (forced-colors: none), ${system}`],
+    ['light', `${system} and (forced-colors: active)`],
+  ])
+    assert.equal(theme.darkMedia(chosen), media);
+});
+
 test('many names are cut to three and a count', () => {
   assert.equal(format.joinNames(['a', 'b', 'c']), 'a, b and c');
   assert.equal(format.joinNames(['a', 'b', 'c', 'd', 'e']), 'a, b, c and 2 more');
@@ -184,6 +207,7 @@ test('a view written to the URL is read back unchanged', () => {
     { page: 'compare', hosts: ['8.8.8.8', '1.1.1.1'], range: 'all' },
     { page: 'outages', host: '8.8.8.8', active: true },
     { page: 'outages', cause: 'provider' },
+    { wall: true, sort: 'name' },
     { state: 'down', query: 'a b&c=d', sort: '-name' },
   ])
     assert.deepEqual(view.readView(view.writeView({ ...plain, ...change })), { ...plain, ...change });

@@ -17,6 +17,8 @@ interface Status {
   hosts: Host[];
   total_hosts: number;
   monitoring_interval: number;
+  /** null for the built-in defaults */
+  config_path: string | null;
   database_path: string;
   version: string;
   now: string;
@@ -383,6 +385,7 @@ interface View {
   sort: string;
   active: boolean;
   cause: string;
+  wall: boolean;
 }
 
 /** latency: sum of medians in microseconds times weight */

@@ -4,7 +4,6 @@
 const colours = new Map();
 /** @type {Map<string, CanvasPattern>} */
 const patterns = new Map();
-const scheme = matchMedia('(prefers-color-scheme: dark)');
 
 /** @param {string} name as in style.css, without the two dashes @returns {string} */
 export function colour(name) {
@@ -44,13 +43,18 @@ export function hatch(context, state) {
   return pattern;
 }
 
-/** @param {() => void} redraw */
+/** Also when the page is printed: paper gets the light colours. @param {() => void} redraw */
 export function onSchemeChange(redraw) {
-  scheme.addEventListener('change', () => {
+  const change = () => {
     colours.clear();
     patterns.clear();
     redraw();
-  });
+  };
+  for (const query of ['(prefers-color-scheme: dark)', '(forced-colors: active)', 'print']) {
+    matchMedia(query).addEventListener('change', change);
+  }
+  addEventListener('theme', change);
+  document.getElementById('dark')?.addEventListener('load', change);
 }
 
 export const FONT = '12px system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", sans-serif';

@@ -16,6 +16,7 @@ const DEFAULTS = {
   sort: 'trouble',
   active: false,
   cause: '',
+  wall: false,
 };
 const MAX_COMPARED = 5;
 // A shorter range would show less than one check.
@@ -45,6 +46,7 @@ export function readView(hash) {
   view.sort = p.get('sort') ?? DEFAULTS.sort;
   view.active = p.has('active');
   view.cause = p.get('cause') ?? '';
+  view.wall = p.has('wall');
   return view;
 }
 
@@ -70,6 +72,7 @@ export function writeView(change) {
   }
   if (view.page === 'outages' && view.active) p.set('active', '1');
   if (view.page === 'outages' && view.cause) p.set('cause', view.cause);
+  if (view.wall) p.set('wall', '1');
   return `#${p}`;
 }
 

@@ -146,13 +146,15 @@ function createBar(app) {
     saveCsv(`hosts_${fileText(app.now())}.csv`, csv(CSV_HEAD, rows));
   });
   const report = linkInNewTab('Report', ' (printable, of 90 days, opens in a new tab)');
+  // Size: loaded when it is first wanted.
+  const add = button('Add a host', () => import('../parts/addhost.js').then((m) => m.openAddHost(app), () => {}));
   const legend = h('div', { class: 'legend third', 'aria-hidden': 'true' },
     ...LEGEND.map(([kind, word]) => h('span', { class: `key key-${kind}` }, word)));
   return {
     filter,
     element: h('div', { class: 'bar' }, states,
       h('label', { class: 'search' }, filter, h('kbd', { 'aria-hidden': 'true' }, '/')),
-      sort, download, report, legend),
+      sort, download, report, add, legend),
     update() {
       const count = countStates(app.entries);
       for (const chip of states.querySelectorAll('button')) {

@@ -5,6 +5,8 @@ import { drawn, home, hostHash, until, visit } from '../harness.mjs';
 
 const HOST = hostHash('127.0.1.2');
 const strips = (page) => page.waitForSelector('.hosts tbody .strip');
+const style = (locator, property) => locator.evaluate((e, name) => getComputedStyle(e).getPropertyValue(name), property);
+const WHITE = 'rgb(255, 255, 255)';
 /** When summer time ended last in Berlin: the last Sunday of October, 01:00 UTC. */
 const CHANGE = (() => {
   const now = new Date();
@@ -16,6 +18,86 @@ const CHANGE = (() => {
   const [newest] = [of(now.getUTCFullYear()), of(now.getUTCFullYear() - 1)].filter((change) => change < now);
   return newest.getTime() / 1000;
 })();
+
+test('the colours are chosen on the page, remembered, and drawn by the charts too', () =>
+  visit(
+    async (page, { axe, shot }) => {
+      await drawn(page);
+      const card = page.locator('.card').first();
+      const corner = () =>
+        page
+          .locator('.plot canvas')
+          .first()
+          .evaluate((c) => c.toDataURL());
+      const light = await corner();
+      assert.equal(await style(card, 'background-color'), WHITE);
+      await page.getByRole('button', { name: 'View', exact: true }).click();
+      await page.getByRole('button', { name: 'Dark', exact: true }).click();
+      await until(page, () => getComputedStyle(document.documentElement).colorScheme === 'dark');
+      assert.notEqual(await style(card, 'background-color'), WHITE);
+      assert.notEqual(await corner(), light, 'the charts are drawn again');
+      await axe();
+      await shot('view-dialog-dark');
+      await page.keyboard.press('Escape');
+      await page.reload();
+      await drawn(page);
+      assert.notEqual(await style(card, 'background-color'), WHITE, 'remembered');
+      await page.getByRole('button', { name: 'View', exact: true }).click();
+      await page.getByRole('button', { name: 'As the system', exact: true }).click();
+      await until(page, () => getComputedStyle(document.documentElement).colorScheme === 'light');
+      await page.emulateMedia({ colorScheme: 'dark' });
+      await until(page, () => getComputedStyle(document.documentElement).colorScheme === 'dark');
+    },
+    { hash: HOST },
+  ));
+
+for (const [name, hash, ready] of [
+  ['overview', '', strips],
+  ['host', HOST, drawn],
+  ['compare', '#page=compare&hosts=127.0.1.1,127.0.1.2', drawn],
+  ['outages', '#page=outages', (page) => page.waitForSelector('.part table')],
+]) {
+  test(`on paper the ${name} has light colours and a time, and no controls`, () =>
+    visit(
+      async (page, { shot }) => {
+        await ready(page);
+        const used = page.locator('button, select, input, #pages, .skip');
+        await page.emulateMedia({ media: 'print', colorScheme: 'dark' });
+        await until(page, () => getComputedStyle(document.documentElement).colorScheme === 'light');
+        await page.getByText(/^As of \S+ \d+ \S+ \d{4}, \d\d:\d\d\.$/).waitFor();
+        const left = await used.evaluateAll((all) => all.filter((e) => e.checkVisibility()).map((e) => e.outerHTML));
+        assert.deepEqual(
+          left.filter((text) => !text.includes('sorter')),
+          [],
+        );
+        assert.equal(await style(page.locator('h1').last(), 'color'), 'rgb(18, 22, 29)');
+        await page.setViewportSize({ width: 703, height: 1000 });
+        await shot(`print-${name}`);
+      },
+      { scheme: 'dark', hash },
+    ));
+
+  test(`with forced colours the ${name} still shows what is chosen and what a colour means`, () =>
+    visit(
+      async (page, { shot }) => {
+        await ready(page);
+        const edges = await page
+          .locator('#pages a')
+          .evaluateAll((all) => all.map((a) => [a.ariaCurrent, getComputedStyle(a).borderBottomColor]));
+        const current = edges.filter(([is]) => is).map(([, colour]) => colour);
+        const others = edges.filter(([is]) => !is).map(([, colour]) => colour);
+        assert.ok(!current.some((colour) => others.includes(colour)), JSON.stringify(edges));
+        const grounds = (selector) =>
+          page
+            .locator(selector)
+            .evaluateAll((all) => [...new Set(all.map((e) => getComputedStyle(e, '::before').backgroundColor))]);
+        if (name === 'overview') assert.equal((await grounds('.legend .key:not(.key-not_measured)')).length, 4);
+        if (name === 'host') assert.ok((await grounds('.heat-key:not(.heat-key-outage)')).length >= 5);
+        await shot(`forced-${name}`);
+      },
+      { hash, context: { forcedColors: 'active' } },
+    ));
+}
 
 test('texts of buttons, links, headings and cells have spaces between their parts', async () => {
   for (const [hash, ready] of [

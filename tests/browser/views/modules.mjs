@@ -21,6 +21,7 @@ async function closure(path, found = new Map()) {
 }
 const firstPage = async () =>
   new Map([
+    ...(await closure('js/theme.js')),
     ...(await closure('js/early.js')),
     ...(await closure('js/main.js')),
     ...(await closure('js/pages/overview.js')),
@@ -31,7 +32,7 @@ test('index.html loads exactly the modules of the first page', async () => {
   const loaded = [...html.matchAll(/(?:modulepreload" href|src)="(js\/[\w/]+\.js)"/g)].map((m) => m[1]);
   const needed = await firstPage();
   assert.deepEqual(loaded.sort(), [...needed.keys()].sort());
-  const files = [...needed.values(), html, await text('style.css'), await text('icon.svg')];
+  const files = [...needed.values(), html, await text('style.css'), await text('dark.css'), await text('icon.svg')];
   const bytes = files.reduce((sum, file) => sum + gzipSync(file).length, 0);
   // The API's answers for three hosts are 17 kB more, and 60 kB are allowed in all.
   assert.ok(bytes < 42500, `${bytes} bytes before any answer`);
