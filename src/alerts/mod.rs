@@ -3,6 +3,8 @@
 //! writer records the results. config.yaml documents which notices there are.
 
 mod command;
+mod sentence;
+mod summary;
 mod text;
 
 use std::collections::VecDeque;

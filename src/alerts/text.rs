@@ -2,16 +2,13 @@
 
 use serde_json::{Map, Value, json};
 
-use crate::pure::cause::Cause;
-use crate::pure::model::{AlertKind, EventId, EventKind};
-use crate::pure::phrase;
-use crate::pure::time::whole_seconds;
-use crate::pure::time::{UtcMillis, parse_instant};
-use crate::store::{Notice, OutageEvent};
+use super::sentence::sentence;
+use super::summary::Summary;
+use crate::pure::time::UtcMillis;
+use crate::store::Notice;
 
 /// Length of an environment variable. With one above 128 KiB execve(2) fails.
 const MAX_VALUE_BYTES: usize = 4096;
-const MAX_NAMES_IN_SENTENCE: usize = 10;
 
 /// What the command for an alert is given.
 #[derive(Clone, Debug, PartialEq)]
@@ -40,7 +37,7 @@ pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i6
         }
     };
     let summary = Summary::of(notice);
-    let text = summary.sentence(notice, &shown_time);
+    let text = sentence(notice.kind, &summary, &shown_time);
     let mut object = Map::new();
     object.insert("kind".into(), notice.kind.as_str().into());
     object.insert("time".into(), notice.made_at.rfc3339().into());
@@ -136,158 +133,4 @@ fn one_line(value: &str) -> String {
         .take_while(fits)
         .map(|c| if c.is_control() { ' ' } else { c })
         .collect()
-}
-
-/// What the events of a notice have in common.
-struct Summary {
-    names: Vec<String>,
-    /// The names with the former ones.
-    full_names: Vec<String>,
-    address: String,
-    event_type: Option<EventKind>,
-    ids: Vec<EventId>,
-    start: Option<UtcMillis>,
-    /// When the last event ended; `None` while one is ongoing.
-    end: Option<UtcMillis>,
-    /// The cause that is nearest to this machine.
-    cause: Cause,
-    /// A degraded check, or a loss.
-    facts: Value,
-}
-
-impl Summary {
-    fn of(notice: &Notice) -> Summary {
-        let events = &notice.events;
-        let ends: Option<Vec<UtcMillis>> = events.iter().map(|event| event.end_time).collect();
-        let mut summary = Summary {
-            names: events.iter().map(|event| event.host_name.clone()).collect(),
-            full_names: events.iter().map(OutageEvent::name).collect(),
-            address: events
-                .first()
-                .map(|event| event.host_address.clone())
-                .unwrap_or_default(),
-            event_type: events.first().map(|event| event.event_type),
-            ids: events.iter().map(|event| event.id).collect(),
-            start: events.iter().filter_map(|event| event.start_time).min(),
-            end: ends.and_then(|ends| ends.into_iter().max()),
-            cause: events
-                .iter()
-                .filter_map(|event| event.cause)
-                .min()
-                .unwrap_or(Cause::Unknown),
-            facts: Value::Null,
-        };
-        if events.is_empty()
-            && let Some(facts) = notice
-                .facts
-                .as_deref()
-                .and_then(|facts| serde_json::from_str::<Value>(facts).ok())
-        {
-            let word = |name: &str| facts[name].as_str().unwrap_or_default().to_string();
-            (summary.names, summary.address) = (vec![word("host_name")], word("host_address"));
-            let (of, start) = match notice.kind {
-                AlertKind::Loss => (&facts["loss"], "start_time"),
-                _ => (&facts["check"], "timestamp"),
-            };
-            let instant = |name: &str| of[name].as_str().and_then(parse_instant);
-            (summary.start, summary.end) = (instant(start), instant("end_time"));
-            summary.facts = of.clone();
-        }
-        summary
-    }
-
-    fn seconds(&self) -> Option<i64> {
-        self.end
-            .zip(self.start)
-            .map(|(end, start)| whole_seconds(&(start..end)))
-    }
-
-    fn sentence(&self, notice: &Notice, shown_time: &impl Fn(UtcMillis) -> String) -> String {
-        let since = self.start.map(shown_time).unwrap_or_default();
-        let subject = self.subject();
-        let is_one = self.names.len() == 1;
-        let (has, was) = if is_one {
-            ("has", "was")
-        } else {
-            ("have", "were")
-        };
-        let cause = match self.cause {
-            Cause::Unknown => String::new(),
-            cause => format!(" (cause: {})", cause.as_str()),
-        };
-        let names = if is_one {
-            String::new()
-        } else {
-            format!(": {}", self.listed_names())
-        };
-        let (down, up) = match self.event_type {
-            Some(EventKind::Dns) if is_one => ("without an address", "resolved again"),
-            _ => ("down", "came up again"),
-        };
-        let number = |name: &str| self.facts[name].as_u64().unwrap_or(0);
-        match (notice.kind, self.end) {
-            (AlertKind::Loss, end) => {
-                let pings = phrase::count(number("sent"), "ping");
-                let percent = self.facts["loss_percent"].as_f64().unwrap_or(0.0);
-                let lost = format!("{} of {pings} lost ({percent:.0} %)", number("lost"));
-                let Some(end) = end else {
-                    return format!("{subject} has been losing pings since {since}: {lost}");
-                };
-                let lasted = phrase::duration_of(self.seconds().unwrap_or(0));
-                format!(
-                    "{subject} stopped losing pings at {}, after {lasted}: {lost}",
-                    shown_time(end)
-                )
-            }
-            (AlertKind::Degraded, _) => {
-                let ms = self.facts["avg_us"]
-                    .as_f64()
-                    .map(|us| format!(", {:.1} ms on average", us / 1000.0))
-                    .unwrap_or_default();
-                format!(
-                    "{subject} has been degraded since {since}: {} of {} answered{ms}",
-                    number("received"),
-                    phrase::count(number("sent"), "ping")
-                )
-            }
-            (AlertKind::Up, Some(end)) => {
-                let lasted = self
-                    .seconds()
-                    .map(|seconds| format!(", after {}", phrase::duration_of(seconds)))
-                    .unwrap_or_default();
-                format!(
-                    "{subject} {up} at {}{lasted}{cause}{names}",
-                    shown_time(end)
-                )
-            }
-            (_, Some(end)) => format!(
-                "{subject} {was} {down} from {since} to {}{cause}{names}",
-                shown_time(end)
-            ),
-            (_, None) => format!("{subject} {has} been {down} since {since}{cause}{names}"),
-        }
-    }
-
-    fn subject(&self) -> String {
-        match self.names.as_slice() {
-            [name] if self.event_type == Some(EventKind::LinkDown) => {
-                format!("this machine's {name} ({})", self.address)
-            }
-            [name] => match self.full_names.as_slice() {
-                [full] if full != name => format!("{full}, {},", self.address),
-                _ => name.clone(),
-            },
-            names => phrase::count(names.len(), "host"),
-        }
-    }
-
-    fn listed_names(&self) -> String {
-        let more = self.names.len().saturating_sub(MAX_NAMES_IN_SENTENCE);
-        let names = self.full_names[..self.names.len() - more].join(", ");
-        if more > 0 {
-            format!("{names} and {more} more")
-        } else {
-            names
-        }
-    }
 }

@@ -1,0 +1,86 @@
+//! What an alert says, taken from its events.
+
+use serde_json::Value;
+
+use crate::pure::cause::Cause;
+use crate::pure::model::{AlertKind, EventId, EventKind};
+use crate::pure::time::{UtcMillis, parse_instant, whole_seconds};
+use crate::store::{Notice, OutageEvent};
+
+/// What the events of a notice have in common.
+pub struct Summary {
+    pub names: Vec<String>,
+    /// The names with the former ones.
+    pub full_names: Vec<String>,
+    /// Those of the hosts whose outage is ongoing.
+    pub still_down: Vec<String>,
+    pub address: String,
+    pub event_type: Option<EventKind>,
+    pub ids: Vec<EventId>,
+    pub start: Option<UtcMillis>,
+    /// When the last event ended; `None` while one is ongoing.
+    pub end: Option<UtcMillis>,
+    /// The cause that is nearest to this machine.
+    pub cause: Cause,
+    /// The evidence for that cause, as JSON.
+    pub evidence: Value,
+    /// A degraded check, or a loss.
+    pub facts: Value,
+}
+
+impl Summary {
+    pub fn of(notice: &Notice) -> Summary {
+        let events = &notice.events;
+        let ends: Option<Vec<UtcMillis>> = events.iter().map(|event| event.end_time).collect();
+        let judged = events
+            .iter()
+            .filter_map(|event| event.cause.map(|cause| (cause, event)))
+            .min_by_key(|(cause, _)| *cause);
+        let evidence = judged
+            .and_then(|(_, event)| event.facts.as_deref())
+            .and_then(|facts| serde_json::from_str(facts).ok());
+        let mut summary = Summary {
+            still_down: events
+                .iter()
+                .filter(|event| event.end_time.is_none())
+                .map(OutageEvent::name)
+                .collect(),
+            cause: judged.map_or(Cause::Unknown, |(cause, _)| cause),
+            evidence: evidence.unwrap_or(Value::Null),
+            names: events.iter().map(|event| event.host_name.clone()).collect(),
+            full_names: events.iter().map(OutageEvent::name).collect(),
+            address: events
+                .first()
+                .map(|event| event.host_address.clone())
+                .unwrap_or_default(),
+            event_type: events.first().map(|event| event.event_type),
+            ids: events.iter().map(|event| event.id).collect(),
+            start: events.iter().filter_map(|event| event.start_time).min(),
+            end: ends.and_then(|ends| ends.into_iter().max()),
+            facts: Value::Null,
+        };
+        if events.is_empty()
+            && let Some(facts) = notice
+                .facts
+                .as_deref()
+                .and_then(|facts| serde_json::from_str::<Value>(facts).ok())
+        {
+            let word = |name: &str| facts[name].as_str().unwrap_or_default().to_string();
+            (summary.names, summary.address) = (vec![word("host_name")], word("host_address"));
+            let (of, start) = match notice.kind {
+                AlertKind::Loss => (&facts["loss"], "start_time"),
+                _ => (&facts["check"], "timestamp"),
+            };
+            let instant = |name: &str| of[name].as_str().and_then(parse_instant);
+            (summary.start, summary.end) = (instant(start), instant("end_time"));
+            summary.facts = of.clone();
+        }
+        summary
+    }
+
+    pub fn seconds(&self) -> Option<i64> {
+        self.end
+            .zip(self.start)
+            .map(|(end, start)| whole_seconds(&(start..end)))
+    }
+}
