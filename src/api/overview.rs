@@ -34,6 +34,8 @@ struct OverviewRow<'a> {
     avg_latency: Option<f64>,
     availability_percent: Option<f64>,
     coverage_percent: Option<f64>,
+    /// The share that was measured is that of the time since then, if it is within the days.
+    first_recorded: Option<UtcMillis>,
     days: Days,
     last_day: LastDay,
     spark: Sparkline,
@@ -150,6 +152,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             avg_latency: measured.and_then(|check| check.latencies_ms()[1]),
             availability_percent: time.availability_percent(),
             coverage_percent: time.coverage_percent(),
+            first_recorded: first,
             days: columns,
             last_day: LastDay {
                 down_seconds: seconds(length_ms(&down_last)),

@@ -1188,3 +1188,20 @@ test('host keys replace addresses in a list by incident too', () => {
     'twin.test (IPv4)',
   );
 });
+
+test('the label of a range says since when if the record is shorter, and none repeats a figure', () => {
+  const ranges = [
+    ['24 hours', NOW - 86400],
+    ['7 days', time.startOfDay(NOW, -6)],
+    ['90 days', time.startOfDay(NOW, -89)],
+  ];
+  for (const [first, labels] of [
+    [NaN, ['24 hours', '7 days', '90 days']],
+    [NOW - 91 * 86400, ['24 hours', '7 days', '90 days']],
+    [time.startOfDay(NOW, -89), ['24 hours', '7 days', '90 days']],
+    [NOW - 1380, ['since 14:12', null, null]],
+    [NOW - 3 * 86400, ['24 hours', 'since Fri 20 Nov, 14:35', null]],
+    [NOW - 30 * 86400, ['24 hours', '7 days', 'since Sat 24 Oct, 15:35']],
+  ])
+    assert.deepEqual(days.rangeLabels(ranges, first, NOW), labels);
+});

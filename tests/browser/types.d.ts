@@ -111,6 +111,7 @@ interface OverviewHost {
   error: string | null;
   availability_percent: number | null;
   coverage_percent: number | null;
+  first_recorded: string | null;
   avg_latency: number | null;
   days: Days;
   last_day: LastDay;
@@ -361,6 +362,10 @@ interface HostEntry {
   received: number;
   availability: number | null;
   coverage: number | null;
+  /** When its record begins, NaN without one. */
+  first: number;
+  /** "since 14:12" if that is within the days of the overview. */
+  since: string;
   days: Days | null;
   spark: Spark | null;
   lastDay: LastDay | null;

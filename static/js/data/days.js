@@ -1,5 +1,6 @@
 // Days as bars, taller is worse: the state of each day, the bars' outlines, and a summary in words. No DOM.
 import { plural } from './format.js';
+import { moment } from './time.js';
 
 // An outage of four hours fills the bar.
 const FULL_MINUTES = 240;
@@ -110,3 +111,14 @@ export function dayStart(firstDay, index) {
   const [y, m, d] = firstDay.split('-').map(Number);
   return new Date(y, m - 1, d + index).getTime() / 1000;
 }
+
+/** The name of a range, or since when if the record is shorter. @param {string} name @param {number} from its beginning
+ * @param {number} first when the record begins, NaN without one @param {number} now Unix seconds */
+export const sinceText = (name, from, first, now) => (first > from ? `since ${moment(first, now)}` : name);
+
+/** The labels of figures over ranges, the shortest first. A range that reaches back before the record is named by when
+ * that begins, and longer ones would only repeat its figure: null.
+ * @param {[string, number][]} ranges names and beginnings @param {number} first when the record begins, NaN without one
+ * @param {number} now Unix seconds @returns {(string | null)[]} */
+export const rangeLabels = (ranges, first, now) => ranges.map(([name, from], i) =>
+  (i && first > ranges[i - 1][1] ? null : sinceText(name, from, first, now)));

@@ -1,5 +1,7 @@
 // The list of hosts: what is known about each, its order, and the filter. No DOM.
+import { dayStart, sinceText } from './days.js';
 import { STATE_WORDS } from './format.js';
+import { seconds } from './time.js';
 
 /** Whether the server can be asked, so that it is known if anything is measured. @param {Present} present */
 export const isReached = (present) => present === 'now' || present === 'stopped' || present === 'none';
@@ -54,6 +56,9 @@ export function entries(status, rows, overview, isPresent) {
       received: row?.success_count ?? 0,
       availability: past?.availability_percent ?? null,
       coverage: past?.coverage_percent ?? null,
+      first: seconds(past?.first_recorded),
+      since: past && overview
+        ? sinceText('', dayStart(overview.first_day, 0), seconds(past.first_recorded), seconds(overview.now)) : '',
       days: past?.days ?? null,
       spark: past?.spark ?? null,
       lastDay: past?.last_day ?? null,

@@ -1,11 +1,7 @@
 // What the page of outages says of a span and of an empty list. No DOM.
+import { sinceText } from './days.js';
 import { plural } from './format.js';
 import { duration, moment } from './time.js';
-
-/** "90 days", or since when if the record is shorter. @param {string} name of the range
- * @param {number} from its beginning @param {number} first when the record begins, NaN without one
- * @param {number} now Unix seconds */
-export const sinceText = (name, from, first, now) => (first > from ? `Since ${moment(first, now)}` : name);
 
 /** The outages of all hosts: time in which several were down counts once.
  * @param {IncidentList} sums @param {number} days @param {number} from the beginning of the span
@@ -13,7 +9,7 @@ export const sinceText = (name, from, first, now) => (first > from ? `Since ${mo
 export function sumText(sums, days, from, first, now) {
   if (Number.isNaN(first)) return 'Nothing is recorded yet.';
   const { outages, outages_of_hosts: single, hosts, down_seconds: down } = sums;
-  const when = sinceText(`In ${days} days`, from, first, now);
+  const when = sinceText(`in ${days} days`, from, first, now).replace(/^./, (letter) => letter.toUpperCase());
   const not = 'Time that was not measured never counts as an outage, and planned outages are not counted.';
   if (!outages) return `${when} no outage was recorded. ${not}`;
   const ofHosts = single === outages ? '' : ` (${single} of single hosts)`;

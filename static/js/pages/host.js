@@ -5,6 +5,7 @@ import { historyCharts } from '../charts/history.js';
 import { shape } from '../charts/shapes.js';
 import { ApiError, get, isNotFound } from '../data/api.js';
 import { CAUSE_WORDS, causeOf, isHostOutage } from '../data/cause.js';
+import { sinceText } from '../data/days.js';
 import { NO_VALUE, STATE_WORDS, count, csv, fileName, ms, percent, plural, usAsMs } from '../data/format.js';
 import { addressText, stateSentence } from '../data/hosts.js';
 import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
@@ -61,12 +62,13 @@ async function getHistory(query, now) {
 const figure = (label, value, unit) => h('div', null, h('dt', null, label),
   h('dd', null, value, h('span', { class: 'unit' }, value !== NO_VALUE && unit && ` ${unit}`)));
 
-/** @param {Statistics} s @param {{count: number, seconds: number}} outages @param {boolean} isCut */
-function figuresOf(s, outages, isCut) {
+/** @param {Statistics} s @param {{count: number, seconds: number}} outages @param {boolean} isCut
+ * @param {string} since when the record begins if that is within the range */
+function figuresOf(s, outages, isCut, since) {
   const outagesText = `${outages.count}${isCut ? '+' : ''}`;
   return [
-    figure('available', percent(s.availability_percent), '%'),
-    figure('measured', percent(s.coverage_percent), '%'),
+    figure(`available ${since}`.trim(), percent(s.availability_percent), '%'),
+    figure(`measured ${since}`.trim(), percent(s.coverage_percent), '%'),
     figure(outages.count === 1 ? 'outage' : 'outages', outagesText,
       outages.count && !isCut ? duration(outages.seconds) : ''),
     figure(`lost, ${count(s.lost)} of ${count(s.sent)}`, percent(s.loss_percent), '%'),
@@ -243,7 +245,8 @@ class HostPage {
     if (number !== this.loadNumber) return;
     const span = this.span();
     this.lossy = lossyText(statistics);
-    put(this.figures, ...figuresOf(statistics, outagesWithin(this.outages, span.from, span.to), this.isCut));
+    const since = sinceText('', span.from, this.entry()?.first ?? NaN, this.app.now());
+    put(this.figures, ...figuresOf(statistics, outagesWithin(this.outages, span.from, span.to), this.isCut, since));
   }
 
   /** @param {boolean} isBackground whether the page stays undimmed until the responses arrive */

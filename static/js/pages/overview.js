@@ -1,11 +1,11 @@
 // The first page: the verdict, what most hosts saw in 90 days, the path to the hosts, and the table of hosts.
 import { shape, strip } from '../charts/shapes.js';
 import { CAUSE_LETTERS, CAUSE_WORDS } from '../data/cause.js';
-import { availability, barHeight, dayBars, dayStart, lastDays, mostHosts } from '../data/days.js';
+import { availability, barHeight, dayBars, dayStart, lastDays, mostHosts, rangeLabels } from '../data/days.js';
 import { NO_VALUE, STATE_WORDS, csv, percent } from '../data/format.js';
 import { WORST_FIRST, countStates, filterAndSort, stateLabel } from '../data/hosts.js';
 import { reportUrl } from '../data/queries.js';
-import { fileText, month } from '../data/time.js';
+import { DAY_SECONDS, fileText, month, seconds, startOfDay } from '../data/time.js';
 import { verdict } from '../data/verdict.js';
 import { button, chips, h, linkInNewTab, put, saveCsv, setPressed, setText } from '../dom.js';
 import { hostTable } from '../parts/hosttable.js';
@@ -23,6 +23,7 @@ const LEGEND = [
   ['up', 'up'], ['degraded', 'degraded'], ['poor', 'poor'], ['down', 'outage'], ['not_measured', 'not measured'],
 ];
 const STRIP_HEIGHT = 56;
+const MEASURED = 'measured, 90 d';
 const CSV_HEAD = [
   'host_name', 'host_address', 'state', 'avg_latency_ms', 'p95_us_24_hours', 'availability_percent', 'coverage_percent',
   'newest_check',
@@ -79,6 +80,17 @@ function figuresOf(overview) {
   return [...spans.map((span) => percentText(availability(span))), percentText(mean, 1)];
 }
 
+/** The labels of these figures: null for one that would repeat another. @param {Overview} overview */
+function labelsOf(overview) {
+  const now = seconds(overview.now);
+  const firsts = overview.hosts.filter((o) => o.configured && o.first_recorded).map((o) => seconds(o.first_recorded));
+  const first = firsts.length ? Math.min(...firsts) : NaN;
+  const begin = dayStart(overview.first_day, 0);
+  /** @type {[string, number][]} */
+  const ranges = [['24 hours', now - DAY_SECONDS], ['7 days', startOfDay(now, -6)], ['90 days', begin]];
+  return [...rangeLabels(ranges, first, now), first > begin ? 'measured since then' : MEASURED];
+}
+
 /** The strip of 90 days with its letters and months. @param {HTMLElement} element @param {Overview} overview */
 function drawLine(element, overview) {
   const { days, first_day: firstDay, line } = overview;
@@ -99,9 +111,9 @@ function verdictCard(app) {
   const mark = h('span', { class: 'verdict-shape' });
   const title = h('h1', { tabindex: -1 });
   const text = h('p', { class: 'second' });
-  const labels = ['24 hours', '7 days', '90 days', 'measured, 90 d'];
+  const labels = ['24 hours', '7 days', '90 days', MEASURED].map((label) => h('dt', null, label));
   const values = labels.map(() => h('dd', null, NO_VALUE));
-  const figures = values.map((value, i) => h('div', null, h('dt', null, labels[i]), value));
+  const figures = values.map((value, i) => h('div', null, labels[i], value));
   const line = h('div', { class: 'line' });
   const element = h('section', { class: 'card verdict', 'aria-label': 'Verdict' },
     h('div', { class: 'verdict-words' }, mark,
@@ -123,6 +135,10 @@ function verdictCard(app) {
       if (!app.overview || app.overview === drawnOverview) return;
       drawnOverview = app.overview;
       figuresOf(app.overview).forEach((figure, i) => setText(values[i], figure));
+      labelsOf(app.overview).forEach((label, i) => {
+        figures[i].hidden = label === null;
+        setText(labels[i], label ?? '');
+      });
       drawLine(line, app.overview);
     },
   };

@@ -46,7 +46,8 @@ function createCells() {
 /** @param {HostEntry} e */
 function noteOf(e) {
   if (e.state === 'not_measured' && e.error) return e.error;
-  return e.configured ? addressText(e) : `${e.address}, no longer configured`;
+  if (!e.configured) return `${e.address}, no longer configured`;
+  return addressText(e) + (e.since && `, ${e.since}`);
 }
 
 /** @param {HostEntry} e */

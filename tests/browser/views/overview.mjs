@@ -28,6 +28,28 @@ test('the overview shows the verdict, and every host with state, strip and figur
     await shot('overview-light');
   }));
 
+test('figures of a record of minutes say since when, and longer ranges are not shown', async () => {
+  const young = await program([recordedHost(0)], { recorded: [1, 2] });
+  await young.start();
+  await young.sql(`delete from check_result where checked_at < (unixepoch() - 1380) * 1000;
+    delete from rollup; delete from rollup_day; delete from not_measured_check;
+    insert or ignore into stale_rollup(host_id, hour) select distinct host_id, checked_at / 3600000 from check_result`);
+  await visit(
+    async (page, { shot }) => {
+      await strips(page);
+      await page.locator('.figures').getByText(/^since /).waitFor();
+      const labels = await page.locator('.figures dt').allInnerTexts();
+      assert.match(labels.filter(Boolean).join('|'), /^since (yesterday )?\d\d:\d\d\|measured since then$/);
+      await page.locator('.hosts').getByText(/^127\.0\.1\.1, since (yesterday )?\d\d:\d\d$/).waitFor();
+      await shot('young-light');
+      await page.locator('.hosts tbody a').first().click();
+      await page.locator('.stats').getByText(/^measured since (yesterday )?\d\d:\d\d$/).waitFor();
+    },
+    { of: young },
+  );
+  await young.stop();
+});
+
 test('a narrow window shows fewer columns, and no row is too wide', () =>
   visit(async (page, { shot }) => {
     await strips(page);
