@@ -510,8 +510,35 @@ Two (two.example)  1        3 min 0 s   3 min 0 s  3 min 0 s
     let report = record.text(&["report", "--from", "2025-07-01", "--to", "2025-07-02"]);
     let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
-        report.contains("At least one host was silent for 4 min 0 s in total"),
+        report.contains(
+            "2 outages (3 of single hosts) of 2 hosts. At least one host was silent for 4 min 0 s in total"
+        ),
         "{report}"
+    );
+    // It has the same rows: the one of both hosts, with a row for each below it.
+    let rows = [
+        " 2025-07-01 12:01:00 +02:00 3 min 0 s 2 hosts unknown End: 2025-07-01 12:04:00 +02:00. Pings lost: 10 of 10.",
+        " 2025-07-01 12:01:00 +02:00 2 min 0 s - One unknown End: 2025-07-01 12:03:00 +02:00. Pings lost: 4 of 4.",
+        " 2025-07-01 12:01:00 +02:00 3 min 0 s - Two unknown End: 2025-07-01 12:04:00 +02:00. Pings lost: 6 of 6.",
+        " 2025-07-01 12:16:00 +02:00 1 min 0 s One unknown ",
+    ];
+    let places: Vec<Option<usize>> = rows.iter().map(|row| report.find(row)).collect();
+    assert!(
+        places.iter().all(Option::is_some) && places.is_sorted(),
+        "{places:?} {report}"
+    );
+    let of_two = record.text(&[
+        "report",
+        "--from",
+        "2025-07-01",
+        "--to",
+        "2025-07-02",
+        "--host",
+        "two",
+    ]);
+    assert!(
+        of_two.contains("\n1 outage of 1 host.") && of_two.contains("Failed together with One."),
+        "{of_two}"
     );
     let each = record.text(&["outages", "--each-host"]);
     for line in [

@@ -26,6 +26,7 @@ mod table;
 mod tests;
 mod text;
 mod timeline;
+mod together;
 mod wording;
 
 use crate::store::RecordedCheck;

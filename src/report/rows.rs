@@ -149,16 +149,36 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
     }
 }
 
-pub(super) fn incident_row(report: &Report, incident: &Incident) -> Row {
+/// Sums up outages of several hosts that began together.
+pub(super) fn incident_row(
+    report: &Report,
+    incident: &Incident,
+    outages: &[&GroupedOutage],
+) -> Row {
     let (start, end) = (incident.start_time, incident.end_time);
+    let lasted = whole_seconds(&(start..end.unwrap_or(report.to)));
+    let within = report.from..report.to;
+    let down = any_down_seconds(outages.iter().copied(), &within, &report.gaps);
+    let counts = outages
+        .iter()
+        .filter_map(|outage| outage.event.packets_lost.zip(outage.event.packets_sent));
+    let pings = counts.reduce(|sum, more| (sum.0 + more.0, sum.1 + more.1));
+    let is_less = lasted - down > 1;
     Row {
         cells: vec![
             local(report, start),
             end.map_or("ongoing".into(), |end| local(report, end)),
-            duration_of(whole_seconds(&(start..end.unwrap_or(report.to)))),
+            duration_of(lasted),
             count(incident.hosts, "host"),
             cause_word(incident.cause).into(),
+            pings.map_or("-".into(), |(lost, sent)| format!("{lost} of {sent}")),
         ],
-        details: vec![incident.host_names.join(", ")],
+        details: is_less
+            .then(|| {
+                let down = duration_of(down);
+                format!("At least one of them was down for {down} of that in this period.")
+            })
+            .into_iter()
+            .collect(),
     }
 }

@@ -3,8 +3,9 @@
 use super::coverage::RecordedPeriod;
 use super::figures::{Appendix, CauseTime, CheckMethod, Report, WorstHour};
 use super::raw_pings;
-use super::rows::{host_row, incident_row, outage_row};
+use super::rows::{host_row, outage_row};
 use super::table::{Follows, Row, Section, columns};
+use super::together::{Together, together};
 use super::wording::{cause_meaning, cause_word, local, percent};
 use crate::pure::phrase::{count, duration_of};
 use crate::pure::time::whole_seconds;
@@ -16,9 +17,6 @@ pub(super) fn sections(report: &Report) -> Vec<Section> {
     let mut sections = vec![hosts(report), outages(report)];
     if !report.causes.is_empty() {
         sections.push(causes(report));
-    }
-    if !report.incidents.is_empty() {
-        sections.push(incidents(report));
     }
     sections.push(own_link(report));
     if !report.worst_hours.is_empty() {
@@ -68,12 +66,23 @@ fn outage_rows(report: &Report, outages: &[GroupedOutage]) -> Vec<Row> {
 }
 
 fn outages(report: &Report) -> Section {
-    let nothing = report.outages.is_empty().then(|| "No outages.".into());
+    let all = together(report);
+    let sentence = if all.is_empty() {
+        Some("No outages.")
+    } else {
+        let is_several = |together: &Together<'_>| together.outages.len() > 1;
+        all.iter().any(is_several).then_some(
+            "Outages of several hosts that began together are one row, above the rows of its hosts, which are marked by -.",
+        )
+    };
     Section {
         title: "Outages",
-        sentences: nothing.into_iter().collect(),
+        sentences: sentence.into_iter().map(String::from).collect(),
         columns: columns(&OUTAGE_COLUMNS),
-        rows: outage_rows(report, &report.outages),
+        rows: all
+            .iter()
+            .flat_map(|together| together.rows(report))
+            .collect(),
         ..Section::default()
     }
 }
@@ -94,16 +103,6 @@ fn causes(report: &Report) -> Section {
         ],
         columns: columns(&["Cause", "Time", "Events", "Meaning*"]),
         rows: report.causes.iter().map(row).collect(),
-        ..Section::default()
-    }
-}
-
-fn incidents(report: &Report) -> Section {
-    let row = |incident| incident_row(report, incident);
-    Section {
-        title: "Hosts that failed together",
-        columns: columns(&["Begin", "End*", "Lasted", "Hosts", "Cause"]),
-        rows: report.incidents.iter().map(row).collect(),
         ..Section::default()
     }
 }

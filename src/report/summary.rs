@@ -3,6 +3,7 @@
 use super::coverage::RecordedPeriod;
 use super::figures::{HostFigures, Report};
 use super::rows::lossy_times;
+use super::together::{Together, count_text, together};
 use super::wording::{cause_meaning, local, percent};
 use crate::pure::cause::Cause;
 use crate::pure::phrase::{count, duration_of};
@@ -61,27 +62,11 @@ fn summary(report: &Report) -> String {
         None => sentences.push("No outage.".to_string()),
         Some(longest) => {
             let silent = report.hosts.iter().filter(|host| host.outages > 0).count();
-            let together: usize = report.incidents.iter().map(|incident| incident.hosts).sum();
-            let incidents = match report.incidents.len() {
-                0 => String::new(),
-                number => {
-                    let is_all = together == outages.len();
-                    let which = if is_all {
-                        "all".into()
-                    } else {
-                        together.to_string()
-                    };
-                    format!(
-                        ", {which} of them in {} in which several hosts failed together",
-                        count(number, "incident")
-                    )
-                }
+            let is_of_host = |together: &&Together<'_>| {
+                together.outages.iter().any(|outage| outage.is_of_host())
             };
-            sentences.push(format!(
-                "{} of {}{incidents}.",
-                count(outages.len(), "outage"),
-                count(silent, "host")
-            ));
+            let together = together(report).iter().filter(is_of_host).count();
+            sentences.push(count_text(together, outages.len(), silent));
             let all = duration_of(report.any_down_seconds);
             let long = duration_of(longest.down_seconds);
             let since = local(report, longest.start());
