@@ -193,16 +193,16 @@ impl HostStatus<'_> {
     }
 }
 
-/// Whether a monitor is running: it has not recorded that it stopped, and was alive within the last
-/// two flushes. It records that it is alive with every flush, at least once a minute.
+/// Whether a monitor is running: it has not recorded that it stopped, was not killed, and was alive
+/// within the last two flushes. It records that it is alive with every flush, at least once a minute.
 pub fn is_running(run: &MonitorRun, flush: Duration, now: UtcMillis) -> bool {
     let silence = Duration::from_millis(now.0.abs_diff(run.alive_at.0));
-    run.stopped_at.is_none() && silence < flush.max(Duration::from_secs(60)) * 2
+    run.stopped_at.is_none() && !run.was_killed && silence < flush.max(Duration::from_secs(60)) * 2
 }
 
 /// Whether a monitor has started so recently that its first check may not have been written.
 pub fn is_starting(run: &MonitorRun, now: UtcMillis) -> bool {
-    run.stopped_at.is_none() && now.0 - run.started_at.0 < 180_000
+    run.stopped_at.is_none() && !run.was_killed && now.0 - run.started_at.0 < 180_000
 }
 
 /// Whether a check of this age is too old: three intervals have passed, and the `delay` for which a
@@ -237,12 +237,18 @@ mod tests {
                 started_at: UtcMillis(0),
                 alive_at: UtcMillis(now - alive_ago_ms),
                 stopped_at: is_stopped.then_some(UtcMillis(now)),
+                was_killed: false,
             };
+            let runs = |run| is_running(&run, Duration::from_secs(flush_seconds), UtcMillis(now));
             assert_eq!(
-                is_running(&run, Duration::from_secs(flush_seconds), UtcMillis(now)),
+                runs(run),
                 expected,
                 "alive {alive_ago_ms} ms ago, stopped: {is_stopped}, flush {flush_seconds} s"
             );
+            assert!(!runs(MonitorRun {
+                was_killed: true,
+                ..run
+            }));
         }
     }
 
@@ -260,8 +266,16 @@ mod tests {
                 started_at: UtcMillis(now.0 - started_ago_ms),
                 alive_at: now,
                 stopped_at: is_stopped.then_some(now),
+                was_killed: false,
             };
             assert_eq!(is_starting(&run, now), expected, "{started_ago_ms} ms ago");
+            assert!(!is_starting(
+                &MonitorRun {
+                    was_killed: true,
+                    ..run
+                },
+                now
+            ));
         }
     }
 

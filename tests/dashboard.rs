@@ -280,6 +280,40 @@ fn the_dashboard_alone_finds_the_monitor_that_serves_its_database() {
 }
 
 #[test]
+fn a_monitor_that_was_killed_is_known_not_to_run_at_once() {
+    let test = "a_monitor_that_was_killed_is_known_not_to_run_at_once";
+    if !is_available(test) {
+        return;
+    }
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let folder = TempDir::new();
+        folder.write("config.yaml", ONE_HOST);
+        let mut monitor = Program::start(&folder, &["monitor", "--no-dashboard"]);
+        let mut alone = Program::start(&folder, &["dashboard"]);
+        alone.wait_until_served();
+        let is_running = || json("/api/status")["monitor"]["running"].as_bool();
+        alone.wait_for("a running monitor", || {
+            (is_running() == Some(true)).then_some(())
+        });
+        let result = || json("/api/ping-results/latest")[0]["stale"] == false;
+        alone.wait_for("a result", || result().then_some(()));
+        monitor.child.kill().expect("it runs");
+        monitor.child.wait().expect("it ends");
+        assert_eq!(is_running(), Some(false));
+        assert_eq!(json("/api/status")["monitor"]["stopped_at"], Value::Null);
+        // The next monitor takes the lock, and leaves no file behind.
+        let mut next = Program::start(&folder, &["monitor", "--no-dashboard"]);
+        alone.wait_for("the next monitor", || {
+            (is_running() == Some(true)).then_some(())
+        });
+        assert_eq!(next.stop().0, Some(0), "{}", next.log());
+        assert_eq!(is_running(), Some(false));
+        assert!(!folder.path().join("connection_logs.db-monitor").exists());
+        assert_eq!(alone.stop().0, Some(0));
+    });
+}
+
+#[test]
 fn the_dashboard_alone_waits_for_a_database_and_creates_none() {
     let test = "the_dashboard_alone_waits_for_a_database_and_creates_none";
     if !is_available(test) {

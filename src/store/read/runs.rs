@@ -5,6 +5,7 @@ use rusqlite::OptionalExtension;
 use super::reader::Reader;
 use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
+use crate::store::presence::is_held;
 
 /// A run of the monitor.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -14,6 +15,9 @@ pub struct MonitorRun {
     pub alive_at: UtcMillis,
     /// `None` also after a crash.
     pub stopped_at: Option<UtcMillis>,
+    /// Whether it is known that no monitor holds the lock, although it did not record that it
+    /// stopped: its process was killed.
+    pub was_killed: bool,
     /// How much later than the wall clock it dates what it records, because that clock is behind.
     pub behind_ms: i64,
 }
@@ -31,6 +35,7 @@ impl Reader {
                         started_at: UtcMillis(row.get(0)?),
                         alive_at: UtcMillis(row.get(1)?),
                         stopped_at: stopped_at.map(UtcMillis),
+                        was_killed: stopped_at.is_none() && is_held(self.path()) == Some(false),
                         behind_ms: row.get(3)?,
                     })
                 })
