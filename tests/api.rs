@@ -4,6 +4,7 @@ mod common;
 
 use std::path::PathBuf;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ace_connection_logger::api::{Api, ApiConfig};
 use ace_connection_logger::config;
@@ -231,6 +232,32 @@ fn the_newest_row_of_a_host_has_each_of_its_pings() {
         (&Value::Null, &Value::Null),
         "B has nothing yet"
     );
+}
+
+#[test]
+fn a_request_in_the_background_is_no_viewer() {
+    let folder = TempDir::new();
+    let path = folder.path().join("connection_logs.db");
+    let text = format!("hosts: {HOSTS}\ndatabase: {{path: {}}}\n", path.display());
+    let mut config = config::parse(text.as_bytes(), "config.yaml").config;
+    config.dashboard.port = 0;
+    let views = Arc::new(AtomicUsize::new(0));
+    let counted = Arc::clone(&views);
+    let on_viewed = move || {
+        counted.fetch_add(1, Ordering::SeqCst);
+    };
+    let api = Api::new(ApiConfig::of(&config), on_viewed);
+    let web = WebServer::start(&config.dashboard, Arc::new(api)).expect("a port is free");
+    for (query, expected) in [
+        ("", 1),
+        ("?background=true", 1),
+        ("?background=false", 2),
+        ("?background=x", 2),
+    ] {
+        let path = format!("/api/ping-results/latest{query}");
+        get(web.addresses()[0], &path, "");
+        assert_eq!(views.load(Ordering::SeqCst), expected, "{query}");
+    }
 }
 
 #[test]

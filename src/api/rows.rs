@@ -67,8 +67,10 @@ impl<'a> From<&'a HostStatus<'a>> for LatestRow<'a> {
     }
 }
 
-pub(super) fn latest(api: &Api, _: &Parameters<'_>) -> ApiResult {
-    (api.on_viewed)();
+pub(super) fn latest(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
+    if !parameters.flag("background")? {
+        (api.on_viewed)();
+    }
     let config = api.config();
     // Before the first check there may be no database, but there are configured hosts.
     let (etag, known) = match api.reader() {

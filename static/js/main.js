@@ -6,6 +6,7 @@ import { entries } from './data/hosts.js';
 import { connectionText, live, now, presentOf } from './data/live.js';
 import { overviewQuery } from './data/queries.js';
 import { clock, day, year, zoneText } from './data/time.js';
+import { iconOf, troubleOf } from './data/trouble.js';
 import { readView, writeView } from './data/view.js';
 import { announce, h, put, setText } from './dom.js';
 import { banners } from './parts/banner.js';
@@ -85,8 +86,13 @@ function open(next) {
   page.heading.focus({ preventScroll: true });
 }
 
+/** The title and the icon of the tab begin with what is wrong. */
 function setTitle() {
-  if (page) document.title = `${page.title()} · ace-connection-logger`;
+  const { kind, text } = troubleOf(app);
+  const title = [text, page?.title(), 'ace-connection-logger'].filter(Boolean).join(' · ');
+  if (document.title !== title) document.title = title;
+  const icon = /** @type {HTMLLinkElement} */ (document.querySelector('link[rel=icon]'));
+  if (icon.getAttribute('href') !== iconOf(kind)) icon.href = iconOf(kind);
 }
 
 /** Combines status, latest results and overview into the list of hosts. */
@@ -117,11 +123,12 @@ async function loadOverview() {
 
 /** While something is down, each result may begin or end an outage. */
 async function loadActive() {
-  if (!app.active.length && !app.entries.some((e) => e.state === 'down' || e.error)) return;
+  if (!document.hidden && !app.active.length && !app.entries.some((e) => e.state === 'down' || e.error)) return;
   const active = await get('api/outages/active').catch(() => null);
   if (!active) return;
   app.active = active;
   warnings.update(app);
+  setTitle();
   page?.show();
 }
 
@@ -158,6 +165,7 @@ const polling = live({
     put(byId('about'), `${version}, ${status.database_path}. `, h('span', null, zoneText(now())));
     setText(byId('zone'), zoneText(now()));
     if (isFirst) page?.show();
+    if (document.hidden) loadActive();
   },
   results(results) {
     latest = results;

@@ -30,6 +30,7 @@ const addhost = await js('parts/addhost');
 const api = await js('data/api');
 const outages = await js('data/outages');
 const live = await js('data/live');
+const trouble = await js('data/trouble');
 
 const at = (text) => Date.parse(text) / 1000;
 const NOW = at('2026-11-23T14:35:00+01:00');
@@ -908,6 +909,31 @@ test('the path is up as far as the step that is down, and not judged beyond it',
     'down',
     'up',
   ]);
+});
+
+test('the tab says the worst of what is wrong, and that nothing is known', () => {
+  const list = [entryOf('x', down), entryOf('y', { state: 'poor' })];
+  const host = outageOf(NOW - 60, 0, { cause: 'host', host_name: 'x', host_address: 'x' });
+  const link = outageOf(NOW - 60, 0, { event_type: 'link_down', cause: 'link', host_address: 'IPv4 and IPv6' });
+  for (const [present, active, entries, kind, text] of [
+    ['now', [], [entryOf('x')], '', ''],
+    ['now', [host], [list[0]], 'down', 'x is down'],
+    ['now', [host], list, 'down', 'x is down and 1 more'],
+    ['now', [{ ...host, planned: true }], [list[0]], '', ''],
+    ['now', [{ ...host, cause: 'provider' }], [list[0]], 'down', 'Provider outage'],
+    ['now', [link], [], 'down', 'This machine’s link is down'],
+    ['now', [], list, 'minor', 'y loses most pings'],
+    ['loading', [host], list, '', ''],
+    ['lost', [host], list, 'unknown', 'Server not reached'],
+    ['login', [], list, 'unknown', 'Login needed'],
+    ['failed', [], list, 'unknown', 'Server error'],
+    ['stopped', [host], list, 'unknown', 'Nothing is measured'],
+    ['none', [], [], 'unknown', 'Nothing is measured'],
+    ['paused', [], list, 'unknown', 'Paused'],
+  ]) {
+    assert.deepEqual(trouble.troubleOf({ present, active, entries }), { kind, text }, `${present} ${text}`);
+    assert.match(trouble.iconOf(kind), kind ? /^data:image\/svg\+xml,%3Csvg/ : /^icon\.svg$/);
+  }
 });
 
 test('old results say nothing about the hosts now', () => {

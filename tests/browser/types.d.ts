@@ -445,6 +445,8 @@ interface ServerConnection {
 }
 /** What the newest results say about the present. now: all; none: no monitor has run; the others: nothing */
 type Present = 'now' | 'none' | 'stopped' | Exclude<ServerConnection['kind'], 'live'>;
+/** Empty without any trouble. */
+type TroubleKind = '' | 'down' | 'minor' | 'unknown';
 /** newest: time of the newest result, -Infinity without */
 interface App {
   present: Present;

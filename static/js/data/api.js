@@ -75,10 +75,11 @@ export function forgetETag() {
 }
 
 /** The latest result of every host, null if unchanged since the last request.
+ * @param {boolean} isViewed whether someone sees the page, so that the monitor shall write results soon
  * @returns {Promise<CheckResult[] | null>} */
-export async function latestResults() {
+export async function latestResults(isViewed) {
   const path = 'api/ping-results/latest';
-  const response = await request(path, {}, etag ? { headers: { 'If-None-Match': etag } } : {});
+  const response = await request(path, isViewed ? {} : { background: 'true' }, etag ? { headers: { 'If-None-Match': etag } } : {});
   if (response.status === 304) return null;
   const rows = await read(path, response);
   etag = response.headers.get('ETag') ?? '';

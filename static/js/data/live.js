@@ -1,9 +1,11 @@
-// Polls the server once a second while the page is visible, and reports whether it can be reached.
+// Polls the server, once a second while the page is visible, and reports whether it can be reached.
 import { forgetETag, get, judgeFailure, latestResults } from './api.js';
 import { clock, duration, seconds } from './time.js';
 
 const TICK_MS = 1000;
 const STATUS_EVERY_MS = 5000;
+// Title and icon of the tab show trouble also while another tab is in front.
+const HIDDEN_EVERY_MS = 15000;
 const MAX_WAIT_SECONDS = 10;
 // What was loaded longer ago is not the present.
 const OLD_MS = 10000;
@@ -57,6 +59,7 @@ export function live(handlers) {
   let wait = 0;
   let statusAt = -Infinity;
   let answeredAt = performance.now();
+  let askedAt = -Infinity;
   /** @type {ServerConnection} */
   let connection = { kind: 'live', wait: 0, at: now(), reason: '' };
   /** @param {ServerConnection['kind']} kind @param {string} [reason] */
@@ -66,16 +69,21 @@ export function live(handlers) {
   };
 
   const poll = async () => {
-    if (paused || document.hidden) return;
+    if (paused) return;
+    if (document.hidden) {
+      if (performance.now() - askedAt < HIDDEN_EVERY_MS) return;
+      wait = 0;
+    }
     if (wait > 0) {
       wait -= 1;
       set(connection.kind, connection.reason);
       if (wait > 0) return;
     }
+    askedAt = performance.now();
     try {
       const before = Date.now();
       const due = performance.now() - statusAt >= STATUS_EVERY_MS;
-      const [status, rows] = await Promise.all([due ? get('api/status') : null, latestResults()]);
+      const [status, rows] = await Promise.all([due ? get('api/status') : null, latestResults(!document.hidden)]);
       if (status) {
         const answered = seconds(status.now) * 1000;
         if (Number.isFinite(answered)) skew = answered - (before + Date.now()) / 2;

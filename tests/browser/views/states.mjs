@@ -145,6 +145,11 @@ for (const [name, status, headers, body, words, sentence] of [
   });
 }
 
+const insertOutage = ([kind, name, address, cause, notes]) => `
+  insert into outage_events(host_name, host_address, event_type, start_time, cause, notes)
+  values('${name}', '${address}', '${kind}', strftime('%Y-%m-%d %H:%M:%f', 'now', '-250 seconds'),
+    '${cause}', ${notes ? `'${notes}'` : 'null'});`;
+
 /** A dashboard on a database whose monitor seems to be running, with the given outages. Of the hosts only the gateway
  * answers. */
 async function frozen(outages) {
@@ -158,12 +163,8 @@ async function frozen(outages) {
       success_count, failure_count, min_latency, avg_latency, max_latency)
     values('Sensor ${i}', '127.0.1.${i + 1}', strftime('%Y-%m-%d %H:%M:%f', 'now'),
       ${received}, ${5 - received}, 1, 1, 1);`;
-  const outage = ([kind, name, address, cause, notes]) => `
-    insert into outage_events(host_name, host_address, event_type, start_time, cause, notes)
-    values('${name}', '${address}', '${kind}', strftime('%Y-%m-%d %H:%M:%f', 'now', '-250 seconds'),
-      '${cause}', ${notes ? `'${notes}'` : 'null'});`;
   await one.sql(`update monitor_run set stopped_at = null, alive_at = unixepoch() * 1000;
-    ${outages.map(outage).join('')} ${check(0, 5)} ${check(1, 0)} ${check(2, 0)}`);
+    ${outages.map(insertOutage).join('')} ${check(0, 5)} ${check(1, 0)} ${check(2, 0)}`);
   return one;
 }
 
@@ -209,6 +210,39 @@ for (const [look, options] of [
     await cut.stop();
   });
 }
+
+test('the tab of a page that nobody sees shows trouble, and the monitor is not told of a viewer', async () => {
+  const cut = await frozen([]);
+  await visit(
+    async (page, { requests }) => {
+      await page.getByRole('heading', { name: 'No host beyond the gateway answers' }).waitFor();
+      assert.equal(await page.title(), 'Overview · ace-connection-logger');
+      const icon = () => page.locator('link[rel=icon]').getAttribute('href');
+      assert.equal(await icon(), 'icon.svg');
+      await page.evaluate(() => {
+        Object.defineProperty(document, 'hidden', { value: true });
+        document.dispatchEvent(new Event('visibilitychange'));
+      });
+      const before = requests.length;
+      await cut.sql(PROVIDER_OUT.map(insertOutage).join(''));
+      await until(page, () => document.title === 'Provider outage · Overview · ace-connection-logger');
+      assert.match(await icon(), /^data:image/);
+      const asked = requests.slice(before).filter((url) => url.includes('/latest'));
+      assert.ok(asked.length >= 1 && asked.length <= 3, asked.join());
+      assert.ok(asked.slice(-1)[0].endsWith('/latest?background=true'), asked.join());
+      // The picture of the icon is valid.
+      const [width] = await page.evaluate(async (href) => {
+        const image = new Image();
+        image.src = href;
+        await image.decode();
+        return [image.naturalWidth];
+      }, await icon());
+      assert.ok(width > 0);
+    },
+    { of: cut },
+  );
+  await cut.stop();
+});
 
 test('a link that is down is shown as not measured, and nothing beyond it is judged', async () => {
   const cut = await frozen([['link_down', 'link', 'IPv4 and IPv6', 'link', 'eth0 has no carrier']]);
