@@ -119,6 +119,7 @@
 //! | degraded | between `degraded_percent` and `up_percent` of a check's pings answered, or too slow |
 //! | deliver | pass a result to the function that a caller provided |
 //! | detector | the state machine that turns checks and probes of a host into outages |
+//! | digest | one alert in place of more notices than may be sent within an hour |
 //! | down | a check without any reply |
 //! | duplicate | a further reply to a ping that was answered before |
 //! | event | a row of `outage_events`: outage, intermittent, dns or link_down |

@@ -60,8 +60,16 @@ impl Monitor {
 
     /// Kills it with SIGKILL and starts it again.
     fn restart(&mut self) {
+        self.restart_with("");
+    }
+
+    /// The same, with a change of the database in between.
+    fn restart_with(&mut self, sql: &str) {
         self.child.kill().expect("it runs");
         self.child.wait().expect("it is our child");
+        Connection::open(self.folder.path().join("connection_logs.db"))
+            .and_then(|database| database.execute_batch(sql))
+            .expect("SQL");
         self.child = Monitor::spawn(Command::new(bin()), &self.folder);
     }
 
@@ -325,9 +333,6 @@ fn a_failed_notice_is_sent_again_in_order_even_after_a_kill_and_a_restart() {
             let mut monitor = Monitor::start(&format!("{ONE}{NOTIFY}"), script);
             monitor.wait_checked();
             silence(true);
-            monitor.wait_down();
-            silence(false);
-            monitor.wait_over();
             let tries = |monitor: &Monitor| monitor.number("select tries from notice where id = 1");
             monitor.wait_for("three tries", |monitor| tries(monitor) == 3);
             let log = monitor.file("log");
@@ -345,6 +350,8 @@ fn a_failed_notice_is_sent_again_in_order_even_after_a_kill_and_a_restart() {
             }
             assert_eq!(monitor.sent(), [""; 0]);
             monitor.restart();
+            monitor.wait_sent(1);
+            silence(false);
             monitor.wait_sent(2);
             assert_eq!(monitor.sent(), ["down", "up"]);
             assert_eq!(
@@ -377,6 +384,7 @@ fn a_command_that_fails_and_works_again_is_logged_once_each() {
                 monitor.number("select tries from notice where id = 1") == 2
             });
             monitor.folder.write("works", "");
+            monitor.wait_sent(1);
             silence(false);
             monitor.wait_sent(2);
             monitor.stop();
@@ -403,7 +411,7 @@ fn a_command_that_hangs_is_killed_with_its_children_and_delays_nothing() {
         |_tun| {
             let script =
                 "[ -e pid ] || { sleep 1000 & echo $! > pid; wait; }; echo $ACE_KIND >> sent";
-            let alerts = "alerts: {command: [sh, notify], timeout_seconds: 1.5}\n";
+            let alerts = "alerts: {command: [sh, notify], timeout_seconds: 5}\n";
             let mut monitor = Monitor::start(&format!("{ONE}{alerts}"), script);
             monitor.wait_checked();
             silence(true);
@@ -416,8 +424,9 @@ fn a_command_that_hangs_is_killed_with_its_children_and_delays_nothing() {
                 monitor.number("select count(*) from check_result") > checks + 2
             });
             assert!(runs(&monitor.file("pid")), "it still hangs");
-            monitor.wait_sent(2);
-            assert_eq!(monitor.sent(), ["down", "up"]);
+            monitor.wait_over();
+            monitor.wait_sent(1);
+            assert_eq!(monitor.sent(), ["up"], "both notices of the outage are one");
             assert!(
                 !runs(&monitor.file("pid")),
                 "its child process is killed too"
@@ -433,7 +442,7 @@ fn a_command_that_hangs_is_killed_with_its_children_and_delays_nothing() {
             fs::remove_file(monitor.folder.path().join("pid")).expect("it is there");
             monitor.folder.write(
                 "config.yaml",
-                &format!("{QUICK}{ONE}{}", alerts.replace("1.5", "3600")),
+                &format!("{QUICK}{ONE}{}", alerts.replace("5}", "3600}")),
             );
             monitor.signal("HUP");
             monitor.wait_for("the new configuration", |monitor| {
@@ -458,8 +467,8 @@ fn a_command_that_hangs_is_killed_with_its_children_and_delays_nothing() {
                 monitor.file("log")
             );
             monitor.child = Monitor::spawn(Command::new(bin()), &monitor.folder);
-            monitor.wait_sent(3);
-            assert_eq!(monitor.sent(), ["down", "up", "down"]);
+            monitor.wait_sent(2);
+            assert_eq!(monitor.sent(), ["up", "down"]);
         },
     );
 }
@@ -586,6 +595,137 @@ fn notices_above_the_limit_per_hour_wait_even_after_a_restart() {
             );
         },
     );
+}
+
+#[test]
+fn more_notices_than_the_hour_has_room_for_are_one_digest() {
+    let test = "more_notices_than_the_hour_has_room_for_are_one_digest";
+    in_network(test, |_tun| {
+        let hosts: String = (1..=3)
+            .map(|n| format!("- {{name: host {n}, address: 127.0.0.{n}}}\n"))
+            .collect();
+        let alerts = "alerts: {command: [sh, notify], events: [down, up], most_per_hour: 1}\n";
+        let script = "cat > json; echo \"$ACE_KIND $ACE_COUNT $ACE_TEXT\" >> sent";
+        let mut monitor = Monitor::start(&format!("hosts:\n{hosts}{alerts}"), script);
+        monitor.wait_for("checks of all", |monitor| {
+            monitor.number("select count(distinct host_id) from check_result") == 3
+        });
+        silence(true);
+        monitor.wait_for("the outages", |monitor| {
+            monitor.number("select count(*) from outage_events where end_time is null") == 3
+        });
+        monitor.wait_sent(1);
+        silence(false);
+        monitor.wait_over();
+        monitor.wait_for("the limit", |monitor| {
+            monitor.file("log").contains("(alerts.most_per_hour)")
+                && monitor.number("select count(*) from notice where told_at > 0") > 0
+        });
+        assert_eq!(monitor.sent().len(), 1, "{:?}", monitor.sent());
+        let waiting = monitor.number("select count(*) from notice where told_at is null");
+        monitor.restart_with("update notice set told_at = told_at - 3600000");
+        monitor.wait_sent(2);
+        monitor.wait_for("the record", |monitor| {
+            monitor.number("select count(*) from notice where told_at is null") == 0
+        });
+        let sent = monitor.sent();
+        assert_eq!(sent.len(), 2, "{sent:?}");
+        let notices = format!(" {waiting} notices about 3 hosts: host 1, host 2, host 3;");
+        assert!(
+            sent[1].starts_with(&format!("digest {waiting} In the last "))
+                && sent[1].contains(&notices)
+                && sent[1].contains("; none of them is down now"),
+            "{sent:?}"
+        );
+        let json: Value = serde_json::from_str(&monitor.file("json")).expect("JSON");
+        assert_eq!(
+            (json["notices"].as_i64(), json["hosts"].as_i64()),
+            (Some(waiting), Some(3)),
+            "{json}"
+        );
+    });
+}
+
+#[test]
+fn a_host_that_goes_down_again_and_again_is_counted_after_the_third_time() {
+    let test = "a_host_that_goes_down_again_and_again_is_counted_after_the_third_time";
+    in_network(test, |_tun| {
+        let script = "echo \"$ACE_KIND $ACE_COUNT $ACE_TEXT\" >> sent";
+        let monitor = Monitor::start(&format!("{ONE}{NOTIFY}"), script);
+        monitor.wait_checked();
+        for sent in [1, 3] {
+            silence(true);
+            monitor.wait_sent(sent);
+            silence(false);
+            monitor.wait_sent(sent + 1);
+        }
+        silence(true);
+        monitor.wait_sent(5);
+        let sent = monitor.sent();
+        assert!(
+            sent[4].starts_with("down 3 one is down again since ")
+                && sent[4].contains("; 3 times since "),
+            "{sent:?}"
+        );
+        for outages in [3, 4, 5] {
+            silence(true);
+            monitor.wait_down();
+            silence(false);
+            monitor.wait_over();
+            let count = monitor.number("select count(*) from outage_events");
+            assert_eq!(count, outages);
+        }
+        assert_eq!(monitor.sent().len(), 5, "{:?}", monitor.sent());
+        assert_eq!(
+            monitor.number("select count(*) from notice where told_at is null"),
+            5
+        );
+        // What was held is sent when nothing is to be held any more.
+        let rules = "outages: {intermittent_count: 0}\n";
+        monitor
+            .folder
+            .write("config.yaml", &format!("{QUICK}{ONE}{NOTIFY}{rules}"));
+        monitor.signal("HUP");
+        monitor.wait_sent(6);
+        let sent = monitor.sent();
+        assert!(
+            sent[5].starts_with("up 2 one came up again at ")
+                && sent[5].contains("; it was down 2 times since "),
+            "{sent:?}"
+        );
+    });
+}
+
+#[test]
+fn a_notice_that_its_command_refuses_delays_others_for_five_tries() {
+    let test = "a_notice_that_its_command_refuses_delays_others_for_five_tries";
+    in_network(test, |_tun| {
+        let hosts: String = (1..=2)
+            .map(|n| format!("- {{name: host {n}, address: 127.0.0.{n}}}\n"))
+            .collect();
+        let alerts = "alerts: {command: [sh, notify], events: [down]}\n";
+        let script = "echo $ACE_EVENT_ID >> tries; [ $ACE_EVENT_ID != 1 ] || exit 3; echo $ACE_EVENT_ID >> sent";
+        let mut monitor = Monitor::start(&format!("hosts:\n{hosts}{alerts}"), script);
+        monitor.wait_for("checks of both", |monitor| {
+            monitor.number("select count(distinct host_id) from check_result") == 2
+        });
+        silence(true);
+        let tries = "select tries from notice where id = 1";
+        monitor.wait_for("a try", |monitor| {
+            monitor.number("select count(*) from notice") == 2 && monitor.number(tries) > 0
+        });
+        assert!(monitor.sent().is_empty(), "{}", monitor.file("tries"));
+        monitor.restart_with("update notice set tries = 4 where id = 1");
+        monitor.wait_sent(1);
+        assert_eq!(monitor.sent(), ["2"]);
+        let log = monitor.file("log");
+        assert!(
+            log.contains("alerts: a notice failed 5 times; others are sent before it"),
+            "{log}"
+        );
+        // It is tried again all the same.
+        monitor.wait_for("another try", |monitor| monitor.number(tries) > 5);
+    });
 }
 
 #[test]
@@ -749,6 +889,26 @@ alerts: {command: [sh, notify], events: [degraded, down, up]}\n";
                 (Some("10.9.0.2"), Some(2)),
                 "{json}"
             );
+        });
+    });
+}
+
+#[test]
+fn a_degraded_host_takes_nothing_from_the_limit_of_outages() {
+    let test = "a_degraded_host_takes_nothing_from_the_limit_of_outages";
+    in_network(test, |mut tun| {
+        let (is_well, is_over) = (AtomicBool::new(true), AtomicBool::new(false));
+        std::thread::scope(|scope| {
+            scope.spawn(|| answer(&mut tun, &is_well, &is_over));
+            let config = "hosts: [{name: far, address: 10.9.0.2}]
+alerts: {command: [sh, notify], events: [degraded, down], most_per_hour: 1}\n";
+            let monitor = Monitor::start(config, "echo \"$ACE_KIND\" >> sent");
+            monitor.wait_checked();
+            is_well.store(false, Ordering::Relaxed);
+            monitor.wait_sent(1);
+            is_over.store(true, Ordering::Relaxed);
+            monitor.wait_sent(2);
+            assert_eq!(monitor.sent(), ["degraded", "down"]);
         });
     });
 }

@@ -198,25 +198,23 @@ impl CommandRun {
         matches!(self.end, CommandEnd::Exited(status) if status.success())
     }
 
-    /// How the command ended, and its last line of output.
-    pub fn summary(&self) -> String {
-        const MAX_LINE: usize = 200;
-        let end = match self.end {
+    pub fn end_text(&self) -> String {
+        match self.end {
             CommandEnd::Exited(status) => status.to_string(),
             CommandEnd::TimedOut => format!("killed after {:.1} s", self.duration.as_secs_f64()),
             CommandEnd::Stopped => "killed".into(),
-        };
-        let output = String::from_utf8_lossy(&self.output);
-        match output.lines().map(str::trim).rfind(|line| !line.is_empty()) {
-            Some(line) => {
-                let line: String = line
-                    .chars()
-                    .take(MAX_LINE)
-                    .map(|c| if c.is_control() { ' ' } else { c })
-                    .collect();
-                format!("{end}: {line}")
-            }
-            None => end,
         }
+    }
+
+    /// The last line of its output that is not empty.
+    pub fn last_line(&self) -> String {
+        const MAX_LINE: usize = 200;
+        let output = String::from_utf8_lossy(&self.output);
+        let line = output.lines().map(str::trim).rfind(|line| !line.is_empty());
+        line.unwrap_or_default()
+            .chars()
+            .take(MAX_LINE)
+            .map(|c| if c.is_control() { ' ' } else { c })
+            .collect()
     }
 }

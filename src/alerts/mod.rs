@@ -1,13 +1,15 @@
 //! One thread that sends the waiting notices of the database as alerts: it runs the user's command
 //! for one after the other, and runs it again where it failed. It only reads the database; the
-//! writer records the results. config.yaml documents which notices there are.
+//! writer records the results. config.yaml documents which notices there are, plan.rs which of
+//! them make one alert.
 
 mod command;
+mod plan;
 mod sentence;
 mod summary;
 mod text;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::io;
 use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -15,14 +17,16 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use crate::config::AlertsConfig;
-use crate::pure::model::AlertKind;
+use crate::pure::incident::GroupingRules;
 use crate::pure::phrase::count;
 use crate::pure::time::{Monotonic, UtcMillis, nanoseconds};
 use crate::stop::Stop;
-use crate::store::{Notice, NoticeResult, Reader, StoreError};
+use crate::store::{Notice, NoticeResult, Reader, SendFailure, StoreError};
 use crate::sys;
 
 pub use command::{Capture, CommandEnd, CommandRun, run_command};
+pub use plan::Alert;
+use plan::{Class, Planned, TRIES_BEFORE_OTHERS};
 pub use text::{AlertText, alert_text};
 
 /// The running thread.
@@ -33,17 +37,14 @@ pub struct Alerts {
 }
 
 /// What the next thread must know when the configuration changes and the thread is replaced.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub struct AlertHistory {
-    /// ID and creation time of the notice that was sent last. The writer may not have recorded that
-    /// yet.
-    sent: Option<(i64, UtcMillis)>,
+    /// What was sent last. The writer may not have recorded that yet.
+    sent: Option<Alert>,
     /// A result that the writer has not accepted yet.
     unrecorded: Option<NoticeResult>,
 }
 
-/// How long after its beginning an outage is reported: by then its cause is known.
-const CAUSE_KNOWN_AFTER: Duration = Duration::from_secs(2);
 /// The time between two attempts, doubled after each failure.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(600);
@@ -61,6 +62,7 @@ impl Alerts {
     /// writer does not accept it now.
     pub fn start(
         config: AlertsConfig,
+        grouping: GroupingRules,
         database: PathBuf,
         history: AlertHistory,
         deliver: impl Fn(NoticeResult) -> bool + Send + 'static,
@@ -69,15 +71,15 @@ impl Alerts {
         let (waker, woken) = sync_channel(1);
         let state = AlertsState {
             config,
+            grouping,
             database,
             deliver,
             stop: stop.clone(),
-            next: None,
             history,
-            sent_at: Default::default(),
-            failures: 0,
+            classes: Default::default(),
+            due: HashMap::new(),
+            logged_failures: 0,
             cannot_read: false,
-            is_limited: false,
         };
         let run = move || state.run(&woken);
         let thread = thread::Builder::new()
@@ -108,26 +110,31 @@ impl Alerts {
 /// The state of the thread.
 struct AlertsState<S> {
     config: AlertsConfig,
+    grouping: GroupingRules,
     database: PathBuf,
     deliver: S,
     stop: Stop,
-    next: Option<NextNotice>,
     history: AlertHistory,
-    /// When notices were sent within the last hour: those about loss are counted by themselves,
-    /// so that they delay no other.
-    sent_at: [VecDeque<Monotonic>; 2],
-    /// How often in a row the command failed.
-    failures: u32,
+    /// In the order of [`Class::ALL`].
+    classes: [ClassState; 2],
+    /// When a notice that no longer delays others is tried again.
+    due: HashMap<i64, Monotonic>,
+    /// How often the command failed since that was logged.
+    logged_failures: u32,
     /// Whether the last attempt to read the database failed, which is logged once.
     cannot_read: bool,
-    is_limited: bool,
 }
 
-/// The notice that is sent next.
-struct NextNotice {
-    id: i64,
-    tries: u32,
-    due: Monotonic,
+/// What is counted for each class, so that none delays the other.
+#[derive(Default)]
+struct ClassState {
+    /// When alerts were sent within the last hour.
+    sent_at: VecDeque<Monotonic>,
+    /// How often in a row the command failed.
+    failures: u32,
+    /// Not before this.
+    retry_at: Option<Monotonic>,
+    is_limited: bool,
 }
 
 impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
@@ -145,28 +152,31 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         let (now, clock) = (sys::monotonic(), sys::clocks().utc());
         let since = UtcMillis(clock.0 - nanoseconds(HOUR) / 1_000_000);
         let sent_at = Reader::open_current(&self.database).and_then(|reader| {
-            reader.map_or(Ok(Vec::new()), |reader| reader.notices_sent_since(since))
+            reader.map_or(Ok(Vec::new()), |reader| reader.alerts_sent_since(since))
         });
         let ago = |at: UtcMillis| Monotonic(now.0 - (clock.0 - at.0).max(0) * 1_000_000);
-        for (at, is_loss) in sent_at.unwrap_or_default() {
+        for (at, is_quality) in sent_at.unwrap_or_default() {
             if at <= clock {
-                self.sent_at[usize::from(is_loss)].push_back(ago(at));
+                self.classes[usize::from(is_quality)]
+                    .sent_at
+                    .push_back(ago(at));
             }
         }
     }
 
-    /// Sends a notice if one is due. Returns when to continue.
+    /// Sends an alert if one is due. Returns when to continue.
     fn step(&mut self) -> Monotonic {
         let now = sys::monotonic();
-        if let Some(result) = self.history.unrecorded.take()
-            && !(self.deliver)(result)
-        {
-            self.history.unrecorded = Some(result);
-            return now.after(READ_RETRY);
+        if let Some(result) = self.history.unrecorded.take() {
+            let kept = result.clone();
+            if !(self.deliver)(result) {
+                self.history.unrecorded = Some(kept);
+                return now.after(READ_RETRY);
+            }
         }
-        let notice = match self.next_notice() {
-            Ok(Some(notice)) => notice,
-            Ok(None) => return now.after(POLL_INTERVAL),
+        let clock = sys::clocks().utc();
+        let notices = match self.notices(clock) {
+            Ok(notices) => notices,
             Err(error) => {
                 if !std::mem::replace(&mut self.cannot_read, true) {
                     log::error!("alerts: {error}");
@@ -175,73 +185,122 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
             }
         };
         self.cannot_read = false;
-        if self.history.sent == Some((notice.id, notice.made_at)) {
+        if let Some(sent) = &self.history.sent
+            && notices.iter().any(|notice| sent.has_waiting(notice))
+        {
             return now.after(RECORDED_AFTER);
         }
-        let due = match &self.next {
-            Some(next) if next.id == notice.id => next.due,
-            _ => self.first_due(&notice, now),
-        };
-        match self.limited_until(notice.kind, now) {
-            _ if due > now => due,
-            Some(until) => until,
-            None => self.send(&notice),
+        self.due
+            .retain(|id, _| notices.iter().any(|notice| notice.id == *id));
+        let planned = plan::plan(&notices, &self.grouping, clock);
+        match self.next(&planned, now, clock) {
+            Next::At(at) => at,
+            Next::Send(alert) => self.send(&alert),
         }
     }
 
-    fn next_notice(&self) -> Result<Option<Notice>, StoreError> {
+    fn next(&mut self, planned: &[Planned], now: Monotonic, clock: UtcMillis) -> Next {
+        let mut until = now.after(POLL_INTERVAL);
+        for class in Class::ALL {
+            match self.next_of(class, planned, now, clock) {
+                Next::At(at) => until = until.min(at),
+                send @ Next::Send(_) => return send,
+            }
+        }
+        Next::At(until)
+    }
+
+    fn notices(&self, now: UtcMillis) -> Result<Vec<Notice>, StoreError> {
+        let since = UtcMillis(now.0 - plan::history_ms(&self.grouping));
         // Opened each time: this is rare, and the file may have been replaced.
-        Reader::open_current(&self.database)?.map_or(Ok(None), |reader| reader.next_notice())
+        Reader::open_current(&self.database)?.map_or(Ok(Vec::new()), |reader| reader.notices(since))
     }
 
-    /// When to send a notice that this thread has not tried yet: at once, unless its cause may not
-    /// be known yet.
-    fn first_due(&mut self, notice: &Notice, now: Monotonic) -> Monotonic {
-        let is_beginning = matches!(notice.kind, AlertKind::Down | AlertKind::Incident);
-        let age = sys::clocks().utc().0 - notice.made_at.0;
-        let wait = match u64::try_from(age) {
-            _ if !is_beginning => Duration::ZERO,
-            Ok(age_ms) => CAUSE_KNOWN_AFTER.saturating_sub(Duration::from_millis(age_ms)),
-            // The clock was set back.
-            Err(_) => CAUSE_KNOWN_AFTER,
+    /// The alert of a class that is sent next.
+    fn next_of(
+        &mut self,
+        class: Class,
+        planned: &[Planned],
+        now: Monotonic,
+        clock: UtcMillis,
+    ) -> Next {
+        let own = || {
+            planned
+                .iter()
+                .filter(|planned| planned.alert.class == class)
         };
-        let due = now.after(wait);
-        self.next = Some(NextNotice {
-            id: notice.id,
-            tries: notice.tries,
-            due,
+        let held = own().filter_map(|planned| planned.held_until).min();
+        let ready: Vec<&Alert> = own()
+            .filter(|planned| planned.held_until.is_none())
+            .map(|planned| &planned.alert)
+            .collect();
+        let held = held.map_or(now.after(POLL_INTERVAL), |held| {
+            let ms = u64::try_from(held.0 - clock.0).unwrap_or(0);
+            now.after(Duration::from_millis(ms))
         });
-        due
+        if ready.is_empty() {
+            return Next::At(held);
+        }
+        let room = match self.room(class, now) {
+            Ok(room) => room,
+            Err(until) => return Next::At(held.min(until)),
+        };
+        let state = &self.classes[class as usize];
+        if let Some(at) = state.retry_at.filter(|at| *at > now) {
+            return Next::At(held.min(at));
+        }
+        let tries_of_all = ready.iter().map(|alert| alert.tries).min().unwrap_or(0);
+        // A command that refuses digests gets every other time a single notice.
+        let is_refused = tries_of_all >= TRIES_BEFORE_OTHERS && state.failures % 2 == 1;
+        if ready.len() > room && !is_refused {
+            return plan::digest(&ready).map_or(Next::At(held), Next::Send);
+        }
+        let delay = |alert: &Alert| (alert.tries + 1).saturating_sub(TRIES_BEFORE_OTHERS);
+        let due = |alert: &Alert| {
+            let due = self.due.get(&alert.ids[0]).copied();
+            due.filter(|due| delay(alert) > 0 && *due > now)
+        };
+        let mut in_order = ready;
+        in_order.sort_by_key(|alert| (due(alert), delay(alert)));
+        match due(in_order[0]) {
+            Some(at) => Next::At(held.min(at)),
+            None => Next::Send(in_order[0].clone()),
+        }
     }
 
-    /// When the limit per hour allows the next notice; `None` where it does now.
-    fn limited_until(&mut self, kind: AlertKind, now: Monotonic) -> Option<Monotonic> {
-        let sent_at = &mut self.sent_at[usize::from(kind == AlertKind::Loss)];
-        while sent_at.front().is_some_and(|at| at.after(HOUR) <= now) {
-            sent_at.pop_front();
-        }
+    /// How many alerts of a class may be sent now, else when the next may.
+    fn room(&mut self, class: Class, now: Monotonic) -> Result<usize, Monotonic> {
         let max = usize::from(self.config.max_per_hour);
-        let until = (sent_at.len() >= max).then(|| sent_at[sent_at.len() - max].after(HOUR));
-        if until.is_some() && !self.is_limited {
+        let state = &mut self.classes[class as usize];
+        while state
+            .sent_at
+            .front()
+            .is_some_and(|at| at.after(HOUR) <= now)
+        {
+            state.sent_at.pop_front();
+        }
+        let until = (state.sent_at.len() >= max)
+            .then(|| state.sent_at[state.sent_at.len() - max].after(HOUR));
+        if until.is_some() && !state.is_limited {
             log::warn!(
-                "alerts: {} sent within an hour; the others wait (alerts.most_per_hour)",
+                "alerts: {} sent within an hour; the others wait and will be one (alerts.most_per_hour)",
                 count(max, "notice")
             );
         }
-        self.is_limited = until.is_some();
-        until
+        state.is_limited = until.is_some();
+        until.map_or(Ok(max - state.sent_at.len()), Err)
     }
 
-    fn send(&mut self, notice: &Notice) -> Monotonic {
+    fn send(&mut self, alert: &Alert) -> Monotonic {
         // Its event has been deleted: there is nothing left to send.
-        if notice.events.is_empty() && notice.facts.is_none() {
-            return self.record(notice, Some(sys::clocks().utc()));
+        if alert.events.is_empty() && alert.facts.is_none() && alert.host_names.is_empty() {
+            return self.record(alert, None);
         }
-        let alert = alert_text(notice, sys::clocks().utc(), sys::utc_offset_at);
-        log::debug!("alerts: {}", alert.text);
+        let text = alert_text(alert, sys::clocks().utc(), sys::utc_offset_at);
+        log::debug!("alerts: {}", text.text);
         let result = run_command(
             &self.config.command,
-            &alert,
+            &text,
             self.config.timeout,
             &self.stop,
             Capture::Stderr,
@@ -252,54 +311,77 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
                 ..
             }) => sys::monotonic(),
             Ok(run) if run.is_success() => {
-                if self.failures > 0 {
+                if self.logged_failures > 0 {
                     log::info!(
                         "alerts.command: works again; it had failed {}",
-                        count(self.failures, "time")
+                        count(self.logged_failures, "time")
                     );
                 }
-                self.failures = 0;
-                self.sent_at[usize::from(notice.kind == AlertKind::Loss)]
-                    .push_back(sys::monotonic());
-                self.record(notice, Some(sys::clocks().utc()))
+                self.logged_failures = 0;
+                let state = &mut self.classes[alert.class as usize];
+                if std::mem::take(&mut state.failures) > 0 {
+                    // What failed with it may succeed with it.
+                    self.due.clear();
+                }
+                state.retry_at = None;
+                state.sent_at.push_back(sys::monotonic());
+                self.record(alert, None)
             }
-            Ok(run) => self.fail(notice, &run.summary(), ""),
-            Err(error) => self.fail(notice, &error.to_string(), "; correct it and send SIGHUP"),
+            Ok(run) => self.fail(alert, (run.end_text(), run.last_line()), ""),
+            Err(error) => {
+                let cure = "; correct it and send SIGHUP";
+                self.fail(alert, (error.to_string(), String::new()), cure)
+            }
         }
     }
 
-    fn fail(&mut self, notice: &Notice, reason: &str, cure: &str) -> Monotonic {
-        if self.failures == 0 {
-            let program = self.config.command.first().map_or("", String::as_str);
+    fn fail(&mut self, alert: &Alert, (end, output): (String, String), cure: &str) -> Monotonic {
+        let program = self.config.command.first().map_or("", String::as_str);
+        let end = format!("{program}: {end}");
+        let state = &mut self.classes[alert.class as usize];
+        let is_logged = self.logged_failures > 0;
+        if !is_logged && alert.tries < TRIES_BEFORE_OTHERS {
+            let line = if output.is_empty() { "" } else { ": " };
             log::error!(
-                "alerts.command: {program}: {reason}{cure}; notices wait and are tried again"
+                "alerts.command: {end}{line}{output}{cure}; notices wait and are tried again"
             );
         }
-        self.failures = self.failures.saturating_add(1);
-        let tries = self.next.as_ref().map_or(0, |next| next.tries);
-        let due = sys::monotonic().after(backoff(tries));
-        self.next = Some(NextNotice {
-            id: notice.id,
-            tries: tries.saturating_add(1),
-            due,
-        });
-        self.record(notice, None);
-        due
+        if is_logged || alert.tries < TRIES_BEFORE_OTHERS {
+            self.logged_failures = self.logged_failures.saturating_add(1);
+        }
+        let now = sys::monotonic();
+        state.retry_at = Some(now.after(backoff(state.failures)));
+        state.failures = state.failures.saturating_add(1);
+        if alert.tries + 1 == TRIES_BEFORE_OTHERS {
+            log::warn!(
+                "alerts: a notice failed {TRIES_BEFORE_OTHERS} times; others are sent before it"
+            );
+        }
+        self.due
+            .insert(alert.ids[0], now.after(backoff(alert.tries)));
+        self.record(alert, Some(SendFailure { end, output }))
     }
 
-    fn record(&mut self, notice: &Notice, sent_at: Option<UtcMillis>) -> Monotonic {
-        let result = NoticeResult {
-            id: notice.id,
-            sent_at,
-        };
-        if sent_at.is_some() {
-            self.history.sent = Some((notice.id, notice.made_at));
+    fn record(&mut self, alert: &Alert, failure: Option<SendFailure>) -> Monotonic {
+        if failure.is_none() {
+            self.history.sent = Some(alert.clone());
         }
-        if !(self.deliver)(result) {
+        let result = NoticeResult {
+            ids: alert.ids.clone(),
+            at: sys::clocks().utc(),
+            failure,
+        };
+        if !(self.deliver)(result.clone()) {
             self.history.unrecorded = Some(result);
         }
         sys::monotonic().after(RECORDED_AFTER)
     }
+}
+
+enum Next {
+    Send(Alert),
+    /// Nothing before this.
+    At(Monotonic),
 }
 
 /// How long a notice waits after a failure. `tries` is the number of its earlier failures.
@@ -310,15 +392,4 @@ fn backoff(tries: u32) -> Duration {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn attempts_are_further_and_further_apart_up_to_ten_minutes() {
-        let waits: Vec<u64> = [0, 1, 2, 9, 10, 1000]
-            .into_iter()
-            .map(|tries| backoff(tries).as_secs())
-            .collect();
-        assert_eq!(waits, [1, 2, 4, 512, 600, 600]);
-    }
-}
+mod tests;

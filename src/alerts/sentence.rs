@@ -2,6 +2,7 @@
 
 use serde_json::Value;
 
+use super::plan::Repeated;
 use super::summary::Summary;
 use crate::pure::cause::Cause;
 use crate::pure::model::{AlertKind, EventKind};
@@ -17,16 +18,64 @@ pub fn sentence(
     shown_time: &impl Fn(UtcMillis) -> String,
 ) -> String {
     match kind {
-        AlertKind::Loss => loss_sentence(summary, shown_time),
-        AlertKind::Degraded => degraded_sentence(summary, shown_time),
+        AlertKind::Digest => digest_sentence(summary),
+        AlertKind::Loss => loss_sentence(summary, shown_time) + &times(summary, shown_time),
+        AlertKind::Degraded => degraded_sentence(summary, shown_time) + &times(summary, shown_time),
         AlertKind::Down | AlertKind::Up | AlertKind::Incident => {
-            let text = outage_sentence(kind, summary, shown_time);
+            let text = match summary.repeated {
+                Some(repeated) => repeated_sentence(summary, repeated, shown_time),
+                None => outage_sentence(kind, summary, shown_time),
+            };
             match reason(summary) {
                 Some(reason) => format!("{text}; {reason}"),
                 None => text,
             }
         }
     }
+}
+
+/// "; 3 times since ...", where a host loses pings or is degraded again and again.
+fn times(summary: &Summary, shown_time: &impl Fn(UtcMillis) -> String) -> String {
+    match summary.repeated {
+        Some(Repeated { times, since, .. }) => {
+            format!("; {times} times since {}", shown_time(since))
+        }
+        None => String::new(),
+    }
+}
+
+fn digest_sentence(summary: &Summary) -> String {
+    let Some(digest) = &summary.digest else {
+        return String::new();
+    };
+    let time = match digest.minutes {
+        1 => "minute".to_string(),
+        minutes @ 2..120 => format!("{minutes} minutes"),
+        minutes => format!("{} hours", minutes.div_ceil(60)),
+    };
+    let hosts = phrase::count(summary.names.len(), "host");
+    let about = if digest.is_quality {
+        let verbs = if summary.names.len() == 1 {
+            "that lost pings or was degraded"
+        } else {
+            "that lost pings or were degraded"
+        };
+        format!("{hosts} {verbs}: {}", listed(&summary.names))
+    } else {
+        let still = match summary.still_down.as_slice() {
+            [] => "none of them is down now".to_string(),
+            names => format!("still down: {}", listed(names)),
+        };
+        let times = summary.repeated.map_or(0, |repeated| repeated.times);
+        let most = match times {
+            0 | 1 => String::new(),
+            _ if summary.names.len() == 1 => format!("; {times} outages"),
+            _ => format!("; up to {times} outages of one host"),
+        };
+        format!("{hosts}: {}; {still}{most}", listed(&summary.names))
+    };
+    let notices = phrase::count(digest.notices, "notice");
+    format!("In the last {time}: {notices} about {about}")
 }
 
 fn number(facts: &Value, name: &str) -> u64 {
@@ -69,31 +118,34 @@ fn outage_sentence(
     summary: &Summary,
     shown_time: &impl Fn(UtcMillis) -> String,
 ) -> String {
-    let subject = subject(summary);
+    let Words {
+        subject,
+        is_one,
+        names,
+        down,
+        up,
+    } = words(summary);
     let since = summary.start.map(shown_time).unwrap_or_default();
-    let is_one = summary.names.len() == 1;
     let (has, was) = if is_one {
         ("has", "was")
     } else {
         ("have", "were")
     };
-    let names = if is_one {
-        String::new()
-    } else {
-        format!(": {}", listed(&summary.full_names))
-    };
-    let (down, up) = match summary.event_type {
-        Some(EventKind::Dns) if is_one => ("without an address", "resolved again"),
-        _ => ("down", "came up again"),
+    let lasted = |before: &str| match summary.seconds() {
+        Some(seconds) => format!("{before}{}", phrase::duration_of(seconds)),
+        None => String::new(),
     };
     match (kind, summary.end) {
-        (AlertKind::Up, Some(end)) => {
-            let lasted = summary
-                .seconds()
-                .map(|seconds| format!(", after {}", phrase::duration_of(seconds)))
-                .unwrap_or_default();
-            format!("{subject} {up} at {}{lasted}{names}", shown_time(end))
-        }
+        (AlertKind::Up, Some(end)) if summary.has_begun => format!(
+            "{subject} {was} {down} from {since} to {}{}{names}",
+            shown_time(end),
+            lasted(", for ")
+        ),
+        (AlertKind::Up, Some(end)) => format!(
+            "{subject} {up} at {}{}{names}",
+            shown_time(end),
+            lasted(", after ")
+        ),
         (_, Some(end)) => format!(
             "{subject} {was} {down} from {since} to {}{names}",
             shown_time(end)
@@ -106,6 +158,76 @@ fn outage_sentence(
             format!("{subject} went down at {since}; {still}")
         }
         (_, None) => format!("{subject} {has} been {down} since {since}{names}"),
+    }
+}
+
+/// Of hosts that went down again and again.
+fn repeated_sentence(
+    summary: &Summary,
+    repeated: Repeated,
+    shown_time: &impl Fn(UtcMillis) -> String,
+) -> String {
+    let Words {
+        subject,
+        is_one,
+        names,
+        down,
+        up,
+    } = words(summary);
+    let most = if is_one { "" } else { "up to " };
+    let times = format!(
+        "{most}{} times since {}",
+        repeated.times,
+        shown_time(repeated.since)
+    );
+    let since = summary.start.map(shown_time).unwrap_or_default();
+    match (summary.end, summary.still_down.len()) {
+        (Some(end), _) => {
+            let was = if is_one { "it was" } else { "they were" };
+            let total = repeated
+                .seconds
+                .map(|seconds| format!(", {} in all", phrase::duration_of(seconds)))
+                .unwrap_or_default();
+            let end = shown_time(end);
+            format!("{subject} {up} at {end}{names}; {was} {down} {times}{total}")
+        }
+        (None, _) if is_one => format!("{subject} is {down} again since {since}; {times}"),
+        (None, still) if still == summary.names.len() => {
+            format!("{subject} are down again since {since}{names}; {times}")
+        }
+        (None, still) => format!(
+            "{still} of {subject} {} still down: {}; {times}",
+            if still == 1 { "is" } else { "are" },
+            listed(&summary.still_down)
+        ),
+    }
+}
+
+struct Words {
+    subject: String,
+    is_one: bool,
+    /// `: A, B` of several hosts.
+    names: String,
+    down: &'static str,
+    up: &'static str,
+}
+
+fn words(summary: &Summary) -> Words {
+    let is_one = summary.names.len() == 1;
+    let (down, up) = match summary.event_type {
+        Some(EventKind::Dns) if is_one => ("without an address", "resolved again"),
+        _ => ("down", "came up again"),
+    };
+    Words {
+        subject: subject(summary),
+        is_one,
+        names: if is_one {
+            String::new()
+        } else {
+            format!(": {}", listed(&summary.full_names))
+        },
+        down,
+        up,
     }
 }
 
@@ -188,6 +310,7 @@ fn reason(summary: &Summary) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::alerts::summary::Digest;
 
     /// An event in words: the name, its begin, its end or `-`, the cause, and its evidence as JSON.
     fn summary(events: &[&str]) -> Summary {
@@ -225,6 +348,9 @@ mod tests {
             cause,
             evidence,
             facts: Value::Null,
+            has_begun: false,
+            repeated: None,
+            digest: None,
         }
     }
 
@@ -340,6 +466,110 @@ mod tests {
         for (kind, events, expected) in cases {
             let events: Vec<&str> = events.iter().map(String::as_str).collect();
             assert_eq!(said(kind, &summary(&events)), expected, "{events:?}");
+        }
+    }
+
+    #[test]
+    fn what_was_counted_is_one_sentence() {
+        let counted = |events: &[&str], times, seconds| Summary {
+            repeated: Some(Repeated {
+                times,
+                since: UtcMillis(1000),
+                seconds,
+            }),
+            ..summary(events)
+        };
+        let cases = [
+            (
+                counted(&["X 4000 - unknown {}"], 3, None),
+                "X is down again since T4; 3 times since T1",
+            ),
+            (
+                counted(&["X 4000 5000 unknown {}"], 14, Some(363)),
+                "X came up again at T5; it was down 14 times since T1, 6 min 3 s in all",
+            ),
+            (
+                counted(&["A 4000 - unknown {}", "B 4000 - unknown {}"], 3, None),
+                "2 hosts are down again since T4: A, B; up to 3 times since T1",
+            ),
+            (
+                counted(&["A 4000 - unknown {}", "B 4000 9000 unknown {}"], 3, None),
+                "1 of 2 hosts is still down: A; up to 3 times since T1",
+            ),
+            (
+                counted(
+                    &["A 4000 8000 unknown {}", "B 4000 9000 unknown {}"],
+                    3,
+                    None,
+                ),
+                "2 hosts came up again at T9: A, B; they were down up to 3 times since T1",
+            ),
+        ];
+        for (summary, expected) in cases {
+            assert_eq!(said(AlertKind::Down, &summary), expected);
+        }
+        let mut unsent = summary(&["X 4000 64000 unknown {}"]);
+        unsent.has_begun = true;
+        assert_eq!(
+            said(AlertKind::Up, &unsent),
+            "X was down from T4 to T64, for 1 min 0 s"
+        );
+        let facts = |text: &str| serde_json::from_str(text).expect("JSON");
+        let mut loss = counted(&["X 4000 - unknown {}"], 3, None);
+        loss.facts = facts(r#"{"sent":25,"lost":10,"loss_percent":40.0}"#);
+        assert_eq!(
+            said(AlertKind::Loss, &loss),
+            "X has been losing pings since T4: 10 of 25 pings lost (40 %); 3 times since T1"
+        );
+        loss.facts = facts(r#"{"sent":5,"received":4,"avg_us":23400}"#);
+        loss.repeated = None;
+        assert_eq!(
+            said(AlertKind::Degraded, &loss),
+            "X has been degraded since T4: 4 of 5 pings answered, 23.4 ms on average"
+        );
+    }
+
+    #[test]
+    fn a_digest_counts_notices_and_hosts_and_says_which_are_still_down() {
+        let events = ["A 4000 - unknown {}", "B 4000 9000 unknown {}"];
+        for (minutes, is_quality, times, still_down, expected) in [
+            (
+                40,
+                false,
+                30,
+                true,
+                "In the last 40 minutes: 143 notices about 2 hosts: A, B; still down: A; up to 30 outages of one host",
+            ),
+            (
+                1,
+                false,
+                1,
+                false,
+                "In the last minute: 143 notices about 2 hosts: A, B; none of them is down now",
+            ),
+            (
+                121,
+                true,
+                1,
+                true,
+                "In the last 3 hours: 143 notices about 2 hosts that lost pings or were degraded: A, B",
+            ),
+        ] {
+            let mut digest = summary(&events);
+            digest.digest = Some(Digest {
+                notices: 143,
+                minutes,
+                is_quality,
+            });
+            digest.repeated = (times > 1).then_some(Repeated {
+                times,
+                since: UtcMillis(1000),
+                seconds: None,
+            });
+            if !still_down {
+                digest.still_down.clear();
+            }
+            assert_eq!(said(AlertKind::Digest, &digest), expected);
         }
     }
 

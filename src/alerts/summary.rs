@@ -2,12 +2,21 @@
 
 use serde_json::Value;
 
+use super::plan::{Alert, Class, Repeated};
 use crate::pure::cause::Cause;
 use crate::pure::model::{AlertKind, EventId, EventKind};
 use crate::pure::time::{UtcMillis, parse_instant, whole_seconds};
-use crate::store::{Notice, OutageEvent};
+use crate::store::OutageEvent;
 
-/// What the events of a notice have in common.
+/// What a digest stands for.
+pub struct Digest {
+    pub notices: usize,
+    /// Since the oldest of them.
+    pub minutes: u64,
+    pub is_quality: bool,
+}
+
+/// What the events of an alert have in common.
 pub struct Summary {
     pub names: Vec<String>,
     /// The names with the former ones.
@@ -26,11 +35,14 @@ pub struct Summary {
     pub evidence: Value,
     /// A degraded check, or a loss.
     pub facts: Value,
+    pub has_begun: bool,
+    pub repeated: Option<Repeated>,
+    pub digest: Option<Digest>,
 }
 
 impl Summary {
-    pub fn of(notice: &Notice) -> Summary {
-        let events = &notice.events;
+    pub fn of(alert: &Alert, now: UtcMillis) -> Summary {
+        let events = &alert.events;
         let ends: Option<Vec<UtcMillis>> = events.iter().map(|event| event.end_time).collect();
         let judged = events
             .iter()
@@ -58,16 +70,35 @@ impl Summary {
             start: events.iter().filter_map(|event| event.start_time).min(),
             end: ends.and_then(|ends| ends.into_iter().max()),
             facts: Value::Null,
+            has_begun: alert.has_begun,
+            repeated: alert.repeated,
+            digest: None,
         };
+        if alert.kind == AlertKind::Digest {
+            summary.names = alert.host_names.clone();
+            summary.full_names = alert.host_names.clone();
+            (summary.start, summary.end) = (Some(alert.oldest_at), None);
+            summary.cause = Cause::Unknown;
+            summary.ids.clear();
+            summary.digest = Some(Digest {
+                notices: alert.ids.len(),
+                minutes: (now.0 - alert.oldest_at.0)
+                    .max(1)
+                    .unsigned_abs()
+                    .div_ceil(60_000),
+                is_quality: alert.class == Class::Quality,
+            });
+            return summary;
+        }
         if events.is_empty()
-            && let Some(facts) = notice
+            && let Some(facts) = alert
                 .facts
                 .as_deref()
                 .and_then(|facts| serde_json::from_str::<Value>(facts).ok())
         {
             let word = |name: &str| facts[name].as_str().unwrap_or_default().to_string();
             (summary.names, summary.address) = (vec![word("host_name")], word("host_address"));
-            let (of, start) = match notice.kind {
+            let (of, start) = match alert.kind {
                 AlertKind::Loss => (&facts["loss"], "start_time"),
                 _ => (&facts["check"], "timestamp"),
             };

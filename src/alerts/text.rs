@@ -2,10 +2,11 @@
 
 use serde_json::{Map, Value, json};
 
+use super::plan::{Alert, Repeated};
 use super::sentence::sentence;
 use super::summary::Summary;
+use crate::pure::model::AlertKind;
 use crate::pure::time::UtcMillis;
-use crate::store::Notice;
 
 /// Length of an environment variable. With one above 128 KiB execve(2) fails.
 const MAX_VALUE_BYTES: usize = 4096;
@@ -21,9 +22,9 @@ pub struct AlertText {
     pub environment: Vec<(&'static str, String)>,
 }
 
-/// The alert for a notice. Times of the day of `now` are shown without their date; `offset_at` is
+/// What the command is given for an alert. Times of the day of `now` are shown without their date; `offset_at` is
 /// the local offset from UTC at an instant, both in seconds.
-pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> AlertText {
+pub fn alert_text(alert: &Alert, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> AlertText {
     let clock = |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
     let today = clock(now);
     let shown_time = |at: UtcMillis| {
@@ -36,17 +37,35 @@ pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i6
             format!("{date}{time}")
         }
     };
-    let summary = Summary::of(notice);
-    let text = sentence(notice.kind, &summary, &shown_time);
+    let summary = Summary::of(alert, now);
+    let text = sentence(alert.kind, &summary, &shown_time);
     let mut object = Map::new();
-    object.insert("kind".into(), notice.kind.as_str().into());
-    object.insert("time".into(), notice.made_at.rfc3339().into());
+    object.insert("kind".into(), alert.kind.as_str().into());
+    object.insert("time".into(), alert.made_at.rfc3339().into());
     object.insert("program".into(), env!("CARGO_PKG_NAME").into());
     object.insert("text".into(), text.clone().into());
     let span = |at: Option<UtcMillis>| at.map(UtcMillis::rfc3339);
-    match notice.events.as_slice() {
+    let repeated = |repeated: &Repeated| {
+        json!({
+            "times": repeated.times,
+            "since": repeated.since.rfc3339(),
+            "seconds": repeated.seconds,
+        })
+    };
+    object.insert(
+        "repeated".into(),
+        json!(alert.repeated.as_ref().map(repeated)),
+    );
+    match alert.events.as_slice() {
+        _ if alert.kind == AlertKind::Digest => {
+            object.insert("notices".into(), alert.ids.len().into());
+            object.insert("hosts".into(), summary.names.len().into());
+            object.insert("host_names".into(), json!(summary.names));
+            object.insert("still_down".into(), json!(summary.still_down));
+            object.insert("start_time".into(), json!(span(summary.start)));
+        }
         [] => {
-            let facts: Option<Value> = notice
+            let facts: Option<Value> = alert
                 .facts
                 .as_deref()
                 .and_then(|facts| serde_json::from_str(facts).ok());
@@ -73,16 +92,16 @@ pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i6
     let or_empty = |text: Option<String>| text.unwrap_or_default();
     let ids: Vec<String> = summary.ids.iter().map(ToString::to_string).collect();
     let single = |text: &str| {
-        if summary.ids.len() > 1 {
+        if summary.names.len() > 1 {
             String::new()
         } else {
             text.to_string()
         }
     };
     let environment = [
-        ("ACE_KIND", notice.kind.as_str().to_string()),
+        ("ACE_KIND", alert.kind.as_str().to_string()),
         ("ACE_TEXT", text.clone()),
-        ("ACE_TIME", notice.made_at.rfc3339()),
+        ("ACE_TIME", alert.made_at.rfc3339()),
         ("ACE_HOST_NAME", single(&joined(&summary.names))),
         ("ACE_HOST_ADDRESS", single(&summary.address)),
         ("ACE_HOST_NAMES", joined(&summary.names)),
@@ -99,6 +118,14 @@ pub fn alert_text(notice: &Notice, now: UtcMillis, offset_at: impl Fn(i64) -> i6
         (
             "ACE_DURATION_SECONDS",
             or_empty(summary.seconds().map(|seconds| seconds.to_string())),
+        ),
+        (
+            "ACE_COUNT",
+            match (alert.kind, alert.repeated) {
+                (AlertKind::Digest, _) => alert.ids.len().to_string(),
+                (_, Some(repeated)) => repeated.times.to_string(),
+                (_, None) => String::new(),
+            },
         ),
         (
             "ACE_CAUSE",

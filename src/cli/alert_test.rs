@@ -6,7 +6,7 @@ use super::arguments::AlertTest;
 use super::exit::{CliError, CommandStatus};
 use super::print::{print, printable};
 use super::startup::configure;
-use crate::alerts::{Capture, CommandEnd, alert_text, run_command};
+use crate::alerts::{Alert, Capture, CommandEnd, alert_text, run_command};
 use crate::config::{Config, HostConfig};
 use crate::daemon::stop_on_signals;
 use crate::pure::cause::Cause;
@@ -31,7 +31,7 @@ pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
     }
     let now = sys::clocks().utc();
     let mut alert = alert_text(
-        &test_notice(&config, arguments.event, now),
+        &Alert::of(&test_notice(&config, arguments.event, now)),
         now,
         sys::utc_offset_at,
     );
@@ -123,7 +123,7 @@ fn test_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
     let count = match kind {
         AlertKind::Degraded | AlertKind::Loss => 0,
         AlertKind::Incident => 2,
-        AlertKind::Down | AlertKind::Up => 1,
+        AlertKind::Down | AlertKind::Up | AlertKind::Digest => 1,
     };
     let mut facts = serde_json::json!({
         "host_name": hosts[0].name,
@@ -144,5 +144,6 @@ fn test_notice(config: &Config, kind: AlertKind, now: UtcMillis) -> Notice {
         tries: 0,
         events: (1..).zip(&hosts).take(count).map(event).collect(),
         facts: (count == 0).then(|| facts.to_string()),
+        sent_at: None,
     }
 }

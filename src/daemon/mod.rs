@@ -218,7 +218,7 @@ impl Monitor {
                 new.hosts = old.hosts;
             }
         }
-        if new.alerts != old.alerts {
+        if new.alerts != old.alerts || new.grouping != old.grouping {
             let history = self.alerts.take().map(Alerts::stop).unwrap_or_default();
             self.alerts = start_alerts(new, &writer, history).unwrap_or_else(|error| {
                 log::error!("{error}");
@@ -268,6 +268,7 @@ fn start_alerts(
     let store = writer.clone();
     let alerts = Alerts::start(
         config.alerts.clone(),
+        config.grouping,
         config.database.path.clone(),
         history,
         move |result| store.record(Record::Notice(result)),

@@ -387,7 +387,7 @@ impl CheckResult {
 }
 
 /// What a notice reports.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum AlertKind {
     /// An outage began.
     Down,
@@ -399,9 +399,12 @@ pub enum AlertKind {
     Incident,
     /// A host began or ceased to lose pings: see loss.rs.
     Loss,
+    /// More notices than may be sent within an hour, in one. It is never configured or stored.
+    Digest,
 }
 
 impl AlertKind {
+    /// Those that can be configured.
     pub const ALL: [AlertKind; 5] = [
         AlertKind::Down,
         AlertKind::Up,
@@ -418,6 +421,7 @@ impl AlertKind {
             AlertKind::Degraded => "degraded",
             AlertKind::Incident => "incident",
             AlertKind::Loss => "loss",
+            AlertKind::Digest => "digest",
         }
     }
 

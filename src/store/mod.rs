@@ -40,9 +40,9 @@ pub use read::measured::{
 };
 pub use read::reader::Reader;
 pub use read::runs::MonitorRun;
-pub use read::waiting::Notice;
+pub use read::waiting::{Notice, WaitingNotices};
 pub use write::database::{Database, Opened};
-pub use write::notices::NoticeResult;
+pub use write::notices::{NoticeResult, SendFailure};
 pub use write::prune::Pruned;
 pub use write::record::{Record, RunState};
 pub use write::state::StoreSettings;

@@ -403,4 +403,8 @@ alter table host_interval add column by_hand integer not null default 0;
 ", "
 -- The events of a host are few beside those of all: without it each answer about one host reads every row.
 create index outage_events_by_host_id on outage_events(host_id, start_time);
+-- The last failed attempt to send a notice: when, how the program ended, and its last line of output.
+alter table notice add column failed_at integer;
+alter table notice add column failure text;
+alter table notice add column output text;
 "];

@@ -1,7 +1,7 @@
 //! Which notices are written.
 
 use ace_connection_logger::pure::model::{AlertKind, Thresholds};
-use ace_connection_logger::store::{Notice, NoticeResult, Reader, Record, RunState};
+use ace_connection_logger::store::{Notice, NoticeResult, Reader, Record, RunState, SendFailure};
 
 use super::*;
 
@@ -38,9 +38,14 @@ fn write_each(database: &mut Database, checks: &[CheckResult]) {
 }
 
 fn record_result(database: &mut Database, id: i64, sent_at: Option<i64>) {
+    let failure = SendFailure {
+        end: "sh: exit status: 3".into(),
+        output: "no line".into(),
+    };
     let result = Record::Notice(NoticeResult {
-        id,
-        sent_at: sent_at.map(UtcMillis),
+        ids: vec![id],
+        at: UtcMillis(sent_at.unwrap_or(500)),
+        failure: sent_at.is_none().then_some(failure),
     });
     database
         .write_records(
@@ -56,8 +61,10 @@ fn next(path: &Path) -> Option<Notice> {
     Reader::open(path)
         .expect("it opens")
         .expect("it is there")
-        .next_notice()
+        .notices(UtcMillis(i64::MAX))
         .expect("it is read")
+        .into_iter()
+        .next()
 }
 
 #[test]
@@ -300,7 +307,7 @@ fn a_degraded_host_has_one_notice_and_none_during_its_recovery() {
 }
 
 #[test]
-fn a_loss_is_reported_when_it_begins_and_when_it_ends_and_delays_no_outage() {
+fn a_loss_is_reported_when_it_begins_and_when_it_ends() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
     let mut database = open_with_alerts(&path, &[AlertKind::Loss, AlertKind::Down]);
@@ -324,11 +331,6 @@ fn a_loss_is_reported_when_it_begins_and_when_it_ends_and_delays_no_outage() {
     assert_eq!(number(&path, "select since from loss"), 13_000);
     write_each(&mut database, &checks[11..13]);
     assert_eq!(kinds(), ["loss", "down"]);
-    assert_eq!(
-        next(&path).map(|notice| notice.kind),
-        Some(AlertKind::Down),
-        "the outage is sent before the loss"
-    );
     record_result(&mut database, 2, Some(MINUTE));
     write_each(&mut database, &checks[13..17]);
     assert_eq!(
@@ -390,21 +392,68 @@ fn notices_are_read_in_order_count_attempts_and_are_deleted_a_month_after_sendin
         next(&path).map(|notice| (notice.id, notice.tries)),
         Some((down.id, 2))
     );
+    let waiting = || {
+        Reader::open(&path)
+            .expect("it opens")
+            .expect("it is there")
+            .waiting_notices()
+            .expect("it is read")
+    };
+    let before = waiting().expect("two wait");
+    let failure = before.last_failure.expect("it failed");
+    assert_eq!(
+        (before.count, before.since, before.others_pass),
+        (2, UtcMillis(3000), false)
+    );
+    assert_eq!(
+        (failure.at.0, failure.end.as_str(), failure.output.as_str()),
+        (500, "sh: exit status: 3", "no line")
+    );
     record_result(&mut database, down.id, Some(MINUTE));
+    let after = waiting().expect("one waits");
+    assert_eq!(
+        (after.count, after.last_failure, after.others_pass),
+        (1, None, false)
+    );
     let up = next(&path).expect("it waits");
     assert_eq!(up.kind, AlertKind::Up);
     let sent = |since| {
         Reader::open(&path)
             .expect("it opens")
             .expect("it is there")
-            .notices_sent_since(UtcMillis(since))
+            .alerts_sent_since(UtcMillis(since))
     };
     assert_eq!(sent(0).expect("it is read"), [(UtcMillis(MINUTE), false)]);
     assert!(sent(MINUTE).expect("it is read").is_empty());
     record_result(&mut database, up.id, Some(31 * 24 * HOUR));
     assert_eq!(rows(&path, NOTICES), ["up|1|1|1"]);
     assert_eq!(number(&path, "select count(*) from notice_event"), 1);
-    assert!(next(&path).is_none());
+    assert!(next(&path).is_none() && waiting().is_none());
+}
+
+#[test]
+fn a_later_notice_that_was_sent_passed_the_oldest() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let mut database = open_with_alerts(&path, &ALL);
+    let one = host("one", "192.0.2.1");
+    write_each(
+        &mut database,
+        &[
+            second(&one, 1, "r"),
+            second(&one, 2, "s"),
+            second(&one, 3, "r"),
+        ],
+    );
+    let passed = || {
+        let reader = Reader::open(&path).expect("it opens");
+        let waiting = reader.expect("it is there").waiting_notices();
+        waiting.expect("it is read").expect("one waits").others_pass
+    };
+    record_result(&mut database, 1, None);
+    assert!(!passed());
+    record_result(&mut database, 2, Some(MINUTE));
+    assert!(passed());
 }
 
 #[test]

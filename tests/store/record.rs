@@ -1156,6 +1156,8 @@ const TO_SECOND_VERSION: &str = "
         alter table monitor_run drop column clock_offset_ms;
         alter table clock_step drop column run_id; alter table clock_step drop column why;
         alter table host_interval drop column by_hand;
+        alter table notice drop column failed_at; alter table notice drop column failure;
+        alter table notice drop column output;
         pragma user_version = 2";
 
 #[test]

@@ -1,4 +1,4 @@
-//! The notices that wait to be sent.
+//! The notices that wait to be sent, and those that were sent recently.
 
 use rusqlite::{OptionalExtension, Row};
 
@@ -9,7 +9,7 @@ use crate::store::columns::{text, value};
 use crate::store::error::StoreError;
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 
-/// A notice that has not been sent.
+/// A notice.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Notice {
     /// Ascending in the order of making.
@@ -22,14 +22,36 @@ pub struct Notice {
     pub events: Vec<OutageEvent>,
     /// The JSON of a degraded check or of loss.
     pub facts: Option<String>,
+    /// When it was sent; `None` while it waits.
+    pub sent_at: Option<UtcMillis>,
+}
+
+/// What is known of the notices that wait.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WaitingNotices {
+    pub count: usize,
+    /// When the oldest was made.
+    pub since: UtcMillis,
+    pub last_failure: Option<LastFailure>,
+    /// Whether a later notice was sent before the oldest.
+    pub others_pass: bool,
+}
+
+/// The newest failed attempt to send one of them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LastFailure {
+    pub at: UtcMillis,
+    /// Program and exit status, or why it did not run.
+    pub end: String,
+    /// The last line of output, which may contain what is secret.
+    pub output: String,
 }
 
 impl Reader {
-    /// The oldest notice that has not been sent. One about loss comes after the others, so that it
-    /// delays none.
-    pub fn next_notice(&self) -> Result<Option<Notice>, StoreError> {
-        const NEXT: &str = "select id, made_at, kind, tries, facts from notice where told_at is null
-                               and kind in ('down', 'up', 'degraded', 'incident', 'loss') order by kind = 'loss', id limit 1";
+    /// The notices that wait, and those that were made since an instant, in the order of making.
+    pub fn notices(&self, made_since: UtcMillis) -> Result<Vec<Notice>, StoreError> {
+        const NOTICES: &str = "select id, made_at, kind, tries, facts, told_at from notice
+            where (told_at is null or made_at >= ?1) and kind in ('down', 'up', 'degraded', 'incident', 'loss') order by id";
         let events = format!(
             "select {COLUMNS} from outage_events where id in (select event_id from notice_event where notice_id = ?1)
               order by start_time, id"
@@ -45,31 +67,70 @@ impl Reader {
                 tries: value(row, 3).unwrap_or(0),
                 facts: text(row, 4)?,
                 events: Vec::new(),
+                sent_at: value(row, 5).map(UtcMillis),
             })
         };
         self.in_transaction(|connection| {
-            let Some(mut notice) = connection
-                .prepare_cached(NEXT)?
-                .query_row([], read)
-                .optional()?
-            else {
-                return Ok(None);
-            };
-            let mut statement = connection.prepare_cached(&events)?;
-            notice.events = statement
-                .query_map([notice.id], read_event)?
+            let mut notices: Vec<Notice> = connection
+                .prepare_cached(NOTICES)?
+                .query_map([made_since.0], read)?
                 .collect::<rusqlite::Result<_>>()?;
-            Ok(Some(notice))
+            let mut statement = connection.prepare_cached(&events)?;
+            for notice in notices.iter_mut().filter(|notice| notice.facts.is_none()) {
+                notice.events = statement
+                    .query_map([notice.id], read_event)?
+                    .collect::<rusqlite::Result<_>>()?;
+            }
+            Ok(notices)
         })
     }
 
-    /// When notices were sent since an instant, in order, and whether they are about loss.
-    pub fn notices_sent_since(
+    /// `None` when none waits.
+    pub fn waiting_notices(&self) -> Result<Option<WaitingNotices>, StoreError> {
+        const OLDEST: &str =
+            "select id, made_at, (select count(*) from notice where told_at is null),
+                    exists(select 1 from notice o where o.id > n.id and o.told_at > n.failed_at)
+               from notice n where told_at is null order by id limit 1";
+        const FAILED: &str = "select failed_at, failure, output from notice
+                               where told_at is null and failed_at is not null order by failed_at desc limit 1";
+        self.in_transaction(|connection| {
+            let oldest = connection
+                .prepare_cached(OLDEST)?
+                .query_row([], |row| {
+                    let count: i64 = row.get(2)?;
+                    Ok(WaitingNotices {
+                        count: usize::try_from(count).unwrap_or(0),
+                        since: UtcMillis(value(row, 1).unwrap_or(0)),
+                        last_failure: None,
+                        others_pass: row.get(3)?,
+                    })
+                })
+                .optional()?;
+            let Some(mut waiting) = oldest else {
+                return Ok(None);
+            };
+            waiting.last_failure = connection
+                .prepare_cached(FAILED)?
+                .query_row([], |row| {
+                    Ok(LastFailure {
+                        at: UtcMillis(value(row, 0).unwrap_or(0)),
+                        end: text(row, 1)?.unwrap_or_default(),
+                        output: text(row, 2)?.unwrap_or_default(),
+                    })
+                })
+                .optional()?;
+            Ok(Some(waiting))
+        })
+    }
+
+    /// When alerts were sent since an instant, in order, and whether they were about quality: loss
+    /// or a degraded host.
+    pub fn alerts_sent_since(
         &self,
         since: UtcMillis,
     ) -> Result<Vec<(UtcMillis, bool)>, StoreError> {
-        const SENT: &str =
-            "select told_at, kind = 'loss' from notice where told_at > ?1 order by told_at";
+        const SENT: &str = "select distinct told_at, kind in ('loss', 'degraded') from notice
+                             where told_at > ?1 order by told_at";
         self.query(SENT, [since.0], |row| {
             Ok((UtcMillis(row.get(0)?), row.get(1)?))
         })

@@ -342,26 +342,44 @@ impl<'c> Notices<'c> {
     }
 }
 
-/// The result of sending a notice.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// The result of one run of the command, which may report several notices.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NoticeResult {
-    pub id: i64,
-    /// `None` when the attempt failed.
-    pub sent_at: Option<UtcMillis>,
+    pub ids: Vec<i64>,
+    pub at: UtcMillis,
+    /// `None` when they were sent.
+    pub failure: Option<SendFailure>,
 }
 
-/// Records the result of sending a notice, and deletes notices that were sent long ago.
+/// How an attempt failed.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SendFailure {
+    /// Program and exit status, or why it did not run.
+    pub end: String,
+    /// Its last line of output.
+    pub output: String,
+}
+
+/// Records the result of sending notices, and deletes notices that were sent long ago.
 pub fn record_result(connection: &Connection, result: &NoticeResult) -> rusqlite::Result<()> {
-    const RECORD: &str = "update notice set tries = tries + 1, told_at = ?2 where id = ?1";
+    const SENT: &str = "update notice set tries = tries + 1, told_at = ?2 where id = ?1";
+    const FAILED: &str = "update notice set tries = tries + 1, failed_at = ?2, failure = ?3, output = ?4 where id = ?1";
     const DELETE: &str = "delete from notice where told_at < ?1";
-    connection
-        .prepare_cached(RECORD)?
-        .execute(params![result.id, result.sent_at.map(|at| at.0)])?;
-    match result.sent_at {
-        Some(at) => connection
+    let at = result.at.0;
+    let Some(failure) = &result.failure else {
+        let mut sent = connection.prepare_cached(SENT)?;
+        for id in &result.ids {
+            sent.execute(params![id, at])?;
+        }
+        return connection
             .prepare_cached(DELETE)?
-            .execute([at.0 - SENT_RETENTION_MS])
-            .map(|_| ()),
-        None => Ok(()),
-    }
+            .execute([at - SENT_RETENTION_MS])
+            .map(|_| ());
+    };
+    let mut failed = connection.prepare_cached(FAILED)?;
+    result.ids.iter().try_for_each(|id| {
+        failed
+            .execute(params![id, at, failure.end, failure.output])
+            .map(|_| ())
+    })
 }

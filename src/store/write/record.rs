@@ -35,7 +35,7 @@ impl Record {
                 correct(&mut unsent.from);
                 correct(&mut unsent.to);
             }
-            Record::Notice(result) => result.sent_at.iter_mut().for_each(correct),
+            Record::Notice(result) => correct(&mut result.at),
         }
     }
 
