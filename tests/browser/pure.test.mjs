@@ -630,6 +630,33 @@ test('the outage of one host alone does not count for the line', () => {
   assert.equal(days.daysText(all[0]), '2 days up, 1 with an outage, 1 not recorded');
 });
 
+test('a day is told in words, with its cause and how much was measured', () => {
+  const bars = {
+    kinds: ['none', 'up', 'down', 'not_measured', 'degraded', 'up', 'none'],
+    down: [0, 0, 723, 0, 0, 0, 0],
+  };
+  const measured = [0, DAY / 4, DAY, DAY / 4, DAY, DAY - 864, 0];
+  const texts = bars.kinds.map((_, i) =>
+    days.dayText('2026-11-17', bars, i, { measured, letter: { 2: 'P', 5: 'G' }[i] ?? null }),
+  );
+  assert.deepEqual(texts, [
+    'Tue 17 Nov: before the first record',
+    'Wed 18 Nov: up',
+    'Thu 19 Nov: down for 12 min 3 s, cause provider',
+    'Fri 20 Nov: mostly not measured, 25.00 % measured',
+    'Sat 21 Nov: degraded',
+    'Sun 22 Nov: up, some hosts down, cause gateway, 99.00 % measured',
+    'Today: nothing recorded yet',
+  ]);
+  // A day of 25 hours.
+  const hour = { kinds: ['up', 'up', 'up'], down: [0, 0, 0] };
+  assert.equal(days.dayText('2026-10-24', hour, 1, { measured: [DAY, 90000, 0] }), 'Sun 25 Oct: up');
+  assert.equal(days.dayText('2026-10-24', hour, 1, {}), 'Sun 25 Oct: up');
+  const range = days.dayRange('2026-10-24', 1, NOW);
+  assert.equal(range.to - range.from, 90000);
+  assert.equal(days.dayRange('2026-11-23', 0, NOW).to, NOW);
+});
+
 test('availability is the share of the measured time without an outage, whatever was lost', () => {
   const two = daysOf([600, 300, 0, DAY], [0, 0, 0, DAY / 2]);
   assert.ok(Math.abs(days.availability(days.lastDays(two, 2)) - (100 - (100 * 600) / (1.5 * DAY))) < 1e-9);

@@ -18,7 +18,7 @@ const DEFAULTS = {
   cause: '',
   wall: false,
 };
-const MAX_COMPARED = 5;
+export const MAX_COMPARED = 5;
 // A shorter range would show less than one check.
 const MIN_RANGE_SECONDS = 60;
 

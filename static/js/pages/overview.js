@@ -1,13 +1,17 @@
 // The first page: the verdict, what most hosts saw in 90 days, the path to the hosts, and the table of hosts.
 import { shape, strip } from '../charts/shapes.js';
 import { CAUSE_LETTERS, CAUSE_WORDS } from '../data/cause.js';
-import { availability, barHeight, dayBars, dayStart, lastDays, mostHosts, rangeLabels } from '../data/days.js';
+import {
+  availability, barHeight, dayBars, dayRange, dayStart, dayText, lastDays, mostHosts, rangeLabels,
+} from '../data/days.js';
 import { NO_VALUE, STATE_WORDS, csv, percent } from '../data/format.js';
 import { WORST_FIRST, countStates, filterAndSort, stateLabel } from '../data/hosts.js';
 import { reportUrl } from '../data/queries.js';
 import { DAY_SECONDS, fileText, month, seconds, startOfDay } from '../data/time.js';
 import { verdict } from '../data/verdict.js';
+import { MAX_COMPARED } from '../data/view.js';
 import { button, chips, h, linkInNewTab, put, saveCsv, setPressed, setText } from '../dom.js';
+import { dayPicker } from '../parts/daypicker.js';
 import { hostTable } from '../parts/hosttable.js';
 import { pathFigure } from '../parts/path.js';
 
@@ -91,19 +95,54 @@ function labelsOf(overview) {
   return [...rangeLabels(ranges, first, now), first > begin ? 'measured since then' : MEASURED];
 }
 
-/** The strip of 90 days with its letters and months. @param {HTMLElement} element @param {Overview} overview */
-function drawLine(element, overview) {
+/** The place of the strip of 90 days: a day leads to the charts of its hosts. @param {App} app */
+function dayStrip(app) {
+  const element = h('div', { class: 'days' });
+  /** @type {DayBars} */
+  let bars = { kinds: [], down: [] };
+  dayPicker(element, {
+    label: 'What most hosts saw, by day; Enter shows the charts of one',
+    count: () => app.overview?.days ?? 0,
+    text: (i) => (app.overview
+      ? dayText(app.overview.first_day, bars, i, { letter: app.overview.line.days[i] }) : ''),
+    open: (i) => {
+      if (!app.overview) return;
+      const hosts = app.overview.hosts.filter((o) => o.configured);
+      // The worst hosts of that day.
+      hosts.sort((a, b) => (b.days.down_seconds[i] ?? 0) - (a.days.down_seconds[i] ?? 0));
+      const range = { range: 'custom', ...dayRange(app.overview.first_day, i, app.now()) };
+      const addresses = hosts.slice(0, MAX_COMPARED).map((o) => o.host_address);
+      app.go(addresses.length === 1
+        ? { page: 'host', host: addresses[0], ...range } : { page: 'compare', hosts: addresses, ...range });
+    },
+  });
+  return {
+    element,
+    /** @param {Overview} overview */
+    draw({ hosts, days, line }) {
+      bars = mostHosts(hosts.filter((o) => o.configured).map((o) => dayBars(o.days)), days);
+      put(element, strip(bars, 'What most hosts saw', 8, STRIP_HEIGHT),
+        h('div', { class: 'letters', 'aria-hidden': 'true' }, ...letterMarks(line, bars)));
+    },
+  };
+}
+
+/** The strip of 90 days with its letters and months.
+ * @param {HTMLElement} element @param {ReturnType<typeof dayStrip>} bars @param {Overview} overview */
+function drawLine(element, bars, overview) {
   const { days, first_day: firstDay, line } = overview;
-  const bars = mostHosts(overview.hosts.filter((o) => o.configured).map((o) => dayBars(o.days)), days);
+  const hasFocus = document.activeElement === bars.element;
+  bars.draw(overview);
   put(element,
     h('div', { class: 'line-head' },
       h('span', null, h('b', null, `What most hosts saw, ${days} days`),
         h('span', { class: 'wide-only' }, ', one bar per day, taller is worse')),
       letterKey(line)),
-    h('div', { class: 'days' }, strip(bars, 'What most hosts saw', 8, STRIP_HEIGHT),
-      h('div', { class: 'letters', 'aria-hidden': 'true' }, ...letterMarks(line, bars))),
+    bars.element,
     h('div', { class: 'months third', 'aria-hidden': 'true' }, ...monthMarks(firstDay, days),
       h('span', { class: 'end' }, 'today')));
+  // Moving it took the focus.
+  if (hasFocus) bars.element.focus();
 }
 
 /** The verdict with its figures and the strip of 90 days. @param {App} app */
@@ -115,6 +154,7 @@ function verdictCard(app) {
   const values = labels.map(() => h('dd', null, NO_VALUE));
   const figures = values.map((value, i) => h('div', null, labels[i], value));
   const line = h('div', { class: 'line' });
+  const days = dayStrip(app);
   const element = h('section', { class: 'card verdict', 'aria-label': 'Verdict' },
     h('div', { class: 'verdict-words' }, mark,
       h('div', null, title, text, h('dl', { class: 'figures', 'aria-label': 'Availability, all hosts' }, ...figures))),
@@ -139,7 +179,7 @@ function verdictCard(app) {
         figures[i].hidden = label === null;
         setText(labels[i], label ?? '');
       });
-      drawLine(line, app.overview);
+      drawLine(line, days, app.overview);
     },
   };
 }
@@ -229,6 +269,10 @@ export function overviewPage(app) {
       app.go({ query: '', state: '' }, true);
       bar.filter.focus();
     },
+    dayText: (days, i) => (app.overview
+      ? dayText(app.overview.first_day, dayBars(days), i, { measured: days.measured_seconds }) : ''),
+    openDay: (host, i) => app.overview
+      && app.go({ page: 'host', host, range: 'custom', ...dayRange(app.overview.first_day, i, app.now()) }),
   });
   const update = () => {
     if (!app.status) return;

@@ -1,11 +1,12 @@
 // The table of hosts. Rows are kept and updated in place, so that focus and selection survive each new result. Strips
 // and sparklines are drawn when their row first becomes visible.
 import { shape, sparkline, stateMark, strip } from '../charts/shapes.js';
-import { availability, dayBars, daysText } from '../data/days.js';
+import { availability } from '../data/days.js';
 import { NO_VALUE, ms, percent, usAsMs } from '../data/format.js';
 import { addressText, stateText } from '../data/hosts.js';
 import { writeView } from '../data/view.js';
 import { button, h, put, setText } from '../dom.js';
+import { dayPicker } from './daypicker.js';
 
 // This many rows are drawn without waiting for the observer: they are certainly visible.
 const FIRST_DRAWN = 12;
@@ -55,8 +56,13 @@ function latencyOf(e) {
   return e.state === 'down' || (e.state === 'not_measured' && !e.was) ? NO_VALUE : ms(e.latency);
 }
 
-/** @param {HostEntry} first @returns {HostRow} */
-function createRow(first) {
+/** @typedef {{
+ *   sort: (key: string) => void, clear: () => void, dayText: (days: Days, i: number) => string,
+ *   openDay: (host: string, i: number) => void,
+ * }} TableActions i: the index of a day */
+
+/** @param {HostEntry} first @param {TableActions} actions @returns {HostRow} */
+function createRow(first, actions) {
   let entry = first;
   let isDrawn = false;
   let drawnMark = '';
@@ -67,6 +73,13 @@ function createRow(first) {
   link.href = writeView({ page: 'host', host: first.address });
   link.textContent = first.name;
 
+  const bars = h('div', null);
+  // By keyboard the days are reached on the host's page: 500 rows must not be 500 more stops of the Tab key.
+  dayPicker(bars, {
+    count: () => entry.days?.state.length ?? 0,
+    text: (i) => (entry.days ? actions.dayText(entry.days, i) : ''),
+    open: (i) => actions.openDay(entry.address, i),
+  });
   const draw = () => {
     isDrawn = true;
     if (drawnDays === entry.days) return;
@@ -74,8 +87,8 @@ function createRow(first) {
     if (entry.spark && !Number.isNaN(entry.at)) {
       put(spark, sparkline(entry.spark, `Latency of ${entry.name} in 24 hours`));
     }
-    if (entry.days) put(days, strip(entry.days, entry.name, 5, 22));
-    days.title = entry.days ? daysText(dayBars(entry.days)) : '';
+    if (entry.days) put(bars, strip(entry.days, entry.name, 5, 22));
+    if (!bars.isConnected) put(days, bars);
   };
   /** @param {HostEntry} next */
   const update = (next) => {
@@ -109,7 +122,7 @@ const createHeads = (sort) => COLUMNS.map(([text, name, key]) => {
   return h('th', { scope: 'col', class: name, 'data-sort': key }, content, end);
 });
 
-/** @param {{sort: (key: string) => void, clear: () => void}} actions */
+/** @param {TableActions} actions */
 export function hostTable(actions) {
   /** @type {Map<string, HostRow>} by address */
   const rows = new Map();
@@ -132,7 +145,7 @@ export function hostTable(actions) {
       known.update(e);
       return known.row;
     }
-    const host = createRow(e);
+    const host = createRow(e, actions);
     rows.set(e.address, host);
     if (i < FIRST_DRAWN) host.draw();
     else observer.observe(host.row);

@@ -1,8 +1,8 @@
 // The strip of 90 days above the charts of a host: a frame marks the range that is shown, a click opens a day.
 import { strip } from '../charts/shapes.js';
-import { dayStart } from '../data/days.js';
-import { startOfDay } from '../data/time.js';
+import { dayBars, dayRange, dayStart, dayText } from '../data/days.js';
 import { h, put } from '../dom.js';
+import { dayPicker } from './daypicker.js';
 
 /** @param {App} app */
 export function navigator(app) {
@@ -14,12 +14,12 @@ export function navigator(app) {
     h('div', { class: 'track' }, bars, frame));
   /** @type {Days | null} */
   let drawn = null;
-  bars.addEventListener('click', (e) => {
-    const box = bars.getBoundingClientRect();
-    if (!app.overview || !box.width) return;
-    const index = Math.floor(((e.clientX - box.left) / box.width) * app.overview.days);
-    const from = dayStart(app.overview.first_day, index);
-    app.go({ range: 'custom', from, to: Math.min(app.now(), startOfDay(from, 1)) });
+  dayPicker(bars, {
+    label: 'Days of 90, Enter shows the charts of one',
+    count: () => app.overview?.days ?? 0,
+    text: (i) => (drawn && app.overview
+      ? dayText(app.overview.first_day, dayBars(drawn), i, { measured: drawn.measured_seconds }) : ''),
+    open: (i) => app.overview && app.go({ range: 'custom', ...dayRange(app.overview.first_day, i, app.now()) }),
   });
   return {
     element,

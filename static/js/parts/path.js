@@ -4,6 +4,7 @@ import { shape } from '../charts/shapes.js';
 import { pathNow } from '../data/cause.js';
 import { plural } from '../data/format.js';
 import { duration } from '../data/time.js';
+import { writeView } from '../data/view.js';
 import { h, put } from '../dom.js';
 
 /** @param {CauseShare} share @param {number} max seconds */
@@ -16,6 +17,11 @@ function downTime(share, max) {
     h('div', { class: 'share wide-only', 'aria-hidden': 'true' }, bar),
   ];
 }
+
+/** Leads to the outages of a cause. @param {Cause} cause @param {string} text */
+const outagesLink = (cause, text) => h('a', {
+  href: writeView({ page: 'outages', cause }), 'aria-label': `${text}, its outages in 90 days`,
+}, text);
 
 /** Whether the path up to each step is known to work: a later step answers, or this step is known to be down.
  * @param {PathStep[]} steps */
@@ -47,13 +53,13 @@ export function pathFigure() {
       const works = worksUpTo(steps);
       put(list, ...steps.map((s, i) => h('li', { class: works[i] ? 'step' : 'step unjudged' },
         h('span', { class: 'node' }, shape(s.state, 18)),
-        h('p', null, h('b', null, s.name), ' ', h('span', { class: `text-${s.state}` }, s.word)),
+        h('p', null, outagesLink(s.cause, s.name), ' ', h('span', { class: `text-${s.state}` }, s.word)),
         h('p', { class: 'small third wide-only', title: s.detail }, s.detail || '–'),
         ...downTime(line[s.cause], max))));
       const { unknown } = line;
       rest.hidden = !unknown.outages;
       const outages = plural(unknown.outages, 'outage');
-      put(rest, `${duration(unknown.down_seconds)} down in ${outages} without a known cause.`);
+      put(rest, `${duration(unknown.down_seconds)} down in `, outagesLink('unknown', outages), ' without a known cause.');
     },
   };
 }

@@ -90,6 +90,74 @@ test('one host that is down gets a banner, and the line stays up', () =>
     await page.getByRole('heading', { name: 'The line is up' }).waitFor();
   }));
 
+test('a day of the strip has its words, and leads to its charts by pointer, keyboard and finger', () =>
+  visit(async (page, { axe, shot }) => {
+    await strips(page);
+    const days = page.getByRole('slider', { name: /^What most hosts saw, by day/ });
+    const tip = page.locator('.tip');
+    await days.hover({ position: { x: 3, y: 30 } });
+    await tip.getByText(/^[A-Z][a-z]{2} \d+ [A-Z][a-z]{2}: /).waitFor();
+    const box = await days.boundingBox();
+    await days.hover({ position: { x: box.width - 2, y: 30 } });
+    await tip.getByText(/^Today: /).waitFor();
+    await page.mouse.move(0, 0);
+    await tip.waitFor({ state: 'hidden' });
+    // By keyboard: the last day, the day before, the outages of one.
+    await page.keyboard.press('Tab');
+    await days.focus();
+    await page.keyboard.press('End');
+    await tip.getByText(/^Today: /).waitFor();
+    await page.keyboard.press('ArrowLeft');
+    await page.keyboard.press('ArrowLeft');
+    const text = await days.getAttribute('aria-valuetext');
+    assert.equal(await tip.innerText(), text);
+    assert.doesNotMatch(text, /Today/);
+    await axe();
+    await shot('day-light');
+    await page.keyboard.press('Escape');
+    assert.ok(await tip.isHidden());
+    await page.keyboard.press('Enter');
+    await page.waitForSelector('.readout b');
+    const [, from, to] = /page=compare&hosts=[^&]+&from=(\d+)&to=(\d+)/.exec(decodeURIComponent(await hash(page)));
+    assert.ok([23, 24, 25].includes((to - from) / 3600), `${from} ${to}`);
+    // The strip of a host leads to its page.
+    await page.goBack();
+    await strips(page);
+    const row = page.locator('.hosts tbody tr', { hasText: '127.0.1.2' }).locator('.pickable');
+    await row.hover();
+    await tip.getByText(/: /).waitFor();
+    await row.click();
+    await page.waitForSelector('.readout b');
+    assert.match(await hash(page), /host=127\.0\.1\.2&from=\d+&to=\d+/);
+    const picker = page.getByRole('slider', { name: /^Days of 90/ });
+    await picker.focus();
+    await page.keyboard.press('Home');
+    await tip.getByText(/: /).waitFor();
+    const opened = await hash(page);
+    await page.keyboard.press('Enter');
+    await until(page, (old) => location.hash !== old, opened);
+    // The first touch shows the day, the second opens it.
+    const before = await hash(page);
+    const place = await picker.boundingBox();
+    const touch = (x) =>
+      picker.evaluate((e, clientX) => {
+        e.dispatchEvent(new PointerEvent('pointerdown', { pointerType: 'touch', clientX }));
+        e.dispatchEvent(new MouseEvent('click', { clientX }));
+      }, x);
+    await touch(place.x + place.width / 2);
+    await tip.getByText(/: /).waitFor();
+    assert.equal(await hash(page), before);
+    await touch(place.x + place.width / 2);
+    await until(page, (old) => location.hash !== old, before);
+  }));
+
+test('a step of the path leads to the outages of its cause', () =>
+  visit(async (page) => {
+    await page.getByRole('link', { name: 'Provider, its outages in 90 days' }).click();
+    await page.waitForSelector('.part table tbody tr');
+    assert.match(await hash(page), /page=outages&cause=provider/);
+  }));
+
 test('hosts are filtered by name after / and sorted by columns', () =>
   visit(async (page) => {
     await strips(page);
