@@ -214,6 +214,25 @@ test('a view written to the URL is read back unchanged', () => {
     assert.deepEqual(view.readView(view.writeView({ ...plain, ...change })), { ...plain, ...change });
 });
 
+test('a named range begins with the record at the earliest', () => {
+  const of = (range, first) => NOW - view.spanOf({ ...view.readView(''), range }, NOW, first).from;
+  const day = 86400;
+  for (const [range, recorded, expected] of [
+    ['24h', 90 * day, day],
+    ['24h', 1380, 1380],
+    ['90d', 1380, 1380],
+    ['1h', 1380, 1380],
+    ['all', 1380, 1380],
+    ['all', 400 * day, 400 * day],
+    ['24h', 10, 60],
+    ['24h', NaN, day],
+    ['all', NaN, day],
+  ])
+    assert.equal(of(range, NOW - recorded), expected, `${range}, ${recorded} s`);
+  const custom = { ...view.readView(''), range: 'custom', from: NOW - 2 * day, to: NOW };
+  assert.equal(view.spanOf(custom, NOW, NOW - day).from, NOW - 2 * day);
+});
+
 test('nonsense in the URL gives the default view', () => {
   assert.deepEqual(view.readView('#range=9z&from=x&to=-3&scale=%%%&page=nope'), view.readView(''));
   assert.equal(view.readView('#host=a&from=100&to=110').range, '24h');
@@ -322,6 +341,29 @@ test('a gap is not measured, and no line crosses it', () => {
   assert.deepEqual(
     series.segments(t).map((r) => r.length),
     [2, 2],
+  );
+});
+
+test('before the record begins nothing is missing', () => {
+  const data = minutes([null, null, null, null, 'up', 'up', null, null, null, null]);
+  const first = data.from + 240;
+  const spans = (t) => series.stateSpans(t).map((s) => [s.state, s.from - t.from, s.to - t.from]);
+  assert.deepEqual(spans(series.timelineOf(data, 60)), [
+    ['not_measured', 0, 240],
+    ['up', 240, 360],
+    ['not_measured', 360, 600],
+  ]);
+  const known = series.timelineOf(data, 60, 0, first);
+  assert.deepEqual(spans(known), [
+    ['up', 240, 360],
+    ['not_measured', 360, 600],
+  ]);
+  const stopped = { from: iso(data.from), to: iso(first), reason: 'the monitor did not run' };
+  assert.equal(series.bands(known, [], [stopped]).filter((b) => b.from < first).length, 0);
+  assert.equal(series.noDataText(known, NOW), 'Not measured in this range');
+  assert.equal(
+    series.noDataText({ ...known, to: first }, NOW),
+    `The record begins later: ${time.moment(first, NOW)}`,
   );
 });
 

@@ -330,6 +330,8 @@ interface TimeRange {
 interface Timeline {
   from: number;
   to: number;
+  /** When the record begins, 0 if that is not known. */
+  first: number;
   bucket: number;
   pointSeconds: number;
   newestAt: number;

@@ -1,8 +1,8 @@
 // The charts of one host: success rate, state row and latency over one time axis, with the values above them.
 import { STATE_WORDS, rate, usAsMs } from '../data/format.js';
-import { bandLabel, bands, nearestPoint, stepTime } from '../data/series.js';
+import { bandLabel, bands, nearestPoint, noDataText, stepTime } from '../data/series.js';
 import { duration, spanText } from '../data/time.js';
-import { announce, h, put, setPressed, spokenText } from '../dom.js';
+import { announce, h, put, setPressed, setText, spokenText } from '../dom.js';
 import { createChart, keysHint, scaleChips } from './chart.js';
 import { drawLatency, drawStates, drawSuccess } from './panes.js';
 import { shape } from './shapes.js';
@@ -71,7 +71,7 @@ const createPanes = (app, data, { rates, latencies, scales }) => [
 ];
 
 /** @type {Timeline} */
-const NO_DATA = { from: 0, to: 1, bucket: 60, pointSeconds: 60, newestAt: 0, points: [] };
+const NO_DATA = { from: 0, to: 1, first: 0, bucket: 60, pointSeconds: 60, newestAt: 0, points: [] };
 
 /** @param {App} app */
 export function historyCharts(app) {
@@ -81,7 +81,7 @@ export function historyCharts(app) {
   const latencies = h('div', { class: 'readout' });
   const scales = scaleChips(app);
   const foot = h('p', { class: 'third small foot' });
-  const empty = h('p', { class: 'no-data', hidden: true }, 'Not measured in this range');
+  const empty = h('p', { class: 'no-data', hidden: true });
 
   /** @param {Point | undefined} p @param {boolean} isPointed */
   const read = (p, isPointed) => {
@@ -112,6 +112,7 @@ export function historyCharts(app) {
       data.bands = bands(timeline, outages, gaps);
       setPressed(scales, app.view.scale);
       empty.hidden = points.length > 0;
+      setText(empty, noDataText(timeline, app.now()));
       const point = bucket >= 2 ? `A point is ${duration(Math.max(bucket, pointSeconds))}. ` : '';
       put(foot, points.length > 0 && `${point}Thin lines reach down to the worst check, so that averages hide nothing. `
         + 'The scale is stretched above 80 %.');

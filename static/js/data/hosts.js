@@ -15,8 +15,10 @@ export const stateLabel = (state, present) =>
 export const stateText = (e) => (e.was ? `was ${STATE_WORDS[e.was].toLowerCase()}` : STATE_WORDS[e.state]);
 
 /** "Provider is up". @param {string} name @param {HostEntry | undefined} e */
-export const stateSentence = (name, e) =>
-  e?.was ? `${name} ${stateText(e)}` : `${name} is ${STATE_WORDS[e?.state ?? 'not_measured'].toLowerCase()}`;
+export function stateSentence(name, e) {
+  if (!e) return name;
+  return e.was ? `${name} ${stateText(e)}` : `${name} is ${STATE_WORDS[e.state].toLowerCase()}`;
+}
 
 /** errno is for logs. @param {string | null} error */
 const withoutErrno = (error) => error && error.replace(/ \(os error \d+\)$/, '');

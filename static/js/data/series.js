@@ -3,14 +3,15 @@
 import { CAUSE_WORDS, causeOf, isHostOutage } from './cause.js';
 import { STATE_WORDS } from './format.js';
 import { stateOf } from './scale.js';
-import { duration, seconds } from './time.js';
+import { duration, moment, seconds } from './time.js';
 
 // A gap is longer than this many intervals, as in the daemon.
 const GAP_FACTOR = 2.5;
 
 /** @param {Series} series @param {number} interval seconds between the host's checks
- * @param {number} [newestAt] the newest check known before the request @returns {Timeline} */
-export function timelineOf(series, interval, newestAt = 0) {
+ * @param {number} [newestAt] the newest check known before the request
+ * @param {number} [first] when the record begins; before it nothing is missing @returns {Timeline} */
+export function timelineOf(series, interval, newestAt = 0, first = 0) {
   const c = series.columns;
   const bucket = series.bucket_seconds;
   /** @type {Point[]} */
@@ -41,6 +42,7 @@ export function timelineOf(series, interval, newestAt = 0) {
   const result = {
     from: series.from,
     to: series.to,
+    first: first || 0,
     bucket,
     pointSeconds: points[points.length - 1]?.step ?? Math.max(bucket, interval),
     newestAt: Math.max(newestAt, points[points.length - 1]?.at ?? 0),
@@ -147,7 +149,7 @@ export function stateSpans(t, stateOf = (p) => p.state) {
   const all = [];
   /** @param {number} from @param {number} to @param {State} state */
   const add = (from, to, state) => {
-    const a = Math.max(from, t.from);
+    const a = Math.max(from, t.from, state === 'not_measured' ? t.first : 0);
     const b = Math.min(to, t.to);
     if (!(b > a)) return;
     const last = all[all.length - 1];
@@ -164,6 +166,10 @@ export function stateSpans(t, stateOf = (p) => p.state) {
   if (t.to - reached > (t.points.length ? (GAP_FACTOR - 1) * t.pointSeconds : 0)) add(reached, t.to, 'not_measured');
   return all;
 }
+
+/** Why a chart is empty. @param {Timeline} t @param {number} now Unix seconds */
+export const noDataText = ({ first, to }, now) =>
+  (first >= to ? `The record begins later: ${moment(first, now)}` : 'Not measured in this range');
 
 /** @param {TimeRange} window @param {{start_time: string, end_time: string | null, duration_seconds?: number | null}} o
  * @param {string} what its label @returns {Span} */
@@ -183,7 +189,7 @@ function downSpan(window, o, what) {
 function gapSpans(t, gaps) {
   return gaps
     .map((g) => ({
-      from: Math.max(seconds(g.from), t.from),
+      from: Math.max(seconds(g.from), t.from, t.first),
       to: Math.min(seconds(g.to), t.to),
       state: /** @type {State} */ ('not_measured'),
       length: seconds(g.to) - seconds(g.from),

@@ -1,5 +1,5 @@
 // The view (page, host, range and so on) as the fragment of the URL, so that it can be linked. Times are Unix seconds.
-import { RANGES } from './time.js';
+import { DAY_SECONDS, RANGES } from './time.js';
 
 /** @type {View} */
 const DEFAULTS = {
@@ -76,12 +76,13 @@ export function writeView(change) {
   return `#${p}`;
 }
 
-/** The time range of a view. @param {View} view @param {number} now @param {number} first time of the first record
+/** The time range of a view. A named one begins with the record at the earliest. @param {View} view @param {number} now @param {number} first time of the first record
  * @returns {{from: number, to: number, follows: boolean}} follows: it ends now, and moves with the clock */
 export function spanOf(view, now, first) {
   if (view.range === 'custom') return { from: view.from, to: view.to, follows: false };
-  const length = RANGES.find(([key]) => key === view.range)?.[2] || now - (first || now - 86400);
-  return { from: now - Math.max(length, MIN_RANGE_SECONDS), to: now, follows: true };
+  const recorded = first > 0 ? now - first : Infinity;
+  const wanted = RANGES.find(([key]) => key === view.range)?.[2] || (first > 0 ? recorded : DAY_SECONDS);
+  return { from: now - Math.max(Math.min(wanted, recorded), MIN_RANGE_SECONDS), to: now, follows: true };
 }
 
 /** A range moved by a share of its length, to now at the latest.

@@ -217,7 +217,8 @@ class ComparePage {
         get(`api/statistics/${encodeURIComponent(address)}`, range),
       ]);
       const entry = this.entry(address);
-      const timeline = timelineOf({ ...series, ...range }, entry?.interval ?? 60, entry?.at || 0);
+      const first = entry?.first || seconds(this.app.status?.first_check);
+      const timeline = timelineOf({ ...series, ...range }, entry?.interval ?? 60, entry?.at || 0, first);
       return { address, name: entry?.name ?? address, statistics, timeline };
     } catch (error) {
       if (!isNotFound(error)) throw error;

@@ -121,14 +121,14 @@ function createHeader(app, address, files) {
       h('div', { class: 'bar' }, controls.element, compare, report, ...files), days.element));
   return {
     element, title,
-    /** @param {string} name @param {HostEntry | undefined} e @param {string} text @param {TimeRange} span */
-    update(name, e, text, span) {
+    /** @param {string} sentence @param {string} name @param {HostEntry | undefined} e @param {string} text @param {TimeRange} span */
+    update(sentence, name, e, text, span) {
       const state = e?.state ?? 'not_measured';
       if (e) setText(where, addressText(e));
       if (mark.dataset.state !== state) put(mark, shape(state, 24));
       mark.dataset.state = state;
       setText(crumb, name);
-      setText(title, stateSentence(name, e));
+      setText(title, sentence);
       setText(note, text);
       controls.update(span);
       days.update(address, span.from, span.to);
@@ -186,6 +186,7 @@ class HostPage {
     /** @type {Outage[]} */
     this.outages = [];
     this.isCut = false;
+    this.isUnknown = false;
     this.lossy = '';
     /** @type {Gap[]} */
     this.gaps = [];
@@ -200,17 +201,24 @@ class HostPage {
   }
 
   title() {
-    return this.entry()?.name ?? this.address;
+    return this.isUnknown ? 'Unknown host' : (this.entry()?.name ?? this.address);
+  }
+
+  /** When the record of this host begins, as far as that is known; NaN without one. */
+  first() {
+    return this.entry()?.first || seconds(this.app.status?.first_check);
   }
 
   /** The range that is shown. */
   span() {
-    return spanOf(this.app.view, this.app.now(), seconds(this.app.status?.first_check));
+    return spanOf(this.app.view, this.app.now(), this.first());
   }
 
   rangeKey() {
     const { range, from, to } = this.app.view;
-    return `${range} ${from} ${to}`;
+    // Once the first check is known, a range begins with it at the earliest.
+    const first = this.first();
+    return `${range} ${from} ${to} ${Math.abs(this.span().from - first) < 1 ? first : ''}`;
   }
 
   /** Ongoing outages of this host, as a text that differs when one begins, ends, or gets another cause. */
@@ -262,7 +270,7 @@ class HostPage {
       Object.assign(this, { outages: history.outages, gaps: history.gaps, isCut: history.isCut });
       this.loadedActive = this.activeKey();
       const series = { ...history.series, from: query.from, to: query.to };
-      this.timeline = timelineOf(series, this.entry()?.interval ?? 60, newestAt);
+      this.timeline = timelineOf(series, this.entry()?.interval ?? 60, newestAt, this.first());
       this.history.show(this.timeline, this.outages, this.gaps);
       this.element.classList.remove('loading');
       this.error.hidden = true;
@@ -299,9 +307,12 @@ class HostPage {
     // Without a server the state of the connection says so, and the next tick tries again.
     this.loadedKey = '';
     if (!(error instanceof ApiError)) return;
-    put(this.error, isNotFound(error)
-      ? `No host with the address ${this.address} is known here.` : `The server refused: ${error.message}`);
-    this.figures.hidden = isNotFound(error);
+    this.isUnknown = isNotFound(error);
+    this.element.classList.toggle('unknown', this.isUnknown);
+    put(this.error, ...(this.isUnknown
+      ? ['It was never recorded and is not configured. ', h('a', { href: '#' }, 'All hosts')]
+      : [`The server refused: ${error.message}`]));
+    this.update();
     this.error.hidden = false;
     this.loadedKey = this.rangeKey();
   }
@@ -310,6 +321,12 @@ class HostPage {
     const e = this.entry();
     const now = this.app.now();
     const span = this.span();
+    if (this.isUnknown && e) {
+      // It was added to the configuration meanwhile.
+      this.isUnknown = false;
+      this.element.classList.remove('unknown');
+      this.loadedKey = '';
+    }
     const ongoing = this.app.active.find((o) => o.host_address === this.address && isHostOutage(o));
     const parts = [stateText(e, ongoing, now)];
     if (this.timeline) {
@@ -318,7 +335,9 @@ class HostPage {
       parts.push(found.count ? `${text} of ${duration(found.seconds)} in this range.` : 'No outage in this range.');
       parts.push(this.lossy);
     }
-    this.header.update(this.title(), e, parts.filter(Boolean).join(' '), span);
+    const title = this.title();
+    const sentence = this.isUnknown ? `No host ${this.address} is known` : stateSentence(title, e);
+    this.header.update(sentence, title, e, this.isUnknown ? '' : parts.filter(Boolean).join(' '), span);
   }
 
   show() {

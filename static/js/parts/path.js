@@ -53,7 +53,7 @@ export function pathFigure() {
       const works = worksUpTo(steps);
       put(list, ...steps.map((s, i) => h('li', { class: works[i] ? 'step' : 'step unjudged' },
         h('span', { class: 'node' }, shape(s.state, 18)),
-        h('p', null, outagesLink(s.cause, s.name), ' ', h('span', { class: `text-${s.state}` }, s.word)),
+        h('p', null, h('b', null, outagesLink(s.cause, s.name)), ' ', h('span', { class: `text-${s.state}` }, s.word)),
         h('p', { class: 'small third wide-only', title: s.detail }, s.detail || '–'),
         ...downTime(line[s.cause], max))));
       const { unknown } = line;

@@ -1,7 +1,7 @@
 // The page of one host: what it shows, and how it is kept up to date.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { drawn, hash, home, hostHash, quick, until, visit } from '../harness.mjs';
+import { drawn, hash, home, hostHash, program, quick, until, visit } from '../harness.mjs';
 import { soon } from '../program.mjs';
 
 const PROVIDER = '127.0.1.2';
@@ -112,7 +112,7 @@ test('results missed during a pause are requested', () =>
 test('a range without data shows a message and keeps its axes', () =>
   visit(
     async (page, { axe, shot }) => {
-      await page.getByText('Not measured in this range').waitFor();
+      await page.getByText(/^The record begins later: [A-Z]/).waitFor();
       await page.getByText('No check in this range.').waitFor();
       await axe();
       await shot('no-data-light');
@@ -120,11 +120,50 @@ test('a range without data shows a message and keeps its axes', () =>
     { hash: hostHash(PROVIDER, '&from=1600000000&to=1600086400') },
   ));
 
+test('on the first day a range begins with the record, and the time before it is blank', async () => {
+  const young = await program([quick]);
+  await young.start();
+  await visit(
+    async (page, { requests, shot }) => {
+      await drawn(page);
+      const { first_check: first } = await young.get('api/status');
+      const series = () => new URL(requests.filter((url) => url.includes('api/series')).slice(-1)[0]).searchParams;
+      await page.getByRole('button', { name: '90 d' }).click();
+      // The page may have learnt only now that something was measured.
+      await soon(async () => Number(series().get('from')) >= Date.parse(first) / 1000 - 61, 'the record’s range');
+      await drawn(page);
+      await shot('first-day-light');
+      // Chosen by hand it may begin earlier, and nothing is hatched there.
+      const now = Math.floor(Date.now() / 1000);
+      await page.goto(`${young.url}${hostHash(quick.address, `&from=${now - 600}&to=${now + 60}`)}`);
+      await drawn(page);
+      assert.equal(Number(series().get('from')), now - 600);
+      const blank = await page.evaluate(() => {
+        const canvas = /** @type {HTMLCanvasElement} */ (document.querySelectorAll('.plot canvas')[1]);
+        const { width, height } = canvas;
+        const place = [Math.round(width * 0.2), 0, Math.round(width * 0.3), height];
+        return new Set(canvas.getContext('2d').getImageData(...place).data).size;
+      });
+      assert.equal(blank, 1, 'one colour, so no hatching');
+      await shot('before-the-record-light');
+    },
+    { of: young, hash: hostHash(quick.address) },
+  );
+  await young.stop();
+});
+
 test('a host that the server does not know gets a message', () =>
   visit(
-    async (page) => {
-      await page.getByText('No host with the address 192.0.2.1 is known here.').waitFor();
-      assert.equal(await page.locator('.stats').isVisible(), false, 'no figures of an unknown host');
+    async (page, { axe, shot }) => {
+      await page.getByRole('heading', { name: 'No host 192.0.2.1 is known' }).waitFor();
+      await page.getByText('It was never recorded and is not configured. All hosts').waitFor();
+      assert.match(await page.title(), /(^| · )Unknown host · ace-connection-logger$/);
+      for (const part of ['.stats', '.history', '.parts', '.host-controls'])
+        assert.equal(await page.locator(part).first().isVisible(), false, `no ${part} of an unknown host`);
+      await axe();
+      await shot('unknown-host-light');
+      await page.getByRole('link', { name: 'All hosts' }).click();
+      await page.getByRole('heading', { name: 'The line is up' }).waitFor();
     },
     { hash: hostHash('192.0.2.1'), faults: /404/ },
   ));
@@ -150,7 +189,7 @@ test('the title of the tab is the name of the host', () =>
   visit(
     async (page) => {
       await drawn(page);
-      assert.equal(await page.title(), 'Provider · ace-connection-logger');
+      assert.match(await page.title(), /(^| · )Provider · ace-connection-logger$/);
     },
     { hash: hostHash('127.0.1.2') },
   ));
