@@ -4,6 +4,7 @@ import { LINE_STYLES, drawMedians, drawRates } from '../charts/overlay.js';
 import { stateMark } from '../charts/shapes.js';
 import { zoomActions } from '../charts/zoom.js';
 import { get, isNotFound } from '../data/api.js';
+import { sinceText } from '../data/days.js';
 import { csv, percent, plural, rate, usAsMs } from '../data/format.js';
 import { choicesOf, stateText } from '../data/hosts.js';
 import { wholeSeconds } from '../data/queries.js';
@@ -192,8 +193,9 @@ class ComparePage {
     const rows = this.hosts.map(({ address, name, statistics }, i) => {
       const href = writeView({ ...this.app.view, page: 'host', host: address });
       const e = this.entry(address);
+      const since = sinceText('', this.span().from, e?.first ?? NaN, this.app.now());
       return h('tr', null,
-        h('td', null, lineSample(i), h('a', { href }, name)),
+        h('td', null, lineSample(i), h('a', { href }, name), ' ', h('span', { class: 'third' }, since)),
         h('td', null, stateMark(e?.state ?? 'not_measured', e && stateText(e))),
         ...figuresOf(statistics).map((text) => h('td', { class: 'number' }, text)));
     });

@@ -47,8 +47,7 @@ function createCells() {
 /** @param {HostEntry} e */
 function noteOf(e) {
   if (e.state === 'not_measured' && e.error) return e.error;
-  if (!e.configured) return `${e.address}, no longer configured`;
-  return addressText(e) + (e.since && `, ${e.since}`);
+  return e.configured ? addressText(e) : `${e.address}, no longer configured`;
 }
 
 /** @param {HostEntry} e */
@@ -107,6 +106,7 @@ function createRow(first, actions) {
     now.classList.toggle('third', next.state === 'not_measured');
     setText(share, percent(next.availability));
     setText(measured, percent(next.coverage, 1));
+    for (const cell of [share, measured]) cell.title = next.since;
     setText(p95, usAsMs(next.lastDay?.p95_us));
     setText(day, next.lastDay ? percent(availability([next.lastDay])) : NO_VALUE);
     if (isDrawn) draw();
