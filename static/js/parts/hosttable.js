@@ -10,6 +10,8 @@ import { dayPicker } from './daypicker.js';
 
 // This many rows are drawn without waiting for the observer: they are certainly visible.
 const FIRST_DRAWN = 12;
+// More rows at once would block the page: 500 take a quarter of a second.
+const SLICE = 50;
 
 /** @type {[string, string, string][]} text, class, sort key */
 const COLUMNS = [
@@ -151,12 +153,37 @@ export function hostTable(actions) {
     else observer.observe(host.row);
     return host.row;
   };
+  /** What is shown, in order; so many of them are in their places. @type {HostEntry[]} */
+  let wanted = [];
+  let placed = 0;
+  let timer = 0;
+  let nothing = '';
+
+  /** Puts the next rows into their places. */
+  const place = () => {
+    const focused = document.activeElement;
+    for (const end = Math.min(placed + SLICE, wanted.length); placed < end; placed += 1) {
+      const row = rowOf(wanted[placed], placed);
+      const there = body.children[placed] ?? null;
+      if (row === there) continue;
+      // A row that moved down is moved by itself, instead of all others up.
+      if (there?.nextSibling === row) body.append(there);
+      else body.insertBefore(row, there);
+    }
+    // Moving a row takes the focus from what is inside it.
+    if (focused !== document.activeElement && focused instanceof HTMLElement && body.contains(focused)) focused.focus();
+    timer = placed < wanted.length ? setTimeout(place) : 0;
+  };
   // Paper has every row.
-  const drawAll = () => rows.forEach((host) => host.draw());
+  const drawAll = () => {
+    while (placed < wanted.length) place();
+    for (const host of rows.values()) host.draw();
+  };
   addEventListener('beforeprint', drawAll);
   return {
     element,
     close() {
+      clearTimeout(timer);
       observer.disconnect();
       removeEventListener('beforeprint', drawAll);
     },
@@ -166,18 +193,26 @@ export function hostTable(actions) {
         if (th.dataset.sort !== sort.replace('-', '')) th.removeAttribute('aria-sort');
         else th.setAttribute('aria-sort', sort.startsWith('-') ? 'descending' : 'ascending');
       }
-      const shown = list.map(rowOf);
-      if (!shown.length) {
+      const isSame = list.length === wanted.length && list.every((e, i) => e.address === wanted[i].address);
+      wanted = list;
+      if (!list.length) {
         const reason = query ? ` No host matches “${query}” ` : ' No host in this state ';
+        if (isSame && reason === nothing) return;
+        nothing = reason;
         put(body, h('tr', { class: 'nothing' }, h('td', { colspan: COLUMNS.length },
           shape('not_measured', 12), reason, button('Clear filter', () => actions.clear()))));
         return;
       }
-      if (shown.length === body.children.length && shown.every((r, i) => r === body.children[i])) return;
-      const focused = document.activeElement;
-      put(body, ...shown);
-      // Moving a row takes the focus from what is inside it.
-      if (focused instanceof HTMLElement && body.contains(focused)) focused.focus();
+      nothing = '';
+      if (isSame) {
+        list.slice(0, placed).forEach(rowOf);
+        return;
+      }
+      clearTimeout(timer);
+      const kept = new Set(list.map((e) => rows.get(e.address)?.row));
+      for (const row of [...body.querySelectorAll('tr')]) if (!kept.has(row)) row.remove();
+      placed = 0;
+      place();
     },
   };
 }

@@ -234,8 +234,8 @@ test('with a hundred hosts the rows that are not visible are not drawn', async (
   await many.start();
   await visit(
     async (page, { axe, shot }) => {
+      await until(page, () => document.querySelectorAll('.hosts tbody tr').length === 100);
       await strips(page);
-      assert.equal(await page.locator('.hosts tbody tr').count(), 100);
       assert.ok((await page.locator('.hosts tbody .strip').count()) < 60);
       await page.locator('.hosts tbody tr').last().scrollIntoViewIfNeeded();
       await until(page, () => document.querySelector('.hosts tbody tr:last-child .strip'));
@@ -247,6 +247,44 @@ test('with a hundred hosts the rows that are not visible are not drawn', async (
       await until(page, () => document.querySelectorAll('.hosts tbody tr').length === 1);
     },
     { of: many },
+  );
+  await many.stop();
+});
+
+test('with five hundred hosts few rows are placed at once, and all in their order', async () => {
+  const many = await program(
+    Array.from({ length: 500 }, (_, i) => ({
+      name: `Sensor ${i}`,
+      address: `127.0.${1 + Math.floor(i / 250)}.${1 + (i % 250)}`,
+    })),
+  );
+  await many.start('dashboard');
+  await visit(
+    async (page) => {
+      const names = () => page.locator('.hosts .c-host a').allInnerTexts();
+      const rows = (n) => until(page, (all) => document.querySelectorAll('.hosts tbody tr').length === all, n);
+      await rows(500);
+      await page.evaluate(() => {
+        window.most = 0;
+        new MutationObserver((changes) => {
+          const added = changes.reduce((sum, change) => sum + change.addedNodes.length, 0);
+          window.most = Math.max(window.most, added);
+        }).observe(document.querySelector('.hosts tbody'), { childList: true });
+      });
+      await page.locator('#filter').fill('sensor 477 .228');
+      await rows(1);
+      await page.locator('#filter').fill('');
+      await rows(500);
+      const inOrder = await names();
+      await page.getByRole('button', { name: 'Host', exact: true }).click();
+      await page.getByRole('button', { name: 'Host', exact: true }).click();
+      await until(page, () => document.querySelector('.hosts tbody a').textContent === 'Sensor 499');
+      await until(page, () => document.querySelector('.hosts tbody tr:last-child a').textContent === 'Sensor 0');
+      assert.deepEqual(await names(), inOrder.reverse());
+      const most = await page.evaluate(() => window.most);
+      assert.ok(most > 0 && most <= 50, `${most} rows at once`);
+    },
+    { of: many, faults: /Failed to load resource/ },
   );
   await many.stop();
 });
