@@ -204,9 +204,12 @@ fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+fn not_json(error: serde_json::Error) -> ApiError {
+    ApiError::Unavailable(error.to_string())
+}
+
 fn json(value: &impl Serialize) -> ApiResult {
-    let body =
-        serde_json::to_vec(value).map_err(|error| ApiError::Unavailable(error.to_string()))?;
+    let body = serde_json::to_vec(value).map_err(not_json)?;
     Ok(Reply::ok("application/json", Body::Whole(body)))
 }
 

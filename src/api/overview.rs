@@ -10,7 +10,7 @@ use super::line::{LineSummary, line_summary};
 use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::zone::ViewerZone;
-use super::{Api, ApiError, ApiResult, check_intervals, json, now};
+use super::{Api, ApiError, ApiResult, check_intervals, not_json, now};
 use crate::pure::incident::GroupingRules;
 use crate::pure::model::{HostId, State};
 use crate::pure::sums::{Counts, Sums};
@@ -19,6 +19,7 @@ use crate::status::HostStatuses;
 use crate::store::{
     CheckIntervals, CoveredTime, GroupedOutage, MeasuredTime, Reader, Source, down_spans, length_ms,
 };
+use crate::web::{Body, Reply};
 
 #[derive(Serialize)]
 struct OverviewRow<'a> {
@@ -72,13 +73,13 @@ struct Sparkline {
     p95_us: Vec<Option<u32>>,
 }
 
+/// What comes before `hosts`.
 #[derive(Serialize)]
-struct Overview<'a> {
+struct Heading {
     now: String,
     first_day: String,
     days: i64,
     line: LineSummary,
-    hosts: Vec<OverviewRow<'a>>,
 }
 
 pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
@@ -93,7 +94,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let span = UtcMillis(zone.begin_of(today - days + 1))..UtcMillis(now.0 + 1);
     let grouping = &config.report.grouping;
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    let fragments = reader.ungrouped_outages(&span, None)?;
+    let fragments = reader.ungrouped_outages(&span, None)?.without_evidence();
     let apart = GroupingRules {
         merge: Duration::ZERO,
         intermittent_count: 0,
@@ -106,8 +107,21 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         outages.retain(|outage| !outage.event.planned);
         outages
     });
-    let mut rows = Vec::with_capacity(statuses.len());
-    for status in &statuses {
+    let first_day = UtcMillis((today - days + 1) * DAY_MS).sql_text()[..10].to_string();
+    let line = line_summary(&fragments, &outages, grouping, &gaps, &span, &zone);
+    drop(fragments);
+    let heading = Heading {
+        now: now.rfc3339(),
+        first_day,
+        days,
+        line,
+    };
+    // Size: every row becomes JSON at once, since the rows of hundreds of hosts take megabytes.
+    let mut body = serde_json::to_vec(&heading).map_err(not_json)?;
+    // Its last brace.
+    body.pop();
+    body.extend_from_slice(b",\"hosts\":[");
+    for (index, status) in statuses.iter().enumerate() {
         let ids = reader.host_ids(&status.key)?;
         let check_intervals = check_intervals(api, &reader, &status.key, &ids)?;
         let (by_day, all) = sum_up_days(&reader, &ids, &span, &zone, &check_intervals)?;
@@ -135,7 +149,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
         let time = MeasuredTime::of(all, &down, &span, (&gaps, ids.first().copied()), first);
         let down_last = down_spans(recent.iter().filter(is_own), &last_day, &gaps);
         let measured = status.measured();
-        rows.push(OverviewRow {
+        let row = OverviewRow {
             host_name: status.name,
             host_address: status.address,
             host_key: &status.key,
@@ -160,17 +174,14 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
                 p95_us: quantile(&of_last_hours, 0.95),
             },
             spark,
-        });
+        };
+        if index > 0 {
+            body.push(b',');
+        }
+        serde_json::to_writer(&mut body, &row).map_err(not_json)?;
     }
-    let first_day = UtcMillis((today - days + 1) * DAY_MS).sql_text()[..10].to_string();
-    let line = line_summary(&fragments, &outages, grouping, &gaps, &span, &zone);
-    json(&Overview {
-        now: now.rfc3339(),
-        first_day,
-        days,
-        line,
-        hosts: rows,
-    })
+    body.extend_from_slice(b"]}");
+    Ok(Reply::ok("application/json", Body::Whole(body)))
 }
 
 /// The counts and the covered time of each day of the viewer, and the covered time of all days.

@@ -189,6 +189,15 @@ impl UngroupedOutages {
         self.rows.retain(is_wanted);
     }
 
+    /// Size: frees the notes and the evidence, which grouping would copy.
+    #[must_use]
+    pub fn without_evidence(mut self) -> UngroupedOutages {
+        for event in &mut self.rows {
+            (event.notes, event.facts, event.path) = (None, None, None);
+        }
+        self
+    }
+
     /// As [`Reader::grouped_outages`].
     pub fn grouped(&self, grouping: &GroupingRules, gaps: &[Gap]) -> Vec<GroupedOutage> {
         let mut outages = group_rows(&self.rows, grouping, &self.measured_until, gaps);

@@ -166,8 +166,10 @@ impl Reader {
             let parts = intervals.parts(&(hour.start()..hour.next().start()));
             parts.into_iter().skip(1).map(|(part, _)| part.start)
         };
+        let has_one_interval =
+            |hour: Hour| !intervals.change_within(&(hour.start()..hour.next().start()));
         self.each_hour(host, hours, |hour, counts| match cut_at(hour) {
-            None if changes_in(hour).len() == 0 => {
+            None if has_one_interval(hour) => {
                 visit(hour.start(), counts, intervals.at(hour.start().0));
             }
             at => cuts.push((hour, at, *counts)),

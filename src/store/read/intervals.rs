@@ -77,6 +77,13 @@ impl CheckIntervals {
         self.intervals[index.saturating_sub(1)]
     }
 
+    /// Whether [`CheckIntervals::parts`] would split a span.
+    pub fn change_within(&self, span: &Range<UtcMillis>) -> bool {
+        let is_within =
+            |interval: &Interval| span.start.0 < interval.since && interval.since < span.end.0;
+        self.intervals.iter().skip(1).any(is_within)
+    }
+
     /// A span split where the interval changes.
     pub fn parts(&self, span: &Range<UtcMillis>) -> Vec<(Range<UtcMillis>, Interval)> {
         let mut parts = Vec::new();
@@ -134,6 +141,22 @@ mod tests {
             [(span(50, 100), 60), (span(100, 150), 20)]
         );
         assert_eq!(parts(span(-5, 10)), [(span(-5, 10), 60)]);
+        for (from, to) in [
+            (50, 150),
+            (-5, 10),
+            (0, 100),
+            (100, 200),
+            (150, 201),
+            (99, 101),
+        ] {
+            let span = span(from, to);
+            let is_split = parts(span.clone()).len() > 1;
+            assert_eq!(
+                check_intervals.change_within(&span),
+                is_split,
+                "{from} to {to}"
+            );
+        }
         assert_eq!(parts(span(300, 400)), [(span(300, 400), 30)]);
         assert_eq!(
             [-1, 99, 100, 1000].map(|at| check_intervals.at(at).ms),
