@@ -1,4 +1,5 @@
-// Measures how many bytes the first load takes, and when the page can be used. Prints only, checks nothing.
+// Measures how many bytes the first load takes, when the page can be used, and the longest task until then and while a
+// filter is set and cleared. Prints only, checks nothing.
 //     BUILT=<folder of the release build> ./run node load.mjs
 import { chromium } from 'playwright-core';
 import { clear, createProgram } from './program.mjs';
@@ -22,19 +23,21 @@ const hosts = (count) =>
 const CASES = [
   ['overview, 3 hosts', 3, '', '.hosts tbody tr:nth-child(3) .strip'],
   ['overview, 100 hosts', 100, '', '.hosts tbody tr:nth-child(10) .strip'],
+  ['overview, 500 hosts', 500, '', '.hosts tbody tr:nth-child(10) .strip'],
   ['host, 24 hours', 3, '#host=127.0.1.2', '.readout b'],
   ['host, 90 days', 3, '#host=127.0.1.2&range=90d', '.readout b'],
 ];
 
 const median = (list) => [...list].sort((a, b) => a - b)[Math.floor(list.length / 2)];
 
-/** A first visit, with an empty cache. @returns {Promise<{bytes: number, requests: number, usable: number}>}
- * usable: milliseconds from the start of the navigation */
+/** A first visit, with an empty cache.
+ * @returns {Promise<{bytes: number, requests: number, usable: number, longest: number}>}
+ * usable: milliseconds from the start of the navigation; longest: milliseconds of a task */
 async function visit(browser, url, selector) {
   const context = await browser.newContext({ viewport: { width: 1440, height: 1100 } });
   const page = await context.newPage();
   const session = await context.newCDPSession(page);
-  const found = { bytes: 0, requests: 0, usable: 0 };
+  const found = { bytes: 0, requests: 0, usable: 0, longest: 0 };
   await session.send('Network.enable');
   let isOver = false;
   let polls = 0;
@@ -48,6 +51,10 @@ async function visit(browser, url, selector) {
     found.requests += 1;
   });
   await page.addInitScript((wanted) => {
+    window.longest = 0;
+    new PerformanceObserver((list) => {
+      window.longest = Math.max(window.longest, ...list.getEntries().map((e) => e.duration));
+    }).observe({ type: 'longtask', buffered: true });
     const check = () => {
       if (document.querySelector(wanted)) window.usable = performance.now();
       else requestAnimationFrame(check);
@@ -59,6 +66,13 @@ async function visit(browser, url, selector) {
   found.usable = await page.evaluate(() => window.usable);
   // What is loaded in the background counts too, until the page polls for new results.
   while (!isOver) await page.waitForResponse(/latest/);
+  const filter = page.locator('#filter');
+  if (await filter.count()) {
+    await filter.fill('sensor 1');
+    await filter.fill('');
+    await page.waitForResponse(/latest/);
+  }
+  found.longest = await page.evaluate(() => window.longest);
   if (process.env.TRACE) {
     console.log(
       await page.evaluate(() =>
@@ -78,7 +92,7 @@ const browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? 
 try {
   for (const [name, count, hash, selector] of CASES) {
     if (!programs.has(count)) {
-      programs.set(count, await createProgram(hosts(count), { recorded: [count, 90] }));
+      programs.set(count, await createProgram(hosts(count), { recorded: [count, count > 100 ? 2 : 90] }));
       await programs.get(count).start();
     }
     // The first visit warms up the browser.
@@ -89,7 +103,8 @@ try {
     const kilobytes = (median(runs.map((r) => r.bytes)) / 1000).toFixed(1);
     const requests = median(runs.map((r) => r.requests));
     const times = `${median(usable)} ms (${Math.min(...usable)} to ${Math.max(...usable)})`;
-    console.log(`${name}: ${kilobytes} kB in ${requests} requests, usable after ${times}`);
+    const longest = Math.round(median(runs.map((r) => r.longest)));
+    console.log(`${name}: ${kilobytes} kB in ${requests} requests, usable after ${times}, longest task ${longest} ms`);
   }
 } finally {
   await browser.close();
