@@ -79,7 +79,8 @@ export function forgetETag() {
  * @returns {Promise<CheckResult[] | null>} */
 export async function latestResults(isViewed) {
   const path = 'api/ping-results/latest';
-  const response = await request(path, isViewed ? {} : { background: 'true' }, etag ? { headers: { 'If-None-Match': etag } } : {});
+  const query = isViewed ? {} : { background: 'true' };
+  const response = await request(path, query, etag ? { headers: { 'If-None-Match': etag } } : {});
   if (response.status === 304) return null;
   const rows = await read(path, response);
   etag = response.headers.get('ETag') ?? '';

@@ -30,5 +30,6 @@ const SHAPES = {
 };
 
 /** The URL of the icon, which must be shown without a server too. @param {TroubleKind} kind */
-export const iconOf = (kind) => (kind ? "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'"
-  + `%3E%3Crect width='32' height='32' rx='7' fill='%2312161D'/%3E%3Cpath ${SHAPES[kind]}/%3E%3C/svg%3E` : 'icon.svg');
+export const iconOf = (kind) => (kind
+  ? "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
+  + `%3Crect width='32' height='32' rx='7' fill='%2312161D'/%3E%3Cpath ${SHAPES[kind]}/%3E%3C/svg%3E` : 'icon.svg');
