@@ -146,25 +146,34 @@ pub fn incidents<K: Copy + Eq + Hash>(spans: &[OutageSpan<K>]) -> Vec<Vec<usize>
     let mut order: Vec<usize> = (0..spans.len()).collect();
     by_key(&mut order, |index| [spans[*index].start.0, 0]);
     let mut found: Vec<Incident<K>> = Vec::new();
+    // Those that a span of now or later may still belong to. Of a record of years these are few.
+    let mut recent: Vec<usize> = Vec::new();
     for index in order {
         let span = &spans[index];
         let earliest = span.earliest_start.map_or(span.start.0, |at| {
             at.0.clamp(span.start.0 - MAX_START_UNCERTAINTY_MS, span.start.0)
         });
+        recent.retain(|index| {
+            found[*index].latest >= span.start.0 - MAX_START_UNCERTAINTY_MS - TOGETHER_MS
+        });
         // The newest match: older ones may match too where the last reply is long ago.
-        let matching = found.iter_mut().rev().find(|incident| {
+        let matching = recent.iter().rev().copied().find(|index| {
+            let incident = &found[*index];
             earliest - TOGETHER_MS <= incident.latest
                 && span.start.0 + TOGETHER_MS >= incident.earliest
                 && !incident.hosts.contains(&span.host)
         });
         match matching {
-            Some(incident) => incident.add(index, span.host, earliest, span.start.0),
-            None => found.push(Incident {
-                members: vec![index],
-                hosts: vec![span.host],
-                earliest,
-                latest: span.start.0,
-            }),
+            Some(incident) => found[incident].add(index, span.host, earliest, span.start.0),
+            None => {
+                recent.push(found.len());
+                found.push(Incident {
+                    members: vec![index],
+                    hosts: vec![span.host],
+                    earliest,
+                    latest: span.start.0,
+                });
+            }
         }
     }
     found

@@ -68,7 +68,7 @@ fn outage_rows(report: &Report, outages: &[GroupedOutage]) -> Vec<Row> {
 fn outages(report: &Report) -> Section {
     let all = together(report);
     let sentence = if all.is_empty() {
-        Some("No outages.")
+        Some("No outage was recorded.")
     } else {
         let is_several = |together: &Together<'_>| together.outages.len() > 1;
         all.iter().any(is_several).then_some(

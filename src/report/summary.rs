@@ -59,7 +59,7 @@ fn summary(report: &Report) -> String {
         .collect();
     let mut sentences = Vec::new();
     match outages.iter().max_by_key(|outage| outage.down_seconds) {
-        None => sentences.push("No outage.".to_string()),
+        None => sentences.push("No outage was recorded.".to_string()),
         Some(longest) => {
             let silent = report.hosts.iter().filter(|host| host.outages > 0).count();
             let is_of_host = |together: &&Together<'_>| {
