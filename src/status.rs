@@ -200,6 +200,16 @@ pub fn is_running(run: &MonitorRun, flush: Duration, now: UtcMillis) -> bool {
     run.stopped_at.is_none() && !run.was_killed && silence < flush.max(Duration::from_secs(60)) * 2
 }
 
+/// Whether a monitor of this database is running.
+pub fn is_monitor_running(
+    reader: &Reader,
+    flush: Duration,
+    now: UtcMillis,
+) -> Result<bool, StoreError> {
+    let run = reader.newest_run()?;
+    Ok(run.is_some_and(|run| is_running(&run, flush, now)))
+}
+
 /// Whether a monitor has started so recently that its first check may not have been written.
 pub fn is_starting(run: &MonitorRun, now: UtcMillis) -> bool {
     run.stopped_at.is_none() && !run.was_killed && now.0 - run.started_at.0 < 180_000

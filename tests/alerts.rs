@@ -651,7 +651,8 @@ fn a_host_that_goes_down_again_and_again_is_counted_after_the_third_time() {
     let test = "a_host_that_goes_down_again_and_again_is_counted_after_the_third_time";
     in_network(test, |_tun| {
         let script = "echo \"$ACE_KIND $ACE_COUNT $ACE_TEXT\" >> sent";
-        let monitor = Monitor::start(&format!("{ONE}{NOTIFY}"), script);
+        let alerts = "alerts: {command: [sh, notify], events: [down, up]}\n";
+        let monitor = Monitor::start(&format!("{ONE}{alerts}"), script);
         monitor.wait_checked();
         for sent in [1, 3] {
             silence(true);
@@ -684,7 +685,7 @@ fn a_host_that_goes_down_again_and_again_is_counted_after_the_third_time() {
         let rules = "outages: {intermittent_count: 0}\n";
         monitor
             .folder
-            .write("config.yaml", &format!("{QUICK}{ONE}{NOTIFY}{rules}"));
+            .write("config.yaml", &format!("{QUICK}{ONE}{alerts}{rules}"));
         monitor.signal("HUP");
         monitor.wait_sent(6);
         let sent = monitor.sent();
@@ -704,7 +705,7 @@ fn a_notice_that_its_command_refuses_delays_others_for_five_tries() {
             .map(|n| format!("- {{name: host {n}, address: 127.0.0.{n}}}\n"))
             .collect();
         let alerts = "alerts: {command: [sh, notify], events: [down]}\n";
-        let script = "echo $ACE_EVENT_ID >> tries; [ $ACE_EVENT_ID != 1 ] || exit 3; echo $ACE_EVENT_ID >> sent";
+        let script = "echo $ACE_EVENT_ID >> tries; [ $ACE_EVENT_ID != 1 ] || { echo no such topic >&2; exit 3; }; echo $ACE_EVENT_ID >> sent";
         let mut monitor = Monitor::start(&format!("hosts:\n{hosts}{alerts}"), script);
         monitor.wait_for("checks of both", |monitor| {
             monitor.number("select count(distinct host_id) from check_result") == 2
@@ -722,6 +723,34 @@ fn a_notice_that_its_command_refuses_delays_others_for_five_tries() {
         assert!(
             log.contains("alerts: a notice failed 5 times; others are sent before it"),
             "{log}"
+        );
+        let shown = |command: &str| {
+            run(Command::new(bin())
+                .arg(command)
+                .current_dir(monitor.folder.path()))
+        };
+        let sentence =
+            ": the command failed: sh: exit status: 3: no such topic; later ones were sent";
+        monitor.wait_for("the status", |_| {
+            let status = shown("status").stdout.replace('\n', " ");
+            status.contains("1 notice waits since ") && status.contains(sentence)
+        });
+        let doctor = shown("doctor");
+        let line = doctor
+            .stdout
+            .lines()
+            .find(|line| line.contains("notices  "));
+        assert!(
+            line.is_some_and(|line| line.starts_with("FAILED") && line.contains(sentence)),
+            "{}",
+            doctor.stdout
+        );
+        assert!(
+            doctor
+                .stdout
+                .contains("cure: ace-connection-logger alert-test"),
+            "{}",
+            doctor.stdout
         );
         // It is tried again all the same.
         monitor.wait_for("another try", |monitor| monitor.number(tries) > 5);

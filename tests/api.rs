@@ -1277,3 +1277,26 @@ fn time_that_has_not_been_yet_is_not_missing() {
     );
     assert_eq!(coverage(3_600, 7_200), Value::Null);
 }
+
+#[test]
+fn the_status_says_how_many_notices_wait_and_why_but_not_what_the_command_printed() {
+    let site = Site::new("");
+    assert!(site.json("/api/status")["notices"].is_null());
+    site.sql(
+        "insert into notice(made_at, kind, tries, failed_at, failure, output)
+         values(1700000000000, 'down', 3, 1700000005000, 'sh: exit status: 3', 'a secret');
+         insert into notice(made_at, kind) values(1700000001000, 'up');",
+    );
+    let answer = site.get("/api/status");
+    assert!(!answer.body.contains("a secret"), "{}", answer.body);
+    assert_eq!(
+        answer.json()["notices"],
+        serde_json::json!({
+            "waiting": 2,
+            "since": "2023-11-14T22:13:20.000Z",
+            "reason": "no_command",
+            "failure": null,
+            "others_pass": false,
+        })
+    );
+}

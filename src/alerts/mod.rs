@@ -5,6 +5,7 @@
 
 mod command;
 mod plan;
+mod queue;
 mod sentence;
 mod summary;
 mod text;
@@ -27,7 +28,8 @@ use crate::sys;
 pub use command::{Capture, CommandEnd, CommandRun, run_command};
 pub use plan::Alert;
 use plan::{Class, Planned, TRIES_BEFORE_OTHERS};
-pub use text::{AlertText, alert_text};
+pub use queue::{Queue, WaitReason};
+pub use text::{AlertText, alert_text, shown_time};
 
 /// The running thread.
 pub struct Alerts {

@@ -22,12 +22,12 @@ pub struct AlertText {
     pub environment: Vec<(&'static str, String)>,
 }
 
-/// What the command is given for an alert. Times of the day of `now` are shown without their date; `offset_at` is
-/// the local offset from UTC at an instant, both in seconds.
-pub fn alert_text(alert: &Alert, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> AlertText {
-    let clock = |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
+/// Shows the local time of an instant, without the date if it is that of `now`. `offset_at` is the
+/// local offset from UTC at an instant, both in seconds.
+pub fn shown_time(now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> impl Fn(UtcMillis) -> String {
+    let clock = move |at: UtcMillis| at.local_text(offset_at(at.0.div_euclid(1000)));
     let today = clock(now);
-    let shown_time = |at: UtcMillis| {
+    move |at: UtcMillis| {
         let text = clock(at);
         let (date, time) = text.split_at_checked(11).unwrap_or(("", &text));
         let time = time.get(..8).unwrap_or(time);
@@ -36,7 +36,13 @@ pub fn alert_text(alert: &Alert, now: UtcMillis, offset_at: impl Fn(i64) -> i64)
         } else {
             format!("{date}{time}")
         }
-    };
+    }
+}
+
+/// What the command is given for an alert. Times of the day of `now` are shown without their date; `offset_at` is
+/// the local offset from UTC at an instant, both in seconds.
+pub fn alert_text(alert: &Alert, now: UtcMillis, offset_at: impl Fn(i64) -> i64) -> AlertText {
+    let shown_time = shown_time(now, offset_at);
     let summary = Summary::of(alert, now);
     let text = sentence(alert.kind, &summary, &shown_time);
     let mut object = Map::new();

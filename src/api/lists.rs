@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, json, now};
+use crate::alerts::Queue;
 use crate::pure::address::{IpVersion, Source};
 use crate::pure::host_key::HostIdentity;
 use crate::pure::model::HostId;
@@ -32,9 +33,11 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let now = now();
     // Before the first check there may be no database, but there is a configuration.
     let reader = api.reader().ok();
-    let (mut monitor, mut first, mut recorded) = (None, None, Vec::new());
+    let (mut monitor, mut first, mut recorded, mut notices) = (None, None, Vec::new(), None);
     if let Some(reader) = &reader {
         let run = reader.newest_run()?;
+        let is_running = run.is_some_and(|run| status::is_running(&run, config.flush, now));
+        notices = Queue::read(reader, &config.alerts, is_running, now)?;
         monitor = run.map(|run| monitor_row(&run, config.flush, now));
         recorded = reader.hosts()?;
         let ids: Vec<HostId> = recorded.iter().map(|host| host.id).collect();
@@ -71,6 +74,7 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
         "flush_seconds": config.flush.as_secs_f64(),
         "monitor": monitor,
         "first_check": first,
+        "notices": notices,
     }))
 }
 

@@ -20,7 +20,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::config::{Config, HostConfig};
+use crate::config::{AlertsConfig, Config, HostConfig};
 use crate::pure::host_key;
 use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
@@ -112,6 +112,7 @@ pub struct ApiConfig {
     /// How long a result may wait in the monitor's memory.
     pub flush: Duration,
     pub report: ReportSettings,
+    pub alerts: AlertsConfig,
 }
 
 impl ApiConfig {
@@ -123,6 +124,7 @@ impl ApiConfig {
             database: config.database.path.clone(),
             flush: config.database.flush,
             report: ReportSettings::of(config),
+            alerts: config.alerts.clone(),
         }
     }
 }

@@ -10,10 +10,13 @@ use super::exit::{CliError, CommandStatus};
 use super::print::{align, cut_middle, is_coloured, ms, paint, print, print_json, printable};
 use super::recorded;
 use super::startup::configure;
+use crate::alerts::{Queue, shown_time};
+use crate::config::Config;
 use crate::pure::model::State;
 use crate::pure::phrase;
-use crate::status::{HostStatus, HostStatuses};
-use crate::store::{OutageEvent, Reader, RecordedCheck};
+use crate::pure::time::UtcMillis;
+use crate::status::{self, HostStatus, HostStatuses};
+use crate::store::{OutageEvent, Reader, RecordedCheck, StoreError};
 use crate::sys;
 
 pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
@@ -21,8 +24,10 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     let now = sys::clocks().utc();
     let reader = Reader::open(&config.database.path)?;
     let has_database = reader.is_some();
+    let mut notices = None;
     let known = match reader {
         Some(reader) => {
+            notices = waiting_notices(&reader, &config, now)?;
             let mut known = HostStatuses::read(&reader, config.database.flush, now)?;
             known.outages = reader.open_outages()?;
             known
@@ -34,7 +39,9 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
         print_json(&lines.iter().map(Row::from).collect::<Vec<_>>())?;
     } else if has_database {
         let columns = sys::terminal_size().map_or(0, |(_, columns)| columns);
-        print(&text_of(&lines, columns.max(MIN_COLUMNS)))?;
+        let columns = columns.max(MIN_COLUMNS);
+        let notices = notices.map_or(String::new(), |text| phrase::wrap(&text, columns, ""));
+        print(&format!("{}{notices}", text_of(&lines, columns)))?;
     }
     if !has_database {
         return Err(recorded::nothing_recorded(&config.database.path));
@@ -43,6 +50,17 @@ pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
         .iter()
         .all(|line| line.config.is_none() || !line.is_stale());
     Ok(CommandStatus::success_if(!arguments.fresh || is_fresh))
+}
+
+/// Why notices wait, in local time.
+fn waiting_notices(
+    reader: &Reader,
+    config: &Config,
+    now: UtcMillis,
+) -> Result<Option<String>, StoreError> {
+    let is_running = status::is_monitor_running(reader, config.database.flush, now)?;
+    let queue = Queue::read(reader, &config.alerts, is_running, now)?;
+    Ok(queue.map(|queue| printable(&queue.sentence(shown_time(now, sys::utc_offset_at)))))
 }
 
 /// A host as `--json` prints it; latencies are milliseconds, `success_rate` is 0 to 100.

@@ -40,7 +40,7 @@ pub use read::measured::{
 };
 pub use read::reader::Reader;
 pub use read::runs::MonitorRun;
-pub use read::waiting::{Notice, WaitingNotices};
+pub use read::waiting::{LastFailure, Notice, WaitingNotices};
 pub use write::database::{Database, Opened};
 pub use write::notices::{NoticeResult, SendFailure};
 pub use write::prune::Pruned;

@@ -10,6 +10,7 @@ import { iconOf, troubleOf } from './data/trouble.js';
 import { readView, writeView } from './data/view.js';
 import { announce, h, put, setText } from './dom.js';
 import { banners } from './parts/banner.js';
+import { notices } from './parts/notices.js';
 
 const OVERVIEW_EVERY_SECONDS = 300;
 // While a host has no history yet, its first bar should appear soon.
@@ -45,6 +46,7 @@ const SPOKEN = {
   failed: 'The server answers with an error',
 };
 const warnings = banners();
+const waiting = notices();
 /** @type {Page | null} */
 let page = null;
 let wantedPage = '';
@@ -101,6 +103,7 @@ function updateEntries() {
   if (app.status) {
     app.entries = entries(app.status, latest, app.overview, app.present === 'now');
     app.newest = Math.max(-Infinity, ...app.entries.map((e) => e.at).filter((t) => !Number.isNaN(t)));
+    waiting.update(app);
   }
   warnings.update(app);
   setTitle();
@@ -228,7 +231,7 @@ onSchemeChange(() => {
   setText(byId('printed'), `As of ${day(now())} ${year(now())}, ${clock(now())}.`);
   page?.redraw();
 });
-put(byId('banners'), warnings.element);
+put(byId('banners'), warnings.element, waiting.element);
 setInterval(tick, 1000);
 route();
 loadOverview();

@@ -24,6 +24,7 @@ const verdict = await js('data/verdict');
 const cause = await js('data/cause');
 const details = await js('parts/outagedetails');
 const queries = await js('data/queries');
+const notices = await js('parts/notices');
 const first = await js('first');
 const theme = await js('theme');
 const addhost = await js('parts/addhost');
@@ -1299,4 +1300,22 @@ test('the label of a range says since when if the record is shorter, and none re
     [NOW - 30 * 86400, ['24 hours', '7 days', 'since Sat 24 Oct, 15:35']],
   ])
     assert.deepEqual(days.rangeLabels(ranges, first, NOW), labels);
+});
+
+test('notices that wait have a sentence that says since when and why', () => {
+  const queue = { waiting: 3, since: '2026-11-23T13:04:00Z', failure: null, others_pass: false };
+  for (const [more, text] of [
+    [{ reason: 'failed', failure: 'sh: exit status: 3' }, 'the command failed: sh: exit status: 3.'],
+    [
+      { reason: 'failed', failure: 'sh: exit status: 3', others_pass: true },
+      'the command failed: sh: exit status: 3; later ones were sent.',
+    ],
+    [{ reason: 'limit' }, 'as many as alerts.most_per_hour were sent within an hour.'],
+    [{ reason: 'no_monitor' }, 'the monitor is not running.'],
+    [{ reason: 'no_command' }, 'no alerts.command is configured.'],
+  ]) {
+    assert.equal(notices.noticesText({ ...queue, ...more }, NOW), `3 notices wait since 14:04: ${text}`);
+  }
+  const one = { ...queue, waiting: 1, reason: 'limit' };
+  assert.match(notices.noticesText(one, NOW), /^1 notice waits since /);
 });

@@ -24,6 +24,15 @@ interface Status {
   now: string;
   monitor: { running: boolean; started_at: string; alive_at: string; stopped_at: string | null } | null;
   first_check: string | null;
+  notices: NoticeQueue | null;
+}
+
+interface NoticeQueue {
+  waiting: number;
+  since: string;
+  reason: 'no_command' | 'no_monitor' | 'failed' | 'limit';
+  failure: string | null;
+  others_pass: boolean;
 }
 
 interface CheckResult {

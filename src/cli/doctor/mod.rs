@@ -4,6 +4,7 @@
 mod diagnosis;
 mod machine;
 mod network;
+mod notices;
 
 use super::arguments::Doctor;
 use super::exit::{CliError, CommandStatus};
@@ -25,6 +26,7 @@ pub fn run(arguments: &Doctor) -> Result<CommandStatus, CliError> {
     all.push(machine::clock(&config.database.path));
     all.push(machine::time_zone());
     all.push(network::port(&config));
+    all.push(notices::notices(&config));
     if arguments.json {
         print_json(&diagnosis::json(&all))?;
     } else {

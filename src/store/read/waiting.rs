@@ -33,7 +33,7 @@ pub struct WaitingNotices {
     /// When the oldest was made.
     pub since: UtcMillis,
     pub last_failure: Option<LastFailure>,
-    /// Whether a later notice was sent before the oldest.
+    /// Whether the oldest failed and a later one was sent.
     pub others_pass: bool,
 }
 
@@ -89,7 +89,7 @@ impl Reader {
     pub fn waiting_notices(&self) -> Result<Option<WaitingNotices>, StoreError> {
         const OLDEST: &str =
             "select id, made_at, (select count(*) from notice where told_at is null),
-                    exists(select 1 from notice o where o.id > n.id and o.told_at > n.failed_at)
+                    failed_at is not null and exists(select 1 from notice o where o.id > n.id and o.told_at is not null)
                from notice n where told_at is null order by id limit 1";
         const FAILED: &str = "select failed_at, failure, output from notice
                                where told_at is null and failed_at is not null order by failed_at desc limit 1";

@@ -244,6 +244,26 @@ test('the tab of a page that nobody sees shows trouble, and the monitor is not t
   await cut.stop();
 });
 
+test('notices that wait are shown with the reason, and are gone when they are sent', async () => {
+  const waits = await frozen([]);
+  await waits.sql(
+    "insert into notice(made_at, kind, tries, failed_at, failure, output) " +
+      "values((unixepoch() - 600) * 1000, 'down', 3, unixepoch() * 1000, 'sh: exit status: 3', 'a secret')",
+  );
+  await visit(
+    async (page, { axe, shot }) => {
+      const banner = page.locator('.banner');
+      await banner.getByText(/^1 notice waits since \d\d:\d\d: no alerts\.command is configured\.$/).waitFor();
+      await axe();
+      await shot('notices-light');
+      await waits.sql('update notice set told_at = unixepoch() * 1000');
+      await banner.waitFor({ state: 'detached' });
+    },
+    { of: waits },
+  );
+  await waits.stop();
+});
+
 test('a link that is down is shown as not measured, and nothing beyond it is judged', async () => {
   const cut = await frozen([['link_down', 'link', 'IPv4 and IPv6', 'link', 'eth0 has no carrier']]);
   await cut.sql('delete from check_result where checked_at > (unixepoch() - 300) * 1000');
