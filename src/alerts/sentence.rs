@@ -262,11 +262,18 @@ fn reason(summary: &Summary) -> Option<String> {
     let silent = of(&["beyond_silent", "near_silent"]);
     let is_one = summary.names.len() == 1;
     let tense = |present: &str, past: &str| if is_over { past } else { present }.to_string();
+    let found = |fault: &str| {
+        if is_over {
+            format!("the reason was: {fault}")
+        } else {
+            fault.to_string()
+        }
+    };
     let gateway = evidence["gateway_address"].as_str();
     Some(match summary.cause {
         Cause::Unknown => return None,
         Cause::Link => match evidence["link_fault"].as_str() {
-            Some(fault) if summary.event_type == Some(EventKind::LinkDown) => fault.into(),
+            Some(fault) if summary.event_type == Some(EventKind::LinkDown) => found(fault),
             Some(fault) => {
                 let cannot = tense("cannot send", "could not send");
                 format!("this machine {cannot}: {fault}")
@@ -295,7 +302,7 @@ fn reason(summary: &Summary) -> Option<String> {
             }
         }
         Cause::Dns => match evidence["resolver"].as_str() {
-            Some(reason) => reason.into(),
+            Some(reason) => found(reason),
             None => "the cause is DNS".into(),
         },
         Cause::Host if answering == 0 => "the cause is the host itself".into(),
@@ -585,7 +592,7 @@ mod tests {
         name.still_down.clear();
         assert_eq!(
             said(AlertKind::Up, &name),
-            "X resolved again at T9, after 5 s; no server answered"
+            "X resolved again at T9, after 5 s; the reason was: no server answered"
         );
         let mut link = summary(&["link 4000 - link {\"link_fault\":\"eth0 has no carrier\"}"]);
         link.event_type = Some(EventKind::LinkDown);
