@@ -989,6 +989,10 @@ fn alert_test_runs_the_command_once_and_prints_the_result() {
         ("degraded", "one has been degraded since "),
         ("loss", "one has been losing pings since "),
         ("incident", "2 hosts have been down since "),
+        (
+            "digest",
+            "In the last minute: 2 notices about 2 hosts: Example 1, one; still down: one, Example 1",
+        ),
     ] {
         folder.write(
             "notify",
@@ -1137,7 +1141,7 @@ fn the_example_scripts_forward_the_alert_and_fail_when_that_fails() {
         ("ntfy", "curl", &ntfy),
         ("webhook", "curl", &webhook),
     ] {
-        for kind in ["down", "up", "degraded", "incident", "loss"] {
+        for kind in ["down", "up", "degraded", "incident", "loss", "digest"] {
             let (done, given) = example(name, replaced, kind, environment, 0);
             assert_eq!(done.code, Some(0), "{name}: {}{}", done.stdout, done.stderr);
             assert!(given.contains("one"), "{name}: {given}");

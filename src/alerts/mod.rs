@@ -26,7 +26,7 @@ use crate::store::{Notice, NoticeResult, Reader, SendFailure, StoreError};
 use crate::sys;
 
 pub use command::{Capture, CommandEnd, CommandRun, run_command};
-pub use plan::Alert;
+pub use plan::{Alert, digest};
 use plan::{Class, Planned, TRIES_BEFORE_OTHERS};
 pub use queue::{Queue, WaitReason};
 pub use text::{AlertText, alert_text, shown_time};
@@ -255,7 +255,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         // A command that refuses digests gets every other time a single notice.
         let is_refused = tries_of_all >= TRIES_BEFORE_OTHERS && state.failures % 2 == 1;
         if ready.len() > room && !is_refused {
-            return plan::digest(&ready).map_or(Next::At(held), Next::Send);
+            return digest(&ready).map_or(Next::At(held), Next::Send);
         }
         let delay = |alert: &Alert| (alert.tries + 1).saturating_sub(TRIES_BEFORE_OTHERS);
         let due = |alert: &Alert| {

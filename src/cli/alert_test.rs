@@ -6,7 +6,7 @@ use super::arguments::AlertTest;
 use super::exit::{CliError, CommandStatus};
 use super::print::{print, printable};
 use super::startup::configure;
-use crate::alerts::{Alert, Capture, CommandEnd, alert_text, run_command};
+use crate::alerts::{Alert, Capture, CommandEnd, alert_text, digest, run_command};
 use crate::config::{Config, HostConfig};
 use crate::daemon::stop_on_signals;
 use crate::pure::cause::Cause;
@@ -31,7 +31,7 @@ pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
     }
     let now = sys::clocks().utc();
     let mut alert = alert_text(
-        &Alert::of(&test_notice(&config, arguments.event, now)),
+        &test_alert(&config, arguments.event, now),
         now,
         sys::utc_offset_at,
     );
@@ -75,6 +75,17 @@ pub fn run(arguments: &AlertTest) -> Result<CommandStatus, CliError> {
     }
     print(&text)?;
     Ok(CommandStatus::success_if(run.is_success()))
+}
+
+fn test_alert(config: &Config, kind: AlertKind, now: UtcMillis) -> Alert {
+    let of = |kind| Alert::of(&test_notice(config, kind, now));
+    match kind {
+        AlertKind::Digest => {
+            let [outages, loss] = [AlertKind::Incident, AlertKind::Loss].map(of);
+            digest(&[&outages, &loss]).unwrap_or(outages)
+        }
+        kind => of(kind),
+    }
 }
 
 /// A notice about the first configured hosts.

@@ -230,7 +230,7 @@ const VALUES: &[(&str, &[&str])] = &[
     ("report --format ", &["text", "html", "csv", "json"]),
     (
         "alert-test --event=",
-        &["down", "up", "degraded", "incident", "loss"],
+        &["down", "up", "degraded", "incident", "loss", "digest"],
     ),
     ("monitor -c ", &[FILES]),
     ("monitor --config ", &[FILES]),
