@@ -79,6 +79,7 @@ export function forgetETag() {
  * @returns {Promise<CheckResult[] | null>} */
 export async function latestResults(isViewed) {
   const path = 'api/ping-results/latest';
+  /** @type {Record<string, string>} */
   const query = isViewed ? {} : { background: 'true' };
   const response = await request(path, query, etag ? { headers: { 'If-None-Match': etag } } : {});
   if (response.status === 304) return null;
