@@ -76,7 +76,8 @@ export function writeView(change) {
   return `#${p}`;
 }
 
-/** The time range of a view. A named one begins with the record at the earliest. @param {View} view @param {number} now @param {number} first time of the first record
+/** The time range of a view. A named one begins with the record at the earliest.
+ * @param {View} view @param {number} now @param {number} first time of the first record
  * @returns {{from: number, to: number, follows: boolean}} follows: it ends now, and moves with the clock */
 export function spanOf(view, now, first) {
   if (view.range === 'custom') return { from: view.from, to: view.to, follows: false };

@@ -121,7 +121,8 @@ function createHeader(app, address, files) {
       h('div', { class: 'bar' }, controls.element, compare, report, ...files), days.element));
   return {
     element, title,
-    /** @param {string} sentence @param {string} name @param {HostEntry | undefined} e @param {string} text @param {TimeRange} span */
+    /** @param {string} sentence @param {string} name @param {HostEntry | undefined} e @param {string} text
+     * @param {TimeRange} span */
     update(sentence, name, e, text, span) {
       const state = e?.state ?? 'not_measured';
       if (e) setText(where, addressText(e));
@@ -218,7 +219,7 @@ class HostPage {
     const { range, from, to } = this.app.view;
     // Once the first check is known, a range begins with it at the earliest.
     const first = this.first();
-    return `${range} ${from} ${to} ${Math.abs(this.span().from - first) < 1 ? first : ''}`;
+    return `${range} ${from} ${to} ${this.span().from < first + 1 ? first : ''}`;
   }
 
   /** Ongoing outages of this host, as a text that differs when one begins, ends, or gets another cause. */
