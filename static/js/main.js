@@ -40,11 +40,6 @@ const PAGES = {
   outages: () => import('./pages/outages.js').then((m) => m.outagesPage),
   compare: () => import('./pages/compare.js').then((m) => m.comparePage),
 };
-/** What a screen reader says of a new state of the connection. @type {Record<string, string>} */
-const SPOKEN = {
-  live: 'Live again', lost: 'Server not reached', paused: 'Paused', login: 'Login needed',
-  failed: 'The server answers with an error',
-};
 const warnings = banners();
 const waiting = notices();
 /** @type {Page | null} */
@@ -181,9 +176,9 @@ const polling = live({
     const isNew = next.kind !== app.connection.kind;
     app.connection = next;
     if (isNew) {
-      if (SPOKEN[next.kind]) announce(SPOKEN[next.kind]);
       if (next.kind === 'live') overviewAt = -Infinity;
       updateEntries();
+      if (next.kind !== 'loading') announce(next.kind === 'live' ? 'Live again' : troubleOf(app).text);
       page?.show();
     }
     drawConnection();
