@@ -99,3 +99,27 @@ export function announce(text) {
   const region = document.getElementById('spoken');
   if (region) setText(region, text);
 }
+
+const REACHED = ['pointermove', 'click', 'focus'];
+
+/** Calls `attach` when a pointer, a finger or the keyboard first reaches an element, which hears that event again
+ * afterwards. Size: so what is needed only then is loaded only then.
+ * @template {HTMLElement} T @param {T} element @param {() => Promise<void>} attach @returns {T} */
+export function whenReached(element, attach) {
+  /** The last one, or a click before that. @type {any} */
+  let event = null;
+  /** @param {Event} e */
+  const reach = (e) => {
+    const isFirst = !event;
+    if (event?.type !== 'click') event = e;
+    if (!isFirst) return;
+    attach().then(() => {
+      for (const type of REACHED) element.removeEventListener(type, reach);
+      element.dispatchEvent(new event.constructor(event.type, event));
+    }, () => {
+      event = null;
+    });
+  };
+  for (const type of REACHED) element.addEventListener(type, reach);
+  return element;
+}

@@ -1,12 +1,12 @@
 // The page as a whole: the data, the page that is open, and what keeps both up to date.
 import { onSchemeChange } from './charts/colours.js';
-import { shape } from './charts/shapes.js';
+import { iconOf, shape } from './charts/shapes.js';
 import { get } from './data/api.js';
+import { troubleOf } from './data/cause.js';
 import { entries } from './data/hosts.js';
 import { connectionText, live, now, presentOf } from './data/live.js';
 import { overviewQuery } from './data/queries.js';
 import { clock, day, year, zoneText } from './data/time.js';
-import { iconOf, troubleOf } from './data/trouble.js';
 import { readView, writeView } from './data/view.js';
 import { announce, h, put, setText } from './dom.js';
 import { banners } from './parts/banner.js';

@@ -19,6 +19,7 @@ const view = await js('data/view');
 const series = await js('data/series');
 const week = await js('data/week');
 const days = await js('data/days');
+const daytext = await js('data/daytext');
 const hosts = await js('data/hosts');
 const verdict = await js('data/verdict');
 const cause = await js('data/cause');
@@ -31,7 +32,7 @@ const addhost = await js('parts/addhost');
 const api = await js('data/api');
 const outages = await js('data/outages');
 const live = await js('data/live');
-const trouble = await js('data/trouble');
+const shapes = await js('charts/shapes');
 
 const at = (text) => Date.parse(text) / 1000;
 const NOW = at('2026-11-23T14:35:00+01:00');
@@ -680,7 +681,7 @@ test('a day is told in words, with its cause and how much was measured', () => {
   };
   const measured = [0, DAY / 4, DAY, DAY / 4, DAY, DAY - 864, 0];
   const texts = bars.kinds.map((_, i) =>
-    days.dayText('2026-11-17', bars, i, { measured, letter: { 2: 'P', 5: 'G' }[i] ?? null }),
+    daytext.dayText('2026-11-17', bars, i, { measured, letter: { 2: 'P', 5: 'G' }[i] ?? null }),
   );
   assert.deepEqual(texts, [
     'Tue 17 Nov: before the first record',
@@ -693,11 +694,11 @@ test('a day is told in words, with its cause and how much was measured', () => {
   ]);
   // A day of 25 hours.
   const hour = { kinds: ['up', 'up', 'up'], down: [0, 0, 0] };
-  assert.equal(days.dayText('2026-10-24', hour, 1, { measured: [DAY, 90000, 0] }), 'Sun 25 Oct: up');
-  assert.equal(days.dayText('2026-10-24', hour, 1, {}), 'Sun 25 Oct: up');
-  const range = days.dayRange('2026-10-24', 1, NOW);
+  assert.equal(daytext.dayText('2026-10-24', hour, 1, { measured: [DAY, 90000, 0] }), 'Sun 25 Oct: up');
+  assert.equal(daytext.dayText('2026-10-24', hour, 1, {}), 'Sun 25 Oct: up');
+  const range = daytext.dayRange('2026-10-24', 1, NOW);
   assert.equal(range.to - range.from, 90000);
-  assert.equal(days.dayRange('2026-11-23', 0, NOW).to, NOW);
+  assert.equal(daytext.dayRange('2026-11-23', 0, NOW).to, NOW);
 });
 
 test('availability is the share of the measured time without an outage, whatever was lost', () => {
@@ -1001,8 +1002,8 @@ test('the tab says the worst of what is wrong, and that nothing is known', () =>
     ['none', [], [], 'unknown', 'Nothing is measured'],
     ['paused', [], list, 'unknown', 'Paused'],
   ]) {
-    assert.deepEqual(trouble.troubleOf({ present, active, entries }), { kind, text }, `${present} ${text}`);
-    assert.match(trouble.iconOf(kind), kind ? /^data:image\/svg\+xml,%3Csvg/ : /^icon\.svg$/);
+    assert.deepEqual(cause.troubleOf({ present, active, entries }), { kind, text }, `${present} ${text}`);
+    assert.match(shapes.iconOf(kind), kind ? /^data:image\/svg\+xml,%3Csvg/ : /^icon\.svg$/);
   }
 });
 

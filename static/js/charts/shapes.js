@@ -123,3 +123,15 @@ function statePaths(spark, step) {
   });
   return { ...marks, hatched };
 }
+
+/** Of the icon of the tab: square with a cross, triangle, broken ring. @type {Record<string, string>} */
+const ICONS = {
+  down: "fill='%23F4695A' d='M7 7h18v18H7z'/%3E%3Cpath d='M12 12l8 8M20 12l-8 8' stroke='%2312161D' stroke-width='3'",
+  minor: "fill='%23E3A32E' d='M16 6l11 20H5z'",
+  unknown: "d='M16 7a9 9 0 1 1-.1 0z' fill='none' stroke='%23B3BBC7' stroke-width='4' stroke-dasharray='5 4.4'",
+};
+
+/** The URL of the icon, which must be shown without a server too. @param {TroubleKind} kind */
+export const iconOf = (kind) => (kind
+  ? "data:image/svg+xml,%3Csvg xmlns='http://www.w3.org/2000/svg' viewBox='0 0 32 32'%3E"
+  + `%3Crect width='32' height='32' rx='7' fill='%2312161D'/%3E%3Cpath ${ICONS[kind]}/%3E%3C/svg%3E` : 'icon.svg');

@@ -1,4 +1,5 @@
-// Where the fault is: the current problems, one per cause, and the state of each step of the path to the hosts. No DOM.
+// Where the fault is: the current problems, one per cause, the worst of them, and the state of each step of the path to
+// the hosts. No DOM.
 import { joinNames, ms, plural } from './format.js';
 import { seconds } from './time.js';
 
@@ -229,4 +230,25 @@ function hostsNow(list) {
   const state = /** @type {const} */ (['down', 'poor', 'degraded', 'up']).find((s) => count(s)) ?? 'not_measured';
   const word = state === 'up' ? 'Up' : state === 'not_measured' ? 'Not measured' : `${count(state)} ${state}`;
   return { state, word, detail: `${list.filter(answers).length} of ${list.length} answer` };
+}
+
+/** @type {Record<string, string>} */
+const TROUBLE_WORDS = {
+  none: 'Nothing is measured',
+  stopped: 'Nothing is measured',
+  lost: 'Server not reached',
+  login: 'Login needed',
+  failed: 'Server error',
+  paused: 'Paused',
+};
+
+/** The worst problem and how many more there are; without a server what is wrong with that.
+ * @param {Pick<App, 'present' | 'active' | 'entries'>} app @returns {{kind: TroubleKind, text: string}} */
+export function troubleOf({ present, active, entries }) {
+  if (present !== 'now') return { kind: TROUBLE_WORDS[present] ? 'unknown' : '', text: TROUBLE_WORDS[present] ?? '' };
+  const [worst, ...more] = currentProblems(active, entries);
+  if (!worst) return { kind: '', text: '' };
+  const isDown = worst.kind === 'outage' || worst.kind === 'link_down';
+  const text = problemText(worst, entries).title;
+  return { kind: isDown ? 'down' : 'minor', text: more.length ? `${text} and ${more.length} more` : text };
 }

@@ -1,17 +1,13 @@
 // The first page: the verdict, what most hosts saw in 90 days, the path to the hosts, and the table of hosts.
 import { shape, strip } from '../charts/shapes.js';
 import { CAUSE_LETTERS, CAUSE_WORDS } from '../data/cause.js';
-import {
-  availability, barHeight, dayBars, dayRange, dayStart, dayText, lastDays, mostHosts, rangeLabels,
-} from '../data/days.js';
+import { availability, barHeight, dayBars, dayStart, lastDays, mostHosts, rangeLabels } from '../data/days.js';
 import { NO_VALUE, STATE_WORDS, csv, percent } from '../data/format.js';
 import { WORST_FIRST, countStates, filterAndSort, stateLabel } from '../data/hosts.js';
 import { reportUrl } from '../data/queries.js';
 import { DAY_SECONDS, fileText, month, seconds, startOfDay } from '../data/time.js';
 import { verdict } from '../data/verdict.js';
-import { MAX_COMPARED } from '../data/view.js';
-import { button, chips, h, linkInNewTab, put, saveCsv, setPressed, setText } from '../dom.js';
-import { dayPicker } from '../parts/daypicker.js';
+import { button, chips, h, linkInNewTab, put, saveCsv, setPressed, setText, whenReached } from '../dom.js';
 import { hostTable } from '../parts/hosttable.js';
 import { pathFigure } from '../parts/path.js';
 
@@ -97,25 +93,13 @@ function labelsOf(overview) {
 
 /** The place of the strip of 90 days: a day leads to the charts of its hosts. @param {App} app */
 function dayStrip(app) {
-  const element = h('div', { class: 'days' });
   /** @type {DayBars} */
   let bars = { kinds: [], down: [] };
-  dayPicker(element, {
-    label: 'What most hosts saw, by day; Enter shows the charts of one',
-    count: () => app.overview?.days ?? 0,
-    text: (i) => (app.overview
-      ? dayText(app.overview.first_day, bars, i, { letter: app.overview.line.days[i] }) : ''),
-    open: (i) => {
-      if (!app.overview) return;
-      const hosts = app.overview.hosts.filter((o) => o.configured);
-      // The worst hosts of that day.
-      hosts.sort((a, b) => (b.days.down_seconds[i] ?? 0) - (a.days.down_seconds[i] ?? 0));
-      const range = { range: 'custom', ...dayRange(app.overview.first_day, i, app.now()) };
-      const addresses = hosts.slice(0, MAX_COMPARED).map((o) => o.host_address);
-      app.go(addresses.length === 1
-        ? { page: 'host', host: addresses[0], ...range } : { page: 'compare', hosts: addresses, ...range });
-    },
+  const element = h('div', {
+    class: 'days pickable', tabindex: 0, role: 'slider', 'aria-valuenow': 0,
+    'aria-label': 'What most hosts saw, by day; Enter shows the charts of one',
   });
+  whenReached(element, () => import('../parts/daypicker.js').then((m) => m.pickLineDay(element, app, () => bars)));
   return {
     element,
     /** @param {Overview} overview */
@@ -269,10 +253,8 @@ export function overviewPage(app) {
       app.go({ query: '', state: '' }, true);
       bar.filter.focus();
     },
-    dayText: (days, i) => (app.overview
-      ? dayText(app.overview.first_day, dayBars(days), i, { measured: days.measured_seconds }) : ''),
-    openDay: (host, i) => app.overview
-      && app.go({ page: 'host', host, range: 'custom', ...dayRange(app.overview.first_day, i, app.now()) }),
+    pickDays: (element, host) => import('../parts/daypicker.js').then((m) =>
+      m.pickHostDay(element, app, () => host, (i) => m.openDay(app, { page: 'host', host }, i))),
   });
   const update = () => {
     if (!app.status) return;

@@ -1,4 +1,7 @@
 // The days of a strip, one by one: what a day was like, by pointer, finger or arrow keys, and a way to its charts.
+import { dayBars } from '../data/days.js';
+import { dayRange, dayText } from '../data/daytext.js';
+import { MAX_COMPARED } from '../data/view.js';
 import { h, setText } from '../dom.js';
 
 const tip = h('div', { class: 'tip', hidden: true, 'aria-hidden': 'true' });
@@ -15,9 +18,9 @@ function showTip(text, x, y) {
 
 /** @param {HTMLElement} element as wide as its days, today at the right
  * @param {{
- *   count: () => number, text: (day: number) => string, open: (day: number) => void, label?: string,
- * }} days label: for the keyboard; without one only a pointer reaches the days */
-export function dayPicker(element, { count, text, open, label }) {
+ *   count: () => number, text: (day: number) => string, open: (day: number) => void, hasKeys: boolean,
+ * }} days hasKeys: whether the keyboard reaches them */
+function dayPicker(element, { count, text, open, hasKeys }) {
   let day = -1;
   let isTouched = false;
   const hide = () => {
@@ -28,7 +31,7 @@ export function dayPicker(element, { count, text, open, label }) {
     const box = element.getBoundingClientRect();
     day = Math.max(0, Math.min(next, count() - 1));
     showTip(text(day), box.left + ((day + 0.5) / count()) * box.width, box.top);
-    if (!label) return;
+    if (!hasKeys) return;
     element.setAttribute('aria-valuenow', String(day + 1));
     element.setAttribute('aria-valuetext', text(day));
   };
@@ -56,12 +59,8 @@ export function dayPicker(element, { count, text, open, label }) {
       open(at);
     }
   });
-  element.classList.add('pickable');
-  if (!label) return;
-  element.tabIndex = 0;
-  for (const [name, value] of [['role', 'slider'], ['label', label], ['valuemin', '1'], ['valuenow', '1']]) {
-    element.setAttribute(name === 'role' ? name : `aria-${name}`, value);
-  }
+  if (!hasKeys) return;
+  element.setAttribute('aria-valuemin', '1');
   element.addEventListener('focus', () => {
     element.setAttribute('aria-valuemax', String(count()));
     if (element.matches(':focus-visible') && count()) show(day < 0 ? count() - 1 : day);
@@ -69,7 +68,9 @@ export function dayPicker(element, { count, text, open, label }) {
   element.addEventListener('blur', hide);
   element.addEventListener('keydown', (e) => {
     /** @type {Record<string, number>} */
-    const places = { ArrowLeft: day - 1, ArrowRight: day + 1, PageUp: day - 7, PageDown: day + 7, Home: 0, End: count() };
+    const places = {
+      ArrowLeft: day - 1, ArrowRight: day + 1, PageUp: day - 7, PageDown: day + 7, Home: 0, End: count(),
+    };
     if (e.key === 'Escape') hide();
     else if (e.key === 'Enter' && day >= 0) {
       hide();
@@ -78,5 +79,43 @@ export function dayPicker(element, { count, text, open, label }) {
     else return;
     e.preventDefault();
     e.stopPropagation();
+  });
+}
+
+/** Shows the charts of a day. @param {App} app @param {Partial<View>} change @param {number} i */
+export function openDay(app, change, i) {
+  if (app.overview) app.go({ ...change, range: 'custom', ...dayRange(app.overview.first_day, i, app.now()) });
+}
+
+/** The days of a host. @param {HTMLElement} element @param {App} app @param {() => string} host its address
+ * @param {(i: number) => void} open @param {boolean} [hasKeys] */
+export function pickHostDay(element, app, host, open, hasKeys = false) {
+  const days = () => app.overview?.hosts.find((o) => o.host_address === host())?.days;
+  dayPicker(element, {
+    hasKeys,
+    open,
+    count: () => days()?.state.length ?? 0,
+    text: (i) => {
+      const shown = days();
+      if (!shown || !app.overview) return '';
+      return dayText(app.overview.first_day, dayBars(shown), i, { measured: shown.measured_seconds });
+    },
+  });
+}
+
+/** The days of most hosts. A day leads to the charts of those that were down longest on it.
+ * @param {HTMLElement} element @param {App} app @param {() => DayBars} bars */
+export function pickLineDay(element, app, bars) {
+  dayPicker(element, {
+    hasKeys: true,
+    count: () => app.overview?.days ?? 0,
+    text: (i) => (app.overview
+      ? dayText(app.overview.first_day, bars(), i, { letter: app.overview.line.days[i] }) : ''),
+    open(i) {
+      const hosts = (app.overview?.hosts ?? []).filter((o) => o.configured);
+      hosts.sort((a, b) => (b.days.down_seconds[i] ?? 0) - (a.days.down_seconds[i] ?? 0));
+      const [first, ...more] = hosts.slice(0, MAX_COMPARED).map((o) => o.host_address);
+      openDay(app, more.length ? { page: 'compare', hosts: [first, ...more] } : { page: 'host', host: first }, i);
+    },
   });
 }

@@ -5,8 +5,7 @@ import { availability } from '../data/days.js';
 import { NO_VALUE, ms, percent, usAsMs } from '../data/format.js';
 import { addressText, stateText } from '../data/hosts.js';
 import { writeView } from '../data/view.js';
-import { button, h, put, setText } from '../dom.js';
-import { dayPicker } from './daypicker.js';
+import { button, h, put, setText, whenReached } from '../dom.js';
 
 // This many rows are drawn without waiting for the observer: they are certainly visible.
 const FIRST_DRAWN = 12;
@@ -58,9 +57,8 @@ function latencyOf(e) {
 }
 
 /** @typedef {{
- *   sort: (key: string) => void, clear: () => void, dayText: (days: Days, i: number) => string,
- *   openDay: (host: string, i: number) => void,
- * }} TableActions i: the index of a day */
+ *   sort: (key: string) => void, clear: () => void, pickDays: (element: HTMLElement, host: string) => Promise<void>,
+ * }} TableActions */
 
 /** @param {HostEntry} first @param {TableActions} actions @returns {HostRow} */
 function createRow(first, actions) {
@@ -74,13 +72,9 @@ function createRow(first, actions) {
   link.href = writeView({ page: 'host', host: first.address });
   link.textContent = first.name;
 
-  const bars = h('div', null);
+  const bars = h('div', { class: 'pickable' });
   // By keyboard the days are reached on the host's page: 500 rows must not be 500 more stops of the Tab key.
-  dayPicker(bars, {
-    count: () => entry.days?.state.length ?? 0,
-    text: (i) => (entry.days ? actions.dayText(entry.days, i) : ''),
-    open: (i) => actions.openDay(entry.address, i),
-  });
+  whenReached(bars, () => actions.pickDays(bars, first.address));
   const draw = () => {
     isDrawn = true;
     if (drawnDays === entry.days) return;

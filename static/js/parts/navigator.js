@@ -1,30 +1,29 @@
 // The strip of 90 days above the charts of a host: a frame marks the range that is shown, a click opens a day.
 import { strip } from '../charts/shapes.js';
-import { dayBars, dayRange, dayStart, dayText } from '../data/days.js';
-import { h, put } from '../dom.js';
-import { dayPicker } from './daypicker.js';
+import { dayStart } from '../data/days.js';
+import { h, put, whenReached } from '../dom.js';
 
 /** @param {App} app */
 export function navigator(app) {
   const frame = h('div', { class: 'frame' });
-  const bars = h('div', { class: 'bars' });
+  const bars = h('div', {
+    class: 'bars pickable', tabindex: 0, role: 'slider', 'aria-valuenow': 0,
+    'aria-label': 'Days of 90, Enter shows the charts of one',
+  });
   const element = h('div', { class: 'navigator' },
     h('div', { class: 'line-head third small', 'aria-hidden': 'true' },
       h('span', null, '90 days'), h('span', null, 'today')),
     h('div', { class: 'track' }, bars, frame));
+  let host = '';
   /** @type {Days | null} */
   let drawn = null;
-  dayPicker(bars, {
-    label: 'Days of 90, Enter shows the charts of one',
-    count: () => app.overview?.days ?? 0,
-    text: (i) => (drawn && app.overview
-      ? dayText(app.overview.first_day, dayBars(drawn), i, { measured: drawn.measured_seconds }) : ''),
-    open: (i) => app.overview && app.go({ range: 'custom', ...dayRange(app.overview.first_day, i, app.now()) }),
-  });
+  whenReached(bars, () => import('./daypicker.js').then((m) =>
+    m.pickHostDay(bars, app, () => host, (i) => m.openDay(app, {}, i), true)));
   return {
     element,
     /** @param {string} address @param {number} from @param {number} to Unix seconds */
     update(address, from, to) {
+      host = address;
       const days = app.overview?.hosts.find((o) => o.host_address === address)?.days ?? null;
       element.hidden = !days;
       if (!days || !app.overview) return;

@@ -59,7 +59,8 @@ export function pathFigure() {
       const { unknown } = line;
       rest.hidden = !unknown.outages;
       const outages = plural(unknown.outages, 'outage');
-      put(rest, `${duration(unknown.down_seconds)} down in `, outagesLink('unknown', outages), ' without a known cause.');
+      const down = duration(unknown.down_seconds);
+      put(rest, `${down} down in `, outagesLink('unknown', outages), ' without a known cause.');
     },
   };
 }
