@@ -17,7 +17,8 @@ use crate::pure::sums::{Counts, Sums};
 use crate::pure::time::{DAY_MS, HOUR_MS, Hour, UtcMillis};
 use crate::status::HostStatuses;
 use crate::store::{
-    CheckIntervals, CoveredTime, GroupedOutage, MeasuredTime, Reader, Source, down_spans, length_ms,
+    CheckIntervals, CoveredTime, GroupedOutage, Interval, MeasuredTime, Reader, Source, down_spans,
+    length_ms,
 };
 use crate::web::{Body, Reply};
 
@@ -196,24 +197,44 @@ fn sum_up_days(
     let count = usize::try_from(zone.day_of(span.end.0 - 1) - first + 1).unwrap_or(0);
     let mut days = vec![(Counts::default(), CoveredTime::default()); count];
     let mut all = CoveredTime::default();
+    let finder = zone.day_finder();
+    // Hours that follow one another on one day are added up before they are counted as time.
+    let mut add = |day: i64, counts: &Counts, interval: Interval| {
+        // The first hour may have begun on the day before.
+        let index = usize::try_from(day - first);
+        if let Some((sum, covered)) = index.ok().and_then(|index| days.get_mut(index)) {
+            all.add(counts, interval);
+            sum.merge(counts);
+            covered.add(counts, interval);
+        }
+    };
     for id in ids {
         let hours = span.start.hour()..span.end.hour().next();
-        let cut_at = |hour: Hour| zone.day_beginning_in(hour);
+        let cut_at = |hour: Hour| finder.day_beginning_in(hour);
+        let mut newest: Option<(i64, Interval, Counts)> = None;
         reader.each_cut_hour(
             *id,
             hours,
             check_intervals,
             cut_at,
             |begin, counts, interval| {
-                let day = usize::try_from(zone.day_of(begin.0) - first);
-                // The first hour may have begun on the day before.
-                if let Some((sum, covered)) = day.ok().and_then(|day| days.get_mut(day)) {
-                    all.add(counts, interval);
-                    sum.merge(counts);
-                    covered.add(counts, interval);
+                let day = finder.day_of(begin.0);
+                match &mut newest {
+                    Some((known, same, sum)) if (*known, *same) == (day, interval) => {
+                        sum.merge(counts);
+                    }
+                    other => {
+                        if let Some((day, interval, sum)) = other.replace((day, interval, *counts))
+                        {
+                            add(day, &sum, interval);
+                        }
+                    }
                 }
             },
         )?;
+        if let Some((day, interval, sum)) = newest {
+            add(day, &sum, interval);
+        }
     }
     reader.cut_ends(&mut all, ids, span, check_intervals)?;
     Ok((days, all))

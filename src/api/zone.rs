@@ -1,5 +1,6 @@
 //! The days of the viewer, whose browser may be in another time zone than this machine.
 
+use std::cell::Cell;
 use std::ops::Range;
 
 use super::ApiError;
@@ -71,10 +72,48 @@ impl ViewerZone {
             .map_or(begin(self.offset_ms), |(_, begin)| begin)
     }
 
+    pub fn day_finder(&self) -> DayFinder<'_> {
+        DayFinder {
+            zone: self,
+            newest: Cell::new((0, 0, 0)),
+        }
+    }
+
     /// When a day begins within an hour, not with it.
     pub fn day_beginning_in(&self, hour: Hour) -> Option<UtcMillis> {
         let begin = self.begin_of(self.day_of(hour.next().start().0 - 1));
         Some(UtcMillis(begin)).filter(|begin| *begin > hour.start())
+    }
+}
+
+/// Finds the days of instants that follow one another: most are in the day of the one before.
+pub(super) struct DayFinder<'a> {
+    zone: &'a ViewerZone,
+    /// Its number, begin and end.
+    newest: Cell<(i64, i64, i64)>,
+}
+
+impl DayFinder<'_> {
+    /// As [`ViewerZone::day_of`].
+    pub fn day_of(&self, instant: i64) -> i64 {
+        let (day, begin, end) = self.newest.get();
+        if begin <= instant && instant < end {
+            return day;
+        }
+        let day = self.zone.day_of(instant);
+        let end = self.zone.begin_of(day + 1);
+        self.newest.set((day, self.zone.begin_of(day), end));
+        day
+    }
+
+    /// As [`ViewerZone::day_beginning_in`].
+    pub fn day_beginning_in(&self, hour: Hour) -> Option<UtcMillis> {
+        let is_one_day = self.day_of(hour.start().0) == self.day_of(hour.next().start().0 - 1);
+        if is_one_day {
+            None
+        } else {
+            self.zone.day_beginning_in(hour)
+        }
     }
 }
 
@@ -96,6 +135,13 @@ mod tests {
             let begin = day * DAY_MS - minutes_east * MINUTE_MS;
             assert_eq!(zone.begin_of(day), begin, "{day}");
             assert_eq!((zone.day_of(begin), zone.day_of(begin - 1)), (day, day - 1));
+        }
+        let finder = zone.day_finder();
+        for hour in (29 * 24..102 * 24).map(Hour) {
+            for at in [hour.start().0, hour.start().0 + 30 * MINUTE_MS - 1] {
+                assert_eq!(finder.day_of(at), zone.day_of(at), "{at}");
+            }
+            assert_eq!(finder.day_beginning_in(hour), zone.day_beginning_in(hour));
         }
         let hour = |day: i64, minutes: i64| UtcMillis(day * DAY_MS - minutes * MINUTE_MS).hour();
         assert_eq!(
