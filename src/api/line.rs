@@ -48,29 +48,58 @@ const LINE_CAUSES: [(Cause, &str); 4] = [
     (Cause::Dns, "D"),
 ];
 
+/// What the summary needs of the grouped outages, which are freed before others are made.
+pub(super) struct LineOutages {
+    /// The cause of each outage, and its time within the days.
+    outages: Vec<(Cause, Range<UtcMillis>)>,
+    last: Option<LastOutage>,
+}
+
+fn within(outage: &GroupedOutage, span: &Range<UtcMillis>) -> (Cause, Range<UtcMillis>) {
+    let end = outage.end().unwrap_or(span.end).min(span.end);
+    (outage.cause(), outage.start().max(span.start)..end)
+}
+
+impl LineOutages {
+    pub fn of(
+        fragments: &UngroupedOutages,
+        grouping: &GroupingRules,
+        gaps: &[Gap],
+        span: &Range<UtcMillis>,
+    ) -> LineOutages {
+        let mut outages = fragments.grouped(grouping, gaps);
+        outages.retain(|outage| !outage.event.planned);
+        let ended = outages
+            .iter()
+            .filter(|outage| !outage.is_open())
+            .max_by_key(|outage| outage.end());
+        LineOutages {
+            outages: outages.iter().map(|outage| within(outage, span)).collect(),
+            last: ended.map(|outage| LastOutage {
+                host_name: outage.event.name(),
+                end_time: outage.end().unwrap_or(span.end).rfc3339(),
+                cause: outage.cause().as_str(),
+            }),
+        }
+    }
+}
+
 /// Days are those of the viewer's zone.
 ///
 /// `rows` are the outages that count, without grouping: between the parts of an intermittent
 /// outage the host was up.
 pub(super) fn line_summary(
-    fragments: &UngroupedOutages,
+    grouped: LineOutages,
     rows: &[GroupedOutage],
-    grouping: &GroupingRules,
     gaps: &[Gap],
     span: &Range<UtcMillis>,
     zone: &ViewerZone,
 ) -> LineSummary {
-    let mut outages = fragments.grouped(grouping, gaps);
-    outages.retain(|outage| !outage.event.planned);
-    let within = |outage: &GroupedOutage| {
-        outage.start().max(span.start)..outage.end().unwrap_or(span.end).min(span.end)
-    };
-    let of = |outages: &[GroupedOutage], cause: Cause| -> Vec<Range<UtcMillis>> {
-        outages
-            .iter()
-            .filter(|outage| outage.cause() == cause)
-            .map(within)
-            .collect()
+    let rows: Vec<(Cause, Range<UtcMillis>)> =
+        rows.iter().map(|outage| within(outage, span)).collect();
+    let of = |outages: &[(Cause, Range<UtcMillis>)], cause: Cause| -> Vec<Range<UtcMillis>> {
+        let same = outages.iter().filter(|(other, _)| *other == cause);
+        same.map(|(_, span)| span.clone()).collect()
     };
     let is_link = |cause| cause == Cause::Link;
     // While the link is down nothing is measured, so gaps are not subtracted from it.
@@ -87,17 +116,13 @@ pub(super) fn line_summary(
         spans.iter().map(measured).sum::<i64>() / 1000
     };
     let of_line = |cause| CauseTotals {
-        down_seconds: seconds(cause, &joined(of(rows, cause))),
-        outages: joined(of(&outages, cause)).len(),
+        down_seconds: seconds(cause, &joined(of(&rows, cause))),
+        outages: joined(of(&grouped.outages, cause)).len(),
     };
     let of_hosts = |cause| CauseTotals {
-        down_seconds: seconds(cause, &joined(of(rows, cause))),
-        outages: of(&outages, cause).len(),
+        down_seconds: seconds(cause, &joined(of(&rows, cause))),
+        outages: of(&grouped.outages, cause).len(),
     };
-    let ended = outages
-        .iter()
-        .filter(|outage| !outage.is_open())
-        .max_by_key(|outage| outage.end());
     LineSummary {
         link: of_line(Cause::Link),
         gateway: of_line(Cause::Gateway),
@@ -106,15 +131,11 @@ pub(super) fn line_summary(
         host: of_hosts(Cause::Host),
         unknown: of_hosts(Cause::Unknown),
         days: letters(
-            &LINE_CAUSES.map(|(cause, letter)| (letter, joined(of(rows, cause)))),
+            &LINE_CAUSES.map(|(cause, letter)| (letter, joined(of(&rows, cause)))),
             span,
             zone,
         ),
-        last: ended.map(|outage| LastOutage {
-            host_name: outage.event.name(),
-            end_time: outage.end().unwrap_or(span.end).rfc3339(),
-            cause: outage.cause().as_str(),
-        }),
+        last: grouped.last,
     }
 }
 

@@ -71,6 +71,11 @@ impl<'a> HostFilter<'a> {
         Ok(HostFilter { text, hosts })
     }
 
+    /// `hosts`: those that the text names.
+    pub fn of_hosts(text: &'a str, hosts: Vec<RecordedHost>) -> HostFilter<'a> {
+        HostFilter { text, hosts }
+    }
+
     /// An error when the host was never recorded and is not configured.
     pub fn known(api: &Api, reader: &Reader, text: &'a str) -> Result<HostFilter<'a>, ApiError> {
         if !LINKS.iter().any(|link| link.eq_ignore_ascii_case(text)) {

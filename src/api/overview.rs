@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::charts::quantile;
-use super::line::{LineSummary, line_summary};
+use super::line::{LineOutages, LineSummary, line_summary};
 use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::zone::ViewerZone;
@@ -96,6 +96,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let grouping = &config.report.grouping;
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
     let fragments = reader.ungrouped_outages(&span, None)?.without_evidence();
+    let line = LineOutages::of(&fragments, grouping, &gaps, &span);
     let apart = GroupingRules {
         merge: Duration::ZERO,
         intermittent_count: 0,
@@ -103,14 +104,13 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     };
     let last_day = Hour(now.hour().0 - 24).start()..span.end;
     let recent = reader.ungrouped_outages(&last_day, None)?;
-    let [outages, recent] = [&fragments, &recent].map(|fragments| {
+    let [outages, recent] = [fragments, recent].map(|fragments| {
         let mut outages = fragments.grouped(&apart, &gaps);
         outages.retain(|outage| !outage.event.planned);
         outages
     });
     let first_day = UtcMillis((today - days + 1) * DAY_MS).sql_text()[..10].to_string();
-    let line = line_summary(&fragments, &outages, grouping, &gaps, &span, &zone);
-    drop(fragments);
+    let line = line_summary(line, &outages, &gaps, &span, &zone);
     let heading = Heading {
         now: now.rfc3339(),
         first_day,
@@ -122,12 +122,16 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     // Its last brace.
     body.pop();
     body.extend_from_slice(b",\"hosts\":[");
+    // Looked up by a query each, 500 hosts would read 500 rows each.
+    let hosts = reader.host_index()?;
     for (index, status) in statuses.iter().enumerate() {
-        let ids = reader.host_ids(&status.key)?;
+        let recorded = hosts.with_key(&status.key);
+        let mut ids: Vec<HostId> = recorded.iter().map(|host| host.id).collect();
+        ids.sort_unstable();
         let check_intervals = check_intervals(api, &reader, &status.key, &ids)?;
         let (by_day, all) = sum_up_days(&reader, &ids, &span, &zone, &check_intervals)?;
         let seconds = |ms: i64| (ms.min(DAY_MS) + 500) / 1000;
-        let filter = HostFilter::of(&reader, &status.key)?;
+        let filter = HostFilter::of_hosts(&status.key, recorded);
         let is_own = |outage: &&GroupedOutage| outage.is_of_host() && filter.matches(&outage.event);
         let down = down_spans(outages.iter().filter(is_own), &span, &gaps);
         let down = check_intervals.of_monitor(&down);

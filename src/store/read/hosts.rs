@@ -1,5 +1,7 @@
 //! The hosts that were ever recorded.
 
+use std::collections::HashMap;
+
 use rusqlite::params;
 
 use super::reader::Reader;
@@ -36,6 +38,18 @@ impl RecordedHost {
         std::iter::once(&self.name)
             .chain(&self.former_names)
             .map(String::as_str)
+    }
+}
+
+/// The recorded hosts by their address in lower case.
+pub struct HostIndex(HashMap<String, Vec<RecordedHost>>);
+
+impl HostIndex {
+    /// The hosts that are at the address of a host's key and fit it.
+    pub fn with_key(&self, key: &str) -> Vec<RecordedHost> {
+        let address = HostKey::parse(key).address.to_ascii_lowercase();
+        let at_address = self.0.get(&address).cloned().unwrap_or_default();
+        host_key::named(key, at_address, RecordedHost::identity, |_| Vec::new())
     }
 }
 
@@ -80,6 +94,16 @@ impl Reader {
         Ok(host_key::named(text, all, RecordedHost::identity, |host| {
             host.names().collect()
         }))
+    }
+
+    /// All hosts, to be found as by [`Reader::hosts_named`], but without a query for each.
+    pub fn host_index(&self) -> Result<HostIndex, StoreError> {
+        let mut by_address: HashMap<String, Vec<RecordedHost>> = HashMap::new();
+        for host in self.hosts()? {
+            let address = host.address.to_ascii_lowercase();
+            by_address.entry(address).or_default().push(host);
+        }
+        Ok(HostIndex(by_address))
     }
 
     /// Their ids.
