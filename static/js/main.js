@@ -10,7 +10,6 @@ import { clock, day, year, zoneText } from './data/time.js';
 import { readView, writeView } from './data/view.js';
 import { announce, h, put, setText } from './dom.js';
 import { banners } from './parts/banner.js';
-import { notices } from './parts/notices.js';
 
 const OVERVIEW_EVERY_SECONDS = 300;
 // While a host has no history yet, its first bar should appear soon.
@@ -41,7 +40,8 @@ const PAGES = {
   compare: () => import('./pages/compare.js').then((m) => m.comparePage),
 };
 const warnings = banners();
-const waiting = notices();
+/** Loaded when notices wait. @type {ReturnType<typeof import('./parts/notices.js').notices> | null} */
+let waiting = null;
 /** @type {Page | null} */
 let page = null;
 let wantedPage = '';
@@ -92,13 +92,22 @@ function setTitle() {
   if (icon.getAttribute('href') !== iconOf(kind)) icon.href = iconOf(kind);
 }
 
+async function updateNotices() {
+  if (!waiting && app.status?.notices) {
+    const parts = await import('./parts/notices.js');
+    waiting ??= parts.notices();
+    byId('banners').append(waiting.element);
+  }
+  waiting?.update(app);
+}
+
 /** Combines status, latest results and overview into the list of hosts. */
 function updateEntries() {
   app.present = presentOf(app.connection, app.status);
   if (app.status) {
     app.entries = entries(app.status, latest, app.overview, app.present === 'now');
     app.newest = Math.max(-Infinity, ...app.entries.map((e) => e.at).filter((t) => !Number.isNaN(t)));
-    waiting.update(app);
+    updateNotices();
   }
   warnings.update(app);
   setTitle();
@@ -226,7 +235,7 @@ onSchemeChange(() => {
   setText(byId('printed'), `As of ${day(now())} ${year(now())}, ${clock(now())}.`);
   page?.redraw();
 });
-put(byId('banners'), warnings.element, waiting.element);
+put(byId('banners'), warnings.element);
 setInterval(tick, 1000);
 route();
 loadOverview();

@@ -193,7 +193,7 @@ class ComparePage {
     const rows = this.hosts.map(({ address, name, statistics }, i) => {
       const href = writeView({ ...this.app.view, page: 'host', host: address });
       const e = this.entry(address);
-      const since = sinceText('', this.span().from, e?.first ?? NaN, this.app.now());
+      const since = sinceText('', this.span().from - 1, e?.first ?? NaN, this.app.now());
       return h('tr', null,
         h('td', null, lineSample(i), h('a', { href }, name), ' ', h('span', { class: 'third' }, since)),
         h('td', null, stateMark(e?.state ?? 'not_measured', e && stateText(e))),

@@ -254,7 +254,8 @@ class HostPage {
     if (number !== this.loadNumber) return;
     const span = this.span();
     this.lossy = lossyText(statistics);
-    const since = sinceText('', span.from, this.entry()?.first ?? NaN, this.app.now());
+    // A named range begins with the record at the earliest.
+    const since = sinceText('', span.from - 1, this.entry()?.first ?? NaN, this.app.now());
     put(this.figures, ...figuresOf(statistics, outagesWithin(this.outages, span.from, span.to), this.isCut, since));
   }
 
