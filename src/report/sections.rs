@@ -136,10 +136,11 @@ fn worst_hours(report: &Report) -> Section {
         ])
     };
     Section {
-        title: "Worst hours",
+        title: "Hours with the most lost pings",
         sentences: vec![
-            "The hours with the most lost pings, over all hosts of this report. Pings of checks without any reply are \
-             counted as lost in silence; hours that lost most besides come first.".into(),
+            "Over all hosts of this report. Pings of checks without any reply are \
+             counted as lost in silence; hours that lost most besides come first."
+                .into(),
         ],
         columns: columns(&["Hour from", "Lost", "Sent", "Share", "In silence"]),
         rows: report.worst_hours.iter().map(row).collect(),

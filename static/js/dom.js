@@ -100,7 +100,7 @@ export function announce(text) {
   if (region) setText(region, text);
 }
 
-const REACHED = ['pointermove', 'click', 'focus'];
+const REACHED = ['pointermove', 'click', 'focusin'];
 
 /** Calls `attach` when a pointer, a finger or the keyboard first reaches an element, which hears that event again
  * afterwards. Size: so what is needed only then is loaded only then.

@@ -8,7 +8,7 @@ import { connectionText, live, now, presentOf } from './data/live.js';
 import { overviewQuery } from './data/queries.js';
 import { clock, day, year, zoneText } from './data/time.js';
 import { readView, writeView } from './data/view.js';
-import { announce, h, put, setText } from './dom.js';
+import { announce, h, put, setText, whenReached } from './dom.js';
 import { banners } from './parts/banner.js';
 
 const OVERVIEW_EVERY_SECONDS = 300;
@@ -237,5 +237,7 @@ onSchemeChange(() => {
 });
 put(byId('banners'), warnings.element);
 setInterval(tick, 1000);
+// Size: what explains the figures is loaded once someone points at anything.
+whenReached(document.body, () => import('./parts/hints.js').then(() => {}));
 route();
 loadOverview();

@@ -816,11 +816,11 @@ test('what was measured is told as the past where nobody knows the present', () 
   const three = ['up', 'up', 'up'];
   for (const [present, states, title, text] of [
     ['stopped', three, 'The line is not measured', 'The line was up at 14:34. The time since then counts as not measured.'],
-    ['lost', three, 'The line was up', 'That was at 14:34. The server is not reached, so nothing is known since then.'],
-    ['login', three, 'The line was up', 'That was at 14:34. A login is asked for, so nothing is known since then.'],
-    ['failed', three, 'The line was up', 'That was at 14:34. The server answers with an error, so nothing is known since then.'],
-    ['paused', ['down', 'up', 'down'], 'No host beyond the gateway answered', 'That was at 14:34. Updates are paused, so nothing is known since then.'],
-    ['lost', [], 'Nothing measured yet', 'The server is not reached.'],
+    ['lost', three, 'The line was up', 'That was at 14:34. Server not reached: nothing is known since then.'],
+    ['login', three, 'The line was up', 'That was at 14:34. Login needed: nothing is known since then.'],
+    ['failed', three, 'The line was up', 'That was at 14:34. Server error: nothing is known since then.'],
+    ['paused', ['down', 'up', 'down'], 'No host beyond the gateway answered', 'That was at 14:34. Paused: nothing is known since then.'],
+    ['lost', [], 'Nothing measured yet', 'Server not reached.'],
     ['stopped', [], 'Nothing measured yet', 'The monitor stopped before anything was measured.'],
   ]) {
     const said = verdictOf(states, [], present, { hosts: HOSTS_WITH_ROLES });

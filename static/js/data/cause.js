@@ -233,7 +233,7 @@ function hostsNow(list) {
 }
 
 /** @type {Record<string, string>} */
-const TROUBLE_WORDS = {
+export const TROUBLE_WORDS = {
   none: 'Nothing is measured',
   stopped: 'Nothing is measured',
   lost: 'Server not reached',

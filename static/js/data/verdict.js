@@ -1,17 +1,9 @@
 // How the line is now: the sentences at the top of the overview. No DOM.
-import { CAUSE_WORDS, answers, blamesLine, causeOf, isBeyondGateway, isHostOutage } from './cause.js';
+import { CAUSE_WORDS, TROUBLE_WORDS, answers, blamesLine, causeOf, isBeyondGateway, isHostOutage } from './cause.js';
 import { joinNames, plural } from './format.js';
-import { countStates } from './hosts.js';
+import { countStates, isReached } from './hosts.js';
 import { moment, seconds } from './time.js';
 
-/** Why nothing is known since the newest results. @type {Record<string, string>} */
-const UNKNOWN_SINCE = {
-  loading: 'The newest results are being loaded',
-  lost: 'The server is not reached',
-  login: 'A login is asked for',
-  failed: 'The server answers with an error',
-  paused: 'Updates are paused',
-};
 const NOT_BEYOND = 'Nothing beyond the gateway is measured, so nothing is known about the line.';
 
 /** The state of most hosts: the lower median, so that of two hosts both must have failed.
@@ -80,7 +72,7 @@ export function verdict({ status, entries: all, active, present }, last, now) {
   const list = all.filter((e) => e.configured);
   const newest = Math.max(...all.map((e) => e.at).filter((t) => !Number.isNaN(t)), -Infinity);
   const hasResult = Number.isFinite(newest);
-  const unknown = UNKNOWN_SINCE[present];
+  const unknown = !isReached(present) && (TROUBLE_WORDS[present] ?? 'Loading');
   if (!list.length && !hasResult && !unknown) {
     return {
       state: 'not_measured',
@@ -98,12 +90,12 @@ export function verdict({ status, entries: all, active, present }, last, now) {
     return {
       state: 'not_measured',
       title: 'Waiting for the first results',
-      text: `The first check of every host is done within ${longest}; this page updates by itself.`,
+      text: `The first check of every host is done within ${longest}.`,
     };
   }
   const line = lineOf(list, active, present !== 'now');
   if (unknown) {
-    const text = `That was at ${moment(newest, now)}. ${unknown}, so nothing is known since then.`;
+    const text = `That was at ${moment(newest, now)}. ${unknown}: nothing is known since then.`;
     return { state: 'not_measured', title: line.title, text };
   }
   if (present !== 'now') {

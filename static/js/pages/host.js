@@ -58,8 +58,8 @@ async function getHistory(query, now) {
   return { series, outages: [...byId.values()], gaps: gapsOf(gaps, host_address), isCut };
 }
 
-/** @param {string} label @param {string} value @param {string} unit */
-const figure = (label, value, unit) => h('div', null, h('dt', null, label),
+/** @param {string} hint @param {string} label @param {string} value @param {string} unit */
+const figure = (hint, label, value, unit) => h('div', null, h('dt', { tabindex: 0, 'data-hint': hint }, label),
   h('dd', null, value, h('span', { class: 'unit' }, value !== NO_VALUE && unit && ` ${unit}`)));
 
 /** @param {Statistics} s @param {{count: number, seconds: number}} outages @param {boolean} isCut
@@ -67,15 +67,15 @@ const figure = (label, value, unit) => h('div', null, h('dt', null, label),
 function figuresOf(s, outages, isCut, since) {
   const outagesText = `${outages.count}${isCut ? '+' : ''}`;
   return [
-    figure(`available ${since}`.trim(), percent(s.availability_percent), '%'),
-    figure(`measured ${since}`.trim(), percent(s.coverage_percent), '%'),
-    figure(outages.count === 1 ? 'outage' : 'outages', outagesText,
+    figure('availability', `without an outage ${since}`.trim(), percent(s.availability_percent), '%'),
+    figure('measured', `measured ${since}`.trim(), percent(s.coverage_percent), '%'),
+    figure('outages', outages.count === 1 ? 'outage' : 'outages', outagesText,
       outages.count && !isCut ? duration(outages.seconds) : ''),
-    figure(`lost, ${count(s.lost)} of ${count(s.sent)}`, percent(s.loss_percent), '%'),
-    figure('median', usAsMs(s.p50_us), 'ms'),
-    figure('p95', usAsMs(s.p95_us), 'ms'),
-    figure('p99', usAsMs(s.p99_us), 'ms'),
-    figure('slowest', ms(s.p99_us === null ? null : s.overall_max_latency), 'ms'),
+    figure('lost', `lost, ${count(s.lost)} of ${count(s.sent)}`, percent(s.loss_percent), '%'),
+    figure('median', 'median', usAsMs(s.p50_us), 'ms'),
+    figure('p95', 'p95', usAsMs(s.p95_us), 'ms'),
+    figure('p99', 'p99', usAsMs(s.p99_us), 'ms'),
+    figure('slowest', 'slowest', ms(s.p99_us === null ? null : s.overall_max_latency), 'ms'),
   ];
 }
 
@@ -254,7 +254,7 @@ class HostPage {
     if (number !== this.loadNumber) return;
     const span = this.span();
     this.lossy = lossyText(statistics);
-    // A named range begins with the record at the earliest.
+    // A range that is cut at the begin of the record says so.
     const since = sinceText('', span.from - 1, this.entry()?.first ?? NaN, this.app.now());
     put(this.figures, ...figuresOf(statistics, outagesWithin(this.outages, span.from, span.to), this.isCut, since));
   }

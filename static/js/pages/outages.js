@@ -39,7 +39,7 @@ function drawList(body, list, app, more) {
 
 /** @param {App} app */
 function createControls(app) {
-  const kinds = chips('Outages', [['', 'All'], ['active', 'Ongoing']], '',
+  const kinds = chips('Outages', [['', 'All outages'], ['active', 'Ongoing outages']], '',
     (key) => app.go({ active: key === 'active' }, true));
   const host = h('select', { 'aria-label': 'Host' });
   host.addEventListener('change', () => app.go({ host: host.value }, true));

@@ -97,7 +97,7 @@ function dayStrip(app) {
   let bars = { kinds: [], down: [] };
   const element = h('div', {
     class: 'days pickable', tabindex: 0, role: 'slider', 'aria-valuenow': 0,
-    'aria-label': 'What most hosts saw, by day; Enter shows the charts of one',
+    'aria-label': 'What most hosts saw, by day; Enter shows the charts',
   });
   whenReached(element, () => import('../parts/daypicker.js').then((m) => m.pickLineDay(element, app, () => bars)));
   return {
@@ -134,7 +134,8 @@ function verdictCard(app) {
   const mark = h('span', { class: 'verdict-shape' });
   const title = h('h1', { tabindex: -1 });
   const text = h('p', { class: 'second' });
-  const labels = ['24 hours', '7 days', '90 days', MEASURED].map((label) => h('dt', null, label));
+  const labels = ['24 hours', '7 days', '90 days', MEASURED].map((label, i) =>
+    h('dt', { tabindex: 0, 'data-hint': i < 3 ? 'availability' : 'measured' }, label));
   const values = labels.map(() => h('dd', null, NO_VALUE));
   const figures = values.map((value, i) => h('div', null, labels[i], value));
   const line = h('div', { class: 'line' });

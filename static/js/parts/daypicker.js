@@ -61,7 +61,7 @@ function dayPicker(element, { count, text, open, hasKeys }) {
   });
   if (!hasKeys) return;
   element.setAttribute('aria-valuemin', '1');
-  element.addEventListener('focus', () => {
+  element.addEventListener('focusin', () => {
     element.setAttribute('aria-valuemax', String(count()));
     if (element.matches(':focus-visible') && count()) show(day < 0 ? count() - 1 : day);
   });

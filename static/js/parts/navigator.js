@@ -8,7 +8,7 @@ export function navigator(app) {
   const frame = h('div', { class: 'frame' });
   const bars = h('div', {
     class: 'bars pickable', tabindex: 0, role: 'slider', 'aria-valuenow': 0,
-    'aria-label': 'Days of 90, Enter shows the charts of one',
+    'aria-label': 'Days of 90, Enter shows the charts',
   });
   const element = h('div', { class: 'navigator' },
     h('div', { class: 'line-head third small', 'aria-hidden': 'true' },

@@ -160,6 +160,36 @@ test('a day of the strip has its words, and leads to its charts by pointer, keyb
     await until(page, (old) => location.hash !== old, before);
   }));
 
+test('every figure is explained to a pointer, a finger and the keyboard', () =>
+  visit(async (page, { axe, shot }) => {
+    await strips(page);
+    const names = page.locator('[class=figures] dt');
+    assert.equal(await names.count(), 4);
+    const hint = page.getByRole('tooltip');
+    await page.mouse.move(2, 2);
+    await page.waitForFunction(() => performance.getEntriesByName(new URL('js/parts/hints.js', location.href).href)[0]);
+    await names.first().hover();
+    await names.first().hover({ position: { x: 4, y: 4 } });
+    await hint.getByText(/^The share of the measured time that was in no outage\./).waitFor();
+    await axe();
+    await shot('hint-light');
+    await page.mouse.move(2, 2);
+    await hint.waitFor({ state: 'hidden' });
+    await names.last().focus();
+    await hint.getByText(/^The share of the time since the first record/).waitFor();
+    assert.equal(await names.last().getAttribute('aria-describedby'), 'hint');
+    await page.keyboard.press('Escape');
+    await hint.waitFor({ state: 'hidden' });
+    await page.goto(`${home.url}#host=127.0.1.2`);
+    await page.locator('.stats dt').first().waitFor();
+    await page.waitForSelector('.page:not(.loading) .pings svg');
+    for (const name of await page.locator('.stats dt').all()) {
+      await name.click();
+      await hint.getByText(/^.{20,}\.$/).waitFor();
+    }
+    assert.equal(await page.locator('.stats dt').count(), 8);
+  }));
+
 test('a step of the path leads to the outages of its cause', () =>
   visit(async (page) => {
     await page.getByRole('link', { name: 'Provider, its outages in 90 days' }).click();
