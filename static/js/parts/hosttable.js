@@ -25,7 +25,10 @@ const COLUMNS = [
   ['Measured, %', 'c-measured number', 'coverage'],
 ];
 
-/** @typedef {{row: HTMLTableRowElement, update: (e: HostEntry) => void, draw: () => void}} HostRow */
+/** isOld: what is drawn is not the newest
+ * @typedef {{
+ *   row: HTMLTableRowElement, update: (e: HostEntry) => void, draw: () => void, isOld: () => boolean,
+ * }} HostRow */
 
 function createCells() {
   const link = h('a', null);
@@ -105,10 +108,10 @@ function createRow(first, actions) {
     for (const cell of [share, measured]) cell.title = next.since;
     setText(p95, usAsMs(next.lastDay?.p95_us));
     setText(day, next.lastDay ? percent(availability([next.lastDay])) : NO_VALUE);
-    if (isDrawn) draw();
   };
   update(first);
-  return { row: h('tr', null, state, host, now, spark, p95, day, days, share, measured), update, draw };
+  const row = h('tr', null, state, host, now, spark, p95, day, days, share, measured);
+  return { row, update, draw, isOld: () => isDrawn && drawnDays !== entry.days };
 }
 
 /** @param {(key: string) => void} sort */
@@ -139,6 +142,8 @@ export function hostTable(actions) {
     const known = rows.get(e.address);
     if (known) {
       known.update(e);
+      // Drawn again once it is visible: not all of hundreds of rows at once.
+      if (known.isOld()) observer.observe(known.row);
       return known.row;
     }
     const host = createRow(e, actions);
