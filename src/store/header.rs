@@ -48,7 +48,9 @@ impl FileStart {
     }
 
     /// Whether SQLite alone can have written the file since `self` was read. Its change counter
-    /// never decreases; with a write-ahead log it may stay the same over several changes.
+    /// never decreases; with a write-ahead log it may stay the same over several changes. A file
+    /// without some of its last pages has grown less than its header says: a checkpoint that a
+    /// reader held up has left them in the log. It never shrinks to such a length.
     pub fn is_continued_by(&self, later: &FileStart) -> bool {
         let (old, new) = (&self.header, &later.header);
         let steps = new
@@ -58,7 +60,7 @@ impl FileStart {
             && new.journal() == old.journal()
             && new.page_bytes() == old.page_bytes()
             && steps < u32::MAX / 2
-            && later.len >= new.min_len()
+            && later.len >= new.min_len().min(self.len)
     }
 }
 
@@ -142,7 +144,12 @@ mod tests {
                 "a checkpoint that did not count",
             ),
             (start(6, 10, 40_960), false, "an older copy"),
-            (start(8, 12, 45_056), false, "a copy that is cut short"),
+            (
+                start(8, 12, 45_056),
+                true,
+                "a checkpoint that a reader held up",
+            ),
+            (start(8, 12, 36_864), false, "a copy that is cut short"),
             (with(0, 0), false, "no database"),
             (with(18, 1), false, "a copy without a write-ahead log"),
             (with(16, 8), false, "another size of pages"),

@@ -613,3 +613,46 @@ fn two_writers_on_one_file_lose_and_duplicate_nothing() {
     );
     expect_whole(&path);
 }
+
+#[test]
+fn a_checkpoint_that_a_reader_holds_up_is_not_taken_for_writing_over() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let first = now();
+    let writer = start(&path, Duration::from_millis(5));
+    let read = |connection: &Connection| -> i64 {
+        let count = connection.query_row("select count(*) from check_result", [], |row| row.get(0));
+        count.expect("the results")
+    };
+    let mut is_short = false;
+    let mut sent: i64 = 0;
+    let mut reader: Option<Connection> = None;
+    for _ in 0..60 {
+        let more = (0..7).map(|i| check(&one, first + sent + i, &[Some(1)]));
+        deliver(&writer, more);
+        sent += 7;
+        let other = Connection::open(&path).expect("a database");
+        wait_for("these results", || read(&other) == sent);
+        // Pages that were written after the reader began stay in the log, and the file's header,
+        // which was written before, counts them.
+        other
+            .query_row("pragma wal_checkpoint(passive)", [], |_| Ok(()))
+            .expect("a checkpoint");
+        let header = fs::read(&path).expect("the file");
+        let pages = u32::from_be_bytes(header[28..32].try_into().expect("four bytes"));
+        is_short |= u32::try_from(header.len() / 4096).expect("few pages") < pages;
+        drop(reader.take());
+        other.execute_batch("begin").expect("a transaction");
+        assert_eq!(read(&other), sent);
+        reader = Some(other);
+    }
+    drop(reader);
+    assert_eq!(writer.finish(), 0);
+    expect_whole(&path);
+    assert_eq!(set_aside(&folder), [] as [PathBuf; 0]);
+    assert!(
+        is_short,
+        "no checkpoint left the file shorter than its header says"
+    );
+}
