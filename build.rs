@@ -76,6 +76,7 @@ fn embed_page(out: &Path) -> io::Result<()> {
         let content = match file.rsplit('.').next() {
             Some("html") => fill_in_modules(&String::from_utf8_lossy(&content)).into_bytes(),
             Some("js") => without_comments(file, &String::from_utf8_lossy(&content)).into_bytes(),
+            Some("css") => without_css_comments(&String::from_utf8_lossy(&content)).into_bytes(),
             _ => content,
         };
         let target = out.join(file);
@@ -146,6 +147,16 @@ fn without_comments(file: &str, source: &str) -> String {
             result.push_str(line);
         }
         result.push('\n');
+    }
+    result
+}
+
+/// A style sheet without its comments. No string of the page's has their marks.
+fn without_css_comments(source: &str) -> String {
+    let mut parts = source.split("/*");
+    let mut result = parts.next().unwrap_or_default().to_string();
+    for part in parts {
+        result.push_str(part.split_once("*/").map_or("", |(_, rest)| rest));
     }
     result
 }

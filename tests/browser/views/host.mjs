@@ -157,7 +157,7 @@ test('a host that the server does not know gets a message', () =>
     async (page, { axe, shot }) => {
       await page.getByRole('heading', { name: 'No host 192.0.2.1 is known' }).waitFor();
       await page.getByText('It was never recorded and is not configured. All hosts').waitFor();
-      assert.match(await page.title(), /(^| · )Unknown host · ace-connection-logger$/);
+      await until(page, () => /(^| · )Unknown host · ace-connection-logger$/.test(document.title));
       for (const part of ['.stats', '.history', '.parts', '.host-controls'])
         assert.equal(await page.locator(part).first().isVisible(), false, `no ${part} of an unknown host`);
       await axe();

@@ -34,6 +34,7 @@ test('index.html loads exactly the modules of the first page', async () => {
   assert.deepEqual(loaded.sort(), [...needed.keys()].sort());
   const files = [...needed.values(), html, await text('style.css'), await text('dark.css'), await text('icon.svg')];
   const bytes = files.reduce((sum, file) => sum + gzipSync(file).length, 0);
+  assert.doesNotMatch(await text('style.css'), /\/\*/, 'comments are not sent');
   // The API's answers for three hosts are 17 kB more, and 60 kB are allowed in all.
   assert.ok(bytes < 42500, `${bytes} bytes before any answer`);
 });
