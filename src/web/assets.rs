@@ -86,9 +86,9 @@ mod tests {
                 _ => panic!("{file} has no type"),
             };
             assert_eq!(asset.content_type, content_type, "{file}");
-            // The build fills in index.html and removes comments from modules.
+            // The build fills in index.html and removes comments.
             let served = match file.rsplit('.').next() {
-                Some("html" | "js") => concat!(env!("OUT_DIR"), "/static").to_owned() + asset.path,
+                Some("html" | "js" | "css") => concat!(env!("OUT_DIR"), "/static").to_owned() + asset.path,
                 _ => file.clone(),
             };
             assert_eq!(
