@@ -219,10 +219,10 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
     }
 
     /// The alert of a class that is sent next.
-    fn next_of(
+    fn next_of<'p>(
         &mut self,
         class: Class,
-        planned: &[Planned],
+        planned: &'p [Planned],
         now: Monotonic,
         clock: UtcMillis,
     ) -> Next {
@@ -232,9 +232,8 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
                 .filter(|planned| planned.alert.class == class)
         };
         let held = own().filter_map(|planned| planned.held_until).min();
-        let ready: Vec<&Alert> = own()
+        let ready: Vec<&Planned> = own()
             .filter(|planned| planned.held_until.is_none())
-            .map(|planned| &planned.alert)
             .collect();
         let held = held.map_or(now.after(POLL_INTERVAL), |held| {
             let ms = u64::try_from(held.0 - clock.0).unwrap_or(0);
@@ -251,18 +250,20 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         if let Some(at) = state.retry_at.filter(|at| *at > now) {
             return Next::At(held.min(at));
         }
-        let tries_of_all = ready.iter().map(|alert| alert.tries).min().unwrap_or(0);
+        let alerts: Vec<&Alert> = ready.iter().map(|planned| &planned.alert).collect();
+        let tries_of_all = alerts.iter().map(|alert| alert.tries).min().unwrap_or(0);
         // A command that refuses digests gets every other time a single notice.
         let is_refused = tries_of_all >= TRIES_BEFORE_OTHERS && state.failures % 2 == 1;
         if ready.len() > room && !is_refused {
-            return digest(&ready).map_or(Next::At(held), Next::Send);
+            return digest(&alerts).map_or(Next::At(held), Next::Send);
         }
         let delay = |alert: &Alert| (alert.tries + 1).saturating_sub(TRIES_BEFORE_OTHERS);
         let due = |alert: &Alert| {
             let due = self.due.get(&alert.ids[0]).copied();
             due.filter(|due| delay(alert) > 0 && *due > now)
         };
-        let mut in_order = ready;
+        let one = |planned: &&'p Planned| planned.first.as_ref().unwrap_or(&planned.alert);
+        let mut in_order: Vec<&Alert> = ready.iter().map(one).collect();
         in_order.sort_by_key(|alert| (due(alert), delay(alert)));
         match due(in_order[0]) {
             Some(at) => Next::At(held.min(at)),

@@ -1,4 +1,4 @@
-//! Which alerts the waiting notices make. Notices about the same hosts make one; those of a host
+//! Which alerts the waiting notices make. Those about several outages of the same hosts make one; those of a host
 //! that goes down and up again and again are held and counted; more than may be sent within the
 //! hour make a digest.
 
@@ -55,8 +55,6 @@ pub struct Alert {
     pub events: Vec<OutageEvent>,
     /// The JSON of a degraded check or of loss.
     pub facts: Option<String>,
-    /// Whether the beginning of what has ended was not sent before.
-    pub has_begun: bool,
     /// Where it counts.
     pub repeated: Option<Repeated>,
     /// The hosts of a digest.
@@ -104,6 +102,9 @@ pub struct Repeated {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub alert: Alert,
+    /// Its first notice alone, which is sent instead where there is nothing to count: each notice of
+    /// a single outage is sent, in order.
+    pub first: Option<Alert>,
     pub held_until: Option<UtcMillis>,
 }
 
@@ -135,6 +136,7 @@ pub fn plan(notices: &[Notice], rules: &GroupingRules, now: UtcMillis) -> Vec<Pl
         let (counts, held) = count(&together, &beginnings, rules);
         let mut alert = alert_of(&together);
         alert.repeated = counts.filter(|counts| counts.times > 1);
+        let is_single = alert.repeated.is_none() && together.len() > 1;
         let until_known = together
             .iter()
             .filter(|notice| is_beginning(notice) && Class::of(notice.kind) == Class::Outages)
@@ -145,6 +147,7 @@ pub fn plan(notices: &[Notice], rules: &GroupingRules, now: UtcMillis) -> Vec<Pl
         let held_until = held.map(|until| until.min(latest)).max(until_known);
         Planned {
             alert,
+            first: is_single.then(|| Alert::of(together[0])),
             held_until: held_until.filter(|until| *until > now),
         }
     };
@@ -172,7 +175,6 @@ pub fn digest(alerts: &[&Alert]) -> Option<Alert> {
             .flat_map(|alert| alert.events.clone())
             .collect(),
         facts: None,
-        has_begun: true,
         repeated: repeated.max_by_key(|repeated| repeated.times),
         host_names,
     })
@@ -382,11 +384,6 @@ fn alert_of(notices: &[&Notice]) -> Alert {
         Class::Outages if notices.iter().any(|n| n.kind == AlertKind::Up) => AlertKind::Up,
         Class::Outages => last.kind,
     };
-    let begun = notices.iter().filter(|notice| is_beginning(notice));
-    let begun: Vec<_> = begun
-        .flat_map(|notice| &notice.events)
-        .map(|event| event.id)
-        .collect();
     Alert {
         kind,
         class: Class::of(kind),
@@ -402,7 +399,6 @@ fn alert_of(notices: &[&Notice]) -> Alert {
             .unwrap_or(last.made_at),
         ids: notices.iter().map(|notice| notice.id).collect(),
         tries: notices.iter().map(|notice| notice.tries).max().unwrap_or(0),
-        has_begun: newest.iter().all(|event| begun.contains(&event.id)),
         events: newest.into_iter().cloned().collect(),
         facts: last.facts.clone(),
         repeated: None,

@@ -78,14 +78,18 @@ fn notices(texts: &[&str]) -> Vec<Notice> {
     (1..).zip(texts).map(notice).collect()
 }
 
-/// `KIND IDS`, then `begun` where its beginning was not sent, what it counts, and until when it is
-/// held.
+/// `KIND IDS`, then the first of its notices if that is sent alone, what it counts, and until when
+/// it is held.
 fn shown(planned: &Planned) -> String {
-    let Planned { alert, held_until } = planned;
+    let Planned {
+        alert,
+        first,
+        held_until,
+    } = planned;
     let ids: Vec<String> = alert.ids.iter().map(i64::to_string).collect();
     let mut text = format!("{} {}", alert.kind.as_str(), ids.join("+"));
-    if alert.has_begun && alert.kind == AlertKind::Up {
-        text += " begun";
+    if let Some(first) = first {
+        text += &format!(" first {} {}", first.kind.as_str(), first.ids[0]);
     }
     if let Some(repeated) = alert.repeated {
         text += &format!(" {}x since {}", repeated.times, repeated.since.0 / 1000);
@@ -132,16 +136,16 @@ fn each_outage_has_its_notices_until_a_host_goes_down_again_and_again() {
             vec!["up 2"],
         ),
         (
-            "an outage of which nothing was sent is one",
+            "an outage of which nothing was sent begins before it ends",
             vec!["down A 0-60", "up A 0-60"],
             60,
-            vec!["up 1+2 begun"],
+            vec!["up 1+2 first down 1"],
         ),
         (
             "so are two",
             vec!["down A 0-60", "up A 0-60", "down A 200-260", "up A 200-260"],
             300,
-            vec!["up 1+2+3+4 begun 2x since 0 120 s"],
+            vec!["up 1+2+3+4 2x since 0 120 s"],
         ),
         (
             "and two of which the second is ongoing",
@@ -170,7 +174,7 @@ fn each_outage_has_its_notices_until_a_host_goes_down_again_and_again() {
                 "up A 900-910",
             ]),
             1499,
-            vec!["up 6+7+8 begun 4x since 0 190 s held until 1500"],
+            vec!["up 6+7+8 4x since 0 190 s held until 1500"],
         ),
         (
             "and sent when it did not",
@@ -181,7 +185,7 @@ fn each_outage_has_its_notices_until_a_host_goes_down_again_and_again() {
                 "up A 900-910",
             ]),
             1500,
-            vec!["up 6+7+8 begun 4x since 0 190 s"],
+            vec!["up 6+7+8 4x since 0 190 s"],
         ),
         (
             "also when it stayed down",
@@ -253,9 +257,9 @@ fn an_incident_that_comes_back_again_and_again_is_counted_as_one() {
     ];
     assert_eq!(
         planned(&texts, 600),
-        ["up 6+7+8 begun 4x since 0 held until 1100"]
+        ["up 6+7+8 4x since 0 held until 1100"]
     );
-    assert_eq!(planned(&texts, 1100), ["up 6+7+8 begun 4x since 0"]);
+    assert_eq!(planned(&texts, 1100), ["up 6+7+8 4x since 0"]);
 }
 
 #[test]
@@ -269,7 +273,11 @@ fn loss_and_degraded_hosts_are_counted_apart_from_outages() {
     ];
     assert_eq!(
         planned(&texts, 50),
-        ["down 1", "degraded 2+3 2x since 10", "loss 4+5"]
+        [
+            "down 1",
+            "degraded 2+3 2x since 10",
+            "loss 4+5 first loss 4"
+        ]
     );
 }
 

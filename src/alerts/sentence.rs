@@ -131,21 +131,14 @@ fn outage_sentence(
     } else {
         ("have", "were")
     };
-    let lasted = |before: &str| match summary.seconds() {
-        Some(seconds) => format!("{before}{}", phrase::duration_of(seconds)),
-        None => String::new(),
-    };
+    let lasted = summary
+        .seconds()
+        .map(|seconds| format!(", after {}", phrase::duration_of(seconds)))
+        .unwrap_or_default();
     match (kind, summary.end) {
-        (AlertKind::Up, Some(end)) if summary.has_begun => format!(
-            "{subject} {was} {down} from {since} to {}{}{names}",
-            shown_time(end),
-            lasted(", for ")
-        ),
-        (AlertKind::Up, Some(end)) => format!(
-            "{subject} {up} at {}{}{names}",
-            shown_time(end),
-            lasted(", after ")
-        ),
+        (AlertKind::Up, Some(end)) => {
+            format!("{subject} {up} at {}{lasted}{names}", shown_time(end))
+        }
         (_, Some(end)) => format!(
             "{subject} {was} {down} from {since} to {}{names}",
             shown_time(end)
@@ -355,7 +348,6 @@ mod tests {
             cause,
             evidence,
             facts: Value::Null,
-            has_begun: false,
             repeated: None,
             digest: None,
         }
@@ -515,12 +507,6 @@ mod tests {
         for (summary, expected) in cases {
             assert_eq!(said(AlertKind::Down, &summary), expected);
         }
-        let mut unsent = summary(&["X 4000 64000 unknown {}"]);
-        unsent.has_begun = true;
-        assert_eq!(
-            said(AlertKind::Up, &unsent),
-            "X was down from T4 to T64, for 1 min 0 s"
-        );
         let facts = |text: &str| serde_json::from_str(text).expect("JSON");
         let mut loss = counted(&["X 4000 - unknown {}"], 3, None);
         loss.facts = facts(r#"{"sent":25,"lost":10,"loss_percent":40.0}"#);

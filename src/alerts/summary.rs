@@ -35,7 +35,6 @@ pub struct Summary {
     pub evidence: Value,
     /// A degraded check, or a loss.
     pub facts: Value,
-    pub has_begun: bool,
     pub repeated: Option<Repeated>,
     pub digest: Option<Digest>,
 }
@@ -70,7 +69,6 @@ impl Summary {
             start: events.iter().filter_map(|event| event.start_time).min(),
             end: ends.and_then(|ends| ends.into_iter().max()),
             facts: Value::Null,
-            has_begun: alert.has_begun,
             repeated: alert.repeated,
             digest: None,
         };

@@ -30,12 +30,12 @@ fn planned(texts: &[&str]) -> Vec<Planned> {
             tries: number().and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
             events: Vec::new(),
             facts: None,
-            has_begun: false,
             repeated: None,
             host_names: Vec::new(),
         };
         Planned {
             alert,
+            first: None,
             held_until: number().map(|seconds| CLOCK.plus(seconds * 1000)),
         }
     };
