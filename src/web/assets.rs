@@ -88,7 +88,9 @@ mod tests {
             assert_eq!(asset.content_type, content_type, "{file}");
             // The build fills in index.html and removes comments.
             let served = match file.rsplit('.').next() {
-                Some("html" | "js" | "css") => concat!(env!("OUT_DIR"), "/static").to_owned() + asset.path,
+                Some("html" | "js" | "css") => {
+                    concat!(env!("OUT_DIR"), "/static").to_owned() + asset.path
+                }
                 _ => file.clone(),
             };
             assert_eq!(
