@@ -185,7 +185,7 @@ impl Replies {
         }
         let (from, to) = outage.without_margins();
         let share = self.share(from, to);
-        let failed_with_it = self.failed_with(outage);
+        let failed_with_it = self.failed_since(outage).is_some();
         // A host that fell silent too and came back much sooner was not hit by the rest.
         let is_long = outage.to.0 - outage.from.0 >= 2 * MARGIN_MS;
         let is_most = share.is_answered_for(if failed_with_it { 90 } else { 50 })
@@ -208,29 +208,18 @@ impl Replies {
         })
     }
 
-    /// The first run of silence during the outage or just before.
-    fn silence(&self, outage: &OutageTime) -> Option<usize> {
+    /// When its silence, during the outage or just before, began, if that may have been the same
+    /// instant: the outage began at any time since the last reply.
+    pub fn failed_since(&self, outage: &OutageTime) -> Option<UtcMillis> {
         let (from, to) = (outage.from.0 - MARGIN_MS, outage.without_margins().1);
         let silent = |run: &Run| !run.is_answered && run.first.0 <= to && run.last.0 >= from;
-        self.runs.iter().position(silent)
-    }
-
-    /// When its silence began, if that may have been the same instant.
-    pub fn silent_since(&self, outage: &OutageTime) -> Option<UtcMillis> {
-        let index = self.silence(outage)?;
-        self.failed_with(outage).then(|| self.runs[index].first)
-    }
-
-    /// Whether its silence, during the outage or just before, may have begun at the same instant:
-    /// the outage began at any time since the last reply.
-    fn failed_with(&self, outage: &OutageTime) -> bool {
-        let Some(index) = self.silence(outage) else {
-            return false;
-        };
+        let index = self.runs.iter().position(silent)?;
         let earliest = outage.last_reply.map_or(i64::MIN, |at| at.0 - TOGETHER_MS);
         let before = index.checked_sub(1).and_then(|index| self.runs.get(index));
-        self.runs[index].first.0 >= earliest
-            && before.is_none_or(|before| before.last.0 <= outage.from.0 + TOGETHER_MS)
+        let first = self.runs[index].first;
+        let is_together = first.0 >= earliest
+            && before.is_none_or(|before| before.last.0 <= outage.from.0 + TOGETHER_MS);
+        is_together.then_some(first)
     }
 
     /// Whether many of its pings are lost, again and again.

@@ -343,7 +343,7 @@ impl Scene {
                 Conduct::Answered if is_beyond && is_passed() => &mut evidence.on_path_answering,
                 Conduct::Answered if is_beyond => &mut evidence.beyond_answering,
                 Conduct::FailedToo if is_beyond => {
-                    let since = record.replies.silent_since(&outage);
+                    let since = record.replies.failed_since(&outage);
                     failed_since = failed_since.min(since.unwrap_or(from));
                     &mut evidence.beyond_silent
                 }

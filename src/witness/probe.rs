@@ -56,16 +56,6 @@ struct PendingPing {
     at: ClockSample,
 }
 
-impl PendingPing {
-    fn had_link(&mut self) -> bool {
-        had_link(
-            &mut self.exchange,
-            self.target.source.as_ref(),
-            self.at.monotonic,
-        )
-    }
-}
-
 /// Whether this machine had its link all the time while pings sent since `begin` waited for their
 /// replies: without it, their silence says nothing about the network beyond.
 fn had_link(exchange: &mut Exchange, source: Option<&Source>, begin: Monotonic) -> bool {
@@ -113,9 +103,13 @@ pub(super) fn ping_all(
             ping.exchange.read();
             match ping.exchange.run.outcome_so_far(0, sys::monotonic()) {
                 Some(outcome) => {
-                    let answer = match Answer::of(is_reply(&outcome)) {
-                        Answer::Silent if !ping.had_link() => Answer::LinkLost,
-                        answer => answer,
+                    let source = ping.target.source.as_ref();
+                    let answer = if is_reply(&outcome) {
+                        Answer::Answered
+                    } else if had_link(&mut ping.exchange, source, ping.at.monotonic) {
+                        Answer::Silent
+                    } else {
+                        Answer::LinkLost
                     };
                     answers.push((ping.target, ping.at.utc(), answer));
                 }
