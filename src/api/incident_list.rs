@@ -3,7 +3,7 @@
 
 use serde::Serialize;
 
-use super::outages::{HostFilter, OutageRow, cause_of, limit, outage_rows, span};
+use super::outages::{OutageFilter, OutageRow, limit, outage_rows, span};
 use super::parameters::Parameters;
 use super::{Api, ApiResult, json, now};
 use crate::pure::cause::Cause;
@@ -45,43 +45,31 @@ struct IncidentList<'a> {
 const MAX_OUTAGES: usize = 1000;
 
 pub(super) fn incident_list(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
-    let is_active_only = parameters.flag("active_only")?;
+    let wanted = OutageFilter::of(parameters)?;
     let (span, limit) = (span(parameters)?, limit(parameters)?);
     let before = parameters.instant("before")?;
-    let cause = cause_of(parameters)?;
     let reader = api.reader()?;
-    let filter = parameters
-        .text("host_address")
-        .map(|key| HostFilter::known(api, &reader, key))
-        .transpose()?;
+    let wanted = wanted.with_host(api, &reader, parameters)?;
     let whole = UtcMillis(0)..UtcMillis(now().0 + 1);
     let gaps = reader.gaps(&whole)?;
     let found = reader.grouped_outages(&whole, &api.config().report.grouping, &gaps)?;
-    let is_wanted = |outage: &GroupedOutage| {
-        filter
-            .as_ref()
-            .is_none_or(|filter| filter.matches(&outage.event))
-            && cause.is_none_or(|cause| outage.cause() == cause)
-            && (!is_active_only || outage.is_open())
-    };
     // Grouped before they are selected: a host fails with others also where only it is asked for.
     let mut all: Vec<(usize, Vec<&GroupedOutage>)> = by_incident(&found)
         .into_iter()
         .map(|together| (together.len(), together))
         .collect();
     for (_, together) in &mut all {
-        together.retain(|outage| is_wanted(outage));
+        together.retain(|outage| wanted.matches(outage));
     }
     all.retain(|(_, together)| !together.is_empty());
     let within = |outage: &&GroupedOutage| {
-        outage.is_of_host()
-            && !outage.event.planned
+        outage.is_counted()
             && outage.start() < span.end
             && outage.end().is_none_or(|end| end > span.start)
     };
     let counted: Vec<&GroupedOutage> = found
         .iter()
-        .filter(|outage| is_wanted(outage) && within(outage))
+        .filter(|outage| wanted.matches(outage) && within(outage))
         .collect();
     let mut hosts: Vec<_> = counted
         .iter()

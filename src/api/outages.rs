@@ -95,6 +95,45 @@ impl<'a> HostFilter<'a> {
     }
 }
 
+/// Selects outages by the parameters `host_address`, `cause` and `active_only`.
+pub(super) struct OutageFilter<'a> {
+    host: Option<HostFilter<'a>>,
+    cause: Option<Cause>,
+    is_active_only: bool,
+}
+
+impl<'a> OutageFilter<'a> {
+    /// Without the host, which needs a reader: a parameter is refused without a database too.
+    pub fn of(parameters: &Parameters<'a>) -> Result<OutageFilter<'a>, ApiError> {
+        Ok(OutageFilter {
+            is_active_only: parameters.flag("active_only")?,
+            cause: cause_of(parameters)?,
+            host: None,
+        })
+    }
+
+    pub fn with_host(
+        self,
+        api: &Api,
+        reader: &Reader,
+        parameters: &Parameters<'a>,
+    ) -> Result<OutageFilter<'a>, ApiError> {
+        let host = parameters.text("host_address");
+        let host = host.map(|key| HostFilter::known(api, reader, key));
+        Ok(OutageFilter {
+            host: host.transpose()?,
+            ..self
+        })
+    }
+
+    pub fn matches(&self, outage: &GroupedOutage) -> bool {
+        let of_host = |filter: &HostFilter<'_>| filter.matches(&outage.event);
+        self.host.as_ref().is_none_or(of_host)
+            && self.cause.is_none_or(|cause| outage.cause() == cause)
+            && (!self.is_active_only || outage.is_open())
+    }
+}
+
 #[derive(Serialize)]
 pub(super) struct OutageRow<'a> {
     #[serde(flatten)]
@@ -124,7 +163,7 @@ pub(super) fn outage_rows<'a>(
         .collect())
 }
 
-pub(super) fn cause_of(parameters: &Parameters<'_>) -> Result<Option<Cause>, ApiError> {
+fn cause_of(parameters: &Parameters<'_>) -> Result<Option<Cause>, ApiError> {
     let word = |text: &str| {
         let words = Cause::ALL.map(Cause::as_str).join(", ");
         Cause::from_word(text)
@@ -134,26 +173,13 @@ pub(super) fn cause_of(parameters: &Parameters<'_>) -> Result<Option<Cause>, Api
 }
 
 pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
-    let is_active_only = parameters.flag("active_only")?;
+    let wanted = OutageFilter::of(parameters)?;
     let (span, limit) = (span(parameters)?, limit(parameters)?);
-    let cause = cause_of(parameters)?;
     let reader = api.reader()?;
-    let filter = parameters
-        .text("host_address")
-        .map(|key| HostFilter::known(api, &reader, key))
-        .transpose()?;
+    let wanted = wanted.with_host(api, &reader, parameters)?;
     let found = grouped_outages(api, &reader, &span)?;
-    let is_wanted = |outage: &&GroupedOutage| {
-        filter
-            .as_ref()
-            .is_none_or(|filter| filter.matches(&outage.event))
-            && cause.is_none_or(|cause| outage.cause() == cause)
-            && (!is_active_only || outage.is_open())
-    };
-    json(&outage_rows(
-        &reader,
-        found.iter().filter(is_wanted).take(limit),
-    )?)
+    let selected = found.iter().filter(|outage| wanted.matches(outage));
+    json(&outage_rows(&reader, selected.take(limit))?)
 }
 
 pub(super) fn active(api: &Api, _: &Parameters<'_>) -> ApiResult {

@@ -8,11 +8,6 @@ use crate::pure::time::{UtcMillis, whole_seconds};
 use crate::store::{GroupedOutage, Incident, by_incident};
 use crate::sys::utc_offset_at;
 
-/// Whether an outage is one of a host that counts in the sums over all hosts, as in the report.
-pub fn is_counted(outage: &GroupedOutage) -> bool {
-    outage.is_of_host() && !outage.event.planned
-}
-
 pub struct OutageList<'a> {
     /// All that the options select.
     pub outages: &'a [GroupedOutage],
@@ -51,14 +46,13 @@ impl OutageList<'_> {
     }
 
     fn sum_of_all(&self, all: &[Vec<&GroupedOutage>]) -> Option<String> {
-        let is_counted = |outage: &&&GroupedOutage| is_counted(outage);
         let incidents = all
             .iter()
-            .filter(|together| together.iter().any(|outage| is_counted(&outage)));
+            .filter(|together| together.iter().any(|outage| outage.is_counted()));
         let mut hosts: Vec<_> = self
             .outages
             .iter()
-            .filter(|outage| self::is_counted(outage))
+            .filter(|outage| outage.is_counted())
             .map(host_of)
             .collect();
         let outages = hosts.len();

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use super::arguments::Outages;
 use super::exit::{CliError, CommandStatus};
-use super::outage_table::{self, OutageList, is_counted};
+use super::outage_table::{self, OutageList};
 use super::print::{print, print_json};
 use super::recorded;
 use super::startup::{configure, open_database};
@@ -55,7 +55,7 @@ pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
             limit,
             is_each_host: arguments.each_host,
             down_seconds: any_down_seconds(
-                outages.iter().filter(|outage| is_counted(outage)),
+                outages.iter().filter(|outage| outage.is_counted()),
                 &span,
                 &gaps,
             ),

@@ -78,6 +78,11 @@ impl GroupedOutage {
         )
     }
 
+    /// Whether it counts in the sums over all hosts.
+    pub fn is_counted(&self) -> bool {
+        self.is_of_host() && !self.event.planned
+    }
+
     /// Of several causes the one with the longest downtime.
     pub fn cause(&self) -> Cause {
         cause_of(&self.event)
