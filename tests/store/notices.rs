@@ -17,6 +17,18 @@ fn open_with_alerts(path: &Path, kinds: &[AlertKind]) -> Database {
     database
 }
 
+/// With an outage of the second 2 that is over, of which two notices wait.
+fn open_with_an_outage(path: &Path) -> Database {
+    let mut database = open_with_alerts(path, &ALL);
+    let one = host("one", "192.0.2.1");
+    let checks = [(1, "r"), (2, "s"), (3, "r")];
+    write_each(
+        &mut database,
+        &checks.map(|(at, pings)| second(&one, at, pings)),
+    );
+    database
+}
+
 /// The check of a second since 1970: r a reply, s silence.
 fn second(host: &Arc<Host>, at: i64, pings: &str) -> CheckResult {
     let rtts: Vec<Option<u32>> = pings
@@ -371,16 +383,7 @@ fn without_the_kind_loss_nothing_is_written_about_it() {
 fn notices_are_read_in_order_count_attempts_and_are_deleted_a_month_after_sending() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let mut database = open_with_alerts(&path, &ALL);
-    let one = host("one", "192.0.2.1");
-    write_each(
-        &mut database,
-        &[
-            second(&one, 1, "r"),
-            second(&one, 2, "s"),
-            second(&one, 3, "r"),
-        ],
-    );
+    let mut database = open_with_an_outage(&path);
     let down = next(&path).expect("it waits");
     assert_eq!(
         (down.kind, down.tries, down.events[0].end_time.is_some()),
@@ -435,16 +438,7 @@ fn notices_are_read_in_order_count_attempts_and_are_deleted_a_month_after_sendin
 fn a_later_notice_that_was_sent_passed_the_oldest() {
     let folder = TempDir::new();
     let path = folder.path().join(FILE);
-    let mut database = open_with_alerts(&path, &ALL);
-    let one = host("one", "192.0.2.1");
-    write_each(
-        &mut database,
-        &[
-            second(&one, 1, "r"),
-            second(&one, 2, "s"),
-            second(&one, 3, "r"),
-        ],
-    );
+    let mut database = open_with_an_outage(&path);
     let passed = || {
         let reader = Reader::open(&path).expect("it opens");
         let waiting = reader.expect("it is there").waiting_notices();
