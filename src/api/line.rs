@@ -50,12 +50,13 @@ const LINE_CAUSES: [(Cause, &str); 4] = [
 
 /// What the summary needs of the grouped outages, which are freed before others are made.
 pub(super) struct LineOutages {
-    /// The cause of each outage, and its time within the days.
+    /// As [`within`] the days.
     outages: Vec<(Cause, Range<UtcMillis>)>,
     last: Option<LastOutage>,
 }
 
-fn within(outage: &GroupedOutage, span: &Range<UtcMillis>) -> (Cause, Range<UtcMillis>) {
+/// The cause of an outage, and its time within a span.
+pub(super) fn within(outage: &GroupedOutage, span: &Range<UtcMillis>) -> (Cause, Range<UtcMillis>) {
     let end = outage.end().unwrap_or(span.end).min(span.end);
     (outage.cause(), outage.start().max(span.start)..end)
 }
@@ -86,17 +87,15 @@ impl LineOutages {
 
 /// Days are those of the viewer's zone.
 ///
-/// `rows` are the outages that count, without grouping: between the parts of an intermittent
-/// outage the host was up.
+/// `rows` are the outages that count, as [`within`] the days, without grouping: between the parts of
+/// an intermittent outage the host was up.
 pub(super) fn line_summary(
     grouped: LineOutages,
-    rows: &[GroupedOutage],
+    rows: &[(Cause, Range<UtcMillis>)],
     gaps: &[Gap],
     span: &Range<UtcMillis>,
     zone: &ViewerZone,
 ) -> LineSummary {
-    let rows: Vec<(Cause, Range<UtcMillis>)> =
-        rows.iter().map(|outage| within(outage, span)).collect();
     let of = |outages: &[(Cause, Range<UtcMillis>)], cause: Cause| -> Vec<Range<UtcMillis>> {
         let same = outages.iter().filter(|(other, _)| *other == cause);
         same.map(|(_, span)| span.clone()).collect()
@@ -116,11 +115,11 @@ pub(super) fn line_summary(
         spans.iter().map(measured).sum::<i64>() / 1000
     };
     let of_line = |cause| CauseTotals {
-        down_seconds: seconds(cause, &joined(of(&rows, cause))),
+        down_seconds: seconds(cause, &joined(of(rows, cause))),
         outages: joined(of(&grouped.outages, cause)).len(),
     };
     let of_hosts = |cause| CauseTotals {
-        down_seconds: seconds(cause, &joined(of(&rows, cause))),
+        down_seconds: seconds(cause, &joined(of(rows, cause))),
         outages: of(&grouped.outages, cause).len(),
     };
     LineSummary {
@@ -131,7 +130,7 @@ pub(super) fn line_summary(
         host: of_hosts(Cause::Host),
         unknown: of_hosts(Cause::Unknown),
         days: letters(
-            &LINE_CAUSES.map(|(cause, letter)| (letter, joined(of(&rows, cause)))),
+            &LINE_CAUSES.map(|(cause, letter)| (letter, joined(of(rows, cause)))),
             span,
             zone,
         ),

@@ -10,7 +10,7 @@ use super::parameters::Parameters;
 use super::{Api, ApiError, ApiResult, hosts_named, json, now};
 use crate::pure::cause::Cause;
 use crate::pure::host_key::HostKey;
-use crate::pure::model::EventKind;
+use crate::pure::model::{EventKind, HostId};
 use crate::pure::time::UtcMillis;
 use crate::store::{GroupedOutage, OutageEvent, Reader, RecordedHost, incidents as incidents_of};
 
@@ -84,10 +84,14 @@ impl<'a> HostFilter<'a> {
         HostFilter::of(reader, text)
     }
 
-    /// An event without an id, of a link or of the original, is found by its address alone.
     pub fn matches(&self, event: &OutageEvent) -> bool {
-        let is_at = |address: &str| address.eq_ignore_ascii_case(&event.host_address);
-        match event.host_id {
+        self.is_of(event.host_id, &event.host_address)
+    }
+
+    /// An event without an id, of a link or of the original, is found by its address alone.
+    pub fn is_of(&self, host_id: Option<HostId>, host_address: &str) -> bool {
+        let is_at = |address: &str| address.eq_ignore_ascii_case(host_address);
+        match host_id {
             Some(id) => self.hosts.iter().any(|host| host.id == id),
             None if !HostKey::parse(self.text).is_address() => false,
             None => is_at(self.text) || self.hosts.iter().any(|host| is_at(&host.address)),

@@ -6,19 +6,19 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::charts::quantile;
-use super::line::{LineOutages, LineSummary, line_summary};
+use super::line::{LineOutages, LineSummary, line_summary, within};
 use super::outages::HostFilter;
 use super::parameters::Parameters;
 use super::zone::ViewerZone;
-use super::{Api, ApiError, ApiResult, check_intervals, not_json, now};
+use super::{Api, ApiError, ApiResult, not_json, now};
 use crate::pure::incident::GroupingRules;
 use crate::pure::model::{HostId, State};
 use crate::pure::sums::{Counts, Sums};
 use crate::pure::time::{DAY_MS, HOUR_MS, Hour, UtcMillis};
-use crate::status::HostStatuses;
+use crate::status::{HostStatus, HostStatuses};
 use crate::store::{
-    CheckIntervals, CoveredTime, GroupedOutage, Interval, MeasuredTime, Reader, Source, down_spans,
-    length_ms,
+    CheckIntervals, CoveredTime, Gap, GroupedOutage, HostIndex, Interval, MeasuredTime, Reader,
+    Source, UngroupedOutages, down_spans, joined, length_ms,
 };
 use crate::web::{Body, Reply};
 
@@ -86,34 +86,37 @@ struct Heading {
 pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let zone = ViewerZone::read(parameters)?;
     let days = parameters.whole("days", 1..401, 90)?;
-    let now = now();
-    let config = api.config();
     let reader = api.reader()?;
-    let known = HostStatuses::read(&reader, config.flush, now)?;
-    let statuses = known.of_hosts(&config.hosts);
+    let body = reader.in_one_state(|| body(api, &reader, zone, days))?;
+    Ok(Reply::ok("application/json", Body::Whole(body)))
+}
+
+fn body(api: &Api, reader: &Reader, zone: ViewerZone, days: i64) -> Result<Vec<u8>, ApiError> {
+    let config = api.config();
+    let now = now();
+    let known = HostStatuses::read(reader, config.flush, now)?;
     let today = zone.day_of(now.0);
     let span = UtcMillis(zone.begin_of(today - days + 1))..UtcMillis(now.0 + 1);
-    let grouping = &config.report.grouping;
     let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
-    let fragments = reader.ungrouped_outages(&span, None)?.without_evidence();
-    let line = LineOutages::of(&fragments, grouping, &gaps, &span);
-    let apart = GroupingRules {
-        merge: Duration::ZERO,
-        intermittent_count: 0,
-        ..*grouping
-    };
+    let grouping = &config.report.grouping;
+    let (line, down_parts) = outages_of_days(reader, &zone, &span, grouping, &gaps)?;
     let last_day = Hour(now.hour().0 - 24).start()..span.end;
     let recent = reader.ungrouped_outages(&last_day, None)?;
-    let [outages, recent] = [fragments, recent].map(|fragments| {
-        let mut outages = fragments.grouped(&apart, &gaps);
-        outages.retain(|outage| !outage.event.planned);
-        outages
-    });
-    let first_day = UtcMillis((today - days + 1) * DAY_MS).sql_text()[..10].to_string();
-    let line = line_summary(line, &outages, &gaps, &span, &zone);
+    let recent = without_grouping(&recent.without_evidence(), grouping, &gaps);
+    let overview = Overview {
+        reader,
+        hosts: reader.host_index()?,
+        now,
+        recent: DownParts::of(&recent, &last_day, &gaps),
+        zone,
+        span,
+        gaps,
+        down_parts,
+        interval: config.interval,
+    };
     let heading = Heading {
         now: now.rfc3339(),
-        first_day,
+        first_day: UtcMillis((today - days + 1) * DAY_MS).sql_text()[..10].to_string(),
         days,
         line,
     };
@@ -122,39 +125,52 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     // Its last brace.
     body.pop();
     body.extend_from_slice(b",\"hosts\":[");
-    // Looked up by a query each, 500 hosts would read 500 rows each.
-    let hosts = reader.host_index()?;
-    for (index, status) in statuses.iter().enumerate() {
-        let recorded = hosts.with_key(&status.key);
+    for (index, status) in known.of_hosts(&config.hosts).iter().enumerate() {
+        if index > 0 {
+            body.push(b',');
+        }
+        serde_json::to_writer(&mut body, &overview.row(status)?).map_err(not_json)?;
+    }
+    body.extend_from_slice(b"]}");
+    Ok(body)
+}
+
+/// What the rows of all hosts are made from.
+struct Overview<'a> {
+    reader: &'a Reader,
+    /// Looked up by a query each, 500 hosts would read 500 rows each.
+    hosts: HostIndex,
+    now: UtcMillis,
+    zone: ViewerZone,
+    /// All days.
+    span: Range<UtcMillis>,
+    gaps: Vec<Gap>,
+    down_parts: DownParts,
+    /// Of the last 24 hours.
+    recent: DownParts,
+    /// Of hosts for which none is configured.
+    interval: Duration,
+}
+
+impl Overview<'_> {
+    fn row<'s>(&self, status: &'s HostStatus<'_>) -> Result<OverviewRow<'s>, ApiError> {
+        let recorded = self.hosts.with_key(&status.key);
         let mut ids: Vec<HostId> = recorded.iter().map(|host| host.id).collect();
         ids.sort_unstable();
-        let check_intervals = check_intervals(api, &reader, &status.key, &ids)?;
-        let (by_day, all) = sum_up_days(&reader, &ids, &span, &zone, &check_intervals)?;
-        let seconds = |ms: i64| (ms.min(DAY_MS) + 500) / 1000;
-        let filter = HostFilter::of_hosts(&status.key, recorded);
-        let is_own = |outage: &&GroupedOutage| outage.is_of_host() && filter.matches(&outage.event);
-        let down = down_spans(outages.iter().filter(is_own), &span, &gaps);
-        let down = check_intervals.of_monitor(&down);
-        let mut columns = Days {
-            down_seconds: down_by_day(&down, &zone, by_day.len(), &span),
-            ..Days::default()
-        };
-        for (counts, covered) in &by_day {
-            let percent = |ms: i64| ms.saturating_mul(100) / covered.all().max(1);
-            let poor = covered.poor.saturating_add(covered.silent);
-            columns.state.push(counts.worst_state().map(State::as_str));
-            columns.poor_percent.push(percent(poor));
-            columns
-                .not_up_percent
-                .push(percent(poor.saturating_add(covered.degraded)));
-            columns.measured_seconds.push(seconds(covered.all()));
-        }
-        let (spark, of_last_hours, last_ms) = sparkline(&reader, &ids, now, &check_intervals)?;
-        let first = reader.first_recorded(&ids)?;
-        let time = MeasuredTime::of(all, &down, &span, (&gaps, ids.first().copied()), first);
-        let down_last = down_spans(recent.iter().filter(is_own), &last_day, &gaps);
+        let host = HostFilter::of_hosts(&status.key, recorded);
+        let configured = status.config.map(|config| config.interval);
+        let check_intervals = self
+            .reader
+            .check_intervals(&ids, configured, self.interval)?;
+        let down = check_intervals.of_monitor(&self.down_parts.of_host(&host));
+        let (by_day, all) = self.sum_up_days(&ids, &check_intervals)?;
+        let (spark, of_last_hours, last_ms) =
+            sparkline(self.reader, &ids, self.now, &check_intervals)?;
+        let first = self.reader.first_recorded(&ids)?;
+        let of_host = (&self.gaps[..], ids.first().copied());
+        let time = MeasuredTime::of(all, &down, &self.span, of_host, first);
         let measured = status.measured();
-        let row = OverviewRow {
+        Ok(OverviewRow {
             host_name: status.name,
             host_address: status.address,
             host_key: &status.key,
@@ -172,76 +188,155 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             availability_percent: time.availability_percent(),
             coverage_percent: time.coverage_percent(),
             first_recorded: first,
-            days: columns,
+            days: self.days(&by_day, &down),
             last_day: LastDay {
-                down_seconds: seconds(length_ms(&down_last)),
-                measured_seconds: seconds(last_ms),
+                down_seconds: seconds_of_day(length_ms(&self.recent.of_host(&host))),
+                measured_seconds: seconds_of_day(last_ms),
                 p95_us: quantile(&of_last_hours, 0.95),
             },
             spark,
-        };
-        if index > 0 {
-            body.push(b',');
-        }
-        serde_json::to_writer(&mut body, &row).map_err(not_json)?;
+        })
     }
-    body.extend_from_slice(b"]}");
-    Ok(Reply::ok("application/json", Body::Whole(body)))
-}
 
-/// The counts and the covered time of each day of the viewer, and the covered time of all days.
-fn sum_up_days(
-    reader: &Reader,
-    ids: &[HostId],
-    span: &Range<UtcMillis>,
-    zone: &ViewerZone,
-    check_intervals: &CheckIntervals,
-) -> Result<(Vec<(Counts, CoveredTime)>, CoveredTime), ApiError> {
-    let first = zone.day_of(span.start.0);
-    let count = usize::try_from(zone.day_of(span.end.0 - 1) - first + 1).unwrap_or(0);
-    let mut days = vec![(Counts::default(), CoveredTime::default()); count];
-    let mut all = CoveredTime::default();
-    let finder = zone.day_finder();
-    // Hours that follow one another on one day are added up before they are counted as time.
-    let mut add = |day: i64, counts: &Counts, interval: Interval| {
-        // The first hour may have begun on the day before.
-        let index = usize::try_from(day - first);
-        if let Some((sum, covered)) = index.ok().and_then(|index| days.get_mut(index)) {
-            all.add(counts, interval);
-            sum.merge(counts);
-            covered.add(counts, interval);
+    fn days(&self, by_day: &[(Counts, CoveredTime)], down: &[Range<UtcMillis>]) -> Days {
+        let mut columns = Days {
+            down_seconds: down_by_day(down, &self.zone, by_day.len(), &self.span),
+            ..Days::default()
+        };
+        for (counts, covered) in by_day {
+            let percent = |ms: i64| ms.saturating_mul(100) / covered.all().max(1);
+            let poor = covered.poor.saturating_add(covered.silent);
+            columns.state.push(counts.worst_state().map(State::as_str));
+            columns.poor_percent.push(percent(poor));
+            columns
+                .not_up_percent
+                .push(percent(poor.saturating_add(covered.degraded)));
+            columns.measured_seconds.push(seconds_of_day(covered.all()));
         }
-    };
-    for id in ids {
-        let hours = span.start.hour()..span.end.hour().next();
-        let cut_at = |hour: Hour| finder.day_beginning_in(hour);
-        let mut newest: Option<(i64, Interval, Counts)> = None;
-        reader.each_cut_hour(
-            *id,
-            hours,
-            check_intervals,
-            cut_at,
-            |begin, counts, interval| {
-                let day = finder.day_of(begin.0);
-                match &mut newest {
-                    Some((known, same, sum)) if (*known, *same) == (day, interval) => {
-                        sum.merge(counts);
-                    }
-                    other => {
-                        if let Some((day, interval, sum)) = other.replace((day, interval, *counts))
-                        {
-                            add(day, &sum, interval);
+        columns
+    }
+
+    /// The counts and the covered time of each day of the viewer, and the covered time of all days.
+    fn sum_up_days(
+        &self,
+        ids: &[HostId],
+        check_intervals: &CheckIntervals,
+    ) -> Result<(Vec<(Counts, CoveredTime)>, CoveredTime), ApiError> {
+        let Overview {
+            reader, span, zone, ..
+        } = self;
+        let first = zone.day_of(span.start.0);
+        let count = usize::try_from(zone.day_of(span.end.0 - 1) - first + 1).unwrap_or(0);
+        let mut days = vec![(Counts::default(), CoveredTime::default()); count];
+        let mut all = CoveredTime::default();
+        let finder = zone.day_finder();
+        // Hours that follow one another on one day are added up before they are counted as time.
+        let mut add = |day: i64, counts: &Counts, interval: Interval| {
+            // The first hour may have begun on the day before.
+            let index = usize::try_from(day - first);
+            if let Some((sum, covered)) = index.ok().and_then(|index| days.get_mut(index)) {
+                all.add(counts, interval);
+                sum.merge(counts);
+                covered.add(counts, interval);
+            }
+        };
+        for id in ids {
+            let hours = span.start.hour()..span.end.hour().next();
+            let cut_at = |hour: Hour| finder.day_beginning_in(hour);
+            let mut newest: Option<(i64, Interval, Counts)> = None;
+            reader.each_cut_hour(
+                *id,
+                hours,
+                check_intervals,
+                cut_at,
+                |begin, counts, interval| {
+                    let day = finder.day_of(begin.0);
+                    match &mut newest {
+                        Some((known, same, sum)) if (*known, *same) == (day, interval) => {
+                            sum.merge(counts);
+                        }
+                        other => {
+                            if let Some((day, interval, sum)) =
+                                other.replace((day, interval, *counts))
+                            {
+                                add(day, &sum, interval);
+                            }
                         }
                     }
-                }
-            },
-        )?;
-        if let Some((day, interval, sum)) = newest {
-            add(day, &sum, interval);
+                },
+            )?;
+            if let Some((day, interval, sum)) = newest {
+                add(day, &sum, interval);
+            }
         }
+        reader.cut_ends(&mut all, ids, span, check_intervals)?;
+        Ok((days, all))
     }
-    reader.cut_ends(&mut all, ids, span, check_intervals)?;
-    Ok((days, all))
+}
+
+fn seconds_of_day(ms: i64) -> i64 {
+    (ms.min(DAY_MS) + 500) / 1000
+}
+
+/// The line's summary, and when each host was in an outage. Of all that is known of the outages no
+/// more is kept, since hundreds of hosts have thousands.
+fn outages_of_days(
+    reader: &Reader,
+    zone: &ViewerZone,
+    span: &Range<UtcMillis>,
+    grouping: &GroupingRules,
+    gaps: &[Gap],
+) -> Result<(LineSummary, DownParts), ApiError> {
+    let fragments = reader.ungrouped_outages(span, None)?.without_evidence();
+    let line = LineOutages::of(&fragments, grouping, gaps, span);
+    let outages = without_grouping(&fragments, grouping, gaps);
+    drop(fragments);
+    let rows: Vec<_> = outages.iter().map(|outage| within(outage, span)).collect();
+    let line = line_summary(line, &rows, gaps, span, zone);
+    Ok((line, DownParts::of(&outages, span, gaps)))
+}
+
+/// Each outage that counts on its own.
+fn without_grouping(
+    fragments: &UngroupedOutages,
+    grouping: &GroupingRules,
+    gaps: &[Gap],
+) -> Vec<GroupedOutage> {
+    let apart = GroupingRules {
+        merge: Duration::ZERO,
+        intermittent_count: 0,
+        ..*grouping
+    };
+    let mut outages = fragments.grouped(&apart, gaps);
+    outages.retain(|outage| !outage.event.planned);
+    outages
+}
+
+/// The parts of a span in which hosts were in outages, with the id of the host, or the address
+/// where an event has no id.
+struct DownParts(Vec<(Option<HostId>, String, Range<UtcMillis>)>);
+
+impl DownParts {
+    fn of(outages: &[GroupedOutage], span: &Range<UtcMillis>, gaps: &[Gap]) -> DownParts {
+        let mut parts = Vec::new();
+        for outage in outages.iter().filter(|outage| outage.is_of_host()) {
+            let id = outage.event.host_id;
+            for part in down_spans(std::iter::once(outage), span, gaps) {
+                let address = id.map_or(outage.event.host_address.clone(), |_| String::new());
+                parts.push((id, address, part));
+            }
+        }
+        DownParts(parts)
+    }
+
+    /// In order, without overlaps.
+    fn of_host(&self, host: &HostFilter<'_>) -> Vec<Range<UtcMillis>> {
+        let own = self
+            .0
+            .iter()
+            .filter(|(id, address, _)| host.is_of(*id, address));
+        joined(own.map(|(_, _, part)| part.clone()).collect())
+    }
 }
 
 /// Seconds in outages on each day of the viewer.

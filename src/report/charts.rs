@@ -107,24 +107,33 @@ fn height_of(bar: Bar) -> f64 {
     }
 }
 
-pub(super) fn charts(out: &mut String, report: &Report) {
-    let mut hosts: Vec<&HostFigures> = report.hosts.iter().filter(|host| host.sent > 0).collect();
-    if hosts.is_empty() {
-        return;
-    }
-    let is_cut = hosts.len() > MAX_CHARTS;
-    if is_cut {
+/// The places of the hosts that have a chart.
+pub(super) fn charted(hosts: &[HostFigures]) -> Vec<usize> {
+    let mut charted: Vec<usize> = (0..hosts.len())
+        .filter(|place| hosts[*place].sent > 0)
+        .collect();
+    if charted.len() > MAX_CHARTS {
         // The share of the measured time in which they were down, in millionths.
-        by_key(&mut hosts, |host| {
+        by_key(&mut charted, |place| {
+            let host = &hosts[*place];
             [
                 -host.down_seconds * 1_000_000 / host.measured_seconds.max(1),
                 0,
             ]
         });
-        hosts.truncate(MAX_CHARTS);
+        charted.truncate(MAX_CHARTS);
+    }
+    charted
+}
+
+pub(super) fn charts(out: &mut String, report: &Report) {
+    let charted = charted(&report.hosts);
+    if charted.is_empty() {
+        return;
     }
     *out += "</section>";
     begin_section(out, "Latency and lost pings", false);
+    let is_cut = report.hosts.iter().filter(|host| host.sent > 0).count() > charted.len();
     let which = if is_cut {
         " Shown are the hosts with the lowest availability."
     } else {
@@ -132,8 +141,8 @@ pub(super) fn charts(out: &mut String, report: &Report) {
     };
     let what = "Line: median. Band: from the fastest 5 % of the replies to the slowest 5 %, on a logarithmic scale. Red: lost pings.";
     element(out, "p", &format!("{what}{which}"));
-    for host in hosts {
-        chart(out, report, host);
+    for place in charted {
+        chart(out, report, &report.hosts[place]);
     }
 }
 

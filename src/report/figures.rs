@@ -77,6 +77,7 @@ pub struct HostFigures {
     pub recorded: Option<RecordedHost>,
     #[serde(skip)]
     pub bars: Vec<Bar>,
+    /// Empty for hosts without a chart.
     #[serde(skip)]
     pub points: Vec<ChartPoint>,
 }

@@ -2,12 +2,13 @@
 
 use std::ops::Range;
 
+use super::charts::charted;
 use super::coverage::RecordedPeriod;
 use super::downtime::by_cause;
 use super::figures::{LinkDowntime, Report};
 use super::host_figures::Source;
 use super::hosts::{ReportedHost, reported_hosts};
-use super::hours::HourlyLosses;
+use super::hours::{HourlyLosses, points};
 use super::method;
 use super::query::{ReportError, ReportQuery};
 use super::timeline::BarSpans;
@@ -65,6 +66,11 @@ pub fn gather(
         let (figures, check_method) = source.figures(host, &own, &mut losses)?;
         hosts.push(figures);
         method::add_host(&mut check_methods, &host.name, check_method);
+    }
+    for place in charted(&hosts) {
+        let recorded = reported[place].recorded.iter();
+        let ids: Vec<HostId> = recorded.map(|host| host.id).collect();
+        hosts[place].points = points(reader, &ids, &span)?;
     }
     let (mut planned, unplanned): (Vec<GroupedOutage>, Vec<GroupedOutage>) =
         outages.into_iter().partition(|outage| outage.event.planned);

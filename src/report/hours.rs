@@ -154,41 +154,46 @@ impl HostHours<'_> {
             Bar::Up
         }
     }
+}
 
-    pub fn points(&self) -> Result<Vec<ChartPoint>, StoreError> {
-        let (width, source) = self.point_width()?;
-        let buckets = self.reader.buckets(self.ids, self.span, width, source)?;
-        let point = |(index, sums): (i64, Sums)| {
-            let quantile = |share| sums.latencies.quantile_us(share);
-            let quantiles = quantile(0.05).zip(quantile(0.5)).zip(quantile(0.95));
-            let counts = &sums.counts;
-            ChartPoint {
-                at: index * width,
-                width,
-                quantiles_us: quantiles.map(|((low, middle), high)| [low, middle, high]),
-                loss: (counts.sent > 0).then(|| counts.lost() as f64 / counts.sent as f64),
-            }
-        };
-        Ok(buckets.into_iter().map(point).collect())
-    }
-
-    /// Milliseconds from point to point: minutes where the checks of a short span are still kept,
-    /// else hours or days.
-    fn point_width(&self) -> Result<(i64, Source), StoreError> {
-        let span_ms = self.span.end.0 - self.span.start.0;
-        if span_ms <= 2 * DAY_MS && self.span.start >= self.reader.pruned_before()? {
-            let width = [1, 5, 15]
-                .into_iter()
-                .map(|minutes| minutes * MINUTE_MS)
-                .find(|width| span_ms / width <= 200);
-            return Ok((width.unwrap_or(15 * MINUTE_MS), Source::Raw));
+/// The points of the chart of a host with these ids.
+pub(super) fn points(
+    reader: &Reader,
+    ids: &[HostId],
+    span: &Range<UtcMillis>,
+) -> Result<Vec<ChartPoint>, StoreError> {
+    let (width, source) = point_width(reader, span)?;
+    let buckets = reader.buckets(ids, span, width, source)?;
+    let point = |(index, sums): (i64, Sums)| {
+        let quantile = |share| sums.latencies.quantile_us(share);
+        let quantiles = quantile(0.05).zip(quantile(0.5)).zip(quantile(0.95));
+        let counts = &sums.counts;
+        ChartPoint {
+            at: index * width,
+            width,
+            quantiles_us: quantiles.map(|((low, middle), high)| [low, middle, high]),
+            loss: (counts.sent > 0).then(|| counts.lost() as f64 / counts.sent as f64),
         }
-        let width = [1, 3, 6, 12, 24]
+    };
+    Ok(buckets.into_iter().map(point).collect())
+}
+
+/// Milliseconds from point to point: minutes where the checks of a short span are still kept, else
+/// hours or days.
+fn point_width(reader: &Reader, span: &Range<UtcMillis>) -> Result<(i64, Source), StoreError> {
+    let span_ms = span.end.0 - span.start.0;
+    if span_ms <= 2 * DAY_MS && span.start >= reader.pruned_before()? {
+        let width = [1, 5, 15]
             .into_iter()
-            .map(|hours| hours * HOUR_MS)
-            .find(|width| span_ms / width <= MAX_POINTS);
-        Ok((width.unwrap_or(7 * DAY_MS), Source::Rollup))
+            .map(|minutes| minutes * MINUTE_MS)
+            .find(|width| span_ms / width <= 200);
+        return Ok((width.unwrap_or(15 * MINUTE_MS), Source::Raw));
     }
+    let width = [1, 3, 6, 12, 24]
+        .into_iter()
+        .map(|hours| hours * HOUR_MS)
+        .find(|width| span_ms / width <= MAX_POINTS);
+    Ok((width.unwrap_or(7 * DAY_MS), Source::Rollup))
 }
 
 /// How much of `span` is in `down`.

@@ -13,33 +13,39 @@ use crate::store::{Gap, GroupedOutage};
 
 const OUTAGE_COLUMNS: [&str; 6] = ["Begin", "End*", "Lasted", "Host", "Cause", "Pings lost*"];
 
-pub(super) fn sections(report: &Report) -> Vec<Section> {
-    let mut sections = vec![hosts(report), outages(report)];
-    if !report.causes.is_empty() {
-        sections.push(causes(report));
-    }
-    sections.push(own_link(report));
-    if !report.worst_hours.is_empty() {
-        sections.push(worst_hours(report));
-    }
-    sections.push(not_measured(report));
-    if !report.planned.is_empty() {
-        sections.push(planned(report));
-    }
-    sections.push(Section {
+/// Each is made when it is taken: the rows of thousands of outages take megabytes.
+pub(super) fn sections(report: &Report) -> impl Iterator<Item = Section> {
+    let sections: [fn(&Report) -> Option<Section>; 9] = [
+        |report| Some(hosts(report)),
+        |report| Some(outages(report)),
+        |report| (!report.causes.is_empty()).then(|| causes(report)),
+        |report| Some(own_link(report)),
+        |report| (!report.worst_hours.is_empty()).then(|| worst_hours(report)),
+        |report| Some(not_measured(report)),
+        |report| (!report.planned.is_empty()).then(|| planned(report)),
+        |report| Some(method_section(report)),
+        |report| (report.appendix == Appendix::RawPings).then(raw_pings_section),
+    ];
+    sections
+        .into_iter()
+        .filter_map(move |section| section(report))
+}
+
+fn method_section(report: &Report) -> Section {
+    Section {
         title: "Method",
         sentences: method(report),
         ..Section::default()
-    });
-    if report.appendix == Appendix::RawPings {
-        sections.push(Section {
-            title: "Raw pings",
-            columns: columns(&raw_pings::COLUMNS),
-            follows: Some(Follows::RawPings),
-            ..Section::default()
-        });
     }
-    sections
+}
+
+fn raw_pings_section() -> Section {
+    Section {
+        title: "Raw pings",
+        columns: columns(&raw_pings::COLUMNS),
+        follows: Some(Follows::RawPings),
+        ..Section::default()
+    }
 }
 
 fn hosts(report: &Report) -> Section {

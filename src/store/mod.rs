@@ -31,7 +31,7 @@ pub use read::events::OutageFilter;
 pub use read::gaps::{Gap, GapHost, missing_ms};
 pub use read::grouped::{GroupedOutage, UngroupedOutages};
 pub use read::history::{NoteSums, Source};
-pub use read::hosts::RecordedHost;
+pub use read::hosts::{HostIndex, RecordedHost};
 pub use read::incidents::{Incident, by_incident, incidents};
 pub use read::intervals::{CheckIntervals, Interval};
 pub use read::latest::LatestCheck;
