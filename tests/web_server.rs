@@ -47,7 +47,21 @@ fn the_page_is_at_the_root_and_every_response_has_the_security_headers() {
         client.get("/js/main.js").header("Content-Type"),
         Some("text/javascript; charset=utf-8")
     );
-    for target in ["/", "/api/tagged", "/api/nothing", "/%", "/chunks"] {
+    for part in ["/style.css", "/js/main.js"] {
+        assert_eq!(
+            client.get(part).header("Content-Security-Policy"),
+            Some("default-src 'none'; frame-ancestors 'none'"),
+            "{part}"
+        );
+    }
+    for target in [
+        "/",
+        "/icon.svg",
+        "/api/tagged",
+        "/api/nothing",
+        "/%",
+        "/chunks",
+    ] {
         let answer = server.client().get(target);
         let policy = answer.header("Content-Security-Policy").expect("a policy");
         assert!(

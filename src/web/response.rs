@@ -16,6 +16,10 @@ use crate::pure::time::UtcMillis;
 const PAGE_POLICY: &str = "default-src 'self'; img-src 'self' data: blob:; object-src 'none'; base-uri 'none'; \
                            form-action 'none'; frame-ancestors 'none'";
 
+/// Of scripts and style sheets, which are no documents: nothing is loaded or framed where someone
+/// opens one by itself. Shorter, since the first load has almost thirty.
+const PART_POLICY: &str = "default-src 'none'; frame-ancestors 'none'";
+
 pub(super) enum Content {
     /// No body and no Content-Length: 304.
     Empty,
@@ -69,7 +73,11 @@ impl Response {
         } else {
             Content::Whole(compressor.decompress(asset.packed))
         };
-        let mut response = Response::new(200, asset.content_type, PAGE_POLICY, content);
+        let is_part = ["text/javascript", "text/css"]
+            .iter()
+            .any(|kind| asset.content_type.starts_with(kind));
+        let policy = if is_part { PART_POLICY } else { PAGE_POLICY };
+        let mut response = Response::new(200, asset.content_type, policy, content);
         response.add_etag(asset.etag(), head.accepts_gzip);
         if head.accepts_gzip {
             response.add("Content-Encoding", "gzip");

@@ -23,6 +23,8 @@ const LEGEND = [
   ['up', 'up'], ['degraded', 'degraded'], ['poor', 'poor'], ['down', 'outage'], ['not_measured', 'not measured'],
 ];
 const STRIP_HEIGHT = 56;
+/** More do not fit on the screen of a wall, where nobody scrolls. */
+const WALL_ROWS = 60;
 const MEASURED = 'measured, 90 d';
 const CSV_HEAD = [
   'host_name', 'host_address', 'state', 'avg_latency_ms', 'p95_us_24_hours', 'availability_percent', 'coverage_percent',
@@ -257,19 +259,26 @@ export function overviewPage(app) {
     pickDays: (element, host) => import('../parts/daypicker.js').then((m) =>
       m.pickHostDay(element, app, () => host, (i) => m.openDay(app, { page: 'host', host }, i))),
   });
+  const rest = h('p', { class: 'third' });
   const update = () => {
     if (!app.status) return;
     top.update(app.status);
     firstRun.update(app.status);
     top.element.classList.toggle('first', firstRun.isShown());
     bar.update();
-    hosts.update(filterAndSort(app.entries, app.view), app.view.sort, app.view.query);
+    const { wall, query } = app.view;
+    const sort = wall ? 'trouble' : app.view.sort;
+    const list = filterAndSort(app.entries, { ...app.view, sort });
+    const shown = wall ? list.slice(0, WALL_ROWS) : list;
+    hosts.update(shown, sort, query);
+    rest.hidden = list.length === shown.length;
+    setText(rest, `and ${list.length - shown.length} more, none of them worse`);
     path.update(app);
     path.element.hidden ||= firstRun.isShown();
   };
   const firstRun = firstRunPlace(app, update);
   return {
-    element: h('div', { class: 'page' }, top.element, firstRun.element, path.element, bar.element, hosts.element),
+    element: h('div', { class: 'page' }, top.element, firstRun.element, path.element, bar.element, hosts.element, rest),
     title: () => 'Overview', heading: top.title, show: update, results: update, tick: update, redraw: () => {},
     close: hosts.close, search: () => bar.filter.focus(),
   };

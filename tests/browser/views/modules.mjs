@@ -39,6 +39,15 @@ test('index.html loads exactly the modules of the first page', async () => {
   assert.ok(bytes < 42500, `${bytes} bytes before any answer`);
 });
 
+test('the whole page has at most 95 kB packed', async () => {
+  const folder = new URL('../../../static/', import.meta.url);
+  const files = (await readdir(folder, { recursive: true })).filter((file) => /\.\w+$/.test(file));
+  assert.ok(files.includes('js/main.js') && files.includes('style.css'));
+  const sizes = await Promise.all(files.map(async (file) => gzipSync(await text(file)).length));
+  const bytes = sizes.reduce((sum, size) => sum + size, 0);
+  assert.ok(bytes < 95000, `${bytes} bytes`);
+});
+
 test('a link to another page preloads exactly the modules which that page adds', async () => {
   const html = await text('');
   const needed = await firstPage();

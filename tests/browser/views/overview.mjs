@@ -313,6 +313,12 @@ test('with five hundred hosts few rows are placed at once, and all in their orde
       assert.deepEqual(await names(), inOrder.reverse());
       const most = await page.evaluate(() => window.most);
       assert.ok(most > 0 && most <= 50, `${most} rows at once`);
+      await page.keyboard.press('f');
+      await rows(60);
+      await page.getByText('and 440 more, none of them worse').waitFor();
+      await page.keyboard.press('Escape');
+      await rows(500);
+      assert.equal(await page.getByText(/more, none of them/).isVisible(), false);
     },
     { of: many, faults: /Failed to load resource/ },
   );
