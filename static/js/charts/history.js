@@ -3,7 +3,7 @@ import { STATE_WORDS, rate, usAsMs } from '../data/format.js';
 import { bandLabel, bands, nearestPoint, noDataText, stepTime } from '../data/series.js';
 import { duration, spanText } from '../data/time.js';
 import { announce, h, put, setPressed, setText, spokenText } from '../dom.js';
-import { createChart, keysHint, scaleChips } from './chart.js';
+import { createChart, explained, keysHint, scaleChips } from './chart.js';
 import { drawLatency, drawStates, drawSuccess } from './panes.js';
 import { shape } from './shapes.js';
 import { zoomActions } from './zoom.js';
@@ -57,14 +57,14 @@ const createPanes = (app, data, { rates, latencies, scales }) => [
   {
     label: 'Success rate, %',
     height: 128,
-    head: h('div', { class: 'head' }, h('h2', null, 'Success rate, %'), rates),
+    head: h('div', { class: 'head' }, h('h2', null, explained('rate', 'Success rate, %')), rates),
     draw: (f) => drawSuccess(f, data.timeline, data.bands),
   },
   { label: '', height: 18, head: null, draw: (f) => drawStates(f, data.timeline) },
   {
     label: 'Latency, ms: median, p25 to p75, p5 to p95, min to max',
     height: 264,
-    head: h('div', { class: 'head' }, h('h2', null, 'Latency, ms'), latencies, scales),
+    head: h('div', { class: 'head' }, h('h2', null, explained('spread', 'Latency, ms')), latencies, scales),
     draw: (f) => drawLatency(f, data.timeline, data.bands, app.view.scale === 'log',
       (s) => bandLabel(s, data.timeline.to - data.timeline.from)),
   },

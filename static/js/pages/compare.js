@@ -1,5 +1,5 @@
 // The page that compares hosts: their success rates and latencies in the same charts.
-import { createChart, keysHint, scaleChips } from '../charts/chart.js';
+import { createChart, explained, keysHint, scaleChips } from '../charts/chart.js';
 import { LINE_STYLES, drawMedians, drawRates } from '../charts/overlay.js';
 import { stateMark } from '../charts/shapes.js';
 import { zoomActions } from '../charts/zoom.js';
@@ -21,10 +21,15 @@ const POINTS = 360;
 // Pixels at the right of the charts, for the hosts' names.
 const NAMES_WIDTH = 132;
 
-/** @type {[string, string?][]} text and class */
-const FIGURE_HEADS = [
-  ['Host'], ['State now'], ['Available, %', 'number'], ['Measured, %', 'number'], ['Success, %', 'number'],
-  ['Median, ms', 'number'], ['p95, ms', 'number'], ['p99, ms', 'number'],
+/** @type {[string, string][]} hint and text */
+const FIGURES = [
+  ['availability', 'Available, %'], ['measured', 'Measured, %'], ['success', 'Success, %'],
+  ['median', 'Median, ms'], ['p95', 'p95, ms'], ['p99', 'p99, ms'],
+];
+/** @returns {[string | HTMLElement, string?][]} text and class */
+const figureHeads = () => [
+  ['Host'], [explained('c-state', 'State now')],
+  ...FIGURES.map(([hint, text]) => /** @type {[HTMLElement, string]} */ ([explained(hint, text), 'number'])),
 ];
 
 /** A sample of a host's line. @param {number} i */
@@ -120,20 +125,21 @@ class ComparePage {
 
   createChart() {
     const bands = () => commonBands(this.hosts.map((host) => host.timeline), this.incidents, this.gaps);
-    /** @param {string} title @param {...HTMLElement} more */
-    const head = (title, ...more) => h('div', { class: 'head' }, h('h2', null, title), ...more);
+    /** @param {string} hint @param {string} title @param {...HTMLElement} more */
+    const head = (hint, title, ...more) =>
+      h('div', { class: 'head' }, h('h2', null, explained(hint, title)), ...more);
     /** @type {Pane[]} */
     const panes = [
       {
         label: 'Success rate, %',
         height: 150,
-        head: head('Success rate, %', this.rates),
+        head: head('rate', 'Success rate, %', this.rates),
         draw: (f) => drawRates(f, this.hosts, bands()),
       },
       {
         label: 'Median latency, ms',
         height: 300,
-        head: head('Median latency, ms', this.latencies, this.scales),
+        head: head('median', 'Median latency, ms', this.latencies, this.scales),
         draw: (f) => drawMedians(f, this.hosts, bands(), this.app.view.scale === 'log'),
       },
     ];
@@ -200,7 +206,7 @@ class ComparePage {
         ...figuresOf(statistics).map((text) => h('td', { class: 'number' }, text)));
     });
     put(this.figures, rows.length > 0 && h('section', { class: 'card part full' },
-      h('h2', null, 'In this range'), table('Statistics of the range', FIGURE_HEADS, rows)));
+      h('h2', null, 'In this range'), table('Statistics of the range', figureHeads(), rows)));
   }
 
   drawHint() {

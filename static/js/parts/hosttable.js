@@ -116,7 +116,10 @@ function createRow(first, actions) {
 
 /** @param {(key: string) => void} sort */
 const createHeads = (sort) => COLUMNS.map(([text, name, key]) => {
-  const content = key ? h('button', { type: 'button', class: 'sorter', onclick: () => sort(key) }, text) : text;
+  const hint = name.split(' ')[0];
+  const content = key
+    ? h('button', { type: 'button', class: 'sorter', 'data-hint': hint, onclick: () => sort(key) }, text)
+    : h('span', { tabindex: 0, 'data-hint': hint }, text);
   const end = name === 'c-strip' && h('span', { class: 'third today' }, ' today');
   return h('th', { scope: 'col', class: name, 'data-sort': key }, content, end);
 });

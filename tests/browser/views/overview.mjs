@@ -190,6 +190,31 @@ test('every figure is explained to a pointer, a finger and the keyboard', () =>
     assert.equal(await page.locator('.stats dt').count(), 8);
   }));
 
+test('every column of hosts and every chart is explained', () =>
+  visit(async (page) => {
+    const hint = page.getByRole('tooltip');
+    /** Every name in its turn, with another text for each. @param {string} names @param {number} count */
+    const explains = async (names, count) => {
+      await until(page, ([all, n]) => document.querySelectorAll(all).length >= n, [names, count]);
+      const texts = [];
+      for (const name of await page.locator(names).all()) {
+        await name.focus();
+        await hint.getByText(/^.{20,}\.$/).waitFor();
+        texts.push(await hint.textContent());
+        await page.keyboard.press('Escape');
+      }
+      assert.equal(new Set(texts).size, count, texts.join('\n'));
+    };
+    await strips(page);
+    await page.mouse.move(2, 2);
+    await page.waitForFunction(() => performance.getEntriesByName(new URL('js/parts/hints.js', location.href).href)[0]);
+    await explains('.hosts thead [data-hint]', 9);
+    await page.goto(`${home.url}#host=127.0.1.2`);
+    await explains('h2 [data-hint]', 4);
+    await page.goto(`${home.url}#page=compare&hosts=127.0.1.2,127.0.1.3`);
+    await explains('.head [data-hint], thead [data-hint]', 8);
+  }));
+
 test('a step of the path leads to the outages of its cause', () =>
   visit(async (page) => {
     await page.getByRole('link', { name: 'Provider, its outages in 90 days' }).click();
