@@ -369,6 +369,24 @@ test('before the record begins nothing is missing', () => {
   );
 });
 
+test('in the future nothing is missing, and an ongoing outage ends now', () => {
+  const data = minutes(['up', 'down', null, null, null, null, null, null, null, null]);
+  const now = data.from + 300;
+  const t = series.timelineOf(data, 60, 0, 0, now);
+  assert.deepEqual(
+    series.stateSpans(t).map((s) => [s.state, s.from - t.from, s.to - t.from]),
+    [
+      ['up', 0, 60],
+      ['down', 60, 120],
+      ['not_measured', 120, 300],
+    ],
+  );
+  const outage = { ...outageOf(data.from + 60, NOW), end_time: null, duration_seconds: null };
+  const gap = { from: iso(data.from + 120), to: iso(data.to), reason: 'the monitor did not run' };
+  assert.ok(series.bands(t, [outage], [gap]).every((band) => band.to <= now));
+  assert.equal(series.noDataText({ ...t, from: now + 60 }, now), 'This time is in the future');
+});
+
 test('an outage interrupts the latency line', () => {
   const t = series.timelineOf(minutes(['up', 'down', 'down', 'up']), 60);
   assert.deepEqual(

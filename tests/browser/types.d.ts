@@ -341,6 +341,8 @@ interface Timeline {
   to: number;
   /** When the record begins, 0 if that is not known. */
   first: number;
+  /** The range's end, or now where it reaches into the future. */
+  until: number;
   bucket: number;
   pointSeconds: number;
   newestAt: number;

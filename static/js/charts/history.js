@@ -71,7 +71,7 @@ const createPanes = (app, data, { rates, latencies, scales }) => [
 ];
 
 /** @type {Timeline} */
-const NO_DATA = { from: 0, to: 1, first: 0, bucket: 60, pointSeconds: 60, newestAt: 0, points: [] };
+const NO_DATA = { from: 0, to: 1, first: 0, until: 1, bucket: 60, pointSeconds: 60, newestAt: 0, points: [] };
 
 /** @param {App} app */
 export function historyCharts(app) {

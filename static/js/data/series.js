@@ -10,8 +10,9 @@ const GAP_FACTOR = 2.5;
 
 /** @param {Series} series @param {number} interval seconds between the host's checks
  * @param {number} [newestAt] the newest check known before the request
- * @param {number} [first] when the record begins; before it nothing is missing @returns {Timeline} */
-export function timelineOf(series, interval, newestAt = 0, first = 0) {
+ * @param {number} [first] when the record begins; before it nothing is missing
+ * @param {number} [now] after it nothing is missing @returns {Timeline} */
+export function timelineOf(series, interval, newestAt = 0, first = 0, now = Infinity) {
   const c = series.columns;
   const bucket = series.bucket_seconds;
   /** @type {Point[]} */
@@ -43,6 +44,7 @@ export function timelineOf(series, interval, newestAt = 0, first = 0) {
     from: series.from,
     to: series.to,
     first: first || 0,
+    until: Math.min(series.to, now),
     bucket,
     pointSeconds: points[points.length - 1]?.step ?? Math.max(bucket, interval),
     newestAt: Math.max(newestAt, points[points.length - 1]?.at ?? 0),
@@ -138,6 +140,7 @@ function merge(into, more) {
 export function moveWindow(t, from, to) {
   t.from = from;
   t.to = to;
+  t.until = to;
   const first = t.points.findIndex((p) => p.end > from);
   if (first > 0) t.points.splice(0, first);
 }
@@ -150,7 +153,7 @@ export function stateSpans(t, stateOf = (p) => p.state) {
   /** @param {number} from @param {number} to @param {State} state */
   const add = (from, to, state) => {
     const a = Math.max(from, t.from, state === 'not_measured' ? t.first : 0);
-    const b = Math.min(to, t.to);
+    const b = Math.min(to, t.until);
     if (!(b > a)) return;
     const last = all[all.length - 1];
     if (last && last.state === state && a - last.to < 0.5) last.to = b;
@@ -163,19 +166,23 @@ export function stateSpans(t, stateOf = (p) => p.state) {
     reached = p.end;
   }
   // The newest check may still be running: its time is not a gap yet.
-  if (t.to - reached > (t.points.length ? (GAP_FACTOR - 1) * t.pointSeconds : 0)) add(reached, t.to, 'not_measured');
+  if (t.until - reached > (t.points.length ? (GAP_FACTOR - 1) * t.pointSeconds : 0)) {
+    add(reached, t.until, 'not_measured');
+  }
   return all;
 }
 
 /** Why a chart is empty. @param {Timeline} t @param {number} now Unix seconds */
-export const noDataText = ({ first, to }, now) =>
-  (first >= to ? `The record begins later: ${moment(first, now)}` : 'Not measured in this range');
+export function noDataText({ first, from, to }, now) {
+  if (from >= now) return 'This time is in the future';
+  return first >= to ? `The record begins later: ${moment(first, now)}` : 'Not measured in this range';
+}
 
-/** @param {TimeRange} window @param {{start_time: string, end_time: string | null, duration_seconds?: number | null}} o
+/** @param {Timeline} window @param {{start_time: string, end_time: string | null, duration_seconds?: number | null}} o
  * @param {string} what its label @returns {Span} */
 function downSpan(window, o, what) {
   const from = seconds(o.start_time);
-  const end = seconds(o.end_time) || window.to;
+  const end = seconds(o.end_time) || window.until;
   return {
     from: Math.max(from, window.from),
     to: Math.min(end, window.to),
@@ -190,7 +197,7 @@ function gapSpans(t, gaps) {
   return gaps
     .map((g) => ({
       from: Math.max(seconds(g.from), t.from, t.first),
-      to: Math.min(seconds(g.to), t.to),
+      to: Math.min(seconds(g.to), t.until),
       state: /** @type {State} */ ('not_measured'),
       length: seconds(g.to) - seconds(g.from),
       what: g.reason,

@@ -226,7 +226,7 @@ class ComparePage {
       ]);
       const entry = this.entry(address);
       const first = entry?.first || seconds(this.app.status?.first_check);
-      const timeline = timelineOf({ ...series, ...range }, entry?.interval ?? 60, entry?.at || 0, first);
+      const timeline = timelineOf({ ...series, ...range }, entry?.interval ?? 60, entry?.at || 0, first, this.app.now());
       return { address, name: entry?.name ?? address, statistics, timeline };
     } catch (error) {
       if (!isNotFound(error)) throw error;

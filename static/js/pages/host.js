@@ -272,7 +272,7 @@ class HostPage {
       Object.assign(this, { outages: history.outages, gaps: history.gaps, isCut: history.isCut });
       this.loadedActive = this.activeKey();
       const series = { ...history.series, from: query.from, to: query.to };
-      this.timeline = timelineOf(series, this.entry()?.interval ?? 60, newestAt, this.first());
+      this.timeline = timelineOf(series, this.entry()?.interval ?? 60, newestAt, this.first(), this.app.now());
       this.history.show(this.timeline, this.outages, this.gaps);
       this.element.classList.remove('loading');
       this.error.hidden = true;
