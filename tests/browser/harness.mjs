@@ -9,6 +9,17 @@ import { clear, createProgram, network } from './program.mjs';
 
 const SHOTS = fileURLToPath(new URL('../../target/screenshots/', import.meta.url));
 const SIZES = { wide: { width: 1440, height: 1100 }, phone: { width: 390, height: 844 } };
+/** With the environment variable LOOKS every picture is also taken in each of these, one after another.
+ * @type {[string, Parameters<import('playwright-core').Page['emulateMedia']>[0], {width: number, height: number}][]} */
+const LOOKS = [
+  ['dark', { colorScheme: 'dark' }, SIZES.wide],
+  ['forced', { forcedColors: 'active' }, SIZES.wide],
+  ['print', { media: 'print' }, { width: 703, height: 1000 }],
+  ['wide', {}, { width: 2560, height: 1300 }],
+  ['phone', {}, SIZES.phone],
+  ['phone-dark', { colorScheme: 'dark' }, SIZES.phone],
+  ['320', {}, { width: 320, height: 700 }],
+];
 const ARGUMENTS = [
   '--no-sandbox',
   '--headless',
@@ -65,7 +76,7 @@ export async function start() {
     ['lo'],
     'these tests need a network namespace: start them with tests/browser/run',
   );
-  await mkdir(SHOTS, { recursive: true });
+  await mkdir(`${SHOTS}looks`, { recursive: true });
   await network(4, 'answers');
   await network(6, 'silent');
   browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium', args: ARGUMENTS });
@@ -114,7 +125,10 @@ export async function visit(use, options = {}) {
     await page.waitForSelector('h1:not(.unseen)');
     await use(page, {
       requests,
-      shot: (name) => page.screenshot({ path: `${SHOTS}${name}.png` }),
+      shot: async (name) => {
+        await page.screenshot({ path: `${SHOTS}${name}.png` });
+        if (process.env.LOOKS) await inAllLooks(page, name, options);
+      },
       axe: () => clean(page),
     });
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
@@ -135,6 +149,23 @@ export async function visit(use, options = {}) {
   } finally {
     await context.close();
   }
+}
+
+/** Takes a picture in every look, and shows the page as before. A look may be no wider than its window.
+ * @param {import('playwright-core').Page} page @param {string} name @param {Options} options */
+async function inAllLooks(page, name, options) {
+  const before = page.viewportSize();
+  for (const [look, media, size] of LOOKS) {
+    await page.emulateMedia({ colorScheme: options.scheme ?? 'light', media: 'screen', forcedColors: 'none', ...media });
+    await page.setViewportSize(size);
+    // The charts are drawn again in the next frame.
+    await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
+    await page.screenshot({ path: `${SHOTS}looks/${name}-${look}.png` });
+    const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+    assert.ok(wide <= 0, `${name}, ${look}: ${wide} pixels too wide`);
+  }
+  await page.emulateMedia({ colorScheme: options.scheme ?? 'light', media: 'screen', forcedColors: 'none' });
+  if (before) await page.setViewportSize(before);
 }
 
 /** axe finds nothing. Its script is injected through the debugger, so the page's Content-Security-Policy stays. */

@@ -381,6 +381,11 @@ test('in the future nothing is missing, and an ongoing outage ends now', () => {
       ['not_measured', 120, 300],
     ],
   );
+  const within = series.timelineOf(data, 60, 0, 0, data.from + 90);
+  assert.deepEqual(
+    series.stateSpans(within).map((s) => s.to - within.from),
+    [60, 90],
+  );
   const outage = { ...outageOf(data.from + 60, NOW), end_time: null, duration_seconds: null };
   const gap = { from: iso(data.from + 120), to: iso(data.to), reason: 'the monitor did not run' };
   assert.ok(series.bands(t, [outage], [gap]).every((band) => band.to <= now));
@@ -821,6 +826,31 @@ test('the verdict blames the line only for what is on the way to the hosts', () 
   }
 });
 
+test('of three hosts beyond the gateway two are most', () => {
+  const list = ['x', 'y', 'z'].map((address, i) => entryOf(address, i < 2 ? down : {}));
+  for (const [causes, state, title] of [
+    [[], 'down', 'Most hosts beyond the gateway do not answer'],
+    [['host', 'unknown'], 'down', 'Most hosts beyond the gateway do not answer'],
+    [['host', 'host'], 'up', 'The line is up'],
+    [['host', 'provider'], 'degraded', 'The line is partly down'],
+  ]) {
+    const active = causes.map((cause, i) => outageOf(NOW - 90, 0, { cause, host_address: list[i].address }));
+    const line = verdict.lineOf(list, active, false);
+    assert.deepEqual([line.state, line.title], [state, title], causes.join());
+  }
+});
+
+test('the last outage is named only while no host is down', () => {
+  const last = { host_name: 'Quad9', end_time: iso(NOW - 3600), cause: 'provider' };
+  const textOf = (states) => {
+    const rows = states.map((state, i) => rowOf(i, { ...freshRow(NOW - 30), state }));
+    const entries = hosts.entries(STATUS, rows, null, true);
+    return verdict.verdict({ status: STATUS, entries, active: [], present: 'now' }, last, NOW).text;
+  };
+  assert.match(textOf(['up', 'up', 'up']), /The last outage ended \S+ \(Quad9, cause provider\)\.$/);
+  assert.doesNotMatch(textOf(['up', 'up', 'down']), /last outage/);
+});
+
 test('hosts of the own network say nothing about the line', () => {
   const local = HOSTS.map((host) => ({ ...host, role: host.role ?? 'other' }));
   const said = verdictOf(['up', 'up', 'up'], [], 'now', { hosts: local });
@@ -871,6 +901,10 @@ test('a host is up only where that is known of the present', () => {
     ['Not measured', 'Not measured', 'Not known now', 'Not known now'],
   );
   assert.equal(hosts.stateLabel('up', 'lost'), 'Up');
+  assert.deepEqual(
+    [{}, { stale: true }].map((more) => entryOf('now', { name_resolves: true, ...more }).resolves),
+    [true, null],
+  );
 });
 
 test('the mark of the connection is live only while a running monitor is asked', () => {
