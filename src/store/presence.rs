@@ -1,7 +1,9 @@
 //! Whether a monitor runs. It holds a lock on a file beside the database, which the kernel releases
 //! when its process ends, however it ends.
 
-use std::fs::{File, TryLockError};
+use std::fs::{File, Metadata, TryLockError};
+use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use super::file::with_suffix;
@@ -12,7 +14,7 @@ const SUFFIX: &str = "-monitor";
 #[derive(Debug)]
 pub struct MonitorLock {
     path: PathBuf,
-    _file: File,
+    file: File,
 }
 
 impl MonitorLock {
@@ -20,10 +22,8 @@ impl MonitorLock {
     /// activity shows whether it runs.
     pub fn hold(database: &Path) -> Option<MonitorLock> {
         let path = with_suffix(database, SUFFIX);
-        let opened = File::options().create(true).append(true).open(&path);
-        let held = opened.and_then(|file| file.lock_shared().map(|()| file));
-        match held {
-            Ok(file) => Some(MonitorLock { path, _file: file }),
+        match lock_shared(&path) {
+            Ok(file) => Some(MonitorLock { path, file }),
             Err(error) => {
                 log::debug!("{}: {error}", path.display());
                 // An unlocked file would say that no monitor runs.
@@ -36,7 +36,23 @@ impl MonitorLock {
 
 impl Drop for MonitorLock {
     fn drop(&mut self) {
-        drop(std::fs::remove_file(&self.path));
+        // Another monitor still needs the file: the last one removes it.
+        if self.file.try_lock().is_ok() {
+            drop(std::fs::remove_file(&self.path));
+        }
+    }
+}
+
+fn lock_shared(path: &Path) -> io::Result<File> {
+    loop {
+        let file = File::options().create(true).append(true).open(path)?;
+        file.lock_shared()?;
+        // A monitor that stopped meanwhile has removed the file that was opened.
+        let opened = file.metadata()?;
+        let is_there = |there: Metadata| (there.dev(), there.ino()) == (opened.dev(), opened.ino());
+        if std::fs::metadata(path).is_ok_and(is_there) {
+            return Ok(file);
+        }
     }
 }
 
@@ -62,9 +78,9 @@ mod tests {
         let [one, another] = [(); 2].map(|()| MonitorLock::hold(&database).expect("a lock"));
         assert_eq!(is_held(&database), Some(true));
         drop(one);
-        // Its file is gone, so nothing is known of the other monitor.
-        assert_eq!(is_held(&database), None);
+        assert_eq!(is_held(&database), Some(true));
         drop(another);
+        assert_eq!(is_held(&database), None);
         // As a monitor that was killed leaves it.
         let path = with_suffix(&database, SUFFIX);
         File::create(&path).expect("a file");
