@@ -715,6 +715,12 @@ fn hosts_that_failed_together_are_one_incident_and_a_link_down_is_a_gap() {
         gaps[0]["to"].as_str().is_some_and(|to| to.ends_with('Z')),
         "{gaps}"
     );
+    site.sql("update outage_events set planned = 1");
+    assert_eq!(
+        site.json("/api/incidents?days=1"),
+        serde_json::json!([]),
+        "planned outages are no incident"
+    );
 }
 
 #[test]

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::alerts::summary::Summary;
 use crate::pure::model::{EventId, EventKind};
 
 /// Three outages that begin within ten minutes.
@@ -309,7 +310,7 @@ fn a_digest_has_all_notices_and_hosts() {
     let alerts: Vec<&Alert> = planned.iter().map(|planned| &planned.alert).collect();
     let digest = digest(&alerts).expect("there are some");
     assert_eq!(
-        (digest.ids, digest.host_names, digest.tries),
+        (digest.ids.clone(), digest.host_names.clone(), digest.tries),
         (
             vec![1, 2, 3, 4],
             ["A", "B", "C"].map(String::from).to_vec(),
@@ -320,4 +321,18 @@ fn a_digest_has_all_notices_and_hosts() {
         (digest.oldest_at, digest.made_at),
         (UtcMillis(0), UtcMillis(80_000))
     );
+    for (now, minutes) in [(100_000, 2), (60_000, 1), (60_001, 2), (0, 1)] {
+        let summary = Summary::of(&digest, UtcMillis(now));
+        assert_eq!(summary.digest.map(|digest| digest.minutes), Some(minutes));
+    }
+}
+
+#[test]
+fn a_digest_names_a_host_once() {
+    let texts = notices(&["down A 0-60", "degraded A 70-", "down B 80-"]);
+    let planned = plan(&texts, &rules(), UtcMillis(100_000));
+    let alerts: Vec<&Alert> = planned.iter().map(|planned| &planned.alert).collect();
+    assert_eq!(alerts.len(), 3);
+    let digest = digest(&alerts).expect("there are some");
+    assert_eq!(digest.host_names, ["A", "B"]);
 }

@@ -164,6 +164,7 @@ mod tests {
             ),
             (None, Some(50), "nothing was measured"),
             (None, None, "nothing was measured"),
+            (Some(0.0), None, "nothing was measured"),
         ] {
             let first = first.map(UtcMillis);
             assert_eq!(recorded(Some(50)).measured(share, first, &local), text);
@@ -190,6 +191,14 @@ mod tests {
                 "No interruption of the monitor is recorded from t100 to t200.",
             ),
             (Some(50), Some(49), true, ""),
+            // The monitor ran, and no check of these hosts was recorded.
+            (None, Some(150), true, ""),
+            (
+                Some(160),
+                Some(150),
+                false,
+                "No interruption of the monitor is recorded from t160 to t200.",
+            ),
             (
                 Some(120),
                 Some(150),

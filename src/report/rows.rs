@@ -27,11 +27,13 @@ pub(super) fn host_row(report: &Report, host: &HostFigures) -> Row {
             host.lost,
             count(host.sent, "ping")
         ));
-        details.push(format!(
-            "95 % of the replies within {}, 99 % within {}",
-            us(host.p95_us),
-            us(host.p99_us)
-        ));
+        if host.p95_us.is_some() {
+            details.push(format!(
+                "95 % of the replies within {}, 99 % within {}",
+                us(host.p95_us),
+                us(host.p99_us)
+            ));
+        }
     }
     details.extend(lossy_times(host));
     if host.not_measured_seconds > 0 {

@@ -347,6 +347,15 @@ fn html_escapes_names_and_notes() {
 }
 
 #[test]
+fn a_host_that_never_answered_has_no_times_of_replies() {
+    let mut report = report();
+    (report.hosts[0].p50_us, report.hosts[0].p95_us) = (None, None);
+    let text = whole(&report, Format::Text);
+    assert!(text.contains("25 of 14400 pings lost"), "{text}");
+    assert!(!text.contains("replies within"), "{text}");
+}
+
+#[test]
 fn html_refers_to_no_other_file() {
     let html = whole(&report(), Format::Html);
     for foreign in ["<script", "<link", "src=", "url(", "@import", "http"] {
