@@ -1261,6 +1261,10 @@ fn a_check_by_hand_stands_for_the_time_of_its_pings() {
         (number("coverage_percent") - 100.0 * 60.0 / 3600.0).abs() < 0.1,
         "{statistics}"
     );
+    // What lies between two checks by hand is not known, so no day has the outage's five minutes.
+    let overview = site.json("/api/overview?days=2");
+    let down = &overview["hosts"][0]["days"]["down_seconds"];
+    assert_eq!(down, &serde_json::json!([0, 0]), "{overview}");
 }
 
 #[test]

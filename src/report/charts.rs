@@ -320,6 +320,22 @@ mod tests {
     }
 
     #[test]
+    fn of_many_hosts_those_with_the_lowest_availability_have_a_chart() {
+        let of = |sent, down_seconds| HostFigures {
+            sent,
+            down_seconds,
+            measured_seconds: 86_400,
+            ..HostFigures::default()
+        };
+        let mut hosts: Vec<HostFigures> = (0..12).map(|place| of(5, place * 60)).collect();
+        hosts.push(of(0, 0));
+        assert_eq!(charted(&hosts), (0..12).collect::<Vec<_>>());
+        hosts.push(of(5, 30));
+        let worst_first = [11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 13];
+        assert_eq!(charted(&hosts), worst_first);
+    }
+
+    #[test]
     fn a_chart_says_what_was_lost_and_not_the_mean_of_an_hour_with_an_outage() {
         let point = |quantiles_us, loss| ChartPoint {
             quantiles_us,
