@@ -840,6 +840,7 @@ fn the_server_sends_the_same_report_with_a_policy_that_allows_its_style() {
         .and_then(|(_, rest)| rest.split_once("</style>"))
         .expect("a style")
         .0;
+    assert!(page.body.contains("<path class=band"), "{}", page.body);
     let expected = format!(
         ": default-src 'none'; style-src 'sha256-{}';",
         base64(&sha256(style.as_bytes()))
