@@ -732,7 +732,7 @@ fn a_notice_that_its_command_refuses_delays_others_for_five_tries() {
             ": the command failed: sh: exit status: 3: no such topic; later ones were sent";
         monitor.wait_for("the status", |_| {
             let status = shown("status").stdout.replace('\n', " ");
-            status.contains("1 notice waits since ") && status.contains(sentence)
+            status.contains("1 notice has been waiting since ") && status.contains(sentence)
         });
         let doctor = shown("doctor");
         let line = doctor

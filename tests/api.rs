@@ -763,6 +763,12 @@ fn the_list_by_incident_counts_time_once_and_is_paged_through_the_whole_record()
     ] {
         assert_eq!(whole[field], expected, "{field}: {whole}");
     }
+    // Beside them the link, which is down for so long that it is counted until now.
+    assert_eq!(whole["links"]["events"], 1, "{whole}");
+    assert_eq!(
+        whole["names"],
+        serde_json::json!({"events": 0, "seconds": 0})
+    );
     let incident = &whole["incidents"][3];
     assert_eq!(
         (&incident["cause"], &incident["down_seconds"]),
@@ -851,6 +857,36 @@ fn the_overview_has_the_down_time_of_the_line_by_cause() {
         (&"A".into(), &"host".into()),
         "{line}"
     );
+    // C went down with B and A, and was down for longest.
+    let longer = event("outage", "C", "192.0.2.9", "provider", 600, Some(15));
+    let two = event("outage", "B", "2001:db8::1", "provider", 600, Some(10))
+        + &event("outage", "A", "192.0.2.1", "provider", 600, Some(10));
+    let line =
+        Site::new(&(three_checks() + &two + &longer)).json("/api/overview?days=3")["line"].take();
+    let last = &line["last"];
+    assert_eq!(
+        (&last["host_name"], &last["hosts"]),
+        (&"C".into(), &3.into())
+    );
+}
+
+#[test]
+fn the_last_24_hours_have_no_time_that_has_not_been_yet() {
+    // The first check, every hour, of a host that is down since its beginning a minute ago.
+    let sql = "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
+        insert into host_interval(host_id, since, interval_ms, by_hand) values(1, 0, 3600000, 0);
+        insert into check_result(host_id, checked_at, sent, received)
+            values(1, (strftime('%s', 'now') - 60) * 1000, 5, 0);
+        insert into outage_events(host_name, host_address, event_type, start_time, host_id)
+            values('A', '192.0.2.1', 'outage', strftime('%Y-%m-%d %H:%M:%f', 'now', '-60 seconds'), 1);";
+    let overview = Site::new(&(sql.to_string() + STALE)).json("/api/overview?days=2");
+    let last_day = &overview["hosts"][0]["last_day"];
+    let seconds = |field: &str| last_day[field].as_i64().expect("a number");
+    assert!(
+        (60..70).contains(&seconds("measured_seconds")),
+        "{overview}"
+    );
+    assert_eq!(seconds("down_seconds"), seconds("measured_seconds"));
 }
 
 #[test]

@@ -502,7 +502,7 @@ HOST               OUTAGES  AVERAGE     LONGEST    TOTAL
 One (192.0.2.1)    2        1 min 30 s  2 min 0 s  3 min 0 s
 Two (two.example)  1        3 min 0 s   3 min 0 s  3 min 0 s
 
-2 outages (3 of single hosts); at least one of 2 hosts was down for 4 min 0 s in total
+2 outages (3 counted for each host); at least one of 2 hosts was down for 4 min 0 s in total
 ";
     let text = record.text(&["outages"]);
     assert!(text == expected, "{text}\n{expected}");
@@ -511,7 +511,7 @@ Two (two.example)  1        3 min 0 s   3 min 0 s  3 min 0 s
     let report = report.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(
         report.contains(
-            "2 outages (3 of single hosts) of 2 hosts. At least one host was silent for 4 min 0 s in total"
+            "2 outages (3 counted for each host) of 2 hosts. At least one host was silent for 4 min 0 s in total"
         ),
         "{report}"
     );

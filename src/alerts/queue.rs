@@ -77,7 +77,11 @@ impl Queue {
 
     /// The sentence for people. `shown_time` gives the local time of an instant.
     pub fn sentence(&self, shown_time: impl Fn(UtcMillis) -> String) -> String {
-        let wait = if self.waiting == 1 { "waits" } else { "wait" };
+        let wait = if self.waiting == 1 {
+            "has been waiting"
+        } else {
+            "have been waiting"
+        };
         let notices = count(self.waiting, "notice");
         let since = shown_time(self.since);
         let failure = self.failure.as_deref().unwrap_or_default();
@@ -163,7 +167,9 @@ mod tests {
                 failed,
                 3,
                 false,
-                Some("3 notices wait since T4: the command failed: sh: exit status: 3: no line"),
+                Some(
+                    "3 notices have been waiting since T4: the command failed: sh: exit status: 3: no line",
+                ),
             ),
             (
                 running,
@@ -171,7 +177,7 @@ mod tests {
                 1,
                 true,
                 Some(
-                    "1 notice waits since T4: the command failed: sh: exit status: 3; later ones were sent",
+                    "1 notice has been waiting since T4: the command failed: sh: exit status: 3; later ones were sent",
                 ),
             ),
             (
@@ -180,7 +186,7 @@ mod tests {
                 2,
                 false,
                 Some(
-                    "2 notices wait since T4: as many as alerts.most_per_hour were sent within an hour",
+                    "2 notices have been waiting since T4: as many as alerts.most_per_hour were sent within an hour",
                 ),
             ),
             (
@@ -188,21 +194,23 @@ mod tests {
                 failed,
                 3,
                 false,
-                Some("3 notices wait since T4: the command failed: sh: exit status: 3: no line"),
+                Some(
+                    "3 notices have been waiting since T4: the command failed: sh: exit status: 3: no line",
+                ),
             ),
             (
                 stopped,
                 failed,
                 3,
                 false,
-                Some("3 notices wait since T4: the monitor is not running"),
+                Some("3 notices have been waiting since T4: the monitor is not running"),
             ),
             (
                 without,
                 None,
                 3,
                 false,
-                Some("3 notices wait since T4: no alerts.command is configured"),
+                Some("3 notices have been waiting since T4: no alerts.command is configured"),
             ),
         ] {
             let waiting = WaitingNotices {

@@ -7,6 +7,7 @@ use super::outages::{OutageFilter, OutageRow, limit, outage_rows, span};
 use super::parameters::Parameters;
 use super::{Api, ApiResult, json, now};
 use crate::pure::cause::Cause;
+use crate::pure::model::EventKind;
 use crate::pure::time::UtcMillis;
 use crate::store::{GroupedOutage, Incident, any_down_seconds, by_incident};
 
@@ -35,10 +36,22 @@ struct IncidentList<'a> {
     hosts: usize,
     /// How long at least one host was down within the span.
     down_seconds: i64,
+    /// This machine's links that were down.
+    links: Besides,
+    /// Names that did not resolve.
+    names: Besides,
     /// Of the whole record.
     incidents: Vec<IncidentRow<'a>>,
     /// The parameter `before` for the entries that follow; null at the end of the record.
     older: Option<UtcMillis>,
+}
+
+/// What is listed beside the outages of hosts, within the span and without planned ones.
+#[derive(Serialize)]
+struct Besides {
+    events: usize,
+    /// How long at least one of them lasted.
+    seconds: i64,
 }
 
 /// Unless a single incident has more, an answer has at most so many outages.
@@ -62,10 +75,20 @@ pub(super) fn incident_list(api: &Api, parameters: &Parameters<'_>) -> ApiResult
         together.retain(|outage| wanted.matches(outage));
     }
     all.retain(|(_, together)| !together.is_empty());
-    let within = |outage: &&GroupedOutage| {
-        outage.is_counted()
-            && outage.start() < span.end
-            && outage.end().is_none_or(|end| end > span.start)
+    let touches = |outage: &GroupedOutage| {
+        outage.start() < span.end && outage.end().is_none_or(|end| end > span.start)
+    };
+    let within = |outage: &&GroupedOutage| outage.is_counted() && touches(outage);
+    let besides = |kind: EventKind| {
+        let is_one = |outage: &&GroupedOutage| {
+            outage.event.event_type == kind && !outage.event.planned && touches(outage)
+        };
+        let wanted = |outage: &&GroupedOutage| wanted.matches(outage) && is_one(outage);
+        let events = found.iter().filter(wanted);
+        Besides {
+            events: events.clone().count(),
+            seconds: any_down_seconds(events, &span, &gaps),
+        }
     };
     let counted: Vec<&GroupedOutage> = found
         .iter()
@@ -125,6 +148,8 @@ pub(super) fn incident_list(api: &Api, parameters: &Parameters<'_>) -> ApiResult
         outages_of_hosts: counted.len(),
         hosts: hosts.len(),
         down_seconds: any_down_seconds(counted.into_iter(), &span, &gaps),
+        links: besides(EventKind::LinkDown),
+        names: besides(EventKind::Dns),
         incidents: incidents.collect(),
         older,
     })

@@ -9,7 +9,9 @@ use super::zone::ViewerZone;
 use crate::pure::cause::Cause;
 use crate::pure::incident::GroupingRules;
 use crate::pure::time::UtcMillis;
-use crate::store::{Gap, GroupedOutage, UngroupedOutages, joined, missing_ms};
+use crate::store::{
+    Gap, GroupedOutage, Incident, UngroupedOutages, by_incident, joined, missing_ms,
+};
 
 #[derive(Serialize, Default)]
 struct CauseTotals {
@@ -21,7 +23,10 @@ struct CauseTotals {
 
 #[derive(Serialize)]
 struct LastOutage {
+    /// The host that was down last.
     host_name: String,
+    /// How many hosts went down together.
+    hosts: usize,
     end_time: String,
     cause: &'static str,
 }
@@ -70,16 +75,22 @@ impl LineOutages {
     ) -> LineOutages {
         let mut outages = fragments.grouped(grouping, gaps);
         outages.retain(|outage| !outage.event.planned);
-        let ended = outages
-            .iter()
-            .filter(|outage| !outage.is_open())
-            .max_by_key(|outage| outage.end());
+        let by_incident = by_incident(&outages);
+        let ended = by_incident.iter().filter_map(|together| {
+            let last = together.iter().max_by_key(|outage| outage.end())?;
+            together
+                .iter()
+                .all(|outage| !outage.is_open())
+                .then_some((together, last))
+        });
+        let ended = ended.max_by_key(|(_, last)| last.end());
         LineOutages {
             outages: outages.iter().map(|outage| within(outage, span)).collect(),
-            last: ended.map(|outage| LastOutage {
-                host_name: outage.event.name(),
-                end_time: outage.end().unwrap_or(span.end).rfc3339(),
-                cause: outage.cause().as_str(),
+            last: ended.map(|(together, last)| LastOutage {
+                host_name: last.event.distinct_name(),
+                hosts: together.len(),
+                end_time: last.end().unwrap_or(span.end).rfc3339(),
+                cause: Incident::of(together).cause.as_str(),
             }),
         }
     }

@@ -18,7 +18,7 @@ use crate::pure::time::{DAY_MS, HOUR_MS, Hour, UtcMillis};
 use crate::status::{HostStatus, HostStatuses};
 use crate::store::{
     CheckIntervals, CoveredTime, Gap, GroupedOutage, HostIndex, Interval, MeasuredTime, Reader,
-    Source, UngroupedOutages, down_spans, joined, length_ms,
+    Source, UngroupedOutages, down_spans, joined,
 };
 use crate::web::{Body, Reply};
 
@@ -108,6 +108,7 @@ fn body(api: &Api, reader: &Reader, zone: ViewerZone, days: i64) -> Result<Vec<u
         hosts: reader.host_index()?,
         now,
         recent: DownParts::of(&recent, &last_day, &gaps),
+        last_day,
         zone,
         span,
         gaps,
@@ -146,7 +147,9 @@ struct Overview<'a> {
     span: Range<UtcMillis>,
     gaps: Vec<Gap>,
     down_parts: DownParts,
-    /// Of the last 24 hours.
+    /// The last 24 hours, and what has passed of the current one.
+    last_day: Range<UtcMillis>,
+    /// Of those.
     recent: DownParts,
     /// Of hosts for which none is configured.
     interval: Duration,
@@ -164,11 +167,15 @@ impl Overview<'_> {
             .check_intervals(&ids, configured, self.interval)?;
         let down = check_intervals.of_monitor(&self.down_parts.of_host(&host));
         let (by_day, all) = self.sum_up_days(&ids, &check_intervals)?;
-        let (spark, of_last_hours, last_ms) =
+        let (spark, of_last_hours, mut last_hours) =
             sparkline(self.reader, &ids, self.now, &check_intervals)?;
+        self.reader
+            .cut_ends(&mut last_hours, &ids, &self.last_day, &check_intervals)?;
+        let down_last = check_intervals.of_monitor(&self.recent.of_host(&host));
         let first = self.reader.first_recorded(&ids)?;
         let of_host = (&self.gaps[..], ids.first().copied());
         let time = MeasuredTime::of(all, &down, &self.span, of_host, first);
+        let last_day = MeasuredTime::of(last_hours, &down_last, &self.last_day, of_host, first);
         let measured = status.measured();
         Ok(OverviewRow {
             host_name: status.name,
@@ -190,8 +197,8 @@ impl Overview<'_> {
             first_recorded: first,
             days: self.days(&by_day, &down),
             last_day: LastDay {
-                down_seconds: seconds_of_day(length_ms(&self.recent.of_host(&host))),
-                measured_seconds: seconds_of_day(last_ms),
+                down_seconds: last_day.down_seconds,
+                measured_seconds: (last_day.measured + 500) / 1000,
                 p95_us: quantile(&of_last_hours, 0.95),
             },
             spark,
@@ -364,24 +371,22 @@ fn down_by_day(
         .collect()
 }
 
-/// The small chart, the sums of its hours, and the milliseconds that were measured of them.
+/// The small chart, the sums of its hours, and the time that their checks stand for.
 fn sparkline(
     reader: &Reader,
     ids: &[HostId],
     now: UtcMillis,
     intervals: &CheckIntervals,
-) -> Result<(Sparkline, Sums, i64), ApiError> {
+) -> Result<(Sparkline, Sums, CoveredTime), ApiError> {
     let last = now.hour().0;
     let span = Hour(last - 24).start()..UtcMillis(now.0 + 1);
     let hours = reader.buckets(ids, &span, HOUR_MS, Source::Rollup)?;
     let mut columns = Sparkline::default();
     let (none, mut all) = (Sums::default(), Sums::default());
-    let mut measured_ms = 0;
+    let mut covered = CoveredTime::default();
     for (hour, sums) in &hours {
         all.merge(sums);
-        let mut covered = CoveredTime::default();
         covered.add(&sums.counts, intervals.at(hour * HOUR_MS));
-        measured_ms += covered.all().min(HOUR_MS);
     }
     for hour in last - 24..=last {
         let sums = hours.get(&hour).unwrap_or(&none);
@@ -398,7 +403,7 @@ fn sparkline(
         columns.p50_us.push(quantile(sums, 0.5).map(three_digits));
         columns.p95_us.push(quantile(sums, 0.95).map(three_digits));
     }
-    Ok((columns, all, measured_ms))
+    Ok((columns, all, covered))
 }
 
 /// Rounds down to three significant digits.

@@ -273,7 +273,7 @@ fn sum_text(incidents: usize, outages: usize, hosts: usize, down_seconds: i64) -
     }
     let of_single_hosts = match outages {
         outages if outages == incidents => String::new(),
-        outages => format!(" ({outages} of single hosts)"),
+        outages => format!(" ({outages} counted for each host)"),
     };
     Some(format!(
         "{}{of_single_hosts}; at least one of {} was down for {} in total\n",
@@ -304,7 +304,7 @@ mod tests {
                 9,
                 9,
                 2400,
-                "1 outage (9 of single hosts); at least one of 9 hosts was down for 40 min 0 s in total\n",
+                "1 outage (9 counted for each host); at least one of 9 hosts was down for 40 min 0 s in total\n",
             ),
         ] {
             let said = sum_text(incidents, outages, hosts, seconds);

@@ -77,8 +77,8 @@ fn summary(report: &Report) -> String {
             });
         }
     }
-    let is_shared = |cause: Cause| !matches!(cause, Cause::Host | Cause::Unknown);
-    for cause in report.causes.iter().filter(|time| is_shared(time.cause)) {
+    let is_known = |cause: Cause| cause != Cause::Unknown;
+    for cause in report.causes.iter().filter(|time| is_known(time.cause)) {
         sentences.push(format!(
             "For {} {}.",
             duration_of(cause.seconds),

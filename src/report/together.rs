@@ -68,11 +68,11 @@ fn others(incident: &Incident, own: &GroupedOutage) -> Option<String> {
     (!names.is_empty()).then(|| format!("Failed together with {}.", names.join(", ")))
 }
 
-/// `4 outages (12 of single hosts) of 3 hosts.`
+/// `4 outages (12 counted for each host) of 3 hosts.`
 pub(super) fn count_text(together: usize, outages: usize, hosts: usize) -> String {
     let of_single_hosts = match outages {
         outages if outages == together => String::new(),
-        outages => format!(" ({outages} of single hosts)"),
+        outages => format!(" ({outages} counted for each host)"),
     };
     format!(
         "{}{of_single_hosts} of {}.",
@@ -90,8 +90,8 @@ mod tests {
         for (together, outages, hosts, text) in [
             (1, 1, 1, "1 outage of 1 host."),
             (2, 2, 1, "2 outages of 1 host."),
-            (1, 9, 9, "1 outage (9 of single hosts) of 9 hosts."),
-            (4, 12, 3, "4 outages (12 of single hosts) of 3 hosts."),
+            (1, 9, 9, "1 outage (9 counted for each host) of 9 hosts."),
+            (4, 12, 3, "4 outages (12 counted for each host) of 3 hosts."),
         ] {
             assert_eq!(count_text(together, outages, hosts), text);
         }

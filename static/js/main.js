@@ -232,7 +232,8 @@ document.addEventListener('fullscreenchange', () => {
   if (!document.fullscreenElement && app.view.wall) app.go({ wall: false }, true);
 });
 onSchemeChange(() => {
-  setText(byId('printed'), `As of ${day(now())} ${year(now())}, ${clock(now())}.`);
+  const t = app.connection.kind === 'live' ? now() : app.connection.at;
+  setText(byId('printed'), `As of ${day(t, t)} ${year(t)}, ${clock(t)}. ${page?.printed?.() ?? ''}`.trim());
   page?.redraw();
 });
 put(byId('banners'), warnings.element);

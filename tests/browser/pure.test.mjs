@@ -367,6 +367,10 @@ test('before the record begins nothing is missing', () => {
     series.noDataText({ ...known, to: first }, NOW),
     `The record begins later: ${time.moment(first, NOW)}`,
   );
+  assert.equal(
+    series.noDataText({ ...known, from: NOW - 9e7, to: NOW - 8e7 }, NOW),
+    `The record begins later: ${time.day(first, NOW)} ${time.year(first)}`,
+  );
 });
 
 test('in the future nothing is missing, and an ongoing outage ends now', () => {
@@ -796,21 +800,21 @@ test('the verdict blames the line only for what is on the way to the hosts', () 
     [[up, up, down], [[2, 'provider']], 'degraded', 'The line is partly down', '2 of 3 hosts answer.'],
     [[poor, up, down], [[2, 'unknown']], poor, 'The line is poor', '2 of 3 hosts answer. Google DNS loses pings.'],
     [[down, up, down], [[0, 'provider'], [2, 'provider']], down, 'The line is down', '1 of 3 hosts answers.'],
-    [[down, down, down], [[1, 'gateway']], down, 'No host answers', 'Whether the fault is the line’s is not known.'],
+    [[down, down, down], [[1, 'gateway']], down, 'No host answers', 'It is not known whether the line is at fault.'],
     [[down, down, down], [[0, 'gateway']], down, 'The line is down', 'No host answers.'],
     // Silent, before its cause is known.
     [
       [down, up, down], [], down, 'No host beyond the gateway answers',
-      '1 of 3 hosts answers. Whether the fault is the line’s is not known.',
+      '1 of 3 hosts answers. It is not known whether the line is at fault.',
     ],
     [[down, up, down], [[0, 'host'], [2, 'host']], down, 'Both hosts beyond the gateway are down', '1 of 3 hosts answers.'],
     [
       [down, up, down], [[0, 'host'], [2, 'unknown']], down, 'No host beyond the gateway answers',
-      '1 of 3 hosts answers. Whether the fault is the line’s is not known.',
+      '1 of 3 hosts answers. It is not known whether the line is at fault.',
     ],
     [
       [none, up, down], [], down, 'Quad9 does not answer',
-      '1 of 3 hosts answers. Google DNS is not measured. Whether the fault is the line’s is not known.',
+      '1 of 3 hosts answers. Google DNS is not measured. It is not known whether the line is at fault.',
     ],
     [[none, up, down], [[2, 'host']], down, 'Quad9 is down', '1 of 3 hosts answers. Google DNS is not measured.'],
     // Nothing beyond the gateway is measured.
@@ -840,15 +844,32 @@ test('of three hosts beyond the gateway two are most', () => {
   }
 });
 
-test('the last outage is named only while no host is down', () => {
-  const last = { host_name: 'Quad9', end_time: iso(NOW - 3600), cause: 'provider' };
-  const textOf = (states) => {
+test('the last outage is named only while none is ongoing', () => {
+  const last = { host_name: 'Quad9', hosts: 1, end_time: iso(NOW - 3600), cause: 'provider' };
+  const textOf = (states, active = [], more = {}) => {
     const rows = states.map((state, i) => rowOf(i, { ...freshRow(NOW - 30), state }));
     const entries = hosts.entries(STATUS, rows, null, true);
-    return verdict.verdict({ status: STATUS, entries, active: [], present: 'now' }, last, NOW).text;
+    return verdict.verdict({ status: STATUS, entries, active, present: 'now' }, { ...last, ...more }, NOW).text;
   };
-  assert.match(textOf(['up', 'up', 'up']), /The last outage ended \S+ \(Quad9, cause provider\)\.$/);
+  const up = ['up', 'up', 'up'];
+  assert.match(textOf(up), /The last outage ended \S+ \(Quad9, cause provider\)\.$/);
+  assert.match(textOf(up, [], { hosts: 3 }), /The last outage ended \S+ \(3 hosts, cause provider\)\.$/);
   assert.doesNotMatch(textOf(['up', 'up', 'down']), /last outage/);
+  assert.doesNotMatch(textOf(up, [outageOf(NOW - 90, 0, { event_type: 'link_down', cause: 'link' })]), /last outage/);
+  assert.match(textOf(up, [outageOf(NOW - 90, 0, { planned: true })]), /last outage/);
+});
+
+test('the measured share of all hosts counts each as long as it has been recorded', () => {
+  const host = (coverage_percent, ago) => ({ coverage_percent, first_recorded: ago ? iso(NOW - ago) : null });
+  for (const [list, expected] of [
+    [[], null],
+    [[host(null, 0)], null],
+    [[host(98, 1000)], 98],
+    [[host(98, 990), host(0, 10)], 97.02],
+    // What was recorded before the days does not count.
+    [[host(100, 5000), host(50, 1000)], 75],
+  ])
+    assert.equal(days.coverage(list, NOW - 1000, NOW), expected);
 });
 
 test('hosts of the own network say nothing about the line', () => {
@@ -864,10 +885,10 @@ test('what was measured is told as the past where nobody knows the present', () 
   const three = ['up', 'up', 'up'];
   for (const [present, states, title, text] of [
     ['stopped', three, 'The line is not measured', 'The line was up at 14:34. The time since then counts as not measured.'],
-    ['lost', three, 'The line was up', 'That was at 14:34. Server not reached: nothing is known since then.'],
-    ['login', three, 'The line was up', 'That was at 14:34. Login needed: nothing is known since then.'],
-    ['failed', three, 'The line was up', 'That was at 14:34. Server error: nothing is known since then.'],
-    ['paused', ['down', 'up', 'down'], 'No host beyond the gateway answered', 'That was at 14:34. Paused: nothing is known since then.'],
+    ['lost', three, 'The line was up', 'That was at 14:34. Server not reached: nothing has been known since then.'],
+    ['login', three, 'The line was up', 'That was at 14:34. Login needed: nothing has been known since then.'],
+    ['failed', three, 'The line was up', 'That was at 14:34. Server error: nothing has been known since then.'],
+    ['paused', ['down', 'up', 'down'], 'No host beyond the gateway answered', 'That was at 14:34. Paused: nothing has been known since then.'],
     ['lost', [], 'Nothing measured yet', 'Server not reached.'],
     ['stopped', [], 'Nothing measured yet', 'The monitor stopped before anything was measured.'],
   ]) {
@@ -914,7 +935,7 @@ test('the mark of the connection is live only while a running monitor is asked',
     ['live', { monitor }, NOW - 5, {}, ['up', 'Live, last check 5 s ago']],
     ['live', { monitor }, NOW - 500, { entries: [old] }, ['not_measured', 'No new check for 8 min 20 s']],
     ['live', { monitor }, -Infinity, {}, ['not_measured', 'Measuring for the first time']],
-    ['live', { monitor: { running: false } }, NOW - 60, {}, ['down', 'Stopped, 1 min old']],
+    ['live', { monitor: { running: false } }, NOW - 60, {}, ['down', 'Stopped, last check 1 min ago']],
     ['live', { monitor: { running: false } }, -Infinity, {}, ['down', 'No monitor is running']],
     ['live', { monitor: null }, -Infinity, {}, ['down', 'No monitor is running']],
     ['live', null, -Infinity, {}, ['not_measured', 'Loading']],
@@ -1063,7 +1084,7 @@ test('old results say nothing about the hosts now', () => {
   const old = entryOf('x', { state: 'not_measured', isOld: true, was: 'up' });
   for (const [list, word, detail] of [
     [[old, old], 'Not known', ''],
-    [[old, entryOf('y')], 'Up', '1 of 2 answer'],
+    [[old, entryOf('y')], 'Up', '1 of 2 answers'],
     [[{ ...old, isOld: false }], 'Not measured', '0 of 1 answer'],
   ]) {
     const step = cause.pathNow([], list)[4];
@@ -1299,13 +1320,19 @@ test('only status 404 means an unknown host', () => {
 
 test('the sum over all hosts says since when, and counts what began together once', () => {
   const from = NOW - 89.6 * 86400;
-  const said = (list, first) => outages.sumText(list, 90, from, first, NOW);
-  const sums = (count, ofHosts, number, down) => ({
+  const none = { events: 0, seconds: 0 };
+  const said = (list, first, view = {}) => outages.sumText(list, { active: false, cause: '', host: '', ...view }, 90, from, first, NOW);
+  const sums = (count, ofHosts, number, down, more = {}) => ({
     outages: count,
     outages_of_hosts: ofHosts,
     hosts: number,
     down_seconds: down,
+    links: none,
+    names: none,
+    ...more,
   });
+  const link = { links: { events: 1, seconds: 5700 } };
+  const names = { names: { events: 3, seconds: 1020 } };
   const more = ' Time that was not measured never counts as an outage, and planned outages are not counted.';
   for (const [list, first, text] of [
     [sums(0, 0, 0, 0), NaN, 'Nothing is recorded yet.'],
@@ -1315,11 +1342,28 @@ test('the sum over all hosts says since when, and counts what began together onc
     [
       sums(3, 27, 9, 2400),
       from,
-      `In 90 days 3 outages (27 of single hosts); at least one of 9 hosts was down for 40 min.${more}`,
+      `In 90 days 3 outages (27 counted for each host); at least one of 9 hosts was down for 40 min.${more}`,
     ],
     [sums(2, 2, 2, 45), NOW - 1380, `Since 14:12 2 outages; at least one of 2 hosts was down for 45 s.${more}`],
+    [
+      sums(1, 1, 1, 60, { ...link, ...names }),
+      from,
+      'In 90 days 1 outage; the host was down for 1 min. Besides, this machine’s link was down for 1 h 35 min (once), '
+        + `and names did not resolve for 17 min (3 times).${more}`,
+    ],
   ])
     assert.equal(said(list, first), text);
+  // What is listed is named, not what is left out.
+  for (const [list, view, text] of [
+    [sums(0, 0, 0, 0, link), { cause: 'link' }, `In 90 days this machine’s link was down for 1 h 35 min (once).${more}`],
+    [sums(0, 0, 0, 0), { cause: 'gateway' }, `In 90 days no such outage was recorded.${more}`],
+    [sums(4, 4, 1, 60), { host: 'x' }, `In 90 days 4 such outages; the host was down for 1 min.${more}`],
+    [sums(0, 0, 0, 0), { active: true }, 'No outage is ongoing.'],
+    [sums(1, 2, 2, 253), { active: true }, '1 outage is ongoing, of 2 hosts, for 4 min 13 s.'],
+    [sums(2, 2, 2, 60, names), { active: true }, '2 outages are ongoing, of 2 hosts, for 1 min. 3 names do not resolve.'],
+    [sums(0, 0, 0, 0, link), { active: true }, 'This machine’s link is down.'],
+  ])
+    assert.equal(said(list, from, view), text);
 });
 
 test('an empty list of outages says since when nothing was recorded', () => {
@@ -1367,8 +1411,8 @@ test('notices that wait have a sentence that says since when and why', () => {
     [{ reason: 'no_monitor' }, 'the monitor is not running.'],
     [{ reason: 'no_command' }, 'no alerts.command is configured.'],
   ]) {
-    assert.equal(notices.noticesText({ ...queue, ...more }, NOW), `3 notices wait since 14:04: ${text}`);
+    assert.equal(notices.noticesText({ ...queue, ...more }, NOW), `3 notices have been waiting since 14:04: ${text}`);
   }
   const one = { ...queue, waiting: 1, reason: 'limit' };
-  assert.match(notices.noticesText(one, NOW), /^1 notice waits since /);
+  assert.match(notices.noticesText(one, NOW), /^1 notice has been waiting since /);
 });

@@ -134,7 +134,7 @@ interface CauseShare {
 /** days: the letter of each day's longest cause; last: the outage that ended last */
 interface LineShares extends Record<Cause, CauseShare> {
   days: (string | null)[];
-  last: { host_name: string; end_time: string; cause: Cause } | null;
+  last: { host_name: string; hosts: number; end_time: string; cause: Cause } | null;
 }
 interface Overview {
   now: string;
@@ -261,6 +261,8 @@ interface IncidentList {
   outages_of_hosts: number;
   hosts: number;
   down_seconds: number;
+  links: { events: number; seconds: number };
+  names: { events: number; seconds: number };
   incidents: IncidentRow[];
   older: string | null;
 }
@@ -314,6 +316,8 @@ interface Span {
   length?: number;
   what?: string;
   note?: string;
+  /** Whether its points are means of several checks. */
+  isMean?: boolean;
 }
 /** One per cause. since: 0 if it is not known */
 interface Problem {
@@ -483,4 +487,6 @@ interface Page {
   redraw: () => void;
   close: () => void;
   search: () => void;
+  /** What is shown, where only a control that is not printed says so. */
+  printed?: () => string;
 }

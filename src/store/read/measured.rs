@@ -78,9 +78,10 @@ impl MeasuredTime {
         let whole = span.end.0 - since.0;
         // A check stands for its interval, but not for the time in which nothing was measured.
         let missing = missing_ms(gaps, &(since..span.end), host_id);
-        let by_hand = covered.down_by_hand;
+        let by_hand = covered.down_by_hand.max(0);
         let measured = covered.measured.min(whole - missing);
-        let measured = measured.saturating_add(covered.by_hand).min(whole);
+        // Another program may have changed checks whose sums are stored.
+        let measured = measured.saturating_add(covered.by_hand).min(whole).max(0);
         let seconds = down.iter().map(whole_seconds).sum::<i64>() + by_hand / 1000;
         let down = length_ms(down).saturating_add(by_hand).min(measured);
         let poor = covered.poor.clamp(0, measured - down);
@@ -358,6 +359,21 @@ mod tests {
         let time = MeasuredTime::of(covered, &[], &span, (&gaps, None), Some(UtcMillis(0)));
         assert_eq!(time.coverage_percent(), Some(40.0));
         assert_eq!(time.not_measured(), missing_ms(&gaps, &span, None));
+    }
+
+    #[test]
+    fn no_time_is_below_zero_where_the_stored_sums_do_not_fit_the_checks() {
+        let covered = CoveredTime {
+            measured: -3_600_000,
+            by_hand: -5_000,
+            down_by_hand: -5_000,
+            ..CoveredTime::default()
+        };
+        let span = UtcMillis(0)..UtcMillis(60_000);
+        let down = spans(&[(10_000, 20_000)]);
+        let time = MeasuredTime::of(covered, &down, &span, (&[], None), Some(UtcMillis(0)));
+        assert_eq!((time.measured, time.down, time.down_seconds), (0, 0, 0));
+        assert_eq!(time.coverage_percent(), Some(0.0));
     }
 
     #[test]

@@ -100,7 +100,8 @@ export function distributionCard() {
   const totals = h('span', { class: 'third small' });
   return {
     element: h('section', { class: 'card part' },
-      h('div', { class: 'head' }, h('h2', null, h('span', { tabindex: 0, 'data-hint': 'distribution' }, 'Distribution')), totals), body),
+      h('div', { class: 'head' },
+        h('h2', null, h('span', { tabindex: 0, 'data-hint': 'distribution' }, 'Distribution')), totals), body),
     show(d) {
       if (!d) return;
       const answered = d.latency.reduce((sum, b) => sum + b.count, 0);

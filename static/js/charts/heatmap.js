@@ -89,7 +89,9 @@ export function heatCard(app) {
   };
   return {
     element: h('section', { class: 'card part' },
-      h('div', { class: 'head' }, h('h2', null, h('span', { tabindex: 0, 'data-hint': 'week' }, 'By hour of the week')), measures), map, legend, words, reading),
+      h('div', { class: 'head' },
+        h('h2', null, h('span', { tabindex: 0, 'data-hint': 'week' }, 'By hour of the week')), measures),
+      map, legend, words, reading),
     /** @param {Hours | null} hours @param {TimeRange} own what they cover @param {TimeRange} range that is chosen */
     show(hours, own, range) {
       if (!hours) return;

@@ -1,7 +1,7 @@
 // The charts of one host: success rate, state row and latency over one time axis, with the values above them.
 import { STATE_WORDS, rate, usAsMs } from '../data/format.js';
 import { bandLabel, bands, nearestPoint, noDataText, stepTime } from '../data/series.js';
-import { duration, spanText } from '../data/time.js';
+import { duration, moment, seconds, spanText } from '../data/time.js';
 import { announce, h, put, setPressed, setText, spokenText } from '../dom.js';
 import { createChart, explained, keysHint, scaleChips } from './chart.js';
 import { drawLatency, drawStates, drawSuccess } from './panes.js';
@@ -105,8 +105,9 @@ export function historyCharts(app) {
   return {
     element: h('section', { class: 'card history', 'aria-label': 'History' }, chart.element, empty, foot, keysHint()),
     chart,
-    /** @param {Timeline} timeline @param {Outage[]} outages of this host @param {Gap[]} gaps */
-    show(timeline, outages, gaps) {
+    /** @param {Timeline} timeline @param {Outage[]} outages of this host @param {Gap[]} gaps
+     * @param {boolean} isCut whether the range has more outages */
+    show(timeline, outages, gaps, isCut) {
       data.timeline = timeline;
       const { points, bucket, pointSeconds } = timeline;
       data.bands = bands(timeline, outages, gaps);
@@ -114,7 +115,10 @@ export function historyCharts(app) {
       empty.hidden = points.length > 0;
       setText(empty, noDataText(timeline, app.now()));
       const point = bucket >= 2 ? `A point is ${duration(Math.max(bucket, pointSeconds))}. ` : '';
-      put(foot, points.length > 0 && `${point}Thin lines reach down to the worst check, so that averages hide nothing. `
+      const oldest = Math.min(...outages.map((o) => seconds(o.start_time)));
+      const cut = isCut ? `Outages before ${moment(oldest, app.now())} are not drawn. ` : '';
+      put(foot, points.length > 0
+        && `${cut}${point}Thin lines reach down to the worst check, so that averages hide nothing. `
         + 'The scale is stretched above 80 %.');
       read(points[points.length - 1], false);
       chart.show(timeline.from, timeline.to);

@@ -213,7 +213,10 @@ function dnsNow(list, problems) {
   ];
   if (failing.length) return step('down', 'Down', `${joinNames([...new Set(failing)])} not resolved`);
   if (list.some((e) => e.resolves)) return step('up', 'Up', 'names resolve');
-  if (answering) return step('up', 'Up', `${answering} of ${plural(servers.length, 'server')} answers pings`);
+  if (answering) {
+    const verb = answering === 1 ? 'answers' : 'answer';
+    return step('up', 'Up', `${answering} of ${plural(servers.length, 'server')} ${verb} pings`);
+  }
   if (servers.some((e) => e.state === 'down')) {
     return step('down', 'Down', `${joinNames(servers.map((e) => e.name))} down`);
   }
@@ -229,7 +232,8 @@ function hostsNow(list) {
   const count = (state) => list.filter((e) => e.state === state).length;
   const state = /** @type {const} */ (['down', 'poor', 'degraded', 'up']).find((s) => count(s)) ?? 'not_measured';
   const word = state === 'up' ? 'Up' : state === 'not_measured' ? 'Not measured' : `${count(state)} ${state}`;
-  return { state, word, detail: `${list.filter(answers).length} of ${list.length} answer` };
+  const answering = list.filter(answers).length;
+  return { state, word, detail: `${answering} of ${list.length} ${answering === 1 ? 'answers' : 'answer'}` };
 }
 
 /** @type {Record<string, string>} */

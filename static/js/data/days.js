@@ -1,6 +1,6 @@
 // Days as bars, taller is worse: the state of each day, the bars' outlines, and a summary in words. No DOM.
 import { plural } from './format.js';
-import { moment } from './time.js';
+import { moment, seconds } from './time.js';
 
 // An outage of four hours fills the bar.
 const FULL_MINUTES = 240;
@@ -97,6 +97,21 @@ export function availability(spans) {
   const down = spans.reduce((sum, s) => sum + (s.down_seconds ?? 0), 0);
   const measured = spans.reduce((sum, s) => sum + (s.measured_seconds ?? 0), 0);
   return measured ? 100 - (100 * Math.min(down, measured)) / measured : null;
+}
+
+/** The measured share of all hosts together: each counts as long as it has been recorded.
+ * @param {{coverage_percent: number | null, first_recorded: string | null}[]} hosts @param {number} from
+ * @param {number} to Unix seconds @returns {number | null} percent */
+export function coverage(hosts, from, to) {
+  let measured = 0;
+  let whole = 0;
+  for (const { coverage_percent: share, first_recorded: first } of hosts) {
+    if (share === null || !first) continue;
+    const length = to - Math.max(from, seconds(first));
+    measured += share * length;
+    whole += length;
+  }
+  return whole > 0 ? measured / whole : null;
 }
 
 /** What `availability` needs of the last days, today included. @param {Days} days @param {number} last how many */

@@ -76,7 +76,7 @@ export const WORST_FIRST = ['down', 'poor', 'degraded', 'not_measured', 'up'];
 
 /** @type {Record<string, (a: HostEntry, b: HostEntry) => number>} */
 const ORDERS = {
-  trouble: (a, b) => WORST_FIRST.indexOf(a.state) - WORST_FIRST.indexOf(b.state),
+  trouble: (a, b) => WORST_FIRST.indexOf(a.was ?? a.state) - WORST_FIRST.indexOf(b.was ?? b.state),
   name: (a, b) => a.name.localeCompare(b.name, undefined, { numeric: true }),
   latency: (a, b) => (b.latency ?? -1) - (a.latency ?? -1),
   availability: (a, b) => (a.availability ?? 101) - (b.availability ?? 101),

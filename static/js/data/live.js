@@ -38,7 +38,7 @@ export function connectionText({ present, connection, newest, entries }, now) {
     case 'paused': return ['not_measured', `Paused at ${clock(connection.at)}`];
     case 'loading': return ['not_measured', 'Loading'];
     case 'none': return ['down', 'No monitor is running'];
-    case 'stopped': return ['down', hasResult ? `Stopped, ${age} old` : 'No monitor is running'];
+    case 'stopped': return ['down', hasResult ? `Stopped, last check ${age} ago` : 'No monitor is running'];
     default:
   }
   if (!hasResult) return ['not_measured', 'Measuring for the first time'];

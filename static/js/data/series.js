@@ -3,7 +3,7 @@
 import { CAUSE_WORDS, causeOf, isHostOutage } from './cause.js';
 import { STATE_WORDS } from './format.js';
 import { stateOf } from './scale.js';
-import { duration, moment, seconds } from './time.js';
+import { day, duration, moment, seconds, year } from './time.js';
 
 // A gap is longer than this many intervals, as in the daemon.
 const GAP_FACTOR = 2.5;
@@ -175,7 +175,9 @@ export function stateSpans(t, stateOf = (p) => p.state) {
 /** Why a chart is empty. @param {Timeline} t @param {number} now Unix seconds */
 export function noDataText({ first, from, to }, now) {
   if (from >= now) return 'This time is in the future';
-  return first >= to ? `The record begins later: ${moment(first, now)}` : 'Not measured in this range';
+  if (first < to) return 'Not measured in this range';
+  const when = year(first) === year(to) ? moment(first, now) : `${day(first, first)} ${year(first)}`;
+  return `The record begins later: ${when}`;
 }
 
 /** @param {Timeline} window @param {{start_time: string, end_time: string | null, duration_seconds?: number | null}} o
@@ -262,7 +264,8 @@ export function bands(t, outages, gaps = []) {
     .filter((s) => s.state !== 'up' && !(s.state === 'down' && isOut(s)))
     .flatMap((s) =>
       s.state === 'not_measured' ? subtract(s, missing, GAP_FACTOR * t.pointSeconds) : subtract(s, down, 0),
-    );
+    )
+    .map((s) => ({ ...s, isMean: t.points.some((p) => p.checks > 1 && p.at < s.to && p.end > s.from) }));
   return [...rest, ...missing, ...down];
 }
 
@@ -296,7 +299,7 @@ export function bandLabel(s, range) {
     return length < range / 200 ? '' : `Not measured, ${duration(s.length ?? length)}${s.what ? `: ${s.what}` : ''}`;
   }
   if (s.state === 'degraded' || s.state === 'poor') {
-    return length < range / 60 ? '' : `${STATE_WORDS[s.state]}, ${duration(length)}`;
+    return length < range / 60 ? '' : `${STATE_WORDS[s.state]}${s.isMean ? ' on average' : ''}, ${duration(length)}`;
   }
   return length < range / 30 ? '' : `Down, ${duration(length)}`;
 }

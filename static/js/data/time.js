@@ -35,9 +35,11 @@ export const clockSeconds = (t) => `${clock(t)}:${twoDigits(local(t).getSeconds(
 /** @param {number} t Unix seconds */
 export const month = (t) => MONTHS[local(t).getMonth()];
 /** @param {number} t Unix seconds */
-export const day = (t) => `${WEEKDAYS[local(t).getDay()]} ${local(t).getDate()} ${month(t)}`;
-/** @param {number} t Unix seconds */
 export const year = (t) => String(local(t).getFullYear());
+/** " 2025", of a time that is not of this year. @param {number} t Unix seconds @param {number} [now] Unix seconds */
+const otherYear = (t, now = Date.now() / 1000) => (year(t) === year(now) ? '' : ` ${year(t)}`);
+/** "Sun 22 Nov", with the year if it is not this one. @param {number} t Unix seconds @param {number} [now] */
+export const day = (t, now) => `${WEEKDAYS[local(t).getDay()]} ${local(t).getDate()} ${month(t)}${otherYear(t, now)}`;
 
 /** The start of the local day `days` after the one of t.
  * @param {number} t Unix seconds @param {number} [days] */
@@ -51,8 +53,12 @@ export function startOfDay(t, days = 0) {
 export function moment(t, now) {
   if (t >= startOfDay(now)) return clock(t);
   if (t >= startOfDay(now, -1)) return `yesterday ${clock(t)}`;
-  return year(t) === year(now) ? `${day(t)}, ${clock(t)}` : `${day(t)} ${year(t)}, ${clock(t)}`;
+  return `${day(t, now)}, ${clock(t)}`;
 }
+
+/** "Sun 22 Nov 2026 23:12 to Mon 23 Nov 2026 01:00": for paper and pictures, which are read later.
+ * @param {TimeRange} range */
+export const rangeText = ({ from, to }) => [from, to].map((t) => `${day(t, t)} ${year(t)} ${clock(t)}`).join(' to ');
 
 /** "45 s", "14 min 12 s", "2 h 14 min", "3 d 4 h": two units at most.
  * @param {number} length seconds */
@@ -154,7 +160,7 @@ function dayTicks(from, to, days) {
       const d = new Date(month1.getFullYear(), month1.getMonth(), n);
       const t = d.getTime() / 1000;
       if (d.getMonth() !== month1.getMonth() || t < from || t > to) continue;
-      ticks.push({ t, strong: n === 1, text: `${n} ${month(t)}` });
+      ticks.push({ t, strong: n === 1, text: `${n} ${month(t)}${n === 1 ? otherYear(t) : ''}` });
     }
     month1 = new Date(month1.getFullYear(), month1.getMonth() + 1, 1);
   }

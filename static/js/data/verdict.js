@@ -26,7 +26,7 @@ export function lineOf(list, active, isPast) {
   /** @param {HostEntry[]} some */
   const measured = (some) => some.filter((e) => stateOf(e) !== 'not_measured');
   const [is, are, does] = isPast ? ['was', 'were', 'did'] : ['is', 'are', 'does'];
-  const notKnown = `Whether the fault ${is} the line’s is not known.`;
+  const notKnown = `It is not known whether the line ${isPast ? 'was' : 'is'} at fault.`;
   /** @param {State} state */
   const line = (state) => ({ state, title: `The line ${is} ${STATE_TEXT[state]}`, more: '' });
   const beyond = measured(list.filter(isBeyondGateway));
@@ -95,7 +95,7 @@ export function verdict({ status, entries: all, active, present }, last, now) {
   }
   const line = lineOf(list, active, present !== 'now');
   if (unknown) {
-    const text = `That was at ${moment(newest, now)}. ${unknown}: nothing is known since then.`;
+    const text = `That was at ${moment(newest, now)}. ${unknown}: nothing has been known since then.`;
     return { state: 'not_measured', title: line.title, text };
   }
   if (present !== 'now') {
@@ -104,9 +104,11 @@ export function verdict({ status, entries: all, active, present }, last, now) {
   }
   const end = seconds(last?.end_time);
   const parts = [line.title === 'No host answers' ? '' : answersText(list), line.more];
-  if (last && !list.some((e) => e.state === 'down') && now - end < 86400 * 90) {
+  const isQuiet = !list.some((e) => e.state === 'down') && !active.some((o) => !o.planned);
+  if (last && isQuiet && now - end < 86400 * 90) {
     const cause = last.cause === 'unknown' || last.cause === 'host' ? '' : `, cause ${CAUSE_WORDS[last.cause]}`;
-    parts.push(`The last outage ended ${moment(end, now)} (${last.host_name}${cause}).`);
+    const who = last.hosts > 1 ? plural(last.hosts, 'host') : last.host_name;
+    parts.push(`The last outage ended ${moment(end, now)} (${who}${cause}).`);
   }
   return { state: line.state, title: line.title, text: parts.filter(Boolean).join(' ') };
 }

@@ -84,7 +84,8 @@ export function summary(bins, measure, span) {
   const usualDay = [...days].sort((a, b) => a - b)[3];
   const worst = Math.max(...days);
   if (standsOut(worst, usualDay)) return `${span}: ${WEEKDAYS_PLURAL[days.indexOf(worst)]} are worst, ${text(worst)}.`;
-  return `${span}: no hour or weekday stands out, ${text(all)} in total.`;
+  const silence = measure === 'lost' && bins.flat().some((b) => b.silent) ? ' outside silence' : '';
+  return `${span}: no hour or weekday stands out, ${text(all)}${silence}.`;
 }
 
 /** The worst hour and those next to it that are bad too. @param {number[]} hours @param {number} usual

@@ -9,7 +9,7 @@ import { csv, percent, plural, rate, usAsMs } from '../data/format.js';
 import { choicesOf, stateText } from '../data/hosts.js';
 import { wholeSeconds } from '../data/queries.js';
 import { addCheck, commonBands, missedChecks, moveWindow, nearestPoint, stepTime, timelineOf } from '../data/series.js';
-import { fileText, seconds, spanText } from '../data/time.js';
+import { fileText, rangeText, seconds, spanText } from '../data/time.js';
 import { spanOf, writeView } from '../data/view.js';
 import { announce, button, h, put, save, saveCsv, setPressed, setText, spokenText, svg, table } from '../dom.js';
 import { rangeControls } from '../parts/controls.js';
@@ -212,7 +212,8 @@ class ComparePage {
   drawHint() {
     const { hosts } = this.app.view;
     const unknown = this.unknown.filter((address) => hosts.includes(address));
-    const count = hosts.length ? `${hosts.length} of at most ${MAX_HOSTS} hosts.` : `Choose up to ${MAX_HOSTS} hosts.`;
+    const chosen = `${plural(hosts.length, 'host')} chosen, at most ${MAX_HOSTS}.`;
+    const count = hosts.length ? chosen : `Choose up to ${MAX_HOSTS} hosts.`;
     setText(this.hint, `${count}${unknown.length ? ` Not known here: ${unknown.join(', ')}.` : ''}`);
   }
 
@@ -226,7 +227,8 @@ class ComparePage {
       ]);
       const entry = this.entry(address);
       const first = entry?.first || seconds(this.app.status?.first_check);
-      const timeline = timelineOf({ ...series, ...range }, entry?.interval ?? 60, entry?.at || 0, first, this.app.now());
+      const now = this.app.now();
+      const timeline = timelineOf({ ...series, ...range }, entry?.interval ?? 60, entry?.at || 0, first, now);
       return { address, name: entry?.name ?? address, statistics, timeline };
     } catch (error) {
       if (!isNotFound(error)) throw error;
@@ -303,6 +305,10 @@ class ComparePage {
 
   redraw() {
     this.chart.draw();
+  }
+
+  printed() {
+    return `Range: ${rangeText(this.span())}.`;
   }
 
   close() {

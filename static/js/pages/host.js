@@ -10,7 +10,9 @@ import { NO_VALUE, STATE_WORDS, count, csv, fileName, ms, percent, plural, usAsM
 import { addressText, stateSentence } from '../data/hosts.js';
 import { MAX_OUTAGES, outagesQuery, reportUrl, seriesQuery, wholeSeconds } from '../data/queries.js';
 import { addCheck, gapsOf, missedChecks, moveWindow, outagesWithin, timelineOf } from '../data/series.js';
-import { DAY_SECONDS, clock, day, duration, fileText, moment, offsetMinutes, seconds, zoneText } from '../data/time.js';
+import {
+  DAY_SECONDS, duration, fileText, moment, offsetMinutes, rangeText, seconds, zoneText,
+} from '../data/time.js';
 import { spanOf, writeView } from '../data/view.js';
 import { button, h, linkInNewTab, put, save, saveCsv, setText, updateDurations } from '../dom.js';
 import { PREFETCHED_SERIES } from '../early.js';
@@ -65,12 +67,13 @@ const figure = (hint, label, value, unit) => h('div', null, h('dt', { tabindex: 
 /** @param {Statistics} s @param {{count: number, seconds: number}} outages @param {boolean} isCut
  * @param {string} since when the record begins if that is within the range */
 function figuresOf(s, outages, isCut, since) {
-  const outagesText = `${outages.count}${isCut ? '+' : ''}`;
+  const isKnown = s.total_checks > 0 || outages.count > 0;
+  const outagesText = isKnown ? `${count(outages.count)}${isCut ? '+' : ''}` : NO_VALUE;
   return [
     figure('availability', `without an outage ${since}`.trim(), percent(s.availability_percent), '%'),
     figure('measured', `measured ${since}`.trim(), percent(s.coverage_percent), '%'),
     figure('outages', outages.count === 1 ? 'outage' : 'outages', outagesText,
-      outages.count && !isCut ? duration(outages.seconds) : ''),
+      outages.count && !isCut ? `, ${duration(outages.seconds)}` : ''),
     figure('lost', `lost, ${count(s.lost)} of ${count(s.sent)}`, percent(s.loss_percent), '%'),
     figure('median', 'median', usAsMs(s.p50_us), 'ms'),
     figure('p95', 'p95', usAsMs(s.p95_us), 'ms'),
@@ -83,7 +86,7 @@ function figuresOf(s, outages, isCut, since) {
 function lossyText(s) {
   const parts = [['degraded', s.degraded_seconds], ['poor', s.poor_seconds]]
     .flatMap(([word, length]) => (length ? [`${word} for ${duration(Number(length))}`] : []));
-  return parts.length ? `It was ${parts.join(' and ')} besides.` : '';
+  return parts.length ? `Outside outages it was ${parts.join(' and ')}.` : '';
 }
 
 /** @param {HostEntry | undefined} e @param {Outage | undefined} ongoing @param {number} now Unix seconds */
@@ -138,6 +141,9 @@ function createHeader(app, address, files) {
   };
 }
 
+/** @param {boolean} isMeasured whether anything was measured in the range */
+const noOutage = (isMeasured) => (isMeasured ? 'No outage in this range.' : 'Nothing was measured in this range.');
+
 /** The newest outages of the range. @param {App} app @param {string} address */
 function outagesCard(app, address) {
   const total = h('span', { class: 'third small' });
@@ -145,16 +151,19 @@ function outagesCard(app, address) {
   return {
     element: h('section', { class: 'card part' }, h('div', { class: 'head' }, h('h2', null, 'Outages'), total), body),
     tick: () => updateDurations(body, app.now()),
-    /** @param {Outage[]} outages @param {TimeRange} span */
-    show(outages, { from, to }) {
+    /** @param {Outage[]} outages @param {TimeRange} span @param {boolean} isCut whether there are more
+     * @param {boolean} isMeasured whether anything was measured */
+    show(outages, { from, to }, isCut, isMeasured) {
       const now = app.now();
       const list = outages.filter((o) => seconds(o.start_time) < to && (seconds(o.end_time) || now) > from)
         .sort((a, b) => seconds(b.start_time) - seconds(a.start_time));
       const shown = list.slice(0, OUTAGES_SHOWN);
-      const newest = list.length > shown.length ? `, the newest ${shown.length} of ${list.length}` : '';
+      const least = isCut ? 'at least ' : '';
+      const newest = list.length > shown.length ? `, the newest ${shown.length} of ${least}${count(list.length)}` : '';
       setText(total, `in this range${newest}`);
       put(body,
-        shown.length ? outageTable(shown, now) : h('p', { class: 'third' }, 'No outage in this range.'),
+        shown.length ? outageTable(shown, now)
+          : h('p', { class: 'third' }, noOutage(isMeasured)),
         h('a', { href: writeView({ page: 'outages', host: address }) }, 'All outages'));
     },
   };
@@ -240,7 +249,7 @@ class HostPage {
 
   async savePicture() {
     const { from, to } = this.span();
-    const range = `${day(from)} ${clock(from)} to ${day(to)} ${clock(to)}`;
+    const range = rangeText({ from, to });
     const picture = await this.history.chart.picture(`${this.title()} (${this.address}), ${range}. ${zoneText(to)}`);
     save(this.fileName(fileText(from), 'png'), picture);
   }
@@ -255,7 +264,8 @@ class HostPage {
     const span = this.span();
     this.lossy = lossyText(statistics);
     // A range that is cut at the begin of the record says so.
-    const since = sinceText('', span.from - 1, this.entry()?.first ?? NaN, this.app.now());
+    const first = this.entry()?.first ?? NaN;
+    const since = first < span.to ? sinceText('', span.from - 1, first, this.app.now()) : '';
     put(this.figures, ...figuresOf(statistics, outagesWithin(this.outages, span.from, span.to), this.isCut, since));
   }
 
@@ -273,11 +283,11 @@ class HostPage {
       this.loadedActive = this.activeKey();
       const series = { ...history.series, from: query.from, to: query.to };
       this.timeline = timelineOf(series, this.entry()?.interval ?? 60, newestAt, this.first(), this.app.now());
-      this.history.show(this.timeline, this.outages, this.gaps);
+      this.history.show(this.timeline, this.outages, this.gaps, this.isCut);
       this.element.classList.remove('loading');
       this.error.hidden = true;
       this.figures.hidden = false;
-      this.outageCard.show(this.outages, query);
+      this.outageCard.show(this.outages, query, this.isCut, this.timeline.points.length > 0);
       await this.loadCards({ host_address: this.address, from: query.from, to: query.to }, number);
     } catch (error) {
       if (number === this.loadNumber) this.showError(error);
@@ -333,12 +343,13 @@ class HostPage {
     const parts = [stateText(e, ongoing, now)];
     if (this.timeline) {
       const found = outagesWithin(this.outages, span.from, span.to);
-      const text = `${this.isCut ? 'At least ' : ''}${plural(found.count, 'outage')}`;
-      parts.push(found.count ? `${text} of ${duration(found.seconds)} in this range.` : 'No outage in this range.');
+      const least = this.isCut ? 'At least ' : '';
+      const sum = `${least}${plural(found.count, 'outage')} in this range, ${duration(found.seconds)} in all.`;
+      parts.push(found.count ? sum : noOutage(this.timeline.points.length > 0));
       parts.push(this.lossy);
     }
     const title = this.title();
-    const sentence = this.isUnknown ? `No host ${this.address} is known` : stateSentence(title, e);
+    const sentence = this.isUnknown ? `${this.address} is not known here` : stateSentence(title, e);
     this.header.update(sentence, title, e, this.isUnknown ? '' : parts.filter(Boolean).join(' '), span);
   }
 
@@ -353,7 +364,7 @@ class HostPage {
       // An outage has begun, ended, or got another cause.
       this.loadedActive = this.activeKey();
       this.load(true);
-    } else if (this.timeline) this.history.show(this.timeline, this.outages, this.gaps);
+    } else if (this.timeline) this.history.show(this.timeline, this.outages, this.gaps, this.isCut);
   }
 
   /** @param {CheckResult[]} results */
@@ -371,7 +382,7 @@ class HostPage {
     }
     if (!addCheck(timeline, result, at)) return;
     moveWindow(timeline, this.span().from, this.span().to);
-    this.history.show(timeline, this.outages, this.gaps);
+    this.history.show(timeline, this.outages, this.gaps, this.isCut);
     this.checks.add(result, this.app.now());
     if (this.app.now() - this.figuresAt >= FIGURES_EVERY_SECONDS) this.loadFigures().catch(() => {});
   }
@@ -386,6 +397,10 @@ class HostPage {
 
   redraw() {
     this.history.chart.draw();
+  }
+
+  printed() {
+    return `Range: ${rangeText(this.span())}.`;
   }
 
   close() {

@@ -90,7 +90,7 @@ export function outagesPage(app) {
 
   const draw = () => {
     const from = startOfDay(app.now(), 1 - DAYS);
-    if (newest) setText(sum, sumText(newest, DAYS, from, seconds(app.status?.first_check), app.now()));
+    if (newest) setText(sum, sumText(newest, app.view, DAYS, from, seconds(app.status?.first_check), app.now()));
     drawList(body, list, app, older ? more : null);
   };
   /** @param {string} before RFC 3339; what is listed stays, and older ones follow. All anew without */
@@ -138,5 +138,13 @@ export function outagesPage(app) {
       loadNumber += 1;
     },
     search: controls.focus,
+    printed() {
+      const { active, host, cause } = app.view;
+      const name = app.entries.find((e) => e.address === host)?.name ?? host;
+      const word = CAUSE_WORDS[/** @type {Cause} */ (cause)] ?? cause;
+      const only = [active && 'ongoing ones', host && `those of ${name}`, cause && `those with cause ${word}`];
+      const text = only.filter(Boolean).join(', ');
+      return text && `Only ${text}.`;
+    },
   };
 }

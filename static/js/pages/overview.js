@@ -1,7 +1,9 @@
 // The first page: the verdict, what most hosts saw in 90 days, the path to the hosts, and the table of hosts.
 import { shape, strip } from '../charts/shapes.js';
 import { CAUSE_LETTERS, CAUSE_WORDS } from '../data/cause.js';
-import { availability, barHeight, dayBars, dayStart, lastDays, mostHosts, rangeLabels } from '../data/days.js';
+import {
+  availability, barHeight, coverage, dayBars, dayStart, lastDays, mostHosts, rangeLabels,
+} from '../data/days.js';
 import { NO_VALUE, STATE_WORDS, csv, percent } from '../data/format.js';
 import { WORST_FIRST, countStates, filterAndSort, stateLabel } from '../data/hosts.js';
 import { reportUrl } from '../data/queries.js';
@@ -60,7 +62,9 @@ function letterMarks(line, bars) {
     if (!letter) return null;
     const mark = h('span', { class: bars.kinds[i] === 'down' ? 'text-down' : 'second' }, letter);
     mark.style.left = `${(100 * (i + 0.4)) / line.days.length}%`;
-    mark.style.bottom = `${Math.round(barHeight(bars.kinds[i], bars.down[i]) * STRIP_HEIGHT)}px`;
+    // A letter is wider than its bar.
+    const heights = [i - 1, i, i + 1].filter((k) => bars.kinds[k]).map((k) => barHeight(bars.kinds[k], bars.down[k]));
+    mark.style.bottom = `${Math.round(Math.max(...heights) * STRIP_HEIGHT)}px`;
     return mark;
   });
 }
@@ -69,7 +73,7 @@ function letterMarks(line, bars) {
 function letterKey(line) {
   const used = Object.keys(CAUSE_LETTERS).filter((letter) => line.days.includes(letter));
   const keys = used.flatMap((letter) =>
-    [' ', h('b', { class: 'text-down' }, letter), ` ${CAUSE_WORDS[CAUSE_LETTERS[letter]]}`]);
+    [' ', h('b', null, letter), ` ${CAUSE_WORDS[CAUSE_LETTERS[letter]]}`]);
   return used.length > 0 && h('span', { class: 'causes' }, 'cause:', ...keys);
 }
 
@@ -77,9 +81,9 @@ function letterKey(line) {
 function figuresOf(overview) {
   const hosts = overview.hosts.filter((o) => o.configured);
   const spans = [hosts.map((o) => o.last_day), ...[7, 90].map((days) => hosts.flatMap((o) => lastDays(o.days, days)))];
-  const coverages = hosts.map((o) => o.coverage_percent).filter((c) => c !== null);
-  const mean = coverages.length ? coverages.reduce((sum, c) => sum + c, 0) / coverages.length : null;
-  return [...spans.map((span) => percentText(availability(span))), percentText(mean, 1)];
+  const begin = dayStart(overview.first_day, 0);
+  return [...spans.map((span) => percentText(availability(span))),
+    percentText(coverage(hosts, begin, seconds(overview.now)), 1)];
 }
 
 /** The labels of these figures: null for one that would repeat another. @param {Overview} overview */

@@ -11,8 +11,8 @@ import { announce, button, h, put, runningDuration, setText, updateDurations } f
 function stoppedBanner(app, age) {
   const monitor = app.status?.monitor;
   const end = monitor?.stopped_at
-    ? `It was stopped cleanly at ${moment(seconds(monitor.stopped_at), app.now())}.`
-    : 'It ended without a clean stop: power cut or killed.';
+    ? `The monitor was stopped cleanly at ${moment(seconds(monitor.stopped_at), app.now())}.`
+    : 'The monitor ended without a clean stop: a power cut, a crash, or killed.';
   const last = Number.isFinite(app.newest)
     ? h('span', null, 'The last result is ', age, ` old, from ${moment(app.newest, app.now())}. `)
     : 'There is no result yet. ';
@@ -20,7 +20,7 @@ function stoppedBanner(app, age) {
   return h('section', { class: 'banner tall', 'aria-label': 'Monitor stopped' }, shape('down', 20), h('div', null,
     h('p', { class: 'strong' }, `${title} Nothing is measured.`),
     h('p', { class: 'second' }, last, monitor ? end : ''),
-    h('p', { class: 'second' }, 'Start it again ', h('code', null, 'systemctl start ace-connection-logger'), ' or ',
+    h('p', { class: 'second' }, 'Start it again: ', h('code', null, 'systemctl start ace-connection-logger'), ' or ',
       h('code', null, 'ace-connection-logger monitor'))));
 }
 

@@ -6,6 +6,10 @@ import { h, setText } from '../dom.js';
 
 const tip = h('div', { class: 'tip', hidden: true, 'aria-hidden': 'true' });
 
+addEventListener('resize', () => {
+  tip.hidden = true;
+});
+
 /** Shows a text above a place, in pixels of the window. @param {string} text @param {number} x @param {number} y */
 function showTip(text, x, y) {
   if (!tip.isConnected) document.body.append(tip);

@@ -3,7 +3,7 @@ import { h } from '../dom.js';
 
 /** @type {Record<string, string>} */
 const TEXTS = {
-  availability: 'The share of the measured time that was in no outage. Lost pings beside outages do not lower it.',
+  availability: 'The share of the measured time that was in no outage. Pings lost outside outages do not lower it.',
   measured: 'The share of the time since the first record for which there are checks. The rest is not known.',
   outages: 'How often the host was silent, and for how long in all. Planned outages are not counted.',
   lost: 'Pings without a reply in time, those of outages included.',
@@ -65,6 +65,7 @@ function showHint(e) {
 
 for (const type of ['pointermove', 'click', 'focusin']) document.addEventListener(type, showHint);
 document.addEventListener('focusout', hide);
+addEventListener('resize', hide);
 document.addEventListener('scroll', () => {
   // The browser scrolls to what gets the focus.
   if (shown && shown === document.activeElement) place(shown);

@@ -4,6 +4,7 @@ import { shape, sparkline, stateMark, strip } from '../charts/shapes.js';
 import { availability } from '../data/days.js';
 import { NO_VALUE, ms, percent, usAsMs } from '../data/format.js';
 import { addressText, stateText } from '../data/hosts.js';
+import { moment } from '../data/time.js';
 import { writeView } from '../data/view.js';
 import { button, h, put, setText, whenReached } from '../dom.js';
 
@@ -99,6 +100,7 @@ function createRow(first, actions) {
     // A long name or note is cut off.
     host.title = `${next.name}, ${note.textContent}`;
     setText(now, latencyOf(next));
+    now.title = next.was ? `at ${moment(next.at, Date.now() / 1000)}` : '';
     setText(latency, now.textContent === NO_VALUE ? '' : `, ${now.textContent} ms`);
     now.classList.toggle('text-degraded', next.state === 'degraded');
     now.classList.toggle('text-poor', next.state === 'poor');

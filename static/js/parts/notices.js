@@ -12,7 +12,7 @@ export function noticesText(queue, now) {
     limit: 'as many as alerts.most_per_hour were sent within an hour',
     failed: `the command failed: ${queue.failure}`,
   }[queue.reason];
-  const wait = queue.waiting === 1 ? 'waits' : 'wait';
+  const wait = queue.waiting === 1 ? 'has been waiting' : 'have been waiting';
   const others = queue.others_pass ? '; later ones were sent' : '';
   return `${plural(queue.waiting, 'notice')} ${wait} since ${moment(seconds(queue.since), now)}: ${why}${others}.`;
 }

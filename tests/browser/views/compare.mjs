@@ -41,9 +41,9 @@ test('an unknown host is named, and the others are shown', () =>
         location.hash += '&scale=linear';
       });
       await until(page, () => document.querySelector('[data-key=linear]').getAttribute('aria-pressed') === 'true');
-      assert.equal(await page.locator('.host-top p').innerText(), '2 of at most 5 hosts. Not known here: 192.0.2.99.');
+      assert.equal(await page.locator('.host-top p').innerText(), '2 hosts chosen, at most 5. Not known here: 192.0.2.99.');
       await page.getByRole('button', { name: '192.0.2.99' }).click();
-      await page.getByText('1 of at most 5 hosts.', { exact: true }).waitFor();
+      await page.getByText('1 host chosen, at most 5.', { exact: true }).waitFor();
     },
     { hash: '#page=compare&hosts=192.0.2.99,127.0.1.1', faults: /404/ },
   ));

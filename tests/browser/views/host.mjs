@@ -155,7 +155,7 @@ test('on the first day a range begins with the record, and the time before it is
 test('a host that the server does not know gets a message', () =>
   visit(
     async (page, { axe, shot }) => {
-      await page.getByRole('heading', { name: 'No host 192.0.2.1 is known' }).waitFor();
+      await page.getByRole('heading', { name: '192.0.2.1 is not known here' }).waitFor();
       await page.getByText('It was never recorded and is not configured. All hosts').waitFor();
       await until(page, () => /(^| · )Unknown host · ace-connection-logger$/.test(document.title));
       for (const part of ['.stats', '.history', '.parts', '.host-controls'])

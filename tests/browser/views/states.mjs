@@ -60,7 +60,7 @@ test('a page without a database says that no monitor is running', async () => {
 });
 
 for (const [name, words] of [
-  ['stopped', /It was stopped cleanly at /],
+  ['stopped', /The monitor was stopped cleanly at /],
   ['killed', /without a clean stop/],
 ]) {
   test(`a monitor that was ${name} gets a red banner with the age of the last result`, async () => {
@@ -72,7 +72,7 @@ for (const [name, words] of [
         await page.locator('.banner').getByText('The monitor has stopped. Nothing is measured.').waitFor();
         assert.match(await page.locator('.banner').innerText(), words);
         assert.match(await page.locator('.banner').innerText(), /The last result is 2 h 1\d min old/);
-        assert.match(await page.locator('#connection').innerText(), /Stopped, 2 h 1\d min old/);
+        assert.match(await page.locator('#connection').innerText(), /Stopped, last check 2 h 1\d min ago/);
         await page.getByRole('heading', { name: 'The line is not measured' }).waitFor();
         assert.match(await page.locator('.hosts .c-state').nth(1).innerText(), /was up/);
         await page.waitForSelector('.hosts .strip');
@@ -94,7 +94,7 @@ test('without a server the page shows that, keeps its data, and recovers', async
       await lost.stop('SIGKILL');
       await page.getByText(/^Server not reached, trying again in \d+ s$/).waitFor();
       await page.getByRole('heading', { name: 'The line was up' }).waitFor();
-      await page.getByText(/^That was at \d\d:\d\d\. Server not reached: nothing is known/).waitFor();
+      await page.getByText(/^That was at \d\d:\d\d\. Server not reached: nothing has been known/).waitFor();
       assert.deepEqual(await page.locator('.hosts .c-state').allInnerTexts(), ['State', 'was up', 'was up', 'was up']);
       assert.equal(await page.locator('.text-up').count(), 0, 'nothing is up in green');
       assert.equal(await page.locator('.hosts tbody .strip').count(), 3);
@@ -253,7 +253,7 @@ test('notices that wait are shown with the reason, and are gone when they are se
   await visit(
     async (page, { axe, shot }) => {
       const banner = page.locator('.banner');
-      await banner.getByText(/^1 notice waits since \d\d:\d\d: no alerts\.command is configured\.$/).waitFor();
+      await banner.getByText(/^1 notice has been waiting since \d\d:\d\d: no alerts\.command is configured\.$/).waitFor();
       await axe();
       await shot('notices-light');
       await waits.sql('update notice set told_at = unixepoch() * 1000');
