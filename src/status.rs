@@ -196,6 +196,8 @@ impl HostStatus<'_> {
 /// Whether a monitor is running: it has not recorded that it stopped, was not killed, and was alive
 /// within the last two flushes. It records that it is alive with every flush, at least once a minute.
 pub fn is_running(run: &MonitorRun, flush: Duration, now: UtcMillis) -> bool {
+    // While the clock is behind, the monitor dates what it records later than now.
+    let now = now.plus(run.behind_ms);
     let silence = Duration::from_millis(now.0.abs_diff(run.alive_at.0));
     run.stopped_at.is_none() && !run.was_killed && silence < flush.max(Duration::from_secs(60)) * 2
 }
@@ -259,6 +261,19 @@ mod tests {
                 was_killed: true,
                 ..run
             }));
+            // The clock is two days behind, and the monitor dates what it records that much later.
+            let behind_ms = 2 * 86_400_000;
+            let alive_at = run.alive_at.plus(behind_ms);
+            let behind = MonitorRun {
+                behind_ms,
+                alive_at,
+                ..run
+            };
+            assert_eq!(
+                runs(behind),
+                expected,
+                "behind, alive {alive_ago_ms} ms ago"
+            );
         }
     }
 

@@ -684,6 +684,17 @@ fn a_renamed_host_has_its_present_name_and_is_found_by_either() {
 }
 
 #[test]
+fn a_host_is_found_by_its_new_name_before_the_monitor_records_it() {
+    let record = Record::new(now() - DAY, "rssr", "rrrr");
+    record.folder.write(
+        "config.yaml",
+        "hosts: [{name: Router, address: 192.0.2.1}]\n",
+    );
+    let text = record.text(&["outages", "--host", "router"]);
+    assert!(text.contains("  One (192.0.2.1)  "), "{text}");
+}
+
+#[test]
 fn outages_are_not_grouped_over_the_removal_of_their_host() {
     let record = Record::new(now() - DAY, "rsrsrsr", "r");
     let count = |record: &Record| record.json(&["outages"]).len();

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use crate::pure::incident::GroupingRules;
-use crate::pure::model::{AlertKind, HostId};
+use crate::pure::model::{AlertKind, EventKind, HostId};
 use crate::pure::time::{HOUR_MS, UtcMillis, nanoseconds, whole_seconds};
 use crate::store::{Notice, OutageEvent};
 
@@ -274,7 +274,9 @@ fn beginnings(notices: &[Notice]) -> HashMap<Subject, Vec<Beginning>> {
                 });
             }
         }
-        for event in &notice.events {
+        // A name that did not resolve is no outage of its host.
+        let of_hosts = notice.events.iter();
+        for event in of_hosts.filter(|event| event.event_type != EventKind::Dns) {
             let (Some(at), end) = (event.start_time, event.end_time) else {
                 continue;
             };

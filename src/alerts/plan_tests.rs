@@ -328,6 +328,20 @@ fn a_digest_has_all_notices_and_hosts() {
 }
 
 #[test]
+fn a_name_that_did_not_resolve_is_not_counted_as_an_outage() {
+    let mut texts = notices(&["down A 0-1 sent", "down A 10-11 sent", "down A 20-21"]);
+    let repeated = |texts: &[Notice]| {
+        plan(texts, &rules(), UtcMillis(30_000))[0]
+            .alert
+            .repeated
+            .map(|repeated| repeated.times)
+    };
+    assert_eq!(repeated(&texts), Some(3));
+    texts[0].events[0].event_type = EventKind::Dns;
+    assert_eq!(repeated(&texts), None);
+}
+
+#[test]
 fn a_digest_names_a_host_once() {
     let texts = notices(&["down A 0-60", "degraded A 70-", "down B 80-"]);
     let planned = plan(&texts, &rules(), UtcMillis(100_000));

@@ -208,7 +208,7 @@ struct Words {
 fn words(summary: &Summary) -> Words {
     let is_one = summary.names.len() == 1;
     let (down, up) = match summary.event_type {
-        Some(EventKind::Dns) if is_one => ("without an address", "resolved again"),
+        Some(EventKind::Dns) if is_one => ("unresolvable", "resolved again"),
         _ => ("down", "came up again"),
     };
     Words {
@@ -572,7 +572,7 @@ mod tests {
         name.event_type = Some(EventKind::Dns);
         assert_eq!(
             said(AlertKind::Down, &name),
-            "X has been without an address since T4; no server answered"
+            "X has been unresolvable since T4; no server answered"
         );
         name.end = Some(UtcMillis(9000));
         name.still_down.clear();

@@ -100,6 +100,13 @@ pub(super) fn incident_list(api: &Api, parameters: &Parameters<'_>) -> ApiResult
         .collect();
     hosts.sort_unstable();
     hosts.dedup();
+    // An imported outage has no id.
+    let with_id: Vec<&String> = hosts
+        .iter()
+        .filter(|(id, _)| id.is_some())
+        .map(|(_, at)| *at)
+        .collect();
+    hosts.retain(|(id, address)| id.is_some() || !with_id.contains(address));
     let older =
         |together: &[&GroupedOutage]| before.is_none_or(|before| together[0].start() < before);
     let mut rest = all

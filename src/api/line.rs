@@ -62,7 +62,9 @@ pub(super) struct LineOutages {
 
 /// The cause of an outage, and its time within a span.
 pub(super) fn within(outage: &GroupedOutage, span: &Range<UtcMillis>) -> (Cause, Range<UtcMillis>) {
-    let end = outage.end().unwrap_or(span.end).min(span.end);
+    // An ongoing one lasts as long as its host was checked.
+    let known = outage.spans.iter().map(|down| down.end).max();
+    let end = known.unwrap_or(span.end).min(span.end);
     (outage.cause(), outage.start().max(span.start)..end)
 }
 
@@ -75,7 +77,10 @@ impl LineOutages {
     ) -> LineOutages {
         let mut outages = fragments.grouped(grouping, gaps);
         outages.retain(|outage| !outage.event.planned);
-        let by_incident = by_incident(&outages);
+        // Where the monitor stopped to look, nothing is known of the end.
+        let is_known = |outage: &&GroupedOutage| outage.is_of_host() && !outage.event.is_removed;
+        let of_hosts: Vec<GroupedOutage> = outages.iter().filter(is_known).cloned().collect();
+        let by_incident = by_incident(&of_hosts);
         let ended = by_incident.iter().filter_map(|together| {
             let last = together.iter().max_by_key(|outage| outage.end())?;
             together

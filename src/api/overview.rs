@@ -210,6 +210,9 @@ impl Overview<'_> {
             down_seconds: down_by_day(down, &self.zone, by_day.len(), &self.span),
             ..Days::default()
         };
+        for (down, (_, covered)) in columns.down_seconds.iter_mut().zip(by_day) {
+            *down += (covered.down_by_hand.max(0) + 500) / 1000;
+        }
         for (counts, covered) in by_day {
             let percent = |ms: i64| ms.saturating_mul(100) / covered.all().max(1);
             let poor = covered.poor.saturating_add(covered.silent);

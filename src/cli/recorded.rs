@@ -5,7 +5,7 @@ use std::path::Path;
 use super::exit::CliError;
 use super::print::printable;
 use crate::config::Config;
-use crate::pure::host_key;
+use crate::pure::host_key::{self, HostIdentity};
 use crate::store::{Reader, RecordedHost};
 
 /// The recorded hosts with a name, an address or a key, ignoring case; all of them without one.
@@ -18,18 +18,23 @@ pub fn hosts(
     let Some(wanted) = wanted else {
         return Ok(reader.hosts()?);
     };
-    let found = reader.hosts_named(wanted)?;
-    let is_configured = || {
-        let hosts = config.hosts.iter().map(|config| &config.host);
-        let named = host_key::named(
-            wanted,
-            hosts.collect(),
-            |host| host.identity(),
-            |host| vec![host.name.as_str()],
-        );
-        !named.is_empty()
-    };
-    if found.is_empty() && !is_configured() {
+    let mut found = reader.hosts_named(wanted)?;
+    let configured = host_key::named(
+        wanted,
+        config.hosts.iter().map(|config| &config.host).collect(),
+        |host| host.identity(),
+        |host| vec![host.name.as_str()],
+    );
+    if found.is_empty() && !configured.is_empty() {
+        // The monitor records a new name with the host's next check.
+        let identities: Vec<String> = configured
+            .iter()
+            .map(|host| identity_text(host.identity()))
+            .collect();
+        found = reader.hosts()?;
+        found.retain(|host| identities.contains(&identity_text(host.identity())));
+    }
+    if found.is_empty() && configured.is_empty() {
         let known = reader.hosts()?;
         let names: Vec<String> = known
             .iter()
@@ -46,6 +51,12 @@ pub fn hosts(
         )));
     }
     Ok(found)
+}
+
+/// Equal for the same host, however its address is written.
+fn identity_text(identity: HostIdentity<'_>) -> String {
+    let address = identity.address.to_ascii_lowercase();
+    format!("{address} {:?} {:?}", identity.family, identity.source)
 }
 
 /// The error of a command that needs a database.

@@ -84,6 +84,9 @@ impl RecordedPeriod {
         local: Local<'_>,
     ) -> Option<String> {
         let span = self.span();
+        if self.first.is_some_and(|first| first >= span.end) {
+            return None;
+        }
         let to = local(span.end);
         let Some(run) = run_since.filter(|run| *run < span.end) else {
             return Some(

@@ -135,7 +135,7 @@ pub(super) fn outage_row(report: &Report, outage: &GroupedOutage) -> Row {
         .as_deref()
         .filter(|notes| event.event_type != EventKind::LinkDown && !notes.is_empty())
     {
-        details.push(format!("Note: {notes}"));
+        details.push(format!("Note: {}", notes.replace('\n', "; ")));
     }
     let cells = vec![
         local(report, outage.start()),

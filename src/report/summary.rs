@@ -7,7 +7,7 @@ use super::together::{Together, count_text, together};
 use super::wording::{cause_meaning, local, percent};
 use crate::pure::cause::Cause;
 use crate::pure::phrase::{count, duration_of};
-use crate::store::GroupedOutage;
+use crate::store::{GroupedOutage, any_down_seconds};
 
 pub(super) struct Heading {
     pub title: &'static str,
@@ -43,7 +43,13 @@ const MAX_NAMES: usize = 12;
 fn summary(report: &Report) -> String {
     let mut hosts = report.hosts.iter().filter(|host| host.checks > 0);
     let Some(first) = hosts.next() else {
-        return "Nothing was measured in this period.".into();
+        // What was deleted may have been measured.
+        let is_recorded = report.first_recorded.is_some_and(|first| first < report.to);
+        return if is_recorded {
+            "Nothing was measured in this period.".into()
+        } else {
+            "Nothing is recorded of this period.".into()
+        };
     };
     let worst = hosts.fold(first, |worst, host| {
         if host.availability_percent < worst.availability_percent {
@@ -58,7 +64,10 @@ fn summary(report: &Report) -> String {
         .filter(|outage| outage.is_of_host())
         .collect();
     let mut sentences = Vec::new();
-    match outages.iter().max_by_key(|outage| outage.down_seconds) {
+    let span = report.from..report.to;
+    let within =
+        |outage: &&&GroupedOutage| any_down_seconds(std::iter::once(**outage), &span, &report.gaps);
+    match outages.iter().max_by_key(within) {
         None => sentences.push("No outage was recorded.".to_string()),
         Some(longest) => {
             let silent = report.hosts.iter().filter(|host| host.outages > 0).count();
@@ -68,8 +77,8 @@ fn summary(report: &Report) -> String {
             let together = together(report).iter().filter(is_of_host).count();
             sentences.push(count_text(together, outages.len(), silent));
             let all = duration_of(report.any_down_seconds);
-            let long = duration_of(longest.down_seconds);
-            let since = local(report, longest.start());
+            let long = duration_of(within(&longest));
+            let since = local(report, longest.start().max(report.from));
             sentences.push(match outages.len() {
                 1 if longest.is_open() => format!("It is ongoing and has lasted {long} so far, since {since}."),
                 1 => format!("It lasted {long}, from {since}."),
@@ -93,10 +102,26 @@ fn summary(report: &Report) -> String {
         });
     sentences.push(match report.hosts.len() {
         1 => format!("Availability {available}; {measured}."),
-        _ => format!(
-            "{} has the lowest availability: {available}; {measured} for it.",
-            worst.host_name
-        ),
+        _ => {
+            let is_equal =
+                |host: &&HostFigures| host.availability_percent == worst.availability_percent;
+            let lowest = match report
+                .hosts
+                .iter()
+                .filter(|host| host.checks > 0)
+                .all(|host| is_equal(&host))
+            {
+                true => format!(
+                    "Each host has an availability of {available}; of {}",
+                    worst.host_name
+                ),
+                false => format!(
+                    "{} has the lowest availability: {available}; of it",
+                    worst.host_name
+                ),
+            };
+            format!("{lowest} {measured}.")
+        }
     });
     sentences.join(" ")
 }

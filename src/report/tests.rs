@@ -72,6 +72,7 @@ fn grouped_outage(
         down_seconds: (until - start) / 1000,
         members: vec![EventId(id)],
         outage_count: None,
+        ongoing_since: None,
         spans,
         causes,
     }

@@ -1009,7 +1009,7 @@ test('there is one problem per cause, and planned outages are none', () => {
   const words = found.map((t) => cause.problemText(t, [entryOf('z')]));
   assert.deepEqual(
     words.map((w) => w.title + w.which),
-    ['This machine’s link is down for IPv6', 'Provider outage, 2 hosts,', 'c is down', 'e loses most pings'],
+    ['This machine’s link is down for IPv6', 'Provider outage, 2 hosts,', 'c is down', 'e loses many pings'],
   );
   assert.equal(words[0].state, 'not_measured');
   assert.equal(words[0].rest, 'Nothing can be sent over it, so nothing is measured: no route.');
@@ -1066,7 +1066,7 @@ test('the tab says the worst of what is wrong, and that nothing is known', () =>
     ['now', [{ ...host, planned: true }], [list[0]], '', ''],
     ['now', [{ ...host, cause: 'provider' }], [list[0]], 'down', 'Provider outage'],
     ['now', [link], [], 'down', 'This machine’s link is down'],
-    ['now', [], list, 'minor', 'y loses most pings'],
+    ['now', [], list, 'minor', 'y loses many pings'],
     ['loading', [host], list, '', ''],
     ['lost', [host], list, 'unknown', 'Server not reached'],
     ['login', [], list, 'unknown', 'Login needed'],

@@ -215,6 +215,7 @@ interface Outage {
   host_name: string;
   /** The name when the outage was recorded, where the host was renamed since. */
   former_name?: string;
+  ongoing_since?: string;
   host_address: string;
   event_type: string;
   start_time: string;

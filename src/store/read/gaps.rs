@@ -3,6 +3,7 @@
 
 use std::collections::HashMap;
 use std::ops::Range;
+use std::time::Duration;
 
 use serde::Serialize;
 
@@ -12,6 +13,7 @@ use crate::pure::order::by_key;
 use crate::pure::time::UtcMillis;
 use crate::store::error::StoreError;
 use crate::store::event::OutageEvent;
+use crate::store::presence::is_held;
 
 /// A span of time in which nothing was measured.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -197,6 +199,9 @@ impl Reader {
             Ok((row.get(0)?, until, end))
         })?;
         let mut gaps = Vec::new();
+        if let Some((first, ..)) = runs.first().filter(|(first, ..)| *first > span.start.0) {
+            gaps.extend(self.before_first_run(*first)?);
+        }
         // Several may run at the same time: a gap is where none does.
         let mut until: Option<(i64, RunEnd)> = None;
         for (started_at, run_until, end) in runs {
@@ -207,13 +212,32 @@ impl Reader {
                 until = Some((run_until, end));
             }
         }
-        // After the last activity of a run that is not stopped, nothing is missing yet.
+        // After the last activity of a run that is not stopped, nothing is missing yet, unless it is
+        // known that it was killed.
+        let is_over =
+            |last: i64| span.end.0 - last > SILENT_RUN_MS || is_held(self.path()) == Some(false);
         if let Some((last, end)) = until
-            && (end != RunEnd::Unknown || span.end.0 - last > SILENT_RUN_MS)
+            && (end != RunEnd::Unknown || is_over(last))
         {
             gaps.push(between_runs(last, span.end.0, end));
         }
         Ok(gaps)
+    }
+
+    /// Between checks of another program, or by hand, and the first run of the monitor.
+    fn before_first_run(&self, started_at: i64) -> Result<Option<Gap>, StoreError> {
+        const NEWEST: &str = "select h.id, (select max(checked_at) from check_result
+                                             where host_id = h.id and checked_at < ?1) as newest
+              from host h where newest is not null order by newest desc limit 1";
+        let newest: Vec<(HostId, i64)> =
+            self.query(NEWEST, [started_at], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let Some((host_id, newest)) = newest.into_iter().next() else {
+            return Ok(None);
+        };
+        let intervals = self.check_intervals(&[host_id], None, Duration::ZERO)?;
+        let from = newest.saturating_add(intervals.at(newest).ms);
+        let gap = between_runs(from, started_at, RunEnd::NotBegun);
+        Ok(Some(gap).filter(|gap| gap.from < gap.to))
     }
 
     fn interruptions(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
@@ -326,6 +350,8 @@ enum RunEnd {
     /// The file is a copy that was made while the monitor ran.
     Copied,
     Unknown,
+    /// There was none before.
+    NotBegun,
 }
 
 fn between_runs(from: i64, to: i64, end: RunEnd) -> Gap {
@@ -333,6 +359,7 @@ fn between_runs(from: i64, to: i64, end: RunEnd) -> Gap {
         RunEnd::Stopped => "the monitor was stopped",
         RunEnd::Copied => "what was measured after this backup was made is not in it",
         RunEnd::Unknown => "the monitor ended without a clean stop: killed, or no power",
+        RunEnd::NotBegun => "the monitor had not run yet",
     };
     Gap {
         from: UtcMillis(from),

@@ -19,6 +19,7 @@ use crate::pure::time::whole_seconds;
 use crate::pure::time::{DAY_MS, UtcMillis};
 use crate::store::error::StoreError;
 use crate::store::event::OutageEvent;
+use crate::store::presence::is_held;
 
 /// An outage, a link that was down or a name that did not resolve. It may consist of several
 /// rows, and then has the id of the first.
@@ -35,6 +36,9 @@ pub struct GroupedOutage {
     /// How many outages it consists of, if that is not the number of rows: fragments count as one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub outage_count: Option<usize>,
+    /// Since when an ongoing one of several rows is down without an interruption.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ongoing_since: Option<UtcMillis>,
     /// Of each row; an ongoing one ends with the queried span.
     #[serde(skip)]
     pub spans: Vec<Range<UtcMillis>>,
@@ -146,29 +150,34 @@ impl Reader {
 
     /// Until when a host with an ongoing outage was checked: it may no longer be configured.
     fn measured_until(&self, event: &OutageEvent, now: UtcMillis) -> Result<UtcMillis, StoreError> {
-        const NEWEST: &str =
-            "select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2";
-        let Some(host_id) = event
-            .host_id
-            .filter(|_| event.end_time.is_none() && event.event_type == EventKind::Outage)
-        else {
+        // An imported event has no id.
+        const NEWEST: &str = "select h.id, (select max(checked_at) from check_result
+                                             where host_id = h.id and checked_at <= ?3) as newest
+              from host h where newest is not null and iif(?1 is null, h.address = ?2 collate nocase, h.id = ?1)
+             order by newest desc limit 1";
+        if event.end_time.is_some() || event.event_type != EventKind::Outage {
             return Ok(now);
+        }
+        let of_event = params![event.host_id, event.host_address, now];
+        let newest: Vec<(HostId, i64)> =
+            self.query(NEWEST, of_event, |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let Some((host_id, newest)) = newest.into_iter().next() else {
+            return Ok(match event.host_id {
+                Some(_) => now,
+                None => event.start_time.unwrap_or(now),
+            });
         };
-        let newest: Option<i64> = self
-            .query(NEWEST, params![host_id, now], |row| {
-                row.get::<_, Option<i64>>(0)
-            })?
-            .into_iter()
-            .flatten()
-            .next();
-        let Some(newest) = newest else { return Ok(now) };
         let interval_ms = self
             .check_intervals(&[host_id], None, Duration::ZERO)?
             .at(newest)
             .ms;
-        // Its last checks may not be written yet.
+        // Its last checks may not be written yet; those of a monitor that was killed never will be.
+        let unwritten_ms = match is_held(self.path()) {
+            Some(false) => 0,
+            _ => UNWRITTEN_MS,
+        };
         let is_checked =
-            now.0 - newest <= interval_ms.saturating_mul(3).saturating_add(UNWRITTEN_MS);
+            now.0 - newest <= interval_ms.saturating_mul(3).saturating_add(unwritten_ms);
         Ok(if is_checked {
             now
         } else {
@@ -230,7 +239,8 @@ fn group_rows(
             let start = event.start_time.unwrap_or(UtcMillis(0));
             let end = event.end_time.map(|end| end.max(start));
             OutageSpan {
-                host: (event.event_type, event.host()),
+                // A planned outage stays apart from those that follow.
+                host: (event.event_type, event.planned, event.host()),
                 earliest_start: event.earliest_start,
                 start,
                 end,
@@ -271,6 +281,11 @@ fn group_rows(
             causes: of_group.iter().map(|event| cause_of(event)).collect(),
             down_seconds: group.members.iter().map(measured_seconds).sum(),
             members: of_group.iter().map(|event| event.id).collect(),
+            ongoing_since: group
+                .members
+                .iter()
+                .find(|index| rows[**index].end_time.is_none() && group.members.len() > 1)
+                .map(|index| spans[*index].start),
             outage_count: (group.outages != group.members.len()).then_some(group.outages),
             spans: group.members.iter().map(span_of).collect(),
         }

@@ -38,19 +38,22 @@ export const answers = (e) => e.state === 'up' || e.state === 'degraded' || e.st
 /** @param {HostEntry} e */
 export const isBeyondGateway = (e) => e.role === 'internet' || e.role === 'dns';
 
+/** Since when it lasts; an intermittent outage began earlier. @param {Outage} o */
+const sinceOf = (o) => seconds(o.ongoing_since ?? o.start_time);
+
 /** The nearest cause first: one problem for all outages with the same cause, and last the hosts that lose most pings.
  * Planned outages are left out. @param {Outage[]} active @param {HostEntry[]} entries @returns {Problem[]} */
 export function currentProblems(active, entries) {
   /** @type {Map<string, Problem>} */
   const found = new Map();
-  const wrong = active.filter((o) => !o.planned).sort((a, b) => seconds(a.start_time) - seconds(b.start_time));
+  const wrong = active.filter((o) => !o.planned).sort((a, b) => sinceOf(a) - sinceOf(b));
   for (const o of wrong) {
     const kind = isHostOutage(o) ? 'outage' : o.event_type;
     const key = `${kind} ${causeOf(o)}`;
     const known = found.get(key) ?? {
       cause: causeOf(o),
       kind,
-      since: seconds(o.start_time),
+      since: sinceOf(o),
       names: [],
       addresses: [],
       outages: [],
@@ -138,7 +141,7 @@ export function problemText(p, entries) {
   if (p.kind === 'loss') {
     return {
       state: 'poor',
-      title: one ? `${names} loses most pings` : `${plural(p.names.length, 'host')} lose most pings`,
+      title: one ? `${names} loses many pings` : `${plural(p.names.length, 'host')} lose many pings`,
       which: one ? '' : `: ${names}`,
       rest: '',
     };

@@ -48,7 +48,7 @@ export function lineOf(list, active, isPast) {
     const [{ name }] = silent;
     const where = measured(list).some((e) => stateOf(e) !== 'down') ? ' beyond the gateway' : '';
     if (isHosts) {
-      const all = `${count === 2 ? 'Both' : `All ${count}`} hosts${where}`;
+      const all = `${allHosts(count)}${where}`;
       return { state: 'down', title: count === 1 ? `${name} ${is} down` : `${all} ${are} down`, more: '' };
     }
     const none = `No host${where} ${isPast ? 'answered' : 'answers'}`;
@@ -113,6 +113,9 @@ export function verdict({ status, entries: all, active, present }, last, now) {
   return { state: line.state, title: line.title, text: parts.filter(Boolean).join(' ') };
 }
 
+/** @param {number} count more than one */
+const allHosts = (count) => (count === 2 ? 'Both hosts' : `All ${count} hosts`);
+
 /** Which hosts answer, lose pings, or are not measured. @param {HostEntry[]} list */
 function answersText(list) {
   const count = countStates(list);
@@ -122,7 +125,7 @@ function answersText(list) {
   const names = (...s) => joinNames(list.filter((e) => s.includes(e.state)).map((e) => e.name));
   const parts = [];
   if (count.up === list.length) {
-    parts.push(list.length === 1 ? `${list[0].name} answers.` : `All ${list.length} hosts answer.`);
+    parts.push(list.length === 1 ? `${list[0].name} answers.` : `${allHosts(list.length)} answer.`);
   } else if (answering) {
     parts.push(`${answering} of ${plural(list.length, 'host')} ${answering === 1 ? 'answers' : 'answer'}.`);
   } else if (count.down) parts.push('No host answers.');
