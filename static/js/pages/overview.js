@@ -27,7 +27,7 @@ const LEGEND = [
 const STRIP_HEIGHT = 56;
 /** More do not fit on the screen of a wall, where nobody scrolls. */
 const WALL_ROWS = 60;
-const MEASURED = 'measured, 90 d';
+const MEASURED = 'measured, 90\u00a0d';
 const CSV_HEAD = [
   'host_name', 'host_address', 'state', 'avg_latency_ms', 'p95_us_24_hours', 'availability_percent', 'coverage_percent',
   'newest_check',

@@ -25,13 +25,13 @@ function rowsOfIncident(i, now, redraw) {
     },
   });
   const row = h('tr', { class: i.end_time ? null : 'running' },
-    h('td', null, began),
+    h('td', { class: 'when' }, began),
     h('td', null, plural(outages.length, 'host'), ' ',
       h('span', { class: 'third' }, joinNames(outages.map(nameOf)), i.planned && ', planned')),
-    h('td', null, i.end_time ? duration(seconds(i.end_time) - seconds(i.start_time))
+    h('td', { class: 'when' }, i.end_time ? duration(seconds(i.end_time) - seconds(i.start_time))
       : runningDuration(seconds(i.start_time), now),
     !i.end_time && h('span', { class: 'phone-only' }, ' so far')),
-    h('td', { class: 'wide-only' },
+    h('td', { class: 'wide-only when' },
       i.end_time ? moment(seconds(i.end_time), now) : h('span', { class: 'text-down' }, 'still down')),
     h('td', { class: 'cause' }, pathGlyph(i.cause), ' ', CAUSE_WORDS[i.cause]),
     h('td', { class: 'number' }, toggle));

@@ -69,13 +69,14 @@ export function rowsOf(o, now, withHost, more) {
   const hasCharts = isHostOutage(o) || o.event_type === 'dns';
   const toggle = detailsToggle(o, now, began, withHost ? 6 : 4, () => row);
   const row = h('tr', { class: o.end_time ? null : 'running' },
-    h('td', null, hasCharts ? h('a', { href: linkTo(o, now) }, began) : began,
+    h('td', { class: withHost ? 'when' : null }, hasCharts ? h('a', { href: linkTo(o, now) }, began) : began,
       !withHost && note && h('span', { class: 'third' }, ` ${note}`)),
     withHost && h('td', null, o.event_type === 'link_down' ? 'This machine’s link' : nameOf(o), ' ',
       h('span', { class: 'third' }, note ? `${o.host_address}, ${note}` : o.host_address)),
-    h('td', null, o.end_time ? duration(outageSeconds(o, now)) : runningDuration(seconds(o.start_time), now),
+    h('td', { class: 'when' },
+      o.end_time ? duration(outageSeconds(o, now)) : runningDuration(seconds(o.start_time), now),
       !o.end_time && h('span', { class: withHost ? 'phone-only' : null }, ' so far')),
-    withHost && h('td', { class: 'wide-only' },
+    withHost && h('td', { class: 'wide-only when' },
       o.end_time ? moment(seconds(o.end_time), now) : h('span', { class: 'text-down' }, 'still down')),
     h('td', { class: 'cause' }, pathGlyph(cause), ' ', CAUSE_WORDS[cause]),
     h('td', { class: 'number' }, toggle.button));
@@ -87,12 +88,4 @@ export function outageTable(outages, now) {
   const ordered = [...outages.filter((o) => !o.end_time), ...outages.filter((o) => o.end_time)];
   return table('Outages', [['Began'], ['Lasted'], ['Cause'], [h('span', { class: 'unseen' }, 'Details')]],
     ordered.flatMap((o) => rowsOf(o, now, false)));
-}
-
-/** "90 days: 4, 2 h 16 min" of one host, without planned outages and names that did not resolve.
- * @param {Outage[]} outages @param {number} days */
-export function outageSummary(outages, days) {
-  const counted = outages.filter((o) => isHostOutage(o) && !o.planned);
-  if (!counted.length) return `none in ${days} days`;
-  return `${days} days: ${counted.length}, ${duration(counted.reduce((sum, o) => sum + o.down_seconds, 0))}`;
 }
