@@ -904,7 +904,7 @@ alerts: {command: [sh, notify], events: [degraded, down, up]}\n";
             let sent = monitor.sent();
             assert_eq!(sent.len(), 1, "{sent:?}");
             assert!(
-                sent[0].starts_with("degraded far far has been degraded since ")
+                sent[0].starts_with("degraded far far has been poor since ")
                     && sent[0].contains(": 1 of 2 pings answered, "),
                 "{sent:?}"
             );

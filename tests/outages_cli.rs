@@ -489,6 +489,44 @@ fn incident() -> Record {
 }
 
 #[test]
+fn an_incident_of_which_some_was_not_measured_says_so_and_sums_are_of_the_span() {
+    let record = incident();
+    // Nothing was measured for one of its three minutes.
+    let gap = record.began + 2 * MINUTE;
+    record.sql(&format!(
+        "insert into interruption(started_at, ended_at, kind) values({gap}, {}, 'asleep')",
+        gap + MINUTE
+    ));
+    let text = record.text(&["outages"]);
+    assert!(
+        text.contains("  3 min 0 s (2 min 0 s down)  2 hosts: One, Two  "),
+        "{text}"
+    );
+    assert!(
+        text.contains("at least one of 2 hosts was down for 3 min 0 s in total"),
+        "{text}"
+    );
+    // A span that cuts an outage counts its part.
+    let record = Record::new(now() - 60 * MINUTE, &format!("r{}r", "s".repeat(30)), "r");
+    let text = record.text(&["outages", "--days", &(45.0 / 1440.0).to_string()]);
+    let total = text
+        .lines()
+        .last()
+        .expect("a line")
+        .split("  ")
+        .last()
+        .expect("a cell");
+    assert!(
+        total.trim().starts_with("15 min") || total.trim().starts_with("16 min"),
+        "{text}"
+    );
+    assert!(
+        text.contains("  30 min 0 s  "),
+        "the row is of the whole outage: {text}"
+    );
+}
+
+#[test]
 fn hosts_that_failed_together_are_one_row_and_time_counts_once() {
     let record = incident();
     let expected = "\

@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use super::*;
+use crate::alerts::queue::due;
 use crate::alerts::summary::Summary;
 use crate::pure::model::{EventId, EventKind};
 
@@ -325,6 +326,20 @@ fn a_digest_has_all_notices_and_hosts() {
         let summary = Summary::of(&digest, UtcMillis(now));
         assert_eq!(summary.digest.map(|digest| digest.minutes), Some(minutes));
     }
+}
+
+#[test]
+fn notices_that_are_held_for_counting_are_not_said_to_wait() {
+    let flapping = [
+        "down A 0-1 sent",
+        "down A 10-11 sent",
+        "down A 20-21 sent",
+        "down A 30-31",
+    ];
+    let waiting = |texts: &[&str]| due(&notices(texts), &rules(), UtcMillis(50_000));
+    assert_eq!(waiting(&flapping), None);
+    let failed = [&flapping[..], &["down B 35- 3", "down C 36-"]].concat();
+    assert_eq!(waiting(&failed), Some((2, UtcMillis(35_000))));
 }
 
 #[test]

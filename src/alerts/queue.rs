@@ -2,11 +2,12 @@
 
 use serde::Serialize;
 
-use super::plan::Class;
+use super::plan::{self, Class};
 use crate::config::AlertsConfig;
+use crate::pure::incident::GroupingRules;
 use crate::pure::phrase::count;
 use crate::pure::time::{HOUR_MS, UtcMillis};
-use crate::store::{Reader, StoreError, WaitingNotices};
+use crate::store::{Notice, Reader, StoreError, WaitingNotices};
 
 /// Notices that wait although nothing is counted or judged any more.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -53,12 +54,20 @@ impl Queue {
     pub fn read(
         reader: &Reader,
         config: &AlertsConfig,
+        grouping: &GroupingRules,
         is_monitor_running: bool,
         now: UtcMillis,
     ) -> Result<Option<Queue>, StoreError> {
-        let Some(waiting) = reader.waiting_notices()? else {
+        let Some(mut waiting) = reader.waiting_notices()? else {
             return Ok(None);
         };
+        if is_monitor_running && !config.command.is_empty() {
+            let since = UtcMillis(now.0 - plan::history_ms(grouping));
+            let Some((count, since)) = due(&reader.notices(since)?, grouping, now) else {
+                return Ok(None);
+            };
+            (waiting.count, waiting.since) = (count, since);
+        }
         let sent = reader.alerts_sent_since(UtcMillis(now.0 - HOUR_MS))?;
         let max = usize::from(config.max_per_hour);
         let is_reached = |class| {
@@ -103,6 +112,22 @@ impl Queue {
         };
         format!("{notices} {wait} since {since}: {why}{others}")
     }
+}
+
+/// How many notices wait that are not held for counting, and when the oldest of them was made.
+pub(super) fn due(
+    notices: &[Notice],
+    grouping: &GroupingRules,
+    now: UtcMillis,
+) -> Option<(usize, UtcMillis)> {
+    let planned = plan::plan(notices, grouping, now);
+    let due = || {
+        planned
+            .iter()
+            .filter(|planned| planned.held_until.is_none())
+    };
+    let since = due().map(|planned| planned.alert.oldest_at).min()?;
+    Some((due().map(|planned| planned.alert.ids.len()).sum(), since))
 }
 
 fn judge(waiting: WaitingNotices, sending: Sending) -> Option<Queue> {

@@ -102,10 +102,12 @@ fn degraded_sentence(summary: &Summary, shown_time: &impl Fn(UtcMillis) -> Strin
     let facts = &summary.facts;
     let ms = facts["avg_us"]
         .as_f64()
-        .map(|us| format!(", {:.1} ms on average", us / 1000.0))
+        .map(|us| format!(", {} on average", phrase::ms(us)))
         .unwrap_or_default();
+    // Of the check that the notice is about: with fewer replies it is poor.
+    let state = facts["state"].as_str().unwrap_or("degraded");
     format!(
-        "{} has been degraded since {}: {} of {} answered{ms}",
+        "{} has been {state} since {}: {} of {} answered{ms}",
         subject(summary),
         summary.start.map(shown_time).unwrap_or_default(),
         number(facts, "received"),
@@ -519,6 +521,11 @@ mod tests {
         assert_eq!(
             said(AlertKind::Degraded, &loss),
             "X has been degraded since T4: 4 of 5 pings answered, 23.4 ms on average"
+        );
+        loss.facts = facts(r#"{"sent":5,"received":3,"avg_us":20,"state":"poor"}"#);
+        assert_eq!(
+            said(AlertKind::Degraded, &loss),
+            "X has been poor since T4: 3 of 5 pings answered, 0.020 ms on average"
         );
     }
 

@@ -37,7 +37,13 @@ pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
     if let Some(reader) = &reader {
         let run = reader.newest_run()?;
         let is_running = run.is_some_and(|run| status::is_running(&run, config.flush, now));
-        notices = Queue::read(reader, &config.alerts, is_running, now)?;
+        notices = Queue::read(
+            reader,
+            &config.alerts,
+            &config.report.grouping,
+            is_running,
+            now,
+        )?;
         monitor = run.map(|run| monitor_row(&run, config.flush, now));
         recorded = reader.hosts()?;
         let ids: Vec<HostId> = recorded.iter().map(|host| host.id).collect();

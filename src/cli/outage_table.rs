@@ -1,11 +1,13 @@
 //! The list of outages as text: one row an incident, the planned ones apart, and the sums.
 
+use std::ops::Range;
+
 use super::print::{align, cut, is_coloured, paint, printable};
 use crate::pure::cause::Cause;
 use crate::pure::model::{EventKind, State};
 use crate::pure::phrase::{count, duration_of};
 use crate::pure::time::{UtcMillis, whole_seconds};
-use crate::store::{GroupedOutage, Incident, by_incident};
+use crate::store::{Gap, GroupedOutage, Incident, any_down_seconds, by_incident};
 use crate::sys::utc_offset_at;
 
 pub struct OutageList<'a> {
@@ -15,8 +17,9 @@ pub struct OutageList<'a> {
     pub limit: usize,
     /// Whether each host of an incident has a row below it.
     pub is_each_host: bool,
-    /// How long at least one host was down.
-    pub down_seconds: i64,
+    /// The sums are of this span.
+    pub span: &'a Range<UtcMillis>,
+    pub gaps: &'a [Gap],
     pub now: UtcMillis,
 }
 
@@ -29,7 +32,7 @@ impl OutageList<'_> {
             return "no outages\n".into();
         }
         let shown = &all[..self.limit.min(all.len())];
-        let mut parts = tables(shown, self.is_each_host, self.now);
+        let mut parts = tables(shown, self.is_each_host, self.gaps, self.now);
         if shown.len() < all.len() {
             parts.push(format!(
                 "{} of {} shown; all of them with --limit 0\n",
@@ -40,7 +43,7 @@ impl OutageList<'_> {
         if !self.is_each_host && shown.iter().any(|together| together.len() > 1) {
             parts.push("each host of an incident, with its id: --each-host\n".into());
         }
-        parts.extend(sums_by_host(self.outages));
+        parts.extend(self.sums_by_host());
         parts.extend(self.sum_of_all(&all));
         parts.join("\n")
     }
@@ -49,40 +52,83 @@ impl OutageList<'_> {
         let incidents = all
             .iter()
             .filter(|together| together.iter().any(|outage| outage.is_counted()));
-        let mut hosts: Vec<_> = self
-            .outages
-            .iter()
-            .filter(|outage| outage.is_counted())
-            .map(host_of)
-            .collect();
+        let counted = || self.outages.iter().filter(|outage| outage.is_counted());
+        let mut hosts: Vec<_> = counted().map(host_of).collect();
         let outages = hosts.len();
         hosts.sort_unstable();
         hosts.dedup();
-        sum_text(incidents.count(), outages, hosts.len(), self.down_seconds)
+        let down_seconds = any_down_seconds(counted(), self.span, self.gaps);
+        sum_text(incidents.count(), outages, hosts.len(), down_seconds)
+    }
+
+    /// Number and durations of each host's outages without the planned ones; `None` where there are
+    /// none. Only measured time of the span counts.
+    fn sums_by_host(&self) -> Option<String> {
+        let mut hosts: Vec<(String, Vec<i64>)> = Vec::new();
+        for outage in self.outages.iter().filter(|outage| !outage.event.planned) {
+            let what = match outage.event.event_type {
+                EventKind::LinkDown => {
+                    format!("link down: {}", printable(&outage.event.host_address))
+                }
+                EventKind::Dns => format!("dns: {}", host_of(outage)),
+                _ => host_of(outage),
+            };
+            let seconds = any_down_seconds(std::iter::once(outage), self.span, self.gaps);
+            match hosts.binary_search_by(|(known, _)| known.cmp(&what)) {
+                Ok(index) => hosts[index].1.push(seconds),
+                Err(index) => hosts.insert(index, (what, vec![seconds])),
+            }
+        }
+        if hosts.is_empty() {
+            return None;
+        }
+        let mut rows = vec![
+            ["HOST", "OUTAGES", "AVERAGE", "LONGEST", "TOTAL"]
+                .map(String::from)
+                .to_vec(),
+        ];
+        rows.extend(hosts.iter().map(|(what, seconds)| {
+            let total: i64 = seconds.iter().sum();
+            let count = i64::try_from(seconds.len()).unwrap_or(i64::MAX);
+            let longest = seconds.iter().max().copied().unwrap_or(0);
+            vec![
+                what.clone(),
+                count.to_string(),
+                duration_of(total / count),
+                duration_of(longest),
+                duration_of(total),
+            ]
+        }));
+        Some(align(&rows, |_, _, cell| cell))
     }
 }
 
 /// Outages whose note was changed.
-pub fn changed(outages: &[GroupedOutage], now: UtcMillis) -> String {
-    tables(&by_incident(outages), true, now).join("\n")
+pub fn changed(outages: &[GroupedOutage], gaps: &[Gap], now: UtcMillis) -> String {
+    tables(&by_incident(outages), true, gaps, now).join("\n")
 }
 
 /// The counted ones, and those that were planned.
-fn tables(all: &[Vec<&GroupedOutage>], is_each_host: bool, now: UtcMillis) -> Vec<String> {
+fn tables(
+    all: &[Vec<&GroupedOutage>],
+    is_each_host: bool,
+    gaps: &[Gap],
+    now: UtcMillis,
+) -> Vec<String> {
     let (planned, counted): (Vec<_>, Vec<_>) =
         all.iter().partition(|together| together[0].event.planned);
     let mut parts = Vec::new();
     if !counted.is_empty() {
-        parts.push(table(&counted, is_each_host, now));
+        parts.push(table(&counted, is_each_host, gaps, now));
     }
     if !planned.is_empty() {
-        let planned = table(&planned, is_each_host, now);
+        let planned = table(&planned, is_each_host, gaps, now);
         parts.push(format!("planned, not counted:\n{planned}"));
     }
     parts
 }
 
-fn table(all: &[&Vec<&GroupedOutage>], is_each_host: bool, now: UtcMillis) -> String {
+fn table(all: &[&Vec<&GroupedOutage>], is_each_host: bool, gaps: &[Gap], now: UtcMillis) -> String {
     let mut rows = vec![
         [
             "STATE", "ID", "BEGAN", "ENDED", "LASTED", "HOST", "CAUSE", "LOST", "NOTES",
@@ -93,7 +139,7 @@ fn table(all: &[&Vec<&GroupedOutage>], is_each_host: bool, now: UtcMillis) -> St
     for together in all {
         rows.push(match together.as_slice() {
             [alone] => row(alone, now),
-            several => incident_row(several, now),
+            several => incident_row(several, gaps, now),
         });
         if is_each_host && together.len() > 1 {
             rows.extend(together.iter().map(|outage| {
@@ -146,17 +192,24 @@ fn row(outage: &GroupedOutage, now: UtcMillis) -> Vec<String> {
 }
 
 /// Several outages that began together.
-fn incident_row(outages: &[&GroupedOutage], now: UtcMillis) -> Vec<String> {
+fn incident_row(outages: &[&GroupedOutage], gaps: &[Gap], now: UtcMillis) -> Vec<String> {
     let incident = Incident::of(outages);
     let (start, end) = (incident.start_time, incident.end_time);
     let with_cause = |outage: &&&GroupedOutage| outage.cause() == incident.cause;
     let judged = outages.iter().find(with_cause).unwrap_or(&outages[0]);
+    let whole = start..end.unwrap_or(now);
+    let lasted = whole_seconds(&whole).max(0);
+    let down = any_down_seconds(outages.iter().copied(), &whole, gaps);
+    let mut duration = duration_of(lasted);
+    if lasted - down > 1 {
+        duration += &format!(" ({} down)", duration_of(down));
+    }
     vec![
         state(end),
         outages[0].event.id.to_string(),
         local(start),
         end.map_or("-".into(), local),
-        duration_of(whole_seconds(&(start..end.unwrap_or(now))).max(0)),
+        duration,
         hosts_text(&incident.host_names),
         cause_words(judged).into(),
         lost_text(outages),
@@ -226,44 +279,6 @@ fn cause_text(outage: &GroupedOutage) -> String {
         }
         _ => cause.into(),
     }
-}
-
-/// Number and durations of each host's outages without the planned ones; `None` where there are
-/// none. Only measured time counts.
-fn sums_by_host(all: &[GroupedOutage]) -> Option<String> {
-    let mut hosts: Vec<(String, Vec<i64>)> = Vec::new();
-    for outage in all.iter().filter(|outage| !outage.event.planned) {
-        let what = match outage.event.event_type {
-            EventKind::LinkDown => format!("link down: {}", printable(&outage.event.host_address)),
-            EventKind::Dns => format!("dns: {}", host_of(outage)),
-            _ => host_of(outage),
-        };
-        match hosts.binary_search_by(|(known, _)| known.cmp(&what)) {
-            Ok(index) => hosts[index].1.push(outage.down_seconds),
-            Err(index) => hosts.insert(index, (what, vec![outage.down_seconds])),
-        }
-    }
-    if hosts.is_empty() {
-        return None;
-    }
-    let mut rows = vec![
-        ["HOST", "OUTAGES", "AVERAGE", "LONGEST", "TOTAL"]
-            .map(String::from)
-            .to_vec(),
-    ];
-    rows.extend(hosts.iter().map(|(what, seconds)| {
-        let total: i64 = seconds.iter().sum();
-        let count = i64::try_from(seconds.len()).unwrap_or(i64::MAX);
-        let longest = seconds.iter().max().copied().unwrap_or(0);
-        vec![
-            what.clone(),
-            count.to_string(),
-            duration_of(total / count),
-            duration_of(longest),
-            duration_of(total),
-        ]
-    }));
-    Some(align(&rows, |_, _, cell| cell))
 }
 
 /// The sum over several hosts, in which time counts once. Of one host it stands in the table.

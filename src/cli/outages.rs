@@ -11,7 +11,7 @@ use super::startup::{configure, open_database};
 use crate::config::Config;
 use crate::pure::model::EventId;
 use crate::pure::time::{DAY_MS, UtcMillis};
-use crate::store::{Gap, GroupedOutage, Reader, any_down_seconds, by_incident};
+use crate::store::{Gap, GroupedOutage, Reader, by_incident};
 use crate::sys;
 
 pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
@@ -31,9 +31,9 @@ pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
     if let Some(note) = note {
         let changed = write_note(&config, &reader, &note, now)?;
         if arguments.json {
-            print_json(&changed)?;
+            print_json(&changed.outages)?;
         } else {
-            print(&outage_table::changed(&changed, now))?;
+            print(&outage_table::changed(&changed.outages, &changed.gaps, now))?;
         }
         return Ok(CommandStatus::Success);
     }
@@ -54,11 +54,8 @@ pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
             outages: &outages,
             limit,
             is_each_host: arguments.each_host,
-            down_seconds: any_down_seconds(
-                outages.iter().filter(|outage| outage.is_counted()),
-                &span,
-                &gaps,
-            ),
+            span: &span,
+            gaps: &gaps,
             now,
         };
         print(&list.text())?;
@@ -125,7 +122,7 @@ fn write_note(
     reader: &Reader,
     note: &Note,
     now: UtcMillis,
-) -> Result<Vec<GroupedOutage>, CliError> {
+) -> Result<Found, CliError> {
     let all = outages_since(config, reader, UtcMillis(0), now)?.outages;
     let is_named = |outage: &GroupedOutage| outage.members.contains(&note.id);
     let together = by_incident(&all)
@@ -146,8 +143,10 @@ fn write_note(
     for outage in &together {
         database.annotate(&outage.members, note.text.as_deref(), note.is_planned)?;
     }
-    let mut changed = outages_since(config, reader, UtcMillis(0), now)?.outages;
-    changed.retain(|outage| together.iter().any(|old| old.event.id == outage.event.id));
+    let mut changed = outages_since(config, reader, UtcMillis(0), now)?;
+    changed
+        .outages
+        .retain(|outage| together.iter().any(|old| old.event.id == outage.event.id));
     Ok(changed)
 }
 
@@ -165,7 +164,8 @@ fn outages_since(
     now: UtcMillis,
 ) -> Result<Found, CliError> {
     let span = since..UtcMillis(now.0 + 1);
-    let gaps = reader.gaps(&span)?;
+    // Gaps before the span too: they shorten outages that began before it.
+    let gaps = reader.gaps(&(UtcMillis(0)..span.end))?;
     Ok(Found {
         outages: reader.grouped_outages(&span, &config.grouping, &gaps)?,
         span,

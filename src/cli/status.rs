@@ -59,7 +59,7 @@ fn waiting_notices(
     now: UtcMillis,
 ) -> Result<Option<String>, StoreError> {
     let is_running = status::is_monitor_running(reader, config.database.flush, now)?;
-    let queue = Queue::read(reader, &config.alerts, is_running, now)?;
+    let queue = Queue::read(reader, &config.alerts, &config.grouping, is_running, now)?;
     Ok(queue.map(|queue| printable(&queue.sentence(shown_time(now, sys::utc_offset_at)))))
 }
 

@@ -220,8 +220,11 @@ fn method(report: &Report) -> Vec<String> {
             count(*ping_count, "ICMP echo request")
         ));
     }
-    let fast = method.fast_interval_seconds.map_or(String::new(), |seconds| {
-        format!(" While a host is silent it is also pinged every {seconds} s, so that the start and end of an outage are exact to that interval.")
+    // Only the monitor does that.
+    let run = report.run_since.filter(|run| *run < report.to);
+    let fast = run.zip(method.fast_interval_seconds).map_or(String::new(), |(run, seconds)| {
+        let since = if run > report.from { format!(" since {}", local(report, run)) } else { String::new() };
+        format!(" While a host is silent it is also pinged every {seconds} s{since}, so that the start and end of an outage are exact to that interval.")
     });
     let outage = match method.down_after_checks {
         1 => "one or more consecutive checks".into(),

@@ -40,5 +40,5 @@ fn queue(config: &Config) -> Result<Option<Queue>, StoreError> {
     };
     let now = sys::clocks().utc();
     let is_running = status::is_monitor_running(&reader, config.database.flush, now)?;
-    Queue::read(&reader, &config.alerts, is_running, now)
+    Queue::read(&reader, &config.alerts, &config.grouping, is_running, now)
 }
