@@ -148,17 +148,23 @@ pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let end = span.end.min(UtcMillis(now().0 + 1));
     let span = span.start.min(end)..end;
     let reader = api.reader()?;
+    reader.in_one_state(|| statistics_of(api, &reader, address, &span))
+}
+
+fn statistics_of(api: &Api, reader: &Reader, address: &str, span: &Range<UtcMillis>) -> ApiResult {
     // Zeros for an unknown host, as in the original.
-    let ids = reader.host_ids(address)?;
+    let hosts = reader.hosts_named(address)?;
+    let mut ids: Vec<HostId> = hosts.iter().map(|host| host.id).collect();
+    ids.sort_unstable();
     let gaps = reader.gaps_of(&(UtcMillis(0)..span.end), Some(&ids))?;
-    let filter = HostFilter::of(&reader, address)?;
-    let mut outages = reader.ungrouped_outages(&span, Some(&ids))?;
+    let filter = HostFilter::of_hosts(address, hosts);
+    let mut outages = reader.ungrouped_outages(span, Some(&ids))?;
     outages.retain(|event| filter.matches(event));
     let outages = outages.grouped(&api.config().report.grouping, &gaps);
     let own: Vec<&GroupedOutage> = outages.iter().filter(|o| o.is_of_host()).collect();
-    let intervals = check_intervals(api, &reader, address, &ids)?;
-    let (sums, time) = reader.measured_time(&ids, &span, &intervals, &own, &gaps)?;
-    let notes = reader.note_sums(&ids, &span)?;
+    let intervals = check_intervals(api, reader, address, &ids)?;
+    let (sums, time) = reader.measured_time(&ids, span, &intervals, &own, &gaps)?;
+    let notes = reader.note_sums(&ids, span)?;
     let seconds = |ms: i64| ms as f64 / 1000.0;
     let lost = sums.counts.lost();
     let ms = |us: Option<u32>| us.map_or(0.0, |us| f64::from(us) / 1000.0);
