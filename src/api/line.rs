@@ -79,15 +79,14 @@ impl LineOutages {
         outages.retain(|outage| !outage.event.planned);
         // Where the monitor stopped to look, nothing is known of the end.
         let is_known = |outage: &&GroupedOutage| outage.is_of_host() && !outage.event.is_removed;
-        let of_hosts: Vec<GroupedOutage> = outages.iter().filter(is_known).cloned().collect();
-        let by_incident = by_incident(&of_hosts);
-        let ended = by_incident.iter().filter_map(|together| {
-            let last = together.iter().max_by_key(|outage| outage.end())?;
-            together
-                .iter()
-                .all(|outage| !outage.is_open())
-                .then_some((together, last))
-        });
+        let ended = by_incident(&outages)
+            .into_iter()
+            .filter_map(|mut together| {
+                together.retain(is_known);
+                let last = *together.iter().max_by_key(|outage| outage.end())?;
+                let is_over = together.iter().all(|outage| !outage.is_open());
+                is_over.then_some((together, last))
+            });
         let ended = ended.max_by_key(|(_, last)| last.end());
         LineOutages {
             outages: outages.iter().map(|outage| within(outage, span)).collect(),
@@ -95,7 +94,7 @@ impl LineOutages {
                 host_name: last.event.distinct_name(),
                 hosts: together.len(),
                 end_time: last.end().unwrap_or(span.end).rfc3339(),
-                cause: Incident::of(together).cause.as_str(),
+                cause: Incident::of(&together).cause.as_str(),
             }),
         }
     }
