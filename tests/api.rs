@@ -1385,6 +1385,27 @@ fn of_an_imported_outage_only_what_was_measured_counts() {
 }
 
 #[test]
+fn what_a_running_monitor_has_not_written_yet_is_not_missing() {
+    // Checked every minute, the last time 100 s ago.
+    let sql = "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
+        insert into host_interval(host_id, since, interval_ms, by_hand) values(1, 0, 60000, 0);
+        with recursive n(i) as (select 0 union all select i + 1 from n where i < 9)
+        insert into check_result(host_id, checked_at, sent, received)
+            select 1, (strftime('%s', 'now') - 100 - i * 60) * 1000, 5, 5 from n;";
+    let site = Site::new(&(sql.to_string() + STALE));
+    let shares = || {
+        let statistics = site.json("/api/statistics/192.0.2.1")["coverage_percent"].clone();
+        let overview = site.json("/api/overview?days=2")["hosts"][0]["coverage_percent"].clone();
+        [statistics, overview].map(|share| share.as_f64().expect("a number"))
+    };
+    assert!(shares().iter().all(|share| *share < 95.0), "{:?}", shares());
+    let file = site.folder.path().join("connection_logs.db-monitor");
+    let lock = std::fs::File::create(file).expect("a file");
+    lock.lock_shared().expect("a lock");
+    assert!(shares().iter().all(|share| *share > 99.9), "{:?}", shares());
+}
+
+#[test]
 fn after_a_kill_nothing_is_measured_from_the_last_record_on() {
     let sql = three_checks()
         + "insert into monitor_run(started_at, alive_at, version)

@@ -174,8 +174,12 @@ impl Overview<'_> {
         let down_last = check_intervals.of_monitor(&self.recent.of_host(&host));
         let first = self.reader.first_recorded(&ids)?;
         let of_host = (&self.gaps[..], ids.first().copied());
-        let time = MeasuredTime::of(all, &down, &self.span, of_host, first);
-        let last_day = MeasuredTime::of(last_hours, &down_last, &self.last_day, of_host, first);
+        let end = self
+            .reader
+            .known_until(&ids, &self.span, &check_intervals)?;
+        let time = MeasuredTime::of(all, &down, &(self.span.start..end), of_host, first);
+        let last_day = self.last_day.start..end;
+        let last_day = MeasuredTime::of(last_hours, &down_last, &last_day, of_host, first);
         let measured = status.measured();
         Ok(OverviewRow {
             host_name: status.name,

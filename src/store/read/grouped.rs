@@ -116,7 +116,7 @@ fn cause_of(event: &OutageEvent) -> Cause {
 const LOOKBACK_MS: i64 = DAY_MS;
 
 /// The longest time until a check is written.
-const UNWRITTEN_MS: i64 = 90_000;
+pub(super) const UNWRITTEN_MS: i64 = 90_000;
 
 impl Reader {
     /// All that touch a span, newest first.

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::Range;
 
 use super::gaps::{Gap, missing_ms};
-use super::grouped::GroupedOutage;
+use super::grouped::{GroupedOutage, UNWRITTEN_MS};
 use super::intervals::{CheckIntervals, Interval};
 use super::reader::Reader;
 use crate::pure::model::{EventKind, HostId};
@@ -13,6 +13,7 @@ use crate::pure::order::by_key;
 use crate::pure::sums::{Counts, Sums};
 use crate::pure::time::{UtcMillis, whole_seconds};
 use crate::store::error::StoreError;
+use crate::store::presence::is_held;
 
 /// The time that checks stand for, in milliseconds: each stands for one interval.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -135,10 +136,41 @@ impl Reader {
         let counted = outages.iter().copied().filter(|o| !o.event.planned);
         let down = intervals.of_monitor(&down_spans(counted, span, gaps));
         let first = self.first_recorded(ids)?;
+        let known = span.start..self.known_until(ids, span, intervals)?;
         Ok((
             sums,
-            MeasuredTime::of(covered, &down, span, (gaps, ids.first().copied()), first),
+            MeasuredTime::of(covered, &down, &known, (gaps, ids.first().copied()), first),
         ))
+    }
+
+    /// The end of a span, or until when the newest check of a host stands, if a running monitor may
+    /// have newer ones that are not written yet: these are neither measured nor missing. What an
+    /// ongoing outage adds is written at once.
+    pub fn known_until(
+        &self,
+        ids: &[HostId],
+        span: &Range<UtcMillis>,
+        intervals: &CheckIntervals,
+    ) -> Result<UtcMillis, StoreError> {
+        const NEWEST: &str = "select max(checked_at), exists(select 1 from outage_events
+                                where host_id = ?1 and end_time is null and event_type = 'outage')
+              from check_result where host_id = ?1";
+        let mut until = UtcMillis(i64::MIN);
+        for id in ids {
+            let found: Vec<(Option<i64>, bool)> =
+                self.query(NEWEST, [id], |row| Ok((row.get(0)?, row.get(1)?)))?;
+            let (newest, is_down) = found.into_iter().next().unwrap_or_default();
+            if is_down {
+                return Ok(span.end);
+            }
+            let of_host = newest.map(|at| UtcMillis(at.saturating_add(intervals.at(at).ms)));
+            until = until.max(of_host.unwrap_or(until));
+        }
+        let is_unwritten = until > span.start
+            && until < span.end
+            && span.end.0 - until.0 <= UNWRITTEN_MS
+            && is_held(self.path()) == Some(true);
+        Ok(if is_unwritten { until } else { span.end })
     }
 
     /// Leaves out the time after a span, or after its interval changed, that checks stand for, and
