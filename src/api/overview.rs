@@ -157,10 +157,8 @@ struct Overview<'a> {
 
 impl Overview<'_> {
     fn row<'s>(&self, status: &'s HostStatus<'_>) -> Result<OverviewRow<'s>, ApiError> {
-        let recorded = self.hosts.with_key(&status.key);
-        let mut ids: Vec<HostId> = recorded.iter().map(|host| host.id).collect();
-        ids.sort_unstable();
-        let host = HostFilter::of_hosts(&status.key, recorded);
+        let host = HostFilter::of_hosts(&status.key, self.hosts.with_key(&status.key));
+        let ids = host.ids();
         let configured = status.config.map(|config| config.interval);
         let check_intervals = self
             .reader
@@ -336,7 +334,10 @@ impl DownParts {
         for outage in outages.iter().filter(|outage| outage.is_of_host()) {
             let id = outage.event.host_id;
             for part in down_spans(std::iter::once(outage), span, gaps) {
-                let address = id.map_or(outage.event.host_address.clone(), |_| String::new());
+                let address = match id {
+                    Some(_) => String::new(),
+                    None => outage.event.host_address.clone(),
+                };
                 parts.push((id, address, part));
             }
         }

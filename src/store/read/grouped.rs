@@ -6,7 +6,6 @@ use std::cmp::Reverse;
 use std::ops::Range;
 use std::time::Duration;
 
-use rusqlite::params;
 use serde::Serialize;
 
 use super::gaps::{Gap, missing_ms};
@@ -150,18 +149,15 @@ impl Reader {
 
     /// Until when a host with an ongoing outage was checked: it may no longer be configured.
     fn measured_until(&self, event: &OutageEvent, now: UtcMillis) -> Result<UtcMillis, StoreError> {
-        // An imported event has no id.
-        const NEWEST: &str = "select h.id, (select max(checked_at) from check_result
-                                             where host_id = h.id and checked_at <= ?3) as newest
-              from host h where newest is not null and iif(?1 is null, h.address = ?2 collate nocase, h.id = ?1)
-             order by newest desc limit 1";
         if event.end_time.is_some() || event.event_type != EventKind::Outage {
             return Ok(now);
         }
-        let of_event = params![event.host_id, event.host_address, now];
-        let newest: Vec<(HostId, i64)> =
-            self.query(NEWEST, of_event, |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let Some((host_id, newest)) = newest.into_iter().next() else {
+        // An imported event has no id.
+        let hosts = match event.host_id {
+            Some(id) => vec![id],
+            None => self.ids_at(&event.host_address)?,
+        };
+        let Some((host_id, newest)) = self.newest_check(&hosts, now)? else {
             return Ok(match event.host_id {
                 Some(_) => now,
                 None => event.start_time.unwrap_or(now),
@@ -172,12 +168,9 @@ impl Reader {
             .at(newest)
             .ms;
         // Its last checks may not be written yet; those of a monitor that was killed never will be.
-        let unwritten_ms = match is_held(self.path()) {
-            Some(false) => 0,
-            _ => UNWRITTEN_MS,
-        };
+        let late_ms = now.0 - newest - interval_ms.saturating_mul(3);
         let is_checked =
-            now.0 - newest <= interval_ms.saturating_mul(3).saturating_add(unwritten_ms);
+            late_ms <= 0 || late_ms <= UNWRITTEN_MS && is_held(self.path()) != Some(false);
         Ok(if is_checked {
             now
         } else {

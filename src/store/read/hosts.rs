@@ -106,6 +106,31 @@ impl Reader {
         Ok(HostIndex(by_address))
     }
 
+    /// The ids of the hosts at an address.
+    pub(super) fn ids_at(&self, address: &str) -> Result<Vec<HostId>, StoreError> {
+        const IDS: &str = "select id from host where address = ?1 collate nocase";
+        self.query(IDS, [address], |row| row.get(0))
+    }
+
+    /// The newest check of any of these hosts until an instant.
+    pub(super) fn newest_check(
+        &self,
+        hosts: &[HostId],
+        until: UtcMillis,
+    ) -> Result<Option<(HostId, i64)>, StoreError> {
+        const NEWEST: &str =
+            "select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2";
+        let mut newest = None;
+        for host in hosts {
+            let found = self.query(NEWEST, params![host, until], |row| {
+                row.get::<_, Option<i64>>(0)
+            })?;
+            let found = found.into_iter().flatten().next();
+            newest = newest.max(found.map(|at| (at, *host)));
+        }
+        Ok(newest.map(|(at, host)| (host, at)))
+    }
+
     /// Their ids.
     pub fn host_ids(&self, text: &str) -> Result<Vec<HostId>, StoreError> {
         let hosts = self.hosts_named(text)?;
