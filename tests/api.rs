@@ -580,6 +580,23 @@ fn event(
     )
 }
 
+/// Host 1, which is checked at this interval.
+fn host_a(interval_ms: i64, is_by_hand: bool) -> String {
+    format!(
+        "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
+         insert into host_interval(host_id, since, interval_ms, by_hand) values(1, 0, {interval_ms}, {is_by_hand});"
+    )
+}
+
+/// Answers of host 1, oldest last: so many checks, of which the newest is so many seconds ago.
+fn checks_of_a(newest_ago: i64, every_seconds: i64, count: i64, received: &str) -> String {
+    format!(
+        "with recursive n(i) as (select 0 union all select i + 1 from n where i < {count} - 1)
+         insert into check_result(host_id, checked_at, sent, received)
+            select 1, (strftime('%s', 'now') - {newest_ago} - i * {every_seconds}) * 1000, 5, {received} from n;"
+    )
+}
+
 /// Both hosts down for ten minutes, A three times within nine minutes with the cause host, a
 /// planned outage, and a link that is down.
 fn known_events() -> String {
@@ -874,13 +891,11 @@ fn the_overview_has_the_down_time_of_the_line_by_cause() {
 #[test]
 fn the_last_24_hours_have_no_time_that_has_not_been_yet() {
     // The first check, every hour, of a host that is down since its beginning a minute ago.
-    let sql = "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
-        insert into host_interval(host_id, since, interval_ms, by_hand) values(1, 0, 3600000, 0);
-        insert into check_result(host_id, checked_at, sent, received)
-            values(1, (strftime('%s', 'now') - 60) * 1000, 5, 0);
-        insert into outage_events(host_name, host_address, event_type, start_time, host_id)
+    let outage = "insert into outage_events(host_name, host_address, event_type, start_time, host_id)
             values('A', '192.0.2.1', 'outage', strftime('%Y-%m-%d %H:%M:%f', 'now', '-60 seconds'), 1);";
-    let overview = Site::new(&(sql.to_string() + STALE)).json("/api/overview?days=2");
+    let checks = checks_of_a(60, 3600, 1, "0");
+    let site = Site::new(&(host_a(3_600_000, false) + &checks + outage + STALE));
+    let overview = site.json("/api/overview?days=2");
     let last_day = &overview["hosts"][0]["last_day"];
     let seconds = |field: &str| last_day[field].as_i64().expect("a number");
     assert!(
@@ -1280,15 +1295,11 @@ fn the_changes_of_an_offset_are_lists_of_the_same_length() {
 #[test]
 fn a_check_by_hand_stands_for_the_time_of_its_pings() {
     // By cron every five minutes for an hour; one got no reply.
-    let sql = "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
-        insert into host_interval(host_id, since, interval_ms, by_hand) values(1, 0, 5000, 1);
-        with recursive n(i) as (select 1 union all select i + 1 from n where i < 12)
-        insert into check_result(host_id, checked_at, sent, received)
-            select 1, (strftime('%s', 'now') - i * 300) * 1000, 5, iif(i = 6, 0, 5) from n;
-        insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, host_id)
+    let outage = "insert into outage_events(host_name, host_address, event_type, start_time, end_time, duration_seconds, host_id)
             values('A', '192.0.2.1', 'outage', strftime('%Y-%m-%d %H:%M:%f', 'now', '-30 minutes'),
                    strftime('%Y-%m-%d %H:%M:%f', 'now', '-25 minutes'), 300, 1);";
-    let site = Site::new(&(sql.to_string() + STALE));
+    let checks = checks_of_a(300, 300, 12, "iif(i = 5, 0, 5)");
+    let site = Site::new(&(host_a(5000, true) + &checks + outage + STALE));
     let statistics = site.json("/api/statistics/192.0.2.1");
     let number = |field: &str| statistics[field].as_f64().expect(field);
     assert_eq!(number("down_seconds"), 5.0, "{statistics}");
@@ -1356,20 +1367,14 @@ fn of_an_imported_outage_only_what_was_measured_counts() {
             select 1, (strftime('%s', 'now') - 10800 - i * 60) * 1000, 5, 0 from n;
         insert into outage_events(host_name, host_address, event_type, start_time)
             values('A', '192.0.2.1', 'outage', strftime('%Y-%m-%d %H:%M:%f', 'now', '-189 minutes'));";
-    let down = |site: &Site| {
-        let sums = site.json("/api/outages/by-incident?days=1");
-        assert_eq!((&sums["outages"], &sums["hosts"]), (&1.into(), &1.into()));
-        let down = sums["down_seconds"].as_i64().expect("a number");
-        assert!((590..=610).contains(&down), "{sums}");
-        let line = site.json("/api/overview?days=2")["line"]["unknown"]["down_seconds"].clone();
-        assert!(
-            line.as_i64()
-                .is_some_and(|down| (590..=610).contains(&down)),
-            "{line}"
-        );
-    };
     let site = Site::new(&(sql.to_string() + STALE));
-    down(&site);
+    let sums = site.json("/api/outages/by-incident?days=1");
+    assert_eq!((&sums["outages"], &sums["hosts"]), (&1.into(), &1.into()));
+    let line = site.json("/api/overview?days=2")["line"]["unknown"]["down_seconds"].clone();
+    for down in [&sums["down_seconds"], &line] {
+        let is_ten_minutes = |down| (590..=610).contains(&down);
+        assert!(down.as_i64().is_some_and(is_ten_minutes), "{down}");
+    }
     let run = "insert into monitor_run(started_at, alive_at, version)
             values((strftime('%s', 'now') - 60) * 1000, strftime('%s', 'now') * 1000, '0');
         insert into check_result(host_id, checked_at, sent, received)
@@ -1387,12 +1392,7 @@ fn of_an_imported_outage_only_what_was_measured_counts() {
 #[test]
 fn what_a_running_monitor_has_not_written_yet_is_not_missing() {
     // Checked every minute, the last time 100 s ago.
-    let sql = "insert into host(id, address, family, name) values(1, '192.0.2.1', 0, 'A');
-        insert into host_interval(host_id, since, interval_ms, by_hand) values(1, 0, 60000, 0);
-        with recursive n(i) as (select 0 union all select i + 1 from n where i < 9)
-        insert into check_result(host_id, checked_at, sent, received)
-            select 1, (strftime('%s', 'now') - 100 - i * 60) * 1000, 5, 5 from n;";
-    let site = Site::new(&(sql.to_string() + STALE));
+    let site = Site::new(&(host_a(60_000, false) + &checks_of_a(100, 60, 10, "5") + STALE));
     let shares = || {
         let statistics = site.json("/api/statistics/192.0.2.1")["coverage_percent"].clone();
         let overview = site.json("/api/overview?days=2")["hosts"][0]["coverage_percent"].clone();

@@ -153,11 +153,9 @@ pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
 
 fn statistics_of(api: &Api, reader: &Reader, address: &str, span: &Range<UtcMillis>) -> ApiResult {
     // Zeros for an unknown host, as in the original.
-    let hosts = reader.hosts_named(address)?;
-    let mut ids: Vec<HostId> = hosts.iter().map(|host| host.id).collect();
-    ids.sort_unstable();
+    let filter = HostFilter::of(reader, address)?;
+    let ids = filter.ids();
     let gaps = reader.gaps_of(&(UtcMillis(0)..span.end), Some(&ids))?;
-    let filter = HostFilter::of_hosts(address, hosts);
     let mut outages = reader.ungrouped_outages(span, Some(&ids))?;
     outages.retain(|event| filter.matches(event));
     let outages = outages.grouped(&api.config().report.grouping, &gaps);

@@ -80,11 +80,11 @@ pub(super) fn incident_list(api: &Api, parameters: &Parameters<'_>) -> ApiResult
     };
     let within = |outage: &&GroupedOutage| outage.is_counted() && touches(outage);
     let besides = |kind: EventKind| {
-        let is_one = |outage: &&GroupedOutage| {
-            outage.event.event_type == kind && !outage.event.planned && touches(outage)
+        let of_kind = |outage: &&GroupedOutage| {
+            let event = &outage.event;
+            event.event_type == kind && !event.planned && touches(outage) && wanted.matches(outage)
         };
-        let wanted = |outage: &&GroupedOutage| wanted.matches(outage) && is_one(outage);
-        let events = found.iter().filter(wanted);
+        let events = found.iter().filter(of_kind);
         Besides {
             events: events.clone().count(),
             seconds: any_down_seconds(events, &span, &gaps),

@@ -84,6 +84,13 @@ impl<'a> HostFilter<'a> {
         HostFilter::of(reader, text)
     }
 
+    /// In order.
+    pub fn ids(&self) -> Vec<HostId> {
+        let mut ids: Vec<HostId> = self.hosts.iter().map(|host| host.id).collect();
+        ids.sort_unstable();
+        ids
+    }
+
     pub fn matches(&self, event: &OutageEvent) -> bool {
         self.is_of(event.host_id, &event.host_address)
     }

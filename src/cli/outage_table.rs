@@ -5,7 +5,7 @@ use std::ops::Range;
 use super::print::{align, cut, is_coloured, paint, printable};
 use crate::pure::cause::Cause;
 use crate::pure::model::{EventKind, State};
-use crate::pure::phrase::{count, duration_of};
+use crate::pure::phrase::{self, count, duration_of};
 use crate::pure::time::{UtcMillis, whole_seconds};
 use crate::store::{Gap, GroupedOutage, Incident, any_down_seconds, by_incident};
 use crate::sys::utc_offset_at;
@@ -286,13 +286,9 @@ fn sum_text(incidents: usize, outages: usize, hosts: usize, down_seconds: i64) -
     if hosts < 2 {
         return None;
     }
-    let of_single_hosts = match outages {
-        outages if outages == incidents => String::new(),
-        outages => format!(" ({outages} counted for each host)"),
-    };
     Some(format!(
-        "{}{of_single_hosts}; at least one of {} was down for {} in total\n",
-        count(incidents, "outage"),
+        "{}; at least one of {} was down for {} in total\n",
+        phrase::outages(incidents, outages),
         count(hosts, "host"),
         duration_of(down_seconds)
     ))

@@ -5,7 +5,7 @@ use std::path::Path;
 use super::exit::CliError;
 use super::print::printable;
 use crate::config::Config;
-use crate::pure::host_key::{self, HostIdentity};
+use crate::pure::host_key;
 use crate::store::{Reader, RecordedHost};
 
 /// The recorded hosts with a name, an address or a key, ignoring case; all of them without one.
@@ -27,12 +27,13 @@ pub fn hosts(
     );
     if found.is_empty() && !configured.is_empty() {
         // The monitor records a new name with the host's next check.
-        let identities: Vec<String> = configured
-            .iter()
-            .map(|host| identity_text(host.identity()))
-            .collect();
         found = reader.hosts()?;
-        found.retain(|host| identities.contains(&identity_text(host.identity())));
+        found.retain(|recorded| {
+            let identity = recorded.identity();
+            configured
+                .iter()
+                .any(|host| host.identity().is_same(&identity))
+        });
     }
     if found.is_empty() && configured.is_empty() {
         let known = reader.hosts()?;
@@ -51,12 +52,6 @@ pub fn hosts(
         )));
     }
     Ok(found)
-}
-
-/// Equal for the same host, however its address is written.
-fn identity_text(identity: HostIdentity<'_>) -> String {
-    let address = identity.address.to_ascii_lowercase();
-    format!("{address} {:?} {:?}", identity.family, identity.source)
 }
 
 /// The error of a command that needs a database.

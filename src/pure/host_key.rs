@@ -12,6 +12,12 @@ pub struct HostIdentity<'a> {
 }
 
 impl HostIdentity<'_> {
+    /// Whether both are the same host: case does not matter in an address.
+    pub fn is_same(&self, other: &HostIdentity<'_>) -> bool {
+        self.address.eq_ignore_ascii_case(other.address)
+            && (self.family, self.source) == (other.family, other.source)
+    }
+
     /// Text that identifies a host among `all`: its address, followed by what distinguishes it from
     /// the others that have this address.
     pub fn key<'b>(&self, all: impl Iterator<Item = HostIdentity<'b>>) -> String {

@@ -18,6 +18,16 @@ pub fn ms(us: f64) -> String {
     format!("{ms:.decimals$} ms")
 }
 
+/// `4 outages (12 counted for each host)`: those of several hosts that began together are one.
+pub fn outages(together: usize, of_each_host: usize) -> String {
+    let outages = count(together, "outage");
+    if of_each_host == together {
+        outages
+    } else {
+        format!("{outages} ({of_each_host} counted for each host)")
+    }
+}
+
 /// Replaces control characters: those of a name or a file must not reach the terminal.
 pub fn printable(text: &str) -> String {
     text.chars()

@@ -79,10 +79,7 @@ fn configured_hosts<'a>(
     let mut hosts = Vec::new();
     for config in &settings.hosts {
         let host = &config.host;
-        let is_same = |recorded: &RecordedHost| {
-            recorded.address.eq_ignore_ascii_case(host.address.as_str())
-                && (recorded.family, &recorded.source) == (host.family, &host.source)
-        };
+        let is_same = |recorded: &RecordedHost| recorded.identity().is_same(&host.identity());
         hosts.push(ReportedHost {
             name: host.name.clone(),
             address: host.address.to_string(),

@@ -103,23 +103,14 @@ fn summary(report: &Report) -> String {
     sentences.push(match report.hosts.len() {
         1 => format!("Availability {available}; {measured}."),
         _ => {
-            let is_equal =
-                |host: &&HostFigures| host.availability_percent == worst.availability_percent;
-            let lowest = match report
-                .hosts
-                .iter()
-                .filter(|host| host.checks > 0)
-                .all(|host| is_equal(&host))
-            {
-                true => format!(
-                    "Each host has an availability of {available}; of {}",
-                    worst.host_name
-                ),
-                false => format!(
-                    "{} has the lowest availability: {available}; of it",
-                    worst.host_name
-                ),
-            };
+            let mut shares = report.hosts.iter().filter(|host| host.checks > 0);
+            let name = &worst.host_name;
+            let lowest =
+                if shares.all(|host| host.availability_percent == worst.availability_percent) {
+                    format!("Each host has an availability of {available}; of {name}")
+                } else {
+                    format!("{name} has the lowest availability: {available}; of it")
+                };
             format!("{lowest} {measured}.")
         }
     });

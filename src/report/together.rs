@@ -4,7 +4,7 @@
 use super::figures::Report;
 use super::rows::{incident_row, outage_row};
 use super::table::Row;
-use crate::pure::phrase::count;
+use crate::pure::phrase;
 use crate::store::{GroupedOutage, Incident};
 
 /// Of the section of outages.
@@ -70,15 +70,8 @@ fn others(incident: &Incident, own: &GroupedOutage) -> Option<String> {
 
 /// `4 outages (12 counted for each host) of 3 hosts.`
 pub(super) fn count_text(together: usize, outages: usize, hosts: usize) -> String {
-    let of_single_hosts = match outages {
-        outages if outages == together => String::new(),
-        outages => format!(" ({outages} counted for each host)"),
-    };
-    format!(
-        "{}{of_single_hosts} of {}.",
-        count(together, "outage"),
-        count(hosts, "host")
-    )
+    let outages = phrase::outages(together, outages);
+    format!("{outages} of {}.", phrase::count(hosts, "host"))
 }
 
 #[cfg(test)]

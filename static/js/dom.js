@@ -90,6 +90,9 @@ export function save(name, blob) {
 /** @param {string} name @param {string} text as format.js writes it */
 export const saveCsv = (name, text) => save(name, new Blob([text], { type: 'text/csv' }));
 
+/** A name with an explanation of hints.js. @param {string} hint @param {string} text */
+export const explained = (hint, text) => h('span', { tabindex: 0, 'data-hint': hint }, text);
+
 /** The texts of an element's children, with a comma between them, as a screen reader speaks them.
  * @param {Element} element */
 export const spokenText = (element) => [...element.children].map((e) => e.textContent).join(', ');

@@ -155,8 +155,9 @@ export async function visit(use, options = {}) {
  * @param {import('playwright-core').Page} page @param {string} name @param {Options} options */
 async function inAllLooks(page, name, options) {
   const before = page.viewportSize();
+  const plain = /** @type {const} */ ({ colorScheme: options.scheme ?? 'light', media: 'screen', forcedColors: 'none' });
   for (const [look, media, size] of LOOKS) {
-    await page.emulateMedia({ colorScheme: options.scheme ?? 'light', media: 'screen', forcedColors: 'none', ...media });
+    await page.emulateMedia({ ...plain, ...media });
     await page.setViewportSize(size);
     // The charts are drawn again in the next frame.
     await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
@@ -164,7 +165,7 @@ async function inAllLooks(page, name, options) {
     const wide = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
     assert.ok(wide <= 0, `${name}, ${look}: ${wide} pixels too wide`);
   }
-  await page.emulateMedia({ colorScheme: options.scheme ?? 'light', media: 'screen', forcedColors: 'none' });
+  await page.emulateMedia(plain);
   if (before) await page.setViewportSize(before);
 }
 

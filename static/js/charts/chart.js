@@ -17,9 +17,6 @@ export const keysHint = () => h('p', { class: 'third small foot', id: 'chart-key
   h('span', { class: 'keys' }, 'Drag to zoom, double-click to go back, arrow keys to move, + and - to zoom, '
     + 'Shift and arrow keys to read values.'));
 
-/** A name with an explanation of hints.js. @param {string} hint @param {string} text */
-export const explained = (hint, text) => h('span', { tabindex: 0, 'data-hint': hint }, text);
-
 /** Buttons for the scale of the latency axis. @param {App} app */
 export const scaleChips = (app) => chips('Scale of latency', [['log', 'Log'], ['linear', 'Linear']], app.view.scale,
   (scale) => app.go({ scale: scale === 'linear' ? 'linear' : 'log' }, true));

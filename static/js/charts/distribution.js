@@ -1,7 +1,7 @@
 // How the latencies and the success rates of a range are distributed.
 import { count, plural, usAsMs } from '../data/format.js';
 import { logTicks, logarithmic, stateOf } from '../data/scale.js';
-import { h, put, svg } from '../dom.js';
+import { explained, h, put, svg } from '../dom.js';
 
 const WIDTH = 340;
 const HEIGHT = 118;
@@ -101,7 +101,7 @@ export function distributionCard() {
   return {
     element: h('section', { class: 'card part' },
       h('div', { class: 'head' },
-        h('h2', null, h('span', { tabindex: 0, 'data-hint': 'distribution' }, 'Distribution')), totals), body),
+        h('h2', null, explained('distribution', 'Distribution')), totals), body),
     show(d) {
       if (!d) return;
       const answered = d.latency.reduce((sum, b) => sum + b.count, 0);

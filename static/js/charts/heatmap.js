@@ -2,7 +2,7 @@
 import { percent, usAsMs } from '../data/format.js';
 import { day as dayText, duration, year } from '../data/time.js';
 import { COLOUR_STEPS, WEEK, binByWeekHour, colourStep, summary, usualLatency, valueOf } from '../data/week.js';
-import { chips, h, put, setPressed, svg } from '../dom.js';
+import { chips, explained, h, put, setPressed, svg } from '../dom.js';
 
 const CELL = 17;
 const GAP = 2;
@@ -90,7 +90,7 @@ export function heatCard(app) {
   return {
     element: h('section', { class: 'card part' },
       h('div', { class: 'head' },
-        h('h2', null, h('span', { tabindex: 0, 'data-hint': 'week' }, 'By hour of the week')), measures),
+        h('h2', null, explained('week', 'By hour of the week')), measures),
       map, legend, words, reading),
     /** @param {Hours | null} hours @param {TimeRange} own what they cover @param {TimeRange} range that is chosen */
     show(hours, own, range) {

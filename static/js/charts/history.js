@@ -2,8 +2,8 @@
 import { STATE_WORDS, rate, usAsMs } from '../data/format.js';
 import { bandLabel, bands, nearestPoint, noDataText, stepTime } from '../data/series.js';
 import { duration, moment, seconds, spanText } from '../data/time.js';
-import { announce, h, put, setPressed, setText, spokenText } from '../dom.js';
-import { createChart, explained, keysHint, scaleChips } from './chart.js';
+import { announce, explained, h, put, setPressed, setText, spokenText } from '../dom.js';
+import { createChart, keysHint, scaleChips } from './chart.js';
 import { drawLatency, drawStates, drawSuccess } from './panes.js';
 import { shape } from './shapes.js';
 import { zoomActions } from './zoom.js';

@@ -1,5 +1,5 @@
 // The page that compares hosts: their success rates and latencies in the same charts.
-import { createChart, explained, keysHint, scaleChips } from '../charts/chart.js';
+import { createChart, keysHint, scaleChips } from '../charts/chart.js';
 import { LINE_STYLES, drawMedians, drawRates } from '../charts/overlay.js';
 import { stateMark } from '../charts/shapes.js';
 import { zoomActions } from '../charts/zoom.js';
@@ -11,7 +11,9 @@ import { wholeSeconds } from '../data/queries.js';
 import { addCheck, commonBands, missedChecks, moveWindow, nearestPoint, stepTime, timelineOf } from '../data/series.js';
 import { fileText, rangeText, seconds, spanText } from '../data/time.js';
 import { spanOf, writeView } from '../data/view.js';
-import { announce, button, h, put, save, saveCsv, setPressed, setText, spokenText, svg, table } from '../dom.js';
+import {
+  announce, button, explained, h, put, save, saveCsv, setPressed, setText, spokenText, svg, table,
+} from '../dom.js';
 import { rangeControls } from '../parts/controls.js';
 
 const MAX_HOSTS = LINE_STYLES.length;

@@ -6,7 +6,7 @@ import { NO_VALUE, ms, percent, usAsMs } from '../data/format.js';
 import { addressText, stateText } from '../data/hosts.js';
 import { moment } from '../data/time.js';
 import { writeView } from '../data/view.js';
-import { button, h, put, setText, whenReached } from '../dom.js';
+import { button, explained, h, put, setText, whenReached } from '../dom.js';
 
 // This many rows are drawn without waiting for the observer: they are certainly visible.
 const FIRST_DRAWN = 12;
@@ -121,7 +121,7 @@ const createHeads = (sort) => COLUMNS.map(([text, name, key]) => {
   const hint = name.split(' ')[0];
   const content = key
     ? h('button', { type: 'button', class: 'sorter', 'data-hint': hint, onclick: () => sort(key) }, text)
-    : h('span', { tabindex: 0, 'data-hint': hint }, text);
+    : explained(hint, text);
   const end = name === 'c-strip' && h('span', { class: 'third today' }, ' today');
   return h('th', { scope: 'col', class: name, 'data-sort': key }, content, end);
 });
