@@ -37,16 +37,11 @@ impl HostStatuses {
         flush: Duration,
         now: UtcMillis,
     ) -> Result<HostStatuses, StoreError> {
-        let run = reader.newest_run()?;
-        // The present by the clock of the record.
-        let now = now.plus(
-            run.filter(|run| run.stopped_at.is_none())
-                .map_or(0, |run| run.behind_ms),
-        );
         let latest = reader.latest_checks(now.plus(MAX_AHEAD_MS))?;
-        let delay = match run.filter(|run| is_running(run, flush, now)) {
-            Some(_) => flush,
-            None => Duration::ZERO,
+        let delay = if is_monitor_running(reader, flush, now)? {
+            flush
+        } else {
+            Duration::ZERO
         };
         Ok(HostStatuses {
             latest,
@@ -194,10 +189,8 @@ impl HostStatus<'_> {
 }
 
 /// Whether a monitor is running: it has not recorded that it stopped, was not killed, and was alive
-/// within the last two flushes. It records that it is alive with every flush, at least once a minute.
+/// within the last two flushes. `now` is [`Reader::present`]. It records that it is alive with every flush, at least once a minute.
 pub fn is_running(run: &MonitorRun, flush: Duration, now: UtcMillis) -> bool {
-    // While the clock is behind, the monitor dates what it records later than now.
-    let now = now.plus(run.behind_ms);
     let silence = Duration::from_millis(now.0.abs_diff(run.alive_at.0));
     run.stopped_at.is_none() && !run.was_killed && silence < flush.max(Duration::from_secs(60)) * 2
 }
@@ -261,19 +254,6 @@ mod tests {
                 was_killed: true,
                 ..run
             }));
-            // The clock is two days behind, and the monitor dates what it records that much later.
-            let behind_ms = 2 * 86_400_000;
-            let alive_at = run.alive_at.plus(behind_ms);
-            let behind = MonitorRun {
-                behind_ms,
-                alive_at,
-                ..run
-            };
-            assert_eq!(
-                runs(behind),
-                expected,
-                "behind, alive {alive_ago_ms} ms ago"
-            );
         }
     }
 

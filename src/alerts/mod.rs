@@ -149,9 +149,17 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         self.history
     }
 
+    /// The present time as the monitor dates what it records.
+    fn present(&self) -> UtcMillis {
+        let wall = sys::clocks().utc();
+        let reader = Reader::open_current(&self.database).ok().flatten();
+        let present = reader.and_then(|reader| reader.present(wall).ok());
+        present.unwrap_or(wall)
+    }
+
     /// Notices that were sent before a restart count for the limit per hour.
     fn count_recently_sent(&mut self) {
-        let (now, clock) = (sys::monotonic(), sys::clocks().utc());
+        let (now, clock) = (sys::monotonic(), self.present());
         let since = UtcMillis(clock.0 - nanoseconds(HOUR) / 1_000_000);
         let sent_at = Reader::open_current(&self.database).and_then(|reader| {
             reader.map_or(Ok(Vec::new()), |reader| reader.alerts_sent_since(since))
@@ -176,7 +184,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
                 return now.after(READ_RETRY);
             }
         }
-        let clock = sys::clocks().utc();
+        let clock = self.present();
         let notices = match self.notices(clock) {
             Ok(notices) => notices,
             Err(error) => {
@@ -299,7 +307,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         if alert.events.is_empty() && alert.facts.is_none() && alert.host_names.is_empty() {
             return self.record(alert, None);
         }
-        let text = alert_text(alert, sys::clocks().utc(), sys::utc_offset_at);
+        let text = alert_text(alert, self.present(), sys::utc_offset_at);
         log::debug!("alerts: {}", text.text);
         let result = run_command(
             &self.config.command,

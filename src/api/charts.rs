@@ -108,7 +108,7 @@ impl Columns {
 
 pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.address()?;
-    let span = parameters.between(now())?;
+    let span = parameters.between(now(api))?;
     let points = parameters.whole("points", 1..5001, 500)?;
     let reader = api.reader()?;
     let ids = host_ids(api, &reader, address)?;
@@ -143,9 +143,9 @@ pub(super) fn series(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
 
 pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.path_address;
-    let span = parameters.span(now(), 24.0)?;
+    let span = parameters.span(now(api), 24.0)?;
     // What has not been yet is not measured, and not missing either.
-    let end = span.end.min(UtcMillis(now().0 + 1));
+    let end = span.end.min(UtcMillis(now(api).0 + 1));
     let span = span.start.min(end)..end;
     let reader = api.reader()?;
     reader.in_one_state(|| statistics_of(api, &reader, address, &span))
@@ -200,7 +200,7 @@ fn statistics_of(api: &Api, reader: &Reader, address: &str, span: &Range<UtcMill
 
 pub(super) fn distribution(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.address()?;
-    let span = parameters.between(now())?;
+    let span = parameters.between(now(api))?;
     let reader = api.reader()?;
     let ids = host_ids(api, &reader, address)?;
     let sums = reader.sums(&ids, &span)?;
@@ -227,7 +227,7 @@ pub(super) fn distribution(api: &Api, parameters: &Parameters<'_>) -> ApiResult 
 
 pub(super) fn hours(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.address()?;
-    let span = parameters.between(now())?;
+    let span = parameters.between(now(api))?;
     if span.end.0 - span.start.0 > 400 * DAY_MS {
         return Err(ApiError::BadParameter(
             "from: at most 400 days can be listed by hour".into(),

@@ -59,11 +59,11 @@ const MAX_OUTAGES: usize = 1000;
 
 pub(super) fn incident_list(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let wanted = OutageFilter::of(parameters)?;
-    let (span, limit) = (span(parameters)?, limit(parameters)?);
+    let (span, limit) = (span(api, parameters)?, limit(parameters)?);
     let before = parameters.instant("before")?;
     let reader = api.reader()?;
     let wanted = wanted.with_host(api, &reader, parameters)?;
-    let whole = UtcMillis(0)..UtcMillis(now().0 + 1);
+    let whole = UtcMillis(0)..UtcMillis(now(api).0 + 1);
     let gaps = reader.gaps(&whole)?;
     let found = reader.grouped_outages(&whole, &api.config().report.grouping, &gaps)?;
     // Grouped before they are selected: a host fails with others also where only it is asked for.

@@ -30,7 +30,7 @@ struct MonitorRow {
 
 pub(super) fn status(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let config = api.config();
-    let now = now();
+    let now = now(api);
     // Before the first check there may be no database, but there is a configuration.
     let reader = api.reader().ok();
     let (mut monitor, mut first, mut recorded, mut notices) = (None, None, Vec::new(), None);
@@ -130,7 +130,7 @@ pub(super) fn all_hosts(api: &Api, _: &Parameters<'_>) -> ApiResult {
 pub(super) fn health(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let config = api.config();
     let reader = api.reader()?;
-    let now = now();
+    let now = now(api);
     let statuses = HostStatuses::read(&reader, config.flush, now)?;
     let is_fresh = config.hosts.is_empty()
         || statuses

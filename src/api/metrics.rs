@@ -15,7 +15,7 @@ type Gauge<'a> = dyn Fn(&HostStatus<'_>) -> Option<f64> + 'a;
 pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let config = api.config();
     let reader = api.reader()?;
-    let known = HostStatuses::read(&reader, config.flush, now())?;
+    let known = HostStatuses::read(&reader, config.flush, now(api))?;
     let mut statuses = known.of_hosts(&config.hosts);
     statuses.retain(|status| status.config.is_some());
     let mut text = String::new();

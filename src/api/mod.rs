@@ -215,8 +215,11 @@ fn json(value: &impl Serialize) -> ApiResult {
     Ok(Reply::ok("application/json", Body::Whole(body)))
 }
 
-fn now() -> UtcMillis {
-    sys::clocks().utc()
+/// The present time as the monitor dates it.
+fn now(api: &Api) -> UtcMillis {
+    let wall = sys::clocks().utc();
+    let present = api.reader().and_then(|reader| Ok(reader.present(wall)?));
+    present.unwrap_or(wall)
 }
 
 /// The recorded hosts that a text names; none when they are configured and not recorded yet.

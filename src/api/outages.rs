@@ -19,10 +19,11 @@ const LINKS: [&str; 3] = ["IPv4", "IPv6", "IPv4 and IPv6"];
 
 /// From `from` to `to` if one of them is given, else the last `days`, else all. It ends now at the
 /// latest, since an ongoing outage counts until its end.
-pub(super) fn span(parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, ApiError> {
-    let end = UtcMillis(now().0 + 1);
+pub(super) fn span(api: &Api, parameters: &Parameters<'_>) -> Result<Range<UtcMillis>, ApiError> {
+    let now = now(api);
+    let end = UtcMillis(now.0 + 1);
     if parameters.text("from").is_some() || parameters.text("to").is_some() {
-        let span = parameters.between(now())?;
+        let span = parameters.between(now)?;
         return Ok(span.start..span.end.min(end));
     }
     let since = parameters
@@ -53,7 +54,7 @@ fn grouped_outages(
 
 /// The ongoing outages, newest first.
 fn ongoing(api: &Api, reader: &Reader) -> Result<Vec<GroupedOutage>, ApiError> {
-    let now = now();
+    let now = now(api);
     let mut outages = grouped_outages(api, reader, &(now..UtcMillis(now.0 + 1)))?;
     outages.retain(GroupedOutage::is_open);
     Ok(outages)
@@ -185,7 +186,7 @@ fn cause_of(parameters: &Parameters<'_>) -> Result<Option<Cause>, ApiError> {
 
 pub(super) fn outages(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let wanted = OutageFilter::of(parameters)?;
-    let (span, limit) = (span(parameters)?, limit(parameters)?);
+    let (span, limit) = (span(api, parameters)?, limit(parameters)?);
     let reader = api.reader()?;
     let wanted = wanted.with_host(api, &reader, parameters)?;
     let found = grouped_outages(api, &reader, &span)?;
@@ -218,7 +219,7 @@ pub(super) fn active_of_host(api: &Api, parameters: &Parameters<'_>) -> ApiResul
 /// Without planned outages, and without events in which only a name did not resolve.
 pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let address = parameters.path_address;
-    let span = span(parameters)?;
+    let span = span(api, parameters)?;
     let reader = api.reader()?;
     let filter = HostFilter::of(&reader, address)?;
     let mut found = grouped_outages(api, &reader, &span)?;
@@ -242,16 +243,16 @@ pub(super) fn statistics(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
 }
 
 pub(super) fn incidents(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
-    let (span, limit) = (span(parameters)?, limit(parameters)?);
+    let (span, limit) = (span(api, parameters)?, limit(parameters)?);
     let mut found = incidents_of(&grouped_outages(api, &*api.reader()?, &span)?);
     found.truncate(limit);
     json(&found)
 }
 
 pub(super) fn gaps(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
-    let span = parameters.between(now())?;
+    let span = parameters.between(now(api))?;
     json(
         &api.reader()?
-            .gaps(&(span.start..span.end.min(UtcMillis(now().0 + 1))))?,
+            .gaps(&(span.start..span.end.min(UtcMillis(now(api).0 + 1))))?,
     )
 }

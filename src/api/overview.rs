@@ -93,7 +93,7 @@ pub(super) fn overview(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
 
 fn body(api: &Api, reader: &Reader, zone: ViewerZone, days: i64) -> Result<Vec<u8>, ApiError> {
     let config = api.config();
-    let now = now();
+    let now = now(api);
     let known = HostStatuses::read(reader, config.flush, now)?;
     let today = zone.day_of(now.0);
     let span = UtcMillis(zone.begin_of(today - days + 1))..UtcMillis(now.0 + 1);

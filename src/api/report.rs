@@ -32,7 +32,7 @@ pub(super) fn report(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
             ));
         }
     };
-    let now = now();
+    let now = now(api);
     sys::reread_zone();
     let span = period.span(now, sys::utc_offset_at).map_err(named(name))?;
     let config = api.config();

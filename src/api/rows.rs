@@ -76,14 +76,14 @@ pub(super) fn latest(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
     let (etag, known) = match api.reader() {
         Ok(reader) => {
             let etag = format!("{}-{}", reader.database_id(), reader.newest_write()?);
-            let mut known = HostStatuses::read(&reader, config.flush, now())?;
+            let mut known = HostStatuses::read(&reader, config.flush, now(api))?;
             let is_name = |configured: &HostConfig| configured.host.address.is_name();
             if config.hosts.iter().any(is_name) {
                 known.outages = reader.open_outages()?;
             }
             (etag, known)
         }
-        Err(_) if !config.database.exists() => ("none".to_string(), HostStatuses::empty(now())),
+        Err(_) if !config.database.exists() => ("none".to_string(), HostStatuses::empty(now(api))),
         Err(problem) => return Err(problem),
     };
     let statuses = known.of_hosts(&config.hosts);
@@ -100,7 +100,7 @@ pub(super) fn latest(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
 const CHUNK_BYTES: usize = 32 * 1024;
 
 pub(super) fn checks(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
-    let span = parameters.span(now(), 24.0)?;
+    let span = parameters.span(now(api), 24.0)?;
     let limit = parameters.whole("limit", 0..1_000_000_001, 1000)?;
     let limit = match u64::try_from(limit) {
         Ok(0) | Err(_) => u64::MAX,

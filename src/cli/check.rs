@@ -101,12 +101,15 @@ fn record(config: &Config, results: &mut [CheckResult]) -> Result<(), CliError> 
     }
     let now = sys::clocks().utc();
     let mut database = open_database(config)?;
-    let newest_run = Reader::open(&config.database.path)?
-        .map(|reader| reader.newest_run())
-        .transpose()?
-        .flatten();
-    let is_monitored = newest_run.is_some_and(|run| is_running(&run, config.database.flush, now));
+    let (newest_run, present) = match Reader::open(&config.database.path)? {
+        Some(reader) => (reader.newest_run()?, reader.present(now)?),
+        None => (None, now),
+    };
+    let is_monitored =
+        newest_run.is_some_and(|run| is_running(&run, config.database.flush, present));
     for result in &mut *results {
+        // As the monitor dates its own.
+        result.checked_at = result.checked_at.plus(present.0 - now.0);
         let pings = u32::try_from(result.pings.len()).unwrap_or(u32::MAX);
         let pings_ms = pings.saturating_mul(result.spacing_ms).max(1000);
         let is_lossy = matches!(result.state(), State::Degraded | State::Poor);
@@ -118,7 +121,7 @@ fn record(config: &Config, results: &mut [CheckResult]) -> Result<(), CliError> 
             0
         };
     }
-    Ok(database.write(results, now, RunState::Running)?)
+    Ok(database.write(results, present, RunState::Running)?)
 }
 
 /// All configured hosts, or the named ones. An IP address that is not configured is checked with

@@ -12,8 +12,9 @@ use super::startup::{configure, open_database};
 use crate::config::Config;
 use crate::daemon::stop_on_signals;
 use crate::pure::phrase::count;
+use crate::pure::time::UtcMillis;
 use crate::stop::Stop;
-use crate::store::Pruned;
+use crate::store::{Database, Pruned, StoreError};
 use crate::sys;
 
 /// Rows that are deleted in one step. Between two steps the monitor can write.
@@ -23,7 +24,8 @@ const STEP_PAUSE: Duration = Duration::from_millis(5);
 pub fn run_once(arguments: &Cleanup) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
     let stop = stop_on_signals()?;
-    let deleted = clean(&config, &stop)?.unwrap_or_default();
+    let now = |_: &mut Database| Ok(sys::clocks().utc());
+    let deleted = clean(&config, &stop, now)?.unwrap_or_default();
     if arguments.json {
         print::print_json(
             &json!({ "deleted_checks": deleted.checks, "deleted_rollups": deleted.rollups }),
@@ -40,7 +42,9 @@ pub fn run_continuously(arguments: &CleanupContinuous) -> Result<CommandStatus, 
     let interval = Duration::from_secs_f64(arguments.interval * 3600.0);
     let mut due = sys::monotonic();
     while !stop.wait_until(due) {
-        match clean(&config, &stop) {
+        // Unattended, hence never by a clock that may have leapt.
+        let now = |database: &mut Database| database.proven_time(sys::clocks().utc());
+        match clean(&config, &stop, now) {
             Ok(Some(deleted)) => print::print(&sentence(&config, &deleted))?,
             Ok(None) => {}
             // The disk may be full or the database locked now, but not the next time.
@@ -65,15 +69,19 @@ fn sentence(config: &Config, deleted: &Pruned) -> String {
     }
 }
 
-/// `None` where there is no database.
-fn clean(config: &Config, stop: &Stop) -> Result<Option<Pruned>, CliError> {
+/// Deletes what is too old at the time that `now` gives. `None` where there is no database.
+fn clean(
+    config: &Config,
+    stop: &Stop,
+    now: impl FnOnce(&mut Database) -> Result<UtcMillis, StoreError>,
+) -> Result<Option<Pruned>, CliError> {
     let settings = &config.database;
     if !settings.path.exists() {
         log::info!("{}: there is no database yet", settings.path.display());
         return Ok(None);
     }
     let mut database = open_database(config)?;
-    let now = sys::clocks().utc();
+    let now = now(&mut database)?;
     let mut sum = Pruned::default();
     loop {
         let step = database.prune(

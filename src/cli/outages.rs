@@ -18,7 +18,6 @@ pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
     let note = note(arguments)?;
     let (config, _) = configure(&arguments.common())?;
     let path = &config.database.path;
-    let now = sys::clocks().utc();
     let reader = match Reader::open(path)? {
         Some(reader) => reader,
         None => {
@@ -28,6 +27,7 @@ pub fn run(arguments: &Outages) -> Result<CommandStatus, CliError> {
             return Err(recorded::nothing_recorded(path));
         }
     };
+    let now = reader.present(sys::clocks().utc())?;
     if let Some(note) = note {
         let changed = write_note(&config, &reader, &note, now)?;
         if arguments.json {

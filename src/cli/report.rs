@@ -17,15 +17,20 @@ use crate::store::Reader;
 use crate::sys;
 
 pub fn run(arguments: &arguments::Report) -> Result<CommandStatus, CliError> {
-    let now = sys::clocks().utc();
-    // A wrong period is reported before anything else is done.
+    let wall = sys::clocks().utc();
     let period = period(arguments)?;
-    let span = period
-        .span(now, sys::utc_offset_at)
-        .map_err(|error| CliError::Usage(format!("report: the period: {error}")))?;
+    let span_at = |now| {
+        period
+            .span(now, sys::utc_offset_at)
+            .map_err(|error| CliError::Usage(format!("report: the period: {error}")))
+    };
+    // A wrong period is reported before anything else is done.
+    span_at(wall)?;
     let (config, _) = configure(&arguments.common())?;
     let path = &config.database.path;
     let reader = Reader::open(path)?.ok_or_else(|| recorded::nothing_recorded(path))?;
+    let now = reader.present(wall)?;
+    let span = span_at(now)?;
     let settings = ReportSettings::of(&config);
     let appendix = if arguments.raw {
         Appendix::RawPings

@@ -21,8 +21,12 @@ use crate::sys;
 
 pub fn run(arguments: &Status) -> Result<CommandStatus, CliError> {
     let (config, _) = configure(&arguments.common())?;
-    let now = sys::clocks().utc();
     let reader = Reader::open(&config.database.path)?;
+    let wall = sys::clocks().utc();
+    let now = match &reader {
+        Some(reader) => reader.present(wall)?,
+        None => wall,
+    };
     let has_database = reader.is_some();
     let mut notices = None;
     let known = match reader {

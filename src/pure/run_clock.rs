@@ -4,6 +4,7 @@
 //! dated right after the record: it is later than all that was recorded before.
 
 use std::ops::RangeInclusive;
+use std::time::Duration;
 
 use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
 
@@ -11,7 +12,7 @@ use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
 pub const MIN_STEP_MS: i64 = 2_000;
 
 /// A step that undoes another may differ by the drift of the clock in between.
-pub const SAME_STEP_MS: u64 = 60_000;
+pub const SAME_STEP_MS: i64 = 60_000;
 
 /// A change of the wall clock.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,18 +28,11 @@ impl ClockStep {
     pub fn before(&self) -> UtcMillis {
         self.now.plus(-self.step_ms)
     }
-
-    /// Whether it takes back an earlier step of so many milliseconds.
-    pub fn undoes(&self, earlier_ms: i64) -> bool {
-        earlier_ms.saturating_add(self.step_ms).unsigned_abs() <= SAME_STEP_MS
-    }
 }
 
-/// What a step means for what this run has recorded.
+/// What a step of the clock, or a confirmation of it, means for what this run has recorded.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Correction {
-    /// Nothing changes: the clock is still behind the record.
-    Nothing,
     /// These times were taken from a wrong clock and move by so many milliseconds.
     Redate {
         times: RangeInclusive<i64>,
@@ -47,9 +41,17 @@ pub enum Correction {
     },
     /// The clock was right and skipped time: what was recorded since `from` stays.
     Skip { from: UtcMillis },
-    /// The clock was set back for a while, which moved some results of this run; they return.
-    /// `since` is when it was set back, by that clock.
-    Restore { since: UtcMillis, step_ms: i64 },
+    /// The clock had skipped `skipped_ms` at `from`, and `by_ms` of that, which is negative, is
+    /// taken back: what was recorded since then, until `until`, moves.
+    TakeBack {
+        from: UtcMillis,
+        skipped_ms: i64,
+        by_ms: i64,
+        until: UtcMillis,
+    },
+    /// A time service confirms the clock after the steps of this run: none of them is taken back
+    /// later.
+    Confirm,
 }
 
 impl Correction {
@@ -63,18 +65,33 @@ impl Correction {
             }
         )
     }
+
+    /// The times that move, and by how many milliseconds.
+    pub fn moved(&self) -> Option<(RangeInclusive<i64>, i64)> {
+        match self {
+            Correction::Redate { times, by_ms, .. } => Some((times.clone(), *by_ms)),
+            Correction::TakeBack {
+                from,
+                skipped_ms,
+                by_ms,
+                until,
+            } => Some((from.plus(*skipped_ms).0..=until.0, *by_ms)),
+            Correction::Skip { .. } | Correction::Confirm => None,
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Why {
-    /// The run began before the newest result on record, or before 2020.
+    /// The run began before the newest result on record, or before 2020; or its clock was set back,
+    /// and that is not believed yet.
     Behind,
     /// No time service had set the clock when the run began.
     Unsynchronised,
-    /// These times lie in the future.
+    /// The clock was ahead.
     SetBack,
-    /// An earlier step, of so many milliseconds, is taken back.
-    Undone(i64),
+    /// An earlier step is taken back.
+    Undone,
 }
 
 impl Why {
@@ -84,7 +101,7 @@ impl Why {
             Why::Behind => "behind",
             Why::Unsynchronised => "unsynchronised",
             Why::SetBack => "set_back",
-            Why::Undone(_) => "undone",
+            Why::Undone => "undone",
         }
     }
 }
@@ -92,21 +109,50 @@ impl Why {
 /// An earlier step of this run, which may be taken back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Earlier {
-    /// All that this run had recorded was moved.
-    Whole(i64),
-    /// Only what lay in the future of the new time.
-    Part { step_ms: i64, now: UtcMillis },
+    /// All that this run had recorded was moved by so many milliseconds.
+    Moved(i64),
+    /// So many milliseconds were skipped at `from`.
+    Skipped { from: UtcMillis, ms: i64 },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+impl Earlier {
+    fn ms(self) -> i64 {
+        match self {
+            Earlier::Moved(ms) | Earlier::Skipped { ms, .. } => ms,
+        }
+    }
+}
+
+/// How many earlier steps can be taken back.
+const MAX_EARLIER: usize = 16;
+
+/// A record that is further ahead of the clock than this contradicts it.
+const MAX_PLAUSIBLE_LEAD_MS: i64 = 86_400_000;
+
+/// For how long a clock must not have been set before it is decided what a step meant.
+pub const SETTLED_AFTER: Duration = Duration::from_secs(600);
+
+/// The same, if the record contradicts the clock.
+pub const SETTLED_AGAINST_RECORD_AFTER: Duration = Duration::from_secs(86_400);
+
+/// By what time a run dates its records. A clock that is set back is not believed at once, since it
+/// may be set right again: until then the run goes on dating as if it had not been set, and nothing
+/// that is recorded moves. When it is believed, what this run dated by the wrong clock moves.
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RunClock {
     /// When the run began, by the times that it records.
     started: UtcMillis,
+    /// The newest instant that was recorded before the run.
+    newest_before: Option<UtcMillis>,
     /// What is added to the wall clock in what is recorded: not zero while the clock shows a time
-    /// before the newest result of before the run.
+    /// before the newest result of before the run, or was set back and is not believed.
     behind_ms: i64,
+    /// The part of it that the clock was set back during this run.
+    set_back_ms: i64,
     doubt: Option<Why>,
-    earlier: Option<Earlier>,
+    /// Whether a time service had confirmed the clock before it was set back, if it was.
+    is_confirmed: bool,
+    earlier: Vec<Earlier>,
 }
 
 impl RunClock {
@@ -129,14 +175,27 @@ impl RunClock {
         };
         RunClock {
             started: now.plus(behind_ms),
+            newest_before: newest,
             behind_ms,
+            set_back_ms: 0,
             doubt,
-            earlier: None,
+            is_confirmed: doubt.is_none(),
+            earlier: Vec::new(),
         }
     }
 
     pub fn behind_ms(&self) -> i64 {
         self.behind_ms
+    }
+
+    /// Whether the clock was set back and is not believed.
+    pub fn is_set_back(&self) -> bool {
+        self.set_back_ms > 0
+    }
+
+    /// When the run began, by the times that it records.
+    pub fn started(&self) -> UtcMillis {
+        self.started
     }
 
     /// The time to record, where the wall clock shows `wall`.
@@ -149,83 +208,223 @@ impl RunClock {
         self.doubt
     }
 
-    pub fn is_doubted(&self) -> bool {
-        self.doubt.is_some()
+    /// What was recorded before the run has moved: this is now the newest instant.
+    pub fn set_newest_before(&mut self, newest: Option<UtcMillis>) {
+        self.newest_before = newest;
     }
 
-    /// A time service says that the clock shows the right time `wall`, without having set it during
-    /// this run: the record was ahead.
-    pub fn believe(&mut self, wall: UtcMillis) -> Correction {
-        self.doubt = None;
-        let behind_ms = std::mem::take(&mut self.behind_ms);
-        if behind_ms == 0 {
-            return Correction::Nothing;
-        }
-        let times = self.started.0..=wall.0.saturating_add(behind_ms);
-        self.started = self.started.plus(-behind_ms);
-        Correction::Redate {
-            times,
-            by_ms: -behind_ms,
-            why: Why::SetBack,
-        }
-    }
-
-    /// What a step of the wall clock means.
-    pub fn step(&mut self, step: &ClockStep) -> Correction {
+    /// What a step of the wall clock means. `age`: of the run.
+    pub fn step(&mut self, step: &ClockStep, age: Duration) -> Vec<Correction> {
         let before = self.dated(step.before());
-        if self.behind_ms > 0 {
-            let still_behind = self.behind_ms.saturating_sub(step.step_ms).max(0);
-            let by_ms = step.step_ms - (self.behind_ms - still_behind);
-            self.behind_ms = still_behind;
-            if still_behind > 0 {
-                return Correction::Nothing;
-            }
-            self.doubt = None;
-            return self.redate_whole(before, by_ms, Why::Behind);
-        }
-        match self.earlier.take() {
-            Some(Earlier::Whole(earlier_ms)) if step.undoes(earlier_ms) => {
-                return self.redate_whole(before, step.step_ms, Why::Undone(earlier_ms));
-            }
-            Some(Earlier::Part { step_ms, now }) if step.undoes(step_ms) => {
-                return Correction::Restore {
-                    since: now,
-                    step_ms,
-                };
-            }
-            _ => {}
+        if self.behind_ms > self.set_back_ms {
+            return self.step_behind_record(before, step.step_ms);
         }
         if step.step_ms < 0 {
-            return self.set_back(step, before);
-        }
-        match self.doubt.take() {
-            Some(why) => {
-                self.earlier = Some(Earlier::Whole(step.step_ms));
-                self.redate_whole(before, step.step_ms, why)
-            }
-            None => Correction::Skip { from: before },
+            self.set_back(before, -step.step_ms, age)
+        } else {
+            self.set_forward(before, step.step_ms)
         }
     }
 
-    fn set_back(&mut self, step: &ClockStep, before: UtcMillis) -> Correction {
-        if self.started > step.now {
-            self.earlier = Some(Earlier::Whole(step.step_ms));
-            return self.redate_whole(before, step.step_ms, Why::SetBack);
+    /// The run began before the newest result on record, and its clock is set.
+    fn step_behind_record(&mut self, before: UtcMillis, step_ms: i64) -> Vec<Correction> {
+        let still_behind = self.behind_ms.saturating_sub(step_ms).max(0);
+        let by_ms = step_ms - (self.behind_ms - still_behind);
+        (self.behind_ms, self.set_back_ms) = (still_behind, 0);
+        if still_behind > 0 {
+            return Vec::new();
         }
-        self.earlier = Some(Earlier::Part {
-            step_ms: step.step_ms,
-            now: step.now,
+        self.doubt = None;
+        vec![self.redate_whole(before, by_ms, Why::Behind)]
+    }
+
+    fn set_back(&mut self, before: UtcMillis, by_ms: i64, age: Duration) -> Vec<Correction> {
+        let back_ms = self.set_back_ms.saturating_add(by_ms);
+        if let Some(undone) = self.undo(before, -back_ms) {
+            (self.behind_ms, self.set_back_ms) = (0, 0);
+            return undone;
+        }
+        if !self.is_confirmed && age < SETTLED_AFTER && self.is_after_record(back_ms) {
+            (self.behind_ms, self.set_back_ms) = (0, 0);
+            self.remember(Earlier::Moved(-back_ms));
+            return vec![self.redate_whole(before, -back_ms, Why::SetBack)];
+        }
+        self.set_back_ms = back_ms;
+        self.behind_ms = self.behind_ms.saturating_add(by_ms);
+        Vec::new()
+    }
+
+    fn set_forward(&mut self, before: UtcMillis, step_ms: i64) -> Vec<Correction> {
+        let undone = self.set_back_ms.min(step_ms);
+        let mut set_back_ms = self.set_back_ms - undone;
+        if set_back_ms < MIN_STEP_MS {
+            set_back_ms = 0;
+        }
+        self.behind_ms -= self.set_back_ms - set_back_ms;
+        self.set_back_ms = set_back_ms;
+        let step_ms = step_ms - undone;
+        if step_ms < MIN_STEP_MS {
+            return Vec::new();
+        }
+        if let Some(undone) = self.undo(before, step_ms) {
+            return undone;
+        }
+        if let Some(why) = self.doubt.take() {
+            self.remember(Earlier::Moved(step_ms));
+            return vec![self.redate_whole(before, step_ms, why)];
+        }
+        self.is_confirmed = false;
+        self.remember(Earlier::Skipped {
+            from: before,
+            ms: step_ms,
         });
-        Correction::Redate {
-            times: step.now.0 + 1..=before.0,
-            by_ms: step.step_ms,
-            why: Why::SetBack,
+        vec![Correction::Skip { from: before }]
+    }
+
+    /// Takes back the last earlier steps, if this step takes them back together.
+    fn undo(&mut self, before: UtcMillis, step_ms: i64) -> Option<Vec<Correction>> {
+        let mut rest_ms = step_ms;
+        let max_drift_ms = SAME_STEP_MS.min(step_ms.saturating_abs() / 4);
+        let first = self.earlier.iter().rposition(|earlier| {
+            rest_ms = rest_ms.saturating_add(earlier.ms());
+            rest_ms.saturating_abs() <= max_drift_ms
+        })?;
+        let mut until = before;
+        let mut corrections = Vec::new();
+        while self.earlier.len() > first
+            && let Some(earlier) = self.earlier.pop()
+        {
+            // The drift of the clock in between counts for the first of these steps.
+            let is_first = self.earlier.len() == first;
+            let by_ms = -earlier.ms() + if is_first { rest_ms } else { 0 };
+            corrections.push(self.take_back(earlier, by_ms, until));
+            until = until.plus(by_ms);
         }
+        Some(corrections)
+    }
+
+    fn take_back(&mut self, earlier: Earlier, by_ms: i64, until: UtcMillis) -> Correction {
+        match earlier {
+            Earlier::Moved(_) => self.redate_whole(until, by_ms, Why::Undone),
+            Earlier::Skipped { from, ms } => Correction::TakeBack {
+                from,
+                skipped_ms: ms,
+                by_ms,
+                until,
+            },
+        }
+    }
+
+    /// Decides what no step decided, when the wall clock shows `wall` and was not set for `quiet`,
+    /// which is at most the age of the run. `is_synchronised`: whether a time service says that it
+    /// is right.
+    pub fn settle(
+        &mut self,
+        wall: UtcMillis,
+        is_synchronised: bool,
+        quiet: Duration,
+    ) -> Vec<Correction> {
+        if self.behind_ms > 0 {
+            let is_decided = wall >= IMPLAUSIBLE_BEFORE && self.is_believed(is_synchronised, quiet);
+            return if is_decided {
+                self.believe(wall)
+            } else {
+                Vec::new()
+            };
+        }
+        if !is_synchronised {
+            return Vec::new();
+        }
+        self.doubt = None;
+        if quiet < SETTLED_AFTER {
+            return Vec::new();
+        }
+        self.is_confirmed = true;
+        if std::mem::take(&mut self.earlier).is_empty() {
+            Vec::new()
+        } else {
+            vec![Correction::Confirm]
+        }
+    }
+
+    /// Whether a clock that is behind what is recorded is right, and the record ahead.
+    fn is_believed(&self, is_synchronised: bool, quiet: Duration) -> bool {
+        let is_against_record = if self.is_set_back() {
+            !self.is_after_record(self.set_back_ms - self.skipped_ms().min(self.set_back_ms))
+        } else {
+            self.behind_ms > MAX_PLAUSIBLE_LEAD_MS
+        };
+        let is_confirmation_needed =
+            is_against_record || self.is_confirmed || self.behind_ms > self.set_back_ms;
+        let needed = if is_against_record {
+            SETTLED_AGAINST_RECORD_AFTER
+        } else {
+            SETTLED_AFTER
+        };
+        quiet >= needed && (is_synchronised || !is_confirmation_needed)
+    }
+
+    fn believe(&mut self, wall: UtcMillis) -> Vec<Correction> {
+        let mut until = self.dated(wall);
+        let mut left_ms = std::mem::take(&mut self.behind_ms);
+        self.set_back_ms = 0;
+        self.doubt = None;
+        let mut corrections = Vec::new();
+        while left_ms > 0
+            && let Some(Earlier::Skipped { from, ms }) = self.earlier.pop()
+        {
+            let by_ms = -left_ms.min(ms);
+            corrections.push(self.take_back(Earlier::Skipped { from, ms }, by_ms, until));
+            until = until.plus(by_ms);
+            left_ms += by_ms;
+            if ms + by_ms > 0 {
+                self.remember(Earlier::Skipped {
+                    from,
+                    ms: ms + by_ms,
+                });
+            }
+        }
+        if left_ms > 0 {
+            self.earlier.clear();
+            self.remember(Earlier::Moved(-left_ms));
+            corrections.push(self.redate_whole(until, -left_ms, Why::SetBack));
+        }
+        corrections
+    }
+
+    /// Whether what this run recorded would still be later than what was recorded before it.
+    fn is_after_record(&self, back_ms: i64) -> bool {
+        self.newest_before
+            .is_none_or(|newest| self.started.plus(-back_ms) > newest)
+    }
+
+    /// Since the last step that was none forward.
+    fn skipped_ms(&self) -> i64 {
+        self.earlier
+            .iter()
+            .rev()
+            .map_while(|earlier| match earlier {
+                Earlier::Skipped { ms, .. } => Some(ms),
+                Earlier::Moved(_) => None,
+            })
+            .fold(0, |sum, ms| sum.saturating_add(*ms))
+    }
+
+    fn remember(&mut self, step: Earlier) {
+        if self.earlier.len() == MAX_EARLIER {
+            self.earlier.remove(0);
+        }
+        self.earlier.push(step);
     }
 
     fn redate_whole(&mut self, before: UtcMillis, by_ms: i64, why: Why) -> Correction {
         let times = self.started.0..=before.0;
         self.started = self.started.plus(by_ms);
+        for earlier in &mut self.earlier {
+            if let Earlier::Skipped { from, .. } = earlier {
+                *from = from.plus(by_ms);
+            }
+        }
         Correction::Redate { times, by_ms, why }
     }
 }
@@ -233,6 +432,10 @@ impl RunClock {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    const HOUR: i64 = 3600;
+    const YOUNG: Duration = Duration::from_secs(10);
+    const OLD: Duration = Duration::from_secs(86_400);
 
     fn at(seconds: i64) -> UtcMillis {
         UtcMillis(1_700_000_000_000 + seconds * 1000)
@@ -249,42 +452,55 @@ mod tests {
         }
     }
 
-    fn redate(from: i64, to: i64, seconds: i64, why: Why) -> Correction {
-        Correction::Redate {
+    fn redate(from: i64, to: i64, seconds: i64, why: Why) -> Vec<Correction> {
+        vec![Correction::Redate {
             times: at(from).0..=at(to).0,
             by_ms: seconds * 1000,
             why,
+        }]
+    }
+
+    fn skip(from: i64) -> Vec<Correction> {
+        vec![Correction::Skip { from: at(from) }]
+    }
+
+    fn take_back(from: i64, skipped: i64, seconds: i64, until: i64) -> Correction {
+        Correction::TakeBack {
+            from: at(from),
+            skipped_ms: skipped * 1000,
+            by_ms: seconds * 1000,
+            until: at(until),
         }
     }
 
     #[test]
     fn a_run_that_begins_before_the_newest_result_is_dated_after_it_until_it_is_corrected() {
         // The run before ended at 0; the power was away for 20 s, and the clock is an hour behind.
-        let mut clock = RunClock::start(at(20 - 3600), Some(just_before(0)), true);
-        assert_eq!(clock.dated(at(25 - 3600)), at(5));
+        let mut clock = RunClock::start(at(20 - HOUR), Some(just_before(0)), true);
+        assert_eq!(clock.dated(at(25 - HOUR)), at(5));
         // 30 s after the start.
         assert_eq!(
-            clock.step(&step(50, 3600)),
+            clock.step(&step(50, HOUR), YOUNG),
             redate(0, 30, 20, Why::Behind),
             "from right after the record to the right times"
         );
         assert_eq!(clock.dated(at(60)), at(60));
         assert_eq!(
-            clock.step(&step(3700, 3600)),
-            Correction::Skip { from: at(100) },
+            clock.step(&step(3700, HOUR), YOUNG),
+            skip(100),
             "it is right now"
         );
     }
 
     #[test]
     fn a_correction_in_several_steps_moves_nothing_before_it_passes_the_record() {
-        let mut clock = RunClock::start(at(-3600), Some(just_before(0)), true);
-        assert_eq!(clock.step(&step(-1590, 2000)), Correction::Nothing);
+        let mut clock = RunClock::start(at(-HOUR), Some(just_before(0)), true);
+        assert_eq!(clock.step(&step(-1590, 2000), YOUNG), []);
         assert_eq!(clock.dated(at(-1590)), at(10));
-        assert_eq!(clock.step(&step(-1680, -100)), Correction::Nothing);
+        assert_eq!(clock.step(&step(-1680, -100), YOUNG), []);
         assert_eq!(clock.dated(at(-1680)), at(20));
         assert_eq!(
-            clock.step(&step(330, 2000)),
+            clock.step(&step(330, 2000), YOUNG),
             redate(0, 30, 300, Why::Behind)
         );
     }
@@ -293,90 +509,273 @@ mod tests {
     fn an_unsynchronised_run_is_moved_whole_by_the_first_step_forward_alone() {
         let mut clock = RunClock::start(at(0), Some(at(-60)), false);
         assert_eq!(
-            clock.step(&step(3610, 3600)),
-            redate(0, 10, 3600, Why::Unsynchronised)
+            clock.step(&step(3610, HOUR), YOUNG),
+            redate(0, 10, HOUR, Why::Unsynchronised)
         );
-        assert_eq!(
-            clock.step(&step(7300, 3600)),
-            Correction::Skip { from: at(3700) }
-        );
+        assert_eq!(clock.step(&step(7300, HOUR), YOUNG), skip(3700));
         let mut clock = RunClock::start(UtcMillis(5_000), None, true);
         let correction = ClockStep {
             now: at(0),
             step_ms: at(0).0 - 90_000,
         };
         assert_eq!(
-            clock.step(&correction),
-            Correction::Redate {
+            clock.step(&correction, YOUNG),
+            [Correction::Redate {
                 times: 5_000..=90_000,
                 by_ms: at(0).0 - 90_000,
                 why: Why::Behind
-            },
+            }],
             "no clock is right before 2020"
         );
     }
 
     #[test]
-    fn a_step_that_takes_back_another_restores_every_time() {
-        for is_synchronised in [true, false] {
-            let mut clock = RunClock::start(at(0), None, is_synchronised);
-            assert_eq!(
-                clock.step(&step(10 - 3600, -3600)),
-                redate(0, 10, -3600, Why::SetBack)
-            );
-            assert_eq!(
-                clock.step(&step(20, 3600)),
-                redate(-3600, 20 - 3600, 3600, Why::Undone(-3_600_000))
-            );
+    fn a_clock_set_back_for_a_while_moves_nothing() {
+        for (is_synchronised, age, newest, back, forward, what) in [
+            (
+                true,
+                YOUNG,
+                None,
+                &[-HOUR][..],
+                &[HOUR][..],
+                "a confirmed clock",
+            ),
+            (false, OLD, None, &[-HOUR], &[HOUR], "a run of a day"),
+            (
+                false,
+                YOUNG,
+                Some(at(-60)),
+                &[-HOUR],
+                &[HOUR],
+                "earlier runs reach into that hour",
+            ),
+            (
+                true,
+                YOUNG,
+                None,
+                &[-12 * HOUR, -12 * HOUR],
+                &[24 * HOUR],
+                "two steps back",
+            ),
+            (
+                true,
+                YOUNG,
+                None,
+                &[-24 * HOUR],
+                &[12 * HOUR, 12 * HOUR],
+                "two steps forward",
+            ),
+            (
+                true,
+                OLD,
+                Some(at(-60)),
+                &[-2400 * HOUR],
+                &[2400 * HOUR],
+                "a hundred days",
+            ),
+        ] {
+            let mut clock = RunClock::start(at(0), newest, is_synchronised);
+            let mut wall = 10;
+            for by in back.iter().chain(forward) {
+                wall += by;
+                assert_eq!(clock.step(&step(wall, *by), age), [], "{what}");
+            }
+            assert_eq!(wall, 10);
+            assert_eq!(clock.dated(at(10)), at(10), "{what}");
         }
-        let mut clock = RunClock::start(at(0), None, false);
-        clock.step(&step(3610, 3600));
+        let mut clock = RunClock::start(at(0), None, true);
+        clock.step(&step(10 - HOUR, -HOUR), OLD);
+        assert_eq!(clock.dated(at(20 - HOUR)), at(20), "meanwhile");
         assert_eq!(
-            clock.step(&step(4000, -3600)),
-            redate(3600, 7600, -3600, Why::Undone(3_600_000)),
-            "also what is not in the future"
+            clock.step(&step(HOUR + 30, 2 * HOUR), OLD),
+            skip(30),
+            "what is more than right again is a step forward"
         );
     }
 
     #[test]
-    fn a_clock_set_back_moves_what_is_in_the_future_and_nothing_of_before_the_run() {
-        let mut clock = RunClock::start(at(0), Some(at(-5)), true);
+    fn a_young_run_whose_clock_nothing_confirms_is_moved_whole_and_back() {
+        let mut clock = RunClock::start(at(0), Some(at(-2 * HOUR)), false);
         assert_eq!(
-            clock.step(&step(5000, -3600)),
-            Correction::Redate {
-                times: at(5000).0 + 1..=at(8600).0,
-                by_ms: -3_600_000,
-                why: Why::SetBack
+            clock.step(&step(10 - HOUR, -HOUR), YOUNG),
+            redate(0, 10, -HOUR, Why::SetBack)
+        );
+        assert_eq!(
+            clock.step(&step(20, HOUR), YOUNG),
+            redate(-HOUR, 20 - HOUR, HOUR, Why::Undone)
+        );
+        let mut clock = RunClock::start(at(0), None, false);
+        clock.step(&step(HOUR + 10, HOUR), YOUNG);
+        assert_eq!(
+            clock.step(&step(400, -HOUR), YOUNG),
+            redate(HOUR, HOUR + 400, -HOUR, Why::Undone)
+        );
+    }
+
+    #[test]
+    fn steps_forward_that_are_taken_back_together_move_what_followed_each() {
+        let day = 24 * HOUR;
+        let two_skips = || {
+            let mut clock = RunClock::start(at(0), None, true);
+            assert_eq!(
+                clock.step(&step(12 * HOUR + 10, 12 * HOUR), YOUNG),
+                skip(10)
+            );
+            assert_eq!(
+                clock.step(&step(day + 20, 12 * HOUR), YOUNG),
+                skip(12 * HOUR + 20)
+            );
+            clock
+        };
+        let both = [
+            take_back(12 * HOUR + 20, 12 * HOUR, -12 * HOUR, day + 30),
+            take_back(10, 12 * HOUR, -12 * HOUR, 12 * HOUR + 30),
+        ];
+        assert_eq!(two_skips().step(&step(30, -day), OLD), both);
+        let mut clock = two_skips();
+        assert_eq!(
+            clock.step(&step(12 * HOUR + 30, -12 * HOUR), OLD),
+            both[..1]
+        );
+        assert_eq!(
+            clock.step(&step(40, -12 * HOUR), OLD),
+            [take_back(10, 12 * HOUR, -12 * HOUR, 12 * HOUR + 40)]
+        );
+        let mut clock = RunClock::start(at(0), None, true);
+        clock.step(&step(day + 10, day), YOUNG);
+        assert_eq!(clock.step(&step(12 * HOUR + 20, -12 * HOUR), OLD), []);
+        assert_eq!(clock.dated(at(12 * HOUR + 20)), at(day + 20));
+        assert_eq!(
+            clock.step(&step(30, -12 * HOUR), OLD),
+            [take_back(10, day, -day, day + 30)],
+            "one step, taken back in two"
+        );
+        assert_eq!(clock.dated(at(31)), at(31));
+    }
+
+    #[test]
+    fn a_clock_that_stays_set_back_is_believed_unless_something_contradicts_it() {
+        let minutes = |minutes: u64| Duration::from_secs(minutes * 60);
+        for (before, newest, after, quiet, is_believed, what) in [
+            (false, None, false, 9, false, "too soon"),
+            (false, None, false, 10, true, "nothing contradicts it"),
+            (
+                true,
+                None,
+                false,
+                2000,
+                false,
+                "a time service had confirmed the other time",
+            ),
+            (true, None, true, 9, false, "too soon to be confirmed"),
+            (
+                true,
+                None,
+                true,
+                10,
+                true,
+                "a time service has changed its mind",
+            ),
+            (
+                false,
+                Some(-60),
+                false,
+                2000,
+                false,
+                "earlier runs contradict it",
+            ),
+            (
+                true,
+                Some(-60),
+                true,
+                1439,
+                false,
+                "they do, for less than a day",
+            ),
+            (true, Some(-60), true, 1440, true, "a day of confirmation"),
+        ] {
+            let mut clock = RunClock::start(at(0), newest.map(at), before);
+            assert_eq!(clock.step(&step(1000 - HOUR, -HOUR), OLD), []);
+            let found = clock.settle(at(2000 - HOUR), after, minutes(quiet));
+            let expected = if is_believed {
+                redate(0, 2000, -HOUR, Why::SetBack)
+            } else {
+                Vec::new()
+            };
+            assert_eq!(found, expected, "{what}");
+            if is_believed {
+                assert_eq!(clock.dated(at(3000)), at(3000), "{what}");
+                assert_eq!(
+                    clock.step(&step(3000, HOUR), OLD),
+                    redate(-HOUR, 3000 - HOUR, HOUR, Why::Undone),
+                    "it was wrong after all: {what}"
+                );
             }
-        );
+        }
+        let roll_over = 1024 * 7 * 24 * HOUR;
+        let mut clock = RunClock::start(at(0), None, true);
+        clock.step(&step(1000 - roll_over, -roll_over), OLD);
         assert_eq!(
-            clock.step(&step(8700, 3600)),
-            Correction::Restore {
-                since: at(5000),
-                step_ms: -3_600_000
-            }
+            clock.settle(at(2000 - roll_over), true, OLD * 30),
+            [],
+            "no clock is right before 2020"
         );
-        let mut clock = RunClock::start(at(0), Some(at(-5)), true);
+    }
+
+    #[test]
+    fn a_clock_that_is_believed_takes_back_what_it_had_skipped_first() {
+        let mut clock = RunClock::start(at(0), None, true);
+        clock.step(&step(HOUR + 10, HOUR), OLD);
+        clock.step(&step(HOUR + 20 - 600, -600), OLD);
         assert_eq!(
-            clock.step(&step(-3590, -3600)),
-            redate(0, 10, -3600, Why::SetBack),
-            "not the run before"
+            clock.settle(at(HOUR + 800 - 600), false, SETTLED_AFTER),
+            [take_back(10, HOUR, -600, HOUR + 800)],
+            "a part of it"
         );
+        clock.step(&step(HOUR + 900 - 600 - 2 * HOUR, -2 * HOUR), OLD);
+        assert_eq!(
+            clock.settle(at(HOUR + 2000 - 600 - 2 * HOUR), false, SETTLED_AFTER),
+            [
+                take_back(10, HOUR - 600, 600 - HOUR, HOUR + 1400),
+                redate(0, 2000, -HOUR - 600, Why::SetBack).remove(0),
+            ],
+            "all of it, and more"
+        );
+    }
+
+    #[test]
+    fn what_a_time_service_confirms_is_not_taken_back_later() {
+        let mut clock = RunClock::start(at(0), None, true);
+        clock.step(&step(HOUR + 10, HOUR), OLD);
+        assert_eq!(clock.settle(at(HOUR + 500), true, YOUNG), [], "too soon");
+        assert_eq!(
+            clock.settle(at(HOUR + 700), true, SETTLED_AFTER),
+            [Correction::Confirm]
+        );
+        assert_eq!(clock.settle(at(HOUR + 800), true, SETTLED_AFTER), []);
+        assert_eq!(clock.step(&step(900, -HOUR), OLD), []);
+        assert_eq!(clock.dated(at(900)), at(HOUR + 900));
     }
 
     #[test]
     fn a_run_that_a_time_service_confirms_was_right_and_the_record_ahead() {
-        let mut clock = RunClock::start(at(0), Some(just_before(3600)), false);
+        let mut clock = RunClock::start(at(0), Some(just_before(HOUR)), false);
+        assert_eq!(clock.settle(at(500), true, YOUNG), [], "too soon");
+        assert_eq!(clock.settle(at(600), false, OLD), [], "unconfirmed");
         assert_eq!(
-            clock.believe(at(600)),
-            redate(3600, 4200, -3600, Why::SetBack)
+            clock.settle(at(600), true, SETTLED_AFTER),
+            redate(HOUR, HOUR + 600, -HOUR, Why::SetBack)
         );
-        assert_eq!((clock.dated(at(601)), clock.is_doubted()), (at(601), false));
+        assert_eq!((clock.dated(at(601)), clock.doubt()), (at(601), None));
+        let mut clock = RunClock::start(at(0), Some(just_before(2400 * HOUR)), true);
+        assert_eq!(
+            clock.settle(at(600), true, SETTLED_AFTER),
+            [],
+            "a record of a hundred days"
+        );
+        assert_ne!(clock.settle(at(86_400), true, OLD), []);
         let mut clock = RunClock::start(at(0), None, false);
-        assert_eq!(clock.believe(at(600)), Correction::Nothing);
-        assert_eq!(
-            clock.step(&step(4200, 3600)),
-            Correction::Skip { from: at(600) }
-        );
+        assert_eq!(clock.settle(at(10), true, YOUNG), []);
+        assert_eq!(clock.step(&step(4200, HOUR), YOUNG), skip(600));
     }
 }

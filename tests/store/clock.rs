@@ -144,6 +144,106 @@ fn rows_that_a_clock_left_in_the_future_move_back_at_the_next_start() {
     }
 }
 
+/// Everything that is recorded, without the runs and steps of the clock.
+fn record_of(path: &Path) -> Vec<String> {
+    [
+        "select host_id, checked_at, sent, received, rtts from check_result order by 1, 2",
+        "select * from outage_events order by id",
+        "select * from rollup r where not exists
+          (select 1 from stale_rollup s where s.host_id = r.host_id and s.hour = r.hour) order by 1, 2",
+        "select started_at, ended_at, kind from interruption order by 1",
+    ]
+    .iter()
+    .flat_map(|sql| rows(path, sql))
+    .collect()
+}
+
+#[test]
+fn a_clock_set_back_moves_nothing_of_earlier_runs_and_all_of_its_own_comes_back() {
+    const HOUR: i64 = 3600;
+    for steps in [
+        &[-HOUR, HOUR][..],
+        &[-12 * HOUR, -12 * HOUR, 24 * HOUR],
+        &[-100 * 24 * HOUR, 100 * 24 * HOUR],
+        &[-1024 * 7 * 24 * HOUR, 1024 * 7 * 24 * HOUR],
+        &[12 * HOUR, 12 * HOUR, -24 * HOUR],
+        &[12 * HOUR, 12 * HOUR, -12 * HOUR, -12 * HOUR],
+        &[24 * HOUR, -12 * HOUR, -12 * HOUR],
+    ] {
+        for is_synchronised in [true, false] {
+            let record = |steps: &[i64]| {
+                let folder = TempDir::new();
+                let path = folder.path().join(FILE);
+                let one = host("one", "192.0.2.1");
+                first_run(&path, &one);
+                let mut database = open(&path);
+                database
+                    .begin_run(at(4000), is_synchronised)
+                    .expect("the ledger");
+                // An outage is ongoing while the clock is set.
+                let mut seconds = 4010;
+                let check = |database: &mut Database, wall: i64, letters: &str| {
+                    let dated = database.run_clock.dated(at(wall));
+                    let result = CheckResult {
+                        checked_at: dated,
+                        ..pings(&one, 0, letters)
+                    };
+                    write(database, &[result], dated.0);
+                };
+                check(&mut database, seconds, "rrr");
+                check(&mut database, seconds + 5, "sss");
+                let mut offset = 0;
+                for step in steps {
+                    offset += step;
+                    seconds += 10;
+                    set_clock(&mut database, at(seconds + offset), step * 1000);
+                    check(&mut database, seconds + 5 + offset, "sss");
+                }
+                assert_eq!(offset, 0);
+                check(&mut database, 4200, "rrr");
+                check(&mut database, 3 * HOUR + 4200, "rrr");
+                record_of(&path)
+            };
+            let without: Vec<i64> = steps.iter().map(|_| 0).collect();
+            assert_eq!(
+                record(steps),
+                record(&without),
+                "{steps:?}, synchronised: {is_synchronised}"
+            );
+        }
+    }
+}
+
+#[test]
+fn several_steps_ahead_that_a_power_cut_left_are_taken_back_at_the_next_start() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let mut database = open(&path);
+    database.begin_run(at(0), true).expect("the ledger");
+    write(&mut database, &[pings(&one, 10, "r")], at(11).0);
+    for (at_seconds, ahead) in [(20, 3600), (40, 7200)] {
+        set_clock(&mut database, at(at_seconds + ahead), 3_600_000);
+        let check = pings(&one, at_seconds + 10 + ahead, "r");
+        write(&mut database, &[check], at(at_seconds + 11 + ahead).0);
+    }
+    drop(database);
+    let settled = folder.path().join("settled");
+    fs::copy(&path, &settled).expect("a copy");
+    other_program(&settled)
+        .execute("update clock_step set why = 'confirmed'", [])
+        .expect("it is written");
+    let times = "select (checked_at - 1700000000000) / 1000 from check_result";
+    for (path, expected) in [
+        (&path, ["10", "30", "50"]),
+        (&settled, ["10", "3630", "7250"]),
+    ] {
+        open(path).begin_run(at(60), true).expect("the ledger");
+        assert_eq!(rows(path, times), expected);
+    }
+    assert_eq!(number(&path, "select count(*) from interruption"), 0);
+}
+
 #[test]
 fn a_row_of_the_distant_future_dates_no_run() {
     let folder = TempDir::new();

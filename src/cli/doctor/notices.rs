@@ -38,7 +38,7 @@ fn queue(config: &Config) -> Result<Option<Queue>, StoreError> {
     let Some(reader) = Reader::open_current(&config.database.path)? else {
         return Ok(None);
     };
-    let now = sys::clocks().utc();
+    let now = reader.present(sys::clocks().utc())?;
     let is_running = status::is_monitor_running(&reader, config.database.flush, now)?;
     Queue::read(&reader, &config.alerts, &config.grouping, is_running, now)
 }

@@ -43,6 +43,13 @@ impl Reader {
         })
     }
 
+    /// The present time as the running monitor dates it, where the clock shows `wall`.
+    pub fn present(&self, wall: UtcMillis) -> Result<UtcMillis, StoreError> {
+        let run = self.newest_run()?;
+        let running = run.filter(|run| run.stopped_at.is_none() && !run.was_killed);
+        Ok(wall.plus(running.map_or(0, |run| run.behind_ms)))
+    }
+
     /// When the first recorded run began.
     pub fn first_run(&self) -> Result<Option<UtcMillis>, StoreError> {
         const FIRST: &str = "select min(started_at) from monitor_run";

@@ -4,64 +4,32 @@
 
 use super::ledger;
 use crate::pure::model::{HostId, Interruption, InterruptionKind};
-use crate::pure::phrase;
 use crate::pure::run_clock::{ClockStep, Correction, SAME_STEP_MS, Why};
 use crate::pure::time::{LATEST_MS, UtcMillis, parse_instant};
 use crate::store::columns::instant_of;
 use crate::store::rollup::due::mark_stale;
 use crate::store::rows::next_millisecond;
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, OptionalExtension, params};
 use serde_json::Value;
 use std::ops::RangeInclusive;
-use std::time::Duration;
-
-/// If the last run ended this long ago, the clock may be wrong, and nothing is deleted for a day.
-pub const SUSPICIOUS_STEP: Duration = Duration::from_secs(30 * 86_400);
-
-const TRUST_AFTER: Duration = Duration::from_secs(86_400);
-
-/// How long to wait before anything is deleted, if the clock seems to have jumped ahead since the
-/// last run. `runs` are the start and last activity of each run; runs after a jump prove that the
-/// clock is right once they have lasted for a day in total.
-pub fn pruning_delay(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> Option<Duration> {
-    let between = |from: UtcMillis, to: UtcMillis| {
-        Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or_default())
-    };
-    let mut runs = runs.iter();
-    let (_, mut proven) = *runs.next()?;
-    let mut lasted = Duration::ZERO;
-    for &(started, alive) in runs {
-        if between(proven, started) >= SUSPICIOUS_STEP {
-            lasted = lasted.saturating_add(between(started, alive));
-        }
-        if between(proven, started) < SUSPICIOUS_STEP || lasted >= TRUST_AFTER {
-            (proven, lasted) = (proven.max(alive), Duration::ZERO);
-        }
-    }
-    let away = between(proven, now);
-    if away < SUSPICIOUS_STEP {
-        return None;
-    }
-    log::warn!(
-        "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
-        phrase::duration(away)
-    );
-    Some(TRUST_AFTER.saturating_sub(lasted))
-}
 
 /// Later times than 2100-01-01 were not measured: only a damaged or foreign row has them.
 const NEVER_MEASURED: UtcMillis = UtcMillis(4_102_444_800_000);
 
-/// The newest instant at which something was measured or a monitor ran.
-pub fn newest_on_record(connection: &Connection) -> rusqlite::Result<Option<UtcMillis>> {
+/// The newest instant at which something was measured or a monitor ran, before `end`.
+pub fn newest_on_record(
+    connection: &Connection,
+    end: Option<UtcMillis>,
+) -> rusqlite::Result<Option<UtcMillis>> {
     const NEWEST: &str = "select max(at) from (
         select (select max(checked_at) from check_result where host_id = h.id and checked_at < ?1) as at from host h
         union all
         select (select max(checked_at) from not_measured_check where host_id = h.id and checked_at < ?1) from host h
         union all
         select max(max(alive_at, coalesce(stopped_at, 0))) from monitor_run where max(alive_at, coalesce(stopped_at, 0)) < ?1)";
+    let end = end.unwrap_or(NEVER_MEASURED).min(NEVER_MEASURED);
     connection
-        .query_row(NEWEST, [NEVER_MEASURED.0], |row| row.get(0))
+        .query_row(NEWEST, [end.0], |row| row.get(0))
         .map(|newest: Option<i64>| newest.map(UtcMillis))
 }
 
@@ -70,29 +38,55 @@ pub fn newest_on_record(connection: &Connection) -> rusqlite::Result<Option<UtcM
 pub fn apply(
     connection: &Connection,
     step: &ClockStep,
-    correction: &Correction,
+    corrections: &[Correction],
     run: Option<i64>,
 ) -> rusqlite::Result<usize> {
-    if step.step_ms < 0 {
-        take_back_lead(connection, step.now, run)?;
+    let mut moved = 0;
+    // A clock that was set back and is not believed yet is behind what is recorded.
+    let mut why = Some(Why::Behind);
+    for correction in corrections {
+        match correction {
+            Correction::Redate {
+                times,
+                by_ms,
+                why: reason,
+            } => {
+                moved += redate(connection, times, *by_ms)?;
+                why = Some(*reason);
+            }
+            Correction::TakeBack {
+                from,
+                skipped_ms,
+                by_ms,
+                until,
+            } => {
+                moved += take_back_skipped(connection, *from, *skipped_ms, *by_ms, *until)?;
+                why = Some(Why::Undone);
+            }
+            Correction::Skip { from } => {
+                moved += skip_time(connection, step, *from, run)?;
+                why = None;
+            }
+            Correction::Confirm => return confirm(connection, run).map(|()| 0),
+        }
     }
-    let (moved, why) = match correction {
-        Correction::Nothing => (0, Some(Why::Behind)),
-        Correction::Redate { times, by_ms, why } => {
-            let moved = redate(connection, times, *by_ms, *why)?;
-            (moved, Some(*why))
-        }
-        Correction::Skip { from } => (skip_time(connection, step, *from, run)?, None),
-        Correction::Restore { since, step_ms } => {
-            let rest = since.0 + 1..=step.before().0;
-            let moved = restore(connection, *since, *step_ms)?
-                + redate(connection, &rest, step.step_ms, Why::Undone(*step_ms))?;
-            (moved, Some(Why::Undone(*step_ms)))
-        }
-    };
     note(connection, step, run, moved, why)?;
     Ok(moved)
 }
+
+/// Notes that a time service has confirmed the clock after the steps of a run, so that
+/// [`take_back_lead`] leaves them.
+fn confirm(connection: &Connection, run: Option<i64>) -> rusqlite::Result<()> {
+    const CONFIRM: &str = "update clock_step set why = ?2
+                            where run_id = ?1 and (why is null or why = ?3)";
+    let unsynchronised = Why::Unsynchronised.as_str();
+    connection
+        .execute(CONFIRM, params![run, CONFIRMED, unsynchronised])
+        .map(|_| ())
+}
+
+/// In place of why, in the row of a step that a time service has confirmed.
+const CONFIRMED: &str = "confirmed";
 
 pub fn note(
     connection: &Connection,
@@ -110,45 +104,120 @@ pub fn note(
         .map(|_| ())
 }
 
+/// A step forward of an earlier run.
+struct StepAhead {
+    /// The time after it.
+    at: i64,
+    step_ms: i64,
+    is_of_whole_run: bool,
+    /// When the run began.
+    started: Option<i64>,
+}
+
 /// An earlier run may have ended while its clock was set ahead, and left rows in the future: they
-/// move back if the step that set it ahead explains how far the record is ahead of the clock, which
-/// shows `now`. `run` is the present run, whose rows stay. Returns how many checks.
+/// move back if the steps that set it ahead explain how far the record is ahead of the clock, which
+/// shows `now`, and no time service has confirmed them. `run` is the present run, whose rows stay.
+/// Returns how many checks.
 pub fn take_back_lead(
     connection: &Connection,
     now: UtcMillis,
     run: Option<i64>,
 ) -> rusqlite::Result<usize> {
-    const LAST_STEP: &str = "select c.at, c.step_ms, c.why, r.started_at from clock_step c left join monitor_run r on r.id = c.run_id
-                              where c.run_id is not ?1 order by c.id desc limit 1";
     const STARTED: &str = "select started_at from monitor_run where id = ?1";
-    let read = |row: &Row<'_>| {
-        let (at, step_ms): (i64, i64) = (row.get(0)?, row.get(1)?);
-        let (why, started): (Option<String>, Option<i64>) = (row.get(2)?, row.get(3)?);
-        Ok((at, step_ms, why, started))
-    };
-    let last = connection.query_row(LAST_STEP, [run], read).optional()?;
-    let newest = newest_on_record(connection)?.unwrap_or(now);
     let own: Option<i64> = connection
         .query_row(STARTED, [run], |row| row.get(0))
         .optional()?;
-    let Some((at, step_ms, why, started)) = last else {
-        return Ok(0);
-    };
-    let is_whole = why.as_deref() == Some(Why::Unsynchronised.as_str());
-    let explains =
-        newest.0.saturating_sub(now.0) <= step_ms.saturating_add(SAME_STEP_MS.cast_signed());
-    if step_ms <= 0 || at <= now.0 || !explains || !(is_whole || why.is_none()) {
-        return Ok(0);
+    let newest = newest_on_record(connection, own.map(UtcMillis))?.unwrap_or(now);
+    let mut until = newest;
+    let mut moved = 0;
+    for step in steps_ahead(connection, now, newest, run)? {
+        moved += match step.started.filter(|_| step.is_of_whole_run) {
+            Some(started) => redate(connection, &(started..=until.0), -step.step_ms)?,
+            None => {
+                let from = UtcMillis(step.at.saturating_sub(step.step_ms));
+                take_back_skipped(connection, from, step.step_ms, -step.step_ms, until)?
+            }
+        };
+        let back = ClockStep {
+            now,
+            step_ms: -step.step_ms,
+        };
+        note(connection, &back, None, moved, Some(Why::SetBack))?;
+        until = until.plus(-step.step_ms);
     }
-    let from = started.filter(|_| is_whole).unwrap_or(now.0 + 1);
-    let until = own.map_or(newest.0, |started| started - 1);
-    let back = ClockStep {
-        now,
-        step_ms: -step_ms,
-    };
-    let moved = redate(connection, &(from..=until), -step_ms, Why::SetBack)?;
-    note(connection, &back, None, moved, Some(Why::SetBack))?;
     Ok(moved)
+}
+
+/// The last steps of an earlier run that together explain why `newest` is later than `now`, the
+/// last one first; none if they do not.
+fn steps_ahead(
+    connection: &Connection,
+    now: UtcMillis,
+    newest: UtcMillis,
+    run: Option<i64>,
+) -> rusqlite::Result<Vec<StepAhead>> {
+    const STEPS: &str = "select c.at, c.step_ms, c.why, r.started_at
+          from clock_step c left join monitor_run r on r.id = c.run_id
+         where c.run_id is not ?1
+           and c.run_id is (select run_id from clock_step where run_id is not ?1 order by id desc limit 1)
+         order by c.id desc limit 16";
+    let mut statement = connection.prepare(STEPS)?;
+    let mut rows = statement.query([run])?;
+    let mut steps = Vec::new();
+    let mut left_ms = newest.0.saturating_sub(now.0);
+    while let Some(row) = rows.next()? {
+        let why: Option<String> = row.get(2)?;
+        let step = StepAhead {
+            at: row.get(0)?,
+            step_ms: row.get(1)?,
+            is_of_whole_run: why.as_deref() == Some(Why::Unsynchronised.as_str()),
+            started: row.get(3)?,
+        };
+        if step.step_ms <= 0 || step.at <= now.0 || !(why.is_none() || step.is_of_whole_run) {
+            break;
+        }
+        left_ms = left_ms.saturating_sub(step.step_ms);
+        steps.push(step);
+        if left_ms <= SAME_STEP_MS {
+            return Ok(steps);
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// The clock had skipped `skipped_ms` at `from`, and `by_ms` of that, which is negative, is taken
+/// back: the gap ends that much earlier, or does not exist, and what was recorded after it moves.
+fn take_back_skipped(
+    connection: &Connection,
+    from: UtcMillis,
+    skipped_ms: i64,
+    by_ms: i64,
+    until: UtcMillis,
+) -> rusqlite::Result<usize> {
+    // Where an outage was ongoing, it begins before `from`.
+    const GAP: &str = "select id, started_at from interruption
+                        where kind = ?1 and started_at <= ?2 and ended_at - started_at = ?3 order by started_at desc limit 1";
+    const REMOVE: &str = "delete from interruption where id = ?1";
+    const SHORTEN: &str = "update interruption set ended_at = ended_at + ?2 where id = ?1";
+    let clock = InterruptionKind::ClockSet.as_str();
+    let gap: Option<(i64, i64)> = connection
+        .query_row(GAP, params![clock, from.0, skipped_ms], |row| {
+            Ok((row.get(0)?, row.get(1)?))
+        })
+        .optional()?;
+    if let Some((id, _)) = gap {
+        if skipped_ms.saturating_add(by_ms) <= 0 {
+            connection.execute(REMOVE, [id])?;
+        } else {
+            connection.execute(SHORTEN, params![id, by_ms])?;
+        }
+    }
+    let began = gap.map_or(from.0, |(_, started)| started);
+    redate(
+        connection,
+        &(began.saturating_add(skipped_ms)..=until.0),
+        by_ms,
+    )
 }
 
 /// A clock that was set forward: the time between did not exist. Ongoing outages of this run began
@@ -171,12 +240,7 @@ fn skip_time(
     )?;
     let oldest = oldest.as_deref().and_then(instant_of);
     let moved = match oldest {
-        Some(oldest) => redate(
-            connection,
-            &(oldest.0..=before.0),
-            step.step_ms,
-            Why::Behind,
-        )?,
+        Some(oldest) => redate(connection, &(oldest.0..=before.0), step.step_ms)?,
         None => 0,
     };
     let from = oldest.unwrap_or(before);
@@ -194,53 +258,32 @@ fn seconds(by_ms: i64) -> String {
     format!("{:+}.{:03} seconds", by_ms / 1000, (by_ms % 1000).abs())
 }
 
-/// Marks the reason of a moved check; the step follows.
-const MARK: &str = "dated anew: the clock was set by ";
-
-/// Moves all rows with times in a range. Checks that move because the clock was set back are marked,
-/// so that a step that takes it back finds them.
+/// Moves all rows with times in a range; returns the number of checks.
 pub fn redate(
     connection: &Connection,
     times: &RangeInclusive<i64>,
     by_ms: i64,
-    why: Why,
 ) -> rusqlite::Result<usize> {
     if by_ms == 0 {
         return Ok(0);
     }
-    let mark = format!("{MARK}{} s", by_ms / 1000);
-    let rows = each_moved(connection, "check_result", times, by_ms)?;
-    for (host_id, at) in &rows {
-        let to = move_check(connection, *host_id, *at, at.saturating_add(by_ms))?;
-        const REMARK: &str =
-            "insert into check_note(host_id, checked_at, late, duplicates, foreigners, reason) values(?1, ?2, 0, 0, 0, ?3)
-                              on conflict do update set reason = coalesce(reason || '; ', '') || ?3";
-        match why {
-            Why::SetBack => {
-                connection
-                    .prepare_cached(REMARK)?
-                    .execute(params![host_id, to, mark])?;
-            }
-            Why::Undone(earlier_ms) => unmark(connection, *host_id, to, earlier_ms)?,
-            Why::Behind | Why::Unsynchronised => {}
+    let mut moved = 0;
+    for host_id in hosts(connection)? {
+        let checks = each_moved(connection, "check_result", host_id, times, by_ms)?;
+        for at in &checks {
+            move_check(connection, host_id, *at, at.saturating_add(by_ms))?;
+        }
+        moved += checks.len();
+        for at in each_moved(connection, "not_measured_check", host_id, times, by_ms)? {
+            const MOVE: &str = "update or replace not_measured_check set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
+            let to = at.saturating_add(by_ms).clamp(0, LATEST_MS);
+            connection
+                .prepare_cached(MOVE)?
+                .execute(params![host_id, at, to])?;
+            mark_both(connection, host_id, at, to)?;
         }
     }
-    for (host_id, at) in each_moved(connection, "not_measured_check", times, by_ms)? {
-        const MOVE: &str = "update or replace not_measured_check set checked_at = ?3 where host_id = ?1 and checked_at = ?2";
-        let to = at.saturating_add(by_ms).clamp(0, LATEST_MS);
-        connection
-            .prepare_cached(MOVE)?
-            .execute(params![host_id, at, to])?;
-        mark_both(connection, host_id, at, to)?;
-    }
     move_events(connection, times, by_ms)?;
-    if by_ms < 0 {
-        // The clock was set back over the skipped time, which therefore was not skipped.
-        const SKIPPED: &str =
-            "delete from interruption where kind = ?3 and ended_at between ?1 and ?2";
-        let clock = InterruptionKind::ClockSet.as_str();
-        connection.execute(SKIPPED, params![times.start(), times.end(), clock])?;
-    }
     const OTHERS: [&str; 9] = [
         "update interruption set started_at = started_at + ?3, ended_at = ended_at + ?3
           where started_at between ?1 and ?2 or ended_at between ?1 and ?2",
@@ -258,65 +301,33 @@ pub fn redate(
     for sql in OTHERS {
         connection.execute(sql, params![times.start(), times.end(), by_ms])?;
     }
-    Ok(rows.len())
+    Ok(moved)
 }
 
-/// Removes the mark of a check that an earlier step had moved.
-fn unmark(
-    connection: &Connection,
-    host_id: HostId,
-    at: i64,
-    earlier_ms: i64,
-) -> rusqlite::Result<()> {
-    const UNMARK: &str = "update check_note set reason = nullif(replace(replace(reason, '; ' || ?3, ''), ?3, ''), '')
-                           where host_id = ?1 and checked_at = ?2";
-    const TIDY: &str = "delete from check_note where host_id = ?1 and checked_at = ?2 and reason is null and late = 0
-                           and duplicates = 0 and foreigners = 0";
-    let mark = format!("{MARK}{} s", earlier_ms / 1000);
+fn hosts(connection: &Connection) -> rusqlite::Result<Vec<HostId>> {
     connection
-        .prepare_cached(UNMARK)?
-        .execute(params![host_id, at, mark])?;
-    connection
-        .prepare_cached(TIDY)?
-        .execute(params![host_id, at])
-        .map(|_| ())
-}
-
-/// Moves back what an earlier step of this run, which set the clock back to `since`, had moved.
-fn restore(connection: &Connection, since: UtcMillis, earlier_ms: i64) -> rusqlite::Result<usize> {
-    const MARKED: &str = "select host_id, checked_at from check_note where checked_at between ?1 and ?2 and reason like '%' || ?3 || '%'
-                           order by checked_at desc";
-    let mark = format!("{MARK}{} s", earlier_ms / 1000);
-    let first = since.0.saturating_add(earlier_ms);
-    let rows: Vec<(HostId, i64)> = connection
-        .prepare(MARKED)?
-        .query_map(params![first, since.0, mark], |row| {
-            Ok((row.get(0)?, row.get(1)?))
-        })?
-        .collect::<rusqlite::Result<_>>()?;
-    for (host_id, at) in &rows {
-        let to = move_check(connection, *host_id, *at, at.saturating_sub(earlier_ms))?;
-        unmark(connection, *host_id, to, earlier_ms)?;
-    }
-    Ok(rows.len())
+        .prepare_cached("select id from host")?
+        .query_map([], |row| row.get(0))?
+        .collect()
 }
 
 fn each_moved(
     connection: &Connection,
     table: &str,
+    host_id: HostId,
     times: &RangeInclusive<i64>,
     by_ms: i64,
-) -> rusqlite::Result<Vec<(HostId, i64)>> {
+) -> rusqlite::Result<Vec<i64>> {
     // The ones in front first, so that none moves to the time of another that has yet to move.
     let order = if by_ms > 0 { "desc" } else { "asc" };
     let rows = format!(
-        "select host_id, checked_at from {table} where host_id in (select id from host)
-            and checked_at between ?1 and ?2 order by host_id, checked_at {order}"
+        "select checked_at from {table} where host_id = ?1 and checked_at between ?2 and ?3
+          order by checked_at {order}"
     );
     connection
         .prepare(&rows)?
-        .query_map([times.start(), times.end()], |row| {
-            Ok((row.get(0)?, row.get(1)?))
+        .query_map(params![host_id, times.start(), times.end()], |row| {
+            row.get(0)
         })?
         .collect()
 }
@@ -438,43 +449,4 @@ fn move_events(
             [],
         )
         .map(|_| ())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_clock_that_jumps_ahead_is_trusted_after_a_day_despite_restarts() {
-        let day = 86_400_000;
-        let delay = |runs: &[(i64, i64)], now| {
-            let runs: Vec<_> = runs
-                .iter()
-                .map(|(start, alive)| (UtcMillis(start * day), UtcMillis(alive * day)))
-                .collect();
-            pruning_delay(&runs, UtcMillis(now * day))
-        };
-        assert_eq!(delay(&[], 20_000), None);
-        assert_eq!(delay(&[(20_000, 20_001)], 20_030), None);
-        assert_eq!(delay(&[(20_000, 20_001)], 47_000), Some(TRUST_AFTER));
-        assert_eq!(
-            delay(&[(20_000, 20_001), (47_000, 47_000)], 47_000),
-            Some(TRUST_AFTER),
-            "a restart proves nothing"
-        );
-        assert_eq!(
-            delay(&[(20_000, 20_001), (47_000, 47_001)], 47_001),
-            None,
-            "a day does"
-        );
-        assert_eq!(
-            delay(&[(20_000, 20_001), (47_000, 47_000)], 20_002),
-            None,
-            "the clock is right again"
-        );
-        // A machine without a battery-backed clock: every start is in 1970, until the time service
-        // has answered.
-        assert_eq!(delay(&[(0, 0)], 20_000), Some(TRUST_AFTER));
-        assert_eq!(delay(&[(0, 0), (20_000, 20_001), (0, 0)], 20_001), None);
-    }
 }

@@ -162,21 +162,6 @@ impl Database {
         Ok(())
     }
 
-    /// Start and last activity of each recorded run of a monitor, in the order in which they
-    /// ran.
-    pub fn runs(&self) -> Result<Vec<(UtcMillis, UtcMillis)>, StoreError> {
-        const RUNS: &str = "select started_at, alive_at from monitor_run order by id";
-        let read = || -> rusqlite::Result<Vec<_>> {
-            let mut statement = self.connection.prepare(RUNS)?;
-            statement
-                .query_map([], |row| {
-                    Ok((UtcMillis(row.get(0)?), UtcMillis(row.get(1)?)))
-                })?
-                .collect()
-        };
-        read().map_err(|cause| self.failed("reading", cause))
-    }
-
     /// Records that this monitor runs, since the wall clock shows `now`. `is_synchronised`: whether
     /// a time service has set it.
     pub fn begin_run(&mut self, now: UtcMillis, is_synchronised: bool) -> Result<(), StoreError> {
@@ -185,9 +170,9 @@ impl Database {
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
             runs::correct_before(&transaction, now)?;
-            let mut newest = clock::newest_on_record(&transaction)?;
+            let mut newest = clock::newest_on_record(&transaction, None)?;
             if newest > Some(now) && clock::take_back_lead(&transaction, now, None)? > 0 {
-                newest = clock::newest_on_record(&transaction)?;
+                newest = clock::newest_on_record(&transaction, None)?;
             }
             let run_clock = RunClock::start(now, newest, is_synchronised);
             let run_id = runs::insert(&transaction, &run_clock, now)?;
@@ -199,11 +184,21 @@ impl Database {
         Ok(())
     }
 
-    /// Begins another run after a step that may be wrong: see [`clock::pruning_delay`].
-    pub fn continue_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
-        let run_id = runs::insert(&self.connection, &self.run_clock, now)
-            .map_err(|cause| self.failed("writing", cause))?;
-        self.run_id = Some(run_id);
+    /// The clock of this run was set back to `now`: what earlier runs left in the future, since
+    /// theirs had been set ahead, moves back.
+    pub fn take_back_lead(&mut self, now: UtcMillis) -> Result<(), StoreError> {
+        let (run_id, started) = (self.run_id, self.run_clock.started());
+        let mut write = || -> rusqlite::Result<Option<UtcMillis>> {
+            let transaction = self
+                .connection
+                .transaction_with_behavior(TransactionBehavior::Immediate)?;
+            clock::take_back_lead(&transaction, now, run_id)?;
+            let newest = clock::newest_on_record(&transaction, Some(started))?;
+            transaction.commit()?;
+            Ok(newest)
+        };
+        let newest = write().map_err(|cause| self.failed("writing", cause))?;
+        self.run_clock.set_newest_before(newest);
         Ok(())
     }
 
@@ -322,15 +317,16 @@ impl Database {
     pub fn correct(
         &mut self,
         step: &ClockStep,
-        correction: &Correction,
+        corrections: &[Correction],
     ) -> Result<usize, StoreError> {
         let run_id = self.run_id;
         let mut write = || -> rusqlite::Result<usize> {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            let moved = clock::apply(&transaction, step, correction, run_id)?;
-            if let (true, Some(run_id)) = (correction.is_of_whole_run(), run_id) {
+            let moved = clock::apply(&transaction, step, corrections, run_id)?;
+            let is_of_whole_run = corrections.iter().any(Correction::is_of_whole_run);
+            if let (true, Some(run_id)) = (is_of_whole_run, run_id) {
                 runs::correct_others(&transaction, step, run_id)?;
             }
             transaction.commit()?;

@@ -1,12 +1,13 @@
 //! Deletes what is older than the retention, in transactions so short that neither readers nor
-//! another writer wait.
+//! another writer wait. The age of a row counts to the newest time that is proven: a clock that has
+//! just leapt forward deletes nothing.
 
 use std::time::Duration;
 
-use rusqlite::{TransactionBehavior, params};
+use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::database::Database;
-use crate::pure::model::HostId;
+use crate::pure::model::{HostId, InterruptionKind};
 use crate::pure::time::{UtcMillis, nanoseconds};
 use crate::store::error::StoreError;
 use crate::store::rollup::due;
@@ -24,7 +25,74 @@ pub struct Pruned {
 /// Pages returned to the file system in a step.
 const VACUUM_PAGES: u32 = 256;
 
+/// Over a longer time without a running monitor the clock may have leapt.
+const MAX_TRUSTED_GAP: Duration = Duration::from_secs(3600);
+
+/// How long monitors must have run after such a time to prove that it passed.
+const PROVEN_AFTER: Duration = Duration::from_secs(86_400);
+
+/// The newest time that is proven, where the clock shows `now`. `runs` are the spans in which a
+/// monitor ran and its clock was not set, in order.
+fn proven_time(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> UtcMillis {
+    let between = |from: UtcMillis, to: UtcMillis| {
+        Duration::from_millis(u64::try_from(to.0.saturating_sub(from.0)).unwrap_or_default())
+    };
+    let mut runs = runs.iter();
+    let Some(&(_, mut proven)) = runs.next() else {
+        return now;
+    };
+    let mut lasted = Duration::ZERO;
+    for &(started, alive) in runs {
+        let has_gap = between(proven, started) >= MAX_TRUSTED_GAP;
+        if has_gap {
+            lasted = lasted.saturating_add(between(started, alive));
+        }
+        if !has_gap || lasted >= PROVEN_AFTER {
+            (proven, lasted) = (proven.max(alive), Duration::ZERO);
+        }
+    }
+    if between(proven, now) < MAX_TRUSTED_GAP {
+        now
+    } else {
+        proven
+    }
+}
+
+/// The runs of the monitor, each divided where its clock was set forward.
+fn spans_of_runs(connection: &Connection) -> rusqlite::Result<Vec<(UtcMillis, UtcMillis)>> {
+    const RUNS: &str = "select cast(started_at as integer), cast(max(alive_at, coalesce(stopped_at, 0)) as integer) from monitor_run order by id";
+    const LEAPS: &str = "select cast(started_at as integer), cast(ended_at as integer) from interruption where kind = ?1 order by started_at";
+    let read = |sql: &str, values: &[&str]| -> rusqlite::Result<Vec<_>> {
+        connection
+            .prepare_cached(sql)?
+            .query_map(rusqlite::params_from_iter(values), |row| {
+                Ok((UtcMillis(row.get(0)?), UtcMillis(row.get(1)?)))
+            })?
+            .collect()
+    };
+    let leaps = read(LEAPS, &[InterruptionKind::ClockSet.as_str()])?;
+    let mut spans = Vec::new();
+    for (mut started, alive) in read(RUNS, &[])? {
+        for &(from, to) in &leaps {
+            if started <= from && to <= alive {
+                spans.push((started, from));
+                started = to;
+            }
+        }
+        spans.push((started, alive));
+    }
+    Ok(spans)
+}
+
 impl Database {
+    /// The time to which the age of a row counts, where the clock shows `now`: earlier if the clock
+    /// may have leapt.
+    pub fn proven_time(&mut self, now: UtcMillis) -> Result<UtcMillis, StoreError> {
+        spans_of_runs(self.connection())
+            .map(|runs| proven_time(&runs, now))
+            .map_err(|cause| self.failed("reading", cause))
+    }
+
     /// Deletes up to about `limit` rows that are older than the retention at `now`, after making
     /// their roll-ups.
     pub fn prune(
@@ -134,5 +202,64 @@ fn delete_oldest(
             .execute(params![host_id, last])
             .map(|count| count as u64),
         None => Ok(0),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_clock_that_leaps_forward_is_trusted_after_a_day_despite_restarts() {
+        const HOUR: i64 = 3_600_000;
+        const DAY: i64 = 24;
+        let proven = |runs: &[(i64, i64)], now: i64| {
+            let runs: Vec<_> = runs
+                .iter()
+                .map(|(start, alive)| (UtcMillis(start * HOUR), UtcMillis(alive * HOUR)))
+                .collect();
+            proven_time(&runs, UtcMillis(now * HOUR)).0 / HOUR
+        };
+        for (runs, now, expected, what) in [
+            (&[][..], 500, 500, "no monitor ever ran"),
+            (&[(0, 100)], 100, 100, "it runs"),
+            (
+                &[(0, 100), (112, 112)],
+                112,
+                100,
+                "half a day without it, or the clock leapt",
+            ),
+            (
+                &[(0, 100), (112, 135)],
+                135,
+                100,
+                "a leap that lasts for less than a day",
+            ),
+            (&[(0, 100), (112, 136)], 136, 136, "a day proves it"),
+            (
+                &[(0, 100), (9000, 9000), (9000, 9001)],
+                9001,
+                100,
+                "a restart proves nothing",
+            ),
+            (
+                &[(0, 100), (9000, 9010), (9050, 9064)],
+                9064,
+                9064,
+                "runs of a day in total prove it",
+            ),
+            (
+                &[(0, 100), (9000, 9001), (100, 102)],
+                102,
+                102,
+                "the clock is right again",
+            ),
+            // A machine without a battery-backed clock: every start is in 1970, until the time
+            // service has answered.
+            (&[(0, 0)], 20 * DAY, 0, "a first run that began in 1970"),
+            (&[(0, 0), (5000, 5030), (0, 0)], 5030, 5030, "a later one"),
+        ] {
+            assert_eq!(proven(runs, now), expected, "{what}");
+        }
     }
 }

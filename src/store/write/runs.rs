@@ -127,7 +127,7 @@ fn correct_earlier(
         };
         if still_behind == 0 {
             let by_ms = step.step_ms.saturating_sub(*behind_ms);
-            let moved = clock::redate(connection, &(*started..=*until), by_ms, why)?;
+            let moved = clock::redate(connection, &(*started..=*until), by_ms)?;
             clock::note(connection, step, Some(*id), moved, Some(why))?;
         }
         connection.execute(SETTLE, params![id, still_behind, step.step_ms])?;

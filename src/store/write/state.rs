@@ -1,6 +1,5 @@
 //! What the writer thread does with what it receives.
 
-use super::clock::{SUSPICIOUS_STEP, pruning_delay};
 use super::database::{Database, FileState};
 use super::record::{Record, RunState};
 use crate::pure::model::{AlertKinds, Host, State};
@@ -81,10 +80,6 @@ const PRUNE_EVERY: Duration = Duration::from_secs(3600);
 /// Rows deleted in one transaction: some milliseconds on a router.
 const PRUNE_ROWS: u32 = 1000;
 
-/// A run that began before the newest result is believed if a time service has confirmed its clock
-/// for this long.
-const BELIEVED_AFTER: Duration = Duration::from_secs(600);
-
 pub struct WriterState {
     database: Database,
     settings: StoreSettings,
@@ -99,20 +94,17 @@ pub struct WriterState {
     prune_at: Monotonic,
     /// As they were last read.
     clocks: ClockSample,
+    /// When the clock was last set, or this run began.
+    clock_set_at: Monotonic,
     /// Steps of the clock that the database has not been corrected for yet, in order.
-    corrections: VecDeque<(ClockStep, Correction)>,
+    corrections: VecDeque<(ClockStep, Vec<Correction>)>,
     wake: Option<SyncSender<()>>,
     is_failing: bool,
     dropped: u64,
 }
 
 impl WriterState {
-    pub fn new(
-        database: Database,
-        settings: StoreSettings,
-        start: ClockSample,
-        delay: Option<Duration>,
-    ) -> WriterState {
+    pub fn new(database: Database, settings: StoreSettings, start: ClockSample) -> WriterState {
         let started = start.monotonic;
         WriterState {
             database,
@@ -126,8 +118,9 @@ impl WriterState {
             scene: Scene::default(),
             flush_at: started.after(HEARTBEAT.max(settings.flush)),
             // Not while the first checks run.
-            prune_at: started.after(delay.unwrap_or(Duration::from_secs(10))),
+            prune_at: started.after(Duration::from_secs(10)),
             clocks: start,
+            clock_set_at: started,
             corrections: VecDeque::new(),
             wake: None,
             is_failing: false,
@@ -414,63 +407,64 @@ impl WriterState {
                     RunState::Running,
                 );
             }
-            let correction = self.database.run_clock.step(&step);
-            self.plan(step, correction);
-        } else if self.database.run_clock.is_doubted() && sys::is_clock_synchronised() {
-            let is_behind = self.database.run_clock.behind_ms() > 0;
-            if !is_behind || now.monotonic.since(self.started) >= BELIEVED_AFTER {
-                let correction = self.database.run_clock.believe(now.utc());
-                self.plan(ClockStep { step_ms: 0, ..step }, correction);
+            if step_ms < 0 && !self.is_failing {
+                self.take_back_lead(&step);
+            }
+            let age = now.monotonic.since(self.started);
+            let corrections = self.database.run_clock.step(&step, age);
+            self.clock_set_at = now.monotonic;
+            self.plan(step, corrections);
+        } else {
+            let quiet = now.monotonic.since(self.clock_set_at);
+            let clock = &mut self.database.run_clock;
+            let corrections = clock.settle(now.utc(), sys::is_clock_synchronised(), quiet);
+            if !corrections.is_empty() {
+                self.plan(ClockStep { step_ms: 0, ..step }, corrections);
             }
         }
     }
 
-    fn plan(&mut self, step: ClockStep, correction: Correction) {
-        if step.step_ms == 0 && correction == Correction::Nothing {
-            return;
+    fn take_back_lead(&mut self, step: &ClockStep) {
+        if let Err(error) = self.database.take_back_lead(step.now) {
+            log::warn!("{error}");
         }
-        if let Correction::Redate { times, by_ms, .. } = &correction {
+    }
+
+    fn plan(&mut self, step: ClockStep, corrections: Vec<Correction>) {
+        for (times, by_ms) in corrections.iter().filter_map(Correction::moved) {
             self.pending
                 .iter_mut()
-                .for_each(|record| record.redate(times, *by_ms));
+                .for_each(|record| record.redate(&times, by_ms));
+            if by_ms != 0 {
+                // The scene's times are those of the old clock.
+                self.scene = Scene::default();
+            }
         }
-        if !matches!(
-            correction,
-            Correction::Nothing | Correction::Redate { by_ms: 0, .. }
-        ) {
-            // The scene's times are those of the old clock.
-            self.scene = Scene::default();
-        }
-        self.corrections.push_back((step, correction));
+        self.corrections.push_back((step, corrections));
         if !self.is_failing {
             self.flush_at = sys::monotonic();
         }
     }
 
-    /// Corrects what is recorded. A clock that was set far ahead may be wrong, as at the start.
+    /// Corrects what is recorded.
     fn correct(&mut self) -> Result<(), StoreError> {
-        while let Some((step, correction)) = self.corrections.front() {
-            let moved = self.database.correct(step, correction)?;
+        while let Some((step, corrections)) = self.corrections.front() {
+            let moved = self.database.correct(step, corrections)?;
+            let is_confirmed = corrections.contains(&Correction::Confirm);
             let seconds = step.step_ms.unsigned_abs().saturating_add(500) / 1000;
             let length = phrase::duration(Duration::from_secs(seconds));
             let what = match step.step_ms {
-                0 => "a time service confirms the clock, and the record was ahead".into(),
+                0 => "the clock is believed, and what this run recorded was ahead".into(),
                 1.. => format!("the clock was set forward by {length}"),
                 _ => format!("the clock was set back by {length}"),
             };
-            log::warn!(
-                "{what}, to {}; {} dated anew",
-                step.now.rfc3339(),
-                phrase::count(moved, "check")
-            );
-            if u128::try_from(step.step_ms).is_ok_and(|ms| ms >= SUSPICIOUS_STEP.as_millis()) {
-                let now = sys::clocks();
-                if matches!(correction, Correction::Skip { .. }) {
-                    self.database.continue_run(now.utc())?;
-                }
-                let runs = self.database.runs()?;
-                let delay = pruning_delay(&runs[..runs.len().saturating_sub(1)], now.utc());
-                self.prune_at = delay.map_or(self.prune_at, |delay| now.monotonic.after(delay));
+            let result = if self.database.run_clock.is_set_back() {
+                "results are dated as before until it is known which time is right".into()
+            } else {
+                format!("{} dated anew", phrase::count(moved, "check"))
+            };
+            if !is_confirmed {
+                log::warn!("{what}, to {}; {result}", step.now.rfc3339());
             }
             self.corrections.pop_front();
         }
@@ -483,7 +477,7 @@ impl WriterState {
         if !is_ready {
             self.prune_at = sys::monotonic().after(RETRY);
         }
-        if !is_ready || self.prune_at > sys::monotonic() {
+        if !is_ready {
             return;
         }
         let StoreSettings {
@@ -491,9 +485,10 @@ impl WriterState {
             rollup_retention,
             ..
         } = self.settings;
-        let result = self
-            .database
-            .prune(self.now(), retention, rollup_retention, PRUNE_ROWS);
+        let result = self.database.proven_time(self.now()).and_then(|now| {
+            self.database
+                .prune(now, retention, rollup_retention, PRUNE_ROWS)
+        });
         let pause = match result {
             // Between two transactions results are received and others may write.
             Ok(pruned) if pruned.is_more => Duration::from_millis(50),

@@ -6,12 +6,13 @@
 use std::sync::Arc;
 use std::sync::mpsc::{SyncSender, TrySendError, sync_channel};
 use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use super::clock::pruning_delay;
 use super::database::Database;
 use super::record::Record;
 use super::state::{COMMIT_BUSY_TIMEOUT, Order, StoreSettings, WriterState};
 use crate::pure::model::Host;
+use crate::pure::phrase;
 use crate::pure::scene::Observation;
 use crate::store::error::StoreError;
 use crate::sys;
@@ -19,6 +20,9 @@ use crate::sys;
 /// Capacity of the channel to the writer, for the time of a slow commit: at least this many
 /// results.
 const QUEUE_LEN: usize = 1024;
+
+/// The log says that the last run ended this long ago: the clock may be wrong.
+const LONG_ABSENCE_MS: i64 = 30 * 86_400_000;
 
 /// With many hosts, this many per host.
 const QUEUE_LEN_PER_HOST: usize = 4;
@@ -80,7 +84,6 @@ impl Writer {
         hosts: usize,
     ) -> Result<Writer, StoreError> {
         let start = sys::clocks();
-        let runs = database.runs()?;
         database.begin_run(start.utc(), sys::is_clock_synchronised())?;
         let dated = database.run_clock.dated(start.utc());
         if dated != start.utc() {
@@ -90,7 +93,13 @@ impl Writer {
                 dated.rfc3339()
             );
         }
-        let delay = pruning_delay(&runs, dated);
+        let proven = database.proven_time(dated)?;
+        if dated.0.saturating_sub(proven.0) >= LONG_ABSENCE_MS {
+            log::warn!(
+                "the last run ended {} ago by this clock; in case it is wrong nothing is deleted for a day",
+                phrase::duration(Duration::from_millis(dated.0.abs_diff(proven.0)))
+            );
+        }
         let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
         let path = database.path().to_path_buf();
         // A commit that another program blocks for longer is retried: meanwhile the queue is
@@ -98,7 +107,7 @@ impl Writer {
         database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         database.set_outage_rules(settings.outages);
         database.set_alerts(settings.alerts);
-        let state = WriterState::new(database, settings, start, delay);
+        let state = WriterState::new(database, settings, start);
         let thread = thread::Builder::new()
             .name("store".into())
             .spawn(move || state.run(&received));
