@@ -150,6 +150,15 @@ scenarios! {
 }
 
 #[test]
+#[ignore = "tests/proof runs it: it takes minutes, and the other programs must be installed"]
+fn what_each_program_says_of_every_odd_reply() {
+    if is_available("what_each_program_says_of_every_odd_reply") {
+        let out = std::env::var_os("PROOF").expect("tests/proof names the file");
+        std::fs::write(out, reflector::peers::table_of_all()).expect("it can be written");
+    }
+}
+
+#[test]
 fn every_scenario_file_is_played() {
     let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/scenarios");
     let names = std::fs::read_dir(folder)

@@ -68,6 +68,7 @@ const MEASUREMENTS: &[Measurement] = &[
     ("answers", answers::measure, false),
     ("accuracy", accuracy::measure, false),
     ("processor", processor::measure, false),
+    ("peers", processor::measure_with_null_arms, false),
     ("device", device::measure, true),
 ];
 

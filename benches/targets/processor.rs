@@ -1,49 +1,72 @@
 //! Processor time of the whole program per 10,000 pings compared with fping, and how often a host's
 //! thread wakes up.
 
+use std::cell::RefCell;
 use std::process::{Command, Stdio};
 
 use super::monitor::{Bench, Program, loopback_hosts, sleep_seconds};
 use super::{Row, median, sys};
 
-const PAIRS: usize = 3;
+/// With six, the same program first in every pair has a chance of 3 % if neither is faster.
+const PAIRS: usize = 6;
 const PINGS_PER_CHECK: u64 = 5;
 
 pub fn measure(program: &Program) {
-    for (hosts, seconds) in [(3, 60), (100, 30), (1000, 12)] {
+    for (hosts, seconds) in [(3, 30), (1000, 8)] {
         measure_hosts(program, hosts, seconds);
+    }
+}
+
+/// A hundred hosts, and each program against itself: what a difference must exceed to mean
+/// anything.
+pub fn measure_with_null_arms(program: &Program) {
+    const SECONDS: u64 = 10;
+    measure_hosts(program, 100, SECONDS);
+    let hosts = loopback_hosts(100);
+    let own = || measure_monitor(program, &hosts, SECONDS).cpu_seconds;
+    let fping = || measure_fping(&hosts, SECONDS * PINGS_PER_CHECK);
+    for (name, pairs) in [
+        ("this program", Pairs::measure(&own, &own)),
+        ("fping", Pairs::measure(&fping, &fping)),
+    ] {
+        Row {
+            what: format!("null: {name} against itself, 100 hosts"),
+            measured: pairs.text(),
+            target: "the resolution".into(),
+            is_met: true,
+        }
+        .print();
     }
 }
 
 fn measure_hosts(program: &Program, hosts: usize, seconds: u64) {
     let hosts = loopback_hosts(hosts);
-    let (mut own, mut fping, mut ratios, mut wake_ups) =
-        (Vec::new(), Vec::new(), Vec::new(), Vec::new());
-    let (mut sent, mut received) = (0, 0);
-    // In turn, so that other load on the machine affects both.
-    for _ in 0..PAIRS {
+    let monitors = RefCell::new(Vec::new());
+    let own = || {
         let monitor = measure_monitor(program, &hosts, seconds);
-        let fping_seconds = measure_fping(&hosts, seconds * PINGS_PER_CHECK);
-        own.push(monitor.cpu_seconds);
-        fping.push(fping_seconds);
-        ratios.push(monitor.cpu_seconds / fping_seconds);
-        wake_ups.push(monitor.wake_ups_per_check);
-        sent += monitor.sent;
-        received += monitor.received;
-    }
+        let cpu_seconds = monitor.cpu_seconds;
+        monitors.borrow_mut().push(monitor);
+        cpu_seconds
+    };
+    let pairs = Pairs::measure(&own, &|| measure_fping(&hosts, seconds * PINGS_PER_CHECK));
+    let monitors = monitors.into_inner();
+    let sum = |count: fn(&Measured) -> u32| monitors.iter().map(count).sum::<u32>();
+    let (sent, received) = (sum(|one| one.sent), sum(|one| one.received));
+    let median_of =
+        |values: &[(f64, f64)], of: fn(&(f64, f64)) -> f64| median(values.iter().map(of).collect());
     let name = format!("{} hosts", hosts.len());
-    let range = range_text(&ratios);
-    let ratio = median(ratios);
     Row {
         what: format!("processor seconds per 10,000 pings, {name}"),
         measured: format!(
-            "{:.2}, {ratio:.2} times ({range}); {received} of {sent} counted",
-            median(own)
+            "{:.2}, {}; {received} of {sent} counted",
+            median_of(&pairs.0, |pair| pair.0),
+            pairs.text()
         ),
-        target: format!("fping's, {:.2}; all", median(fping)),
-        is_met: ratio <= 1.0 && received == sent,
+        target: format!("fping's, {:.2}; all", median_of(&pairs.0, |pair| pair.1)),
+        is_met: pairs.ratio() <= 1.0 && received == sent,
     }
     .print();
+    let wake_ups = monitors.iter().map(|one| one.wake_ups_per_check).collect();
     Row::at_most(
         format!("wake-ups per check, {name}"),
         median(wake_ups),
@@ -53,11 +76,54 @@ fn measure_hosts(program: &Program, hosts: usize, seconds: u64) {
     .print();
 }
 
-fn range_text(values: &[f64]) -> String {
-    let (min, max) = values.iter().fold((f64::MAX, 0f64), |(low, high), value| {
-        (low.min(*value), high.max(*value))
-    });
-    format!("{min:.2} to {max:.2}")
+/// What two programs took in turn, so that other load on the machine affects both.
+struct Pairs(Vec<(f64, f64)>);
+
+impl Pairs {
+    /// Each goes first in every second pair.
+    fn measure(one: &dyn Fn() -> f64, another: &dyn Fn() -> f64) -> Pairs {
+        let pair = |index: usize| {
+            if index.is_multiple_of(2) {
+                let first = one();
+                (first, another())
+            } else {
+                let first = another();
+                (one(), first)
+            }
+        };
+        Pairs((0..PAIRS).map(pair).collect())
+    }
+
+    fn ratios(&self) -> impl Iterator<Item = f64> {
+        self.0.iter().map(|(one, another)| one / another)
+    }
+
+    /// The median of the pairs' ratios.
+    fn ratio(&self) -> f64 {
+        median(self.ratios().collect())
+    }
+
+    fn text(&self) -> String {
+        let (min, max) = self.ratios().fold((f64::MAX, 0f64), |(low, high), ratio| {
+            (low.min(ratio), high.max(ratio))
+        });
+        let more = self.ratios().filter(|ratio| *ratio > 1.0).count();
+        format!(
+            "{:.2} times ({min:.2} to {max:.2}; more in {more} of {PAIRS} pairs, p = {:.2})",
+            self.ratio(),
+            sign_test(more, PAIRS)
+        )
+    }
+}
+
+/// The chance of so uneven a split of `count` pairs, if neither of two programs takes more: the
+/// two-sided sign test.
+fn sign_test(more: usize, count: usize) -> f64 {
+    let ways = |taken: usize| {
+        (0..taken).fold(1.0, |ways, at| ways * (count - at) as f64 / (at + 1) as f64)
+    };
+    let uneven: f64 = (0..=more.min(count - more)).map(ways).sum();
+    (2.0 * uneven / 2f64.powi(count as i32)).min(1.0)
 }
 
 struct Measured {

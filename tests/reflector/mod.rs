@@ -16,6 +16,7 @@ use crate::common::sys;
 
 pub mod judge;
 pub mod packet;
+pub mod peers;
 pub mod player;
 pub mod scenario;
 

@@ -2,10 +2,10 @@
 //! them.
 
 use std::fmt::Write as _;
+use std::fs::File;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 use std::process::Command;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
@@ -120,43 +120,11 @@ fn play_on(
     let host = format!("name: \"{name}\", address: \"{}\"", far(family));
     let config = folder.write("config.yaml", &config_text(&scenario.plan, &[host]));
     in_namespace(kind, |tun| {
-        // The index of the first request of each check.
-        let begins = Arc::new(Mutex::new(Vec::new()));
-        let unscripted = Arc::new(AtomicUsize::new(0));
-        let far_end = FarEnd::start(tun, {
-            let begins = Arc::clone(&begins);
-            let unscripted = Arc::clone(&unscripted);
-            let scripts: Vec<Vec<Vec<Action>>> = scenario
-                .checks
-                .iter()
-                .map(|check| check.actions.clone())
-                .collect();
-            move |request, all| {
-                let begins: Vec<usize> = begins
-                    .lock()
-                    .unwrap_or_else(PoisonError::into_inner)
-                    .clone();
-                let index = all.len() - 1 - begins.last().expect("a check has begun");
-                match scripts[begins.len() - 1].get(index) {
-                    Some(actions) => actions
-                        .iter()
-                        .map(|action| sending(action, request, all, &begins))
-                        .collect(),
-                    None => {
-                        unscripted.fetch_add(1, Ordering::Relaxed);
-                        Vec::new()
-                    }
-                }
-            }
-        });
+        let stage = Stage::start(tun, scenario);
         for (index, check) in scenario.checks.iter().enumerate() {
-            let began = far_end.seen().requests.len();
-            begins
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .push(began);
+            let began = stage.begin_check();
             let checked = self::check(&config);
-            let seen = far_end.seen();
+            let seen = stage.far_end.seen();
             let arrived = seen.requests.len() - began;
             let mut wrong = judge::compare(check, &scenario.plan, (family, kind), name, &checked);
             if arrived != scenario.plan.pings {
@@ -184,6 +152,54 @@ fn play_on(
         }
         Ok(())
     })
+}
+
+/// The far end of a scenario.
+pub struct Stage {
+    pub far_end: FarEnd,
+    /// The index of the first request of each check.
+    begins: Arc<Mutex<Vec<usize>>>,
+}
+
+impl Stage {
+    /// Requests after the last that the scenario describes are not answered.
+    pub fn start(tun: File, scenario: &Scenario) -> Stage {
+        Stage::start_after(tun, scenario, 0)
+    }
+
+    /// The first `warm_up` requests of each check are answered and are not part of the scenario.
+    pub fn start_after(tun: File, scenario: &Scenario, warm_up: usize) -> Stage {
+        let begins = Arc::new(Mutex::new(Vec::new()));
+        let begun = Arc::clone(&begins);
+        let checks = scenario.checks.iter();
+        let scripts: Vec<Vec<Vec<Action>>> = checks.map(|check| check.actions.clone()).collect();
+        let far_end = FarEnd::start(tun, move |request, all| {
+            let begins: Vec<usize> = begun.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            let index = all.len() - 1 - begins.last().expect("a check has begun");
+            let Some(index) = index.checked_sub(warm_up) else {
+                return vec![request.reply().at_once()];
+            };
+            let begins: Vec<usize> = begins.iter().map(|begin| begin + warm_up).collect();
+            match scripts[begins.len() - 1].get(index) {
+                Some(actions) => actions
+                    .iter()
+                    .map(|action| sending(action, request, all, &begins))
+                    .collect(),
+                None => Vec::new(),
+            }
+        });
+        Stage { far_end, begins }
+    }
+
+    /// The next request is the first of the next check; returns its index.
+    pub fn begin_check(&self) -> usize {
+        let began = self.far_end.seen().requests.len();
+        self.begins
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(began);
+        began
+    }
 }
 
 /// The packets of an action.
