@@ -380,6 +380,45 @@ fn files_that_comments_name_exist() {
 }
 
 #[test]
+fn the_tests_that_the_threat_model_names_exist() {
+    let mut files = Vec::new();
+    files_below(&root().join("src"), &mut files);
+    files_below(&root().join("tests"), &mut files);
+    let mut claims = BTreeSet::new();
+    for path in &files {
+        match path.extension().and_then(|extension| extension.to_str()) {
+            // Each is a test of its name.
+            Some("scenario") => claims.extend(
+                path.file_stem()
+                    .map(|name| name.to_string_lossy().to_string()),
+            ),
+            Some("rs") => {
+                let text = read(path);
+                let tests = text.split("#[test]").skip(1);
+                claims.extend(tests.filter_map(|test| {
+                    let (_, rest) = test.split_once("fn ")?;
+                    rest.split_once('(').map(|(name, _)| name.to_string())
+                }));
+            }
+            _ => {}
+        }
+    }
+    let text = read(&root().join("docs/threats.md"));
+    let named: Vec<&str> = text
+        .split('`')
+        .filter_map(|code| code.split_once("::").map(|(_, name)| name))
+        .filter(|name| name.matches('_').count() > 2)
+        .collect();
+    assert!(named.len() > 20, "{named:?}");
+    for name in named {
+        assert!(
+            claims.contains(name),
+            "docs/threats.md: there is no test {name}"
+        );
+    }
+}
+
+#[test]
 fn every_dependency_has_its_reason_on_the_line_above() {
     let manifest = read(&root().join("Cargo.toml"));
     let lines: Vec<&str> = manifest.lines().collect();
