@@ -41,8 +41,8 @@ pub struct Alerts {
 /// What the next thread must know when the configuration changes and the thread is replaced.
 #[derive(Clone, Debug, Default)]
 pub struct AlertHistory {
-    /// What was sent last. The writer may not have recorded that yet.
-    sent: Option<Alert>,
+    /// What was sent last, and its result. The writer may not have recorded that yet.
+    sent: Option<(Alert, NoticeResult)>,
     /// A result that the writer has not accepted yet.
     unrecorded: Option<NoticeResult>,
 }
@@ -50,11 +50,19 @@ pub struct AlertHistory {
 /// The time between two attempts, doubled after each failure.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
 const MAX_RETRY: Duration = Duration::from_secs(600);
+/// A notice that no longer delays others fails so often before a later one of the same outage is
+/// sent: when the line is back, both can be sent, in order.
+const TRIES_BEFORE_LATER: u32 = 2;
+/// How long the failure of one notice delays others.
+const MAX_DELAY_BY_OTHERS: Duration = Duration::from_secs(60);
 /// How often the database is read without being woken: another process may write notices, too.
 const POLL_INTERVAL: Duration = Duration::from_secs(60);
 const READ_RETRY: Duration = Duration::from_secs(10);
 /// How soon to read the database again after a result was given to the writer.
 const RECORDED_AFTER: Duration = Duration::from_millis(100);
+/// A result that is not recorded after this may have been discarded: the writer does so when the
+/// disk is full for days.
+const LOST_AFTER_MS: i64 = 600_000;
 const HOUR: Duration = Duration::from_secs(3600);
 /// SQLite uses some 20 kB; the rest is only address space.
 const STACK_BYTES: usize = 256 * 1024;
@@ -80,6 +88,7 @@ impl Alerts {
             history,
             classes: Default::default(),
             due: HashMap::new(),
+            earlier_tries: HashMap::new(),
             logged_failures: 0,
             cannot_read: false,
         };
@@ -121,6 +130,8 @@ struct AlertsState<S> {
     classes: [ClassState; 2],
     /// When a notice that no longer delays others is tried again.
     due: HashMap<i64, Monotonic>,
+    /// How often an earlier notice of the same outage had failed when this one was first seen.
+    earlier_tries: HashMap<i64, u32>,
     /// How often the command failed since that was logged.
     logged_failures: u32,
     /// Whether the last attempt to read the database failed, which is logged once.
@@ -132,11 +143,18 @@ struct AlertsState<S> {
 struct ClassState {
     /// When alerts were sent within the last hour.
     sent_at: VecDeque<Monotonic>,
-    /// How often in a row the command failed.
+    /// How often in a row the command failed, and when it last did.
     failures: u32,
-    /// Not before this.
-    retry_at: Option<Monotonic>,
+    failed_at: Option<Monotonic>,
     is_limited: bool,
+}
+
+impl ClassState {
+    /// Not before this, after a failure.
+    fn retry_at(&self) -> Option<Monotonic> {
+        let wait = backoff(self.failures.saturating_sub(1)).min(MAX_DELAY_BY_OTHERS);
+        self.failed_at.map(|at| at.after(wait))
+    }
 }
 
 impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
@@ -178,11 +196,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
     fn step(&mut self) -> Monotonic {
         let now = sys::monotonic();
         if let Some(result) = self.history.unrecorded.take() {
-            let kept = result.clone();
-            if !(self.deliver)(result) {
-                self.history.unrecorded = Some(kept);
-                return now.after(READ_RETRY);
-            }
+            return self.give_to_writer(result);
         }
         let clock = self.present();
         let notices = match self.notices(clock) {
@@ -195,13 +209,17 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
             }
         };
         self.cannot_read = false;
-        if let Some(sent) = &self.history.sent
+        if let Some((sent, result)) = &self.history.sent
             && notices.iter().any(|notice| sent.has_waiting(notice))
         {
-            return now.after(RECORDED_AFTER);
+            if clock.0 - result.at.0 <= LOST_AFTER_MS {
+                return now.after(RECORDED_AFTER);
+            }
+            return self.record(&sent.clone(), None);
         }
-        self.due
-            .retain(|id, _| notices.iter().any(|notice| notice.id == *id));
+        let is_there = |id: &i64| notices.iter().any(|notice| notice.id == *id);
+        self.due.retain(|id, _| is_there(id));
+        self.earlier_tries.retain(|id, _| is_there(id));
         let planned = plan::plan(&notices, &self.grouping, clock);
         match self.next(&planned, now, clock) {
             Next::At(at) => at,
@@ -227,10 +245,10 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
     }
 
     /// The alert of a class that is sent next.
-    fn next_of<'p>(
+    fn next_of(
         &mut self,
         class: Class,
-        planned: &'p [Planned],
+        planned: &[Planned],
         now: Monotonic,
         clock: UtcMillis,
     ) -> Next {
@@ -254,28 +272,61 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
             Ok(room) => room,
             Err(until) => return Next::At(held.min(until)),
         };
-        let state = &self.classes[class as usize];
-        if let Some(at) = state.retry_at.filter(|at| *at > now) {
+        if let Some(at) = self.classes[class as usize]
+            .retry_at()
+            .filter(|at| *at > now)
+        {
             return Next::At(held.min(at));
         }
-        let alerts: Vec<&Alert> = ready.iter().map(|planned| &planned.alert).collect();
-        let tries_of_all = alerts.iter().map(|alert| alert.tries).min().unwrap_or(0);
+        let mut in_order: Vec<(&Alert, u32)> = Vec::new();
+        for planned in &ready {
+            self.add_candidates(planned, &mut in_order);
+        }
+        let failures = self.classes[class as usize].failures;
         // A command that refuses digests gets every other time a single notice.
-        let is_refused = tries_of_all >= TRIES_BEFORE_OTHERS && state.failures % 2 == 1;
-        if ready.len() > room && !is_refused {
+        let has_refused = in_order
+            .iter()
+            .any(|(alert, _)| alert.tries >= TRIES_BEFORE_OTHERS);
+        if ready.len() > room && !(has_refused && failures % 2 == 1) {
+            let alerts: Vec<&Alert> = ready.iter().map(|planned| &planned.alert).collect();
             return digest(&alerts).map_or(Next::At(held), Next::Send);
         }
-        let delay = |alert: &Alert| (alert.tries + 1).saturating_sub(TRIES_BEFORE_OTHERS);
-        let due = |alert: &Alert| {
-            let due = self.due.get(&alert.ids[0]).copied();
-            due.filter(|due| delay(alert) > 0 && *due > now)
+        // In the order of making, until one or several have failed so often.
+        let ignored_tries = match failures {
+            TRIES_BEFORE_OTHERS.. => 0,
+            _ => TRIES_BEFORE_OTHERS - 1,
         };
-        let one = |planned: &&'p Planned| planned.first.as_ref().unwrap_or(&planned.alert);
-        let mut in_order: Vec<&Alert> = ready.iter().map(one).collect();
-        in_order.sort_by_key(|alert| (due(alert), delay(alert)));
-        match due(in_order[0]) {
-            Some(at) => Next::At(held.min(at)),
-            None => Next::Send(in_order[0].clone()),
+        let order = |(alert, tries): (&Alert, u32)| {
+            let delay = tries.saturating_sub(ignored_tries);
+            let due = self.due.get(&alert.ids[0]).copied();
+            (due.filter(|due| delay > 0 && *due > now), delay)
+        };
+        match in_order.into_iter().min_by_key(|found| order(*found)) {
+            None => Next::At(held),
+            Some(found) => match order(found).0 {
+                Some(at) => Next::At(held.min(at)),
+                None => Next::Send(found.0.clone()),
+            },
+        }
+    }
+
+    /// Adds the alerts that may be sent for a planned one, with the failed attempts by which they
+    /// are delayed. Of a single outage the beginning is sent first, unless it is refused again after
+    /// its end was noticed.
+    fn add_candidates<'p>(&mut self, planned: &'p Planned, to: &mut Vec<(&'p Alert, u32)>) {
+        let with_tries = |alert: &'p Alert| (alert, alert.tries);
+        let [first, later @ ..] = &planned.singles[..] else {
+            return to.push(with_tries(&planned.alert));
+        };
+        let before = later.first().map_or(first.tries, |next| {
+            let id = next.ids[0];
+            *self.earlier_tries.entry(id).or_insert(first.tries)
+        });
+        let since = first.tries.saturating_sub(before);
+        if first.tries < TRIES_BEFORE_OTHERS || since < TRIES_BEFORE_LATER {
+            to.push((first, since));
+        } else {
+            to.extend(planned.singles.iter().map(with_tries));
         }
     }
 
@@ -329,13 +380,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
                     );
                 }
                 self.logged_failures = 0;
-                let state = &mut self.classes[alert.class as usize];
-                if std::mem::take(&mut state.failures) > 0 {
-                    // What failed with it may succeed with it.
-                    self.due.clear();
-                }
-                state.retry_at = None;
-                state.sent_at.push_back(sys::monotonic());
+                self.count_success(alert.class, sys::monotonic());
                 self.record(alert, None)
             }
             Ok(run) => self.fail(alert, (run.end_text(), run.last_line()), ""),
@@ -349,7 +394,6 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
     fn fail(&mut self, alert: &Alert, (end, output): (String, String), cure: &str) -> Monotonic {
         let program = self.config.command.first().map_or("", String::as_str);
         let end = format!("{program}: {end}");
-        let state = &mut self.classes[alert.class as usize];
         let is_logged = self.logged_failures > 0;
         if !is_logged && alert.tries < TRIES_BEFORE_OTHERS {
             let line = if output.is_empty() { "" } else { ": " };
@@ -360,32 +404,53 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         if is_logged || alert.tries < TRIES_BEFORE_OTHERS {
             self.logged_failures = self.logged_failures.saturating_add(1);
         }
-        let now = sys::monotonic();
-        state.retry_at = Some(now.after(backoff(state.failures)));
-        state.failures = state.failures.saturating_add(1);
         if alert.tries + 1 == TRIES_BEFORE_OTHERS {
             log::warn!(
                 "alerts: a notice failed {TRIES_BEFORE_OTHERS} times; others are sent before it"
             );
         }
-        self.due
-            .insert(alert.ids[0], now.after(backoff(alert.tries)));
+        self.count_failure(alert, sys::monotonic());
         self.record(alert, Some(SendFailure { end, output }))
     }
 
-    fn record(&mut self, alert: &Alert, failure: Option<SendFailure>) -> Monotonic {
-        if failure.is_none() {
-            self.history.sent = Some(alert.clone());
+    fn count_success(&mut self, class: Class, now: Monotonic) {
+        let state = &mut self.classes[class as usize];
+        if std::mem::take(&mut state.failures) > 0 {
+            // What failed with it may succeed with it.
+            self.due.clear();
         }
+        state.failed_at = None;
+        state.sent_at.push_back(now);
+    }
+
+    fn count_failure(&mut self, alert: &Alert, now: Monotonic) {
+        let state = &mut self.classes[alert.class as usize];
+        state.failed_at = Some(now);
+        state.failures = state.failures.saturating_add(1);
+        self.due
+            .insert(alert.ids[0], now.after(backoff(alert.tries)));
+    }
+
+    fn record(&mut self, alert: &Alert, failure: Option<SendFailure>) -> Monotonic {
         let result = NoticeResult {
             ids: alert.ids.clone(),
             at: sys::clocks().utc(),
             failure,
         };
-        if !(self.deliver)(result.clone()) {
-            self.history.unrecorded = Some(result);
+        if result.failure.is_none() {
+            self.history.sent = Some((alert.clone(), result.clone()));
         }
-        sys::monotonic().after(RECORDED_AFTER)
+        self.give_to_writer(result)
+    }
+
+    /// Returns when to continue.
+    fn give_to_writer(&mut self, result: NoticeResult) -> Monotonic {
+        let now = sys::monotonic();
+        if (self.deliver)(result.clone()) {
+            return now.after(RECORDED_AFTER);
+        }
+        self.history.unrecorded = Some(result);
+        now.after(READ_RETRY)
     }
 }
 

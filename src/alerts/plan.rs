@@ -102,9 +102,9 @@ pub struct Repeated {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Planned {
     pub alert: Alert,
-    /// Its first notice alone, which is sent instead where there is nothing to count: each notice of
-    /// a single outage is sent, in order.
-    pub first: Option<Alert>,
+    /// Each of its notices alone, in order, which are sent instead where there is nothing to count:
+    /// those of a single outage. Empty otherwise.
+    pub singles: Vec<Alert>,
     pub held_until: Option<UtcMillis>,
 }
 
@@ -147,7 +147,11 @@ pub fn plan(notices: &[Notice], rules: &GroupingRules, now: UtcMillis) -> Vec<Pl
         let held_until = held.map(|until| until.min(latest)).max(until_known);
         Planned {
             alert,
-            first: is_single.then(|| Alert::of(together[0])),
+            singles: together
+                .iter()
+                .filter(|_| is_single)
+                .map(|notice| Alert::of(notice))
+                .collect(),
             held_until: held_until.filter(|until| *until > now),
         }
     };
@@ -410,4 +414,4 @@ fn alert_of(notices: &[&Notice]) -> Alert {
 
 #[cfg(test)]
 #[path = "plan_tests.rs"]
-mod tests;
+pub(super) mod tests;

@@ -15,16 +15,21 @@ fn rules() -> GroupingRules {
 }
 
 fn event(host: &str, start: i64, end: Option<i64>) -> OutageEvent {
+    let at = |seconds: i64| UtcMillis(seconds * 1000);
+    event_at(host, at(start), end.map(at))
+}
+
+pub fn event_at(host: &str, start: UtcMillis, end: Option<UtcMillis>) -> OutageEvent {
     let number = host.bytes().map(i64::from).sum::<i64>();
     OutageEvent {
-        id: EventId(start * 1000 + number),
+        id: EventId(start.0 + number),
         host_name: host.into(),
         former_name: None,
         distinction: String::new(),
         host_address: format!("address of {host}"),
         event_type: EventKind::Outage,
-        start_time: Some(UtcMillis(start * 1000)),
-        end_time: end.map(|end| UtcMillis(end * 1000)),
+        start_time: Some(start),
+        end_time: end,
         duration_seconds: None,
         checks_failed: None,
         checks_during_outage: None,
@@ -85,12 +90,12 @@ fn notices(texts: &[&str]) -> Vec<Notice> {
 fn shown(planned: &Planned) -> String {
     let Planned {
         alert,
-        first,
+        singles,
         held_until,
     } = planned;
     let ids: Vec<String> = alert.ids.iter().map(i64::to_string).collect();
     let mut text = format!("{} {}", alert.kind.as_str(), ids.join("+"));
-    if let Some(first) = first {
+    if let Some(first) = singles.first() {
         text += &format!(" first {} {}", first.kind.as_str(), first.ids[0]);
     }
     if let Some(repeated) = alert.repeated {
