@@ -8,6 +8,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use log::LevelFilter;
 use simplelog::{ConfigBuilder, WriteLogger, format_description};
 
+use crate::sys;
+
 /// Reopens the log file after its rotation. Without a log file it does nothing.
 #[derive(Clone, Debug, Default)]
 pub struct Reopen(Option<(PathBuf, LogFile)>);
@@ -77,5 +79,5 @@ impl Write for LogFile {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    OpenOptions::new().create(true).append(true).open(path)
+    sys::open_file(path, OpenOptions::new().create(true).append(true))
 }

@@ -134,6 +134,13 @@ impl Monitor {
         }
     }
 
+    fn has_thread(&self, name: &str) -> bool {
+        let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
+        tasks.flatten().any(|task| {
+            fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
+        })
+    }
+
     fn database(&self) -> Option<Connection> {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY;
         Connection::open_with_flags(self.folder.path().join("connection_logs.db"), flags).ok()
@@ -569,6 +576,138 @@ fn sighup_reopens_the_log_file_and_applies_the_level() {
             "",
             "nothing goes to standard error when there is a file"
         );
+    });
+}
+
+/// Replaces a file of the monitor by a link.
+fn link(monitor: &Monitor, name: &str, to: &Path) {
+    let path = monitor.folder.path().join(name);
+    let _ = fs::remove_file(&path);
+    std::os::unix::fs::symlink(to, path).expect("the name is free");
+}
+
+#[test]
+fn a_fifo_as_configuration_or_log_is_an_error_and_keeps_no_signal_waiting() {
+    let test = "a_fifo_as_configuration_or_log_is_an_error_and_keeps_no_signal_waiting";
+    if !is_available(test) {
+        return;
+    }
+    let _turn = in_turn();
+    in_namespace(SocketKind::Datagram, |_tun| {
+        let config = format!("{QUICK}logging: {{file: my.log}}\n");
+        let mut monitor = Monitor::start(&config);
+        let text = |monitor: &Monitor| {
+            fs::read_to_string(monitor.folder.path().join("my.log.1")).unwrap_or_default()
+        };
+        monitor.wait_for("the start", |monitor| {
+            monitor.folder.path().join("my.log").exists() && !monitor.checks("127.0.0.1").is_empty()
+        });
+        let folder = monitor.folder.path().to_path_buf();
+        fs::rename(folder.join("my.log"), folder.join("my.log.1")).expect("rotated");
+        fs::remove_file(folder.join("config.yaml")).expect("it was read");
+        let made = run(Command::new("mkfifo")
+            .args(["config.yaml", "my.log"])
+            .current_dir(&folder));
+        assert_eq!(made.code, Some(0), "{}", made.stderr);
+        monitor.signal("HUP");
+        monitor.wait_for("both errors", |monitor| {
+            let log = text(monitor);
+            log.contains("[ERROR] logging.file: cannot open my.log: is a FIFO, not a file")
+                && log.contains("[ERROR] config.yaml: is a FIFO, not a file; the running")
+        });
+        let (code, took) = monitor.stop("TERM");
+        assert_eq!(code, Some(0), "{}", text(&monitor));
+        assert!(took < Duration::from_secs(2), "{took:?}");
+        // The same at the start, where nobody writes to the FIFO either.
+        for (name, words) in [
+            ("config.yaml", "config.yaml: is a FIFO, not a file"),
+            ("my.log", "my.log: is a FIFO, not a file"),
+        ] {
+            if name == "my.log" {
+                fs::remove_file(folder.join("config.yaml")).expect("the FIFO");
+                fs::write(folder.join("config.yaml"), &config).expect("a file");
+            }
+            let failed = run(Command::new(bin()).arg("monitor").current_dir(&folder));
+            assert!(failed.stderr.contains(words), "{}", failed.stderr);
+        }
+    });
+}
+
+/// A file system whose server never answers. Every access waits until the server has ended.
+struct DeadMount {
+    server: Option<fs::File>,
+    folder: TempDir,
+}
+
+impl DeadMount {
+    /// In this thread's mount namespace.
+    fn new(server: fs::File) -> DeadMount {
+        let folder = TempDir::new();
+        let mounted = Command::new("mount")
+            .args(["-i", "-t", "fuse", "-o"])
+            .arg("fd=0,rootmode=40000,user_id=0,group_id=0")
+            .arg("dead")
+            .arg(folder.path())
+            .stdin(server.try_clone().expect("a descriptor"))
+            .status();
+        assert!(mounted.is_ok_and(|status| status.success()));
+        DeadMount {
+            server: Some(server),
+            folder,
+        }
+    }
+}
+
+impl Drop for DeadMount {
+    fn drop(&mut self) {
+        // Before anything looks into the folder.
+        self.server = None;
+        let unmounted = Command::new("umount")
+            .arg("-l")
+            .arg(self.folder.path())
+            .status();
+        assert!(unmounted.is_ok_and(|status| status.success()));
+    }
+}
+
+#[test]
+fn a_dead_mount_with_the_configuration_keeps_no_signal_waiting() {
+    let test = "a_dead_mount_with_the_configuration_keeps_no_signal_waiting";
+    let fuse = fs::File::options().read(true).write(true).open("/dev/fuse");
+    let fuse = match fuse {
+        Ok(fuse) if is_available(test) => fuse,
+        Ok(_) => return,
+        Err(error) => return skip(test, &format!("/dev/fuse: {error}")),
+    };
+    let _turn = in_turn();
+    in_namespace(SocketKind::Datagram, |_tun| {
+        common::sys::unshare_mounts().expect("permitted");
+        let private = run(Command::new("mount").args(["--make-rprivate", "/"]));
+        assert_eq!(private.code, Some(0), "{}", private.stderr);
+        let dead = DeadMount::new(fuse);
+        let mut monitor = Monitor::start(QUICK);
+        monitor.wait_for("the first check", |monitor| {
+            !monitor.checks("127.0.0.1").is_empty()
+        });
+        link(
+            &monitor,
+            "config.yaml",
+            &dead.folder.path().join("config.yaml"),
+        );
+        monitor.signal("HUP");
+        monitor.wait_for("the thread that waits", |monitor| {
+            monitor.has_thread("reload")
+        });
+        let before = monitor.checks("127.0.0.1").len();
+        monitor.wait_for("the error", |monitor| {
+            monitor.log().contains("does not answer; the running")
+        });
+        monitor.wait_for("further checks", |monitor| {
+            monitor.checks("127.0.0.1").len() > before
+        });
+        let (code, took) = monitor.stop("TERM");
+        assert_eq!(code, Some(0), "{}", monitor.log());
+        assert!(took < Duration::from_secs(2), "{took:?}");
     });
 }
 

@@ -1,5 +1,7 @@
 //! `monitor`: the daemon.
 
+use std::sync::Arc;
+
 use super::arguments::{CommonOptions, Monitor};
 use super::dashboard::override_listener;
 use super::exit::{CliError, CommandStatus};
@@ -16,8 +18,9 @@ pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
     daemon::ignore_sighup()?;
     let common = arguments.common();
     let (mut config, log_file) = configure(&common)?;
-    let override_listener = |config: &mut Config| {
-        override_listener(config, arguments.host.as_deref(), arguments.port);
+    let (host, port) = (arguments.host.clone(), arguments.port);
+    let override_listener = move |config: &mut Config| {
+        override_listener(config, host.as_deref(), port);
     };
     override_listener(&mut config);
     // Before the database is created, so that a monitor that cannot ping or listen leaves none.
@@ -28,12 +31,12 @@ pub fn run(arguments: &Monitor) -> Result<CommandStatus, CliError> {
         Some(Dashboard::start(&config).map_err(DaemonError::Web)?)
     };
     let database = open_database(&config)?;
-    let mut reload = || {
+    let reload = move || {
         let mut config = reload(&common)?;
         override_listener(&mut config);
         Ok(config)
     };
-    match daemon::run(config, database, dashboard, &mut reload, &log_file)? {
+    match daemon::run(config, database, dashboard, Arc::new(reload), log_file)? {
         0 => Ok(CommandStatus::Success),
         lost => Err(CliError::ResultsLost(lost)),
     }

@@ -1,9 +1,11 @@
 //! Reads the bytes of a configuration file.
 
 use std::fmt;
-use std::fs::File;
+use std::fs::OpenOptions;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
+
+use crate::sys;
 
 /// Ten thousand hosts with every key need three.
 const MAX_MIB: u64 = 16;
@@ -13,7 +15,7 @@ pub(super) fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
         path: path.to_path_buf(),
         cause,
     };
-    let file = File::open(path).map_err(failed)?;
+    let file = sys::open_file(path, OpenOptions::new().read(true)).map_err(failed)?;
     if file.metadata().map_err(failed)?.is_dir() {
         return Err(ReadError::Directory {
             path: path.to_path_buf(),

@@ -4,8 +4,10 @@ mod error;
 mod limits;
 mod pingers;
 mod pulse;
+mod reloads;
 mod signals;
 
+use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
@@ -24,6 +26,7 @@ use crate::witness::Witness;
 
 use pingers::Pingers;
 use pulse::Pulse;
+use reloads::{Progress, Reloads};
 use signals::SignalEvent;
 
 pub use error::DaemonError;
@@ -36,20 +39,24 @@ pub use signals::{ignore_sighup, stop_on_signals};
 /// The configuration as it was read again, or why the running one stays in force.
 pub type Reloaded = Result<Config, String>;
 
-/// Runs the monitor until a signal ends it, after [`prepare_to_monitor`]. `reload` reads the
-/// configuration again. Returns how many results were lost because they could not be written.
+/// Reads the configuration again.
+pub type Reload = Arc<dyn Fn() -> Reloaded + Send + Sync>;
+
+/// Runs the monitor until a signal ends it, after [`prepare_to_monitor`]. Returns how many results
+/// were lost because they could not be written.
 pub fn run(
     config: Config,
     database: Database,
     dashboard: Option<Dashboard>,
-    reload: &mut dyn FnMut() -> Reloaded,
-    log_file: &Reopen,
+    reload: Reload,
+    log_file: Reopen,
 ) -> Result<u64, DaemonError> {
     let notifier = Notifier::from_environment();
     let events = signals::events()?;
     let mut monitor = Monitor::start(config, database, dashboard)?;
     notifier.ready(&monitor.status());
-    let reason = monitor.wait_for_stop(&events, &notifier, reload, log_file);
+    let mut reloads = Reloads::new(reload, log_file);
+    let reason = monitor.wait_for_stop(&events, &notifier, &mut reloads);
     notifier.stopping();
     log::info!("stopping on {reason}");
     let lost = monitor.stop();
@@ -139,8 +146,7 @@ impl Monitor {
         &mut self,
         events: &Receiver<SignalEvent>,
         notifier: &Notifier,
-        reload: &mut dyn FnMut() -> Reloaded,
-        log_file: &Reopen,
+        reloads: &mut Reloads,
     ) -> &'static str {
         let writer = self.writer.handle();
         let mut pulse = Pulse::new(sys::clocks());
@@ -150,7 +156,10 @@ impl Monitor {
             let until_alive = notifier
                 .watchdog_interval()
                 .map(|interval| alive_at.after(interval).since(now));
-            let wait = until_alive.map_or(pulse::INTERVAL, |until| until.min(pulse::INTERVAL));
+            let wait = until_alive
+                .into_iter()
+                .chain(reloads.poll_interval())
+                .fold(pulse::INTERVAL, Duration::min);
             let event = events.recv_timeout(wait);
             if let Some(interruption) = pulse.beat(sys::clocks()) {
                 writer.record(Record::Interruption(interruption));
@@ -160,19 +169,7 @@ impl Monitor {
                 Ok(SignalEvent::Stop(signal)) => return signal,
                 Ok(SignalEvent::Reload) => {
                     notifier.reloading(sys::monotonic());
-                    log_file.reopen();
-                    match reload() {
-                        Ok(new) => self.apply(new),
-                        Err(reason) => log::error!("{reason}; the running configuration stays"),
-                    }
-                    sys::release_memory();
-                    sys::reread_zone();
-                    pulse = Pulse::new(sys::clocks());
-                    notifier.ready(&self.status());
-                    // Frequent reloads must not keep the watchdog waiting.
-                    if self.writer.is_alive() {
-                        notifier.alive();
-                    }
+                    reloads.request();
                 }
                 Err(RecvTimeoutError::Timeout) => {
                     let interval = notifier.watchdog_interval();
@@ -188,7 +185,29 @@ impl Monitor {
                 }
                 Err(RecvTimeoutError::Disconnected) => return "the end of the signal thread",
             }
+            match reloads.poll() {
+                Progress::None => {}
+                Progress::Delayed => notifier.ready(&self.status()),
+                Progress::Finished(reloaded) => {
+                    self.finish_reload(reloaded);
+                    pulse = Pulse::new(sys::clocks());
+                    notifier.ready(&self.status());
+                    // Frequent reloads must not keep the watchdog waiting.
+                    if self.writer.is_alive() {
+                        notifier.alive();
+                    }
+                }
+            }
         }
+    }
+
+    fn finish_reload(&mut self, reloaded: Reloaded) {
+        match reloaded {
+            Ok(new) => self.apply(new),
+            Err(reason) => log::error!("{reason}; the running configuration stays"),
+        }
+        sys::release_memory();
+        sys::reread_zone();
     }
 
     /// Applies a new configuration, except for what needs a restart.

@@ -10,11 +10,13 @@
 )]
 
 use std::ffi::{CStr, CString};
-use std::io;
+use std::fs::{File, Metadata, OpenOptions};
+use std::io::{self, IsTerminal};
 use std::mem::MaybeUninit;
 use std::net::IpAddr;
-use std::os::fd::{AsRawFd, BorrowedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::os::unix::ffi::OsStrExt;
+use std::os::unix::fs::{FileTypeExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 use std::time::Duration;
 
@@ -356,19 +358,62 @@ pub fn kill_group(leader: u32) {
 
 /// Makes reads from the pipe return at once when it is empty.
 pub fn set_nonblocking(pipe: BorrowedFd<'_>) -> io::Result<()> {
+    set_blocking(pipe, false)
+}
+
+fn set_blocking(file: BorrowedFd<'_>, is_blocking: bool) -> io::Result<()> {
     // SAFETY: system calls without pointers.
     unsafe {
-        let flags = check(libc::fcntl(pipe.as_raw_fd(), libc::F_GETFL))?;
-        check(libc::fcntl(
-            pipe.as_raw_fd(),
-            libc::F_SETFL,
-            flags | libc::O_NONBLOCK,
-        ))
-        .map(|_| ())
+        let flags = check(libc::fcntl(file.as_raw_fd(), libc::F_GETFL))?;
+        let flags = if is_blocking {
+            flags & !libc::O_NONBLOCK
+        } else {
+            flags | libc::O_NONBLOCK
+        };
+        check(libc::fcntl(file.as_raw_fd(), libc::F_SETFL, flags)).map(|_| ())
     }
 }
 
 // Limits and files.
+
+/// Opens a file, a terminal or /dev/null. Anything else, such as a FIFO, may have no end, and the
+/// open may wait for another process; only what this process was given, as /dev/stdin, is opened
+/// all the same.
+pub fn open_file(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
+    const GIVEN: [&str; 3] = ["/dev/std", "/dev/fd/", "/proc/self/fd/"];
+    if GIVEN
+        .iter()
+        .any(|given| path.as_os_str().as_bytes().starts_with(given.as_bytes()))
+    {
+        return options.open(path);
+    }
+    if let Ok(there) = path.metadata() {
+        refuse_endless(&there)?;
+    }
+    let file = options.custom_flags(libc::O_NONBLOCK).open(path)?;
+    let opened = file.metadata()?;
+    refuse_endless(&opened)?;
+    let is_null = |null: Metadata| null.rdev() == opened.rdev();
+    if opened.file_type().is_char_device()
+        && !file.is_terminal()
+        && !std::fs::metadata("/dev/null").is_ok_and(is_null)
+    {
+        return Err(io::Error::other("is a device, not a file"));
+    }
+    set_blocking(file.as_fd(), true)?;
+    Ok(file)
+}
+
+fn refuse_endless(metadata: &Metadata) -> io::Result<()> {
+    let kind = metadata.file_type();
+    let what = match () {
+        () if kind.is_fifo() => "a FIFO",
+        () if kind.is_socket() => "a socket",
+        () if kind.is_block_device() => "a device",
+        () => return Ok(()),
+    };
+    Err(io::Error::other(format!("is {what}, not a file")))
+}
 
 /// Raises the limit of open files of this process to `needed`, if it is lower. `Err` is the hard
 /// limit, which only an administrator can raise.
@@ -424,7 +469,7 @@ pub fn free_bytes(path: &Path) -> io::Result<u64> {
 pub fn shares_memory_of_files(path: &Path) -> bool {
     let mut name = path.as_os_str().to_os_string();
     name.push(format!("-map-{}", std::process::id()));
-    let Ok(file) = std::fs::File::options()
+    let Ok(file) = File::options()
         .read(true)
         .write(true)
         .create_new(true)
