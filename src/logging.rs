@@ -2,6 +2,7 @@
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -12,16 +13,28 @@ use crate::sys;
 
 /// Reopens the log file after its rotation. Without a log file it does nothing.
 #[derive(Clone, Debug, Default)]
-pub struct Reopen(Option<(PathBuf, LogFile)>);
+pub struct Reopen(Option<Configured>);
+
+#[derive(Clone, Debug)]
+struct Configured {
+    path: PathBuf,
+    like: PathBuf,
+    log_file: LogFile,
+}
 
 impl Reopen {
     /// Later lines go to the file that now has the configured name. If that cannot be opened, they
     /// go to the old file, and the log says so.
     pub fn reopen(&self) {
-        let Some((path, log_file)) = &self.0 else {
+        let Some(Configured {
+            path,
+            like,
+            log_file,
+        }) = &self.0
+        else {
             return;
         };
-        match open(path) {
+        match open(path, like) {
             Ok(file) => *log_file.0.lock().unwrap_or_else(PoisonError::into_inner) = file,
             Err(error) => log::error!(
                 "logging.file: cannot open {}: {error}; the log continues in the file opened before",
@@ -32,7 +45,8 @@ impl Reopen {
 }
 
 /// Starts logging to a file, or else to standard error. Fails when the file cannot be opened.
-pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
+/// A new file is readable by nobody who cannot read `like`, whose names it contains.
+pub fn start(level: LevelFilter, file: Option<&Path>, like: &Path) -> io::Result<Reopen> {
     let mut format = ConfigBuilder::new();
     format
         .set_target_level(LevelFilter::Off)
@@ -48,8 +62,12 @@ pub fn start(level: LevelFilter, file: Option<&Path>) -> io::Result<Reopen> {
     }
     let (output, reopen): (Box<dyn Write + Send>, _) = match file {
         Some(path) => {
-            let log_file = LogFile(Arc::new(Mutex::new(open(path)?)));
-            let reopen = Reopen(Some((path.to_path_buf(), log_file.clone())));
+            let log_file = LogFile(Arc::new(Mutex::new(open(path, like)?)));
+            let reopen = Reopen(Some(Configured {
+                path: path.to_path_buf(),
+                like: like.to_path_buf(),
+                log_file: log_file.clone(),
+            }));
             (Box::new(log_file), reopen)
         }
         None => (Box::new(io::stderr()), Reopen::default()),
@@ -78,6 +96,9 @@ impl Write for LogFile {
     }
 }
 
-fn open(path: &Path) -> io::Result<File> {
-    sys::open_file(path, OpenOptions::new().create(true).append(true))
+/// A new file is readable by nobody who cannot read `like`.
+fn open(path: &Path, like: &Path) -> io::Result<File> {
+    let mode = sys::mode_like(like.metadata().ok().as_ref());
+    let mut options = OpenOptions::new();
+    sys::open_file(path, options.create(true).append(true).mode(mode))
 }

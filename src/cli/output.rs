@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::os::fd::AsFd;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::exit::CliError;
@@ -66,11 +67,12 @@ impl Output {
         hidden.push(name);
         hidden.push(format!(".{}.part", std::process::id()));
         let part = target.with_file_name(hidden);
-        let file = OpenOptions::new()
-            .write(true)
-            .create_new(true)
-            .open(&part)
-            .map_err(failed)?;
+        let mut options = OpenOptions::new();
+        options.write(true).create_new(true);
+        if let Some(existing) = &existing {
+            options.mode(existing.mode() & 0o777);
+        }
+        let file = options.open(&part).map_err(failed)?;
         let output = output(
             file,
             path,

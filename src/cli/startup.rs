@@ -25,7 +25,8 @@ pub fn configure(options: &CommonOptions) -> Result<(Config, Reopen), CliError> 
     };
     let log_file = loaded.config.logging.file.as_deref();
     let level = options.level(loaded.config.logging.level);
-    let reopen = logging::start(level, log_file).map_err(|cause| CliError::File {
+    let database = &loaded.config.database.path;
+    let reopen = logging::start(level, log_file, database).map_err(|cause| CliError::File {
         operation: "opening the log file",
         path: log_file.unwrap_or(Path::new("")).to_path_buf(),
         cause,

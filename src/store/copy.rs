@@ -8,6 +8,7 @@ use rusqlite::Connection;
 use super::connection::{open_to_read, prepare};
 use super::error::StoreError;
 use super::file::{literal, literal_text, with_suffix};
+use crate::sys;
 
 /// The name of a copy until it is complete.
 pub fn partial_copy(to: &Path) -> PathBuf {
@@ -26,7 +27,7 @@ fn copy_and(
     to: &Path,
     finish: impl FnOnce(&Path) -> rusqlite::Result<()>,
 ) -> Result<(), StoreError> {
-    write_whole(to, |partial| {
+    write_whole(to, path, |partial| {
         let vacuum = connection.execute(
             "vacuum into ?1",
             [literal_text(literal(partial).as_os_str())],
@@ -42,9 +43,11 @@ fn copy_and(
     })
 }
 
-/// Writes a database file next to `to` and renames it when it is complete. `to` must not exist.
+/// Writes a database file next to `to` and renames it when it is complete. `to` must not exist. What
+/// it is a copy of is at `from`: nobody else can read the copy, nor its beginning.
 pub fn write_whole<T>(
     to: &Path,
+    from: &Path,
     write: impl FnOnce(&Path) -> Result<T, StoreError>,
 ) -> Result<T, StoreError> {
     let partial = partial_copy(to);
@@ -57,7 +60,9 @@ pub fn write_whole<T>(
             }
         };
         // Left by a copy that was interrupted.
-        remove_partial(&partial).map_err(file("writing a copy to"))?;
+        remove_partial(&partial)
+            .and_then(|()| sys::create_like(&partial, fs::metadata(from).ok().as_ref()))
+            .map_err(file("writing a copy to"))?;
         let written = write(&partial)?;
         fs::File::open(&partial)
             .and_then(|file| file.sync_all())
@@ -123,5 +128,28 @@ fn note_copy(copy: &Path) -> rusqlite::Result<()> {
             Ok(())
         }
         Err(error) => Err(error),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::{MetadataExt, PermissionsExt};
+
+    use super::*;
+
+    #[test]
+    fn a_copy_is_private_from_its_first_byte() {
+        let name = format!("ace-connection-logger-copy-{}", std::process::id());
+        let from = std::env::temp_dir().join(&name);
+        let to = with_suffix(&from, ".copy");
+        fs::write(&from, "").expect("a file");
+        fs::set_permissions(&from, fs::Permissions::from_mode(0o600)).expect("it is ours");
+        let mode = |path: &Path| fs::metadata(path).expect("it exists").mode() & 0o777;
+        let copied = write_whole(&to, &from, |partial| Ok(mode(partial)));
+        assert_eq!(copied.expect("a copy"), 0o600);
+        assert_eq!(mode(&to), 0o600);
+        for path in [from, to] {
+            fs::remove_file(path).expect("it is ours");
+        }
     }
 }

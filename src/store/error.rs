@@ -42,6 +42,11 @@ pub enum StoreError {
     Exists {
         path: PathBuf,
     },
+    /// The file has several names: hard links.
+    Linked {
+        path: PathBuf,
+        names: u64,
+    },
     /// Another program has begun to write over the open file, without SQLite.
     WrittenOver {
         path: PathBuf,
@@ -90,6 +95,13 @@ impl StoreError {
                  TZ=Europe/Berlin ace-connection-logger import {}; rows that a wrong clock dated are to be deleted from it first",
                 path.display()
             )),
+            StoreError::Linked { path, .. } => {
+                let path = path.display();
+                Some(format!(
+                    "stop every program that uses it and make this name a file of its own: \
+                     cp -p {path} {path}.new && mv {path}.new {path}"
+                ))
+            }
             StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
             StoreError::NotOriginal { cure, .. } => Some((*cure).into()),
             StoreError::File { .. } | StoreError::WrittenOver { .. } => None,
@@ -125,6 +137,12 @@ impl fmt::Display for StoreError {
                 write!(f, "import {}: {wrong}", path.display())
             }
             StoreError::WrongZone { path, why } => write!(f, "import {}: {why}", path.display()),
+            StoreError::Linked { path, names } => write!(
+                f,
+                "database {}: the file has {names} names (hard links), and SQLite's log belongs to \
+                 one of them: writing by two names would damage it",
+                path.display()
+            ),
             StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
             StoreError::WrittenOver { path } => {
                 write!(

@@ -1,6 +1,7 @@
 //! Opens a database file for writing: creates it, upgrades its schema, or converts a file of the
 //! original.
 
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
@@ -25,6 +26,7 @@ pub fn open_to_write(
             cause,
         }
     };
+    require_one_name(path)?;
     let open = || -> rusqlite::Result<(Connection, FileKind)> {
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE
             | OpenFlags::SQLITE_OPEN_CREATE
@@ -68,6 +70,18 @@ pub fn open_to_write(
     enable_vacuum(&connection, path);
     journal::set(&connection, path).map_err(failed("opening database"))?;
     Ok((connection, import))
+}
+
+/// Refuses to write to a file with several names. SQLite's log belongs to a name: a program that
+/// opens the file by the other name does not see the log, and damages the file.
+pub fn require_one_name(path: &Path) -> Result<(), StoreError> {
+    match std::fs::metadata(path).map_or(1, |file| file.nlink()) {
+        0 | 1 => Ok(()),
+        names => Err(StoreError::Linked {
+            path: path.to_path_buf(),
+            names,
+        }),
+    }
 }
 
 /// Rewrites a converted file once, so that it is compact and deletions shrink it. If that

@@ -3,10 +3,11 @@
 
 use std::fs::{File, Metadata, TryLockError};
 use std::io;
-use std::os::unix::fs::MetadataExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::file::with_suffix;
+use crate::sys;
 
 const SUFFIX: &str = "-monitor";
 
@@ -21,8 +22,11 @@ impl MonitorLock {
     /// `None` where the file cannot be created or locked. Then only the time of a monitor's last
     /// activity shows whether it runs.
     pub fn hold(database: &Path) -> Option<MonitorLock> {
-        let path = with_suffix(database, SUFFIX);
-        match lock_shared(&path) {
+        let path = lock_of(database);
+        match lock_shared(
+            &path,
+            sys::mode_like(std::fs::metadata(database).ok().as_ref()),
+        ) {
             Ok(file) => Some(MonitorLock { path, file }),
             Err(error) => {
                 log::debug!("{}: {error}", path.display());
@@ -43,9 +47,21 @@ impl Drop for MonitorLock {
     }
 }
 
-fn lock_shared(path: &Path) -> io::Result<File> {
+/// Beside the database itself, where a symbolic link leads to it: so does SQLite's log.
+fn lock_of(database: &Path) -> PathBuf {
+    let file = std::fs::canonicalize(database);
+    with_suffix(file.as_deref().unwrap_or(database), SUFFIX)
+}
+
+/// Whoever can open the file can lock it, so that is not more than can read the database.
+fn lock_shared(path: &Path, mode: u32) -> io::Result<File> {
     loop {
-        let file = File::options().create(true).append(true).open(path)?;
+        let file = File::options()
+            .create(true)
+            .append(true)
+            .mode(mode)
+            .custom_flags(libc::O_NOFOLLOW)
+            .open(path)?;
         file.lock_shared()?;
         // A monitor that stopped meanwhile has removed the file that was opened.
         let opened = file.metadata()?;
@@ -58,7 +74,7 @@ fn lock_shared(path: &Path) -> io::Result<File> {
 
 /// Whether a monitor holds the lock; `None` where that is not known.
 pub(super) fn is_held(database: &Path) -> Option<bool> {
-    let file = File::open(with_suffix(database, SUFFIX)).ok()?;
+    let file = File::open(lock_of(database)).ok()?;
     match file.try_lock() {
         Ok(()) => Some(false),
         Err(TryLockError::WouldBlock) => Some(true),

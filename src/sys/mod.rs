@@ -404,6 +404,29 @@ pub fn open_file(path: &Path, options: &mut OpenOptions) -> io::Result<File> {
     Ok(file)
 }
 
+/// The mode for a new file that holds what another one holds: no one else can read it. Where there
+/// is no other, that of a new database.
+pub fn mode_like(other: Option<&Metadata>) -> u32 {
+    const NEW_DATABASE: u32 = 0o644;
+    // SAFETY: a system call without pointers that cannot fail.
+    let group = unsafe { libc::getegid() };
+    match other {
+        Some(other) if other.gid() == group => other.mode() & 0o666,
+        // A new file has the group of this process.
+        Some(other) => other.mode() & 0o606,
+        None => NEW_DATABASE,
+    }
+}
+
+/// Creates a file that nobody can read who cannot read `other`. Follows no symbolic link.
+pub fn create_like(path: &Path, other: Option<&Metadata>) -> io::Result<File> {
+    OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(mode_like(other))
+        .open(path)
+}
+
 fn refuse_endless(metadata: &Metadata) -> io::Result<()> {
     let kind = metadata.file_type();
     let what = match () {

@@ -71,7 +71,7 @@ impl Reader {
                 path: to.to_path_buf(),
             });
         }
-        write_whole(to, |partial| {
+        write_whole(to, self.path(), |partial| {
             let failed = |cause| StoreError::Sqlite {
                 operation: "writing",
                 path: to.to_path_buf(),

@@ -23,9 +23,10 @@ use crate::store::connection::prepare;
 use crate::store::error::StoreError;
 use crate::store::file::{identity_of, literal, with_suffix};
 use crate::store::header::FileStart;
-use crate::store::open::open_to_write;
+use crate::store::open::{open_to_write, require_one_name};
 use crate::store::original::import::{self, Import};
 use crate::store::rollup::due::{make_due, mark_stale};
+use crate::sys;
 
 #[derive(Debug)]
 pub struct Database {
@@ -152,6 +153,9 @@ impl Database {
         let nothing =
             Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
         drop(std::mem::replace(&mut self.connection, nothing));
+        // A new file is readable by nobody who could not read the old one. It may exist already.
+        let old = self.file.as_ref().and_then(|file| file.metadata().ok());
+        drop(sys::create_like(&self.path, old.as_ref()));
         // Matches no file: this is retried until a file can be opened.
         self.identity = Some((0, 0));
         let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
@@ -337,6 +341,7 @@ impl Database {
 
     /// Notes for the monitor, which is another process, that a user views the newest results.
     pub fn note_viewer(path: &Path, now: UtcMillis) -> Result<(), StoreError> {
+        require_one_name(path)?;
         let write = || -> rusqlite::Result<()> {
             let connection =
                 Connection::open_with_flags(literal(path), OpenFlags::SQLITE_OPEN_READ_WRITE)?;
