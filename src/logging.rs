@@ -6,9 +6,10 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use log::LevelFilter;
+use log::{LevelFilter, Log, Metadata, Record};
 use simplelog::{ConfigBuilder, WriteLogger, format_description};
 
+use crate::pure::phrase::printable;
 use crate::sys;
 
 /// Reopens the log file after its rotation. Without a log file it does nothing.
@@ -72,9 +73,33 @@ pub fn start(level: LevelFilter, file: Option<&Path>, like: &Path) -> io::Result
         }
         None => (Box::new(io::stderr()), Reopen::default()),
     };
+    let lines = Lines(WriteLogger::new(LevelFilter::Trace, format.build(), output));
     // Fails if logging was started before; that logger continues.
-    let _ = WriteLogger::init(level, format.build(), output);
+    if log::set_boxed_logger(Box::new(lines)).is_ok() {
+        log::set_max_level(level);
+    }
     Ok(reopen)
+}
+
+/// Makes one line of each message. A name in it must not forge another line, nor command the
+/// terminal that shows the log.
+struct Lines<L>(Box<L>);
+
+impl<L: Log> Log for Lines<L> {
+    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
+        self.0.enabled(metadata)
+    }
+
+    fn log(&self, record: &Record<'_>) {
+        let text = printable(&record.args().to_string());
+        let mut printed = Record::builder();
+        printed.level(record.level()).target(record.target());
+        self.0.log(&printed.args(format_args!("{text}")).build());
+    }
+
+    fn flush(&self) {
+        self.0.flush();
+    }
 }
 
 pub fn set_level(level: LevelFilter) {

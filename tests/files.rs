@@ -92,6 +92,7 @@ impl Monitor {
             .args(["-c", "umask 0; exec \"$0\" monitor --no-dashboard"])
             .arg(bin())
             .current_dir(folder.path())
+            .stdout(Stdio::null())
             .stderr(Stdio::null());
         Monitor(command.spawn().expect("the program starts"))
     }

@@ -6,6 +6,7 @@ use super::plan::{Alert, Repeated};
 use super::sentence::sentence;
 use super::summary::Summary;
 use crate::pure::model::AlertKind;
+use crate::pure::phrase::is_unprintable;
 use crate::pure::time::UtcMillis;
 
 /// Length of an environment variable. With one above 128 KiB execve(2) fails.
@@ -164,6 +165,6 @@ fn one_line(value: &str) -> String {
     value
         .chars()
         .take_while(fits)
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| if is_unprintable(c) { ' ' } else { c })
         .collect()
 }

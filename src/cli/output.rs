@@ -2,16 +2,19 @@
 
 use std::ffi::OsString;
 use std::fs::{self, File, OpenOptions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, BufWriter, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use super::exit::CliError;
+use super::print::printable;
 
 /// Where a command writes its result. Dropped before [`Output::finish`], it removes its unfinished file.
 pub struct Output {
     out: BufWriter<File>,
+    /// Whether what commands a terminal is replaced. A file or a pipe gets every byte.
+    is_terminal: bool,
     /// Its name in error messages.
     name: PathBuf,
     kind: Kind,
@@ -32,7 +35,8 @@ impl Output {
     /// Opens standard output (also for `-`) or a file. An existing file is replaced at the end; a
     /// device or a pipe is written to directly.
     pub fn open(path: Option<&Path>) -> Result<Output, CliError> {
-        let output = |file, name: &Path, kind| Output {
+        let output = |file: File, name: &Path, kind| Output {
+            is_terminal: file.is_terminal(),
             out: BufWriter::new(file),
             name: name.to_path_buf(),
             kind,
@@ -114,7 +118,11 @@ impl Output {
 
 impl Write for Output {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        self.out.write(bytes)
+        if !self.is_terminal {
+            return self.out.write(bytes);
+        }
+        self.out.write_all(shown(bytes).as_bytes())?;
+        Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
@@ -128,6 +136,20 @@ impl Drop for Output {
             drop(fs::remove_file(part));
         }
     }
+}
+
+/// Without what commands a terminal, but with its lines and tabs. A byte order mark says nothing
+/// there.
+fn shown(bytes: &[u8]) -> String {
+    let text = String::from_utf8_lossy(bytes)
+        .replace("\r\n", "\n")
+        .replace('\u{feff}', "");
+    let lines = text.split_inclusive(['\n', '\t']);
+    let shown = lines.map(|part| match part.strip_suffix(['\n', '\t']) {
+        Some(start) => printable(start) + &part[start.len()..],
+        None => printable(part),
+    });
+    shown.collect()
 }
 
 fn write_failed(path: &Path, cause: io::Error) -> CliError {

@@ -8,6 +8,7 @@ use unicode_width::UnicodeWidthStr;
 
 use super::exit::CliError;
 use crate::pure::model::State;
+use crate::pure::phrase::is_unprintable;
 pub use crate::pure::phrase::{cut, cut_middle, ms, pad, printable};
 
 /// Prints a result. A closed standard output (`| head`) ends the command silently.
@@ -26,7 +27,20 @@ pub fn print(text: &str) -> Result<(), CliError> {
 
 pub fn print_json(value: &impl Serialize) -> Result<(), CliError> {
     let text = serde_json::to_string_pretty(value).expect("plain structs always have a JSON form");
-    print(&format!("{text}\n"))
+    print(&format!("{}\n", without_commands(&text)))
+}
+
+/// The same JSON, in which no text commands a terminal; serde_json escapes up to U+001F.
+fn without_commands(json: &str) -> String {
+    let mut text = String::with_capacity(json.len());
+    for c in json.chars() {
+        if c != '\n' && is_unprintable(c) {
+            let _ = write!(text, "\\u{:04x}", u32::from(c));
+        } else {
+            text.push(c);
+        }
+    }
+    text
 }
 
 pub fn print_error(text: &str, hint: Option<&str>) {

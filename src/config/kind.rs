@@ -4,9 +4,10 @@
 use std::fmt;
 use std::time::Duration;
 
-use super::problem::{is_unprintable, shorten};
+use super::problem::shorten;
 use super::scalar::{Meaning, ambiguity, number_text};
 use super::yaml::{Content, Node, ScalarStyle};
+use crate::pure::phrase::is_unprintable;
 
 pub(super) trait Parse {
     type Value;

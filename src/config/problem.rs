@@ -1,5 +1,6 @@
 //! The problems of a configuration: each with its place, and displayed as one message.
 
+use crate::pure::phrase::is_unprintable;
 use std::fmt;
 use std::sync::Arc;
 
@@ -98,11 +99,4 @@ pub(super) fn shorten(value: &str) -> String {
         }
     }
     shown
-}
-
-/// Control characters, and characters that reorder or hide the text around them: a name with them
-/// could forge log lines.
-pub(super) fn is_unprintable(character: char) -> bool {
-    character.is_control()
-        || matches!(character, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }

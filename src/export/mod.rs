@@ -15,7 +15,7 @@ use crate::store::{Reader, RecordedHost, StoreError};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     /// RFC 4180, but with line feeds only. The first columns are those of `ping_results`, with the
-    /// same texts.
+    /// same texts, except that one which a spreadsheet would take for a formula has a `'` before it.
     Csv,
     /// Times are in RFC 3339 format.
     JsonLines,

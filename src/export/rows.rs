@@ -4,6 +4,7 @@ use std::io::{self, Write};
 use std::ops::Range;
 
 use super::ExportError;
+use crate::pure::csv::append_record;
 use crate::pure::time::UtcMillis;
 use crate::store::{CheckJson, Checks, JsonFields, Reader, RecordedCheck, RecordedHost};
 
@@ -64,15 +65,9 @@ pub fn csv(check: &RecordedCheck, out: &mut dyn Write) -> io::Result<()> {
         &check.foreign.to_string(),
         check.reason.as_deref().unwrap_or_default(),
     ];
-    for (index, cell) in cells.iter().enumerate() {
-        let separator = if index == 0 { "" } else { "," };
-        if cell.contains([',', '"', '\n', '\r']) {
-            write!(out, "{separator}\"{}\"", cell.replace('"', "\"\""))?;
-        } else {
-            write!(out, "{separator}{cell}")?;
-        }
-    }
-    out.write_all(b"\n")
+    let mut line = String::new();
+    append_record(&mut line, &cells, "\n");
+    out.write_all(line.as_bytes())
 }
 
 pub fn json_line(check: &RecordedCheck, mut out: &mut dyn Write) -> io::Result<()> {

@@ -5,6 +5,7 @@
 pub mod address;
 pub mod cause;
 pub mod check;
+pub mod csv;
 pub mod host_key;
 pub mod icmp;
 pub mod incident;

@@ -28,11 +28,17 @@ pub fn outages(together: usize, of_each_host: usize) -> String {
     }
 }
 
-/// Replaces control characters: those of a name or a file must not reach the terminal.
+/// Replaces what must not reach a terminal or a log, wherever a name or a reason comes from.
 pub fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    let shown = |c| if is_unprintable(c) { '\u{fffd}' } else { c };
+    text.chars().map(shown).collect()
+}
+
+/// Control characters, and characters that reorder or hide the text around them: a name with them
+/// could forge log lines.
+pub fn is_unprintable(character: char) -> bool {
+    character.is_control()
+        || matches!(character, '\u{61c}' | '\u{200b}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
 /// Shortens a text to a width in terminal cells, with `...` at the end.

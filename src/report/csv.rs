@@ -7,6 +7,7 @@ use std::borrow::Cow;
 use super::figures::{HostFigures, Report};
 use super::raw_pings::replies;
 use super::wording::{local, observations, percent};
+use crate::pure::csv::append_record;
 use crate::pure::time::UtcMillis;
 use crate::pure::time::whole_seconds;
 use crate::store::{GroupedOutage, RecordedCheck};
@@ -193,22 +194,7 @@ fn clock(report: &Report, at: UtcMillis) -> (String, String) {
     (clock.into(), format!("UTC{offset}"))
 }
 
-/// Appends a record. A cell that a spreadsheet would execute as a formula gets a `'` before it:
-/// OWASP, CSV injection.
+/// Spreadsheets expect the line ends of Windows.
 pub(super) fn record(out: &mut String, cells: &[&str]) {
-    for (index, cell) in cells.iter().enumerate() {
-        if index > 0 {
-            out.push(',');
-        }
-        let is_formula = cell.starts_with(['=', '+', '-', '@', '\t', '\r'])
-            && !cell.parse::<f64>().is_ok_and(f64::is_finite);
-        let is_quoted =
-            cell.contains([',', '"', '\r', '\n']) || cell.starts_with(' ') || cell.ends_with(' ');
-        let quote = if is_quoted { "\"" } else { "" };
-        *out += quote;
-        *out += if is_formula { "'" } else { "" };
-        *out += &cell.replace('"', "\"\"");
-        *out += quote;
-    }
-    *out += "\r\n";
+    append_record(out, cells, "\r\n");
 }
