@@ -2,10 +2,13 @@
 
 mod common;
 
+use std::collections::VecDeque;
 use std::fs;
+use std::io::{Read, Write};
 use std::os::unix::net::UnixDatagram;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -1041,5 +1044,89 @@ fn a_host_that_is_silent_for_a_while_leaves_one_outage_that_agrees_with_its_chec
         monitor.wait_for("silence", |monitor| monitor.number("select count(*) from check_result where checked_at > (select max(checked_at) from check_result where received > 0)") >= 4);
         monitor.stop("TERM");
         assert_eq!(monitor.number("select count(*) from outage_events"), 2);
+    });
+}
+
+/// Answers each ping at the other end of the device, some time later, and sends two wrong replies a
+/// millisecond until then: with one damaged byte and a right checksum.
+fn flood(tun: &mut fs::File, is_over: &AtomicBool) {
+    const DELAY: Duration = Duration::from_millis(250);
+    let mut pending: VecDeque<(Instant, Vec<u8>, Vec<u8>)> = VecDeque::new();
+    let mut packet = [0u8; 2000];
+    while !is_over.load(Ordering::Relaxed) {
+        while let Ok(len) = tun.read(&mut packet) {
+            let is_request = len >= 84 && packet[0] == 0x45 && packet[9] == 1 && packet[20] == 8;
+            if !is_request {
+                continue;
+            }
+            let mut reply = packet[..len].to_vec();
+            reply[12..20].rotate_left(4);
+            // From 8 to 0: the checksum, a sum of complements, grows by as much.
+            reply[20] = 0;
+            let sum = u32::from(u16::from_be_bytes([reply[22], reply[23]])) + 0x0800;
+            let sum = u16::try_from((sum & 0xffff) + (sum >> 16)).expect("sixteen bits");
+            reply[22..24].copy_from_slice(&sum.to_be_bytes());
+            let mut wrong = reply.clone();
+            // Two words that change places have the same sum.
+            wrong[40..44].rotate_left(2);
+            wrong[44..48].rotate_left(2);
+            pending.push_back((Instant::now() + DELAY, reply, wrong));
+        }
+        let Some((due, reply, wrong)) = pending.front() else {
+            std::thread::sleep(Duration::from_millis(1));
+            continue;
+        };
+        if Instant::now() >= *due {
+            tun.write_all(reply).expect("it takes a packet");
+            pending.pop_front();
+            continue;
+        }
+        for _ in 0..2 {
+            tun.write_all(wrong).expect("it takes a packet");
+        }
+        std::thread::sleep(Duration::from_millis(1));
+    }
+}
+
+#[test]
+fn a_flood_of_wrong_replies_takes_no_true_reply_after_the_first() {
+    let test = "a_flood_of_wrong_replies_takes_no_true_reply_after_the_first";
+    if !is_available(test) {
+        return;
+    }
+    let _turn = in_turn();
+    in_namespace(SocketKind::Datagram, |mut tun| {
+        let is_over = AtomicBool::new(false);
+        std::thread::scope(|scope| {
+            scope.spawn(|| flood(&mut tun, &is_over));
+            let config = "monitoring: {interval_seconds: 2, ping_count: 4, ping_spacing_ms: 300, \
+                          timeout_seconds: 0.4}
+database: {flush_seconds: 0.2}
+hosts: [{name: far, address: 10.9.0.2}]\n";
+            let mut monitor = Monitor::start(config);
+            let deadline = Instant::now() + Duration::from_secs(60);
+            while monitor.checks("10.9.0.2").len() < 6 && Instant::now() < deadline {
+                std::thread::sleep(Duration::from_millis(100));
+            }
+            monitor.stop("TERM");
+            is_over.store(true, Ordering::Relaxed);
+            let count = |sql: &str| -> i64 {
+                let database = monitor.database().expect("it is there");
+                database.query_row(sql, [], |row| row.get(0)).expect("SQL")
+            };
+            // The first ping of the first check cannot know.
+            let lost = count("select sum(sent - received) from check_result");
+            let checks = count("select count(*) from check_result");
+            assert!(
+                checks >= 6 && lost <= 1,
+                "{lost} lost in {checks} checks: {}",
+                monitor.log()
+            );
+            let foreign = count("select sum(foreigners) from check_note");
+            assert!(
+                foreign > 500 * checks,
+                "{foreign} wrong replies in {checks} checks"
+            );
+        });
     });
 }

@@ -98,6 +98,8 @@ pub struct Pinger {
     unsent: Option<(UtcMillis, String)>,
     /// The spans of the running check in which this thread did not run.
     held_up: Vec<Interruption>,
+    /// Whether so many other messages came during the last check that the next reads at once.
+    was_flooded: bool,
 }
 
 impl Pinger {
@@ -120,6 +122,7 @@ impl Pinger {
             link_wait: unlinked::FIRST_WAIT,
             unsent: None,
             held_up: Vec::new(),
+            was_flooded: false,
         }
     }
 
@@ -332,7 +335,11 @@ impl Pinger {
             timeout: self.config.timeout,
             payload_len: usize::from(self.config.payload_bytes),
             linger: self.settings.linger,
-            read_mode: self.settings.read_mode,
+            read_mode: if self.was_flooded {
+                ReadMode::Immediate
+            } else {
+                self.settings.read_mode
+            },
         }
     }
 
@@ -382,6 +389,7 @@ impl Pinger {
                 self.held_up.extend(interruption(&begin, &clocks, until));
             }
         }
+        self.was_flooded = exchange.run.is_flooded();
         if !exchange.run.has_all_transmit_times() {
             exchange.read_errors();
         }

@@ -30,7 +30,8 @@ pub struct CheckSettings {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ReadMode {
     /// At the next ping: it sleeps until then, and the kernel's timestamps say when the replies
-    /// arrived. One wake-up per ping, and one for the last reply.
+    /// arrived. One wake-up per ping, and one for the last reply. As they arrive once it has received
+    /// more than [`MAX_UNEXPECTED_UNREAD`] other messages.
     Deferred,
     /// As they arrive: to show progress, and where the kernel gives no timestamps.
     Immediate,
@@ -41,6 +42,10 @@ const MAX_UNEVENNESS: Duration = Duration::from_millis(200);
 
 /// How long a check that received a duplicate or foreign message waits for more of them.
 pub const UNEXPECTED_MESSAGE_LINGER: Duration = Duration::from_millis(100);
+
+/// Other messages than replies to its pings that do not make a check read at once. A socket buffers
+/// a few hundred messages by default, and a true reply that finds it full is lost.
+pub const MAX_UNEXPECTED_UNREAD: u32 = 8;
 
 /// What the caller has to do next.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -139,8 +144,8 @@ impl CheckRun {
             let sequence = u16::try_from(attempted + 1).expect("fewer than ping_count");
             return match self.settings.read_mode {
                 _ if due <= now => Action::Send(sequence),
-                ReadMode::Deferred => Action::SleepUntil(due),
-                ReadMode::Immediate => Action::ListenUntil(due),
+                ReadMode::Deferred if !self.is_flooded() => Action::SleepUntil(due),
+                _ => Action::ListenUntil(due),
             };
         }
         let last_deadline = self
@@ -149,7 +154,7 @@ impl CheckRun {
             .filter(|ping| ping.is_open())
             .map(|ping| ping.clock.monotonic.after(self.settings.timeout))
             .max();
-        let has_unexpected = self.duplicates > 0 || self.foreign > 0;
+        let has_unexpected = self.unexpected() > 0;
         let linger = if has_unexpected {
             self.settings.linger.max(UNEXPECTED_MESSAGE_LINGER)
         } else {
@@ -168,6 +173,15 @@ impl CheckRun {
             Some(until) if until > now => Action::ListenUntil(until),
             _ => Action::Done,
         }
+    }
+
+    fn unexpected(&self) -> u32 {
+        self.duplicates.saturating_add(self.foreign)
+    }
+
+    /// Whether so many other messages come that they might fill the socket.
+    pub fn is_flooded(&self) -> bool {
+        self.unexpected() > MAX_UNEXPECTED_UNREAD
     }
 
     pub fn version(&self) -> IpVersion {

@@ -129,6 +129,22 @@ fn a_check_waits_for_every_lost_ping_until_its_own_deadline() {
 }
 
 #[test]
+fn a_check_that_is_flooded_with_other_messages_reads_them_between_its_pings() {
+    let mut run = run(2);
+    run.sent(clock(0));
+    let arrival = ReceiveTime {
+        kernel_ns: Some(EPOCH + 10 * MS),
+        read: clock(10),
+    };
+    for _ in 0..MAX_UNEXPECTED_UNREAD {
+        run.received(None, arrival);
+    }
+    assert_eq!(run.next_action(at(10)), Action::SleepUntil(at(100)));
+    run.received(None, arrival);
+    assert_eq!(run.next_action(at(10)), Action::ListenUntil(at(100)));
+}
+
+#[test]
 fn after_the_process_was_stopped_the_remaining_pings_are_not_sent_all_at_once() {
     let mut run = run(3);
     run.sent(clock(0));
