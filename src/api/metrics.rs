@@ -19,7 +19,7 @@ pub(super) fn metrics(api: &Api, _: &Parameters<'_>) -> ApiResult {
     let mut statuses = known.of_hosts(&config.hosts);
     statuses.retain(|status| status.config.is_some());
     let mut text = String::new();
-    let seconds = |us: Option<i64>| us.map(|us| us as f64 / 1e6);
+    let seconds = |us: Option<u32>| us.map(|us| f64::from(us) / 1e6);
     let measured =
         |status: &HostStatus<'_>| status.measured().filter(|_| !status.is_stale()).cloned();
     let families: [(&str, &str, &Gauge<'_>); 8] = [

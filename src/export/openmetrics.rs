@@ -52,8 +52,8 @@ const FAMILIES: [Family; 6] = [
     ),
 ];
 
-fn seconds(us: Option<i64>) -> Option<f64> {
-    us.map(|us| us as f64 / 1e6)
+fn seconds(us: Option<u32>) -> Option<f64> {
+    us.map(|us| f64::from(us) / 1e6)
 }
 
 pub fn write(

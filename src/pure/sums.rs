@@ -92,7 +92,7 @@ pub struct Sums {
 
 /// Larger sums cannot result from measurements and are treated as damage of the database.
 /// Thousands of sums below it can be added without overflow.
-const MAX_SUM: i64 = 1 << 48;
+pub const MAX_SUM: i64 = 1 << 48;
 
 impl Sums {
     /// Adds one check, judged by `thresholds`.
@@ -315,8 +315,9 @@ impl Counts {
         counts.set_judged(below_degraded, degraded);
         counts.not_measured = read(bytes)?;
         counts.sent = read(bytes)?;
-        counts.received = counts.sent - read(bytes)?;
-        counts.rate_sum = counts.checks().saturating_mul(FULL_RATE) - read(bytes)?;
+        counts.received = (counts.sent - read(bytes)?).max(0);
+        let full = counts.checks().saturating_mul(FULL_RATE);
+        counts.rate_sum = full.saturating_sub(read(bytes)?).max(0);
         let mut rate = || Some(decode_optional(read(bytes)?).map(|missing| FULL_RATE - missing));
         (counts.rate_min, counts.rate_max) = (rate()?, rate()?);
         Some(counts)
@@ -368,7 +369,11 @@ impl Latencies {
             reason = "quantiles lie between two u32"
         )]
         let us = us.round() as u32;
-        Some(us.clamp(self.min_us.unwrap_or(us), self.max_us.unwrap_or(us)))
+        // Not `clamp`, which panics: a damaged database may have them in the wrong order.
+        Some(
+            us.max(self.min_us.unwrap_or(us))
+                .min(self.max_us.unwrap_or(us)),
+        )
     }
 
     pub fn merge(&mut self, other: &Latencies) {
@@ -568,6 +573,17 @@ mod tests {
         }
         assert_eq!(Counts::decode(&mut &[0xff; 200][..]), None);
         assert_eq!(Latencies::decode(&mut &[0xff; 200][..]), None);
+    }
+
+    #[test]
+    fn a_quantile_is_found_where_the_stored_minimum_is_above_the_maximum() {
+        let mut latencies = Latencies {
+            min_us: Some(900),
+            max_us: Some(100),
+            ..Latencies::default()
+        };
+        latencies.histogram.add(500);
+        assert_eq!(latencies.quantile_us(0.5), Some(100));
     }
 
     #[test]

@@ -25,7 +25,7 @@ pub const IMPLAUSIBLE_BEFORE: UtcMillis = UtcMillis(1_577_836_800_000);
 /// that is cut at a whole second add up to the span.
 pub fn whole_seconds(span: &Range<UtcMillis>) -> i64 {
     let rounded = |at: UtcMillis| at.0.saturating_add(500).div_euclid(1000);
-    rounded(span.end) - rounded(span.start)
+    rounded(span.end).saturating_sub(rounded(span.start))
 }
 
 impl UtcMillis {
@@ -41,7 +41,7 @@ impl UtcMillis {
 
     /// The first hour that begins at the instant or later.
     pub fn first_full_hour(self) -> Hour {
-        Hour(-(-self.0).div_euclid(HOUR_MS))
+        Hour(-self.0.saturating_neg().div_euclid(HOUR_MS))
     }
 
     /// `YYYY-MM-DDTHH:MM:SS.sssZ` (RFC 3339).
@@ -83,6 +83,8 @@ pub struct Hour(pub i64);
 
 impl Hour {
     const PER_DAY: i64 = 24;
+    /// That of [`LATEST_MS`].
+    pub const LATEST: Hour = Hour(LATEST_MS / HOUR_MS);
 
     /// Saturates, since a damaged database may contain any number.
     pub fn start(self) -> UtcMillis {

@@ -4,11 +4,10 @@ use rusqlite::types::ValueRef;
 use rusqlite::{Connection, Row};
 use serde::Serialize;
 
-use super::columns::{instant_of, text, value};
+use super::columns::{ReadRows, flag, instant_of, sum, text, value};
 use crate::pure::cause::Cause;
 use crate::pure::model::{EventId, EventKind, HostId};
-use crate::pure::time::UtcMillis;
-use crate::pure::time::whole_seconds;
+use crate::pure::time::{LATEST_MS, UtcMillis, whole_seconds};
 
 /// A row of `outage_events`. Its JSON has these fields, and times in RFC 3339.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -110,6 +109,7 @@ pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
             .and_then(|value| value.as_str().ok())
     };
     let instant = |index| word(index).and_then(instant_of);
+    let sum = |index| sum(row, index);
     let start_time = instant(4);
     // Even an unreadable end means that the event is over.
     let end_time = match row.get_ref(5)? {
@@ -128,24 +128,24 @@ pub fn read_event(row: &Row<'_>) -> rusqlite::Result<OutageEvent> {
         // Recorded ones of earlier versions were cut, not rounded.
         duration_seconds: match (start_time, end_time) {
             (Some(start), Some(end)) if end >= start => Some(whole_seconds(&(start..end))),
-            _ => value(row, 6),
+            _ => sum(6).filter(|seconds| *seconds <= LATEST_MS / 1000),
         },
-        checks_failed: value(row, 7),
-        checks_during_outage: value(row, 8),
-        recovery_success_rate: value(row, 9),
+        checks_failed: sum(7),
+        checks_during_outage: sum(8),
+        recovery_success_rate: value(row, 9).filter(|rate| (0.0..=100.0).contains(rate)),
         notes: words(10),
         earliest_start: instant(11),
-        packets_sent: value(row, 12),
-        packets_lost: value(row, 13),
+        packets_sent: sum(12),
+        packets_lost: sum(13),
         host_id: value(row, 14),
         cause: word(15).and_then(Cause::from_word),
         facts: words(16),
         path: words(17),
-        planned: value(row, 18).unwrap_or(false),
+        planned: flag(row, 18),
         former_name: (present != recorded).then_some(recorded),
         distinction: words(22).unwrap_or_default(),
         answered_since: instant(19),
-        is_removed: value(row, 20).unwrap_or(false),
+        is_removed: flag(row, 20),
     })
 }
 
@@ -163,8 +163,5 @@ pub fn open_events(connection: &Connection) -> rusqlite::Result<Vec<OutageEvent>
     let open = format!(
         "select {COLUMNS} from outage_events where end_time is null order by start_time, id"
     );
-    connection
-        .prepare_cached(&open)?
-        .query_map([], read_event)?
-        .collect()
+    connection.prepare_cached(&open)?.read_all([], read_event)
 }

@@ -1,15 +1,11 @@
 //! Rows of hosts and checks, for the code that records and the code that imports.
 
-use std::ops::RangeInclusive;
+use rusqlite::{Connection, params};
 
-use rusqlite::{Connection, OptionalExtension, params};
-
-use super::columns::read_thresholds;
+use super::columns::{ReadRows, flag, read_thresholds, text};
 use crate::pure::address::{IpVersion, Source};
 use crate::pure::model::{Host, HostId, Thresholds};
-
-/// Valid numbers of pings in a check that was imported or written by another program.
-pub const PING_COUNTS: RangeInclusive<i64> = 0..=1_000_000;
+use crate::pure::time::UtcMillis;
 
 /// The column `host.source`.
 pub fn source_column(source: Option<&Source>) -> String {
@@ -26,14 +22,13 @@ pub fn enter_host(connection: &Connection, host: &Host) -> rusqlite::Result<Host
     let (address, name) = (host.address.as_str(), &host.name);
     let family = IpVersion::family_column(host.family);
     let source = source_column(host.source.as_ref());
-    let found: Option<(HostId, String, bool)> = connection
+    let found: Option<(HostId, Option<String>, bool)> = connection
         .prepare_cached(FIND)?
-        .query_row(params![address, family, source], |row| {
-            Ok((row.get(0)?, row.get(1)?, row.get(2)?))
-        })
-        .optional()?;
+        .read_first(params![address, family, source], |row| {
+            Ok((row.get(0)?, text(row, 1)?, flag(row, 2)))
+        })?;
     match found {
-        Some((id, known, false)) if known == *name => Ok(id),
+        Some((id, Some(known), false)) if known == *name => Ok(id),
         Some((id, ..)) => connection
             .execute(UPDATE, params![id, name, source])
             .map(|_| id),
@@ -49,8 +44,7 @@ pub fn thresholds_of(connection: &Connection, host_id: HostId) -> rusqlite::Resu
         "select up_rate, degraded_rate, latency_limit_us from host where id = ?1";
     let found = connection
         .prepare_cached(THRESHOLDS)?
-        .query_row([host_id], |row| Ok(read_thresholds(row, 0)))
-        .optional()?;
+        .read_first([host_id], |row| Ok(read_thresholds(row, 0)))?;
     Ok(found.unwrap_or_default())
 }
 
@@ -62,10 +56,8 @@ pub fn typical_interval_ms(
     const NEWEST: &str =
         "select checked_at from check_result where host_id = ?1 order by checked_at desc limit 50";
     let mut statement = connection.prepare_cached(NEWEST)?;
-    let times: Vec<i64> = statement
-        .query_map([host_id], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
-    let mut gaps: Vec<i64> = times.windows(2).map(|pair| pair[0] - pair[1]).collect();
+    let times: Vec<UtcMillis> = statement.read_all([host_id], |row| row.get(0))?;
+    let mut gaps: Vec<i64> = times.windows(2).map(|pair| pair[0].0 - pair[1].0).collect();
     gaps.sort_unstable();
     Ok(gaps.get(gaps.len() / 2).copied())
 }

@@ -13,6 +13,7 @@ use super::zone;
 use crate::pure::model::{Host, HostId};
 use crate::pure::phrase::count;
 use crate::pure::time::UtcMillis;
+use crate::store::columns::{ReadRows, value};
 use crate::store::connection::open_to_read;
 use crate::store::error::StoreError;
 use crate::store::file::{FileKind, file_kind, literal, literal_text};
@@ -205,7 +206,7 @@ pub fn read(
             Ok((local, address, name, check)) => {
                 previous = Some(local);
                 let noted = match &own {
-                    Some(own) => own.check(connection, row.get(0)?)?,
+                    Some(own) => own.check(connection, value(row, 0))?,
                     None => None,
                 };
                 let at = noted.map_or(local, |(_, at)| at);
@@ -255,20 +256,21 @@ fn place(
     let first = at.0;
     let mut at = at;
     while !insert_row(connection, host_id, at.0, check)? {
-        let known = connection
-            .prepare_cached(KNOWN)?
-            .query_row(params![host_id, at.0], |row| {
-                let (sent, received) = (row.get(0)?, row.get(1)?);
-                Ok(CheckRow {
-                    sent,
-                    received,
-                    min_us: row.get(2)?,
-                    avg_us: row.get(3)?,
-                    max_us: row.get(4)?,
-                    rtts: None,
-                })
-            })?;
-        if known == *check {
+        let known =
+            connection
+                .prepare_cached(KNOWN)?
+                .read_first(params![host_id, at.0], |row| {
+                    let (sent, received) = (row.get(0)?, row.get(1)?);
+                    Ok(CheckRow {
+                        sent,
+                        received,
+                        min_us: row.get(2)?,
+                        avg_us: row.get(3)?,
+                        max_us: row.get(4)?,
+                        rtts: None,
+                    })
+                })?;
+        if known.as_ref() == Some(check) {
             return Ok(None);
         }
         at.0 = next_millisecond(first, at.0)?;
@@ -306,7 +308,7 @@ fn read_events(
         };
         previous = Some(start);
         let noted = match own {
-            Some(own) => own.outage(connection, row.get(0)?)?,
+            Some(own) => own.outage(connection, value(row, 0))?,
             None => None,
         };
         let (start, end) = noted.map_or((start, end), |(start, noted_end)| {

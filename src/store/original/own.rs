@@ -3,12 +3,13 @@
 //! is in tables that the original does not read, and an import brings it back. export_own.rs writes
 //! them.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::tables::has_columns;
 use crate::pure::address::{IpVersion, Source};
 use crate::pure::model::{Host, HostId};
 use crate::pure::time::{Hour, LATEST_MS, UtcMillis};
+use crate::store::columns::{ReadRows, text};
 use crate::store::rollup::due::mark_stale;
 use crate::store::rows::enter_host;
 
@@ -149,11 +150,13 @@ impl<'a> OwnRows<'a> {
         ))?;
         let mut rows = hosts.query([])?;
         while let Some(row) = rows.next()? {
-            let address: String = row.get(1)?;
+            let (Some(address), Some(name)) = (text(row, 1)?, text(row, 4)?) else {
+                continue;
+            };
             let family: Option<i64> = row.get_ref(2)?.as_i64().ok();
             let source = row.get_ref(3)?.as_str().unwrap_or_default().to_string();
             let host = Host {
-                name: row.get(4)?,
+                name,
                 family: family.and_then(IpVersion::from_number),
                 source: (!source.is_empty()).then(|| Source::from(source.as_str())),
                 ..Host::unlisted(&address)
@@ -171,7 +174,7 @@ impl<'a> OwnRows<'a> {
     pub fn check(
         &self,
         connection: &Connection,
-        check_id: i64,
+        check_id: Option<i64>,
     ) -> rusqlite::Result<Option<(HostId, UtcMillis)>> {
         let find = format!(
             "select new, checked_at from {}.ace_check c join temp.ace_host_here on old = c.host_id
@@ -180,17 +183,16 @@ impl<'a> OwnRows<'a> {
         );
         connection
             .prepare_cached(&find)?
-            .query_row([check_id, LATEST_MS], |row| {
-                Ok((row.get(0)?, UtcMillis(row.get(1)?)))
+            .read_first(params![check_id, LATEST_MS], |row| {
+                Ok((row.get(0)?, row.get(1)?))
             })
-            .optional()
     }
 
     /// The begin and the end of an outage that this program exported.
     pub fn outage(
         &self,
         connection: &Connection,
-        event_id: i64,
+        event_id: Option<i64>,
     ) -> rusqlite::Result<Option<(UtcMillis, Option<UtcMillis>)>> {
         let find = format!(
             "select started_at, ended_at from {}.ace_outage
@@ -200,11 +202,9 @@ impl<'a> OwnRows<'a> {
         );
         connection
             .prepare_cached(&find)?
-            .query_row([event_id, LATEST_MS], |row| {
-                let end: Option<i64> = row.get(1)?;
-                Ok((UtcMillis(row.get(0)?), end.map(UtcMillis)))
+            .read_first(params![event_id, LATEST_MS], |row| {
+                Ok((row.get(0)?, row.get(1)?))
             })
-            .optional()
     }
 
     /// Imports the rows after the checks; returns the number of events.
@@ -261,9 +261,10 @@ impl<'a> OwnRows<'a> {
             "select distinct n.host_id, n.checked_at / 3600000 from main.not_measured_check n
                join temp.ace_host_here on new = n.host_id",
         )?;
-        let mut rows = hours.query([])?;
-        while let Some(row) = rows.next()? {
-            mark_stale(connection, row.get(0)?, Hour(row.get(1)?))?;
+        let hours: Vec<(HostId, Hour)> =
+            hours.read_all([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        for (host_id, hour) in hours {
+            mark_stale(connection, host_id, hour)?;
         }
         connection.execute_batch("drop table temp.ace_host_here")?;
         Ok(events)

@@ -4,7 +4,8 @@ use rusqlite::{Row, types::ValueRef};
 
 use super::text::Writer;
 use crate::pure::time::{LATEST_MS, UtcMillis};
-use crate::store::rows::{CheckRow, PING_COUNTS};
+use crate::store::columns::PING_COUNTS;
+use crate::store::rows::CheckRow;
 
 type Check = (UtcMillis, String, String, CheckRow);
 

@@ -2,6 +2,7 @@
 //! machine. Read in the wrong one, the newest rows may lie in the future, or a file that was
 //! imported before would be imported again, hours away.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use rusqlite::{Connection, params};
@@ -11,6 +12,7 @@ use super::tables::CHECK_COLUMNS;
 use super::text::Writer;
 use crate::pure::phrase;
 use crate::pure::time::{HOUR_MS, UtcMillis};
+use crate::store::columns::{ReadRows, value};
 use crate::store::rows::CheckRow;
 use crate::sys;
 
@@ -73,7 +75,7 @@ pub fn known_in_another_zone(
     }
     let Some((offset, count)) = found
         .into_iter()
-        .max_by_key(|(offset, count)| (*count, -offset.abs()))
+        .max_by_key(|(offset, count)| (*count, Reverse(offset.unsigned_abs())))
     else {
         return Ok(None);
     };
@@ -95,7 +97,7 @@ fn samples(connection: &Connection, table: &str, writer: Writer) -> rusqlite::Re
     let (first, last): (Option<i64>, Option<i64>) = connection.query_row(
         &format!("select min(id), max(id) from {table}"),
         [],
-        |row| Ok((row.get(0)?, row.get(1)?)),
+        |row| Ok((value(row, 0), value(row, 1))),
     )?;
     let (Some(first), Some(last)) = (first, last) else {
         return Ok(Vec::new());
@@ -130,21 +132,18 @@ fn offsets_of(
     const SAME: &str = "select checked_at - ?2 from check_result c
           where host_id in (select id from host where address = ?1) and checked_at between ?2 - ?3 and ?2 + ?3
             and (checked_at - ?2) % ?4 = 0 and sent = ?5 and received = ?6 and min_us is ?7 and avg_us is ?8 and max_us is ?9";
-    connection
-        .prepare_cached(SAME)?
-        .query_map(
-            params![
-                address,
-                at.0,
-                MAX_OFFSET_MS,
-                OFFSET_STEP_MS,
-                check.sent,
-                check.received,
-                check.min_us,
-                check.avg_us,
-                check.max_us
-            ],
-            |row| row.get(0),
-        )?
-        .collect()
+    connection.prepare_cached(SAME)?.read_all(
+        params![
+            address,
+            at.0,
+            MAX_OFFSET_MS,
+            OFFSET_STEP_MS,
+            check.sent,
+            check.received,
+            check.min_us,
+            check.avg_us,
+            check.max_us
+        ],
+        |row| row.get(0),
+    )
 }

@@ -12,7 +12,7 @@ use crate::pure::model::{State, Thresholds};
 use crate::pure::stats;
 use crate::pure::sums::CheckSums;
 use crate::pure::time::UtcMillis;
-use crate::store::columns::text;
+use crate::store::columns::{latencies, pings, text, value};
 use crate::store::error::StoreError;
 use crate::store::rows::thresholds_of;
 
@@ -24,9 +24,9 @@ pub struct RecordedCheck {
     pub checked_at: UtcMillis,
     pub sent: i64,
     pub received: i64,
-    pub min_us: Option<i64>,
-    pub avg_us: Option<i64>,
-    pub max_us: Option<i64>,
+    pub min_us: Option<u32>,
+    pub avg_us: Option<u32>,
+    pub max_us: Option<u32>,
     pub rtts_us: Option<Vec<Option<u32>>>,
     pub late: i64,
     pub duplicates: i64,
@@ -48,7 +48,7 @@ impl RecordedCheck {
 
     /// Minimum, mean and maximum round-trip time in milliseconds.
     pub fn latencies_ms(&self) -> [Option<f64>; 3] {
-        [self.min_us, self.avg_us, self.max_us].map(|us| us.map(|us| us as f64 / 1000.0))
+        [self.min_us, self.avg_us, self.max_us].map(|us| us.map(|us| f64::from(us) / 1000.0))
     }
 }
 
@@ -84,7 +84,7 @@ struct BufferedRow {
     checked_at: i64,
     sent: i64,
     received: i64,
-    latencies: [Option<i64>; 3],
+    latencies: [Option<u32>; 3],
     /// Encoded.
     rtts: Option<Box<[u8]>>,
     note: Option<Box<Note>>,
@@ -176,7 +176,8 @@ impl Checks {
 /// The checks of a host. The direction of the order is appended.
 const CHECKS: &str = "select c.checked_at, sent, received, min_us, avg_us, max_us, rtts, late, duplicates, foreigners, reason
                         from check_result c left join check_note n on n.host_id = c.host_id and n.checked_at = c.checked_at
-                       where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3 order by c.checked_at";
+                       where c.host_id = ?1 and c.checked_at >= ?2 and c.checked_at < ?3 and typeof(c.checked_at) = 'integer'
+                       order by c.checked_at";
 
 impl Cursor {
     fn read(&mut self, reader: &Reader, order: Order, rows: usize) -> Result<(), StoreError> {
@@ -217,41 +218,37 @@ impl Reader {
         const COUNT: &str = "select count(*) from check_result where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
         let count = |host: &RecordedHost| {
             let values = params![host.id, span.start.0, span.end.0];
-            self.with_connection(|c| {
-                c.prepare_cached(COUNT)?
-                    .query_row(values, |row| row.get::<_, i64>(0))
-            })
+            self.query_first(COUNT, values, |row| row.get::<_, i64>(0))
         };
         hosts
             .iter()
-            .map(|host| count(host).map(i64::unsigned_abs))
+            .map(|host| count(host).map(|count| count.unwrap_or_default().unsigned_abs()))
             .sum()
     }
 }
 
 impl BufferedRow {
     fn read(row: &Row<'_>) -> rusqlite::Result<BufferedRow> {
-        // Other programs may have written anything.
-        let number = |index| row.get_ref(index).map(|value| value.as_i64().ok());
         let rtts = row
             .get_ref(6)?
             .as_blob_or_null()
             .unwrap_or(None)
             .filter(|bytes| bytes.len() <= stats::MAX_RTTS_BYTES);
-        let count = |index| Ok::<_, rusqlite::Error>(number(index)?.unwrap_or(0));
+        let count = |index| i64::from(value::<u32>(row, index).unwrap_or(0));
         let note = Note {
-            late: count(7)?,
-            duplicates: count(8)?,
-            foreign: count(9)?,
+            late: count(7),
+            duplicates: count(8),
+            foreign: count(9),
             reason: text(row, 10)?,
         };
         let is_noted =
             note.late != 0 || note.duplicates != 0 || note.foreign != 0 || note.reason.is_some();
+        let (sent, received) = pings(row, 1);
         Ok(BufferedRow {
             checked_at: row.get(0)?,
-            sent: count(1)?,
-            received: count(2)?,
-            latencies: [number(3)?, number(4)?, number(5)?],
+            sent,
+            received,
+            latencies: latencies(row, 3),
             rtts: rtts.map(Box::from),
             note: is_noted.then(|| Box::new(note)),
         })
@@ -259,13 +256,11 @@ impl BufferedRow {
 
     fn into_check(self, host: &RecordedHost, thresholds: &Thresholds) -> RecordedCheck {
         let [min_us, avg_us, max_us] = self.latencies;
-        let short = |us: Option<i64>| us.and_then(|us| u32::try_from(us).ok());
-        let min = short(min_us).unwrap_or(0);
-        let latencies = [short(min_us), short(avg_us), short(max_us)];
+        let min = min_us.unwrap_or(0);
         let sums = CheckSums {
             sent: self.sent,
             received: self.received,
-            latencies,
+            latencies: self.latencies,
             rtts: None,
         };
         let note = self.note.map(|note| *note).unwrap_or_default();

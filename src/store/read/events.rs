@@ -32,11 +32,7 @@ impl Reader {
         );
         let since = since.map(UtcMillis::sql_text);
         let open = i64::from(filter == OutageFilter::OpenOnly);
-        self.with_connection(|c| {
-            c.prepare_cached(&outages)?
-                .query_map(params![address, open, since, limit], read_event)?
-                .collect()
-        })
+        self.query(&outages, params![address, open, since, limit], read_event)
     }
 }
 

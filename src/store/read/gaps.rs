@@ -10,7 +10,8 @@ use serde::Serialize;
 use super::reader::Reader;
 use crate::pure::model::{EventKind, HostId, InterruptionKind};
 use crate::pure::order::by_key;
-use crate::pure::time::UtcMillis;
+use crate::pure::time::{LATEST_MS, UtcMillis};
+use crate::store::columns::{flag, text, value};
 use crate::store::error::StoreError;
 use crate::store::event::OutageEvent;
 use crate::store::presence::is_held;
@@ -48,6 +49,8 @@ const MIN_GAP_MS: i64 = 1000;
 /// The end of a link event is found at most this long after the link is back: the witness tries
 /// every second.
 const MAX_END_DELAY_MS: i64 = 2000;
+/// The interval of a host for which none is recorded.
+const DEFAULT_INTERVAL_MS: i64 = 60_000;
 /// After a gap of all hosts the rest of the interval of a check that could not be made is a gap of
 /// its host if it is longer than this and than the gap.
 const MAX_REST_MS: i64 = 10_000;
@@ -98,66 +101,64 @@ impl Reader {
             select first, measured, reason,
                    (select max(checked_at) from not_measured_check
                      where host_id = ?1 and checked_at < coalesce(measured, ?3)),
-                   coalesce((select interval_ms from host_interval where host_id = ?1 and since <= first
-                              order by since desc limit 1), 60000)
+                   (select interval_ms from host_interval where host_id = ?1 and since <= first
+                     order by since desc limit 1)
               from (select n.checked_at as first, n.reason,
                            (select min(checked_at) from check_result
-                             where host_id = ?1 and checked_at > n.checked_at) as measured
+                             where host_id = ?1 and checked_at > n.checked_at and checked_at <= ?4) as measured
                       from not_measured_check n
-                     where n.host_id = ?1 and n.checked_at >= ?2 and n.checked_at < ?3
+                     where n.host_id = ?1 and n.checked_at >= ?2 and n.checked_at < ?3 and typeof(n.checked_at) = 'integer'
                      order by n.checked_at limit 1)";
-        type Found = (i64, Option<i64>, String, i64, i64);
+        type Found = (UtcMillis, Option<UtcMillis>, String, UtcMillis, Option<u32>);
         let ids = wanted.map_or(vec![None], |ids| ids.iter().copied().map(Some).collect());
         let mut hosts: Vec<(HostId, GapHost)> = Vec::new();
         for id in ids {
             hosts.extend(self.query(HOSTS, [id], |row| {
-                let (host_name, host_address) = (row.get(1)?, row.get(2)?);
                 let host = GapHost {
-                    host_name,
-                    host_address,
+                    host_name: text(row, 1)?.unwrap_or_default(),
+                    host_address: text(row, 2)?.unwrap_or_default(),
                 };
                 Ok((row.get(0)?, host))
             })?);
         }
         // Until when a gap of all hosts lasts that has these checks.
-        let end_of_all = |first: i64, last: i64| {
-            let covers = |gap: &&Gap| gap.from.0 <= first && last <= gap.to.0;
+        let end_of_all = |first: UtcMillis, last: UtcMillis| {
+            let covers = |gap: &&Gap| gap.from <= first && last <= gap.to;
             let of_all = all
                 .iter()
                 .filter(|gap| gap.host_id.is_none() && is_long(gap));
-            of_all.filter(covers).map(|gap| gap.to.0).max()
+            of_all.filter(covers).map(|gap| gap.to).max()
         };
         let mut gaps = Vec::new();
         for (id, host) in hosts {
-            let mut from = span.start.0;
+            let mut from = span.start;
             loop {
-                let found: Vec<Found> = self.query(SPAN, (id, from, span.end.0), |row| {
-                    Ok((
-                        row.get(0)?,
-                        row.get(1)?,
-                        row.get(2)?,
-                        row.get(3)?,
-                        row.get(4)?,
-                    ))
-                })?;
-                let Some((first, measured, reason, last, interval_ms)) = found.into_iter().next()
-                else {
+                let found: Option<Found> =
+                    self.query_first(SPAN, (id, from, span.end, LATEST_MS), |row| {
+                        let reason = text(row, 2)?.unwrap_or_default();
+                        let first = row.get(0)?;
+                        let last = value(row, 3).unwrap_or(first);
+                        Ok((first, value(row, 1), reason, last, value(row, 4)))
+                    })?;
+                let Some((first, measured, reason, last, interval_ms)) = found else {
                     break;
                 };
-                let to = measured.unwrap_or(i64::MAX);
-                let until = last.saturating_add(interval_ms).min(to);
+                let to = measured.unwrap_or(UtcMillis(i64::MAX));
+                let interval_ms = interval_ms.map_or(DEFAULT_INTERVAL_MS, i64::from);
+                let until = last.plus(interval_ms).min(to);
                 let is_rest_long =
-                    |end: i64| until.saturating_sub(end) > MAX_REST_MS.max(end - first);
+                    |end: UtcMillis| until.0 - end.0 > MAX_REST_MS.max(end.0 - first.0);
                 if end_of_all(first, last).is_none_or(is_rest_long) {
                     gaps.push(Gap {
-                        from: UtcMillis(first),
-                        to: UtcMillis(until),
+                        from: first,
+                        to: until,
                         reason: format!("{} could not be pinged: {reason}", host.host_name),
                         host_id: Some(id),
                         host: Some(host.clone()),
                     });
                 }
-                from = to;
+                // A time that is not whole is cut, and may be the same.
+                from = to.max(first.plus(1));
                 if measured.is_none() {
                     break;
                 }
@@ -167,14 +168,14 @@ impl Reader {
     }
 
     fn unsent(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
-        const UNSENT: &str = "select started_at, ended_at, host_id, coalesce(name, ''), reason, coalesce(address, '')
+        const UNSENT: &str = "select started_at, ended_at, host_id, name, reason, address
             from unsent u left join host h on h.id = u.host_id where ended_at > ?1 and started_at < ?2";
         self.query(UNSENT, [span.start.0, span.end.0], |row| {
-            let (name, reason): (String, String) = (row.get(3)?, row.get(4)?);
-            let host_address = row.get(5)?;
+            let word = |index| text(row, index).map(Option::unwrap_or_default);
+            let (name, reason, host_address) = (word(3)?, word(4)?, word(5)?);
             Ok(Gap {
-                from: UtcMillis(row.get(0)?),
-                to: UtcMillis(row.get(1)?),
+                from: row.get(0)?,
+                to: row.get(1)?,
                 reason: format!("{name} could not be pinged: {reason}"),
                 host_id: Some(row.get(2)?),
                 host: Some(GapHost {
@@ -188,22 +189,22 @@ impl Reader {
     fn gaps_between_runs(&self, span: &Range<UtcMillis>) -> Result<Vec<Gap>, StoreError> {
         const RUNS: &str = "select started_at, alive_at, stopped_at, copied_at is not null
                               from monitor_run order by started_at, id";
-        let runs: Vec<(i64, i64, RunEnd)> = self.query(RUNS, [], |row| {
-            let (alive_at, stopped_at): (i64, Option<i64>) = (row.get(1)?, row.get(2)?);
+        let runs: Vec<(UtcMillis, UtcMillis, RunEnd)> = self.query(RUNS, [], |row| {
+            let (alive_at, stopped_at): (UtcMillis, Option<UtcMillis>) = (row.get(1)?, row.get(2)?);
             let end = match stopped_at {
                 Some(_) => RunEnd::Stopped,
-                None if row.get(3)? => RunEnd::Copied,
+                None if flag(row, 3) => RunEnd::Copied,
                 None => RunEnd::Unknown,
             };
             let until = stopped_at.map_or(alive_at, |stopped| stopped.max(alive_at));
             Ok((row.get(0)?, until, end))
         })?;
         let mut gaps = Vec::new();
-        if let Some((first, ..)) = runs.first().filter(|(first, ..)| *first > span.start.0) {
+        if let Some((first, ..)) = runs.first().filter(|(first, ..)| *first > span.start) {
             gaps.extend(self.before_first_run(*first)?);
         }
         // Several may run at the same time: a gap is where none does.
-        let mut until: Option<(i64, RunEnd)> = None;
+        let mut until: Option<(UtcMillis, RunEnd)> = None;
         for (started_at, run_until, end) in runs {
             if let Some((last, end)) = until.filter(|(last, _)| started_at > *last) {
                 gaps.push(between_runs(last, started_at, end));
@@ -214,28 +215,29 @@ impl Reader {
         }
         // After the last activity of a run that is not stopped, nothing is missing yet, unless it is
         // known that it was killed.
-        let is_over =
-            |last: i64| span.end.0 - last > SILENT_RUN_MS || is_held(self.path()) == Some(false);
+        let is_over = |last: UtcMillis| {
+            span.end.0 - last.0 > SILENT_RUN_MS || is_held(self.path()) == Some(false)
+        };
         if let Some((last, end)) = until
             && (end != RunEnd::Unknown || is_over(last))
         {
-            gaps.push(between_runs(last, span.end.0, end));
+            gaps.push(between_runs(last, span.end, end));
         }
         Ok(gaps)
     }
 
     /// Between checks of another program, or by hand, and the first run of the monitor.
-    fn before_first_run(&self, started_at: i64) -> Result<Option<Gap>, StoreError> {
+    fn before_first_run(&self, started_at: UtcMillis) -> Result<Option<Gap>, StoreError> {
         const NEWEST: &str = "select h.id, (select max(checked_at) from check_result
                                              where host_id = h.id and checked_at < ?1) as newest
               from host h where newest is not null order by newest desc limit 1";
-        let newest: Vec<(HostId, i64)> =
-            self.query(NEWEST, [started_at], |row| Ok((row.get(0)?, row.get(1)?)))?;
-        let Some((host_id, newest)) = newest.into_iter().next() else {
+        let newest: Option<(HostId, UtcMillis)> =
+            self.query_first(NEWEST, [started_at], |row| Ok((row.get(0)?, row.get(1)?)))?;
+        let Some((host_id, newest)) = newest else {
             return Ok(None);
         };
         let intervals = self.check_intervals(&[host_id], None, Duration::ZERO)?;
-        let from = newest.saturating_add(intervals.at(newest).ms);
+        let from = newest.plus(intervals.at(newest.0).ms);
         let gap = between_runs(from, started_at, RunEnd::NotBegun);
         Ok(Some(gap).filter(|gap| gap.from < gap.to))
     }
@@ -244,14 +246,14 @@ impl Reader {
         const INTERRUPTIONS: &str = "select started_at, ended_at, kind from interruption where ended_at > ?1 and started_at < ?2 order by started_at";
         let found: Vec<(Gap, bool)> =
             self.query(INTERRUPTIONS, [span.start.0, span.end.0], |row| {
-                let word: String = row.get(2)?;
+                let word = text(row, 2)?;
                 let kind = InterruptionKind::ALL
                     .into_iter()
-                    .find(|kind| kind.as_str() == word);
+                    .find(|kind| word.as_deref() == Some(kind.as_str()));
                 let reason = kind.unwrap_or(InterruptionKind::HeldUp).reason();
                 let gap = Gap {
-                    from: UtcMillis(row.get(0)?),
-                    to: UtcMillis(row.get(1)?),
+                    from: row.get(0)?,
+                    to: row.get(1)?,
                     reason: reason.into(),
                     host_id: None,
                     host: None,
@@ -285,11 +287,10 @@ impl Reader {
             (select min(checked_at) from check_result where host_id = h.id and checked_at > ?1 and checked_at < ?2) as first,
             (select max(checked_at) from check_result where host_id = h.id and checked_at > ?1 and checked_at < ?2) as last
             from host h)";
-        let found: Vec<Option<(i64, i64)>> = self.query(CHECKS, [gap.from.0, gap.to.0], |row| {
+        self.query_first(CHECKS, [gap.from.0, gap.to.0], |row| {
             Ok(Option::zip(row.get(0)?, row.get(1)?))
-        })?;
-        let found = found.into_iter().flatten().next();
-        Ok(found.map(|(first, last)| (UtcMillis(first), UtcMillis(last))))
+        })
+        .map(Option::flatten)
     }
 
     /// A link that was down for one version of IP only is no gap if the other was measured
@@ -329,10 +330,8 @@ impl Reader {
     fn was_measured(&self, span: &Range<UtcMillis>) -> Result<bool, StoreError> {
         const MEASURED: &str = "select exists(select 1 from host h where exists(
             select 1 from check_result where host_id = h.id and checked_at > ?1 and checked_at < ?2))";
-        Ok(self
-            .query(MEASURED, [span.start.0, span.end.0], |row| row.get(0))?
-            .into_iter()
-            .any(|found: bool| found))
+        self.query_first(MEASURED, [span.start.0, span.end.0], |row| Ok(flag(row, 0)))
+            .map(|found| found == Some(true))
     }
 }
 
@@ -354,7 +353,7 @@ enum RunEnd {
     NotBegun,
 }
 
-fn between_runs(from: i64, to: i64, end: RunEnd) -> Gap {
+fn between_runs(from: UtcMillis, to: UtcMillis, end: RunEnd) -> Gap {
     let reason = match end {
         RunEnd::Stopped => "the monitor was stopped",
         RunEnd::Copied => "what was measured after this backup was made is not in it",
@@ -362,8 +361,8 @@ fn between_runs(from: i64, to: i64, end: RunEnd) -> Gap {
         RunEnd::NotBegun => "the monitor had not run yet",
     };
     Gap {
-        from: UtcMillis(from),
-        to: UtcMillis(to),
+        from,
+        to,
         reason: reason.into(),
         host_id: None,
         host: None,

@@ -165,16 +165,16 @@ impl Reader {
         };
         let interval_ms = self
             .check_intervals(&[host_id], None, Duration::ZERO)?
-            .at(newest)
+            .at(newest.0)
             .ms;
         // Its last checks may not be written yet; those of a monitor that was killed never will be.
-        let late_ms = now.0 - newest - interval_ms.saturating_mul(3);
+        let late_ms = now.0 - newest.0 - interval_ms.saturating_mul(3);
         let is_checked =
             late_ms <= 0 || late_ms <= UNWRITTEN_MS && is_held(self.path()) != Some(false);
         Ok(if is_checked {
             now
         } else {
-            UtcMillis(newest.saturating_add(interval_ms)).min(now)
+            newest.plus(interval_ms).min(now)
         })
     }
 }

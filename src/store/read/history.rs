@@ -11,6 +11,7 @@ use super::reader::Reader;
 use crate::pure::model::{HostId, Thresholds};
 use crate::pure::sums::{CheckSums, Counts, Sums};
 use crate::pure::time::{HOUR_MS, Hour, UtcMillis};
+use crate::store::columns::{text, value};
 use crate::store::error::StoreError;
 use crate::store::rollup::checks::{each_check, each_not_measured};
 use crate::store::rollup::day;
@@ -49,10 +50,8 @@ impl Addition<'_> {
 impl Reader {
     /// Checks before this instant are deleted.
     pub fn pruned_before(&self) -> Result<UtcMillis, StoreError> {
-        self.with_connection(|c| {
-            c.query_row("select pruned_before from pruning", [], |row| row.get(0))
-        })
-        .map(UtcMillis)
+        self.query_first("select pruned_before from pruning", [], |row| row.get(0))
+            .map(|found| found.unwrap_or(UtcMillis(0)))
     }
 
     /// The sums of a span: from roll-ups where whole hours lie in it, at its edges from the checks or,
@@ -220,24 +219,18 @@ impl Reader {
         hosts: &[HostId],
         span: &Range<UtcMillis>,
     ) -> Result<NoteSums, StoreError> {
-        const NOTES: &str = "select coalesce(sum(late), 0), coalesce(sum(duplicates), 0), coalesce(sum(foreigners), 0)
+        const NOTES: &str = "select late, duplicates, foreigners
                                from check_note where host_id = ?1 and checked_at >= ?2 and checked_at < ?3";
         let mut sums = NoteSums::default();
         for host in hosts {
-            let read = |row: &Row<'_>| {
-                Ok(NoteSums {
-                    late: row.get(0)?,
-                    duplicates: row.get(1)?,
-                    foreign: row.get(2)?,
-                })
+            let add = |row: &Row<'_>| {
+                let count = |index| i64::from(value::<u32>(row, index).unwrap_or(0));
+                sums.late += count(0);
+                sums.duplicates += count(1);
+                sums.foreign += count(2);
+                Ok(())
             };
-            let one = self.with_connection(|c| {
-                c.prepare_cached(NOTES)?
-                    .query_row(params![host, span.start.0, span.end.0], read)
-            })?;
-            sums.late += one.late;
-            sums.duplicates += one.duplicates;
-            sums.foreign += one.foreign;
+            self.query(NOTES, params![host, span.start.0, span.end.0], add)?;
         }
         Ok(sums)
     }
@@ -247,8 +240,7 @@ impl Reader {
         const NEWEST: &str = "select coalesce(group_concat(at, '-'), '') from (
             select max((select coalesce(max(checked_at), 0) from check_result where host_id = h.id),
                        (select coalesce(max(checked_at), 0) from not_measured_check where host_id = h.id)) as at from host h)";
-        let times: String =
-            self.with_connection(|c| c.prepare_cached(NEWEST)?.query_row([], |row| row.get(0)))?;
+        let times = self.query_first(NEWEST, [], |row| text(row, 0))?;
         let mut hash = std::hash::DefaultHasher::new();
         times.hash(&mut hash);
         Ok(format!("{:x}", hash.finish()))

@@ -9,7 +9,7 @@ use crate::pure::address::{IpVersion, Source};
 use crate::pure::host_key::{self, HostIdentity, HostKey};
 use crate::pure::model::HostId;
 use crate::pure::time::{IMPLAUSIBLE_BEFORE, UtcMillis};
-use crate::store::columns::{source, text};
+use crate::store::columns::{source, text, value};
 use crate::store::error::StoreError;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Reader {
                     .map(|names| names.lines().map(String::from).collect())
                     .unwrap_or_default(),
                 address,
-                family: IpVersion::from_number(row.get(3)?),
+                family: value(row, 3).and_then(IpVersion::from_number),
                 source: source(row, 4)?,
             })
         })
@@ -117,16 +117,13 @@ impl Reader {
         &self,
         hosts: &[HostId],
         until: UtcMillis,
-    ) -> Result<Option<(HostId, i64)>, StoreError> {
+    ) -> Result<Option<(HostId, UtcMillis)>, StoreError> {
         const NEWEST: &str =
             "select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2";
         let mut newest = None;
         for host in hosts {
-            let found = self.query(NEWEST, params![host, until], |row| {
-                row.get::<_, Option<i64>>(0)
-            })?;
-            let found = found.into_iter().flatten().next();
-            newest = newest.max(found.map(|at| (at, *host)));
+            let found = self.query_first(NEWEST, params![host, until], |row| Ok(value(row, 0)))?;
+            newest = newest.max(found.flatten().map(|at: UtcMillis| (at, *host)));
         }
         Ok(newest.map(|(at, host)| (host, at)))
     }
@@ -149,16 +146,16 @@ impl Reader {
             select iif(hour < at / 3600000 or at is null, hour * 3600000, at)
               from raw, (select (select min(hour) from rollup where host_id = ?1 and hour >= ?2 / 3600000) as hour)";
         let since = |host: &HostId, from: i64| {
-            self.with_connection(|c| {
-                c.prepare_cached(FIRST)?
-                    .query_row(params![host, from], |row| row.get::<_, Option<i64>>(0))
+            self.query_first(FIRST, params![host, from], |row| {
+                Ok(value::<UtcMillis>(row, 0))
             })
+            .map(Option::flatten)
         };
         let first = |host: &HostId| match since(host, IMPLAUSIBLE_BEFORE.0)? {
             None => since(host, 0),
             found => Ok(found),
         };
-        let all: Result<Vec<Option<i64>>, StoreError> = hosts.iter().map(first).collect();
-        Ok(all?.into_iter().flatten().min().map(UtcMillis))
+        let all: Result<Vec<Option<UtcMillis>>, StoreError> = hosts.iter().map(first).collect();
+        Ok(all?.into_iter().flatten().min())
     }
 }

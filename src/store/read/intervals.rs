@@ -7,6 +7,7 @@ use std::time::Duration;
 use super::reader::Reader;
 use crate::pure::model::HostId;
 use crate::pure::time::UtcMillis;
+use crate::store::columns::flag;
 use crate::store::error::StoreError;
 use crate::store::rows::typical_interval_ms;
 
@@ -19,7 +20,7 @@ pub struct CheckIntervals {
 /// How the checks of a host were made from an instant on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Interval {
-    since: i64,
+    since: UtcMillis,
     /// The time that each check stands for.
     pub ms: i64,
     /// Made by the command `check`: nothing is known of the time between two checks.
@@ -41,8 +42,8 @@ impl Reader {
             let intervals = self.query(INTERVALS, [host], |row| {
                 Ok(Interval {
                     since: row.get(0)?,
-                    ms: row.get(1)?,
-                    is_by_hand: row.get(2)?,
+                    ms: i64::from(row.get::<_, u32>(1)?),
+                    is_by_hand: flag(row, 2),
                 })
             })?;
             if !intervals.is_empty() {
@@ -60,7 +61,7 @@ impl Reader {
         let otherwise = i64::try_from(otherwise.as_millis()).unwrap_or(i64::MAX);
         Ok(CheckIntervals {
             intervals: vec![Interval {
-                since: 0,
+                since: UtcMillis(0),
                 ms: interval_ms.unwrap_or(otherwise),
                 is_by_hand: false,
             }],
@@ -73,14 +74,14 @@ impl CheckIntervals {
     pub fn at(&self, instant_ms: i64) -> Interval {
         let index = self
             .intervals
-            .partition_point(|interval| interval.since <= instant_ms);
+            .partition_point(|interval| interval.since.0 <= instant_ms);
         self.intervals[index.saturating_sub(1)]
     }
 
     /// Whether [`CheckIntervals::parts`] would split a span.
     pub fn change_within(&self, span: &Range<UtcMillis>) -> bool {
         let is_within =
-            |interval: &Interval| span.start.0 < interval.since && interval.since < span.end.0;
+            |interval: &Interval| span.start < interval.since && interval.since < span.end;
         self.intervals.iter().skip(1).any(is_within)
     }
 
@@ -91,12 +92,12 @@ impl CheckIntervals {
             let from = if index == 0 {
                 span.start
             } else {
-                UtcMillis(interval.since).max(span.start)
+                interval.since.max(span.start)
             };
             let to = self
                 .intervals
                 .get(index + 1)
-                .map_or(span.end, |next| UtcMillis(next.since).min(span.end));
+                .map_or(span.end, |next| next.since.min(span.end));
             if from < to {
                 parts.push((from..to, *interval));
             }
@@ -123,7 +124,7 @@ mod tests {
         let check_intervals = CheckIntervals {
             intervals: [(0, 60, false), (100, 20, true), (200, 30, false)]
                 .map(|(since, ms, is_by_hand)| Interval {
-                    since,
+                    since: UtcMillis(since),
                     ms,
                     is_by_hand,
                 })

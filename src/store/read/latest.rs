@@ -8,8 +8,8 @@ use crate::pure::address::{IpVersion, Source};
 use crate::pure::host_key::HostIdentity;
 use crate::pure::model::{HostId, State, Thresholds};
 use crate::pure::stats;
-use crate::pure::time::UtcMillis;
-use crate::store::columns::{read_thresholds, source, text, value};
+use crate::pure::time::{LATEST_MS, UtcMillis};
+use crate::store::columns::{latencies, pings, read_thresholds, source, text, value};
 use crate::store::error::StoreError;
 
 /// The newest check of a host.
@@ -40,11 +40,9 @@ impl LatestCheck {
     }
 }
 
-fn state(thresholds: &Thresholds, sent: i64, received: i64, avg_us: Option<i64>) -> State {
+fn state(thresholds: &Thresholds, sent: i64, received: i64, avg_us: Option<u32>) -> State {
     match (u64::try_from(sent), u64::try_from(received)) {
-        (Ok(sent @ 1..), Ok(received)) => {
-            thresholds.judge(sent, received, avg_us.and_then(|us| u32::try_from(us).ok()))
-        }
+        (Ok(sent @ 1..), Ok(received)) => thresholds.judge(sent, received, avg_us),
         _ => State::Down,
     }
 }
@@ -60,39 +58,32 @@ impl Reader {
               from host h
               left join check_result c on c.host_id = h.id
                    and c.checked_at = coalesce((select max(checked_at) from check_result where host_id = h.id and checked_at <= ?1),
-                                               (select max(checked_at) from check_result where host_id = h.id
+                                               (select max(checked_at) from check_result where host_id = h.id and checked_at <= ?2
                                                  and not exists (select 1 from not_measured_check
                                                                   where host_id = h.id and checked_at <= ?1)))
               left join check_note n on n.host_id = h.id and n.checked_at = c.checked_at
               left join not_measured_check m on m.host_id = h.id
                    and m.checked_at = coalesce((select max(checked_at) from not_measured_check where host_id = h.id and checked_at <= ?1),
-                                               (select max(checked_at) from not_measured_check where host_id = h.id
+                                               (select max(checked_at) from not_measured_check where host_id = h.id and checked_at <= ?2
                                                  and not exists (select 1 from check_result
                                                                   where host_id = h.id and checked_at <= ?1)))
              where c.checked_at is not null or m.checked_at is not null
              order by h.name, h.address, h.family, h.source";
         let read = |row: &Row<'_>| {
-            let measured_at: Option<i64> = row.get(3)?;
-            let not_measured_at: Option<i64> = row.get(10)?;
+            let measured_at: Option<UtcMillis> = row.get(3)?;
+            let not_measured_at: Option<UtcMillis> = row.get(10)?;
             let is_measured = measured_at > not_measured_at || not_measured_at.is_none();
-            let if_measured = |index| {
-                if is_measured {
-                    row.get::<_, Option<i64>>(index)
-                } else {
-                    Ok(None)
-                }
-            };
-            let min_us = if_measured(6)?;
+            let (sent, received) = if is_measured { pings(row, 4) } else { (0, 0) };
+            let [min_us, avg_us, max_us] = latencies(row, 6).map(|us| us.filter(|_| is_measured));
             let rtts = row
                 .get_ref(13)?
                 .as_blob_or_null()
                 .unwrap_or(None)
                 .filter(|_| is_measured);
-            let min = min_us.and_then(|us| u32::try_from(us).ok()).unwrap_or(0);
-            let sent = if_measured(4)?.unwrap_or(0);
-            let received = if_measured(5)?.unwrap_or(0);
-            let avg_us = if_measured(7)?;
-            let note = |index| value(row, index).filter(|_| is_measured).unwrap_or(0);
+            let note = |index| {
+                let count = value::<u32>(row, index).filter(|_| is_measured);
+                i64::from(count.unwrap_or(0))
+            };
             let state = if is_measured {
                 state(&read_thresholds(row, 14), sent, received, avg_us)
             } else {
@@ -101,13 +92,13 @@ impl Reader {
             let check = RecordedCheck {
                 name: text(row, 0)?.unwrap_or_default(),
                 address: text(row, 1)?.unwrap_or_default(),
-                checked_at: UtcMillis(measured_at.max(not_measured_at).unwrap_or(0)),
+                checked_at: measured_at.max(not_measured_at).unwrap_or(UtcMillis(0)),
                 sent,
                 received,
                 min_us,
                 avg_us,
-                max_us: if_measured(8)?,
-                rtts_us: rtts.and_then(|bytes| stats::decode_rtts(bytes, min)),
+                max_us,
+                rtts_us: rtts.and_then(|bytes| stats::decode_rtts(bytes, min_us.unwrap_or(0))),
                 late: note(17),
                 duplicates: note(18),
                 foreign: note(19),
@@ -116,12 +107,12 @@ impl Reader {
             };
             Ok(LatestCheck {
                 host_id: row.get(12)?,
-                family: IpVersion::from_number(row.get(2)?),
+                family: value(row, 2).and_then(IpVersion::from_number),
                 source: source(row, 20)?,
                 resolved: text(row, 21)?,
                 check,
             })
         };
-        self.query(LATEST, [now.0], read)
+        self.query(LATEST, [now.0, LATEST_MS], read)
     }
 }

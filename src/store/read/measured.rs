@@ -4,14 +4,17 @@
 use std::collections::BTreeSet;
 use std::ops::Range;
 
+use rusqlite::params;
+
 use super::gaps::{Gap, missing_ms};
 use super::grouped::{GroupedOutage, UNWRITTEN_MS};
 use super::intervals::{CheckIntervals, Interval};
 use super::reader::Reader;
 use crate::pure::model::{EventKind, HostId};
 use crate::pure::order::by_key;
-use crate::pure::sums::{Counts, Sums};
-use crate::pure::time::{UtcMillis, whole_seconds};
+use crate::pure::sums::{Counts, MAX_SUM, Sums};
+use crate::pure::time::{LATEST_MS, UtcMillis, whole_seconds};
+use crate::store::columns::{flag, value};
 use crate::store::error::StoreError;
 use crate::store::presence::is_held;
 
@@ -36,7 +39,8 @@ impl CoveredTime {
 
     pub fn add(&mut self, counts: &Counts, interval: Interval) {
         let add = |sum: &mut i64, checks: i64| {
-            *sum = sum.saturating_add(checks.saturating_mul(interval.ms));
+            let more = sum.saturating_add(checks.saturating_mul(interval.ms));
+            *sum = more.clamp(-MAX_SUM, MAX_SUM);
         };
         if interval.is_by_hand {
             add(&mut self.by_hand, counts.checks());
@@ -152,18 +156,20 @@ impl Reader {
         span: &Range<UtcMillis>,
         intervals: &CheckIntervals,
     ) -> Result<UtcMillis, StoreError> {
-        const NEWEST: &str = "select max(checked_at), exists(select 1 from outage_events
-                                where host_id = ?1 and end_time is null and event_type = 'outage')
-              from check_result where host_id = ?1";
+        const NEWEST: &str = "select (select max(checked_at) from check_result where host_id = ?1 and checked_at <= ?2),
+                                     exists(select 1 from outage_events
+                                where host_id = ?1 and end_time is null and event_type = 'outage')";
         let mut until = UtcMillis(i64::MIN);
         for id in ids {
-            let found: Vec<(Option<i64>, bool)> =
-                self.query(NEWEST, [id], |row| Ok((row.get(0)?, row.get(1)?)))?;
-            let (newest, is_down) = found.into_iter().next().unwrap_or_default();
+            let found: Option<(Option<UtcMillis>, bool)> =
+                self.query_first(NEWEST, params![id, LATEST_MS], |row| {
+                    Ok((value(row, 0), flag(row, 1)))
+                })?;
+            let (newest, is_down) = found.unwrap_or_default();
             if is_down {
                 return Ok(span.end);
             }
-            let of_host = newest.map(|at| UtcMillis(at.saturating_add(intervals.at(at).ms)));
+            let of_host = newest.map(|at| at.plus(intervals.at(at.0).ms));
             until = until.max(of_host.unwrap_or(until));
         }
         let is_unwritten = until > span.start
@@ -227,7 +233,7 @@ impl Reader {
             add(&share, each_ms);
             add(&whole, -(each_ms.saturating_mul(within) / of_hour));
         } else if let Some((checked_at, check)) = self.last_before(id, at, each_ms)? {
-            add(&check, checked_at + each_ms - at.0);
+            add(&check, checked_at.0 + each_ms - at.0);
         }
         Ok(())
     }
@@ -238,14 +244,14 @@ impl Reader {
         id: HostId,
         at: UtcMillis,
         interval_ms: i64,
-    ) -> Result<Option<(i64, Counts)>, StoreError> {
+    ) -> Result<Option<(UtcMillis, Counts)>, StoreError> {
         const LAST: &str = "select max(checked_at) from check_result
             where host_id = ?1 and checked_at > ?2 and checked_at < ?3";
         let of_host = (id, at.0.saturating_sub(interval_ms), at.0);
-        let last = self.query(LAST, of_host, |row| row.get::<_, Option<i64>>(0))?;
-        let last = last.into_iter().flatten().next();
+        let last = self.query_first(LAST, of_host, |row| Ok(value(row, 0)))?;
+        let last: Option<UtcMillis> = last.flatten();
         last.map(|last| {
-            let sums = self.sums(&[id], &(UtcMillis(last)..UtcMillis(last + 1)))?;
+            let sums = self.sums(&[id], &(last..last.plus(1)))?;
             Ok((last, sums.counts))
         })
         .transpose()
@@ -292,11 +298,12 @@ impl Reader {
                 let Some((checked_at, counts)) = found.filter(|(at, _)| checks.insert(*at)) else {
                     continue;
                 };
-                let end = span.end.0.min(checked_at + interval_ms);
-                let within = (end - span.start.0.max(checked_at)).max(0);
-                covered.poor -= counts.poor * within;
+                let end = span.end.0.min(checked_at.0 + interval_ms);
+                let within = (end - span.start.max(checked_at).0).max(0);
+                covered.poor = covered.poor.saturating_sub(counts.poor * within);
                 if counts.lost() > 0 {
-                    covered.degraded -= counts.degraded * within;
+                    let degraded = counts.degraded * within;
+                    covered.degraded = covered.degraded.saturating_sub(degraded);
                 }
             }
         }

@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use rusqlite::{Connection, Row};
 
+use crate::store::columns::ReadRows;
 use crate::store::connection::open_to_read;
 use crate::store::error::StoreError;
 use crate::store::file::{FileKind, database_id, file_kind, identity_of};
@@ -115,18 +116,24 @@ impl Reader {
         }
     }
 
+    /// The rows that can be read.
     pub(in crate::store) fn query<T>(
         &self,
         sql: &str,
         values: impl rusqlite::Params,
         read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
     ) -> Result<Vec<T>, StoreError> {
-        self.with_connection(|connection| {
-            connection
-                .prepare_cached(sql)?
-                .query_map(values, read)?
-                .collect()
-        })
+        self.with_connection(|connection| connection.prepare_cached(sql)?.read_all(values, read))
+    }
+
+    /// The first row that can be read.
+    pub(in crate::store) fn query_first<T>(
+        &self,
+        sql: &str,
+        values: impl rusqlite::Params,
+        read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+    ) -> Result<Option<T>, StoreError> {
+        self.with_connection(|connection| connection.prepare_cached(sql)?.read_first(values, read))
     }
 
     /// Unique on this machine.

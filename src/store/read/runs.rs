@@ -1,9 +1,8 @@
 //! The recorded runs of the monitor.
 
-use rusqlite::OptionalExtension;
-
 use super::reader::Reader;
 use crate::pure::time::UtcMillis;
+use crate::store::columns::{length_ms, value};
 use crate::store::error::StoreError;
 use crate::store::presence::is_held;
 
@@ -26,20 +25,16 @@ impl Reader {
     pub fn newest_run(&self) -> Result<Option<MonitorRun>, StoreError> {
         const NEWEST: &str = "select started_at, alive_at, stopped_at, behind_ms from monitor_run
                                order by stopped_at is null and alive_at = (select max(alive_at) from monitor_run) desc,
-                                        alive_at desc limit 1";
-        self.with_connection(|c| {
-            c.prepare_cached(NEWEST)?
-                .query_row([], |row| {
-                    let stopped_at: Option<i64> = row.get(2)?;
-                    Ok(MonitorRun {
-                        started_at: UtcMillis(row.get(0)?),
-                        alive_at: UtcMillis(row.get(1)?),
-                        stopped_at: stopped_at.map(UtcMillis),
-                        was_killed: stopped_at.is_none() && is_held(self.path()) == Some(false),
-                        behind_ms: row.get(3)?,
-                    })
-                })
-                .optional()
+                                        alive_at desc";
+        self.query_first(NEWEST, [], |row| {
+            let stopped_at = row.get(2)?;
+            Ok(MonitorRun {
+                started_at: row.get(0)?,
+                alive_at: row.get(1)?,
+                stopped_at,
+                was_killed: stopped_at.is_none() && is_held(self.path()) == Some(false),
+                behind_ms: length_ms(row, 3).unwrap_or(0),
+            })
         })
     }
 
@@ -53,7 +48,7 @@ impl Reader {
     /// When the first recorded run began.
     pub fn first_run(&self) -> Result<Option<UtcMillis>, StoreError> {
         const FIRST: &str = "select min(started_at) from monitor_run";
-        let found = self.query(FIRST, [], |row| row.get::<_, Option<i64>>(0))?;
-        Ok(found.into_iter().flatten().next().map(UtcMillis))
+        self.query_first(FIRST, [], |row| Ok(value(row, 0)))
+            .map(Option::flatten)
     }
 }

@@ -1,11 +1,11 @@
 //! The notices that wait to be sent, and those that were sent recently.
 
-use rusqlite::{OptionalExtension, Row};
+use rusqlite::Row;
 
 use super::reader::Reader;
 use crate::pure::model::AlertKind;
 use crate::pure::time::UtcMillis;
-use crate::store::columns::{text, value};
+use crate::store::columns::{ReadRows, flag, text, value};
 use crate::store::error::StoreError;
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 
@@ -59,7 +59,7 @@ impl Reader {
         let read = |row: &Row<'_>| {
             Ok(Notice {
                 id: row.get(0)?,
-                made_at: UtcMillis(value(row, 1).unwrap_or(0)),
+                made_at: value(row, 1).unwrap_or(UtcMillis(0)),
                 kind: text(row, 2)?
                     .as_deref()
                     .and_then(AlertKind::from_word)
@@ -67,19 +67,16 @@ impl Reader {
                 tries: value(row, 3).unwrap_or(0),
                 facts: text(row, 4)?,
                 events: Vec::new(),
-                sent_at: value(row, 5).map(UtcMillis),
+                sent_at: value(row, 5),
             })
         };
         self.in_transaction(|connection| {
             let mut notices: Vec<Notice> = connection
                 .prepare_cached(NOTICES)?
-                .query_map([made_since.0], read)?
-                .collect::<rusqlite::Result<_>>()?;
+                .read_all([made_since.0], read)?;
             let mut statement = connection.prepare_cached(&events)?;
             for notice in notices.iter_mut().filter(|notice| notice.facts.is_none()) {
-                notice.events = statement
-                    .query_map([notice.id], read_event)?
-                    .collect::<rusqlite::Result<_>>()?;
+                notice.events = statement.read_all([notice.id], read_event)?;
             }
             Ok(notices)
         })
@@ -94,31 +91,25 @@ impl Reader {
         const FAILED: &str = "select failed_at, failure, output from notice
                                where told_at is null and failed_at is not null order by failed_at desc limit 1";
         self.in_transaction(|connection| {
-            let oldest = connection
-                .prepare_cached(OLDEST)?
-                .query_row([], |row| {
-                    let count: i64 = row.get(2)?;
-                    Ok(WaitingNotices {
-                        count: usize::try_from(count).unwrap_or(0),
-                        since: UtcMillis(value(row, 1).unwrap_or(0)),
-                        last_failure: None,
-                        others_pass: row.get(3)?,
-                    })
+            let oldest = connection.prepare_cached(OLDEST)?.read_first([], |row| {
+                let count: i64 = row.get(2)?;
+                Ok(WaitingNotices {
+                    count: usize::try_from(count).unwrap_or(0),
+                    since: value(row, 1).unwrap_or(UtcMillis(0)),
+                    last_failure: None,
+                    others_pass: flag(row, 3),
                 })
-                .optional()?;
+            })?;
             let Some(mut waiting) = oldest else {
                 return Ok(None);
             };
-            waiting.last_failure = connection
-                .prepare_cached(FAILED)?
-                .query_row([], |row| {
-                    Ok(LastFailure {
-                        at: UtcMillis(value(row, 0).unwrap_or(0)),
-                        end: text(row, 1)?.unwrap_or_default(),
-                        output: text(row, 2)?.unwrap_or_default(),
-                    })
+            waiting.last_failure = connection.prepare_cached(FAILED)?.read_first([], |row| {
+                Ok(LastFailure {
+                    at: value(row, 0).unwrap_or(UtcMillis(0)),
+                    end: text(row, 1)?.unwrap_or_default(),
+                    output: text(row, 2)?.unwrap_or_default(),
                 })
-                .optional()?;
+            })?;
             Ok(Some(waiting))
         })
     }
@@ -131,8 +122,6 @@ impl Reader {
     ) -> Result<Vec<(UtcMillis, bool)>, StoreError> {
         const SENT: &str = "select distinct told_at, kind in ('loss', 'degraded') from notice
                              where told_at > ?1 order by told_at";
-        self.query(SENT, [since.0], |row| {
-            Ok((UtcMillis(row.get(0)?), row.get(1)?))
-        })
+        self.query(SENT, [since.0], |row| Ok((row.get(0)?, flag(row, 1))))
     }
 }

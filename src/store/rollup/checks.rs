@@ -7,7 +7,7 @@ use rusqlite::{Connection, params};
 use crate::pure::model::HostId;
 use crate::pure::sums::CheckSums;
 use crate::pure::time::UtcMillis;
-use crate::store::rows::PING_COUNTS;
+use crate::store::columns::{latencies, pings, value};
 
 /// Calls `visit` with a host's checks in a span, ascending.
 pub fn each_check(
@@ -21,33 +21,16 @@ pub fn each_check(
     let mut statement = connection.prepare_cached(CHECKS)?;
     let mut rows = statement.query(params![host_id, span.start, span.end])?;
     while let Some(row) = rows.next()? {
-        // Other programs may have written anything. Unreadable values count as 0: an error here
-        // would prevent all later writes.
-        let count = |index| {
-            row.get_ref(index).map(|value| {
-                value
-                    .as_i64()
-                    .ok()
-                    .filter(|n| PING_COUNTS.contains(n))
-                    .unwrap_or(0)
-            })
-        };
-        let latency = |index| {
-            row.get_ref(index)
-                .map(|value| value.as_i64().ok().and_then(|us| u32::try_from(us).ok()))
-        };
+        let Some(at) = value(row, 0) else { continue };
+        let (sent, received) = pings(row, 1);
         let rtts = row.get_ref(6)?.as_blob_or_null().unwrap_or(None);
-        let latencies = [latency(3)?, latency(4)?, latency(5)?];
-        let sent = count(1)?;
-        visit(
-            row.get(0)?,
-            CheckSums {
-                sent,
-                received: count(2)?.min(sent),
-                latencies,
-                rtts,
-            },
-        );
+        let check = CheckSums {
+            sent,
+            received,
+            latencies: latencies(row, 3),
+            rtts,
+        };
+        visit(at, check);
     }
     Ok(())
 }
@@ -63,7 +46,7 @@ pub fn each_not_measured(
     let mut statement = connection.prepare_cached(CHECKS)?;
     let mut rows = statement.query(params![host_id, span.start, span.end])?;
     while let Some(row) = rows.next()? {
-        visit(row.get(0)?);
+        value(row, 0).into_iter().for_each(&mut visit);
     }
     Ok(())
 }

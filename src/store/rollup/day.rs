@@ -13,6 +13,7 @@ use crate::pure::model::HostId;
 use crate::pure::sums::{Counts, Latencies, Sums};
 use crate::pure::time::{Day, Hour};
 use crate::pure::varint;
+use crate::store::columns::{ReadRows, value};
 
 /// Deletes the day of a changed hour, and marks it to be made again.
 pub fn forget(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite::Result<()> {
@@ -31,14 +32,14 @@ pub fn forget(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite:
 
 /// Makes the marked days before that of `hour`, oldest first, until `until`.
 pub fn make_due(connection: &Connection, hour: Hour, until: Instant) -> rusqlite::Result<()> {
-    const DUE: &str =
-        "select host_id, day from stale_rollup_day where day < ?1 order by day, host_id limit 64";
+    const DUE: &str = "select host_id, day from stale_rollup_day
+        where day >= 0 and day < ?1 and typeof(host_id) = 'integer' and typeof(day) = 'integer'
+        order by day, host_id limit 64";
     const UNMARK: &str = "delete from stale_rollup_day where host_id = ?1 and day = ?2";
     while Instant::now() < until {
-        let mut statement = connection.prepare_cached(DUE)?;
-        let due: Vec<(HostId, Day)> = statement
-            .query_map([hour.day()], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<_>>()?;
+        let due: Vec<(HostId, Day)> = connection
+            .prepare_cached(DUE)?
+            .read_all([hour.day()], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if due.is_empty() {
             break;
         }
@@ -114,7 +115,9 @@ pub fn each_hour(
     ])?;
     let mut next = hours.start;
     while let Some(row) = rows.next()? {
-        let day = row.get::<_, Day>(0)?.hours();
+        let Some(day) = value::<Day>(row, 0).map(Day::hours) else {
+            continue;
+        };
         hour::each_hour(connection, host_id, next..day.start, detail, visit)?;
         // If a row is damaged, the rest of its day is read from its hours.
         next = unpack(row, &day, &hours, visit)?.max(next);
@@ -178,7 +181,9 @@ pub fn sum_up(
         let Some(latencies) = Latencies::decode(&mut total) else {
             continue;
         };
-        let day = row.get::<_, Day>(0)?.hours();
+        let Some(day) = value::<Day>(row, 0).map(Day::hours) else {
+            continue;
+        };
         each_hour(
             connection,
             host_id,

@@ -9,6 +9,7 @@ use super::{day, hour};
 use crate::pure::model::HostId;
 use crate::pure::sums::Sums;
 use crate::pure::time::Hour;
+use crate::store::columns::{ReadRows, flag};
 
 /// The longest time that roll-ups extend a transaction: the rest is made in the next.
 const BUDGET: Duration = Duration::from_millis(200);
@@ -26,14 +27,15 @@ pub fn mark_stale(connection: &Connection, host_id: HostId, hour: Hour) -> rusql
 /// Makes the roll-ups of marked hours before `hour`, oldest first, then those of days, within
 /// `BUDGET`. Returns whether hours are left.
 pub fn make_due(connection: &Connection, hour: Hour) -> rusqlite::Result<bool> {
-    const DUE: &str =
-        "select host_id, hour from stale_rollup where hour < ?1 order by hour, host_id limit 64";
+    // Nothing can be made for a mark without a host or a time, as damage may leave it.
+    const DUE: &str = "select host_id, hour from stale_rollup
+        where hour >= 0 and hour < ?1 and typeof(host_id) = 'integer' and typeof(hour) = 'integer'
+        order by hour, host_id limit 64";
     let began = Instant::now();
     loop {
-        let mut statement = connection.prepare_cached(DUE)?;
-        let due: Vec<(HostId, Hour)> = statement
-            .query_map([hour], |row| Ok((row.get(0)?, row.get(1)?)))?
-            .collect::<rusqlite::Result<_>>()?;
+        let due: Vec<(HostId, Hour)> = connection
+            .prepare_cached(DUE)?
+            .read_all([hour], |row| Ok((row.get(0)?, row.get(1)?)))?;
         if due.is_empty() {
             day::make_due(connection, hour, began + BUDGET)?;
             return Ok(false);
@@ -57,10 +59,10 @@ fn make(connection: &Connection, host_id: HostId, hour: Hour) -> rusqlite::Resul
     connection
         .prepare_cached(UNMARK)?
         .execute(params![host_id, hour])?;
-    if connection
+    let is_kept = connection
         .prepare_cached(IS_KEPT)?
-        .query_row(params![host_id, hour], |row| row.get(0))?
-    {
+        .read_first(params![host_id, hour], |row| Ok(flag(row, 0)))?;
+    if is_kept == Some(true) {
         return Ok(());
     }
     day::forget(connection, host_id, hour)?;

@@ -10,6 +10,7 @@ use crate::pure::model::HostId;
 use crate::pure::stats::Histogram;
 use crate::pure::sums::{Counts, Latencies, Sums};
 use crate::pure::time::Hour;
+use crate::store::columns::{self, ReadRows, in_order, value};
 use crate::store::rows::thresholds_of;
 
 /// What is read of the sums.
@@ -69,12 +70,13 @@ pub fn each_hour(
     let mut statement = connection.prepare_cached(ROLLUPS)?;
     let mut rows = statement.query(params![host_id, hours.start, hours.end])?;
     while let Some(row) = rows.next()? {
-        visit(row.get(0)?, &read(row, detail)?);
+        if let Some(hour) = value(row, 0) {
+            visit(hour, &read(row, detail)?);
+        }
     }
     let mut statement = connection.prepare_cached(STALE)?;
-    let stale: Vec<Hour> = statement
-        .query_map(params![host_id, hours.start, hours.end], |row| row.get(0))?
-        .collect::<rusqlite::Result<_>>()?;
+    let stale: Vec<Hour> =
+        statement.read_all(params![host_id, hours.start, hours.end], |row| row.get(0))?;
     for hour in stale {
         let Sums { counts, latencies } = sum_up_hour(connection, host_id, hour)?;
         visit(
@@ -90,31 +92,34 @@ pub fn each_hour(
 }
 
 fn read<'a>(row: &'a Row<'_>, detail: Detail) -> rusqlite::Result<HourSums<'a>> {
+    let known = |index| columns::sum(row, index);
+    let sum = |index| known(index).unwrap_or(0);
     let mut counts = Counts {
-        not_measured: row.get(9)?,
-        sent: row.get(10)?,
-        received: row.get(11)?,
-        rate_sum: row.get(12)?,
-        rate_min: row.get(13)?,
-        rate_max: row.get(14)?,
+        not_measured: sum(9),
+        sent: sum(10),
+        received: sum(11).min(sum(10)),
+        rate_sum: sum(12),
+        rate_min: known(13),
+        rate_max: known(14),
         ..Counts::default()
     };
     for (column, checks) in (1..).zip(&mut counts.by_rate) {
-        *checks = row.get(column)?;
+        *checks = sum(column);
     }
-    match (row.get(21)?, row.get(22)?) {
+    match (known(21), known(22)) {
         (Some(below_degraded), Some(degraded)) => counts.set_judged(below_degraded, degraded),
         _ => counts.judge_by_rate(),
     }
     if detail == Detail::Counts {
         return Ok(HourSums::packed(counts, None));
     }
+    let [min_us, max_us] = in_order([value(row, 15), value(row, 16)]);
     let latencies = Latencies {
-        min_us: row.get(15)?,
-        max_us: row.get(16)?,
-        sum_us: row.get(17)?,
-        avg_sum_us: row.get(18)?,
-        checks: row.get(19)?,
+        min_us,
+        max_us,
+        sum_us: sum(17),
+        avg_sum_us: sum(18),
+        checks: sum(19),
         histogram: Histogram::default(),
     };
     Ok(HourSums {

@@ -6,10 +6,10 @@ use super::ledger;
 use crate::pure::model::{HostId, Interruption, InterruptionKind};
 use crate::pure::run_clock::{ClockStep, Correction, SAME_STEP_MS, Why};
 use crate::pure::time::{LATEST_MS, UtcMillis, parse_instant};
-use crate::store::columns::instant_of;
+use crate::store::columns::{ReadRows, instant_of, length_ms, text, value};
 use crate::store::rollup::due::mark_stale;
 use crate::store::rows::next_millisecond;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, Row, params};
 use serde_json::Value;
 use std::ops::RangeInclusive;
 
@@ -29,8 +29,9 @@ pub fn newest_on_record(
         select max(max(alive_at, coalesce(stopped_at, 0))) from monitor_run where max(alive_at, coalesce(stopped_at, 0)) < ?1)";
     let end = end.unwrap_or(NEVER_MEASURED).min(NEVER_MEASURED);
     connection
-        .query_row(NEWEST, [end.0], |row| row.get(0))
-        .map(|newest: Option<i64>| newest.map(UtcMillis))
+        .prepare_cached(NEWEST)?
+        .read_first([end.0], |row| Ok(value(row, 0)))
+        .map(Option::flatten)
 }
 
 /// Corrects the record as a step requires, and notes the step; returns the number of moved checks.
@@ -104,14 +105,15 @@ pub fn note(
         .map(|_| ())
 }
 
-/// A step forward of an earlier run.
-struct StepAhead {
+/// A step of an earlier run.
+struct Step {
     /// The time after it.
-    at: i64,
+    at: UtcMillis,
     step_ms: i64,
     is_of_whole_run: bool,
+    is_skip: bool,
     /// When the run began.
-    started: Option<i64>,
+    started: Option<UtcMillis>,
 }
 
 /// An earlier run may have ended while its clock was set ahead, and left rows in the future: they
@@ -124,17 +126,17 @@ pub fn take_back_lead(
     run: Option<i64>,
 ) -> rusqlite::Result<usize> {
     const STARTED: &str = "select started_at from monitor_run where id = ?1";
-    let own: Option<i64> = connection
-        .query_row(STARTED, [run], |row| row.get(0))
-        .optional()?;
-    let newest = newest_on_record(connection, own.map(UtcMillis))?.unwrap_or(now);
+    let own: Option<UtcMillis> = connection
+        .prepare_cached(STARTED)?
+        .read_first([run], |row| row.get(0))?;
+    let newest = newest_on_record(connection, own)?.unwrap_or(now);
     let mut until = newest;
     let mut moved = 0;
     for step in steps_ahead(connection, now, newest, run)? {
         moved += match step.started.filter(|_| step.is_of_whole_run) {
-            Some(started) => redate(connection, &(started..=until.0), -step.step_ms)?,
+            Some(started) => redate(connection, &(started.0..=until.0), -step.step_ms)?,
             None => {
-                let from = UtcMillis(step.at.saturating_sub(step.step_ms));
+                let from = step.at.plus(-step.step_ms);
                 take_back_skipped(connection, from, step.step_ms, -step.step_ms, until)?
             }
         };
@@ -155,25 +157,26 @@ fn steps_ahead(
     now: UtcMillis,
     newest: UtcMillis,
     run: Option<i64>,
-) -> rusqlite::Result<Vec<StepAhead>> {
+) -> rusqlite::Result<Vec<Step>> {
     const STEPS: &str = "select c.at, c.step_ms, c.why, r.started_at
           from clock_step c left join monitor_run r on r.id = c.run_id
          where c.run_id is not ?1
            and c.run_id is (select run_id from clock_step where run_id is not ?1 order by id desc limit 1)
          order by c.id desc limit 16";
-    let mut statement = connection.prepare(STEPS)?;
-    let mut rows = statement.query([run])?;
-    let mut steps = Vec::new();
-    let mut left_ms = newest.0.saturating_sub(now.0);
-    while let Some(row) = rows.next()? {
-        let why: Option<String> = row.get(2)?;
-        let step = StepAhead {
+    let read = |row: &Row<'_>| {
+        let why = text(row, 2)?;
+        Ok(Step {
             at: row.get(0)?,
-            step_ms: row.get(1)?,
+            step_ms: length_ms(row, 1).unwrap_or(0),
             is_of_whole_run: why.as_deref() == Some(Why::Unsynchronised.as_str()),
-            started: row.get(3)?,
-        };
-        if step.step_ms <= 0 || step.at <= now.0 || !(why.is_none() || step.is_of_whole_run) {
+            is_skip: why.is_none(),
+            started: value(row, 3),
+        })
+    };
+    let mut left_ms = newest.0.saturating_sub(now.0);
+    let mut steps = Vec::new();
+    for step in connection.prepare(STEPS)?.read_all([run], read)? {
+        if step.step_ms <= 0 || step.at <= now || !(step.is_skip || step.is_of_whole_run) {
             break;
         }
         left_ms = left_ms.saturating_sub(step.step_ms);
@@ -201,10 +204,10 @@ fn take_back_skipped(
     const SHORTEN: &str = "update interruption set ended_at = ended_at + ?2 where id = ?1";
     let clock = InterruptionKind::ClockSet.as_str();
     let gap: Option<(i64, i64)> = connection
-        .query_row(GAP, params![clock, from.0, skipped_ms], |row| {
+        .prepare(GAP)?
+        .read_first(params![clock, from.0, skipped_ms], |row| {
             Ok((row.get(0)?, row.get(1)?))
-        })
-        .optional()?;
+        })?;
     if let Some((id, _)) = gap {
         if skipped_ms.saturating_add(by_ms) <= 0 {
             connection.execute(REMOVE, [id])?;
@@ -231,13 +234,17 @@ fn skip_time(
 ) -> rusqlite::Result<usize> {
     const OLDEST: &str = "select min(start_time) from outage_events where end_time is null and start_time between ?1 and ?2";
     const STARTED: &str = "select max(started_at) from monitor_run where id = ?1";
-    let started: Option<i64> = connection.query_row(STARTED, [run], |row| row.get(0))?;
-    let started = UtcMillis(started.unwrap_or(before.0).clamp(0, LATEST_MS));
-    let oldest: Option<String> = connection.query_row(
-        OLDEST,
-        params![started.sql_text(), before.sql_text()],
-        |row| row.get(0),
-    )?;
+    let started: Option<UtcMillis> = connection
+        .prepare_cached(STARTED)?
+        .read_first([run], |row| Ok(value(row, 0)))?
+        .flatten();
+    let started = UtcMillis(started.unwrap_or(before).0.clamp(0, LATEST_MS));
+    let oldest = connection
+        .prepare_cached(OLDEST)?
+        .read_first(params![started.sql_text(), before.sql_text()], |row| {
+            text(row, 0)
+        })?
+        .flatten();
     let oldest = oldest.as_deref().and_then(instant_of);
     let moved = match oldest {
         Some(oldest) => redate(connection, &(oldest.0..=before.0), step.step_ms)?,
@@ -307,8 +314,7 @@ pub fn redate(
 fn hosts(connection: &Connection) -> rusqlite::Result<Vec<HostId>> {
     connection
         .prepare_cached("select id from host")?
-        .query_map([], |row| row.get(0))?
-        .collect()
+        .read_all([], |row| row.get(0))
 }
 
 fn each_moved(
@@ -326,10 +332,9 @@ fn each_moved(
     );
     connection
         .prepare(&rows)?
-        .query_map(params![host_id, times.start(), times.end()], |row| {
+        .read_all(params![host_id, times.start(), times.end()], |row| {
             row.get(0)
-        })?
-        .collect()
+        })
 }
 
 /// Returns the new time: a later millisecond if another check has it.
@@ -401,8 +406,9 @@ fn move_json_times(
         .prepare(&format!(
             "select id, {column} from {table} where typeof({column}) = 'text'"
         ))?
-        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?
-        .collect::<rusqlite::Result<_>>()?;
+        .read_all([], |row| {
+            Ok((row.get(0)?, text(row, 1)?.unwrap_or_default()))
+        })?;
     for (id, text) in found {
         let Ok(before) = serde_json::from_str::<Value>(&text) else {
             continue;
@@ -429,7 +435,8 @@ fn move_events(
     );
     for column in ["start_time", "end_time", "earliest_start", "answered_since"] {
         let sql = format!(
-            "update outage_events set {column} = strftime('%Y-%m-%d %H:%M:%f', {column}, ?3) where {column} between ?1 and ?2"
+            "update outage_events set {column} = coalesce(strftime('%Y-%m-%d %H:%M:%f', {column}, ?3), {column})
+              where {column} between ?1 and ?2"
         );
         connection.execute(&sql, params![from, to, seconds(by_ms)])?;
     }
@@ -441,7 +448,12 @@ fn move_events(
             duration_seconds = (cast(round((julianday(max(end_time, start_time)) - 2440587.5) * 86400000) as integer) + 500) / 1000
                 - (cast(round((julianday(start_time) - 2440587.5) * 86400000) as integer) + 500) / 1000
           where end_time is not null and (end_time < start_time or end_time >= ?1)";
-    let first = UtcMillis((*times.start()).min(*times.start() + by_ms).max(0)).sql_text();
+    let first = UtcMillis(
+        (*times.start())
+            .min(times.start().saturating_add(by_ms))
+            .max(0),
+    )
+    .sql_text();
     connection.execute(SETTLE, [first])?;
     connection
         .execute(

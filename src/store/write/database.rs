@@ -366,7 +366,7 @@ impl Database {
             .connection
             .prepare_cached(VIEWED)
             .and_then(|mut statement| statement.query_row([], |row| row.get(0)));
-        viewed_at.ok().flatten().map(UtcMillis)
+        viewed_at.ok().flatten()
     }
 
     pub fn set_outage_rules(&mut self, rules: OutageRules) {

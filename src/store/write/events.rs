@@ -1,13 +1,12 @@
 //! Changes to recorded events that no check causes.
 
-use rusqlite::{OptionalExtension, TransactionBehavior, params};
+use rusqlite::{TransactionBehavior, params};
 
 use super::database::Database;
 use crate::pure::address::IpVersion;
 use crate::pure::model::{EventId, EventKind, Host};
-use crate::pure::time::UtcMillis;
-use crate::pure::time::whole_seconds;
-use crate::store::columns::{instant_of, text};
+use crate::pure::time::{LATEST_MS, UtcMillis, whole_seconds};
+use crate::store::columns::{ReadRows, instant_of, text, value};
 use crate::store::error::StoreError;
 use crate::store::rows::source_column;
 
@@ -23,7 +22,7 @@ impl Database {
         host: &Host,
         last_silence: Option<UtcMillis>,
     ) -> Result<(), StoreError> {
-        const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id)
+        const OPEN: &str = "select e.id, e.start_time, (select max(checked_at) from check_result where host_id = h.id and checked_at <= ?5)
               from outage_events e join host h on h.id = e.host_id
              where e.end_time is null and e.event_type = ?1 and h.address = ?2 and h.family = ?3
                and coalesce(h.source, ?4) = ?4";
@@ -32,30 +31,24 @@ impl Database {
                                   notes = coalesce(notes || char(10), '') || ?4 where id = ?1";
         let connection = self.connection();
         let write = || -> rusqlite::Result<()> {
-            let read = |row: &rusqlite::Row<'_>| {
-                Ok((
-                    row.get(0)?,
-                    row.get::<_, String>(1)?,
-                    row.get::<_, Option<i64>>(2)?,
-                ))
-            };
-            let open: Option<(EventId, String, Option<i64>)> = connection
-                .query_row(
-                    OPEN,
+            let read = |row: &rusqlite::Row<'_>| Ok((row.get(0)?, text(row, 1)?, value(row, 2)));
+            let open: Option<(EventId, Option<String>, Option<UtcMillis>)> =
+                connection.prepare_cached(OPEN)?.read_first(
                     params![
                         EventKind::Outage.as_str(),
                         host.address.as_str(),
                         IpVersion::family_column(host.family),
-                        source_column(host.source.as_ref())
+                        source_column(host.source.as_ref()),
+                        LATEST_MS
                     ],
                     read,
-                )
-                .optional()?;
+                )?;
             let Some((id, start, newest)) = open else {
                 return Ok(());
             };
-            let start = instant_of(&start).unwrap_or(UtcMillis(0));
-            let end = last_silence.or(newest.map(UtcMillis));
+            let start = start.as_deref().and_then(instant_of);
+            let start = start.unwrap_or(UtcMillis(0));
+            let end = last_silence.or(newest);
             let end = end.map_or(start, |end| end.max(start));
             connection
                 .execute(
@@ -86,7 +79,8 @@ impl Database {
             let mut changed = 0;
             for (index, id) in ids.iter().enumerate() {
                 let read = |row: &rusqlite::Row<'_>| Ok((text(row, 0)?, text(row, 1)?));
-                let Some((kind, old)) = transaction.query_row(READ, [id], read).optional()? else {
+                let found = transaction.prepare_cached(READ)?.read_first([id], read)?;
+                let Some((kind, old)) = found else {
                     continue;
                 };
                 // The note is written once, on the first.

@@ -2,11 +2,12 @@
 
 use std::collections::HashMap;
 
-use rusqlite::{Connection, OptionalExtension, Transaction, params};
+use rusqlite::{Connection, Transaction, params};
 
 use crate::pure::address::{HostAddress, IpVersion, Source};
 use crate::pure::model::{Host, HostId, Thresholds};
 use crate::pure::time::UtcMillis;
+use crate::store::columns::{ReadRows, flag};
 use crate::store::rows::{enter_host, typical_interval_ms};
 
 /// Cached hosts by address, family and source.
@@ -101,8 +102,7 @@ fn note_interval(
     const NOTE: &str = "insert or replace into host_interval(host_id, since, interval_ms, by_hand) values(?1, ?2, ?3, ?4)";
     let known: Option<(i64, bool)> = connection
         .prepare_cached(NEWEST)?
-        .query_row([host_id], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
+        .read_first([host_id], |row| Ok((row.get(0)?, flag(row, 1))))?;
     if known == Some(interval) {
         return Ok(());
     }

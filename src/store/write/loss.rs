@@ -1,14 +1,14 @@
 //! Which hosts are losing pings, for the notices of the kind `loss`. The state is in the table
 //! `loss`, written in the transaction of the check.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use serde_json::json;
 
 use crate::pure::loss::{self, AnsweredCheck, LossChange};
 use crate::pure::model::{CheckResult, HostId};
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
-use crate::store::rows::PING_COUNTS;
+use crate::store::columns::{PING_COUNTS, ReadRows, value};
 
 /// Older checks than this many intervals say nothing about now.
 const MAX_AGE_INTERVALS: i64 = 20;
@@ -33,8 +33,7 @@ pub fn record_check(
     }
     let since: Option<UtcMillis> = connection
         .prepare_cached(LOSING_SINCE)?
-        .query_row([host_id], |row| row.get(0))
-        .optional()?;
+        .read_first([host_id], |row| row.get(0))?;
     if since.is_none() && !loss::is_lossy(check, &result.thresholds) {
         return Ok(None);
     }
@@ -97,13 +96,10 @@ fn newest_answered(
     };
     let window = i64::try_from(loss::WINDOW).expect("it is small");
     let most = *PING_COUNTS.end();
-    connection
-        .prepare_cached(NEWEST)?
-        .query_map(
-            params![host_id, times.start(), times.end(), most, window],
-            read,
-        )?
-        .collect()
+    connection.prepare_cached(NEWEST)?.read_all(
+        params![host_id, times.start(), times.end(), most, window],
+        read,
+    )
 }
 
 /// The sent and lost pings of the checks with a reply.
@@ -113,10 +109,11 @@ fn answered_pings(
     times: std::ops::Range<UtcMillis>,
 ) -> rusqlite::Result<(i64, i64)> {
     const SUM: &str =
-        "select coalesce(sum(sent), 0), coalesce(sum(sent - received), 0) from check_result
+        "select cast(sum(sent) as integer), cast(sum(sent - received) as integer) from check_result
           where host_id = ?1 and checked_at >= ?2 and checked_at < ?3 and received > 0 and sent between received and ?4";
-    connection.prepare_cached(SUM)?.query_row(
+    let found = connection.prepare_cached(SUM)?.read_first(
         params![host_id, times.start, times.end, PING_COUNTS.end()],
-        |row| Ok((row.get(0)?, row.get(1)?)),
-    )
+        |row| Ok((value(row, 0).unwrap_or(0), value(row, 1).unwrap_or(0))),
+    );
+    found.map(Option::unwrap_or_default)
 }

@@ -9,9 +9,9 @@ use crate::pure::model::{AlertKind, AlertKinds, CheckResult, EventId, EventKind,
 use crate::pure::outage::OutageChange;
 use crate::pure::stats;
 use crate::pure::time::{DAY_MS, UtcMillis};
-use crate::store::columns::{instant_of, value};
+use crate::store::columns::{ReadRows, flag, instant_of, pings, text, value};
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
-use rusqlite::{Connection, OptionalExtension, Row, ToSql, params};
+use rusqlite::{Connection, Row, ToSql, params};
 use serde_json::json;
 
 /// More than an unstable line causes in a month without a successful alert.
@@ -108,14 +108,14 @@ impl<'c> Notices<'c> {
             return Ok(());
         }
         let judge = |row: &Row<'_>| {
-            let count = |index| u64::from(value::<u32>(row, index).unwrap_or(0));
-            Ok(result.thresholds.judge(count(0), count(1), value(row, 2)))
+            let (sent, received) = pings(row, 0);
+            let (sent, received) = (sent.unsigned_abs(), received.unsigned_abs());
+            Ok(result.thresholds.judge(sent, received, value(row, 2)))
         };
         let before = self
             .connection
             .prepare_cached(BEFORE)?
-            .query_row(params![host_id, at.0], judge)
-            .optional()?;
+            .read_first(params![host_id, at.0], judge)?;
         if before == Some(State::Up) {
             let (sent, received) = (result.sent(), result.received());
             let check = json!({
@@ -193,10 +193,11 @@ impl<'c> Notices<'c> {
         let (Some(low), Some(high)) = (began.iter().min(), began.iter().max()) else {
             return Ok(Vec::new());
         };
-        let first: Option<String> = self
+        let first = self
             .connection
             .prepare_cached(first)?
-            .query_row(params![low, high], |row| row.get(0))?;
+            .read_first(params![low, high], |row| text(row, 0))?
+            .flatten();
         let Some(first) = first.as_deref().and_then(instant_of) else {
             return Ok(Vec::new());
         };
@@ -204,8 +205,7 @@ impl<'c> Notices<'c> {
         let events: Vec<OutageEvent> = self
             .connection
             .prepare_cached(&events)?
-            .query_map(params![since, EventKind::LinkDown.as_str()], read_event)?
-            .collect::<rusqlite::Result<_>>()?;
+            .read_all(params![since, EventKind::LinkDown.as_str()], read_event)?;
         let (mut dated, mut spans) = (Vec::new(), Vec::new());
         for event in &events {
             let Some(start) = event.start_time else {
@@ -279,17 +279,18 @@ impl<'c> Notices<'c> {
         if self.exists(IS_SENT, event_id)? || self.exists(IS_ONGOING, notice_id)? {
             return Ok(());
         }
-        let mut members = self.connection.prepare_cached(MEMBERS)?;
-        let members: Vec<EventId> = members
-            .query_map([notice_id], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
+        let members: Vec<EventId> = self
+            .connection
+            .prepare_cached(MEMBERS)?
+            .read_all([notice_id], |row| row.get(0))?;
         self.add(AlertKind::Up, &members, None)
     }
 
     fn exists(&self, query: &str, id: impl ToSql) -> rusqlite::Result<bool> {
         self.connection
             .prepare_cached(query)?
-            .query_row([id], |row| row.get(0))
+            .read_first([id], |row| Ok(flag(row, 0)))
+            .map(|found| found == Some(true))
     }
 
     /// The notice of the incident that an event is part of.
@@ -298,8 +299,7 @@ impl<'c> Notices<'c> {
                                  where e.event_id = ?1 and n.kind = 'incident'";
         self.connection
             .prepare_cached(INCIDENT)?
-            .query_row([event_id], |row| row.get(0))
-            .optional()
+            .read_first([event_id], |row| row.get(0))
     }
 
     fn add(

@@ -9,9 +9,9 @@ use crate::pure::outage::{Outage, OutageChange, OutageDetector, OutageEnd, Outag
 use crate::pure::sample::{CheckSample, LastReply, PingCounts, ReplySpan, TrailingLoss};
 use crate::pure::stats;
 use crate::pure::time::UtcMillis;
-use crate::store::columns::{text, value};
+use crate::store::columns::{ReadRows, pings, text, value};
 use crate::store::event::{OutageEvent, open_events};
-use rusqlite::{Connection, OptionalExtension, Row, params};
+use rusqlite::{Connection, Row, params};
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -216,16 +216,15 @@ impl<'c> Outages<'c> {
             .map_or(0, |check| check.at.0);
         let read = |row: &Row<'_>| {
             Ok(Suspicion {
-                replied_at: value(row, 0).map(UtcMillis),
+                replied_at: value(row, 0),
                 lost: value(row, 1).unwrap_or(0).clamp(0, MAX_LOST_PROBES),
-                silent_since: value(row, 2).map(UtcMillis),
+                silent_since: value(row, 2),
             })
         };
         let found = self
             .connection
             .prepare_cached(SUSPICION)?
-            .query_row(params![host_id, answered_at, at.0], read)
-            .optional();
+            .read_first(params![host_id, answered_at, at.0], read);
         Ok(found?.unwrap_or_default())
     }
 
@@ -344,8 +343,7 @@ impl<'c> Outages<'c> {
         }
         self.connection
             .prepare_cached(NEWEST)?
-            .query_map(params![host_id, before.0, limit], read_check)?
-            .collect()
+            .read_all(params![host_id, before.0, limit], read_check)
     }
 
     /// The first check with a reply between two instants.
@@ -360,8 +358,7 @@ impl<'c> Outages<'c> {
                               order by checked_at limit 1";
         self.connection
             .prepare_cached(FIRST)?
-            .query_row(params![host_id, after.0, before.0], read_check)
-            .optional()
+            .read_first(params![host_id, after.0, before.0], read_check)
     }
 
     /// Writes a change to the host's event; returns its id, and once more if it is ongoing.
@@ -414,14 +411,14 @@ impl<'c> Outages<'c> {
 /// A check without any sent ping had failed in the original. Values that are not numbers count
 /// as silence.
 fn read_check(row: &Row<'_>) -> rusqlite::Result<CheckSample> {
-    let count = |index| value::<u32>(row, index).unwrap_or(0);
-    let at = UtcMillis(row.get(0)?);
+    let at: UtcMillis = row.get(0)?;
+    let (sent, received) = pings(row, 1);
     let rtts = row
         .get_ref(4)?
         .as_blob_or_null()
         .unwrap_or(None)
         .filter(|bytes| bytes.len() <= stats::MAX_RTTS_BYTES);
-    let rtts = rtts.and_then(|bytes| stats::decode_rtts(bytes, count(3)));
+    let rtts = rtts.and_then(|bytes| stats::decode_rtts(bytes, value(row, 3).unwrap_or(0)));
     let spacing_ms = value::<u32>(row, 5).filter(|spacing| *spacing > 0);
     let own_times: Option<Vec<i64>> = text(row, 6)?.and_then(|times| {
         let ms = |after: &str| after.parse::<u32>().ok().map(i64::from);
@@ -447,8 +444,8 @@ fn read_check(row: &Row<'_>) -> rusqlite::Result<CheckSample> {
     let replies = pings.and_then(|pings| ReplySpan::of(pings.into_iter()));
     Ok(CheckSample {
         at,
-        sent: count(1).max(1),
-        received: count(2),
+        sent: u32::try_from(sent).unwrap_or(u32::MAX).max(1),
+        received: u32::try_from(received).unwrap_or(u32::MAX),
         replies,
     })
 }

@@ -4,11 +4,13 @@
 
 use std::time::Duration;
 
+use rusqlite::types::Value;
 use rusqlite::{Connection, TransactionBehavior, params};
 
 use super::database::Database;
 use crate::pure::model::{HostId, InterruptionKind};
 use crate::pure::time::{UtcMillis, nanoseconds};
+use crate::store::columns::{ReadRows, flag};
 use crate::store::error::StoreError;
 use crate::store::rollup::due;
 
@@ -60,15 +62,16 @@ fn proven_time(runs: &[(UtcMillis, UtcMillis)], now: UtcMillis) -> UtcMillis {
 
 /// The runs of the monitor, each divided where its clock was set forward.
 fn spans_of_runs(connection: &Connection) -> rusqlite::Result<Vec<(UtcMillis, UtcMillis)>> {
-    const RUNS: &str = "select cast(started_at as integer), cast(max(alive_at, coalesce(stopped_at, 0)) as integer) from monitor_run order by id";
-    const LEAPS: &str = "select cast(started_at as integer), cast(ended_at as integer) from interruption where kind = ?1 order by started_at";
-    let read = |sql: &str, values: &[&str]| -> rusqlite::Result<Vec<_>> {
+    const RUNS: &str =
+        "select started_at, max(alive_at, coalesce(stopped_at, 0)) from monitor_run order by id";
+    const LEAPS: &str =
+        "select started_at, ended_at from interruption where kind = ?1 order by started_at";
+    let read = |sql: &str, values: &[&str]| -> rusqlite::Result<Vec<(UtcMillis, UtcMillis)>> {
         connection
             .prepare_cached(sql)?
-            .query_map(rusqlite::params_from_iter(values), |row| {
-                Ok((UtcMillis(row.get(0)?), UtcMillis(row.get(1)?)))
-            })?
-            .collect()
+            .read_all(rusqlite::params_from_iter(values), |row| {
+                Ok((row.get(0)?, row.get(1)?))
+            })
     };
     let leaps = read(LEAPS, &[InterruptionKind::ClockSet.as_str()])?;
     let mut spans = Vec::new();
@@ -114,7 +117,8 @@ impl Database {
         limit: u32,
     ) -> rusqlite::Result<Pruned> {
         const HOSTS: &str = "select id from host";
-        const NOTE_CUT: &str = "update pruning set pruned_before = max(pruned_before, ?1)";
+        const NOTE_CUT: &str =
+            "update pruning set pruned_before = max(cast(pruned_before as integer), ?1)";
         const ROLLUPS: &str = "delete from rollup where hour < ?1";
         const DAYS: &str = "delete from rollup_day where day < ?1";
         const OLD_ROLLUP: &str = "select exists(select 1 from host h join rollup r on r.host_id = h.id
@@ -123,8 +127,7 @@ impl Database {
         let connection = self.connection();
         let hosts: Vec<HostId> = connection
             .prepare_cached(HOSTS)?
-            .query_map([], |row| row.get(0))?
-            .collect::<rusqlite::Result<_>>()?;
+            .read_all([], |row| row.get(0))?;
         let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
         // Including the hour of the cut: its roll-up could not be made afterwards.
         if due::make_due(&transaction, before.hour().next())? {
@@ -159,10 +162,10 @@ impl Database {
         // Whole days, so that a day is always the sum of its hours.
         let first_day = rollups_before.hour().day();
         let first_hour = first_day.first_hour();
-        if transaction
+        let is_old = transaction
             .prepare_cached(OLD_ROLLUP)?
-            .query_row([first_hour], |row| row.get(0))?
-        {
+            .read_first([first_hour], |row| Ok(flag(row, 0)))?;
+        if is_old == Some(true) {
             pruned.rollups = transaction.execute(ROLLUPS, [first_hour])? as u64;
             transaction.execute(DAYS, [first_day])?;
         }
@@ -193,9 +196,11 @@ fn delete_oldest(
     );
     let delete = format!("delete from {table} where host_id = ?1 and checked_at <= ?2");
     let limit = i64::try_from(limit).unwrap_or(i64::MAX);
-    let last: Option<i64> = transaction
+    let last = transaction
         .prepare_cached(&find)?
-        .query_row(params![host_id, before.0, limit], |row| row.get(0))?;
+        .read_first(params![host_id, before.0, limit], |row| row.get(0))?;
+    // As it is stored, whatever its type: what is deleted must become less.
+    let last: Option<Value> = last.filter(|last| *last != Value::Null);
     match last {
         Some(last) => transaction
             .prepare_cached(&delete)?

@@ -1,11 +1,12 @@
 //! The rows of the monitor's runs. Runs since the machine was booted have one clock: a step is also
 //! noticed if it was between two of them, and corrects each that was dated by the clock of before.
 
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 
 use super::clock;
 use crate::pure::run_clock::{ClockStep, MIN_STEP_MS, RunClock, Why};
 use crate::pure::time::UtcMillis;
+use crate::store::columns::{ReadRows, length_ms, text};
 use crate::sys;
 
 /// Wall clock minus the time since boot, in milliseconds: only a step changes it, while time services
@@ -42,7 +43,7 @@ pub fn note_alive(
 ) -> rusqlite::Result<()> {
     // A clock that was set back does not shorten the run.
     const ALIVE: &str =
-        "update monitor_run set alive_at = max(alive_at, ?1), stopped_at = ?2, behind_ms = ?4,
+        "update monitor_run set alive_at = max(cast(alive_at as integer), ?1), stopped_at = ?2, behind_ms = ?4,
                                 doubt = ?5, clock_offset_ms = ?6 where id = ?3";
     let behind_ms = run_clock.behind_ms();
     let values = params![
@@ -64,10 +65,10 @@ pub fn correct_before(connection: &Connection, now: UtcMillis) -> rusqlite::Resu
     const LAST: &str =
         "select id, clock_offset_ms from monitor_run where id = (select max(id) from monitor_run)
                            and boot_id = ?1 and clock_offset_ms is not null";
-    let last: Option<(i64, i64)> = connection
-        .query_row(LAST, [sys::boot_id()], |row| Ok((row.get(0)?, row.get(1)?)))
-        .optional()?;
-    let Some((id, offset_ms)) = last else {
+    let last: Option<(i64, Option<i64>)> = connection
+        .prepare_cached(LAST)?
+        .read_first([sys::boot_id()], |row| Ok((row.get(0)?, length_ms(row, 1))))?;
+    let Some((id, Some(offset_ms))) = last else {
         return Ok(());
     };
     let step = ClockStep {
@@ -83,8 +84,10 @@ pub fn correct_before(connection: &Connection, now: UtcMillis) -> rusqlite::Resu
 /// After a step forward has corrected a run: corrects the runs before it that its clock dated too.
 pub fn correct_others(connection: &Connection, step: &ClockStep, run: i64) -> rusqlite::Result<()> {
     const OFFSET: &str = "select clock_offset_ms from monitor_run where id = ?1";
-    let offset: Option<i64> = connection.query_row(OFFSET, [run], |row| row.get(0))?;
-    match offset {
+    let offset = connection
+        .prepare_cached(OFFSET)?
+        .read_first([run], |row| Ok(length_ms(row, 0)))?;
+    match offset.flatten() {
         Some(offset_ms) => correct_earlier(connection, step, offset_ms, Some(run)).map(|_| ()),
         None => Ok(()),
     }
@@ -98,36 +101,35 @@ fn correct_earlier(
     present: Option<i64>,
 ) -> rusqlite::Result<bool> {
     const DOUBTED: &str = "select id, started_at, max(alive_at, coalesce(stopped_at, 0)), behind_ms, doubt from monitor_run
-        where boot_id = ?1 and doubt is not null and abs(clock_offset_ms - ?2) < ?3 and id is not ?4 order by id desc";
+        where boot_id = ?1 and doubt is not null and clock_offset_ms > ?2 - ?3 and clock_offset_ms < ?2 + ?3 and id is not ?4
+        order by id desc";
     const SETTLE: &str =
         "update monitor_run set behind_ms = ?2, doubt = case when ?2 > 0 then doubt end,
                                  clock_offset_ms = clock_offset_ms + ?3 where id = ?1";
-    type Doubted = (i64, i64, i64, i64, String);
-    let runs: Vec<Doubted> = connection
-        .prepare(DOUBTED)?
-        .query_map(
-            params![sys::boot_id(), offset_ms, MIN_STEP_MS, present],
-            |row| {
-                Ok((
-                    row.get(0)?,
-                    row.get(1)?,
-                    row.get(2)?,
-                    row.get(3)?,
-                    row.get(4)?,
-                ))
-            },
-        )?
-        .collect::<rusqlite::Result<_>>()?;
+    type Doubted = (i64, UtcMillis, UtcMillis, i64, Option<String>);
+    let runs: Vec<Doubted> = connection.prepare(DOUBTED)?.read_all(
+        params![sys::boot_id(), offset_ms, MIN_STEP_MS, present],
+        |row| {
+            let behind_ms = length_ms(row, 3).unwrap_or(0);
+            Ok((
+                row.get(0)?,
+                row.get(1)?,
+                row.get(2)?,
+                behind_ms,
+                text(row, 4)?,
+            ))
+        },
+    )?;
     for (id, started, until, behind_ms, doubt) in &runs {
         let still_behind = behind_ms.saturating_sub(step.step_ms).max(0);
-        let why = if doubt == Why::Behind.as_str() {
+        let why = if doubt.as_deref() == Some(Why::Behind.as_str()) {
             Why::Behind
         } else {
             Why::Unsynchronised
         };
         if still_behind == 0 {
             let by_ms = step.step_ms.saturating_sub(*behind_ms);
-            let moved = clock::redate(connection, &(*started..=*until), by_ms)?;
+            let moved = clock::redate(connection, &(started.0..=until.0), by_ms)?;
             clock::note(connection, step, Some(*id), moved, Some(why))?;
         }
         connection.execute(SETTLE, params![id, still_behind, step.step_ms])?;

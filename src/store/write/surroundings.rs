@@ -14,9 +14,10 @@ use crate::pure::phrase;
 use crate::pure::scene::{NameFailure, Scene};
 use crate::pure::time::UtcMillis;
 use crate::pure::time::whole_seconds;
+use crate::store::columns::{ReadRows, flag, text};
 use crate::store::event::{COLUMNS, OutageEvent, read_event};
 use crate::store::rows::source_column;
-use rusqlite::{Connection, OptionalExtension, params};
+use rusqlite::{Connection, params};
 use std::sync::Arc;
 
 /// Paths stored with an event: the first and the newest.
@@ -107,10 +108,9 @@ fn judge(
 fn add_path(connection: &Connection, event_id: EventId, path: &Path) -> rusqlite::Result<()> {
     const READ: &str = "select path from outage_events where id = ?1";
     const WRITE: &str = "update outage_events set path = ?2 where id = ?1";
-    let known: Option<String> = connection
+    let known = connection
         .prepare_cached(READ)?
-        .query_row([event_id], |row| row.get(0))
-        .optional()?
+        .read_first([event_id], |row| text(row, 0))?
         .flatten();
     let mut paths: Vec<serde_json::Value> = known
         .and_then(|text| serde_json::from_str(&text).ok())
@@ -139,8 +139,7 @@ fn open_events_of(connection: &Connection, kind: EventKind) -> rusqlite::Result<
     );
     connection
         .prepare_cached(&open)?
-        .query_map([kind.as_str()], read_event)?
-        .collect()
+        .read_all([kind.as_str()], read_event)
 }
 
 fn begin(
@@ -325,10 +324,10 @@ fn begin_link(
     // cannot reach.
     let mut was_there = link.earliest.is_some();
     for host in &link.hosts {
-        was_there = was_there
-            || connection
-                .prepare_cached(WAS_RECORDED)?
-                .query_row([host.address.as_str()], |row| row.get(0))?;
+        let was_recorded = connection
+            .prepare_cached(WAS_RECORDED)?
+            .read_first([host.address.as_str()], |row| Ok(flag(row, 0)))?;
+        was_there |= was_recorded == Some(true);
     }
     if !was_there {
         return Ok(());
@@ -437,6 +436,5 @@ fn recorded_id(connection: &Connection, host: &Host) -> rusqlite::Result<Option<
     ];
     connection
         .prepare_cached(RECORDED)?
-        .query_row(values, |row| row.get(0))
-        .optional()
+        .read_first(values, |row| row.get(0))
 }
