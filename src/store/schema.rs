@@ -407,4 +407,56 @@ create index outage_events_by_host_id on outage_events(host_id, start_time);
 alter table notice add column failed_at integer;
 alter table notice add column failure text;
 alter table notice add column output text;
+", "
+-- The latencies of an inserted check are put in order, and one without a reply has none.
+drop trigger ping_results_insert;
+-- An outer `or replace` rules inside a trigger too: it must replace a check, but never a host, hence `where not exists`.
+create trigger ping_results_insert instead of insert on ping_results begin
+    select raise(abort, 'ping_results: timestamp must be text, YYYY-MM-DD HH:MM:SS, from 1970 on, UTC')
+     where typeof(new.timestamp) <> 'text'
+        or new.timestamp not glob '[0-9][0-9][0-9][0-9]-[0-9][0-9]-[0-9][0-9]*'
+        -- SQLite takes the 30th of February for a day in March.
+        or strftime('%Y-%m-%d', julianday(substr(new.timestamp, 1, 10))) is not substr(new.timestamp, 1, 10)
+        or coalesce(round((julianday(new.timestamp) - 2440587.5) * 86400000), -1) not between 0 and 8796093022207;
+    select raise(abort, 'ping_results: host_address and host_name must be text, and host_address not empty')
+     where coalesce(trim(new.host_address), '') = '' or 'blob' in (typeof(new.host_address), typeof(new.host_name));
+    -- What .import brings is text, hence numbers are told by being equal to themselves as numbers.
+    select raise(abort, 'ping_results: success_count and failure_count must be whole numbers from 0')
+     where exists (select 1 from (select new.success_count as n union all select new.failure_count)
+                    where n is null or n <> cast(n as integer) or cast(n as integer) not between 0 and 1000000);
+    select raise(abort, 'ping_results: latencies must be milliseconds from 0, or NULL')
+     where exists (select 1 from (select new.min_latency as ms union all select new.avg_latency union all select new.max_latency)
+                    where ms <> '' and (ms <> cast(ms as real) or cast(ms as real) not between 0 and 4294967));
+    insert into host(address, family, name)
+    select new.host_address, 0, coalesce(nullif(new.host_name, ''), new.host_address)
+     where not exists (select 1 from host where address = new.host_address);
+    update host set name = new.host_name where address = new.host_address and name <> new.host_name and new.host_name <> '';
+    insert into check_result(host_id, checked_at, sent, received, min_us, avg_us, max_us, rtts)
+    select (select min(id) from host where address = new.host_address),
+           cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer),
+           cast(new.success_count as integer) + cast(new.failure_count as integer),
+           cast(new.success_count as integer),
+           -- The least and the greatest of those that are there; the mean is the third, or lies on its side of the other.
+           min(a, coalesce(b, a), coalesce(c, a)),
+           coalesce(a, 0) + b + coalesce(c, 4294967295)
+               - min(coalesce(a, 0), b, coalesce(c, 4294967295)) - max(coalesce(a, 0), b, coalesce(c, 4294967295)),
+           max(c, coalesce(a, c), coalesce(b, c)),
+           null
+      from (select cast(round(nullif(new.min_latency, '') * 1000) as integer) as a,
+                   cast(round(nullif(new.avg_latency, '') * 1000) as integer) as b,
+                   cast(round(nullif(new.max_latency, '') * 1000) as integer) as c
+             where cast(new.success_count as integer) > 0
+             union all select null, null, null where cast(new.success_count as integer) = 0);
+    -- The note of a check that was replaced; what is not there to be replaced has none.
+    delete from check_note
+     where host_id = (select min(id) from host where address = new.host_address)
+       and checked_at = cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer)
+       and exists (select 1 from check_result c where c.host_id = check_note.host_id and c.checked_at = check_note.checked_at
+                      and c.rtts is null);
+    insert into stale_rollup(host_id, hour)
+    select h.id, cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer) / 3600000
+      from (select min(id) as id from host where address = new.host_address) h
+     where not exists (select 1 from stale_rollup s where s.host_id = h.id
+                        and s.hour = cast(round((julianday(new.timestamp) - 2440587.5) * 86400000) as integer) / 3600000);
+end;
 "];

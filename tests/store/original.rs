@@ -311,6 +311,28 @@ fn unreadable_rows_are_counted_and_reported_and_the_others_are_imported() {
 }
 
 #[test]
+fn latencies_out_of_order_are_imported_in_order_and_none_without_a_reply() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["192.0.2.1"]);
+    let path = folder.path().join(FILE);
+    let rows_of_it = [
+        row("'one', '192.0.2.1', '2025-07-01 12:00:00', 5, 0, 100.0, 9.5, 1.5, NULL"),
+        row("'one', '192.0.2.1', '2025-07-01 12:01:00', 5, 0, 100.0, NULL, 1.5, 9.5"),
+        row("'one', '192.0.2.1', '2025-07-01 12:02:00', 0, 5, 0.0, 9.5, 1.5, 5.5"),
+    ];
+    begin(&path, &rows_of_it.concat());
+    expect_success(in_zone(folder.path(), "UTC", &["status"]));
+    assert_eq!(
+        rows(&path, CHECKS),
+        [
+            "one|192.0.2.1|2025-07-01 12:00:00.000|5|0|1.5||9.5",
+            "one|192.0.2.1|2025-07-01 12:01:00.000|5|0||1.5|9.5",
+            "one|192.0.2.1|2025-07-01 12:02:00.000|0|5|||",
+        ]
+    );
+}
+
+#[test]
 fn a_hundred_thousand_rows_are_converted_within_seconds() {
     let folder = TempDir::new();
     configure(&folder, FILE, &["192.0.2.1"]);

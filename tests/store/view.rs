@@ -363,6 +363,44 @@ fn invalid_values_are_rejected_with_the_reason_and_change_nothing() {
 }
 
 #[test]
+fn latencies_are_recorded_in_order_and_only_with_a_reply() {
+    let test = "view::latencies_are_recorded_in_order_and_only_with_a_reply";
+    if !has_shell(test) {
+        return;
+    }
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    drop(open(&path));
+    // Minimum, maximum and mean as they are inserted, and as they are recorded.
+    let cases = [
+        ("5, 9, 0, '9', '1', '5'", "1.0|9.0|5.0"),
+        ("5, 5, 0, 1, 9, 20", "1.0|20.0|9.0"),
+        ("5, 5, 0, 7, 7, 7", "7.0|7.0|7.0"),
+        ("5, 5, 0, 9, 1, null", "1.0|9.0|"),
+        ("5, 5, 0, 9, '', 1", "1.0||9.0"),
+        ("5, 5, 0, null, 1, 9", "|9.0|1.0"),
+        ("5, 5, 0, null, null, 9", "||9.0"),
+        ("5, 5, 0, null, null, null", "||"),
+        ("0, 5, 0, 1, 9, 5", "||"),
+        ("'0', 5, 0, '1', '9', '5'", "||"),
+    ];
+    for (index, (values, recorded)) in cases.iter().enumerate() {
+        let row = insert(&format!(
+            "'one', '192.0.2.1', '2024-01-01 00:00:0{index}', {values}"
+        ));
+        let select = format!(
+            "select min_latency, max_latency, avg_latency from ping_results
+              where timestamp = '2024-01-01 00:00:0{index}.000'"
+        );
+        assert_eq!(
+            sql(&path, &[&row, &select]).trim_end(),
+            *recorded,
+            "{values}"
+        );
+    }
+}
+
+#[test]
 fn plain_sql_reads_and_writes_while_a_monitor_runs() {
     let test = "view::plain_sql_reads_and_writes_while_a_monitor_runs";
     if !has_shell(test) {

@@ -4,7 +4,7 @@ use rusqlite::{Row, types::ValueRef};
 
 use super::text::Writer;
 use crate::pure::time::{LATEST_MS, UtcMillis};
-use crate::store::columns::PING_COUNTS;
+use crate::store::columns::{PING_COUNTS, in_order};
 use crate::store::rows::CheckRow;
 
 type Check = (UtcMillis, String, String, CheckRow);
@@ -48,15 +48,14 @@ pub fn read_check(
     let sent = received + count(5, "failure_count")?;
     // With exactly three replies the original stores them in order of arrival instead of minimum,
     // mean and maximum.
-    let mut latencies = [
+    let latencies = [
         latency_us(&value(6)?),
         latency_us(&value(7)?),
         latency_us(&value(8)?),
     ];
-    if latencies.iter().all(Option::is_some) {
-        latencies.sort_unstable();
-    }
-    let [min_us, avg_us, max_us] = latencies;
+    // Without a reply there is none.
+    let latencies = latencies.map(|us| us.filter(|_| received > 0));
+    let [min_us, avg_us, max_us] = in_order(latencies);
     Ok((
         at,
         address,
