@@ -3,6 +3,7 @@
 use super::*;
 use ace_connection_logger::pure::incident::GroupingRules;
 use ace_connection_logger::pure::model::{Probe, Unsent};
+use ace_connection_logger::pure::outage::OutageRules;
 use ace_connection_logger::store::{Reader, Record, RunState};
 
 #[test]
@@ -49,6 +50,50 @@ fn one_reply_in_a_long_outage_hides_no_silence_across_commits() {
         ["14:20.000|15:40.000|2|42|40"],
         "one outage, from the first lost ping to the first of two replies"
     );
+}
+
+#[test]
+fn checks_of_an_outage_that_probes_ended_count_for_no_other() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let one = host("one", "192.0.2.1");
+    let at = |seconds: i64| UtcMillis(1_700_000_000_000 + seconds * 1000);
+    let checked = |seconds, reply| Record::Check(check(&one, at(seconds).0, &[reply; 2]));
+    let probe = |seconds| {
+        Record::Probe(Probe {
+            host: Arc::clone(&one),
+            at: at(seconds),
+            is_answered: true,
+        })
+    };
+    let records = [
+        checked(0, Some(9)),
+        checked(60, None),
+        checked(120, None),
+        checked(180, None),
+        probe(200),
+        probe(201),
+        // One silent check is no outage by these rules.
+        checked(240, None),
+        checked(300, Some(9)),
+    ];
+    for record in &records {
+        let mut database = open(&path);
+        database.set_outage_rules(OutageRules {
+            down_after: 3,
+            up_after: 1,
+        });
+        database
+            .write_records(
+                std::slice::from_ref(record),
+                &Default::default(),
+                at(400),
+                RunState::Running,
+            )
+            .expect("it writes");
+    }
+    let query = "select substr(start_time, 15), substr(end_time, 15) from outage_events";
+    assert_eq!(rows(&path, query), ["14:20.000|16:40.000"]);
 }
 
 #[test]

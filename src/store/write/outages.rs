@@ -134,6 +134,10 @@ impl<'c> Outages<'c> {
             }
         };
         let change = tracked.detector.add_probe(probe.at, probe.is_answered);
+        if matches!(change, Some(OutageChange::Ended(..))) {
+            // No check shows that the silence of those before is over.
+            self.record_suspicion(host_id, probe, Suspicion::default())?;
+        }
         self.store(host_id, &probe.host, tracked, change)
     }
 
@@ -170,7 +174,7 @@ impl<'c> Outages<'c> {
         }
     }
 
-    /// Records a probe to a silent host that has no outage yet.
+    /// Records a probe to a silent host that has no outage yet, or whose outage it ends.
     fn record_suspicion(
         &self,
         host_id: HostId,
