@@ -13,7 +13,7 @@
 //! | --- | --- | --- |
 //! | core | [`pure`] | uses no socket, clock, file or thread: times and bytes are arguments, so it is tested without mocks |
 //! | system | [`sys`] | the only unsafe code, and the only code that depends on the operating system |
-//! | | [`stop`] | |
+//! | | [`clock`], [`stop`] | |
 //! | engines | [`config`], [`logging`], [`net`], [`store`], [`systemd`] | each owns one kind of input and output |
 //! | workers | [`alerts`], [`export`], [`pinger`], [`status`], [`web`] | pingers and alerts get the store as a function to call; `web` gets the answers as a [`web::Handler`] |
 //! | | [`report`], [`witness`] | |
@@ -180,6 +180,7 @@
 
 pub mod pure;
 
+pub mod clock;
 pub mod config;
 pub mod logging;
 pub mod net;

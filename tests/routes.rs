@@ -8,7 +8,9 @@ use std::process::Command;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use ace_connection_logger::net::{self, Exchange, Resolver, SocketOptions, Target};
+use ace_connection_logger::net::{
+    self, Exchange, Machine, Resolver, SocketOptions, Target, ThisMachine,
+};
 use ace_connection_logger::pure::address::{IpVersion, Source};
 use ace_connection_logger::pure::check::{CheckSettings, ReadMode};
 use ace_connection_logger::pure::model::Host;
@@ -74,7 +76,15 @@ fn gateway(family: Option<IpVersion>, from: &str) -> String {
         source: source(from),
     };
     let stop = Stop::new().expect("a descriptor");
-    match Resolver::new(Arc::new(host), Duration::from_secs(60), false, None).resolve(&stop) {
+    match Resolver::new(
+        ThisMachine,
+        Arc::new(host),
+        Duration::from_secs(60),
+        false,
+        None,
+    )
+    .resolve(&stop)
+    {
         Ok(target) if target.scope_id != 0 => format!("{}%{}", target.ip, target.scope_id),
         Ok(target) => target.ip.to_string(),
         Err(reason) => reason,
@@ -332,19 +342,22 @@ fn a_route_without_a_carrier_is_passed_over_where_the_kernel_does_so() {
         // The other end of the cable is down.
         ip(&TWO_LINES.replace("link set p0 up", "")).expect("the namespace is ours");
         assert_eq!(route("", FAR), "BeyondGateway eth0 10.1.0.1");
-        assert!(!net::can_send(&target(FAR), None), "eth0 has no carrier");
+        assert!(
+            !ThisMachine.can_send(&target(FAR), None),
+            "eth0 has no carrier"
+        );
         sysctl("ipv4/conf/all/ignore_routes_with_linkdown", "1").expect("ours");
         sysctl("ipv6/conf/all/ignore_routes_with_linkdown", "1").expect("ours");
         sysctl("ipv6/conf/eth0/ignore_routes_with_linkdown", "1").expect("ours");
         assert_eq!(route("", FAR), "BeyondGateway eth1 10.2.0.1");
         assert_eq!(route("", FAR6), "BeyondGateway eth1 fd02::1");
-        assert!(net::can_send(&target(FAR), None));
+        assert!(ThisMachine.can_send(&target(FAR), None));
         assert_eq!(gateway(V4, ""), "10.2.0.1");
     });
 }
 
 /// The socket of a check.
-fn open(to: &str) -> Box<Exchange> {
+fn open(to: &str) -> Box<Exchange<ThisMachine>> {
     let settings = CheckSettings {
         ping_count: 1,
         spacing: Duration::ZERO,
@@ -353,7 +366,13 @@ fn open(to: &str) -> Box<Exchange> {
         linger: Duration::ZERO,
         read_mode: ReadMode::Immediate,
     };
-    Exchange::open(&target(to), &SocketOptions::default(), settings).expect("a route")
+    Exchange::open(
+        &ThisMachine,
+        &target(to),
+        &SocketOptions::default(),
+        settings,
+    )
+    .expect("a route")
 }
 
 /// Packets that an interface of this thread's namespace has sent; of IPv6 only echo requests.

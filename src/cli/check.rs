@@ -19,7 +19,7 @@ use super::startup::{configure, open_database};
 use crate::config::{Config, HostConfig, address_hint};
 use crate::daemon::stop_on_signals;
 use crate::daemon::{self, DaemonError};
-use crate::net::{LinkWatch, TimestampSwitch};
+use crate::net::{LinkWatch, ThisMachine, TimestampSwitch};
 use crate::pinger::{CheckProgress, Pinger, ProbeSettings};
 use crate::pure::check::ReadMode;
 use crate::pure::host_key;
@@ -173,7 +173,12 @@ fn check_all(hosts: &[HostConfig], is_live: bool) -> Result<Option<Vec<CheckResu
     for (index, config) in hosts.iter().enumerate() {
         let (stop, sender, config) = (stop.clone(), sender.clone(), config.clone());
         let failed = DaemonError::starting(format!("the thread of {}", config.host));
-        let mut pinger = Pinger::new(Arc::new(config), settings_of_one_check(LINGER), None);
+        let mut pinger = Pinger::new(
+            ThisMachine,
+            Arc::new(config),
+            settings_of_one_check(LINGER),
+            None,
+        );
         let work = move || {
             let result = pinger.check(&stop, &mut |progress| {
                 if let CheckProgress::Ping(_, outcome) = progress {

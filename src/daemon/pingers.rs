@@ -6,7 +6,7 @@ use std::thread::{self, JoinHandle};
 
 use super::error::DaemonError;
 use crate::config::{Config, HostConfig};
-use crate::net::RepliesBeyond;
+use crate::net::{RepliesBeyond, ThisMachine};
 use crate::pinger::{Pinger, PingerEvent, ProbeSettings};
 use crate::pure::phrase::count;
 use crate::pure::time::Schedule;
@@ -55,6 +55,7 @@ impl Pingers {
             // Size: on the heap, so that only two pages of the thread's stack are touched.
             let beyond = Arc::clone(&self.beyond);
             let mut pinger = Box::new(Pinger::new(
+                ThisMachine,
                 Arc::clone(&config),
                 self.settings,
                 Some(beyond),

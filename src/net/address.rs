@@ -3,15 +3,14 @@
 
 use std::cell::Cell;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr, ToSocketAddrs};
+use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread;
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::Duration;
 
-use super::{Target, route};
-use crate::pure::address::{AddressKind, Source};
+use super::{Machine, Target};
+use crate::pure::address::{AddressKind, IpVersion, Source};
 use crate::pure::cause::NetworkPosition;
 use crate::pure::model::Host;
 use crate::pure::names::{NameAddresses, NameFault};
@@ -19,9 +18,6 @@ use crate::pure::phrase::count;
 use crate::pure::time::{Monotonic, nanoseconds};
 use crate::stop::Stop;
 use crate::sys;
-
-/// The addresses of a name, in the resolver's order.
-type LookupResult = io::Result<Vec<SocketAddr>>;
 
 /// Limits of the wait for the resolver while no address is known yet; between them it is the
 /// interval. The C library asks a second server after 5 s, and a third after 10 s.
@@ -39,18 +35,17 @@ const MIN_POLL_INTERVAL: Duration = Duration::from_millis(400);
 const FOLLOW_WAIT: Duration = Duration::from_millis(50);
 /// A wait for the resolver checks the stop flag this often.
 const STOP_CHECK_INTERVAL: Duration = Duration::from_millis(200);
-/// The C library's resolver puts large buffers on the stack.
-const LOOKUP_STACK_BYTES: usize = 512 * 1024;
 
 /// Resolves the address of one host.
 #[derive(Debug)]
-pub struct Resolver {
+pub struct Resolver<M: Machine> {
+    machine: M,
     host: Arc<Host>,
     /// Time between two checks.
     interval: Duration,
     addresses: NameAddresses,
     /// The only lookup in progress: the C library's resolver cannot be interrupted.
-    pending: Option<Lookup>,
+    pending: Option<Lookup<M::Answers>>,
     /// When the newest lookup was started.
     started_at: Option<Monotonic>,
     failures: u64,
@@ -83,22 +78,24 @@ impl RepliesBeyond {
 }
 
 #[derive(Debug)]
-struct Lookup {
-    answers: Receiver<LookupResult>,
+struct Lookup<A> {
+    answers: A,
     began: Monotonic,
 }
 
-impl Resolver {
+impl<M: Machine> Resolver<M> {
     /// `beyond` is shared with the other hosts; without it the gateway's address is believed.
     pub fn new(
+        machine: M,
         host: Arc<Host>,
         interval: Duration,
         has_gateway_role: bool,
         beyond: Option<Arc<RepliesBeyond>>,
-    ) -> Resolver {
+    ) -> Resolver<M> {
         let addresses = NameAddresses::new(host.address.clone(), host.family);
         let may_be_gateway = has_gateway_role || is_local_name(host.address.as_str());
         Resolver {
+            machine,
             host,
             interval,
             addresses,
@@ -140,7 +137,8 @@ impl Resolver {
     pub fn poll(&mut self) -> Result<Target, String> {
         if self.is_name() {
             self.receive(Duration::ZERO, || false);
-            let is_recent = |began: Monotonic| sys::monotonic().since(began) < MIN_POLL_INTERVAL;
+            let is_recent =
+                |began: Monotonic| self.machine.monotonic().since(began) < MIN_POLL_INTERVAL;
             if !self.started_at.is_some_and(is_recent) {
                 self.start_lookup();
             }
@@ -164,7 +162,7 @@ impl Resolver {
         match self.host.address.kind() {
             AddressKind::Gateway => {
                 let source = self.host.source.as_ref();
-                let gateway = route::default_gateway_target(self.host.family, source)?;
+                let gateway = default_gateway_target(&self.machine, self.host.family, source)?;
                 if let Some(before) = self
                     .gateway
                     .replace(gateway.ip)
@@ -227,11 +225,11 @@ impl Resolver {
         let Some(lookup) = self.pending.take() else {
             return;
         };
-        let until = sys::monotonic().after(wait);
+        let until = self.machine.monotonic().after(wait);
         loop {
-            let now = sys::monotonic();
+            let now = self.machine.monotonic();
             let left = until.since(now).min(STOP_CHECK_INTERVAL);
-            match lookup.answers.recv_timeout(left) {
+            match self.machine.answer(&lookup.answers, left) {
                 Ok(answer) => return self.take(answer.map_err(|error| self.failed(&error))),
                 Err(RecvTimeoutError::Disconnected) => {
                     let name = &self.host.address;
@@ -257,7 +255,7 @@ impl Resolver {
             return true;
         };
         let answered_at = beyond.answered_at.load(Ordering::Relaxed);
-        let now = sys::monotonic();
+        let now = self.machine.monotonic();
         let since = self.gateway_since.unwrap_or(now);
         let has_answered_since = |at: i64| answered_at > 0 && answered_at > at;
         self.may_be_gateway
@@ -279,18 +277,20 @@ impl Resolver {
         let in_use = self.addresses.in_use();
         let before = in_use.map(|address| address.ip());
         let source = self.host.source.as_ref();
+        let machine = &self.machine;
         let (is_gateway_believed, is_gateway) = (self.believes_gateway(), Cell::new(false));
         self.addresses.answer(answer, |address| {
-            let unfit = unfit(&address.into(), source)?;
+            let unfit = unfit(machine, &address.into(), source)?;
             if unfit != GATEWAY {
                 return Some(unfit);
             }
             is_gateway.set(true);
             (!is_gateway_believed && in_use != Some(address)).then_some(unfit)
         });
-        self.gateway_since = is_gateway
-            .get()
-            .then(|| self.gateway_since.unwrap_or_else(sys::monotonic));
+        self.gateway_since = is_gateway.get().then(|| {
+            self.gateway_since
+                .unwrap_or_else(|| self.machine.monotonic())
+        });
         let host = &self.host;
         let now = self.addresses.in_use().map(|address| address.ip());
         match (self.addresses.fault(), now) {
@@ -320,20 +320,10 @@ impl Resolver {
         if self.pending.is_some() {
             return;
         }
-        let (sender, answers) = sync_channel(1);
-        let name = self.host.address.clone();
-        let look_up = move || {
-            // The receiver is gone when its host was removed or the program ends.
-            let _ = sender.send((name.as_str(), 0).to_socket_addrs().map(Iterator::collect));
-        };
-        let began = sys::monotonic();
+        let began = self.machine.monotonic();
         self.started_at = Some(began);
-        let started = thread::Builder::new()
-            .name("lookup".into())
-            .stack_size(LOOKUP_STACK_BYTES)
-            .spawn(look_up);
-        match started {
-            Ok(_) => self.pending = Some(Lookup { answers, began }),
+        match self.machine.look_up(self.host.address.as_str()) {
+            Ok(answers) => self.pending = Some(Lookup { answers, began }),
             Err(error) => self.take(Err(format!("starting a lookup: {error}"))),
         }
     }
@@ -344,17 +334,17 @@ const GATEWAY: &str = ", the gateway's address, while no host beyond the gateway
 
 /// What is said of an address that is this machine's own, its network's broadcast address, or the
 /// gateway's.
-fn unfit(target: &Target, source: Option<&Source>) -> Option<&'static str> {
+fn unfit(machine: &impl Machine, target: &Target, source: Option<&Source>) -> Option<&'static str> {
     // A name of loopback may lead to it.
     if target.ip.is_loopback() {
         return None;
     }
-    match route::route_to(target, source) {
+    match machine.route_to(target, source) {
         Ok(route) if route.position == NetworkPosition::ThisMachine => {
             Some(", an address of this machine")
         }
         Ok(route) if route.position == NetworkPosition::Gateway => Some(GATEWAY),
-        _ if route::is_broadcast(target) => Some(", a broadcast address"),
+        _ if machine.is_broadcast(target) => Some(", a broadcast address"),
         _ => None,
     }
 }
@@ -387,6 +377,42 @@ fn resolver_message(error: &io::Error) -> String {
         .to_string()
 }
 
+/// The target of `address: gateway`; `Err` is the reason why there is none.
+pub fn default_gateway_target(
+    machine: &impl Machine,
+    family: Option<IpVersion>,
+    source: Option<&Source>,
+) -> Result<Target, String> {
+    let mut reasons = Vec::new();
+    for version in IpVersion::ALL {
+        if family.is_some_and(|family| family != version) {
+            continue;
+        }
+        let gateway = match machine.default_gateway(version, source) {
+            Ok(gateway) => gateway,
+            Err(error) if error.raw_os_error() == Some(libc::ENETUNREACH) => continue,
+            Err(error) => {
+                reasons.push(format!("no default gateway: {error}"));
+                continue;
+            }
+        };
+        let by = &gateway.interface;
+        reasons.push(match gateway.target() {
+            Some(target) if IpVersion::admits(family, target.ip) => return Ok(target),
+            Some(target) => format!(
+                "the gateway of {version} by {by} is {}, which family: {} excludes",
+                target.ip,
+                version.number()
+            ),
+            None => format!("the {version} default route by {by} has no gateway address"),
+        });
+    }
+    Err(reasons
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| "no default gateway".into()))
+}
+
 /// The target of an IPv6 address with a zone: the name or index of an interface.
 fn scoped(ip: Ipv6Addr, zone: &str) -> Result<Target, String> {
     let scope_id = zone.parse().ok().or_else(|| sys::interface_index(zone));
@@ -399,14 +425,16 @@ fn scoped(ip: Ipv6Addr, zone: &str) -> Result<Target, String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::pure::address::IpVersion;
+    use crate::net::{LookupResult, ThisMachine};
+    use std::sync::mpsc::sync_channel;
 
-    fn resolver(address: &str, family: Option<IpVersion>) -> Resolver {
+    fn resolver(address: &str, family: Option<IpVersion>) -> Resolver<ThisMachine> {
         let host = Host {
             family,
             ..Host::unlisted(address)
         };
         Resolver::new(
+            ThisMachine,
             Arc::new(host),
             Duration::from_secs(1),
             false,
@@ -423,7 +451,7 @@ mod tests {
 
     /// A pending lookup that began some time ago, and where to send its answer.
     fn pending(
-        resolver: &mut Resolver,
+        resolver: &mut Resolver<ThisMachine>,
         ago: Duration,
     ) -> std::sync::mpsc::SyncSender<LookupResult> {
         let (sender, answers) = sync_channel(1);
@@ -473,7 +501,8 @@ mod tests {
     #[test]
     fn an_address_of_this_machine_is_not_another_hosts() {
         let mut resolver = resolver("a.test", None);
-        let Ok(own) = route::source_address_for(&target([198, 51, 100, 1]), None) else {
+        let Ok(own) = super::super::route::source_address_for(&target([198, 51, 100, 1]), None)
+        else {
             eprintln!("SKIP: this machine has no default route");
             return;
         };
@@ -484,7 +513,7 @@ mod tests {
 
     #[test]
     fn the_gateways_address_is_believed_when_a_host_beyond_it_answers() {
-        let Ok(gateway) = route::default_gateway_target(Some(IpVersion::V4), None) else {
+        let Ok(gateway) = default_gateway_target(&ThisMachine, Some(IpVersion::V4), None) else {
             eprintln!("SKIP: this machine has no gateway");
             return;
         };

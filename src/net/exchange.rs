@@ -4,33 +4,34 @@
 
 use std::io;
 use std::net::IpAddr;
-use std::os::fd::{AsFd, BorrowedFd};
 
-use super::{EchoSocket, Route, SocketError, SocketOptions, Target, link_losses};
+use super::{Machine, PingSocket, Route, SocketError, SocketOptions, Target};
 use crate::pure::address::Source;
 use crate::pure::check::{CheckRun, CheckSettings, link_settles};
 use crate::pure::icmp;
 use crate::pure::time::{ClockSample, Monotonic, nanoseconds};
-use crate::sys::{self, Batch};
+use crate::stop::Stop;
 
-pub struct Exchange {
+pub struct Exchange<M: Machine> {
     pub run: CheckRun,
-    socket: EchoSocket,
-    batch: Batch,
+    machine: M,
+    socket: M::Socket,
+    batch: <M::Socket as PingSocket>::Batch,
     /// Buffer for an echo request.
     request: Vec<u8>,
 }
 
-impl Exchange {
+impl<M: Machine> Exchange<M> {
     /// Opens a socket to the target; sends nothing. Boxed, so that the stack of a host's thread
     /// stays within two pages.
     pub fn open(
+        machine: &M,
         target: &Target,
         options: &SocketOptions,
         settings: CheckSettings,
-    ) -> Result<Box<Exchange>, SocketError> {
-        let cookie = sys::random_u64();
-        let socket = EchoSocket::open(target, options, cookie.rotate_left(17))?;
+    ) -> Result<Box<Exchange<M>>, SocketError> {
+        let cookie = machine.random();
+        let socket = machine.open(target, options, cookie.rotate_left(17))?;
         if settings.payload_len > icmp::UNFRAGMENTED_LEN_V4 {
             socket.allow_fragments();
         }
@@ -39,6 +40,7 @@ impl Exchange {
         let run = CheckRun::new(settings, target.version(), socket.identifier(), cookie);
         Ok(Box::new(Exchange {
             run,
+            machine: machine.clone(),
             socket,
             batch,
             request,
@@ -60,6 +62,7 @@ impl Exchange {
     pub fn send(&mut self, sequence: u16) -> ClockSample {
         let Exchange {
             run,
+            machine,
             socket,
             batch,
             request,
@@ -71,7 +74,7 @@ impl Exchange {
             sequence,
             run.cookie(),
         );
-        let clock = sys::clocks();
+        let clock = machine.clocks();
         match socket.send(request, batch, run) {
             Ok(()) => run.sent(clock),
             Err(error) if socket.is_unresolved_neighbour(&error) => {
@@ -81,6 +84,11 @@ impl Exchange {
             Err(error) => run.send_failed(clock, error.raw_os_error().unwrap_or(0)),
         }
         clock
+    }
+
+    /// Waits until `until` or until a message or error can be read; `true` when `stop` was raised.
+    pub fn wait_readable(&self, stop: &Stop, until: Monotonic) -> bool {
+        self.machine.wait_readable(stop, &self.socket, until)
     }
 
     /// Passes every message queued in the socket to the check.
@@ -105,10 +113,13 @@ impl Exchange {
         let settles = link_settles(self.run.version());
         let since = Monotonic(begin.0 - nanoseconds(settles));
         let mut reason = None;
-        for loss in link_losses(interface, self.own_address(), since) {
+        for loss in self
+            .machine
+            .link_losses(interface, self.own_address(), since)
+        {
             let until = loss
                 .until
-                .map_or_else(sys::monotonic, |until| until.after(settles));
+                .map_or_else(|| self.machine.monotonic(), |until| until.after(settles));
             if self.run.exclude(loss.from, until, libc::ENETDOWN) {
                 reason = Some(loss.reason);
             }
@@ -119,11 +130,5 @@ impl Exchange {
     /// Sets the time to live (IPv4) or hop limit (IPv6) of later requests.
     pub fn set_time_to_live(&self, hops: u8) -> io::Result<()> {
         self.socket.set_time_to_live(hops)
-    }
-}
-
-impl AsFd for Exchange {
-    fn as_fd(&self) -> BorrowedFd<'_> {
-        self.socket.as_fd()
     }
 }

@@ -4,19 +4,19 @@
 mod address;
 mod exchange;
 mod link_watch;
+mod machine;
+mod ping_socket;
 mod route;
 mod socket;
 mod socket_error;
 mod target;
 
-pub use address::{RepliesBeyond, Resolver};
+pub use address::{RepliesBeyond, Resolver, default_gateway_target};
 pub use exchange::Exchange;
 pub use link_watch::LinkWatch;
-use link_watch::link_losses;
-pub use route::{
-    Gateway, Route, can_send, default_gateway, default_gateway_target, gateway_of, interface_fault,
-    is_remote, route_to,
-};
+pub use machine::{LookupResult, Machine, ThisMachine};
+pub use ping_socket::PingSocket;
+pub use route::{Gateway, Route, default_gateway, gateway_of, interface_fault, route_to};
 pub use socket::{
     EchoSocket, SocketOptions, SocketType, TimestampSwitch, may_open, usable_socket_type,
 };

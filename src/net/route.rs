@@ -139,7 +139,8 @@ pub struct Gateway {
     /// `None` where the interface itself is all that the route names.
     pub ip: Option<IpAddr>,
     pub interface: String,
-    scope_id: u32,
+    /// The index of the interface.
+    pub scope_id: u32,
 }
 
 impl Gateway {
@@ -177,41 +178,6 @@ pub fn default_gateway(version: IpVersion, source: Option<&Source>) -> io::Resul
     })
 }
 
-/// The target of `address: gateway`; `Err` is the reason why there is none.
-pub fn default_gateway_target(
-    family: Option<IpVersion>,
-    source: Option<&Source>,
-) -> Result<Target, String> {
-    let mut reasons = Vec::new();
-    for version in IpVersion::ALL {
-        if family.is_some_and(|family| family != version) {
-            continue;
-        }
-        let gateway = match default_gateway(version, source) {
-            Ok(gateway) => gateway,
-            Err(error) if error.raw_os_error() == Some(libc::ENETUNREACH) => continue,
-            Err(error) => {
-                reasons.push(format!("no default gateway: {error}"));
-                continue;
-            }
-        };
-        let by = &gateway.interface;
-        reasons.push(match gateway.target() {
-            Some(target) if IpVersion::admits(family, target.ip) => return Ok(target),
-            Some(target) => format!(
-                "the gateway of {version} by {by} is {}, which family: {} excludes",
-                target.ip,
-                version.number()
-            ),
-            None => format!("the {version} default route by {by} has no gateway address"),
-        });
-    }
-    Err(reasons
-        .into_iter()
-        .next()
-        .unwrap_or_else(|| "no default gateway".into()))
-}
-
 /// The gateway of a link as a target for pings; `None` where it has no address.
 pub fn gateway_of(link: &Link) -> Option<Target> {
     let ip = link.gateway?;
@@ -236,21 +202,6 @@ pub fn interface_fault(interface: &str) -> Option<String> {
         (true, false) => Some(format!("{interface} has no carrier")),
         (true, true) => None,
     }
-}
-
-/// Whether packets to the target leave this machine: not those to its own addresses.
-pub fn is_remote(target: &Target) -> bool {
-    !route_to(target, None).is_ok_and(|route| route.position == NetworkPosition::ThisMachine)
-}
-
-/// Whether a ping to the target could be sent now: there is a route, a source address, and the
-/// interface has a carrier.
-pub fn can_send(target: &Target, source: Option<&Source>) -> bool {
-    route_to(target, source).is_ok_and(|route| {
-        route
-            .link
-            .is_none_or(|link| interface_fault(&link.interface).is_none())
-    })
 }
 
 /// The source address of packets to a target; an error without one, or without a route. Connecting
@@ -304,7 +255,7 @@ mod tests {
                 (route.position, route.link),
                 (NetworkPosition::ThisMachine, None)
             );
-            assert!(can_send(&target, None));
+            assert!(route_to(&target, None).is_ok());
         }
     }
 

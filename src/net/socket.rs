@@ -8,9 +8,9 @@ use std::net::{IpAddr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::Duration;
 
-use socket2::{Domain, Protocol, Socket, Type};
+use socket2::{Domain, Protocol, Type};
 
-use super::{Route, SocketError, Target, route};
+use super::{PingSocket, Route, SocketError, Target, route};
 use crate::pure::address::IpVersion;
 use crate::pure::address::Source;
 use crate::pure::check::{CheckRun, ReceiveTime};
@@ -38,7 +38,7 @@ pub struct SocketOptions {
 /// A socket that pings one address.
 #[derive(Debug)]
 pub struct EchoSocket {
-    socket: Socket,
+    socket: socket2::Socket,
     kind: SocketType,
     version: IpVersion,
     identifier: u16,
@@ -142,16 +142,36 @@ impl EchoSocket {
         })
     }
 
-    pub fn identifier(&self) -> u16 {
+    /// Whether received messages begin with their IP header. The kernel has then not verified their
+    /// ICMP checksum.
+    fn has_ip_header(&self) -> bool {
+        self.version == IpVersion::V4
+            && !(self.kind == SocketType::Datagram && sys::PING_SOCKETS_DEMULTIPLEX)
+    }
+
+    fn send_once(&self, request: &[u8]) -> io::Result<usize> {
+        if sys::SEES_ALL_MESSAGES {
+            self.socket
+                .send_to(request, &self.target.socket_address().into())
+        } else {
+            self.socket.send(request)
+        }
+    }
+}
+
+impl PingSocket for EchoSocket {
+    type Batch = Batch;
+
+    fn identifier(&self) -> u16 {
         self.identifier
     }
 
-    pub fn own_address(&self) -> IpAddr {
+    fn own_address(&self) -> IpAddr {
         self.own
     }
 
     /// The route that requests take now.
-    pub fn route(&self, source: Option<&Source>) -> io::Result<Route> {
+    fn route(&self, source: Option<&Source>) -> io::Result<Route> {
         // A raw socket finds its route for each packet.
         let keeps_route = self.kind == SocketType::Datagram;
         let packet = route::packet_to(&self.target, source, self.own, keeps_route);
@@ -159,18 +179,18 @@ impl EchoSocket {
     }
 
     /// For requests that may exceed the MTU of a path.
-    pub fn allow_fragments(&self) {
+    fn allow_fragments(&self) {
         if let Err(error) = sys::allow_fragments(self.socket.as_fd(), self.version) {
             log::debug!("socket options for {}: {error}", self.target.ip);
         }
     }
 
-    pub fn set_time_to_live(&self, hops: u8) -> io::Result<()> {
+    fn set_time_to_live(&self, hops: u8) -> io::Result<()> {
         set_time_to_live(&self.socket, self.version, hops)
     }
 
     /// A receive buffer for the replies to requests with `payload_len` bytes of payload.
-    pub fn batch(&self, payload_len: usize) -> Batch {
+    fn batch(&self, payload_len: usize) -> Batch {
         let ip_header = if self.has_ip_header() {
             icmp::IPV4_HEADER_MAX
         } else {
@@ -188,37 +208,16 @@ impl EchoSocket {
         )
     }
 
-    /// Whether received messages begin with their IP header. The kernel has then not verified their
-    /// ICMP checksum.
-    fn has_ip_header(&self) -> bool {
-        self.version == IpVersion::V4
-            && !(self.kind == SocketType::Datagram && sys::PING_SOCKETS_DEMULTIPLEX)
-    }
-
     /// Whether a send failed for lack of an answer from ARP or NDP although a route exists. Such a
     /// ping is lost, not unsent.
-    pub fn is_unresolved_neighbour(&self, error: &io::Error) -> bool {
+    fn is_unresolved_neighbour(&self, error: &io::Error) -> bool {
         sys::is_silent_neighbour(error) && route::source_address_for(&self.target, None).is_ok()
-    }
-
-    fn send_once(&self, request: &[u8]) -> io::Result<usize> {
-        if sys::SEES_ALL_MESSAGES {
-            self.socket
-                .send_to(request, &self.target.socket_address().into())
-        } else {
-            self.socket.send(request)
-        }
     }
 
     /// Sends one request. The kernel reports an ICMP error about an earlier ping by failing the
     /// next call on the socket (measured: send on a connected socket fails without sending), so the
     /// errors are read and the request is sent once more.
-    pub fn send(
-        &mut self,
-        request: &[u8],
-        batch: &mut Batch,
-        run: &mut CheckRun,
-    ) -> io::Result<()> {
+    fn send(&mut self, request: &[u8], batch: &mut Batch, run: &mut CheckRun) -> io::Result<()> {
         let Err(first) = self.send_once(request) else {
             return Ok(());
         };
@@ -236,7 +235,7 @@ impl EchoSocket {
 
     /// Passes every queued message to the check, and the error queue too where the kernel reports
     /// an error.
-    pub fn read(&mut self, batch: &mut Batch, run: &mut CheckRun) {
+    fn read(&mut self, batch: &mut Batch, run: &mut CheckRun) {
         // Each round reads at least one error; a flood of them continues at the next call.
         for _ in 0..ERROR_ROUNDS {
             let fd = self.socket.as_fd();
@@ -279,7 +278,7 @@ impl EchoSocket {
     }
 
     /// Passes every ICMP error and transmit timestamp to the check. Returns the number of errors.
-    pub fn read_errors(&self, batch: &mut Batch, run: &mut CheckRun) -> usize {
+    fn read_errors(&self, batch: &mut Batch, run: &mut CheckRun) -> usize {
         const ORIGIN_ICMP: u8 = 2;
         const ORIGIN_ICMP6: u8 = 3;
         const ORIGIN_STAMP: u8 = 4;
@@ -368,7 +367,7 @@ pub fn may_open(version: IpVersion, kind: SocketType) -> io::Result<()> {
     create_type(version, kind).map(drop)
 }
 
-fn create_type(version: IpVersion, kind: SocketType) -> io::Result<Socket> {
+fn create_type(version: IpVersion, kind: SocketType) -> io::Result<socket2::Socket> {
     let (domain, protocol) = match version {
         IpVersion::V4 => (Domain::IPV4, Protocol::ICMPV4),
         IpVersion::V6 => (Domain::IPV6, Protocol::ICMPV6),
@@ -377,10 +376,10 @@ fn create_type(version: IpVersion, kind: SocketType) -> io::Result<Socket> {
         SocketType::Datagram => Type::DGRAM,
         SocketType::Raw => Type::RAW,
     };
-    Socket::new(domain, kind, Some(protocol))
+    socket2::Socket::new(domain, kind, Some(protocol))
 }
 
-fn create(version: IpVersion) -> Result<(Socket, SocketType), SocketError> {
+fn create(version: IpVersion) -> Result<(socket2::Socket, SocketType), SocketError> {
     let first = match create_type(version, SocketType::Datagram) {
         Ok(socket) => return Ok((socket, SocketType::Datagram)),
         Err(error) => error,
@@ -412,7 +411,7 @@ fn is_resource_limit(error: &io::Error) -> bool {
 }
 
 fn apply_options(
-    socket: &Socket,
+    socket: &socket2::Socket,
     target: &Target,
     options: &SocketOptions,
 ) -> Result<(), SocketError> {
@@ -448,7 +447,7 @@ fn apply_options(
     }
 }
 
-fn set_time_to_live(socket: &Socket, version: IpVersion, hops: u8) -> io::Result<()> {
+fn set_time_to_live(socket: &socket2::Socket, version: IpVersion, hops: u8) -> io::Result<()> {
     match version {
         IpVersion::V4 => socket.set_ttl_v4(u32::from(hops)),
         IpVersion::V6 => socket.set_unicast_hops_v6(u32::from(hops)),

@@ -7,12 +7,11 @@ mod names;
 mod probing;
 mod unlinked;
 
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::{HostConfig, Role};
-use crate::net::{self, Exchange, RepliesBeyond, Resolver, Route, SocketOptions, Target};
+use crate::net::{Exchange, Machine, RepliesBeyond, Resolver, Route, SocketOptions, Target};
 use crate::pure::cause::NetworkPosition;
 use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::link::Link;
@@ -23,7 +22,6 @@ use crate::pure::outage::{OutageChange, OutageDetector, OutageRules};
 use crate::pure::sample::CheckSample;
 use crate::pure::time::{ClockSample, Monotonic, Schedule, UtcMillis, nanoseconds};
 use crate::stop::Stop;
-use crate::sys;
 
 use logged::{SkippedTicks, StateChanges};
 use unlinked::{LinkEnd, unsent_fault};
@@ -84,10 +82,11 @@ pub enum HostEventKind {
 
 /// Checks one host.
 #[derive(Debug)]
-pub struct Pinger {
+pub struct Pinger<M: Machine> {
+    machine: M,
     config: Arc<HostConfig>,
     settings: ProbeSettings,
-    resolver: Resolver,
+    resolver: Resolver<M>,
     target: Option<Target>,
     /// The route of the newest check's or probe's pings.
     route: Option<Route>,
@@ -102,17 +101,25 @@ pub struct Pinger {
     was_flooded: bool,
 }
 
-impl Pinger {
+impl<M: Machine> Pinger<M> {
     /// `beyond` is shared with the pingers of the other hosts, where they run.
     pub fn new(
+        machine: M,
         config: Arc<HostConfig>,
         settings: ProbeSettings,
         beyond: Option<Arc<RepliesBeyond>>,
-    ) -> Pinger {
+    ) -> Pinger<M> {
         let has_gateway_role = config.role == Role::Gateway;
         let host = Arc::clone(&config.host);
-        let resolver = Resolver::new(host, config.interval, has_gateway_role, beyond);
+        let resolver = Resolver::new(
+            machine.clone(),
+            host,
+            config.interval,
+            has_gateway_role,
+            beyond,
+        );
         Pinger {
+            machine,
             config,
             settings,
             resolver,
@@ -140,7 +147,7 @@ impl Pinger {
         let mut detector = OutageDetector::new(self.settings.outages, None);
         let mut tick = first;
         let mut is_first = true;
-        let mut last_run = sys::clocks();
+        let mut last_run = self.machine.clocks();
         loop {
             let due = self.wait_for_name(tick, stop);
             // A silent host is probed meanwhile.
@@ -156,7 +163,7 @@ impl Pinger {
             if self.probe_until(tick, &mut detector, &mut last_run, stop, &mut deliver) {
                 return;
             }
-            let clocks = sys::clocks();
+            let clocks = self.machine.clocks();
             if let Some(interruption) = interruption(&last_run, &clocks, tick) {
                 deliver(PingerEvent::Interruption(interruption));
             }
@@ -182,7 +189,7 @@ impl Pinger {
             for event in host_events {
                 deliver(PingerEvent::HostEvent(event));
             }
-            last_run = sys::clocks();
+            last_run = self.machine.clocks();
             let slept = interruption(&clocks, &last_run, last_run.monotonic);
             if let Some(interruption) = slept {
                 deliver(PingerEvent::Interruption(interruption));
@@ -231,7 +238,7 @@ impl Pinger {
         progress: &mut dyn FnMut(CheckProgress),
     ) -> Option<Box<CheckResult>> {
         let host = Arc::clone(&self.config.host);
-        let began = sys::monotonic();
+        let began = self.machine.monotonic();
         let found = self.resolver.resolve(stop);
         if stop.is_raised() {
             return None;
@@ -248,7 +255,7 @@ impl Pinger {
                 };
                 return Some(Box::new(CheckResult::not_measured(
                     host,
-                    sys::clocks().utc(),
+                    self.machine.clocks().utc(),
                     local_fault,
                     reason,
                 )));
@@ -256,7 +263,12 @@ impl Pinger {
         };
         self.target = Some(target);
         progress(CheckProgress::Target(target));
-        let exchange = Exchange::open(&target, &self.socket_options(), self.check_settings());
+        let exchange = Exchange::open(
+            &self.machine,
+            &target,
+            &self.socket_options(),
+            self.check_settings(),
+        );
         self.route = exchange
             .as_ref()
             .ok()
@@ -271,14 +283,14 @@ impl Pinger {
         let mut result = match exchange {
             Ok(_) if fault.is_some() => Box::new(CheckResult::not_measured(
                 host,
-                sys::clocks().utc(),
+                self.machine.clocks().utc(),
                 LocalFault::Link,
                 fault.unwrap_or_default(),
             )),
             Ok(exchange) => self.run_exchange(exchange, stop, progress)?,
             Err(fault) => Box::new(CheckResult::not_measured(
                 host,
-                sys::clocks().utc(),
+                self.machine.clocks().utc(),
                 self.fault_of(&fault, &target),
                 fault.to_string(),
             )),
@@ -303,7 +315,7 @@ impl Pinger {
     }
 
     /// Asked for each socket: routes change.
-    fn route_of(&self, exchange: &Exchange) -> Option<Route> {
+    fn route_of(&self, exchange: &Exchange<M>) -> Option<Route> {
         let host = &self.config.host;
         exchange
             .route(host.source.as_ref())
@@ -318,7 +330,7 @@ impl Pinger {
     /// Why the interface that the pings leave by cannot send.
     fn interface_fault(&self) -> Option<String> {
         let link = self.route.as_ref()?.link.as_ref()?;
-        net::interface_fault(&link.interface)
+        self.machine.interface_fault(&link.interface)
     }
 
     fn socket_options(&self) -> SocketOptions {
@@ -346,12 +358,12 @@ impl Pinger {
     /// Sends the pings and reads messages until every ping is answered or timed out.
     fn run_exchange(
         &mut self,
-        mut exchange: Box<Exchange>,
+        mut exchange: Box<Exchange<M>>,
         stop: &Stop,
         progress: &mut dyn FnMut(CheckProgress),
     ) -> Option<Box<CheckResult>> {
         let mut reported = 0;
-        let begin = sys::clocks();
+        let begin = self.machine.clocks();
         let mut now = begin.monotonic;
         loop {
             let action = exchange.run.next_action(now);
@@ -367,14 +379,14 @@ impl Pinger {
                     continue;
                 }
                 Action::SleepUntil(until) => {
-                    if stop.wait_until(until) {
+                    if self.machine.wait_until(stop, until) {
                         return None;
                     }
                     now = until;
                 }
                 Action::ListenUntil(until) => {
                     exchange.read_errors();
-                    if stop.wait_readable(exchange.as_fd(), until) {
+                    if exchange.wait_readable(stop, until) {
                         return None;
                     }
                     now = until;
@@ -383,9 +395,9 @@ impl Pinger {
             }
             let until = now;
             exchange.read();
-            now = sys::monotonic();
+            now = self.machine.monotonic();
             if now.since(until) >= MIN_INTERRUPTION {
-                let clocks = sys::clocks();
+                let clocks = self.machine.clocks();
                 self.held_up.extend(interruption(&begin, &clocks, until));
             }
         }
@@ -395,7 +407,7 @@ impl Pinger {
         }
         let unmeasured = self.exclude_unlinked(&mut exchange, begin.monotonic);
         let host = Arc::clone(&self.config.host);
-        let end = sys::clocks();
+        let end = self.machine.clocks();
         let first = exchange.run.sent_at(0).unwrap_or(begin);
         let began_at = corrected_start(&end, &first);
         Some(Box::new(match exchange.run.finish(&end) {

@@ -4,12 +4,11 @@
 use std::time::Duration;
 
 use super::Pinger;
-use crate::net::{Exchange, Target};
+use crate::net::{Exchange, Machine, Target};
 use crate::pure::check::{CheckSettings, ReadMode};
 use crate::pure::model::CheckResult;
 use crate::pure::time::Monotonic;
 use crate::stop::Stop;
-use crate::sys;
 
 /// Waits between two lookups of a name that has no address yet: doubled from the first.
 const FIRST_RETRY: Duration = Duration::from_secs(1);
@@ -18,17 +17,17 @@ const MAX_RETRY: Duration = Duration::from_secs(32);
 const MAX_TRIED: usize = 3;
 const TRY_TIMEOUT: Duration = Duration::from_secs(1);
 
-impl Pinger {
+impl<M: Machine> Pinger<M> {
     /// Until `tick`, or until a name without an address resolves: the check is due then. Returns
     /// when it is due, or `None` when `stop` was raised.
     pub(super) fn wait_for_name(&mut self, tick: Monotonic, stop: &Stop) -> Option<Monotonic> {
         let mut wait = FIRST_RETRY;
         while self.target.is_none() && self.resolver.is_name() && !self.resolver.has_no_address() {
-            let next = sys::monotonic().after(wait);
+            let next = self.machine.monotonic().after(wait);
             if next >= tick {
                 break;
             }
-            if stop.wait_until(next) {
+            if self.machine.wait_until(stop, next) {
                 return None;
             }
             let is_resolved = self.resolver.resolve(stop).is_ok();
@@ -36,7 +35,7 @@ impl Pinger {
                 return None;
             }
             if is_resolved {
-                return Some(sys::monotonic());
+                return Some(self.machine.monotonic());
             }
             wait = (wait * 2).min(MAX_RETRY);
         }
@@ -93,7 +92,7 @@ impl Pinger {
             read_mode: ReadMode::Immediate,
             ..self.check_settings()
         };
-        let exchange = Exchange::open(other, &self.socket_options(), settings);
+        let exchange = Exchange::open(&self.machine, other, &self.socket_options(), settings);
         exchange
             .ok()
             .and_then(|exchange| self.run_exchange(exchange, stop, &mut |_| ()))

@@ -5,26 +5,24 @@
 //! address, and a NAT keeps the uplink of an ICMP identifier.
 
 use std::collections::VecDeque;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{HostEvent, HostEventKind, Pinger, PingerEvent, corrected_start, interruption};
-use crate::net::{Exchange, Target};
+use crate::net::{Exchange, Machine, Target};
 use crate::pure::check::{CheckSettings, ReadMode};
 use crate::pure::model::{CheckResult, LocalFault, Outcome, Probe, Unsent};
 use crate::pure::outage::OutageDetector;
 use crate::pure::time::{ClockSample, Monotonic, UtcMillis};
 use crate::stop::Stop;
-use crate::sys;
 
 /// Sockets that have sent every probe they are to send and wait for replies. With the newest there
 /// is one more: daemon/limits.rs.
 const MAX_WAITING_SOCKETS: u32 = 2;
 
 /// The probes of one socket.
-struct ProbeSocket {
-    exchange: Box<Exchange>,
+struct ProbeSocket<M: Machine> {
+    exchange: Box<Exchange<M>>,
     target: Target,
     sent: u16,
     /// How many are judged: the oldest first.
@@ -33,13 +31,13 @@ struct ProbeSocket {
     limit: u16,
 }
 
-impl ProbeSocket {
+impl<M: Machine> ProbeSocket<M> {
     fn next_sequence(&self) -> Option<u16> {
         (self.sent < self.limit).then_some(self.sent + 1)
     }
 }
 
-impl Pinger {
+impl<M: Machine> Pinger<M> {
     /// Waits for the next tick and sends probes meanwhile, as long as the host is silent. Returns
     /// whether `stop` was raised.
     pub(super) fn probe_until(
@@ -55,10 +53,13 @@ impl Pinger {
             && detector.needs_probing()
         {
             // The last ping of the check has waited for its timeout already.
-            let first = sys::monotonic().after(interval.saturating_sub(self.config.timeout));
+            let first = self
+                .machine
+                .monotonic()
+                .after(interval.saturating_sub(self.config.timeout));
             let due = (first, interval);
             let is_stopped = self.send_probes(due, tick, detector, last_run, stop, deliver);
-            self.report_unsent(sys::clocks().utc(), deliver);
+            self.report_unsent(self.machine.clocks().utc(), deliver);
             if is_stopped {
                 return true;
             }
@@ -68,7 +69,7 @@ impl Pinger {
                 ));
             }
         }
-        stop.wait_until(tick)
+        self.machine.wait_until(stop, tick)
     }
 
     pub(super) fn event(&self, kind: HostEventKind) -> HostEvent {
@@ -93,7 +94,7 @@ impl Pinger {
         stop: &Stop,
         deliver: &mut dyn FnMut(PingerEvent),
     ) -> bool {
-        let mut sockets: VecDeque<ProbeSocket> = VecDeque::new();
+        let mut sockets: VecDeque<ProbeSocket<M>> = VecDeque::new();
         loop {
             // No time is left for a probe that is due less than an interval before the tick.
             let is_last = due.after(interval) >= tick;
@@ -108,14 +109,14 @@ impl Pinger {
             let is_stopped = match sockets.back_mut() {
                 Some(newest) => {
                     newest.exchange.read_errors();
-                    stop.wait_readable(newest.exchange.as_fd(), until)
+                    newest.exchange.wait_readable(stop, until)
                 }
-                None => stop.wait_until(until),
+                None => self.machine.wait_until(stop, until),
             };
             if is_stopped {
                 return true;
             }
-            let now = sys::clocks();
+            let now = self.machine.clocks();
             if let Some(interruption) = interruption(last_run, &now, until) {
                 deliver(PingerEvent::Interruption(interruption));
             }
@@ -146,7 +147,7 @@ impl Pinger {
     /// Delivers the outcomes that are known, the oldest first.
     fn judge(
         &mut self,
-        sockets: &mut VecDeque<ProbeSocket>,
+        sockets: &mut VecDeque<ProbeSocket<M>>,
         now: &ClockSample,
         detector: &mut OutageDetector,
         deliver: &mut dyn FnMut(PingerEvent),
@@ -191,7 +192,7 @@ impl Pinger {
     /// Sends one probe, from a new socket where the newest has sent its probes or has failed.
     fn send_probe(
         &mut self,
-        sockets: &mut VecDeque<ProbeSocket>,
+        sockets: &mut VecDeque<ProbeSocket<M>>,
         interval: Duration,
         now: &ClockSample,
         deliver: &mut dyn FnMut(PingerEvent),
@@ -202,7 +203,7 @@ impl Pinger {
         self.target = followed;
         let Some(target) = followed else { return };
         let is_usable =
-            |socket: &ProbeSocket| socket.target == target && socket.next_sequence().is_some();
+            |socket: &ProbeSocket<M>| socket.target == target && socket.next_sequence().is_some();
         if !sockets.back().is_some_and(is_usable) {
             if let Some(newest) = sockets.back_mut() {
                 newest.limit = newest.sent;
@@ -241,7 +242,7 @@ impl Pinger {
 
     /// A new socket, for as many probes as keep the number of sockets that wait for replies within
     /// [`MAX_WAITING_SOCKETS`].
-    fn probe_socket(&self, target: &Target, interval: Duration) -> Result<ProbeSocket, String> {
+    fn probe_socket(&self, target: &Target, interval: Duration) -> Result<ProbeSocket<M>, String> {
         let waiting = self.config.timeout.as_millis();
         let limit = waiting.div_ceil(interval.as_millis().max(1) * u128::from(MAX_WAITING_SOCKETS));
         let limit = u16::try_from(limit).unwrap_or(u16::MAX).max(1);
@@ -253,7 +254,7 @@ impl Pinger {
             linger: Duration::ZERO,
             read_mode: ReadMode::Immediate,
         };
-        let exchange = Exchange::open(target, &self.socket_options(), settings)
+        let exchange = Exchange::open(&self.machine, target, &self.socket_options(), settings)
             .map_err(|fault| fault.to_string())?;
         Ok(ProbeSocket {
             exchange,

@@ -5,12 +5,11 @@ use std::io;
 use std::time::Duration;
 
 use super::Pinger;
-use crate::net::{self, EchoSocket, Exchange, SocketError, Target};
+use crate::net::{self, Exchange, Machine, SocketError, Target};
 use crate::pure::model::{CheckResult, LocalFault, Outcome};
 use crate::pure::phrase;
 use crate::pure::time::Monotonic;
 use crate::stop::Stop;
-use crate::sys;
 
 /// Waits between two tests of a link that was lost: doubled from the first.
 pub(super) const FIRST_WAIT: Duration = Duration::from_secs(1);
@@ -31,7 +30,7 @@ pub(super) struct Unmeasured {
     pub reason: String,
 }
 
-impl Pinger {
+impl<M: Machine> Pinger<M> {
     /// Notes whether a check ended without a link.
     pub(super) fn note_link(&mut self, result: &CheckResult) {
         self.link_end = if result.local_fault == Some(LocalFault::Link) {
@@ -50,19 +49,19 @@ impl Pinger {
     pub(super) fn wait_for_link(&mut self, tick: Monotonic, stop: &Stop) -> Option<Monotonic> {
         let source = self.config.host.source.clone();
         while self.link_end != LinkEnd::Good {
-            let next = sys::monotonic().after(self.link_wait);
+            let next = self.machine.monotonic().after(self.link_wait);
             if next >= tick {
                 break;
             }
             self.link_wait = (self.link_wait * 2).min(MAX_WAIT);
-            if stop.wait_until(next) {
+            if self.machine.wait_until(stop, next) {
                 return None;
             }
             let target = self.resolver.follow();
             if self.link_end == LinkEnd::LostWithin
-                || target.is_ok_and(|target| net::can_send(&target, source.as_ref()))
+                || target.is_ok_and(|target| self.machine.can_send(&target, source.as_ref()))
             {
-                return Some(sys::monotonic());
+                return Some(self.machine.monotonic());
             }
         }
         Some(tick)
@@ -74,7 +73,7 @@ impl Pinger {
     #[inline(never)]
     pub(super) fn exclude_unlinked(
         &self,
-        exchange: &mut Exchange,
+        exchange: &mut Exchange<M>,
         begin: Monotonic,
     ) -> Option<Unmeasured> {
         if !exchange.run.has_unanswered() {
@@ -126,7 +125,7 @@ impl Pinger {
             let fault = LocalFault::Link;
             return Some((libc::ENETDOWN, Unmeasured { fault, reason }));
         }
-        let error = EchoSocket::open(target, &self.socket_options(), 0).err()?;
+        let error = self.machine.open(target, &self.socket_options(), 0).err()?;
         let (SocketError::CannotConnect { cause, .. } | SocketError::NoSource { cause, .. }) =
             &error
         else {
@@ -144,7 +143,7 @@ impl Pinger {
         match error.local_fault() {
             LocalFault::Host
                 if matches!(error, SocketError::NoSource { .. })
-                    && !net::can_send(target, None) =>
+                    && !self.machine.can_send(target, None) =>
             {
                 LocalFault::Link
             }

@@ -45,5 +45,5 @@ pub use write::database::{Database, Opened};
 pub use write::notices::{NoticeResult, SendFailure};
 pub use write::prune::Pruned;
 pub use write::record::{Record, RunState};
-pub use write::state::StoreSettings;
+pub use write::state::{Order, StoreSettings, WriterState};
 pub use write::writer::{Writer, WriterHandle};

@@ -11,15 +11,15 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use crate::net::{self, Target};
+use crate::net::{Machine, Target, ThisMachine};
 use crate::pinger::{HostEvent, HostEventKind};
 use crate::pure::address::{AddressKind, IpVersion, Source};
+use crate::pure::cause::NetworkPosition;
 use crate::pure::link::Link;
 use crate::pure::model::Host;
 use crate::pure::scene::Observation;
 use crate::pure::time::Monotonic;
 use crate::stop::Stop;
-use crate::sys;
 
 use probe::{ProbeTarget, Subject};
 use traces::{Trace, Traces};
@@ -31,7 +31,8 @@ pub struct OtherHost {
     pub source: Option<Source>,
 }
 
-enum Message {
+/// What the witness is told.
+pub enum Message {
     HostEvent(HostEvent),
     Hosts(Vec<OtherHost>),
     Stop,
@@ -90,21 +91,7 @@ impl Witness {
         let stop = Stop::new()?;
         let flag = stop.clone();
         let run = move || {
-            let state = WitnessState {
-                traces: Traces::new(flag.clone(), deliver.clone()),
-                stop: flag,
-                fast_interval,
-                deliver,
-                hosts: Vec::new(),
-                targets: HashMap::new(),
-                links: HashMap::new(),
-                silent: HashMap::new(),
-                suspects: Vec::new(),
-                started: sys::monotonic(),
-                others_due: None,
-                next_other: 0,
-            };
-            state.run(&received);
+            WitnessState::new(ThisMachine, flag, fast_interval, deliver).run(&received);
         };
         let thread = thread::Builder::new()
             .name("witness".into())
@@ -147,7 +134,9 @@ struct Suspect {
     is_down: bool,
 }
 
-struct WitnessState<S> {
+/// What the thread does. It is public for the simulation of tests/years, which steps it.
+pub struct WitnessState<M: Machine, S> {
+    machine: M,
     stop: Stop,
     fast_interval: Option<Duration>,
     deliver: S,
@@ -161,39 +150,89 @@ struct WitnessState<S> {
     /// The versions of IP of hosts that could not be sent to.
     suspects: Vec<Suspect>,
     started: Monotonic,
-    traces: Traces<S>,
+    traces: Traces<M, S>,
     /// When the other hosts are pinged again.
     others_due: Option<Monotonic>,
     /// The first of them, where they are more than are pinged at a time.
     next_other: usize,
+    next_round: Monotonic,
 }
 
-impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
+impl<M: Machine, S: Fn(Observation) + Clone + Send + 'static> WitnessState<M, S> {
+    pub fn new(
+        machine: M,
+        stop: Stop,
+        fast_interval: Option<Duration>,
+        deliver: S,
+    ) -> WitnessState<M, S> {
+        let started = machine.monotonic();
+        WitnessState {
+            traces: Traces::new(machine.clone(), stop.clone(), deliver.clone()),
+            machine,
+            stop,
+            fast_interval,
+            deliver,
+            hosts: Vec::new(),
+            targets: HashMap::new(),
+            links: HashMap::new(),
+            silent: HashMap::new(),
+            suspects: Vec::new(),
+            started,
+            others_due: None,
+            next_other: 0,
+            next_round: started,
+        }
+    }
+
     fn run(mut self, messages: &Receiver<Message>) {
-        let mut next_round = sys::monotonic();
         while !self.stop.is_raised() {
-            let is_idle = self.silent.is_empty() && self.suspects.is_empty();
-            let round = self.fast_interval.filter(|_| !is_idle).map(|_| next_round);
-            let due = round.into_iter().chain(self.traces.next_healthy()).min();
-            let message = messages.recv_timeout(match due {
-                Some(due) => due.since(sys::monotonic()),
+            let wait = match self.due() {
+                Some(due) => due.since(self.machine.monotonic()),
                 None => Duration::from_secs(3600),
-            });
-            self.trace_healthy();
-            match message {
-                Ok(Message::Hosts(hosts)) => self.set_hosts(hosts),
-                Ok(Message::HostEvent(event)) => self.handle_event(event),
-                Ok(Message::Stop) | Err(RecvTimeoutError::Disconnected) => break,
-                Err(RecvTimeoutError::Timeout)
-                    if round.is_none_or(|due| sys::monotonic() < due) => {}
-                Err(RecvTimeoutError::Timeout) => {
-                    next_round =
-                        sys::monotonic().after(self.fast_interval.unwrap_or(TRACE_INTERVAL));
-                    self.continue_round();
-                }
+            };
+            let message = match messages.recv_timeout(wait) {
+                Ok(message) => Some(message),
+                Err(RecvTimeoutError::Timeout) => None,
+                Err(RecvTimeoutError::Disconnected) => Some(Message::Stop),
+            };
+            if !self.step(message) {
+                break;
             }
         }
         self.traces.join();
+    }
+
+    /// When there is something to do without a message.
+    pub fn due(&self) -> Option<Monotonic> {
+        self.round_due()
+            .into_iter()
+            .chain(self.traces.next_healthy())
+            .min()
+    }
+
+    fn round_due(&self) -> Option<Monotonic> {
+        let is_idle = self.silent.is_empty() && self.suspects.is_empty();
+        let is_due = self.fast_interval.is_some() && !is_idle;
+        is_due.then_some(self.next_round)
+    }
+
+    /// Does what a message asks for, or without one what is due; `false` when it was to stop.
+    pub fn step(&mut self, message: Option<Message>) -> bool {
+        self.trace_healthy();
+        match message {
+            Some(Message::Hosts(hosts)) => self.set_hosts(hosts),
+            Some(Message::HostEvent(event)) => self.handle_event(event),
+            Some(Message::Stop) => return false,
+            None if self
+                .round_due()
+                .is_none_or(|due| self.machine.monotonic() < due) => {}
+            None => {
+                let interval = self.fast_interval.unwrap_or(TRACE_INTERVAL);
+                self.next_round = self.machine.monotonic().after(interval);
+                self.continue_round();
+            }
+        }
+        true
     }
 
     fn set_hosts(&mut self, hosts: Vec<OtherHost>) {
@@ -220,7 +259,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             HostEventKind::RouteChanged => {
                 self.traces.add_healthy(host, link);
                 if !self.silent.is_empty() {
-                    self.others_due = Some(sys::monotonic().after(SECOND_ROUND_DELAY));
+                    self.others_due = Some(self.machine.monotonic().after(SECOND_ROUND_DELAY));
                 }
             }
             HostEventKind::AnswersAgain => {
@@ -234,10 +273,12 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
                 if let Some(link) = link {
                     self.links.insert(Arc::clone(&host), link);
                 }
-                self.silent.entry(host).or_insert_with(sys::monotonic);
+                self.silent
+                    .entry(host)
+                    .or_insert_with(|| self.machine.monotonic());
                 if is_new || self.fast_interval.is_none() {
                     self.ping_gateway_and_others();
-                    self.others_due = Some(sys::monotonic().after(SECOND_ROUND_DELAY));
+                    self.others_due = Some(self.machine.monotonic().after(SECOND_ROUND_DELAY));
                 }
                 self.trace_paths();
             }
@@ -267,8 +308,11 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
     /// Runs at every `fast_interval` during an outage.
     fn continue_round(&mut self) {
         self.check_links();
-        if self.others_due.is_some_and(|due| due <= sys::monotonic()) {
-            self.others_due = Some(sys::monotonic().after(OTHERS_INTERVAL));
+        if self
+            .others_due
+            .is_some_and(|due| due <= self.machine.monotonic())
+        {
+            self.others_due = Some(self.machine.monotonic().after(OTHERS_INTERVAL));
             self.ping_gateway_and_others();
         } else {
             self.ping(self.gateways());
@@ -302,7 +346,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
     }
 
     fn ping(&self, targets: Vec<ProbeTarget>) {
-        traces::ping(targets, &self.stop, &self.deliver);
+        traces::ping(&self.machine, targets, &self.stop, &self.deliver);
     }
 
     /// Reports the versions of IP whose packets can be sent to no host, and those whose packets can
@@ -313,7 +357,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
             let version = *version;
             if self.can_send_to_any(version, *is_down) {
                 if *is_down {
-                    let at = sys::clocks().utc();
+                    let at = self.machine.clocks().utc();
                     (self.deliver)(Observation::LinkRestored { version, at });
                 }
                 return false;
@@ -328,7 +372,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
     }
 
     fn report_lost(&self, version: IpVersion) {
-        let at = sys::clocks().utc();
+        let at = self.machine.clocks().utc();
         (self.deliver)(Observation::LinkLost { version, at });
     }
 
@@ -342,11 +386,17 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         let can_send = |(other, target): (&OtherHost, Target)| {
             let source = other.source.as_ref();
             let is_gateway = *other.host.address.kind() == AddressKind::Gateway;
-            (!is_gateway || net::default_gateway(version, source).is_ok())
-                && net::can_send(&target, source)
-                && net::is_remote(&target)
+            (!is_gateway || self.machine.default_gateway(version, source).is_ok())
+                && self.machine.can_send(&target, source)
+                && self.is_remote(&target)
         };
         own.take(most).any(can_send)
+    }
+
+    /// Whether packets to the target leave this machine: not those to its own addresses.
+    fn is_remote(&self, target: &Target) -> bool {
+        !(self.machine.route_to(target, None))
+            .is_ok_and(|route| route.position == NetworkPosition::ThisMachine)
     }
 
     /// The address that a host was last pinged at, or that it is configured with.
@@ -363,7 +413,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
 
     /// A name that has not been resolved some time after the start is not waited for.
     fn knows_all_hosts(&self) -> bool {
-        sys::monotonic().since(self.started) >= MAX_FIRST_CHECK
+        self.machine.monotonic().since(self.started) >= MAX_FIRST_CHECK
             || self
                 .hosts
                 .iter()
@@ -375,7 +425,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> WitnessState<S> {
         if self.traces.is_tracing() {
             return;
         }
-        let now = sys::monotonic();
+        let now = self.machine.monotonic();
         for host in self.traces.take_untraced() {
             if let Some(next) = self.silent.get_mut(&host) {
                 *next = now.after(TRACE_RETRY);

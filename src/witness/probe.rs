@@ -1,11 +1,10 @@
 //! The pings of the witness: one ping each to several targets, and traces of a path.
 
 use std::net::IpAddr;
-use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::net::{self, Exchange, SocketOptions, Target};
+use crate::net::{self, Exchange, Machine, SocketOptions, Target};
 use crate::pure::address::Source;
 use crate::pure::check::{Action, CheckSettings, ReadMode};
 use crate::pure::icmp;
@@ -15,7 +14,6 @@ use crate::pure::path::{self, Path};
 use crate::pure::replies::Answer;
 use crate::pure::time::{ClockSample, Monotonic, UtcMillis};
 use crate::stop::Stop;
-use crate::sys;
 
 /// A target of a single ping.
 #[derive(Clone, Debug)]
@@ -50,34 +48,40 @@ const PAYLOAD_LEN: usize = 56;
 /// Maximum wait for one socket before the others are read.
 const SOCKET_WAIT: Duration = Duration::from_millis(20);
 
-struct PendingPing {
+struct PendingPing<M: Machine> {
     target: ProbeTarget,
-    exchange: Box<Exchange>,
+    exchange: Box<Exchange<M>>,
     at: ClockSample,
 }
 
 /// Whether this machine had its link all the time while pings sent since `begin` waited for their
 /// replies: without it, their silence says nothing about the network beyond.
-fn had_link(exchange: &mut Exchange, source: Option<&Source>, begin: Monotonic) -> bool {
+fn had_link<M: Machine>(
+    machine: &M,
+    exchange: &mut Exchange<M>,
+    source: Option<&Source>,
+    begin: Monotonic,
+) -> bool {
     let Ok(route) = exchange.route(source) else {
         return false;
     };
     let interface = route.link.as_ref().map(|link| link.interface.as_str());
     exchange.exclude_link_losses(interface, begin).is_none()
-        && interface.is_none_or(|name| net::interface_fault(name).is_none())
+        && interface.is_none_or(|name| machine.interface_fault(name).is_none())
 }
 
 /// Sends one ping to each target at the same time and returns when it was sent and whether it was
 /// answered within the timeout. Targets to which nothing can be sent are left out, and all once
 /// `stop` is raised.
-pub(super) fn ping_all(
+pub(super) fn ping_all<M: Machine>(
+    machine: &M,
     targets: Vec<ProbeTarget>,
     timeout: Duration,
     stop: &Stop,
 ) -> Vec<(ProbeTarget, UtcMillis, Answer)> {
-    let mut open: Vec<PendingPing> = targets
+    let mut open: Vec<PendingPing<M>> = targets
         .into_iter()
-        .filter_map(|target| send(target, timeout))
+        .filter_map(|target| send(machine, target, timeout))
         .collect();
     let mut answers = Vec::with_capacity(open.len());
     while !open.is_empty() {
@@ -90,23 +94,23 @@ pub(super) fn ping_all(
         } else {
             SOCKET_WAIT
         };
-        let until = sys::monotonic().after(wait);
-        let deadline = match first.run.next_action(sys::monotonic()) {
+        let until = machine.monotonic().after(wait);
+        let deadline = match first.run.next_action(machine.monotonic()) {
             Action::ListenUntil(deadline) => deadline.min(until),
-            _ => sys::monotonic(),
+            _ => machine.monotonic(),
         };
-        if stop.wait_readable(first.as_fd(), deadline) {
+        if first.wait_readable(stop, deadline) {
             return Vec::new();
         }
         let mut waiting = Vec::with_capacity(open.len());
         for mut ping in open {
             ping.exchange.read();
-            match ping.exchange.run.outcome_so_far(0, sys::monotonic()) {
+            match ping.exchange.run.outcome_so_far(0, machine.monotonic()) {
                 Some(outcome) => {
                     let source = ping.target.source.as_ref();
                     let answer = if is_reply(&outcome) {
                         Answer::Answered
-                    } else if had_link(&mut ping.exchange, source, ping.at.monotonic) {
+                    } else if had_link(machine, &mut ping.exchange, source, ping.at.monotonic) {
                         Answer::Silent
                     } else {
                         Answer::LinkLost
@@ -133,13 +137,13 @@ fn settings(ping_count: u16, timeout: Duration) -> CheckSettings {
     }
 }
 
-fn send(target: ProbeTarget, timeout: Duration) -> Option<PendingPing> {
+fn send<M: Machine>(machine: &M, target: ProbeTarget, timeout: Duration) -> Option<PendingPing<M>> {
     let open = |source| {
         let options = SocketOptions {
             time_to_live: None,
             source,
         };
-        Exchange::open(&target.target, &options, settings(1, timeout))
+        Exchange::open(machine, &target.target, &options, settings(1, timeout))
     };
     let mut exchange = open(target.source.clone())
         // Before Linux 5.7 only root may bind a socket to an interface.
@@ -169,10 +173,15 @@ const TRACE_TIMEOUT: Duration = Duration::from_millis(1200);
 
 /// Traces the path to a silent host: one ping for each time to live, all within two seconds.
 /// `None` when nothing can be sent, this machine's link was lost meanwhile, or `stop` was raised.
-pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
+pub(super) fn trace(
+    machine: &impl Machine,
+    target: &Target,
+    source: Option<Source>,
+    stop: &Stop,
+) -> Option<Path> {
     let hops: Vec<u8> = (1..=MAX_HOPS).chain(1..=NEAR_HOPS).collect();
-    let at = sys::clocks().utc();
-    let mut pings = ping_hops(target, source.as_ref(), &hops, stop)?;
+    let at = machine.clocks().utc();
+    let mut pings = ping_hops(machine, target, source.as_ref(), &hops, stop)?;
     let again = pings.split_off(usize::from(MAX_HOPS));
     for (ping, again) in pings.iter_mut().zip(again) {
         if !says_anything(ping) {
@@ -182,14 +191,19 @@ pub(super) fn trace(target: &Target, source: Option<Source>, stop: &Stop) -> Opt
     let mut path = path_of(at, target.ip, &pings);
     if path.reached {
         // The host has answered meanwhile: this is no path of its outage.
-        path.at = sys::clocks().utc();
+        path.at = machine.clocks().utc();
     }
     Some(path)
 }
 
 /// Traces the path to a host that answers, a few hops at a time, so that it gets few pings more.
-pub(super) fn trace_healthy(target: &Target, source: Option<Source>, stop: &Stop) -> Option<Path> {
-    let ping = |hops: &[u8]| ping_hops(target, source.as_ref(), hops, stop);
+pub(super) fn trace_healthy(
+    machine: &impl Machine,
+    target: &Target,
+    source: Option<Source>,
+    stop: &Stop,
+) -> Option<Path> {
+    let ping = |hops: &[u8]| ping_hops(machine, target, source.as_ref(), hops, stop);
     let mut pings = Vec::new();
     for first in (1..=MAX_HOPS).step_by(usize::from(NEAR_HOPS)) {
         let hops: Vec<u8> = (first..first + NEAR_HOPS).collect();
@@ -209,7 +223,7 @@ pub(super) fn trace_healthy(target: &Target, source: Option<Source>, stop: &Stop
         }
     }
     // Its end: the host may have been silent when it began.
-    Some(path_of(sys::clocks().utc(), target.ip, &pings))
+    Some(path_of(machine.clocks().utc(), target.ip, &pings))
 }
 
 fn is_reply(ping: &Outcome) -> bool {
@@ -222,6 +236,7 @@ fn says_anything(ping: &Outcome) -> bool {
 
 /// Sends a ping with each of these times to live.
 fn ping_hops(
+    machine: &impl Machine,
     target: &Target,
     source: Option<&Source>,
     hops: &[u8],
@@ -232,11 +247,12 @@ fn ping_hops(
         source: source.cloned(),
     };
     let count = u16::try_from(hops.len()).ok()?;
-    let mut exchange = Exchange::open(target, &options, settings(count, TRACE_TIMEOUT)).ok()?;
+    let mut exchange =
+        Exchange::open(machine, target, &options, settings(count, TRACE_TIMEOUT)).ok()?;
     let own = exchange.own_address();
-    let begin = sys::monotonic();
+    let begin = machine.monotonic();
     loop {
-        match exchange.run.next_action(sys::monotonic()) {
+        match exchange.run.next_action(machine.monotonic()) {
             Action::Send(sequence) => {
                 let hop = hops.get(usize::from(sequence).checked_sub(1)?)?;
                 exchange.set_time_to_live(*hop).ok()?;
@@ -244,7 +260,7 @@ fn ping_hops(
             }
             Action::SleepUntil(until) | Action::ListenUntil(until) => {
                 exchange.read_errors();
-                if stop.wait_readable(exchange.as_fd(), until) {
+                if exchange.wait_readable(stop, until) {
                     return None;
                 }
                 exchange.read();
@@ -253,10 +269,10 @@ fn ping_hops(
         }
     }
     exchange.read_errors();
-    if !had_link(&mut exchange, source, begin) {
+    if !had_link(machine, &mut exchange, source, begin) {
         return None;
     }
-    let mut pings = exchange.run.finish(&sys::clocks()).ok()?.pings;
+    let mut pings = exchange.run.finish(&machine.clocks()).ok()?.pings;
     for ping in &mut pings {
         // This machine reports that its neighbour does not answer ARP or NDP.
         if matches!(ping, Outcome::Unreachable(error) if error.from.is_none_or(|from| from == own))

@@ -4,19 +4,17 @@
 
 use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
-use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::probe::{self, ProbeTarget, Subject};
 use super::{PING_TIMEOUT, STACK_BYTES};
-use crate::net::Target;
+use crate::net::{Machine, Target};
 use crate::pure::address::Source;
 use crate::pure::link::Link;
 use crate::pure::model::Host;
 use crate::pure::scene::Observation;
 use crate::pure::time::Monotonic;
 use crate::stop::Stop;
-use crate::sys;
 
 /// Between two traces to hosts that answer, so that many hosts cause little traffic.
 const PAUSE: Duration = Duration::from_millis(500);
@@ -31,13 +29,14 @@ pub(super) struct Trace {
     pub source: Option<Source>,
 }
 
-pub(super) struct Traces<S> {
+pub(super) struct Traces<M: Machine, S> {
+    machine: M,
     stop: Stop,
     deliver: S,
     /// Of silent hosts. Returns those whose paths could not be traced.
-    thread: Option<JoinHandle<Vec<Arc<Host>>>>,
+    thread: Option<M::Task<Vec<Arc<Host>>>>,
     /// Of a host that answers.
-    healthy_thread: Option<JoinHandle<()>>,
+    healthy_thread: Option<M::Task<()>>,
     /// Hosts that answer and are to be traced, with their links.
     waiting: VecDeque<(Arc<Host>, Option<Arc<Link>>)>,
     next_healthy: Monotonic,
@@ -45,27 +44,29 @@ pub(super) struct Traces<S> {
     known_links: HashSet<Arc<Link>>,
 }
 
-impl<S: Fn(Observation) + Clone + Send + 'static> Traces<S> {
-    pub fn new(stop: Stop, deliver: S) -> Traces<S> {
+impl<M: Machine, S: Fn(Observation) + Clone + Send + 'static> Traces<M, S> {
+    pub fn new(machine: M, stop: Stop, deliver: S) -> Traces<M, S> {
+        let next_healthy = machine.monotonic();
         Traces {
+            machine,
             stop,
             deliver,
             thread: None,
             healthy_thread: None,
             waiting: VecDeque::new(),
-            next_healthy: sys::monotonic(),
+            next_healthy,
             known_links: HashSet::new(),
         }
     }
 
     pub fn is_tracing(&self) -> bool {
-        is_running(self.thread.as_ref())
+        is_running(&self.machine, self.thread.as_ref())
     }
 
     /// Traces the paths to silent hosts, one after the other.
     pub fn trace(&mut self, paths: Vec<Trace>) {
         let (deliver, stop) = (self.deliver.clone(), self.stop.clone());
-        self.thread = spawn(move || {
+        self.thread = spawn(&self.machine, move |machine| {
             let mut untraced = Vec::new();
             for Trace {
                 host,
@@ -73,7 +74,7 @@ impl<S: Fn(Observation) + Clone + Send + 'static> Traces<S> {
                 source,
             } in paths
             {
-                match probe::trace(&target, source, &stop) {
+                match probe::trace(machine, &target, source, &stop) {
                     Some(path) => deliver(Observation::Path { host, path }),
                     None => untraced.push(host),
                 }
@@ -84,9 +85,10 @@ impl<S: Fn(Observation) + Clone + Send + 'static> Traces<S> {
 
     /// The silent hosts whose paths could not be traced, once.
     pub fn take_untraced(&mut self) -> Vec<Arc<Host>> {
-        let finished = self.thread.take_if(|thread| thread.is_finished());
+        let machine = &self.machine;
+        let finished = self.thread.take_if(|thread| machine.is_finished(thread));
         finished
-            .and_then(|thread| thread.join().ok())
+            .and_then(|thread| machine.join(thread))
             .unwrap_or_default()
     }
 
@@ -108,12 +110,12 @@ impl<S: Fn(Observation) + Clone + Send + 'static> Traces<S> {
     /// Traces the next path to a host that answers. `prepare` returns `None` for a host that does
     /// not: it is traced when it answers again.
     pub fn trace_healthy(&mut self, prepare: impl Fn(&Arc<Host>) -> Option<Trace>) {
-        let now = sys::monotonic();
+        let now = self.machine.monotonic();
         if now < self.next_healthy || self.waiting.is_empty() {
             return;
         }
         self.next_healthy = now.after(PAUSE);
-        if is_running(self.healthy_thread.as_ref()) {
+        if is_running(&self.machine, self.healthy_thread.as_ref()) {
             return;
         }
         let Some((trace, link)) = self.waiting.pop_front().and_then(|(host, link)| {
@@ -127,8 +129,8 @@ impl<S: Fn(Observation) + Clone + Send + 'static> Traces<S> {
             .as_ref()
             .and_then(ProbeTarget::gateway);
         let (deliver, stop) = (self.deliver.clone(), self.stop.clone());
-        self.healthy_thread = spawn(move || {
-            if let Some(path) = probe::trace_healthy(&trace.target, trace.source, &stop)
+        self.healthy_thread = spawn(&self.machine, move |machine| {
+            if let Some(path) = probe::trace_healthy(machine, &trace.target, trace.source, &stop)
                 && path.reached
             {
                 let host = trace.host;
@@ -136,8 +138,8 @@ impl<S: Fn(Observation) + Clone + Send + 'static> Traces<S> {
             }
             let Some(gateway) = gateway else { return };
             for _ in 0..GATEWAY_PINGS {
-                ping(vec![gateway.clone()], &stop, &deliver);
-                if stop.wait_until(sys::monotonic().after(GATEWAY_PING_SPACING)) {
+                ping(machine, vec![gateway.clone()], &stop, &deliver);
+                if machine.wait_until(&stop, machine.monotonic().after(GATEWAY_PING_SPACING)) {
                     return;
                 }
             }
@@ -145,14 +147,23 @@ impl<S: Fn(Observation) + Clone + Send + 'static> Traces<S> {
     }
 
     pub fn join(self) {
-        drop(self.thread.map(JoinHandle::join));
-        drop(self.healthy_thread.map(JoinHandle::join));
+        if let Some(thread) = self.thread {
+            self.machine.join(thread);
+        }
+        if let Some(thread) = self.healthy_thread {
+            self.machine.join(thread);
+        }
     }
 }
 
 /// Pings each target once, and delivers the outcomes.
-pub(super) fn ping(targets: Vec<ProbeTarget>, stop: &Stop, deliver: &impl Fn(Observation)) {
-    for (target, at, answer) in probe::ping_all(targets, PING_TIMEOUT, stop) {
+pub(super) fn ping(
+    machine: &impl Machine,
+    targets: Vec<ProbeTarget>,
+    stop: &Stop,
+    deliver: &impl Fn(Observation),
+) {
+    for (target, at, answer) in probe::ping_all(machine, targets, PING_TIMEOUT, stop) {
         deliver(match target.subject {
             Subject::OtherHost(host) => Observation::OtherHost { host, at, answer },
             Subject::Gateway(link) => Observation::Gateway { link, at, answer },
@@ -160,11 +171,13 @@ pub(super) fn ping(targets: Vec<ProbeTarget>, stop: &Stop, deliver: &impl Fn(Obs
     }
 }
 
-fn is_running<T>(thread: Option<&JoinHandle<T>>) -> bool {
-    thread.is_some_and(|thread| !thread.is_finished())
+fn is_running<M: Machine, T: Send + 'static>(machine: &M, thread: Option<&M::Task<T>>) -> bool {
+    thread.is_some_and(|thread| !machine.is_finished(thread))
 }
 
-fn spawn<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Option<JoinHandle<T>> {
-    let thread = thread::Builder::new().name("trace".into());
-    thread.stack_size(STACK_BYTES).spawn(work).ok()
+fn spawn<M: Machine, T: Send + 'static>(
+    machine: &M,
+    work: impl FnOnce(&M) -> T + Send + 'static,
+) -> Option<M::Task<T>> {
+    machine.start("trace", STACK_BYTES, work).ok()
 }

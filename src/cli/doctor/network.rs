@@ -11,7 +11,7 @@ use crate::cli::check::settings_of_one_check;
 use crate::cli::dashboard::is_served;
 use crate::cli::exit::permission_cure;
 use crate::config::{Config, HostConfig};
-use crate::net::{self, Resolver, SocketError, SocketType};
+use crate::net::{self, Resolver, SocketError, SocketType, ThisMachine};
 use crate::pinger::Pinger;
 use crate::pure::address::{IpVersion, Source};
 use crate::pure::model::Host;
@@ -97,9 +97,14 @@ fn ping(address: IpAddr, config: &Config) -> Result<u32, String> {
     let mut host = config.unlisted_host(Host::unlisted(&address.to_string()));
     (host.ping_count, host.timeout) = (1, Duration::from_secs(1));
     let stop = Stop::new().map_err(|error| error.to_string())?;
-    let result = Pinger::new(host.into(), settings_of_one_check(Duration::ZERO), None)
-        .check(&stop, &mut |_| ())
-        .ok_or("interrupted")?;
+    let result = Pinger::new(
+        ThisMachine,
+        host.into(),
+        settings_of_one_check(Duration::ZERO),
+        None,
+    )
+    .check(&stop, &mut |_| ())
+    .ok_or("interrupted")?;
     let rtt_us = result.rtts_us().flatten().next();
     rtt_us.ok_or_else(|| {
         result
@@ -129,7 +134,7 @@ pub fn resolver(config: &Config) -> Vec<Diagnosis> {
             .as_ref()
             .map_err(|error| Diagnosis::failed(SUBJECT, error.to_string(), ""))?;
         let host = Arc::clone(&config.host);
-        let mut resolver = Resolver::new(host, config.interval, true, None);
+        let mut resolver = Resolver::new(ThisMachine, host, config.interval, true, None);
         let target = resolver
             .resolve(stop)
             .map_err(|reason| Diagnosis::failed(SUBJECT, reason, resolver_cure()))?;
@@ -199,7 +204,7 @@ pub fn gateway(config: &Config) -> Diagnosis {
     };
     let reason = |config: &HostConfig| {
         let host = &config.host;
-        let found = net::default_gateway_target(host.family, host.source.as_ref());
+        let found = net::default_gateway_target(&ThisMachine, host.family, host.source.as_ref());
         let reason = found.err().filter(|_| host.address.is_gateway())?;
         Some((host.name.clone(), reason))
     };

@@ -2,6 +2,7 @@
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use rusqlite::config::DbConfig;
@@ -14,6 +15,7 @@ use super::notices::{self, Notices, PendingNotices};
 use super::outages::Outages;
 use super::record::{Record, RunState};
 use super::{ledger, runs, surroundings};
+use crate::clock::{Clock, SystemClock};
 use crate::pure::model::{AlertKinds, CheckResult};
 use crate::pure::outage::OutageRules;
 use crate::pure::run_clock::{ClockStep, Correction, RunClock};
@@ -44,6 +46,7 @@ pub struct Database {
     overwritten: Option<FileStart>,
     hosts: KnownHosts,
     run_id: Option<i64>,
+    clock: Arc<dyn Clock>,
     /// Decides by what time this run dates its records.
     pub run_clock: RunClock,
     outage_rules: OutageRules,
@@ -83,11 +86,21 @@ impl Database {
             overwritten: None,
             hosts: KnownHosts::new(),
             run_id: None,
+            clock: Arc::new(SystemClock),
             run_clock: RunClock::start(UtcMillis(i64::MAX), None, true),
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),
         };
         Ok(Opened { database, import })
+    }
+
+    pub fn clock(&self) -> Arc<dyn Clock> {
+        Arc::clone(&self.clock)
+    }
+
+    /// Uses other clocks than those of this machine: for a simulation.
+    pub fn set_clock(&mut self, clock: Arc<dyn Clock>) {
+        self.clock = clock;
     }
 
     pub fn path(&self) -> &Path {
@@ -159,6 +172,7 @@ impl Database {
         // Matches no file: this is retried until a file can be opened.
         self.identity = Some((0, 0));
         let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
+        database.clock = Arc::clone(&self.clock);
         database.begin_run(now, is_synchronised)?;
         database.set_outage_rules(self.outage_rules);
         database.pending_notices = self.pending_notices;
@@ -169,17 +183,18 @@ impl Database {
     /// Records that this monitor runs, since the wall clock shows `now`. `is_synchronised`: whether
     /// a time service has set it.
     pub fn begin_run(&mut self, now: UtcMillis, is_synchronised: bool) -> Result<(), StoreError> {
+        let clock = Arc::clone(&self.clock);
         let mut begin = || -> rusqlite::Result<(i64, RunClock)> {
             let transaction = self
                 .connection
                 .transaction_with_behavior(TransactionBehavior::Immediate)?;
-            runs::correct_before(&transaction, now)?;
+            runs::correct_before(&transaction, &*clock, now)?;
             let mut newest = clock::newest_on_record(&transaction, None)?;
             if newest > Some(now) && clock::take_back_lead(&transaction, now, None)? > 0 {
                 newest = clock::newest_on_record(&transaction, None)?;
             }
             let run_clock = RunClock::start(now, newest, is_synchronised);
-            let run_id = runs::insert(&transaction, &run_clock, now)?;
+            let run_id = runs::insert(&transaction, &*clock, &run_clock, now)?;
             transaction.commit()?;
             Ok((run_id, run_clock))
         };
@@ -309,7 +324,14 @@ impl Database {
         make_due(&transaction, now.hour())?;
         if let Some(run_id) = self.run_id {
             let is_stopped = run == RunState::Stopped;
-            runs::note_alive(&transaction, run_id, &self.run_clock, now, is_stopped)?;
+            runs::note_alive(
+                &transaction,
+                &*self.clock,
+                run_id,
+                &self.run_clock,
+                now,
+                is_stopped,
+            )?;
         }
         transaction.commit()?;
         self.pending_notices.note(has_notices);
@@ -324,6 +346,7 @@ impl Database {
         corrections: &[Correction],
     ) -> Result<usize, StoreError> {
         let run_id = self.run_id;
+        let clock = Arc::clone(&self.clock);
         let mut write = || -> rusqlite::Result<usize> {
             let transaction = self
                 .connection
@@ -331,7 +354,7 @@ impl Database {
             let moved = clock::apply(&transaction, step, corrections, run_id)?;
             let is_of_whole_run = corrections.iter().any(Correction::is_of_whole_run);
             if let (true, Some(run_id)) = (is_of_whole_run, run_id) {
-                runs::correct_others(&transaction, step, run_id)?;
+                runs::correct_others(&transaction, &*clock, step, run_id)?;
             }
             transaction.commit()?;
             Ok(moved)

@@ -3,21 +3,23 @@
 
 use rusqlite::{Connection, params};
 
-use super::clock;
+use super::clock::{note, redate};
+use crate::clock::Clock;
 use crate::pure::run_clock::{ClockStep, MIN_STEP_MS, RunClock, Why};
 use crate::pure::time::UtcMillis;
 use crate::store::columns::{ReadRows, length_ms, text};
-use crate::sys;
 
 /// Wall clock minus the time since boot, in milliseconds: only a step changes it, while time services
 /// adjust the clock by less.
-fn clock_offset(wall: UtcMillis) -> i64 {
-    wall.0.saturating_sub(sys::clocks().boottime_ns / 1_000_000)
+fn clock_offset(clock: &dyn Clock, wall: UtcMillis) -> i64 {
+    wall.0
+        .saturating_sub(clock.clocks().boottime_ns / 1_000_000)
 }
 
 /// Returns the id of the new run, which begins when the wall clock shows `now`.
 pub fn insert(
     connection: &Connection,
+    clock: &dyn Clock,
     run_clock: &RunClock,
     now: UtcMillis,
 ) -> rusqlite::Result<i64> {
@@ -26,16 +28,17 @@ pub fn insert(
     let dated = run_clock.dated(now);
     connection.execute(
         BEGIN,
-        params![dated.0, env!("CARGO_PKG_VERSION"), sys::boot_id()],
+        params![dated.0, env!("CARGO_PKG_VERSION"), clock.boot_id()],
     )?;
     let id = connection.last_insert_rowid();
-    note_alive(connection, id, run_clock, dated, false)?;
+    note_alive(connection, clock, id, run_clock, dated, false)?;
     Ok(id)
 }
 
 /// `now` is the present as it is recorded.
 pub fn note_alive(
     connection: &Connection,
+    clock: &dyn Clock,
     id: i64,
     run_clock: &RunClock,
     now: UtcMillis,
@@ -52,7 +55,7 @@ pub fn note_alive(
         id,
         behind_ms,
         run_clock.doubt().map(Why::as_str),
-        clock_offset(now.plus(-behind_ms))
+        clock_offset(clock, now.plus(-behind_ms))
     ];
     connection
         .prepare_cached(ALIVE)?
@@ -61,34 +64,47 @@ pub fn note_alive(
 }
 
 /// Before a run begins: notices a step forward since the last run.
-pub fn correct_before(connection: &Connection, now: UtcMillis) -> rusqlite::Result<()> {
+pub fn correct_before(
+    connection: &Connection,
+    clock: &dyn Clock,
+    now: UtcMillis,
+) -> rusqlite::Result<()> {
     const LAST: &str =
         "select id, clock_offset_ms from monitor_run where id = (select max(id) from monitor_run)
                            and boot_id = ?1 and clock_offset_ms is not null";
     let last: Option<(i64, Option<i64>)> = connection
         .prepare_cached(LAST)?
-        .read_first([sys::boot_id()], |row| Ok((row.get(0)?, length_ms(row, 1))))?;
+        .read_first([clock.boot_id()], |row| {
+            Ok((row.get(0)?, length_ms(row, 1)))
+        })?;
     let Some((id, Some(offset_ms))) = last else {
         return Ok(());
     };
     let step = ClockStep {
         now,
-        step_ms: clock_offset(now).saturating_sub(offset_ms),
+        step_ms: clock_offset(clock, now).saturating_sub(offset_ms),
     };
-    if step.step_ms >= MIN_STEP_MS && !correct_earlier(connection, &step, offset_ms, None)? {
-        clock::note(connection, &step, Some(id), 0, None)?;
+    if step.step_ms >= MIN_STEP_MS && !correct_earlier(connection, clock, &step, offset_ms, None)? {
+        note(connection, &step, Some(id), 0, None)?;
     }
     Ok(())
 }
 
 /// After a step forward has corrected a run: corrects the runs before it that its clock dated too.
-pub fn correct_others(connection: &Connection, step: &ClockStep, run: i64) -> rusqlite::Result<()> {
+pub fn correct_others(
+    connection: &Connection,
+    clock: &dyn Clock,
+    step: &ClockStep,
+    run: i64,
+) -> rusqlite::Result<()> {
     const OFFSET: &str = "select clock_offset_ms from monitor_run where id = ?1";
     let offset = connection
         .prepare_cached(OFFSET)?
         .read_first([run], |row| Ok(length_ms(row, 0)))?;
     match offset.flatten() {
-        Some(offset_ms) => correct_earlier(connection, step, offset_ms, Some(run)).map(|_| ()),
+        Some(offset_ms) => {
+            correct_earlier(connection, clock, step, offset_ms, Some(run)).map(|_| ())
+        }
         None => Ok(()),
     }
 }
@@ -96,6 +112,7 @@ pub fn correct_others(connection: &Connection, step: &ClockStep, run: i64) -> ru
 /// Moves the doubted runs since boot that had this clock; returns whether there are any.
 fn correct_earlier(
     connection: &Connection,
+    clock: &dyn Clock,
     step: &ClockStep,
     offset_ms: i64,
     present: Option<i64>,
@@ -108,7 +125,7 @@ fn correct_earlier(
                                  clock_offset_ms = clock_offset_ms + ?3 where id = ?1";
     type Doubted = (i64, UtcMillis, UtcMillis, i64, Option<String>);
     let runs: Vec<Doubted> = connection.prepare(DOUBTED)?.read_all(
-        params![sys::boot_id(), offset_ms, MIN_STEP_MS, present],
+        params![clock.boot_id(), offset_ms, MIN_STEP_MS, present],
         |row| {
             let behind_ms = length_ms(row, 3).unwrap_or(0);
             Ok((
@@ -129,8 +146,8 @@ fn correct_earlier(
         };
         if still_behind == 0 {
             let by_ms = step.step_ms.saturating_sub(*behind_ms);
-            let moved = clock::redate(connection, &(started.0..=until.0), by_ms)?;
-            clock::note(connection, step, Some(*id), moved, Some(why))?;
+            let moved = redate(connection, &(started.0..=until.0), by_ms)?;
+            note(connection, step, Some(*id), moved, Some(why))?;
         }
         connection.execute(SETTLE, params![id, still_behind, step.step_ms])?;
     }

@@ -2,6 +2,7 @@
 
 use super::database::{Database, FileState};
 use super::record::{Record, RunState};
+use crate::clock::Clock;
 use crate::pure::model::{AlertKinds, Host, State};
 use crate::pure::outage::OutageRules;
 use crate::pure::phrase;
@@ -9,7 +10,6 @@ use crate::pure::run_clock::{ClockStep, Correction, MIN_STEP_MS};
 use crate::pure::scene::{Observation, Scene};
 use crate::pure::time::{ClockSample, Monotonic, UtcMillis};
 use crate::store::error::StoreError;
-use crate::sys;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender};
@@ -82,6 +82,7 @@ const PRUNE_ROWS: u32 = 1000;
 
 pub struct WriterState {
     database: Database,
+    clock: Arc<dyn Clock>,
     settings: StoreSettings,
     started: Monotonic,
     last_flush: Monotonic,
@@ -107,6 +108,7 @@ impl WriterState {
     pub fn new(database: Database, settings: StoreSettings, start: ClockSample) -> WriterState {
         let started = start.monotonic;
         WriterState {
+            clock: database.clock(),
             database,
             settings,
             started,
@@ -131,32 +133,48 @@ impl WriterState {
     pub fn run(mut self, orders: &Receiver<Order>) -> u64 {
         let mut last_wake = self.started;
         loop {
-            let due = self.flush_at.min(self.prune_at);
-            let mut order = orders.recv_timeout(due.since(sys::monotonic()));
-            if order.is_ok() && sys::monotonic().since(last_wake) < MIN_WAKE_INTERVAL {
+            let mut order = orders.recv_timeout(self.due().since(self.clock.monotonic()));
+            if order.is_ok() && self.clock.monotonic().since(last_wake) < MIN_WAKE_INTERVAL {
                 thread::sleep(MIN_WAKE_INTERVAL);
             }
             loop {
                 match order {
-                    Ok(Order::Record(record, sent)) => self.receive(record, &sent),
-                    Ok(Order::Observation(observation)) => self.observe(observation),
-                    Ok(Order::Hosts(hosts)) => self.set_hosts(&hosts),
-                    Ok(Order::StoreSettings(settings)) => self.set_settings(settings),
-                    Ok(Order::Viewed) => self.note_viewer(),
-                    Ok(Order::Wake(wake)) => self.wake = Some(wake),
                     Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
+                    Ok(order) => self.follow(order),
                     Err(RecvTimeoutError::Timeout) => break,
                 }
                 order = orders.try_recv().or(Err(RecvTimeoutError::Timeout));
             }
-            let now = sys::monotonic();
-            last_wake = now;
-            if self.flush_at <= now {
-                self.flush(RunState::Running);
-            }
-            if self.prune_at <= now {
-                self.prune();
-            }
+            last_wake = self.clock.monotonic();
+            self.write_due();
+        }
+    }
+
+    /// When there is something to write or to delete.
+    pub fn due(&self) -> Monotonic {
+        self.flush_at.min(self.prune_at)
+    }
+
+    pub fn follow(&mut self, order: Order) {
+        match order {
+            Order::Record(record, sent) => self.receive(record, &sent),
+            Order::Observation(observation) => self.observe(observation),
+            Order::Hosts(hosts) => self.set_hosts(&hosts),
+            Order::StoreSettings(settings) => self.set_settings(settings),
+            Order::Viewed => self.note_viewer(),
+            Order::Wake(wake) => self.wake = Some(wake),
+            Order::Finish => {}
+        }
+    }
+
+    /// Writes and deletes what is due.
+    pub fn write_due(&mut self) {
+        let now = self.clock.monotonic();
+        if self.flush_at <= now {
+            self.flush(RunState::Running);
+        }
+        if self.prune_at <= now {
+            self.prune();
         }
     }
 
@@ -205,7 +223,7 @@ impl WriterState {
         self.schedule_flush(is_change);
         // The next notice waits for it, and after a crash this one would be sent again.
         if is_notice && !self.is_failing {
-            self.flush_at = sys::monotonic();
+            self.flush_at = self.clock.monotonic();
         }
     }
 
@@ -257,7 +275,7 @@ impl WriterState {
 
     /// Soon after a change or while a user may be waiting, else after the configured time.
     fn schedule_flush(&mut self, is_change: bool) {
-        let now = sys::monotonic();
+        let now = self.clock.monotonic();
         let is_urgent = is_change || now < self.viewed_until || now < self.started.after(STARTUP);
         if !self.is_failing {
             let due = self.last_flush.after(self.settings.flush);
@@ -283,7 +301,7 @@ impl WriterState {
 
     /// Whether a user views the newest results through a dashboard in another process.
     fn poll_viewer(&mut self) {
-        let now = sys::clocks();
+        let now = self.clock.clocks();
         if now.monotonic < self.viewed_until || now.monotonic < self.viewer_poll_at {
             return;
         }
@@ -300,7 +318,7 @@ impl WriterState {
 
     /// Pending records, and those of the next minute, are written soon.
     fn note_viewer(&mut self) {
-        let now = sys::monotonic();
+        let now = self.clock.monotonic();
         self.viewed_until = now.after(VIEWING);
         if !self.pending.is_empty() && !self.is_failing {
             self.flush_at = self.flush_at.min(now.after(SOON));
@@ -309,13 +327,13 @@ impl WriterState {
 
     /// The present time as it is recorded.
     fn now(&self) -> UtcMillis {
-        self.database.run_clock.dated(sys::clocks().utc())
+        self.database.run_clock.dated(self.clock.clocks().utc())
     }
 
     /// Writes the pending records and the time of the last activity. On failure they stay
     /// pending.
     fn flush(&mut self, run: RunState) {
-        self.watch_clock(&sys::clocks());
+        self.watch_clock(&self.clock.clocks());
         self.write(self.now(), run);
     }
 
@@ -328,7 +346,7 @@ impl WriterState {
                 self.database
                     .write_records(pending, &self.scene, now_utc, run)
             });
-        let now = sys::monotonic();
+        let now = self.clock.monotonic();
         self.last_flush = now;
         self.flush_at = now.after(HEARTBEAT.max(self.settings.flush));
         match result {
@@ -365,7 +383,7 @@ impl WriterState {
     /// Opens another file where writes to the open one would be lost or damage it.
     fn check_file(&mut self, run: RunState) -> Result<(), StoreError> {
         let path = self.database.path().display().to_string();
-        let now = sys::clocks().utc();
+        let now = self.clock.clocks().utc();
         match self.database.file_state() {
             FileState::InUse => return Ok(()),
             FileState::Replaced if self.is_failing => {}
@@ -385,7 +403,7 @@ impl WriterState {
                 );
             }
         }
-        self.database.reopen(now, sys::is_clock_synchronised())?;
+        self.database.reopen(now, self.clock.is_synchronised())?;
         self.database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         Ok(())
     }
@@ -416,8 +434,9 @@ impl WriterState {
             self.plan(step, corrections);
         } else {
             let quiet = now.monotonic.since(self.clock_set_at);
-            let clock = &mut self.database.run_clock;
-            let corrections = clock.settle(now.utc(), sys::is_clock_synchronised(), quiet);
+            let is_synchronised = self.clock.is_synchronised();
+            let run_clock = &mut self.database.run_clock;
+            let corrections = run_clock.settle(now.utc(), is_synchronised, quiet);
             if !corrections.is_empty() {
                 self.plan(ClockStep { step_ms: 0, ..step }, corrections);
             }
@@ -442,7 +461,7 @@ impl WriterState {
         }
         self.corrections.push_back((step, corrections));
         if !self.is_failing {
-            self.flush_at = sys::monotonic();
+            self.flush_at = self.clock.monotonic();
         }
     }
 
@@ -472,23 +491,18 @@ impl WriterState {
     }
 
     fn prune(&mut self) {
-        self.watch_clock(&sys::clocks());
+        self.watch_clock(&self.clock.clocks());
         let is_ready = self.database.file_state() == FileState::InUse && self.correct().is_ok();
         if !is_ready {
-            self.prune_at = sys::monotonic().after(RETRY);
+            self.prune_at = self.clock.monotonic().after(RETRY);
         }
         if !is_ready {
             return;
         }
-        let StoreSettings {
-            retention,
-            rollup_retention,
-            ..
-        } = self.settings;
-        let result = self.database.proven_time(self.now()).and_then(|now| {
-            self.database
-                .prune(now, retention, rollup_retention, PRUNE_ROWS)
-        });
+        let (checks, rollups) = (self.settings.retention, self.settings.rollup_retention);
+        let proven = self.database.proven_time(self.now());
+        let result =
+            proven.and_then(|proven| self.database.prune(proven, checks, rollups, PRUNE_ROWS));
         let pause = match result {
             // Between two transactions results are received and others may write.
             Ok(pruned) if pruned.is_more => Duration::from_millis(50),
@@ -499,11 +513,11 @@ impl WriterState {
                 PRUNE_EVERY
             }
         };
-        self.prune_at = sys::monotonic().after(pause);
+        self.prune_at = self.clock.monotonic().after(pause);
     }
 
     /// Commits for the last time; returns how many results are lost.
-    fn close(mut self) -> u64 {
+    pub fn close(mut self) -> u64 {
         self.flush(RunState::Stopped);
         if self.is_failing {
             return self.dropped + self.pending.len() as u64;

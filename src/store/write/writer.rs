@@ -69,22 +69,15 @@ impl WriterHandle {
     }
 }
 
-/// The running thread.
-#[derive(Debug)]
-pub struct Writer {
-    handle: WriterHandle,
-    thread: JoinHandle<u64>,
-}
-
-impl Writer {
-    /// Records that the monitor runs and starts the thread. `hosts` is the number of hosts.
-    pub fn start(
+impl WriterState {
+    /// Records that the monitor runs. The state is what the thread works on.
+    pub fn begin(
         mut database: Database,
         settings: StoreSettings,
-        hosts: usize,
-    ) -> Result<Writer, StoreError> {
-        let start = sys::clocks();
-        database.begin_run(start.utc(), sys::is_clock_synchronised())?;
+    ) -> Result<WriterState, StoreError> {
+        let clock = database.clock();
+        let start = clock.clocks();
+        database.begin_run(start.utc(), clock.is_synchronised())?;
         let dated = database.run_clock.dated(start.utc());
         if dated != start.utc() {
             log::warn!(
@@ -100,14 +93,32 @@ impl Writer {
                 phrase::duration(Duration::from_millis(dated.0.abs_diff(proven.0)))
             );
         }
-        let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
-        let path = database.path().to_path_buf();
         // A commit that another program blocks for longer is retried: meanwhile the queue is
         // emptied.
         database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         database.set_outage_rules(settings.outages);
         database.set_alerts(settings.alerts);
-        let state = WriterState::new(database, settings, start);
+        Ok(WriterState::new(database, settings, start))
+    }
+}
+
+/// The running thread.
+#[derive(Debug)]
+pub struct Writer {
+    handle: WriterHandle,
+    thread: JoinHandle<u64>,
+}
+
+impl Writer {
+    /// Records that the monitor runs and starts the thread. `hosts` is the number of hosts.
+    pub fn start(
+        database: Database,
+        settings: StoreSettings,
+        hosts: usize,
+    ) -> Result<Writer, StoreError> {
+        let path = database.path().to_path_buf();
+        let state = WriterState::begin(database, settings)?;
+        let (orders, received) = sync_channel(QUEUE_LEN.max(hosts * QUEUE_LEN_PER_HOST));
         let thread = thread::Builder::new()
             .name("store".into())
             .spawn(move || state.run(&received));
