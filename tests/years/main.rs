@@ -1,0 +1,100 @@
+//! Years of internet lines, simulated: see tests/years/README.md.
+
+mod machine;
+mod play;
+mod random;
+mod scenario;
+mod shrink;
+mod truth;
+mod verdict;
+mod world;
+
+#[path = "../common/mod.rs"]
+mod common;
+
+use std::path::PathBuf;
+use std::time::Instant;
+
+use scenario::{Scenario, YEAR};
+
+/// In memory where this system has such a folder: a year is written within a second.
+fn folder() -> PathBuf {
+    let memory = PathBuf::from("/dev/shm");
+    let parent = if memory.is_dir() {
+        memory
+    } else {
+        std::env::temp_dir()
+    };
+    parent.join(format!(
+        "ace-connection-logger-years-{}",
+        std::process::id()
+    ))
+}
+
+/// Plays a scenario; returns what the record says wrongly.
+fn judge(scenario: &Scenario) -> Vec<String> {
+    let folder = folder();
+    drop(std::fs::remove_dir_all(&folder));
+    std::fs::create_dir_all(&folder).expect("a folder");
+    let path = folder.join("connection.db");
+    let played = play::play(scenario, &path);
+    let wrong = verdict::compare(scenario, &played, &path);
+    if std::env::var_os("YEARS_FILE").is_none() {
+        drop(std::fs::remove_dir_all(&folder));
+    }
+    wrong
+}
+
+/// A number from the environment.
+fn number(name: &str) -> Option<u64> {
+    std::env::var(name).ok()?.parse().ok()
+}
+
+#[test]
+fn a_year_of_every_seed_is_recorded_as_it_was() {
+    let first = number("YEARS_SEED").unwrap_or(1);
+    let count = number("YEARS").unwrap_or(20);
+    let began = Instant::now();
+    let mut failed = Vec::new();
+    for seed in first..first + count {
+        let scenario = Scenario::random(seed, YEAR);
+        let wrong = judge(&scenario);
+        if let Some(first) = wrong.first() {
+            println!("seed {seed}:\n  {}", wrong.join("\n  "));
+            let short = shrink::shrink(&scenario, first, &judge);
+            println!("  shrunk, {:?}:\n{short}", judge(&short));
+            failed.push(seed);
+        }
+    }
+    let seconds = began.elapsed().as_secs_f64();
+    println!("{count} line-years in {seconds:.1} s");
+    assert!(failed.is_empty(), "seeds that fail: {failed:?}");
+}
+
+/// Scenarios that once failed, in files of this folder. `YEARS_FILE` plays one alone, and leaves its
+/// database.
+#[test]
+fn a_scenario_that_failed_once_is_recorded_as_it_was() {
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/years");
+    let chosen = std::env::var("YEARS_FILE").ok();
+    let files = std::fs::read_dir(folder).expect("the folder of the scenarios");
+    for file in files.map(|entry| entry.expect("an entry").path()) {
+        let name = file
+            .file_stem()
+            .expect("a name")
+            .to_string_lossy()
+            .into_owned();
+        let is_scenario = file
+            .extension()
+            .is_some_and(|extension| extension == "year");
+        if !is_scenario || chosen.as_ref().is_some_and(|chosen| *chosen != name) {
+            continue;
+        }
+        let text = std::fs::read_to_string(&file).expect("a text");
+        assert_eq!(
+            judge(&Scenario::read(&text)),
+            Vec::<String>::new(),
+            "{name}"
+        );
+    }
+}
