@@ -236,7 +236,7 @@ fn the_newest_row_of_a_host_has_each_of_its_pings() {
 }
 
 #[test]
-fn a_request_in_the_background_is_no_viewer() {
+fn a_request_in_the_background_or_of_another_page_is_no_viewer() {
     let folder = TempDir::new();
     let path = folder.path().join("connection_logs.db");
     let text = format!("hosts: {HOSTS}\ndatabase: {{path: {}}}\n", path.display());
@@ -258,6 +258,14 @@ fn a_request_in_the_background_is_no_viewer() {
         let path = format!("/api/ping-results/latest{query}");
         get(web.addresses()[0], &path, "");
         assert_eq!(views.load(Ordering::SeqCst), expected, "{query}");
+    }
+    for headers in [
+        "Sec-Fetch-Site: cross-site\r\n",
+        "Referer: http://evil.example/\r\n",
+    ] {
+        let answer = get(web.addresses()[0], "/api/ping-results/latest", headers);
+        assert_eq!(answer.status, 200);
+        assert_eq!(views.load(Ordering::SeqCst), 2, "{headers}");
     }
 }
 

@@ -184,7 +184,7 @@ impl Api {
         let path = request.path.as_str();
         let (endpoint, path_address) =
             find_route(path).ok_or_else(|| ApiError::NotFound(describe_unknown(path)))?;
-        endpoint(self, &Parameters::new(path_address, &request.query))
+        endpoint(self, &Parameters::new(path_address, request))
     }
 }
 

@@ -4,21 +4,25 @@ use std::ops::Range;
 
 use super::ApiError;
 use crate::pure::time::{DAY_MS, HOUR_MS, UtcMillis, parse_instant};
+use crate::web::Request;
 
 pub(super) struct Parameters<'a> {
     /// The text in place of `ADDRESS` in the path.
     pub path_address: &'a str,
     query: &'a [(String, String)],
+    /// See [`Request::is_from_other_origin`].
+    pub is_from_other_origin: bool,
 }
 
 /// The upper limit of a span in hours or days: a thousand years.
 const MAX_HOURS: f64 = 8_766_000.0;
 
 impl<'a> Parameters<'a> {
-    pub fn new(path_address: &'a str, query: &'a [(String, String)]) -> Parameters<'a> {
+    pub fn new(path_address: &'a str, request: &'a Request) -> Parameters<'a> {
         Parameters {
             path_address,
-            query,
+            query: &request.query,
+            is_from_other_origin: request.is_from_other_origin,
         }
     }
 

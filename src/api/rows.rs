@@ -68,7 +68,8 @@ impl<'a> From<&'a HostStatus<'a>> for LatestRow<'a> {
 }
 
 pub(super) fn latest(api: &Api, parameters: &Parameters<'_>) -> ApiResult {
-    if !parameters.flag("background")? {
+    // A page of another origin must not make the monitor write often.
+    if !parameters.flag("background")? && !parameters.is_from_other_origin {
         (api.on_viewed)();
     }
     let config = api.config();

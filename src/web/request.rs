@@ -17,6 +17,9 @@ pub struct Request {
     /// Decoded names and values in their order; names may repeat.
     pub query: Vec<(String, String)>,
     pub if_none_match: Option<String>,
+    /// Whether a page of another origin makes a browser request this. A page of this server, a user
+    /// who enters the address, and a program do not.
+    pub is_from_other_origin: bool,
 }
 
 impl Request {
@@ -147,12 +150,13 @@ fn parse_request(
 ) -> Result<Request, Refusal> {
     let (authority, target) = split_authority(target);
     let host = requested_host(authority, is_http10, headers)?;
-    if let Some(host) = host.filter(|host| {
-        !served_at
+    let allows = |host: &str| {
+        served_at
             .allowed_hosts
             .allows(host, served_at.local_address)
-    }) {
-        return Err(Refusal::Host(host));
+    };
+    if let Some(host) = host.as_ref().filter(|host| !allows(host)) {
+        return Err(Refusal::Host(host.clone()));
     }
     let (raw_path, raw_query) = target
         .split_once('?')
@@ -169,7 +173,28 @@ fn parse_request(
         path,
         query,
         if_none_match: (!known.is_empty()).then(|| known.join(", ")),
+        is_from_other_origin: is_from_other_origin(headers, host.as_deref()),
     })
+}
+
+/// By Sec-Fetch-Site (Fetch Metadata), which a browser sends to localhost and over TLS, else by Origin
+/// or Referer. Another port of the same host is another origin: other programs serve there.
+fn is_from_other_origin(headers: &Headers<'_>, host: Option<&str>) -> bool {
+    let text = |name| {
+        let value = headers.all(name).next()?;
+        Some(String::from_utf8_lossy(value))
+    };
+    if let Some(site) = text("sec-fetch-site") {
+        return !matches!(site.as_ref(), "same-origin" | "none");
+    }
+    let Some(from) = text("origin").or_else(|| text("referer")) else {
+        return false;
+    };
+    let authority = from
+        .split("://")
+        .nth(1)
+        .and_then(|rest| rest.split('/').next());
+    !authority.is_some_and(|from| host.is_some_and(|host| host.eq_ignore_ascii_case(from)))
 }
 
 /// The host and the rest of a target in absolute form; other targets as they are.

@@ -321,3 +321,36 @@ fn no_bytes_make_the_parser_panic() {
         parse_below("/a", &bytes);
     }
 }
+
+#[test]
+fn a_request_that_a_page_of_another_origin_makes_is_recognised() {
+    for (headers, expected) in [
+        ("", false),
+        ("Sec-Fetch-Site: same-origin", false),
+        ("Sec-Fetch-Site: none", false),
+        ("Sec-Fetch-Site: cross-site", true),
+        // Another program of this host, at another port.
+        ("Sec-Fetch-Site: same-site", true),
+        ("Origin: http://localhost:8501", false),
+        ("Origin: http://evil.example", true),
+        ("Origin: null", true),
+        ("Referer: http://LOCALHOST:8501/?host=a", false),
+        ("Referer: http://localhost:3000/", true),
+        ("Referer: http://evil.example/localhost:8501", true),
+        // A proxy for TLS may change the Host; the browser knows better.
+        (
+            "Sec-Fetch-Site: same-origin\r\nOrigin: https://ping.example",
+            false,
+        ),
+        (
+            "Sec-Fetch-Site: cross-site\r\nOrigin: http://localhost:8501",
+            true,
+        ),
+    ] {
+        let end = if headers.is_empty() { "" } else { "\r\n" };
+        let text = format!("GET / HTTP/1.1\r\nHost: localhost:8501\r\n{headers}{end}\r\n");
+        let (_, head) = parse_below("", text.as_bytes()).expect("a complete head");
+        let request = head.request.expect("a request");
+        assert_eq!(request.is_from_other_origin, expected, "{headers}");
+    }
+}
