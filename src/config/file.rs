@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use crate::sys;
 
-/// Ten thousand hosts with every key need three.
-const MAX_MIB: u64 = 16;
+/// Five thousand hosts with the usual keys need half of it. Memory and time grow with the length.
+const MAX_MIB: u64 = 1;
 
 pub(super) fn read(path: &Path) -> Result<Vec<u8>, ReadError> {
     let failed = |cause| ReadError::Failed {

@@ -138,7 +138,7 @@ pub fn parse(bytes: &[u8], file: &str) -> Loaded {
     let config = read_document(&mut problems, bytes).unwrap_or_default();
     Loaded {
         config,
-        problems: problems.found,
+        problems: problems.finish(),
     }
 }
 

@@ -55,7 +55,12 @@ pub(super) struct Problems {
     /// The sections of the file, for hints: an unknown key may belong to another section.
     pub sections: &'static [SectionKeys],
     pub found: Vec<Problem>,
+    /// How many are not in the list, and of which kind.
+    omitted: Option<(usize, ProblemKind)>,
 }
+
+/// Nobody reads more.
+const MAX_PROBLEMS: usize = 1000;
 
 impl Problems {
     pub fn new(file: &str, sections: &'static [SectionKeys]) -> Self {
@@ -63,10 +68,22 @@ impl Problems {
             file: file.into(),
             sections,
             found: Vec::new(),
+            omitted: None,
         }
     }
 
+    /// Whether the text of another problem is not needed.
+    pub fn is_full(&self) -> bool {
+        self.found.len() >= MAX_PROBLEMS
+    }
+
     pub fn add(&mut self, kind: ProblemKind, line: Option<usize>, key: String, text: String) {
+        if self.is_full() {
+            let (count, of_all) = self.omitted.unwrap_or((0, kind));
+            let is_graver = kind == ProblemKind::Value;
+            self.omitted = Some((count + 1, if is_graver { kind } else { of_all }));
+            return;
+        }
         self.found.push(Problem {
             kind,
             file: self.file.clone(),
@@ -74,6 +91,20 @@ impl Problems {
             key,
             text,
         });
+    }
+
+    /// All problems; the last says how many more there are.
+    pub fn finish(mut self) -> Vec<Problem> {
+        if let Some((count, kind)) = self.omitted {
+            self.found.push(Problem {
+                kind,
+                file: self.file,
+                line: None,
+                key: String::new(),
+                text: format!("{count} more of them are not listed"),
+            });
+        }
+        self.found
     }
 
     /// Adds the problem for which nothing of the file can be used.

@@ -244,23 +244,30 @@ impl<'n> Section<'n> {
     fn check_keys(&self, problems: &mut Problems) {
         let mut found = Vec::new();
         for (name, entry) in &self.entries {
-            let line = entry.lines.last().copied().flatten();
-            if !self.known.contains(&name.as_ref()) {
-                let hint = match nearest(name, self.known, problems.sections) {
-                    Some(known) => format!("did you mean {known}?"),
-                    None => format!("known here: {}", self.known.join(", ")),
-                };
-                let text = format!("unknown key, {hint}; ignored");
-                found.push((line, name, ProblemKind::UnknownKey, text));
-            }
-            if entry.lines.len() > 1 {
-                found.push((line, name, ProblemKind::Value, describe_duplicates(entry)));
+            if !self.known.contains(&name.as_ref()) || entry.lines.len() > 1 {
+                found.push((entry.lines.last().copied().flatten(), name, entry));
             }
         }
         // The hash map has no order; messages come in the order of the file.
         found.sort_by(|a, b| (a.0, a.1).cmp(&(b.0, b.1)));
-        for (line, name, kind, text) in found {
-            problems.add(kind, line, self.path_of(&shorten(name)), text);
+        for (line, name, entry) in found {
+            if !self.known.contains(&name.as_ref()) {
+                let near = match problems.is_full() {
+                    true => None,
+                    false => nearest(name, self.known, problems.sections),
+                };
+                let hint = match near {
+                    Some(known) => format!("did you mean {known}?"),
+                    None => format!("known here: {}", self.known.join(", ")),
+                };
+                let text = format!("unknown key, {hint}; ignored");
+                let key = self.path_of(&shorten(name));
+                problems.add(ProblemKind::UnknownKey, line, key, text);
+            }
+            if entry.lines.len() > 1 {
+                let key = self.path_of(&shorten(name));
+                problems.add(ProblemKind::Value, line, key, describe_duplicates(entry));
+            }
         }
     }
 }
@@ -270,12 +277,17 @@ fn is_merge(name: &Node) -> bool {
     name.style != ScalarStyle::Quoted && key_text(name) == "<<"
 }
 
+/// Lines that are named, without the last.
+const MAX_NAMED: usize = 10;
+
 fn describe_duplicates(entry: &Entry<'_>) -> String {
     let count = entry.lines.len();
     let lines: Vec<String> = entry.lines.iter().flatten().map(usize::to_string).collect();
     let place = match lines.split_last() {
         Some((last, rest)) if !rest.is_empty() => {
-            format!(", in lines {} and {last}", rest.join(", "))
+            let named = rest.get(..MAX_NAMED).unwrap_or(rest).join(", ");
+            let others = if rest.len() > MAX_NAMED { ", ..." } else { "" };
+            format!(", in lines {named}{others} and {last}")
         }
         _ => String::new(),
     };

@@ -60,6 +60,12 @@ pub(super) fn parse(text: &str) -> Result<Node, SyntaxError> {
             text: "brackets are nested too deeply".into(),
         });
     }
+    if has_too_many_values(text) {
+        return Err(SyntaxError {
+            place: None,
+            text: format!("more than {MAX_VALUES} keys and values"),
+        });
+    }
     // A text without aliases has at most as many values as bytes. Aliases may repeat some of them,
     // but nested aliases, which expand exponentially, exhaust the budget.
     let budget = Cell::new(text.len() * 2 + 1_000_000);
@@ -107,6 +113,21 @@ fn opens_too_many_brackets(text: &str) -> bool {
         }
         open > MAX_OPEN
     })
+}
+
+/// Five thousand hosts with every key have 150,000.
+const MAX_VALUES: usize = 200_000;
+
+/// The parser keeps some 200 bytes for each value, however short it is. Counts what separates values,
+/// also in text and comments.
+fn has_too_many_values(text: &str) -> bool {
+    let is_separator = |pair: &&[u8]| match pair[0] {
+        b',' | b'\n' | b'[' | b'{' => true,
+        b':' | b'-' => pair[1].is_ascii_whitespace(),
+        _ => false,
+    };
+    let is_more = text.len() > MAX_VALUES;
+    is_more && text.as_bytes().windows(2).filter(is_separator).count() > MAX_VALUES
 }
 
 /// The line of the `---` that begins the second document.
