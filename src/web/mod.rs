@@ -20,8 +20,9 @@ mod request;
 mod response;
 mod slots;
 
-use std::io::{self, ErrorKind};
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::collections::VecDeque;
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::thread::{self, JoinHandle};
@@ -29,6 +30,7 @@ use std::time::Duration;
 
 use crate::config::DashboardConfig;
 use crate::pure::phrase::count;
+use crate::pure::time::Monotonic;
 use crate::stop::Stop;
 use crate::sys;
 
@@ -38,7 +40,9 @@ pub use request::Request;
 
 use allowed_hosts::AllowedHosts;
 use gzip::Compressor;
-use slots::Slots;
+use request::Refusal;
+use response::{Content, Response};
+use slots::{NoSlot, Slots};
 
 /// Handles the requests for all paths but those of the page's files.
 pub trait Handler: Send + Sync {
@@ -85,7 +89,10 @@ impl Limits {
 }
 
 /// File descriptors that the server uses at most, without those of its [`Handler`].
-pub const MAX_FILES: u64 = Limits::DEFAULT.connections as u64 + 8;
+pub const MAX_FILES: u64 = Limits::DEFAULT.connections as u64 + MAX_REFUSED as u64 + 8;
+
+/// Refused connections that are kept open.
+const MAX_REFUSED: usize = 32;
 
 /// Three times what a database query and its response use.
 const STACK_BYTES: usize = 128 * 1024;
@@ -201,11 +208,17 @@ impl Shared {
     /// of the series are logged.
     fn accept(self: &Arc<Self>, listener: &TcpListener) {
         let mut failures = 0u64;
+        let mut refused = Refused::default();
         while !self
             .stop
-            .wait_readable(listener.as_fd(), sys::monotonic().after(LONG_WAIT))
+            .wait_readable(listener.as_fd(), sys::monotonic().after(refused.wait()))
         {
-            match listener.accept().and_then(|(stream, _)| self.serve(stream)) {
+            refused.close_old(self.limits.linger);
+            let accepted = match listener.accept() {
+                Err(error) if error.kind() == ErrorKind::WouldBlock => continue,
+                accepted => accepted,
+            };
+            match accepted.and_then(|(stream, _)| self.serve(stream, &mut refused)) {
                 Ok(()) if failures > 0 => {
                     log::warn!(
                         "dashboard: accepting connections again, after {}",
@@ -231,10 +244,12 @@ impl Shared {
     }
 
     /// Starts the thread of a connection, once there is a slot for it.
-    fn serve(self: &Arc<Self>, stream: TcpStream) -> io::Result<()> {
+    fn serve(self: &Arc<Self>, stream: TcpStream, refused: &mut Refused) -> io::Result<()> {
         let stream = Arc::new(stream);
-        let Some(slot) = self.slots.admit(&stream, &self.stop) else {
-            return Ok(());
+        let slot = match self.slots.admit(&stream, &self.stop) {
+            Ok(slot) => slot,
+            Err(NoSlot::Stopping) => return Ok(()),
+            Err(NoSlot::Busy) => return refused.refuse(stream),
         };
         let shared = Arc::clone(self);
         let run = move || {
@@ -252,6 +267,52 @@ impl Shared {
             .spawn(run)
             .map(|_| ())
     }
+}
+
+/// Connections that got a 503, until they are closed: closing a socket that holds unread bytes resets
+/// the connection, and the client may see the reset before the response.
+#[derive(Default)]
+struct Refused(VecDeque<(Monotonic, Arc<TcpStream>)>);
+
+impl Refused {
+    /// Sends the refusal, which fits every socket's buffer, without waiting.
+    fn refuse(&mut self, stream: Arc<TcpStream>) -> io::Result<()> {
+        stream.set_nonblocking(true)?;
+        let response = Response::refusal(&Refusal::Busy);
+        let mut bytes = response.head(sys::clocks().utc(), false, true).into_bytes();
+        if let Content::Whole(body) = response.content {
+            bytes.extend(body);
+        }
+        (&*stream).write_all(&bytes)?;
+        stream.shutdown(Shutdown::Write)?;
+        if self.0.len() >= MAX_REFUSED {
+            self.0.pop_front().map(close);
+        }
+        self.0.push_back((sys::monotonic(), stream));
+        Ok(())
+    }
+
+    fn close_old(&mut self, linger: Duration) {
+        let now = sys::monotonic();
+        let is_old = |(since, _): &(Monotonic, _)| now.since(*since) >= linger;
+        while self.0.front().is_some_and(is_old) {
+            self.0.pop_front().map(close);
+        }
+    }
+
+    /// How soon to look for old ones again.
+    fn wait(&self) -> Duration {
+        if self.0.is_empty() {
+            LONG_WAIT
+        } else {
+            ACCEPT_RETRY
+        }
+    }
+}
+
+fn close((_, stream): (Monotonic, Arc<TcpStream>)) {
+    // What the client sent is read once, as far as it is there.
+    let _ = (&*stream).read(&mut [0; 1024]);
 }
 
 /// Whether the client has closed the connection before it was accepted: accept(2).

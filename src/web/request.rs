@@ -58,6 +58,8 @@ pub(super) enum Refusal {
     Body,
     /// A Host header that [`AllowedHosts`] does not allow.
     Host(String),
+    /// All slots are taken, and none becomes free.
+    Busy,
     /// To the base path with its final slash, which the request lacks.
     Redirect(String),
 }

@@ -133,6 +133,7 @@ impl Response {
             Refusal::TooSlow => (408, "the head of the request did not arrive in time"),
             Refusal::Method => (405, "only GET and HEAD are allowed"),
             Refusal::Body => (413, "a request must not have a body"),
+            Refusal::Busy => (503, "too many connections; try again in a moment"),
             Refusal::Redirect(_) => (308, "the path of the page ends in a slash"),
             Refusal::Host(host) => return Response::unknown_host(host),
         };
@@ -145,6 +146,7 @@ impl Response {
         response.add("Cache-Control", "no-store");
         match refusal {
             Refusal::Method => response.add("Allow", "GET, HEAD"),
+            Refusal::Busy => response.add("Retry-After", "2"),
             Refusal::Redirect(target) => response.add("Location", target),
             _ => {}
         }

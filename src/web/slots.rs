@@ -43,6 +43,16 @@ struct Table {
     connections: Vec<Entry>,
     next_id: u64,
     is_stopping: bool,
+    /// Since when all slots have been taken and none became free.
+    full_since: Option<Monotonic>,
+}
+
+/// Why a new connection gets no slot.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum NoSlot {
+    Stopping,
+    /// None became free for [`MAX_WAIT`].
+    Busy,
 }
 
 #[derive(Debug)]
@@ -56,8 +66,13 @@ pub(super) struct Slots {
 
 /// A chunked response is not interrupted before this.
 const MIN_CHUNKED_TIME: Duration = Duration::from_millis(500);
+/// A connection that has waited less for a complete request is closed only if no other can be.
+const MIN_HEAD_TIME: Duration = Duration::from_millis(200);
 /// How often a new connection without a slot checks whether another can be closed.
 const RETRY: Duration = Duration::from_millis(20);
+/// While no slot becomes free for longer, new connections are refused at once: each would wait for
+/// those before it, too.
+const MAX_WAIT: Duration = Duration::from_secs(1);
 
 impl Slots {
     pub(super) fn new(capacity: usize, stall_tolerance: Duration) -> Slots {
@@ -73,22 +88,29 @@ impl Slots {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a slot for a new connection; `None` when the server stops. When all are taken, the
-    /// connection that has waited longest without a complete request is closed; if there is none,
+    /// Waits for a slot for a new connection. When all are taken, the
+    /// connection that has waited longest without a complete request is closed, unless it has just
+    /// connected; if there is none,
     /// the one that has read nothing for longest; if there is none either, the one whose chunked
     /// response began first.
-    pub(super) fn admit(self: &Arc<Self>, stream: &Arc<TcpStream>, stop: &Stop) -> Option<Slot> {
+    pub(super) fn admit(
+        self: &Arc<Self>,
+        stream: &Arc<TcpStream>,
+        stop: &Stop,
+    ) -> Result<Slot, NoSlot> {
         let mut table = self.lock();
         while table.connections.len() >= self.capacity {
             if table.is_stopping || stop.is_raised() {
-                return None;
+                return Err(NoSlot::Stopping);
             }
-            if !table
-                .connections
-                .iter()
-                .any(|connection| connection.is_closed)
-            {
-                self.evict(&mut table);
+            let is_closing = |connection: &Entry| connection.is_closed;
+            if !table.connections.iter().any(is_closing) && self.evict(&mut table) {
+                table.full_since = None;
+            } else {
+                let now = sys::monotonic();
+                if now.since(*table.full_since.get_or_insert(now)) >= MAX_WAIT {
+                    return Err(NoSlot::Busy);
+                }
             }
             table = self
                 .freed
@@ -97,8 +119,9 @@ impl Slots {
                 .0;
         }
         if table.is_stopping {
-            return None;
+            return Err(NoSlot::Stopping);
         }
+        table.full_since = None;
         let id = table.next_id;
         table.next_id += 1;
         let phase = Phase::Receiving(sys::monotonic());
@@ -109,7 +132,7 @@ impl Slots {
             chunked_since: None,
             is_closed: false,
         });
-        Some(Slot {
+        Ok(Slot {
             id,
             slots: Arc::clone(self),
         })
@@ -136,6 +159,8 @@ impl Slots {
         let rank = |connection: &Entry| match connection.phase {
             _ if connection.is_closed => None,
             Phase::Lingering(since) => Some((0, since)),
+            // Its request may have arrived and not been read yet.
+            Phase::Receiving(since) if now.since(since) < MIN_HEAD_TIME => Some((4, since)),
             Phase::Receiving(since) => Some((1, since)),
             Phase::Sending(since) if now.since(since) >= self.stall_tolerance => Some((2, since)),
             // Even when the client reads as fast as it can.

@@ -388,6 +388,86 @@ fn a_new_connection_waits_while_every_slot_is_handling_a_request() {
 }
 
 #[test]
+fn clients_that_keep_every_slot_busy_leave_others_a_prompt_503() {
+    let server = Server::start(
+        &config(),
+        Limits {
+            connections: 2,
+            ..Limits::DEFAULT
+        },
+    );
+    let mut busy: Vec<Client> = (0..2).map(|_| server.client()).collect();
+    for client in &mut busy {
+        client.send_request("GET", "/question", "");
+    }
+    wait_for_slow(&server, 2);
+    let began = Instant::now();
+    let refused = server.client().get("/api/tagged");
+    assert_eq!(refused.status, 503);
+    assert_eq!(refused.header("Retry-After").as_deref(), Some("2"));
+    // The others need not wait as long.
+    for _ in 0..100 {
+        assert_eq!(server.client().get("/api/tagged").status, 503);
+    }
+    assert!(
+        began.elapsed() < Duration::from_secs(3),
+        "{:?}",
+        began.elapsed()
+    );
+    for client in &mut busy {
+        assert_eq!(client.read().text(), "42");
+    }
+    assert_eq!(server.client().get("/api/tagged").status, 200);
+}
+
+#[test]
+fn all_kinds_of_greedy_clients_at_once_block_nobody() {
+    survives(|server| {
+        let idle: Vec<Client> = (0..300)
+            .map(|number| {
+                let mut client = server.client();
+                client.send(if number % 2 == 0 {
+                    ""
+                } else {
+                    "GET / HTTP/1.1\r\nX: "
+                });
+                client
+            })
+            .collect();
+        let mut unread: Vec<Client> = (0..64).map(|_| server.client()).collect();
+        for client in &mut unread {
+            client.send_request("GET", "/endless", "");
+        }
+        let until = Instant::now() + Duration::from_secs(8);
+        std::thread::scope(|scope| {
+            // Read as fast as they can, are slow, and are reset; each again and again.
+            for number in 0..64 {
+                let client = || server.client();
+                scope.spawn(move || {
+                    while Instant::now() < until {
+                        let mut client = client();
+                        let path = ["/endless", "/slow", "/chunks", "/"][number % 4];
+                        client.send_request("GET", path, "");
+                        client.is_closed_within(Duration::from_millis(700));
+                        let linger = (number % 3 == 0).then_some(Duration::ZERO);
+                        let _ = SockRef::from(&client.stream).set_linger(linger);
+                    }
+                });
+            }
+            while Instant::now() < until {
+                let began = Instant::now();
+                let answer = server.client().get("/api/tagged");
+                assert!([200, 503].contains(&answer.status), "{}", answer.status);
+                let took = began.elapsed();
+                assert!(took < Duration::from_secs(2), "{took:?}");
+                std::thread::sleep(Duration::from_millis(50));
+            }
+        });
+        drop((idle, unread));
+    });
+}
+
+#[test]
 fn a_long_response_is_closed_when_all_slots_are_taken() {
     survives(|server| {
         // Even though they read as fast as they can.

@@ -53,6 +53,11 @@ impl Handler for TestHandler {
                 std::thread::sleep(Duration::from_millis(400));
                 whole("text/plain", None, "at last".into())
             }
+            "/question" => {
+                self.made.fetch_add(1, Ordering::Relaxed);
+                std::thread::sleep(Duration::from_secs(4));
+                whole("text/plain", None, "42".into())
+            }
             "/chunks" | "/endless" => {
                 let made = Arc::clone(&self.made);
                 let last = if request.path == "/chunks" {
