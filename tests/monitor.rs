@@ -138,10 +138,16 @@ impl Monitor {
     }
 
     fn has_thread(&self, name: &str) -> bool {
+        self.count_threads(name) > 0
+    }
+
+    fn count_threads(&self, name: &str) -> usize {
         let tasks = fs::read_dir(format!("/proc/{}/task", self.child.id())).expect("it runs");
-        tasks.flatten().any(|task| {
-            fs::read_to_string(task.path().join("comm")).is_ok_and(|comm| comm.trim() == name)
-        })
+        let is_named = |comm: &String| comm.trim() == name;
+        let comms = tasks
+            .flatten()
+            .map(|task| fs::read_to_string(task.path().join("comm")));
+        comms.flatten().filter(is_named).count()
     }
 
     fn database(&self) -> Option<Connection> {
@@ -291,6 +297,47 @@ hosts: [{name: silent, address: 10.9.0.2}, {name: here, address: 127.0.0.1}, {na
             [0; 0],
             "a check in flight is dropped whole"
         );
+    });
+}
+
+#[test]
+fn fifty_names_with_a_dead_resolver_keep_their_ticks_and_have_a_lookup_each() {
+    let test = "fifty_names_with_a_dead_resolver_keep_their_ticks_and_have_a_lookup_each";
+    if !is_available(test) {
+        return;
+    }
+    let _turn = in_turn();
+    in_namespace(SocketKind::Datagram, |_tun| {
+        // The name server does not answer: the far end is silent.
+        let names: String = (0..50)
+            .map(|number| format!("- {{address: n{number}.example}}\n"))
+            .collect();
+        let mut monitor = Monitor::start(&format!(
+            "monitoring: {{interval_seconds: 2, ping_count: 1, timeout_seconds: 1}}
+database: {{flush_seconds: 0.5}}
+hosts:
+{names}"
+        ));
+        let count = |monitor: &Monitor, sql: &str| -> i64 {
+            let database = monitor.database();
+            let counted = database.map(|file| file.query_row(sql, [], |row| row.get(0)));
+            counted.and_then(Result::ok).unwrap_or(0)
+        };
+        let checked = "select min(checks) from (select count(*) as checks from not_measured_check \
+                       group by host_id)";
+        let hosts = "select count(distinct host_id) from not_measured_check";
+        monitor.wait_for("six checks of each", |monitor| {
+            count(monitor, hosts) == 50 && count(monitor, checked) >= 6
+        });
+        let lookups = monitor.count_threads("lookup");
+        assert!(lookups <= 50, "{lookups} threads");
+        monitor.stop("TERM");
+        // Ticks that are missed: two intervals between two checks.
+        let missed = "select count(*) from (select checked_at - lag(checked_at) over
+             (partition by host_id order by checked_at) as gap from not_measured_check) where gap > 3000";
+        assert_eq!(count(&monitor, missed), 0, "{}", monitor.log());
+        assert_eq!(count(&monitor, "select count(*) from interruption"), 0);
+        assert!(!monitor.log().contains("skipped"), "{}", monitor.log());
     });
 }
 

@@ -84,7 +84,8 @@ struct Lookup<A> {
 }
 
 impl<M: Machine> Resolver<M> {
-    /// `beyond` is shared with the other hosts; without it the gateway's address is believed.
+    /// `beyond` is shared with the other hosts of a monitor; without it, in a single check, the
+    /// gateway's address is believed.
     pub fn new(
         machine: M,
         host: Arc<Host>,
@@ -120,17 +121,32 @@ impl<M: Machine> Resolver<M> {
     /// waits a moment for the answer; one that comes later is for the next call. A stop ends the
     /// wait.
     pub fn resolve(&mut self, stop: &Stop) -> Result<Target, String> {
+        self.resolve_until(Monotonic(i64::MAX), stop)
+    }
+
+    /// The same, without a wait beyond `until`.
+    pub fn resolve_until(&mut self, until: Monotonic, stop: &Stop) -> Result<Target, String> {
         if self.is_name() {
             self.receive(Duration::ZERO, || false);
             self.start_lookup();
             let wait = if self.addresses.in_use().is_some() {
                 MAX_LATER_WAIT.min(self.interval / 10)
             } else {
-                self.interval.clamp(MIN_FIRST_WAIT, MAX_FIRST_WAIT)
+                self.first_wait()
             };
+            let wait = wait.min(until.since(self.machine.monotonic()));
             self.receive(wait, || stop.is_raised());
         }
         self.target()
+    }
+
+    /// How long to wait while no address is known. Where further checks follow, the next tick must not
+    /// be missed: an answer that comes later is used at once.
+    fn first_wait(&self) -> Duration {
+        match self.beyond {
+            Some(_) => MAX_FIRST_WAIT.min(self.interval / 2),
+            None => self.interval.clamp(MIN_FIRST_WAIT, MAX_FIRST_WAIT),
+        }
     }
 
     /// As [`Resolver::resolve`], without any wait, and with a lookup every few seconds at most.

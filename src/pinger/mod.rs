@@ -238,7 +238,8 @@ impl<M: Machine> Pinger<M> {
         progress: &mut dyn FnMut(CheckProgress),
     ) -> Option<Box<CheckResult>> {
         let host = Arc::clone(&self.config.host);
-        let began = self.machine.monotonic();
+        let at = self.machine.clocks();
+        let began = at.monotonic;
         let found = self.resolver.resolve(stop);
         if stop.is_raised() {
             return None;
@@ -255,7 +256,7 @@ impl<M: Machine> Pinger<M> {
                 };
                 return Some(Box::new(CheckResult::not_measured(
                     host,
-                    self.machine.clocks().utc(),
+                    at.utc(),
                     local_fault,
                     reason,
                 )));

@@ -30,7 +30,7 @@ impl<M: Machine> Pinger<M> {
             if self.machine.wait_until(stop, next) {
                 return None;
             }
-            let is_resolved = self.resolver.resolve(stop).is_ok();
+            let is_resolved = self.resolver.resolve_until(tick, stop).is_ok();
             if stop.is_raised() {
                 return None;
             }
