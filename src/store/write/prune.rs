@@ -121,8 +121,9 @@ impl Database {
             "update pruning set pruned_before = max(cast(pruned_before as integer), ?1)";
         const ROLLUPS: &str = "delete from rollup where hour < ?1";
         const DAYS: &str = "delete from rollup_day where day < ?1";
-        const OLD_ROLLUP: &str = "select exists(select 1 from host h join rollup r on r.host_id = h.id
-                                   where r.hour = (select min(hour) from rollup where host_id = h.id) and r.hour < ?1)";
+        // For each host its oldest alone: a join would read every roll-up, each hour.
+        const OLD_ROLLUP: &str = "select exists(select 1 from host h
+                                   where (select min(hour) from rollup where host_id = h.id) < ?1)";
         let mut pruned = Pruned::default();
         let connection = self.connection();
         let hosts: Vec<HostId> = connection
