@@ -78,8 +78,12 @@ fn digest_sentence(summary: &Summary) -> String {
     format!("In the last {time}: {notices} about {about}")
 }
 
+/// A count of pings or hosts. A larger number is not one, and several could not be added.
 fn number(facts: &Value, name: &str) -> u64 {
-    facts[name].as_u64().unwrap_or(0)
+    let number = facts[name].as_u64();
+    number
+        .filter(|number| *number <= u64::from(u32::MAX))
+        .unwrap_or(0)
 }
 
 fn loss_sentence(summary: &Summary, shown_time: &impl Fn(UtcMillis) -> String) -> String {

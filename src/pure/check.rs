@@ -482,8 +482,9 @@ impl Ping {
         let fits = |rtt: &i64| (0..=max).contains(rtt);
         let step = arrival.read.step_since(&self.clock);
         let judge = |sent_ns: i64| {
-            let same_side = Some(received_ns - sent_ns).filter(fits);
-            let across = Some(received_ns - sent_ns - step).filter(|rtt| step != 0 && fits(rtt));
+            let apart = received_ns.saturating_sub(sent_ns);
+            let same_side = Some(apart).filter(fits);
+            let across = Some(apart.saturating_sub(step)).filter(|rtt| step != 0 && fits(rtt));
             match (same_side, across) {
                 (Some(_), Some(_)) | (None, None) => None,
                 (one, other) => one.or(other),

@@ -312,8 +312,9 @@ impl ClockSample {
     /// service gives it (at most 500 ppm, adjtimex(2)) is no step.
     pub fn step_since(&self, earlier: &ClockSample) -> i64 {
         let elapsed = self.monotonic.0 - earlier.monotonic.0;
-        let step = (self.realtime_ns - earlier.realtime_ns) - elapsed;
-        if step.abs() <= elapsed / 2000 + READ_NOISE_NS {
+        let shown = self.realtime_ns.saturating_sub(earlier.realtime_ns);
+        let step = shown.saturating_sub(elapsed);
+        if step.saturating_abs() <= elapsed / 2000 + READ_NOISE_NS {
             0
         } else {
             step
