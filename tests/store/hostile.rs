@@ -423,6 +423,62 @@ fn values_of_the_wrong_type_cause_no_crash() {
 }
 
 #[test]
+fn one_cell_of_a_wrong_type_stops_neither_the_start_nor_the_writes_nor_a_command() {
+    let statements = [
+        "update monitor_run set started_at = 1.5",
+        "insert into monitor_run(started_at, alive_at, version) values('x', x'00', 'x')",
+        "update host set name = x'ff', family = 'six' where address = '127.0.0.2'",
+        "update host set name = x'ff', up_rate = 'all' where address = '127.0.0.1'",
+        "update check_result set checked_at = checked_at + 0.5 where checked_at = 60000",
+        "update check_result set min_us = 9000, avg_us = 5, max_us = 1, sent = 'many'",
+        "insert into not_measured_check values(1, 'soon', x'ff')",
+        "insert or replace into stale_rollup values('x', 1.5), (x'', 0), (1, -5)",
+        "insert or replace into stale_rollup_day values('x', 1.5), (x'', 0), (1, -5)",
+        "update host_interval set interval_ms = 'x', by_hand = x'01'",
+        "insert into clock_step(at, step_ms, moved, run_id) values('x', 1.5, x'', 'y')",
+        "insert into interruption(started_at, ended_at, kind) values(1.5, 'x', x'00')",
+        "insert into unsent(host_id, started_at, ended_at, reason) values(1.5, 0.5, 9e300, x'00')",
+        "insert into doubt values(1, 0.5, 'x', -9e300, x'')",
+        "insert into notice(made_at, kind, facts, tries) values('x', x'00', x'00', 1.5)",
+        "update outage_events set start_time = '2024-02-30 25:61:00', host_id = 1, checks_failed = -5",
+        "update pruning set pruned_before = 'x'",
+        "update watcher set looked_at = x'00'",
+        "update rollup set sent = 'x', none = 1.5, min_us = 9, max_us = 1, histogram = 7",
+    ];
+    for statement in statements {
+        let folder = TempDir::new();
+        configure(&folder, FILE, &["127.0.0.1"]);
+        let path = folder.path().join(FILE);
+        sample(&path);
+        let other = other_program(&path);
+        other
+            .execute_batch(statement)
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+        drop(other);
+        let before = number(&path, "select count(*) from check_result");
+        let mut monitor = Monitor::start(&folder);
+        wait_for(statement, || {
+            number(&path, "select count(*) from check_result") > before + 3
+        });
+        assert_eq!(monitor.stop(), Some(0), "{statement}:\n{}", monitor.log());
+        let log = monitor.log();
+        assert!(!log.contains("[ERROR]"), "{statement}:\n{log}");
+        for arguments in [
+            &["status"][..],
+            &["outages", "--limit", "0"],
+            &["report", "--days", "3650"],
+            &["export"],
+            &["cleanup"],
+            &["check", "127.0.0.1"],
+        ] {
+            let finished = program(folder.path(), arguments);
+            let why = format!("{arguments:?}, {statement}: {}", finished.stderr);
+            assert_eq!(finished.code, Some(0), "{why}");
+        }
+    }
+}
+
+#[test]
 fn a_manipulated_schema_causes_no_crash_and_no_endless_loop() {
     let mut missing = String::new();
     for table in [
