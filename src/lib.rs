@@ -22,6 +22,8 @@
 //! | | [`daemon`] | |
 //! | | [`cli`] | |
 //!
+//! `fuzzing` is in fuzz/targets, compiled only for tests and cargo-fuzz, and may import all of them.
+//!
 //! Inside `store`, `write` and `read` do not import each other; what both need (columns, opening,
 //! rows, the types of events) and the sums of `rollup` lie below them, and `original` uses the
 //! same. So the reader of a dashboard cannot reach code that writes.
@@ -201,3 +203,7 @@ pub mod witness;
 pub mod cli;
 pub mod daemon;
 pub mod dashboard;
+
+#[cfg(all(any(test, fuzzing), target_os = "linux"))]
+#[path = "../fuzz/targets/mod.rs"]
+pub mod fuzzing;

@@ -26,6 +26,10 @@ use crate::store::{Notice, NoticeResult, Reader, SendFailure, StoreError};
 use crate::sys;
 
 pub use command::{Capture, CommandEnd, CommandRun, run_command};
+#[cfg(not(any(test, fuzzing)))]
+use plan::plan;
+#[cfg(any(test, fuzzing))]
+pub use plan::plan;
 pub use plan::{Alert, digest};
 use plan::{Class, Planned, TRIES_BEFORE_OTHERS};
 pub use queue::{Queue, WaitReason};
@@ -212,7 +216,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         if let Some((sent, result)) = &self.history.sent
             && notices.iter().any(|notice| sent.has_waiting(notice))
         {
-            if clock.0 - result.at.0 <= LOST_AFTER_MS {
+            if sys::clocks().utc().0 - result.at.0 <= LOST_AFTER_MS {
                 return now.after(RECORDED_AFTER);
             }
             return self.record(&sent.clone(), None);
@@ -220,7 +224,7 @@ impl<S: Fn(NoticeResult) -> bool> AlertsState<S> {
         let is_there = |id: &i64| notices.iter().any(|notice| notice.id == *id);
         self.due.retain(|id, _| is_there(id));
         self.earlier_tries.retain(|id, _| is_there(id));
-        let planned = plan::plan(&notices, &self.grouping, clock);
+        let planned = plan(&notices, &self.grouping, clock);
         match self.next(&planned, now, clock) {
             Next::At(at) => at,
             Next::Send(alert) => self.send(&alert),

@@ -82,7 +82,7 @@ impl AsFd for LinkEvents {
 }
 
 /// Reads messages one after another, up to the first that is not whole.
-fn changes(mut bytes: &[u8], take: &mut impl FnMut(LinkChange)) {
+pub(super) fn changes(mut bytes: &[u8], take: &mut impl FnMut(LinkChange)) {
     while let Some(len) = part(bytes, 0).map(u32::from_ne_bytes) {
         let len = len as usize;
         let Some(message) = bytes.get(..len).filter(|_| len >= HEADER_LEN) else {

@@ -294,6 +294,10 @@ const CONTROL_LEN: usize = 160;
 #[repr(C, align(8))]
 struct Control([u8; CONTROL_LEN]);
 
+#[cfg(any(test, fuzzing))]
+#[path = "linux_fuzzing.rs"]
+mod fuzzing;
+
 /// A receive buffer for several messages, so that one system call, recvmmsg(2), empties a socket.
 pub struct Batch {
     frame_len: usize,

@@ -29,6 +29,8 @@ mod system;
 #[path = "linux.rs"]
 mod system;
 
+#[cfg(all(any(test, fuzzing), target_os = "linux"))]
+pub mod fuzzing;
 #[cfg(target_os = "linux")]
 mod link_events;
 #[cfg(not(target_os = "linux"))]
@@ -36,7 +38,7 @@ mod link_events;
 mod link_events;
 #[cfg(target_os = "linux")]
 mod netlink;
-#[cfg(any(test, not(target_os = "linux")))]
+#[cfg(any(test, fuzzing, not(target_os = "linux")))]
 mod route_messages;
 
 pub use link_events::LinkEvents;

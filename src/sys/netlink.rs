@@ -232,7 +232,7 @@ fn octets(ip: IpAddr) -> Vec<u8> {
 
 /// The route in an answer to the request with this sequence number, and its flags; `None` for any
 /// other message. A truncated answer is read up to its last whole attribute.
-fn answer(message: &[u8], sequence: u32) -> Option<io::Result<(Route, u32)>> {
+pub(super) fn answer(message: &[u8], sequence: u32) -> Option<io::Result<(Route, u32)>> {
     let kind = u16::from_ne_bytes(part(message, 4)?);
     if u32::from_ne_bytes(part(message, 8)?) != sequence {
         return None;

@@ -14,6 +14,8 @@ mod allowed_hosts;
 mod assets;
 mod bind;
 mod connection;
+#[cfg(any(test, fuzzing))]
+pub mod fuzzing;
 mod gzip;
 mod reply;
 mod request;
