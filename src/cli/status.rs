@@ -242,12 +242,12 @@ fn latency(check: &RecordedCheck, has_range: bool) -> String {
         (Some(avg), Some(min), Some(max)) if has_range && max > min => {
             format!(
                 "{} ({} to {})",
-                ms(avg as f64),
-                ms(min as f64).trim_end_matches(" ms"),
-                ms(max as f64).trim_end_matches(" ms")
+                ms(f64::from(avg)),
+                ms(f64::from(min)).trim_end_matches(" ms"),
+                ms(f64::from(max)).trim_end_matches(" ms")
             )
         }
-        (Some(avg), ..) => ms(avg as f64),
+        (Some(avg), ..) => ms(f64::from(avg)),
         _ => "-".into(),
     }
 }

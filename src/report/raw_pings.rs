@@ -96,10 +96,7 @@ pub(super) fn replies(check: &RecordedCheck) -> String {
             .collect::<Vec<_>>()
             .join(" "),
         // The original recorded only these.
-        (None, Some(min), Some(max)) => {
-            let ms = |us| u32::try_from(us).map_or_else(|_| String::new(), ms);
-            format!("{} to {}", ms(min), ms(max))
-        }
+        (None, Some(min), Some(max)) => format!("{} to {}", ms(min), ms(max)),
         _ => "x".into(),
     }
 }

@@ -52,7 +52,7 @@ impl ReadRows for Statement<'_> {
 }
 
 /// `None` where a column has another type or range than is read.
-pub fn readable<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
+fn readable<T>(row: rusqlite::Result<T>) -> rusqlite::Result<Option<T>> {
     match row {
         Ok(row) => Ok(Some(row)),
         Err(
