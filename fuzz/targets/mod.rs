@@ -20,8 +20,11 @@ mod cells;
 #[cfg(test)]
 mod replay;
 
+/// Gets the bytes that a fuzzer makes.
+type Target = fn(&[u8]);
+
 /// Each with its name, which is also that of its corpus and of its file in fuzz/fuzz_targets.
-pub const TARGETS: [(&str, fn(&[u8])); 9] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("packets", packets::run),
     ("messages", messages::run),
     ("routes", routes::run),

@@ -3,7 +3,6 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -85,19 +84,27 @@ pub fn check(host: &Arc<Host>, at: UtcMillis, rtts: &[Option<u32>]) -> CheckResu
 /// Hours of history.
 const HOURS: i64 = 50;
 
+/// The sample, and when it was made.
+struct Made {
+    at: UtcMillis,
+    bytes: Arc<Vec<u8>>,
+}
+
 /// The bytes of the sample, which ends now. It is made anew when it is an hour old, since what
 /// readers do depends on the age of the newest checks.
 pub fn bytes() -> Arc<Vec<u8>> {
-    static MADE: OnceLock<Mutex<Option<(UtcMillis, Arc<Vec<u8>>)>>> = OnceLock::new();
-    let made = MADE.get_or_init(Mutex::default);
-    let mut made = made
+    static MADE: Mutex<Option<Made>> = Mutex::new(None);
+    let mut made = MADE
         .lock()
         .unwrap_or_else(std::sync::PoisonError::into_inner);
     match &*made {
-        Some((at, bytes)) if now().0 - at.0 < HOUR_MS => Arc::clone(bytes),
+        Some(made) if now().0 - made.at.0 < HOUR_MS => Arc::clone(&made.bytes),
         _ => {
             let bytes = Arc::new(make());
-            *made = Some((now(), Arc::clone(&bytes)));
+            *made = Some(Made {
+                at: now(),
+                bytes: Arc::clone(&bytes),
+            });
             bytes
         }
     }
