@@ -6,7 +6,8 @@ mod pingers;
 mod pulse;
 mod signals;
 
-use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
 use std::time::Duration;
 
 use crate::alerts::{AlertHistory, Alerts};
@@ -52,7 +53,7 @@ pub fn run(
     let reason = monitor.wait_for_stop(&events, &notifier, reload, log_file);
     notifier.stopping();
     log::info!("stopping on {reason}");
-    let lost = monitor.stop();
+    let lost = stop_within(MAX_STOP, monitor, &events);
     if lost > 0 {
         log::error!(
             "{} could not be written and had to be discarded",
@@ -60,6 +61,50 @@ pub fn run(
         );
     }
     Ok(lost)
+}
+
+/// How long a stop takes at most: the last commit may wait, and the disk may stall without an
+/// error. Service managers allow 30 seconds.
+const MAX_STOP: Duration = Duration::from_secs(27);
+
+/// How often a stop that takes its time looks for a second signal.
+const STOP_POLL: Duration = Duration::from_millis(50);
+
+/// Stops the monitor in another thread, which a disk that stalls may hold up for ever. A second
+/// signal ends the wait. Returns how many results are lost.
+fn stop_within(longest: Duration, monitor: Monitor, events: &Receiver<SignalEvent>) -> u64 {
+    let until = sys::monotonic().after(longest);
+    let writer = monitor.writer.handle();
+    let (give, given) = sync_channel::<Monitor>(1);
+    let (sender, stopped) = sync_channel(1);
+    let stop = move || given.recv().map(|monitor| sender.send(monitor.stop()));
+    let thread = thread::Builder::new().name("stop".into());
+    if thread.spawn(stop).is_err() {
+        // No thread is to be had.
+        return monitor.stop();
+    }
+    // It is received.
+    let _ = give.send(monitor);
+    loop {
+        match stopped.recv_timeout(STOP_POLL) {
+            Ok(lost) => return lost,
+            // It panicked.
+            Err(RecvTimeoutError::Disconnected) => return writer.at_risk(),
+            Err(RecvTimeoutError::Timeout) => {}
+        }
+        let is_urged = events
+            .try_iter()
+            .any(|event| matches!(event, SignalEvent::Stop(_)));
+        if is_urged || until <= sys::monotonic() {
+            let why = if is_urged {
+                "a second signal"
+            } else {
+                "the disk does not answer"
+            };
+            log::error!("{why}: stopping before everything is written");
+            return writer.at_risk();
+        }
+    }
 }
 
 struct Monitor {
@@ -85,7 +130,7 @@ impl Monitor {
         let timestamps = TimestampSwitch::start();
         let links = LinkWatch::start();
         let lock = MonitorLock::hold(database.path());
-        let writer = Writer::start(database, store_settings(&config), config.hosts.len())?;
+        let writer = Writer::start(database, store_settings(&config))?;
         if let Some(dashboard) = &dashboard {
             dashboard.set_writer(writer.handle());
         }

@@ -236,12 +236,17 @@ impl Monitor {
         fs::read_to_string(&self.log).expect("the log file")
     }
 
-    /// Ends it with SIGTERM and returns the exit code.
-    fn stop(&mut self) -> Option<i32> {
+    /// Sends SIGTERM.
+    fn signal(&self) {
         let sent = Command::new("kill")
             .arg(self.child.id().to_string())
             .status();
         assert!(sent.is_ok_and(|status| status.success()), "kill");
+    }
+
+    /// Ends it with SIGTERM and returns the exit code.
+    fn stop(&mut self) -> Option<i32> {
+        self.signal();
         self.child.wait().expect("it is our child").code()
     }
 

@@ -6,19 +6,19 @@ use ace_connection_logger::pure::address::IpVersion;
 use ace_connection_logger::pure::scene::Observation;
 use ace_connection_logger::store::{StoreSettings, Writer, backup};
 
-/// The writer's queue has room for what a test delivers at once.
-const HOSTS: usize = 10_000;
-
-fn start(path: &Path, flush: Duration) -> Writer {
+fn settings(flush: Duration) -> StoreSettings {
     let keep = DAY * 36_500;
-    let settings = StoreSettings {
+    StoreSettings {
         flush,
         retention: keep,
         rollup_retention: keep,
         outages: Default::default(),
         alerts: Default::default(),
-    };
-    Writer::start(open(path), settings, HOSTS).unwrap_or_else(|error| panic!("{error}"))
+    }
+}
+
+fn start(path: &Path, flush: Duration) -> Writer {
+    Writer::start(open(path), settings(flush)).unwrap_or_else(|error| panic!("{error}"))
 }
 
 fn now() -> i64 {
@@ -267,6 +267,65 @@ fn a_database_that_another_program_locks_for_some_seconds_loses_nothing() {
     assert_eq!(
         rows(&path, CHECKED_AT).last(),
         Some(&(first + 9999).to_string())
+    );
+}
+
+#[test]
+fn a_stop_waits_for_another_program_that_holds_the_database() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let writer = start(&path, Duration::from_secs(3600));
+    let (one, first) = (host("one", "192.0.2.1"), now());
+    let other = other_program(&path);
+    other.execute_batch("begin immediate").expect("the lock");
+    deliver(
+        &writer,
+        (0..104).map(|i| check(&one, first + i, &[Some(1)])),
+    );
+    std::thread::scope(|scope| {
+        let stopping = scope.spawn(|| writer.finish());
+        std::thread::sleep(Duration::from_secs(3));
+        assert!(!stopping.is_finished(), "it waits");
+        other.execute_batch("rollback").expect("it is given back");
+        let released = Instant::now();
+        assert_eq!(stopping.join().expect("no panic"), 0);
+        assert!(released.elapsed() < Duration::from_secs(2));
+    });
+    assert_eq!(count(&path), 104);
+    assert_eq!(
+        number(
+            &path,
+            "select count(*) from monitor_run where stopped_at is not null"
+        ),
+        1
+    );
+}
+
+#[test]
+fn a_second_signal_ends_a_stop_that_waits_for_another_program() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["127.0.0.1"]);
+    let path = folder.path().join(FILE);
+    let mut monitor = Monitor::start(&folder);
+    wait_for("a result", || {
+        path.exists() && rows_of(&other_program(&path), CHECKED_AT).is_ok_and(|r| r.len() > 1)
+    });
+    let other = other_program(&path);
+    other.execute_batch("begin immediate").expect("the lock");
+    wait_for("a failed commit", || {
+        monitor.log().contains("kept in memory")
+    });
+    let began = Instant::now();
+    monitor.signal();
+    wait_for("the wait", || monitor.log().contains("waiting up to"));
+    assert_eq!(monitor.stop(), Some(74), "{}", monitor.log());
+    assert!(began.elapsed() < Duration::from_secs(5));
+    assert!(
+        monitor
+            .log()
+            .contains("could not be written and had to be discarded"),
+        "{}",
+        monitor.log()
     );
 }
 

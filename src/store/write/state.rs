@@ -1,5 +1,6 @@
 //! What the writer thread does with what it receives.
 
+use super::backlog::{Backlog, gives_way, has_room};
 use super::clock::{SUSPICIOUS_STEP, pruning_delay};
 use super::database::{Database, FileState};
 use super::record::{Record, RunState};
@@ -37,11 +38,20 @@ pub enum Order {
     Hosts(Vec<Arc<Host>>),
     Viewed,
     Wake(SyncSender<()>),
-    Finish,
+    /// The last commit waits for other programs until then.
+    Finish {
+        until: Monotonic,
+    },
+}
+
+impl Order {
+    pub fn is_record(&self) -> bool {
+        matches!(self, Order::Record(..))
+    }
 }
 
 /// A result is written this soon while a user may be waiting for it.
-const SOON: Duration = Duration::from_millis(1500);
+pub(super) const SOON: Duration = Duration::from_millis(1500);
 
 /// How often the time of the monitor's last activity is written when there is nothing else to
 /// write.
@@ -62,11 +72,7 @@ const VIEWER_POLL: Duration = Duration::from_secs(2);
 const STARTUP: Duration = Duration::from_secs(60);
 
 /// How soon a failed commit is retried.
-const RETRY: Duration = Duration::from_secs(10);
-
-/// The maximum number of records kept in memory while nothing can be written: four days of three
-/// hosts at one check a minute, 6 MB.
-const MAX_PENDING: usize = 20_000;
+pub(super) const RETRY: Duration = Duration::from_secs(10);
 
 /// This many records are written at once: with many hosts, waiting costs memory and saves
 /// little.
@@ -86,24 +92,27 @@ const PRUNE_ROWS: u32 = 1000;
 const BELIEVED_AFTER: Duration = Duration::from_secs(600);
 
 pub struct WriterState {
-    database: Database,
-    settings: StoreSettings,
-    started: Monotonic,
-    last_flush: Monotonic,
-    viewed_until: Monotonic,
-    viewer_poll_at: Monotonic,
-    pending: VecDeque<Record>,
-    states: HashMap<Arc<Host>, State>,
-    scene: Scene,
-    flush_at: Monotonic,
-    prune_at: Monotonic,
+    pub(super) database: Database,
+    pub(super) settings: StoreSettings,
+    pub(super) started: Monotonic,
+    pub(super) last_flush: Monotonic,
+    pub(super) viewed_until: Monotonic,
+    pub(super) viewer_poll_at: Monotonic,
+    pub(super) pending: VecDeque<Record>,
+    pub(super) states: HashMap<Arc<Host>, State>,
+    pub(super) scene: Scene,
+    pub(super) flush_at: Monotonic,
+    pub(super) prune_at: Monotonic,
     /// As they were last read.
-    clocks: ClockSample,
+    pub(super) clocks: ClockSample,
     /// Steps of the clock that the database has not been corrected for yet, in order.
-    corrections: VecDeque<(ClockStep, Correction)>,
-    wake: Option<SyncSender<()>>,
-    is_failing: bool,
-    dropped: u64,
+    pub(super) corrections: VecDeque<(ClockStep, Correction)>,
+    pub(super) wake: Option<SyncSender<()>>,
+    pub(super) is_failing: bool,
+    /// Whether it fails because another program holds the database.
+    pub(super) is_locked: bool,
+    pub(super) dropped: usize,
+    pub(super) backlog: Arc<Backlog>,
 }
 
 impl WriterState {
@@ -112,6 +121,7 @@ impl WriterState {
         settings: StoreSettings,
         start: ClockSample,
         delay: Option<Duration>,
+        backlog: Arc<Backlog>,
     ) -> WriterState {
         let started = start.monotonic;
         WriterState {
@@ -131,7 +141,9 @@ impl WriterState {
             corrections: VecDeque::new(),
             wake: None,
             is_failing: false,
+            is_locked: false,
             dropped: 0,
+            backlog,
         }
     }
 
@@ -144,6 +156,9 @@ impl WriterState {
                 thread::sleep(MIN_WAKE_INTERVAL);
             }
             loop {
+                if let Ok(order) = &order {
+                    self.backlog.note_received(order.is_record());
+                }
                 match order {
                     Ok(Order::Record(record, sent)) => self.receive(record, &sent),
                     Ok(Order::Observation(observation)) => self.observe(observation),
@@ -151,7 +166,8 @@ impl WriterState {
                     Ok(Order::StoreSettings(settings)) => self.set_settings(settings),
                     Ok(Order::Viewed) => self.note_viewer(),
                     Ok(Order::Wake(wake)) => self.wake = Some(wake),
-                    Ok(Order::Finish) | Err(RecvTimeoutError::Disconnected) => return self.close(),
+                    Ok(Order::Finish { until }) => return self.close(until),
+                    Err(RecvTimeoutError::Disconnected) => return self.close(sys::monotonic()),
                     Err(RecvTimeoutError::Timeout) => break,
                 }
                 order = orders.try_recv().or(Err(RecvTimeoutError::Timeout));
@@ -196,19 +212,16 @@ impl WriterState {
             }
             Record::Interruption(_) | Record::Unsent(_) | Record::Notice(_) => true,
         };
-        if self.is_failing
-            && self.pending.len() >= MAX_PENDING / 2
-            && matches!(&record, Record::Probe(probe) if !probe.is_answered)
-        {
-            // A probe a second for each silent host would displace checks.
-            return;
-        }
-        if self.pending.len() >= MAX_PENDING && self.is_failing {
+        if self.is_failing && !has_room(&record, self.pending.len()) {
+            if gives_way(&record) {
+                return;
+            }
             self.pending.pop_front();
             self.dropped += 1;
         }
         let is_notice = matches!(record, Record::Notice(_));
         self.pending.push_back(record);
+        self.note_unwritten();
         self.schedule_flush(is_change);
         // The next notice waits for it, and after a crash this one would be sent again.
         if is_notice && !self.is_failing {
@@ -321,7 +334,7 @@ impl WriterState {
 
     /// Writes the pending records and the time of the last activity. On failure they stay
     /// pending.
-    fn flush(&mut self, run: RunState) {
+    pub(super) fn flush(&mut self, run: RunState) {
         self.watch_clock(&sys::clocks());
         self.write(self.now(), run);
     }
@@ -349,7 +362,7 @@ impl WriterState {
                         self.dropped
                     );
                 }
-                (self.is_failing, self.dropped) = (false, 0);
+                (self.is_failing, self.is_locked, self.dropped) = (false, false, 0);
                 self.pending.clear();
                 self.pending.shrink_to(256);
                 if self.database.take_new_notices() {
@@ -358,43 +371,9 @@ impl WriterState {
                     self.wake.as_ref().map(|wake| wake.try_send(()));
                 }
             }
-            Err(error) => {
-                if !self.is_failing {
-                    log::error!("{error}; results are kept in memory until it can be written");
-                }
-                self.is_failing = true;
-                let is_written_over = matches!(error, StoreError::WrittenOver { .. });
-                self.flush_at = now.after(if is_written_over { SOON } else { RETRY });
-            }
+            Err(error) => self.fail(&error),
         }
-    }
-
-    /// Opens another file where writes to the open one would be lost or damage it.
-    fn check_file(&mut self, run: RunState) -> Result<(), StoreError> {
-        let path = self.database.path().display().to_string();
-        let now = sys::clocks().utc();
-        match self.database.file_state() {
-            FileState::InUse => return Ok(()),
-            FileState::Replaced if self.is_failing => {}
-            FileState::Replaced => {
-                log::error!("{path}: the file was deleted or replaced; opening this path again")
-            }
-            FileState::WrittenOver { is_complete } => {
-                // A copy may be under way, but nothing waits at the stop.
-                if !is_complete && run == RunState::Running {
-                    return Err(StoreError::WrittenOver { path: path.into() });
-                }
-                let aside = self.database.set_aside(now)?;
-                log::error!(
-                    "{path}: another program wrote over this file; what it contains now is in {}, \
-                     and a new file is begun",
-                    aside.display()
-                );
-            }
-        }
-        self.database.reopen(now, sys::is_clock_synchronised())?;
-        self.database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
-        Ok(())
+        self.note_unwritten();
     }
 
     /// When the clock was set since it was last read, decides what that means for what this run
@@ -506,21 +485,10 @@ impl WriterState {
         };
         self.prune_at = sys::monotonic().after(pause);
     }
-
-    /// Commits for the last time; returns how many results are lost.
-    fn close(mut self) -> u64 {
-        self.flush(RunState::Stopped);
-        if self.is_failing {
-            return self.dropped + self.pending.len() as u64;
-        }
-        self.database.set_busy_timeout(Duration::ZERO);
-        self.database.checkpoint();
-        0
-    }
 }
 
 // A commit, a deletion and the last commit may each wait that long.
 const _: () = assert!(
     COMMIT_BUSY_TIMEOUT.as_millis() * 3 < 2000,
-    "a stop is over within two seconds"
+    "a stop with nothing to write is over within two seconds"
 );
