@@ -90,7 +90,7 @@
 //! the store. No results flow back to these threads, and whatever shows results reads the database.
 //!
 //! Shared mutable state is in seven modules: [`stop`] has the stop flag, [`store`] how much waits to be
-//! written, [`logging`] the log file,
+//! written and why, [`logging`] the log file,
 //! [`net`] what happened to the links and when a host beyond the gateway answered, [`web`] the table
 //! of its connections, the compressor and the ETags of the page's files, [`api`] the database
 //! connections that requests take turns with and the configuration in force, [`dashboard`] the writer

@@ -18,7 +18,7 @@ use crate::net::{LinkWatch, TimestampSwitch};
 use crate::pinger::ProbeSettings;
 use crate::pure::check::ReadMode;
 use crate::pure::phrase::count;
-use crate::store::{Database, MonitorLock, Record, StoreSettings, Writer, WriterHandle};
+use crate::store::{Database, Record, StoreSettings, Writer, WriterHandle};
 use crate::sys;
 use crate::systemd::Notifier;
 use crate::witness::Witness;
@@ -114,8 +114,6 @@ struct Monitor {
     pingers: Pingers,
     alerts: Option<Alerts>,
     dashboard: Option<Dashboard>,
-    /// Shows other processes that this one runs.
-    _lock: Option<MonitorLock>,
     /// Keeps the kernel's timestamps switched on.
     _timestamps: TimestampSwitch,
     _links: LinkWatch,
@@ -129,7 +127,6 @@ impl Monitor {
     ) -> Result<Monitor, DaemonError> {
         let timestamps = TimestampSwitch::start();
         let links = LinkWatch::start();
-        let lock = MonitorLock::hold(database.path());
         let writer = Writer::start(database, store_settings(&config))?;
         if let Some(dashboard) = &dashboard {
             dashboard.set_writer(writer.handle());
@@ -168,7 +165,6 @@ impl Monitor {
             pingers,
             alerts,
             dashboard,
-            _lock: lock,
             _timestamps: timestamps,
             _links: links,
         })

@@ -135,6 +135,10 @@ impl RunClock {
         }
     }
 
+    pub fn started(&self) -> UtcMillis {
+        self.started
+    }
+
     pub fn behind_ms(&self) -> i64 {
         self.behind_ms
     }

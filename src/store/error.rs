@@ -2,8 +2,9 @@
 
 use std::fmt;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
+use super::file::obstacle;
 use super::schema;
 
 /// Why the store could not do its work.
@@ -49,10 +50,64 @@ pub enum StoreError {
 }
 
 impl StoreError {
+    /// The error of SQLite, or the system's where that says more: SQLite only tells that it could
+    /// not open or write the file.
+    pub(in crate::store) fn of_sqlite(
+        operation: &'static str,
+        path: &Path,
+        cause: rusqlite::Error,
+    ) -> StoreError {
+        use rusqlite::ErrorCode as Code;
+        let path = path.to_path_buf();
+        let is_unclear = matches!(
+            cause.sqlite_error_code(),
+            Some(Code::CannotOpen | Code::ReadOnly | Code::SystemIoFailure)
+        );
+        let obstacle = is_unclear.then(|| obstacle(&path)).flatten();
+        match obstacle.filter(is_passing) {
+            Some(cause) => StoreError::File {
+                operation,
+                path,
+                cause,
+            },
+            None => StoreError::Sqlite {
+                operation,
+                path,
+                cause,
+            },
+        }
+    }
+
     /// Whether another program has locked the database.
     pub fn is_busy(&self) -> bool {
         matches!(self, StoreError::Sqlite { cause, .. } if matches!(cause.sqlite_error_code(),
             Some(rusqlite::ErrorCode::DatabaseBusy | rusqlite::ErrorCode::DatabaseLocked)))
+    }
+
+    /// Whether the same may succeed later without another configuration: when the disk has room, is
+    /// mounted for writing or works again, or another program has ended. A folder that does not
+    /// exist, a missing permission and another program's file do not change by themselves.
+    pub fn may_pass(&self) -> bool {
+        use rusqlite::ErrorCode as Code;
+        match self {
+            StoreError::Sqlite { cause, path, .. } => match cause.sqlite_error_code() {
+                Some(
+                    Code::DatabaseBusy
+                    | Code::DatabaseLocked
+                    | Code::FileLockingProtocolFailed
+                    | Code::DiskFull
+                    | Code::SystemIoFailure
+                    | Code::OutOfMemory,
+                ) => true,
+                Some(Code::CannotOpen | Code::ReadOnly | Code::PermissionDenied) => {
+                    obstacle(path).is_none_or(|cause| is_passing(&cause))
+                }
+                _ => false,
+            },
+            StoreError::File { cause, .. } => is_passing(cause),
+            StoreError::WrittenOver { .. } => true,
+            _ => false,
+        }
     }
 
     /// A remedy, if there is one.
@@ -92,9 +147,25 @@ impl StoreError {
             )),
             StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
             StoreError::NotOriginal { cure, .. } => Some((*cure).into()),
+            StoreError::File { cause, .. } if cause.kind() == io::ErrorKind::ReadOnlyFilesystem => {
+                Some("mount the file system for writing, or name a file elsewhere".into())
+            }
             StoreError::File { .. } | StoreError::WrittenOver { .. } => None,
         }
     }
+}
+
+fn is_passing(cause: &io::Error) -> bool {
+    use io::ErrorKind as Kind;
+    !matches!(
+        cause.kind(),
+        Kind::NotFound
+            | Kind::PermissionDenied
+            | Kind::NotADirectory
+            | Kind::IsADirectory
+            | Kind::InvalidFilename
+            | Kind::InvalidInput
+    )
 }
 
 impl fmt::Display for StoreError {

@@ -24,7 +24,6 @@ pub use error::StoreError;
 pub use event::OutageEvent;
 pub use file::database_id;
 pub use original::import::{Import, require_original};
-pub use presence::MonitorLock;
 pub use read::check_json::{CheckJson, JsonFields};
 pub use read::checks::{Checks, RecordedCheck};
 pub use read::events::OutageFilter;

@@ -39,11 +39,7 @@ impl Reader {
         if !path.exists() {
             return Ok(None);
         }
-        let failed = |cause| StoreError::Sqlite {
-            operation: "opening database",
-            path: path.to_path_buf(),
-            cause,
-        };
+        let failed = |cause| StoreError::of_sqlite("opening database", path, cause);
         let identity = identity_of(path);
         let connection = open_to_read(path).map_err(failed)?;
         match file_kind(&connection).map_err(failed)? {

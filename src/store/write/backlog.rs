@@ -2,6 +2,7 @@
 //! that thread waits for the disk.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use super::record::Record;
 
@@ -32,6 +33,8 @@ pub struct Backlog {
     queued_records: AtomicUsize,
     /// Received and not written, and those that had to be dropped.
     unwritten: AtomicUsize,
+    /// Why they cannot be written.
+    failure: Mutex<Option<String>>,
 }
 
 impl Backlog {
@@ -58,5 +61,14 @@ impl Backlog {
     /// How many records are lost if the process ends now.
     pub fn at_risk(&self) -> usize {
         self.queued_records.load(Ordering::Relaxed) + self.unwritten.load(Ordering::Relaxed)
+    }
+
+    pub fn failure(&self) -> Option<String> {
+        let failure = self.failure.lock();
+        failure.unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn set_failure(&self, failure: Option<String>) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = failure;
     }
 }

@@ -8,7 +8,7 @@ use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
 
 use super::checks::insert;
-use super::clock;
+use super::clock::{self, pruning_delay};
 use super::hosts::{HostSettings, KnownHosts, host_id};
 use super::notices::{self, Notices, PendingNotices};
 use super::outages::Outages;
@@ -37,6 +37,8 @@ pub struct Database {
     /// locks that this process has on the file, those of SQLite too (fcntl_locking(2); sqlite.org/howtocorrupt.html,
     /// section 2.2).
     file: Option<File>,
+    /// The error of the last attempt, until the monitor's run begins.
+    why_unopened: Option<StoreError>,
     /// As SQLite left it when it was last looked at; `None` if it could not be read.
     start: Option<FileStart>,
     /// As another program left it, where it wrote over the file.
@@ -48,6 +50,9 @@ pub struct Database {
     outage_rules: OutageRules,
     pending_notices: PendingNotices,
 }
+
+/// Matches no file: opening is tried again until there is one.
+const NO_FILE: Option<(u64, u64)> = Some((0, 0));
 
 /// What other programs did to the open file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,21 +77,41 @@ impl Database {
     /// with the number of rows done and of all rows.
     pub fn open(path: &Path, progress: &mut dyn FnMut(u64, u64)) -> Result<Opened, StoreError> {
         let (connection, import) = open_to_write(path, progress)?;
-        let file = File::open(path).ok();
-        let database = Database {
+        let mut database = Database::of(connection, path);
+        database.identity = identity_of(path);
+        database.file = File::open(path).ok();
+        database.start = (database.file.as_ref()).and_then(|file| FileStart::read(file).ok());
+        Ok(Opened { database, import })
+    }
+
+    /// Stands for a file that cannot be opened yet. Nothing can be written to it until
+    /// [`Database::reopen`] has opened the file.
+    pub fn unopened(path: &Path, why: StoreError) -> Result<Database, StoreError> {
+        let connection = Connection::open_in_memory().map_err(|cause| StoreError::Sqlite {
+            operation: "opening database",
+            path: path.to_path_buf(),
+            cause,
+        })?;
+        let mut database = Database::of(connection, path);
+        database.why_unopened = Some(why);
+        Ok(database)
+    }
+
+    fn of(connection: Connection, path: &Path) -> Database {
+        Database {
             connection,
             path: path.to_path_buf(),
-            identity: identity_of(path),
-            start: file.as_ref().and_then(|file| FileStart::read(file).ok()),
-            file,
+            identity: NO_FILE,
+            start: None,
+            file: None,
+            why_unopened: None,
             overwritten: None,
             hosts: KnownHosts::new(),
             run_id: None,
             run_clock: RunClock::start(UtcMillis(i64::MAX), None, true),
             outage_rules: OutageRules::default(),
             pending_notices: PendingNotices::default(),
-        };
-        Ok(Opened { database, import })
+        }
     }
 
     pub fn path(&self) -> &Path {
@@ -142,8 +167,13 @@ impl Database {
         Ok(aside)
     }
 
-    /// Closes a file that was deleted, replaced or set aside, and opens or creates the one at its path.
-    pub fn reopen(&mut self, now: UtcMillis, is_synchronised: bool) -> Result<(), StoreError> {
+    /// Closes a file that was deleted, replaced or set aside, and opens or creates the one at its
+    /// path. Returns what [`Database::begin`] does.
+    pub fn reopen(
+        &mut self,
+        now: UtcMillis,
+        is_synchronised: bool,
+    ) -> Result<Option<Duration>, StoreError> {
         // The log belongs to the old file. Both files use the same names for log and index, so
         // the old one is closed before the new one is opened.
         if self.overwritten.is_none() {
@@ -152,14 +182,63 @@ impl Database {
         let nothing =
             Connection::open_in_memory().map_err(|cause| self.failed("closing", cause))?;
         drop(std::mem::replace(&mut self.connection, nothing));
-        // Matches no file: this is retried until a file can be opened.
-        self.identity = Some((0, 0));
-        let mut database = Database::open(&self.path, &mut |_, _| ())?.database;
-        database.begin_run(now, is_synchronised)?;
+        self.identity = NO_FILE;
+        let opened = Database::open(&self.path, &mut |_, _| ())?;
+        if let Some(import) = &opened.import {
+            log::info!("{}: {import}", self.path.display());
+        }
+        let mut database = opened.database;
+        // A run that began without a file has kept its results until now.
+        let started = if self.has_begun() {
+            now
+        } else {
+            self.run_clock.started()
+        };
+        let delay = database.begin(started, now, is_synchronised)?;
         database.set_outage_rules(self.outage_rules);
         database.pending_notices = self.pending_notices;
         *self = database;
-        Ok(())
+        Ok(delay)
+    }
+
+    /// Whether the monitor's run is recorded.
+    pub fn has_begun(&self) -> bool {
+        self.run_id.is_some()
+    }
+
+    /// Records that this monitor runs since `started`. Returns how long nothing is to be deleted,
+    /// as [`pruning_delay`] does.
+    pub fn begin(
+        &mut self,
+        started: UtcMillis,
+        now: UtcMillis,
+        is_synchronised: bool,
+    ) -> Result<Option<Duration>, StoreError> {
+        if let Some(why) = self.why_unopened.take() {
+            return Err(why);
+        }
+        let runs = self.runs()?;
+        self.begin_run_of(started, now, is_synchronised)?;
+        let dated = self.run_clock.dated(now);
+        if dated != now {
+            log::warn!(
+                "the clock shows {}, but the newest result is from {}: results are dated after it until the clock is set forward",
+                now.rfc3339(),
+                dated.rfc3339()
+            );
+        }
+        Ok(pruning_delay(&runs, dated))
+    }
+
+    /// Goes on without the file, whose run could not begin.
+    pub fn close_file(&mut self, start: UtcMillis, is_synchronised: bool) {
+        if let Ok(connection) = Connection::open_in_memory() {
+            // Before the file.
+            drop(std::mem::replace(&mut self.connection, connection));
+            (self.file, self.start) = (None, None);
+        }
+        self.identity = NO_FILE;
+        self.run_clock = RunClock::start(start, None, is_synchronised);
     }
 
     /// Start and last activity of each recorded run of a monitor, in the order in which they
@@ -180,6 +259,15 @@ impl Database {
     /// Records that this monitor runs, since the wall clock shows `now`. `is_synchronised`: whether
     /// a time service has set it.
     pub fn begin_run(&mut self, now: UtcMillis, is_synchronised: bool) -> Result<(), StoreError> {
+        self.begin_run_of(now, now, is_synchronised)
+    }
+
+    fn begin_run_of(
+        &mut self,
+        started: UtcMillis,
+        now: UtcMillis,
+        is_synchronised: bool,
+    ) -> Result<(), StoreError> {
         let mut begin = || -> rusqlite::Result<(i64, RunClock)> {
             let transaction = self
                 .connection
@@ -189,8 +277,8 @@ impl Database {
             if newest > Some(now) && clock::take_back_lead(&transaction, now, None)? > 0 {
                 newest = clock::newest_on_record(&transaction)?;
             }
-            let run_clock = RunClock::start(now, newest, is_synchronised);
-            let run_id = runs::insert(&transaction, &run_clock, now)?;
+            let run_clock = RunClock::start(started, newest, is_synchronised);
+            let run_id = runs::insert(&transaction, &run_clock, started, now)?;
             transaction.commit()?;
             Ok((run_id, run_clock))
         };
@@ -201,7 +289,7 @@ impl Database {
 
     /// Begins another run after a step that may be wrong: see [`clock::pruning_delay`].
     pub fn continue_run(&mut self, now: UtcMillis) -> Result<(), StoreError> {
-        let run_id = runs::insert(&self.connection, &self.run_clock, now)
+        let run_id = runs::insert(&self.connection, &self.run_clock, now, now)
             .map_err(|cause| self.failed("writing", cause))?;
         self.run_id = Some(run_id);
         Ok(())
@@ -398,11 +486,7 @@ impl Database {
         operation: &'static str,
         cause: rusqlite::Error,
     ) -> StoreError {
-        StoreError::Sqlite {
-            operation,
-            path: self.path.clone(),
-            cause,
-        }
+        StoreError::of_sqlite(operation, &self.path, cause)
     }
 
     /// Moves the write-ahead log into the file, except what active readers still need.

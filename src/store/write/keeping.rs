@@ -8,8 +8,10 @@ use super::database::FileState;
 use super::record::RunState;
 use super::state::{COMMIT_BUSY_TIMEOUT, RETRY, SOON, WriterState};
 use crate::pure::phrase;
+use crate::pure::run_clock::Correction;
 use crate::pure::time::Monotonic;
 use crate::store::error::StoreError;
+use crate::store::presence::MonitorLock;
 use crate::sys;
 
 /// How soon a commit is tried again at the stop, when another program holds the database.
@@ -22,6 +24,7 @@ impl WriterState {
             log::error!("{error}; results are kept in memory until it can be written");
         }
         (self.is_failing, self.is_locked) = (true, error.is_busy());
+        self.backlog.set_failure(Some(error.to_string()));
         let is_written_over = matches!(error, StoreError::WrittenOver { .. });
         self.flush_at = sys::monotonic().after(if is_written_over { SOON } else { RETRY });
     }
@@ -54,9 +57,30 @@ impl WriterState {
                 );
             }
         }
-        self.database.reopen(now, sys::is_clock_synchronised())?;
+        let had_begun = self.database.has_begun();
+        let delay = self.database.reopen(now, sys::is_clock_synchronised())?;
         self.database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
+        if let Some(delay) = delay {
+            self.prune_at = sys::monotonic().after(delay);
+        }
+        if !had_begun {
+            self.join_record();
+        }
         Ok(())
+    }
+
+    /// When a run that began without a file has opened it: what is kept was dated without the
+    /// record, and what steps of the clock have moved is not in the file yet.
+    fn join_record(&mut self) {
+        if self.lock.is_none() {
+            self.lock = MonitorLock::hold(self.database.path());
+        }
+        let behind_ms = self.database.run_clock.behind_ms();
+        self.pending
+            .iter_mut()
+            .for_each(|record| record.shift(behind_ms));
+        self.corrections
+            .retain(|(_, correction)| matches!(correction, Correction::Skip { .. }));
     }
 
     /// Commits for the last time; returns how many results are lost. What another program holds is

@@ -11,6 +11,7 @@ use crate::pure::run_clock::{ClockStep, Correction, MIN_STEP_MS};
 use crate::pure::scene::{Observation, Scene};
 use crate::pure::time::{ClockSample, Monotonic, UtcMillis};
 use crate::store::error::StoreError;
+use crate::store::presence::MonitorLock;
 use crate::sys;
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -113,6 +114,8 @@ pub struct WriterState {
     pub(super) is_locked: bool,
     pub(super) dropped: usize,
     pub(super) backlog: Arc<Backlog>,
+    /// Shows other processes that this one runs.
+    pub(super) lock: Option<MonitorLock>,
 }
 
 impl WriterState {
@@ -124,6 +127,7 @@ impl WriterState {
         backlog: Arc<Backlog>,
     ) -> WriterState {
         let started = start.monotonic;
+        let lock = MonitorLock::hold(database.path());
         WriterState {
             database,
             settings,
@@ -144,6 +148,7 @@ impl WriterState {
             is_locked: false,
             dropped: 0,
             backlog,
+            lock,
         }
     }
 
@@ -363,6 +368,7 @@ impl WriterState {
                     );
                 }
                 (self.is_failing, self.is_locked, self.dropped) = (false, false, 0);
+                self.backlog.set_failure(None);
                 self.pending.clear();
                 self.pending.shrink_to(256);
                 if self.database.take_new_notices() {

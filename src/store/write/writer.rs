@@ -1,6 +1,7 @@
 //! The thread that owns the writing connection. It collects records and commits them together,
 //! since every commit writes the same amount of journal. While the disk is full or another program
-//! has locked the database it keeps a bounded number of records in memory and retries. No other thread waits for the disk: while it stalls, as many records
+//! has locked the database it keeps a bounded number of records in memory and retries, also before
+//! the file was ever opened. No other thread waits for the disk: while it stalls, as many records
 //! wait in the queue.
 
 use std::sync::Arc;
@@ -9,7 +10,6 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::backlog::{Backlog, MAX_KEPT, gives_way, has_room};
-use super::clock::pruning_delay;
 use super::database::Database;
 use super::record::Record;
 use super::state::{COMMIT_BUSY_TIMEOUT, Order, StoreSettings, WriterState};
@@ -77,6 +77,11 @@ impl WriterHandle {
         self.backlog.at_risk() as u64
     }
 
+    /// Why results cannot be written now and are kept in memory.
+    pub fn failure(&self) -> Option<String> {
+        self.backlog.failure()
+    }
+
     /// The thread ends after all handles, or by a panic that [`Writer::is_alive`] shows.
     fn send(&self, order: Order) {
         self.backlog.note_sent(order.is_record());
@@ -92,20 +97,20 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// Records that the monitor runs and starts the thread.
+    /// Records that the monitor runs and starts the thread. Where that fails for a reason that may
+    /// pass, results are kept in memory until it succeeds.
     pub fn start(mut database: Database, settings: StoreSettings) -> Result<Writer, StoreError> {
         let start = sys::clocks();
-        let runs = database.runs()?;
-        database.begin_run(start.utc(), sys::is_clock_synchronised())?;
-        let dated = database.run_clock.dated(start.utc());
-        if dated != start.utc() {
-            log::warn!(
-                "the clock shows {}, but the newest result is from {}: results are dated after it until the clock is set forward",
-                start.utc().rfc3339(),
-                dated.rfc3339()
-            );
-        }
-        let delay = pruning_delay(&runs, dated);
+        let is_synchronised = sys::is_clock_synchronised();
+        let begun = database.begin(start.utc(), start.utc(), is_synchronised);
+        let (delay, failure) = match begun {
+            Ok(delay) => (delay, None),
+            Err(error) if error.may_pass() => {
+                database.close_file(start.utc(), is_synchronised);
+                (None, Some(error))
+            }
+            Err(error) => return Err(error),
+        };
         let (orders, received) = channel();
         let backlog = Arc::<Backlog>::default();
         let path = database.path().to_path_buf();
@@ -114,7 +119,10 @@ impl Writer {
         database.set_busy_timeout(COMMIT_BUSY_TIMEOUT);
         database.set_outage_rules(settings.outages);
         database.set_alerts(settings.alerts);
-        let state = WriterState::new(database, settings, start, delay, Arc::clone(&backlog));
+        let mut state = WriterState::new(database, settings, start, delay, Arc::clone(&backlog));
+        if let Some(failure) = failure {
+            state.fail(&failure);
+        }
         let thread = thread::Builder::new()
             .name("store".into())
             .spawn(move || state.run(&received));
