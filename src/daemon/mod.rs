@@ -32,7 +32,7 @@ pub use limits::{
     allow_files_for_dashboard, allow_files_for_monitoring, prepare_for_one_check,
     prepare_to_monitor,
 };
-pub use signals::{ignore_sighup, stop_on_signals};
+pub use signals::{ignore_sighup, ignore_sigxfsz, stop_on_signals};
 
 /// The configuration as it was read again, or why the running one stays in force.
 pub type Reloaded = Result<Config, String>;

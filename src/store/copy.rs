@@ -58,7 +58,7 @@ pub fn write_whole<T>(
         };
         // Left by a copy that was interrupted.
         remove_partial(&partial).map_err(file("writing a copy to"))?;
-        let written = write(&partial)?;
+        let written = write(&partial).map_err(|error| error.of_copy(&partial, to))?;
         fs::File::open(&partial)
             .and_then(|file| file.sync_all())
             .map_err(file("writing a copy to"))?;

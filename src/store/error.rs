@@ -78,6 +78,32 @@ impl StoreError {
         }
     }
 
+    /// The error of a copy to `to` that was written as `partial`: SQLite does not tell what prevents
+    /// that.
+    pub(in crate::store) fn of_copy(self, partial: &Path, to: &Path) -> StoreError {
+        let StoreError::Sqlite {
+            operation,
+            path,
+            cause,
+        } = self
+        else {
+            return self;
+        };
+        match StoreError::of_sqlite(operation, partial, cause) {
+            StoreError::Sqlite { cause, .. } => StoreError::Sqlite {
+                operation,
+                path,
+                cause,
+            },
+            StoreError::File { cause, .. } => StoreError::File {
+                operation: "writing",
+                path: to.to_path_buf(),
+                cause,
+            },
+            other => other,
+        }
+    }
+
     /// Whether another program has locked the database.
     pub fn is_busy(&self) -> bool {
         matches!(self, StoreError::Sqlite { cause, .. } if matches!(cause.sqlite_error_code(),
@@ -155,6 +181,16 @@ impl StoreError {
     }
 }
 
+/// Why a file could not be written, also in other words where the system's say little.
+pub fn reason(cause: &io::Error) -> String {
+    match cause.kind() {
+        io::ErrorKind::FileTooLarge => {
+            "the file has the largest size that is allowed (ulimit -f, LimitFSIZE=)".into()
+        }
+        _ => cause.to_string(),
+    }
+}
+
 fn is_passing(cause: &io::Error) -> bool {
     use io::ErrorKind as Kind;
     !matches!(
@@ -180,7 +216,7 @@ impl fmt::Display for StoreError {
                 operation,
                 path,
                 cause,
-            } => write!(f, "{operation} {}: {cause}", path.display()),
+            } => write!(f, "{operation} {}: {}", path.display(), reason(cause)),
             StoreError::Foreign { path } => {
                 write!(f, "database {}: it is another program's", path.display())
             }

@@ -20,7 +20,7 @@ mod schema;
 mod write;
 
 pub use copy::{backup, partial_copy};
-pub use error::StoreError;
+pub use error::{StoreError, reason};
 pub use event::OutageEvent;
 pub use file::database_id;
 pub use original::import::{Import, require_original};

@@ -830,6 +830,35 @@ fn a_disk_that_is_read_only_at_the_start_gets_all_results_later() {
 }
 
 #[test]
+fn a_limit_of_the_files_size_is_a_full_disk() {
+    let folder = TempDir::new();
+    configure(&folder, FILE, &["127.0.0.1"]);
+    let path = folder.path().join(FILE);
+    let mut limited = Command::new("prlimit");
+    limited.arg("--fsize=300000:").arg(bin());
+    let mut monitor = Monitor::start_by(&folder, limited);
+    wait_for("the limit", || monitor.log().contains("kept in memory"));
+    assert!(
+        monitor.log().contains("largest size that is allowed"),
+        "{}",
+        monitor.log()
+    );
+    std::thread::sleep(Duration::from_millis(500));
+    let raised = run(Command::new("prlimit")
+        .args(["--fsize=unlimited:", "--pid"])
+        .arg(monitor.child.id().to_string()));
+    assert_eq!(raised.code, Some(0), "{}", raised.stderr);
+    assert_eq!(monitor.stop(), Some(0), "{}", monitor.log());
+    let times: Vec<i64> = rows(&path, CHECKED_AT)
+        .iter()
+        .map(|at| at.parse().expect("a number"))
+        .collect();
+    let widest = times.windows(2).map(|pair| pair[1] - pair[0]).max();
+    assert!(widest < Some(2000), "{widest:?}\n{}", monitor.log());
+    expect_whole(&path);
+}
+
+#[test]
 fn a_database_that_cannot_be_created_for_want_of_its_folder_ends_the_monitor() {
     let folder = TempDir::new();
     configure(&folder, "missing/log.db", &["127.0.0.1"]);
