@@ -1,5 +1,5 @@
-//! The monitor and its commands on a disk that stalls: on file systems of their own, mounted from a
-//! file.
+//! The monitor and its commands on a disk that stalls, is full or can only be read: on file systems
+//! of their own, mounted from a file.
 
 mod common;
 
@@ -165,6 +165,74 @@ fn wait_for(what: &str, mut is_true: impl FnMut() -> bool) {
     }
 }
 
+/// A database with 300 checks and an outage, and its configuration. The newest 100 checks are only
+/// in the write-ahead log of a monitor that was killed, unless it `is_closed`.
+fn record(disk: &Disk, is_closed: bool) -> PathBuf {
+    let made = disk.folder.path().join(format!("made-{is_closed}"));
+    fs::create_dir(&made).expect("a folder");
+    let path = made.join(FILE);
+    let writer = start_writer(&path, Duration::ZERO);
+    let (here, first) = (host("127.0.0.1"), now() - 400_000);
+    let send = |range: std::ops::Range<i64>| {
+        for i in range.clone() {
+            let result = check(&here, first + i * 1000, !(50..60).contains(&i));
+            assert!(writer.handle().record(result));
+        }
+        wait_for("the results", || {
+            number(&path, "select count(*) from check_result") == range.end
+        });
+    };
+    send(0..200);
+    read(&path)
+        .query_row("pragma wal_checkpoint(truncate)", [], |_| Ok(()))
+        .expect("a checkpoint");
+    send(200..300);
+    let to = disk.mounted.join(FILE);
+    if is_closed {
+        assert_eq!(writer.finish(), 0);
+        fs::copy(&path, &to).expect("copied");
+    } else {
+        for suffix in ["", "-wal", "-shm"] {
+            let [from, to] = [&path, &to].map(|file| format!("{}{suffix}", file.display()));
+            fs::copy(from, to).expect("copied");
+        }
+        assert_eq!(writer.finish(), 0);
+    }
+    disk.folder.write(
+        "config.yaml",
+        &format!(
+            "database: {{path: {}}}\nhosts: [{{name: here, address: 127.0.0.1}}]\n",
+            to.display()
+        ),
+    )
+}
+
+/// Every command that only reads shows what is recorded. `command` starts the program.
+fn expect_readable(disk: &Disk, config: &Path, what: &str, command: &dyn Fn() -> Command) {
+    let output = |arguments: &[&str]| {
+        let done = run(command().args(arguments).arg("-c").arg(config));
+        assert_eq!(
+            done.code,
+            Some(0),
+            "{what}: {arguments:?}: {}{}",
+            done.stdout,
+            done.stderr
+        );
+        done.stdout
+    };
+    let rows = output(&["export"]).lines().count() - 1;
+    assert_eq!(rows, 300, "{what}");
+    assert!(output(&["status"]).contains("here"), "{what}");
+    assert!(output(&["outages"]).contains("10 s"), "{what}");
+    assert!(output(&["report"]).contains("here"), "{what}");
+    let backup = disk.folder.path().join("out").join("backup");
+    drop(fs::remove_file(&backup));
+    output(&["backup", backup.to_str().expect("UTF-8")]);
+    assert_eq!(number(&backup, "select count(*) from check_result"), 300);
+    let doctor = run(command().arg("doctor").arg("-c").arg(config));
+    assert!(doctor.stdout.contains("database"), "{}", doctor.stderr);
+}
+
 /// A running monitor whose messages are in a file.
 struct Monitor {
     child: Child,
@@ -278,4 +346,141 @@ fn a_second_signal_ends_a_stop_that_the_disk_holds_up_and_the_loss_is_told() {
             .and_then(|number| number.parse::<u32>().ok());
         assert!(lost > Some(10), "{log}");
     });
+}
+
+#[test]
+fn a_closed_database_can_be_read_on_a_medium_that_cannot_be_written() {
+    let test = "a_closed_database_can_be_read_on_a_medium_that_cannot_be_written";
+    expect_readable_without_writing(test, true, false);
+}
+
+#[test]
+fn the_log_of_a_killed_monitor_is_read_on_a_medium_that_cannot_be_written() {
+    let test = "the_log_of_a_killed_monitor_is_read_on_a_medium_that_cannot_be_written";
+    expect_readable_without_writing(test, false, true);
+}
+
+#[test]
+fn a_log_without_its_index_is_read_on_a_medium_that_cannot_be_written() {
+    let test = "a_log_without_its_index_is_read_on_a_medium_that_cannot_be_written";
+    expect_readable_without_writing(test, false, false);
+}
+
+/// On a read-only file system, as a user who may not write, and on a full disk.
+fn expect_readable_without_writing(test: &str, is_closed: bool, has_index: bool) {
+    with_disk(test, |disk| {
+        fs::create_dir(disk.folder.path().join("out")).expect("a folder");
+        let config = record(disk, is_closed);
+        if !has_index {
+            drop(fs::remove_file(disk.mounted.join(format!("{FILE}-shm"))));
+        }
+        let remount = |how: &str| {
+            disk.command("mount", &["-o", &format!("remount,{how}"), disk.path()]);
+        };
+        let what = format!("read-only, closed {is_closed}, with index {has_index}");
+        remount("ro");
+        expect_readable(disk, &config, &what, &|| Command::new(bin()));
+        let checked = run(Command::new(bin())
+            .args(["check", "--no-store", "-c"])
+            .arg(&config));
+        assert_eq!(checked.code, Some(0), "{}", checked.stderr);
+        remount("rw");
+        // In use by root, read by a user who may write neither file nor folder.
+        let program = disk.folder.path().join("program");
+        fs::copy(bin(), &program).expect("copied");
+        disk.command(
+            "chmod",
+            &[
+                "777",
+                disk.folder.path().join("out").to_str().expect("UTF-8"),
+            ],
+        );
+        let what = format!("of another user, closed {is_closed}, with index {has_index}");
+        expect_readable(disk, &config, &what, &|| {
+            let mut command = Command::new("setpriv");
+            command
+                .args(["--reuid=65534", "--regid=65534", "--clear-groups"])
+                .arg(&program);
+            command
+        });
+        let mut ballast = fs::File::create(disk.mounted.join("ballast")).expect("a file");
+        while std::io::Write::write_all(&mut ballast, &[0; 512]).is_ok() {}
+        let what = format!("full, closed {is_closed}, with index {has_index}");
+        expect_readable(disk, &config, &what, &|| Command::new(bin()));
+    });
+}
+
+#[test]
+fn a_file_of_an_older_version_on_a_read_only_medium_is_told_with_its_cure() {
+    let test = "a_file_of_an_older_version_on_a_read_only_medium_is_told_with_its_cure";
+    with_disk(test, |disk| {
+        let config = record(disk, true);
+        let path = disk.mounted.join(FILE);
+        let database = read(&path);
+        database
+            .execute_batch("pragma user_version = 1; pragma journal_mode = delete")
+            .expect("plain SQL");
+        drop(database);
+        disk.command("mount", &["-o", "remount,ro", disk.path()]);
+        for command in ["status", "report", "outages", "export"] {
+            let done = run(Command::new(bin()).arg(command).arg("-c").arg(&config));
+            assert_eq!(done.code, Some(74), "{}", done.stderr);
+            assert!(
+                done.stderr.contains("Read-only file system"),
+                "{}",
+                done.stderr
+            );
+            assert!(
+                done.stderr.contains("ace-connection-logger backup FILE"),
+                "{}",
+                done.stderr
+            );
+        }
+    });
+}
+
+#[test]
+fn a_limit_of_file_sizes_ends_no_command_and_is_told_as_what_it_is() {
+    let folder = TempDir::new();
+    let path = folder.path().join(FILE);
+    let writer = start_writer(&path, Duration::ZERO);
+    let one = host("127.0.0.1");
+    for i in 0..1000 {
+        assert!(writer.handle().record(check(&one, i * 1000, true)));
+    }
+    assert_eq!(writer.finish(), 0);
+    let config = format!(
+        "database: {{path: {}}}\nhosts: [{{name: here, address: 127.0.0.1}}]\n",
+        path.display()
+    );
+    folder.write("config.yaml", &config);
+    for arguments in [
+        &["export", "-o", "out"][..],
+        &["export", "--format", "sqlite", "-o", "out.db"],
+        &["report", "--format", "html", "-o", "out"],
+        &["backup", "out"],
+    ] {
+        let done = run(Command::new("prlimit")
+            .arg("--fsize=4096")
+            .arg(bin())
+            .args(arguments)
+            .current_dir(folder.path()));
+        assert_eq!(done.code, Some(74), "{arguments:?}: {}", done.stderr);
+        assert!(
+            done.stderr.contains("largest size that is allowed"),
+            "{arguments:?}: {}",
+            done.stderr
+        );
+        assert!(!folder.path().join("out").exists());
+    }
+    // Where the log may not grow any more.
+    let written = format!("{config}logging: {{file: log, level: debug}}\n");
+    folder.write("config.yaml", &written);
+    folder.write("log", &"-".repeat(4096));
+    let done = run(Command::new("prlimit")
+        .arg("--fsize=4096")
+        .arg(bin())
+        .arg("status")
+        .current_dir(folder.path()));
+    assert_eq!(done.code, Some(0), "{}", done.stderr);
 }

@@ -43,6 +43,15 @@ pub enum StoreError {
     Exists {
         path: PathBuf,
     },
+    /// It was written while it was read without locks.
+    Changed {
+        path: PathBuf,
+    },
+    /// Of an older version or of the original, where nothing can be written.
+    NotUpgraded {
+        path: PathBuf,
+        cause: io::Error,
+    },
     /// Another program has begun to write over the open file, without SQLite.
     WrittenOver {
         path: PathBuf,
@@ -101,6 +110,17 @@ impl StoreError {
                 cause,
             },
             other => other,
+        }
+    }
+
+    /// The error of an upgrade before reading: a medium that cannot be written is said.
+    pub(in crate::store) fn of_upgrade(error: StoreError, path: &Path) -> StoreError {
+        match obstacle(path) {
+            Some(cause) if !error.is_busy() => StoreError::NotUpgraded {
+                path: path.to_path_buf(),
+                cause,
+            },
+            _ => error,
         }
     }
 
@@ -173,6 +193,11 @@ impl StoreError {
             )),
             StoreError::Exists { .. } => Some("name another file, or move that one away".into()),
             StoreError::NotOriginal { cure, .. } => Some((*cure).into()),
+            StoreError::Changed { .. } => Some("try again".into()),
+            StoreError::NotUpgraded { .. } => Some(
+                "copy it to where it can be written (ace-connection-logger backup FILE), and name the copy in database.path"
+                    .into(),
+            ),
             StoreError::File { cause, .. } if cause.kind() == io::ErrorKind::ReadOnlyFilesystem => {
                 Some("mount the file system for writing, or name a file elsewhere".into())
             }
@@ -233,6 +258,15 @@ impl fmt::Display for StoreError {
             }
             StoreError::WrongZone { path, why } => write!(f, "import {}: {why}", path.display()),
             StoreError::Exists { path } => write!(f, "{} exists already", path.display()),
+            StoreError::Changed { path } => {
+                write!(f, "{}: it was written while it was read", path.display())
+            }
+            StoreError::NotUpgraded { path, cause } => write!(
+                f,
+                "{}: a file of an older version must be converted first, which is impossible here: {}",
+                path.display(),
+                reason(cause)
+            ),
             StoreError::WrittenOver { path } => {
                 write!(
                     f,

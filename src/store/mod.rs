@@ -8,6 +8,7 @@ mod copy;
 mod error;
 mod event;
 mod file;
+mod frozen;
 mod header;
 mod journal;
 mod open;
